@@ -1,0 +1,36 @@
+# One command each, from a fresh clone: make test, make demo.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+help:           ## What can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 16
+
+# The environment is made anew when the requirements change.
+$(VENV)/ready: requirements.txt requirements-dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/ready   ## A Discord and a Proxmox cluster on this machine, and the bot between them
+	$(RUN) bot.py --demo
+
+test: $(VENV)/ready   ## All tests
+	$(RUN) -m pytest -n 2 --dist loadgroup
+
+format: $(VENV)/ready   ## Format the code
+	$(RUN) -m ruff format .
+	$(RUN) -m ruff check --fix .
+
+lint: $(VENV)/ready   ## Format, lint and types, nothing changed
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+
+check: lint test   ## What has to pass before every commit
+
+messages: $(VENV)/ready   ## Bring the catalogues in step with the source
+	$(RUN) -m tools.messages
+
+.PHONY: help demo test format lint check messages
