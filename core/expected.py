@@ -1,0 +1,67 @@
+"""Stops that a person ordered through the bot, noted before the request is sent: they are no alarm."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from core.actions import ACTIONS
+from core.clock import Clock
+from core.order import Plan
+
+GRACE_SECONDS = 300.0
+"""How long after the action a stop still counts as ordered: a guest may obey late, and HA acts in rounds."""
+LAG_SECONDS = 30.0
+"""The same once the guest was seen running again: only the cluster's list (10 s behind) may still show the stop."""
+
+
+@dataclass(slots=True)
+class Expectation:
+    """`sent`: Proxmox has (or may have) the request. `over`: the guest was seen running again.
+
+    `until` is on the monotonic clock, None while the action runs.
+    """
+
+    by: str
+    until: float | None = None
+    sent: bool = False
+    over: bool = False
+
+
+class ExpectedStops:
+    """Which guests are meant to go down just now."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._stops: dict[int, Expectation] = {}
+
+    @contextmanager
+    def stop_of(self, plan: Plan) -> Iterator[Expectation]:
+        """Around the action. What was refused is expected no longer."""
+        expectation = Expectation(plan.order.actor.name)
+        vmid = plan.order.vmid
+        if not ACTIONS[plan.order.verb].stops:
+            yield expectation
+            return
+        self._stops[vmid] = expectation
+        try:
+            yield expectation
+        finally:
+            if not expectation.sent:
+                del self._stops[vmid]
+            else:
+                grace = LAG_SECONDS if expectation.over else GRACE_SECONDS
+                expectation.until = self._clock.monotonic() + grace
+
+    def current(self) -> dict[int, str]:
+        """VMID -> display name of who ordered the stop, for every stop expected now."""
+        now = self._clock.monotonic()
+        self._stops = {
+            vmid: stop for vmid, stop in self._stops.items() if stop.until is None or now <= stop.until
+        }
+        return {vmid: stop.by for vmid, stop in self._stops.items()}
+
+    def seen(self, vmid: int) -> None:
+        """The ordered stop has been observed: the next one is an alarm again."""
+        stop = self._stops.get(vmid)
+        if stop is not None and stop.until is not None:
+            del self._stops[vmid]

@@ -1,0 +1,148 @@
+"""Guests, nodes and the cluster as one read of `/cluster/resources` shows them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """The two kinds of guest, by the word the API's paths use."""
+
+    QEMU = "qemu"
+    LXC = "lxc"
+
+
+class State(StrEnum):
+    """What a guest is doing. A word Proxmox may invent tomorrow becomes UNKNOWN, never an exception."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    PAUSED = "paused"
+    SUSPENDED = "suspended"
+    PRELAUNCH = "prelaunch"
+    IO_ERROR = "io-error"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def of(cls, word: object) -> "State":
+        return _STATES.get(str(word), cls.UNKNOWN)
+
+
+_STATES = {state.value: state for state in State} | {
+    "shutdown": State.RUNNING,  # qmpstatus while the guest powers off: the process still lives
+    "inmigrate": State.RUNNING,
+    "internal-error": State.IO_ERROR,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """One guest. `cpu` is a fraction of `cpus` (0..1); memory and disk are bytes; `uptime` seconds.
+
+    `name` is None while Proxmox does not know it yet (a guest just made, or one of a dead node).
+    """
+
+    vmid: int
+    kind: Kind
+    node: str
+    state: State
+    name: str | None = None
+    cpu: float | None = None
+    cpus: float | None = None
+    memory: int | None = None
+    memory_total: int | None = None
+    disk: int | None = None
+    disk_total: int | None = None
+    uptime: int | None = None
+    template: bool = False
+    lock: str | None = None
+    tags: tuple[str, ...] = ()
+    ha_managed: bool = False
+
+    @property
+    def label(self) -> str:
+        """The name, or the VMID where there is none."""
+        return self.name or str(self.vmid)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node. Figures are None where the token lacks Sys.Audit."""
+
+    name: str
+    online: bool
+    cpu: float | None = None
+    cpus: float | None = None
+    memory: int | None = None
+    memory_total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One read of the cluster. `guests` are sorted by VMID; `read_at` is on the monotonic clock."""
+
+    guests: tuple[Guest, ...]
+    nodes: tuple[Node, ...]
+    read_at: float
+    _by_vmid: Mapping[int, Guest] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_vmid", {guest.vmid: guest for guest in self.guests})
+
+    def find(self, vmid: int) -> Guest | None:
+        return self._by_vmid.get(vmid)
+
+    def node_online(self, name: str) -> bool:
+        """False only for a node the cluster lists as offline."""
+        return all(node.online for node in self.nodes if node.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """One disk of a guest: its key (`scsi0`, `rootfs`), its volume and its size as Proxmox writes it."""
+
+    key: str
+    volume: str
+    size: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GuestConfig:
+    """What the configuration says now (`current=1`): cores per socket, memory and balloon in MiB."""
+
+    cores: int | None
+    sockets: int
+    memory_mb: int | None
+    balloon_mb: int | None
+    protection: bool
+    disks: tuple[Disk, ...]
+    digest: str | None
+    description: str | None = None
+
+    @property
+    def total_cores(self) -> int | None:
+        return None if self.cores is None else self.cores * self.sockets
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One snapshot. `taken` is Unix seconds (None while it is being made); `memory` tells of saved RAM."""
+
+    name: str
+    taken: int | None
+    description: str
+    memory: bool
+    parent: str | None
+    incomplete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSummary:
+    """A line of a node's task list. `status` is None while it runs; times are Unix seconds."""
+
+    upid: str
+    type: str
+    user: str
+    started: int
+    ended: int | None
+    status: str | None

@@ -1,0 +1,47 @@
+"""Everything the info panel shows of one guest, read side by side; what cannot be had is left out."""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from core.errors import ProxmoxError
+from core.guest import Guest, GuestConfig, Snapshot, State, TaskSummary
+from core.planning import Planner
+from core.proxmox import Proxmox
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class GuestDetails:
+    """A guest with what surrounds it; None where Proxmox does not tell (or the token may not know)."""
+
+    guest: Guest
+    config: GuestConfig | None
+    snapshots: tuple[Snapshot, ...] | None
+    addresses: tuple[str, ...] | None
+    last_task: TaskSummary | None
+
+
+async def inspect(proxmox: Proxmox, planner: Planner, vmid: int) -> GuestDetails:
+    """Raises GuestNotFound or a ProxmoxError when the guest itself cannot be read."""
+    guest = await planner.locate(vmid)
+    config, snapshots, addresses, tasks = await asyncio.gather(
+        _or_none(proxmox.config(guest)),
+        _or_none(proxmox.snapshots(guest)),
+        _or_none(proxmox.addresses(guest)) if guest.state is State.RUNNING else _nothing(),
+        _or_none(proxmox.recent_tasks(guest, 1)),
+    )
+    return GuestDetails(guest, config, snapshots, addresses, tasks[0] if tasks else None)
+
+
+async def _or_none(reading: Awaitable[T]) -> T | None:
+    try:
+        return await reading
+    except ProxmoxError:
+        return None
+
+
+async def _nothing() -> None:
+    return None

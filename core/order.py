@@ -1,0 +1,93 @@
+"""What is asked for, what would happen, and what came of it."""
+
+from dataclasses import dataclass
+
+from core.access import Actor
+from core.actions import Verb
+from core.errors import ChangedMeanwhile
+from core.guest import Guest, GuestConfig, Snapshot
+from core.tasks import TaskEnd, TaskResult
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One wish of one person. `vmid` is the guest's, for CREATE the template's; memory is in MiB."""
+
+    verb: Verb
+    vmid: int
+    actor: Actor
+    name: str | None = None
+    """CREATE: the new guest's name."""
+    new_vmid: int | None = None
+    """CREATE: the wished VMID, None for the next free one."""
+    cores: int | None = None
+    memory_mb: int | None = None
+    snapshot: str | None = None
+    description: str = ""
+    with_memory: bool = False
+
+    @property
+    def detail(self) -> str:
+        """The options in one line, for the audit."""
+        given = {
+            "name": self.name,
+            "new_vmid": self.new_vmid,
+            "cores": self.cores,
+            "memory_mb": self.memory_mb,
+            "snapshot": self.snapshot,
+            "with_memory": self.with_memory or None,
+        }
+        return " ".join(f"{key}={value}" for key, value in given.items() if value is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an order would do to which guest, as just read: shown before a question, checked before acting."""
+
+    order: Order
+    guest: Guest
+    config: GuestConfig | None = None
+    snapshots: tuple[Snapshot, ...] = ()
+    snapshot: Snapshot | None = None
+    """The snapshot a rollback or delete speaks of."""
+    new_vmid: int | None = None
+    """CREATE: the VMID the copy gets; None while the next free one is to be asked for."""
+    target: str | None = None
+    """CREATE: another node than the template's."""
+    full: bool = False
+    """CREATE: a full copy, where the storage has no linked ones."""
+
+    def held_against(self, shown: "Plan") -> None:
+        """Raises ChangedMeanwhile unless this is still the guest (and snapshot) a person agreed to."""
+        same = (self.guest.kind, self.guest.name) == (shown.guest.kind, shown.guest.name)
+        if not same or self.snapshot != shown.snapshot:
+            raise ChangedMeanwhile(self.guest.vmid)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A resize, before and after: cores (over all sockets), memory in MiB; None where not asked for."""
+
+    cores: tuple[int | None, int] | None
+    memory_mb: tuple[int | None, int] | None
+    waits_for_restart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How an order ended. `after` is the guest as read again (None when it is gone or could not be read).
+
+    `settled` is False when the task ended well but the guest is not yet in the state it should reach.
+    """
+
+    plan: Plan
+    task: TaskResult | None
+    after: Guest | None
+    seconds: float
+    settled: bool = True
+    change: Change | None = None
+
+    @property
+    def good(self) -> bool:
+        """Ended well, warnings included."""
+        return self.task is None or self.task.end in (TaskEnd.OK, TaskEnd.WARNINGS)

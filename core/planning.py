@@ -1,0 +1,143 @@
+"""From an order to a plan: decided, found, and checked against what speaks against it. Changes nothing."""
+
+import asyncio
+
+from core.access import AccessRules, Operation, decide
+from core.actions import ACTIONS, Action, Verb, objection
+from core.clock import Clock
+from core.errors import (
+    BalloonTooLarge,
+    GuestMoved,
+    GuestNotFound,
+    MemoryNotSaved,
+    NodeUnreachable,
+    NothingToChange,
+    SnapshotExists,
+    SnapshotNotFound,
+    SnapshotUnsupported,
+    VmidTaken,
+)
+from core.guest import Guest, GuestConfig, Kind, State
+from core.names import checked_cores, checked_guest_name, checked_memory, checked_snapshot_name, checked_vmid
+from core.order import Change, Order, Plan
+from core.proxmox import Proxmox
+from core.reading import ClusterReader
+
+
+class Planner:
+    """The first half of every action. `home_node` is where new guests go when the storage allows it."""
+
+    def __init__(
+        self, proxmox: Proxmox, reader: ClusterReader, clock: Clock, rules: AccessRules, home_node: str
+    ) -> None:
+        self._proxmox, self._reader, self._clock = proxmox, reader, clock
+        self._rules, self._home = rules, home_node
+
+    async def locate(self, vmid: int) -> Guest:
+        """The guest as it is this moment, wherever it is. Raises GuestNotFound or a ProxmoxError."""
+        checked_vmid(vmid)
+        guest = (await self._reader.read()).find(vmid) or (await self._reader.read(max_age=0)).find(vmid)
+        if guest is None:
+            raise GuestNotFound(vmid)
+        try:
+            return await self._status(guest)
+        except GuestMoved:
+            moved = (await self._reader.read(max_age=0)).find(vmid)
+            if moved is None or moved.node == guest.node:
+                raise GuestNotFound(vmid) from None
+            return await self._status(moved)
+
+    async def _status(self, guest: Guest) -> Guest:
+        if self._reader.last and not self._reader.last.node_online(guest.node):
+            raise NodeUnreachable(guest.node)
+        return await self._proxmox.status(guest)
+
+    def permit(self, order: Order) -> None:
+        """Raises the Refused that access decides on."""
+        refusal = decide(self._rules, order.actor, Operation(order.verb.value))
+        if refusal:
+            raise refusal
+
+    async def plan(self, order: Order) -> Plan:
+        """What would happen. Raises a Refused or ProxmoxError when it would not."""
+        self.permit(order)
+        _check_words(order)
+        guest = await self.locate(order.vmid)
+        action = ACTIONS[order.verb]
+        refusal = objection(action, guest)
+        if refusal:
+            raise refusal
+        match order.verb:
+            case Verb.DELETE:
+                return await self._delete(order, action, guest)
+            case Verb.RESIZE:
+                return await self._resize(order, guest)
+            case Verb.CREATE:
+                return await self._create(order, guest)
+            case Verb.SNAPSHOT_CREATE | Verb.SNAPSHOT_ROLLBACK | Verb.SNAPSHOT_DELETE:
+                return await self._snapshot(order, guest)
+            case _:
+                return Plan(order, guest)
+
+    async def _delete(self, order: Order, action: Action, guest: Guest) -> Plan:
+        config, snapshots = await asyncio.gather(self._proxmox.config(guest), self._proxmox.snapshots(guest))
+        refusal = objection(action, guest, protected=config.protection)
+        if refusal:
+            raise refusal
+        return Plan(order, guest, config, snapshots)
+
+    async def _resize(self, order: Order, guest: Guest) -> Plan:
+        config = await self._proxmox.config(guest)
+        if change_of(order, config) is None:
+            raise NothingToChange(guest.vmid, guest.label)
+        if order.memory_mb and config.balloon_mb and config.balloon_mb > order.memory_mb:
+            raise BalloonTooLarge(guest.vmid, guest.label, order.memory_mb, config.balloon_mb)
+        return Plan(order, guest, config)
+
+    async def _create(self, order: Order, guest: Guest) -> Plan:
+        if order.new_vmid is not None and (await self._reader.read(max_age=0)).find(order.new_vmid):
+            raise VmidTaken(order.new_vmid)
+        elsewhere = self._home if self._home != guest.node else None
+        return Plan(order, guest, new_vmid=order.new_vmid, target=elsewhere)
+
+    async def _snapshot(self, order: Order, guest: Guest) -> Plan:
+        name = order.snapshot or ""
+        snapshots = await self._proxmox.snapshots(guest)
+        known = next((snapshot for snapshot in snapshots if snapshot.name == name), None)
+        if order.verb is not Verb.SNAPSHOT_CREATE:
+            if known is None:
+                raise SnapshotNotFound(guest.vmid, guest.label, name)
+            return Plan(order, guest, snapshots=snapshots, snapshot=known)
+        checked_snapshot_name(name, guest.kind)
+        if known:
+            raise SnapshotExists(guest.vmid, guest.label, name)
+        if order.with_memory and (guest.kind is not Kind.QEMU or guest.state is not State.RUNNING):
+            raise MemoryNotSaved(guest.vmid, guest.label, guest.kind)
+        if not await self._proxmox.can_snapshot(guest):
+            raise SnapshotUnsupported(guest.vmid, guest.label)
+        return Plan(order, guest, snapshots=snapshots)
+
+
+def _check_words(order: Order) -> None:
+    """What can be refused without asking Proxmox anything."""
+    checked_vmid(order.vmid)
+    if order.verb is Verb.CREATE:
+        checked_guest_name(order.name or "")
+    if order.new_vmid is not None:
+        checked_vmid(order.new_vmid)
+    if order.cores is not None:
+        checked_cores(order.cores)
+    if order.memory_mb is not None:
+        checked_memory(order.memory_mb)
+    if order.snapshot is not None:
+        checked_snapshot_name(order.snapshot)
+
+
+def change_of(order: Order, config: GuestConfig) -> Change | None:
+    """Old and new of a resize, or None where nothing differs. Cores are counted over all sockets."""
+    cores = memory = None
+    if order.cores is not None and order.cores != config.cores:
+        cores = (config.total_cores, order.cores * config.sockets)
+    if order.memory_mb is not None and order.memory_mb != config.memory_mb:
+        memory = (config.memory_mb, order.memory_mb)
+    return Change(cores, memory) if cores or memory else None

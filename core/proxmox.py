@@ -1,0 +1,87 @@
+"""What the rules need of Proxmox, as a protocol; proxmox_client.py keeps it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.actions import Verb
+from core.guest import Cluster, Guest, GuestConfig, Snapshot, TaskSummary
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStatus:
+    """`exit` is None while the task runs; afterwards Proxmox' word: OK, WARNINGS: n, or the error."""
+
+    running: bool
+    exit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A value of the configuration that holds only after the next full stop and start."""
+
+    key: str
+    value: str | None
+    pending: str | None
+
+
+class Proxmox(Protocol):
+    """Every method raises a ProxmoxError of core/errors.py (clone also VmidTaken) and nothing else."""
+
+    identity: str
+    """The bot's own `user@realm!token`, as task lists show it."""
+
+    async def cluster(self) -> Cluster:
+        """All guests and nodes, in one request."""
+
+    async def status(self, guest: Guest) -> Guest:
+        """The guest as it is this moment (`status/current`)."""
+
+    async def config(self, guest: Guest) -> GuestConfig:
+        """The configuration as it holds now, without pending changes."""
+
+    async def pending(self, guest: Guest) -> tuple[Pending, ...]:
+        """The changes that wait for a restart."""
+
+    async def snapshots(self, guest: Guest) -> tuple[Snapshot, ...]:
+        """Oldest first, without the pseudo-snapshot `current`."""
+
+    async def can_snapshot(self, guest: Guest) -> bool:
+        """Whether the guest's storages can take a snapshot."""
+
+    async def addresses(self, guest: Guest) -> tuple[str, ...] | None:
+        """IP addresses, loopback and link-local left out; None where neither agent nor LXC gives them."""
+
+    async def recent_tasks(self, guest: Guest, limit: int) -> tuple[TaskSummary, ...]:
+        """The guest's tasks on its node, newest first, running ones included."""
+
+    async def power(self, guest: Guest, verb: Verb) -> str:
+        """start, reboot, shutdown or stop; the UPID."""
+
+    async def clone(self, template: Guest, newid: int, name: str, *, target: str | None, full: bool) -> str:
+        """The UPID."""
+
+    async def resize(
+        self, guest: Guest, cores: int | None, memory_mb: int | None, digest: str | None
+    ) -> str | None:
+        """The UPID for QEMU; None for LXC, where it holds at once."""
+
+    async def delete(self, guest: Guest) -> str:
+        """The UPID."""
+
+    async def snapshot_create(self, guest: Guest, name: str, description: str, memory: bool) -> str:
+        """The UPID."""
+
+    async def snapshot_rollback(self, guest: Guest, name: str) -> str:
+        """The UPID."""
+
+    async def snapshot_delete(self, guest: Guest, name: str) -> str:
+        """The UPID."""
+
+    async def next_id(self) -> int:
+        """The lowest free VMID; nothing is reserved."""
+
+    async def task_status(self, upid: str) -> TaskStatus:
+        """Raises TaskUnknown where Proxmox no longer knows it."""
+
+    async def task_log(self, upid: str, start: int, limit: int) -> tuple[str, ...]:
+        """Lines of the log from number `start` (0-based) on."""

@@ -1,0 +1,127 @@
+"""Following a task to its true end: an accepted task is not a result."""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.clock import Clock
+from core.errors import ProxmoxError, TaskUnknown
+from core.proxmox import Proxmox
+
+_PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s?%")
+_WARNINGS = re.compile(r"WARNINGS: \d+")
+LOG_CHUNK = 500
+LOG_TAIL = 5
+LOG_AFTER = 3.0
+"""Seconds a task runs before its log is read for a percentage: short tasks need no second request."""
+LOST_AFTER = 600.0
+"""Seconds without any answer about the task after which its end is given up as not to be seen."""
+
+
+class TaskEnd(StrEnum):
+    OK = "ok"
+    WARNINGS = "warnings"
+    ERROR = "error"
+    VANISHED = "vanished"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """How a task ended. `message` is Proxmox' exit text; `log` its last lines where it was not OK."""
+
+    end: TaskEnd
+    upid: str
+    message: str = ""
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A look at running work: elapsed seconds, percent where the log gives one. `out_of_sight`: no answer."""
+
+    elapsed: float
+    percent: float | None = None
+    upid: str | None = None
+    out_of_sight: bool = False
+
+
+OnProgress = Callable[[Progress], Awaitable[None]]
+
+
+async def nobody(progress: Progress) -> None:
+    """For those who do not want to know."""
+
+
+def end_of(exit_text: str) -> TaskEnd:
+    """OK, WARNINGS or ERROR by Proxmox' exit text (pve-common RESTEnvironment.pm: status of a worker)."""
+    if exit_text == "OK":
+        return TaskEnd.OK
+    return TaskEnd.WARNINGS if _WARNINGS.fullmatch(exit_text) else TaskEnd.ERROR
+
+
+def percent_in(lines: tuple[str, ...]) -> float | None:
+    """The last percentage that the lines speak of."""
+    for line in reversed(lines):
+        found = _PERCENT.findall(line)
+        if found and float(found[-1]) <= 100:
+            return float(found[-1])
+    return None
+
+
+class _Log:
+    """The task's log, read on from where the last look ended."""
+
+    def __init__(self, proxmox: Proxmox, upid: str) -> None:
+        self._proxmox, self._upid = proxmox, upid
+        self._seen = 0
+        self.tail: tuple[str, ...] = ()
+
+    async def read_on(self) -> tuple[str, ...]:
+        """What is new. A log that cannot be read is no reason to lose the task."""
+        new: tuple[str, ...] = ()
+        try:
+            while chunk := await self._proxmox.task_log(self._upid, self._seen, LOG_CHUNK):
+                self._seen += len(chunk)
+                new += chunk
+                if len(chunk) < LOG_CHUNK:
+                    break
+        except ProxmoxError:
+            return new
+        finally:
+            self.tail = tuple(line for line in self.tail + new if line.strip())[-LOG_TAIL:]
+        return new
+
+
+async def follow(proxmox: Proxmox, clock: Clock, upid: str, on_progress: OnProgress = nobody) -> TaskResult:
+    """Wait for the task's end, however long it takes, and say how it ended.
+
+    Looks after 0.5, 1, 2 and then every 4 s. While Proxmox does not answer it goes on looking, for
+    ten minutes; a task Proxmox does not know (any more) is VANISHED.
+    """
+    began = seen = clock.monotonic()
+    delay, percent, log = 0.5, None, _Log(proxmox, upid)
+    while True:
+        elapsed = clock.monotonic() - began
+        out_of_sight = False
+        try:
+            status = await proxmox.task_status(upid)
+        except TaskUnknown:
+            return TaskResult(TaskEnd.VANISHED, upid)
+        except ProxmoxError:
+            out_of_sight = True
+            if clock.monotonic() - seen > LOST_AFTER:
+                return TaskResult(TaskEnd.VANISHED, upid)
+        else:
+            seen = clock.monotonic()
+            if not status.running:
+                text = status.exit or "unexpected status"
+                end = end_of(text)
+                if end is not TaskEnd.OK:
+                    await log.read_on()
+                return TaskResult(end, upid, text, log.tail if end is not TaskEnd.OK else ())
+            if elapsed >= LOG_AFTER:
+                percent = percent_in(await log.read_on()) or percent
+        await on_progress(Progress(elapsed, percent, upid, out_of_sight))
+        await clock.sleep(delay)
+        delay = min(delay * 2, 4.0)
