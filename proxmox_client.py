@@ -1,0 +1,332 @@
+"""The shared proxmoxer wrapper: the only file that imports proxmoxer, requests or urllib3.
+
+Every call is checked (path segments against Proxmox' own patterns), sent in a thread behind a semaphore of 4,
+held to the shape its answer must have, and turned into the dataclasses of core/. Every foreign exception is
+translated in one place, `_translated`.
+"""
+
+import asyncio
+import hashlib
+import ssl
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+import urllib3
+from proxmoxer import ProxmoxAPI, ResourceException
+from requests.adapters import HTTPAdapter
+from urllib3.util.ssl_ import create_urllib3_context
+
+from core.actions import Verb
+from core.clock import Clock
+from core.errors import (
+    BadAnswer,
+    BotError,
+    CertificateNotTrusted,
+    ProxmoxError,
+    TaskUnknown,
+    TimedOut,
+    Unreachable,
+)
+from core.guest import Cluster, Guest, GuestConfig, Kind, Snapshot, TaskSummary
+from core.names import Upid, checked_snapshot_name, checked_vmid, is_node
+from core.proxmox import Pending, TaskStatus
+from proxmox_dialect import (
+    Refusal,
+    parse_addresses,
+    parse_cluster,
+    parse_config,
+    parse_pending,
+    parse_snapshots,
+    parse_status,
+    parse_tasks,
+    said_no,
+)
+
+CONCURRENT = 4
+"""Calls in flight at once: pveproxy has three workers, and the other threads stay free for Discord's DNS."""
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 15.0
+CHANGE_SECONDS = 35.0
+"""Reading a change's answer: pveproxy itself gives up on another node after 30 s."""
+
+_POWER = {Verb.START: "start", Verb.REBOOT: "reboot", Verb.SHUTDOWN: "shutdown", Verb.STOP: "stop"}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the API is and how it is trusted. `fingerprint` (SHA-256, colons allowed) replaces the CA."""
+
+    host: str
+    port: int
+    user: str
+    token_name: str
+    token_value: str
+    verify_ssl: bool | Path = True
+    fingerprint: str | None = None
+
+
+class _Transport(HTTPAdapter):
+    """TLS as wanted: a pinned certificate, and old cluster CAs without keyUsage accepted (Python 3.13 is strict)."""
+
+    def __init__(self, fingerprint: str | None) -> None:
+        self._fingerprint = fingerprint
+        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        context = create_urllib3_context()
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        if self._fingerprint:
+            kwargs["assert_fingerprint"] = self._fingerprint
+        super().init_poolmanager(*args, ssl_context=context, **kwargs)
+
+
+class ProxmoxClient:
+    """Keeps core.proxmox.Proxmox. One session per worker thread: requests promises no thread-safe Session."""
+
+    def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
+        self._endpoint, self._clock = endpoint, clock
+        self._local = threading.local()
+        self._gate = asyncio.Semaphore(CONCURRENT)
+        self.identity = f"{endpoint.user}!{endpoint.token_name}"
+
+    # -- reading
+
+    async def cluster(self) -> Cluster:
+        rows = await self._get(("cluster", "resources"), list)
+        return parse_cluster(rows, self._clock.monotonic())
+
+    async def status(self, guest: Guest) -> Guest:
+        return parse_status(guest, await self._get((*_path(guest), "status", "current"), dict, guest))
+
+    async def config(self, guest: Guest) -> GuestConfig:
+        row = await self._get((*_path(guest), "config"), dict, guest, current=1)
+        return parse_config(guest.kind, row)
+
+    async def pending(self, guest: Guest) -> tuple[Pending, ...]:
+        return parse_pending(await self._get((*_path(guest), "pending"), list, guest))
+
+    async def snapshots(self, guest: Guest) -> tuple[Snapshot, ...]:
+        return parse_snapshots(await self._get((*_path(guest), "snapshot"), list, guest))
+
+    async def can_snapshot(self, guest: Guest) -> bool:
+        row = await self._get((*_path(guest), "feature"), dict, guest, feature="snapshot")
+        return bool(row.get("hasFeature"))
+
+    async def addresses(self, guest: Guest) -> tuple[str, ...] | None:
+        if guest.kind is Kind.LXC:
+            return parse_addresses(await self._get((*_path(guest), "interfaces"), list, guest))
+        row = await self._get((*_path(guest), "agent", "network-get-interfaces"), dict, guest)
+        interfaces = row.get("result")
+        return parse_addresses(interfaces) if isinstance(interfaces, list) else None
+
+    async def recent_tasks(self, guest: Guest, limit: int) -> tuple[TaskSummary, ...]:
+        rows = await self._get(
+            ("nodes", _node(guest.node), "tasks"), list, vmid=guest.vmid, limit=limit, source="all"
+        )
+        return parse_tasks(rows)
+
+    async def next_id(self) -> int:
+        answer = await self._get(("cluster", "nextid"), (str, int))
+        try:
+            return checked_vmid(int(answer))
+        except ValueError:
+            raise BadAnswer(self._endpoint.host) from None
+
+    async def task_status(self, upid: str) -> TaskStatus:
+        row = await self._get((*_task(upid), "status"), dict, refusal=_unknown_task(upid))
+        running = row.get("status") != "stopped"
+        return TaskStatus(running, None if running else str(row.get("exitstatus", "unexpected status")))
+
+    async def task_log(self, upid: str, start: int, limit: int) -> tuple[str, ...]:
+        rows = await self._get((*_task(upid), "log"), list, start=start, limit=limit)
+        return tuple(str(row.get("t", "")) for row in rows if isinstance(row, dict))
+
+    # -- changing
+
+    async def power(self, guest: Guest, verb: Verb) -> str:
+        return await self._task_of("post", (*_path(guest), "status", _POWER[verb]), guest)
+
+    async def clone(self, template: Guest, newid: int, name: str, *, target: str | None, full: bool) -> str:
+        return await self._task_of(
+            "post",
+            (*_path(template), "clone"),
+            template,
+            newid=checked_vmid(newid),
+            target=_node(target) if target else None,
+            full=1 if full else None,
+            **{"name" if template.kind is Kind.QEMU else "hostname": name},
+        )
+
+    async def resize(
+        self, guest: Guest, cores: int | None, memory_mb: int | None, digest: str | None
+    ) -> str | None:
+        """QEMU by POST (a task, whose errors can be followed), LXC by PUT (its only verb, done when it answers)."""
+        parameters: dict[str, object] = {"cores": cores, "memory": memory_mb, "digest": digest}
+        if guest.kind is Kind.QEMU:
+            return await self._task_of("post", (*_path(guest), "config"), guest, **parameters)
+        await self._call("put", (*_path(guest), "config"), Refusal(guest), parameters)
+        return None
+
+    async def delete(self, guest: Guest) -> str:
+        """With its entries in backup jobs, replication and HA: the next guest with this VMID must not inherit them.
+
+        Disks that are not in the configuration stay (destroy-unreferenced-disks=0).
+        """
+        parameters: dict[str, object] = {"purge": 1, "destroy-unreferenced-disks": 0}
+        return await self._task_of("delete", _path(guest), guest, **parameters)
+
+    async def snapshot_create(self, guest: Guest, name: str, description: str, memory: bool) -> str:
+        return await self._task_of(
+            "post",
+            (*_path(guest), "snapshot"),
+            guest,
+            snapname=checked_snapshot_name(name, guest.kind),
+            description=description or None,
+            vmstate=1 if memory else None,
+        )
+
+    async def snapshot_rollback(self, guest: Guest, name: str) -> str:
+        path = (*_path(guest), "snapshot", checked_snapshot_name(name), "rollback")
+        return await self._task_of("post", path, guest)
+
+    async def snapshot_delete(self, guest: Guest, name: str) -> str:
+        return await self._task_of("delete", (*_path(guest), "snapshot", checked_snapshot_name(name)), guest)
+
+    # -- the one way in
+
+    async def _get(
+        self,
+        path: tuple[str, ...],
+        shape: type | tuple[type, ...],
+        guest: Guest | None = None,
+        *,
+        refusal: Refusal | None = None,
+        **parameters: object,
+    ) -> Any:
+        answer = await self._call("get", path, refusal or Refusal(guest), parameters)
+        if not isinstance(answer, shape):
+            raise BadAnswer(self._endpoint.host)
+        return answer
+
+    async def _task_of(self, method: str, path: tuple[str, ...], guest: Guest, **parameters: object) -> str:
+        """Send a change; its UPID. An answer that is none leaves open what happened."""
+        answer = await self._call(method, path, Refusal(guest), parameters)
+        if not isinstance(answer, str) or Upid.parse(answer) is None:
+            raise BadAnswer(self._endpoint.host)
+        return answer
+
+    async def _call(
+        self, method: str, path: tuple[str, ...], refusal: Refusal, parameters: dict[str, object]
+    ) -> object:
+        """The choke point: one thread, one semaphore, one translation of everything that can go wrong."""
+        changing = method != "get"
+        async with self._gate:
+            return await asyncio.to_thread(self._blocking, method, path, refusal, parameters, changing)
+
+    def _blocking(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        refusal: Refusal,
+        parameters: dict[str, object],
+        changing: bool,
+    ) -> object:
+        given = {key: value for key, value in parameters.items() if value is not None}
+        for last in (False, True) if not changing else (True,):
+            resource = self._api()(list(path))
+            timeout = (CONNECT_SECONDS, CHANGE_SECONDS if changing else READ_SECONDS)
+            resource._store["session"].auth.timeout = timeout
+            try:
+                return getattr(resource, method)(**given)
+            except requests.exceptions.ConnectionError as error:
+                # pveproxy closes idle connections after 5 s: a GET may meet one that is just being closed
+                if last or isinstance(error, (requests.ConnectTimeout, requests.exceptions.SSLError)):
+                    raise self._translated(error, refusal, changing) from error
+            except Exception as error:
+                raise self._translated(error, refusal, changing) from error
+        raise Unreachable(self._endpoint.host)
+
+    def _translated(self, error: Exception, refusal: Refusal, changing: bool) -> Exception:
+        host = self._endpoint.host
+        if isinstance(error, requests.exceptions.SSLError):
+            return CertificateNotTrusted(host, self._shown_fingerprint())
+        if isinstance(error, requests.exceptions.ConnectTimeout):
+            return Unreachable(host)
+        if isinstance(error, requests.exceptions.Timeout):
+            return TimedOut(host, changing)
+        if isinstance(error, requests.exceptions.ConnectionError):
+            return _lost(error, host, changing)
+        if isinstance(error, ResourceException):
+            reason = str(error.content or "")
+            return said_no(error.status_code, reason, error.errors, refusal, host, changing)
+        if isinstance(error, BotError):
+            return error
+        return BadAnswer(host)  # not JSON, no "data", not text: something else than Proxmox answered
+
+    def _api(self) -> ProxmoxAPI:
+        api = getattr(self._local, "api", None)
+        if api is None:
+            end = self._endpoint
+            verify = end.verify_ssl
+            if end.fingerprint and not isinstance(verify, Path):
+                verify = False  # the pin is stricter than any CA; without it verification stays on
+            api = ProxmoxAPI(
+                f"[{end.host}]" if ":" in end.host else end.host,
+                port=end.port,
+                user=end.user,
+                token_name=end.token_name,
+                token_value=end.token_value,
+                verify_ssl=str(verify) if isinstance(verify, Path) else verify,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+            )
+            session = api._store["session"]
+            session.trust_env = False
+            session.mount("https://", _Transport(end.fingerprint))
+            self._local.api = api
+        return api
+
+    def _shown_fingerprint(self) -> str | None:
+        """SHA-256 of the certificate the server shows, for a person to compare. Sends nothing secret."""
+        with suppress(OSError, ValueError):
+            pem = ssl.get_server_certificate(
+                (self._endpoint.host, self._endpoint.port), timeout=CONNECT_SECONDS
+            )
+            digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest().upper()
+            return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
+        return None
+
+
+def _lost(error: requests.exceptions.ConnectionError, host: str, changing: bool) -> ProxmoxError:
+    """A connection that broke: before it stood nothing was sent, afterwards a change may have been."""
+    cause = error.args[0] if error.args else None
+    reason = getattr(cause, "reason", cause)
+    never = isinstance(
+        reason, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.NameResolutionError)
+    )
+    return Unreachable(host) if never or not changing else TimedOut(host, changing)
+
+
+def _node(name: str) -> str:
+    if not is_node(name):
+        raise ValueError(f"not a node name: {name!r}")
+    return name
+
+
+def _path(guest: Guest) -> tuple[str, ...]:
+    """Checked here too, whatever the caller did: proxmoxer joins text, and `..` would change the address."""
+    return ("nodes", _node(guest.node), Kind(guest.kind).value, str(checked_vmid(guest.vmid)))
+
+
+def _task(upid: str) -> tuple[str, ...]:
+    parsed = Upid.parse(upid)
+    if parsed is None:
+        raise TaskUnknown(upid)
+    return ("nodes", parsed.node, "tasks", upid)
+
+
+def _unknown_task(upid: str) -> Refusal:
+    return Refusal(None, TaskUnknown(upid))
