@@ -1,0 +1,263 @@
+"""config.py and the environment become one frozen `Settings`; every fault is reported at once.
+
+setting_values.py knows what each value may be. No secret ever stands in an error or a local variable of the
+frame that raises.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import runpy
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from setting_values import (
+    Fault,
+    FaultKind,
+    Given,
+    Language,
+    Rejected,
+    Secret,
+    Source,
+    bytes_of,
+    errno_name,
+    parse_data_dir,
+    parse_fingerprint,
+    parse_host,
+    parse_interval,
+    parse_language,
+    parse_log_level,
+    parse_node_name,
+    parse_secret,
+    parse_snowflake,
+    parse_token_name,
+    parse_user,
+    parse_verify_ssl,
+    parse_vmids,
+    shown,
+)
+
+__all__ = [
+    "KNOWN_NAMES",
+    "SETTINGS",
+    "Fault",
+    "FaultKind",
+    "Language",
+    "Secret",
+    "Setting",
+    "Settings",
+    "SettingsError",
+    "language_of",
+    "load",
+]
+
+
+class SettingsError(Exception):
+    """All faults of one reading, and the language to tell them in."""
+
+    def __init__(self, faults: tuple[Fault, ...], language: Language = "ja") -> None:
+        super().__init__(faults, language)
+        self.faults = faults
+        self.language = language
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Checked settings. IPv6 hosts stand without brackets; the fingerprint is SHA-256, AA:BB:… or None;
+    proxmox_verify_ssl is a bool or the absolute path of a CA file; data_dir exists and is writable."""
+
+    discord_token: Secret
+    guild_id: int
+    allowed_category_id: int
+    alert_channel_id: int
+    proxmox_host: str
+    proxmox_port: int
+    proxmox_user: str
+    proxmox_token_name: str
+    proxmox_token_value: Secret
+    node_name: str
+    monitor_vm_ids: tuple[int, ...]
+    proxmox_verify_ssl: bool | Path
+    proxmox_fingerprint: str | None
+    language: Language
+    data_dir: Path
+    monitor_interval_seconds: int
+    log_level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of SETTINGS. `form` is the word of WRONG_TYPE.expected; `default` is as one would write it in
+    config.py; `fields` are the fields of Settings that the parser's tuple fills (none: the name's own)."""
+
+    name: str
+    form: str
+    parse: Callable[[Given], object]
+    default: object = None
+    required: bool = False
+    secret: bool = False
+    fields: tuple[str, ...] = ()
+
+    @property
+    def file_name(self) -> str | None:
+        """The name of the setting that may name a file instead; secrets only."""
+        return f"{self.name}_FILE" if self.secret else None
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("DISCORD_TOKEN", "text", parse_secret, required=True, secret=True),
+    Setting("GUILD_ID", "id", parse_snowflake, required=True),
+    Setting("ALLOWED_CATEGORY_ID", "id", parse_snowflake, required=True),
+    Setting("ALERT_CHANNEL_ID", "id", parse_snowflake, required=True),
+    Setting("PROXMOX_HOST", "text", parse_host, required=True, fields=("proxmox_host", "proxmox_port")),
+    Setting("PROXMOX_USER", "text", parse_user, required=True),
+    Setting("PROXMOX_TOKEN_NAME", "text", parse_token_name, required=True),
+    Setting("PROXMOX_TOKEN_VALUE", "text", parse_secret, required=True, secret=True),
+    Setting("NODE_NAME", "text", parse_node_name, required=True),
+    Setting("MONITOR_VM_IDS", "list_of_whole_numbers", parse_vmids, default=()),
+    Setting("PROXMOX_VERIFY_SSL", "yes_no_or_path", parse_verify_ssl, default=True),
+    Setting("PROXMOX_FINGERPRINT", "text", parse_fingerprint),
+    Setting("LANGUAGE", "text", parse_language, default="ja"),
+    Setting("DATA_DIR", "path", parse_data_dir, default="."),  # relative to config.py, as every path
+    Setting("MONITOR_INTERVAL_SECONDS", "whole_number", parse_interval, default=60),
+    Setting("LOG_LEVEL", "text", parse_log_level, default="INFO"),
+)
+KNOWN_NAMES = tuple(name for row in SETTINGS for name in (row.name, row.file_name) if name)
+
+
+def load(config_path: Path, environ: Mapping[str, str]) -> Settings:
+    """Reads config.py (may be absent) and the environment, which wins. Raises SettingsError with all faults.
+
+    An empty value, or None in config.py, counts as not given. DATA_DIR may be made, nothing else is written.
+    """
+    outcome = _read(config_path, environ)
+    del environ  # a traceback that prints locals must not print the secrets in it
+    if isinstance(outcome, SettingsError):
+        raise outcome
+    return outcome
+
+
+def language_of(environ: Mapping[str, str], configured: object = None) -> Language:
+    """The language to print faults in: LANGUAGE of the environment or config.py if valid, else the locale.
+
+    Japanese if nothing (or C) is said, English for any other locale.
+    """
+    for word in (environ.get("LANGUAGE"), configured):
+        if isinstance(word, str) and word.strip().lower() in ("ja", "en"):
+            return "ja" if word.strip().lower() == "ja" else "en"
+    system = (environ.get(name, "").strip() for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    locale = next(filter(None, system), "C")
+    return "ja" if re.match(r"(?:ja|c|posix)(?:[^a-z]|$)", locale, re.I) else "en"
+
+
+def _read(config_path: Path, environ: Mapping[str, str]) -> Settings | SettingsError:
+    config_path = config_path.absolute()
+    variables: dict[str, object] = {n: environ[n] for n in KNOWN_NAMES if environ.get(n, "").strip()}
+    if re.search(r"[_:.@]", str(variables.get("LANGUAGE"))):
+        del variables["LANGUAGE"]  # gettext's variable of the same name ("en_US:en"), set by many desktops
+    faults: list[Fault] = []
+    config, state = _config(config_path, faults)
+    language = language_of(environ, config.get("LANGUAGE"))
+    needed = {name for row in SETTINGS if row.required for name in (row.name, row.file_name)}
+    if state == "absent" and not needed & variables.keys():
+        return SettingsError((Fault(FaultKind.NO_CONFIG, config_path.name, shown(config_path)),), language)
+    hide = tuple(
+        text.strip()
+        for row in SETTINGS
+        if row.secret
+        for where in (variables, config)
+        if isinstance(text := where.get(row.name), str) and len(text.strip()) > 5
+    )
+    values: dict[str, Any] = {}
+    for row in SETTINGS:
+        try:
+            given = _given(row, variables, config, config_path.parent, hide)
+            if given is None and row.required and state != "broken":
+                faults.append(Fault(FaultKind.MISSING, row.name, other=row.file_name))
+            value = row.parse(given) if given is not None else None
+            if row.fields and isinstance(value, tuple):
+                values.update(zip(row.fields, value, strict=True))
+            else:
+                values[row.name.lower()] = value
+        except Rejected as refused:
+            faults.extend(refused.faults)
+    return SettingsError(tuple(faults), language) if faults else Settings(**values)
+
+
+def _given(
+    row: Setting,
+    variables: Mapping[str, object],
+    config: Mapping[str, object],
+    base: Path,
+    hide: tuple[str, ...],
+) -> Given | None:
+    """The value that counts for a row: environment, else config.py, else default. May raise Rejected."""
+    source: Source
+    for source, where in (("environment", variables), ("config", config)):
+        value, file = where.get(row.name), where.get(row.file_name or "")
+        if value is not None and file is not None:
+            raise Rejected(Fault(FaultKind.BOTH_GIVEN, row.name, source=source, other=row.file_name))
+        given = Given(row.name, row.form, value, source, base, hide, row.secret)
+        if file is not None:  # shown only with a separator in it: else it may be the secret itself
+            secret = "/" not in str(file) and os.sep not in str(file)
+            return _from_file(row, Given(str(row.file_name), "path", file, source, base, hide, secret))
+        if isinstance(value, str) and re.fullmatch(r"\s*<.*>\s*", value, re.S):
+            given.reject(FaultKind.PLACEHOLDER_LEFT)
+        if row.form == "id" and not isinstance(value, bool) and value in (0, "0"):
+            given.reject(FaultKind.PLACEHOLDER_LEFT)
+        if value is not None:
+            return given
+    return None if row.default is None else Given(row.name, row.form, row.default, "default", base)
+
+
+def _from_file(row: Setting, given: Given) -> Given:
+    content = bytes_of(given, given.path(FaultKind.UNREADABLE_FILE))
+    text = content.decode("utf-8-sig", "replace").strip()
+    if not text:
+        given.reject(FaultKind.UNREADABLE_FILE, reason="empty")
+    return Given(row.name, row.form, text, "file", given.base, secret=True)
+
+
+def _config(path: Path, faults: list[Fault]) -> tuple[dict[str, object], Literal["read", "absent", "broken"]]:
+    """The UPPER_CASE names of config.py that have a value; adds to `faults`. Warnings are silenced: the
+    compiler's print the source line, which may hold a secret."""
+    try:
+        path.read_bytes()
+    except FileNotFoundError:
+        return {}, "absent"
+    except OSError as error:
+        faults.append(Fault(FaultKind.UNREADABLE_FILE, path.name, shown(path), reason=errno_name(error)))
+        return {}, "broken"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            names = runpy.run_path(str(path))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - config.py is foreign code, it may raise anything
+        faults.append(_config_fault(path, error))
+        return {}, "broken"
+    found = {name: value for name, value in names.items() if name.isupper() and not name.startswith("_")}
+    for name in sorted(found.keys() - set(KNOWN_NAMES)):
+        if not isinstance(found.pop(name), ModuleType | type) and not callable(names[name]):
+            nearest = difflib.get_close_matches(name, KNOWN_NAMES, 1)
+            faults.append(Fault(FaultKind.UNKNOWN_NAME, name[:80], nearest=nearest[0] if nearest else None))
+    return {
+        name: value
+        for name, value in found.items()
+        if value is not None and not (isinstance(value, str) and not value.strip())
+    }, "read"
+
+
+def _config_fault(path: Path, error: BaseException) -> Fault:
+    if isinstance(error, SyntaxError) and error.filename in (str(path), None):
+        return Fault(FaultKind.CONFIG_SYNTAX, path.name, line=error.lineno)
+    line, frame = None, error.__traceback__
+    while frame is not None:
+        line = frame.tb_lineno if frame.tb_frame.f_code.co_filename == str(path) else line
+        frame = frame.tb_next
+    return Fault(FaultKind.CONFIG_ERROR, path.name, type(error).__name__, line=line)
