@@ -1,0 +1,278 @@
+"""Builds everything, runs it, closes it; and the command line.
+
+    python bot.py          run the bot with config.py and the environment
+    python bot.py --demo   try it without an account or server (needs requirements-dev.txt)
+
+Exit codes: 0 ended as wished, 1 Discord refused, 2 the configuration is not usable.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import discord
+import yarl
+from discord import app_commands
+from discord.ext import commands
+from ui.faults import fault_lines, store_error_line
+
+from cogs.general import General
+from cogs.monitor import Monitor
+from cogs.power import Power
+from cogs.snapshot import Snapshots
+from core.access import AccessRules
+from core.audit import LogAudit
+from core.clock import Clock
+from core.expected import ExpectedStops
+from core.operations import Operations
+from core.planning import Planner
+from core.reading import ClusterReader, SnapshotReader
+from core.watching import Watch
+from monitor_store import Happened, LoadReport, MonitorStore, StoreError
+from proxmox_client import Endpoint, ProxmoxClient
+from settings import Settings, SettingsError, load
+from ui.alerts import AlertSender
+from ui.buttons import FORM, Lasting
+from ui.gate import GatedTree
+from ui.presses import press
+from ui.question import Questions, submitted, typed_into
+from ui.services import Interaction, Services
+from ui.text import Text, Texts
+from ui.translator import CatalogueTranslator
+
+HERE = Path(__file__).resolve().parent
+FAREWELL_SECONDS = 3.0
+
+_log = logging.getLogger("bot")
+
+
+class ProxmoxBot(commands.Bot):
+    """discord.py's client with the services. Nothing happens here before `setup_hook`."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        guilds = app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
+        super().__init__(
+            command_prefix=(),
+            intents=discord.Intents(guilds=True),
+            help_command=None,
+            tree_cls=GatedTree,
+            allowed_mentions=discord.AllowedMentions.none(),
+            allowed_contexts=guilds,
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+            max_messages=None,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+        )
+        self._settings = settings
+        self.store = MonitorStore(settings.data_dir / "monitor_list.json", clock.now)
+        self.services = build_services(settings, clock, self.store)
+        self.sender = AlertSender(self, settings.alert_channel_id, clock)
+
+    async def setup_hook(self) -> None:
+        services, guild = self.services, discord.Object(self._settings.guild_id)
+        loaded = self.store.load(self._settings.monitor_vm_ids)
+        services.watch.begin(loaded.entries)
+        self._report_store(loaded)
+        self.add_dynamic_items(Lasting)
+        await self.tree.set_translator(CatalogueTranslator(services.texts))
+        cogs: Iterable[commands.Cog] = (
+            General(services),
+            Power(services),
+            Snapshots(services),
+            Monitor(services, self, self.sender),
+        )
+        for cog in cogs:
+            await self.add_cog(cog, guild=guild)
+        await self.tree.sync(guild=guild)
+
+    def _report_store(self, loaded: LoadReport) -> None:
+        """An unreadable watch list is told where alerts are read."""
+        t = self.services.texts.public
+        if loaded.happened is Happened.RECOVERED_FROM_BACKUP:
+            text = t(
+                "The watch list could not be read; its last good copy is used ({n} guests). "
+                "The unreadable file was kept as `{file}`.",
+                n=len(loaded.entries),
+                file=loaded.set_aside.name if loaded.set_aside else "—",
+            )
+        elif loaded.happened is Happened.UNREADABLE_NO_BACKUP:
+            text = t(
+                "The watch list could not be read and there is no good copy: watching MONITOR_VM_IDS ({n} guests). "
+                "The unreadable file was kept as `{file}`.",
+                n=len(loaded.entries),
+                file=loaded.set_aside.name if loaded.set_aside else "—",
+            )
+        else:
+            return
+        _log.error("%s", text)
+        self.sender.put(f"⚠️ {text}")
+
+    async def on_ready(self) -> None:
+        _log.info("ready: %s in guild %d", self.user, self._settings.guild_id)
+
+    async def on_interaction(self, interaction: Interaction) -> None:
+        """Forms come here, also those from before a restart, of which discord.py knows nothing."""
+        if interaction.type is discord.InteractionType.modal_submit:
+            data: Mapping[str, object] = dict(interaction.data or {})
+            custom_id = str(data.get("custom_id", ""))
+            if FORM.fullmatch(custom_id):
+                await submitted(interaction, custom_id, typed_into(data))
+
+    async def close(self) -> None:
+        """Say farewell where work is shown under way, then go."""
+        if not self.is_closed():
+            await self.services.questions.close()
+            farewells = [reply.say_farewell() for reply in list(self.services.open_replies)]
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL_SECONDS):
+                    await asyncio.gather(*farewells, return_exceptions=True)
+        await super().close()
+
+
+def build_services(settings: Settings, clock: Clock, store: MonitorStore) -> Services:
+    """The composition root: who is given what."""
+    endpoint = Endpoint(
+        host=settings.proxmox_host,
+        port=settings.proxmox_port,
+        user=settings.proxmox_user,
+        token_name=settings.proxmox_token_name,
+        token_value=settings.proxmox_token_value.reveal(),
+        verify_ssl=settings.proxmox_verify_ssl,
+        fingerprint=settings.proxmox_fingerprint,
+    )
+    rules = AccessRules(settings.guild_id, settings.allowed_category_id)
+    proxmox = ProxmoxClient(endpoint, clock)
+    reader, expected, audit = ClusterReader(proxmox, clock), ExpectedStops(clock), LogAudit()
+    planner = Planner(proxmox, reader, clock, rules, settings.node_name)
+    return Services(
+        rules=rules,
+        proxmox=proxmox,
+        reader=reader,
+        snapshots=SnapshotReader(proxmox, clock),
+        planner=planner,
+        operations=Operations(proxmox, reader, clock, planner, audit, expected),
+        watch=Watch(reader, clock, expected, store),
+        audit=audit,
+        clock=clock,
+        texts=Texts(settings.language),
+        questions=Questions(),
+        press=press,
+        alert_channel_id=settings.alert_channel_id,
+        interval=settings.monitor_interval_seconds,
+    )
+
+
+class MaskedFormatter(logging.Formatter):
+    """Keeps the secrets out of every line, tracebacks included."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+        self._secrets = [secret for secret in secrets if secret]
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        for secret in self._secrets:
+            line = line.replace(secret, "***")
+        return line
+
+
+def set_up_logging(settings: Settings) -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    secrets = (settings.discord_token.reveal(), settings.proxmox_token_value.reveal())
+    handler.setFormatter(MaskedFormatter(secrets))
+    logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    if settings.proxmox_verify_ssl is False and not settings.proxmox_fingerprint:
+        _log.warning("PROXMOX_VERIFY_SSL = False: whoever sits in between can read the API token")
+
+
+def point_at(environ: Mapping[str, str]) -> None:
+    """For the demo and the tests: another Discord, which must be on this machine. Not a setting."""
+    base, gateway = environ.get("DISCORD_API_BASE"), environ.get("DISCORD_GATEWAY_URL")
+    for url in filter(None, (base, gateway)):
+        host = urlsplit(url).hostname or ""
+        if not ipaddress.ip_address(host).is_loopback:
+            raise SystemExit(
+                f"{host} is not this machine: DISCORD_API_BASE and DISCORD_GATEWAY_URL are for tests"
+            )
+    if base:
+        discord.http.Route.BASE = base
+    if gateway:
+        discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
+
+
+async def serve(settings: Settings) -> int:
+    """Run until told to stop. The exit code."""
+    bot = ProxmoxBot(settings, Clock())
+    t = bot.services.texts.public
+    stopping: set[asyncio.Task[None]] = set()
+
+    def stop() -> None:
+        stopping.add(asyncio.ensure_future(bot.close()))
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    try:
+        async with bot:
+            await bot.start(settings.discord_token.reveal())
+    except discord.LoginFailure:
+        return _fail(t("Discord refused the token. Check DISCORD_TOKEN."))
+    except discord.Forbidden:
+        return _fail(
+            t("Discord does not let the bot into the guild. Check GUILD_ID, and invite the bot to it.")
+        )
+    except StoreError as error:
+        return _fail(store_error_line(t, error))
+    return 0
+
+
+def _fail(text: str) -> int:
+    print(text, file=sys.stderr)
+    return 1
+
+
+def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
+    parser = argparse.ArgumentParser(prog="bot.py", description="Manage and watch Proxmox VE from Discord.")
+    parser.add_argument(
+        "--demo", action="store_true", help="try it on this machine, without account or server"
+    )
+    if parser.parse_args(arguments).demo:
+        return demo()
+    try:
+        settings = load(HERE / "config.py", environ)
+    except SettingsError as error:
+        t = Texts(error.language).public
+        print(*config_report(t, error), sep="\n", file=sys.stderr)
+        return 2
+    set_up_logging(settings)
+    point_at(environ)
+    return asyncio.run(serve(settings))
+
+
+def config_report(t: Text, error: SettingsError) -> list[str]:
+    """Every fault at once, each with its remedy."""
+    head = t.plural(
+        "The configuration has {n} fault:", "The configuration has {n} faults:", len(error.faults)
+    )
+    return [head, *(f"- {line}" for line in fault_lines(t, error.faults))]
+
+
+def demo() -> int:
+    """Hand over to the playground, which starts this file as its bot."""
+    if find_spec("simcord") is None or find_spec("fakepve") is None:
+        print("The demo needs more packages: pip install -r requirements-dev.txt (or: make demo)", file=sys.stderr)
+        return 2
+    os.chdir(HERE)
+    os.execv(sys.executable, [sys.executable, "-m", "playground"])  # noqa: S606 - this very Python, no shell
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""/list, /info, /create, /resize, /delete and /help."""
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice, locale_str
+from discord.ext import commands
+
+from core.actions import Verb
+from core.errors import NothingGiven
+from core.order import Order
+from ui.act import act, show_panel
+from ui.gate import actor_of
+from ui.help import help_card
+from ui.listing import Filters, guest_list
+from ui.parameters import GuestId, node_names
+from ui.reply import Reply
+from ui.services import Interaction, Services
+
+STATUSES = [
+    Choice(name=locale_str("running"), value="running"),
+    Choice(name=locale_str("stopped"), value="stopped"),
+    Choice(name=locale_str("template"), value="template"),
+    Choice(name=locale_str("other"), value="other"),
+]
+KINDS = [Choice(name=locale_str("VM"), value="qemu"), Choice(name=locale_str("CT"), value="lxc")]
+
+
+class General(commands.Cog):
+    """Looking at guests, making, resizing and deleting them."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    @app_commands.command(name="list", description=locale_str("All guests of the cluster"))
+    @app_commands.describe(
+        status=locale_str("Only guests in this state"),
+        kind=locale_str("Only VMs or only containers"),
+        node=locale_str("Only guests on this node"),
+    )
+    @app_commands.choices(status=STATUSES, kind=KINDS)
+    @app_commands.autocomplete(node=node_names)
+    async def list_guests(
+        self, interaction: Interaction, status: str = "", kind: str = "", node: str = ""
+    ) -> None:
+        services = self._services
+        async with Reply(services, interaction) as reply:
+            cluster = await services.reader.read()
+            filters = Filters(status, kind, node)
+            await reply.show(guest_list(reply.t, cluster, filters, 0, services.clock.now()))
+
+    @app_commands.command(description=locale_str("State, use and buttons of one guest"))
+    @app_commands.describe(vmid=locale_str("The guest: VMID or name"))
+    async def info(self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId()]) -> None:
+        async with Reply(self._services, interaction) as reply:
+            await show_panel(self._services, reply, vmid)
+
+    @app_commands.command(description=locale_str("Make a guest by cloning a template"))
+    @app_commands.describe(
+        template_id=locale_str("The template to copy"),
+        name=locale_str("Name of the new guest: letters, digits and hyphens"),
+        new_vmid=locale_str("VMID of the new guest (the next free one if left out)"),
+    )
+    async def create(
+        self,
+        interaction: Interaction,
+        template_id: app_commands.Transform[int, GuestId(Verb.CREATE)],
+        name: str,
+        new_vmid: int | None = None,
+    ) -> None:
+        order = Order(Verb.CREATE, template_id, actor_of(interaction), name=name.strip(), new_vmid=new_vmid)
+        async with Reply(self._services, interaction) as reply:
+            await act(self._services, reply, order)
+
+    @app_commands.command(description=locale_str("Change cores or memory of a guest"))
+    @app_commands.describe(
+        vmid=locale_str("The guest: VMID or name"),
+        cores=locale_str("Number of cores (per socket)"),
+        memory_mb=locale_str("Memory in MiB"),
+    )
+    async def resize(
+        self,
+        interaction: Interaction,
+        vmid: app_commands.Transform[int, GuestId(Verb.RESIZE)],
+        cores: int | None = None,
+        memory_mb: int | None = None,
+    ) -> None:
+        order = Order(Verb.RESIZE, vmid, actor_of(interaction), cores=cores, memory_mb=memory_mb)
+        async with Reply(self._services, interaction) as reply:
+            if cores is None and memory_mb is None:
+                raise NothingGiven
+            await act(self._services, reply, order)
+
+    @app_commands.command(description=locale_str("Delete a guest for good (asks for its name)"))
+    @app_commands.describe(vmid=locale_str("The guest: VMID or name"))
+    async def delete(
+        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Verb.DELETE)]
+    ) -> None:
+        services = self._services
+        async with Reply(services, interaction) as reply:
+            plan = await services.operations.plan(Order(Verb.DELETE, vmid, actor_of(interaction)))
+            await services.questions.ask(services, reply, plan, typed=plan.guest.label)
+
+    @app_commands.command(description=locale_str("The commands of this bot"))
+    async def help(self, interaction: Interaction) -> None:
+        async with Reply(self._services, interaction, private=True) as reply:
+            tree = interaction.client.tree  # type: ignore[attr-defined]  # the client is this bot
+            await reply.show(
+                help_card(reply.t, tree.get_commands(guild=discord.Object(self._services.rules.guild_id)))
+            )

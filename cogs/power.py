@@ -1,0 +1,57 @@
+"""/start, /reboot, /shutdown and /stop."""
+
+from discord import app_commands
+from discord.app_commands import locale_str
+from discord.ext import commands
+
+from core.actions import Verb
+from core.order import Order
+from ui.act import act
+from ui.gate import actor_of
+from ui.parameters import GuestId
+from ui.reply import Reply
+from ui.services import Interaction, Services
+
+VMID = locale_str("The guest: VMID or name")
+
+
+class Power(commands.Cog):
+    """Switching guests on and off."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def _act(self, interaction: Interaction, verb: Verb, vmid: int) -> None:
+        async with Reply(self._services, interaction) as reply:
+            await act(self._services, reply, Order(verb, vmid, actor_of(interaction)))
+
+    @app_commands.command(description=locale_str("Start a guest"))
+    @app_commands.describe(vmid=VMID)
+    async def start(
+        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Verb.START)]
+    ) -> None:
+        await self._act(interaction, Verb.START, vmid)
+
+    @app_commands.command(description=locale_str("Reboot a guest"))
+    @app_commands.describe(vmid=VMID)
+    async def reboot(
+        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Verb.REBOOT)]
+    ) -> None:
+        await self._act(interaction, Verb.REBOOT, vmid)
+
+    @app_commands.command(description=locale_str("Shut a guest down gently (ACPI)"))
+    @app_commands.describe(vmid=VMID)
+    async def shutdown(
+        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Verb.SHUTDOWN)]
+    ) -> None:
+        await self._act(interaction, Verb.SHUTDOWN, vmid)
+
+    @app_commands.command(description=locale_str("Switch a guest off hard (asks first)"))
+    @app_commands.describe(vmid=VMID)
+    async def stop(
+        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Verb.STOP)]
+    ) -> None:
+        services = self._services
+        async with Reply(services, interaction) as reply:
+            plan = await services.operations.plan(Order(Verb.STOP, vmid, actor_of(interaction)))
+            await services.questions.ask(services, reply, plan)

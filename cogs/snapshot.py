@@ -1,0 +1,92 @@
+"""/snapshot create, list, rollback and delete."""
+
+from discord import app_commands
+from discord.app_commands import locale_str
+from discord.ext import commands
+
+from core.actions import Verb
+from core.names import DESCRIPTION_MOST
+from core.order import Order
+from ui.act import act
+from ui.gate import actor_of
+from ui.listing import snapshot_list
+from ui.parameters import GuestId, snapshot_names
+from ui.reply import Reply
+from ui.services import Interaction, Services
+
+VMID = locale_str("The guest: VMID or name")
+NAME = locale_str("The snapshot")
+
+
+class Snapshots(
+    commands.GroupCog, group_name="snapshot", group_description=locale_str("Snapshots of a guest")
+):
+    """Taking, listing, going back to and deleting snapshots."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    @app_commands.command(description=locale_str("Take a snapshot"))
+    @app_commands.describe(
+        vmid=VMID,
+        name=locale_str("Name of the snapshot: a letter first, then letters, digits, - and _"),
+        description=locale_str("What it is for"),
+        with_memory=locale_str("Save the memory too (running VMs only)"),
+    )
+    async def create(
+        self,
+        interaction: Interaction,
+        vmid: app_commands.Transform[int, GuestId(Verb.SNAPSHOT_CREATE)],
+        name: str,
+        description: app_commands.Range[str, 0, DESCRIPTION_MOST] = "",
+        with_memory: bool = False,
+    ) -> None:
+        order = Order(
+            Verb.SNAPSHOT_CREATE,
+            vmid,
+            actor_of(interaction),
+            snapshot=name.strip(),
+            description=description,
+            with_memory=with_memory,
+        )
+        async with Reply(self._services, interaction) as reply:
+            await act(self._services, reply, order)
+
+    @app_commands.command(name="list", description=locale_str("The snapshots of a guest"))
+    @app_commands.describe(vmid=VMID)
+    async def list_snapshots(
+        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId()]
+    ) -> None:
+        services = self._services
+        async with Reply(services, interaction) as reply:
+            guest = await services.planner.locate(vmid)
+            snapshots = await services.proxmox.snapshots(guest)
+            await reply.show(snapshot_list(reply.t, guest, snapshots))
+
+    @app_commands.command(description=locale_str("Go back to a snapshot (asks first)"))
+    @app_commands.describe(vmid=VMID, name=NAME)
+    @app_commands.autocomplete(name=snapshot_names)
+    async def rollback(
+        self,
+        interaction: Interaction,
+        vmid: app_commands.Transform[int, GuestId(Verb.SNAPSHOT_ROLLBACK)],
+        name: str,
+    ) -> None:
+        await self._ask(interaction, Verb.SNAPSHOT_ROLLBACK, vmid, name)
+
+    @app_commands.command(description=locale_str("Delete a snapshot (asks first)"))
+    @app_commands.describe(vmid=VMID, name=NAME)
+    @app_commands.autocomplete(name=snapshot_names)
+    async def delete(
+        self,
+        interaction: Interaction,
+        vmid: app_commands.Transform[int, GuestId(Verb.SNAPSHOT_DELETE)],
+        name: str,
+    ) -> None:
+        await self._ask(interaction, Verb.SNAPSHOT_DELETE, vmid, name)
+
+    async def _ask(self, interaction: Interaction, verb: Verb, vmid: int, name: str) -> None:
+        services = self._services
+        async with Reply(services, interaction) as reply:
+            order = Order(verb, vmid, actor_of(interaction), snapshot=name.strip())
+            await services.questions.ask(services, reply, await services.operations.plan(order))

@@ -1,0 +1,65 @@
+"""Keep the catalogues in step with the source: `python -m tools.messages` (or `make messages`).
+
+New messages come in empty (a test fails until they are translated), gone ones go. Read with `ast` rather than
+Babel's extractor, which does not look into f-strings. Places in the source are left out, so that moving code
+changes no catalogue.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from babel.messages import Catalog
+from babel.messages.pofile import read_po, write_po
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = ("bot.py", "ui/*.py", "cogs/*.py")
+LANGUAGES = ("ja",)
+
+Message = str | tuple[str, str]
+
+
+def path_of(language: str) -> Path:
+    return ROOT / "locales" / language / "LC_MESSAGES" / "bot.po"
+
+
+def in_source() -> set[Message]:
+    """Every message of the source: of `t("…")`, `t.plural("…", "…", n)` and `locale_str("…")`."""
+    paths = (path for pattern in SOURCES for path in ROOT.glob(pattern))
+    return {message for path in paths for message in _messages(ast.parse(path.read_text("utf-8")))}
+
+
+def _messages(tree: ast.AST) -> Iterator[Message]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.args:
+            texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+            function = node.func
+            name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+            if name in ("t", "locale_str") and texts:
+                yield texts[0]
+            elif name == "plural" and len(texts) >= 2:
+                yield (texts[0], texts[1])
+
+
+def read(language: str) -> Catalog:
+    with path_of(language).open("rb") as file:
+        return read_po(file, locale=language)
+
+
+def update(language: str) -> int:
+    """Bring one catalogue up to date. How many messages lack a translation."""
+    old, new = read(language), Catalog(locale=language)
+    for message in sorted(in_source(), key=str):
+        known = old.get(message[0] if isinstance(message, tuple) else message)
+        new.add(message, known.string if known else None)
+    with path_of(language).open("wb") as file:
+        write_po(file, new, width=110, no_location=True, sort_output=True, omit_header=True)
+    return sum(1 for message in new if message.id and not translated(message.string))
+
+
+def translated(text: object) -> bool:
+    return all(text) if isinstance(text, (tuple, list)) else bool(text)
+
+
+if __name__ == "__main__":
+    print(sum(update(language) for language in LANGUAGES), "messages without a translation")

@@ -1,0 +1,34 @@
+"""The one shape of every message: a card with a coloured edge, texts, and a row of buttons."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import discord
+from discord import ui
+
+from ui.render import MESSAGE_MOST, Colour
+
+Item = ui.Item[Any]
+
+
+def card(
+    *texts: str, colour: Colour, buttons: Sequence[Item] = (), more: Sequence[Sequence[Item]] = ()
+) -> ui.LayoutView:
+    """Texts above rows of at most five buttons. Empty texts are left out; too much text is cut, never refused."""
+    view = ui.LayoutView(timeout=None)
+    container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=discord.Colour(int(colour)))
+    room = MESSAGE_MOST
+    for text in texts:
+        if text and room > 0:
+            container.add_item(ui.TextDisplay(text[:room]))
+            room -= len(text)
+    for row in (buttons, *more):
+        if row:
+            container.add_item(ui.ActionRow(*row))
+    view.add_item(container)
+    return view
+
+
+def notice(text: str, colour: Colour = Colour.WARN) -> ui.LayoutView:
+    """A private sentence."""
+    return card(text, colour=colour)

@@ -1,0 +1,90 @@
+"""The info panel of one guest: what it is, how it does, and the buttons that fit its state."""
+
+from discord import ui
+
+from core.actions import Verb, can_act
+from core.guest import Guest, TaskSummary
+from core.inspect import GuestDetails
+from core.tasks import TaskEnd, end_of
+from ui.buttons import guest_button, refresh_button
+from ui.cards import Item, card
+from ui.render import (
+    FAILED,
+    OK,
+    WARNING,
+    WORKING,
+    Colour,
+    code,
+    colour_of,
+    duration,
+    emoji_of,
+    kind_word,
+    percent,
+    plain,
+    state_word,
+    title,
+    used_of,
+    when,
+)
+from ui.text import Text
+
+
+def panel(t: Text, details: GuestDetails, now: float, note: str = "") -> ui.LayoutView:
+    """The whole panel. `now` is Unix seconds; `note` is the outcome of a button that was just pressed."""
+    guest = details.guest
+    head = f"### {emoji_of(guest)} {title(guest)}\n{_headline(t, guest)}"
+    body = "\n".join(f"{name}: {value}" for name, value in _rows(t, details) if value)
+    foot = f"-# {t('as of {time}', time=when(now))}"
+    colour = Colour.QUIET if guest.template else colour_of(guest)
+    return card(head, body, note, foot, colour=colour, buttons=guest_buttons(t, guest))
+
+
+def guest_buttons(t: Text, guest: Guest, *, disabled: bool = False) -> list[Item]:
+    """Start, reboot and shutdown, each enabled where the guest's state allows it, and refresh."""
+    verbs = (Verb.START, Verb.REBOOT, Verb.SHUTDOWN)
+    buttons: list[Item] = [
+        guest_button(t, verb, guest.vmid, disabled=disabled or not can_act(verb, guest)) for verb in verbs
+    ]
+    return [*buttons, refresh_button(t, guest.vmid, disabled=disabled)]
+
+
+def _headline(t: Text, guest: Guest) -> str:
+    state = t("template") if guest.template else state_word(t, guest.state)
+    parts = [f"**{state}**", kind_word(t, guest.kind), code(guest.node)]
+    if guest.uptime:
+        parts.append(t("up {time}", time=duration(t, guest.uptime)))
+    return " · ".join(parts)
+
+
+def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
+    guest, config = details.guest, details.config
+    snapshots = details.snapshots
+    return [
+        (t("CPU"), _cpu(t, details)),
+        (t("Memory"), used_of(guest.memory, guest.memory_total)),
+        (t("Disk"), used_of(guest.disk, guest.disk_total) if guest.disk_total else ""),
+        (t("IP"), " ".join(code(address) for address in details.addresses or ())),
+        (t("Tags"), " ".join(code(tag, 30) for tag in guest.tags[:10])),
+        (t("Lock"), f"{WARNING} {code(guest.lock)}" if guest.lock else ""),
+        (t("Protection"), t("on") if config and config.protection else ""),
+        (t("HA"), t("managed") if guest.ha_managed else ""),
+        (t("Snapshots"), "" if snapshots is None else str(len(snapshots))),
+        (t("Last task"), _task(details.last_task)),
+    ]
+
+
+def _cpu(t: Text, details: GuestDetails) -> str:
+    cores = details.guest.cpus or (details.config.total_cores if details.config else None)
+    count = t.plural("{n} core", "{n} cores", int(cores)) if cores else ""
+    return " / ".join(part for part in (percent(details.guest.cpu), count) if part)
+
+
+def _task(task: TaskSummary | None) -> str:
+    if task is None:
+        return ""
+    if task.status is None:
+        return f"{WORKING} {code(task.type)} {when(task.started)}"
+    end = end_of(task.status)
+    mark = {TaskEnd.OK: OK, TaskEnd.WARNINGS: WARNING}.get(end, FAILED)
+    words = "" if end is TaskEnd.OK else f" {code(plain(task.status, 80))}"
+    return f"{mark} {code(task.type)}{words} {when(task.ended or task.started)}"

@@ -1,0 +1,163 @@
+"""Asking back before something is lost: one asker, sixty seconds, one press that counts.
+
+A question is its plan on a card, a red button and a grey one. Nothing happens before the press; a question that
+lapses goes grey and says so; a press after a restart finds nothing and is told that it is over.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from discord import ui
+
+from core.access import Operation
+from core.errors import BotError, NameMismatch, NotYours, QuestionOver
+from core.order import Plan
+from ui.act import act
+from ui.buttons import FORM, question_buttons
+from ui.cards import card
+from ui.gate import guarded, refusal_of
+from ui.plans import plan_text, title_of_form, yes_label
+from ui.render import Colour
+from ui.reply import Reply
+from ui.services import Interaction, Services, services_of
+from ui.text import Text
+
+SECONDS = 60.0
+FORM_NAME_MOST = 255
+
+
+@dataclass(slots=True)
+class Question:
+    """One open question. `typed`: what must be typed into a form, None where a press is enough."""
+
+    nonce: str
+    plan: Plan
+    t: Text
+    reply: Reply
+    typed: str | None
+    lapse: asyncio.Task[None] | None = field(default=None)
+
+
+class Questions:
+    """The open questions by nonce. Taking one out is what makes a press count once."""
+
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self._seconds = seconds
+        self._open: dict[str, Question] = {}
+
+    async def ask(self, services: Services, reply: Reply, plan: Plan, *, typed: str | None = None) -> None:
+        """Show the plan and its buttons as the reply's message, and wait for nobody."""
+        question = Question(secrets.token_hex(8), plan, reply.t, reply, typed)
+        self._open[question.nonce] = question
+        await reply.show(self._card(services, question))
+        question.lapse = asyncio.create_task(self._lapse(services, question))
+
+    def find(self, nonce: str) -> Question:
+        """Raises QuestionOver."""
+        question = self._open.get(nonce)
+        if question is None:
+            raise QuestionOver
+        return question
+
+    def take(self, nonce: str) -> Question:
+        """The question, which is then no longer open. Raises QuestionOver for the second press."""
+        question = self.find(nonce)
+        del self._open[nonce]
+        if question.lapse:
+            question.lapse.cancel()
+        return question
+
+    def _card(
+        self, services: Services, question: Question, note: str = "", *, over: bool = False
+    ) -> ui.LayoutView:
+        t, plan = question.t, question.plan
+        text = plan_text(t, plan, services.clock.now())
+        limit = "" if over else f"-# {t('Answer within {n} seconds.', n=int(self._seconds))}"
+        buttons = question_buttons(t, question.nonce, yes_label(t, plan), disabled=over)
+        colour = Colour.QUIET if over else Colour.WARN
+        return card(text, note or limit, colour=colour, buttons=buttons)
+
+    async def _lapse(self, services: Services, question: Question) -> None:
+        await services.clock.sleep(self._seconds)
+        if self._open.pop(question.nonce, None) is not None:
+            note = question.t("Nobody answered in time, so nothing was done.")
+            await question.reply.show(self._card(services, question, note, over=True))
+
+    def cancelled(self, services: Services, question: Question) -> ui.LayoutView:
+        return self._card(services, question, question.t("Cancelled; nothing was done."), over=True)
+
+    async def close(self) -> None:
+        """The bot ends: no question outlives it."""
+        for question in list(self._open.values()):
+            if question.lapse:
+                question.lapse.cancel()
+        self._open.clear()
+
+
+async def pressed(interaction: Interaction, answer: str, nonce: str) -> None:
+    """A press on a question's button, by anybody, at any time. Raises QuestionOver, NotYours."""
+    services = services_of(interaction)
+    question = services.questions.find(nonce)
+    _hold_to_asker(interaction, question)
+    if answer == "yes" and question.typed is not None:
+        t = services.texts.of_locale(str(interaction.locale))
+        await interaction.response.send_modal(name_form(t, question))
+        return
+    question = services.questions.take(nonce)
+    async with Reply(services, interaction) as reply:
+        if answer == "no":
+            await reply.show(services.questions.cancelled(services, question))
+        else:
+            await act(services, reply, question.plan.order, shown=question.plan)
+
+
+def _hold_to_asker(interaction: Interaction, question: Question) -> None:
+    asker = question.plan.order.actor
+    if interaction.user.id != asker.user_id:
+        raise NotYours(asker.name)
+
+
+def name_form(t: Text, question: Question) -> ui.Modal:
+    """Typing the guest's name: the last step before a guest is lost."""
+    form = ui.Modal(
+        title=title_of_form(t, question.plan)[:45], custom_id=f"f1:{question.nonce}", timeout=SECONDS
+    )
+    field_: ui.TextInput[Any] = ui.TextInput(
+        placeholder=(question.typed or "")[:100], max_length=FORM_NAME_MOST, custom_id="name"
+    )
+    label = t("Type the name to delete it")[:45]
+    form.add_item(ui.Label(text=label, description=t("This cannot be undone.")[:100], component=field_))
+    return form
+
+
+async def submitted(interaction: Interaction, custom_id: str, typed: str) -> None:
+    """A form sent in, also one from before a restart: the same gate, asker and single use as for a button."""
+
+    async def work() -> BotError | None:
+        services = services_of(interaction)
+        refusal = refusal_of(services, interaction, Operation.DELETE)
+        if refusal is not None:
+            return refusal
+        match = FORM.fullmatch(custom_id)
+        question = services.questions.find(match["nonce"] if match else "")
+        _hold_to_asker(interaction, question)
+        if typed.strip() != question.typed:
+            raise NameMismatch(question.plan.guest.vmid, question.typed or "")
+        question = services.questions.take(question.nonce)
+        async with Reply(services, interaction) as reply:
+            await act(services, reply, question.plan.order, shown=question.plan)
+        return None
+
+    await guarded(interaction, work)
+
+
+def typed_into(data: Mapping[str, Any]) -> str:
+    """What was typed into a form with one field, from the interaction's own data."""
+    for row in data.get("components", ()):
+        for inner in (row.get("component"), *row.get("components", ())):
+            if isinstance(inner, dict) and isinstance(inner.get("value"), str):
+                return str(inner["value"])
+    return ""

@@ -1,0 +1,193 @@
+"""How things look: units, colours, emoji and the escaping of foreign text. No other module formats a number.
+
+Pure functions of (language, value). Emoji and colours mean the same everywhere: see STATE_EMOJI and Colour.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from enum import IntEnum
+
+from core.guest import Guest, Kind, State
+from ui.text import Text
+
+
+class Colour(IntEnum):
+    """The edge of a card, as 0xRRGGBB."""
+
+    GOOD = 0x3BA55D
+    BUSY = 0x5865F2
+    WARN = 0xFAA61A
+    BAD = 0xED4245
+    QUIET = 0x747F8D
+
+
+STATE_EMOJI = {
+    State.RUNNING: "🟢",
+    State.STOPPED: "⚫",
+    State.PAUSED: "⏸️",
+    State.SUSPENDED: "💤",
+    State.PRELAUNCH: "🟡",
+    State.IO_ERROR: "🟠",
+    State.UNKNOWN: "❔",
+}
+TEMPLATE_EMOJI = "📄"
+STATE_COLOUR = {
+    State.RUNNING: Colour.GOOD,
+    State.STOPPED: Colour.QUIET,
+    State.IO_ERROR: Colour.BAD,
+}
+OK, WARNING, FAILED, WORKING, ALARM, BACK = "✅", "⚠️", "❌", "⏳", "🔴", "🟢"
+
+NAME_MOST = 64
+MESSAGE_MOST = 4000
+"""Characters of text in one message with components (Discord)."""
+
+
+def plain(text: str, most: int = NAME_MOST) -> str:
+    """Foreign text on one line without control, bidi or invisible characters, cut to `most`."""
+    normal = unicodedata.normalize("NFC", text)
+    kept = "".join(
+        " " if char.isspace() else char
+        for char in normal
+        if char.isspace() or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+    )
+    kept = " ".join(kept.split())
+    return kept if len(kept) <= most else kept[: most - 1] + "…"
+
+
+def code(text: str, most: int = NAME_MOST) -> str:
+    """Foreign text in a code span: no mention, link, emoji, timestamp or markdown works in there."""
+    safe = plain(text, most).replace("`", "ˋ")
+    return f"`{safe}`" if safe else "` `"
+
+
+def code_block(lines: Iterable[str], most: int = 900) -> str:
+    """Foreign lines (a task's log) in a block. The last ones are kept when there is too much."""
+    kept: list[str] = []
+    room = most
+    for line in reversed([plain(line, 200).replace("`", "ˋ") for line in lines]):
+        if len(line) + 1 > room:
+            break
+        kept.insert(0, line)
+        room -= len(line) + 1
+    return "```\n" + "\n".join(kept) + "\n```" if kept else ""
+
+
+def fit(t: Text, lines: Iterable[str], most: int) -> str:
+    """As many lines as fit into `most` characters, and how many more there are."""
+    everything = list(lines)
+    kept: list[str] = []
+    room = most - 40
+    for line in everything:
+        if len(line) + 1 > room:
+            break
+        kept.append(line)
+        room -= len(line) + 1
+    left = len(everything) - len(kept)
+    if left:
+        kept.append(t.plural("… and {n} more", "… and {n} more", left))
+    return "\n".join(kept)
+
+
+def kind_word(t: Text, kind: Kind) -> str:
+    return t("VM") if kind is Kind.QEMU else t("CT")
+
+
+def state_word(t: Text, state: State) -> str:
+    return {
+        State.RUNNING: t("running"),
+        State.STOPPED: t("stopped"),
+        State.PAUSED: t("paused"),
+        State.SUSPENDED: t("suspended"),
+        State.PRELAUNCH: t("starting up"),
+        State.IO_ERROR: t("I/O error"),
+        State.UNKNOWN: t("unknown"),
+    }[state]
+
+
+def emoji_of(guest: Guest) -> str:
+    return TEMPLATE_EMOJI if guest.template else STATE_EMOJI[guest.state]
+
+
+def colour_of(guest: Guest) -> Colour:
+    return STATE_COLOUR.get(guest.state, Colour.WARN) if not guest.template else Colour.QUIET
+
+
+def title(guest: Guest) -> str:
+    """`**101** `web01``: how a guest is named in every message."""
+    return f"**{guest.vmid}** {code(guest.label)}" if guest.name else f"**{guest.vmid}**"
+
+
+def named(vmid: int, label: str) -> str:
+    """The same from an error's values."""
+    return f"**{vmid}** {code(label)}" if label != str(vmid) else f"**{vmid}**"
+
+
+def choice_label(t: Text, guest: Guest) -> str:
+    """A completion: `🟢 101 web01 · pve1 · VM`. Discord shows it as plain text, at most 100 characters."""
+    label = f"{emoji_of(guest)} {guest.vmid} {plain(guest.name or '—')} · {plain(guest.node, 30)}"
+    return plain_label(f"{label} · {kind_word(t, guest.kind)}")
+
+
+def plain_label(text: str) -> str:
+    """Cut to what a choice or a button's label may hold. Emoji's own joiners are kept: this is our own text."""
+    return text if len(text) <= 100 else text[:99] + "…"
+
+
+def size(count: float) -> str:
+    """Bytes by 1024, as Proxmox' own pages show them: 1.5 GiB."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            return f"{value:.0f} {unit}" if unit in ("B", "KiB") or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1024
+    raise AssertionError
+
+
+def memory_mb(count: int) -> str:
+    """MiB as they are configured: 2048 MiB is 2 GiB; what is not whole stays in MiB."""
+    return f"{count // 1024} GiB" if count % 1024 == 0 and count else f"{count} MiB"
+
+
+def used_of(used: float | None, total: float | None) -> str:
+    """`1.2 / 4.0 GiB`; the unit once where both share it, a dash for what is not known."""
+    if total is None:
+        return "—"
+    whole = size(total)
+    if used is None:
+        return f"— / {whole}"
+    part = size(used)
+    number, unit = part.split()
+    return f"{number} / {whole}" if unit == whole.split()[1] else f"{part} / {whole}"
+
+
+def percent(fraction: float | None) -> str:
+    return "—" if fraction is None else f"{fraction * 100:.0f}%"
+
+
+def duration(t: Text, seconds: float) -> str:
+    """The largest unit and the one below it: `3 d 4 h`, `12 min`, `8 s`."""
+    left = max(0, round(seconds))
+    minutes, secs = divmod(left, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    units = (
+        (days, t("{n} d", n=days)),
+        (hours, t("{n} h", n=hours)),
+        (minutes, t("{n} min", n=minutes)),
+        (secs, t("{n} s", n=secs)),
+    )
+    first = next((place for place, (number, _) in enumerate(units) if number), len(units) - 1)
+    kept = [text for number, text in units[first : first + 2] if number]
+    return " ".join(kept) or t("{n} s", n=0)
+
+
+def when(unix: float, style: str = "R") -> str:
+    """A time in the reader's own zone and words, kept current by Discord (`R`: 5 minutes ago, `f`: in full)."""
+    return f"<t:{int(unix)}:{style}>"
+
+
+def bar(fraction: float) -> str:
+    """Ten boxes of progress."""
+    full = max(0, min(10, int(fraction * 10)))
+    return "▰" * full + "▱" * (10 - full)

@@ -1,0 +1,206 @@
+"""One answer to one interaction: acknowledged in time, edited in place, refused in private.
+
+`async with Reply(...) as reply:` around a command's or button's work. A BotError that leaves the block becomes
+one private sentence; anything else an incident id. Discord's limits: 3 s to acknowledge, 15 min for the token.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Callable
+from types import TracebackType
+
+import aiohttp
+import discord
+from discord import ui
+
+from core.errors import BotError
+from core.tasks import OnProgress, Progress
+from ui.cards import notice
+from ui.sentences import sentence, unexpected
+from ui.services import Interaction, Services
+
+_log = logging.getLogger(__name__)
+
+ACKNOWLEDGE_AFTER = 0.6
+TOKEN_SECONDS = 14 * 60.0
+EDIT_EVERY = 2.0
+RETRIES = (1.0, 2.0, 4.0)
+
+Trouble = (discord.HTTPException, aiohttp.ClientError, OSError, asyncio.TimeoutError)
+"""What sending to Discord may raise. discord.py does not retry a 503 or a lost connection."""
+
+
+def incident_of(error: BaseException) -> str:
+    """Log an error nobody expected under a short id, which is all a person sees of it."""
+    incident = secrets.token_hex(4)
+    _log.error("incident %s", incident, exc_info=error)
+    return incident
+
+
+class Reply:
+    """`t` is the language of the answer: the reader's own when private, otherwise the channel's."""
+
+    def __init__(self, services: Services, interaction: Interaction, *, private: bool = False) -> None:
+        self._services, self._interaction, self._private = services, interaction, private
+        self.reader = services.texts.of_locale(str(interaction.locale))
+        self.t = self.reader if private else services.texts.public
+        self._in_place = interaction.message is not None
+        self._message_id = interaction.message.id if interaction.message else None
+        self._lock = asyncio.Lock()
+        self._timer: asyncio.Task[None] | None = None
+        self._began = services.clock.monotonic()
+        self._edited = self._began
+        self._progressed = False
+        self._shown = False
+        self._farewell: Callable[[], ui.LayoutView] | None = None
+
+    async def __aenter__(self) -> "Reply":
+        self._services.open_replies.add(self)
+        self._timer = asyncio.create_task(self._acknowledge_in_time())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self._services.open_replies.discard(self)
+        if self._timer:
+            self._timer.cancel()
+        if isinstance(error, BotError):
+            await self._refuse(lambda t: notice(sentence(t, error)))
+            return True
+        if isinstance(error, Exception):
+            incident = incident_of(error)
+            await self._refuse(lambda t: notice(unexpected(t, incident)))
+            return True
+        return False
+
+    # -- acknowledging
+
+    async def _acknowledge_in_time(self) -> None:
+        await asyncio.sleep(ACKNOWLEDGE_AFTER)
+        with contextlib.suppress(*Trouble):
+            await self.acknowledge()
+
+    async def acknowledge(self) -> None:
+        """Tell Discord that an answer comes, unless one has come."""
+        async with self._lock:
+            if self._interaction.response.is_done():
+                return
+            if self._in_place:
+                await self._interaction.response.defer()
+            else:
+                answer = await self._interaction.response.defer(ephemeral=self._private, thinking=True)
+                self._message_id = answer.message_id if answer else None
+
+    # -- showing
+
+    async def show(self, view: ui.LayoutView) -> None:
+        """The answer, or its next state: always the same message. Tried again when Discord stumbles."""
+        if self._progressed:
+            wait = EDIT_EVERY - (self._services.clock.monotonic() - self._edited)
+            if wait > 0:
+                await self._services.clock.sleep(wait)
+        async with self._lock:
+            await self._show(view)
+
+    async def _show(self, view: ui.LayoutView) -> None:
+        for delay in (*RETRIES, None):
+            try:
+                await self._put(view)
+                break
+            except Trouble as error:
+                if not _passing(error) or delay is None:
+                    await self._show_in_channel(view, error)
+                    break
+                await self._services.clock.sleep(delay)
+        self._shown = True
+        self._edited = self._services.clock.monotonic()
+
+    async def _put(self, view: ui.LayoutView) -> None:
+        interaction = self._interaction
+        if not interaction.response.is_done():
+            if self._in_place:
+                await interaction.response.edit_message(view=view)
+            else:
+                answer = await interaction.response.send_message(view=view, ephemeral=self._private)
+                self._message_id = answer.message_id
+        elif self._services.clock.monotonic() - self._began < TOKEN_SECONDS:
+            message = await interaction.edit_original_response(view=view)
+            self._message_id = message.id
+        else:
+            await self._show_in_channel(view, None)
+
+    async def _show_in_channel(self, view: ui.LayoutView, error: Exception | None) -> None:
+        """Past the token's life (or when it was refused) with the bot's own rights; nothing private goes there."""
+        if self._private:
+            _log.warning("a private answer could not be delivered: %r", error)
+            return
+        channel = self._interaction.client.get_partial_messageable(self._interaction.channel_id or 0)
+        try:
+            if self._message_id is None:
+                raise LookupError
+            await channel.get_partial_message(self._message_id).edit(view=view)
+        except (*Trouble, LookupError):
+            try:
+                await channel.send(view=view)
+            except Trouble as second:
+                _log.warning("an answer could not be delivered: %r, then %r", error, second)
+
+    def progress(self, render: Callable[[Progress], ui.LayoutView]) -> OnProgress:
+        """Show running work, no more often than every 2 s. A missed edit does not matter: another follows."""
+        self._farewell = None
+
+        async def tell(progress: Progress) -> None:
+            now = self._services.clock.monotonic()
+            if now - self._edited < EDIT_EVERY or self._lock.locked():
+                return
+            self._edited, self._progressed = now, True
+            async with self._lock:
+                with contextlib.suppress(*Trouble):
+                    await self._put(render(progress))
+                    self._shown = True
+
+        return tell
+
+    def on_farewell(self, render: Callable[[], ui.LayoutView]) -> None:
+        """What to show if the bot ends while this answer is under way."""
+        self._farewell = render
+
+    async def say_farewell(self) -> None:
+        if self._farewell:
+            with contextlib.suppress(*Trouble):
+                await self._put(self._farewell())
+
+    # -- refusing
+
+    async def tell_privately(self, view: ui.LayoutView) -> None:
+        """A word to this person only, beside the message."""
+        if self._interaction.response.is_done():
+            await self._interaction.followup.send(view=view, ephemeral=True)
+        else:
+            await self._interaction.response.send_message(view=view, ephemeral=True)
+
+    async def _refuse(self, render: Callable[..., ui.LayoutView]) -> None:
+        """Private where that is still possible; in the shown message where work was already seen to begin."""
+        async with self._lock:
+            try:
+                if self._in_place:
+                    await self.tell_privately(render(self.reader))
+                elif not self._interaction.response.is_done():
+                    await self._interaction.response.send_message(view=render(self.reader), ephemeral=True)
+                elif self._private:
+                    await self._put(render(self.reader))
+                elif self._shown:
+                    await self._show(render(self.t))
+                else:
+                    await self._interaction.delete_original_response()
+                    await self._interaction.followup.send(view=render(self.reader), ephemeral=True)
+            except Trouble as error:
+                _log.warning("a refusal could not be delivered: %r", error)
+
+
+def _passing(error: Exception) -> bool:
+    """Worth another try: the server's own trouble or a broken connection, not a refusal."""
+    return not isinstance(error, discord.HTTPException) or error.status >= 500 or error.status == 429

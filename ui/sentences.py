@@ -1,0 +1,281 @@
+"""One sentence for every error: what failed, why, and what to do. A test holds this table against the tree."""
+
+from collections.abc import Callable
+from typing import Any
+
+from core import errors as e
+from core.actions import Verb
+from core.guest import Kind, State
+from core.names import VMID_LEAST, VMID_MOST
+from ui.render import code, named, state_word, when
+from ui.text import Text
+
+
+def verb_noun(t: Text, verb: str) -> str:
+    """The action as a noun, as it stands on buttons and in titles."""
+    return {
+        Verb.START: t("Start"),
+        Verb.REBOOT: t("Reboot"),
+        Verb.SHUTDOWN: t("Shutdown"),
+        Verb.STOP: t("Stop"),
+        Verb.CREATE: t("Create"),
+        Verb.RESIZE: t("Resize"),
+        Verb.DELETE: t("Delete"),
+        Verb.SNAPSHOT_CREATE: t("Create snapshot"),
+        Verb.SNAPSHOT_ROLLBACK: t("Roll back"),
+        Verb.SNAPSHOT_DELETE: t("Delete snapshot"),
+    }[Verb(verb)]
+
+
+def _wrong_state(t: Text, error: e.WrongState) -> str:
+    guest = named(error.vmid, error.label)
+    if error.verb == Verb.START and error.state is State.RUNNING:
+        return t("{guest} is already running.", guest=guest)
+    if error.verb == Verb.START and error.state is State.PAUSED:
+        return t("{guest} is paused. Resume it in the Proxmox web interface.", guest=guest)
+    if error.verb == Verb.DELETE:
+        return t(
+            "{guest} is not stopped ({state}). Shut it down before deleting it.",
+            guest=guest,
+            state=state_word(t, error.state),
+        )
+    if error.state is State.STOPPED:
+        return t("{guest} is stopped, so there is nothing to do. Use `/start` to start it.", guest=guest)
+    if error.state is State.UNKNOWN:
+        return t("The state of {guest} is not known just now. Please try again in a minute.", guest=guest)
+    return t(
+        "{guest} is {state}; that does not allow “{action}”.",
+        guest=guest,
+        state=state_word(t, error.state),
+        action=verb_noun(t, error.verb),
+    )
+
+
+def _memory_not_saved(t: Text, error: e.MemoryNotSaved) -> str:
+    guest = named(error.vmid, error.label)
+    if error.kind is Kind.LXC:
+        return t(
+            "{guest} is a container, whose memory cannot be saved. Leave out `with_memory`.", guest=guest
+        )
+    return t("{guest} is not running, so there is no memory to save. Leave out `with_memory`.", guest=guest)
+
+
+def _missing_privilege(t: Text, error: e.MissingPrivilege) -> str:
+    if not error.path:
+        return t("Proxmox refused: the bot's API token lacks a privilege. Check its permissions.")
+    return t(
+        "Proxmox refused: the bot's API token lacks {privilege} on {path}. Give it to the user and the token.",
+        privilege=code(error.privilege or "?"),
+        path=code(error.path),
+    )
+
+
+def _certificate(t: Text, error: e.CertificateNotTrusted) -> str:
+    if error.fingerprint is None:
+        return t(
+            "The certificate of {host} is not trusted. Set PROXMOX_VERIFY_SSL or PROXMOX_FINGERPRINT.",
+            host=code(error.host),
+        )
+    return t(
+        "The certificate of {host} is not trusted. Compare this SHA-256 fingerprint with `pvenode cert info`, "
+        "then set it as PROXMOX_FINGERPRINT:\n{fingerprint}",
+        host=code(error.host),
+        fingerprint=code(error.fingerprint, 100),
+    )
+
+
+def _timed_out(t: Text, error: e.TimedOut) -> str:
+    if error.changing:
+        return t(
+            "{host} did not answer in time. The work may go on all the same: look with `/info` before trying again.",
+            host=code(error.host),
+        )
+    return t("{host} did not answer in time. Please try again in a moment.", host=code(error.host))
+
+
+def _node_unreachable(t: Text, error: e.NodeUnreachable) -> str:
+    if error.changing:
+        return t(
+            "Node {node} did not answer. The work may go on all the same: look with `/info` before trying again.",
+            node=code(error.node),
+        )
+    return t("Node {node} cannot be reached. Check that it is up and on the network.", node=code(error.node))
+
+
+def _busy(t: Text, error: e.GuestBusy) -> str:
+    return t(
+        "{person} is already at work on {guest}: “{action}”, begun {since}. Please wait until that is over.",
+        person=code(error.by),
+        guest=named(error.vmid, error.label),
+        action=verb_noun(t, error.verb),
+        since=when(error.since),
+    )
+
+
+SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
+    e.NotHere: lambda t, x: t("This bot can only be used in the channels of its own category."),
+    e.GuestNotFound: lambda t, x: t(
+        "There is no guest with VMID **{vmid}**. `/list` shows them all.", vmid=x.vmid
+    ),
+    e.WrongState: _wrong_state,
+    e.TemplateRefused: lambda t, x: t(
+        "{guest} is a template and cannot do that. `/create` makes a guest from it.",
+        guest=named(x.vmid, x.label),
+    ),
+    e.NotATemplate: lambda t, x: t(
+        "{guest} is not a template. Choose one from the completions of `template_id`.",
+        guest=named(x.vmid, x.label),
+    ),
+    e.GuestLocked: lambda t, x: t(
+        "{guest} is locked by Proxmox ({lock}). Wait until that work is over and try again.",
+        guest=named(x.vmid, x.label),
+        lock=code(x.lock),
+    ),
+    e.GuestProtected: lambda t, x: t(
+        "{guest} is protected. Take off “Protection” in its options in Proxmox first.",
+        guest=named(x.vmid, x.label),
+    ),
+    e.GuestBusy: _busy,
+    e.BadVmid: lambda t, x: t(
+        "{value} is not a VMID. A VMID is a number from {least} to {most}.",
+        value=code(x.value),
+        least=VMID_LEAST,
+        most=VMID_MOST,
+    ),
+    e.BadGuestName: lambda t, x: t(
+        "{value} cannot be a guest's name. Use letters, digits and hyphens "
+        "(no spaces or underscores), as in `web-01`.",
+        value=code(x.value),
+    ),
+    e.BadSnapshotName: lambda t, x: t(
+        "{value} cannot be a snapshot's name. Use 2 to 40 letters, digits, `-` or `_`, "
+        "beginning with a letter; `current` and `pending` are reserved.",
+        value=code(x.value),
+    ),
+    e.BadAmount: lambda t, x: t(
+        "`{option}` cannot be {value}. Give a number from {least} to {most}.",
+        option=x.option,
+        value=x.value,
+        least=x.least,
+        most=x.most,
+    ),
+    e.VmidTaken: lambda t, x: t(
+        "VMID **{vmid}** is already taken. Choose another one, or leave out `new_vmid` for the next free one.",
+        vmid=x.vmid,
+    ),
+    e.NothingGiven: lambda t, x: t("Give `cores`, `memory_mb`, or both."),
+    e.NothingToChange: lambda t, x: t(
+        "{guest} has these values already. Give `cores` or `memory_mb` a new one.",
+        guest=named(x.vmid, x.label),
+    ),
+    e.BalloonTooLarge: lambda t, x: t(
+        "{memory} MiB is less than the ballooning minimum of {guest} ({balloon} MiB). Lower that in Proxmox first.",
+        guest=named(x.vmid, x.label),
+        memory=x.memory_mb,
+        balloon=x.balloon_mb,
+    ),
+    e.SnapshotNotFound: lambda t, x: t(
+        "{guest} has no snapshot {snapshot}. `/snapshot list` shows them.",
+        guest=named(x.vmid, x.label),
+        snapshot=code(x.snapshot),
+    ),
+    e.SnapshotExists: lambda t, x: t(
+        "{guest} already has a snapshot {snapshot}. Choose another name.",
+        guest=named(x.vmid, x.label),
+        snapshot=code(x.snapshot),
+    ),
+    e.SnapshotUnsupported: lambda t, x: t(
+        "The storage of {guest} cannot take snapshots.", guest=named(x.vmid, x.label)
+    ),
+    e.MemoryNotSaved: _memory_not_saved,
+    e.NotYours: lambda t, x: t("Only {person}, who asked, can answer this.", person=code(x.owner)),
+    e.QuestionOver: lambda t, x: t("This question is over; nothing was done. Please give the command again."),
+    e.NameMismatch: lambda t, x: t(
+        "The name does not match; nothing was deleted. Type {expected} exactly.", expected=code(x.expected)
+    ),
+    e.ChangedMeanwhile: lambda t, x: t(
+        "**{vmid}** was changed by somebody else in the meantime, so nothing was done. Look again with `/info`.",
+        vmid=x.vmid,
+    ),
+    e.AlreadyWatched: lambda t, x: t("{guest} is already being watched.", guest=named(x.vmid, x.label)),
+    e.NotWatched: lambda t, x: t(
+        "**{vmid}** is not on the watch list. `/monitor list` shows it.", vmid=x.vmid
+    ),
+    e.CannotWatchTemplate: lambda t, x: t(
+        "{guest} is a template, which never runs: there is nothing to watch.", guest=named(x.vmid, x.label)
+    ),
+    e.Unreachable: lambda t, x: t(
+        "Proxmox ({host}) cannot be reached. Check the network and that the host is up.", host=code(x.host)
+    ),
+    e.CertificateNotTrusted: _certificate,
+    e.TimedOut: _timed_out,
+    e.NodeUnreachable: _node_unreachable,
+    e.NoQuorum: lambda t, x: t(
+        "The cluster has no quorum, so nothing can be changed. Bring the other nodes back first."
+    ),
+    e.TokenRefused: lambda t, x: t(
+        "Proxmox refused the bot's API token. Check PROXMOX_USER, PROXMOX_TOKEN_NAME and "
+        "PROXMOX_TOKEN_VALUE, and whether it has expired."
+    ),
+    e.MissingPrivilege: _missing_privilege,
+    e.GuestMoved: lambda t, x: t(
+        "**{vmid}** is just moving to another node. Please try again in a moment.", vmid=x.vmid
+    ),
+    e.LockTimeout: lambda t, x: t(
+        "Other work holds the guest's configuration just now. Please try again in a moment."
+    ),
+    e.StorageFull: lambda t, x: t("The storage is full: {message}", message=code(x.message, 200)),
+    e.TargetNotShared: lambda t, x: t(
+        "The copy cannot go to another node, since its storage is local: {message}",
+        message=code(x.message, 200),
+    ),
+    e.LinkedCloneUnsupported: lambda t, x: t(
+        "The storage of this template does not allow copies: {message}", message=code(x.message, 200)
+    ),
+    e.TaskUnknown: lambda t, x: t("Proxmox no longer knows this task: {upid}", upid=code(x.upid, 100)),
+    e.Rejected: lambda t, x: t("Proxmox refused: {message}", message=code(x.message, 300)),
+    e.NothingVisible: lambda t, x: t(
+        "Proxmox suddenly shows no guest at all. The API token may have lost the privilege `VM.Audit`."
+    ),
+    e.BadAnswer: lambda t, x: t(
+        "{host} does not answer like a Proxmox API. Check PROXMOX_HOST, and any proxy in between.",
+        host=code(x.host),
+    ),
+    e.StoreFailed: lambda t, x: t(
+        "The watch list could not be saved ({reason}), so nothing was changed.", reason=code(x.reason)
+    ),
+}
+
+
+def sentence(t: Text, error: e.BotError) -> str:
+    return SENTENCES[type(error)](t, error)
+
+
+def unexpected(t: Text, incident: str) -> str:
+    return t(
+        "Something unexpected went wrong. Look for {incident} in the bot's log.", incident=code(incident)
+    )
+
+
+# What a task's own last words are known to mean, and what helps.
+_HINTS: tuple[tuple[str, Callable[[Text], str]], ...] = (
+    ("got timeout", lambda t: t("The guest did not obey in time. `/stop` switches it off hard.")),
+    (
+        "still in use by linked clone",
+        lambda t: t("Guests cloned from it still use its disk. Delete those first."),
+    ),
+    ("base volume", lambda t: t("Guests cloned from it still use its disk. Delete those first.")),
+    ("space", lambda t: t("The storage seems to be full.")),
+    ("no quorum", lambda t: t("The cluster has no quorum.")),
+    ("is locked", lambda t: t("Other work holds the guest. Try again when it is over.")),
+    ("is not the most recent", lambda t: t("This storage can only be rolled back to its newest snapshot.")),
+)
+
+
+def hint(t: Text, verb: Verb, message: str) -> str | None:
+    """What to do about a task's error, where that is known. A time-out means the guest only for power actions."""
+    power = verb in (Verb.SHUTDOWN, Verb.REBOOT)
+    for words, say in _HINTS:
+        if words in message and (words != "got timeout" or (power and "lock" not in message)):
+            return say(t)
+    return None

@@ -1,0 +1,54 @@
+"""Everything a cog, a button or a form may need, given by bot.py and changed by nobody."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, cast
+
+import discord
+
+from core.access import AccessRules
+from core.audit import Audit
+from core.clock import Clock
+from core.operations import Operations
+from core.planning import Planner
+from core.proxmox import Proxmox
+from core.reading import ClusterReader, SnapshotReader
+from core.watching import Watch
+from ui.text import Texts
+
+if TYPE_CHECKING:
+    from ui.question import Questions
+    from ui.reply import Reply
+
+Interaction = discord.Interaction[discord.Client]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    rules: AccessRules
+    proxmox: Proxmox
+    reader: ClusterReader
+    snapshots: SnapshotReader
+    planner: Planner
+    operations: Operations
+    watch: Watch
+    audit: Audit
+    clock: Clock
+    texts: Texts
+    questions: "Questions"
+    press: Callable[[Interaction, str], Awaitable[None]]
+    """What a press on a lasting button does: presses.press."""
+    alert_channel_id: int
+    interval: float
+    """Seconds between two reads of the watch."""
+    open_replies: "set[Reply]" = field(default_factory=set)
+    """Answers still under way, to be told when the bot ends."""
+
+
+class _Serving(Protocol):
+    services: Services
+
+
+def services_of(interaction: Interaction) -> Services:
+    """Buttons are made anew by discord.py for every press, so they find the services at the client."""
+    return cast(_Serving, interaction.client).services

@@ -1,0 +1,62 @@
+"""Two languages through gettext: English is the source text, catalogues are compiled in memory at start.
+
+A message is written `t("… {name} …", name=value)`; the values are put in after translation. Everything that
+comes from outside is passed through render.code or render.plain before it becomes a value.
+"""
+
+import gettext
+import io
+from pathlib import Path
+from typing import Literal
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+Language = Literal["ja", "en"]
+DOMAIN = "bot"
+LOCALES = Path(__file__).resolve().parent.parent / "locales"
+
+
+class Text:
+    """One language's voice: `t("…")` translates, `t.plural(one, many, n)` counts."""
+
+    def __init__(self, language: Language, translations: gettext.NullTranslations) -> None:
+        self.language = language
+        self._translations = translations
+
+    def __call__(self, message: str, /, **values: object) -> str:
+        return self._translations.gettext(message).format(**values)
+
+    def plural(self, one: str, many: str, n: int, /, **values: object) -> str:
+        return self._translations.ngettext(one, many, n).format(n=n, **values)
+
+    def raw(self, message: str) -> str:
+        """The translation without values put in (command descriptions)."""
+        return self._translations.gettext(message)
+
+
+class Texts:
+    """Both languages; `public` is that of the channel (LANGUAGE)."""
+
+    def __init__(self, public: Language, locales: Path = LOCALES) -> None:
+        self._texts: dict[Language, Text] = {
+            "ja": Text("ja", _catalogue(locales, "ja")),
+            "en": Text("en", gettext.NullTranslations()),
+        }
+        self.public = self._texts[public]
+
+    def of(self, language: Language) -> Text:
+        return self._texts[language]
+
+    def of_locale(self, locale: str) -> Text:
+        """The reader's own: Japanese for a Japanese Discord, English for every other."""
+        return self._texts["ja" if locale == "ja" else "en"]
+
+
+def _catalogue(locales: Path, language: str) -> gettext.NullTranslations:
+    with (locales / language / "LC_MESSAGES" / f"{DOMAIN}.po").open("rb") as source:
+        catalogue = read_po(source, locale=language)
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
