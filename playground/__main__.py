@@ -1,0 +1,40 @@
+"""`python -m playground`: the demo, with nothing to set up. Needs requirements-dev.txt."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.util
+import sys
+
+_NEEDED = ("aiohttp", "discord", "simcord", "markdown_it", "linkify_it", "regex", "PIL", "fakepve")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the demo; the exit code: 0 when it was ended, 1 when a part of it failed, 2 when parts are missing."""
+    parser = argparse.ArgumentParser(prog="python -m playground", description=__doc__)
+    parser.add_argument("--port", type=_port, default=0, help="port of the page; any free one by default")
+    parser.add_argument("--verbose", action="store_true", help="show what the bot and the cluster write")
+    options = parser.parse_args(arguments)
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        print(
+            f"デモに必要な部品がありません · the demo needs what is not installed: {', '.join(missing)}\n"
+            "  python -m pip install -r requirements-dev.txt",
+            file=sys.stderr,
+        )
+        return 2
+    from .demo import Demo  # noqa: PLC0415  # only once its requirements are known to be there
+
+    return asyncio.run(Demo(port=options.port, verbose=options.verbose).run())
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65534:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65534")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

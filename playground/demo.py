@@ -1,0 +1,158 @@
+"""The demo, put together: a Proxmox cluster, a Discord, the real bot between them, and the page.
+
+The cluster and the bot are processes of their own, as in life; Discord and the page are this one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from .children import Child, ChildDied
+from .discord_server import DiscordServer
+from .page import DemoPage, Stage, build_stage
+
+ROOT = Path(__file__).resolve().parent.parent
+_CLUSTER_PATIENCE = 30.0
+_BOT_PATIENCE = 45.0
+_FOREIGN = (
+    "DISCORD_",
+    "PROXMOX_",
+    "MONITOR_",
+    "GUILD_ID",
+    "ALLOWED_",
+    "ALERT_",
+    "NODE_NAME",
+    "LANGUAGE",
+    "DATA_DIR",
+)
+
+_READY = """
+デモの準備ができました。ブラウザーで開いてください。 · The demo is ready. Open this in a browser:
+
+  {url}
+
+  · 下の欄に / と入力 → /list、/info vmid: (候補から選択)、/stop、/snapshot create …
+    Type / in the box below → /list, /info vmid: (pick a completion), /stop, /snapshot create …
+  · 上の「Viewing as」で 管理者 akiko / オペレーター taro / stranger emma (English) に切り替え
+    Switch the person with "Viewing as" at the top; emma reads English
+  · 許可されていないチャンネル（ボットは断ります） · a channel where the bot refuses to work:
+    {outside}
+
+終了は Ctrl-C · Ctrl-C ends all of it
+"""
+
+
+class Demo:
+    """Everything of the demo. `bot` and `cluster` are what Python is to run; the tests run stand-ins.
+
+    `port` is the page's (0: any free one), `verbose` shows what bot and cluster write.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        verbose: bool = False,
+        bot: Sequence[str] = ("bot.py",),
+        cluster: Sequence[str] = ("-m", "playground.cluster"),
+    ) -> None:
+        self._port = port
+        self._bot = Child("bot", bot, directory=ROOT, show=verbose)
+        self._cluster = Child("cluster", cluster, directory=ROOT, show=verbose, announces=True)
+
+    async def run(self) -> int:
+        """Run until Ctrl-C, SIGTERM or the page's end: 0. When a child ends by itself: say so, and 1."""
+        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(self._play())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            pass  # the usual end
+        except ChildDied as death:
+            lines = "".join(f"\n  {line}" for line in death.lines)
+            print(f"{death}." + (f" Its last lines:{lines}" if lines else ""), file=sys.stderr, flush=True)
+            return 1
+        except (TimeoutError, OSError) as error:
+            lines = "\n".join(f"  {line}" for child in (self._cluster, self._bot) for line in child.lines)
+            print(f"The demo did not start: {error}\n{lines}", file=sys.stderr, flush=True)
+            return 1
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, lambda: None)  # ending has begun: no second time
+        return 0
+
+    async def _play(self) -> None:
+        async with AsyncExitStack() as stack:
+            data = stack.enter_context(tempfile.TemporaryDirectory(prefix="proxmox-demo-"))
+            stack.push_async_callback(self._cluster.stop)
+            await self._cluster.start(clean_environment())
+            cluster = _cluster_told(await self._cluster.first_line(_CLUSTER_PATIENCE))
+            server = await stack.enter_async_context(DiscordServer())
+            server.answer_wait = 0.5  # the page takes the next press soon; what comes later is published anew
+            stage = build_stage(server)
+            page = DemoPage(server, stage, self._port)
+            stack.push_async_callback(page.stop)
+            await page.start()
+            stack.push_async_callback(self._bot.stop)
+            await self._bot.start(
+                {**clean_environment(), **bot_environment(server, stage, cluster, Path(data))}
+            )
+            await self._unless_a_child_dies(server.wait_ready(_BOT_PATIENCE))
+            print(_READY.format(url=page.url, outside=page.outside_url), flush=True)
+            await self._unless_a_child_dies(page.closed())
+
+    async def _unless_a_child_dies(self, awaitable: Any) -> None:
+        """Await it, or raise ChildDied as soon as one of the children ends."""
+        tasks = [asyncio.ensure_future(one) for one in (awaitable, self._bot.died(), self._cluster.died())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _cluster_told(line: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(line))
+    except ValueError as error:
+        raise OSError(f"the cluster did not say where it is, but: {line[:200]}") from error
+
+
+def bot_environment(
+    server: DiscordServer, stage: Stage, cluster: Mapping[str, Any], data: Path
+) -> dict[str, str]:
+    """The bot's settings for the demo. `cluster` is the line that the demo cluster prints when it is ready."""
+    return {
+        **server.environment(),
+        "GUILD_ID": str(stage.guild.id),
+        "ALLOWED_CATEGORY_ID": str(stage.category.id),
+        "ALERT_CHANNEL_ID": str(stage.channel.id),
+        "PROXMOX_HOST": f"{cluster['host']}:{cluster['port']}",
+        "PROXMOX_USER": cluster["user"],
+        "PROXMOX_TOKEN_NAME": cluster["token_name"],
+        "PROXMOX_TOKEN_VALUE": cluster["token_value"],
+        "PROXMOX_VERIFY_SSL": cluster["ca_file"],
+        "NODE_NAME": cluster["node"],
+        "MONITOR_VM_IDS": ",".join(str(vmid) for vmid in cluster["watched"]),
+        "MONITOR_INTERVAL_SECONDS": "10",
+        "LANGUAGE": "ja",
+        "DATA_DIR": str(data),
+    }
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without a real bot's settings: the demo must never reach a real server."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}

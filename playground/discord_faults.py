@@ -1,0 +1,162 @@
+"""What can go wrong between a bot and Discord: planned faults, rate limits, the journal of requests."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One REST request of the bot and what it was answered.
+
+    `path` is relative to the API base and without query; `body` the decoded JSON (of a multipart request
+    its payload_json) or None; `files` the names of uploaded files; `status` the HTTP status, 0 when the
+    connection was cut instead; `at` seconds of time.monotonic() at arrival, `took` seconds to the answer.
+    """
+
+    method: str
+    path: str
+    body: Any
+    files: tuple[str, ...]
+    status: int
+    at: float
+    took: float
+
+
+@dataclass(slots=True)
+class Fault:
+    """A planned fault. It meets the next `times` requests whose method and path fit, then no more.
+
+    With `after` the request takes effect first and only its answer is lost or replaced.
+    """
+
+    method: str
+    path_part: str
+    times: int
+    status: int = 0
+    retry_after: float | None = None
+    seconds: float = 0.0
+    is_global: bool = False
+    via: bool = True
+    after: bool = False
+    hits: list[str] = field(default_factory=list)
+
+    @property
+    def met(self) -> int:
+        """How many requests it has met so far."""
+        return len(self.hits)
+
+    def fits(self, method: str, path: str) -> bool:
+        return len(self.hits) < self.times and self.method in ("*", method) and self.path_part in path
+
+
+class FaultPlan:
+    """The faults still to come; of those that fit, the one planned first is taken."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+
+    def add(self, fault: Fault) -> Fault:
+        self.faults.append(fault)
+        return fault
+
+    def take(self, method: str, path: str) -> Fault | None:
+        for fault in self.faults:
+            if fault.fits(method, path):
+                fault.hits.append(f"{method} {path}")
+                return fault
+        return None
+
+    def clear(self) -> None:
+        self.faults.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A rate limit: so many requests in so many seconds."""
+
+    requests: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What is left of one bucket after a request; the source of the X-RateLimit headers."""
+
+    bucket: str
+    window: Window
+    remaining: int
+    reset_after: float
+    exceeded: bool
+
+    def headers(self) -> dict[str, str]:
+        return {
+            "X-RateLimit-Bucket": self.bucket,
+            "X-RateLimit-Limit": str(self.window.requests),
+            "X-RateLimit-Remaining": str(max(0, self.remaining)),
+            "X-RateLimit-Reset-After": f"{self.reset_after:.3f}",
+            "X-RateLimit-Reset": f"{time.time() + self.reset_after:.3f}",
+        }
+
+
+_SNOWFLAKE = re.compile(r"/\d+")
+_TOKEN = re.compile(r"(/webhooks|/interactions)/:id/[^/]+")
+_MAJOR = re.compile(r"/(channels|guilds|webhooks)/(\d+)")
+
+DISCORD_WINDOWS: dict[str, Window] = {
+    "POST /channels/:id/messages": Window(5, 5.0),
+    "PATCH /channels/:id/messages/:id": Window(5, 5.0),
+    "DELETE /channels/:id/messages/:id": Window(5, 1.0),
+    "POST /webhooks/:id/:token": Window(5, 2.0),
+    "PATCH /webhooks/:id/:token/messages/@original": Window(5, 2.0),
+}
+"""The windows that Discord's headers showed for the routes a bot uses most; Discord does not promise them."""
+
+
+class RateLimits:
+    """Fixed windows per route and major parameter, counted truly, so that the headers never lie.
+
+    `windows` maps "METHOD /route/:id" to its window; every other route has `default`. `clock` gives seconds.
+    """
+
+    def __init__(
+        self, default: Window = Window(50, 1.0), clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.default = default
+        self.windows: dict[str, Window] = {}
+        self._clock = clock
+        self._used: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def spend(self, method: str, path: str) -> Budget:
+        """Count one request. When the window is already used up nothing is spent and `exceeded` is True."""
+        route = f"{method} {route_of(path)}"
+        window = self.windows.get(route, self.default)
+        key = (route, _major(path))
+        now = self._clock()
+        start, used = self._used.get(key, (now, 0))
+        if now - start >= window.seconds:
+            start, used = now, 0
+        exceeded = used >= window.requests
+        used += 0 if exceeded else 1
+        self._used[key] = (start, used)
+        bucket = hashlib.sha256(route.encode()).hexdigest()[:32]
+        return Budget(
+            bucket, window, window.requests - used, max(0.0, start + window.seconds - now), exceeded
+        )
+
+
+def route_of(path: str) -> str:
+    """The route of a path, with ids and tokens replaced: "/channels/:id/messages/:id"."""
+    return _TOKEN.sub(r"\1/:id/:token", _SNOWFLAKE.sub("/:id", path))
+
+
+def _major(path: str) -> str:
+    if path.startswith(("/webhooks/", "/interactions/")):
+        return "/".join(path.split("/")[:4])
+    found = _MAJOR.match(path)
+    return found.group(0) if found else ""

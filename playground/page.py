@@ -1,0 +1,121 @@
+"""The demo guild and the web page on which every command, completion, button and form can be tried.
+
+The page is SimCord's Preview. It shows one channel; a second page shows one where the bot must refuse.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import discord
+import simcord
+
+from .discord_people import Person
+from .discord_server import Channel, DiscordServer, Guild
+
+if TYPE_CHECKING:
+    from simcord import Preview
+
+_GATHER = 0.15
+"""Seconds in which changes are gathered before the page is published anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The demo guild: what is where, and who is who."""
+
+    guild: Guild
+    category: Channel
+    channel: Channel
+    outside: Channel
+    admin: Person
+    operator: Person
+    stranger: Person
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        return (self.admin, self.operator, self.stranger)
+
+
+def build_stage(server: DiscordServer) -> Stage:
+    """Set up the guild: the allowed category with one channel for commands and alerts, and one outside of it."""
+    guild = server.guild("Proxmox デモ", locale="ja")
+    admins = guild.create_role("Admin", permissions=discord.Permissions(manage_guild=True), color=0xE5700E)
+    operators = guild.create_role("Operator", color=0x3498DB)
+    category = guild.create_category("サーバー管理")
+    channel = guild.create_text_channel(
+        "proxmox", category=category, topic="コマンドと通知 · commands and alerts — / と入力 · type /"
+    )
+    outside = guild.create_text_channel(
+        "雑談", topic="ボットはここでは動きません · the bot refuses to work here"
+    )
+    return Stage(
+        guild=guild,
+        category=category,
+        channel=channel,
+        outside=outside,
+        admin=server.person(guild, "akiko", display="管理者 akiko", roles=[admins], locale="ja"),
+        operator=server.person(guild, "taro", display="オペレーター taro", roles=[operators], locale="ja"),
+        stranger=server.person(guild, "emma", display="stranger emma", locale="en-US"),
+    )
+
+
+class DemoPage:
+    """Serves a stage to a browser on 127.0.0.1 and publishes what the bot does in the background.
+
+    `port` is that of the main page, the page outside of the category takes the next one; 0 lets the system
+    choose both. Raises OSError when a port is taken.
+    """
+
+    def __init__(self, server: DiscordServer, stage: Stage, port: int = 0) -> None:
+        self._server, self._stage, self._port = server, stage, port
+        self._previews: list[Preview] = []
+        self._publisher: asyncio.Task[None] | None = None
+        self._published = 0
+
+    async def start(self) -> None:
+        for channel in (self._stage.channel, self._stage.outside):
+            preview = self._server.world.page(
+                channel,
+                [person.actor for person in self._stage.people],
+                locale="ja",
+                timezone="Asia/Tokyo",
+                port=self._port + len(self._previews) if self._port else 0,
+            )
+            await preview.__aenter__()
+            self._previews.append(preview)
+        self._publisher = asyncio.create_task(self._publish())
+
+    @property
+    def url(self) -> str:
+        """The page of the allowed channel. Its address holds a secret: whoever has it can press buttons."""
+        return self._previews[0].url
+
+    @property
+    def outside_url(self) -> str:
+        """The page of the channel outside of the allowed category."""
+        return self._previews[1].url
+
+    async def closed(self) -> None:
+        """Return when somebody ends the main page with its "End preview session"."""
+        await self._previews[0].wait_closed()
+
+    async def stop(self) -> None:
+        if self._publisher is not None:
+            self._publisher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._publisher
+        for preview in self._previews:
+            await preview.close()
+
+    async def _publish(self) -> None:
+        while True:
+            await self._server.wait_until(lambda: self._server.message_version != self._published, None)
+            await asyncio.sleep(_GATHER)
+            self._published = self._server.message_version
+            for preview in self._previews:
+                with contextlib.suppress(simcord.SetupError):  # this page was ended; the other goes on
+                    await preview.refresh()

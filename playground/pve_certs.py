@@ -1,0 +1,120 @@
+"""The certificates of the playground's cluster: a root CA and a node certificate signed by it.
+
+Shaped as a real node's (pve-cluster, Setup.pm gen_pve_ssl_cert): the node's certificate names 127.0.0.1, ::1,
+localhost, the node's address and its name, and is signed by the cluster's own root CA, the file a client verifies
+with.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Paths of PEM files, and the node certificate's SHA-256 fingerprint as Proxmox shows it (`AA:BB:…`)."""
+
+    ca_file: Path
+    cert_file: Path
+    key_file: Path
+    fingerprint: str
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
+) -> x509.CertificateBuilder:
+    now = datetime.datetime.now(datetime.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=30))
+    )
+
+
+def _name(common: str, organisation: str) -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.COMMON_NAME, common),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
+        ]
+    )
+
+
+def make_certificates(directory: Path, node: str, address: str, *, old_ca: bool = False) -> Certificates:
+    """Write pve-root-ca.pem, pve-ssl.pem and pve-ssl.key into `directory`.
+
+    `old_ca` makes the root CA as clusters installed before pve-cluster's fix of bug 6701 have it: without a
+    keyUsage extension, which OpenSSL's strict mode (Python 3.13 and urllib3 2.8) refuses.
+    """
+    ca_key, node_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    ca_name = _name("Proxmox Virtual Environment", "PVE Cluster Manager CA")
+    ca = _builder(ca_name, ca_name, ca_key.public_key())
+    ca = ca.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    ca = ca.add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False)
+    if not old_ca:
+        ca = ca.add_extension(_usage(signs_certificates=True), critical=True)
+    ca_cert = ca.sign(ca_key, hashes.SHA256())
+
+    names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.DNSName(node)]
+    for text in dict.fromkeys(("127.0.0.1", "::1", address)):
+        try:
+            names.append(x509.IPAddress(ipaddress.ip_address(text)))
+        except ValueError:
+            names.append(x509.DNSName(text))
+    cert = (
+        _builder(_name(f"{node}.example.jp", "Proxmox Virtual Environment"), ca_name, node_key.public_key())
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
+        )
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(node_key.public_key()), critical=False)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+
+    made = Certificates(
+        directory / "pve-root-ca.pem",
+        directory / "pve-ssl.pem",
+        directory / "pve-ssl.key",
+        ":".join(f"{byte:02X}" for byte in cert.fingerprint(hashes.SHA256())),
+    )
+    made.ca_file.write_bytes(ca_cert.public_bytes(serialization.Encoding.PEM))
+    made.cert_file.write_bytes(cert.public_bytes(serialization.Encoding.PEM))
+    with os.fdopen(os.open(made.key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+        out.write(
+            node_key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.TraditionalOpenSSL,
+                serialization.NoEncryption(),
+            )
+        )
+    return made
