@@ -17,13 +17,13 @@ import sys
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 import discord
 import yarl
 from discord import app_commands
 from discord.ext import commands
-from ui.faults import fault_lines, store_error_line
 
 from cogs.general import General
 from cogs.monitor import Monitor
@@ -42,6 +42,7 @@ from proxmox_client import Endpoint, ProxmoxClient
 from settings import Settings, SettingsError, load
 from ui.alerts import AlertSender
 from ui.buttons import FORM, Lasting
+from ui.faults import fault_lines, store_error_line
 from ui.gate import GatedTree
 from ui.presses import press
 from ui.question import Questions, submitted, typed_into
@@ -231,6 +232,8 @@ async def serve(settings: Settings) -> int:
         )
     except StoreError as error:
         return _fail(store_error_line(t, error))
+    finally:
+        bot.services.proxmox.close()
     return 0
 
 
@@ -245,7 +248,7 @@ def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.env
         "--demo", action="store_true", help="try it on this machine, without account or server"
     )
     if parser.parse_args(arguments).demo:
-        return demo()
+        demo()
     try:
         settings = load(HERE / "config.py", environ)
     except SettingsError as error:
@@ -265,11 +268,14 @@ def config_report(t: Text, error: SettingsError) -> list[str]:
     return [head, *(f"- {line}" for line in fault_lines(t, error.faults))]
 
 
-def demo() -> int:
-    """Hand over to the playground, which starts this file as its bot."""
+def demo() -> NoReturn:
+    """Become the playground, which starts this file as its bot."""
     if find_spec("simcord") is None or find_spec("fakepve") is None:
-        print("The demo needs more packages: pip install -r requirements-dev.txt (or: make demo)", file=sys.stderr)
-        return 2
+        print(
+            "The demo needs more packages: pip install -r requirements-dev.txt (or: make demo)",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     os.chdir(HERE)
     os.execv(sys.executable, [sys.executable, "-m", "playground"])  # noqa: S606 - this very Python, no shell
 

@@ -7,17 +7,21 @@ translated in one place, `_translated`.
 
 import asyncio
 import hashlib
+import socket
 import ssl
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import requests
 import urllib3
 from proxmoxer import ProxmoxAPI, ResourceException
 from requests.adapters import HTTPAdapter
+from urllib3 import HTTPSConnectionPool
+from urllib3.connection import HTTPSConnection
 from urllib3.util.ssl_ import create_urllib3_context
 
 from core.actions import Verb
@@ -48,7 +52,7 @@ from proxmox_dialect import (
 
 CONCURRENT = 4
 """Calls in flight at once: pveproxy has three workers, and the other threads stay free for Discord's DNS."""
-CONNECT_SECONDS = 5.0
+CONNECT_SECONDS = 3.0
 READ_SECONDS = 15.0
 CHANGE_SECONDS = 35.0
 """Reading a change's answer: pveproxy itself gives up on another node after 30 s."""
@@ -69,11 +73,45 @@ class Endpoint:
     fingerprint: str | None = None
 
 
+class _OpenSockets:
+    """The sockets in use, so that closing can end the calls that wait on them: a thread cannot be cancelled."""
+
+    def __init__(self) -> None:
+        self._connections: WeakSet[HTTPSConnection] = WeakSet()
+        self._lock = threading.Lock()
+
+    def add(self, connection: HTTPSConnection) -> None:
+        with self._lock:
+            self._connections.add(connection)
+
+    def shut(self) -> None:
+        with self._lock:
+            connections = list(self._connections)
+        for connection in connections:
+            with suppress(OSError):
+                if connection.sock is not None:
+                    connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _pool_class(sockets: _OpenSockets) -> type[HTTPSConnectionPool]:
+    """urllib3's pool, whose connections are known to `sockets`."""
+
+    class Connection(HTTPSConnection):
+        def connect(self) -> None:
+            super().connect()
+            sockets.add(self)
+
+    class Pool(HTTPSConnectionPool):
+        ConnectionCls = Connection
+
+    return Pool
+
+
 class _Transport(HTTPAdapter):
     """TLS as wanted: a pinned certificate, and old cluster CAs without keyUsage accepted (Python 3.13 is strict)."""
 
-    def __init__(self, fingerprint: str | None) -> None:
-        self._fingerprint = fingerprint
+    def __init__(self, fingerprint: str | None, sockets: _OpenSockets) -> None:
+        self._fingerprint, self._pool_class = fingerprint, _pool_class(sockets)
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -82,6 +120,7 @@ class _Transport(HTTPAdapter):
         if self._fingerprint:
             kwargs["assert_fingerprint"] = self._fingerprint
         super().init_poolmanager(*args, ssl_context=context, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"https": self._pool_class}
 
 
 class ProxmoxClient:
@@ -90,8 +129,14 @@ class ProxmoxClient:
     def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
         self._endpoint, self._clock = endpoint, clock
         self._local = threading.local()
+        self._sockets, self._closed = _OpenSockets(), False
         self._gate = asyncio.Semaphore(CONCURRENT)
         self.identity = f"{endpoint.user}!{endpoint.token_name}"
+
+    def close(self) -> None:
+        """End the calls that are under way, as failed; further ones are not sent."""
+        self._closed = True
+        self._sockets.shut()
 
     # -- reading
 
@@ -237,6 +282,8 @@ class ProxmoxClient:
     ) -> object:
         given = {key: value for key, value in parameters.items() if value is not None}
         for last in (False, True) if not changing else (True,):
+            if self._closed:
+                raise Unreachable(self._endpoint.host)
             resource = self._api()(list(path))
             timeout = (CONNECT_SECONDS, CHANGE_SECONDS if changing else READ_SECONDS)
             resource._store["session"].auth.timeout = timeout
@@ -244,7 +291,11 @@ class ProxmoxClient:
                 return getattr(resource, method)(**given)
             except requests.exceptions.ConnectionError as error:
                 # pveproxy closes idle connections after 5 s: a GET may meet one that is just being closed
-                if last or isinstance(error, (requests.ConnectTimeout, requests.exceptions.SSLError)):
+                if (
+                    last
+                    or self._closed
+                    or isinstance(error, (requests.ConnectTimeout, requests.exceptions.SSLError))
+                ):
                     raise self._translated(error, refusal, changing) from error
             except Exception as error:
                 raise self._translated(error, refusal, changing) from error
@@ -285,7 +336,7 @@ class ProxmoxClient:
             )
             session = api._store["session"]
             session.trust_env = False
-            session.mount("https://", _Transport(end.fingerprint))
+            session.mount("https://", _Transport(end.fingerprint, self._sockets))
             self._local.api = api
         return api
 

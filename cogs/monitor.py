@@ -22,6 +22,8 @@ from ui.services import Interaction, Services
 
 _log = logging.getLogger(__name__)
 
+LOOK_SECONDS = 90.0
+"""A read that runs into every time-out of the client takes less; what hangs longer is started again."""
 VMID = locale_str("The guest: VMID or name")
 
 
@@ -35,7 +37,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
 
     def __init__(self, services: Services, client: discord.Client, sender: AlertSender) -> None:
         self._services, self._client, self._sender = services, client, sender
-        self._ran = services.clock.monotonic()
+        self._ran, self._looking = services.clock.monotonic(), False
         self._background: list[asyncio.Task[None]] = []
         self._poll.change_interval(seconds=services.interval)
 
@@ -56,11 +58,13 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         now = self._services.clock.monotonic()
         if now - self._ran < self._services.interval / 2 and self._poll.current_loop > 0:
             return  # made up for a wall clock that was set forward
-        self._ran = now
+        self._ran, self._looking = now, True
         try:
             await self._look()
         except Exception as error:  # noqa: BLE001 - any exception that left this body would end the watch
             incident_of(error)
+        finally:
+            self._looking = False
 
     async def _look(self) -> None:
         for event in await self._services.watch.poll():
@@ -74,7 +78,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         while True:
             await asyncio.sleep(interval / 2)
             silent = self._services.clock.monotonic() - self._ran
-            if silent > 2 * interval and (not self._poll.is_running() or silent > 3 * interval):
+            if silent > 2 * interval and not (self._looking and silent < LOOK_SECONDS):
                 _log.error("the watch has not run for %.0f s and is started again", silent)
                 self._poll.restart()
 

@@ -41,12 +41,16 @@ class Operations:
     async def plan(self, order: Order) -> Plan:
         """What would happen. Raises a Refused or ProxmoxError when it would not; changes nothing."""
         try:
-            if running := self._busy.get(order.vmid):
-                raise running
+            self.hold_free(order.vmid)
             return await self._planner.plan(order)
         except BotError as error:
             self._refused(order, error)
             raise
+
+    def hold_free(self, vmid: int) -> None:
+        """Raises GuestBusy while an action on this guest is under way."""
+        if running := self._busy.get(vmid):
+            raise running
 
     async def carry_out(
         self, order: Order, on_progress: OnProgress = nobody, *, shown: Plan | None = None
@@ -82,8 +86,9 @@ class Operations:
             try:
                 plan, upid = await send(self._proxmox, self._clock, plan)
             except GuestMoved:  # it was not there, so nothing was done: found again, once
-                plan = await self._planner.plan(plan.order)
-                plan, upid = await send(self._proxmox, self._clock, plan)
+                again = await self._planner.plan(plan.order)
+                again.held_against(plan)
+                plan, upid = await send(self._proxmox, self._clock, again)
             except (TimedOut, NodeUnreachable) as error:
                 expected.sent = error.changing
                 raise
@@ -99,8 +104,7 @@ class Operations:
     @contextmanager
     def _alone(self, order: Order) -> Iterator[None]:
         """One action at a time per guest; the second is told who is doing what."""
-        if running := self._busy.get(order.vmid):
-            raise running
+        self.hold_free(order.vmid)
         known = self._reader.last.find(order.vmid) if self._reader.last else None
         label = known.label if known else str(order.vmid)
         self._busy[order.vmid] = GuestBusy(

@@ -30,6 +30,9 @@ class Proxmox(Protocol):
     identity: str
     """The bot's own `user@realm!token`, as task lists show it."""
 
+    def close(self) -> None:
+        """End the calls under way; further ones fail as Unreachable."""
+
     async def cluster(self) -> Cluster:
         """All guests and nodes, in one request."""
 

@@ -20,7 +20,6 @@ from playground.discord_posts import Post
 from playground.discord_server import DiscordServer
 from playground.pve import Pve
 from settings import load
-from ui.question import Questions
 
 QUESTION_SECONDS = 60.0
 """What a question waits for, on the stage's own clock."""

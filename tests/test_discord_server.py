@@ -336,7 +336,7 @@ async def test_only_a_session_still_known_is_resumed_and_from_where_it_was() -> 
                 await other.receive_json()
                 await other.send_json({"op": 6, "d": {**resume, **changes}})
                 frames = [await other.receive_json()]
-                if frames[0]["op"] == 0:
+                while frames[-1]["op"] == 0 and frames[-1]["t"] != "RESUMED":
                     frames.append(await other.receive_json())
                 await other.close(code=4000)
             return [
@@ -355,7 +355,7 @@ async def test_only_a_session_still_known_is_resumed_and_from_where_it_was() -> 
         assert [(await other.receive()).type for _ in range(3)][-1] == aiohttp.WSMsgType.CLOSE
         await closing
         await server.wait_until(lambda: not server.gateway.connected)
-        assert await resumed(seq=5) == [(0, "RESUMED", None)] * 2  # a close from this side keeps the session
+        assert await resumed(seq=5) == [(0, "RESUMED", None)]  # a close from this side keeps the session
 
         async with session.ws_connect(server.gateway_url) as leaving:
             await leaving.send_json({"op": 6, "d": {**resume, "seq": 5}})

@@ -197,4 +197,4 @@ def _page(page: int, count: int) -> tuple[int, int]:
 
 def _foot(t: Text, page: int, pages: int, now: float) -> str:
     parts = [f"{page + 1}/{pages}"] if pages > 1 else []
-    return f"-# {' · '.join([*parts, t('as of {time}', time=when(now))])}"
+    return f"-# {' · '.join([*parts, t('updated {time}', time=when(now))])}"

@@ -34,7 +34,7 @@ def panel(t: Text, details: GuestDetails, now: float, note: str = "") -> ui.Layo
     guest = details.guest
     head = f"### {emoji_of(guest)} {title(guest)}\n{_headline(t, guest)}"
     body = "\n".join(f"{name}: {value}" for name, value in _rows(t, details) if value)
-    foot = f"-# {t('as of {time}', time=when(now))}"
+    foot = f"-# {t('updated {time}', time=when(now))}"
     colour = Colour.QUIET if guest.template else colour_of(guest)
     return card(head, body, note, foot, colour=colour, buttons=guest_buttons(t, guest))
 

@@ -54,6 +54,7 @@ class Reply:
         self._edited = self._began
         self._progressed = False
         self._shown = False
+        self._working = False
         self._farewell: Callable[[], ui.LayoutView] | None = None
 
     async def __aenter__(self) -> "Reply":
@@ -96,14 +97,18 @@ class Reply:
 
     # -- showing
 
-    async def show(self, view: ui.LayoutView) -> None:
-        """The answer, or its next state: always the same message. Tried again when Discord stumbles."""
+    async def show(self, view: ui.LayoutView, *, working: bool = False) -> None:
+        """The answer, or its next state: always the same message. Tried again when Discord stumbles.
+
+        `working`: the message now says that work goes on, so that a failure must be told in it too.
+        """
         if self._progressed:
             wait = EDIT_EVERY - (self._services.clock.monotonic() - self._edited)
             if wait > 0:
                 await self._services.clock.sleep(wait)
         async with self._lock:
             await self._show(view)
+            self._working = working
 
     async def _show(self, view: ui.LayoutView) -> None:
         for delay in (*RETRIES, None):
@@ -120,6 +125,8 @@ class Reply:
 
     async def _put(self, view: ui.LayoutView) -> None:
         interaction = self._interaction
+        if interaction.client.is_closed():
+            return
         if not interaction.response.is_done():
             if self._in_place:
                 await interaction.response.edit_message(view=view)
@@ -160,7 +167,7 @@ class Reply:
             async with self._lock:
                 with contextlib.suppress(*Trouble):
                     await self._put(render(progress))
-                    self._shown = True
+                    self._shown = self._working = True
 
         return tell
 
@@ -186,7 +193,9 @@ class Reply:
         """Private where that is still possible; in the shown message where work was already seen to begin."""
         async with self._lock:
             try:
-                if self._in_place:
+                if self._working:
+                    await self._show(render(self.t))
+                elif self._in_place:
                     await self.tell_privately(render(self.reader))
                 elif not self._interaction.response.is_done():
                     await self._interaction.response.send_message(view=render(self.reader), ephemeral=True)
