@@ -247,10 +247,14 @@ def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.env
     parser.add_argument(
         "--demo", action="store_true", help="try it on this machine, without account or server"
     )
-    if parser.parse_args(arguments).demo:
+    parser.add_argument(
+        "--config", type=Path, default=HERE / "config.py", metavar="PATH", help="another config.py"
+    )
+    options = parser.parse_args(arguments)
+    if options.demo:
         demo()
     try:
-        settings = load(HERE / "config.py", environ)
+        settings = load(options.config, environ)
     except SettingsError as error:
         t = Texts(error.language).public
         print(*config_report(t, error), sep="\n", file=sys.stderr)

@@ -16,7 +16,8 @@ LAG_SECONDS = 30.0
 
 @dataclass(slots=True)
 class Expectation:
-    """`sent`: Proxmox has (or may have) the request. `over`: the guest was seen running again.
+    """`sent`: Proxmox has (or may have) the request. `over`: the guest was seen running again. `observed`: it
+    was seen stopped while the action still ran, which uses it up with the action's end.
 
     `until` is on the monotonic clock, None while the action runs.
     """
@@ -25,6 +26,7 @@ class Expectation:
     until: float | None = None
     sent: bool = False
     over: bool = False
+    observed: bool = False
 
 
 class ExpectedStops:
@@ -42,11 +44,14 @@ class ExpectedStops:
         if not ACTIONS[plan.order.verb].stops:
             yield expectation
             return
+        former = self._stops.get(vmid)
         self._stops[vmid] = expectation
         try:
             yield expectation
         finally:
-            if not expectation.sent:
+            if former is not None and not expectation.sent and not expectation.observed:
+                self._stops[vmid] = former  # a guest may still obey the order before
+            elif not expectation.sent or expectation.observed:
                 del self._stops[vmid]
             else:
                 grace = LAG_SECONDS if expectation.over else GRACE_SECONDS
@@ -63,5 +68,7 @@ class ExpectedStops:
     def seen(self, vmid: int) -> None:
         """The ordered stop has been observed: the next one is an alarm again."""
         stop = self._stops.get(vmid)
-        if stop is not None and stop.until is not None:
+        if stop is not None and stop.until is None:
+            stop.observed = True
+        elif stop is not None:
             del self._stops[vmid]

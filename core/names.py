@@ -21,8 +21,8 @@ _DNS_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 _DNS_NAME = re.compile(rf"(?:{_DNS_LABEL}\.)*{_DNS_LABEL}")
 _UPID = re.compile(
     r"UPID:(?P<node>[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?):(?P<pid>[0-9A-Fa-f]{8}):"
-    r"(?P<pstart>[0-9A-Fa-f]{8,9}):(?P<starttime>[0-9A-Fa-f]{8}):(?P<type>[^:\s/]+):(?P<id>[^:\s/]*):"
-    r"(?P<user>[^:\s/]+):"
+    r"(?P<pstart>[0-9A-Fa-f]{8,9}):(?P<starttime>[0-9A-Fa-f]{8}):(?P<type>[^:\s/?#%]+):(?P<id>[^:\s/?#%]*):"
+    r"(?P<user>[^:\s/?#%]+):"
 )
 _RESERVED = {Kind.QEMU: {"current", "pending"}, Kind.LXC: {"current", "pending", "vzdump"}}
 

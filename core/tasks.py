@@ -13,6 +13,8 @@ _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s?%")
 _WARNINGS = re.compile(r"WARNINGS: \d+")
 LOG_CHUNK = 500
 LOG_TAIL = 5
+LOG_EMPTY = ("no content",)
+"""What Proxmox answers for an empty log (pve-common Tools.pm dump_logfile): no line of it."""
 LOG_AFTER = 3.0
 """Seconds a task runs before its log is read for a percentage: short tasks need no second request."""
 LOST_AFTER = 600.0
@@ -82,6 +84,8 @@ class _Log:
         new: tuple[str, ...] = ()
         try:
             while chunk := await self._proxmox.task_log(self._upid, self._seen, LOG_CHUNK):
+                if self._seen == 0 and chunk == LOG_EMPTY:
+                    break
                 self._seen += len(chunk)
                 new += chunk
                 if len(chunk) < LOG_CHUNK:

@@ -209,4 +209,7 @@ def json_answer(
     if budget is not None:
         whole |= budget.headers()
     text = "" if payload is None else json.dumps(payload)
+    if status == 204:  # without a body there is no type either: discord.py would try to read it as JSON
+        del whole["Content-Type"]
+        return web.Response(status=status, headers=whole)
     return web.Response(status=status, headers=whole, body=text.encode())

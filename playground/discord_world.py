@@ -1,17 +1,17 @@
 """SimCord's model of Discord, opened up so that the bot can be another process.
 
-This is the only file that uses private names of SimCord; they are those of release 3.2.1.
+This and discord_preview.py are the only files that use private names of SimCord, those of release 3.2.1.
 """
 
 from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import discord
 import simcord
@@ -28,9 +28,6 @@ from .discord_gateway import Session
 from .discord_limits import walk
 from .discord_posts import Post
 from .discord_rest import Call, Refused
-
-if TYPE_CHECKING:
-    from simcord import Preview
 
 Press = Interaction
 """One press of a person and what became of it, as SimCord keeps it."""
@@ -137,26 +134,6 @@ class World(simcord.Env):
     async def close(self) -> None:
         """Close the pages."""
         await self._run_pre_shutdown()
-
-    def page(
-        self, channel: simcord.ChannelHandle, viewers: Sequence[simcord.MemberActor], **options: Any
-    ) -> Preview:
-        """A Preview that takes a press although the bot has written something since the browser last looked.
-
-        SimCord refuses such a press as stale, so that a person would have to press again whenever an alert
-        or a progress bar comes in between. Whether the button is still there is checked all the same.
-        """
-        preview = self.preview(channel, viewers=viewers, layout="channel", **options)
-        strict = preview._action
-
-        async def forgiving(context_id: str | None, body: Mapping[str, Any]) -> dict[str, Any]:
-            page = preview._pages.get(context_id or "")
-            if page is not None and isinstance(body, Mapping):
-                body = {**body, "published_revision": page.revision}
-            return await strict(context_id, body)
-
-        preview._action = forgiving  # type: ignore[method-assign]  # the server looks it up for each press
-        return preview
 
     # ------------------------------------------------------------------ the bot's side
 

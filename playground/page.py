@@ -14,6 +14,7 @@ import discord
 import simcord
 
 from .discord_people import Person
+from .discord_preview import open_preview
 from .discord_server import Channel, DiscordServer, Guild
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ class DemoPage:
 
     async def start(self) -> None:
         for channel in (self._stage.channel, self._stage.outside):
-            preview = self._server.world.page(
+            preview = open_preview(
+                self._server.world,
                 channel,
                 [person.actor for person in self._stage.people],
                 locale="ja",

@@ -1,54 +1,91 @@
 """The stage of the tests: the real bot between a Discord and a Proxmox cluster on loopback.
 
-Real discord.py over real sockets to SimCord's model, real proxmoxer over HTTPS to fakepve. Only time is short:
-the bot's waits are cut to a fraction.
+Real discord.py over real sockets to SimCord's model, real proxmoxer over HTTPS to fakepve. Only time is the
+stage's own (stage_clock.py). What a test does not announce must not happen: see `Stage.faults_found`.
+
+A test module takes the fixtures by assignment: `scene, pve, language = stage.scene, stage.pve, stage.language`.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import gc
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import discord
+import pytest
 import yarl
 
 from bot import ProxmoxBot
-from core.clock import Clock
+from core.errors import BotError
+from playground.cluster import NODES, build_demo
+from playground.discord_faults import Request
 from playground.discord_people import Person, Reply
 from playground.discord_posts import Post
-from playground.discord_server import DiscordServer
+from playground.discord_server import Channel, DiscordServer
 from playground.pve import Pve
 from settings import load
+from tests.stage_clock import StageClock
+from ui.sentences import sentence
+from ui.services import Services
+from ui.text import Text
 
-QUESTION_SECONDS = 60.0
-"""What a question waits for, on the stage's own clock."""
+T = TypeVar("T")
+
+PATIENCE = 20.0
+"""Real seconds after which what a test waits for is taken not to come."""
+_HANDLERS = ("CommandTree-invoker", "discord-ui-", "discord.py: on_interaction")
+"""How discord.py names the tasks in which it runs commands, buttons and forms."""
 
 
-class FastClock(Clock):
-    """Waits a fiftieth of the time; a minute is over in 1.2 s."""
+class _Errors(logging.Handler):
+    """Keeps what is logged at ERROR and above, asyncio's "never retrieved" among it."""
 
-    speed = 50.0
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
 
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds / self.speed)
+    def emit(self, record: logging.LogRecord) -> None:
+        trace = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
+        self.lines.append(f"{record.name}: {record.getMessage()} {trace}".strip())
 
 
 class Stage:
-    """Everything a test acts on. `say` runs a command as a person and waits for the end of the answer."""
+    """Everything a test acts on. `say`, `press` and `submit` return when the bot has done all of its answer."""
 
-    def __init__(self, pve: Pve, discord_server: DiscordServer, directory: Path) -> None:
-        self.pve, self.server, self.directory = pve, discord_server, directory
-        self.guild = discord_server.guild("Test")
+    def __init__(self, pve: Pve, server: DiscordServer, directory: Path, token: str) -> None:
+        self.pve, self.server, self.directory, self.token = pve, server, directory, token
+        self.clock = StageClock()
+        self.guild = server.guild("Test")
         self.category = self.guild.create_category("Proxmox")
         self.channel = self.guild.create_text_channel("proxmox", category=self.category)
         self.alerts = self.guild.create_text_channel("alerts", category=self.category)
         self.outside = self.guild.create_text_channel("lobby")
-        self.akiko = discord_server.person(self.guild, "akiko", display="Akiko", locale="ja")
-        self.emma = discord_server.person(self.guild, "emma", display="Emma", locale="en-US")
-        self.settings: dict[str, str] = {}
-        self.bot: ProxmoxBot | None = None
+        self.akiko = server.person(self.guild, "akiko", display="Akiko", locale="ja")
+        self.emma = server.person(self.guild, "emma", display="Emma", locale="en-US")
+        self.expected_statuses: set[int] = set()
+        """HTTP errors of Discord that this test brings about, besides those it plans by `server.fail`."""
+        self.expected_errors: list[str] = []
+        """Words of log lines at ERROR that this test brings about."""
+        self._settings: dict[str, str] = {}
+        self._bot: ProxmoxBot | None = None
         self._running: asyncio.Task[None] | None = None
+        self._log = _Errors()
+
+    # -- the bot
+
+    @property
+    def bot(self) -> ProxmoxBot:
+        assert self._bot is not None, "the bot is not running"
+        return self._bot
+
+    @property
+    def services(self) -> Services:
+        return self.bot.services
 
     def environment(self) -> dict[str, str]:
         """The bot's whole configuration."""
@@ -67,61 +104,223 @@ class Stage:
             "MONITOR_INTERVAL_SECONDS": "3600",
             "LANGUAGE": "en",
             "DATA_DIR": str(self.directory),
-            **self.settings,
+            **self._settings,
         }
 
     async def start_bot(self, **settings: str) -> None:
-        """A new bot in this process, connected and with its commands registered."""
-        self.settings = settings
-        bot = ProxmoxBot(load(self.directory / "config.py", self.environment()), FastClock())
-        bot.services.questions.__init__(QUESTION_SECONDS)  # type: ignore[misc]  # a fresh one, same object
-        self.bot = bot
-        self._running = asyncio.create_task(bot.start(self.server.environment()["DISCORD_TOKEN"]))
-        await self.server.wait_ready()
-        await bot.wait_until_ready()
+        """A new bot in this process: connected, its commands registered, its first look at Proxmox over."""
+        self._settings = settings
+        self._bot = bot = ProxmoxBot(load(self.directory / "config.py", self.environment()), self.clock)
+        bot._connection.guild_ready_timeout = 0.05  # the one guild comes at once; others need not be waited for
+        self._running = asyncio.create_task(bot.start(self.server.token))
+        try:
+            await self.server.wait_ready()
+            await bot.wait_until_ready()
+        except TimeoutError:
+            if self._running.done():
+                self._running.result()
+            raise
+        await self.until(lambda: self.services.reader.last or self.services.watch.trouble)
 
     async def stop_bot(self) -> None:
-        if self.bot is not None and self._running is not None:
-            await self.bot.close()
+        if self._bot is not None and self._running is not None:
+            await self._bot.close()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._running
-            self.bot = None
+            self._bot = None
 
     async def restart_bot(self) -> None:
+        """The same bot as a new process would be: nothing kept but what is on the disk."""
         await self.stop_bot()
-        await self.start_bot(**self.settings)
+        await self.start_bot(**self._settings)
 
-    @property
-    def token(self) -> str:
-        return self._token
+    # -- acting
 
-    @token.setter
-    def token(self, value: str) -> None:
-        self._token = value
+    async def say(
+        self, person: Person, command: str, /, *, channel: Channel | None = None, **options: Any
+    ) -> Reply:
+        """Run a command, in the bot's channel if none is named."""
+        return await self.whole(self.server.slash(person, channel or self.channel, command, **options))
 
-    async def say(self, person: Person, command: str, /, **options: Any) -> Reply:
-        """Run a command in the bot's channel."""
-        return await self.server.slash(person, self.channel, command, **options)
+    async def begin(
+        self, person: Person, command: str, /, *, channel: Channel | None = None, **options: Any
+    ) -> Reply:
+        """Run a command and return as soon as the bot shows that it is at work, the end being open."""
+        before = self.server.answer_wait
+        self.server.answer_wait = 0.0
+        try:
+            reply = await self.server.slash(person, channel or self.channel, command, **options)
+        finally:
+            self.server.answer_wait = before
+        return await reply.until(lambda shown: shown.text)
 
-    async def choices(self, person: Person, command: str, option: str, typed: str = "", **filled: Any) -> list[str]:
-        """The labels offered while typing."""
+    async def press(self, person: Person, on: Post | Reply, button: str, *, force: bool = False) -> Reply:
+        """Press a button of a message."""
+        return await self.whole(self.server.click(person, post_of(on), button, force=force))
+
+    async def submit(self, person: Person, shown: Reply, typed: str) -> Reply:
+        """Send the form with one field that a press brought up."""
+        return await self.whole(self.server.submit(person, shown, typed))
+
+    async def whole(self, acting: Awaitable[T]) -> T:
+        """Do it, and wait until the bot has finished everything it is handling."""
+        result = await acting
+        await self.settled()
+        return result
+
+    async def settled(self) -> None:
+        """Wait until no command, button or form is being handled."""
+        while tasks := [task for task in asyncio.all_tasks() if task.get_name().startswith(_HANDLERS)]:
+            _, late = await asyncio.wait(tasks, timeout=PATIENCE)
+            assert not late, f"still at work after {PATIENCE} s: {late}"
+
+    async def choices(
+        self, person: Person, command: str, option: str, typed: str = "", /, **filled: Any
+    ) -> list[str]:
+        """The labels offered while typing in the bot's channel."""
         found = await self.server.autocomplete(person, self.channel, command, option, typed, **filled)
-        return [choice["name"] for choice in found]
+        return [str(choice["name"]) for choice in found]
 
-    def alerts_told(self) -> list[Post]:
-        return self.server.messages(self.alerts)
+    async def until(self, condition: Callable[[], T], what: str = "the condition") -> T:
+        """The first true value of a condition about anything, such as the cluster."""
+        end = time.monotonic() + PATIENCE
+        while not (value := condition()):
+            assert time.monotonic() < end, f"not within {PATIENCE} s: {what}"
+            await asyncio.sleep(0.005)
+        return value
+
+    # -- reading
+
+    def t(self, person: Person | None = None) -> Text:
+        """The language of public answers, or a person's own."""
+        texts = self.services.texts
+        return texts.of_locale(person.locale) if person else texts.public
+
+    def told(self, person: Person, error: BotError) -> str:
+        """The sentence that this person reads of an error."""
+        return sentence(self.t(person), error)
+
+    def sent(self, method: str = "*", path_part: str = "") -> list[tuple[str, str, dict[str, Any]]]:
+        """What the bot asked of Proxmox so far: method, path, parameters."""
+        return [r for r in list(self.pve.requests) if method in ("*", r[0]) and path_part in r[1]]
+
+    def changes(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """The requests that may change something."""
+        return [r for r in list(self.pve.requests) if r[0] != "GET"]
+
+    def cluster(self) -> dict[int, dict[str, Any]]:
+        """Everything of every guest that a request could change."""
+        ids = [guest.vmid for guest in [*self.pve.vms, *self.pve.cts]]
+        return {vmid: self.pve.copy_guest_state(vmid) for vmid in ids}
+
+    def alerts_told(self) -> list[str]:
+        return [post.text for post in self.server.messages(self.alerts)]
+
+    # -- checking
+
+    def assert_refused(self, reply: Reply, person: Person, error: BotError) -> None:
+        """One private sentence in the person's own language, and nothing else to press or read."""
+        assert reply.text == self.told(person, error)
+        self.assert_private(reply)
+
+    def assert_private(self, reply: Reply) -> None:
+        posts = [post for post in [reply.post, *reply.followups] if post is not None]
+        shown = [post for post in posts if post.text == reply.text]
+        assert len(shown) == 1
+        assert shown[0].ephemeral
+        assert not shown[0].buttons
+
+    def faults_found(self) -> list[str]:
+        """What happened unannounced: refusals at Discord, breached rules, errors logged, mentions allowed."""
+        planned = Counter(hit for fault in self.server.rest.faults.faults for hit in fault.hits)
+        found = list(self.server.violations)
+        for request in self.server.journal:
+            line = f"{request.method} {request.path}"
+            if request.status >= 400 or request.status == 0:
+                if planned[line]:
+                    planned[line] -= 1
+                elif request.status not in self.expected_statuses:
+                    found.append(f"{line} -> {request.status}")
+            if _may_mention(request):
+                found.append(f"{line} may mention: {request.body}")
+        found += [
+            line for line in self._log.lines if not any(words in line for words in self.expected_errors)
+        ]
+        return found
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Note errors that are logged meanwhile."""
+        logging.getLogger().addHandler(self._log)
+        try:
+            yield
+        finally:
+            logging.getLogger().removeHandler(self._log)
+
+
+def post_of(on: Post | Reply) -> Post:
+    """The message itself; of a reply, the one it brought."""
+    post = on.post if isinstance(on, Reply) else on
+    assert post is not None, f"no message: {on}"
+    return post
+
+
+def _may_mention(request: Request) -> bool:
+    """Whether a message was sent in which Discord would let mentions work."""
+    body = request.body if isinstance(request.body, Mapping) else {}
+    message = body.get("data", body) if request.path.endswith("/callback") else body
+    if not isinstance(message, Mapping) or body.get("type") == discord.InteractionResponseType.modal.value:
+        return False
+    if not (message.get("content") or message.get("components") or message.get("embeds")):
+        return False
+    allowed = message.get("allowed_mentions")
+    return allowed is None or any(allowed.get(key) for key in ("parse", "users", "roles", "replied_user"))
 
 
 @contextlib.asynccontextmanager
 async def stage(pve: Pve, directory: Path) -> AsyncIterator[Stage]:
-    """Discord's side up, discord.py pointed at it; the bot is started by the test."""
+    """Discord's side up, discord.py pointed at it, the bot's token made; the bot is started by the test."""
     async with DiscordServer() as server:
         route, gateway = discord.http.Route.BASE, discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY
         discord.http.Route.BASE = server.api_base
         discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(server.gateway_url)
+        scene = Stage(pve, server, directory, pve.give_bot())
         try:
-            scene = Stage(pve, server, directory)
-            yield scene
-            await scene.stop_bot()
+            with scene.listening():
+                try:
+                    yield scene
+                finally:
+                    await scene.stop_bot()
+                gc.collect()  # so that exceptions nobody retrieved are told of now
+            assert scene.faults_found() == []
         finally:
             discord.http.Route.BASE, discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = route, gateway
+
+
+@pytest.fixture
+def pve() -> Iterator[Pve]:
+    """The demo's cluster, its tasks done at once."""
+    with Pve(nodes=NODES) as made:
+        build_demo(made)
+        made.auth_delay = 0.0
+        yield made
+
+
+@pytest.fixture
+def language() -> str:
+    """LANGUAGE of the bot; a test that is about sentences parametrizes it."""
+    return "en"
+
+
+@pytest.fixture
+async def bare_scene(pve: Pve, tmp_path: Path) -> AsyncIterator[Stage]:
+    """The stage with no bot on it yet."""
+    async with stage(pve, tmp_path) as scene:
+        yield scene
+
+
+@pytest.fixture
+async def scene(bare_scene: Stage, language: str) -> Stage:
+    """The stage with the bot at work."""
+    await bare_scene.start_bot(LANGUAGE=language)
+    return bare_scene

@@ -62,7 +62,12 @@ class DemoProcess:
             cwd=ROOT,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "DISCORD_TOKEN": "a real one"},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "DISCORD_TOKEN": "a real one",
+                "TMPDIR": str(self._folder),
+            },
         )
 
     async def said(self, wanted: str) -> str:
@@ -129,6 +134,8 @@ async def test_it_serves_a_page_and_ends_with_everything(demo: DemoProcess, numb
         for page in pages:
             async with session.get(page) as response:
                 assert response.status == 200 and "channel-composer" in await response.text()
+            async with session.get(page + "timeline.js") as response:
+                assert '<= 600 ? "bottom"' in await response.text()  # the page follows the conversation
     children = demo.child("bot"), demo.child("cluster")
     assert all(alive(pid) for pid in children)
     assert demo.process is not None
@@ -207,7 +214,20 @@ async def test_the_page_shows_what_the_bot_writes_without_being_asked() -> None:
                     break
                 await asyncio.sleep(0.05)
             assert [message["content"] for message in shown["messages"].values()] == ["web01 stopped"]
-            assert len(server.messages(stage.channel)) == 1 and not server.messages(stage.outside)
+
+            press = {
+                "protocol_version": 3,
+                "sequence": 1,
+                "request_id": "r",
+                "generation": 1,
+                "bot_generation": 1,
+            }
+            stale = {**press, "kind": "send_message", "content": "hello", "published_revision": 1}
+            assert shown["publishedRevision"] > 1
+            async with browser.post(f"{base}api/action", json=stale, headers=context) as response:
+                assert (await response.json())["rejected"] is False
+            assert [post.text for post in server.messages(stage.channel)] == ["web01 stopped", "hello"]
+            assert not server.messages(stage.outside)
         await page.stop()
 
 

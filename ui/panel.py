@@ -33,7 +33,7 @@ def panel(t: Text, details: GuestDetails, now: float, note: str = "") -> ui.Layo
     """The whole panel. `now` is Unix seconds; `note` is the outcome of a button that was just pressed."""
     guest = details.guest
     head = f"### {emoji_of(guest)} {title(guest)}\n{_headline(t, guest)}"
-    body = "\n".join(f"{name}: {value}" for name, value in _rows(t, details) if value)
+    body = "\n".join(f"**{name}** {value}" for name, value in _rows(t, details) if value)
     foot = f"-# {t('updated {time}', time=when(now))}"
     colour = Colour.QUIET if guest.template else colour_of(guest)
     return card(head, body, note, foot, colour=colour, buttons=guest_buttons(t, guest))

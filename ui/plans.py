@@ -55,7 +55,8 @@ def _stop(t: Text, plan: Plan, now: float) -> str:
 
 def _delete(t: Text, plan: Plan, now: float) -> str:
     disks = plan.config.disks if plan.config else ()
-    lines = [f"### {WARNING} {t('Delete for good?')}", _line(t, plan.guest), t("What is lost:")]
+    lines = [f"### {WARNING} {t('Delete for good?')}", _line(t, plan.guest)]
+    lines += [f"**{t('This cannot be undone.')}** {t('What is lost:')}"]
     if disks:
         rows = (
             f"- {code(disk.key, 20)} {code(disk.volume, 80)} {disk.size or ''}".rstrip() for disk in disks
@@ -69,7 +70,6 @@ def _delete(t: Text, plan: Plan, now: float) -> str:
         more = " …" if len(plan.snapshots) > 10 else ""
         lines.append(f"- {count}: {names}{more}")
     lines.append(f"- {t('its places in backup jobs, replication and HA')}")
-    lines.append(f"**{t('This cannot be undone.')}**")
     return "\n".join(lines)
 
 

@@ -23,7 +23,7 @@ class Colour(IntEnum):
 
 STATE_EMOJI = {
     State.RUNNING: "🟢",
-    State.STOPPED: "⚫",
+    State.STOPPED: "⚪",
     State.PAUSED: "⏸️",
     State.SUSPENDED: "💤",
     State.PRELAUNCH: "🟡",

@@ -18,6 +18,7 @@ from discord import ui
 from core.errors import BotError
 from core.tasks import OnProgress, Progress
 from ui.cards import notice
+from ui.render import Colour
 from ui.sentences import sentence, unexpected
 from ui.services import Interaction, Services
 
@@ -157,7 +158,6 @@ class Reply:
 
     def progress(self, render: Callable[[Progress], ui.LayoutView]) -> OnProgress:
         """Show running work, no more often than every 2 s. A missed edit does not matter: another follows."""
-        self._farewell = None
 
         async def tell(progress: Progress) -> None:
             now = self._services.clock.monotonic()
@@ -182,30 +182,23 @@ class Reply:
 
     # -- refusing
 
-    async def tell_privately(self, view: ui.LayoutView) -> None:
-        """A word to this person only, beside the message."""
-        if self._interaction.response.is_done():
-            await self._interaction.followup.send(view=view, ephemeral=True)
-        else:
-            await self._interaction.response.send_message(view=view, ephemeral=True)
-
     async def _refuse(self, render: Callable[..., ui.LayoutView]) -> None:
         """Private where that is still possible; in the shown message where work was already seen to begin."""
         async with self._lock:
             try:
                 if self._working:
                     await self._show(render(self.t))
-                elif self._in_place:
-                    await self.tell_privately(render(self.reader))
                 elif not self._interaction.response.is_done():
                     await self._interaction.response.send_message(view=render(self.reader), ephemeral=True)
                 elif self._private:
                     await self._put(render(self.reader))
-                elif self._shown:
-                    await self._show(render(self.t))
                 else:
-                    await self._interaction.delete_original_response()
+                    thinking = not self._in_place and not self._shown
+                    if thinking:  # the first followup would become this public message, so it gets a body first
+                        await self._put(notice("…", Colour.QUIET))
                     await self._interaction.followup.send(view=render(self.reader), ephemeral=True)
+                    if thinking:
+                        await self._interaction.delete_original_response()
             except Trouble as error:
                 _log.warning("a refusal could not be delivered: %r", error)
 

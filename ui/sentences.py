@@ -268,7 +268,7 @@ _HINTS: tuple[tuple[str, Callable[[Text], str]], ...] = (
     ("space", lambda t: t("The storage seems to be full.")),
     ("no quorum", lambda t: t("The cluster has no quorum.")),
     ("is locked", lambda t: t("Other work holds the guest. Try again when it is over.")),
-    ("is not the most recent", lambda t: t("This storage can only be rolled back to its newest snapshot.")),
+    ("most recent snapshot", lambda t: t("This storage can only be rolled back to its newest snapshot.")),
 )
 
 

@@ -1,0 +1,130 @@
+"""The contract of every request the bot may send to Proxmox VE: the endpoints it uses, and nothing else.
+
+Written by hand after the API viewer of Proxmox VE 8.4, 9.1 and 9.2. Values stand as they travel: text.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+ALL_VERSIONS = ("8.4.5", "9.1", "9.2")
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a value looks like on the wire. `type` is the word of Proxmox' schema."""
+
+    type: str
+    pattern: str
+    required: bool = False
+
+
+_DNS = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+NODE = Form("string", _DNS)
+VMID = Form("integer", r"[1-9]\d{2,8}")
+SNAPSHOT = Form("string", r"[a-zA-Z][a-zA-Z0-9_-]{1,39}", required=True)
+UPID = Form(
+    "string", rf"UPID:{_DNS}:[0-9A-Fa-f]{{8}}:[0-9A-Fa-f]{{8,9}}:[0-9A-Fa-f]{{8}}(?::[^:\s/?#%]*){{3}}:"
+)
+FLAG = Form("boolean", "[01]")
+COUNT = Form("integer", r"\d{1,9}")
+CORES = Form("integer", r"[1-9]\d{0,3}")
+MEMORY = Form("integer", r"1[6-9]|[2-9]\d|[1-9]\d{2,6}")
+MEMORY_QEMU = Form("string", MEMORY.pattern)
+DIGEST = Form("string", r"[0-9a-f]{40}")
+NAME = Form("string", rf"(?:{_DNS}\.)*{_DNS}")
+TEXT = Form("string", r"[\s\S]{1,8192}")
+NEW_VMID = Form("integer", VMID.pattern, required=True)
+
+
+def word(*words: str, required: bool = False) -> Form:
+    return Form("string", "|".join(words), required)
+
+
+PLACES = {"node": NODE, "vmid": VMID, "snapname": SNAPSHOT, "upid": UPID}
+"""What stands in a path's braces."""
+
+
+@dataclass(frozen=True)
+class Row:
+    method: str
+    path: str
+    parameters: Mapping[str, Form] = field(default_factory=dict)
+    versions: tuple[str, ...] = ALL_VERSIONS
+
+    def match(self, method: str, path: str) -> dict[str, str] | None:
+        """The path's values, or None where this is another endpoint."""
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]*)", self.path)
+        found = re.fullmatch(pattern, path, re.S) if method == self.method else None
+        return found.groupdict() if found else None
+
+
+def _guest_rows(kind: str) -> tuple[Row, ...]:
+    guest, qemu = f"/nodes/{{node}}/{kind}/{{vmid}}", kind == "qemu"
+    clone = {"newid": NEW_VMID, "target": NODE, "full": FLAG, "name" if qemu else "hostname": NAME}
+    snapshot = {"snapname": SNAPSHOT, "description": TEXT} | ({"vmstate": FLAG} if qemu else {})
+    config = {"cores": CORES, "memory": MEMORY_QEMU if qemu else MEMORY, "digest": DIGEST}
+    return (
+        Row("GET", f"{guest}/status/current"),
+        Row("GET", f"{guest}/config", {"current": FLAG}),
+        Row("GET", f"{guest}/pending"),
+        Row("GET", f"{guest}/snapshot"),
+        Row("GET", f"{guest}/feature", {"feature": word("snapshot", required=True)}),
+        Row("GET", f"{guest}/agent/network-get-interfaces" if qemu else f"{guest}/interfaces"),
+        *(
+            Row("POST", f"{guest}/status/{action}")
+            for action in ("start", "stop", "shutdown", "reboot")
+        ),
+        Row("POST", f"{guest}/clone", clone),
+        Row("POST" if qemu else "PUT", f"{guest}/config", config),
+        Row("DELETE", guest, {"purge": FLAG, "destroy-unreferenced-disks": FLAG}),
+        Row("POST", f"{guest}/snapshot", snapshot),
+        Row("POST", f"{guest}/snapshot/{{snapname}}/rollback"),
+        Row("DELETE", f"{guest}/snapshot/{{snapname}}"),
+    )
+
+
+CONTRACT: tuple[Row, ...] = (
+    Row("GET", "/cluster/resources"),
+    Row("GET", "/cluster/nextid"),
+    Row(
+        "GET",
+        "/nodes/{node}/tasks",
+        {"vmid": VMID, "limit": COUNT, "source": word("archive", "active", "all")},
+    ),
+    Row("GET", "/nodes/{node}/tasks/{upid}/status"),
+    Row("GET", "/nodes/{node}/tasks/{upid}/log", {"start": COUNT, "limit": COUNT}),
+    *_guest_rows("qemu"),
+    *_guest_rows("lxc"),
+)
+
+
+def row_of(method: str, path: str) -> Row | None:
+    """The row a request belongs to."""
+    return next((row for row in CONTRACT if row.match(method, path) is not None), None)
+
+
+def complaints(method: str, path: str, values: Mapping[str, object]) -> list[str]:
+    """What is wrong with a request; nothing when it keeps the contract."""
+    row = row_of(method, path)
+    if row is None:
+        return [f"{method} {path}: not an endpoint of the bot"]
+    here = f"{method} {row.path}"
+    places = row.match(method, path) or {}
+    found = [
+        f"{here}: {name} in the path is {value!r}"
+        for name, value in places.items()
+        if not re.fullmatch(PLACES[name].pattern, value)
+    ]
+    for name, value in values.items():
+        form = row.parameters.get(name)
+        if form is None:
+            found.append(f"{here}: no parameter {name}")
+        elif not isinstance(value, str) or not re.fullmatch(form.pattern, value):
+            found.append(f"{here}: {name} is {value!r}")
+    found += [
+        f"{here}: {name} is missing"
+        for name, form in row.parameters.items()
+        if form.required and name not in values
+    ]
+    return found
