@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+import aiohttp
 import discord
 import yarl
 from discord import app_commands
@@ -76,6 +77,8 @@ class ProxmoxBot(commands.Bot):
         self.store = MonitorStore(settings.data_dir / "monitor_list.json", clock.now)
         self.services = build_services(settings, clock, self.store)
         self.sender = AlertSender(self, settings.alert_channel_id, clock)
+        self.running: asyncio.Task[None] | None = None
+        """What runs `start`, if it is to be ended by `close`."""
 
     async def setup_hook(self) -> None:
         services, guild = self.services, discord.Object(self._settings.guild_id)
@@ -135,6 +138,10 @@ class ProxmoxBot(commands.Bot):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FAREWELL_SECONDS):
                     await asyncio.gather(*farewells, return_exceptions=True)
+        if self.running is not None and self.running is not asyncio.current_task():
+            # discord.py would sleep on until its next try to connect, for up to 17 minutes of an outage, or wait
+            # for an answer on a dead line, or close the session as one to resume, which leaves the bot "online"
+            self.running.cancel()
         await super().close()
 
 
@@ -185,11 +192,20 @@ class MaskedFormatter(logging.Formatter):
         return line
 
 
+def without_reconnect_traceback(record: logging.LogRecord) -> bool:
+    """An outage of Discord is one line a try in the log, not a page."""
+    if record.exc_info and str(record.msg).startswith("Attempting a reconnect"):
+        record.msg, record.args = "%s: %r", (record.getMessage(), record.exc_info[1])
+        record.exc_info = None
+    return True
+
+
 def set_up_logging(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stdout)
     secrets = (settings.discord_token.reveal(), settings.proxmox_token_value.reveal())
     handler.setFormatter(MaskedFormatter(secrets))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    logging.getLogger("discord.client").addFilter(without_reconnect_traceback)
     if settings.proxmox_verify_ssl is False and not settings.proxmox_fingerprint:
         _log.warning("PROXMOX_VERIFY_SSL = False: whoever sits in between can read the API token")
 
@@ -198,10 +214,14 @@ def point_at(environ: Mapping[str, str]) -> None:
     """For the demo and the tests: another Discord, which must be on this machine. Not a setting."""
     base, gateway = environ.get("DISCORD_API_BASE"), environ.get("DISCORD_GATEWAY_URL")
     for url in filter(None, (base, gateway)):
-        host = urlsplit(url).hostname or ""
-        if not ipaddress.ip_address(host).is_loopback:
+        host = urlsplit(url).hostname or url
+        try:
+            here = ipaddress.ip_address(host).is_loopback
+        except ValueError:  # a name, which may lead anywhere
+            here = False
+        if not here:
             raise SystemExit(
-                f"{host} is not this machine: DISCORD_API_BASE and DISCORD_GATEWAY_URL are for tests"
+                f"{host} is not this machine's own address: DISCORD_API_BASE and DISCORD_GATEWAY_URL are for tests"
             )
     if base:
         discord.http.Route.BASE = base
@@ -223,13 +243,22 @@ async def serve(settings: Settings) -> int:
         loop.add_signal_handler(number, stop)
     try:
         async with bot:
-            await bot.start(settings.discord_token.reveal())
+            bot.running = asyncio.ensure_future(bot.start(settings.discord_token.reveal()))
+            try:
+                await bot.running
+            except asyncio.CancelledError:
+                if not stopping:
+                    raise
+                await asyncio.gather(*stopping)
     except discord.LoginFailure:
         return _fail(t("Discord refused the token. Check DISCORD_TOKEN."))
     except discord.Forbidden:
         return _fail(
             t("Discord does not let the bot into the guild. Check GUILD_ID, and invite the bot to it.")
         )
+    except (discord.DiscordServerError, discord.GatewayNotFound, aiohttp.ClientError, OSError) as error:
+        _log.debug("no way to Discord", exc_info=error)
+        return _fail(t("Discord cannot be reached. Check the network, then start the bot again."))
     except StoreError as error:
         return _fail(store_error_line(t, error))
     finally:
@@ -261,7 +290,11 @@ def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.env
         return 2
     set_up_logging(settings)
     point_at(environ)
-    return asyncio.run(serve(settings))
+    try:
+        return asyncio.run(serve(settings))
+    except Exception:  # noqa: BLE001 - logged, because the log masks the secrets and a traceback does not
+        _log.critical("the bot ended by an error of its own", exc_info=True)
+        return 1
 
 
 def config_report(t: Text, error: SettingsError) -> list[str]:

@@ -11,7 +11,7 @@ import socket
 import ssl
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -28,6 +28,7 @@ from core.actions import Verb
 from core.clock import Clock
 from core.errors import (
     BadAnswer,
+    BadVmid,
     BotError,
     CertificateNotTrusted,
     ProxmoxError,
@@ -68,7 +69,7 @@ class Endpoint:
     port: int
     user: str
     token_name: str
-    token_value: str
+    token_value: str = field(repr=False)
     verify_ssl: bool | Path = True
     fingerprint: str | None = None
 
@@ -78,15 +79,20 @@ class _OpenSockets:
 
     def __init__(self) -> None:
         self._connections: WeakSet[HTTPSConnection] = WeakSet()
+        self._shut = False
         self._lock = threading.Lock()
 
     def add(self, connection: HTTPSConnection) -> None:
+        """Called before anything is sent on it. Refused once shut() was called while it was being made."""
         with self._lock:
             self._connections.add(connection)
+            if self._shut:
+                connection.close()
+                raise urllib3.exceptions.NewConnectionError(connection, "the client is closed")
 
     def shut(self) -> None:
         with self._lock:
-            connections = list(self._connections)
+            self._shut, connections = True, list(self._connections)
         for connection in connections:
             with suppress(OSError):
                 if connection.sock is not None:
@@ -110,13 +116,15 @@ def _pool_class(sockets: _OpenSockets) -> type[HTTPSConnectionPool]:
 class _Transport(HTTPAdapter):
     """TLS as wanted: a pinned certificate, and old cluster CAs without keyUsage accepted (Python 3.13 is strict)."""
 
-    def __init__(self, fingerprint: str | None, sockets: _OpenSockets) -> None:
-        self._fingerprint, self._pool_class = fingerprint, _pool_class(sockets)
+    def __init__(self, fingerprint: str | None, verify: bool, sockets: _OpenSockets) -> None:
+        self._fingerprint, self._verify = fingerprint, verify
+        self._pool_class = _pool_class(sockets)
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         context = create_urllib3_context()
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        context.check_hostname = self._verify  # urllib3 sets the rest, and cannot set CERT_NONE beside it
         if self._fingerprint:
             kwargs["assert_fingerprint"] = self._fingerprint
         super().init_poolmanager(*args, ssl_context=context, **kwargs)
@@ -178,7 +186,7 @@ class ProxmoxClient:
         answer = await self._get(("cluster", "nextid"), (str, int))
         try:
             return checked_vmid(int(answer))
-        except ValueError:
+        except (ValueError, BadVmid):
             raise BadAnswer(self._endpoint.host) from None
 
     async def task_status(self, upid: str) -> TaskStatus:
@@ -213,7 +221,8 @@ class ProxmoxClient:
         parameters: dict[str, object] = {"cores": cores, "memory": memory_mb, "digest": digest}
         if guest.kind is Kind.QEMU:
             return await self._task_of("post", (*_path(guest), "config"), guest, **parameters)
-        await self._call("put", (*_path(guest), "config"), Refusal(guest), parameters)
+        if await self._call("put", (*_path(guest), "config"), Refusal(guest), parameters) is not None:
+            raise BadAnswer(self._endpoint.host)
         return None
 
     async def delete(self, guest: Guest) -> str:
@@ -267,10 +276,20 @@ class ProxmoxClient:
     async def _call(
         self, method: str, path: tuple[str, ...], refusal: Refusal, parameters: dict[str, object]
     ) -> object:
-        """The choke point: one thread, one semaphore, one translation of everything that can go wrong."""
+        """The choke point: one thread, one semaphore, one translation of everything that can go wrong.
+
+        A caller that gives up leaves its thread at work, which keeps its place among the four until it ends.
+        """
+        await self._gate.acquire()
         changing = method != "get"
-        async with self._gate:
-            return await asyncio.to_thread(self._blocking, method, path, refusal, parameters, changing)
+        work = asyncio.create_task(
+            asyncio.to_thread(self._blocking, method, path, refusal, parameters, changing)
+        )
+        work.add_done_callback(lambda _: self._gate.release())
+        answer = await asyncio.shield(work)
+        if isinstance(answer, dict) and isinstance(answer.get("errors"), bytes):
+            raise BadAnswer(self._endpoint.host)  # so proxmoxer hands on a body that is not JSON
+        return answer
 
     def _blocking(
         self,
@@ -291,11 +310,7 @@ class ProxmoxClient:
                 return getattr(resource, method)(**given)
             except requests.exceptions.ConnectionError as error:
                 # pveproxy closes idle connections after 5 s: a GET may meet one that is just being closed
-                if (
-                    last
-                    or self._closed
-                    or isinstance(error, (requests.ConnectTimeout, requests.exceptions.SSLError))
-                ):
+                if last or self._closed or isinstance(error, requests.ConnectTimeout) or _distrusted(error):
                     raise self._translated(error, refusal, changing) from error
             except Exception as error:
                 raise self._translated(error, refusal, changing) from error
@@ -303,13 +318,13 @@ class ProxmoxClient:
 
     def _translated(self, error: Exception, refusal: Refusal, changing: bool) -> Exception:
         host = self._endpoint.host
-        if isinstance(error, requests.exceptions.SSLError):
+        if _distrusted(error):
             return CertificateNotTrusted(host, self._shown_fingerprint())
         if isinstance(error, requests.exceptions.ConnectTimeout):
             return Unreachable(host)
         if isinstance(error, requests.exceptions.Timeout):
             return TimedOut(host, changing)
-        if isinstance(error, requests.exceptions.ConnectionError):
+        if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
             return _lost(error, host, changing)
         if isinstance(error, ResourceException):
             reason = str(error.content or "")
@@ -336,7 +351,8 @@ class ProxmoxClient:
             )
             session = api._store["session"]
             session.trust_env = False
-            session.mount("https://", _Transport(end.fingerprint, self._sockets))
+            session.max_redirects = 0  # Proxmox sends none; following one would send a change twice
+            session.mount("https://", _Transport(end.fingerprint, verify is not False, self._sockets))
             self._local.api = api
         return api
 
@@ -351,7 +367,14 @@ class ProxmoxClient:
         return None
 
 
-def _lost(error: requests.exceptions.ConnectionError, host: str, changing: bool) -> ProxmoxError:
+def _distrusted(error: Exception) -> bool:
+    """Whether TLS failed for the certificate. Its other errors are connections that broke or never stood."""
+    if not isinstance(error, requests.exceptions.SSLError):
+        return False
+    return any(words in str(error) for words in ("certificate verify failed", "ingerprint", "X509"))
+
+
+def _lost(error: requests.RequestException, host: str, changing: bool) -> ProxmoxError:
     """A connection that broke: before it stood nothing was sent, afterwards a change may have been."""
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)

@@ -50,7 +50,7 @@ def parse_cluster(rows: Iterable[Any], read_at: float) -> Cluster:
     offline = {node.name for node in nodes if not node.online}
     guests = []
     for row in known:
-        if row.get("type") in ("qemu", "lxc") and isinstance(row.get("vmid"), int):
+        if row.get("type") in ("qemu", "lxc") and type(row.get("vmid")) is int:  # not a bool
             guest = _listed(row)
             guests.append(replace(guest, state=State.UNKNOWN) if guest.node in offline else guest)
     return Cluster(tuple(sorted(guests, key=lambda guest: guest.vmid)), nodes, read_at)
@@ -132,7 +132,7 @@ def parse_config(kind: Kind, row: Mapping[str, Any]) -> GuestConfig:
 def _memory(value: object) -> int:
     """MiB. Newer QEMU configurations write `current=2048`."""
     match = re.search(r"\d+", str(value or ""))
-    return int(match.group()) if match else _DEFAULT_MEMORY_MB
+    return (_whole(match.group()) if match else None) or _DEFAULT_MEMORY_MB
 
 
 def _disk(key: str, value: str) -> Disk | None:
@@ -202,7 +202,7 @@ def parse_addresses(interfaces: Iterable[Any]) -> tuple[str, ...] | None:
         if not isinstance(interface, dict):
             continue
         texts = [str(interface[key]).split("/")[0] for key in ("inet", "inet6") if interface.get(key)]
-        for row in interface.get("ip-addresses") or ():
+        for row in interface["ip-addresses"] if isinstance(interface.get("ip-addresses"), list) else ():
             if isinstance(row, dict):
                 texts.append(str(row.get("ip-address", "")))
         for text in texts:
@@ -217,7 +217,9 @@ def parse_addresses(interfaces: Iterable[Any]) -> tuple[str, ...] | None:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if abs(value) < 1e300 else None  # neither NaN nor beyond a float's range
 
 
 def _whole(value: object) -> int | None:
@@ -297,13 +299,13 @@ _RULES: tuple[_Rule, ...] = (
     (
         re.compile(
             r"[Nn]o space left|not enough (?:free )?(?:disk )?space|out of space|insufficient free space"
-            r"|is full|over ?quota|disk quota exceeded"
+            r"|free space in thin pool|is full|over ?quota|disk quota exceeded"
         ),
         lambda match, refusal, text: StorageFull(text),
     ),
-    # Tools.pm assert_if_modified: the digest sent is no longer that of the file
+    # The digest sent is no longer the file's: Qemu.pm update_vm_api (once "missmatch"), Tools.pm assert_if_modified
     (
-        re.compile(r"detected modified configuration"),
+        re.compile(r"checksum miss?match|detected modified configuration"),
         _of_guest(lambda guest: ChangedMeanwhile(guest.vmid)),
     ),
 )

@@ -80,7 +80,10 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
             silent = self._services.clock.monotonic() - self._ran
             if silent > 2 * interval and not (self._looking and silent < LOOK_SECONDS):
                 _log.error("the watch has not run for %.0f s and is started again", silent)
-                self._poll.restart()
+                if self._poll.is_running():
+                    self._poll.restart()
+                else:  # restart() passes over a loop that has ended
+                    self._poll.start()
 
     @app_commands.command(description=locale_str("Watch a guest"))
     @app_commands.describe(vmid=VMID)

@@ -65,8 +65,8 @@ class Demo:
         bot: Sequence[str] = ("bot.py",),
         cluster: Sequence[str] = ("-m", "playground.cluster"),
     ) -> None:
-        self._port = port
-        self._bot = Child("bot", bot, directory=ROOT, show=verbose)
+        self._port, self._verbose, self._program = port, verbose, tuple(bot)
+        self._bot: Child | None = None
         self._cluster = Child("cluster", cluster, directory=ROOT, show=verbose, announces=True)
 
     async def run(self) -> int:
@@ -83,7 +83,8 @@ class Demo:
             print(f"{death}." + (f" Its last lines:{lines}" if lines else ""), file=sys.stderr, flush=True)
             return 1
         except (TimeoutError, OSError) as error:
-            lines = "\n".join(f"  {line}" for child in (self._cluster, self._bot) for line in child.lines)
+            children = (self._cluster, *((self._bot,) if self._bot else ()))
+            lines = "\n".join(f"  {line}" for child in children for line in child.lines)
             print(f"The demo did not start: {error}\n{lines}", file=sys.stderr, flush=True)
             return 1
         finally:
@@ -103,17 +104,19 @@ class Demo:
             page = DemoPage(server, stage, self._port)
             stack.push_async_callback(page.stop)
             await page.start()
-            stack.push_async_callback(self._bot.stop)
-            await self._bot.start(
-                {**clean_environment(), **bot_environment(server, stage, cluster, Path(data))}
-            )
+            # a config.py that is not there: the user's own, beside bot.py, is for a real server
+            program = (*self._program, "--config", str(Path(data) / "config.py"))
+            self._bot = bot = Child("bot", program, directory=ROOT, show=self._verbose)
+            stack.push_async_callback(bot.stop)
+            await bot.start({**clean_environment(), **bot_environment(server, stage, cluster, Path(data))})
             await self._unless_a_child_dies(server.wait_ready(_BOT_PATIENCE))
             print(_READY.format(url=page.url, outside=page.outside_url), flush=True)
             await self._unless_a_child_dies(page.closed())
 
     async def _unless_a_child_dies(self, awaitable: Any) -> None:
         """Await it, or raise ChildDied as soon as one of the children ends."""
-        tasks = [asyncio.ensure_future(one) for one in (awaitable, self._bot.died(), self._cluster.died())]
+        children = [child for child in (self._bot, self._cluster) if child is not None]
+        tasks = [asyncio.ensure_future(one) for one in (awaitable, *(child.died() for child in children))]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:

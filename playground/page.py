@@ -82,7 +82,7 @@ class DemoPage:
             preview = open_preview(
                 self._server.world,
                 channel,
-                [person.actor for person in self._stage.people],
+                self._stage.people,
                 locale="ja",
                 timezone="Asia/Tokyo",
                 port=self._port + len(self._previews) if self._port else 0,

@@ -13,6 +13,7 @@ import struct
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -86,12 +87,12 @@ def client_of(server: "Pve | Rude", secret: str = SECRET, **trust: Any) -> Proxm
 def fill(pve: Pve) -> None:
     """The guests named above."""
     config = {"cores": 2, "memory": "2048", "agent": "1"}
-    pve.add_vm(VM.vmid, VM.name, node=VM.node, status="running", config=config)
-    pve.add_vm(VM_STOPPED.vmid, VM_STOPPED.name, node=VM_STOPPED.node)
-    pve.add_vm(VM_TEMPLATE.vmid, VM_TEMPLATE.name, node=VM_TEMPLATE.node, template=True)
-    pve.add_ct(CT.vmid, CT.name, node=CT.node, status="running")
-    pve.add_ct(CT_STOPPED.vmid, CT_STOPPED.name, node=CT_STOPPED.node)
-    pve.add_ct(CT_TEMPLATE.vmid, CT_TEMPLATE.name, node=CT_TEMPLATE.node, template=True)
+    pve.add_vm(VM.vmid, VM.label, node=VM.node, status="running", config=config)
+    pve.add_vm(VM_STOPPED.vmid, VM_STOPPED.label, node=VM_STOPPED.node)
+    pve.add_vm(VM_TEMPLATE.vmid, VM_TEMPLATE.label, node=VM_TEMPLATE.node, template=True)
+    pve.add_ct(CT.vmid, CT.label, node=CT.node, status="running")
+    pve.add_ct(CT_STOPPED.vmid, CT_STOPPED.label, node=CT_STOPPED.node)
+    pve.add_ct(CT_TEMPLATE.vmid, CT_TEMPLATE.label, node=CT_TEMPLATE.node, template=True)
     pve.give_bot(value=SECRET)
 
 
@@ -127,6 +128,11 @@ async def refusal(call: Awaitable[object]) -> BotError:
     with pytest.raises(BotError) as caught:
         await call
     return caught.value
+
+
+def one_thread() -> None:
+    """All calls from one thread, so that they share its connection."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -182,7 +188,8 @@ Step = bytes | Cut | Hold
 class Rude:
     """A TLS server that does with its requests, in turn, what `steps` say (the last one for ever).
 
-    `handshake`: "tls" as usual; "cut" closes during it; "plain" talks HTTP without TLS.
+    `handshake`: "tls" as usual; "cut" closes during it; "plain" talks HTTP without TLS; "held" waits with it for
+    `release`.
     `received` are the requests, whole; `raw` every byte that came through the connections.
     """
 
@@ -250,6 +257,8 @@ class Rude:
                 connection.recv(65536)
                 connection.sendall(answer("<html>", "400 Bad Request", kind="text/html"))
                 return
+            if self.handshake == "held":
+                self.release.wait(PATIENCE)
             with self._context.wrap_socket(connection, server_side=True) as secure:
                 self._open.append(secure)
                 while self._one(secure):

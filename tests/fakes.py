@@ -207,7 +207,7 @@ class FakeProxmox:
     async def _change(
         self, method: str, guest: Guest, kind: str, effect: Callable[[], None], **values: object
     ) -> str:
-        self.sent.append(Sent(values.pop("what", method), guest.vmid, guest.node, values))  # type: ignore[arg-type]  # a word
+        self.sent.append(Sent(str(values.pop("what", method)), guest.vmid, guest.node, values))
         error = await self._meet(method)
         self._there(guest)
         prefix = "qm" if guest.kind is Kind.QEMU else "vz"

@@ -20,11 +20,12 @@ class Form:
 
 
 _DNS = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
-NODE = Form("string", _DNS)
+_NODE = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"  # without a length in JSONSchema.pm and UPID.pm
+NODE = Form("string", _NODE)
 VMID = Form("integer", r"[1-9]\d{2,8}")
 SNAPSHOT = Form("string", r"[a-zA-Z][a-zA-Z0-9_-]{1,39}", required=True)
 UPID = Form(
-    "string", rf"UPID:{_DNS}:[0-9A-Fa-f]{{8}}:[0-9A-Fa-f]{{8,9}}:[0-9A-Fa-f]{{8}}(?::[^:\s/?#%]*){{3}}:"
+    "string", rf"UPID:{_NODE}:[0-9A-Fa-f]{{8}}:[0-9A-Fa-f]{{8,9}}:[0-9A-Fa-f]{{8}}(?::[^:\s/?#%]*){{3}}:"
 )
 FLAG = Form("boolean", "[01]")
 COUNT = Form("integer", r"\d{1,9}")
@@ -71,10 +72,7 @@ def _guest_rows(kind: str) -> tuple[Row, ...]:
         Row("GET", f"{guest}/snapshot"),
         Row("GET", f"{guest}/feature", {"feature": word("snapshot", required=True)}),
         Row("GET", f"{guest}/agent/network-get-interfaces" if qemu else f"{guest}/interfaces"),
-        *(
-            Row("POST", f"{guest}/status/{action}")
-            for action in ("start", "stop", "shutdown", "reboot")
-        ),
+        *(Row("POST", f"{guest}/status/{action}") for action in ("start", "stop", "shutdown", "reboot")),
         Row("POST", f"{guest}/clone", clone),
         Row("POST" if qemu else "PUT", f"{guest}/config", config),
         Row("DELETE", guest, {"purge": FLAG, "destroy-unreferenced-disks": FLAG}),

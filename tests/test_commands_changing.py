@@ -77,7 +77,6 @@ async def test_create_does_not_choose_another_id_than_the_one_wished(scene: Stag
     assert pve.guest(321).name == "intruder"
 
 
-@BOTH
 @pytest.mark.parametrize(
     ("options", "error"),
     [
@@ -151,9 +150,7 @@ async def test_resize_of_a_stopped_guest_holds_at_the_next_start(scene: Stage, p
         (999, {"cores": 3}, GuestNotFound(999)),
     ],
 )
-async def test_resize_refuses(
-    scene: Stage, vmid: int, options: dict[str, object], error: BotError
-) -> None:
+async def test_resize_refuses(scene: Stage, vmid: int, options: dict[str, object], error: BotError) -> None:
     before = scene.cluster()
     for person in (scene.akiko, scene.emma):
         scene.assert_refused(await scene.say(person, "resize", vmid=vmid, **options), person, error)
@@ -184,7 +181,13 @@ async def test_delete_shows_what_is_lost_asks_for_the_name_and_deletes(
 ) -> None:
     guest, t, before = pve.guest(vmid), scene.t(), scene.cluster()
     question = await scene.say(scene.akiko, "delete", vmid=vmid)
-    for fact in (named(vmid, guest.name), f"`{guest.node}`", f"vm-{vmid}-disk-0", "G", t("This cannot be undone.")):
+    for fact in (
+        named(vmid, guest.name),
+        f"`{guest.node}`",
+        f"vm-{vmid}-disk-0",
+        "G",
+        t("This cannot be undone."),
+    ):
         assert fact.replace("vm-9000", "base-9000") in question.text
     assert scene.cluster() == before
     shown = await scene.press(scene.akiko, question, post_of(question).buttons[0].custom_id or "")
@@ -195,7 +198,9 @@ async def test_delete_shows_what_is_lost_asks_for_the_name_and_deletes(
     await scene.submit(scene.akiko, shown, guest.name)
     assert pve.guest(vmid) is None
     assert t("{guest} was deleted.", guest=named(vmid, guest.name)) in question.text
-    assert [(method, parameters.get("purge")) for method, _, parameters in scene.changes()] == [("DELETE", "1")]
+    assert [(method, parameters.get("purge")) for method, _, parameters in scene.changes()] == [
+        ("DELETE", "1")
+    ]
 
 
 async def test_delete_names_the_snapshots_that_are_lost(scene: Stage, pve: Pve) -> None:
@@ -206,7 +211,6 @@ async def test_delete_names_the_snapshots_that_are_lost(scene: Stage, pve: Pve) 
         assert f"`{name}`" in question.text
 
 
-@BOTH
 @pytest.mark.parametrize(
     ("vmid", "error"),
     [

@@ -53,9 +53,10 @@ async def watching(scene: Stage, *vmids: int) -> None:
 @BOTH
 async def test_add_list_and_remove(scene: Stage) -> None:
     t = scene.t()
-    assert t("Nothing is watched yet. `/monitor add` puts a guest on the list.") in (
-        await scene.say(scene.akiko, "monitor list")
-    ).text
+    assert (
+        t("Nothing is watched yet. `/monitor add` puts a guest on the list.")
+        in (await scene.say(scene.akiko, "monitor list")).text
+    )
     for vmid, name in ((201, "dns"), (101, "web01")):
         reply = await scene.say(scene.akiko, "monitor add", vmid=vmid)
         assert t("{guest} is being watched from now on.", guest=named(vmid, name)) in reply.text
@@ -71,7 +72,6 @@ async def test_add_list_and_remove(scene: Stage) -> None:
     assert scene.changes() == []
 
 
-@BOTH
 @pytest.mark.parametrize(
     ("command", "vmid", "error"),
     [

@@ -75,7 +75,6 @@ async def test_stop_asks_first_and_then_stops(scene: Stage, pve: Pve, vmid: int)
     assert [path.rpartition("/")[2] for _, path, _ in scene.changes()] == ["stop"]
 
 
-@BOTH
 @pytest.mark.parametrize(
     ("command", "vmid", "verb", "state"),
     [

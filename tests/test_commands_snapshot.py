@@ -47,7 +47,6 @@ async def test_create_takes_a_snapshot(scene: Stage, pve: Pve, vmid: int, memory
     assert not reply.ephemeral
 
 
-@BOTH
 @pytest.mark.parametrize(
     ("vmid", "options", "error"),
     [
@@ -107,7 +106,8 @@ async def test_list_of_an_unknown_guest(scene: Stage) -> None:
 
 @BOTH
 @pytest.mark.parametrize(
-    ("vmid", "name", "memory"), [(103, "before-event", False), (101, "nginx-ok", True), (204, "weekly", False)]
+    ("vmid", "name", "memory"),
+    [(103, "before-event", False), (101, "nginx-ok", True), (204, "weekly", False)],
 )
 async def test_rollback_asks_says_what_is_lost_and_rolls_back(
     scene: Stage, pve: Pve, vmid: int, name: str, memory: bool
@@ -138,10 +138,11 @@ async def test_delete_asks_and_deletes(scene: Stage, pve: Pve, vmid: int, name: 
     assert name not in pve.guest(vmid).snapshots
     assert pve.guest(vmid).status == before[vmid]["status"]
     guest = named(vmid, pve.guest(vmid).name)
-    assert t("Snapshot {snapshot} of {guest} was deleted.", snapshot=f"`{name}`", guest=guest) in question.text
+    assert (
+        t("Snapshot {snapshot} of {guest} was deleted.", snapshot=f"`{name}`", guest=guest) in question.text
+    )
 
 
-@BOTH
 @pytest.mark.parametrize("command", ["snapshot rollback", "snapshot delete"])
 @pytest.mark.parametrize(
     ("vmid", "name", "error"),
@@ -182,8 +183,8 @@ async def test_names_complete_newest_first(scene: Stage) -> None:
     labels = await scene.choices(scene.emma, "snapshot rollback", "name", "", vmid=103)
     assert [label.split()[1] for label in labels] == ["before-event", "mods-test", "v1-21", "clean-install"]
     assert "インストール直後" in labels[-1]
-    assert [x.split()[1] for x in await scene.choices(scene.emma, "snapshot delete", "name", "MODS", vmid=103)] == [
-        "mods-test"
-    ]
+    assert [
+        x.split()[1] for x in await scene.choices(scene.emma, "snapshot delete", "name", "MODS", vmid=103)
+    ] == ["mods-test"]
     assert await scene.choices(scene.emma, "snapshot delete", "name", "x") == []
     assert await scene.choices(scene.emma, "snapshot delete", "name", "", vmid=999) == []

@@ -18,13 +18,13 @@ from ui.text import Text
 GUEST = re.compile(r"g1:(?P<action>start|reboot|shutdown|refresh):(?P<vmid>[1-9][0-9]{2,8})")
 PAGE = re.compile(
     r"p1:(?P<what>list|watch):(?P<move>first|prev|next|last|again):(?P<page>[0-9]{1,5})"
-    r":(?P<status>[a-z]{0,10}):(?P<kind>[a-z]{0,4}):(?P<node>[A-Za-z0-9-]{0,63})"
+    r":(?P<status>(?:running|stopped|other|template)?):(?P<kind>(?:qemu|lxc)?):(?P<node>[A-Za-z0-9-]{0,63})"
 )
 FORM = re.compile(r"f1:(?P<nonce>[0-9a-f]{16})")
 QUESTION = re.compile(r"q1:(?P<answer>yes|no):(?P<nonce>[0-9a-f]{16})")
 
 
-class Lasting(ui.DynamicItem[ui.Button[Any]], template=r"[a-z][0-9]:.{1,95}"):
+class Lasting(ui.DynamicItem[ui.Button[Any]], template=r"[a-z][0-9]:.{1,97}"):
     """Every button of this bot. discord.py makes it anew from its custom_id for each press."""
 
     @classmethod

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from core.actions import Verb
-from core.guest import Guest, Snapshot
+from core.guest import Disk, Guest, Snapshot
 from core.order import Plan
-from ui.render import WARNING, code, duration, emoji_of, fit, kind_word, state_word, title, when
+from ui.render import WARNING, code, duration, emoji_of, fit, kind_word, plain, state_word, title, when
 from ui.text import Text
 
 
@@ -16,17 +16,17 @@ def plan_text(t: Text, plan: Plan, now: float) -> str:
 
 def yes_label(t: Text, plan: Plan) -> str:
     """The red button names what it does to whom (Discord: verb and object)."""
-    name = plan.guest.label[:40]
+    name = plain(plan.guest.label, 40)
     return {
         Verb.STOP: t("Switch off {name}", name=name),
         Verb.DELETE: t("Delete {name} …", name=name),
         Verb.SNAPSHOT_ROLLBACK: t("Roll back {name}", name=name),
-        Verb.SNAPSHOT_DELETE: t("Delete {name}", name=(plan.order.snapshot or "")[:40]),
+        Verb.SNAPSHOT_DELETE: t("Delete {name}", name=plain(plan.order.snapshot or "", 40)),
     }[plan.order.verb]
 
 
 def title_of_form(t: Text, plan: Plan) -> str:
-    return t("Delete {name}", name=f"{plan.guest.vmid} {plan.guest.label}"[:30])
+    return t("Delete {name}", name=plain(f"{plan.guest.vmid} {plan.guest.label}", 30))
 
 
 def _line(t: Text, guest: Guest) -> str:
@@ -59,7 +59,7 @@ def _delete(t: Text, plan: Plan, now: float) -> str:
     lines += [f"**{t('This cannot be undone.')}** {t('What is lost:')}"]
     if disks:
         rows = (
-            f"- {code(disk.key, 20)} {code(disk.volume, 80)} {disk.size or ''}".rstrip() for disk in disks
+            f"- {code(disk.key, 20)} {code(disk.volume, 80)} {_size(disk)}".rstrip() for disk in disks
         )
         lines.append(fit(t, rows, 1200))
     else:
@@ -71,6 +71,10 @@ def _delete(t: Text, plan: Plan, now: float) -> str:
         lines.append(f"- {count}: {names}{more}")
     lines.append(f"- {t('its places in backup jobs, replication and HA')}")
     return "\n".join(lines)
+
+
+def _size(disk: Disk) -> str:
+    return code(disk.size, 20) if disk.size else ""
 
 
 def _rollback(t: Text, plan: Plan, now: float) -> str:

@@ -28,6 +28,8 @@ ACKNOWLEDGE_AFTER = 0.6
 TOKEN_SECONDS = 14 * 60.0
 EDIT_EVERY = 2.0
 RETRIES = (1.0, 2.0, 4.0)
+ALREADY_ACKNOWLEDGED = 40060
+"""Discord's error code for a second first answer."""
 
 Trouble = (discord.HTTPException, aiohttp.ClientError, OSError, asyncio.TimeoutError)
 """What sending to Discord may raise. discord.py does not retry a 503 or a lost connection."""
@@ -56,6 +58,7 @@ class Reply:
         self._progressed = False
         self._shown = False
         self._working = False
+        self._taken = False
         self._farewell: Callable[[], ui.LayoutView] | None = None
 
     async def __aenter__(self) -> "Reply":
@@ -128,12 +131,18 @@ class Reply:
         interaction = self._interaction
         if interaction.client.is_closed():
             return
-        if not interaction.response.is_done():
-            if self._in_place:
-                await interaction.response.edit_message(view=view)
-            else:
-                answer = await interaction.response.send_message(view=view, ephemeral=self._private)
-                self._message_id = answer.message_id
+        if not interaction.response.is_done() and not self._taken:
+            try:
+                if self._in_place:
+                    await interaction.response.edit_message(view=view)
+                else:
+                    answer = await interaction.response.send_message(view=view, ephemeral=self._private)
+                    self._message_id = answer.message_id
+            except discord.HTTPException as error:
+                if error.code != ALREADY_ACKNOWLEDGED:
+                    raise
+                self._taken = True  # an earlier try took effect, only its answer was lost
+                await self._put(view)
         elif self._services.clock.monotonic() - self._began < TOKEN_SECONDS:
             message = await interaction.edit_original_response(view=view)
             self._message_id = message.id
@@ -149,7 +158,8 @@ class Reply:
         try:
             if self._message_id is None:
                 raise LookupError
-            await channel.get_partial_message(self._message_id).edit(view=view)
+            nobody = discord.AllowedMentions.none()  # this call alone does not take the bot's default
+            await channel.get_partial_message(self._message_id).edit(view=view, allowed_mentions=nobody)
         except (*Trouble, LookupError):
             try:
                 await channel.send(view=view)

@@ -1,0 +1,227 @@
+"""The house's rules about its own shape: who may know whom, and where things stand."""
+
+import ast
+import re
+import sys
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("core", "ui", "cogs")
+SINGLE = (
+    "bot",
+    "monitor_store",
+    "proxmox_client",
+    "proxmox_dialect",
+    "setting_values",
+    "settings",
+)
+ADAPTERS = set(SINGLE) - {"bot"}
+MAY_KNOW = {
+    "bot": {"cogs", "ui", "core", *ADAPTERS},
+    "cogs": {"ui", "core"},
+    "ui": {"core"},
+    "core": set(),
+    "proxmox_client": {"core", "proxmox_dialect"},
+    "proxmox_dialect": {"core"},
+    "monitor_store": {"core"},
+    "settings": {"core", "setting_values"},
+    "setting_values": {"core"},
+}
+FOR_TYPES_ONLY = {("ui/faults.py", "monitor_store"), ("ui/faults.py", "settings")}
+"""What a type checker alone may see across a border: the faults are told by the words of their enums."""
+FOREIGN = {
+    "discord": {"bot", "cogs", "ui"},
+    "proxmoxer": {"proxmox_client"},
+    "requests": {"proxmox_client"},
+    "urllib3": {"proxmox_client"},
+}
+NEVER = {"playground", "tests", "tools", "bench", "simcord", "fakepve", "pytest", "hypothesis"}
+LINES_MOST = 350
+
+
+@dataclass(frozen=True)
+class Module:
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.relative_to(ROOT).as_posix()
+
+    @property
+    def room(self) -> str:
+        """The first part of its import path."""
+        return self.path.relative_to(ROOT).with_suffix("").parts[0]
+
+    @property
+    def tree(self) -> ast.Module:
+        return _parsed(self.path)
+
+    def imports(self) -> Iterator[tuple[str, bool]]:
+        """Every imported module by its full name, and whether a type checker alone sees it."""
+        hidden = {
+            id(inner)
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+            for statement in node.body
+            for inner in ast.walk(statement)
+        }
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                yield from ((alias.name, id(node) in hidden) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{self.name}: a relative import"
+                yield node.module or "", id(node) in hidden
+
+
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+MODULES = [
+    Module(path)
+    for path in sorted(
+        [ROOT / f"{name}.py" for name in SINGLE]
+        + [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    )
+]
+IDS = [module.name for module in MODULES]
+every_module = pytest.mark.parametrize("module", MODULES, ids=IDS)
+
+
+def test_every_file_at_the_top_is_known_here() -> None:
+    """A new file of the bot must be given its place in these rules."""
+    assert {path.stem for path in ROOT.glob("*.py")} - {"config"} == set(SINGLE)
+
+
+@every_module
+def test_imports_go_one_way(module: Module) -> None:
+    own = set(MAY_KNOW)
+    for name, types_only in module.imports():
+        room = name.split(".")[0]
+        if room in own and room != module.room:
+            allowed = room in MAY_KNOW[module.room] or (
+                types_only and (module.name, room) in FOR_TYPES_ONLY
+            )
+            assert allowed, f"{module.name} imports {name}"
+        assert room not in NEVER, f"{module.name} imports {name}"
+        if room in FOREIGN:
+            assert module.room in FOREIGN[room], f"{module.name} imports {name}"
+
+
+@every_module
+def test_the_rules_need_the_standard_library_only(module: Module) -> None:
+    if module.room != "core":
+        return
+    for name, _ in module.imports():
+        room = name.split(".")[0]
+        assert room == "core" or room in sys.stdlib_module_names, f"{module.name} imports {name}"
+
+
+@every_module
+def test_a_cog_knows_no_other_cog(module: Module) -> None:
+    if module.room == "cogs":
+        assert [name for name, _ in module.imports() if name.split(".")[0] == "cogs"] == []
+
+
+@every_module
+def test_nothing_is_imported_by_name_at_run_time(module: Module) -> None:
+    """importlib and __import__ would go round these rules; the demo is a process of its own."""
+    called = {ast.unparse(node.func) for node in ast.walk(module.tree) if isinstance(node, ast.Call)}
+    assert not called & {"__import__", "import_module", "importlib.import_module", "runpy.run_module"}
+
+
+def test_threads_are_made_in_one_place() -> None:
+    places = [
+        module.name
+        for module in MODULES
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("to_thread", "run_in_executor")
+    ]
+    assert places == ["proxmox_client.py"]
+
+
+@every_module
+def test_the_rules_have_no_clock_file_or_network_of_their_own(module: Module) -> None:
+    if module.room != "core":
+        return
+    modules = {name for name, _ in module.imports()}
+    assert not modules & {"os", "pathlib", "socket", "http", "urllib", "random", "datetime", "subprocess"}
+    if module.name != "core/clock.py":
+        assert "time" not in modules
+        slept = [
+            node
+            for node in ast.walk(module.tree)
+            if isinstance(node, ast.Attribute) and ast.unparse(node) == "asyncio.sleep"
+        ]
+        assert slept == []
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    nothing = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
+    files = [
+        path
+        for path in ROOT.rglob("*.py")
+        if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+    ]
+    assert len(files) > 50
+    assert [path for path in files if nothing & set(path.stem.lower().split("_"))] == []
+
+
+@every_module
+def test_no_file_is_too_long(module: Module) -> None:
+    lines = len(module.path.read_text("utf-8").splitlines())
+    assert lines <= LINES_MOST
+
+
+def comments(path: Path) -> Iterator[str]:
+    with path.open("rb") as file:
+        yield from (
+            token.string for token in tokenize.tokenize(file.readline) if token.type == tokenize.COMMENT
+        )
+
+
+IGNORE = re.compile(r"#\s*(?:noqa|type:\s*ignore|pragma|pylint|nosec|fmt:|pyright)", re.IGNORECASE)
+NOQA = re.compile(r"#\s*noqa:\s*[A-Z]+[0-9]+(?:\s*,\s*[A-Z]+[0-9]+)*\s*(?:-|#|–)\s*\S.{7,}")
+TYPE_IGNORE = re.compile(r"#\s*type:\s*ignore\[[a-z, -]+\]\s*#\s*\S.{7,}")
+
+
+def test_every_ignore_names_its_rule_and_its_reason() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}: {comment}"
+        for folder in (*ROOMS, "tests", "tools", "playground")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for comment in comments(path)
+        if IGNORE.search(comment)
+        and not (NOQA.search(comment) or TYPE_IGNORE.search(comment))
+    ]
+    for module in MODULES:
+        wrong += [
+            f"{module.name}: {comment}"
+            for comment in comments(module.path)
+            if IGNORE.search(comment) and not (NOQA.search(comment) or TYPE_IGNORE.search(comment))
+        ]
+    assert wrong == []
+
+
+@every_module
+def test_every_file_says_what_it_is_for(module: Module) -> None:
+    assert ast.get_docstring(module.tree), module.name
+
+
+def called_at_import(tree: ast.Module) -> Iterator[str]:
+    """The calls that run when a module is imported, decorators and class bodies left out."""
+    for statement in tree.body:
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+            yield ast.unparse(statement.value.func)
+
+
+@every_module
+def test_nothing_happens_at_import(module: Module) -> None:
+    assert list(called_at_import(module.tree)) == []

@@ -1,0 +1,856 @@
+"""An action from order to outcome, over a cluster that keeps its state: sent once, followed, told truly."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from core.actions import ACTIONS, Verb
+from core.errors import (
+    BadAmount,
+    BadGuestName,
+    BadSnapshotName,
+    BadVmid,
+    BalloonTooLarge,
+    BotError,
+    ChangedMeanwhile,
+    GuestBusy,
+    GuestLocked,
+    GuestMoved,
+    GuestNotFound,
+    GuestProtected,
+    LinkedCloneUnsupported,
+    MemoryNotSaved,
+    MissingPrivilege,
+    NodeUnreachable,
+    NotATemplate,
+    NotHere,
+    NothingToChange,
+    SnapshotExists,
+    SnapshotNotFound,
+    SnapshotUnsupported,
+    TargetNotShared,
+    TemplateRefused,
+    TimedOut,
+    TokenRefused,
+    Unreachable,
+    VmidTaken,
+    WrongState,
+)
+from core.expected import GRACE_SECONDS, LAG_SECONDS
+from core.guest import Guest, Kind, Node, Snapshot, State
+from core.operations import SETTLE_SECONDS, SETTLE_SECONDS_HA
+from core.order import Change, Order, Plan
+from core.proxmox import Pending
+from core.sending import CLOCK_SKEW, ID_TRIES
+from core.tasks import Progress, TaskEnd
+from tests.fakes import AKIKO, CONFIG, RULES, STRANGER, TEMPLATE, Lost, World, guest, refusal
+
+LATE = TimedOut("pve1", True)
+SNAPSHOT = Snapshot("before", 1_789_000_000, "before the update", False, None)
+
+
+def create(world: World, **values: object) -> Order:
+    return world.order(Verb.CREATE, 900, **{"name": "new01", **values})
+
+
+def clones(world: World) -> list[dict[str, object]]:
+    return [sent.values for sent in world.proxmox.sent if sent.what == "clone"]
+
+
+# --- every action, to its good end ---
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize(
+    ("verb", "before", "after"),
+    [
+        (Verb.START, State.STOPPED, State.RUNNING),
+        (Verb.REBOOT, State.RUNNING, State.RUNNING),
+        (Verb.SHUTDOWN, State.RUNNING, State.STOPPED),
+        (Verb.STOP, State.RUNNING, State.STOPPED),
+        (Verb.STOP, State.PAUSED, State.STOPPED),
+    ],
+)
+async def test_power(verb: Verb, before: State, after: State, kind: Kind) -> None:
+    world = World([guest(101, before, kind=kind)])
+    report = await world.operations.carry_out(world.order(verb))
+    assert world.sent == [(verb.value, 101, "pve1")]
+    assert report.task is not None
+    assert report.task.end is TaskEnd.OK
+    assert report.after is not None
+    assert (report.after.state, report.settled, report.good) == (after, True, True)
+    assert world.proxmox.guests[101].state is after
+    task = world.proxmox.tasks[report.task.upid]
+    assert task.type in ACTIONS[verb].tasks[kind]
+
+
+async def test_create() -> None:
+    world = World([TEMPLATE])
+    report = await world.operations.carry_out(create(world))
+    assert clones(world) == [{"newid": 200, "name": "new01", "target": None, "full": False}]
+    assert report.after == Guest(200, Kind.QEMU, "pve1", State.STOPPED, "new01")
+    assert world.proxmox.guests[200].name == "new01"
+    assert report.plan.new_vmid == 200
+
+
+async def test_create_with_a_wished_vmid_asks_for_no_other() -> None:
+    world = World([TEMPLATE])
+    report = await world.operations.carry_out(create(world, new_vmid=555))
+    assert report.after is not None
+    assert report.after.vmid == 555
+    assert "next_id" not in world.proxmox.asked
+
+
+async def test_delete() -> None:
+    world = World([guest(101, State.STOPPED)])
+    report = await world.operations.carry_out(world.order(Verb.DELETE))
+    assert (report.good, report.after, report.settled) == (True, None, True)
+    assert 101 not in world.proxmox.guests
+    assert world.reader.last is not None
+    assert world.reader.last.find(101) is None
+
+
+async def test_snapshots() -> None:
+    world = World([guest(101)])
+    await world.operations.carry_out(world.order(Verb.SNAPSHOT_CREATE, snapshot="before", with_memory=True))
+    (kept,) = world.proxmox.kept[101]
+    assert (kept.name, kept.memory) == ("before", True)
+    report = await world.operations.carry_out(world.order(Verb.SNAPSHOT_ROLLBACK, snapshot="before"))
+    assert report.after is not None
+    assert report.after.state is State.RUNNING
+    await world.operations.carry_out(world.order(Verb.SNAPSHOT_DELETE, snapshot="before"))
+    assert world.proxmox.kept[101] == ()
+
+
+async def test_resize_of_a_container_holds_at_once_without_a_task() -> None:
+    world = World([guest(101, kind=Kind.LXC)])
+    report = await world.operations.carry_out(world.order(Verb.RESIZE, cores=4, memory_mb=4096))
+    assert report.task is None
+    assert report.good
+    assert report.change == Change((2, 4), (2048, 4096), waits_for_restart=False)
+
+
+async def test_resize_of_a_running_vm_waits_for_a_restart() -> None:
+    world = World([guest(101)])
+    report = await world.operations.carry_out(world.order(Verb.RESIZE, cores=4))
+    assert report.change == Change((2, 4), None, waits_for_restart=True)
+    assert world.proxmox.sent[0].values == {"cores": 4, "memory_mb": None, "digest": "d1"}
+
+
+async def test_resize_of_a_stopped_vm_waits_for_nothing() -> None:
+    world = World([guest(101, State.STOPPED)])
+    report = await world.operations.carry_out(world.order(Verb.RESIZE, memory_mb=1024))
+    assert report.change == Change(None, (2048, 1024), waits_for_restart=False)
+
+
+async def test_what_else_is_pending_does_not_count_as_the_resize() -> None:
+    world = World([guest(101, State.STOPPED)])
+    world.proxmox.waiting[101] = (Pending("boot", "order=scsi0", "order=net0"), Pending("cores", "2", None))
+    report = await world.operations.carry_out(world.order(Verb.RESIZE, memory_mb=1024))
+    assert report.change is not None
+    assert not report.change.waits_for_restart
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "waits"),
+    [
+        (Kind.QEMU, State.RUNNING, True),
+        (Kind.QEMU, State.STOPPED, False),
+        (Kind.LXC, State.RUNNING, False),
+    ],
+)
+async def test_where_pending_values_cannot_be_read_the_kind_decides(
+    kind: Kind, state: State, waits: bool
+) -> None:
+    world = World([guest(101, state, kind=kind)])
+    world.proxmox.next("pending", MissingPrivilege("VM.Audit", "/vms/101"))
+    report = await world.operations.carry_out(world.order(Verb.RESIZE, cores=3))
+    assert report.change is not None
+    assert report.change.waits_for_restart is waits
+
+
+async def test_cores_are_counted_over_all_sockets() -> None:
+    world = World([guest(101)])
+    world.proxmox.configs[101] = replace(CONFIG, sockets=2)
+    report = await world.operations.carry_out(world.order(Verb.RESIZE, cores=3))
+    assert report.change is not None
+    assert report.change.cores == (4, 6)
+
+
+# --- refused before anything is sent ---
+
+Prepare = Callable[[World], None]
+
+
+def nothing(world: World) -> None:
+    """As it is."""
+
+
+def protected(world: World) -> None:
+    world.proxmox.configs[101] = replace(CONFIG, protection=True)
+
+
+def ballooning(world: World) -> None:
+    world.proxmox.configs[101] = replace(CONFIG, balloon_mb=1024)
+
+
+def with_snapshot(world: World) -> None:
+    world.proxmox.kept[101] = (SNAPSHOT,)
+
+
+def without_snapshots(world: World) -> None:
+    world.proxmox.snapshots_possible = False
+
+
+def node_down(world: World) -> None:
+    world.proxmox.nodes = (Node("pve1", False), Node("pve2", True))
+
+
+STOPPED, RUNNING = guest(101, State.STOPPED), guest(101)
+
+
+@pytest.mark.parametrize(
+    ("verb", "vmid", "found", "values", "prepare", "error"),
+    [
+        (Verb.START, 101, RUNNING, {}, nothing, WrongState),
+        (Verb.STOP, 101, STOPPED, {}, nothing, WrongState),
+        (Verb.SHUTDOWN, 101, guest(101, lock="backup"), {}, nothing, GuestLocked),
+        (Verb.START, 900, RUNNING, {}, nothing, TemplateRefused),
+        (Verb.START, 102, RUNNING, {}, nothing, GuestNotFound),
+        (Verb.START, 99, RUNNING, {}, nothing, BadVmid),
+        (Verb.START, -1, RUNNING, {}, nothing, BadVmid),
+        (Verb.REBOOT, 101, RUNNING, {}, node_down, NodeUnreachable),
+        (Verb.DELETE, 101, STOPPED, {}, protected, GuestProtected),
+        (Verb.DELETE, 101, RUNNING, {}, nothing, WrongState),
+        (Verb.CREATE, 101, STOPPED, {"name": "new01"}, nothing, NotATemplate),
+        (Verb.CREATE, 900, STOPPED, {"name": "a_b"}, nothing, BadGuestName),
+        (Verb.CREATE, 900, STOPPED, {}, nothing, BadGuestName),
+        (Verb.CREATE, 900, STOPPED, {"name": "a", "new_vmid": 101}, nothing, VmidTaken),
+        (Verb.CREATE, 900, STOPPED, {"name": "a", "new_vmid": 5}, nothing, BadVmid),
+        (Verb.RESIZE, 101, RUNNING, {"cores": 0}, nothing, BadAmount),
+        (Verb.RESIZE, 101, RUNNING, {"memory_mb": 15}, nothing, BadAmount),
+        (Verb.RESIZE, 101, RUNNING, {"cores": 2, "memory_mb": 2048}, nothing, NothingToChange),
+        (Verb.RESIZE, 101, RUNNING, {}, nothing, NothingToChange),
+        (Verb.RESIZE, 101, RUNNING, {"memory_mb": 512}, ballooning, BalloonTooLarge),
+        (Verb.SNAPSHOT_CREATE, 101, RUNNING, {"snapshot": "1st"}, nothing, BadSnapshotName),
+        (Verb.SNAPSHOT_CREATE, 101, RUNNING, {}, nothing, BadSnapshotName),
+        (Verb.SNAPSHOT_CREATE, 101, RUNNING, {"snapshot": "before"}, with_snapshot, SnapshotExists),
+        (Verb.SNAPSHOT_CREATE, 101, RUNNING, {"snapshot": "ab"}, without_snapshots, SnapshotUnsupported),
+        (
+            Verb.SNAPSHOT_CREATE,
+            101,
+            STOPPED,
+            {"snapshot": "ab", "with_memory": True},
+            nothing,
+            MemoryNotSaved,
+        ),
+        (
+            Verb.SNAPSHOT_CREATE,
+            101,
+            guest(101, kind=Kind.LXC),
+            {"snapshot": "ab", "with_memory": True},
+            nothing,
+            MemoryNotSaved,
+        ),
+        (
+            Verb.SNAPSHOT_CREATE,
+            101,
+            guest(101, kind=Kind.LXC),
+            {"snapshot": "vzdump"},
+            nothing,
+            BadSnapshotName,
+        ),
+        (Verb.SNAPSHOT_ROLLBACK, 101, RUNNING, {"snapshot": "other"}, with_snapshot, SnapshotNotFound),
+        (Verb.SNAPSHOT_DELETE, 101, RUNNING, {"snapshot": "other"}, with_snapshot, SnapshotNotFound),
+        (Verb.SNAPSHOT_DELETE, 101, RUNNING, {"snapshot": "../x"}, with_snapshot, BadSnapshotName),
+    ],
+)
+async def test_refused_before_anything_is_sent(
+    verb: Verb,
+    vmid: int,
+    found: Guest,
+    values: dict[str, object],
+    prepare: Prepare,
+    error: type[BotError],
+) -> None:
+    world = World([found, TEMPLATE])
+    prepare(world)
+    order = world.order(verb, vmid, **values)
+    for attempt in (world.operations.plan(order), world.operations.carry_out(order)):
+        with pytest.raises(error) as caught:
+            await attempt
+        assert type(caught.value) is error
+    assert world.sent == []
+    assert world.ledger.steps == ["refused", "refused"]
+    assert world.ledger.entries[0].outcome == str(caught.value)
+    assert world.expected.current() == {}
+    world.operations.hold_free(vmid)
+
+
+@pytest.mark.parametrize("verb", Verb)
+async def test_access_is_decided_again_in_the_action(verb: Verb) -> None:
+    world = World([RUNNING, TEMPLATE])
+    order = world.order(verb, actor=STRANGER, name="new01", cores=8, snapshot="before")
+    for attempt in (world.operations.plan(order), world.operations.carry_out(order)):
+        with pytest.raises(NotHere):
+            await attempt
+    assert world.proxmox.asked == []
+    assert [(entry.step, entry.actor) for entry in world.ledger.entries] == [("refused", STRANGER)] * 2
+
+
+async def test_a_plan_changes_nothing_and_shows_what_would_be_lost() -> None:
+    world = World([STOPPED])
+    world.proxmox.kept[101] = (SNAPSHOT,)
+    plan = await world.operations.plan(world.order(Verb.DELETE))
+    assert (plan.guest, plan.config, plan.snapshots) == (STOPPED, CONFIG, (SNAPSHOT,))
+    assert world.sent == []
+    assert world.ledger.entries == []
+
+
+# --- where the guest is ---
+
+
+async def test_a_guest_that_has_moved_since_the_last_read_is_found_again() -> None:
+    world = World([STOPPED])
+    await world.reader.read()
+    world.proxmox.change(101, node="pve2")
+    report = await world.operations.carry_out(world.order(Verb.START))
+    assert world.sent == [("start", 101, "pve2")]
+    assert report.after is not None
+    assert report.after.node == "pve2"
+
+
+async def test_a_guest_that_moves_just_before_the_request_is_found_again() -> None:
+    world = World([STOPPED])
+    world.proxmox.next("power", lambda: world.proxmox.change(101, node="pve2"))
+    report = await world.operations.carry_out(world.order(Verb.START))
+    assert world.sent == [("start", 101, "pve1"), ("start", 101, "pve2")]
+    assert report.good
+    assert report.plan.guest.node == "pve2"
+    assert world.ledger.steps == ["asked", "ended"]
+    assert world.ledger.entries[-1].node == "pve2"
+
+
+async def test_it_is_found_again_once_only() -> None:
+    world = World([STOPPED])
+    flee = [lambda node=node: world.proxmox.change(101, node=node) for node in ("pve2", "pve1", "pve2")]  # type: ignore[misc]  # a default binds the value
+    world.proxmox.next("power", *flee)
+    with pytest.raises(GuestMoved):
+        await world.operations.carry_out(world.order(Verb.START))
+    assert len(world.sent) == 2
+    assert world.ledger.steps == ["asked", "refused"]
+
+
+async def test_a_moved_guest_that_is_another_one_now_is_left_alone() -> None:
+    world = World([STOPPED])
+
+    def replaced() -> None:
+        world.proxmox.change(101, node="pve2", name="other")
+
+    world.proxmox.next("power", replaced)
+    with pytest.raises(ChangedMeanwhile):
+        await world.operations.carry_out(world.order(Verb.START))
+    assert world.sent == [("start", 101, "pve1")]
+
+
+async def test_a_guest_gone_in_the_meantime_is_not_found() -> None:
+    world = World([STOPPED])
+    await world.reader.read()
+    del world.proxmox.guests[101]
+    with pytest.raises(GuestNotFound):
+        await world.operations.carry_out(world.order(Verb.START))
+    assert world.sent == []
+
+
+async def test_a_guest_made_a_moment_ago_is_found() -> None:
+    world = World([])
+    await world.reader.read()
+    world.proxmox.add(STOPPED)
+    assert (await world.operations.carry_out(world.order(Verb.START))).good
+
+
+# --- the one request ---
+
+
+@pytest.mark.parametrize("error", [LATE, NodeUnreachable("pve1", changing=True)])
+@pytest.mark.parametrize("kind", Kind)
+async def test_a_lost_answer_is_not_asked_for_again_and_the_started_task_is_followed(
+    error: BotError, kind: Kind
+) -> None:
+    world = World([guest(101, kind=kind)])
+    world.proxmox.next("power", Lost(error))
+    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    assert world.sent == [("shutdown", 101, "pve1")]
+    assert report.good
+    assert report.task is not None
+    assert report.task.upid == next(iter(world.proxmox.tasks))
+    assert world.proxmox.guests[101].state is State.STOPPED
+
+
+@pytest.mark.parametrize("error", [LATE, NodeUnreachable("pve1", changing=True)])
+async def test_where_no_task_was_started_the_time_out_is_told(error: BotError) -> None:
+    world = World([RUNNING])
+    world.proxmox.next("power", error)
+    with pytest.raises(type(error)):
+        await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    assert len(world.sent) == 1
+    assert world.expected.current() == {101: "Akiko"}
+
+
+async def test_where_nothing_was_sent_no_task_is_looked_for() -> None:
+    world = World([RUNNING])
+    world.proxmox.start_task("qmshutdown", 101, "pve1", lambda: None)
+    world.proxmox.next("power", NodeUnreachable("pve1", changing=False))
+    with pytest.raises(NodeUnreachable):
+        await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    assert "recent_tasks" not in world.proxmox.asked
+    assert world.expected.current() == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "vmid", "user", "ago", "adopted"),
+    [
+        ("qmshutdown", 101, "bot@pve!discord", 0, True),
+        ("hastop", 101, "bot@pve!discord", 0, True),
+        ("qmshutdown", 101, "bot@pve!discord", CLOCK_SKEW - 1, True),
+        ("qmshutdown", 101, "bot@pve!discord", CLOCK_SKEW + 2, False),
+        ("qmshutdown", 101, "bot@pve!other", 0, False),
+        ("qmshutdown", 101, "bot@pve", 0, False),
+        ("qmshutdown", 101, "root@pam", 0, False),
+        ("qmstop", 101, "bot@pve!discord", 0, False),
+        ("vzshutdown", 101, "bot@pve!discord", 0, False),
+        ("qmshutdown", 102, "bot@pve!discord", 0, False),
+    ],
+)
+async def test_only_ones_own_task_of_the_right_type_and_time_is_adopted(
+    kind: str, vmid: int, user: str, ago: float, adopted: bool
+) -> None:
+    world = World([RUNNING, guest(102)])
+    upid = world.proxmox.start_task(
+        kind,
+        vmid,
+        "pve1",
+        lambda: world.proxmox.change(vmid, state=State.STOPPED),
+        user=user,
+        began=world.clock.mono - ago,
+        seconds=ago + 2,
+    )
+    world.proxmox.next("power", LATE)
+    if adopted:
+        report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+        assert report.task is not None
+        assert report.task.upid == upid
+    else:
+        with pytest.raises(TimedOut):
+            await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    assert len(world.sent) == 1
+
+
+async def test_a_task_list_that_cannot_be_read_leaves_the_time_out_as_it_is() -> None:
+    world = World([RUNNING])
+    world.proxmox.next("power", Lost(LATE))
+    world.proxmox.next("recent_tasks", Unreachable("pve1"))
+    with pytest.raises(TimedOut):
+        await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    assert len(world.sent) == 1
+
+
+@pytest.mark.parametrize("error", [refusal(), TokenRefused(), Unreachable("pve1"), LATE])
+async def test_no_refusal_makes_a_second_request(error: BotError) -> None:
+    for verb, values in (
+        (Verb.SHUTDOWN, {}),
+        (Verb.RESIZE, {"cores": 8}),
+        (Verb.SNAPSHOT_CREATE, {"snapshot": "ab"}),
+    ):
+        world = World([RUNNING])
+        for method in ("power", "resize", "snapshot_create"):
+            world.proxmox.next(method, error)
+        with pytest.raises(type(error)):
+            await world.operations.carry_out(world.order(verb, **values))
+        assert len(world.sent) == 1
+        assert world.ledger.steps == ["asked", "refused"]
+        world.operations.hold_free(101)
+
+
+async def test_a_time_out_after_a_move_leaves_the_stop_expected() -> None:
+    world = World([RUNNING])
+    world.proxmox.next("power", lambda: world.proxmox.change(101, node="pve2"), LATE)
+    with pytest.raises(TimedOut):
+        await world.operations.carry_out(world.order(Verb.STOP))
+    assert world.expected.current() == {101: "Akiko"}
+
+
+# --- copies ---
+
+
+async def test_a_taken_vmid_is_replaced_by_the_next_one() -> None:
+    world = World([TEMPLATE])
+
+    def somebody_was_faster() -> None:
+        world.proxmox.add(guest(world.proxmox.next_free, State.STOPPED))
+        raise VmidTaken(world.proxmox.next_free)
+
+    world.proxmox.next("clone", somebody_was_faster, somebody_was_faster)
+    report = await world.operations.carry_out(create(world))
+    assert [values["newid"] for values in clones(world)] == [200, 201, 202]
+    assert report.after is not None
+    assert report.after.vmid == 202
+
+
+async def test_after_five_taken_vmids_it_is_told() -> None:
+    world = World([TEMPLATE])
+    world.proxmox.next("clone", *[VmidTaken(200)] * 20)
+    with pytest.raises(VmidTaken):
+        await world.operations.carry_out(create(world))
+    assert len(clones(world)) == ID_TRIES == 5
+    assert world.ledger.steps == ["asked", "refused"]
+
+
+async def test_a_wished_vmid_is_not_replaced() -> None:
+    world = World([TEMPLATE])
+    world.proxmox.next("clone", VmidTaken(555))
+    with pytest.raises(VmidTaken):
+        await world.operations.carry_out(create(world, new_vmid=555))
+    assert len(clones(world)) == 1
+
+
+async def test_a_copy_goes_to_the_home_node() -> None:
+    world = World([TEMPLATE], home="pve2")
+    report = await world.operations.carry_out(create(world))
+    assert clones(world)[0]["target"] == "pve2"
+    assert report.after is not None
+    assert report.after.node == "pve2"
+
+
+async def test_with_local_storage_the_copy_stays_on_the_templates_node() -> None:
+    world = World([TEMPLATE], home="pve2")
+    world.proxmox.next("clone", TargetNotShared("can't clone to non-shared storage 'local'"))
+    report = await world.operations.carry_out(create(world))
+    assert [values["target"] for values in clones(world)] == ["pve2", None]
+    assert report.after is not None
+    assert report.after.node == "pve1"
+
+
+async def test_without_linked_clones_the_copy_is_a_full_one() -> None:
+    world = World([TEMPLATE])
+    world.proxmox.next("clone", LinkedCloneUnsupported("Linked clone feature is not supported"))
+    await world.operations.carry_out(create(world))
+    assert [values["full"] for values in clones(world)] == [False, True]
+
+
+async def test_every_trouble_of_a_copy_at_once() -> None:
+    world = World([TEMPLATE], home="pve2")
+    world.proxmox.next("clone", TargetNotShared("x"), VmidTaken(200), LinkedCloneUnsupported("x"))
+    await world.operations.carry_out(create(world))
+    assert [(values["target"], values["full"]) for values in clones(world)] == [
+        ("pve2", False),
+        (None, False),
+        (None, False),
+        (None, True),
+    ]
+
+
+@pytest.mark.parametrize("error", [TargetNotShared("x"), LinkedCloneUnsupported("x")])
+async def test_what_does_not_help_is_not_tried_for_ever(error: BotError) -> None:
+    world = World([TEMPLATE], home="pve2")
+    world.proxmox.next("clone", *[error] * 20)
+    with pytest.raises(type(error)):
+        await world.operations.carry_out(create(world))
+    assert len(clones(world)) == 2
+
+
+async def test_a_lost_answer_to_a_copy_makes_no_second_copy() -> None:
+    world = World([TEMPLATE])
+    world.proxmox.next("clone", Lost(LATE))
+    report = await world.operations.carry_out(create(world))
+    assert len(clones(world)) == 1
+    assert report.after is not None
+    assert report.after.vmid == 200
+    assert sorted(world.proxmox.guests) == [200, 900]
+
+
+# --- one at a time, and only what was agreed to ---
+
+
+async def test_a_second_action_on_a_busy_guest_is_told_who_is_at_work() -> None:
+    world = World([RUNNING, guest(102)])
+    await world.reader.read()
+    refused: list[GuestBusy] = []
+
+    async def meanwhile(progress: Progress) -> None:
+        if not refused:
+            order = world.order(Verb.STOP)
+            for attempt in (world.operations.plan(order), world.operations.carry_out(order)):
+                with pytest.raises(GuestBusy) as caught:
+                    await attempt
+                refused.append(caught.value)
+            await world.operations.carry_out(world.order(Verb.SHUTDOWN, 102))
+
+    began = world.clock.unix
+    await world.operations.carry_out(world.order(Verb.REBOOT), meanwhile)
+    assert [(e.vmid, e.label, e.verb, e.by, e.since) for e in refused] == [
+        (101, "web101", "reboot", "Akiko", began)
+    ] * 2
+    assert [what for what, _, _ in world.sent] == ["reboot", "shutdown"]
+    assert (await world.operations.carry_out(world.order(Verb.SHUTDOWN))).good
+
+
+async def test_of_two_at_the_same_moment_one_acts() -> None:
+    world = World([RUNNING])
+    order = world.order(Verb.STOP)
+    results = await asyncio.gather(
+        *(world.operations.carry_out(order) for _ in range(10)), return_exceptions=True
+    )
+    assert sum(isinstance(result, GuestBusy) for result in results) == 9
+    assert len(world.sent) == 1
+
+
+async def test_a_cancelled_action_frees_the_guest() -> None:
+    world = World([RUNNING])
+    begun = asyncio.Event()
+
+    async def hold(progress: Progress) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    action = asyncio.create_task(world.operations.carry_out(world.order(Verb.STOP), hold))
+    await begun.wait()
+    with pytest.raises(GuestBusy):
+        world.operations.hold_free(101)
+    action.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await action
+    world.operations.hold_free(101)
+    assert world.expected.current() == {101: "Akiko"}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"name": "other"},
+        {"name": None},
+        {"kind": Kind.LXC},
+    ],
+)
+async def test_another_guest_under_the_same_vmid_is_refused(changed: dict[str, object]) -> None:
+    world = World([STOPPED])
+    order = world.order(Verb.DELETE)
+    shown = await world.operations.plan(order)
+    world.proxmox.change(101, **changed)
+    with pytest.raises(ChangedMeanwhile):
+        await world.operations.carry_out(order, shown=shown)
+    assert world.sent == []
+    assert world.ledger.steps == ["refused"]
+    assert 101 in world.proxmox.guests
+
+
+async def test_another_snapshot_under_the_same_name_is_refused() -> None:
+    world = World([STOPPED])
+    world.proxmox.kept[101] = (SNAPSHOT,)
+    order = world.order(Verb.SNAPSHOT_ROLLBACK, snapshot="before")
+    shown = await world.operations.plan(order)
+    world.proxmox.kept[101] = (replace(SNAPSHOT, taken=1_789_000_001),)
+    with pytest.raises(ChangedMeanwhile):
+        await world.operations.carry_out(order, shown=shown)
+    assert world.sent == []
+
+
+async def test_what_was_agreed_to_is_done_also_after_a_move() -> None:
+    world = World([STOPPED])
+    order = world.order(Verb.DELETE)
+    shown = await world.operations.plan(order)
+    world.proxmox.change(101, node="pve2")
+    assert (await world.operations.carry_out(order, shown=shown)).good
+    assert world.sent == [("delete", 101, "pve2")]
+
+
+async def test_the_state_is_judged_again_after_the_question() -> None:
+    world = World([STOPPED])
+    order = world.order(Verb.DELETE)
+    shown = await world.operations.plan(order)
+    world.proxmox.change(101, state=State.RUNNING)
+    with pytest.raises(WrongState):
+        await world.operations.carry_out(order, shown=shown)
+    assert world.sent == []
+
+
+# --- told truly ---
+
+
+async def test_the_audit_says_asked_before_and_ended_after() -> None:
+    world = World([RUNNING])
+    seen: list[list[str]] = []
+    world.proxmox.next("power", lambda: seen.append(list(world.ledger.steps)))
+    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    assert seen == [["asked"]]
+    asked, ended = world.ledger.entries
+    assert (asked.step, asked.upid, asked.outcome) == ("asked", "", "")
+    assert report.task is not None
+    assert (ended.step, ended.upid, ended.outcome) == ("ended", report.task.upid, "OK")
+    assert ended.seconds == report.seconds > 0
+    for entry in (asked, ended):
+        assert (entry.actor, entry.operation, entry.vmid) == (AKIKO, "shutdown", 101)
+        assert (entry.node, entry.state) == ("pve1", "running")
+
+
+async def test_the_audit_of_a_failed_task_has_proxmox_words() -> None:
+    world = World([RUNNING])
+    world.proxmox.exit = "VM quit/powerdown failed - got timeout"
+    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    assert not report.good
+    assert report.after is not None
+    assert report.after.state is State.RUNNING
+    assert world.ledger.entries[-1].outcome == "VM quit/powerdown failed - got timeout"
+
+
+async def test_the_audit_has_the_options() -> None:
+    world = World([TEMPLATE])
+    await world.operations.carry_out(create(world, new_vmid=555))
+    assert world.ledger.entries[0].detail == "name=new01 new_vmid=555"
+
+
+@pytest.mark.parametrize("verb", [Verb.SHUTDOWN, Verb.STOP, Verb.REBOOT])
+async def test_the_stop_is_expected_before_the_request_is_sent(verb: Verb) -> None:
+    world = World([RUNNING])
+    seen: list[dict[int, str]] = []
+    world.proxmox.next("power", lambda: seen.append(world.expected.current()))
+    await world.operations.carry_out(world.order(verb))
+    assert seen == [{101: "Akiko"}]
+
+
+@pytest.mark.parametrize(
+    ("found", "exit_text"),
+    [(RUNNING, "VM quit/powerdown failed - got timeout"), (guest(101, ha_managed=True), "OK")],
+)
+async def test_a_guest_that_did_not_obey_in_time_may_obey_late(found: Guest, exit_text: str) -> None:
+    world = World([found])
+    world.proxmox.exit, world.proxmox.ha_seconds = exit_text, 10_000
+    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    assert report.after is not None
+    assert report.after.state is State.RUNNING
+    world.clock.advance(GRACE_SECONDS - 1)
+    assert world.expected.current() == {101: "Akiko"}
+    world.clock.advance(2)
+    assert world.expected.current() == {}
+
+
+async def test_after_a_reboot_the_next_stop_is_soon_an_alarm() -> None:
+    world = World([RUNNING])
+    await world.operations.carry_out(world.order(Verb.REBOOT))
+    world.clock.advance(LAG_SECONDS + 1)
+    assert world.expected.current() == {}
+
+
+async def test_progress_begins_with_the_upid() -> None:
+    world = World([RUNNING])
+    seen: list[Progress] = []
+
+    async def watch(progress: Progress) -> None:
+        seen.append(progress)
+
+    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN), watch)
+    assert report.task is not None
+    assert seen[0].upid == report.task.upid
+    assert [progress.elapsed for progress in seen] == sorted(progress.elapsed for progress in seen)
+
+
+async def test_a_vanished_task_is_told_as_such() -> None:
+    world = World([RUNNING])
+    world.proxmox.seconds = 60
+    world.clock.at(5, world.proxmox.tasks.clear)
+    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    assert report.task is not None
+    assert report.task.end is TaskEnd.VANISHED
+    assert not report.good
+
+
+async def test_warnings_are_a_good_end() -> None:
+    world = World([RUNNING])
+    world.proxmox.exit, world.proxmox.lines = "WARNINGS: 1", ((0.0, "WARN: careful"),)
+    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    assert report.task is not None
+    assert (report.good, report.task.end, report.task.log) == (True, TaskEnd.WARNINGS, ("WARN: careful",))
+
+
+# --- HA, and guests that take their time ---
+
+
+async def test_ha_is_waited_for_until_the_state_is_reached() -> None:
+    world = World([guest(101, ha_managed=True)])
+    world.proxmox.ha_seconds = SETTLE_SECONDS_HA - 20
+    seen: list[Progress] = []
+
+    async def watch(progress: Progress) -> None:
+        seen.append(progress)
+
+    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN), watch)
+    assert report.after is not None
+    assert (report.after.state, report.settled) == (State.STOPPED, True)
+    assert report.seconds > SETTLE_SECONDS_HA - 20
+    assert len(seen) > 10
+
+
+async def test_ha_that_does_not_act_in_time_is_told() -> None:
+    world = World([guest(101, ha_managed=True)])
+    world.proxmox.ha_seconds = 10_000
+    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    assert report.good
+    assert report.after is not None
+    assert (report.after.state, report.settled) == (State.RUNNING, False)
+    assert SETTLE_SECONDS_HA <= report.seconds < SETTLE_SECONDS_HA + 30
+    assert world.ledger.steps == ["asked", "ended"]
+
+
+async def test_a_good_task_without_its_state_is_not_waited_for_so_long_without_ha() -> None:
+    world = World([RUNNING])
+    world.proxmox.next("task_status", *[None] * 3)
+    world.proxmox.seconds = 2
+    world.clock.at(10_000, lambda: None)
+    original = world.proxmox.power
+
+    async def idle(found: Guest, verb: Verb) -> str:
+        upid = await original(found, verb)
+        world.proxmox.tasks[upid].effect = lambda: None
+        return upid
+
+    world.proxmox.power = idle  # type: ignore[method-assign]  # a task that ends well and does nothing
+    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    assert not report.settled
+    assert SETTLE_SECONDS <= report.seconds < SETTLE_SECONDS + 20
+
+
+async def test_a_guest_out_of_sight_while_it_settles_is_looked_for_again() -> None:
+    world = World([guest(101, ha_managed=True)])
+
+    def out_of_sight() -> None:
+        world.proxmox.next("status", Unreachable("pve1"), Unreachable("pve1"))
+
+    world.clock.at(4, out_of_sight)
+    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    assert (report.settled, report.after is not None) == (True, True)
+
+
+async def test_afterwards_lists_show_what_was_done() -> None:
+    world = World([RUNNING])
+    await world.reader.read()
+    await world.operations.carry_out(world.order(Verb.STOP))
+    assert world.reader.last is not None
+    found = world.reader.last.find(101)
+    assert found is not None
+    assert found.state is State.STOPPED
+
+
+async def test_a_refresh_that_fails_spoils_nothing() -> None:
+    world = World([RUNNING])
+    world.proxmox.next("cluster", None, Unreachable("pve1"), Unreachable("pve1"))
+    assert (await world.operations.carry_out(world.order(Verb.STOP))).good
+
+
+def test_a_plan_is_held_against_what_was_shown() -> None:
+    order = Order(Verb.STOP, 101, AKIKO)
+    Plan(order, RUNNING).held_against(Plan(order, replace(RUNNING, node="pve2", uptime=5, cpu=0.5)))
+    with pytest.raises(ChangedMeanwhile):
+        Plan(order, RUNNING).held_against(Plan(order, replace(RUNNING, name="other")))
+    assert RULES.guild_id == AKIKO.place.guild_id

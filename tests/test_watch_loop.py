@@ -1,0 +1,151 @@
+"""The loop behind the alerts: no exception ends it, no clock stalls it, and a pause is made up for once, not often.
+
+The cog is the real one, at an interval of a fifth of a second instead of a minute.
+"""
+
+import asyncio
+import contextlib
+import datetime
+import itertools
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Self
+
+import aiohttp
+import discord
+import pytest
+
+from cogs.monitor import Monitor
+from core.clock import Clock
+from core.errors import StoreFailed
+from core.watch import Event
+from core.watching import Watch
+from tests import stage
+from tests.stage import Stage
+from ui.alerts import AlertSender
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+INTERVAL = 0.2
+
+
+class Looking(Watch):
+    """The watch, with a note of when it looked, and stumbling when told to."""
+
+    def __init__(self) -> None:
+        self.looks: list[float] = []
+        self.stumbles: list[BaseException] = []
+        self.seconds = 0.0
+        self.trouble = None
+
+    async def poll(self) -> tuple[Event, ...]:
+        self.looks.append(time.monotonic())
+        await asyncio.sleep(self.seconds)
+        if self.stumbles:
+            raise self.stumbles.pop(0)
+        return ()
+
+
+@contextlib.asynccontextmanager
+async def watching(scene: Stage) -> AsyncIterator[tuple[Monitor, Looking]]:
+    watch = Looking()
+    services = replace(scene.services, watch=watch, interval=INTERVAL, clock=Clock())
+    sender = AlertSender(scene.bot, scene.alerts.id, services.clock)
+    cog = Monitor(services, scene.bot, sender)
+    await cog.cog_load()
+    try:
+        yield cog, watch
+    finally:
+        await cog.cog_unload()
+
+
+async def looks_again(scene: Stage, watch: Looking, times: int = 3) -> None:
+    before = len(watch.looks)
+    await scene.until(lambda: len(watch.looks) >= before + times, "more looks")
+
+
+async def test_it_looks_at_every_interval(scene: Stage) -> None:
+    async with watching(scene) as (_, watch):
+        await scene.until(lambda: len(watch.looks) >= 5)
+        taken = watch.looks[-1] - watch.looks[0]
+        assert taken > 0.9 * INTERVAL * (len(watch.looks) - 1)
+
+
+async def test_no_exception_ends_or_delays_it(scene: Stage) -> None:
+    """Trap T1: foreign exceptions end a tasks.loop. Trap T2: of OSErrors it makes a pause of up to 1024 s."""
+    scene.expected_errors.append("incident")
+    stumbles = [
+        KeyError("data"),
+        RuntimeError("no running event loop"),
+        StoreFailed("ENOSPC"),
+        discord.DiscordException("anything"),
+        MemoryError(),
+        ConnectionResetError(104, "reset"),
+        TimeoutError(),
+        aiohttp.ClientError("broken"),
+        OSError("once more"),
+    ]
+    async with watching(scene) as (cog, watch):
+        watch.stumbles = list(stumbles)
+        await looks_again(scene, watch, len(stumbles) + 2)
+        assert not watch.stumbles
+        assert max(later - earlier for earlier, later in itertools.pairwise(watch.looks)) < 2.0
+        assert cog._poll.is_running() and not cog._poll.failed()
+    assert len([line for line in scene.logged if "incident" in line]) == len(stumbles)
+
+
+async def test_a_loop_that_ended_all_the_same_is_started_again(scene: Stage) -> None:
+    scene.expected_errors.append("is started again")
+    async with watching(scene) as (cog, watch):
+        await looks_again(scene, watch)
+        watch.stumbles = [asyncio.CancelledError()]
+        await scene.until(lambda: not cog._poll.is_running(), "the loop's end")
+        await looks_again(scene, watch, 5)
+        assert cog._poll.is_running()
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """The time of day as tasks.loop and discord.utils read it, off by so much."""
+    real = datetime.datetime
+
+    class Shifted(real):  # type: ignore[valid-type, misc]  # the class as it is at this moment
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> Self:
+            return real.now(tz) + datetime.timedelta(seconds=seconds)  # type: ignore[return-value]  # a datetime
+
+    monkeypatch.setattr(datetime, "datetime", Shifted)
+
+
+async def test_a_clock_set_forward_makes_no_burst(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trap T3: an hour forward would be sixty looks at once."""
+    async with watching(scene) as (_, watch):
+        await looks_again(scene, watch)
+        set_clock(monkeypatch, 60 * INTERVAL)
+        began = len(watch.looks)
+        await looks_again(scene, watch, 6)
+        taken = watch.looks[began + 5] - watch.looks[began]
+        assert taken > 2 * INTERVAL, "six looks at once, or nearly"
+
+
+async def test_a_clock_set_back_makes_no_stall(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trap T3: an hour back would be an hour without a look; the watchdog starts the loop again."""
+    scene.expected_errors.append("is started again")
+    async with watching(scene) as (_, watch):
+        await looks_again(scene, watch)
+        set_clock(monkeypatch, -600 * INTERVAL)
+        began = time.monotonic()
+        await looks_again(scene, watch, 5)
+        assert time.monotonic() - began < 30 * INTERVAL
+
+
+async def test_a_look_that_takes_long_is_not_taken_for_dead(scene: Stage) -> None:
+    """The watchdog lets a slow read finish; none is begun beside it."""
+    async with watching(scene) as (cog, watch):
+        await looks_again(scene, watch)
+        watch.seconds = 1.5 * INTERVAL
+        await looks_again(scene, watch, 4)
+        gaps = [later - earlier for earlier, later in itertools.pairwise(watch.looks[-4:])]
+        assert min(gaps) > 1.4 * INTERVAL
+        assert cog._poll.is_running()
+    assert scene.logged == []
