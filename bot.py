@@ -133,8 +133,8 @@ class ProxmoxBot(commands.Bot):
     async def close(self) -> None:
         """Say farewell where work is shown under way, then go."""
         if not self.is_closed():
-            await self.services.questions.close()
             farewells = [reply.say_farewell() for reply in list(self.services.open_replies)]
+            farewells += [self.services.questions.close(self.services), self.sender.drain()]
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FAREWELL_SECONDS):
                     await asyncio.gather(*farewells, return_exceptions=True)
@@ -173,7 +173,6 @@ def build_services(settings: Settings, clock: Clock, store: MonitorStore) -> Ser
         texts=Texts(settings.language),
         questions=Questions(),
         press=press,
-        alert_channel_id=settings.alert_channel_id,
         interval=settings.monitor_interval_seconds,
     )
 

@@ -5,7 +5,8 @@ with "alarmed": true where its stop has been told and its return has not; a plai
 bots is read too. Keys that this code does not know are kept. Beside it stand monitor_list.json.bak (the
 former good one), for a moment .monitor_list.json.<hex>.tmp, and what could not be read,
 monitor_list.json.corrupt-<UTC time>, which nothing here overwrites or removes.
-All calls block (call them in a thread) and assume that no other process writes the list.
+All calls block, for about a millisecond with fsync; they are made on the event loop, so that nothing comes
+between a change and its storing. They assume that no other process writes the list.
 """
 
 from __future__ import annotations

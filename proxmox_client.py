@@ -1,4 +1,4 @@
-"""The shared proxmoxer wrapper: the only file that imports proxmoxer, requests or urllib3.
+"""The shared proxmoxer wrapper: the only file that imports proxmoxer.
 
 Every call is checked (path segments against Proxmox' own patterns), sent in a thread behind a semaphore of 4,
 held to the shape its answer must have, and turned into the dataclasses of core/. Every foreign exception is
@@ -6,23 +6,13 @@ translated in one place, `_translated`.
 """
 
 import asyncio
-import hashlib
-import socket
-import ssl
 import threading
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
 
 import requests
-import urllib3
 from proxmoxer import ProxmoxAPI, ResourceException
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPSConnectionPool
-from urllib3.connection import HTTPSConnection
-from urllib3.util.ssl_ import create_urllib3_context
 
 from core.actions import Verb
 from core.clock import Clock
@@ -31,7 +21,6 @@ from core.errors import (
     BadVmid,
     BotError,
     CertificateNotTrusted,
-    ProxmoxError,
     TaskUnknown,
     TimedOut,
     Unreachable,
@@ -50,6 +39,7 @@ from proxmox_dialect import (
     parse_tasks,
     said_no,
 )
+from proxmox_tls import OpenSockets, Transport, distrusted, lost, shown_fingerprint
 
 CONCURRENT = 4
 """Calls in flight at once: pveproxy has three workers, and the other threads stay free for Discord's DNS."""
@@ -74,70 +64,13 @@ class Endpoint:
     fingerprint: str | None = None
 
 
-class _OpenSockets:
-    """The sockets in use, so that closing can end the calls that wait on them: a thread cannot be cancelled."""
-
-    def __init__(self) -> None:
-        self._connections: WeakSet[HTTPSConnection] = WeakSet()
-        self._shut = False
-        self._lock = threading.Lock()
-
-    def add(self, connection: HTTPSConnection) -> None:
-        """Called before anything is sent on it. Refused once shut() was called while it was being made."""
-        with self._lock:
-            self._connections.add(connection)
-            if self._shut:
-                connection.close()
-                raise urllib3.exceptions.NewConnectionError(connection, "the client is closed")
-
-    def shut(self) -> None:
-        with self._lock:
-            self._shut, connections = True, list(self._connections)
-        for connection in connections:
-            with suppress(OSError):
-                if connection.sock is not None:
-                    connection.sock.shutdown(socket.SHUT_RDWR)
-
-
-def _pool_class(sockets: _OpenSockets) -> type[HTTPSConnectionPool]:
-    """urllib3's pool, whose connections are known to `sockets`."""
-
-    class Connection(HTTPSConnection):
-        def connect(self) -> None:
-            super().connect()
-            sockets.add(self)
-
-    class Pool(HTTPSConnectionPool):
-        ConnectionCls = Connection
-
-    return Pool
-
-
-class _Transport(HTTPAdapter):
-    """TLS as wanted: a pinned certificate, and old cluster CAs without keyUsage accepted (Python 3.13 is strict)."""
-
-    def __init__(self, fingerprint: str | None, verify: bool, sockets: _OpenSockets) -> None:
-        self._fingerprint, self._verify = fingerprint, verify
-        self._pool_class = _pool_class(sockets)
-        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        context = create_urllib3_context()
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        context.check_hostname = self._verify  # urllib3 sets the rest, and cannot set CERT_NONE beside it
-        if self._fingerprint:
-            kwargs["assert_fingerprint"] = self._fingerprint
-        super().init_poolmanager(*args, ssl_context=context, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"https": self._pool_class}
-
-
 class ProxmoxClient:
     """Keeps core.proxmox.Proxmox. One session per worker thread: requests promises no thread-safe Session."""
 
     def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
         self._endpoint, self._clock = endpoint, clock
         self._local = threading.local()
-        self._sockets, self._closed = _OpenSockets(), False
+        self._sockets, self._closed = OpenSockets(), False
         self._gate = asyncio.Semaphore(CONCURRENT)
         self.identity = f"{endpoint.user}!{endpoint.token_name}"
 
@@ -222,7 +155,7 @@ class ProxmoxClient:
         if guest.kind is Kind.QEMU:
             return await self._task_of("post", (*_path(guest), "config"), guest, **parameters)
         if await self._call("put", (*_path(guest), "config"), Refusal(guest), parameters) is not None:
-            raise BadAnswer(self._endpoint.host)
+            raise BadAnswer(self._endpoint.host, changing=True)
         return None
 
     async def delete(self, guest: Guest) -> str:
@@ -270,7 +203,7 @@ class ProxmoxClient:
         """Send a change; its UPID. An answer that is none leaves open what happened."""
         answer = await self._call(method, path, Refusal(guest), parameters)
         if not isinstance(answer, str) or Upid.parse(answer) is None:
-            raise BadAnswer(self._endpoint.host)
+            raise BadAnswer(self._endpoint.host, changing=True)
         return answer
 
     async def _call(
@@ -288,7 +221,7 @@ class ProxmoxClient:
         work.add_done_callback(lambda _: self._gate.release())
         answer = await asyncio.shield(work)
         if isinstance(answer, dict) and isinstance(answer.get("errors"), bytes):
-            raise BadAnswer(self._endpoint.host)  # so proxmoxer hands on a body that is not JSON
+            raise BadAnswer(self._endpoint.host, changing)  # so proxmoxer hands on a body that is not JSON
         return answer
 
     def _blocking(
@@ -310,7 +243,7 @@ class ProxmoxClient:
                 return getattr(resource, method)(**given)
             except requests.exceptions.ConnectionError as error:
                 # pveproxy closes idle connections after 5 s: a GET may meet one that is just being closed
-                if last or self._closed or isinstance(error, requests.ConnectTimeout) or _distrusted(error):
+                if last or self._closed or isinstance(error, requests.ConnectTimeout) or distrusted(error):
                     raise self._translated(error, refusal, changing) from error
             except Exception as error:
                 raise self._translated(error, refusal, changing) from error
@@ -318,20 +251,22 @@ class ProxmoxClient:
 
     def _translated(self, error: Exception, refusal: Refusal, changing: bool) -> Exception:
         host = self._endpoint.host
-        if _distrusted(error):
-            return CertificateNotTrusted(host, self._shown_fingerprint())
+        if distrusted(error):
+            return CertificateNotTrusted(host, shown_fingerprint(host, self._endpoint.port, CONNECT_SECONDS))
         if isinstance(error, requests.exceptions.ConnectTimeout):
             return Unreachable(host)
         if isinstance(error, requests.exceptions.Timeout):
             return TimedOut(host, changing)
         if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-            return _lost(error, host, changing)
+            return lost(error, host, changing)
         if isinstance(error, ResourceException):
             reason = str(error.content or "")
             return said_no(error.status_code, reason, error.errors, refusal, host, changing)
         if isinstance(error, BotError):
             return error
-        return BadAnswer(host)  # not JSON, no "data", not text: something else than Proxmox answered
+        return BadAnswer(
+            host, changing
+        )  # not JSON, no "data", not text: something else than Proxmox answered
 
     def _api(self) -> ProxmoxAPI:
         api = getattr(self._local, "api", None)
@@ -352,36 +287,9 @@ class ProxmoxClient:
             session = api._store["session"]
             session.trust_env = False
             session.max_redirects = 0  # Proxmox sends none; following one would send a change twice
-            session.mount("https://", _Transport(end.fingerprint, verify is not False, self._sockets))
+            session.mount("https://", Transport(end.fingerprint, verify is not False, self._sockets))
             self._local.api = api
         return api
-
-    def _shown_fingerprint(self) -> str | None:
-        """SHA-256 of the certificate the server shows, for a person to compare. Sends nothing secret."""
-        with suppress(OSError, ValueError):
-            pem = ssl.get_server_certificate(
-                (self._endpoint.host, self._endpoint.port), timeout=CONNECT_SECONDS
-            )
-            digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest().upper()
-            return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
-        return None
-
-
-def _distrusted(error: Exception) -> bool:
-    """Whether TLS failed for the certificate. Its other errors are connections that broke or never stood."""
-    if not isinstance(error, requests.exceptions.SSLError):
-        return False
-    return any(words in str(error) for words in ("certificate verify failed", "ingerprint", "X509"))
-
-
-def _lost(error: requests.RequestException, host: str, changing: bool) -> ProxmoxError:
-    """A connection that broke: before it stood nothing was sent, afterwards a change may have been."""
-    cause = error.args[0] if error.args else None
-    reason = getattr(cause, "reason", cause)
-    never = isinstance(
-        reason, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.NameResolutionError)
-    )
-    return Unreachable(host) if never or not changing else TimedOut(host, changing)
 
 
 def _node(name: str) -> str:

@@ -6,13 +6,12 @@ from discord.app_commands import Choice, locale_str
 from discord.ext import commands
 
 from core.actions import Verb
-from core.errors import NothingGiven
 from core.order import Order
 from ui.act import act, show_panel
 from ui.gate import actor_of
 from ui.help import help_card
 from ui.listing import Filters, guest_list
-from ui.parameters import GuestId, node_names
+from ui.parameters import VMID, GuestId, node_names
 from ui.reply import Reply
 from ui.services import Interaction, Services
 
@@ -49,7 +48,7 @@ class General(commands.Cog):
             await reply.show(guest_list(reply.t, cluster, filters, 0, services.clock.now()))
 
     @app_commands.command(description=locale_str("State, use and buttons of one guest"))
-    @app_commands.describe(vmid=locale_str("The guest: VMID or name"))
+    @app_commands.describe(vmid=VMID)
     async def info(self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId()]) -> None:
         async with Reply(self._services, interaction) as reply:
             await show_panel(self._services, reply, vmid)
@@ -73,7 +72,7 @@ class General(commands.Cog):
 
     @app_commands.command(description=locale_str("Change cores or memory of a guest"))
     @app_commands.describe(
-        vmid=locale_str("The guest: VMID or name"),
+        vmid=VMID,
         cores=locale_str("Number of cores (per socket)"),
         memory_mb=locale_str("Memory in MiB"),
     )
@@ -86,12 +85,10 @@ class General(commands.Cog):
     ) -> None:
         order = Order(Verb.RESIZE, vmid, actor_of(interaction), cores=cores, memory_mb=memory_mb)
         async with Reply(self._services, interaction) as reply:
-            if cores is None and memory_mb is None:
-                raise NothingGiven
             await act(self._services, reply, order)
 
     @app_commands.command(description=locale_str("Delete a guest for good (asks for its name)"))
-    @app_commands.describe(vmid=locale_str("The guest: VMID or name"))
+    @app_commands.describe(vmid=VMID)
     async def delete(
         self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Verb.DELETE)]
     ) -> None:

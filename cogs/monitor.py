@@ -15,7 +15,7 @@ from ui.alerts import AlertSender, alert_text
 from ui.cards import card
 from ui.gate import actor_of
 from ui.listing import watch_list
-from ui.parameters import GuestId, cluster_for_completion
+from ui.parameters import VMID, GuestId, cluster_for_completion
 from ui.render import OK, Colour, title
 from ui.reply import Reply, incident_of
 from ui.services import Interaction, Services
@@ -24,7 +24,6 @@ _log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 90.0
 """A read that runs into every time-out of the client takes less; what hangs longer is started again."""
-VMID = locale_str("The guest: VMID or name")
 
 
 class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_str("The watch list")):

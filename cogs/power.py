@@ -8,11 +8,9 @@ from core.actions import Verb
 from core.order import Order
 from ui.act import act
 from ui.gate import actor_of
-from ui.parameters import GuestId
+from ui.parameters import VMID, GuestId
 from ui.reply import Reply
 from ui.services import Interaction, Services
-
-VMID = locale_str("The guest: VMID or name")
 
 
 class Power(commands.Cog):

@@ -1,20 +1,20 @@
 """/snapshot create, list, rollback and delete."""
 
-from discord import app_commands
+from discord import app_commands, ui
 from discord.app_commands import locale_str
 from discord.ext import commands
 
 from core.actions import Verb
+from core.guest import Guest
 from core.names import DESCRIPTION_MOST
 from core.order import Order
 from ui.act import act
 from ui.gate import actor_of
 from ui.listing import snapshot_list
-from ui.parameters import GuestId, snapshot_names
+from ui.parameters import VMID, GuestId, snapshot_names
 from ui.reply import Reply
 from ui.services import Interaction, Services
 
-VMID = locale_str("The guest: VMID or name")
 NAME = locale_str("The snapshot")
 
 
@@ -59,9 +59,10 @@ class Snapshots(
     ) -> None:
         services = self._services
         async with Reply(services, interaction) as reply:
-            guest = await services.planner.locate(vmid)
-            snapshots = await services.proxmox.snapshots(guest)
-            await reply.show(snapshot_list(reply.t, guest, snapshots))
+            await reply.show(await services.planner.at(vmid, lambda guest: self._listed(reply, guest)))
+
+    async def _listed(self, reply: Reply, guest: Guest) -> ui.LayoutView:
+        return snapshot_list(reply.t, guest, await self._services.proxmox.snapshots(guest))
 
     @app_commands.command(description=locale_str("Go back to a snapshot (asks first)"))
     @app_commands.describe(vmid=VMID, name=NAME)

@@ -1,7 +1,7 @@
 """Everything that can be said no with, as one tree.
 
     BotError
-    ├── Refused                      decided here; nothing was sent to Proxmox
+    ├── Refused                      a no, and nothing was changed
     │   ├── NotHere                  wrong guild, category or a direct message
     │   ├── GuestNotFound            no guest with this VMID
     │   ├── WrongState               running, stopped … does not fit the action
@@ -17,7 +17,9 @@
     │   ├── BalloonTooLarge          memory below the balloon's minimum
     │   ├── SnapshotNotFound, SnapshotExists, SnapshotUnsupported, MemoryNotSaved
     │   ├── NotYours                 somebody else's question
-    │   ├── QuestionOver             the question has lapsed or was answered
+    │   ├── QuestionOver             the question has lapsed, or is older than this run of the bot
+    │   ├── QuestionAnswered         the question was answered before
+    │   ├── AnswerTooLate            Discord no longer takes an answer to this interaction
     │   ├── NameMismatch             the typed name is another one
     │   ├── ChangedMeanwhile         the guest is no longer what the question showed
     │   └── AlreadyWatched, NotWatched, CannotWatchTemplate
@@ -58,7 +60,7 @@ class BotError(Exception):
 
 @dataclass(eq=False)
 class Refused(BotError):
-    """Decided here; nothing was sent."""
+    """A no, decided here or by Proxmox; nothing was changed."""
 
 
 @dataclass(eq=False)
@@ -203,7 +205,17 @@ class NotYours(Refused):
 
 @dataclass(eq=False)
 class QuestionOver(Refused):
-    """The question has lapsed, was answered, or is older than this run of the bot."""
+    """The question has lapsed, or is older than this run of the bot."""
+
+
+@dataclass(eq=False)
+class QuestionAnswered(Refused):
+    """A second press: what the first one began is under way or done."""
+
+
+@dataclass(eq=False)
+class AnswerTooLate(Refused):
+    """Discord has told the person that the bot did not respond: then nothing may be done any more."""
 
 
 @dataclass(eq=False)
@@ -334,7 +346,10 @@ class NothingVisible(ProxmoxError):
 
 @dataclass(eq=False)
 class BadAnswer(ProxmoxError):
+    """`changing` as in TimedOut."""
+
     host: str
+    changing: bool = False
 
 
 @dataclass(eq=False)

@@ -1,5 +1,6 @@
 """Guests, nodes and the cluster as one read of `/cluster/resources` shows them."""
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -58,6 +59,11 @@ class Guest:
     lock: str | None = None
     tags: tuple[str, ...] = ()
     ha_managed: bool = False
+
+    @property
+    def mark(self) -> str:
+        """Eight hex digits that tell this guest from another that may get its VMID: of its kind and name."""
+        return f"{zlib.crc32(f'{self.kind.value} {self.name}'.encode()):08x}"
 
     @property
     def label(self) -> str:

@@ -1,25 +1,31 @@
 """One action from order to outcome: decided again, found, checked, done once, followed, read again."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 from core.actions import ACTIONS, Action, Verb
 from core.audit import Audit, AuditRecord
 from core.clock import Clock
-from core.errors import BotError, GuestBusy, GuestMoved, NodeUnreachable, ProxmoxError, TimedOut
-from core.expected import ExpectedStops
+from core.errors import BadAnswer, BotError, GuestBusy, GuestMoved, NodeUnreachable, ProxmoxError, TimedOut
+from core.expected import Expectation, ExpectedStops
 from core.guest import Guest, Kind, State
 from core.order import Change, Order, Plan, Report
 from core.planning import Planner, change_of
 from core.proxmox import Proxmox
 from core.reading import ClusterReader
-from core.sending import send
+from core.sending import Sending
 from core.tasks import OnProgress, Progress, TaskResult, follow, nobody
 
 SETTLE_SECONDS = 60.0
 SETTLE_SECONDS_HA = 300.0
 """How long to wait for the expected state after a good task. HA's manager acts in rounds of 10 s."""
+
+Begin = Callable[[], Awaitable[None]]
+
+
+async def _at_once() -> None:
+    """For those who have nobody to tell that it begins."""
 
 
 class Operations:
@@ -36,64 +42,56 @@ class Operations:
     ) -> None:
         self._proxmox, self._reader, self._clock = proxmox, reader, clock
         self._planner, self._audit, self._expected = planner, audit, expected
+        self._sending = Sending(proxmox, clock)
         self._busy: dict[int, GuestBusy] = {}
 
     async def plan(self, order: Order) -> Plan:
         """What would happen. Raises a Refused or ProxmoxError when it would not; changes nothing."""
         try:
-            self.hold_free(order.vmid)
+            self._hold_free(order.vmid)
             return await self._planner.plan(order)
         except BotError as error:
-            self._refused(order, error)
+            self._record("refused", order, outcome=str(error))
             raise
 
-    def hold_free(self, vmid: int) -> None:
-        """Raises GuestBusy while an action on this guest is under way."""
-        if running := self._busy.get(vmid):
-            raise running
-
     async def carry_out(
-        self, order: Order, on_progress: OnProgress = nobody, *, shown: Plan | None = None
+        self,
+        order: Order,
+        on_progress: OnProgress = nobody,
+        *,
+        shown: Plan | None = None,
+        begin: Begin = _at_once,
     ) -> Report:
         """Do it, once, and follow it to its end. Raises as `plan` does, and whatever the sending says.
 
-        `shown` is the plan a person agreed to: another guest under the same VMID is refused.
+        `shown` is the plan a person agreed to: another guest under the same VMID is refused. `begin` is awaited
+        when nothing speaks against it any more and nothing has been sent yet; what it raises calls it off.
         """
         began = self._clock.monotonic()
+        step = "refused"
         try:
             with self._alone(order):
                 plan = await self._planner.plan(order)
                 if shown is not None:
                     plan.held_against(shown)
+                await begin()
+                self._record("asked", order, plan.guest)
+                step = "ended"
                 report = await self._do(plan, began, on_progress)
-        except BotError as error:
-            self._refused(order, error, began)
+        except BaseException as error:
+            seconds = self._clock.monotonic() - began
+            self._record(step, order, outcome=f"{_certainty(error)}{error!s}", seconds=seconds)
             raise
         task = report.task
-        self._record(
-            "ended",
-            report.plan,
-            upid=task.upid if task else "",
-            outcome=task.message or task.end.value if task else "OK",
-            seconds=report.seconds,
-        )
+        outcome = (task.message or task.end.value) if task else "OK"
+        upid = task.upid if task else ""
+        self._record("ended", order, report.after or plan.guest, upid, outcome, report.seconds)
         return report
 
     async def _do(self, plan: Plan, began: float, on_progress: OnProgress) -> Report:
         action = ACTIONS[plan.order.verb]
-        self._record("asked", plan)
         with self._expected.stop_of(plan) as expected:
-            try:
-                try:
-                    plan, upid = await send(self._proxmox, self._clock, plan)
-                except GuestMoved:  # it was not there, so nothing was done: found again, once
-                    again = await self._planner.plan(plan.order)
-                    again.held_against(plan)
-                    plan, upid = await send(self._proxmox, self._clock, again)
-            except (TimedOut, NodeUnreachable) as error:
-                expected.sent = error.changing
-                raise
-            expected.sent = True
+            plan, upid = await self._send(plan, expected)
             task = None
             if upid is not None:
                 await on_progress(Progress(self._clock.monotonic() - began, upid=upid))
@@ -103,14 +101,37 @@ class Operations:
             expected.over = done and report.after is not None and report.after.state is State.RUNNING
         return report
 
+    async def _send(self, plan: Plan, expected: Expectation) -> tuple[Plan, str | None]:
+        """Once; a second time only where the guest was not there, so that nothing was done."""
+        try:
+            try:
+                started = await self._sending.start(plan)
+            except GuestMoved:
+                again = await self._planner.plan(plan.order)
+                again.held_against(plan)
+                started = await self._sending.start(again)
+        except (TimedOut, NodeUnreachable, BadAnswer) as error:
+            expected.sent = error.changing
+            raise
+        expected.sent = True
+        return started
+
+    def _hold_free(self, vmid: int) -> None:
+        """Raises GuestBusy while an action on this guest is under way."""
+        if running := self._busy.get(vmid):
+            raise replace(running)
+
     @contextmanager
     def _alone(self, order: Order) -> Iterator[None]:
         """One action at a time per guest; the second is told who is doing what."""
-        self.hold_free(order.vmid)
-        known = self._reader.last.find(order.vmid) if self._reader.last else None
-        label = known.label if known else str(order.vmid)
+        self._hold_free(order.vmid)
+        known = self._reader.known(order.vmid)
         self._busy[order.vmid] = GuestBusy(
-            order.vmid, label, order.verb.value, order.actor.name, self._clock.now()
+            vmid=order.vmid,
+            label=known.label if known else str(order.vmid),
+            verb=order.verb.value,
+            by=order.actor.name,
+            since=self._clock.now(),
         )
         try:
             yield
@@ -121,19 +142,21 @@ class Operations:
         self, plan: Plan, action: Action, task: TaskResult | None, began: float, on_progress: OnProgress
     ) -> Report:
         report = Report(plan, task, None, 0.0)
-        target = plan.guest
-        if plan.order.verb is Verb.CREATE and report.good:
-            target = await self._copy_of(plan)
-        if plan.order.verb is Verb.DELETE and report.good:
-            pass
-        elif action.becomes and report.good:
-            after, settled = await self._settle(target, action.becomes, began, on_progress)
+        if not report.good:
+            report = replace(report, after=await self._look(plan.guest.vmid))
+        elif plan.order.verb is Verb.DELETE:
+            self._reader.learn(plan.guest.vmid, None)
+        elif plan.order.verb is Verb.CREATE:
+            report = replace(report, after=await self._copy_of(plan))
+        elif action.becomes:
+            after, settled = await self._settle(plan.guest, action.becomes, began, on_progress)
             report = replace(report, after=after, settled=settled)
         else:
-            report = replace(report, after=await self._look(target) or target)
+            report = replace(report, after=await self._look(plan.guest.vmid))
+        if report.after is not None:
+            self._reader.learn(report.after.vmid, report.after)
         if plan.order.verb is Verb.RESIZE and report.good:
             report = replace(report, change=await self._changed(plan))
-        await self._refresh()
         return replace(report, seconds=self._clock.monotonic() - began)
 
     async def _settle(
@@ -141,28 +164,37 @@ class Operations:
     ) -> tuple[Guest | None, bool]:
         """Read the guest until it is as expected: HA acts later, and a QEMU reboot passes through stopped."""
         patience = SETTLE_SECONDS_HA if guest.ha_managed else SETTLE_SECONDS
-        waited, delay = 0.0, 0.5
+        since, delay = self._clock.monotonic(), 0.5
         while True:
-            now = await self._look(guest)
+            now = await self._look(guest.vmid)
             if now is not None and now.state is becomes:
                 return now, True
-            if waited >= patience:
+            if self._clock.monotonic() - since >= patience:
                 return now, False
             await on_progress(Progress(self._clock.monotonic() - began))
             await self._clock.sleep(delay)
-            waited, delay = waited + delay, min(delay * 2, 4.0)
+            delay = min(delay * 2, 4.0)
 
-    async def _look(self, guest: Guest) -> Guest | None:
+    async def _look(self, vmid: int) -> Guest | None:
         """The guest now, wherever it is, or None where it cannot be seen."""
         try:
-            return await self._planner.locate(guest.vmid)
+            return await self._planner.locate(vmid)
         except BotError:
             return None
 
     async def _copy_of(self, plan: Plan) -> Guest:
-        """The new guest, as the clone was ordered: the cluster's list may not show it yet."""
-        node = plan.target or plan.guest.node
-        return Guest(plan.new_vmid or 0, plan.guest.kind, node, State.STOPPED, plan.order.name)
+        """The new guest as it is, or as it was ordered where it cannot be read yet."""
+        ordered = Guest(
+            vmid=plan.new_vmid or 0,
+            kind=plan.guest.kind,
+            node=plan.target or plan.guest.node,
+            state=State.STOPPED,
+            name=plan.order.name,
+        )
+        try:
+            return await self._proxmox.status(ordered)
+        except ProxmoxError:
+            return ordered
 
     async def _changed(self, plan: Plan) -> Change | None:
         """What changed, and whether it waits for a restart (asked; guessed only if Proxmox is silent)."""
@@ -178,15 +210,15 @@ class Operations:
             return replace(change, waits_for_restart=not live)
         return replace(change, waits_for_restart=bool(waiting & {"cores", "memory"}))
 
-    async def _refresh(self) -> None:
-        """So that the next list or completion shows what was done; Proxmox itself may lag up to 10 s."""
-        try:
-            await self._reader.read(max_age=0)
-        except ProxmoxError:
-            return
-
-    def _record(self, step: str, plan: Plan, upid: str = "", outcome: str = "", seconds: float = 0.0) -> None:
-        order, guest = plan.order, plan.guest
+    def _record(
+        self,
+        step: str,
+        order: Order,
+        guest: Guest | None = None,
+        upid: str = "",
+        outcome: str = "",
+        seconds: float = 0.0,
+    ) -> None:
         self._audit.record(
             AuditRecord(
                 step=step,
@@ -194,24 +226,16 @@ class Operations:
                 operation=order.verb.value,
                 vmid=order.vmid,
                 detail=order.detail,
-                node=guest.node,
-                state=guest.state.value,
+                node=guest.node if guest else "",
+                state=guest.state.value if guest else "",
                 upid=upid,
                 outcome=outcome,
                 seconds=seconds,
             )
         )
 
-    def _refused(self, order: Order, error: BotError, began: float | None = None) -> None:
-        seconds = 0.0 if began is None else self._clock.monotonic() - began
-        self._audit.record(
-            AuditRecord(
-                step="refused",
-                actor=order.actor,
-                operation=order.verb.value,
-                vmid=order.vmid,
-                detail=order.detail,
-                outcome=str(error),
-                seconds=seconds,
-            )
-        )
+
+def _certainty(error: BaseException) -> str:
+    """`unknown: ` where the work may have been done, or may go on."""
+    certain = isinstance(error, BotError) and not getattr(error, "changing", False)
+    return "" if certain else f"unknown: {type(error).__name__}: "

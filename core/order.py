@@ -22,6 +22,8 @@ class Order:
     """CREATE: the wished VMID, None for the next free one."""
     cores: int | None = None
     memory_mb: int | None = None
+    mark: str | None = None
+    """Guest.mark of the guest the person saw (a button's), None where they named a VMID."""
     snapshot: str | None = None
     description: str = ""
     with_memory: bool = False
@@ -58,9 +60,11 @@ class Plan:
     """CREATE: a full copy, where the storage has no linked ones."""
 
     def held_against(self, shown: "Plan") -> None:
-        """Raises ChangedMeanwhile unless this is still the guest (and snapshot) a person agreed to."""
-        same = (self.guest.kind, self.guest.name) == (shown.guest.kind, shown.guest.name)
-        if not same or self.snapshot != shown.snapshot:
+        """Raises ChangedMeanwhile unless this is still the guest (and what would be lost) a person agreed to."""
+        same = self.guest.mark == shown.guest.mark and self.snapshot == shown.snapshot
+        if self.order.verb is Verb.DELETE:
+            same = same and (self.config, self.snapshots) == (shown.config, shown.snapshots)
+        if not same:
             raise ChangedMeanwhile(self.guest.vmid)
 
 
@@ -75,7 +79,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How an order ended. `after` is the guest as read again (None when it is gone or could not be read).
+    """How an order ended. `after` is the guest as read again (None when it is gone or could not be read);
+    of a new guest, what was ordered.
 
     `settled` is False when the task ended well but the guest is not yet in the state it should reach.
     """

@@ -1,16 +1,20 @@
 """From an order to a plan: decided, found, and checked against what speaks against it. Changes nothing."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from core.access import AccessRules, Operation, decide
 from core.actions import ACTIONS, Action, Verb, objection
 from core.clock import Clock
 from core.errors import (
     BalloonTooLarge,
+    ChangedMeanwhile,
     GuestMoved,
     GuestNotFound,
     MemoryNotSaved,
     NodeUnreachable,
+    NothingGiven,
     NothingToChange,
     SnapshotExists,
     SnapshotNotFound,
@@ -23,6 +27,8 @@ from core.order import Change, Order, Plan
 from core.proxmox import Proxmox
 from core.reading import ClusterReader
 
+T = TypeVar("T")
+
 
 class Planner:
     """The first half of every action. `home_node` is where new guests go when the storage allows it."""
@@ -33,19 +39,26 @@ class Planner:
         self._proxmox, self._reader, self._clock = proxmox, reader, clock
         self._rules, self._home = rules, home_node
 
-    async def locate(self, vmid: int) -> Guest:
-        """The guest as it is this moment, wherever it is. Raises GuestNotFound or a ProxmoxError."""
+    async def at(self, vmid: int, work: Callable[[Guest], Awaitable[T]]) -> T:
+        """Work on the guest as it is this moment, wherever it is; found again, once, if it moves meanwhile.
+
+        Raises GuestNotFound, a ProxmoxError, and what the work raises. The work must change nothing.
+        """
         checked_vmid(vmid)
         guest = (await self._reader.read()).find(vmid) or (await self._reader.read(max_age=0)).find(vmid)
         if guest is None:
             raise GuestNotFound(vmid)
         try:
-            return await self._status(guest)
+            return await work(await self._status(guest))
         except GuestMoved:
             moved = (await self._reader.read(max_age=0)).find(vmid)
             if moved is None or moved.node == guest.node:
                 raise GuestNotFound(vmid) from None
-            return await self._status(moved)
+            return await work(await self._status(moved))
+
+    async def locate(self, vmid: int) -> Guest:
+        """The guest as it is this moment, wherever it is. Raises GuestNotFound or a ProxmoxError."""
+        return await self.at(vmid, _itself)
 
     async def _status(self, guest: Guest) -> Guest:
         if self._reader.last and not self._reader.last.node_online(guest.node):
@@ -62,7 +75,11 @@ class Planner:
         """What would happen. Raises a Refused or ProxmoxError when it would not."""
         self.permit(order)
         _check_words(order)
-        guest = await self.locate(order.vmid)
+        return await self.at(order.vmid, lambda guest: self._plan(order, guest))
+
+    async def _plan(self, order: Order, guest: Guest) -> Plan:
+        if order.mark is not None and order.mark != guest.mark:
+            raise ChangedMeanwhile(guest.vmid)
         action = ACTIONS[order.verb]
         refusal = objection(action, guest)
         if refusal and not action.needs_unprotected:  # those are judged with their configuration
@@ -88,11 +105,17 @@ class Planner:
 
     async def _resize(self, order: Order, guest: Guest) -> Plan:
         config = await self._proxmox.config(guest)
-        if change_of(order, config) is None:
+        if change_of(order, config) is None and not await self._takes_back(order, guest):
             raise NothingToChange(guest.vmid, guest.label)
         if order.memory_mb and config.balloon_mb and config.balloon_mb > order.memory_mb:
             raise BalloonTooLarge(guest.vmid, guest.label, order.memory_mb, config.balloon_mb)
         return Plan(order, guest, config)
+
+    async def _takes_back(self, order: Order, guest: Guest) -> bool:
+        """Whether the values asked for hold now, but others wait for the next restart."""
+        wished = {"cores"} if order.cores is not None else set()
+        wished |= {"memory"} if order.memory_mb is not None else set()
+        return any(item.key in wished and item.pending for item in await self._proxmox.pending(guest))
 
     async def _create(self, order: Order, guest: Guest) -> Plan:
         if order.new_vmid is not None and (await self._reader.read(max_age=0)).find(order.new_vmid):
@@ -118,8 +141,14 @@ class Planner:
         return Plan(order, guest, snapshots=snapshots)
 
 
+async def _itself(guest: Guest) -> Guest:
+    return guest
+
+
 def _check_words(order: Order) -> None:
     """What can be refused without asking Proxmox anything."""
+    if order.verb is Verb.RESIZE and order.cores is None and order.memory_mb is None:
+        raise NothingGiven
     checked_vmid(order.vmid)
     if order.verb is Verb.CREATE:
         checked_guest_name(order.name or "")

@@ -1,13 +1,20 @@
 """The last read of the cluster, shared by everything that only wants to look."""
 
 import asyncio
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from core.clock import Clock
 from core.guest import Cluster, Guest, Snapshot
 from core.proxmox import Proxmox
 
+T = TypeVar("T")
+
 FRESH = 10.0
 """Seconds a read serves completions and lists: Proxmox itself renews its figures every 10 s (pvestatd)."""
+LEARNED_SECONDS = 12.0
+"""How long what was seen of one guest is truer than the list: pvestatd's round, and pmxcfs' 2 s of caching."""
 
 
 class ClusterReader:
@@ -16,47 +23,82 @@ class ClusterReader:
     def __init__(self, proxmox: Proxmox, clock: Clock) -> None:
         self._proxmox, self._clock = proxmox, clock
         self._flight: asyncio.Task[Cluster] | None = None
+        self._next: asyncio.Task[Cluster] | None = None
+        self._learned: dict[int, tuple[float, Guest | None]] = {}
         self.last: Cluster | None = None
 
+    def known(self, vmid: int) -> Guest | None:
+        """The guest as last read, without asking."""
+        return self.last.find(vmid) if self.last else None
+
+    def learn(self, vmid: int, guest: Guest | None) -> None:
+        """What an action has just seen of a guest (None: it is gone). The list shows it from now on."""
+        self._learned[vmid] = (self._clock.monotonic() + LEARNED_SECONDS, guest)
+        if self.last is not None:
+            self.last = self._with_learned(self.last)
+
     async def read(self, max_age: float = FRESH) -> Cluster:
-        """A read at most `max_age` seconds old (0: made after this call). Raises ProxmoxError."""
+        """A read at most `max_age` seconds old (0: begun after this call). Raises ProxmoxError."""
         if self.last is not None and self._clock.monotonic() - self.last.read_at < max_age:
             return self.last
-        if self._flight is None or max_age == 0:
-            self._flight = asyncio.create_task(self._fetch())
-            self._flight.add_done_callback(_seen)
+        if self._flight is None:
+            self._flight = _flight(self._fetch())
+        elif max_age == 0:
+            if self._next is None:
+                self._next = _flight(self._after(self._flight))
+            return await asyncio.shield(self._next)
         return await asyncio.shield(self._flight)
+
+    async def _after(self, flight: asyncio.Task[Cluster]) -> Cluster:
+        """The read after the one under way."""
+        await asyncio.wait({flight})
+        self._flight, self._next = self._next, None
+        return await self._fetch()
 
     async def _fetch(self) -> Cluster:
         try:
-            cluster = await self._proxmox.cluster()
-            if self.last is None or cluster.read_at >= self.last.read_at:
-                self.last = cluster
-            return cluster
+            self.last = self._with_learned(await self._proxmox.cluster())
+            return self.last
         finally:
             if self._flight is asyncio.current_task():
                 self._flight = None
 
-
-def _seen(flight: asyncio.Task[Cluster]) -> None:
-    """Whoever asked may have gone: the error is theirs, not the event loop's to complain about."""
-    if not flight.cancelled():
-        flight.exception()
+    def _with_learned(self, cluster: Cluster) -> Cluster:
+        now = self._clock.monotonic()
+        self._learned = {vmid: kept for vmid, kept in self._learned.items() if now < kept[0]}
+        if not self._learned:
+            return cluster
+        guests = {guest.vmid: guest for guest in cluster.guests}
+        for vmid, (_, guest) in self._learned.items():
+            guests.pop(vmid, None)
+            if guest is not None:
+                guests[vmid] = guest
+        return replace(cluster, guests=tuple(guests[vmid] for vmid in sorted(guests)))
 
 
 class SnapshotReader:
-    """Snapshot lists for completions, kept as long as a cluster read, one guest at a time."""
+    """Snapshot lists for completions, kept as long as a cluster read; one request per guest at a time."""
 
     def __init__(self, proxmox: Proxmox, clock: Clock) -> None:
         self._proxmox, self._clock = proxmox, clock
-        self._kept: dict[int, tuple[float, tuple[Snapshot, ...]]] = {}
+        self._kept: dict[int, tuple[float, asyncio.Task[tuple[Snapshot, ...]]]] = {}
 
     async def read(self, guest: Guest) -> tuple[Snapshot, ...]:
         """At most FRESH seconds old. Raises ProxmoxError."""
         now = self._clock.monotonic()
         self._kept = {vmid: kept for vmid, kept in self._kept.items() if now - kept[0] < FRESH}
-        if guest.vmid in self._kept:
-            return self._kept[guest.vmid][1]
-        snapshots = await self._proxmox.snapshots(guest)
-        self._kept[guest.vmid] = (now, snapshots)
-        return snapshots
+        if guest.vmid not in self._kept:
+            self._kept[guest.vmid] = (now, _flight(self._proxmox.snapshots(guest)))
+        flight = self._kept[guest.vmid][1]
+        try:
+            return await asyncio.shield(flight)
+        except Exception:
+            self._kept.pop(guest.vmid, None)
+            raise
+
+
+def _flight(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """A task for whoever asks. They may all have gone when it fails: then the event loop need not complain."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task

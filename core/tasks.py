@@ -26,11 +26,14 @@ class TaskEnd(StrEnum):
     WARNINGS = "warnings"
     ERROR = "error"
     VANISHED = "vanished"
+    LOST = "lost"
 
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """How a task ended. `message` is Proxmox' exit text; `log` its last lines where it was not OK."""
+    """How a task ended: VANISHED is what Proxmox does not know any more, LOST what could not be asked for.
+
+    `message` is Proxmox' exit text; `log` its last lines where it was not OK."""
 
     end: TaskEnd
     upid: str
@@ -101,7 +104,7 @@ async def follow(proxmox: Proxmox, clock: Clock, upid: str, on_progress: OnProgr
     """Wait for the task's end, however long it takes, and say how it ended.
 
     Looks after 0.5, 1, 2 and then every 4 s. While Proxmox does not answer it goes on looking, for
-    ten minutes; a task Proxmox does not know (any more) is VANISHED.
+    ten minutes, and then calls it LOST; a task Proxmox does not know (any more) is VANISHED.
     """
     began = seen = clock.monotonic()
     delay, percent, log = 0.5, None, _Log(proxmox, upid)
@@ -115,7 +118,7 @@ async def follow(proxmox: Proxmox, clock: Clock, upid: str, on_progress: OnProgr
         except ProxmoxError:
             out_of_sight = True
             if clock.monotonic() - seen > LOST_AFTER:
-                return TaskResult(TaskEnd.VANISHED, upid)
+                return TaskResult(TaskEnd.LOST, upid)
         else:
             seen = clock.monotonic()
             if not status.running:

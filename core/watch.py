@@ -83,7 +83,14 @@ class SourceBack:
     seconds: float
 
 
-Event = GuestDown | GuestBack | OrderedStop | SourceDown | SourceBack
+@dataclass(frozen=True, slots=True)
+class ListUnsaved:
+    """The watch list cannot be written; `reason` as the store names it."""
+
+    reason: str
+
+
+Event = GuestDown | GuestBack | OrderedStop | SourceDown | SourceBack | ListUnsaved
 
 
 def step(
@@ -123,7 +130,8 @@ def _guest_step(
     watched: Watched, guest: Guest, now: Moment, ordered: Mapping[int, str]
 ) -> tuple[Watched, Event | None]:
     new = guest.state
-    if guest.template or new is State.UNKNOWN or new is watched.state:
+    # PRELAUNCH is a moment on the way up, and also how a stopped VM looks while vzdump reads it (-S): no change
+    if guest.template or new in (State.UNKNOWN, State.PRELAUNCH, watched.state):
         return watched, None
     began = now.unix - guest.uptime if new is State.RUNNING and guest.uptime else now.unix
     if watched.state is State.UNKNOWN:

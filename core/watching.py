@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Protocol
 
+from core.actions import Verb
 from core.clock import Clock
 from core.errors import (
     AlreadyWatched,
@@ -11,12 +12,14 @@ from core.errors import (
     NothingVisible,
     NotWatched,
     ProxmoxError,
+    StoreFailed,
 )
 from core.expected import ExpectedStops
 from core.guest import Cluster, Guest, State
 from core.names import checked_vmid
+from core.order import Report
 from core.reading import ClusterReader
-from core.watch import Event, Moment, OrderedStop, Watched, WatchState, step
+from core.watch import Event, ListUnsaved, Moment, OrderedStop, Watched, WatchState, step
 
 
 class WatchStore(Protocol):
@@ -27,7 +30,7 @@ class WatchStore(Protocol):
 
 
 class Watch:
-    """Holds the state; every change is stored before it counts."""
+    """Holds the state; a person's change is stored before it counts."""
 
     def __init__(
         self, reader: ClusterReader, clock: Clock, expected: ExpectedStops, store: WatchStore
@@ -36,10 +39,12 @@ class Watch:
         self.state = WatchState()
         self.trouble: BotError | None = None
         """Why the last read failed, None while reads succeed."""
+        self._stored: tuple[Watched, ...] = ()
+        self._unsaved = False
 
     def begin(self, guests: tuple[Watched, ...]) -> None:
         """Start from what was stored."""
-        self.state = WatchState(guests)
+        self.state, self._stored = WatchState(guests), guests
 
     def find(self, vmid: int) -> Watched | None:
         return next((watched for watched in self.state.guests if watched.vmid == vmid), None)
@@ -50,8 +55,7 @@ class Watch:
             raise AlreadyWatched(guest.vmid, guest.label)
         if guest.template:
             raise CannotWatchTemplate(guest.vmid, guest.label)
-        since = self._clock.now() - guest.uptime if guest.state is State.RUNNING and guest.uptime else None
-        self._keep((*self.state.guests, Watched(guest.vmid, guest.state, since)))
+        self._keep((*self.state.guests, Watched(guest.vmid)))
 
     def remove(self, vmid: int) -> None:
         """Watch it no longer. Raises BadVmid, NotWatched, StoreFailed."""
@@ -59,13 +63,30 @@ class Watch:
             raise NotWatched(vmid)
         self._keep(tuple(watched for watched in self.state.guests if watched.vmid != vmid))
 
+    def heed(self, report: Report) -> bool:
+        """What the bot itself did to a watched guest; whether it was taken off the list, since it is deleted."""
+        vmid, after = report.plan.order.vmid, report.after
+        watched = self.find(vmid)
+        if watched is None or not report.good:
+            return False
+        try:
+            if report.plan.order.verb is Verb.DELETE:
+                self.remove(vmid)
+                return True
+            if after is not None and after.state is State.STOPPED is not watched.state:
+                stopped = Watched(vmid, State.STOPPED, self._clock.now())
+                self._keep((*(other for other in self.state.guests if other.vmid != vmid), stopped))
+        except StoreFailed:
+            return False  # the next poll tells of the trouble
+        return False
+
     def _keep(self, guests: tuple[Watched, ...]) -> None:
         guests = tuple(sorted(guests, key=lambda watched: watched.vmid))
         self._store.save(guests)
-        self.state = replace(self.state, guests=guests)
+        self.state, self._stored = replace(self.state, guests=guests), guests
 
     async def poll(self) -> tuple[Event, ...]:
-        """One read, one step. A read that fails is a step too. Raises StoreFailed; the step then comes again."""
+        """One read, one step. A read that fails is a step too; a list that cannot be saved stops no alarm."""
         read: Cluster | None = None
         try:
             read = await self._reader.read(max_age=0)
@@ -73,12 +94,20 @@ class Watch:
         except ProxmoxError as error:
             self.trouble = error
         now = Moment(self._clock.monotonic(), self._clock.now())
-        before = self.state
-        after, events = step(before, read, now, self._expected.current())
-        if after.guests != before.guests:
-            self._store.save(after.guests)
-        self.state = after
+        self.state, events = step(self.state, read, now, self._expected.current())
         for event in events:
             if isinstance(event, OrderedStop):
                 self._expected.seen(event.vmid)
-        return events
+        return (*events, *self._save())
+
+    def _save(self) -> tuple[ListUnsaved, ...]:
+        """Store what changed. A failure is told once, and tried again with every poll."""
+        if self.state.guests == self._stored:
+            return ()
+        try:
+            self._store.save(self.state.guests)
+        except StoreFailed as error:
+            told, self._unsaved = self._unsaved, True
+            return () if told else (ListUnsaved(error.reason),)
+        self._stored, self._unsaved = self.state.guests, False
+        return ()

@@ -211,7 +211,9 @@ class FakeProxmox:
         error = await self._meet(method)
         self._there(guest)
         prefix = "qm" if guest.kind is Kind.QEMU else "vz"
-        upid = self.start_task(kind if kind.startswith("ha") else prefix + kind, guest.vmid, guest.node, effect)
+        upid = self.start_task(
+            kind if kind.startswith("ha") else prefix + kind, guest.vmid, guest.node, effect
+        )
         if error is not None:
             raise error
         return upid
@@ -318,9 +320,7 @@ class FakeProxmox:
         def effect() -> None:
             config = self.configs.get(guest.vmid, CONFIG)
             if guest.state is State.STOPPED or guest.kind is Kind.LXC:
-                config = replace(
-                    config, cores=cores or config.cores, memory_mb=memory_mb or config.memory_mb
-                )
+                config = replace(config, cores=cores or config.cores, memory_mb=memory_mb or config.memory_mb)
                 self.configs[guest.vmid] = config
                 return
             asked = {"cores": cores, "memory": memory_mb}
@@ -401,9 +401,7 @@ class World:
         self.expected = ExpectedStops(self.clock)
         self.reader = ClusterReader(kept, self.clock)
         self.planner = Planner(kept, self.reader, self.clock, RULES, home)
-        self.operations = Operations(
-            kept, self.reader, self.clock, self.planner, self.ledger, self.expected
-        )
+        self.operations = Operations(kept, self.reader, self.clock, self.planner, self.ledger, self.expected)
 
     def order(self, verb: Verb, vmid: int = 101, actor: Actor = AKIKO, **values: object) -> Order:
         return Order(verb, vmid, actor, **values)  # type: ignore[arg-type]  # the tests know the fields

@@ -31,6 +31,8 @@ PATIENCE = 20.0
 """Seconds after which what a test waits for is taken not to come."""
 INTERVAL = 5
 """Seconds between two looks at Proxmox: the least that the bot allows."""
+_CONNECTED = "has connected to Gateway"
+"""What discord.py logs when the gateway has let it in, which is after its commands are registered."""
 _LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE")
 
 
@@ -156,13 +158,10 @@ class ProcessStage:
 
     async def start(self, *arguments: str, **settings: str) -> None:
         """Start a bot process; returns when it is connected and its commands are registered."""
-        before = len(self.server.requests("PUT", "/commands"))
-        await self.launch(*arguments, **settings)
-        await self.until(
-            lambda: self.server.gateway.connected and len(self.server.requests("PUT", "/commands")) > before,
-            "a connected bot with its commands registered",
-            alive=True,
-        )
+        log = self.directory / "bot.log"
+        before = log.read_text("utf-8").count(_CONNECTED) if log.exists() else 0
+        bot = await self.launch(*arguments, **settings)
+        await self.until(lambda: bot.output().count(_CONNECTED) > before, "a connected bot", alive=True)
 
     async def restart(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End the bot and start it again as it was."""

@@ -8,7 +8,18 @@ from core.actions import ACTIONS, Verb, can_act, objection
 from core.errors import GuestLocked, GuestProtected, NotATemplate, Refused, TemplateRefused, WrongState
 from core.guest import Guest, Kind, State
 
-LOCKS = (None, "backup", "clone", "migrate", "snapshot", "rollback", "suspended", "suspending", "mounted", "new")
+LOCKS = (
+    None,
+    "backup",
+    "clone",
+    "migrate",
+    "snapshot",
+    "rollback",
+    "suspended",
+    "suspending",
+    "mounted",
+    "new",
+)
 NOT_STOPPED = {
     State.RUNNING,
     State.PAUSED,

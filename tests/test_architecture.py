@@ -67,7 +67,8 @@ class Module:
         hidden = {
             id(inner)
             for node in ast.walk(self.tree)
-            if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+            if isinstance(node, ast.If)
+            and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
             for statement in node.body
             for inner in ast.walk(statement)
         }
@@ -106,9 +107,7 @@ def test_imports_go_one_way(module: Module) -> None:
     for name, types_only in module.imports():
         room = name.split(".")[0]
         if room in own and room != module.room:
-            allowed = room in MAY_KNOW[module.room] or (
-                types_only and (module.name, room) in FOR_TYPES_ONLY
-            )
+            allowed = room in MAY_KNOW[module.room] or (types_only and (module.name, room) in FOR_TYPES_ONLY)
             assert allowed, f"{module.name} imports {name}"
         assert room not in NEVER, f"{module.name} imports {name}"
         if room in FOREIGN:
@@ -187,7 +186,7 @@ def comments(path: Path) -> Iterator[str]:
         )
 
 
-IGNORE = re.compile(r"#\s*(?:noqa|type:\s*ignore|pragma|pylint|nosec|fmt:|pyright)", re.IGNORECASE)
+IGNORE = re.compile(r"#\s*(?:noqa|type:\s*ignore|pragma|pylint|nosec|pyright)", re.IGNORECASE)
 NOQA = re.compile(r"#\s*noqa:\s*[A-Z]+[0-9]+(?:\s*,\s*[A-Z]+[0-9]+)*\s*(?:-|#|–)\s*\S.{7,}")
 TYPE_IGNORE = re.compile(r"#\s*type:\s*ignore\[[a-z, -]+\]\s*#\s*\S.{7,}")
 
@@ -198,8 +197,7 @@ def test_every_ignore_names_its_rule_and_its_reason() -> None:
         for folder in (*ROOMS, "tests", "tools", "playground")
         for path in sorted((ROOT / folder).rglob("*.py"))
         for comment in comments(path)
-        if IGNORE.search(comment)
-        and not (NOQA.search(comment) or TYPE_IGNORE.search(comment))
+        if IGNORE.search(comment) and not (NOQA.search(comment) or TYPE_IGNORE.search(comment))
     ]
     for module in MODULES:
         wrong += [

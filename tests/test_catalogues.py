@@ -47,7 +47,7 @@ def catalogue(language: str) -> dict[Message, tuple[str, ...]]:
         if message.id:
             key = message.id if isinstance(message.id, str) else (message.id[0], message.id[1])
             text = message.string
-            found[key] = (text,) if isinstance(text, str) else tuple(text)
+            found[key] = (text,) if isinstance(text, str) else tuple(text or ())
             assert not message.fuzzy, key
     return found
 
@@ -77,9 +77,7 @@ def test_japanese_is_japanese_and_english_is_english() -> None:
     same = {message for message, texts in catalogue("ja").items() if not JAPANESE.search(" ".join(texts))}
     # What Japanese administrators write in Latin letters too: units, names of things, nothing that is a sentence.
     sentences = [
-        message
-        for message in same
-        if len(re.sub(r"\{\w+\}", "", " ".join(english(message))).split()) > 1
+        message for message in same if len(re.sub(r"\{\w+\}", "", " ".join(english(message))).split()) > 1
     ]
     assert sentences == []
 
@@ -147,7 +145,7 @@ def values_of(name: str, hint: Any) -> list[object]:
         return [verb.value for verb in Verb]
     if name == "option":
         return ["cores", "memory_mb"]  # the option's own name
-    return {
+    choices: dict[Any, list[object]] = {
         int: [101],
         int | None: [101, None],
         float: [NOON],
@@ -156,7 +154,8 @@ def values_of(name: str, hint: Any) -> list[object]:
         str | None: [HOSTILE, None],
         State: list(State),
         Kind: list(Kind),
-    }[hint]
+    }
+    return choices[hint]
 
 
 def examples(error: type[BotError]) -> list[BotError]:
@@ -223,9 +222,7 @@ def test_every_verb_has_its_words(t: Text) -> None:
         (Verb.START, "it just did not work", None),
     ],
 )
-def test_what_a_task_said_is_explained_where_it_is_known(
-    verb: Verb, message: str, word: str | None
-) -> None:
+def test_what_a_task_said_is_explained_where_it_is_known(verb: Verb, message: str, word: str | None) -> None:
     english, japanese = hint(TEXTS.of("en"), verb, message), hint(TEXTS.of("ja"), verb, message)
     if word is None:
         assert english is japanese is None

@@ -57,7 +57,7 @@ HOSTILE = [
     "<@1>",
     "1٣",
     "a٣b",
-    "ab１",  # noqa: RUF001 - full-width on purpose
+    "ab１",
     "é1",
     "日本",
     "K\u212a",  # the Kelvin sign, which lower-cases to k
@@ -244,7 +244,7 @@ def test_real_upids_are_taken_apart(text: str, parts: tuple[str, str, str, str, 
         REAL.replace("0000A1B2", "0000A1BG"),
         REAL.replace("00C3D4E5", "0000C3D4E5"),
         REAL.replace("6716F2A0", "-6716F2A"),
-        REAL.replace("6716F2A0", "6716F2A０"),  # noqa: RUF001 - full-width on purpose
+        REAL.replace("6716F2A0", "6716F2A０"),
         REAL.replace("qmstart", ""),
         REAL.replace("qmstart", "qm start"),
         REAL.replace("qmstart", "../../../../access/users"),

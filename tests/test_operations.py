@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ LATE = TimedOut("pve1", True)
 SNAPSHOT = Snapshot("before", 1_789_000_000, "before the update", False, None)
 
 
-def create(world: World, **values: object) -> Order:
+def create(world: World, **values: Any) -> Order:
     return world.order(Verb.CREATE, 900, **{"name": "new01", **values})
 
 
@@ -271,7 +272,7 @@ async def test_refused_before_anything_is_sent(
     verb: Verb,
     vmid: int,
     found: Guest,
-    values: dict[str, object],
+    values: dict[str, Any],
     prepare: Prepare,
     error: type[BotError],
 ) -> None:
@@ -335,7 +336,7 @@ async def test_a_guest_that_moves_just_before_the_request_is_found_again() -> No
 
 async def test_it_is_found_again_once_only() -> None:
     world = World([STOPPED])
-    flee = [lambda node=node: world.proxmox.change(101, node=node) for node in ("pve2", "pve1", "pve2")]  # type: ignore[misc]  # a default binds the value
+    flee = [lambda node=node: world.proxmox.change(101, node=node) for node in ("pve2", "pve1", "pve2")]
     world.proxmox.next("power", *flee)
     with pytest.raises(GuestMoved):
         await world.operations.carry_out(world.order(Verb.START))
@@ -815,7 +816,7 @@ async def test_a_good_task_without_its_state_is_not_waited_for_so_long_without_h
         world.proxmox.tasks[upid].effect = lambda: None
         return upid
 
-    world.proxmox.power = idle  # type: ignore[method-assign]  # a task that ends well and does nothing
+    world.proxmox.power = idle  # type: ignore[method-assign, assignment]  # a task that ends well and does nothing
     report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
     assert not report.settled
     assert SETTLE_SECONDS <= report.seconds < SETTLE_SECONDS + 20

@@ -94,6 +94,14 @@ async def test_a_signal_ends_it(stage: ProcessStage, number: signal.Signals) -> 
     await stage.until(lambda: not stage.server.gateway.sessions, "a farewell to Discord's gateway")
 
 
+async def test_a_signal_ends_it_while_it_is_starting(stage: ProcessStage) -> None:
+    stage.server.delay("PUT", "/commands", 10.0)
+    bot = await stage.launch()
+    await stage.until(lambda: stage.server.requests("GET", "/@me"), "a log-in", alive=True)
+    code, seconds = await bot.end()
+    assert (code, seconds < 5.0) == (0, True), seconds
+
+
 @TOLD_BY_SIGNAL
 async def test_a_followed_task_is_told_of_the_end(stage: ProcessStage, number: signal.Signals) -> None:
     await stage.start()
@@ -340,7 +348,6 @@ async def test_a_command_given_while_the_gateway_is_away_is_replayed(
     stage: ProcessStage, code: int | None
 ) -> None:
     await stage.start()
-    await (await stage.say(stage.akiko, "list")).until("palworld")
     await stage.server.drop_gateway(code)
     reply = await stage.say(stage.akiko, "start", vmid=VM)
     await reply.until("was started")

@@ -104,9 +104,7 @@ async def test_no_word_about_the_end_is_not_ok() -> None:
     clock = FakeClock()
     proxmox = Wordless(clock)
     upid = proxmox.start_task("qmstart", 101, "pve1", lambda: None)
-    assert await follow(proxmox, clock, upid) == TaskResult(
-        TaskEnd.ERROR, upid, "unexpected status"
-    )
+    assert await follow(proxmox, clock, upid) == TaskResult(TaskEnd.ERROR, upid, "unexpected status")
 
 
 async def test_an_error_is_told_although_its_log_cannot_be_read() -> None:

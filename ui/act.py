@@ -19,43 +19,24 @@ from ui.text import Text
 
 async def act(services: Services, reply: Reply, order: Order, *, shown: Plan | None = None) -> None:
     """Carry it out, showing progress and the outcome in the reply's message."""
-    t, guest = reply.t, _name(services, order)
-    reply.on_farewell(lambda: farewell(t, order, guest))
-    if shown is not None:  # the question's buttons go at once: what was pressed is under way
-        await reply.show(working(t, order, guest, Progress(0)), working=True)
-    report = await services.operations.carry_out(
-        order, reply.progress(lambda progress: working(t, order, guest, progress)), shown=shown
-    )
-    text, colour = outcome_text(t, report)
-    await reply.show(card(text, footer(t, report), colour=colour, buttons=_next_steps(t, report)))
+    report = await _carry_out(services, reply, order, (), shown)
+    text, colour = _told(services, reply.t, report)
+    buttons = _next_steps(reply.t, report)
+    await reply.show(card(text, footer(reply.t, report), colour=colour, buttons=buttons))
 
 
 async def act_on_panel(services: Services, reply: Reply, order: Order) -> None:
     """The same from a panel's button: the panel goes on as a panel, with the outcome as its note."""
-    services.operations.hold_free(order.vmid)
-    t, guest = reply.t, _name(services, order)
-    reply.on_farewell(lambda: farewell(t, order, guest))
-    known = services.reader.last.find(order.vmid) if services.reader.last else None
-    buttons = guest_buttons(t, known, disabled=True) if known else []
-    await reply.show(working(t, order, guest, Progress(0), buttons), working=True)
-    try:
-        report = await services.operations.carry_out(
-            order, reply.progress(lambda progress: working(t, order, guest, progress, buttons))
-        )
-    except BotError:
-        await _panel_or_refresh(services, reply, order, "")
-        raise
-    text, _ = outcome_text(t, report)
-    await _panel_or_refresh(services, reply, order, f"{text}\n{footer(t, report)}")
-
-
-async def _panel_or_refresh(services: Services, reply: Reply, order: Order, note: str) -> None:
-    """The panel again; where the guest cannot be read just now, what is known and a button to try again."""
+    known = services.reader.known(order.vmid)
+    buttons = guest_buttons(reply.t, known, disabled=True) if known else []
+    report = await _carry_out(services, reply, order, buttons, None)
+    text, _ = _told(services, reply.t, report)
+    note = f"{text}\n{footer(reply.t, report)}"
     try:
         await show_panel(services, reply, order.vmid, note)
-    except BotError as error:
-        buttons = [refresh_button(reply.t, order.vmid)]
-        await reply.show(card(note, sentence(reply.t, error), colour=Colour.WARN, buttons=buttons))
+    except BotError as error:  # it is done, but the guest cannot be read just now
+        again = [refresh_button(reply.t, order.vmid)]
+        await reply.show(card(note, sentence(reply.t, error), colour=Colour.WARN, buttons=again))
 
 
 async def show_panel(services: Services, reply: Reply, vmid: int, note: str = "") -> None:
@@ -64,9 +45,25 @@ async def show_panel(services: Services, reply: Reply, vmid: int, note: str = ""
     await reply.show(panel(reply.t, details, services.clock.now(), note))
 
 
-def _name(services: Services, order: Order) -> str:
-    known = services.reader.last.find(order.vmid) if services.reader.last else None
-    return title(known) if known else f"**{order.vmid}**"
+async def _carry_out(
+    services: Services, reply: Reply, order: Order, buttons: list[Item] | tuple[()], shown: Plan | None
+) -> Report:
+    t, known = reply.t, services.reader.known(order.vmid)
+    guest = title(known) if known else f"**{order.vmid}**"
+
+    async def begin() -> None:
+        await reply.begin(working(t, order, guest, Progress(0), buttons), farewell(t, order, guest))
+
+    on_progress = reply.progress(lambda progress: working(t, order, guest, progress, buttons))
+    return await services.operations.carry_out(order, on_progress, shown=shown, begin=begin)
+
+
+def _told(services: Services, t: Text, report: Report) -> tuple[str, Colour]:
+    """The outcome, with what it meant for the watch list."""
+    text, colour = outcome_text(t, report)
+    if services.watch.heed(report):
+        text += "\n" + t("It was taken off the watch list, too.")
+    return text, colour
 
 
 def _next_steps(t: Text, report: Report) -> list[Item]:
@@ -75,9 +72,9 @@ def _next_steps(t: Text, report: Report) -> list[Item]:
     if not report.good or after is None:
         return []
     if verb is Verb.CREATE:
-        return [guest_button(t, Verb.START, after.vmid)]
+        return [guest_button(t, Verb.START, after)]
     if report.change and report.change.waits_for_restart:
-        return [guest_button(t, Verb.REBOOT, after.vmid, label=t("Reboot now"))]
+        return [guest_button(t, Verb.REBOOT, after, label=t("Reboot now"))]
     if verb is Verb.SNAPSHOT_ROLLBACK and after.state is State.STOPPED:
-        return [guest_button(t, Verb.START, after.vmid)]
+        return [guest_button(t, Verb.START, after)]
     return []

@@ -2,22 +2,21 @@
 
 import asyncio
 import logging
-from collections import deque
+import secrets
 
 import discord
 
 from core.clock import Clock
 from core.errors import BotError
-from core.watch import Event, GuestBack, GuestDown, OrderedStop, SourceBack, SourceDown
+from core.watch import Event, GuestBack, GuestDown, ListUnsaved, OrderedStop, SourceBack, SourceDown
 from ui.render import ALARM, BACK, WARNING, code, duration, kind_word, title, when
-from ui.reply import Trouble
+from ui.reply import Trouble, incident_of
 from ui.sentences import sentence
 from ui.text import Text
 
 _log = logging.getLogger(__name__)
 
 RETRY_LONGEST = 60.0
-WAITING_MOST = 1000
 
 
 def alert_text(t: Text, event: Event, trouble: BotError | None = None) -> str | None:
@@ -54,6 +53,13 @@ def alert_text(t: Text, event: Event, trouble: BotError | None = None) -> str | 
         case SourceBack(seconds):
             text = t("Proxmox can be read again after {time}. Watching goes on.", time=duration(t, seconds))
             return f"{BACK} {text}"
+        case ListUnsaved(reason):
+            text = t(
+                "The watch list cannot be saved ({reason}). Watching goes on, but a restart would forget what "
+                "happened since. Check the disk.",
+                reason=code(reason),
+            )
+            return f"{WARNING} {text}"
         case OrderedStop():
             return None
 
@@ -63,33 +69,44 @@ class AlertSender:
 
     def __init__(self, client: discord.Client, channel_id: int, clock: Clock) -> None:
         self._client, self._channel_id, self._clock = client, channel_id, clock
-        self._waiting: deque[str] = deque(maxlen=WAITING_MOST)
-        self._something = asyncio.Event()
+        self._waiting: asyncio.Queue[str] = asyncio.Queue()
 
     def put(self, text: str) -> None:
-        self._waiting.append(text)
-        self._something.set()
+        self._waiting.put_nowait(text)
 
     async def run(self) -> None:
-        """For ever. Waits 1, 2, 4 … 60 s between tries while Discord is in trouble."""
-        delay = 1.0
+        """For ever."""
         while True:
-            await self._something.wait()
-            if not self._waiting:
-                self._something.clear()
-                continue
+            text = await self._waiting.get()
             try:
-                await self._send(self._waiting[0])
-            except (discord.Forbidden, discord.NotFound) as error:
-                _log.error("the alert channel %d cannot be written to: %s", self._channel_id, error.text)
-            except Trouble as error:
-                _log.warning("an alert could not be sent, it is tried again in %.0f s: %r", delay, error)
-                await self._clock.sleep(delay)
-                delay = min(delay * 2, RETRY_LONGEST)
-                continue
-            delay = 1.0
-            self._waiting.popleft()
+                await self._deliver(text)
+            except Exception as error:  # noqa: BLE001 - one alert that cannot be sent must not end all others
+                incident_of(error)
+            finally:
+                self._waiting.task_done()
 
-    async def _send(self, text: str) -> None:
+    async def drain(self) -> None:
+        """Until nothing waits any more."""
+        await self._waiting.join()
+
+    async def _deliver(self, text: str) -> None:
+        """Tried again after 1, 2, 4 … 60 s while Discord is in trouble. One nonce, so that Discord, having
+        taken a message whose answer got lost, does not show it twice."""
+        delay, nonce = 1.0, secrets.randbits(62)
         channel = self._client.get_partial_messageable(self._channel_id)
-        await channel.send(text, allowed_mentions=discord.AllowedMentions.none(), suppress_embeds=True)
+        while True:
+            try:
+                await channel.send(
+                    text, nonce=nonce, suppress_embeds=True, allowed_mentions=discord.AllowedMentions.none()
+                )
+            except discord.HTTPException as error:
+                if error.status < 500 and error.status != 429:
+                    _log.error("the alert channel %d refuses: %s", self._channel_id, error.text)
+                    return
+                _log.warning("an alert could not be sent, next try in %.0f s: %r", delay, error)
+            except Trouble as error:
+                _log.warning("an alert could not be sent, next try in %.0f s: %r", delay, error)
+            else:
+                return
+            await self._clock.sleep(delay)
+            delay = min(delay * 2, RETRY_LONGEST)

@@ -1,6 +1,7 @@
 """The buttons that outlive a restart. Their custom_id says which guest and what; nothing else in it is trusted.
 
-`g1:start:101` acts on a guest, `g1:refresh:101` reads it again, `p1:…` turns a page, `q1:…` answers a question.
+`g1:start:101:5d0ab3f2` acts on a guest (the last part is Guest.mark, so that a stale button does not reach another
+guest that got its VMID), `g1:refresh:101` reads it again, `p1:…` turns a page, `q1:…` answers a question.
 What a press does is in presses.py, which reaches here through the Services: this module only makes buttons.
 """
 
@@ -11,13 +12,17 @@ import discord
 from discord import ui
 
 from core.actions import Verb
+from core.guest import Guest
 from ui.sentences import verb_noun
 from ui.services import Interaction, services_of
 from ui.text import Text
 
-GUEST = re.compile(r"g1:(?P<action>start|reboot|shutdown|refresh):(?P<vmid>[1-9][0-9]{2,8})")
+GUEST = re.compile(
+    r"g1:(?:(?P<action>start|reboot|shutdown):(?P<vmid>[1-9][0-9]{2,8}):(?P<mark>[0-9a-f]{8})"
+    r"|refresh:(?P<read>[1-9][0-9]{2,8}))"
+)
 PAGE = re.compile(
-    r"p1:(?P<what>list|watch):(?P<move>first|prev|next|last|again):(?P<page>[0-9]{1,5})"
+    r"p1:(?P<what>list|watch):(?P<move>first|prev|next|last):(?P<page>[0-9]{1,5})"
     r":(?P<status>(?:running|stopped|other|template)?):(?P<kind>(?:qemu|lxc)?):(?P<node>[A-Za-z0-9-]{0,63})"
 )
 FORM = re.compile(r"f1:(?P<nonce>[0-9a-f]{16})")
@@ -47,10 +52,10 @@ _STYLES = {
 
 
 def guest_button(
-    t: Text, verb: Verb, vmid: int, *, label: str | None = None, disabled: bool = False
+    t: Text, verb: Verb, guest: Guest, *, label: str | None = None, disabled: bool = False
 ) -> Lasting:
     text = label or verb_noun(t, verb)
-    custom_id = f"g1:{verb.value}:{vmid}"
+    custom_id = f"g1:{verb.value}:{guest.vmid}:{guest.mark}"
     return Lasting(ui.Button(style=_STYLES[verb], label=text, custom_id=custom_id, disabled=disabled))
 
 

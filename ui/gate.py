@@ -4,6 +4,7 @@ discord.py runs CommandTree.interaction_check for commands and autocomplete only
 `refusal_of` themselves; the action decides once more in core.
 """
 
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -95,7 +96,8 @@ class GatedTree(app_commands.CommandTree[discord.Client]):
         if refusal is None:
             return True
         if interaction.type is discord.InteractionType.autocomplete:
-            await interaction.response.autocomplete([])
+            with contextlib.suppress(*Trouble):
+                await interaction.response.autocomplete([])
         else:
             t = services.texts.of_locale(str(interaction.locale))
             await tell_privately(interaction, notice(sentence(t, refusal)))

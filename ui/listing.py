@@ -129,10 +129,14 @@ def watch_list(t: Text, watch: Watch, cluster: Cluster | None, page: int, now: f
     for entry in watched[page * ROWS : page * ROWS + ROWS]:
         guest = cluster.find(entry.vmid) if cluster else None
         name = title(guest) if guest else f"**{entry.vmid}**"
-        since = t("since {time}", time=when(entry.since)) if entry.since else ""
-        state = state_word(t, entry.state) if guest else t("not found")
-        sign = STATE_EMOJI[entry.state if guest else State.UNKNOWN]
-        rows.append(f"{sign} {name}\n-# {' · '.join(part for part in (state, since) if part)}")
+        state = guest.state if guest else State.UNKNOWN
+        began = entry.since if entry.state is state else None
+        if began is None and state is State.RUNNING and guest and guest.uptime:
+            began = now - guest.uptime
+        since = t("since {time}", time=when(began)) if began else ""
+        word = state_word(t, state) if guest else t("not found")
+        sign = STATE_EMOJI[state]
+        rows.append(f"{sign} {name}\n-# {' · '.join(part for part in (word, since) if part)}")
     if not rows:
         rows = [t("Nothing is watched yet. `/monitor add` puts a guest on the list.")]
     head = f"### {t.plural('Watching {n} guest', 'Watching {n} guests', len(watched))}"

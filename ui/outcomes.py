@@ -137,8 +137,8 @@ def working(
 
 
 def farewell(t: Text, order: Order, guest: str) -> ui.LayoutView:
-    """When the bot ends while the work goes on."""
-    text = t("The bot is being stopped. The work goes on in Proxmox; look with `/info` how it ended.")
+    """When the bot ends while work is under way."""
+    text = t("The bot is being stopped. What was begun goes on in Proxmox; look with `/info` how it ended.")
     return card(f"{WARNING} {WORDINGS[order.verb].working(t, guest, order)}\n{text}", colour=Colour.WARN)
 
 
@@ -153,6 +153,13 @@ def outcome_text(t: Text, report: Report) -> tuple[str, Colour]:
             guest=title(report.plan.guest),
         )
         return f"❔ {text}", Colour.WARN
+    if task and task.end is TaskEnd.LOST:
+        text = t(
+            "{guest}: Proxmox does not answer any more, so the result is unknown; the work may go on. "
+            "Look with `/info` later.",
+            guest=title(report.plan.guest),
+        )
+        return f"❔ {text}", Colour.WARN
     if task and task.end is TaskEnd.ERROR:
         lines = [f"{FAILED} {words.failed(t, title(report.plan.guest), order)}", code(task.message, 300)]
         advice = hint(t, order.verb, task.message)
@@ -161,7 +168,10 @@ def outcome_text(t: Text, report: Report) -> tuple[str, Colour]:
         return _with_log("\n".join(lines), task.log), Colour.BAD
     lines = [f"{OK} {words.done(t, guest, order)}"]
     colour = Colour.GOOD
-    if not report.settled:
+    if not report.settled and report.after is None:
+        text = t("The task ended well, but {guest} cannot be read just now. Look with `/info`.", guest=guest)
+        lines, colour = [f"{WARNING} {text}"], Colour.WARN
+    elif not report.settled:
         state = state_word(t, report.after.state if report.after else State.UNKNOWN)
         lines = [
             f"{WARNING} {t('The task ended well, but {guest} is still “{state}”.', guest=guest, state=state)}"
@@ -189,6 +199,8 @@ def _particulars(t: Text, report: Report) -> list[str]:
     if plan.order.verb is Verb.CREATE and report.after:
         node = code(report.after.node)
         lines.append(t("From {template}, on node {node}.", template=title(plan.guest), node=node))
+    if plan.order.verb is Verb.RESIZE and report.change is None:
+        lines.append(t("The change that was waiting for a restart is withdrawn."))
     if report.change:
         lines += change_lines(t, report.change)
         if report.change.waits_for_restart:

@@ -3,7 +3,7 @@
 from discord import ui
 
 from core.actions import Verb, can_act
-from core.guest import Guest, TaskSummary
+from core.guest import Guest, State, TaskSummary
 from core.inspect import GuestDetails
 from core.tasks import TaskEnd, end_of
 from ui.buttons import guest_button, refresh_button
@@ -40,10 +40,10 @@ def panel(t: Text, details: GuestDetails, now: float, note: str = "") -> ui.Layo
 
 
 def guest_buttons(t: Text, guest: Guest, *, disabled: bool = False) -> list[Item]:
-    """Start, reboot and shutdown, each enabled where the guest's state allows it, and refresh."""
-    verbs = (Verb.START, Verb.REBOOT, Verb.SHUTDOWN)
+    """Start, reboot and shutdown, each enabled by the guest's state, and refresh. A template has only that."""
+    verbs = () if guest.template else (Verb.START, Verb.REBOOT, Verb.SHUTDOWN)
     buttons: list[Item] = [
-        guest_button(t, verb, guest.vmid, disabled=disabled or not can_act(verb, guest)) for verb in verbs
+        guest_button(t, verb, guest, disabled=disabled or not can_act(verb, guest)) for verb in verbs
     ]
     return [*buttons, refresh_button(t, guest.vmid, disabled=disabled)]
 
@@ -61,7 +61,10 @@ def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
     snapshots = details.snapshots
     return [
         (t("CPU"), _cpu(t, details)),
-        (t("Memory"), used_of(guest.memory, guest.memory_total)),
+        (
+            t("Memory"),
+            used_of(guest.memory if guest.state is not State.STOPPED else None, guest.memory_total),
+        ),
         (t("Disk"), used_of(guest.disk, guest.disk_total) if guest.disk_total else ""),
         (t("IP"), " ".join(code(address) for address in details.addresses or ())),
         (t("Tags"), " ".join(code(tag, 30) for tag in guest.tags[:10])),
@@ -76,7 +79,8 @@ def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
 def _cpu(t: Text, details: GuestDetails) -> str:
     cores = details.guest.cpus or (details.config.total_cores if details.config else None)
     count = t.plural("{n} core", "{n} cores", int(cores)) if cores else ""
-    return " / ".join(part for part in (percent(details.guest.cpu), count) if part)
+    used = percent(details.guest.cpu) if details.guest.state is not State.STOPPED else ""
+    return " / ".join(part for part in (used, count) if part)
 
 
 def _task(task: TaskSummary | None) -> str:

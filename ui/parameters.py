@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import discord
 from discord import app_commands
+from discord.app_commands import locale_str
 
 from core.actions import Verb, can_act
 from core.errors import BotError
@@ -16,6 +17,7 @@ from ui.services import Interaction, Services, services_of
 _log = logging.getLogger(__name__)
 
 CHOICES_MOST = 25
+VMID = locale_str("The guest: VMID or name")
 WAIT_SECONDS = 2.0
 """Discord wants completions within 3 s; after this the last read, however old, has to do."""
 
@@ -95,11 +97,10 @@ async def snapshot_names(interaction: Interaction, current: str) -> list[app_com
     services = services_of(interaction)
     try:
         vmid = int(getattr(interaction.namespace, "vmid", 0) or 0)
-        cluster = await cluster_for_completion(services)
-        guest = cluster.find(vmid) if cluster else None
-        if guest is None:
-            return []
         async with asyncio.timeout(WAIT_SECONDS):
+            guest = services.reader.known(vmid) or (await services.reader.read()).find(vmid)
+            if guest is None:
+                return []
             snapshots = await services.snapshots.read(guest)
     except (BotError, TimeoutError, ValueError):
         return []

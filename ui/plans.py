@@ -58,9 +58,7 @@ def _delete(t: Text, plan: Plan, now: float) -> str:
     lines = [f"### {WARNING} {t('Delete for good?')}", _line(t, plan.guest)]
     lines += [f"**{t('This cannot be undone.')}** {t('What is lost:')}"]
     if disks:
-        rows = (
-            f"- {code(disk.key, 20)} {code(disk.volume, 80)} {_size(disk)}".rstrip() for disk in disks
-        )
+        rows = (f"- {code(disk.key, 20)} {code(disk.volume, 80)} {_size(disk)}".rstrip() for disk in disks)
         lines.append(fit(t, rows, 1200))
     else:
         lines.append(f"- {t('no disks')}")

@@ -21,12 +21,12 @@ from ui.services import Interaction, services_of
 
 async def _guest(interaction: Interaction, match: re.Match[str]) -> None:
     services = services_of(interaction)
-    vmid, action = int(match["vmid"]), match["action"]
     async with Reply(services, interaction) as reply:
-        if action == "refresh":
-            await show_panel(services, reply, vmid)
-        else:
-            await act_on_panel(services, reply, Order(Verb(action), vmid, actor_of(interaction)))
+        if match["read"]:
+            await show_panel(services, reply, int(match["read"]))
+            return
+        order = Order(Verb(match["action"]), int(match["vmid"]), actor_of(interaction), mark=match["mark"])
+        await act_on_panel(services, reply, order)
 
 
 async def _page(interaction: Interaction, match: re.Match[str]) -> None:
@@ -46,7 +46,7 @@ async def _question(interaction: Interaction, match: re.Match[str]) -> None:
 
 
 def _guest_operation(match: re.Match[str]) -> Operation | None:
-    return Operation.INFO if match["action"] == "refresh" else Operation(match["action"])
+    return Operation.INFO if match["read"] else Operation(match["action"])
 
 
 def _page_operation(match: re.Match[str]) -> Operation | None:

@@ -6,6 +6,7 @@ lapses goes grey and says so; a press after a restart finds nothing and is told 
 
 import asyncio
 import secrets
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from discord import ui
 
 from core.access import Operation
-from core.errors import BotError, NameMismatch, NotYours, QuestionOver
+from core.errors import BotError, NameMismatch, NotYours, QuestionAnswered, QuestionOver
 from core.order import Plan
 from ui.act import act
 from ui.buttons import FORM, question_buttons
@@ -21,12 +22,14 @@ from ui.cards import card
 from ui.gate import guarded, refusal_of
 from ui.plans import plan_text, title_of_form, yes_label
 from ui.render import Colour
-from ui.reply import Reply
+from ui.reply import Reply, incident_of
 from ui.services import Interaction, Services, services_of
 from ui.text import Text
 
 SECONDS = 60.0
 FORM_NAME_MOST = 255
+REMEMBERED = 500
+"""How many answered questions are remembered, to tell a second press from a late one."""
 
 
 @dataclass(slots=True)
@@ -47,28 +50,40 @@ class Questions:
     def __init__(self, seconds: float = SECONDS) -> None:
         self._seconds = seconds
         self._open: dict[str, Question] = {}
+        self._answered: deque[str] = deque(maxlen=REMEMBERED)
 
     async def ask(self, services: Services, reply: Reply, plan: Plan, *, typed: str | None = None) -> None:
         """Show the plan and its buttons as the reply's message, and wait for nobody."""
         question = Question(secrets.token_hex(8), plan, reply.t, reply, typed)
         self._open[question.nonce] = question
-        await reply.show(self._card(services, question))
         question.lapse = asyncio.create_task(self._lapse(services, question))
+        try:
+            await reply.show(self._card(services, question))
+        except BaseException:
+            self.take(question.nonce)
+            raise
 
     def find(self, nonce: str) -> Question:
-        """Raises QuestionOver."""
+        """Raises QuestionOver, or QuestionAnswered for a press after the one that counted."""
+        if nonce in self._answered:
+            raise QuestionAnswered
         question = self._open.get(nonce)
         if question is None:
             raise QuestionOver
         return question
 
     def take(self, nonce: str) -> Question:
-        """The question, which is then no longer open. Raises QuestionOver for the second press."""
+        """The question, which is then answered. Raises as `find` does."""
         question = self.find(nonce)
         del self._open[nonce]
+        self._answered.append(nonce)
         if question.lapse:
             question.lapse.cancel()
         return question
+
+    def over(self, services: Services, question: Question, note: str) -> ui.LayoutView:
+        """The question's card with grey buttons, and why."""
+        return self._card(services, question, note, over=True)
 
     def _card(
         self, services: Services, question: Question, note: str = "", *, over: bool = False
@@ -83,35 +98,71 @@ class Questions:
     async def _lapse(self, services: Services, question: Question) -> None:
         await services.clock.sleep(self._seconds)
         if self._open.pop(question.nonce, None) is not None:
-            note = question.t("Nobody answered in time, so nothing was done.")
-            await question.reply.show(self._card(services, question, note, over=True))
+            await self._end(services, question, question.t("Nobody answered in time, so nothing was done."))
 
-    def cancelled(self, services: Services, question: Question) -> ui.LayoutView:
-        return self._card(services, question, question.t("Cancelled; nothing was done."), over=True)
+    async def _end(self, services: Services, question: Question, note: str) -> None:
+        try:
+            await question.reply.show(self.over(services, question, note))
+        except Exception as error:  # noqa: BLE001 - nobody awaits a lapse
+            incident_of(error)
 
-    async def close(self) -> None:
+    async def close(self, services: Services) -> None:
         """The bot ends: no question outlives it."""
-        for question in list(self._open.values()):
+        questions = list(self._open.values())
+        self._open.clear()
+        for question in questions:
             if question.lapse:
                 question.lapse.cancel()
-        self._open.clear()
+        await asyncio.gather(*(self._end(services, one, _stopping(one.t)) for one in questions))
+
+
+def _stopping(t: Text) -> str:
+    return t("The bot is being stopped, so nothing was done.")
 
 
 async def pressed(interaction: Interaction, answer: str, nonce: str) -> None:
-    """A press on a question's button, by anybody, at any time. Raises QuestionOver, NotYours."""
+    """A press on a question's button, by anybody, at any time. Raises QuestionOver, QuestionAnswered, NotYours."""
     services = services_of(interaction)
-    question = services.questions.find(nonce)
+    try:
+        question = services.questions.find(nonce)
+    except QuestionOver:
+        await _grey_out(interaction)
+        raise
     _hold_to_asker(interaction, question)
     if answer == "yes" and question.typed is not None:
         t = services.texts.of_locale(str(interaction.locale))
         await interaction.response.send_modal(name_form(t, question))
         return
     question = services.questions.take(nonce)
+    if answer == "no":
+        async with Reply(services, interaction) as reply:
+            note = question.t("Cancelled; nothing was done.")
+            await reply.show(services.questions.over(services, question, note))
+    else:
+        await _carry_out(interaction, services, question)
+
+
+async def _carry_out(interaction: Interaction, services: Services, question: Question) -> None:
+    """What was agreed to. If it is refused after all, the question goes grey and the asker is told why."""
     async with Reply(services, interaction) as reply:
-        if answer == "no":
-            await reply.show(services.questions.cancelled(services, question))
-        else:
+        try:
             await act(services, reply, question.plan.order, shown=question.plan)
+        except BotError:
+            if not reply.working:
+                note = question.t("It was not carried out.")
+                await reply.show(services.questions.over(services, question, note))
+            raise
+
+
+async def _grey_out(interaction: Interaction) -> None:
+    """A question from before a restart: its buttons do nothing any more, and should look so."""
+    if interaction.message is None:
+        return
+    view = ui.LayoutView.from_message(interaction.message, timeout=1)
+    for item in view.walk_children():
+        if isinstance(item, ui.Button):
+            item.disabled = True
+    await interaction.response.edit_message(view=view)
 
 
 def _hold_to_asker(interaction: Interaction, question: Question) -> None:
@@ -146,9 +197,7 @@ async def submitted(interaction: Interaction, custom_id: str, typed: str) -> Non
         _hold_to_asker(interaction, question)
         if typed.strip() != question.typed:
             raise NameMismatch(question.plan.guest.vmid, question.typed or "")
-        question = services.questions.take(question.nonce)
-        async with Reply(services, interaction) as reply:
-            await act(services, reply, question.plan.order, shown=question.plan)
+        await _carry_out(interaction, services, services.questions.take(question.nonce))
         return None
 
     await guarded(interaction, work)

@@ -150,12 +150,12 @@ def memory_mb(count: int) -> str:
 
 
 def used_of(used: float | None, total: float | None) -> str:
-    """`1.2 / 4.0 GiB`; the unit once where both share it, a dash for what is not known."""
+    """`1.2 / 4.0 GiB`, the unit once where both share it; the total alone where use is not known; or a dash."""
     if total is None:
         return "—"
     whole = size(total)
     if used is None:
-        return f"— / {whole}"
+        return whole
     part = size(used)
     number, unit = part.split()
     return f"{number} / {whole}" if unit == whole.split()[1] else f"{part} / {whole}"

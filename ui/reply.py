@@ -15,12 +15,13 @@ import aiohttp
 import discord
 from discord import ui
 
-from core.errors import BotError
+from core.errors import AnswerTooLate, BotError
 from core.tasks import OnProgress, Progress
 from ui.cards import notice
 from ui.render import Colour
 from ui.sentences import sentence, unexpected
 from ui.services import Interaction, Services
+from ui.text import Text
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ ACKNOWLEDGE_AFTER = 0.6
 TOKEN_SECONDS = 14 * 60.0
 EDIT_EVERY = 2.0
 RETRIES = (1.0, 2.0, 4.0)
+BEGIN_RETRIES = (0.3, 0.6, 0.9)
+"""Before a change there is less patience: Discord waits 3 s for the first answer."""
 ALREADY_ACKNOWLEDGED = 40060
 """Discord's error code for a second first answer."""
 
@@ -59,7 +62,7 @@ class Reply:
         self._shown = False
         self._working = False
         self._taken = False
-        self._farewell: Callable[[], ui.LayoutView] | None = None
+        self._farewell: ui.LayoutView | None = None
 
     async def __aenter__(self) -> "Reply":
         self._services.open_replies.add(self)
@@ -70,8 +73,10 @@ class Reply:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         self._services.open_replies.discard(self)
-        if self._timer:
+        if self._timer and not self._lock.locked():
             self._timer.cancel()
+        elif self._timer:  # an acknowledgement under way cannot be called back: Discord may have taken it
+            await asyncio.wait({self._timer})
         if isinstance(error, BotError):
             await self._refuse(lambda t: notice(sentence(t, error)))
             return True
@@ -85,19 +90,62 @@ class Reply:
 
     async def _acknowledge_in_time(self) -> None:
         await asyncio.sleep(ACKNOWLEDGE_AFTER)
-        with contextlib.suppress(*Trouble):
-            await self.acknowledge()
-
-    async def acknowledge(self) -> None:
-        """Tell Discord that an answer comes, unless one has come."""
         async with self._lock:
-            if self._interaction.response.is_done():
-                return
+            try:
+                await self._acknowledge()
+            except Trouble as error:
+                _log.debug("not acknowledged", exc_info=error)  # whoever answers next finds out why
+            except Exception as error:  # noqa: BLE001 - nobody awaits this task
+                incident_of(error)
+
+    async def _acknowledge(self) -> None:
+        """Tell Discord that an answer comes, unless one has come."""
+        if self._answered:
+            return
+        try:
             if self._in_place:
                 await self._interaction.response.defer()
             else:
                 answer = await self._interaction.response.defer(ephemeral=self._private, thinking=True)
                 self._message_id = answer.message_id if answer else None
+        except discord.HTTPException as error:
+            self._take(error)
+
+    @property
+    def working(self) -> bool:
+        """Whether the message says that work goes on."""
+        return self._working
+
+    @property
+    def _answered(self) -> bool:
+        """Whether Discord has a first answer of ours."""
+        return self._taken or self._interaction.response.is_done()
+
+    def _take(self, error: discord.HTTPException) -> None:
+        """An earlier try took effect, only its answer was lost. Raises any other error."""
+        if error.code != ALREADY_ACKNOWLEDGED:
+            raise error
+        self._taken = True
+
+    async def begin(self, working: ui.LayoutView, farewell: ui.LayoutView) -> None:
+        """Just before something is changed: Discord has to take the answer first. Raises AnswerTooLate.
+
+        A press shows `working` in its message at once. `farewell` is shown if the bot ends from now on.
+        """
+        async with self._lock:
+            for delay in (*BEGIN_RETRIES, None):
+                try:
+                    if self._in_place:
+                        await self._put(working)
+                        self._shown = self._working = True
+                    else:
+                        await self._acknowledge()
+                    break
+                except Trouble as error:
+                    if not _passing(error) or delay is None:
+                        raise AnswerTooLate from error
+                    await self._services.clock.sleep(delay)
+        self._farewell = farewell
 
     # -- showing
 
@@ -127,11 +175,12 @@ class Reply:
         self._shown = True
         self._edited = self._services.clock.monotonic()
 
-    async def _put(self, view: ui.LayoutView) -> None:
+    async def _put(self, view: ui.LayoutView, *, last: bool = True) -> None:
+        """Show it by the way that is open now. What is not the `last` word makes no new message."""
         interaction = self._interaction
         if interaction.client.is_closed():
             return
-        if not interaction.response.is_done() and not self._taken:
+        if not self._answered:
             try:
                 if self._in_place:
                     await interaction.response.edit_message(view=view)
@@ -139,17 +188,17 @@ class Reply:
                     answer = await interaction.response.send_message(view=view, ephemeral=self._private)
                     self._message_id = answer.message_id
             except discord.HTTPException as error:
-                if error.code != ALREADY_ACKNOWLEDGED:
-                    raise
-                self._taken = True  # an earlier try took effect, only its answer was lost
+                self._take(error)
                 await self._put(view)
         elif self._services.clock.monotonic() - self._began < TOKEN_SECONDS:
             message = await interaction.edit_original_response(view=view)
             self._message_id = message.id
         else:
-            await self._show_in_channel(view, None)
+            await self._show_in_channel(view, None, last=last)
 
-    async def _show_in_channel(self, view: ui.LayoutView, error: Exception | None) -> None:
+    async def _show_in_channel(
+        self, view: ui.LayoutView, error: Exception | None, *, last: bool = True
+    ) -> None:
         """Past the token's life (or when it was refused) with the bot's own rights; nothing private goes there."""
         if self._private:
             _log.warning("a private answer could not be delivered: %r", error)
@@ -161,8 +210,10 @@ class Reply:
             nobody = discord.AllowedMentions.none()  # this call alone does not take the bot's default
             await channel.get_partial_message(self._message_id).edit(view=view, allowed_mentions=nobody)
         except (*Trouble, LookupError):
+            if not last:
+                return
             try:
-                await channel.send(view=view)
+                self._message_id = (await channel.send(view=view)).id
             except Trouble as second:
                 _log.warning("an answer could not be delivered: %r, then %r", error, second)
 
@@ -176,41 +227,53 @@ class Reply:
             self._edited, self._progressed = now, True
             async with self._lock:
                 with contextlib.suppress(*Trouble):
-                    await self._put(render(progress))
+                    await self._put(render(progress), last=False)
                     self._shown = self._working = True
 
         return tell
 
-    def on_farewell(self, render: Callable[[], ui.LayoutView]) -> None:
-        """What to show if the bot ends while this answer is under way."""
-        self._farewell = render
-
     async def say_farewell(self) -> None:
-        if self._farewell:
-            with contextlib.suppress(*Trouble):
-                await self._put(self._farewell())
+        """The bot ends while this answer is under way."""
+        text = self.t("The bot is being stopped. Please give the command again in a moment.")
+        async with self._lock:
+            if self._farewell is not None or (self._answered and not self._shown):
+                with contextlib.suppress(*Trouble):
+                    await self._put(self._farewell or notice(text))
 
     # -- refusing
 
-    async def _refuse(self, render: Callable[..., ui.LayoutView]) -> None:
+    async def _refuse(self, render: Callable[[Text], ui.LayoutView]) -> None:
         """Private where that is still possible; in the shown message where work was already seen to begin."""
         async with self._lock:
+            for delay in (*BEGIN_RETRIES, None):
+                try:
+                    await self._put_refusal(render)
+                    return
+                except Trouble as error:
+                    if not _passing(error) or delay is None:
+                        _log.warning("a refusal could not be delivered: %r", error)
+                        return
+                    await self._services.clock.sleep(delay)
+
+    async def _put_refusal(self, render: Callable[[Text], ui.LayoutView]) -> None:
+        if self._working:
+            await self._show(render(self.t))
+            return
+        if not self._answered:
             try:
-                if self._working:
-                    await self._show(render(self.t))
-                elif not self._interaction.response.is_done():
-                    await self._interaction.response.send_message(view=render(self.reader), ephemeral=True)
-                elif self._private:
-                    await self._put(render(self.reader))
-                else:
-                    thinking = not self._in_place and not self._shown
-                    if thinking:  # the first followup would become this public message, so it gets a body first
-                        await self._put(notice("…", Colour.QUIET))
-                    await self._interaction.followup.send(view=render(self.reader), ephemeral=True)
-                    if thinking:
-                        await self._interaction.delete_original_response()
-            except Trouble as error:
-                _log.warning("a refusal could not be delivered: %r", error)
+                await self._interaction.response.send_message(view=render(self.reader), ephemeral=True)
+                return
+            except discord.HTTPException as error:
+                self._take(error)
+        if self._private:
+            await self._put(render(self.reader))
+            return
+        thinking = not self._in_place and not self._shown
+        if thinking:  # the first followup would become this public message, so it gets a body first
+            await self._put(notice("…", Colour.QUIET))
+        await self._interaction.followup.send(view=render(self.reader), ephemeral=True)
+        if thinking:
+            await self._interaction.delete_original_response()
 
 
 def _passing(error: Exception) -> bool:

@@ -1,5 +1,6 @@
 """One sentence for every error: what failed, why, and what to do. A test holds this table against the tree."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -102,6 +103,19 @@ def _node_unreachable(t: Text, error: e.NodeUnreachable) -> str:
     return t("Node {node} cannot be reached. Check that it is up and on the network.", node=code(error.node))
 
 
+def _bad_answer(t: Text, error: e.BadAnswer) -> str:
+    host = code(error.host)
+    if error.changing:
+        return t(
+            "The answer of {host} could not be read. The work may go on all the same: "
+            "look with `/info` before trying again.",
+            host=host,
+        )
+    return t(
+        "{host} does not answer like a Proxmox API. Check PROXMOX_HOST, and any proxy in between.", host=host
+    )
+
+
 def _busy(t: Text, error: e.GuestBusy) -> str:
     return t(
         "{person} is already at work on {guest}: “{action}”, begun {since}. Please wait until that is over.",
@@ -189,7 +203,15 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
     ),
     e.MemoryNotSaved: _memory_not_saved,
     e.NotYours: lambda t, x: t("Only {person}, who asked, can answer this.", person=code(x.owner)),
-    e.QuestionOver: lambda t, x: t("This question is over; nothing was done. Please give the command again."),
+    e.QuestionOver: lambda t, x: t(
+        "This question is over. Look with `/info` before giving the command again."
+    ),
+    e.QuestionAnswered: lambda t, x: t(
+        "This question was answered already; the message shows what came of it."
+    ),
+    e.AnswerTooLate: lambda t, x: t(
+        "The answer came too late for Discord, so nothing was done. Please try again."
+    ),
     e.NameMismatch: lambda t, x: t(
         "The name does not match; nothing was deleted. Type {expected} exactly.", expected=code(x.expected)
     ),
@@ -237,10 +259,7 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
     e.NothingVisible: lambda t, x: t(
         "Proxmox suddenly shows no guest at all. The API token may have lost the privilege `VM.Audit`."
     ),
-    e.BadAnswer: lambda t, x: t(
-        "{host} does not answer like a Proxmox API. Check PROXMOX_HOST, and any proxy in between.",
-        host=code(x.host),
-    ),
+    e.BadAnswer: _bad_answer,
     e.StoreFailed: lambda t, x: t(
         "The watch list could not be saved ({reason}), so nothing was changed.", reason=code(x.reason)
     ),
@@ -259,23 +278,31 @@ def unexpected(t: Text, incident: str) -> str:
 
 # What a task's own last words are known to mean, and what helps.
 _HINTS: tuple[tuple[str, Callable[[Text], str]], ...] = (
-    ("got timeout", lambda t: t("The guest did not obey in time. `/stop` switches it off hard.")),
     (
-        "still in use by linked clone",
+        r"still in use by linked clone|base volume",
         lambda t: t("Guests cloned from it still use its disk. Delete those first."),
     ),
-    ("base volume", lambda t: t("Guests cloned from it still use its disk. Delete those first.")),
-    ("space", lambda t: t("The storage seems to be full.")),
-    ("no quorum", lambda t: t("The cluster has no quorum.")),
-    ("is locked", lambda t: t("Other work holds the guest. Try again when it is over.")),
-    ("most recent snapshot", lambda t: t("This storage can only be rolled back to its newest snapshot.")),
+    (
+        r"[Nn]o space left|not enough (free )?(disk )?space|out of space|free space|is full",
+        lambda t: t("The storage seems to be full."),
+    ),
+    (r"no quorum", lambda t: t("The cluster has no quorum.")),
+    (r"is locked|can't lock file", lambda t: t("Other work holds the guest. Try again when it is over.")),
+    (
+        r"is not (the )?most recent",
+        lambda t: t("This storage can only be rolled back to its newest snapshot."),
+    ),
 )
+_PERMISSION = re.compile(r"Permission check failed \((?P<path>/[^,)]*)(?:,\s*(?P<privileges>[^)]+))?\)")
 
 
 def hint(t: Text, verb: Verb, message: str) -> str | None:
-    """What to do about a task's error, where that is known. A time-out means the guest only for power actions."""
-    power = verb in (Verb.SHUTDOWN, Verb.REBOOT)
-    for words, say in _HINTS:
-        if words in message and (words != "got timeout" or (power and "lock" not in message)):
+    """What to do about a task's error, where that is known."""
+    if match := _PERMISSION.search(message):
+        return _missing_privilege(t, e.MissingPrivilege(match["privileges"] or "", match["path"]))
+    for pattern, say in _HINTS:
+        if re.search(pattern, message):
             return say(t)
+    if verb in (Verb.SHUTDOWN, Verb.REBOOT) and "got timeout" in message:
+        return t("The guest did not obey in time. `/stop` switches it off hard.")
     return None

@@ -38,7 +38,6 @@ class Services:
     questions: "Questions"
     press: Callable[[Interaction, str], Awaitable[None]]
     """What a press on a lasting button does: presses.press."""
-    alert_channel_id: int
     interval: float
     """Seconds between two reads of the watch."""
     open_replies: "set[Reply]" = field(default_factory=set)
