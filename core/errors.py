@@ -17,8 +17,7 @@
     │   ├── BalloonTooLarge          memory below the balloon's minimum
     │   ├── SnapshotNotFound, SnapshotExists, SnapshotUnsupported, MemoryNotSaved
     │   ├── NotYours                 somebody else's question
-    │   ├── QuestionOver             the question has lapsed, or is older than this run of the bot
-    │   ├── QuestionAnswered         the question was answered before
+    │   ├── QuestionOver, QuestionAnswered: it has lapsed (or is of an earlier run), or was answered before
     │   ├── AnswerTooLate            Discord no longer takes an answer to this interaction
     │   ├── NameMismatch             the typed name is another one
     │   ├── ChangedMeanwhile         the guest is no longer what the question showed
@@ -51,7 +50,7 @@ from core.guest import Kind, State
 
 
 class BotError(Exception):
-    """The root. Every subclass is a dataclass of the values its sentence needs."""
+    """The root. Every subclass is a dataclass of the values its sentence needs, if it needs any."""
 
     def __str__(self) -> str:
         values = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))  # type: ignore[arg-type]  # every subclass is a dataclass
@@ -63,7 +62,6 @@ class Refused(BotError):
     """A no, decided here or by Proxmox; nothing was changed."""
 
 
-@dataclass(eq=False)
 class NotHere(Refused):
     """Used where the bot may not be used."""
 
@@ -148,7 +146,6 @@ class VmidTaken(Refused):
     vmid: int
 
 
-@dataclass(eq=False)
 class NothingGiven(Refused):
     pass
 
@@ -203,17 +200,14 @@ class NotYours(Refused):
     owner: str
 
 
-@dataclass(eq=False)
 class QuestionOver(Refused):
     """The question has lapsed, or is older than this run of the bot."""
 
 
-@dataclass(eq=False)
 class QuestionAnswered(Refused):
     """A second press: what the first one began is under way or done."""
 
 
-@dataclass(eq=False)
 class AnswerTooLate(Refused):
     """Discord has told the person that the bot did not respond: then nothing may be done any more."""
 
@@ -282,12 +276,10 @@ class NodeUnreachable(ProxmoxError):
     changing: bool = False
 
 
-@dataclass(eq=False)
 class NoQuorum(ProxmoxError):
     pass
 
 
-@dataclass(eq=False)
 class TokenRefused(ProxmoxError):
     pass
 
@@ -339,7 +331,6 @@ class Rejected(ProxmoxError):
     message: str
 
 
-@dataclass(eq=False)
 class NothingVisible(ProxmoxError):
     pass
 

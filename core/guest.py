@@ -63,7 +63,8 @@ class Guest:
     @property
     def mark(self) -> str:
         """Eight hex digits that tell this guest from another that may get its VMID: of its kind and name."""
-        return f"{zlib.crc32(f'{self.kind.value} {self.name}'.encode()):08x}"
+        seen = f"{self.kind.value} {self.name}"
+        return f"{zlib.crc32(seen.encode(errors='replace')):08x}"  # JSON may hold half a surrogate pair
 
     @property
     def label(self) -> str:

@@ -80,7 +80,8 @@ class Operations:
                 report = await self._do(plan, began, on_progress)
         except BaseException as error:
             seconds = self._clock.monotonic() - began
-            self._record(step, order, outcome=f"{_certainty(error)}{error!s}", seconds=seconds)
+            outcome = _words(error) if step == "refused" else f"{_certainty(error)}{_words(error)}"
+            self._record(step, order, outcome=outcome, seconds=seconds)
             raise
         task = report.task
         outcome = (task.message or task.end.value) if task else "OK"
@@ -238,4 +239,8 @@ class Operations:
 def _certainty(error: BaseException) -> str:
     """`unknown: ` where the work may have been done, or may go on."""
     certain = isinstance(error, BotError) and not getattr(error, "changing", False)
-    return "" if certain else f"unknown: {type(error).__name__}: "
+    return "" if certain else "unknown: "
+
+
+def _words(error: BaseException) -> str:
+    return str(error) if isinstance(error, BotError) else f"{type(error).__name__}: {error}"

@@ -51,6 +51,7 @@ class Planner:
         try:
             return await work(await self._status(guest))
         except GuestMoved:
+            self._reader.forget(vmid)
             moved = (await self._reader.read(max_age=0)).find(vmid)
             if moved is None or moved.node == guest.node:
                 raise GuestNotFound(vmid) from None

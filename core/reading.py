@@ -37,15 +37,20 @@ class ClusterReader:
         if self.last is not None:
             self.last = self._with_learned(self.last)
 
+    def forget(self, vmid: int) -> None:
+        """What was seen of it holds no more (it has moved): from now on the list is right."""
+        self._learned.pop(vmid, None)
+
     async def read(self, max_age: float = FRESH) -> Cluster:
         """A read at most `max_age` seconds old (0: begun after this call). Raises ProxmoxError."""
         if self.last is not None and self._clock.monotonic() - self.last.read_at < max_age:
             return self.last
+        if self._next is not None and (max_age == 0 or self._flight is None):  # None: it is about to begin
+            return await asyncio.shield(self._next)
         if self._flight is None:
             self._flight = _flight(self._fetch())
         elif max_age == 0:
-            if self._next is None:
-                self._next = _flight(self._after(self._flight))
+            self._next = _flight(self._after(self._flight))
             return await asyncio.shield(self._next)
         return await asyncio.shield(self._flight)
 
@@ -87,7 +92,8 @@ class SnapshotReader:
         """At most FRESH seconds old. Raises ProxmoxError."""
         now = self._clock.monotonic()
         self._kept = {vmid: kept for vmid, kept in self._kept.items() if now - kept[0] < FRESH}
-        if guest.vmid not in self._kept:
+        kept = self._kept.get(guest.vmid)
+        if kept is None or _failed(kept[1]):
             self._kept[guest.vmid] = (now, _flight(self._proxmox.snapshots(guest)))
         flight = self._kept[guest.vmid][1]
         try:
@@ -95,6 +101,10 @@ class SnapshotReader:
         except Exception:
             self._kept.pop(guest.vmid, None)
             raise
+
+
+def _failed(flight: asyncio.Task[T]) -> bool:
+    return flight.done() and (flight.cancelled() or flight.exception() is not None)
 
 
 def _flight(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

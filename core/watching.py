@@ -73,9 +73,11 @@ class Watch:
             if report.plan.order.verb is Verb.DELETE:
                 self.remove(vmid)
                 return True
-            if after is not None and after.state is State.STOPPED is not watched.state:
-                stopped = Watched(vmid, State.STOPPED, self._clock.now())
-                self._keep((*(other for other in self.state.guests if other.vmid != vmid), stopped))
+            if after is not None and after.state is State.STOPPED:
+                if watched.state is not State.STOPPED:
+                    stopped = Watched(vmid, State.STOPPED, self._clock.now())
+                    self._keep((*(other for other in self.state.guests if other.vmid != vmid), stopped))
+                self._expected.seen(vmid)  # no poll will: the next stop is an alarm again
         except StoreFailed:
             return False  # the next poll tells of the trouble
         return False
@@ -83,7 +85,7 @@ class Watch:
     def _keep(self, guests: tuple[Watched, ...]) -> None:
         guests = tuple(sorted(guests, key=lambda watched: watched.vmid))
         self._store.save(guests)
-        self.state, self._stored = replace(self.state, guests=guests), guests
+        self.state, self._stored, self._unsaved = replace(self.state, guests=guests), guests, False
 
     async def poll(self) -> tuple[Event, ...]:
         """One read, one step. A read that fails is a step too; a list that cannot be saved stops no alarm."""

@@ -81,6 +81,10 @@ class Lost:
     error: BotError
 
 
+def leave() -> None:
+    """Everything stays as it is."""
+
+
 Step = BotError | Lost | Callable[[], None] | None
 """What a call meets: a refusal, a lost answer, something that happens just before it, or nothing."""
 
@@ -99,6 +103,7 @@ class FakeTask:
     ends: float
     exit: str
     effect: Callable[[], None]
+    undo: Callable[[], None]
     lines: tuple[tuple[float, str], ...] = ()
     done: bool = False
 
@@ -174,6 +179,8 @@ class FakeProxmox:
                 task.done = True
                 if task.exit == "OK" or task.exit.startswith("WARNINGS"):
                     task.effect()
+                else:
+                    task.undo()
 
     def _there(self, guest: Guest) -> Guest:
         here = self.guests.get(guest.vmid)
@@ -187,6 +194,7 @@ class FakeProxmox:
         vmid: int,
         node: str,
         effect: Callable[[], None],
+        undo: Callable[[], None] = leave,
         *,
         user: str | None = None,
         began: float | None = None,
@@ -200,19 +208,28 @@ class FakeProxmox:
         upid = f"UPID:{node}:{self._pid:08X}:00000001:{started:08X}:{kind}:{vmid}:{user}:"
         ends = began + (self.seconds if seconds is None else seconds)
         self.tasks[upid] = FakeTask(
-            upid, kind, vmid, node, user, began, started, ends, self.exit, effect, self.lines
+            upid, kind, vmid, node, user, began, started, ends, self.exit, effect, undo, self.lines
         )
         return upid
 
     async def _change(
-        self, method: str, guest: Guest, kind: str, effect: Callable[[], None], **values: object
+        self,
+        method: str,
+        guest: Guest,
+        kind: str,
+        effect: Callable[[], None],
+        at_once: Callable[[], None] = leave,
+        undo: Callable[[], None] = leave,
+        **values: object,
     ) -> str:
+        """`at_once` is what holds already when the answer is given, `undo` takes it back if the task fails."""
         self.sent.append(Sent(str(values.pop("what", method)), guest.vmid, guest.node, values))
         error = await self._meet(method)
         self._there(guest)
+        at_once()
         prefix = "qm" if guest.kind is Kind.QEMU else "vz"
         upid = self.start_task(
-            kind if kind.startswith("ha") else prefix + kind, guest.vmid, guest.node, effect
+            kind if kind.startswith("ha") else prefix + kind, guest.vmid, guest.node, effect, undo
         )
         if error is not None:
             raise error
@@ -237,14 +254,17 @@ class FakeProxmox:
 
     async def pending(self, guest: Guest) -> tuple[Pending, ...]:
         await self._meet("pending")
+        self._there(guest)
         return self.waiting.get(guest.vmid, ())
 
     async def snapshots(self, guest: Guest) -> tuple[Snapshot, ...]:
         await self._meet("snapshots")
+        self._there(guest)
         return self.kept.get(guest.vmid, ())
 
     async def can_snapshot(self, guest: Guest) -> bool:
         await self._meet("can_snapshot")
+        self._there(guest)
         return self.snapshots_possible
 
     async def addresses(self, guest: Guest) -> tuple[str, ...] | None:
@@ -304,14 +324,32 @@ class FakeProxmox:
         return await self._change("power", guest, verb.value, effect, what=verb.value)
 
     async def clone(self, template: Guest, newid: int, name: str, *, target: str | None, full: bool) -> str:
+        def reserve() -> (
+            None
+        ):  # the configuration is there, locked, before the task begins (Qemu.pm clone_vm)
+            node = target or template.node
+            self.add(Guest(newid, template.kind, node, State.STOPPED, name, lock="clone"))
+
         def effect() -> None:
-            self.add(Guest(newid, template.kind, target or template.node, State.STOPPED, name))
+            self.change(newid, lock=None)
+
+        def undo() -> None:
+            self._forget(newid)
 
         if newid in self.guests:
             self.sent.append(Sent("clone", template.vmid, template.node, {"newid": newid}))
             raise VmidTaken(newid)
         return await self._change(
-            "clone", template, "clone", effect, newid=newid, name=name, target=target, full=full
+            "clone",
+            template,
+            "clone",
+            effect,
+            reserve,
+            undo,
+            newid=newid,
+            name=name,
+            target=target,
+            full=full,
         )
 
     async def resize(
@@ -323,10 +361,15 @@ class FakeProxmox:
                 config = replace(config, cores=cores or config.cores, memory_mb=memory_mb or config.memory_mb)
                 self.configs[guest.vmid] = config
                 return
+            live = {"cores": config.cores, "memory": config.memory_mb}
             asked = {"cores": cores, "memory": memory_mb}
-            self.waiting[guest.vmid] = tuple(
-                Pending(key, None, str(value)) for key, value in asked.items() if value is not None
-            )
+            waiting = {item.key: item for item in self.waiting.get(guest.vmid, ())}
+            for key, value in asked.items():
+                if value == live[key]:
+                    waiting.pop(key, None)  # what holds already waits for nothing
+                elif value is not None:
+                    waiting[key] = Pending(key, str(live[key]), str(value))
+            self.waiting[guest.vmid] = tuple(waiting.values())
 
         if guest.kind is Kind.LXC:
             self.sent.append(Sent("resize", guest.vmid, guest.node, {"cores": cores, "memory_mb": memory_mb}))

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import discord
 import pytest
 import yarl
+from discord.ext import commands
 
 from bot import ProxmoxBot
 from core.errors import BotError
@@ -138,6 +139,18 @@ class Stage:
         await self.stop_bot()
         await self.start_bot(**self._settings)
 
+    async def crash_bot(self) -> None:
+        """As after `kill -9`, then a new bot: it had no time for a last word."""
+        assert self._running is not None
+        for question in self.services.questions._open.values():
+            if question.lapse is not None:
+                question.lapse.cancel()
+        await commands.Bot.close(self.bot)
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._running
+        self._bot = None
+        await self.start_bot(**self._settings)
+
     # -- acting
 
     async def say(self, person: Person, command: str, /, *, channel: Any = None, **options: Any) -> Reply:
@@ -229,6 +242,20 @@ class Stage:
         told = self.told(person, error)
         assert reply.text == told, f"{reply.text!r} is not {told!r}"
         self.assert_private(reply)
+
+    def assert_pressed_in_vain(self, reply: Reply, person: Person, error: BotError) -> None:
+        """The same of a press that also brought its own, public message up to date."""
+        assert [post.text for post in reply.followups] == [self.told(person, error)], reply.text
+        assert reply.followups[0].ephemeral
+        assert not reply.followups[0].buttons
+        assert self.told(person, error) not in post_of(reply).text
+        assert not post_of(reply).ephemeral
+
+    def mark(self, vmid: int) -> str:
+        """The last part of the custom_id of this guest's buttons."""
+        guest = self.services.reader.known(vmid)
+        assert guest is not None
+        return guest.mark
 
     def assert_private(self, reply: Reply) -> None:
         posts = [post for post in [reply.post, *reply.followups] if post is not None]

@@ -18,17 +18,21 @@ SINGLE = (
     "monitor_store",
     "proxmox_client",
     "proxmox_dialect",
+    "proxmox_tls",
     "setting_values",
     "settings",
 )
-ADAPTERS = set(SINGLE) - {"bot"}
+HELPERS = {"proxmox_dialect", "proxmox_tls", "setting_values"}
+"""Each is a part of one adapter, and of nobody else's concern."""
+ADAPTERS = set(SINGLE) - {"bot"} - HELPERS
 MAY_KNOW = {
     "bot": {"cogs", "ui", "core", *ADAPTERS},
     "cogs": {"ui", "core"},
     "ui": {"core"},
     "core": set(),
-    "proxmox_client": {"core", "proxmox_dialect"},
+    "proxmox_client": {"core", "proxmox_dialect", "proxmox_tls"},
     "proxmox_dialect": {"core"},
+    "proxmox_tls": {"core"},
     "monitor_store": {"core"},
     "settings": {"core", "setting_values"},
     "setting_values": {"core"},
@@ -38,8 +42,8 @@ FOR_TYPES_ONLY = {("ui/faults.py", "monitor_store"), ("ui/faults.py", "settings"
 FOREIGN = {
     "discord": {"bot", "cogs", "ui"},
     "proxmoxer": {"proxmox_client"},
-    "requests": {"proxmox_client"},
-    "urllib3": {"proxmox_client"},
+    "requests": {"proxmox_client", "proxmox_tls"},
+    "urllib3": {"proxmox_tls"},
 }
 NEVER = {"playground", "tests", "tools", "bench", "simcord", "fakepve", "pytest", "hypothesis"}
 LINES_MOST = 350

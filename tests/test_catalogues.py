@@ -213,11 +213,32 @@ def test_every_verb_has_its_words(t: Text) -> None:
         (Verb.SHUTDOWN, "VM quit/powerdown failed - got timeout", "/stop"),
         (Verb.REBOOT, "VM quit/powerdown failed - got timeout", "/stop"),
         (Verb.START, "start failed: command 'kvm' failed: got timeout", None),
-        (Verb.SHUTDOWN, "can't lock file '/var/lock/qemu-server/lock-101.conf' - got timeout", None),
+        (Verb.SHUTDOWN, "can't lock file '/var/lock/qemu-server/lock-101.conf' - got timeout", "Other work"),
         (Verb.DELETE, "base volume 'local:base-900-disk-0' is still in use by linked cloned", "linked"),
+        (
+            Verb.DELETE,
+            "base volume 'local:base-900-disk-0' is still in use (use by 'vm-101-disk-0')",
+            "linked",
+        ),
+        (Verb.DELETE, "can't find base volume 'local:base-900-disk-0'", None),
         (Verb.CREATE, "lvcreate error: insufficient free space", "full"),
+        (Verb.CREATE, "qemu-img: error while writing: No space left on device", "full"),
+        (Verb.SNAPSHOT_CREATE, "write error: no space left on device", "full"),
+        (Verb.CREATE, "ERROR: out of space", "full"),
+        (Verb.CREATE, "storage 'local' is full", "full"),
+        (Verb.CREATE, "this fullname is not allowed", None),
+        (Verb.START, "failed to set up the network namespace", None),
+        (Verb.START, "lxc-start: cannot open /proc/self/ns/net: workspace missing", None),
         (Verb.START, "cluster not ready - no quorum?", "quorum"),
         (Verb.SNAPSHOT_CREATE, "VM is locked (backup)", "Other work"),
+        (
+            Verb.CREATE,
+            "Permission check failed (/storage/local-lvm, Datastore.AllocateSpace)",
+            "/storage/local-lvm",
+        ),
+        (Verb.CREATE, "403 Permission check failed (/sdn/zones/localnetwork/vmbr0, SDN.Use)\n", "`SDN.Use`"),
+        (Verb.CREATE, "Permission check failed (/vms/101)", "`/vms/101`"),
+        (Verb.CREATE, "Permission check failed", None),
         (Verb.SNAPSHOT_ROLLBACK, "can't rollback, 'a' is not the most recent snapshot on 'b'", "newest"),
         (Verb.START, "it just did not work", None),
     ],
@@ -234,3 +255,13 @@ def test_what_a_task_said_is_explained_where_it_is_known(verb: Verb, message: st
         assert japanese is not None
         assert word in english
         assert JAPANESE.search(japanese)
+
+
+def test_a_missing_privilege_is_told_alike_for_a_request_and_a_task() -> None:
+    words = "Permission check failed (/storage/local-lvm, Datastore.AllocateSpace)"
+    error = errors.MissingPrivilege("Datastore.AllocateSpace", "/storage/local-lvm")
+    for t in LANGUAGE_PAIRS:
+        assert hint(t, Verb.CREATE, words) == sentence(t, error)
+    hostile = hint(LANGUAGE_PAIRS[1], Verb.CREATE, "Permission check failed (/x`<@1>, `@everyone`)")
+    assert hostile is not None
+    assert "@" not in re.sub(r"`[^`\n]*`", "", hostile)

@@ -32,7 +32,7 @@ async def look(scene: Stage, times: int = 1, *, later: float = 60.0) -> None:
     for _ in range(times):
         scene.clock.skip(later)
         await cog._look()
-    await scene.until(lambda: not scene.bot.sender._waiting, "the alerts to be sent")
+    await scene.bot.sender.drain()
 
 
 def stored(scene: Stage) -> dict[int, str]:

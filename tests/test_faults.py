@@ -59,7 +59,9 @@ def is_a_sentence(line: str) -> None:
 
 
 def test_the_reasons_are_those_of_the_source() -> None:
-    text = "".join(Path(module.__file__ or "").read_text(encoding="utf-8") for module in (setting_values, settings))
+    text = "".join(
+        Path(module.__file__ or "").read_text(encoding="utf-8") for module in (setting_values, settings)
+    )
     used = set(re.findall(r'reason="(\w+)"', text)) | set(re.findall(r'reason = "(\w+)" if', text))
     listed = {reason for words in REASONS.values() for reason in words}
     assert used >= {"whole_token", "characters", "empty", "no_certificate"}
@@ -72,13 +74,16 @@ def test_the_reasons_are_those_of_the_source() -> None:
 @pytest.mark.parametrize("source", ["environment", "config", "file", "default"])
 @pytest.mark.parametrize(("kind", "reason"), CASES)
 def test_every_kind_and_reason_has_a_sentence_with_the_setting(
-        kind: FaultKind, reason: str | None, source: Source, full: bool) -> None:
+    kind: FaultKind, reason: str | None, source: Source, full: bool
+) -> None:
     for form in FORMS if kind is K.WRONG_TYPE else (None,):
         fault = Fault(kind, "SOME_SETTING", source=source, expected=form, reason=reason, low=1, high=2)
         if kind in (K.BOTH_GIVEN, K.USER_WITH_TOKEN):
             fault = Fault(kind, "SOME_SETTING", source=source, other="OTHER_SETTING")
         if full:
-            fault = Fault(kind, "SOME_SETTING", "given", source, form, "int", reason, "NEAREST", "OTHER", 1, 2, 3)
+            fault = Fault(
+                kind, "SOME_SETTING", "given", source, form, "int", reason, "NEAREST", "OTHER", 1, 2, 3
+            )
         line = one(fault)
         is_a_sentence(line)
         assert "SOME_SETTING" in line
@@ -118,54 +123,89 @@ def test_an_unknown_reason_is_told_too() -> None:
 # --- the words themselves ---
 
 
-@pytest.mark.parametrize(("fault", "line"), [
-    (Fault(K.NO_CONFIG, "config.py", "/srv/bot/config.py"),
-     "There is no config.py at “/srv/bot/config.py”. Copy config.py.example there and fill it in."),
-    (Fault(K.CONFIG_SYNTAX, "config.py", line=7),
-     "config.py, line 7: this is not valid Python. Check the quotes, brackets and commas there."),
-    (Fault(K.CONFIG_ERROR, "config.py", "NameError", line=3),
-     "config.py, line 3: this cannot be run (NameError). Correct the line; text needs quotes."),
-    (Fault(K.MISSING, "DISCORD_TOKEN", other="DISCORD_TOKEN_FILE"),
-     "DISCORD_TOKEN is not set. Set it in config.py or the environment, or name a file that holds it in "
-     "DISCORD_TOKEN_FILE."),
-    (Fault(K.UNKNOWN_NAME, "NODE_NAM", nearest="NODE_NAME"),
-     "NODE_NAM is not a setting. Did you mean NODE_NAME? Correct or remove it."),
-    (Fault(K.OUT_OF_RANGE, "MONITOR_INTERVAL_SECONDS", "4", "environment", low=5, high=3600),
-     "MONITOR_INTERVAL_SECONDS (environment): “4” is out of range. Choose a number from 5 to 3600."),
-    (Fault(K.WRONG_TYPE, "MONITOR_VM_IDS", "101", "config", "list_of_whole_numbers", "int"),
-     "MONITOR_VM_IDS: “101” (type int) is not a list of VMIDs. Write whole numbers, as in [101, 102]."),
-    (Fault(K.WRONG_TYPE, "MONITOR_VM_IDS", "x", "environment", "list_of_whole_numbers", "str"),
-     "MONITOR_VM_IDS (environment): “x” is not a list of VMIDs. Write whole numbers, as in 101, 102."),
-    (Fault(K.BAD_HOST, "PROXMOX_HOST", "https://pve1:8006/", reason="url", nearest="pve1:8006"),
-     "PROXMOX_HOST: “https://pve1:8006/” is a URL. Write only the host, as in pve1:8006."),
-    (Fault(K.BAD_HOST, "PROXMOX_HOST", reason="url"),
-     "PROXMOX_HOST: the value is a URL. Write only the host, as in pve.example.com."),
-    (Fault(K.USER_WITH_TOKEN, "PROXMOX_USER", "bot@pve", other="PROXMOX_TOKEN_NAME"),
-     "PROXMOX_USER holds more than the user. Write only bot@pve there, and the token's name in "
-     "PROXMOX_TOKEN_NAME."),
-    (Fault(K.BAD_TOKEN_NAME, "PROXMOX_TOKEN_NAME", reason="whole_token", nearest="discord"),
-     "PROXMOX_TOKEN_NAME holds more than the token's name. Write only discord there."),
-    (Fault(K.BAD_SECRET, "DISCORD_TOKEN", source="file", reason="characters"),
-     "DISCORD_TOKEN (read from its file) contains spaces, quotes or other characters that no token has. "
-     "Copy the token again, alone."),
-    (Fault(K.UNREADABLE_FILE, "PROXMOX_VERIFY_SSL", "/ca.pem", reason="EIO"),
-     "PROXMOX_VERIFY_SSL: the file at “/ca.pem” cannot be read (EIO). Check the file and its permissions."),
-    (Fault(K.DATA_DIR_NOT_WRITABLE, "DATA_DIR", "/a/b", reason="ENOTDIR"),
-     "DATA_DIR: the directory that “/a/b” should stand in does not exist. Make it first, or correct the path."),
-])
+@pytest.mark.parametrize(
+    ("fault", "line"),
+    [
+        (
+            Fault(K.NO_CONFIG, "config.py", "/srv/bot/config.py"),
+            "There is no config.py at “/srv/bot/config.py”. Copy config.py.example there and fill it in.",
+        ),
+        (
+            Fault(K.CONFIG_SYNTAX, "config.py", line=7),
+            "config.py, line 7: this is not valid Python. Check the quotes, brackets and commas there.",
+        ),
+        (
+            Fault(K.CONFIG_ERROR, "config.py", "NameError", line=3),
+            "config.py, line 3: this cannot be run (NameError). Correct the line; text needs quotes.",
+        ),
+        (
+            Fault(K.MISSING, "DISCORD_TOKEN", other="DISCORD_TOKEN_FILE"),
+            "DISCORD_TOKEN is not set. Set it in config.py or the environment, or name a file that holds it in "
+            "DISCORD_TOKEN_FILE.",
+        ),
+        (
+            Fault(K.UNKNOWN_NAME, "NODE_NAM", nearest="NODE_NAME"),
+            "NODE_NAM is not a setting. Did you mean NODE_NAME? Correct or remove it.",
+        ),
+        (
+            Fault(K.OUT_OF_RANGE, "MONITOR_INTERVAL_SECONDS", "4", "environment", low=5, high=3600),
+            "MONITOR_INTERVAL_SECONDS (environment): “4” is out of range. Choose a number from 5 to 3600.",
+        ),
+        (
+            Fault(K.WRONG_TYPE, "MONITOR_VM_IDS", "101", "config", "list_of_whole_numbers", "int"),
+            "MONITOR_VM_IDS: “101” (type int) is not a list of VMIDs. Write whole numbers, as in [101, 102].",
+        ),
+        (
+            Fault(K.WRONG_TYPE, "MONITOR_VM_IDS", "x", "environment", "list_of_whole_numbers", "str"),
+            "MONITOR_VM_IDS (environment): “x” is not a list of VMIDs. Write whole numbers, as in 101, 102.",
+        ),
+        (
+            Fault(K.BAD_HOST, "PROXMOX_HOST", "https://pve1:8006/", reason="url", nearest="pve1:8006"),
+            "PROXMOX_HOST: “https://pve1:8006/” is a URL. Write only the host, as in pve1:8006.",
+        ),
+        (
+            Fault(K.BAD_HOST, "PROXMOX_HOST", reason="url"),
+            "PROXMOX_HOST: the value is a URL. Write only the host, as in pve.example.com.",
+        ),
+        (
+            Fault(K.USER_WITH_TOKEN, "PROXMOX_USER", "bot@pve", other="PROXMOX_TOKEN_NAME"),
+            "PROXMOX_USER holds more than the user. Write only bot@pve there, and the token's name in "
+            "PROXMOX_TOKEN_NAME.",
+        ),
+        (
+            Fault(K.BAD_TOKEN_NAME, "PROXMOX_TOKEN_NAME", reason="whole_token", nearest="discord"),
+            "PROXMOX_TOKEN_NAME holds more than the token's name. Write only discord there.",
+        ),
+        (
+            Fault(K.BAD_SECRET, "DISCORD_TOKEN", source="file", reason="characters"),
+            "DISCORD_TOKEN (read from its file) contains spaces, quotes or other characters that no token has. "
+            "Copy the token again, alone.",
+        ),
+        (
+            Fault(K.UNREADABLE_FILE, "PROXMOX_VERIFY_SSL", "/ca.pem", reason="EIO"),
+            "PROXMOX_VERIFY_SSL: the file at “/ca.pem” cannot be read (EIO). Check the file and its permissions.",
+        ),
+        (
+            Fault(K.DATA_DIR_NOT_WRITABLE, "DATA_DIR", "/a/b", reason="ENOTDIR"),
+            "DATA_DIR: the directory that “/a/b” should stand in does not exist. Make it first, or correct the path.",
+        ),
+    ],
+)
 def test_the_words(fault: Fault, line: str) -> None:
     assert one(fault) == line
 
 
 def test_real_faults_are_told_in_their_order(tmp_path: Path) -> None:
     (tmp_path / "config.py").write_text(
-        "GUILD_ID = 0\nNODE_NAM = 1\nLOG_LEVEL = 'LOUD'\nPROXMOX_HOST = 'https://root:hunter2hunter2@pve1/'\n")
+        "GUILD_ID = 0\nNODE_NAM = 1\nLOG_LEVEL = 'LOUD'\nPROXMOX_HOST = 'https://root:hunter2hunter2@pve1/'\n"
+    )
     with pytest.raises(SettingsError) as caught:
         settings.load(tmp_path / "config.py", {"LANGUAGE": "en"})
     lines = fault_lines(EN, caught.value.faults)
     assert len(lines) == len(caught.value.faults)
-    assert [fault.name for fault, line in zip(caught.value.faults, lines, strict=True)
-            if fault.name not in line] == []
+    assert [
+        fault.name for fault, line in zip(caught.value.faults, lines, strict=True) if fault.name not in line
+    ] == []
     assert "hunter2" not in "".join(lines)
     for line in lines:
         is_a_sentence(line)
@@ -178,7 +218,9 @@ def test_real_faults_are_told_in_their_order(tmp_path: Path) -> None:
 @given(st.sampled_from(FaultKind), st.text(max_size=90), st.text(max_size=90), st.text(max_size=90))
 def test_no_value_breaks_a_line(kind: FaultKind, value: str, nearest: str, name: str) -> None:
     odd = "{0.__class__}\u202e\x1b[2J\n" + value
-    line = one(Fault(kind, "X" + name, odd, "config", found=odd, reason=odd, nearest="N" + nearest, other=odd))
+    line = one(
+        Fault(kind, "X" + name, odd, "config", found=odd, reason=odd, nearest="N" + nearest, other=odd)
+    )
     assert line.isprintable()
     assert "\x1b" not in line
     assert "\u202e" not in line
@@ -204,7 +246,8 @@ def test_the_words_for_store_errors() -> None:
 
     assert told(StoreErrorKind.NEWER_VERSION, "2") == (
         "The watch list “/d/list.json” was written by a newer version of the bot (format 2). "
-        "Update the bot, or move the file away.")
+        "Update the bot, or move the file away."
+    )
     assert told(StoreErrorKind.NOT_WRITABLE, "EDQUOT") == told(StoreErrorKind.NOT_WRITABLE, "ENOSPC")
     assert "disk is full" in told(StoreErrorKind.NOT_WRITABLE, "ENOSPC")
     assert "(EIO)" in told(StoreErrorKind.UNREADABLE, "EIO")

@@ -79,19 +79,51 @@ def document(*guests: object, **more: object) -> bytes:
 
 
 UNREADABLE: list[bytes] = [
-    b"", b" ", b"{", b"null", b"7", b'"101"', b"\xff\xfe\x00", b"\x00" * 64, b"[101", b"[[101]]", b"[true]",
-    b"[99]", b"[1000000000]", b"[101.0]", b'["1o1"]', b'["-101"]', "[\"１０１\"]".encode(), b"[null]", b"{}",
-    b'{"version": 1}', b'{"version": true, "guests": []}', b'{"version": 0, "guests": []}',
-    b'{"version": "1", "guests": []}', b'{"version": 1.0, "guests": []}', b'{"guests": []}',
-    b'{"version": 1, "guests": {}}', b'{"version": 1, "guests": [{"vmid": 101, "since": NaN}]}',
-    b'{"version": 1, "guests": [{"vmid": 101, "since": 1e999}]}', b"[" * 100_000, b"9" * 5000,
+    b"",
+    b" ",
+    b"{",
+    b"null",
+    b"7",
+    b'"101"',
+    b"\xff\xfe\x00",
+    b"\x00" * 64,
+    b"[101",
+    b"[[101]]",
+    b"[true]",
+    b"[99]",
+    b"[1000000000]",
+    b"[101.0]",
+    b'["1o1"]',
+    b'["-101"]',
+    '["１０１"]'.encode(),
+    b"[null]",
+    b"{}",
+    b'{"version": 1}',
+    b'{"version": true, "guests": []}',
+    b'{"version": 0, "guests": []}',
+    b'{"version": "1", "guests": []}',
+    b'{"version": 1.0, "guests": []}',
+    b'{"guests": []}',
+    b'{"version": 1, "guests": {}}',
+    b'{"version": 1, "guests": [{"vmid": 101, "since": NaN}]}',
+    b'{"version": 1, "guests": [{"vmid": 101, "since": 1e999}]}',
+    b"[" * 100_000,
+    b"9" * 5000,
     b'{"version": 1, "guests": [{"vmid": 101, "since": ' + b"9" * 400 + b"}]}",
     b'["' + b"9" * 5000 + b'"]',
-    document(101), document({}), document({"vmid": None}), document({"vmid": 99}), document({"vmid": True}),
-    document({"vmid": 101, "state": 5}), document({"vmid": 101, "since": "now"}),
-    document({"vmid": 101, "since": True}), document({"vmid": 101}, {"vmid": 0}),
-    document({"vmid": 101, "state": None}), document({"vmid": 101, "alarmed": 1}),
-    document({"vmid": 101, "alarmed": None}), document({"vmid": 101, "alarmed": "true"}),
+    document(101),
+    document({}),
+    document({"vmid": None}),
+    document({"vmid": 99}),
+    document({"vmid": True}),
+    document({"vmid": 101, "state": 5}),
+    document({"vmid": 101, "since": "now"}),
+    document({"vmid": 101, "since": True}),
+    document({"vmid": 101}, {"vmid": 0}),
+    document({"vmid": 101, "state": None}),
+    document({"vmid": 101, "alarmed": 1}),
+    document({"vmid": 101, "alarmed": None}),
+    document({"vmid": 101, "alarmed": "true"}),
 ]
 
 
@@ -207,12 +239,23 @@ def test_it_is_the_store_of_the_watch(tmp_path: Path) -> None:
 
 
 def test_a_guest_without_its_other_keys_and_with_an_unknown_state(tmp_path: Path) -> None:
-    (tmp_path / "monitor_list.json").write_bytes(document(
-        {"vmid": 101}, {"vmid": "102", "state": "hibernated", "since": 7}, {"vmid": 103, "alarmed": False},
-        {"vmid": 104, "state": "io-error", "alarmed": True}))
+    (tmp_path / "monitor_list.json").write_bytes(
+        document(
+            {"vmid": 101},
+            {"vmid": "102", "state": "hibernated", "since": 7},
+            {"vmid": 103, "alarmed": False},
+            {"vmid": 104, "state": "io-error", "alarmed": True},
+        )
+    )
     assert store(tmp_path).load([]) == LoadReport(
-        (Watched(101), Watched(102, State.UNKNOWN, 7.0), Watched(103),
-         Watched(104, State.IO_ERROR, alarmed=True)), Happened.READ)
+        (
+            Watched(101),
+            Watched(102, State.UNKNOWN, 7.0),
+            Watched(103),
+            Watched(104, State.IO_ERROR, alarmed=True),
+        ),
+        Happened.READ,
+    )
 
 
 def test_unknown_keys_of_a_newer_version_survive(tmp_path: Path) -> None:
@@ -248,8 +291,10 @@ def test_unknown_keys_survive_a_save_that_fails_and_a_recovery(tmp_path: Path) -
     (tmp_path / "monitor_list.json").write_bytes(b"spoilt")
     assert tested.load([]).happened is Happened.RECOVERED_FROM_BACKUP
     assert saved(tmp_path) == {
-        "rules": ["x"], "version": 1,
-        "guests": [{"note": "x", "vmid": 101, "state": "unknown", "since": None}]}
+        "rules": ["x"],
+        "version": 1,
+        "guests": [{"note": "x", "vmid": 101, "state": "unknown", "since": None}],
+    }
 
 
 def test_mode_is_private_and_a_link_stays_a_link(tmp_path: Path) -> None:
@@ -264,8 +309,15 @@ def test_mode_is_private_and_a_link_stays_a_link(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "entry", [Watched(99), Watched(True), Watched(10**9), Watched(101, since=float("nan")),
-              Watched(101, since=float("-inf"))])
+    "entry",
+    [
+        Watched(99),
+        Watched(True),
+        Watched(10**9),
+        Watched(101, since=float("nan")),
+        Watched(101, since=float("-inf")),
+    ],
+)
 def test_what_no_file_can_hold_is_refused_before_writing(tmp_path: Path, entry: Watched) -> None:
     store(tmp_path).save(OLD)
     with pytest.raises(ValueError, match=r"True|[0-9]|nan|inf"):
@@ -277,13 +329,22 @@ def test_what_no_file_can_hold_is_refused_before_writing(tmp_path: Path, entry: 
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3), max_leaves=8)
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
 KNOWN = {"vmid", "state", "since", "alarmed"}
 EXTRA = st.dictionaries(st.text().filter(lambda key: key not in KNOWN), JSON, max_size=3)
 ENTRIES = st.lists(
-    st.builds(Watched, st.integers(100, 999_999_999), st.sampled_from(State),
-              st.none() | st.floats(allow_nan=False, allow_infinity=False), st.booleans()),
-    unique_by=lambda entry: entry.vmid, max_size=5).map(tuple)
+    st.builds(
+        Watched,
+        st.integers(100, 999_999_999),
+        st.sampled_from(State),
+        st.none() | st.floats(allow_nan=False, allow_infinity=False),
+        st.booleans(),
+    ),
+    unique_by=lambda entry: entry.vmid,
+    max_size=5,
+).map(tuple)
 
 
 @given(ENTRIES)
@@ -295,12 +356,14 @@ def test_what_is_saved_is_loaded(entries: tuple[Watched, ...]) -> None:
 
 @given(ENTRIES, st.lists(EXTRA, min_size=5, max_size=5), EXTRA)
 def test_any_unknown_keys_survive(
-        entries: tuple[Watched, ...], extras: list[dict[str, object]], more: dict[str, object]) -> None:
+    entries: tuple[Watched, ...], extras: list[dict[str, object]], more: dict[str, object]
+) -> None:
     with tempfile.TemporaryDirectory() as tmp:
         guests = [extra | {"vmid": each.vmid} for each, extra in zip(entries, extras, strict=False)]
         written = {key: value for key, value in more.items() if key not in {"version", "guests"}}
         (Path(tmp) / "monitor_list.json").write_bytes(
-            json.dumps(written | {"version": 1, "guests": guests}).encode())
+            json.dumps(written | {"version": 1, "guests": guests}).encode()
+        )
         tested = store(Path(tmp))
         assert len(tested.load([]).entries) == len(entries)
         tested.save(entries)
@@ -465,7 +528,8 @@ def test_a_good_file_is_read_from_a_disk_that_cannot_be_written(tmp_path: Path) 
 
 
 def test_a_file_system_that_cannot_sync_directories_is_good_enough(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = os.fsync
 
     def fsync(handle: int) -> None:
@@ -533,8 +597,14 @@ print(step)
 
 @pytest.mark.parametrize("scenario", ["save", "upgrade", "recover"])
 def test_kill_9_before_every_system_call(tmp_path: Path, scenario: str) -> None:
-    done = subprocess.run([sys.executable, "-c", DIE_AT_EACH_STEP, str(tmp_path), scenario],  # noqa: S603 - our text
-                          cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(  # noqa: S603 - our own text
+        [sys.executable, "-c", DIE_AT_EACH_STEP, str(tmp_path), scenario],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
     steps = int(done.stdout)
     assert steps >= 12
     for step in range(steps + 1):
@@ -571,7 +641,10 @@ def test_kill_9_at_random_moments(tmp_path: Path) -> None:
     for _ in range(40):
         child = subprocess.Popen(  # noqa: S603 - our text
             [sys.executable, "-c", SAVE_FOR_EVER, str(tmp_path / "monitor_list.json"), str(number)],
-            cwd=ROOT, stdout=subprocess.PIPE, text=True)
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         assert child.stdout is not None
         told = child.stdout.readline()
         time.sleep(chance.uniform(0, 0.02))  # the random moment itself; nothing is waited for

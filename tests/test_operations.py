@@ -9,7 +9,9 @@ import pytest
 
 from core.actions import ACTIONS, Verb
 from core.errors import (
+    AnswerTooLate,
     BadAmount,
+    BadAnswer,
     BadGuestName,
     BadSnapshotName,
     BadVmid,
@@ -27,6 +29,7 @@ from core.errors import (
     NodeUnreachable,
     NotATemplate,
     NotHere,
+    NothingGiven,
     NothingToChange,
     SnapshotExists,
     SnapshotNotFound,
@@ -40,10 +43,11 @@ from core.errors import (
     WrongState,
 )
 from core.expected import GRACE_SECONDS, LAG_SECONDS
-from core.guest import Guest, Kind, Node, Snapshot, State
+from core.guest import Guest, GuestConfig, Kind, Node, Snapshot, State
 from core.operations import SETTLE_SECONDS, SETTLE_SECONDS_HA
 from core.order import Change, Order, Plan
 from core.proxmox import Pending
+from core.reading import LEARNED_SECONDS
 from core.sending import CLOCK_SKEW, ID_TRIES
 from core.tasks import Progress, TaskEnd
 from tests.fakes import AKIKO, CONFIG, RULES, STRANGER, TEMPLATE, Lost, World, guest, refusal
@@ -54,6 +58,16 @@ SNAPSHOT = Snapshot("before", 1_789_000_000, "before the update", False, None)
 
 def create(world: World, **values: Any) -> Order:
     return world.order(Verb.CREATE, 900, **{"name": "new01", **values})
+
+
+async def holds_free(world: World, vmid: int) -> None:
+    """No action holds the guest: whatever else speaks against it."""
+    try:
+        await world.operations.plan(world.order(Verb.STOP, vmid))
+    except GuestBusy:
+        raise AssertionError(f"{vmid} is still held") from None
+    except BotError:
+        return
 
 
 def clones(world: World) -> list[dict[str, object]]:
@@ -172,6 +186,51 @@ async def test_where_pending_values_cannot_be_read_the_kind_decides(
     assert report.change.waits_for_restart is waits
 
 
+@pytest.mark.parametrize(
+    ("live", "wished"),
+    [({"cores": 2}, {"cores": 4}), ({"memory_mb": 2048}, {"memory_mb": 4096})],
+)
+async def test_a_resize_that_waits_for_a_restart_can_be_taken_back(
+    live: dict[str, Any], wished: dict[str, Any]
+) -> None:
+    world = World([RUNNING])
+    first = await world.operations.carry_out(world.order(Verb.RESIZE, **wished))
+    assert first.change is not None
+    assert first.change.waits_for_restart
+    assert [len(waiting) for waiting in world.proxmox.waiting.values()] == [1]
+    report = await world.operations.carry_out(world.order(Verb.RESIZE, **live))
+    assert report.good
+    assert report.change is None
+    assert [len(waiting) for waiting in world.proxmox.waiting.values()] == [0]
+    with pytest.raises(NothingToChange):
+        await world.operations.carry_out(world.order(Verb.RESIZE, **live))
+
+
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        (Pending("memory", "2048", "4096"),),
+        (Pending("cores", "2", None),),
+        (Pending("boot", "order=scsi0", "order=net0"),),
+    ],
+)
+async def test_there_is_nothing_to_take_back_where_something_else_waits(waiting: tuple[Pending, ...]) -> None:
+    world = World([RUNNING])
+    world.proxmox.waiting[101] = waiting
+    with pytest.raises(NothingToChange):
+        await world.operations.carry_out(world.order(Verb.RESIZE, cores=2))
+    assert world.sent == []
+
+
+async def test_a_resize_of_nothing_asks_proxmox_nothing() -> None:
+    world = World([RUNNING])
+    with pytest.raises(NothingGiven):
+        await world.operations.plan(world.order(Verb.RESIZE))
+    assert world.proxmox.asked == []
+    with pytest.raises(NotHere):
+        await world.operations.plan(world.order(Verb.RESIZE, actor=STRANGER))
+
+
 async def test_cores_are_counted_over_all_sockets() -> None:
     world = World([guest(101)])
     world.proxmox.configs[101] = replace(CONFIG, sockets=2)
@@ -233,7 +292,7 @@ STOPPED, RUNNING = guest(101, State.STOPPED), guest(101)
         (Verb.RESIZE, 101, RUNNING, {"cores": 0}, nothing, BadAmount),
         (Verb.RESIZE, 101, RUNNING, {"memory_mb": 15}, nothing, BadAmount),
         (Verb.RESIZE, 101, RUNNING, {"cores": 2, "memory_mb": 2048}, nothing, NothingToChange),
-        (Verb.RESIZE, 101, RUNNING, {}, nothing, NothingToChange),
+        (Verb.RESIZE, 101, RUNNING, {}, nothing, NothingGiven),
         (Verb.RESIZE, 101, RUNNING, {"memory_mb": 512}, ballooning, BalloonTooLarge),
         (Verb.SNAPSHOT_CREATE, 101, RUNNING, {"snapshot": "1st"}, nothing, BadSnapshotName),
         (Verb.SNAPSHOT_CREATE, 101, RUNNING, {}, nothing, BadSnapshotName),
@@ -287,7 +346,7 @@ async def test_refused_before_anything_is_sent(
     assert world.ledger.steps == ["refused", "refused"]
     assert world.ledger.entries[0].outcome == str(caught.value)
     assert world.expected.current() == {}
-    world.operations.hold_free(vmid)
+    await holds_free(world, vmid)
 
 
 @pytest.mark.parametrize("verb", Verb)
@@ -334,6 +393,50 @@ async def test_a_guest_that_moves_just_before_the_request_is_found_again() -> No
     assert world.ledger.entries[-1].node == "pve2"
 
 
+MOVES = [
+    (Verb.DELETE, STOPPED, {}, "config"),
+    (Verb.DELETE, STOPPED, {}, "snapshots"),
+    (Verb.RESIZE, RUNNING, {"cores": 4}, "config"),
+    (Verb.RESIZE, RUNNING, {"cores": 2}, "pending"),
+    (Verb.SNAPSHOT_CREATE, RUNNING, {"snapshot": "ab"}, "snapshots"),
+    (Verb.SNAPSHOT_CREATE, RUNNING, {"snapshot": "ab"}, "can_snapshot"),
+    (Verb.SNAPSHOT_ROLLBACK, RUNNING, {"snapshot": "before"}, "snapshots"),
+    (Verb.SNAPSHOT_DELETE, RUNNING, {"snapshot": "before"}, "snapshots"),
+]
+
+
+@pytest.mark.parametrize(("verb", "found", "values", "method"), MOVES)
+async def test_a_guest_that_moves_while_it_is_planned_for_is_planned_for_anew(
+    verb: Verb, found: Guest, values: dict[str, Any], method: str
+) -> None:
+    world = World([found])
+    world.proxmox.kept[101] = (SNAPSHOT,)
+    world.proxmox.waiting[101] = (Pending("cores", "2", "8"),)
+    world.proxmox.next(method, lambda: world.proxmox.change(101, node="pve2"))
+    plan = await world.operations.plan(world.order(verb, **values))
+    assert plan.guest == replace(found, node="pve2")
+    assert (await world.operations.carry_out(world.order(verb, **values))).good
+    assert [node for _, _, node in world.sent] == ["pve2"]
+
+
+async def test_a_guest_that_never_stands_still_is_planned_for_twice_only() -> None:
+    world = World([STOPPED])
+    flee = [lambda node=node: world.proxmox.change(101, node=node) for node in ("pve2", "pve1", "pve2")]
+    world.proxmox.next("config", *flee)
+    with pytest.raises(GuestMoved):
+        await world.operations.plan(world.order(Verb.DELETE))
+    assert world.proxmox.asked.count("config") == 2
+
+
+async def test_a_guest_that_moves_right_after_an_action_is_found() -> None:
+    """What the action saw of it is shown over the list, and must not hide where it is."""
+    world = World([RUNNING])
+    await world.operations.carry_out(world.order(Verb.STOP))
+    world.proxmox.change(101, node="pve2")
+    assert (await world.operations.carry_out(world.order(Verb.START))).good
+    assert world.sent == [("stop", 101, "pve1"), ("start", 101, "pve2")]
+
+
 async def test_it_is_found_again_once_only() -> None:
     world = World([STOPPED])
     flee = [lambda node=node: world.proxmox.change(101, node=node) for node in ("pve2", "pve1", "pve2")]
@@ -341,7 +444,7 @@ async def test_it_is_found_again_once_only() -> None:
     with pytest.raises(GuestMoved):
         await world.operations.carry_out(world.order(Verb.START))
     assert len(world.sent) == 2
-    assert world.ledger.steps == ["asked", "refused"]
+    assert world.ledger.steps == ["asked", "ended"]
 
 
 async def test_a_moved_guest_that_is_another_one_now_is_left_alone() -> None:
@@ -471,8 +574,8 @@ async def test_no_refusal_makes_a_second_request(error: BotError) -> None:
         with pytest.raises(type(error)):
             await world.operations.carry_out(world.order(verb, **values))
         assert len(world.sent) == 1
-        assert world.ledger.steps == ["asked", "refused"]
-        world.operations.hold_free(101)
+        assert world.ledger.steps == ["asked", "ended"]
+        await holds_free(world, 101)
 
 
 async def test_a_time_out_after_a_move_leaves_the_stop_expected() -> None:
@@ -506,7 +609,7 @@ async def test_after_five_taken_vmids_it_is_told() -> None:
     with pytest.raises(VmidTaken):
         await world.operations.carry_out(create(world))
     assert len(clones(world)) == ID_TRIES == 5
-    assert world.ledger.steps == ["asked", "refused"]
+    assert world.ledger.steps == ["asked", "ended"]
 
 
 async def test_a_wished_vmid_is_not_replaced() -> None:
@@ -572,6 +675,59 @@ async def test_a_lost_answer_to_a_copy_makes_no_second_copy() -> None:
     assert sorted(world.proxmox.guests) == [200, 900]
 
 
+# --- called off at the last moment ---
+
+
+async def test_it_begins_when_nothing_speaks_against_it_and_nothing_was_sent() -> None:
+    world = World([RUNNING])
+    seen: list[tuple[list[str], int, dict[int, str]]] = []
+
+    async def begin() -> None:
+        seen.append((list(world.ledger.steps), len(world.sent), world.expected.current()))
+        with pytest.raises(GuestBusy):
+            await world.operations.carry_out(world.order(Verb.STOP))
+        assert "status" in world.proxmox.asked
+        world.ledger.entries.clear()
+
+    assert (await world.operations.carry_out(world.order(Verb.SHUTDOWN), begin=begin)).good
+    assert seen == [([], 0, {})]
+    assert world.sent == [("shutdown", 101, "pve1")]
+    assert world.ledger.steps == ["asked", "ended"]
+
+
+async def test_it_does_not_begin_where_it_is_refused() -> None:
+    world = World([STOPPED])
+    begun: list[bool] = []
+
+    async def begin() -> None:
+        begun.append(True)
+
+    shown = Plan(world.order(Verb.START), replace(STOPPED, name="other"))
+    with pytest.raises(WrongState):
+        await world.operations.carry_out(world.order(Verb.STOP), begin=begin)
+    with pytest.raises(ChangedMeanwhile):
+        await world.operations.carry_out(world.order(Verb.START), shown=shown, begin=begin)
+    assert begun == []
+
+
+@pytest.mark.parametrize("error", [AnswerTooLate(), RuntimeError("broken"), asyncio.CancelledError()])
+async def test_what_cannot_be_answered_any_more_is_not_done(error: BaseException) -> None:
+    """Interactions that Discord sends again after a gap of the gateway: the person was told of a failure."""
+    world = World([RUNNING])
+
+    async def begin() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        await world.operations.carry_out(world.order(Verb.STOP), begin=begin)
+    assert world.sent == []
+    assert world.expected.current() == {}
+    assert world.ledger.steps == ["refused"]
+    assert type(error).__name__ in world.ledger.entries[0].outcome
+    assert not world.ledger.entries[0].outcome.startswith("unknown: ")
+    await holds_free(world, 101)
+
+
 # --- one at a time, and only what was agreed to ---
 
 
@@ -594,6 +750,7 @@ async def test_a_second_action_on_a_busy_guest_is_told_who_is_at_work() -> None:
     assert [(e.vmid, e.label, e.verb, e.by, e.since) for e in refused] == [
         (101, "web101", "reboot", "Akiko", began)
     ] * 2
+    assert refused[0] is not refused[1]
     assert [what for what, _, _ in world.sent] == ["reboot", "shutdown"]
     assert (await world.operations.carry_out(world.order(Verb.SHUTDOWN))).good
 
@@ -619,11 +776,11 @@ async def test_a_cancelled_action_frees_the_guest() -> None:
     action = asyncio.create_task(world.operations.carry_out(world.order(Verb.STOP), hold))
     await begun.wait()
     with pytest.raises(GuestBusy):
-        world.operations.hold_free(101)
+        await world.operations.plan(world.order(Verb.STOP))
     action.cancel()
     with pytest.raises(asyncio.CancelledError):
         await action
-    world.operations.hold_free(101)
+    await holds_free(world, 101)
     assert world.expected.current() == {101: "Akiko"}
 
 
@@ -645,6 +802,62 @@ async def test_another_guest_under_the_same_vmid_is_refused(changed: dict[str, o
     assert world.sent == []
     assert world.ledger.steps == ["refused"]
     assert 101 in world.proxmox.guests
+
+
+@pytest.mark.parametrize(
+    ("config", "snapshots"),
+    [
+        (replace(CONFIG, digest="d2"), (SNAPSHOT,)),
+        (replace(CONFIG, disks=()), (SNAPSHOT,)),
+        (CONFIG, ()),
+        (CONFIG, (SNAPSHOT, replace(SNAPSHOT, name="later"))),
+        (CONFIG, (replace(SNAPSHOT, taken=1_789_000_001),)),
+    ],
+)
+async def test_a_guest_of_the_same_name_with_other_disks_or_snapshots_is_not_deleted(
+    config: GuestConfig, snapshots: tuple[Snapshot, ...]
+) -> None:
+    """Deleted and made anew from the same template: the card named what would be lost, and this is not it."""
+    world = World([STOPPED])
+    world.proxmox.kept[101] = (SNAPSHOT,)
+    order = world.order(Verb.DELETE)
+    shown = await world.operations.plan(order)
+    world.proxmox.configs[101], world.proxmox.kept[101] = config, snapshots
+    with pytest.raises(ChangedMeanwhile):
+        await world.operations.carry_out(order, shown=shown)
+    assert world.sent == []
+    world.proxmox.configs[101], world.proxmox.kept[101] = CONFIG, (SNAPSHOT,)
+    assert (await world.operations.carry_out(order, shown=shown)).good
+
+
+async def test_a_snapshot_taken_meanwhile_does_not_hinder_the_rollback_to_another() -> None:
+    world = World([STOPPED])
+    world.proxmox.kept[101] = (SNAPSHOT,)
+    order = world.order(Verb.SNAPSHOT_ROLLBACK, snapshot="before")
+    shown = await world.operations.plan(order)
+    world.proxmox.kept[101] = (SNAPSHOT, replace(SNAPSHOT, name="later"))
+    assert (await world.operations.carry_out(order, shown=shown)).good
+
+
+async def test_a_button_acts_on_the_guest_it_was_drawn_for() -> None:
+    world = World([RUNNING])
+    order = world.order(Verb.SHUTDOWN, mark=RUNNING.mark)
+    assert (await world.operations.carry_out(order)).good
+    world.proxmox.guests[101] = guest(101, name="other")
+    world.clock.advance(LEARNED_SECONDS)
+    for attempt in (world.operations.plan, world.operations.carry_out):
+        with pytest.raises(ChangedMeanwhile):
+            await attempt(order)
+    assert len(world.sent) == 1
+
+
+async def test_a_button_knows_its_guest_again_wherever_it_is_and_whatever_it_does() -> None:
+    world = World([RUNNING])
+    seen = replace(RUNNING, node="pve2", state=State.STOPPED, uptime=5, lock="backup", tags=("x",))
+    assert (await world.operations.carry_out(world.order(Verb.SHUTDOWN, mark=seen.mark))).good
+    others = [replace(RUNNING, kind=Kind.LXC), replace(RUNNING, name="web102"), replace(RUNNING, name=None)]
+    assert len({RUNNING.mark, *(other.mark for other in others)}) == 4
+    assert all(len(bytes.fromhex(other.mark)) == 4 for other in others)
 
 
 async def test_another_snapshot_under_the_same_name_is_refused() -> None:
@@ -691,9 +904,9 @@ async def test_the_audit_says_asked_before_and_ended_after() -> None:
     assert report.task is not None
     assert (ended.step, ended.upid, ended.outcome) == ("ended", report.task.upid, "OK")
     assert ended.seconds == report.seconds > 0
-    for entry in (asked, ended):
+    for entry, state in ((asked, "running"), (ended, "stopped")):
         assert (entry.actor, entry.operation, entry.vmid) == (AKIKO, "shutdown", 101)
-        assert (entry.node, entry.state) == ("pve1", "running")
+        assert (entry.node, entry.state) == ("pve1", state)
 
 
 async def test_the_audit_of_a_failed_task_has_proxmox_words() -> None:
@@ -704,6 +917,83 @@ async def test_the_audit_of_a_failed_task_has_proxmox_words() -> None:
     assert report.after is not None
     assert report.after.state is State.RUNNING
     assert world.ledger.entries[-1].outcome == "VM quit/powerdown failed - got timeout"
+
+
+@pytest.mark.parametrize(
+    ("error", "unknown"),
+    [
+        (TimedOut("pve1", True), True),
+        (NodeUnreachable("pve1", changing=True), True),
+        (BadAnswer("pve1", changing=True), True),
+        (NodeUnreachable("pve1", changing=False), False),
+        (BadAnswer("pve1", changing=False), False),
+        (Unreachable("pve1"), False),
+        (TokenRefused(), False),
+        (refusal(), False),
+    ],
+)
+async def test_the_audit_tells_what_was_not_done_from_what_nobody_knows(
+    error: BotError, unknown: bool
+) -> None:
+    world = World([RUNNING])
+    world.proxmox.next("power", error)
+    with pytest.raises(type(error)):
+        await world.operations.carry_out(world.order(Verb.STOP))
+    asked, ended = world.ledger.entries
+    assert (asked.step, ended.step) == ("asked", "ended")
+    assert str(error) in ended.outcome
+    assert ended.outcome.startswith("unknown: ") is unknown
+    assert world.expected.current() == ({101: "Akiko"} if unknown else {})
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken"), asyncio.CancelledError(), KeyError("x")])
+@pytest.mark.parametrize("method", ["power", "task_status"])
+async def test_what_breaks_after_it_was_asked_is_ended_as_unknown(error: BaseException, method: str) -> None:
+    world = World([RUNNING])
+
+    def broken() -> None:
+        raise error
+
+    world.proxmox.next(method, broken)
+    with pytest.raises(type(error)):
+        await world.operations.carry_out(world.order(Verb.STOP))
+    assert world.ledger.steps == ["asked", "ended"]
+    assert world.ledger.entries[-1].outcome.startswith(f"unknown: {type(error).__name__}")
+    await holds_free(world, 101)
+
+
+async def test_an_action_cut_off_by_the_end_of_the_bot_is_ended_as_unknown() -> None:
+    world = World([RUNNING])
+    begun = asyncio.Event()
+
+    async def hold(progress: Progress) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    action = asyncio.create_task(world.operations.carry_out(world.order(Verb.STOP), hold))
+    await begun.wait()
+    world.clock.advance(7)
+    action.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await action
+    asked, ended = world.ledger.entries
+    assert (asked.step, ended.step, ended.seconds) == ("asked", "ended", 7)
+    assert ended.outcome.startswith("unknown: CancelledError")
+
+
+@pytest.mark.parametrize("error", [Unreachable("pve1"), RuntimeError("broken"), asyncio.CancelledError()])
+async def test_what_breaks_before_anything_was_sent_is_refused_and_not_unknown(error: BaseException) -> None:
+    world = World([RUNNING])
+
+    def broken() -> None:
+        raise error
+
+    world.proxmox.next("status", broken)
+    with pytest.raises(type(error)):
+        await world.operations.carry_out(world.order(Verb.STOP))
+    (entry,) = world.ledger.entries
+    assert entry.step == "refused"
+    assert entry.outcome.startswith(type(error).__name__)
 
 
 async def test_the_audit_has_the_options() -> None:
@@ -831,6 +1121,90 @@ async def test_a_guest_out_of_sight_while_it_settles_is_looked_for_again() -> No
     world.clock.at(4, out_of_sight)
     report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
     assert (report.settled, report.after is not None) == (True, True)
+
+
+async def test_settling_is_measured_by_the_clock_and_not_by_its_pauses() -> None:
+    """Each look may itself take seconds, up to the client's time-out."""
+    world = World([guest(101, ha_managed=True)])
+    world.proxmox.ha_seconds = 10_000
+    world.proxmox.next("status", None, *[lambda: world.clock.advance(20)] * 1000)
+    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    assert not report.settled
+    assert SETTLE_SECONDS_HA <= report.seconds < SETTLE_SECONDS_HA + 40
+
+
+@pytest.mark.parametrize(
+    ("verb", "found", "values", "exit_text"),
+    [
+        (Verb.SHUTDOWN, RUNNING, {}, "OK"),
+        (Verb.SHUTDOWN, RUNNING, {}, "VM quit/powerdown failed - got timeout"),
+        (Verb.RESIZE, RUNNING, {"cores": 4}, "OK"),
+        (Verb.SNAPSHOT_CREATE, RUNNING, {"snapshot": "ab"}, "OK"),
+        (Verb.DELETE, STOPPED, {}, "lvremove failed"),
+    ],
+)
+async def test_a_guest_that_cannot_be_read_again_is_not_told_of_as_it_was_before(
+    verb: Verb, found: Guest, values: dict[str, Any], exit_text: str
+) -> None:
+    world = World([found])
+    world.proxmox.exit = exit_text
+    world.proxmox.next("status", None, *[Unreachable("pve1")] * 1000)
+    report = await world.operations.carry_out(world.order(verb, **values))
+    assert report.after is None
+    assert report.good is (exit_text == "OK")
+    assert report.settled is (verb is not Verb.SHUTDOWN or exit_text != "OK")
+    assert world.ledger.steps == ["asked", "ended"]
+
+
+async def test_a_guest_deleted_by_somebody_meanwhile_is_not_told_of_as_it_was_before() -> None:
+    world = World([RUNNING])
+    world.proxmox.next("task_status", world.proxmox.guests.clear)
+    world.proxmox.seconds = 0
+    report = await world.operations.carry_out(world.order(Verb.STOP))
+    assert report.after is None
+    assert not report.settled
+
+
+async def test_a_copy_that_cannot_be_read_yet_is_told_as_it_was_ordered() -> None:
+    world = World([TEMPLATE])
+    world.proxmox.next("status", None, Unreachable("pve1"))
+    report = await world.operations.carry_out(create(world))
+    assert report.after == Guest(200, Kind.QEMU, "pve1", State.STOPPED, "new01")
+
+
+async def test_lists_show_what_was_done_although_proxmox_list_lags() -> None:
+    """pvestatd writes its figures every ten seconds: the list still says running after the guest is off."""
+    world = World([RUNNING, guest(102)])
+    world.proxmox.listed[101] = RUNNING
+    assert (await world.operations.carry_out(world.order(Verb.STOP))).good
+    for age in (10.0, 0.0):
+        found = (await world.reader.read(max_age=age)).find(101)
+        assert found is not None
+        assert found.state is State.STOPPED
+    world.clock.advance(LEARNED_SECONDS)
+    found = (await world.reader.read()).find(101)
+    assert found is not None
+    assert found.state is State.RUNNING  # what the list says for longer than that is not the lag
+
+
+async def test_a_deleted_guest_is_gone_from_lists_and_a_copy_is_in_them_at_once() -> None:
+    world = World([STOPPED, TEMPLATE])
+    world.proxmox.listed[101] = STOPPED
+    await world.operations.carry_out(world.order(Verb.DELETE))
+    assert [each.vmid for each in (await world.reader.read(max_age=0)).guests] == [900]
+    before = await world.proxmox.cluster()
+    await world.operations.carry_out(create(world))
+    assert before.find(200) is None
+    assert [each.vmid for each in (await world.reader.read()).guests] == [200, 900]
+    with pytest.raises(GuestNotFound):
+        await world.operations.plan(world.order(Verb.START))
+
+
+async def test_the_end_of_an_action_costs_no_read_of_the_cluster() -> None:
+    world = World([RUNNING])
+    await world.reader.read()
+    await world.operations.carry_out(world.order(Verb.STOP))
+    assert world.proxmox.asked.count("cluster") == 1
 
 
 async def test_afterwards_lists_show_what_was_done() -> None:

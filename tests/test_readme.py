@@ -16,7 +16,7 @@ from core.errors import ProxmoxError
 from core.guest import Guest, Kind, State
 from core.proxmox import Proxmox
 from core.tasks import TaskEnd, follow
-from playground.pve import Pve
+from playground.pve import BOT_PRIVILEGES, Pve
 from proxmox_client import Endpoint, ProxmoxClient
 from settings import SETTINGS
 from tests import stage
@@ -179,6 +179,11 @@ def test_the_pveum_lines_give_what_the_calls_need_and_no_more(language: str) -> 
     assert told == needed | set(ON_8.values())
 
 
+def test_the_demo_and_the_tests_have_these_privileges_too() -> None:
+    """Otherwise a command could work there and be refused for whoever follows the README."""
+    assert sorted(BOT_PRIVILEGES) == sorted(set().union(*NEEDED.values()))
+
+
 async def everything(pve: Pve, client: ProxmoxClient) -> list[str]:
     """Do to a VM and to a container all that the bot can do. What was refused or failed, in Proxmox' words."""
     trouble: list[str] = []
@@ -252,6 +257,24 @@ def test_troubleshooting_quotes_what_the_bot_says(language: str) -> None:
     assert len(rows) > 5
     for sentence, _ in rows:
         assert any(pattern.fullmatch(sentence) for pattern in patterns), sentence
+
+
+def test_log_lines_to_look_for_are_lines_of_the_log() -> None:
+    """What Troubleshooting has people search the log for is what the source writes there."""
+    source = "".join(
+        path.read_text("utf-8") for name in ("ui", "cogs") for path in (ROOT / name).glob("*.py")
+    )
+    for language in README:
+        quoted = re.findall(r"`(the alert channel …[^`]*)`", section(language, "trouble"))
+        assert quoted
+        for line in quoted:
+            assert re.search(re.escape(line).replace("…", "%d"), source), line
+
+
+def test_the_example_speaks_of_nothing_that_is_not_here() -> None:
+    """The journal of a later version, for instance."""
+    text = (ROOT / "config.py.example").read_text("utf-8")
+    assert not re.search(r"journal|記録|SQLite", text)
 
 
 def test_both_readmes_have_the_same_outline() -> None:

@@ -13,6 +13,10 @@ from discord import ui
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cogs.general import General
+from cogs.monitor import Monitor
+from cogs.power import Power
+from cogs.snapshot import Snapshots
 from core.actions import Verb
 from core.clock import Clock
 from core.errors import GuestBusy, GuestLocked, Rejected, StorageFull, Unreachable
@@ -20,18 +24,21 @@ from core.expected import ExpectedStops
 from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, TaskSummary
 from core.inspect import GuestDetails
 from core.order import Change, Order, Plan, Report
-from core.reading import ClusterReader
+from core.reading import LEARNED_SECONDS, ClusterReader, SnapshotReader
 from core.tasks import Progress, TaskEnd, TaskResult
-from core.watch import Event, GuestBack, GuestDown, OrderedStop, SourceBack, SourceDown, Watched
+from core.watch import Event, GuestBack, GuestDown, ListUnsaved, OrderedStop, SourceBack, SourceDown, Watched
 from core.watching import Watch
-from tests.fakes import AKIKO, CONFIG, NOON, FakeClock, FakeProxmox, guest
-from ui.alerts import alert_text
-from ui.buttons import question_buttons
+from tests.fakes import AKIKO, CONFIG, NOON, RULES, FakeClock, FakeProxmox, World, guest
+from ui.alerts import AlertSender, alert_text
+from ui.buttons import GUEST, question_buttons
 from ui.cards import card, notice
+from ui.help import help_card
 from ui.listing import ROWS, Filters, guest_list, snapshot_list, watch_list
 from ui.outcomes import farewell, footer, outcome_text, working
-from ui.panel import panel
+from ui.panel import guest_buttons, panel
 from ui.plans import plan_text, title_of_form, yes_label
+from ui.presses import press
+from ui.question import Question, Questions
 from ui.render import (
     Colour,
     bar,
@@ -50,7 +57,9 @@ from ui.render import (
     used_of,
     when,
 )
+from ui.reply import Reply
 from ui.sentences import sentence
+from ui.services import Services
 from ui.text import Language, Text, Texts
 
 Golden = Callable[[str, str], None]
@@ -105,7 +114,9 @@ def shown(view: ui.LayoutView) -> str:
 
 
 def holds_discords_limits(view: ui.LayoutView) -> None:
-    json.dumps(payload(view), allow_nan=False)
+    json.dumps(
+        payload(view), allow_nan=False, ensure_ascii=False
+    ).encode()  # no half of a surrogate pair either
     parts = list(walk(payload(view)))
     assert len(parts) <= COMPONENTS_MOST
     texts = texts_of(view)
@@ -274,8 +285,10 @@ def test_watch_lists(language: Language, golden: Golden) -> None:
     )
     many = tuple(Watched(vmid, State.RUNNING) for vmid in range(101, 124))
     here = cluster(WEB, DB, NAMELESS)
+    lost = cluster(replace(WEB, state=State.UNKNOWN), replace(DB, state=State.RUNNING, uptime=None))
     views = [
         watch_list(t, watch_of(*watched), here, 0, NOON),
+        watch_list(t, watch_of(*watched), lost, 0, NOON),
         watch_list(t, watch_of(*watched, trouble=Unreachable("pve1")), None, 0, NOON),
         watch_list(t, watch_of(*many), here, 1, NOON),
         watch_list(t, watch_of(), here, 0, NOON),
@@ -341,17 +354,23 @@ def outcomes() -> list[Report]:
         report(Verb.SHUTDOWN, **error),
         report(Verb.SHUTDOWN, settled=False, plan_guest=ha, after=ha),
         report(Verb.SHUTDOWN, settled=False, after=None),
-        report(Verb.STOP, TaskEnd.VANISHED, message=""),
+        report(Verb.STOP, TaskEnd.VANISHED, message="", after=None),
+        report(Verb.STOP, TaskEnd.LOST, message="", after=None),
+        report(Verb.CREATE, TaskEnd.LOST, message="", after=None, **created),
         report(Verb.STOP, TaskEnd.WARNINGS, message="WARNINGS: 1", log=("WARN: careful",), after=stopped),
         report(Verb.CREATE, after=new, **created),
         report(Verb.CREATE, TaskEnd.ERROR, message="no space left on device", after=DEBIAN, **created),
         report(Verb.RESIZE, change=both, plan_guest=stopped),
         report(Verb.RESIZE, change=replace(both, waits_for_restart=True)),
         report(Verb.RESIZE, None, change=Change((None, 1), None)),
+        report(Verb.RESIZE, change=None),
+        report(Verb.RESIZE, change=both, after=None),
         report(Verb.DELETE, after=None),
         report(Verb.DELETE, TaskEnd.ERROR, message="base volume 'x' is still in use by linked cloned"),
         report(Verb.SNAPSHOT_CREATE, order_snapshot="before"),
+        report(Verb.SNAPSHOT_CREATE, order_snapshot="before", after=None),
         report(Verb.SNAPSHOT_ROLLBACK, order_snapshot="before", after=stopped),
+        report(Verb.SNAPSHOT_ROLLBACK, order_snapshot="before", after=None),
         report(Verb.SNAPSHOT_DELETE, order_snapshot="before", seconds=4000),
         report(Verb.SNAPSHOT_DELETE, TaskEnd.ERROR, order_snapshot="before", message=""),
     ]
@@ -380,6 +399,7 @@ EVENTS: list[tuple[Event, Any]] = [
     (SourceDown(NOON, 12), Unreachable("pve1")),
     (SourceDown(NOON, 0), Rejected(500, "no")),
     (SourceBack(3700), None),
+    (ListUnsaved("No space left on device"), None),
 ]
 
 
@@ -389,6 +409,151 @@ def test_alerts(language: Language, golden: Golden) -> None:
     told = [alert_text(t, event, trouble) for event, trouble in EVENTS]
     assert alert_text(t, OrderedStop(101)) is None
     golden(f"alerts.{language}", "\n\n".join(text or "?" for text in told))
+
+
+def services(language: Language = "ja") -> Services:
+    """Everything a card could ask for, over an empty cluster. Nothing runs."""
+    world, texts = World(), Texts(language)
+    return Services(
+        rules=RULES,
+        proxmox=world.proxmox,
+        reader=world.reader,
+        snapshots=SnapshotReader(world.proxmox, world.clock),
+        planner=world.planner,
+        operations=world.operations,
+        watch=watch_of(),
+        audit=world.ledger,
+        clock=world.clock,
+        texts=texts,
+        questions=Questions(),
+        press=press,
+        interval=60.0,
+    )
+
+
+class Screen(Reply):
+    """An answer that keeps what it would show."""
+
+    def __init__(self, t: Text) -> None:
+        self.t, self.views = t, list[ui.LayoutView]()
+
+    async def show(self, view: ui.LayoutView, *, working: bool = False) -> None:
+        self.views.append(view)
+
+
+@languages
+async def test_questions_asked_and_over(language: Language, golden: Golden) -> None:
+    """Open, out of time, stopped with the bot, cancelled, not carried out: grey buttons and why, no time limit."""
+    t, around = TEXTS.of(language), services(language)
+    stop, delete = plans()[0], plans()[2]
+    lapsing, stopping = Screen(t), Screen(t)
+    questions = Questions()
+    await questions.ask(around, lapsing, stop)
+    for question in list(questions._open.values()):
+        assert question.lapse is not None
+        await question.lapse
+    await questions.ask(around, stopping, delete, typed="db")
+    await questions.close(around)
+    assert questions._open == {}
+    views = [*lapsing.views, *stopping.views]
+    notes = (t("Cancelled; nothing was done."), t("It was not carried out."))
+    answered = Question("0123456789abcdef", stop, t, lapsing, None)
+    views += [questions.over(around, answered, note) for note in notes]
+    for view in views:
+        whole(view)
+        grey = [bool(button.get("disabled")) for button in buttons_of(view)]
+        assert grey == [view not in (lapsing.views[0], stopping.views[0])] * 2
+        assert (Colour.QUIET if all(grey) else Colour.WARN) == payload(view)[0]["accent_color"]
+    text = "\n\n".join(map(shown, views))
+    golden(f"questions.{language}", re.sub(r"(q1:\w+):[0-9a-f]{16}", r"\1:…", text))
+
+
+@languages
+async def test_help(language: Language, golden: Golden) -> None:
+    around = services(language)
+    client = discord.Client(intents=discord.Intents.none())
+    sender = AlertSender(client, 1, around.clock)
+    tree: list[Any] = [*General(around).get_app_commands(), *Power(around).get_app_commands()]
+    tree += [Snapshots(around).app_command, Monitor(around, client, sender).app_command]
+    view = help_card(TEXTS.of(language), tree)
+    whole(view)
+    assert buttons_of(view) == []
+    golden(f"help.{language}", shown(view))
+
+
+# --- what was just seen ---
+
+
+async def test_the_lists_show_at_once_what_an_action_has_just_seen() -> None:
+    """Proxmox' list lags behind by some ten seconds; what was seen of a guest is shown over it meanwhile."""
+    world = World([guest(101), guest(102), guest(103)])
+    world.proxmox.listed = {101: guest(101), 102: guest(102)}
+
+    def listed() -> str:
+        assert world.reader.last is not None
+        here = world.reader.last
+        watch = watch_of(Watched(101, State.RUNNING), Watched(102, State.RUNNING))
+        views = guest_list(EN, here, Filters(), 0, NOON), watch_list(EN, watch, here, 0, NOON)
+        return "\n".join(text for view in views for text in texts_of(view))
+
+    await world.reader.read()
+    assert listed().count("🟢") == 6  # with the head of /list
+    world.reader.learn(101, guest(101, State.STOPPED))
+    world.reader.learn(102, None)
+    for _ in range(2):
+        assert "⚪ **101**" in listed()
+        assert "🟢 **101**" not in listed()
+        assert listed().count("**102**") == 1  # on the watch list only
+        assert "not found" in listed()
+        await world.reader.read(max_age=0)
+    world.clock.advance(LEARNED_SECONDS)
+    await world.reader.read(max_age=0)
+    assert listed().count("🟢 **101**") == listed().count("🟢 **102**") == 2
+
+
+def test_a_watched_guest_is_shown_as_last_read_and_not_as_remembered() -> None:
+    """A guest of a dead node keeps its place in the watch (unknown is not stopped), but is not said to run."""
+    watch = watch_of(Watched(101, State.RUNNING, NOON - 300))
+    for read, word in ((State.UNKNOWN, "❔"), (State.STOPPED, "⚪"), (State.RUNNING, "🟢")):
+        told = "\n".join(texts_of(watch_list(EN, watch, cluster(guest(101, read)), 0, NOON)))
+        assert f"{word} **101**" in told
+        assert ("since" in told) is (read is State.RUNNING)
+    never_read = "\n".join(texts_of(watch_list(EN, watch, None, 0, NOON)))
+    assert "unknown" in never_read
+    assert "not found" not in never_read
+
+
+def test_a_template_has_only_refresh_and_a_panel_at_work_no_live_button() -> None:
+    for each in (DEBIAN, replace(DEBIAN, state=State.RUNNING), replace(DEBIAN, kind=Kind.LXC)):
+        details = GuestDetails(each, CONFIG, (), None, None)
+        assert [button["custom_id"] for button in buttons_of(panel(EN, details, NOON))] == ["g1:refresh:900"]
+    for each in (WEB, DB, DEBIAN):
+        at_work = working(
+            EN, order(Verb.START), title(each), Progress(0), guest_buttons(EN, each, disabled=True)
+        )
+        assert all(button["disabled"] for button in buttons_of(at_work))
+
+
+def test_a_button_tells_its_guest_from_another() -> None:
+    """Same guest, same mark, whatever it does; another kind or name, another mark."""
+    marks = [
+        each.mark
+        for each in (WEB, replace(WEB, kind=Kind.LXC), replace(WEB, name="web02"), replace(WEB, name=None))
+    ]
+    assert len(set(marks)) == 4
+    assert replace(WEB, state=State.STOPPED, node="pve9", uptime=None, lock="backup").mark == WEB.mark
+    assert re.fullmatch(r"[0-9a-f]{8}", replace(WEB, name="half a pair: \ud83d").mark)
+
+
+def test_unknown_results_are_not_called_failed_or_done() -> None:
+    for end in (TaskEnd.LOST, TaskEnd.VANISHED):
+        for verb in Verb:
+            text, colour = outcome_text(EN, report(verb, end, message="", after=None, order_snapshot="s"))
+            assert colour is Colour.WARN
+            assert text.startswith("❔")
+            assert "unknown" in text
+            assert not re.search(r"was|could not", text)
+            assert ("does not answer" in text) is (end is TaskEnd.LOST)
 
 
 # --- hostile text ---
@@ -503,7 +668,12 @@ def hostile_things(evil: str) -> dict[str, list[str]]:
         for name, view in views.items():
             whole(view)
             rendered[f"{name} {t.language}"] = texts_of(view)
-        events: list[Event] = [GuestDown(bad, NOON), GuestBack(bad, 5), SourceDown(NOON, 3)]
+        events: list[Event] = [
+            GuestDown(bad, NOON),
+            GuestBack(bad, 5),
+            SourceDown(NOON, 3),
+            ListUnsaved(evil),
+        ]
         told = [alert_text(t, event, Rejected(500, evil)) or "" for event in events]
         assert all(len(text) <= CONTENT_MOST for text in told)
         rendered[f"alerts {t.language}"] = told
@@ -727,18 +897,24 @@ def test_forty_disks_and_huge_logs(language: Language) -> None:
 @languages
 def test_alerts_fit_into_a_plain_message(language: Language) -> None:
     t = TEXTS.of(language)
-    events: list[Event] = [GuestDown(BIG, NOON), GuestBack(BIG, 10**9), SourceDown(NOON, 10**6)]
+    events: list[Event] = [
+        GuestDown(BIG, NOON),
+        GuestBack(BIG, 10**9),
+        SourceDown(NOON, 10**6),
+        ListUnsaved("w" * 5000),
+    ]
     for event in events:
         assert len(alert_text(t, event, Rejected(500, "w" * 5000)) or "") <= CONTENT_MOST
 
 
+HALVES = st.characters()  # all of them, the lone halves of surrogate pairs that JSON may hold included
 guests = st.builds(
     Guest,
     vmid=st.integers(100, 999_999_999),
     kind=st.sampled_from(Kind),
-    node=st.text(max_size=63),
+    node=st.text(HALVES, max_size=63),
     state=st.sampled_from(State),
-    name=st.none() | st.text(max_size=64),
+    name=st.none() | st.text(HALVES, max_size=64),
     cpu=st.none() | st.floats(0, 1000),
     cpus=st.none() | st.floats(0, 1000),
     memory=st.none() | st.integers(0, 2**60),
@@ -767,7 +943,9 @@ def test_any_guests_make_a_valid_message(found: list[Guest], page: int, t: Text)
     whole(watch_list(t, watch_of(*(Watched(each.vmid) for each in found)), here, page, NOON))
     for each in found[:3]:
         whole(panel(t, GuestDetails(each, None, (), None, None), NOON))
-        assert len(buttons_of(panel(t, GuestDetails(each, None, (), None, None), NOON))) == 4
+        buttons = buttons_of(panel(t, GuestDetails(each, None, (), None, None), NOON))
+        assert len(buttons) == (1 if each.template else 4)
+        assert all(GUEST.fullmatch(button["custom_id"]) for button in buttons)
 
 
 def test_too_much_text_is_cut_and_not_refused() -> None:
@@ -850,7 +1028,7 @@ def test_a_size_is_near_what_it_says(count: int) -> None:
     [
         (None, None, "—"),
         (GIB, None, "—"),
-        (None, 4 * GIB, "— / 4.0 GiB"),
+        (None, 4 * GIB, "4.0 GiB"),
         (int(1.2 * GIB), 4 * GIB, "1.2 / 4.0 GiB"),
         (512 * 1024**2, 4 * GIB, "512 MiB / 4.0 GiB"),
         (0, 4 * GIB, "0 B / 4.0 GiB"),

@@ -28,9 +28,15 @@ TOKEN = "MTEyMjMzNDQ1NTY2Nzc4ODk5.GxYzAb.a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6q7r8s9"
 VALUE = "0123abcd-4567-89ab-cdef-0123456789ab"
 SECRETS = (TOKEN, VALUE)
 GOOD: dict[str, str] = {
-    "DISCORD_TOKEN": TOKEN, "GUILD_ID": "123456789012345678", "ALLOWED_CATEGORY_ID": "223456789012345678",
-    "ALERT_CHANNEL_ID": "323456789012345678", "PROXMOX_HOST": "pve1.example.com", "PROXMOX_USER": "bot@pve",
-    "PROXMOX_TOKEN_NAME": "discord", "PROXMOX_TOKEN_VALUE": VALUE, "NODE_NAME": "pve1",
+    "DISCORD_TOKEN": TOKEN,
+    "GUILD_ID": "123456789012345678",
+    "ALLOWED_CATEGORY_ID": "223456789012345678",
+    "ALERT_CHANNEL_ID": "323456789012345678",
+    "PROXMOX_HOST": "pve1.example.com",
+    "PROXMOX_USER": "bot@pve",
+    "PROXMOX_TOKEN_NAME": "discord",
+    "PROXMOX_TOKEN_VALUE": VALUE,
+    "NODE_NAME": "pve1",
 }
 PEM = """-----BEGIN CERTIFICATE-----
 MIIBdjCCARugAwIBAgIUMuL3BNez88x09gKrd2s5azsvDa8wCgYIKoZIzj0EAwIw
@@ -49,8 +55,11 @@ def faults(config_path: Path, environ: Mapping[str, str]) -> tuple[Fault, ...]:
     with pytest.raises(SettingsError) as caught:
         settings.load(config_path, environ)
     error = caught.value
-    own = [frame for frame in traceback.TracebackException.from_exception(error, capture_locals=True).stack
-           if frame.filename in (settings.__file__, setting_values.__file__)]
+    own = [
+        frame
+        for frame in traceback.TracebackException.from_exception(error, capture_locals=True).stack
+        if frame.filename in (settings.__file__, setting_values.__file__)
+    ]
     assert own
     told = repr(error) + str(error) + repr(error.faults) + "".join(str(frame.locals) for frame in own)
     assert not [secret for secret in SECRETS if secret in told]
@@ -80,17 +89,48 @@ def loaded(tmp: Path, config: str = "", **changed: str) -> Settings:
 
 def test_defaults(tmp_path: Path) -> None:
     assert settings.load(tmp_path / "config.py", GOOD) == Settings(
-        Secret(TOKEN), 123456789012345678, 223456789012345678, 323456789012345678, "pve1.example.com", 8006,
-        "bot@pve", "discord", Secret(VALUE), "pve1", (), True, None, "ja", tmp_path, 60, "INFO")
+        Secret(TOKEN),
+        123456789012345678,
+        223456789012345678,
+        323456789012345678,
+        "pve1.example.com",
+        8006,
+        "bot@pve",
+        "discord",
+        Secret(VALUE),
+        "pve1",
+        (),
+        True,
+        None,
+        "ja",
+        tmp_path,
+        60,
+        "INFO",
+    )
 
 
 def test_config_py_alone_and_the_environment_over_it(tmp_path: Path) -> None:
     lines = [f"{name} = {value!r}" for name, value in GOOD.items() if name != "GUILD_ID"]
-    text = "\n".join([
-        "import os, pathlib", "from pathlib import Path as P", "_BASE = 3", "helper = 5", "", *lines,
-        f"GUILD_ID = {GOOD['GUILD_ID']}", "MONITOR_VM_IDS = [102, '101', 102]", "LANGUAGE = 'EN'",
-        "LOG_LEVEL = None", "PROXMOX_FINGERPRINT = ''", "DATA_DIR = P('data')",
-        "MONITOR_INTERVAL_SECONDS = 5", "def SHOUT(): pass", "class X: pass", "PROXMOX_VERIFY_SSL = False"])
+    text = "\n".join(
+        [
+            "import os, pathlib",
+            "from pathlib import Path as P",
+            "_BASE = 3",
+            "helper = 5",
+            "",
+            *lines,
+            f"GUILD_ID = {GOOD['GUILD_ID']}",
+            "MONITOR_VM_IDS = [102, '101', 102]",
+            "LANGUAGE = 'EN'",
+            "LOG_LEVEL = None",
+            "PROXMOX_FINGERPRINT = ''",
+            "DATA_DIR = P('data')",
+            "MONITOR_INTERVAL_SECONDS = 5",
+            "def SHOUT(): pass",
+            "class X: pass",
+            "PROXMOX_VERIFY_SSL = False",
+        ]
+    )
     (tmp_path / "config.py").write_text(text)
     found = settings.load(tmp_path / "config.py", {"LOG_LEVEL": "debug", "UNKNOWN": "x", "LANGUAGE": "  "})
     assert (found.guild_id, found.monitor_vm_ids, found.language) == (123456789012345678, (102, 101), "en")
@@ -101,40 +141,48 @@ def test_config_py_alone_and_the_environment_over_it(tmp_path: Path) -> None:
     assert (over.node_name, over.monitor_vm_ids) == ("pve9", (7000,))
 
 
-@pytest.mark.parametrize(("name", "text", "field", "expected"), [
-    ("PROXMOX_HOST", "pve1:443", "proxmox_port", 443),
-    ("PROXMOX_HOST", " 192.0.2.10 ", "proxmox_host", "192.0.2.10"),
-    ("PROXMOX_HOST", "[2001:DB8::1]:8007", "proxmox_host", "2001:db8::1"),
-    ("PROXMOX_HOST", "[2001:db8::1]:8007", "proxmox_port", 8007),
-    ("PROXMOX_HOST", "2001:db8::1", "proxmox_host", "2001:db8::1"),
-    ("PROXMOX_HOST", "[::1]", "proxmox_port", 8006),
-    ("PROXMOX_HOST", "fake_pve", "proxmox_host", "fake_pve"),
-    ("PROXMOX_USER", "first.last@corp-ad.example", "proxmox_user", "first.last@corp-ad.example"),
-    ("PROXMOX_USER", "mail@example.com@ldap", "proxmox_user", "mail@example.com@ldap"),
-    ("NODE_NAME", "a", "node_name", "a"),
-    ("MONITOR_VM_IDS", "101, 102", "monitor_vm_ids", (101, 102)),
-    ("MONITOR_VM_IDS", "102 101,102 ", "monitor_vm_ids", (102, 101)),
-    ("MONITOR_VM_IDS", "[100,999999999]", "monitor_vm_ids", (100, 999999999)),
-    ("PROXMOX_VERIFY_SSL", "TRUE", "proxmox_verify_ssl", True),
-    ("PROXMOX_VERIFY_SSL", "1", "proxmox_verify_ssl", True),
-    ("PROXMOX_VERIFY_SSL", "Yes", "proxmox_verify_ssl", True),
-    ("PROXMOX_VERIFY_SSL", "on", "proxmox_verify_ssl", True),
-    ("PROXMOX_VERIFY_SSL", "False", "proxmox_verify_ssl", False),
-    ("PROXMOX_VERIFY_SSL", "0", "proxmox_verify_ssl", False),
-    ("PROXMOX_VERIFY_SSL", "NO", "proxmox_verify_ssl", False),
-    ("PROXMOX_VERIFY_SSL", "off", "proxmox_verify_ssl", False),
-    ("PROXMOX_FINGERPRINT", "ab" * 32, "proxmox_fingerprint", ":".join(["AB"] * 32)),
-    ("PROXMOX_FINGERPRINT", ":".join(["aB"] * 32), "proxmox_fingerprint", ":".join(["AB"] * 32)),
-    ("PROXMOX_FINGERPRINT", "sha256 Fingerprint=" + ":".join(["0F"] * 32), "proxmox_fingerprint",
-     ":".join(["0F"] * 32)),
-    ("LANGUAGE", "EN", "language", "en"),
-    ("LANGUAGE", "en_US:en", "language", "ja"),
-    ("MONITOR_INTERVAL_SECONDS", "3600", "monitor_interval_seconds", 3600),
-    ("LOG_LEVEL", "warning", "log_level", "WARNING"),
-    ("PROXMOX_TOKEN_NAME", "", "proxmox_token_name", "from-config"),
-])
+@pytest.mark.parametrize(
+    ("name", "text", "field", "expected"),
+    [
+        ("PROXMOX_HOST", "pve1:443", "proxmox_port", 443),
+        ("PROXMOX_HOST", " 192.0.2.10 ", "proxmox_host", "192.0.2.10"),
+        ("PROXMOX_HOST", "[2001:DB8::1]:8007", "proxmox_host", "2001:db8::1"),
+        ("PROXMOX_HOST", "[2001:db8::1]:8007", "proxmox_port", 8007),
+        ("PROXMOX_HOST", "2001:db8::1", "proxmox_host", "2001:db8::1"),
+        ("PROXMOX_HOST", "[::1]", "proxmox_port", 8006),
+        ("PROXMOX_HOST", "fake_pve", "proxmox_host", "fake_pve"),
+        ("PROXMOX_USER", "first.last@corp-ad.example", "proxmox_user", "first.last@corp-ad.example"),
+        ("PROXMOX_USER", "mail@example.com@ldap", "proxmox_user", "mail@example.com@ldap"),
+        ("NODE_NAME", "a", "node_name", "a"),
+        ("MONITOR_VM_IDS", "101, 102", "monitor_vm_ids", (101, 102)),
+        ("MONITOR_VM_IDS", "102 101,102 ", "monitor_vm_ids", (102, 101)),
+        ("MONITOR_VM_IDS", "[100,999999999]", "monitor_vm_ids", (100, 999999999)),
+        ("PROXMOX_VERIFY_SSL", "TRUE", "proxmox_verify_ssl", True),
+        ("PROXMOX_VERIFY_SSL", "1", "proxmox_verify_ssl", True),
+        ("PROXMOX_VERIFY_SSL", "Yes", "proxmox_verify_ssl", True),
+        ("PROXMOX_VERIFY_SSL", "on", "proxmox_verify_ssl", True),
+        ("PROXMOX_VERIFY_SSL", "False", "proxmox_verify_ssl", False),
+        ("PROXMOX_VERIFY_SSL", "0", "proxmox_verify_ssl", False),
+        ("PROXMOX_VERIFY_SSL", "NO", "proxmox_verify_ssl", False),
+        ("PROXMOX_VERIFY_SSL", "off", "proxmox_verify_ssl", False),
+        ("PROXMOX_FINGERPRINT", "ab" * 32, "proxmox_fingerprint", ":".join(["AB"] * 32)),
+        ("PROXMOX_FINGERPRINT", ":".join(["aB"] * 32), "proxmox_fingerprint", ":".join(["AB"] * 32)),
+        (
+            "PROXMOX_FINGERPRINT",
+            "sha256 Fingerprint=" + ":".join(["0F"] * 32),
+            "proxmox_fingerprint",
+            ":".join(["0F"] * 32),
+        ),
+        ("LANGUAGE", "EN", "language", "en"),
+        ("LANGUAGE", "en_US:en", "language", "ja"),
+        ("MONITOR_INTERVAL_SECONDS", "3600", "monitor_interval_seconds", 3600),
+        ("LOG_LEVEL", "warning", "log_level", "WARNING"),
+        ("PROXMOX_TOKEN_NAME", "", "proxmox_token_name", "from-config"),
+    ],
+)
 def test_values_from_the_environment(
-        tmp_path: Path, name: str, text: str, field: str, expected: object) -> None:
+    tmp_path: Path, name: str, text: str, field: str, expected: object
+) -> None:
     found = loaded(tmp_path, "PROXMOX_TOKEN_NAME = 'from-config'", **{name: text})
     assert getattr(found, field) == expected
     assert type(getattr(found, field)) is type(expected)
@@ -148,8 +196,10 @@ def test_secrets_from_files(tmp_path: Path) -> None:
     environ = {name: text for name, text in GOOD.items() if text not in SECRETS}
     found = settings.load(tmp_path / "config.py", environ | {"DISCORD_TOKEN_FILE": str(tmp_path / "token")})
     assert (found.discord_token.reveal(), found.proxmox_token_value.reveal()) == SECRETS
-    over = settings.load(tmp_path / "config.py", environ | {
-        "DISCORD_TOKEN_FILE": str(tmp_path / "token"), "PROXMOX_TOKEN_VALUE": VALUE[::-1]})
+    over = settings.load(
+        tmp_path / "config.py",
+        environ | {"DISCORD_TOKEN_FILE": str(tmp_path / "token"), "PROXMOX_TOKEN_VALUE": VALUE[::-1]},
+    )
     assert over.proxmox_token_value.reveal() == VALUE[::-1]
 
 
@@ -175,12 +225,21 @@ BY_ENVIRONMENT: list[tuple[str, str, dict[str, object]]] = [
     ("DISCORD_TOKEN", "<" + VALUE + ">", {"kind": K.PLACEHOLDER_LEFT, "value": None}),
     ("DISCORD_TOKEN", '"' + TOKEN + '"', {"kind": K.BAD_SECRET, "reason": "characters", "value": None}),
     ("DISCORD_TOKEN", "Bot " + TOKEN, {"kind": K.BAD_SECRET, "reason": "characters"}),
-    ("PROXMOX_TOKEN_VALUE", "bot@pve!x=" + VALUE, {
-        "kind": K.BAD_SECRET, "reason": "whole_token", "value": None}),
-    ("PROXMOX_HOST", "https://pve1:8006/", {
-        "kind": K.BAD_HOST, "reason": "url", "nearest": "pve1:8006", "value": "https://pve1:8006/"}),
-    ("PROXMOX_HOST", "https://root:pw@pve1/x", {
-        "kind": K.BAD_HOST, "reason": "url", "nearest": "pve1", "value": None}),
+    (
+        "PROXMOX_TOKEN_VALUE",
+        "bot@pve!x=" + VALUE,
+        {"kind": K.BAD_SECRET, "reason": "whole_token", "value": None},
+    ),
+    (
+        "PROXMOX_HOST",
+        "https://pve1:8006/",
+        {"kind": K.BAD_HOST, "reason": "url", "nearest": "pve1:8006", "value": "https://pve1:8006/"},
+    ),
+    (
+        "PROXMOX_HOST",
+        "https://root:pw@pve1/x",
+        {"kind": K.BAD_HOST, "reason": "url", "nearest": "pve1", "value": None},
+    ),
     ("PROXMOX_HOST", "pve1/api2/json", {"kind": K.BAD_HOST, "reason": "path", "nearest": "pve1"}),
     ("PROXMOX_HOST", "//", {"kind": K.BAD_HOST, "reason": "path", "nearest": None}),
     ("PROXMOX_HOST", "pve1:", {"kind": K.BAD_HOST, "reason": "port"}),
@@ -192,21 +251,33 @@ BY_ENVIRONMENT: list[tuple[str, str, dict[str, object]]] = [
     ("PROXMOX_HOST", "-a.example", {"kind": K.BAD_HOST, "reason": "name"}),
     ("PROXMOX_USER", "bot", {"kind": K.BAD_USER, "value": "bot"}),
     ("PROXMOX_USER", "b" * 70 + "@pve", {"kind": K.BAD_USER}),
-    ("PROXMOX_USER", "bot@pve!discord", {
-        "kind": K.USER_WITH_TOKEN, "value": "bot@pve", "other": "PROXMOX_TOKEN_NAME"}),
+    (
+        "PROXMOX_USER",
+        "bot@pve!discord",
+        {"kind": K.USER_WITH_TOKEN, "value": "bot@pve", "other": "PROXMOX_TOKEN_NAME"},
+    ),
     ("PROXMOX_USER", "bot@pve!discord=" + VALUE, {"kind": K.USER_WITH_TOKEN, "value": "bot@pve"}),
     ("PROXMOX_USER", "bot@pve!discord=x@y", {"kind": K.USER_WITH_TOKEN, "value": "bot@pve"}),
-    ("PROXMOX_TOKEN_NAME", "bot@pve!discord=" + VALUE, {
-        "kind": K.BAD_TOKEN_NAME, "reason": "whole_token", "value": None, "nearest": "discord"}),
-    ("PROXMOX_TOKEN_NAME", "bot@pve!discord", {
-        "kind": K.BAD_TOKEN_NAME, "reason": "whole_token", "value": "bot@pve!discord", "nearest": "discord"}),
+    (
+        "PROXMOX_TOKEN_NAME",
+        "bot@pve!discord=" + VALUE,
+        {"kind": K.BAD_TOKEN_NAME, "reason": "whole_token", "value": None, "nearest": "discord"},
+    ),
+    (
+        "PROXMOX_TOKEN_NAME",
+        "bot@pve!discord",
+        {"kind": K.BAD_TOKEN_NAME, "reason": "whole_token", "value": "bot@pve!discord", "nearest": "discord"},
+    ),
     ("PROXMOX_TOKEN_NAME", "a" + VALUE[1:], {"kind": K.BAD_TOKEN_NAME, "reason": "secret", "value": None}),
     ("PROXMOX_TOKEN_NAME", "1st", {"kind": K.BAD_TOKEN_NAME, "reason": "pattern", "value": "1st"}),
     ("NODE_NAME", "pve1.example.com", {"kind": K.BAD_NODE_NAME, "value": "pve1.example.com"}),
     ("NODE_NAME", "../etc\n\u202e\udc80", {"kind": K.BAD_NODE_NAME, "value": r"../etc\n\u202e\udc80"}),
     ("NODE_NAME", "n" * 200, {"kind": K.BAD_NODE_NAME, "value": "n" * 79 + "…"}),
-    ("MONITOR_VM_IDS", "101, x", {
-        "kind": K.WRONG_TYPE, "value": "x", "expected": "list_of_whole_numbers", "found": "str"}),
+    (
+        "MONITOR_VM_IDS",
+        "101, x",
+        {"kind": K.WRONG_TYPE, "value": "x", "expected": "list_of_whole_numbers", "found": "str"},
+    ),
     ("MONITOR_VM_IDS", "101, 99", {"kind": K.OUT_OF_RANGE, "value": "99", "low": 100, "high": 999_999_999}),
     ("PROXMOX_VERIFY_SSL", "ture", {"kind": K.NO_SUCH_FILE, "value": "ture"}),
     ("PROXMOX_VERIFY_SSL", "/", {"kind": K.UNREADABLE_FILE, "value": "/", "reason": "EISDIR"}),
@@ -227,8 +298,11 @@ BY_CONFIG: list[tuple[str, str, dict[str, object]]] = [
     ("GUILD_ID", "1.5", {"kind": K.WRONG_TYPE, "found": "float"}),
     ("GUILD_ID", "7", {"kind": K.NOT_AN_ID, "value": "7"}),
     ("GUILD_ID", "10**5000", {"kind": K.NOT_AN_ID, "value": None}),
-    ("DISCORD_TOKEN", f"['{TOKEN}']", {
-        "kind": K.WRONG_TYPE, "expected": "text", "found": "list", "value": None}),
+    (
+        "DISCORD_TOKEN",
+        f"['{TOKEN}']",
+        {"kind": K.WRONG_TYPE, "expected": "text", "found": "list", "value": None},
+    ),
     ("NODE_NAME", f"b'{VALUE}'", {"kind": K.WRONG_TYPE, "found": "bytes", "value": None}),
     ("MONITOR_VM_IDS", "'101, 102'", {"kind": K.WRONG_TYPE, "found": "str"}),
     ("MONITOR_VM_IDS", "101", {"kind": K.WRONG_TYPE, "found": "int"}),
@@ -268,20 +342,24 @@ def test_faults_in_config_py(tmp_path: Path, name: str, text: str, expected: dic
     matches(found[0], name, {"source": "config"} | expected)
 
 
-@pytest.mark.parametrize(("text", "kind", "line", "value"), [
-    (f"A = 1\nDISCORD_TOKEN = '{TOKEN}\n", K.CONFIG_SYNTAX, 2, None),
-    ("A = '\0'", K.CONFIG_SYNTAX, None, None),
-    (f"\nDISCORD_TOKEN = '{TOKEN}'\nraise ValueError(DISCORD_TOKEN)", K.CONFIG_ERROR, 3, "ValueError"),
-    (f"DISCORD_TOKEN = {TOKEN}", K.CONFIG_ERROR, 1, "NameError"),
-    (f"PROXMOX_TOKEN_VALUE = {VALUE}", K.CONFIG_SYNTAX, 1, None),
-    ("import sys\nsys.exit(3)", K.CONFIG_ERROR, 2, "SystemExit"),
-    ("open('/no/such/file')", K.CONFIG_ERROR, 1, "FileNotFoundError"),
-    ("def f():\n    f()\nf()", K.CONFIG_ERROR, 2, "RecursionError"),
-    ("import no_such_module_at_all", K.CONFIG_ERROR, 1, "ModuleNotFoundError"),
-    ("compile('(', 'elsewhere', 'exec')", K.CONFIG_ERROR, 1, "SyntaxError"),
-])
+@pytest.mark.parametrize(
+    ("text", "kind", "line", "value"),
+    [
+        (f"A = 1\nDISCORD_TOKEN = '{TOKEN}\n", K.CONFIG_SYNTAX, 2, None),
+        ("A = '\0'", K.CONFIG_SYNTAX, None, None),
+        (f"\nDISCORD_TOKEN = '{TOKEN}'\nraise ValueError(DISCORD_TOKEN)", K.CONFIG_ERROR, 3, "ValueError"),
+        (f"DISCORD_TOKEN = {TOKEN}", K.CONFIG_ERROR, 1, "NameError"),
+        (f"PROXMOX_TOKEN_VALUE = {VALUE}", K.CONFIG_SYNTAX, 1, None),
+        ("import sys\nsys.exit(3)", K.CONFIG_ERROR, 2, "SystemExit"),
+        ("open('/no/such/file')", K.CONFIG_ERROR, 1, "FileNotFoundError"),
+        ("def f():\n    f()\nf()", K.CONFIG_ERROR, 2, "RecursionError"),
+        ("import no_such_module_at_all", K.CONFIG_ERROR, 1, "ModuleNotFoundError"),
+        ("compile('(', 'elsewhere', 'exec')", K.CONFIG_ERROR, 1, "SyntaxError"),
+    ],
+)
 def test_a_config_py_that_does_not_run(
-        tmp_path: Path, text: str, kind: FaultKind, line: int | None, value: str | None) -> None:
+    tmp_path: Path, text: str, kind: FaultKind, line: int | None, value: str | None
+) -> None:
     found = by_config(tmp_path, text, without="GUILD_ID")  # what is missing cannot be known: one fault
     assert found == (Fault(kind, "config.py", value, line=line),)
 
@@ -291,7 +369,8 @@ def test_a_config_py_that_is_not_utf_8_and_one_that_cannot_be_read(tmp_path: Pat
     assert [fault.kind for fault in faults(tmp_path / "config.py", GOOD)] == [K.CONFIG_SYNTAX]
     (tmp_path / "dir").mkdir()
     assert [(fault.kind, fault.reason) for fault in faults(tmp_path / "dir", GOOD)] == [
-        (K.UNREADABLE_FILE, "EISDIR")]
+        (K.UNREADABLE_FILE, "EISDIR")
+    ]
 
 
 def test_no_compiler_warning_shows_a_secret(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -340,8 +419,12 @@ def test_all_faults_come_at_once(tmp_path: Path) -> None:
     text = "LANGUAGE = 'xx'\nNODE_NAM = 1\nMONITOR_VM_IDS = [1, 'x', 100]"
     found = by_config(tmp_path, text, without="NODE_NAME")
     assert [(fault.kind, fault.name) for fault in found] == [
-        (K.UNKNOWN_NAME, "NODE_NAM"), (K.MISSING, "NODE_NAME"), (K.OUT_OF_RANGE, "MONITOR_VM_IDS"),
-        (K.WRONG_TYPE, "MONITOR_VM_IDS"), (K.BAD_LANGUAGE, "LANGUAGE")]
+        (K.UNKNOWN_NAME, "NODE_NAM"),
+        (K.MISSING, "NODE_NAME"),
+        (K.OUT_OF_RANGE, "MONITOR_VM_IDS"),
+        (K.WRONG_TYPE, "MONITOR_VM_IDS"),
+        (K.BAD_LANGUAGE, "LANGUAGE"),
+    ]
 
 
 def test_nothing_is_one_fault_without_a_config_and_nine_with_an_empty_one(tmp_path: Path) -> None:
@@ -350,7 +433,8 @@ def test_nothing_is_one_fault_without_a_config_and_nine_with_an_empty_one(tmp_pa
     (tmp_path / "config.py").write_text("GUILD_ID = None\nDISCORD_TOKEN = '  '")
     found = faults(tmp_path / "config.py", {})
     assert [(fault.kind, fault.name) for fault in found] == [
-        (K.MISSING, row.name) for row in SETTINGS if row.required]
+        (K.MISSING, row.name) for row in SETTINGS if row.required
+    ]
     assert found[0].other == "DISCORD_TOKEN_FILE"
     assert found[1].other is None
 
@@ -363,10 +447,19 @@ def test_every_kind_has_a_test() -> None:
 # --- free input ---
 
 TEXT = st.text(max_size=90) | st.from_regex(r"[\[\]:a-f0-9.@!=/%,<>~ -]{0,40}", fullmatch=True)
-ANYTHING = (TEXT | st.none() | st.booleans() | st.integers() | st.just(LONG) | st.floats()
-            | st.binary(max_size=5) | st.just(object())
-            | st.lists(TEXT | st.integers() | st.booleans(), max_size=4)
-            | st.builds(Path, st.text("ab/.~", max_size=6)) | st.dictionaries(TEXT, TEXT, max_size=2))
+ANYTHING = (
+    TEXT
+    | st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(LONG)
+    | st.floats()
+    | st.binary(max_size=5)
+    | st.just(object())
+    | st.lists(TEXT | st.integers() | st.booleans(), max_size=4)
+    | st.builds(Path, st.text("ab/.~", max_size=6))
+    | st.dictionaries(TEXT, TEXT, max_size=2)
+)
 
 
 @pytest.mark.parametrize("row", [row for row in SETTINGS if row.name != "DATA_DIR"], ids=lambda row: row.name)
@@ -423,23 +516,43 @@ def test_a_secret_shows_itself_to_nobody(tmp_path: Path) -> None:
 
 def test_a_secret_pasted_into_another_setting_is_not_shown(tmp_path: Path) -> None:
     for odd in ("correct-horse-battery", TOKEN, VALUE):
-        changed = {"PROXMOX_TOKEN_VALUE": odd, "NODE_NAME": f"my {odd}", "PROXMOX_HOST": f"https://{odd}/",
-                   "LOG_LEVEL": odd, "GUILD_ID": odd, "PROXMOX_USER": odd, "MONITOR_VM_IDS": odd}
+        changed = {
+            "PROXMOX_TOKEN_VALUE": odd,
+            "NODE_NAME": f"my {odd}",
+            "PROXMOX_HOST": f"https://{odd}/",
+            "LOG_LEVEL": odd,
+            "GUILD_ID": odd,
+            "PROXMOX_USER": odd,
+            "MONITOR_VM_IDS": odd,
+        }
         found = by_environment(tmp_path, **changed)
         assert len(found) == 6
         assert odd not in repr(found)
 
 
-@pytest.mark.parametrize(("environ", "configured", "expected"), [
-    ({}, None, "ja"), ({"LANG": "C"}, None, "ja"), ({"LANG": "C.UTF-8"}, None, "ja"),
-    ({"LANG": "POSIX"}, None, "ja"), ({"LANG": "ja_JP.UTF-8"}, None, "ja"), ({"LANG": "ja"}, None, "ja"),
-    ({"LANG": "en_US.UTF-8"}, None, "en"), ({"LANG": "de_DE"}, None, "en"), ({"LANG": "ca_ES"}, None, "en"),
-    ({"LANG": "jav"}, None, "en"), ({"LANG": "ja_JP", "LC_MESSAGES": "en_GB"}, None, "en"),
-    ({"LC_MESSAGES": "en", "LC_ALL": "ja_JP"}, None, "ja"), ({"LANG": "ja_JP", "LC_ALL": ""}, None, "ja"),
-    ({"LANG": "ja_JP"}, "en", "en"), ({"LANG": "en"}, "JA", "ja"),
-    ({"LANGUAGE": "en", "LANG": "ja"}, "ja", "en"), ({"LANGUAGE": "xx"}, 5, "ja"),
-    ({"LANGUAGE": "en_US:en", "LANG": "ja_JP"}, "xx", "ja"),
-])
+@pytest.mark.parametrize(
+    ("environ", "configured", "expected"),
+    [
+        ({}, None, "ja"),
+        ({"LANG": "C"}, None, "ja"),
+        ({"LANG": "C.UTF-8"}, None, "ja"),
+        ({"LANG": "POSIX"}, None, "ja"),
+        ({"LANG": "ja_JP.UTF-8"}, None, "ja"),
+        ({"LANG": "ja"}, None, "ja"),
+        ({"LANG": "en_US.UTF-8"}, None, "en"),
+        ({"LANG": "de_DE"}, None, "en"),
+        ({"LANG": "ca_ES"}, None, "en"),
+        ({"LANG": "jav"}, None, "en"),
+        ({"LANG": "ja_JP", "LC_MESSAGES": "en_GB"}, None, "en"),
+        ({"LC_MESSAGES": "en", "LC_ALL": "ja_JP"}, None, "ja"),
+        ({"LANG": "ja_JP", "LC_ALL": ""}, None, "ja"),
+        ({"LANG": "ja_JP"}, "en", "en"),
+        ({"LANG": "en"}, "JA", "ja"),
+        ({"LANGUAGE": "en", "LANG": "ja"}, "ja", "en"),
+        ({"LANGUAGE": "xx"}, 5, "ja"),
+        ({"LANGUAGE": "en_US:en", "LANG": "ja_JP"}, "xx", "ja"),
+    ],
+)
 def test_language_of(environ: dict[str, str], configured: object, expected: str) -> None:
     assert settings.language_of(environ, configured) == expected
 
@@ -458,7 +571,8 @@ def test_the_example_is_complete_in_order_and_its_placeholders_are_caught(tmp_pa
     assert commented == {row.file_name for row in SETTINGS if row.secret}
     (tmp_path / "config.py").write_text(example, encoding="utf-8")
     assert [(fault.kind, fault.name) for fault in faults(tmp_path / "config.py", {})] == [
-        (K.PLACEHOLDER_LEFT, row.name) for row in SETTINGS if row.required]
+        (K.PLACEHOLDER_LEFT, row.name) for row in SETTINGS if row.required
+    ]
     assert settings.load(tmp_path / "config.py", GOOD) == settings.load(tmp_path / "no config.py", GOOD)
 
 

@@ -152,7 +152,7 @@ async def test_after_ten_minutes_without_an_answer_the_end_is_unknown() -> None:
     scene = Scene(seconds=5)
     scene.proxmox.next("task_status", *[GONE] * 1000)
     result = await scene.follow()
-    assert result == TaskResult(TaskEnd.VANISHED, scene.upid)
+    assert result == TaskResult(TaskEnd.LOST, scene.upid)
     assert LOST_AFTER < scene.clock.mono - 1000 < LOST_AFTER + 10
 
 

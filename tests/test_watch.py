@@ -28,6 +28,7 @@ from core.watch import (
     Event,
     GuestBack,
     GuestDown,
+    ListUnsaved,
     Moment,
     OrderedStop,
     Source,
@@ -42,7 +43,7 @@ from monitor_store import MonitorStore
 from proxmox_dialect import parse_cluster
 from tests.fakes import NOON, TEMPLATE, World, guest
 
-R, S, P, U = State.RUNNING, State.STOPPED, State.PAUSED, State.UNKNOWN
+R, S, P, U, L = State.RUNNING, State.STOPPED, State.PAUSED, State.UNKNOWN, State.PRELAUNCH
 GONE = Unreachable("pve1")
 
 
@@ -120,6 +121,19 @@ def kinds(events: "list[Event] | tuple[Event, ...]") -> list[type]:
         ((R, S, P), [GuestDown]),
         ((R, S, P, S), [GuestDown]),
         ((R, S, P, R), [GuestDown, GuestBack]),
+        # prelaunch is no change: the way up, and vzdump of a VM that is off
+        ((L,), []),
+        ((L, S), []),
+        ((L, R, S), [GuestDown]),
+        ((S, L, S), []),
+        ((S, L, L, S, L, S), []),
+        ((S, L, R), []),
+        ((S, L, R, S), [GuestDown]),
+        ((R, L, R), []),
+        ((R, L, S), [GuestDown]),
+        ((R, S, L, S), [GuestDown]),
+        ((R, S, L, S, L, S), [GuestDown]),
+        ((R, S, L, R), [GuestDown, GuestBack]),
     ],
 )
 def test_what_is_told_of_one_guest(states: tuple[State, ...], told: list[type]) -> None:
@@ -370,7 +384,7 @@ class Opinion:
     notes: list[str] = field(default_factory=list)
 
     def look(self, state: State, unix: float, uptime: int | None, ordered: bool) -> str | None:
-        if state is U:
+        if state in (U, L):
             return None
         if self.seen is None:
             self.seen = state
@@ -403,10 +417,12 @@ def word(event: Event) -> str:
             return f"source down {since:.3f} {watched}"
         case SourceBack(seconds):
             return f"source back {seconds:.3f}"
+        case ListUnsaved(reason):
+            return f"list unsaved {reason}"
 
 
 VMIDS = (101, 102, 103)
-sight = st.tuples(st.sampled_from([R, S, R, S, U, P, None]), st.sampled_from([None, 0, 5, 90, 10_000]))
+sight = st.tuples(st.sampled_from([R, S, R, S, U, P, L, None]), st.sampled_from([None, 0, 5, 90, 10_000]))
 
 
 class Histories(RuleBasedStateMachine):
@@ -508,7 +524,7 @@ async def test_the_list_is_stored_before_it_counts(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     scene.watch.add(guest(102, S))
     scene.watch.add(guest(101, R, uptime=100))
-    assert scene.stored == (Watched(101, R, NOON - 100), Watched(102, S))
+    assert scene.stored == (Watched(101), Watched(102))
     assert scene.watch.state.guests == scene.stored
     scene.watch.remove(102)
     assert [each.vmid for each in scene.stored] == [101]
@@ -547,23 +563,66 @@ async def test_a_list_that_cannot_be_stored_stays_as_it_was(tmp_path: Path) -> N
 async def test_a_poll_that_cannot_be_stored_is_told_at_the_next(tmp_path: Path) -> None:
     directory = tmp_path / "data"
     directory.mkdir()
-    scene = Scene(directory, guest(101))
+    scene = Scene(directory, guest(101), guest(102))
     scene.watch.add(guest(101))
+    scene.watch.add(guest(102))
+    await scene.poll()
     scene.world.proxmox.change(101, state=S)
     shutil.rmtree(directory)
-    with pytest.raises(StoreFailed):
-        await scene.watch.poll()
-    directory.mkdir()
-    assert await scene.poll() == [GuestDown]
+    scene.world.clock.advance(60)
+    down, unsaved = await scene.watch.poll()
+    assert isinstance(down, GuestDown)
+    assert isinstance(unsaved, ListUnsaved)
+    assert unsaved.reason
+    # told once; the watch goes on seeing, and repeats nothing
     assert await scene.poll() == []
-    assert scene.stored[0].alarmed
+    scene.world.proxmox.change(102, state=S)
+    assert await scene.poll() == [GuestDown]
+    scene.world.proxmox.change(101, state=R)
+    assert await scene.poll() == [GuestBack]
+    directory.mkdir()
+    assert await scene.poll() == []
+    assert [(each.state, each.alarmed) for each in scene.stored] == [(R, False), (S, True)]
+    assert scene.stored == scene.watch.state.guests
+
+
+async def test_a_list_that_was_saved_again_is_told_of_when_it_fails_again(tmp_path: Path) -> None:
+    """Saved by the next poll, or by a person's change of the list in between."""
+    directory = tmp_path / "data"
+    directory.mkdir()
+    scene = Scene(directory, guest(101), guest(102))
+    scene.watch.add(guest(101))
+    scene.watch.add(guest(102))
+    await scene.poll()
+    for by_a_person, state in ((False, S), (True, R)):
+        scene.world.proxmox.change(101, state=state)
+        shutil.rmtree(directory)
+        assert ListUnsaved in await scene.poll()
+        directory.mkdir()
+        if by_a_person:
+            scene.watch.remove(102)
+        assert await scene.poll() == []
+        assert scene.stored == scene.watch.state.guests
+    scene.world.proxmox.change(101, state=S)
+    shutil.rmtree(directory)
+    assert await scene.poll() == [GuestDown, ListUnsaved]
+
+
+async def test_an_unwritable_list_hides_no_failure_of_proxmox(tmp_path: Path) -> None:
+    directory = tmp_path / "data"
+    directory.mkdir()
+    scene = Scene(directory, guest(101))
+    scene.watch.add(guest(101))
+    shutil.rmtree(directory)
+    assert await scene.poll() == [ListUnsaved]
+    scene.world.proxmox.next("cluster", GONE, GONE, GONE)
+    assert [await scene.poll() for _ in range(4)] == [[], [], [SourceDown], [SourceBack]]
 
 
 async def test_a_poll_is_one_request_however_many_are_watched(tmp_path: Path) -> None:
     guests = [guest(vmid) for vmid in range(101, 301)]
     scene = Scene(tmp_path, *guests)
-    for each in guests:
-        scene.watch.add(each)
+    scene.watch.begin(tuple(Watched(each.vmid) for each in guests))
     for _ in range(5):
         assert await scene.poll() == []
     assert scene.world.proxmox.asked == ["cluster"] * 5
@@ -572,7 +631,7 @@ async def test_a_poll_is_one_request_however_many_are_watched(tmp_path: Path) ->
 async def test_a_poll_reads_even_where_the_last_read_is_fresh(tmp_path: Path) -> None:
     scene = Scene(tmp_path, guest(101))
     scene.watch.add(guest(101))
-    await scene.world.reader.read()
+    await scene.poll()
     scene.world.proxmox.change(101, state=S)
     assert await scene.poll(seconds=0) == [GuestDown]
 
@@ -580,6 +639,7 @@ async def test_a_poll_reads_even_where_the_last_read_is_fresh(tmp_path: Path) ->
 async def test_a_restart_neither_repeats_nor_forgets_an_alarm(tmp_path: Path) -> None:
     scene = Scene(tmp_path, guest(101))
     scene.watch.add(guest(101))
+    await scene.poll()
     scene.world.proxmox.change(101, state=S)
     assert await scene.poll() == [GuestDown]
     scene.restart()
@@ -595,6 +655,7 @@ async def test_a_restart_neither_repeats_nor_forgets_an_alarm(tmp_path: Path) ->
 async def test_a_guest_that_stopped_while_the_bot_was_away_is_told_of(tmp_path: Path) -> None:
     scene = Scene(tmp_path, guest(101))
     scene.watch.add(guest(101))
+    await scene.poll()
     scene.world.proxmox.change(101, state=S)
     scene.restart()
     assert await scene.poll() == [GuestDown]
@@ -704,8 +765,141 @@ async def test_a_reboot_through_the_bot_is_no_alarm(tmp_path: Path) -> None:
 async def test_a_refused_stop_excuses_nothing(tmp_path: Path) -> None:
     scene = Scene(tmp_path, guest(101))
     scene.watch.add(guest(101))
+    await scene.poll()
     scene.world.proxmox.next("power", GONE)
     with pytest.raises(Unreachable):
         await scene.world.operations.carry_out(scene.world.order(Verb.STOP))
     scene.world.proxmox.change(101, state=S)
     assert await scene.poll() == [GuestDown]
+
+
+# --- what the bot itself does to a watched guest ---
+
+
+async def test_the_nightly_backup_of_a_vm_that_is_off_is_no_alarm(tmp_path: Path) -> None:
+    """vzdump starts it paused for the time of the backup; the list says prelaunch (QemuServer.pm, -S)."""
+    scene = Scene(tmp_path, guest(101, S), guest(102))
+    scene.watch.add(guest(101, S))
+    scene.watch.add(guest(102))
+    assert await scene.poll() == []
+    before = scene.stored
+    for state in (S, L, L, S, S, L, S):
+        scene.world.proxmox.change(101, state=state)
+        assert await scene.poll() == []
+    assert scene.stored == before
+
+
+async def test_watching_a_guest_right_after_its_start_is_no_alarm(tmp_path: Path) -> None:
+    """The guest was read as running, the cluster's list still says stopped."""
+    scene = Scene(tmp_path, guest(101, S))
+    report = await scene.world.operations.carry_out(scene.world.order(Verb.START))
+    assert report.after is not None
+    scene.world.proxmox.listed[101] = guest(101, S)
+    scene.world.clock.advance(60)
+    scene.watch.add(report.after)
+    assert await scene.poll(0) == []
+    del scene.world.proxmox.listed[101]
+    assert await scene.poll() == []
+    assert scene.watch.state.guests[0].state is R
+    scene.world.proxmox.change(101, state=S)
+    assert await scene.poll() == [GuestDown]
+
+
+async def ordered(scene: Scene, verb: Verb, **values: Any) -> bool:
+    """Carried out and told to the watch, as the commands do it."""
+    return scene.watch.heed(await scene.world.operations.carry_out(scene.world.order(verb, **values)))
+
+
+async def watched(directory: Path, *guests: Guest) -> Scene:
+    """A scene whose watch has had its first sight of every guest."""
+    scene = Scene(directory, *guests)
+    for each in guests:
+        scene.watch.add(each)
+    assert await scene.poll() == []
+    return scene
+
+
+@pytest.mark.parametrize("verb", [Verb.SHUTDOWN, Verb.STOP])
+async def test_an_ordered_stop_outlives_a_restart_of_the_bot(tmp_path: Path, verb: Verb) -> None:
+    scene = await watched(tmp_path, guest(101))
+    assert not await ordered(scene, verb)
+    assert scene.stored == (Watched(101, S, scene.world.clock.now()),)
+    fresh = Scene(tmp_path, guest(101, S))
+    assert await fresh.poll() == []
+    fresh.world.proxmox.change(101, state=R)
+    assert await fresh.poll() == []
+    fresh.world.proxmox.change(101, state=S)
+    assert await fresh.poll() == [GuestDown]
+
+
+@pytest.mark.parametrize("again", ["by the bot", "by somebody else"])
+@pytest.mark.parametrize("verb", [Verb.SHUTDOWN, Verb.STOP])
+async def test_a_stop_that_was_noted_excuses_no_crash_soon_after(
+    tmp_path: Path, verb: Verb, again: str
+) -> None:
+    """Stopped through the bot, started again, and down within the five minutes an order is remembered."""
+    scene = await watched(tmp_path, guest(101))
+    await ordered(scene, verb)
+    assert await scene.poll() == []
+    if again == "by the bot":
+        await ordered(scene, Verb.START)
+    else:
+        scene.world.proxmox.change(101, state=R)
+    assert await scene.poll() == []
+    scene.world.proxmox.change(101, state=S)
+    assert await scene.poll() == [GuestDown]
+
+
+async def test_a_guest_that_obeys_late_is_no_alarm(tmp_path: Path) -> None:
+    """The report says running; there is nothing to note yet, and the order is still remembered."""
+    scene = await watched(tmp_path, guest(101))
+    scene.world.proxmox.exit = "VM quit/powerdown failed - got timeout"
+    await ordered(scene, Verb.SHUTDOWN)
+    assert scene.stored[0].state is R
+    scene.world.proxmox.change(101, state=S)
+    assert await scene.poll() == [OrderedStop]
+
+
+async def test_a_list_that_lags_behind_an_ordered_stop_makes_no_alarm(tmp_path: Path) -> None:
+    scene = await watched(tmp_path, guest(101))
+    scene.world.proxmox.listed[101] = guest(101)
+    await ordered(scene, Verb.STOP)
+    assert await scene.poll(9) == []
+    del scene.world.proxmox.listed[101]
+    assert await scene.poll() == []
+    assert scene.stored[0].state is S
+
+
+async def test_a_deleted_guest_is_taken_off_the_list(tmp_path: Path) -> None:
+    scene = await watched(tmp_path, guest(101, S), guest(102))
+    assert await ordered(scene, Verb.DELETE)
+    assert [each.vmid for each in scene.stored] == [102]
+    assert await scene.poll() == []
+
+
+async def test_a_guest_that_could_not_be_deleted_stays_on_the_list(tmp_path: Path) -> None:
+    scene = await watched(tmp_path, guest(101, S))
+    scene.world.proxmox.exit = "lvremove failed"
+    assert not await ordered(scene, Verb.DELETE)
+    assert [each.vmid for each in scene.stored] == [101]
+
+
+async def test_what_was_done_to_others_is_not_noted(tmp_path: Path) -> None:
+    scene = await watched(tmp_path, guest(101))
+    scene.world.proxmox.add(guest(102))
+    before = scene.stored
+    assert not await ordered(scene, Verb.STOP, vmid=102)
+    assert not await ordered(scene, Verb.REBOOT)
+    assert not await ordered(scene, Verb.SNAPSHOT_CREATE, snapshot="ab")
+    assert scene.stored == before
+
+
+async def test_a_stop_or_a_deletion_that_cannot_be_noted_is_no_error_of_the_action(tmp_path: Path) -> None:
+    directory = tmp_path / "data"
+    directory.mkdir()
+    scene = await watched(directory, guest(101), guest(102, S))
+    shutil.rmtree(directory)
+    assert not await ordered(scene, Verb.STOP)
+    assert not await ordered(scene, Verb.DELETE, vmid=102)
+    assert await scene.poll() == [OrderedStop, ListUnsaved]
+    assert [each.vmid for each in scene.watch.state.guests] == [101, 102]

@@ -1,7 +1,7 @@
 """From an order to its outcome on the screen, alike for commands, buttons and questions."""
 
 from core.actions import Verb
-from core.errors import BotError
+from core.errors import AnswerTooLate, BotError, ChangedMeanwhile, GuestBusy
 from core.guest import State
 from core.inspect import inspect
 from core.order import Order, Plan, Report
@@ -29,14 +29,31 @@ async def act_on_panel(services: Services, reply: Reply, order: Order) -> None:
     """The same from a panel's button: the panel goes on as a panel, with the outcome as its note."""
     known = services.reader.known(order.vmid)
     buttons = guest_buttons(reply.t, known, disabled=True) if known else []
-    report = await _carry_out(services, reply, order, buttons, None)
-    text, _ = _told(services, reply.t, report)
-    note = f"{text}\n{footer(reply.t, report)}"
     try:
-        await show_panel(services, reply, order.vmid, note)
-    except BotError as error:  # it is done, but the guest cannot be read just now
-        again = [refresh_button(reply.t, order.vmid)]
-        await reply.show(card(note, sentence(reply.t, error), colour=Colour.WARN, buttons=again))
+        report = await _carry_out(services, reply, order, buttons, None)
+    except (
+        AnswerTooLate,
+        ChangedMeanwhile,
+        GuestBusy,
+    ):  # it is not this press's, or this guest's, panel to edit
+        raise
+    except BotError as error:
+        begun = reply.working
+        await _panel_again(services, reply, order.vmid, sentence(reply.t, error) if begun else "")
+        if not begun:
+            raise
+        return
+    text, _ = _told(services, reply.t, report)
+    await _panel_again(services, reply, order.vmid, f"{text}\n{footer(reply.t, report)}")
+
+
+async def _panel_again(services: Services, reply: Reply, vmid: int, note: str) -> None:
+    """The panel as it is now; where the guest cannot be read, what is known and a button to try again."""
+    try:
+        await show_panel(services, reply, vmid, note)
+    except BotError as error:
+        told = dict.fromkeys((note, sentence(reply.t, error)))  # which may be one and the same
+        await reply.show(card(*told, colour=Colour.WARN, buttons=[refresh_button(reply.t, vmid)]))
 
 
 async def show_panel(services: Services, reply: Reply, vmid: int, note: str = "") -> None:

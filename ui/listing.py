@@ -134,7 +134,7 @@ def watch_list(t: Text, watch: Watch, cluster: Cluster | None, page: int, now: f
         if began is None and state is State.RUNNING and guest and guest.uptime:
             began = now - guest.uptime
         since = t("since {time}", time=when(began)) if began else ""
-        word = state_word(t, state) if guest else t("not found")
+        word = t("not found") if cluster and not guest else state_word(t, state)
         sign = STATE_EMOJI[state]
         rows.append(f"{sign} {name}\n-# {' · '.join(part for part in (word, since) if part)}")
     if not rows:

@@ -166,7 +166,8 @@ def outcome_text(t: Text, report: Report) -> tuple[str, Colour]:
         if advice:
             lines.append(advice)
         return _with_log("\n".join(lines), task.log), Colour.BAD
-    lines = [f"{OK} {words.done(t, guest, order)}"]
+    withdrawn = order.verb is Verb.RESIZE and report.change is None
+    lines = [f"{OK} {guest}: {_withdrawn(t)}" if withdrawn else f"{OK} {words.done(t, guest, order)}"]
     colour = Colour.GOOD
     if not report.settled and report.after is None:
         text = t("The task ended well, but {guest} cannot be read just now. Look with `/info`.", guest=guest)
@@ -187,6 +188,10 @@ def outcome_text(t: Text, report: Report) -> tuple[str, Colour]:
     return "\n".join(lines), colour
 
 
+def _withdrawn(t: Text) -> str:
+    return t("The change that was waiting for a restart is withdrawn.")
+
+
 def _subject(report: Report) -> Guest:
     """Whom the sentence is about: for a copy the new guest, otherwise the guest as it was found."""
     if report.plan.order.verb is Verb.CREATE and report.after is not None and report.good:
@@ -199,8 +204,6 @@ def _particulars(t: Text, report: Report) -> list[str]:
     if plan.order.verb is Verb.CREATE and report.after:
         node = code(report.after.node)
         lines.append(t("From {template}, on node {node}.", template=title(plan.guest), node=node))
-    if plan.order.verb is Verb.RESIZE and report.change is None:
-        lines.append(t("The change that was waiting for a restart is withdrawn."))
     if report.change:
         lines += change_lines(t, report.change)
         if report.change.waits_for_restart:

@@ -5,6 +5,7 @@ lapses goes grey and says so; a press after a restart finds nothing and is told 
 """
 
 import asyncio
+import contextlib
 import secrets
 from collections import deque
 from collections.abc import Mapping
@@ -21,8 +22,8 @@ from ui.buttons import FORM, question_buttons
 from ui.cards import card
 from ui.gate import guarded, refusal_of
 from ui.plans import plan_text, title_of_form, yes_label
-from ui.render import Colour
-from ui.reply import Reply, incident_of
+from ui.render import Colour, plain
+from ui.reply import Reply, Trouble, incident_of
 from ui.services import Interaction, Services, services_of
 from ui.text import Text
 
@@ -162,7 +163,8 @@ async def _grey_out(interaction: Interaction) -> None:
     for item in view.walk_children():
         if isinstance(item, ui.Button):
             item.disabled = True
-    await interaction.response.edit_message(view=view)
+    with contextlib.suppress(*Trouble):  # what matters is the word that follows
+        await interaction.response.edit_message(view=view)
 
 
 def _hold_to_asker(interaction: Interaction, question: Question) -> None:
@@ -177,7 +179,7 @@ def name_form(t: Text, question: Question) -> ui.Modal:
         title=title_of_form(t, question.plan)[:45], custom_id=f"f1:{question.nonce}", timeout=SECONDS
     )
     field_: ui.TextInput[Any] = ui.TextInput(
-        placeholder=(question.typed or "")[:100], max_length=FORM_NAME_MOST, custom_id="name"
+        placeholder=plain(question.typed or "", 100), max_length=FORM_NAME_MOST, custom_id="name"
     )
     label = t("Type the name to delete it")[:45]
     form.add_item(ui.Label(text=label, description=t("This cannot be undone.")[:100], component=field_))

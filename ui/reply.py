@@ -62,6 +62,7 @@ class Reply:
         self._shown = False
         self._working = False
         self._taken = False
+        self._told = False
         self._farewell: ui.LayoutView | None = None
 
     async def __aenter__(self) -> "Reply":
@@ -271,7 +272,9 @@ class Reply:
         thinking = not self._in_place and not self._shown
         if thinking:  # the first followup would become this public message, so it gets a body first
             await self._put(notice("…", Colour.QUIET))
-        await self._interaction.followup.send(view=render(self.reader), ephemeral=True)
+        if not self._told:  # a second try goes on where the first one broke off
+            await self._interaction.followup.send(view=render(self.reader), ephemeral=True)
+            self._told = True
         if thinking:
             await self._interaction.delete_original_response()
 

@@ -279,11 +279,11 @@ def unexpected(t: Text, incident: str) -> str:
 # What a task's own last words are known to mean, and what helps.
 _HINTS: tuple[tuple[str, Callable[[Text], str]], ...] = (
     (
-        r"still in use by linked clone|base volume",
+        r"still in use by linked clone|base volume .* still in use",
         lambda t: t("Guests cloned from it still use its disk. Delete those first."),
     ),
     (
-        r"[Nn]o space left|not enough (free )?(disk )?space|out of space|free space|is full",
+        r"[Nn]o space left|not enough (free )?(disk )?space|out of space|free space|\bis full\b",
         lambda t: t("The storage seems to be full."),
     ),
     (r"no quorum", lambda t: t("The cluster has no quorum.")),
