@@ -63,6 +63,7 @@ class Reply:
         self._working = False
         self._taken = False
         self._told = False
+        self._over = False
         self._farewell: ui.LayoutView | None = None
 
     async def __aenter__(self) -> "Reply":
@@ -134,6 +135,8 @@ class Reply:
         A press shows `working` in its message at once. `farewell` is shown if the bot ends from now on.
         """
         async with self._lock:
+            if self._over:
+                raise AnswerTooLate
             for delay in (*BEGIN_RETRIES, None):
                 try:
                     if self._in_place:
@@ -234,9 +237,10 @@ class Reply:
         return tell
 
     async def say_farewell(self) -> None:
-        """The bot ends while this answer is under way."""
+        """The bot ends while this answer is under way. What was not sent to Proxmox by now is not sent any more."""
         text = self.t("The bot is being stopped. Please give the command again in a moment.")
         async with self._lock:
+            self._over = True
             if self._farewell is not None or (self._answered and not self._shown):
                 with contextlib.suppress(*Trouble):
                     await self._put(self._farewell or notice(text))
@@ -245,6 +249,8 @@ class Reply:
 
     async def _refuse(self, render: Callable[[Text], ui.LayoutView]) -> None:
         """Private where that is still possible; in the shown message where work was already seen to begin."""
+        if self._interaction.client.is_closed():
+            return
         async with self._lock:
             for delay in (*BEGIN_RETRIES, None):
                 try:
