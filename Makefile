@@ -16,8 +16,9 @@ $(VENV)/ready: requirements.txt requirements-dev.txt
 demo: $(VENV)/ready   ## A Discord and a Proxmox cluster on this machine, and the bot between them
 	$(RUN) bot.py --demo
 
+# Many tests wait for another process more than they compute: four workers keep two cores busy.
 test: $(VENV)/ready   ## All tests
-	$(RUN) -m pytest -n 2 --dist loadgroup
+	$(RUN) -m pytest -n 4 --dist loadgroup
 
 format: $(VENV)/ready   ## Format the code
 	$(RUN) -m ruff format .

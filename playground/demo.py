@@ -150,7 +150,7 @@ def bot_environment(
         "PROXMOX_VERIFY_SSL": cluster["ca_file"],
         "NODE_NAME": cluster["node"],
         "MONITOR_VM_IDS": ",".join(str(vmid) for vmid in cluster["watched"]),
-        "MONITOR_INTERVAL_SECONDS": "10",
+        "MONITOR_INTERVAL_SECONDS": "5",
         "LANGUAGE": "ja",
         "DATA_DIR": str(data),
     }

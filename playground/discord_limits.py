@@ -153,6 +153,7 @@ def _message(body: Mapping[str, Any]) -> Iterator[str]:
     content, components = body.get("content"), body.get("components") or []
     if content:
         yield from _length("content", content, 0, 2000)
+    yield from _length("nonce", str(body.get("nonce") or ""), 0, 25)
     yield from _count("embeds", body.get("embeds"), 10)
     layout = any(component.get("type") in _V2_TYPES for component in walk(components))
     newer = layout or int(body.get("flags") or 0) & COMPONENTS_V2

@@ -48,6 +48,10 @@ class Reply:
         self.result, self._record, self._hall = result, record, hall
 
     @property
+    def interaction_id(self) -> int:
+        return self._record.id
+
+    @property
     def acknowledged(self) -> bool:
         """Whether the bot answered in time; if not, a person reads "The application did not respond"."""
         return self._record.responded

@@ -21,6 +21,7 @@ from aiohttp import web
 from .discord_contract import Contract
 from .discord_faults import Fault, RateLimits, Request
 from .discord_gateway import Gateway, Session
+from .discord_nonces import Nonces
 from .discord_people import Person
 from .discord_posts import Post
 from .discord_rest import PREFIX, Call, Rest, json_answer
@@ -58,6 +59,7 @@ class DiscordService:
         self.message_version = 0
         """Grows with every request of the bot that may change what people see."""
         self.world = World(self, bot_name)
+        self._nonces = Nonces()
         self.token = _made_up_token(self.world.bot_id)
         self.rest = Rest(lambda: self.token, self._answer, self._done)
         self.gateway = Gateway(self, self._notify)
@@ -238,7 +240,7 @@ class DiscordService:
     # ------------------------------------------------------------------ the bot's side
 
     def _answer(self, call: Call) -> Any:
-        result = self.world.answer(call)
+        result = self._nonces.answer(call, self.world.answer)
         if call.path.startswith("/interactions/"):
             interaction_id = int(call.path.split("/")[2])
             self.ack_seconds[interaction_id] = time.monotonic() - self._opened_at[interaction_id]

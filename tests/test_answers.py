@@ -5,7 +5,8 @@ import itertools
 
 import pytest
 
-from core.errors import GuestBusy
+from core.errors import GuestBusy, WrongState
+from core.guest import State
 from playground.discord_faults import Request
 from playground.pve import Pve
 from tests import stage
@@ -40,7 +41,7 @@ async def test_acknowledged_within_a_second_while_proxmox_hangs(
     scene: Stage, pve: Pve, command: str, options: dict[str, object], part: str
 ) -> None:
     scene.clock.skip(11)
-    pve.hang(part, 3.0, times=1)
+    pve.hang(part, 1.5, times=1)
     messages = len(scene.server.messages(scene.channel))
     reply = await scene.say(scene.emma, command, **options)
     assert reply.ack_seconds is not None and reply.ack_seconds < 1.0
@@ -66,6 +67,42 @@ async def test_a_late_refusal_is_still_private(scene: Stage, pve: Pve) -> None:
     assert "**101** `web01`" in reply.text
     assert all(post.ephemeral for post in reply.followups) and len(reply.followups) == 1
     assert len(scene.server.messages(scene.channel)) == messages
+
+
+@pytest.mark.parametrize("person", ["akiko", "emma"])
+async def test_a_refusal_that_falls_while_the_acknowledgement_is_in_flight_arrives(
+    scene: Stage, pve: Pve, person: str
+) -> None:
+    """It is refused at 0.8 s; Discord takes the acknowledgement, sent at 0.6 s, only at 1.1 s."""
+    asker = scene.akiko if person == "akiko" else scene.emma
+    pve.hang("/status/current", 0.8, times=1)
+    scene.server.delay("POST", "/callback", 0.5)
+    reply = await scene.say(asker, "start", vmid=101)
+    error = WrongState(101, "web01", "start", State.RUNNING)
+    await scene.until(lambda: [p.text for p in reply.followups] == [scene.told(asker, error)])
+    assert all(post.ephemeral for post in reply.followups)
+    await scene.until(lambda: not scene.server.messages(scene.channel), "the public trace to go")
+
+
+async def test_a_buttons_refusal_while_the_acknowledgement_is_in_flight_arrives(
+    scene: Stage, pve: Pve
+) -> None:
+    panel = await scene.say(scene.emma, "info", vmid=104)
+    pve.revive(104)
+    pve.hang("/status/current", 0.8, times=1)
+    scene.server.delay("POST", "/callback", 0.5)
+    reply = await scene.press(scene.akiko, panel, "Start")
+    scene.assert_pressed_in_vain(reply, scene.akiko, WrongState(104, "palworld", "start", State.RUNNING))
+
+
+@pytest.mark.parametrize("status", [503, "reset"])
+async def test_a_refusal_is_sent_again_when_discord_stumbles(scene: Stage, status: int | str) -> None:
+    if isinstance(status, int):
+        scene.server.fail("POST", "/callback", status, 1)
+    else:
+        scene.server.reset("POST", "/callback", 1)
+    reply = await scene.say(scene.akiko, "start", vmid=101)
+    scene.assert_refused(reply, scene.akiko, WrongState(101, "web01", "start", State.RUNNING))
 
 
 async def test_quick_answers_need_no_thinking(scene: Stage) -> None:
@@ -204,6 +241,102 @@ async def test_a_message_deleted_meanwhile_is_followed_by_a_new_one(scene: Stage
     assert "was started" in scene.server.messages(scene.channel)[-1].text
 
 
+@pytest.mark.parametrize("past", [True, False])
+async def test_a_deleted_answer_and_a_dead_token_make_one_new_message_at_most(
+    scene: Stage, pve: Pve, past: bool
+) -> None:
+    """Progress is not told anew with each tick; only the outcome is. `past`: the bot knows that the token died."""
+    scene.expected_statuses.add(404)
+    scene.server.token_limit = 0.5
+    plan = pve.next_task("qmclone", hold=True)
+    begun = await scene.begin(scene.akiko, "create", template_id=9000, name="web-02")
+    scene.server.world.backend.delete_message(scene.channel.id, post_of(begun).id)
+    await asyncio.sleep(0.6)  # the token's life, on Discord's own clock
+    scene.clock.skip(14 * 60 if past else 5)
+    tries = [0]
+
+    def ticked() -> bool:
+        return len(scene.server.requests("PATCH")) > tries[-1]
+
+    for done in (7, 42, 93):
+        tries.append(len(scene.server.requests("PATCH")))
+        plan.say(f"transferred {done / 10:.1f} GiB of 10.0 GiB ({done}.00%)")
+        scene.clock.skip(5)
+        await scene.until(ticked, "a tick")
+        assert scene.server.messages(scene.channel) == []
+    plan.release()
+    await scene.settled()
+    messages = [post.text for post in scene.server.messages(scene.channel)]
+    assert len(messages) == 1 and "was created" in messages[0]
+
+
+# -- an answer that Discord does not take
+
+
+CHANGING: list[tuple[str, dict[str, object]]] = [
+    ("start", {"vmid": 104}),
+    ("shutdown", {"vmid": 101}),
+    ("reboot", {"vmid": 201}),
+    ("create", {"template_id": 9000, "name": "web-02"}),
+    ("resize", {"vmid": 201, "cores": 2}),
+    ("snapshot create", {"vmid": 101, "name": "good"}),
+]
+
+
+@pytest.mark.parametrize(("command", "options"), CHANGING)
+async def test_a_command_whose_acknowledgement_is_refused_changes_nothing(
+    scene: Stage, command: str, options: dict[str, object]
+) -> None:
+    """The person reads that the bot did not respond, and may have given the command again."""
+    before = scene.cluster()
+    scene.expected_statuses.add(404)
+    scene.server.ack_limit = 0.0
+    await scene.say(scene.emma, command, **options)
+    await scene.until(lambda: scene.server.requests("POST", "/callback"))
+    await scene.settled()
+    assert {request.status for request in scene.server.requests("POST", "/callback")} == {404}
+    assert scene.changes() == [] and scene.cluster() == before
+    scene.server.ack_limit = 3.0
+    assert not (await scene.say(scene.emma, command, **options)).ephemeral
+    assert len(scene.changes()) == 1, "the guest is free again"
+
+
+@pytest.mark.parametrize("kind", ["panel", "question", "form"])
+async def test_a_press_whose_acknowledgement_is_refused_changes_nothing(scene: Stage, kind: str) -> None:
+    shown = await scene.say(
+        scene.emma,
+        {"panel": "info", "question": "stop", "form": "delete"}[kind],
+        vmid=104 if kind != "question" else 101,
+    )
+    form = await scene.press(scene.emma, shown, "Delete palworld …") if kind == "form" else None
+    before = scene.cluster()
+    scene.expected_statuses.add(404)
+    scene.server.ack_limit = 0.0
+    answers = len(scene.server.requests("POST", "/callback"))
+    if form is not None:
+        await scene.submit(scene.emma, form, "palworld")
+    else:
+        await scene.press(scene.emma, shown, "Start" if kind == "panel" else "Switch off web01")
+    await scene.until(lambda: len(scene.server.requests("POST", "/callback")) > answers)
+    await scene.settled()
+    assert scene.changes() == [] and scene.cluster() == before
+    if kind != "panel":
+        assert "It was not carried out." in shown.text
+
+
+async def test_a_command_replayed_after_a_gap_comes_too_late_and_changes_nothing(scene: Stage) -> None:
+    """The gateway keeps events for a session that is resumed; Discord's 3 s to answer are over by then."""
+    scene.expected_statuses.add(404)
+    scene.server.ack_limit = 0.0
+    await scene.server.drop_gateway(None)
+    await scene.server.slash(scene.emma, scene.channel, "start", vmid=104)
+    await scene.until(lambda: scene.server.requests("POST", "/callback"))
+    await scene.settled()
+    assert scene.server.gateway.resumes == 1
+    assert {request.status for request in scene.server.requests("POST", "/callback")} == {404}
+    assert scene.changes() == []
+
+
 # -- Discord in trouble
 
 
@@ -214,7 +347,7 @@ async def test_trouble_at_discord_while_the_outcome_is_shown(scene: Stage, pve: 
     if kind == "429":
         scene.server.fail("PATCH", "/messages/@original", 429, 2, retry_after=0.2)
     elif kind == "503":
-        scene.server.fail("PATCH", "/messages/@original", 503, 2)
+        scene.server.fail("PATCH", "/messages/@original", 503, 1)  # discord.py waits a second by itself
     else:
         scene.server.reset("PATCH", "/messages/@original", 3, after=kind == "late reset")
     plan.release()
@@ -250,6 +383,38 @@ async def test_a_dropped_gateway_loses_no_command(scene: Stage, pve: Pve) -> Non
 async def test_a_bot_that_is_ended_says_that_the_work_goes_on(scene: Stage, pve: Pve) -> None:
     pve.next_task("qmstart", vmid=104, hold=True)
     begun = await scene.begin(scene.akiko, "start", vmid=104)
-    told = scene.t()("The bot is being stopped. The work goes on in Proxmox; look with `/info` how it ended.")
+    told = scene.t()(
+        "The bot is being stopped. What was begun goes on in Proxmox; look with `/info` how it ended."
+    )
     await scene.stop_bot()
     assert told in begun.text
+
+
+@BOTH
+async def test_a_bot_that_is_ended_before_anything_was_sent_does_not_send_it_afterwards(
+    scene: Stage, pve: Pve
+) -> None:
+    """It says that the command is to be given again: then it must not have been carried out."""
+    told = scene.t()("The bot is being stopped. Please give the command again in a moment.")
+    pve.hang("/qemu/104/status/current", 1.2, times=1)
+    giving = asyncio.create_task(scene.server.slash(scene.akiko, scene.channel, "start", vmid=104))
+    await scene.until(lambda: scene.server.requests("POST", "/callback"), "the acknowledgement")
+    await scene.stop_bot()
+    reply = await giving
+    assert reply.text == told
+    await scene.settled()
+    assert scene.changes() == []
+
+
+async def test_a_bot_that_is_ended_says_nothing_where_nothing_was_shown(scene: Stage, pve: Pve) -> None:
+    panel = await scene.say(scene.emma, "info", vmid=104)
+    text = panel.text
+    pve.hang("/qemu/104/status/current", 0.5, times=1)
+    asked = len(scene.sent("GET", "/qemu/104/status/current"))
+    scene.server.answer_wait = scene.server.ack_limit = 0.2
+    pressing = asyncio.create_task(scene.server.click(scene.akiko, post_of(panel), "Start"))
+    await scene.until(lambda: len(scene.sent("GET", "/qemu/104/status/current")) > asked)
+    await scene.stop_bot()
+    await pressing
+    await scene.settled()
+    assert panel.text == text and scene.changes() == []

@@ -117,6 +117,16 @@ async def test_resize_of_a_running_vm_waits_for_a_restart_and_offers_it(scene: S
     assert pve.vm(101).status == "running" and not pve.vm(101).pending
 
 
+async def test_a_resize_that_waits_can_be_taken_back(scene: Stage, pve: Pve) -> None:
+    await scene.say(scene.emma, "resize", vmid=101, cores=4)
+    assert pve.vm(101).pending == {"cores": 4}
+    reply = await scene.say(scene.emma, "resize", vmid=101, cores=2)
+    assert "The change that was waiting for a restart is withdrawn." in reply.text and not reply.ephemeral
+    assert not pve.vm(101).pending and pve.vm(101).config["cores"] == 2
+    again = await scene.say(scene.emma, "resize", vmid=101, cores=2)
+    scene.assert_refused(again, scene.emma, NothingToChange(101, "web01"))
+
+
 @BOTH
 async def test_resize_of_a_running_container_holds_now(scene: Stage, pve: Pve) -> None:
     reply, t = await scene.say(scene.akiko, "resize", vmid=201, cores=3, memory_mb=768), scene.t()

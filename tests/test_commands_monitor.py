@@ -1,6 +1,7 @@
 """/monitor add, remove and list, the list on the disk, and the alerts."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,8 @@ async def test_add_list_and_remove(scene: Stage) -> None:
         reply = await scene.say(scene.akiko, "monitor add", vmid=vmid)
         assert t("{guest} is being watched from now on.", guest=named(vmid, name)) in reply.text
         assert not reply.ephemeral
+    assert stored(scene) == {101: "unknown", 201: "unknown"}, "not seen by the watch yet"
+    await look(scene)
     assert stored(scene) == {101: "running", 201: "running"}
     text = (await scene.say(scene.akiko, "monitor list")).text
     assert t.plural("Watching {n} guest", "Watching {n} guests", 2) in text
@@ -87,7 +90,7 @@ async def test_wrong_input_is_refused(scene: Stage, command: str, vmid: int, err
     await scene.say(scene.emma, "monitor add", vmid=101)
     for person in (scene.akiko, scene.emma):
         scene.assert_refused(await scene.say(person, command, vmid=vmid), person, error)
-    assert stored(scene) == {101: "running"}
+    assert stored(scene) == {101: "unknown"}
 
 
 async def test_the_list_outlives_the_bot(scene: Stage) -> None:
@@ -296,6 +299,120 @@ async def test_an_alert_is_sent_again_until_discord_takes_it(scene: Stage, pve: 
     pve.crash(101)
     await look(scene)
     assert len(scene.alerts_told()) == 1
+
+
+async def test_alerts_that_wait_are_sent_before_the_bot_ends(scene: Stage) -> None:
+    scene.server.delay("POST", f"/channels/{scene.alerts.id}/messages", 0.3, 1)
+    for text in ("first", "second", "third"):
+        scene.bot.sender.put(text)
+    await scene.stop_bot()
+    assert scene.alerts_told() == ["first", "second", "third"]
+
+
+async def test_alerts_that_cannot_be_sent_do_not_keep_the_bot(
+    scene: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.FAREWELL_SECONDS", 0.2)
+    scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 503, 1000)
+    scene.bot.sender.put("lost")
+    began = time.monotonic()
+    await scene.stop_bot()
+    assert time.monotonic() - began < 2.0
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+async def test_an_alert_discord_refuses_for_good_does_not_hold_up_the_next(
+    scene: Stage, pve: Pve, status: int
+) -> None:
+    await watching(scene, 101)
+    path = f"/channels/{scene.alerts.id}/messages"
+    refusal = scene.server.fail("POST", path, status)
+    scene.expected_errors.append("refuses")
+    pve.crash(101)
+    await look(scene)
+    assert scene.alerts_told() == [] and refusal.met == 1
+    pve.revive(101)
+    await look(scene)
+    assert [text[0] for text in scene.alerts_told()] == ["🟢"]
+    assert len(scene.logged) == 1
+
+
+async def test_what_nobody_expected_does_not_end_the_sending(
+    scene: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.expected_errors.append("incident")
+    sender = scene.bot.sender
+
+    def broken(channel: int) -> None:
+        raise KeyError(channel)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scene.bot, "get_partial_messageable", broken)
+        sender.put("lost")
+        await sender.drain()
+    sender.put("told")
+    await sender.drain()
+    assert scene.alerts_told() == ["told"] and len(scene.logged) == 1
+
+
+async def test_an_alert_whose_answer_got_lost_is_sent_again_under_the_same_nonce(scene: Stage) -> None:
+    path = f"/channels/{scene.alerts.id}/messages"
+    scene.server.reset("POST", path, 1, after=True)
+    scene.bot.sender.put("once")
+    scene.bot.sender.put("another")
+    await scene.bot.sender.drain()
+    nonces = [request.body["nonce"] for request in scene.server.requests("POST", path)]
+    assert len(nonces) == 3 and len(set(nonces)) == 2 and nonces[0] == nonces[1]
+
+
+async def test_watched_right_after_a_start_is_no_alarm(scene: Stage, pve: Pve) -> None:
+    """The list lags behind: what it says at first is no change."""
+    await scene.say(scene.emma, "start", vmid=104)
+    await scene.say(scene.emma, "monitor add", vmid=104)
+    await look(scene, 3)
+    assert scene.alerts_told() == []
+    pve.crash(104)
+    await look(scene)
+    assert [text[0] for text in scene.alerts_told()] == ["🔴"]
+
+
+async def test_a_dead_nodes_guest_is_not_listed_as_running(scene: Stage, pve: Pve) -> None:
+    await watching(scene, 107)
+    pve.node_offline("pve3")
+    scene.clock.skip(11)
+    text = (await scene.say(scene.emma, "monitor list")).text
+    assert "unknown" in text and "running" not in text
+
+
+async def test_a_deleted_guest_goes_off_the_list(scene: Stage, pve: Pve) -> None:
+    await watching(scene, 104)
+    question = await scene.say(scene.emma, "delete", vmid=104)
+    form = await scene.press(scene.emma, question, "Delete palworld …")
+    await scene.submit(scene.emma, form, "palworld")
+    assert "It was taken off the watch list, too." in question.text
+    assert stored(scene) == {}
+
+
+async def test_an_ordered_stop_is_remembered_over_a_restart(scene: Stage) -> None:
+    await watching(scene, 101)
+    await scene.say(scene.emma, "shutdown", vmid=101)
+    await scene.restart_bot()
+    await look(scene, 3)
+    assert scene.alerts_told() == []
+
+
+async def test_a_list_that_cannot_be_written_stops_no_alarm(scene: Stage, pve: Pve, tmp_path: Path) -> None:
+    await watching(scene, 101, 201)
+    (tmp_path / "monitor_list.json").unlink()
+    (tmp_path / "monitor_list.json").mkdir()
+    pve.crash(101)
+    await look(scene)
+    pve.crash(201)
+    await look(scene)
+    assert [text[0] for text in scene.alerts_told()] == ["🔴", "⚠", "🔴"], "the trouble is told once"
+    (tmp_path / "monitor_list.json").rmdir()
+    await look(scene)
+    assert stored(scene) == {101: "stopped", 201: "stopped"}
 
 
 @BOTH

@@ -20,7 +20,9 @@ import simcord
 from playground import discord_limits
 from playground.discord_contract import Contract
 from playground.discord_faults import Window
+from playground.discord_nonces import Nonces
 from playground.discord_people import Person
+from playground.discord_rest import Call
 from playground.discord_server import Channel, DiscordServer, Guild
 from tests.process_stage import CONTRACTS
 
@@ -267,6 +269,41 @@ async def test_a_cut_connection_loses_the_request_or_only_its_answer(
     await reply.until("ServerDisconnectedError, sent")
     assert cut.met == 1 and len(scene.server.messages(scene.channel)) == messages
     assert [r.status for r in scene.server.requests("POST", "/messages")] == [0, 200]
+
+
+async def test_a_message_with_the_same_nonce_is_sent_once(scene: Scene) -> None:
+    """Its answer is lost, and the same is sent again; another nonce, or none, makes another message."""
+    cut = scene.server.reset("POST", "/messages", after=True)
+    reply = await scene.server.slash(scene.akiko, scene.channel, "post", text="hello", times=2, nonce=7)
+    await reply.until("ServerDisconnectedError, sent")
+    assert cut.met == 1 and len(scene.server.messages(scene.channel)) == 1
+    for more in ({"nonce": 8}, {}, {}):
+        reply = await scene.server.slash(scene.akiko, scene.channel, "post", text="hello", **more)
+        await reply.until("sent")
+    assert len(scene.server.messages(scene.channel)) == 4
+    assert scene.server.violations == []
+
+
+def test_a_nonce_counts_for_minutes_and_only_where_it_is_enforced() -> None:
+    now, made = [0.0], itertools.count(1)
+    nonces = Nonces(180.0, lambda: now[0])
+
+    def sent(path: str = "/channels/1/messages", **body: Any) -> Any:
+        return nonces.answer(Call("POST", path, {"content": "x", **body}), lambda call: {"id": next(made)})[
+            "id"
+        ]
+
+    assert sent(nonce="7", enforce_nonce=True) == 1
+    assert sent(nonce="7", enforce_nonce=True) == 1
+    assert sent("/channels/2/messages", nonce=7, enforce_nonce=True) == 1  # by author, not by channel
+    assert sent(nonce="7") == 2
+    assert sent(nonce="8", enforce_nonce=True) == 3
+    assert sent(enforce_nonce=True) == 4
+    assert sent("/webhooks/1/token", nonce="8", enforce_nonce=True) == 5
+    now[0] = 179.0
+    assert sent(nonce="8", enforce_nonce=True) == 3
+    now[0] = 180.0
+    assert sent(nonce="8", enforce_nonce=True) == 6
 
 
 async def test_a_delayed_acknowledgement_comes_too_late(scene: Scene) -> None:

@@ -77,10 +77,12 @@ async def test_names_notes_tags_snapshots_and_logs(bare_scene: Stage, pve: Pve, 
         harmless(reply.text, asker.id)
     for label in await scene.choices(asker, "info", "vmid", "103"):
         assert len(label) <= 100 and not re.search(r"[\u202a-\u202e\u2066-\u2069\n]", label)
-    pve.crash(103)
-    scene.clock.skip(400)  # past the time in which a stop counts as that ordered above
     cog = scene.bot.get_cog("Monitor")
     assert isinstance(cog, Monitor)
+    scene.clock.skip(400)  # past the time in which a stop counts as that ordered above
+    await cog._look()
+    assert scene.alerts_told() == []
+    pve.crash(103)
     await cog._look()
     await scene.until(scene.alerts_told)
     harmless(scene.alerts_told()[0], asker.id)

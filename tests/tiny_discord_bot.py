@@ -107,13 +107,16 @@ async def late(interaction: discord.Interaction[Any], seconds: float, after_ack:
 
 
 @bot.tree.command(guild=GUILD, description="Post in the channel")
-async def post(interaction: discord.Interaction[Any], text: str, times: int = 1) -> None:
+async def post(
+    interaction: discord.Interaction[Any], text: str, times: int = 1, nonce: int | None = None
+) -> None:
     await interaction.response.defer(ephemeral=True)
     assert isinstance(interaction.channel, discord.abc.Messageable)
+    more: dict[str, Any] = {} if nonce is None else {"nonce": nonce}
     outcome = []
     for _ in range(times):
         try:
-            await interaction.channel.send(text)
+            await interaction.channel.send(text, **more)
             outcome.append("sent")
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             outcome.append(f"{type(error).__name__} {getattr(error, 'status', '')}".strip())
