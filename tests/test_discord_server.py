@@ -574,6 +574,7 @@ def text(length: int) -> dict[str, Any]:
         ),
         ({"components": [{"type": 1, "components": [{"type": 2, "custom_id": "a"}]}]}, "needs a label"),
         ({"content": "x" * 2001}, "got 2001"),
+        ({"content": "x", "nonce": "9" * 26}, "got 26"),
     ],
 )
 def test_message_bodies_beyond_a_limit(body: Any, complaint: str) -> None:

@@ -17,6 +17,7 @@ from ui.text import Text
 _log = logging.getLogger(__name__)
 
 RETRY_LONGEST = 60.0
+ENDING_PAUSE = 0.5
 
 
 def alert_text(t: Text, event: Event, trouble: BotError | None = None) -> str | None:
@@ -70,6 +71,7 @@ class AlertSender:
     def __init__(self, client: discord.Client, channel_id: int, clock: Clock) -> None:
         self._client, self._channel_id, self._clock = client, channel_id, clock
         self._waiting: asyncio.Queue[str] = asyncio.Queue()
+        self._ending = asyncio.Event()
 
     def put(self, text: str) -> None:
         self._waiting.put_nowait(text)
@@ -86,7 +88,8 @@ class AlertSender:
                 self._waiting.task_done()
 
     async def drain(self) -> None:
-        """Until nothing waits any more."""
+        """Until nothing waits any more; the bot ends, so no pause between two tries is long any more."""
+        self._ending.set()
         await self._waiting.join()
 
     async def _deliver(self, text: str) -> None:
@@ -108,5 +111,20 @@ class AlertSender:
                 _log.warning("an alert could not be sent, next try in %.0f s: %r", delay, error)
             else:
                 return
-            await self._clock.sleep(delay)
+            await self._pause(delay)
             delay = min(delay * 2, RETRY_LONGEST)
+
+    async def _pause(self, seconds: float) -> None:
+        """Between two tries; cut short when the bot ends."""
+        if self._ending.is_set():
+            await self._clock.sleep(min(seconds, ENDING_PAUSE))
+            return
+        waits = {
+            asyncio.ensure_future(self._clock.sleep(seconds)),
+            asyncio.ensure_future(self._ending.wait()),
+        }
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
