@@ -51,6 +51,13 @@ async def test_those_the_verb_can_act_on_come_first(scene: Stage, command: str, 
     assert found[-1] not in able and len(set(found)) == len(found)
 
 
+async def test_a_vmid_typed_in_full_comes_first(scene: Stage, pve: Pve) -> None:
+    """Running 100 cannot be deleted, template 9100 can: what Enter takes is 100 all the same."""
+    pve.add_vm(100, "debian", node="pve1", status="running")
+    await scene.services.reader.read(max_age=0)
+    assert (await offered(scene, "delete", "100"))[:2] == [100, 9100]
+
+
 async def test_templates_are_offered_where_they_make_sense_only(scene: Stage) -> None:
     for command in NEEDS_VMID:
         templates = {9000, 9001, 9100} & set(await offered(scene, command))

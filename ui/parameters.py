@@ -39,7 +39,7 @@ def matches(guest: Guest, typed: str) -> bool:
 
 
 def best_guests(guests: Iterable[Guest], typed: str, verb: Verb | None) -> list[Guest]:
-    """At most 25: those the verb can act on first, then those whose VMID or name begins as typed, then by VMID.
+    """At most 25: the VMID typed in full, then those the verb can act on, those that begin as typed, and by VMID.
 
     CREATE offers templates only; the verbs a template can never take do not offer any.
     """
@@ -50,9 +50,10 @@ def best_guests(guests: Iterable[Guest], typed: str, verb: Verb | None) -> list[
             return guest.template
         return not guest.template or verb in (None, Verb.DELETE)
 
-    def rank(guest: Guest) -> tuple[bool, bool, int]:
+    def rank(guest: Guest) -> tuple[bool, bool, bool, int]:
         begins = str(guest.vmid).startswith(start) or (guest.name or "").casefold().startswith(start)
-        return (verb is not None and not can_act(verb, guest), not begins, guest.vmid)
+        exact = str(guest.vmid) == start  # what Enter takes must not be 9100 when 100 was typed
+        return (not exact, verb is not None and not can_act(verb, guest), not begins, guest.vmid)
 
     found = (guest for guest in guests if wanted(guest) and matches(guest, typed))
     return sorted(found, key=rank)[:CHOICES_MOST]

@@ -56,7 +56,7 @@ def _stop(t: Text, plan: Plan, now: float) -> str:
 def _delete(t: Text, plan: Plan, now: float) -> str:
     disks = plan.config.disks if plan.config else ()
     lines = [f"### {WARNING} {t('Delete for good?')}", _line(t, plan.guest)]
-    lines += [f"**{t('This cannot be undone.')}** {t('What is lost:')}"]
+    lines += [f"**{t('This cannot be undone.')}**", t("What is lost:")]
     if disks:
         rows = (f"- {code(disk.key, 20)} {code(disk.volume, 80)} {_size(disk)}".rstrip() for disk in disks)
         lines.append(fit(t, rows, 1200))
