@@ -153,18 +153,15 @@ class Reply:
 
     # -- showing
 
-    async def show(self, view: ui.LayoutView, *, working: bool = False) -> None:
-        """The answer, or its next state: always the same message. Tried again when Discord stumbles.
-
-        `working`: the message now says that work goes on, so that a failure must be told in it too.
-        """
+    async def show(self, view: ui.LayoutView) -> None:
+        """The answer: always the same message. Tried again when Discord stumbles."""
         if self._progressed:
             wait = EDIT_EVERY - (self._services.clock.monotonic() - self._edited)
             if wait > 0:
                 await self._services.clock.sleep(wait)
         async with self._lock:
             await self._show(view)
-            self._working = working
+            self._working = False
 
     async def _show(self, view: ui.LayoutView) -> None:
         for delay in (*RETRIES, None):
