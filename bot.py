@@ -3,7 +3,7 @@
     python bot.py          run the bot with config.py and the environment
     python bot.py --demo   try it without an account or server (needs requirements-dev.txt)
 
-Exit codes: 0 ended as wished, 1 Discord refused, 2 the configuration is not usable.
+Exit codes: 0 ended as wished, 1 Discord refused or DATA_DIR cannot be used, 2 the configuration is not usable.
 """
 
 import argparse
@@ -30,31 +30,33 @@ from cogs.general import General
 from cogs.monitor import Monitor
 from cogs.power import Power
 from cogs.snapshot import Snapshots
-from core.access import AccessRules
-from core.audit import LogAudit
 from core.clock import Clock
-from core.expected import ExpectedStops
-from core.operations import Operations
-from core.planning import Planner
-from core.reading import ClusterReader, SnapshotReader
-from core.watching import Watch
-from monitor_store import Happened, LoadReport, MonitorStore, StoreError
-from proxmox_client import Endpoint, ProxmoxClient
+from core.errors import JournalFailed
+from data_lock import DataDirInUse, DataLock, lock_data_dir
+from heartbeat import Heartbeat
+from journal import JournalError, SqliteJournal
+from log_setup import set_up_logging
+from monitor_store import MonitorStore, StoreError
 from settings import Settings, SettingsError, load
-from ui.alerts import AlertSender
+from ui.alerts import DiscordAlertChannel
 from ui.buttons import FORM, Lasting
-from ui.faults import fault_lines, store_error_line
+from ui.faults import fault_lines
 from ui.gate import GatedTree
-from ui.presses import press
-from ui.question import Questions, submitted, typed_into
-from ui.services import Interaction, Services
+from ui.question import submitted, typed_into
+from ui.render import WARNING
+from ui.services import Interaction
 from ui.text import Text, Texts
 from ui.translator import CatalogueTranslator
+from wiring import JOURNAL_NAME, LIST_NAME, Parts, build_services, failure_line, what_was_lost
 
 HERE = Path(__file__).resolve().parent
 FAREWELL_SECONDS = 3.0
 
 _log = logging.getLogger("bot")
+
+
+class StartFailed(Exception):
+    """The bot cannot begin; its text says why, for the terminal."""
 
 
 class ProxmoxBot(commands.Bot):
@@ -74,53 +76,69 @@ class ProxmoxBot(commands.Bot):
             member_cache_flags=discord.MemberCacheFlags.none(),
         )
         self._settings = settings
-        self.store = MonitorStore(settings.data_dir / "monitor_list.json", clock.now)
-        self.services = build_services(settings, clock, self.store)
-        self.sender = AlertSender(self, settings.alert_channel_id, clock)
+        self._lock: DataLock | None = None
+        self.store = MonitorStore(settings.data_dir / LIST_NAME, clock.now)
+        self.journal = SqliteJournal(settings.data_dir / JOURNAL_NAME, clock.now)
+        url = settings.heartbeat_url
+        self.heartbeat = Heartbeat(url.reveal() if url else None)
+        texts = Texts(settings.language)
+        channel = DiscordAlertChannel(
+            self, settings.alert_channel_id, texts.public, settings.alert_mention_role_id
+        )
+        parts = Parts(self.store, self.journal, channel, self.heartbeat, lambda: self.connected)
+        self.services = build_services(settings, clock, texts, parts)
+        self.monitor = Monitor(self.services, channel.say)
+        self.connected = False
+        """Whether the gateway is there just now."""
         self.running: asyncio.Task[None] | None = None
         """What runs `start`, if it is to be ended by `close`."""
 
+    async def start(self, token: str, *, reconnect: bool = True) -> None:
+        self._open()
+        await super().start(token, reconnect=reconnect)
+
+    def _open(self) -> None:
+        """Nothing is read before the directory is this bot's alone. Raises StartFailed."""
+        t, directory = self.services.texts.public, self._settings.data_dir
+        try:
+            self._lock = lock_data_dir(directory)
+            opened = self.journal.open()
+            loaded = self.store.load(self._settings.monitor_vm_ids)
+            self.services.watch.begin(loaded.entries, loaded.states)
+        except (DataDirInUse, JournalError, JournalFailed, StoreError, OSError) as error:
+            raise StartFailed(failure_line(t, error, directory)) from error
+        for text in what_was_lost(t, opened, loaded):
+            _log.error("%s", text)
+            with contextlib.suppress(JournalFailed):  # what cannot be stored is in the log at least
+                self.services.watch.say(f"{WARNING} {text}")
+
     async def setup_hook(self) -> None:
         services, guild = self.services, discord.Object(self._settings.guild_id)
-        loaded = self.store.load(self._settings.monitor_vm_ids)
-        services.watch.begin(loaded.entries)
-        self._report_store(loaded)
         self.add_dynamic_items(Lasting)
         await self.tree.set_translator(CatalogueTranslator(services.texts))
         cogs: Iterable[commands.Cog] = (
             General(services),
             Power(services),
             Snapshots(services),
-            Monitor(services, self, self.sender),
+            self.monitor,
         )
         for cog in cogs:
             await self.add_cog(cog, guild=guild)
         await self.tree.sync(guild=guild)
 
-    def _report_store(self, loaded: LoadReport) -> None:
-        """An unreadable watch list is told where alerts are read."""
-        t = self.services.texts.public
-        if loaded.happened is Happened.RECOVERED_FROM_BACKUP:
-            text = t(
-                "The watch list could not be read; its last good copy is used ({n} guests). "
-                "The unreadable file was kept as `{file}`.",
-                n=len(loaded.entries),
-                file=loaded.set_aside.name if loaded.set_aside else "—",
-            )
-        elif loaded.happened is Happened.UNREADABLE_NO_BACKUP:
-            text = t(
-                "The watch list could not be read and there is no good copy: watching MONITOR_VM_IDS ({n} guests). "
-                "The unreadable file was kept as `{file}`.",
-                n=len(loaded.entries),
-                file=loaded.set_aside.name if loaded.set_aside else "—",
-            )
-        else:
-            return
-        _log.error("%s", text)
-        self.sender.put(f"⚠️ {text}")
-
     async def on_ready(self) -> None:
         _log.info("ready: %s in guild %d", self.user, self._settings.guild_id)
+        self.services.delivery.wake()
+
+    async def on_connect(self) -> None:
+        self.connected = True
+
+    async def on_resumed(self) -> None:
+        self.connected = True
+        self.services.delivery.wake()
+
+    async def on_disconnect(self) -> None:
+        self.connected = False
 
     async def on_interaction(self, interaction: Interaction) -> None:
         """Forms come here, also those from before a restart, of which discord.py knows nothing."""
@@ -134,7 +152,7 @@ class ProxmoxBot(commands.Bot):
         """Say farewell where work is shown under way, then go."""
         if not self.is_closed():
             farewells = [reply.say_farewell() for reply in list(self.services.open_replies)]
-            farewells += [self.services.questions.close(self.services), self.sender.drain()]
+            farewells += [self.services.questions.close(self.services), self.monitor.finish()]
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FAREWELL_SECONDS):
                     await asyncio.gather(*farewells, return_exceptions=True)
@@ -142,71 +160,11 @@ class ProxmoxBot(commands.Bot):
             # discord.py would sleep on until its next try to connect, for up to 17 minutes of an outage, or wait
             # for an answer on a dead line, or close the session as one to resume, which leaves the bot "online"
             self.running.cancel()
+        await self.heartbeat.close()
         await super().close()
-
-
-def build_services(settings: Settings, clock: Clock, store: MonitorStore) -> Services:
-    """The composition root: who is given what."""
-    endpoint = Endpoint(
-        host=settings.proxmox_host,
-        port=settings.proxmox_port,
-        user=settings.proxmox_user,
-        token_name=settings.proxmox_token_name,
-        token_value=settings.proxmox_token_value.reveal(),
-        verify_ssl=settings.proxmox_verify_ssl,
-        fingerprint=settings.proxmox_fingerprint,
-    )
-    rules = AccessRules(settings.guild_id, settings.allowed_category_id)
-    proxmox = ProxmoxClient(endpoint, clock)
-    reader, expected, audit = ClusterReader(proxmox, clock), ExpectedStops(clock), LogAudit()
-    planner = Planner(proxmox, reader, clock, rules, settings.node_name)
-    return Services(
-        rules=rules,
-        proxmox=proxmox,
-        reader=reader,
-        snapshots=SnapshotReader(proxmox, clock),
-        planner=planner,
-        operations=Operations(proxmox, reader, clock, planner, audit, expected),
-        watch=Watch(reader, clock, expected, store),
-        audit=audit,
-        clock=clock,
-        texts=Texts(settings.language),
-        questions=Questions(),
-        press=press,
-        interval=settings.monitor_interval_seconds,
-    )
-
-
-class MaskedFormatter(logging.Formatter):
-    """Keeps the secrets out of every line, tracebacks included."""
-
-    def __init__(self, secrets: Iterable[str]) -> None:
-        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-        self._secrets = [secret for secret in secrets if secret]
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record)
-        for secret in self._secrets:
-            line = line.replace(secret, "***")
-        return line
-
-
-def without_reconnect_traceback(record: logging.LogRecord) -> bool:
-    """An outage of Discord is one line a try in the log, not a page."""
-    if record.exc_info and str(record.msg).startswith("Attempting a reconnect"):
-        record.msg, record.args = "%s: %r", (record.getMessage(), record.exc_info[1])
-        record.exc_info = None
-    return True
-
-
-def set_up_logging(settings: Settings) -> None:
-    handler = logging.StreamHandler(sys.stdout)
-    secrets = (settings.discord_token.reveal(), settings.proxmox_token_value.reveal())
-    handler.setFormatter(MaskedFormatter(secrets))
-    logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    logging.getLogger("discord.client").addFilter(without_reconnect_traceback)
-    if settings.proxmox_verify_ssl is False and not settings.proxmox_fingerprint:
-        _log.warning("PROXMOX_VERIFY_SSL = False: whoever sits in between can read the API token")
+        self.journal.close()
+        if self._lock is not None:
+            self._lock.release()
 
 
 def point_at(environ: Mapping[str, str]) -> None:
@@ -249,6 +207,8 @@ async def serve(settings: Settings) -> int:
                 if not stopping:
                     raise
                 await asyncio.gather(*stopping)
+    except StartFailed as error:
+        return _fail(str(error))
     except discord.LoginFailure:
         return _fail(t("Discord refused the token. Check DISCORD_TOKEN."))
     except discord.Forbidden:
@@ -258,8 +218,6 @@ async def serve(settings: Settings) -> int:
     except (discord.DiscordServerError, discord.GatewayNotFound, aiohttp.ClientError, OSError) as error:
         _log.debug("no way to Discord", exc_info=error)
         return _fail(t("Discord cannot be reached. Check the network, then start the bot again."))
-    except StoreError as error:
-        return _fail(store_error_line(t, error))
     finally:
         bot.services.proxmox.close()
     return 0

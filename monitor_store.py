@@ -1,20 +1,16 @@
 """monitor_list.json: the watch list, written so that no moment of death loses an entry.
 
-The file is {"version": 1, "guests": [{"vmid": 101, "state": "running", "since": 1790000000.0}, …]}, a guest
-with "alarmed": true where its stop has been told and its return has not; a plain list [100, "101"] of older
-bots is read too. Keys that this code does not know are kept. Beside it stand monitor_list.json.bak (the
-former good one), for a moment .monitor_list.json.<hex>.tmp, and what could not be read,
-monitor_list.json.corrupt-<UTC time>, which nothing here overwrites or removes.
+Its form is in watch_list_format.py. Beside it stand monitor_list.json.bak (the former good one), for a moment
+.monitor_list.json.<hex>.tmp, and what could not be read, monitor_list.json.corrupt-<UTC time>, which nothing
+here overwrites or removes.
 All calls block, for about a millisecond with fsync; they are made on the event loop, so that nothing comes
-between a change and its storing. They assume that no other process writes the list.
+between a change and its storing. They assume that no other process writes the list (data_lock.py).
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import json
-import math
 import os
 import secrets
 import threading
@@ -23,14 +19,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import NoReturn
 
 from core.errors import StoreFailed
 from core.guest import State
-from core.watch import Watched
+from core.watch.model import Watched
+from parts.watch_list_format import Document, Foreign, Newer, Unreadable, checked, decode, encode
 
-VERSION = 1
-_LOWEST, _HIGHEST = 100, 999_999_999  # pve-common, JSONSchema.pm: pve-vmid
 _NO_DIRECTORY_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # some network and FUSE file systems
 
 
@@ -64,34 +58,15 @@ class Happened(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """The list, how it was come by, and where an unreadable file was put (None if there was none)."""
+    """The list, how it was come by, and where an unreadable file was put (None if there was none).
+
+    `states`: of the guests of which a file of a former version says one, by VMID; the next save drops them.
+    """
 
     entries: tuple[Watched, ...]
     happened: Happened
     set_aside: Path | None = None
-
-
-class _Unreadable(Exception):
-    """The content is not a watch list."""
-
-
-class _Newer(Exception):
-    """The content is a watch list of a version that this code does not know."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Foreign:
-    """Keys of newer versions: beside "version" and "guests", and of each guest by its VMID."""
-
-    document: Mapping[str, object] = field(default_factory=dict)
-    guests: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Document:
-    entries: tuple[Watched, ...]
-    foreign: _Foreign = _Foreign()
-    upgraded: bool = False
+    states: Mapping[int, State] = field(default_factory=dict)
 
 
 class MonitorStore:
@@ -100,7 +75,7 @@ class MonitorStore:
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._given_path = path
         self._clock = clock
-        self._foreign = _Foreign()
+        self._foreign = Foreign()
         self._lock = threading.Lock()
 
     def load(self, initial: Iterable[int]) -> LoadReport:
@@ -109,29 +84,31 @@ class MonitorStore:
         Raises StoreError (the list is unchanged then; an unreadable file may have been copied aside) and
         ValueError for a VMID of `initial` that is none.
         """
-        first = _checked(Watched(vmid) for vmid in initial)
+        first = checked(Watched(vmid) for vmid in initial)
         with self._lock:
             path = self._path()
             _sweep(path)
             content, document = self._look(path)
             if document is not None:
                 if document.upgraded:
-                    self._write(path, _encode(document.entries, document.foreign), content, keep=True)
+                    self._write(path, encode(document.entries, document.foreign), content, keep=True)
                 self._foreign = document.foreign
                 happened = Happened.UPGRADED if document.upgraded else Happened.READ
-                return LoadReport(document.entries, happened)
+                return LoadReport(document.entries, happened, states=document.states)
             spare, spared = self._look(_bak(path))
             aside = [] if content is None else [self._set_aside(path, content)]
-            if spared is not None:
-                entries, self._foreign = spared.entries, spared.foreign
-                happened = Happened.RECOVERED_FROM_BACKUP
+            if (
+                spare is not None and spared is not None
+            ):  # put back as it is, with all that only it still knows
+                restored, found, happened = spare, spared, Happened.RECOVERED_FROM_BACKUP
             else:
                 if spare is not None:
                     aside.append(self._set_aside(_bak(path), spare))
-                entries, self._foreign = first, _Foreign()
+                restored, found = encode(first, Foreign()), Document(first)
                 happened = Happened.UNREADABLE_NO_BACKUP if aside else Happened.CREATED
-            self._write(path, _encode(entries, self._foreign), content, keep=False)
-            return LoadReport(entries, happened, aside[0] if aside else None)
+            self._write(path, restored, content, keep=False)
+            self._foreign = found.foreign
+            return LoadReport(found.entries, happened, aside[0] if aside else None, found.states)
 
     def save(self, guests: tuple[Watched, ...]) -> None:
         """Replaces the list; on the disk when this returns. A VMID that comes twice counts once: the first.
@@ -139,12 +116,12 @@ class MonitorStore:
         Raises StoreFailed (the former list still stands; its cause is the StoreError); ValueError for what no
         file can hold.
         """
-        checked = _checked(guests)
+        entries = checked(guests)
         with self._lock:
-            kept = {each.vmid: self._foreign.guests.get(each.vmid, {}) for each in checked}
-            foreign = _Foreign(self._foreign.document, kept)
+            kept = {each.vmid: self._foreign.guests.get(each.vmid, {}) for each in entries}
+            foreign = Foreign(self._foreign.document, kept)
             try:
-                self._replace(_encode(checked, foreign))
+                self._replace(encode(entries, foreign))
             except StoreError as error:
                 newer = error.kind is StoreErrorKind.NEWER_VERSION
                 raise StoreFailed(f"newer version {error.reason}" if newer else error.reason) from error
@@ -160,7 +137,7 @@ class MonitorStore:
     def _path(self) -> Path:
         return Path(os.path.realpath(self._given_path))  # a link to the list stays a link
 
-    def _look(self, path: Path) -> tuple[bytes | None, _Document | None]:
+    def _look(self, path: Path) -> tuple[bytes | None, Document | None]:
         """Content (None: no file) and its meaning (None: it has none). Raises StoreError."""
         try:
             content = path.read_bytes()
@@ -169,10 +146,10 @@ class MonitorStore:
         except OSError as error:
             raise StoreError(StoreErrorKind.UNREADABLE, path, _errno_name(error)) from error
         try:
-            return content, _decode(content)
-        except _Unreadable:
+            return content, decode(content)
+        except Unreadable:
             return content, None
-        except _Newer as newer:
+        except Newer as newer:
             raise StoreError(StoreErrorKind.NEWER_VERSION, path, str(newer)) from newer
 
     def _set_aside(self, path: Path, content: bytes) -> Path:
@@ -207,80 +184,6 @@ class MonitorStore:
 
 def _bak(path: Path) -> Path:
     return path.with_name(path.name + ".bak")
-
-
-def _checked(entries: Iterable[Watched]) -> tuple[Watched, ...]:
-    """Without duplicates, the first of each kept. Raises ValueError for an entry that no file may hold."""
-    unique: dict[int, Watched] = {}
-    for entry in entries:
-        if isinstance(entry.vmid, bool) or not _LOWEST <= entry.vmid <= _HIGHEST:
-            raise ValueError(entry.vmid)
-        if entry.since is not None and not math.isfinite(entry.since):
-            raise ValueError(entry.since)
-        unique.setdefault(entry.vmid, entry)
-    return tuple(unique.values())
-
-
-def _encode(entries: Iterable[Watched], foreign: _Foreign) -> bytes:
-    guests = [
-        {**foreign.guests.get(each.vmid, {}), "vmid": each.vmid, "state": each.state, "since": each.since}
-        | ({"alarmed": True} if each.alarmed else {})
-        for each in entries
-    ]
-    document = {**foreign.document, "version": VERSION, "guests": guests}
-    return json.dumps(document, indent=1, allow_nan=False).encode("ascii") + b"\n"
-
-
-def _decode(content: bytes) -> _Document:
-    """Raises _Unreadable or _Newer."""
-    try:
-        data: object = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse, parse_float=_finite)
-        if isinstance(data, list):
-            return _Document(_checked(Watched(_vmid(item)) for item in data), upgraded=True)
-        if not isinstance(data, dict):
-            raise _Unreadable
-        version, guests = data.pop("version", None), data.pop("guests", None)
-        if type(version) is not int or version < 1:
-            raise _Unreadable
-        if version > VERSION:
-            raise _Newer(version)
-        if not isinstance(guests, list):
-            raise _Unreadable
-        read = [_entry(item) for item in guests]
-        extras = {watched.vmid: extra for watched, extra in reversed(read)}  # the first of a VMID counts
-        return _Document(_checked(watched for watched, _ in read), _Foreign(data, extras))
-    except (ValueError, OverflowError, RecursionError) as error:  # ValueError: bad UTF-8, bad JSON, bad VMID
-        raise _Unreadable from error
-
-
-def _entry(item: object) -> tuple[Watched, Mapping[str, object]]:
-    """A guest and the keys of it that this code does not know."""
-    if not isinstance(item, dict):
-        raise _Unreadable
-    vmid, state, since = _vmid(item.pop("vmid", None)), item.pop("state", "unknown"), item.pop("since", None)
-    alarmed = item.pop("alarmed", False)
-    if not isinstance(state, str) or isinstance(since, bool) or not isinstance(since, int | float | None):
-        raise _Unreadable
-    if not isinstance(alarmed, bool):
-        raise _Unreadable
-    return Watched(vmid, State.of(state), None if since is None else float(since), alarmed), item
-
-
-def _vmid(item: object) -> int:
-    if isinstance(item, str) and item.isascii() and item.isdigit():
-        return int(item)
-    if type(item) is not int:
-        raise _Unreadable
-    return item
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)  # NaN and Infinity are no JSON
-
-
-def _finite(digits: str) -> float:
-    value = float(digits)
-    return value if math.isfinite(value) else _refuse(digits)
 
 
 @contextlib.contextmanager

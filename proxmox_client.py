@@ -16,20 +16,14 @@ from proxmoxer import ProxmoxAPI, ResourceException
 
 from core.actions import Verb
 from core.clock import Clock
-from core.errors import (
-    BadAnswer,
-    BadVmid,
-    BotError,
-    CertificateNotTrusted,
-    TaskUnknown,
-    TimedOut,
-    Unreachable,
-)
+from core.errors import BadVmid, BotError
 from core.guest import Cluster, Guest, GuestConfig, Kind, Snapshot, TaskSummary
-from core.names import Upid, checked_snapshot_name, checked_vmid, is_node
+from core.names import Upid, checked_snapshot_name, checked_vmid
 from core.proxmox import Pending, TaskStatus
-from proxmox_dialect import (
-    Refusal,
+from core.proxmox_errors import BadAnswer, CertificateNotTrusted, TaskUnknown, TimedOut, Unreachable
+from parts.proxmox_paths import guest_path, node_path, task_path
+from parts.proxmox_refusals import Refusal, said_no
+from parts.proxmox_rows import (
     parse_addresses,
     parse_cluster,
     parse_config,
@@ -37,9 +31,8 @@ from proxmox_dialect import (
     parse_snapshots,
     parse_status,
     parse_tasks,
-    said_no,
 )
-from proxmox_tls import OpenSockets, Transport, distrusted, lost, shown_fingerprint
+from parts.proxmox_tls import OpenSockets, Transport, distrusted, lost, shown_fingerprint
 
 CONCURRENT = 4
 """Calls in flight at once: pveproxy has three workers, and the other threads stay free for Discord's DNS."""
@@ -86,34 +79,37 @@ class ProxmoxClient:
         return parse_cluster(rows, self._clock.monotonic())
 
     async def status(self, guest: Guest) -> Guest:
-        return parse_status(guest, await self._get((*_path(guest), "status", "current"), dict, guest))
+        return parse_status(guest, await self._get((*guest_path(guest), "status", "current"), dict, guest))
 
     async def config(self, guest: Guest) -> GuestConfig:
-        row = await self._get((*_path(guest), "config"), dict, guest, current=1)
+        row = await self._get((*guest_path(guest), "config"), dict, guest, current=1)
         return parse_config(guest.kind, row)
 
     async def pending(self, guest: Guest) -> tuple[Pending, ...]:
-        return parse_pending(await self._get((*_path(guest), "pending"), list, guest))
+        return parse_pending(await self._get((*guest_path(guest), "pending"), list, guest))
 
     async def snapshots(self, guest: Guest) -> tuple[Snapshot, ...]:
-        return parse_snapshots(await self._get((*_path(guest), "snapshot"), list, guest))
+        return parse_snapshots(await self._get((*guest_path(guest), "snapshot"), list, guest))
 
     async def can_snapshot(self, guest: Guest) -> bool:
-        row = await self._get((*_path(guest), "feature"), dict, guest, feature="snapshot")
+        row = await self._get((*guest_path(guest), "feature"), dict, guest, feature="snapshot")
         return bool(row.get("hasFeature"))
 
     async def addresses(self, guest: Guest) -> tuple[str, ...] | None:
         if guest.kind is Kind.LXC:
-            return parse_addresses(await self._get((*_path(guest), "interfaces"), list, guest))
-        row = await self._get((*_path(guest), "agent", "network-get-interfaces"), dict, guest)
+            return parse_addresses(await self._get((*guest_path(guest), "interfaces"), list, guest))
+        row = await self._get((*guest_path(guest), "agent", "network-get-interfaces"), dict, guest)
         interfaces = row.get("result")
         return parse_addresses(interfaces) if isinstance(interfaces, list) else None
 
     async def recent_tasks(self, guest: Guest, limit: int) -> tuple[TaskSummary, ...]:
         rows = await self._get(
-            ("nodes", _node(guest.node), "tasks"), list, vmid=guest.vmid, limit=limit, source="all"
+            ("nodes", node_path(guest.node), "tasks"), list, vmid=guest.vmid, limit=limit, source="all"
         )
         return parse_tasks(rows)
+
+    async def cluster_tasks(self) -> tuple[TaskSummary, ...]:
+        return parse_tasks(await self._get(("cluster", "tasks"), list))
 
     async def next_id(self) -> int:
         answer = await self._get(("cluster", "nextid"), (str, int))
@@ -123,26 +119,26 @@ class ProxmoxClient:
             raise BadAnswer(self._endpoint.host) from None
 
     async def task_status(self, upid: str) -> TaskStatus:
-        row = await self._get((*_task(upid), "status"), dict, refusal=_unknown_task(upid))
+        row = await self._get((*task_path(upid), "status"), dict, refusal=Refusal(None, TaskUnknown(upid)))
         running = row.get("status") != "stopped"
         return TaskStatus(running, None if running else str(row.get("exitstatus", "unexpected status")))
 
     async def task_log(self, upid: str, start: int, limit: int) -> tuple[str, ...]:
-        rows = await self._get((*_task(upid), "log"), list, start=start, limit=limit)
+        rows = await self._get((*task_path(upid), "log"), list, start=start, limit=limit)
         return tuple(str(row.get("t", "")) for row in rows if isinstance(row, dict))
 
     # -- changing
 
     async def power(self, guest: Guest, verb: Verb) -> str:
-        return await self._task_of("post", (*_path(guest), "status", _POWER[verb]), guest)
+        return await self._task_of("post", (*guest_path(guest), "status", _POWER[verb]), guest)
 
     async def clone(self, template: Guest, newid: int, name: str, *, target: str | None, full: bool) -> str:
         return await self._task_of(
             "post",
-            (*_path(template), "clone"),
+            (*guest_path(template), "clone"),
             template,
             newid=checked_vmid(newid),
-            target=_node(target) if target else None,
+            target=node_path(target) if target else None,
             full=1 if full else None,
             **{"name" if template.kind is Kind.QEMU else "hostname": name},
         )
@@ -153,8 +149,8 @@ class ProxmoxClient:
         """QEMU by POST (a task, whose errors can be followed), LXC by PUT (its only verb, done when it answers)."""
         parameters: dict[str, object] = {"cores": cores, "memory": memory_mb, "digest": digest}
         if guest.kind is Kind.QEMU:
-            return await self._task_of("post", (*_path(guest), "config"), guest, **parameters)
-        if await self._call("put", (*_path(guest), "config"), Refusal(guest), parameters) is not None:
+            return await self._task_of("post", (*guest_path(guest), "config"), guest, **parameters)
+        if await self._call("put", (*guest_path(guest), "config"), Refusal(guest), parameters) is not None:
             raise BadAnswer(self._endpoint.host, changing=True)
         return None
 
@@ -164,12 +160,12 @@ class ProxmoxClient:
         Disks that are not in the configuration stay (destroy-unreferenced-disks=0).
         """
         parameters: dict[str, object] = {"purge": 1, "destroy-unreferenced-disks": 0}
-        return await self._task_of("delete", _path(guest), guest, **parameters)
+        return await self._task_of("delete", guest_path(guest), guest, **parameters)
 
     async def snapshot_create(self, guest: Guest, name: str, description: str, memory: bool) -> str:
         return await self._task_of(
             "post",
-            (*_path(guest), "snapshot"),
+            (*guest_path(guest), "snapshot"),
             guest,
             snapname=checked_snapshot_name(name, guest.kind),
             description=description or None,
@@ -177,11 +173,13 @@ class ProxmoxClient:
         )
 
     async def snapshot_rollback(self, guest: Guest, name: str) -> str:
-        path = (*_path(guest), "snapshot", checked_snapshot_name(name), "rollback")
+        path = (*guest_path(guest), "snapshot", checked_snapshot_name(name), "rollback")
         return await self._task_of("post", path, guest)
 
     async def snapshot_delete(self, guest: Guest, name: str) -> str:
-        return await self._task_of("delete", (*_path(guest), "snapshot", checked_snapshot_name(name)), guest)
+        return await self._task_of(
+            "delete", (*guest_path(guest), "snapshot", checked_snapshot_name(name)), guest
+        )
 
     # -- the one way in
 
@@ -290,25 +288,3 @@ class ProxmoxClient:
             session.mount("https://", Transport(end.fingerprint, verify is not False, self._sockets))
             self._local.api = api
         return api
-
-
-def _node(name: str) -> str:
-    if not is_node(name):
-        raise ValueError(f"not a node name: {name!r}")
-    return name
-
-
-def _path(guest: Guest) -> tuple[str, ...]:
-    """Checked here too, whatever the caller did: proxmoxer joins text, and `..` would change the address."""
-    return ("nodes", _node(guest.node), Kind(guest.kind).value, str(checked_vmid(guest.vmid)))
-
-
-def _task(upid: str) -> tuple[str, ...]:
-    parsed = Upid.parse(upid)
-    if parsed is None:
-        raise TaskUnknown(upid)
-    return ("nodes", parsed.node, "tasks", upid)
-
-
-def _unknown_task(upid: str) -> Refusal:
-    return Refusal(None, TaskUnknown(upid))

@@ -1,7 +1,7 @@
 """config.py and the environment become one frozen `Settings`; every fault is reported at once.
 
-setting_values.py knows what each value may be. No secret ever stands in an error or a local variable of the
-frame that raises.
+parts/setting_values.py and parts/setting_alerts.py know what each value may be. No secret ever stands in an error
+or a local variable of the frame that raises.
 """
 
 from __future__ import annotations
@@ -16,17 +16,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
-from setting_values import (
+from parts.setting_alerts import (
+    QuietHours,
+    minute_of_day,
+    parse_heartbeat_url,
+    parse_optional_snowflake,
+    parse_quiet_hours,
+    parse_repeat,
+    parse_storage_percent,
+    parse_timezone,
+)
+from parts.setting_faults import (
     Fault,
     FaultKind,
     Given,
-    Language,
     Rejected,
     Secret,
     Source,
     bytes_of,
     errno_name,
+    shown,
+)
+from parts.setting_values import (
+    Language,
     parse_data_dir,
     parse_fingerprint,
     parse_host,
@@ -40,7 +54,6 @@ from setting_values import (
     parse_user,
     parse_verify_ssl,
     parse_vmids,
-    shown,
 )
 
 __all__ = [
@@ -49,12 +62,14 @@ __all__ = [
     "Fault",
     "FaultKind",
     "Language",
+    "QuietHours",
     "Secret",
     "Setting",
     "Settings",
     "SettingsError",
     "language_of",
     "load",
+    "minute_of_day",
 ]
 
 
@@ -70,7 +85,8 @@ class SettingsError(Exception):
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Checked settings. IPv6 hosts stand without brackets; the fingerprint is SHA-256, AA:BB:… or None;
-    proxmox_verify_ssl is a bool or the absolute path of a CA file; data_dir exists and is writable."""
+    proxmox_verify_ssl is a bool or the absolute path of a CA file; data_dir exists and is writable;
+    alert_repeat_minutes and storage_alert_percent are 0 for never."""
 
     discord_token: Secret
     guild_id: int
@@ -88,13 +104,20 @@ class Settings:
     language: Language
     data_dir: Path
     monitor_interval_seconds: int
+    storage_alert_percent: int
+    alert_mention_role_id: int | None
+    alert_repeat_minutes: int
+    quiet_hours: QuietHours | None
+    timezone: ZoneInfo
+    heartbeat_url: Secret | None
     log_level: str
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One row of SETTINGS. `form` is the word of WRONG_TYPE.expected; `default` is as one would write it in
-    config.py; `fields` are the fields of Settings that the parser's tuple fills (none: the name's own)."""
+    config.py; `fields` are the fields of Settings that the parser's tuple fills (none: the name's own); `unlike` is
+    an earlier field, the guild's, whose value this one may not have."""
 
     name: str
     form: str
@@ -103,6 +126,7 @@ class Setting:
     required: bool = False
     secret: bool = False
     fields: tuple[str, ...] = ()
+    unlike: str = ""
 
     @property
     def file_name(self) -> str | None:
@@ -126,6 +150,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("LANGUAGE", "text", parse_language, default="ja"),
     Setting("DATA_DIR", "path", parse_data_dir, default="."),  # relative to config.py, as every path
     Setting("MONITOR_INTERVAL_SECONDS", "whole_number", parse_interval, default=60),
+    Setting("STORAGE_ALERT_PERCENT", "whole_number", parse_storage_percent, default=90),
+    Setting("ALERT_MENTION_ROLE_ID", "id", parse_optional_snowflake, unlike="guild_id"),
+    Setting("ALERT_REPEAT_MINUTES", "whole_number", parse_repeat, default=240),
+    Setting("QUIET_HOURS", "text", parse_quiet_hours),
+    Setting("TIMEZONE", "text", parse_timezone, default="Asia/Tokyo"),
+    Setting("HEARTBEAT_URL", "text", parse_heartbeat_url, secret=True),
     Setting("LOG_LEVEL", "text", parse_log_level, default="INFO"),
 )
 KNOWN_NAMES = tuple(name for row in SETTINGS for name in (row.name, row.file_name) if name)
@@ -181,6 +211,8 @@ def _read(config_path: Path, environ: Mapping[str, str]) -> Settings | SettingsE
             if given is None and row.required and state != "broken":
                 faults.append(Fault(FaultKind.MISSING, row.name, other=row.file_name))
             value = row.parse(given) if given is not None else None
+            if given is not None and value is not None and value == values.get(row.unlike):
+                given.reject(FaultKind.GUILD_AS_ROLE)
             if row.fields and isinstance(value, tuple):
                 values.update(zip(row.fields, value, strict=True))
             else:
@@ -209,7 +241,7 @@ def _given(
             return _from_file(row, Given(str(row.file_name), "path", file, source, base, hide, secret))
         if isinstance(value, str) and re.fullmatch(r"\s*<.*>\s*", value, re.S):
             given.reject(FaultKind.PLACEHOLDER_LEFT)
-        if row.form == "id" and not isinstance(value, bool) and value in (0, "0"):
+        if row.form == "id" and row.required and not isinstance(value, bool) and value in (0, "0"):
             given.reject(FaultKind.PLACEHOLDER_LEFT)
         if value is not None:
             return given

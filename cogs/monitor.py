@@ -1,56 +1,75 @@
-"""/monitor add, remove and list, and the loop that watches."""
+"""The commands of /monitor, and the loop that watches."""
 
 import asyncio
 import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands, tasks
 
 from core.access import Operation
-from core.audit import AuditRecord
-from core.errors import BotError
-from ui.alerts import AlertSender, alert_text
-from ui.cards import card
-from ui.gate import actor_of
-from ui.listing import watch_list
-from ui.parameters import VMID, GuestId, cluster_for_completion
-from ui.render import OK, Colour, title
-from ui.reply import Reply, incident_of
+from core.errors import JournalFailed
+from core.names import checked_vmid
+from ui.gate import recorded
+from ui.monitoring import mute, send_test, show_history, show_status, show_watch_list, unmute
+from ui.parameters import VMID, GuestId, cluster_for_completion, durations, held_mutes, mute_targets
+from ui.render import ALARM, BACK, title
+from ui.reply import Reply
 from ui.services import Interaction, Services
+from ui.start_words import journal_stuck, journal_well
+from ui.trouble import incident_of
+from ui.watching import added, good
 
 _log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 90.0
-"""A read that runs into every time-out of the client takes less; what hangs longer is started again."""
+LOOK_SECONDS = 150.0
+"""Two reads that run into every time-out of the client, 12 s between them and the questions after them take
+less; what hangs longer is started again."""
+
+Say = Callable[[str], Coroutine[Any, Any, None]]
 
 
-class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_str("The watch list")):
-    """The watch list, and the watch itself.
+class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_str("Watching and alerts")):
+    """The watch list, and the watch itself. `say` sends a line to the alert channel past the journal.
 
     tasks.loop follows the wall clock, backs off by itself on OSErrors and ends for good on other exceptions:
     so its body lets none out, runs that a clock jump makes up for are swallowed, and a watchdog on the
     monotonic clock starts the loop again when it has not run for two intervals.
     """
 
-    def __init__(self, services: Services, client: discord.Client, sender: AlertSender) -> None:
-        self._services, self._client, self._sender = services, client, sender
+    def __init__(self, services: Services, say: Say) -> None:
+        self._services, self._say = services, say
         self._ran, self._looking = services.clock.monotonic(), False
-        self._background: list[asyncio.Task[None]] = []
+        self._sending: asyncio.Task[None] | None = None
+        self._background: set[asyncio.Task[Any]] = set()
+        self._journal_trouble: JournalFailed | None = None
         self._poll.change_interval(seconds=services.interval)
 
     async def cog_load(self) -> None:
-        self._background = [
-            asyncio.create_task(self._sender.run(), name="alerts"),
-            asyncio.create_task(self._watchdog(), name="watchdog"),
-        ]
+        self._sending = self._aside(self._services.delivery.run(), "alerts")
+        self._aside(self._watchdog(), "watchdog")
         self._poll.start()
 
     async def cog_unload(self) -> None:
         self._poll.cancel()
         for task in self._background:
             task.cancel()
+
+    async def finish(self) -> None:
+        """The bot ends: alerts that wait are tried once more, by nobody else meanwhile."""
+        if self._sending is not None:  # else it has not begun
+            self._sending.cancel()
+            await asyncio.wait({self._sending})
+            await self._services.delivery.drain()
+
+    def _aside(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Something that the loop does not wait for."""
+        task = asyncio.create_task(work, name=name)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
 
     @tasks.loop(seconds=60)
     async def _poll(self) -> None:
@@ -66,11 +85,21 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
             self._looking = False
 
     async def _look(self) -> None:
-        for event in await self._services.watch.poll():
-            _log.info("%r", event)
-            text = alert_text(self._services.texts.public, event, self._services.watch.trouble)
-            if text is not None:
-                self._sender.put(text)
+        watch = self._services.watch
+        await watch.poll()
+        self._tell_of_journal(watch.journal_trouble)
+        if watch.trouble is None and watch.journal_trouble is None and self._services.connected():
+            self._aside(self._services.heartbeat.beat(), "heartbeat")
+
+    def _tell_of_journal(self, trouble: JournalFailed | None) -> None:
+        """Once when it begins and once when it is over: what cannot be written cannot be told through it."""
+        t, before = self._services.texts.public, self._journal_trouble
+        self._journal_trouble = trouble
+        if trouble is not None and before is None:
+            _log.error("the journal cannot be written: %s", trouble.reason)
+            self._aside(self._say(f"{ALARM} {journal_stuck(t, trouble.reason)}"), "word")
+        elif before is not None and trouble is None:
+            self._aside(self._say(f"{BACK} {journal_well(t)}"), "word")
 
     async def _watchdog(self) -> None:
         interval = self._services.interval
@@ -84,21 +113,31 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
                 else:  # restart() passes over a loop that has ended
                     self._poll.start()
 
-    @app_commands.command(description=locale_str("Watch a guest"))
-    @app_commands.describe(vmid=VMID)
+    @app_commands.command(description=locale_str("Watch a guest, or change its thresholds"))
+    @app_commands.describe(
+        vmid=VMID,
+        cpu=locale_str("Alert when its CPU is used to so many percent"),
+        memory=locale_str("Alert when its memory is used to so many percent"),
+        disk=locale_str("Alert when its disk is so many percent full (containers only)"),
+    )
     async def add(
-        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(watched=False)]
+        self,
+        interaction: Interaction,
+        vmid: app_commands.Transform[int, GuestId(watched=False)],
+        cpu: int | None = None,
+        memory: int | None = None,
+        disk: int | None = None,
     ) -> None:
+        watch = self._services.watch
+        limits = {"cpu": cpu, "memory": memory, "disk": disk}
+        detail = " ".join(f"{name}={value}" for name, value in limits.items() if value is not None)
         async with Reply(self._services, interaction) as reply:
-            try:
+            with recorded(interaction, Operation.MONITOR_ADD, vmid, detail):
                 guest = await self._services.planner.locate(vmid)
-                self._services.watch.add(guest)
-            except BotError as error:
-                self._record(interaction, Operation.MONITOR_ADD, vmid, error)
-                raise
-            self._record(interaction, Operation.MONITOR_ADD, vmid)
-            text = reply.t("{guest} is being watched from now on.", guest=title(guest))
-            await reply.show(card(f"{OK} {text}", colour=Colour.GOOD))
+                new = watch.add(guest, cpu, memory, disk)
+            entry = watch.find(vmid)
+            if entry is not None:
+                await reply.show(added(reply.t, title(guest), entry, new=new))
 
     @app_commands.command(description=locale_str("Watch a guest no longer"))
     @app_commands.describe(vmid=VMID)
@@ -106,30 +145,49 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(watched=True)]
     ) -> None:
         async with Reply(self._services, interaction) as reply:
-            try:
+            with recorded(interaction, Operation.MONITOR_REMOVE, vmid):
                 self._services.watch.remove(vmid)
-            except BotError as error:
-                self._record(interaction, Operation.MONITOR_REMOVE, vmid, error)
-                raise
-            self._record(interaction, Operation.MONITOR_REMOVE, vmid)
             cluster = await cluster_for_completion(self._services)
             guest = cluster.find(vmid) if cluster else None
             name = title(guest) if guest else f"**{vmid}**"
-            text = reply.t("{guest} is no longer being watched.", guest=name)
-            await reply.show(card(f"{OK} {text}", colour=Colour.GOOD))
+            await reply.show(good(reply.t("{guest} is no longer being watched.", guest=name)))
 
     @app_commands.command(name="list", description=locale_str("The watched guests and their state"))
     async def list_watched(self, interaction: Interaction) -> None:
         async with Reply(self._services, interaction) as reply:
-            cluster = await cluster_for_completion(self._services)
-            await reply.show(
-                watch_list(reply.t, self._services.watch, cluster, 0, self._services.clock.now())
-            )
+            await show_watch_list(self._services, reply)
 
-    def _record(
-        self, interaction: Interaction, operation: Operation, vmid: int, error: BotError | None = None
+    @app_commands.command(name="mute", description=locale_str("Send no alerts about something for a while"))
+    @app_commands.describe(
+        target=locale_str("A guest, a node, or everything"),
+        duration=locale_str("For how long, such as 30m, 8h or 2d"),
+    )
+    @app_commands.autocomplete(target=mute_targets, duration=durations)
+    async def mute_target(self, interaction: Interaction, target: str, duration: str) -> None:
+        async with Reply(self._services, interaction) as reply:
+            await mute(self._services, reply, target, duration)
+
+    @app_commands.command(name="unmute", description=locale_str("Send alerts about it again"))
+    @app_commands.describe(target=locale_str("What is muted"))
+    @app_commands.autocomplete(target=held_mutes)
+    async def unmute_target(self, interaction: Interaction, target: str) -> None:
+        async with Reply(self._services, interaction) as reply:
+            await unmute(self._services, reply, target)
+
+    @app_commands.command(description=locale_str("What happened, newest first"))
+    @app_commands.describe(vmid=locale_str("Only this guest: VMID or name"))
+    async def history(
+        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId()] | None = None
     ) -> None:
-        step, outcome = ("refused", str(error)) if error else ("ended", "OK")
-        self._services.audit.record(
-            AuditRecord(step, actor_of(interaction), operation.value, vmid, outcome=outcome)
-        )
+        async with Reply(self._services, interaction) as reply:
+            await show_history(self._services, reply, None if vmid is None else checked_vmid(vmid))
+
+    @app_commands.command(description=locale_str("Send a test message to the alert channel"))
+    async def test(self, interaction: Interaction) -> None:
+        async with Reply(self._services, interaction) as reply:
+            await send_test(self._services, reply)
+
+    @app_commands.command(description=locale_str("How the watch itself is: reads, alerts, mutes"))
+    async def status(self, interaction: Interaction) -> None:
+        async with Reply(self._services, interaction) as reply:
+            await show_status(self._services, reply)

@@ -21,25 +21,12 @@
     │   ├── AnswerTooLate            Discord no longer takes an answer to this interaction
     │   ├── NameMismatch             the typed name is another one
     │   ├── ChangedMeanwhile         the guest is no longer what the question showed
-    │   └── AlreadyWatched, NotWatched, CannotWatchTemplate
-    ├── ProxmoxError                 Proxmox, or the way to it, said no
-    │   ├── Unreachable              no connection to PROXMOX_HOST
-    │   ├── CertificateNotTrusted    TLS refused
-    │   ├── TimedOut                 no answer in time: the work may go on
-    │   ├── NodeUnreachable          595, 596, 599: another node does not answer
-    │   ├── NoQuorum                 the cluster is read-only
-    │   ├── TokenRefused             401
-    │   ├── MissingPrivilege         403, with privilege and path
-    │   ├── GuestMoved               the guest is not on that node (any more)
-    │   ├── LockTimeout              the configuration's file lock was not to be had in 10 s
-    │   ├── StorageFull
-    │   ├── TargetNotShared          the copy cannot go to another node
-    │   ├── LinkedCloneUnsupported   the storage has only full copies
-    │   ├── TaskUnknown              Proxmox does not know this UPID
-    │   ├── Rejected                 Proxmox' own words
-    │   ├── NothingVisible           an empty list where guests were known: a lost privilege, most likely
-    │   └── BadAnswer                not an answer of the Proxmox API (a proxy's page, broken JSON)
-    └── StoreFailed                  the watch list could not be written
+    │   ├── AlreadyWatched, NotWatched, CannotWatchTemplate, DiskUnknown
+    │   ├── BadDuration, UnknownTarget, NotMuted
+    │   └── IncidentOver             an alert's button, after the incident has ended
+    ├── ProxmoxError                 Proxmox, or the way to it, said no: core/proxmox_errors.py
+    ├── StoreFailed                  the watch list could not be written
+    └── JournalFailed                the journal could not be written
 
 An error carries values, never a sentence; ui/sentences.py has one sentence for each class.
 """
@@ -243,108 +230,47 @@ class CannotWatchTemplate(Refused):
 
 
 @dataclass(eq=False)
-class ProxmoxError(BotError):
-    """Proxmox, or the way to it, said no."""
+class DiskUnknown(Refused):
+    """A threshold for the disk of a VM, whose use Proxmox does not know."""
 
-
-@dataclass(eq=False)
-class Unreachable(ProxmoxError):
-    host: str
-
-
-@dataclass(eq=False)
-class CertificateNotTrusted(ProxmoxError):
-    """`fingerprint` is the SHA-256 of the certificate that was shown, or None where it could not be read."""
-
-    host: str
-    fingerprint: str | None
-
-
-@dataclass(eq=False)
-class TimedOut(ProxmoxError):
-    """No answer in time. `changing` tells that a change was sent, which may be carried out all the same."""
-
-    host: str
-    changing: bool
-
-
-@dataclass(eq=False)
-class NodeUnreachable(ProxmoxError):
-    """`changing` as in TimedOut."""
-
-    node: str
-    changing: bool = False
-
-
-class NoQuorum(ProxmoxError):
-    pass
-
-
-class TokenRefused(ProxmoxError):
-    pass
-
-
-@dataclass(eq=False)
-class MissingPrivilege(ProxmoxError):
-    """`privilege` and `path` as Proxmox names them; empty where it did not."""
-
-    privilege: str
-    path: str
-
-
-@dataclass(eq=False)
-class GuestMoved(ProxmoxError):
     vmid: int
-    node: str
+    label: str
 
 
 @dataclass(eq=False)
-class LockTimeout(ProxmoxError):
-    vmid: int | None
+class BadDuration(Refused):
+    """Not a duration such as 30m, 8h or 2d, or outside of one minute to 30 days."""
+
+    value: str
 
 
 @dataclass(eq=False)
-class StorageFull(ProxmoxError):
-    message: str
+class UnknownTarget(Refused):
+    """Neither a guest, nor a node, nor everything."""
+
+    value: str
 
 
 @dataclass(eq=False)
-class TargetNotShared(ProxmoxError):
-    message: str
+class NotMuted(Refused):
+    """`value`: the target as it was given."""
+
+    value: str
 
 
-@dataclass(eq=False)
-class LinkedCloneUnsupported(ProxmoxError):
-    message: str
-
-
-@dataclass(eq=False)
-class TaskUnknown(ProxmoxError):
-    upid: str
-
-
-@dataclass(eq=False)
-class Rejected(ProxmoxError):
-    """Proxmox' own words; `status` is the HTTP status."""
-
-    status: int
-    message: str
-
-
-class NothingVisible(ProxmoxError):
-    pass
-
-
-@dataclass(eq=False)
-class BadAnswer(ProxmoxError):
-    """`changing` as in TimedOut."""
-
-    host: str
-    changing: bool = False
+class IncidentOver(Refused):
+    """There is nothing left to acknowledge or mute."""
 
 
 @dataclass(eq=False)
 class StoreFailed(BotError):
     """The watch list could not be written; it is as it was."""
+
+    reason: str
+
+
+@dataclass(eq=False)
+class JournalFailed(BotError):
+    """The journal could not be written; it is as it was."""
 
     reason: str

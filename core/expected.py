@@ -1,12 +1,19 @@
-"""Stops that a person ordered through the bot, noted before the request is sent: they are no alarm."""
+"""Stops that a person ordered through the bot, noted before the request is sent: they are no alarm.
 
-from collections.abc import Iterator
+They are noted in the journal, too, so that the bot's own end makes no alarm of them.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from core.actions import ACTIONS
 from core.clock import Clock
+from core.errors import JournalFailed
 from core.order import Plan
+
+_log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 300.0
 """How long after the action a stop still counts as ordered: a guest may obey late, and HA acts in rounds."""
@@ -29,22 +36,38 @@ class Expectation:
     observed: bool = False
 
 
+Note = Callable[[int, str | None], None]
+"""Keeps who ordered a guest's stop (None: nobody any more) for the next run. May raise JournalFailed."""
+
+
+def _not_kept(vmid: int, by: str | None) -> None:
+    """Before `begin`."""
+
+
 class ExpectedStops:
     """Which guests are meant to go down just now."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._stops: dict[int, Expectation] = {}
+        self._note: Note = _not_kept
+
+    def begin(self, orders: Mapping[int, str], note: Note) -> None:
+        """What a former run had ordered may still happen; from now on orders are noted."""
+        until = self._clock.monotonic() + GRACE_SECONDS
+        self._stops |= {vmid: Expectation(by, until, sent=True) for vmid, by in orders.items()}
+        self._note = note
 
     @contextmanager
     def stop_of(self, plan: Plan) -> Iterator[Expectation]:
-        """Around the action. What was refused is expected no longer."""
+        """Around the action. What was refused is expected no longer. Raises JournalFailed first."""
         expectation = Expectation(plan.order.actor.name)
         vmid = plan.order.vmid
         if not ACTIONS[plan.order.verb].stops:
             yield expectation
             return
         former = self._stops.get(vmid)
+        self._note(vmid, expectation.by)
         self._stops[vmid] = expectation
         try:
             yield expectation
@@ -52,7 +75,7 @@ class ExpectedStops:
             if former is not None and not expectation.sent and not expectation.observed:
                 self._stops[vmid] = former  # a guest may still obey the order before
             elif not expectation.sent or expectation.observed:
-                del self._stops[vmid]
+                self._drop(vmid)
             else:
                 grace = LAG_SECONDS if expectation.over else GRACE_SECONDS
                 expectation.until = self._clock.monotonic() + grace
@@ -60,9 +83,9 @@ class ExpectedStops:
     def current(self) -> dict[int, str]:
         """VMID -> display name of who ordered the stop, for every stop expected now."""
         now = self._clock.monotonic()
-        self._stops = {
-            vmid: stop for vmid, stop in self._stops.items() if stop.until is None or now <= stop.until
-        }
+        for vmid, stop in list(self._stops.items()):
+            if stop.until is not None and now > stop.until:
+                self._drop(vmid)
         return {vmid: stop.by for vmid, stop in self._stops.items()}
 
     def seen(self, vmid: int) -> None:
@@ -71,4 +94,12 @@ class ExpectedStops:
         if stop is not None and stop.until is None:
             stop.observed = True
         elif stop is not None:
-            del self._stops[vmid]
+            self._drop(vmid)
+
+    def _drop(self, vmid: int) -> None:
+        """Expected no longer. What cannot be noted now excuses no more than it did before."""
+        del self._stops[vmid]
+        try:
+            self._note(vmid, None)
+        except JournalFailed as error:
+            _log.warning("that a stop is over could not be noted: %s", error.reason)

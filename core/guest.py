@@ -29,6 +29,12 @@ class State(StrEnum):
         return _STATES.get(str(word), cls.UNKNOWN)
 
 
+def mark_of(kind: Kind, name: str | None) -> str:
+    """Eight hex digits of a guest's kind and name."""
+    seen = f"{kind.value} {name}"
+    return f"{zlib.crc32(seen.encode(errors='replace')):08x}"  # JSON may hold half a surrogate pair
+
+
 _STATES = {state.value: state for state in State} | {
     "shutdown": State.RUNNING,  # qmpstatus while the guest powers off: the process still lives
     "inmigrate": State.RUNNING,
@@ -62,9 +68,8 @@ class Guest:
 
     @property
     def mark(self) -> str:
-        """Eight hex digits that tell this guest from another that may get its VMID: of its kind and name."""
-        seen = f"{self.kind.value} {self.name}"
-        return f"{zlib.crc32(seen.encode(errors='replace')):08x}"  # JSON may hold half a surrogate pair
+        """Eight hex digits that tell this guest from another that may get its VMID."""
+        return mark_of(self.kind, self.name)
 
     @property
     def label(self) -> str:
@@ -85,12 +90,28 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Storage:
+    """A storage of one node, or with `shared` of the whole cluster, listed once per node. Sizes in bytes.
+
+    `available` False: Proxmox has no figures of it just now, or its node is offline.
+    """
+
+    name: str
+    node: str
+    shared: bool
+    available: bool
+    used: int | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """One read of the cluster. `guests` are sorted by VMID; `read_at` is on the monotonic clock."""
 
     guests: tuple[Guest, ...]
     nodes: tuple[Node, ...]
     read_at: float
+    storages: tuple[Storage, ...] = ()
     _by_vmid: Mapping[int, Guest] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -145,7 +166,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class TaskSummary:
-    """A line of a node's task list. `status` is None while it runs; times are Unix seconds."""
+    """A line of a task list. `status` is None while it runs; times are Unix seconds, of the node's clock.
+
+    `id` is what it is about: a VMID, or empty for a job of several guests.
+    """
 
     upid: str
     type: str
@@ -153,3 +177,5 @@ class TaskSummary:
     started: int
     ended: int | None
     status: str | None
+    node: str = ""
+    id: str = ""

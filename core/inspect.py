@@ -5,10 +5,10 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from core.errors import ProxmoxError
 from core.guest import Guest, GuestConfig, Snapshot, State, TaskSummary
 from core.planning import Planner
 from core.proxmox import Proxmox
+from core.proxmox_errors import ProxmoxError
 
 T = TypeVar("T")
 

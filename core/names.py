@@ -14,6 +14,7 @@ VMID_LEAST, VMID_MOST = 100, 999_999_999
 CORES_LEAST, CORES_MOST = 1, 8192
 MEMORY_LEAST_MB, MEMORY_MOST_MB = 16, 4_178_944
 DESCRIPTION_MOST = 1000
+THRESHOLD_LEAST, THRESHOLD_MOST = 10, 100
 
 _NODE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
 _SNAPSHOT = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{1,39}")
@@ -88,3 +89,8 @@ def _within(option: str, value: int, least: int, most: int) -> int:
     if not least <= value <= most:
         raise BadAmount(option, value, least, most)
     return value
+
+
+def checked_threshold(option: str, value: int) -> int:
+    """A threshold in percent."""
+    return _within(option, value, THRESHOLD_LEAST, THRESHOLD_MOST)

@@ -7,12 +7,13 @@ from dataclasses import replace
 from core.actions import ACTIONS, Action, Verb
 from core.audit import Audit, AuditRecord
 from core.clock import Clock
-from core.errors import BadAnswer, BotError, GuestBusy, GuestMoved, NodeUnreachable, ProxmoxError, TimedOut
+from core.errors import BotError, GuestBusy
 from core.expected import Expectation, ExpectedStops
 from core.guest import Guest, Kind, State
 from core.order import Change, Order, Plan, Report
 from core.planning import Planner, change_of
 from core.proxmox import Proxmox
+from core.proxmox_errors import BadAnswer, GuestMoved, NodeUnreachable, ProxmoxError, TimedOut
 from core.reading import ClusterReader
 from core.sending import Sending
 from core.tasks import OnProgress, Progress, TaskResult, follow, nobody

@@ -10,10 +10,8 @@ from core.clock import Clock
 from core.errors import (
     BalloonTooLarge,
     ChangedMeanwhile,
-    GuestMoved,
     GuestNotFound,
     MemoryNotSaved,
-    NodeUnreachable,
     NothingGiven,
     NothingToChange,
     SnapshotExists,
@@ -25,6 +23,7 @@ from core.guest import Guest, GuestConfig, Kind, State
 from core.names import checked_cores, checked_guest_name, checked_memory, checked_snapshot_name, checked_vmid
 from core.order import Change, Order, Plan
 from core.proxmox import Proxmox
+from core.proxmox_errors import GuestMoved, NodeUnreachable
 from core.reading import ClusterReader
 
 T = TypeVar("T")

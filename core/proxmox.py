@@ -57,6 +57,12 @@ class Proxmox(Protocol):
     async def recent_tasks(self, guest: Guest, limit: int) -> tuple[TaskSummary, ...]:
         """The guest's tasks on its node, newest first, running ones included."""
 
+    async def cluster_tasks(self) -> tuple[TaskSummary, ...]:
+        """The latest 25 tasks of every node and all running ones, newest first (`/cluster/tasks`).
+
+        Without Sys.Audit on `/` a token sees none (Cluster.pm compares it with the bare user).
+        """
+
     async def power(self, guest: Guest, verb: Verb) -> str:
         """start, reboot, shutdown or stop; the UPID."""
 

@@ -5,18 +5,17 @@ from dataclasses import replace
 
 from core.actions import ACTIONS, Verb
 from core.clock import Clock
-from core.errors import (
+from core.errors import GuestNotFound, VmidTaken
+from core.order import Plan
+from core.proxmox import Proxmox
+from core.proxmox_errors import (
     BadAnswer,
-    GuestNotFound,
     LinkedCloneUnsupported,
     NodeUnreachable,
     ProxmoxError,
     TargetNotShared,
     TimedOut,
-    VmidTaken,
 )
-from core.order import Plan
-from core.proxmox import Proxmox
 
 CLOCK_SKEW = 60
 """Seconds the node's clock may differ from ours when a task is looked for after a time-out."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from core.clock import Clock
-from core.errors import ProxmoxError, TaskUnknown
 from core.proxmox import Proxmox
+from core.proxmox_errors import ProxmoxError, TaskUnknown
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s?%")
 _WARNINGS = re.compile(r"WARNINGS: \d+")

@@ -194,6 +194,8 @@ def build_demo(pve: Pve) -> None:
             ct.started_at = now - days * DAY
     _templates(pve)
     _peculiarities(pve)
+    for name in sizes:
+        pve.past_task(name, "aptupdate", "", 0.4)
     pve.task_secs = {
         "qmclone": 8,
         "vzclone": 6,

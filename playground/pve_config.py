@@ -1,6 +1,6 @@
 """Guests of the playground's Proxmox: adding them, and their configuration with pending values.
 
-Third layer over fakepve; follows qemu-server PVE/API2/Qemu.pm and PVE/QemuServer.pm and pve-guest-common
+Fourth layer over fakepve; follows qemu-server PVE/API2/Qemu.pm and PVE/QemuServer.pm and pve-guest-common
 PVE/AbstractConfig.pm.
 """
 
@@ -14,7 +14,8 @@ from typing import Any
 from aiohttp import web
 
 from playground.pve_http import PveError, TaskError, Values, drives_of
-from playground.pve_tasks import TaskTruth, disk_bytes
+from playground.pve_task_lists import TaskListTruth
+from playground.pve_tasks import disk_bytes
 
 # Applied at once besides fakepve's own list (QemuServer.pm fast_plug_option; balloon by hotplug).
 LIVE_KEYS = ("balloon", "shares", "vmstatestorage", "migrate_downtime", "migrate_speed")
@@ -25,7 +26,7 @@ def _split(text: object) -> list[str]:
     return [word for word in re.split(r"[\s,;]+", str(text or "")) if word]
 
 
-class ConfigTruth(TaskTruth):
+class ConfigTruth(TaskListTruth):
     """fakepve with typed configuration, pending values and whole guests."""
 
     # ---------------------------------------------------------- add guests

@@ -1,6 +1,6 @@
 """Snapshots, clones, deletion and disks of the playground's guests as Proxmox handles them.
 
-Fifth layer over fakepve; follows qemu-server PVE/API2/Qemu.pm and PVE/QemuServer.pm, pve-container
+Sixth layer over fakepve; follows qemu-server PVE/API2/Qemu.pm and PVE/QemuServer.pm, pve-container
 PVE/API2/LXC.pm and pve-guest-common PVE/AbstractConfig.pm.
 """
 

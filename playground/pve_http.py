@@ -183,14 +183,20 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         return self._granted(owner, path, priv) and self._granted(user, path, priv)
 
     def _granted(self, who: str, path: str, priv: str) -> bool:
-        """Whether the ACL names this user or token itself for the path or one above it."""
+        """Whether the ACL names this user or token itself for the path, one above it or the guest's pool."""
         paths = [path]
-        if path.startswith("/vms/"):
+        if self.pools and path.startswith("/vms/"):
             paths += [f"/pool/{name}" for name, ids in self.pools.items() if int(path.split("/")[2]) in ids]
-        return any(
-            priv in privs and any(p == at or at == "/" or p.startswith(at + "/") for p in paths)
-            for at, privs in self.acl.get(who, [])
-        )
+        return any(self._holds(who, p, priv) for p in paths)
+
+    def _holds(self, who: str, path: str, priv: str) -> bool:
+        """Roles on a path replace those from above it, they do not add to them (AccessControl.pm roles)."""
+        nearest, held = 0, False
+        for at, privs in self.acl.get(who, ()):
+            if len(at) >= nearest and (at == "/" or path == at or path.startswith(at + "/")):
+                held = priv in privs or (held and len(at) == nearest)
+                nearest = len(at)
+        return held
 
     async def _permissions(self, v: Values, user: str) -> dict[str, dict[str, int]]:
         """GET /access/permissions: effective rights by path (AccessControl.pm, get_effective_permissions)."""

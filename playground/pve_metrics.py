@@ -1,6 +1,6 @@
 """What the playground's Proxmox measures: use of guests and nodes, now and in the past.
 
-Sixth layer over fakepve. Use is a smooth function of the clock and the guest's id, so the present value and the
+Seventh layer over fakepve. Use is a smooth function of the clock and the guest's id, so the present value and the
 history (rrddata) always agree and nothing has to be recorded but when a guest ran. Follows pvestatd.pm and RRD.pm.
 """
 
@@ -98,6 +98,8 @@ class MetricTruth(GuestTruth):
         self.seed = seed
         # When each guest ran: (start, end or None), as far as anybody looked.
         self._runs: dict[int, list[tuple[float, float | None]]] = {}
+        # Use that somebody has set, as fractions of the maximum: vmid -> cpu, mem, disk.
+        self.set_uses: dict[int, dict[str, float]] = {}
 
     # ------------------------------------------------------------- guests
 
@@ -124,11 +126,12 @@ class MetricTruth(GuestTruth):
             use_at(self.seed, str(guest.vmid), now),
             transferred(self.seed, str(guest.vmid), since, now),
         )
+        fixed = self.set_uses.get(guest.vmid, {})
         return {
-            "cpu": use.cpu,
-            "mem": int(use.mem * maxmem),
+            "cpu": fixed.get("cpu", use.cpu),
+            "mem": int(fixed.get("mem", use.mem) * maxmem),
             # Proxmox knows how full a container's root is, never a VM's.
-            "disk": int(maxdisk * 0.4) if guest.guest.startswith("lxc/") else 0,
+            "disk": int(maxdisk * fixed.get("disk", 0.4)) if guest.guest.startswith("lxc/") else 0,
             "netin": int(net),
             "netout": int(net * 0.7),
             "diskread": int(disk * 0.4),

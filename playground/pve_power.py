@@ -1,6 +1,6 @@
 """Power of the playground's guests: start, stop, shutdown, reboot, the HA manager and the guest agent.
 
-Fourth layer over fakepve; follows qemu-server PVE/API2/Qemu.pm, PVE/QemuServer.pm and PVE/QemuServer/Agent.pm.
+Fifth layer over fakepve; follows qemu-server PVE/API2/Qemu.pm, PVE/QemuServer.pm and PVE/QemuServer/Agent.pm.
 """
 
 from __future__ import annotations

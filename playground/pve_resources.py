@@ -1,6 +1,6 @@
 """/cluster/resources and the nodes of the playground's Proxmox.
 
-Seventh layer over fakepve; follows API2/Cluster.pm, API2Tools.pm extract_vm_stats and API2/Nodes.pm.
+Eighth layer over fakepve; follows API2/Cluster.pm, API2Tools.pm extract_vm_stats and API2/Nodes.pm.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ class ResourceTruth(MetricTruth):
         self._broadcast: dict[int, Values] | None = None
         # Offline nodes whose broadcasts are older than 300 s: their guests have lost name and use.
         self.expired_nodes: set[str] = set()
+        # How full a storage is on one node only: (storage, node) -> fraction.
+        self.node_fills: dict[tuple[str, str], float] = {}
 
     def _resource(self, guest: Any) -> Values:
         """API2Tools.pm extract_vm_stats: without a broadcast there is no name and the status is `unknown`."""
@@ -100,15 +102,18 @@ class ResourceTruth(MetricTruth):
         return rows
 
     def _storage_row(self, node: str, sid: str, user: str) -> Values | None:
+        """API2Tools.pm extract_storage_stats: without a broadcast it is `unknown` and has no figures."""
         row: Values | None = self._storage_resource(node, sid)
         if row is None or not self.allowed(user, f"/storage/{sid}", "Datastore.Audit"):
             return None
         store = self.storages[sid]
+        if not store.get("active") or node in self.expired_nodes:
+            del row["disk"], row["maxdisk"]
+            return row | {"status": "unknown"}
         total = store.get("total", 500 * GIB)
-        row.update(maxdisk=total, disk=total - store["avail"] if "avail" in store else int(total * 0.42))
-        if not self.nodes[node].get("online", True):
-            row.update(status="unknown")
-        return row
+        used = total - store["avail"] if "avail" in store else int(total * 0.42)
+        fill = self.node_fills.get((sid, node))
+        return row | {"maxdisk": total, "disk": used if fill is None else int(total * fill)}
 
     # -------------------------------------------------------------- nodes
 

@@ -1,7 +1,7 @@
-"""Tasks of the playground's Proxmox: how they end, what they log, where they are listed.
+"""Tasks of the playground's Proxmox: how they run, what they log and how they end.
 
-Second layer over fakepve. The rules are those of pve-common UPID.pm and RESTEnvironment.pm (the last line of the
-log decides how a task ended) and of pve-manager API2/Tasks.pm and API2/Cluster.pm (the lists).
+Second layer over fakepve. The rules are those of pve-common UPID.pm and RESTEnvironment.pm: the last line of the
+log decides how a task ended.
 """
 
 from __future__ import annotations
@@ -14,33 +14,19 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
-from aiohttp import web
-
-from playground.pve_http import HttpTruth, PveError, TaskError, Values, fake_server, size_bytes
+from playground.pve_http import HttpTruth, TaskError, Values, size_bytes
 from playground.pve_plan import WARNINGS, TaskPlan, kind_of_end, render_bytes
 
-# PVE::Tools::UPID decode.
-UPID = re.compile(
-    r"UPID:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?:[0-9A-Fa-f]{8}:[0-9A-Fa-f]{8,9}:[0-9A-Fa-f]{8}"
-    r":[^:\s]+:[^:\s]*:[^:\s]+:"
-)
 CLONES = ("qmclone", "vzclone")
 # Task type without its qm or vz: the lock it shows.
 LOCKS = {"snapshot": "snapshot", "delsnapshot": "snapshot-delete", "rollback": "rollback"}
-VIEW = ("upid", "node", "pid", "pstart", "starttime", "type", "id", "user")
 
 # An error that the running clone meets while it copies, so that it cleans up after itself as Proxmox does.
 planned_error: contextvars.ContextVar[str | None] = contextvars.ContextVar("planned_error", default=None)
 
 
-def _owner(task: Values) -> Values:
-    """`user` without the token's name, which goes into `tokenid` (Tasks.pm convert_token_task)."""
-    user, separator, token = task["user"].partition("!")
-    return {**task, "user": user, "tokenid": token} if separator else task
-
-
 class TaskTruth(HttpTruth):
-    """fakepve with tasks that take time, log progress, end as a test wants and are listed as Proxmox lists them."""
+    """fakepve with tasks that take time, log progress and end as a test wants."""
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(host, port)
@@ -72,6 +58,28 @@ class TaskTruth(HttpTruth):
         plan = TaskPlan(ttype, vmid, lines, ends, seconds, hold)
         self._plans.append(plan)
         return plan
+
+    def past_task(self, node: str, ttype: str, tid: object, days_ago: float, user: str = "root@pam") -> None:
+        """A task that ended well some days ago, as every node's list has them."""
+        upid, pid, start = self._upid(node, ttype, tid, user)
+        began = int(start - days_ago * 86400)
+        upid = upid.replace(f":{start:08X}:", f":{began:08X}:")
+        record: Values = {
+            "upid": upid,
+            "node": node,
+            "pid": pid,
+            "pstart": pid * 7,
+            "starttime": began,
+            "endtime": began + 20,
+            "type": ttype,
+            "id": str(tid),
+            "user": user,
+            "status": "stopped",
+            "exitstatus": "OK",
+            "log": ["TASK OK"],
+        }
+        self.tasks[upid] = record
+        self.tasklog.insert(0, record)
 
     def _take_plan(self, ttype: str, tid: object) -> TaskPlan | None:
         for plan in self._plans:
@@ -212,88 +220,6 @@ class TaskTruth(HttpTruth):
     def vanish_task(self, upid: str) -> None:
         """The task's log is rotated away: asking for it gives 400 `no such task`."""
         self.tasklog.remove(self.tasks.pop(upid))
-
-    # ------------------------------------------------------------ read them
-
-    def _task_view(self, task: Values, listing: bool = False) -> Values:
-        """Lists hold the exit text in `status`, and `endtime`; the status call `exitstatus` and no endtime."""
-        view = {key: task[key] for key in VIEW}
-        if not listing:
-            view |= {key: task[key] for key in ("status", "exitstatus") if key in task}
-        elif "exitstatus" in task:
-            view |= {"endtime": task["endtime"], "status": task["exitstatus"]}
-        return _owner(view)
-
-    def _get_task(self, request: web.Request) -> Values:
-        """Tasks.pm read_task_status: a UPID that is none, or whose log is gone, is a parameter error."""
-        upid, node = request.match_info["upid"], request.match_info["node"]
-        if not UPID.fullmatch(upid):
-            raise PveError(400, "Parameter verification failed.", {"upid": "unable to parse worker upid"})
-        task: Values | None = self.tasks.get(upid)
-        if task is None or task["node"] != node:
-            raise PveError(400, "Parameter verification failed.", {"upid": "no such task"})
-        user = request[fake_server.USER]
-        if not self._task_owner(user, task):
-            self.require(user, f"/nodes/{node}", "Sys.Audit")
-        return task
-
-    async def _task_log(self, request: web.Request) -> web.Response:
-        """An empty log has one line, `no content` (PVE::Tools dump_logfile)."""
-        if not self._get_task(request)["log"]:
-            return web.json_response({"data": [{"n": 1, "t": "no content"}], "total": 1})
-        response: web.Response = await super()._task_log(request)
-        return response
-
-    async def _task_list(self, request: web.Request) -> web.Response:
-        return await self._served(request, self._node_tasks)
-
-    async def _node_tasks(self, v: Values, user: str) -> list[Values]:
-        """Tasks.pm node_tasks: finished ones unless `source` says otherwise, newest first, filtered."""
-        audit = self.allowed(user, f"/nodes/{v['node']}", "Sys.Audit")
-        source, wanted = (
-            v.get("source", "archive"),
-            set(re.split(r"[,; ]+", v.get("statusfilter", ""))) - {""},
-        )
-        rows = []
-        for task in self.tasklog:
-            running = "exitstatus" not in task
-            status = "RUNNING" if running else task["exitstatus"]
-            if task["node"] != v["node"] or not (audit or self._task_owner(user, task)):
-                continue
-            if (source == "archive" and running) or (source == "active" and not running):
-                continue
-            if "vmid" in v and task["id"] != str(v["vmid"]):
-                continue
-            if "typefilter" in v and task["type"] != v["typefilter"]:
-                continue
-            if "userfilter" in v and v["userfilter"].lower() not in task["user"].lower():
-                continue
-            if task["starttime"] < v.get("since", 0) or task["starttime"] > v.get("until", task["starttime"]):
-                continue
-            if (v.get("errors") and status == "OK") or (
-                wanted and (running or kind_of_end(status) not in wanted)
-            ):
-                continue
-            rows.append({**self._task_view(task, listing=True), "status": status})
-        rows.reverse()
-        rows.sort(key=lambda row: (row["status"] != "RUNNING", -row["starttime"]))
-        return rows[v.get("start", 0) :][: v.get("limit", 50)]
-
-    def _routes_truth_tasks(self) -> list[tuple[str, str, Any]]:
-        return [("GET", "/cluster/tasks", self._cluster_tasks)]
-
-    async def _cluster_tasks(self, v: Values, user: str) -> list[Values]:
-        """API2/Cluster.pm tasks: what each node broadcasts, its running tasks and then the last, 25 at most."""
-        everybody, rows = self.allowed(user, "/", "Sys.Audit"), []
-        for node in self.nodes:
-            here = [task for task in reversed(self.tasklog) if task["node"] == node]
-            here.sort(key=lambda task: "exitstatus" in task)
-            rows += [
-                self._task_view(task, listing=True)
-                for task in here[:25]
-                if everybody or _owner(task)["user"] == user
-            ]
-        return rows
 
 
 def disk_bytes(drive: str) -> int:

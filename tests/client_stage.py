@@ -55,6 +55,7 @@ READS: dict[str, _Call] = {
     "can_snapshot": lambda client, guest: client.can_snapshot(guest),
     "addresses": lambda client, guest: client.addresses(guest),
     "recent_tasks": lambda client, guest: client.recent_tasks(guest, 3),
+    "cluster_tasks": lambda client, guest: client.cluster_tasks(),
     "next_id": lambda client, guest: client.next_id(),
     "task_status": lambda client, guest: client.task_status(UPID),
     "task_log": lambda client, guest: client.task_log(UPID, 0, 20),

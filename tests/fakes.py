@@ -13,13 +13,14 @@ from core.access import AccessRules, Actor, Place
 from core.actions import Verb
 from core.audit import AuditRecord
 from core.clock import Clock
-from core.errors import BotError, GuestMoved, Rejected, TaskUnknown, VmidTaken
+from core.errors import BotError, VmidTaken
 from core.expected import ExpectedStops
-from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, TaskSummary
+from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, Storage, TaskSummary
 from core.operations import Operations
 from core.order import Order
 from core.planning import Planner
 from core.proxmox import Pending, Proxmox, TaskStatus
+from core.proxmox_errors import GuestMoved, Rejected, TaskUnknown
 from core.reading import ClusterReader
 
 NOON = 1_790_000_000.0
@@ -125,6 +126,7 @@ class FakeProxmox:
     clock: FakeClock
     guests: dict[int, Guest] = field(default_factory=dict)
     nodes: tuple[Node, ...] = (Node("pve1", True), Node("pve2", True))
+    storages: tuple[Storage, ...] = ()
     configs: dict[int, GuestConfig] = field(default_factory=dict)
     kept: dict[int, tuple[Snapshot, ...]] = field(default_factory=dict)
     waiting: dict[int, tuple[Pending, ...]] = field(default_factory=dict)
@@ -241,7 +243,8 @@ class FakeProxmox:
         if error := await self._meet("cluster"):
             raise error
         guests = {**self.guests, **self.listed}
-        return Cluster(tuple(guests[vmid] for vmid in sorted(guests)), self.nodes, self.clock.mono)
+        listed = tuple(guests[vmid] for vmid in sorted(guests))
+        return Cluster(listed, self.nodes, self.clock.mono, self.storages)
 
     async def status(self, guest: Guest) -> Guest:
         await self._meet("status")
@@ -274,18 +277,12 @@ class FakeProxmox:
     async def recent_tasks(self, guest: Guest, limit: int) -> tuple[TaskSummary, ...]:
         await self._meet("recent_tasks")
         here = [task for task in self.tasks.values() if (task.vmid, task.node) == (guest.vmid, guest.node)]
-        here.sort(key=lambda task: task.started, reverse=True)
-        return tuple(
-            TaskSummary(
-                task.upid,
-                task.type,
-                task.user,
-                task.started,
-                int(task.started + task.ends - task.began) if task.done else None,
-                task.exit if task.done else None,
-            )
-            for task in here[:limit]
-        )
+        return _summaries(here)[:limit]
+
+    async def cluster_tasks(self) -> tuple[TaskSummary, ...]:
+        if error := await self._meet("cluster_tasks"):
+            raise error
+        return _summaries(self.tasks.values())
 
     async def next_id(self) -> int:
         await self._meet("next_id")
@@ -407,6 +404,23 @@ class FakeProxmox:
             self.kept[guest.vmid] = tuple(kept for kept in self.kept[guest.vmid] if kept.name != name)
 
         return await self._change("snapshot_delete", guest, "delsnapshot", effect, name=name)
+
+
+def _summaries(tasks: Iterable[FakeTask]) -> tuple[TaskSummary, ...]:
+    """Newest first."""
+    return tuple(
+        TaskSummary(
+            task.upid,
+            task.type,
+            task.user,
+            task.started,
+            int(task.started + task.ends - task.began) if task.done else None,
+            task.exit if task.done else None,
+            task.node,
+            str(task.vmid or ""),  # a job of several guests has none
+        )
+        for task in sorted(tasks, key=lambda task: task.started, reverse=True)
+    )
 
 
 @dataclass

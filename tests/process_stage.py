@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -196,8 +197,9 @@ class ProcessStage:
         """Wait until the bot knows the state of every guest on its list."""
 
         def known() -> bool:
-            guests = json.loads(self.list_file.read_text())["guests"]
-            return all(guest["state"] != "unknown" for guest in guests)
+            with contextlib.closing(sqlite3.connect(self.directory / "journal.db")) as journal:
+                seen = journal.execute("SELECT CAST(key AS TEXT) FROM records").fetchall()
+            return {(f"guest/{vmid}",) for vmid in self.watched()} <= set(seen)
 
         await self.until(known, "a first look at the cluster", alive=True)
 

@@ -84,6 +84,7 @@ def _guest_rows(kind: str) -> tuple[Row, ...]:
 
 CONTRACT: tuple[Row, ...] = (
     Row("GET", "/cluster/resources"),
+    Row("GET", "/cluster/tasks"),
     Row("GET", "/cluster/nextid"),
     Row(
         "GET",

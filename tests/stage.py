@@ -12,7 +12,7 @@ import gc
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,6 +72,8 @@ class Stage:
         """HTTP errors of Discord that this test brings about, besides those it plans by `server.fail`."""
         self.expected_errors: list[str] = []
         """Words of log lines at ERROR, and of breached rules, that this test brings about."""
+        self.mentionable: set[int] = set()
+        """Roles that alerts may mention in this test."""
         self._ca_file = directory / "pve-root-ca.pem"  # which outlives the cluster's end
         self._ca_file.write_text(Path(pve.ca_file).read_text())
         self._settings: dict[str, str] = {}
@@ -125,7 +127,7 @@ class Stage:
             if self._running.done():
                 self._running.result()
             raise
-        await self.until(lambda: self.services.reader.last or self.services.watch.trouble)
+        await self.until(lambda: self.services.watch.last_read or self.services.watch.trouble)
 
     async def stop_bot(self) -> None:
         if self._bot is not None and self._running is not None:
@@ -148,6 +150,8 @@ class Stage:
         await commands.Bot.close(self.bot)
         with contextlib.suppress(asyncio.CancelledError):
             await self._running
+        if self.bot._lock is not None:
+            self.bot._lock.release()  # as the kernel does when a process dies
         self._bot = None
         await self.start_bot(**self._settings)
 
@@ -227,6 +231,20 @@ class Stage:
         ids = [guest.vmid for guest in [*self.pve.vms, *self.pve.cts]]
         return {vmid: self.pve.copy_guest_state(vmid) for vmid in ids}
 
+    async def look(self, times: int = 1, *, later: float = 60.0) -> None:
+        """The watch's next looks, as its loop makes them every minute; a second read in them is waited for."""
+        for _ in range(times):
+            self.clock.skip(later)
+            looking = asyncio.create_task(self.bot.monitor._look())
+            while (await asyncio.wait({looking}, timeout=0.3))[1]:
+                self.clock.skip(12.0)
+            looking.result()
+
+    async def delivered(self) -> None:
+        """Wait until every alert is posted and shows what is now."""
+        journal = self.services.journal
+        await self.until(lambda: not (journal.to_post() or journal.to_edit()), "all alerts sent")
+
     def alerts_told(self) -> list[str]:
         return [post.text for post in self.server.messages(self.alerts)]
 
@@ -275,7 +293,7 @@ class Stage:
                     planned[line] -= 1
                 elif request.status not in self.expected_statuses:
                     found.append(f"{line} -> {request.status}")
-            if _may_mention(request):
+            if _may_mention(request, self.mentionable):
                 found.append(f"{line} may mention: {request.body}")
         found += self._log.lines
         return [line for line in found if not any(words in line for words in self.expected_errors)]
@@ -297,8 +315,8 @@ def post_of(on: Post | Reply) -> Post:
     return post
 
 
-def _may_mention(request: Request) -> bool:
-    """Whether a message was sent in which Discord would let mentions work."""
+def _may_mention(request: Request, mentionable: Collection[int]) -> bool:
+    """Whether a message was sent in which Discord would let mentions work, but for those of these roles."""
     body = request.body if isinstance(request.body, Mapping) else {}
     message = body.get("data", body) if request.path.endswith("/callback") else body
     if not isinstance(message, Mapping) or body.get("type") == discord.InteractionResponseType.modal.value:
@@ -306,7 +324,9 @@ def _may_mention(request: Request) -> bool:
     if not (message.get("content") or message.get("components") or message.get("embeds")):
         return False
     allowed = message.get("allowed_mentions")
-    return allowed is None or any(allowed.get(key) for key in ("parse", "users", "roles", "replied_user"))
+    if allowed is None or any(allowed.get(key) for key in ("parse", "users", "replied_user")):
+        return True
+    return not {int(role) for role in allowed.get("roles", ())} <= set(mentionable)
 
 
 @contextlib.asynccontextmanager

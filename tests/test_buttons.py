@@ -9,12 +9,12 @@ from core.errors import (
     ChangedMeanwhile,
     GuestBusy,
     GuestNotFound,
-    NodeUnreachable,
     QuestionOver,
     TemplateRefused,
     WrongState,
 )
 from core.guest import State
+from core.proxmox_errors import NodeUnreachable
 from playground.discord_people import Reply
 from playground.pve import Pve
 from tests import stage

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from core import errors
+from core import errors, proxmox_errors
 from core.actions import Verb
 from core.errors import BotError
 from core.guest import Kind, State
@@ -135,8 +135,12 @@ def every_error(root: type[BotError] = BotError) -> list[type[BotError]]:
     return sorted(set(found), key=lambda error: error.__name__)
 
 
-ROOTS = {errors.Refused, errors.ProxmoxError}
-ERRORS = [error for error in every_error() if error not in ROOTS and error.__module__ == "core.errors"]
+ROOTS = {errors.Refused, proxmox_errors.ProxmoxError}
+ERRORS = [
+    error
+    for error in every_error()
+    if error not in ROOTS and error.__module__ in ("core.errors", "core.proxmox_errors")
+]
 
 
 def values_of(name: str, hint: Any) -> list[object]:
@@ -180,7 +184,7 @@ def test_every_error_is_one_sentence_of_the_readers_language(error: type[BotErro
         assert "`" not in plain
         assert not re.search(r"<[@#/:a]|@everyone|http|\{|\}|%s", plain), said
         assert bool(JAPANESE.search(plain)) is (t.language == "ja"), said
-        assert "\n" not in said or error is errors.CertificateNotTrusted
+        assert "\n" not in said or error is proxmox_errors.CertificateNotTrusted
         assert str(example).startswith(error.__name__)
 
 
@@ -259,7 +263,7 @@ def test_what_a_task_said_is_explained_where_it_is_known(verb: Verb, message: st
 
 def test_a_missing_privilege_is_told_alike_for_a_request_and_a_task() -> None:
     words = "Permission check failed (/storage/local-lvm, Datastore.AllocateSpace)"
-    error = errors.MissingPrivilege("Datastore.AllocateSpace", "/storage/local-lvm")
+    error = proxmox_errors.MissingPrivilege("Datastore.AllocateSpace", "/storage/local-lvm")
     for t in LANGUAGE_PAIRS:
         assert hint(t, Verb.CREATE, words) == sentence(t, error)
     hostile = hint(LANGUAGE_PAIRS[1], Verb.CREATE, "Permission check failed (/x`<@1>, `@everyone`)")

@@ -5,20 +5,9 @@ from typing import Any
 import pytest
 
 from core.actions import Verb
-from core.errors import (
-    BotError,
-    ChangedMeanwhile,
-    GuestLocked,
-    GuestMoved,
-    GuestProtected,
-    LockTimeout,
-    MissingPrivilege,
-    NoQuorum,
-    Rejected,
-    TargetNotShared,
-    VmidTaken,
-)
+from core.errors import BotError, ChangedMeanwhile, GuestLocked, GuestProtected, VmidTaken
 from core.guest import Guest, Kind, State
+from core.proxmox_errors import GuestMoved, LockTimeout, MissingPrivilege, NoQuorum, Rejected, TargetNotShared
 from playground.pve import Pve
 from proxmox_client import ProxmoxClient
 from tests import client_stage

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.actions import Verb
-from core.errors import BadSnapshotName, BotError, Unreachable
+from core.errors import BadSnapshotName, BotError
 from core.guest import Guest, Kind
 from core.names import Upid
+from core.proxmox_errors import Unreachable
 from proxmox_client import CONCURRENT, ProxmoxClient
 from tests.client_stage import (
     CT,

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from core.actions import Verb
-from core.errors import (
+from core.guest import Guest, Kind
+from core.proxmox_errors import (
     BadAnswer,
     MissingPrivilege,
     NodeUnreachable,
@@ -16,7 +17,6 @@ from core.errors import (
     TokenRefused,
     Unreachable,
 )
-from core.guest import Guest, Kind
 from playground.pve import Pve
 from proxmox_client import CHANGE_SECONDS, CONNECT_SECONDS, READ_SECONDS, ProxmoxClient
 from tests import client_stage

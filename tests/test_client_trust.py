@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from core.actions import Verb
-from core.errors import BotError, CertificateNotTrusted
+from core.errors import BotError
+from core.proxmox_errors import CertificateNotTrusted
 from playground.pve_certs import make_certificates
 from proxmox_client import Endpoint, ProxmoxClient
 from tests import client_stage

@@ -34,9 +34,14 @@ TABLE = {
     "snapshot list": ["vmid*"],
     "snapshot rollback": ["vmid*", "name*"],
     "snapshot delete": ["vmid*", "name*"],
-    "monitor add": ["vmid*"],
+    "monitor add": ["vmid*", "cpu", "memory", "disk"],
     "monitor remove": ["vmid*"],
     "monitor list": [],
+    "monitor mute": ["target*", "duration*"],
+    "monitor unmute": ["target*"],
+    "monitor history": ["vmid"],
+    "monitor test": [],
+    "monitor status": [],
     "help": [],
 }
 SUBCOMMAND, INTEGER = 1, 4

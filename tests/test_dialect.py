@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.guest import Disk, Guest, Kind, Snapshot, State
+from core.guest import Disk, Guest, Kind, Snapshot, State, Storage
 from core.proxmox import Pending
-from proxmox_dialect import (
+from parts.proxmox_rows import (
     parse_addresses,
     parse_cluster,
     parse_config,
@@ -31,7 +31,7 @@ FIELDS = """
 type vmid node status name cpu maxcpu mem maxmem disk maxdisk uptime template lock tags hastate
 qmpstatus ha cpus cores sockets memory balloon protection digest description scsi0 rootfs mp0
 unused0 ide2 key value pending delete snaptime vmstate parent snapstate upid user tokenid starttime
-endtime inet inet6 ip-addresses ip-address managed id
+endtime inet inet6 ip-addresses ip-address managed id storage shared
 """
 KEYS = FIELDS.split()
 WORDS = st.sampled_from(
@@ -39,6 +39,8 @@ WORDS = st.sampled_from(
         "qemu",
         "lxc",
         "node",
+        "storage",
+        "available",
         "running",
         "stopped",
         "offline",
@@ -128,7 +130,7 @@ NUMBERS = (
 def test_no_number_raises_wherever_one_is_due(number: str) -> None:
     value = json.loads(number)
     row = dict.fromkeys(KEYS, value)
-    for kind in ("qemu", "lxc", "node"):
+    for kind in ("qemu", "lxc", "node", "storage"):
         held_to_types(parse_cluster([row | {"type": kind}, row | {"type": kind, "vmid": 100}], 1.0))
     for parse in (parse_pending, parse_snapshots, parse_tasks, parse_addresses):
         held_to_types(parse([row]))
@@ -295,6 +297,47 @@ def test_snapshots_are_sorted_by_time_the_one_being_made_last() -> None:
     )
 
 
+GIB = 1024**3
+FULL = {"type": "storage", "storage": "nfs", "node": "a", "status": "available", "disk": 90, "maxdisk": 100}
+
+
+def test_storages_are_sorted_and_have_their_figures() -> None:
+    rows = [
+        FULL | {"node": "b", "shared": 1, "disk": 9 * GIB, "maxdisk": 10 * GIB},
+        FULL | {"shared": 1, "disk": 9 * GIB, "maxdisk": 10 * GIB},
+        FULL | {"storage": "local", "shared": 0, "disk": 0},
+        FULL | {"storage": ""},
+        FULL | {"node": None},
+    ]
+    assert parse_cluster(rows, 0.0).storages == (
+        Storage("local", "a", False, True, 0, 100),
+        Storage("nfs", "a", True, True, 9 * GIB, 10 * GIB),
+        Storage("nfs", "b", True, True, 9 * GIB, 10 * GIB),
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "available"),
+    [
+        (FULL, True),
+        (FULL | {"shared": "1"}, True),
+        (FULL | {"status": "unknown"}, False),
+        (FULL | {"status": None}, False),
+        (FULL | {"maxdisk": 0}, False),  # a broadcast without a size: API2Tools.pm makes it 0
+        (FULL | {"disk": None}, False),
+        ({key: FULL[key] for key in ("type", "storage", "node", "status")}, False),
+        (FULL | {"node": "gone"}, False),
+        (FULL | {"node": "not listed"}, True),
+    ],
+)
+def test_a_storage_is_available_where_its_figures_can_be_relied_on(
+    row: dict[str, Any], available: bool
+) -> None:
+    nodes = [{"type": "node", "node": "gone", "status": "offline"}, {"type": "node", "node": "a"}]
+    (storage,) = parse_cluster([row, *nodes], 0.0).storages
+    assert storage.available is available
+
+
 def test_tasks_newest_first_with_their_token() -> None:
     rows = [
         {
@@ -329,6 +372,24 @@ def test_tasks_newest_first_with_their_token() -> None:
         ("3", "root@pam", 6, "job errors"),
         ("1", "a@pve!t", 2, "OK"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"node": "a", "id": "101", "status": "RUNNING"}, ("a", "101", None, None)),
+        ({"node": "a", "id": "101"}, ("a", "101", None, None)),  # so a running task is in /cluster/tasks
+        ({"node": "a", "id": "", "endtime": 9, "status": "job errors"}, ("a", "", 9, "job errors")),
+        ({"node": "a", "id": 101, "endtime": 9, "status": "OK"}, ("a", "101", 9, "OK")),
+        ({"node": "a", "endtime": 9}, ("a", "", 9, "unexpected status")),
+        ({"node": "a", "endtime": 9, "status": ""}, ("a", "", 9, "unexpected status")),
+        ({"node": "a", "endtime": "9", "status": "RUNNING"}, ("a", "", None, None)),
+        ({}, ("", "", None, None)),
+    ],
+)
+def test_where_and_what_a_task_is_about_and_how_it_ended(row: dict[str, Any], expected: object) -> None:
+    (task,) = parse_tasks([row])
+    assert (task.node, task.id, task.ended, task.status) == expected
 
 
 @pytest.mark.parametrize(

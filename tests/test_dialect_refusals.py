@@ -3,12 +3,10 @@
 import pytest
 from fakepve import errors as catalogue
 
-from core.errors import (
-    BotError,
-    ChangedMeanwhile,
-    GuestLocked,
+from core.errors import BotError, ChangedMeanwhile, GuestLocked, GuestProtected, VmidTaken
+from core.guest import Guest, Kind, State
+from core.proxmox_errors import (
     GuestMoved,
-    GuestProtected,
     LinkedCloneUnsupported,
     LockTimeout,
     MissingPrivilege,
@@ -20,10 +18,8 @@ from core.errors import (
     TaskUnknown,
     TimedOut,
     TokenRefused,
-    VmidTaken,
 )
-from core.guest import Guest, Kind, State
-from proxmox_dialect import Refusal, said_no
+from parts.proxmox_refusals import Refusal, said_no
 
 VM = Guest(100, Kind.QEMU, "pve1", State.RUNNING, "web01")
 CT = Guest(200, Kind.LXC, "pve2", State.STOPPED, "dns")

@@ -11,14 +11,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import setting_values
 import settings
+from data_lock import DataDirInUse
+from journal import JournalError, JournalErrorKind
 from monitor_store import StoreError, StoreErrorKind
-from setting_values import Fault, FaultKind, Source
+from parts import setting_alerts, setting_faults, setting_values
+from parts.setting_faults import Fault, FaultKind, Source
 from settings import SETTINGS, SettingsError
 from ui import faults
-from ui.faults import FAULTS, STORE_ERRORS, fault_lines, store_error_line
+from ui.faults import (
+    JOURNAL_ERRORS,
+    STORE_ERRORS,
+    fault_lines,
+    in_use_line,
+    journal_error_line,
+    store_error_line,
+)
 from ui.render import plain
+from ui.setting_sentences import FAULTS
 from ui.text import Text
 
 EN = Text("en", gettext.NullTranslations())
@@ -28,8 +38,8 @@ FORMS = sorted({row.form for row in SETTINGS} | {"path"})
 
 
 def reasons() -> dict[FaultKind, tuple[str, ...]]:
-    """What each kind's comment in setting_values.py says its reason may be."""
-    source = Path(setting_values.__file__).read_text(encoding="utf-8")
+    """What each kind's comment in setting_faults.py says its reason may be."""
+    source = Path(setting_faults.__file__).read_text(encoding="utf-8")
     found: dict[FaultKind, tuple[str, ...]] = {}
     for kind in FaultKind:
         (comment,) = re.findall(rf"^    {kind.name} = \"{kind.value}\"(.*)$", source, re.M)
@@ -60,7 +70,8 @@ def is_a_sentence(line: str) -> None:
 
 def test_the_reasons_are_those_of_the_source() -> None:
     text = "".join(
-        Path(module.__file__ or "").read_text(encoding="utf-8") for module in (setting_values, settings)
+        Path(module.__file__ or "").read_text(encoding="utf-8")
+        for module in (setting_alerts, setting_faults, setting_values, settings)
     )
     used = set(re.findall(r'reason="(\w+)"', text)) | set(re.findall(r'reason = "(\w+)" if', text))
     listed = {reason for words in REASONS.values() for reason in words}
@@ -150,6 +161,37 @@ def test_an_unknown_reason_is_told_too() -> None:
         (
             Fault(K.OUT_OF_RANGE, "MONITOR_INTERVAL_SECONDS", "4", "environment", low=5, high=3600),
             "MONITOR_INTERVAL_SECONDS (environment): “4” is out of range. Choose a number from 5 to 3600.",
+        ),
+        (
+            Fault(K.ZERO_OR_RANGE, "ALERT_REPEAT_MINUTES", "3", "environment", low=5, high=10080),
+            "ALERT_REPEAT_MINUTES (environment): “3” is out of range. Choose a number from 5 to 10080, or 0 to turn "
+            "this off.",
+        ),
+        (
+            Fault(K.GUILD_AS_ROLE, "ALERT_MENTION_ROLE_ID", "123456789012345678"),
+            "ALERT_MENTION_ROLE_ID: “123456789012345678” is the ID of the server, which stands for @everyone. Write "
+            "the ID of another role, or leave it empty to mention nobody.",
+        ),
+        (
+            Fault(K.BAD_QUIET_HOURS, "QUIET_HOURS", "23-7", reason="pattern"),
+            "QUIET_HOURS: “23-7” is not a span of the day. Write two times of 24 hours, as in 23:00-07:00.",
+        ),
+        (
+            Fault(K.BAD_QUIET_HOURS, "QUIET_HOURS", "07:00-07:00", reason="same"),
+            "QUIET_HOURS: “07:00-07:00” ends when it begins. Write two different times, or leave it empty for no "
+            "quiet hours.",
+        ),
+        (
+            Fault(K.BAD_TIMEZONE, "TIMEZONE", "Tokio", nearest="Asia/Tokyo"),
+            "TIMEZONE: “Tokio” is not a time zone. Did you mean Asia/Tokyo? Correct it.",
+        ),
+        (
+            Fault(K.BAD_TIMEZONE, "TIMEZONE", "here"),
+            "TIMEZONE: “here” is not a time zone. Write its IANA name, as in Asia/Tokyo.",
+        ),
+        (
+            Fault(K.BAD_URL, "HEARTBEAT_URL", source="file", reason="scheme"),
+            "HEARTBEAT_URL (read from its file) does not begin with http:// or https://. Copy the whole URL again.",
         ),
         (
             Fault(K.WRONG_TYPE, "MONITOR_VM_IDS", "101", "config", "list_of_whole_numbers", "int"),
@@ -251,3 +293,44 @@ def test_the_words_for_store_errors() -> None:
     assert told(StoreErrorKind.NOT_WRITABLE, "EDQUOT") == told(StoreErrorKind.NOT_WRITABLE, "ENOSPC")
     assert "disk is full" in told(StoreErrorKind.NOT_WRITABLE, "ENOSPC")
     assert "(EIO)" in told(StoreErrorKind.UNREADABLE, "EIO")
+
+
+# --- the journal and the lock ---
+
+SQLITE = ("SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR")
+
+
+@pytest.mark.parametrize("kind", JournalErrorKind)
+@pytest.mark.parametrize("reason", [*ERRNO, "EDQUOT", *SQLITE, "OperationalError", "2"])
+def test_every_journal_error_has_a_sentence_with_the_path(kind: JournalErrorKind, reason: str) -> None:
+    line = journal_error_line(EN, JournalError(kind, Path("/data/journal.db"), reason))
+    is_a_sentence(line)
+    assert "“/data/journal.db”" in line
+    assert len(re.findall(r"\.(?: |$)", line)) >= 2
+    assert {key[0] for key in JOURNAL_ERRORS} == {each.value for each in JournalErrorKind}
+    assert all((each, "") in JOURNAL_ERRORS for each in JournalErrorKind)
+    known = (kind, faults._SAME_AS.get(reason, reason)) in JOURNAL_ERRORS
+    assert (f"({reason})" in line or f"(format {reason})" in line) != known
+
+
+def test_the_words_for_journal_errors() -> None:
+    def told(kind: JournalErrorKind, reason: str) -> str:
+        return journal_error_line(EN, JournalError(kind, Path("/d/\x1b\u202ejournal.db"), reason))
+
+    assert told(JournalErrorKind.NEWER_VERSION, "2") == (
+        "The journal “/d/journal.db” was written by a newer version of the bot (format 2). "
+        "Update the bot, or move the file away."
+    )
+    assert told(JournalErrorKind.NOT_WRITABLE, "SQLITE_FULL") == told(JournalErrorKind.NOT_WRITABLE, "ENOSPC")
+    assert "another program" in told(JournalErrorKind.NOT_WRITABLE, "SQLITE_BUSY")
+    assert "(SQLITE_IOERR)" in told(JournalErrorKind.UNREADABLE, "SQLITE_IOERR")
+    assert "\x1b" not in told(JournalErrorKind.UNREADABLE, "\x1b")
+
+
+def test_who_uses_the_directory_is_told_where_it_is_known() -> None:
+    known = in_use_line(EN, DataDirInUse(Path("/d/\u202edata"), 4711))
+    unknown = in_use_line(EN, DataDirInUse(Path("/d/\u202edata"), None))
+    assert known == "Another bot (process 4711) already uses “/d/data”. Stop it, or set another DATA_DIR."
+    assert unknown == "Another bot already uses “/d/data”. Stop it, or set another DATA_DIR."
+    for line in (known, unknown):
+        is_a_sentence(line)

@@ -56,6 +56,11 @@ EVERY_COMMAND: list[tuple[str, dict[str, Any]]] = [
     ("monitor add", {"vmid": 101}),
     ("monitor remove", {"vmid": 101}),
     ("monitor list", {}),
+    ("monitor mute", {"target": "all", "duration": "1h"}),
+    ("monitor unmute", {"target": "all"}),
+    ("monitor history", {}),
+    ("monitor test", {}),
+    ("monitor status", {}),
     ("help", {}),
 ]
 EVERY_COMPLETION: list[tuple[str, str, dict[str, Any]]] = [
@@ -71,6 +76,10 @@ EVERY_COMPLETION: list[tuple[str, str, dict[str, Any]]] = [
     ("snapshot delete", "name", {"vmid": 103}),
     ("monitor add", "vmid", {}),
     ("monitor remove", "vmid", {}),
+    ("monitor mute", "target", {}),
+    ("monitor mute", "duration", {}),
+    ("monitor unmute", "target", {}),
+    ("monitor history", "vmid", {}),
 ]
 
 
@@ -101,6 +110,7 @@ async def test_outside_every_command_is_refused_in_private(scene: Stage, word: s
     assert len(scene.pve.requests) == asked, "Proxmox is not even asked"
     assert scene.server.messages(channel) == []
     assert scene.services.watch.find(101) is not None
+    assert scene.services.watch.mutes() == () and scene.alerts_told() == []
 
 
 @pytest.mark.parametrize("word", OUTSIDE)
@@ -109,7 +119,7 @@ async def test_outside_nothing_completes(scene: Stage, word: str) -> None:
     for command, option, filled in EVERY_COMPLETION:
         found = await scene.server.autocomplete(scene.emma, channel, command, option, "", **filled)
         assert found == [], (command, option)
-        if (command, option) != ("monitor remove", "vmid"):
+        if command not in ("monitor remove", "monitor unmute"):
             assert await scene.choices(scene.emma, command, option, "", **filled), "inside there are some"
     reads = [path for _, path, _ in scene.pve.requests[asked:]]
     assert "/nodes/pve2/qemu/103/snapshot" in reads, "the inside ones"

@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from cogs.monitor import Monitor
 from playground.pve import Pve
 from tests import stage
 from tests.stage import Stage
@@ -77,15 +76,34 @@ async def test_names_notes_tags_snapshots_and_logs(bare_scene: Stage, pve: Pve, 
         harmless(reply.text, asker.id)
     for label in await scene.choices(asker, "info", "vmid", "103"):
         assert len(label) <= 100 and not re.search(r"[\u202a-\u202e\u2066-\u2069\n]", label)
-    cog = scene.bot.get_cog("Monitor")
-    assert isinstance(cog, Monitor)
     scene.clock.skip(400)  # past the time in which a stop counts as that ordered above
-    await cog._look()
+    await scene.look()
     assert scene.alerts_told() == []
     pve.crash(103)
-    await cog._look()
-    await scene.until(scene.alerts_told)
-    harmless(scene.alerts_told()[0], asker.id)
+    await scene.look()
+    await scene.delivered()
+    alert = scene.server.messages(scene.alerts)[0]
+    harmless(alert.text, asker.id)
+    await scene.press(asker, alert, "Acknowledge")
+    await scene.delivered()
+    harmless(alert.text, asker.id)
+    details = await scene.press(asker, alert, "Details")
+    harmless(details.text, asker.id)
+    later: list[tuple[str, dict[str, str]]] = [
+        ("monitor list", {}),
+        ("monitor history", {}),
+        ("monitor mute", {"target": "103", "duration": "1h"}),
+        ("monitor mute", {"target": evil, "duration": "1h"}),
+        ("monitor mute", {"target": "all", "duration": evil}),
+        ("monitor status", {}),
+        ("monitor unmute", {"target": "guest/103"}),
+    ]
+    for command, words in later:
+        reply = await scene.say(asker, command, **words)
+        assert reply.text, command
+        harmless(reply.text, asker.id)
+    for label in await scene.choices(asker, "monitor mute", "target", "103"):
+        assert len(label) <= 100 and not re.search(r"[\u202a-\u202e\u2066-\u2069\n]", label)
 
 
 async def test_a_person_with_a_hostile_name(scene: Stage, pve: Pve) -> None:
@@ -99,3 +117,15 @@ async def test_a_person_with_a_hostile_name(scene: Stage, pve: Pve) -> None:
     harmless((await busy.until(lambda shown: shown.text)).text, mallory.id)
     plan.release()
     await scene.settled()
+    await scene.say(scene.emma, "monitor add", vmid=104)
+    await scene.look()
+    pve.crash(104)
+    await scene.look()
+    await scene.delivered()
+    alert = scene.server.messages(scene.alerts)[0]
+    await scene.press(mallory, alert, "Acknowledge")
+    await scene.press(mallory, alert, "Mute 8 h")
+    await scene.delivered()
+    harmless(alert.text, mallory.id)
+    harmless((await scene.say(scene.emma, "monitor status")).text, mallory.id)
+    harmless((await scene.say(scene.emma, "monitor history")).text, mallory.id)

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from hypothesis import given
@@ -23,14 +23,13 @@ from hypothesis import strategies as st
 import monitor_store
 from core.errors import StoreFailed
 from core.guest import State
-from core.watch import Watched
-from core.watching import WatchStore
+from core.watch.model import Watched
 from monitor_store import Happened, LoadReport, MonitorStore, StoreError, StoreErrorKind
 
 ROOT = Path(monitor_store.__file__).parent
 NOON = 1_790_000_000.0  # 2026-09-21T14:13:20Z
 STAMP = "20260921T141320Z"
-OLD = (Watched(101, State.RUNNING, 1.5), Watched(102, State.STOPPED, 2.5, alarmed=True))
+OLD = (Watched(101, cpu=90), Watched(102, 1, 100, 80))
 NEW = (*OLD, Watched(103))
 
 
@@ -57,7 +56,7 @@ def names(tmp: Path) -> list[str]:
 def test_first_start_takes_the_initial_list_and_afterwards_the_file_rules(tmp_path: Path) -> None:
     first = store(tmp_path).load([105, 101, 105])
     assert (ids(first), first.happened, first.set_aside) == ([105, 101], Happened.CREATED, None)
-    assert first.entries[0] == Watched(105, State.UNKNOWN, None, alarmed=False)
+    assert first.entries[0] == Watched(105, cpu=None, memory=None, disk=None)
     again = store(tmp_path).load([999])
     assert (ids(again), again.happened) == ([105, 101], Happened.READ)
     store(tmp_path).save(())
@@ -124,6 +123,14 @@ UNREADABLE: list[bytes] = [
     document({"vmid": 101, "alarmed": 1}),
     document({"vmid": 101, "alarmed": None}),
     document({"vmid": 101, "alarmed": "true"}),
+    document({"vmid": 101, "cpu": 0}),
+    document({"vmid": 101, "cpu": 101}),
+    document({"vmid": 101, "memory": -1}),
+    document({"vmid": 101, "memory": True}),
+    document({"vmid": 101, "disk": 90.0}),
+    document({"vmid": 101, "disk": "90"}),
+    document({"vmid": 101, "cpu": [90]}),
+    document({"vmid": 101}, {"vmid": 101, "cpu": {}}),
 ]
 
 
@@ -226,54 +233,95 @@ def saved(tmp: Path) -> dict[str, Any]:
     return content
 
 
+class Saves(Protocol):
+    """What the watch asks of a store."""
+
+    def save(self, guests: tuple[Watched, ...]) -> None: ...
+
+
 def test_it_is_the_store_of_the_watch(tmp_path: Path) -> None:
-    tested: WatchStore = store(tmp_path)
-    tested.save(OLD)
+    tested: Saves = store(tmp_path)
+    tested.save(NEW)
     assert saved(tmp_path) == {
         "version": 1,
         "guests": [
-            {"vmid": 101, "state": "running", "since": 1.5},
-            {"vmid": 102, "state": "stopped", "since": 2.5, "alarmed": True},
+            {"vmid": 101, "cpu": 90},
+            {"vmid": 102, "cpu": 1, "memory": 100, "disk": 80},
+            {"vmid": 103},
         ],
     }
 
 
-def test_a_guest_without_its_other_keys_and_with_an_unknown_state(tmp_path: Path) -> None:
-    (tmp_path / "monitor_list.json").write_bytes(
-        document(
-            {"vmid": 101},
-            {"vmid": "102", "state": "hibernated", "since": 7},
-            {"vmid": 103, "alarmed": False},
-            {"vmid": 104, "state": "io-error", "alarmed": True},
-        )
-    )
-    assert store(tmp_path).load([]) == LoadReport(
-        (
-            Watched(101),
-            Watched(102, State.UNKNOWN, 7.0),
-            Watched(103),
-            Watched(104, State.IO_ERROR, alarmed=True),
-        ),
-        Happened.READ,
-    )
+def test_thresholds_that_are_not_there(tmp_path: Path) -> None:
+    content = document({"vmid": 101}, {"vmid": "102", "cpu": None, "disk": 7}, {"vmid": 101, "cpu": 3})
+    (tmp_path / "monitor_list.json").write_bytes(content)
+    assert store(tmp_path).load([]) == LoadReport((Watched(101), Watched(102, disk=7)), Happened.READ)
+    assert (tmp_path / "monitor_list.json").read_bytes() == content
+
+
+FORMER = document(
+    {"vmid": 101, "state": "running", "since": 7},
+    {"vmid": 102, "state": "stopped", "since": 2.5, "alarmed": True, "cpu": 80},
+    {"vmid": 103, "state": "unknown", "since": None},
+    {"vmid": 104, "state": "hibernated", "alarmed": False},
+    {"vmid": 105, "state": "io-error", "note": "x"},
+    {"vmid": 106},
+    {"vmid": 106, "state": "running"},
+)
+FORMER_ENTRIES = (Watched(101), Watched(102, cpu=80), *map(Watched, range(103, 107)))
+FORMER_STATES = {101: State.RUNNING, 102: State.STOPPED, 105: State.IO_ERROR}
+
+
+def test_the_states_of_a_former_version_are_handed_on_until_a_list_is_saved(tmp_path: Path) -> None:
+    (tmp_path / "monitor_list.json").write_bytes(FORMER)
+    for _ in range(2):  # a bot that dies before it has kept them elsewhere finds them again
+        assert store(tmp_path).load([]) == LoadReport(FORMER_ENTRIES, Happened.READ, states=FORMER_STATES)
+    tested = store(tmp_path)
+    tested.load([])
+    tested.save((*FORMER_ENTRIES, Watched(107)))
+    assert saved(tmp_path)["guests"] == [
+        {"vmid": 101},
+        {"vmid": 102, "cpu": 80},
+        {"vmid": 103},
+        {"vmid": 104},
+        {"vmid": 105, "note": "x"},
+        {"vmid": 106},
+        {"vmid": 107},
+    ]
+    assert tested.load([]) == LoadReport((*FORMER_ENTRIES, Watched(107)), Happened.READ)
+
+
+def test_the_states_of_a_former_version_outlive_a_recovery(tmp_path: Path) -> None:
+    (tmp_path / "monitor_list.json").write_bytes(b"spoilt")
+    (tmp_path / "monitor_list.json.bak").write_bytes(FORMER)
+    report = store(tmp_path).load([])
+    assert (report.happened, report.states) == (Happened.RECOVERED_FROM_BACKUP, FORMER_STATES)
+    assert store(tmp_path).load([]) == LoadReport(FORMER_ENTRIES, Happened.READ, states=FORMER_STATES)
+
+
+def test_a_plain_list_comes_back_from_the_backup(tmp_path: Path) -> None:
+    (tmp_path / "monitor_list.json.bak").write_text("[101]")
+    assert store(tmp_path).load([]).happened is Happened.RECOVERED_FROM_BACKUP
+    assert store(tmp_path).load([]) == LoadReport((Watched(101),), Happened.UPGRADED)
+    assert saved(tmp_path) == {"version": 1, "guests": [{"vmid": 101}]}
 
 
 def test_unknown_keys_of_a_newer_version_survive(tmp_path: Path) -> None:
-    guest = {"vmid": 101, "state": "running", "since": 7, "muted": {"until": [1, None]}}
+    guest = {"vmid": 101, "cpu": 90, "muted": {"until": [1, None]}}
     content = document(guest, {"vmid": 101, "muted": "twice"}, {"vmid": 103, "note": "x"}, rules=["x"])
     (tmp_path / "monitor_list.json").write_bytes(content)
     tested = store(tmp_path)
     entries = tested.load([]).entries
-    assert entries == (Watched(101, State.RUNNING, 7.0), Watched(103))
-    stopped = Watched(101, State.STOPPED, 8.0, alarmed=True)
-    tested.save((stopped, Watched(102)))
+    assert entries == (Watched(101, cpu=90), Watched(103))
+    changed = Watched(101, memory=80)
+    tested.save((changed, Watched(102)))
     assert saved(tmp_path)["rules"] == ["x"]
     assert saved(tmp_path)["guests"] == [
-        {"vmid": 101, "state": "stopped", "since": 8.0, "muted": {"until": [1, None]}, "alarmed": True},
-        {"vmid": 102, "state": "unknown", "since": None},
+        {"vmid": 101, "memory": 80, "muted": {"until": [1, None]}},
+        {"vmid": 102},
     ]
-    tested.save((stopped, Watched(103)))  # watched anew: what was known of it went with it
-    assert saved(tmp_path)["guests"][1] == {"vmid": 103, "state": "unknown", "since": None}
+    tested.save((changed, Watched(103)))  # watched anew: what was known of it went with it
+    assert saved(tmp_path)["guests"][1] == {"vmid": 103}
     assert saved(tmp_path)["guests"][0]["muted"] == {"until": [1, None]}
 
 
@@ -287,14 +335,12 @@ def test_unknown_keys_survive_a_save_that_fails_and_a_recovery(tmp_path: Path) -
         with pytest.raises(StoreFailed):
             tested.save(())
     tested.save((entry,))
-    assert saved(tmp_path)["guests"] == [{"vmid": 101, "state": "unknown", "since": None, "note": "x"}]
+    assert saved(tmp_path)["guests"] == [{"vmid": 101, "note": "x"}]
     (tmp_path / "monitor_list.json").write_bytes(b"spoilt")
     assert tested.load([]).happened is Happened.RECOVERED_FROM_BACKUP
-    assert saved(tmp_path) == {
-        "rules": ["x"],
-        "version": 1,
-        "guests": [{"note": "x", "vmid": 101, "state": "unknown", "since": None}],
-    }
+    assert saved(tmp_path) == {"rules": ["x"], "version": 1, "guests": [{"note": "x", "vmid": 101}]}
+    tested.save((entry, Watched(102)))
+    assert saved(tmp_path)["guests"] == [{"vmid": 101, "note": "x"}, {"vmid": 102}]
 
 
 def test_mode_is_private_and_a_link_stays_a_link(tmp_path: Path) -> None:
@@ -314,13 +360,14 @@ def test_mode_is_private_and_a_link_stays_a_link(tmp_path: Path) -> None:
         Watched(99),
         Watched(True),
         Watched(10**9),
-        Watched(101, since=float("nan")),
-        Watched(101, since=float("-inf")),
+        Watched(101, cpu=0),
+        Watched(101, memory=101),
+        Watched(101, disk=True),
     ],
 )
 def test_what_no_file_can_hold_is_refused_before_writing(tmp_path: Path, entry: Watched) -> None:
     store(tmp_path).save(OLD)
-    with pytest.raises(ValueError, match=r"True|[0-9]|nan|inf"):
+    with pytest.raises(ValueError, match=r"True|[0-9]"):
         store(tmp_path).save((entry,))
     assert names(tmp_path) == ["monitor_list.json"]
     with pytest.raises(ValueError, match="5"):
@@ -332,15 +379,13 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
-KNOWN = {"vmid", "state", "since", "alarmed"}
+KNOWN = {"vmid", "cpu", "memory", "disk", "state", "since", "alarmed"}
 EXTRA = st.dictionaries(st.text().filter(lambda key: key not in KNOWN), JSON, max_size=3)
 ENTRIES = st.lists(
     st.builds(
         Watched,
         st.integers(100, 999_999_999),
-        st.sampled_from(State),
-        st.none() | st.floats(allow_nan=False, allow_infinity=False),
-        st.booleans(),
+        *[st.none() | st.integers(1, 100)] * 3,
     ),
     unique_by=lambda entry: entry.vmid,
     max_size=5,
@@ -549,7 +594,7 @@ def test_a_file_system_that_cannot_sync_directories_is_good_enough(
 DIE_AT_EACH_STEP = """
 import os, signal, sys
 from pathlib import Path
-from core.watch import Watched
+from core.watch.model import Watched
 from monitor_store import MonitorStore
 root, scenario = Path(sys.argv[1]), sys.argv[2]
 
@@ -621,14 +666,14 @@ def test_kill_9_before_every_system_call(tmp_path: Path, scenario: str) -> None:
 SAVE_FOR_EVER = """
 import sys
 from pathlib import Path
-from core.watch import Watched
+from core.watch.model import Watched
 from monitor_store import MonitorStore
 store = MonitorStore(Path(sys.argv[1]), lambda: 0.0)
 number = int(sys.argv[2])
 while True:
     number += 1
     others = [Watched(10**6 + n) for n in range(number % 50)]
-    store.save((Watched(100 + number, since=float(number)), *others))
+    store.save((Watched(100 + number, cpu=1 + number % 100), *others))
     sys.stdout.write(f"{number}\\n")
     sys.stdout.flush()
 """

@@ -11,7 +11,6 @@ from core.actions import ACTIONS, Verb
 from core.errors import (
     AnswerTooLate,
     BadAmount,
-    BadAnswer,
     BadGuestName,
     BadSnapshotName,
     BadVmid,
@@ -20,13 +19,9 @@ from core.errors import (
     ChangedMeanwhile,
     GuestBusy,
     GuestLocked,
-    GuestMoved,
     GuestNotFound,
     GuestProtected,
-    LinkedCloneUnsupported,
     MemoryNotSaved,
-    MissingPrivilege,
-    NodeUnreachable,
     NotATemplate,
     NotHere,
     NothingGiven,
@@ -34,11 +29,7 @@ from core.errors import (
     SnapshotExists,
     SnapshotNotFound,
     SnapshotUnsupported,
-    TargetNotShared,
     TemplateRefused,
-    TimedOut,
-    TokenRefused,
-    Unreachable,
     VmidTaken,
     WrongState,
 )
@@ -47,6 +38,17 @@ from core.guest import Guest, GuestConfig, Kind, Node, Snapshot, State
 from core.operations import SETTLE_SECONDS, SETTLE_SECONDS_HA
 from core.order import Change, Order, Plan
 from core.proxmox import Pending
+from core.proxmox_errors import (
+    BadAnswer,
+    GuestMoved,
+    LinkedCloneUnsupported,
+    MissingPrivilege,
+    NodeUnreachable,
+    TargetNotShared,
+    TimedOut,
+    TokenRefused,
+    Unreachable,
+)
 from core.reading import LEARNED_SECONDS
 from core.sending import CLOCK_SKEW, ID_TRIES
 from core.tasks import Progress, TaskEnd

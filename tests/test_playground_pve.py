@@ -52,9 +52,8 @@ def pve() -> Iterator[Pve]:
 
 @pytest.fixture
 def api(pve: Pve) -> Iterator[Any]:
-    """The bot, with three privileges more than its role: to see nodes and storages, and to set other options."""
-    more = ("Sys.Audit", "Datastore.Audit", "VM.Config.Options")
-    made = client(pve, pve.give_bot(privileges=(*BOT_PRIVILEGES, *more)))
+    """The bot, with one privilege more than its roles: to set other options."""
+    made = client(pve, pve.give_bot(privileges=(*BOT_PRIVILEGES, "VM.Config.Options")))
     yield made
     made._store["session"].close()
 

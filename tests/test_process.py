@@ -73,7 +73,9 @@ async def test_an_unreadable_list_is_set_aside_and_told(stage: ProcessStage, spa
     spoilt = b'{"version": 1, "guests": [{"vm'
     stage.list_file.write_bytes(spoilt)
     if spare:
-        stage.list_file.with_name("monitor_list.json.bak").write_text("[103]")
+        stage.list_file.with_name("monitor_list.json.bak").write_text(
+            '{"version": 1, "guests": [{"vmid": 103}]}'
+        )
     await stage.start(MONITOR_VM_IDS="101")
     assert stage.watched() == ([103] if spare else [101])
     told = await stage.server.wait_message(stage.alerts, "could not be read")
@@ -566,7 +568,7 @@ async def test_a_return_is_told_by_a_bot_that_was_restarted_meanwhile(stage: Pro
     stage.pve.revive(101)
     await stage.until(lambda: not stage.server.gateway.connected, "Discord to notice")
     await stage.start(MONITOR_VM_IDS="101", MONITOR_INTERVAL_SECONDS=str(INTERVAL))
-    await stage.server.wait_message(stage.alerts, "is running again", PATIENCE)
+    await stage.server.wait_message(stage.alerts, "is back after", PATIENCE)
     assert len(stage.alerts_told()) == 2
 
 
@@ -584,7 +586,7 @@ async def test_alerts_are_told_once_each(stage: ProcessStage) -> None:
     down, also = stage.alerts_told()
     assert "web01" in down and "pve1" in down and "has stopped" in down and "has stopped" in also
     stage.pve.revive(101)
-    back = await stage.server.wait_message(stage.alerts, "is running again", PATIENCE)
+    back = await stage.server.wait_message(stage.alerts, "is back after", PATIENCE)
     assert "web01" in back.text
     await stage.looked()
     assert len(stage.alerts_told()) == 3
@@ -606,7 +608,7 @@ async def test_an_outage_of_proxmox_is_told_once_and_what_happened_meanwhile(sta
         await wire.join()
         await stage.server.wait_message(stage.alerts, "has stopped", PATIENCE)
         await stage.looked()
-        kinds = ["cannot be read since", "can be read again", "has stopped"]
+        kinds = ["could not be read for", "can be read again", "has stopped"]
         told = stage.alerts_told()
         assert len(told) == len(kinds), told
         assert all(kind in line for kind, line in zip(kinds, told, strict=True)), told

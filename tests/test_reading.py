@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from core.errors import ProxmoxError, Unreachable
 from core.guest import Cluster, Guest, Snapshot, State
+from core.proxmox_errors import ProxmoxError, Unreachable
 from core.reading import FRESH, LEARNED_SECONDS, ClusterReader, SnapshotReader
 from tests.fakes import FakeClock, FakeProxmox, guest
 

@@ -2,12 +2,10 @@
 
 import pytest
 
-from core.errors import (
+from core.errors import BotError, GuestLocked, GuestNotFound, VmidTaken
+from core.proxmox_errors import (
     BadAnswer,
-    BotError,
     CertificateNotTrusted,
-    GuestLocked,
-    GuestNotFound,
     LockTimeout,
     MissingPrivilege,
     NodeUnreachable,
@@ -18,7 +16,6 @@ from core.errors import (
     TimedOut,
     TokenRefused,
     Unreachable,
-    VmidTaken,
 )
 from playground.discord_people import Person
 from playground.pve import Pve

@@ -3,8 +3,9 @@
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import discord
@@ -18,22 +19,26 @@ from cogs.monitor import Monitor
 from cogs.power import Power
 from cogs.snapshot import Snapshots
 from core.actions import Verb
-from core.clock import Clock
-from core.errors import GuestBusy, GuestLocked, Rejected, StorageFull, Unreachable
+from core.errors import GuestBusy, GuestLocked
 from core.expected import ExpectedStops
 from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, TaskSummary
 from core.inspect import GuestDetails
 from core.order import Change, Order, Plan, Report
+from core.proxmox_errors import Rejected, StorageFull, Unreachable
 from core.reading import LEARNED_SECONDS, ClusterReader, SnapshotReader
 from core.tasks import Progress, TaskEnd, TaskResult
-from core.watch import Event, GuestBack, GuestDown, ListUnsaved, OrderedStop, SourceBack, SourceDown, Watched
-from core.watching import Watch
+from core.watch.delivery import Delivery
+from core.watch.keeper import Watch
+from core.watch.model import Mute, Watched
+from core.watch.state import GuestState, Rules, WatchState
+from heartbeat import Heartbeat
+from journal import SqliteJournal
 from tests.fakes import AKIKO, CONFIG, NOON, RULES, FakeClock, FakeProxmox, World, guest
-from ui.alerts import AlertSender, alert_text
+from ui.alerts import DiscordAlertChannel
 from ui.buttons import GUEST, question_buttons
 from ui.cards import card, notice
 from ui.help import help_card
-from ui.listing import ROWS, Filters, guest_list, snapshot_list, watch_list
+from ui.listing import ROWS, Filters, guest_list, snapshot_list
 from ui.outcomes import farewell, footer, outcome_text, working
 from ui.panel import guest_buttons, panel
 from ui.plans import plan_text, title_of_form, yes_label
@@ -61,6 +66,7 @@ from ui.reply import Reply
 from ui.sentences import hint, sentence
 from ui.services import Services
 from ui.text import Language, Text, Texts
+from ui.watching import watch_list
 
 Golden = Callable[[str, str], None]
 TEXTS = Texts("ja")
@@ -68,7 +74,7 @@ EN, JA = TEXTS.of("en"), TEXTS.of("ja")
 GIB = 1024**3
 languages = pytest.mark.parametrize("language", ["ja", "en"])
 # Discord's limits for a message with components (docs: Message Components)
-COMPONENTS_MOST, TEXT_MOST, LABEL_MOST, ID_MOST, CONTENT_MOST = 40, 4000, 80, 100, 2000
+COMPONENTS_MOST, TEXT_MOST, LABEL_MOST, ID_MOST = 40, 4000, 80, 100
 
 
 # --- what Discord gets ---
@@ -221,12 +227,23 @@ class NoStore:
         raise AssertionError(guests)
 
 
-def watch_of(*watched: Watched, trouble: Unreachable | None = None) -> Watch:
-    clock: Clock = FakeClock()
-    proxmox = FakeProxmox(FakeClock())
-    watch = Watch(ClusterReader(proxmox, clock), clock, ExpectedStops(clock), NoStore())
-    watch.begin(watched)
-    watch.trouble = trouble
+JOURNAL = SqliteJournal(Path("never opened"))
+
+
+def watch_of(
+    *entries: Watched,
+    known: Iterable[GuestState] = (),
+    mutes: Iterable[Mute] = (),
+    trouble: Unreachable | None = None,
+) -> Watch:
+    """A watch that knows this much and never looks."""
+    clock, proxmox = FakeClock(), FakeProxmox(FakeClock())
+    expected, reader = ExpectedStops(clock), ClusterReader(proxmox, clock)
+    watch = Watch(reader, proxmox, clock, expected, NoStore(), JOURNAL, Rules(), lambda unix: False)
+    watch.entries, watch.trouble = entries, trouble
+    watch.state = WatchState(
+        guests={guest.vmid: guest for guest in known}, mutes={mute.target: mute for mute in mutes}
+    )
     return watch
 
 
@@ -278,20 +295,27 @@ def test_lists(language: Language, golden: Golden) -> None:
 def test_watch_lists(language: Language, golden: Golden) -> None:
     t = TEXTS.of(language)
     watched = (
-        Watched(101, State.RUNNING, NOON - 300_000),
-        Watched(102, State.STOPPED, NOON - 300, alarmed=True),
+        Watched(101, cpu=90, memory=80),
+        Watched(102, disk=95),
         Watched(103),
-        Watched(999, State.RUNNING, NOON - 5),
+        Watched(999),
     )
-    many = tuple(Watched(vmid, State.RUNNING) for vmid in range(101, 124))
+    known = (
+        GuestState(101, State.RUNNING, NOON - 300_000),
+        GuestState(102, State.STOPPED, NOON - 300, node="pve2", incident=1),
+        GuestState(999, State.RUNNING, NOON - 5, missing=True),
+    )
+    mutes = (Mute("guest/101", 60.0, NOON + 60, "Akiko"), Mute("node/pve2", 3600.0, NOON + 3600))
+    many = tuple(Watched(vmid) for vmid in range(101, 124))
     here = cluster(WEB, DB, NAMELESS)
     lost = cluster(replace(WEB, state=State.UNKNOWN), replace(DB, state=State.RUNNING, uptime=None))
+    unread = watch_of(*watched, known=known, trouble=Unreachable("pve1"))
     views = [
-        watch_list(t, watch_of(*watched), here, 0, NOON),
-        watch_list(t, watch_of(*watched), lost, 0, NOON),
-        watch_list(t, watch_of(*watched, trouble=Unreachable("pve1")), None, 0, NOON),
-        watch_list(t, watch_of(*many), here, 1, NOON),
-        watch_list(t, watch_of(), here, 0, NOON),
+        watch_list(t, watch_of(*watched, known=known, mutes=mutes), here, 0, NOON, {101: 1, 102: 12}),
+        watch_list(t, watch_of(*watched, known=known), lost, 0, NOON, {}),
+        watch_list(t, unread, None, 0, NOON, {}),
+        watch_list(t, watch_of(*many), here, 1, NOON, {}),
+        watch_list(t, watch_of(), here, 0, NOON, {}),
     ]
     golden(f"watch.{language}", "\n\n".join(map(shown, views)))
 
@@ -391,24 +415,11 @@ def test_outcomes(language: Language, golden: Golden) -> None:
     golden(f"outcomes.{language}", "\n\n".join(map(shown, views)))
 
 
-EVENTS: list[tuple[Event, Any]] = [
-    (GuestDown(WEB, NOON), None),
-    (GuestDown(replace(DB, name=None), NOON), None),
-    (GuestBack(WEB, 754), None),
-    (SourceDown(NOON, 1), None),
-    (SourceDown(NOON, 12), Unreachable("pve1")),
-    (SourceDown(NOON, 0), Rejected(500, "no")),
-    (SourceBack(3700), None),
-    (ListUnsaved("No space left on device"), None),
-]
+class Nowhere(DiscordAlertChannel):
+    """A channel to which nothing is sent."""
 
-
-@languages
-def test_alerts(language: Language, golden: Golden) -> None:
-    t = TEXTS.of(language)
-    told = [alert_text(t, event, trouble) for event, trouble in EVENTS]
-    assert alert_text(t, OrderedStop(101)) is None
-    golden(f"alerts.{language}", "\n\n".join(text or "?" for text in told))
+    def __init__(self) -> None:
+        super().__init__(discord.Client(intents=discord.Intents.none()), 1, EN)
 
 
 def services(language: Language = "ja") -> Services:
@@ -422,6 +433,10 @@ def services(language: Language = "ja") -> Services:
         planner=world.planner,
         operations=world.operations,
         watch=watch_of(),
+        journal=JOURNAL,
+        delivery=Delivery(JOURNAL, Nowhere(), world.clock),
+        heartbeat=Heartbeat(None),
+        connected=lambda: True,
         audit=world.ledger,
         clock=world.clock,
         texts=texts,
@@ -471,10 +486,8 @@ async def test_questions_asked_and_over(language: Language, golden: Golden) -> N
 @languages
 async def test_help(language: Language, golden: Golden) -> None:
     around = services(language)
-    client = discord.Client(intents=discord.Intents.none())
-    sender = AlertSender(client, 1, around.clock)
     tree: list[Any] = [*General(around).get_app_commands(), *Power(around).get_app_commands()]
-    tree += [Snapshots(around).app_command, Monitor(around, client, sender).app_command]
+    tree += [Snapshots(around).app_command, Monitor(around, Nowhere().say).app_command]
     view = help_card(TEXTS.of(language), tree)
     whole(view)
     assert buttons_of(view) == []
@@ -492,8 +505,8 @@ async def test_the_lists_show_at_once_what_an_action_has_just_seen() -> None:
     def listed() -> str:
         assert world.reader.last is not None
         here = world.reader.last
-        watch = watch_of(Watched(101, State.RUNNING), Watched(102, State.RUNNING))
-        views = guest_list(EN, here, Filters(), 0, NOON), watch_list(EN, watch, here, 0, NOON)
+        watch = watch_of(Watched(101), Watched(102))
+        views = guest_list(EN, here, Filters(), 0, NOON), watch_list(EN, watch, here, 0, NOON, {})
         return "\n".join(text for view in views for text in texts_of(view))
 
     await world.reader.read()
@@ -513,12 +526,12 @@ async def test_the_lists_show_at_once_what_an_action_has_just_seen() -> None:
 
 def test_a_watched_guest_is_shown_as_last_read_and_not_as_remembered() -> None:
     """A guest of a dead node keeps its place in the watch (unknown is not stopped), but is not said to run."""
-    watch = watch_of(Watched(101, State.RUNNING, NOON - 300))
+    watch = watch_of(Watched(101), known=[GuestState(101, State.RUNNING, NOON - 300)])
     for read, word in ((State.UNKNOWN, "❔"), (State.STOPPED, "⚪"), (State.RUNNING, "🟢")):
-        told = "\n".join(texts_of(watch_list(EN, watch, cluster(guest(101, read)), 0, NOON)))
+        told = "\n".join(texts_of(watch_list(EN, watch, cluster(guest(101, read)), 0, NOON, {})))
         assert f"{word} **101**" in told
         assert ("since" in told) is (read is State.RUNNING)
-    never_read = "\n".join(texts_of(watch_list(EN, watch, None, 0, NOON)))
+    never_read = "\n".join(texts_of(watch_list(EN, watch, None, 0, NOON, {})))
     assert "unknown" in never_read
     assert "not found" not in never_read
 
@@ -644,7 +657,7 @@ def hostile_things(evil: str) -> dict[str, list[str]]:
             "list": guest_list(t, cluster(bad, replace(bad, vmid=102)), Filters(), 0, NOON),
             "narrowed": guest_list(t, cluster(bad), Filters(node=evil), 0, NOON),
             "watch": watch_list(
-                t, watch_of(Watched(101, State.RUNNING), trouble=Unreachable(evil)), cluster(bad), 0, NOON
+                t, watch_of(Watched(101), trouble=Unreachable(evil)), cluster(bad), 0, NOON, {101: 3}
             ),
             "snapshots": snapshot_list(t, bad, (snapshot,)),
         }
@@ -668,15 +681,6 @@ def hostile_things(evil: str) -> dict[str, list[str]]:
         for name, view in views.items():
             whole(view)
             rendered[f"{name} {t.language}"] = texts_of(view)
-        events: list[Event] = [
-            GuestDown(bad, NOON),
-            GuestBack(bad, 5),
-            SourceDown(NOON, 3),
-            ListUnsaved(evil),
-        ]
-        told = [alert_text(t, event, Rejected(500, evil)) or "" for event in events]
-        assert all(len(text) <= CONTENT_MOST for text in told)
-        rendered[f"alerts {t.language}"] = told
         rendered[f"errors {t.language}"] = [
             sentence(t, error)
             for error in (
@@ -835,10 +839,16 @@ def test_filtered_pages_keep_their_filters(language: Language) -> None:
 @languages
 def test_a_thousand_watched(language: Language) -> None:
     t = TEXTS.of(language)
-    watched = [Watched(999_990_000 + number, State.IO_ERROR, NOON) for number in range(1000)]
+    watched = [Watched(999_990_000 + number, 100, 100, 100) for number in range(1000)]
+    known = [GuestState(entry.vmid, State.IO_ERROR, NOON) for entry in watched]
+    counts = {entry.vmid: 10_000 for entry in watched}
+    mutes = [Mute("all", 60.0, NOON + 60)]
     for page in (0, 50, 99):
         for trouble in (None, Unreachable("h" * 300)):
-            whole(watch_list(t, watch_of(*watched, trouble=trouble), big(1000), page, NOON))
+            watch = watch_of(*watched, known=known, mutes=mutes, trouble=trouble)
+            view = watch_list(t, watch, big(1000, state=State.IO_ERROR), page, NOON, counts)
+            whole(view)
+            assert len(re.findall(r"\*\*\d+\*\*", "\n".join(texts_of(view)))) == ROWS
 
 
 @languages
@@ -898,19 +908,6 @@ def test_forty_disks_and_huge_logs(language: Language) -> None:
             whole(working(t, ended.plan.order, title(BIG), Progress(10**7, 99.9)))
 
 
-@languages
-def test_alerts_fit_into_a_plain_message(language: Language) -> None:
-    t = TEXTS.of(language)
-    events: list[Event] = [
-        GuestDown(BIG, NOON),
-        GuestBack(BIG, 10**9),
-        SourceDown(NOON, 10**6),
-        ListUnsaved("w" * 5000),
-    ]
-    for event in events:
-        assert len(alert_text(t, event, Rejected(500, "w" * 5000)) or "") <= CONTENT_MOST
-
-
 HALVES = st.characters()  # all of them, the lone halves of surrogate pairs that JSON may hold included
 guests = st.builds(
     Guest,
@@ -944,7 +941,7 @@ def test_any_guests_make_a_valid_message(found: list[Guest], page: int, t: Text)
     whole(view)
     pages = max(1, -(-len(found) // ROWS))
     assert len(buttons_of(view)) == (4 if pages > 1 else 0)
-    whole(watch_list(t, watch_of(*(Watched(each.vmid) for each in found)), here, page, NOON))
+    whole(watch_list(t, watch_of(*(Watched(each.vmid) for each in found)), here, page, NOON, {}))
     for each in found[:3]:
         whole(panel(t, GuestDetails(each, None, (), None, None), NOON))
         buttons = buttons_of(panel(t, GuestDetails(each, None, (), None, None), NOON))

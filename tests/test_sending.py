@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from core.actions import Verb
-from core.errors import BadAnswer, BotError, NodeUnreachable, TimedOut, Unreachable
+from core.errors import BotError
 from core.guest import Guest, Kind, State
 from core.order import Order
+from core.proxmox_errors import BadAnswer, NodeUnreachable, TimedOut, Unreachable
 from core.tasks import Progress, TaskEnd
 from tests.fakes import TEMPLATE, FakeTask, Lost, World, guest
 

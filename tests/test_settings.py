@@ -8,25 +8,31 @@ import errno
 import os
 import pickle
 import re
+import subprocess
+import sys
 import tempfile
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import setting_values
 import settings
-from setting_values import Given, Rejected, Source
-from settings import KNOWN_NAMES, SETTINGS, Fault, FaultKind, Secret, Settings, SettingsError
+from parts import setting_alerts, setting_faults, setting_values
+from parts.setting_faults import Given, Rejected, Source
+from settings import KNOWN_NAMES, SETTINGS, Fault, FaultKind, QuietHours, Secret, Settings, SettingsError
 
 ROOT = Path(settings.__file__).parent
+PARTS = (settings, setting_alerts, setting_faults, setting_values)
 TOKEN = "MTEyMjMzNDQ1NTY2Nzc4ODk5.GxYzAb.a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6q7r8s9"
 VALUE = "0123abcd-4567-89ab-cdef-0123456789ab"
 SECRETS = (TOKEN, VALUE)
+PUSH = "k3Jq8Zr0"
+BEAT = f"https://uptime.example.com/api/push/{PUSH}?status=up&msg=OK&ping="
 GOOD: dict[str, str] = {
     "DISCORD_TOKEN": TOKEN,
     "GUILD_ID": "123456789012345678",
@@ -58,11 +64,11 @@ def faults(config_path: Path, environ: Mapping[str, str]) -> tuple[Fault, ...]:
     own = [
         frame
         for frame in traceback.TracebackException.from_exception(error, capture_locals=True).stack
-        if frame.filename in (settings.__file__, setting_values.__file__)
+        if frame.filename in [part.__file__ for part in PARTS]
     ]
     assert own
     told = repr(error) + str(error) + repr(error.faults) + "".join(str(frame.locals) for frame in own)
-    assert not [secret for secret in SECRETS if secret in told]
+    assert not [secret for secret in (*SECRETS, PUSH) if secret in told]
     assert error.__cause__ is None
     assert error.__context__ is None
     for fault in error.faults:
@@ -105,6 +111,12 @@ def test_defaults(tmp_path: Path) -> None:
         "ja",
         tmp_path,
         60,
+        90,
+        None,
+        240,
+        None,
+        ZoneInfo("Asia/Tokyo"),
+        None,
         "INFO",
     )
 
@@ -176,6 +188,43 @@ def test_config_py_alone_and_the_environment_over_it(tmp_path: Path) -> None:
         ("LANGUAGE", "EN", "language", "en"),
         ("LANGUAGE", "en_US:en", "language", "ja"),
         ("MONITOR_INTERVAL_SECONDS", "3600", "monitor_interval_seconds", 3600),
+        ("STORAGE_ALERT_PERCENT", "0", "storage_alert_percent", 0),
+        ("STORAGE_ALERT_PERCENT", "10", "storage_alert_percent", 10),
+        ("STORAGE_ALERT_PERCENT", "100", "storage_alert_percent", 100),
+        ("ALERT_MENTION_ROLE_ID", "423456789012345678", "alert_mention_role_id", 423456789012345678),
+        ("ALERT_MENTION_ROLE_ID", "0", "alert_mention_role_id", None),
+        ("ALERT_MENTION_ROLE_ID", " ", "alert_mention_role_id", None),
+        ("ALERT_REPEAT_MINUTES", "0", "alert_repeat_minutes", 0),
+        ("ALERT_REPEAT_MINUTES", "5", "alert_repeat_minutes", 5),
+        ("ALERT_REPEAT_MINUTES", "10080", "alert_repeat_minutes", 10080),
+        ("QUIET_HOURS", "", "quiet_hours", None),
+        ("QUIET_HOURS", "23:00-07:00", "quiet_hours", QuietHours(1380, 420)),
+        ("QUIET_HOURS", " 7:05 – 23:59 ", "quiet_hours", QuietHours(425, 1439)),
+        ("QUIET_HOURS", "２３：００～０７：００", "quiet_hours", QuietHours(1380, 420)),
+        ("QUIET_HOURS", "２３：００〜07:00", "quiet_hours", QuietHours(1380, 420)),
+        ("QUIET_HOURS", "23:00－07:00", "quiet_hours", QuietHours(1380, 420)),
+        ("QUIET_HOURS", "23:00ー07:00", "quiet_hours", QuietHours(1380, 420)),
+        ("QUIET_HOURS", "23:00—07:00", "quiet_hours", QuietHours(1380, 420)),
+        ("QUIET_HOURS", "23:00\u221207:00", "quiet_hours", QuietHours(1380, 420)),
+        ("QUIET_HOURS", "00:00-00:01", "quiet_hours", QuietHours(0, 1)),
+        ("QUIET_HOURS", "22:00-24:00", "quiet_hours", QuietHours(1320, 0)),
+        ("TIMEZONE", "Europe/Berlin", "timezone", ZoneInfo("Europe/Berlin")),
+        (
+            "TIMEZONE",
+            "america/argentina/BUENOS AIRES",
+            "timezone",
+            ZoneInfo("America/Argentina/Buenos_Aires"),
+        ),
+        ("TIMEZONE", "UTC", "timezone", ZoneInfo("UTC")),
+        ("HEARTBEAT_URL", BEAT, "heartbeat_url", Secret(BEAT)),
+        ("HEARTBEAT_URL", "http://127.0.0.1:3001", "heartbeat_url", Secret("http://127.0.0.1:3001")),
+        (
+            "HEARTBEAT_URL",
+            "HTTPS://u:p%40s@[::1]:8/x#y",
+            "heartbeat_url",
+            Secret("HTTPS://u:p%40s@[::1]:8/x#y"),
+        ),
+        ("HEARTBEAT_URL", "https://hc?a|b={c}@d:e", "heartbeat_url", Secret("https://hc?a|b={c}@d:e")),
         ("LOG_LEVEL", "warning", "log_level", "WARNING"),
         ("PROXMOX_TOKEN_NAME", "", "proxmox_token_name", "from-config"),
     ],
@@ -201,6 +250,105 @@ def test_secrets_from_files(tmp_path: Path) -> None:
         environ | {"DISCORD_TOKEN_FILE": str(tmp_path / "token"), "PROXMOX_TOKEN_VALUE": VALUE[::-1]},
     )
     assert over.proxmox_token_value.reveal() == VALUE[::-1]
+
+
+def test_the_heartbeat_url_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "beat").write_text(BEAT + "\n")
+    found = loaded(tmp_path, "HEARTBEAT_URL_FILE = 'beat'")
+    assert found.heartbeat_url is not None
+    assert found.heartbeat_url.reveal() == BEAT
+    assert PUSH not in repr(found) + str(dataclasses.asdict(found))
+    assert loaded(tmp_path, "HEARTBEAT_URL_FILE = 'beat'\nHEARTBEAT_URL = ''") == found
+    assert loaded(tmp_path, HEARTBEAT_URL="https://other") != found
+    (tmp_path / "beat").write_text(f"uptime/{PUSH}")
+    (fault,) = by_config(tmp_path, "HEARTBEAT_URL_FILE = 'beat'")
+    assert fault == Fault(K.BAD_URL, "HEARTBEAT_URL", source="file", reason="scheme")
+    (fault,) = by_config(tmp_path, f"HEARTBEAT_URL_FILE = 'beat'\nHEARTBEAT_URL = '{BEAT}'")
+    assert (fault.kind, fault.other) == (K.BOTH_GIVEN, "HEARTBEAT_URL_FILE")
+    (fault,) = by_environment(tmp_path, HEARTBEAT_URL=BEAT, PROXMOX_HOST=BEAT)
+    assert (fault.kind, fault.value) == (K.BAD_HOST, None)
+
+
+def test_the_role_of_everybody_is_found_wherever_the_ids_stand(tmp_path: Path) -> None:
+    (tmp_path / "config.py").write_text(f"ALERT_MENTION_ROLE_ID = {GOOD['GUILD_ID']}")
+    (fault,) = faults(tmp_path / "config.py", GOOD)
+    assert fault == Fault(K.GUILD_AS_ROLE, "ALERT_MENTION_ROLE_ID", GOOD["GUILD_ID"], "config")
+    assert loaded(
+        tmp_path, f"ALERT_MENTION_ROLE_ID = {GOOD['GUILD_ID']}", ALERT_MENTION_ROLE_ID="0"
+    ) == loaded(tmp_path)
+    assert loaded(tmp_path, "ALERT_MENTION_ROLE_ID = '0'").alert_mention_role_id is None
+    found = by_environment(tmp_path, GUILD_ID="0", ALERT_MENTION_ROLE_ID="0")
+    assert [(fault.kind, fault.name) for fault in found] == [(K.PLACEHOLDER_LEFT, "GUILD_ID")]
+
+
+def test_the_time_zones_come_with_the_bot_where_the_system_has_none(tmp_path: Path) -> None:
+    """Windows, and small container images."""
+    source = (
+        "import sys, pathlib, zoneinfo, settings\n"
+        "assert zoneinfo.TZPATH == ()\n"
+        "zone = settings.load(pathlib.Path(sys.argv[1]), dict(GOOD, TIMEZONE='asia/tokyo')).timezone\n"
+        "print(zone, settings.minute_of_day(zone, 0))"
+    ).replace("GOOD", repr(GOOD))
+    done = subprocess.run(  # noqa: S603 - this very Python, with a source of this file
+        [sys.executable, "-c", source, str(tmp_path / "config.py")],
+        env={"PYTHONTZPATH": "", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("Asia/Tokyo 540\n", "")
+
+
+def test_a_listed_time_zone_whose_file_cannot_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setting_alerts, "_zones", lambda: {"asia/nowhere": "Asia/Nowhere"})
+    (fault,) = by_environment(tmp_path, TIMEZONE="Asia/Nowhere")
+    assert (fault.kind, fault.value, fault.nearest) == (K.BAD_TIMEZONE, "Asia/Nowhere", None)
+
+
+# --- quiet hours ---
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "within", "outside"),
+    [
+        (1380, 420, (1380, 1439, 0, 419), (1379, 420, 720)),
+        (420, 1380, (420, 1379), (419, 1380, 0, 1439)),
+        (1320, 0, (1320, 1439), (0, 1319)),
+        (0, 1, (0,), (1, 1439)),
+    ],
+)
+def test_quiet_hours_hold_their_start_and_not_their_end(
+    start: int, end: int, within: tuple[int, ...], outside: tuple[int, ...]
+) -> None:
+    hours = QuietHours(start, end)
+    assert all(hours.holds(minute) for minute in within)
+    assert not any(hours.holds(minute) for minute in outside)
+
+
+@given(start=st.integers(0, 1439), length=st.integers(1, 1439))
+def test_quiet_hours_are_as_long_as_they_are_written(start: int, length: int) -> None:
+    hours = QuietHours(start, (start + length) % 1440)
+    assert sum(hours.holds(minute) for minute in range(1440)) == length
+    text = f"{start // 60:02}:{start % 60:02}-{hours.end // 60:02}:{hours.end % 60:02}"
+    raw = Given("QUIET_HOURS", "text", text, "config", Path("/nowhere"))
+    assert setting_alerts.parse_quiet_hours(raw) == hours
+
+
+@pytest.mark.parametrize(
+    ("zone", "unix", "expected"),
+    [
+        ("Asia/Tokyo", 0, 9 * 60),
+        ("Asia/Tokyo", 14 * 3600 + 3599.9, 23 * 60 + 59),
+        ("Asia/Tokyo", 15 * 3600, 0),
+        ("Asia/Kathmandu", 1_700_000_000, 3 * 60 + 58),  # 22:13:20 UTC, +05:45
+        ("Europe/Berlin", 1_774_745_999, 60 + 59),  # the last second of winter, 2026-03-29
+        ("Europe/Berlin", 1_774_746_000, 3 * 60),
+    ],
+)
+def test_the_minute_of_the_day_is_that_of_the_place(zone: str, unix: float, expected: int) -> None:
+    assert settings.minute_of_day(ZoneInfo(zone), unix) == expected
 
 
 def test_ca_file(tmp_path: Path) -> None:
@@ -289,6 +437,52 @@ BY_ENVIRONMENT: list[tuple[str, str, dict[str, object]]] = [
     ("LOG_LEVEL", "LOUD", {"kind": K.BAD_LOG_LEVEL, "value": "LOUD"}),
     ("MONITOR_INTERVAL_SECONDS", "4", {"kind": K.OUT_OF_RANGE, "value": "4", "low": 5, "high": 3600}),
     ("MONITOR_INTERVAL_SECONDS", "60s", {"kind": K.WRONG_TYPE, "expected": "whole_number", "value": "60s"}),
+    ("ALERT_MENTION_ROLE_ID", "00", {"kind": K.NOT_AN_ID, "value": "00"}),
+    ("ALERT_MENTION_ROLE_ID", "@admins", {"kind": K.NOT_AN_ID, "value": "@admins"}),
+    ("ALERT_MENTION_ROLE_ID", GOOD["GUILD_ID"], {"kind": K.GUILD_AS_ROLE, "value": GOOD["GUILD_ID"]}),
+    ("ALERT_REPEAT_MINUTES", "4", {"kind": K.ZERO_OR_RANGE, "value": "4", "low": 5, "high": 10080}),
+    ("ALERT_REPEAT_MINUTES", "-1", {"kind": K.ZERO_OR_RANGE, "value": "-1"}),
+    ("ALERT_REPEAT_MINUTES", "10081", {"kind": K.ZERO_OR_RANGE, "value": "10081"}),
+    ("ALERT_REPEAT_MINUTES", "4h", {"kind": K.WRONG_TYPE, "expected": "whole_number", "value": "4h"}),
+    ("STORAGE_ALERT_PERCENT", "9", {"kind": K.ZERO_OR_RANGE, "value": "9", "low": 10, "high": 100}),
+    ("STORAGE_ALERT_PERCENT", "101", {"kind": K.ZERO_OR_RANGE, "value": "101"}),
+    ("STORAGE_ALERT_PERCENT", "90%", {"kind": K.WRONG_TYPE, "value": "90%"}),
+    ("QUIET_HOURS", "07:00-07:00", {"kind": K.BAD_QUIET_HOURS, "reason": "same", "value": "07:00-07:00"}),
+    ("QUIET_HOURS", "0:00-24:00", {"kind": K.BAD_QUIET_HOURS, "reason": "same"}),
+    ("QUIET_HOURS", "24:00-07:00", {"kind": K.BAD_QUIET_HOURS, "reason": "pattern"}),
+    ("QUIET_HOURS", "23:00-24:01", {"kind": K.BAD_QUIET_HOURS, "reason": "pattern"}),
+    ("QUIET_HOURS", "23:60-07:00", {"kind": K.BAD_QUIET_HOURS, "reason": "pattern"}),
+    ("QUIET_HOURS", "23:00-07:99", {"kind": K.BAD_QUIET_HOURS, "reason": "pattern"}),
+    ("QUIET_HOURS", "23-7", {"kind": K.BAD_QUIET_HOURS, "reason": "pattern", "value": "23-7"}),
+    ("QUIET_HOURS", "11:00 PM-7:00 AM", {"kind": K.BAD_QUIET_HOURS, "reason": "pattern"}),
+    ("QUIET_HOURS", "٢٣:٠٠-٠٧:٠٠", {"kind": K.BAD_QUIET_HOURS, "reason": "pattern"}),
+    ("TIMEZONE", "Asia/Tokio", {"kind": K.BAD_TIMEZONE, "value": "Asia/Tokio", "nearest": "Asia/Tokyo"}),
+    ("TIMEZONE", "tokyo", {"kind": K.BAD_TIMEZONE, "nearest": "Asia/Tokyo"}),
+    ("TIMEZONE", "new york", {"kind": K.BAD_TIMEZONE, "nearest": "America/New_York"}),
+    ("TIMEZONE", "EUROPE/BERLN", {"kind": K.BAD_TIMEZONE, "nearest": "Europe/Berlin"}),
+    ("TIMEZONE", "JST", {"kind": K.BAD_TIMEZONE, "nearest": "Asia/Tokyo"}),
+    ("TIMEZONE", "東京", {"kind": K.BAD_TIMEZONE, "value": "東京", "nearest": None}),
+    ("TIMEZONE", "Asia", {"kind": K.BAD_TIMEZONE, "value": "Asia"}),
+    ("TIMEZONE", "../etc/passwd", {"kind": K.BAD_TIMEZONE, "nearest": None}),
+    ("TIMEZONE", "/usr/share/zoneinfo/Asia/Tokyo", {"kind": K.BAD_TIMEZONE}),
+    ("TIMEZONE", "posix/Asia/Tokyo", {"kind": K.BAD_TIMEZONE, "value": "posix/Asia/Tokyo"}),
+    ("TIMEZONE", "a\0b", {"kind": K.BAD_TIMEZONE, "value": r"a\x00b"}),
+    ("HEARTBEAT_URL", f"uptime.example.com/{PUSH}", {"kind": K.BAD_URL, "reason": "scheme", "value": None}),
+    ("HEARTBEAT_URL", f"ftp://uptime/{PUSH}", {"kind": K.BAD_URL, "reason": "scheme", "value": None}),
+    ("HEARTBEAT_URL", f"https:/uptime/{PUSH}", {"kind": K.BAD_URL, "reason": "scheme"}),
+    ("HEARTBEAT_URL", f"https:///{PUSH}", {"kind": K.BAD_URL, "reason": "host", "value": None}),
+    ("HEARTBEAT_URL", f"https://user:{PUSH}@/x", {"kind": K.BAD_URL, "reason": "host", "value": None}),
+    ("HEARTBEAT_URL", f"https://a..b/{PUSH}", {"kind": K.BAD_URL, "reason": "host"}),
+    ("HEARTBEAT_URL", f"https://[::1/{PUSH}", {"kind": K.BAD_URL, "reason": "host"}),
+    ("HEARTBEAT_URL", f"https://[{PUSH}]/", {"kind": K.BAD_URL, "reason": "host"}),
+    ("HEARTBEAT_URL", f"https://uptime:0/{PUSH}", {"kind": K.BAD_URL, "reason": "port", "value": None}),
+    ("HEARTBEAT_URL", f"https://uptime:65536/{PUSH}", {"kind": K.BAD_URL, "reason": "port"}),
+    ("HEARTBEAT_URL", f"https://uptime:/{PUSH}", {"kind": K.BAD_URL, "reason": "port"}),
+    ("HEARTBEAT_URL", f"https://uptime/{PUSH} x", {"kind": K.BAD_URL, "reason": "characters", "value": None}),
+    ("HEARTBEAT_URL", f"https://uptime/{PUSH}\r\nX: y", {"kind": K.BAD_URL, "reason": "characters"}),
+    ("HEARTBEAT_URL", f'"https://uptime/{PUSH}"', {"kind": K.BAD_URL, "reason": "characters"}),
+    ("HEARTBEAT_URL", f"https://監視.example/{PUSH}", {"kind": K.BAD_URL, "reason": "characters"}),
+    ("HEARTBEAT_URL", f"<https://uptime/{PUSH}>", {"kind": K.PLACEHOLDER_LEFT, "value": None}),
     ("DATA_DIR", "/dev/null", {"kind": K.DATA_DIR_NOT_WRITABLE, "value": "/dev/null", "reason": "EEXIST"}),
     ("DATA_DIR", "/no/such/place", {"kind": K.DATA_DIR_NOT_WRITABLE, "reason": "ENOENT"}),
     ("DATA_DIR", "/a\0b", {"kind": K.DATA_DIR_NOT_WRITABLE, "reason": "bad_path", "value": r"/a\x00b"}),
@@ -313,6 +507,16 @@ BY_CONFIG: list[tuple[str, str, dict[str, object]]] = [
     ("MONITOR_INTERVAL_SECONDS", "True", {"kind": K.WRONG_TYPE, "found": "bool"}),
     ("MONITOR_INTERVAL_SECONDS", "'60'", {"kind": K.WRONG_TYPE, "found": "str"}),
     ("MONITOR_INTERVAL_SECONDS", "60.0", {"kind": K.WRONG_TYPE, "found": "float"}),
+    ("ALERT_MENTION_ROLE_ID", "False", {"kind": K.WRONG_TYPE, "expected": "id", "found": "bool"}),
+    ("ALERT_MENTION_ROLE_ID", "0.0", {"kind": K.WRONG_TYPE, "found": "float"}),
+    ("ALERT_MENTION_ROLE_ID", GOOD["GUILD_ID"], {"kind": K.GUILD_AS_ROLE, "value": GOOD["GUILD_ID"]}),
+    ("ALERT_REPEAT_MINUTES", "'0'", {"kind": K.WRONG_TYPE, "found": "str"}),
+    ("ALERT_REPEAT_MINUTES", "False", {"kind": K.WRONG_TYPE, "found": "bool"}),
+    ("ALERT_REPEAT_MINUTES", "10**5000", {"kind": K.ZERO_OR_RANGE, "value": None}),
+    ("QUIET_HOURS", "2300 - 700", {"kind": K.WRONG_TYPE, "expected": "text", "found": "int"}),
+    ("TIMEZONE", "9", {"kind": K.WRONG_TYPE, "found": "int"}),
+    ("HEARTBEAT_URL", f"b'{BEAT}'", {"kind": K.WRONG_TYPE, "found": "bytes", "value": None}),
+    ("HEARTBEAT_URL_FILE", "5", {"kind": K.WRONG_TYPE, "expected": "path", "name": "HEARTBEAT_URL_FILE"}),
     ("DATA_DIR", "5", {"kind": K.WRONG_TYPE, "expected": "path", "found": "int"}),
     ("LANGUAGE", "1", {"kind": K.WRONG_TYPE, "found": "int"}),
     ("DISCORD_TOKEN_FILE", "5", {"kind": K.WRONG_TYPE, "expected": "path", "name": "DISCORD_TOKEN_FILE"}),

@@ -7,8 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import MissingPrivilege, NodeUnreachable, ProxmoxError, TaskUnknown, TimedOut, Unreachable
 from core.proxmox import TaskStatus
+from core.proxmox_errors import (
+    MissingPrivilege,
+    NodeUnreachable,
+    ProxmoxError,
+    TaskUnknown,
+    TimedOut,
+    Unreachable,
+)
 from core.tasks import (
     LOG_CHUNK,
     LOG_TAIL,

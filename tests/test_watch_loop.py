@@ -18,12 +18,14 @@ import pytest
 
 from cogs.monitor import Monitor
 from core.clock import Clock
-from core.errors import StoreFailed
-from core.watch import Event
-from core.watching import Watch
+from core.errors import JournalFailed, StoreFailed
+from core.proxmox_errors import Unreachable
+from core.watch.delivery import Delivery
+from core.watch.keeper import Watch
 from tests import stage
 from tests.stage import Stage
-from ui.alerts import AlertSender
+from ui.alerts import DiscordAlertChannel
+from ui.start_words import journal_stuck, journal_well
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -37,22 +39,46 @@ class Looking(Watch):
         self.looks: list[float] = []
         self.stumbles: list[BaseException] = []
         self.seconds = 0.0
-        self.trouble = None
+        self.trouble = self.journal_trouble = None
 
-    async def poll(self) -> tuple[Event, ...]:
+    async def poll(self) -> None:
         self.looks.append(time.monotonic())
         await asyncio.sleep(self.seconds)
         if self.stumbles:
             raise self.stumbles.pop(0)
-        return ()
+
+
+class Beats:
+    """A heartbeat that counts."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.failing: str | None = None
+        self.wanted = True
+        self.seconds = seconds
+        self.count = 0
+
+    async def beat(self) -> bool:
+        self.count += 1
+        await asyncio.sleep(self.seconds)
+        return True
 
 
 @contextlib.asynccontextmanager
-async def watching(scene: Stage) -> AsyncIterator[tuple[Monitor, Looking]]:
+async def watching(
+    scene: Stage, beats: Beats | None = None, *, connected: bool = True
+) -> AsyncIterator[tuple[Monitor, Looking]]:
     watch = Looking()
-    services = replace(scene.services, watch=watch, interval=INTERVAL, clock=Clock())
-    sender = AlertSender(scene.bot, scene.alerts.id, services.clock)
-    cog = Monitor(services, scene.bot, sender)
+    channel = DiscordAlertChannel(scene.bot, scene.alerts.id, scene.t())
+    services = replace(
+        scene.services,
+        watch=watch,
+        interval=INTERVAL,
+        clock=Clock(),
+        delivery=Delivery(scene.services.journal, channel, Clock()),
+        heartbeat=beats or Beats(),
+        connected=lambda: connected,
+    )
+    cog = Monitor(services, channel.say)
     await cog.cog_load()
     try:
         yield cog, watch
@@ -149,3 +175,81 @@ async def test_a_look_that_takes_long_is_not_taken_for_dead(scene: Stage) -> Non
         assert min(gaps) > 1.4 * INTERVAL
         assert cog._poll.is_running()
     assert scene.logged == []
+
+
+# -- the sign of life
+
+
+async def test_every_good_look_is_a_heartbeat(scene: Stage) -> None:
+    beats = Beats()
+    async with watching(scene, beats) as (_, watch):
+        await looks_again(scene, watch, 4)
+        assert beats.count >= len(watch.looks) - 1
+
+
+@pytest.mark.parametrize("why", ["Proxmox", "the journal", "Discord"])
+async def test_no_heartbeat_while_something_is_wrong(scene: Stage, why: str) -> None:
+    """Whoever watches the bot has to hear of it when the bot cannot tell."""
+    beats = Beats()
+    async with watching(scene, beats, connected=why != "Discord") as (_, watch):
+        watch.trouble = Unreachable("pve1") if why == "Proxmox" else None
+        watch.journal_trouble = JournalFailed("ENOSPC") if why == "the journal" else None
+        scene.expected_errors.append("the journal cannot be written")
+        await looks_again(scene, watch)
+        assert beats.count == 0
+
+
+async def test_a_look_that_stumbles_is_no_heartbeat(scene: Stage) -> None:
+    scene.expected_errors.append("incident")
+    beats = Beats()
+    async with watching(scene, beats) as (_, watch):
+        watch.stumbles = [KeyError("x") for _ in range(100)]
+        await looks_again(scene, watch)
+        assert beats.count == 0
+
+
+async def test_a_slow_heartbeat_delays_no_look(scene: Stage) -> None:
+    beats = Beats(seconds=30.0)
+    async with watching(scene, beats) as (_, watch):
+        began = time.monotonic()
+        await looks_again(scene, watch, 5)
+        assert time.monotonic() - began < 15 * INTERVAL
+        assert beats.count >= 4
+
+
+async def test_the_gateway_coming_and_going_is_known(scene: Stage) -> None:
+    assert scene.services.connected()
+    scene.expected_errors.append("Attempting a reconnect")
+    async with scene.server.outage():
+        await scene.until(lambda: not scene.services.connected(), "the loss")
+    await scene.until(scene.services.connected, "the return")
+
+
+# -- a journal that cannot be written
+
+
+async def test_a_journal_that_refuses_is_told_once_and_once_when_it_is_well(scene: Stage) -> None:
+    """Past the journal, for through it nothing can be told."""
+    t = scene.t()
+    scene.expected_errors.append("the journal cannot be written")
+    async with watching(scene) as (_, watch):
+        await looks_again(scene, watch)
+        assert scene.alerts_told() == []
+        watch.journal_trouble = JournalFailed("ENOSPC")
+        await scene.until(scene.alerts_told)
+        watch.journal_trouble = JournalFailed("EIO")
+        await looks_again(scene, watch)
+        assert scene.alerts_told() == [f"🔴 {journal_stuck(t, 'ENOSPC')}"]
+        watch.journal_trouble = None
+        await scene.until(lambda: len(scene.alerts_told()) > 1)
+        await looks_again(scene, watch)
+        assert scene.alerts_told()[1:] == [f"🟢 {journal_well(t)}"]
+
+
+async def test_a_word_that_does_not_get_through_is_not_waited_for(scene: Stage) -> None:
+    scene.expected_errors.append("the journal cannot be written")
+    scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 503, 1)
+    async with watching(scene) as (_, watch):
+        watch.journal_trouble = JournalFailed("ENOSPC")
+        await looks_again(scene, watch, 4)
+    assert scene.alerts_told() == []

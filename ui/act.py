@@ -1,5 +1,6 @@
 """From an order to its outcome on the screen, alike for commands, buttons and questions."""
 
+from core.access import Operation, decide
 from core.actions import Verb
 from core.errors import AnswerTooLate, BotError, ChangedMeanwhile, GuestBusy
 from core.guest import State
@@ -8,8 +9,9 @@ from core.order import Order, Plan, Report
 from core.tasks import Progress
 from ui.buttons import guest_button, refresh_button
 from ui.cards import Item, card
+from ui.gate import actor_of
 from ui.outcomes import farewell, footer, outcome_text, working
-from ui.panel import guest_buttons, panel
+from ui.panel import POWER, guest_buttons, panel
 from ui.render import Colour, title
 from ui.reply import Reply
 from ui.sentences import sentence
@@ -28,7 +30,8 @@ async def act(services: Services, reply: Reply, order: Order, *, shown: Plan | N
 async def act_on_panel(services: Services, reply: Reply, order: Order) -> None:
     """The same from a panel's button: the panel goes on as a panel, with the outcome as its note."""
     known = services.reader.known(order.vmid)
-    buttons = guest_buttons(reply.t, known, disabled=True) if known else []
+    verbs = _allowed(services, reply)
+    buttons = guest_buttons(reply.t, known, verbs, disabled=True) if known else []
     try:
         report = await _carry_out(services, reply, order, buttons, None)
     except (
@@ -59,7 +62,13 @@ async def _panel_again(services: Services, reply: Reply, vmid: int, note: str) -
 async def show_panel(services: Services, reply: Reply, vmid: int, note: str = "") -> None:
     """Read the guest and show its panel."""
     details = await inspect(services.proxmox, services.planner, vmid)
-    await reply.show(panel(reply.t, details, services.clock.now(), note))
+    await reply.show(panel(reply.t, details, services.clock.now(), note, _allowed(services, reply)))
+
+
+def _allowed(services: Services, reply: Reply) -> tuple[Verb, ...]:
+    """The buttons that a panel may have here: in an alert channel outside of the category not all of them work."""
+    actor = actor_of(reply.interaction)
+    return tuple(verb for verb in POWER if decide(services.rules, actor, Operation(verb.value)) is None)
 
 
 async def _carry_out(

@@ -1,130 +1,143 @@
-"""What the watch tells, in the channel's language, and the way there: sent again until Discord takes it."""
+"""The alert channel at Discord: what core/watch/delivery.py sends, and what came of each try in its words."""
 
 import asyncio
+import contextlib
+import datetime
 import logging
-import secrets
+from collections.abc import AsyncIterator
 
+import aiohttp
 import discord
+from discord import ui
 
-from core.clock import Clock
-from core.errors import BotError
-from core.watch import Event, GuestBack, GuestDown, ListUnsaved, OrderedStop, SourceBack, SourceDown
-from ui.render import ALARM, BACK, WARNING, code, duration, kind_word, title, when
-from ui.reply import Trouble, incident_of
-from ui.sentences import sentence
+from core.journal import Posting
+from core.watch.delivery import Fate, NotDelivered
+from core.watch.model import Post
+from ui.alert_text import message_text
+from ui.buttons import alert_buttons
+from ui.render import plain
 from ui.text import Text
+from ui.trouble import Trouble
+
+TRY_SECONDS = 60.0
+"""One call to Discord, its library's own tries included. Longer is a lost connection."""
+SEARCHED = 50
+"""How many of the newest messages are looked through for one that may be there already."""
+MARGIN_SECONDS = 60.0
+"""How far Discord's clock may be off."""
+_UNKNOWN_MESSAGE = 10008
 
 _log = logging.getLogger(__name__)
 
-RETRY_LONGEST = 60.0
-ENDING_PAUSE = 0.5
 
+class DiscordAlertChannel:
+    """Keeps core.watch.delivery.AlertChannel. `role_id`: whom an alert mentions, None for nobody."""
 
-def alert_text(t: Text, event: Event, trouble: BotError | None = None) -> str | None:
-    """A line for the alert channel (a notification shows plain text best), or None where nothing is told.
+    def __init__(self, client: discord.Client, channel_id: int, t: Text, role_id: int | None = None) -> None:
+        self._client, self._channel_id, self._t, self._role_id = client, channel_id, t, role_id
 
-    `trouble` is why Proxmox cannot be read.
-    """
-    match event:
-        case GuestDown(guest, at):
-            text = t(
-                "{guest} ({kind} on {node}) has stopped, {time}.",
-                guest=title(guest),
-                kind=kind_word(t, guest.kind),
-                node=code(guest.node),
-                time=when(at),
+    def compose(self, posting: Posting, late: float | None) -> str:
+        """The text. It mentions for as long as there is something to do about it."""
+        mention = f"<@&{self._role_id}>" if self._mentions(posting) else ""
+        return message_text(self._t, posting, late, mention)
+
+    async def post(self, posting: Posting, content: str, nonce: str) -> int:
+        whom = discord.AllowedMentions.none()
+        if self._mentions(posting):
+            whom = discord.AllowedMentions(
+                everyone=False, users=False, roles=[discord.Object(self._role_id or 0)], replied_user=False
             )
-            return f"{ALARM} {text}"
-        case GuestBack(guest, seconds):
-            text = t(
-                "{guest} is running again on {node}. It was down for {time}.",
-                guest=title(guest),
-                node=code(guest.node),
-                time=duration(t, seconds),
+        async with _told(self._client):
+            message = await self._channel.send(
+                content,
+                view=self._view(posting),  # type: ignore[arg-type]  # None is what it takes for no buttons
+                nonce=nonce,
+                silent=posting.message.silent,
+                suppress_embeds=True,
+                allowed_mentions=whom,
             )
-            return f"{BACK} {text}"
-        case SourceDown(since, watched):
-            text = t.plural(
-                "Proxmox cannot be read since {time}. {n} guest is not being watched meanwhile.",
-                "Proxmox cannot be read since {time}. {n} guests are not being watched meanwhile.",
-                watched,
-                time=when(since, "t"),
+        return message.id
+
+    async def edit(self, posting: Posting, content: str) -> None:
+        message = self._channel.get_partial_message(posting.posted or 0)
+        async with _told(self._client):
+            await message.edit(
+                content=content, view=self._view(posting), allowed_mentions=discord.AllowedMentions.none()
             )
-            return "\n".join((f"{WARNING} {text}", f"-# {sentence(t, trouble)}" if trouble else "")).strip()
-        case SourceBack(seconds):
-            text = t("Proxmox can be read again after {time}. Watching goes on.", time=duration(t, seconds))
-            return f"{BACK} {text}"
-        case ListUnsaved(reason):
-            text = t(
-                "The watch list cannot be saved ({reason}). Watching goes on, but a restart would forget what "
-                "happened since. Check the disk.",
-                reason=code(reason),
-            )
-            return f"{WARNING} {text}"
-        case OrderedStop():
-            return None
 
-
-class AlertSender:
-    """A queue into one channel. Nothing overtakes; what Discord refuses for good is logged and left out."""
-
-    def __init__(self, client: discord.Client, channel_id: int, clock: Clock) -> None:
-        self._client, self._channel_id, self._clock = client, channel_id, clock
-        self._waiting: asyncio.Queue[str] = asyncio.Queue()
-        self._ending = asyncio.Event()
-
-    def put(self, text: str) -> None:
-        self._waiting.put_nowait(text)
-
-    async def run(self) -> None:
-        """For ever."""
-        while True:
-            text = await self._waiting.get()
+    async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
+        """Where the history may not be read it cannot be told, so that the message comes twice rather than never."""
+        after = datetime.datetime.fromtimestamp(max(0.0, since - MARGIN_SECONDS), datetime.UTC)
+        me = self._client.user.id if self._client.user else 0
+        async with _told(self._client):
             try:
-                await self._deliver(text)
-            except Exception as error:  # noqa: BLE001 - one alert that cannot be sent must not end all others
-                incident_of(error)
-            finally:
-                self._waiting.task_done()
+                async for message in self._channel.history(limit=SEARCHED, after=after, oldest_first=False):
+                    mine = message.author.id == me and message.content == content
+                    if mine and message.id not in known:
+                        return message.id
+            except discord.Forbidden:
+                return None
+        return None
 
-    async def drain(self) -> None:
-        """Until nothing waits any more; the bot ends, so no pause between two tries is long any more."""
-        self._ending.set()
-        await self._waiting.join()
-
-    async def _deliver(self, text: str) -> None:
-        """Tried again after 1, 2, 4 … 60 s while Discord is in trouble. One nonce, so that Discord, having
-        taken a message whose answer got lost, does not show it twice."""
-        delay, nonce = 1.0, secrets.randbits(62)
-        channel = self._client.get_partial_messageable(self._channel_id)
-        while True:
-            try:
-                await channel.send(
-                    text, nonce=nonce, suppress_embeds=True, allowed_mentions=discord.AllowedMentions.none()
-                )
-            except discord.HTTPException as error:
-                if error.status < 500 and error.status != 429:
-                    _log.error("the alert channel %d refuses: %s", self._channel_id, error.text)
-                    return
-                _log.warning("an alert could not be sent, next try in %.0f s: %r", delay, error)
-            except Trouble as error:
-                _log.warning("an alert could not be sent, next try in %.0f s: %r", delay, error)
-            else:
-                return
-            await self._pause(delay)
-            delay = min(delay * 2, RETRY_LONGEST)
-
-    async def _pause(self, seconds: float) -> None:
-        """Between two tries; cut short when the bot ends."""
-        if self._ending.is_set():
-            await self._clock.sleep(min(seconds, ENDING_PAUSE))
-            return
-        waits = {
-            asyncio.ensure_future(self._clock.sleep(seconds)),
-            asyncio.ensure_future(self._ending.wait()),
-        }
+    async def say(self, text: str) -> None:
+        """One line past the journal, which cannot be written: tried once, and it raises nothing."""
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+            async with _told(self._client):
+                await self._channel.send(
+                    text, suppress_embeds=True, allowed_mentions=discord.AllowedMentions.none()
+                )
+        except NotDelivered as error:
+            _log.warning("a word to the alert channel could not be sent: %s", error.reason)
+
+    @property
+    def _channel(self) -> discord.PartialMessageable:
+        return self._client.get_partial_messageable(self._channel_id)
+
+    def _mentions(self, posting: Posting) -> bool:
+        """What was over before it could be posted is worth no ping."""
+        over = any(not incident.open and bool(incident.seconds) for incident in posting.incidents)
+        return self._role_id is not None and posting.message.mention and not over
+
+    def _view(self, posting: Posting) -> ui.View | None:
+        """The buttons of the one incident that a message is about."""
+        message = posting.message
+        if len(posting.incidents) != 1 or message.post is Post.RECOVERY:
+            return None
+        buttons = alert_buttons(self._t, posting.incidents[0], edited=message.post is Post.OPENING)
+        if not buttons:
+            return None
+        view = ui.View(timeout=None)
+        for button in buttons:
+            view.add_item(button)
+        return view
+
+
+@contextlib.asynccontextmanager
+async def _told(client: discord.Client) -> AsyncIterator[None]:
+    """Discord's trouble as NotDelivered. Any other exception is somebody's mistake and stays what it is."""
+    if client.is_closed():
+        raise NotDelivered(Fate.PASSING, "the bot is ending", not_taken=True)
+    try:
+        async with asyncio.timeout(TRY_SECONDS):
+            yield
+    except discord.HTTPException as error:
+        raise NotDelivered(_fate(error), _reason(error), not_taken=error.status < 500) from error
+    except aiohttp.ClientConnectorError as error:
+        raise NotDelivered(Fate.PASSING, "no connection to Discord", not_taken=True) from error
+    except Trouble as error:
+        raise NotDelivered(Fate.PASSING, f"connection lost ({type(error).__name__})") from error
+
+
+def _fate(error: discord.HTTPException) -> Fate:
+    """What is not known to be the message's own fault is tried again: no alert is lost by a guess."""
+    if error.status >= 500 or error.status in (408, 429):
+        return Fate.PASSING
+    if error.code == _UNKNOWN_MESSAGE:
+        return Fate.GONE
+    return Fate.REJECTED if error.status == 400 else Fate.REFUSED
+
+
+def _reason(error: discord.HTTPException) -> str:
+    """Discord's own words; a proxy's page is not one."""
+    text = "" if "<" in error.text else plain(error.text, 120)
+    return f"{error.status} {text}".strip()

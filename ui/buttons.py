@@ -1,11 +1,13 @@
 """The buttons that outlive a restart. Their custom_id says which guest and what; nothing else in it is trusted.
 
 `g1:start:101:5d0ab3f2` acts on a guest (the last part is Guest.mark, so that a stale button does not reach another
-guest that got its VMID), `g1:refresh:101` reads it again, `p1:…` turns a page, `q1:…` answers a question.
+guest that got its VMID), `g1:refresh:101` reads it again, `a1:ack:17` answers an alert by its incident (`:r` at the
+end: in a message that is not edited), `p1:…` turns a page, `q1:…` answers a question.
 What a press does is in presses.py, which reaches here through the Services: this module only makes buttons.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any, Self
 
 import discord
@@ -13,6 +15,8 @@ from discord import ui
 
 from core.actions import Verb
 from core.guest import Guest
+from core.watch.model import Incident, Topic, What
+from ui.render import duration
 from ui.sentences import verb_noun
 from ui.services import Interaction, services_of
 from ui.text import Text
@@ -25,6 +29,14 @@ PAGE = re.compile(
     r"p1:(?P<what>list|watch):(?P<move>first|prev|next|last):(?P<page>[0-9]{1,5})"
     r":(?P<status>(?:running|stopped|other|template)?):(?P<kind>(?:qemu|lxc)?):(?P<node>[A-Za-z0-9-]{0,63})"
 )
+HISTORY = re.compile(
+    r"p1:history:(?P<move>first|prev|next|last):(?P<page>[0-9]{1,5}):(?P<vmid>(?:[1-9][0-9]{2,8})?)"
+)
+ALERT = re.compile(
+    r"a1:(?P<what>start|details|ack|mute1|mute8):(?P<incident>[1-9][0-9]{0,15})(?P<unedited>:r)?"
+)
+MUTES = {"mute1": 3600, "mute8": 8 * 3600}
+"""Seconds of an alert's two buttons."""
 FORM = re.compile(r"f1:(?P<nonce>[0-9a-f]{16})")
 QUESTION = re.compile(r"q1:(?P<answer>yes|no):(?P<nonce>[0-9a-f]{16})")
 
@@ -63,7 +75,43 @@ def refresh_button(t: Text, vmid: int, *, disabled: bool = False) -> Lasting:
     return Lasting(ui.Button(label=t("Refresh"), custom_id=f"g1:refresh:{vmid}", disabled=disabled))
 
 
-def page_buttons(what: str, page: int, pages: int, filters: tuple[str, str, str]) -> list[Lasting]:
+def alert_buttons(t: Text, incident: Incident, *, edited: bool = True) -> list[Lasting]:
+    """What can be done about it now. `edited`: the message is kept up to date, so that it shows the answer."""
+    tail = f"{incident.id}" if edited else f"{incident.id}:r"
+    guest = guest_of(incident)
+    offers: list[tuple[str, str, discord.ButtonStyle]] = []
+    if can_start(incident):
+        offers.append(("start", verb_noun(t, Verb.START), discord.ButtonStyle.success))
+    if guest is not None:
+        offers.append(("details", t("Details"), discord.ButtonStyle.secondary))
+    if incident.open and incident.acked is None:
+        offers.append(("ack", t("Acknowledge"), discord.ButtonStyle.primary))
+    if incident.open:
+        offers += [
+            (what, t("Mute {time}", time=duration(t, seconds)), discord.ButtonStyle.secondary)
+            for what, seconds in MUTES.items()
+        ]
+    return [
+        Lasting(ui.Button(style=style, label=label, custom_id=f"a1:{what}:{tail}"))
+        for what, label, style in offers
+    ]
+
+
+def guest_of(incident: Incident) -> int | None:
+    """The VMID of the one guest it is about, where there is one to look at."""
+    if incident.topic in (Topic.GROUP, Topic.NODE):
+        return None
+    if incident.topic is Topic.BACKUP:
+        return incident.backups[0].vmid if len(incident.backups) == 1 else None
+    here = [fact for fact in incident.guests if fact.what is not What.MISSING]
+    return here[0].vmid if len(here) == 1 else None
+
+
+def can_start(incident: Incident) -> bool:
+    return incident.open and incident.topic is Topic.GUEST and incident.guests[0].what is What.STOPPED
+
+
+def page_buttons(what: str, page: int, pages: int, filters: Sequence[str]) -> list[Lasting]:
     """First, previous, next, last; none where there is one page only. `page` counts from 0."""
     if pages <= 1:
         return []

@@ -6,7 +6,8 @@ discord.py runs CommandTree.interaction_check for commands and autocomplete only
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 
 import discord
 from discord import app_commands, ui
@@ -15,9 +16,9 @@ from core.access import Actor, Operation, Place, decide
 from core.audit import AuditRecord
 from core.errors import BotError, Refused
 from ui.cards import notice
-from ui.reply import Trouble, incident_of
 from ui.sentences import sentence, unexpected
 from ui.services import Interaction, Services, services_of
+from ui.trouble import Trouble, incident_of
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +26,8 @@ _log = logging.getLogger(__name__)
 def actor_of(interaction: Interaction) -> Actor:
     """The person and the place, as this interaction tells them; nothing cached about the person, no custom_id."""
     user = interaction.user
-    return Actor(user.id, user.display_name, Place(interaction.guild_id, _category_of(interaction)))
+    place = Place(interaction.guild_id, _category_of(interaction), interaction.channel_id)
+    return Actor(user.id, user.display_name, place)
 
 
 def _category_of(interaction: Interaction) -> int | None:
@@ -51,6 +53,30 @@ def refusal_of(
         word = operation.value if operation else _word_of(interaction)
         services.audit.record(AuditRecord("refused", actor, word, 0, outcome=str(refusal)))
     return refusal
+
+
+@dataclass(slots=True)
+class Asked:
+    """What a record is about, as far as it is known by its end."""
+
+    vmid: int = 0
+    detail: str = ""
+
+
+@contextlib.contextmanager
+def recorded(
+    interaction: Interaction, operation: Operation, vmid: int = 0, detail: str = ""
+) -> Iterator[Asked]:
+    """Around what a person changes about the watch: who asked for what, and what came of it."""
+    audit, actor, asked = services_of(interaction).audit, actor_of(interaction), Asked(vmid, detail)
+    step, outcome = "ended", "OK"
+    try:
+        yield asked
+    except BotError as error:
+        step, outcome = "refused", str(error)
+        raise
+    finally:
+        audit.record(AuditRecord(step, actor, operation.value, asked.vmid, asked.detail, outcome=outcome))
 
 
 def _word_of(interaction: Interaction) -> str:

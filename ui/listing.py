@@ -1,4 +1,4 @@
-"""Lists in pages: the guests of the cluster, the watch list, a guest's snapshots."""
+"""Lists in pages: the guests of the cluster, a guest's snapshots. The watch's are in watching.py."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from discord import ui
 
 from core.guest import Cluster, Guest, Kind, Snapshot, State
-from core.watching import Watch
 from ui.buttons import page_buttons
 from ui.cards import card
 from ui.render import (
@@ -27,7 +26,6 @@ from ui.render import (
     used_of,
     when,
 )
-from ui.sentences import sentence
 from ui.text import Text
 
 ROWS = 10
@@ -72,14 +70,14 @@ def status_word(t: Text, status: str) -> str:
 def guest_list(t: Text, cluster: Cluster, filters: Filters, page: int, now: float) -> ui.LayoutView:
     """Page `page` (from 0; beyond the last is the last) of all guests that the filters admit, sorted by VMID."""
     guests = [guest for guest in cluster.guests if filters.admits(guest)]
-    page, pages = _page(page, len(guests))
+    page, pages = page_of(page, len(guests))
     rows = [_guest_row(t, guest) for guest in guests[page * ROWS : page * ROWS + ROWS]]
     if not rows:
         rows = [t("No guest matches.") if cluster.guests else _none_at_all(t)]
     head = f"### {_totals(t, guests)}{_narrowed(t, filters)}"
     colour = Colour.BUSY if cluster.guests else Colour.WARN
     buttons = page_buttons("list", page, pages, filters.parts)
-    return card(head, "\n".join(rows), _foot(t, page, pages, now), colour=colour, buttons=buttons)
+    return card(head, "\n".join(rows), foot(t, page, pages, now), colour=colour, buttons=buttons)
 
 
 def _none_at_all(t: Text) -> str:
@@ -119,31 +117,6 @@ def _guest_row(t: Text, guest: Guest) -> str:
     if guest.lock:
         parts.append(f"🔒 {code(guest.lock, 20)}")
     return f"{head}\n-# {' · '.join(parts)}"
-
-
-def watch_list(t: Text, watch: Watch, cluster: Cluster | None, page: int, now: float) -> ui.LayoutView:
-    """The watch list with each guest's state and since when; `cluster` is the last read, for the names."""
-    watched = watch.state.guests
-    page, pages = _page(page, len(watched))
-    rows = []
-    for entry in watched[page * ROWS : page * ROWS + ROWS]:
-        guest = cluster.find(entry.vmid) if cluster else None
-        name = title(guest) if guest else f"**{entry.vmid}**"
-        state = guest.state if guest else State.UNKNOWN
-        began = entry.since if entry.state is state else None
-        if began is None and state is State.RUNNING and guest and guest.uptime:
-            began = now - guest.uptime
-        since = t("since {time}", time=when(began)) if began else ""
-        word = t("not found") if cluster and not guest else state_word(t, state)
-        sign = STATE_EMOJI[state]
-        rows.append(f"{sign} {name}\n-# {' · '.join(part for part in (word, since) if part)}")
-    if not rows:
-        rows = [t("Nothing is watched yet. `/monitor add` puts a guest on the list.")]
-    head = f"### {t.plural('Watching {n} guest', 'Watching {n} guests', len(watched))}"
-    trouble = f"{WARNING} {sentence(t, watch.trouble)}" if watch.trouble else ""
-    buttons = page_buttons("watch", page, pages, ("", "", ""))
-    colour = Colour.WARN if watch.trouble else Colour.BUSY
-    return card(head, trouble, "\n".join(rows), _foot(t, page, pages, now), colour=colour, buttons=buttons)
 
 
 def snapshot_list(t: Text, guest: Guest, snapshots: Sequence[Snapshot]) -> ui.LayoutView:
@@ -193,12 +166,12 @@ def _snapshot_row(t: Text, snapshot: Snapshot, depth: int) -> str:
     return f"{branch}📸 {' · '.join(parts)}"
 
 
-def _page(page: int, count: int) -> tuple[int, int]:
+def page_of(page: int, count: int) -> tuple[int, int]:
     """The page within bounds, and how many there are (at least one)."""
     pages = max(1, -(-count // ROWS))
     return max(0, min(page, pages - 1)), pages
 
 
-def _foot(t: Text, page: int, pages: int, now: float) -> str:
+def foot(t: Text, page: int, pages: int, now: float) -> str:
     parts = [f"{page + 1}/{pages}"] if pages > 1 else []
     return f"-# {' · '.join([*parts, t('updated {time}', time=when(now))])}"

@@ -1,5 +1,7 @@
 """The info panel of one guest: what it is, how it does, and the buttons that fit its state."""
 
+from collections.abc import Sequence
+
 from discord import ui
 
 from core.actions import Verb, can_act
@@ -28,22 +30,28 @@ from ui.render import (
 )
 from ui.text import Text
 
+POWER = (Verb.START, Verb.REBOOT, Verb.SHUTDOWN)
 
-def panel(t: Text, details: GuestDetails, now: float, note: str = "") -> ui.LayoutView:
+
+def panel(
+    t: Text, details: GuestDetails, now: float, note: str = "", verbs: Sequence[Verb] = POWER
+) -> ui.LayoutView:
     """The whole panel. `now` is Unix seconds; `note` is the outcome of a button that was just pressed."""
     guest = details.guest
     head = f"### {emoji_of(guest)} {title(guest)}\n{_headline(t, guest)}"
     body = "\n".join(f"**{name}** {value}" for name, value in _rows(t, details) if value)
     foot = f"-# {t('updated {time}', time=when(now))}"
     colour = Colour.QUIET if guest.template else colour_of(guest)
-    return card(head, body, note, foot, colour=colour, buttons=guest_buttons(t, guest))
+    return card(head, body, note, foot, colour=colour, buttons=guest_buttons(t, guest, verbs))
 
 
-def guest_buttons(t: Text, guest: Guest, *, disabled: bool = False) -> list[Item]:
+def guest_buttons(
+    t: Text, guest: Guest, verbs: Sequence[Verb] = POWER, *, disabled: bool = False
+) -> list[Item]:
     """Start, reboot and shutdown, each enabled by the guest's state, and refresh. A template has only that."""
-    verbs = () if guest.template else (Verb.START, Verb.REBOOT, Verb.SHUTDOWN)
     buttons: list[Item] = [
-        guest_button(t, verb, guest, disabled=disabled or not can_act(verb, guest)) for verb in verbs
+        guest_button(t, verb, guest, disabled=disabled or not can_act(verb, guest))
+        for verb in (() if guest.template else verbs)
     ]
     return [*buttons, refresh_button(t, guest.vmid, disabled=disabled)]
 

@@ -1,7 +1,10 @@
 """The options a person types: VMIDs, snapshot and node names, with completions from the last read."""
 
 import asyncio
+import contextlib
 import logging
+import re
+import unicodedata
 from collections.abc import Iterable
 
 import discord
@@ -9,10 +12,13 @@ from discord import app_commands
 from discord.app_commands import locale_str
 
 from core.actions import Verb, can_act
-from core.errors import BotError
+from core.durations import parse_duration
+from core.errors import BadDuration, BotError
 from core.guest import Cluster, Guest
-from ui.render import choice_label, plain, plain_label
+from core.watch.model import ALL, guest_subject, node_subject
+from ui.render import choice_label, duration, plain, plain_label
 from ui.services import Interaction, Services, services_of
+from ui.subjects import subject_label
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +69,7 @@ class GuestId(app_commands.Transformer):
     """A VMID. Only the number is taken; everything about it is checked by the action."""
 
     def __init__(self, verb: Verb | None = None, *, watched: bool | None = None) -> None:
+        """`watched`: True offers the watched guests only, False the others first."""
         self._verb, self._watched = verb, watched
 
     @property
@@ -78,17 +85,21 @@ class GuestId(app_commands.Transformer):
         services = services_of(interaction)
         cluster = await cluster_for_completion(services)
         guests = cluster.guests if cluster else ()
-        if self._watched is not None:
-            listed = {entry.vmid for entry in services.watch.state.guests}
-            guests = tuple(guest for guest in guests if (guest.vmid in listed) is self._watched)
+        listed = {entry.vmid for entry in services.watch.entries}
+        typed = str(value).strip()
+        if self._watched:
+            guests = tuple(guest for guest in guests if guest.vmid in listed)
+        found = best_guests(guests, typed, self._verb)
+        if self._watched is False:
+            others = best_guests((guest for guest in guests if guest.vmid not in listed), typed, self._verb)
+            found = [*others, *(guest for guest in found if guest.vmid in listed)]
+            found.sort(key=lambda guest: str(guest.vmid) != typed)
         t = services.texts.of_locale(str(interaction.locale))
-        found = best_guests(guests, str(value).strip(), self._verb)
         choices = [app_commands.Choice(name=choice_label(t, guest), value=guest.vmid) for guest in found]
         if self._watched and len(choices) < CHOICES_MOST:
-            known = {guest.vmid for guest in guests}
-            gone = sorted(listed - known)
+            gone = sorted(listed - {guest.vmid for guest in guests})
             choices += [
-                app_commands.Choice(name=str(vmid), value=vmid) for vmid in gone if str(value) in str(vmid)
+                app_commands.Choice(name=str(vmid), value=vmid) for vmid in gone if typed in str(vmid)
             ]
         return choices[:CHOICES_MOST]
 
@@ -125,3 +136,71 @@ async def node_names(interaction: Interaction, current: str) -> list[app_command
     names = [node.name for node in cluster.nodes] if cluster else []
     found = [name for name in names if current.casefold() in name.casefold()]
     return [app_commands.Choice(name=name, value=name) for name in found[:CHOICES_MOST]]
+
+
+# -- mutes
+
+
+async def mute_targets(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    """Everything, the guests (the watched ones first) and the nodes."""
+    services = services_of(interaction)
+    cluster = await cluster_for_completion(services)
+    listed = {entry.vmid for entry in services.watch.entries}
+    guests = cluster.guests if cluster else ()
+    first = [guest.vmid for guest in guests if guest.vmid in listed and not guest.template]
+    then = [guest.vmid for guest in guests if guest.vmid not in listed and not guest.template]
+    nodes = [node_subject(node.name) for node in cluster.nodes] if cluster else []
+    gone = sorted(listed - set(first))
+    subjects = [ALL, *map(guest_subject, (*first, *gone)), *nodes, *map(guest_subject, then)]
+    return _subject_choices(interaction, subjects, cluster, current)
+
+
+async def held_mutes(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    """What is muted just now."""
+    services = services_of(interaction)
+    cluster = await cluster_for_completion(services)
+    return _subject_choices(interaction, (mute.target for mute in services.watch.mutes()), cluster, current)
+
+
+def _subject_choices(
+    interaction: Interaction, subjects: Iterable[str], cluster: Cluster | None, typed: str
+) -> list[app_commands.Choice[str]]:
+    t = services_of(interaction).texts.of_locale(str(interaction.locale))
+    words = typed.casefold().split()
+    labels = ((subject, subject_label(t, subject, cluster)) for subject in subjects if len(subject) <= 100)
+    found = [
+        app_commands.Choice(name=label, value=subject)
+        for subject, label in labels
+        if all(word in f"{label} {subject}".casefold() for word in words)
+    ]
+    meant = typed.strip()
+    named = (
+        {guest_subject(guest.vmid) for guest in cluster.guests if guest.name == meant} if cluster else set()
+    )
+    exact = {meant, node_subject(meant), f"guest/{meant}", *named}
+    found.sort(key=lambda choice: choice.value not in exact)  # what Enter takes
+    return found[:CHOICES_MOST]
+
+
+OFFERED = ("30m", "1h", "2h", "4h", "8h", "1d", "7d")
+
+
+async def durations(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    """What was typed, where it is one (a bare number may become one), and those that are often wanted."""
+    t = services_of(interaction).texts.of_locale(str(interaction.locale))
+    typed = unicodedata.normalize("NFKC", current).strip()
+    wishes = [f"{typed}{unit}" for unit in ("m", "h", "d")] if re.fullmatch("[0-9]{1,5}", typed) else [typed]
+    found: dict[int, str] = {}
+    for text in wishes if typed else ():
+        with contextlib.suppress(BadDuration):
+            found[parse_duration(text)] = text
+    for text in OFFERED:
+        if typed.casefold() in text or typed.casefold() in duration(t, parse_duration(text)).casefold():
+            found.setdefault(parse_duration(text), text)
+    if not found:  # rather than nothing at all
+        found = {parse_duration(text): text for text in OFFERED}
+    return [
+        app_commands.Choice(name=duration(t, seconds), value=text)
+        for seconds, text in found.items()
+        if len(text) <= 100
+    ][:CHOICES_MOST]

@@ -8,15 +8,20 @@ from collections.abc import Awaitable, Callable
 
 from core.access import Operation
 from core.actions import Verb
-from core.errors import BotError, QuestionOver
+from core.errors import BotError, IncidentOver, QuestionOver
 from core.order import Order
-from ui.act import act_on_panel, show_panel
-from ui.buttons import GUEST, PAGE, QUESTION
-from ui.gate import actor_of, guarded, refusal_of
-from ui.listing import Filters, guest_list, watch_list
+from core.watch.model import Incident, Topic
+from ui.act import act, act_on_panel, show_panel
+from ui.buttons import ALERT, GUEST, HISTORY, MUTES, PAGE, QUESTION, guest_of
+from ui.cards import notice
+from ui.gate import actor_of, guarded, recorded, refusal_of, tell_privately
+from ui.listing import Filters, guest_list
+from ui.monitoring import show_history, show_watch_list
 from ui.question import pressed
+from ui.render import OK, Colour, when
 from ui.reply import Reply
 from ui.services import Interaction, services_of
+from ui.text import Text
 
 
 async def _guest(interaction: Interaction, match: re.Match[str]) -> None:
@@ -29,16 +34,75 @@ async def _guest(interaction: Interaction, match: re.Match[str]) -> None:
         await act_on_panel(services, reply, order)
 
 
+async def _alert(interaction: Interaction, match: re.Match[str]) -> None:
+    """An alert's button. The alert itself is edited by the delivery alone, once the watch has stored the answer."""
+    services, what = services_of(interaction), match["what"]
+    incident = services.journal.incident(int(match["incident"]))
+    if incident is None:
+        raise IncidentOver
+    if what == "details":
+        async with Reply(services, interaction, private=True, anew=True) as reply:
+            await show_panel(services, reply, _vmid_of(incident))
+    elif what == "start":
+        async with Reply(services, interaction, anew=True) as reply:
+            if incident.topic is not Topic.GUEST:
+                raise IncidentOver
+            fact = incident.guests[0]
+            order = Order(Verb.START, fact.vmid, actor_of(interaction), mark=fact.mark)
+            await act(services, reply, order)
+    else:
+        async with Reply(services, interaction) as reply:
+            await reply.accept()
+            text = _answered(interaction, incident, what, reply.reader)
+            if match["unedited"]:
+                await tell_privately(interaction, notice(f"{OK} {text}", Colour.GOOD))
+
+
+def _answered(interaction: Interaction, incident: Incident, what: str, t: Text) -> str:
+    """Store an acknowledgement or a mute; what there is to say of it."""
+    watch, by = services_of(interaction).watch, interaction.user.display_name
+    vmid = guest_of(incident) or 0
+    if what == "ack":
+        with recorded(interaction, Operation.ACKNOWLEDGE, vmid, incident.subject):
+            watch.acknowledge(incident.id, by)
+        return t("Acknowledged: no more reminders of this.")
+    seconds = MUTES[what]
+    with recorded(interaction, Operation.MONITOR_MUTE, vmid, f"{incident.subject} {seconds} s"):
+        until = watch.mute_incident(incident.id, seconds, by).muted_until
+    return t("Muted until {time}.", time=when(until or 0, "f"))
+
+
+def _vmid_of(incident: Incident) -> int:
+    """The one guest that a button is about; a forged one may ask for a guest where there are many or none."""
+    vmid = guest_of(incident)
+    if vmid is None:
+        raise IncidentOver
+    return vmid
+
+
+def _alert_operation(match: re.Match[str]) -> Operation | None:
+    return {
+        "start": Operation.START,
+        "details": Operation.INFO,
+        "ack": Operation.ACKNOWLEDGE,
+    }.get(match["what"], Operation.MONITOR_MUTE)
+
+
 async def _page(interaction: Interaction, match: re.Match[str]) -> None:
     services = services_of(interaction)
-    page, now = int(match["page"]), services.clock.now()
     async with Reply(services, interaction) as reply:
-        cluster = await services.reader.read()
         if match["what"] == "list":
+            cluster = await services.reader.read()
             filters = Filters(match["status"], match["kind"], match["node"])
-            await reply.show(guest_list(reply.t, cluster, filters, page, now))
+            await reply.show(guest_list(reply.t, cluster, filters, int(match["page"]), services.clock.now()))
         else:
-            await reply.show(watch_list(reply.t, services.watch, cluster, page, now))
+            await show_watch_list(services, reply, int(match["page"]))
+
+
+async def _history(interaction: Interaction, match: re.Match[str]) -> None:
+    services, vmid = services_of(interaction), match["vmid"]
+    async with Reply(services, interaction) as reply:
+        await show_history(services, reply, int(vmid) if vmid else None, int(match["page"]))
 
 
 async def _question(interaction: Interaction, match: re.Match[str]) -> None:
@@ -58,7 +122,9 @@ Asks = Callable[[re.Match[str]], Operation | None]
 
 _FAMILIES: tuple[tuple[re.Pattern[str], Asks, Does], ...] = (
     (GUEST, _guest_operation, _guest),
+    (ALERT, _alert_operation, _alert),
     (PAGE, _page_operation, _page),
+    (HISTORY, lambda match: Operation.MONITOR_HISTORY, _history),
     (QUESTION, lambda match: None, _question),  # which action it is stands in the question, not in the button
 )
 

@@ -23,9 +23,10 @@ from ui.cards import card
 from ui.gate import guarded, refusal_of
 from ui.plans import plan_text, title_of_form, yes_label
 from ui.render import Colour, plain
-from ui.reply import Reply, Trouble, incident_of
+from ui.reply import Reply
 from ui.services import Interaction, Services, services_of
 from ui.text import Text
+from ui.trouble import Trouble, incident_of
 
 SECONDS = 60.0
 FORM_NAME_MOST = 255

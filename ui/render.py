@@ -36,7 +36,7 @@ STATE_COLOUR = {
     State.STOPPED: Colour.QUIET,
     State.IO_ERROR: Colour.BAD,
 }
-OK, WARNING, FAILED, WORKING, ALARM, BACK = "✅", "⚠️", "❌", "⏳", "🔴", "🟢"
+OK, WARNING, FAILED, WORKING, ALARM, BACK, QUIET = "✅", "⚠️", "❌", "⏳", "🔴", "🟢", "⚪"
 
 NAME_MOST = 64
 MESSAGE_MOST = 4000
@@ -73,20 +73,20 @@ def code_block(lines: Iterable[str], most: int = 900) -> str:
     return "```\n" + "\n".join(kept) + "\n```" if kept else ""
 
 
-def fit(t: Text, lines: Iterable[str], most: int) -> str:
-    """As many lines as fit into `most` characters, and how many more there are."""
+def fit(t: Text, lines: Iterable[str], most: int, between: str = "\n") -> str:
+    """As many lines (or other things) as fit into `most` characters, and how many more there are."""
     everything = list(lines)
     kept: list[str] = []
     room = most - 40
     for line in everything:
-        if len(line) + 1 > room:
+        if len(line) + len(between) > room:
             break
         kept.append(line)
-        room -= len(line) + 1
+        room -= len(line) + len(between)
     left = len(everything) - len(kept)
     if left:
         kept.append(t.plural("… and {n} more", "… and {n} more", left))
-    return "\n".join(kept)
+    return between.join(kept)
 
 
 def kind_word(t: Text, kind: Kind) -> str:

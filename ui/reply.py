@@ -7,11 +7,9 @@ one private sentence; anything else an incident id. Discord's limits: 3 s to ack
 import asyncio
 import contextlib
 import logging
-import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 
-import aiohttp
 import discord
 from discord import ui
 
@@ -22,6 +20,7 @@ from ui.render import Colour
 from ui.sentences import sentence, unexpected
 from ui.services import Interaction, Services
 from ui.text import Text
+from ui.trouble import Trouble, incident_of, passing
 
 _log = logging.getLogger(__name__)
 
@@ -34,26 +33,21 @@ BEGIN_RETRIES = (0.3, 0.6, 0.9)
 ALREADY_ACKNOWLEDGED = 40060
 """Discord's error code for a second first answer."""
 
-Trouble = (discord.HTTPException, aiohttp.ClientError, OSError, asyncio.TimeoutError)
-"""What sending to Discord may raise. discord.py does not retry a 503 or a lost connection."""
-
-
-def incident_of(error: BaseException) -> str:
-    """Log an error nobody expected under a short id, which is all a person sees of it."""
-    incident = secrets.token_hex(4)
-    _log.error("incident %s", incident, exc_info=error)
-    return incident
-
 
 class Reply:
-    """`t` is the language of the answer: the reader's own when private, otherwise the channel's."""
+    """`t` is the language of the answer: the reader's own when private, otherwise the channel's.
 
-    def __init__(self, services: Services, interaction: Interaction, *, private: bool = False) -> None:
+    The answer to a press is its message edited, or with `anew` a new message.
+    """
+
+    def __init__(
+        self, services: Services, interaction: Interaction, *, private: bool = False, anew: bool = False
+    ) -> None:
         self._services, self._interaction, self._private = services, interaction, private
         self.reader = services.texts.of_locale(str(interaction.locale))
         self.t = self.reader if private else services.texts.public
-        self._in_place = interaction.message is not None
-        self._message_id = interaction.message.id if interaction.message else None
+        self._message_id = interaction.message.id if interaction.message and not anew else None
+        self._in_place = self._message_id is not None
         self._lock = asyncio.Lock()
         self._timer: asyncio.Task[None] | None = None
         self._began = services.clock.monotonic()
@@ -114,6 +108,11 @@ class Reply:
             self._take(error)
 
     @property
+    def interaction(self) -> Interaction:
+        """What is answered."""
+        return self._interaction
+
+    @property
     def working(self) -> bool:
         """Whether the message says that work goes on."""
         return self._working
@@ -134,22 +133,30 @@ class Reply:
 
         A press shows `working` in its message at once. `farewell` is shown if the bot ends from now on.
         """
+
+        async def show_working() -> None:
+            await self._put(working)
+            self._shown = self._working = True
+
+        await self._first(show_working if self._in_place else self._acknowledge)
+        self._farewell = farewell
+
+    async def accept(self) -> None:
+        """The same for a press that changes what somebody else then shows. Raises AnswerTooLate."""
+        await self._first(self._acknowledge)
+
+    async def _first(self, answer: Callable[[], Awaitable[None]]) -> None:
         async with self._lock:
             if self._over:
                 raise AnswerTooLate
             for delay in (*BEGIN_RETRIES, None):
                 try:
-                    if self._in_place:
-                        await self._put(working)
-                        self._shown = self._working = True
-                    else:
-                        await self._acknowledge()
-                    break
+                    await answer()
+                    return
                 except Trouble as error:
-                    if not _passing(error) or delay is None:
+                    if not passing(error) or delay is None:
                         raise AnswerTooLate from error
                     await self._services.clock.sleep(delay)
-        self._farewell = farewell
 
     # -- showing
 
@@ -169,7 +176,7 @@ class Reply:
                 await self._put(view)
                 break
             except Trouble as error:
-                if not _passing(error) or delay is None:
+                if not passing(error) or delay is None:
                     await self._show_in_channel(view, error)
                     break
                 await self._services.clock.sleep(delay)
@@ -254,7 +261,7 @@ class Reply:
                     await self._put_refusal(render)
                     return
                 except Trouble as error:
-                    if not _passing(error) or delay is None:
+                    if not passing(error) or delay is None:
                         _log.warning("a refusal could not be delivered: %r", error)
                         return
                     await self._services.clock.sleep(delay)
@@ -280,8 +287,3 @@ class Reply:
             self._told = True
         if thinking:
             await self._interaction.delete_original_response()
-
-
-def _passing(error: Exception) -> bool:
-    """Worth another try: the server's own trouble or a broken connection, not a refusal."""
-    return not isinstance(error, discord.HTTPException) or error.status >= 500 or error.status == 429

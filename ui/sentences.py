@@ -5,9 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 from core import errors as e
+from core import proxmox_errors as p
 from core.actions import Verb
 from core.guest import Kind, State
 from core.names import VMID_LEAST, VMID_MOST
+from core.watch.model import ALL
+from ui.proxmox_sentences import PROXMOX_SENTENCES, missing_privilege
 from ui.render import code, named, state_word, when
 from ui.text import Text
 
@@ -59,61 +62,6 @@ def _memory_not_saved(t: Text, error: e.MemoryNotSaved) -> str:
             "{guest} is a container, whose memory cannot be saved. Leave out `with_memory`.", guest=guest
         )
     return t("{guest} is not running, so there is no memory to save. Leave out `with_memory`.", guest=guest)
-
-
-def _missing_privilege(t: Text, error: e.MissingPrivilege) -> str:
-    if not error.path:
-        return t("Proxmox refused: the bot's API token lacks a privilege. Check its permissions.")
-    return t(
-        "Proxmox refused: the bot's API token lacks {privilege} on {path}. Give it to the user and the token.",
-        privilege=code(error.privilege or "?"),
-        path=code(error.path),
-    )
-
-
-def _certificate(t: Text, error: e.CertificateNotTrusted) -> str:
-    if error.fingerprint is None:
-        return t(
-            "The certificate of {host} is not trusted. Set PROXMOX_VERIFY_SSL or PROXMOX_FINGERPRINT.",
-            host=code(error.host),
-        )
-    return t(
-        "The certificate of {host} is not trusted. Compare this SHA-256 fingerprint with `pvenode cert info`, "
-        "then set it as PROXMOX_FINGERPRINT:\n{fingerprint}",
-        host=code(error.host),
-        fingerprint=code(error.fingerprint, 100),
-    )
-
-
-def _timed_out(t: Text, error: e.TimedOut) -> str:
-    if error.changing:
-        return t(
-            "{host} did not answer in time. The work may go on all the same: look with `/info` before trying again.",
-            host=code(error.host),
-        )
-    return t("{host} did not answer in time. Please try again in a moment.", host=code(error.host))
-
-
-def _node_unreachable(t: Text, error: e.NodeUnreachable) -> str:
-    if error.changing:
-        return t(
-            "Node {node} did not answer. The work may go on all the same: look with `/info` before trying again.",
-            node=code(error.node),
-        )
-    return t("Node {node} cannot be reached. Check that it is up and on the network.", node=code(error.node))
-
-
-def _bad_answer(t: Text, error: e.BadAnswer) -> str:
-    host = code(error.host)
-    if error.changing:
-        return t(
-            "The answer of {host} could not be read. The work may go on all the same: "
-            "look with `/info` before trying again.",
-            host=host,
-        )
-    return t(
-        "{host} does not answer like a Proxmox API. Check PROXMOX_HOST, and any proxy in between.", host=host
-    )
 
 
 def _busy(t: Text, error: e.GuestBusy) -> str:
@@ -226,43 +174,30 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
     e.CannotWatchTemplate: lambda t, x: t(
         "{guest} is a template, which never runs: there is nothing to watch.", guest=named(x.vmid, x.label)
     ),
-    e.Unreachable: lambda t, x: t(
-        "Proxmox ({host}) cannot be reached. Check the network and that the host is up.", host=code(x.host)
+    e.DiskUnknown: lambda t, x: t(
+        "{guest} is a VM: Proxmox does not know how full its disks are. Leave out `disk`.",
+        guest=named(x.vmid, x.label),
     ),
-    e.CertificateNotTrusted: _certificate,
-    e.TimedOut: _timed_out,
-    e.NodeUnreachable: _node_unreachable,
-    e.NoQuorum: lambda t, x: t(
-        "The cluster has no quorum, so nothing can be changed. Bring the other nodes back first."
+    e.BadDuration: lambda t, x: t(
+        "{value} is not a duration. Write it as in `30m`, `8h` or `2d`: 1 minute to 30 days.",
+        value=code(x.value),
     ),
-    e.TokenRefused: lambda t, x: t(
-        "Proxmox refused the bot's API token. Check PROXMOX_USER, PROXMOX_TOKEN_NAME and "
-        "PROXMOX_TOKEN_VALUE, and whether it has expired."
+    e.UnknownTarget: lambda t, x: t(
+        "{value} is neither a guest nor a node. Choose from the completions, or `all`.", value=code(x.value)
     ),
-    e.MissingPrivilege: _missing_privilege,
-    e.GuestMoved: lambda t, x: t(
-        "**{vmid}** is just moving to another node. Please try again in a moment.", vmid=x.vmid
+    e.NotMuted: lambda t, x: t(
+        "{value} is not muted. `/monitor status` shows what is.",
+        value=t("Everything") if x.value == ALL else code(x.value),
     ),
-    e.LockTimeout: lambda t, x: t(
-        "Other work holds the guest's configuration just now. Please try again in a moment."
-    ),
-    e.StorageFull: lambda t, x: t("The storage is full: {message}", message=code(x.message, 200)),
-    e.TargetNotShared: lambda t, x: t(
-        "The copy cannot go to another node, since its storage is local: {message}",
-        message=code(x.message, 200),
-    ),
-    e.LinkedCloneUnsupported: lambda t, x: t(
-        "The storage of this template does not allow copies: {message}", message=code(x.message, 200)
-    ),
-    e.TaskUnknown: lambda t, x: t("Proxmox no longer knows this task: {upid}", upid=code(x.upid, 100)),
-    e.Rejected: lambda t, x: t("Proxmox refused: {message}", message=code(x.message, 300)),
-    e.NothingVisible: lambda t, x: t(
-        "Proxmox suddenly shows no guest at all. The API token may have lost the privilege `VM.Audit`."
-    ),
-    e.BadAnswer: _bad_answer,
+    e.IncidentOver: lambda t, x: t("This is already over; there is nothing left to do here."),
     e.StoreFailed: lambda t, x: t(
         "The watch list could not be saved ({reason}), so nothing was changed.", reason=code(x.reason)
     ),
+    e.JournalFailed: lambda t, x: t(
+        "The journal could not be written ({reason}), so nothing was changed. Check the disk.",
+        reason=code(x.reason),
+    ),
+    **PROXMOX_SENTENCES,
 }
 
 
@@ -299,7 +234,7 @@ _PERMISSION = re.compile(r"Permission check failed \((?P<path>/[^,)]*)(?:,\s*(?P
 def hint(t: Text, verb: Verb, message: str) -> str | None:
     """What to do about a task's error, where that is known."""
     if match := _PERMISSION.search(message):
-        return _missing_privilege(t, e.MissingPrivilege(match["privileges"] or "", match["path"]))
+        return missing_privilege(t, p.MissingPrivilege(match["privileges"] or "", match["path"]))
     for pattern, say in _HINTS:
         if re.search(pattern, message):
             return say(t)

@@ -9,11 +9,13 @@ import discord
 from core.access import AccessRules
 from core.audit import Audit
 from core.clock import Clock
+from core.journal import Journal
 from core.operations import Operations
 from core.planning import Planner
 from core.proxmox import Proxmox
 from core.reading import ClusterReader, SnapshotReader
-from core.watching import Watch
+from core.watch.delivery import Delivery
+from core.watch.keeper import Watch
 from ui.text import Texts
 
 if TYPE_CHECKING:
@@ -21,6 +23,19 @@ if TYPE_CHECKING:
     from ui.reply import Reply
 
 Interaction = discord.Interaction[discord.Client]
+
+
+class Heartbeat(Protocol):
+    """A sign of life to whoever watches the watch. `wanted`: it is set up; `failing`: why the last one did not
+    arrive, None while they do."""
+
+    failing: str | None
+
+    @property
+    def wanted(self) -> bool: ...
+
+    async def beat(self) -> bool:
+        """One. Does not raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +47,11 @@ class Services:
     planner: Planner
     operations: Operations
     watch: Watch
+    journal: Journal
+    delivery: Delivery
+    heartbeat: Heartbeat
+    connected: Callable[[], bool]
+    """Whether Discord's gateway is there just now."""
     audit: Audit
     clock: Clock
     texts: Texts

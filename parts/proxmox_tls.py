@@ -18,7 +18,7 @@ from urllib3 import HTTPSConnectionPool
 from urllib3.connection import HTTPSConnection
 from urllib3.util.ssl_ import create_urllib3_context
 
-from core.errors import ProxmoxError, TimedOut, Unreachable
+from core.proxmox_errors import ProxmoxError, TimedOut, Unreachable
 
 
 class OpenSockets:

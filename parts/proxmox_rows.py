@@ -1,33 +1,26 @@
-"""What Proxmox says, in both directions of trouble: its rows made into dataclasses, its refusals into our errors.
+"""Proxmox' rows made into the dataclasses of core/: pure functions on plain data.
 
-Pure functions on plain data; sources are named beside what they decide.
+No row that it, or anything else, may send raises. Sources are named beside what they decide.
 """
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from core.errors import (
-    BotError,
-    ChangedMeanwhile,
-    GuestLocked,
-    GuestMoved,
-    GuestProtected,
-    LinkedCloneUnsupported,
-    LockTimeout,
-    MissingPrivilege,
-    NodeUnreachable,
-    NoQuorum,
-    Rejected,
-    StorageFull,
-    TargetNotShared,
-    TimedOut,
-    TokenRefused,
-    VmidTaken,
+from core.guest import (
+    Cluster,
+    Disk,
+    Guest,
+    GuestConfig,
+    Kind,
+    Node,
+    Snapshot,
+    State,
+    Storage,
+    TaskSummary,
 )
-from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, TaskSummary
 from core.proxmox import Pending
 
 ADDRESSES_MOST = 6
@@ -35,9 +28,6 @@ _QEMU_DISK = re.compile(r"(?:ide|sata|scsi|virtio|efidisk|tpmstate|unused)\d+")
 _LXC_DISK = re.compile(r"rootfs|(?:mp|unused)\d+")
 _DEFAULT_MEMORY_MB = 512
 """QEMU's and LXC's default where the configuration names none (QemuServer/Memory.pm, LXC/Config.pm)."""
-
-
-# -- rows
 
 
 def parse_cluster(rows: Iterable[Any], read_at: float) -> Cluster:
@@ -53,7 +43,17 @@ def parse_cluster(rows: Iterable[Any], read_at: float) -> Cluster:
         if row.get("type") in ("qemu", "lxc") and type(row.get("vmid")) is int:  # not a bool
             guest = _listed(row)
             guests.append(replace(guest, state=State.UNKNOWN) if guest.node in offline else guest)
-    return Cluster(tuple(sorted(guests, key=lambda guest: guest.vmid)), nodes, read_at)
+    stores = [
+        _storage(row, offline)
+        for row in known
+        if row.get("type") == "storage" and _text(row.get("storage")) and _text(row.get("node"))
+    ]
+    return Cluster(
+        tuple(sorted(guests, key=lambda guest: guest.vmid)),
+        nodes,
+        read_at,
+        tuple(sorted(stores, key=lambda storage: (storage.name, storage.node))),
+    )
 
 
 def _node(row: Mapping[str, Any]) -> Node:
@@ -64,6 +64,20 @@ def _node(row: Mapping[str, Any]) -> Node:
         cpus=_number(row.get("maxcpu")),
         memory=_whole(row.get("mem")),
         memory_total=_whole(row.get("maxmem")),
+    )
+
+
+def _storage(row: Mapping[str, Any], offline: Collection[str]) -> Storage:
+    """Without a broadcast its status is `unknown` and it has no figures (API2Tools.pm extract_storage_stats)."""
+    node, used, total = str(row["node"]), _whole(row.get("disk")), _whole(row.get("maxdisk")) or None
+    known = row.get("status") == "available" and used is not None and total is not None
+    return Storage(
+        name=str(row["storage"]),
+        node=node,
+        shared=_flag(row.get("shared")),
+        available=known and node not in offline,
+        used=used,
+        total=total,
     )
 
 
@@ -170,23 +184,27 @@ def parse_snapshots(rows: Iterable[Any]) -> tuple[Snapshot, ...]:
 
 
 def parse_tasks(rows: Iterable[Any]) -> tuple[TaskSummary, ...]:
-    tasks = []
-    for row in rows:
-        if not isinstance(row, dict):
-            continue
-        ended, status = _whole(row.get("endtime")), _text(row.get("status"))
-        if status == "RUNNING":
-            ended = status = None
-        task = TaskSummary(
-            upid=str(row.get("upid", "")),
-            type=str(row.get("type", "")),
-            user=_task_user(row),
-            started=_whole(row.get("starttime")) or 0,
-            ended=ended,
-            status=status,
-        )
-        tasks.append(task)
+    """Newest first. A running task has the status RUNNING in a node's list, and none in the cluster's."""
+    tasks = [_task(row) for row in rows if isinstance(row, dict)]
     return tuple(sorted(tasks, key=lambda task: task.started, reverse=True))
+
+
+def _task(row: Mapping[str, Any]) -> TaskSummary:
+    ended, status = _whole(row.get("endtime")), _text(row.get("status"))
+    if status == "RUNNING":
+        ended = status = None
+    elif ended is not None:
+        status = status or "unexpected status"  # UPID.pm read_status: its log breaks off
+    return TaskSummary(
+        upid=str(row.get("upid", "")),
+        type=str(row.get("type", "")),
+        user=_task_user(row),
+        started=_whole(row.get("starttime")) or 0,
+        ended=ended,
+        status=status,
+        node=_text(row.get("node")) or "",
+        id=_text(row.get("id")) or "",
+    )
 
 
 def _task_user(row: Mapping[str, Any]) -> str:
@@ -239,112 +257,3 @@ def _flag(value: object) -> bool:
 
 def _tags(value: object) -> tuple[str, ...]:
     return tuple(tag for tag in re.split(r"[;, ]", str(value or "")) if tag)
-
-
-# -- errors
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """What a call was about, so that its refusal can name it. `not_found` is the error for an unknown object."""
-
-    guest: Guest | None = None
-    not_found: BotError | None = None
-
-
-_Rule = tuple[re.Pattern[str], Callable[[re.Match[str], Refusal, str], BotError | None]]
-
-
-def _of_guest(make: Callable[[Guest], BotError]) -> Callable[[re.Match[str], Refusal, str], BotError | None]:
-    return lambda match, refusal, text: make(refusal.guest) if refusal.guest else None
-
-
-_RULES: tuple[_Rule, ...] = (
-    # AbstractConfig.pm load_config; HTTPServer.pm when the guest lives on another node
-    (
-        re.compile(r"[Cc]onfiguration file '.*' does not exist|unable to find configuration file"),
-        _of_guest(lambda guest: GuestMoved(guest.vmid, guest.node)),
-    ),
-    # AbstractConfig.pm check_lock
-    (
-        re.compile(r"(?:VM|CT) is locked \((?P<lock>[^)]*)\)"),
-        lambda match, refusal, text: (
-            GuestLocked(refusal.guest.vmid, refusal.guest.label, match["lock"]) if refusal.guest else None
-        ),
-    ),
-    (
-        re.compile(r"can't lock file .* got timeout"),
-        lambda match, refusal, text: LockTimeout(refusal.guest.vmid if refusal.guest else None),
-    ),
-    (re.compile(r"no quorum"), lambda match, refusal, text: NoQuorum()),
-    # AbstractConfig.pm check_protection
-    (
-        re.compile(r"protection mode enabled"),
-        _of_guest(lambda guest: GuestProtected(guest.vmid, guest.label)),
-    ),
-    # AbstractConfig.pm create_and_lock_config; Cluster.pm check_vmid_unused
-    (
-        re.compile(r"(?:VM|CT) (?P<vmid>\d+)\b.*already exists|create (?:VM|CT) (?P<id>\d+).*already exists"),
-        lambda match, refusal, text: VmidTaken(int(match["vmid"] or match["id"])),
-    ),
-    # Qemu.pm and LXC.pm clone_vm
-    (
-        re.compile(r"can't clone (?:VM|CT) to node|can't clone to non-shared storage"),
-        lambda match, refusal, text: TargetNotShared(text),
-    ),
-    (
-        re.compile(r"[Ll]inked clone.* not (?:supported|available)"),
-        lambda match, refusal, text: LinkedCloneUnsupported(text),
-    ),
-    (
-        re.compile(
-            r"[Nn]o space left|not enough (?:free )?(?:disk )?space|out of space|insufficient free space"
-            r"|free space in thin pool|is full|over ?quota|disk quota exceeded"
-        ),
-        lambda match, refusal, text: StorageFull(text),
-    ),
-    # The digest sent is no longer the file's: Qemu.pm update_vm_api (once "missmatch"), Tools.pm assert_if_modified
-    (
-        re.compile(r"checksum miss?match|detected modified configuration"),
-        _of_guest(lambda guest: ChangedMeanwhile(guest.vmid)),
-    ),
-)
-_PERMISSION = re.compile(r"\((?P<path>/[^,)]*)(?:,\s*(?P<privileges>[^)]+))?\)")
-
-
-def said_no(
-    status: int, reason: str, fields: object, refusal: Refusal, host: str, changing: bool
-) -> BotError:
-    """An HTTP refusal of Proxmox as one of our errors.
-
-    `reason` is Proxmox' message (it travels as the HTTP reason phrase), `fields` the errors of single parameters.
-    """
-    text = _words(reason, fields)
-    if status == 401:
-        return TokenRefused()
-    if status == 403:
-        match = _PERMISSION.search(text)
-        return (
-            MissingPrivilege(match["privileges"] or "", match["path"]) if match else MissingPrivilege("", "")
-        )
-    if status in (502, 504):  # a reverse proxy in front of pveproxy: what was sent may be under way
-        return TimedOut(host, changing)
-    if 595 <= status <= 599:
-        node = refusal.guest.node if refusal.guest else host
-        return NodeUnreachable(node, changing=changing and status != 595)
-    if refusal.not_found and status in (400, 404, 500) and "no such task" in text:
-        return refusal.not_found
-    for pattern, make in _RULES:
-        match = pattern.search(text)
-        found = make(match, refusal, text) if match else None
-        if found:
-            return found
-    return Rejected(status, text)
-
-
-def _words(reason: str, fields: object) -> str:
-    """On one line."""
-    parts = [reason]
-    if isinstance(fields, dict):
-        parts += [f"{key}: {value}" for key, value in fields.items() if isinstance(value, str)]
-    return " ".join(" ".join(parts).split())

@@ -1,0 +1,120 @@
+"""What must survive a crash, as a protocol; journal.py at the top keeps it in SQLite.
+
+Every call blocks for about a millisecond and is made on the event loop, so that nothing comes between a decision
+and its storing. Each is one transaction: it has happened whole or not at all, whenever the process dies.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from core.watch.model import Incident, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is written together. `records` by key, None removes the key; incidents replace those of their id.
+
+    Of a message that was posted already and speaks of a changed incident (Post.OPENING), a new edition is wanted.
+    """
+
+    records: Mapping[str, str | None] = field(default_factory=dict)
+    incidents: tuple[Incident, ...] = ()
+    messages: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """A message on its way. `incidents` are as they are now, in the order of the message.
+
+    `posted` is Discord's id of it, None until it is there; `wanted` and `shown` count its editions (0: the first).
+    `tried`: the content of a try of which it is not known whether Discord took it, "" where there is none;
+    `tried_at` (Unix seconds) when that was; `run`: which run of the process tried it (Journal.run).
+    """
+
+    message: Message
+    incidents: tuple[Incident, ...]
+    posted: int | None = None
+    wanted: int = 0
+    shown: int = 0
+    tried: str = ""
+    tried_at: float = 0.0
+    run: int = 0
+    attempts: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """`waiting` messages are not posted yet, the oldest since `oldest` (Unix seconds); `given_up` were never
+    taken. `error`: what Discord said last of one of them."""
+
+    waiting: int = 0
+    oldest: float | None = None
+    given_up: int = 0
+    error: str = ""
+
+
+class Journal(Protocol):
+    """Every method raises JournalFailed (core/errors.py) when the disk refuses; then nothing was changed."""
+
+    run: int
+    """Counts the starts of the bot on this journal."""
+    nonce_prefix: str
+    """Ten characters of this journal's own, so that its nonces are no other journal's."""
+
+    def records(self) -> dict[str, str]:
+        """All records by key."""
+
+    def open_incidents(self) -> tuple[Incident, ...]:
+        """Those not over, by id."""
+
+    def commit(self, batch: Batch) -> None:
+        """All of it, durably (synchronous=FULL), or nothing."""
+
+    # -- delivery
+
+    def to_post(self) -> tuple[Posting, ...]:
+        """The messages that are not posted and not given up, by id."""
+
+    def to_edit(self) -> tuple[Posting, ...]:
+        """The posted messages of which a newer edition is wanted, by id."""
+
+    def discord_ids(self) -> frozenset[int]:
+        """Discord's ids of all messages that are there."""
+
+    def posting(self, message_id: int) -> Posting | None:
+        """One message by its own id (not Discord's), whatever became of it."""
+
+    def trying(self, message_id: int, content: str, at: float, absorbs: int | None = None) -> None:
+        """Just before it is sent: from now on it may be there. Counts the attempts.
+
+        `absorbs`: another message that it says too, and which is therefore not sent (no failure).
+        """
+
+    def posted(self, message_id: int, discord_id: int, edition: int) -> None:
+        """Discord has it, in this edition (-1: in one that is older than any)."""
+
+    def edited(self, message_id: int, edition: int) -> None:
+        """Discord shows this edition."""
+
+    def refused(self, message_id: int, error: str, *, not_taken: bool) -> None:
+        """The try failed; `not_taken`: Discord surely does not have it."""
+
+    def give_up(self, message_id: int, error: str) -> None:
+        """It is not sent any more."""
+
+    # -- reading
+
+    def incident(self, incident_id: int) -> Incident | None: ...
+
+    def history(self, vmid: int | None, offset: int, limit: int) -> tuple[tuple[Incident, ...], int]:
+        """Incidents newest first (of one guest, also within groups and nodes; None: all), and how many there are."""
+
+    def counts(self, since: float) -> dict[int, int]:
+        """Incidents opened since then (Unix seconds) by VMID, NOTEs left out."""
+
+    def undelivered(self) -> Undelivered: ...
+
+    def prune(self, before: float) -> None:
+        """Forget what ended, and messages settled, before then (Unix seconds)."""

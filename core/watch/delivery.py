@@ -1,0 +1,250 @@
+"""From the journal to Discord: every message once, in order, however long Discord is away.
+
+A message is noted as tried before it is sent and as posted afterwards. A try whose answer got lost is repeated
+under the same nonce, by which Discord knows it for a few minutes ("Create Message": enforce_nonce); later the
+channel is searched for it first.
+"""
+
+import asyncio
+import contextlib
+import logging
+from enum import StrEnum
+from typing import Protocol
+
+from core.clock import Clock
+from core.errors import BotError, JournalFailed
+from core.journal import Journal, Posting
+from core.watch.model import Post
+
+_log = logging.getLogger(__name__)
+
+PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+LONG_PAUSE = 300.0
+"""Seconds between two tries: doubling to a minute, then five minutes."""
+GIVE_UP = 24 * 3600.0
+LATE = 60.0
+"""A message posted so many seconds after it was made says how late it is."""
+STALE_PAIR = 15 * 60.0
+"""An opening as old as this, over before it was posted, is one line with its recovery."""
+NONCE_SECONDS = 120.0
+"""How long a nonce is relied on: Discord knows it for "the past few minutes"."""
+CLOCK_MARGIN = 2 * 3600.0
+"""How far the bot's clock may have been off when a message was made that is searched for by Discord's."""
+
+
+class Fate(StrEnum):
+    """What a failed try means: PASSING trouble; the channel REFUSED us (403, 404); the message is REJECTED (400);
+    the message to be edited is GONE."""
+
+    PASSING = "passing"
+    REFUSED = "refused"
+    REJECTED = "rejected"
+    GONE = "gone"
+
+
+class NotDelivered(Exception):
+    """A failed try. `reason` is for people; `not_taken`: Discord surely does not have the message."""
+
+    def __init__(self, fate: Fate, reason: str, *, not_taken: bool = False) -> None:
+        super().__init__(fate, reason)
+        self.fate, self.reason, self.not_taken = fate, reason, not_taken
+
+
+class AlertChannel(Protocol):
+    """The channel that alerts go to. The three asynchronous calls raise NotDelivered and nothing else."""
+
+    def compose(self, posting: Posting, late: float | None) -> str:
+        """The message's text as it is now. `late`: seconds of delay to be told, None if it is in time."""
+
+    async def post(self, posting: Posting, content: str, nonce: str) -> int:
+        """Post it with its buttons; Discord's id of the message."""
+
+    async def edit(self, posting: Posting, content: str) -> None:
+        """Show this edition in the message that is there."""
+
+    async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
+        """The bot's own message of this content, not older than `since` (Unix seconds), if it is there and none of
+        the `known` ones."""
+
+
+class Delivery:
+    """Sends what the journal holds. When a message of this run was made is kept by the monotonic clock, so that
+    a jump of the wall clock makes none late."""
+
+    def __init__(self, journal: Journal, channel: AlertChannel, clock: Clock) -> None:
+        self._journal, self._channel, self._clock = journal, channel, clock
+        self._work, self._ending = asyncio.Event(), asyncio.Event()
+        self._made: dict[int, float] = {}
+        self._tried: dict[int, float] = {}
+        self._failures = 0
+        self.error = ""
+        """Why the last try failed; empty while messages get through."""
+        self.tries = 0
+
+    def wake(self) -> None:
+        """There is something to send, or Discord is back."""
+        self._failures = min(self._failures, len(PAUSES) - 1)
+        self._work.set()
+
+    def made(self, *message_ids: int) -> None:
+        """These messages have just been stored."""
+        now = self._clock.monotonic()
+        self._made |= dict.fromkeys(message_ids, now)
+        self.wake()
+
+    async def run(self) -> None:
+        """Until the bot ends. What nobody expected is logged and does not end it."""
+        while not self._ending.is_set():
+            self._work.clear()
+            pause = await self._attempt()
+            if not self._ending.is_set():
+                await (self._work.wait() if pause is None else self._pause(pause))
+
+    async def drain(self) -> None:
+        """The bot ends: try once more what waits. What does not get through is in the journal."""
+        self._ending.set()
+        self._work.set()
+        await self._attempt()
+
+    async def outcome(self, message_id: int, seconds: float) -> Posting | None:
+        """What became of a message within so many seconds: posted, or failed at least once."""
+        end = self._clock.monotonic() + seconds
+        while self._clock.monotonic() < end:
+            posting = self._journal.posting(message_id)
+            if posting is None or posting.posted is not None or posting.error:
+                return posting
+            await self._clock.sleep(0.2)
+        return self._journal.posting(message_id)
+
+    async def _attempt(self) -> float | None:
+        """Send all that can be sent; seconds until the next try, None when nothing is left."""
+        try:
+            await self._flush()
+        except NotDelivered as error:
+            self.error = error.reason
+            pause = LONG_PAUSE if error.fate is Fate.REFUSED else self._next_pause()
+            _log.warning("an alert could not be sent, next try in %.0f s: %s", pause, error.reason)
+            return pause
+        except JournalFailed as error:
+            self.error = str(error)
+            _log.error("the journal refuses, so no alert is sent: %s", error.reason)
+            return self._next_pause()
+        except Exception:  # noqa: BLE001 - one alert that cannot be sent must not end all others
+            _log.exception("an alert could not be sent")
+            return self._next_pause()
+        self._failures, self.error = 0, ""
+        return None
+
+    def _next_pause(self) -> float:
+        self._failures += 1
+        return PAUSES[self._failures - 1] if self._failures <= len(PAUSES) else LONG_PAUSE
+
+    async def _flush(self) -> None:
+        while waiting := self._journal.to_post():
+            await self._post(waiting[0], waiting)
+        while editions := self._journal.to_edit():
+            await self._edit(editions[0])
+
+    # -- posting
+
+    async def _post(self, posting: Posting, waiting: tuple[Posting, ...]) -> None:
+        message, age = posting.message, self._age(posting)
+        if age > GIVE_UP:
+            self._give_up(posting, posting.error or "too old")
+            return
+        content = self._channel.compose(posting, age if age > LATE else None)
+        self.tries += 1
+        again = bool(posting.tried)
+        try:
+            searched = self._must_search(posting)
+            since = message.created - CLOCK_MARGIN
+            there = None
+            if searched:
+                there = await self._channel.find(posting.tried, since, self._journal.discord_ids())
+            again = again and not searched
+            told = posting.tried if again else content  # one text until it is known what became of it
+            if there is None:
+                if not again:
+                    self._tried[message.id] = self._clock.monotonic()
+                absorbs = self._recovery_of(posting, waiting) if age > STALE_PAIR and not again else None
+                self._journal.trying(message.id, told, self._clock.now(), absorbs)
+                nonce = f"{self._journal.nonce_prefix}-{message.id}"
+                there = await self._channel.post(posting, told, nonce)
+            else:
+                told = posting.tried
+        except NotDelivered as error:
+            if error.fate is Fate.REJECTED:
+                self._give_up(posting, error.reason)
+                return
+            not_taken = error.not_taken and not again
+            if not_taken:
+                self._tried.pop(message.id, None)
+            self._journal.refused(message.id, error.reason, not_taken=not_taken)
+            raise
+        older = told != content and (again or message.post is Post.OPENING)
+        self._journal.posted(message.id, there, posting.wanted - 1 if older else posting.wanted)
+        self._made.pop(message.id, None)
+        self._tried.pop(message.id, None)
+
+    def _must_search(self, posting: Posting) -> bool:
+        """Whether a former try may have been taken, so long ago that the nonce does not tell any more."""
+        if not posting.tried:
+            return False
+        tried = self._tried.get(posting.message.id)
+        recently = tried is not None and self._clock.monotonic() - tried < NONCE_SECONDS
+        return not (recently and posting.run == self._journal.run)
+
+    def _recovery_of(self, posting: Posting, waiting: tuple[Posting, ...]) -> int | None:
+        """The waiting recovery that an opening, over by now, tells in its own line."""
+        if posting.message.post is not Post.OPENING:
+            return None
+        for other in waiting:
+            if other.message.post is Post.RECOVERY and other.message.incidents == posting.message.incidents:
+                return other.message.id
+        return None
+
+    def _age(self, posting: Posting) -> float:
+        made = self._made.get(posting.message.id)
+        if made is not None:
+            return self._clock.monotonic() - made
+        age = max(0.0, self._clock.now() - posting.message.created)
+        self._made[posting.message.id] = self._clock.monotonic() - age
+        return age
+
+    def _give_up(self, posting: Posting, reason: str) -> None:
+        _log.error("an alert is given up: %r: %s", posting.message, reason)
+        self._journal.give_up(posting.message.id, reason)
+
+    # -- editing
+
+    async def _edit(self, posting: Posting) -> None:
+        content = self._channel.compose(posting, _delay(posting))
+        try:
+            await self._channel.edit(posting, content)
+        except NotDelivered as error:
+            young = self._age(posting) <= GIVE_UP
+            if error.fate is Fate.PASSING or (error.fate is Fate.REFUSED and young):
+                raise
+            if error.fate is not Fate.GONE:
+                _log.warning("an alert cannot be edited: %s", error.reason)
+        self._journal.edited(posting.message.id, posting.wanted)
+
+    async def _pause(self, seconds: float) -> None:
+        """Between two tries; cut short when there is news or the bot ends."""
+        waits = [
+            asyncio.ensure_future(self._clock.sleep(seconds)),
+            asyncio.ensure_future(self._work.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+                with contextlib.suppress(asyncio.CancelledError, BotError):
+                    await wait
+
+
+def _delay(posting: Posting) -> float | None:
+    """How late a message was that is there, None if it was in time."""
+    late = posting.tried_at - posting.message.created
+    return late if late > LATE else None

@@ -1,0 +1,167 @@
+"""Thresholds: over the limit in three reads in a row, and over with it only five points lower."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from core.guest import Cluster, Guest, State, Storage
+from core.watch.model import (
+    GuestFact,
+    Incident,
+    Level,
+    Metric,
+    Topic,
+    Watched,
+    What,
+    guest_subject,
+    storage_subject,
+)
+from core.watch.state import GaugeState
+from core.watch.work import Work
+
+READS = 3
+_BETWEEN = (State.UNKNOWN, State.PRELAUNCH)
+MARGIN = 5
+"""Points of percent between the limit and where it is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """What is measured in this look. `percent` None: not known just now; `limit` None: nobody wants to know.
+
+    `idle`: there is nothing to measure (the guest does not run), which ends what was told.
+    """
+
+    key: str
+    percent: float | None
+    limit: int | None
+    begin: Callable[[Work, float, int], Incident]
+    idle: bool = False
+
+
+def judge_gauges(work: Work, cluster: Cluster) -> None:
+    gauges = [gauge for entry in work.entries for gauge in _of_guest(work, entry, cluster.find(entry.vmid))]
+    gauges += _of_storages(work, cluster)
+    for gauge in gauges:
+        _judge(work, gauge)
+    for key in work.gauges.keys() - {gauge.key for gauge in gauges}:
+        drop(work, key)
+
+
+def _judge(work: Work, gauge: Gauge) -> None:
+    if gauge.limit is None or gauge.idle:
+        drop(work, gauge.key)
+        return
+    if gauge.percent is None:
+        return
+    old = work.gauges.get(gauge.key, GaugeState())
+    incident = work.open.get(old.incident or 0)
+    beyond = gauge.percent >= gauge.limit if incident is None else gauge.percent <= gauge.limit - MARGIN
+    streak = old.streak + 1 if beyond else 0
+    if streak < READS:
+        new = replace(old, streak=streak)
+    elif incident is None:
+        new = GaugeState(incident=gauge.begin(work, gauge.percent, gauge.limit).id)
+    else:
+        work.recover(work.end(replace(incident, percent=gauge.percent)))
+        new = GaugeState()
+    if new != GaugeState():
+        work.gauges[gauge.key] = new
+    else:
+        work.gauges.pop(gauge.key, None)
+
+
+def drop(work: Work, key: str) -> None:
+    """Measured no longer."""
+    old = work.gauges.pop(key, None)
+    incident = work.open.get(old.incident or 0) if old else None
+    if incident is not None:
+        work.end(incident, forgotten=True)
+
+
+def gauge_key(vmid: int, metric: Metric) -> str:
+    return f"{guest_subject(vmid)}/{metric.value}"
+
+
+def _of_guest(work: Work, entry: Watched, guest: Guest | None) -> list[Gauge]:
+    limits = [(metric, entry.limit(metric)) for metric in Metric]
+    seen = entry.vmid not in work.look.unsure and not (guest and _out_of_sight(work, guest))
+    measured = seen and guest is not None and guest.state is State.RUNNING
+    idle = seen and not measured and (guest is None or guest.template or guest.state not in _BETWEEN)
+    return [
+        Gauge(
+            gauge_key(entry.vmid, metric),
+            percent_of(guest, metric) if guest and measured else None,
+            limit,
+            _guest_incident(guest, metric) if guest else _never,
+            idle,
+        )
+        for metric, limit in limits
+        if limit is not None
+    ]
+
+
+def _out_of_sight(work: Work, guest: Guest) -> bool:
+    """Its node is offline: what is listed of it is old."""
+    return work.look.cluster is not None and not work.look.cluster.node_online(guest.node)
+
+
+def percent_of(guest: Guest, metric: Metric) -> float | None:
+    """How much of what it has a guest uses; None where Proxmox does not know."""
+    match metric:
+        case Metric.CPU:
+            return None if guest.cpu is None else guest.cpu * 100
+        case Metric.MEMORY:
+            return _share(guest.memory, guest.memory_total)
+        case Metric.DISK:
+            return _share(guest.disk, guest.disk_total)
+
+
+def _share(used: int | None, total: int | None) -> float | None:
+    return used / total * 100 if used is not None and total else None
+
+
+def _never(work: Work, percent: float, limit: int) -> Incident:
+    raise LookupError("a guest that is not there has no use")
+
+
+def _guest_incident(guest: Guest, metric: Metric) -> Callable[[Work, float, int], Incident]:
+    def begin(work: Work, percent: float, limit: int) -> Incident:
+        fact = GuestFact(guest.vmid, What.BACK, guest.kind, guest.node, guest.name)
+        return work.begin(
+            Topic.GAUGE,
+            guest_subject(guest.vmid),
+            Level.WARNING,
+            guests=(fact,),
+            metric=metric,
+            percent=percent,
+            limit=limit,
+        )
+
+    return begin
+
+
+def _of_storages(work: Work, cluster: Cluster) -> list[Gauge]:
+    """Every storage once; a shared one is listed by each node, and measured where it is available."""
+    gauges: dict[str, Gauge] = {}
+    for storage in cluster.storages:
+        subject = storage_subject(storage.name, None if storage.shared else storage.node)
+        percent = _share(storage.used, storage.total) if storage.available else None
+        if subject not in gauges or gauges[subject].percent is None:
+            limit = work.rules.storage_limit or None
+            gauges[subject] = Gauge(subject, percent, limit, _storage_incident(storage, subject))
+    return list(gauges.values())
+
+
+def _storage_incident(storage: Storage, subject: str) -> Callable[[Work, float, int], Incident]:
+    def begin(work: Work, percent: float, limit: int) -> Incident:
+        return work.begin(
+            Topic.STORAGE,
+            subject,
+            Level.WARNING,
+            storage=storage.name,
+            node="" if storage.shared else storage.node,
+            percent=percent,
+            limit=limit,
+        )
+
+    return begin

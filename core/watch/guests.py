@@ -1,0 +1,310 @@
+"""What became of a watched guest: down, back, restarted, or nothing worth a word.
+
+Of every change it is asked whether somebody wanted it, before it becomes an alarm.
+"""
+
+from dataclasses import replace
+
+from core.guest import Guest, State
+from core.watch.look import DOWN_STATES, ENDS, LOCKS, Doing, Done
+from core.watch.model import GuestFact, Level, Topic, Watched, What, guest_subject
+from core.watch.state import GuestState, Held, NodeState, Wait
+from core.watch.work import News, Work
+
+WORK_SECONDS = 1800.0
+"""The longest that a lock or a task excuses a stop."""
+RETURN_SECONDS = 300.0
+"""How long a guest may take to start after its node came back or HA moved it."""
+FLAP_CHANGES, FLAP_SECONDS = 5, 1800.0
+"""More changes than these in so many seconds, and the guest flaps."""
+LAG_SECONDS = 15
+"""The most that the cluster's list is behind `status/current` (pvestatd's round, pmxcfs' caching)."""
+CALM_SECONDS = 900.0
+"""Without a change for so long, it has stopped flapping."""
+
+
+def judge(work: Work, entry: Watched) -> None:
+    """One watched guest in this look."""
+    if entry.vmid in work.look.unsure or work.look.cluster is None:
+        return
+    old = work.guests.get(entry.vmid, GuestState(entry.vmid))
+    listed = work.look.cluster.find(entry.vmid)
+    if not _is_down(old) and (listed is None or _in_sight(work, listed)):
+        old = _calmed(work, old)  # what happens now is not part of its flapping any more
+    new = _judged(work, old, listed)
+    if listed is not None:
+        settled = listed.state is not State.UNKNOWN and not new.lost_node
+        node = listed.node if settled or not new.node else new.node
+        new = replace(new, kind=listed.kind, node=node, name=listed.name or new.name)
+        _note_uptime(work, new, listed)
+    work.guests[entry.vmid] = _calmed(work, new) if _is_down(new) and not new.lost_node else new
+
+
+def _judged(work: Work, old: GuestState, listed: Guest | None) -> GuestState:
+    if listed is None:
+        return old if old.missing or old.state is State.UNKNOWN else _gone(work, old)
+    if listed.template:
+        return work.settle(forget(work, old), listed)
+    if not _in_sight(work, listed):
+        return replace(old, lost_node=listed.node)
+    if work.look.cluster and not work.look.cluster.node_online(listed.node):
+        return old  # its node is only suspected yet
+    if listed.state in (State.UNKNOWN, State.PRELAUNCH):  # so a stopped VM looks, too, while vzdump reads it
+        return old
+    if old.missing:
+        return work.settle(_back(work, old, listed), listed)
+    if old.state is State.UNKNOWN:
+        return work.settle(old, listed)
+    if listed.state in DOWN_STATES:
+        return _stopped(work, old, listed) if old.state not in DOWN_STATES else replace(old, lost_node="")
+    if listed.state is State.RUNNING:
+        return _running(work, old, listed)
+    if old.state in DOWN_STATES:  # half-way up is not back
+        return old
+    return replace(old, state=listed.state, since=work.now.unix, lost_node="")
+
+
+# -- down
+
+
+def _gone(work: Work, old: GuestState) -> GuestState:
+    """No longer in the cluster."""
+    missing = replace(old, missing=True, wanted=False, held=None, lost_node="")
+    if old.vmid in work.ordered:
+        work.heeded.append(old.vmid)
+        return replace(leave(work, missing, What.MISSING), wanted=True)
+    newest = next(iter(work.recent_tasks(old)), None)
+    if newest and newest.doing is Doing.DESTROY:
+        work.news.append(News(_fact(work, old, What.MISSING, done=newest), wanted=True))
+        return replace(leave(work, missing, What.MISSING), wanted=True)
+    incident = work.open.get(old.incident or 0)
+    if incident is not None:  # it was down already
+        facts = (
+            replace(fact, what=What.MISSING) if fact.vmid == old.vmid else fact for fact in incident.guests
+        )
+        work.keep(replace(incident, guests=tuple(facts)))
+        return missing
+    return _change(work, missing, _fact(work, old, What.MISSING))
+
+
+def _stopped(work: Work, old: GuestState, listed: Guest) -> GuestState:
+    """An alarm unless it was ordered, follows from a node's return, was somebody's wish, or is part of some work."""
+    if old.vmid in work.ordered:
+        work.heeded.append(old.vmid)
+        return work.settle(old, listed, wanted=True)
+    if old.lost_node:
+        wait = Wait.NODE if listed.node == old.lost_node else Wait.HA
+        return replace(old, lost_node="", held=Held(wait, work.clock))
+    held = old.held
+    if held is not None and held.wait is not Wait.WORK:
+        if work.clock - held.since < RETURN_SECONDS:
+            return old
+        return _down(work, old, listed, after_node=True)
+    tasks = work.recent_tasks(old)
+    busy = _busy(listed, tasks)
+    if held is None and busy and not _wanted(tasks, listed):
+        return replace(old, held=Held(Wait.WORK, work.clock, busy))
+    newest = next(iter(tasks), None)
+    if newest and newest.doing in ENDS and not newest.works and (held is None or newest.seen > held.since):
+        work.news.append(News(_fact(work, old, _what(listed), listed, done=newest), wanted=True))
+        return work.settle(old, listed, wanted=True)
+    if held is not None and busy and work.clock - held.since < WORK_SECONDS:
+        return old
+    return _down(work, old, listed, task=held.what if held else "")
+
+
+def _busy(listed: Guest, tasks: list[Done]) -> str:
+    """The lock, or else the task, for which it may be stopped a while."""
+    if listed.lock in LOCKS:
+        return listed.lock or ""
+    return next((done.task.type for done in tasks if done.works), "")
+
+
+def _wanted(tasks: list[Done], listed: Guest) -> bool:
+    """Somebody stopped it after the work. During it, as under its lock, the stop is the work's own: vzdump in stop
+    mode shuts a VM down by a task of root@pam (VZDump/QemuServer.pm: stop_vm)."""
+    running = any(done.works and done.task.status is None for done in tasks)
+    return (
+        bool(tasks)
+        and not tasks[0].works
+        and tasks[0].doing in ENDS
+        and not running
+        and listed.lock not in LOCKS
+    )
+
+
+def _what(listed: Guest) -> What:
+    return What.IO_ERROR if listed.state is State.IO_ERROR else What.STOPPED
+
+
+def _down(
+    work: Work, old: GuestState, listed: Guest, *, task: str = "", after_node: bool = False
+) -> GuestState:
+    fact = _fact(work, old, _what(listed), listed, task=task, after_node=after_node)
+    return _change(work, work.settle(old, listed), fact)
+
+
+# -- up
+
+
+def _running(work: Work, old: GuestState, listed: Guest) -> GuestState:
+    moved = old.lost_node not in ("", listed.node) or (old.held is not None and old.held.wait is Wait.HA)
+    if old.state in DOWN_STATES:
+        return work.settle(_back(work, old, listed), listed)
+    if moved:
+        work.news.append(News(_fact(work, old, What.ELSEWHERE, listed), wanted=True))
+    elif not (old.lost_node or old.held) and _restarted(work, old, listed):
+        old = _restart(work, old, listed)
+    return work.settle(old, listed)
+
+
+def _back(work: Work, old: GuestState, listed: Guest) -> GuestState:
+    """It runs again. Nobody is told who was not told that it stopped."""
+    incident = work.open.get(old.incident or 0)
+    if incident is None:
+        return _change(work, old, None) if old.flapping and not old.wanted else old
+    ago = min(float(listed.uptime or 0), max(0.0, work.now.passed))
+    if incident.topic is Topic.GROUP or not incident.told:
+        after = _change(work, old, None)
+        return after if after.flapping else leave(work, after, What.BACK, ago=ago)
+    return replace(_change(work, old, _fact(work, old, What.BACK, listed), ago=ago), incident=None)
+
+
+def _restarted(work: Work, old: GuestState, listed: Guest) -> bool:
+    """Its uptime went back on the same node; a migration begins it anew."""
+    before = work.uptimes.get(old.vmid)
+    return (
+        before is not None
+        and listed.uptime is not None
+        and listed.node == old.node
+        and listed.uptime < before
+    )
+
+
+def _restart(work: Work, old: GuestState, listed: Guest) -> GuestState:
+    if old.vmid in work.ordered:
+        return old
+    tasks = work.recent_tasks(old)
+    if listed.lock in LOCKS or any(done.doing is Doing.WORK for done in tasks):
+        return old
+    if tasks:
+        work.news.append(News(_fact(work, old, What.RESTARTED, listed, done=tasks[0]), wanted=True))
+        return old
+    return _change(work, old, _fact(work, old, What.RESTARTED, listed))
+
+
+def _note_uptime(work: Work, guest: GuestState, listed: Guest) -> None:
+    """What was asked for by itself is newer than the list, which must not seem to go back afterwards."""
+    if guest.state is not State.RUNNING:
+        work.uptimes.pop(guest.vmid, None)
+    elif listed.state is State.RUNNING and listed.uptime is not None:
+        ahead = LAG_SECONDS if guest.vmid in work.look.confirmed else 0
+        work.uptimes[guest.vmid] = max(0, listed.uptime - ahead)
+
+
+# -- changes
+
+
+def _fact(
+    work: Work,
+    guest: GuestState,
+    what: What,
+    listed: Guest | None = None,
+    *,
+    done: Done | None = None,
+    task: str = "",
+    after_node: bool = False,
+) -> GuestFact:
+    return GuestFact(
+        guest.vmid,
+        what,
+        listed.kind if listed else guest.kind,
+        listed.node if listed else guest.node,
+        (listed.name if listed else None) or guest.name,
+        by=done.task.user if done else "",
+        task=done.task.type if done else task,
+        away=work.now.away,
+        after_node=after_node,
+    )
+
+
+def _change(work: Work, guest: GuestState, fact: GuestFact | None, *, ago: float = 0.0) -> GuestState:
+    """Count a change, and make news of it; but of a guest that flaps that alone is told."""
+    kept = [at for at in guest.changes if work.clock - at < FLAP_SECONDS]
+    guest = replace(guest, changes=(*kept, work.clock)[-FLAP_CHANGES - 1 :])
+    if guest.flapping:
+        return guest
+    if len(guest.changes) > FLAP_CHANGES:
+        guest = leave(work, guest, What.FLAPPING)
+        incident = work.begin(
+            Topic.FLAPPING,
+            guest_subject(guest.vmid),
+            Level.WARNING,
+            guests=(_fact(work, guest, What.FLAPPING),),
+        )
+        return replace(guest, flapping=incident.id)
+    if fact is not None:
+        work.news.append(News(fact, guest.incident if fact.what is What.BACK else None, ago))
+    return guest
+
+
+def leave(work: Work, guest: GuestState, what: What, *, ago: float = 0.0) -> GuestState:
+    """The guest is no longer down in its incident, but `what`. The last one out ends a group."""
+    incident = work.open.get(guest.incident or 0)
+    guest = replace(guest, incident=None)
+    if incident is None:
+        return guest
+    mine = (replace(fact, what=what) if fact.vmid == guest.vmid else fact for fact in incident.guests)
+    left = replace(incident, guests=tuple(mine))
+    if incident.topic is not Topic.GROUP:
+        work.end(left, ago=ago, forgotten=what is not What.BACK)
+    elif left.down:
+        work.keep(left)
+    else:
+        well = any(fact.what is What.BACK for fact in left.guests)
+        ended = work.end(left, ago=ago, forgotten=not well)
+        if well:
+            work.recover(ended)
+    return guest
+
+
+def forget(work: Work, guest: GuestState) -> GuestState:
+    """Nobody watches it any more, or it cannot be watched: what is open of it ends without a word."""
+    flapping = work.open.get(guest.flapping or 0)
+    if flapping is not None:
+        work.end(flapping, forgotten=True)
+    return replace(leave(work, guest, What.FORGOTTEN), flapping=None, changes=())
+
+
+def _calmed(work: Work, guest: GuestState) -> GuestState:
+    """The end of flapping: told once, as what it has come to."""
+    waits = bool(guest.changes) and work.clock - guest.changes[-1] < CALM_SECONDS
+    if guest.flapping is None or waits:
+        return guest
+    incident = work.open.get(guest.flapping)
+    guest = replace(guest, flapping=None, changes=())
+    if incident is not None:
+        ended = work.end(incident, guests=tuple(replace(f, what=_settled(guest)) for f in incident.guests))
+        if not _is_down(guest):
+            work.recover(ended)
+    if _is_down(guest):
+        work.news.append(News(_fact(work, guest, _settled(guest))))
+    return guest
+
+
+def _in_sight(work: Work, listed: Guest) -> bool:
+    """What is listed of it is new, and can be judged."""
+    return not listed.template and work.nodes.get(listed.node, NodeState(True)).online
+
+
+def _is_down(guest: GuestState) -> bool:
+    """As an alarm would have it."""
+    return (guest.missing or guest.state in DOWN_STATES) and not guest.wanted
+
+
+def _settled(guest: GuestState) -> What:
+    if guest.missing:
+        return What.MISSING
+    if guest.state is State.IO_ERROR:
+        return What.IO_ERROR
+    return What.STOPPED if guest.state is State.STOPPED else What.BACK

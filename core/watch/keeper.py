@@ -1,0 +1,304 @@
+"""The watch at work: the list a person edits, and what follows from each look, stored before it counts."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from core.actions import ACTIONS, Verb
+from core.clock import Clock
+from core.errors import (
+    AlreadyWatched,
+    BotError,
+    CannotWatchTemplate,
+    DiskUnknown,
+    IncidentOver,
+    JournalFailed,
+    NotMuted,
+    NotWatched,
+    StoreFailed,
+)
+from core.expected import ExpectedStops
+from core.guest import Guest, Kind, State
+from core.journal import Batch, Journal
+from core.names import checked_threshold, checked_vmid
+from core.order import Report
+from core.proxmox import Proxmox
+from core.reading import ClusterReader
+from core.watch.gauges import drop, gauge_key
+from core.watch.guests import forget
+from core.watch.looking import Looking
+from core.watch.model import Incident, Metric, Mute, Post, Watched
+from core.watch.records import ORDERED, changes, records_of, state_from
+from core.watch.state import GuestState, Moment, Outcome, Rules, WatchState
+from core.watch.step import step
+from core.watch.telling import tell_all
+from core.watch.work import Work, subjects_of
+
+KEPT_SECONDS = 90 * 86400.0
+PRUNE_EVERY = 86400.0
+"""How long incidents that are over stay in the journal, and how often the older ones are taken out."""
+
+_log = logging.getLogger(__name__)
+
+
+class WatchStore(Protocol):
+    """Where the list outlives the process."""
+
+    def save(self, guests: tuple[Watched, ...]) -> None:
+        """All or nothing. Raises StoreFailed, and the stored list is as it was."""
+
+
+class Watch:
+    """Holds the state. Whatever changes it is in the journal before it counts, messages included."""
+
+    def __init__(
+        self,
+        reader: ClusterReader,
+        proxmox: Proxmox,
+        clock: Clock,
+        expected: ExpectedStops,
+        store: WatchStore,
+        journal: Journal,
+        rules: Rules,
+        quiet: Callable[[float], bool],
+    ) -> None:
+        self._looking, self._clock, self._expected = Looking(reader, proxmox, clock), clock, expected
+        self._store, self._journal, self._rules, self._quiet = store, journal, rules, quiet
+        self.state = WatchState()
+        self.entries: tuple[Watched, ...] = ()
+        """The watch list, by VMID."""
+        self.trouble: BotError | None = None
+        """Why the last read says nothing, None while reads do."""
+        self.journal_trouble: JournalFailed | None = None
+        """Why the last look could not be stored; it is judged again by the next."""
+        self.last_read: float | None = None
+        """When Proxmox was last read well in this run, Unix seconds."""
+        self.on_messages: Callable[[tuple[int, ...]], None] = _nobody
+        """Told the ids of messages that have just been stored."""
+        self._stored: dict[str, object] = {}
+        self._stepped: float | None = None
+        self._pruned: float | None = None
+        self._away = True
+
+    def begin(self, entries: tuple[Watched, ...], states: Mapping[int, State]) -> None:
+        """Start from what was stored. `states`: what a list of the former form knew. Raises JournalFailed."""
+        records = self._journal.records()
+        self.state = state_from(records, self._journal.open_incidents())
+        self._stored = records_of(self.state)
+        new = {
+            vmid: GuestState(vmid, state) for vmid, state in states.items() if vmid not in self.state.guests
+        }
+        self.state = replace(self.state, guests={**self.state.guests, **new})
+        self.entries = tuple(sorted(entries, key=lambda entry: entry.vmid))
+        for vmid in self.state.guests.keys() - {entry.vmid for entry in self.entries}:
+            self._forget(vmid)  # the process died between the list and the journal
+        self._expected.begin(
+            {int(key.removeprefix(ORDERED)): by for key, by in records.items() if key.startswith(ORDERED)},
+            self._note_order,
+        )
+
+    def _note_order(self, vmid: int, by: str | None) -> None:
+        self._journal.commit(Batch(records={f"{ORDERED}{vmid}": by}))
+
+    # -- the list
+
+    def find(self, vmid: int) -> Watched | None:
+        return next((entry for entry in self.entries if entry.vmid == vmid), None)
+
+    def add(
+        self, guest: Guest, cpu: int | None = None, memory: int | None = None, disk: int | None = None
+    ) -> bool:
+        """Watch a guest from now on: True; or change the thresholds given of one that is watched: False.
+
+        Raises AlreadyWatched (where none is given), CannotWatchTemplate, DiskUnknown, BadAmount, StoreFailed.
+        """
+        given = {"cpu": cpu, "memory": memory, "disk": disk}
+        limits = {name: checked_threshold(name, value) for name, value in given.items() if value is not None}
+        if guest.template:
+            raise CannotWatchTemplate(guest.vmid, guest.label)
+        if disk is not None and guest.kind is not Kind.LXC:
+            raise DiskUnknown(guest.vmid, guest.label)
+        old = self.find(guest.vmid)
+        if old is not None and not limits:
+            raise AlreadyWatched(guest.vmid, guest.label)
+        entry = replace(old or Watched(guest.vmid), **limits)
+        self._keep((*(each for each in self.entries if each.vmid != guest.vmid), entry))
+        return old is None
+
+    def remove(self, vmid: int) -> None:
+        """Watch it no longer; what is open of it ends. Raises BadVmid, NotWatched, StoreFailed, JournalFailed."""
+        if self.find(checked_vmid(vmid)) is None:
+            raise NotWatched(vmid)
+        self._keep(tuple(entry for entry in self.entries if entry.vmid != vmid))
+        self._forget(vmid)
+
+    def _keep(self, entries: tuple[Watched, ...]) -> None:
+        entries = tuple(sorted(entries, key=lambda entry: entry.vmid))
+        self._store.save(entries)
+        self.entries = entries
+
+    def _forget(self, vmid: int) -> None:
+        work = self._work()
+        guest = work.guests.pop(vmid, None)
+        if guest is not None:
+            forget(work, guest)
+        for metric in Metric:
+            drop(work, gauge_key(vmid, metric))
+        work.uptimes.pop(vmid, None)
+        self._change(work)
+
+    def heed(self, report: Report) -> bool:
+        """What the bot itself did to a watched guest; whether it was taken off the list, since it is deleted."""
+        vmid, after, verb = report.plan.order.vmid, report.after, report.plan.order.verb
+        if self.find(vmid) is None or not report.good:
+            return False
+        try:
+            if verb is Verb.DELETE:
+                self.remove(vmid)
+                return True
+            known = self.state.guests.get(vmid)
+            if ACTIONS[verb].stops and after is not None and known is not None:
+                work = self._work()
+                work.uptimes.pop(vmid, None)  # it begins anew, by order
+                if after.state is State.STOPPED and known.state is not State.STOPPED:
+                    work.guests[vmid] = work.settle(known, after)
+                self._change(work)
+            if after is not None and after.state is State.STOPPED:
+                self._expected.seen(vmid)  # no look will: the next stop is an alarm again
+        except (StoreFailed, JournalFailed) as error:
+            _log.warning("what was done to %d could not be noted: %s", vmid, error)
+        return False
+
+    # -- answers to alerts
+
+    def acknowledge(self, incident_id: int, by: str) -> Incident:
+        """Say it no more. Raises IncidentOver, JournalFailed."""
+        work = self._work()
+        incident = work.keep(replace(_open(work, incident_id), acked_by=by, acked=work.now.unix))
+        self._change(work)
+        return incident
+
+    def mute(self, target: str, seconds: float, by: str) -> Mute:
+        """Tell nothing of a subject (core/watch/model.py) for so long. Raises JournalFailed."""
+        work = self._work()
+        mute = _muted(work, target, seconds, by)
+        self._change(work)
+        return mute
+
+    def mute_incident(self, incident_id: int, seconds: float, by: str) -> Incident:
+        """Mute what an alert speaks of. Raises IncidentOver, JournalFailed."""
+        work = self._work()
+        incident = _open(work, incident_id)
+        for target in sorted({targets[0] for targets in subjects_of(incident)}):
+            _muted(work, target, seconds, by)
+        self._change(work)
+        return work.open[incident_id]
+
+    def unmute(self, target: str) -> None:
+        """Tell of it again. Raises NotMuted, JournalFailed."""
+        work = self._work()
+        if work.mutes.pop(target, None) is None:
+            raise NotMuted(target)
+        self._change(work)
+
+    def mutes(self) -> tuple[Mute, ...]:
+        """Those that still hold, the first to end first."""
+        now = self._elapsed()
+        held = (mute for mute in self.state.mutes.values() if mute.elapsed > now)
+        return tuple(sorted(held, key=lambda mute: mute.elapsed))
+
+    def send_test(self) -> int:
+        """A message that says it is one; its id. Raises JournalFailed."""
+        work = self._work()
+        message = work.add(Post.TEST)
+        self._change(work, tells=False)
+        return message.id
+
+    def say(self, text: str) -> None:
+        """A word of the bot about itself. Raises JournalFailed."""
+        work = self._work()
+        work.add(Post.WORD, text=text)
+        self._change(work, tells=False)
+
+    # -- looking
+
+    async def poll(self) -> None:
+        """One look, one step. A read that fails is a step too; one that cannot be stored is not taken."""
+        look = await self._looking.look(self.state, self.entries, self._elapsed())
+        self.trouble = look.fault
+        if self.trouble is None:
+            self.last_read = self._clock.now()
+        unix, monotonic = self._clock.now(), self._clock.monotonic()
+        passed = self._elapsed() - self.state.pulse.elapsed
+        moment = Moment(unix, passed, self._stepped is None, self._away, self._quiet(unix))
+        outcome = step(self.state, self.entries, look, moment, self._rules, self._expected.current())
+        try:
+            self._commit(outcome)
+        except JournalFailed as error:
+            self.journal_trouble = error
+            return
+        self.journal_trouble, self._stepped = None, monotonic
+        self._away = self._away and not self.state.pulse.good
+        for vmid in outcome.heeded:
+            self._expected.seen(vmid)
+        self._prune(unix, monotonic)
+
+    def _prune(self, unix: float, monotonic: float) -> None:
+        if self._pruned is not None and monotonic - self._pruned < PRUNE_EVERY:
+            return
+        self._pruned = monotonic
+        try:
+            self._journal.prune(unix - KEPT_SECONDS)
+        except JournalFailed as error:
+            _log.warning("old incidents could not be taken out: %s", error.reason)
+
+    # -- storing
+
+    def _elapsed(self) -> float:
+        """Since the last step by the monotonic clock; from a former run by the wall clock, never backwards."""
+        pulse, now = self.state.pulse, self._clock.now()
+        if self._stepped is None:
+            return pulse.elapsed + max(0.0, now - (pulse.unix or now))
+        return pulse.elapsed + self._clock.monotonic() - self._stepped
+
+    def _work(self) -> Work:
+        """A change by a person, between two looks."""
+        passed = self._elapsed() - self.state.pulse.elapsed
+        unix = self._clock.now()
+        return Work(self.state, Moment(unix, passed, quiet=self._quiet(unix)), self._rules)
+
+    def _change(self, work: Work, *, tells: bool = True) -> None:
+        """Store a person's change. The clocks go on with the next look."""
+        if tells:
+            work.good = self.state.pulse.good
+            tell_all(work)
+        outcome = work.outcome()
+        pulse = replace(self.state.pulse, last_id=outcome.state.pulse.last_id)
+        self._commit(replace(outcome, state=replace(outcome.state, pulse=pulse)))
+
+    def _commit(self, outcome: Outcome) -> None:
+        after = records_of(outcome.state)
+        self._journal.commit(Batch(changes(self._stored, after), outcome.incidents, outcome.messages))
+        self.state, self._stored = outcome.state, after
+        for incident in outcome.incidents:
+            _log.info("%r", incident)
+        if outcome.messages or outcome.incidents:
+            self.on_messages(tuple(message.id for message in outcome.messages))
+
+
+def _nobody(message_ids: tuple[int, ...]) -> None:
+    """Before bot.py has said who sends them."""
+
+
+def _open(work: Work, incident_id: int) -> Incident:
+    incident = work.open.get(incident_id)
+    if incident is None:
+        raise IncidentOver
+    return incident
+
+
+def _muted(work: Work, target: str, seconds: float, by: str) -> Mute:
+    mute = Mute(target, work.elapsed + seconds, work.now.unix + seconds, by)
+    work.mutes[target] = mute
+    return mute

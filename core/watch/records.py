@@ -1,0 +1,87 @@
+"""The state of the watch as the journal's records, and back."""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from core.watch.codec import decode, encode
+from core.watch.model import Incident, Mute
+from core.watch.state import GaugeState, GuestState, NodeState, Pulse, SourceState, WatchState
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+ORDERED = "ordered/"
+"""What a person ordered to stop: not part of the state, kept by core/expected.py."""
+
+
+def records_of(state: WatchState) -> dict[str, object]:
+    """Every part that is written for itself, not encoded yet: most of them do not change between two looks."""
+    parts: dict[str, object] = {
+        "pulse": state.pulse,
+        "source": state.source,
+        "uptimes": state.uptimes,
+        "tasks": state.tasks,
+        "failed": state.failed,
+        "known": state.known,
+        "quieted": state.quieted,
+    }
+    parts |= {f"guest/{vmid}": guest for vmid, guest in state.guests.items()}
+    parts |= {f"node/{name}": node for name, node in state.nodes.items()}
+    parts |= {f"gauge/{key}": gauge for key, gauge in state.gauges.items()}
+    parts |= {f"mute/{target}": mute for target, mute in state.mutes.items()}
+    return parts
+
+
+def changes(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, str | None]:
+    """What has to be written so that the journal holds `after` where it held `before`."""
+    written: dict[str, str | None] = {
+        key: encode(sorted(value) if isinstance(value, frozenset) else value)
+        for key, value in after.items()
+        if key not in before or before[key] != value
+    }
+    return written | dict.fromkeys(before.keys() - after.keys())
+
+
+def state_from(records: Mapping[str, str], open_incidents: Iterable[Incident]) -> WatchState:
+    """What was written. A record that cannot be understood is left out, and logged: its subject is seen anew."""
+    return WatchState(
+        pulse=_one(records, "pulse", lambda text: decode(Pulse, text), Pulse()),
+        source=_one(records, "source", lambda text: decode(SourceState, text), SourceState()),
+        guests={int(key): value for key, value in _all(records, "guest/", GuestState).items()},
+        nodes=_all(records, "node/", NodeState),
+        gauges=_all(records, "gauge/", GaugeState),
+        mutes=_all(records, "mute/", Mute),
+        uptimes=_one(records, "uptimes", _uptimes, {}),
+        tasks=_one(records, "tasks", json.loads, None),
+        failed=_one(records, "failed", lambda text: frozenset(json.loads(text)), frozenset()),
+        known=_one(records, "known", lambda text: frozenset(json.loads(text)), frozenset()),
+        quieted=_one(records, "quieted", lambda text: tuple(json.loads(text)), ()),
+        open={incident.id: incident for incident in open_incidents},
+    )
+
+
+def _uptimes(text: str) -> dict[int, int]:
+    return {int(vmid): int(seconds) for vmid, seconds in json.loads(text).items()}
+
+
+def _one(records: Mapping[str, str], key: str, read: Callable[[str], T], default: T) -> T:
+    if key not in records:
+        return default
+    try:
+        return read(records[key])
+    except (ValueError, TypeError, AttributeError):
+        _log.exception("the journal's record %r cannot be read", key)
+        return default
+
+
+def _all(records: Mapping[str, str], prefix: str, cls: type[T]) -> dict[Any, T]:
+    found = {}
+    for key in records:
+        if key.startswith(prefix):
+            value = _one(records, key, lambda text: decode(cls, text), None)
+            if value is not None:
+                found[key.removeprefix(prefix)] = value
+    return found

@@ -1,0 +1,41 @@
+"""One step of the watch, a pure function: from what was known and one look to what is known and told.
+
+Source before node before guest: what hangs on something that fails is not judged.
+"""
+
+from collections.abc import Iterable
+
+from core.watch.gauges import judge_gauges
+from core.watch.guests import judge
+from core.watch.look import Look
+from core.watch.model import Watched
+from core.watch.sources import judge_nodes, readable
+from core.watch.state import Moment, Outcome, Rules, WatchState
+from core.watch.telling import end_of_quiet, note_backups, settle_news, tell_all
+from core.watch.work import Work
+
+
+def step(
+    state: WatchState,
+    entries: Iterable[Watched],
+    look: Look,
+    now: Moment,
+    rules: Rules,
+    ordered: Iterable[int] = (),
+) -> Outcome:
+    """`ordered`: VMIDs whose stop a person ordered through the bot and which has not been seen yet."""
+    work = Work(state, now, rules, entries, look, ordered)
+    if readable(work) and look.cluster is not None:
+        if state.pulse.good and not now.fresh:
+            work.clock += max(0.0, now.passed)
+        work.good = True
+        work.known = frozenset(guest.vmid for guest in look.cluster.guests) - look.overlooked
+        note_backups(work)
+        judge_nodes(work, look.cluster)
+        for entry in work.entries:
+            judge(work, entry)
+        judge_gauges(work, look.cluster)
+        settle_news(work)
+    tell_all(work)
+    end_of_quiet(work)
+    return work.outcome()

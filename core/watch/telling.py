@@ -1,0 +1,140 @@
+"""From news to messages: grouped when there is much of it, silent while muted, again when nobody answers."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from core.guest import TaskSummary
+from core.names import Upid
+from core.tasks import TaskEnd, end_of
+from core.watch.model import BackupFact, Incident, Level, Post, Topic, What, guest_subject
+from core.watch.work import News, Work
+
+SINGLE_MOST = 5
+"""More guests than these in one read are one message."""
+GROUP = "group"
+BACKUPS = "backups"
+
+
+def settle_news(work: Work) -> None:
+    """Make incidents of this look's news, grouped where there are many."""
+    heard, muted = _by_mute(work)
+    for news in muted:
+        _alone(work, news)
+    alarms = [news for news in heard if not news.wanted]
+    notes = [news for news in heard if news.wanted]
+    if work.returned and len(heard) > 1:
+        _together(work, heard)
+        return
+    for some in (alarms, notes):
+        if len(some) > SINGLE_MOST:
+            _together(work, some)
+        else:
+            for news in some:
+                _alone(work, news)
+
+
+def _by_mute(work: Work) -> tuple[list[News], list[News]]:
+    heard: list[News] = []
+    muted: list[News] = []
+    for news in work.news:
+        (muted if work.guest_muted(news.fact.vmid, news.fact.node) else heard).append(news)
+    return heard, muted
+
+
+def _alone(work: Work, news: News) -> None:
+    fact, subject = news.fact, guest_subject(news.fact.vmid)
+    if news.over is not None:
+        work.recover(_over(work, news, news.over))
+    elif news.wanted:
+        work.begin(Topic.NOTE, subject, Level.INFO, guests=(fact,))
+    elif fact.down:
+        incident = work.begin(Topic.GUEST, subject, Level.CRITICAL, guests=(fact,))
+        work.guests[fact.vmid] = replace(work.guests[fact.vmid], incident=incident.id)
+    else:
+        work.begin(Topic.RESTART, subject, Level.WARNING, guests=(fact,))
+
+
+def _over(work: Work, news: News, number: int) -> Incident:
+    """The GUEST incident that the news end."""
+    incident = work.open[number]
+    return work.end(incident, ago=news.ago, guests=(replace(incident.guests[0], what=news.fact.what),))
+
+
+def _together(work: Work, some: Sequence[News]) -> None:
+    """One message for all of them, whose members come back one by one."""
+    for news in some:
+        if news.over is not None:
+            _over(work, news, news.over)
+    facts = tuple(news.fact for news in sorted(some, key=lambda news: news.fact.vmid))
+    down = {fact.vmid for fact in facts if fact.down}
+    restarted = any(news.fact.what is What.RESTARTED and not news.wanted for news in some)
+    level = Level.CRITICAL if down else Level.WARNING if restarted else Level.INFO
+    group = work.begin(Topic.GROUP, GROUP, level, guests=facts)
+    for vmid in down:
+        work.guests[vmid] = replace(work.guests[vmid], incident=group.id)
+    if not down:
+        work.keep(replace(group, ended=work.now.unix, seconds=0.0))
+
+
+def note_backups(work: Work) -> None:
+    """Backups that failed since the last look at the tasks; those of the first look ever are old."""
+    if work.look.tasks is None:
+        return
+    first, before = work.tasks is None, work.tasks or {}
+    told = {task.node for task in work.look.tasks}
+    silent = {upid: at for upid, at in before.items() if _node_of(upid) not in told}
+    now = -1e9 if first else work.clock
+    # the tasks of an offline node are not listed, and are no news when it is back
+    work.tasks = silent | {task.upid: before.get(task.upid, now) for task in work.look.tasks}
+    failed = [
+        task
+        for task in work.look.tasks
+        if task.type == "vzdump" and task.status is not None and end_of(task.status) is TaskEnd.ERROR
+    ]
+    new = [] if first else [task for task in failed if task.upid not in work.failed]
+    work.failed = frozenset((work.failed & silent.keys()) | {task.upid for task in failed})
+    if new:
+        facts = tuple(_backup(work, task) for task in sorted(new, key=lambda task: task.started))
+        work.begin(Topic.BACKUP, BACKUPS, Level.WARNING, backups=facts)
+
+
+def _node_of(upid: str) -> str:
+    parsed = Upid.parse(upid)
+    return parsed.node if parsed else ""
+
+
+def _backup(work: Work, task: TaskSummary) -> BackupFact:
+    vmid = int(task.id) if task.id.isascii() and task.id.isdecimal() else None
+    guest = work.look.cluster.find(vmid) if work.look.cluster and vmid else None
+    return BackupFact(task.node, vmid, task.user, task.status or "", guest.name if guest else None)
+
+
+def tell_all(work: Work) -> None:
+    """Tell what is new or no longer muted, and again what nobody has answered."""
+    for incident in sorted((*work.open.values(), *_over_at_once(work)), key=lambda incident: incident.id):
+        if not work.good and incident.topic is not Topic.SOURCE:
+            continue
+        until = work.muted_until(incident)
+        if incident.open and until != incident.muted_until:
+            incident = work.keep(replace(incident, muted_until=until))
+        if until is None and not incident.told:
+            work.tell(incident)
+        elif incident.open and incident.topic is not Topic.SOURCE:
+            work.remind(incident, work.clock)
+
+
+def _over_at_once(work: Work) -> list[Incident]:
+    """One-offs of this look: everything else that is over was told before, or never."""
+    former = work.former.pulse.last_id
+    return [
+        incident
+        for incident in work.changed.values()
+        if not incident.open and incident.id > former and not incident.told
+    ]
+
+
+def end_of_quiet(work: Work) -> None:
+    """What waited for the end of the quiet hours, in one message."""
+    if work.quieted and not work.now.quiet:
+        work.add(Post.DIGEST, tuple(work.quieted), silent=True)
+        work.quieted.clear()

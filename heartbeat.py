@@ -1,0 +1,100 @@
+"""Tells an outside monitor that the bot lives: one GET of its URL for each beat.
+
+The URL is a secret, for whoever has it can say that the bot lives. aiohttp's own errors name it: only words
+made here are logged or shown, and no traceback.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+
+import aiohttp
+import yarl
+
+SECONDS = 10.0
+REDIRECTS = 3
+
+_log = logging.getLogger("heartbeat")
+_WORDS: tuple[tuple[type[Exception], str], ...] = (
+    (TimeoutError, "timeout"),
+    (aiohttp.ClientConnectorDNSError, "DNS"),
+    (aiohttp.ClientConnectorCertificateError, "certificate"),
+    (aiohttp.ClientSSLError, "TLS"),
+    (aiohttp.TooManyRedirects, "too many redirects"),
+    (aiohttp.RedirectClientError, "redirect"),
+    (aiohttp.ClientResponseError, "not HTTP"),
+    (aiohttp.ServerDisconnectedError, "disconnected"),
+)
+"""What the errors are called, the first that fits."""
+
+
+class Heartbeat:
+    """Beats at a URL, if one is given. `failing` says why the last beat was not taken, in a technical word of no
+    language ("HTTP 500", "ECONNREFUSED", "timeout"); None if it was taken, or there was none."""
+
+    def __init__(self, url: str | None, seconds: float = SECONDS) -> None:
+        self.failing: str | None = None
+        self._url = url
+        self._seconds = seconds
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is a monitor to tell."""
+        return self._url is not None
+
+    async def beat(self) -> bool:
+        """Whether the monitor took it. Never raises; logs when it begins to fail and when it works again."""
+        if self._url is None or self._closed:
+            return False
+        return self._noted(await self._fetch(self._url))
+
+    async def close(self) -> None:
+        """No beat after this; one under way ends."""
+        self._closed = True
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _noted(self, reason: str | None) -> bool:
+        if self._closed:  # in the middle of the beat: no fault of the monitor's
+            return False
+        if reason and not self.failing:
+            _log.warning("the heartbeat is not taken: %s", reason)
+        elif self.failing and not reason:
+            _log.info("the heartbeat is taken again")
+        self.failing = reason
+        return reason is None
+
+    async def _fetch(self, url: str) -> str | None:
+        """What is wrong, or None. The body is not read: the connection is closed after the answer's head."""
+        try:
+            async with self._opened().get(
+                yarl.URL(url, encoded=True),  # as it was given, not as yarl would write it
+                max_redirects=REDIRECTS + 1,  # aiohttp refuses the last of them
+            ) as response:
+                return None if response.status < 400 else f"HTTP {response.status}"
+        except Exception as error:  # noqa: BLE001 - a monitor out of order must not stop what is monitored
+            return _word(error)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        """The session, made when first needed: it belongs to the running loop."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(force_close=True),
+                timeout=aiohttp.ClientTimeout(total=self._seconds),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,  # no proxy and no .netrc: the URL goes where it says
+            )
+        return self._session
+
+
+def _word(error: Exception) -> str:
+    for kind, word in _WORDS:
+        if isinstance(error, kind):
+            return word
+    number = error.errno if isinstance(error, OSError) else None
+    return errno.errorcode.get(number or 0, type(error).__name__)

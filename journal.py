@@ -1,0 +1,245 @@
+"""journal.db: what must survive a crash (core/journal.py), in SQLite.
+
+Beside it stand journal.db-wal and journal.db-shm while the bot runs, and what could not be read,
+journal.db.corrupt-<UTC time>. Only one process may use it (data_lock.py). journal_file.py opens it and has its
+transactions, journal_schema.py has its tables.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from core.journal import Batch, Posting, Undelivered
+from core.watch.codec import decode, encode
+from core.watch.model import Incident, Message
+from parts.journal_file import JournalError, JournalErrorKind, JournalFile, JournalReport, Opened
+
+__all__ = ["JournalError", "JournalErrorKind", "JournalReport", "Opened", "SqliteJournal"]
+
+
+class SqliteJournal:
+    """The Journal in a file. `clock` gives Unix seconds and only names files that are set aside."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self._file = JournalFile(path, clock)
+        self.run = 0
+        self.nonce_prefix = ""
+
+    def open(self) -> JournalReport:
+        """Make or read the file, bring its tables up to date and count the run. Raises JournalError."""
+        report = self._file.open()
+        self.run, self.nonce_prefix = self._file.run, self._file.nonce_prefix
+        return report
+
+    def close(self) -> None:
+        """Leave one file behind, as far as the disk allows; without it nothing is lost either."""
+        self._file.close()
+
+    # -- writing
+
+    def commit(self, batch: Batch) -> None:
+        changed = {each.id: each for each in batch.incidents}
+        ids = [(number,) for number in changed]
+        incidents = [(i.id, i.opened, i.ended, i.topic.value, encode(i)) for i in changed.values()]
+        guests = [(each.id, vmid) for each in changed.values() for vmid in _vmids(each)]
+        messages = [
+            (m.id, m.post.value, m.created, encode(m), m.incidents[0] if m.incidents else None)
+            for m in batch.messages
+        ]
+        with self._file.transaction() as db:
+            for key, value in batch.records.items():
+                if value is None:
+                    db.execute("DELETE FROM records WHERE key = ?", (_bytes(key),))
+                else:
+                    db.execute(
+                        "INSERT INTO records VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                        (_bytes(key), _bytes(value)),
+                    )
+            db.executemany(
+                "INSERT INTO incidents (id, opened, ended, topic, json) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET opened = excluded.opened, ended = excluded.ended,"
+                " topic = excluded.topic, json = excluded.json",
+                incidents,
+            )
+            db.executemany("DELETE FROM incident_guests WHERE incident = ?", ids)
+            db.executemany("INSERT INTO incident_guests (incident, vmid) VALUES (?, ?)", guests)
+            # a waiting one may be on its way in its present edition: what it shows is known once it is there
+            db.executemany(
+                "UPDATE messages SET wanted = wanted + 1"
+                " WHERE incident = ? AND post = 'opening' AND status IN ('waiting', 'posted')",
+                ids,
+            )
+            db.executemany(
+                "INSERT INTO messages (id, post, created, json, incident) VALUES (?, ?, ?, ?, ?)", messages
+            )
+
+    def trying(self, message_id: int, content: str, at: float, absorbs: int | None = None) -> None:
+        with self._file.transaction() as db:
+            db.execute(
+                "UPDATE messages SET tried = ?, tried_at = ?, run = ?, attempts = attempts + 1"
+                " WHERE id = ? AND status = 'waiting'",
+                (_bytes(content), at, self.run, message_id),
+            )
+            db.execute(
+                "UPDATE messages SET status = 'absorbed' WHERE id = ? AND status = 'waiting'", (absorbs,)
+            )
+
+    def posted(self, message_id: int, discord_id: int, edition: int) -> None:
+        with self._file.transaction() as db:
+            db.execute(
+                "UPDATE messages SET status = 'posted', discord_id = ?, shown = ?, tried = x'', error = x''"
+                " WHERE id = ?",
+                (discord_id, edition, message_id),
+            )
+
+    def edited(self, message_id: int, edition: int) -> None:
+        with self._file.transaction() as db:
+            db.execute("UPDATE messages SET shown = ? WHERE id = ?", (edition, message_id))
+
+    def refused(self, message_id: int, error: str, *, not_taken: bool) -> None:
+        with self._file.transaction() as db:
+            db.execute(
+                "UPDATE messages SET error = ?, tried = CASE WHEN ? THEN x'' ELSE tried END WHERE id = ?",
+                (_bytes(error), not_taken, message_id),
+            )
+
+    def give_up(self, message_id: int, error: str) -> None:
+        with self._file.transaction() as db:
+            db.execute(
+                "UPDATE messages SET status = 'given_up', error = ? WHERE id = ? AND status = 'waiting'",
+                (_bytes(error), message_id),
+            )
+
+    def prune(self, before: float) -> None:
+        with self._file.transaction() as db:
+            db.execute(
+                "DELETE FROM messages WHERE max(created, tried_at) < :before"
+                " AND status != 'waiting' AND NOT (status = 'posted' AND shown < wanted)"
+                " AND NOT (post = 'opening' AND EXISTS (SELECT 1 FROM incidents"
+                "  WHERE incidents.id = incident AND (ended IS NULL OR ended >= :before)))",
+                {"before": before},
+            )
+            unsettled = (
+                "SELECT json FROM messages WHERE status = 'waiting' OR (status = 'posted' AND shown < wanted)"
+            )
+            needed = {
+                number for (text,) in db.execute(unsettled) for number in decode(Message, text).incidents
+            }
+            over = db.execute("SELECT id FROM incidents WHERE ended < ?", (before,)).fetchall()
+            db.executemany(
+                "DELETE FROM incidents WHERE id = ?",
+                [(number,) for (number,) in over if number not in needed],
+            )
+
+    # -- reading
+
+    def records(self) -> dict[str, str]:
+        with self._file.transaction("BEGIN") as db:
+            rows = db.execute("SELECT key, value FROM records ORDER BY key")
+            return {_text(key): _text(value) for key, value in rows}
+
+    def open_incidents(self) -> tuple[Incident, ...]:
+        with self._file.transaction("BEGIN") as db:
+            return _incidents(db.execute("SELECT json FROM incidents WHERE ended IS NULL ORDER BY id"))
+
+    def to_post(self) -> tuple[Posting, ...]:
+        return self._postings("SELECT * FROM messages WHERE status = 'waiting' ORDER BY id")
+
+    def to_edit(self) -> tuple[Posting, ...]:
+        return self._postings("SELECT * FROM messages WHERE status = 'posted' AND shown < wanted ORDER BY id")
+
+    def discord_ids(self) -> frozenset[int]:
+        with self._file.transaction("BEGIN") as db:
+            rows = db.execute("SELECT discord_id FROM messages WHERE discord_id IS NOT NULL").fetchall()
+        return frozenset(int(row[0]) for row in rows)
+
+    def posting(self, message_id: int) -> Posting | None:
+        found = self._postings("SELECT * FROM messages WHERE id = ?", message_id)
+        return found[0] if found else None
+
+    def incident(self, incident_id: int) -> Incident | None:
+        with self._file.transaction("BEGIN") as db:
+            found = _incidents(db.execute("SELECT json FROM incidents WHERE id = ?", (incident_id,)))
+        return found[0] if found else None
+
+    def history(self, vmid: int | None, offset: int, limit: int) -> tuple[tuple[Incident, ...], int]:
+        of_guest = {"vmid": vmid, "offset": offset, "limit": limit}
+        with self._file.transaction("BEGIN") as db:
+            found = db.execute(
+                "SELECT json FROM incidents WHERE :vmid IS NULL"
+                " OR id IN (SELECT incident FROM incident_guests WHERE vmid = :vmid)"
+                " ORDER BY id DESC LIMIT :limit OFFSET :offset",
+                of_guest,
+            )
+            count = db.execute(
+                "SELECT count(*) FROM incidents WHERE :vmid IS NULL"
+                " OR id IN (SELECT incident FROM incident_guests WHERE vmid = :vmid)",
+                of_guest,
+            )
+            return _incidents(found), int(count.fetchone()[0])
+
+    def counts(self, since: float) -> dict[int, int]:
+        with self._file.transaction("BEGIN") as db:
+            rows = db.execute(
+                "SELECT vmid, count(*) FROM incident_guests JOIN incidents ON id = incident"
+                " WHERE opened >= ? AND topic != 'note' GROUP BY vmid",
+                (since,),
+            )
+            return dict(rows.fetchall())
+
+    def undelivered(self) -> Undelivered:
+        with self._file.transaction("BEGIN") as db:
+            waiting, oldest = db.execute(
+                "SELECT count(*), min(created) FROM messages WHERE status = 'waiting'"
+            ).fetchone()
+            (given_up,) = db.execute("SELECT count(*) FROM messages WHERE status = 'given_up'").fetchone()
+            last = db.execute(
+                "SELECT error FROM messages WHERE status IN ('waiting', 'given_up') AND error != x''"
+                " ORDER BY tried_at DESC, id DESC LIMIT 1"
+            ).fetchone()
+            return Undelivered(waiting, oldest, given_up, _text(last[0]) if last else "")
+
+    def _postings(self, query: str, *values: int) -> tuple[Posting, ...]:
+        with self._file.transaction("BEGIN") as db:
+            return tuple(_posting(db, row) for row in db.execute(query, values))
+
+
+def _posting(db: sqlite3.Connection, row: sqlite3.Row) -> Posting:
+    message = decode(Message, row["json"])
+    return Posting(
+        message,
+        tuple(
+            decode(Incident, text)
+            for number in message.incidents
+            for (text,) in db.execute("SELECT json FROM incidents WHERE id = ?", (number,))
+        ),
+        posted=row["discord_id"],
+        wanted=row["wanted"],
+        shown=row["shown"],
+        tried=_text(row["tried"]),
+        tried_at=row["tried_at"],
+        run=row["run"],
+        attempts=row["attempts"],
+        error=_text(row["error"]),
+    )
+
+
+def _incidents(rows: Iterable[tuple[str]]) -> tuple[Incident, ...]:
+    return tuple(decode(Incident, text) for (text,) in rows)
+
+
+def _vmids(incident: Incident) -> set[int]:
+    """Whose history it belongs to: a backup's too, which has no guests."""
+    backups = {fact.vmid for fact in incident.backups if fact.vmid is not None}
+    return {fact.vmid for fact in incident.guests} | backups
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _text(kept: bytes) -> str:
+    return kept.decode("utf-8", "surrogatepass")

@@ -1,0 +1,130 @@
+"""What Proxmox refuses with, made into our errors: pure functions on plain data.
+
+Sources are named beside what they decide.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.errors import BotError, ChangedMeanwhile, GuestLocked, GuestProtected, VmidTaken
+from core.guest import Guest
+from core.proxmox_errors import (
+    GuestMoved,
+    LinkedCloneUnsupported,
+    LockTimeout,
+    MissingPrivilege,
+    NodeUnreachable,
+    NoQuorum,
+    Rejected,
+    StorageFull,
+    TargetNotShared,
+    TimedOut,
+    TokenRefused,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a call was about, so that its refusal can name it. `not_found` is the error for an unknown object."""
+
+    guest: Guest | None = None
+    not_found: BotError | None = None
+
+
+_Rule = tuple[re.Pattern[str], Callable[[re.Match[str], Refusal, str], BotError | None]]
+
+
+def _of_guest(make: Callable[[Guest], BotError]) -> Callable[[re.Match[str], Refusal, str], BotError | None]:
+    return lambda match, refusal, text: make(refusal.guest) if refusal.guest else None
+
+
+_RULES: tuple[_Rule, ...] = (
+    # AbstractConfig.pm load_config; HTTPServer.pm when the guest lives on another node
+    (
+        re.compile(r"[Cc]onfiguration file '.*' does not exist|unable to find configuration file"),
+        _of_guest(lambda guest: GuestMoved(guest.vmid, guest.node)),
+    ),
+    # AbstractConfig.pm check_lock
+    (
+        re.compile(r"(?:VM|CT) is locked \((?P<lock>[^)]*)\)"),
+        lambda match, refusal, text: (
+            GuestLocked(refusal.guest.vmid, refusal.guest.label, match["lock"]) if refusal.guest else None
+        ),
+    ),
+    (
+        re.compile(r"can't lock file .* got timeout"),
+        lambda match, refusal, text: LockTimeout(refusal.guest.vmid if refusal.guest else None),
+    ),
+    (re.compile(r"no quorum"), lambda match, refusal, text: NoQuorum()),
+    # AbstractConfig.pm check_protection
+    (
+        re.compile(r"protection mode enabled"),
+        _of_guest(lambda guest: GuestProtected(guest.vmid, guest.label)),
+    ),
+    # AbstractConfig.pm create_and_lock_config; Cluster.pm check_vmid_unused
+    (
+        re.compile(r"(?:VM|CT) (?P<vmid>\d+)\b.*already exists|create (?:VM|CT) (?P<id>\d+).*already exists"),
+        lambda match, refusal, text: VmidTaken(int(match["vmid"] or match["id"])),
+    ),
+    # Qemu.pm and LXC.pm clone_vm
+    (
+        re.compile(r"can't clone (?:VM|CT) to node|can't clone to non-shared storage"),
+        lambda match, refusal, text: TargetNotShared(text),
+    ),
+    (
+        re.compile(r"[Ll]inked clone.* not (?:supported|available)"),
+        lambda match, refusal, text: LinkedCloneUnsupported(text),
+    ),
+    (
+        re.compile(
+            r"[Nn]o space left|not enough (?:free )?(?:disk )?space|out of space|insufficient free space"
+            r"|free space in thin pool|is full|over ?quota|disk quota exceeded"
+        ),
+        lambda match, refusal, text: StorageFull(text),
+    ),
+    # The digest sent is no longer the file's: Qemu.pm update_vm_api (once "missmatch"), Tools.pm assert_if_modified
+    (
+        re.compile(r"checksum miss?match|detected modified configuration"),
+        _of_guest(lambda guest: ChangedMeanwhile(guest.vmid)),
+    ),
+)
+_PERMISSION = re.compile(r"\((?P<path>/[^,)]*)(?:,\s*(?P<privileges>[^)]+))?\)")
+
+
+def said_no(
+    status: int, reason: str, fields: object, refusal: Refusal, host: str, changing: bool
+) -> BotError:
+    """An HTTP refusal of Proxmox as one of our errors.
+
+    `reason` is Proxmox' message (it travels as the HTTP reason phrase), `fields` the errors of single parameters.
+    """
+    text = _words(reason, fields)
+    if status == 401:
+        return TokenRefused()
+    if status == 403:
+        match = _PERMISSION.search(text)
+        return (
+            MissingPrivilege(match["privileges"] or "", match["path"]) if match else MissingPrivilege("", "")
+        )
+    if status in (502, 504):  # a reverse proxy in front of pveproxy: what was sent may be under way
+        return TimedOut(host, changing)
+    if 595 <= status <= 599:
+        node = refusal.guest.node if refusal.guest else host
+        return NodeUnreachable(node, changing=changing and status != 595)
+    if refusal.not_found and status in (400, 404, 500) and "no such task" in text:
+        return refusal.not_found
+    for pattern, make in _RULES:
+        match = pattern.search(text)
+        found = make(match, refusal, text) if match else None
+        if found:
+            return found
+    return Rejected(status, text)
+
+
+def _words(reason: str, fields: object) -> str:
+    """On one line."""
+    parts = [reason]
+    if isinstance(fields, dict):
+        parts += [f"{key}: {value}" for key, value in fields.items() if isinstance(value, str)]
+    return " ".join(" ".join(parts).split())

@@ -1,0 +1,181 @@
+"""The ways and words of refusing a setting: a `Given` value on its way to its parser, and the `Fault` it may end as.
+
+No sentences are made here: a `Fault` names its kind and its values, the ui renders it. No secret ever stands
+in a fault or a repr.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+Source = Literal["environment", "config", "file", "default"]
+UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.I)
+"""What the value of an API token looks like."""
+_SECRET_LIKE = re.compile(UUID.pattern + r"|[\w-]{20,}\.[\w-]{4,}\.[\w-]{20,}|!.*=", re.I | re.S)
+
+
+class FaultKind(StrEnum):
+    """What is wrong with a setting. Behind each kind: the fields of `Fault` it fills; errno: its name."""
+
+    NO_CONFIG = "no_config"  # value (path of config.py): neither the file nor any required variable is there
+    CONFIG_SYNTAX = "config_syntax"  # line; name is the file's name, as in the next
+    CONFIG_ERROR = "config_error"  # value (class of the exception), line
+    MISSING = "missing"  # other (the name that may hold a file instead; secrets only)
+    PLACEHOLDER_LEFT = "placeholder_left"  # value
+    UNKNOWN_NAME = "unknown_name"  # nearest
+    BOTH_GIVEN = "both_given"  # other (X_FILE)
+    WRONG_TYPE = "wrong_type"  # expected (a Setting.form), found (a Python type), value
+    OUT_OF_RANGE = "out_of_range"  # value, low, high
+    ZERO_OR_RANGE = "zero_or_range"  # value, low, high: neither 0 nor from low to high
+    NOT_AN_ID = "not_an_id"  # value
+    GUILD_AS_ROLE = "guild_as_role"  # value: the role of everybody, which has the server's id
+    BAD_HOST = "bad_host"  # value, reason: url | path | port | name; nearest (what was meant; url, path)
+    BAD_USER = "bad_user"  # value
+    USER_WITH_TOKEN = "user_with_token"  # noqa: S105 - a word; value (user@realm only), other (setting for the rest)
+    BAD_TOKEN_NAME = "bad_token_name"  # noqa: S105 - a word; value, reason: whole_token | secret | pattern; nearest
+    BAD_SECRET = "bad_secret"  # noqa: S105 - a word; reason: whole_token | characters
+    BAD_NODE_NAME = "bad_node_name"  # value
+    BAD_FINGERPRINT = "bad_fingerprint"  # value
+    BAD_LANGUAGE = "bad_language"  # value
+    BAD_LOG_LEVEL = "bad_log_level"  # value
+    BAD_QUIET_HOURS = "bad_quiet_hours"  # value, reason: pattern | same
+    BAD_TIMEZONE = "bad_timezone"  # value, nearest
+    BAD_URL = "bad_url"  # reason: characters | scheme | host | port
+    NO_SUCH_FILE = "no_such_file"  # value (path)
+    UNREADABLE_FILE = "unreadable_file"  # value (path), reason: errno | empty | no_certificate | bad_path
+    DATA_DIR_NOT_WRITABLE = "data_dir_not_writable"  # value (path), reason: errno | bad_path
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault. `value` is one printable line of at most 80 characters, None if it is or may be a secret."""
+
+    kind: FaultKind
+    name: str
+    value: str | None = None
+    source: Source = "config"
+    expected: str | None = None
+    found: str | None = None
+    reason: str | None = None
+    nearest: str | None = None
+    other: str | None = None
+    low: int | None = None
+    high: int | None = None
+    line: int | None = None
+
+
+class Secret:
+    """A text that shows itself only to `reveal()`: masked in repr, str and format, never pickled."""
+
+    __slots__ = ("__text",)
+
+    def __init__(self, text: str) -> None:
+        self.__text = text
+
+    def reveal(self) -> str:
+        return self.__text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __eq__(self, other: object) -> bool:
+        return self.__text == other.__text if isinstance(other, Secret) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.__text)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Secret:
+        return self  # for dataclasses.asdict
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a Secret cannot be pickled")
+
+
+class Rejected(Exception):
+    """A parser's refusal; never leaves `load`."""
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__(*faults)
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Given:
+    """A raw value on its way to a parser. `hide`: never shown in a fault; `base`: of relative paths."""
+
+    name: str
+    form: str
+    value: object
+    source: Source
+    base: Path
+    hide: tuple[str, ...] = ()
+    secret: bool = False
+
+    def fault(self, kind: FaultKind, value: object, **more: Any) -> Fault:
+        return Fault(kind, self.name, None if self.secret else shown(value, self.hide), self.source, **more)
+
+    def reject(self, kind: FaultKind, **more: Any) -> NoReturn:
+        raise Rejected(self.fault(kind, more.pop("value", self.value), **more))
+
+    def wrong_type(self, value: object) -> Fault:
+        return self.fault(FaultKind.WRONG_TYPE, value, expected=self.form, found=type(value).__name__)
+
+    def text(self) -> str:
+        if not isinstance(self.value, str):
+            raise Rejected(self.wrong_type(self.value))
+        return self.value.strip()
+
+    def whole(self, value: object, low: int, high: int, *, digits: bool, or_zero: bool = False) -> int:
+        """A whole number from low to high; as text only with `digits`, and 0 too with `or_zero`."""
+        if digits and isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,30}", value.strip()):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise Rejected(self.wrong_type(value))
+        if not (low <= value <= high or (or_zero and value == 0)):
+            kind = FaultKind.ZERO_OR_RANGE if or_zero else FaultKind.OUT_OF_RANGE
+            self.reject(kind, value=value, low=low, high=high)
+        return value
+
+    def path(self, kind: FaultKind) -> Path:
+        """Absolute path; relative ones start at config.py's directory. `kind` is for what no path can be."""
+        text = str(self.value) if isinstance(self.value, Path) else self.text()
+        try:
+            path = self.base / Path(text).expanduser()
+            os.fsencode(path)
+            return path if "\0" not in text else self.reject(kind, reason="bad_path")
+        except (RuntimeError, ValueError):
+            self.reject(kind, reason="bad_path")
+
+
+def shown(value: object, hide: Iterable[str] = ()) -> str | None:
+    """A value as a fault may show it: one printable line, at most 80 characters; None: perhaps a secret."""
+    if not isinstance(value, str | int | float | Path):
+        return None
+    if isinstance(value, int) and value.bit_length() > 100:
+        return None  # str() of a huge int is an error
+    text = str(value)
+    if _SECRET_LIKE.search(text) or any(part in text for part in hide):
+        return None
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:81])
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def bytes_of(given: Given, path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(65536)
+    except FileNotFoundError:
+        given.reject(FaultKind.NO_SUCH_FILE)
+    except OSError as error:
+        given.reject(FaultKind.UNREADABLE_FILE, reason=errno_name(error))
+
+
+def errno_name(error: OSError) -> str:
+    return errno.errorcode.get(error.errno or 0, "EIO")

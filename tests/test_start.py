@@ -1,0 +1,78 @@
+"""What is said of a data directory out of order: in the terminal when the bot cannot begin, else where alerts are."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bot import ProxmoxBot, StartFailed
+from core.errors import JournalFailed
+from data_lock import DataDirInUse
+from journal import JournalError, JournalErrorKind, JournalReport, Opened
+from monitor_store import Happened, LoadReport, StoreError, StoreErrorKind
+from settings import load
+from tests import stage
+from tests.stage import Stage
+from ui.start_words import journal_stuck, journal_well
+from ui.text import Texts
+from wiring import failure_line, what_was_lost
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+TEXTS = Texts("ja")
+DIRECTORY = Path("/data/`bot`")
+CORRUPT = Path("/data/journal.db.corrupt-20261124T000000Z")
+FAILURES: list[Exception] = [
+    DataDirInUse(DIRECTORY, 4711),
+    DataDirInUse(DIRECTORY, None),
+    PermissionError(13, "Permission denied"),
+    OSError("odd"),
+    *(JournalError(kind, DIRECTORY / "journal.db", "EIO") for kind in JournalErrorKind),
+    JournalFailed("SQLITE_IOERR"),
+    *(StoreError(kind, DIRECTORY / "monitor_list.json", "EIO") for kind in StoreErrorKind),
+]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=repr)
+def test_every_failure_is_one_line_for_the_terminal(failure: Exception) -> None:
+    for word in ("ja", "en"):
+        line = failure_line(TEXTS.of("ja" if word == "ja" else "en"), failure, DIRECTORY)
+        assert "\n" not in line
+        assert "/data/" in line
+        assert re.search(r"[。.]$", line)
+
+
+@pytest.mark.parametrize("happened", Happened)
+@pytest.mark.parametrize("opened", Opened)
+def test_what_was_lost_is_told_and_nothing_else(opened: Opened, happened: Happened) -> None:
+    lost = (opened is Opened.RECREATED) + (
+        happened in (Happened.RECOVERED_FROM_BACKUP, Happened.UNREADABLE_NO_BACKUP)
+    )
+    for t in (TEXTS.of("ja"), TEXTS.of("en")):
+        for aside in (CORRUPT, None):
+            told = what_was_lost(t, JournalReport(opened, aside), LoadReport((), happened, aside))
+            assert len(told) == lost
+            assert all((CORRUPT.name if aside else "`—`") in line for line in told)
+        assert "`ENOSPC`" in journal_stuck(t, "ENOSPC") and journal_well(t)
+
+
+async def test_the_first_look_waits_for_the_directory(bare_scene: Stage) -> None:
+    """A bot that cannot begin asks nothing of Discord or Proxmox, and leaves the lock to others."""
+    scene = bare_scene
+    (scene.directory / "journal.db").mkdir()
+    bot = ProxmoxBot(load(scene.directory / "config.py", scene.environment()), scene.clock)
+    with pytest.raises(StartFailed, match="journal"):
+        await bot.start(scene.server.token)
+    await bot.close()
+    assert scene.server.journal == [] and scene.sent() == []
+    (scene.directory / "journal.db").rmdir()
+    await scene.start_bot()
+    assert scene.services.journal.run == 1
+
+
+async def test_two_bots_cannot_share_a_directory(scene: Stage) -> None:
+    second = ProxmoxBot(load(scene.directory / "config.py", scene.environment()), scene.clock)
+    with pytest.raises(StartFailed, match="already uses"):
+        await second.start(scene.server.token)
+    await second.close()
+    assert "Watching" in (await scene.say(scene.emma, "monitor list")).text, "the first goes on"

@@ -1,0 +1,414 @@
+"""The way to Discord: each message once, in order, through outages, lost answers and the bot's own death."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.guest import Kind
+from core.journal import Batch, Posting
+from core.watch.delivery import GIVE_UP, LONG_PAUSE, Delivery, Fate, NotDelivered
+from core.watch.model import GuestFact, Incident, Level, Message, Post, Topic, What
+from journal import SqliteJournal
+from tests.fakes import NOON, FakeClock
+
+Fault = Callable[[], None]
+
+DOWN = NotDelivered(Fate.PASSING, "503")
+LOST = NotDelivered(Fate.PASSING, "connection lost")
+SLOW = NotDelivered(Fate.PASSING, "429", not_taken=True)
+FORBIDDEN = NotDelivered(Fate.REFUSED, "Missing Access", not_taken=True)
+BAD = NotDelivered(Fate.REJECTED, "Invalid Form Body", not_taken=True)
+
+
+class Channel:
+    """Discord, as far as an alert knows it: messages by id, and nonces for three minutes.
+
+    `faults`: one a request. `after`: it takes effect all the same, only its answer is lost.
+    """
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.shown: dict[int, str] = {}
+        self.requests: list[str] = []
+        self.faults: list[NotDelivered | None] = []
+        self.after = False
+        self._nonces: dict[str, tuple[float, int]] = {}
+
+    def compose(self, posting: Posting, late: float | None) -> str:
+        states = ["over" if incident.ended else "open" for incident in posting.incidents]
+        acked = [incident.acked_by for incident in posting.incidents if incident.acked_by]
+        delay = [] if late is None else [f"{late:.0f} s late"]
+        return " ".join(
+            [posting.message.post.value, *map(str, posting.message.incidents), *states, *acked, *delay]
+        )
+
+    def _fault(self) -> NotDelivered | None:
+        return self.faults.pop(0) if self.faults else None
+
+    async def post(self, posting: Posting, content: str, nonce: str) -> int:
+        self.requests.append(f"post {content}")
+        await asyncio.sleep(0)
+        fault = self._fault()
+        if fault and not self.after:
+            raise fault
+        kept = self._nonces.get(nonce)
+        if kept and self.clock.mono - kept[0] < 180:
+            there = kept[1]
+        else:
+            there = len(self.shown) + 1
+            self.shown[there] = content
+            self._nonces[nonce] = self.clock.mono, there
+        if fault:
+            raise fault
+        return there
+
+    async def edit(self, posting: Posting, content: str) -> None:
+        self.requests.append(f"edit {content}")
+        await asyncio.sleep(0)
+        if fault := self._fault():
+            raise fault
+        assert posting.posted is not None
+        self.shown[posting.posted] = content
+
+    async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
+        self.requests.append("find")
+        await asyncio.sleep(0)
+        if fault := self._fault():
+            raise fault
+        found = (number for number, text in self.shown.items() if text == content and number not in known)
+        return next(found, None)
+
+
+def incident(number: int, *, ended: float | None = None) -> Incident:
+    fact = GuestFact(101, What.STOPPED, Kind.QEMU, "pve1", "web01")
+    return Incident(
+        number, Topic.GUEST, "guest/101", Level.CRITICAL, NOON, 0.0, guests=(fact,), ended=ended, told=True
+    )
+
+
+class Office:
+    """A journal with a channel behind it. `kill` is a new process: nothing but the file is left."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory, self.clock = directory, FakeClock()
+        self.channel = Channel(self.clock)
+        self._open()
+
+    def _open(self) -> None:
+        self.journal = SqliteJournal(self.directory / "journal.db", self.clock.now)
+        self.journal.open()
+        self.delivery = Delivery(self.journal, self.channel, self.clock)
+
+    def kill(self, away: float = 5.0) -> None:
+        self.journal.close()
+        self.clock.advance(away)
+        self._open()
+
+    def store(self, *incidents: Incident, posts: tuple[Message, ...] = ()) -> None:
+        self.journal.commit(Batch(incidents=incidents, messages=posts))
+        self.delivery.made(*(post.id for post in posts))
+
+    def opening(self, number: int) -> None:
+        """Incident and message of one number."""
+        self.store(
+            incident(number), posts=(Message(number + 100, Post.OPENING, self.clock.now(), (number,)),)
+        )
+
+    def over(self, number: int) -> None:
+        self.store(
+            incident(number, ended=self.clock.now()),
+            posts=(Message(number + 200, Post.RECOVERY, self.clock.now(), (number,)),),
+        )
+
+    async def run(self, seconds: float = 0.0) -> None:
+        """Let the sender work, for so many seconds of its clock or until it has nothing left to do."""
+        end = self.clock.mono + seconds
+        task = asyncio.create_task(self.delivery.run())
+        try:
+            for _ in range(20_000):
+                await asyncio.sleep(0)
+                if seconds and self.clock.mono >= end:
+                    return
+                if not seconds and not (self.journal.to_post() or self.journal.to_edit()):
+                    return
+            if not seconds:
+                raise AssertionError("it does not come to an end")
+        finally:
+            task.cancel()
+
+    @property
+    def shown(self) -> list[str]:
+        return list(self.channel.shown.values())
+
+
+@pytest.fixture
+def post(tmp_path: Path) -> Office:
+    return Office(tmp_path)
+
+
+async def test_messages_are_posted_in_their_order(post: Office) -> None:
+    for number in (1, 2, 3):
+        post.opening(number)
+    await post.run()
+    assert post.shown == ["opening 1 open", "opening 2 open", "opening 3 open"]
+
+
+async def test_an_incident_that_ends_is_edited_and_told(post: Office) -> None:
+    post.opening(1)
+    await post.run()
+    post.over(1)
+    await post.run()
+    assert post.shown == ["opening 1 over", "recovery 1 over"]
+
+
+async def test_an_edit_says_what_is_true_when_it_is_made(post: Office) -> None:
+    post.opening(1)
+    await post.run()
+    post.store(replace(incident(1), acked_by="Akiko"))
+    post.store(replace(incident(1), acked_by="Emma"))
+    await post.run()
+    assert post.channel.requests == ["post opening 1 open", "edit opening 1 open Emma"]
+
+
+async def test_it_is_tried_again_after_1_2_4_to_60_s_and_then_every_five_minutes(post: Office) -> None:
+    post.channel.faults = [DOWN] * 12
+    post.opening(1)
+    began = post.clock.mono
+    await post.run()
+    assert post.clock.slept == [1, 2, 4, 8, 16, 32, 60, 300, 300, 300, 300, 300]
+    assert post.shown == [f"opening 1 open {post.clock.mono - began:.0f} s late"]
+
+
+async def test_a_message_in_time_says_nothing_of_delay(post: Office) -> None:
+    post.channel.faults = [DOWN] * 5
+    post.opening(1)
+    await post.run()
+    assert post.shown == ["opening 1 open"]
+
+
+async def test_a_refusing_channel_is_tried_every_five_minutes(post: Office) -> None:
+    post.channel.faults = [FORBIDDEN] * 3
+    post.opening(1)
+    await post.run()
+    assert post.clock.slept == [LONG_PAUSE] * 3
+    assert post.delivery.error == ""
+
+
+async def test_why_it_does_not_get_through_is_known(post: Office) -> None:
+    post.channel.faults = [FORBIDDEN] * 1000
+    post.opening(1)
+    await post.run(600)
+    assert post.delivery.error == "Missing Access"
+    waiting = post.journal.undelivered()
+    assert (waiting.waiting, waiting.oldest, waiting.given_up, waiting.error) == (
+        1,
+        NOON,
+        0,
+        "Missing Access",
+    )
+
+
+async def test_after_a_day_it_is_given_up(post: Office) -> None:
+    post.channel.faults = [DOWN] * 1000
+    post.opening(1)
+    await post.run(GIVE_UP + 2 * LONG_PAUSE)
+    assert post.journal.undelivered().given_up == 1
+    post.channel.faults.clear()
+    post.opening(2)
+    await post.run()
+    assert post.shown == ["opening 2 open"]
+
+
+async def test_a_message_that_cannot_be_is_given_up_and_holds_up_no_other(post: Office) -> None:
+    post.channel.faults = [BAD]
+    post.opening(1)
+    post.opening(2)
+    await post.run()
+    assert post.shown == ["opening 2 open"]
+    assert post.journal.undelivered().given_up == 1
+
+
+async def test_a_lost_answer_makes_no_second_message(post: Office) -> None:
+    post.channel.faults, post.channel.after = [LOST, LOST, LOST], True
+    post.opening(1)
+    await post.run()
+    assert post.shown == ["opening 1 open"]
+    assert "find" not in post.channel.requests  # the nonce is enough
+
+
+async def test_a_lost_answer_and_two_hours_without_discord_make_no_second_message(post: Office) -> None:
+    post.channel.faults, post.channel.after = [LOST], True
+    post.opening(1)
+    await post.run(0.5)
+    post.channel.after, post.channel.faults = False, [DOWN] * 30
+    await post.run()
+    assert len(post.shown) == 1
+    assert post.channel.requests[-2] == "find" and post.channel.requests[-1].startswith("edit")
+
+
+@pytest.mark.parametrize("away", [5.0, 7200.0])
+@pytest.mark.parametrize("taken", [True, False])
+async def test_a_death_between_sending_and_noting_neither_loses_nor_doubles(
+    post: Office, away: float, taken: bool
+) -> None:
+    post.opening(1)
+    content = "opening 1 open"
+    post.journal.trying(101, content, post.clock.now())
+    if taken:
+        posting = post.journal.posting(101)
+        assert posting is not None
+        await post.channel.post(posting, content, f"{post.journal.nonce_prefix}-101")
+    post.kill(away)
+    await post.run()
+    assert len(post.shown) == 1
+
+
+async def test_what_waits_outlives_the_bot(post: Office) -> None:
+    post.opening(1)
+    post.kill(600)
+    await post.run()
+    assert post.shown == ["opening 1 open 600 s late"]
+
+
+async def test_a_refusal_of_the_search_is_a_failed_try(post: Office) -> None:
+    post.opening(1)
+    post.journal.trying(101, "opening 1 open", post.clock.now())
+    post.kill(600)
+    post.channel.faults = [DOWN]
+    await post.run()
+    assert post.channel.requests == ["find", "find", "post opening 1 open 601 s late"]
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+async def test_a_jump_of_the_wall_clock_makes_nothing_late(post: Office, jump: float) -> None:
+    post.opening(1)
+    post.clock.unix += jump
+    await post.run()
+    assert post.shown == ["opening 1 open"]
+
+
+async def test_twenty_open_and_fifteen_close_in_ten_minutes_without_discord(post: Office) -> None:
+    post.channel.faults = [DOWN] * 9
+    for number in range(1, 21):
+        post.opening(number)
+    for number in range(1, 16):
+        post.over(number)
+    await post.run()
+    assert post.clock.mono - 1000.0 >= 600
+    openings = [f"opening {number} {'over' if number <= 15 else 'open'}" for number in range(1, 21)]
+    recoveries = [f"recovery {number} over" for number in range(1, 16)]
+    late = f"{post.clock.mono - 1000:.0f} s late"
+    assert post.shown == [f"{text} {late}" for text in openings + recoveries]
+
+
+async def test_an_old_pair_is_one_line(post: Office) -> None:
+    post.channel.faults = [DOWN] * 11
+    post.opening(1)
+    post.over(1)
+    post.opening(2)
+    await post.run()
+    assert [text.split(" late")[0].rsplit(" ", 2)[0] for text in post.shown] == [
+        "opening 1 over",
+        "opening 2 open",
+    ]
+    assert post.journal.undelivered().given_up == 0
+
+
+async def test_an_old_pair_is_one_line_even_if_the_bot_dies_while_it_says_so(post: Office) -> None:
+    post.opening(1)
+    post.over(1)
+    post.clock.advance(3600)
+    post.channel.faults = [LOST]
+    await post.run(0.5)
+    post.kill()
+    await post.run()
+    assert len(post.shown) == 1
+
+
+async def test_a_gone_message_is_not_edited_for_ever(post: Office) -> None:
+    post.opening(1)
+    await post.run()
+    post.channel.faults = [None, NotDelivered(Fate.GONE, "Unknown Message", not_taken=True)]
+    post.over(1)
+    await post.run()
+    assert post.shown == ["opening 1 open", "recovery 1 over"]
+
+
+async def test_an_edit_that_fails_is_made_later(post: Office) -> None:
+    post.opening(1)
+    await post.run()
+    post.channel.faults = [None, DOWN, DOWN]
+    post.over(1)
+    await post.run()
+    assert post.shown == ["opening 1 over", "recovery 1 over"]
+
+
+async def test_slow_down_is_no_doubt(post: Office) -> None:
+    post.channel.faults = [SLOW] * 8
+    post.opening(1)
+    await post.run()
+    assert len(post.shown) == 1 and "find" not in post.channel.requests
+
+
+async def test_what_nobody_expected_does_not_end_the_sending(post: Office) -> None:
+    compose = post.channel.compose
+
+    def broken(posting: Posting, late: float | None) -> str:
+        post.channel.compose = compose  # type: ignore[method-assign]  # well again
+        raise KeyError("name")
+
+    post.channel.compose = broken  # type: ignore[method-assign]  # a bug of ours
+    post.opening(1)
+    await post.run()
+    assert post.shown == ["opening 1 open"]
+
+
+async def test_when_the_bot_ends_what_waits_is_tried_once_more(post: Office) -> None:
+    post.opening(1)
+    post.opening(2)
+    await post.delivery.drain()
+    assert len(post.shown) == 2
+
+
+async def test_the_outcome_of_a_test_is_its_true_one(post: Office) -> None:
+    post.store(posts=(Message(7, Post.TEST, post.clock.now()),))
+    running = asyncio.create_task(post.delivery.run())
+    done = await post.delivery.outcome(7, 10)
+    assert done is not None and done.posted == 1
+    post.channel.faults = [FORBIDDEN] * 5
+    post.store(posts=(Message(8, Post.TEST, post.clock.now()),))
+    failed = await post.delivery.outcome(8, 10)
+    assert failed is not None and failed.posted is None and failed.error == "Missing Access"
+    running.cancel()
+
+
+async def test_every_message_has_its_own_nonce(post: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    nonces: list[str] = []
+    sent = post.channel.post
+
+    async def noted(posting: Posting, content: str, nonce: str) -> int:
+        nonces.append(nonce)
+        return await sent(posting, content, nonce)
+
+    monkeypatch.setattr(post.channel, "post", noted)
+    post.opening(1)
+    post.opening(2)
+    await post.run()
+    assert len(set(nonces)) == 2
+    assert all(len(nonce) <= 25 for nonce in nonces) and json.dumps(nonces)
+
+
+async def test_a_later_text_whose_answer_got_lost_is_found_too(post: Office) -> None:
+    """The first tries were not taken; the one that was says how late it is, and its answer is lost for long."""
+    post.channel.faults = [DOWN] * 9
+    post.opening(1)
+    await post.run(700)
+    post.channel.faults, post.channel.after = [None, LOST], True  # the search, then the message
+    await post.run(400)
+    post.channel.faults, post.channel.after = [DOWN, DOWN], False
+    await post.run()
+    assert len(post.shown) == 1

@@ -1,0 +1,1007 @@
+"""A second opinion on what has to be told, written from the contract of the watch alone and in its order.
+
+It shares nothing with core/watch but the names of model.py. It keeps plain, mutable books and judges the same
+`Sight` of a look as the bot; `look` returns the messages that this look owes. Readings of the contract where it
+leaves something open are marked with "Reading:".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from core.errors import BotError
+from core.guest import Cluster, Guest, Kind, State, Storage, TaskSummary
+from core.proxmox_errors import GuestMoved, MissingPrivilege
+from core.watch.model import DOWN, Level, Metric, Post, Topic, Watched, What
+from tests.watch_world import BOT, Sight
+
+MINUTE = 60.0
+TOLERATE = set(__import__("os").environ.get("TOLERATE", "").split())
+STOPS = {f"{kind}{what}" for kind in ("qm", "vz") for what in ("stop", "shutdown", "suspend", "destroy")} | {
+    "hastop"
+}
+REBOOTS = {"qmreboot", "vzreboot", "qmreset"}
+"""Reading: a reset is as good as a reboot."""
+WORKS = {
+    f"{kind}{what}" for kind in ("qm", "vz") for what in ("snapshot", "rollback", "delsnapshot", "template")
+}
+WORKS |= {"vzdump", "qmigrate", "vzmigrate", "qmmove", "move_volume", "hamigrate"} | REBOOTS
+STARTS = {"qmstart", "vzstart", "hastart"} | REBOOTS
+DESTROYS = {"qmdestroy", "vzdestroy"}
+WORK_LOCKS = {"backup", "snapshot", "snapshot-delete", "rollback", "migrate", "suspending", "suspended"}
+WORK_LOCKS |= {"clone", "create", "disk", "mounted", "fstrim"}
+LIVING = (State.RUNNING, State.PAUSED, State.SUSPENDED)
+DEAD = (State.STOPPED, State.IO_ERROR)
+
+
+@dataclass(eq=False)
+class Fact:
+    """What became of a guest. `works`: the work's names that may be given as the reason."""
+
+    what: What
+    node: str = ""
+    by: str = ""
+    task: str = ""
+    works: set[str] = field(default_factory=set)
+    away: bool = False
+    after_node: bool = False
+    note: bool = False
+    """No alarm: it is stopped because somebody wanted it, which is not "down"."""
+
+
+@dataclass(eq=False)
+class Case:
+    """An incident. It lasted something between the two of `since` and `until`, as (clock, elapsed). Reading: a
+    guest that was held back first may count from its stop or from its alarm.
+    """
+
+    topic: Topic
+    level: Level
+    look: int
+    since: tuple[float, float]
+    facts: dict[int, Fact] = field(default_factory=dict)
+    maybe: set[int] = field(default_factory=set)
+    """Guests that may be named or not (NODE: those held just then)."""
+    node: str = ""
+    storage: str = ""
+    metric: Metric | None = None
+    limit: int | None = None
+    percent: float | None = None
+    fault: BotError | None = None
+    watched: int = 0
+    backups: set[tuple[str, int | None, str]] = field(default_factory=set)
+    over: bool = False
+    forgotten: bool = False
+    until: tuple[float, float] | None = None
+    acked: str = ""
+    told: bool = False
+    said: float = 0.0
+
+    @property
+    def down(self) -> list[int]:
+        return [vmid for vmid, fact in self.facts.items() if fact.what in DOWN and not fact.note]
+
+    def __str__(self) -> str:
+        facts = " ".join(f"{vmid}:{fact.what.value}" for vmid, fact in self.facts.items())
+        where = " ".join(
+            filter(
+                None,
+                (self.node, self.storage, self.metric or "", type(self.fault).__name__ if self.fault else ""),
+            )
+        )
+        return f"{self.topic.value}[{where}{' ' if where and facts else ''}{facts}]{' over' if self.over else ''}"
+
+
+@dataclass(eq=False)
+class Mail:
+    """One message that has to arrive."""
+
+    post: Post
+    cases: list[Case]
+    mention: bool = False
+    silent: bool = False
+
+    def __str__(self) -> str:
+        flags = ("@" if self.mention else "") + ("~" if self.silent else "")
+        return f"{self.post.value}{flags} " + ", ".join(map(str, self.cases))
+
+
+@dataclass(eq=False)
+class Hold:
+    """A stop that waits: for `node`, for `ha` or for a `work` (with its names)."""
+
+    kind: str
+    since: float
+    works: set[str] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class Book:
+    """What is known of a watched guest. `alarm`: it is down and that is (or is part of) an alarm."""
+
+    entry: Watched
+    state: State | None = None
+    missing: bool = False
+    alarm: bool = False
+    case: Case | None = None
+    node: str = ""
+    kind: Kind = Kind.QEMU
+    lost: str = ""
+    hold: Hold | None = None
+    uptime: int | None = None
+    changes: list[float] = field(default_factory=list)
+    flapping: Case | None = None
+    stopped_at: float = 0.0
+
+
+@dataclass(eq=False)
+class News:
+    """A piece of guest news: `kind` is down, back, restart or note."""
+
+    kind: str
+    vmid: int
+    fact: Fact
+    case: Case | None = None
+
+
+@dataclass(eq=False)
+class Meter:
+    """Reads in a row over the limit, and under it."""
+
+    over: int = 0
+    under: int = 0
+    case: Case | None = None
+
+
+class Seen:
+    """What one good look saw: the lists, put right by what was confirmed."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.guests: dict[int, Guest] = {guest.vmid: guest for guest in cluster.guests}
+        self.nodes: dict[str, bool] = {node.name: node.online for node in cluster.nodes}
+        self.storages: tuple[Storage, ...] = cluster.storages
+        self.listed: set[int] = set(self.guests)
+        self.undecided: set[int] = set()
+        self.doubted: set[str] = set()
+        """Nodes that are listed as offline, and which nobody has confirmed."""
+        self.gone: set[int] = set()
+
+
+class Oracle:
+    """The books of one cluster. `complaints` collects what the bot asked for wrongly, or did not ask for."""
+
+    def __init__(self, entries: Iterable[Watched], repeat: float, storage_limit: int) -> None:
+        self.books = {entry.vmid: Book(entry) for entry in entries}
+        self.repeat, self.storage_limit = repeat, storage_limit
+        self.looks = 0
+        self.elapsed = self.clock = self.clock_before = 0.0
+        self.last: tuple[float, float] | None = None
+        """When the last look was: (monotonic, wall)."""
+        self.fresh = True
+        self.greeted = False
+        """This run has had its first good look."""
+        self.was_good = False
+        self.known: set[int] = set()
+        self.accepted = False
+        self.asked: set[int] = set()
+        self.unanswered: set[int] = set()
+        """Suspects that could not be asked for in the last good look."""
+        self.nodes: dict[str, bool] = {}
+        self.doubted: set[str] = set()
+        self.node_cases: dict[str, Case] = {}
+        self.failures = 0
+        self.failing_since = 0.0
+        self.half_since: float | None = None
+        self.source: Case | None = None
+        self.tasks: list[TaskSummary] = []
+        self.first_seen: dict[str, float | None] = {}
+        self.tasks_known = False
+        self.failed_backups: set[str] = set()
+        self.tasks_clock: float | None = None
+        self.meters: dict[str, Meter] = {}
+        self.mutes: dict[str, float] = {}
+        self.orders: dict[int, float] = {}
+        self.noted: list[Case] = []
+        self.cases: list[Case] = []
+        self.mails: list[Mail] = []
+        self.complaints: list[str] = []
+        self.quiet = False
+
+    # -- what persons do
+
+    def run_begins(self, at: float) -> None:
+        """The process was started anew. Orders of the former run count from now (core/expected.py)."""
+        self.fresh, self.greeted, self.unanswered = True, False, set()
+        self.orders = dict.fromkeys(self.orders, at + 5 * MINUTE)
+
+    def order(self, vmid: int, at: float) -> None:
+        self.orders[vmid] = at + 5 * MINUTE
+
+    def passed(self, at: float, wall: float) -> float:
+        """Seconds since the last look; of a run that has had none, by the wall clock, and never negative."""
+        if self.last is None:
+            return 0.0
+        return max(0.0, wall - self.last[1]) if self.fresh else at - self.last[0]
+
+    def mute(self, target: str, seconds: float, at: float, wall: float) -> None:
+        self.mutes[target] = self.elapsed + self.passed(at, wall) + seconds
+
+    def task_list_in_vain(self) -> None:
+        """It was read in a look that could not be stored. Reading: the next need not come sooner for that."""
+        self.tasks_clock = math.inf
+
+    def unmute(self, target: str) -> None:
+        del self.mutes[target]
+
+    def acknowledge(self, case: Case, by: str) -> None:
+        case.acked = by
+
+    def after_command(self, at: float, wall: float, quiet: bool) -> list[Mail]:
+        """Reading: what is no longer muted when a person changes something is told at once, not in the next look."""
+        self.mails, self.quiet = [], quiet
+        now = self.elapsed + self.passed(at, wall)
+        self.mutes = {target: end for target, end in self.mutes.items() if end > now}
+        self.tell_what_was_muted(self.was_good)
+        return self.mails
+
+    def watch(self, entry: Watched) -> None:
+        self.books[entry.vmid] = Book(entry)
+
+    def unwatch(self, vmid: int) -> None:
+        """Its incidents end as forgotten."""
+        book = self.books.pop(vmid)
+        self.forget_guest(book)
+        for metric in Metric:
+            self.forget_meter(f"guest/{vmid}/{metric.value}")
+
+    # -- a look
+
+    def look(self, sight: Sight, at: float, wall: float, quiet: bool) -> list[Mail]:
+        """What has to be told after it. `at`, `wall`: when it was judged."""
+        self.looks += 1
+        self.mails, self.quiet = [], quiet
+        self.orders = {vmid: until for vmid, until in self.orders.items() if at <= until}
+        passed = self.passed(at, wall)
+        self.clock_before = self.clock
+        self.elapsed += passed
+        self.mutes = {target: end for target, end in self.mutes.items() if end > self.elapsed}
+        good = self.believed(sight)
+        if good:
+            self.clock += passed if self.was_good and not self.fresh else 0.0
+            self.good_look(sight)
+        self.tell_what_was_muted(good)
+        self.remind(good)
+        self.end_quiet()
+        self.was_good, self.fresh, self.last = good, False, (at, wall)
+        return self.mails
+
+    @property
+    def now(self) -> tuple[float, float]:
+        return (self.clock, self.elapsed)
+
+    # -- Source
+
+    def believed(self, sight: Sight) -> bool:
+        """Whether the look is a good one; else it is noted as failed."""
+        first = sight.first
+        if isinstance(first, BotError):
+            self.failed_look(first)
+            return False
+        listed = {guest.vmid for guest in first.guests}
+        gone = self.known - listed
+        self.accepted = False
+        if not gone & set(self.books):
+            return True
+        if not listed:
+            # Reading: an empty list is never accepted, however long it lasts.
+            self.failed_look(None)
+            return False
+        if len(gone) >= 2 and 2 * len(gone) >= len(self.known):
+            # Reading: the 30 min run from the first look (of these failed ones) that showed half of them gone,
+            # not from an earlier failure of another kind.
+            if self.half_since is None:
+                self.half_since = self.failing_since if "B3" in TOLERATE and self.failures else self.elapsed
+            if self.elapsed - self.half_since < 30 * MINUTE:
+                self.failed_look(None)
+                return False
+            self.accepted = True
+        return True
+
+    def failed_look(self, fault: BotError | None) -> None:
+        if self.failures == 0:
+            self.failing_since = self.elapsed
+        self.failures += 1
+        if self.source is None and (self.failures >= 3 or self.elapsed - self.failing_since >= 2 * MINUTE):
+            case = self.case(Topic.SOURCE, Level.CRITICAL, fault=fault, watched=len(self.books))
+            case.since = (self.failing_since, self.failing_since)
+            self.source = case
+            self.open(case)
+
+    # -- a good look
+
+    def good_look(self, sight: Sight) -> None:
+        came_back = self.source is not None
+        if self.source is not None:
+            self.end(self.source, since_elapsed=True)
+        self.source, self.failures, self.half_since = None, 0, None
+        seen = self.confirmed(sight)
+        self.read_tasks(sight)
+        self.judge_nodes(seen)
+        news: list[News] = []
+        for vmid in sorted(self.books):
+            self.judge_guest(self.books[vmid], seen, sight, news)
+            self.end_flapping(self.books[vmid], seen, news)
+        self.tell_news(news, one_group=came_back)
+        self.read_gauges(seen)
+        self.read_storages(seen)
+        self.known = seen.listed
+        self.greeted = True
+
+    def confirmed(self, sight: Sight) -> Seen:
+        """The first list, with the suspects asked for or read again."""
+        assert isinstance(sight.first, Cluster)
+        seen = Seen(sight.first)
+        self.asked = set()
+        dark = {name for name, up in seen.nodes.items() if not up and self.nodes.get(name, False)}
+        suspects = self.suspects(seen)
+        if dark or len(suspects) > 5:
+            self.expect(sight.reads == 2, f"a second read was needed, {sight.reads} were made")
+            if isinstance(sight.second, BotError):
+                # Reading: a node that was doubted in the last look is confirmed by this one's first read.
+                seen.undecided, seen.doubted = suspects, dark - self.doubted
+                self.unanswered = set(
+                    suspects
+                )  # Reading: that, too, is a look in which they were not confirmed
+                return seen
+            seen = Seen(sight.second)
+            again = self.suspects(seen)
+            seen.undecided = again - suspects
+            seen.doubted = {
+                name for name, up in seen.nodes.items() if not up and self.nodes.get(name, False)
+            } - dark
+            # Reading: who is not listed in the second either is gone, without asking for it.
+            seen.gone = {vmid for vmid in suspects & again if vmid not in seen.guests}
+            self.unanswered = again - suspects
+            suspects &= again
+        else:
+            self.expect(sight.reads == 1, f"one read was enough, {sight.reads} were made")
+            self.expect(sight.asked >= suspects, f"suspects {suspects}, asked for {sight.asked}")
+            self.ask(seen, suspects, sight)
+        dead = {vmid for vmid, guest in seen.guests.items() if guest.state in DEAD}
+        if suspects & (seen.gone | dead):
+            # Reading: a suspect that was cleared needs no task list.
+            self.expect(sight.tasks_read, "suspects, but the task list was not read")
+        return seen
+
+    def suspects(self, seen: Seen) -> set[int]:
+        found = set()
+        for vmid, book in self.books.items():
+            guest = seen.guests.get(vmid)
+            if book.state is None or book.missing:
+                continue
+            if guest is None or (
+                guest.state in DEAD and book.state in LIVING and book.hold is None and not guest.template
+            ):
+                found.add(vmid)
+        return found
+
+    def ask(self, seen: Seen, vmids: set[int], sight: Sight) -> None:
+        silent = set()
+        for vmid in vmids:
+            answer = sight.answers.get(vmid) or GuestMoved(vmid, "")
+            if vmid not in seen.guests and isinstance(answer, Guest) and answer.node != self.books[vmid].node:
+                answer = GuestMoved(vmid, answer.node)  # it is asked for where it was last seen
+            if isinstance(answer, Guest):
+                if "A1" in TOLERATE:
+                    self.asked.add(vmid)
+                seen.guests[vmid] = answer
+            elif vmid not in seen.guests and isinstance(answer, (GuestMoved, MissingPrivilege)):
+                seen.gone.add(vmid)
+            elif vmid not in self.unanswered:
+                silent.add(vmid)
+                seen.undecided.add(vmid)
+            elif vmid not in seen.guests:
+                seen.gone.add(vmid)  # believed by the list: the second look in a row without an answer
+        self.unanswered = silent
+
+    # -- the task list
+
+    def read_tasks(self, sight: Sight) -> None:
+        held = any(book.hold for book in self.books.values())
+        due = self.tasks_clock is None or self.clock - self.tasks_clock >= 5 * MINUTE + 75
+        if held or due:
+            self.expect(sight.tasks_read, f"the task list was not read (held: {held})")
+        if not sight.tasks_read or isinstance(sight.tasks, BotError):
+            return
+        self.tasks_clock = self.clock
+        self.tasks = list(sight.tasks)
+        for task in self.tasks:
+            self.first_seen.setdefault(task.upid, self.clock if self.tasks_known else None)
+        failed = [
+            task
+            for task in self.tasks
+            if task.type == "vzdump"
+            and task.ended is not None
+            and task.status != "OK"
+            and not (task.status or "").startswith("WARNINGS")
+        ]
+        new = [task for task in failed if task.upid not in self.failed_backups]
+        self.failed_backups |= {task.upid for task in failed}
+        if new and self.tasks_known:
+            case = self.case(Topic.BACKUP, Level.WARNING)
+            case.backups = {(t.node, int(t.id) if t.id else None, t.status or "") for t in new}
+            self.one_off(case)
+        self.tasks_known = True
+
+    def recent_tasks(self, vmid: int, node: str) -> list[TaskSummary]:
+        """The guest's recent tasks that are in the tables, newest first.
+
+        A backup job of several guests on its node (Reading: on which it was in the last look) is one of them. A
+        stop by the bot itself hides what was before it and excuses nothing.
+        """
+        recent = []
+        for task in self.tasks:
+            job = task.type == "vzdump" and not task.id and task.node == node
+            if not (job or task.id == str(vmid)) or task.type not in STOPS | WORKS | STARTS:
+                continue
+            first = self.first_seen[task.upid]
+            if task.ended is None or (first is not None and self.clock - first <= 5 * MINUTE):
+                if task.user == BOT and task.type in STOPS | REBOOTS:
+                    break
+                recent.append(task)
+        return recent
+
+    # -- Nodes
+
+    def judge_nodes(self, seen: Seen) -> None:
+        doubted = set()
+        for name, online in seen.nodes.items():
+            if name not in self.nodes or self.nodes[name] == online:
+                self.nodes[name] = online
+            elif online:
+                self.nodes[name] = True
+                if name in self.node_cases:
+                    self.end(self.node_cases.pop(name))
+            elif name in seen.doubted:
+                doubted.add(name)
+            else:
+                self.node_lost(name)
+        for name in set(self.nodes) - set(seen.nodes):
+            del self.nodes[name]
+            if name in self.node_cases:
+                self.forget(self.node_cases.pop(name))
+        self.doubted = doubted
+
+    def node_lost(self, name: str) -> None:
+        self.nodes[name] = False
+        case = self.case(Topic.NODE, Level.CRITICAL, node=name)
+        for vmid, book in self.books.items():
+            if book.node == name and book.state in LIVING and not book.missing:
+                if book.hold:
+                    case.maybe.add(vmid)
+                else:
+                    case.facts[vmid] = Fact(What.STOPPED)
+        self.node_cases[name] = case
+        self.open(case)
+
+    # -- Guests
+
+    def judge_guest(self, book: Book, seen: Seen, sight: Sight, news: list[News]) -> None:
+        vmid = book.entry.vmid
+        if vmid in seen.undecided:
+            return
+        if vmid in seen.gone:
+            self.gone(book, news)
+            return
+        guest = seen.guests.get(vmid)
+        if guest is None:
+            return  # not listed, and known as missing
+        if not seen.nodes.get(guest.node, True):
+            book.lost = guest.node if not self.nodes.get(guest.node, True) else book.lost
+            return
+        if guest.template:
+            flapping, changes = book.flapping, book.changes
+            self.forget_guest(book, keep_flapping="B11" in TOLERATE)
+            if "B11" in TOLERATE:
+                book.flapping, book.changes = flapping, changes
+            book.hold = None
+            self.settle(book, guest)
+            return
+        if guest.state in (State.UNKNOWN, State.PRELAUNCH):
+            if "B8" in TOLERATE:
+                book.uptime = None
+            return
+        if book.state is None:
+            self.settle(book, guest)
+        elif book.missing:
+            self.listed_again(book, guest, news)
+        elif guest.state in DEAD:
+            self.found_dead(book, guest, news)
+        else:
+            self.found_alive(book, guest, sight, news)
+
+    def settle(self, book: Book, guest: Guest) -> None:
+        """That is how it is from now on."""
+        if book.state in DEAD or guest.state in DEAD:
+            book.uptime = None
+        book.state, book.node, book.kind = guest.state, guest.node, guest.kind
+        book.missing = False
+        if guest.state is State.RUNNING:
+            book.uptime = 0 if guest.vmid in self.asked else guest.uptime
+        if guest.state in LIVING or not book.hold:
+            book.hold = None
+        book.lost = ""
+
+    def found_dead(self, book: Book, guest: Guest, news: list[News]) -> None:
+        if book.state in DEAD:
+            if book.alarm and book.case and book.entry.vmid in book.case.facts:
+                book.case.facts[book.entry.vmid].what = What.STOPPED
+            book.node, book.state, book.lost = guest.node, guest.state, ""
+            return
+        if book.hold is None:
+            book.stopped_at = self.elapsed
+        self.judge_stop(book, guest, news)
+
+    def judge_stop(self, book: Book, guest: Guest, news: list[News]) -> None:
+        """The five rules, in their order."""
+        vmid = book.entry.vmid
+        if vmid in self.orders:
+            del self.orders[vmid]
+            self.stopped_silently(book, guest)
+            return
+        if book.lost:
+            book.hold = Hold("node" if guest.node == book.lost else "ha", self.clock)
+            book.lost = ""
+            return
+        hold = book.hold
+        if hold and hold.kind != "work":
+            # Reading: an order or the end of its five minutes ends this wait; 3 and 4 do not.
+            if self.clock - hold.since >= 5 * MINUTE:
+                self.down(book, guest, Fact(_word(guest), guest.node, after_node=True), news)
+            return
+        tasks = self.recent_tasks(vmid, book.node)
+        works = [task.type for task in tasks if task.type in WORKS]
+        lock = guest.lock if guest.lock in WORK_LOCKS else None
+        newest = tasks[0] if tasks else None
+        if newest and newest.type in STOPS:
+            first = self.first_seen[newest.upid]
+            if hold:
+                wanted = first is not None and first > hold.since
+            else:
+                wanted = not lock and not any(task.type in WORKS and task.ended is None for task in tasks)
+            if wanted:
+                self.stopped_silently(book, guest)
+                self.note(book, Fact(What.STOPPED, guest.node, newest.user, newest.type), news)
+                return
+        excuses = {lock, *works} - {None} if hold or lock or self.excused(tasks) else set()
+        if excuses and (hold is None or self.clock - hold.since < 30 * MINUTE):
+            book.hold = hold or Hold("work", self.clock)
+            book.hold.works |= {str(each) for each in excuses}
+            return
+        self.down(book, guest, Fact(_word(guest), guest.node, works=hold.works if hold else set()), news)
+
+    def excused(self, tasks: list[TaskSummary]) -> bool:
+        """Its tasks are a reason to wait: the newest is a work, or one is running."""
+        running = any(task.type in WORKS and task.ended is None for task in tasks)
+        return running or bool(tasks and tasks[0].type in WORKS)
+
+    def stopped_silently(self, book: Book, guest: Guest) -> None:
+        book.hold, book.alarm = None, False
+        self.settle(book, guest)
+
+    def down(self, book: Book, guest: Guest | None, fact: Fact, news: list[News]) -> None:
+        """An alarm. `guest` None: it is missing."""
+        book.hold = None
+        if guest is not None:
+            self.settle(book, guest)
+        book.alarm, book.lost = True, ""
+        fact.away = not self.greeted
+        if self.changed(book):
+            news.append(News("down", book.entry.vmid, fact))
+
+    def gone(self, book: Book, news: list[News]) -> None:
+        vmid = book.entry.vmid
+        task = next(iter(self.recent_tasks(vmid, book.node)), None)
+        was_dead, book.missing, book.hold, book.uptime = book.state in DEAD, True, None, None
+        book.lost = ""
+        if not was_dead:
+            book.stopped_at = self.elapsed
+        book.state = State.STOPPED
+        if vmid in self.orders or (task and task.type in DESTROYS):
+            self.orders.pop(vmid, None)
+            # Reading: as with every stop by somebody no incident of it stays open, and that is no recovery.
+            if book.case is not None:
+                self.leave(book, What.MISSING, forgotten=True)
+            book.alarm = False
+            self.note(
+                book,
+                Fact(What.MISSING, book.node, task.user if task else "", task.type if task else ""),
+                news,
+            )
+        elif book.case is not None:
+            # Reading: it is down already and told; the incident says from now on that it is missing. (While it is
+            # flapping it is a change like any other.)
+            book.case.facts[vmid].what = What.MISSING
+        else:
+            self.down(book, None, Fact(What.MISSING, book.node), news)
+
+    def listed_again(self, book: Book, guest: Guest, news: list[News]) -> None:
+        alarm, book.alarm = book.alarm, False
+        self.settle(book, guest)
+        if alarm:
+            self.back(book, guest, news)
+
+    def found_alive(self, book: Book, guest: Guest, sight: Sight, news: list[News]) -> None:
+        if book.alarm:
+            if guest.state is State.RUNNING:
+                book.alarm = False
+                self.settle(book, guest)
+                self.back(book, guest, news)
+            return  # paused and the like: not back yet
+        if book.state in DEAD and guest.state is not State.RUNNING:
+            return  # Reading: the same holds for one whose stop was no alarm
+        before, lost, held, uptime = book.state, book.lost, book.hold, book.uptime
+        moved = guest.node != book.node
+        self.settle(book, guest)
+        elsewhere = (lost and guest.node != lost) or (held and held.kind == "ha")
+        if elsewhere and guest.state is State.RUNNING:
+            self.note(book, Fact(What.ELSEWHERE, guest.node), news)
+        elif (
+            before is State.RUNNING
+            and guest.state is State.RUNNING
+            and not moved
+            and not held
+            and not lost
+            and uptime is not None
+            and guest.uptime is not None
+            and guest.uptime < uptime
+        ):
+            self.expect(sight.tasks_read, f"{guest.vmid} restarted, but the task list was not read")
+            self.restarted(book, guest, news)
+
+    def restarted(self, book: Book, guest: Guest, news: list[News]) -> None:
+        tasks = self.recent_tasks(guest.vmid, book.node)
+        if guest.vmid in self.orders:
+            return  # Reading: the order is not used up by it, since a stop was ordered
+        if guest.lock in WORK_LOCKS or any(task.type in WORKS - REBOOTS for task in tasks):
+            return
+        if tasks:
+            self.note(book, Fact(What.RESTARTED, guest.node, tasks[0].user, tasks[0].type), news)
+        elif self.changed(book):
+            fact = Fact(What.RESTARTED, guest.node, away=not self.greeted)
+            news.append(News("restart", guest.vmid, fact))
+
+    def back(self, book: Book, guest: Guest, news: list[News]) -> None:
+        tell = self.changed(book)
+        if book.case is None or not tell:
+            return
+        if book.case.topic is Topic.GROUP:
+            self.leave(book, What.BACK)
+        else:
+            news.append(
+                News("back", guest.vmid, Fact(What.BACK, guest.node, away=not self.greeted), book.case)
+            )
+            book.case = None
+
+    def note(self, book: Book, fact: Fact, news: list[News]) -> None:
+        fact.away, fact.note = not self.greeted, True
+        news.append(News("note", book.entry.vmid, fact))
+
+    # -- Flapping
+
+    def changed(self, book: Book) -> bool:
+        """Counts a change. False: it makes no news of its own, since the guest is flapping."""
+        book.changes = [*(at for at in book.changes if self.clock - at <= 30 * MINUTE), self.clock]
+        if book.flapping is None and len(book.changes) >= 6:
+            if book.case is not None:
+                self.leave(book, What.FLAPPING)
+            book.flapping = self.case(Topic.FLAPPING, Level.WARNING)
+            book.flapping.facts[book.entry.vmid] = Fact(What.FLAPPING, book.node)
+            self.open(book.flapping)
+            return False
+        return book.flapping is None
+
+    def end_flapping(self, book: Book, seen: Seen, news: list[News]) -> None:
+        if book.flapping is None or self.clock - book.changes[-1] < 15 * MINUTE:
+            return
+        if book.entry.vmid in seen.undecided or book.lost:
+            return
+        case, book.flapping = book.flapping, None
+        book.changes = []
+        if "B5" in TOLERATE and (book.missing or book.state in DEAD):
+            book.alarm = True
+        # Reading: "down" is what would be an alarm; stopped by somebody, or waiting, is as good as running.
+        self.end(case, tell=not book.alarm)
+        if book.alarm:
+            what = What.MISSING if book.missing else What.STOPPED
+            news.append(News("down", book.entry.vmid, Fact(what, book.node, away=not self.greeted)))
+
+    # -- incidents of guests
+
+    def open_down(self, book: Book, fact: Fact) -> None:
+        case = self.case(Topic.GUEST, Level.CRITICAL)
+        case.since = (self.clock, book.stopped_at)
+        case.facts[book.entry.vmid] = fact
+        book.case = case
+        self.open(case)
+
+    def leave(self, book: Book, what: What, *, forgotten: bool = False) -> None:
+        """The guest leaves its incident, which makes no news of its own but may end the group."""
+        case = book.case
+        assert case is not None
+        book.case = None
+        case.facts[book.entry.vmid].what = what
+        if case.topic is Topic.GUEST:
+            case.forgotten = forgotten
+            self.end(case, tell=False)
+        elif not case.down:
+            # Reading: it is a recovery if anybody of it came back.
+            self.end(case, tell=any(fact.what is What.BACK for fact in case.facts.values()))
+
+    def forget_guest(self, book: Book, *, keep_flapping: bool = False) -> None:
+        if book.case is not None:
+            self.leave(book, What.FORGOTTEN, forgotten=True)
+        if book.flapping is not None and not keep_flapping:
+            self.forget(book.flapping)
+        book.flapping, book.alarm, book.changes = None, False, []
+
+    # -- Grouping
+
+    def tell_news(self, news: list[News], *, one_group: bool) -> None:
+        loud = []
+        for piece in news:
+            if self.muted_guest(self.books[piece.vmid]):
+                self.single(piece)
+            elif piece.case is not None and not piece.case.told:
+                # Reading: the end of what nobody has read of is no news.
+                self.single(piece)
+            else:
+                loud.append(piece)
+        alarms = [piece for piece in loud if piece.kind != "note"]
+        notes = [piece for piece in loud if piece.kind == "note"]
+        # Reading: after the source's return all news, notes included, become one group.
+        heaps = [(loud, 1)] if one_group else [(alarms, 5), (notes, 5)]
+        for heap, most in heaps:
+            if len(heap) > most:
+                self.group(heap)
+            else:
+                for piece in heap:
+                    self.single(piece)
+
+    def single(self, piece: News) -> None:
+        book = self.books[piece.vmid]
+        if piece.kind == "down":
+            self.open_down(book, piece.fact)
+        elif piece.kind == "back":
+            assert piece.case is not None
+            piece.case.facts[piece.vmid].what = What.BACK
+            self.end(piece.case)
+        else:
+            note = piece.kind == "note"
+            case = self.case(Topic.NOTE if note else Topic.RESTART, Level.INFO if note else Level.WARNING)
+            case.facts[piece.vmid] = piece.fact
+            self.one_off(case)
+
+    def group(self, heap: list[News]) -> None:
+        kinds = {piece.kind for piece in heap}
+        level = Level.CRITICAL if "down" in kinds else Level.WARNING if "restart" in kinds else Level.INFO
+        case = self.case(Topic.GROUP, level)
+        case.facts = {piece.vmid: piece.fact for piece in heap}
+        for piece in heap:
+            if piece.kind == "down":
+                self.books[piece.vmid].case = case
+                case.since = (self.clock, min(case.since[1], self.books[piece.vmid].stopped_at))
+            if piece.case is not None:
+                piece.case.facts[piece.vmid].what = What.BACK
+                self.end(piece.case, tell=False)
+        if case.down:
+            self.open(case)
+        else:
+            self.one_off(case)
+
+    # -- Thresholds
+
+    def read_gauges(self, seen: Seen) -> None:
+        for vmid, book in self.books.items():
+            for metric in Metric:
+                limit = book.entry.limit(metric)
+                if limit is not None and (vmid not in seen.undecided or "B4" in TOLERATE):
+                    self.read_gauge(book, metric, limit, seen)
+
+    def read_gauge(self, book: Book, metric: Metric, limit: int, seen: Seen) -> None:
+        vmid = book.entry.vmid
+        key = f"guest/{vmid}/{metric.value}"
+        guest = seen.guests.get(vmid)
+        if guest is not None and not seen.nodes.get(guest.node, True) and "D4" not in TOLERATE:
+            return
+        if guest and "D3" in TOLERATE and guest.state in (State.PAUSED, State.SUSPENDED, State.IO_ERROR):
+            return
+        if guest is not None and guest.state in (State.UNKNOWN, State.PRELAUNCH):
+            return  # Reading: these never change anything, so they do not end an incident either
+        if guest is None and not book.missing and "B4" not in TOLERATE:
+            return  # not listed, and not judged
+        if guest is None or guest.state is not State.RUNNING:
+            self.forget_meter(key)
+            return
+        percent = _percent_of(guest, metric)
+        if percent is None:
+            return
+        meter = self.meters.setdefault(key, Meter())
+        if self.over_limit(meter, percent, limit):
+            case = self.case(Topic.GAUGE, Level.WARNING, metric=metric, limit=limit, percent=percent)
+            case.facts[vmid] = Fact(What.BACK, guest.node)
+            meter.case = case
+            self.open(case)
+
+    def read_storages(self, seen: Seen) -> None:
+        read = set()
+        for row in seen.storages:
+            node = "" if row.shared else row.node
+            key = f"storage/{node}/{row.name}" if node else f"storage/{row.name}"
+            if not row.available or not row.total or row.used is None or key in read:
+                continue
+            read.add(key)
+            percent = 100 * row.used / row.total
+            meter = self.meters.setdefault(key, Meter())
+            if self.over_limit(meter, percent, self.storage_limit):
+                limit = self.storage_limit
+                case = self.case(
+                    Topic.STORAGE, Level.WARNING, node=node, storage=row.name, limit=limit, percent=percent
+                )
+                meter.case = case
+                self.open(case)
+
+    def over_limit(self, meter: Meter, percent: float, limit: int) -> bool:
+        """Counts a read; True: it is an incident from now on. Ends the one that is there when it is over."""
+        if meter.case is None:
+            meter.over = meter.over + 1 if percent >= limit else 0
+            meter.under = 0
+            return meter.over >= 3
+        meter.over = 0
+        meter.under = meter.under + 1 if percent <= limit - 5 else 0
+        if meter.under >= 3:
+            self.end(meter.case)
+            meter.case, meter.under = None, 0
+        return False
+
+    def forget_meter(self, key: str) -> None:
+        meter = self.meters.pop(key, None)
+        if meter is not None and meter.case is not None:
+            self.forget(meter.case)
+
+    # -- incidents
+
+    def case(
+        self,
+        topic: Topic,
+        level: Level,
+        *,
+        node: str = "",
+        storage: str = "",
+        metric: Metric | None = None,
+        limit: int | None = None,
+        percent: float | None = None,
+        fault: BotError | None = None,
+        watched: int = 0,
+    ) -> Case:
+        return Case(
+            topic,
+            level,
+            self.looks,
+            self.now,
+            node=node,
+            storage=storage,
+            metric=metric,
+            limit=limit,
+            percent=percent,
+            fault=fault,
+            watched=watched,
+        )
+
+    def open(self, case: Case) -> None:
+        self.cases.append(case)
+        if not self.muted(case):
+            self.say(Post.OPENING, case)
+
+    def one_off(self, case: Case) -> None:
+        """Over as soon as it is told; muted, it stands in the history only."""
+        case.over, case.until = True, self.now
+        self.open(case)
+
+    def end(self, case: Case, *, tell: bool = True, since_elapsed: bool = False) -> None:
+        case.over = True
+        case.until = (self.elapsed, self.elapsed) if since_elapsed else (self.clock_before, self.elapsed)
+        if tell and case.told and not self.muted(case):
+            self.say(Post.RECOVERY, case)
+
+    def forget(self, case: Case) -> None:
+        case.over = case.forgotten = True
+        case.until = self.now
+
+    # -- Mutes
+
+    def muted(self, case: Case) -> bool:
+        """Reading: a group is muted while all are that are down in it (all of it, once nobody is), and failed
+        backups while all their guests (or nodes) are."""
+        if "all" in self.mutes:
+            return True
+        if case.topic is Topic.SOURCE:
+            return "source" in self.mutes
+        if case.topic is Topic.NODE:
+            return f"node/{case.node}" in self.mutes
+        if case.topic is Topic.STORAGE:
+            own = f"storage/{case.node}/{case.storage}" if case.node else f"storage/{case.storage}"
+            return own in self.mutes or f"node/{case.node}" in self.mutes
+        if case.topic is Topic.BACKUP:
+            return all(
+                bool({f"guest/{vmid}", f"node/{node}"} & set(self.mutes)) for node, vmid, _ in case.backups
+            )
+        about = case.down or list(case.facts)
+        return all(self.muted_vmid(vmid, case.facts[vmid].node) for vmid in about)
+
+    def muted_vmid(self, vmid: int, node: str) -> bool:
+        return bool({"all", f"guest/{vmid}", f"node/{node}"} & set(self.mutes))
+
+    def muted_guest(self, book: Book) -> bool:
+        return self.muted_vmid(book.entry.vmid, book.node)
+
+    def tell_what_was_muted(self, good: bool) -> None:
+        for case in self.cases:
+            # Reading: while Proxmox cannot be read only the incident about that is told.
+            if (
+                not case.over
+                and not case.told
+                and not self.muted(case)
+                and (good or case.topic is Topic.SOURCE)
+            ):
+                self.say(Post.OPENING, case)
+
+    # -- Reminders
+
+    def remind(self, good: bool) -> None:
+        for case in self.cases:
+            if not good and case.topic is not Topic.SOURCE:
+                continue
+            now = self.elapsed if case.topic is Topic.SOURCE else self.clock
+            due = self.repeat and now - case.said >= self.repeat
+            if due and not case.over and case.told and not case.acked and not self.muted(case):
+                self.say(Post.REMINDER, case)
+
+    # -- Quiet hours
+
+    def say(self, post: Post, case: Case) -> None:
+        if post is not Post.RECOVERY:
+            # Reading: what the quiet hours keep back counts as told when it is noted.
+            case.told = True
+            case.said = self.elapsed if case.topic is Topic.SOURCE else self.clock
+        if self.quiet and (case.level is not Level.CRITICAL or post is Post.RECOVERY):
+            if case not in self.noted:
+                self.noted.append(case)
+            return
+        mention = post is Post.OPENING and case.level is not Level.INFO
+        silent = post is Post.RECOVERY or (post is Post.OPENING and case.level is Level.INFO)
+        self.mails.append(Mail(post, [case], mention, silent))
+
+    def end_quiet(self) -> None:
+        if not self.quiet and self.noted:
+            self.mails.append(Mail(Post.DIGEST, list(self.noted), silent=True))
+            self.noted.clear()
+
+    def expect(self, truth: bool, complaint: str) -> None:
+        if not truth:
+            self.complaints.append(complaint)
+
+
+def _word(guest: Guest) -> What:
+    return What.IO_ERROR if guest.state is State.IO_ERROR else What.STOPPED
+
+
+def _percent_of(guest: Guest, metric: Metric) -> float | None:
+    if metric is Metric.CPU:
+        return None if guest.cpu is None else 100 * guest.cpu
+    part, whole = (
+        (guest.memory, guest.memory_total) if metric is Metric.MEMORY else (guest.disk, guest.disk_total)
+    )
+    return 100 * part / whole if part is not None and whole else None

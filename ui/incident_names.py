@@ -1,0 +1,46 @@
+"""How alerts name what they speak of: guests, storages, metrics, lengths and shares."""
+
+from collections.abc import Iterable
+
+from core.watch.model import GuestFact, Incident, Metric
+from ui.render import code, duration, fit, kind_word, named, percent
+from ui.text import Text
+
+NAMES_MOST = 500
+"""Characters of a row of guests."""
+
+
+def guest_name(fact: GuestFact) -> str:
+    return named(fact.vmid, fact.name or str(fact.vmid))
+
+
+def guest_at(t: Text, fact: GuestFact) -> str:
+    """With what it is and where."""
+    return t(
+        "{guest} ({kind} on {node})",
+        guest=guest_name(fact),
+        kind=kind_word(t, fact.kind),
+        node=code(fact.node),
+    )
+
+
+def guest_names(t: Text, facts: Iterable[GuestFact], most: int = NAMES_MOST) -> str:
+    return fit(t, (guest_name(fact) for fact in facts), most, ", ")
+
+
+def storage_name(t: Text, storage: str, node: str) -> str:
+    if node:
+        return t("Storage {storage} on {node}", storage=code(storage), node=code(node))
+    return t("Shared storage {storage}", storage=code(storage))
+
+
+def metric_word(t: Text, metric: Metric | None) -> str:
+    return {Metric.CPU: t("CPU"), Metric.MEMORY: t("Memory"), Metric.DISK: t("Disk")}[metric or Metric.CPU]
+
+
+def lasted(t: Text, incident: Incident) -> str:
+    return duration(t, incident.seconds or 0)
+
+
+def full(value: float | None) -> str:
+    return percent(None if value is None else value / 100)

@@ -1,0 +1,53 @@
+"""What is said when something in DATA_DIR is not as it should be, where it is not a fault that ends the bot."""
+
+from ui.render import code, plain
+from ui.text import Text
+
+PATH_MOST = 300
+
+
+def no_data_dir_line(t: Text, path: str, reason: str) -> str:
+    """For the terminal, as ui/faults.py has it for what is in the directory."""
+    return t(
+        "{path} cannot be used as DATA_DIR ({reason}). Check the disk and the permissions.",
+        path=t("“{value}”", value=plain(path, PATH_MOST)),
+        reason=plain(reason),
+    )
+
+
+def list_recovered(t: Text, guests: int, file: str) -> str:
+    return t(
+        "The watch list could not be read; its last good copy is used ({n} guests). "
+        "The unreadable file was kept as {file}.",
+        n=guests,
+        file=code(file),
+    )
+
+
+def list_lost(t: Text, guests: int, file: str) -> str:
+    return t(
+        "The watch list could not be read and there is no good copy: watching MONITOR_VM_IDS ({n} guests). "
+        "The unreadable file was kept as {file}.",
+        n=guests,
+        file=code(file),
+    )
+
+
+def journal_lost(t: Text, file: str) -> str:
+    return t(
+        "The journal could not be read, so a new one was begun: open incidents, mutes and the history are gone. "
+        "The unreadable file was kept as {file}.",
+        file=code(file),
+    )
+
+
+def journal_stuck(t: Text, reason: str) -> str:
+    """While the bot runs."""
+    return t(
+        "The journal cannot be written ({reason}): alerts wait until it can. Check the disk.",
+        reason=code(reason),
+    )
+
+
+def journal_well(t: Text) -> str:
+    return t("The journal can be written again. Alerts that waited are being sent.")

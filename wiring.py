@@ -1,0 +1,125 @@
+"""Who is given what: the services made of the settings, and what is said of a data directory out of order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.access import AccessRules
+from core.audit import LogAudit
+from core.clock import Clock
+from core.errors import JournalFailed
+from core.expected import ExpectedStops
+from core.operations import Operations
+from core.planning import Planner
+from core.reading import ClusterReader, SnapshotReader
+from core.watch.delivery import AlertChannel, Delivery
+from core.watch.keeper import Watch
+from core.watch.state import Rules
+from data_lock import DataDirInUse
+from heartbeat import Heartbeat
+from journal import JournalError, JournalErrorKind, JournalReport, Opened, SqliteJournal
+from monitor_store import Happened, LoadReport, MonitorStore, StoreError
+from proxmox_client import Endpoint, ProxmoxClient
+from settings import Settings, minute_of_day
+from ui import start_words
+from ui.faults import in_use_line, journal_error_line, store_error_line
+from ui.presses import press
+from ui.question import Questions
+from ui.services import Services
+from ui.text import Text, Texts
+
+LIST_NAME, JOURNAL_NAME = "monitor_list.json", "journal.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the bot itself opens and closes. `connected`: whether Discord's gateway is there."""
+
+    store: MonitorStore
+    journal: SqliteJournal
+    channel: AlertChannel
+    heartbeat: Heartbeat
+    connected: Callable[[], bool]
+
+
+def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts) -> Services:
+    """Everything between Discord and Proxmox. Nothing is opened or read here."""
+    endpoint = Endpoint(
+        host=settings.proxmox_host,
+        port=settings.proxmox_port,
+        user=settings.proxmox_user,
+        token_name=settings.proxmox_token_name,
+        token_value=settings.proxmox_token_value.reveal(),
+        verify_ssl=settings.proxmox_verify_ssl,
+        fingerprint=settings.proxmox_fingerprint,
+    )
+    rules = AccessRules(settings.guild_id, settings.allowed_category_id, settings.alert_channel_id)
+    proxmox = ProxmoxClient(endpoint, clock)
+    reader, expected, audit = ClusterReader(proxmox, clock), ExpectedStops(clock), LogAudit()
+    planner = Planner(proxmox, reader, clock, rules, settings.node_name)
+    quiet = settings.quiet_hours
+    delivery = Delivery(parts.journal, parts.channel, clock)
+    watch = Watch(
+        reader,
+        proxmox,
+        clock,
+        expected,
+        parts.store,
+        parts.journal,
+        Rules(settings.alert_repeat_minutes * 60.0, settings.storage_alert_percent),
+        lambda unix: quiet is not None and quiet.holds(minute_of_day(settings.timezone, unix)),
+    )
+    watch.on_messages = lambda ids: delivery.made(*ids)
+    return Services(
+        rules=rules,
+        proxmox=proxmox,
+        reader=reader,
+        snapshots=SnapshotReader(proxmox, clock),
+        planner=planner,
+        operations=Operations(proxmox, reader, clock, planner, audit, expected),
+        watch=watch,
+        journal=parts.journal,
+        delivery=delivery,
+        heartbeat=parts.heartbeat,
+        connected=parts.connected,
+        audit=audit,
+        clock=clock,
+        texts=texts,
+        questions=Questions(),
+        press=press,
+        interval=settings.monitor_interval_seconds,
+    )
+
+
+def failure_line(t: Text, error: Exception, directory: Path) -> str:
+    """Why the bot cannot begin with this data directory, and what to do."""
+    match error:
+        case DataDirInUse():
+            return in_use_line(t, error)
+        case JournalError():
+            return journal_error_line(t, error)
+        case JournalFailed():  # opened, and not to be read all the same
+            unreadable = JournalError(JournalErrorKind.UNREADABLE, directory / JOURNAL_NAME, error.reason)
+            return journal_error_line(t, unreadable)
+        case StoreError():
+            return store_error_line(t, error)
+    reason = str(getattr(error, "strerror", None) or error)
+    return start_words.no_data_dir_line(t, str(directory), reason)
+
+
+def what_was_lost(t: Text, opened: JournalReport, loaded: LoadReport) -> list[str]:
+    """What of the data directory could not be read, for the place where alerts are read."""
+    lines = []
+    if opened.happened is Opened.RECREATED:
+        lines.append(start_words.journal_lost(t, _name(opened.set_aside)))
+    if loaded.happened is Happened.RECOVERED_FROM_BACKUP:
+        lines.append(start_words.list_recovered(t, len(loaded.entries), _name(loaded.set_aside)))
+    if loaded.happened is Happened.UNREADABLE_NO_BACKUP:
+        lines.append(start_words.list_lost(t, len(loaded.entries), _name(loaded.set_aside)))
+    return lines
+
+
+def _name(path: Path | None) -> str:
+    return path.name if path else "—"
