@@ -20,6 +20,9 @@ demo: $(VENV)/ready   ## A Discord and a Proxmox cluster on this machine, and th
 test: $(VENV)/ready   ## All tests
 	$(RUN) -m pytest -n 4 --dist loadgroup
 
+soak: $(VENV)/ready   ## 10,000 generated histories of the watch against the oracle (about 20 minutes on 2 cores)
+	$(RUN) -m tests.soak
+
 format: $(VENV)/ready   ## Format the code
 	$(RUN) -m ruff format .
 	$(RUN) -m ruff check --fix .
@@ -34,4 +37,4 @@ check: lint test   ## What has to pass before every commit
 messages: $(VENV)/ready   ## Bring the catalogues in step with the source
 	$(RUN) -m tools.messages
 
-.PHONY: help demo test format lint check messages
+.PHONY: help demo test soak format lint check messages

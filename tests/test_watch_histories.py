@@ -12,13 +12,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from core.guest import Kind, State
-from core.watch.model import Watched
-from tests.watch_trial import ENTRIES, SOUND, Bug, Trial
+from core.guest import Cluster, Kind, State
+from core.watch import looking, sources, step, telling
+from core.watch.look import Look, Suspicion
+from core.watch.looking import Looking
+from core.watch.model import Incident, Watched
+from core.watch.work import Work
+from journal import SqliteJournal
+from tests.watch_trial import ENTRIES, Trial, Wrong
 from tests.watch_world import ALIVE, BOT, NODES, Box
 
 T = TypeVar("T")
@@ -40,7 +46,6 @@ WORK_TASKS = {Kind.QEMU: ("vzdump", "qmsnapshot", "qmrollback"), Kind.LXC: ("vzd
 class Histories(RuleBasedStateMachine):
     """What may happen to a cluster, to the bot and to Discord, in any order."""
 
-    bug: ClassVar[Bug] = SOUND
     loop: ClassVar[asyncio.AbstractEventLoop]
     folder: ClassVar[Path]
     count: ClassVar[int] = 0
@@ -50,7 +55,7 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         type(self).count += 1
         self.path = self.folder / f"journal-{self.count}.db"
-        self.trial = Trial(self.loop, self.path, self.bug)
+        self.trial = Trial(self.loop, self.path)
         self._looks(1)
 
     def teardown(self) -> None:
@@ -570,4 +575,52 @@ def run(
 
 
 def test_histories_tell_what_the_oracle_owes() -> None:
-    run(Histories, 100, 1)
+    run(Histories, 60, 1)
+
+
+# -- planted bugs
+
+
+async def believed(self: Looking, first: Cluster, found: Suspicion) -> Look:
+    """The list is right, whatever the guest itself would say."""
+    return Look(first)
+
+
+def not_noted(
+    journal: SqliteJournal, message_id: int, content: str, at: float, absorbs: int | None = None
+) -> None:
+    """Nobody knows after a crash, or a lost answer, that it was sent."""
+
+
+def timers_run_on(work: Work) -> bool:
+    """The clock of the guests goes on while Proxmox cannot be read."""
+    good = sources.readable(work)
+    work.clock += 0.0 if good else work.now.passed
+    return good
+
+
+def any_list_is_true(state: object, entries: object, read: object, elapsed: float) -> None:
+    """Guests that are gone are gone, were it all of them."""
+
+
+def nothing_is_muted(work: Work, incident: Incident) -> None:
+    """Mutes are kept and shown, and not heeded."""
+
+
+MUTANTS: dict[str, tuple[object, str, object]] = {
+    "unconfirmed": (Looking, "_confirmed", believed),
+    "try not noted": (SqliteJournal, "trying", not_noted),
+    "timers not frozen": (step, "readable", timers_run_on),
+    "any list is true": (looking, "source_fault", any_list_is_true),
+    "mutes not heeded": (Work, "muted_until", nothing_is_muted),
+    "never grouped": (telling, "SINGLE_MOST", 1000),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_planted_bug_is_found(monkeypatch: pytest.MonkeyPatch, mutant: str) -> None:
+    """By the same histories that find nothing in the bot as it is."""
+    where, name, bug = MUTANTS[mutant]
+    monkeypatch.setattr(where, name, bug)
+    with pytest.raises(Wrong):
+        run(Histories, 60, 1, shrink=False)

@@ -18,7 +18,6 @@ from core.watch.model import DOWN, Level, Metric, Post, Topic, Watched, What
 from tests.watch_world import BOT, Sight
 
 MINUTE = 60.0
-TOLERATE = set(__import__("os").environ.get("TOLERATE", "").split())
 STOPS = {f"{kind}{what}" for kind in ("qm", "vz") for what in ("stop", "shutdown", "suspend", "destroy")} | {
     "hastop"
 }
@@ -184,8 +183,6 @@ class Oracle:
         """This run has had its first good look."""
         self.was_good = False
         self.known: set[int] = set()
-        self.accepted = False
-        self.asked: set[int] = set()
         self.unanswered: set[int] = set()
         """Suspects that could not be asked for in the last good look."""
         self.nodes: dict[str, bool] = {}
@@ -291,7 +288,6 @@ class Oracle:
             return False
         listed = {guest.vmid for guest in first.guests}
         gone = self.known - listed
-        self.accepted = False
         if not gone & set(self.books):
             return True
         if not listed:
@@ -302,11 +298,10 @@ class Oracle:
             # Reading: the 30 min run from the first look (of these failed ones) that showed half of them gone,
             # not from an earlier failure of another kind.
             if self.half_since is None:
-                self.half_since = self.failing_since if "B3" in TOLERATE and self.failures else self.elapsed
+                self.half_since = self.elapsed
             if self.elapsed - self.half_since < 30 * MINUTE:
                 self.failed_look(None)
                 return False
-            self.accepted = True
         return True
 
     def failed_look(self, fault: BotError | None) -> None:
@@ -343,7 +338,6 @@ class Oracle:
         """The first list, with the suspects asked for or read again."""
         assert isinstance(sight.first, Cluster)
         seen = Seen(sight.first)
-        self.asked = set()
         dark = {name for name, up in seen.nodes.items() if not up and self.nodes.get(name, False)}
         suspects = self.suspects(seen)
         if dark or len(suspects) > 5:
@@ -394,8 +388,6 @@ class Oracle:
             if vmid not in seen.guests and isinstance(answer, Guest) and answer.node != self.books[vmid].node:
                 answer = GuestMoved(vmid, answer.node)  # it is asked for where it was last seen
             if isinstance(answer, Guest):
-                if "A1" in TOLERATE:
-                    self.asked.add(vmid)
                 seen.guests[vmid] = answer
             elif vmid not in seen.guests and isinstance(answer, (GuestMoved, MissingPrivilege)):
                 seen.gone.add(vmid)
@@ -502,16 +494,11 @@ class Oracle:
             book.lost = guest.node if not self.nodes.get(guest.node, True) else book.lost
             return
         if guest.template:
-            flapping, changes = book.flapping, book.changes
-            self.forget_guest(book, keep_flapping="B11" in TOLERATE)
-            if "B11" in TOLERATE:
-                book.flapping, book.changes = flapping, changes
+            self.forget_guest(book)
             book.hold = None
             self.settle(book, guest)
             return
         if guest.state in (State.UNKNOWN, State.PRELAUNCH):
-            if "B8" in TOLERATE:
-                book.uptime = None
             return
         if book.state is None:
             self.settle(book, guest)
@@ -529,7 +516,7 @@ class Oracle:
         book.state, book.node, book.kind = guest.state, guest.node, guest.kind
         book.missing = False
         if guest.state is State.RUNNING:
-            book.uptime = 0 if guest.vmid in self.asked else guest.uptime
+            book.uptime = guest.uptime
         if guest.state in LIVING or not book.hold:
             book.hold = None
         book.lost = ""
@@ -710,8 +697,6 @@ class Oracle:
             return
         case, book.flapping = book.flapping, None
         book.changes = []
-        if "B5" in TOLERATE and (book.missing or book.state in DEAD):
-            book.alarm = True
         # Reading: "down" is what would be an alarm; stopped by somebody, or waiting, is as good as running.
         self.end(case, tell=not book.alarm)
         if book.alarm:
@@ -740,10 +725,10 @@ class Oracle:
             # Reading: it is a recovery if anybody of it came back.
             self.end(case, tell=any(fact.what is What.BACK for fact in case.facts.values()))
 
-    def forget_guest(self, book: Book, *, keep_flapping: bool = False) -> None:
+    def forget_guest(self, book: Book) -> None:
         if book.case is not None:
             self.leave(book, What.FORGOTTEN, forgotten=True)
-        if book.flapping is not None and not keep_flapping:
+        if book.flapping is not None:
             self.forget(book.flapping)
         book.flapping, book.alarm, book.changes = None, False, []
 
@@ -807,20 +792,18 @@ class Oracle:
         for vmid, book in self.books.items():
             for metric in Metric:
                 limit = book.entry.limit(metric)
-                if limit is not None and (vmid not in seen.undecided or "B4" in TOLERATE):
+                if limit is not None and vmid not in seen.undecided:
                     self.read_gauge(book, metric, limit, seen)
 
     def read_gauge(self, book: Book, metric: Metric, limit: int, seen: Seen) -> None:
         vmid = book.entry.vmid
         key = f"guest/{vmid}/{metric.value}"
         guest = seen.guests.get(vmid)
-        if guest is not None and not seen.nodes.get(guest.node, True) and "D4" not in TOLERATE:
-            return
-        if guest and "D3" in TOLERATE and guest.state in (State.PAUSED, State.SUSPENDED, State.IO_ERROR):
+        if guest is not None and not seen.nodes.get(guest.node, True):
             return
         if guest is not None and guest.state in (State.UNKNOWN, State.PRELAUNCH):
             return  # Reading: these never change anything, so they do not end an incident either
-        if guest is None and not book.missing and "B4" not in TOLERATE:
+        if guest is None and not book.missing:
             return  # not listed, and not judged
         if guest is None or guest.state is not State.RUNNING:
             self.forget_meter(key)

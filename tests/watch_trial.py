@@ -33,7 +33,7 @@ from core.watch.model import DOWN, Incident, Message, Post, Topic, Watched, What
 from core.watch.state import Rules
 from journal import SqliteJournal
 from tests.watch_oracle import Case, Fact, Mail, Oracle
-from tests.watch_world import BOT, TOLERATE, Box, Shown, Sight, SimClock, SimCluster, SimDiscord
+from tests.watch_world import BOT, Box, Shown, Sight, SimClock, SimCluster, SimDiscord
 
 INTERVAL = 61.0
 """Seconds between two looks: not 60, so that no period of the contract ends exactly with a look."""
@@ -187,24 +187,11 @@ class Process:
     next_try: float | None = None
 
 
-@dataclass(frozen=True)
-class Bug:
-    """What is planted in a bot: other classes or functions in place of the right ones."""
-
-    journal: type[TroubledJournal] = TroubledJournal
-    delivery: type[Delivery] = Delivery
-    proxmox: Callable[[SimCluster], Any] = lambda cluster: cluster
-    channel: Callable[[SimDiscord], Any] = lambda discord: discord
-
-
-SOUND = Bug()
-
-
 class Trial:
     """One history of one bot. `loop` runs everything; `path` is the journal's file, not there yet."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, path: Path, bug: Bug = SOUND) -> None:
-        self.loop, self.path, self.bug = loop, path, bug
+    def __init__(self, loop: asyncio.AbstractEventLoop, path: Path) -> None:
+        self.loop, self.path = loop, path
         self.clock = SimClock()
         self.cluster = SimCluster(self.clock)
         self.discord = SimDiscord(self.clock)
@@ -259,18 +246,18 @@ class Trial:
 
     def _start(self) -> Process:
         self.run += 1
-        journal = self.bug.journal(self.path, self.clock, self.trouble, self._on_commit)
+        journal = TroubledJournal(self.path, self.clock, self.trouble, self._on_commit)
         journal.open()
         journal.on_give_up = self._on_give_up
-        proxmox = cast(Proxmox, self.bug.proxmox(self.cluster))
-        channel = cast(AlertChannel, self.bug.channel(self.discord))
+        proxmox = cast(Proxmox, self.cluster)
+        channel = cast(AlertChannel, self.discord)
         expected = WatchedOrders(self.clock)
         reader = ClusterReader(proxmox, self.clock)
         watch = Watch(
             reader, proxmox, self.clock, expected, self.store, journal, RULES, lambda unix: self.quiet
         )
         watch.begin(self.store.entries, {})
-        delivery = self.bug.delivery(journal, channel, self.clock)
+        delivery = Delivery(journal, channel, self.clock)
         watch.on_messages = lambda ids: delivery.made(*ids)
         delivery.wake()
         self.oracle.run_begins(self.clock.mono)
@@ -318,10 +305,6 @@ class Trial:
     def look(self) -> None:
         """One look, the delivery of what it made, and the time until the next look."""
         began = self.clock.mono
-        if "B2" in TOLERATE and self.oracle.failures and self.cluster.fault.startswith("half"):
-            since = self.oracle.elapsed - self.oracle.failing_since
-            if since + self.oracle.passed(self.clock.mono, self.clock.wall) > 1700:
-                self.cluster.fault = ""
         sight = self.cluster.begin_look()
         self._committed, killed = [], False
         attempts = self.trouble.writes
@@ -623,8 +606,6 @@ class Trial:
         return lambda: len(self._committed) > before
 
     def mute(self, target: str, seconds: float) -> None:
-        if "D5" in TOLERATE and self.oracle.fresh:
-            return
         self._say(f"{target} is muted for {seconds:.0f} s")
         at, wall = self.clock.mono, self.clock.wall
         self._command(
@@ -649,8 +630,6 @@ class Trial:
         )
 
     def unwatch(self, vmid: int) -> None:
-        if "B1" in TOLERATE and self.trouble.kill_in:
-            return
         self._say(f"{vmid} is watched no more")
         self._command(
             lambda: self.process.watch.remove(vmid),
