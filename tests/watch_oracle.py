@@ -284,6 +284,7 @@ class Oracle:
         """Whether the look is a good one; else it is noted as failed."""
         first = sight.first
         if isinstance(first, BotError):
+            self.half_since = None
             self.failed_look(first)
             return False
         listed = {guest.vmid for guest in first.guests}
@@ -292,11 +293,11 @@ class Oracle:
             return True
         if not listed:
             # Reading: an empty list is never accepted, however long it lasts.
+            self.half_since = None
             self.failed_look(None)
             return False
         if len(gone) >= 2 and 2 * len(gone) >= len(self.known):
-            # Reading: the 30 min run from the first look (of these failed ones) that showed half of them gone,
-            # not from an earlier failure of another kind.
+            # Reading: the 30 min are of looks that all show half of them gone.
             if self.half_since is None:
                 self.half_since = self.elapsed
             if self.elapsed - self.half_since < 30 * MINUTE:
@@ -602,11 +603,8 @@ class Oracle:
             if book.case is not None:
                 self.leave(book, What.MISSING, forgotten=True)
             book.alarm = False
-            self.note(
-                book,
-                Fact(What.MISSING, book.node, task.user if task else "", task.type if task else ""),
-                news,
-            )
+            if task and task.type in DESTROYS:  # Reading: what was ordered is silent, as a stop is
+                self.note(book, Fact(What.MISSING, book.node, task.user, task.type), news)
         elif book.case is not None:
             # Reading: it is down already and told; the incident says from now on that it is missing. (While it is
             # flapping it is a change like any other.)

@@ -63,7 +63,7 @@ def health_of(services: Services) -> Health:
         journal_trouble=watch.journal_trouble,
         heartbeat=(services.heartbeat.failing or "") if services.heartbeat.wanted else None,
         mutes=watch.mutes(),
-        blind=watch.state.tasks == {},
+        blind=watch.sees_tasks is False,
     )
 
 

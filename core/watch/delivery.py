@@ -22,6 +22,8 @@ PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 LONG_PAUSE = 300.0
 """Seconds between two tries: doubling to a minute, then five minutes."""
 GIVE_UP = 24 * 3600.0
+EDIT_GIVE_UP = 7 * 86400.0
+"""How long a message is worth posting, and how long one that is there is worth bringing up to date."""
 LATE = 60.0
 """A message posted so many seconds after it was made says how late it is."""
 STALE_PAIR = 15 * 60.0
@@ -222,7 +224,7 @@ class Delivery:
         try:
             await self._channel.edit(posting, content)
         except NotDelivered as error:
-            young = self._age(posting) <= GIVE_UP
+            young = self._age(posting) <= EDIT_GIVE_UP
             if error.fate is Fate.PASSING or (error.fate is Fate.REFUSED and young):
                 raise
             if error.fate is not Fate.GONE:

@@ -29,15 +29,13 @@ def judge(work: Work, entry: Watched) -> None:
         return
     old = work.guests.get(entry.vmid, GuestState(entry.vmid))
     listed = work.look.cluster.find(entry.vmid)
-    if not _is_down(old) and (listed is None or _in_sight(work, listed)):
-        old = _calmed(work, old)  # what happens now is not part of its flapping any more
     new = _judged(work, old, listed)
     if listed is not None:
         settled = listed.state is not State.UNKNOWN and not new.lost_node
         node = listed.node if settled or not new.node else new.node
         new = replace(new, kind=listed.kind, node=node, name=listed.name or new.name)
         _note_uptime(work, new, listed)
-    work.guests[entry.vmid] = _calmed(work, new) if _is_down(new) and not new.lost_node else new
+    work.guests[entry.vmid] = new if new.lost_node else _calmed(work, new)
 
 
 def _judged(work: Work, old: GuestState, listed: Guest | None) -> GuestState:
@@ -45,7 +43,7 @@ def _judged(work: Work, old: GuestState, listed: Guest | None) -> GuestState:
         return old if old.missing or old.state is State.UNKNOWN else _gone(work, old)
     if listed.template:
         return work.settle(forget(work, old), listed)
-    if not _in_sight(work, listed):
+    if not work.nodes.get(listed.node, NodeState(True)).online:
         return replace(old, lost_node=listed.node)
     if work.look.cluster and not work.look.cluster.node_online(listed.node):
         return old  # its node is only suspected yet
@@ -70,12 +68,13 @@ def _judged(work: Work, old: GuestState, listed: Guest | None) -> GuestState:
 def _gone(work: Work, old: GuestState) -> GuestState:
     """No longer in the cluster."""
     missing = replace(old, missing=True, wanted=False, held=None, lost_node="")
+    newest = next(iter(work.recent_tasks(old)), None)
+    destroyed = newest if newest and newest.doing is Doing.DESTROY else None
+    if destroyed:
+        work.news.append(News(_fact(work, old, What.MISSING, done=destroyed), wanted=True))
     if old.vmid in work.ordered:
         work.heeded.append(old.vmid)
-        return replace(leave(work, missing, What.MISSING), wanted=True)
-    newest = next(iter(work.recent_tasks(old)), None)
-    if newest and newest.doing is Doing.DESTROY:
-        work.news.append(News(_fact(work, old, What.MISSING, done=newest), wanted=True))
+    if destroyed or old.vmid in work.ordered:
         return replace(leave(work, missing, What.MISSING), wanted=True)
     incident = work.open.get(old.incident or 0)
     if incident is not None:  # it was down already
@@ -290,11 +289,6 @@ def _calmed(work: Work, guest: GuestState) -> GuestState:
     if _is_down(guest):
         work.news.append(News(_fact(work, guest, _settled(guest))))
     return guest
-
-
-def _in_sight(work: Work, listed: Guest) -> bool:
-    """What is listed of it is new, and can be judged."""
-    return not listed.template and work.nodes.get(listed.node, NodeState(True)).online
 
 
 def _is_down(guest: GuestState) -> bool:

@@ -70,6 +70,8 @@ class Watch:
         """The watch list, by VMID."""
         self.trouble: BotError | None = None
         """Why the last read says nothing, None while reads do."""
+        self.sees_tasks: bool | None = None
+        """Whether the task list had any at the last look at it: of a real cluster it always has."""
         self.journal_trouble: JournalFailed | None = None
         """Why the last look could not be stored; it is judged again by the next."""
         self.last_read: float | None = None
@@ -227,6 +229,8 @@ class Watch:
         """One look, one step. A read that fails is a step too; one that cannot be stored is not taken."""
         look = await self._looking.look(self.state, self.entries, self._elapsed())
         self.trouble = look.fault
+        if look.tasks is not None:
+            self.sees_tasks = bool(look.tasks)
         if self.trouble is None:
             self.last_read = self._clock.now()
         unix, monotonic = self._clock.now(), self._clock.monotonic()
@@ -272,7 +276,7 @@ class Watch:
         """Store a person's change. The clocks go on with the next look."""
         if tells:
             work.good = self.state.pulse.good
-            tell_all(work)
+            tell_all(work, reminds=False)  # which are a look's concern
         outcome = work.outcome()
         pulse = replace(self.state.pulse, last_id=outcome.state.pulse.last_id)
         self._commit(replace(outcome, state=replace(outcome.state, pulse=pulse)))

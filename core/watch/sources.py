@@ -27,7 +27,7 @@ def readable(work: Work) -> bool:
         work.source = SourceState()
         return True
     opened = work.now.unix if old.opened is None else old.opened
-    halved = work.elapsed if old.halved is None and isinstance(fault, HalfGone) else old.halved
+    halved = (work.elapsed if old.halved is None else old.halved) if isinstance(fault, HalfGone) else None
     work.source = replace(old, failures=old.failures + 1, since=since, opened=opened, halved=halved)
     if incident is not None:
         work.remind(incident, work.elapsed)

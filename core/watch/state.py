@@ -73,7 +73,7 @@ class GaugeState:
 @dataclass(frozen=True, slots=True)
 class SourceState:
     """`since`: `elapsed` at the first failure in a row; `opened` the same as Unix time.
-    `halved`: `elapsed` when half of the guests were first gone in this row."""
+    `halved`: `elapsed` since when every look has shown half of the guests gone."""
 
     failures: int = 0
     since: float | None = None

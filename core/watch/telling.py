@@ -109,7 +109,7 @@ def _backup(work: Work, task: TaskSummary) -> BackupFact:
     return BackupFact(task.node, vmid, task.user, task.status or "", guest.name if guest else None)
 
 
-def tell_all(work: Work) -> None:
+def tell_all(work: Work, *, reminds: bool = True) -> None:
     """Tell what is new or no longer muted, and again what nobody has answered."""
     for incident in sorted((*work.open.values(), *_over_at_once(work)), key=lambda incident: incident.id):
         if not work.good and incident.topic is not Topic.SOURCE:
@@ -119,7 +119,7 @@ def tell_all(work: Work) -> None:
             incident = work.keep(replace(incident, muted_until=until))
         if until is None and not incident.told:
             work.tell(incident)
-        elif incident.open and incident.topic is not Topic.SOURCE:
+        elif reminds and incident.open and incident.topic is not Topic.SOURCE:
             work.remind(incident, work.clock)
 
 
