@@ -412,3 +412,22 @@ async def test_a_later_text_whose_answer_got_lost_is_found_too(post: Office) -> 
     post.channel.faults, post.channel.after = [DOWN, DOWN], False
     await post.run()
     assert len(post.shown) == 1
+
+
+async def test_a_search_does_not_take_a_message_for_another_of_the_same_words(post: Office) -> None:
+    post.store(posts=(Message(7, Post.TEST, post.clock.now()),))
+    await post.run()
+    post.store(posts=(Message(8, Post.TEST, post.clock.now()),))
+    post.journal.trying(8, "test", post.clock.now())
+    post.kill(600)
+    await post.run()
+    assert len(post.shown) == 2
+
+
+async def test_an_edit_waits_for_a_channel_that_comes_back(post: Office) -> None:
+    post.opening(1)
+    await post.run()
+    post.channel.faults = [None, FORBIDDEN, FORBIDDEN]
+    post.over(1)
+    await post.run()
+    assert post.shown == ["opening 1 over", "recovery 1 over"]

@@ -455,3 +455,35 @@ def test_a_container_is_as_good_as_a_vm() -> None:
     history.see()
     history.guests = {201: container(201, S)}
     assert history.see() == ["opening guest 201 stopped"]
+
+
+def test_somebody_who_stops_a_flapping_guest_makes_no_alarm_of_it() -> None:
+    history = History()
+    history.see(R, tasks=[])
+    flap(history, 4)
+    told = history.see(S, tasks=[task("qmstop", 101)])
+    assert told == ["opening note 101 stopped by root@pam"]
+    assert flat([history.see(S) for _ in range(20)]) == ["recovery flapping 101"]
+
+
+def test_a_flapping_guest_made_a_template_is_forgotten_at_once() -> None:
+    history = among_others()
+    history.see(R)
+    flap(history, 4)
+    history.put(101, S, template=True)
+    assert history.see() == [] and not history.state.open
+
+
+def test_a_restart_right_after_the_guest_was_asked_for_is_seen() -> None:
+    """What was asked for by itself is newer than the list; a restart is told all the same."""
+    history = History()
+    history.see(R, uptime=5000)
+    history.see(R, uptime=5060)
+    assert history.see(R, uptime=20) == ["opening restart 101 restarted"]
+
+
+def test_a_guest_that_is_unknown_for_a_while_and_restarts_is_told() -> None:
+    history = History()
+    history.see(R, uptime=5000)
+    history.see(U)
+    assert history.see(R, uptime=20) == ["opening restart 101 restarted"]

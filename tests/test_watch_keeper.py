@@ -524,3 +524,11 @@ async def test_a_guest_moved_by_ha_is_told_as_back_elsewhere(tmp_path: Path) -> 
     scene.change(101, R, node="pve2", uptime=5)
     assert await scene.look() == ["opening note"]
     assert scene.journal.history(101, 0, 1)[0][0].guests[0].what is What.ELSEWHERE
+
+
+async def test_a_death_between_the_list_and_the_journal_leaves_nothing_open(tmp_path: Path) -> None:
+    scene = home(tmp_path, 2)
+    await scene.look(R, S)
+    scene.store.save((Watched(102),))
+    scene.restart()
+    assert not scene.watch.state.open and 101 not in scene.watch.state.guests

@@ -309,3 +309,35 @@ def test_the_topic_of_a_guest_of_an_offline_node_is_the_node(kind: Kind) -> None
     history.see()
     history.see()
     assert {incident.topic for incident in history.state.open.values()} == {Topic.NODE}
+
+
+def test_half_gone_has_to_last_without_a_break() -> None:
+    """Privileges that come back in part after an outage are no deleted guests."""
+    history = History(*many(4))
+    history.see()
+    gone = {vmid: history.guests.pop(vmid) for vmid in (101, 102)}
+    history.looks(20)
+    fail(history, 60)
+    assert history.looks(25) == []
+    history.guests |= gone
+    assert history.see() == ["recovery source"]
+
+
+def test_a_node_that_is_only_suspected_leaves_its_guests_alone() -> None:
+    history = History()
+    history.see()
+    history.nodes["pve1"] = False
+    history.see()
+    assert history.state.guests[101].held is None and not history.state.guests[101].lost_node
+
+
+def test_a_guest_that_ha_has_yet_to_start_is_not_lost_with_its_new_node() -> None:
+    history = History()
+    history.see()
+    history.nodes["pve1"] = False
+    history.looks(2)
+    history.put(101, S, node="pve2")
+    history.see()
+    history.nodes["pve2"] = False
+    history.looks(2)
+    assert history.incident().node == "pve2" and history.incident().guests == ()

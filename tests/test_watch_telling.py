@@ -333,3 +333,37 @@ def test_every_message_has_its_own_number() -> None:
     assert len(set(numbers)) == len(numbers) == 4
     assert {message.post for message in history.messages} == {Post.OPENING}
     assert not set(numbers) & set(history.incidents)
+
+
+def test_a_failed_backup_of_a_node_that_returns_is_no_news() -> None:
+    """An offline node's tasks leave the list, and come back with it."""
+    history = History()
+    elsewhere = task("aptupdate", "", number=9, node="pve2")
+    failed = task("vzdump", 101, status="job errors")
+    history.see(tasks=[elsewhere])
+    assert history.see(tasks=[failed, elsewhere]) == ["opening backup"]
+    assert history.see(tasks=[elsewhere]) == []
+    assert history.see(tasks=[failed, elsewhere]) == []
+
+
+def test_a_threshold_of_a_guest_that_is_not_decided_on_stays() -> None:
+    history = History(Watched(101, cpu=80))
+    history.see(R)
+    history.see(R, R, R, **busy(0.9))
+    assert history.see(S, unsure=[101]) == []
+    assert [incident.metric for incident in history.state.open.values()] == [Metric.CPU]
+    assert history.see(R, **busy(0.9)) == []
+
+
+def test_ending_a_mute_between_two_looks_makes_no_reminder() -> None:
+    history = History()
+    history.see(R, S)
+    mute(history, "all", 360_000)
+    history.looks(300)
+    before = len(history.messages)
+    work = Work(history.state, Moment(history.unix, 0.0), history.rules)
+    work.mutes.clear()
+    work.good = True
+    tell_all(work, reminds=False)
+    history._take(work.outcome())
+    assert len(history.messages) == before
