@@ -532,3 +532,17 @@ async def test_a_death_between_the_list_and_the_journal_leaves_nothing_open(tmp_
     scene.store.save((Watched(102),))
     scene.restart()
     assert not scene.watch.state.open and 101 not in scene.watch.state.guests
+
+
+async def test_an_order_counts_once_even_if_the_bot_dies_as_it_sees_the_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look that sees the stop uses the order up in its own transaction."""
+    scene = home(tmp_path)
+    await scene.look()
+    scene.watch._note_order(101, "Akiko")
+    scene.restart(away=5)
+    monkeypatch.setattr(scene.world.expected, "seen", lambda vmid: None)  # it dies before it comes to that
+    assert await scene.look(S) == []
+    scene.restart(away=5)
+    assert await scene.look(R, S) == ["opening guest"]

@@ -324,8 +324,6 @@ class Trial:
                 self.oracle.task_list_in_vain()
         if killed:
             self._die(self.off_after_kill)
-            if self.oracle is not None:  # noted is ordered, even if it was never sent
-                self.oracle.orders = dict.fromkeys(self.process.expected._stops, self.clock.mono + 300.0)
         self._deliver(max(self.clock.mono, began + INTERVAL))
 
     def _judge(self, sight: Sight, at: float) -> None:
@@ -598,8 +596,6 @@ class Trial:
             self._pair_incidents()
             self._compare_incidents()
             self._pair_messages()
-        if killed:
-            self.oracle.orders = dict.fromkeys(self.process.expected._stops, self.clock.mono + 300.0)
 
     def _was_stored(self) -> Callable[[], bool]:
         before = len(self._committed)

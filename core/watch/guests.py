@@ -31,10 +31,12 @@ def judge(work: Work, entry: Watched) -> None:
     listed = work.look.cluster.find(entry.vmid)
     new = _judged(work, old, listed)
     if listed is not None:
-        settled = listed.state is not State.UNKNOWN and not new.lost_node
-        node = listed.node if settled or not new.node else new.node
+        online = work.look.cluster.node_online(listed.node)  # else it was not judged
+        judged = online and listed.state is not State.UNKNOWN and not new.lost_node
+        node = listed.node if judged or not new.node else new.node
         new = replace(new, kind=listed.kind, node=node, name=listed.name or new.name)
-        _note_uptime(work, new, listed)
+        if judged:
+            _note_uptime(work, new, listed)
     work.guests[entry.vmid] = new if new.lost_node else _calmed(work, new)
 
 

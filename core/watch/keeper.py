@@ -283,7 +283,9 @@ class Watch:
 
     def _commit(self, outcome: Outcome) -> None:
         after = records_of(outcome.state)
-        self._journal.commit(Batch(changes(self._stored, after), outcome.incidents, outcome.messages))
+        written = changes(self._stored, after)
+        written |= dict.fromkeys(f"{ORDERED}{vmid}" for vmid in outcome.heeded)  # an order counts once
+        self._journal.commit(Batch(written, outcome.incidents, outcome.messages))
         self.state, self._stored = outcome.state, after
         for incident in outcome.incidents:
             _log.info("%r", incident)
