@@ -30,7 +30,7 @@ STALE_PAIR = 15 * 60.0
 """An opening as old as this, over before it was posted, is one line with its recovery."""
 NONCE_SECONDS = 120.0
 """How long a nonce is relied on: Discord knows it for "the past few minutes"."""
-CLOCK_MARGIN = 2 * 3600.0
+CLOCK_MARGIN = 24 * 3600.0
 """How far the bot's clock may have been off when a message was made that is searched for by Discord's."""
 
 
