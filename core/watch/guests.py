@@ -43,12 +43,12 @@ def judge(work: Work, entry: Watched) -> None:
 def _judged(work: Work, old: GuestState, listed: Guest | None) -> GuestState:
     if listed is None:
         return old if old.missing or old.state is State.UNKNOWN else _gone(work, old)
-    if listed.template:
-        return work.settle(forget(work, old), listed)
     if not work.nodes.get(listed.node, NodeState(True)).online:
         return replace(old, lost_node=listed.node)
     if work.look.cluster and not work.look.cluster.node_online(listed.node):
         return old  # its node is only suspected yet
+    if listed.template:
+        return work.settle(forget(work, old), listed)
     if listed.state in (State.UNKNOWN, State.PRELAUNCH):  # so a stopped VM looks, too, while vzdump reads it
         return old
     if old.missing:
