@@ -51,4 +51,7 @@ class StageClock(Clock):
                 self.skip(left)
         while (left := goal - self.monotonic()) > 0:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._moved.wait(), left)
+                async with asyncio.timeout(
+                    left
+                ):  # Python 3.11's wait_for swallows a cancel that meets a skip
+                    await self._moved.wait()
