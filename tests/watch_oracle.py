@@ -552,28 +552,43 @@ class Oracle:
         tasks = self.recent_tasks(vmid, book.node)
         works = [task.type for task in tasks if task.type in WORKS]
         lock = guest.lock if guest.lock in WORK_LOCKS else None
-        newest = tasks[0] if tasks else None
-        if newest and newest.type in STOPS:
-            first = self.first_seen[newest.upid]
+        # Reading: backups that began after the stop are not the reason for it.
+        later = 0
+        while not hold and later < len(tasks) and tasks[later].type == "vzdump":
+            later += 1
+        stop = tasks[later] if later < len(tasks) and tasks[later].type in STOPS else None
+        if stop:
+            first = self.first_seen[stop.upid]
             if hold:
                 wanted = first is not None and first > hold.since
             else:
-                wanted = not lock and not any(task.type in WORKS and task.ended is None for task in tasks)
+                wanted = not (lock and later == 0) and not self.own_stop(tasks)
             if wanted:
                 self.stopped_silently(book, guest)
-                self.note(book, Fact(What.STOPPED, guest.node, newest.user, newest.type), news)
+                self.note(book, Fact(What.STOPPED, guest.node, stop.user, stop.type), news)
                 return
         excuses = {lock, *works} - {None} if hold or lock or self.excused(tasks) else set()
         if excuses and (hold is None or self.clock - hold.since < 30 * MINUTE):
             book.hold = hold or Hold("work", self.clock)
             book.hold.works |= {str(each) for each in excuses}
+            book.node = guest.node
             return
         self.down(book, guest, Fact(_word(guest), guest.node, works=hold.works if hold else set()), news)
 
     def excused(self, tasks: list[TaskSummary]) -> bool:
         """Its tasks are a reason to wait: the newest is a work, or one is running."""
         running = any(task.type in WORKS and task.ended is None for task in tasks)
-        return running or bool(tasks and tasks[0].type in WORKS)
+        return running or bool(tasks and tasks[0].type in WORKS) or self.own_stop(tasks)
+
+    def own_stop(self, tasks: list[TaskSummary]) -> bool:
+        """The newest stop fell into a work, and so was a part of it."""
+        stop = next((task for task in tasks if task.type in STOPS), None)
+        return stop is not None and any(
+            task.type in WORKS
+            and task.started <= stop.started
+            and (task.ended is None or task.ended > stop.started)
+            for task in tasks
+        )
 
     def stopped_silently(self, book: Book, guest: Guest) -> None:
         book.hold, book.alarm = None, False

@@ -4,6 +4,7 @@ Of every change it is asked whether somebody wanted it, before it becomes an ala
 """
 
 from dataclasses import replace
+from itertools import dropwhile
 
 from core.guest import Guest, State
 from core.watch.look import DOWN_STATES, ENDS, LOCKS, Doing, Done
@@ -102,13 +103,13 @@ def _stopped(work: Work, old: GuestState, listed: Guest) -> GuestState:
             return old
         return _down(work, old, listed, after_node=True)
     tasks = work.recent_tasks(old)
-    busy = _busy(listed, tasks)
-    if held is None and busy and not _wanted(tasks, listed):
-        return replace(old, held=Held(Wait.WORK, work.clock, busy))
-    newest = next(iter(tasks), None)
-    if newest and newest.doing in ENDS and not newest.works and (held is None or newest.seen > held.since):
-        work.news.append(News(_fact(work, old, _what(listed), listed, done=newest), wanted=True))
+    by_hand = _by_hand(listed, tasks) if held is None else _later(tasks, held)
+    if by_hand is not None:
+        work.news.append(News(_fact(work, old, _what(listed), listed, done=by_hand), wanted=True))
         return work.settle(old, listed, wanted=True)
+    busy = _busy(listed, tasks)
+    if held is None and busy:
+        return replace(old, held=Held(Wait.WORK, work.clock, busy))
     if held is not None and busy and work.clock - held.since < WORK_SECONDS:
         return old
     return _down(work, old, listed, task=held.what if held else "")
@@ -121,17 +122,23 @@ def _busy(listed: Guest, tasks: list[Done]) -> str:
     return next((done.task.type for done in tasks if done.works), "")
 
 
-def _wanted(tasks: list[Done], listed: Guest) -> bool:
-    """Somebody stopped it after the work. During it, as under its lock, the stop is the work's own: vzdump in stop
-    mode shuts a VM down by a task of root@pam (VZDump/QemuServer.pm: stop_vm)."""
-    running = any(done.works and done.task.status is None for done in tasks)
-    return (
-        bool(tasks)
-        and not tasks[0].works
-        and tasks[0].doing in ENDS
-        and not running
-        and listed.lock not in LOCKS
-    )
+def _by_hand(listed: Guest, tasks: list[Done]) -> Done | None:
+    """The stop that somebody ordered. During some work, as under its lock, a stop is the work's own: vzdump in stop
+    mode shuts a VM down by a task of root@pam (VZDump/QemuServer.pm: stop_vm). A backup begun afterwards is not.
+    """
+    before = list(dropwhile(lambda done: done.task.type == "vzdump", tasks))
+    if not before or before[0].works or before[0].doing not in ENDS:
+        return None
+    stop = before[0]
+    locked = listed.lock in LOCKS and stop is tasks[0]
+    return None if locked or any(done.works and done.ran_at(stop.task.started) for done in before) else stop
+
+
+def _later(tasks: list[Done], held: Held) -> Done | None:
+    """The stop that somebody ordered while it was waited for the guest."""
+    newest = next(iter(tasks), None)
+    ordered = newest and newest.doing in ENDS and not newest.works and newest.seen > held.since
+    return newest if ordered else None
 
 
 def _what(listed: Guest) -> What:

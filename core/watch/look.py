@@ -150,6 +150,11 @@ class Done:
         """It may stop the guest for a while, and starts it again by itself."""
         return self.doing in (Doing.WORK, Doing.REBOOT)
 
+    def ran_at(self, unix: int) -> bool:
+        """It was under way then, by its node's clock."""
+        ended = self.task.ended
+        return self.task.started <= unix and (ended is None or unix < ended)
+
 
 ENDS = frozenset({Doing.STOP, Doing.REBOOT, Doing.DESTROY})
 
