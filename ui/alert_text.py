@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 from core import proxmox_errors
 from core.errors import BotError
 from core.journal import Posting
-from core.watch.guests import CALM_SECONDS
+from core.watch.changes import CALM_SECONDS
 from core.watch.model import DOWN, ONE_OFF, Fault, Incident, Post, Topic, What
 from ui.incident_guests import became, group_rows
 from ui.incident_names import guest_names, lasted

@@ -7,8 +7,9 @@ from dataclasses import replace
 from itertools import dropwhile
 
 from core.guest import Guest, State
+from core.watch.changes import calmed, change, fact_of, forget, leave
 from core.watch.look import DOWN_STATES, ENDS, LOCKS, Doing, Done
-from core.watch.model import GuestFact, Level, Topic, Watched, What, guest_subject
+from core.watch.model import Topic, Watched, What
 from core.watch.state import GuestState, Held, NodeState, Wait
 from core.watch.work import News, Work
 
@@ -16,12 +17,8 @@ WORK_SECONDS = 1800.0
 """The longest that a lock or a task excuses a stop."""
 RETURN_SECONDS = 300.0
 """How long a guest may take to start after its node came back or HA moved it."""
-FLAP_CHANGES, FLAP_SECONDS = 5, 1800.0
-"""More changes than these in so many seconds, and the guest flaps."""
 LAG_SECONDS = 15
 """The most that the cluster's list is behind `status/current` (pvestatd's round, pmxcfs' caching)."""
-CALM_SECONDS = 900.0
-"""Without a change for so long, it has stopped flapping."""
 
 
 def judge(work: Work, entry: Watched) -> None:
@@ -38,7 +35,7 @@ def judge(work: Work, entry: Watched) -> None:
         new = replace(new, kind=listed.kind, node=node, name=listed.name or new.name)
         if judged:
             _note_uptime(work, new, listed)
-    work.guests[entry.vmid] = new if new.lost_node else _calmed(work, new)
+    work.guests[entry.vmid] = new if new.lost_node else calmed(work, new)
 
 
 def _judged(work: Work, old: GuestState, listed: Guest | None) -> GuestState:
@@ -74,7 +71,7 @@ def _gone(work: Work, old: GuestState) -> GuestState:
     newest = next(iter(work.recent_tasks(old)), None)
     destroyed = newest if newest and newest.doing is Doing.DESTROY else None
     if destroyed:
-        work.news.append(News(_fact(work, old, What.MISSING, done=destroyed), wanted=True))
+        work.news.append(News(fact_of(work, old, What.MISSING, done=destroyed), wanted=True))
     if old.vmid in work.ordered:
         work.heeded.append(old.vmid)
     if destroyed or old.vmid in work.ordered:
@@ -86,7 +83,7 @@ def _gone(work: Work, old: GuestState) -> GuestState:
         )
         work.keep(replace(incident, guests=tuple(facts)))
         return missing
-    return _change(work, missing, _fact(work, old, What.MISSING))
+    return change(work, missing, fact_of(work, old, What.MISSING))
 
 
 def _stopped(work: Work, old: GuestState, listed: Guest) -> GuestState:
@@ -105,7 +102,7 @@ def _stopped(work: Work, old: GuestState, listed: Guest) -> GuestState:
     tasks = work.recent_tasks(old)
     by_hand = _by_hand(listed, tasks) if held is None else _later(tasks, held)
     if by_hand is not None:
-        work.news.append(News(_fact(work, old, _what(listed), listed, done=by_hand), wanted=True))
+        work.news.append(News(fact_of(work, old, _what(listed), listed, done=by_hand), wanted=True))
         return work.settle(old, listed, wanted=True)
     busy = _busy(listed, tasks)
     if held is None and busy:
@@ -148,8 +145,8 @@ def _what(listed: Guest) -> What:
 def _down(
     work: Work, old: GuestState, listed: Guest, *, task: str = "", after_node: bool = False
 ) -> GuestState:
-    fact = _fact(work, old, _what(listed), listed, task=task, after_node=after_node)
-    return _change(work, work.settle(old, listed), fact)
+    fact = fact_of(work, old, _what(listed), listed, task=task, after_node=after_node)
+    return change(work, work.settle(old, listed), fact)
 
 
 # -- up
@@ -160,7 +157,7 @@ def _running(work: Work, old: GuestState, listed: Guest) -> GuestState:
     if old.state in DOWN_STATES:
         return work.settle(_back(work, old, listed), listed)
     if moved:
-        work.news.append(News(_fact(work, old, What.ELSEWHERE, listed), wanted=True))
+        work.news.append(News(fact_of(work, old, What.ELSEWHERE, listed), wanted=True))
     elif not (old.lost_node or old.held) and _restarted(work, old, listed):
         old = _restart(work, old, listed)
     return work.settle(old, listed)
@@ -170,12 +167,12 @@ def _back(work: Work, old: GuestState, listed: Guest) -> GuestState:
     """It runs again. Nobody is told who was not told that it stopped."""
     incident = work.open.get(old.incident or 0)
     if incident is None:
-        return _change(work, old, None) if old.flapping and not old.wanted else old
+        return change(work, old, None) if old.flapping and not old.wanted else old
     ago = min(float(listed.uptime or 0), max(0.0, work.now.passed))
     if incident.topic is Topic.GROUP or not incident.told:
-        after = _change(work, old, None)
+        after = change(work, old, None)
         return after if after.flapping else leave(work, after, What.BACK, ago=ago)
-    return replace(_change(work, old, _fact(work, old, What.BACK, listed), ago=ago), incident=None)
+    return replace(change(work, old, fact_of(work, old, What.BACK, listed), ago=ago), incident=None)
 
 
 def _restarted(work: Work, old: GuestState, listed: Guest) -> bool:
@@ -196,9 +193,9 @@ def _restart(work: Work, old: GuestState, listed: Guest) -> GuestState:
     if listed.lock in LOCKS or any(done.doing is Doing.WORK for done in tasks):
         return old
     if tasks:
-        work.news.append(News(_fact(work, old, What.RESTARTED, listed, done=tasks[0]), wanted=True))
+        work.news.append(News(fact_of(work, old, What.RESTARTED, listed, done=tasks[0]), wanted=True))
         return old
-    return _change(work, old, _fact(work, old, What.RESTARTED, listed))
+    return change(work, old, fact_of(work, old, What.RESTARTED, listed))
 
 
 def _note_uptime(work: Work, guest: GuestState, listed: Guest) -> None:
@@ -208,106 +205,3 @@ def _note_uptime(work: Work, guest: GuestState, listed: Guest) -> None:
     elif listed.state is State.RUNNING and listed.uptime is not None:
         ahead = LAG_SECONDS if guest.vmid in work.look.confirmed else 0
         work.uptimes[guest.vmid] = max(0, listed.uptime - ahead)
-
-
-# -- changes
-
-
-def _fact(
-    work: Work,
-    guest: GuestState,
-    what: What,
-    listed: Guest | None = None,
-    *,
-    done: Done | None = None,
-    task: str = "",
-    after_node: bool = False,
-) -> GuestFact:
-    return GuestFact(
-        guest.vmid,
-        what,
-        listed.kind if listed else guest.kind,
-        listed.node if listed else guest.node,
-        (listed.name if listed else None) or guest.name,
-        by=done.task.user if done else "",
-        task=done.task.type if done else task,
-        away=work.now.away,
-        after_node=after_node,
-    )
-
-
-def _change(work: Work, guest: GuestState, fact: GuestFact | None, *, ago: float = 0.0) -> GuestState:
-    """Count a change, and make news of it; but of a guest that flaps that alone is told."""
-    kept = [at for at in guest.changes if work.clock - at < FLAP_SECONDS]
-    guest = replace(guest, changes=(*kept, work.clock)[-FLAP_CHANGES - 1 :])
-    if guest.flapping:
-        return guest
-    if len(guest.changes) > FLAP_CHANGES:
-        guest = leave(work, guest, What.FLAPPING)
-        incident = work.begin(
-            Topic.FLAPPING,
-            guest_subject(guest.vmid),
-            Level.WARNING,
-            guests=(_fact(work, guest, What.FLAPPING),),
-        )
-        return replace(guest, flapping=incident.id)
-    if fact is not None:
-        work.news.append(News(fact, guest.incident if fact.what is What.BACK else None, ago))
-    return guest
-
-
-def leave(work: Work, guest: GuestState, what: What, *, ago: float = 0.0) -> GuestState:
-    """The guest is no longer down in its incident, but `what`. The last one out ends a group."""
-    incident = work.open.get(guest.incident or 0)
-    guest = replace(guest, incident=None)
-    if incident is None:
-        return guest
-    mine = (replace(fact, what=what) if fact.vmid == guest.vmid else fact for fact in incident.guests)
-    left = replace(incident, guests=tuple(mine))
-    if incident.topic is not Topic.GROUP:
-        work.end(left, ago=ago, forgotten=what is not What.BACK)
-    elif left.down:
-        work.keep(left)
-    else:
-        well = any(fact.what is What.BACK for fact in left.guests)
-        ended = work.end(left, ago=ago, forgotten=not well)
-        if well:
-            work.recover(ended)
-    return guest
-
-
-def forget(work: Work, guest: GuestState) -> GuestState:
-    """Nobody watches it any more, or it cannot be watched: what is open of it ends without a word."""
-    flapping = work.open.get(guest.flapping or 0)
-    if flapping is not None:
-        work.end(flapping, forgotten=True)
-    return replace(leave(work, guest, What.FORGOTTEN), flapping=None, changes=())
-
-
-def _calmed(work: Work, guest: GuestState) -> GuestState:
-    """The end of flapping: told once, as what it has come to."""
-    waits = bool(guest.changes) and work.clock - guest.changes[-1] < CALM_SECONDS
-    if guest.flapping is None or waits:
-        return guest
-    incident = work.open.get(guest.flapping)
-    guest = replace(guest, flapping=None, changes=())
-    if incident is not None:
-        ended = work.end(incident, guests=tuple(replace(f, what=_settled(guest)) for f in incident.guests))
-        if not _is_down(guest):
-            work.recover(ended)
-    if _is_down(guest):
-        work.news.append(News(_fact(work, guest, _settled(guest))))
-    return guest
-
-
-def _is_down(guest: GuestState) -> bool:
-    """As an alarm would have it."""
-    return (guest.missing or guest.state in DOWN_STATES) and not guest.wanted
-
-
-def _settled(guest: GuestState) -> What:
-    if guest.missing:
-        return What.MISSING
-    if guest.state is State.IO_ERROR:
-        return What.IO_ERROR
-    return What.STOPPED if guest.state is State.STOPPED else What.BACK

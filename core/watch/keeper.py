@@ -25,8 +25,8 @@ from core.names import checked_threshold, checked_vmid
 from core.order import Report
 from core.proxmox import Proxmox
 from core.reading import ClusterReader
+from core.watch.changes import forget
 from core.watch.gauges import drop, gauge_key
-from core.watch.guests import forget
 from core.watch.looking import Looking
 from core.watch.model import Incident, Metric, Mute, Post, Watched
 from core.watch.records import ORDERED, changes, records_of, state_from
