@@ -4,7 +4,7 @@ They are noted in the journal, too, so that the bot's own end makes no alarm of 
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -80,13 +80,24 @@ class ExpectedStops:
                 grace = LAG_SECONDS if expectation.over else GRACE_SECONDS
                 expectation.until = self._clock.monotonic() + grace
 
-    def current(self) -> dict[int, str]:
-        """VMID -> display name of who ordered the stop, for every stop expected now."""
+    def current(self, *, blind: bool = False) -> dict[int, str]:
+        """VMID -> display name of who ordered the stop, for every stop expected now.
+
+        `blind`: what has expired lately is expected yet, since nobody could see whether the guest obeyed.
+        """
+        over = frozenset() if blind else self.expired()
+        return {vmid: stop.by for vmid, stop in self._stops.items() if vmid not in over}
+
+    def expired(self) -> frozenset[int]:
         now = self._clock.monotonic()
-        for vmid, stop in list(self._stops.items()):
-            if stop.until is not None and now > stop.until:
-                self._drop(vmid)
-        return {vmid: stop.by for vmid, stop in self._stops.items()}
+        return frozenset(
+            vmid for vmid, stop in self._stops.items() if stop.until is not None and now > stop.until
+        )
+
+    def forget(self, vmids: Iterable[int]) -> None:
+        """These are not expected any more, and no longer noted."""
+        for vmid in vmids:
+            self._stops.pop(vmid, None)
 
     def seen(self, vmid: int) -> None:
         """The ordered stop has been observed: the next one is an alarm again."""

@@ -22,7 +22,7 @@ from core.errors import (
 )
 from core.guest import Kind, Node, State, Storage
 from core.journal import Batch
-from core.order import Report
+from core.order import Plan, Report
 from core.proxmox_errors import MissingPrivilege, NodeUnreachable, NothingVisible, TimedOut, Unreachable
 from core.watch.model import Topic, Watched, What
 from tests.fakes import TEMPLATE, guest
@@ -477,6 +477,46 @@ async def test_an_ordered_stop_is_no_alarm_even_if_the_bot_dies_during_it(tmp_pa
     assert await scene.look() == []
     assert "ordered/101" not in scene.journal.records()
     assert await scene.look(R, S) == ["opening guest"]
+
+
+def ordered(scene: Home) -> None:
+    """A stop that Proxmox took and the guest did not obey yet."""
+    with scene.world.expected.stop_of(Plan(scene.world.order(Verb.STOP), scene.proxmox.guests[101])) as order:
+        order.sent = True
+
+
+async def test_an_order_does_not_run_out_while_proxmox_cannot_be_read(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look()
+    ordered(scene)
+    scene.change(101, S)
+    scene.proxmox.next("cluster", *[Unreachable("pve.example.com")] * 10)
+    assert [one for one in [await scene.look() for _ in range(11)] if one] == [
+        ["opening source"],
+        ["recovery source"],
+    ]
+    assert await scene.look(R, S) == ["opening guest"]
+
+
+async def test_an_order_does_not_run_out_while_looks_cannot_be_stored(tmp_path: Path) -> None:
+    """Seed 1123 of the soak."""
+    scene = home(tmp_path)
+    await scene.look()
+    ordered(scene)
+    with Refusing(scene):
+        await scene.look(S, S, S, S, S, S, S)
+    assert await scene.look() == []
+    assert await scene.look(R, S) == ["opening guest"]
+
+
+async def test_an_order_that_ran_out_is_no_longer_noted(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look()
+    ordered(scene)
+    assert await scene.look(R, R, R, R, R, R) == []
+    assert "ordered/101" not in scene.journal.records()
+    assert scene.world.expected.current(blind=True) == {}
+    assert await scene.look(S) == ["opening guest"]
 
 
 async def test_a_stop_that_cannot_be_noted_is_not_sent(tmp_path: Path) -> None:

@@ -182,6 +182,8 @@ class Oracle:
         self.greeted = False
         """This run has had its first good look."""
         self.was_good = False
+        self.blind = True
+        """Nothing was seen in the last look, or there was none in this run."""
         self.known: set[int] = set()
         self.unanswered: set[int] = set()
         """Suspects that could not be asked for in the last good look."""
@@ -210,7 +212,7 @@ class Oracle:
 
     def run_begins(self, at: float) -> None:
         """The process was started anew. Orders of the former run count from now (core/expected.py)."""
-        self.fresh, self.greeted, self.unanswered = True, False, set()
+        self.fresh, self.greeted, self.unanswered, self.blind = True, False, set(), True
         self.orders = dict.fromkeys(self.orders, at + 5 * MINUTE)
 
     def order(self, vmid: int, at: float) -> None:
@@ -225,9 +227,11 @@ class Oracle:
     def mute(self, target: str, seconds: float, at: float, wall: float) -> None:
         self.mutes[target] = self.elapsed + self.passed(at, wall) + seconds
 
-    def task_list_in_vain(self) -> None:
-        """It was read in a look that could not be stored. Reading: the next need not come sooner for that."""
-        self.tasks_clock = math.inf
+    def not_stored(self, tasks_read: bool) -> None:
+        """A look was for nothing. Reading: the task list read in it need not be read again sooner for that."""
+        self.blind = True
+        if tasks_read:
+            self.tasks_clock = math.inf
 
     def unmute(self, target: str) -> None:
         del self.mutes[target]
@@ -259,7 +263,9 @@ class Oracle:
         """What has to be told after it. `at`, `wall`: when it was judged."""
         self.looks += 1
         self.mails, self.quiet = [], quiet
-        self.orders = {vmid: until for vmid, until in self.orders.items() if at <= until}
+        if not self.blind:
+            # Reading: an order does not run out while nothing is seen.
+            self.orders = {vmid: until for vmid, until in self.orders.items() if at <= until}
         passed = self.passed(at, wall)
         self.clock_before = self.clock
         self.elapsed += passed
@@ -271,7 +277,7 @@ class Oracle:
         self.tell_what_was_muted(good)
         self.remind(good)
         self.end_quiet()
-        self.was_good, self.fresh, self.last = good, False, (at, wall)
+        self.was_good, self.fresh, self.last, self.blind = good, False, (at, wall), not good
         return self.mails
 
     @property

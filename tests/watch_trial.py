@@ -320,8 +320,7 @@ class Trial:
                 self._compare_times()
         else:
             self._say("the look was not stored")
-            if sight.tasks_read:
-                self.oracle.task_list_in_vain()
+            self.oracle.not_stored(sight.tasks_read)
         if killed:
             self._die(self.off_after_kill)
         self._deliver(max(self.clock.mono, began + INTERVAL))

@@ -1,7 +1,7 @@
 """The watch at work: the list a person edits, and what follows from each look, stored before it counts."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -80,6 +80,7 @@ class Watch:
         """Told the ids of messages that have just been stored."""
         self._stored: dict[str, object] = {}
         self._stepped: float | None = None
+        self._saw = False  # the last look was good, and is stored
         self._pruned: float | None = None
         self._away = True
 
@@ -236,16 +237,20 @@ class Watch:
         unix, monotonic = self._clock.now(), self._clock.monotonic()
         passed = self._elapsed() - self.state.pulse.elapsed
         moment = Moment(unix, passed, self._stepped is None, self._away, self._quiet(unix))
-        outcome = step(self.state, self.entries, look, moment, self._rules, self._expected.current())
+        ordered = self._expected.current(blind=not self._saw)
+        expired = self._expected.expired() - ordered.keys()
+        self._saw = False
+        outcome = step(self.state, self.entries, look, moment, self._rules, ordered)
         try:
-            self._commit(outcome)
+            self._commit(outcome, expired)
         except JournalFailed as error:
             self.journal_trouble = error
             return
-        self.journal_trouble, self._stepped = None, monotonic
+        self.journal_trouble, self._stepped, self._saw = None, monotonic, self.state.pulse.good
         self._away = self._away and not self.state.pulse.good
         for vmid in outcome.heeded:
             self._expected.seen(vmid)
+        self._expected.forget(expired)
         self._prune(unix, monotonic)
 
     def _prune(self, unix: float, monotonic: float) -> None:
@@ -281,10 +286,11 @@ class Watch:
         pulse = replace(self.state.pulse, last_id=outcome.state.pulse.last_id)
         self._commit(replace(outcome, state=replace(outcome.state, pulse=pulse)))
 
-    def _commit(self, outcome: Outcome) -> None:
+    def _commit(self, outcome: Outcome, expired: Iterable[int] = ()) -> None:
         after = records_of(outcome.state)
         written = changes(self._stored, after)
-        written |= dict.fromkeys(f"{ORDERED}{vmid}" for vmid in outcome.heeded)  # an order counts once
+        over = (*outcome.heeded, *expired)  # an order counts once
+        written |= dict.fromkeys(f"{ORDERED}{vmid}" for vmid in over)
         self._journal.commit(Batch(written, outcome.incidents, outcome.messages))
         self.state, self._stored = outcome.state, after
         for incident in outcome.incidents:
