@@ -352,6 +352,16 @@ def test_no_lock_excuses_more_than_half_an_hour() -> None:
     assert flat(told) == [DOWN]
 
 
+def test_a_held_guest_that_is_paused_is_waited_for_no_more() -> None:
+    """Seed 1100 of the soak: its next stop has nothing to do with what it was held for."""
+    history = History()
+    history.see(R)
+    assert history.see(S, lock="backup") == []
+    assert history.see(P) == []
+    assert history.see(S) == [DOWN]
+    assert history.incidents[1].guests[0].task == ""
+
+
 def test_a_held_guest_that_somebody_stops_is_a_note() -> None:
     history = History()
     history.see(R, tasks=[])

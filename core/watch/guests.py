@@ -59,7 +59,7 @@ def _judged(work: Work, old: GuestState, listed: Guest | None) -> GuestState:
         return _running(work, old, listed)
     if old.state in DOWN_STATES:  # half-way up is not back
         return old
-    return replace(old, state=listed.state, since=work.now.unix, lost_node="")
+    return replace(old, state=listed.state, since=work.now.unix, held=None, lost_node="")
 
 
 # -- down
