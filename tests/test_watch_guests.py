@@ -253,7 +253,7 @@ def test_a_jump_of_the_wall_clock_ages_no_task(jump: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "lock", ["backup", "snapshot", "rollback", "migrate", "suspended", "snapshot-delete"]
+    "lock", ["backup", "snapshot", "rollback", "migrate", "suspending", "snapshot-delete"]
 )
 def test_a_stop_under_a_lock_waits(lock: str) -> None:
     history = History()
@@ -261,6 +261,17 @@ def test_a_stop_under_a_lock_waits(lock: str) -> None:
     assert history.see(S, S, S, lock=lock) == []
     assert history.see(R, uptime=5) == []
     assert history.see(S) == [DOWN]
+
+
+def test_a_guest_suspended_to_disk_is_somebodys_wish() -> None:
+    """The lock stays until it is started again, however long that takes."""
+    history = History()
+    history.see(R, tasks=[])
+    tasks = [task("qmsuspend", 101, by="bob@pve")]
+    assert history.see(S, tasks=tasks, lock="suspended") == ["opening note 101 stopped by bob@pve"]
+    assert flat([history.see(S, lock="suspended") for _ in range(40)]) == []
+    assert history.see(R, uptime=5, tasks=[]) == []
+    assert history.see(S, lock="suspended", tasks=[]) == ["opening note 101 stopped"], "without Sys.Audit"
 
 
 def test_a_stop_in_a_backup_waits_and_is_told_when_it_does_not_come_back() -> None:

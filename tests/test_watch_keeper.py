@@ -519,6 +519,48 @@ async def test_an_order_that_ran_out_is_no_longer_noted(tmp_path: Path) -> None:
     assert await scene.look(S) == ["opening guest"]
 
 
+async def test_the_first_acknowledgement_counts(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look(R, S)
+    number = next(iter(scene.watch.state.open))
+    scene.watch.acknowledge(number, "Akiko")
+    assert scene.watch.acknowledge(number, "Emma").acked_by == "Akiko"
+
+
+async def test_a_mute_shows_on_the_alert_though_proxmox_cannot_be_read(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look(R, S)
+    number = next(iter(scene.watch.state.open))
+    scene.proxmox.next("cluster", Unreachable("pve.example.com"))
+    await scene.look()
+    incident = scene.watch.mute_incident(number, 3600, "Akiko")
+    assert incident.muted_until == scene.clock.now() + 3600
+    assert scene.journal.incident(number) == incident
+
+
+async def test_a_new_journal_does_not_count_from_one(tmp_path: Path) -> None:
+    """The buttons of a lost journal's alerts would answer other incidents."""
+    scene = home(tmp_path)
+    await scene.look(R, S)
+    first = next(iter(scene.watch.state.open))
+    scene.journal.close()
+    (tmp_path / "journal.db").unlink()
+    scene.restart()
+    await scene.look(R, S)
+    assert scene.watch.state.open.keys().isdisjoint({first})
+    assert min(scene.watch.state.open) > first
+
+
+async def test_a_guest_taken_off_while_the_journal_refuses_is_forgotten_later(tmp_path: Path) -> None:
+    scene = home(tmp_path, 2)
+    await scene.look(R, S)
+    with Refusing(scene):
+        scene.watch.remove(101)
+    assert scene.watch.find(101) is None and len(scene.watch.state.open) == 1
+    assert await scene.look() == []
+    assert not scene.watch.state.open and 101 not in scene.watch.state.guests
+
+
 async def test_a_stop_that_cannot_be_noted_is_not_sent(tmp_path: Path) -> None:
     scene = home(tmp_path)
     await scene.look()

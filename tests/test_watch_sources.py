@@ -257,7 +257,22 @@ def test_a_guest_that_does_not_come_back_with_its_node_is_told_after_five_minute
     assert history.see() == ["recovery node pve1"]
     told = [history.see() for _ in range(8)]
     assert told == [[], [], [], [], ["opening guest 101 stopped"], [], [], []]
-    assert history.incidents[max(history.incidents)].guests[0].after_node
+    fact = history.incidents[max(history.incidents)].guests[0]
+    assert fact.after_node and not fact.after_ha
+
+
+def test_a_guest_that_ha_moved_and_does_not_start_is_told_as_such() -> None:
+    """Its node is still away, so nothing is said of that node's return."""
+    history = History()
+    history.see()
+    history.nodes["pve1"] = False
+    history.see()
+    history.see()
+    history.put(101, S, node="pve2")
+    told = [history.see() for _ in range(8)]
+    assert [one for one in told if one] == [["opening guest 101 stopped"]]
+    fact = history.incidents[max(history.incidents)].guests[0]
+    assert fact.after_ha and not fact.after_node
 
 
 def test_a_guest_that_was_stopped_before_is_not_named() -> None:

@@ -29,7 +29,7 @@ WORKS = {
 WORKS |= {"vzdump", "qmigrate", "vzmigrate", "qmmove", "move_volume", "hamigrate"} | REBOOTS
 STARTS = {"qmstart", "vzstart", "hastart"} | REBOOTS
 DESTROYS = {"qmdestroy", "vzdestroy"}
-WORK_LOCKS = {"backup", "snapshot", "snapshot-delete", "rollback", "migrate", "suspending", "suspended"}
+WORK_LOCKS = {"backup", "snapshot", "snapshot-delete", "rollback", "migrate", "suspending"}
 WORK_LOCKS |= {"clone", "create", "disk", "mounted", "fstrim"}
 LIVING = (State.RUNNING, State.PAUSED, State.SUSPENDED)
 DEAD = (State.STOPPED, State.IO_ERROR)
@@ -45,7 +45,8 @@ class Fact:
     task: str = ""
     works: set[str] = field(default_factory=set)
     away: bool = False
-    after_node: bool = False
+    after: str = ""
+    """Of what it was not started again in time: its node's return (node) or being moved (ha)."""
     note: bool = False
     """No alarm: it is stopped because somebody wanted it, which is not "down"."""
 
@@ -237,7 +238,7 @@ class Oracle:
         del self.mutes[target]
 
     def acknowledge(self, case: Case, by: str) -> None:
-        case.acked = by
+        case.acked = case.acked or by  # Reading: the first counts
 
     def after_command(self, at: float, wall: float, quiet: bool) -> list[Mail]:
         """Reading: what is no longer muted when a person changes something is told at once, not in the next look."""
@@ -553,7 +554,7 @@ class Oracle:
         if hold and hold.kind != "work":
             # Reading: an order or the end of its five minutes ends this wait; 3 and 4 do not.
             if self.clock - hold.since >= 5 * MINUTE:
-                self.down(book, guest, Fact(_word(guest), guest.node, after_node=True), news)
+                self.down(book, guest, Fact(_word(guest), guest.node, after=hold.kind), news)
             return
         tasks = self.recent_tasks(vmid, book.node)
         works = [task.type for task in tasks if task.type in WORKS]
@@ -573,6 +574,10 @@ class Oracle:
                 self.stopped_silently(book, guest)
                 self.note(book, Fact(What.STOPPED, guest.node, stop.user, stop.type), news)
                 return
+        if guest.lock == "suspended":  # somebody's wish, whether or not the task is seen
+            self.stopped_silently(book, guest)
+            self.note(book, Fact(What.STOPPED, guest.node), news)
+            return
         excuses = {lock, *works} - {None} if hold or lock or self.excused(tasks) else set()
         if excuses and (hold is None or self.clock - hold.since < 30 * MINUTE):
             book.hold = hold or Hold("work", self.clock)

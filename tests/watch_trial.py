@@ -784,8 +784,9 @@ def _of_fact(case: Case, fact: Fact, theirs: Any) -> list[str]:
     ):
         found.append(f"{theirs.vmid} {theirs.what.value}, not {fact.what.value}")
     if fact.what in DOWN and case.topic in (Topic.GUEST, Topic.GROUP):
-        if theirs.after_node != fact.after_node or theirs.away != fact.away:
-            found.append(f"{theirs.vmid} after_node {theirs.after_node}, away {theirs.away}")
+        after = "node" if theirs.after_node else "ha" if theirs.after_ha else ""
+        if after != fact.after or theirs.away != fact.away:
+            found.append(f"{theirs.vmid} after {after}, away {theirs.away}")
         if fact.works and not (theirs.task in fact.works and not theirs.by):
             found.append(f"{theirs.vmid} held by {theirs.task!r}, not {fact.works}")
     if case.topic is Topic.NOTE:

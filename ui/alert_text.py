@@ -176,6 +176,8 @@ def _of_guests(t: Text, incident: Incident) -> list[str]:
             lines.append(_ADVICE[fact.what](t))
     if any(fact.after_node for fact in incident.guests):
         lines.append(t("After its node came back, it was not started in time."))
+    if any(fact.after_ha for fact in incident.guests):
+        lines.append(t("HA moved it to this node, and it was not started there in time."))
     if any(fact.away for fact in incident.guests):
         lines.append(t("It happened while the bot was not running."))
     return lines

@@ -5,7 +5,7 @@ from dataclasses import replace
 from core.guest import Guest, State
 from core.watch.look import DOWN_STATES, Done
 from core.watch.model import GuestFact, Level, Topic, What, guest_subject
-from core.watch.state import GuestState
+from core.watch.state import GuestState, Wait
 from core.watch.work import News, Work
 
 FLAP_CHANGES, FLAP_SECONDS = 5, 1800.0
@@ -22,7 +22,7 @@ def fact_of(
     *,
     done: Done | None = None,
     task: str = "",
-    after_node: bool = False,
+    after: Wait = Wait.WORK,
 ) -> GuestFact:
     return GuestFact(
         guest.vmid,
@@ -33,7 +33,8 @@ def fact_of(
         by=done.task.user if done else "",
         task=done.task.type if done else task,
         away=work.now.away,
-        after_node=after_node,
+        after_node=after is Wait.NODE,
+        after_ha=after is Wait.HA,
     )
 
 

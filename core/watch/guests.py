@@ -8,7 +8,7 @@ from itertools import dropwhile
 
 from core.guest import Guest, State
 from core.watch.changes import calmed, change, fact_of, forget, leave
-from core.watch.look import DOWN_STATES, ENDS, LOCKS, Doing, Done
+from core.watch.look import DOWN_STATES, ENDS, HIBERNATED, LOCKS, Doing, Done
 from core.watch.model import Topic, Watched, What
 from core.watch.state import GuestState, Held, NodeState, Wait
 from core.watch.work import News, Work
@@ -98,10 +98,10 @@ def _stopped(work: Work, old: GuestState, listed: Guest) -> GuestState:
     if held is not None and held.wait is not Wait.WORK:
         if work.clock - held.since < RETURN_SECONDS:
             return old
-        return _down(work, old, listed, after_node=True)
+        return _down(work, old, listed, after=held.wait)
     tasks = work.recent_tasks(old)
     by_hand = _by_hand(listed, tasks) if held is None else _later(tasks, held)
-    if by_hand is not None:
+    if by_hand is not None or listed.lock == HIBERNATED:
         work.news.append(News(fact_of(work, old, _what(listed), listed, done=by_hand), wanted=True))
         return work.settle(old, listed, wanted=True)
     busy = _busy(listed, tasks)
@@ -121,14 +121,15 @@ def _busy(listed: Guest, tasks: list[Done]) -> str:
 
 def _by_hand(listed: Guest, tasks: list[Done]) -> Done | None:
     """The stop that somebody ordered. During some work, as under its lock, a stop is the work's own: vzdump in stop
-    mode shuts a VM down by a task of root@pam (VZDump/QemuServer.pm: stop_vm). A backup begun afterwards is not.
+    mode shuts a VM down by a task of root@pam (VZDump/QemuServer.pm: stop_vm). A backup begun afterwards is not
+    (in the same second it may be the reason).
     """
     before = list(dropwhile(lambda done: done.task.type == "vzdump", tasks))
     if not before or before[0].works or before[0].doing not in ENDS:
         return None
     stop = before[0]
     locked = listed.lock in LOCKS and stop is tasks[0]
-    return None if locked or any(done.works and done.ran_at(stop.task.started) for done in before) else stop
+    return None if locked or any(done.works and done.ran_at(stop.task.started) for done in tasks) else stop
 
 
 def _later(tasks: list[Done], held: Held) -> Done | None:
@@ -143,9 +144,9 @@ def _what(listed: Guest) -> What:
 
 
 def _down(
-    work: Work, old: GuestState, listed: Guest, *, task: str = "", after_node: bool = False
+    work: Work, old: GuestState, listed: Guest, *, task: str = "", after: Wait = Wait.WORK
 ) -> GuestState:
-    fact = fact_of(work, old, _what(listed), listed, task=task, after_node=after_node)
+    fact = fact_of(work, old, _what(listed), listed, task=task, after=after)
     return change(work, work.settle(old, listed), fact)
 
 

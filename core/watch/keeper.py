@@ -1,5 +1,6 @@
 """The watch at work: the list a person edits, and what follows from each look, stored before it counts."""
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -88,14 +89,15 @@ class Watch:
         """Start from what was stored. `states`: what a list of the former form knew. Raises JournalFailed."""
         records = self._journal.records()
         self.state = state_from(records, self._journal.open_incidents())
+        if not records:  # buttons of a journal that is lost must not fit the incidents of this one
+            self.state = replace(self.state, pulse=replace(self.state.pulse, last_id=int(self._clock.now())))
         self._stored = records_of(self.state)
         new = {
             vmid: GuestState(vmid, state) for vmid, state in states.items() if vmid not in self.state.guests
         }
         self.state = replace(self.state, guests={**self.state.guests, **new})
         self.entries = tuple(sorted(entries, key=lambda entry: entry.vmid))
-        for vmid in self.state.guests.keys() - {entry.vmid for entry in self.entries}:
-            self._forget(vmid)  # the process died between the list and the journal
+        self._forget_strays()
         self._expected.begin(
             {int(key.removeprefix(ORDERED)): by for key, by in records.items() if key.startswith(ORDERED)},
             self._note_order,
@@ -130,16 +132,22 @@ class Watch:
         return old is None
 
     def remove(self, vmid: int) -> None:
-        """Watch it no longer; what is open of it ends. Raises BadVmid, NotWatched, StoreFailed, JournalFailed."""
+        """Watch it no longer; what is open of it ends. Raises BadVmid, NotWatched, StoreFailed."""
         if self.find(checked_vmid(vmid)) is None:
             raise NotWatched(vmid)
         self._keep(tuple(entry for entry in self.entries if entry.vmid != vmid))
-        self._forget(vmid)
+        with contextlib.suppress(JournalFailed):  # it is off the list; the next look forgets it then
+            self._forget(vmid)
 
     def _keep(self, entries: tuple[Watched, ...]) -> None:
         entries = tuple(sorted(entries, key=lambda entry: entry.vmid))
         self._store.save(entries)
         self.entries = entries
+
+    def _forget_strays(self) -> None:
+        """Of guests that are off the list, though the journal did not hear of it. Raises JournalFailed."""
+        for vmid in self.state.guests.keys() - {entry.vmid for entry in self.entries}:
+            self._forget(vmid)
 
     def _forget(self, vmid: int) -> None:
         work = self._work()
@@ -176,10 +184,12 @@ class Watch:
     # -- answers to alerts
 
     def acknowledge(self, incident_id: int, by: str) -> Incident:
-        """Say it no more. Raises IncidentOver, JournalFailed."""
+        """Say it no more; the first who says so counts. Raises IncidentOver, JournalFailed."""
         work = self._work()
-        incident = work.keep(replace(_open(work, incident_id), acked_by=by, acked=work.now.unix))
-        self._change(work)
+        incident = _open(work, incident_id)
+        if incident.acked is None:
+            incident = work.keep(replace(incident, acked_by=by, acked=work.now.unix))
+            self._change(work)
         return incident
 
     def mute(self, target: str, seconds: float, by: str) -> Mute:
@@ -195,6 +205,9 @@ class Watch:
         incident = _open(work, incident_id)
         for target in sorted({targets[0] for targets in subjects_of(incident)}):
             _muted(work, target, seconds, by)
+        work.keep(
+            replace(incident, muted_until=work.muted_until(incident))
+        )  # nothing else may be told just now
         self._change(work)
         return work.open[incident_id]
 
@@ -228,6 +241,8 @@ class Watch:
 
     async def poll(self) -> None:
         """One look, one step. A read that fails is a step too; one that cannot be stored is not taken."""
+        with contextlib.suppress(JournalFailed):
+            self._forget_strays()
         look = await self._looking.look(self.state, self.entries, self._elapsed())
         self.trouble = look.fault
         if look.tasks is not None:

@@ -160,8 +160,10 @@ ENDS = frozenset({Doing.STOP, Doing.REBOOT, Doing.DESTROY})
 
 LOCKS = frozenset(
     {
-        *("backup", "snapshot", "snapshot-delete", "rollback", "migrate", "suspending", "suspended"),
+        *("backup", "snapshot", "snapshot-delete", "rollback", "migrate", "suspending"),
         *("clone", "create", "disk", "mounted", "fstrim"),
     }
 )
 """Under these locks a guest is stopped for a reason (QemuServer.pm, LXC/Config.pm)."""
+HIBERNATED = "suspended"
+"""The lock of a guest that somebody suspended to disk; it stays until the guest is started again."""

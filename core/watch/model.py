@@ -89,6 +89,7 @@ class GuestFact:
     away: bool = False
     """It happened while the bot was not running."""
     after_node: bool = False
+    after_ha: bool = False
     """Its node came back, and it did not."""
 
     @property
