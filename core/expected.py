@@ -17,6 +17,8 @@ _log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 300.0
 """How long after the action a stop still counts as ordered: a guest may obey late, and HA acts in rounds."""
+BLIND_SECONDS = 1800.0
+"""How much longer an order counts while nothing can be seen."""
 LAG_SECONDS = 30.0
 """The same once the guest was seen running again: only the cluster's list (10 s behind) may still show the stop."""
 
@@ -83,9 +85,13 @@ class ExpectedStops:
     def current(self, *, blind: bool = False) -> dict[int, str]:
         """VMID -> display name of who ordered the stop, for every stop expected now.
 
-        `blind`: what has expired lately is expected yet, since nobody could see whether the guest obeyed.
+        `blind`: what has expired lately is expected yet, since nobody could see whether the guest obeyed; but half
+        an hour at most, and not of a guest that was seen running again.
         """
-        over = frozenset() if blind else self.expired()
+        over = self.expired()
+        if blind:
+            late = self._clock.monotonic() - BLIND_SECONDS
+            over = frozenset(v for v in over if self._stops[v].over or late > (self._stops[v].until or 0.0))
         return {vmid: stop.by for vmid, stop in self._stops.items() if vmid not in over}
 
     def expired(self) -> frozenset[int]:

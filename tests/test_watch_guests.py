@@ -274,6 +274,15 @@ def test_a_guest_suspended_to_disk_is_somebodys_wish() -> None:
     assert history.see(S, lock="suspended", tasks=[]) == ["opening note 101 stopped"], "without Sys.Audit"
 
 
+def test_guests_suspended_to_disk_all_at_once_are_one_quiet_word() -> None:
+    history = History(*many(8))
+    history.see()
+    for vmid in range(101, 109):
+        history.put(vmid, S, lock="suspended")
+    history.see()
+    assert [(i.topic, i.level, i.down) for i in history.incidents.values()] == [(Topic.GROUP, Level.INFO, ())]
+
+
 def test_a_stop_in_a_backup_waits_and_is_told_when_it_does_not_come_back() -> None:
     history = History()
     history.see(R, tasks=[])

@@ -595,7 +595,7 @@ def test_histories_tell_what_the_oracle_owes() -> None:
 # -- planted bugs
 
 
-async def believed(self: Looking, first: Cluster, found: Suspicion) -> Look:
+async def believed(self: Looking, first: Cluster, found: Suspicion, unanswered: frozenset[int]) -> Look:
     """The list is right, whatever the guest itself would say."""
     return Look(first)
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,61 @@ async def test_the_worst_detection_is_under_ninety_seconds(tmp_path: Path) -> No
     scene.clock.at(12.1, scene.proxmox.listed.clear)
     assert await scene.look() == ["opening group"]
     assert scene.clock.mono - stopped < 90
+
+
+async def test_a_task_list_that_fails_once_makes_no_alarm_of_a_wish(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look()
+    await scene.look()
+    scene.proxmox.next("cluster_tasks", TimedOut("pve.example.com", changing=False))
+    assert await scene.look(S) == []
+    assert await scene.look() == ["opening guest"]
+    await scene.look(R)
+    scene.proxmox.next("cluster_tasks", *[TimedOut("pve.example.com", changing=False)] * 2)
+    assert [await scene.look(S), await scene.look()] == [[], ["opening guest"]], "it waits once"
+
+
+async def test_a_guest_of_a_former_list_that_is_gone_stops_nothing(tmp_path: Path) -> None:
+    """Such a list did not say on which node it was."""
+    scene = home(tmp_path, 2)
+    scene.watch.begin((*scene.watch.entries, Watched(103)), {101: R, 103: R})
+    assert await scene.look(S) == ["opening guest", "opening guest"]
+
+
+@pytest.mark.parametrize("verb", [Verb.STOP, Verb.REBOOT])
+async def test_a_list_from_before_the_bots_own_action_is_not_believed(tmp_path: Path, verb: Verb) -> None:
+    scene = home(tmp_path)
+    scene.change(101, R, uptime=5000)
+    await scene.look()
+    before = scene.proxmox.guests[101]
+    await carried_out(scene, verb)
+    after = scene.proxmox.guests[101]
+    scene.world.reader._learned.clear()
+    scene.proxmox.guests[101] = replace(before, uptime=5014)  # pvestatd hangs
+    scene.clock.advance(14 - 60)
+    assert await scene.look() == []
+    scene.proxmox.guests[101] = replace(after, uptime=(after.uptime or 0) + 60 if after.uptime else None)
+    assert await scene.look() == []
+    assert await scene.look() == []
+
+
+async def test_an_order_that_was_obeyed_excuses_no_stop_after_an_outage(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look()
+    await carried_out(scene, Verb.REBOOT)
+    scene.proxmox.next("cluster", *[Unreachable("pve.example.com")] * 120)
+    told = [await scene.look() for _ in range(119)]
+    scene.change(101, S)
+    told += [await scene.look(), await scene.look()]
+    assert ["recovery source", "opening guest"] in told
+
+
+async def test_a_flapping_guest_that_is_shut_down_through_the_bot_is_no_alarm(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look(R, S, R, S, R, S, R)
+    await carried_out(scene, Verb.STOP)
+    told = [await scene.look() for _ in range(20)]
+    assert [one for one in told if one] == [["recovery flapping"]]
 
 
 async def test_a_failed_task_list_hides_no_alarm(tmp_path: Path) -> None:

@@ -45,9 +45,21 @@ def test_two_failures_are_no_message() -> None:
     assert fail(history, 2, seconds=30) == [[], []]
 
 
+def test_reads_that_fail_now_and_then_stop_no_timer() -> None:
+    """They are never told as an outage, so the longest wait under a lock must end all the same."""
+    history = History()
+    history.see(R)
+    told = []
+    for _ in range(35):
+        told += history.see(S, lock="backup")
+        fail(history, 1)
+    assert told == ["opening guest 101 stopped"]
+
+
 def test_meanwhile_no_guest_changes_and_no_timer_runs() -> None:
     history = History()
     history.see(R, S)
+    fail(history, 3)
     clock = history.state.pulse.clock
     fail(history, 500)
     assert history.state.pulse.clock == clock

@@ -188,6 +188,8 @@ class Oracle:
         self.known: set[int] = set()
         self.unanswered: set[int] = set()
         """Suspects that could not be asked for in the last good look."""
+        self.unexplained: set[int] = set()
+        """Those whose tasks could not be read in it."""
         self.nodes: dict[str, bool] = {}
         self.doubted: set[str] = set()
         self.node_cases: dict[str, Case] = {}
@@ -214,6 +216,7 @@ class Oracle:
     def run_begins(self, at: float) -> None:
         """The process was started anew. Orders of the former run count from now (core/expected.py)."""
         self.fresh, self.greeted, self.unanswered, self.blind = True, False, set(), True
+        self.unexplained = set()
         self.orders = dict.fromkeys(self.orders, at + 5 * MINUTE)
 
     def order(self, vmid: int, at: float) -> None:
@@ -267,13 +270,17 @@ class Oracle:
         if not self.blind:
             # Reading: an order does not run out while nothing is seen.
             self.orders = {vmid: until for vmid, until in self.orders.items() if at <= until}
+        self.orders = {v: until for v, until in self.orders.items() if at <= until + 30 * MINUTE}
         passed = self.passed(at, wall)
         self.clock_before = self.clock
         self.elapsed += passed
         self.mutes = {target: end for target, end in self.mutes.items() if end > self.elapsed}
+        told_before = self.source is not None
         good = self.believed(sight)
+        if not (self.fresh or told_before or self.source):
+            # Reading: "cannot be read" is what is told; a read that fails now and then stops no timer.
+            self.clock += passed
         if good:
-            self.clock += passed if self.was_good and not self.fresh else 0.0
             self.good_look(sight)
         self.tell_what_was_muted(good)
         self.remind(good)
@@ -331,6 +338,7 @@ class Oracle:
         self.source, self.failures, self.half_since = None, 0, None
         seen = self.confirmed(sight)
         self.read_tasks(sight)
+        self.wait_for_tasks(seen, sight)
         self.judge_nodes(seen)
         news: list[News] = []
         for vmid in sorted(self.books):
@@ -434,6 +442,29 @@ class Oracle:
             case.backups = {(t.node, int(t.id) if t.id else None, t.status or "") for t in new}
             self.one_off(case)
         self.tasks_known = True
+
+    def wait_for_tasks(self, seen: Seen, sight: Sight) -> None:
+        """Reading: what the task list might have explained is not judged without it, but for one look only."""
+        waited, self.unexplained = self.unexplained, set()
+        if not sight.tasks_read or not isinstance(sight.tasks, BotError):
+            return
+        assert isinstance(sight.first, Cluster)
+        first = Seen(sight.first)
+        waiting = self.suspects(first) | {vmid for vmid, book in self.books.items() if book.hold}
+        for vmid, book in self.books.items():
+            guest = first.guests.get(vmid)
+            ran = guest is not None and guest.state is State.RUNNING and guest.node == book.node
+            if (
+                ran
+                and guest
+                and not guest.template
+                and not book.missing
+                and (guest.uptime or 0) < (book.uptime or 0)
+            ):
+                waiting.add(vmid)
+        self.unexplained = waiting - waited
+        seen.undecided = seen.undecided | self.unexplained
+        seen.gone -= self.unexplained
 
     def recent_tasks(self, vmid: int, node: str) -> list[TaskSummary]:
         """The guest's recent tasks that are in the tables, newest first.

@@ -23,6 +23,7 @@ def fact_of(
     done: Done | None = None,
     task: str = "",
     after: Wait = Wait.WORK,
+    wanted: bool = False,
 ) -> GuestFact:
     return GuestFact(
         guest.vmid,
@@ -35,6 +36,7 @@ def fact_of(
         away=work.now.away,
         after_node=after is Wait.NODE,
         after_ha=after is Wait.HA,
+        wanted=wanted or done is not None,
     )
 
 

@@ -8,7 +8,7 @@ from itertools import dropwhile
 
 from core.guest import Guest, State
 from core.watch.changes import calmed, change, fact_of, forget, leave
-from core.watch.look import DOWN_STATES, ENDS, HIBERNATED, LOCKS, Doing, Done
+from core.watch.look import DOWN_STATES, ENDS, HIBERNATED, LAG_SECONDS, LOCKS, Doing, Done
 from core.watch.model import Topic, Watched, What
 from core.watch.state import GuestState, Held, NodeState, Wait
 from core.watch.work import News, Work
@@ -17,8 +17,6 @@ WORK_SECONDS = 1800.0
 """The longest that a lock or a task excuses a stop."""
 RETURN_SECONDS = 300.0
 """How long a guest may take to start after its node came back or HA moved it."""
-LAG_SECONDS = 15
-"""The most that the cluster's list is behind `status/current` (pvestatd's round, pmxcfs' caching)."""
 
 
 def judge(work: Work, entry: Watched) -> None:
@@ -59,7 +57,7 @@ def _judged(work: Work, old: GuestState, listed: Guest | None) -> GuestState:
         return _running(work, old, listed)
     if old.state in DOWN_STATES:  # half-way up is not back
         return old
-    return replace(old, state=listed.state, since=work.now.unix, held=None, lost_node="")
+    return work.settle(old, listed)
 
 
 # -- down
@@ -71,7 +69,7 @@ def _gone(work: Work, old: GuestState) -> GuestState:
     newest = next(iter(work.recent_tasks(old)), None)
     destroyed = newest if newest and newest.doing is Doing.DESTROY else None
     if destroyed:
-        work.news.append(News(fact_of(work, old, What.MISSING, done=destroyed), wanted=True))
+        work.news.append(News(fact_of(work, old, What.MISSING, done=destroyed)))
     if old.vmid in work.ordered:
         work.heeded.append(old.vmid)
     if destroyed or old.vmid in work.ordered:
@@ -102,7 +100,7 @@ def _stopped(work: Work, old: GuestState, listed: Guest) -> GuestState:
     tasks = work.recent_tasks(old)
     by_hand = _by_hand(listed, tasks) if held is None else _later(tasks, held)
     if by_hand is not None or listed.lock == HIBERNATED:
-        work.news.append(News(fact_of(work, old, _what(listed), listed, done=by_hand), wanted=True))
+        work.news.append(News(fact_of(work, old, _what(listed), listed, done=by_hand, wanted=True)))
         return work.settle(old, listed, wanted=True)
     busy = _busy(listed, tasks)
     if held is None and busy:
@@ -158,7 +156,7 @@ def _running(work: Work, old: GuestState, listed: Guest) -> GuestState:
     if old.state in DOWN_STATES:
         return work.settle(_back(work, old, listed), listed)
     if moved:
-        work.news.append(News(fact_of(work, old, What.ELSEWHERE, listed), wanted=True))
+        work.news.append(News(fact_of(work, old, What.ELSEWHERE, listed, wanted=True)))
     elif not (old.lost_node or old.held) and _restarted(work, old, listed):
         old = _restart(work, old, listed)
     return work.settle(old, listed)
@@ -194,7 +192,7 @@ def _restart(work: Work, old: GuestState, listed: Guest) -> GuestState:
     if listed.lock in LOCKS or any(done.doing is Doing.WORK for done in tasks):
         return old
     if tasks:
-        work.news.append(News(fact_of(work, old, What.RESTARTED, listed, done=tasks[0]), wanted=True))
+        work.news.append(News(fact_of(work, old, What.RESTARTED, listed, done=tasks[0])))
         return old
     return change(work, old, fact_of(work, old, What.RESTARTED, listed))
 

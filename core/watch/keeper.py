@@ -26,8 +26,10 @@ from core.names import checked_threshold, checked_vmid
 from core.order import Report
 from core.proxmox import Proxmox
 from core.reading import ClusterReader
+from core.watch.acted import Acted
 from core.watch.changes import forget
 from core.watch.gauges import drop, gauge_key
+from core.watch.look import Look
 from core.watch.looking import Looking
 from core.watch.model import Incident, Metric, Mute, Post, Watched
 from core.watch.records import ORDERED, changes, records_of, state_from
@@ -83,6 +85,9 @@ class Watch:
         self._stepped: float | None = None
         self._saw = False  # the last look was good, and is stored
         self._pruned: float | None = None
+        self._acted = Acted(clock)
+        self._before: Look | None = None
+        """The last look of this run that said something and was stored."""
         self._away = True
 
     def begin(self, entries: tuple[Watched, ...], states: Mapping[int, State]) -> None:
@@ -164,6 +169,7 @@ class Watch:
         vmid, after, verb = report.plan.order.vmid, report.after, report.plan.order.verb
         if self.find(vmid) is None or not report.good:
             return False
+        self._acted.note(vmid, after)
         try:
             if verb is Verb.DELETE:
                 self.remove(vmid)
@@ -173,7 +179,7 @@ class Watch:
                 work = self._work()
                 work.uptimes.pop(vmid, None)  # it begins anew, by order
                 if after.state is State.STOPPED and known.state is not State.STOPPED:
-                    work.guests[vmid] = work.settle(known, after)
+                    work.guests[vmid] = work.settle(known, after, wanted=True)
                 self._change(work)
             if after is not None and after.state is State.STOPPED:
                 self._expected.seen(vmid)  # no look will: the next stop is an alarm again
@@ -243,7 +249,9 @@ class Watch:
         """One look, one step. A read that fails is a step too; one that cannot be stored is not taken."""
         with contextlib.suppress(JournalFailed):
             self._forget_strays()
-        look = await self._looking.look(self.state, self.entries, self._elapsed())
+        began = self._clock.monotonic()
+        look = await self._looking.look(self.state, self.entries, self._elapsed(), self._before)
+        look = replace(look, unsure=look.unsure | self._acted.stale(look, began))
         self.trouble = look.fault
         if look.tasks is not None:
             self.sees_tasks = bool(look.tasks)
@@ -262,6 +270,7 @@ class Watch:
             self.journal_trouble = error
             return
         self.journal_trouble, self._stepped, self._saw = None, monotonic, self.state.pulse.good
+        self._before = look if look.cluster else self._before
         self._away = self._away and not self.state.pulse.good
         for vmid in outcome.heeded:
             self._expected.seen(vmid)

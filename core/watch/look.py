@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from core.errors import BotError
-from core.guest import Cluster, State, TaskSummary
+from core.guest import Cluster, Guest, State, TaskSummary
 from core.proxmox_errors import HalfGone, NothingVisible
 from core.watch.model import Watched
 from core.watch.state import GuestState, WatchState
@@ -14,6 +14,8 @@ CONFIRM_MOST = 5
 """So many suspects are asked for one by one; more are confirmed by a second read."""
 RECENT_SECONDS = 300.0
 """How long after a task was first seen it excuses a stop."""
+LAG_SECONDS = 15
+"""The most that the cluster's list is behind `status/current` (pvestatd's round, pmxcfs' caching)."""
 ACCEPT_SECONDS = 1800.0
 """Half of the guests gone for so long is taken to be true."""
 
@@ -34,6 +36,10 @@ class Look:
     first: Cluster | None = None
     confirmed: frozenset[int] = frozenset()
     unsure: frozenset[int] = frozenset()
+    unanswered: frozenset[int] = frozenset()
+    """Those of the unsure that were not to be confirmed in this look."""
+    unexplained: frozenset[int] = frozenset()
+    """Those of the unsure whose tasks could not be read in it."""
     overlooked: frozenset[int] = frozenset()
     """Guests that are there, though the list does not have them."""
     tasks: tuple[TaskSummary, ...] | None = None
@@ -63,15 +69,15 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """What a read shows that must not be believed at once. `restarts`: some guest's uptime went back."""
+    """What a read shows that must not be believed at once. `restarts`: whose uptime went back."""
 
     guests: tuple[GuestState, ...] = ()
     nodes: tuple[str, ...] = ()
-    restarts: bool = False
+    restarts: frozenset[int] = frozenset()
 
 
 def suspicion(state: WatchState, entries: Iterable[Watched], read: Cluster) -> Suspicion:
-    guests, restarts = [], False
+    guests, restarts = [], set()
     for entry in entries:
         old = state.guests.get(entry.vmid)
         if old is None or old.state is State.UNKNOWN or old.missing:
@@ -83,10 +89,14 @@ def suspicion(state: WatchState, entries: Iterable[Watched], read: Cluster) -> S
             continue
         elif listed.state in DOWN_STATES and old.state in ALIVE_STATES:
             guests.append(old)
-        elif listed.state is State.RUNNING and listed.node == old.node:
-            restarts = restarts or (listed.uptime or 0) < state.uptimes.get(entry.vmid, 0)
+        elif listed.state is State.RUNNING and listed.node == old.node and _went_back(state, listed):
+            restarts.add(entry.vmid)
     nodes = tuple(node.name for node in read.nodes if not node.online and _was_online(state, node.name))
-    return Suspicion(tuple(guests), nodes, restarts)
+    return Suspicion(tuple(guests), nodes, frozenset(restarts))
+
+
+def _went_back(state: WatchState, listed: Guest) -> bool:
+    return (listed.uptime or 0) < state.uptimes.get(listed.vmid, 0)
 
 
 def _was_online(state: WatchState, name: str) -> bool:

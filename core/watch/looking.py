@@ -25,10 +25,12 @@ class Looking:
     def __init__(self, reader: ClusterReader, proxmox: Proxmox, clock: Clock) -> None:
         self._reader, self._proxmox, self._clock = reader, proxmox, clock
         self._tasks_read: float | None = None
-        self._undecided: frozenset[int] = frozenset()
 
-    async def look(self, state: WatchState, entries: tuple[Watched, ...], elapsed: float) -> Look:
-        """Does not raise: a read that fails is a look, too. `elapsed` is the state's, at this moment."""
+    async def look(
+        self, state: WatchState, entries: tuple[Watched, ...], elapsed: float, before: Look | None = None
+    ) -> Look:
+        """Does not raise: a read that fails is a look, too. `elapsed` is the state's, at this moment; `before` the
+        last look that said something: what was left open in it is believed by the list now."""
         try:
             first = await self._reader.read(max_age=0)
         except ProxmoxError as error:
@@ -42,9 +44,14 @@ class Looking:
             if look.cluster and (fault := source_fault(state, entries, look.cluster, elapsed + SECOND_READ)):
                 return Look(None, fault)
         elif found.guests:
-            look = await self._confirmed(first, found)
-        self._undecided = look.unsure
-        return replace(look, tasks=await self._tasks(state, found), own=self._proxmox.identity)
+            look = await self._confirmed(first, found, before.unanswered if before else frozenset())
+        look = replace(look, unanswered=look.unsure, tasks=await self._tasks(state, found))
+        look = replace(look, own=self._proxmox.identity)
+        if look.tasks is not None:
+            return look
+        # what the task list might have explained waits for the next look, once
+        unexplained = _explicable(state, found) - (before.unexplained if before else frozenset())
+        return replace(look, unsure=look.unsure | unexplained, unexplained=unexplained)
 
     async def _second(
         self, state: WatchState, entries: tuple[Watched, ...], first: Cluster, found: Suspicion
@@ -60,8 +67,8 @@ class Looking:
         late = frozenset(guest.vmid for guest in again.guests) - suspects
         return Look(second, first=first, unsure=late)
 
-    async def _confirmed(self, first: Cluster, found: Suspicion) -> Look:
-        """Ask for each suspect by itself, at once."""
+    async def _confirmed(self, first: Cluster, found: Suspicion, unanswered: frozenset[int]) -> Look:
+        """Ask for each suspect by itself, at once. `unanswered`: those that did not answer the last time."""
         answers = await asyncio.gather(*(self._ask(first, guest) for guest in found.guests))
         guests = {guest.vmid: guest for guest in first.guests}
         confirmed, unsure = set(), set()
@@ -69,7 +76,7 @@ class Looking:
             if isinstance(answer, Guest):
                 guests[suspect.vmid] = answer
                 confirmed.add(suspect.vmid)
-            elif answer and suspect.vmid not in self._undecided:
+            elif answer and suspect.vmid not in unanswered:
                 unsure.add(suspect.vmid)
         cluster = replace(first, guests=tuple(guests[vmid] for vmid in sorted(guests)))
         overlooked = frozenset(vmid for vmid in confirmed if first.find(vmid) is None)
@@ -78,6 +85,8 @@ class Looking:
     async def _ask(self, first: Cluster, suspect: GuestState) -> Guest | bool:
         """The guest as it is, or whether that stays open. A guest that is not listed and not there is gone."""
         listed = first.find(suspect.vmid)
+        if listed is None and not suspect.node:
+            return False  # of a list of the former form, which did not say where
         try:
             return await self._proxmox.status(listed or suspect.seen_as())
         except (GuestMoved, MissingPrivilege):
@@ -89,13 +98,20 @@ class Looking:
         """The cluster's task list, where it may explain something, and now and then for failed backups."""
         now = self._clock.monotonic()
         due = self._tasks_read is None or now - self._tasks_read >= RECENT_SECONDS
-        held = any(guest.held for guest in state.guests.values())
-        if not (due or held or found.guests or found.restarts):
+        if not (due or _explicable(state, found)):
             return None
         try:
             tasks = await self._proxmox.cluster_tasks()
+        except MissingPrivilege:
+            return ()  # it will not be read the next time either
         except ProxmoxError as error:
             _log.warning("the task list could not be read: %s", error)
             return None
         self._tasks_read = now
         return tasks
+
+
+def _explicable(state: WatchState, found: Suspicion) -> frozenset[int]:
+    """The guests of which tasks may explain something."""
+    held = {guest.vmid for guest in state.guests.values() if guest.held}
+    return found.restarts.union(held, (guest.vmid for guest in found.guests))

@@ -90,12 +90,14 @@ class GuestFact:
     """It happened while the bot was not running."""
     after_node: bool = False
     after_ha: bool = False
-    """Its node came back, and it did not."""
+    """Its node came back, or HA moved it, and it was not started in time."""
+    wanted: bool = False
+    """Somebody did it, even where it is not known who."""
 
     @property
     def down(self) -> bool:
         """It is down, and nobody wanted it."""
-        return self.what in DOWN and not self.by
+        return self.what in DOWN and not (self.by or self.wanted)
 
     @property
     def mark(self) -> str:

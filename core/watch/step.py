@@ -25,9 +25,10 @@ def step(
 ) -> Outcome:
     """`ordered`: VMIDs whose stop a person ordered through the bot and which has not been seen yet."""
     work = Work(state, now, rules, entries, look, ordered)
-    if readable(work) and look.cluster is not None:
-        if state.pulse.good and not now.fresh:
-            work.clock += max(0.0, now.passed)
+    good = readable(work)
+    if not (now.fresh or state.source.incident or work.source.incident):
+        work.clock += max(0.0, now.passed)
+    if good and look.cluster is not None:
         work.good = True
         work.known = frozenset(guest.vmid for guest in look.cluster.guests) - look.overlooked
         note_backups(work)

@@ -30,13 +30,16 @@ SINCE_SECONDS = 60.0
 class News:
     """What happened to one guest in this look. `over`: the incident that it ends, since `ago` seconds.
 
-    `wanted`: somebody did it, so it is no alarm.
+    What somebody wanted is no alarm.
     """
 
     fact: GuestFact
     over: int | None = None
     ago: float = 0.0
-    wanted: bool = False
+
+    @property
+    def wanted(self) -> bool:
+        return self.fact.wanted
 
 
 class Work:
