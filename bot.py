@@ -80,7 +80,7 @@ class ProxmoxBot(commands.Bot):
         self.store = MonitorStore(settings.data_dir / LIST_NAME, clock.now)
         self.journal = SqliteJournal(settings.data_dir / JOURNAL_NAME, clock.now)
         url = settings.heartbeat_url
-        self.heartbeat = Heartbeat(url.reveal() if url else None)
+        self.heartbeat = Heartbeat(url.reveal() if url else None, clock=clock.now)
         texts = Texts(settings.language)
         channel = DiscordAlertChannel(
             self, settings.alert_channel_id, texts.public, settings.alert_mention_role_id

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 import logging
+import time
+from collections.abc import Callable
 
 import aiohttp
 import yarl
@@ -33,10 +35,15 @@ class Heartbeat:
     """Beats at a URL, if one is given. `failing` says why the last beat was not taken, in a technical word of no
     language ("HTTP 500", "ECONNREFUSED", "timeout"); None if it was taken, or there was none."""
 
-    def __init__(self, url: str | None, seconds: float = SECONDS) -> None:
+    def __init__(
+        self, url: str | None, seconds: float = SECONDS, clock: Callable[[], float] = time.time
+    ) -> None:
         self.failing: str | None = None
+        self.taken: float | None = None
+        """When the last one was taken, Unix seconds."""
         self._url = url
         self._seconds = seconds
+        self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
@@ -66,6 +73,8 @@ class Heartbeat:
         elif self.failing and not reason:
             _log.info("the heartbeat is taken again")
         self.failing = reason
+        if reason is None:
+            self.taken = self._clock()
         return reason is None
 
     async def _fetch(self, url: str) -> str | None:

@@ -7,17 +7,26 @@ transactions, journal_schema.py has its tables.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from core.journal import Batch, Posting, Undelivered
 from core.watch.codec import decode, encode
 from core.watch.model import Incident, Message
-from parts.journal_file import JournalError, JournalErrorKind, JournalFile, JournalReport, Opened
+from parts.journal_file import READ, JournalError, JournalErrorKind, JournalFile, JournalReport, Opened
 
 __all__ = ["JournalError", "JournalErrorKind", "JournalReport", "Opened", "SqliteJournal"]
+
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+_ABSORB = "UPDATE messages SET status = 'absorbed' WHERE id = ? AND status = 'waiting'"
 
 
 class SqliteJournal:
@@ -27,6 +36,7 @@ class SqliteJournal:
         self._file = JournalFile(path, clock)
         self.run = 0
         self.nonce_prefix = ""
+        self._told: set[int] = set()
 
     def open(self) -> JournalReport:
         """Make or read the file, bring its tables up to date and count the run. Raises JournalError."""
@@ -76,16 +86,20 @@ class SqliteJournal:
                 "INSERT INTO messages (id, post, created, json, incident) VALUES (?, ?, ?, ?, ?)", messages
             )
 
-    def trying(self, message_id: int, content: str, at: float, absorbs: int | None = None) -> None:
+    def trying(
+        self, message_id: int, content: str, at: float, absorbs: int | None = None, *, late: float = 0.0
+    ) -> None:
         with self._file.transaction() as db:
             db.execute(
-                "UPDATE messages SET tried = ?, tried_at = ?, run = ?, attempts = attempts + 1"
+                "UPDATE messages SET tried = ?, tried_at = ?, late = ?, run = ?, attempts = attempts + 1"
                 " WHERE id = ? AND status = 'waiting'",
-                (_bytes(content), at, self.run, message_id),
+                (_bytes(content), at, late, self.run, message_id),
             )
-            db.execute(
-                "UPDATE messages SET status = 'absorbed' WHERE id = ? AND status = 'waiting'", (absorbs,)
-            )
+            db.execute(_ABSORB, (absorbs,))
+
+    def absorb(self, message_ids: Iterable[int]) -> None:
+        with self._file.transaction() as db:
+            db.executemany(_ABSORB, [(number,) for number in message_ids])
 
     def posted(self, message_id: int, discord_id: int, edition: int) -> None:
         with self._file.transaction() as db:
@@ -126,7 +140,9 @@ class SqliteJournal:
                 "SELECT json FROM messages WHERE status = 'waiting' OR (status = 'posted' AND shown < wanted)"
             )
             needed = {
-                number for (text,) in db.execute(unsettled) for number in decode(Message, text).incidents
+                number
+                for (text,) in db.execute(unsettled)
+                for number in getattr(_read(Message, text), "incidents", ())
             }
             over = db.execute("SELECT id FROM incidents WHERE ended < ?", (before,)).fetchall()
             db.executemany(
@@ -137,12 +153,12 @@ class SqliteJournal:
     # -- reading
 
     def records(self) -> dict[str, str]:
-        with self._file.transaction("BEGIN") as db:
+        with self._file.transaction(READ) as db:
             rows = db.execute("SELECT key, value FROM records ORDER BY key")
             return {_text(key): _text(value) for key, value in rows}
 
     def open_incidents(self) -> tuple[Incident, ...]:
-        with self._file.transaction("BEGIN") as db:
+        with self._file.transaction(READ) as db:
             return _incidents(db.execute("SELECT json FROM incidents WHERE ended IS NULL ORDER BY id"))
 
     def to_post(self) -> tuple[Posting, ...]:
@@ -152,7 +168,7 @@ class SqliteJournal:
         return self._postings("SELECT * FROM messages WHERE status = 'posted' AND shown < wanted ORDER BY id")
 
     def discord_ids(self) -> frozenset[int]:
-        with self._file.transaction("BEGIN") as db:
+        with self._file.transaction(READ) as db:
             rows = db.execute("SELECT discord_id FROM messages WHERE discord_id IS NOT NULL").fetchall()
         return frozenset(int(row[0]) for row in rows)
 
@@ -161,13 +177,13 @@ class SqliteJournal:
         return found[0] if found else None
 
     def incident(self, incident_id: int) -> Incident | None:
-        with self._file.transaction("BEGIN") as db:
+        with self._file.transaction(READ) as db:
             found = _incidents(db.execute("SELECT json FROM incidents WHERE id = ?", (incident_id,)))
         return found[0] if found else None
 
     def history(self, vmid: int | None, offset: int, limit: int) -> tuple[tuple[Incident, ...], int]:
         of_guest = {"vmid": vmid, "offset": offset, "limit": limit}
-        with self._file.transaction("BEGIN") as db:
+        with self._file.transaction(READ) as db:
             found = db.execute(
                 "SELECT json FROM incidents WHERE :vmid IS NULL"
                 " OR id IN (SELECT incident FROM incident_guests WHERE vmid = :vmid)"
@@ -182,7 +198,7 @@ class SqliteJournal:
             return _incidents(found), int(count.fetchone()[0])
 
     def counts(self, since: float) -> dict[int, int]:
-        with self._file.transaction("BEGIN") as db:
+        with self._file.transaction(READ) as db:
             rows = db.execute(
                 "SELECT vmid, count(*) FROM incident_guests JOIN incidents ON id = incident"
                 " WHERE opened >= ? AND topic != 'note' GROUP BY vmid",
@@ -191,36 +207,60 @@ class SqliteJournal:
             return dict(rows.fetchall())
 
     def undelivered(self) -> Undelivered:
-        with self._file.transaction("BEGIN") as db:
+        with self._file.transaction(READ) as db:
             waiting, oldest = db.execute(
                 "SELECT count(*), min(created) FROM messages WHERE status = 'waiting'"
             ).fetchone()
-            (given_up,) = db.execute("SELECT count(*) FROM messages WHERE status = 'given_up'").fetchone()
+            (given_up,) = db.execute(
+                "SELECT count(*) FROM messages WHERE status = 'given_up' AND post != 'test'"
+            ).fetchone()
             last = db.execute(
-                "SELECT error FROM messages WHERE status IN ('waiting', 'given_up') AND error != x''"
-                " ORDER BY tried_at DESC, id DESC LIMIT 1"
+                "SELECT error FROM messages WHERE status IN ('waiting', 'given_up') AND post != 'test'"
+                " AND error != x'' ORDER BY tried_at DESC, id DESC LIMIT 1"
             ).fetchone()
             return Undelivered(waiting, oldest, given_up, _text(last[0]) if last else "")
 
     def _postings(self, query: str, *values: int) -> tuple[Posting, ...]:
-        with self._file.transaction("BEGIN") as db:
-            return tuple(_posting(db, row) for row in db.execute(query, values))
+        with self._file.transaction(READ) as db:
+            found = {row["id"]: _posting(db, row) for row in db.execute(query, values).fetchall()}
+        for number, posting in found.items():
+            if posting is None:
+                self._unreadable(number)
+        return tuple(posting for posting in found.values() if posting is not None)
+
+    def _unreadable(self, message_id: int) -> None:
+        """It stays where it is, and holds up no other; it is told once."""
+        if message_id not in self._told:
+            self._told.add(message_id)
+            _log.error("message %d in the journal cannot be read, and is not sent", message_id)
 
 
-def _posting(db: sqlite3.Connection, row: sqlite3.Row) -> Posting:
-    message = decode(Message, row["json"])
+def _read(kind: type[T], text: str) -> T | None:
+    """None for what this version cannot read: a damaged row must not hold up the others."""
+    try:
+        return decode(kind, text)
+    except ValueError:
+        return None
+
+
+def _posting(db: sqlite3.Connection, row: sqlite3.Row) -> Posting | None:
+    message = _read(Message, row["json"])
+    if message is None:
+        return None
     return Posting(
         message,
         tuple(
-            decode(Incident, text)
+            incident
             for number in message.incidents
             for (text,) in db.execute("SELECT json FROM incidents WHERE id = ?", (number,))
+            if (incident := _read(Incident, text))
         ),
         posted=row["discord_id"],
         wanted=row["wanted"],
         shown=row["shown"],
         tried=_text(row["tried"]),
         tried_at=row["tried_at"],
+        late=row["late"],
         run=row["run"],
         attempts=row["attempts"],
         error=_text(row["error"]),

@@ -239,7 +239,7 @@ def _given(
         if file is not None:  # shown only with a separator in it: else it may be the secret itself
             secret = "/" not in str(file) and os.sep not in str(file)
             return _from_file(row, Given(str(row.file_name), "path", file, source, base, hide, secret))
-        if isinstance(value, str) and re.fullmatch(r"\s*<.*>\s*", value, re.S):
+        if isinstance(value, str) and re.fullmatch(r"\s*<(?![@#]).*>\s*", value, re.S):
             given.reject(FaultKind.PLACEHOLDER_LEFT)
         if row.form == "id" and row.required and not isinstance(value, bool) and value in (0, "0"):
             given.reject(FaultKind.PLACEHOLDER_LEFT)

@@ -18,15 +18,18 @@ from ui.parameters import VMID, GuestId, cluster_for_completion, durations, held
 from ui.render import ALARM, BACK, title
 from ui.reply import Reply
 from ui.services import Interaction, Services
-from ui.start_words import journal_stuck, journal_well
+from ui.start_words import journal_stuck, journal_well, watch_broken, watch_works
 from ui.trouble import incident_of
-from ui.watching import added, good
+from ui.watching import added, good, muted_until
 
 _log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 150.0
 """Two reads that run into every time-out of the client, 12 s between them and the questions after them take
 less; what hangs longer is started again."""
+
+BREAKS_TOLD = 2
+"""So many looks in a row that end in an error of our own are told."""
 
 Say = Callable[[str], Coroutine[Any, Any, None]]
 
@@ -45,6 +48,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         self._sending: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[Any]] = set()
         self._journal_trouble: JournalFailed | None = None
+        self._breaks = 0
         self._poll.change_interval(seconds=services.interval)
 
     async def cog_load(self) -> None:
@@ -79,10 +83,20 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         self._ran, self._looking = now, True
         try:
             await self._look()
+            self._tell_of_break(None)
         except Exception as error:  # noqa: BLE001 - any exception that left this body would end the watch
-            incident_of(error)
+            self._tell_of_break(incident_of(error))
         finally:
             self._looking = False
+
+    def _tell_of_break(self, incident: str | None) -> None:
+        """Once when two looks in a row have failed by a bug of ours, and once when they work again."""
+        t, before = self._services.texts.public, self._breaks
+        self._breaks = 0 if incident is None else before + 1
+        if incident is not None and self._breaks == BREAKS_TOLD:
+            self._aside(self._say(f"{ALARM} {watch_broken(t, incident)}"), "word")
+        elif incident is None and before >= BREAKS_TOLD:
+            self._aside(self._say(f"{BACK} {watch_works(t)}"), "word")
 
     async def _look(self) -> None:
         watch = self._services.watch
@@ -116,9 +130,9 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
     @app_commands.command(description=locale_str("Watch a guest, or change its thresholds"))
     @app_commands.describe(
         vmid=VMID,
-        cpu=locale_str("Alert when its CPU is used to so many percent"),
-        memory=locale_str("Alert when its memory is used to so many percent"),
-        disk=locale_str("Alert when its disk is so many percent full (containers only)"),
+        cpu=locale_str("Alert at this CPU use in percent (0: never)"),
+        memory=locale_str("Alert at this memory use in percent (0: never)"),
+        disk=locale_str("Alert at this disk use in percent (0: never; containers only)"),
     )
     async def add(
         self,
@@ -137,9 +151,10 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
                 new = watch.add(guest, cpu, memory, disk)
             entry = watch.find(vmid)
             if entry is not None:
-                await reply.show(added(reply.t, title(guest), entry, new=new))
+                until = muted_until(watch, vmid, guest.node)
+                await reply.show(added(reply.t, title(guest), entry, until, new=new))
 
-    @app_commands.command(description=locale_str("Watch a guest no longer"))
+    @app_commands.command(description=locale_str("Stop watching a guest"))
     @app_commands.describe(vmid=VMID)
     async def remove(
         self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(watched=True)]
@@ -150,7 +165,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
             cluster = await cluster_for_completion(self._services)
             guest = cluster.find(vmid) if cluster else None
             name = title(guest) if guest else f"**{vmid}**"
-            await reply.show(good(reply.t("{guest} is no longer being watched.", guest=name)))
+            await reply.show(good(reply.t("Stopped watching {guest}.", guest=name)))
 
     @app_commands.command(name="list", description=locale_str("The watched guests and their state"))
     async def list_watched(self, interaction: Interaction) -> None:

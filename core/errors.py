@@ -271,6 +271,7 @@ class StoreFailed(BotError):
 
 @dataclass(eq=False)
 class JournalFailed(BotError):
-    """The journal could not be written; it is as it was."""
+    """The journal could not be written, or read; it is as it was."""
 
     reason: str
+    reading: bool = False

@@ -4,7 +4,7 @@ Every call blocks for about a millisecond and is made on the event loop, so that
 and its storing. Each is one transaction: it has happened whole or not at all, whenever the process dies.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -29,7 +29,8 @@ class Posting:
 
     `posted` is Discord's id of it, None until it is there; `wanted` and `shown` count its editions (0: the first).
     `tried`: the content of a try of which it is not known whether Discord took it, "" where there is none;
-    `tried_at` (Unix seconds) when that was; `run`: which run of the process tried it (Journal.run).
+    `tried_at` (Unix seconds) when that was, `late` how many seconds after it was made; `run`: which run of the
+    process tried it (Journal.run).
     """
 
     message: Message
@@ -39,6 +40,7 @@ class Posting:
     shown: int = 0
     tried: str = ""
     tried_at: float = 0.0
+    late: float = 0.0
     run: int = 0
     attempts: int = 0
     error: str = ""
@@ -86,11 +88,16 @@ class Journal(Protocol):
     def posting(self, message_id: int) -> Posting | None:
         """One message by its own id (not Discord's), whatever became of it."""
 
-    def trying(self, message_id: int, content: str, at: float, absorbs: int | None = None) -> None:
+    def trying(
+        self, message_id: int, content: str, at: float, absorbs: int | None = None, *, late: float = 0.0
+    ) -> None:
         """Just before it is sent: from now on it may be there. Counts the attempts.
 
         `absorbs`: another message that it says too, and which is therefore not sent (no failure).
         """
+
+    def absorb(self, message_ids: Iterable[int]) -> None:
+        """These waiting messages are not sent (no failure): others say what they say."""
 
     def posted(self, message_id: int, discord_id: int, edition: int) -> None:
         """Discord has it, in this edition (-1: in one that is older than any)."""

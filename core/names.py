@@ -91,6 +91,6 @@ def _within(option: str, value: int, least: int, most: int) -> int:
     return value
 
 
-def checked_threshold(option: str, value: int) -> int:
-    """A threshold in percent."""
-    return _within(option, value, THRESHOLD_LEAST, THRESHOLD_MOST)
+def checked_threshold(option: str, value: int) -> int | None:
+    """A threshold in percent; 0 is none."""
+    return None if value == 0 else _within(option, value, THRESHOLD_LEAST, THRESHOLD_MOST)

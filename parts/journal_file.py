@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 BUSY_SECONDS = 0.25
 """How long another connection's lock is waited for: all calls are made on the event loop."""
 _LETTERS, _LENGTH = string.ascii_lowercase + string.digits, 10
+READ = "BEGIN"
+"""How a transaction begins that changes nothing."""
 _SPOILT = {"SQLITE_NOTADB", "SQLITE_CORRUPT"}
 _NOT_WRITABLE = {"SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_LOCKED"}
 """CANTOPEN: the file itself was opened before, so it is the -wal beside it."""
@@ -161,9 +163,9 @@ class JournalFile:
                         self._db.execute("ROLLBACK")
                 raise
         except (sqlite3.Error, OSError) as error:
-            raise JournalFailed(_reason(error)) from error
+            raise JournalFailed(_reason(error), reading=begin == READ) from error
         except ValueError as error:  # `decode`: not what this version writes
-            raise JournalFailed("unreadable") from error
+            raise JournalFailed("unreadable", reading=True) from error
 
 
 def _counted(db: sqlite3.Connection) -> tuple[int, str]:

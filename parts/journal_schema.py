@@ -46,6 +46,7 @@ MIGRATIONS: tuple[str, ...] = (
         shown INTEGER NOT NULL DEFAULT 0,
         tried BLOB NOT NULL DEFAULT x'',
         tried_at REAL NOT NULL DEFAULT 0,
+        late REAL NOT NULL DEFAULT 0,
         run INTEGER NOT NULL DEFAULT 0,
         attempts INTEGER NOT NULL DEFAULT 0,
         error BLOB NOT NULL DEFAULT x''

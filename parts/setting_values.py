@@ -48,7 +48,10 @@ def parse_snowflake(given: Given) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise Rejected(given.wrong_type(value))
     if isinstance(value, str):
-        value = int(value) if re.fullmatch(r"\s*[0-9]{17,20}\s*", value) else 0
+        match = re.fullmatch(
+            r"\s*(?:<(?:@&|@!?|#))?([0-9]{17,20})>?\s*", value
+        )  # as a number, or as a mention
+        value = int(match[1]) if match else 0
     return value if 10**16 <= value < 2**64 else given.reject(FaultKind.NOT_AN_ID)
 
 

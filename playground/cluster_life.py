@@ -40,7 +40,7 @@ def _able(pve: Pve, vmid: int) -> bool:
 
 
 class Crashes:
-    """First crash 60 to 90 seconds after `started`, the next ones every 3 to 6 minutes; back after about 45 s.
+    """First crash 60 to 90 seconds after `started`, the next ones every 3 to 6 minutes; back after about two minutes.
 
     A guest that somebody acts on, or did within the last two minutes, is left alone.
     """
@@ -65,7 +65,7 @@ class Crashes:
             if able:
                 self._pve.crash(able[0] if self._rng.random() < 0.75 else able[-1])
                 chosen = [vmid for vmid in able if self._pve.guest(vmid).status == "stopped"]
-                self._crashed = (chosen[0], now + self._rng.uniform(40, 50))
+                self._crashed = (chosen[0], now + self._rng.uniform(110, 130))
 
 
 class Maintenance:

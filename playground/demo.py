@@ -151,7 +151,7 @@ def bot_environment(
         "NODE_NAME": cluster["node"],
         "MONITOR_VM_IDS": ",".join(str(vmid) for vmid in cluster["watched"]),
         "MONITOR_INTERVAL_SECONDS": "5",
-        "LANGUAGE": "ja",
+        "LANGUAGE": "en" if os.environ.get("LANGUAGE") == "en" else "ja",
         "DATA_DIR": str(data),
     }
 

@@ -185,7 +185,7 @@ async def test_mute_is_shown_and_holds(bare_scene: Stage, pve: Pve, what: str, h
     reply = await scene.press(scene.emma, post, button(post, what))
     answered_in_silence(scene, reply)
     await scene.delivered()
-    assert "Muted until <t:" in post.text
+    assert "are muted until <t:" in post.text
     (mute,) = scene.services.watch.mutes()
     assert (mute.target, mute.by) == ("guest/101", "Emma")
     assert abs(mute.until - scene.clock.now() - hours * 3600) < 60
@@ -319,7 +319,7 @@ async def test_in_an_alert_channel_outside_of_the_category_they_work(apart: Stag
     await apart.press(apart.akiko, post, button(post, "ack"))
     await apart.press(apart.akiko, post, button(post, "mute1"))
     await apart.delivered()
-    assert "`Akiko`" in post.text and "Muted until" in post.text
+    assert "`Akiko`" in post.text and "are muted until" in post.text
     reply = await apart.press(apart.akiko, post, button(post, "start"))
     assert "was started" in reply.text and pve.vm(101).status == "running"
 

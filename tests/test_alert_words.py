@@ -514,7 +514,7 @@ def test_a_group_names_its_guests_by_what_happened() -> None:
     text = message_text(EN, posting(Post.OPENING, MANY))
     assert "**Stopped** (6): **101** `web01`, **102** `g102`" in text
     assert "**Stopped by `root@pam`** (1): **113** `g113`" in text
-    assert text.startswith("🔴 8 guests are down since <t:"), "whoever stopped it wanted that"
+    assert text.startswith("🔴 8 guests have been down since <t:"), "whoever stopped it wanted that"
 
 
 # --- the history and the state of the watch ---
@@ -529,6 +529,7 @@ HEALTH = Health(
     stuck="",
     journal_trouble=None,
     heartbeat="",
+    beaten=NOON - 10,
 )
 MUTES = (
     Mute(ALL, 60.0, NOON + 60, "Akiko"),

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -15,7 +16,7 @@ from core.watch.model import GuestFact, Incident, Level, Message, Post, Topic, W
 from playground.discord_faults import Request
 from tests import stage
 from tests.stage import Stage
-from ui.alerts import DiscordAlertChannel
+from ui.alerts import DiscordAlertChannel, _fate
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -224,6 +225,17 @@ async def test_what_a_refusal_means(alerts: Alerts, status: int, fate: Fate, not
     assert caught.value.reason.startswith(str(status))
     assert len(caught.value.reason) < 150
     assert alerts.scene.server.token not in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("code", "fate"),
+    [(50035, Fate.REJECTED), (50008, Fate.REFUSED), (160005, Fate.REFUSED), (50083, Fate.REFUSED)],
+)
+def test_a_400_that_is_the_channels_fault_loses_no_alert(code: int, fate: Fate) -> None:
+    """ALERT_CHANNEL_ID is a category or a forum, or its thread was closed: it is set right one day."""
+    response = SimpleNamespace(status=400, reason="Bad Request")
+    error = discord.HTTPException(response, {"code": code, "message": "no"})  # type: ignore[arg-type]  # all it reads
+    assert _fate(error) is fate
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 503])

@@ -81,7 +81,7 @@ async def test_add_list_and_remove(scene: Stage) -> None:
     assert text.index("**101**") < text.index("**201**")
     assert text.count(t("running")) == 2 and text.count("<t:") == 3, "since when, twice, and as of when"
     reply = await scene.say(scene.akiko, "monitor remove", vmid=101)
-    assert t("{guest} is no longer being watched.", guest=named(101, "web01")) in reply.text
+    assert t("Stopped watching {guest}.", guest=named(101, "web01")) in reply.text
     assert stored(scene) == [201]
     assert scene.changes() == []
 
@@ -285,10 +285,10 @@ async def test_many_at_once_are_one_message(bare_scene: Stage, pve: Pve) -> None
     pve.crash_all(many)
     await look(bare_scene)
     (text,) = bare_scene.alerts_told()
-    assert text.startswith("🔴 8 guests are down") and all(f"**{vmid}**" in text for vmid in many)
+    assert text.startswith("🔴 8 guests have been down") and all(f"**{vmid}**" in text for vmid in many)
     pve.revive_all(many[:5])
     await look(bare_scene)
-    assert bare_scene.alerts_told()[0].startswith("🔴 3 guests are down"), "the same message"
+    assert bare_scene.alerts_told()[0].startswith("🔴 3 guests have been down"), "the same message"
     pve.revive_all(many[5:])
     await look(bare_scene)
     assert [text.split(" after")[0] for text in bare_scene.alerts_told()] == ["🟢 8 guests are back"] * 2
@@ -416,7 +416,7 @@ async def test_a_threshold_and_a_full_storage_are_told(scene: Stage, pve: Pve) -
     await look(scene, 4)
     told = sorted(scene.alerts_told())
     assert [text[0] for text in told] == ["⚠", "⚠"]
-    assert any("CPU has reached 95% (threshold 80%)" in text for text in told)
+    assert any("CPU use has reached 95% (threshold 80%)" in text for text in told)
     assert any("Storage `local-lvm` on `pve1` has filled up to 97%" in text for text in told)
 
 

@@ -433,10 +433,10 @@ class Plain:
     def change(self, number: int, **values: object) -> None:
         self.messages[number] = replace(self.messages[number], **values)  # type: ignore[arg-type]  # fields of it
 
-    def trying(self, number: int, content: str, at: float, absorbs: int | None) -> None:
+    def trying(self, number: int, content: str, at: float, absorbs: int | None, *, late: float) -> None:
         if self.status[number] == "waiting":
             attempts = self.messages[number].attempts + 1
-            self.change(number, tried=content, tried_at=at, run=self.run, attempts=attempts)
+            self.change(number, tried=content, tried_at=at, late=late, run=self.run, attempts=attempts)
         if absorbs is not None and self.status[absorbs] == "waiting":
             self.status[absorbs] = "absorbed"
 
@@ -461,8 +461,9 @@ class Plain:
         )
 
     def undelivered(self) -> Undelivered:
-        waiting, given_up = self.having("waiting"), self.having("given_up")
-        told = [posting for posting in (*waiting, *given_up) if posting.error]
+        waiting = self.having("waiting")
+        given_up = [each for each in self.having("given_up") if each.message.post is not Post.TEST]
+        told = [each for each in (*waiting, *given_up) if each.error and each.message.post is not Post.TEST]
         last = max(told, key=lambda posting: (posting.tried_at, posting.message.id), default=None)
         oldest = min((posting.message.created for posting in waiting), default=None)
         return Undelivered(len(waiting), oldest, len(given_up), last.error if last else "")
@@ -551,7 +552,7 @@ class Agreement(RuleBasedStateMachine):
         other = self.some(data) if absorb else None
         if number is not None:
             for each in self.both():
-                each.trying(number, content, at, other if other != number else None)
+                each.trying(number, content, at, other if other != number else None, late=at / 7)
 
     @rule(data=st.data(), edition=st.integers(-1, 3))
     def posted(self, data: st.DataObject, edition: int) -> None:

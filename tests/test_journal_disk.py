@@ -202,7 +202,6 @@ def test_rows_that_this_version_did_not_write_are_no_crash(tmp_path: Path) -> No
             db.execute("""UPDATE incidents SET json = '{"id":1,"topic":"of tomorrow"}'""")
         reads: list[Callable[[], object]] = [
             journal.open_incidents,
-            journal.to_post,
             lambda: journal.incident(1),
             lambda: journal.history(None, 0, 9),
         ]
@@ -210,6 +209,11 @@ def test_rows_that_this_version_did_not_write_are_no_crash(tmp_path: Path) -> No
             with pytest.raises(JournalFailed) as failed:
                 read()
             assert failed.value.reason == "unreadable"
+        assert [posting.incidents for posting in journal.to_post()] == [()], "the message holds up no other"
+        with journal._file.transaction() as db:
+            db.execute("""UPDATE messages SET json = '{"post":"of tomorrow"}'""")
+        assert journal.to_post() == () and journal.undelivered().waiting == 1
+        journal.prune(1e12)
         journal.commit(batch(2))
         assert journal.incident(2) is not None
 

@@ -66,7 +66,7 @@ def test_each_kind_of_news_comes_once_in_a_quarter_of_an_hour(pve: Pve, seed: in
     )
     first = spans(list(crashed), True)[0]
     assert 60 <= first[0] <= 91
-    assert 40 <= first[1] - first[0] <= 51
+    assert 110 <= first[1] - first[0] <= 131
 
     ((down, up),) = spans(ordered, "stopped")
     assert 150 < down < up < 300

@@ -886,7 +886,7 @@ def test_a_watched_guest_crashes_and_comes_back(demo: Pve) -> None:
     down = [vmid for vmid in FRAGILE if demo.guest(vmid).status == "stopped"]
     assert len(down) == 1
     assert down[0] in WATCHED
-    for second in range(91, 145):
+    for second in range(91, 225):
         life.step(float(second))
     assert demo.guest(down[0]).status == "running"
     assert demo.tasklog[-1]["user"] == "root@pam"

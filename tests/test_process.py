@@ -472,7 +472,7 @@ class Ledger:
             add = not self.sure.get(vmid, False)
             self.open.add(vmid)
             reply = await stage.say(stage.akiko, "monitor add" if add else "monitor remove", vmid=vmid)
-            await reply.until("is being watched from now on" if add else "is no longer being watched")
+            await reply.until("is being watched from now on" if add else "Stopped watching")
             self.open.discard(vmid)
             self.sure[vmid] = add
             self.acknowledged += 1
@@ -603,7 +603,7 @@ async def test_an_outage_of_proxmox_is_told_once_and_what_happened_meanwhile(sta
         )
         await stage.first_look()
         await wire.cut()
-        await stage.server.wait_message(stage.alerts, "cannot be read since", 2 * PATIENCE)
+        await stage.server.wait_message(stage.alerts, "has been unreadable since", 2 * PATIENCE)
         stage.pve.crash(101)
         await wire.join()
         await stage.server.wait_message(stage.alerts, "has stopped", PATIENCE)
@@ -712,7 +712,7 @@ async def test_every_command(
         await done("is being watched", "monitor add", vmid=made)
         assert stage.watched() == [made]
         assert name in (await stage.say(akiko, "monitor list")).text
-        await done("no longer being watched", "monitor remove", vmid=made)
+        await done("Stopped watching", "monitor remove", vmid=made)
         assert stage.watched() == []
         helped = await stage.say(akiko, "help")
         assert helped.ephemeral and all(command in helped.text for command in COMMANDS)

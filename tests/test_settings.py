@@ -193,6 +193,7 @@ def test_config_py_alone_and_the_environment_over_it(tmp_path: Path) -> None:
         ("STORAGE_ALERT_PERCENT", "100", "storage_alert_percent", 100),
         ("ALERT_MENTION_ROLE_ID", "423456789012345678", "alert_mention_role_id", 423456789012345678),
         ("ALERT_MENTION_ROLE_ID", "0", "alert_mention_role_id", None),
+        ("ALERT_MENTION_ROLE_ID", "<@&423456789012345678>", "alert_mention_role_id", 423456789012345678),
         ("ALERT_MENTION_ROLE_ID", " ", "alert_mention_role_id", None),
         ("ALERT_REPEAT_MINUTES", "0", "alert_repeat_minutes", 0),
         ("ALERT_REPEAT_MINUTES", "5", "alert_repeat_minutes", 5),

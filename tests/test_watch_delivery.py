@@ -431,3 +431,83 @@ async def test_an_edit_waits_for_a_channel_that_comes_back(post: Office) -> None
     post.over(1)
     await post.run()
     assert post.shown == ["opening 1 over", "recovery 1 over"]
+
+
+async def test_a_message_that_cannot_be_put_into_words_holds_up_no_other(post: Office) -> None:
+    compose = post.channel.compose
+
+    def broken(posting: Posting, late: float | None) -> str:
+        if posting.message.incidents == (1,):
+            raise KeyError("name")
+        return compose(posting, late)
+
+    post.channel.compose = broken  # type: ignore[method-assign]  # a bug of ours
+    post.opening(1)
+    post.opening(2)
+    await post.run(60)
+    assert post.shown == ["opening 2 open"]
+    await post.run()
+    assert post.journal.undelivered().given_up == 1
+
+
+async def test_an_edit_that_is_refused_holds_up_no_other(post: Office) -> None:
+    """403, code 50005: a message of the bot's account before it was changed."""
+    post.opening(1)
+    post.opening(2)
+    await post.run()
+    post.channel.faults = [None, None, FORBIDDEN]
+    post.over(1)
+    post.over(2)
+    await post.run(60)
+    assert "opening 2 over" in post.shown and "opening 1 open" in post.shown
+
+
+def reminder(number: int, incident: int, at: float) -> Message:
+    return Message(number, Post.REMINDER, at, (incident,))
+
+
+async def test_reminders_that_waited_with_their_opening_are_not_posted(post: Office) -> None:
+    post.channel.faults = [DOWN] * 4
+    post.opening(1)
+    post.store(posts=(reminder(301, 1, post.clock.now()), reminder(302, 1, post.clock.now())))
+    await post.run()
+    assert post.shown == ["opening 1 open"]
+
+
+async def test_of_many_waiting_reminders_the_last_is_posted(post: Office) -> None:
+    post.opening(1)
+    await post.run()
+    post.channel.faults = [DOWN] * 4
+    post.store(posts=tuple(reminder(300 + number, 1, post.clock.now()) for number in range(9)))
+    await post.run()
+    assert post.shown == ["opening 1 open", "reminder 1 open"]
+
+
+async def test_no_reminder_of_what_is_over(post: Office) -> None:
+    post.opening(1)
+    await post.run()
+    post.channel.faults = [DOWN] * 4
+    post.store(posts=(reminder(301, 1, post.clock.now()),))
+    post.over(1)
+    await post.run()
+    assert post.shown == ["opening 1 over", "recovery 1 over"]
+
+
+async def test_an_edit_after_a_jump_of_the_wall_clock_tells_no_delay_that_was_not(post: Office) -> None:
+    post.opening(1)
+    post.clock.unix += 3600  # as NTP does just after the start
+    await post.run()
+    post.over(1)
+    await post.run()
+    assert post.shown == ["opening 1 over", "recovery 1 over"]
+
+
+async def test_nothing_is_kept_of_messages_that_are_done_with(post: Office) -> None:
+    post.channel.faults = [BAD] * 5
+    for number in range(1, 11):
+        post.opening(number)
+    await post.run()
+    for number in range(6, 11):
+        post.over(number)
+    await post.run()
+    assert not (post.delivery._made or post.delivery._tried or post.delivery._breaks)

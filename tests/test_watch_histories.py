@@ -601,7 +601,13 @@ async def believed(self: Looking, first: Cluster, found: Suspicion, unanswered: 
 
 
 def not_noted(
-    journal: SqliteJournal, message_id: int, content: str, at: float, absorbs: int | None = None
+    journal: SqliteJournal,
+    message_id: int,
+    content: str,
+    at: float,
+    absorbs: int | None = None,
+    *,
+    late: float = 0.0,
 ) -> None:
     """Nobody knows after a crash, or a lost answer, that it was sent."""
 

@@ -304,7 +304,7 @@ async def test_thresholds_are_kept_and_changed_one_by_one(tmp_path: Path) -> Non
         (lambda watch: watch.add(guest(102, R), disk=90), DiskUnknown),
         (lambda watch: watch.add(guest(102, R), cpu=9), BadAmount),
         (lambda watch: watch.add(guest(102, R), memory=101), BadAmount),
-        (lambda watch: watch.add(guest(101, R), cpu=0), BadAmount),
+        (lambda watch: watch.add(guest(101, R), cpu=-1), BadAmount),
         (lambda watch: watch.remove(102), NotWatched),
         (lambda watch: watch.remove(7), BadVmid),
         (lambda watch: watch.unmute("guest/101"), NotMuted),
@@ -615,6 +615,31 @@ async def test_a_guest_taken_off_while_the_journal_refuses_is_forgotten_later(tm
     assert scene.watch.find(101) is None and len(scene.watch.state.open) == 1
     assert await scene.look() == []
     assert not scene.watch.state.open and 101 not in scene.watch.state.guests
+
+
+async def test_another_threshold_is_no_recovery(tmp_path: Path) -> None:
+    """Nothing fell; and 0 takes a threshold off."""
+    scene = Home(tmp_path, [guest(101, R)], [Watched(101, cpu=80)])
+    scene.change(101, R, cpu=0.9)
+    told = [await scene.look() for _ in range(4)]
+    assert ["opening gauge"] in told
+    scene.watch.add(scene.proxmox.guests[101], cpu=95)
+    assert not scene.watch.state.open
+    assert [await scene.look() for _ in range(4)] == [[], [], [], []]
+    scene.watch.add(scene.proxmox.guests[101], cpu=0)
+    assert scene.watch.find(101) == Watched(101)
+
+
+async def test_since_when_is_not_made_up(tmp_path: Path) -> None:
+    """A guest found stopped at first sight was so before; a paused one is so since it was first seen paused."""
+    scene = home(tmp_path, 2)
+    scene.change(102, S)
+    await scene.look(State.PAUSED, State.PAUSED)
+    assert scene.watch.state.guests[102].since is None
+    await scene.look(R, State.PAUSED)
+    first = scene.watch.state.guests[101].since
+    await scene.look(State.PAUSED)
+    assert scene.watch.state.guests[101].since == first is not None
 
 
 async def test_a_stop_that_cannot_be_noted_is_not_sent(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from core.watch.keeper import Watch
 from tests import stage
 from tests.stage import Stage
 from ui.alerts import DiscordAlertChannel
-from ui.start_words import journal_stuck, journal_well
+from ui.start_words import journal_stuck, journal_well, watch_broken, watch_works
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -53,6 +53,7 @@ class Beats:
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.failing: str | None = None
+        self.taken: float | None = None
         self.wanted = True
         self.seconds = seconds
         self.count = 0
@@ -244,6 +245,22 @@ async def test_a_journal_that_refuses_is_told_once_and_once_when_it_is_well(scen
         await scene.until(lambda: len(scene.alerts_told()) > 1)
         await looks_again(scene, watch)
         assert scene.alerts_told()[1:] == [f"🟢 {journal_well(t)}"]
+
+
+async def test_a_watch_that_fails_by_a_bug_is_told_once_and_once_when_it_works(scene: Stage) -> None:
+    """One failure may pass; from the second on nothing would be watched in silence."""
+    scene.expected_errors.append("incident")
+    t = scene.t()
+    async with watching(scene) as (_, watch):
+        watch.stumbles = [KeyError("one")]
+        await looks_again(scene, watch, 4)
+        assert scene.alerts_told() == []
+        watch.stumbles = [KeyError("data")] * 5
+        await scene.until(lambda: len(scene.alerts_told()) > 1)
+        await looks_again(scene, watch, 4)
+    first, second = scene.alerts_told()
+    assert first.split("`")[::2] == f"🔴 {watch_broken(t, '0')}".split("`")[::2]
+    assert second == f"🟢 {watch_works(t)}"
 
 
 async def test_a_word_that_does_not_get_through_is_not_waited_for(scene: Stage) -> None:

@@ -241,6 +241,21 @@ def test_of_many_at_once_only_those_that_are_not_muted_count() -> None:
     assert len(history.see()) == 5
 
 
+def test_when_a_mute_of_many_ends_what_goes_on_is_one_message() -> None:
+    history = History(*many(20))
+    history.see()
+    mute(history, "all", 300)
+    for vmid in range(101, 121):
+        history.put(vmid, S)
+    told = [history.see() for _ in range(8)]
+    assert [len(one) for one in told if one] == [1]
+    message = history.messages[-1]
+    assert message.post is Post.UNMUTED and message.mention and len(message.incidents) == 20
+    for vmid in range(101, 121):
+        history.put(vmid, R)
+    assert len(history.see()) == 1
+
+
 def test_a_muted_node_is_silent_and_its_guests_too() -> None:
     history = History()
     history.see()

@@ -248,7 +248,7 @@ class Oracle:
         self.mails, self.quiet = [], quiet
         now = self.elapsed + self.passed(at, wall)
         self.mutes = {target: end for target, end in self.mutes.items() if end > now}
-        self.tell_what_was_muted(self.was_good)
+        self.tell_what_was_muted(self.was_good, before=self.looks + 1)
         return self.mails
 
     def watch(self, entry: Watched) -> None:
@@ -282,7 +282,7 @@ class Oracle:
             self.clock += passed
         if good:
             self.good_look(sight)
-        self.tell_what_was_muted(good)
+        self.tell_what_was_muted(good, before=self.looks)
         self.remind(good)
         self.end_quiet()
         self.was_good, self.fresh, self.last, self.blind = good, False, (at, wall), not good
@@ -985,7 +985,17 @@ class Oracle:
     def muted_guest(self, book: Book) -> bool:
         return self.muted_vmid(book.entry.vmid, book.node)
 
-    def tell_what_was_muted(self, good: bool) -> None:
+    def tell_what_was_muted(self, good: bool, before: int) -> None:
+        late = [case for case in self.cases if not case.over and not case.told and not self.muted(case)]
+        late = [case for case in late if case.look < before]
+        if good and len(late) > 5:
+            # Reading: more than five whose mute has ended are one message.
+            for case in late:
+                case.told, case.said = True, self.clock
+            loud = [case for case in late if not self.quiet or case.level is Level.CRITICAL]
+            self.noted += [case for case in late if case not in loud and case not in self.noted]
+            if loud:
+                self.mails.append(Mail(Post.UNMUTED, loud, mention=True))
         for case in self.cases:
             # Reading: while Proxmox cannot be read only the incident about that is told.
             if (

@@ -110,9 +110,15 @@ class TroubledJournal(SqliteJournal):
             super().commit(batch)
             self.on_commit(batch)
 
-    def trying(self, message_id: int, content: str, at: float, absorbs: int | None = None) -> None:
+    def trying(
+        self, message_id: int, content: str, at: float, absorbs: int | None = None, *, late: float = 0.0
+    ) -> None:
         with self.trouble.writing():
-            super().trying(message_id, content, at, absorbs)
+            super().trying(message_id, content, at, absorbs, late=late)
+
+    def absorb(self, message_ids: Iterable[int]) -> None:
+        with self.trouble.writing():
+            super().absorb(message_ids)
 
     def posted(self, message_id: int, discord_id: int, edition: int) -> None:
         with self.trouble.writing():
@@ -462,6 +468,14 @@ class Trial:
                     same = recovery.message.incidents == opening.message.incidents
                     if same and recovery.message.post is Post.RECOVERY:
                         recovery.may_be_absorbed = True
+        for reminder in waiting:
+            if reminder.message.post is Post.REMINDER:
+                twins = [each for each in waiting if each.message.incidents == reminder.message.incidents]
+                newest = max(twins, key=lambda each: each.message.id) is reminder
+                told = any(each.message.post is Post.OPENING for each in twins)
+                over = all(self.cases[number].over for number in reminder.message.incidents)
+                if over or told or not newest:
+                    reminder.may_be_absorbed = True
 
     def _on_give_up(self, message_id: int) -> None:
         letter = self.letters.get(message_id)

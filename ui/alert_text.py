@@ -14,10 +14,10 @@ from core.journal import Posting
 from core.watch.changes import CALM_SECONDS
 from core.watch.model import DOWN, ONE_OFF, Fault, Incident, Post, Topic, What
 from ui.incident_guests import became, group_rows
-from ui.incident_names import guest_names, lasted
+from ui.incident_names import guest_names, lasted, muted_subject
 from ui.incidents import RECOVERIES, backup_of, head, short, sign
 from ui.proxmox_sentences import PROXMOX_SENTENCES
-from ui.render import BACK, QUIET, code, duration, fit, when
+from ui.render import ALARM, BACK, QUIET, code, duration, fit, when
 from ui.sentences import sentence
 from ui.text import Text
 
@@ -77,6 +77,11 @@ def _digest(t: Text, posting: Posting) -> list[str]:
     return [f"{QUIET} {text}", fit(t, lines, ROWS_MOST)]
 
 
+def _unmuted(t: Text, posting: Posting) -> list[str]:
+    text = t("These {n} were muted and still go on:", n=len(posting.incidents))
+    return [f"{ALARM} {text}", *_digest(t, posting)[1:]]
+
+
 def _outcome(t: Text, incident: Incident) -> str:
     word = outcome_word(t, incident)
     return f" · {word}" if word else ""
@@ -116,6 +121,7 @@ _POSTS: Mapping[Post, Callable[[Text, Posting], list[str]]] = {
     Post.OPENING: _opening,
     Post.RECOVERY: _recovery,
     Post.REMINDER: _reminder,
+    Post.UNMUTED: _unmuted,
     Post.DIGEST: _digest,
     Post.TEST: _test,
     Post.WORD: _word,
@@ -153,11 +159,11 @@ def _reasons(t: Text, incident: Incident) -> list[str]:
             return [told if incident.open else t("Reason: {reason}", reason=told)]
         case Topic.FLAPPING:
             calm = duration(t, CALM_SECONDS)
-            text = t("Until nothing changes for {time}, its single changes are not told.", time=calm)
+            text = t("Single changes are not reported until it has been steady for {time}.", time=calm)
             return [text] if incident.open else []
         case Topic.BACKUP if len(incident.backups) == 1:
             fact = incident.backups[0]
-            return [t("Begun by {by}: {error}", by=code(fact.by), error=code(fact.error, 200))]
+            return [t("Started by {by}. Error: {error}", by=code(fact.by), error=code(fact.error, 200))]
         case _:
             return _of_guests(t, incident)
 
@@ -208,14 +214,29 @@ def work_word(t: Text, work: str) -> str:
     return code(work, 30)
 
 
+def acked_line(t: Text, incident: Incident) -> str:
+    return t(
+        "Acknowledged by {person}, {time}.", person=code(incident.acked_by), time=when(incident.acked or 0)
+    )
+
+
+def muted_line(t: Text, incident: Incident) -> str:
+    """Until when, and of what nothing is told: of a threshold the whole guest, of a node its guests, too."""
+    time = when(incident.muted_until or 0, "f")
+    what = muted_subject(t, incident)
+    return (
+        t("Alerts about {what} are muted until {time}.", what=what, time=time)
+        if what
+        else t("Muted until {time}.", time=time)
+    )
+
+
 def _answers(t: Text, incident: Incident) -> list[str]:
     lines = []
     if incident.acked is not None:
-        lines.append(
-            t("Acknowledged by {person}, {time}.", person=code(incident.acked_by), time=when(incident.acked))
-        )
-    if incident.open and incident.muted_until is not None:
-        lines.append(t("Muted until {time}.", time=when(incident.muted_until, "f")))
+        lines.append(acked_line(t, incident))
+    if incident.muted_until is not None:  # it goes on when the incident is over
+        lines.append(muted_line(t, incident))
     return lines
 
 

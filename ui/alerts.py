@@ -25,7 +25,11 @@ SEARCHED = 50
 """How many of the newest messages are looked through for one that may be there already."""
 MARGIN_SECONDS = 60.0
 """How far Discord's clock may be off."""
+NO_CONNECTION, ENDING = "no connection to Discord", "the bot is ending"
+"""Reasons of our own; all others are quoted."""
 _UNKNOWN_MESSAGE = 10008
+_WRONG_CHANNEL = frozenset({50008, 50024, 50083, 160005})
+"""Codes of a 400 that are the channel's fault, not the message's: it takes none, or is a closed thread."""
 
 _log = logging.getLogger(__name__)
 
@@ -116,14 +120,14 @@ class DiscordAlertChannel:
 async def _told(client: discord.Client) -> AsyncIterator[None]:
     """Discord's trouble as NotDelivered. Any other exception is somebody's mistake and stays what it is."""
     if client.is_closed():
-        raise NotDelivered(Fate.PASSING, "the bot is ending", not_taken=True)
+        raise NotDelivered(Fate.PASSING, ENDING, not_taken=True)
     try:
         async with asyncio.timeout(TRY_SECONDS):
             yield
     except discord.HTTPException as error:
         raise NotDelivered(_fate(error), _reason(error), not_taken=error.status < 500) from error
     except aiohttp.ClientConnectorError as error:
-        raise NotDelivered(Fate.PASSING, "no connection to Discord", not_taken=True) from error
+        raise NotDelivered(Fate.PASSING, NO_CONNECTION, not_taken=True) from error
     except Trouble as error:
         raise NotDelivered(Fate.PASSING, f"connection lost ({type(error).__name__})") from error
 
@@ -134,7 +138,8 @@ def _fate(error: discord.HTTPException) -> Fate:
         return Fate.PASSING
     if error.code == _UNKNOWN_MESSAGE:
         return Fate.GONE
-    return Fate.REJECTED if error.status == 400 else Fate.REFUSED
+    rejected = error.status == 400 and error.code not in _WRONG_CHANNEL
+    return Fate.REJECTED if rejected else Fate.REFUSED
 
 
 def _reason(error: discord.HTTPException) -> str:

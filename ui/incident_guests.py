@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from core.watch.model import DOWN, GuestFact, Incident, Topic, What
-from ui.incident_names import guest_at, guest_name, guest_names, lasted
+from ui.incident_names import NAMES_MOST, guest_at, guest_name, guest_names, lasted
 from ui.render import code, when
 from ui.text import Text
 
 Say = Callable[[Text, Incident], str]
 
+GROUP_MOST = 1300
+"""Characters of all rows of a group."""
 SHORT_MOST = 200
 """Characters of the guests' names in a line of a list."""
 
@@ -34,7 +36,7 @@ _STOPPED: Mapping[What, Say] = {
 }
 _NO_LONGER_DOWN: Mapping[What, Say] = {
     What.BACK: lambda t, x: t(
-        "{guest} was down for {time} and is back since {end}.",
+        "{guest} was down for {time} and came back at {end}.",
         guest=guest_at(t, x.guests[0]),
         time=lasted(t, x),
         end=when(x.ended or 0, "t"),
@@ -166,14 +168,15 @@ def group_rows(t: Text, facts: Iterable[GuestFact]) -> list[str]:
         word = became(t, order[place])
         if by:
             word = t("{what} by {by}", what=word, by=code(by))
-        lines.append(f"**{word}** ({len(some)}): {guest_names(t, some)}")
+        share = min(NAMES_MOST, GROUP_MOST // len(rows) - 70)  # so that no row is left out with its guests
+        lines.append(f"**{word}** ({len(some)}): {guest_names(t, some, share)}")
     return lines
 
 
 def group(t: Text, incident: Incident) -> str:
     return t.plural(
-        "{n} guest is down since {time}.",
-        "{n} guests are down since {time}.",
+        "{n} guest has been down since {time}.",
+        "{n} guests have been down since {time}.",
         len(incident.down),
         time=when(incident.opened, "t"),
     )

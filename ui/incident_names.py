@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from core.watch.model import GuestFact, Incident, Metric
+from core.watch.model import GuestFact, Incident, Metric, Topic
 from ui.render import code, duration, fit, kind_word, named, percent
 from ui.text import Text
 
@@ -32,6 +32,20 @@ def storage_name(t: Text, storage: str, node: str) -> str:
     if node:
         return t("Storage {storage} on {node}", storage=code(storage), node=code(node))
     return t("Shared storage {storage}", storage=code(storage))
+
+
+def muted_subject(t: Text, incident: Incident) -> str:
+    """What a mute of this incident is for; nothing where that is several things."""
+    match incident.topic:
+        case Topic.SOURCE:
+            return t("the connection to Proxmox")
+        case Topic.NODE:
+            return t("node {node} and its guests", node=code(incident.node))
+        case Topic.STORAGE:
+            return storage_name(t, incident.storage, incident.node)
+        case Topic.GROUP | Topic.BACKUP:
+            return ""
+    return guest_name(incident.guests[0])
 
 
 def metric_word(t: Text, metric: Metric | None) -> str:

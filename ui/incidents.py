@@ -80,7 +80,7 @@ def _storage_over(t: Text, incident: Incident) -> str:
     if incident.forgotten:
         return t("{storage} is no longer being measured.", storage=_storage(t, incident))
     return t(
-        "{storage} was over {limit} for {time} and is {percent} full since {end}.",
+        "{storage} was over {limit} for {time} and fell to {percent} at {end}.",
         storage=_storage(t, incident),
         limit=full(incident.limit),
         time=lasted(t, incident),
@@ -92,9 +92,14 @@ def _storage_over(t: Text, incident: Incident) -> str:
 def _gauge_over(t: Text, incident: Incident) -> str:
     guest, metric = guest_at(t, incident.guests[0]), metric_word(t, incident.metric)
     if incident.forgotten:
-        return t("{guest}: {metric} is no longer being measured.", guest=guest, metric=metric)
+        return t(
+            "{guest}: {metric} is no longer held against the threshold of {limit}.",
+            guest=guest,
+            metric=metric,
+            limit=full(incident.limit),
+        )
     return t(
-        "{guest}: {metric} was over {limit} for {time} and is at {percent} since {end}.",
+        "{guest}: {metric} was over {limit} for {time} and fell to {percent} at {end}.",
         guest=guest,
         metric=metric,
         limit=full(incident.limit),
@@ -111,7 +116,7 @@ def _node_over(t: Text, incident: Incident) -> str:
     if incident.forgotten:
         return t("Node {node} is no longer part of the cluster.", node=code(incident.node))
     return t(
-        "Node {node} was offline for {time} and is back since {end}.",
+        "Node {node} was offline for {time} and came back at {end}.",
         node=code(incident.node),
         time=lasted(t, incident),
         end=when(incident.ended or 0, "t"),
@@ -126,14 +131,18 @@ HEADS: Mapping[Topic, Say] = {
     Topic.NODE: lambda t, x: t(
         "Node {node} has gone offline, {time}.", node=code(x.node), time=when(x.opened)
     ),
-    Topic.SOURCE: lambda t, x: t.plural(
-        "Proxmox cannot be read since {time}. {n} guest is not being watched meanwhile.",
-        "Proxmox cannot be read since {time}. {n} guests are not being watched meanwhile.",
-        x.watched,
-        time=when(x.opened, "t"),
+    Topic.SOURCE: lambda t, x: (
+        t("Proxmox has been unreadable since {time}.", time=when(x.opened, "t"))
+        if not x.watched
+        else t.plural(
+            "Proxmox has been unreadable since {time}. {n} guest is not being watched meanwhile.",
+            "Proxmox has been unreadable since {time}. {n} guests are not being watched meanwhile.",
+            x.watched,
+            time=when(x.opened, "t"),
+        )
     ),
     Topic.GAUGE: lambda t, x: t(
-        "{guest}: {metric} has reached {percent} (threshold {limit}), {time}.",
+        "{guest}: {metric} use has reached {percent} (threshold {limit}), {time}.",
         guest=guest_at(t, x.guests[0]),
         metric=metric_word(t, x.metric),
         percent=full(x.percent),
@@ -165,7 +174,7 @@ OVER: Mapping[Topic, Say] = {
     Topic.GROUP: group_over,
     Topic.NODE: _node_over,
     Topic.SOURCE: lambda t, x: t(
-        "Proxmox could not be read for {time}; watching goes on since {end}.",
+        "Proxmox could not be read for {time}; watching resumed at {end}.",
         time=lasted(t, x),
         end=when(x.ended or 0, "t"),
     ),

@@ -62,6 +62,7 @@ def health_of(services: Services) -> Health:
         stuck=services.delivery.error,
         journal_trouble=watch.journal_trouble,
         heartbeat=(services.heartbeat.failing or "") if services.heartbeat.wanted else None,
+        beaten=services.heartbeat.taken,
         mutes=watch.mutes(),
         blind=watch.sees_tasks is False,
     )
@@ -90,7 +91,7 @@ async def unmute(services: Services, reply: Reply, target: str) -> None:
         subject = target if target in held else target_of(target, cluster, watched)
         asked.vmid = vmid_of(subject) or 0
         if subject not in held:
-            raise NotMuted(target)
+            raise NotMuted(subject)
         watch.unmute(subject)
     await reply.show(unmuted(reply.t, subject, cluster))
 

@@ -15,7 +15,7 @@ from core.actions import Verb, can_act
 from core.durations import parse_duration
 from core.errors import BadDuration, BotError
 from core.guest import Cluster, Guest
-from core.watch.model import ALL, guest_subject, node_subject
+from core.watch.model import ALL, guest_subject, node_subject, storage_subject
 from ui.render import choice_label, duration, plain, plain_label
 from ui.services import Interaction, Services, services_of
 from ui.subjects import subject_label
@@ -142,7 +142,7 @@ async def node_names(interaction: Interaction, current: str) -> list[app_command
 
 
 async def mute_targets(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
-    """Everything, the guests (the watched ones first) and the nodes."""
+    """Everything, the guests (the watched ones first), the nodes and the storages."""
     services = services_of(interaction)
     cluster = await cluster_for_completion(services)
     listed = {entry.vmid for entry in services.watch.entries}
@@ -151,7 +151,11 @@ async def mute_targets(interaction: Interaction, current: str) -> list[app_comma
     then = [guest.vmid for guest in guests if guest.vmid not in listed and not guest.template]
     nodes = [node_subject(node.name) for node in cluster.nodes] if cluster else []
     gone = sorted(listed - set(first))
-    subjects = [ALL, *map(guest_subject, (*first, *gone)), *nodes, *map(guest_subject, then)]
+    storages = dict.fromkeys(
+        storage_subject(row.name, None if row.shared else row.node)
+        for row in (cluster.storages if cluster else ())
+    )
+    subjects = [ALL, *map(guest_subject, (*first, *gone)), *nodes, *map(guest_subject, then), *storages]
     return _subject_choices(interaction, subjects, cluster, current)
 
 

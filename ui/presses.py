@@ -12,13 +12,14 @@ from core.errors import BotError, IncidentOver, QuestionOver
 from core.order import Order
 from core.watch.model import Incident, Topic
 from ui.act import act, act_on_panel, show_panel
+from ui.alert_text import acked_line, muted_line
 from ui.buttons import ALERT, GUEST, HISTORY, MUTES, PAGE, QUESTION, guest_of
 from ui.cards import notice
 from ui.gate import actor_of, guarded, recorded, refusal_of, tell_privately
 from ui.listing import Filters, guest_list
 from ui.monitoring import show_history, show_watch_list
 from ui.question import pressed
-from ui.render import OK, Colour, when
+from ui.render import OK, Colour
 from ui.reply import Reply
 from ui.services import Interaction, services_of
 from ui.text import Text
@@ -64,12 +65,14 @@ def _answered(interaction: Interaction, incident: Incident, what: str, t: Text) 
     vmid = guest_of(incident) or 0
     if what == "ack":
         with recorded(interaction, Operation.ACKNOWLEDGE, vmid, incident.subject):
-            watch.acknowledge(incident.id, by)
+            first = watch.acknowledge(incident.id, by)
+        if first.acked_by != by:
+            return acked_line(t, first)
         return t("Acknowledged: no more reminders of this.")
     seconds = MUTES[what]
     with recorded(interaction, Operation.MONITOR_MUTE, vmid, f"{incident.subject} {seconds} s"):
-        until = watch.mute_incident(incident.id, seconds, by).muted_until
-    return t("Muted until {time}.", time=when(until or 0, "f"))
+        muted = watch.mute_incident(incident.id, seconds, by)
+    return muted_line(t, muted)
 
 
 def _vmid_of(incident: Incident) -> int:

@@ -39,7 +39,7 @@ def _timed_out(t: Text, error: p.TimedOut) -> str:
             "{host} did not answer in time. The work may go on all the same: look with `/info` before trying again.",
             host=code(error.host),
         )
-    return t("{host} did not answer in time. Please try again in a moment.", host=code(error.host))
+    return t("{host} did not answer in time. Check its load and the network.", host=code(error.host))
 
 
 def _node_unreachable(t: Text, error: p.NodeUnreachable) -> str:

@@ -43,13 +43,20 @@ MESSAGE_MOST = 4000
 """Characters of text in one message with components (Discord)."""
 
 
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {
+    chr(n) for n in range(0xFE00, 0xFE10)
+}
+"""Letters and marks that show nothing, though they are no control characters: fillers and variation selectors."""
+
+
 def plain(text: str, most: int = NAME_MOST) -> str:
     """Foreign text on one line without control, bidi or invisible characters, cut to `most`."""
     normal = unicodedata.normalize("NFC", text)
     kept = "".join(
         " " if char.isspace() else char
         for char in normal
-        if char.isspace() or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+        if char.isspace()
+        or (char not in _INVISIBLE and unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
     )
     kept = " ".join(kept.split())
     return kept if len(kept) <= most else kept[: most - 1] + "…"

@@ -9,9 +9,9 @@ from core import proxmox_errors as p
 from core.actions import Verb
 from core.guest import Kind, State
 from core.names import VMID_LEAST, VMID_MOST
-from core.watch.model import ALL
 from ui.proxmox_sentences import PROXMOX_SENTENCES, missing_privilege
 from ui.render import code, named, state_word, when
+from ui.subjects import subject_name
 from ui.text import Text
 
 
@@ -71,6 +71,15 @@ def _busy(t: Text, error: e.GuestBusy) -> str:
         guest=named(error.vmid, error.label),
         action=verb_noun(t, error.verb),
         since=when(error.since),
+    )
+
+
+def _journal_failed(t: Text, error: e.JournalFailed) -> str:
+    if error.reading:
+        return t("The journal cannot be read ({reason}). Check the disk.", reason=code(error.reason))
+    return t(
+        "The journal could not be written ({reason}), so nothing was changed. Check the disk.",
+        reason=code(error.reason),
     )
 
 
@@ -179,7 +188,7 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
         guest=named(x.vmid, x.label),
     ),
     e.BadDuration: lambda t, x: t(
-        "{value} is not a duration. Write it as in `30m`, `8h` or `2d`: 1 minute to 30 days.",
+        "{value} cannot be used. Write a time of 1 minute to 30 days, as in `30m`, `8h` or `2d`.",
         value=code(x.value),
     ),
     e.UnknownTarget: lambda t, x: t(
@@ -187,16 +196,13 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
     ),
     e.NotMuted: lambda t, x: t(
         "{value} is not muted. `/monitor status` shows what is.",
-        value=t("Everything") if x.value == ALL else code(x.value),
+        value=subject_name(t, x.value, None),
     ),
     e.IncidentOver: lambda t, x: t("This is already over; there is nothing left to do here."),
     e.StoreFailed: lambda t, x: t(
         "The watch list could not be saved ({reason}), so nothing was changed.", reason=code(x.reason)
     ),
-    e.JournalFailed: lambda t, x: t(
-        "The journal could not be written ({reason}), so nothing was changed. Check the disk.",
-        reason=code(x.reason),
-    ),
+    e.JournalFailed: _journal_failed,
     **PROXMOX_SENTENCES,
 }
 

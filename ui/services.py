@@ -27,9 +27,10 @@ Interaction = discord.Interaction[discord.Client]
 
 class Heartbeat(Protocol):
     """A sign of life to whoever watches the watch. `wanted`: it is set up; `failing`: why the last one did not
-    arrive, None while they do."""
+    arrive, None while they do; `taken`: when one last did (Unix seconds)."""
 
     failing: str | None
+    taken: float | None
 
     @property
     def wanted(self) -> bool: ...

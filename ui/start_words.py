@@ -49,5 +49,16 @@ def journal_stuck(t: Text, reason: str) -> str:
     )
 
 
+def watch_broken(t: Text, incident: str) -> str:
+    return t(
+        "The watch fails by an error of the bot's own ({id}): no alert comes until it works again. See the log.",
+        id=f"`{incident}`",
+    )
+
+
+def watch_works(t: Text) -> str:
+    return t("The watch works again.")
+
+
 def journal_well(t: Text) -> str:
     return t("The journal can be written again. Alerts that waited are being sent.")

@@ -8,10 +8,12 @@ from discord import ui
 from core.errors import BotError, JournalFailed
 from core.guest import Cluster, State
 from core.journal import Posting, Undelivered
+from core.watch.delivery import BROKEN, TOO_OLD
 from core.watch.keeper import Watch
 from core.watch.model import Incident, Metric, Mute, Watched
 from core.watch.work import guest_targets
 from ui.alert_text import outcome_word
+from ui.alerts import ENDING, NO_CONNECTION
 from ui.buttons import page_buttons
 from ui.cards import card
 from ui.incident_names import full, metric_word
@@ -98,14 +100,14 @@ def thresholds(t: Text, entry: Watched) -> str:
     )
 
 
-def added(t: Text, guest: str, entry: Watched, *, new: bool) -> ui.LayoutView:
-    """The answer to /monitor add. `guest` as it is named."""
+def added(t: Text, guest: str, entry: Watched, until: float | None = None, *, new: bool) -> ui.LayoutView:
+    """The answer to /monitor add. `guest` as it is named; `until`: it is muted so long."""
     if new:
         text = t("{guest} is being watched from now on.", guest=guest)
     else:
         text = t("The thresholds of {guest} were changed.", guest=guest)
-    limits = thresholds(t, entry)
-    return good(f"{text}\n-# {limits}" if limits else text)
+    muted = f"{MUTED} {t('Muted until {time}.', time=when(until, 'f'))}" if until else ""
+    return good("\n-# ".join(part for part in (text, thresholds(t, entry), muted) if part))
 
 
 def good(text: str) -> ui.LayoutView:
@@ -137,7 +139,7 @@ def history(
     """One page (from 0, within bounds) of what happened, newest first; of one guest if `vmid` says so."""
     page, pages = page_of(page, total)
     count = t.plural("{n} incident", "{n} incidents", total)
-    head = f"### {f'**{vmid}** · {count}' if vmid else count}"
+    head = f"### {t('History')} · {f'**{vmid}** · {count}' if vmid else count}"
     rows = [_past(t, incident) for incident in incidents]
     body = fit(t, rows, MESSAGE_MOST - 300) if rows else t("Nothing has happened yet.")
     buttons = page_buttons("history", page, pages, (str(vmid) if vmid else "",))
@@ -157,7 +159,8 @@ def _past(t: Text, incident: Incident) -> str:
 class Health:
     """What is known of the watch itself. `undelivered` is an error where the journal cannot be read.
 
-    `heartbeat`: why it fails, empty while it arrives, None where it is not set up. `blind`: the token sees no task
+    `heartbeat`: why it fails, empty while it arrives, None where it is not set up; `beaten`: when one last arrived.
+    `blind`: the token sees no task
     of the cluster, of which there are always some.
     """
 
@@ -170,6 +173,7 @@ class Health:
     stuck: str
     journal_trouble: JournalFailed | None
     heartbeat: str | None
+    beaten: float | None
     mutes: tuple[Mute, ...] = ()
     blind: bool = False
 
@@ -180,7 +184,7 @@ def status(t: Text, health: Health, cluster: Cluster | None, now: float) -> ui.L
         (t("Proxmox"), _reading(t, health, now)),
         (t("Alerts"), _delivery(t, health)),
         (t("Journal"), _journal(t, health.journal_trouble)),
-        (t("Heartbeat"), _heartbeat(t, health.heartbeat)),
+        (t("Heartbeat"), _heartbeat(t, health.heartbeat, health.beaten)),
         (t("Going on"), t.plural("{n} incident", "{n} incidents", health.open)),
         (t("Muted"), _mutes(t, health.mutes, cluster)),
     ]
@@ -204,7 +208,7 @@ def _reading(t: Text, health: Health, now: float) -> str:
 def _delivery(t: Text, health: Health) -> str:
     unsent = health.undelivered
     if isinstance(unsent, JournalFailed):
-        return f"{WARNING} {code(unsent.reason)}"
+        return f"{WARNING} {sentence(t, unsent)}"
     parts = []
     if unsent.waiting:
         parts.append(
@@ -218,20 +222,32 @@ def _delivery(t: Text, health: Health) -> str:
     if unsent.given_up:
         parts.append(t.plural("{n} message given up", "{n} messages given up", unsent.given_up))
     error = health.stuck or unsent.error
-    if not unsent.waiting:  # what was given up is past
-        return " · ".join((f"{OK} {t('all delivered')}", *parts))
-    said = f"\n-# {code(error, 150)}" if error else ""
-    return f"{WARNING} {' · '.join(parts)}{said}"
+    if not unsent.waiting and not health.stuck:
+        return " · ".join((f"{OK} {t('nothing waits') if parts else t('all delivered')}", *parts))
+    said = f"\n-# {reason_words(t, error)}" if error else ""
+    return f"{WARNING} {' · '.join(parts or [t('not up to date')])}{said}"
+
+
+def reason_words(t: Text, reason: str) -> str:
+    """Why a message did not get through: our own words are translated, those of others quoted."""
+    ours = {
+        NO_CONNECTION: t("Discord cannot be reached"),
+        ENDING: t("the bot is being stopped"),
+        TOO_OLD: t("it was too old"),
+        BROKEN: t("an error of the bot's own, see the log"),
+    }
+    return ours.get(reason) or code(reason, 150)
 
 
 def _journal(t: Text, error: JournalFailed | None) -> str:
     return f"{WARNING} {journal_stuck(t, error.reason)}" if error else OK
 
 
-def _heartbeat(t: Text, failing: str | None) -> str:
+def _heartbeat(t: Text, failing: str | None, beaten: float | None) -> str:
     if failing is None:
         return t("not set up")
-    return f"{WARNING} {code(failing, 150)}" if failing else OK
+    last = t("taken {time}", time=when(beaten)) if beaten else t("none taken yet")
+    return f"{WARNING} {code(failing, 150)} · {last}" if failing else f"{OK if beaten else WARNING} {last}"
 
 
 def _mutes(t: Text, mutes: Sequence[Mute], cluster: Cluster | None) -> str:
@@ -268,7 +284,7 @@ def outcome_of_test(
         text = t(
             "Discord did not take the test message for {channel}: {reason}",
             channel=channel,
-            reason=code(reason, 150),
+            reason=reason_words(t, reason),
         )
     else:
         text = t(

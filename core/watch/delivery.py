@@ -8,6 +8,7 @@ channel is searched for it first.
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -21,6 +22,10 @@ _log = logging.getLogger(__name__)
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 LONG_PAUSE = 300.0
 """Seconds between two tries: doubling to a minute, then five minutes."""
+TOO_OLD, BROKEN = "too old", "an error of the bot's own"
+"""Reasons of our own; all others are Discord's words, or those of a library."""
+BREAKS_MOST = 5
+"""So many errors of our own, and a message is given up."""
 GIVE_UP = 24 * 3600.0
 EDIT_GIVE_UP = 7 * 86400.0
 """How long a message is worth posting, and how long one that is there is worth bringing up to date."""
@@ -78,6 +83,7 @@ class Delivery:
         self._work, self._ending = asyncio.Event(), asyncio.Event()
         self._made: dict[int, float] = {}
         self._tried: dict[int, float] = {}
+        self._breaks: dict[int, int] = {}
         self._failures = 0
         self.error = ""
         """Why the last try failed; empty while messages get through."""
@@ -142,17 +148,54 @@ class Delivery:
         return PAUSES[self._failures - 1] if self._failures <= len(PAUSES) else LONG_PAUSE
 
     async def _flush(self) -> None:
-        while waiting := self._journal.to_post():
-            await self._post(waiting[0], waiting)
-        while editions := self._journal.to_edit():
-            await self._edit(editions[0])
+        """One message that cannot be put into words, or edited, holds up no other; it is tried again with the next
+        attempt."""
+        passed: set[int] = set()
+        trouble: NotDelivered | None = None
+        while waiting := tuple(each for each in self._journal.to_post() if each.message.id not in passed):
+            if needless := superfluous(waiting):
+                self._journal.absorb(needless)
+                continue
+            try:
+                await self._post(waiting[0], waiting)
+            except (NotDelivered, JournalFailed):
+                raise
+            except Exception:  # noqa: BLE001 - a bug of ours in one message must not end all others
+                trouble = self._broken(waiting[0], passed)
+        while editions := [each for each in self._journal.to_edit() if each.message.id not in passed]:
+            try:
+                await self._edit(editions[0])
+            except NotDelivered as error:
+                if error.fate is not Fate.REFUSED:
+                    raise
+                passed.add(editions[0].message.id)
+                trouble = trouble or error
+            except JournalFailed:
+                raise
+            except Exception:  # noqa: BLE001 - as above
+                trouble = self._broken(editions[0], passed)
+        if trouble is not None:
+            raise trouble
+
+    def _broken(self, posting: Posting, passed: set[int]) -> NotDelivered:
+        """Noted and passed over; after a few times it is given up, or left as it is shown."""
+        number = posting.message.id
+        _log.exception("a message cannot be sent: %r", posting.message)
+        passed.add(number)
+        self._breaks[number] = self._breaks.get(number, 0) + 1
+        if self._breaks[number] >= BREAKS_MOST:
+            if posting.posted is None:
+                self._give_up(posting, BROKEN)
+            else:
+                self._settled(posting, posting.wanted)
+        return NotDelivered(Fate.PASSING, BROKEN)
 
     # -- posting
 
     async def _post(self, posting: Posting, waiting: tuple[Posting, ...]) -> None:
         message, age = posting.message, self._age(posting)
         if age > GIVE_UP:
-            self._give_up(posting, posting.error or "too old")
+            self._give_up(posting, posting.error or TOO_OLD)
             return
         content = self._channel.compose(posting, age if age > LATE else None)
         self.tries += 1
@@ -169,7 +212,7 @@ class Delivery:
                 if not again:
                     self._tried[message.id] = self._clock.monotonic()
                 absorbs = self._recovery_of(posting, waiting) if age > STALE_PAIR and not again else None
-                self._journal.trying(message.id, told, self._clock.now(), absorbs)
+                self._journal.trying(message.id, told, self._clock.now(), absorbs, late=age)
                 nonce = f"{self._journal.nonce_prefix}-{message.id}"
                 there = await self._channel.post(posting, told, nonce)
             else:
@@ -185,8 +228,7 @@ class Delivery:
             raise
         older = told != content and (again or message.post is Post.OPENING)
         self._journal.posted(message.id, there, posting.wanted - 1 if older else posting.wanted)
-        self._made.pop(message.id, None)
-        self._tried.pop(message.id, None)
+        self._forget(message.id)
 
     def _must_search(self, posting: Posting) -> bool:
         """Whether a former try may have been taken, so long ago that the nonce does not tell any more."""
@@ -216,6 +258,11 @@ class Delivery:
     def _give_up(self, posting: Posting, reason: str) -> None:
         _log.error("an alert is given up: %r: %s", posting.message, reason)
         self._journal.give_up(posting.message.id, reason)
+        self._forget(posting.message.id)
+
+    def _forget(self, message_id: int) -> None:
+        for kept in (self._made, self._tried, self._breaks):
+            kept.pop(message_id, None)
 
     # -- editing
 
@@ -229,7 +276,11 @@ class Delivery:
                 raise
             if error.fate is not Fate.GONE:
                 _log.warning("an alert cannot be edited: %s", error.reason)
-        self._journal.edited(posting.message.id, posting.wanted)
+        self._settled(posting, posting.wanted)
+
+    def _settled(self, posting: Posting, edition: int) -> None:
+        self._journal.edited(posting.message.id, edition)
+        self._forget(posting.message.id)
 
     async def _pause(self, seconds: float) -> None:
         """Between two tries; cut short when there is news or the bot ends."""
@@ -248,5 +299,24 @@ class Delivery:
 
 def _delay(posting: Posting) -> float | None:
     """How late a message was that is there, None if it was in time."""
-    late = posting.tried_at - posting.message.created
-    return late if late > LATE else None
+    return posting.late if posting.late > LATE else None
+
+
+def superfluous(waiting: Sequence[Posting]) -> list[int]:
+    """Reminders that say nothing any more: what they are about is over, or another waiting message says it too."""
+    says: dict[tuple[int, ...], int] = {}
+    for each in waiting:
+        if each.message.post in (Post.OPENING, Post.REMINDER):
+            says[each.message.incidents] = each.message.id
+    openings = {each.message.incidents for each in waiting if each.message.post is Post.OPENING}
+    return [
+        each.message.id
+        for each in waiting
+        if each.message.post is Post.REMINDER
+        and not each.tried
+        and (
+            not any(incident.open for incident in each.incidents)
+            or each.message.incidents in openings
+            or says[each.message.incidents] != each.message.id
+        )
+    ]

@@ -1,9 +1,12 @@
 """Thresholds: over the limit in three reads in a row, and over with it only five points lower."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from core.guest import Cluster, Guest, State, Storage
+from core.errors import AlreadyWatched, CannotWatchTemplate, DiskUnknown
+from core.guest import Cluster, Guest, Kind, State, Storage
+from core.names import checked_threshold
 from core.watch.model import (
     GuestFact,
     Incident,
@@ -36,6 +39,23 @@ class Gauge:
     limit: int | None
     begin: Callable[[Work, float, int], Incident]
     idle: bool = False
+
+
+def entry_of(guest: Guest, old: Watched | None, limits: Mapping[Metric, int]) -> Watched:
+    """The entry of a guest with these thresholds, in percent (0: none any more), beside those it has.
+
+    Raises AlreadyWatched (where none is given), CannotWatchTemplate, DiskUnknown, BadAmount.
+    """
+    fields: dict[str, Any] = {
+        metric.value: checked_threshold(metric.value, value) for metric, value in limits.items()
+    }
+    if guest.template:
+        raise CannotWatchTemplate(guest.vmid, guest.label)
+    if Metric.DISK in limits and guest.kind is not Kind.LXC:
+        raise DiskUnknown(guest.vmid, guest.label)
+    if old is not None and not limits:
+        raise AlreadyWatched(guest.vmid, guest.label)
+    return replace(old or Watched(guest.vmid), **fields)
 
 
 def judge_gauges(work: Work, cluster: Cluster) -> None:

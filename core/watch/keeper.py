@@ -8,27 +8,17 @@ from typing import Protocol
 
 from core.actions import ACTIONS, Verb
 from core.clock import Clock
-from core.errors import (
-    AlreadyWatched,
-    BotError,
-    CannotWatchTemplate,
-    DiskUnknown,
-    IncidentOver,
-    JournalFailed,
-    NotMuted,
-    NotWatched,
-    StoreFailed,
-)
+from core.errors import BotError, IncidentOver, JournalFailed, NotMuted, NotWatched, StoreFailed
 from core.expected import ExpectedStops
-from core.guest import Guest, Kind, State
+from core.guest import Guest, State
 from core.journal import Batch, Journal
-from core.names import checked_threshold, checked_vmid
+from core.names import checked_vmid
 from core.order import Report
 from core.proxmox import Proxmox
 from core.reading import ClusterReader
 from core.watch.acted import Acted
 from core.watch.changes import forget
-from core.watch.gauges import drop, gauge_key
+from core.watch.gauges import drop, entry_of, gauge_key
 from core.watch.look import Look
 from core.watch.looking import Looking
 from core.watch.model import Incident, Metric, Mute, Post, Watched
@@ -119,22 +109,28 @@ class Watch:
     def add(
         self, guest: Guest, cpu: int | None = None, memory: int | None = None, disk: int | None = None
     ) -> bool:
-        """Watch a guest from now on: True; or change the thresholds given of one that is watched: False.
+        """Watch a guest from now on: True; or change the thresholds given (0: none any more) of one that is
+        watched: False.
 
         Raises AlreadyWatched (where none is given), CannotWatchTemplate, DiskUnknown, BadAmount, StoreFailed.
         """
-        given = {"cpu": cpu, "memory": memory, "disk": disk}
-        limits = {name: checked_threshold(name, value) for name, value in given.items() if value is not None}
-        if guest.template:
-            raise CannotWatchTemplate(guest.vmid, guest.label)
-        if disk is not None and guest.kind is not Kind.LXC:
-            raise DiskUnknown(guest.vmid, guest.label)
+        given = {Metric.CPU: cpu, Metric.MEMORY: memory, Metric.DISK: disk}
         old = self.find(guest.vmid)
-        if old is not None and not limits:
-            raise AlreadyWatched(guest.vmid, guest.label)
-        entry = replace(old or Watched(guest.vmid), **limits)
+        entry = entry_of(guest, old, {metric: value for metric, value in given.items() if value is not None})
         self._keep((*(each for each in self.entries if each.vmid != guest.vmid), entry))
+        if old is not None:
+            with contextlib.suppress(JournalFailed):
+                self._measure_anew(
+                    guest.vmid, [metric for metric, value in given.items() if value is not None]
+                )
         return old is None
+
+    def _measure_anew(self, vmid: int, metrics: Iterable[Metric]) -> None:
+        """What was told of another threshold is over without a word: the guest is as it was."""
+        work = self._work()
+        for metric in metrics:
+            drop(work, gauge_key(vmid, metric))
+        self._change(work)
 
     def remove(self, vmid: int) -> None:
         """Watch it no longer; what is open of it ends. Raises BadVmid, NotWatched, StoreFailed."""

@@ -192,6 +192,7 @@ class Post(StrEnum):
     OPENING = "opening"  # of one incident; edited whenever the incident changes
     RECOVERY = "recovery"  # the short word that it is over
     REMINDER = "reminder"  # it is still open
+    UNMUTED = "unmuted"  # what goes on of much that was muted
     DIGEST = "digest"  # what waited for the end of the quiet hours
     TEST = "test"  # /monitor test; no incident
     WORD = "word"  # one of the bot about itself; no incident; text

@@ -111,6 +111,13 @@ def _backup(work: Work, task: TaskSummary) -> BackupFact:
 
 def tell_all(work: Work, *, reminds: bool = True) -> None:
     """Tell what is new or no longer muted, and again what nobody has answered."""
+    kept_back = [
+        incident
+        for incident in sorted(work.open.values(), key=lambda incident: incident.id)
+        if incident.id <= work.former.pulse.last_id and not incident.told and not work.muted(incident)
+    ]
+    if work.good and len(kept_back) > SINGLE_MOST:
+        work.tell_together(kept_back)
     for incident in sorted((*work.open.values(), *_over_at_once(work)), key=lambda incident: incident.id):
         if not work.good and incident.topic is not Topic.SOURCE:
             continue

@@ -145,6 +145,14 @@ class Work:
         self.post(Post.OPENING, incident, mention=not info, silent=info)
         return incident
 
+    def tell_together(self, incidents: Iterable[Incident]) -> None:
+        """Open many towards people in one message."""
+        told = [self.keep(replace(each, told=True, said=self.clock, muted_until=None)) for each in incidents]
+        waits = [each for each in told if self.now.quiet and each.level is not Level.CRITICAL]
+        self.quieted += [each.id for each in waits if each.id not in self.quieted]
+        if said := tuple(each.id for each in told if each not in waits):
+            self.add(Post.UNMUTED, said, mention=True)
+
     def recover(self, incident: Incident) -> None:
         """The short word that it is over, unless nobody was told that it began, or it is muted."""
         if incident.told and not self.muted(incident):
@@ -194,10 +202,17 @@ class Work:
     def settle(self, guest: GuestState, listed: Guest, **fields: Any) -> GuestState:
         """The guest is in this state from now on."""
         began = self.now.unix - (listed.uptime or 0) if listed.state is State.RUNNING else self.now.unix
-        again = listed.uptime is not None and began - (guest.since or began) >= SINCE_SECONDS
-        if guest.state is listed.state and guest.since is not None and not again:
-            began = guest.since
-        values: dict[str, Any] = {"state": listed.state, "since": began, "held": None, "lost_node": ""}
+        again = (
+            listed.state is State.RUNNING
+            and listed.uptime is not None
+            and began - (guest.since or began) >= SINCE_SECONDS
+        )
+        since: float | None = began
+        if guest.state is listed.state and not again:
+            since = guest.since
+        elif guest.state is State.UNKNOWN and listed.state is not State.RUNNING:
+            since = None  # it was so before it was looked at
+        values: dict[str, Any] = {"state": listed.state, "since": since, "held": None, "lost_node": ""}
         values |= {"missing": False, "wanted": False} | fields
         return replace(guest, **values)
 
