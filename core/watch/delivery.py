@@ -306,9 +306,10 @@ def superfluous(waiting: Sequence[Posting]) -> list[int]:
     """Reminders that say nothing any more: what they are about is over, or another waiting message says it too."""
     says: dict[tuple[int, ...], int] = {}
     for each in waiting:
-        if each.message.post in (Post.OPENING, Post.REMINDER):
+        if each.message.post in (Post.OPENING, Post.REMINDER) and not each.tried:
             says[each.message.incidents] = each.message.id
-    openings = {each.message.incidents for each in waiting if each.message.post is Post.OPENING}
+    fresh = [each for each in waiting if not each.tried]  # one that was tried may be there since long ago
+    openings = {each.message.incidents for each in fresh if each.message.post is Post.OPENING}
     return [
         each.message.id
         for each in waiting
