@@ -14,7 +14,8 @@ from core.expected import ExpectedStops
 from core.operations import Operations
 from core.planning import Planner
 from core.reading import ClusterReader, SnapshotReader
-from core.watch.delivery import AlertChannel, Delivery
+from core.watch.channel import AlertChannel
+from core.watch.delivery import Delivery
 from core.watch.keeper import Watch
 from core.watch.state import Rules
 from data_lock import DataDirInUse
@@ -71,7 +72,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         Rules(settings.alert_repeat_minutes * 60.0, settings.storage_alert_percent),
         lambda unix: quiet is not None and quiet.holds(minute_of_day(settings.timezone, unix)),
     )
-    watch.on_messages = lambda ids: delivery.made(*ids)
+    watch.tell(lambda ids: delivery.made(*ids))
     return Services(
         rules=rules,
         proxmox=proxmox,

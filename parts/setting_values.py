@@ -43,15 +43,13 @@ def parse_vmids(given: Given) -> tuple[int, ...]:
 
 
 def parse_snowflake(given: Given) -> int:
-    """Discord's ids are unsigned 64-bit; https://discord.com/developers/docs/reference#snowflakes."""
+    """As a number, or as a role or channel is mentioned. Discord's ids are unsigned 64-bit; https://discord.com/developers/docs/reference#snowflakes."""
     value = given.value
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise Rejected(given.wrong_type(value))
     if isinstance(value, str):
-        match = re.fullmatch(
-            r"\s*(?:<(?:@&|@!?|#))?([0-9]{17,20})>?\s*", value
-        )  # as a number, or as a mention
-        value = int(match[1]) if match else 0
+        match = re.fullmatch(r"\s*(?:([0-9]{17,20})|<(?:@&|#)([0-9]{17,20})>)\s*", value)
+        value = int(match[1] or match[2]) if match else 0
     return value if 10**16 <= value < 2**64 else given.reject(FaultKind.NOT_AN_ID)
 
 

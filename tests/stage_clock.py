@@ -51,7 +51,6 @@ class StageClock(Clock):
                 self.skip(left)
         while (left := goal - self.monotonic()) > 0:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(
-                    left
-                ):  # Python 3.11's wait_for swallows a cancel that meets a skip
+                # not wait_for: in Python 3.11 it swallows a cancel that meets a skip
+                async with asyncio.timeout(left):
                     await self._moved.wait()

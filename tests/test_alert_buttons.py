@@ -170,6 +170,12 @@ async def test_what_nobody_acknowledged_is_said_again(bare_scene: Stage, pve: Pv
     assert reply.followups[0].ephemeral
     await scene.delivered()
     assert "`Emma`" in post.text, "the opening shows it"
+    reply = await scene.press(scene.akiko, again, button(again, "ack"))
+    assert "`Emma`" in reply.followups[0].text, "the first counts, and the second is told"
+    reply = await scene.press(scene.emma, again, button(again, "mute1"))
+    told = reply.followups[0].text
+    assert told.startswith("✅ Alerts about **101** `web01` are muted until <t:"), told
+    assert reply.followups[0].ephemeral
     await look(scene, 12)
     assert len(scene.alerts_told()) == 2
 
@@ -194,6 +200,7 @@ async def test_mute_is_shown_and_holds(bare_scene: Stage, pve: Pve, what: str, h
     pve.revive(101)
     await look(scene)
     assert len(scene.alerts_told()) == 1 and post.text.startswith("🟢"), "edited, and no word beside it"
+    assert "are muted until <t:" in post.text, "which it is still"
 
 
 async def test_a_mute_can_be_taken_back(scene: Stage, pve: Pve) -> None:

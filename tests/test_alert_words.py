@@ -107,6 +107,7 @@ OPENINGS: dict[str, Incident] = {
     "down, acknowledged and muted": replace(DOWN, acked_by="Akiko", acked=NOON + 60, muted_until=NOON + 3600),
     "down, after a backup": replace(DOWN, guests=(fact(task="vzdump"),)),
     "down, after its node": replace(DOWN, guests=(fact(after_node=True),)),
+    "down, moved by HA": replace(DOWN, guests=(fact(after_ha=True),)),
     "down while the bot was away": replace(DOWN, guests=(fact(away=True, kind=Kind.LXC, name=None),)),
     "I/O error": replace(DOWN, guests=(fact(What.IO_ERROR),)),
     "missing": replace(DOWN, guests=(fact(What.MISSING),)),
@@ -140,6 +141,9 @@ OPENINGS: dict[str, Incident] = {
         guests=tuple(fact(What.ELSEWHERE, vmid, node="pve2") for vmid in range(101, 108)),
     ),
     "node": NODE,
+    "node, muted": replace(NODE, muted_until=NOON + 60),
+    "storage, muted": replace(STORAGE, muted_until=NOON + 60),
+    "group, muted": replace(MANY, muted_until=NOON + 60),
     "node without watched guests": replace(NODE, guests=()),
     "node, back": over(NODE),
     "node, gone": over(NODE, forgotten=True),
@@ -211,6 +215,7 @@ def everything() -> list[Told]:
     ]
     some = [each for each in OPENINGS.values() if each.level is not Level.CRITICAL]
     made += [
+        ("unmuted", posting(Post.UNMUTED, *some, DOWN), None, "<@&4711>"),
         ("digest", posting(Post.DIGEST, *some, DOWN, OPENINGS["back"]), 61.0, ""),
         ("digest of one", posting(Post.DIGEST, GAUGE), None, ""),
         ("test", posting(Post.TEST), None, ""),
@@ -508,6 +513,17 @@ def test_hundreds_at_once_fit_into_one_message(language: Language) -> None:
     assert len(digest) <= CONTENT_MOST and "`" not in masked(digest)
     assert re.search(r"\b29\d\b", digest), "how many more there are"
     assert len(message_text(t, posting(Post.WORD, text="w" * 5000))) == CONTENT_MOST
+
+
+@pytest.mark.parametrize("t", [JA, EN], ids=["ja", "en"])
+def test_no_row_of_a_group_is_left_out(t: Text) -> None:
+    """However many guests the rows before it have, their heads and counts stand there."""
+    people = [f"somebody{n}@pve" for n in range(6)]
+    facts = [fact(vmid=100 + n, name="x" * 60, by=people[n % 6], task="qmstop") for n in range(240)]
+    facts += [fact(What.RESTARTED, 900 + n, name="y" * 60) for n in range(40)]
+    text = message_text(t, posting(Post.OPENING, replace(MANY, guests=tuple(facts))))
+    assert len(text) <= CONTENT_MOST
+    assert text.count("(40):") == 7
 
 
 def test_a_group_names_its_guests_by_what_happened() -> None:

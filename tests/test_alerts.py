@@ -11,7 +11,7 @@ import pytest
 
 from core.guest import Kind
 from core.journal import Posting
-from core.watch.delivery import AlertChannel, Fate, NotDelivered
+from core.watch.channel import AlertChannel, Fate, NotDelivered
 from core.watch.model import GuestFact, Incident, Level, Message, Post, Topic, What
 from playground.discord_faults import Request
 from tests import stage

@@ -80,9 +80,12 @@ async def test_add_list_and_remove(scene: Stage) -> None:
     assert t.plural("Watching {n} guest", "Watching {n} guests", 2) in text
     assert text.index("**101**") < text.index("**201**")
     assert text.count(t("running")) == 2 and text.count("<t:") == 3, "since when, twice, and as of when"
+    await scene.say(scene.akiko, "monitor mute", target="101", duration="8h")
     reply = await scene.say(scene.akiko, "monitor remove", vmid=101)
     assert t("Stopped watching {guest}.", guest=named(101, "web01")) in reply.text
     assert stored(scene) == [201]
+    reply = await scene.say(scene.akiko, "monitor add", vmid=101)
+    assert t("Muted until {time}.", time="").split("<")[0].strip("。. ") in reply.text, "the mute outlives it"
     assert scene.changes() == []
 
 

@@ -180,9 +180,13 @@ async def test_the_bot_gets_settings_of_the_demo_only(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PROXMOX_FINGERPRINT", "a real one")
+    monkeypatch.setenv("LANGUAGE", "en_US:en")  # gettext's
     server = DiscordServer()
     stage = build_stage(server)
     told = bot_environment(server, stage, READY, tmp_path)
+    assert told["LANGUAGE"] == "ja"
+    monkeypatch.setenv("LANGUAGE", "en")
+    assert bot_environment(server, stage, READY, tmp_path)["LANGUAGE"] == "en"
     assert told["PROXMOX_HOST"] == "127.0.0.1:8006" and told["MONITOR_VM_IDS"] == "101,102,201"
     assert told["ALLOWED_CATEGORY_ID"] == str(stage.category.id) != told["GUILD_ID"]
     assert told["DISCORD_TOKEN"] == server.token and told["DATA_DIR"] == str(tmp_path)

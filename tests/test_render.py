@@ -241,7 +241,7 @@ def watch_of(
     expected, reader = ExpectedStops(clock), ClusterReader(proxmox, clock)
     watch = Watch(reader, proxmox, clock, expected, NoStore(), JOURNAL, Rules(), lambda unix: False)
     watch.entries, watch.trouble = entries, trouble
-    watch.state = WatchState(
+    watch._kept.state = WatchState(
         guests={guest.vmid: guest for guest in known}, mutes={mute.target: mute for mute in mutes}
     )
     return watch
@@ -762,6 +762,12 @@ def test_plain_is_one_line_without_hidden_characters(text: str, most: int) -> No
     assert told == told.strip()
     assert "  " not in told
     assert plain(told, most) == told
+
+
+@pytest.mark.parametrize("name", ["\u3164", "\uffa0", "\u115f", "\u2800", "\ufe0f", "\u034f"])
+def test_a_name_of_letters_that_show_nothing_shows_as_nothing(name: str) -> None:
+    assert plain(name * 3) == ""
+    assert plain(f"a{name}b") == "ab"
 
 
 @given(st.text(max_size=200) | st.sampled_from(ATTACKS))

@@ -366,6 +366,8 @@ LONG = 10**5000
 BY_ENVIRONMENT: list[tuple[str, str, dict[str, object]]] = [
     ("GUILD_ID", "abc", {"kind": K.NOT_AN_ID, "value": "abc"}),
     ("GUILD_ID", "1234567890123456", {"kind": K.NOT_AN_ID}),
+    ("ALERT_MENTION_ROLE_ID", "<@423456789012345678>", {"kind": K.NOT_AN_ID}),  # a person's
+    ("ALERT_MENTION_ROLE_ID", "423456789012345678>", {"kind": K.NOT_AN_ID}),
     ("GUILD_ID", "99999999999999999999", {"kind": K.NOT_AN_ID}),
     ("GUILD_ID", "１２３４５６７８９０１２３４５６７８", {"kind": K.NOT_AN_ID}),
     ("GUILD_ID", TOKEN, {"kind": K.NOT_AN_ID, "value": None}),

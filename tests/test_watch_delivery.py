@@ -10,7 +10,8 @@ import pytest
 
 from core.guest import Kind
 from core.journal import Batch, Posting
-from core.watch.delivery import GIVE_UP, LONG_PAUSE, Delivery, Fate, NotDelivered
+from core.watch.channel import Fate, NotDelivered
+from core.watch.delivery import GIVE_UP, LONG_PAUSE, Delivery
 from core.watch.model import GuestFact, Incident, Level, Message, Post, Topic, What
 from journal import SqliteJournal
 from tests.fakes import NOON, FakeClock

@@ -703,7 +703,7 @@ async def test_an_order_counts_once_even_if_the_bot_dies_as_it_sees_the_stop(
     """The look that sees the stop uses the order up in its own transaction."""
     scene = home(tmp_path)
     await scene.look()
-    scene.watch._note_order(101, "Akiko")
+    scene.watch._kept.note_order(101, "Akiko")
     scene.restart(away=5)
     monkeypatch.setattr(scene.world.expected, "seen", lambda vmid: None)  # it dies before it comes to that
     assert await scene.look(S) == []

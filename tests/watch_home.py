@@ -44,7 +44,7 @@ class Home:
         )
         loaded = self.store.load([])
         self.watch.begin(loaded.entries, loaded.states)
-        self.watch.on_messages = self.messages.extend
+        self.watch.tell(self.messages.extend)
 
     def restart(self, away: float = 600.0) -> None:
         """The bot dies and is started again; only what is on the disk is left."""

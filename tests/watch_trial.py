@@ -26,8 +26,9 @@ from core.journal import Batch, Posting
 from core.order import Order, Plan
 from core.proxmox import Proxmox
 from core.reading import ClusterReader
+from core.watch.channel import AlertChannel
 from core.watch.codec import decode
-from core.watch.delivery import GIVE_UP, LATE, STALE_PAIR, AlertChannel, Delivery
+from core.watch.delivery import GIVE_UP, LATE, STALE_PAIR, Delivery
 from core.watch.keeper import Watch
 from core.watch.model import DOWN, Incident, Message, Post, Topic, Watched, What
 from core.watch.state import Rules
@@ -264,7 +265,7 @@ class Trial:
         )
         watch.begin(self.store.entries, {})
         delivery = Delivery(journal, channel, self.clock)
-        watch.on_messages = lambda ids: delivery.made(*ids)
+        watch.tell(lambda ids: delivery.made(*ids))
         delivery.wake()
         self.oracle.run_begins(self.clock.mono)
         return Process(journal, expected, watch, delivery)

@@ -22,8 +22,8 @@ from core.proxmox_errors import (
     TokenRefused,
     Unreachable,
 )
+from core.watch.channel import Fate, NotDelivered
 from core.watch.codec import encode
-from core.watch.delivery import Fate, NotDelivered
 
 BEGIN = 1_790_000_000.0
 """Unix seconds of a history's beginning, as Proxmox' and Discord's clocks (which nobody sets) know it."""
@@ -300,7 +300,7 @@ UNSURE = ("503", "reset", "taken", "reset-taken")
 
 
 class SimDiscord:
-    """The alert channel: core.watch.delivery.AlertChannel. `mode` holds until it is changed; `next` is what the
+    """The alert channel: core.watch.channel.AlertChannel. `mode` holds until it is changed; `next` is what the
     next calls meet, one each ("" is well)."""
 
     def __init__(self, clock: SimClock) -> None:

@@ -11,7 +11,7 @@ import discord
 from discord import ui
 
 from core.journal import Posting
-from core.watch.delivery import Fate, NotDelivered
+from core.watch.channel import Fate, NotDelivered
 from core.watch.model import Post
 from ui.alert_text import message_text
 from ui.buttons import alert_buttons
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class DiscordAlertChannel:
-    """Keeps core.watch.delivery.AlertChannel. `role_id`: whom an alert mentions, None for nobody."""
+    """Keeps core.watch.channel.AlertChannel. `role_id`: whom an alert mentions, None for nobody."""
 
     def __init__(self, client: discord.Client, channel_id: int, t: Text, role_id: int | None = None) -> None:
         self._client, self._channel_id, self._t, self._role_id = client, channel_id, t, role_id

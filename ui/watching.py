@@ -160,8 +160,7 @@ class Health:
     """What is known of the watch itself. `undelivered` is an error where the journal cannot be read.
 
     `heartbeat`: why it fails, empty while it arrives, None where it is not set up; `beaten`: when one last arrived.
-    `blind`: the token sees no task
-    of the cluster, of which there are always some.
+    `blind`: the token sees no task of the cluster, of which there are always some.
     """
 
     last_read: float | None

@@ -8,13 +8,13 @@ channel is searched for it first.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
-from enum import StrEnum
-from typing import Protocol
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from core.clock import Clock
 from core.errors import BotError, JournalFailed
 from core.journal import Journal, Posting
+from core.watch.channel import AlertChannel, Fate, NotDelivered
 from core.watch.model import Post
 
 _log = logging.getLogger(__name__)
@@ -37,41 +37,6 @@ NONCE_SECONDS = 120.0
 """How long a nonce is relied on: Discord knows it for "the past few minutes"."""
 CLOCK_MARGIN = 24 * 3600.0
 """How far the bot's clock may have been off when a message was made that is searched for by Discord's."""
-
-
-class Fate(StrEnum):
-    """What a failed try means: PASSING trouble; the channel REFUSED us (403, 404); the message is REJECTED (400);
-    the message to be edited is GONE."""
-
-    PASSING = "passing"
-    REFUSED = "refused"
-    REJECTED = "rejected"
-    GONE = "gone"
-
-
-class NotDelivered(Exception):
-    """A failed try. `reason` is for people; `not_taken`: Discord surely does not have the message."""
-
-    def __init__(self, fate: Fate, reason: str, *, not_taken: bool = False) -> None:
-        super().__init__(fate, reason)
-        self.fate, self.reason, self.not_taken = fate, reason, not_taken
-
-
-class AlertChannel(Protocol):
-    """The channel that alerts go to. The three asynchronous calls raise NotDelivered and nothing else."""
-
-    def compose(self, posting: Posting, late: float | None) -> str:
-        """The message's text as it is now. `late`: seconds of delay to be told, None if it is in time."""
-
-    async def post(self, posting: Posting, content: str, nonce: str) -> int:
-        """Post it with its buttons; Discord's id of the message."""
-
-    async def edit(self, posting: Posting, content: str) -> None:
-        """Show this edition in the message that is there."""
-
-    async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
-        """The bot's own message of this content, not older than `since` (Unix seconds), if it is there and none of
-        the `known` ones."""
 
 
 class Delivery:
@@ -137,8 +102,8 @@ class Delivery:
             self.error = str(error)
             _log.error("the journal refuses, so no alert is sent: %s", error.reason)
             return self._next_pause()
-        except Exception:  # noqa: BLE001 - one alert that cannot be sent must not end all others
-            _log.exception("an alert could not be sent")
+        except Exception:  # noqa: BLE001 - a bug of ours around the messages must not end the sending either
+            _log.exception("alerts could not be sent")
             return self._next_pause()
         self._failures, self.error = 0, ""
         return None
@@ -151,44 +116,44 @@ class Delivery:
         """One message that cannot be put into words, or edited, holds up no other; it is tried again with the next
         attempt."""
         passed: set[int] = set()
-        trouble: NotDelivered | None = None
         while waiting := tuple(each for each in self._journal.to_post() if each.message.id not in passed):
             if needless := superfluous(waiting):
                 self._journal.absorb(needless)
-                continue
-            try:
-                await self._post(waiting[0], waiting)
-            except (NotDelivered, JournalFailed):
-                raise
-            except Exception:  # noqa: BLE001 - a bug of ours in one message must not end all others
-                trouble = self._broken(waiting[0], passed)
+            elif not await self._unbroken(waiting[0], self._post(waiting[0], waiting)):
+                passed.add(waiting[0].message.id)
+        trouble = NotDelivered(Fate.PASSING, BROKEN) if passed else None
         while editions := [each for each in self._journal.to_edit() if each.message.id not in passed]:
+            number = editions[0].message.id
             try:
-                await self._edit(editions[0])
+                if not await self._unbroken(editions[0], self._edit(editions[0])):
+                    passed.add(number)
+                    trouble = NotDelivered(Fate.PASSING, BROKEN)
             except NotDelivered as error:
                 if error.fate is not Fate.REFUSED:
                     raise
-                passed.add(editions[0].message.id)
+                passed.add(number)
                 trouble = trouble or error
-            except JournalFailed:
-                raise
-            except Exception:  # noqa: BLE001 - as above
-                trouble = self._broken(editions[0], passed)
         if trouble is not None:
             raise trouble
 
-    def _broken(self, posting: Posting, passed: set[int]) -> NotDelivered:
-        """Noted and passed over; after a few times it is given up, or left as it is shown."""
+    async def _unbroken(self, posting: Posting, work: Coroutine[Any, Any, None]) -> bool:
+        """Whether it ended without a bug of ours; after a few of those the message is given up, or left as shown."""
+        try:
+            await work
+        except (NotDelivered, JournalFailed):
+            raise
+        except Exception:  # noqa: BLE001 - a bug of ours in one message must not end all others
+            _log.exception("a message cannot be sent: %r", posting.message)
+        else:
+            return True
         number = posting.message.id
-        _log.exception("a message cannot be sent: %r", posting.message)
-        passed.add(number)
         self._breaks[number] = self._breaks.get(number, 0) + 1
         if self._breaks[number] >= BREAKS_MOST:
             if posting.posted is None:
                 self._give_up(posting, BROKEN)
             else:
                 self._settled(posting, posting.wanted)
-        return NotDelivered(Fate.PASSING, BROKEN)
+        return False
 
     # -- posting
 
@@ -303,21 +268,18 @@ def _delay(posting: Posting) -> float | None:
 
 
 def superfluous(waiting: Sequence[Posting]) -> list[int]:
-    """Reminders that say nothing any more: what they are about is over, or another waiting message says it too."""
-    says: dict[tuple[int, ...], int] = {}
-    for each in waiting:
-        if each.message.post in (Post.OPENING, Post.REMINDER) and not each.tried:
-            says[each.message.incidents] = each.message.id
-    fresh = [each for each in waiting if not each.tried]  # one that was tried may be there since long ago
+    """Reminders that say nothing any more: what they are about is over, or another waiting message says it too.
+
+    One that was tried counts for nothing here: it may be there since long ago.
+    """
+    fresh = [each for each in waiting if not each.tried]
     openings = {each.message.incidents for each in fresh if each.message.post is Post.OPENING}
+    reminders = [each for each in fresh if each.message.post is Post.REMINDER]
+    newest = {each.message.incidents: each.message.id for each in reminders}
     return [
         each.message.id
-        for each in waiting
-        if each.message.post is Post.REMINDER
-        and not each.tried
-        and (
-            not any(incident.open for incident in each.incidents)
-            or each.message.incidents in openings
-            or says[each.message.incidents] != each.message.id
-        )
+        for each in reminders
+        if not any(incident.open for incident in each.incidents)
+        or each.message.incidents in openings
+        or newest[each.message.incidents] != each.message.id
     ]

@@ -1,6 +1,6 @@
 """Thresholds: over the limit in three reads in a row, and over with it only five points lower."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -96,6 +96,12 @@ def drop(work: Work, key: str) -> None:
     incident = work.open.get(old.incident or 0) if old else None
     if incident is not None:
         work.end(incident, forgotten=True)
+
+
+def drop_of(work: Work, vmid: int, metrics: Iterable[Metric] = Metric) -> None:
+    """These of a guest are measured no longer, or anew."""
+    for metric in metrics:
+        drop(work, gauge_key(vmid, metric))
 
 
 def gauge_key(vmid: int, metric: Metric) -> str:

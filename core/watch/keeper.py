@@ -8,22 +8,22 @@ from typing import Protocol
 
 from core.actions import ACTIONS, Verb
 from core.clock import Clock
-from core.errors import BotError, IncidentOver, JournalFailed, NotMuted, NotWatched, StoreFailed
+from core.errors import BotError, JournalFailed, NotMuted, NotWatched, StoreFailed
 from core.expected import ExpectedStops
 from core.guest import Guest, State
-from core.journal import Batch, Journal
+from core.journal import Journal
 from core.names import checked_vmid
 from core.order import Report
 from core.proxmox import Proxmox
 from core.reading import ClusterReader
 from core.watch.acted import Acted
 from core.watch.changes import forget
-from core.watch.gauges import drop, entry_of, gauge_key
+from core.watch.gauges import drop_of, entry_of
+from core.watch.kept import Kept
 from core.watch.look import Look
 from core.watch.looking import Looking
 from core.watch.model import Incident, Metric, Mute, Post, Watched
-from core.watch.records import ORDERED, changes, records_of, state_from
-from core.watch.state import GuestState, Moment, Outcome, Rules, WatchState
+from core.watch.state import GuestState, Moment, Rules, WatchState
 from core.watch.step import step
 from core.watch.telling import tell_all
 from core.watch.work import Work, subjects_of
@@ -58,7 +58,7 @@ class Watch:
     ) -> None:
         self._looking, self._clock, self._expected = Looking(reader, proxmox, clock), clock, expected
         self._store, self._journal, self._rules, self._quiet = store, journal, rules, quiet
-        self.state = WatchState()
+        self._kept = Kept(journal)
         self.entries: tuple[Watched, ...] = ()
         """The watch list, by VMID."""
         self.trouble: BotError | None = None
@@ -69,9 +69,6 @@ class Watch:
         """Why the last look could not be stored; it is judged again by the next."""
         self.last_read: float | None = None
         """When Proxmox was last read well in this run, Unix seconds."""
-        self.on_messages: Callable[[tuple[int, ...]], None] = _nobody
-        """Told the ids of messages that have just been stored."""
-        self._stored: dict[str, object] = {}
         self._stepped: float | None = None
         self._saw = False  # the last look was good, and is stored
         self._pruned: float | None = None
@@ -80,26 +77,25 @@ class Watch:
         """The last look of this run that said something and was stored."""
         self._away = True
 
+    @property
+    def state(self) -> WatchState:
+        """As it is stored."""
+        return self._kept.state
+
+    def tell(self, on_messages: Callable[[tuple[int, ...]], None]) -> None:
+        """Whom to tell the ids of messages that have just been stored."""
+        self._kept.on_messages = on_messages
+
     def begin(self, entries: tuple[Watched, ...], states: Mapping[int, State]) -> None:
         """Start from what was stored. `states`: what a list of the former form knew. Raises JournalFailed."""
-        records = self._journal.records()
-        self.state = state_from(records, self._journal.open_incidents())
-        if not records:  # buttons of a journal that is lost must not fit the incidents of this one
-            self.state = replace(self.state, pulse=replace(self.state.pulse, last_id=int(self._clock.now())))
-        self._stored = records_of(self.state)
+        orders = self._kept.load(self._clock.now())
         new = {
             vmid: GuestState(vmid, state) for vmid, state in states.items() if vmid not in self.state.guests
         }
-        self.state = replace(self.state, guests={**self.state.guests, **new})
+        self._kept.state = replace(self.state, guests={**self.state.guests, **new})
         self.entries = tuple(sorted(entries, key=lambda entry: entry.vmid))
         self._forget_strays()
-        self._expected.begin(
-            {int(key.removeprefix(ORDERED)): by for key, by in records.items() if key.startswith(ORDERED)},
-            self._note_order,
-        )
-
-    def _note_order(self, vmid: int, by: str | None) -> None:
-        self._journal.commit(Batch(records={f"{ORDERED}{vmid}": by}))
+        self._expected.begin(orders, self._kept.note_order)
 
     # -- the list
 
@@ -116,20 +112,18 @@ class Watch:
         """
         given = {Metric.CPU: cpu, Metric.MEMORY: memory, Metric.DISK: disk}
         old = self.find(guest.vmid)
-        entry = entry_of(guest, old, {metric: value for metric, value in given.items() if value is not None})
+        limits = {metric: value for metric, value in given.items() if value is not None}
+        entry = entry_of(guest, old, limits)
         self._keep((*(each for each in self.entries if each.vmid != guest.vmid), entry))
         if old is not None:
             with contextlib.suppress(JournalFailed):
-                self._measure_anew(
-                    guest.vmid, [metric for metric, value in given.items() if value is not None]
-                )
+                self._measure_anew(guest.vmid, limits)
         return old is None
 
     def _measure_anew(self, vmid: int, metrics: Iterable[Metric]) -> None:
         """What was told of another threshold is over without a word: the guest is as it was."""
         work = self._work()
-        for metric in metrics:
-            drop(work, gauge_key(vmid, metric))
+        drop_of(work, vmid, metrics)
         self._change(work)
 
     def remove(self, vmid: int) -> None:
@@ -155,8 +149,7 @@ class Watch:
         guest = work.guests.pop(vmid, None)
         if guest is not None:
             forget(work, guest)
-        for metric in Metric:
-            drop(work, gauge_key(vmid, metric))
+        drop_of(work, vmid)
         work.uptimes.pop(vmid, None)
         self._change(work)
 
@@ -188,7 +181,7 @@ class Watch:
     def acknowledge(self, incident_id: int, by: str) -> Incident:
         """Say it no more; the first who says so counts. Raises IncidentOver, JournalFailed."""
         work = self._work()
-        incident = _open(work, incident_id)
+        incident = work.answered(incident_id)
         if incident.acked is None:
             incident = work.keep(replace(incident, acked_by=by, acked=work.now.unix))
             self._change(work)
@@ -197,16 +190,16 @@ class Watch:
     def mute(self, target: str, seconds: float, by: str) -> Mute:
         """Tell nothing of a subject (core/watch/model.py) for so long. Raises JournalFailed."""
         work = self._work()
-        mute = _muted(work, target, seconds, by)
+        mute = work.mute(target, seconds, by)
         self._change(work)
         return mute
 
     def mute_incident(self, incident_id: int, seconds: float, by: str) -> Incident:
         """Mute what an alert speaks of. Raises IncidentOver, JournalFailed."""
         work = self._work()
-        incident = _open(work, incident_id)
+        incident = work.answered(incident_id)
         for target in sorted({targets[0] for targets in subjects_of(incident)}):
-            _muted(work, target, seconds, by)
+            work.mute(target, seconds, by)
         work.keep(
             replace(incident, muted_until=work.muted_until(incident))
         )  # nothing else may be told just now
@@ -261,7 +254,7 @@ class Watch:
         self._saw = False
         outcome = step(self.state, self.entries, look, moment, self._rules, ordered)
         try:
-            self._commit(outcome, expired)
+            self._kept.commit(outcome, expired)
         except JournalFailed as error:
             self.journal_trouble = error
             return
@@ -304,33 +297,4 @@ class Watch:
             tell_all(work, reminds=False)  # which are a look's concern
         outcome = work.outcome()
         pulse = replace(self.state.pulse, last_id=outcome.state.pulse.last_id)
-        self._commit(replace(outcome, state=replace(outcome.state, pulse=pulse)))
-
-    def _commit(self, outcome: Outcome, expired: Iterable[int] = ()) -> None:
-        after = records_of(outcome.state)
-        written = changes(self._stored, after)
-        over = (*outcome.heeded, *expired)  # an order counts once
-        written |= dict.fromkeys(f"{ORDERED}{vmid}" for vmid in over)
-        self._journal.commit(Batch(written, outcome.incidents, outcome.messages))
-        self.state, self._stored = outcome.state, after
-        for incident in outcome.incidents:
-            _log.info("%r", incident)
-        if outcome.messages or outcome.incidents:
-            self.on_messages(tuple(message.id for message in outcome.messages))
-
-
-def _nobody(message_ids: tuple[int, ...]) -> None:
-    """Before bot.py has said who sends them."""
-
-
-def _open(work: Work, incident_id: int) -> Incident:
-    incident = work.open.get(incident_id)
-    if incident is None:
-        raise IncidentOver
-    return incident
-
-
-def _muted(work: Work, target: str, seconds: float, by: str) -> Mute:
-    mute = Mute(target, work.elapsed + seconds, work.now.unix + seconds, by)
-    work.mutes[target] = mute
-    return mute
+        self._kept.commit(replace(outcome, state=replace(outcome.state, pulse=pulse)))

@@ -45,8 +45,8 @@ class Looking:
                 return Look(None, fault)
         elif found.guests:
             look = await self._confirmed(first, found, before.unanswered if before else frozenset())
-        look = replace(look, unanswered=look.unsure, tasks=await self._tasks(state, found))
-        look = replace(look, own=self._proxmox.identity)
+        tasks = await self._tasks(state, found)
+        look = replace(look, unanswered=look.unsure, tasks=tasks, own=self._proxmox.identity)
         if look.tasks is not None:
             return look
         # what the task list might have explained waits for the next look, once

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from core.errors import IncidentOver
 from core.guest import Guest, State
 from core.watch.look import Done, Look
 from core.watch.model import (
@@ -14,6 +15,7 @@ from core.watch.model import (
     Incident,
     Level,
     Message,
+    Mute,
     Post,
     Topic,
     Watched,
@@ -177,7 +179,19 @@ class Work:
         self.messages.append(message)
         return message
 
+    def answered(self, incident_id: int) -> Incident:
+        """The open incident that somebody answers. Raises IncidentOver."""
+        incident = self.open.get(incident_id)
+        if incident is None:
+            raise IncidentOver
+        return incident
+
     # -- muting
+
+    def mute(self, target: str, seconds: float, by: str) -> Mute:
+        mute = Mute(target, self.elapsed + seconds, self.now.unix + seconds, by)
+        self.mutes[target] = mute
+        return mute
 
     def muted(self, incident: Incident) -> bool:
         return self.muted_until(incident) is not None
