@@ -225,7 +225,7 @@ def muted_line(t: Text, incident: Incident) -> str:
     time = when(incident.muted_until or 0, "f")
     what = muted_subject(t, incident)
     return (
-        t("Alerts about {what} are muted until {time}.", what=what, time=time)
+        t("Muted until {time}: {what}.", what=what, time=time)
         if what
         else t("Muted until {time}.", time=time)
     )

@@ -38,9 +38,9 @@ def muted_subject(t: Text, incident: Incident) -> str:
     """What a mute of this incident is for; nothing where that is several things."""
     match incident.topic:
         case Topic.SOURCE:
-            return t("the connection to Proxmox")
+            return t("The connection to Proxmox")
         case Topic.NODE:
-            return t("node {node} and its guests", node=code(incident.node))
+            return t("Node {node} and its guests", node=code(incident.node))
         case Topic.STORAGE:
             return storage_name(t, incident.storage, incident.node)
         case Topic.GROUP | Topic.BACKUP:
