@@ -512,3 +512,15 @@ async def test_nothing_is_kept_of_messages_that_are_done_with(post: Office) -> N
         post.over(number)
     await post.run()
     assert not (post.delivery._made or post.delivery._tried or post.delivery._breaks)
+
+
+async def test_a_reminder_is_not_dropped_for_an_opening_that_is_there_already(post: Office) -> None:
+    """Discord took it and its answer got lost: seeds 3000 and 3004 of the soak."""
+    post.opening(1)
+    post.channel.faults, post.channel.after = [LOST], True
+    await post.run(0.5)
+    post.channel.after = False
+    assert post.shown == ["opening 1 open"]
+    post.store(posts=(reminder(301, 1, post.clock.now()),))
+    await post.run()
+    assert [text.split(" open")[0] for text in post.shown] == ["opening 1", "reminder 1"]
