@@ -39,7 +39,7 @@ from log_setup import set_up_logging
 from monitor_store import MonitorStore, StoreError
 from settings import Settings, SettingsError, load
 from ui.alerts import DiscordAlertChannel
-from ui.buttons import FORM, Lasting
+from ui.buttons import Lasting
 from ui.faults import fault_lines
 from ui.gate import GatedTree
 from ui.question import submitted, typed_into
@@ -127,6 +127,8 @@ class ProxmoxBot(commands.Bot):
         await self.tree.sync(guild=guild)
 
     async def on_ready(self) -> None:
+        if not self.services.judge.rules.levels:
+            _log.warning("no role is set (ADMIN_ROLE_IDS and others): everybody in the category is an admin")
         _log.info("ready: %s in guild %d", self.user, self._settings.guild_id)
         self.services.delivery.wake()
 
@@ -144,9 +146,7 @@ class ProxmoxBot(commands.Bot):
         """Forms come here, also those from before a restart, of which discord.py knows nothing."""
         if interaction.type is discord.InteractionType.modal_submit:
             data: Mapping[str, object] = dict(interaction.data or {})
-            custom_id = str(data.get("custom_id", ""))
-            if FORM.fullmatch(custom_id):
-                await submitted(interaction, custom_id, typed_into(data))
+            await submitted(interaction, str(data.get("custom_id", "")), typed_into(data))
 
     async def close(self) -> None:
         """Say farewell where work is shown under way, then go."""

@@ -2,21 +2,24 @@
 
 Beside it stand journal.db-wal and journal.db-shm while the bot runs, and what could not be read,
 journal.db.corrupt-<UTC time>. Only one process may use it (data_lock.py). journal_file.py opens it and has its
-transactions, journal_schema.py has its tables.
+transactions, journal_schema.py its tables, journal_audit.py the audit trail.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from core.audit import Audited, AuditFilter, AuditRecord
 from core.journal import Batch, Posting, Undelivered
 from core.watch.codec import decode, encode
 from core.watch.model import Incident, Message
+from parts.journal_audit import add_record, attempts, forget, people, row_of
 from parts.journal_file import READ, JournalError, JournalErrorKind, JournalFile, JournalReport, Opened
 
 __all__ = ["JournalError", "JournalErrorKind", "JournalReport", "Opened", "SqliteJournal"]
@@ -26,6 +29,8 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
+_NOT_SENT = "message %d in the journal cannot be read, and is not sent"
+_NOT_SHOWN = "record %d of the audit trail cannot be read, and is not shown"
 _ABSORB = "UPDATE messages SET status = 'absorbed' WHERE id = ? AND status = 'waiting'"
 
 
@@ -36,7 +41,7 @@ class SqliteJournal:
         self._file = JournalFile(path, clock)
         self.run = 0
         self.nonce_prefix = ""
-        self._told: set[int] = set()
+        self._told: set[tuple[str, int]] = set()
 
     def open(self) -> JournalReport:
         """Make or read the file, bring its tables up to date and count the run. Raises JournalError."""
@@ -181,21 +186,22 @@ class SqliteJournal:
             found = _incidents(db.execute("SELECT json FROM incidents WHERE id = ?", (incident_id,)))
         return found[0] if found else None
 
-    def history(self, vmid: int | None, offset: int, limit: int) -> tuple[tuple[Incident, ...], int]:
-        of_guest = {"vmid": vmid, "offset": offset, "limit": limit}
+    def history(
+        self, vmids: Collection[int] | None, offset: int, limit: int
+    ) -> tuple[tuple[Incident, ...], int]:
+        wanted = {
+            "vmids": None if vmids is None else json.dumps(sorted(vmids)),
+            "offset": offset,
+            "limit": limit,
+        }
+        which = (
+            " WHERE :vmids IS NULL OR id IN"
+            " (SELECT incident FROM incident_guests WHERE vmid IN (SELECT value FROM json_each(:vmids)))"
+        )
         with self._file.transaction(READ) as db:
-            found = db.execute(
-                "SELECT json FROM incidents WHERE :vmid IS NULL"
-                " OR id IN (SELECT incident FROM incident_guests WHERE vmid = :vmid)"
-                " ORDER BY id DESC LIMIT :limit OFFSET :offset",
-                of_guest,
-            )
-            count = db.execute(
-                "SELECT count(*) FROM incidents WHERE :vmid IS NULL"
-                " OR id IN (SELECT incident FROM incident_guests WHERE vmid = :vmid)",
-                of_guest,
-            )
-            return _incidents(found), int(count.fetchone()[0])
+            page = f"SELECT json FROM incidents{which} ORDER BY id DESC LIMIT :limit OFFSET :offset"  # noqa: S608 - no values in it
+            count = db.execute(f"SELECT count(*) FROM incidents{which}", wanted)  # noqa: S608 - no values in it
+            return _incidents(db.execute(page, wanted)), int(count.fetchone()[0])
 
     def counts(self, since: float) -> dict[int, int]:
         with self._file.transaction(READ) as db:
@@ -223,16 +229,36 @@ class SqliteJournal:
     def _postings(self, query: str, *values: int) -> tuple[Posting, ...]:
         with self._file.transaction(READ) as db:
             found = {row["id"]: _posting(db, row) for row in db.execute(query, values).fetchall()}
-        for number, posting in found.items():
-            if posting is None:
-                self._unreadable(number)
-        return tuple(posting for posting in found.values() if posting is not None)
+        return self._readable(found, _NOT_SENT)
 
-    def _unreadable(self, message_id: int) -> None:
-        """It stays where it is, and holds up no other; it is told once."""
-        if message_id not in self._told:
-            self._told.add(message_id)
-            _log.error("message %d in the journal cannot be read, and is not sent", message_id)
+    # -- the audit trail
+
+    def audit(self, record: AuditRecord, at: float, attempt: int | None = None) -> int:
+        row = row_of(record, at)
+        with self._file.transaction() as db:
+            return add_record(db, row, attempt)
+
+    def audited(self, wanted: AuditFilter, offset: int, limit: int) -> tuple[tuple[Audited, ...], int]:
+        with self._file.transaction(READ) as db:
+            found, count = attempts(db, wanted, offset, limit)
+        return self._readable(found, _NOT_SHOWN), count
+
+    def audit_people(self, limit: int) -> tuple[tuple[int, str], ...]:
+        with self._file.transaction(READ) as db:
+            found = people(db, limit)
+        return self._readable(found, _NOT_SHOWN)
+
+    def audit_prune(self, before: float) -> None:
+        with self._file.transaction() as db:
+            forget(db, before)
+
+    def _readable(self, found: Mapping[int, T | None], sentence: str) -> tuple[T, ...]:
+        """What cannot be read stays where it is, and holds up no other; it is told once."""
+        for number in (number for number, value in found.items() if value is None):
+            if (sentence, number) not in self._told:
+                self._told.add((sentence, number))
+                _log.error(sentence, number)
+        return tuple(value for value in found.values() if value is not None)
 
 
 def _read(kind: type[T], text: str) -> T | None:

@@ -18,6 +18,8 @@ from types import ModuleType
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from core.access import Scope
+from parts.setting_access import access_faults, parse_changes, parse_days, parse_roles, parse_scopes
 from parts.setting_alerts import (
     QuietHours,
     minute_of_day,
@@ -86,7 +88,8 @@ class SettingsError(Exception):
 class Settings:
     """Checked settings. IPv6 hosts stand without brackets; the fingerprint is SHA-256, AA:BB:… or None;
     proxmox_verify_ssl is a bool or the absolute path of a CA file; data_dir exists and is writable;
-    alert_repeat_minutes and storage_alert_percent are 0 for never."""
+    alert_repeat_minutes and storage_alert_percent are 0 for never, changes_per_minute for no limit; role_scopes by
+    role id."""
 
     discord_token: Secret
     guild_id: int
@@ -110,6 +113,12 @@ class Settings:
     quiet_hours: QuietHours | None
     timezone: ZoneInfo
     heartbeat_url: Secret | None
+    viewer_role_ids: tuple[int, ...]
+    operator_role_ids: tuple[int, ...]
+    admin_role_ids: tuple[int, ...]
+    role_scopes: Mapping[int, tuple[Scope, ...]]
+    changes_per_minute: int
+    audit_days: int
     log_level: str
 
 
@@ -156,6 +165,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("QUIET_HOURS", "text", parse_quiet_hours),
     Setting("TIMEZONE", "text", parse_timezone, default="Asia/Tokyo"),
     Setting("HEARTBEAT_URL", "text", parse_heartbeat_url, secret=True),
+    Setting("VIEWER_ROLE_IDS", "list_of_ids", parse_roles, default=()),
+    Setting("OPERATOR_ROLE_IDS", "list_of_ids", parse_roles, default=()),
+    Setting("ADMIN_ROLE_IDS", "list_of_ids", parse_roles, default=()),
+    Setting("ROLE_SCOPES", "scopes", parse_scopes, default={}),
+    Setting("CHANGES_PER_MINUTE", "whole_number", parse_changes, default=10),
+    Setting("AUDIT_DAYS", "whole_number", parse_days, default=365),
     Setting("LOG_LEVEL", "text", parse_log_level, default="INFO"),
 )
 KNOWN_NAMES = tuple(name for row in SETTINGS for name in (row.name, row.file_name) if name)
@@ -219,6 +234,7 @@ def _read(config_path: Path, environ: Mapping[str, str]) -> Settings | SettingsE
                 values[row.name.lower()] = value
         except Rejected as refused:
             faults.extend(refused.faults)
+    faults += access_faults(values)
     return SettingsError(tuple(faults), language) if faults else Settings(**values)
 
 

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.access import AccessRules
-from core.audit import LogAudit
+from core.audit import KeptAudit
 from core.clock import Clock
 from core.errors import JournalFailed
 from core.expected import ExpectedStops
+from core.judge import Judge
+from core.limits import ChangeLimit
 from core.operations import Operations
 from core.planning import Planner
 from core.reading import ClusterReader, SnapshotReader
+from core.rights import Level
 from core.watch.channel import AlertChannel
 from core.watch.delivery import Delivery
 from core.watch.keeper import Watch
@@ -56,10 +59,21 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         verify_ssl=settings.proxmox_verify_ssl,
         fingerprint=settings.proxmox_fingerprint,
     )
-    rules = AccessRules(settings.guild_id, settings.allowed_category_id, settings.alert_channel_id)
+    rules = AccessRules(
+        settings.guild_id,
+        settings.allowed_category_id,
+        settings.alert_channel_id,
+        levels_of(settings),
+        settings.role_scopes,
+    )
     proxmox = ProxmoxClient(endpoint, clock)
-    reader, expected, audit = ClusterReader(proxmox, clock), ExpectedStops(clock), LogAudit()
-    planner = Planner(proxmox, reader, clock, rules, settings.node_name)
+    reader, expected, audit = (
+        ClusterReader(proxmox, clock),
+        ExpectedStops(clock),
+        KeptAudit(parts.journal, clock),
+    )
+    judge, limit = Judge(rules, reader), ChangeLimit(clock, settings.changes_per_minute)
+    planner = Planner(proxmox, reader, clock, judge, settings.node_name)
     quiet = settings.quiet_hours
     delivery = Delivery(parts.journal, parts.channel, clock)
     watch = Watch(
@@ -69,17 +83,18 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         expected,
         parts.store,
         parts.journal,
-        Rules(settings.alert_repeat_minutes * 60.0, settings.storage_alert_percent),
+        Rules(settings.alert_repeat_minutes * 60.0, settings.storage_alert_percent, settings.audit_days),
         lambda unix: quiet is not None and quiet.holds(minute_of_day(settings.timezone, unix)),
     )
     watch.tell(lambda ids: delivery.made(*ids))
     return Services(
-        rules=rules,
+        judge=judge,
+        limit=limit,
         proxmox=proxmox,
         reader=reader,
         snapshots=SnapshotReader(proxmox, clock),
         planner=planner,
-        operations=Operations(proxmox, reader, clock, planner, audit, expected),
+        operations=Operations(proxmox, reader, clock, planner, audit, expected, limit),
         watch=watch,
         journal=parts.journal,
         delivery=delivery,
@@ -91,6 +106,15 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         questions=Questions(),
         press=press,
         interval=settings.monitor_interval_seconds,
+    )
+
+
+def levels_of(settings: Settings) -> dict[int, Level]:
+    """What each role may do, the most where it is named more than once."""
+    return (
+        dict.fromkeys(settings.viewer_role_ids, Level.VIEWER)
+        | dict.fromkeys(settings.operator_role_ids, Level.OPERATOR)
+        | dict.fromkeys(settings.admin_role_ids, Level.ADMIN)
     )
 
 

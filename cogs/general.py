@@ -7,10 +7,12 @@ from discord.ext import commands
 
 from core.actions import Verb
 from core.order import Order
+from core.rights import Operation
 from ui.act import act, show_panel
-from ui.gate import actor_of
+from ui.gate import actor_of, recorded
 from ui.help import help_card
-from ui.listing import Filters, guest_list
+from ui.listing import Filters
+from ui.looking import show_guests
 from ui.parameters import VMID, GuestId, node_names
 from ui.reply import Reply
 from ui.services import Interaction, Services
@@ -43,15 +45,15 @@ class General(commands.Cog):
     ) -> None:
         services = self._services
         async with Reply(services, interaction) as reply:
-            cluster = await services.reader.read()
-            filters = Filters(status, kind, node)
-            await reply.show(guest_list(reply.t, cluster, filters, 0, services.clock.now()))
+            with recorded(interaction, Operation.LIST):
+                await show_guests(services, reply, Filters(status, kind, node))
 
     @app_commands.command(description=locale_str("State, use and buttons of one guest"))
     @app_commands.describe(vmid=VMID)
     async def info(self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId()]) -> None:
         async with Reply(self._services, interaction) as reply:
-            await show_panel(self._services, reply, vmid)
+            with recorded(interaction, Operation.INFO, vmid):
+                await show_panel(self._services, reply, vmid)
 
     @app_commands.command(description=locale_str("Make a guest by cloning a template"))
     @app_commands.describe(
@@ -101,6 +103,6 @@ class General(commands.Cog):
     async def help(self, interaction: Interaction) -> None:
         async with Reply(self._services, interaction, private=True) as reply:
             tree = interaction.client.tree  # type: ignore[attr-defined]  # the client is this bot
-            await reply.show(
-                help_card(reply.t, tree.get_commands(guild=discord.Object(self._services.rules.guild_id)))
-            )
+            guild = discord.Object(self._services.judge.rules.guild_id)
+            with recorded(interaction, Operation.HELP):
+                await reply.show(help_card(reply.t, tree.get_commands(guild=guild)))

@@ -9,9 +9,10 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands, tasks
 
-from core.access import Operation
-from core.errors import JournalFailed
+from core.access import unknown_guest
+from core.errors import JournalFailed, NotWatched
 from core.names import checked_vmid
+from core.rights import Operation
 from ui.gate import recorded
 from ui.monitoring import mute, send_test, show_history, show_status, show_watch_list, unmute
 from ui.parameters import VMID, GuestId, cluster_for_completion, durations, held_mutes, mute_targets
@@ -146,8 +147,11 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         limits = {"cpu": cpu, "memory": memory, "disk": disk}
         detail = " ".join(f"{name}={value}" for name, value in limits.items() if value is not None)
         async with Reply(self._services, interaction) as reply:
-            with recorded(interaction, Operation.MONITOR_ADD, vmid, detail):
-                guest = await self._services.planner.locate(vmid)
+            with recorded(interaction, Operation.MONITOR_ADD, vmid, detail) as attempt:
+                guest = await self._services.planner.locate(vmid, attempt.admit)
+                attempt.guest = guest
+                watch.check_entry(guest, cpu, memory, disk)
+                attempt.begin()
                 new = watch.add(guest, cpu, memory, disk)
             entry = watch.find(vmid)
             if entry is not None:
@@ -160,17 +164,22 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(watched=True)]
     ) -> None:
         async with Reply(self._services, interaction) as reply:
-            with recorded(interaction, Operation.MONITOR_REMOVE, vmid):
+            with recorded(interaction, Operation.MONITOR_REMOVE, vmid) as attempt:
+                cluster = await cluster_for_completion(self._services)
+                guest = cluster.find(checked_vmid(vmid)) if cluster else None
+                attempt.permit(guest or unknown_guest(vmid))
+                if self._services.watch.find(vmid) is None:
+                    raise NotWatched(vmid)
+                attempt.begin()
                 self._services.watch.remove(vmid)
-            cluster = await cluster_for_completion(self._services)
-            guest = cluster.find(vmid) if cluster else None
             name = title(guest) if guest else f"**{vmid}**"
             await reply.show(good(reply.t("Stopped watching {guest}.", guest=name)))
 
     @app_commands.command(name="list", description=locale_str("The watched guests and their state"))
     async def list_watched(self, interaction: Interaction) -> None:
         async with Reply(self._services, interaction) as reply:
-            await show_watch_list(self._services, reply)
+            with recorded(interaction, Operation.MONITOR_LIST):
+                await show_watch_list(self._services, reply)
 
     @app_commands.command(name="mute", description=locale_str("Send no alerts about something for a while"))
     @app_commands.describe(
@@ -195,7 +204,8 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId()] | None = None
     ) -> None:
         async with Reply(self._services, interaction) as reply:
-            await show_history(self._services, reply, None if vmid is None else checked_vmid(vmid))
+            with recorded(interaction, Operation.MONITOR_HISTORY, vmid):
+                await show_history(self._services, reply, None if vmid is None else checked_vmid(vmid))
 
     @app_commands.command(description=locale_str("Send a test message to the alert channel"))
     async def test(self, interaction: Interaction) -> None:
@@ -205,4 +215,5 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
     @app_commands.command(description=locale_str("How the watch itself is: reads, alerts, mutes"))
     async def status(self, interaction: Interaction) -> None:
         async with Reply(self._services, interaction) as reply:
-            await show_status(self._services, reply)
+            with recorded(interaction, Operation.MONITOR_STATUS):
+                await show_status(self._services, reply)

@@ -8,8 +8,9 @@ from core.actions import Verb
 from core.guest import Guest
 from core.names import DESCRIPTION_MOST
 from core.order import Order
+from core.rights import Operation
 from ui.act import act
-from ui.gate import actor_of
+from ui.gate import actor_of, recorded
 from ui.listing import snapshot_list
 from ui.parameters import VMID, GuestId, snapshot_names
 from ui.reply import Reply
@@ -59,7 +60,9 @@ class Snapshots(
     ) -> None:
         services = self._services
         async with Reply(services, interaction) as reply:
-            await reply.show(await services.planner.at(vmid, lambda guest: self._listed(reply, guest)))
+            with recorded(interaction, Operation.SNAPSHOT_LIST, vmid) as attempt:
+                work = services.planner.at(vmid, lambda guest: self._listed(reply, guest), attempt.admit)
+                await reply.show(await work)
 
     async def _listed(self, reply: Reply, guest: Guest) -> ui.LayoutView:
         return snapshot_list(reply.t, guest, await self._services.proxmox.snapshots(guest))

@@ -1,9 +1,28 @@
-"""Who may do what, where. One pure function decides; the gate, every view and the action itself call it."""
+"""Who may do what, to which guest, where. One pure function decides: the gate, every view and form and the action
+itself call it.
 
-from dataclasses import dataclass
+Roles are those of the interaction that is judged; a role may be narrowed to some guests by scopes. A guest whose
+tags say `owner-<user id>` has that person as its operator. What one may not see does not exist for one.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from core.errors import NotHere, Refused
+from core.errors import GuestNotFound, NotAllowed, NotHere, OnlySomeGuests, Refused
+from core.guest import Guest, Kind, State
+from core.rights import ON_ALERTS, RIGHTS, Level, Operation, Reach
+
+OWNER_TAG = "owner-"
+
+
+class Way(StrEnum):
+    """How a person came to ask."""
+
+    COMMAND = "command"
+    COMPLETION = "completion"
+    BUTTON = "button"
+    FORM = "form"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,59 +45,149 @@ class Actor:
     user_id: int
     name: str
     place: Place
+    roles: frozenset[int] = frozenset()
+    way: Way = Way.COMMAND
 
 
-class Operation(StrEnum):
-    """Everything a person can ask for, reading included; the changing ones share their word with Verb."""
+class Trait(StrEnum):
+    """What a scope goes by, by the word before its colon."""
 
-    LIST = "list"
-    INFO = "info"
-    HELP = "help"
-    SNAPSHOT_LIST = "snapshot_list"
-    MONITOR_LIST = "monitor_list"
-    MONITOR_ADD = "monitor_add"
-    MONITOR_REMOVE = "monitor_remove"
-    MONITOR_MUTE = "monitor_mute"
-    MONITOR_UNMUTE = "monitor_unmute"
-    MONITOR_HISTORY = "monitor_history"
-    MONITOR_STATUS = "monitor_status"
-    MONITOR_TEST = "monitor_test"
-    ACKNOWLEDGE = "acknowledge"
-    START = "start"
-    REBOOT = "reboot"
-    SHUTDOWN = "shutdown"
-    STOP = "stop"
-    CREATE = "create"
-    RESIZE = "resize"
-    DELETE = "delete"
-    SNAPSHOT_CREATE = "snapshot_create"
-    SNAPSHOT_ROLLBACK = "snapshot_rollback"
-    SNAPSHOT_DELETE = "snapshot_delete"
+    VMID = "vmid"
+    TAG = "tag"
+    POOL = "pool"
+    NODE = "node"
 
 
-ON_ALERTS = frozenset({Operation.START, Operation.INFO, Operation.ACKNOWLEDGE, Operation.MONITOR_MUTE})
-"""What the buttons of alerts do, which have to work where alerts are, also outside of the category."""
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Some of the guests. `value` as Proxmox writes it, of VMID its digits; tags whatever their case."""
+
+    trait: Trait
+    value: str
+
+    def holds(self, guest: Guest) -> bool:
+        match self.trait:
+            case Trait.VMID:
+                return str(guest.vmid) == self.value
+            case Trait.TAG:
+                return has_tag(guest, self.value)
+            case Trait.POOL:  # a pool may be in another: `lab/web` is in `lab`
+                return f"{guest.pool or ''}/".startswith(f"{self.value}/")
+            case Trait.NODE:
+                return guest.node == self.value
 
 
 @dataclass(frozen=True, slots=True)
 class AccessRules:
-    """The one guild and the one category the bot may be used in, and the channel that alerts go to."""
+    """The one guild and the one category the bot may be used in, the channel that alerts go to, and who may what.
+
+    `levels` by role id; none: everybody is ADMIN. `scopes` narrows roles that are in `levels`.
+    """
 
     guild_id: int
     category_id: int
     alert_channel_id: int | None = None
+    levels: Mapping[int, Level] = field(default_factory=dict)
+    scopes: Mapping[int, tuple[Scope, ...]] = field(default_factory=dict)
 
 
-def decide(rules: AccessRules, actor: Actor, operation: Operation | None = None) -> Refused | None:
-    """Why this person may not do this here, or None. Deny is the default.
+def has_tag(guest: Guest, tag: str) -> bool:
+    return tag.casefold() in (each.casefold() for each in guest.tags)
 
-    `operation` None asks about the place alone (a gate that does not know yet what will be asked).
-    """
+
+def unknown_guest(vmid: int) -> Guest:
+    """A guest of which nothing is known but its VMID: it is in no scope but its own."""
+    return Guest(vmid, Kind.QEMU, "", State.UNKNOWN)
+
+
+def owns(actor: Actor, guest: Guest) -> bool:
+    return has_tag(guest, f"{OWNER_TAG}{actor.user_id}")
+
+
+def level_on(rules: AccessRules, actor: Actor, guest: Guest) -> Level:
+    """What the person may do to this guest; NONE: it is hidden from them."""
+    if not rules.levels:
+        return Level.ADMIN
+    held = [
+        level
+        for role, level in rules.levels.items()
+        if role in actor.roles and any(scope.holds(guest) for scope in rules.scopes.get(role, (_All(),)))
+    ]
+    return max([*held, Level.OPERATOR if owns(actor, guest) else Level.NONE])
+
+
+class _All:
+    """The scope of a role that is not narrowed."""
+
+    def holds(self, guest: Guest) -> bool:
+        return True
+
+
+def level_everywhere(rules: AccessRules, actor: Actor) -> Level:
+    """What the person may do to the cluster as a whole, and so to every guest."""
+    if not rules.levels:
+        return Level.ADMIN
+    held = [level for role, level in rules.levels.items() if role in actor.roles - rules.scopes.keys()]
+    return max(held, default=Level.NONE)
+
+
+def level_anywhere(rules: AccessRules, actor: Actor, guests: Iterable[Guest]) -> Level:
+    """The most the person may do to any guest; `guests`: those that may be the person's own."""
+    if not rules.levels:
+        return Level.ADMIN
+    held = [level for role, level in rules.levels.items() if role in actor.roles]
+    if max(held, default=Level.NONE) < Level.OPERATOR and any(owns(actor, guest) for guest in guests):
+        held.append(Level.OPERATOR)
+    return max(held, default=Level.NONE)
+
+
+def out_of_place(rules: AccessRules, actor: Actor, operation: Operation | None = None) -> Refused | None:
+    """Why nothing may be asked here. An alert's button works where alerts are, wherever that is."""
     place = actor.place
-    if place.guild_id != rules.guild_id:
-        return NotHere()
-    if place.category_id == rules.category_id:
-        return None
-    if place.channel_id is not None and place.channel_id == rules.alert_channel_id and operation in ON_ALERTS:
-        return None
+    if place.guild_id == rules.guild_id:
+        if place.category_id == rules.category_id:
+            return None
+        at_alerts = place.channel_id is not None and place.channel_id == rules.alert_channel_id
+        if at_alerts and actor.way is Way.BUTTON and operation in ON_ALERTS:
+            return None
     return NotHere()
+
+
+def decide(
+    rules: AccessRules,
+    actor: Actor,
+    operation: Operation,
+    guest: Guest | None = None,
+    *,
+    guests: Iterable[Guest] = (),
+    whole: bool = False,
+) -> Refused | None:
+    """Why this person may not do this (to this guest) here, or None. Deny is the default.
+
+    `guest` None, where the operation is about one: which is not known yet, so that the person must have the level
+    on some guest. `guests`: what is known of the cluster, for whom tags make an owner. `whole`: it is about more
+    than guests (a node, everything).
+    """
+    refusal = out_of_place(rules, actor, operation)
+    if refusal is not None:
+        return refusal
+    right = RIGHTS[operation]
+    needed, anywhere = right.level, level_anywhere(rules, actor, (*guests, *((guest,) if guest else ())))
+    if whole or right.reach is Reach.WHOLE:
+        level = level_everywhere(rules, actor)
+        if level < needed <= anywhere:
+            return OnlySomeGuests()
+    elif guest is not None:
+        level = level_on(rules, actor, guest)
+        if level is Level.NONE:
+            return GuestNotFound(guest.vmid)
+    else:
+        level = anywhere
+    if level < needed:
+        return NotAllowed(needed, level)
+    return None
+
+
+def visible(rules: AccessRules, actor: Actor, guests: Iterable[Guest]) -> tuple[Guest, ...]:
+    """Those that exist for this person."""
+    return tuple(guest for guest in guests if level_on(rules, actor, guest) > Level.NONE)

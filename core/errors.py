@@ -3,7 +3,10 @@
     BotError
     ├── Refused                      a no, and nothing was changed
     │   ├── NotHere                  wrong guild, category or a direct message
-    │   ├── GuestNotFound            no guest with this VMID
+    │   ├── NotAllowed               the person's roles do not suffice
+    │   ├── OnlySomeGuests           it is about the whole cluster, and their roles are for some guests only
+    │   ├── TooManyChanges           the person has changed enough for this minute
+    │   ├── GuestNotFound            no guest with this VMID, or none that the person may see
     │   ├── WrongState               running, stopped … does not fit the action
     │   ├── TemplateRefused          a template cannot do this
     │   ├── NotATemplate             only a template can be cloned here
@@ -34,6 +37,7 @@ An error carries values, never a sentence; ui/sentences.py has one sentence for 
 from dataclasses import dataclass, fields
 
 from core.guest import Kind, State
+from core.rights import Level
 
 
 class BotError(Exception):
@@ -54,7 +58,29 @@ class NotHere(Refused):
 
 
 @dataclass(eq=False)
+class NotAllowed(Refused):
+    """`level` is what the person has: for a guest there, otherwise anywhere."""
+
+    needed: Level
+    level: Level
+
+
+class OnlySomeGuests(Refused):
+    """It is about the whole cluster, and the person's roles are narrowed to some guests."""
+
+
+@dataclass(eq=False)
+class TooManyChanges(Refused):
+    """`most` in a minute; `wait` seconds until the next."""
+
+    most: int
+    wait: float
+
+
+@dataclass(eq=False)
 class GuestNotFound(Refused):
+    """There is none, or none that the person may see: nobody can tell which."""
+
     vmid: int
 
 

@@ -65,6 +65,7 @@ class Guest:
     lock: str | None = None
     tags: tuple[str, ...] = ()
     ha_managed: bool = False
+    pool: str | None = None
 
     @property
     def mark(self) -> str:

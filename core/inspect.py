@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from core.guest import Guest, GuestConfig, Snapshot, State, TaskSummary
+from core.judge import Admit
 from core.planning import Planner
 from core.proxmox import Proxmox
 from core.proxmox_errors import ProxmoxError
@@ -24,9 +25,9 @@ class GuestDetails:
     last_task: TaskSummary | None
 
 
-async def inspect(proxmox: Proxmox, planner: Planner, vmid: int) -> GuestDetails:
-    """Raises GuestNotFound or a ProxmoxError when the guest itself cannot be read."""
-    guest = await planner.locate(vmid)
+async def inspect(proxmox: Proxmox, planner: Planner, vmid: int, admit: Admit) -> GuestDetails:
+    """Raises GuestNotFound, what `admit` says, or a ProxmoxError when the guest itself cannot be read."""
+    guest = await planner.locate(vmid, admit)
     config, snapshots, addresses, tasks = await asyncio.gather(
         _or_none(proxmox.config(guest)),
         _or_none(proxmox.snapshots(guest)),

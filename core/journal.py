@@ -4,10 +4,11 @@ Every call blocks for about a millisecond and is made on the event loop, so that
 and its storing. Each is one transaction: it has happened whole or not at all, whenever the process dies.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from core.audit import AuditBook
 from core.watch.model import Incident, Message
 
 
@@ -57,8 +58,9 @@ class Undelivered:
     error: str = ""
 
 
-class Journal(Protocol):
-    """Every method raises JournalFailed (core/errors.py) when the disk refuses; then nothing was changed."""
+class Journal(AuditBook, Protocol):
+    """Every method raises JournalFailed (core/errors.py) when the disk refuses; then nothing was changed. The audit
+    trail stands in the same file (core/audit.py)."""
 
     run: int
     """Counts the starts of the bot on this journal."""
@@ -115,8 +117,10 @@ class Journal(Protocol):
 
     def incident(self, incident_id: int) -> Incident | None: ...
 
-    def history(self, vmid: int | None, offset: int, limit: int) -> tuple[tuple[Incident, ...], int]:
-        """Incidents newest first (of one guest, also within groups and nodes; None: all), and how many there are."""
+    def history(
+        self, vmids: Collection[int] | None, offset: int, limit: int
+    ) -> tuple[tuple[Incident, ...], int]:
+        """Incidents newest first (of these guests, also within groups and nodes; None: all), and their number."""
 
     def counts(self, since: float) -> dict[int, int]:
         """Incidents opened since then (Unix seconds) by VMID, NOTEs left out."""

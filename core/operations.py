@@ -4,12 +4,15 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from core.access import unknown_guest
 from core.actions import ACTIONS, Action, Verb
-from core.audit import Audit, AuditRecord
+from core.audit import Audit, AuditRecord, Step
 from core.clock import Clock
 from core.errors import BotError, GuestBusy
 from core.expected import Expectation, ExpectedStops
 from core.guest import Guest, Kind, State
+from core.judge import anyone
+from core.limits import ChangeLimit
 from core.order import Change, Order, Plan, Report
 from core.planning import Planner, change_of
 from core.proxmox import Proxmox
@@ -40,20 +43,24 @@ class Operations:
         planner: Planner,
         audit: Audit,
         expected: ExpectedStops,
+        limit: ChangeLimit,
     ) -> None:
         self._proxmox, self._reader, self._clock = proxmox, reader, clock
-        self._planner, self._audit, self._expected = planner, audit, expected
+        self._planner, self._audit, self._expected, self._limit = planner, audit, expected, limit
         self._sending = Sending(proxmox, clock)
         self._busy: dict[int, GuestBusy] = {}
 
     async def plan(self, order: Order) -> Plan:
         """What would happen. Raises a Refused or ProxmoxError when it would not; changes nothing."""
         try:
-            self._hold_free(order.vmid)
-            return await self._planner.plan(order)
+            self._planner.permit(order)
+            self._hold_free(order)
+            plan = await self._planner.plan(order)
         except BotError as error:
-            self._record("refused", order, outcome=str(error))
+            self._record(Step.REFUSED, order, outcome=str(error))
             raise
+        self._record(Step.PLANNED, order, plan.guest)
+        return plan
 
     async def carry_out(
         self,
@@ -66,28 +73,32 @@ class Operations:
         """Do it, once, and follow it to its end. Raises as `plan` does, and whatever the sending says.
 
         `shown` is the plan a person agreed to: another guest under the same VMID is refused. `begin` is awaited
-        when nothing speaks against it any more and nothing has been sent yet; what it raises calls it off.
+        when nothing speaks against it any more and nothing has been sent yet; what it raises calls it off. What
+        cannot be kept in the audit is not done: JournalFailed.
         """
         began = self._clock.monotonic()
-        step = "refused"
+        step, plan, attempt = Step.REFUSED, None, None
         try:
+            self._planner.permit(order)
             with self._alone(order):
                 plan = await self._planner.plan(order)
                 if shown is not None:
                     plan.held_against(shown)
+                self._limit.take(order.actor.user_id)
+                attempt = self._record(Step.ASKED, order, plan.guest)
                 await begin()
-                self._record("asked", order, plan.guest)
-                step = "ended"
+                step = Step.ENDED
                 report = await self._do(plan, began, on_progress)
         except BaseException as error:
             seconds = self._clock.monotonic() - began
-            outcome = _words(error) if step == "refused" else f"{_certainty(error)}{_words(error)}"
-            self._record(step, order, outcome=outcome, seconds=seconds)
+            outcome = _words(error) if step is Step.REFUSED else f"{_certainty(error)}{_words(error)}"
+            guest = plan.guest if plan else None
+            self._record(step, order, guest, outcome=outcome, seconds=seconds, attempt=attempt)
             raise
         task = report.task
         outcome = (task.message or task.end.value) if task else "OK"
         upid = task.upid if task else ""
-        self._record("ended", order, report.after or plan.guest, upid, outcome, report.seconds)
+        self._record(Step.ENDED, order, report.plan.guest, upid, outcome, report.seconds, attempt)
         return report
 
     async def _do(self, plan: Plan, began: float, on_progress: OnProgress) -> Report:
@@ -118,15 +129,16 @@ class Operations:
         expected.sent = True
         return started
 
-    def _hold_free(self, vmid: int) -> None:
-        """Raises GuestBusy while an action on this guest is under way."""
-        if running := self._busy.get(vmid):
+    def _hold_free(self, order: Order) -> None:
+        """Raises GuestBusy while an action on this guest is under way, to those who may know of the guest."""
+        if running := self._busy.get(order.vmid):
+            self._planner.permit(order, self._reader.known(order.vmid) or unknown_guest(order.vmid))
             raise replace(running)
 
     @contextmanager
     def _alone(self, order: Order) -> Iterator[None]:
         """One action at a time per guest; the second is told who is doing what."""
-        self._hold_free(order.vmid)
+        self._hold_free(order)
         known = self._reader.known(order.vmid)
         self._busy[order.vmid] = GuestBusy(
             vmid=order.vmid,
@@ -180,7 +192,7 @@ class Operations:
     async def _look(self, vmid: int) -> Guest | None:
         """The guest now, wherever it is, or None where it cannot be seen."""
         try:
-            return await self._planner.locate(vmid)
+            return await self._planner.locate(vmid, anyone)
         except BotError:
             return None
 
@@ -214,27 +226,29 @@ class Operations:
 
     def _record(
         self,
-        step: str,
+        step: Step,
         order: Order,
         guest: Guest | None = None,
         upid: str = "",
         outcome: str = "",
         seconds: float = 0.0,
-    ) -> None:
-        self._audit.record(
-            AuditRecord(
-                step=step,
-                actor=order.actor,
-                operation=order.verb.value,
-                vmid=order.vmid,
-                detail=order.detail,
-                node=guest.node if guest else "",
-                state=guest.state.value if guest else "",
-                upid=upid,
-                outcome=outcome,
-                seconds=seconds,
-            )
+        attempt: int | None = None,
+    ) -> int | None:
+        guest = guest or self._reader.known(order.vmid)
+        record = AuditRecord(
+            step=step,
+            actor=order.actor,
+            operation=order.verb.value,
+            vmid=order.vmid,
+            detail=order.detail,
+            guest=guest.label if guest else "",
+            node=guest.node if guest else "",
+            state=guest.state.value if guest else "",
+            upid=upid,
+            outcome=outcome,
+            seconds=seconds,
         )
+        return self._audit.record(record, attempt)
 
 
 def _certainty(error: BaseException) -> str:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from core.access import AccessRules, Operation, decide
 from core.actions import ACTIONS, Action, Verb, objection
 from core.clock import Clock
 from core.errors import (
@@ -20,11 +19,13 @@ from core.errors import (
     VmidTaken,
 )
 from core.guest import Guest, GuestConfig, Kind, State
+from core.judge import Admit, Judge
 from core.names import checked_cores, checked_guest_name, checked_memory, checked_snapshot_name, checked_vmid
 from core.order import Change, Order, Plan
 from core.proxmox import Proxmox
 from core.proxmox_errors import GuestMoved, NodeUnreachable
 from core.reading import ClusterReader
+from core.rights import Operation
 
 T = TypeVar("T")
 
@@ -33,41 +34,47 @@ class Planner:
     """The first half of every action. `home_node` is where new guests go when the storage allows it."""
 
     def __init__(
-        self, proxmox: Proxmox, reader: ClusterReader, clock: Clock, rules: AccessRules, home_node: str
+        self, proxmox: Proxmox, reader: ClusterReader, clock: Clock, judge: Judge, home_node: str
     ) -> None:
         self._proxmox, self._reader, self._clock = proxmox, reader, clock
-        self._rules, self._home = rules, home_node
+        self._judge, self._home = judge, home_node
 
-    async def at(self, vmid: int, work: Callable[[Guest], Awaitable[T]]) -> T:
+    async def at(self, vmid: int, work: Callable[[Guest], Awaitable[T]], admit: Admit) -> T:
         """Work on the guest as it is this moment, wherever it is; found again, once, if it moves meanwhile.
 
-        Raises GuestNotFound, a ProxmoxError, and what the work raises. The work must change nothing.
+        Raises GuestNotFound, what `admit` says, a ProxmoxError, and what the work raises. The work must change
+        nothing. Nothing but `admit` is said of a guest that it does not let pass.
         """
         checked_vmid(vmid)
-        guest = (await self._reader.read()).find(vmid) or (await self._reader.read(max_age=0)).find(vmid)
+        guest = (await self._reader.read()).find(vmid)
+        if guest is None or admit(guest):  # its tags, or it, may be new
+            guest = (await self._reader.read(max_age=0)).find(vmid)
         if guest is None:
             raise GuestNotFound(vmid)
         try:
-            return await work(await self._status(guest))
+            return await work(await self._status(guest, admit))
         except GuestMoved:
             self._reader.forget(vmid)
             moved = (await self._reader.read(max_age=0)).find(vmid)
             if moved is None or moved.node == guest.node:
                 raise GuestNotFound(vmid) from None
-            return await work(await self._status(moved))
+            return await work(await self._status(moved, admit))
 
-    async def locate(self, vmid: int) -> Guest:
-        """The guest as it is this moment, wherever it is. Raises GuestNotFound or a ProxmoxError."""
-        return await self.at(vmid, _itself)
+    async def locate(self, vmid: int, admit: Admit) -> Guest:
+        """The guest as it is this moment, wherever it is. Raises GuestNotFound, what `admit` says, ProxmoxError."""
+        return await self.at(vmid, _itself, admit)
 
-    async def _status(self, guest: Guest) -> Guest:
-        if self._reader.last and not self._reader.last.node_online(guest.node):
-            raise NodeUnreachable(guest.node)
-        return await self._proxmox.status(guest)
+    async def _status(self, listed: Guest, admit: Admit) -> Guest:
+        _pass(admit, listed)
+        if self._reader.last and not self._reader.last.node_online(listed.node):
+            raise NodeUnreachable(listed.node)
+        guest = await self._proxmox.status(listed)
+        _pass(admit, guest)
+        return guest
 
-    def permit(self, order: Order) -> None:
-        """Raises the Refused that access decides on."""
-        refusal = decide(self._rules, order.actor, Operation(order.verb.value))
+    def permit(self, order: Order, guest: Guest | None = None) -> None:
+        """Raises the Refused that access decides on; without `guest`, as far as that can be said without it."""
+        refusal = self._judge.refusal(order.actor, _operation(order), guest)
         if refusal:
             raise refusal
 
@@ -75,7 +82,8 @@ class Planner:
         """What would happen. Raises a Refused or ProxmoxError when it would not."""
         self.permit(order)
         _check_words(order)
-        return await self.at(order.vmid, lambda guest: self._plan(order, guest))
+        admit = self._judge.admits(order.actor, _operation(order))
+        return await self.at(order.vmid, lambda guest: self._plan(order, guest), admit)
 
     async def _plan(self, order: Order, guest: Guest) -> Plan:
         if order.mark is not None and order.mark != guest.mark:
@@ -143,6 +151,15 @@ class Planner:
 
 async def _itself(guest: Guest) -> Guest:
     return guest
+
+
+def _pass(admit: Admit, guest: Guest) -> None:
+    if refusal := admit(guest):
+        raise refusal
+
+
+def _operation(order: Order) -> Operation:
+    return Operation(order.verb.value)
 
 
 def _check_words(order: Order) -> None:

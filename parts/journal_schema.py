@@ -54,6 +54,46 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX messages_status ON messages (status);
     CREATE INDEX messages_incident ON messages (incident);
     """,
+    """
+    CREATE TABLE audit (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,               -- never used again, also after the last was pruned
+        attempt INTEGER REFERENCES audit ON DELETE CASCADE, -- its first record; NULL: this is the first
+        at REAL NOT NULL,
+        step TEXT NOT NULL,
+        way TEXT NOT NULL,
+        person_id INTEGER NOT NULL,
+        person BLOB NOT NULL,
+        guild_id INTEGER,
+        category_id INTEGER,
+        channel_id INTEGER,
+        operation BLOB NOT NULL,
+        detail BLOB NOT NULL,
+        vmid INTEGER,
+        guest BLOB NOT NULL,
+        node BLOB NOT NULL,
+        state BLOB NOT NULL,
+        reason BLOB NOT NULL,
+        upid BLOB NOT NULL,
+        outcome BLOB NOT NULL,
+        seconds REAL NOT NULL
+    );
+    CREATE INDEX audit_later ON audit (attempt) WHERE attempt IS NOT NULL;
+
+    -- of first records: in the order of a page, and with all that is filtered by, so that none is read to be counted
+    CREATE INDEX audit_first ON audit (id, at) WHERE attempt IS NULL;
+    CREATE INDEX audit_vmid ON audit (vmid, id, at, person_id, operation) WHERE attempt IS NULL;
+    CREATE INDEX audit_person ON audit (person_id, id, at, vmid, operation) WHERE attempt IS NULL;
+    CREATE INDEX audit_operation ON audit (operation, id, at, vmid, person_id) WHERE attempt IS NULL;
+
+    CREATE TRIGGER audit_never_changed BEFORE UPDATE ON audit
+    BEGIN
+        SELECT RAISE(ABORT, 'the audit trail is only added to');
+    END;
+    CREATE TRIGGER audit_never_replaced BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
+    BEGIN
+        SELECT RAISE(ABORT, 'the audit trail is only added to');
+    END;
+    """,
 )
 
 

@@ -99,6 +99,7 @@ def _listed(row: Mapping[str, Any]) -> Guest:
         lock=_text(row.get("lock")),
         tags=_tags(row.get("tags")),
         ha_managed=_text(row.get("hastate")) not in (None, "ignored"),
+        pool=_text(row.get("pool")),
     )
 
 
@@ -123,8 +124,9 @@ def parse_status(guest: Guest, row: Mapping[str, Any]) -> Guest:
         uptime=_whole(row.get("uptime")),
         template=_flag(row.get("template")) or guest.template,
         lock=_text(row.get("lock")),
-        tags=_tags(row.get("tags")) or guest.tags,
+        tags=_tags(row.get("tags")),
         ha_managed=isinstance(ha, dict) and _flag(ha.get("managed")),
+        pool=guest.pool,  # which the cluster's list alone tells
     )
 
 

@@ -35,7 +35,8 @@ class FaultKind(StrEnum):
     OUT_OF_RANGE = "out_of_range"  # value, low, high
     ZERO_OR_RANGE = "zero_or_range"  # value, low, high: neither 0 nor from low to high
     NOT_AN_ID = "not_an_id"  # value
-    GUILD_AS_ROLE = "guild_as_role"  # value: the role of everybody, which has the server's id
+    GUILD_AS_ROLE = "guild_as_role"  # value: the role of everybody, which has the server's id; reason: level
+    BAD_SCOPE = "bad_scope"  # value (the entry, or the role), reason: shape | empty | no_level
     BAD_HOST = "bad_host"  # value, reason: url | path | port | name; nearest (what was meant; url, path)
     BAD_USER = "bad_user"  # value
     USER_WITH_TOKEN = "user_with_token"  # noqa: S105 - a word; value (user@realm only), other (setting for the rest)

@@ -16,6 +16,8 @@ from core.clock import Clock
 from core.errors import BotError, VmidTaken
 from core.expected import ExpectedStops
 from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, Storage, TaskSummary
+from core.judge import Judge
+from core.limits import ChangeLimit
 from core.operations import Operations
 from core.order import Order
 from core.planning import Planner
@@ -429,12 +431,20 @@ class Ledger:
 
     entries: list[AuditRecord] = field(default_factory=list)
 
-    def record(self, entry: AuditRecord) -> None:
+    fails: BotError | None = None
+    """What keeping an ASKED meets."""
+
+    def record(self, entry: AuditRecord, attempt: int | None = None) -> int | None:
+        if self.fails is not None:
+            if entry.step.value == "asked":
+                raise self.fails
+            return None
         self.entries.append(entry)
+        return len(self.entries)
 
     @property
     def steps(self) -> list[str]:
-        return [entry.step for entry in self.entries]
+        return [entry.step.value for entry in self.entries]
 
 
 def guest(vmid: int = 101, state: State = State.RUNNING, **values: object) -> Guest:
@@ -449,7 +459,9 @@ TEMPLATE = guest(900, State.STOPPED, name="debian", template=True)
 class World:
     """The rules as bot.py builds them, over a fake cluster and a fake clock."""
 
-    def __init__(self, guests: Iterable[Guest] = (), *, home: str = "pve1") -> None:
+    def __init__(
+        self, guests: Iterable[Guest] = (), *, home: str = "pve1", rules: AccessRules = RULES, most: int = 0
+    ) -> None:
         self.clock = FakeClock()
         self.proxmox = FakeProxmox(self.clock)
         self.proxmox.add(*guests)
@@ -457,8 +469,17 @@ class World:
         self.ledger = Ledger()
         self.expected = ExpectedStops(self.clock)
         self.reader = ClusterReader(kept, self.clock)
-        self.planner = Planner(kept, self.reader, self.clock, RULES, home)
-        self.operations = Operations(kept, self.reader, self.clock, self.planner, self.ledger, self.expected)
+        self.judge = Judge(rules, self.reader)
+        self.planner = Planner(kept, self.reader, self.clock, self.judge, home)
+        self.operations = Operations(
+            kept,
+            self.reader,
+            self.clock,
+            self.planner,
+            self.ledger,
+            self.expected,
+            ChangeLimit(self.clock, most),
+        )
 
     def order(self, verb: Verb, vmid: int = 101, actor: Actor = AKIKO, **values: object) -> Order:
         return Order(verb, vmid, actor, **values)  # type: ignore[arg-type]  # the tests know the fields

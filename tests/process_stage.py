@@ -143,6 +143,7 @@ class ProcessStage:
             "PROXMOX_VERIFY_SSL": self.pve.ca_file,
             "NODE_NAME": "pve1",
             "MONITOR_INTERVAL_SECONDS": "3600",
+            "CHANGES_PER_MINUTE": "0",
             "LANGUAGE": "en",
             "DATA_DIR": str(self.directory),
             **settings,

@@ -13,6 +13,7 @@ from core.actions import Verb
 from core.errors import BotError
 from core.guest import Kind, State
 from core.order import Order
+from core.rights import Level
 from tests.fakes import AKIKO, NOON
 from tools.messages import LANGUAGES, Message, in_source, read, translated
 from ui.outcomes import WORDINGS
@@ -158,6 +159,7 @@ def values_of(name: str, hint: Any) -> list[object]:
         str | None: [HOSTILE, None],
         State: list(State),
         Kind: list(Kind),
+        Level: list(Level),
     }
     return choices[hint]
 

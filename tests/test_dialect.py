@@ -228,7 +228,7 @@ def test_status_keeps_what_the_answer_does_not_say() -> None:
         State.STOPPED,
         "web01",
         2.0,
-        ("kept",),
+        (),  # an answer without tags says that there are none, and tags open doors
         None,
     )
 

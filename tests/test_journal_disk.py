@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from core.access import Actor, Place
+from core.audit import AuditFilter, AuditRecord, Step
 from core.errors import JournalFailed
 from core.guest import Kind
 from core.journal import Batch
@@ -53,12 +55,17 @@ def batch(number: int, text: str = "") -> Batch:
     return Batch({"last": str(number), f"record/{number}": text}, (incident,), (message,))
 
 
+def asked(number: int, text: str = "") -> AuditRecord:
+    return AuditRecord(Step.ASKED, Actor(number, text, Place(1, 2, 3)), "stop", 100 + number, text)
+
+
 def content(journal: SqliteJournal) -> list[object]:
     """All that can be read of it."""
     incidents, count = journal.history(None, 0, 10**6)
     messages = [journal.posting(1_000_000 + each.id) for each in incidents]
-    guests = [journal.history(100 + each.id, 0, 9) for each in incidents]
-    return [journal.records(), incidents, count, messages, guests, journal.undelivered()]
+    guests = [journal.history({100 + each.id}, 0, 9) for each in incidents]
+    trail = journal.audited(AuditFilter(), 0, 10**6)
+    return [journal.records(), incidents, count, messages, guests, journal.undelivered(), trail]
 
 
 def names(tmp: Path) -> list[str]:
@@ -72,7 +79,7 @@ def refused(tmp: Path) -> tuple[JournalErrorKind, str]:
     return caught.value.kind, caught.value.reason
 
 
-WRITES: dict[str, Callable[[SqliteJournal], None]] = {
+WRITES: dict[str, Callable[[SqliteJournal], object]] = {
     "commit": lambda journal: journal.commit(batch(9, "x" * 20_000)),
     "trying": lambda journal: journal.trying(1_000_001, "x" * 20_000, 5.0, 1_000_002),
     "posted": lambda journal: journal.posted(1_000_001, 77, 0),
@@ -80,6 +87,7 @@ WRITES: dict[str, Callable[[SqliteJournal], None]] = {
     "refused": lambda journal: journal.refused(1_000_001, "x" * 20_000, not_taken=False),
     "give_up": lambda journal: journal.give_up(1_000_001, "x" * 20_000),
     "prune": lambda journal: journal.prune(10.0**9),
+    "audit": lambda journal: journal.audit(asked(9, "x" * 20_000), 5.0),
 }
 every_write = pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
 
@@ -336,7 +344,7 @@ def run(text: str, *arguments: object) -> str:
 
 @every_write
 def test_a_full_disk_changes_nothing_and_is_got_over(
-    tmp_path: Path, write: Callable[[SqliteJournal], None]
+    tmp_path: Path, write: Callable[[SqliteJournal], object]
 ) -> None:
     """A limit of pages is what a full disk is to SQLite: SQLITE_FULL in the midst of a transaction."""
     with opened(tmp_path) as journal:
@@ -383,7 +391,7 @@ def test_a_full_disk_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @every_write
 def test_a_lock_of_somebody_else_is_not_waited_for_long(
-    tmp_path: Path, write: Callable[[SqliteJournal], None]
+    tmp_path: Path, write: Callable[[SqliteJournal], object]
 ) -> None:
     with opened(tmp_path) as journal:
         journal.commit(batch(1))
@@ -430,7 +438,7 @@ def test_a_lock_of_somebody_else_at_the_start(tmp_path: Path) -> None:
 
 
 @every_write
-def test_a_read_only_disk(tmp_path: Path, write: Callable[[SqliteJournal], None]) -> None:
+def test_a_read_only_disk(tmp_path: Path, write: Callable[[SqliteJournal], object]) -> None:
     with opened(tmp_path) as journal:
         journal.commit(batch(1))
         before = content(journal)
@@ -500,7 +508,7 @@ if scenario != "first start":
     journal.commit(batch(1))
     journal.commit(batch(2))
     journal.close()
-for step in range(2000):
+for step in range(10_000):
     here = root / str(step)
     shutil.copytree(ready, here)
     child = os.fork()
@@ -522,7 +530,7 @@ print(step)
 """
 
 
-@pytest.mark.parametrize("scenario", ["first start", "start", "commit", "trying", "prune"])
+@pytest.mark.parametrize("scenario", ["first start", "start", "commit", "trying", "prune", "audit"])
 def test_kill_9_at_every_step(tmp_path: Path, scenario: str) -> None:
     steps = int(run(DIE_AT_EACH_STEP, tmp_path, scenario))
     assert steps >= 3
@@ -619,7 +627,7 @@ def whole(journal: SqliteJournal, number: int, acknowledged: list[tuple[str, int
     """A commit with all its parts, and of its message at least what was acknowledged."""
     given = batch(number, "x" * (number % 7 * 900))
     assert journal.incident(number) == given.incidents[0]
-    assert journal.history(100 + number, 0, 9) == (given.incidents, 1)
+    assert journal.history({100 + number}, 0, 9) == (given.incidents, 1)
     assert journal.records()[f"record/{number}"] == given.records[f"record/{number}"]
     posting = journal.posting(1_000_000 + number)
     assert posting is not None

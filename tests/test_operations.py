@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from core.access import AccessRules, Scope, Trait
 from core.actions import ACTIONS, Verb
 from core.errors import (
     AnswerTooLate,
@@ -21,6 +22,7 @@ from core.errors import (
     GuestLocked,
     GuestNotFound,
     GuestProtected,
+    JournalFailed,
     MemoryNotSaved,
     NotATemplate,
     NotHere,
@@ -30,6 +32,7 @@ from core.errors import (
     SnapshotNotFound,
     SnapshotUnsupported,
     TemplateRefused,
+    TooManyChanges,
     VmidTaken,
     WrongState,
 )
@@ -50,6 +53,7 @@ from core.proxmox_errors import (
     Unreachable,
 )
 from core.reading import LEARNED_SECONDS
+from core.rights import Level
 from core.sending import CLOCK_SKEW, ID_TRIES
 from core.tasks import Progress, TaskEnd
 from tests.fakes import AKIKO, CONFIG, RULES, STRANGER, TEMPLATE, Lost, World, guest, refusal
@@ -368,7 +372,7 @@ async def test_a_plan_changes_nothing_and_shows_what_would_be_lost() -> None:
     plan = await world.operations.plan(world.order(Verb.DELETE))
     assert (plan.guest, plan.config, plan.snapshots) == (STOPPED, CONFIG, (SNAPSHOT,))
     assert world.sent == []
-    assert world.ledger.entries == []
+    assert world.ledger.steps == ["planned"]
 
 
 # --- where the guest is ---
@@ -692,9 +696,9 @@ async def test_it_begins_when_nothing_speaks_against_it_and_nothing_was_sent() -
         world.ledger.entries.clear()
 
     assert (await world.operations.carry_out(world.order(Verb.SHUTDOWN), begin=begin)).good
-    assert seen == [([], 0, {})]
+    assert seen == [(["asked"], 0, {})]
     assert world.sent == [("shutdown", 101, "pve1")]
-    assert world.ledger.steps == ["asked", "ended"]
+    assert world.ledger.steps == ["ended"]
 
 
 async def test_it_does_not_begin_where_it_is_refused() -> None:
@@ -724,9 +728,9 @@ async def test_what_cannot_be_answered_any_more_is_not_done(error: BaseException
         await world.operations.carry_out(world.order(Verb.STOP), begin=begin)
     assert world.sent == []
     assert world.expected.current() == {}
-    assert world.ledger.steps == ["refused"]
-    assert type(error).__name__ in world.ledger.entries[0].outcome
-    assert not world.ledger.entries[0].outcome.startswith("unknown: ")
+    assert world.ledger.steps == ["asked", "refused"]
+    assert type(error).__name__ in world.ledger.entries[1].outcome
+    assert not world.ledger.entries[1].outcome.startswith("unknown: ")
     await holds_free(world, 101)
 
 
@@ -802,7 +806,7 @@ async def test_another_guest_under_the_same_vmid_is_refused(changed: dict[str, o
     with pytest.raises(ChangedMeanwhile):
         await world.operations.carry_out(order, shown=shown)
     assert world.sent == []
-    assert world.ledger.steps == ["refused"]
+    assert world.ledger.steps == ["planned", "refused"]
     assert 101 in world.proxmox.guests
 
 
@@ -906,9 +910,9 @@ async def test_the_audit_says_asked_before_and_ended_after() -> None:
     assert report.task is not None
     assert (ended.step, ended.upid, ended.outcome) == ("ended", report.task.upid, "OK")
     assert ended.seconds == report.seconds > 0
-    for entry, state in ((asked, "running"), (ended, "stopped")):
+    for entry in (asked, ended):
         assert (entry.actor, entry.operation, entry.vmid) == (AKIKO, "shutdown", 101)
-        assert (entry.node, entry.state) == ("pve1", state)
+        assert (entry.guest, entry.node, entry.state) == ("web101", "pve1", "running"), "as it was before"
 
 
 async def test_the_audit_of_a_failed_task_has_proxmox_words() -> None:
@@ -1231,3 +1235,72 @@ def test_a_plan_is_held_against_what_was_shown() -> None:
     with pytest.raises(ChangedMeanwhile):
         Plan(order, RUNNING).held_against(Plan(order, replace(RUNNING, name="other")))
     assert RULES.guild_id == AKIKO.place.guild_id
+
+
+# --- who may, how much, and what cannot be kept ---
+
+NARROW = AccessRules(1, 2, levels={7: Level.ADMIN}, scopes={7: (Scope(Trait.TAG, "mine"),)})
+
+
+@pytest.mark.parametrize("verb", Verb)
+@pytest.mark.parametrize("online", [True, False])
+async def test_a_hidden_guest_is_not_found_whatever_is_the_matter_with_it(verb: Verb, online: bool) -> None:
+    hidden = guest(101, State.PAUSED, lock="backup", node="pve1")
+    world = World([hidden, guest(900, State.STOPPED, template=True)], rules=NARROW)
+    world.proxmox.nodes = (Node("pve1", online),)
+    actor = replace(AKIKO, roles=frozenset({7}))
+    vmid = 900 if verb is Verb.CREATE else 101
+    order = world.order(verb, vmid, actor, name="new01", cores=8, snapshot="before")
+    world.operations._busy[vmid] = GuestBusy(vmid, "web101", "stop", "Emma", 0.0)
+    for _ in range(2):
+        for attempt in (world.operations.plan(order), world.operations.carry_out(order)):
+            with pytest.raises(GuestNotFound) as caught:
+                await attempt
+            assert caught.value.vmid == vmid
+        world.operations._busy.clear()
+    assert world.sent == []
+    assert "status" not in world.proxmox.asked, "nothing but the list was asked for"
+
+
+async def test_tags_of_this_moment_count() -> None:
+    """The list still says what the guest's own status no longer does, and the other way round."""
+    world = World([guest(101)], rules=NARROW)
+    order = world.order(Verb.STOP, 101, replace(AKIKO, roles=frozenset({7})))
+    world.proxmox.listed[101] = guest(101, tags=("mine",))
+    with pytest.raises(GuestNotFound):
+        await world.operations.carry_out(order)
+    world.proxmox.change(101, tags=("mine",))
+    assert (await world.operations.carry_out(order)).good
+
+
+async def test_so_many_changes_a_minute_for_each_person() -> None:
+    world = World([guest(vmid, State.STOPPED) for vmid in range(101, 110)], most=3)
+    for vmid in (101, 102, 103):
+        await world.operations.carry_out(world.order(Verb.START, vmid))
+    sent = len(world.sent)
+    with pytest.raises(TooManyChanges) as caught:
+        await world.operations.carry_out(world.order(Verb.START, 104))
+    assert caught.value.most == 3 and 0 < caught.value.wait <= 60
+    assert len(world.sent) == sent and world.ledger.steps[-1] == "refused"
+    emma = replace(AKIKO, user_id=8, name="Emma")
+    assert (await world.operations.carry_out(world.order(Verb.START, 105, emma))).good
+    world.clock.advance(caught.value.wait)
+    assert (await world.operations.carry_out(world.order(Verb.START, 104))).good
+
+
+@pytest.mark.parametrize("verb", [verb for verb in Verb if verb is not Verb.CREATE])
+async def test_what_cannot_be_kept_in_the_audit_is_not_done(verb: Verb) -> None:
+    world = World([STOPPED if verb in (Verb.START, Verb.DELETE) else RUNNING])
+    world.proxmox.kept[101] = (SNAPSHOT,)
+    world.ledger.fails = JournalFailed("SQLITE_FULL")
+    name = "new" if verb is Verb.SNAPSHOT_CREATE else "before"
+    begun: list[bool] = []
+
+    async def begin() -> None:
+        begun.append(True)
+
+    with pytest.raises(JournalFailed):
+        await world.operations.carry_out(world.order(verb, cores=8, snapshot=name), begin=begin)
+    assert world.sent == [] and begun == []
+    world.ledger.fails = None
+    assert (await world.operations.carry_out(world.order(verb, cores=8, snapshot=name))).good

@@ -343,7 +343,7 @@ async def test_another_discord_is_refused_unless_it_is_on_this_machine(
 
 PLANTED = """
 import sys
-import bot, cogs.general, monitor_store
+import bot, ui.looking, monitor_store
 
 def boom(*arguments, **more):
     import os
@@ -358,7 +358,7 @@ sys.exit(bot.main(["--config", "no config.py"]))
 async def test_no_secret_is_written_at_debug_or_after_a_crash_inside(stage: ProcessStage) -> None:
     """What it writes is read at the end of every test here; this one makes it write much, and crash."""
     stage.crashes_expected = True
-    await stage.start("-c", PLANTED.format(where="cogs.general.guest_list"), LOG_LEVEL="DEBUG")
+    await stage.start("-c", PLANTED.format(where="ui.looking.guest_list"), LOG_LEVEL="DEBUG")
     reply = await stage.say(stage.akiko, "list")
     incident = re.search(r"[0-9a-f]{8}", reply.text)
     assert incident is not None and reply.ephemeral and "RuntimeError" not in reply.text

@@ -23,6 +23,7 @@ from core.errors import GuestBusy, GuestLocked
 from core.expected import ExpectedStops
 from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, TaskSummary
 from core.inspect import GuestDetails
+from core.limits import ChangeLimit
 from core.order import Change, Order, Plan, Report
 from core.proxmox_errors import Rejected, StorageFull, Unreachable
 from core.reading import LEARNED_SECONDS, ClusterReader, SnapshotReader
@@ -33,7 +34,7 @@ from core.watch.model import Mute, Watched
 from core.watch.state import GuestState, Rules, WatchState
 from heartbeat import Heartbeat
 from journal import SqliteJournal
-from tests.fakes import AKIKO, CONFIG, NOON, RULES, FakeClock, FakeProxmox, World, guest
+from tests.fakes import AKIKO, CONFIG, NOON, FakeClock, FakeProxmox, World, guest
 from ui.alerts import DiscordAlertChannel
 from ui.buttons import GUEST, question_buttons
 from ui.cards import card, notice
@@ -311,11 +312,11 @@ def test_watch_lists(language: Language, golden: Golden) -> None:
     lost = cluster(replace(WEB, state=State.UNKNOWN), replace(DB, state=State.RUNNING, uptime=None))
     unread = watch_of(*watched, known=known, trouble=Unreachable("pve1"))
     views = [
-        watch_list(t, watch_of(*watched, known=known, mutes=mutes), here, 0, NOON, {101: 1, 102: 12}),
-        watch_list(t, watch_of(*watched, known=known), lost, 0, NOON, {}),
-        watch_list(t, unread, None, 0, NOON, {}),
-        watch_list(t, watch_of(*many), here, 1, NOON, {}),
-        watch_list(t, watch_of(), here, 0, NOON, {}),
+        listed(t, watch_of(*watched, known=known, mutes=mutes), here, 0, NOON, {101: 1, 102: 12}),
+        listed(t, watch_of(*watched, known=known), lost, 0, NOON, {}),
+        watch_list(t, unread, unread.entries, None, 0, NOON, {}),
+        listed(t, watch_of(*many), here, 1, NOON, {}),
+        listed(t, watch_of(), here, 0, NOON, {}),
     ]
     golden(f"watch.{language}", "\n\n".join(map(shown, views)))
 
@@ -422,11 +423,17 @@ class Nowhere(DiscordAlertChannel):
         super().__init__(discord.Client(intents=discord.Intents.none()), 1, EN)
 
 
+def listed(t: Text, watch: Watch, *rest: Any) -> ui.LayoutView:
+    """To somebody who may see every guest."""
+    return watch_list(t, watch, watch.entries, *rest)
+
+
 def services(language: Language = "ja") -> Services:
     """Everything a card could ask for, over an empty cluster. Nothing runs."""
     world, texts = World(), Texts(language)
     return Services(
-        rules=RULES,
+        judge=world.judge,
+        limit=ChangeLimit(world.clock, 0),
         proxmox=world.proxmox,
         reader=world.reader,
         snapshots=SnapshotReader(world.proxmox, world.clock),
@@ -506,7 +513,10 @@ async def test_the_lists_show_at_once_what_an_action_has_just_seen() -> None:
         assert world.reader.last is not None
         here = world.reader.last
         watch = watch_of(Watched(101), Watched(102))
-        views = guest_list(EN, here, Filters(), 0, NOON), watch_list(EN, watch, here, 0, NOON, {})
+        views = (
+            guest_list(EN, here, Filters(), 0, NOON),
+            watch_list(EN, watch, watch.entries, here, 0, NOON, {}),
+        )
         return "\n".join(text for view in views for text in texts_of(view))
 
     await world.reader.read()
@@ -528,10 +538,12 @@ def test_a_watched_guest_is_shown_as_last_read_and_not_as_remembered() -> None:
     """A guest of a dead node keeps its place in the watch (unknown is not stopped), but is not said to run."""
     watch = watch_of(Watched(101), known=[GuestState(101, State.RUNNING, NOON - 300)])
     for read, word in ((State.UNKNOWN, "❔"), (State.STOPPED, "⚪"), (State.RUNNING, "🟢")):
-        told = "\n".join(texts_of(watch_list(EN, watch, cluster(guest(101, read)), 0, NOON, {})))
+        told = "\n".join(
+            texts_of(watch_list(EN, watch, watch.entries, cluster(guest(101, read)), 0, NOON, {}))
+        )
         assert f"{word} **101**" in told
         assert ("since" in told) is (read is State.RUNNING)
-    never_read = "\n".join(texts_of(watch_list(EN, watch, None, 0, NOON, {})))
+    never_read = "\n".join(texts_of(watch_list(EN, watch, watch.entries, None, 0, NOON, {})))
     assert "unknown" in never_read
     assert "not found" not in never_read
 
@@ -656,7 +668,7 @@ def hostile_things(evil: str) -> dict[str, list[str]]:
             "running task": panel(t, GuestDetails(bad, None, None, None, replace(task, status=None)), NOON),
             "list": guest_list(t, cluster(bad, replace(bad, vmid=102)), Filters(), 0, NOON),
             "narrowed": guest_list(t, cluster(bad), Filters(node=evil), 0, NOON),
-            "watch": watch_list(
+            "watch": listed(
                 t, watch_of(Watched(101), trouble=Unreachable(evil)), cluster(bad), 0, NOON, {101: 3}
             ),
             "snapshots": snapshot_list(t, bad, (snapshot,)),
@@ -852,7 +864,7 @@ def test_a_thousand_watched(language: Language) -> None:
     for page in (0, 50, 99):
         for trouble in (None, Unreachable("h" * 300)):
             watch = watch_of(*watched, known=known, mutes=mutes, trouble=trouble)
-            view = watch_list(t, watch, big(1000, state=State.IO_ERROR), page, NOON, counts)
+            view = watch_list(t, watch, watch.entries, big(1000, state=State.IO_ERROR), page, NOON, counts)
             whole(view)
             assert len(re.findall(r"\*\*\d+\*\*", "\n".join(texts_of(view)))) == ROWS
 
@@ -947,7 +959,7 @@ def test_any_guests_make_a_valid_message(found: list[Guest], page: int, t: Text)
     whole(view)
     pages = max(1, -(-len(found) // ROWS))
     assert len(buttons_of(view)) == (4 if pages > 1 else 0)
-    whole(watch_list(t, watch_of(*(Watched(each.vmid) for each in found)), here, page, NOON, {}))
+    whole(listed(t, watch_of(*(Watched(each.vmid) for each in found)), here, page, NOON, {}))
     for each in found[:3]:
         whole(panel(t, GuestDetails(each, None, (), None, None), NOON))
         buttons = buttons_of(panel(t, GuestDetails(each, None, (), None, None), NOON))

@@ -22,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import settings
+from core.access import Scope, Trait
 from parts import setting_alerts, setting_faults, setting_values
 from parts.setting_faults import Given, Rejected, Source
 from settings import KNOWN_NAMES, SETTINGS, Fault, FaultKind, QuietHours, Secret, Settings, SettingsError
@@ -117,6 +118,12 @@ def test_defaults(tmp_path: Path) -> None:
         None,
         ZoneInfo("Asia/Tokyo"),
         None,
+        (),
+        (),
+        (),
+        {},
+        10,
+        365,
         "INFO",
     )
 
@@ -786,3 +793,101 @@ def test_the_example_is_complete_in_order_and_its_placeholders_are_caught(tmp_pa
 def test_the_table_fills_every_field() -> None:
     filled = [field for row in SETTINGS for field in row.fields or (row.name.lower(),)]
     assert filled == [field.name for field in dataclasses.fields(Settings)]
+
+
+# --- who may do what ---
+
+ROLE, OTHER = 423456789012345678, 523456789012345678
+
+
+@pytest.mark.parametrize(
+    ("written", "given_by"),
+    [
+        (f"[{ROLE}, '<@&{OTHER}>', {ROLE}]", "config"),
+        (f"({ROLE}, '{OTHER}')", "config"),
+        (f"{ROLE} {OTHER}", "environment"),
+        (f"[{ROLE},{OTHER}]", "environment"),
+    ],
+)
+@pytest.mark.parametrize("name", ["VIEWER_ROLE_IDS", "OPERATOR_ROLE_IDS", "ADMIN_ROLE_IDS"])
+def test_roles(tmp_path: Path, name: str, written: str, given_by: str) -> None:
+    found = (
+        loaded(tmp_path, f"{name} = {written}")
+        if given_by == "config"
+        else loaded(tmp_path, **{name: written})
+    )
+    assert getattr(found, name.lower()) == (ROLE, OTHER)
+
+
+def test_one_role_alone_and_the_role_of_everybody_as_viewer(tmp_path: Path) -> None:
+    assert loaded(tmp_path, f"ADMIN_ROLE_IDS = {ROLE}").admin_role_ids == (ROLE,)
+    guild = GOOD["GUILD_ID"]
+    assert loaded(tmp_path, f"VIEWER_ROLE_IDS = [{guild}]").viewer_role_ids == (int(guild),)
+    for name in ("OPERATOR_ROLE_IDS", "ADMIN_ROLE_IDS"):
+        assert by_environment(tmp_path, **{name: guild}) == (
+            Fault(K.GUILD_AS_ROLE, name, guild, reason="level"),
+        )
+
+
+@pytest.mark.parametrize("written", ["'admins'", "[True]", "{}", "[5]", "['<@423456789012345678>']", "1.5"])
+def test_no_roles(tmp_path: Path, written: str) -> None:
+    (tmp_path / "config.py").write_text(f"ADMIN_ROLE_IDS = {written}")
+    (fault,) = faults(tmp_path / "config.py", GOOD)
+    assert (fault.name, fault.kind) in (
+        ("ADMIN_ROLE_IDS", K.NOT_AN_ID),
+        ("ADMIN_ROLE_IDS", K.WRONG_TYPE),
+    )
+
+
+SCOPES = (
+    Scope(Trait.TAG, "web"),
+    Scope(Trait.POOL, "lab/front"),
+    Scope(Trait.NODE, "pve2"),
+    Scope(Trait.VMID, "105"),
+)
+
+
+def test_scopes(tmp_path: Path) -> None:
+    config = f"ROLE_SCOPES = {{{ROLE}: ['tag:web', 'pool:lab/front', ' NODE: pve2', 105, '105']}}"
+    assert loaded(tmp_path, config, ADMIN_ROLE_IDS=str(ROLE)).role_scopes == {ROLE: SCOPES}
+    words = f'{{"{ROLE}": ["tag:web", "pool:lab/front", "node:pve2", "vmid:105"]}}'
+    assert loaded(tmp_path, "", ADMIN_ROLE_IDS=str(ROLE), ROLE_SCOPES=words).role_scopes == {ROLE: SCOPES}
+    config = f"ROLE_SCOPES = {{'<@&{ROLE}>': 'tag:web'}}"
+    assert loaded(tmp_path, config, ADMIN_ROLE_IDS=str(ROLE)).role_scopes == {ROLE: SCOPES[:1]}
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("[1]", "shape"),
+        ("'{'", "shape"),
+        (f"{{{ROLE}: []}}", "empty"),
+        *(
+            (f"{{{ROLE}: [{entry!r}]}}", None)
+            for entry in (
+                "tag:",
+                "tag:a b",
+                "tags:web",
+                "pool:a/b/c/d",
+                "node:a_b",
+                99,
+                "vmid:x",
+                True,
+                None,
+                "",
+            )
+        ),
+        (f"{{{OTHER}: ['tag:web']}}", "no_level"),
+    ],
+)
+def test_no_scopes(tmp_path: Path, written: str, reason: str | None) -> None:
+    (tmp_path / "config.py").write_text(f"ROLE_SCOPES = {written}")
+    (fault,) = faults(tmp_path / "config.py", GOOD | {"ADMIN_ROLE_IDS": str(ROLE)})
+    assert (fault.kind, fault.name, fault.reason) == (K.BAD_SCOPE, "ROLE_SCOPES", reason)
+
+
+def test_how_much_and_how_long(tmp_path: Path) -> None:
+    found = loaded(tmp_path, "CHANGES_PER_MINUTE = 0", AUDIT_DAYS="30")
+    assert (found.changes_per_minute, found.audit_days) == (0, 30)
+    for name, value in (("CHANGES_PER_MINUTE", "-1"), ("CHANGES_PER_MINUTE", "1001"), ("AUDIT_DAYS", "0")):
+        assert {fault.name for fault in by_environment(tmp_path, **{name: value})} == {name}

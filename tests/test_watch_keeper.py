@@ -333,7 +333,7 @@ async def test_a_guest_taken_off_the_list_ends_its_incidents_silently(tmp_path: 
     scene.messages.clear()
     scene.watch.remove(101)
     assert scene.messages == [] and not scene.watch.state.open
-    incident = scene.journal.history(101, 0, 5)[0][0]
+    incident = scene.journal.history({101}, 0, 5)[0][0]
     assert incident.forgotten
     assert await scene.look(R, S) == []
 
@@ -686,7 +686,7 @@ async def test_a_guest_moved_by_ha_is_told_as_back_elsewhere(tmp_path: Path) -> 
     await scene.look()
     scene.change(101, R, node="pve2", uptime=5)
     assert await scene.look() == ["opening note"]
-    assert scene.journal.history(101, 0, 1)[0][0].guests[0].what is What.ELSEWHERE
+    assert scene.journal.history({101}, 0, 1)[0][0].guests[0].what is What.ELSEWHERE
 
 
 async def test_a_death_between_the_list_and_the_journal_leaves_nothing_open(tmp_path: Path) -> None:

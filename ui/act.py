@@ -1,11 +1,12 @@
 """From an order to its outcome on the screen, alike for commands, buttons and questions."""
 
-from core.access import Operation, decide
+from core.access import out_of_place
 from core.actions import Verb
 from core.errors import AnswerTooLate, BotError, ChangedMeanwhile, GuestBusy
 from core.guest import State
 from core.inspect import inspect
 from core.order import Order, Plan, Report
+from core.rights import Operation
 from core.tasks import Progress
 from ui.buttons import guest_button, refresh_button
 from ui.cards import Item, card
@@ -61,14 +62,18 @@ async def _panel_again(services: Services, reply: Reply, vmid: int, note: str) -
 
 async def show_panel(services: Services, reply: Reply, vmid: int, note: str = "") -> None:
     """Read the guest and show its panel."""
-    details = await inspect(services.proxmox, services.planner, vmid)
+    admit = services.judge.admits(actor_of(reply.interaction), Operation.INFO)
+    details = await inspect(services.proxmox, services.planner, vmid, admit)
     await reply.show(panel(reply.t, details, services.clock.now(), note, _allowed(services, reply)))
 
 
 def _allowed(services: Services, reply: Reply) -> tuple[Verb, ...]:
-    """The buttons that a panel may have here: in an alert channel outside of the category not all of them work."""
-    actor = actor_of(reply.interaction)
-    return tuple(verb for verb in POWER if decide(services.rules, actor, Operation(verb.value)) is None)
+    """The buttons that a panel may have here: in an alert channel outside of the category not all of them work.
+
+    Everybody sees them, and they are judged by who presses.
+    """
+    rules, actor = services.judge.rules, actor_of(reply.interaction)
+    return tuple(verb for verb in POWER if out_of_place(rules, actor, Operation(verb.value)) is None)
 
 
 async def _carry_out(

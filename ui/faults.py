@@ -146,6 +146,8 @@ def _told(t: Text, fault: Fault) -> Told:
     if fault.source == "config" and fault.found:  # 5 and "5" look alike, and one of them is wrong
         value = t("{value} (type {type})", value=value, type=plain(fault.found, _MOST))
     example = nearest or _HOST
+    if fault.expected == "list_of_ids":
+        example = "[423456789012345678]"
     if fault.expected == "list_of_whole_numbers":
         example = "101, 102" if fault.source == "environment" else "[101, 102]"
     return {

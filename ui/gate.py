@@ -1,33 +1,46 @@
-"""Where the bot may be used: the first check of commands and completions, and of every button and form.
+"""Who may do what, where: the first check of commands and completions, and of every button and form.
 
 discord.py runs CommandTree.interaction_check for commands and autocomplete only, so buttons and forms call
-`refusal_of` themselves; the action decides once more in core.
+`refusal_of` themselves; the action decides once more in core. Every attempt is recorded, here or there.
 """
 
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import discord
 from discord import app_commands, ui
 
-from core.access import Actor, Operation, Place, decide
-from core.audit import AuditRecord
+from core.access import Actor, Place, Way
+from core.audit import AuditRecord, Step
 from core.errors import BotError, Refused
+from core.guest import Guest
+from core.judge import Admit
+from core.rights import RIGHTS, Effect, Operation
 from ui.cards import notice
+from ui.render import plain
 from ui.sentences import sentence, unexpected
 from ui.services import Interaction, Services, services_of
 from ui.trouble import Trouble, incident_of
 
 _log = logging.getLogger(__name__)
 
+DETAIL_MOST = 500
+"""Characters of what was typed that a record keeps."""
+_WAYS = {
+    discord.InteractionType.autocomplete: Way.COMPLETION,
+    discord.InteractionType.component: Way.BUTTON,
+    discord.InteractionType.modal_submit: Way.FORM,
+}
+
 
 def actor_of(interaction: Interaction) -> Actor:
-    """The person and the place, as this interaction tells them; nothing cached about the person, no custom_id."""
+    """The person, their roles and the place, as this interaction tells them; nothing remembered, no custom_id."""
     user = interaction.user
     place = Place(interaction.guild_id, _category_of(interaction), interaction.channel_id)
-    return Actor(user.id, user.display_name, place)
+    roles = frozenset(role.id for role in getattr(user, "roles", ()))  # a User, in a direct message, has none
+    return Actor(user.id, user.display_name, place, roles, _WAYS.get(interaction.type, Way.COMMAND))
 
 
 def _category_of(interaction: Interaction) -> int | None:
@@ -43,63 +56,133 @@ def _category_of(interaction: Interaction) -> int | None:
     return category if isinstance(category, int) else None
 
 
+def operation_of(interaction: Interaction) -> Operation | None:
+    """What a command, or the completion of one, asks for."""
+    command = interaction.command
+    return Operation(command.qualified_name.replace(" ", "_")) if command else None
+
+
 def refusal_of(
-    services: Services, interaction: Interaction, operation: Operation | None = None
+    interaction: Interaction, operation: Operation | None, guest: Guest | None = None
 ) -> Refused | None:
-    """Why this interaction may not go on, or None. The refusal is recorded."""
-    actor = actor_of(interaction)
-    refusal = decide(services.rules, actor, operation)
-    if refusal is not None and interaction.type is not discord.InteractionType.autocomplete:
-        word = operation.value if operation else _word_of(interaction)
-        services.audit.record(AuditRecord("refused", actor, word, 0, outcome=str(refusal)))
-    return refusal
+    """Why this interaction may not go on, or None. `guest`: the one it is about, where that is known."""
+    return services_of(interaction).judge.refusal(actor_of(interaction), operation, guest)
+
+
+def permit(interaction: Interaction, operation: Operation, guest: Guest | None = None) -> None:
+    """Raises what `refusal_of` says."""
+    if refusal := refusal_of(interaction, operation, guest):
+        raise refusal
+
+
+# -- recording
 
 
 @dataclass(slots=True)
-class Asked:
-    """What a record is about, as far as it is known by its end."""
+class Attempt:
+    """Something a person asks of the bot, as far as it is known by its end."""
 
-    vmid: int = 0
+    interaction: Interaction
+    word: str
+    vmid: int | None = None
     detail: str = ""
+    guest: Guest | None = None
+    id: int | None = None
+    actor: Actor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.actor = actor_of(self.interaction)
+
+    @property
+    def admit(self) -> Admit:
+        """Judges a guest for this attempt."""
+        return self.services.judge.admits(self.actor, Operation(self.word))
+
+    def permit(self, guest: Guest | None = None, *, whole: bool = False) -> None:
+        """Raises the Refused that access decides on. `whole`: it is about more than guests."""
+        self.guest = guest or self.guest
+        refusal = self.services.judge.refusal(self.actor, Operation(self.word), guest, whole=whole)
+        if refusal:
+            raise refusal
+
+    def begin(self) -> None:
+        """It was allowed, and is done now. Raises TooManyChanges, and JournalFailed: what cannot be kept is not
+        done."""
+        if RIGHTS[Operation(self.word)].effect >= Effect.LIST:
+            self.services.limit.take(self.actor.user_id)
+        self.id = self.record(Step.ASKED)
+
+    def record(self, step: Step, outcome: str = "") -> int | None:
+        guest = self.guest or (self.services.reader.known(self.vmid) if self.vmid else None)
+        entry = AuditRecord(
+            step,
+            self.actor,
+            self.word,
+            self.vmid,
+            plain(self.detail, DETAIL_MOST),
+            guest=guest.label if guest else "",
+            node=guest.node if guest else "",
+            state=guest.state.value if guest else "",
+            outcome=outcome,
+        )
+        return self.services.audit.record(entry, self.id)
+
+    @property
+    def services(self) -> Services:
+        return services_of(self.interaction)
 
 
 @contextlib.contextmanager
 def recorded(
-    interaction: Interaction, operation: Operation, vmid: int = 0, detail: str = ""
-) -> Iterator[Asked]:
-    """Around what a person changes about the watch: who asked for what, and what came of it."""
-    audit, actor, asked = services_of(interaction).audit, actor_of(interaction), Asked(vmid, detail)
-    step, outcome = "ended", "OK"
+    interaction: Interaction, operation: Operation, vmid: int | None = None, detail: str = ""
+) -> Iterator[Attempt]:
+    """Around what the bot itself does for a person; actions on guests are recorded by core/operations.py."""
+    attempt = Attempt(interaction, operation.value, vmid, detail)
     try:
-        yield asked
+        yield attempt
     except BotError as error:
-        step, outcome = "refused", str(error)
+        attempt.record(Step.REFUSED, str(error))
         raise
-    finally:
-        audit.record(AuditRecord(step, actor, operation.value, asked.vmid, asked.detail, outcome=outcome))
+    except BaseException as error:
+        attempt.record(Step.ENDED, f"unknown: {type(error).__name__}")
+        raise
+    if attempt.id is None and RIGHTS[operation].effect is not Effect.NOTHING:
+        raise AssertionError(f"{operation} was done without begin()")
+    attempt.record(Step.ENDED, "OK")
 
 
-def _word_of(interaction: Interaction) -> str:
+def asked_for(interaction: Interaction) -> Attempt:
+    """What a command, button or form wants, in the words it came in."""
     command = interaction.command
-    if command:
-        return command.qualified_name
+    if command is not None:
+        options: dict[str, object] = {name: value for name, value in interaction.namespace}  # noqa: C416 - it has keys() of another kind
+        vmid = options.get("vmid") or options.get("template_id")
+        detail = " ".join(f"{name}={value}" for name, value in options.items() if name != "vmid")
+        word = command.qualified_name.replace(" ", "_")
+        return Attempt(interaction, word, vmid if isinstance(vmid, int) else None, detail)
     data: dict[str, object] = dict(interaction.data or {})
-    return str(data.get("custom_id", "?"))
+    return Attempt(interaction, plain(str(data.get("custom_id", "?")), 100))
 
 
-async def guarded(interaction: Interaction, work: Callable[[], Awaitable[BotError | None]]) -> None:
-    """Run what a button or form does, and answer whatever it refuses or raises: nothing above would."""
+async def guarded(interaction: Interaction, work: Callable[[Attempt], Awaitable[BotError | None]]) -> None:
+    """Run what a button or form does, and record and answer whatever it refuses or raises: nothing above would.
+
+    The work says of the attempt what it is, as soon as it knows.
+    """
     t = services_of(interaction).texts.of_locale(str(interaction.locale))
+    attempt = asked_for(interaction)
     try:
-        refusal = await work()
-        if refusal is None:
-            return
-        view = notice(sentence(t, refusal))
+        refusal = await work(attempt)
     except BotError as error:
-        view = notice(sentence(t, error))
+        refusal = error
     except Exception as error:  # noqa: BLE001 - discord.py would only log it, and the person wait in vain
-        view = notice(unexpected(t, incident_of(error)))
-    await tell_privately(interaction, view)
+        incident = incident_of(error)
+        attempt.record(Step.ENDED, f"unknown: {type(error).__name__}")
+        await tell_privately(interaction, notice(unexpected(t, incident)))
+        return
+    if refusal is not None:
+        attempt.record(Step.REFUSED, str(refusal))
+        await tell_privately(interaction, notice(sentence(t, refusal)))
 
 
 async def tell_privately(interaction: Interaction, view: ui.LayoutView) -> None:
@@ -117,15 +200,15 @@ class GatedTree(app_commands.CommandTree[discord.Client]):
     """The command tree behind the gate, with one place for errors nobody expected."""
 
     async def interaction_check(self, interaction: Interaction) -> bool:
-        services = services_of(interaction)
-        refusal = refusal_of(services, interaction)
+        refusal = refusal_of(interaction, operation_of(interaction))
         if refusal is None:
             return True
         if interaction.type is discord.InteractionType.autocomplete:
             with contextlib.suppress(*Trouble):
                 await interaction.response.autocomplete([])
         else:
-            t = services.texts.of_locale(str(interaction.locale))
+            asked_for(interaction).record(Step.REFUSED, str(refusal))
+            t = services_of(interaction).texts.of_locale(str(interaction.locale))
             await tell_privately(interaction, notice(sentence(t, refusal)))
         return False
 

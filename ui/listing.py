@@ -67,15 +67,20 @@ def status_word(t: Text, status: str) -> str:
     }.get(status, "")
 
 
-def guest_list(t: Text, cluster: Cluster, filters: Filters, page: int, now: float) -> ui.LayoutView:
-    """Page `page` (from 0; beyond the last is the last) of all guests that the filters admit, sorted by VMID."""
+def guest_list(
+    t: Text, cluster: Cluster, filters: Filters, page: int, now: float, *, narrowed: bool = False
+) -> ui.LayoutView:
+    """Page `page` (from 0; beyond the last is the last) of all guests that the filters admit, sorted by VMID.
+
+    `narrowed`: the cluster is shown without what the reader may not see.
+    """
     guests = [guest for guest in cluster.guests if filters.admits(guest)]
     page, pages = page_of(page, len(guests))
     rows = [_guest_row(t, guest) for guest in guests[page * ROWS : page * ROWS + ROWS]]
     if not rows:
-        rows = [t("No guest matches.") if cluster.guests else _none_at_all(t)]
+        rows = [t("No guest matches.") if cluster.guests or narrowed else _none_at_all(t)]
     head = f"### {_totals(t, guests)}{_narrowed(t, filters)}"
-    colour = Colour.BUSY if cluster.guests else Colour.WARN
+    colour = Colour.BUSY if cluster.guests or narrowed else Colour.WARN
     buttons = page_buttons("list", page, pages, filters.parts)
     return card(head, "\n".join(rows), foot(t, page, pages, now), colour=colour, buttons=buttons)
 

@@ -1,11 +1,18 @@
 """From the watch to its cards, alike for commands and for the buttons that turn their pages."""
 
-from core.access import Operation
+from collections.abc import Collection
+from dataclasses import replace
+
+from core.access import Actor, level_on, unknown_guest
 from core.durations import parse_duration
-from core.errors import JournalFailed, NotMuted
+from core.errors import JournalFailed, NotMuted, OnlySomeGuests, UnknownTarget
+from core.guest import Cluster
 from core.journal import Undelivered
+from core.rights import Level, Operation
 from core.targets import target_of
-from ui.gate import recorded
+from core.watch.model import Incident, Topic
+from core.watch.seen import part_seen
+from ui.gate import Attempt, actor_of, recorded
 from ui.listing import ROWS
 from ui.parameters import cluster_for_completion
 from ui.render import plain
@@ -20,28 +27,46 @@ DAY = 86_400
 
 async def show_watch_list(services: Services, reply: Reply, page: int = 0) -> None:
     """With whatever is known: neither Proxmox nor the journal has to answer."""
-    cluster = await cluster_for_completion(services)
+    actor, cluster = actor_of(reply.interaction), await cluster_for_completion(services)
     now = services.clock.now()
+    entries = [entry for entry in services.watch.entries if exists_for(services, actor, entry.vmid, cluster)]
     try:
         counts = services.journal.counts(now - COUNTED_DAYS * DAY)
     except JournalFailed:
         counts = {}
-    await reply.show(watch_list(reply.t, services.watch, cluster, page, now, counts))
+    await reply.show(watch_list(reply.t, services.watch, entries, cluster, page, now, counts))
 
 
 async def show_history(services: Services, reply: Reply, vmid: int | None, page: int = 0) -> None:
-    """A page beyond the end is the last. Raises JournalFailed."""
-    incidents, total = services.journal.history(vmid, page * ROWS, ROWS)
+    """A page beyond the end is the last. Raises GuestNotFound, JournalFailed.
+
+    Who may not see every guest reads of those alone that they may see, by the names these have now.
+    """
+    judge, actor = services.judge, actor_of(reply.interaction)
+    cluster = await cluster_for_completion(services)
+    if vmid is not None:
+        guest = cluster.find(vmid) if cluster else None
+        refusal = judge.refusal(actor, Operation.MONITOR_HISTORY, guest or unknown_guest(vmid))
+        if refusal:
+            raise refusal
+    seen = judge.seen(actor, cluster) if cluster else Cluster((), (), 0.0)
+    narrowed = judge.narrowed(actor)
+    vmids = None if vmid is None and not narrowed else {vmid} if vmid else {each.vmid for each in seen.guests}
+    incidents, total = services.journal.history(vmids, page * ROWS, ROWS)
     last = max(0, -(-total // ROWS) - 1)
     if page > last:
         page = last
-        incidents, total = services.journal.history(vmid, page * ROWS, ROWS)
+        incidents, total = services.journal.history(vmids, page * ROWS, ROWS)
+    if narrowed:
+        incidents = tuple(part_seen(incident, seen) for incident in incidents)
     await reply.show(history(reply.t, incidents, total, vmid, page, services.clock.now()))
 
 
 async def show_status(services: Services, reply: Reply) -> None:
     cluster = await cluster_for_completion(services)
-    await reply.show(status(reply.t, health_of(services), cluster, services.clock.now()))
+    actor, health = actor_of(reply.interaction), health_of(services)
+    mutes = tuple(mute for mute in health.mutes if subject_exists_for(services, actor, mute.target, cluster))
+    await reply.show(status(reply.t, replace(health, mutes=mutes), cluster, services.clock.now()))
 
 
 def health_of(services: Services) -> Health:
@@ -75,8 +100,8 @@ async def mute(services: Services, reply: Reply, target: str, duration: str) -> 
     with recorded(interaction, Operation.MONITOR_MUTE, detail=detail) as asked:
         seconds = parse_duration(duration)
         cluster = await cluster_for_completion(services)
-        subject = target_of(target, cluster, {entry.vmid for entry in watch.entries})
-        asked.vmid = vmid_of(subject) or 0
+        subject = _subject_of(services, asked, target, cluster)
+        asked.begin()
         held = watch.mute(subject, seconds, interaction.user.display_name)
     await reply.show(muted(reply.t, held, cluster))
 
@@ -87,13 +112,70 @@ async def unmute(services: Services, reply: Reply, target: str) -> None:
     with recorded(reply.interaction, Operation.MONITOR_UNMUTE, detail=plain(target)) as asked:
         cluster = await cluster_for_completion(services)
         held = {mute.target for mute in watch.mutes()}
-        watched = {entry.vmid for entry in watch.entries}
-        subject = target if target in held else target_of(target, cluster, watched)
-        asked.vmid = vmid_of(subject) or 0
+        subject = _subject_of(services, asked, target, cluster, held)
         if subject not in held:
             raise NotMuted(subject)
+        asked.begin()
         watch.unmute(subject)
     await reply.show(unmuted(reply.t, subject, cluster))
+
+
+def exists_for(services: Services, actor: Actor, vmid: int, cluster: Cluster | None) -> bool:
+    """Whether the person may know of this guest. One that is gone is known to those who may see every guest."""
+    guest = cluster.find(vmid) if cluster else None
+    return level_on(services.judge.rules, actor, guest or unknown_guest(vmid)) > Level.NONE
+
+
+def subject_exists_for(services: Services, actor: Actor, subject: str, cluster: Cluster | None) -> bool:
+    vmid = vmid_of(subject)
+    return vmid is None or exists_for(services, actor, vmid, cluster)
+
+
+def permit_subject(attempt: Attempt, subject: str, cluster: Cluster | None) -> None:
+    """A guest's mute is that guest's matter, any other everybody's. Raises what access says."""
+    vmid = vmid_of(subject)
+    if vmid is None:
+        attempt.permit(whole=True)
+    else:
+        guest = cluster.find(vmid) if cluster else None
+        attempt.permit(guest or unknown_guest(vmid))
+
+
+def _subject_of(
+    services: Services,
+    attempt: Attempt,
+    target: str,
+    cluster: Cluster | None,
+    held: Collection[str] = (),
+) -> str:
+    """What is meant, of what exists for this person. Raises UnknownTarget and what access says."""
+    actor = attempt.actor
+    watched = {
+        entry.vmid for entry in services.watch.entries if exists_for(services, actor, entry.vmid, cluster)
+    }
+    seen = services.judge.seen(actor, cluster) if cluster else None
+    subject = target if target in held else target_of(target, seen, watched)
+    if not subject_exists_for(services, actor, subject, cluster):
+        raise UnknownTarget(target)
+    attempt.vmid = vmid_of(subject)
+    permit_subject(attempt, subject, cluster)
+    return subject
+
+
+def permit_incident(attempt: Attempt, incident: Incident) -> None:
+    """An alert is answered by those who may answer for all that it is about. Raises what access says."""
+    cluster = attempt.services.reader.last
+    vmids: list[int | None] = [fact.vmid for fact in incident.guests or incident.backups]
+    if incident.topic in (Topic.NODE, Topic.SOURCE, Topic.STORAGE) or not vmids or None in vmids:
+        attempt.permit(whole=True)
+        return
+    if len(vmids) > 1 and not all(
+        exists_for(attempt.services, attempt.actor, vmid or 0, cluster) for vmid in vmids
+    ):
+        raise OnlySomeGuests
+    for vmid in vmids:
+        guest = cluster.find(vmid or 0) if cluster else None
+        attempt.permit(guest or unknown_guest(vmid or 0))
 
 
 async def send_test(services: Services, reply: Reply) -> None:
@@ -101,8 +183,10 @@ async def send_test(services: Services, reply: Reply) -> None:
 
     One that did not arrive is given up: hours later it would only puzzle people.
     """
-    rules = services.rules
+    rules = services.judge.rules
     with recorded(reply.interaction, Operation.MONITOR_TEST) as asked:
+        asked.permit(whole=True)
+        asked.begin()
         test = services.watch.send_test()
         posting = await services.delivery.outcome(test, TEST_SECONDS)
         stuck = services.delivery.error

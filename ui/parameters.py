@@ -11,14 +11,16 @@ import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 
+from core.access import unknown_guest
 from core.actions import Verb, can_act
 from core.durations import parse_duration
 from core.errors import BadDuration, BotError
 from core.guest import Cluster, Guest
 from core.watch.model import ALL, guest_subject, node_subject, storage_subject
+from ui.gate import actor_of, operation_of, refusal_of
 from ui.render import choice_label, duration, plain, plain_label
 from ui.services import Interaction, Services, services_of
-from ui.subjects import subject_label
+from ui.subjects import subject_label, vmid_of
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +37,21 @@ async def cluster_for_completion(services: Services) -> Cluster | None:
             return await services.reader.read()
     except (BotError, TimeoutError):
         return services.reader.last
+
+
+def offers(interaction: Interaction, guest: Guest) -> bool:
+    """Whether the person may do to this guest what the command that is being typed does."""
+    return refusal_of(interaction, operation_of(interaction), guest) is None
+
+
+def offers_whole(interaction: Interaction) -> bool:
+    """The same to everything."""
+    judge, operation = services_of(interaction).judge, operation_of(interaction)
+    return judge.refusal(actor_of(interaction), operation, whole=True) is None
+
+
+def offered_guests(interaction: Interaction, cluster: Cluster | None) -> tuple[Guest, ...]:
+    return tuple(guest for guest in (cluster.guests if cluster else ()) if offers(interaction, guest))
 
 
 def matches(guest: Guest, typed: str) -> bool:
@@ -84,7 +101,7 @@ class GuestId(app_commands.Transformer):
     ) -> list[app_commands.Choice[int]]:
         services = services_of(interaction)
         cluster = await cluster_for_completion(services)
-        guests = cluster.guests if cluster else ()
+        guests = offered_guests(interaction, cluster)
         listed = {entry.vmid for entry in services.watch.entries}
         typed = str(value).strip()
         if self._watched:
@@ -97,7 +114,8 @@ class GuestId(app_commands.Transformer):
         t = services.texts.of_locale(str(interaction.locale))
         choices = [app_commands.Choice(name=choice_label(t, guest), value=guest.vmid) for guest in found]
         if self._watched and len(choices) < CHOICES_MOST:
-            gone = sorted(listed - {guest.vmid for guest in guests})
+            there = {guest.vmid for guest in cluster.guests} if cluster else set()
+            gone = sorted(vmid for vmid in listed - there if offers(interaction, unknown_guest(vmid)))
             choices += [
                 app_commands.Choice(name=str(vmid), value=vmid) for vmid in gone if typed in str(vmid)
             ]
@@ -111,7 +129,7 @@ async def snapshot_names(interaction: Interaction, current: str) -> list[app_com
         vmid = int(getattr(interaction.namespace, "vmid", 0) or 0)
         async with asyncio.timeout(WAIT_SECONDS):
             guest = services.reader.known(vmid) or (await services.reader.read()).find(vmid)
-            if guest is None:
+            if guest is None or not offers(interaction, guest):
                 return []
             snapshots = await services.snapshots.read(guest)
     except (BotError, TimeoutError, ValueError):
@@ -132,8 +150,11 @@ async def snapshot_names(interaction: Interaction, current: str) -> list[app_com
 
 async def node_names(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """The nodes of the cluster."""
-    cluster = await cluster_for_completion(services_of(interaction))
+    services, actor = services_of(interaction), actor_of(interaction)
+    cluster = await cluster_for_completion(services)
     names = [node.name for node in cluster.nodes] if cluster else []
+    if cluster and services.judge.narrowed(actor):
+        names = sorted({guest.node for guest in services.judge.seen(actor, cluster).guests})
     found = [name for name in names if current.casefold() in name.casefold()]
     return [app_commands.Choice(name=name, value=name) for name in found[:CHOICES_MOST]]
 
@@ -146,11 +167,15 @@ async def mute_targets(interaction: Interaction, current: str) -> list[app_comma
     services = services_of(interaction)
     cluster = await cluster_for_completion(services)
     listed = {entry.vmid for entry in services.watch.entries}
-    guests = cluster.guests if cluster else ()
+    guests = offered_guests(interaction, cluster)
     first = [guest.vmid for guest in guests if guest.vmid in listed and not guest.template]
     then = [guest.vmid for guest in guests if guest.vmid not in listed and not guest.template]
     nodes = [node_subject(node.name) for node in cluster.nodes] if cluster else []
-    gone = sorted(listed - set(first))
+    there = {guest.vmid for guest in cluster.guests} if cluster else set()
+    gone = sorted(vmid for vmid in listed - there if offers(interaction, unknown_guest(vmid)))
+    if not offers_whole(interaction):
+        subjects = [guest_subject(vmid) for vmid in (*first, *gone, *then)]
+        return _subject_choices(interaction, subjects, cluster, current)
     storages = dict.fromkeys(
         storage_subject(row.name, None if row.shared else row.node)
         for row in (cluster.storages if cluster else ())
@@ -163,7 +188,15 @@ async def held_mutes(interaction: Interaction, current: str) -> list[app_command
     """What is muted just now."""
     services = services_of(interaction)
     cluster = await cluster_for_completion(services)
-    return _subject_choices(interaction, (mute.target for mute in services.watch.mutes()), cluster, current)
+    guests = {guest.vmid: guest for guest in (cluster.guests if cluster else ())}
+    whole = offers_whole(interaction)
+    held = [
+        mute.target
+        for mute in services.watch.mutes()
+        if ((vmid := vmid_of(mute.target)) is None and whole)
+        or (vmid is not None and offers(interaction, guests.get(vmid) or unknown_guest(vmid)))
+    ]
+    return _subject_choices(interaction, held, cluster, current)
 
 
 def _subject_choices(

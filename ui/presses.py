@@ -6,18 +6,19 @@ Each press passes the gate here (CommandTree's check does not cover buttons) and
 import re
 from collections.abc import Awaitable, Callable
 
-from core.access import Operation
 from core.actions import Verb
 from core.errors import BotError, IncidentOver, QuestionOver
 from core.order import Order
+from core.rights import Operation
 from core.watch.model import Incident, Topic
 from ui.act import act, act_on_panel, show_panel
 from ui.alert_text import acked_line, muted_line
 from ui.buttons import ALERT, GUEST, HISTORY, MUTES, PAGE, QUESTION, guest_of
 from ui.cards import notice
-from ui.gate import actor_of, guarded, recorded, refusal_of, tell_privately
-from ui.listing import Filters, guest_list
-from ui.monitoring import show_history, show_watch_list
+from ui.gate import Attempt, actor_of, guarded, recorded, refusal_of, tell_privately
+from ui.listing import Filters
+from ui.looking import show_guests
+from ui.monitoring import permit_incident, show_history, show_watch_list
 from ui.question import pressed
 from ui.render import OK, Colour
 from ui.reply import Reply
@@ -25,36 +26,45 @@ from ui.services import Interaction, services_of
 from ui.text import Text
 
 
-async def _guest(interaction: Interaction, match: re.Match[str]) -> None:
+async def _guest(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     services = services_of(interaction)
     async with Reply(services, interaction) as reply:
         if match["read"]:
-            await show_panel(services, reply, int(match["read"]))
+            with recorded(interaction, Operation.INFO, int(match["read"])):
+                await show_panel(services, reply, int(match["read"]))
             return
         order = Order(Verb(match["action"]), int(match["vmid"]), actor_of(interaction), mark=match["mark"])
         await act_on_panel(services, reply, order)
 
 
-async def _alert(interaction: Interaction, match: re.Match[str]) -> None:
+async def _alert(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     """An alert's button. The alert itself is edited by the delivery alone, once the watch has stored the answer."""
     services, what = services_of(interaction), match["what"]
     incident = services.journal.incident(int(match["incident"]))
     if incident is None:
         raise IncidentOver
+    attempt.vmid, attempt.detail = guest_of(incident), incident.subject
     if what == "details":
+        vmid = _vmid_of(incident)
         async with Reply(services, interaction, private=True, anew=True) as reply:
-            await show_panel(services, reply, _vmid_of(incident))
+            with recorded(interaction, Operation.INFO, vmid, incident.subject):
+                await show_panel(services, reply, vmid)
     elif what == "start":
+        if incident.topic is not Topic.GUEST:
+            raise IncidentOver
         async with Reply(services, interaction, anew=True) as reply:
-            if incident.topic is not Topic.GUEST:
-                raise IncidentOver
             fact = incident.guests[0]
             order = Order(Verb.START, fact.vmid, actor_of(interaction), mark=fact.mark)
             await act(services, reply, order)
     else:
         async with Reply(services, interaction) as reply:
-            await reply.accept()
-            text = _answered(interaction, incident, what, reply.reader)
+            operation = Operation.ACKNOWLEDGE if what == "ack" else Operation.MONITOR_MUTE
+            detail = incident.subject if what == "ack" else f"{incident.subject} {MUTES[what]} s"
+            with recorded(interaction, operation, guest_of(incident), detail) as answering:
+                permit_incident(answering, incident)
+                await reply.accept()
+                answering.begin()
+                text = _answered(interaction, incident, what, reply.reader)
             if match["unedited"]:
                 await tell_privately(interaction, notice(f"{OK} {text}", Colour.GOOD))
 
@@ -62,17 +72,12 @@ async def _alert(interaction: Interaction, match: re.Match[str]) -> None:
 def _answered(interaction: Interaction, incident: Incident, what: str, t: Text) -> str:
     """Store an acknowledgement or a mute; what there is to say of it."""
     watch, by = services_of(interaction).watch, interaction.user.display_name
-    vmid = guest_of(incident) or 0
-    if what == "ack":
-        with recorded(interaction, Operation.ACKNOWLEDGE, vmid, incident.subject):
-            first = watch.acknowledge(incident.id, by)
-        if first.acked_by != by:
-            return acked_line(t, first)
-        return t("Acknowledged: no more reminders of this.")
-    seconds = MUTES[what]
-    with recorded(interaction, Operation.MONITOR_MUTE, vmid, f"{incident.subject} {seconds} s"):
-        muted = watch.mute_incident(incident.id, seconds, by)
-    return muted_line(t, muted)
+    if what != "ack":
+        return muted_line(t, watch.mute_incident(incident.id, MUTES[what], by))
+    first = watch.acknowledge(incident.id, by)
+    if first.acked_by != by:
+        return acked_line(t, first)
+    return t("Acknowledged: no more reminders of this.")
 
 
 def _vmid_of(incident: Incident) -> int:
@@ -91,25 +96,27 @@ def _alert_operation(match: re.Match[str]) -> Operation | None:
     }.get(match["what"], Operation.MONITOR_MUTE)
 
 
-async def _page(interaction: Interaction, match: re.Match[str]) -> None:
-    services = services_of(interaction)
+async def _page(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
+    services, page = services_of(interaction), int(match["page"])
     async with Reply(services, interaction) as reply:
         if match["what"] == "list":
-            cluster = await services.reader.read()
-            filters = Filters(match["status"], match["kind"], match["node"])
-            await reply.show(guest_list(reply.t, cluster, filters, int(match["page"]), services.clock.now()))
+            with recorded(interaction, Operation.LIST):
+                filters = Filters(match["status"], match["kind"], match["node"])
+                await show_guests(services, reply, filters, page)
         else:
-            await show_watch_list(services, reply, int(match["page"]))
+            with recorded(interaction, Operation.MONITOR_LIST):
+                await show_watch_list(services, reply, page)
 
 
-async def _history(interaction: Interaction, match: re.Match[str]) -> None:
-    services, vmid = services_of(interaction), match["vmid"]
+async def _history(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
+    services, vmid = services_of(interaction), int(match["vmid"]) if match["vmid"] else None
     async with Reply(services, interaction) as reply:
-        await show_history(services, reply, int(vmid) if vmid else None, int(match["page"]))
+        with recorded(interaction, Operation.MONITOR_HISTORY, vmid):
+            await show_history(services, reply, vmid, int(match["page"]))
 
 
-async def _question(interaction: Interaction, match: re.Match[str]) -> None:
-    await pressed(interaction, match["answer"], match["nonce"])
+async def _question(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
+    await pressed(interaction, match["answer"], match["nonce"], attempt)
 
 
 def _guest_operation(match: re.Match[str]) -> Operation | None:
@@ -120,7 +127,7 @@ def _page_operation(match: re.Match[str]) -> Operation | None:
     return Operation.LIST if match["what"] == "list" else Operation.MONITOR_LIST
 
 
-Does = Callable[[Interaction, re.Match[str]], Awaitable[None]]
+Does = Callable[[Interaction, re.Match[str], Attempt], Awaitable[None]]
 Asks = Callable[[re.Match[str]], Operation | None]
 
 _FAMILIES: tuple[tuple[re.Pattern[str], Asks, Does], ...] = (
@@ -134,17 +141,19 @@ _FAMILIES: tuple[tuple[re.Pattern[str], Asks, Does], ...] = (
 
 async def press(interaction: Interaction, custom_id: str) -> None:
     """A press on the button with this custom_id."""
-    await guarded(interaction, lambda: _pressed(interaction, custom_id))
+    await guarded(interaction, lambda attempt: _pressed(interaction, custom_id, attempt))
 
 
-async def _pressed(interaction: Interaction, custom_id: str) -> BotError | None:
+async def _pressed(interaction: Interaction, custom_id: str, attempt: Attempt) -> BotError | None:
     """Do it, or say why not. A custom_id that fits no pattern was forged, or made by another version."""
-    services = services_of(interaction)
     for pattern, asks, does in _FAMILIES:
         match = pattern.fullmatch(custom_id)
         if match is not None:
-            refusal = refusal_of(services, interaction, asks(match))
+            operation = asks(match)
+            if operation is not None:
+                attempt.word, attempt.detail = operation.value, custom_id
+            refusal = refusal_of(interaction, operation)
             if refusal is None:
-                await does(interaction, match)
+                await does(interaction, match, attempt)
             return refusal
-    return refusal_of(services, interaction) or QuestionOver()
+    return refusal_of(interaction, None) or QuestionOver()

@@ -9,18 +9,18 @@ import contextlib
 import secrets
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from discord import ui
 
-from core.access import Operation
 from core.errors import BotError, NameMismatch, NotYours, QuestionAnswered, QuestionOver
 from core.order import Plan
+from core.rights import Operation
 from ui.act import act
 from ui.buttons import FORM, question_buttons
 from ui.cards import card
-from ui.gate import guarded, refusal_of
+from ui.gate import Attempt, actor_of, guarded, permit, refusal_of
 from ui.plans import plan_text, title_of_form, yes_label
 from ui.render import Colour, plain
 from ui.reply import Reply
@@ -122,15 +122,18 @@ def _stopping(t: Text) -> str:
     return t("The bot is being stopped, so nothing was done.")
 
 
-async def pressed(interaction: Interaction, answer: str, nonce: str) -> None:
-    """A press on a question's button, by anybody, at any time. Raises QuestionOver, QuestionAnswered, NotYours."""
+async def pressed(interaction: Interaction, answer: str, nonce: str, attempt: Attempt) -> None:
+    """A press on a question's button, by anybody, at any time.
+
+    Raises QuestionOver, QuestionAnswered, NotYours, and what access says to the roles of now.
+    """
     services = services_of(interaction)
     try:
         question = services.questions.find(nonce)
     except QuestionOver:
         await _grey_out(interaction)
         raise
-    _hold_to_asker(interaction, question)
+    _hold_to_asker(interaction, question, attempt)
     if answer == "yes" and question.typed is not None:
         t = services.texts.of_locale(str(interaction.locale))
         await interaction.response.send_modal(name_form(t, question))
@@ -148,7 +151,8 @@ async def _carry_out(interaction: Interaction, services: Services, question: Que
     """What was agreed to. If it is refused after all, the question goes grey and the asker is told why."""
     async with Reply(services, interaction) as reply:
         try:
-            await act(services, reply, question.plan.order, shown=question.plan)
+            order = replace(question.plan.order, actor=actor_of(interaction))  # with the roles of now
+            await act(services, reply, order, shown=question.plan)
         except BotError:
             if not reply.working:
                 note = question.t("It was not carried out.")
@@ -168,10 +172,13 @@ async def _grey_out(interaction: Interaction) -> None:
         await interaction.response.edit_message(view=view)
 
 
-def _hold_to_asker(interaction: Interaction, question: Question) -> None:
-    asker = question.plan.order.actor
-    if interaction.user.id != asker.user_id:
-        raise NotYours(asker.name)
+def _hold_to_asker(interaction: Interaction, question: Question, attempt: Attempt) -> None:
+    """Raises NotYours, and what access says: who has lost the role since may not even cancel."""
+    order = question.plan.order
+    attempt.word, attempt.vmid, attempt.detail = order.verb.value, order.vmid, order.detail
+    if interaction.user.id != order.actor.user_id:
+        raise NotYours(order.actor.name)
+    permit(interaction, Operation(order.verb.value), question.plan.guest)
 
 
 def name_form(t: Text, question: Question) -> ui.Modal:
@@ -190,14 +197,14 @@ def name_form(t: Text, question: Question) -> ui.Modal:
 async def submitted(interaction: Interaction, custom_id: str, typed: str) -> None:
     """A form sent in, also one from before a restart: the same gate, asker and single use as for a button."""
 
-    async def work() -> BotError | None:
+    async def work(attempt: Attempt) -> BotError | None:
         services = services_of(interaction)
-        refusal = refusal_of(services, interaction, Operation.DELETE)
+        refusal = refusal_of(interaction, None)
         if refusal is not None:
             return refusal
         match = FORM.fullmatch(custom_id)
         question = services.questions.find(match["nonce"] if match else "")
-        _hold_to_asker(interaction, question)
+        _hold_to_asker(interaction, question, attempt)
         if typed.strip() != question.typed:
             raise NameMismatch(question.plan.guest.vmid, question.typed or "")
         await _carry_out(interaction, services, services.questions.take(question.nonce))

@@ -9,8 +9,9 @@ from core import proxmox_errors as p
 from core.actions import Verb
 from core.guest import Kind, State
 from core.names import VMID_LEAST, VMID_MOST
+from core.rights import Level
 from ui.proxmox_sentences import PROXMOX_SENTENCES, missing_privilege
-from ui.render import code, named, state_word, when
+from ui.render import code, duration, named, state_word, when
 from ui.subjects import subject_name
 from ui.text import Text
 
@@ -74,6 +75,25 @@ def _busy(t: Text, error: e.GuestBusy) -> str:
     )
 
 
+def level_word(t: Text, level: Level) -> str:
+    return {
+        Level.NONE: t("none"),
+        Level.VIEWER: t("viewer"),
+        Level.OPERATOR: t("operator"),
+        Level.ADMIN: t("admin"),
+    }[level]
+
+
+def _not_allowed(t: Text, error: e.NotAllowed) -> str:
+    if error.level is Level.NONE:
+        return t("None of your roles may use this bot. Ask an administrator of this server.")
+    return t(
+        "This takes the level “{needed}”, and yours is “{level}”. Ask an administrator of this server.",
+        needed=level_word(t, error.needed),
+        level=level_word(t, error.level),
+    )
+
+
 def _journal_failed(t: Text, error: e.JournalFailed) -> str:
     if error.reading:
         return t("The journal cannot be read ({reason}). Check the disk.", reason=code(error.reason))
@@ -85,6 +105,15 @@ def _journal_failed(t: Text, error: e.JournalFailed) -> str:
 
 SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
     e.NotHere: lambda t, x: t("This bot can only be used in the channels of its own category."),
+    e.NotAllowed: _not_allowed,
+    e.OnlySomeGuests: lambda t, x: t(
+        "Your roles are for some of the guests only, and this is about more than those."
+    ),
+    e.TooManyChanges: lambda t, x: t(
+        "You have begun {most} changes within a minute, which is the limit. Try again in {time}.",
+        most=x.most,
+        time=duration(t, max(1, round(x.wait))),
+    ),
     e.GuestNotFound: lambda t, x: t(
         "There is no guest with VMID **{vmid}**. `/list` shows them all.", vmid=x.vmid
     ),

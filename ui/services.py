@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import discord
 
-from core.access import AccessRules
 from core.audit import Audit
 from core.clock import Clock
 from core.journal import Journal
+from core.judge import Judge
+from core.limits import ChangeLimit
 from core.operations import Operations
 from core.planning import Planner
 from core.proxmox import Proxmox
@@ -41,7 +42,8 @@ class Heartbeat(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    rules: AccessRules
+    judge: Judge
+    limit: ChangeLimit
     proxmox: Proxmox
     reader: ClusterReader
     snapshots: SnapshotReader

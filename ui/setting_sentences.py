@@ -84,6 +84,9 @@ FAULTS: Table = {
     ("wrong_type", "list_of_whole_numbers"): lambda t, x: t(
         "{name}: {value} is not a list of VMIDs. Write whole numbers, as in {example}.", **x
     ),
+    ("wrong_type", "list_of_ids"): lambda t, x: t(
+        "{name}: {value} is not a list of role IDs. Write them as in {example}.", **x
+    ),
     ("wrong_type", "whole_number"): lambda t, x: t(
         "{name}: {value} is not a whole number. Write digits alone, without quotes or a unit.", **x
     ),
@@ -106,6 +109,22 @@ FAULTS: Table = {
     ("guild_as_role", ""): lambda t, x: t(
         "{name}: {value} is the ID of the server, which stands for @everyone. Write the ID of another role, "
         "or leave it empty to mention nobody.",
+        **x,
+    ),
+    ("guild_as_role", "level"): lambda t, x: t(
+        "{name}: {value} is the ID of the server, which stands for @everyone. Only VIEWER_ROLE_IDS may have it.",
+        **x,
+    ),
+    ("bad_scope", ""): lambda t, x: t(
+        "{name}: {value} is no guests. Write `tag:`, `pool:` or `node:` and a name, or a VMID.", **x
+    ),
+    ("bad_scope", "shape"): lambda t, x: t("{name} does not fit. Write it as config.py.example shows.", **x),
+    ("bad_scope", "empty"): lambda t, x: t(
+        "{name}: the role {value} has no guests. Write some, or take the role out.", **x
+    ),
+    ("bad_scope", "no_level"): lambda t, x: t(
+        "{name}: the role {value} has no level. Write it into VIEWER_ROLE_IDS, OPERATOR_ROLE_IDS or "
+        "ADMIN_ROLE_IDS, too.",
         **x,
     ),
     ("bad_host", ""): lambda t, x: t(

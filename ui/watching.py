@@ -48,10 +48,16 @@ LATE_READS = 3
 
 
 def watch_list(
-    t: Text, watch: Watch, cluster: Cluster | None, page: int, now: float, counts: Mapping[int, int]
+    t: Text,
+    watch: Watch,
+    watched: Sequence[Watched],
+    cluster: Cluster | None,
+    page: int,
+    now: float,
+    counts: Mapping[int, int],
 ) -> ui.LayoutView:
-    """The watched guests, each as last read, and what the watch knows of it; `counts`: incidents by VMID."""
-    watched = watch.entries
+    """The watched guests (those the reader may see), each as last read, and what the watch knows of it; `counts`:
+    incidents by VMID."""
     page, pages = page_of(page, len(watched))
     rows = [
         _row(t, watch, cluster, entry, now, counts.get(entry.vmid, 0))

@@ -120,6 +120,14 @@ class Watch:
                 self._measure_anew(guest.vmid, limits)
         return old is None
 
+    def check_entry(
+        self, guest: Guest, cpu: int | None = None, memory: int | None = None, disk: int | None = None
+    ) -> None:
+        """Raises what `add` would refuse, and changes nothing."""
+        given = {Metric.CPU: cpu, Metric.MEMORY: memory, Metric.DISK: disk}
+        limits = {metric: value for metric, value in given.items() if value is not None}
+        entry_of(guest, self.find(guest.vmid), limits)
+
     def _measure_anew(self, vmid: int, metrics: Iterable[Metric]) -> None:
         """What was told of another threshold is over without a word: the guest is as it was."""
         work = self._work()
@@ -272,6 +280,7 @@ class Watch:
         self._pruned = monotonic
         try:
             self._journal.prune(unix - KEPT_SECONDS)
+            self._journal.audit_prune(unix - self._rules.audit_days * 86_400)
         except JournalFailed as error:
             _log.warning("old incidents could not be taken out: %s", error.reason)
 

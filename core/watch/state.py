@@ -118,10 +118,12 @@ class WatchState:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a person sets. `repeat` in seconds, 0 for never; `storage_limit` in percent."""
+    """What a person sets. `repeat` in seconds, 0 for never; `storage_limit` in percent; `audit_days`: how long the
+    audit trail is kept."""
 
     repeat: float = 240 * 60.0
     storage_limit: int = 90
+    audit_days: int = 365
 
 
 @dataclass(frozen=True, slots=True)

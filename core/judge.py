@@ -1,0 +1,59 @@
+"""Where the one decision (core/access.py) meets what is known just now."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from core.access import AccessRules, Actor, decide, level_everywhere, out_of_place, visible
+from core.errors import Refused
+from core.guest import Cluster, Guest
+from core.reading import ClusterReader
+from core.rights import Level, Operation
+
+Admit = Callable[[Guest], Refused | None]
+"""Why somebody may not do to a guest what they want to, or None."""
+
+
+def anyone(guest: Guest) -> Refused | None:
+    """For what the bot itself looks at after an action that was allowed."""
+    return None
+
+
+class Judge:
+    """Knows the rules, and whom the tags of the last read make an owner."""
+
+    def __init__(self, rules: AccessRules, reader: ClusterReader) -> None:
+        self.rules, self._reader = rules, reader
+
+    def refusal(
+        self,
+        actor: Actor,
+        operation: Operation | None,
+        guest: Guest | None = None,
+        *,
+        whole: bool = False,
+    ) -> Refused | None:
+        """As `decide` says. `operation` None: what is none at all, so that the place alone is asked about."""
+        if operation is None:
+            return out_of_place(self.rules, actor)
+        last = self._reader.last
+        return decide(
+            self.rules,
+            actor,
+            operation,
+            guest,
+            guests=last.guests if last else (),
+            whole=whole,
+        )
+
+    def admits(self, actor: Actor, operation: Operation) -> Admit:
+        return lambda guest: self.refusal(actor, operation, guest)
+
+    def narrowed(self, actor: Actor) -> bool:
+        """Whether there may be guests that are hidden from this person."""
+        return level_everywhere(self.rules, actor) is Level.NONE
+
+    def seen(self, actor: Actor, cluster: Cluster) -> Cluster:
+        """The cluster without the guests that are hidden from this person."""
+        if not self.narrowed(actor):
+            return cluster
+        return replace(cluster, guests=visible(self.rules, actor, cluster.guests))

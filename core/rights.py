@@ -1,0 +1,101 @@
+"""What a person can ask for, and what each wish takes: one row an operation, all of them here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class Operation(StrEnum):
+    """Everything a person can ask for, reading included, by its command's name; the changing ones share their
+    word with Verb."""
+
+    LIST = "list"
+    INFO = "info"
+    HELP = "help"
+    SNAPSHOT_LIST = "snapshot_list"
+    MONITOR_LIST = "monitor_list"
+    MONITOR_ADD = "monitor_add"
+    MONITOR_REMOVE = "monitor_remove"
+    MONITOR_MUTE = "monitor_mute"
+    MONITOR_UNMUTE = "monitor_unmute"
+    MONITOR_HISTORY = "monitor_history"
+    MONITOR_STATUS = "monitor_status"
+    MONITOR_TEST = "monitor_test"
+    ACKNOWLEDGE = "acknowledge"
+    START = "start"
+    REBOOT = "reboot"
+    SHUTDOWN = "shutdown"
+    STOP = "stop"
+    CREATE = "create"
+    RESIZE = "resize"
+    DELETE = "delete"
+    SNAPSHOT_CREATE = "snapshot_create"
+    SNAPSHOT_ROLLBACK = "snapshot_rollback"
+    SNAPSHOT_DELETE = "snapshot_delete"
+
+
+class Level(IntEnum):
+    """What a role may do; each level includes those below it."""
+
+    NONE = 0
+    VIEWER = 1
+    OPERATOR = 2
+    ADMIN = 3
+
+
+class Reach(StrEnum):
+    """What an operation is about, and so where the level must hold."""
+
+    GUEST = "guest"  # one guest
+    SEEN = "seen"  # whatever the person may see
+    WHOLE = "whole"  # the whole cluster
+
+
+class Effect(IntEnum):
+    """What an operation changes."""
+
+    NOTHING = 0
+    WORDS = 1  # what the bot says: acknowledging, muting
+    LIST = 2  # the watch list
+    GUEST = 3  # a guest
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """The level it takes, where, and what it changes."""
+
+    level: Level
+    reach: Reach
+    effect: Effect = Effect.NOTHING
+
+
+_GUEST, _SEEN, _WHOLE = Reach.GUEST, Reach.SEEN, Reach.WHOLE
+RIGHTS: Mapping[Operation, Right] = {
+    Operation.HELP: Right(Level.VIEWER, _SEEN),
+    Operation.LIST: Right(Level.VIEWER, _SEEN),
+    Operation.INFO: Right(Level.VIEWER, _GUEST),
+    Operation.SNAPSHOT_LIST: Right(Level.VIEWER, _GUEST),
+    Operation.MONITOR_LIST: Right(Level.VIEWER, _SEEN),
+    Operation.MONITOR_HISTORY: Right(Level.VIEWER, _SEEN),
+    Operation.MONITOR_STATUS: Right(Level.VIEWER, _SEEN),
+    Operation.START: Right(Level.OPERATOR, _GUEST, Effect.GUEST),
+    Operation.REBOOT: Right(Level.OPERATOR, _GUEST, Effect.GUEST),
+    Operation.SHUTDOWN: Right(Level.OPERATOR, _GUEST, Effect.GUEST),
+    Operation.SNAPSHOT_CREATE: Right(Level.OPERATOR, _GUEST, Effect.GUEST),
+    Operation.ACKNOWLEDGE: Right(Level.OPERATOR, _GUEST, Effect.WORDS),
+    Operation.MONITOR_MUTE: Right(Level.OPERATOR, _GUEST, Effect.WORDS),
+    Operation.MONITOR_UNMUTE: Right(Level.OPERATOR, _GUEST, Effect.WORDS),
+    Operation.STOP: Right(Level.ADMIN, _GUEST, Effect.GUEST),
+    Operation.CREATE: Right(Level.ADMIN, _GUEST, Effect.GUEST),
+    Operation.RESIZE: Right(Level.ADMIN, _GUEST, Effect.GUEST),
+    Operation.DELETE: Right(Level.ADMIN, _GUEST, Effect.GUEST),
+    Operation.SNAPSHOT_ROLLBACK: Right(Level.ADMIN, _GUEST, Effect.GUEST),
+    Operation.SNAPSHOT_DELETE: Right(Level.ADMIN, _GUEST, Effect.GUEST),
+    Operation.MONITOR_ADD: Right(Level.ADMIN, _GUEST, Effect.LIST),
+    Operation.MONITOR_REMOVE: Right(Level.ADMIN, _GUEST, Effect.LIST),
+    Operation.MONITOR_TEST: Right(Level.ADMIN, _WHOLE, Effect.WORDS),
+}
+"""What is about several guests, a node or everything (a mute, an alert) asks for GUEST rights on each, or WHOLE."""
+
+ON_ALERTS = frozenset({Operation.START, Operation.INFO, Operation.ACKNOWLEDGE, Operation.MONITOR_MUTE})
+"""What the buttons of alerts do, which have to work where alerts are, also outside of the category."""

@@ -1,0 +1,172 @@
+"""The audit trail in journal.db, a part of journal.py: its SQL, and rows to records and back (core/audit.py).
+
+What is filtered by, `began` and the order are those of an attempt's first record: a clock that was set back moves
+nothing. What is shown of it is the record that was written last. A person's roles are not kept, and read as none.
+
+Every function takes the connection within a transaction of journal_file.py, which translates the errors.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+
+from core.access import Actor, Place, Way
+from core.audit import Audited, AuditFilter, AuditRecord, Step
+
+_ADD = """
+    INSERT INTO audit (
+        attempt, at, step, way, person_id, person, guild_id, category_id, channel_id,
+        operation, detail, vmid, guest, node, state, reason, upid, outcome, seconds
+    ) VALUES (
+        (SELECT coalesce(attempt, id) FROM audit WHERE id = :follows), :at, :step, :way,
+        :person_id, :person, :guild_id, :category_id, :channel_id,
+        :operation, :detail, :vmid, :guest, :node, :state, :reason, :upid, :outcome, :seconds
+    )
+"""
+"""What follows a record that was forgotten is an attempt of its own: better that than not to be kept."""
+
+_CONDITIONS = {
+    "vmid": "vmid = :vmid",
+    "person_id": "person_id = :person_id",
+    "operation": "operation = :operation",
+    "since": "at >= :since",
+}
+
+_PEOPLE = """
+    SELECT id, person_id, person FROM audit
+    WHERE id IN (SELECT max(id) FROM audit WHERE attempt IS NULL GROUP BY person_id)
+    ORDER BY id DESC LIMIT ?
+"""
+
+_FORGET = """
+    DELETE FROM audit WHERE id IN (
+        SELECT id FROM audit AS first WHERE attempt IS NULL AND at < :before
+        AND NOT EXISTS (SELECT 1 FROM audit WHERE attempt = first.id AND at >= :before)
+    )
+"""
+"""Of first records only: those that follow go with them (ON DELETE CASCADE)."""
+
+
+def add_record(db: sqlite3.Connection, row: Mapping[str, object], follows: int | None) -> int:
+    """A new record and its id; `row` is a `row_of`."""
+    db.execute(_ADD, {**row, "follows": follows})
+    (number,) = db.execute("SELECT last_insert_rowid()").fetchone()
+    return int(number)
+
+
+def attempts(
+    db: sqlite3.Connection, wanted: AuditFilter, offset: int, limit: int
+) -> tuple[dict[int, Audited | None], int]:
+    """The latest record of each attempt by its id, newest attempt first, None where it cannot be read; and how many
+    attempts there are, those included."""
+    query, count, values = queries(wanted)
+    rows = db.execute(query, {**values, "offset": offset, "limit": limit}).fetchall()
+    (number,) = db.execute(count, values).fetchone()
+    return {row["id"]: audited_of(row) for row in rows}, int(number)
+
+
+def people(db: sqlite3.Connection, limit: int) -> dict[int, tuple[int, str] | None]:
+    """Who asked for something, by the id of the first record of their latest attempt, the latest first; None where
+    it cannot be read."""
+    return {row["id"]: _person_of(row) for row in db.execute(_PEOPLE, (limit,)).fetchall()}
+
+
+def forget(db: sqlite3.Connection, before: float) -> None:
+    """Forget whole attempts: those of which all was written before then (Unix seconds)."""
+    db.execute(_FORGET, {"before": before})
+
+
+def queries(wanted: AuditFilter) -> tuple[str, str, dict[str, object]]:
+    """A page of attempts (with :offset and :limit), their number, and the values of both.
+
+    A condition that is not wanted must not stand there: with `:vmid IS NULL OR` no index would be used.
+    """
+    asked: dict[str, object] = {
+        "vmid": wanted.vmid,
+        "person_id": wanted.person_id,
+        "operation": _bytes(wanted.operation) or None,
+        "since": wanted.since,
+    }
+    values = {name: value for name, value in asked.items() if value is not None}
+    first = " AND ".join(("FROM audit WHERE attempt IS NULL", *(_CONDITIONS[name] for name in values)))
+    query = (
+        "SELECT latest.*, first.id AS first, first.at AS began"  # noqa: S608 - made of our own words above
+        f" FROM (SELECT id, at {first} ORDER BY id DESC LIMIT :limit OFFSET :offset) AS first"
+        " JOIN audit AS latest"
+        " ON latest.id = coalesce((SELECT max(id) FROM audit WHERE attempt = first.id), first.id)"
+        " ORDER BY first.id DESC"
+    )
+    return query, f"SELECT count(*) {first}", values
+
+
+def row_of(record: AuditRecord, at: float) -> dict[str, object]:
+    """All columns but those that say which record it is, and which it follows."""
+    actor = record.actor
+    return {
+        "at": at,
+        "step": record.step.value,
+        "way": actor.way.value,
+        "person_id": actor.user_id,
+        "person": _bytes(actor.name),
+        "guild_id": actor.place.guild_id,
+        "category_id": actor.place.category_id,
+        "channel_id": actor.place.channel_id,
+        "operation": _bytes(record.operation),
+        "detail": _bytes(record.detail),
+        "vmid": record.vmid,
+        "guest": _bytes(record.guest),
+        "node": _bytes(record.node),
+        "state": _bytes(record.state),
+        "reason": _bytes(record.reason),
+        "upid": _bytes(record.upid),
+        "outcome": _bytes(record.outcome),
+        "seconds": record.seconds,
+    }
+
+
+def audited_of(row: sqlite3.Row) -> Audited | None:
+    """None for what this version cannot read.
+
+    A newer bot's words are none of this: its file is not opened at all (journal_schema.py). What is left is damage,
+    and a trail that makes up how somebody came to ask, or how it ended, is worse than one with a gap. The gap shows:
+    the attempt is counted, and it is told in the log.
+    """
+    try:
+        place = Place(row["guild_id"], row["category_id"], row["channel_id"])
+        actor = Actor(row["person_id"], _text(row["person"]), place, way=Way(row["way"]))
+        record = AuditRecord(
+            Step(row["step"]),
+            actor,
+            _text(row["operation"]),
+            row["vmid"],
+            _text(row["detail"]),
+            _text(row["guest"]),
+            _text(row["node"]),
+            _text(row["state"]),
+            _text(row["reason"]),
+            _text(row["upid"]),
+            _text(row["outcome"]),
+            row["seconds"],
+        )
+    except ValueError:
+        return None
+    return Audited(row["id"], row["first"], row["began"], row["at"], record)
+
+
+def _person_of(row: sqlite3.Row) -> tuple[int, str] | None:
+    try:
+        return row["person_id"], _text(row["person"])
+    except ValueError:
+        return None
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _text(kept: object) -> str:
+    """Raises ValueError for what `_bytes` does not make; SQLite puts anything into any column."""
+    if not isinstance(kept, bytes):
+        raise ValueError(kept)  # noqa: TRY004 - it is the content that is wrong
+    return kept.decode("utf-8", "surrogatepass")
