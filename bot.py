@@ -26,6 +26,7 @@ import yarl
 from discord import app_commands
 from discord.ext import commands
 
+from cogs.access import Access
 from cogs.general import General
 from cogs.monitor import Monitor
 from cogs.power import Power
@@ -104,6 +105,7 @@ class ProxmoxBot(commands.Bot):
             self._lock = lock_data_dir(directory)
             opened = self.journal.open()
             loaded = self.store.load(self._settings.monitor_vm_ids)
+            self.services.judge.read_only.begin()
             self.services.watch.begin(loaded.entries, loaded.states)
         except (DataDirInUse, JournalError, JournalFailed, StoreError, OSError) as error:
             raise StartFailed(failure_line(t, error, directory)) from error
@@ -121,6 +123,7 @@ class ProxmoxBot(commands.Bot):
             Power(services),
             Snapshots(services),
             self.monitor,
+            Access(services),
         )
         for cog in cogs:
             await self.add_cog(cog, guild=guild)

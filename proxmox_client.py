@@ -17,14 +17,24 @@ from proxmoxer import ProxmoxAPI, ResourceException
 from core.actions import Verb
 from core.clock import Clock
 from core.errors import BadVmid, BotError
+from core.fallback import Backup, Backups
 from core.guest import Cluster, Guest, GuestConfig, Kind, Snapshot, TaskSummary
 from core.names import Upid, checked_snapshot_name, checked_vmid
 from core.proxmox import Pending, TaskStatus
-from core.proxmox_errors import BadAnswer, CertificateNotTrusted, TaskUnknown, TimedOut, Unreachable
-from parts.proxmox_paths import guest_path, node_path, task_path
+from core.proxmox_errors import (
+    BadAnswer,
+    CertificateNotTrusted,
+    ProxmoxError,
+    TaskUnknown,
+    TimedOut,
+    Unreachable,
+)
+from parts.proxmox_paths import guest_path, node_path, storage_path, task_path
 from parts.proxmox_refusals import Refusal, said_no
 from parts.proxmox_rows import (
     parse_addresses,
+    parse_backup_storages,
+    parse_backups,
     parse_cluster,
     parse_config,
     parse_pending,
@@ -90,6 +100,24 @@ class ProxmoxClient:
 
     async def snapshots(self, guest: Guest) -> tuple[Snapshot, ...]:
         return parse_snapshots(await self._get((*guest_path(guest), "snapshot"), list, guest))
+
+    async def backups(self, guest: Guest) -> Backups:
+        node = ("nodes", node_path(guest.node), "storage")
+        rows = await self._get(node, list, content="backup", enabled=1)
+        names, unread = parse_backup_storages(rows)
+        answers = await asyncio.gather(*(self._backups_on(guest, (*node, name)) for name in names))
+        unread += tuple(name for name, found in zip(names, answers, strict=True) if found is None)
+        found = [backup for each in answers for backup in each or ()]
+        found.sort(key=lambda backup: (backup.taken, backup.volume), reverse=True)
+        return Backups(tuple(found), unread)
+
+    async def _backups_on(self, guest: Guest, storage: tuple[str, ...]) -> tuple[Backup, ...] | None:
+        """None where this storage cannot be asked: the others still can."""
+        path = (*storage[:-1], storage_path(storage[-1]), "content")
+        try:
+            return parse_backups(storage[-1], await self._get(path, list, content="backup", vmid=guest.vmid))
+        except ProxmoxError:
+            return None
 
     async def can_snapshot(self, guest: Guest) -> bool:
         row = await self._get((*guest_path(guest), "feature"), dict, guest, feature="snapshot")

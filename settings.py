@@ -117,6 +117,7 @@ class Settings:
     operator_role_ids: tuple[int, ...]
     admin_role_ids: tuple[int, ...]
     role_scopes: Mapping[int, tuple[Scope, ...]]
+    protected_vm_ids: tuple[int, ...]
     changes_per_minute: int
     audit_days: int
     log_level: str
@@ -169,6 +170,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("OPERATOR_ROLE_IDS", "list_of_ids", parse_roles, default=()),
     Setting("ADMIN_ROLE_IDS", "list_of_ids", parse_roles, default=()),
     Setting("ROLE_SCOPES", "scopes", parse_scopes, default={}),
+    Setting("PROTECTED_VM_IDS", "list_of_whole_numbers", parse_vmids, default=()),
     Setting("CHANGES_PER_MINUTE", "whole_number", parse_changes, default=10),
     Setting("AUDIT_DAYS", "whole_number", parse_days, default=365),
     Setting("LOG_LEVEL", "text", parse_log_level, default="INFO"),

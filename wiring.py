@@ -15,6 +15,7 @@ from core.judge import Judge
 from core.limits import ChangeLimit
 from core.operations import Operations
 from core.planning import Planner
+from core.read_only import ReadOnlySwitch
 from core.reading import ClusterReader, SnapshotReader
 from core.rights import Level
 from core.watch.channel import AlertChannel
@@ -65,6 +66,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         settings.alert_channel_id,
         levels_of(settings),
         settings.role_scopes,
+        frozenset(settings.protected_vm_ids),
     )
     proxmox = ProxmoxClient(endpoint, clock)
     reader, expected, audit = (
@@ -72,7 +74,10 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         ExpectedStops(clock),
         KeptAudit(parts.journal, clock),
     )
-    judge, limit = Judge(rules, reader), ChangeLimit(clock, settings.changes_per_minute)
+    judge, limit = (
+        Judge(rules, reader, ReadOnlySwitch(parts.journal, clock)),
+        ChangeLimit(clock, settings.changes_per_minute),
+    )
     planner = Planner(proxmox, reader, clock, judge, settings.node_name)
     quiet = settings.quiet_hours
     delivery = Delivery(parts.journal, parts.channel, clock)

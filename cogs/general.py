@@ -13,7 +13,8 @@ from ui.gate import actor_of, recorded
 from ui.help import help_card
 from ui.listing import Filters
 from ui.looking import show_guests
-from ui.parameters import VMID, GuestId, node_names
+from ui.parameters import DRY_RUN, VMID, GuestId, node_names
+from ui.question import act_or_ask, ask_first
 from ui.reply import Reply
 from ui.services import Interaction, Services
 
@@ -87,17 +88,19 @@ class General(commands.Cog):
     ) -> None:
         order = Order(Verb.RESIZE, vmid, actor_of(interaction), cores=cores, memory_mb=memory_mb)
         async with Reply(self._services, interaction) as reply:
-            await act(self._services, reply, order)
+            await act_or_ask(self._services, reply, order)
 
     @app_commands.command(description=locale_str("Delete a guest for good (asks for its name)"))
-    @app_commands.describe(vmid=VMID)
+    @app_commands.describe(vmid=VMID, dry_run=DRY_RUN)
     async def delete(
-        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Verb.DELETE)]
+        self,
+        interaction: Interaction,
+        vmid: app_commands.Transform[int, GuestId(Verb.DELETE)],
+        dry_run: bool = False,
     ) -> None:
-        services = self._services
-        async with Reply(services, interaction) as reply:
-            plan = await services.operations.plan(Order(Verb.DELETE, vmid, actor_of(interaction)))
-            await services.questions.ask(services, reply, plan, typed=plan.guest.label)
+        order = Order(Verb.DELETE, vmid, actor_of(interaction))
+        async with Reply(self._services, interaction) as reply:
+            await ask_first(self._services, reply, order, dry_run=dry_run)
 
     @app_commands.command(description=locale_str("The commands of this bot"))
     async def help(self, interaction: Interaction) -> None:

@@ -6,9 +6,9 @@ from discord.ext import commands
 
 from core.actions import Verb
 from core.order import Order
-from ui.act import act
 from ui.gate import actor_of
-from ui.parameters import VMID, GuestId
+from ui.parameters import DRY_RUN, VMID, GuestId
+from ui.question import act_or_ask, ask_first
 from ui.reply import Reply
 from ui.services import Interaction, Services
 
@@ -21,7 +21,7 @@ class Power(commands.Cog):
 
     async def _act(self, interaction: Interaction, verb: Verb, vmid: int) -> None:
         async with Reply(self._services, interaction) as reply:
-            await act(self._services, reply, Order(verb, vmid, actor_of(interaction)))
+            await act_or_ask(self._services, reply, Order(verb, vmid, actor_of(interaction)))
 
     @app_commands.command(description=locale_str("Start a guest"))
     @app_commands.describe(vmid=VMID)
@@ -45,11 +45,13 @@ class Power(commands.Cog):
         await self._act(interaction, Verb.SHUTDOWN, vmid)
 
     @app_commands.command(description=locale_str("Switch a guest off hard (asks first)"))
-    @app_commands.describe(vmid=VMID)
+    @app_commands.describe(vmid=VMID, dry_run=DRY_RUN)
     async def stop(
-        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Verb.STOP)]
+        self,
+        interaction: Interaction,
+        vmid: app_commands.Transform[int, GuestId(Verb.STOP)],
+        dry_run: bool = False,
     ) -> None:
-        services = self._services
-        async with Reply(services, interaction) as reply:
-            plan = await services.operations.plan(Order(Verb.STOP, vmid, actor_of(interaction)))
-            await services.questions.ask(services, reply, plan)
+        order = Order(Verb.STOP, vmid, actor_of(interaction))
+        async with Reply(self._services, interaction) as reply:
+            await ask_first(self._services, reply, order, dry_run=dry_run)

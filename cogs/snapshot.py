@@ -12,7 +12,9 @@ from core.rights import Operation
 from ui.act import act
 from ui.gate import actor_of, recorded
 from ui.listing import snapshot_list
-from ui.parameters import VMID, GuestId, snapshot_names
+from ui.parameters import DRY_RUN, VMID, GuestId, snapshot_names
+from ui.question import ask_first
+from ui.render import plain
 from ui.reply import Reply
 from ui.services import Interaction, Services
 
@@ -47,11 +49,18 @@ class Snapshots(
             vmid,
             actor_of(interaction),
             snapshot=name.strip(),
-            description=description,
+            description=self._signed(description, interaction),
             with_memory=with_memory,
         )
         async with Reply(self._services, interaction) as reply:
             await act(self._services, reply, order)
+
+    def _signed(self, description: str, interaction: Interaction) -> str:
+        """Proxmox would only ever show the bot's token as whose snapshot it is."""
+        t, name = self._services.texts.public, plain(interaction.user.display_name)
+        if not description:
+            return t("by {name} via Discord", name=name)
+        return t("{description} (by {name} via Discord)", description=description, name=name)
 
     @app_commands.command(name="list", description=locale_str("The snapshots of a guest"))
     @app_commands.describe(vmid=VMID)
@@ -68,15 +77,16 @@ class Snapshots(
         return snapshot_list(reply.t, guest, await self._services.proxmox.snapshots(guest))
 
     @app_commands.command(description=locale_str("Go back to a snapshot (asks first)"))
-    @app_commands.describe(vmid=VMID, name=NAME)
+    @app_commands.describe(vmid=VMID, name=NAME, dry_run=DRY_RUN)
     @app_commands.autocomplete(name=snapshot_names)
     async def rollback(
         self,
         interaction: Interaction,
         vmid: app_commands.Transform[int, GuestId(Verb.SNAPSHOT_ROLLBACK)],
         name: str,
+        dry_run: bool = False,
     ) -> None:
-        await self._ask(interaction, Verb.SNAPSHOT_ROLLBACK, vmid, name)
+        await self._ask(interaction, Verb.SNAPSHOT_ROLLBACK, vmid, name, dry_run=dry_run)
 
     @app_commands.command(description=locale_str("Delete a snapshot (asks first)"))
     @app_commands.describe(vmid=VMID, name=NAME)
@@ -89,8 +99,9 @@ class Snapshots(
     ) -> None:
         await self._ask(interaction, Verb.SNAPSHOT_DELETE, vmid, name)
 
-    async def _ask(self, interaction: Interaction, verb: Verb, vmid: int, name: str) -> None:
-        services = self._services
-        async with Reply(services, interaction) as reply:
-            order = Order(verb, vmid, actor_of(interaction), snapshot=name.strip())
-            await services.questions.ask(services, reply, await services.operations.plan(order))
+    async def _ask(
+        self, interaction: Interaction, verb: Verb, vmid: int, name: str, *, dry_run: bool = False
+    ) -> None:
+        order = Order(verb, vmid, actor_of(interaction), snapshot=name.strip())
+        async with Reply(self._services, interaction) as reply:
+            await ask_first(self._services, reply, order, dry_run=dry_run)

@@ -11,9 +11,10 @@ from enum import StrEnum
 
 from core.errors import GuestNotFound, NotAllowed, NotHere, OnlySomeGuests, Refused
 from core.guest import Guest, Kind, State
-from core.rights import ON_ALERTS, RIGHTS, Level, Operation, Reach
+from core.rights import ON_ALERTS, RIGHTS, Effect, Level, Operation, Reach
 
 OWNER_TAG = "owner-"
+PROTECTED_TAG = "protected"
 
 
 class Way(StrEnum):
@@ -81,7 +82,7 @@ class Scope:
 class AccessRules:
     """The one guild and the one category the bot may be used in, the channel that alerts go to, and who may what.
 
-    `levels` by role id; none: everybody is ADMIN. `scopes` narrows roles that are in `levels`.
+    `levels` by role id; none: everybody is ADMIN. `scopes` narrows roles that are in `levels`. `protected`: VMIDs.
     """
 
     guild_id: int
@@ -89,10 +90,16 @@ class AccessRules:
     alert_channel_id: int | None = None
     levels: Mapping[int, Level] = field(default_factory=dict)
     scopes: Mapping[int, tuple[Scope, ...]] = field(default_factory=dict)
+    protected: frozenset[int] = frozenset()
 
 
 def has_tag(guest: Guest, tag: str) -> bool:
     return tag.casefold() in (each.casefold() for each in guest.tags)
+
+
+def is_protected(rules: AccessRules, guest: Guest) -> bool:
+    """By the bot's configuration, by its tag, or by Proxmox' flag."""
+    return guest.vmid in rules.protected or has_tag(guest, PROTECTED_TAG) or guest.protected
 
 
 def unknown_guest(vmid: int) -> Guest:
@@ -102,6 +109,15 @@ def unknown_guest(vmid: int) -> Guest:
 
 def owns(actor: Actor, guest: Guest) -> bool:
     return has_tag(guest, f"{OWNER_TAG}{actor.user_id}")
+
+
+def grants(rules: AccessRules, actor: Actor) -> dict[int, tuple[Level, tuple[Scope, ...]]]:
+    """The person's roles that count: what each allows, and the guests it is narrowed to (none: all)."""
+    return {
+        role: (level, rules.scopes.get(role, ()))
+        for role, level in sorted(rules.levels.items())
+        if role in actor.roles
+    }
 
 
 def level_on(rules: AccessRules, actor: Actor, guest: Guest) -> Level:
@@ -161,18 +177,23 @@ def decide(
     *,
     guests: Iterable[Guest] = (),
     whole: bool = False,
+    read_only: Refused | None = None,
 ) -> Refused | None:
     """Why this person may not do this (to this guest) here, or None. Deny is the default.
 
     `guest` None, where the operation is about one: which is not known yet, so that the person must have the level
     on some guest. `guests`: what is known of the cluster, for whom tags make an owner. `whole`: it is about more
-    than guests (a node, everything).
+    than guests (a node, everything). `read_only`: what to say to changes while there are to be none.
     """
     refusal = out_of_place(rules, actor, operation)
     if refusal is not None:
         return refusal
     right = RIGHTS[operation]
-    needed, anywhere = right.level, level_anywhere(rules, actor, (*guests, *((guest,) if guest else ())))
+    protected = right.guarded and guest is not None and is_protected(rules, guest)
+    needed, anywhere = (
+        Level.ADMIN if protected else right.level,
+        level_anywhere(rules, actor, (*guests, *((guest,) if guest else ()))),
+    )
     if whole or right.reach is Reach.WHOLE:
         level = level_everywhere(rules, actor)
         if level < needed <= anywhere:
@@ -184,8 +205,8 @@ def decide(
     else:
         level = anywhere
     if level < needed:
-        return NotAllowed(needed, level)
-    return None
+        return NotAllowed(needed, level, protected=protected and level >= right.level)
+    return read_only if right.effect >= Effect.LIST else None
 
 
 def visible(rules: AccessRules, actor: Actor, guests: Iterable[Guest]) -> tuple[Guest, ...]:

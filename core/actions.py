@@ -91,7 +91,7 @@ ACTIONS: dict[Verb, Action] = {
 }
 
 
-def objection(action: Action, guest: Guest, *, protected: bool = False) -> Refused | None:
+def objection(action: Action, guest: Guest) -> Refused | None:
     """Why the action cannot be done to this guest as it is now, or None.
 
     The order is that of a person's remedy: what the guest is, then what holds it, then its state.
@@ -103,7 +103,7 @@ def objection(action: Action, guest: Guest, *, protected: bool = False) -> Refus
         return TemplateRefused(vmid, label, verb)
     if guest.lock and guest.lock not in action.locks:
         return GuestLocked(vmid, label, guest.lock)
-    if action.needs_unprotected and protected:
+    if action.needs_unprotected and guest.protected:
         return GuestProtected(vmid, label)
     if guest.state not in action.states:
         return WrongState(vmid, label, verb, guest.state)

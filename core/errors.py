@@ -4,6 +4,8 @@
     ├── Refused                      a no, and nothing was changed
     │   ├── NotHere                  wrong guild, category or a direct message
     │   ├── NotAllowed               the person's roles do not suffice
+    │   ├── ReadOnly                 an admin has switched all changes off
+    │   ├── Unconfirmed              a protected guest's name and a reason were not given
     │   ├── OnlySomeGuests           it is about the whole cluster, and their roles are for some guests only
     │   ├── TooManyChanges           the person has changed enough for this minute
     │   ├── GuestNotFound            no guest with this VMID, or none that the person may see
@@ -25,7 +27,7 @@
     │   ├── NameMismatch             the typed name is another one
     │   ├── ChangedMeanwhile         the guest is no longer what the question showed
     │   ├── AlreadyWatched, NotWatched, CannotWatchTemplate, DiskUnknown
-    │   ├── BadDuration, UnknownTarget, NotMuted
+    │   ├── BadDuration, UnknownTarget, UnknownAction, NotMuted
     │   └── IncidentOver             an alert's button, after the incident has ended
     ├── ProxmoxError                 Proxmox, or the way to it, said no: core/proxmox_errors.py
     ├── StoreFailed                  the watch list could not be written
@@ -59,10 +61,29 @@ class NotHere(Refused):
 
 @dataclass(eq=False)
 class NotAllowed(Refused):
-    """`level` is what the person has: for a guest there, otherwise anywhere."""
+    """`level` is what the person has: for a guest there, otherwise anywhere. `protected`: it would do for another
+    guest."""
 
     needed: Level
     level: Level
+    protected: bool = False
+
+
+@dataclass(eq=False)
+class ReadOnly(Refused):
+    """`by`: the display name of the admin who switched changes off; `since` Unix seconds."""
+
+    by: str
+    since: float
+
+
+@dataclass(eq=False)
+class Unconfirmed(Refused):
+    """The guest is protected (or is to be deleted), and what has to be typed for it was not."""
+
+    vmid: int
+    label: str
+    verb: str
 
 
 class OnlySomeGuests(Refused):
@@ -273,6 +294,13 @@ class BadDuration(Refused):
 @dataclass(eq=False)
 class UnknownTarget(Refused):
     """Neither a guest, nor a node, nor everything."""
+
+    value: str
+
+
+@dataclass(eq=False)
+class UnknownAction(Refused):
+    """None of the operations, by no way of writing it."""
 
     value: str
 

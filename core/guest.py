@@ -66,6 +66,8 @@ class Guest:
     tags: tuple[str, ...] = ()
     ha_managed: bool = False
     pool: str | None = None
+    protected: bool = False
+    """Proxmox' protection flag, which stands in the configuration alone: False where that was not read."""
 
     @property
     def mark(self) -> str:

@@ -23,6 +23,8 @@ class GuestDetails:
     snapshots: tuple[Snapshot, ...] | None
     addresses: tuple[str, ...] | None
     last_task: TaskSummary | None
+    protected: bool = False
+    """By the bot's configuration, its tag or Proxmox' flag."""
 
 
 async def inspect(proxmox: Proxmox, planner: Planner, vmid: int, admit: Admit) -> GuestDetails:
@@ -34,7 +36,8 @@ async def inspect(proxmox: Proxmox, planner: Planner, vmid: int, admit: Admit) -
         _or_none(proxmox.addresses(guest)) if guest.state is State.RUNNING else _nothing(),
         _or_none(proxmox.recent_tasks(guest, 1)),
     )
-    return GuestDetails(guest, config, snapshots, addresses, tasks[0] if tasks else None)
+    protected = planner.protects(guest, config)
+    return GuestDetails(guest, config, snapshots, addresses, tasks[0] if tasks else None, protected)
 
 
 async def _or_none(reading: Awaitable[T]) -> T | None:

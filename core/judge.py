@@ -6,6 +6,7 @@ from dataclasses import replace
 from core.access import AccessRules, Actor, decide, level_everywhere, out_of_place, visible
 from core.errors import Refused
 from core.guest import Cluster, Guest
+from core.read_only import ReadOnlySwitch
 from core.reading import ClusterReader
 from core.rights import Level, Operation
 
@@ -19,10 +20,10 @@ def anyone(guest: Guest) -> Refused | None:
 
 
 class Judge:
-    """Knows the rules, and whom the tags of the last read make an owner."""
+    """Knows the rules, whom the tags of the last read make an owner, and whether changes are switched off."""
 
-    def __init__(self, rules: AccessRules, reader: ClusterReader) -> None:
-        self.rules, self._reader = rules, reader
+    def __init__(self, rules: AccessRules, reader: ClusterReader, read_only: ReadOnlySwitch) -> None:
+        self.rules, self._reader, self.read_only = rules, reader, read_only
 
     def refusal(
         self,
@@ -43,7 +44,13 @@ class Judge:
             guest,
             guests=last.guests if last else (),
             whole=whole,
+            read_only=self._fresh(),
         )
+
+    def _fresh(self) -> Refused | None:
+        """An error of its own for everybody who is told: a traceback belongs to one of them."""
+        held = self.read_only.held
+        return replace(held) if held else None
 
     def admits(self, actor: Actor, operation: Operation) -> Admit:
         return lambda guest: self.refusal(actor, operation, guest)

@@ -1,6 +1,6 @@
 """The patterns Proxmox itself holds names to, so that a bad one is refused before anything is sent.
 
-Sources: pve-common JSONSchema.pm (pve-vmid, pve-node, dns-name, pve-configid), PVE::UPID, and
+Sources: pve-common JSONSchema.pm (pve-vmid, pve-node, pve-storage-id, dns-name, pve-configid), PVE::UPID, and
 qemu-server/pve-container Snapshot.pm for the reserved snapshot names.
 """
 
@@ -17,6 +17,7 @@ DESCRIPTION_MOST = 1000
 THRESHOLD_LEAST, THRESHOLD_MOST = 10, 100
 
 _NODE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
+_STORAGE = re.compile(r"[a-zA-Z][a-zA-Z0-9._-]{0,98}[a-zA-Z0-9]")  # parse_storage_id gives no length
 _SNAPSHOT = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{1,39}")
 _DNS_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 _DNS_NAME = re.compile(rf"(?:{_DNS_LABEL}\.)*{_DNS_LABEL}")
@@ -52,6 +53,10 @@ class Upid:
 
 def is_node(text: str) -> bool:
     return _NODE.fullmatch(text) is not None
+
+
+def is_storage(text: str) -> bool:
+    return _STORAGE.fullmatch(text) is not None
 
 
 def checked_vmid(value: int) -> int:

@@ -51,11 +51,13 @@ class Operations:
         self._busy: dict[int, GuestBusy] = {}
 
     async def plan(self, order: Order) -> Plan:
-        """What would happen. Raises a Refused or ProxmoxError when it would not; changes nothing."""
+        """What would happen, to be shown. Raises a Refused or ProxmoxError when it would not; changes nothing."""
         try:
             self._planner.permit(order)
             self._hold_free(order)
             plan = await self._planner.plan(order)
+            if plan.takes_name or ACTIONS[order.verb].asks:
+                plan = replace(plan, fallback=await self._planner.fallback(plan))
         except BotError as error:
             self._record(Step.REFUSED, order, outcome=str(error))
             raise
@@ -84,6 +86,7 @@ class Operations:
                 plan = await self._planner.plan(order)
                 if shown is not None:
                     plan.held_against(shown)
+                plan.confirm()
                 self._limit.take(order.actor.user_id)
                 attempt = self._record(Step.ASKED, order, plan.guest)
                 await begin()
@@ -122,6 +125,7 @@ class Operations:
             except GuestMoved:
                 again = await self._planner.plan(plan.order)
                 again.held_against(plan)
+                again.confirm()
                 started = await self._sending.start(again)
         except (TimedOut, NodeUnreachable, BadAnswer) as error:
             expected.sent = error.changing
@@ -244,6 +248,7 @@ class Operations:
             guest=guest.label if guest else "",
             node=guest.node if guest else "",
             state=guest.state.value if guest else "",
+            reason=order.reason,
             upid=upid,
             outcome=outcome,
             seconds=seconds,

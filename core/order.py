@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from core.access import Actor
 from core.actions import Verb
-from core.errors import ChangedMeanwhile
+from core.errors import ChangedMeanwhile, NameMismatch, Unconfirmed
+from core.fallback import Fallback
 from core.guest import Guest, GuestConfig, Snapshot
 from core.tasks import TaskEnd, TaskResult
 
@@ -27,6 +28,10 @@ class Order:
     snapshot: str | None = None
     description: str = ""
     with_memory: bool = False
+    typed: str | None = None
+    """The guest's name as the person typed it to confirm, None where they were not asked."""
+    reason: str = ""
+    """Why, in the person's words."""
 
     @property
     def detail(self) -> str:
@@ -58,6 +63,27 @@ class Plan:
     """CREATE: another node than the template's."""
     full: bool = False
     """CREATE: a full copy, where the storage has no linked ones."""
+    guarded: bool = False
+    """The guest is protected against this."""
+    fallback: Fallback | None = None
+    """What is left to go back to; only read where the plan is to be shown."""
+
+    @property
+    def takes_reason(self) -> bool:
+        return self.guarded
+
+    @property
+    def takes_name(self) -> bool:
+        """Whether the person has to type the guest's name."""
+        return self.guarded or self.order.verb is Verb.DELETE
+
+    def confirm(self) -> None:
+        """Raises NameMismatch and Unconfirmed unless the order holds what this plan takes."""
+        guest, order = self.guest, self.order
+        if self.takes_name and order.typed is not None and order.typed != guest.label:
+            raise NameMismatch(guest.vmid, guest.label)
+        if (self.takes_name and order.typed is None) or (self.takes_reason and not order.reason):
+            raise Unconfirmed(guest.vmid, guest.label, order.verb.value)
 
     def held_against(self, shown: "Plan") -> None:
         """Raises ChangedMeanwhile unless this is still the guest (and what would be lost) a person agreed to."""

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
+from core.access import is_protected
 from core.actions import ACTIONS, Action, Verb, objection
 from core.clock import Clock
 from core.errors import (
@@ -18,16 +20,20 @@ from core.errors import (
     SnapshotUnsupported,
     VmidTaken,
 )
+from core.fallback import Fallback
 from core.guest import Guest, GuestConfig, Kind, State
 from core.judge import Admit, Judge
 from core.names import checked_cores, checked_guest_name, checked_memory, checked_snapshot_name, checked_vmid
 from core.order import Change, Order, Plan
 from core.proxmox import Proxmox
-from core.proxmox_errors import GuestMoved, NodeUnreachable
+from core.proxmox_errors import GuestMoved, NodeUnreachable, ProxmoxError
 from core.reading import ClusterReader
-from core.rights import Operation
+from core.rights import RIGHTS, Operation
 
 T = TypeVar("T")
+
+FALLBACK_SECONDS = 8.0
+"""A storage that hangs must not keep a person from seeing what would be lost."""
 
 
 class Planner:
@@ -88,36 +94,59 @@ class Planner:
     async def _plan(self, order: Order, guest: Guest) -> Plan:
         if order.mark is not None and order.mark != guest.mark:
             raise ChangedMeanwhile(guest.vmid)
-        action = ACTIONS[order.verb]
+        action, config = ACTIONS[order.verb], None
         refusal = objection(action, guest)
         if refusal and not action.needs_unprotected:  # those are judged with their configuration
             raise refusal
+        if RIGHTS[_operation(order)].guarded:
+            config = await self._proxmox.config(guest)
+            guest = replace(guest, protected=config.protection)
+            self.permit(order, guest)
+        guarded = config is not None and self.protects(guest, config)
+        plan = Plan(order, guest, config, guarded=guarded)
         match order.verb:
             case Verb.DELETE:
-                return await self._delete(order, action, guest)
+                return await self._delete(plan, action)
             case Verb.RESIZE:
-                return await self._resize(order, guest)
+                return await self._resize(plan)
             case Verb.CREATE:
-                return await self._create(order, guest)
+                return await self._create(plan)
             case Verb.SNAPSHOT_CREATE | Verb.SNAPSHOT_ROLLBACK | Verb.SNAPSHOT_DELETE:
-                return await self._snapshot(order, guest)
+                return await self._snapshot(plan)
             case _:
-                return Plan(order, guest)
+                return plan
 
-    async def _delete(self, order: Order, action: Action, guest: Guest) -> Plan:
-        config, snapshots = await asyncio.gather(self._proxmox.config(guest), self._proxmox.snapshots(guest))
-        refusal = objection(action, guest, protected=config.protection)
+    def protects(self, guest: Guest, config: GuestConfig | None) -> bool:
+        """Whether the guest is protected; Proxmox' flag stands in its configuration."""
+        flag = config is not None and config.protection
+        return is_protected(self._judge.rules, replace(guest, protected=flag))
+
+    async def fallback(self, plan: Plan) -> Fallback:
+        """What the guest could be brought back from afterwards. What cannot be read is said to be unknown."""
+        guest = plan.guest
+        backups = asyncio.create_task(_in_time(self._proxmox.backups(guest)))
+        if plan.order.verb is Verb.DELETE:  # they are lost with it
+            return Fallback(await backups, ())
+        snapshots = plan.snapshots or await _in_time(self._proxmox.snapshots(guest))
+        if snapshots is not None and plan.order.verb is Verb.SNAPSHOT_DELETE:
+            snapshots = tuple(each for each in snapshots if each != plan.snapshot)
+        return Fallback(await backups, snapshots)
+
+    async def _delete(self, plan: Plan, action: Action) -> Plan:
+        refusal = objection(action, plan.guest)
         if refusal:
             raise refusal
-        return Plan(order, guest, config, snapshots)
+        return replace(plan, snapshots=await self._proxmox.snapshots(plan.guest))
 
-    async def _resize(self, order: Order, guest: Guest) -> Plan:
-        config = await self._proxmox.config(guest)
+    async def _resize(self, plan: Plan) -> Plan:
+        order, guest, config = plan.order, plan.guest, plan.config
+        if config is None:
+            raise AssertionError(order)
         if change_of(order, config) is None and not await self._takes_back(order, guest):
             raise NothingToChange(guest.vmid, guest.label)
         if order.memory_mb and config.balloon_mb and config.balloon_mb > order.memory_mb:
             raise BalloonTooLarge(guest.vmid, guest.label, order.memory_mb, config.balloon_mb)
-        return Plan(order, guest, config)
+        return plan
 
     async def _takes_back(self, order: Order, guest: Guest) -> bool:
         """Whether the values asked for hold now, but others wait for the next restart."""
@@ -125,20 +154,21 @@ class Planner:
         wished |= {"memory"} if order.memory_mb is not None else set()
         return any(item.key in wished and item.pending for item in await self._proxmox.pending(guest))
 
-    async def _create(self, order: Order, guest: Guest) -> Plan:
+    async def _create(self, plan: Plan) -> Plan:
+        order, guest = plan.order, plan.guest
         if order.new_vmid is not None and (await self._reader.read(max_age=0)).find(order.new_vmid):
             raise VmidTaken(order.new_vmid)
         elsewhere = self._home if self._home != guest.node else None
-        return Plan(order, guest, new_vmid=order.new_vmid, target=elsewhere)
+        return replace(plan, new_vmid=order.new_vmid, target=elsewhere)
 
-    async def _snapshot(self, order: Order, guest: Guest) -> Plan:
-        name = order.snapshot or ""
+    async def _snapshot(self, plan: Plan) -> Plan:
+        order, guest, name = plan.order, plan.guest, plan.order.snapshot or ""
         snapshots = await self._proxmox.snapshots(guest)
         known = next((snapshot for snapshot in snapshots if snapshot.name == name), None)
         if order.verb is not Verb.SNAPSHOT_CREATE:
             if known is None:
                 raise SnapshotNotFound(guest.vmid, guest.label, name)
-            return Plan(order, guest, snapshots=snapshots, snapshot=known)
+            return replace(plan, snapshots=snapshots, snapshot=known)
         checked_snapshot_name(name, guest.kind)
         if known:
             raise SnapshotExists(guest.vmid, guest.label, name)
@@ -146,7 +176,15 @@ class Planner:
             raise MemoryNotSaved(guest.vmid, guest.label, guest.kind)
         if not await self._proxmox.can_snapshot(guest):
             raise SnapshotUnsupported(guest.vmid, guest.label)
-        return Plan(order, guest, snapshots=snapshots)
+        return replace(plan, snapshots=snapshots)
+
+
+async def _in_time(reading: Awaitable[T]) -> T | None:
+    try:
+        async with asyncio.timeout(FALLBACK_SECONDS):
+            return await reading
+    except (ProxmoxError, TimeoutError):
+        return None
 
 
 async def _itself(guest: Guest) -> Guest:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from core.actions import Verb
+from core.fallback import Backups
 from core.guest import Cluster, Guest, GuestConfig, Snapshot, TaskSummary
 
 
@@ -47,6 +48,9 @@ class Proxmox(Protocol):
 
     async def snapshots(self, guest: Guest) -> tuple[Snapshot, ...]:
         """Oldest first, without the pseudo-snapshot `current`."""
+
+    async def backups(self, guest: Guest) -> Backups:
+        """On the storages of its node: what stands in others is not seen from there."""
 
     async def can_snapshot(self, guest: Guest) -> bool:
         """Whether the guest's storages can take a snapshot."""

@@ -32,6 +32,9 @@ class Operation(StrEnum):
     SNAPSHOT_CREATE = "snapshot_create"
     SNAPSHOT_ROLLBACK = "snapshot_rollback"
     SNAPSHOT_DELETE = "snapshot_delete"
+    ACCESS = "access"
+    READONLY_ON = "readonly_on"
+    READONLY_OFF = "readonly_off"
 
 
 class Level(IntEnum):
@@ -62,15 +65,20 @@ class Effect(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """The level it takes, where, and what it changes."""
+    """The level it takes, where, and what it changes.
+
+    `guarded`: to a protected guest it is done by admins only, who type its name and a reason.
+    """
 
     level: Level
     reach: Reach
     effect: Effect = Effect.NOTHING
+    guarded: bool = False
 
 
 _GUEST, _SEEN, _WHOLE = Reach.GUEST, Reach.SEEN, Reach.WHOLE
 RIGHTS: Mapping[Operation, Right] = {
+    Operation.ACCESS: Right(Level.NONE, _SEEN),
     Operation.HELP: Right(Level.VIEWER, _SEEN),
     Operation.LIST: Right(Level.VIEWER, _SEEN),
     Operation.INFO: Right(Level.VIEWER, _GUEST),
@@ -79,21 +87,23 @@ RIGHTS: Mapping[Operation, Right] = {
     Operation.MONITOR_HISTORY: Right(Level.VIEWER, _SEEN),
     Operation.MONITOR_STATUS: Right(Level.VIEWER, _SEEN),
     Operation.START: Right(Level.OPERATOR, _GUEST, Effect.GUEST),
-    Operation.REBOOT: Right(Level.OPERATOR, _GUEST, Effect.GUEST),
+    Operation.REBOOT: Right(Level.OPERATOR, _GUEST, Effect.GUEST, guarded=True),
     Operation.SHUTDOWN: Right(Level.OPERATOR, _GUEST, Effect.GUEST),
     Operation.SNAPSHOT_CREATE: Right(Level.OPERATOR, _GUEST, Effect.GUEST),
     Operation.ACKNOWLEDGE: Right(Level.OPERATOR, _GUEST, Effect.WORDS),
     Operation.MONITOR_MUTE: Right(Level.OPERATOR, _GUEST, Effect.WORDS),
     Operation.MONITOR_UNMUTE: Right(Level.OPERATOR, _GUEST, Effect.WORDS),
-    Operation.STOP: Right(Level.ADMIN, _GUEST, Effect.GUEST),
+    Operation.STOP: Right(Level.ADMIN, _GUEST, Effect.GUEST, guarded=True),
     Operation.CREATE: Right(Level.ADMIN, _GUEST, Effect.GUEST),
-    Operation.RESIZE: Right(Level.ADMIN, _GUEST, Effect.GUEST),
-    Operation.DELETE: Right(Level.ADMIN, _GUEST, Effect.GUEST),
-    Operation.SNAPSHOT_ROLLBACK: Right(Level.ADMIN, _GUEST, Effect.GUEST),
+    Operation.RESIZE: Right(Level.ADMIN, _GUEST, Effect.GUEST, guarded=True),
+    Operation.DELETE: Right(Level.ADMIN, _GUEST, Effect.GUEST, guarded=True),
+    Operation.SNAPSHOT_ROLLBACK: Right(Level.ADMIN, _GUEST, Effect.GUEST, guarded=True),
     Operation.SNAPSHOT_DELETE: Right(Level.ADMIN, _GUEST, Effect.GUEST),
     Operation.MONITOR_ADD: Right(Level.ADMIN, _GUEST, Effect.LIST),
     Operation.MONITOR_REMOVE: Right(Level.ADMIN, _GUEST, Effect.LIST),
     Operation.MONITOR_TEST: Right(Level.ADMIN, _WHOLE, Effect.WORDS),
+    Operation.READONLY_ON: Right(Level.ADMIN, _WHOLE, Effect.WORDS),
+    Operation.READONLY_OFF: Right(Level.ADMIN, _WHOLE, Effect.WORDS),
 }
 """What is about several guests, a node or everything (a mute, an alert) asks for GUEST rights on each, or WHOLE."""
 

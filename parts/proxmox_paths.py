@@ -4,7 +4,7 @@ Checked here too, whatever the caller did: proxmoxer joins text, and `..` would 
 """
 
 from core.guest import Guest, Kind
-from core.names import Upid, checked_vmid, is_node
+from core.names import Upid, checked_vmid, is_node, is_storage
 from core.proxmox_errors import TaskUnknown
 
 
@@ -12,6 +12,13 @@ def node_path(name: str) -> str:
     """A node's name."""
     if not is_node(name):
         raise ValueError(f"not a node name: {name!r}")
+    return name
+
+
+def storage_path(name: str) -> str:
+    """A storage's name."""
+    if not is_storage(name):
+        raise ValueError(f"not a storage name: {name!r}")
     return name
 
 

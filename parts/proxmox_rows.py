@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from core.fallback import Backup
 from core.guest import (
     Cluster,
     Disk,
@@ -21,6 +22,7 @@ from core.guest import (
     Storage,
     TaskSummary,
 )
+from core.names import is_storage
 from core.proxmox import Pending
 
 ADDRESSES_MOST = 6
@@ -183,6 +185,27 @@ def parse_snapshots(rows: Iterable[Any]) -> tuple[Snapshot, ...]:
         if isinstance(row, dict) and row.get("name") != "current"
     ]
     return tuple(sorted(snapshots, key=lambda snapshot: (snapshot.taken or float("inf"), snapshot.name)))
+
+
+def parse_backup_storages(rows: Iterable[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """`/nodes/{node}/storage?content=backup`: those that can be asked, and those that are not active just now."""
+    states = {
+        str(row["storage"]): _flag(row.get("active"))
+        for row in rows
+        if isinstance(row, dict) and is_storage(str(row.get("storage", "")))
+    }
+    return tuple(name for name in states if states[name]), tuple(name for name in states if not states[name])
+
+
+def parse_backups(storage: str, rows: Iterable[Any]) -> tuple[Backup, ...]:
+    """`content?content=backup` of one storage, in its order. Rows without a time are none that could be shown."""
+    return tuple(
+        Backup(storage, str(row["volid"]), taken, _whole(row.get("size")))
+        for row in rows
+        if isinstance(row, dict)
+        and _text(row.get("volid"))
+        and (taken := _whole(row.get("ctime"))) is not None
+    )
 
 
 def parse_tasks(rows: Iterable[Any]) -> tuple[TaskSummary, ...]:

@@ -257,6 +257,15 @@ def _peculiarities(pve: Pve) -> None:
     _snapshot(web, "before-upgrade", 30, description="Debian 12 → 13")
     _snapshot(web, "nginx-ok", 10, parent="before-upgrade", ram=True)
     _snapshot(wiki, "weekly", 3, description="毎週の控え")
+    for vmid, days, gib in (
+        (101, 1, 4.2),
+        (101, 8, 4.1),
+        (102, 1, 31),
+        (103, 2, 18),
+        (201, 1, 0.4),
+        (204, 1, 1.1),
+    ):
+        pve.keep_backup(vmid, days, gib)
     pve.snapshot_lock(105, "backup")  # a backup that was interrupted
     pve.pause_vm(109)
     pve.vm(106).acpi = False  # ignores the shutdown signal

@@ -41,6 +41,7 @@ BOT_PRIVILEGES = (
     "VM.Config.CPU",
     "VM.Config.Memory",
     "VM.GuestAgent.Audit",
+    "VM.Backup",
     "Datastore.AllocateSpace",
     "SDN.Use",
     "Sys.Audit",

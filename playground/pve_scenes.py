@@ -157,6 +157,19 @@ class Scenes(Others):
 
     # ----------------------------------------------------------- storages
 
+    def keep_backup(self, vmid: int, days: float, gib: float = 4.0, storage: str = "nfs-backup") -> None:
+        """A backup of this guest, made so many days ago."""
+        made = time.time() - days * 86400
+        kind, ending = ("lxc", "tar.zst") if self.guest(vmid) in self.cts else ("qemu", "vma.zst")
+        stamp = time.strftime("%Y_%m_%d-%H_%M_%S", time.gmtime(made))
+        self.storages[storage].setdefault("volumes", {})[f"backup/vzdump-{kind}-{vmid}-{stamp}.{ending}"] = {
+            "content": "backup",
+            "size": int(gib * GIB),
+            "ctime": int(made),
+            "format": ending,
+            "vmid": vmid,
+        }
+
     def full_storage(self, name: str) -> None:
         """Nothing more fits on the storage: clones and snapshots end in a task error."""
         self.storages[name]["avail"] = 0

@@ -53,6 +53,7 @@ READS: dict[str, _Call] = {
     "pending": lambda client, guest: client.pending(guest),
     "snapshots": lambda client, guest: client.snapshots(guest),
     "can_snapshot": lambda client, guest: client.can_snapshot(guest),
+    "backups": lambda client, guest: client.backups(guest),
     "addresses": lambda client, guest: client.addresses(guest),
     "recent_tasks": lambda client, guest: client.recent_tasks(guest, 3),
     "cluster_tasks": lambda client, guest: client.cluster_tasks(),

@@ -15,7 +15,9 @@ from core.audit import AuditRecord
 from core.clock import Clock
 from core.errors import BotError, VmidTaken
 from core.expected import ExpectedStops
+from core.fallback import Backups
 from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, Storage, TaskSummary
+from core.journal import Batch
 from core.judge import Judge
 from core.limits import ChangeLimit
 from core.operations import Operations
@@ -23,6 +25,7 @@ from core.order import Order
 from core.planning import Planner
 from core.proxmox import Pending, Proxmox, TaskStatus
 from core.proxmox_errors import GuestMoved, Rejected, TaskUnknown
+from core.read_only import ReadOnlySwitch
 from core.reading import ClusterReader
 
 NOON = 1_790_000_000.0
@@ -131,6 +134,7 @@ class FakeProxmox:
     storages: tuple[Storage, ...] = ()
     configs: dict[int, GuestConfig] = field(default_factory=dict)
     kept: dict[int, tuple[Snapshot, ...]] = field(default_factory=dict)
+    saved: dict[int, Backups] = field(default_factory=dict)
     waiting: dict[int, tuple[Pending, ...]] = field(default_factory=dict)
     listed: dict[int, Guest] = field(default_factory=dict)
     tasks: dict[str, FakeTask] = field(default_factory=dict)
@@ -256,6 +260,10 @@ class FakeProxmox:
         await self._meet("config")
         self._there(guest)
         return self.configs.get(guest.vmid, CONFIG)
+
+    async def backups(self, guest: Guest) -> Backups:
+        await self._meet("backups")
+        return self.saved.get(guest.vmid, Backups())
 
     async def pending(self, guest: Guest) -> tuple[Pending, ...]:
         await self._meet("pending")
@@ -456,6 +464,23 @@ def guest(vmid: int = 101, state: State = State.RUNNING, **values: object) -> Gu
 TEMPLATE = guest(900, State.STOPPED, name="debian", template=True)
 
 
+class MemoryRecords:
+    """The journal's records, in memory."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+
+    def records(self) -> dict[str, str]:
+        return dict(self.kept)
+
+    def commit(self, batch: Batch) -> None:
+        for key, value in batch.records.items():
+            if value is None:
+                self.kept.pop(key, None)
+            else:
+                self.kept[key] = value
+
+
 class World:
     """The rules as bot.py builds them, over a fake cluster and a fake clock."""
 
@@ -469,7 +494,8 @@ class World:
         self.ledger = Ledger()
         self.expected = ExpectedStops(self.clock)
         self.reader = ClusterReader(kept, self.clock)
-        self.judge = Judge(rules, self.reader)
+        self.read_only = ReadOnlySwitch(MemoryRecords(), self.clock)
+        self.judge = Judge(rules, self.reader, self.read_only)
         self.planner = Planner(kept, self.reader, self.clock, self.judge, home)
         self.operations = Operations(
             kept,
@@ -482,6 +508,9 @@ class World:
         )
 
     def order(self, verb: Verb, vmid: int = 101, actor: Actor = AKIKO, **values: object) -> Order:
+        """A deletion has been confirmed by the guest's name, where a test says nothing else."""
+        if verb is Verb.DELETE and vmid in self.proxmox.guests:
+            values = {"typed": self.proxmox.guests[vmid].label} | values
         return Order(verb, vmid, actor, **values)  # type: ignore[arg-type]  # the tests know the fields
 
     @property

@@ -42,7 +42,8 @@ def word(*words: str, required: bool = False) -> Form:
     return Form("string", "|".join(words), required)
 
 
-PLACES = {"node": NODE, "vmid": VMID, "snapname": SNAPSHOT, "upid": UPID}
+STORAGE = Form("string", r"[a-zA-Z][a-zA-Z0-9._-]*[a-zA-Z0-9]")
+PLACES = {"storage": STORAGE, "node": NODE, "vmid": VMID, "snapname": SNAPSHOT, "upid": UPID}
 """What stands in a path's braces."""
 
 
@@ -93,6 +94,8 @@ CONTRACT: tuple[Row, ...] = (
     ),
     Row("GET", "/nodes/{node}/tasks/{upid}/status"),
     Row("GET", "/nodes/{node}/tasks/{upid}/log", {"start": COUNT, "limit": COUNT}),
+    Row("GET", "/nodes/{node}/storage", {"content": word("backup"), "enabled": FLAG}),
+    Row("GET", "/nodes/{node}/storage/{storage}/content", {"content": word("backup"), "vmid": VMID}),
     *_guest_rows("qemu"),
     *_guest_rows("lxc"),
 )

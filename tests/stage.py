@@ -175,8 +175,8 @@ class Stage:
         """Press a button of a message."""
         return await self.whole(self.server.click(person, post_of(on), button, force=force))
 
-    async def submit(self, person: Person, shown: Reply, typed: str) -> Reply:
-        """Send the form with one field that a press brought up."""
+    async def submit(self, person: Person, shown: Reply, typed: str | Mapping[str, str]) -> Reply:
+        """Send the form that a press brought up: what stands in its fields, or in its only one."""
         return await self.whole(self.server.submit(person, shown, typed))
 
     async def whole(self, acting: Awaitable[T]) -> T:

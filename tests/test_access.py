@@ -16,6 +16,7 @@ from core.access import (
     Trait,
     Way,
     decide,
+    is_protected,
     level_anywhere,
     level_everywhere,
     level_on,
@@ -24,7 +25,7 @@ from core.access import (
     visible,
 )
 from core.actions import Verb
-from core.errors import GuestNotFound, NotAllowed, NotHere, OnlySomeGuests, Refused
+from core.errors import GuestNotFound, NotAllowed, NotHere, OnlySomeGuests, ReadOnly, Refused
 from core.guest import Guest, Kind, State
 from core.rights import ON_ALERTS, RIGHTS, Effect, Level, Operation, Reach
 
@@ -110,6 +111,7 @@ def test_the_person_does_not_open_another_place(user_id: int) -> None:
 
 # --- the level ---
 
+ANYBODY_MAY = ("access",)
 VIEWER_MAY = ("list", "info", "help", "snapshot_list", "monitor_list", "monitor_history", "monitor_status")
 OPERATOR_MAY = (
     *("start", "reboot", "shutdown", "snapshot_create"),
@@ -117,12 +119,14 @@ OPERATOR_MAY = (
 )
 ADMIN_MAY = (
     *("stop", "create", "resize", "delete", "snapshot_rollback", "snapshot_delete"),
-    *("monitor_add", "monitor_remove", "monitor_test"),
+    *("monitor_add", "monitor_remove", "monitor_test", "readonly_on", "readonly_off"),
 )
 
 
 def test_every_operation_has_its_level_and_every_action_is_one() -> None:
-    assert sorted([*VIEWER_MAY, *OPERATOR_MAY, *ADMIN_MAY]) == sorted(each.value for each in Operation)
+    assert sorted([*ANYBODY_MAY, *VIEWER_MAY, *OPERATOR_MAY, *ADMIN_MAY]) == sorted(
+        each.value for each in Operation
+    )
     assert RIGHTS.keys() == set(Operation)
     for verb in Verb:
         right = RIGHTS[Operation(verb.value)]
@@ -137,11 +141,11 @@ def test_each_level_may_do_its_own_and_what_is_below(
 ) -> None:
     may = {VIEWERS: VIEWER_MAY, OPERATORS: VIEWER_MAY + OPERATOR_MAY, ADMINS: tuple(Operation)}
     allowed = any(operation.value in may.get(role, ()) for role in roles)
+    allowed |= operation.value in ANYBODY_MAY
     actor = with_roles(*roles, way=way)
-    for refusal in (decide(rules(), actor, operation), decide(rules(), actor, operation, WEB)):
-        assert (refusal is None) is allowed
-    nothing = not set(roles) & LEVELS.keys()
-    refusal = decide(rules(), actor, operation, WEB)
+    nothing, refusal = not set(roles) & LEVELS.keys(), decide(rules(), actor, operation, WEB)
+    assert (decide(rules(), actor, operation) is None) is allowed
+    assert (refusal is None) is (allowed and not (nothing and operation.value in ANYBODY_MAY))
     if nothing and RIGHTS[operation].reach is not Reach.WHOLE:
         assert type(refusal) is GuestNotFound
     elif not allowed:
@@ -197,7 +201,8 @@ def test_a_narrowed_role_is_one_for_its_guests_alone(
     here, there = decide(narrow, actor, operation, WEB), decide(narrow, actor, operation, DB)
     whole = decide(narrow, actor, operation, whole=True)
     enough = level >= right.level
-    assert type(whole) is (OnlySomeGuests if enough else NotAllowed)
+    if right.level is not Level.NONE:
+        assert type(whole) is (OnlySomeGuests if enough else NotAllowed)
     if right.reach is Reach.GUEST:
         assert (here is None) is enough
         assert type(there) is GuestNotFound and there.vmid == DB.vmid
@@ -222,9 +227,59 @@ def test_the_owner_is_operator_of_that_guest(operation: Operation, tag: str) -> 
     for actor, its in ((with_roles(), True), (with_roles(user=2), False), (with_roles(user=11), False)):
         refusal = decide(rules(), actor, operation, mine)
         assert (refusal is None) is (its and right.level <= Level.OPERATOR)
-        assert (decide(rules(), actor, operation, guests=(WEB, mine)) is None) is (refusal is None)
         assert visible(rules(), actor, (WEB, mine)) == ((mine,) if its else ())
-        assert decide(rules(), actor, operation, whole=True) is not None
+        if right.level is not Level.NONE:
+            assert (decide(rules(), actor, operation, guests=(WEB, mine)) is None) is (refusal is None)
+            assert decide(rules(), actor, operation, whole=True) is not None
+
+
+# --- protection, and no changes at all ---
+
+GUARDED = ("stop", "reboot", "delete", "snapshot_rollback", "resize")
+CHANGES = (*Verb, "monitor_add", "monitor_remove")
+
+
+@every_operation
+@pytest.mark.parametrize("role", LEVELS)
+@pytest.mark.parametrize(
+    ("listed", "guest"),
+    [
+        ((101,), WEB),
+        ((), replace(WEB, tags=("prod", "Protected"))),
+        ((), replace(WEB, protected=True)),
+    ],
+)
+def test_what_endangers_a_protected_guest_takes_an_admin(
+    operation: Operation, role: int, listed: tuple[int, ...], guest: Guest
+) -> None:
+    guarded, actor = replace(rules(), protected=frozenset(listed)), with_roles(role)
+    before, refusal = decide(rules(), actor, operation, DB), decide(guarded, actor, operation, guest)
+    if operation.value in GUARDED and role == OPERATORS and before is None:
+        assert operation is Operation.REBOOT  # the only one that an operator has otherwise
+        assert isinstance(refusal, NotAllowed)
+        assert (refusal.needed, refusal.level, refusal.protected) == (Level.ADMIN, Level.OPERATOR, True)
+    else:
+        assert (refusal is None) is (before is None)
+        assert not isinstance(refusal, NotAllowed) or not refusal.protected
+
+
+@pytest.mark.parametrize("tags", [("unprotected",), ("protected-not",), ("owner-protected",)])
+def test_no_other_tag_protects(tags: tuple[str, ...]) -> None:
+    assert not is_protected(rules(), replace(WEB, tags=tags))
+    assert not is_protected(replace(rules(), protected=frozenset({10, 1010})), WEB)
+
+
+@every_operation
+@pytest.mark.parametrize("role", [*LEVELS, OTHER])
+def test_read_only_refuses_every_change_and_nothing_else(operation: Operation, role: int) -> None:
+    actor, said = with_roles(role), ReadOnly("Emma", 1.0)
+    for guest in (None, WEB):
+        before = decide(rules(), actor, operation, guest)
+        after = decide(rules(), actor, operation, guest, read_only=said)
+        if before is None and operation.value in CHANGES:
+            assert after is said
+        else:
+            assert type(after) is type(before)
 
 
 # --- never ---

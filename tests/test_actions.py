@@ -85,8 +85,8 @@ def expected(
 def test_the_whole_table(verb: Verb) -> None:
     rows = 0
     for state, template, lock, protected, kind in product(State, (False, True), LOCKS, (False, True), Kind):
-        guest = Guest(101, kind, "pve1", state, "web01", template=template, lock=lock)
-        refusal = objection(ACTIONS[verb], guest, protected=protected)
+        guest = Guest(101, kind, "pve1", state, "web01", template=template, lock=lock, protected=protected)
+        refusal = objection(ACTIONS[verb], guest)
         wanted = expected(verb, state, template, lock, protected)
         assert (type(refusal) if refusal else None) is wanted, (state, template, lock, protected)
         if not protected:

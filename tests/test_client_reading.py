@@ -1,14 +1,17 @@
 """What the client reads of a truthful Proxmox, for QEMU and LXC alike."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.actions import Verb
+from core.fallback import Backup, Backups
 from core.guest import Cluster, Guest, Kind, State
 from core.proxmox import TaskStatus
 from core.proxmox_errors import BadAnswer, Rejected, TaskUnknown
+from parts.proxmox_rows import parse_backup_storages, parse_backups
 from playground.pve import Pve
 from proxmox_client import ProxmoxClient
 from tests import client_stage
@@ -293,3 +296,73 @@ async def test_next_id_as_text_or_number(tmp_path: Path, said: str) -> None:
 async def test_a_next_id_that_is_none(tmp_path: Path, said: str) -> None:
     with Rude(tmp_path, answer(f'{{"data":{said}}}')) as rude:
         assert isinstance(await refusal(client_of(rude).next_id()), BadAnswer)
+
+
+# -- backups
+
+
+@BOTH
+async def test_backups_of_this_guest_on_all_storages_newest_first(
+    pve: Pve, client: ProxmoxClient, guest: Guest
+) -> None:
+    pve.storages["nas"] = {
+        "type": "nfs",
+        "active": 1,
+        "content": "images,backup",
+        "shared": 1,
+        "files": set(),
+    }
+    pve.storages["plain"] = {"type": "dir", "active": 1, "content": "iso", "files": set()}
+    for days, storage in ((3, "local"), (1, "nas"), (2, "nas")):
+        pve.keep_backup(guest.vmid, days, 2.0, storage)
+    pve.keep_backup(101, 0.5, 2.0, "nas")
+    backups = await client.backups(guest)
+    assert [(backup.storage, backup.size) for backup in backups.found] == [
+        ("nas", 2 * 1024**3),
+        ("nas", 2 * 1024**3),
+        ("local", 2 * 1024**3),
+    ]
+    assert [round((time.time() - backup.taken) / 86400) for backup in backups.found] == [1, 2, 3]
+    assert all(str(guest.vmid) in backup.volume for backup in backups.found)
+    assert backups.unread == ()
+    assert "plain" not in str(pve.requests)
+
+
+async def test_a_storage_that_is_away_or_refuses_is_named(pve: Pve, client: ProxmoxClient) -> None:
+    for name in ("away", "nas"):
+        pve.storages[name] = {"type": "nfs", "active": 1, "content": "backup", "shared": 1, "files": set()}
+    pve.keep_backup(VM.vmid, 1.0, 2.0, "nas")
+    pve.fill_storage("away", None)
+    pve.fail("GET", "/storage/local/content", 500, "got timeout")
+    backups = await client.backups(VM)
+    assert [backup.storage for backup in backups.found] == ["nas"]
+    assert sorted(backups.unread) == ["away", "local"]
+
+
+async def test_without_the_privileges_there_is_no_backup_to_be_seen(pve: Pve, client: ProxmoxClient) -> None:
+    pve.keep_backup(VM.vmid, 1.0, 2.0, "local")
+    assert len((await client.backups(VM)).found) == 1
+    pve.deny("VM.Backup")
+    assert await client.backups(VM) == Backups()
+    pve.deny("Datastore.Audit")
+    pve.deny("Datastore.AllocateSpace")
+    assert await client.backups(VM) == Backups()
+
+
+def test_rows_of_storages_and_backups_that_make_no_sense() -> None:
+    rows = [None, 7, {}, {"storage": ""}, {"storage": "../x", "active": 1}, {"storage": "a b", "active": 1}]
+    assert parse_backup_storages([*rows, {"storage": "pbs", "active": 1}, {"storage": "nas"}]) == (
+        ("pbs",),
+        ("nas",),
+    )
+    bad: list[object] = [
+        None,
+        [],
+        {},
+        {"volid": "x"},
+        {"volid": "x", "ctime": "soon"},
+        {"ctime": 5},
+        {"volid": "", "ctime": 5},
+    ]
+    odd = {"volid": "pbs:b", "ctime": "5", "size": "much"}
+    assert parse_backups("pbs", [*bad, odd]) == (Backup("pbs", "pbs:b", 5, None),)

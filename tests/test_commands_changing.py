@@ -197,13 +197,14 @@ async def test_delete_shows_what_is_lost_asks_for_the_name_and_deletes(
         f"vm-{vmid}-disk-0",
         "G",
         t("This cannot be undone."),
+        t("no backup that the bot may see"),
     ):
         assert fact.replace("vm-9000", "base-9000") in question.text
     assert scene.cluster() == before
     shown = await scene.press(scene.akiko, question, post_of(question).buttons[0].custom_id or "")
     assert shown.form is not None
     own = scene.t(scene.akiko)
-    assert shown.form.fields[0].label == own("Type the name to delete it")
+    assert shown.form.fields[0].label == own("Type the guest's name")
     assert scene.cluster() == before
     await scene.submit(scene.akiko, shown, guest.name)
     assert pve.guest(vmid) is None

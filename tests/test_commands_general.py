@@ -25,14 +25,14 @@ TABLE = {
     "info": ["vmid*"],
     "create": ["template_id*", "name*", "new_vmid"],
     "resize": ["vmid*", "cores", "memory_mb"],
-    "delete": ["vmid*"],
+    "delete": ["vmid*", "dry_run"],
     "start": ["vmid*"],
     "reboot": ["vmid*"],
     "shutdown": ["vmid*"],
-    "stop": ["vmid*"],
+    "stop": ["vmid*", "dry_run"],
     "snapshot create": ["vmid*", "name*", "description", "with_memory"],
     "snapshot list": ["vmid*"],
-    "snapshot rollback": ["vmid*", "name*"],
+    "snapshot rollback": ["vmid*", "name*", "dry_run"],
     "snapshot delete": ["vmid*", "name*"],
     "monitor add": ["vmid*", "cpu", "memory", "disk"],
     "monitor remove": ["vmid*"],
@@ -43,6 +43,9 @@ TABLE = {
     "monitor test": [],
     "monitor status": [],
     "help": [],
+    "access": ["action", "vmid"],
+    "readonly on": [],
+    "readonly off": [],
 }
 SUBCOMMAND, INTEGER = 1, 4
 

@@ -37,7 +37,8 @@ async def test_create_takes_a_snapshot(scene: Stage, pve: Pve, vmid: int, memory
     )
     taken = pve.guest(vmid).snapshots["before-x"]
     assert bool(taken.get("vmstate")) is memory
-    assert taken["description"].strip() == "更新の前 @everyone"
+    signed = "{description} (by {name} via Discord)"
+    assert taken["description"].strip() == scene.t()(signed, description="更新の前 @everyone", name="Akiko")
     told = scene.t()(
         "Snapshot {snapshot} of {guest} was taken.",
         snapshot="`before-x`",

@@ -69,7 +69,7 @@ async def requests() -> list[Request]:
 
 
 async def test_every_request_of_every_method_keeps_the_contract(requests: list[Request]) -> None:
-    assert len(requests) == 2 * (len(READS) + len(CHANGES)) + 2 * 11 + 6
+    assert len(requests) == 2 * (len(READS) + len(CHANGES)) + 2 * 12 + 6  # backups ask twice
     assert [complaint for request in requests for complaint in complaints(*request)] == []
 
 
@@ -120,6 +120,9 @@ if SCHEMAS:
     FORMATS = {
         "pve-node": r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?",
         "pve-vmid": r"[1-9][0-9]{2,8}",
+        "pve-storage-id": r"(?i)[a-z][a-z0-9\-_.]*[a-z0-9]",
+        "pve-storage-content": r"(?:images|rootdir|vztmpl|iso|backup|snippets|import|none)",
+        "pve-storage-content-list": r"(?:images|rootdir|vztmpl|iso|backup|snippets|import|none)",
         "pve-configid": r"(?i)[a-z][a-z0-9_-]+",
         "dns-name": r"(?i)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?",
     }

@@ -62,6 +62,9 @@ EVERY_COMMAND: list[tuple[str, dict[str, Any]]] = [
     ("monitor test", {}),
     ("monitor status", {}),
     ("help", {}),
+    ("access", {"vmid": 101}),
+    ("readonly on", {}),
+    ("readonly off", {}),
 ]
 EVERY_COMPLETION: list[tuple[str, str, dict[str, Any]]] = [
     ("list", "node", {}),
@@ -80,6 +83,8 @@ EVERY_COMPLETION: list[tuple[str, str, dict[str, Any]]] = [
     ("monitor mute", "duration", {}),
     ("monitor unmute", "target", {}),
     ("monitor history", "vmid", {}),
+    ("access", "vmid", {}),
+    ("access", "action", {}),
 ]
 
 

@@ -18,7 +18,7 @@ from tests.process_stage import CONTRACTS, INTERVAL, PATIENCE, ProcessStage, Wir
 
 COMMANDS = {
     *("list", "info", "create", "resize", "delete", "help", "start", "reboot", "shutdown", "stop"),
-    *("snapshot", "monitor"),
+    *("snapshot", "monitor", "access", "readonly"),
 }
 KILLS = 12
 """How often the watch list's bot is killed: after each of the first `SPREAD` acknowledgements, and in between."""
@@ -45,6 +45,8 @@ async def test_it_registers_its_commands_for_the_guild_only(stage: ProcessStage)
     told = stage.server.commands(stage.guild)
     assert {command["name"] for command in told} == COMMANDS
     assert all(command["contexts"] == [0] and command["integration_types"] == [0] for command in told)
+    permissions = {command.get("default_member_permissions") for command in told}
+    assert permissions == {None}, "finer shades are left to the guild's own settings of integrations"
     assert stage.watched() == [101, 201]
 
 

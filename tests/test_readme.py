@@ -50,6 +50,7 @@ NEEDED: dict[str, set[str]] = {
     "pending": {"VM.Audit"},
     "snapshots": {"VM.Audit"},
     "can_snapshot": {"VM.Audit"},
+    "backups": {"VM.Backup", "Datastore.AllocateSpace", "Datastore.Audit"},
     "addresses": {"VM.Audit", "VM.GuestAgent.Audit"},
     "recent_tasks": set(),
     "task_status": set(),
@@ -64,7 +65,7 @@ NEEDED: dict[str, set[str]] = {
     "snapshot_delete": {"VM.Snapshot"},
 }
 ON_8 = {"VM.GuestAgent.Audit": "VM.Monitor"}
-OPTIONAL = {"Sys.Audit", "Datastore.Audit"}
+OPTIONAL = {"Sys.Audit", "Datastore.Audit", "VM.Backup"}
 """Without them nothing is refused: there is less to see."""
 
 
@@ -217,6 +218,9 @@ async def everything(pve: Pve, client: ProxmoxClient) -> list[str]:
         for look in (client.status, client.config, client.pending, client.snapshots, client.can_snapshot):
             await done(look(guest))
         await done(client.addresses(guest))
+        pve.keep_backup(vmid, 1.0, storage="local")
+        if not (await client.backups(guest)).found:
+            trouble.append("its backup is not visible: VM.Backup, Datastore.AllocateSpace, Datastore.Audit")
         await done(client.snapshot_create(guest, "before", "", False))
         await done(client.snapshot_rollback(guest, "before"))
         await done(client.snapshot_delete(guest, "before"))

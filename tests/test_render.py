@@ -14,6 +14,7 @@ from discord import ui
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from cogs.access import Access
 from cogs.general import General
 from cogs.monitor import Monitor
 from cogs.power import Power
@@ -21,6 +22,7 @@ from cogs.snapshot import Snapshots
 from core.actions import Verb
 from core.errors import GuestBusy, GuestLocked
 from core.expected import ExpectedStops
+from core.fallback import Backup, Backups, Fallback
 from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, TaskSummary
 from core.inspect import GuestDetails
 from core.limits import ChangeLimit
@@ -256,7 +258,7 @@ def test_panel(language: Language, golden: Golden) -> None:
     t = TEXTS.of(language)
     views = [
         panel(t, DETAILS, NOON),
-        panel(t, GuestDetails(DB, replace(CONFIG, protection=True), (), None, None), NOON),
+        panel(t, GuestDetails(DB, replace(CONFIG, protection=True), (), None, None, protected=True), NOON),
         panel(t, GuestDetails(NAMELESS, None, None, None, None), NOON),
         panel(
             t,
@@ -345,6 +347,21 @@ def plans() -> list[Plan]:
         Plan(order(Verb.SNAPSHOT_ROLLBACK, snapshot="before-update"), WEB, snapshot=SNAPSHOTS[1]),
         Plan(order(Verb.SNAPSHOT_ROLLBACK, snapshot="clean"), WEB, snapshot=SNAPSHOTS[0]),
         Plan(order(Verb.SNAPSHOT_DELETE, snapshot="clean"), DB, snapshot=SNAPSHOTS[0]),
+        *fallbacks(),
+    ]
+
+
+def fallbacks() -> list[Plan]:
+    """What there is to go back to, in every way that it may be known; and what only a protected guest asks for."""
+    rollback = Plan(order(Verb.SNAPSHOT_ROLLBACK, snapshot="clean"), WEB, snapshot=SNAPSHOTS[0], guarded=True)
+    reboot, resize = order(Verb.REBOOT), order(Verb.RESIZE, cores=4, memory_mb=4096)
+    old = Backup("pbs", "pbs:backup/vm/101/2026-09-01T00:00:00Z", int(NOON) - 90_000, 1_300_000_000)
+    return [
+        Plan(order(Verb.STOP), WEB, fallback=Fallback(Backups((old, old)), SNAPSHOTS)),
+        Plan(order(Verb.DELETE), DB, CONFIG, fallback=Fallback(Backups((replace(old, size=None),)), ())),
+        replace(rollback, fallback=Fallback(Backups((), ("pbs", "nas`@everyone")), ())),
+        Plan(reboot, WEB, CONFIG, guarded=True, fallback=Fallback(None, None)),
+        Plan(resize, WEB, CONFIG, guarded=True, fallback=Fallback(Backups(), SNAPSHOTS[:1])),
     ]
 
 
@@ -356,7 +373,7 @@ def question(t: Text, plan: Plan) -> ui.LayoutView:
 @languages
 def test_plans(language: Language, golden: Golden) -> None:
     t = TEXTS.of(language)
-    forms = [title_of_form(t, plan) for plan in plans() if plan.order.verb is Verb.DELETE]
+    forms = [title_of_form(t, plan) for plan in plans() if plan.takes_name]
     golden(f"plans.{language}", "\n\n".join([*(shown(question(t, plan)) for plan in plans()), *forms]))
 
 
@@ -474,12 +491,12 @@ async def test_questions_asked_and_over(language: Language, golden: Golden) -> N
     for question in list(questions._open.values()):
         assert question.lapse is not None
         await question.lapse
-    await questions.ask(around, stopping, delete, typed="db")
+    await questions.ask(around, stopping, delete)
     await questions.close(around)
     assert questions._open == {}
     views = [*lapsing.views, *stopping.views]
     notes = (t("Cancelled; nothing was done."), t("It was not carried out."))
-    answered = Question("0123456789abcdef", stop, t, lapsing, None)
+    answered = Question("0123456789abcdef", stop, t, lapsing)
     views += [questions.over(around, answered, note) for note in notes]
     for view in views:
         whole(view)
@@ -495,6 +512,7 @@ async def test_help(language: Language, golden: Golden) -> None:
     around = services(language)
     tree: list[Any] = [*General(around).get_app_commands(), *Power(around).get_app_commands()]
     tree += [Snapshots(around).app_command, Monitor(around, Nowhere().say).app_command]
+    tree += Access(around).get_app_commands()
     view = help_card(TEXTS.of(language), tree)
     whole(view)
     assert buttons_of(view) == []

@@ -122,6 +122,7 @@ def test_defaults(tmp_path: Path) -> None:
         (),
         (),
         {},
+        (),
         10,
         365,
         "INFO",

@@ -19,8 +19,9 @@ from core.guest import Guest
 from core.judge import Admit
 from core.rights import RIGHTS, Effect, Operation
 from ui.cards import notice
+from ui.refusal import refusal as refused
 from ui.render import plain
-from ui.sentences import sentence, unexpected
+from ui.sentences import unexpected
 from ui.services import Interaction, Services, services_of
 from ui.trouble import Trouble, incident_of
 
@@ -182,7 +183,7 @@ async def guarded(interaction: Interaction, work: Callable[[Attempt], Awaitable[
         return
     if refusal is not None:
         attempt.record(Step.REFUSED, str(refusal))
-        await tell_privately(interaction, notice(sentence(t, refusal)))
+        await tell_privately(interaction, refused(services_of(interaction), t, refusal))
 
 
 async def tell_privately(interaction: Interaction, view: ui.LayoutView) -> None:
@@ -209,7 +210,7 @@ class GatedTree(app_commands.CommandTree[discord.Client]):
         else:
             asked_for(interaction).record(Step.REFUSED, str(refusal))
             t = services_of(interaction).texts.of_locale(str(interaction.locale))
-            await tell_privately(interaction, notice(sentence(t, refusal)))
+            await tell_privately(interaction, refused(services_of(interaction), t, refusal))
         return False
 
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError) -> None:

@@ -11,6 +11,7 @@ from ui.buttons import page_buttons
 from ui.cards import card
 from ui.render import (
     MESSAGE_MOST,
+    SNAPSHOT,
     STATE_EMOJI,
     TEMPLATE_EMOJI,
     WARNING,
@@ -168,7 +169,7 @@ def _snapshot_row(t: Text, snapshot: Snapshot, depth: int) -> str:
         parts.append(f"{WARNING} {t('unfinished')}")
     if snapshot.description:
         parts.append(code(plain(snapshot.description, 80), 80))
-    return f"{branch}📸 {' · '.join(parts)}"
+    return f"{branch}{SNAPSHOT} {' · '.join(parts)}"
 
 
 def page_of(page: int, count: int) -> tuple[int, int]:

@@ -65,7 +65,7 @@ def _headline(t: Text, guest: Guest) -> str:
 
 
 def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
-    guest, config = details.guest, details.config
+    guest = details.guest
     snapshots = details.snapshots
     return [
         (t("CPU"), _cpu(t, details)),
@@ -77,7 +77,7 @@ def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
         (t("IP"), " ".join(code(address) for address in details.addresses or ())),
         (t("Tags"), " ".join(code(tag, 30) for tag in guest.tags[:10])),
         (t("Lock"), f"{WARNING} {code(guest.lock)}" if guest.lock else ""),
-        (t("Protection"), t("on") if config and config.protection else ""),
+        (t("Protection"), t("on") if details.protected else ""),
         (t("HA"), t("managed") if guest.ha_managed else ""),
         (t("Snapshots"), "" if snapshots is None else str(len(snapshots))),
         (t("Last task"), _task(details.last_task)),

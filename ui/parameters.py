@@ -18,7 +18,7 @@ from core.errors import BadDuration, BotError
 from core.guest import Cluster, Guest
 from core.watch.model import ALL, guest_subject, node_subject, storage_subject
 from ui.gate import actor_of, operation_of, refusal_of
-from ui.render import choice_label, duration, plain, plain_label
+from ui.render import SNAPSHOT, choice_label, duration, plain, plain_label
 from ui.services import Interaction, Services, services_of
 from ui.subjects import subject_label, vmid_of
 
@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 CHOICES_MOST = 25
 VMID = locale_str("The guest: VMID or name")
+DRY_RUN = locale_str("Only show what would happen")
 WAIT_SECONDS = 2.0
 """Discord wants completions within 3 s; after this the last read, however old, has to do."""
 
@@ -138,7 +139,7 @@ async def snapshot_names(interaction: Interaction, current: str) -> list[app_com
     return [
         app_commands.Choice(
             name=plain_label(
-                f"📸 {plain(snapshot.name)}"
+                f"{SNAPSHOT} {plain(snapshot.name)}"
                 + (f" · {plain(snapshot.description, 40)}" if snapshot.description else "")
             ),
             value=snapshot.name,

@@ -5,28 +5,53 @@ from collections.abc import Callable
 from core.actions import Verb
 from core.guest import Disk, Guest, Snapshot
 from core.order import Plan
-from ui.render import WARNING, code, duration, emoji_of, fit, kind_word, plain, state_word, title, when
+from core.planning import change_of
+from ui.outcomes import change_lines
+from ui.render import (
+    BACKUP,
+    PROTECTED,
+    SNAPSHOT,
+    WARNING,
+    code,
+    duration,
+    emoji_of,
+    fit,
+    kind_word,
+    plain,
+    size,
+    state_word,
+    title,
+    when,
+)
+from ui.sentences import verb_noun
 from ui.text import Text
 
 
 def plan_text(t: Text, plan: Plan, now: float) -> str:
     """The card's text for an action that asks back. `now` in Unix seconds."""
-    return _TEXTS[plan.order.verb](t, plan, now)
+    parts = [_TEXTS[plan.order.verb](t, plan, now), _fallback(t, plan)]
+    if plan.guarded:
+        parts.append(f"{PROTECTED} {t('This guest is protected: its name and a reason have to be typed.')}")
+    return "\n".join(part for part in parts if part)
 
 
 def yes_label(t: Text, plan: Plan) -> str:
     """The red button names what it does to whom (Discord: verb and object)."""
     name = plain(plan.guest.label, 40)
-    return {
+    label = {
+        Verb.REBOOT: t("Reboot {name}", name=name),
+        Verb.RESIZE: t("Resize {name}", name=name),
         Verb.STOP: t("Switch off {name}", name=name),
-        Verb.DELETE: t("Delete {name} …", name=name),
+        Verb.DELETE: t("Delete {name}", name=name),
         Verb.SNAPSHOT_ROLLBACK: t("Roll back {name}", name=name),
         Verb.SNAPSHOT_DELETE: t("Delete {name}", name=plain(plan.order.snapshot or "", 40)),
     }[plan.order.verb]
+    return f"{label} …" if plan.takes_name else label  # a form follows
 
 
 def title_of_form(t: Text, plan: Plan) -> str:
-    return t("Delete {name}", name=plain(f"{plan.guest.vmid} {plan.guest.label}", 30))
+    name = plain(f"{plan.guest.vmid} {plan.guest.label}", 30)
+    return t("{action}: {name}", action=verb_noun(t, plan.order.verb), name=name)
 
 
 def _line(t: Text, guest: Guest) -> str:
@@ -39,6 +64,56 @@ def _line(t: Text, guest: Guest) -> str:
     if guest.uptime:
         parts.append(t("up {time}", time=duration(t, guest.uptime)))
     return " · ".join(parts)
+
+
+def _fallback(t: Text, plan: Plan) -> str:
+    """What the guest could be brought back from: the last backup, and the snapshots that stay."""
+    if plan.fallback is None:
+        return ""
+    backups, snapshots = plan.fallback.backups, plan.fallback.snapshots
+    lines = [t("What is left to go back to:")]
+    if backups is None:
+        lines.append(f"- {BACKUP} {t('backups: not known just now')}")
+    else:
+        if backups.found:
+            last = backups.found[0]
+            words = [f"{when(last.taken)} ({when(last.taken, 'f')})", code(last.storage, 40)]
+            words += [size(last.size)] if last.size else []
+            words += [t("{n} in all", n=len(backups.found))] if len(backups.found) > 1 else []
+            lines.append(f"- {BACKUP} {t('last backup: {backup}', backup=' · '.join(words))}")
+        else:
+            lines.append(f"- {BACKUP} {t('no backup that the bot may see')}")
+        if backups.unread:
+            names = fit(t, (code(name, 40) for name in backups.unread), 200, " ")
+            lines.append(f"- {WARNING} {t('could not be asked for backups: {storages}', storages=names)}")
+    if plan.order.verb is Verb.DELETE:
+        pass
+    elif snapshots is None:
+        lines.append(f"- {SNAPSHOT} {t('snapshots: not known just now')}")
+    elif snapshots:
+        count = t.plural("{n} snapshot", "{n} snapshots", len(snapshots))
+        newest = snapshots[-1]
+        taken = f" {when(newest.taken)}" if newest.taken else ""
+        lines.append(f"- {SNAPSHOT} {count} · {t('newest: {name}', name=code(newest.name, 40))}{taken}")
+    else:
+        lines.append(f"- {SNAPSHOT} {t('no snapshots')}")
+    return "\n".join(lines)
+
+
+def _reboot(t: Text, plan: Plan, now: float) -> str:
+    return "\n".join(
+        (
+            f"### {WARNING} {t('Reboot?')}",
+            _line(t, plan.guest),
+            t("The guest is shut down and started again; whoever uses it is cut off meanwhile."),
+        )
+    )
+
+
+def _resize(t: Text, plan: Plan, now: float) -> str:
+    change = change_of(plan.order, plan.config) if plan.config else None
+    lines = change_lines(t, change) if change else []
+    return "\n".join((f"### {WARNING} {t('Resize?')}", _line(t, plan.guest), *lines))
 
 
 def _stop(t: Text, plan: Plan, now: float) -> str:
@@ -99,7 +174,7 @@ def _snapshot_delete(t: Text, plan: Plan, now: float) -> str:
 def _snapshot_line(t: Text, snapshot: Snapshot | None) -> str:
     if snapshot is None:
         return ""
-    parts = [f"📸 {code(snapshot.name, 40)}"]
+    parts = [f"{SNAPSHOT} {code(snapshot.name, 40)}"]
     if snapshot.taken:
         parts.append(f"{when(snapshot.taken, 'f')} ({when(snapshot.taken)})")
     if snapshot.memory:
@@ -110,6 +185,8 @@ def _snapshot_line(t: Text, snapshot: Snapshot | None) -> str:
 
 
 _TEXTS: dict[Verb, Callable[[Text, Plan, float], str]] = {
+    Verb.REBOOT: _reboot,
+    Verb.RESIZE: _resize,
     Verb.STOP: _stop,
     Verb.DELETE: _delete,
     Verb.SNAPSHOT_ROLLBACK: _rollback,

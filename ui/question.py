@@ -1,6 +1,7 @@
 """Asking back before something is lost: one asker, sixty seconds, one press that counts.
 
-A question is its plan on a card, a red button and a grey one. Nothing happens before the press; a question that
+A question is its plan on a card, a red button and a grey one; where more is at stake, the red button brings a form
+for the guest's name, and for a protected guest a reason. Nothing happens before; a question that
 lapses goes grey and says so; a press after a restart finds nothing and is told that it is over.
 """
 
@@ -14,8 +15,9 @@ from typing import Any
 
 from discord import ui
 
-from core.errors import BotError, NameMismatch, NotYours, QuestionAnswered, QuestionOver
-from core.order import Plan
+from core.actions import Verb
+from core.errors import BotError, NotYours, QuestionAnswered, QuestionOver, Unconfirmed
+from core.order import Order, Plan
 from core.rights import Operation
 from ui.act import act
 from ui.buttons import FORM, question_buttons
@@ -30,19 +32,20 @@ from ui.trouble import Trouble, incident_of
 
 SECONDS = 60.0
 FORM_NAME_MOST = 255
+REASON_MOST = 200
+NAME_FIELD, REASON_FIELD = "name", "reason"
 REMEMBERED = 500
 """How many answered questions are remembered, to tell a second press from a late one."""
 
 
 @dataclass(slots=True)
 class Question:
-    """One open question. `typed`: what must be typed into a form, None where a press is enough."""
+    """One open question."""
 
     nonce: str
     plan: Plan
     t: Text
     reply: Reply
-    typed: str | None
     lapse: asyncio.Task[None] | None = field(default=None)
 
 
@@ -54,9 +57,9 @@ class Questions:
         self._open: dict[str, Question] = {}
         self._answered: deque[str] = deque(maxlen=REMEMBERED)
 
-    async def ask(self, services: Services, reply: Reply, plan: Plan, *, typed: str | None = None) -> None:
+    async def ask(self, services: Services, reply: Reply, plan: Plan) -> None:
         """Show the plan and its buttons as the reply's message, and wait for nobody."""
-        question = Question(secrets.token_hex(8), plan, reply.t, reply, typed)
+        question = Question(secrets.token_hex(8), plan, reply.t, reply)
         self._open[question.nonce] = question
         question.lapse = asyncio.create_task(self._lapse(services, question))
         try:
@@ -134,9 +137,9 @@ async def pressed(interaction: Interaction, answer: str, nonce: str, attempt: At
         await _grey_out(interaction)
         raise
     _hold_to_asker(interaction, question, attempt)
-    if answer == "yes" and question.typed is not None:
+    if answer == "yes" and question.plan.takes_name:
         t = services.texts.of_locale(str(interaction.locale))
-        await interaction.response.send_modal(name_form(t, question))
+        await interaction.response.send_modal(confirmation_form(t, question))
         return
     question = services.questions.take(nonce)
     if answer == "no":
@@ -181,21 +184,27 @@ def _hold_to_asker(interaction: Interaction, question: Question, attempt: Attemp
     permit(interaction, Operation(order.verb.value), question.plan.guest)
 
 
-def name_form(t: Text, question: Question) -> ui.Modal:
-    """Typing the guest's name: the last step before a guest is lost."""
-    form = ui.Modal(
-        title=title_of_form(t, question.plan)[:45], custom_id=f"f1:{question.nonce}", timeout=SECONDS
+def confirmation_form(t: Text, question: Question) -> ui.Modal:
+    """Typing the guest's name, and for a protected one why: the last step before something is lost."""
+    plan = question.plan
+    form = ui.Modal(title=title_of_form(t, plan)[:45], custom_id=f"f1:{question.nonce}", timeout=SECONDS)
+    name: ui.TextInput[Any] = ui.TextInput(
+        placeholder=plain(plan.guest.label, 100), max_length=FORM_NAME_MOST, custom_id=NAME_FIELD
     )
-    field_: ui.TextInput[Any] = ui.TextInput(
-        placeholder=plain(question.typed or "", 100), max_length=FORM_NAME_MOST, custom_id="name"
-    )
-    label = t("Type the name to delete it")[:45]
-    form.add_item(ui.Label(text=label, description=t("This cannot be undone.")[:100], component=field_))
+    lost = t("This cannot be undone.") if plan.order.verb is Verb.DELETE else t("This guest is protected.")
+    form.add_item(ui.Label(text=t("Type the guest's name")[:45], description=lost[:100], component=name))
+    if plan.takes_reason:
+        reason: ui.TextInput[Any] = ui.TextInput(max_length=REASON_MOST, custom_id=REASON_FIELD)
+        kept = t("It is kept in the audit.")[:100]
+        form.add_item(ui.Label(text=t("Reason")[:45], description=kept, component=reason))
     return form
 
 
-async def submitted(interaction: Interaction, custom_id: str, typed: str) -> None:
-    """A form sent in, also one from before a restart: the same gate, asker and single use as for a button."""
+async def submitted(interaction: Interaction, custom_id: str, typed: Mapping[str, str]) -> None:
+    """A form sent in, also one from before a restart: the same gate, asker and single use as for a button.
+
+    `typed`: what was typed, by the fields' custom_ids.
+    """
 
     async def work(attempt: Attempt) -> BotError | None:
         services = services_of(interaction)
@@ -205,18 +214,40 @@ async def submitted(interaction: Interaction, custom_id: str, typed: str) -> Non
         match = FORM.fullmatch(custom_id)
         question = services.questions.find(match["nonce"] if match else "")
         _hold_to_asker(interaction, question, attempt)
-        if typed.strip() != question.typed:
-            raise NameMismatch(question.plan.guest.vmid, question.typed or "")
-        await _carry_out(interaction, services, services.questions.take(question.nonce))
+        name, reason = typed.get(NAME_FIELD, "").strip(), plain(typed.get(REASON_FIELD, ""), REASON_MOST)
+        plan = replace(question.plan, order=replace(question.plan.order, typed=name, reason=reason))
+        plan.confirm()
+        services.questions.take(question.nonce)
+        await _carry_out(interaction, services, replace(question, plan=plan))
         return None
 
     await guarded(interaction, work)
 
 
-def typed_into(data: Mapping[str, Any]) -> str:
-    """What was typed into a form with one field, from the interaction's own data."""
+def typed_into(data: Mapping[str, Any]) -> dict[str, str]:
+    """What was typed into a form's fields by their custom_ids, from the interaction's own data."""
+    found = {}
     for row in data.get("components", ()):
         for inner in (row.get("component"), *row.get("components", ())):
             if isinstance(inner, dict) and isinstance(inner.get("value"), str):
-                return str(inner["value"])
-    return ""
+                found[str(inner.get("custom_id", ""))] = str(inner["value"])
+    return found
+
+
+async def ask_first(services: Services, reply: Reply, order: Order, *, dry_run: bool = False) -> None:
+    """Show what would happen, and ask; in a dry run show it alone. Raises as Operations.plan does."""
+    plan = await services.operations.plan(order)
+    if dry_run:
+        text = plan_text(reply.t, plan, services.clock.now())
+        note = reply.t("This was a dry run; nothing was done.")
+        await reply.show(card(text, f"-# {note}", colour=Colour.QUIET))
+    else:
+        await services.questions.ask(services, reply, plan)
+
+
+async def act_or_ask(services: Services, reply: Reply, order: Order) -> None:
+    """Do it at once, or where the guest is protected ask first."""
+    try:
+        await act(services, reply, order)
+    except Unconfirmed:
+        await ask_first(services, reply, order)

@@ -38,6 +38,8 @@ STATE_COLOUR = {
 }
 OK, WARNING, FAILED, WORKING, ALARM, BACK, QUIET = "✅", "⚠️", "❌", "⏳", "🔴", "🟢", "⚪"
 
+SNAPSHOT, BACKUP, PROTECTED, READ_ONLY = "📸", "💾", "🛡️", "⛔"
+
 NAME_MOST = 64
 MESSAGE_MOST = 4000
 """Characters of text in one message with components (Discord)."""

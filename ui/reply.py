@@ -16,8 +16,9 @@ from discord import ui
 from core.errors import AnswerTooLate, BotError
 from core.tasks import OnProgress, Progress
 from ui.cards import notice
+from ui.refusal import refusal
 from ui.render import Colour
-from ui.sentences import sentence, unexpected
+from ui.sentences import unexpected
 from ui.services import Interaction, Services
 from ui.text import Text
 from ui.trouble import Trouble, incident_of, passing
@@ -74,7 +75,7 @@ class Reply:
         elif self._timer:  # an acknowledgement under way cannot be called back: Discord may have taken it
             await asyncio.wait({self._timer})
         if isinstance(error, BotError):
-            await self._refuse(lambda t: notice(sentence(t, error)))
+            await self._refuse(lambda t: refusal(self._services, t, error))
             return True
         if isinstance(error, Exception):
             incident = incident_of(error)

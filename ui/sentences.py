@@ -84,9 +84,21 @@ def level_word(t: Text, level: Level) -> str:
     }[level]
 
 
+def read_only_line(t: Text, error: e.ReadOnly) -> str:
+    return t(
+        "Changes are switched off since {since}, by {person}.", since=when(error.since), person=code(error.by)
+    )
+
+
 def _not_allowed(t: Text, error: e.NotAllowed) -> str:
     if error.level is Level.NONE:
         return t("None of your roles may use this bot. Ask an administrator of this server.")
+    if error.protected:
+        return t(
+            "The guest is protected: this takes the level “{needed}”, and yours is “{level}”.",
+            needed=level_word(t, error.needed),
+            level=level_word(t, error.level),
+        )
     return t(
         "This takes the level “{needed}”, and yours is “{level}”. Ask an administrator of this server.",
         needed=level_word(t, error.needed),
@@ -106,6 +118,17 @@ def _journal_failed(t: Text, error: e.JournalFailed) -> str:
 SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
     e.NotHere: lambda t, x: t("This bot can only be used in the channels of its own category."),
     e.NotAllowed: _not_allowed,
+    e.ReadOnly: lambda t, x: (
+        f"{read_only_line(t, x)} {t('An admin can switch them on again: `/readonly off`.')}"
+    ),
+    e.Unconfirmed: lambda t, x: t(
+        "{guest} is protected, so its name and a reason have to be typed. Give the command `/{command}`.",
+        guest=named(x.vmid, x.label),
+        command=x.verb.replace("_", " "),
+    ),
+    e.UnknownAction: lambda t, x: t(
+        "{value} is no action of this bot. Choose one from the completions.", value=code(x.value)
+    ),
     e.OnlySomeGuests: lambda t, x: t(
         "Your roles are for some of the guests only, and this is about more than those."
     ),
@@ -199,7 +222,7 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
         "The answer came too late for Discord, so nothing was done. Please try again."
     ),
     e.NameMismatch: lambda t, x: t(
-        "The name does not match; nothing was deleted. Type {expected} exactly.", expected=code(x.expected)
+        "The name does not match; nothing was done. Type {expected} exactly.", expected=code(x.expected)
     ),
     e.ChangedMeanwhile: lambda t, x: t(
         "**{vmid}** was changed by somebody else in the meantime, so nothing was done. Look again with `/info`.",

@@ -25,7 +25,7 @@ class Kept:
         """Read the state; the orders of a former run: VMID -> by whom. Raises JournalFailed."""
         records = self._journal.records()
         self.state = state_from(records, self._journal.open_incidents())
-        if not records:  # buttons of a journal that is lost must not fit the incidents of this one
+        if "pulse" not in records:  # buttons of a journal that is lost must not fit the incidents of this one
             self.state = replace(self.state, pulse=replace(self.state.pulse, last_id=int(unix)))
         self._stored = records_of(self.state)
         return {int(key.removeprefix(ORDERED)): by for key, by in records.items() if key.startswith(ORDERED)}

@@ -1,0 +1,77 @@
+"""/access, and /readonly on and off."""
+
+from discord import app_commands
+from discord.app_commands import locale_str
+from discord.ext import commands
+
+from core.rights import Operation
+from ui.access_view import ASKED, access_card, operation_named, written
+from ui.cards import card
+from ui.gate import recorded
+from ui.parameters import CHOICES_MOST, VMID, GuestId
+from ui.render import OK, READ_ONLY, Colour
+from ui.reply import Reply
+from ui.sentences import read_only_line
+from ui.services import Interaction, Services, services_of
+
+
+async def _actions(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    t = services_of(interaction).texts.of_locale(str(interaction.locale))
+    typed = current.casefold().strip()
+    names = [(written(t, operation), operation.value) for operation in ASKED]
+    found = [app_commands.Choice(name=name, value=value) for name, value in names if typed in name.casefold()]
+    return found[:CHOICES_MOST]
+
+
+class Access(commands.Cog):
+    """Who may do what, as the person asking is concerned; and the switch for everybody."""
+
+    readonly = app_commands.Group(
+        name="readonly", description=locale_str("Switch all changes off, or on again")
+    )
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    @app_commands.command(description=locale_str("What you may do here, and why not"))
+    @app_commands.describe(action=locale_str("Only this action"), vmid=VMID)
+    @app_commands.autocomplete(action=_actions)
+    async def access(
+        self,
+        interaction: Interaction,
+        action: str = "",
+        vmid: app_commands.Transform[int, GuestId()] | None = None,
+    ) -> None:
+        services = self._services
+        async with Reply(services, interaction, private=True) as reply:
+            with recorded(interaction, Operation.ACCESS, vmid, action) as attempt:
+                wanted = operation_named(action) if action.strip() else None
+                guest = None if vmid is None else await services.planner.locate(vmid, attempt.admit)
+                await reply.show(access_card(reply.t, services.judge, attempt.actor, guest, wanted))
+
+    @readonly.command(
+        name="on", description=locale_str("Switch all changes off: nothing can be done to guests")
+    )
+    async def turn_on(self, interaction: Interaction) -> None:
+        services, switch = self._services, self._services.judge.read_only
+        async with Reply(services, interaction) as reply:
+            with recorded(interaction, Operation.READONLY_ON) as attempt:
+                attempt.permit(whole=True)
+                attempt.begin()
+                switch.turn_on(interaction.user.display_name)
+            if switch.held:
+                text = f"{READ_ONLY} {read_only_line(reply.t, switch.held)}"
+                note = reply.t("Looking, alerts and mutes go on. `/readonly off` switches changes on again.")
+                await reply.show(card(text, f"-# {note}", colour=Colour.WARN))
+
+    @readonly.command(name="off", description=locale_str("Allow changes again"))
+    async def turn_off(self, interaction: Interaction) -> None:
+        services, switch = self._services, self._services.judge.read_only
+        async with Reply(services, interaction) as reply:
+            with recorded(interaction, Operation.READONLY_OFF) as attempt:
+                attempt.permit(whole=True)
+                attempt.begin()
+                was = switch.held is not None
+                switch.turn_off()
+            text = reply.t("Changes are allowed again.") if was else reply.t("Changes are allowed already.")
+            await reply.show(card(f"{OK} {text}", colour=Colour.GOOD))
