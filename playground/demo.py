@@ -16,6 +16,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from settings import KNOWN_NAMES
+
 from .children import Child, ChildDied
 from .discord_server import DiscordServer
 from .page import DemoPage, Stage, build_stage
@@ -23,17 +25,7 @@ from .page import DemoPage, Stage, build_stage
 ROOT = Path(__file__).resolve().parent.parent
 _CLUSTER_PATIENCE = 30.0
 _BOT_PATIENCE = 45.0
-_FOREIGN = (
-    "DISCORD_",
-    "PROXMOX_",
-    "MONITOR_",
-    "GUILD_ID",
-    "ALLOWED_",
-    "ALERT_",
-    "NODE_NAME",
-    "LANGUAGE",
-    "DATA_DIR",
-)
+_FOREIGN = frozenset(KNOWN_NAMES)
 
 _READY = """
 デモの準備ができました。ブラウザーで開いてください。 · The demo is ready. Open this in a browser:
@@ -42,8 +34,9 @@ _READY = """
 
   · 下の欄に / と入力 → /list、/info vmid: (候補から選択)、/stop、/snapshot create …
     Type / in the box below → /list, /info vmid: (pick a completion), /stop, /snapshot create …
-  · 上の「Viewing as」で 管理者 akiko / オペレーター taro / stranger emma (English) に切り替え
-    Switch the person with "Viewing as" at the top; emma reads English
+  · 上の「Viewing as」で人を切り替え。権限は名前のとおり。ken はタグ game のゲストだけの管理者
+    Switch the person with "Viewing as" at the top: akiko is an admin, taro an operator, emma a viewer
+    (who reads English), and ken an admin of the guests with the tag game, who sees no others
   · 許可されていないチャンネル（ボットは断ります） · a channel where the bot refuses to work:
     {outside}
 
@@ -152,10 +145,18 @@ def bot_environment(
         "MONITOR_VM_IDS": ",".join(str(vmid) for vmid in cluster["watched"]),
         "MONITOR_INTERVAL_SECONDS": "5",
         "LANGUAGE": "en" if os.environ.get("LANGUAGE") == "en" else "ja",
+        "ADMIN_ROLE_IDS": f"{stage.levels['ADMIN'].id} {stage.levels['GAME'].id}",
+        "OPERATOR_ROLE_IDS": str(stage.levels["OPERATOR"].id),
+        "VIEWER_ROLE_IDS": str(stage.levels["VIEWER"].id),
+        "ROLE_SCOPES": json.dumps({str(stage.levels["GAME"].id): ["tag:game"]}),
         "DATA_DIR": str(data),
     }
 
 
 def clean_environment() -> dict[str, str]:
     """This process's environment without a real bot's settings: the demo must never reach a real server."""
-    return {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
+    return {
+        key: value
+        for key, value in os.environ.items()
+        if key not in _FOREIGN and not key.startswith("DISCORD_")
+    }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ import simcord
 
 from .discord_people import Person
 from .discord_preview import open_preview
-from .discord_server import Channel, DiscordServer, Guild
+from .discord_server import Channel, DiscordServer, Guild, Role
 
 if TYPE_CHECKING:
     from simcord import Preview
@@ -34,11 +35,15 @@ class Stage:
     outside: Channel
     admin: Person
     operator: Person
-    stranger: Person
+    viewer: Person
+    gamer: Person
+    """An admin of the guests with the tag `game`, who sees no others."""
+    levels: Mapping[str, Role]
+    """The bot's settings of roles, by name."""
 
     @property
     def people(self) -> tuple[Person, ...]:
-        return (self.admin, self.operator, self.stranger)
+        return (self.admin, self.operator, self.viewer, self.gamer)
 
 
 def build_stage(server: DiscordServer) -> Stage:
@@ -46,6 +51,8 @@ def build_stage(server: DiscordServer) -> Stage:
     guild = server.guild("Proxmox デモ", locale="ja")
     admins = guild.create_role("Admin", permissions=discord.Permissions(manage_guild=True), color=0xE5700E)
     operators = guild.create_role("Operator", color=0x3498DB)
+    viewers = guild.create_role("Viewer", color=0x95A5A6)
+    gamers = guild.create_role("Game", color=0x2ECC71)
     category = guild.create_category("サーバー管理")
     channel = guild.create_text_channel(
         "proxmox", category=category, topic="コマンドと通知 · commands and alerts — / と入力 · type /"
@@ -60,7 +67,9 @@ def build_stage(server: DiscordServer) -> Stage:
         outside=outside,
         admin=server.person(guild, "akiko", display="管理者 akiko", roles=[admins], locale="ja"),
         operator=server.person(guild, "taro", display="オペレーター taro", roles=[operators], locale="ja"),
-        stranger=server.person(guild, "emma", display="stranger emma", locale="en-US"),
+        viewer=server.person(guild, "emma", display="viewer emma", roles=[viewers], locale="en-US"),
+        gamer=server.person(guild, "ken", display="ゲーム担当 ken", roles=[gamers], locale="ja"),
+        levels={"ADMIN": admins, "OPERATOR": operators, "VIEWER": viewers, "GAME": gamers},
     )
 
 

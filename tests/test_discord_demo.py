@@ -180,6 +180,8 @@ async def test_the_bot_gets_settings_of_the_demo_only(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PROXMOX_FINGERPRINT", "a real one")
+    monkeypatch.setenv("HEARTBEAT_URL", "https://example.com/real")
+    monkeypatch.setenv("ADMIN_ROLE_IDS", "1")
     monkeypatch.setenv("LANGUAGE", "en_US:en")  # gettext's
     server = DiscordServer()
     stage = build_stage(server)
@@ -190,7 +192,7 @@ async def test_the_bot_gets_settings_of_the_demo_only(
     assert told["PROXMOX_HOST"] == "127.0.0.1:8006" and told["MONITOR_VM_IDS"] == "101,102,201"
     assert told["ALLOWED_CATEGORY_ID"] == str(stage.category.id) != told["GUILD_ID"]
     assert told["DISCORD_TOKEN"] == server.token and told["DATA_DIR"] == str(tmp_path)
-    assert "PROXMOX_FINGERPRINT" not in clean_environment()
+    assert not {"PROXMOX_FINGERPRINT", "HEARTBEAT_URL", "ADMIN_ROLE_IDS"} & clean_environment().keys()
     assert clean_environment()["PATH"] == os.environ["PATH"]
 
 

@@ -24,6 +24,7 @@ from core.errors import (
     GuestProtected,
     JournalFailed,
     MemoryNotSaved,
+    NameMismatch,
     NotATemplate,
     NotHere,
     NothingGiven,
@@ -33,10 +34,12 @@ from core.errors import (
     SnapshotUnsupported,
     TemplateRefused,
     TooManyChanges,
+    Unconfirmed,
     VmidTaken,
     WrongState,
 )
 from core.expected import GRACE_SECONDS, LAG_SECONDS
+from core.fallback import Backup, Backups, Fallback
 from core.guest import Guest, GuestConfig, Kind, Node, Snapshot, State
 from core.operations import SETTLE_SECONDS, SETTLE_SECONDS_HA
 from core.order import Change, Order, Plan
@@ -373,6 +376,87 @@ async def test_a_plan_changes_nothing_and_shows_what_would_be_lost() -> None:
     assert (plan.guest, plan.config, plan.snapshots) == (STOPPED, CONFIG, (SNAPSHOT,))
     assert world.sent == []
     assert world.ledger.steps == ["planned"]
+
+
+# --- what has to be typed ---
+
+GUARDED = [
+    (Verb.STOP, RUNNING, {}),
+    (Verb.REBOOT, RUNNING, {}),
+    (Verb.RESIZE, RUNNING, {"cores": 8}),
+    (Verb.SNAPSHOT_ROLLBACK, RUNNING, {"snapshot": "before"}),
+    (Verb.DELETE, STOPPED, {}),
+]
+
+
+def protecting(how: str, found: Guest) -> World:
+    """A world in which 101 is protected: by the bot's configuration, its tag or Proxmox' flag."""
+    tagged = replace(found, tags=("protected",)) if how == "tag" else found
+    world = World(
+        [tagged], rules=replace(RULES, protected=frozenset({101}) if how == "setting" else frozenset())
+    )
+    world.proxmox.configs[101] = replace(CONFIG, protection=how == "flag")
+    world.proxmox.kept[101] = (SNAPSHOT,)
+    return world
+
+
+@pytest.mark.parametrize("how", ["setting", "tag", "flag"])
+@pytest.mark.parametrize(("verb", "found", "values"), GUARDED)
+async def test_a_protected_guest_is_held_here_whatever_asked(
+    verb: Verb, found: Guest, values: dict[str, Any], how: str
+) -> None:
+    if (verb, how) == (Verb.DELETE, "flag"):
+        return  # Proxmox itself refuses: GuestProtected
+    name: dict[str, Any] = {"typed": found.label, "reason": "why"}
+    for words, error in (
+        ({"typed": None}, Unconfirmed),
+        ({"typed": None, "reason": "why"}, Unconfirmed),
+        ({"typed": found.label}, Unconfirmed),
+        ({"typed": "web", "reason": "why"}, NameMismatch),
+    ):
+        world = protecting(how, found)
+        with pytest.raises(error):
+            await world.operations.carry_out(world.order(verb, **values, **words))
+        assert world.sent == [] and world.ledger.steps == ["refused"]
+    world = protecting(how, found)
+    assert (await world.operations.carry_out(world.order(verb, **values, **name))).good
+    assert [entry.reason for entry in world.ledger.entries] == ["why", "why"]
+
+
+@pytest.mark.parametrize(("typed", "error"), [(None, Unconfirmed), ("", NameMismatch), ("web", NameMismatch)])
+async def test_nothing_is_deleted_without_its_name(typed: str | None, error: type[BotError]) -> None:
+    world = World([STOPPED])
+    with pytest.raises(error):
+        await world.operations.carry_out(world.order(Verb.DELETE, typed=typed))
+    assert world.sent == []
+
+
+async def test_a_guest_that_moves_and_is_protected_there_is_left_alone() -> None:
+    world = World([RUNNING])
+
+    def moved() -> None:
+        world.proxmox.change(101, node="pve2")
+        world.proxmox.configs[101] = replace(CONFIG, protection=True)
+
+    world.proxmox.next("power", moved)
+    with pytest.raises(Unconfirmed):
+        await world.operations.carry_out(world.order(Verb.STOP))
+    assert world.sent == [("stop", 101, "pve1")]
+
+
+async def test_what_is_left_is_read_for_what_is_shown_alone() -> None:
+    world = World([RUNNING])
+    world.proxmox.kept[101] = (SNAPSHOT,)
+    saved = Backups((Backup("pbs", "pbs:x", 1_789_000_000, 5),))
+    world.proxmox.saved[101] = saved
+    shown = await world.operations.plan(world.order(Verb.STOP))
+    assert shown.fallback == Fallback(saved, (SNAPSHOT,))
+    single = await world.operations.plan(world.order(Verb.SNAPSHOT_DELETE, snapshot="before"))
+    assert single.fallback == Fallback(saved, ())
+    assert (await world.operations.plan(world.order(Verb.SHUTDOWN))).fallback is None
+    asked = world.proxmox.asked.count("backups")
+    await world.operations.carry_out(world.order(Verb.STOP), shown=shown)
+    assert world.proxmox.asked.count("backups") == asked == 2
 
 
 # --- where the guest is ---

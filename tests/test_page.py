@@ -215,15 +215,21 @@ def test_everybody_reads_commands_and_refusals_in_their_own_language(visit: Visi
     refusal = me.run("start", "web01", "101 web01")
     expect(refusal).to_contain_text("はすでに稼働中です")
 
-    me.become("stranger emma")
+    me.become("viewer emma")
     expect(me.type_command("info")).to_contain_text("State, use and buttons of one guest")
     me.page.locator(".command-entry").first.click()
     expect(me.page.locator(".command-context")).to_contain_text("The guest: VMID or name")
     me.page.get_by_role("button", name="Exit command mode").click()
     me.page.locator("#channel-composer-input").fill("")
     assert status_choices(me) == ["running", "stopped", "template", "other"]
-    refusal = me.run("start", "web01", "101 web01")
-    expect(refusal).to_contain_text("is already running")
+    before = me.messages.locator("article").count()
+    me.type_command("start").click()
+    me.fill("vmid", "101")  # nothing is offered to her
+    me.page.locator(".command-chip").focus()
+    me.send()
+    expect(me.messages.locator("article")).to_have_count(before + 1)
+    refusal = me.newest()
+    expect(refusal).to_contain_text("This takes the level “operator”, and yours is “viewer”.")
     expect(me.messages).not_to_contain_text("はすでに稼働中です")  # that was akiko's alone
 
 
@@ -314,3 +320,14 @@ def test_ctrl_c_ends_all_and_a_users_config_does_not_matter(tmp_path: Path, brow
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "the children to be gone")
     assert "Traceback" not in demo.output()
     assert not list(tree.glob("monitor_list.json*"))
+
+
+def test_who_is_for_some_guests_sees_no_others(visit: Visit) -> None:
+    me = visit(0)
+    me.become("ゲーム担当 ken")
+    before = me.messages.locator("article").count()
+    me.type_command("list").click()
+    me.send()
+    expect(me.messages.locator("article")).to_have_count(before + 1)
+    expect(me.newest()).to_contain_text("minecraft")
+    expect(me.newest()).not_to_contain_text("web01")

@@ -243,6 +243,16 @@ async def test_a_form_sent_after_the_lapse(scene: Stage, pve: Pve) -> None:
     assert pve.vm(104) is not None
 
 
+async def test_the_time_begins_anew_with_the_form(scene: Stage, pve: Pve) -> None:
+    question = await scene.say(scene.emma, "delete", vmid=104)
+    scene.clock.skip(50)
+    form = await scene.press(scene.emma, question, yes_of(question))
+    scene.clock.skip(50)
+    await scene.submit(scene.emma, form, "palworld")
+    assert pve.vm(104) is None
+    assert scene.services.questions._open == {}
+
+
 async def test_a_form_sent_after_a_restart(scene: Stage, pve: Pve) -> None:
     question = await scene.say(scene.emma, "delete", vmid=104)
     form = await scene.press(scene.emma, question, yes_of(question))
@@ -304,7 +314,7 @@ async def test_a_question_that_could_not_be_asked_is_not_open(
 ) -> None:
     scene.expected_errors.append("incident")
     with monkeypatch.context() as patched:
-        patched.setattr("ui.question.plan_text", broken)
+        patched.setattr("ui.question.plan_parts", broken)
         reply = await scene.say(scene.emma, "stop", vmid=101)
     scene.assert_private(reply)
     assert not scene.services.questions._open
@@ -320,7 +330,7 @@ async def test_a_lapse_that_cannot_be_shown_ends_the_question_all_the_same(
     question = await scene.say(scene.emma, "stop", vmid=101)
     yes = yes_of(question)
     with monkeypatch.context() as patched:
-        patched.setattr("ui.question.plan_text", broken)
+        patched.setattr("ui.question.plan_parts", broken)
         scene.clock.skip(60)
         await scene.until(lambda: scene.logged, "the incident")
     reply = await scene.press(scene.emma, question, yes)

@@ -44,7 +44,7 @@ from ui.help import help_card
 from ui.listing import ROWS, Filters, guest_list, snapshot_list
 from ui.outcomes import farewell, footer, outcome_text, working
 from ui.panel import guest_buttons, panel
-from ui.plans import plan_text, title_of_form, yes_label
+from ui.plans import plan_parts, title_of_form, yes_label
 from ui.presses import press
 from ui.question import Question, Questions
 from ui.render import (
@@ -367,7 +367,7 @@ def fallbacks() -> list[Plan]:
 
 def question(t: Text, plan: Plan) -> ui.LayoutView:
     buttons = question_buttons(t, "0123456789abcdef", yes_label(t, plan))
-    return card(plan_text(t, plan, NOON), colour=Colour.WARN, buttons=buttons)
+    return card(*plan_parts(t, plan, NOON), colour=Colour.WARN, buttons=buttons)
 
 
 @languages
@@ -693,7 +693,7 @@ def hostile_things(evil: str) -> dict[str, list[str]]:
         }
         for verb in (Verb.STOP, Verb.DELETE, Verb.SNAPSHOT_ROLLBACK, Verb.SNAPSHOT_DELETE):
             plan = Plan(order(verb, **wish), bad, config, (snapshot,), snapshot)
-            views[f"plan {verb}"] = card(plan_text(t, plan, NOON), colour=Colour.WARN)
+            views[f"plan {verb}"] = card(*plan_parts(t, plan, NOON), colour=Colour.WARN)
         for verb in Verb:
             for end in TaskEnd:
                 ended = report(

@@ -27,12 +27,12 @@ from ui.sentences import verb_noun
 from ui.text import Text
 
 
-def plan_text(t: Text, plan: Plan, now: float) -> str:
-    """The card's text for an action that asks back. `now` in Unix seconds."""
-    parts = [_TEXTS[plan.order.verb](t, plan, now), _fallback(t, plan)]
-    if plan.guarded:
-        parts.append(f"{PROTECTED} {t('This guest is protected: its name and a reason have to be typed.')}")
-    return "\n".join(part for part in parts if part)
+def plan_parts(t: Text, plan: Plan, now: float) -> list[str]:
+    """The card's texts for an action that asks back. `now` in Unix seconds."""
+    words = t("This guest is protected: its name and a reason have to be typed.")
+    guarded = f"{PROTECTED} {words}" if plan.guarded else ""
+    parts = (_TEXTS[plan.order.verb](t, plan, now), _fallback(t, plan), guarded)
+    return [part for part in parts if part]
 
 
 def yes_label(t: Text, plan: Plan) -> str:

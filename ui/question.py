@@ -23,7 +23,7 @@ from ui.act import act
 from ui.buttons import FORM, question_buttons
 from ui.cards import card
 from ui.gate import Attempt, actor_of, guarded, permit, refusal_of
-from ui.plans import plan_text, title_of_form, yes_label
+from ui.plans import plan_parts, title_of_form, yes_label
 from ui.render import Colour, plain
 from ui.reply import Reply
 from ui.services import Interaction, Services, services_of
@@ -86,6 +86,12 @@ class Questions:
             question.lapse.cancel()
         return question
 
+    def renew(self, services: Services, question: Question) -> None:
+        """The asker is at the form: the time begins anew."""
+        if question.lapse:
+            question.lapse.cancel()
+        question.lapse = asyncio.create_task(self._lapse(services, question))
+
     def over(self, services: Services, question: Question, note: str) -> ui.LayoutView:
         """The question's card with grey buttons, and why."""
         return self._card(services, question, note, over=True)
@@ -94,11 +100,11 @@ class Questions:
         self, services: Services, question: Question, note: str = "", *, over: bool = False
     ) -> ui.LayoutView:
         t, plan = question.t, question.plan
-        text = plan_text(t, plan, services.clock.now())
+        parts = plan_parts(t, plan, services.clock.now())
         limit = "" if over else f"-# {t('Answer within {n} seconds.', n=int(self._seconds))}"
         buttons = question_buttons(t, question.nonce, yes_label(t, plan), disabled=over)
         colour = Colour.QUIET if over else Colour.WARN
-        return card(text, note or limit, colour=colour, buttons=buttons)
+        return card(*parts, note or limit, colour=colour, buttons=buttons)
 
     async def _lapse(self, services: Services, question: Question) -> None:
         await services.clock.sleep(self._seconds)
@@ -140,6 +146,7 @@ async def pressed(interaction: Interaction, answer: str, nonce: str, attempt: At
     if answer == "yes" and question.plan.takes_name:
         t = services.texts.of_locale(str(interaction.locale))
         await interaction.response.send_modal(confirmation_form(t, question))
+        services.questions.renew(services, question)
         return
     question = services.questions.take(nonce)
     if answer == "no":
@@ -238,9 +245,9 @@ async def ask_first(services: Services, reply: Reply, order: Order, *, dry_run: 
     """Show what would happen, and ask; in a dry run show it alone. Raises as Operations.plan does."""
     plan = await services.operations.plan(order)
     if dry_run:
-        text = plan_text(reply.t, plan, services.clock.now())
+        parts = plan_parts(reply.t, plan, services.clock.now())
         note = reply.t("This was a dry run; nothing was done.")
-        await reply.show(card(text, f"-# {note}", colour=Colour.QUIET))
+        await reply.show(card(*parts, f"-# {note}", colour=Colour.QUIET))
     else:
         await services.questions.ask(services, reply, plan)
 
