@@ -50,6 +50,8 @@ CONNECT_SECONDS = 3.0
 READ_SECONDS = 15.0
 CHANGE_SECONDS = 35.0
 """Reading a change's answer: pveproxy itself gives up on another node after 30 s."""
+BACKUP_STORAGES, BACKUP_SECONDS = 2, 4.0
+"""So many storages are asked for backups at once, and for so long: one that hangs must not hold all the calls."""
 
 _POWER = {Verb.START: "start", Verb.REBOOT: "reboot", Verb.SHUTDOWN: "shutdown", Verb.STOP: "stop"}
 
@@ -105,19 +107,24 @@ class ProxmoxClient:
         node = ("nodes", node_path(guest.node), "storage")
         rows = await self._get(node, list, content="backup", enabled=1)
         names, unread = parse_backup_storages(rows)
-        answers = await asyncio.gather(*(self._backups_on(guest, (*node, name)) for name in names))
+        turns = asyncio.Semaphore(BACKUP_STORAGES)
+        answers = await asyncio.gather(*(self._backups_on(guest, (*node, name), turns) for name in names))
         unread += tuple(name for name, found in zip(names, answers, strict=True) if found is None)
         found = [backup for each in answers for backup in each or ()]
         found.sort(key=lambda backup: (backup.taken, backup.volume), reverse=True)
         return Backups(tuple(found), unread)
 
-    async def _backups_on(self, guest: Guest, storage: tuple[str, ...]) -> tuple[Backup, ...] | None:
-        """None where this storage cannot be asked: the others still can."""
+    async def _backups_on(
+        self, guest: Guest, storage: tuple[str, ...], turns: asyncio.Semaphore
+    ) -> tuple[Backup, ...] | None:
+        """None where this storage cannot be asked, or not in time: the others still can."""
         path = (*storage[:-1], storage_path(storage[-1]), "content")
         try:
-            return parse_backups(storage[-1], await self._get(path, list, content="backup", vmid=guest.vmid))
-        except ProxmoxError:
+            async with turns, asyncio.timeout(BACKUP_SECONDS):
+                rows = await self._get(path, list, content="backup", vmid=guest.vmid)
+        except (ProxmoxError, TimeoutError):
             return None
+        return parse_backups(storage[-1], rows)
 
     async def can_snapshot(self, guest: Guest) -> bool:
         row = await self._get((*guest_path(guest), "feature"), dict, guest, feature="snapshot")

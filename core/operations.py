@@ -263,4 +263,5 @@ def _certainty(error: BaseException) -> str:
 
 
 def _words(error: BaseException) -> str:
-    return str(error) if isinstance(error, BotError) else f"{type(error).__name__}: {error}"
+    """Of an error nobody expected only its kind: its text may hold anything, a secret included. The log has it."""
+    return str(error) if isinstance(error, BotError) else type(error).__name__

@@ -124,13 +124,14 @@ class Planner:
     async def fallback(self, plan: Plan) -> Fallback:
         """What the guest could be brought back from afterwards. What cannot be read is said to be unknown."""
         guest = plan.guest
-        backups = asyncio.create_task(_in_time(self._proxmox.backups(guest)))
-        if plan.order.verb is Verb.DELETE:  # they are lost with it
-            return Fallback(await backups, ())
-        snapshots = plan.snapshots or await _in_time(self._proxmox.snapshots(guest))
+        if plan.order.verb is Verb.DELETE:  # the snapshots are lost with it
+            return Fallback(await _in_time(self._proxmox.backups(guest)), ())
+        backups, snapshots = await asyncio.gather(
+            _in_time(self._proxmox.backups(guest)), _in_time(self._proxmox.snapshots(guest))
+        )
         if snapshots is not None and plan.order.verb is Verb.SNAPSHOT_DELETE:
-            snapshots = tuple(each for each in snapshots if each != plan.snapshot)
-        return Fallback(await backups, snapshots)
+            snapshots = tuple(each for each in snapshots if each.name != plan.order.snapshot)
+        return Fallback(backups, snapshots)
 
     async def _delete(self, plan: Plan, action: Action) -> Plan:
         refusal = objection(action, plan.guest)

@@ -378,6 +378,20 @@ async def test_a_plan_changes_nothing_and_shows_what_would_be_lost() -> None:
     assert world.ledger.steps == ["planned"]
 
 
+async def test_no_text_of_an_unexpected_error_is_kept() -> None:
+    world, secret = World([RUNNING]), "PVEAPIToken=bot@pve!discord=1234"
+
+    def break_down() -> None:
+        raise RuntimeError(secret)
+
+    world.proxmox.next("power", break_down)
+    with pytest.raises(RuntimeError):
+        await world.operations.carry_out(world.order(Verb.STOP))
+    assert world.ledger.steps == ["asked", "ended"]
+    assert world.ledger.entries[-1].outcome == "unknown: RuntimeError"
+    assert secret not in str(world.ledger.entries)
+
+
 # --- what has to be typed ---
 
 GUARDED = [

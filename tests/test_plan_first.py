@@ -9,6 +9,7 @@ from core.errors import GuestProtected, WrongState
 from core.guest import State
 from core.planning import FALLBACK_SECONDS
 from playground.pve import Pve
+from proxmox_client import BACKUP_SECONDS
 from tests import stage
 from tests.stage import Stage, post_of
 
@@ -92,11 +93,16 @@ async def test_what_cannot_be_read_does_not_hide_the_question(scene: Stage, pve:
 async def test_a_storage_that_hangs_does_not_keep_the_question_waiting(
     scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert FALLBACK_SECONDS <= 10
-    monkeypatch.setattr("core.planning.FALLBACK_SECONDS", 0.2)
-    pve.hang("/storage/nfs-backup/content", 3.0, times=1)
+    assert BACKUP_SECONDS < FALLBACK_SECONDS <= 10
+    pve.keep_backup(101, 2.0, 3.0, "local")
+    monkeypatch.setattr("proxmox_client.BACKUP_SECONDS", 0.3)
+    pve.hang("/storage/nfs-backup/content", 2.0, times=1)
     question = await scene.say(scene.emma, "stop", vmid=101)
-    assert "backups: not known just now" in question.text
+    assert "last backup: <t:" in question.text and "`local` · 3.0 GiB" in question.text
+    assert "could not be asked for backups: `nfs-backup`" in question.text
+    monkeypatch.setattr("core.planning.FALLBACK_SECONDS", 0.3)
+    pve.hang("/nodes/pve1/storage", 2.0, times=1)
+    assert "backups: not known just now" in (await scene.say(scene.akiko, "stop", vmid=101)).text
 
 
 async def test_what_is_carried_out_reads_no_backups(scene: Stage, pve: Pve) -> None:

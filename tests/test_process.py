@@ -345,7 +345,7 @@ async def test_another_discord_is_refused_unless_it_is_on_this_machine(
 
 PLANTED = """
 import sys
-import bot, ui.looking, monitor_store
+import bot, core.sending, ui.looking, monitor_store
 
 def boom(*arguments, **more):
     import os
@@ -355,6 +355,19 @@ def boom(*arguments, **more):
 {where} = boom
 sys.exit(bot.main(["--config", "no config.py"]))
 """
+
+
+async def test_no_secret_is_kept_of_a_crash_within_an_action(stage: ProcessStage) -> None:
+    """In the audit, too: what a test here leaves in the data directory is read at its end."""
+    stage.crashes_expected = True
+    await stage.start("-c", PLANTED.format(where="core.sending._request"))
+    reply = await stage.say(stage.akiko, "start", vmid=VM)
+    await reply.until(lambda shown: re.search(r"`[0-9a-f]{8}`", shown.text))
+    await stage.bot.end()
+    assert "RuntimeError" in stage.bot.output()
+    assert b"unknown: RuntimeError" in b"".join(
+        path.read_bytes() for path in stage.directory.glob("journal.db*")
+    )
 
 
 async def test_no_secret_is_written_at_debug_or_after_a_crash_inside(stage: ProcessStage) -> None:
