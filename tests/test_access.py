@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -29,6 +30,7 @@ from core.errors import GuestNotFound, NotAllowed, NotHere, OnlySomeGuests, Read
 from core.guest import Guest, Kind, State
 from core.rights import ON_ALERTS, RIGHTS, Effect, Level, Operation, Reach
 
+DOCS = Path(__file__).resolve().parent.parent / "docs/access.md"
 RULES = AccessRules(guild_id=10, category_id=20)
 ALERTS = AccessRules(guild_id=10, category_id=20, alert_channel_id=30)
 GUILDS = (10, 11, 20, 0, None)
@@ -151,6 +153,26 @@ def test_each_level_may_do_its_own_and_what_is_below(
     elif not allowed:
         assert type(refusal) is NotAllowed
         assert refusal.needed is RIGHTS[operation].level
+
+
+@pytest.mark.parametrize("heading", ["## だれが何をできるか", "## Who may do what"])
+def test_the_table_of_the_docs_is_the_table_of_rights(heading: str) -> None:
+    section = DOCS.read_text("utf-8").split(heading)[1].split("\n## ")[0]
+    told: dict[str, tuple[Level, bool, bool]] = {}
+    for line in section.splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if len(cells) != 5 or "/" not in cells[0]:
+            continue
+        level = Level([cell.startswith("✅") for cell in cells[1:4]].index(True) + 1)
+        words = [word.replace(" ", "_").lstrip("/") for word in cells[0].split("`")[1::2]]
+        words += ["acknowledge"] if "“" in cells[0] or "「" in cells[0] else []
+        told |= dict.fromkeys(words, (level, cells[3] != "✅", bool(cells[4])))
+    assert told.pop("access") == (Level.VIEWER, False, False)  # which takes no level at all
+    assert told == {
+        operation.value: (right.level, right.reach is Reach.WHOLE, right.guarded)
+        for operation, right in RIGHTS.items()
+        if operation is not Operation.ACCESS
+    }
 
 
 # --- the guests ---
