@@ -190,20 +190,17 @@ def decide(
         return refusal
     right = RIGHTS[operation]
     protected = right.guarded and guest is not None and is_protected(rules, guest)
-    needed, anywhere = (
-        Level.ADMIN if protected else right.level,
-        level_anywhere(rules, actor, (*guests, *((guest,) if guest else ()))),
-    )
+    needed = Level.ADMIN if protected else right.level
     if whole or right.reach is Reach.WHOLE:
         level = level_everywhere(rules, actor)
-        if level < needed <= anywhere:
+        if level < needed <= level_anywhere(rules, actor, guests):
             return OnlySomeGuests()
     elif guest is not None:
         level = level_on(rules, actor, guest)
         if level is Level.NONE:
             return GuestNotFound(guest.vmid)
     else:
-        level = anywhere
+        level = level_anywhere(rules, actor, guests)
     if level < needed:
         return NotAllowed(needed, level, protected=protected and level >= right.level)
     return read_only if right.effect >= Effect.LIST else None
