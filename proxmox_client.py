@@ -6,8 +6,9 @@ translated in one place, `_translated`.
 """
 
 import asyncio
+import contextlib
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from core.proxmox_errors import (
     TimedOut,
     Unreachable,
 )
+from parts.proxmox_backups import ask_all
 from parts.proxmox_paths import guest_path, node_path, storage_path, task_path
 from parts.proxmox_refusals import Refusal, said_no
 from parts.proxmox_rows import (
@@ -50,8 +52,8 @@ CONNECT_SECONDS = 3.0
 READ_SECONDS = 15.0
 CHANGE_SECONDS = 35.0
 """Reading a change's answer: pveproxy itself gives up on another node after 30 s."""
-BACKUP_STORAGES, BACKUP_SECONDS = 2, 4.0
-"""So many storages are asked for backups at once, and for so long: one that hangs must not hold all the calls."""
+QUICK, QUICK_SECONDS, BACKUPS_SECONDS = 2, 4.0, 5.0
+"""Storages are asked two at once, each for so long, and all together: the calls that are left are the watch's too."""
 
 _POWER = {Verb.START: "start", Verb.REBOOT: "reboot", Verb.SHUTDOWN: "shutdown", Verb.STOP: "stop"}
 
@@ -76,7 +78,7 @@ class ProxmoxClient:
         self._endpoint, self._clock = endpoint, clock
         self._local = threading.local()
         self._sockets, self._closed = OpenSockets(), False
-        self._gate = asyncio.Semaphore(CONCURRENT)
+        self._gate, self._quick = asyncio.Semaphore(CONCURRENT), asyncio.Semaphore(QUICK)
         self.identity = f"{endpoint.user}!{endpoint.token_name}"
 
     def close(self) -> None:
@@ -104,27 +106,23 @@ class ProxmoxClient:
         return parse_snapshots(await self._get((*guest_path(guest), "snapshot"), list, guest))
 
     async def backups(self, guest: Guest) -> Backups:
-        node = ("nodes", node_path(guest.node), "storage")
-        rows = await self._get(node, list, content="backup", enabled=1)
-        names, unread = parse_backup_storages(rows)
-        turns = asyncio.Semaphore(BACKUP_STORAGES)
-        answers = await asyncio.gather(*(self._backups_on(guest, (*node, name), turns) for name in names))
-        unread += tuple(name for name, found in zip(names, answers, strict=True) if found is None)
-        found = [backup for each in answers for backup in each or ()]
-        found.sort(key=lambda backup: (backup.taken, backup.volume), reverse=True)
-        return Backups(tuple(found), unread)
+        """Storages that do not answer in time are named, and what the others say is not lost."""
+        rows = await self._get(self._storages_of(guest), list, quick=True, content="backup", enabled=1)
+        names, away = parse_backup_storages(rows)
+        backups = await ask_all(names, lambda name: self._backups_on(guest, name), BACKUPS_SECONDS)
+        return replace(backups, unread=(*away, *backups.unread))
 
-    async def _backups_on(
-        self, guest: Guest, storage: tuple[str, ...], turns: asyncio.Semaphore
-    ) -> tuple[Backup, ...] | None:
-        """None where this storage cannot be asked, or not in time: the others still can."""
-        path = (*storage[:-1], storage_path(storage[-1]), "content")
+    def _storages_of(self, guest: Guest) -> tuple[str, ...]:
+        return ("nodes", node_path(guest.node), "storage")
+
+    async def _backups_on(self, guest: Guest, name: str) -> tuple[Backup, ...] | None:
+        """None where this storage cannot be asked: the others still can."""
+        path = (*self._storages_of(guest), storage_path(name), "content")
         try:
-            async with turns, asyncio.timeout(BACKUP_SECONDS):
-                rows = await self._get(path, list, content="backup", vmid=guest.vmid)
-        except (ProxmoxError, TimeoutError):
+            rows = await self._get(path, list, quick=True, content="backup", vmid=guest.vmid)
+        except ProxmoxError:
             return None
-        return parse_backups(storage[-1], rows)
+        return parse_backups(guest.kind, name, rows)
 
     async def can_snapshot(self, guest: Guest) -> bool:
         row = await self._get((*guest_path(guest), "feature"), dict, guest, feature="snapshot")
@@ -225,9 +223,11 @@ class ProxmoxClient:
         guest: Guest | None = None,
         *,
         refusal: Refusal | None = None,
+        quick: bool = False,
         **parameters: object,
     ) -> Any:
-        answer = await self._call("get", path, refusal or Refusal(guest), parameters)
+        """`quick`: it may be a storage that hangs, which must not hold the other calls."""
+        answer = await self._call("get", path, refusal or Refusal(guest), parameters, quick=quick)
         if not isinstance(answer, shape):
             raise BadAnswer(self._endpoint.host)
         return answer
@@ -240,19 +240,37 @@ class ProxmoxClient:
         return answer
 
     async def _call(
-        self, method: str, path: tuple[str, ...], refusal: Refusal, parameters: dict[str, object]
+        self,
+        method: str,
+        path: tuple[str, ...],
+        refusal: Refusal,
+        parameters: dict[str, object],
+        *,
+        quick: bool = False,
     ) -> object:
         """The choke point: one thread, one semaphore, one translation of everything that can go wrong.
 
         A caller that gives up leaves its thread at work, which keeps its place among the four until it ends.
         """
-        await self._gate.acquire()
-        changing = method != "get"
-        work = asyncio.create_task(
-            asyncio.to_thread(self._blocking, method, path, refusal, parameters, changing)
-        )
-        work.add_done_callback(lambda _: self._gate.release())
+        gates = (self._quick, self._gate) if quick else (self._gate,)
+        async with contextlib.AsyncExitStack() as held:
+            for gate in gates:
+                await held.enter_async_context(gate)
+            seconds = CHANGE_SECONDS if method != "get" else QUICK_SECONDS if quick else READ_SECONDS
+            work = asyncio.create_task(
+                asyncio.to_thread(self._blocking, method, path, refusal, parameters, seconds)
+            )
+            held.pop_all()
+
+        def over(done: asyncio.Task[object]) -> None:
+            for gate in gates:
+                gate.release()
+            if not done.cancelled():
+                done.exception()  # whoever asked may have gone
+
+        work.add_done_callback(over)
         answer = await asyncio.shield(work)
+        changing = method != "get"
         if isinstance(answer, dict) and isinstance(answer.get("errors"), bytes):
             raise BadAnswer(self._endpoint.host, changing)  # so proxmoxer hands on a body that is not JSON
         return answer
@@ -263,14 +281,15 @@ class ProxmoxClient:
         path: tuple[str, ...],
         refusal: Refusal,
         parameters: dict[str, object],
-        changing: bool,
+        seconds: float,
     ) -> object:
+        changing = method != "get"
         given = {key: value for key, value in parameters.items() if value is not None}
         for last in (False, True) if not changing else (True,):
             if self._closed:
                 raise Unreachable(self._endpoint.host)
             resource = self._api()(list(path))
-            timeout = (CONNECT_SECONDS, CHANGE_SECONDS if changing else READ_SECONDS)
+            timeout = (CONNECT_SECONDS, seconds)
             resource._store["session"].auth.timeout = timeout
             try:
                 return getattr(resource, method)(**given)

@@ -46,7 +46,10 @@ class Access(commands.Cog):
         async with Reply(services, interaction, private=True) as reply:
             with recorded(interaction, Operation.ACCESS, vmid, action) as attempt:
                 wanted = operation_named(action) if action.strip() else None
-                guest = None if vmid is None else await services.planner.locate(vmid, attempt.admit)
+                guest = None
+                if vmid is not None:
+                    guest = await services.planner.locate(vmid, attempt.admit)
+                    guest = await services.planner.with_protection(guest)
                 await reply.show(access_card(reply.t, services.judge, attempt.actor, guest, wanted))
 
     @readonly.command(

@@ -127,16 +127,10 @@ def level_on(rules: AccessRules, actor: Actor, guest: Guest) -> Level:
     held = [
         level
         for role, level in rules.levels.items()
-        if role in actor.roles and any(scope.holds(guest) for scope in rules.scopes.get(role, (_All(),)))
+        if role in actor.roles
+        and (role not in rules.scopes or any(scope.holds(guest) for scope in rules.scopes[role]))
     ]
     return max([*held, Level.OPERATOR if owns(actor, guest) else Level.NONE])
-
-
-class _All:
-    """The scope of a role that is not narrowed."""
-
-    def holds(self, guest: Guest) -> bool:
-        return True
 
 
 def level_everywhere(rules: AccessRules, actor: Actor) -> Level:
@@ -193,8 +187,10 @@ def decide(
     needed = Level.ADMIN if protected else right.level
     if whole or right.reach is Reach.WHOLE:
         level = level_everywhere(rules, actor)
-        if level < needed <= level_anywhere(rules, actor, guests):
-            return OnlySomeGuests()
+        if level < needed:
+            level = level_anywhere(rules, actor, guests)
+            if level >= needed:
+                return OnlySomeGuests()
     elif guest is not None:
         level = level_on(rules, actor, guest)
         if level is Level.NONE:
@@ -204,6 +200,12 @@ def decide(
     if level < needed:
         return NotAllowed(needed, level, protected=protected and level >= right.level)
     return read_only if right.effect >= Effect.LIST else None
+
+
+def scoped_vmids(rules: AccessRules, actor: Actor) -> frozenset[int]:
+    """The guests that the person's roles name by their VMID, also those that are gone."""
+    scopes = (scope for _, scopes in grants(rules, actor).values() for scope in scopes)
+    return frozenset(int(scope.value) for scope in scopes if scope.trait is Trait.VMID)
 
 
 def visible(rules: AccessRules, actor: Actor, guests: Iterable[Guest]) -> tuple[Guest, ...]:

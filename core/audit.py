@@ -5,13 +5,16 @@ is sent, and ended. An attempt without its end was cut off with the bot.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
 from core.access import Actor
 from core.clock import Clock
 from core.errors import JournalFailed
+
+DETAIL_MOST, OUTCOME_MOST = 500, 1000
+"""Characters that are kept of what was typed, and of what came of it."""
 
 _log = logging.getLogger("audit")
 
@@ -98,6 +101,7 @@ class KeptAudit:
         self._book, self._clock = book, clock
 
     def record(self, entry: AuditRecord, attempt: int | None = None) -> int | None:
+        entry = replace(entry, detail=entry.detail[:DETAIL_MOST], outcome=entry.outcome[:OUTCOME_MOST])
         _log.info(
             "%s: %s by %r (%d) by %s in %s on %s %r node=%s state=%s upid=%s outcome=%r %.1fs",
             entry.step,

@@ -60,7 +60,11 @@ class Judge:
         return level_everywhere(self.rules, actor) is Level.NONE
 
     def seen(self, actor: Actor, cluster: Cluster) -> Cluster:
-        """The cluster without the guests that are hidden from this person."""
+        """The cluster without what is hidden from this person: guests, the nodes that have none of theirs, and
+        storages."""
         if not self.narrowed(actor):
             return cluster
-        return replace(cluster, guests=visible(self.rules, actor, cluster.guests))
+        guests = visible(self.rules, actor, cluster.guests)
+        names = {guest.node for guest in guests}
+        nodes = tuple(node for node in cluster.nodes if node.name in names)
+        return replace(cluster, guests=guests, nodes=nodes, storages=())

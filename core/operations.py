@@ -14,7 +14,7 @@ from core.guest import Guest, Kind, State
 from core.judge import anyone
 from core.limits import ChangeLimit
 from core.order import Change, Order, Plan, Report
-from core.planning import Planner, change_of
+from core.planning import Planner
 from core.proxmox import Proxmox
 from core.proxmox_errors import BadAnswer, GuestMoved, NodeUnreachable, ProxmoxError, TimedOut
 from core.reading import ClusterReader
@@ -58,8 +58,8 @@ class Operations:
             plan = await self._planner.plan(order)
             if plan.takes_name or ACTIONS[order.verb].asks:
                 plan = replace(plan, fallback=await self._planner.fallback(plan))
-        except BotError as error:
-            self._record(Step.REFUSED, order, outcome=str(error))
+        except BaseException as error:
+            self._record(Step.REFUSED, order, outcome=_words(error))
             raise
         self._record(Step.PLANNED, order, plan.guest)
         return plan
@@ -90,6 +90,7 @@ class Operations:
                 self._limit.take(order.actor.user_id)
                 attempt = self._record(Step.ASKED, order, plan.guest)
                 await begin()
+                self._planner.permit(order, plan.guest)  # what came meanwhile: no changes any more, for one
                 step = Step.ENDED
                 report = await self._do(plan, began, on_progress)
         except BaseException as error:
@@ -216,7 +217,7 @@ class Operations:
 
     async def _changed(self, plan: Plan) -> Change | None:
         """What changed, and whether it waits for a restart (asked; guessed only if Proxmox is silent)."""
-        change = change_of(plan.order, plan.config) if plan.config else None
+        change = plan.change
         if change is None:
             return None
         try:

@@ -69,6 +69,18 @@ class Plan:
     """What is left to go back to; only read where the plan is to be shown."""
 
     @property
+    def change(self) -> "Change | None":
+        """RESIZE: old and new, or None where nothing differs. Cores are counted over all sockets."""
+        order, config, cores, memory = self.order, self.config, None, None
+        if config is None:
+            return None
+        if order.cores is not None and order.cores != config.cores:
+            cores = (config.total_cores, order.cores * config.sockets)
+        if order.memory_mb is not None and order.memory_mb != config.memory_mb:
+            memory = (config.memory_mb, order.memory_mb)
+        return Change(cores, memory) if cores or memory else None
+
+    @property
     def takes_reason(self) -> bool:
         return self.guarded
 
@@ -86,8 +98,11 @@ class Plan:
             raise Unconfirmed(guest.vmid, guest.label, order.verb.value)
 
     def held_against(self, shown: "Plan") -> None:
-        """Raises ChangedMeanwhile unless this is still the guest (and what would be lost) a person agreed to."""
+        """Raises ChangedMeanwhile unless this is still the guest a person agreed to, for RESIZE also the change, for
+        DELETE also all that would be lost."""
         same = self.guest.mark == shown.guest.mark and self.snapshot == shown.snapshot
+        if self.order.verb is Verb.RESIZE:
+            same = same and self.change == shown.change
         if self.order.verb is Verb.DELETE:
             same = same and (self.config, self.snapshots) == (shown.config, shown.snapshots)
         if not same:

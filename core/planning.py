@@ -1,12 +1,12 @@
 """From an order to a plan: decided, found, and checked against what speaks against it. Changes nothing."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
 from core.access import is_protected
-from core.actions import ACTIONS, Action, Verb, objection
+from core.actions import ACTIONS, Verb, objection
 from core.clock import Clock
 from core.errors import (
     BalloonTooLarge,
@@ -21,10 +21,10 @@ from core.errors import (
     VmidTaken,
 )
 from core.fallback import Fallback
-from core.guest import Guest, GuestConfig, Kind, State
+from core.guest import Guest, GuestConfig, Kind, Snapshot, State
 from core.judge import Admit, Judge
 from core.names import checked_cores, checked_guest_name, checked_memory, checked_snapshot_name, checked_vmid
-from core.order import Change, Order, Plan
+from core.order import Order, Plan
 from core.proxmox import Proxmox
 from core.proxmox_errors import GuestMoved, NodeUnreachable, ProxmoxError
 from core.reading import ClusterReader
@@ -32,7 +32,7 @@ from core.rights import RIGHTS, Operation
 
 T = TypeVar("T")
 
-FALLBACK_SECONDS = 8.0
+FALLBACK_SECONDS = 10.0
 """A storage that hangs must not keep a person from seeing what would be lost."""
 
 
@@ -94,27 +94,31 @@ class Planner:
     async def _plan(self, order: Order, guest: Guest) -> Plan:
         if order.mark is not None and order.mark != guest.mark:
             raise ChangedMeanwhile(guest.vmid)
-        action, config = ACTIONS[order.verb], None
+        action, plan = ACTIONS[order.verb], Plan(order, guest)
         refusal = objection(action, guest)
         if refusal and not action.needs_unprotected:  # those are judged with their configuration
             raise refusal
-        if RIGHTS[_operation(order)].guarded:
-            config = await self._proxmox.config(guest)
-            guest = replace(guest, protected=config.protection)
-            self.permit(order, guest)
-        guarded = config is not None and self.protects(guest, config)
-        plan = Plan(order, guest, config, guarded=guarded)
         match order.verb:
             case Verb.DELETE:
-                return await self._delete(plan, action)
-            case Verb.RESIZE:
-                return await self._resize(plan)
+                plan = replace(plan, snapshots=await self._proxmox.snapshots(guest))
             case Verb.CREATE:
-                return await self._create(plan)
+                plan = await self._create(plan)
             case Verb.SNAPSHOT_CREATE | Verb.SNAPSHOT_ROLLBACK | Verb.SNAPSHOT_DELETE:
-                return await self._snapshot(plan)
-            case _:
-                return plan
+                plan = await self._snapshot(plan)
+        if not RIGHTS[_operation(order)].guarded:
+            return plan
+        plan = await self._guarded(plan)  # last of all: whether it is protected should be news
+        refusal = objection(action, plan.guest)
+        if refusal:
+            raise refusal
+        return await self._resize(plan) if order.verb is Verb.RESIZE else plan
+
+    async def _guarded(self, plan: Plan) -> Plan:
+        """With the configuration, where Proxmox' flag stands. Raises what access says to it."""
+        config = await self._proxmox.config(plan.guest)
+        guest = replace(plan.guest, protected=config.protection)
+        self.permit(plan.order, guest)
+        return replace(plan, guest=guest, config=config, guarded=is_protected(self._judge.rules, guest))
 
     def protects(self, guest: Guest, config: GuestConfig | None) -> bool:
         """Whether the guest is protected; Proxmox' flag stands in its configuration."""
@@ -129,24 +133,22 @@ class Planner:
         backups, snapshots = await asyncio.gather(
             _in_time(self._proxmox.backups(guest)), _in_time(self._proxmox.snapshots(guest))
         )
-        if snapshots is not None and plan.order.verb is Verb.SNAPSHOT_DELETE:
-            snapshots = tuple(each for each in snapshots if each.name != plan.order.snapshot)
-        return Fallback(backups, snapshots)
+        return Fallback(backups, None if snapshots is None else tuple(_left(plan.order, snapshots)))
 
-    async def _delete(self, plan: Plan, action: Action) -> Plan:
-        refusal = objection(action, plan.guest)
-        if refusal:
-            raise refusal
-        return replace(plan, snapshots=await self._proxmox.snapshots(plan.guest))
+    async def with_protection(self, guest: Guest) -> Guest:
+        """The guest with Proxmox' flag, or as it is where that cannot be read."""
+        try:
+            return replace(guest, protected=(await self._proxmox.config(guest)).protection)
+        except ProxmoxError:
+            return guest
 
     async def _resize(self, plan: Plan) -> Plan:
-        order, guest, config = plan.order, plan.guest, plan.config
-        if config is None:
-            raise AssertionError(order)
-        if change_of(order, config) is None and not await self._takes_back(order, guest):
+        order, guest = plan.order, plan.guest
+        if plan.change is None and not await self._takes_back(order, guest):
             raise NothingToChange(guest.vmid, guest.label)
-        if order.memory_mb and config.balloon_mb and config.balloon_mb > order.memory_mb:
-            raise BalloonTooLarge(guest.vmid, guest.label, order.memory_mb, config.balloon_mb)
+        balloon = plan.config.balloon_mb if plan.config else None
+        if order.memory_mb and balloon and balloon > order.memory_mb:
+            raise BalloonTooLarge(guest.vmid, guest.label, order.memory_mb, balloon)
         return plan
 
     async def _takes_back(self, order: Order, guest: Guest) -> bool:
@@ -178,6 +180,12 @@ class Planner:
         if not await self._proxmox.can_snapshot(guest):
             raise SnapshotUnsupported(guest.vmid, guest.label)
         return replace(plan, snapshots=snapshots)
+
+
+def _left(order: Order, snapshots: Iterable[Snapshot]) -> Iterable[Snapshot]:
+    """Those that can be gone back to afterwards."""
+    gone = order.snapshot if order.verb is Verb.SNAPSHOT_DELETE else None
+    return (each for each in snapshots if each.name != gone and not each.incomplete)
 
 
 async def _in_time(reading: Awaitable[T]) -> T | None:
@@ -216,13 +224,3 @@ def _check_words(order: Order) -> None:
         checked_memory(order.memory_mb)
     if order.snapshot is not None:
         checked_snapshot_name(order.snapshot)
-
-
-def change_of(order: Order, config: GuestConfig) -> Change | None:
-    """Old and new of a resize, or None where nothing differs. Cores are counted over all sockets."""
-    cores = memory = None
-    if order.cores is not None and order.cores != config.cores:
-        cores = (config.total_cores, order.cores * config.sockets)
-    if order.memory_mb is not None and order.memory_mb != config.memory_mb:
-        memory = (config.memory_mb, order.memory_mb)
-    return Change(cores, memory) if cores or memory else None

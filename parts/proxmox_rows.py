@@ -197,14 +197,29 @@ def parse_backup_storages(rows: Iterable[Any]) -> tuple[tuple[str, ...], tuple[s
     return tuple(name for name in states if states[name]), tuple(name for name in states if not states[name])
 
 
-def parse_backups(storage: str, rows: Iterable[Any]) -> tuple[Backup, ...]:
-    """`content?content=backup` of one storage, in its order. Rows without a time are none that could be shown."""
+_BACKUP_KIND = re.compile(r"(?:^|/)vzdump-(qemu|lxc|openvz)-|backup/(vm|ct)/")
+_KINDS = dict.fromkeys(("qemu", "vm", "pbs-vm"), Kind.QEMU) | dict.fromkeys(
+    ("lxc", "openvz", "ct", "pbs-ct"), Kind.LXC
+)
+
+
+def _kind_of_backup(row: Mapping[str, Any]) -> Kind | None:
+    """As pve-storage tells them apart (volume_is_qemu_backup, volume_is_lxc_backup); None: by nothing it says."""
+    named = _BACKUP_KIND.search(str(row["volid"]))
+    words = (row.get("subtype"), row.get("format"), *(named.groups() if named else ()))
+    return next((_KINDS[word] for word in words if isinstance(word, str) and word in _KINDS), None)
+
+
+def parse_backups(kind: Kind, storage: str, rows: Iterable[Any]) -> tuple[Backup, ...]:
+    """`content?content=backup` of one storage, in its order: the backups of a guest of this kind. A VMID may have
+    been another guest's before. Rows without a time are none that could be shown."""
     return tuple(
         Backup(storage, str(row["volid"]), taken, _whole(row.get("size")))
         for row in rows
         if isinstance(row, dict)
         and _text(row.get("volid"))
         and (taken := _whole(row.get("ctime"))) is not None
+        and _kind_of_backup(row) in (kind, None)
     )
 
 

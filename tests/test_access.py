@@ -155,7 +155,7 @@ def test_each_level_may_do_its_own_and_what_is_below(
         assert refusal.needed is RIGHTS[operation].level
 
 
-@pytest.mark.parametrize("heading", ["## だれが何をできるか", "## Who may do what"])
+@pytest.mark.parametrize("heading", ["## 誰が何をできるか", "## Who may do what"])
 def test_the_table_of_the_docs_is_the_table_of_rights(heading: str) -> None:
     section = DOCS.read_text("utf-8").split(heading)[1].split("\n## ")[0]
     told: dict[str, tuple[Level, bool, bool]] = {}

@@ -72,7 +72,7 @@ async def test_why_not(bare_scene: Stage, cast: Cast) -> None:
     assert "admin · only `tag:game`" in text
     await scene.say(cast["admin"], "readonly on")
     text = (await scene.say(cast["admin"], "access", action="start")).text
-    assert "❌ `/start`" in text and "Changes are switched off" in text
+    assert "❌ `/start`" in text and "Changes have been switched off" in text
 
 
 async def test_what_is_hidden_stays_hidden(bare_scene: Stage, cast: Cast) -> None:
@@ -120,6 +120,6 @@ async def test_outside_of_the_category_it_says_only_that(bare_scene: Stage, cast
 @pytest.mark.parametrize("language", ["ja"])
 async def test_with_no_roles_set_everybody_is_told_so(scene: Stage) -> None:
     text = (await scene.say(scene.akiko, "access")).text
-    assert "ロールが設定されていないため、このカテゴリーの全員が管理者です。" in text
+    assert "ロールが設定されていないため、このカテゴリの全員が管理者です。" in text
     good, bad = split(text)
     assert bad == set() and len(good) == len(Operation) - 1

@@ -33,7 +33,11 @@ MAY_KNOW = {
     "cogs": {"ui", "core"},
     "ui": {"core"},
     "core": set(),
-    "proxmox_client": {"core", "proxmox_paths", "proxmox_refusals", "proxmox_rows", "proxmox_tls"},
+    "proxmox_client": {
+        "core",
+        *("proxmox_backups", "proxmox_paths", "proxmox_refusals", "proxmox_rows", "proxmox_tls"),
+    },
+    "proxmox_backups": {"core"},
     "proxmox_paths": {"core"},
     "proxmox_refusals": {"core"},
     "proxmox_rows": {"core"},

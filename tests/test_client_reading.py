@@ -365,4 +365,4 @@ def test_rows_of_storages_and_backups_that_make_no_sense() -> None:
         {"volid": "", "ctime": 5},
     ]
     odd = {"volid": "pbs:b", "ctime": "5", "size": "much"}
-    assert parse_backups("pbs", [*bad, odd]) == (Backup("pbs", "pbs:b", 5, None),)
+    assert parse_backups(Kind.QEMU, "pbs", [*bad, odd]) == (Backup("pbs", "pbs:b", 5, None),)

@@ -197,7 +197,7 @@ async def test_delete_shows_what_is_lost_asks_for_the_name_and_deletes(
         f"vm-{vmid}-disk-0",
         "G",
         t("This cannot be undone."),
-        t("no backup that the bot may see"),
+        t("no backup that the bot can see"),
     ):
         assert fact.replace("vm-9000", "base-9000") in question.text
     assert scene.cluster() == before

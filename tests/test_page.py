@@ -195,7 +195,7 @@ def test_deleting_asks_for_the_name_in_a_form(visit: Visit) -> None:
     expect(question).to_contain_text("取り消せません")
     question.get_by_role("button", name="grafana を削除").click()
     form = me.page.get_by_role("dialog")
-    expect(form).to_contain_text("削除：205 grafana")
+    expect(form).to_contain_text("削除: 205 grafana")
     form.locator("input[name=name]").fill("grafana")
     form.locator("button[type=submit]").click()
     expect(question).to_contain_text("を削除しました")

@@ -141,15 +141,6 @@ async def test_protected_after_the_question_was_shown(scene: Stage, pve: Pve) ->
     assert scene.changes() == [] and pve.vm(101).status == "running"
 
 
-async def test_a_form_of_blanks_does_nothing(bare_scene: Stage, pve: Pve) -> None:
-    scene = bare_scene
-    await scene.start_bot(PROTECTED_VM_IDS="101")
-    _, form = await asked(scene, scene.emma, "stop", {"vmid": 101})
-    reply = await scene.submit(scene.emma, form, {"name": " ", "reason": " "})
-    scene.assert_refused(reply, scene.emma, NameMismatch(101, "web01"))
-    assert scene.changes() == []
-
-
 async def test_two_forms_of_one_question_count_once(bare_scene: Stage, pve: Pve) -> None:
     scene = bare_scene
     await scene.start_bot(PROTECTED_VM_IDS="101")

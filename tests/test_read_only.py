@@ -36,10 +36,10 @@ def held(scene: Stage) -> ReadOnly:
 
 async def test_every_change_is_refused_and_everything_else_goes_on(scene: Stage, pve: Pve) -> None:
     await scene.say(scene.akiko, "monitor add", vmid=102)
-    panel, alert = await scene.say(scene.emma, "info", vmid=101), scene.cluster()
+    panel, before = await scene.say(scene.emma, "info", vmid=101), scene.cluster()
     question = await scene.say(scene.emma, "stop", vmid=101)
     reply = await scene.say(scene.akiko, "readonly on")
-    assert "Changes are switched off" in reply.text and "`Akiko`" in reply.text and not reply.ephemeral
+    assert "Changes have been switched off" in reply.text and "`Akiko`" in reply.text and not reply.ephemeral
     assert len(CHANGING) == 12
     for command, options in CHANGING:
         scene.assert_refused(await scene.say(scene.emma, command, **options), scene.emma, held(scene))
@@ -49,7 +49,7 @@ async def test_every_change_is_refused_and_everything_else_goes_on(scene: Stage,
     told = scene.told(scene.emma, held(scene))
     assert told in (await scene.press(scene.emma, panel, "Reboot")).text
     assert told in (await scene.press(scene.emma, question, "Switch off web01")).text
-    assert scene.cluster() == alert and scene.changes() == []
+    assert scene.cluster() == before and scene.changes() == []
     assert [entry.vmid for entry in scene.services.watch.entries] == [102]
     assert "17 guests" in (await scene.say(scene.emma, "list")).text
     await scene.say(scene.emma, "monitor mute", target="102", duration="2h")
@@ -97,7 +97,7 @@ async def test_it_is_told_in_every_other_refusal_too(bare_scene: Stage) -> None:
     for person, command, options, error in refusals:
         reply = await scene.say(person, command, **options)
         assert reply.text.startswith(scene.told(person, error))
-        assert "Changes are switched off since" in reply.text and "`Admin`" in reply.text
+        assert "Changes have been switched off since" in reply.text and "`Admin`" in reply.text
         scene.assert_private(reply)
 
 

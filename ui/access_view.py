@@ -56,7 +56,7 @@ def access_card(
     if guest is not None:
         head = t("What you may do to {guest}", guest=title(guest))
         if is_protected(judge.rules, guest):
-            words = t("This guest is protected: what endangers it takes an admin, its name and a reason.")
+            words = t("This guest is protected: risky actions take an admin, its name and a reason.")
             parts.append(f"{PROTECTED} {words}")
     if judge.read_only.held and not any(RIGHTS[each].effect for each in found):
         parts.append(f"{READ_ONLY} {read_only_line(t, judge.read_only.held)}")

@@ -42,6 +42,8 @@ async def act_on_panel(services: Services, reply: Reply, order: Order) -> None:
     ):  # it is not this press's, or this guest's, panel to edit
         raise
     except BotError as error:
+        if _is_hidden(services, reply, order.vmid):  # the others can still see it
+            raise
         begun = reply.working
         await _panel_again(services, reply, order.vmid, sentence(reply.t, error) if begun else "")
         if not begun:
@@ -49,6 +51,13 @@ async def act_on_panel(services: Services, reply: Reply, order: Order) -> None:
         return
     text, _ = _told(services, reply.t, report)
     await _panel_again(services, reply, order.vmid, f"{text}\n{footer(reply.t, report)}")
+
+
+def _is_hidden(services: Services, reply: Reply, vmid: int) -> bool:
+    """Whether there is a guest of which this person may not know."""
+    guest = services.reader.known(vmid)
+    actor = actor_of(reply.interaction)
+    return guest is not None and services.judge.refusal(actor, Operation.INFO, guest) is not None
 
 
 async def _panel_again(services: Services, reply: Reply, vmid: int, note: str) -> None:
@@ -104,7 +113,7 @@ def _next_steps(t: Text, report: Report) -> list[Item]:
         return []
     if verb is Verb.CREATE:
         return [guest_button(t, Verb.START, after)]
-    if report.change and report.change.waits_for_restart:
+    if report.change and report.change.waits_for_restart and not report.plan.guarded:
         return [guest_button(t, Verb.REBOOT, after, label=t("Reboot now"))]
     if verb is Verb.SNAPSHOT_ROLLBACK and after.state is State.STOPPED:
         return [guest_button(t, Verb.START, after)]

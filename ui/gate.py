@@ -13,7 +13,7 @@ import discord
 from discord import app_commands, ui
 
 from core.access import Actor, Place, Way
-from core.audit import AuditRecord, Step
+from core.audit import DETAIL_MOST, AuditRecord, Step
 from core.errors import BotError, Refused
 from core.guest import Guest
 from core.judge import Admit
@@ -27,8 +27,6 @@ from ui.trouble import Trouble, incident_of
 
 _log = logging.getLogger(__name__)
 
-DETAIL_MOST = 500
-"""Characters of what was typed that a record keeps."""
 _WAYS = {
     discord.InteractionType.autocomplete: Way.COMPLETION,
     discord.InteractionType.component: Way.BUTTON,

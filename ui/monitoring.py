@@ -2,16 +2,17 @@
 
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 
-from core.access import Actor, level_on, unknown_guest
+from core.access import Actor, level_on, scoped_vmids, unknown_guest
 from core.durations import parse_duration
 from core.errors import JournalFailed, NotMuted, OnlySomeGuests, UnknownTarget
 from core.guest import Cluster
 from core.journal import Undelivered
 from core.rights import Level, Operation
 from core.targets import target_of
-from core.watch.model import Incident, Topic
-from core.watch.seen import part_seen
+from core.watch.model import ALL, SOURCE, Incident, Topic, node_subject
+from core.watch.seen import part_seen, touches
 from ui.gate import Attempt, actor_of, recorded
 from ui.listing import ROWS
 from ui.parameters import cluster_for_completion
@@ -49,16 +50,18 @@ async def show_history(services: Services, reply: Reply, vmid: int | None, page:
         refusal = judge.refusal(actor, Operation.MONITOR_HISTORY, guest or unknown_guest(vmid))
         if refusal:
             raise refusal
-    seen = judge.seen(actor, cluster) if cluster else Cluster((), (), 0.0)
-    narrowed = judge.narrowed(actor)
-    vmids = None if vmid is None and not narrowed else {vmid} if vmid else {each.vmid for each in seen.guests}
+    narrowed, vmids = judge.narrowed(actor), {vmid} if vmid is not None else None
+    if narrowed and vmids is None:
+        guests = judge.seen(actor, cluster).guests if cluster else ()
+        vmids = {guest.vmid for guest in guests} | scoped_vmids(judge.rules, actor)
     incidents, total = services.journal.history(vmids, page * ROWS, ROWS)
     last = max(0, -(-total // ROWS) - 1)
     if page > last:
         page = last
         incidents, total = services.journal.history(vmids, page * ROWS, ROWS)
     if narrowed:
-        incidents = tuple(part_seen(incident, seen) for incident in incidents)
+        exists = partial(exists_for, services, actor, cluster=cluster)
+        incidents = tuple(part_seen(incident, exists, cluster) for incident in incidents)
     await reply.show(history(reply.t, incidents, total, vmid, page, services.clock.now()))
 
 
@@ -66,7 +69,12 @@ async def show_status(services: Services, reply: Reply) -> None:
     cluster = await cluster_for_completion(services)
     actor, health = actor_of(reply.interaction), health_of(services)
     mutes = tuple(mute for mute in health.mutes if subject_exists_for(services, actor, mute.target, cluster))
-    await reply.show(status(reply.t, replace(health, mutes=mutes), cluster, services.clock.now()))
+    health = replace(health, mutes=mutes)
+    if services.judge.narrowed(actor):
+        exists = partial(exists_for, services, actor, cluster=cluster)
+        open_ = services.watch.state.open.values()
+        health = replace(health, open=sum(touches(incident, exists) for incident in open_))
+    await reply.show(status(reply.t, health, cluster, services.clock.now()))
 
 
 def health_of(services: Services) -> Health:
@@ -127,8 +135,14 @@ def exists_for(services: Services, actor: Actor, vmid: int, cluster: Cluster | N
 
 
 def subject_exists_for(services: Services, actor: Actor, subject: str, cluster: Cluster | None) -> bool:
-    vmid = vmid_of(subject)
-    return vmid is None or exists_for(services, actor, vmid, cluster)
+    """Of nodes those that have a guest of theirs; of storages none, for who may not see every guest."""
+    vmid, judge = vmid_of(subject), services.judge
+    if vmid is not None:
+        return exists_for(services, actor, vmid, cluster)
+    if subject in (ALL, SOURCE) or not judge.narrowed(actor):
+        return True
+    nodes = judge.seen(actor, cluster).nodes if cluster else ()
+    return subject in {node_subject(node.name) for node in nodes}
 
 
 def permit_subject(attempt: Attempt, subject: str, cluster: Cluster | None) -> None:

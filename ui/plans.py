@@ -5,7 +5,6 @@ from collections.abc import Callable
 from core.actions import Verb
 from core.guest import Disk, Guest, Snapshot
 from core.order import Plan
-from core.planning import change_of
 from ui.outcomes import change_lines
 from ui.render import (
     BACKUP,
@@ -50,7 +49,8 @@ def yes_label(t: Text, plan: Plan) -> str:
 
 
 def title_of_form(t: Text, plan: Plan) -> str:
-    name = plain(f"{plan.guest.vmid} {plan.guest.label}", 30)
+    guest = plan.guest
+    name = plain(f"{guest.vmid} {guest.name or ''}", 30)
     return t("{action}: {name}", action=verb_noun(t, plan.order.verb), name=name)
 
 
@@ -82,7 +82,7 @@ def _fallback(t: Text, plan: Plan) -> str:
             words += [t("{n} in all", n=len(backups.found))] if len(backups.found) > 1 else []
             lines.append(f"- {BACKUP} {t('last backup: {backup}', backup=' · '.join(words))}")
         else:
-            lines.append(f"- {BACKUP} {t('no backup that the bot may see')}")
+            lines.append(f"- {BACKUP} {t('no backup that the bot can see')}")
         if backups.unread:
             names = fit(t, (code(name, 40) for name in backups.unread), 200, " ")
             lines.append(f"- {WARNING} {t('could not be asked for backups: {storages}', storages=names)}")
@@ -111,8 +111,9 @@ def _reboot(t: Text, plan: Plan, now: float) -> str:
 
 
 def _resize(t: Text, plan: Plan, now: float) -> str:
-    change = change_of(plan.order, plan.config) if plan.config else None
-    lines = change_lines(t, change) if change else []
+    lines = [t("The change that waits for a restart will be withdrawn.")]
+    if plan.change:
+        lines = change_lines(t, plan.change)
     return "\n".join((f"### {WARNING} {t('Resize?')}", _line(t, plan.guest), *lines))
 
 

@@ -22,7 +22,7 @@ from ui.monitoring import permit_incident, show_history, show_watch_list
 from ui.question import pressed
 from ui.render import OK, Colour
 from ui.reply import Reply
-from ui.services import Interaction, services_of
+from ui.services import Interaction, Services, services_of
 from ui.text import Text
 
 
@@ -96,9 +96,17 @@ def _alert_operation(match: re.Match[str]) -> Operation | None:
     }.get(match["what"], Operation.MONITOR_MUTE)
 
 
+def _page_reply(services: Services, interaction: Interaction) -> Reply:
+    """A page takes the place of the one before; but who may not see every guest turns nobody else's."""
+    message = interaction.message
+    own = message is None or message.flags.ephemeral
+    apart = services.judge.narrowed(actor_of(interaction)) and not own
+    return Reply(services, interaction, private=apart, anew=apart)
+
+
 async def _page(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     services, page = services_of(interaction), int(match["page"])
-    async with Reply(services, interaction) as reply:
+    async with _page_reply(services, interaction) as reply:
         if match["what"] == "list":
             with recorded(interaction, Operation.LIST):
                 filters = Filters(match["status"], match["kind"], match["node"])
@@ -110,7 +118,7 @@ async def _page(interaction: Interaction, match: re.Match[str], attempt: Attempt
 
 async def _history(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     services, vmid = services_of(interaction), int(match["vmid"]) if match["vmid"] else None
-    async with Reply(services, interaction) as reply:
+    async with _page_reply(services, interaction) as reply:
         with recorded(interaction, Operation.MONITOR_HISTORY, vmid):
             await show_history(services, reply, vmid, int(match["page"]))
 

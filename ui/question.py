@@ -87,7 +87,9 @@ class Questions:
         return question
 
     def renew(self, services: Services, question: Question) -> None:
-        """The asker is at the form: the time begins anew."""
+        """The asker is at the form: the time begins anew, unless it is answered by now."""
+        if question.nonce not in self._open:
+            return
         if question.lapse:
             question.lapse.cancel()
         question.lapse = asyncio.create_task(self._lapse(services, question))
@@ -202,7 +204,7 @@ def confirmation_form(t: Text, question: Question) -> ui.Modal:
     form.add_item(ui.Label(text=t("Type the guest's name")[:45], description=lost[:100], component=name))
     if plan.takes_reason:
         reason: ui.TextInput[Any] = ui.TextInput(max_length=REASON_MOST, custom_id=REASON_FIELD)
-        kept = t("It is kept in the audit.")[:100]
+        kept = t("It is kept in the audit trail.")[:100]
         form.add_item(ui.Label(text=t("Reason")[:45], description=kept, component=reason))
     return form
 

@@ -86,7 +86,9 @@ def level_word(t: Text, level: Level) -> str:
 
 def read_only_line(t: Text, error: e.ReadOnly) -> str:
     return t(
-        "Changes are switched off since {since}, by {person}.", since=when(error.since), person=code(error.by)
+        "Changes have been switched off since {since}, by {person}.",
+        since=when(error.since),
+        person=code(error.by),
     )
 
 
@@ -122,7 +124,7 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
         f"{read_only_line(t, x)} {t('An admin can switch them on again: `/readonly off`.')}"
     ),
     e.Unconfirmed: lambda t, x: t(
-        "{guest} is protected, so its name and a reason have to be typed. Give the command `/{command}`.",
+        "{guest} is protected: `/{command}` asks for its name and a reason, and both have to be typed.",
         guest=named(x.vmid, x.label),
         command=x.verb.replace("_", " "),
     ),

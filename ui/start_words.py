@@ -35,7 +35,8 @@ def list_lost(t: Text, guests: int, file: str) -> str:
 
 def journal_lost(t: Text, file: str) -> str:
     return t(
-        "The journal could not be read, so a new one was begun: open incidents, mutes and the history are gone. "
+        "The journal could not be read, so a new one was begun: open incidents, mutes, the history, "
+        "the audit trail and what `/readonly` had switched off are gone. "
         "The unreadable file was kept as {file}.",
         file=code(file),
     )
