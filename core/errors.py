@@ -26,6 +26,7 @@
     │   ├── ChangedMeanwhile         the guest is no longer what the question showed
     │   ├── AlreadyWatched, NotWatched, CannotWatchTemplate, DiskUnknown
     │   ├── BadDuration, UnknownTarget, NotMuted
+    │   ├── BadSince, UnknownPerson, SeveralPeople, UnknownOperation: a filter of the audit trail
     │   └── IncidentOver             an alert's button, after the incident has ended
     ├── ProxmoxError                 Proxmox, or the way to it, said no: core/proxmox_errors.py
     ├── StoreFailed                  the watch list could not be written
@@ -280,6 +281,34 @@ class UnknownTarget(Refused):
 @dataclass(eq=False)
 class NotMuted(Refused):
     """`value`: the target as it was given."""
+
+    value: str
+
+
+@dataclass(eq=False)
+class BadSince(Refused):
+    """Neither a duration of one minute to 3650 days nor a date."""
+
+    value: str
+
+
+@dataclass(eq=False)
+class UnknownPerson(Refused):
+    """Nobody of that name is in the audit trail, and it is no id."""
+
+    value: str
+
+
+@dataclass(eq=False)
+class SeveralPeople(Refused):
+    """The audit trail has several people of that name."""
+
+    value: str
+
+
+@dataclass(eq=False)
+class UnknownOperation(Refused):
+    """Nothing that can be asked of the bot."""
 
     value: str
 

@@ -22,6 +22,7 @@ class Operation(StrEnum):
     MONITOR_STATUS = "monitor_status"
     MONITOR_TEST = "monitor_test"
     ACKNOWLEDGE = "acknowledge"
+    AUDIT = "audit"
     START = "start"
     REBOOT = "reboot"
     SHUTDOWN = "shutdown"
@@ -93,6 +94,7 @@ RIGHTS: Mapping[Operation, Right] = {
     Operation.SNAPSHOT_DELETE: Right(Level.ADMIN, _GUEST, Effect.GUEST),
     Operation.MONITOR_ADD: Right(Level.ADMIN, _GUEST, Effect.LIST),
     Operation.MONITOR_REMOVE: Right(Level.ADMIN, _GUEST, Effect.LIST),
+    Operation.AUDIT: Right(Level.ADMIN, _WHOLE),
     Operation.MONITOR_TEST: Right(Level.ADMIN, _WHOLE, Effect.WORDS),
 }
 """What is about several guests, a node or everything (a mute, an alert) asks for GUEST rights on each, or WHOLE."""
