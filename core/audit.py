@@ -157,6 +157,9 @@ class Audit(Protocol):
         """Keep it; its id, for the record that follows. Raises JournalFailed for ASKED: what cannot be kept is not
         done. Other steps have happened already, and are in the log at least: then None."""
 
+    def close_cut_off(self) -> None:
+        """At the start: what has no end yet was cut off with a former run. Raises JournalFailed."""
+
 
 class KeptAudit:
     """The audit in the journal, and one line a record in the bot's log."""
@@ -170,7 +173,6 @@ class KeptAudit:
         self._on_kept = on_kept
 
     def close_cut_off(self) -> None:
-        """At the start: what has no end yet was cut off with a former run. Raises JournalFailed."""
         for each in self._book.audit_open():
             self.record(replace(each.record, step=Step.ENDED, outcome=CUT_OFF), each.id)
 

@@ -117,7 +117,7 @@ OPERATOR_MAY = (
 )
 ADMIN_MAY = (
     *("stop", "create", "resize", "delete", "snapshot_rollback", "snapshot_delete"),
-    *("monitor_add", "monitor_remove", "monitor_test"),
+    *("monitor_add", "monitor_remove", "monitor_test", "audit"),
 )
 
 

@@ -62,6 +62,8 @@ EVERY_COMMAND: list[tuple[str, dict[str, Any]]] = [
     ("monitor test", {}),
     ("monitor status", {}),
     ("help", {}),
+    ("audit", {}),
+    ("audit", {"csv": True}),
 ]
 EVERY_COMPLETION: list[tuple[str, str, dict[str, Any]]] = [
     ("list", "node", {}),
@@ -80,6 +82,9 @@ EVERY_COMPLETION: list[tuple[str, str, dict[str, Any]]] = [
     ("monitor mute", "duration", {}),
     ("monitor unmute", "target", {}),
     ("monitor history", "vmid", {}),
+    ("audit", "vmid", {}),
+    ("audit", "action", {}),
+    ("audit", "since", {}),
 ]
 
 

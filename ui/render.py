@@ -37,6 +37,7 @@ STATE_COLOUR = {
     State.IO_ERROR: Colour.BAD,
 }
 OK, WARNING, FAILED, WORKING, ALARM, BACK, QUIET = "✅", "⚠️", "❌", "⏳", "🔴", "🟢", "⚪"
+REFUSED, UNSURE = "⛔", "❔"
 
 NAME_MOST = 64
 MESSAGE_MOST = 4000

@@ -227,6 +227,22 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
         "{value} is not muted. `/monitor status` shows what is.",
         value=subject_name(t, x.value, None),
     ),
+    e.BadSince: lambda t, x: t(
+        "{value} cannot be used. Write a time such as `8h` or `30d` (3650 days at most), or a date such as "
+        "`2026-11-01`.",
+        value=code(x.value),
+    ),
+    e.UnknownPerson: lambda t, x: t(
+        "{value} is nobody who has asked for anything. Choose from the completions, or give a user ID.",
+        value=code(x.value),
+    ),
+    e.SeveralPeople: lambda t, x: t(
+        "Several people are called {value}. Choose from the completions, or give a user ID.",
+        value=code(x.value),
+    ),
+    e.UnknownOperation: lambda t, x: t(
+        "{value} is not an action of this bot. Choose from the completions.", value=code(x.value)
+    ),
     e.IncidentOver: lambda t, x: t("This is already over; there is nothing left to do here."),
     e.StoreFailed: lambda t, x: t(
         "The watch list could not be saved ({reason}), so nothing was changed.", reason=code(x.reason)
