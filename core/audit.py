@@ -108,11 +108,13 @@ class AuditFilter:
 class Mark:
     """How far the records have been posted: up to and with the id `posted`.
 
-    `tried`: the last id of a message of which it is not known whether Discord has it, 0 where there is none;
+    `there`: Discord's id of the last message, 0 where there is none. `tried`: the last
+    id of a message of which it is not known whether Discord has it, 0 where there is none;
     `tried_at` when that was (Unix seconds).
     """
 
     posted: int
+    there: int = 0
     tried: int = 0
     tried_at: float = 0.0
 

@@ -42,8 +42,9 @@ class AuditChannel(Protocol):
     async def post(self, content: str, nonce: str) -> int:
         """Discord's id of the message."""
 
-    async def find(self, content: str, since: float) -> int | None:
-        """The bot's own message of this content, not older than `since` (Unix seconds), if it is there."""
+    async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
+        """The bot's own message of this content, not older than `since` (Unix seconds), if it is there and none of
+        the `known` ones."""
 
 
 def is_told(record: AuditRecord) -> bool:
@@ -176,23 +177,23 @@ class AuditPosting:
     def _pass(self, mark: Mark, last: int) -> None:
         """Up to `last` there is nothing to tell. Not every such step is worth a write."""
         if mark.tried or last - self._kept >= UNMARKED_MOST:
-            self._keep(Mark(last))
+            self._keep(Mark(last, mark.there))
         else:
-            self._mark = Mark(last)
+            self._mark = Mark(last, mark.there)
 
     async def _post(self, channel: AuditChannel, mark: Mark, lines: Mapping[int, str]) -> None:
         ids = list(lines)[: packed(list(lines.values()))]
         content, last = "\n".join(lines[number] for number in ids), ids[-1]
         again = bool(mark.tried)
+        there = None
         try:
-            there = None
             if again and not self._tried_lately():
-                there = await channel.find(content, mark.tried_at - CLOCK_MARGIN)
+                there = await channel.find(content, mark.tried_at - CLOCK_MARGIN, frozenset({mark.there}))
             if there is None:
                 if not again:
                     self._keep(replace(mark, tried=last, tried_at=self._clock.now()))
                     self._tried = self._clock.monotonic()
-                await channel.post(content, f"{self._journal.nonce_prefix}-a{last}")
+                there = await channel.post(content, f"{self._journal.nonce_prefix}-a{last}")
         except NotDelivered as error:
             if error.fate is not Fate.REJECTED:
                 if error.not_taken and not again:
@@ -200,7 +201,7 @@ class AuditPosting:
                 raise
             _log.error("Discord takes no line of the records up to %d: %s", last, error.reason)
         self._sent = self._clock.monotonic()
-        self._keep(Mark(last))
+        self._keep(Mark(last, there or mark.there))
 
     def _tried_lately(self) -> bool:
         """So that Discord still knows the nonce."""

@@ -115,7 +115,7 @@ def mark_of(db: sqlite3.Connection) -> Mark | None:
     """None, too, for one that cannot be read: the posting then begins anew."""
     row = db.execute("SELECT value FROM meta WHERE name = ?", (_MARK,)).fetchone()
     try:
-        return decode(Mark, row[0]) if row else None
+        return decode(Mark, str(row[0])) if row else None
     except ValueError:
         return None
 

@@ -28,8 +28,8 @@ class DiscordAuditChannel:
             )
         return message.id
 
-    async def find(self, content: str, since: float) -> int | None:
-        return await find_own(self._client, self._channel, content, since)
+    async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
+        return await find_own(self._client, self._channel, content, since, known)
 
     @property
     def _channel(self) -> discord.PartialMessageable:
