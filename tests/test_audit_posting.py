@@ -106,6 +106,13 @@ def test_what_is_no_operation_is_told() -> None:
 # --- against a model of Discord ---
 
 
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """What the posting logs, whatever level others have set for `core`."""
+    caplog.set_level(logging.WARNING, logger="core.audit_posting")
+    return caplog
+
+
 class Room:
     """The channel as far as a line knows it: nonces for three minutes, and a history.
 
@@ -255,18 +262,17 @@ async def test_readings_cost_no_writes(office: Office) -> None:
 
 
 async def test_pauses_grow_to_five_minutes_and_are_told_once(
-    office: Office, caplog: pytest.LogCaptureFixture
+    office: Office, log: pytest.LogCaptureFixture
 ) -> None:
     await office.post()
     office.record()
     assert office.room is not None
     pauses = []
-    with caplog.at_level(logging.WARNING):
-        for _ in range(9):
-            office.room.fate = NotDelivered(Fate.PASSING, "503")
-            pauses.append(await office.post())
+    for _ in range(9):
+        office.room.fate = NotDelivered(Fate.PASSING, "503")
+        pauses.append(await office.post())
     assert pauses == [1, 2, 4, 8, 16, 32, 60, LONG_PAUSE, LONG_PAUSE]
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert [record.levelname for record in log.records] == ["WARNING"]
     assert await office.post() is None
     office.room.fate = NotDelivered(Fate.REFUSED, "403 Missing Access", not_taken=True)
     office.record()
@@ -299,7 +305,7 @@ async def test_news_do_not_hurry_it_while_it_fails_and_discord_does(office: Offi
 
 
 async def test_what_discord_never_takes_holds_up_nothing(
-    office: Office, caplog: pytest.LogCaptureFixture
+    office: Office, log: pytest.LogCaptureFixture
 ) -> None:
     await office.post()
     office.record()
@@ -309,10 +315,10 @@ async def test_what_discord_never_takes_holds_up_nothing(
     office.record()
     await office.post()
     assert office.shown() == ["2 done"]
-    assert "Invalid Form Body" in caplog.text
+    assert "Invalid Form Body" in log.text
 
 
-async def test_a_line_that_breaks_holds_up_no_other(office: Office, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_line_that_breaks_holds_up_no_other(office: Office, log: pytest.LogCaptureFixture) -> None:
     await office.post()
     office.record()
     office.journal.audit(AuditRecord(Step.REFUSED, EMMA, "stop", detail="broken"), NOON)
@@ -320,7 +326,7 @@ async def test_a_line_that_breaks_holds_up_no_other(office: Office, caplog: pyte
     office.record()
     await office.post()
     assert office.shown() == ["1 done", "3 done"]
-    assert "record 2 of the audit trail is not posted" in caplog.text
+    assert "record 2 of the audit trail is not posted" in log.text
 
 
 async def test_a_journal_that_refuses_sends_nothing_that_would_come_twice(office: Office) -> None:
@@ -561,7 +567,7 @@ async def test_an_answer_that_got_lost_makes_no_second_message(
 
 
 async def test_a_forbidden_channel_hinders_nothing_and_is_told_once(
-    bare_scene: Stage, audits: Channel, caplog: pytest.LogCaptureFixture
+    bare_scene: Stage, audits: Channel, log: pytest.LogCaptureFixture
 ) -> None:
     scene = bare_scene
     fault = scene.server.fail("POST", f"/channels/{audits.id}/messages", 403, 1000)
@@ -575,7 +581,7 @@ async def test_a_forbidden_channel_hinders_nothing_and_is_told_once(
     tried = fault.met
     await scene.say(scene.emma, "info", vmid=100_001)
     assert fault.met == tried, "news do not hurry it"
-    warnings = [r for r in caplog.records if r.name == "core.audit_posting"]
+    warnings = [r for r in log.records if r.name == "core.audit_posting"]
     assert [record.levelname for record in warnings] == ["WARNING"] and "403" in warnings[0].getMessage()
     fault.times = fault.met
     scene.clock.skip(LONG_PAUSE)
