@@ -164,7 +164,7 @@ def test_whatever_stands_in_a_record_a_row_is_harmless_and_ten_fit_on_a_page(
     view = audit_page(t, [audited] * 10, 10**7, wanted, "n" * 40, 10**7, 1e10)
     texts = [getattr(item, "content", "") for item in view.walk_children()]
     assert "".join(texts).count(row) == 10
-    assert sum(len(text.encode("utf-16-le")) // 2 for text in texts) <= MESSAGE_MOST
+    assert sum(map(len, texts)) <= MESSAGE_MOST
 
 
 @pytest.mark.parametrize("evil", EVIL)
