@@ -27,6 +27,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from cogs.access import Access
+from cogs.audit import Audit
 from cogs.general import General
 from cogs.monitor import Monitor
 from cogs.power import Power
@@ -40,6 +41,7 @@ from log_setup import set_up_logging
 from monitor_store import MonitorStore, StoreError
 from settings import Settings, SettingsError, load
 from ui.alerts import DiscordAlertChannel
+from ui.audit_channel import DiscordAuditChannel
 from ui.buttons import Lasting
 from ui.faults import fault_lines
 from ui.gate import GatedTree
@@ -86,9 +88,14 @@ class ProxmoxBot(commands.Bot):
         channel = DiscordAlertChannel(
             self, settings.alert_channel_id, texts.public, settings.alert_mention_role_id
         )
-        parts = Parts(self.store, self.journal, channel, self.heartbeat, lambda: self.connected)
+        audits = settings.audit_channel_id
+        audit_channel = DiscordAuditChannel(self, audits, texts.public) if audits else None
+        parts = Parts(
+            self.store, self.journal, channel, audit_channel, self.heartbeat, lambda: self.connected
+        )
         self.services = build_services(settings, clock, texts, parts)
         self.monitor = Monitor(self.services, channel.say)
+        self.audit = Audit(self.services)
         self.connected = False
         """Whether the gateway is there just now."""
         self.running: asyncio.Task[None] | None = None
@@ -106,6 +113,7 @@ class ProxmoxBot(commands.Bot):
             opened = self.journal.open()
             loaded = self.store.load(self._settings.monitor_vm_ids)
             self.services.judge.read_only.begin()
+            self.services.audit.close_cut_off()
             self.services.watch.begin(loaded.entries, loaded.states)
         except (DataDirInUse, JournalError, JournalFailed, StoreError, OSError) as error:
             raise StartFailed(failure_line(t, error, directory)) from error
@@ -122,6 +130,7 @@ class ProxmoxBot(commands.Bot):
             General(services),
             Power(services),
             Snapshots(services),
+            self.audit,
             self.monitor,
             Access(services),
         )
@@ -134,6 +143,7 @@ class ProxmoxBot(commands.Bot):
             _log.warning("no role is set (ADMIN_ROLE_IDS and others): everybody in the category is an admin")
         _log.info("ready: %s in guild %d", self.user, self._settings.guild_id)
         self.services.delivery.wake()
+        self.services.audit_posting.back()
 
     async def on_connect(self) -> None:
         self.connected = True
@@ -141,6 +151,7 @@ class ProxmoxBot(commands.Bot):
     async def on_resumed(self) -> None:
         self.connected = True
         self.services.delivery.wake()
+        self.services.audit_posting.back()
 
     async def on_disconnect(self) -> None:
         self.connected = False
@@ -156,6 +167,7 @@ class ProxmoxBot(commands.Bot):
         if not self.is_closed():
             farewells = [reply.say_farewell() for reply in list(self.services.open_replies)]
             farewells += [self.services.questions.close(self.services), self.monitor.finish()]
+            farewells.append(self.audit.finish())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FAREWELL_SECONDS):
                     await asyncio.gather(*farewells, return_exceptions=True)

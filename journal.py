@@ -15,11 +15,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from core.audit import Audited, AuditFilter, AuditRecord
+import parts.journal_audit as trail
+from core.audit import Audited, AuditFilter, AuditRecord, Mark
 from core.journal import Batch, Posting, Undelivered
 from core.watch.codec import decode, encode
 from core.watch.model import Incident, Message
-from parts.journal_audit import add_record, attempts, forget, people, row_of
 from parts.journal_file import READ, JournalError, JournalErrorKind, JournalFile, JournalReport, Opened
 
 __all__ = ["JournalError", "JournalErrorKind", "JournalReport", "Opened", "SqliteJournal"]
@@ -234,23 +234,51 @@ class SqliteJournal:
     # -- the audit trail
 
     def audit(self, record: AuditRecord, at: float, attempt: int | None = None) -> int:
-        row = row_of(record, at)
+        row = trail.row_of(record, at)
         with self._file.transaction() as db:
-            return add_record(db, row, attempt)
+            return trail.add_record(db, row, attempt)
 
     def audited(self, wanted: AuditFilter, offset: int, limit: int) -> tuple[tuple[Audited, ...], int]:
         with self._file.transaction(READ) as db:
-            found, count = attempts(db, wanted, offset, limit)
+            found, count = trail.attempts(db, wanted, offset, limit)
         return self._readable(found, _NOT_SHOWN), count
 
     def audit_people(self, limit: int) -> tuple[tuple[int, str], ...]:
         with self._file.transaction(READ) as db:
-            found = people(db, limit)
+            found = trail.people(db, limit)
         return self._readable(found, _NOT_SHOWN)
+
+    def audit_export(
+        self, wanted: AuditFilter, before: int | None, limit: int
+    ) -> tuple[tuple[Audited, ...], int | None]:
+        with self._file.transaction(READ) as db:
+            found, on = trail.export(db, wanted, before, limit)
+        return self._readable(found, _NOT_SHOWN), on
+
+    def audit_after(self, after: int, limit: int) -> tuple[tuple[Audited, ...], int]:
+        with self._file.transaction(READ) as db:
+            found, last = trail.records_after(db, after, limit)
+        return self._readable(found, _NOT_SHOWN), last
+
+    def audit_last(self) -> int:
+        with self._file.transaction(READ) as db:
+            return trail.last_id(db)
+
+    def audit_open(self) -> tuple[Audited, ...]:
+        with self._file.transaction(READ) as db:
+            return self._readable(trail.without_end(db), _NOT_SHOWN)
+
+    def audit_mark(self) -> Mark | None:
+        with self._file.transaction(READ) as db:
+            return trail.mark_of(db)
+
+    def audit_put_mark(self, mark: Mark | None) -> None:
+        with self._file.transaction() as db:
+            trail.put_mark(db, mark)
 
     def audit_prune(self, before: float) -> None:
         with self._file.transaction() as db:
-            forget(db, before)
+            trail.forget(db, before)
 
     def _readable(self, found: Mapping[int, T | None], sentence: str) -> tuple[T, ...]:
         """What cannot be read stays where it is, and holds up no other; it is told once."""

@@ -120,6 +120,7 @@ class Settings:
     protected_vm_ids: tuple[int, ...]
     changes_per_minute: int
     audit_days: int
+    audit_channel_id: int | None
     log_level: str
 
 
@@ -173,6 +174,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PROTECTED_VM_IDS", "list_of_whole_numbers", parse_vmids, default=()),
     Setting("CHANGES_PER_MINUTE", "whole_number", parse_changes, default=10),
     Setting("AUDIT_DAYS", "whole_number", parse_days, default=365),
+    Setting("AUDIT_CHANNEL_ID", "id", parse_optional_snowflake),
     Setting("LOG_LEVEL", "text", parse_log_level, default="INFO"),
 )
 KNOWN_NAMES = tuple(name for row in SETTINGS for name in (row.name, row.file_name) if name)

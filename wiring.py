@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.access import AccessRules
 from core.audit import KeptAudit
+from core.audit_posting import AuditChannel, AuditPosting
 from core.clock import Clock
 from core.errors import JournalFailed
 from core.expected import ExpectedStops
@@ -45,6 +46,7 @@ class Parts:
     store: MonitorStore
     journal: SqliteJournal
     channel: AlertChannel
+    audit_channel: AuditChannel | None
     heartbeat: Heartbeat
     connected: Callable[[], bool]
 
@@ -91,6 +93,8 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         Rules(settings.alert_repeat_minutes * 60.0, settings.storage_alert_percent, settings.audit_days),
         lambda unix: quiet is not None and quiet.holds(minute_of_day(settings.timezone, unix)),
     )
+    posting = AuditPosting(parts.journal, parts.audit_channel, clock)
+    audit.tell(posting.wake)
     watch.tell(lambda ids: delivery.made(*ids))
     return Services(
         judge=judge,
@@ -106,10 +110,12 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         heartbeat=parts.heartbeat,
         connected=parts.connected,
         audit=audit,
+        audit_posting=posting,
         clock=clock,
         texts=texts,
         questions=Questions(),
         press=press,
+        zone=settings.timezone,
         interval=settings.monitor_interval_seconds,
     )
 

@@ -5,22 +5,15 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from core.rights import Operation
-from ui.access_view import ASKED, access_card, operation_named, written
+from ui.access_view import access_card
 from ui.cards import card
 from ui.gate import recorded
-from ui.parameters import CHOICES_MOST, VMID, GuestId
+from ui.operation_words import operation_named, operations
+from ui.parameters import VMID, GuestId
 from ui.render import OK, READ_ONLY, Colour
 from ui.reply import Reply
 from ui.sentences import read_only_line
-from ui.services import Interaction, Services, services_of
-
-
-async def _actions(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
-    t = services_of(interaction).texts.of_locale(str(interaction.locale))
-    typed = current.casefold().strip()
-    names = [(written(t, operation), operation.value) for operation in ASKED]
-    found = [app_commands.Choice(name=name, value=value) for name, value in names if typed in name.casefold()]
-    return found[:CHOICES_MOST]
+from ui.services import Interaction, Services
 
 
 class Access(commands.Cog):
@@ -35,7 +28,7 @@ class Access(commands.Cog):
 
     @app_commands.command(description=locale_str("What you may do here, and why not"))
     @app_commands.describe(action=locale_str("Only this action"), vmid=VMID)
-    @app_commands.autocomplete(action=_actions)
+    @app_commands.autocomplete(action=operations)
     async def access(
         self,
         interaction: Interaction,
@@ -45,7 +38,7 @@ class Access(commands.Cog):
         services = self._services
         async with Reply(services, interaction, private=True) as reply:
             with recorded(interaction, Operation.ACCESS, vmid, action) as attempt:
-                wanted = operation_named(action) if action.strip() else None
+                wanted = operation_named(services.texts, action) if action.strip() else None
                 guest = None
                 if vmid is not None:
                     guest = await services.planner.locate(vmid, attempt.admit)

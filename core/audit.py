@@ -1,10 +1,11 @@
 """Who asked for what, and what came of it. Proxmox' own log only ever shows the bot's token.
 
 An attempt is one record (refused, planned, or a reading that was answered), or two: asked, written before anything
-is sent, and ended. An attempt without its end was cut off with the bot.
+is sent, and ended. An attempt without its end was cut off with the bot; the next start gives it one that says so.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
@@ -12,6 +13,7 @@ from typing import Protocol
 from core.access import Actor
 from core.clock import Clock
 from core.errors import JournalFailed
+from core.tasks import TaskEnd, end_of
 
 DETAIL_MOST, OUTCOME_MOST = 500, 1000
 """Characters that are kept of what was typed, and of what came of it."""
@@ -26,6 +28,25 @@ class Step(StrEnum):
     PLANNED = "planned"  # what would happen was shown, with a question or as a dry run
     ASKED = "asked"  # allowed, and about to be sent
     ENDED = "ended"  # outcome: what came of it
+
+
+UNKNOWN = "unknown: "
+"""How an outcome begins of which it is not known whether it was done."""
+CUT_OFF = f"{UNKNOWN}cut off"
+"""The outcome of what was under way when the bot ended."""
+
+
+class Ending(StrEnum):
+    """How an attempt ended, as far as its latest record tells."""
+
+    DONE = "done"
+    WARNINGS = "warnings"  # done, and Proxmox warned of something
+    FAILED = "failed"
+    UNKNOWN = "unknown"  # done or not
+    REFUSED = "refused"
+    SHOWN = "shown"  # what would happen, and no more
+    UNFINISHED = "unfinished"  # no end yet
+    CUT_OFF = "cut_off"  # the bot ended meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +71,20 @@ class AuditRecord:
     seconds: float = 0.0
 
 
+_STEPS = {Step.REFUSED: Ending.REFUSED, Step.PLANNED: Ending.SHOWN, Step.ASKED: Ending.UNFINISHED}
+_TASKS = {TaskEnd.OK: Ending.DONE, TaskEnd.WARNINGS: Ending.WARNINGS, TaskEnd.ERROR: Ending.FAILED}
+
+
+def ending_of(record: AuditRecord) -> Ending:
+    if record.step is not Step.ENDED:
+        return _STEPS[record.step]
+    if record.outcome == CUT_OFF:
+        return Ending.CUT_OFF
+    if record.outcome.startswith(UNKNOWN) or record.outcome in (TaskEnd.VANISHED, TaskEnd.LOST):
+        return Ending.UNKNOWN
+    return _TASKS[end_of(record.outcome)]
+
+
 @dataclass(frozen=True, slots=True)
 class Audited:
     """A record as it is kept. `attempt` is the id of its attempt's first record; `began` when that was written,
@@ -72,6 +107,21 @@ class AuditFilter:
     since: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far the records have been posted: up to and with the id `posted`.
+
+    `there`: Discord's id of the last message, 0 where there is none. `tried`: the last
+    id of a message of which it is not known whether Discord has it, 0 where there is none;
+    `tried_at` when that was (Unix seconds).
+    """
+
+    posted: int
+    there: int = 0
+    tried: int = 0
+    tried_at: float = 0.0
+
+
 class AuditBook(Protocol):
     """The kept records, to which one can only add. Every method raises JournalFailed when the disk refuses."""
 
@@ -84,6 +134,25 @@ class AuditBook(Protocol):
     def audit_people(self, limit: int) -> tuple[tuple[int, str], ...]:
         """Ids and latest names of those who asked for something, the latest first."""
 
+    def audit_export(
+        self, wanted: AuditFilter, before: int | None, limit: int
+    ) -> tuple[tuple[Audited, ...], int | None]:
+        """As `audited`, of attempts older than `before` (an attempt's id; None: all); and where to go on, None at
+        the end. What comes in meanwhile shifts nothing."""
+
+    def audit_after(self, after: int, limit: int) -> tuple[tuple[Audited, ...], int]:
+        """The records of higher ids, the first ones first; and the id up to which that was all."""
+
+    def audit_last(self) -> int:
+        """The id of the newest record, 0 where there is none."""
+
+    def audit_open(self) -> tuple[Audited, ...]:
+        """The attempts without an end."""
+
+    def audit_mark(self) -> Mark | None: ...
+
+    def audit_put_mark(self, mark: Mark | None) -> None: ...
+
     def audit_prune(self, before: float) -> None:
         """Forget the attempts of which all was written before then (Unix seconds)."""
 
@@ -93,12 +162,24 @@ class Audit(Protocol):
         """Keep it; its id, for the record that follows. Raises JournalFailed for ASKED: what cannot be kept is not
         done. Other steps have happened already, and are in the log at least: then None."""
 
+    def close_cut_off(self) -> None:
+        """At the start: what has no end yet was cut off with a former run. Raises JournalFailed."""
+
 
 class KeptAudit:
     """The audit in the journal, and one line a record in the bot's log."""
 
     def __init__(self, book: AuditBook, clock: Clock) -> None:
         self._book, self._clock = book, clock
+        self._on_kept: Callable[[], None] = lambda: None
+
+    def tell(self, on_kept: Callable[[], None]) -> None:
+        """Whom to tell that a record was kept."""
+        self._on_kept = on_kept
+
+    def close_cut_off(self) -> None:
+        for each in self._book.audit_open():
+            self.record(replace(each.record, step=Step.ENDED, outcome=CUT_OFF), each.id)
 
     def record(self, entry: AuditRecord, attempt: int | None = None) -> int | None:
         entry = replace(entry, detail=entry.detail[:DETAIL_MOST], outcome=entry.outcome[:OUTCOME_MOST])
@@ -119,9 +200,11 @@ class KeptAudit:
             entry.seconds,
         )
         try:
-            return self._book.audit(entry, self._clock.now(), attempt)
+            number = self._book.audit(entry, self._clock.now(), attempt)
         except JournalFailed as error:
             if entry.step is Step.ASKED:
                 raise
             _log.warning("the audit could not be kept: %s", error.reason)
             return None
+        self._on_kept()
+        return number

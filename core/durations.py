@@ -14,14 +14,14 @@ _WRITTEN = re.compile(
 )
 
 
-def parse_duration(text: str) -> int:
-    """The seconds. Raises BadDuration for anything else, and outside of one minute to 30 days."""
+def parse_duration(text: str, most: int = MOST_SECONDS) -> int:
+    """The seconds. Raises BadDuration for anything else, and outside of one minute to `most` seconds."""
     written = "".join(unicodedata.normalize("NFKC", text).casefold().split())
     match = _WRITTEN.fullmatch(written)
     if match is None:
         raise BadDuration(text)
     days, hours, minutes = (int(part or 0) for part in match.groups())
     seconds = (days * 24 + hours) * 3600 + minutes * 60
-    if not LEAST_SECONDS <= seconds <= MOST_SECONDS:
+    if not LEAST_SECONDS <= seconds <= most:
         raise BadDuration(text)
     return seconds

@@ -27,7 +27,8 @@
     │   ├── NameMismatch             the typed name is another one
     │   ├── ChangedMeanwhile         the guest is no longer what the question showed
     │   ├── AlreadyWatched, NotWatched, CannotWatchTemplate, DiskUnknown
-    │   ├── BadDuration, UnknownTarget, UnknownAction, NotMuted
+    │   ├── BadDuration, UnknownTarget, NotMuted
+    │   ├── UnknownOperation, UnknownPerson, SeveralPeople, BadSince: core/wanted_errors.py
     │   └── IncidentOver             an alert's button, after the incident has ended
     ├── ProxmoxError                 Proxmox, or the way to it, said no: core/proxmox_errors.py
     ├── StoreFailed                  the watch list could not be written
@@ -294,13 +295,6 @@ class BadDuration(Refused):
 @dataclass(eq=False)
 class UnknownTarget(Refused):
     """Neither a guest, nor a node, nor everything."""
-
-    value: str
-
-
-@dataclass(eq=False)
-class UnknownAction(Refused):
-    """None of the operations, by no way of writing it."""
 
     value: str
 

@@ -22,6 +22,7 @@ class Operation(StrEnum):
     MONITOR_STATUS = "monitor_status"
     MONITOR_TEST = "monitor_test"
     ACKNOWLEDGE = "acknowledge"
+    AUDIT = "audit"
     START = "start"
     REBOOT = "reboot"
     SHUTDOWN = "shutdown"
@@ -101,6 +102,7 @@ RIGHTS: Mapping[Operation, Right] = {
     Operation.SNAPSHOT_DELETE: Right(Level.ADMIN, _GUEST, Effect.GUEST),
     Operation.MONITOR_ADD: Right(Level.ADMIN, _GUEST, Effect.LIST),
     Operation.MONITOR_REMOVE: Right(Level.ADMIN, _GUEST, Effect.LIST),
+    Operation.AUDIT: Right(Level.ADMIN, _WHOLE),
     Operation.MONITOR_TEST: Right(Level.ADMIN, _WHOLE, Effect.WORDS),
     Operation.READONLY_ON: Right(Level.ADMIN, _WHOLE, Effect.WORDS),
     Operation.READONLY_OFF: Right(Level.ADMIN, _WHOLE, Effect.WORDS),

@@ -12,7 +12,8 @@ import sqlite3
 from collections.abc import Mapping
 
 from core.access import Actor, Place, Way
-from core.audit import Audited, AuditFilter, AuditRecord, Step
+from core.audit import Audited, AuditFilter, AuditRecord, Mark, Step
+from core.watch.codec import decode, encode
 
 _ADD = """
     INSERT INTO audit (
@@ -26,12 +27,31 @@ _ADD = """
 """
 """What follows a record that was forgotten is an attempt of its own: better that than not to be kept."""
 
+_MARK = "audit_posting"
+"""The name in `meta` of how far the records have been posted."""
+
 _CONDITIONS = {
     "vmid": "vmid = :vmid",
     "person_id": "person_id = :person_id",
     "operation": "operation = :operation",
     "since": "at >= :since",
+    "before": "id < :before",
 }
+
+_AFTER = """
+    SELECT each.*, first.id AS first, first.at AS began
+    FROM (SELECT * FROM audit WHERE id > :after ORDER BY id LIMIT :limit) AS each
+    JOIN audit AS first ON first.id = coalesce(each.attempt, each.id)
+    ORDER BY each.id
+"""
+
+_OPEN = """
+    SELECT *, id AS first, at AS began FROM audit AS each
+    WHERE step = 'asked' AND NOT EXISTS (
+        SELECT 1 FROM audit WHERE attempt = coalesce(each.attempt, each.id) AND id > each.id
+    )
+    ORDER BY id
+"""
 
 _PEOPLE = """
     SELECT id, person_id, person FROM audit
@@ -66,6 +86,47 @@ def attempts(
     return {row["id"]: audited_of(row) for row in rows}, int(number)
 
 
+def export(
+    db: sqlite3.Connection, wanted: AuditFilter, before: int | None, limit: int
+) -> tuple[dict[int, Audited | None], int | None]:
+    """As `attempts`, of those older than `before`; and the id to go on before, None at the end."""
+    query, _, values = queries(wanted, before)
+    rows = db.execute(query, {**values, "offset": 0, "limit": limit}).fetchall()
+    return {row["id"]: audited_of(row) for row in rows}, rows[-1]["first"] if len(rows) == limit else None
+
+
+def records_after(db: sqlite3.Connection, number: int, limit: int) -> tuple[dict[int, Audited | None], int]:
+    """The records of higher ids, in their order; and the last id of those."""
+    rows = db.execute(_AFTER, {"after": number, "limit": limit}).fetchall()
+    return {row["id"]: audited_of(row) for row in rows}, rows[-1]["id"] if rows else number
+
+
+def without_end(db: sqlite3.Connection) -> dict[int, Audited | None]:
+    """The records that say of an attempt that it began, and after which none follows."""
+    return {row["id"]: audited_of(row) for row in db.execute(_OPEN).fetchall()}
+
+
+def last_id(db: sqlite3.Connection) -> int:
+    (number,) = db.execute("SELECT coalesce(max(id), 0) FROM audit").fetchone()
+    return int(number)
+
+
+def mark_of(db: sqlite3.Connection) -> Mark | None:
+    """None, too, for one that cannot be read: the posting then begins anew."""
+    row = db.execute("SELECT value FROM meta WHERE name = ?", (_MARK,)).fetchone()
+    try:
+        return decode(Mark, str(row[0])) if row else None
+    except ValueError:
+        return None
+
+
+def put_mark(db: sqlite3.Connection, given: Mark | None) -> None:
+    if given is None:
+        db.execute("DELETE FROM meta WHERE name = ?", (_MARK,))
+    else:
+        db.execute("REPLACE INTO meta VALUES (?, ?)", (_MARK, encode(given)))
+
+
 def people(db: sqlite3.Connection, limit: int) -> dict[int, tuple[int, str] | None]:
     """Who asked for something, by the id of the first record of their latest attempt, the latest first; None where
     it cannot be read."""
@@ -77,7 +138,7 @@ def forget(db: sqlite3.Connection, before: float) -> None:
     db.execute(_FORGET, {"before": before})
 
 
-def queries(wanted: AuditFilter) -> tuple[str, str, dict[str, object]]:
+def queries(wanted: AuditFilter, before: int | None = None) -> tuple[str, str, dict[str, object]]:
     """A page of attempts (with :offset and :limit), their number, and the values of both.
 
     A condition that is not wanted must not stand there: with `:vmid IS NULL OR` no index would be used.
@@ -87,6 +148,7 @@ def queries(wanted: AuditFilter) -> tuple[str, str, dict[str, object]]:
         "person_id": wanted.person_id,
         "operation": _bytes(wanted.operation) or None,
         "since": wanted.since,
+        "before": before,
     }
     values = {name: value for name, value in asked.items() if value is not None}
     first = " AND ".join(("FROM audit WHERE attempt IS NULL", *(_CONDITIONS[name] for name in values)))

@@ -113,6 +113,13 @@ class Post:
         """Names of the attached files."""
         return [str(item.get("filename")) for item in self._message.attachments]
 
+    def attachment_url(self, name: str) -> str:
+        """Where a file is to be had. Raises LookupError."""
+        for item in self._message.attachments:
+            if item.get("filename") == name:
+                return str(item["url"])
+        raise LookupError(f"no file {name!r} among {self.attachments}")
+
     @property
     def text(self) -> str:
         """All that is to be read, in reading order: content, embeds, text displays; no button labels."""

@@ -114,6 +114,13 @@ class DiscordServer(DiscordService):
         """The messages of a channel, oldest first: what everybody sees, or what `viewer` sees."""
         return self.world.history(channel.id, None if viewer is None else viewer.id)
 
+    def attached(self, post: Post, name: str) -> bytes:
+        """The content of a message's file. Raises LookupError."""
+        data = self.world.file(post.attachment_url(name))
+        if data is None:
+            raise LookupError(f"{name} was not uploaded")
+        return data
+
     def commands(self, guild: Guild) -> list[dict[str, Any]]:
         """The commands that the bot has registered for a guild, as it sent them."""
         return self.world.commands(guild.id)

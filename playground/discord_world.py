@@ -238,6 +238,10 @@ class World(simcord.Env):
     def _post(self, message: Message) -> Post:
         return Post(message, lambda: message.id in self.backend.messages.get(message.channel_id, {}))
 
+    def file(self, url: str) -> bytes | None:
+        """What was uploaded, by the address that Discord gave it."""
+        return self.backend.cdn.get(url)
+
     def response(self, post: Post) -> simcord.ResponseMessage:
         """A post in the form that SimCord's people can press."""
         return simcord.ResponseMessage(self, self.backend.get_message(post.channel_id, post.id))

@@ -450,6 +450,9 @@ class Ledger:
         self.entries.append(entry)
         return len(self.entries)
 
+    def close_cut_off(self) -> None:
+        """Nothing is kept from one run to the next."""
+
     @property
     def steps(self) -> list[str]:
         return [entry.step.value for entry in self.entries]

@@ -121,7 +121,7 @@ OPERATOR_MAY = (
 )
 ADMIN_MAY = (
     *("stop", "create", "resize", "delete", "snapshot_rollback", "snapshot_delete"),
-    *("monitor_add", "monitor_remove", "monitor_test", "readonly_on", "readonly_off"),
+    *("monitor_add", "monitor_remove", "monitor_test", "readonly_on", "readonly_off", "audit"),
 )
 
 

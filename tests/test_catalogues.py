@@ -140,7 +140,7 @@ ROOTS = {errors.Refused, proxmox_errors.ProxmoxError}
 ERRORS = [
     error
     for error in every_error()
-    if error not in ROOTS and error.__module__ in ("core.errors", "core.proxmox_errors")
+    if error not in ROOTS and error.__module__ in ("core.errors", "core.proxmox_errors", "core.wanted_errors")
 ]
 
 

@@ -40,6 +40,7 @@ TABLE = {
     "monitor mute": ["target*", "duration*"],
     "monitor unmute": ["target*"],
     "monitor history": ["vmid"],
+    "audit": ["vmid", "who", "action", "since", "csv"],
     "monitor test": [],
     "monitor status": [],
     "help": [],

@@ -65,6 +65,8 @@ EVERY_COMMAND: list[tuple[str, dict[str, Any]]] = [
     ("access", {"vmid": 101}),
     ("readonly on", {}),
     ("readonly off", {}),
+    ("audit", {}),
+    ("audit", {"csv": True}),
 ]
 EVERY_COMPLETION: list[tuple[str, str, dict[str, Any]]] = [
     ("list", "node", {}),
@@ -85,6 +87,9 @@ EVERY_COMPLETION: list[tuple[str, str, dict[str, Any]]] = [
     ("monitor history", "vmid", {}),
     ("access", "vmid", {}),
     ("access", "action", {}),
+    ("audit", "vmid", {}),
+    ("audit", "action", {}),
+    ("audit", "since", {}),
 ]
 
 

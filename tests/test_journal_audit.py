@@ -16,13 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.access import Actor, Place, Way
-from core.audit import Audited, AuditFilter, AuditRecord, Step
+from core.audit import CUT_OFF, Audited, AuditFilter, AuditRecord, KeptAudit, Mark, Step
 from core.errors import JournalFailed
 from core.journal import Batch, Journal
 from core.watch.model import Message, Post
 from journal import JournalReport, Opened, SqliteJournal
 from parts import journal_schema
 from parts.journal_audit import queries
+from tests.fakes import NOON, FakeClock
 
 ODD = "\ud83d\x00'\"; DROP TABLE audit;--\u202e\u2066abc\u2069\udfff\nライブ"
 """As a hostile person or a broken Proxmox may write: halves of surrogate pairs, NUL, quotes, bidi, a line break."""
@@ -192,6 +193,94 @@ def test_people_by_their_latest_attempt_and_name(journal: SqliteJournal) -> None
     journal.audit(record(Step.PLANNED, EMMA, name=ODD), 0.5)
     assert journal.audit_people(9) == ((EMMA, ODD), (NOAH, "Noah"))
     assert journal.audit_people(1) == ((EMMA, ODD),)
+
+
+# --- read on ---
+
+
+def test_a_file_is_read_in_pages_that_nothing_new_shifts(journal: SqliteJournal) -> None:
+    for number in range(1, 6):
+        asked = journal.audit(record(Step.ASKED, vmid=100 + number), number * 10.0)
+        journal.audit(record(vmid=100 + number), number * 10.0 + 1, asked)
+    found, on = journal.audit_export(ALL, None, 2)
+    assert ([each.attempt for each in found], on) == ([9, 7], 7)
+    journal.audit(record(), 99.0)
+    found, on = journal.audit_export(ALL, on, 2)
+    assert ([each.attempt for each in found], on) == ([5, 3], 3)
+    assert {each.record.step for each in found} == {Step.ENDED}, "the latest of each"
+    found, on = journal.audit_export(ALL, on, 2)
+    assert ([each.attempt for each in found], on) == ([1], None)
+    assert journal.audit_export(AuditFilter(vmid=103), None, 2)[0][0].attempt == 5
+    assert journal.audit_export(AuditFilter(vmid=103), 5, 2) == ((), None)
+
+
+def test_what_cannot_be_read_ends_no_file_and_no_posting(journal: SqliteJournal) -> None:
+    for number in range(6):
+        journal.audit(record(), float(number))
+    with journal._file.transaction() as db:
+        db.execute("DROP TRIGGER audit_never_changed")
+        db.execute("UPDATE audit SET step = 'of tomorrow' WHERE id IN (3, 4)")
+    found, on = journal.audit_export(ALL, 5, 2)
+    assert (found, on) == ((), 3)
+    assert [each.id for each in journal.audit_export(ALL, on, 9)[0]] == [2, 1]
+    assert journal.audit_after(2, 2) == ((), 4)
+    assert [each.id for each in journal.audit_after(4, 9)[0]] == [5, 6]
+    assert journal.audit_after(6, 9) == ((), 6)
+
+
+def test_records_after_an_id_in_their_order_with_when_their_attempt_began(journal: SqliteJournal) -> None:
+    first = journal.audit(record(Step.ASKED), 1.0)
+    second = journal.audit(record(Step.ASKED), 2.0)
+    journal.audit(record(), 3.0, second)
+    journal.audit(record(), 4.0, first)
+    found, last = journal.audit_after(1, 9)
+    assert [(each.id, each.attempt, each.began, each.at) for each in found] == [
+        (2, 2, 2.0, 2.0),
+        (3, 2, 2.0, 3.0),
+        (4, 1, 1.0, 4.0),
+    ]
+    assert last == journal.audit_last() == 4
+    assert [each.id for each in journal.audit_after(0, 2)[0]] == [1, 2]
+
+
+def test_what_has_no_end_is_given_one_at_the_next_start(journal: SqliteJournal) -> None:
+    open_one = journal.audit(record(Step.ASKED), 1.0)
+    ended = journal.audit(record(Step.ASKED), 2.0)
+    journal.audit(record(), 3.0, ended)
+    refused = journal.audit(record(Step.ASKED), 4.0)
+    journal.audit(record(Step.REFUSED), 5.0, refused)
+    journal.audit(record(Step.PLANNED), 6.0)
+    assert [each.attempt for each in journal.audit_open()] == [open_one]
+    kept = KeptAudit(journal, FakeClock())
+    kept.close_cut_off()
+    assert journal.audit_open() == ()
+    latest = journal.audited(ALL, 3, 1)[0][0]
+    assert (latest.attempt, latest.began, latest.at) == (open_one, 1.0, NOON)
+    assert latest.record == replace(record(), outcome=CUT_OFF)
+    kept.close_cut_off()
+    assert journal.audit_last() == 7
+
+
+def test_whoever_posts_is_told_of_what_was_kept(journal: SqliteJournal) -> None:
+    told: list[int] = []
+    kept = KeptAudit(journal, FakeClock())
+    kept.tell(lambda: told.append(journal.audit_last()))
+    kept.record(record())
+    assert told == [1], "when it is there to be read"
+    journal.close()
+    assert kept.record(record()) is None
+    assert told == [1]
+
+
+def test_the_mark_of_what_was_posted(tmp_path: Path) -> None:
+    for mark in (Mark(1), Mark(2**62, 2**62, 3, 1_790_000_000.125), None, Mark(7, tried=9)):
+        tested = SqliteJournal(tmp_path / "journal.db")
+        tested.open()
+        tested.audit_put_mark(mark)
+        tested.close()
+        tested.open()
+        assert tested.audit_mark() == mark
+        tested.close()
 
 
 # --- only added to ---
@@ -417,6 +506,12 @@ def test_a_closed_journal_refuses(tmp_path: Path) -> None:
         lambda: closed.audited(ALL, 0, 9),
         lambda: closed.audit_people(9),
         lambda: closed.audit_prune(1.0),
+        lambda: closed.audit_export(ALL, None, 9),
+        lambda: closed.audit_after(0, 9),
+        closed.audit_last,
+        closed.audit_open,
+        closed.audit_mark,
+        lambda: closed.audit_put_mark(None),
     ]
     for call in calls:
         with pytest.raises(JournalFailed) as failed:

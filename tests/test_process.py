@@ -18,7 +18,7 @@ from tests.process_stage import CONTRACTS, INTERVAL, PATIENCE, ProcessStage, Wir
 
 COMMANDS = {
     *("list", "info", "create", "resize", "delete", "help", "start", "reboot", "shutdown", "stop"),
-    *("snapshot", "monitor", "access", "readonly"),
+    *("snapshot", "monitor", "access", "readonly", "audit"),
 }
 KILLS = 12
 """How often the watch list's bot is killed: after each of the first `SPREAD` acknowledgements, and in between."""

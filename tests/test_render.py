@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import discord
 import pytest
@@ -20,6 +21,7 @@ from cogs.monitor import Monitor
 from cogs.power import Power
 from cogs.snapshot import Snapshots
 from core.actions import Verb
+from core.audit_posting import AuditPosting
 from core.errors import GuestBusy, GuestLocked
 from core.expected import ExpectedStops
 from core.fallback import Backup, Backups, Fallback
@@ -462,10 +464,12 @@ def services(language: Language = "ja") -> Services:
         heartbeat=Heartbeat(None),
         connected=lambda: True,
         audit=world.ledger,
+        audit_posting=AuditPosting(JOURNAL, None, world.clock),
         clock=world.clock,
         texts=texts,
         questions=Questions(),
         press=press,
+        zone=ZoneInfo("Asia/Tokyo"),
         interval=60.0,
     )
 

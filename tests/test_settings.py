@@ -125,6 +125,7 @@ def test_defaults(tmp_path: Path) -> None:
         (),
         10,
         365,
+        None,
         "INFO",
     )
 

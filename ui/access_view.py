@@ -5,35 +5,20 @@ from collections.abc import Iterable
 from discord import ui
 
 from core.access import Actor, Scope, grants, is_protected, owns
-from core.errors import BotError, UnknownAction
+from core.errors import BotError
 from core.guest import Guest
 from core.judge import Judge
 from core.rights import RIGHTS, Level, Operation, Reach
 from ui.cards import card
+from ui.operation_words import written
 from ui.render import FAILED, OK, PROTECTED, READ_ONLY, Colour, code, fit, title
 from ui.sentences import level_word, read_only_line, sentence
 from ui.text import Text
 
-ASKED = tuple(operation for operation in Operation if operation is not Operation.ACCESS)
-"""What one may ask about."""
-
-
-def written(t: Text, operation: Operation) -> str:
-    """An operation as one gives it: its command, or the name of its button."""
-    return t("Acknowledge") if operation is Operation.ACKNOWLEDGE else f"/{operation.value.replace('_', ' ')}"
-
-
-def operation_named(text: str) -> Operation:
-    """By its command, with or without the slash. Raises UnknownAction."""
-    word = "_".join(text.casefold().strip().lstrip("/").replace("_", " ").split())
-    if word not in ASKED:
-        raise UnknownAction(text)
-    return Operation(word)
-
 
 def refusals(judge: Judge, actor: Actor, guest: Guest | None) -> dict[Operation, BotError | None]:
     """What would be said to each operation, on this guest or on any."""
-    return {operation: judge.refusal(actor, operation, guest) for operation in ASKED}
+    return {operation: judge.refusal(actor, operation, guest) for operation in Operation}
 
 
 def access_card(

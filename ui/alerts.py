@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import datetime
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 
 import aiohttp
 import discord
@@ -51,7 +51,7 @@ class DiscordAlertChannel:
             whom = discord.AllowedMentions(
                 everyone=False, users=False, roles=[discord.Object(self._role_id or 0)], replied_user=False
             )
-        async with _told(self._client):
+        async with told(self._client):
             message = await self._channel.send(
                 content,
                 view=self._view(posting),  # type: ignore[arg-type]  # None is what it takes for no buttons
@@ -64,29 +64,18 @@ class DiscordAlertChannel:
 
     async def edit(self, posting: Posting, content: str) -> None:
         message = self._channel.get_partial_message(posting.posted or 0)
-        async with _told(self._client):
+        async with told(self._client):
             await message.edit(
                 content=content, view=self._view(posting), allowed_mentions=discord.AllowedMentions.none()
             )
 
     async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
-        """Where the history may not be read it cannot be told, so that the message comes twice rather than never."""
-        after = datetime.datetime.fromtimestamp(max(0.0, since - MARGIN_SECONDS), datetime.UTC)
-        me = self._client.user.id if self._client.user else 0
-        async with _told(self._client):
-            try:
-                async for message in self._channel.history(limit=SEARCHED, after=after, oldest_first=False):
-                    mine = message.author.id == me and message.content == content
-                    if mine and message.id not in known:
-                        return message.id
-            except discord.Forbidden:
-                return None
-        return None
+        return await find_own(self._client, self._channel, content, since, known)
 
     async def say(self, text: str) -> None:
         """One line past the journal, which cannot be written: tried once, and it raises nothing."""
         try:
-            async with _told(self._client):
+            async with told(self._client):
                 await self._channel.send(
                     text, suppress_embeds=True, allowed_mentions=discord.AllowedMentions.none()
                 )
@@ -116,8 +105,32 @@ class DiscordAlertChannel:
         return view
 
 
+async def find_own(
+    client: discord.Client,
+    channel: discord.PartialMessageable,
+    content: str,
+    since: float,
+    known: Collection[int] = (),
+) -> int | None:
+    """The bot's own message of this content among the newest ones, and none of the `known` ones. Raises NotDelivered.
+
+    Where the history may not be read it cannot be told, so that the message comes twice rather than never.
+    """
+    after = datetime.datetime.fromtimestamp(max(0.0, since - MARGIN_SECONDS), datetime.UTC)
+    me = client.user.id if client.user else 0
+    async with told(client):
+        try:
+            async for message in channel.history(limit=SEARCHED, after=after, oldest_first=False):
+                mine = message.author.id == me and message.content == content
+                if mine and message.id not in known:
+                    return message.id
+        except discord.Forbidden:
+            return None
+    return None
+
+
 @contextlib.asynccontextmanager
-async def _told(client: discord.Client) -> AsyncIterator[None]:
+async def told(client: discord.Client) -> AsyncIterator[None]:
     """Discord's trouble as NotDelivered. Any other exception is somebody's mistake and stays what it is."""
     if client.is_closed():
         raise NotDelivered(Fate.PASSING, ENDING, not_taken=True)

@@ -29,6 +29,11 @@ PAGE = re.compile(
     r"p1:(?P<what>list|watch):(?P<move>first|prev|next|last):(?P<page>[0-9]{1,5})"
     r":(?P<status>(?:running|stopped|other|template)?):(?P<kind>(?:qemu|lxc)?):(?P<node>[A-Za-z0-9-]{0,63})"
 )
+AUDIT = re.compile(
+    r"p1:audit:(?P<move>first|prev|next|last):(?P<page>[0-9]{1,7}):(?P<vmid>(?:[1-9][0-9]{2,8})?)"
+    r":(?P<person>[0-9]{0,19}):(?P<operation>[a-z_]{0,32}):(?P<since>[0-9]{0,11})"
+)
+"""The longest has 98 of the 100 characters that Discord gives a custom_id."""
 HISTORY = re.compile(
     r"p1:history:(?P<move>first|prev|next|last):(?P<page>[0-9]{1,5}):(?P<vmid>(?:[1-9][0-9]{2,8})?)"
 )

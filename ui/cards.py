@@ -12,9 +12,14 @@ Item = ui.Item[Any]
 
 
 def card(
-    *texts: str, colour: Colour, buttons: Sequence[Item] = (), more: Sequence[Sequence[Item]] = ()
+    *texts: str,
+    colour: Colour,
+    buttons: Sequence[Item] = (),
+    more: Sequence[Sequence[Item]] = (),
+    below: Item | None = None,
 ) -> ui.LayoutView:
-    """Texts above rows of at most five buttons. Empty texts are left out; too much text is cut, never refused."""
+    """Texts above rows of at most five buttons, and `below` (a file) under all. Empty texts are left out; too much
+    text is cut, never refused."""
     view = ui.LayoutView(timeout=None)
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=discord.Colour(int(colour)))
     room = MESSAGE_MOST
@@ -25,6 +30,8 @@ def card(
     for row in (buttons, *more):
         if row:
             container.add_item(ui.ActionRow(*row))
+    if below is not None:
+        container.add_item(below)
     view.add_item(container)
     return view
 

@@ -13,6 +13,7 @@ from ui.cards import Item, card
 from ui.render import (
     FAILED,
     OK,
+    UNSURE,
     WARNING,
     WORKING,
     Colour,
@@ -152,14 +153,14 @@ def outcome_text(t: Text, report: Report) -> tuple[str, Colour]:
             "{guest}: Proxmox no longer knows the task, so its result is unknown. Look with `/info`.",
             guest=title(report.plan.guest),
         )
-        return f"❔ {text}", Colour.WARN
+        return f"{UNSURE} {text}", Colour.WARN
     if task and task.end is TaskEnd.LOST:
         text = t(
             "{guest}: Proxmox does not answer any more, so the result is unknown; the work may go on. "
             "Look with `/info` later.",
             guest=title(report.plan.guest),
         )
-        return f"❔ {text}", Colour.WARN
+        return f"{UNSURE} {text}", Colour.WARN
     if task and task.end is TaskEnd.ERROR:
         lines = [f"{FAILED} {words.failed(t, title(report.plan.guest), order)}", code(task.message, 300)]
         advice = hint(t, order.verb, task.message)

@@ -13,7 +13,7 @@ from discord.app_commands import locale_str
 
 from core.access import unknown_guest
 from core.actions import Verb, can_act
-from core.durations import parse_duration
+from core.durations import MOST_SECONDS, parse_duration
 from core.errors import BadDuration, BotError
 from core.guest import Cluster, Guest
 from core.watch.model import ALL, guest_subject, node_subject, storage_subject
@@ -21,6 +21,7 @@ from ui.gate import actor_of, operation_of, refusal_of
 from ui.render import SNAPSHOT, choice_label, duration, plain, plain_label
 from ui.services import Interaction, Services, services_of
 from ui.subjects import subject_label, vmid_of
+from ui.text import Text
 
 _log = logging.getLogger(__name__)
 
@@ -224,19 +225,26 @@ OFFERED = ("30m", "1h", "2h", "4h", "8h", "1d", "7d")
 
 
 async def durations(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
-    """What was typed, where it is one (a bare number may become one), and those that are often wanted."""
     t = services_of(interaction).texts.of_locale(str(interaction.locale))
-    typed = unicodedata.normalize("NFKC", current).strip()
+    return duration_choices(t, unicodedata.normalize("NFKC", current).strip(), OFFERED, MOST_SECONDS)
+
+
+def duration_choices(
+    t: Text, typed: str, offered: Iterable[str], most: int
+) -> list[app_commands.Choice[str]]:
+    """What was typed, where it is one of at most `most` seconds (a bare number may become one), and those that are
+    often wanted."""
     wishes = [f"{typed}{unit}" for unit in ("m", "h", "d")] if re.fullmatch("[0-9]{1,5}", typed) else [typed]
     found: dict[int, str] = {}
     for text in wishes if typed else ():
         with contextlib.suppress(BadDuration):
-            found[parse_duration(text)] = text
-    for text in OFFERED:
-        if typed.casefold() in text or typed.casefold() in duration(t, parse_duration(text)).casefold():
-            found.setdefault(parse_duration(text), text)
+            found[parse_duration(text, most)] = text
+    wanted = {text: parse_duration(text, most) for text in offered}
+    for text, seconds in wanted.items():
+        if typed.casefold() in text or typed.casefold() in duration(t, seconds).casefold():
+            found.setdefault(seconds, text)
     if not found:  # rather than nothing at all
-        found = {parse_duration(text): text for text in OFFERED}
+        found = {seconds: text for text, seconds in wanted.items()}
     return [
         app_commands.Choice(name=duration(t, seconds), value=text)
         for seconds, text in found.items()

@@ -7,13 +7,15 @@ import re
 from collections.abc import Awaitable, Callable
 
 from core.actions import Verb
+from core.audit import AuditFilter
 from core.errors import BotError, IncidentOver, QuestionOver
 from core.order import Order
 from core.rights import Operation
 from core.watch.model import Incident, Topic
 from ui.act import act, act_on_panel, show_panel
 from ui.alert_text import acked_line, muted_line
-from ui.buttons import ALERT, GUEST, HISTORY, MUTES, PAGE, QUESTION, guest_of
+from ui.auditing import show_audit
+from ui.buttons import ALERT, AUDIT, GUEST, HISTORY, MUTES, PAGE, QUESTION, guest_of
 from ui.cards import notice
 from ui.gate import Attempt, actor_of, guarded, recorded, refusal_of, tell_privately
 from ui.listing import Filters
@@ -123,6 +125,21 @@ async def _history(interaction: Interaction, match: re.Match[str], attempt: Atte
             await show_history(services, reply, vmid, int(match["page"]))
 
 
+async def _audit(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
+    """A page of an audit trail that is private, wherever the press came from."""
+    services = services_of(interaction)
+    wanted = AuditFilter(
+        int(match["vmid"]) if match["vmid"] else None,
+        int(match["person"]) if match["person"] else None,
+        match["operation"],
+        float(match["since"]) if match["since"] else None,
+    )
+    private = interaction.message is not None and interaction.message.flags.ephemeral
+    async with Reply(services, interaction, private=True, anew=not private) as reply:
+        with recorded(interaction, Operation.AUDIT, wanted.vmid, match[0]):
+            await show_audit(services, reply, wanted, int(match["page"]))
+
+
 async def _question(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     await pressed(interaction, match["answer"], match["nonce"], attempt)
 
@@ -142,6 +159,7 @@ _FAMILIES: tuple[tuple[re.Pattern[str], Asks, Does], ...] = (
     (GUEST, _guest_operation, _guest),
     (ALERT, _alert_operation, _alert),
     (PAGE, _page_operation, _page),
+    (AUDIT, lambda match: Operation.AUDIT, _audit),
     (HISTORY, lambda match: Operation.MONITOR_HISTORY, _history),
     (QUESTION, lambda match: None, _question),  # which action it is stands in the question, not in the button
 )

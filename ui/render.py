@@ -37,8 +37,9 @@ STATE_COLOUR = {
     State.IO_ERROR: Colour.BAD,
 }
 OK, WARNING, FAILED, WORKING, ALARM, BACK, QUIET = "✅", "⚠️", "❌", "⏳", "🔴", "🟢", "⚪"
+REFUSED, UNSURE = "⛔", "❔"
 
-SNAPSHOT, BACKUP, PROTECTED, READ_ONLY = "📸", "💾", "🛡️", "⛔"
+SNAPSHOT, BACKUP, PROTECTED, READ_ONLY = "📸", "💾", "🛡️", "🚧"
 
 NAME_MOST = 64
 MESSAGE_MOST = 4000

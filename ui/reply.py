@@ -6,12 +6,15 @@ one private sentence; anything else an incident id. Discord's limits: 3 s to ack
 
 import asyncio
 import contextlib
+import io
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from types import TracebackType
 
 import discord
 from discord import ui
+from discord.utils import MISSING
 
 from core.errors import AnswerTooLate, BotError
 from core.tasks import OnProgress, Progress
@@ -33,6 +36,14 @@ BEGIN_RETRIES = (0.3, 0.6, 0.9)
 """Before a change there is less patience: Discord waits 3 s for the first answer."""
 ALREADY_ACKNOWLEDGED = 40060
 """Discord's error code for a second first answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A file of an answer, whose view shows it."""
+
+    name: str
+    data: bytes = field(repr=False)
 
 
 class Reply:
@@ -59,6 +70,7 @@ class Reply:
         self._taken = False
         self._told = False
         self._over = False
+        self._attached: Attached | None = None
         self._farewell: ui.LayoutView | None = None
 
     async def __aenter__(self) -> "Reply":
@@ -171,6 +183,14 @@ class Reply:
             await self._show(view)
             self._working = False
 
+    async def show_file(self, view: ui.LayoutView, attached: Attached) -> None:
+        """The same with a file, which only a private answer may have."""
+        self._attached = attached
+        try:
+            await self.show(view)
+        finally:
+            self._attached = None
+
     async def _show(self, view: ui.LayoutView) -> None:
         for delay in (*RETRIES, None):
             try:
@@ -192,18 +212,27 @@ class Reply:
         if not self._answered:
             try:
                 if self._in_place:
-                    await interaction.response.edit_message(view=view)
+                    await interaction.response.edit_message(view=view, attachments=self._files() or MISSING)
                 else:
-                    answer = await interaction.response.send_message(view=view, ephemeral=self._private)
+                    answer = await interaction.response.send_message(
+                        view=view, ephemeral=self._private, files=self._files() or MISSING
+                    )
                     self._message_id = answer.message_id
             except discord.HTTPException as error:
                 self._take(error)
                 await self._put(view)
         elif self._services.clock.monotonic() - self._began < TOKEN_SECONDS:
-            message = await interaction.edit_original_response(view=view)
+            message = await interaction.edit_original_response(
+                view=view, attachments=self._files() or MISSING
+            )
             self._message_id = message.id
         else:
             await self._show_in_channel(view, None, last=last)
+
+    def _files(self) -> list[discord.File]:
+        """Anew for each try, which reads them to their end."""
+        kept = self._attached
+        return [discord.File(io.BytesIO(kept.data), kept.name)] if kept else []
 
     async def _show_in_channel(
         self, view: ui.LayoutView, error: Exception | None, *, last: bool = True

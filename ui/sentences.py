@@ -6,6 +6,7 @@ from typing import Any
 
 from core import errors as e
 from core import proxmox_errors as p
+from core import wanted_errors as w
 from core.actions import Verb
 from core.guest import Kind, State
 from core.names import VMID_LEAST, VMID_MOST
@@ -128,9 +129,6 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
         guest=named(x.vmid, x.label),
         command=x.verb.replace("_", " "),
     ),
-    e.UnknownAction: lambda t, x: t(
-        "{value} is no action of this bot. Choose one from the completions.", value=code(x.value)
-    ),
     e.OnlySomeGuests: lambda t, x: t(
         "Your roles are for some of the guests only, and this is about more than those."
     ),
@@ -251,6 +249,22 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
     e.NotMuted: lambda t, x: t(
         "{value} is not muted. `/monitor status` shows what is.",
         value=subject_name(t, x.value, None),
+    ),
+    w.BadSince: lambda t, x: t(
+        "{value} cannot be used. Write a time such as `8h` or `30d` (3650 days at most), or a date such as "
+        "`2026-11-01`.",
+        value=code(x.value),
+    ),
+    w.UnknownPerson: lambda t, x: t(
+        "{value} is nobody who has asked for anything. Choose from the completions, or give a user ID.",
+        value=code(x.value),
+    ),
+    w.SeveralPeople: lambda t, x: t(
+        "Several people are called {value}. Choose from the completions, or give a user ID.",
+        value=code(x.value),
+    ),
+    w.UnknownOperation: lambda t, x: t(
+        "{value} is not an action of this bot. Choose from the completions.", value=code(x.value)
     ),
     e.IncidentOver: lambda t, x: t("This is already over; there is nothing left to do here."),
     e.StoreFailed: lambda t, x: t(

@@ -1,5 +1,6 @@
 """Everything a cog, a button or a form may need, given by bot.py and changed by nobody."""
 
+import datetime
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, cast
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import discord
 
 from core.audit import Audit
+from core.audit_posting import AuditPosting
 from core.clock import Clock
 from core.journal import Journal
 from core.judge import Judge
@@ -56,11 +58,14 @@ class Services:
     connected: Callable[[], bool]
     """Whether Discord's gateway is there just now."""
     audit: Audit
+    audit_posting: AuditPosting
     clock: Clock
     texts: Texts
     questions: "Questions"
     press: Callable[[Interaction, str], Awaitable[None]]
     """What a press on a lasting button does: presses.press."""
+    zone: datetime.tzinfo
+    """In which a date begins (TIMEZONE)."""
     interval: float
     """Seconds between two reads of the watch."""
     open_replies: "set[Reply]" = field(default_factory=set)

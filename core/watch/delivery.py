@@ -71,7 +71,7 @@ class Delivery:
             self._work.clear()
             pause = await self._attempt()
             if not self._ending.is_set():
-                await (self._work.wait() if pause is None else self._pause(pause))
+                await (self._work.wait() if pause is None else rest(self._clock, pause, self._work))
 
     async def drain(self) -> None:
         """The bot ends: try once more what waits. What does not get through is in the journal."""
@@ -247,19 +247,17 @@ class Delivery:
         self._journal.edited(posting.message.id, edition)
         self._forget(posting.message.id)
 
-    async def _pause(self, seconds: float) -> None:
-        """Between two tries; cut short when there is news or the bot ends."""
-        waits = [
-            asyncio.ensure_future(self._clock.sleep(seconds)),
-            asyncio.ensure_future(self._work.wait()),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-                with contextlib.suppress(asyncio.CancelledError, BotError):
-                    await wait
+
+async def rest(clock: Clock, seconds: float, over: asyncio.Event) -> None:
+    """Between two tries; cut short by the event."""
+    waits = [asyncio.ensure_future(clock.sleep(seconds)), asyncio.ensure_future(over.wait())]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+            with contextlib.suppress(asyncio.CancelledError, BotError):
+                await wait
 
 
 def _delay(posting: Posting) -> float | None:

@@ -1,0 +1,62 @@
+"""/audit, and what posts the audit trail to its channel."""
+
+import asyncio
+
+from discord import app_commands
+from discord.app_commands import locale_str
+from discord.ext import commands
+
+from core.rights import Operation
+from ui.audit_filters import detail_of, filter_of, people, times
+from ui.auditing import send_audit, show_audit
+from ui.gate import recorded
+from ui.operation_words import operations
+from ui.parameters import GuestId
+from ui.reply import Reply
+from ui.services import Interaction, Services
+
+
+class Audit(commands.Cog):
+    """Who asked for what. The answer names guests and people, so that only who asked sees it."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._posting: asyncio.Task[None] | None = None
+
+    async def cog_load(self) -> None:
+        self._posting = asyncio.create_task(self._services.audit_posting.run(), name="audit")
+
+    async def cog_unload(self) -> None:
+        if self._posting is not None:
+            self._posting.cancel()
+
+    async def finish(self) -> None:
+        """The bot ends: lines that wait are tried once more."""
+        if self._posting is not None:  # else it has not begun
+            self._posting.cancel()
+            await asyncio.wait({self._posting})
+            await self._services.audit_posting.drain()
+
+    @app_commands.command(description=locale_str("Who asked for what, and how it ended"))
+    @app_commands.describe(
+        vmid=locale_str("Only this guest: VMID or name"),
+        who=locale_str("Only this person: name or user ID"),
+        action=locale_str("Only this action"),
+        since=locale_str("Since when, such as 8h, 30d or 2026-11-01"),
+        csv=locale_str("Attach all of it as a CSV file"),
+    )
+    @app_commands.autocomplete(who=people, action=operations, since=times)
+    async def audit(
+        self,
+        interaction: Interaction,
+        vmid: app_commands.Transform[int, GuestId()] | None = None,
+        who: str = "",
+        action: str = "",
+        since: str = "",
+        csv: bool = False,
+    ) -> None:
+        services, detail = self._services, detail_of(who, action, since, csv=csv)
+        async with Reply(services, interaction, private=True) as reply:
+            with recorded(interaction, Operation.AUDIT, vmid, detail):
+                wanted = filter_of(services, vmid, who, action, since)
+                await (send_audit if csv else show_audit)(services, reply, wanted)

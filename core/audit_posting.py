@@ -1,0 +1,221 @@
+"""From the audit trail to its channel: a line for whatever changed something, or was refused.
+
+The trail is the queue: a mark in the journal says up to which record it was posted. Many lines go into one message.
+A message is marked as tried before it is sent; until it is known what became of it the same records are sent again,
+under the same nonce, by which Discord knows it for a few minutes; later the channel is searched for it first.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from core.audit import Audited, AuditRecord, Mark, Step
+from core.clock import Clock
+from core.errors import JournalFailed
+from core.journal import Journal
+from core.rights import RIGHTS, Effect, Operation
+from core.watch.channel import Fate, NotDelivered
+from core.watch.delivery import CLOCK_MARGIN, LONG_PAUSE, NONCE_SECONDS, PAUSES, rest
+
+_log = logging.getLogger(__name__)
+
+CONTENT_MOST = 2000
+"""Characters of a message without components (Discord)."""
+SPACING = 2.0
+"""Seconds between two messages, so that a flood of attempts is none of messages."""
+PAGE = 200
+"""Records read at once."""
+UNMARKED_MOST = 500
+"""So many records that need no line, and it is written down that they were passed."""
+_READS = {operation.value for operation in Operation if RIGHTS[operation].effect is Effect.NOTHING}
+
+
+class AuditChannel(Protocol):
+    """The channel of the trail. The two asynchronous calls raise NotDelivered and nothing else."""
+
+    def line(self, audited: Audited) -> str:
+        """An attempt, in at most CONTENT_MOST characters."""
+
+    async def post(self, content: str, nonce: str) -> int:
+        """Discord's id of the message."""
+
+    async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
+        """The bot's own message of this content, not older than `since` (Unix seconds), if it is there and none of
+        the `known` ones."""
+
+
+def is_told(record: AuditRecord) -> bool:
+    """Refusals, and the ends of what changed something or may have; no readings, no plans."""
+    return record.step is Step.REFUSED or (record.step is Step.ENDED and record.operation not in _READS)
+
+
+def packed(lines: Sequence[str], most: int = CONTENT_MOST) -> int:
+    """How many of the lines fit into one message, one below the other; at least one, if there is any."""
+    room, count = most, 0
+    for line in lines:
+        room -= len(line) + (1 if count else 0)
+        if room < 0 and count:
+            break
+        count += 1
+    return count
+
+
+def _lines(channel: AuditChannel, told: Sequence[Audited]) -> dict[int, str]:
+    """By the id of the record. One that cannot be put into words holds up no other: it is in the trail."""
+    found: dict[int, str] = {}
+    for each in told:
+        try:
+            found[each.id] = channel.line(each)
+        except Exception:  # noqa: BLE001 - a bug of ours in one line
+            _log.exception("record %d of the audit trail is not posted", each.id)
+    return found
+
+
+class AuditPosting:
+    """Posts as long as it runs. `channel` None: nothing is posted, and the mark is taken out, so that it begins with
+    what is next when it is switched on again."""
+
+    def __init__(self, journal: Journal, channel: AuditChannel | None, clock: Clock) -> None:
+        self._journal, self._channel, self._clock = journal, channel, clock
+        self._news, self._again, self._ending = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._mark: Mark | None = None
+        self._kept = 0
+        """Up to where the mark in the journal says it was posted; the one here may be further."""
+        self._tried: float | None = None
+        """When this run tried what is tried (monotonic)."""
+        self._sent: float | None = None
+        self._failures = 0
+        self.error = ""
+        """Why the last try failed; empty while lines get through."""
+
+    def wake(self) -> None:
+        """A record was kept. After a failed try that is no reason to hurry."""
+        self._news.set()
+
+    def back(self) -> None:
+        """Discord is there again."""
+        self._again.set()
+        self._news.set()
+
+    async def run(self) -> None:
+        """Until the bot ends. What nobody expected is logged and does not end it."""
+        if self._channel is None:
+            self._forget()
+            return
+        while not self._ending.is_set():
+            self._news.clear()
+            self._again.clear()
+            pause = await self._attempt(self._channel)
+            if not self._ending.is_set():
+                await (self._news.wait() if pause is None else rest(self._clock, pause, self._again))
+
+    async def drain(self) -> None:
+        """The bot ends: try once more what waits. What does not get through is in the trail."""
+        self._ending.set()
+        self.back()
+        if self._channel is not None:
+            await self._attempt(self._channel)
+
+    async def _attempt(self, channel: AuditChannel) -> float | None:
+        """Post all that there is; seconds until the next try, None when nothing is left."""
+        try:
+            await self._flush(channel)
+        except NotDelivered as error:
+            return self._failed(error.reason, LONG_PAUSE if error.fate is Fate.REFUSED else None)
+        except JournalFailed as error:
+            return self._failed(f"the journal: {error.reason}")
+        except Exception:  # noqa: BLE001 - a bug of ours around the lines must not end the posting
+            _log.exception("the audit trail could not be posted")
+            return self._failed("")
+        if self.error:
+            _log.info("the audit trail is posted again")
+        self._failures, self.error = 0, ""
+        return None
+
+    def _failed(self, reason: str, pause: float | None = None) -> float:
+        """Told once, not with every try."""
+        if reason and reason != self.error:
+            _log.warning("the audit trail could not be posted, and it is tried again: %s", reason)
+        self.error = reason or self.error
+        self._failures += 1
+        return pause or (PAUSES[self._failures - 1] if self._failures <= len(PAUSES) else LONG_PAUSE)
+
+    def _forget(self) -> None:
+        with contextlib.suppress(JournalFailed):
+            if self._journal.audit_mark() is not None:
+                self._journal.audit_put_mark(None)
+
+    # -- messages
+
+    async def _flush(self, channel: AuditChannel) -> None:
+        while True:
+            await self._hold_off()
+            mark = self._mark or self._begin()
+            records, last = self._journal.audit_after(mark.posted, PAGE)
+            if mark.tried:
+                last = min(last, mark.tried) if records else mark.tried
+            lines = _lines(channel, [each for each in records if is_told(each.record) and each.id <= last])
+            if lines:
+                await self._post(channel, mark, lines)
+            elif last == mark.posted:
+                return
+            else:
+                self._pass(mark, last)
+
+    def _begin(self) -> Mark:
+        """Where a former run ended; the first time of all nothing of the past is told."""
+        mark = self._journal.audit_mark()
+        if mark is None:
+            mark = Mark(self._journal.audit_last())
+            self._journal.audit_put_mark(mark)
+        self._mark, self._kept = mark, mark.posted
+        return mark
+
+    def _pass(self, mark: Mark, last: int) -> None:
+        """Up to `last` there is nothing to tell. Not every such step is worth a write."""
+        if mark.tried or last - self._kept >= UNMARKED_MOST:
+            self._keep(Mark(last, mark.there))
+        else:
+            self._mark = Mark(last, mark.there)
+
+    async def _post(self, channel: AuditChannel, mark: Mark, lines: Mapping[int, str]) -> None:
+        ids = list(lines)[: packed(list(lines.values()))]
+        content, last = "\n".join(lines[number] for number in ids), ids[-1]
+        again = bool(mark.tried)
+        there = None
+        try:
+            if again and not self._tried_lately():
+                there = await channel.find(content, mark.tried_at - CLOCK_MARGIN, frozenset({mark.there}))
+            if there is None:
+                if not again:
+                    self._keep(replace(mark, tried=last, tried_at=self._clock.now()))
+                    self._tried = self._clock.monotonic()
+                there = await channel.post(content, f"{self._journal.nonce_prefix}-a{last}")
+        except NotDelivered as error:
+            if error.fate is not Fate.REJECTED:
+                if error.not_taken and not again:
+                    self._keep(mark)
+                raise
+            _log.error("Discord takes no line of the records up to %d: %s", last, error.reason)
+        self._sent = self._clock.monotonic()
+        self._keep(Mark(last, there or mark.there))
+
+    def _tried_lately(self) -> bool:
+        """So that Discord still knows the nonce."""
+        return self._tried is not None and self._clock.monotonic() - self._tried < NONCE_SECONDS
+
+    def _keep(self, mark: Mark) -> None:
+        self._journal.audit_put_mark(mark)
+        self._mark, self._kept = mark, mark.posted
+        if not mark.tried:
+            self._tried = None
+
+    async def _hold_off(self) -> None:
+        """Between two messages; the last of all does not wait."""
+        if self._sent is not None and not self._ending.is_set():
+            left = self._sent + SPACING - self._clock.monotonic()
+            if left > 0:
+                await self._clock.sleep(left)

@@ -1,0 +1,54 @@
+"""From the audit trail to its cards, alike for the command and for the buttons that turn its pages."""
+
+from discord import ui
+
+from core.audit import AuditFilter
+from ui.audit_csv import audit_csv
+from ui.audit_filters import name_of
+from ui.audit_text import audit_page
+from ui.listing import ROWS, page_of
+from ui.render import WARNING
+from ui.reply import Attached, Reply
+from ui.services import Services
+
+FILE_NAME = "audit.csv"
+
+
+async def show_audit(services: Services, reply: Reply, wanted: AuditFilter, page: int = 0) -> None:
+    """A page beyond the end is the last. Raises JournalFailed."""
+    page, _ = page_of(page, services.journal.audited(wanted, 0, 0)[1])
+    found, total = services.journal.audited(wanted, page * ROWS, ROWS)
+    name, now = _name(services, wanted), services.clock.now()
+    await reply.show(audit_page(reply.t, found, total, wanted, name, page, now))
+
+
+async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> None:
+    """The first page, with every attempt in a file as far as Discord takes it. Raises JournalFailed."""
+    t, journal = reply.t, services.journal
+    data, count, whole = await audit_csv(journal, services.clock, wanted, services.zone)
+    found, total = journal.audited(wanted, 0, ROWS)
+    if whole:
+        note = t.plural("{n} attempt is in the file.", "{n} attempts are in the file.", count)
+    else:
+        note = f"{WARNING} " + t.plural(
+            "Only the newest {n} attempt fits into a file. Narrow it down with `since` and the other options.",
+            "Only the newest {n} attempts fit into a file. Narrow it down with `since` and the other options.",
+            count,
+        )
+    attached: ui.File[ui.LayoutView] = ui.File(f"attachment://{FILE_NAME}")
+    view = audit_page(
+        t,
+        found,
+        total,
+        wanted,
+        _name(services, wanted),
+        0,
+        services.clock.now(),
+        note=f"-# {note}",
+        attached=attached,
+    )
+    await reply.show_file(view, Attached(FILE_NAME, data))
+
+
+def _name(services: Services, wanted: AuditFilter) -> str:
+    return "" if wanted.person_id is None else name_of(services, wanted.person_id)
