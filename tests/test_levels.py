@@ -264,3 +264,17 @@ async def test_a_hidden_guest_that_is_busy_is_as_one_that_is_not_there(
     pve.failures.clear()
     plan.release()
     await scene.settled()
+
+
+async def test_a_press_on_the_panel_of_a_hidden_guest_leaves_it_to_those_who_see_it(
+    bare_scene: Stage, cast: Cast, pve: Pve
+) -> None:
+    """It is another person's answer: whoever may not know of the guest does not get to replace it."""
+    scene, game = bare_scene, cast["game"]
+    panel = await scene.say(cast["admin"], "info", vmid=101)
+    before = (panel.text, post_of(panel).buttons)
+    for button in ("Reboot", "Shutdown", "Refresh"):
+        reply = await scene.press(game, panel, button)
+        scene.assert_refused(reply, game, GuestNotFound(101))
+        assert (panel.text, post_of(panel).buttons) == before
+    assert scene.changes() == []
