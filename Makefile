@@ -23,6 +23,9 @@ test: $(VENV)/ready   ## All tests
 soak: $(VENV)/ready   ## 10,000 generated histories of the watch against the oracle (about 20 minutes on 2 cores)
 	$(RUN) -m tests.soak
 
+leaks: $(VENV)/ready   ## 10,000 generated requests of people who may see some guests only (about 2 minutes on 2 cores)
+	$(RUN) -m tests.leaks
+
 format: $(VENV)/ready   ## Format the code
 	$(RUN) -m ruff format .
 	$(RUN) -m ruff check --fix .
@@ -37,4 +40,4 @@ check: lint test   ## What has to pass before every commit
 messages: $(VENV)/ready   ## Bring the catalogues in step with the source
 	$(RUN) -m tools.messages
 
-.PHONY: help demo test soak format lint check messages
+.PHONY: help demo test soak leaks format lint check messages

@@ -8,7 +8,7 @@ from core.access import unknown_guest
 from core.actions import ACTIONS, Action, Verb
 from core.audit import Audit, AuditRecord, Step
 from core.clock import Clock
-from core.errors import BotError, GuestBusy
+from core.errors import BotError, GuestBusy, Refused
 from core.expected import Expectation, ExpectedStops
 from core.guest import Guest, Kind, State
 from core.judge import anyone
@@ -54,7 +54,7 @@ class Operations:
         """What would happen, to be shown. Raises a Refused or ProxmoxError when it would not; changes nothing."""
         try:
             self._planner.permit(order)
-            self._hold_free(order)
+            await self._hold_free(order)
             plan = await self._planner.plan(order)
             if plan.takes_name or ACTIONS[order.verb].asks:
                 plan = replace(plan, fallback=await self._planner.fallback(plan))
@@ -82,6 +82,7 @@ class Operations:
         step, plan, attempt = Step.REFUSED, None, None
         try:
             self._planner.permit(order)
+            await self._hold_free(order)
             with self._alone(order):
                 plan = await self._planner.plan(order)
                 if shown is not None:
@@ -134,16 +135,19 @@ class Operations:
         expected.sent = True
         return started
 
-    def _hold_free(self, order: Order) -> None:
-        """Raises GuestBusy while an action on this guest is under way, to those who may know of the guest."""
+    async def _hold_free(self, order: Order) -> None:
+        """Raises GuestBusy while an action on this guest is under way, to those who may know of the guest. Others are
+        told what they would be if there were none, for which Proxmox is asked; of a free guest nothing is."""
         if running := self._busy.get(order.vmid):
-            self._planner.permit(order, self._reader.known(order.vmid) or unknown_guest(order.vmid))
+            try:
+                self._planner.permit(order, self._reader.known(order.vmid) or unknown_guest(order.vmid))
+            except Refused:
+                await self._planner.plan(order)
             raise replace(running)
 
     @contextmanager
     def _alone(self, order: Order) -> Iterator[None]:
-        """One action at a time per guest; the second is told who is doing what."""
-        self._hold_free(order)
+        """One action at a time per guest, which nobody has begun on."""
         known = self._reader.known(order.vmid)
         self._busy[order.vmid] = GuestBusy(
             vmid=order.vmid,

@@ -6,8 +6,9 @@ This and discord_preview.py are the only files that use private names of SimCord
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -280,6 +281,35 @@ class World(simcord.Env):
             extra={"message": message},
             source_message_id=stored.id,
         )
+
+    @contextlib.contextmanager
+    def carried(self, channel: simcord.ChannelHandle | None) -> Iterator[None]:
+        """Presses of the people meanwhile reach the bot as made in this channel, of whatever guild; None: in a direct
+        message. So they can be made where Discord's own clients would offer none; they are answered where they were
+        made."""
+        emit = self.backend.emit
+
+        def elsewhere(event: str, payload: Mapping[str, Any]) -> None:
+            emit(event, self._carried(payload, channel) if event == "INTERACTION_CREATE" else payload)
+
+        setattr(self.backend, "emit", elsewhere)  # noqa: B010 - a method is not to be assigned to, says mypy
+        try:
+            yield
+        finally:
+            setattr(self.backend, "emit", emit)  # noqa: B010 - see above
+
+    def _carried(
+        self, payload: Mapping[str, Any], channel: simcord.ChannelHandle | None
+    ) -> Mapping[str, Any]:
+        if channel is None:
+            user = payload["member"]["user"]
+            left = {key: value for key, value in payload.items() if "guild" not in key and key != "member"}
+            there = {"id": str(self.bot_id), "type": 1, "recipients": [user]}
+            return left | {"user": user, "channel_id": there["id"], "channel": there, "context": 1}
+        stored = self.backend.get_channel(channel.id)
+        there = dict(serializers.channel_payload(self.backend, stored))
+        guild_id = str(stored.guild_id)
+        return {**payload, "guild_id": guild_id, "channel_id": there["id"], "channel": there}
 
     def open_thread(self, parent: simcord.ChannelHandle, name: str, owner_id: int) -> simcord.ChannelHandle:
         """A public thread below a text channel, or a post in a forum."""

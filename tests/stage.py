@@ -187,7 +187,7 @@ class Stage:
 
     async def settled(self) -> None:
         """Wait until no command, button or form is being handled."""
-        while tasks := [task for task in asyncio.all_tasks() if task.get_name().startswith(_HANDLERS)]:
+        while tasks := working_tasks():
             _, late = await asyncio.wait(tasks, timeout=PATIENCE)
             assert not late, f"still at work after {PATIENCE} s: {late}"
         await asyncio.sleep(0)  # what the handlers left behind (a question's lapse) has begun to wait
@@ -306,6 +306,11 @@ class Stage:
             yield
         finally:
             logging.getLogger().removeHandler(self._log)
+
+
+def working_tasks() -> set[asyncio.Task[Any]]:
+    """What handles a command, a button or a form just now."""
+    return {task for task in asyncio.all_tasks() if task.get_name().startswith(_HANDLERS)}
 
 
 def post_of(on: Post | Reply) -> Post:

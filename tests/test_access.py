@@ -234,6 +234,15 @@ def test_a_narrowed_role_is_one_for_its_guests_alone(
         assert here is not None and there is not None
 
 
+@pytest.mark.parametrize("operation", [Operation.MONITOR_TEST, Operation.MONITOR_MUTE])
+def test_whoever_has_too_little_for_everything_is_told_the_level_they_have(operation: Operation) -> None:
+    """And not that none of their roles counts, which is not so."""
+    narrow, actor = rules([Scope(Trait.TAG, "web")], Level.VIEWER), with_roles(NARROW)
+    refusal = decide(narrow, actor, operation, guests=(WEB, DB), whole=True)
+    assert isinstance(refusal, NotAllowed)
+    assert (refusal.needed, refusal.level) == (RIGHTS[operation].level, Level.VIEWER)
+
+
 def test_roles_add_up() -> None:
     both = rules([Scope(Trait.TAG, "web")], Level.OPERATOR)
     actor = with_roles(VIEWERS, NARROW)

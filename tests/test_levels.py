@@ -235,3 +235,46 @@ async def test_no_hidden_name_is_ever_told(bare_scene: Stage, cast: Cast, pve: P
     told.append((await scene.press(game, pages, forward or "")).text)
     assert [(name, text) for text in told for name in names if name in text] == []
     assert scene.changes() == []
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["", "Proxmox away"])
+@pytest.mark.parametrize("way", ["command", "button", "question"])
+async def test_a_hidden_guest_that_is_busy_is_as_one_that_is_not_there(
+    bare_scene: Stage, cast: Cast, pve: Pve, away: bool, way: str
+) -> None:
+    scene, game = bare_scene, cast["game"]
+    panel = await scene.say(game, "info", vmid=104)
+    plan = pve.next_task("qmreboot", vmid=101, hold=True)
+    await scene.begin(cast["admin"], "reboot", vmid=101)
+    scene.clock.skip(11)
+    if away:
+        pve.fail("GET", "/cluster/resources", 595, "No route to host")
+    told = []
+    for vmid in (101, 999):
+        if way == "button":
+            press = scene.server.click(game, post_of(panel), f"g1:start:{vmid}:00000000", force=True)
+            reply = await press
+        else:
+            reply = await scene.server.slash(
+                game, scene.channel, "start" if way == "command" else "stop", vmid=vmid
+            )
+        await scene.until(lambda reply=reply: reply.text)  # type: ignore[misc]  # what mypy does not infer of a lambda's default
+        told.append(reply.text.replace(str(vmid), "VMID"))
+    assert told[0] == told[1]
+    pve.failures.clear()
+    plan.release()
+    await scene.settled()
+
+
+async def test_a_press_on_the_panel_of_a_hidden_guest_leaves_it_to_those_who_see_it(
+    bare_scene: Stage, cast: Cast, pve: Pve
+) -> None:
+    """It is another person's answer: whoever may not know of the guest does not get to replace it."""
+    scene, game = bare_scene, cast["game"]
+    panel = await scene.say(cast["admin"], "info", vmid=101)
+    before = (panel.text, post_of(panel).buttons)
+    for button in ("Reboot", "Shutdown", "Refresh"):
+        reply = await scene.press(game, panel, button)
+        scene.assert_refused(reply, game, GuestNotFound(101))
+        assert (panel.text, post_of(panel).buttons) == before
+    assert scene.changes() == []
