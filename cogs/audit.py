@@ -57,6 +57,7 @@ class Audit(commands.Cog):
     ) -> None:
         services, detail = self._services, detail_of(who, action, since, csv=csv)
         async with Reply(services, interaction, private=True) as reply:
-            with recorded(interaction, Operation.AUDIT, vmid, detail):
+            with recorded(interaction, Operation.AUDIT, vmid, detail) as asked:
+                asked.permit(whole=True)
                 wanted = filter_of(services, vmid, who, action, since)
                 await (send_audit if csv else show_audit)(services, reply, wanted)

@@ -50,10 +50,10 @@ LEVELS = {
     VIEWER: "list, info, help, snapshot list, monitor list, monitor history, monitor status",
     OPERATOR: "start, reboot, shutdown, snapshot create, acknowledge, monitor mute, monitor unmute",
     ADMIN: "stop, delete, create, resize, snapshot rollback, snapshot delete, monitor add, monitor remove,"
-    " monitor test, readonly on, readonly off",
+    " monitor test, readonly on, readonly off, audit",
 }
 TABLE = {word.strip(): level for level, words in LEVELS.items() for word in words.split(",")}
-FOR_EVERYTHING = ("monitor test", "readonly on", "readonly off")
+FOR_EVERYTHING = ("monitor test", "readonly on", "readonly off", "audit")
 """What is never about one guest: it takes the level for all of them."""
 ON_ALERTS = ("start", "info", "acknowledge", "monitor mute")
 """What an alert's buttons do, where alerts are."""
@@ -198,9 +198,9 @@ def command_rows() -> Iterator[Row]:
     """Of every command at least one."""
     for word in ("list", "help", "access", "monitor list", "monitor history", "monitor status"):
         yield Row(word, "", {})
-    for word in ("monitor test", "readonly on", "readonly off"):
+    for word in ("monitor test", "readonly on", "readonly off", "audit"):
         yield Row(word, "everything", {})
-    yield Row("monitor mute", "everything", {"target": "node/pve1", "duration": "1h"})
+    yield Row("monitor mute", "everything", {"target": "node/pve3", "duration": "1h"})
     yield Row("monitor unmute", "everything", {"target": "node/pve2"}, NotMuted("node/pve2"))
     for about in BOTH:
         up, off, down = RUNNING[about], STOPPED[about], DOWN[about]
@@ -238,6 +238,8 @@ def completion_rows() -> Iterator[tuple[Row, str, str, Any]]:
         yield Row(word, "", filled), option, "", None
     for word in ("monitor mute", "monitor unmute"):
         yield Row(word, "everything", {}), "target", "everything", "all"
+    for option in ("vmid", "who", "action", "since"):
+        yield Row("audit", "everything", {}), option, "", None
     for about in BOTH:
         up = RUNNING[about]
         for word in (
@@ -445,6 +447,7 @@ def button_rows(house: House) -> Iterator[tuple[Row, Post, str]]:
     for page, word in (("list", "list"), ("watch", "monitor list")):
         yield Row(word, "", {}), house.panel, f"p1:{page}:next:0:::"
     yield Row("monitor history", "", {}), house.panel, "p1:history:next:0:"
+    yield Row("audit", "everything", {}), house.panel, "p1:audit:next:0::::"
     for about in BOTH:
         up, off, mark = RUNNING[about], STOPPED[about], house.scene.mark
         refused = state_refused("start", about)

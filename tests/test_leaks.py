@@ -33,11 +33,11 @@ def everything(self: Judge, actor: Actor, cluster: Cluster) -> Cluster:
     return cluster
 
 
-def as_it_was(incident: Any, seen: Cluster) -> Any:
+def as_it_was(incident: Any, *_: object) -> Any:
     return incident
 
 
-def to_anybody(*_: object) -> bool:
+def to_anybody(*_: object, **__: object) -> bool:
     return True
 
 

@@ -325,12 +325,15 @@ def anchor(heading: str) -> str:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_links_and_files_exist(path: Path) -> None:
     text = without_code(path.read_text("utf-8"))
-    headings = {anchor(heading) for heading in re.findall(r"^#+ (.+)$", text, re.M)}
     for target in re.findall(r"\]\(([^)]+)\)", text):
-        if target.startswith("#"):
-            assert target[1:] in headings, target
-        elif not target.startswith("https://"):
-            assert (path.parent / target).exists(), target
+        if target.startswith("https://"):
+            continue
+        name, _, place = target.partition("#")
+        file = path.parent / name if name else path
+        assert file.exists(), target
+        if place:
+            headings = re.findall(r"^#+ (.+)$", without_code(file.read_text("utf-8")), re.M)
+            assert place in map(anchor, headings), target
     made = {"config.py", "monitor_list.json"}
     for name in in_code(text):
         if re.fullmatch(r"(?:[\w-]+/)*[\w-]*(?:\.(?:py|md|txt|json|example)){1,2}|[a-z]+/", name):

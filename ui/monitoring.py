@@ -50,17 +50,17 @@ async def show_history(services: Services, reply: Reply, vmid: int | None, page:
         refusal = judge.refusal(actor, Operation.MONITOR_HISTORY, guest or unknown_guest(vmid))
         if refusal:
             raise refusal
+    exists = partial(exists_for, services, actor, cluster=cluster)
     narrowed, vmids = judge.narrowed(actor), {vmid} if vmid is not None else None
     if narrowed and vmids is None:
-        guests = judge.seen(actor, cluster).guests if cluster else ()
-        vmids = {guest.vmid for guest in guests} | scoped_vmids(judge.rules, actor)
+        known = {guest.vmid for guest in cluster.guests} if cluster else set()
+        vmids = {each for each in known | scoped_vmids(judge.rules, actor) if exists(each)}
     incidents, total = services.journal.history(vmids, page * ROWS, ROWS)
     last = max(0, -(-total // ROWS) - 1)
     if page > last:
         page = last
         incidents, total = services.journal.history(vmids, page * ROWS, ROWS)
     if narrowed:
-        exists = partial(exists_for, services, actor, cluster=cluster)
         incidents = tuple(part_seen(incident, exists, cluster) for incident in incidents)
     await reply.show(history(reply.t, incidents, total, vmid, page, services.clock.now()))
 

@@ -136,7 +136,8 @@ async def _audit(interaction: Interaction, match: re.Match[str], attempt: Attemp
     )
     private = interaction.message is not None and interaction.message.flags.ephemeral
     async with Reply(services, interaction, private=True, anew=not private) as reply:
-        with recorded(interaction, Operation.AUDIT, wanted.vmid, match[0]):
+        with recorded(interaction, Operation.AUDIT, wanted.vmid, match[0]) as asked:
+            asked.permit(whole=True)
             await show_audit(services, reply, wanted, int(match["page"]))
 
 
