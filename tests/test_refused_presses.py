@@ -71,6 +71,11 @@ def yes_of(post: Post) -> str:
     return str(post.buttons[0].custom_id)
 
 
+def question_of(room: Room) -> Post:
+    """The one that brought the form."""
+    return next(post for post in room.scene.server.messages(room.scene.channel) if len(post.buttons) == 2)
+
+
 def no_of(post: Post) -> str:
     return str(post.buttons[1].custom_id)
 
@@ -151,8 +156,7 @@ def sending(before: Callable[[Room, Reply], Awaitable[Any]], *, by: str = "admin
 
 
 async def lapse_form(room: Room, form: Reply) -> None:
-    room.scene.clock.skip(60)
-    await room.scene.until(lambda: not room.scene.services.questions._open)
+    await lapse(room, question_of(room))
 
 
 async def crash_form(room: Room, form: Reply) -> None:
@@ -164,8 +168,7 @@ async def lose_form(room: Room, form: Reply) -> None:
 
 
 async def answered_form(room: Room, form: Reply) -> None:
-    post = next(post for post in room.scene.server.messages(room.scene.channel) if len(post.buttons) == 2)
-    await cancel(room, post)
+    await cancel(room, question_of(room))
 
 
 @dataclass(frozen=True)
