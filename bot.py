@@ -177,6 +177,7 @@ class ProxmoxBot(commands.Bot):
             self.running.cancel()
         await self.heartbeat.close()
         await super().close()
+        self.services.audit.write_late()
         self.journal.close()
         if self._lock is not None:
             self._lock.release()

@@ -46,8 +46,9 @@ class General(commands.Cog):
     ) -> None:
         services = self._services
         async with Reply(services, interaction) as reply:
-            with recorded(interaction, Operation.LIST):
-                await show_guests(services, reply, Filters(status, kind, node))
+            filters = Filters(status, kind, node)
+            with recorded(interaction, Operation.LIST, detail=filters.detail):
+                await show_guests(services, reply, filters)
 
     @app_commands.command(description=locale_str("State, use and buttons of one guest"))
     @app_commands.describe(vmid=VMID)
@@ -98,9 +99,9 @@ class General(commands.Cog):
         vmid: app_commands.Transform[int, GuestId(Verb.DELETE)],
         dry_run: bool = False,
     ) -> None:
-        order = Order(Verb.DELETE, vmid, actor_of(interaction))
+        order = Order(Verb.DELETE, vmid, actor_of(interaction), dry_run=dry_run)
         async with Reply(self._services, interaction) as reply:
-            await ask_first(self._services, reply, order, dry_run=dry_run)
+            await ask_first(self._services, reply, order)
 
     @app_commands.command(description=locale_str("The commands of this bot"))
     async def help(self, interaction: Interaction) -> None:

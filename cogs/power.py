@@ -52,6 +52,6 @@ class Power(commands.Cog):
         vmid: app_commands.Transform[int, GuestId(Verb.STOP)],
         dry_run: bool = False,
     ) -> None:
-        order = Order(Verb.STOP, vmid, actor_of(interaction))
+        order = Order(Verb.STOP, vmid, actor_of(interaction), dry_run=dry_run)
         async with Reply(self._services, interaction) as reply:
-            await ask_first(self._services, reply, order, dry_run=dry_run)
+            await ask_first(self._services, reply, order)

@@ -102,6 +102,6 @@ class Snapshots(
     async def _ask(
         self, interaction: Interaction, verb: Verb, vmid: int, name: str, *, dry_run: bool = False
     ) -> None:
-        order = Order(verb, vmid, actor_of(interaction), snapshot=name.strip())
+        order = Order(verb, vmid, actor_of(interaction), snapshot=name.strip(), dry_run=dry_run)
         async with Reply(self._services, interaction) as reply:
-            await ask_first(self._services, reply, order, dry_run=dry_run)
+            await ask_first(self._services, reply, order)

@@ -4,7 +4,9 @@ An attempt is one record (refused, planned, or a reading that was answered), or 
 is sent, and ended. An attempt without its end was cut off with the bot; the next start gives it one that says so.
 """
 
+import contextlib
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -12,11 +14,13 @@ from typing import Protocol
 
 from core.access import Actor
 from core.clock import Clock
-from core.errors import JournalFailed
+from core.errors import JournalFailed, Refused
 from core.tasks import TaskEnd, end_of
 
 DETAIL_MOST, OUTCOME_MOST = 500, 1000
 """Characters that are kept of what was typed, and of what came of it."""
+LATE_MOST = 1000
+"""So many records wait in memory for a disk that refuses."""
 
 _log = logging.getLogger("audit")
 
@@ -34,6 +38,9 @@ UNKNOWN = "unknown: "
 """How an outcome begins of which it is not known whether it was done."""
 CUT_OFF = f"{UNKNOWN}cut off"
 """The outcome of what was under way when the bot ended."""
+CANCELLED = "cancelled"
+"""The outcome of a question that its asker called off."""
+NOT_SETTLED = "the task ended well, but the guest is not in the state expected"
 
 
 class Ending(StrEnum):
@@ -47,6 +54,7 @@ class Ending(StrEnum):
     SHOWN = "shown"  # what would happen, and no more
     UNFINISHED = "unfinished"  # no end yet
     CUT_OFF = "cut_off"  # the bot ended meanwhile
+    CANCELLED = "cancelled"  # by who asked, before anything was done
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,8 @@ _TASKS = {TaskEnd.OK: Ending.DONE, TaskEnd.WARNINGS: Ending.WARNINGS, TaskEnd.ER
 
 
 def ending_of(record: AuditRecord) -> Ending:
+    if record.outcome == CANCELLED:
+        return Ending.CANCELLED
     if record.step is not Step.ENDED:
         return _STEPS[record.step]
     if record.outcome == CUT_OFF:
@@ -83,6 +93,11 @@ def ending_of(record: AuditRecord) -> Ending:
     if record.outcome.startswith(UNKNOWN) or record.outcome in (TaskEnd.VANISHED, TaskEnd.LOST):
         return Ending.UNKNOWN
     return _TASKS[end_of(record.outcome)]
+
+
+def step_of(error: BaseException) -> Step:
+    """Of an attempt that ended in an error before anything was sent: a no, or a failure."""
+    return Step.REFUSED if isinstance(error, Refused) else Step.ENDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +175,14 @@ class AuditBook(Protocol):
 class Audit(Protocol):
     def record(self, entry: AuditRecord, attempt: int | None = None) -> int | None:
         """Keep it; its id, for the record that follows. Raises JournalFailed for ASKED: what cannot be kept is not
-        done. Other steps have happened already, and are in the log at least: then None."""
+        done. Other steps have happened already: then None, and they are written when the disk allows it."""
 
     def close_cut_off(self) -> None:
-        """At the start: what has no end yet was cut off with a former run. Raises JournalFailed."""
+        """At the start: what has no end yet was cut off with a former run. Raises JournalFailed where that cannot be
+        read."""
+
+    def write_late(self) -> None:
+        """Once more what the disk had refused. Does not raise."""
 
 
 class KeptAudit:
@@ -172,6 +191,7 @@ class KeptAudit:
     def __init__(self, book: AuditBook, clock: Clock) -> None:
         self._book, self._clock = book, clock
         self._on_kept: Callable[[], None] = lambda: None
+        self._late: deque[tuple[AuditRecord, float, int | None]] = deque(maxlen=LATE_MOST)
 
     def tell(self, on_kept: Callable[[], None]) -> None:
         """Whom to tell that a record was kept."""
@@ -199,12 +219,21 @@ class KeptAudit:
             entry.outcome,
             entry.seconds,
         )
+        self.write_late()
+        now = self._clock.now()
         try:
-            number = self._book.audit(entry, self._clock.now(), attempt)
+            number = self._book.audit(entry, now, attempt)
         except JournalFailed as error:
             if entry.step is Step.ASKED:
                 raise
-            _log.warning("the audit could not be kept: %s", error.reason)
+            _log.warning("the audit could not be kept, and is tried again later: %s", error.reason)
+            self._late.append((entry, now, attempt))
             return None
         self._on_kept()
         return number
+
+    def write_late(self) -> None:
+        with contextlib.suppress(JournalFailed):
+            while self._late:
+                self._book.audit(*self._late[0])
+                self._late.popleft()

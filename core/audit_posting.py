@@ -56,11 +56,16 @@ def packed(lines: Sequence[str], most: int = CONTENT_MOST) -> int:
     """How many of the lines fit into one message, one below the other; at least one, if there is any."""
     room, count = most, 0
     for line in lines:
-        room -= len(line) + (1 if count else 0)
+        room -= _units(line) + (1 if count else 0)
         if room < 0 and count:
             break
         count += 1
     return count
+
+
+def _units(text: str) -> int:
+    """As JavaScript counts, which may be how Discord does: an emoji is two."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _lines(channel: AuditChannel, told: Sequence[Audited]) -> dict[int, str]:
@@ -72,6 +77,16 @@ def _lines(channel: AuditChannel, told: Sequence[Audited]) -> dict[int, str]:
         except Exception:  # noqa: BLE001 - a bug of ours in one line
             _log.exception("record %d of the audit trail is not posted", each.id)
     return found
+
+
+async def _found(channel: AuditChannel, content: str, mark: Mark) -> int | None:
+    """None, too, where Discord does not understand the search."""
+    try:
+        return await channel.find(content, max(0.0, mark.tried_at - CLOCK_MARGIN), frozenset({mark.there}))
+    except NotDelivered as error:
+        if error.fate is not Fate.REJECTED:
+            raise
+        return None
 
 
 class AuditPosting:
@@ -87,9 +102,16 @@ class AuditPosting:
         self._tried: float | None = None
         """When this run tried what is tried (monotonic)."""
         self._sent: float | None = None
+        self._apart = 0
+        """Up to this record each line is a message of its own, since Discord did not take them together."""
         self._failures = 0
         self.error = ""
         """Why the last try failed; empty while lines get through."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is a channel."""
+        return self._channel is not None
 
     def wake(self) -> None:
         """A record was kept. After a failed try that is no reason to hurry."""
@@ -183,12 +205,14 @@ class AuditPosting:
 
     async def _post(self, channel: AuditChannel, mark: Mark, lines: Mapping[int, str]) -> None:
         ids = list(lines)[: packed(list(lines.values()))]
+        if ids[0] <= self._apart:
+            ids = ids[:1]
         content, last = "\n".join(lines[number] for number in ids), ids[-1]
         again = bool(mark.tried)
         there = None
         try:
             if again and not self._tried_lately():
-                there = await channel.find(content, mark.tried_at - CLOCK_MARGIN, frozenset({mark.there}))
+                there = await _found(channel, content, mark)
             if there is None:
                 if not again:
                     self._keep(replace(mark, tried=last, tried_at=self._clock.now()))
@@ -199,7 +223,11 @@ class AuditPosting:
                 if error.not_taken and not again:
                     self._keep(mark)
                 raise
-            _log.error("Discord takes no line of the records up to %d: %s", last, error.reason)
+            if len(ids) > 1:  # it is one of them: each for itself
+                self._apart = last
+                self._keep(Mark(mark.posted, mark.there))
+                return
+            _log.error("Discord does not take the line of record %d: %s", last, error.reason)
         self._sent = self._clock.monotonic()
         self._keep(Mark(last, there or mark.there))
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from core.access import unknown_guest
 from core.actions import ACTIONS, Action, Verb
-from core.audit import Audit, AuditRecord, Step
+from core.audit import NOT_SETTLED, UNKNOWN, Audit, AuditRecord, Step, step_of
 from core.clock import Clock
-from core.errors import BotError, GuestBusy, Refused
+from core.errors import BotError, GuestBusy, Refused, Unconfirmed
 from core.expected import Expectation, ExpectedStops
 from core.guest import Guest, Kind, State
 from core.judge import anyone
@@ -59,7 +59,7 @@ class Operations:
             if plan.takes_name or ACTIONS[order.verb].asks:
                 plan = replace(plan, fallback=await self._planner.fallback(plan))
         except BaseException as error:
-            self._record(Step.REFUSED, order, outcome=_words(error))
+            self._record(step_of(error), order, outcome=_words(error))
             raise
         self._record(Step.PLANNED, order, plan.guest)
         return plan
@@ -71,12 +71,14 @@ class Operations:
         *,
         shown: Plan | None = None,
         begin: Begin = _at_once,
+        may_ask: bool = False,
     ) -> Report:
         """Do it, once, and follow it to its end. Raises as `plan` does, and whatever the sending says.
 
         `shown` is the plan a person agreed to: another guest under the same VMID is refused. `begin` is awaited
         when nothing speaks against it any more and nothing has been sent yet; what it raises calls it off. What
-        cannot be kept in the audit is not done: JournalFailed.
+        cannot be kept in the audit is not done: JournalFailed. `may_ask`: the caller asks where Unconfirmed is
+        raised, so that this is no attempt yet.
         """
         began = self._clock.monotonic()
         step, plan, attempt = Step.REFUSED, None, None
@@ -95,13 +97,21 @@ class Operations:
                 step = Step.ENDED
                 report = await self._do(plan, began, on_progress)
         except BaseException as error:
+            if may_ask and isinstance(error, Unconfirmed):
+                raise
             seconds = self._clock.monotonic() - began
-            outcome = _words(error) if step is Step.REFUSED else f"{_certainty(error)}{_words(error)}"
+            outcome = _words(error)
+            if step is Step.ENDED:
+                outcome = f"{_certainty(error)}{outcome}"
+            else:
+                step = step_of(error)
             guest = plan.guest if plan else None
             self._record(step, order, guest, outcome=outcome, seconds=seconds, attempt=attempt)
             raise
         task = report.task
         outcome = (task.message or task.end.value) if task else "OK"
+        if report.good and not report.settled:
+            outcome = f"{UNKNOWN}{NOT_SETTLED}"
         upid = task.upid if task else ""
         self._record(Step.ENDED, order, report.plan.guest, upid, outcome, report.seconds, attempt)
         return report

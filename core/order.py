@@ -32,6 +32,8 @@ class Order:
     """The guest's name as the person typed it to confirm, None where they were not asked."""
     reason: str = ""
     """Why, in the person's words."""
+    dry_run: bool = False
+    """Only to be shown."""
 
     @property
     def detail(self) -> str:
@@ -43,6 +45,8 @@ class Order:
             "memory_mb": self.memory_mb,
             "snapshot": self.snapshot,
             "with_memory": self.with_memory or None,
+            "description": self.description or None,
+            "dry_run": self.dry_run or None,
         }
         return " ".join(f"{key}={value}" for key, value in given.items() if value is not None)
 

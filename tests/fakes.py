@@ -453,6 +453,9 @@ class Ledger:
     def close_cut_off(self) -> None:
         """Nothing is kept from one run to the next."""
 
+    def write_late(self) -> None:
+        """Nothing was refused that could be written later."""
+
     @property
     def steps(self) -> list[str]:
         return [entry.step.value for entry in self.entries]

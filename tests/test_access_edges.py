@@ -234,7 +234,7 @@ async def test_an_unexpected_error_of_planning_is_kept(scene: Stage, monkeypatch
     monkeypatch.setattr("core.planning._check_words", broken)
     await scene.say(scene.emma, "stop", vmid=101)
     (record,) = (each.record for each in scene.services.journal.audited(AuditFilter(), 0, 9)[0])
-    assert (record.step, record.outcome) == (Step.REFUSED, "KeyError")
+    assert (record.step, record.outcome) == (Step.ENDED, "KeyError")
 
 
 async def test_what_is_typed_is_kept_in_bounds(scene: Stage) -> None:

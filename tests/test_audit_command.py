@@ -151,7 +151,7 @@ def test_whatever_stands_in_a_record_a_row_is_harmless_and_ten_fit_on_a_page(
     audited = Audited(1, 1, 1e10, 1e10, record)
     row = audit_row(t, audited)
     assert row.count("\n") == 1
-    harmless(re.sub(r"<t:\d+:f>", "", row), 0)
+    harmless(re.sub(r"<t:\d+:f>", "", row), 0, record.actor.place.channel_id)
     wanted = AuditFilter(999_999_999, 2**63 - 1, "snapshot_rollback", 1e10)
     view = audit_page(t, [audited] * 10, 10**7, wanted, "n" * 40, 10**7, 1e10)
     texts = [getattr(item, "content", "") for item in view.walk_children()]
@@ -169,7 +169,8 @@ async def test_hostile_names_do_nothing(scene: Stage, pve: Pve, evil: str) -> No
     for options in ({}, {"who": evil}, {"action": evil}, {"since": evil}, {"who": str(NOAH)}, {"csv": True}):
         reply = await scene.say(scene.emma, "audit", **options)
         assert reply.ephemeral
-        harmless(re.sub(r"<t:\d+:[fR]>", "", reply.text), scene.emma.id)
+        shown = re.sub(r"<t:\d+:[fR]>", "", reply.text).replace("<#3>", "")
+        harmless(shown, scene.emma.id, scene.channel.id)
     for label in await scene.choices(scene.emma, "audit", "who", ""):
         assert len(label) <= 100 and not re.search(r"[\u202a-\u202e\u2066-\u2069\n]", label)
 
@@ -304,7 +305,7 @@ async def test_pages_keep_the_filters_and_edit_the_private_message(scene: Stage)
     assert "3/3" in post.text and post.ephemeral and len(re.findall(r"\*\*10\d\d\*\*", post.text)) == 5
     await scene.press(scene.emma, post, last.replace(":2:", ":9999999:"), force=True)
     assert "3/3" in post.text, "beyond the end is the last"
-    assert last_record(scene).operation == "audit" and "p1:audit" in last_record(scene).detail
+    assert last_record(scene).operation == "audit" and "page=" in last_record(scene).detail
     keep(scene, entry(vmid=2000))
     await scene.press(scene.emma, post, next(b.custom_id or "" for b in post.buttons if b.emoji == "⏮️"))
     assert "**2000**" in post.text
@@ -383,7 +384,7 @@ async def test_the_file_has_every_attempt_that_fits_newest_first(scene: Stage) -
     found = parsed(scene, reply)
     assert len(found) == 602 and [row["vmid"] for row in found[:2]] == ["1599", "1598"]
     first, second = found[-1], found[-2]
-    assert first["person"] == "秋子" and first["outcome"] == 'a "quoted"\nline, with\r all'
+    assert first["person"] == "秋子" and first["outcome"] == 'a "quoted" line, with all'
     assert (first["vmid"], first["seconds"], first["person_id"]) == ("101", "3.1", str(NOAH))
     assert datetime.datetime.fromisoformat(first["began"]).utcoffset() == datetime.timedelta(hours=9)
     assert (second["vmid"], second["ending"], second["upid"]) == ("", "shown", "")
@@ -399,9 +400,9 @@ async def test_no_cell_is_a_formula(scene: Stage, begins: str) -> None:
     keep(scene, entry(name=evil, operation=evil, detail=evil, guest=evil, reason=evil, outcome=evil))
     (row,) = parsed(scene, await scene.say(scene.emma, "audit", csv=True))
     for name in ("person", "operation", "detail", "guest", "reason", "outcome"):
-        assert row[name] == f"'{evil}", name
+        assert row[name] == (f"'{evil}" if begins.strip() else evil.strip()), name
     assert not any(text.startswith(begins) for text in row.values())
-    assert cell(-5) == -5 and cell("5") == "5" and cell(None) == "" and cell("\ud83d") == "?"
+    assert cell(-5) == -5 and cell("5") == "5" and cell(None) == "" and cell("\ud83d") == ""
 
 
 async def test_what_is_too_much_is_cut_and_said(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -823,7 +823,7 @@ async def test_who_changed_the_watch_is_recorded(scene: Stage) -> None:
         (Step.ENDED, "monitor_mute", 101, "web01 2h"),
         (Step.REFUSED, "monitor_mute", None, "nobody 2h"),
         (Step.ENDED, "monitor_unmute", 101, "guest/101"),
-        (Step.ENDED, "monitor_test", None, "arrived"),
+        (Step.ENDED, "monitor_test", None, ""),
         (Step.ENDED, "monitor_remove", 101, ""),
     ]
     assert {(each.actor.user_id, each.actor.name, each.actor.way) for each in found} == {

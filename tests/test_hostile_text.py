@@ -27,11 +27,12 @@ ACTIVE = re.compile(
 )
 
 
-def harmless(text: str, asker: int) -> None:
-    """What is left once code spans and blocks, in which nothing works, and the asker's own name are taken out."""
+def harmless(text: str, asker: int, channel: int | None = None) -> None:
+    """What is left once code spans and blocks, in which nothing works, and the asker's own name (and the channel that
+    the audit names) are taken out."""
     assert text.count("```") % 2 == 0
     bare = re.sub(r"```.*?```", "", text, flags=re.S)
-    bare = re.sub(r"`[^`\n]*`", "", bare).replace(f"<@{asker}>", "")
+    bare = re.sub(r"`[^`\n]*`", "", bare).replace(f"<@{asker}>", "").replace(f"<#{channel}>", "")
     assert "`" not in bare
     assert not ACTIVE.search(bare), bare
     assert not re.search(r"[\u202a-\u202e\u2066-\u2069\u200b\u200d\ufeff]", text)

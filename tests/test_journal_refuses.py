@@ -29,7 +29,7 @@ from tests.stage import Stage, post_of
 
 pve, bare_scene, scene, language = stage.pve, stage.bare_scene, stage.scene, stage.language
 
-DISK_KIB = 2048
+DISK_KIB = 8192
 WISHES: list[tuple[str, dict[str, Any]]] = [
     ("start", {"vmid": 104}),
     ("reboot", {"vmid": 101}),

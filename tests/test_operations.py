@@ -9,6 +9,7 @@ import pytest
 
 from core.access import AccessRules, Scope, Trait
 from core.actions import ACTIONS, Verb
+from core.audit import Ending, ending_of
 from core.errors import (
     AnswerTooLate,
     BadAmount,
@@ -29,6 +30,7 @@ from core.errors import (
     NotHere,
     NothingGiven,
     NothingToChange,
+    Refused,
     SnapshotExists,
     SnapshotNotFound,
     SnapshotUnsupported,
@@ -352,7 +354,7 @@ async def test_refused_before_anything_is_sent(
             await attempt
         assert type(caught.value) is error
     assert world.sent == []
-    assert world.ledger.steps == ["refused", "refused"]
+    assert world.ledger.steps == ["refused" if issubclass(error, Refused) else "ended"] * 2
     assert world.ledger.entries[0].outcome == str(caught.value)
     assert world.expected.current() == {}
     await holds_free(world, vmid)
@@ -826,7 +828,7 @@ async def test_what_cannot_be_answered_any_more_is_not_done(error: BaseException
         await world.operations.carry_out(world.order(Verb.STOP), begin=begin)
     assert world.sent == []
     assert world.expected.current() == {}
-    assert world.ledger.steps == ["asked", "refused"]
+    assert world.ledger.steps == ["asked", "refused" if isinstance(error, Refused) else "ended"]
     assert type(error).__name__ in world.ledger.entries[1].outcome
     assert not world.ledger.entries[1].outcome.startswith("unknown: ")
     await holds_free(world, 101)
@@ -1086,7 +1088,9 @@ async def test_an_action_cut_off_by_the_end_of_the_bot_is_ended_as_unknown() -> 
 
 
 @pytest.mark.parametrize("error", [Unreachable("pve1"), RuntimeError("broken"), asyncio.CancelledError()])
-async def test_what_breaks_before_anything_was_sent_is_refused_and_not_unknown(error: BaseException) -> None:
+async def test_what_breaks_before_anything_was_sent_has_failed_and_is_not_unknown(
+    error: BaseException,
+) -> None:
     world = World([RUNNING])
 
     def broken() -> None:
@@ -1096,7 +1100,7 @@ async def test_what_breaks_before_anything_was_sent_is_refused_and_not_unknown(e
     with pytest.raises(type(error)):
         await world.operations.carry_out(world.order(Verb.STOP))
     (entry,) = world.ledger.entries
-    assert entry.step == "refused"
+    assert ending_of(entry) is Ending.FAILED
     assert entry.outcome.startswith(type(error).__name__)
 
 

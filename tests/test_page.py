@@ -84,12 +84,20 @@ class Visitor:
         self.completions = page.locator(".command-suggestion")
 
     def type_command(self, name: str) -> Locator:
-        """Type it and take it from the list; the list's entry as it was shown."""
+        """Type it and take it from the list; the list's entry as it was shown. When the page has just been published
+        anew (an alert came, another person looks) what is being typed is lost, and typed once more."""
         box = self.page.locator("#channel-composer-input")
-        box.click()
-        box.press_sequentially(f"/{name}")
         entry = self.page.locator(".command-entry").filter(has_text=f"/{name}").first
-        expect(entry).to_be_visible()
+        for patience in (3000, 3000, None):
+            box.click()
+            box.fill("")
+            box.press_sequentially(f"/{name}")
+            try:
+                expect(entry).to_be_visible(timeout=patience)
+                break
+            except AssertionError:
+                if patience is None:
+                    raise
         return entry
 
     def fill(self, option: str, typed: str) -> None:
@@ -125,6 +133,9 @@ class Visitor:
     def become(self, name: str) -> None:
         self.page.locator("#viewer-picker").select_option(label=name)
         expect(self.page.locator("#viewer-picker option:checked")).to_have_text(name)
+        self.page.wait_for_timeout(
+            1500
+        )  # the page then takes its messages and what is typed anew, and says nowhere when
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.actions import Verb
+from core.audit import AuditFilter, AuditRecord, Step
 from core.errors import (
     AlreadyWatched,
     BadAmount,
@@ -26,7 +27,8 @@ from core.journal import Batch
 from core.order import Plan, Report
 from core.proxmox_errors import MissingPrivilege, NodeUnreachable, NothingVisible, TimedOut, Unreachable
 from core.watch.model import Topic, Watched, What
-from tests.fakes import TEMPLATE, guest
+from core.watch.state import Rules
+from tests.fakes import AKIKO, TEMPLATE, guest
 from tests.watch_home import Home
 
 R, S, P, L = State.RUNNING, State.STOPPED, State.PAUSED, State.PRELAUNCH
@@ -709,3 +711,25 @@ async def test_an_order_counts_once_even_if_the_bot_dies_as_it_sees_the_stop(
     assert await scene.look(S) == []
     scene.restart(away=5)
     assert await scene.look(R, S) == ["opening guest"]
+
+
+# --- what is forgotten ---
+
+
+def kept_vmids(home: Home) -> list[int | None]:
+    return [each.record.vmid for each in home.journal.audited(AuditFilter(), 0, 50)[0]][::-1]
+
+
+async def test_the_audit_trail_is_kept_for_its_days_and_never_cut_right_after_a_start(tmp_path: Path) -> None:
+    """A clock that is wrong when the bot starts, and set right soon after, costs nothing."""
+    home = Home(tmp_path, [guest(101)])
+    days = Rules().audit_days
+    for vmid, age in ((101, days + 1), (102, days - 1)):
+        home.journal.audit(AuditRecord(Step.REFUSED, AKIKO, "stop", vmid), home.clock.now() - age * 86_400)
+    home.restart(away=400 * 86_400.0)
+    await home.look()
+    assert kept_vmids(home) == [101, 102]
+    home.clock.unix -= 400 * 86_400.0
+    for _ in range(70):
+        await home.look()
+    assert kept_vmids(home) == [102]

@@ -20,9 +20,11 @@ from ui.services import Services
 from ui.text import Text
 
 
-async def act(services: Services, reply: Reply, order: Order, *, shown: Plan | None = None) -> None:
-    """Carry it out, showing progress and the outcome in the reply's message."""
-    report = await _carry_out(services, reply, order, (), shown)
+async def act(
+    services: Services, reply: Reply, order: Order, *, shown: Plan | None = None, may_ask: bool = False
+) -> None:
+    """Carry it out, showing progress and the outcome in the reply's message. `may_ask`: see carry_out."""
+    report = await _carry_out(services, reply, order, (), shown, may_ask=may_ask)
     text, colour = _told(services, reply.t, report)
     buttons = _next_steps(reply.t, report)
     await reply.show(card(text, footer(reply.t, report), colour=colour, buttons=buttons))
@@ -86,7 +88,13 @@ def _allowed(services: Services, reply: Reply) -> tuple[Verb, ...]:
 
 
 async def _carry_out(
-    services: Services, reply: Reply, order: Order, buttons: list[Item] | tuple[()], shown: Plan | None
+    services: Services,
+    reply: Reply,
+    order: Order,
+    buttons: list[Item] | tuple[()],
+    shown: Plan | None,
+    *,
+    may_ask: bool = False,
 ) -> Report:
     t, known = reply.t, services.reader.known(order.vmid)
     guest = title(known) if known else f"**{order.vmid}**"
@@ -95,7 +103,7 @@ async def _carry_out(
         await reply.begin(working(t, order, guest, Progress(0), buttons), farewell(t, order, guest))
 
     on_progress = reply.progress(lambda progress: working(t, order, guest, progress, buttons))
-    return await services.operations.carry_out(order, on_progress, shown=shown, begin=begin)
+    return await services.operations.carry_out(order, on_progress, shown=shown, begin=begin, may_ask=may_ask)
 
 
 def _told(services: Services, t: Text, report: Report) -> tuple[str, Colour]:

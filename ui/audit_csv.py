@@ -1,16 +1,18 @@
 """The audit trail as a file for a spreadsheet: one attempt a row, the newest first.
 
 UTF-8 with a byte order mark, without which Excel takes Japanese for something else. A text that a spreadsheet could
-take for a formula begins with an apostrophe.
+take for a formula begins with an apostrophe, and every text is on one line, without signs that reorder it.
 """
 
 import csv
 import datetime
 import io
+import re
 
 from core.audit import Audited, AuditFilter, ending_of
 from core.clock import Clock
 from core.journal import Journal
+from ui.render import plain
 
 BYTES_MOST = 9_500_000
 """Discord takes attachments of 10 MiB, and the rest of the request counts too."""
@@ -31,7 +33,8 @@ COLUMNS = (
     ),
     *("guest", "node", "state", "detail", "reason", "outcome", "upid", "seconds"),
 )
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA = re.compile(r"(^\s*|[;|,]\s*)([=+\-@＝＋－＠])")
+"""Where a spreadsheet may see the beginning of a cell, whatever separates cells in its country."""
 
 
 def cell(value: str | float | None) -> str | float:
@@ -40,8 +43,7 @@ def cell(value: str | float | None) -> str | float:
         return ""
     if not isinstance(value, str):
         return value
-    safe = value.encode("utf-8", "replace").decode("utf-8")
-    return f"'{safe}" if safe.startswith(_FORMULAS) else safe
+    return _FORMULA.sub(r"\1'\2", plain(value, len(value) + 1))
 
 
 def row_of(audited: Audited, zone: datetime.tzinfo) -> list[str | float]:
@@ -92,7 +94,7 @@ async def audit_csv(
 
 def _line(values: list[str | float]) -> bytes:
     text = io.StringIO(newline="")
-    csv.writer(text).writerow(values)
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerow(values)
     return text.getvalue().encode("utf-8")
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from discord import ui
 
-from core.audit import CUT_OFF, UNKNOWN, Audited, AuditFilter, AuditRecord, Ending, ending_of
+from core.audit import CANCELLED, CUT_OFF, UNKNOWN, Audited, AuditFilter, AuditRecord, Ending, ending_of
+from core.guest import State
 from core.rights import Operation
 from core.tasks import TaskEnd
 from ui.audit_reasons import reason_of
@@ -28,6 +29,7 @@ from ui.render import (
     code,
     duration,
     fit,
+    state_word,
     when,
 )
 from ui.text import Text
@@ -41,6 +43,7 @@ SIGNS: Mapping[Ending, str] = {
     Ending.SHOWN: QUIET,
     Ending.UNFINISHED: WORKING,
     Ending.CUT_OFF: UNSURE,
+    Ending.CANCELLED: QUIET,
 }
 
 
@@ -59,6 +62,7 @@ def ending_word(t: Text, ending: Ending) -> str:
         Ending.SHOWN: t("shown only"),
         Ending.UNFINISHED: t("unfinished"),
         Ending.CUT_OFF: t("unfinished: the bot ended"),
+        Ending.CANCELLED: t("cancelled"),
     }[ending]
 
 
@@ -66,7 +70,12 @@ def _ended(t: Text, record: AuditRecord, most: int) -> str:
     """How, and why where there is more to say."""
     ending, outcome = ending_of(record), record.outcome
     word = ending_word(t, ending)
-    if ending in (Ending.DONE, Ending.WARNINGS) or outcome in (CUT_OFF, TaskEnd.VANISHED, TaskEnd.LOST):
+    if ending in (Ending.DONE, Ending.WARNINGS) or outcome in (
+        CUT_OFF,
+        CANCELLED,
+        TaskEnd.VANISHED,
+        TaskEnd.LOST,
+    ):
         return word
     reason = reason_of(t, outcome.removeprefix(UNKNOWN), most)
     return t("{ending}: {reason}", ending=word, reason=reason) if reason else word
@@ -79,6 +88,7 @@ def _more(t: Text, record: AuditRecord, most: int) -> list[str]:
         code(record.detail, most) if record.detail else "",
         t("reason {reason}", reason=code(record.reason, most)) if record.reason else "",
         duration(t, record.seconds) if record.seconds >= 1 else "",
+        f"<#{record.actor.place.channel_id}>" if record.actor.place.channel_id else "",
     ]
 
 
@@ -152,12 +162,13 @@ def audit_page(
 
 
 def audit_line(t: Text, audited: Audited) -> str:
-    """One attempt, at most about 900 characters; the task below it in small print."""
+    """One attempt, at most about 1,000 characters."""
     record = audited.record
     who = f"{code(record.actor.name, 32)} ({code(str(record.actor.user_id))})"
     guest = _joined([_guest(record, 64)])
     if guest and record.node:
-        guest = f"{guest} @ {code(record.node)}"
+        state = f" ({state_word(t, State.of(record.state))})" if record.state else ""
+        guest = f"{guest} @ {code(record.node)}{state}"
     parts = [when(audited.began, "f"), who, _asked(t, record.operation), guest, *_more(t, record, 100)]
-    task = f"\n-# {code(record.upid, 150)}" if record.upid else ""
-    return f"{SIGNS[ending_of(record)]} {_joined(parts)}{task}"
+    parts.append(code(record.upid, 150) if record.upid else "")
+    return f"{SIGNS[ending_of(record)]} {_joined(parts)}"

@@ -1,5 +1,7 @@
 """From the audit trail to its cards, alike for the command and for the buttons that turn its pages."""
 
+from functools import partial
+
 from discord import ui
 
 from core.audit import AuditFilter
@@ -35,19 +37,15 @@ async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> N
             "Only the newest {n} attempts fit into a file. Narrow it down with `since` and the other options.",
             count,
         )
+    name, now = _name(services, wanted), services.clock.now()
+    page = partial(audit_page, t, found, total, wanted, name, 0, now)
     attached: ui.File[ui.LayoutView] = ui.File(f"attachment://{FILE_NAME}")
-    view = audit_page(
-        t,
-        found,
-        total,
-        wanted,
-        _name(services, wanted),
-        0,
-        services.clock.now(),
-        note=f"-# {note}",
-        attached=attached,
+    lost = (
+        f"{WARNING} {t('Discord did not take the file. Narrow it down with `since` and the other options.')}"
     )
-    await reply.show_file(view, Attached(FILE_NAME, data))
+    await reply.show_file(
+        page(note=f"-# {note}", attached=attached), Attached(FILE_NAME, data), page(note=f"-# {lost}")
+    )
 
 
 def _name(services: Services, wanted: AuditFilter) -> str:

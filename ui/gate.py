@@ -13,7 +13,7 @@ import discord
 from discord import app_commands, ui
 
 from core.access import Actor, Place, Way
-from core.audit import DETAIL_MOST, AuditRecord, Step
+from core.audit import DETAIL_MOST, AuditRecord, Step, step_of
 from core.errors import BotError, Refused
 from core.guest import Guest
 from core.judge import Admit
@@ -85,7 +85,10 @@ class Attempt:
     word: str
     vmid: int | None = None
     detail: str = ""
+    reason: str = ""
     guest: Guest | None = None
+    outcome: str = "OK"
+    """How it ended, where nothing is raised."""
     id: int | None = None
     actor: Actor = field(init=False)
 
@@ -122,6 +125,7 @@ class Attempt:
             guest=guest.label if guest else "",
             node=guest.node if guest else "",
             state=guest.state.value if guest else "",
+            reason=self.reason,
             outcome=outcome,
         )
         return self.services.audit.record(entry, self.id)
@@ -140,14 +144,14 @@ def recorded(
     try:
         yield attempt
     except BotError as error:
-        attempt.record(Step.REFUSED, str(error))
+        attempt.record(step_of(error), str(error))
         raise
     except BaseException as error:
         attempt.record(Step.ENDED, f"unknown: {type(error).__name__}")
         raise
     if attempt.id is None and RIGHTS[operation].effect is not Effect.NOTHING:
         raise AssertionError(f"{operation} was done without begin()")
-    attempt.record(Step.ENDED, "OK")
+    attempt.record(Step.ENDED, attempt.outcome)
 
 
 def asked_for(interaction: Interaction) -> Attempt:
@@ -160,7 +164,7 @@ def asked_for(interaction: Interaction) -> Attempt:
         word = command.qualified_name.replace(" ", "_")
         return Attempt(interaction, word, vmid if isinstance(vmid, int) else None, detail)
     data: dict[str, object] = dict(interaction.data or {})
-    return Attempt(interaction, plain(str(data.get("custom_id", "?")), 100))
+    return Attempt(interaction, plain(str(data.get("custom_id") or data.get("name", "?")), 100))
 
 
 async def guarded(interaction: Interaction, work: Callable[[Attempt], Awaitable[BotError | None]]) -> None:
@@ -180,7 +184,7 @@ async def guarded(interaction: Interaction, work: Callable[[Attempt], Awaitable[
         await tell_privately(interaction, notice(unexpected(t, incident)))
         return
     if refusal is not None:
-        attempt.record(Step.REFUSED, str(refusal))
+        attempt.record(step_of(refusal), str(refusal))
         await tell_privately(interaction, refused(services_of(interaction), t, refusal))
 
 
@@ -217,4 +221,6 @@ class GatedTree(app_commands.CommandTree[discord.Client]):
         t = services_of(interaction).texts.of_locale(str(interaction.locale))
         if interaction.type is discord.InteractionType.autocomplete:
             return  # Discord shows that the options could not be loaded
+        if not isinstance(error, app_commands.CommandInvokeError):  # else what it did has told of itself
+            asked_for(interaction).record(Step.REFUSED, type(error).__name__)
         await tell_privately(interaction, notice(unexpected(t, incident)))

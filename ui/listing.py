@@ -40,6 +40,12 @@ class Filters:
     kind: str = ""
     node: str = ""
 
+    @property
+    def detail(self) -> str:
+        """In one line, for the audit."""
+        given = {"status": self.status, "kind": self.kind, "node": self.node}
+        return " ".join(f"{key}={value}" for key, value in given.items() if value)
+
     def admits(self, guest: Guest) -> bool:
         return (
             (not self.status or self.status == status_of(guest))

@@ -96,6 +96,7 @@ def health_of(services: Services) -> Health:
         journal_trouble=watch.journal_trouble,
         heartbeat=(services.heartbeat.failing or "") if services.heartbeat.wanted else None,
         beaten=services.heartbeat.taken,
+        audit=services.audit_posting.error if services.audit_posting.wanted else None,
         mutes=watch.mutes(),
         blind=watch.sees_tasks is False,
     )
@@ -204,9 +205,8 @@ async def send_test(services: Services, reply: Reply) -> None:
         test = services.watch.send_test()
         posting = await services.delivery.outcome(test, TEST_SECONDS)
         stuck = services.delivery.error
-        asked.detail = "arrived"
         if posting is None or posting.posted is None:
-            asked.detail = (posting.error if posting else "") or stuck or "not in time"
-            services.journal.give_up(test, asked.detail)
+            asked.outcome = (posting.error if posting else "") or stuck or "not in time"
+            services.journal.give_up(test, asked.outcome)
     card = outcome_of_test(reply.t, posting, stuck, TEST_SECONDS, rules.guild_id, rules.alert_channel_id or 0)
     await reply.show(card)

@@ -3,6 +3,7 @@
 Each press passes the gate here (CommandTree's check does not cover buttons) and is judged by who presses.
 """
 
+import contextlib
 import re
 from collections.abc import Awaitable, Callable
 
@@ -110,18 +111,18 @@ async def _page(interaction: Interaction, match: re.Match[str], attempt: Attempt
     services, page = services_of(interaction), int(match["page"])
     async with _page_reply(services, interaction) as reply:
         if match["what"] == "list":
-            with recorded(interaction, Operation.LIST):
-                filters = Filters(match["status"], match["kind"], match["node"])
+            filters = Filters(match["status"], match["kind"], match["node"])
+            with recorded(interaction, Operation.LIST, detail=f"{filters.detail} page={page + 1}".strip()):
                 await show_guests(services, reply, filters, page)
         else:
-            with recorded(interaction, Operation.MONITOR_LIST):
+            with recorded(interaction, Operation.MONITOR_LIST, detail=f"page={page + 1}"):
                 await show_watch_list(services, reply, page)
 
 
 async def _history(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     services, vmid = services_of(interaction), int(match["vmid"]) if match["vmid"] else None
     async with _page_reply(services, interaction) as reply:
-        with recorded(interaction, Operation.MONITOR_HISTORY, vmid):
+        with recorded(interaction, Operation.MONITOR_HISTORY, vmid, f"page={int(match['page']) + 1}"):
             await show_history(services, reply, vmid, int(match["page"]))
 
 
@@ -136,7 +137,7 @@ async def _audit(interaction: Interaction, match: re.Match[str], attempt: Attemp
     )
     private = interaction.message is not None and interaction.message.flags.ephemeral
     async with Reply(services, interaction, private=True, anew=not private) as reply:
-        with recorded(interaction, Operation.AUDIT, wanted.vmid, match[0]) as asked:
+        with recorded(interaction, Operation.AUDIT, wanted.vmid, f"page={int(match['page']) + 1}") as asked:
             asked.permit(whole=True)
             await show_audit(services, reply, wanted, int(match["page"]))
 
@@ -151,6 +152,17 @@ def _guest_operation(match: re.Match[str]) -> Operation | None:
 
 def _page_operation(match: re.Match[str]) -> Operation | None:
     return Operation.LIST if match["what"] == "list" else Operation.MONITOR_LIST
+
+
+def _about(attempt: Attempt, match: re.Match[str]) -> int | None:
+    """Whom a button is about, for the record: nothing is decided by it."""
+    found = match.groupdict()
+    if number := found.get("vmid") or found.get("read"):
+        return int(number)
+    with contextlib.suppress(BotError):
+        incident = attempt.services.journal.incident(int(found["incident"])) if "incident" in found else None
+        return guest_of(incident) if incident else None
+    return None
 
 
 Does = Callable[[Interaction, re.Match[str], Attempt], Awaitable[None]]
@@ -179,6 +191,7 @@ async def _pressed(interaction: Interaction, custom_id: str, attempt: Attempt) -
             operation = asks(match)
             if operation is not None:
                 attempt.word, attempt.detail = operation.value, custom_id
+                attempt.vmid = _about(attempt, match)
             refusal = refusal_of(interaction, operation)
             if refusal is None:
                 await does(interaction, match, attempt)

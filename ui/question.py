@@ -16,6 +16,7 @@ from typing import Any
 from discord import ui
 
 from core.actions import Verb
+from core.audit import CANCELLED, Step
 from core.errors import BotError, NotYours, QuestionAnswered, QuestionOver, Unconfirmed
 from core.order import Order, Plan
 from core.rights import Operation
@@ -152,6 +153,8 @@ async def pressed(interaction: Interaction, answer: str, nonce: str, attempt: At
         return
     question = services.questions.take(nonce)
     if answer == "no":
+        attempt.guest = question.plan.guest
+        attempt.record(Step.PLANNED, CANCELLED)
         async with Reply(services, interaction) as reply:
             note = question.t("Cancelled; nothing was done.")
             await reply.show(services.questions.over(services, question, note))
@@ -224,6 +227,7 @@ async def submitted(interaction: Interaction, custom_id: str, typed: Mapping[str
         question = services.questions.find(match["nonce"] if match else "")
         _hold_to_asker(interaction, question, attempt)
         name, reason = typed.get(NAME_FIELD, "").strip(), plain(typed.get(REASON_FIELD, ""), REASON_MOST)
+        attempt.detail, attempt.reason = f"{attempt.detail} typed={name}".strip(), reason
         plan = replace(question.plan, order=replace(question.plan.order, typed=name, reason=reason))
         plan.confirm()
         services.questions.take(question.nonce)
@@ -243,10 +247,10 @@ def typed_into(data: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-async def ask_first(services: Services, reply: Reply, order: Order, *, dry_run: bool = False) -> None:
+async def ask_first(services: Services, reply: Reply, order: Order) -> None:
     """Show what would happen, and ask; in a dry run show it alone. Raises as Operations.plan does."""
     plan = await services.operations.plan(order)
-    if dry_run:
+    if order.dry_run:
         parts = plan_parts(reply.t, plan, services.clock.now())
         note = reply.t("This was a dry run; nothing was done.")
         await reply.show(card(*parts, f"-# {note}", colour=Colour.QUIET))
@@ -257,6 +261,6 @@ async def ask_first(services: Services, reply: Reply, order: Order, *, dry_run: 
 async def act_or_ask(services: Services, reply: Reply, order: Order) -> None:
     """Do it at once, or where the guest is protected ask first."""
     try:
-        await act(services, reply, order)
+        await act(services, reply, order, may_ask=True)
     except Unconfirmed:
         await ask_first(services, reply, order)

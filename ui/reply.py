@@ -183,13 +183,24 @@ class Reply:
             await self._show(view)
             self._working = False
 
-    async def show_file(self, view: ui.LayoutView, attached: Attached) -> None:
-        """The same with a file, which only a private answer may have."""
+    async def show_file(self, view: ui.LayoutView, attached: Attached, without: ui.LayoutView) -> None:
+        """The same with a file, which only a private answer may have; `without` where Discord does not take it."""
         self._attached = attached
         try:
-            await self.show(view)
+            for delay in (*RETRIES, None):
+                try:
+                    async with self._lock:
+                        await self._put(view)
+                    self._shown = True
+                    return
+                except Trouble as error:
+                    if not passing(error) or delay is None:
+                        _log.warning("a file could not be delivered: %r", error)
+                        break
+                    await self._services.clock.sleep(delay)
         finally:
             self._attached = None
+        await self.show(without)
 
     async def _show(self, view: ui.LayoutView) -> None:
         for delay in (*RETRIES, None):

@@ -179,6 +179,8 @@ class Health:
     journal_trouble: JournalFailed | None
     heartbeat: str | None
     beaten: float | None
+    audit: str | None = None
+    """Why the audit channel gets nothing, empty while it does, None where none is set."""
     mutes: tuple[Mute, ...] = ()
     blind: bool = False
 
@@ -190,6 +192,7 @@ def status(t: Text, health: Health, cluster: Cluster | None, now: float) -> ui.L
         (t("Alerts"), _delivery(t, health)),
         (t("Journal"), _journal(t, health.journal_trouble)),
         (t("Heartbeat"), _heartbeat(t, health.heartbeat, health.beaten)),
+        *([(t("Audit channel"), _audit(t, health.audit))] if health.audit is not None else []),
         (t("Going on"), t.plural("{n} incident", "{n} incidents", health.open)),
         (t("Muted"), _mutes(t, health.mutes, cluster)),
     ]
@@ -198,6 +201,12 @@ def status(t: Text, health: Health, cluster: Cluster | None, now: float) -> ui.L
     well = not blind and WARNING not in body
     colour = Colour.GOOD if well else Colour.WARN
     return card(f"### {t('The watch')}", body, blind, foot(t, 0, 1, now), colour=colour)
+
+
+def _audit(t: Text, error: str) -> str:
+    if not error:
+        return f"{OK} {t('up to date')}"
+    return f"{WARNING} {t('could not be posted: {reason}', reason=code(error, 120))}"
 
 
 def _reading(t: Text, health: Health, now: float) -> str:

@@ -30,7 +30,9 @@ from core.watch.work import Work, subjects_of
 
 KEPT_SECONDS = 90 * 86400.0
 PRUNE_EVERY = 86400.0
-"""How long incidents that are over stay in the journal, and how often the older ones are taken out."""
+FIRST_PRUNE = 3600.0
+"""How long incidents that are over stay in the journal, how often the older ones are taken out, and how long after
+the start for the first time."""
 
 _log = logging.getLogger(__name__)
 
@@ -275,7 +277,10 @@ class Watch:
         self._prune(unix, monotonic)
 
     def _prune(self, unix: float, monotonic: float) -> None:
-        if self._pruned is not None and monotonic - self._pruned < PRUNE_EVERY:
+        """Not at once: a clock that is set right after the start must not cost the trail."""
+        if self._pruned is None:
+            self._pruned = monotonic - PRUNE_EVERY + FIRST_PRUNE
+        if monotonic - self._pruned < PRUNE_EVERY:
             return
         self._pruned = monotonic
         try:
