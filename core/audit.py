@@ -114,12 +114,14 @@ class Audited:
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which attempts are wanted; None and empty mean all. `since`: begun then or later (Unix seconds)."""
+    """Which attempts are wanted; None and empty mean all. `since`: begun then or later (Unix seconds). `until`: none
+    newer than this id, so that what comes in meanwhile shifts no page."""
 
     vmid: int | None = None
     person_id: int | None = None
     operation: str = ""
     since: float | None = None
+    until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ _CONDITIONS = {
     "person_id": "person_id = :person_id",
     "operation": "operation = :operation",
     "since": "at >= :since",
+    "until": "id <= :until",
     "before": "id < :before",
 }
 
@@ -148,6 +149,7 @@ def queries(wanted: AuditFilter, before: int | None = None) -> tuple[str, str, d
         "person_id": wanted.person_id,
         "operation": _bytes(wanted.operation) or None,
         "since": wanted.since,
+        "until": wanted.until,
         "before": before,
     }
     values = {name: value for name, value in asked.items() if value is not None}

@@ -447,7 +447,7 @@ def button_rows(house: House) -> Iterator[tuple[Row, Post, str]]:
     for page, word in (("list", "list"), ("watch", "monitor list")):
         yield Row(word, "", {}), house.panel, f"p1:{page}:next:0:::"
     yield Row("monitor history", "", {}), house.panel, "p1:history:next:0:"
-    yield Row("audit", "everything", {}), house.panel, "p1:audit:next:0::::"
+    yield Row("audit", "everything", {}), house.panel, "p1:audit:next:0:::::"
     for about in BOTH:
         up, off, mark = RUNNING[about], STOPPED[about], house.scene.mark
         refused = state_refused("start", about)

@@ -146,7 +146,7 @@ def audit_page(
     page, pages = page_of(page, total)
     rows = [audit_row(t, each) for each in found] or [t("Nothing of this kind has been asked for.")]
     body = fit(t, rows, MESSAGE_MOST - 330)
-    filters = (wanted.vmid or "", wanted.person_id or "", wanted.operation, wanted.since)
+    filters = (wanted.vmid or "", wanted.person_id or "", wanted.operation, wanted.since, wanted.until)
     parts = [str(int(each) if isinstance(each, float) else each or "") for each in filters]
     return card(
         audit_head(t, wanted, total, name),

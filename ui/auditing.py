@@ -1,5 +1,6 @@
 """From the audit trail to its cards, alike for the command and for the buttons that turn its pages."""
 
+from dataclasses import replace
 from functools import partial
 
 from discord import ui
@@ -18,6 +19,8 @@ FILE_NAME = "audit.csv"
 
 async def show_audit(services: Services, reply: Reply, wanted: AuditFilter, page: int = 0) -> None:
     """A page beyond the end is the last. Raises JournalFailed."""
+    if wanted.until is None:
+        wanted = replace(wanted, until=services.journal.audit_last())
     page, _ = page_of(page, services.journal.audited(wanted, 0, 0)[1])
     found, total = services.journal.audited(wanted, page * ROWS, ROWS)
     name, now = _name(services, wanted), services.clock.now()

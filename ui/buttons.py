@@ -31,9 +31,10 @@ PAGE = re.compile(
 )
 AUDIT = re.compile(
     r"p1:audit:(?P<move>first|prev|next|last):(?P<page>[0-9]{1,7}):(?P<vmid>(?:[1-9][0-9]{2,8})?)"
-    r":(?P<person>[0-9]{0,19}):(?P<operation>[a-z_]{0,32}):(?P<since>[0-9]{0,11})"
+    r":(?P<person>[0-9]{0,19}):(?P<operation>[a-z_]{0,24}):(?P<since>[0-9]{0,11})"
+    r":(?P<until>[0-9]{0,9})"
 )
-"""The longest has 98 of the 100 characters that Discord gives a custom_id."""
+"""The longest has 100 characters, which is what Discord gives a custom_id."""
 HISTORY = re.compile(
     r"p1:history:(?P<move>first|prev|next|last):(?P<page>[0-9]{1,5}):(?P<vmid>(?:[1-9][0-9]{2,8})?)"
 )

@@ -134,6 +134,7 @@ async def _audit(interaction: Interaction, match: re.Match[str], attempt: Attemp
         int(match["person"]) if match["person"] else None,
         match["operation"],
         float(match["since"]) if match["since"] else None,
+        int(match["until"]) if match["until"] else None,
     )
     private = interaction.message is not None and interaction.message.flags.ephemeral
     async with Reply(services, interaction, private=True, anew=not private) as reply:
