@@ -54,11 +54,13 @@ class Access(commands.Cog):
             with recorded(interaction, Operation.READONLY_ON) as attempt:
                 attempt.permit(whole=True)
                 attempt.begin()
+                was = switch.held is not None
                 switch.turn_on(interaction.user.display_name)
             if switch.held:
                 text = f"{READ_ONLY} {read_only_line(reply.t, switch.held)}"
+                head = reply.t("Changes are switched off already.") + "\n" if was else ""
                 note = reply.t("Looking, alerts and mutes go on. `/readonly off` switches changes on again.")
-                await reply.show(card(text, f"-# {note}", colour=Colour.WARN))
+                await reply.show(card(f"{head}{text}", f"-# {note}", colour=Colour.WARN))
 
     @readonly.command(name="off", description=locale_str("Allow changes again"))
     async def turn_off(self, interaction: Interaction) -> None:

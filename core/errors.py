@@ -24,7 +24,7 @@
     │   ├── NotYours                 somebody else's question
     │   ├── QuestionOver, QuestionAnswered: it has lapsed (or is of an earlier run), or was answered before
     │   ├── AnswerTooLate            Discord no longer takes an answer to this interaction
-    │   ├── NameMismatch             the typed name is another one
+    │   ├── NameMismatch, NoReason   the typed name is another one, or no reason was given
     │   ├── ChangedMeanwhile         the guest is no longer what the question showed
     │   ├── AlreadyWatched, NotWatched, CannotWatchTemplate, DiskUnknown
     │   ├── BadDuration, UnknownTarget, NotMuted
@@ -251,6 +251,10 @@ class AnswerTooLate(Refused):
 class NameMismatch(Refused):
     vmid: int
     expected: str
+
+
+class NoReason(Refused):
+    """A protected guest's name was typed, but no reason."""
 
 
 @dataclass(eq=False)

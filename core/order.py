@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from core.access import Actor
 from core.actions import Verb
-from core.errors import ChangedMeanwhile, NameMismatch, Unconfirmed
+from core.errors import ChangedMeanwhile, NameMismatch, NoReason, Unconfirmed
 from core.fallback import Fallback
 from core.guest import Guest, GuestConfig, Snapshot
 from core.tasks import TaskEnd, TaskResult
@@ -94,12 +94,14 @@ class Plan:
         return self.guarded or self.order.verb is Verb.DELETE
 
     def confirm(self) -> None:
-        """Raises NameMismatch and Unconfirmed unless the order holds what this plan takes."""
+        """Raises NameMismatch, Unconfirmed and NoReason unless the order holds what this plan takes."""
         guest, order = self.guest, self.order
         if self.takes_name and order.typed is not None and order.typed != guest.label:
             raise NameMismatch(guest.vmid, guest.label)
-        if (self.takes_name and order.typed is None) or (self.takes_reason and not order.reason):
+        if self.takes_name and order.typed is None:
             raise Unconfirmed(guest.vmid, guest.label, order.verb.value)
+        if self.takes_reason and not order.reason:
+            raise NoReason
 
     def held_against(self, shown: "Plan") -> None:
         """Raises ChangedMeanwhile unless this is still the guest a person agreed to, for RESIZE also the change, for

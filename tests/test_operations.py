@@ -26,6 +26,7 @@ from core.errors import (
     JournalFailed,
     MemoryNotSaved,
     NameMismatch,
+    NoReason,
     NotATemplate,
     NotHere,
     NothingGiven,
@@ -427,7 +428,7 @@ async def test_a_protected_guest_is_held_here_whatever_asked(
     for words, error in (
         ({"typed": None}, Unconfirmed),
         ({"typed": None, "reason": "why"}, Unconfirmed),
-        ({"typed": found.label}, Unconfirmed),
+        ({"typed": found.label}, NoReason),
         ({"typed": "web", "reason": "why"}, NameMismatch),
     ):
         world = protecting(how, found)

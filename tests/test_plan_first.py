@@ -39,7 +39,9 @@ async def test_a_dry_run_shows_the_plan_and_ends(
     assert post_of(dry).buttons == [] and not dry.ephemeral
     asked = await scene.say(scene.emma, command, **options)
     shown = dry.text.removesuffix(scene.t()("This was a dry run; nothing was done."))
-    assert asked.text.startswith(shown.rstrip("-# \n")), "it is the plan that is then asked about"
+    head, _, plan = shown.partition("\n")
+    assert scene.t()("Dry run: this is only shown.") in head
+    assert asked.text.startswith(plan.rstrip("-# \n")), "it is the plan that is then asked about"
     assert scene.cluster() == before and scene.changes() == []
     scene.clock.skip(61)
     await scene.settled()

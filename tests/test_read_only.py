@@ -39,7 +39,7 @@ async def test_every_change_is_refused_and_everything_else_goes_on(scene: Stage,
     panel, before = await scene.say(scene.emma, "info", vmid=101), scene.cluster()
     question = await scene.say(scene.emma, "stop", vmid=101)
     reply = await scene.say(scene.akiko, "readonly on")
-    assert "Changes have been switched off" in reply.text and "`Akiko`" in reply.text and not reply.ephemeral
+    assert "Changes were switched off" in reply.text and "`Akiko`" in reply.text and not reply.ephemeral
     assert len(CHANGING) == 12
     for command, options in CHANGING:
         scene.assert_refused(await scene.say(scene.emma, command, **options), scene.emma, held(scene))
@@ -97,7 +97,7 @@ async def test_it_is_told_in_every_other_refusal_too(bare_scene: Stage) -> None:
     for person, command, options, error in refusals:
         reply = await scene.say(person, command, **options)
         assert reply.text.startswith(scene.told(person, error))
-        assert "Changes have been switched off since" in reply.text and "`Admin`" in reply.text
+        assert "Changes were switched off" in reply.text and "`Admin`" in reply.text
         scene.assert_private(reply)
 
 
@@ -145,3 +145,10 @@ def test_what_cannot_be_read_is_no_permission(kept: str) -> None:
     switch = ReadOnlySwitch(records, Clock())
     switch.begin()
     assert switch.held is not None
+
+
+async def test_it_stands_in_the_status_and_is_told_once_more_when_asked_for(scene: Stage) -> None:
+    assert "Changes" not in (await scene.say(scene.emma, "monitor status")).text
+    await scene.say(scene.akiko, "readonly on")
+    assert "🚧" in (await scene.say(scene.emma, "monitor status")).text
+    assert "already" in (await scene.say(scene.emma, "readonly on")).text

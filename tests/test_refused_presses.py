@@ -205,14 +205,14 @@ CASES = {
     ),
     "forged: an unknown alert": Case(forged_on_alert("ack:999999"), IncidentOver(), "acknowledge"),
     "forged: an alert's mute of no length": Case(forged_on_alert("mute9:1"), QuestionOver(), "a1:mute9:1"),
-    "replayed: after cancelling": Case(answering(yes_of, before=cancel), QuestionAnswered(), "q1:yes"),
-    "replayed: cancelled twice": Case(answering(no_of, before=cancel), QuestionAnswered(), "q1:no"),
-    "replayed: after the lapse": Case(answering(yes_of, before=lapse), QuestionOver(), "q1:yes"),
+    "replayed: after cancelling": Case(answering(yes_of, before=cancel), QuestionAnswered(), "stop"),
+    "replayed: cancelled twice": Case(answering(no_of, before=cancel), QuestionAnswered(), "stop"),
+    "replayed: after the lapse": Case(answering(yes_of, before=lapse), QuestionOver(), "stop"),
     "replayed: after a crash": Case(answering(yes_of, before=crash), QuestionOver(), "q1:yes"),
     "replayed: a form after the answer": Case(
-        sending(answered_form), QuestionAnswered(), "f1:", way=Way.FORM
+        sending(answered_form), QuestionAnswered(), "delete", way=Way.FORM
     ),
-    "replayed: a form after the lapse": Case(sending(lapse_form), QuestionOver(), "f1:", way=Way.FORM),
+    "replayed: a form after the lapse": Case(sending(lapse_form), QuestionOver(), "delete", way=Way.FORM),
     "replayed: a form after a crash": Case(sending(crash_form), QuestionOver(), "f1:", way=Way.FORM),
     "another's: yes": Case(answering(yes_of, by="game"), NotYours("Admin"), "stop", "game"),
     "another's: no": Case(answering(no_of, by="game"), NotYours("Admin"), "stop", "game"),

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from discord import ui
 
 from core.access import Actor, Scope, grants, is_protected, owns
-from core.errors import BotError
+from core.actions import ACTIONS, Verb, objection
+from core.errors import BotError, GuestProtected, NotATemplate, TemplateRefused
 from core.guest import Guest
 from core.judge import Judge
 from core.rights import RIGHTS, Level, Operation, Reach
@@ -17,8 +18,19 @@ from ui.text import Text
 
 
 def refusals(judge: Judge, actor: Actor, guest: Guest | None) -> dict[Operation, BotError | None]:
-    """What would be said to each operation, on this guest or on any."""
-    return {operation: judge.refusal(actor, operation, guest) for operation in Operation}
+    """What would be said to each operation, on this guest or on any: also what the guest's nature forbids."""
+    return {
+        operation: judge.refusal(actor, operation, guest) or _never(operation, guest)
+        for operation in Operation
+    }
+
+
+def _never(operation: Operation, guest: Guest | None) -> BotError | None:
+    """What no state of the guest would change."""
+    if guest is None or operation.value not in list(Verb):
+        return None
+    found = objection(ACTIONS[Verb(operation.value)], guest)
+    return found if isinstance(found, (GuestProtected, NotATemplate, TemplateRefused)) else None
 
 
 def access_card(

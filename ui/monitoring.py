@@ -96,6 +96,7 @@ def health_of(services: Services) -> Health:
         journal_trouble=watch.journal_trouble,
         heartbeat=(services.heartbeat.failing or "") if services.heartbeat.wanted else None,
         beaten=services.heartbeat.taken,
+        read_only=services.judge.read_only.held,
         audit=services.audit_posting.error if services.audit_posting.wanted else None,
         mutes=watch.mutes(),
         blind=watch.sees_tasks is False,

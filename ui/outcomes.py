@@ -211,6 +211,8 @@ def _particulars(t: Text, report: Report) -> list[str]:
             lines.append(
                 t("It takes effect after a restart by Proxmox (a reboot inside the guest is not enough).")
             )
+            if plan.guarded:  # for which no button would do
+                lines.append(t("The guest is protected: `/reboot` asks for its name and a reason."))
         elif plan.guest.state is State.STOPPED:
             lines.append(t("It takes effect at the next start."))
         else:

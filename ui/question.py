@@ -8,7 +8,6 @@ lapses goes grey and says so; a press after a restart finds nothing and is told 
 import asyncio
 import contextlib
 import secrets
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -36,7 +35,7 @@ FORM_NAME_MOST = 255
 REASON_MOST = 200
 NAME_FIELD, REASON_FIELD = "name", "reason"
 REMEMBERED = 500
-"""How many answered questions are remembered, to tell a second press from a late one."""
+"""How many questions that are over are remembered, to tell a second press from a late one, and whom it was about."""
 
 
 @dataclass(slots=True)
@@ -56,7 +55,8 @@ class Questions:
     def __init__(self, seconds: float = SECONDS) -> None:
         self._seconds = seconds
         self._open: dict[str, Question] = {}
-        self._answered: deque[str] = deque(maxlen=REMEMBERED)
+        self._past: dict[str, tuple[Plan, bool]] = {}
+        """The last ones that are over, and whether they were answered."""
 
     async def ask(self, services: Services, reply: Reply, plan: Plan) -> None:
         """Show the plan and its buttons as the reply's message, and wait for nobody."""
@@ -71,18 +71,27 @@ class Questions:
 
     def find(self, nonce: str) -> Question:
         """Raises QuestionOver, or QuestionAnswered for a press after the one that counted."""
-        if nonce in self._answered:
-            raise QuestionAnswered
         question = self._open.get(nonce)
         if question is None:
-            raise QuestionOver
+            _, answered = self._past.get(nonce, (None, False))
+            raise QuestionAnswered if answered else QuestionOver
         return question
+
+    def plan_of(self, nonce: str) -> Plan | None:
+        """What it is or was about, for the audit; None for one of an earlier run."""
+        question = self._open.get(nonce)
+        return question.plan if question else self._past.get(nonce, (None, False))[0]
+
+    def _remember(self, question: Question, *, answered: bool) -> None:
+        self._past[question.nonce] = question.plan, answered
+        if len(self._past) > REMEMBERED:
+            del self._past[next(iter(self._past))]
 
     def take(self, nonce: str) -> Question:
         """The question, which is then answered. Raises as `find` does."""
         question = self.find(nonce)
         del self._open[nonce]
-        self._answered.append(nonce)
+        self._remember(question, answered=True)
         if question.lapse:
             question.lapse.cancel()
         return question
@@ -112,6 +121,7 @@ class Questions:
     async def _lapse(self, services: Services, question: Question) -> None:
         await services.clock.sleep(self._seconds)
         if self._open.pop(question.nonce, None) is not None:
+            self._remember(question, answered=False)
             await self._end(services, question, question.t("Nobody answered in time, so nothing was done."))
 
     async def _end(self, services: Services, question: Question, note: str) -> None:
@@ -140,12 +150,13 @@ async def pressed(interaction: Interaction, answer: str, nonce: str, attempt: At
     Raises QuestionOver, QuestionAnswered, NotYours, and what access says to the roles of now.
     """
     services = services_of(interaction)
+    _describe(attempt, services.questions.plan_of(nonce))
     try:
         question = services.questions.find(nonce)
     except QuestionOver:
         await _grey_out(interaction)
         raise
-    _hold_to_asker(interaction, question, attempt)
+    _hold_to_asker(interaction, question)
     if answer == "yes" and question.plan.takes_name:
         t = services.texts.of_locale(str(interaction.locale))
         await interaction.response.send_modal(confirmation_form(t, question))
@@ -153,7 +164,6 @@ async def pressed(interaction: Interaction, answer: str, nonce: str, attempt: At
         return
     question = services.questions.take(nonce)
     if answer == "no":
-        attempt.guest = question.plan.guest
         attempt.record(Step.PLANNED, CANCELLED)
         async with Reply(services, interaction) as reply:
             note = question.t("Cancelled; nothing was done.")
@@ -187,10 +197,17 @@ async def _grey_out(interaction: Interaction) -> None:
         await interaction.response.edit_message(view=view)
 
 
-def _hold_to_asker(interaction: Interaction, question: Question, attempt: Attempt) -> None:
+def _describe(attempt: Attempt, plan: Plan | None) -> None:
+    """Say in the record what it is about, whatever comes of it."""
+    if plan is not None:
+        order = plan.order
+        attempt.word, attempt.vmid, attempt.detail = order.verb.value, order.vmid, order.detail
+        attempt.guest = plan.guest
+
+
+def _hold_to_asker(interaction: Interaction, question: Question) -> None:
     """Raises NotYours, and what access says: who has lost the role since may not even cancel."""
     order = question.plan.order
-    attempt.word, attempt.vmid, attempt.detail = order.verb.value, order.vmid, order.detail
     if interaction.user.id != order.actor.user_id:
         raise NotYours(order.actor.name)
     permit(interaction, Operation(order.verb.value), question.plan.guest)
@@ -220,14 +237,16 @@ async def submitted(interaction: Interaction, custom_id: str, typed: Mapping[str
 
     async def work(attempt: Attempt) -> BotError | None:
         services = services_of(interaction)
+        match = FORM.fullmatch(custom_id)
+        nonce = match["nonce"] if match else ""
+        name, reason = typed.get(NAME_FIELD, "").strip(), plain(typed.get(REASON_FIELD, ""), REASON_MOST)
+        _describe(attempt, services.questions.plan_of(nonce))
+        attempt.detail, attempt.reason = f"{attempt.detail} typed={name}".strip(), reason
         refusal = refusal_of(interaction, None)
         if refusal is not None:
             return refusal
-        match = FORM.fullmatch(custom_id)
-        question = services.questions.find(match["nonce"] if match else "")
-        _hold_to_asker(interaction, question, attempt)
-        name, reason = typed.get(NAME_FIELD, "").strip(), plain(typed.get(REASON_FIELD, ""), REASON_MOST)
-        attempt.detail, attempt.reason = f"{attempt.detail} typed={name}".strip(), reason
+        question = services.questions.find(nonce)
+        _hold_to_asker(interaction, question)
         plan = replace(question.plan, order=replace(question.plan.order, typed=name, reason=reason))
         plan.confirm()
         services.questions.take(question.nonce)
@@ -252,8 +271,9 @@ async def ask_first(services: Services, reply: Reply, order: Order) -> None:
     plan = await services.operations.plan(order)
     if order.dry_run:
         parts = plan_parts(reply.t, plan, services.clock.now())
+        head = f"-# {reply.t('Dry run: this is only shown.')}"
         note = reply.t("This was a dry run; nothing was done.")
-        await reply.show(card(*parts, f"-# {note}", colour=Colour.QUIET))
+        await reply.show(card(head, *parts, f"-# {note}", colour=Colour.QUIET))
     else:
         await services.questions.ask(services, reply, plan)
 

@@ -87,7 +87,7 @@ def level_word(t: Text, level: Level) -> str:
 
 def read_only_line(t: Text, error: e.ReadOnly) -> str:
     return t(
-        "Changes have been switched off since {since}, by {person}.",
+        "Changes were switched off {since} by {person}.",
         since=when(error.since),
         person=code(error.by),
     )
@@ -121,8 +121,8 @@ def _journal_failed(t: Text, error: e.JournalFailed) -> str:
 SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
     e.NotHere: lambda t, x: t("This bot can only be used in the channels of its own category."),
     e.NotAllowed: _not_allowed,
-    e.ReadOnly: lambda t, x: (
-        f"{read_only_line(t, x)} {t('An admin can switch them on again: `/readonly off`.')}"
+    e.ReadOnly: lambda t, x: t(
+        "{line} An admin can switch them on again: `/readonly off`.", line=read_only_line(t, x)
     ),
     e.Unconfirmed: lambda t, x: t(
         "{guest} is protected: `/{command}` asks for its name and a reason, and both have to be typed.",
@@ -222,8 +222,10 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
         "The answer came too late for Discord, so nothing was done. Please try again."
     ),
     e.NameMismatch: lambda t, x: t(
-        "The name does not match; nothing was done. Type {expected} exactly.", expected=code(x.expected)
+        "The name does not match; nothing was done. Press the button again, and type {expected} exactly.",
+        expected=code(x.expected),
     ),
+    e.NoReason: lambda t, x: t("A reason is needed; nothing was done. Press the button again."),
     e.ChangedMeanwhile: lambda t, x: t(
         "**{vmid}** was changed by somebody else in the meantime, so nothing was done. Look again with `/info`.",
         vmid=x.vmid,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from discord import ui
 
-from core.errors import BotError, JournalFailed
+from core.errors import BotError, JournalFailed, ReadOnly
 from core.guest import Cluster, State
 from core.journal import Posting, Undelivered
 from core.watch.delivery import BROKEN, TOO_OLD
@@ -23,6 +23,7 @@ from ui.render import (
     FAILED,
     MESSAGE_MOST,
     OK,
+    READ_ONLY,
     STATE_EMOJI,
     WARNING,
     Colour,
@@ -33,7 +34,7 @@ from ui.render import (
     title,
     when,
 )
-from ui.sentences import sentence
+from ui.sentences import read_only_line, sentence
 from ui.start_words import journal_stuck
 from ui.subjects import subject_name
 from ui.text import Text
@@ -179,6 +180,7 @@ class Health:
     journal_trouble: JournalFailed | None
     heartbeat: str | None
     beaten: float | None
+    read_only: ReadOnly | None = None
     audit: str | None = None
     """Why the audit channel gets nothing, empty while it does, None where none is set."""
     mutes: tuple[Mute, ...] = ()
@@ -193,6 +195,7 @@ def status(t: Text, health: Health, cluster: Cluster | None, now: float) -> ui.L
         (t("Journal"), _journal(t, health.journal_trouble)),
         (t("Heartbeat"), _heartbeat(t, health.heartbeat, health.beaten)),
         *([(t("Audit channel"), _audit(t, health.audit))] if health.audit is not None else []),
+        *([(t("Changes"), f"{READ_ONLY} {read_only_line(t, health.read_only)}")] if health.read_only else []),
         (t("Going on"), t.plural("{n} incident", "{n} incidents", health.open)),
         (t("Muted"), _mutes(t, health.mutes, cluster)),
     ]
