@@ -25,3 +25,8 @@ class ChangeLimit:
         if len(taken) >= self._most:
             raise TooManyChanges(self._most, WINDOW_SECONDS - (now - taken[0]))
         taken.append(now)
+
+    def give_back(self, user_id: int) -> None:
+        """The change that was taken last came to nothing before anything was done."""
+        if self._taken[user_id]:
+            self._taken[user_id].pop()

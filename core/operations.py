@@ -91,9 +91,15 @@ class Operations:
                     plan.held_against(shown)
                 plan.confirm()
                 self._limit.take(order.actor.user_id)
-                attempt = self._record(Step.ASKED, order, plan.guest)
-                await begin()
-                self._planner.permit(order, plan.guest)  # what came meanwhile: no changes any more, for one
+                try:
+                    attempt = self._record(Step.ASKED, order, plan.guest)
+                    await begin()
+                    self._planner.permit(
+                        order, plan.guest
+                    )  # what came meanwhile: no changes any more, for one
+                except BaseException:
+                    self._limit.give_back(order.actor.user_id)
+                    raise
                 step = Step.ENDED
                 report = await self._do(plan, began, on_progress)
         except BaseException as error:

@@ -1407,3 +1407,22 @@ async def test_what_cannot_be_kept_in_the_audit_is_not_done(verb: Verb) -> None:
     assert world.sent == [] and begun == []
     world.ledger.fails = None
     assert (await world.operations.carry_out(world.order(verb, cores=8, snapshot=name))).good
+
+
+@pytest.mark.parametrize("refuses", ["journal", "discord", "nobody"])
+async def test_what_came_to_nothing_before_the_request_does_not_count(refuses: str) -> None:
+    world = World([RUNNING], most=1)
+
+    async def begin() -> None:
+        if refuses == "discord":
+            raise AnswerTooLate
+
+    world.ledger.fails = JournalFailed("disk full") if refuses == "journal" else None
+    if refuses != "nobody":
+        with pytest.raises((AnswerTooLate, JournalFailed)):
+            await world.operations.carry_out(world.order(Verb.SHUTDOWN), begin=begin)
+    world.ledger.fails = None
+    await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    assert len(world.sent) == 1
+    with pytest.raises(TooManyChanges):
+        await world.operations.carry_out(world.order(Verb.START))

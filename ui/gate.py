@@ -14,7 +14,7 @@ from discord import app_commands, ui
 
 from core.access import Actor, Place, Way
 from core.audit import DETAIL_MOST, AuditRecord, Step, step_of
-from core.errors import BotError, Refused
+from core.errors import BotError, JournalFailed, Refused
 from core.guest import Guest
 from core.judge import Admit
 from core.rights import RIGHTS, Effect, Operation
@@ -110,9 +110,15 @@ class Attempt:
     def begin(self) -> None:
         """It was allowed, and is done now. Raises TooManyChanges, and JournalFailed: what cannot be kept is not
         done."""
-        if RIGHTS[Operation(self.word)].effect >= Effect.LIST:
-            self.services.limit.take(self.actor.user_id)
-        self.id = self.record(Step.ASKED)
+        limit, counts = self.services.limit, RIGHTS[Operation(self.word)].effect >= Effect.LIST
+        if counts:
+            limit.take(self.actor.user_id)
+        try:
+            self.id = self.record(Step.ASKED)
+        except JournalFailed:
+            if counts:
+                limit.give_back(self.actor.user_id)
+            raise
 
     def record(self, step: Step, outcome: str = "") -> int | None:
         guest = self.guest or (self.services.reader.known(self.vmid) if self.vmid else None)
