@@ -21,6 +21,7 @@ from core.journal import Batch, Posting, Undelivered
 from core.watch.codec import decode, encode
 from core.watch.model import Incident, Message
 from parts.journal_file import READ, JournalError, JournalErrorKind, JournalFile, JournalReport, Opened
+from parts.journal_text import kept, told
 
 __all__ = ["JournalError", "JournalErrorKind", "JournalReport", "Opened", "SqliteJournal"]
 
@@ -67,11 +68,11 @@ class SqliteJournal:
         with self._file.transaction() as db:
             for key, value in batch.records.items():
                 if value is None:
-                    db.execute("DELETE FROM records WHERE key = ?", (_bytes(key),))
+                    db.execute("DELETE FROM records WHERE key = ?", (kept(key),))
                 else:
                     db.execute(
                         "INSERT INTO records VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                        (_bytes(key), _bytes(value)),
+                        (kept(key), kept(value)),
                     )
             db.executemany(
                 "INSERT INTO incidents (id, opened, ended, topic, json) VALUES (?, ?, ?, ?, ?)"
@@ -98,7 +99,7 @@ class SqliteJournal:
             db.execute(
                 "UPDATE messages SET tried = ?, tried_at = ?, late = ?, run = ?, attempts = attempts + 1"
                 " WHERE id = ? AND status = 'waiting'",
-                (_bytes(content), at, late, self.run, message_id),
+                (kept(content), at, late, self.run, message_id),
             )
             db.execute(_ABSORB, (absorbs,))
 
@@ -122,14 +123,14 @@ class SqliteJournal:
         with self._file.transaction() as db:
             db.execute(
                 "UPDATE messages SET error = ?, tried = CASE WHEN ? THEN x'' ELSE tried END WHERE id = ?",
-                (_bytes(error), not_taken, message_id),
+                (kept(error), not_taken, message_id),
             )
 
     def give_up(self, message_id: int, error: str) -> None:
         with self._file.transaction() as db:
             db.execute(
                 "UPDATE messages SET status = 'given_up', error = ? WHERE id = ? AND status = 'waiting'",
-                (_bytes(error), message_id),
+                (kept(error), message_id),
             )
 
     def prune(self, before: float) -> None:
@@ -160,7 +161,7 @@ class SqliteJournal:
     def records(self) -> dict[str, str]:
         with self._file.transaction(READ) as db:
             rows = db.execute("SELECT key, value FROM records ORDER BY key")
-            return {_text(key): _text(value) for key, value in rows}
+            return {told(key): told(value) for key, value in rows}
 
     def open_incidents(self) -> tuple[Incident, ...]:
         with self._file.transaction(READ) as db:
@@ -224,7 +225,7 @@ class SqliteJournal:
                 "SELECT error FROM messages WHERE status IN ('waiting', 'given_up') AND post != 'test'"
                 " AND error != x'' ORDER BY tried_at DESC, id DESC LIMIT 1"
             ).fetchone()
-            return Undelivered(waiting, oldest, given_up, _text(last[0]) if last else "")
+            return Undelivered(waiting, oldest, given_up, told(last[0]) if last else "")
 
     def _postings(self, query: str, *values: int) -> tuple[Posting, ...]:
         with self._file.transaction(READ) as db:
@@ -312,12 +313,12 @@ def _posting(db: sqlite3.Connection, row: sqlite3.Row) -> Posting | None:
         posted=row["discord_id"],
         wanted=row["wanted"],
         shown=row["shown"],
-        tried=_text(row["tried"]),
+        tried=told(row["tried"]),
         tried_at=row["tried_at"],
         late=row["late"],
         run=row["run"],
         attempts=row["attempts"],
-        error=_text(row["error"]),
+        error=told(row["error"]),
     )
 
 
@@ -329,11 +330,3 @@ def _vmids(incident: Incident) -> set[int]:
     """Whose history it belongs to: a backup's too, which has no guests."""
     backups = {fact.vmid for fact in incident.backups if fact.vmid is not None}
     return {fact.vmid for fact in incident.guests} | backups
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _text(kept: bytes) -> str:
-    return kept.decode("utf-8", "surrogatepass")

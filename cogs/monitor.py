@@ -12,6 +12,7 @@ from discord.ext import commands, tasks
 from core.access import unknown_guest
 from core.errors import JournalFailed, NotWatched
 from core.names import checked_vmid
+from core.options import in_one_line
 from core.rights import Operation
 from ui.gate import recorded
 from ui.monitoring import mute, send_test, show_history, show_status, show_watch_list, unmute
@@ -144,8 +145,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         disk: int | None = None,
     ) -> None:
         watch = self._services.watch
-        limits = {"cpu": cpu, "memory": memory, "disk": disk}
-        detail = " ".join(f"{name}={value}" for name, value in limits.items() if value is not None)
+        detail = in_one_line({"cpu": cpu, "memory": memory, "disk": disk})
         async with Reply(self._services, interaction) as reply:
             with recorded(interaction, Operation.MONITOR_ADD, vmid, detail) as attempt:
                 guest = await self._services.planner.locate(vmid, attempt.admit)

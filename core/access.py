@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from core.errors import GuestNotFound, NotAllowed, NotHere, OnlySomeGuests, Refused
-from core.guest import Guest, Kind, State
+from core.guest import Cluster, Guest, Kind, State
 from core.rights import ON_ALERTS, RIGHTS, Effect, Level, Operation, Reach
 
 OWNER_TAG = "owner-"
@@ -105,6 +105,12 @@ def is_protected(rules: AccessRules, guest: Guest) -> bool:
 def unknown_guest(vmid: int) -> Guest:
     """A guest of which nothing is known but its VMID: it is in no scope but its own."""
     return Guest(vmid, Kind.QEMU, "", State.UNKNOWN)
+
+
+def listed_or_unknown(cluster: Cluster | None, vmid: int) -> Guest:
+    """As the cluster lists it, or as nothing but its VMID."""
+    guest = cluster.find(vmid) if cluster else None
+    return guest or unknown_guest(vmid)
 
 
 def owns(actor: Actor, guest: Guest) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from core.guest import Guest, GuestConfig, Snapshot, State, TaskSummary
@@ -36,8 +36,10 @@ async def inspect(proxmox: Proxmox, planner: Planner, vmid: int, admit: Admit) -
         _or_none(proxmox.addresses(guest)) if guest.state is State.RUNNING else _nothing(),
         _or_none(proxmox.recent_tasks(guest, 1)),
     )
-    protected = planner.protects(guest, config)
-    return GuestDetails(guest, config, snapshots, addresses, tasks[0] if tasks else None, protected)
+    if config is not None:
+        guest = replace(guest, protected=config.protection)
+    last = tasks[0] if tasks else None
+    return GuestDetails(guest, config, snapshots, addresses, last, planner.protects(guest))
 
 
 async def _or_none(reading: Awaitable[T]) -> T | None:

@@ -52,6 +52,13 @@ class Judge:
         held = self.read_only.held
         return replace(held) if held else None
 
+    def permit(
+        self, actor: Actor, operation: Operation, guest: Guest | None = None, *, whole: bool = False
+    ) -> None:
+        """Raises what `refusal` says."""
+        if refusal := self.refusal(actor, operation, guest, whole=whole):
+            raise refusal
+
     def admits(self, actor: Actor, operation: Operation) -> Admit:
         return lambda guest: self.refusal(actor, operation, guest)
 

@@ -7,6 +7,7 @@ from core.actions import Verb
 from core.errors import ChangedMeanwhile, NameMismatch, NoReason, Unconfirmed
 from core.fallback import Fallback
 from core.guest import Guest, GuestConfig, Snapshot
+from core.options import in_one_line
 from core.tasks import TaskEnd, TaskResult
 
 
@@ -38,17 +39,17 @@ class Order:
     @property
     def detail(self) -> str:
         """The options in one line, for the audit."""
-        given = {
-            "name": self.name,
-            "new_vmid": self.new_vmid,
-            "cores": self.cores,
-            "memory_mb": self.memory_mb,
-            "snapshot": self.snapshot,
-            "with_memory": self.with_memory or None,
-            "description": self.description or None,
-            "dry_run": self.dry_run or None,
-        }
-        return " ".join(f"{key}={value}" for key, value in given.items() if value is not None)
+        names = (
+            "name",
+            "new_vmid",
+            "cores",
+            "memory_mb",
+            "snapshot",
+            "with_memory",
+            "description",
+            "dry_run",
+        )
+        return in_one_line({name: getattr(self, name) for name in names})
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from core.errors import (
     VmidTaken,
 )
 from core.fallback import Fallback
-from core.guest import Guest, GuestConfig, Kind, Snapshot, State
+from core.guest import Guest, Kind, Snapshot, State
 from core.judge import Admit, Judge
 from core.names import checked_cores, checked_guest_name, checked_memory, checked_snapshot_name, checked_vmid
 from core.order import Order, Plan
@@ -80,9 +80,7 @@ class Planner:
 
     def permit(self, order: Order, guest: Guest | None = None) -> None:
         """Raises the Refused that access decides on; without `guest`, as far as that can be said without it."""
-        refusal = self._judge.refusal(order.actor, _operation(order), guest)
-        if refusal:
-            raise refusal
+        self._judge.permit(order.actor, _operation(order), guest)
 
     async def plan(self, order: Order) -> Plan:
         """What would happen. Raises a Refused or ProxmoxError when it would not."""
@@ -118,12 +116,11 @@ class Planner:
         config = await self._proxmox.config(plan.guest)
         guest = replace(plan.guest, protected=config.protection)
         self.permit(plan.order, guest)
-        return replace(plan, guest=guest, config=config, guarded=is_protected(self._judge.rules, guest))
+        return replace(plan, guest=guest, config=config, guarded=self.protects(guest))
 
-    def protects(self, guest: Guest, config: GuestConfig | None) -> bool:
-        """Whether the guest is protected; Proxmox' flag stands in its configuration."""
-        flag = config is not None and config.protection
-        return is_protected(self._judge.rules, replace(guest, protected=flag))
+    def protects(self, guest: Guest) -> bool:
+        """By the bot's configuration, its tag, or Proxmox' flag as far as that was read."""
+        return is_protected(self._judge.rules, guest)
 
     async def fallback(self, plan: Plan) -> Fallback:
         """What the guest could be brought back from afterwards. What cannot be read is said to be unknown."""

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from core.access import Actor, Place, Way
 from core.audit import Audited, AuditFilter, AuditRecord, Mark, Step
 from core.watch.codec import decode, encode
+from parts.journal_text import kept, told
 
 _ADD = """
     INSERT INTO audit (
@@ -147,7 +148,7 @@ def queries(wanted: AuditFilter, before: int | None = None) -> tuple[str, str, d
     asked: dict[str, object] = {
         "vmid": wanted.vmid,
         "person_id": wanted.person_id,
-        "operation": _bytes(wanted.operation) or None,
+        "operation": kept(wanted.operation) or None,
         "since": wanted.since,
         "until": wanted.until,
         "before": before,
@@ -172,19 +173,19 @@ def row_of(record: AuditRecord, at: float) -> dict[str, object]:
         "step": record.step.value,
         "way": actor.way.value,
         "person_id": actor.user_id,
-        "person": _bytes(actor.name),
+        "person": kept(actor.name),
         "guild_id": actor.place.guild_id,
         "category_id": actor.place.category_id,
         "channel_id": actor.place.channel_id,
-        "operation": _bytes(record.operation),
-        "detail": _bytes(record.detail),
+        "operation": kept(record.operation),
+        "detail": kept(record.detail),
         "vmid": record.vmid,
-        "guest": _bytes(record.guest),
-        "node": _bytes(record.node),
-        "state": _bytes(record.state),
-        "reason": _bytes(record.reason),
-        "upid": _bytes(record.upid),
-        "outcome": _bytes(record.outcome),
+        "guest": kept(record.guest),
+        "node": kept(record.node),
+        "state": kept(record.state),
+        "reason": kept(record.reason),
+        "upid": kept(record.upid),
+        "outcome": kept(record.outcome),
         "seconds": record.seconds,
     }
 
@@ -198,19 +199,19 @@ def audited_of(row: sqlite3.Row) -> Audited | None:
     """
     try:
         place = Place(row["guild_id"], row["category_id"], row["channel_id"])
-        actor = Actor(row["person_id"], _text(row["person"]), place, way=Way(row["way"]))
+        actor = Actor(row["person_id"], told(row["person"]), place, way=Way(row["way"]))
         record = AuditRecord(
             Step(row["step"]),
             actor,
-            _text(row["operation"]),
+            told(row["operation"]),
             row["vmid"],
-            _text(row["detail"]),
-            _text(row["guest"]),
-            _text(row["node"]),
-            _text(row["state"]),
-            _text(row["reason"]),
-            _text(row["upid"]),
-            _text(row["outcome"]),
+            told(row["detail"]),
+            told(row["guest"]),
+            told(row["node"]),
+            told(row["state"]),
+            told(row["reason"]),
+            told(row["upid"]),
+            told(row["outcome"]),
             row["seconds"],
         )
     except ValueError:
@@ -220,17 +221,6 @@ def audited_of(row: sqlite3.Row) -> Audited | None:
 
 def _person_of(row: sqlite3.Row) -> tuple[int, str] | None:
     try:
-        return row["person_id"], _text(row["person"])
+        return row["person_id"], told(row["person"])
     except ValueError:
         return None
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _text(kept: object) -> str:
-    """Raises ValueError for what `_bytes` does not make; SQLite puts anything into any column."""
-    if not isinstance(kept, bytes):
-        raise ValueError(kept)  # noqa: TRY004 - it is the content that is wrong
-    return kept.decode("utf-8", "surrogatepass")

@@ -51,7 +51,8 @@ from ui.render import Colour
 from ui.sentences import sentence
 from ui.subjects import subject_label, subject_name
 from ui.text import Language, Text, Texts
-from ui.watching import Health, history, muted, outcome_of_test, status, unmuted
+from ui.watch_status import Health, outcome_of_test, status
+from ui.watching import history, muted, unmuted
 
 Golden = Callable[[str, str], None]
 TEXTS = Texts("ja")

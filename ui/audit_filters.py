@@ -10,6 +10,7 @@ from core.audit import AuditFilter
 from core.durations import parse_duration
 from core.errors import BadDuration, JournalFailed
 from core.names import checked_vmid
+from core.options import in_one_line
 from core.wanted_errors import BadSince, SeveralPeople, UnknownPerson
 from ui.operation_words import operation_named
 from ui.parameters import CHOICES_MOST, duration_choices
@@ -111,8 +112,7 @@ def _date_typed(typed: str, services: Services) -> str:
 
 def detail_of(who: str, action: str, since: str, *, csv: bool) -> str:
     """The options in one line, for the audit."""
-    given = {"who": who, "action": action, "since": since, "csv": csv}
-    return " ".join(f"{name}={value}" for name, value in given.items() if value)
+    return in_one_line({"who": who, "action": action, "since": since, "csv": csv})
 
 
 def name_of(services: Services, person_id: int) -> str:

@@ -17,9 +17,10 @@ from core.audit import DETAIL_MOST, AuditRecord, Step, step_of
 from core.errors import BotError, JournalFailed, Refused
 from core.guest import Guest
 from core.judge import Admit
+from core.options import in_one_line
 from core.rights import RIGHTS, Effect, Operation
 from ui.cards import notice
-from ui.refusal import refusal as refused
+from ui.refusal import refusal_card
 from ui.render import plain
 from ui.sentences import unexpected
 from ui.services import Interaction, Services, services_of
@@ -70,8 +71,7 @@ def refusal_of(
 
 def permit(interaction: Interaction, operation: Operation, guest: Guest | None = None) -> None:
     """Raises what `refusal_of` says."""
-    if refusal := refusal_of(interaction, operation, guest):
-        raise refusal
+    services_of(interaction).judge.permit(actor_of(interaction), operation, guest)
 
 
 # -- recording
@@ -103,9 +103,7 @@ class Attempt:
     def permit(self, guest: Guest | None = None, *, whole: bool = False) -> None:
         """Raises the Refused that access decides on. `whole`: it is about more than guests."""
         self.guest = guest or self.guest
-        refusal = self.services.judge.refusal(self.actor, Operation(self.word), guest, whole=whole)
-        if refusal:
-            raise refusal
+        self.services.judge.permit(self.actor, Operation(self.word), guest, whole=whole)
 
     def begin(self) -> None:
         """It was allowed, and is done now. Raises TooManyChanges, and JournalFailed: what cannot be kept is not
@@ -166,7 +164,7 @@ def asked_for(interaction: Interaction) -> Attempt:
     if command is not None:
         options: dict[str, object] = {name: value for name, value in interaction.namespace}  # noqa: C416 - it has keys() of another kind
         vmid = options.get("vmid") or options.get("template_id")
-        detail = " ".join(f"{name}={value}" for name, value in options.items() if name != "vmid")
+        detail = in_one_line({name: value for name, value in options.items() if name != "vmid"})
         word = command.qualified_name.replace(" ", "_")
         return Attempt(interaction, word, vmid if isinstance(vmid, int) else None, detail)
     data: dict[str, object] = dict(interaction.data or {})
@@ -191,7 +189,7 @@ async def guarded(interaction: Interaction, work: Callable[[Attempt], Awaitable[
         return
     if refusal is not None:
         attempt.record(step_of(refusal), str(refusal))
-        await tell_privately(interaction, refused(services_of(interaction), t, refusal))
+        await tell_privately(interaction, refusal_card(services_of(interaction), t, refusal))
 
 
 async def tell_privately(interaction: Interaction, view: ui.LayoutView) -> None:
@@ -218,7 +216,7 @@ class GatedTree(app_commands.CommandTree[discord.Client]):
         else:
             asked_for(interaction).record(Step.REFUSED, str(refusal))
             t = services_of(interaction).texts.of_locale(str(interaction.locale))
-            await tell_privately(interaction, refused(services_of(interaction), t, refusal))
+            await tell_privately(interaction, refusal_card(services_of(interaction), t, refusal))
         return False
 
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from discord import ui
 
 from core.guest import Cluster, Guest, Kind, Snapshot, State
+from core.options import in_one_line
 from ui.buttons import page_buttons
 from ui.cards import card
 from ui.render import (
@@ -43,8 +44,7 @@ class Filters:
     @property
     def detail(self) -> str:
         """In one line, for the audit."""
-        given = {"status": self.status, "kind": self.kind, "node": self.node}
-        return " ".join(f"{key}={value}" for key, value in given.items() if value)
+        return in_one_line({"status": self.status, "kind": self.kind, "node": self.node})
 
     def admits(self, guest: Guest) -> bool:
         return (

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 
-from core.access import Actor, level_on, scoped_vmids, unknown_guest
+from core.access import Actor, level_on, listed_or_unknown, scoped_vmids
 from core.durations import parse_duration
 from core.errors import JournalFailed, NotMuted, OnlySomeGuests, UnknownTarget
 from core.guest import Cluster
@@ -14,13 +14,14 @@ from core.targets import target_of
 from core.watch.model import ALL, SOURCE, Incident, Topic, node_subject
 from core.watch.seen import part_seen, touches
 from ui.gate import Attempt, actor_of, recorded
-from ui.listing import ROWS
+from ui.listing import ROWS, page_of
 from ui.parameters import cluster_for_completion
 from ui.render import plain
 from ui.reply import Reply
 from ui.services import Services
 from ui.subjects import vmid_of
-from ui.watching import COUNTED_DAYS, Health, history, muted, outcome_of_test, status, unmuted, watch_list
+from ui.watch_status import Health, outcome_of_test, status
+from ui.watching import COUNTED_DAYS, history, muted, unmuted, watch_list
 
 TEST_SECONDS = 10.0
 DAY = 86_400
@@ -46,20 +47,14 @@ async def show_history(services: Services, reply: Reply, vmid: int | None, page:
     judge, actor = services.judge, actor_of(reply.interaction)
     cluster = await cluster_for_completion(services)
     if vmid is not None:
-        guest = cluster.find(vmid) if cluster else None
-        refusal = judge.refusal(actor, Operation.MONITOR_HISTORY, guest or unknown_guest(vmid))
-        if refusal:
-            raise refusal
+        judge.permit(actor, Operation.MONITOR_HISTORY, listed_or_unknown(cluster, vmid))
     exists = partial(exists_for, services, actor, cluster=cluster)
     narrowed, vmids = judge.narrowed(actor), {vmid} if vmid is not None else None
     if narrowed and vmids is None:
         known = {guest.vmid for guest in cluster.guests} if cluster else set()
         vmids = {each for each in known | scoped_vmids(judge.rules, actor) if exists(each)}
+    page, _ = page_of(page, services.journal.history(vmids, 0, 0)[1])
     incidents, total = services.journal.history(vmids, page * ROWS, ROWS)
-    last = max(0, -(-total // ROWS) - 1)
-    if page > last:
-        page = last
-        incidents, total = services.journal.history(vmids, page * ROWS, ROWS)
     if narrowed:
         incidents = tuple(part_seen(incident, exists, cluster) for incident in incidents)
     await reply.show(history(reply.t, incidents, total, vmid, page, services.clock.now()))
@@ -132,8 +127,7 @@ async def unmute(services: Services, reply: Reply, target: str) -> None:
 
 def exists_for(services: Services, actor: Actor, vmid: int, cluster: Cluster | None) -> bool:
     """Whether the person may know of this guest. One that is gone is known to those who may see every guest."""
-    guest = cluster.find(vmid) if cluster else None
-    return level_on(services.judge.rules, actor, guest or unknown_guest(vmid)) > Level.NONE
+    return level_on(services.judge.rules, actor, listed_or_unknown(cluster, vmid)) > Level.NONE
 
 
 def subject_exists_for(services: Services, actor: Actor, subject: str, cluster: Cluster | None) -> bool:
@@ -153,8 +147,7 @@ def permit_subject(attempt: Attempt, subject: str, cluster: Cluster | None) -> N
     if vmid is None:
         attempt.permit(whole=True)
     else:
-        guest = cluster.find(vmid) if cluster else None
-        attempt.permit(guest or unknown_guest(vmid))
+        attempt.permit(listed_or_unknown(cluster, vmid))
 
 
 def _subject_of(
@@ -190,8 +183,7 @@ def permit_incident(attempt: Attempt, incident: Incident) -> None:
     ):
         raise OnlySomeGuests
     for vmid in vmids:
-        guest = cluster.find(vmid or 0) if cluster else None
-        attempt.permit(guest or unknown_guest(vmid or 0))
+        attempt.permit(listed_or_unknown(cluster, vmid or 0))
 
 
 async def send_test(services: Services, reply: Reply) -> None:

@@ -40,7 +40,7 @@ def operation_noun(t: Text, operation: Operation) -> str:
     if operation.value in list(Verb):
         return verb_noun(t, operation.value)
     say = _NOUNS.get(operation)
-    return say(t) if say else operation.value.replace("_", " ")
+    return say(t) if say else _command(operation)
 
 
 def written(t: Text, operation: Operation) -> str:
@@ -69,7 +69,7 @@ async def operations(interaction: Interaction, current: str) -> list[app_command
     services = services_of(interaction)
     t = services.texts.of_locale(str(interaction.locale))
     typed = current.casefold().replace("_", " ").lstrip("/").strip()
-    labels = {each: f"{operation_noun(t, each)} · {each.value.replace('_', ' ')}" for each in Operation}
+    labels = {each: f"{operation_noun(t, each)} · {_command(each)}" for each in Operation}
     found = [
         app_commands.Choice(name=plain_label(label), value=operation.value)
         for operation, label in labels.items()

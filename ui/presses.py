@@ -107,22 +107,27 @@ def _page_reply(services: Services, interaction: Interaction) -> Reply:
     return Reply(services, interaction, private=apart, anew=apart)
 
 
+def _turned(match: re.Match[str]) -> str:
+    """To which page, for the audit, counted as people do."""
+    return f"page={int(match['page']) + 1}"
+
+
 async def _page(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     services, page = services_of(interaction), int(match["page"])
     async with _page_reply(services, interaction) as reply:
         if match["what"] == "list":
             filters = Filters(match["status"], match["kind"], match["node"])
-            with recorded(interaction, Operation.LIST, detail=f"{filters.detail} page={page + 1}".strip()):
+            with recorded(interaction, Operation.LIST, detail=f"{filters.detail} {_turned(match)}".strip()):
                 await show_guests(services, reply, filters, page)
         else:
-            with recorded(interaction, Operation.MONITOR_LIST, detail=f"page={page + 1}"):
+            with recorded(interaction, Operation.MONITOR_LIST, detail=_turned(match)):
                 await show_watch_list(services, reply, page)
 
 
 async def _history(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     services, vmid = services_of(interaction), int(match["vmid"]) if match["vmid"] else None
     async with _page_reply(services, interaction) as reply:
-        with recorded(interaction, Operation.MONITOR_HISTORY, vmid, f"page={int(match['page']) + 1}"):
+        with recorded(interaction, Operation.MONITOR_HISTORY, vmid, _turned(match)):
             await show_history(services, reply, vmid, int(match["page"]))
 
 
@@ -138,7 +143,7 @@ async def _audit(interaction: Interaction, match: re.Match[str], attempt: Attemp
     )
     private = interaction.message is not None and interaction.message.flags.ephemeral
     async with Reply(services, interaction, private=True, anew=not private) as reply:
-        with recorded(interaction, Operation.AUDIT, wanted.vmid, f"page={int(match['page']) + 1}") as asked:
+        with recorded(interaction, Operation.AUDIT, wanted.vmid, _turned(match)) as asked:
             asked.permit(whole=True)
             await show_audit(services, reply, wanted, int(match["page"]))
 

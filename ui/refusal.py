@@ -10,7 +10,7 @@ from ui.services import Services
 from ui.text import Text
 
 
-def refusal(services: Services, t: Text, error: BotError) -> ui.LayoutView:
+def refusal_card(services: Services, t: Text, error: BotError) -> ui.LayoutView:
     """`t`: the reader's language. Whoever is told no while the bot is read-only learns of that too."""
     held, text = services.judge.read_only.held, sentence(t, error)
     if held and isinstance(error, Refused) and not isinstance(error, ReadOnly):

@@ -39,7 +39,7 @@ STATE_COLOUR = {
 OK, WARNING, FAILED, WORKING, ALARM, BACK, QUIET = "✅", "⚠️", "❌", "⏳", "🔴", "🟢", "⚪"
 REFUSED, UNSURE = "⛔", "❔"
 
-SNAPSHOT, BACKUP, PROTECTED, READ_ONLY = "📸", "💾", "🛡️", "🚧"
+SNAPSHOT, BACKUP, PROTECTED, READ_ONLY, MUTED = "📸", "💾", "🛡️", "🚧", "🔕"
 
 NAME_MOST = 64
 MESSAGE_MOST = 4000

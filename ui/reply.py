@@ -19,7 +19,7 @@ from discord.utils import MISSING
 from core.errors import AnswerTooLate, BotError
 from core.tasks import OnProgress, Progress
 from ui.cards import notice
-from ui.refusal import refusal
+from ui.refusal import refusal_card
 from ui.render import Colour
 from ui.sentences import unexpected
 from ui.services import Interaction, Services
@@ -87,7 +87,7 @@ class Reply:
         elif self._timer:  # an acknowledgement under way cannot be called back: Discord may have taken it
             await asyncio.wait({self._timer})
         if isinstance(error, BotError):
-            await self._refuse(lambda t: refusal(self._services, t, error))
+            await self._refuse(lambda t: refusal_card(self._services, t, error))
             return True
         if isinstance(error, Exception):
             incident = incident_of(error)

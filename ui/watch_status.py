@@ -1,0 +1,177 @@
+"""How the watch itself is, and what became of a test message."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from discord import ui
+
+from core.errors import BotError, JournalFailed, ReadOnly
+from core.guest import Cluster
+from core.journal import Posting, Undelivered
+from core.watch.delivery import BROKEN, TOO_OLD
+from core.watch.model import Mute
+from ui.alerts import ENDING, NO_CONNECTION
+from ui.cards import card
+from ui.listing import foot
+from ui.render import FAILED, MUTED, OK, READ_ONLY, WARNING, Colour, code, duration, fit, when
+from ui.sentences import read_only_line, sentence
+from ui.start_words import journal_stuck
+from ui.subjects import subject_name
+from ui.text import Text
+from ui.watching import good
+
+LATE_READS = 3
+"""So many intervals without a good read are said to be too many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is known of the watch itself. `undelivered` is an error where the journal cannot be read.
+
+    `heartbeat`: why it fails, empty while it arrives, None where it is not set up; `beaten`: when one last arrived.
+    `blind`: the token sees no task of the cluster, of which there are always some.
+    """
+
+    last_read: float | None
+    interval: float
+    trouble: BotError | None
+    failures: int
+    open: int
+    undelivered: Undelivered | JournalFailed
+    stuck: str
+    journal_trouble: JournalFailed | None
+    heartbeat: str | None
+    beaten: float | None
+    read_only: ReadOnly | None = None
+    audit: str | None = None
+    """Why the audit channel gets nothing, empty while it does, None where none is set."""
+    mutes: tuple[Mute, ...] = ()
+    blind: bool = False
+
+
+def status(t: Text, health: Health, cluster: Cluster | None, now: float) -> ui.LayoutView:
+    """One line for each, with a sign of how it is."""
+    lines = [
+        (t("Proxmox"), _reading(t, health, now)),
+        (t("Alerts"), _delivery(t, health)),
+        (t("Journal"), _journal(t, health.journal_trouble)),
+        (t("Heartbeat"), _heartbeat(t, health.heartbeat, health.beaten)),
+        *([(t("Audit channel"), _audit(t, health.audit))] if health.audit is not None else []),
+        *([(t("Changes"), f"{READ_ONLY} {read_only_line(t, health.read_only)}")] if health.read_only else []),
+        (t("Going on"), t.plural("{n} incident", "{n} incidents", health.open)),
+        (t("Muted"), _mutes(t, health.mutes, cluster)),
+    ]
+    body = "\n".join(f"**{name}** {text}" for name, text in lines)
+    blind = _blind(t) if health.blind else ""
+    well = not blind and WARNING not in body
+    colour = Colour.GOOD if well else Colour.WARN
+    return card(f"### {t('The watch')}", body, blind, foot(t, 0, 1, now), colour=colour)
+
+
+def _audit(t: Text, error: str) -> str:
+    if not error:
+        return f"{OK} {t('up to date')}"
+    return f"{WARNING} {t('could not be posted: {reason}', reason=code(error, 120))}"
+
+
+def _reading(t: Text, health: Health, now: float) -> str:
+    read = t("read {time}", time=when(health.last_read)) if health.last_read else t("not read yet")
+    late = health.last_read is None or now - health.last_read > LATE_READS * health.interval
+    parts = [f"{WARNING if health.trouble or late else OK} {read}"]
+    if health.failures:
+        parts.append(t.plural("{n} failure in a row", "{n} failures in a row", health.failures))
+    text = " · ".join(parts)
+    return f"{text}\n-# {sentence(t, health.trouble)}" if health.trouble else text
+
+
+def _delivery(t: Text, health: Health) -> str:
+    unsent = health.undelivered
+    if isinstance(unsent, JournalFailed):
+        return f"{WARNING} {sentence(t, unsent)}"
+    parts = []
+    if unsent.waiting:
+        parts.append(
+            t.plural(
+                "{n} message waits, since {time}",
+                "{n} messages wait, the oldest since {time}",
+                unsent.waiting,
+                time=when(unsent.oldest or 0),
+            )
+        )
+    if unsent.given_up:
+        parts.append(t.plural("{n} message given up", "{n} messages given up", unsent.given_up))
+    error = health.stuck or unsent.error
+    if not unsent.waiting and not health.stuck:
+        return " · ".join((f"{OK} {t('nothing waits') if parts else t('all delivered')}", *parts))
+    said = f"\n-# {reason_words(t, error)}" if error else ""
+    return f"{WARNING} {' · '.join(parts or [t('not up to date')])}{said}"
+
+
+def reason_words(t: Text, reason: str) -> str:
+    """Why a message did not get through: our own words are translated, those of others quoted."""
+    ours = {
+        NO_CONNECTION: t("Discord cannot be reached"),
+        ENDING: t("the bot is being stopped"),
+        TOO_OLD: t("it was too old"),
+        BROKEN: t("an error of the bot's own, see the log"),
+    }
+    return ours.get(reason) or code(reason, 150)
+
+
+def _journal(t: Text, error: JournalFailed | None) -> str:
+    return f"{WARNING} {journal_stuck(t, error.reason)}" if error else OK
+
+
+def _heartbeat(t: Text, failing: str | None, beaten: float | None) -> str:
+    if failing is None:
+        return t("not set up")
+    last = t("taken {time}", time=when(beaten)) if beaten else t("none taken yet")
+    return f"{WARNING} {code(failing, 150)} · {last}" if failing else f"{OK if beaten else WARNING} {last}"
+
+
+def _mutes(t: Text, mutes: Sequence[Mute], cluster: Cluster | None) -> str:
+    if not mutes:
+        return t("nothing")
+    lines = [
+        f"\n-# {MUTED} {subject_name(t, mute.target, cluster)} · {t('until {time}', time=when(mute.until, 'f'))}"
+        f"{' · ' + code(mute.by) if mute.by else ''}"
+        for mute in mutes
+    ]
+    return fit(t, lines, 1500, "")
+
+
+def _blind(t: Text) -> str:
+    text = t(
+        "The API token lacks `Sys.Audit` on `/`: who stopped a guest and which backups failed is not seen."
+    )
+    return f"{WARNING} {text}"
+
+
+# -- the test
+
+
+def outcome_of_test(
+    t: Text, posting: Posting | None, stuck: str, seconds: float, guild_id: int, channel_id: int
+) -> ui.LayoutView:
+    """What became of a test message. `stuck`: why the messages before it do not get through."""
+    channel = f"<#{channel_id}>"
+    if posting is not None and posting.posted is not None:
+        link = f"https://discord.com/channels/{guild_id}/{channel_id}/{posting.posted}"
+        return good(t("The test message is in {channel}: {link}", channel=channel, link=link))
+    reason = (posting.error if posting else "") or stuck
+    if reason:
+        text = t(
+            "Discord did not take the test message for {channel}: {reason}",
+            channel=channel,
+            reason=reason_words(t, reason),
+        )
+    else:
+        text = t(
+            "The test message for {channel} did not get through within {time}.",
+            channel=channel,
+            time=duration(t, seconds),
+        )
+    advice = t(
+        "The test is not sent again; alerts are, until they arrive. Check the channel and the bot's rights there."
+    )
+    return card(f"{FAILED} {text}", advice, colour=Colour.BAD)
