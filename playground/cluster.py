@@ -25,6 +25,9 @@ __all__ = ["FRAGILE", "NODE", "NODES", "WATCHED", "Life", "build_demo", "main"]
 
 NODES = ("pve1", "pve2", "pve3")
 NODE = "pve1"
+OWNER = "DEMO_OWNER_ID"
+"""The variable with the Discord id of the person who owns a guest by its tag, if anybody does."""
+OWNED = 204
 WATCHED = (101, 102, 103, 201)
 
 
@@ -51,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     pve = Pve(nodes=NODES, port=options.port, seed=options.seed)
     build_demo(pve)
+    if owner := os.environ.get(OWNER):
+        config = pve.guest(OWNED).config
+        config["tags"] = f"{config['tags']};owner-{owner}"
     secret = pve.give_bot()
     pve.time_scale = 1.0
     with pve:

@@ -19,6 +19,7 @@ from typing import Any
 from settings import KNOWN_NAMES
 
 from .children import Child, ChildDied
+from .cluster import OWNER
 from .discord_server import DiscordServer
 from .page import DemoPage, Stage, build_stage
 
@@ -34,9 +35,12 @@ _READY = """
 
   · 下の欄に / と入力 → /list、/info vmid: (候補から選択)、/stop、/snapshot create …
     Type / in the box below → /list, /info vmid: (pick a completion), /stop, /snapshot create …
-  · 上の「Viewing as」で人を切り替え。権限は名前のとおり。ken はタグ game のゲストだけの管理者
+  · 上の「Viewing as」で人を切り替え。権限は名前のとおり
+    emma はタグにより 204 の所有者、ken はタグ game のゲストだけの管理者
     Switch the person with "Viewing as" at the top: akiko is an admin, taro an operator, emma a viewer
-    (who reads English), and ken an admin of the guests with the tag game, who sees no others
+    (who reads English, and owns 204 by its tag), and ken an admin of the guests with the tag game, who sees no others
+  · 監査チャンネル（変更と拒否が 1 件 1 行で届きます） · the audit channel, with every change and refusal:
+    {audit}
   · 許可されていないチャンネル（ボットは断ります） · a channel where the bot refuses to work:
     {outside}
 
@@ -88,12 +92,12 @@ class Demo:
     async def _play(self) -> None:
         async with AsyncExitStack() as stack:
             data = stack.enter_context(tempfile.TemporaryDirectory(prefix="proxmox-demo-"))
-            stack.push_async_callback(self._cluster.stop)
-            await self._cluster.start(clean_environment())
-            cluster = _cluster_told(await self._cluster.first_line(_CLUSTER_PATIENCE))
             server = await stack.enter_async_context(DiscordServer())
             server.answer_wait = 0.5  # the page takes the next press soon; what comes later is published anew
             stage = build_stage(server)
+            stack.push_async_callback(self._cluster.stop)
+            await self._cluster.start({**clean_environment(), OWNER: str(stage.viewer.id)})
+            cluster = _cluster_told(await self._cluster.first_line(_CLUSTER_PATIENCE))
             page = DemoPage(server, stage, self._port)
             stack.push_async_callback(page.stop)
             await page.start()
@@ -103,7 +107,7 @@ class Demo:
             stack.push_async_callback(bot.stop)
             await bot.start({**clean_environment(), **bot_environment(server, stage, cluster, Path(data))})
             await self._unless_a_child_dies(server.wait_ready(_BOT_PATIENCE))
-            print(_READY.format(url=page.url, outside=page.outside_url), flush=True)
+            print(_READY.format(url=page.url, outside=page.outside_url, audit=page.audit_url), flush=True)
             await self._unless_a_child_dies(page.closed())
 
     async def _unless_a_child_dies(self, awaitable: Any) -> None:
@@ -149,6 +153,8 @@ def bot_environment(
         "OPERATOR_ROLE_IDS": str(stage.levels["OPERATOR"].id),
         "VIEWER_ROLE_IDS": str(stage.levels["VIEWER"].id),
         "ROLE_SCOPES": json.dumps({str(stage.levels["GAME"].id): ["tag:game"]}),
+        "PROTECTED_VM_IDS": "108",
+        "AUDIT_CHANNEL_ID": str(stage.audit.id),
         "DATA_DIR": str(data),
     }
 

@@ -33,6 +33,7 @@ class Stage:
     category: Channel
     channel: Channel
     outside: Channel
+    audit: Channel
     admin: Person
     operator: Person
     viewer: Person
@@ -47,7 +48,8 @@ class Stage:
 
 
 def build_stage(server: DiscordServer) -> Stage:
-    """Set up the guild: the allowed category with one channel for commands and alerts, and one outside of it."""
+    """Set up the guild: the allowed category with a channel for commands and alerts and one for the audit, and a
+    channel outside of it."""
     guild = server.guild("Proxmox デモ", locale="ja")
     admins = guild.create_role("Admin", permissions=discord.Permissions(manage_guild=True), color=0xE5700E)
     operators = guild.create_role("Operator", color=0x3498DB)
@@ -60,11 +62,15 @@ def build_stage(server: DiscordServer) -> Stage:
     outside = guild.create_text_channel(
         "雑談", topic="ボットはここでは動きません · the bot refuses to work here"
     )
+    audit = guild.create_text_channel(
+        "監査", category=category, topic="変更と拒否の記録 · every change and refusal"
+    )
     return Stage(
         guild=guild,
         category=category,
         channel=channel,
         outside=outside,
+        audit=audit,
         admin=server.person(guild, "akiko", display="管理者 akiko", roles=[admins], locale="ja"),
         operator=server.person(guild, "taro", display="オペレーター taro", roles=[operators], locale="ja"),
         viewer=server.person(guild, "emma", display="viewer emma", roles=[viewers], locale="en-US"),
@@ -76,8 +82,8 @@ def build_stage(server: DiscordServer) -> Stage:
 class DemoPage:
     """Serves a stage to a browser on 127.0.0.1 and publishes what the bot does in the background.
 
-    `port` is that of the main page, the page outside of the category takes the next one; 0 lets the system
-    choose both. Raises OSError when a port is taken.
+    `port` is that of the main page, the others take the next ones; 0 lets the system
+    choose all. Raises OSError when a port is taken.
     """
 
     def __init__(self, server: DiscordServer, stage: Stage, port: int = 0) -> None:
@@ -87,7 +93,7 @@ class DemoPage:
         self._published = 0
 
     async def start(self) -> None:
-        for channel in (self._stage.channel, self._stage.outside):
+        for channel in (self._stage.channel, self._stage.outside, self._stage.audit):
             preview = open_preview(
                 self._server.world,
                 channel,
@@ -109,6 +115,11 @@ class DemoPage:
     def outside_url(self) -> str:
         """The page of the channel outside of the allowed category."""
         return self._previews[1].url
+
+    @property
+    def audit_url(self) -> str:
+        """The page of the audit channel."""
+        return self._previews[2].url
 
     async def closed(self) -> None:
         """Return when somebody ends the main page with its "End preview session"."""

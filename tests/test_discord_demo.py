@@ -129,7 +129,7 @@ async def demo(tmp_path: Path) -> AsyncIterator[DemoProcess]:
 async def test_it_serves_a_page_and_ends_with_everything(demo: DemoProcess, number: signal.Signals) -> None:
     told = await demo.said("Ctrl-C")
     pages = re.findall(r"(http://127\.0\.0\.1:\d+/)#\S+", told)
-    assert len(pages) == 2
+    assert len(pages) == 3
     async with aiohttp.ClientSession() as session:
         for page in pages:
             async with session.get(page) as response:

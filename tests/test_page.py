@@ -42,11 +42,11 @@ class DemoProcess:
         return self._log.read_text("utf-8", "replace")
 
     def addresses(self) -> list[str]:
-        """The two pages, as soon as the demo says that it is ready."""
+        """The pages, as soon as the demo says that it is ready."""
         until(lambda: "Ctrl-C" in self.output() or self.process.poll() is not None, "the demo to be ready")
         assert self.process.poll() is None, self.output()
         found = re.findall(r"http://127\.0\.0\.1:\d+/#\S+", self.output())
-        assert len(found) == 2, self.output()
+        assert len(found) == 3, self.output()
         return found
 
     def children(self) -> dict[int, str]:
@@ -165,7 +165,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoProcess]:
 
 @pytest.fixture
 def visit(browser: Browser, demo: DemoProcess) -> Iterator[Callable[[int], Visitor]]:
-    """`visit(0)` opens the page of the allowed channel, `visit(1)` the one outside."""
+    """`visit(0)` opens the page of the allowed channel, `visit(1)` that of the audit, `visit(2)` the one outside."""
     pages: list[Page] = []
     faults: list[str] = []
 
@@ -284,7 +284,7 @@ def test_an_alert_appears_by_itself(visit: Visit, demo: DemoProcess) -> None:
 
 
 def test_outside_of_its_category_the_bot_refuses(visit: Visit) -> None:
-    me = visit(1)
+    me = visit(2)
     me.type_command("info").click()
     me.fill("vmid", "web")
     expect(me.page.locator(".command-popup")).to_contain_text("No options match")
@@ -342,3 +342,13 @@ def test_who_is_for_some_guests_sees_no_others(visit: Visit) -> None:
     expect(me.messages.locator("article")).to_have_count(before + 1)
     expect(me.newest()).to_contain_text("minecraft")
     expect(me.newest()).not_to_contain_text("web01")
+
+
+def test_the_owner_reboots_their_guest_and_the_audit_channel_tells_of_it(visit: Visit) -> None:
+    """A viewer of everything else."""
+    audit, me = visit(1), visit(0)
+    me.become("viewer emma")
+    outcome = me.run("reboot", "wiki", "204 wiki")
+    expect(outcome).to_contain_text("を再起動しました")
+    expect(audit.messages).to_contain_text("wiki")
+    expect(audit.messages).to_contain_text("viewer emma")
