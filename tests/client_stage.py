@@ -122,7 +122,7 @@ def client(pve: Pve) -> ProxmoxClient:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time-outs of a fraction of a second."""
     for name in ("CONNECT_SECONDS", "READ_SECONDS", "CHANGE_SECONDS"):
-        monkeypatch.setattr(f"proxmox_client.{name}", 0.4)
+        monkeypatch.setattr(f"parts.proxmox_calls.{name}", 0.4)
 
 
 async def refusal(call: Awaitable[object]) -> BotError:

@@ -17,7 +17,8 @@ from core.errors import BadSnapshotName, BotError
 from core.guest import Guest, Kind
 from core.names import Upid
 from core.proxmox_errors import Unreachable
-from proxmox_client import CONCURRENT, ProxmoxClient
+from parts.proxmox_calls import CONCURRENT
+from proxmox_client import ProxmoxClient
 from tests.client_stage import (
     CT,
     EMPTY_LIST,

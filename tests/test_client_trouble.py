@@ -17,8 +17,9 @@ from core.proxmox_errors import (
     TokenRefused,
     Unreachable,
 )
+from parts.proxmox_calls import CHANGE_SECONDS, CONNECT_SECONDS, READ_SECONDS
 from playground.pve import Pve
-from proxmox_client import CHANGE_SECONDS, CONNECT_SECONDS, READ_SECONDS, ProxmoxClient
+from proxmox_client import ProxmoxClient
 from tests import client_stage
 from tests.client_stage import (
     BOTH,

@@ -9,8 +9,9 @@ from core.audit import AuditFilter, Step
 from core.errors import GuestProtected, WrongState
 from core.guest import State
 from core.planning import FALLBACK_SECONDS
+from parts.proxmox_calls import QUICK_SECONDS, READ_SECONDS
 from playground.pve import Pve
-from proxmox_client import BACKUPS_SECONDS, QUICK_SECONDS, READ_SECONDS
+from proxmox_client import BACKUPS_SECONDS
 from tests import stage
 from tests.stage import Stage, post_of
 
@@ -99,7 +100,7 @@ async def test_a_storage_that_hangs_is_named_and_holds_nothing_up(
     """Of many that hang, too: what another says is shown, and other calls go on. They hang beyond every time-out, so
     that an error nobody waits for would show."""
     assert QUICK_SECONDS + BACKUPS_SECONDS < FALLBACK_SECONDS < READ_SECONDS
-    monkeypatch.setattr("proxmox_client.QUICK_SECONDS", 1.0)
+    monkeypatch.setattr("parts.proxmox_calls.QUICK_SECONDS", 1.0)
     monkeypatch.setattr("proxmox_client.BACKUPS_SECONDS", 1.8)
     for name in ("a-dead", "b-dead", "c-dead", "d-dead"):
         pve.storages[name] = {**pve.storages["nfs-backup"], "volumes": {}}
@@ -122,8 +123,8 @@ async def test_a_list_of_storages_or_snapshots_that_hangs(
     scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.planning.FALLBACK_SECONDS", 0.3)
-    monkeypatch.setattr("proxmox_client.QUICK_SECONDS", 0.6)
-    monkeypatch.setattr("proxmox_client.READ_SECONDS", 0.6)
+    monkeypatch.setattr("parts.proxmox_calls.QUICK_SECONDS", 0.6)
+    monkeypatch.setattr("parts.proxmox_calls.READ_SECONDS", 0.6)
     pve.hang("/nodes/pve1/storage", 1.0, times=1)
     pve.hang("/qemu/101/snapshot", 1.0, times=1)
     text = (await scene.say(scene.akiko, "stop", vmid=101)).text
