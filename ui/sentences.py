@@ -130,7 +130,7 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
         command=x.verb.replace("_", " "),
     ),
     e.OnlySomeGuests: lambda t, x: t(
-        "Your roles are for some of the guests only, and this is about more than those."
+        "This is about more than the guests your roles are for: it takes the level for all guests."
     ),
     e.TooManyChanges: lambda t, x: t(
         "You have begun {most} changes within a minute, which is the limit. Try again in {time}.",
