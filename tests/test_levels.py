@@ -1,5 +1,6 @@
 """Roles, scopes and owners at the real bot: what each person is offered, answered and refused, and no hidden name."""
 
+import logging
 import random
 from typing import Any
 
@@ -278,3 +279,22 @@ async def test_a_press_on_the_panel_of_a_hidden_guest_leaves_it_to_those_who_see
         scene.assert_refused(reply, game, GuestNotFound(101))
         assert (panel.text, post_of(panel).buttons) == before
     assert scene.changes() == []
+
+
+@pytest.mark.parametrize("name", ["", "VIEWER_ROLE_IDS", "OPERATOR_ROLE_IDS", "ADMIN_ROLE_IDS"])
+async def test_without_any_role_there_is_a_warning_at_the_start(
+    bare_scene: Stage, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """And everybody is an admin; once one of the three is set, somebody without a role is nothing."""
+    scene = bare_scene
+    role = scene.guild.create_role("some")
+    with caplog.at_level(logging.INFO, logger="bot"):
+        await scene.start_bot(**({name: str(role.id)} if name else {}))
+        await scene.until(lambda: any("ready:" in record.getMessage() for record in caplog.records))
+    warned = [record for record in caplog.records if "everybody in the category" in record.getMessage()]
+    assert [record.levelno for record in warned] == ([] if name else [logging.WARNING])
+    reply = await scene.say(scene.emma, "readonly on")
+    if name:
+        scene.assert_refused(reply, scene.emma, NotAllowed(Level.ADMIN, Level.NONE))
+    else:
+        assert scene.services.judge.read_only.held is not None
