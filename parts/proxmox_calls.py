@@ -172,6 +172,8 @@ class Calls:
         given = {key: value for key, value in call.parameters.items() if value is not None}
         connect, packet = min(CONNECT_SECONDS, deadline.left), min(call.seconds, deadline.left)
         answer = line.send(call.method, call.path, given, (max(connect, 0.01), max(packet, 0.01)), call.most)
+        if deadline.passed:  # what was cut may look like an answer without a body
+            raise TimedOut(host, call.changing)
         own = said(answer)
         if own is None:
             if answer.status in (502, 504):  # a proxy in between waited for Proxmox in vain
@@ -197,7 +199,7 @@ class Calls:
         if isinstance(error, requests.exceptions.ConnectTimeout):
             return Unreachable(end.host)
         if isinstance(error, requests.exceptions.Timeout):
-            return TimedOut(end.host, changing)
+            return TimedOut(end.host, changing and line.sockets.stood)
         if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
             return lost(error, end.host, changing)
         return BadAnswer(end.host, changing)  # packed wrongly, say: something else than Proxmox answered
