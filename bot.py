@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
@@ -39,6 +40,7 @@ from heartbeat import Heartbeat
 from journal import JournalError, SqliteJournal
 from log_setup import set_up_logging
 from monitor_store import MonitorStore, StoreError
+from proxmox_client import THREADS
 from settings import Settings, SettingsError, load
 from ui.alerts import DiscordAlertChannel
 from ui.audit_channel import DiscordAuditChannel
@@ -102,6 +104,8 @@ class ProxmoxBot(commands.Bot):
         """What runs `start`, if it is to be ended by `close`."""
 
     async def start(self, token: str, *, reconnect: bool = True) -> None:
+        # calls to Proxmox share these threads with look-ups of Discord's name, which must not queue behind them
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         self._open()
         await super().start(token, reconnect=reconnect)
 

@@ -13,6 +13,7 @@ from core.clock import Clock
 from core.errors import JournalFailed
 from core.expected import ExpectedStops
 from core.judge import Judge
+from core.lanes import Lane
 from core.limits import ChangeLimit
 from core.operations import Operations
 from core.planning import Planner
@@ -71,8 +72,9 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         frozenset(settings.protected_vm_ids),
     )
     proxmox = ProxmoxClient(endpoint, clock)
+    watching, changing = proxmox.on(Lane.WATCH), proxmox.on(Lane.CHANGES)
     reader, expected, audit = (
-        ClusterReader(proxmox, clock),
+        ClusterReader(watching, clock),  # one read serves everybody, and is at most two requests at once
         ExpectedStops(clock),
         KeptAudit(parts.journal, clock),
     )
@@ -85,7 +87,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
     delivery = Delivery(parts.journal, parts.channel, clock)
     watch = Watch(
         reader,
-        proxmox,
+        watching,
         clock,
         expected,
         parts.store,
@@ -103,7 +105,15 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         reader=reader,
         snapshots=SnapshotReader(proxmox, clock),
         planner=planner,
-        operations=Operations(proxmox, reader, clock, planner, audit, expected, limit),
+        operations=Operations(
+            changing,
+            reader,
+            clock,
+            Planner(changing, reader, clock, judge, settings.node_name),
+            audit,
+            expected,
+            limit,
+        ),
         watch=watch,
         journal=parts.journal,
         delivery=delivery,

@@ -20,7 +20,7 @@ from ui.parameters import VMID, GuestId, cluster_for_completion, durations, held
 from ui.render import ALARM, BACK, title
 from ui.reply import Reply
 from ui.services import Interaction, Services
-from ui.start_words import journal_stuck, journal_well, watch_broken, watch_works
+from ui.start_words import journal_stuck, journal_well, watch_broken, watch_hangs, watch_works
 from ui.trouble import incident_of
 from ui.watching import added, good, muted_until
 
@@ -51,6 +51,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         self._background: set[asyncio.Task[Any]] = set()
         self._journal_trouble: JournalFailed | None = None
         self._breaks = 0
+        self._hung = False
         self._poll.change_interval(seconds=services.interval)
 
     async def cog_load(self) -> None:
@@ -86,6 +87,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         try:
             await self._look()
             self._tell_of_break(None)
+            self._tell_of_hang(None)
         except Exception as error:  # noqa: BLE001 - any exception that left this body would end the watch
             self._tell_of_break(incident_of(error))
         finally:
@@ -98,6 +100,15 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         if incident is not None and self._breaks == BREAKS_TOLD:
             self._aside(self._say(f"{ALARM} {watch_broken(t, incident)}"), "word")
         elif incident is None and before >= BREAKS_TOLD:
+            self._aside(self._say(f"{BACK} {watch_works(t)}"), "word")
+
+    def _tell_of_hang(self, seconds: float | None) -> None:
+        """Once when a look has not ended for so long, and once when one has ended again."""
+        t, before = self._services.texts.public, self._hung
+        self._hung = seconds is not None
+        if seconds is not None and not before:
+            self._aside(self._say(f"{ALARM} {watch_hangs(t, seconds)}"), "word")
+        elif seconds is None and before:
             self._aside(self._say(f"{BACK} {watch_works(t)}"), "word")
 
     async def _look(self) -> None:
@@ -124,6 +135,8 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
             silent = self._services.clock.monotonic() - self._ran
             if silent > 2 * interval and not (self._looking and silent < LOOK_SECONDS):
                 _log.error("the watch has not run for %.0f s and is started again", silent)
+                if self._looking:
+                    self._tell_of_hang(silent)
                 if self._poll.is_running():
                     self._poll.restart()
                 else:  # restart() passes over a loop that has ended

@@ -3,7 +3,6 @@
 No row that it, or anything else, may send raises. Sources are named beside what they decide.
 """
 
-import ipaddress
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
@@ -25,7 +24,10 @@ from core.guest import (
 from core.names import is_storage
 from core.proxmox import Pending
 
-ADDRESSES_MOST = 6
+LINE_MOST = 1000
+"""Characters that are kept of a line of a log."""
+TEXT_MOST = 10_000
+"""The same of any other text: more than Proxmox takes for a guest's notes (8,192 bytes)."""
 _QEMU_DISK = re.compile(r"(?:ide|sata|scsi|virtio|efidisk|tpmstate|unused)\d+")
 _LXC_DISK = re.compile(r"rootfs|(?:mp|unused)\d+")
 _DEFAULT_MEMORY_MB = 512
@@ -176,7 +178,7 @@ def parse_snapshots(rows: Iterable[Any]) -> tuple[Snapshot, ...]:
         Snapshot(
             name=str(row.get("name", "")),
             taken=_whole(row.get("snaptime")),
-            description=str(row.get("description") or "").strip(),
+            description=(_text(row.get("description")) or "").strip(),
             memory=_flag(row.get("vmstate")),
             parent=_text(row.get("parent")),
             incomplete=bool(row.get("snapstate")),
@@ -253,25 +255,9 @@ def _task_user(row: Mapping[str, Any]) -> str:
     return f"{user}!{token}" if token and "!" not in user else user
 
 
-def parse_addresses(interfaces: Iterable[Any]) -> tuple[str, ...] | None:
-    """IPv4 first, without loopback and link-local ones. QEMU's agent and both forms of LXC's list are read."""
-    found: list[ipaddress.IPv4Address | ipaddress.IPv6Address] = []
-    for interface in interfaces:
-        if not isinstance(interface, dict):
-            continue
-        texts = [str(interface[key]).split("/")[0] for key in ("inet", "inet6") if interface.get(key)]
-        for row in interface["ip-addresses"] if isinstance(interface.get("ip-addresses"), list) else ():
-            if isinstance(row, dict):
-                texts.append(str(row.get("ip-address", "")))
-        for text in texts:
-            try:
-                address = ipaddress.ip_address(text.split("%")[0])
-            except ValueError:
-                continue
-            if not (address.is_loopback or address.is_link_local) and address not in found:
-                found.append(address)
-    found.sort(key=lambda address: address.version)
-    return tuple(str(address) for address in found[:ADDRESSES_MOST]) or None
+def parse_log(rows: Iterable[Any]) -> tuple[str, ...]:
+    """Lines of a task's log, each cut: a program may have written a whole file into one."""
+    return tuple(str(row.get("t", ""))[:LINE_MOST] for row in rows if isinstance(row, dict))
 
 
 def _number(value: object) -> float | None:
@@ -288,7 +274,7 @@ def _whole(value: object) -> int | None:
 
 
 def _text(value: object) -> str | None:
-    return str(value) if value not in (None, "") else None
+    return str(value)[:TEXT_MOST] if value not in (None, "") else None
 
 
 def _flag(value: object) -> bool:

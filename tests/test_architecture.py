@@ -35,10 +35,18 @@ MAY_KNOW = {
     "core": set(),
     "proxmox_client": {
         "core",
-        *("proxmox_backups", "proxmox_calls", "proxmox_paths", "proxmox_refusals", "proxmox_rows"),
+        *("proxmox_addresses", "proxmox_backups", "proxmox_calls", "proxmox_lanes", "proxmox_lines"),
+        *("proxmox_paths", "proxmox_refusals", "proxmox_rows"),
     },
     "proxmox_backups": {"core"},
-    "proxmox_calls": {"core", "proxmox_refusals", "proxmox_tls"},
+    "proxmox_calls": {
+        "core",
+        *("proxmox_answers", "proxmox_lanes", "proxmox_lines", "proxmox_refusals", "proxmox_tls"),
+    },
+    "proxmox_lines": {"proxmox_answers", "proxmox_tls"},
+    "proxmox_lanes": {"core"},
+    "proxmox_answers": {"proxmox_refusals"},
+    "proxmox_addresses": set(),
     "proxmox_paths": {"core"},
     "proxmox_refusals": {"core"},
     "proxmox_rows": {"core"},
@@ -63,8 +71,8 @@ FOR_TYPES_ONLY = {("ui/faults.py", name) for name in ("data_lock", "journal", "m
 FOREIGN = {
     "aiohttp": {"bot", "heartbeat", "ui"},
     "discord": {"bot", "cogs", "ui"},
-    "proxmoxer": {"proxmox_calls"},
-    "requests": {"proxmox_calls", "proxmox_tls"},
+    "proxmoxer": {"proxmox_lines"},
+    "requests": {"proxmox_calls", "proxmox_lines", "proxmox_tls"},
     "urllib3": {"proxmox_tls"},
     "yarl": {"bot", "heartbeat"},
 }

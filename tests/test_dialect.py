@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from core.guest import Disk, Guest, Kind, Snapshot, State, Storage
 from core.proxmox import Pending
+from parts.proxmox_addresses import parse_addresses
 from parts.proxmox_rows import (
-    parse_addresses,
     parse_cluster,
     parse_config,
     parse_pending,

@@ -52,16 +52,42 @@ def _node_unreachable(t: Text, error: p.NodeUnreachable) -> str:
 
 
 def _bad_answer(t: Text, error: p.BadAnswer) -> str:
-    host = code(error.host)
+    host, status = code(error.host), error.status if error.status and error.status >= 300 else None
+    if error.changing and status:
+        return t(
+            "The answer came from something between the bot and {host} (HTTP {status}), not from Proxmox. "
+            "The work may go on all the same: look with `/info` before trying again.",
+            host=host,
+            status=status,
+        )
     if error.changing:
         return t(
             "The answer of {host} could not be read. The work may go on all the same: "
             "look with `/info` before trying again.",
             host=host,
         )
+    if status:
+        return t(
+            "{host} does not answer like a Proxmox API (HTTP {status}). "
+            "Check PROXMOX_HOST, and any proxy in between.",
+            host=host,
+            status=status,
+        )
     return t(
         "{host} does not answer like a Proxmox API. Check PROXMOX_HOST, and any proxy in between.", host=host
     )
+
+
+def _too_large(t: Text, error: p.AnswerTooLarge) -> str:
+    if error.changing:
+        return _bad_answer(t, error)
+    return t("The answer of {host} is too large, and was not read to its end.", host=code(error.host))
+
+
+def _rejected(t: Text, error: p.Rejected) -> str:
+    if not error.message.strip():
+        return t("Proxmox refused without a reason (HTTP {status}).", status=error.status)
+    return t("Proxmox refused: {message}", message=code(error.message, 300))
 
 
 PROXMOX_SENTENCES: dict[type[BotError], Callable[[Text, Any], str]] = {
@@ -94,7 +120,7 @@ PROXMOX_SENTENCES: dict[type[BotError], Callable[[Text, Any], str]] = {
         "The storage of this template does not allow copies: {message}", message=code(x.message, 200)
     ),
     p.TaskUnknown: lambda t, x: t("Proxmox no longer knows this task: {upid}", upid=code(x.upid, 100)),
-    p.Rejected: lambda t, x: t("Proxmox refused: {message}", message=code(x.message, 300)),
+    p.Rejected: _rejected,
     p.NothingVisible: lambda t, x: t(
         "Proxmox suddenly shows no guest at all. The API token may have lost the privilege `VM.Audit`."
     ),
@@ -107,4 +133,5 @@ PROXMOX_SENTENCES: dict[type[BotError], Callable[[Text, Any], str]] = {
         known=x.known,
     ),
     p.BadAnswer: _bad_answer,
+    p.AnswerTooLarge: _too_large,
 }

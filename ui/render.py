@@ -42,6 +42,8 @@ REFUSED, UNSURE = "⛔", "❔"
 SNAPSHOT, BACKUP, PROTECTED, READ_ONLY, MUTED = "📸", "💾", "🛡️", "🚧", "🔕"
 
 NAME_MOST = 64
+ROUGH = 64
+"""Characters more than twice as many as are shown that are looked at, for those that show nothing."""
 MESSAGE_MOST = 4000
 """Characters of text in one message with components (Discord)."""
 
@@ -53,8 +55,12 @@ _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {
 
 
 def plain(text: str, most: int = NAME_MOST) -> str:
-    """Foreign text on one line without control, bidi or invisible characters, cut to `most`."""
-    normal = unicodedata.normalize("NFC", text)
+    """Foreign text on one line without control, bidi or invisible characters, cut to `most`.
+
+    It is cut roughly first: Unicode's normal form takes the square of the length on some texts.
+    """
+    rough = text[: 2 * most + ROUGH]
+    normal = unicodedata.normalize("NFC", rough)
     kept = "".join(
         " " if char.isspace() else char
         for char in normal
@@ -62,7 +68,8 @@ def plain(text: str, most: int = NAME_MOST) -> str:
         or (char not in _INVISIBLE and unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
     )
     kept = " ".join(kept.split())
-    return kept if len(kept) <= most else kept[: most - 1] + "…"
+    whole = len(kept) <= most and len(rough) == len(text)
+    return kept if whole else kept[: most - 1] + "…"
 
 
 def code(text: str, most: int = NAME_MOST) -> str:

@@ -287,6 +287,8 @@ def unexpected(t: Text, incident: str) -> str:
     )
 
 
+_HINT_MOST = 1000
+"""Characters of a task's error that are looked at."""
 # What a task's own last words are known to mean, and what helps.
 _HINTS: tuple[tuple[str, Callable[[Text], str]], ...] = (
     (
@@ -309,6 +311,7 @@ _PERMISSION = re.compile(r"Permission check failed \((?P<path>/[^,)]*)(?:,\s*(?P
 
 def hint(t: Text, verb: Verb, message: str) -> str | None:
     """What to do about a task's error, where that is known."""
+    message = message[:_HINT_MOST]
     if match := _PERMISSION.search(message):
         return missing_privilege(t, p.MissingPrivilege(match["privileges"] or "", match["path"]))
     for pattern, say in _HINTS:

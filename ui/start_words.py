@@ -1,6 +1,6 @@
 """What is said when something in DATA_DIR is not as it should be, where it is not a fault that ends the bot."""
 
-from ui.render import code, plain
+from ui.render import code, duration, plain
 from ui.text import Text
 
 PATH_MOST = 300
@@ -54,6 +54,13 @@ def watch_broken(t: Text, incident: str) -> str:
     return t(
         "The watch fails by an error of the bot's own ({id}): no alert comes until it works again. See the log.",
         id=f"`{incident}`",
+    )
+
+
+def watch_hangs(t: Text, seconds: float) -> str:
+    return t(
+        "The watch has been stuck for {time} and is started again: no alert came meanwhile. See the log.",
+        time=duration(t, seconds),
     )
 
 
