@@ -208,6 +208,15 @@ def decide(
     return read_only if right.effect >= Effect.LIST else None
 
 
+def hangs_on_list(rules: AccessRules, actor: Actor, operation: Operation, vmid: int) -> bool:
+    """Whether the person may do this to the guest only because of its tags, pool or node, which others can change."""
+    sure = level_everywhere(rules, actor)
+    for level, scopes in grants(rules, actor).values():
+        if any(scope.trait is Trait.VMID and scope.value == str(vmid) for scope in scopes):
+            sure = max(sure, level)
+    return sure < RIGHTS[operation].level
+
+
 def scoped_vmids(rules: AccessRules, actor: Actor) -> frozenset[int]:
     """The guests that the person's roles name by their VMID, also those that are gone."""
     scopes = (scope for _, scopes in grants(rules, actor).values() for scope in scopes)

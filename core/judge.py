@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from core.access import AccessRules, Actor, decide, level_everywhere, out_of_place, visible
+from core.access import AccessRules, Actor, decide, hangs_on_list, level_everywhere, out_of_place, visible
 from core.errors import Refused
 from core.guest import Cluster, Guest
 from core.read_only import ReadOnlySwitch
 from core.reading import ClusterReader
-from core.rights import Level, Operation
+from core.rights import RIGHTS, Effect, Level, Operation
 
 Admit = Callable[[Guest], Refused | None]
 """Why somebody may not do to a guest what they want to, or None."""
@@ -61,6 +61,11 @@ class Judge:
 
     def admits(self, actor: Actor, operation: Operation) -> Admit:
         return lambda guest: self.refusal(actor, operation, guest)
+
+    def needs_news(self, actor: Actor, operation: Operation, vmid: int) -> bool:
+        """Whether the list has to be read anew before this change is decided: what was read may be true no more."""
+        changes = RIGHTS[operation].effect is not Effect.NOTHING
+        return changes and hangs_on_list(self.rules, actor, operation, vmid)
 
     def narrowed(self, actor: Actor) -> bool:
         """Whether there may be guests that are hidden from this person."""

@@ -16,6 +16,7 @@ from core.actions import Verb, can_act
 from core.durations import MOST_SECONDS, parse_duration
 from core.errors import BadDuration, BotError
 from core.guest import Cluster, Guest
+from core.reading import FRESH
 from core.watch.model import ALL, guest_subject, node_subject, storage_subject
 from ui.gate import actor_of, operation_of, refusal_of
 from ui.render import SNAPSHOT, choice_label, duration, plain, plain_label
@@ -32,11 +33,11 @@ WAIT_SECONDS = 2.0
 """Discord wants completions within 3 s; after this the last read, however old, has to do."""
 
 
-async def cluster_for_completion(services: Services) -> Cluster | None:
-    """The last read; renewed when it is over 10 s old, unless Proxmox is too slow for a completion."""
+async def cluster_for_completion(services: Services, max_age: float = FRESH) -> Cluster | None:
+    """The last read; renewed when it is over `max_age` seconds old, unless Proxmox is too slow for a completion."""
     try:
         async with asyncio.timeout(WAIT_SECONDS):
-            return await services.reader.read()
+            return await services.reader.read(max_age)
     except (BotError, TimeoutError):
         return services.reader.last
 
@@ -130,7 +131,7 @@ async def snapshot_names(interaction: Interaction, current: str) -> list[app_com
     try:
         vmid = int(getattr(interaction.namespace, "vmid", 0) or 0)
         async with asyncio.timeout(WAIT_SECONDS):
-            guest = services.reader.known(vmid) or (await services.reader.read()).find(vmid)
+            guest = (await services.reader.read()).find(vmid)
             if guest is None or not offers(interaction, guest):
                 return []
             snapshots = await services.snapshots.read(guest)
