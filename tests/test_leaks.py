@@ -51,7 +51,7 @@ def unasked(admit: object, guest: Guest) -> None:
 
 FORGOTTEN: dict[str, list[tuple[str, Callable[..., Any]]]] = {
     "lists": [("core.judge.Judge.seen", everything)],
-    "completions": [("ui.parameters.offers", to_anybody)],
+    "completions": [("ui.parameters.offers", to_anybody), ("core.lookup.Offer.holds", to_anybody)],
     "the watch list and mutes": [("ui.monitoring.exists_for", to_anybody)],
     "what the history names": [("ui.monitoring.part_seen", as_it_was)],
     "busy guests": [("core.operations.Operations._hold_free", busy_for_all)],
