@@ -18,7 +18,7 @@ from core.limits import ChangeLimit
 from core.operations import Operations
 from core.planning import Planner
 from core.read_only import ReadOnlySwitch
-from core.reading import ClusterReader, SnapshotReader
+from core.reading import ClusterReader, PeopleReader, SnapshotReader
 from core.rights import Level
 from core.watch.channel import AlertChannel
 from core.watch.delivery import Delivery
@@ -104,6 +104,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         proxmox=proxmox,
         reader=reader,
         snapshots=SnapshotReader(proxmox, clock),
+        people=PeopleReader(parts.journal, clock),
         planner=planner,
         operations=Operations(
             changing,

@@ -4,6 +4,7 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
+from core.reading import FRESH
 from core.rights import Operation
 from ui.access_view import access_card
 from ui.cards import card
@@ -41,7 +42,10 @@ class Access(commands.Cog):
                 wanted = operation_named(services.texts, action) if action.strip() else None
                 guest = None
                 if vmid is not None:
-                    guest = await services.planner.locate(vmid, attempt.admit)
+                    age = (
+                        0.0 if services.judge.narrowed(attempt.actor) else FRESH
+                    )  # as a change would be judged
+                    guest = await services.planner.locate(vmid, attempt.admit, max_age=age)
                     guest = await services.planner.with_protection(guest)
                 await reply.show(access_card(reply.t, services.judge, attempt.actor, guest, wanted))
 

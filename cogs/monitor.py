@@ -15,8 +15,16 @@ from core.names import checked_vmid
 from core.options import in_one_line
 from core.rights import Operation
 from ui.gate import recorded
-from ui.monitoring import mute, send_test, show_history, show_status, show_watch_list, unmute
-from ui.parameters import VMID, GuestId, cluster_for_completion, durations, held_mutes, mute_targets
+from ui.monitoring import (
+    cluster_to_judge_by,
+    mute,
+    send_test,
+    show_history,
+    show_status,
+    show_watch_list,
+    unmute,
+)
+from ui.parameters import VMID, GuestId, durations, held_mutes, mute_targets
 from ui.render import ALARM, BACK, title
 from ui.reply import Reply
 from ui.services import Interaction, Services
@@ -161,7 +169,9 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         detail = in_one_line({"cpu": cpu, "memory": memory, "disk": disk})
         async with Reply(self._services, interaction) as reply:
             with recorded(interaction, Operation.MONITOR_ADD, vmid, detail) as attempt:
-                guest = await self._services.planner.locate(vmid, attempt.admit)
+                planner, operation = self._services.planner, Operation.MONITOR_ADD
+                age = planner.list_age(attempt.actor, operation, vmid)
+                guest = await planner.locate(vmid, attempt.admit, max_age=age)
                 attempt.guest = guest
                 watch.check_entry(guest, cpu, memory, disk)
                 attempt.begin()
@@ -178,8 +188,8 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
     ) -> None:
         async with Reply(self._services, interaction) as reply:
             with recorded(interaction, Operation.MONITOR_REMOVE, vmid) as attempt:
-                cluster = await cluster_for_completion(self._services)
-                guest = cluster.find(checked_vmid(vmid)) if cluster else None
+                cluster = await cluster_to_judge_by(attempt, (checked_vmid(vmid),))
+                guest = cluster.find(vmid) if cluster else None
                 attempt.permit(guest or unknown_guest(vmid))
                 if self._services.watch.find(vmid) is None:
                     raise NotWatched(vmid)

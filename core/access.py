@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from core.errors import GuestNotFound, NotAllowed, NotHere, OnlySomeGuests, Refused
 from core.guest import Cluster, Guest, Kind, State
-from core.rights import ON_ALERTS, RIGHTS, Effect, Level, Operation, Reach
+from core.rights import ON_ALERTS, RIGHTS, Level, Operation, Reach
 
 OWNER_TAG = "owner-"
 PROTECTED_TAG = "protected"
@@ -205,7 +205,16 @@ def decide(
         level = level_anywhere(rules, actor, guests)
     if level < needed:
         return NotAllowed(needed, level, protected=protected and level >= right.level)
-    return read_only if right.effect >= Effect.LIST else None
+    return read_only if right.changes else None
+
+
+def hangs_on_list(rules: AccessRules, actor: Actor, operation: Operation, vmid: int) -> bool:
+    """Whether the person may do this to the guest only because of its tags, pool or node, which others can change."""
+    sure = level_everywhere(rules, actor)
+    for level, scopes in grants(rules, actor).values():
+        if any(scope.trait is Trait.VMID and scope.value == str(vmid) for scope in scopes):
+            sure = max(sure, level)
+    return sure < RIGHTS[operation].level
 
 
 def scoped_vmids(rules: AccessRules, actor: Actor) -> frozenset[int]:

@@ -1,7 +1,7 @@
 """Guests, nodes and the cluster as one read of `/cluster/resources` shows them."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -122,6 +122,10 @@ class Cluster:
 
     def find(self, vmid: int) -> Guest | None:
         return self._by_vmid.get(vmid)
+
+    @property
+    def vmids(self) -> Set[int]:
+        return self._by_vmid.keys()
 
     def node_online(self, name: str) -> bool:
         """False only for a node the cluster lists as offline."""

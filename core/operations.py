@@ -4,11 +4,19 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from core.access import unknown_guest
 from core.actions import ACTIONS, Action, Verb
 from core.audit import NOT_SETTLED, UNKNOWN, Audit, AuditRecord, Step, step_of
 from core.clock import Clock
-from core.errors import BotError, GuestBusy, Refused, Unconfirmed
+from core.errors import (
+    BotError,
+    ChangedMeanwhile,
+    GuestBusy,
+    GuestNotFound,
+    NotAllowed,
+    NotHere,
+    OnlySomeGuests,
+    Unconfirmed,
+)
 from core.expected import Expectation, ExpectedStops
 from core.guest import Guest, Kind, State
 from core.judge import anyone
@@ -24,6 +32,9 @@ from core.tasks import OnProgress, Progress, TaskResult, follow, nobody
 SETTLE_SECONDS = 60.0
 SETTLE_SECONDS_HA = 300.0
 """How long to wait for the expected state after a good task. HA's manager acts in rounds of 10 s."""
+
+ACCESS_SAYS = (NotAllowed, NotHere, OnlySomeGuests, GuestNotFound)
+"""What a person is told who may not do something, or who tries VMIDs."""
 
 Begin = Callable[[], Awaitable[None]]
 
@@ -49,16 +60,20 @@ class Operations:
         self._planner, self._audit, self._expected, self._limit = planner, audit, expected, limit
         self._sending = Sending(proxmox, clock)
         self._busy: dict[int, GuestBusy] = {}
+        self._ended: dict[int, int] = {}
+        """By VMID: how many actions have ended. Only guests that were acted on are in it."""
 
     async def plan(self, order: Order) -> Plan:
         """What would happen, to be shown. Raises a Refused or ProxmoxError when it would not; changes nothing."""
         try:
+            self._limit.check(order.actor.user_id)
             self._planner.permit(order)
             await self._hold_free(order)
             plan = await self._planner.plan(order)
             if plan.takes_name or ACTIONS[order.verb].asks:
                 plan = replace(plan, fallback=await self._planner.fallback(plan))
         except BaseException as error:
+            self._charge(order, error)
             self._record(step_of(error), order, outcome=_words(error))
             raise
         self._record(Step.PLANNED, order, plan.guest)
@@ -83,13 +98,15 @@ class Operations:
         began = self._clock.monotonic()
         step, plan, attempt = Step.REFUSED, None, None
         try:
+            self._limit.check(order.actor.user_id)
             self._planner.permit(order)
             await self._hold_free(order)
-            with self._alone(order):
-                plan = await self._planner.plan(order)
-                if shown is not None:
-                    plan.held_against(shown)
-                plan.confirm()
+            ended = self._ended.get(order.vmid, 0)
+            plan = await self._planner.plan(order)  # who may not do it has taken nobody's place
+            if shown is not None:
+                plan.held_against(shown)
+            plan.confirm()
+            with self._alone(plan, ended):
                 self._limit.take(order.actor.user_id)
                 try:
                     attempt = self._record(Step.ASKED, order, plan.guest)
@@ -105,6 +122,8 @@ class Operations:
         except BaseException as error:
             if may_ask and isinstance(error, Unconfirmed):
                 raise
+            if attempt is None:
+                self._charge(order, error)
             seconds = self._clock.monotonic() - began
             outcome = _words(error)
             if step is Step.ENDED:
@@ -151,23 +170,34 @@ class Operations:
         expected.sent = True
         return started
 
+    def _charge(self, order: Order, error: BaseException) -> None:
+        """What access refuses counts as a change of this person, too: trying is not free."""
+        if isinstance(error, ACCESS_SAYS):
+            self._limit.charge(order.actor.user_id)
+
     async def _hold_free(self, order: Order) -> None:
         """Raises GuestBusy while an action on this guest is under way, to those who may know of the guest. Others are
-        told what they would be if there were none, for which Proxmox is asked; of a free guest nothing is."""
-        if running := self._busy.get(order.vmid):
-            try:
-                self._planner.permit(order, self._reader.known(order.vmid) or unknown_guest(order.vmid))
-            except Refused:
-                await self._planner.plan(order)
-            raise replace(running)
+        told what they would be if there were none, for which Proxmox may be asked; of a free guest nothing is."""
+        if order.vmid in self._busy:
+            await self._planner.judge(order)
+            if running := self._busy.get(order.vmid):  # which may have ended meanwhile
+                raise replace(running)
 
     @contextmanager
-    def _alone(self, order: Order) -> Iterator[None]:
-        """One action at a time per guest, which nobody has begun on."""
-        known = self._reader.known(order.vmid)
-        self._busy[order.vmid] = GuestBusy(
-            vmid=order.vmid,
-            label=known.label if known else str(order.vmid),
+    def _alone(self, plan: Plan, ended: int) -> Iterator[None]:
+        """One action at a time per guest. Nothing was awaited since the plan was made, which admits the person.
+
+        Raises GuestBusy, and ChangedMeanwhile where an action has ended since `ended` were counted: the plan is
+        older than what it did.
+        """
+        order, vmid = plan.order, plan.order.vmid
+        if running := self._busy.get(vmid):
+            raise replace(running)
+        if self._ended.get(vmid, 0) != ended and order.verb is not Verb.CREATE:
+            raise ChangedMeanwhile(vmid)
+        self._busy[vmid] = GuestBusy(
+            vmid=vmid,
+            label=plan.guest.label,
             verb=order.verb.value,
             by=order.actor.name,
             since=self._clock.now(),
@@ -175,7 +205,8 @@ class Operations:
         try:
             yield
         finally:
-            del self._busy[order.vmid]
+            del self._busy[vmid]
+            self._ended[vmid] = self._ended.get(vmid, 0) + 1
 
     async def _conclude(
         self, plan: Plan, action: Action, task: TaskResult | None, began: float, on_progress: OnProgress

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
-from core.access import is_protected
+from core.access import Actor, is_protected, unknown_guest
 from core.actions import ACTIONS, Verb, objection
 from core.clock import Clock
 from core.errors import (
@@ -27,7 +27,7 @@ from core.names import checked_cores, checked_guest_name, checked_memory, checke
 from core.order import Order, Plan
 from core.proxmox import Proxmox
 from core.proxmox_errors import GuestMoved, NodeUnreachable, ProxmoxError
-from core.reading import ClusterReader
+from core.reading import FRESH, ClusterReader
 from core.rights import RIGHTS, Operation
 
 T = TypeVar("T")
@@ -45,18 +45,29 @@ class Planner:
         self._proxmox, self._reader, self._clock = proxmox, reader, clock
         self._judge, self._home = judge, home_node
 
-    async def at(self, vmid: int, work: Callable[[Guest], Awaitable[T]], admit: Admit) -> T:
+    async def find(self, vmid: int, admit: Admit, *, max_age: float = FRESH) -> Guest:
+        """The guest as the list has it, which is at most `max_age` seconds old.
+
+        Raises BadVmid, GuestNotFound, what `admit` says, ProxmoxError.
+        """
+        checked_vmid(vmid)
+        guest = (await self._reader.read(max_age)).find(vmid)
+        if max_age > 0 and (guest is None or admit(guest)):  # its tags, or it, may be new
+            guest = (await self._reader.read(max_age=0)).find(vmid)
+        if guest is None:
+            raise GuestNotFound(vmid)
+        _pass(admit, guest)
+        return guest
+
+    async def at(
+        self, vmid: int, work: Callable[[Guest], Awaitable[T]], admit: Admit, *, max_age: float = FRESH
+    ) -> T:
         """Work on the guest as it is this moment, wherever it is; found again, once, if it moves meanwhile.
 
         Raises GuestNotFound, what `admit` says, a ProxmoxError, and what the work raises. The work must change
         nothing. Nothing but `admit` is said of a guest that it does not let pass.
         """
-        checked_vmid(vmid)
-        guest = (await self._reader.read()).find(vmid)
-        if guest is None or admit(guest):  # its tags, or it, may be new
-            guest = (await self._reader.read(max_age=0)).find(vmid)
-        if guest is None:
-            raise GuestNotFound(vmid)
+        guest = await self.find(vmid, admit, max_age=max_age)
         try:
             return await work(await self._status(guest, admit))
         except GuestMoved:
@@ -66,9 +77,9 @@ class Planner:
                 raise GuestNotFound(vmid) from None
             return await work(await self._status(moved, admit))
 
-    async def locate(self, vmid: int, admit: Admit) -> Guest:
+    async def locate(self, vmid: int, admit: Admit, *, max_age: float = FRESH) -> Guest:
         """The guest as it is this moment, wherever it is. Raises GuestNotFound, what `admit` says, ProxmoxError."""
-        return await self.at(vmid, _itself, admit)
+        return await self.at(vmid, _itself, admit, max_age=max_age)
 
     async def _status(self, listed: Guest, admit: Admit) -> Guest:
         _pass(admit, listed)
@@ -82,12 +93,28 @@ class Planner:
         """Raises the Refused that access decides on; without `guest`, as far as that can be said without it."""
         self._judge.permit(order.actor, _operation(order), guest)
 
+    def list_age(self, actor: Actor, operation: Operation, vmid: int) -> float:
+        """How old the list may be, in seconds, that this is decided by."""
+        return 0.0 if self._judge.needs_news(actor, operation, vmid) else FRESH
+
+    async def judge(self, order: Order) -> None:
+        """Raises what access says to it, GuestNotFound, or a ProxmoxError where the list is needed and not there."""
+        self.permit(order)
+        operation = _operation(order)
+        admit = self._judge.admits(order.actor, operation)
+        age = self.list_age(order.actor, operation, order.vmid)
+        known = self._reader.known(order.vmid) or unknown_guest(order.vmid)
+        if age == 0 or admit(known):
+            await self.find(order.vmid, admit, max_age=age)
+
     async def plan(self, order: Order) -> Plan:
         """What would happen. Raises a Refused or ProxmoxError when it would not."""
         self.permit(order)
         _check_words(order)
-        admit = self._judge.admits(order.actor, _operation(order))
-        return await self.at(order.vmid, lambda guest: self._plan(order, guest), admit)
+        operation = _operation(order)
+        admit = self._judge.admits(order.actor, operation)
+        age = self.list_age(order.actor, operation, order.vmid)
+        return await self.at(order.vmid, lambda guest: self._plan(order, guest), admit, max_age=age)
 
     async def _plan(self, order: Order, guest: Guest) -> Plan:
         if order.mark is not None and order.mark != guest.mark:

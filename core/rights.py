@@ -76,6 +76,11 @@ class Right:
     effect: Effect = Effect.NOTHING
     guarded: bool = False
 
+    @property
+    def changes(self) -> bool:
+        """Whether the switch of all changes refuses it, and a minute counts it."""
+        return self.effect >= Effect.LIST
+
 
 _GUEST, _SEEN, _WHOLE = Reach.GUEST, Reach.SEEN, Reach.WHOLE
 RIGHTS: Mapping[Operation, Right] = {

@@ -30,7 +30,7 @@ from core.inspect import GuestDetails
 from core.limits import ChangeLimit
 from core.order import Change, Order, Plan, Report
 from core.proxmox_errors import Rejected, StorageFull, Unreachable
-from core.reading import LEARNED_SECONDS, ClusterReader, SnapshotReader
+from core.reading import LEARNED_SECONDS, ClusterReader, PeopleReader, SnapshotReader
 from core.tasks import Progress, TaskEnd, TaskResult
 from core.watch.delivery import Delivery
 from core.watch.keeper import Watch
@@ -456,6 +456,7 @@ def services(language: Language = "ja") -> Services:
         proxmox=world.proxmox,
         reader=world.reader,
         snapshots=SnapshotReader(world.proxmox, world.clock),
+        people=PeopleReader(JOURNAL, world.clock),
         planner=world.planner,
         operations=world.operations,
         watch=watch_of(),

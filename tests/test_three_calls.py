@@ -14,6 +14,7 @@ import pytest
 from core.audit import AuditFilter, Step
 from core.errors import Refused
 from core.judge import Admit, Judge, anyone
+from core.lookup import Offer
 from core.rights import RIGHTS, Effect, Operation
 from playground.discord_people import Reply
 from playground.pve import Pve
@@ -61,6 +62,7 @@ def take_away(patch: pytest.MonkeyPatch, scene: Stage, call: str) -> None:
             patch.setattr("ui.gate.Attempt.permit", nothing)
             patch.setattr("ui.gate.Attempt.admit", property(lambda _: anyone))
             patch.setattr("ui.parameters.refusal_of", nothing)
+            patch.setattr("ui.parameters.offer_to", lambda *_: Offer(None))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """From the watch to its cards, alike for commands and for the buttons that turn their pages."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -98,13 +98,24 @@ def health_of(services: Services) -> Health:
     )
 
 
+async def cluster_to_judge_by(attempt: Attempt, vmids: Iterable[int]) -> Cluster | None:
+    """The list that decides whether these guests are the person's: read anew where it hangs on pools, tags or nodes.
+
+    Where Proxmox does not answer it is the last one there was.
+    """
+    services, operation = attempt.services, Operation(attempt.word)
+    if any(services.judge.needs_news(attempt.actor, operation, vmid) for vmid in vmids):
+        return await cluster_for_completion(services, max_age=0)
+    return await cluster_for_completion(services)
+
+
 async def mute(services: Services, reply: Reply, target: str, duration: str) -> None:
     """Raises BadDuration, UnknownTarget, JournalFailed."""
     watch, interaction = services.watch, reply.interaction
     detail = f"{plain(target)} {plain(duration)}"
     with recorded(interaction, Operation.MONITOR_MUTE, detail=detail) as asked:
         seconds = parse_duration(duration)
-        cluster = await cluster_for_completion(services)
+        cluster = await cluster_to_judge_by(asked, (0,))  # which guest is meant is found by the list, too
         subject = _subject_of(services, asked, target, cluster)
         asked.begin()
         held = watch.mute(subject, seconds, interaction.user.display_name)
@@ -115,7 +126,7 @@ async def unmute(services: Services, reply: Reply, target: str) -> None:
     """Raises UnknownTarget, NotMuted, JournalFailed."""
     watch = services.watch
     with recorded(reply.interaction, Operation.MONITOR_UNMUTE, detail=plain(target)) as asked:
-        cluster = await cluster_for_completion(services)
+        cluster = await cluster_to_judge_by(asked, (0,))
         held = {mute.target for mute in watch.mutes()}
         subject = _subject_of(services, asked, target, cluster, held)
         if subject not in held:
@@ -171,13 +182,13 @@ def _subject_of(
     return subject
 
 
-def permit_incident(attempt: Attempt, incident: Incident) -> None:
+async def permit_incident(attempt: Attempt, incident: Incident) -> None:
     """An alert is answered by those who may answer for all that it is about. Raises what access says."""
-    cluster = attempt.services.reader.last
     vmids: list[int | None] = [fact.vmid for fact in incident.guests or incident.backups]
     if incident.topic in (Topic.NODE, Topic.SOURCE, Topic.STORAGE) or not vmids or None in vmids:
         attempt.permit(whole=True)
         return
+    cluster = await cluster_to_judge_by(attempt, (vmid or 0 for vmid in vmids))
     if len(vmids) > 1 and not all(
         exists_for(attempt.services, attempt.actor, vmid or 0, cluster) for vmid in vmids
     ):

@@ -64,7 +64,7 @@ async def _alert(interaction: Interaction, match: re.Match[str], attempt: Attemp
             operation = Operation.ACKNOWLEDGE if what == "ack" else Operation.MONITOR_MUTE
             detail = incident.subject if what == "ack" else f"{incident.subject} {MUTES[what]} s"
             with recorded(interaction, operation, guest_of(incident), detail) as answering:
-                permit_incident(answering, incident)
+                await permit_incident(answering, incident)
                 await reply.accept()
                 answering.begin()
                 text = _answered(interaction, incident, what, reply.reader)

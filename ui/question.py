@@ -210,7 +210,9 @@ def _hold_to_asker(interaction: Interaction, question: Question) -> None:
     order = question.plan.order
     if interaction.user.id != order.actor.user_id:
         raise NotYours(order.actor.name)
-    permit(interaction, Operation(order.verb.value), question.plan.guest)
+    asked = question.plan.guest
+    now = services_of(interaction).reader.known(order.vmid) or asked  # its tags may have changed since
+    permit(interaction, Operation(order.verb.value), replace(now, protected=asked.protected))
 
 
 def confirmation_form(t: Text, question: Question) -> ui.Modal:

@@ -133,7 +133,7 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
         "This is about more than the guests your roles are for: it takes the level for all guests."
     ),
     e.TooManyChanges: lambda t, x: t(
-        "You have begun {most} changes within a minute, which is the limit. Try again in {time}.",
+        "You have asked for {most} changes within a minute, which is the limit. Try again in {time}.",
         most=x.most,
         time=duration(t, max(1, round(x.wait))),
     ),

@@ -16,7 +16,7 @@ from core.limits import ChangeLimit
 from core.operations import Operations
 from core.planning import Planner
 from core.proxmox import Proxmox
-from core.reading import ClusterReader, SnapshotReader
+from core.reading import ClusterReader, PeopleReader, SnapshotReader
 from core.watch.delivery import Delivery
 from core.watch.keeper import Watch
 from ui.text import Texts
@@ -49,6 +49,7 @@ class Services:
     proxmox: Proxmox
     reader: ClusterReader
     snapshots: SnapshotReader
+    people: PeopleReader
     planner: Planner
     operations: Operations
     watch: Watch
