@@ -42,8 +42,9 @@ class DiscordAlertChannel:
         return message_text(self._t, posting, late, mention)
 
     def barer(self, content: str) -> tuple[str, ...]:
-        fixed = self._t("Discord blocked this alert. `/monitor history` shows what it is about.")
-        return barer_texts(self._t, content, f"{WARNING} {fixed}")
+        t = self._t
+        fixed = t("Discord blocked this alert. `/monitor history` shows what it is about.")
+        return barer_texts(t, content, f"{WARNING} {fixed}")
 
     async def post(self, posting: Posting, content: str, nonce: str) -> int:
         whom = discord.AllowedMentions.none()

@@ -31,8 +31,9 @@ class DiscordAuditChannel:
         return message.id
 
     def barer(self, content: str) -> tuple[str, ...]:
-        fixed = self._t("Discord blocked this line of the audit trail. `/audit` shows it.")
-        return barer_texts(self._t, content, f"{WARNING} {fixed}")
+        t = self._t
+        fixed = t("Discord blocked this line of the audit trail. `/audit` shows it.")
+        return barer_texts(t, content, f"{WARNING} {fixed}")
 
     async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
         return await find_own(self._client, self._channel, content, since, known)

@@ -78,8 +78,9 @@ def _bare(t: Text, view: ui.LayoutView) -> ui.LayoutView:
         if isinstance(item, ui.TextDisplay):
             item.content = without_foreign(item.content)
             room -= len(item.content)
-        if isinstance(item, ui.Button) and (item.custom_id or "").startswith("q1:yes:"):
-            item.label = t("Yes, do it")  # it says to whom
+        button = item.item if isinstance(item, ui.DynamicItem) else item
+        if isinstance(button, ui.Button) and (button.custom_id or "").startswith("q1:yes:"):
+            button.label = t("Yes, do it")  # it said to whom
     note = f"-# {_note(t)}"
     box: Any = next((item for item in view.children if isinstance(item, ui.Container)), view)
     if len(note) <= room:
