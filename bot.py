@@ -47,6 +47,7 @@ from ui.audit_channel import DiscordAuditChannel
 from ui.buttons import Lasting
 from ui.faults import fault_lines
 from ui.gate import GatedTree
+from ui.long_limits import LongLimits, hold_to_time
 from ui.question import submitted, typed_into
 from ui.render import WARNING
 from ui.services import Interaction
@@ -68,6 +69,7 @@ class ProxmoxBot(commands.Bot):
     """discord.py's client with the services. Nothing happens here before `setup_hook`."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
+        limits = LongLimits(clock)
         guilds = app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
         super().__init__(
             command_prefix=(),
@@ -79,7 +81,9 @@ class ProxmoxBot(commands.Bot):
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
             max_messages=None,
             member_cache_flags=discord.MemberCacheFlags.none(),
+            http_trace=limits.trace(),
         )
+        hold_to_time(self.http)
         self._settings = settings
         self._lock: DataLock | None = None
         self.store = MonitorStore(settings.data_dir / LIST_NAME, clock.now)
@@ -168,19 +172,25 @@ class ProxmoxBot(commands.Bot):
 
     async def close(self) -> None:
         """Say farewell where work is shown under way, then go."""
+        last_words: set[asyncio.Future[None]] = set()
         if not self.is_closed():
             farewells = [reply.say_farewell() for reply in list(self.services.open_replies)]
             farewells += [self.services.questions.close(self.services), self.monitor.finish()]
             farewells.append(self.audit.finish())
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(FAREWELL_SECONDS):
-                    await asyncio.gather(*farewells, return_exceptions=True)
+            last_words = {asyncio.ensure_future(farewell) for farewell in farewells}
+            # not cancelled when it takes too long: others would wait for a rate limit that discord.py never ends
+            await asyncio.wait(last_words, timeout=FAREWELL_SECONDS)
         if self.running is not None and self.running is not asyncio.current_task():
             # discord.py would sleep on until its next try to connect, for up to 17 minutes of an outage, or wait
             # for an answer on a dead line, or close the session as one to resume, which leaves the bot "online"
             self.running.cancel()
         await self.heartbeat.close()
         await super().close()
+        for word in last_words:  # nothing can be sent any more
+            word.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await asyncio.gather(*last_words, return_exceptions=True)
         self.services.audit.write_late()
         self.journal.close()
         if self._lock is not None:

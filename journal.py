@@ -119,6 +119,12 @@ class SqliteJournal:
         with self._file.transaction() as db:
             db.execute("UPDATE messages SET shown = ? WHERE id = ?", (edition, message_id))
 
+    def note_blocked(self, message_id: int, error: str) -> None:
+        with self._file.transaction() as db:
+            db.execute(
+                "UPDATE messages SET error = ? WHERE id = ? AND status = 'posted'", (kept(error), message_id)
+            )
+
     def refused(self, message_id: int, error: str, *, not_taken: bool) -> None:
         with self._file.transaction() as db:
             db.execute(
@@ -213,7 +219,7 @@ class SqliteJournal:
             )
             return dict(rows.fetchall())
 
-    def undelivered(self) -> Undelivered:
+    def undelivered(self, since: float = 0.0) -> Undelivered:
         with self._file.transaction(READ) as db:
             waiting, oldest = db.execute(
                 "SELECT count(*), min(created) FROM messages WHERE status = 'waiting'"
@@ -225,7 +231,19 @@ class SqliteJournal:
                 "SELECT error FROM messages WHERE status IN ('waiting', 'given_up') AND post != 'test'"
                 " AND error != x'' ORDER BY tried_at DESC, id DESC LIMIT 1"
             ).fetchone()
-            return Undelivered(waiting, oldest, given_up, told(last[0]) if last else "")
+            blocked = db.execute(
+                "SELECT error, count(*) OVER () FROM messages WHERE status = 'posted' AND error != x''"
+                " AND tried_at >= ? ORDER BY tried_at DESC, id DESC LIMIT 1",
+                (since,),
+            ).fetchone()
+            return Undelivered(
+                waiting,
+                oldest,
+                given_up,
+                told(last[0]) if last else "",
+                blocked[1] if blocked else 0,
+                told(blocked[0]) if blocked else "",
+            )
 
     def _postings(self, query: str, *values: int) -> tuple[Posting, ...]:
         with self._file.transaction(READ) as db:

@@ -33,8 +33,6 @@ class Audit(commands.Cog):
     async def finish(self) -> None:
         """The bot ends: lines that wait are tried once more."""
         if self._posting is not None:  # else it has not begun
-            self._posting.cancel()
-            await asyncio.wait({self._posting})
             await self._services.audit_posting.drain()
 
     @app_commands.command(description=locale_str("Who asked for what, and how it ended"))

@@ -75,8 +75,6 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
     async def finish(self) -> None:
         """The bot ends: alerts that wait are tried once more, by nobody else meanwhile."""
         if self._sending is not None:  # else it has not begun
-            self._sending.cancel()
-            await asyncio.wait({self._sending})
             await self._services.delivery.drain()
 
     def _aside(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:

@@ -18,7 +18,8 @@ from core.errors import JournalFailed
 from core.journal import Journal
 from core.rights import RIGHTS, Effect, Operation
 from core.watch.channel import Fate, NotDelivered
-from core.watch.delivery import CLOCK_MARGIN, LONG_PAUSE, NONCE_SECONDS, PAUSES, rest
+from core.watch.delivery import CLOCK_MARGIN, NONCE_SECONDS
+from core.watch.lane import LIMIT_MOST, LONG_PAUSE, PAUSES, rest
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +42,9 @@ class AuditChannel(Protocol):
 
     async def post(self, content: str, nonce: str) -> int:
         """Discord's id of the message."""
+
+    def barer(self, content: str) -> tuple[str, ...]:
+        """What is shown instead where Discord blocks this text: without foreign words, then a fixed sentence."""
 
     async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
         """The bot's own message of this content, not older than `since` (Unix seconds), if it is there and none of
@@ -84,7 +88,7 @@ async def _found(channel: AuditChannel, content: str, mark: Mark) -> int | None:
     try:
         return await channel.find(content, max(0.0, mark.tried_at - CLOCK_MARGIN), frozenset({mark.there}))
     except NotDelivered as error:
-        if error.fate is not Fate.REJECTED:
+        if error.fate not in (Fate.BLOCKED, Fate.REJECTED):
             raise
         return None
 
@@ -96,6 +100,7 @@ class AuditPosting:
     def __init__(self, journal: Journal, channel: AuditChannel | None, clock: Clock) -> None:
         self._journal, self._channel, self._clock = journal, channel, clock
         self._news, self._again, self._ending = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._busy = asyncio.Lock()
         self._mark: Mark | None = None
         self._kept = 0
         """Up to where the mark in the journal says it was posted; the one here may be further."""
@@ -107,6 +112,8 @@ class AuditPosting:
         self._failures = 0
         self.error = ""
         """Why the last try failed; empty while lines get through."""
+        self.blocked = ""
+        """Why the last line that is there has fewer words than it should; empty if it has them all."""
 
     @property
     def wanted(self) -> bool:
@@ -127,26 +134,33 @@ class AuditPosting:
         if self._channel is None:
             self._forget()
             return
-        while not self._ending.is_set():
-            self._news.clear()
-            self._again.clear()
-            pause = await self._attempt(self._channel)
-            if not self._ending.is_set():
-                await (self._news.wait() if pause is None else rest(self._clock, pause, self._again))
+        async with self._busy:
+            while not self._ending.is_set():
+                self._news.clear()
+                self._again.clear()
+                pause = await self._attempt(self._channel)
+                if not self._ending.is_set():
+                    await (self._news.wait() if pause is None else rest(self._clock, pause, self._again))
 
     async def drain(self) -> None:
-        """The bot ends: try once more what waits. What does not get through is in the trail."""
+        """The bot ends: let a try under way come to its end, then try once more what waits.
+
+        No call is cut off: discord.py does not survive that while it waits for a rate limit. What does not get
+        through is in the trail.
+        """
         self._ending.set()
         self.back()
         if self._channel is not None:
-            await self._attempt(self._channel)
+            async with self._busy:
+                await self._attempt(self._channel)
 
     async def _attempt(self, channel: AuditChannel) -> float | None:
         """Post all that there is; seconds until the next try, None when nothing is left."""
         try:
             await self._flush(channel)
         except NotDelivered as error:
-            return self._failed(error.reason, LONG_PAUSE if error.fate is Fate.REFUSED else None)
+            limit = min(error.wait, LIMIT_MOST) or None
+            return self._failed(error.reason, limit or (LONG_PAUSE if error.fate is Fate.REFUSED else None))
         except JournalFailed as error:
             return self._failed(f"the journal: {error.reason}")
         except Exception:  # noqa: BLE001 - a bug of ours around the lines must not end the posting
@@ -219,7 +233,7 @@ class AuditPosting:
                     self._tried = self._clock.monotonic()
                 there = await channel.post(content, f"{self._journal.nonce_prefix}-a{last}")
         except NotDelivered as error:
-            if error.fate is not Fate.REJECTED:
+            if error.fate not in (Fate.BLOCKED, Fate.REJECTED):
                 if error.not_taken and not again:
                     self._keep(mark)
                 raise
@@ -227,9 +241,31 @@ class AuditPosting:
                 self._apart = last
                 self._keep(Mark(mark.posted, mark.there))
                 return
-            _log.error("Discord does not take the line of record %d: %s", last, error.reason)
+            there = (
+                await self._post_barer(channel, content, last, error) if error.fate is Fate.BLOCKED else None
+            )
+            if there is None:
+                _log.error("Discord does not take the line of record %d: %s", last, error.reason)
+        else:
+            self.blocked = ""
         self._sent = self._clock.monotonic()
         self._keep(Mark(last, there or mark.there))
+
+    async def _post_barer(
+        self, channel: AuditChannel, content: str, last: int, blocked: NotDelivered
+    ) -> int | None:
+        """The line with fewer words, which the trail itself has; None where Discord takes none of them."""
+        for text in channel.barer(content):
+            try:
+                there = await channel.post(text, f"{self._journal.nonce_prefix}-a{last}")
+            except NotDelivered as error:
+                if error.fate is not Fate.BLOCKED:
+                    raise
+            else:
+                self.blocked = blocked.reason
+                _log.warning("Discord blocks words of the line of record %d: %s", last, blocked.reason)
+                return there
+        return None
 
     def _tried_lately(self) -> bool:
         """So that Discord still knows the nonce."""
@@ -246,4 +282,4 @@ class AuditPosting:
         if self._sent is not None and not self._ending.is_set():
             left = self._sent + SPACING - self._clock.monotonic()
             if left > 0:
-                await self._clock.sleep(left)
+                await rest(self._clock, left, self._ending)

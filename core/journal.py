@@ -50,12 +50,15 @@ class Posting:
 @dataclass(frozen=True, slots=True)
 class Undelivered:
     """`waiting` messages are not posted yet, the oldest since `oldest` (Unix seconds); `given_up` were never
-    taken. `error`: what Discord said last of one of them."""
+    taken. `error`: what Discord said last of one of them. `blocked` messages are shown with fewer words than they
+    have, since Discord blocks these; `blocked_error`: what it said last of one."""
 
     waiting: int = 0
     oldest: float | None = None
     given_up: int = 0
     error: str = ""
+    blocked: int = 0
+    blocked_error: str = ""
 
 
 class Journal(AuditBook, Protocol):
@@ -107,6 +110,9 @@ class Journal(AuditBook, Protocol):
     def edited(self, message_id: int, edition: int) -> None:
         """Discord shows this edition."""
 
+    def note_blocked(self, message_id: int, error: str) -> None:
+        """Why a message that is there has fewer words than it should; "" once it has them all."""
+
     def refused(self, message_id: int, error: str, *, not_taken: bool) -> None:
         """The try failed; `not_taken`: Discord surely does not have it."""
 
@@ -125,7 +131,8 @@ class Journal(AuditBook, Protocol):
     def counts(self, since: float) -> dict[int, int]:
         """Incidents opened since then (Unix seconds) by VMID, NOTEs left out."""
 
-    def undelivered(self) -> Undelivered: ...
+    def undelivered(self, since: float = 0.0) -> Undelivered:
+        """`since` (Unix seconds): older messages with fewer words are not counted."""
 
     def prune(self, before: float) -> None:
         """Forget what ended, and messages settled, before then (Unix seconds)."""

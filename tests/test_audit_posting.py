@@ -20,7 +20,7 @@ from core.audit import CUT_OFF, Audited, AuditFilter, AuditRecord, Ending, Mark,
 from core.audit_posting import CONTENT_MOST, SPACING, AuditPosting, is_told, packed
 from core.rights import RIGHTS, Effect, Operation
 from core.watch.channel import Fate, NotDelivered
-from core.watch.delivery import LONG_PAUSE
+from core.watch.lane import LONG_PAUSE
 from journal import SqliteJournal
 from playground.discord_faults import Fault
 from playground.discord_server import Channel
@@ -131,6 +131,9 @@ class Room:
         if audited.record.detail == "broken":
             raise KeyError("broken")
         return f"{audited.attempt} {ending_of(audited.record)}"
+
+    def barer(self, content: str) -> tuple[str, ...]:
+        return f"bare {content.split(maxsplit=1)[0]}", "fixed"
 
     async def post(self, content: str, nonce: str) -> int:
         assert len(nonce) <= 25

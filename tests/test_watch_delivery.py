@@ -11,7 +11,8 @@ import pytest
 from core.guest import Kind
 from core.journal import Batch, Posting
 from core.watch.channel import Fate, NotDelivered
-from core.watch.delivery import GIVE_UP, LONG_PAUSE, Delivery
+from core.watch.delivery import GIVE_UP, Delivery
+from core.watch.lane import LONG_PAUSE
 from core.watch.model import GuestFact, Incident, Level, Message, Post, Topic, What
 from journal import SqliteJournal
 from tests.fakes import NOON, FakeClock
@@ -46,6 +47,9 @@ class Channel:
         return " ".join(
             [posting.message.post.value, *map(str, posting.message.incidents), *states, *acked, *delay]
         )
+
+    def barer(self, content: str) -> tuple[str, ...]:
+        return f"bare {content.split(maxsplit=1)[0]}", "fixed"
 
     def _fault(self) -> NotDelivered | None:
         return self.faults.pop(0) if self.faults else None

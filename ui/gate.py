@@ -19,15 +19,19 @@ from core.guest import Guest
 from core.judge import Admit
 from core.options import in_one_line
 from core.rights import RIGHTS, Effect, Operation
+from ui.blocked import let_through
 from ui.cards import notice
 from ui.refusal import refusal_card
 from ui.render import plain
 from ui.sentences import unexpected
 from ui.services import Interaction, Services, services_of
-from ui.trouble import Trouble, incident_of
+from ui.trouble import Trouble, incident_of, insist
 
 _log = logging.getLogger(__name__)
 
+PRIVATE_RETRIES = (0.3, 0.6, 0.9)
+FIRST_SECONDS, FOLLOWUP_SECONDS = 3.0, 14 * 60.0
+"""How long Discord takes a first answer, and what follows it."""
 _WAYS = {
     discord.InteractionType.autocomplete: Way.COMPLETION,
     discord.InteractionType.component: Way.BUTTON,
@@ -194,12 +198,18 @@ async def guarded(interaction: Interaction, work: Callable[[Attempt], Awaitable[
 
 async def tell_privately(interaction: Interaction, view: ui.LayoutView) -> None:
     """A word to this person only, whether or not the interaction was acknowledged. Does not raise."""
-    try:
+    services = services_of(interaction)
+    t = services.texts.of_locale(str(interaction.locale))
+
+    async def send(shown: ui.LayoutView) -> None:
         if interaction.response.is_done():
-            await interaction.followup.send(view=view, ephemeral=True)
+            await interaction.followup.send(view=shown, ephemeral=True)
         else:
-            await interaction.response.send_message(view=view, ephemeral=True)
-    except Trouble as error:
+            await interaction.response.send_message(view=shown, ephemeral=True)
+
+    most = FOLLOWUP_SECONDS if interaction.response.is_done() else FIRST_SECONDS
+    error = await insist(services.clock, lambda: let_through(t, view, send), PRIVATE_RETRIES, most)
+    if error is not None:
         _log.warning("a private word could not be delivered: %r", error)
 
 

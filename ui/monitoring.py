@@ -77,7 +77,7 @@ def health_of(services: Services) -> Health:
     watch = services.watch
     undelivered: Undelivered | JournalFailed
     try:
-        undelivered = services.journal.undelivered()
+        undelivered = services.journal.undelivered(services.clock.now() - DAY)
     except JournalFailed as error:
         undelivered = error
     return Health(
@@ -93,6 +93,7 @@ def health_of(services: Services) -> Health:
         beaten=services.heartbeat.taken,
         read_only=services.judge.read_only.held,
         audit=services.audit_posting.error if services.audit_posting.wanted else None,
+        audit_blocked=services.audit_posting.blocked,
         mutes=watch.mutes(),
         blind=watch.sees_tasks is False,
     )

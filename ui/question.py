@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import discord
 from discord import ui
 
 from core.actions import Verb
@@ -20,6 +21,7 @@ from core.errors import BotError, NotYours, QuestionAnswered, QuestionOver, Unco
 from core.order import Order, Plan
 from core.rights import Operation
 from ui.act import act
+from ui.blocked import blocks, let_through
 from ui.buttons import FORM, question_buttons
 from ui.cards import card
 from ui.gate import Attempt, actor_of, guarded, permit, refusal_of
@@ -159,7 +161,7 @@ async def pressed(interaction: Interaction, answer: str, nonce: str, attempt: At
     _hold_to_asker(interaction, question)
     if answer == "yes" and question.plan.takes_name:
         t = services.texts.of_locale(str(interaction.locale))
-        await interaction.response.send_modal(confirmation_form(t, question))
+        await _send_form(interaction, t, question)
         services.questions.renew(services, question)
         return
     question = services.questions.take(nonce)
@@ -170,6 +172,16 @@ async def pressed(interaction: Interaction, answer: str, nonce: str, attempt: At
             await reply.show(services.questions.over(services, question, note))
     else:
         await _carry_out(interaction, services, question)
+
+
+async def _send_form(interaction: Interaction, t: Text, question: Question) -> None:
+    """The form, without the guest's name where Discord blocks it."""
+    try:
+        await interaction.response.send_modal(confirmation_form(t, question))
+    except discord.HTTPException as error:
+        if not blocks(error):
+            raise
+        await interaction.response.send_modal(confirmation_form(t, question, bare=True))
 
 
 async def _carry_out(interaction: Interaction, services: Services, question: Question) -> None:
@@ -193,8 +205,9 @@ async def _grey_out(interaction: Interaction) -> None:
     for item in view.walk_children():
         if isinstance(item, ui.Button):
             item.disabled = True
+    t = services_of(interaction).texts.public
     with contextlib.suppress(*Trouble):  # what matters is the word that follows
-        await interaction.response.edit_message(view=view)
+        await let_through(t, view, lambda shown: interaction.response.edit_message(view=shown))
 
 
 def _describe(attempt: Attempt, plan: Plan | None) -> None:
@@ -215,12 +228,16 @@ def _hold_to_asker(interaction: Interaction, question: Question) -> None:
     permit(interaction, Operation(order.verb.value), replace(now, protected=asked.protected))
 
 
-def confirmation_form(t: Text, question: Question) -> ui.Modal:
-    """Typing the guest's name, and for a protected one why: the last step before something is lost."""
+def confirmation_form(t: Text, question: Question, *, bare: bool = False) -> ui.Modal:
+    """Typing the guest's name, and for a protected one why: the last step before something is lost.
+
+    `bare` says nowhere what the name is.
+    """
     plan = question.plan
-    form = ui.Modal(title=title_of_form(t, plan)[:45], custom_id=f"f1:{question.nonce}", timeout=SECONDS)
+    shown = replace(plan, guest=replace(plan.guest, name=None)) if bare else plan
+    form = ui.Modal(title=title_of_form(t, shown)[:45], custom_id=f"f1:{question.nonce}", timeout=SECONDS)
     name: ui.TextInput[Any] = ui.TextInput(
-        placeholder=plain(plan.guest.label, 100), max_length=FORM_NAME_MOST, custom_id=NAME_FIELD
+        placeholder=plain(shown.guest.label, 100), max_length=FORM_NAME_MOST, custom_id=NAME_FIELD
     )
     lost = t("This cannot be undone.") if plan.order.verb is Verb.DELETE else t("This guest is protected.")
     form.add_item(ui.Label(text=t("Type the guest's name")[:45], description=lost[:100], component=name))

@@ -45,6 +45,8 @@ class Health:
     read_only: ReadOnly | None = None
     audit: str | None = None
     """Why the audit channel gets nothing, empty while it does, None where none is set."""
+    audit_blocked: str = ""
+    """Why its last line has fewer words than it should."""
     mutes: tuple[Mute, ...] = ()
     blind: bool = False
 
@@ -56,7 +58,11 @@ def status(t: Text, health: Health, cluster: Cluster | None, now: float) -> ui.L
         (t("Alerts"), _delivery(t, health)),
         (t("Journal"), _journal(t, health.journal_trouble)),
         (t("Heartbeat"), _heartbeat(t, health.heartbeat, health.beaten)),
-        *([(t("Audit channel"), _audit(t, health.audit))] if health.audit is not None else []),
+        *(
+            [(t("Audit channel"), _audit(t, health.audit, health.audit_blocked))]
+            if health.audit is not None
+            else []
+        ),
         *([(t("Changes"), f"{READ_ONLY} {read_only_line(t, health.read_only)}")] if health.read_only else []),
         (t("Going on"), t.plural("{n} incident", "{n} incidents", health.open)),
         (t("Muted"), _mutes(t, health.mutes, cluster)),
@@ -68,7 +74,9 @@ def status(t: Text, health: Health, cluster: Cluster | None, now: float) -> ui.L
     return card(f"### {t('The watch')}", body, blind, foot(t, 0, 1, now), colour=colour)
 
 
-def _audit(t: Text, error: str) -> str:
+def _audit(t: Text, error: str, blocked: str) -> str:
+    if not error and blocked:
+        return f"{WARNING} {t('up to date, the last line without names')}\n-# {code(blocked, 120)}"
     if not error:
         return f"{OK} {t('up to date')}"
     return f"{WARNING} {t('could not be posted: {reason}', reason=code(error, 120))}"
@@ -100,8 +108,10 @@ def _delivery(t: Text, health: Health) -> str:
         )
     if unsent.given_up:
         parts.append(t.plural("{n} message given up", "{n} messages given up", unsent.given_up))
-    error = health.stuck or unsent.error
-    if not unsent.waiting and not health.stuck:
+    if unsent.blocked:
+        parts.append(t.plural("{n} message without names", "{n} messages without names", unsent.blocked))
+    error = health.stuck or unsent.error if unsent.waiting or health.stuck else unsent.blocked_error
+    if not unsent.waiting and not health.stuck and not unsent.blocked:
         return " · ".join((f"{OK} {t('nothing waits') if parts else t('all delivered')}", *parts))
     said = f"\n-# {reason_words(t, error)}" if error else ""
     return f"{WARNING} {' · '.join(parts or [t('not up to date')])}{said}"
