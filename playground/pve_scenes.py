@@ -106,6 +106,12 @@ class Scenes(Others):
         """A running QEMU VM is paused: status `running`, qmpstatus (and /cluster/resources) `paused`."""
         self.vm(vmid).qmpstatus = "paused"
 
+    def hold_vm(self, vmid: int, state: str) -> None:
+        """QEMU holds a VM in this state of its own (qapi/run-state.json: `internal-error`, `guest-panicked`,
+        `prelaunch`, …). A stopped one has a process from now on. revive() and the like end it."""
+        vm = self.vm(vmid)
+        vm.status, vm.qmpstatus = "running", state
+
     def io_error(self, vmid: int) -> None:
         """QEMU holds a running VM because its storage failed; revive() ends it."""
         self.vm(vmid).qmpstatus = "io-error"

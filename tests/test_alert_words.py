@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import settings as hypothesis_settings
 
 from core.errors import BotError, JournalFailed
-from core.guest import Kind
+from core.guest import HALTED_STATES, PASSING_STATES, Kind, State
 from core.journal import Posting, Undelivered
 from core.proxmox_errors import CertificateNotTrusted, HalfGone, Rejected, TimedOut, Unreachable
 from core.watch.model import (
@@ -92,6 +92,9 @@ MANY = incident(
     guests=(
         *(fact(vmid=vmid) for vmid in range(101, 107)),
         fact(What.IO_ERROR, 110),
+        fact(What.HALTED, 114, state=State.PANICKED),
+        fact(What.HALTED, 115, state=State.WATCHDOG),
+        fact(What.STUCK, 116, state=State.PRELAUNCH),
         fact(What.MISSING, 111),
         fact(What.RESTARTED, 112),
         fact(What.STOPPED, 113, by="root@pam", task="qmstop"),
@@ -111,6 +114,14 @@ OPENINGS: dict[str, Incident] = {
     "down, moved by HA": replace(DOWN, guests=(fact(after_ha=True),)),
     "down while the bot was away": replace(DOWN, guests=(fact(away=True, kind=Kind.LXC, name=None),)),
     "I/O error": replace(DOWN, guests=(fact(What.IO_ERROR),)),
+    **{
+        f"down, {state.value}": replace(DOWN, guests=(fact(What.HALTED, state=state),))
+        for state in sorted(HALTED_STATES - {State.IO_ERROR})
+    },
+    **{
+        f"down, stuck in {state.value}": replace(DOWN, guests=(fact(What.STUCK, state=state),))
+        for state in sorted(PASSING_STATES)
+    },
     "missing": replace(DOWN, guests=(fact(What.MISSING),)),
     "back": over(DOWN, guests=(fact(What.BACK),), acked_by="Akiko", acked=NOON + 60),
     "back, after a backup": over(DOWN, guests=(fact(What.BACK, task="vzdump"),)),
@@ -320,7 +331,11 @@ def test_buttons_fit_what_can_be_done(name: str) -> None:
 
 def test_only_a_stopped_guest_can_be_started() -> None:
     startable = {name for name, each in OPENINGS.items() if can_start(each)}
-    assert startable == {name for name in OPENINGS if re.match("down(?!, then)", name)}
+    assert startable == {
+        name
+        for name in OPENINGS
+        if re.match("down(?!, then|, stuck|, [a-z]+-|, watchdog|, debug|, postmigrate)", name)
+    }
 
 
 def test_a_message_that_is_not_edited_says_so_in_its_buttons() -> None:
@@ -531,7 +546,7 @@ def test_a_group_names_its_guests_by_what_happened() -> None:
     text = message_text(EN, posting(Post.OPENING, MANY))
     assert "**Stopped** (6): **101** `web01`, **102** `g102`" in text
     assert "**Stopped by `root@pam`** (1): **113** `g113`" in text
-    assert text.startswith("🔴 8 guests have been down since <t:"), "whoever stopped it wanted that"
+    assert text.startswith("🔴 11 guests have been down since <t:"), "whoever stopped it wanted that"
 
 
 # --- the history and the state of the watch ---

@@ -15,6 +15,7 @@ from core.watch.changes import CALM_SECONDS
 from core.watch.model import DOWN, ONE_OFF, Fault, Incident, Post, Topic, What
 from ui.incident_guests import became, group_rows
 from ui.incident_names import guest_names, lasted, muted_subject
+from ui.incident_states import HELD, held_advice
 from ui.incidents import RECOVERIES, backup_of, head, short, sign
 from ui.proxmox_sentences import PROXMOX_SENTENCES
 from ui.render import ALARM, BACK, QUIET, code, duration, fit, when
@@ -178,7 +179,9 @@ def _of_guests(t: Text, incident: Incident) -> list[str]:
             lines.append(
                 t("It stopped for {work} and was not started again in time.", work=work_word(t, fact.task))
             )
-        if incident.open and fact.what in _ADVICE:
+        if incident.open and fact.what in HELD:
+            lines.append(held_advice(t, fact))
+        elif incident.open and fact.what in _ADVICE:
             lines.append(_ADVICE[fact.what](t))
     if any(fact.after_node for fact in incident.guests):
         lines.append(t("After its node came back, it was not started in time."))

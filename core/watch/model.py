@@ -8,7 +8,7 @@ outlives the process (journal.py) has fields of plain values only.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from core.guest import Kind, mark_of
+from core.guest import Kind, State, mark_of
 
 ALL = "all"
 SOURCE = "source"
@@ -62,6 +62,8 @@ class What(StrEnum):
 
     STOPPED = "stopped"
     IO_ERROR = "io_error"  # QEMU holds it: its storage failed or is full
+    HALTED = "halted"  # QEMU holds it for another reason, which `state` names
+    STUCK = "stuck"  # it has been in a passing `state` for too long
     MISSING = "missing"  # no longer in the cluster: deleted
     RESTARTED = "restarted"
     BACK = "back"
@@ -70,7 +72,7 @@ class What(StrEnum):
     FORGOTTEN = "forgotten"  # taken off the watch list, or made a template
 
 
-DOWN = frozenset({What.STOPPED, What.IO_ERROR, What.MISSING})
+DOWN = frozenset({What.STOPPED, What.IO_ERROR, What.HALTED, What.STUCK, What.MISSING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ class GuestFact:
     """Its node came back, or HA moved it, and it was not started in time."""
     wanted: bool = False
     """Somebody did it, even where it is not known who."""
+    state: State = State.UNKNOWN
+    """Of HALTED and STUCK: the state that it does not leave."""
 
     @property
     def down(self) -> bool:

@@ -32,6 +32,7 @@ class GuestState:
     `incident`: the open GUEST or GROUP incident it is down in. `lost_node`: the offline node it was on.
     `wanted`: somebody stopped or deleted it.
     `changes`: the latest changes on `clock`, for flapping; `flapping`: the open FLAPPING incident.
+    `passing`: `clock` since when it has been in a passing state.
     """
 
     vmid: int
@@ -47,6 +48,7 @@ class GuestState:
     lost_node: str = ""
     changes: tuple[float, ...] = ()
     flapping: int | None = None
+    passing: float | None = None
 
     def seen_as(self) -> Guest:
         """The guest as last seen, for asking after one that the list no longer has."""

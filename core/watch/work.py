@@ -227,7 +227,7 @@ class Work:
         elif guest.state is State.UNKNOWN and listed.state is not State.RUNNING:
             since = None  # it was so before it was looked at
         values: dict[str, Any] = {"state": listed.state, "since": since, "held": None, "lost_node": ""}
-        values |= {"missing": False, "wanted": False} | fields
+        values |= {"missing": False, "wanted": False, "passing": None} | fields
         return replace(guest, **values)
 
 
