@@ -58,10 +58,9 @@ class ProxmoxClient:
         rows = await self._calls.get(("cluster", "resources"), list)
         return parse_cluster(rows, self._clock.monotonic())
 
-    async def status(self, guest: Guest) -> Guest:
-        return parse_status(
-            guest, await self._calls.get((*guest_path(guest), "status", "current"), dict, guest)
-        )
+    async def status(self, guest: Guest, *, quick: bool = False) -> Guest:
+        path = (*guest_path(guest), "status", "current")
+        return parse_status(guest, await self._calls.get(path, dict, guest, quick=quick))
 
     async def config(self, guest: Guest) -> GuestConfig:
         row = await self._calls.get((*guest_path(guest), "config"), dict, guest, current=1)

@@ -105,7 +105,8 @@ class Guest:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node. Figures are None where the token lacks Sys.Audit."""
+    """One node. Figures are None where the token lacks Sys.Audit. `known` False: it is there, and Proxmox has had
+    nothing of it for five minutes (its pvestatd hangs)."""
 
     name: str
     online: bool
@@ -113,6 +114,7 @@ class Node:
     cpus: float | None = None
     memory: int | None = None
     memory_total: int | None = None
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,8 @@ class Proxmox(Protocol):
     async def cluster(self) -> Cluster:
         """All guests and nodes, in one request."""
 
-    async def status(self, guest: Guest) -> Guest:
-        """The guest as it is this moment (`status/current`)."""
+    async def status(self, guest: Guest, *, quick: bool = False) -> Guest:
+        """The guest as it is this moment (`status/current`). `quick`: its node may hang, and must not hold others."""
 
     async def config(self, guest: Guest) -> GuestConfig:
         """The configuration as it holds now, without pending changes."""

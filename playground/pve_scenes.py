@@ -161,6 +161,16 @@ class Scenes(Others):
 
         self.at_once(back)
 
+    def hang_pvestatd(self, name: str) -> None:
+        """pvestatd of a node has hung for five minutes, as a dead NFS server makes it: /cluster/resources knows the
+        node, its guests and its storages as `unknown`, by their configuration alone. Guests, asked by themselves
+        (`status/current`), answer truly."""
+        self.hung_nodes.add(name)
+
+    def free_pvestatd(self, name: str) -> None:
+        """Undo hang_pvestatd()."""
+        self.hung_nodes.discard(name)
+
     # ----------------------------------------------------------- storages
 
     def keep_backup(self, vmid: int, days: float, gib: float = 4.0, storage: str = "nfs-backup") -> None:

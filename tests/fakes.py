@@ -252,7 +252,7 @@ class FakeProxmox:
         listed = tuple(guests[vmid] for vmid in sorted(guests))
         return Cluster(listed, self.nodes, self.clock.mono, self.storages)
 
-    async def status(self, guest: Guest) -> Guest:
+    async def status(self, guest: Guest, *, quick: bool = False) -> Guest:
         await self._meet("status")
         return self._there(guest)
 

@@ -155,6 +155,7 @@ _TOGETHER: Mapping[What, Callable[[Text], str]] = {
     What.FLAPPING: lambda t: t("Going down and coming back"),
     What.ELSEWHERE: lambda t: t("Started again by HA elsewhere"),
     What.BACK: lambda t: t("Back"),
+    What.UNKNOWN: lambda t: t("State not known"),
     What.FORGOTTEN: lambda t: t("No longer watched"),
 }
 

@@ -64,7 +64,11 @@ async def show_status(services: Services, reply: Reply) -> None:
     cluster = await cluster_for_completion(services)
     actor, health = actor_of(reply.interaction), health_of(services)
     mutes = tuple(mute for mute in health.mutes if subject_exists_for(services, actor, mute.target, cluster))
-    health = replace(health, mutes=mutes)
+    unknown = tuple(each for each in health.unknown if exists_for(services, actor, each.vmid, cluster))
+    stale = tuple(
+        name for name in health.stale if subject_exists_for(services, actor, node_subject(name), cluster)
+    )
+    health = replace(health, mutes=mutes, unknown=unknown, stale=stale)
     if services.judge.narrowed(actor):
         exists = partial(exists_for, services, actor, cluster=cluster)
         open_ = services.watch.state.open.values()
@@ -95,6 +99,8 @@ def health_of(services: Services) -> Health:
         audit=services.audit_posting.error if services.audit_posting.wanted else None,
         mutes=watch.mutes(),
         blind=watch.sees_tasks is False,
+        unknown=watch.blind,
+        stale=watch.stale,
     )
 
 
@@ -175,7 +181,7 @@ def permit_incident(attempt: Attempt, incident: Incident) -> None:
     """An alert is answered by those who may answer for all that it is about. Raises what access says."""
     cluster = attempt.services.reader.last
     vmids: list[int | None] = [fact.vmid for fact in incident.guests or incident.backups]
-    if incident.topic in (Topic.NODE, Topic.SOURCE, Topic.STORAGE) or not vmids or None in vmids:
+    if incident.topic in (Topic.NODE, Topic.STALE, Topic.SOURCE, Topic.STORAGE) or not vmids or None in vmids:
         attempt.permit(whole=True)
         return
     if len(vmids) > 1 and not all(

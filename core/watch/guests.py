@@ -21,6 +21,7 @@ from core.watch.look import (
 )
 from core.watch.model import Topic, Watched, What
 from core.watch.state import GuestState, Held, NodeState, Wait
+from core.watch.unknown import note_unknown
 from core.watch.work import News, Work
 
 WORK_SECONDS = 1800.0
@@ -37,7 +38,7 @@ def judge(work: Work, entry: Watched) -> None:
         return
     old = work.guests.get(entry.vmid, GuestState(entry.vmid))
     listed = work.look.cluster.find(entry.vmid)
-    new = _judged(work, old, listed)
+    new = note_unknown(work, _judged(work, old, listed), listed)
     if listed is not None:
         online = work.look.cluster.node_online(listed.node)  # else it was not judged
         judged = online and listed.state is not State.UNKNOWN and not new.lost_node

@@ -45,6 +45,8 @@ class Look:
     overlooked: frozenset[int] = frozenset()
     """Guests that are there, though the list does not have them."""
     tasks: tuple[TaskSummary, ...] | None = None
+    listed: Cluster | None = None
+    """The list without what was asked of guests by themselves, where it is another than `cluster`."""
     own: str = ""
     """The bot's own `user@realm!token`, as tasks show it."""
 

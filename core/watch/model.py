@@ -69,6 +69,7 @@ class What(StrEnum):
     BACK = "back"
     ELSEWHERE = "elsewhere"  # HA runs it again on another node
     FLAPPING = "flapping"  # its own incident speaks of it from now on
+    UNKNOWN = "unknown"  # nobody knows: its state could not be seen for long
     FORGOTTEN = "forgotten"  # taken off the watch list, or made a template
 
 
@@ -121,6 +122,8 @@ class Topic(StrEnum):
     FLAPPING = "flapping"  # a guest changes again and again; guests (one)
     RESTART = "restart"  # one guest restarted by itself; guests (one)
     BACKUP = "backup"  # backups failed; backups
+    STALE = "stale"  # a node is there, and Proxmox has no new figures of it; node, guests (watched, unknown)
+    BLIND = "blind"  # the state of watched guests of a node has not been known for long; node, guests
     NOTE = "note"  # no alarm: somebody stopped, deleted or restarted it, or HA moved it; guests (one)
 
 

@@ -32,7 +32,7 @@ class GuestState:
     `incident`: the open GUEST or GROUP incident it is down in. `lost_node`: the offline node it was on.
     `wanted`: somebody stopped or deleted it.
     `changes`: the latest changes on `clock`, for flapping; `flapping`: the open FLAPPING incident.
-    `passing`: `clock` since when it has been in a passing state.
+    `passing`: `clock` since when it has been in a passing state; `unknown`: since when its state has not been known.
     """
 
     vmid: int
@@ -49,6 +49,7 @@ class GuestState:
     changes: tuple[float, ...] = ()
     flapping: int | None = None
     passing: float | None = None
+    unknown: float | None = None
 
     def seen_as(self) -> Guest:
         """The guest as last seen, for asking after one that the list no longer has."""
@@ -57,11 +58,14 @@ class GuestState:
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """`suspect`: offline in the last look, to be confirmed by the next."""
+    """`suspect`: offline in the last look, to be confirmed by the next. `stale`: looks in a row without new figures
+    of it, counted to 2; `stale_incident`: the open STALE incident."""
 
     online: bool
     suspect: bool = False
     incident: int | None = None
+    stale: int = 0
+    stale_incident: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,7 +240,7 @@ def subjects_of(incident: Incident) -> tuple[tuple[str, ...], ...]:
     match incident.topic:
         case Topic.SOURCE:
             return ((SOURCE, ALL),)
-        case Topic.NODE:
+        case Topic.NODE | Topic.STALE:
             return ((incident.subject, ALL),)
         case Topic.STORAGE:
             return ((incident.subject, node_subject(incident.node), ALL),)
