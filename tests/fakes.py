@@ -294,6 +294,14 @@ class FakeProxmox:
             raise error
         return _summaries(self.tasks.values())
 
+    async def failed_backups(self, node: str, since: int) -> tuple[TaskSummary, ...]:
+        if error := await self._meet("failed_backups"):
+            raise error
+        ended = [task for task in self.tasks.values() if task.node == node and task.done]
+        return _summaries(
+            task for task in ended if task.type == "vzdump" and task.exit != "OK" and task.started >= since
+        )
+
     async def next_id(self) -> int:
         await self._meet("next_id")
         while self.next_free in self.guests:

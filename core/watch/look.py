@@ -1,7 +1,7 @@
 """One look at the cluster: what was read, what has to be confirmed first, and what excuses a stop."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from core.errors import BotError
@@ -45,6 +45,8 @@ class Look:
     overlooked: frozenset[int] = frozenset()
     """Guests that are there, though the list does not have them."""
     tasks: tuple[TaskSummary, ...] | None = None
+    backups: Mapping[str, tuple[TaskSummary, ...]] = field(default_factory=dict)
+    """The failed backups that nodes told by themselves; of the nodes that were asked and answered."""
     listed: Cluster | None = None
     """The list without what was asked of guests by themselves, where it is another than `cluster`."""
     own: str = ""

@@ -11,6 +11,7 @@ from core.proxmox import Proxmox
 from core.proxmox_errors import GuestMoved, MissingPrivilege, ProxmoxError
 from core.reading import ClusterReader
 from core.watch.asking import Asking
+from core.watch.backups import FailedBackups
 from core.watch.look import CONFIRM_MOST, RECENT_SECONDS, Look, Suspicion, source_fault, suspicion
 from core.watch.model import Watched
 from core.watch.state import GuestState, WatchState
@@ -28,7 +29,7 @@ class Looking:
 
     def __init__(self, reader: ClusterReader, proxmox: Proxmox, clock: Clock) -> None:
         self._reader, self._proxmox, self._clock = reader, proxmox, clock
-        self._asking = Asking(proxmox, clock)
+        self._asking, self._backups = Asking(proxmox, clock), FailedBackups(proxmox, clock)
         self._tasks_read: float | None = None
 
     async def look(
@@ -56,7 +57,8 @@ class Looking:
             sure = await self._confirmed(first, replace(found, guests=doubted), unanswered)
             look = replace(sure, confirmed=sure.confirmed | look.confirmed, listed=listed)
         tasks = await self._tasks(state, found)
-        look = replace(look, unanswered=look.unsure, tasks=tasks, own=self._proxmox.identity)
+        backups = await self._backups.ask(state, look.cluster, tasks) if look.cluster else {}
+        look = replace(look, unanswered=look.unsure, tasks=tasks, backups=backups, own=self._proxmox.identity)
         if look.tasks is not None:
             return look
         # what the task list might have explained waits for the next look, once

@@ -105,7 +105,9 @@ class WatchState:
     `uptimes` in seconds as last read; `known`: all VMIDs of the last good read.
 
     `tasks`: `clock` when each UPID of the cluster's task list was first seen, None before the first look; `failed`:
-    the UPIDs of the failed backups among them. `quieted`: ids of incidents that wait for the end of the quiet hours.
+    the UPIDs of the backups that failed; `running`: of those that were seen running and whose end is not known;
+    `asked`: Unix seconds when each node last told its failed backups. `quieted`: ids of incidents that wait for the
+    end of the quiet hours.
     """
 
     pulse: Pulse = Pulse()
@@ -118,6 +120,8 @@ class WatchState:
     tasks: Mapping[str, float] | None = None
     failed: frozenset[str] = frozenset()
     known: frozenset[int] = frozenset()
+    running: frozenset[str] = frozenset()
+    asked: Mapping[str, float] = field(default_factory=dict)
     quieted: tuple[int, ...] = ()
     open: Mapping[int, Incident] = field(default_factory=dict)
 

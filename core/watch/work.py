@@ -66,6 +66,7 @@ class Work:
         self.guests, self.nodes, self.gauges = dict(state.guests), dict(state.nodes), dict(state.gauges)
         self.uptimes, self.tasks = dict(state.uptimes), state.tasks
         self.failed, self.known, self.quieted = state.failed, state.known, list(state.quieted)
+        self.running, self.asked = state.running, dict(state.asked)
         self.mutes = {target: mute for target, mute in state.mutes.items() if mute.elapsed > self.elapsed}
         self.open = dict(state.open)
         self.changed: dict[int, Incident] = {}
@@ -95,6 +96,8 @@ class Work:
             uptimes=self.uptimes,
             tasks=self.tasks,
             failed=self.failed,
+            running=self.running,
+            asked=self.asked,
             known=self.known,
             quieted=tuple(self.quieted),
             open=self.open,
