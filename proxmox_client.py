@@ -48,6 +48,9 @@ BACKUPS_SECONDS = 5.0
 EXIT_MOST = 900
 """Characters of a task's last words that are kept."""
 
+FAILED_MOST = 100
+"""So many failed backups of a node are read at once."""
+
 _POWER = {Verb.START: "start", Verb.REBOOT: "reboot", Verb.SHUTDOWN: "shutdown", Verb.STOP: "stop"}
 
 
@@ -80,9 +83,11 @@ class ProxmoxClient:
         )
         return found
 
-    async def status(self, guest: Guest) -> Guest:
+    async def status(self, guest: Guest, *, quick: bool = False) -> Guest:
         path = (*guest_path(guest), "status", "current")
-        found: Guest = await self._calls.get(path, dict, guest, read=lambda row: parse_status(guest, row))
+        found: Guest = await self._calls.get(
+            path, dict, guest, read=lambda row: parse_status(guest, row), quick=quick
+        )
         return found
 
     async def config(self, guest: Guest) -> GuestConfig:
@@ -150,6 +155,13 @@ class ProxmoxClient:
 
     async def cluster_tasks(self) -> tuple[TaskSummary, ...]:
         return await self._rows(("cluster", "tasks"), parse_tasks)
+
+    async def failed_backups(self, node: str, since: int) -> tuple[TaskSummary, ...]:
+        path = ("nodes", node_path(node), "tasks")
+        tasks = await self._rows(
+            path, parse_tasks, quick=True, typefilter="vzdump", errors=1, since=since, limit=FAILED_MOST
+        )
+        return tuple(replace(task, node=task.node or node) for task in tasks)
 
     async def next_id(self) -> int:
         answer = await self._calls.get(("cluster", "nextid"), (str, int))

@@ -121,7 +121,8 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         watch = self._services.watch
         await watch.poll()
         self._tell_of_journal(watch.journal_trouble)
-        if watch.trouble is None and watch.journal_trouble is None and self._services.connected():
+        well = watch.trouble is None and watch.journal_trouble is None and not watch.blind
+        if well and self._services.connected():
             self._aside(self._services.heartbeat.beat(), "heartbeat")
 
     def _tell_of_journal(self, trouble: JournalFailed | None) -> None:

@@ -23,6 +23,18 @@ class State(StrEnum):
     PRELAUNCH = "prelaunch"
     IO_ERROR = "io-error"
     UNKNOWN = "unknown"
+    # The rest of QEMU's RunState (qapi/run-state.json), which Proxmox shows as the status.
+    INTERNAL_ERROR = "internal-error"
+    PANICKED = "guest-panicked"
+    WATCHDOG = "watchdog"
+    POSTMIGRATE = "postmigrate"
+    DEBUG = "debug"
+    SHUTDOWN = "shutdown"  # powered off, and the process still lives
+    INMIGRATE = "inmigrate"
+    FINISH_MIGRATE = "finish-migrate"
+    SAVING = "save-vm"
+    RESTORING = "restore-vm"
+    COLO = "colo"
 
     @classmethod
     def of(cls, word: object) -> "State":
@@ -35,11 +47,22 @@ def mark_of(kind: Kind, name: str | None) -> str:
     return f"{zlib.crc32(seen.encode(errors='replace')):08x}"  # JSON may hold half a surrogate pair
 
 
-_STATES = {state.value: state for state in State} | {
-    "shutdown": State.RUNNING,  # qmpstatus while the guest powers off: the process still lives
-    "inmigrate": State.RUNNING,
-    "internal-error": State.IO_ERROR,
-}
+_STATES = {state.value: state for state in State}
+
+HALTED_STATES = frozenset(
+    {
+        *(State.IO_ERROR, State.INTERNAL_ERROR, State.PANICKED, State.WATCHDOG),
+        *(State.POSTMIGRATE, State.DEBUG),
+    }
+)
+"""The process lives, the guest does not run, and somebody has to do something before it does again."""
+PASSING_STATES = frozenset(
+    {
+        *(State.PRELAUNCH, State.SHUTDOWN, State.INMIGRATE, State.FINISH_MIGRATE),
+        *(State.SAVING, State.RESTORING, State.COLO),
+    }
+)
+"""Between two others. Each ends by itself, unless something is stuck."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +105,8 @@ class Guest:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node. Figures are None where the token lacks Sys.Audit."""
+    """One node. Figures are None where the token lacks Sys.Audit. `known` False: it is there, and Proxmox has had
+    nothing of it for five minutes (its pvestatd hangs)."""
 
     name: str
     online: bool
@@ -90,6 +114,7 @@ class Node:
     cpus: float | None = None
     memory: int | None = None
     memory_total: int | None = None
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)

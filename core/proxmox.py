@@ -37,8 +37,8 @@ class Proxmox(Protocol):
     async def cluster(self) -> Cluster:
         """All guests and nodes, in one request."""
 
-    async def status(self, guest: Guest) -> Guest:
-        """The guest as it is this moment (`status/current`)."""
+    async def status(self, guest: Guest, *, quick: bool = False) -> Guest:
+        """The guest as it is this moment (`status/current`). `quick`: its node may hang, and must not hold others."""
 
     async def config(self, guest: Guest) -> GuestConfig:
         """The configuration as it holds now, without pending changes."""
@@ -65,6 +65,12 @@ class Proxmox(Protocol):
         """The latest 25 tasks of every node and all running ones, newest first (`/cluster/tasks`).
 
         Without Sys.Audit on `/` a token sees none (Cluster.pm compares it with the bare user).
+        """
+
+    async def failed_backups(self, node: str, since: int) -> tuple[TaskSummary, ...]:
+        """The vzdump tasks of a node, begun at `since` (Unix seconds) or later, that did not end well, newest first.
+
+        Without Sys.Audit on the node a token sees its own alone.
         """
 
     async def power(self, guest: Guest, verb: Verb) -> str:

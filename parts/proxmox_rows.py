@@ -68,6 +68,7 @@ def _node(row: Mapping[str, Any]) -> Node:
         cpus=_number(row.get("maxcpu")),
         memory=_whole(row.get("mem")),
         memory_total=_whole(row.get("maxmem")),
+        known=row.get("status") != "unknown",
     )
 
 

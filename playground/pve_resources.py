@@ -23,6 +23,8 @@ class ResourceTruth(MetricTruth):
         self._broadcast: dict[int, Values] | None = None
         # Offline nodes whose broadcasts are older than 300 s: their guests have lost name and use.
         self.expired_nodes: set[str] = set()
+        # Nodes whose pvestatd has hung for more than 300 s: what it broadcast is forgotten, and they are online.
+        self.hung_nodes: set[str] = set()
         # How full a storage is on one node only: (storage, node) -> fraction.
         self.node_fills: dict[tuple[str, str], float] = {}
 
@@ -35,7 +37,7 @@ class ResourceTruth(MetricTruth):
             "type": guest.guest.split("/")[0],
             "status": "unknown",
         }
-        if guest.node not in self.expired_nodes:
+        if guest.node not in self.expired_nodes | self.hung_nodes:
             row |= self._guest_row(guest) if self._broadcast is None else self._broadcast.get(guest.vmid, {})
         extra = {
             "lock": guest.lock,
@@ -107,7 +109,7 @@ class ResourceTruth(MetricTruth):
         if row is None or not self.allowed(user, f"/storage/{sid}", "Datastore.Audit"):
             return None
         store = self.storages[sid]
-        if not store.get("active") or node in self.expired_nodes:
+        if not store.get("active") or node in self.expired_nodes | self.hung_nodes:
             del row["disk"], row["maxdisk"]
             return row | {"status": "unknown"}
         total = store.get("total", 500 * GIB)
@@ -128,7 +130,9 @@ class ResourceTruth(MetricTruth):
             "cgroup-mode": 2,
             "status": "online" if online else "offline",
         }
-        if online and self.allowed(user, "/nodes/" + name, "Sys.Audit"):
+        if online and name in self.hung_nodes:
+            row["status"] = "unknown"
+        elif online and self.allowed(user, "/nodes/" + name, "Sys.Audit"):
             use = self._node_use(name, time.time(), now=True)
             del use["net"]
             row |= use | {"uptime": self._uptime_of(name)}

@@ -106,6 +106,12 @@ class Scenes(Others):
         """A running QEMU VM is paused: status `running`, qmpstatus (and /cluster/resources) `paused`."""
         self.vm(vmid).qmpstatus = "paused"
 
+    def hold_vm(self, vmid: int, state: str) -> None:
+        """QEMU holds a VM in this state of its own (qapi/run-state.json: `internal-error`, `guest-panicked`,
+        `prelaunch`, …). A stopped one has a process from now on. revive() and the like end it."""
+        vm = self.vm(vmid)
+        vm.status, vm.qmpstatus = "running", state
+
     def io_error(self, vmid: int) -> None:
         """QEMU holds a running VM because its storage failed; revive() ends it."""
         self.vm(vmid).qmpstatus = "io-error"
@@ -154,6 +160,16 @@ class Scenes(Others):
             self.expired_nodes.discard(name)
 
         self.at_once(back)
+
+    def hang_pvestatd(self, name: str) -> None:
+        """pvestatd of a node has hung for five minutes, as a dead NFS server makes it: /cluster/resources knows the
+        node, its guests and its storages as `unknown`, by their configuration alone. Guests, asked by themselves
+        (`status/current`), answer truly."""
+        self.hung_nodes.add(name)
+
+    def free_pvestatd(self, name: str) -> None:
+        """Undo hang_pvestatd()."""
+        self.hung_nodes.discard(name)
 
     # ----------------------------------------------------------- storages
 

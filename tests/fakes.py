@@ -252,7 +252,7 @@ class FakeProxmox:
         listed = tuple(guests[vmid] for vmid in sorted(guests))
         return Cluster(listed, self.nodes, self.clock.mono, self.storages)
 
-    async def status(self, guest: Guest) -> Guest:
+    async def status(self, guest: Guest, *, quick: bool = False) -> Guest:
         await self._meet("status")
         return self._there(guest)
 
@@ -293,6 +293,14 @@ class FakeProxmox:
         if error := await self._meet("cluster_tasks"):
             raise error
         return _summaries(self.tasks.values())
+
+    async def failed_backups(self, node: str, since: int) -> tuple[TaskSummary, ...]:
+        if error := await self._meet("failed_backups"):
+            raise error
+        ended = [task for task in self.tasks.values() if task.node == node and task.done]
+        return _summaries(
+            task for task in ended if task.type == "vzdump" and task.exit != "OK" and task.started >= since
+        )
 
     async def next_id(self) -> int:
         await self._meet("next_id")

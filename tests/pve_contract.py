@@ -29,6 +29,7 @@ UPID = Form(
 )
 FLAG = Form("boolean", "[01]")
 COUNT = Form("integer", r"\d{1,9}")
+UNIX = Form("integer", r"\d{1,11}")
 CORES = Form("integer", r"[1-9]\d{0,3}")
 MEMORY = Form("integer", r"1[6-9]|[2-9]\d|[1-9]\d{2,6}")
 MEMORY_QEMU = Form("string", MEMORY.pattern)
@@ -90,7 +91,14 @@ CONTRACT: tuple[Row, ...] = (
     Row(
         "GET",
         "/nodes/{node}/tasks",
-        {"vmid": VMID, "limit": COUNT, "source": word("archive", "active", "all")},
+        {
+            "vmid": VMID,
+            "limit": COUNT,
+            "source": word("archive", "active", "all"),
+            "typefilter": word("vzdump"),
+            "errors": FLAG,
+            "since": UNIX,
+        },
     ),
     Row("GET", "/nodes/{node}/tasks/{upid}/status"),
     Row("GET", "/nodes/{node}/tasks/{upid}/log", {"start": COUNT, "limit": COUNT}),

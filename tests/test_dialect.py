@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.guest import Disk, Guest, Kind, Snapshot, State, Storage
+from core.guest import (
+    HALTED_STATES,
+    PASSING_STATES,
+    Disk,
+    Guest,
+    Kind,
+    Snapshot,
+    State,
+    Storage,
+)
 from core.proxmox import Pending
 from parts.proxmox_addresses import parse_addresses
 from parts.proxmox_rows import (
@@ -173,10 +182,7 @@ def test_the_cluster_is_sorted_and_other_rows_are_left_out() -> None:
         ("stopped", State.STOPPED),
         ("paused", State.PAUSED),
         ("suspended", State.SUSPENDED),
-        ("prelaunch", State.PRELAUNCH),
-        ("io-error", State.IO_ERROR),
-        ("internal-error", State.IO_ERROR),
-        ("shutdown", State.RUNNING),
+        *((state.value, state) for state in (*HALTED_STATES, *PASSING_STATES)),
         ("unknown", State.UNKNOWN),
         ("of tomorrow", State.UNKNOWN),
         ("", State.UNKNOWN),

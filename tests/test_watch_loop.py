@@ -22,6 +22,7 @@ from core.errors import JournalFailed, StoreFailed
 from core.proxmox_errors import Unreachable
 from core.watch.delivery import Delivery
 from core.watch.keeper import Watch
+from core.watch.state import GuestState
 from tests import stage
 from tests.stage import Stage
 from ui.alerts import DiscordAlertChannel
@@ -188,13 +189,14 @@ async def test_every_good_look_is_a_heartbeat(scene: Stage) -> None:
         assert beats.count >= len(watch.looks) - 1
 
 
-@pytest.mark.parametrize("why", ["Proxmox", "the journal", "Discord"])
+@pytest.mark.parametrize("why", ["Proxmox", "the journal", "Discord", "a guest"])
 async def test_no_heartbeat_while_something_is_wrong(scene: Stage, why: str) -> None:
     """Whoever watches the bot has to hear of it when the bot cannot tell."""
     beats = Beats()
     async with watching(scene, beats, connected=why != "Discord") as (_, watch):
         watch.trouble = Unreachable("pve1") if why == "Proxmox" else None
         watch.journal_trouble = JournalFailed("ENOSPC") if why == "the journal" else None
+        watch.blind = (GuestState(101, unknown=1.0),) if why == "a guest" else ()
         scene.expected_errors.append("the journal cannot be written")
         await looks_again(scene, watch)
         assert beats.count == 0

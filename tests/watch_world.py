@@ -260,7 +260,7 @@ class SimCluster:
             raise seen
         return replace(seen, read_at=self.clock.mono)
 
-    async def status(self, guest: Guest) -> Guest:
+    async def status(self, guest: Guest, *, quick: bool = False) -> Guest:
         sight = self._now()
         sight.asked.add(guest.vmid)
         answer = sight.answers.get(guest.vmid) or GuestMoved(guest.vmid, guest.node)

@@ -105,7 +105,7 @@ def alert_buttons(t: Text, incident: Incident, *, edited: bool = True) -> list[L
 
 def guest_of(incident: Incident) -> int | None:
     """The VMID of the one guest it is about, where there is one to look at."""
-    if incident.topic in (Topic.GROUP, Topic.NODE):
+    if incident.topic in (Topic.GROUP, Topic.NODE, Topic.STALE):
         return None
     if incident.topic is Topic.BACKUP:
         return incident.backups[0].vmid if len(incident.backups) == 1 else None

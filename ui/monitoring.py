@@ -64,7 +64,11 @@ async def show_status(services: Services, reply: Reply) -> None:
     cluster = await cluster_for_completion(services)
     actor, health = actor_of(reply.interaction), health_of(services)
     mutes = tuple(mute for mute in health.mutes if subject_exists_for(services, actor, mute.target, cluster))
-    health = replace(health, mutes=mutes)
+    unknown = tuple(each for each in health.unknown if exists_for(services, actor, each.vmid, cluster))
+    stale = tuple(
+        name for name in health.stale if subject_exists_for(services, actor, node_subject(name), cluster)
+    )
+    health = replace(health, mutes=mutes, unknown=unknown, stale=stale)
     if services.judge.narrowed(actor):
         exists = partial(exists_for, services, actor, cluster=cluster)
         open_ = services.watch.state.open.values()
@@ -96,6 +100,8 @@ def health_of(services: Services) -> Health:
         audit_blocked=services.audit_posting.blocked,
         mutes=watch.mutes(),
         blind=watch.sees_tasks is False,
+        unknown=watch.blind,
+        stale=watch.stale,
     )
 
 
@@ -186,7 +192,7 @@ def _subject_of(
 async def permit_incident(attempt: Attempt, incident: Incident) -> None:
     """An alert is answered by those who may answer for all that it is about. Raises what access says."""
     vmids: list[int | None] = [fact.vmid for fact in incident.guests or incident.backups]
-    if incident.topic in (Topic.NODE, Topic.SOURCE, Topic.STORAGE) or not vmids or None in vmids:
+    if incident.topic in (Topic.NODE, Topic.STALE, Topic.SOURCE, Topic.STORAGE) or not vmids or None in vmids:
         attempt.permit(whole=True)
         return
     cluster = await cluster_to_judge_by(attempt, (vmid or 0 for vmid in vmids))

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from enum import IntEnum
 
-from core.guest import Guest, Kind, State
+from core.guest import HALTED_STATES, PASSING_STATES, Guest, Kind, State
 from ui.text import Text
 
 
@@ -26,15 +26,15 @@ STATE_EMOJI = {
     State.STOPPED: "⚪",
     State.PAUSED: "⏸️",
     State.SUSPENDED: "💤",
-    State.PRELAUNCH: "🟡",
-    State.IO_ERROR: "🟠",
     State.UNKNOWN: "❔",
+    **dict.fromkeys(HALTED_STATES, "🟠"),
+    **dict.fromkeys(PASSING_STATES, "🟡"),
 }
 TEMPLATE_EMOJI = "📄"
 STATE_COLOUR = {
     State.RUNNING: Colour.GOOD,
     State.STOPPED: Colour.QUIET,
-    State.IO_ERROR: Colour.BAD,
+    **dict.fromkeys(HALTED_STATES, Colour.BAD),
 }
 OK, WARNING, FAILED, WORKING, ALARM, BACK, QUIET = "✅", "⚠️", "❌", "⏳", "🔴", "🟢", "⚪"
 REFUSED, UNSURE = "⛔", "❔"
@@ -119,6 +119,17 @@ def state_word(t: Text, state: State) -> str:
         State.PRELAUNCH: t("starting up"),
         State.IO_ERROR: t("I/O error"),
         State.UNKNOWN: t("unknown"),
+        State.INTERNAL_ERROR: t("QEMU error"),
+        State.PANICKED: t("kernel panic"),
+        State.WATCHDOG: t("halted by its watchdog"),
+        State.POSTMIGRATE: t("paused after a migration"),
+        State.DEBUG: t("held by a debugger"),
+        State.SHUTDOWN: t("powering off"),
+        State.INMIGRATE: t("waiting for a migration"),
+        State.FINISH_MIGRATE: t("finishing a migration"),
+        State.SAVING: t("saving its state"),
+        State.RESTORING: t("restoring its state"),
+        State.COLO: t("synchronizing (COLO)"),
     }[state]
 
 

@@ -10,10 +10,12 @@ from core.guest import Cluster
 from core.journal import Posting, Undelivered
 from core.watch.delivery import BROKEN, TOO_OLD
 from core.watch.model import Mute
+from core.watch.state import GuestState
+from core.watch.unknown import BLIND_SECONDS
 from ui.alerts import ENDING, NO_CONNECTION
 from ui.cards import card
 from ui.listing import foot
-from ui.render import FAILED, MUTED, OK, READ_ONLY, WARNING, Colour, code, duration, fit, when
+from ui.render import FAILED, MUTED, OK, READ_ONLY, WARNING, Colour, code, duration, fit, named, when
 from ui.sentences import read_only_line, sentence
 from ui.start_words import journal_stuck
 from ui.subjects import subject_name
@@ -49,12 +51,18 @@ class Health:
     """Why its last line has fewer words than it should."""
     mutes: tuple[Mute, ...] = ()
     blind: bool = False
+    unknown: tuple[GuestState, ...] = ()
+    """Watched guests whose state has not been known for long."""
+    stale: tuple[str, ...] = ()
+    """Nodes of which Proxmox has no new figures."""
 
 
 def status(t: Text, health: Health, cluster: Cluster | None, now: float) -> ui.LayoutView:
     """One line for each, with a sign of how it is."""
     lines = [
         (t("Proxmox"), _reading(t, health, now)),
+        *([(t("Guests"), _unknown(t, health))] if health.unknown else []),
+        *([(t("Nodes"), _stale(t, health.stale))] if health.stale else []),
         (t("Alerts"), _delivery(t, health)),
         (t("Journal"), _journal(t, health.journal_trouble)),
         (t("Heartbeat"), _heartbeat(t, health.heartbeat, health.beaten)),
@@ -90,6 +98,17 @@ def _reading(t: Text, health: Health, now: float) -> str:
         parts.append(t.plural("{n} failure in a row", "{n} failures in a row", health.failures))
     text = " · ".join(parts)
     return f"{text}\n-# {sentence(t, health.trouble)}" if health.trouble else text
+
+
+def _unknown(t: Text, health: Health) -> str:
+    names = fit(t, (named(each.vmid, each.name or str(each.vmid)) for each in health.unknown), 500, ", ")
+    time = duration(t, BLIND_SECONDS)
+    return f"{WARNING} {t('state not known for over {time}: {guests}', time=time, guests=names)}"
+
+
+def _stale(t: Text, nodes: Sequence[str]) -> str:
+    names = fit(t, (code(name) for name in nodes), 300, ", ")
+    return f"{WARNING} {t('no new figures from {nodes}', nodes=names)}"
 
 
 def _delivery(t: Text, health: Health) -> str:

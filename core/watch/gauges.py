@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import AlreadyWatched, CannotWatchTemplate, DiskUnknown
-from core.guest import Cluster, Guest, Kind, State, Storage
+from core.guest import PASSING_STATES, Cluster, Guest, Kind, State, Storage
 from core.names import checked_threshold
 from core.watch.model import (
     GuestFact,
@@ -22,7 +22,7 @@ from core.watch.state import GaugeState
 from core.watch.work import Work
 
 READS = 3
-_BETWEEN = (State.UNKNOWN, State.PRELAUNCH)
+_BETWEEN = PASSING_STATES | {State.UNKNOWN}
 MARGIN = 5
 """Points of percent between the limit and where it is over."""
 

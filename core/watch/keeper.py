@@ -26,6 +26,7 @@ from core.watch.model import Incident, Metric, Mute, Post, Watched
 from core.watch.state import GuestState, Moment, Rules, WatchState
 from core.watch.step import step
 from core.watch.telling import tell_all
+from core.watch.unknown import blind_guests
 from core.watch.work import Work, subjects_of
 
 KEPT_SECONDS = 90 * 86400.0
@@ -46,6 +47,9 @@ class WatchStore(Protocol):
 
 class Watch:
     """Holds the state. Whatever changes it is in the journal before it counts, messages included."""
+
+    blind: tuple[GuestState, ...] = ()
+    """The watched guests whose state has not been known for half an hour."""
 
     def __init__(
         self,
@@ -84,6 +88,11 @@ class Watch:
         """As it is stored."""
         return self._kept.state
 
+    @property
+    def stale(self) -> tuple[str, ...]:
+        """The nodes that are told as having no new figures."""
+        return tuple(name for name, node in sorted(self.state.nodes.items()) if node.stale_incident)
+
     def tell(self, on_messages: Callable[[tuple[int, ...]], None]) -> None:
         """Whom to tell the ids of messages that have just been stored."""
         self._kept.on_messages = on_messages
@@ -97,6 +106,7 @@ class Watch:
         self._kept.state = replace(self.state, guests={**self.state.guests, **new})
         self.entries = tuple(sorted(entries, key=lambda entry: entry.vmid))
         self._forget_strays()
+        self.blind = blind_guests(self.state, self.entries)
         self._expected.begin(orders, self._kept.note_order)
 
     # -- the list
@@ -162,6 +172,7 @@ class Watch:
         drop_of(work, vmid)
         work.uptimes.pop(vmid, None)
         self._change(work)
+        self.blind = blind_guests(self.state, self.entries)
 
     def heed(self, report: Report) -> bool:
         """What the bot itself did to a watched guest; whether it was taken off the list, since it is deleted."""
@@ -271,6 +282,7 @@ class Watch:
         self.journal_trouble, self._stepped, self._saw = None, monotonic, self.state.pulse.good
         self._before = look if look.cluster else self._before
         self._away = self._away and not self.state.pulse.good
+        self.blind = blind_guests(self.state, self.entries)
         for vmid in outcome.heeded:
             self._expected.seen(vmid)
         self._expected.forget(expired)
