@@ -68,6 +68,8 @@ class Guest:
     pool: str | None = None
     protected: bool = False
     """Proxmox' protection flag, which stands in the configuration alone: False where that was not read."""
+    memory_seen_by_host: bool = False
+    """`memory` is what the host holds for the guest: the guest itself does not say what it uses."""
 
     @property
     def mark(self) -> str:
@@ -115,6 +117,8 @@ class Cluster:
     nodes: tuple[Node, ...]
     read_at: float
     storages: tuple[Storage, ...] = ()
+    pools: tuple[str, ...] = ()
+    """Those that the token may know of."""
     _by_vmid: Mapping[int, Guest] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -149,6 +153,7 @@ class GuestConfig:
     disks: tuple[Disk, ...]
     digest: str | None
     description: str | None = None
+    tags: tuple[str, ...] = ()
 
     @property
     def total_cores(self) -> int | None:
@@ -157,7 +162,10 @@ class GuestConfig:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One snapshot. `taken` is Unix seconds (None while it is being made); `memory` tells of saved RAM."""
+    """One snapshot. `taken` is Unix seconds (None: not known); `memory` tells of saved RAM.
+
+    `incomplete`: it is being made or deleted, or that has failed halfway.
+    """
 
     name: str
     taken: int | None

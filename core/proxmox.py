@@ -18,11 +18,18 @@ class TaskStatus:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A value of the configuration that holds only after the next full stop and start."""
+    """A value of the configuration. It changes only with the next full stop and start, where there is `pending` or
+    `delete`."""
 
     key: str
     value: str | None
     pending: str | None
+    delete: bool = False
+    """It is to be taken away, so that Proxmox' default holds."""
+
+    @property
+    def waits(self) -> bool:
+        return self.pending is not None or self.delete
 
 
 class Proxmox(Protocol):

@@ -10,6 +10,7 @@ from core.inspect import GuestDetails
 from core.tasks import TaskEnd, end_of
 from ui.buttons import guest_button, refresh_button
 from ui.cards import Item, card
+from ui.figures import cores_of, memory_advice, memory_of, seen_by_host
 from ui.render import (
     FAILED,
     OK,
@@ -69,10 +70,7 @@ def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
     snapshots = details.snapshots
     return [
         (t("CPU"), _cpu(t, details)),
-        (
-            t("Memory"),
-            used_of(guest.memory if guest.state is not State.STOPPED else None, guest.memory_total),
-        ),
+        (t("Memory"), _memory(t, guest)),
         (t("Disk"), used_of(guest.disk, guest.disk_total) if guest.disk_total else ""),
         (t("IP"), " ".join(code(address) for address in details.addresses or ())),
         (t("Tags"), " ".join(code(tag, 30) for tag in guest.tags[:10])),
@@ -86,9 +84,14 @@ def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
 
 def _cpu(t: Text, details: GuestDetails) -> str:
     cores = details.guest.cpus or (details.config.total_cores if details.config else None)
-    count = t.plural("{n} core", "{n} cores", int(cores)) if cores else ""
+    count = cores_of(t, cores) if cores else ""
     used = percent(details.guest.cpu) if details.guest.state is not State.STOPPED else ""
     return " / ".join(part for part in (used, count) if part)
+
+
+def _memory(t: Text, guest: Guest) -> str:
+    advice = f"\n-# {memory_advice(t)}" if seen_by_host(guest) else ""
+    return f"{memory_of(t, guest)}{advice}"
 
 
 def _task(task: TaskSummary | None) -> str:

@@ -92,7 +92,7 @@ def _fallback(t: Text, plan: Plan) -> str:
         lines.append(f"- {SNAPSHOT} {t('snapshots: not known just now')}")
     elif snapshots:
         count = t.plural("{n} snapshot", "{n} snapshots", len(snapshots))
-        newest = snapshots[-1]
+        newest = max(snapshots, key=lambda snapshot: snapshot.taken or 0)
         taken = f" {when(newest.taken)}" if newest.taken else ""
         lines.append(f"- {SNAPSHOT} {count} · {t('newest: {name}', name=code(newest.name, 40))}{taken}")
     else:
