@@ -73,6 +73,10 @@ class ProxmoxClient:
     async def snapshots(self, guest: Guest) -> tuple[Snapshot, ...]:
         return parse_snapshots(await self._calls.get((*guest_path(guest), "snapshot"), list, guest))
 
+    async def snapshot_config(self, guest: Guest, name: str) -> GuestConfig:
+        path = (*guest_path(guest), "snapshot", checked_snapshot_name(name), "config")
+        return parse_config(guest.kind, await self._calls.get(path, dict, guest))
+
     async def backups(self, guest: Guest) -> Backups:
         """Storages that do not answer in time are named, and what the others say is not lost."""
         rows = await self._calls.get(self._storages_of(guest), list, quick=True, content="backup", enabled=1)

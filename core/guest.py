@@ -127,6 +127,9 @@ class Cluster:
     def find(self, vmid: int) -> Guest | None:
         return self._by_vmid.get(vmid)
 
+    def node(self, name: str) -> Node | None:
+        return next((node for node in self.nodes if node.name == name), None)
+
     def node_online(self, name: str) -> bool:
         """False only for a node the cluster lists as offline."""
         return all(node.online for node in self.nodes if node.name == name)

@@ -56,6 +56,9 @@ class Proxmox(Protocol):
     async def snapshots(self, guest: Guest) -> tuple[Snapshot, ...]:
         """Oldest first, without the pseudo-snapshot `current`."""
 
+    async def snapshot_config(self, guest: Guest, name: str) -> GuestConfig:
+        """The configuration that a snapshot keeps, tags and protection included."""
+
     async def backups(self, guest: Guest) -> Backups:
         """On the storages of its node: what stands in others is not seen from there."""
 

@@ -25,13 +25,12 @@ from core.guest import (
 )
 from core.names import is_storage
 from core.proxmox import Pending
+from core.resizing import DEFAULT_MEMORY_MB
 from parts.proxmox_values import flag_of, number_of, tags_of, text_of, time_of, vmid_of, whole_of
 
 ADDRESSES_MOST = 6
 _QEMU_DISK = re.compile(r"(?:ide|sata|scsi|virtio|efidisk|tpmstate|unused)\d+")
 _LXC_DISK = re.compile(r"rootfs|(?:mp|unused)\d+")
-_DEFAULT_MEMORY_MB = 512
-"""QEMU's and LXC's default where the configuration names none (QemuServer/Memory.pm, LXC/Config.pm)."""
 
 
 def parse_cluster(rows: Iterable[Any], read_at: float) -> Cluster:
@@ -173,7 +172,7 @@ def parse_config(kind: Kind, row: Mapping[str, Any]) -> GuestConfig:
 def _memory(value: object) -> int:
     """MiB. Newer QEMU configurations write `current=2048`."""
     match = re.search(r"\d+", text_of(value) or "")
-    return (whole_of(match.group()) if match else None) or _DEFAULT_MEMORY_MB
+    return (whole_of(match.group()) if match else None) or DEFAULT_MEMORY_MB
 
 
 def _disk(key: str, value: str) -> Disk | None:

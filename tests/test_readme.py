@@ -49,6 +49,7 @@ NEEDED: dict[str, set[str]] = {
     "config": {"VM.Audit"},
     "pending": {"VM.Audit"},
     "snapshots": {"VM.Audit"},
+    "snapshot_config": {"VM.Audit"},
     "can_snapshot": {"VM.Audit"},
     "backups": {"VM.Backup", "Datastore.AllocateSpace", "Datastore.Audit"},
     "addresses": {"VM.Audit", "VM.GuestAgent.Audit"},

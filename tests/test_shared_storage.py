@@ -11,7 +11,7 @@ scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, sta
 
 @pytest.fixture
 def shared(pve: Pve) -> str:
-    return next(name for name, store in pve.storages.items() if store.get("shared"))
+    return next(str(name) for name, store in pve.storages.items() if store.get("shared"))
 
 
 @pytest.mark.parametrize("fullest", ["pve1", "pve2", "pve3"])

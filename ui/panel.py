@@ -7,6 +7,7 @@ from discord import ui
 from core.actions import Verb, can_act
 from core.guest import Guest, State, TaskSummary
 from core.inspect import GuestDetails
+from core.proxmox import Pending
 from core.tasks import TaskEnd, end_of
 from ui.buttons import guest_button, refresh_button
 from ui.cards import Item, card
@@ -21,6 +22,7 @@ from ui.render import (
     colour_of,
     duration,
     emoji_of,
+    fit,
     kind_word,
     percent,
     plain,
@@ -77,6 +79,7 @@ def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
         (t("Lock"), f"{WARNING} {code(guest.lock)}" if guest.lock else ""),
         (t("Protection"), t("on") if details.protected else ""),
         (t("HA"), t("managed") if guest.ha_managed else ""),
+        (t("After a restart"), _waiting(t, details.pending or ())),
         (t("Snapshots"), "" if snapshots is None else str(len(snapshots))),
         (t("Last task"), _task(details.last_task)),
     ]
@@ -92,6 +95,16 @@ def _cpu(t: Text, details: GuestDetails) -> str:
 def _memory(t: Text, guest: Guest) -> str:
     advice = f"\n-# {memory_advice(t)}" if seen_by_host(guest) else ""
     return f"{memory_of(t, guest)}{advice}"
+
+
+def _waiting(t: Text, pending: Sequence[Pending]) -> str:
+    """The changes that hold only after a restart by Proxmox."""
+    rows = []
+    for item in pending:
+        after = t("default") if item.delete or item.pending is None else code(item.pending, 40)
+        before = code(item.value, 40) if item.value is not None else t("default")
+        rows.append(f"{code(item.key, 20)} {before} → {after}")
+    return fit(t, rows, 300, " · ")
 
 
 def _task(task: TaskSummary | None) -> str:
