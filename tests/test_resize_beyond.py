@@ -121,3 +121,13 @@ async def test_a_value_that_is_to_be_taken_away_is_shown_as_such(scene: Stage, p
     pve.guest(101).pending["vga"] = None
     info = (await scene.say(scene.emma, "info", vmid=101)).text
     assert "`vga` `qxl` → default" in info
+
+
+async def test_a_vm_that_cannot_start_for_its_cores_says_what_to_do(scene: Stage, pve: Pve) -> None:
+    pve.nodes["pve2"]["maxcpu"] = 16
+    pve.guest(104).config["cores"] = 17
+    text = (await scene.say(scene.emma, "start", vmid=104)).text
+    assert "MAX 16 vcpus allowed" in text
+    assert "fewer CPUs than this VM has cores" in text
+    await scene.say(scene.emma, "resize", vmid=104, cores=16)
+    assert "was started" in (await scene.say(scene.emma, "start", vmid=104)).text

@@ -309,6 +309,10 @@ _HINTS: tuple[tuple[str, Callable[[Text], str]], ...] = (
         r"[Nn]o space left|not enough (free )?(disk )?space|out of space|free space|\bis full\b",
         lambda t: t("The storage seems to be full."),
     ),
+    (
+        r"MAX \d+ vcpus allowed",
+        lambda t: t("The node has fewer CPUs than this VM has cores. Give it fewer with `/resize`."),
+    ),
     (r"no quorum", lambda t: t("The cluster has no quorum.")),
     (r"is locked|can't lock file", lambda t: t("Other work holds the guest. Try again when it is over.")),
     (
