@@ -103,6 +103,10 @@ class ProxmoxClient:
     async def snapshots(self, guest: Guest) -> tuple[Snapshot, ...]:
         return await self._rows((*guest_path(guest), "snapshot"), parse_snapshots, guest)
 
+    async def snapshot_config(self, guest: Guest, name: str) -> GuestConfig:
+        path = (*guest_path(guest), "snapshot", checked_snapshot_name(name), "config")
+        return parse_config(guest.kind, await self._calls.get(path, dict, guest))
+
     async def backups(self, guest: Guest) -> Backups:
         """Storages that do not answer in time are named, and what the others say is not lost."""
         names, away = await self._calls.get(

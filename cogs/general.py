@@ -8,7 +8,7 @@ from discord.ext import commands
 from core.actions import Verb
 from core.order import Order
 from core.rights import Operation
-from ui.act import act, show_panel
+from ui.act import show_panel
 from ui.gate import actor_of, recorded
 from ui.help import help_card
 from ui.listing import Filters
@@ -72,7 +72,7 @@ class General(commands.Cog):
     ) -> None:
         order = Order(Verb.CREATE, template_id, actor_of(interaction), name=name.strip(), new_vmid=new_vmid)
         async with Reply(self._services, interaction) as reply:
-            await act(self._services, reply, order)
+            await act_or_ask(self._services, reply, order)
 
     @app_commands.command(description=locale_str("Change cores or memory of a guest"))
     @app_commands.describe(

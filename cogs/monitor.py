@@ -1,6 +1,7 @@
 """The commands of /monitor, and the loop that watches."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -25,10 +26,17 @@ from ui.monitoring import (
     unmute,
 )
 from ui.parameters import VMID, GuestId, durations, held_mutes, mute_targets
-from ui.render import ALARM, BACK, title
+from ui.render import ALARM, BACK, WARNING, title
 from ui.reply import Reply
 from ui.services import Interaction, Services
-from ui.start_words import journal_stuck, journal_well, watch_broken, watch_hangs, watch_works
+from ui.start_words import (
+    journal_stuck,
+    journal_well,
+    pools_unseen,
+    watch_broken,
+    watch_hangs,
+    watch_works,
+)
 from ui.trouble import incident_of
 from ui.watching import added, good, muted_until
 
@@ -60,6 +68,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         self._journal_trouble: JournalFailed | None = None
         self._breaks = 0
         self._hung = False
+        self._pools: set[str] = set()
         self._poll.change_interval(seconds=services.interval)
 
     async def cog_load(self) -> None:
@@ -121,9 +130,20 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         watch = self._services.watch
         await watch.poll()
         self._tell_of_journal(watch.journal_trouble)
+        if watch.trouble is None:
+            self._tell_of_pools(self._services.judge.unseen_pools())
         well = watch.trouble is None and watch.journal_trouble is None and not watch.blind
         if well and self._services.connected():
             self._aside(self._services.heartbeat.beat(), "heartbeat")
+
+    def _tell_of_pools(self, unseen: tuple[str, ...]) -> None:
+        """Once for each pool that comes to be unseen."""
+        new, self._pools = set(unseen) - self._pools, set(unseen)
+        if new:
+            text = pools_unseen(self._services.texts.public, sorted(new))
+            _log.warning("%s", text)
+            with contextlib.suppress(JournalFailed):  # it stands in the log at least
+                self._services.watch.say(f"{WARNING} {text}")
 
     def _tell_of_journal(self, trouble: JournalFailed | None) -> None:
         """Once when it begins and once when it is over: what cannot be written cannot be told through it."""
@@ -178,7 +198,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
             entry = watch.find(vmid)
             if entry is not None:
                 until = muted_until(watch, vmid, guest.node)
-                await reply.show(added(reply.t, title(guest), entry, until, new=new))
+                await reply.show(added(reply.t, guest, entry, until, new=new))
 
     @app_commands.command(description=locale_str("Stop watching a guest"))
     @app_commands.describe(vmid=VMID)

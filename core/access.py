@@ -223,6 +223,17 @@ def scoped_vmids(rules: AccessRules, actor: Actor) -> frozenset[int]:
     return frozenset(int(scope.value) for scope in scopes if scope.trait is Trait.VMID)
 
 
+def unseen_pools(rules: AccessRules, cluster: Cluster, actor: Actor | None = None) -> tuple[str, ...]:
+    """The pools that scopes name and the cluster does not show, so that nobody gets a guest by them: they do not
+    exist, or the token lacks Pool.Audit on `/pool/NAME` (Proxmox then leaves a guest's pool out).
+
+    `actor`: only of the roles this person has.
+    """
+    scopes = rules.scopes if actor is None else {role: rules.scopes.get(role, ()) for role in actor.roles}
+    named = {scope.value for some in scopes.values() for scope in some if scope.trait is Trait.POOL}
+    return tuple(sorted(named - set(cluster.pools)))
+
+
 def visible(rules: AccessRules, actor: Actor, guests: Iterable[Guest]) -> tuple[Guest, ...]:
     """Those that exist for this person."""
     return tuple(guest for guest in guests if level_on(rules, actor, guest) > Level.NONE)

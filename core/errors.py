@@ -187,8 +187,12 @@ class NothingGiven(Refused):
 
 @dataclass(eq=False)
 class NothingToChange(Refused):
+    """`cores`, `memory_mb`: stored already, and in effect after the next restart by Proxmox."""
+
     vmid: int
     label: str
+    cores: int | None = None
+    memory_mb: int | None = None
 
 
 @dataclass(eq=False)

@@ -91,6 +91,8 @@ class Guest:
     pool: str | None = None
     protected: bool = False
     """Proxmox' protection flag, which stands in the configuration alone: False where that was not read."""
+    memory_seen_by_host: bool = False
+    """`memory` is what the host holds for the guest: the guest itself does not say what it uses."""
 
     @property
     def mark(self) -> str:
@@ -140,6 +142,8 @@ class Cluster:
     nodes: tuple[Node, ...]
     read_at: float
     storages: tuple[Storage, ...] = ()
+    pools: tuple[str, ...] = ()
+    """Those that the token may know of."""
     _by_vmid: Mapping[int, Guest] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -151,6 +155,9 @@ class Cluster:
     @property
     def vmids(self) -> Set[int]:
         return self._by_vmid.keys()
+
+    def node(self, name: str) -> Node | None:
+        return next((node for node in self.nodes if node.name == name), None)
 
     def node_online(self, name: str) -> bool:
         """False only for a node the cluster lists as offline."""
@@ -178,6 +185,7 @@ class GuestConfig:
     disks: tuple[Disk, ...]
     digest: str | None
     description: str | None = None
+    tags: tuple[str, ...] = ()
 
     @property
     def total_cores(self) -> int | None:
@@ -186,7 +194,10 @@ class GuestConfig:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One snapshot. `taken` is Unix seconds (None while it is being made); `memory` tells of saved RAM."""
+    """One snapshot. `taken` is Unix seconds (None: not known); `memory` tells of saved RAM.
+
+    `incomplete`: it is being made or deleted, or that has failed halfway.
+    """
 
     name: str
     taken: int | None

@@ -8,7 +8,7 @@ from typing import TypeVar
 from core.guest import Guest, GuestConfig, Snapshot, State, TaskSummary
 from core.judge import Admit
 from core.planning import Planner
-from core.proxmox import Proxmox
+from core.proxmox import Pending, Proxmox
 from core.proxmox_errors import ProxmoxError
 
 T = TypeVar("T")
@@ -23,6 +23,8 @@ class GuestDetails:
     snapshots: tuple[Snapshot, ...] | None
     addresses: tuple[str, ...] | None
     last_task: TaskSummary | None
+    pending: tuple[Pending, ...] | None = None
+    """What waits for a restart."""
     protected: bool = False
     """By the bot's configuration, its tag or Proxmox' flag."""
 
@@ -30,16 +32,18 @@ class GuestDetails:
 async def inspect(proxmox: Proxmox, planner: Planner, vmid: int, admit: Admit) -> GuestDetails:
     """Raises GuestNotFound, what `admit` says, or a ProxmoxError when the guest itself cannot be read."""
     guest = await planner.locate(vmid, admit)
-    config, snapshots, addresses, tasks = await asyncio.gather(
+    config, snapshots, addresses, tasks, pending = await asyncio.gather(
         _or_none(proxmox.config(guest)),
         _or_none(proxmox.snapshots(guest)),
         _or_none(proxmox.addresses(guest)) if guest.state is State.RUNNING else _nothing(),
         _or_none(proxmox.recent_tasks(guest, 1)),
+        _or_none(proxmox.pending(guest)) if guest.state is not State.STOPPED else _nothing(),
     )
     if config is not None:
         guest = replace(guest, protected=config.protection)
     last = tasks[0] if tasks else None
-    return GuestDetails(guest, config, snapshots, addresses, last, planner.protects(guest))
+    waiting = None if pending is None else tuple(item for item in pending if item.waits)
+    return GuestDetails(guest, config, snapshots, addresses, last, waiting, planner.protects(guest))
 
 
 async def _or_none(reading: Awaitable[T]) -> T | None:

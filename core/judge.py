@@ -3,7 +3,15 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from core.access import AccessRules, Actor, decide, hangs_on_list, level_everywhere, out_of_place
+from core.access import (
+    AccessRules,
+    Actor,
+    decide,
+    hangs_on_list,
+    level_everywhere,
+    out_of_place,
+    unseen_pools,
+)
 from core.errors import Refused
 from core.guest import Cluster, Guest
 from core.lookup import Lookup, Offer, offer
@@ -84,6 +92,11 @@ class Judge:
     def narrowed(self, actor: Actor) -> bool:
         """Whether there may be guests that are hidden from this person."""
         return level_everywhere(self.rules, actor) is Level.NONE
+
+    def unseen_pools(self, actor: Actor | None = None) -> tuple[str, ...]:
+        """As `unseen_pools` of core/access.py says of the last read; none before the first."""
+        last = self._reader.last
+        return unseen_pools(self.rules, last, actor) if last else ()
 
     def seen(self, actor: Actor, cluster: Cluster) -> Cluster:
         """The cluster without what is hidden from this person: guests, the nodes that have none of theirs, and

@@ -106,6 +106,8 @@ class Operations:
             if shown is not None:
                 plan.held_against(shown)
             plan.confirm()
+            if may_ask and shown is None and plan.takes_look:
+                raise Unconfirmed(plan.guest.vmid, plan.guest.label, order.verb.value)
             with self._alone(plan, ended):
                 self._limit.take(order.actor.user_id)
                 try:
@@ -269,12 +271,10 @@ class Operations:
     async def _changed(self, plan: Plan) -> Change | None:
         """What changed, and whether it waits for a restart (asked; guessed only if Proxmox is silent)."""
         change = plan.change
-        if change is None:
+        if change is None or plan.withdraws:
             return None
         try:
-            waiting = {
-                item.key for item in await self._proxmox.pending(plan.guest) if item.pending is not None
-            }
+            waiting = {item.key for item in await self._proxmox.pending(plan.guest) if item.waits}
         except ProxmoxError:
             live = plan.guest.kind is Kind.LXC or plan.guest.state is State.STOPPED
             return replace(change, waits_for_restart=not live)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from core.access import Actor, is_protected, unknown_guest
 from core.actions import ACTIONS, Verb, objection
+from core.authority import authority_of
 from core.clock import Clock
 from core.errors import (
     BalloonTooLarge,
@@ -25,9 +26,10 @@ from core.guest import Guest, Kind, Snapshot, State
 from core.judge import Admit, Judge
 from core.names import checked_cores, checked_guest_name, checked_memory, checked_snapshot_name, checked_vmid
 from core.order import Order, Plan
-from core.proxmox import Proxmox
+from core.proxmox import Pending, Proxmox
 from core.proxmox_errors import GuestMoved, NodeUnreachable, ProxmoxError
 from core.reading import FRESH, ClusterReader
+from core.resizing import excess_of, stored_of
 from core.rights import RIGHTS, Operation
 
 T = TypeVar("T")
@@ -143,7 +145,10 @@ class Planner:
         config = await self._proxmox.config(plan.guest)
         guest = replace(plan.guest, protected=config.protection)
         self.permit(plan.order, guest)
-        return replace(plan, guest=guest, config=config, guarded=self.protects(guest))
+        before = None
+        if plan.order.verb is Verb.SNAPSHOT_ROLLBACK:
+            before = authority_of(self._judge.rules, guest.tags, protection=guest.protected, vmid=guest.vmid)
+        return replace(plan, guest=guest, config=config, guarded=self.protects(guest), before=before)
 
     def protects(self, guest: Guest) -> bool:
         """By the bot's configuration, its tag, or Proxmox' flag as far as that was read."""
@@ -168,25 +173,39 @@ class Planner:
 
     async def _resize(self, plan: Plan) -> Plan:
         order, guest = plan.order, plan.guest
-        if plan.change is None and not await self._takes_back(order, guest):
-            raise NothingToChange(guest.vmid, guest.label)
+        unread = None
+        if plan.config is not None:
+            waiting, unread = await self._waiting(guest)
+            plan = replace(plan, stored=stored_of(plan.config, guest.kind, waiting))
+        if plan.change is None:
+            if unread:
+                raise unread
+            cores, memory = plan.not_yet
+            raise NothingToChange(guest.vmid, guest.label, cores, memory)
+        node = self._reader.last.node(guest.node) if self._reader.last else None
+        plan = replace(plan, excess=excess_of(plan.stored, node, order.cores, order.memory_mb))
         balloon = plan.config.balloon_mb if plan.config else None
         if order.memory_mb and balloon and balloon > order.memory_mb:
             raise BalloonTooLarge(guest.vmid, guest.label, order.memory_mb, balloon)
         return plan
 
-    async def _takes_back(self, order: Order, guest: Guest) -> bool:
-        """Whether the values asked for hold now, but others wait for the next restart."""
-        wished = {"cores"} if order.cores is not None else set()
-        wished |= {"memory"} if order.memory_mb is not None else set()
-        return any(item.key in wished and item.pending for item in await self._proxmox.pending(guest))
+    async def _waiting(self, guest: Guest) -> tuple[tuple[Pending, ...], ProxmoxError | None]:
+        """What waits for a restart, or why that cannot be read. Raises GuestMoved alone."""
+        try:
+            return await self._proxmox.pending(guest), None
+        except GuestMoved:
+            raise
+        except ProxmoxError as error:
+            return (), error
 
     async def _create(self, plan: Plan) -> Plan:
         order, guest = plan.order, plan.guest
         if order.new_vmid is not None and (await self._reader.read(max_age=0)).find(order.new_vmid):
             raise VmidTaken(order.new_vmid)
         elsewhere = self._home if self._home != guest.node else None
-        return replace(plan, new_vmid=order.new_vmid, target=elsewhere)
+        config = await self._proxmox.config(guest)  # a clone gets the tags, and Proxmox' flag
+        after = authority_of(self._judge.rules, guest.tags, protection=config.protection, vmid=order.new_vmid)
+        return replace(plan, new_vmid=order.new_vmid, target=elsewhere, after=after)
 
     async def _snapshot(self, plan: Plan) -> Plan:
         order, guest, name = plan.order, plan.guest, plan.order.snapshot or ""
@@ -195,7 +214,8 @@ class Planner:
         if order.verb is not Verb.SNAPSHOT_CREATE:
             if known is None:
                 raise SnapshotNotFound(guest.vmid, guest.label, name)
-            return replace(plan, snapshots=snapshots, snapshot=known)
+            plan = replace(plan, snapshots=snapshots, snapshot=known)
+            return await self._handed_back(plan, name) if order.verb is Verb.SNAPSHOT_ROLLBACK else plan
         checked_snapshot_name(name, guest.kind)
         if known:
             raise SnapshotExists(guest.vmid, guest.label, name)
@@ -204,6 +224,17 @@ class Planner:
         if not await self._proxmox.can_snapshot(guest):
             raise SnapshotUnsupported(guest.vmid, guest.label)
         return replace(plan, snapshots=snapshots)
+
+    async def _handed_back(self, plan: Plan, name: str) -> Plan:
+        """What the tags in the snapshot would decide. Raises GuestMoved alone."""
+        try:
+            kept = await self._proxmox.snapshot_config(plan.guest, name)
+        except GuestMoved:
+            raise
+        except ProxmoxError:
+            return plan
+        vmid, rules = plan.guest.vmid, self._judge.rules
+        return replace(plan, after=authority_of(rules, kept.tags, protection=kept.protection, vmid=vmid))
 
 
 def _left(order: Order, snapshots: Iterable[Snapshot]) -> Iterable[Snapshot]:

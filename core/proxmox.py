@@ -18,11 +18,18 @@ class TaskStatus:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A value of the configuration that holds only after the next full stop and start."""
+    """A value of the configuration. It changes only with the next full stop and start, where there is `pending` or
+    `delete`."""
 
     key: str
     value: str | None
     pending: str | None
+    delete: bool = False
+    """It is to be taken away, so that Proxmox' default holds."""
+
+    @property
+    def waits(self) -> bool:
+        return self.pending is not None or self.delete
 
 
 class Proxmox(Protocol):
@@ -48,6 +55,9 @@ class Proxmox(Protocol):
 
     async def snapshots(self, guest: Guest) -> tuple[Snapshot, ...]:
         """Oldest first, without the pseudo-snapshot `current`."""
+
+    async def snapshot_config(self, guest: Guest, name: str) -> GuestConfig:
+        """The configuration that a snapshot keeps, tags and protection included."""
 
     async def backups(self, guest: Guest) -> Backups:
         """On the storages of its node: what stands in others is not seen from there."""

@@ -28,8 +28,11 @@ class ResourceTruth(MetricTruth):
         # How full a storage is on one node only: (storage, node) -> fraction.
         self.node_fills: dict[tuple[str, str], float] = {}
 
-    def _resource(self, guest: Any) -> Values:
-        """API2Tools.pm extract_vm_stats: without a broadcast there is no name and the status is `unknown`."""
+    def _resource(self, guest: Any, user: str) -> Values:
+        """API2Tools.pm extract_vm_stats: without a broadcast there is no name and the status is `unknown`.
+
+        Its pool is left out for who lacks Pool.Audit there (Cluster.pm resources).
+        """
         row: Values = {
             "id": guest.guest,
             "vmid": guest.vmid,
@@ -42,7 +45,7 @@ class ResourceTruth(MetricTruth):
         extra = {
             "lock": guest.lock,
             "tags": guest.config.get("tags"),
-            "pool": guest.pool,
+            "pool": guest.pool if guest.pool and self._sees_pool(user, guest.pool) else None,
             "hastate": guest.ha_state,
         }
         return row | {key: value for key, value in extra.items() if value}
@@ -75,7 +78,7 @@ class ResourceTruth(MetricTruth):
         kind, rows = v.get("type"), []
         if kind in (None, "vm"):
             rows += [
-                self._resource(guest)
+                self._resource(guest, user)
                 for guest in [*self.vms, *self.cts]
                 if self.allowed(user, f"/vms/{guest.vmid}", "VM.Audit")
             ]
@@ -100,8 +103,15 @@ class ResourceTruth(MetricTruth):
                 for node in sorted(self.nodes)
             ]
         if kind is None:
-            rows += [{"id": f"/pool/{pool}", "type": "pool", "pool": pool} for pool in sorted(self.pools)]
+            rows += [
+                {"id": f"/pool/{pool}", "type": "pool", "pool": pool}
+                for pool in sorted(self.pools)
+                if self._sees_pool(user, pool)
+            ]
         return rows
+
+    def _sees_pool(self, user: str, pool: str) -> bool:
+        return self.allowed(user, f"/pool/{pool}", "Pool.Audit")
 
     def _storage_row(self, node: str, sid: str, user: str) -> Values | None:
         """API2Tools.pm extract_storage_stats: without a broadcast it is `unknown` and has no figures."""

@@ -56,6 +56,7 @@ class Scenes(Others):
             (self.cts if guest in self.cts else self.vms).remove(guest)
             self._pool_leave(vmid)
             self.set_uses.pop(vmid, None)
+            self.without_balloon.discard(vmid)
 
         self.at_once(remove)
 
@@ -131,6 +132,13 @@ class Scenes(Others):
             raise ValueError("Proxmox does not know how full a VM's disk is")
         given = {"cpu": cpu, "mem": memory, "disk": disk}
         self.set_uses[vmid] = {key: value for key, value in given.items() if value is not None}
+
+    def lose_balloon(self, vmid: int, *, back: bool = False) -> None:
+        """The VM reports its memory no longer (its balloon driver is gone): what is listed is the host's view, a
+        little more than all it has. `back`: it reports again."""
+        if self.vm(vmid) is None:
+            raise ValueError(f"{vmid} is no VM")
+        (self.without_balloon.discard if back else self.without_balloon.add)(vmid)
 
     # -------------------------------------------------------------- nodes
 

@@ -52,6 +52,7 @@ READS: dict[str, _Call] = {
     "config": lambda client, guest: client.config(guest),
     "pending": lambda client, guest: client.pending(guest),
     "snapshots": lambda client, guest: client.snapshots(guest),
+    "snapshot_config": lambda client, guest: client.snapshot_config(guest, "before"),
     "can_snapshot": lambda client, guest: client.can_snapshot(guest),
     "backups": lambda client, guest: client.backups(guest),
     "addresses": lambda client, guest: client.addresses(guest),

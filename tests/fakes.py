@@ -275,6 +275,11 @@ class FakeProxmox:
         self._there(guest)
         return self.kept.get(guest.vmid, ())
 
+    async def snapshot_config(self, guest: Guest, name: str) -> GuestConfig:
+        await self._meet("snapshot_config")
+        self._there(guest)
+        return self.configs.get(guest.vmid, CONFIG)
+
     async def can_snapshot(self, guest: Guest) -> bool:
         await self._meet("can_snapshot")
         self._there(guest)

@@ -72,6 +72,7 @@ def _guest_rows(kind: str) -> tuple[Row, ...]:
         Row("GET", f"{guest}/config", {"current": FLAG}),
         Row("GET", f"{guest}/pending"),
         Row("GET", f"{guest}/snapshot"),
+        Row("GET", f"{guest}/snapshot/{{snapname}}/config"),
         Row("GET", f"{guest}/feature", {"feature": word("snapshot", required=True)}),
         Row("GET", f"{guest}/agent/network-get-interfaces" if qemu else f"{guest}/interfaces"),
         *(Row("POST", f"{guest}/status/{action}") for action in ("start", "stop", "shutdown", "reboot")),

@@ -192,7 +192,8 @@ async def test_where_pending_values_cannot_be_read_the_kind_decides(
     kind: Kind, state: State, waits: bool
 ) -> None:
     world = World([guest(101, state, kind=kind)])
-    world.proxmox.next("pending", MissingPrivilege("VM.Audit", "/vms/101"))
+    for _ in ("the plan", "the outcome"):
+        world.proxmox.next("pending", MissingPrivilege("VM.Audit", "/vms/101"))
     report = await world.operations.carry_out(world.order(Verb.RESIZE, cores=3))
     assert report.change is not None
     assert report.change.waits_for_restart is waits

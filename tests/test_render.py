@@ -22,6 +22,7 @@ from cogs.power import Power
 from cogs.snapshot import Snapshots
 from core.actions import Verb
 from core.audit_posting import AuditPosting
+from core.authority import Authority
 from core.errors import GuestBusy, GuestLocked
 from core.expected import ExpectedStops
 from core.fallback import Backup, Backups, Fallback
@@ -31,6 +32,7 @@ from core.limits import ChangeLimit
 from core.order import Change, Order, Plan, Report
 from core.proxmox_errors import Rejected, StorageFull, Unreachable
 from core.reading import LEARNED_SECONDS, ClusterReader, PeopleReader, SnapshotReader
+from core.resizing import Excess
 from core.tasks import Progress, TaskEnd, TaskResult
 from core.watch.delivery import Delivery
 from core.watch.keeper import Watch
@@ -347,15 +349,25 @@ def plans() -> list[Plan]:
         Plan(order(Verb.DELETE), DEBIAN, replace(CONFIG, disks=()), ()),
         Plan(order(Verb.DELETE), NAMELESS),
         Plan(order(Verb.SNAPSHOT_ROLLBACK, snapshot="before-update"), WEB, snapshot=SNAPSHOTS[1]),
-        Plan(order(Verb.SNAPSHOT_ROLLBACK, snapshot="clean"), WEB, snapshot=SNAPSHOTS[0]),
+        Plan(order(Verb.SNAPSHOT_ROLLBACK, snapshot="clean"), WEB, snapshot=SNAPSHOTS[0], **SAME_TAGS),
         Plan(order(Verb.SNAPSHOT_DELETE, snapshot="clean"), DB, snapshot=SNAPSHOTS[0]),
         *fallbacks(),
     ]
 
 
+SAME_TAGS: dict[str, Any] = {"before": Authority(), "after": Authority()}
+
+
 def fallbacks() -> list[Plan]:
     """What there is to go back to, in every way that it may be known; and what only a protected guest asks for."""
-    rollback = Plan(order(Verb.SNAPSHOT_ROLLBACK, snapshot="clean"), WEB, snapshot=SNAPSHOTS[0], guarded=True)
+    rollback = Plan(
+        order(Verb.SNAPSHOT_ROLLBACK, snapshot="clean"),
+        WEB,
+        snapshot=SNAPSHOTS[0],
+        guarded=True,
+        before=Authority(frozenset({7}), True, frozenset({"web"})),
+        after=Authority(frozenset({8}), False, frozenset({"lab"})),
+    )
     reboot, resize = order(Verb.REBOOT), order(Verb.RESIZE, cores=4, memory_mb=4096)
     old = Backup("pbs", "pbs:backup/vm/101/2026-09-01T00:00:00Z", int(NOON) - 90_000, 1_300_000_000)
     return [
@@ -364,6 +376,20 @@ def fallbacks() -> list[Plan]:
         replace(rollback, fallback=Fallback(Backups((), ("pbs", "nas`@everyone")), ())),
         Plan(reboot, WEB, CONFIG, guarded=True, fallback=Fallback(None, None)),
         Plan(resize, WEB, CONFIG, guarded=True, fallback=Fallback(Backups(), SNAPSHOTS[:1])),
+        Plan(
+            resize,
+            WEB,
+            CONFIG,
+            stored=replace(CONFIG, cores=3, memory_mb=3072),
+            excess=Excess((8, 4), (4 * GIB, 3 * GIB)),
+        ),
+        Plan(order(Verb.SHUTDOWN), WEB, CONFIG, guarded=True),
+        Plan(
+            order(Verb.CREATE, name="copy"),
+            DEBIAN,
+            new_vmid=120,
+            after=Authority(frozenset({7}), True, frozenset({"web"})),
+        ),
     ]
 
 

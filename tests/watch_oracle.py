@@ -152,6 +152,7 @@ class Meter:
 
     over: int = 0
     under: int = 0
+    blind: int = 0
     case: Case | None = None
 
 
@@ -864,6 +865,9 @@ class Oracle:
             self.forget_meter(key)
             return
         percent = _percent_of(guest, metric)
+        if metric is Metric.MEMORY and guest.memory_seen_by_host:
+            self.lose_sight(key)
+            return
         if percent is None:
             return
         meter = self.meters.setdefault(key, Meter())
@@ -873,15 +877,23 @@ class Oracle:
             meter.case = case
             self.open(case)
 
+    def lose_sight(self, key: str) -> None:
+        """What is read is not the guest's own: a third such read in a row ends what was told."""
+        meter = self.meters.get(key, Meter())
+        meter.blind, meter.over, meter.under = meter.blind + 1, 0, 0
+        if meter.case is None or meter.blind >= 3:
+            self.forget_meter(key)
+
     def read_storages(self, seen: Seen) -> None:
+        rows = [row for row in seen.storages if row.available and row.total and row.used is not None]
         read = set()
-        for row in seen.storages:
+        for row in sorted(rows, key=lambda row: -(row.used or 0) / (row.total or 1)):  # the fullest first
             node = "" if row.shared else row.node
             key = f"storage/{node}/{row.name}" if node else f"storage/{row.name}"
-            if not row.available or not row.total or row.used is None or key in read:
+            if key in read:
                 continue
             read.add(key)
-            percent = 100 * row.used / row.total
+            percent = 100 * (row.used or 0) / (row.total or 1)
             meter = self.meters.setdefault(key, Meter())
             if self.over_limit(meter, percent, self.storage_limit):
                 limit = self.storage_limit
@@ -893,6 +905,7 @@ class Oracle:
 
     def over_limit(self, meter: Meter, percent: float, limit: int) -> bool:
         """Counts a read; True: it is an incident from now on. Ends the one that is there when it is over."""
+        meter.blind = 0
         if meter.case is None:
             meter.over = meter.over + 1 if percent >= limit else 0
             meter.under = 0

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from discord import ui
 
-from core.access import Actor, Scope, grants, is_protected, owns
+from core.access import Actor, Scope, grants, is_protected, level_everywhere, owns
 from core.actions import ACTIONS, Verb, objection
 from core.errors import BotError, GuestProtected, NotATemplate, TemplateRefused
 from core.guest import Guest
@@ -12,8 +12,9 @@ from core.judge import Judge
 from core.rights import RIGHTS, Level, Operation, Reach
 from ui.cards import card
 from ui.operation_words import written
-from ui.render import FAILED, OK, PROTECTED, READ_ONLY, Colour, code, fit, title
+from ui.render import FAILED, OK, PROTECTED, READ_ONLY, WARNING, Colour, code, fit, title
 from ui.sentences import level_word, read_only_line, sentence
+from ui.start_words import pools_unseen
 from ui.text import Text
 
 
@@ -68,6 +69,9 @@ def _why(t: Text, judge: Judge, actor: Actor, guest: Guest | None) -> str:
         f"<@&{role}>: {level_word(t, level)}{_narrowed(t, scopes)}"
         for role, (level, scopes) in grants(judge.rules, actor).items()
     ]
+    whole = level_everywhere(judge.rules, actor) >= Level.ADMIN
+    if unseen := judge.unseen_pools(None if whole else actor):
+        lines.append(f"{WARNING} {pools_unseen(t, unseen)}")
     if guest is not None and owns(actor, guest):
         lines.append(t("owner of this guest: {level}", level=level_word(t, Level.OPERATOR)))
     return fit(t, (f"-# {line}" for line in lines or [t("None of your roles counts here.")]), 1200)

@@ -10,6 +10,7 @@ from core.guest import Cluster, Guest, Kind, Snapshot, State
 from core.options import in_one_line
 from ui.buttons import page_buttons
 from ui.cards import card
+from ui.figures import memory_of
 from ui.render import (
     MESSAGE_MOST,
     SNAPSHOT,
@@ -25,7 +26,6 @@ from ui.render import (
     plain,
     state_word,
     title,
-    used_of,
     when,
 )
 from ui.text import Text
@@ -125,7 +125,7 @@ def _guest_row(t: Text, guest: Guest) -> str:
     parts = [state, kind_word(t, guest.kind), code(guest.node)]
     if guest.state is State.RUNNING and not guest.template:
         parts.append(t("CPU {value}", value=percent(guest.cpu)))
-        parts.append(t("memory {value}", value=used_of(guest.memory, guest.memory_total)))
+        parts.append(t("memory {value}", value=memory_of(t, guest)))
     if guest.lock:
         parts.append(f"🔒 {code(guest.lock, 20)}")
     return f"{head}\n-# {' · '.join(parts)}"
@@ -144,6 +144,10 @@ def snapshot_list(t: Text, guest: Guest, snapshots: Sequence[Snapshot]) -> ui.La
 def _tree(snapshots: Sequence[Snapshot]) -> list[tuple[Snapshot, int]]:
     """Each snapshot after its parent, with its depth; one whose parent is gone (or in a ring) is a root."""
     names = {snapshot.name for snapshot in snapshots}
+    children: dict[str, list[Snapshot]] = {}
+    for snapshot in reversed(snapshots):
+        if snapshot.parent is not None:
+            children.setdefault(snapshot.parent, []).append(snapshot)
     rows: list[tuple[Snapshot, int]] = []
     placed: set[str] = set()
 
@@ -155,7 +159,7 @@ def _tree(snapshots: Sequence[Snapshot]) -> list[tuple[Snapshot, int]]:
                 continue
             placed.add(this.name)
             rows.append((this, level))
-            todo += [(child, level + 1) for child in reversed(snapshots) if child.parent == this.name]
+            todo += [(child, level + 1) for child in children.get(this.name, ())]
 
     for snapshot in snapshots:
         if snapshot.parent not in names:
@@ -168,7 +172,10 @@ def _tree(snapshots: Sequence[Snapshot]) -> list[tuple[Snapshot, int]]:
 def _snapshot_row(t: Text, snapshot: Snapshot, depth: int) -> str:
     branch = "\u2003" * min(depth, 8) + ("└ " if depth else "")
     parts = [code(snapshot.name, 40)]
-    parts.append(when(snapshot.taken) if snapshot.taken else t("unfinished"))
+    if snapshot.taken:
+        parts.append(when(snapshot.taken))
+    elif not snapshot.incomplete:
+        parts.append(t("time not known"))
     if snapshot.memory:
         parts.append(t("with memory"))
     if snapshot.incomplete:

@@ -10,6 +10,7 @@ from core.guest import Guest, State
 from core.order import Change, Order, Report
 from core.tasks import Progress, TaskEnd
 from ui.cards import Item, card
+from ui.caveats import excess_lines, handed_on, now_lines
 from ui.render import (
     FAILED,
     OK,
@@ -205,8 +206,10 @@ def _particulars(t: Text, report: Report) -> list[str]:
     if plan.order.verb is Verb.CREATE and report.after:
         node = code(report.after.node)
         lines.append(t("From {template}, on node {node}.", template=title(plan.guest), node=node))
+        lines += handed_on(t, plan)
     if report.change:
         lines += change_lines(t, report.change)
+        lines += excess_lines(t, plan)
         if report.change.waits_for_restart:
             lines.append(
                 t("It takes effect after a restart by Proxmox (a reboot inside the guest is not enough).")
@@ -232,7 +235,7 @@ def change_lines(t: Text, change: Change) -> list[str]:
     if change.memory_mb:
         old, new = change.memory_mb
         lines.append(t("Memory: {before} → {after}", before=memory_mb(old or 0), after=memory_mb(new)))
-    return lines
+    return lines + now_lines(t, change)
 
 
 def _with_log(text: str, log: tuple[str, ...]) -> str:

@@ -12,7 +12,7 @@ from core.guest import Kind, State
 from core.names import VMID_LEAST, VMID_MOST
 from core.rights import Level
 from ui.proxmox_sentences import PROXMOX_SENTENCES, missing_privilege
-from ui.render import code, duration, named, state_word, when
+from ui.render import code, duration, memory_mb, named, state_word, when
 from ui.subjects import subject_name
 from ui.text import Text
 
@@ -55,6 +55,21 @@ def _wrong_state(t: Text, error: e.WrongState) -> str:
         state=state_word(t, error.state),
         action=verb_noun(t, error.verb),
     )
+
+
+def _nothing_to_change(t: Text, error: e.NothingToChange) -> str:
+    guest, waiting = named(error.vmid, error.label), []
+    if error.cores is not None:
+        waiting.append(t.plural("{n} core", "{n} cores", error.cores))
+    if error.memory_mb is not None:
+        waiting.append(memory_mb(error.memory_mb))
+    if waiting:
+        return t(
+            "{guest} has {values} stored already, which take effect after a restart by Proxmox.",
+            guest=guest,
+            values=", ".join(waiting),
+        )
+    return t("{guest} has these values already. Give `cores` or `memory_mb` a new one.", guest=guest)
 
 
 def _memory_not_saved(t: Text, error: e.MemoryNotSaved) -> str:
@@ -187,10 +202,7 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
         vmid=x.vmid,
     ),
     e.NothingGiven: lambda t, x: t("Give `cores`, `memory_mb`, or both."),
-    e.NothingToChange: lambda t, x: t(
-        "{guest} has these values already. Give `cores` or `memory_mb` a new one.",
-        guest=named(x.vmid, x.label),
-    ),
+    e.NothingToChange: _nothing_to_change,
     e.BalloonTooLarge: lambda t, x: t(
         "{memory} MiB is less than the ballooning minimum of {guest} ({balloon} MiB). Lower that in Proxmox first.",
         guest=named(x.vmid, x.label),
@@ -298,6 +310,10 @@ _HINTS: tuple[tuple[str, Callable[[Text], str]], ...] = (
     (
         r"[Nn]o space left|not enough (free )?(disk )?space|out of space|free space|\bis full\b",
         lambda t: t("The storage seems to be full."),
+    ),
+    (
+        r"MAX \d+ vcpus allowed",
+        lambda t: t("The node has fewer CPUs than this VM has cores. Give it fewer with `/resize`."),
     ),
     (r"no quorum", lambda t: t("The cluster has no quorum.")),
     (r"is locked|can't lock file", lambda t: t("Other work holds the guest. Try again when it is over.")),

@@ -1,5 +1,7 @@
 """What is said when something in DATA_DIR is not as it should be, where it is not a fault that ends the bot."""
 
+from collections.abc import Sequence
+
 from ui.render import code, duration, plain
 from ui.text import Text
 
@@ -66,6 +68,17 @@ def watch_hangs(t: Text, seconds: float) -> str:
 
 def watch_works(t: Text) -> str:
     return t("The watch works again.")
+
+
+def pools_unseen(t: Text, pools: Sequence[str]) -> str:
+    """ROLE_SCOPES names pools that Proxmox does not show."""
+    names = " ".join(code(name, 60) for name in pools[:5]) + (" …" if len(pools) > 5 else "")
+    return t(
+        "ROLE_SCOPES names pools that Proxmox does not show: {pools}. They let nobody see a guest. "
+        "Check their names, and give the user and the token `Pool.Audit` on {path}.",
+        pools=names,
+        path=code(f"/pool/{pools[0]}", 80),
+    )
 
 
 def journal_well(t: Text) -> str:

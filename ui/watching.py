@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 
 from discord import ui
 
-from core.guest import Cluster, State
+from core.guest import Cluster, Guest, State
 from core.watch.keeper import Watch
 from core.watch.model import Incident, Metric, Mute, Watched
 from core.watch.work import guest_targets
 from ui.alert_text import outcome_word
 from ui.buttons import page_buttons
 from ui.cards import card
+from ui.figures import memory_advice, seen_by_host
 from ui.incident_names import full, metric_word
 from ui.incidents import short, sign
 from ui.listing import ROWS, foot, page_of
@@ -76,6 +77,7 @@ def _row(t: Text, watch: Watch, cluster: Cluster | None, entry: Watched, now: fl
         t("since {time}", time=when(began)) if began else "",
         f"{MUTED} {t('until {time}', time=when(until, 'f'))}" if until else "",
         thresholds(t, entry),
+        f"{WARNING} {t('memory is not measured')}" if _blind(guest, entry) else "",
         count if incidents else "",
     ]
     name = title(guest) if guest else f"**{entry.vmid}**"
@@ -96,14 +98,20 @@ def thresholds(t: Text, entry: Watched) -> str:
     )
 
 
-def added(t: Text, guest: str, entry: Watched, until: float | None = None, *, new: bool) -> ui.LayoutView:
-    """The answer to /monitor add. `guest` as it is named; `until`: it is muted so long."""
+def _blind(guest: Guest | None, entry: Watched) -> bool:
+    """Its threshold for memory has nothing to go by."""
+    return entry.memory is not None and guest is not None and seen_by_host(guest)
+
+
+def added(t: Text, guest: Guest, entry: Watched, until: float | None = None, *, new: bool) -> ui.LayoutView:
+    """The answer to /monitor add. `guest` as it is now; `until`: it is muted so long."""
+    blind = f"{WARNING} {memory_advice(t)}" if _blind(guest, entry) else ""
     if new:
-        text = t("{guest} is being watched from now on.", guest=guest)
+        text = t("{guest} is being watched from now on.", guest=title(guest))
     else:
-        text = t("The thresholds of {guest} were changed.", guest=guest)
+        text = t("The thresholds of {guest} were changed.", guest=title(guest))
     muted = f"{MUTED} {t('Muted until {time}.', time=when(until, 'f'))}" if until else ""
-    return good("\n-# ".join(part for part in (text, thresholds(t, entry), muted) if part))
+    return good("\n-# ".join(part for part in (text, thresholds(t, entry), muted, blind) if part))
 
 
 def good(text: str) -> ui.LayoutView:

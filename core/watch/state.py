@@ -70,10 +70,12 @@ class NodeState:
 
 @dataclass(frozen=True, slots=True)
 class GaugeState:
-    """How many reads in a row it was over (under, once it was told)."""
+    """How many reads in a row it was over (under, once it was told), and since it was told, how many in a row did not
+    show the guest's own use."""
 
     streak: int = 0
     incident: int | None = None
+    blind: int = 0
 
 
 @dataclass(frozen=True, slots=True)
