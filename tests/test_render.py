@@ -589,7 +589,7 @@ def test_a_button_tells_its_guest_from_another() -> None:
     ]
     assert len(set(marks)) == 4
     assert replace(WEB, state=State.STOPPED, node="pve9", uptime=None, lock="backup").mark == WEB.mark
-    assert re.fullmatch(r"[0-9a-f]{8}", replace(WEB, name="half a pair: \ud83d").mark)
+    assert re.fullmatch(r"[0-9a-f]{32}", replace(WEB, name="half a pair: \ud83d").mark)
 
 
 def test_unknown_results_are_not_called_failed_or_done() -> None:

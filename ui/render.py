@@ -46,15 +46,29 @@ MESSAGE_MOST = 4000
 """Characters of text in one message with components (Discord)."""
 
 
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {
-    chr(n) for n in range(0xFE00, 0xFE10)
-}
-"""Letters and marks that show nothing, though they are no control characters: fillers and variation selectors."""
+_IGNORABLE = (
+    "AD 34F 61C 115F-1160 17B4-17B5 180B-180F 200B-200F 202A-202E 2060-206F 3164 FE00-FE0F FEFF FFA0 FFF0-FFF8 "
+    "1BCA0-1BCA3 1D173-1D17A E0000-E0FFF"
+)
+"""Default_Ignorable_Code_Point of DerivedCoreProperties.txt (the same in Unicode 14 to 17): what shows nothing,
+though much of it is no control character: fillers, variation selectors, tags."""
+
+
+def _code_points(ranges: str) -> Iterable[str]:
+    for each in ranges.split():
+        first, _, last = each.partition("-")
+        yield from map(chr, range(int(first, 16), int(last or first, 16) + 1))
+
+
+_INVISIBLE = frozenset(_code_points(_IGNORABLE)) | {"\u2800"}
+"""And the empty pattern of Braille, which is a symbol of its own to Unicode."""
+_LOOKED_AT = 8
+"""So many times what is kept is looked at, so that a text of any length costs little."""
 
 
 def plain(text: str, most: int = NAME_MOST) -> str:
     """Foreign text on one line without control, bidi or invisible characters, cut to `most`."""
-    normal = unicodedata.normalize("NFC", text)
+    normal = unicodedata.normalize("NFC", text[: most * _LOOKED_AT])
     kept = "".join(
         " " if char.isspace() else char
         for char in normal
@@ -62,7 +76,8 @@ def plain(text: str, most: int = NAME_MOST) -> str:
         or (char not in _INVISIBLE and unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
     )
     kept = " ".join(kept.split())
-    return kept if len(kept) <= most else kept[: most - 1] + "…"
+    whole = len(kept) <= most and (len(text) <= most * _LOOKED_AT or not kept)
+    return kept if whole else kept[: most - 1] + "…"
 
 
 def code(text: str, most: int = NAME_MOST) -> str:
