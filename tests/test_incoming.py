@@ -34,7 +34,7 @@ def without(path: str, value: Any = ...) -> Callable[[Mapping[str, Any]], Mappin
     return rewrite
 
 
-MAIMED = [
+MAIMED: list[tuple[str, Any]] = [
     ("data", ...), ("data", None), ("data", []), ("data.custom_id", ...), ("data.custom_id", 7),
     ("data.custom_id", None), ("data.component_type", ...), ("member", ...), ("member", None), ("member", {}),
     ("member.user", ...), ("member.user.id", ...), ("member.user.username", ...), ("member.roles", ...),

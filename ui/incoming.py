@@ -101,7 +101,8 @@ class Incoming:
             webhook_id=int(number),
             webhook_token=token,
         )
-        shown = {"flags": flags, "components": view.to_components(), "allowed_mentions": {"parse": []}}
+        components = view.to_components()  # type: ignore[no-untyped-call]  # discord.py leaves it without types
+        shown = {"flags": flags, "components": components, "allowed_mentions": {"parse": []}}
         try:
             await self._client.http.request(route, json={"type": 4, "data": shown})
         except Trouble as error:

@@ -9,6 +9,7 @@ from core.durations import parse_duration
 from core.errors import JournalFailed, NotMuted, OnlySomeGuests, UnknownTarget
 from core.guest import Cluster
 from core.journal import Undelivered
+from core.proxmox_errors import HalfGone
 from core.rights import Level, Operation
 from core.targets import target_of
 from core.watch.model import ALL, SOURCE, Incident, Topic, node_subject
@@ -20,7 +21,7 @@ from ui.render import plain
 from ui.reply import Reply
 from ui.services import Services
 from ui.subjects import vmid_of
-from ui.watch_status import Health, outcome_of_test, status
+from ui.watch_status import AuditHealth, Health, outcome_of_test, status
 from ui.watching import COUNTED_DAYS, history, muted, unmuted, watch_list
 
 TEST_SECONDS = 10.0
@@ -69,6 +70,8 @@ async def show_status(services: Services, reply: Reply) -> None:
         exists = partial(exists_for, services, actor, cluster=cluster)
         open_ = services.watch.state.open.values()
         health = replace(health, open=sum(touches(incident, exists) for incident in open_))
+        if isinstance(health.trouble, HalfGone):
+            health = replace(health, trouble=HalfGone(None, None))
     await reply.show(status(reply.t, health, cluster, services.clock.now()))
 
 
@@ -92,10 +95,20 @@ def health_of(services: Services) -> Health:
         heartbeat=(services.heartbeat.failing or "") if services.heartbeat.wanted else None,
         beaten=services.heartbeat.taken,
         read_only=services.judge.read_only.held,
-        audit=services.audit_posting.error if services.audit_posting.wanted else None,
+        audit=_audit_health(services),
         mutes=watch.mutes(),
         blind=watch.sees_tasks is False,
     )
+
+
+def _audit_health(services: Services) -> AuditHealth | None:
+    posting = services.audit_posting
+    if not posting.wanted:
+        return None
+    try:
+        return AuditHealth(posting.error, posting.backlog())
+    except JournalFailed as error:
+        return AuditHealth(posting.error or error.reason)
 
 
 async def mute(services: Services, reply: Reply, target: str, duration: str) -> None:

@@ -64,6 +64,22 @@ def _bad_answer(t: Text, error: p.BadAnswer) -> str:
     )
 
 
+def _half_gone(t: Text, error: p.HalfGone) -> str:
+    if error.gone is None or error.known is None:
+        return t(
+            "Many guests are suddenly no longer listed. The API token may have lost privileges, or pools were "
+            "changed."
+        )
+    return t.plural(
+        "{n} guest of {known} is suddenly no longer listed. The API token may have lost privileges, or pools were "
+        "changed.",
+        "{n} guests of {known} are suddenly no longer listed. The API token may have lost privileges, or pools were "
+        "changed.",
+        error.gone,
+        known=error.known,
+    )
+
+
 PROXMOX_SENTENCES: dict[type[BotError], Callable[[Text, Any], str]] = {
     p.Unreachable: lambda t, x: t(
         "Proxmox ({host}) cannot be reached. Check the network and that the host is up.", host=code(x.host)
@@ -98,13 +114,6 @@ PROXMOX_SENTENCES: dict[type[BotError], Callable[[Text, Any], str]] = {
     p.NothingVisible: lambda t, x: t(
         "Proxmox suddenly shows no guest at all. The API token may have lost the privilege `VM.Audit`."
     ),
-    p.HalfGone: lambda t, x: t.plural(
-        "{n} guest of {known} is suddenly no longer listed. The API token may have lost privileges, or pools were "
-        "changed.",
-        "{n} guests of {known} are suddenly no longer listed. The API token may have lost privileges, or pools were "
-        "changed.",
-        x.gone,
-        known=x.known,
-    ),
+    p.HalfGone: _half_gone,
     p.BadAnswer: _bad_answer,
 }

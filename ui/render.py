@@ -3,6 +3,7 @@
 Pure functions of (language, value). Emoji and colours mean the same everywhere: see STATE_EMOJI and Colour.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from enum import IntEnum
@@ -159,10 +160,14 @@ def plain_label(text: str) -> str:
     return text if len(text) <= 100 else text[:99] + "…"
 
 
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+MIB = 1024 * 1024
+
+
 def size(count: float) -> str:
     """Bytes by 1024, as Proxmox' own pages show them: 1.5 GiB."""
     value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+    for unit in UNITS:
         if value < 1024 or unit == "TiB":
             return f"{value:.0f} {unit}" if unit in ("B", "KiB") or value >= 100 else f"{value:.1f} {unit}"
         value /= 1024
@@ -170,8 +175,22 @@ def size(count: float) -> str:
 
 
 def memory_mb(count: int) -> str:
-    """MiB as they are configured: 2048 MiB is 2 GiB; what is not whole stays in MiB."""
-    return f"{count // 1024} GiB" if count % 1024 == 0 and count else f"{count} MiB"
+    """MiB as they are configured, like any other size; in MiB where that would round them."""
+    text = size(count * MIB)
+    number, unit = text.split()
+    exact = float(number) * 1024 ** UNITS.index(unit) == count * MIB
+    return text if exact and count else f"{count} MiB"
+
+
+_DISK_SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)([KMGT]?)")
+
+
+def disk_size(written: str) -> str:
+    """A disk's size as its configuration has it (`16G`, also by 1024), like any other size."""
+    match = _DISK_SIZE.fullmatch(written)
+    if match is None:
+        return code(written, 20)
+    return size(float(match[1]) * 1024 ** " KMGT".index(match[2] or " "))
 
 
 def used_of(used: float | None, total: float | None) -> str:
