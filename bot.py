@@ -47,6 +47,7 @@ from ui.audit_channel import DiscordAuditChannel
 from ui.buttons import Lasting
 from ui.faults import fault_lines
 from ui.gate import GatedTree
+from ui.incoming import Incoming, answer_unheard
 from ui.long_limits import LongLimits, hold_to_time
 from ui.question import submitted, typed_into
 from ui.render import WARNING
@@ -102,6 +103,7 @@ class ProxmoxBot(commands.Bot):
         self.services = build_services(settings, clock, texts, parts)
         self.monitor = Monitor(self.services, channel.say)
         self.audit = Audit(self.services)
+        Incoming(self, texts).guard()
         self.connected = False
         """Whether the gateway is there just now."""
         self.running: asyncio.Task[None] | None = None
@@ -166,6 +168,7 @@ class ProxmoxBot(commands.Bot):
 
     async def on_interaction(self, interaction: Interaction) -> None:
         """Forms come here, also those from before a restart, of which discord.py knows nothing."""
+        await answer_unheard(interaction)
         if interaction.type is discord.InteractionType.modal_submit:
             data: Mapping[str, object] = dict(interaction.data or {})
             await submitted(interaction, str(data.get("custom_id", "")), typed_into(data))

@@ -10,7 +10,7 @@ from ui.access_view import access_card
 from ui.cards import card
 from ui.gate import recorded
 from ui.operation_words import operation_named, operations
-from ui.parameters import VMID, GuestId
+from ui.parameters import VMID, GuestId, cluster_for_completion
 from ui.render import OK, READ_ONLY, Colour
 from ui.reply import Reply
 from ui.sentences import read_only_line
@@ -47,7 +47,9 @@ class Access(commands.Cog):
                     )  # as a change would be judged
                     guest = await services.planner.locate(vmid, attempt.admit, max_age=age)
                     guest = await services.planner.with_protection(guest)
-                await reply.show(access_card(reply.t, services.judge, attempt.actor, guest, wanted))
+                cluster = await cluster_for_completion(services)
+                view = access_card(reply.t, services.judge, attempt.actor, guest, wanted, cluster)
+                await reply.show(view)
 
     @readonly.command(
         name="on", description=locale_str("Switch all changes off: nothing can be done to guests")

@@ -22,7 +22,7 @@ STATUSES = [
     Choice(name=locale_str("running"), value="running"),
     Choice(name=locale_str("stopped"), value="stopped"),
     Choice(name=locale_str("template"), value="template"),
-    Choice(name=locale_str("other"), value="other"),
+    Choice(name=locale_str("neither running nor stopped"), value="other"),
 ]
 KINDS = [Choice(name=locale_str("VM"), value="qemu"), Choice(name=locale_str("CT"), value="lxc")]
 

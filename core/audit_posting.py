@@ -15,7 +15,7 @@ from typing import Protocol
 from core.audit import Audited, AuditRecord, Mark, Step
 from core.clock import Clock
 from core.errors import JournalFailed
-from core.journal import Journal
+from core.journal import Journal, Undelivered
 from core.rights import RIGHTS, Effect, Operation
 from core.watch.channel import Fate, NotDelivered
 from core.watch.delivery import CLOCK_MARGIN, NONCE_SECONDS
@@ -119,6 +119,14 @@ class AuditPosting:
     def wanted(self) -> bool:
         """Whether there is a channel."""
         return self._channel is not None
+
+    def backlog(self) -> Undelivered:
+        """The lines that wait, of the next PAGE records. Raises JournalFailed."""
+        mark = self._mark or self._journal.audit_mark()
+        if mark is None:
+            return Undelivered()
+        told = [each for each in self._journal.audit_after(mark.posted, PAGE)[0] if is_told(each.record)]
+        return Undelivered(len(told), told[0].at if told else None)
 
     def wake(self) -> None:
         """A record was kept. After a failed try that is no reason to hurry."""

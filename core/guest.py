@@ -1,5 +1,6 @@
 """Guests, nodes and the cluster as one read of `/cluster/resources` shows them."""
 
+import hashlib
 import zlib
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
@@ -41,10 +42,22 @@ class State(StrEnum):
         return _STATES.get(str(word), cls.UNKNOWN)
 
 
+MARK_DIGITS = 32
+"""128 bits, so that nobody finds a second name with the mark of a first."""
+
+
 def mark_of(kind: Kind, name: str | None) -> str:
-    """Eight hex digits of a guest's kind and name."""
-    seen = f"{kind.value} {name}"
-    return f"{zlib.crc32(seen.encode(errors='replace')):08x}"  # JSON may hold half a surrogate pair
+    """Hex digits that stand for a guest's kind and name."""
+    return hashlib.sha256(_marked(kind, name)).hexdigest()[:MARK_DIGITS]
+
+
+def _old_mark_of(kind: Kind, name: str | None) -> str:
+    """The mark in messages of earlier versions: eight hex digits, for which another name can be made up."""
+    return f"{zlib.crc32(_marked(kind, name)):08x}"
+
+
+def _marked(kind: Kind, name: str | None) -> bytes:
+    return f"{kind.value} {name}".encode(errors="replace")  # JSON may hold half a surrogate pair
 
 
 _STATES = {state.value: state for state in State}
@@ -96,8 +109,15 @@ class Guest:
 
     @property
     def mark(self) -> str:
-        """Eight hex digits that tell this guest from another that may get its VMID."""
+        """Hex digits that tell this guest from another that may get its VMID."""
         return mark_of(self.kind, self.name)
+
+    def bears(self, mark: str) -> bool:
+        """Whether a button's mark is this guest's: the mark of now, or that of an earlier version by its length.
+
+        No message sent from now on holds the old one, so that it comes from an old message alone.
+        """
+        return mark in (self.mark, _old_mark_of(self.kind, self.name))
 
     @property
     def label(self) -> str:

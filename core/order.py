@@ -27,7 +27,7 @@ class Order:
     cores: int | None = None
     memory_mb: int | None = None
     mark: str | None = None
-    """Guest.mark of the guest the person saw (a button's), None where they named a VMID."""
+    """The mark of the guest the person saw (a button's, see Guest.bears), None where they named a VMID."""
     snapshot: str | None = None
     description: str = ""
     with_memory: bool = False

@@ -119,7 +119,7 @@ class Planner:
         return await self.at(order.vmid, lambda guest: self._plan(order, guest), admit, max_age=age)
 
     async def _plan(self, order: Order, guest: Guest) -> Plan:
-        if order.mark is not None and order.mark != guest.mark:
+        if order.mark is not None and not guest.bears(order.mark):
             raise ChangedMeanwhile(guest.vmid)
         action, plan = ACTIONS[order.verb], Plan(order, guest)
         refusal = objection(action, guest)

@@ -123,10 +123,10 @@ class NothingVisible(ProxmoxError):
 
 @dataclass(eq=False)
 class HalfGone(ProxmoxError):
-    """`gone` of the `known` guests are no longer listed."""
+    """`gone` of the `known` guests are no longer listed; None for who may not know how many there are."""
 
-    gone: int
-    known: int
+    gone: int | None
+    known: int | None
 
 
 @dataclass(eq=False)

@@ -280,7 +280,9 @@ async def test_a_forged_button_changes_nothing_and_is_told_so(scene: Stage, cust
     before, text = scene.cluster(), panel.text
     for person in (scene.akiko, scene.emma):
         reply = await scene.press(person, panel, custom_id, force=True)
-        if custom_id.startswith("q1:yes"):  # a question unknown: its message goes grey
+        if (
+            custom_id.startswith("q1:yes") and person is scene.emma
+        ):  # a question unknown: her message goes grey
             scene.assert_pressed_in_vain(reply, person, QuestionOver())
         else:
             scene.assert_refused(reply, person, QuestionOver())

@@ -965,7 +965,7 @@ async def test_a_button_knows_its_guest_again_wherever_it_is_and_whatever_it_doe
     assert (await world.operations.carry_out(world.order(Verb.SHUTDOWN, mark=seen.mark))).good
     others = [replace(RUNNING, kind=Kind.LXC), replace(RUNNING, name="web102"), replace(RUNNING, name=None)]
     assert len({RUNNING.mark, *(other.mark for other in others)}) == 4
-    assert all(len(bytes.fromhex(other.mark)) == 4 for other in others)
+    assert all(len(bytes.fromhex(other.mark)) == 16 for other in others)
 
 
 async def test_another_snapshot_under_the_same_name_is_refused() -> None:

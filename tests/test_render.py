@@ -57,6 +57,7 @@ from ui.render import (
     choice_label,
     code,
     code_block,
+    disk_size,
     duration,
     fit,
     memory_mb,
@@ -616,7 +617,7 @@ def test_a_button_tells_its_guest_from_another() -> None:
     ]
     assert len(set(marks)) == 4
     assert replace(WEB, state=State.STOPPED, node="pve9", uptime=None, lock="backup").mark == WEB.mark
-    assert re.fullmatch(r"[0-9a-f]{8}", replace(WEB, name="half a pair: \ud83d").mark)
+    assert re.fullmatch(r"[0-9a-f]{32}", replace(WEB, name="half a pair: \ud83d").mark)
 
 
 def test_unknown_results_are_not_called_failed_or_done() -> None:
@@ -1108,14 +1109,34 @@ def test_used_of(used: int | None, total: int | None, text: str) -> None:
     assert used_of(used, total) == text
 
 
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("16G", "16.0 GiB"),
+        ("4M", "4.0 MiB"),
+        ("528K", "528 KiB"),
+        ("1.5T", "1.5 TiB"),
+        ("999999G", "977 TiB"),
+        ("2147483648", "2.0 GiB"),
+        ("0", "0 B"),
+        ("16X", "`16X`"),
+        ("@everyone", "`@everyone`"),
+        ("9" * 400 + "G", "`9999999999999999999…`"),
+    ],
+)
+def test_a_disks_size_reads_like_any_other(written: str, text: str) -> None:
+    assert disk_size(written) == text
+
+
 def test_other_numbers() -> None:
-    assert [memory_mb(count) for count in (0, 512, 1024, 1536, 2048, 1_048_576)] == [
+    assert [memory_mb(count) for count in (0, 512, 1024, 1536, 1500, 2048, 1_048_576)] == [
         "0 MiB",
         "512 MiB",
-        "1 GiB",
-        "1536 MiB",
-        "2 GiB",
-        "1024 GiB",
+        "1.0 GiB",
+        "1.5 GiB",
+        "1500 MiB",
+        "2.0 GiB",
+        "1.0 TiB",
     ]
     assert [percent(value) for value in (None, 0, 0.004, 0.006, 0.5, 1, 2)] == [
         "—",

@@ -65,11 +65,12 @@ def status_of(guest: Guest) -> str:
     return guest.state.value if guest.state in (State.RUNNING, State.STOPPED) else "other"
 
 
-def status_word(t: Text, status: str) -> str:
+def filter_word(t: Text, status: str) -> str:
+    """The option's choice in words; nothing where there is none."""
     return {
         "running": t("running"),
         "stopped": t("stopped"),
-        "other": t("other"),
+        "other": t("neither running nor stopped"),
         "template": t("template"),
     }.get(status, "")
 
@@ -100,22 +101,18 @@ def _none_at_all(t: Text) -> str:
 
 
 def _totals(t: Text, guests: Sequence[Guest]) -> str:
-    counts = Counter(status_of(guest) for guest in guests)
-    emoji = {
-        "running": STATE_EMOJI[State.RUNNING],
-        "stopped": STATE_EMOJI[State.STOPPED],
-        "other": STATE_EMOJI[State.UNKNOWN],
-        "template": TEMPLATE_EMOJI,
-    }
+    """By state, in the words of the rows below."""
+    counts = Counter(None if guest.template else guest.state for guest in guests)
     parts = [t.plural("{n} guest", "{n} guests", len(guests))]
-    parts += [f"{sign} {status_word(t, word)} {counts[word]}" for word, sign in emoji.items() if counts[word]]
+    parts += [f"{STATE_EMOJI[each]} {state_word(t, each)} {counts[each]}" for each in State if counts[each]]
+    parts += [f"{TEMPLATE_EMOJI} {t('template')} {counts[None]}"] if counts[None] else []
     return " · ".join(parts)
 
 
 def _narrowed(t: Text, filters: Filters) -> str:
     kind = kind_word(t, Kind(filters.kind)) if filters.kind else ""
     node = code(filters.node) if filters.node else ""
-    words = [word for word in (status_word(t, filters.status), kind, node) if word]
+    words = [word for word in (filter_word(t, filters.status), kind, node) if word]
     return f"\n-# {t('Only: {filters}', filters=', '.join(words))}" if words else ""
 
 

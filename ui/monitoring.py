@@ -9,6 +9,7 @@ from core.durations import parse_duration
 from core.errors import JournalFailed, NotMuted, OnlySomeGuests, UnknownTarget
 from core.guest import Cluster
 from core.journal import Undelivered
+from core.proxmox_errors import HalfGone
 from core.rights import Level, Operation
 from core.targets import target_of
 from core.watch.model import ALL, SOURCE, Incident, Topic, node_subject
@@ -20,7 +21,7 @@ from ui.render import plain
 from ui.reply import Reply
 from ui.services import Services
 from ui.subjects import vmid_of
-from ui.watch_status import Health, outcome_of_test, status
+from ui.watch_status import AuditHealth, Health, outcome_of_test, status
 from ui.watching import COUNTED_DAYS, history, muted, unmuted, watch_list
 
 TEST_SECONDS = 10.0
@@ -73,6 +74,8 @@ async def show_status(services: Services, reply: Reply) -> None:
         exists = partial(exists_for, services, actor, cluster=cluster)
         open_ = services.watch.state.open.values()
         health = replace(health, open=sum(touches(incident, exists) for incident in open_))
+        if isinstance(health.trouble, HalfGone):
+            health = replace(health, trouble=HalfGone(None, None))
     await reply.show(status(reply.t, health, cluster, services.clock.now()))
 
 
@@ -96,8 +99,7 @@ def health_of(services: Services) -> Health:
         heartbeat=(services.heartbeat.failing or "") if services.heartbeat.wanted else None,
         beaten=services.heartbeat.taken,
         read_only=services.judge.read_only.held,
-        audit=services.audit_posting.error if services.audit_posting.wanted else None,
-        audit_blocked=services.audit_posting.blocked,
+        audit=_audit_health(services),
         mutes=watch.mutes(),
         blind=watch.sees_tasks is False,
         unknown=watch.blind,
@@ -114,6 +116,16 @@ async def cluster_to_judge_by(attempt: Attempt, vmids: Iterable[int]) -> Cluster
     if any(services.judge.needs_news(attempt.actor, operation, vmid) for vmid in vmids):
         return await cluster_for_completion(services, max_age=0)
     return await cluster_for_completion(services)
+
+
+def _audit_health(services: Services) -> AuditHealth | None:
+    posting = services.audit_posting
+    if not posting.wanted:
+        return None
+    try:
+        return AuditHealth(posting.error, posting.backlog(), posting.blocked)
+    except JournalFailed as error:
+        return AuditHealth(posting.error or error.reason)
 
 
 async def mute(services: Services, reply: Reply, target: str, duration: str) -> None:

@@ -1,6 +1,6 @@
 """What is shown while an action runs and when it has ended: one table of words, one shape for all actions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from discord import ui
@@ -167,7 +167,7 @@ def outcome_text(t: Text, report: Report) -> tuple[str, Colour]:
         advice = hint(t, order.verb, task.message)
         if advice:
             lines.append(advice)
-        return _with_log("\n".join(lines), task.log), Colour.BAD
+        return _with_log("\n".join(lines), _besides(task.message, task.log)), Colour.BAD
     withdrawn = order.verb is Verb.RESIZE and report.change is None
     lines = [f"{OK} {guest}: {_withdrawn(t)}" if withdrawn else f"{OK} {words.done(t, guest, order)}"]
     colour = Colour.GOOD
@@ -236,6 +236,19 @@ def change_lines(t: Text, change: Change) -> list[str]:
         old, new = change.memory_mb
         lines.append(t("Memory: {before} → {after}", before=memory_mb(old or 0), after=memory_mb(new)))
     return lines + now_lines(t, change)
+
+
+def _besides(message: str, log: Iterable[str]) -> tuple[str, ...]:
+    """The log without the lines that say what the task's error says: Proxmox writes it below as `TASK ERROR:`."""
+    told = " ".join(message.split())
+
+    def repeats(line: str) -> bool:
+        said = " ".join(line.strip().removeprefix("TASK ERROR:").split())
+        return bool(said) and (
+            said == told or (line.strip().startswith("TASK ERROR:") and told.startswith(said))
+        )
+
+    return tuple(line for line in log if not repeats(line))
 
 
 def _with_log(text: str, log: tuple[str, ...]) -> str:

@@ -13,6 +13,7 @@ from ui.render import (
     SNAPSHOT,
     WARNING,
     code,
+    disk_size,
     duration,
     emoji_of,
     fit,
@@ -173,7 +174,7 @@ def _delete(t: Text, plan: Plan, now: float) -> str:
 
 
 def _size(disk: Disk) -> str:
-    return code(disk.size, 20) if disk.size else ""
+    return disk_size(disk.size) if disk.size else ""
 
 
 def _rollback(t: Text, plan: Plan, now: float) -> str:

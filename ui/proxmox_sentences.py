@@ -90,6 +90,22 @@ def _rejected(t: Text, error: p.Rejected) -> str:
     return t("Proxmox refused: {message}", message=code(error.message, 300))
 
 
+def _half_gone(t: Text, error: p.HalfGone) -> str:
+    if error.gone is None or error.known is None:
+        return t(
+            "Many guests are suddenly no longer listed. The API token may have lost privileges, or pools were "
+            "changed."
+        )
+    return t.plural(
+        "{n} guest of {known} is suddenly no longer listed. The API token may have lost privileges, or pools were "
+        "changed.",
+        "{n} guests of {known} are suddenly no longer listed. The API token may have lost privileges, or pools were "
+        "changed.",
+        error.gone,
+        known=error.known,
+    )
+
+
 PROXMOX_SENTENCES: dict[type[BotError], Callable[[Text, Any], str]] = {
     p.Unreachable: lambda t, x: t(
         "Proxmox ({host}) cannot be reached. Check the network and that the host is up.", host=code(x.host)
@@ -124,14 +140,7 @@ PROXMOX_SENTENCES: dict[type[BotError], Callable[[Text, Any], str]] = {
     p.NothingVisible: lambda t, x: t(
         "Proxmox suddenly shows no guest at all. The API token may have lost the privilege `VM.Audit`."
     ),
-    p.HalfGone: lambda t, x: t.plural(
-        "{n} guest of {known} is suddenly no longer listed. The API token may have lost privileges, or pools were "
-        "changed.",
-        "{n} guests of {known} are suddenly no longer listed. The API token may have lost privileges, or pools were "
-        "changed.",
-        x.gone,
-        known=x.known,
-    ),
+    p.HalfGone: _half_gone,
     p.BadAnswer: _bad_answer,
     p.AnswerTooLarge: _too_large,
 }

@@ -49,6 +49,7 @@ class Question:
     t: Text
     reply: Reply
     lapse: asyncio.Task[None] | None = field(default=None)
+    renewed: bool = False
 
 
 class Questions:
@@ -99,9 +100,10 @@ class Questions:
         return question
 
     def renew(self, services: Services, question: Question) -> None:
-        """The asker is at the form: the time begins anew, unless it is answered by now."""
-        if question.nonce not in self._open:
+        """The asker is at the form: the time begins anew, once, unless it is answered by now."""
+        if question.nonce not in self._open or question.renewed:
             return
+        question.renewed = True
         if question.lapse:
             question.lapse.cancel()
         question.lapse = asyncio.create_task(self._lapse(services, question))
@@ -152,11 +154,13 @@ async def pressed(interaction: Interaction, answer: str, nonce: str, attempt: At
     Raises QuestionOver, QuestionAnswered, NotYours, and what access says to the roles of now.
     """
     services = services_of(interaction)
-    _describe(attempt, services.questions.plan_of(nonce))
+    plan = services.questions.plan_of(nonce)
+    _describe(attempt, plan)
     try:
         question = services.questions.find(nonce)
     except QuestionOver:
-        await _grey_out(interaction)
+        if interaction.user.id == _asker_of(interaction, plan):
+            await _grey_out(interaction)
         raise
     _hold_to_asker(interaction, question)
     if answer == "yes" and question.plan.takes_name:
@@ -195,6 +199,14 @@ async def _carry_out(interaction: Interaction, services: Services, question: Que
                 note = question.t("It was not carried out.")
                 await reply.show(services.questions.over(services, question, note))
             raise
+
+
+def _asker_of(interaction: Interaction, plan: Plan | None) -> int | None:
+    """Who was asked; of a question of an earlier run, who gave the command that its message answers."""
+    if plan is not None:
+        return plan.order.actor.user_id
+    metadata = interaction.message.interaction_metadata if interaction.message else None
+    return metadata.user.id if metadata else None
 
 
 async def _grey_out(interaction: Interaction) -> None:
@@ -276,10 +288,13 @@ async def submitted(interaction: Interaction, custom_id: str, typed: Mapping[str
 
 
 def typed_into(data: Mapping[str, Any]) -> dict[str, str]:
-    """What was typed into a form's fields by their custom_ids, from the interaction's own data."""
+    """What was typed into a form's fields by their custom_ids, from the interaction's own data, whatever it holds."""
     found = {}
-    for row in data.get("components", ()):
-        for inner in (row.get("component"), *row.get("components", ())):
+    rows = data.get("components")
+    for row in rows if isinstance(rows, list) else ():
+        held = row if isinstance(row, dict) else {}
+        inside = held.get("components")
+        for inner in (held.get("component"), *(inside if isinstance(inside, list) else ())):
             if isinstance(inner, dict) and isinstance(inner.get("value"), str):
                 found[str(inner.get("custom_id", ""))] = str(inner["value"])
     return found

@@ -3,6 +3,7 @@
 Pure functions of (language, value). Emoji and colours mean the same everywhere: see STATE_EMOJI and Colour.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from enum import IntEnum
@@ -42,25 +43,33 @@ REFUSED, UNSURE = "⛔", "❔"
 SNAPSHOT, BACKUP, PROTECTED, READ_ONLY, MUTED = "📸", "💾", "🛡️", "🚧", "🔕"
 
 NAME_MOST = 64
-ROUGH = 64
-"""Characters more than twice as many as are shown that are looked at, for those that show nothing."""
 MESSAGE_MOST = 4000
 """Characters of text in one message with components (Discord)."""
 
 
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {
-    chr(n) for n in range(0xFE00, 0xFE10)
-}
-"""Letters and marks that show nothing, though they are no control characters: fillers and variation selectors."""
+_IGNORABLE = (
+    "AD 34F 61C 115F-1160 17B4-17B5 180B-180F 200B-200F 202A-202E 2060-206F 3164 FE00-FE0F FEFF FFA0 FFF0-FFF8 "
+    "1BCA0-1BCA3 1D173-1D17A E0000-E0FFF"
+)
+"""Default_Ignorable_Code_Point of DerivedCoreProperties.txt (the same in Unicode 14 to 17): what shows nothing,
+though much of it is no control character: fillers, variation selectors, tags."""
+
+
+def _code_points(ranges: str) -> Iterable[str]:
+    for each in ranges.split():
+        first, _, last = each.partition("-")
+        yield from map(chr, range(int(first, 16), int(last or first, 16) + 1))
+
+
+_INVISIBLE = frozenset(_code_points(_IGNORABLE)) | {"\u2800"}
+"""And the empty pattern of Braille, which is a symbol of its own to Unicode."""
+_LOOKED_AT = 8
+"""So many times what is kept is looked at: Unicode's normal form takes the square of the length on some texts."""
 
 
 def plain(text: str, most: int = NAME_MOST) -> str:
-    """Foreign text on one line without control, bidi or invisible characters, cut to `most`.
-
-    It is cut roughly first: Unicode's normal form takes the square of the length on some texts.
-    """
-    rough = text[: 2 * most + ROUGH]
-    normal = unicodedata.normalize("NFC", rough)
+    """Foreign text on one line without control, bidi or invisible characters, cut to `most`."""
+    normal = unicodedata.normalize("NFC", text[: most * _LOOKED_AT])
     kept = "".join(
         " " if char.isspace() else char
         for char in normal
@@ -68,7 +77,7 @@ def plain(text: str, most: int = NAME_MOST) -> str:
         or (char not in _INVISIBLE and unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
     )
     kept = " ".join(kept.split())
-    whole = len(kept) <= most and len(rough) == len(text)
+    whole = len(kept) <= most and (len(text) <= most * _LOOKED_AT or not kept)
     return kept if whole else kept[: most - 1] + "…"
 
 
@@ -162,10 +171,14 @@ def plain_label(text: str) -> str:
     return text if len(text) <= 100 else text[:99] + "…"
 
 
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+MIB = 1024 * 1024
+
+
 def size(count: float) -> str:
     """Bytes by 1024, as Proxmox' own pages show them: 1.5 GiB."""
     value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+    for unit in UNITS:
         if value < 1024 or unit == "TiB":
             return f"{value:.0f} {unit}" if unit in ("B", "KiB") or value >= 100 else f"{value:.1f} {unit}"
         value /= 1024
@@ -173,8 +186,22 @@ def size(count: float) -> str:
 
 
 def memory_mb(count: int) -> str:
-    """MiB as they are configured: 2048 MiB is 2 GiB; what is not whole stays in MiB."""
-    return f"{count // 1024} GiB" if count % 1024 == 0 and count else f"{count} MiB"
+    """MiB as they are configured, like any other size; in MiB where that would round them."""
+    text = size(count * MIB)
+    number, unit = text.split()
+    exact = float(number) * 1024 ** UNITS.index(unit) == count * MIB
+    return text if exact and count else f"{count} MiB"
+
+
+_DISK_SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)([KMGT]?)")
+
+
+def disk_size(written: str) -> str:
+    """A disk's size as its configuration has it (`16G`, also by 1024), like any other size."""
+    match = _DISK_SIZE.fullmatch(written)
+    if match is None:
+        return code(written, 20)
+    return size(float(match[1]) * 1024 ** " KMGT".index(match[2] or " "))
 
 
 def used_of(used: float | None, total: float | None) -> str:

@@ -1,7 +1,7 @@
 """How the watch itself is, and what became of a test message."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from discord import ui
 
@@ -25,6 +25,19 @@ from ui.watching import good
 LATE_READS = 3
 """So many intervals without a good read are said to be too many."""
 
+LATE_LINES = 30.0
+"""Seconds after which a line that still waits for the audit channel is trouble."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditHealth:
+    """How the audit channel is. `error`: why it gets nothing, empty while it does; `unsent`: the lines that wait;
+    `blocked`: why its last line has fewer words than it should."""
+
+    error: str = ""
+    unsent: Undelivered = field(default_factory=Undelivered)
+    blocked: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -45,10 +58,8 @@ class Health:
     heartbeat: str | None
     beaten: float | None
     read_only: ReadOnly | None = None
-    audit: str | None = None
-    """Why the audit channel gets nothing, empty while it does, None where none is set."""
-    audit_blocked: str = ""
-    """Why its last line has fewer words than it should."""
+    audit: AuditHealth | None = None
+    """None where no audit channel is set."""
     mutes: tuple[Mute, ...] = ()
     blind: bool = False
     unknown: tuple[GuestState, ...] = ()
@@ -66,11 +77,7 @@ def status(t: Text, health: Health, cluster: Cluster | None, now: float) -> ui.L
         (t("Alerts"), _delivery(t, health)),
         (t("Journal"), _journal(t, health.journal_trouble)),
         (t("Heartbeat"), _heartbeat(t, health.heartbeat, health.beaten)),
-        *(
-            [(t("Audit channel"), _audit(t, health.audit, health.audit_blocked))]
-            if health.audit is not None
-            else []
-        ),
+        *([(t("Audit channel"), _audit(t, health.audit, now))] if health.audit is not None else []),
         *([(t("Changes"), f"{READ_ONLY} {read_only_line(t, health.read_only)}")] if health.read_only else []),
         (t("Going on"), t.plural("{n} incident", "{n} incidents", health.open)),
         (t("Muted"), _mutes(t, health.mutes, cluster)),
@@ -82,12 +89,24 @@ def status(t: Text, health: Health, cluster: Cluster | None, now: float) -> ui.L
     return card(f"### {t('The watch')}", body, blind, foot(t, 0, 1, now), colour=colour)
 
 
-def _audit(t: Text, error: str, blocked: str) -> str:
-    if not error and blocked:
-        return f"{WARNING} {t('up to date, the last line without names')}\n-# {code(blocked, 120)}"
-    if not error:
-        return f"{OK} {t('up to date')}"
-    return f"{WARNING} {t('could not be posted: {reason}', reason=code(error, 120))}"
+def _audit(t: Text, audit: AuditHealth, now: float) -> str:
+    """Up to date where no line waits. A line that has just been written may: that is no trouble yet."""
+    parts = []
+    if audit.error:
+        parts.append(t("could not be posted: {reason}", reason=code(audit.error, 120)))
+    if audit.unsent.waiting:
+        parts.append(
+            t.plural(
+                "{n} line waits, since {time}",
+                "{n} lines wait, the oldest since {time}",
+                audit.unsent.waiting,
+                time=when(audit.unsent.oldest or 0),
+            )
+        )
+    elif audit.blocked and not audit.error:
+        parts.append(f"{t('up to date, the last line without names')}\n-# {code(audit.blocked, 120)}")
+    late = now - (audit.unsent.oldest or now) > LATE_LINES
+    return f"{WARNING if audit.error or audit.blocked or late else OK} {' · '.join(parts) or t('up to date')}"
 
 
 def _reading(t: Text, health: Health, now: float) -> str:
