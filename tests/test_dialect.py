@@ -198,7 +198,7 @@ def test_the_cluster_is_sorted_and_other_rows_are_left_out() -> None:
         ("stopped", State.STOPPED),
         ("paused", State.PAUSED),
         ("suspended", State.SUSPENDED),
-        *((state.value, state) for state in (*HALTED_STATES, *PASSING_STATES)),
+        *((state.value, state) for state in sorted(HALTED_STATES | PASSING_STATES)),
         ("unknown", State.UNKNOWN),
         ("of tomorrow", State.UNKNOWN),
         ("", State.UNKNOWN),
