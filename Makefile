@@ -9,6 +9,7 @@ help:           ## What can be made
 
 # The environment is made anew when the requirements change.
 $(VENV)/ready: requirements.txt requirements-dev.txt
+	@$(PYTHON) requisites.py
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@

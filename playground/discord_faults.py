@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import time
 from collections.abc import Callable
@@ -30,9 +31,10 @@ class Request:
 
 @dataclass(slots=True)
 class Fault:
-    """A planned fault. It meets the next `times` requests whose method and path fit, then no more.
+    """A planned fault. It meets the next `times` requests whose method, path and body fit, then no more.
 
-    With `after` the request takes effect first and only its answer is lost or replaced.
+    With `after` the request takes effect first and only its answer is lost or replaced. `holding`: a text that the
+    body must hold, as a filter looks for it; `code` and `message` are Discord's own in the answer.
     """
 
     method: str
@@ -44,6 +46,11 @@ class Fault:
     is_global: bool = False
     via: bool = True
     after: bool = False
+    code: int = 0
+    message: str = ""
+    holding: str = ""
+    page: str = ""
+    """HTML to answer with instead of JSON, as Cloudflare or a proxy on the way does: without Via."""
     hits: list[str] = field(default_factory=list)
 
     @property
@@ -51,8 +58,14 @@ class Fault:
         """How many requests it has met so far."""
         return len(self.hits)
 
-    def fits(self, method: str, path: str) -> bool:
-        return len(self.hits) < self.times and self.method in ("*", method) and self.path_part in path
+    def fits(self, method: str, path: str, body: Any = None) -> bool:
+        place = self.method in ("*", method) and self.path_part in path
+        return len(self.hits) < self.times and place and self.holding in _written(body, self.holding)
+
+
+def _written(body: Any, wanted: str) -> str:
+    """A body as a filter reads it; not worth the work where nothing is looked for."""
+    return json.dumps(body, ensure_ascii=False) if wanted else ""
 
 
 class FaultPlan:
@@ -65,9 +78,9 @@ class FaultPlan:
         self.faults.append(fault)
         return fault
 
-    def take(self, method: str, path: str) -> Fault | None:
+    def take(self, method: str, path: str, body: Any = None) -> Fault | None:
         for fault in self.faults:
-            if fault.fits(method, path):
+            if fault.fits(method, path, body):
                 fault.hits.append(f"{method} {path}")
                 return fault
         return None

@@ -102,7 +102,7 @@ class Rest:
         open_route = call.path.startswith(("/interactions/", "/webhooks/")) or call.path == "/gateway"
         if not open_route and request.headers.get("Authorization") != f"Bot {self._token()}":
             return json_answer(401, {"message": _REASONS[401], "code": 0})
-        fault = self.faults.take(call.method, call.path)
+        fault = self.faults.take(call.method, call.path, call.body)
         if fault is None:
             return self._perform(call)
         if fault.seconds and not fault.after:
@@ -174,11 +174,15 @@ async def _decode_form(request: web.Request, call: Call) -> None:
 def _faulty(fault: Fault) -> web.Response | None:
     if fault.status == 0:
         return None
-    body: dict[str, Any] = {"message": f"{fault.status}: planned fault", "code": 0}
+    if fault.page:
+        return web.Response(status=fault.status, text=fault.page, content_type="text/html")
+    words = fault.message or f"{fault.status}: planned fault"
+    body: dict[str, Any] = {"message": words, "code": fault.code}
     headers: dict[str, str] = {}
     if fault.status == 429:
         wait = 0.3 if fault.retry_after is None else fault.retry_after
-        body = _limited(wait, is_global=fault.is_global)
+        limited = _limited(wait, is_global=fault.is_global)
+        body = {**limited, "message": fault.message, "code": fault.code} if fault.code else limited
         headers = {
             "Retry-After": f"{wait:.3f}",
             "X-RateLimit-Remaining": "0",

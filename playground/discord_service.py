@@ -199,13 +199,33 @@ class DiscordService:
         is_global: bool = False,
         via: bool = True,
         after: bool = False,
+        code: int = 0,
+        message: str = "",
+        page: str = "",
     ) -> Fault:
         """Answer the next `times` fitting requests with an error; `method` may be "*".
 
         429 tells `retry_after` (0.3 by default); without `via` it looks like a ban. With `after` the request
-        takes effect all the same.
+        takes effect all the same. `code` and `message` are Discord's, such as 30046.
+        `page` is HTML of somebody in front of Discord.
         """
-        fault = Fault(method, path_part, times, status, retry_after, 0.0, is_global, via, after)
+        fault = Fault(
+            method, path_part, times, status, retry_after, 0.0, is_global, via, after, code, message
+        )
+        fault.page = page
+        return self.rest.faults.add(fault)
+
+    def block(
+        self,
+        text: str,
+        code: int = 240000,
+        message: str = "Message blocked by harmful links filter",
+        *,
+        status: int = 400,
+        path_part: str = "",
+    ) -> Fault:
+        """Refuse every request whose body holds this text, as the link filter or AutoMod (200000) does."""
+        fault = Fault("*", path_part, 1_000_000, status, code=code, message=message, holding=text)
         return self.rest.faults.add(fault)
 
     def reset(self, method: str, path_part: str, times: int = 1, *, after: bool = False) -> Fault:
