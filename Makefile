@@ -9,8 +9,9 @@ help:           ## What can be made
 
 # The environment is made anew when the requirements change.
 $(VENV)/ready: requirements.txt requirements-dev.txt
+	@$(PYTHON) requisites.py
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
 demo: $(VENV)/ready   ## A Discord and a Proxmox cluster on this machine, and the bot between them

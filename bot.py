@@ -6,6 +6,14 @@
 Exit codes: 0 ended as wished, 1 Discord refused or DATA_DIR cannot be used, 2 the configuration is not usable.
 """
 
+import sys
+
+import requisites
+
+if requisites.lack():  # before the first import that needs it: a sentence is more use than a traceback
+    print(requisites.lack(), file=sys.stderr)
+    sys.exit(2)
+
 import argparse
 import asyncio
 import contextlib
@@ -13,7 +21,6 @@ import ipaddress
 import logging
 import os
 import signal
-import sys
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
@@ -21,7 +28,6 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-import aiohttp
 import discord
 import yarl
 from discord import app_commands
@@ -33,9 +39,10 @@ from cogs.general import General
 from cogs.monitor import Monitor
 from cogs.power import Power
 from cogs.snapshot import Snapshots
+from connection import Connection, DiscordRefused
 from core.clock import Clock
 from core.errors import JournalFailed
-from data_lock import DataDirInUse, DataLock, lock_data_dir
+from data_lock import DataDirInUse, DataLock, Planted, lock_data_dir, others_may_write
 from heartbeat import Heartbeat
 from journal import JournalError, SqliteJournal
 from log_setup import set_up_logging
@@ -52,6 +59,7 @@ from ui.long_limits import LongLimits, hold_to_time
 from ui.question import submitted, typed_into
 from ui.render import WARNING
 from ui.services import Interaction
+from ui.start_words import open_to_all
 from ui.text import Text, Texts
 from ui.translator import CatalogueTranslator
 from wiring import JOURNAL_NAME, LIST_NAME, Parts, build_services, failure_line, what_was_lost
@@ -67,7 +75,7 @@ class StartFailed(Exception):
 
 
 class ProxmoxBot(commands.Bot):
-    """discord.py's client with the services. Nothing happens here before `setup_hook`."""
+    """discord.py's client with the services. Nothing happens here before `start`."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         limits = LongLimits(clock)
@@ -106,14 +114,18 @@ class ProxmoxBot(commands.Bot):
         Incoming(self, texts).guard()
         self.connected = False
         """Whether the gateway is there just now."""
+        self._ending = asyncio.Event()
         self.running: asyncio.Task[None] | None = None
         """What runs `start`, if it is to be ended by `close`."""
 
     async def start(self, token: str, *, reconnect: bool = True) -> None:
+        """Watch from now on, and be at Discord whenever Discord is there. Raises StartFailed, DiscordRefused."""
         # calls to Proxmox share these threads with look-ups of Discord's name, which must not queue behind them
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         self._open()
-        await super().start(token, reconnect=reconnect)
+        await self._begin()
+        t, clock = self.services.texts.public, self.services.clock
+        await Connection(self, self._register, t, clock, self._ending).run(token)
 
     def _open(self) -> None:
         """Nothing is read before the directory is this bot's alone. Raises StartFailed."""
@@ -125,14 +137,15 @@ class ProxmoxBot(commands.Bot):
             self.services.judge.read_only.begin()
             self.services.audit.close_cut_off()
             self.services.watch.begin(loaded.entries, loaded.states)
-        except (DataDirInUse, JournalError, JournalFailed, StoreError, OSError) as error:
+        except (DataDirInUse, Planted, JournalError, JournalFailed, StoreError, OSError) as error:
             raise StartFailed(failure_line(t, error, directory)) from error
         for text in what_was_lost(t, opened, loaded):
             _log.error("%s", text)
             with contextlib.suppress(JournalFailed):  # what cannot be stored is in the log at least
                 self.services.watch.say(f"{WARNING} {text}")
 
-    async def setup_hook(self) -> None:
+    async def _begin(self) -> None:
+        """Make the commands and start what runs by itself, the watch above all: none of it waits for Discord."""
         services, guild = self.services, discord.Object(self._settings.guild_id)
         self.add_dynamic_items(Lasting)
         await self.tree.set_translator(CatalogueTranslator(services.texts))
@@ -146,7 +159,9 @@ class ProxmoxBot(commands.Bot):
         )
         for cog in cogs:
             await self.add_cog(cog, guild=guild)
-        await self.tree.sync(guild=guild)
+
+    async def _register(self) -> None:
+        await self.tree.sync(guild=discord.Object(self._settings.guild_id))
 
     async def on_ready(self) -> None:
         if not self.services.judge.rules.levels:
@@ -157,9 +172,11 @@ class ProxmoxBot(commands.Bot):
 
     async def on_connect(self) -> None:
         self.connected = True
+        _log.info("connected to Discord as %s", self.user)
 
     async def on_resumed(self) -> None:
         self.connected = True
+        _log.info("the connection to Discord is back")
         self.services.delivery.wake()
         self.services.audit_posting.back()
 
@@ -184,9 +201,10 @@ class ProxmoxBot(commands.Bot):
             # not cancelled when it takes too long: others would wait for a rate limit that discord.py never ends
             await asyncio.wait(last_words, timeout=FAREWELL_SECONDS)
         if self.running is not None and self.running is not asyncio.current_task():
-            # discord.py would sleep on until its next try to connect, for up to 17 minutes of an outage, or wait
-            # for an answer on a dead line, or close the session as one to resume, which leaves the bot "online"
+            # discord.py would wait for an answer on a dead line, or close the session as one to resume, which
+            # leaves the bot "online"
             self.running.cancel()
+        self._ending.set()
         await self.heartbeat.close()
         await super().close()
         for word in last_words:  # nothing can be sent any more
@@ -222,7 +240,6 @@ def point_at(environ: Mapping[str, str]) -> None:
 async def serve(settings: Settings) -> int:
     """Run until told to stop. The exit code."""
     bot = ProxmoxBot(settings, Clock())
-    t = bot.services.texts.public
     stopping: set[asyncio.Task[None]] = set()
 
     def stop() -> None:
@@ -240,17 +257,8 @@ async def serve(settings: Settings) -> int:
                 if not stopping:
                     raise
                 await asyncio.gather(*stopping)
-    except StartFailed as error:
+    except (StartFailed, DiscordRefused) as error:
         return _fail(str(error))
-    except discord.LoginFailure:
-        return _fail(t("Discord refused the token. Check DISCORD_TOKEN."))
-    except discord.Forbidden:
-        return _fail(
-            t("Discord does not let the bot into the guild. Check GUILD_ID, and invite the bot to it.")
-        )
-    except (discord.DiscordServerError, discord.GatewayNotFound, aiohttp.ClientError, OSError) as error:
-        _log.debug("no way to Discord", exc_info=error)
-        return _fail(t("Discord cannot be reached. Check the network, then start the bot again."))
     finally:
         bot.services.proxmox.close()
     return 0
@@ -279,6 +287,8 @@ def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.env
         print(*config_report(t, error), sep="\n", file=sys.stderr)
         return 2
     set_up_logging(settings)
+    for path in filter(None, map(others_may_write, (options.config, settings.data_dir))):
+        _log.warning("%s", open_to_all(Texts(settings.language).public, str(path)))
     point_at(environ)
     try:
         return asyncio.run(serve(settings))

@@ -135,11 +135,13 @@ class MonitorStore:
         self._write(path, content, former, keep=document is not None)
 
     def _path(self) -> Path:
-        return Path(os.path.realpath(self._given_path))  # a link to the list stays a link
+        return self._given_path.parent.resolve() / self._given_path.name
 
     def _look(self, path: Path) -> tuple[bytes | None, Document | None]:
         """Content (None: no file) and its meaning (None: it has none). Raises StoreError."""
         try:
+            if path.is_symlink():  # what it leads to is not the bot's
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
             content = path.read_bytes()
         except FileNotFoundError:
             return None, None

@@ -24,14 +24,14 @@ from core.watch.channel import AlertChannel
 from core.watch.delivery import Delivery
 from core.watch.keeper import Watch
 from core.watch.state import Rules
-from data_lock import DataDirInUse
+from data_lock import DataDirInUse, Planted
 from heartbeat import Heartbeat
 from journal import JournalError, JournalErrorKind, JournalReport, Opened, SqliteJournal
 from monitor_store import Happened, LoadReport, MonitorStore, StoreError
 from proxmox_client import Endpoint, ProxmoxClient
 from settings import Settings, minute_of_day
 from ui import start_words
-from ui.faults import in_use_line, journal_error_line, store_error_line
+from ui.faults import in_use_line, journal_error_line, planted_line, store_error_line
 from ui.presses import press
 from ui.question import Questions
 from ui.services import Services
@@ -145,6 +145,8 @@ def failure_line(t: Text, error: Exception, directory: Path) -> str:
     match error:
         case DataDirInUse():
             return in_use_line(t, error)
+        case Planted():
+            return planted_line(t, error)
         case JournalError():
             return journal_error_line(t, error)
         case JournalFailed():  # opened, and not to be read all the same

@@ -81,7 +81,7 @@ class JournalFile:
 
     def open(self) -> JournalReport:
         """Make or read the file, bring its tables up to date and count the run. Raises JournalError."""
-        path = Path(os.path.realpath(self._given_path))  # a link to the journal stays a link
+        path = self._given_path.parent.resolve() / self._given_path.name
         try:
             fresh = _made(path)
             try:
@@ -183,6 +183,8 @@ def _made(path: Path) -> bool:
     """Whether the file had to be made. In both cases only its owner may read it; SQLite gives what it makes
     beside it the same mode."""
     try:
+        if path.is_symlink():  # what it leads to is not the bot's
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         path.open("rb").close()  # before SQLite opens it: a close drops all locks of the process on a file
     except FileNotFoundError:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))

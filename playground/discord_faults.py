@@ -49,6 +49,8 @@ class Fault:
     code: int = 0
     message: str = ""
     holding: str = ""
+    page: str = ""
+    """HTML to answer with instead of JSON, as Cloudflare or a proxy on the way does: without Via."""
     hits: list[str] = field(default_factory=list)
 
     @property

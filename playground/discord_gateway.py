@@ -130,6 +130,8 @@ class Gateway:
         """False leaves heartbeats unanswered: a connection that is up but dead."""
         self.closed = False
         """True refuses new connections with 503: an outage."""
+        self.refuses: int | None = None
+        """The close code that every IDENTIFY and RESUME is answered with, None for none."""
         self.identifies = self.resumes = self.refused_resumes = 0
 
     @property
@@ -227,6 +229,9 @@ class Gateway:
         if data.get("token") != self._world.token:
             await socket.close(4004)
             return None
+        if self.refuses is not None:
+            await socket.close(self.refuses)
+            return None
         session = Session(f"session-{next(self._ids)}")
         refusal = self._world.identified(session, int(data.get("intents", 0)))
         if refusal is not None:
@@ -246,6 +251,9 @@ class Gateway:
     async def _resume(self, socket: _Socket, data: Mapping[str, Any]) -> Session | None:
         if data.get("token") != self._world.token:
             await socket.close(4004)
+            return None
+        if self.refuses is not None:
+            await socket.close(self.refuses)
             return None
         session = self.sessions.get(str(data.get("session_id")))
         missed = session.replay(int(data.get("seq") or 0)) if session is not None else None

@@ -174,6 +174,8 @@ async def _decode_form(request: web.Request, call: Call) -> None:
 def _faulty(fault: Fault) -> web.Response | None:
     if fault.status == 0:
         return None
+    if fault.page:
+        return web.Response(status=fault.status, text=fault.page, content_type="text/html")
     words = fault.message or f"{fault.status}: planned fault"
     body: dict[str, Any] = {"message": words, "code": fault.code}
     headers: dict[str, str] = {}

@@ -201,15 +201,18 @@ class DiscordService:
         after: bool = False,
         code: int = 0,
         message: str = "",
+        page: str = "",
     ) -> Fault:
         """Answer the next `times` fitting requests with an error; `method` may be "*".
 
         429 tells `retry_after` (0.3 by default); without `via` it looks like a ban. With `after` the request
         takes effect all the same. `code` and `message` are Discord's, such as 30046.
+        `page` is HTML of somebody in front of Discord.
         """
         fault = Fault(
             method, path_part, times, status, retry_after, 0.0, is_global, via, after, code, message
         )
+        fault.page = page
         return self.rest.faults.add(fault)
 
     def block(

@@ -32,8 +32,8 @@ PATIENCE = 20.0
 """Seconds after which what a test waits for is taken not to come."""
 INTERVAL = 5
 """Seconds between two looks at Proxmox: the least that the bot allows."""
-_CONNECTED = "has connected to Gateway"
-"""What discord.py logs when the gateway has let it in, which is after its commands are registered."""
+_CONNECTED = "connected to Discord as"
+"""What the bot logs when the gateway has let it in, which is after its commands are registered."""
 _LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE")
 
 

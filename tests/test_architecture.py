@@ -15,20 +15,23 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("core", "ui", "cogs", "parts")
 SINGLE = (
     "bot",
+    "connection",
     "data_lock",
     "heartbeat",
     "journal",
     "log_setup",
     "monitor_store",
     "proxmox_client",
+    "requisites",
     "settings",
     "wiring",
 )
-ADAPTERS = set(SINGLE) - {"bot"}
+ADAPTERS = set(SINGLE) - {"bot", "connection"}
 """What stands in parts/ goes by its own name: each is a part of one adapter, and of nobody else's concern."""
 MAY_KNOW = {
-    "bot": {"cogs", "ui", "core", *ADAPTERS},
+    "bot": {"cogs", "connection", "ui", "core", *ADAPTERS},
     "wiring": {"ui", "core", *ADAPTERS},
+    "connection": {"ui", "core"},
     "log_setup": {"settings"},
     "cogs": {"ui", "core"},
     "ui": {"core"},
@@ -59,6 +62,7 @@ MAY_KNOW = {
     "journal_file": {"core", "journal_schema"},
     "journal_schema": set(),
     "data_lock": set(),
+    "requisites": set(),
     "heartbeat": {"core"},
     "settings": {"core", "setting_access", "setting_alerts", "setting_faults", "setting_values"},
     "setting_access": {"core", "setting_faults", "setting_values"},
@@ -69,8 +73,8 @@ MAY_KNOW = {
 FOR_TYPES_ONLY = {("ui/faults.py", name) for name in ("data_lock", "journal", "monitor_store", "settings")}
 """What a type checker alone may see across a border: the faults are told by the words of their enums."""
 FOREIGN = {
-    "aiohttp": {"bot", "heartbeat", "ui"},
-    "discord": {"bot", "cogs", "ui"},
+    "aiohttp": {"connection", "heartbeat", "ui"},
+    "discord": {"bot", "cogs", "connection", "ui"},
     "proxmoxer": {"proxmox_lines"},
     "requests": {"proxmox_calls", "proxmox_lines", "proxmox_tls"},
     "urllib3": {"proxmox_tls"},

@@ -243,17 +243,18 @@ def test_all_files_are_private(tmp_path: Path) -> None:
         os.umask(old)
 
 
-def test_a_link_stays_a_link(tmp_path: Path) -> None:
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     (tmp_path / "journal.db").symlink_to(data / "real.db")
-    with opened(tmp_path) as journal:
-        journal.commit(batch(1))
-        assert names(data) == ["real.db", "real.db-shm", "real.db-wal"]
-    garbage(data / "real.db")
-    with opened(tmp_path):
-        assert (tmp_path / "journal.db").is_symlink()
-    assert names(data) == ["real.db", "real.db.corrupt-20260921T141320Z"]
+    for there in (False, True):
+        if there:
+            garbage(data / "real.db")
+        before = names(data)
+        with pytest.raises(JournalError) as caught, opened(tmp_path):
+            pass
+        assert (caught.value.kind, caught.value.reason) == (JournalErrorKind.UNREADABLE, "ELOOP")
+        assert names(data) == before
 
 
 def raising(number: int) -> Callable[..., Any]:

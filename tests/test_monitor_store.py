@@ -343,15 +343,22 @@ def test_unknown_keys_survive_a_save_that_fails_and_a_recovery(tmp_path: Path) -
     assert saved(tmp_path)["guests"] == [{"vmid": 101, "note": "x"}, {"vmid": 102}]
 
 
-def test_mode_is_private_and_a_link_stays_a_link(tmp_path: Path) -> None:
-    data = tmp_path / "data"
+def test_mode_is_private_and_a_link_is_not_followed(tmp_path: Path) -> None:
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere.json"
     data.mkdir()
-    (data / "list.json").write_text("[100]")
-    (tmp_path / "monitor_list.json").symlink_to(data / "list.json")
-    assert store(tmp_path).load([]).happened is Happened.UPGRADED
-    assert names(tmp_path) == ["data", "monitor_list.json"]
-    assert (tmp_path / "monitor_list.json").is_symlink()
+    (data / "monitor_list.json").write_text("[100]")
+    assert store(data).load([]).happened is Happened.UPGRADED
     assert {stat.S_IMODE(path.stat().st_mode) for path in data.iterdir()} == {0o600}
+    elsewhere.write_text("[100]")
+    (data / "monitor_list.json").unlink()
+    (data / "monitor_list.json").symlink_to(elsewhere)
+    tested = store(data)
+    with pytest.raises(StoreError) as caught:
+        tested.load([])
+    assert (caught.value.kind, caught.value.reason) == (StoreErrorKind.UNREADABLE, "ELOOP")
+    with pytest.raises(StoreFailed):
+        tested.save((Watched(101),))
+    assert elsewhere.read_text() == "[100]"
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,8 @@ async def told(client: discord.Client) -> AsyncIterator[None]:
     """Discord's trouble as NotDelivered. Any other exception is somebody's mistake and stays what it is."""
     if client.is_closed():
         raise NotDelivered(Fate.PASSING, ENDING, not_taken=True)
+    if client.application is None:  # not logged in yet
+        raise NotDelivered(Fate.PASSING, NO_CONNECTION, not_taken=True)
     try:
         yield
     except discord.HTTPException as error:

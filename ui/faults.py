@@ -14,7 +14,7 @@ from ui.setting_sentences import FAULTS, Say, Table, Told
 from ui.text import Text
 
 if TYPE_CHECKING:  # ui does not know the adapters
-    from data_lock import DataDirInUse
+    from data_lock import DataDirInUse, Planted
     from journal import JournalError
     from monitor_store import StoreError
     from settings import Fault
@@ -127,6 +127,24 @@ def in_use_line(t: Text, error: DataDirInUse) -> str:
         pid=error.pid,
         path=path,
     )
+
+
+def planted_line(t: Text, error: Planted) -> str:
+    """Something that is not the bot's stands where it keeps a file in DATA_DIR."""
+    path = _quoted(t, plain(str(error.path), _PATH_MOST))
+    if error.reason == "link":
+        return t(
+            "{path} is a link, and the bot follows none to its own files. Put the file itself there, or set DATA_DIR "
+            "to the directory that it is in.",
+            path=path,
+        )
+    if error.reason == "owner":
+        return t(
+            "{path} belongs to another user (ID {user}). Give it to the user of the bot, or move it away.",
+            path=path,
+            user=error.owner,
+        )
+    return t("{path} is not an ordinary file. Move it away.", path=path)
 
 
 def _fault_line(t: Text, fault: Fault) -> str:

@@ -17,6 +17,14 @@ def no_data_dir_line(t: Text, path: str, reason: str) -> str:
     )
 
 
+def open_to_all(t: Text, path: str) -> str:
+    """For the log: a file or directory that everybody on the machine can write to."""
+    return t(
+        "Everybody on this machine can write to {path}, and so give the bot orders. Take that away: chmod o-w {path}",
+        path=t("“{value}”", value=plain(path, PATH_MOST)),
+    )
+
+
 def list_recovered(t: Text, guests: int, file: str) -> str:
     return t(
         "The watch list could not be read; its last good copy is used ({n} guests). "

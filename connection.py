@@ -1,0 +1,192 @@
+"""Keeps the bot at Discord: logs in, registers the commands and holds the gateway, however long Discord is away.
+
+discord.py's own `start` gives up where Discord is away at the first try, and sleeps up to 17 minutes between two
+tries later. Here a try that fails is repeated after 1, 2, 4 … 60 s; only a refused token or guild ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import discord
+from discord.ext import commands
+from discord.gateway import DiscordWebSocket, ReconnectWebSocket
+
+from core.clock import Clock
+from core.watch.delivery import PAUSES, rest
+from ui.discord_refusals import Ruling, Step, Verdict, judged
+from ui.text import Text
+
+TRY_SECONDS = 60.0
+"""How long a log-in, or the opening of the gateway, may take."""
+COMMANDS_SECONDS = 30.0
+"""How long the gateway waits for the first registration of the commands: those of before work meanwhile."""
+REFUSED_PAUSE = 600.0
+"""Between two tries at what trying alone does not change: Discord takes back a token that identifies itself more
+than 1,000 times a day."""
+COMMANDS_PAUSE = 3600.0
+"""The same for refused commands."""
+LONGEST_WAIT = 3600.0
+"""Discord's own "try again in …" is heeded up to here."""
+STEADY = 60.0
+"""A connection that lasted so many seconds was a good one: the next try comes at once."""
+
+_TROUBLE = (
+    discord.DiscordException,
+    aiohttp.ClientError,
+    OSError,
+    TimeoutError,
+    *(TypeError, KeyError, ValueError),  # what answers is not Discord: discord.py takes its page for JSON
+)
+
+_log = logging.getLogger(__name__)
+
+
+class DiscordRefused(Exception):
+    """Discord refuses the token or the guild; its text says so, for the terminal."""
+
+
+class Tries:
+    """Counts what failed in a row, says it in the log, and waits."""
+
+    def __init__(self, t: Text, clock: Clock, over: asyncio.Event, step: Step, lasting: float) -> None:
+        self._t, self._clock, self._over, self._step, self._lasting = t, clock, over, step, lasting
+        self.failures, self._told = 0, ""
+
+    def good(self) -> None:
+        """It worked."""
+        self.failures, self._told = 0, ""
+
+    async def failed(self, error: BaseException) -> None:
+        """Wait until the next try, or the end. Raises DiscordRefused where there is to be none."""
+        verdict = judged(self._t, error, self._step)
+        if verdict.ruling is Ruling.FINAL:
+            raise DiscordRefused(verdict.text) from error
+        await self.pause(verdict)
+
+    async def pause(self, verdict: Verdict) -> None:
+        """Wait; say why unless it was said often enough."""
+        step = PAUSES[min(self.failures, len(PAUSES) - 1)]
+        seconds = self._lasting if verdict.ruling is Ruling.LASTING else step
+        seconds = max(seconds, min(verdict.wait, LONGEST_WAIT))
+        if self.failures < len(PAUSES) or verdict.text != self._told:
+            again = self._t("The next try is in {seconds} s.", seconds=round(seconds))
+            _log.warning("%s", self._t("{what} {again}", what=verdict.text, again=again))
+        self.failures, self._told = self.failures + 1, verdict.text
+        await rest(self._clock, seconds, self._over)
+
+
+class Connection:
+    """One bot's way to Discord. `register` tells Discord the commands; `over` is set when the bot ends."""
+
+    def __init__(
+        self,
+        client: commands.Bot,
+        register: Callable[[], Awaitable[object]],
+        t: Text,
+        clock: Clock,
+        over: asyncio.Event,
+    ) -> None:
+        self._client, self._register, self._t, self._clock, self._over = client, register, t, clock, over
+
+    async def run(self, token: str) -> None:
+        """Until the bot is closed. Raises DiscordRefused."""
+        await self._log_in(token)
+        tried = asyncio.Event()
+        tasks = {asyncio.create_task(self._commands(tried), name="commands")}
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(COMMANDS_SECONDS):
+                    await tried.wait()
+            tasks.add(holding := asyncio.create_task(self._gateway(), name="gateway"))
+            while not holding.done() and not self._over.is_set():
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+                tasks -= done - {holding}
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _log_in(self, token: str) -> None:
+        tries = self._tries(Step.LOG_IN, REFUSED_PAUSE)
+        while not self._over.is_set():
+            try:
+                async with asyncio.timeout(TRY_SECONDS):
+                    await self._client.login(token)
+                return
+            except _TROUBLE as error:
+                # each log-in makes a session of its own, and a closed one takes its connector with it
+                await self._client.http.close()
+                self._client.http.connector = discord.utils.MISSING
+                await tries.failed(error)
+
+    async def _commands(self, tried: asyncio.Event) -> None:
+        """Register the commands; `tried` is set when the first try is over.
+
+        Nothing is cancelled here: within the wait for a rate limit that would block discord.py for good.
+        """
+        tries = self._tries(Step.COMMANDS, COMMANDS_PAUSE)
+        while not self._over.is_set():
+            try:
+                await self._register()
+                return
+            except _TROUBLE as error:
+                trouble = error
+            finally:
+                tried.set()
+            await tries.failed(trouble)
+
+    async def _gateway(self) -> None:
+        """What discord.py's Client.connect does, with pauses of at most a minute and without its traceback a try."""
+        client, tries = self._client, self._tries(Step.GATEWAY, REFUSED_PAUSE)
+        how: dict[str, Any] = {"initial": True}
+        while not (client.is_closed() or self._over.is_set()):
+            began = self._clock.monotonic()
+            error: BaseException | None = None
+            try:
+                async with asyncio.timeout(TRY_SECONDS):
+                    opened = await DiscordWebSocket.from_client(client, shard_id=client.shard_id, **how)
+                client.ws = opened
+                while True:
+                    await client.ws.poll_event()
+            except ReconnectWebSocket as again:
+                resumes = again.resume
+            except _TROUBLE as trouble:
+                error, resumes = trouble, True
+            if client.is_closed() or self._over.is_set():
+                return
+            client.dispatch("disconnect")
+            how = _how_to_return(client.ws, resumes=resumes) or how
+            if self._clock.monotonic() - began >= STEADY:
+                tries.good()
+            if error is not None:
+                await tries.failed(error)
+            elif tries.failures:
+                await tries.pause(Verdict(Ruling.PASSING, self._t("Discord ended the connection.")))
+            else:
+                tries.failures = 1  # at once, but not again within a minute
+
+    def _tries(self, step: Step, lasting: float) -> Tries:
+        return Tries(self._t, self._clock, self._over, step, lasting)
+
+
+def _how_to_return(socket: DiscordWebSocket | None, *, resumes: bool) -> dict[str, Any]:
+    """How the next connection begins: where the last one ended, or anew; empty if there never was one."""
+    if socket is None:
+        return {}
+    if not (resumes and socket.session_id):
+        return {"initial": False}
+    return {
+        "initial": False,
+        "resume": True,
+        "session": socket.session_id,
+        "sequence": socket.sequence,
+        "gateway": socket.gateway,
+    }
