@@ -18,7 +18,7 @@ from discord.ext import commands
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 
 from core.clock import Clock
-from core.watch.delivery import PAUSES, rest
+from core.watch.lane import PAUSES, rest
 from ui.discord_refusals import Ruling, Step, Verdict, judged
 from ui.text import Text
 
