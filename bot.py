@@ -44,6 +44,7 @@ from ui.alerts import DiscordAlertChannel
 from ui.audit_channel import DiscordAuditChannel
 from ui.buttons import Lasting
 from ui.faults import fault_lines
+from ui.found_out import DiscordTeller
 from ui.gate import GatedTree
 from ui.question import submitted, typed_into
 from ui.render import WARNING
@@ -90,8 +91,9 @@ class ProxmoxBot(commands.Bot):
         )
         audits = settings.audit_channel_id
         audit_channel = DiscordAuditChannel(self, audits, texts.public) if audits else None
+        teller = DiscordTeller(self, texts.public, clock)
         parts = Parts(
-            self.store, self.journal, channel, audit_channel, self.heartbeat, lambda: self.connected
+            self.store, self.journal, channel, audit_channel, teller, self.heartbeat, lambda: self.connected
         )
         self.services = build_services(settings, clock, texts, parts)
         self.monitor = Monitor(self.services, channel.say)
@@ -165,7 +167,9 @@ class ProxmoxBot(commands.Bot):
     async def close(self) -> None:
         """Say farewell where work is shown under way, then go."""
         if not self.is_closed():
-            farewells = [reply.say_farewell() for reply in list(self.services.open_replies)]
+            replies = list(self.services.open_replies)
+            await self.services.operations.end()
+            farewells = [reply.say_farewell() for reply in replies]
             farewells += [self.services.questions.close(self.services), self.monitor.finish()]
             farewells.append(self.audit.finish())
             with contextlib.suppress(TimeoutError):
@@ -177,7 +181,7 @@ class ProxmoxBot(commands.Bot):
             self.running.cancel()
         await self.heartbeat.close()
         await super().close()
-        self.services.audit.write_late()
+        self.services.audit.finish()
         self.journal.close()
         if self._lock is not None:
             self._lock.release()

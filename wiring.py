@@ -10,6 +10,7 @@ from core.access import AccessRules
 from core.audit import KeptAudit
 from core.audit_posting import AuditChannel, AuditPosting
 from core.clock import Clock
+from core.cut_off import CutOff, Teller
 from core.errors import JournalFailed
 from core.expected import ExpectedStops
 from core.judge import Judge
@@ -47,6 +48,7 @@ class Parts:
     journal: SqliteJournal
     channel: AlertChannel
     audit_channel: AuditChannel | None
+    teller: Teller
     heartbeat: Heartbeat
     connected: Callable[[], bool]
 
@@ -111,6 +113,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         connected=parts.connected,
         audit=audit,
         audit_posting=posting,
+        cut_off=CutOff(proxmox, clock, parts.journal, audit, expected, parts.teller),
         clock=clock,
         texts=texts,
         questions=Questions(),

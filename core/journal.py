@@ -127,5 +127,5 @@ class Journal(AuditBook, Protocol):
 
     def undelivered(self) -> Undelivered: ...
 
-    def prune(self, before: float) -> None:
-        """Forget what ended, and messages settled, before then (Unix seconds)."""
+    def prune(self, before: float) -> bool:
+        """Forget some of what ended, and of messages settled, before then (Unix seconds); whether there is more."""

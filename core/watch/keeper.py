@@ -33,6 +33,8 @@ PRUNE_EVERY = 86400.0
 FIRST_PRUNE = 3600.0
 """How long incidents that are over stay in the journal, how often the older ones are taken out, and how long after
 the start for the first time."""
+PIECES_MOST = 100
+"""Pieces of it in one look."""
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +76,7 @@ class Watch:
         self._stepped: float | None = None
         self._saw = False  # the last look was good, and is stored
         self._pruned: float | None = None
+        self._prune_after: int | None = 0  # of the audit trail: where to go on; None: it is done
         self._acted = Acted(clock)
         self._before: Look | None = None
         """The last look of this run that said something and was stored."""
@@ -274,19 +277,27 @@ class Watch:
         for vmid in outcome.heeded:
             self._expected.seen(vmid)
         self._expected.forget(expired)
-        self._prune(unix, monotonic)
+        await self._prune(unix, monotonic)
 
-    def _prune(self, unix: float, monotonic: float) -> None:
-        """Not at once: a clock that is set right after the start must not cost the trail."""
+    async def _prune(self, unix: float, monotonic: float) -> None:
+        """Not at once: a clock that is set right after the start must not cost the trail. In pieces, between which
+        others go on; what is left after some of them waits for the next look."""
         if self._pruned is None:
             self._pruned = monotonic - PRUNE_EVERY + FIRST_PRUNE
         if monotonic - self._pruned < PRUNE_EVERY:
             return
-        self._pruned = monotonic
         try:
-            self._journal.prune(unix - KEPT_SECONDS)
-            self._journal.audit_prune(unix - self._rules.audit_days * 86_400)
+            for _ in range(PIECES_MOST):
+                more = self._journal.prune(unix - KEPT_SECONDS)
+                if self._prune_after is not None:
+                    before = unix - self._rules.audit_days * 86_400
+                    self._prune_after = self._journal.audit_prune(before, self._prune_after)
+                if not more and self._prune_after is None:
+                    self._pruned, self._prune_after = monotonic, 0
+                    return
+                await self._clock.sleep(0)
         except JournalFailed as error:
+            self._pruned = monotonic
             _log.warning("old incidents could not be taken out: %s", error.reason)
 
     # -- storing
