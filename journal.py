@@ -54,8 +54,9 @@ class SqliteJournal:
     # -- writing
 
     def commit(self, batch: Batch) -> None:
+        rows = watch.Rows.of(batch)
         with self._file.transaction() as db:
-            watch.write(db, batch)
+            watch.write(db, rows)
 
     def trying(
         self, message_id: int, content: str, at: float, absorbs: int | None = None, *, late: float = 0.0

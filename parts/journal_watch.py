@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from core.journal import Batch, Posting, Undelivered
@@ -31,29 +32,50 @@ _SETTLED = """
 _UNSETTLED = "SELECT json FROM messages WHERE status = 'waiting' OR (status = 'posted' AND shown < wanted)"
 
 
-def write(db: sqlite3.Connection, batch: Batch) -> None:
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A batch as rows, made before the transaction begins: a value that no row can hold changes nothing."""
+
+    records: tuple[tuple[bytes, bytes | None], ...]
+    incidents: tuple[tuple[object, ...], ...]
+    guests: tuple[tuple[int, int], ...]
+    messages: tuple[tuple[object, ...], ...]
+
+    @classmethod
+    def of(cls, batch: Batch) -> Rows:
+        """Of an incident that comes twice the last counts. Raises ValueError for what is no JSON."""
+        changed = {each.id: each for each in batch.incidents}.values()
+        return cls(
+            tuple(
+                (kept(key), None if value is None else kept(value)) for key, value in batch.records.items()
+            ),
+            tuple((i.id, i.opened, i.ended, i.topic.value, encode(i)) for i in changed),
+            tuple((each.id, vmid) for each in changed for vmid in _vmids(each)),
+            tuple(
+                (m.id, m.post.value, m.created, encode(m), m.incidents[0] if m.incidents else None)
+                for m in batch.messages
+            ),
+        )
+
+
+def write(db: sqlite3.Connection, rows: Rows) -> None:
     """All of it, and new editions of what speaks of a changed incident."""
-    changed = {each.id: each for each in batch.incidents}
-    ids = [(number,) for number in changed]
-    for key, value in batch.records.items():
-        if value is None:
-            db.execute("DELETE FROM records WHERE key = ?", (kept(key),))
-        else:
-            db.execute(
-                "INSERT INTO records VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                (kept(key), kept(value)),
-            )
+    ids = [(incident[0],) for incident in rows.incidents]
+    db.executemany(
+        "DELETE FROM records WHERE key = ?", [(key,) for key, value in rows.records if value is None]
+    )
+    db.executemany(
+        "INSERT INTO records VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        [(key, value) for key, value in rows.records if value is not None],
+    )
     db.executemany(
         "INSERT INTO incidents (id, opened, ended, topic, json) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET opened = excluded.opened, ended = excluded.ended,"
         " topic = excluded.topic, json = excluded.json",
-        [(i.id, i.opened, i.ended, i.topic.value, encode(i)) for i in changed.values()],
+        rows.incidents,
     )
     db.executemany("DELETE FROM incident_guests WHERE incident = ?", ids)
-    db.executemany(
-        "INSERT INTO incident_guests (incident, vmid) VALUES (?, ?)",
-        [(each.id, vmid) for each in changed.values() for vmid in _vmids(each)],
-    )
+    db.executemany("INSERT INTO incident_guests (incident, vmid) VALUES (?, ?)", rows.guests)
     # a waiting one may be on its way in its present edition: what it shows is known once it is there
     db.executemany(
         "UPDATE messages SET wanted = wanted + 1"
@@ -61,11 +83,7 @@ def write(db: sqlite3.Connection, batch: Batch) -> None:
         ids,
     )
     db.executemany(
-        "INSERT INTO messages (id, post, created, json, incident) VALUES (?, ?, ?, ?, ?)",
-        [
-            (m.id, m.post.value, m.created, encode(m), m.incidents[0] if m.incidents else None)
-            for m in batch.messages
-        ],
+        "INSERT INTO messages (id, post, created, json, incident) VALUES (?, ?, ?, ?, ?)", rows.messages
     )
 
 
