@@ -39,6 +39,7 @@ from heartbeat import Heartbeat
 from journal import JournalError, SqliteJournal
 from log_setup import set_up_logging
 from monitor_store import MonitorStore, StoreError
+from read_only_file import ReadOnlyFile
 from settings import Settings, SettingsError, load
 from ui.alerts import DiscordAlertChannel
 from ui.audit_channel import DiscordAuditChannel
@@ -51,7 +52,7 @@ from ui.render import WARNING
 from ui.services import Interaction
 from ui.text import Text, Texts
 from ui.translator import CatalogueTranslator
-from wiring import JOURNAL_NAME, LIST_NAME, Parts, build_services, failure_line, what_was_lost
+from wiring import JOURNAL_NAME, LIST_NAME, READ_ONLY_NAME, Parts, build_services, failure_line, what_was_lost
 
 HERE = Path(__file__).resolve().parent
 FAREWELL_SECONDS = 3.0
@@ -93,7 +94,14 @@ class ProxmoxBot(commands.Bot):
         audit_channel = DiscordAuditChannel(self, audits, texts.public) if audits else None
         teller = DiscordTeller(self, texts.public, clock)
         parts = Parts(
-            self.store, self.journal, channel, audit_channel, teller, self.heartbeat, lambda: self.connected
+            self.store,
+            ReadOnlyFile(settings.data_dir / READ_ONLY_NAME),
+            self.journal,
+            channel,
+            audit_channel,
+            teller,
+            self.heartbeat,
+            lambda: self.connected,
         )
         self.services = build_services(settings, clock, texts, parts)
         self.monitor = Monitor(self.services, channel.say)

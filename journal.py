@@ -7,6 +7,7 @@ transactions, journal_schema.py its tables, journal_watch.py incidents and messa
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -16,9 +17,18 @@ from typing import TypeVar
 import parts.journal_audit as trail
 import parts.journal_watch as watch
 from core.audit import Audited, AuditFilter, AuditRecord, Lane, Mark
-from core.journal import Batch, Posting, Undelivered
+from core.errors import JournalFailed
+from core.journal import Batch, Posting, Renewed, Undelivered
 from core.watch.model import Incident
-from parts.journal_file import READ, JournalError, JournalErrorKind, JournalFile, JournalReport, Opened
+from parts.journal_file import (
+    READ,
+    SPOILT,
+    JournalError,
+    JournalErrorKind,
+    JournalFile,
+    JournalReport,
+    Opened,
+)
 from parts.journal_text import kept, told
 
 __all__ = ["JournalError", "JournalErrorKind", "JournalReport", "Opened", "SqliteJournal"]
@@ -39,13 +49,31 @@ class SqliteJournal:
         self._file = JournalFile(path, clock)
         self.run = 0
         self.nonce_prefix = ""
+        self._last_audit = 0
         self._told: set[tuple[str, int]] = set()
 
     def open(self) -> JournalReport:
         """Make or read the file, bring its tables up to date and count the run. Raises JournalError."""
         report = self._file.open()
         self.run, self.nonce_prefix = self._file.run, self._file.nonce_prefix
+        with contextlib.suppress(JournalFailed):  # of what cannot be read each read tells
+            self._last_audit = self.audit_last()
         return report
+
+    def look_after(self) -> Renewed | None:
+        lost = self._file.lost()
+        if not lost:
+            try:
+                self._file.probe()
+            except JournalFailed as error:
+                if error.reason not in SPOILT:
+                    raise
+                lost = True
+        if not lost:
+            return None
+        renewed = self._file.renew(self._last_audit)
+        self._file.probe()
+        return renewed
 
     def close(self) -> None:
         """Leave one file behind, as far as the disk allows; without it nothing is lost either."""
@@ -163,7 +191,9 @@ class SqliteJournal:
     def audit(self, record: AuditRecord, at: float, attempt: int | None = None) -> int:
         row = trail.row_of(record, at)
         with self._file.transaction() as db:
-            return trail.add_record(db, row, attempt)
+            number = trail.add_record(db, row, attempt)
+        self._last_audit = number
+        return number
 
     def audited(self, wanted: AuditFilter, offset: int, limit: int) -> tuple[tuple[Audited, ...], int]:
         with self._file.transaction(READ) as db:

@@ -1,6 +1,7 @@
 """The commands of /monitor, and the loop that watches."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -17,10 +18,10 @@ from core.rights import Operation
 from ui.gate import recorded
 from ui.monitoring import mute, send_test, show_history, show_status, show_watch_list, unmute
 from ui.parameters import VMID, GuestId, cluster_for_completion, durations, held_mutes, mute_targets
-from ui.render import ALARM, BACK, title
+from ui.render import ALARM, BACK, WARNING, title
 from ui.reply import Reply
 from ui.services import Interaction, Services
-from ui.start_words import journal_stuck, journal_well, watch_broken, watch_works
+from ui.start_words import journal_renewed, journal_stuck, journal_well, watch_broken, watch_works
 from ui.trouble import incident_of
 from ui.watching import added, good, muted_until
 
@@ -104,6 +105,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         watch = self._services.watch
         await watch.poll()
         self._tell_of_journal(watch.journal_trouble)
+        self._tell_of_renewal()
         if watch.trouble is None and watch.journal_trouble is None and self._services.connected():
             self._aside(self._services.heartbeat.beat(), "heartbeat")
 
@@ -116,6 +118,18 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
             self._aside(self._say(f"{ALARM} {journal_stuck(t, trouble.reason)}"), "word")
         elif before is not None and trouble is None:
             self._aside(self._say(f"{BACK} {journal_well(t)}"), "word")
+
+    def _tell_of_renewal(self) -> None:
+        """Once, through the journal that is there again; and what it may have missed is stored."""
+        care, switch = self._services.watch.care, self._services.judge.read_only
+        if care.renewed is not None:
+            text = journal_renewed(self._services.texts.public, care.renewed.aside, whole=care.renewed.whole)
+            with contextlib.suppress(JournalFailed):
+                self._services.watch.say(f"{WARNING} {text}")
+                care.renewed = None
+                switch.keep()
+        elif switch.unkept is not None:
+            switch.keep()
 
     async def _watchdog(self) -> None:
         interval = self._services.interval
