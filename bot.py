@@ -48,11 +48,13 @@ from journal import JournalError, SqliteJournal
 from log_setup import set_up_logging
 from monitor_store import MonitorStore, StoreError
 from proxmox_client import THREADS
+from read_only_file import ReadOnlyFile
 from settings import Settings, SettingsError, load
 from ui.alerts import DiscordAlertChannel
 from ui.audit_channel import DiscordAuditChannel
 from ui.buttons import Lasting
 from ui.faults import fault_lines
+from ui.found_out import DiscordTeller
 from ui.gate import GatedTree
 from ui.incoming import Incoming, answer_unheard
 from ui.long_limits import LongLimits, hold_to_time
@@ -62,7 +64,7 @@ from ui.services import Interaction
 from ui.start_words import open_to_all
 from ui.text import Text, Texts
 from ui.translator import CatalogueTranslator
-from wiring import JOURNAL_NAME, LIST_NAME, Parts, build_services, failure_line, what_was_lost
+from wiring import JOURNAL_NAME, LIST_NAME, READ_ONLY_NAME, Parts, build_services, failure_line, what_was_lost
 
 HERE = Path(__file__).resolve().parent
 FAREWELL_SECONDS = 3.0
@@ -105,8 +107,16 @@ class ProxmoxBot(commands.Bot):
         )
         audits = settings.audit_channel_id
         audit_channel = DiscordAuditChannel(self, audits, texts.public) if audits else None
+        teller = DiscordTeller(self, texts.public, clock)
         parts = Parts(
-            self.store, self.journal, channel, audit_channel, self.heartbeat, lambda: self.connected
+            self.store,
+            ReadOnlyFile(settings.data_dir / READ_ONLY_NAME),
+            self.journal,
+            channel,
+            audit_channel,
+            teller,
+            self.heartbeat,
+            lambda: self.connected,
         )
         self.services = build_services(settings, clock, texts, parts)
         self.monitor = Monitor(self.services, channel.say)
@@ -194,7 +204,9 @@ class ProxmoxBot(commands.Bot):
         """Say farewell where work is shown under way, then go."""
         last_words: set[asyncio.Future[None]] = set()
         if not self.is_closed():
-            farewells = [reply.say_farewell() for reply in list(self.services.open_replies)]
+            replies = list(self.services.open_replies)
+            await self.services.operations.end()
+            farewells = [reply.say_farewell() for reply in replies]
             farewells += [self.services.questions.close(self.services), self.monitor.finish()]
             farewells.append(self.audit.finish())
             last_words = {asyncio.ensure_future(farewell) for farewell in farewells}
@@ -212,7 +224,7 @@ class ProxmoxBot(commands.Bot):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 await asyncio.gather(*last_words, return_exceptions=True)
-        self.services.audit.write_late()
+        self.services.audit.finish()
         self.journal.close()
         if self._lock is not None:
             self._lock.release()

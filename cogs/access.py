@@ -11,10 +11,11 @@ from ui.cards import card
 from ui.gate import recorded
 from ui.operation_words import operation_named, operations
 from ui.parameters import VMID, GuestId, cluster_for_completion
-from ui.render import OK, READ_ONLY, Colour
+from ui.render import OK, READ_ONLY, WARNING, Colour
 from ui.reply import Reply
 from ui.sentences import read_only_line
 from ui.services import Interaction, Services
+from ui.start_words import read_only_unkept
 
 
 class Access(commands.Cog):
@@ -59,14 +60,15 @@ class Access(commands.Cog):
         async with Reply(services, interaction) as reply:
             with recorded(interaction, Operation.READONLY_ON) as attempt:
                 attempt.permit(whole=True)
-                attempt.begin()
+                attempt.begin(unkept=True)  # whoever needs it needs it with a full disk, too
                 was = switch.held is not None
                 switch.turn_on(interaction.user.display_name)
             if switch.held:
                 text = f"{READ_ONLY} {read_only_line(reply.t, switch.held)}"
                 head = reply.t("Changes are switched off already.") + "\n" if was else ""
                 note = reply.t("Looking, alerts and mutes go on. `/readonly off` switches changes on again.")
-                await reply.show(card(f"{head}{text}", f"-# {note}", colour=Colour.WARN))
+                unkept = f"{WARNING} {read_only_unkept(reply.t, switch.unkept)}" if switch.unkept else ""
+                await reply.show(card(f"{head}{text}", unkept, f"-# {note}", colour=Colour.WARN))
 
     @readonly.command(name="off", description=locale_str("Allow changes again"))
     async def turn_off(self, interaction: Interaction) -> None:

@@ -30,6 +30,7 @@ from ui.render import ALARM, BACK, WARNING, title
 from ui.reply import Reply
 from ui.services import Interaction, Services
 from ui.start_words import (
+    journal_renewed,
     journal_stuck,
     journal_well,
     pools_unseen,
@@ -132,6 +133,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         self._tell_of_journal(watch.journal_trouble)
         if watch.trouble is None:
             self._tell_of_pools(self._services.judge.unseen_pools())
+        self._tell_of_renewal()
         well = watch.trouble is None and watch.journal_trouble is None and not watch.blind
         if well and self._services.connected():
             self._aside(self._services.heartbeat.beat(), "heartbeat")
@@ -154,6 +156,18 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
             self._aside(self._say(f"{ALARM} {journal_stuck(t, trouble.reason)}"), "word")
         elif before is not None and trouble is None:
             self._aside(self._say(f"{BACK} {journal_well(t)}"), "word")
+
+    def _tell_of_renewal(self) -> None:
+        """Once, through the journal that is there again; and what it may have missed is stored."""
+        care, switch = self._services.watch.care, self._services.judge.read_only
+        if care.renewed is not None:
+            text = journal_renewed(self._services.texts.public, care.renewed.aside, whole=care.renewed.whole)
+            with contextlib.suppress(JournalFailed):
+                self._services.watch.say(f"{WARNING} {text}")
+                care.renewed = None
+                switch.keep()
+        elif switch.unkept is not None:
+            switch.keep()
 
     async def _watchdog(self) -> None:
         interval = self._services.interval

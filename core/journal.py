@@ -61,6 +61,15 @@ class Undelivered:
     blocked_error: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """The file was not there any more, or damaged, and was made anew. `whole`: nothing is lost; otherwise the state
+    of the watch has to be written again. `aside`: the name under which is kept what stood in its place."""
+
+    whole: bool
+    aside: str | None = None
+
+
 class Journal(AuditBook, Protocol):
     """Every method raises JournalFailed (core/errors.py) when the disk refuses; then nothing was changed. The audit
     trail stands in the same file (core/audit.py)."""
@@ -69,6 +78,10 @@ class Journal(AuditBook, Protocol):
     """Counts the starts of the bot on this journal."""
     nonce_prefix: str
     """Ten characters of this journal's own, so that its nonces are no other journal's."""
+
+    def look_after(self) -> Renewed | None:
+        """Whether the file is the one that was opened, made anew if it is not, and takes what is written: tried by
+        writing something. JournalFailed, too, where a damaged file cannot be made anew yet."""
 
     def records(self) -> dict[str, str]:
         """All records by key."""
@@ -134,5 +147,5 @@ class Journal(AuditBook, Protocol):
     def undelivered(self, since: float = 0.0) -> Undelivered:
         """`since` (Unix seconds): older messages with fewer words are not counted."""
 
-    def prune(self, before: float) -> None:
-        """Forget what ended, and messages settled, before then (Unix seconds)."""
+    def prune(self, before: float) -> bool:
+        """Forget some of what ended, and of messages settled, before then (Unix seconds); whether there is more."""

@@ -1,13 +1,16 @@
 """One action from order to outcome: decided again, found, checked, done once, followed, read again."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from core.actions import ACTIONS, Action, Verb
 from core.audit import NOT_SETTLED, UNKNOWN, Audit, AuditRecord, Step, step_of
 from core.clock import Clock
 from core.errors import (
+    AnswerTooLate,
     BotError,
     ChangedMeanwhile,
     GuestBusy,
@@ -36,7 +39,8 @@ SETTLE_SECONDS_HA = 300.0
 ACCESS_SAYS = (NotAllowed, NotHere, OnlySomeGuests, GuestNotFound)
 """What a person is told who may not do something, or who tries VMIDs."""
 
-Begin = Callable[[], Awaitable[None]]
+Begin = Callable[[], Awaitable[int | None]]
+"""Gives Discord's id of the public message that shows how it goes, None where there is none."""
 
 
 async def _at_once() -> None:
@@ -62,6 +66,8 @@ class Operations:
         self._busy: dict[int, GuestBusy] = {}
         self._ended: dict[int, int] = {}
         """By VMID: how many actions have ended. Only guests that were acted on are in it."""
+        self._under_way: set[asyncio.Task[object] | None] = set()
+        self._over = False
 
     async def plan(self, order: Order) -> Plan:
         """What would happen, to be shown. Raises a Refused or ProxmoxError when it would not; changes nothing."""
@@ -97,7 +103,11 @@ class Operations:
         """
         began = self._clock.monotonic()
         step, plan, attempt = Step.REFUSED, None, None
+        mine = asyncio.current_task()
+        self._under_way.add(mine)
         try:
+            if self._over:
+                raise AnswerTooLate
             self._limit.check(order.actor.user_id)
             self._planner.permit(order)
             await self._hold_free(order)
@@ -112,7 +122,7 @@ class Operations:
                 self._limit.take(order.actor.user_id)
                 try:
                     attempt = self._record(Step.ASKED, order, plan.guest)
-                    await begin()
+                    shown_in = await begin()
                     self._planner.permit(
                         order, plan.guest
                     )  # what came meanwhile: no changes any more, for one
@@ -120,10 +130,14 @@ class Operations:
                     self._limit.give_back(order.actor.user_id)
                     raise
                 step = Step.ENDED
-                report = await self._do(plan, began, on_progress)
+                note = partial(self._record, attempt=attempt, message_id=shown_in)
+                note(Step.SENDING, order, plan.guest)
+                report = await self._do(plan, began, on_progress, note)
         except BaseException as error:
             if may_ask and isinstance(error, Unconfirmed):
                 raise
+            if step is Step.ENDED and isinstance(error, asyncio.CancelledError):
+                raise  # the bot ends: the next one finds out how it came out (core/cut_off.py)
             if attempt is None:
                 self._charge(order, error)
             seconds = self._clock.monotonic() - began
@@ -135,6 +149,8 @@ class Operations:
             guest = plan.guest if plan else None
             self._record(step, order, guest, outcome=outcome, seconds=seconds, attempt=attempt)
             raise
+        finally:
+            self._under_way.discard(mine)
         task = report.task
         outcome = (task.message or task.end.value) if task else "OK"
         if report.good and not report.settled:
@@ -143,12 +159,24 @@ class Operations:
         self._record(Step.ENDED, order, report.plan.guest, upid, outcome, report.seconds, attempt)
         return report
 
-    async def _do(self, plan: Plan, began: float, on_progress: OnProgress) -> Report:
+    async def end(self) -> None:
+        """The bot ends: what was sent is followed no longer, what was not sent is not sent. Returns when all of that
+        is over; the guests themselves are left alone."""
+        self._over = True
+        for task in filter(None, self._under_way):
+            task.cancel()
+        while self._under_way:
+            await self._clock.sleep(0)
+
+    async def _do(
+        self, plan: Plan, began: float, on_progress: OnProgress, note: Callable[..., object]
+    ) -> Report:
         action = ACTIONS[plan.order.verb]
         with self._expected.stop_of(plan) as expected:
             plan, upid = await self._send(plan, expected)
             task = None
             if upid is not None:
+                note(Step.SENT, plan.order, plan.guest, upid)
                 await on_progress(Progress(self._clock.monotonic() - began, upid=upid))
                 task = await follow(self._proxmox, self._clock, upid, on_progress)
             report = await self._conclude(plan, action, task, began, on_progress)
@@ -168,6 +196,9 @@ class Operations:
                 started = await self._sending.start(again)
         except (TimedOut, NodeUnreachable, BadAnswer) as error:
             expected.sent = error.changing
+            raise
+        except asyncio.CancelledError:  # it may be on its way
+            expected.sent = True
             raise
         expected.sent = True
         return started
@@ -289,6 +320,7 @@ class Operations:
         outcome: str = "",
         seconds: float = 0.0,
         attempt: int | None = None,
+        message_id: int | None = None,
     ) -> int | None:
         guest = guest or self._reader.known(order.vmid)
         record = AuditRecord(
@@ -304,6 +336,7 @@ class Operations:
             upid=upid,
             outcome=outcome,
             seconds=seconds,
+            message_id=message_id,
         )
         return self._audit.record(record, attempt)
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from core.access import AccessRules, Actor, Place
 from core.actions import Verb
-from core.audit import AuditRecord
+from core.audit import Audited, AuditRecord
+from core.audit_record import Step as AuditStep
 from core.clock import Clock
 from core.errors import BotError, VmidTaken
 from core.expected import ExpectedStops
@@ -451,6 +452,9 @@ class Ledger:
     """The audit, kept to be read."""
 
     entries: list[AuditRecord] = field(default_factory=list)
+    """Without those around the request, which are in `requests`."""
+    requests: list[AuditRecord] = field(default_factory=list)
+    cut_off: tuple[Audited, ...] = ()
 
     fails: BotError | None = None
     """What keeping an ASKED meets."""
@@ -460,14 +464,20 @@ class Ledger:
             if entry.step.value == "asked":
                 raise self.fails
             return None
-        self.entries.append(entry)
-        return len(self.entries)
+        if entry.step in (AuditStep.SENDING, AuditStep.SENT):
+            self.requests.append(entry)
+        else:
+            self.entries.append(entry)
+        return len(self.entries) + len(self.requests)
 
     def close_cut_off(self) -> None:
         """Nothing is kept from one run to the next."""
 
-    def write_late(self) -> None:
+    def write_late(self, *, counts: bool = False) -> None:
         """Nothing was refused that could be written later."""
+
+    def finish(self) -> None:
+        """Nothing waits."""
 
     @property
     def steps(self) -> list[str]:

@@ -21,8 +21,10 @@ from cogs.monitor import Monitor
 from cogs.power import Power
 from cogs.snapshot import Snapshots
 from core.actions import Verb
+from core.audit import Audited
 from core.audit_posting import AuditPosting
 from core.authority import Authority
+from core.cut_off import CutOff
 from core.errors import GuestBusy, GuestLocked
 from core.expected import ExpectedStops
 from core.fallback import Backup, Backups, Fallback
@@ -469,6 +471,12 @@ class Nowhere(DiscordAlertChannel):
         super().__init__(discord.Client(intents=discord.Intents.none()), 1, EN)
 
 
+class Silent:
+    """Tells nobody."""
+
+    async def tell(self, found: Audited) -> None: ...
+
+
 def listed(t: Text, watch: Watch, *rest: Any) -> ui.LayoutView:
     """To somebody who may see every guest."""
     return watch_list(t, watch, watch.entries, *rest)
@@ -493,6 +501,7 @@ def services(language: Language = "ja") -> Services:
         connected=lambda: True,
         audit=world.ledger,
         audit_posting=AuditPosting(JOURNAL, None, world.clock),
+        cut_off=CutOff(world.proxmox, world.clock, JOURNAL, world.ledger, world.expected, Silent()),
         clock=world.clock,
         texts=texts,
         questions=Questions(),

@@ -99,8 +99,8 @@ async def _carry_out(
     t, known = reply.t, services.reader.known(order.vmid)
     guest = title(known) if known else f"**{order.vmid}**"
 
-    async def begin() -> None:
-        await reply.begin(working(t, order, guest, Progress(0), buttons), farewell(t, order, guest))
+    async def begin() -> int | None:
+        return await reply.begin(working(t, order, guest, Progress(0), buttons), farewell(t, order, guest))
 
     on_progress = reply.progress(lambda progress: working(t, order, guest, progress, buttons))
     return await services.operations.carry_out(order, on_progress, shown=shown, begin=begin, may_ask=may_ask)

@@ -7,7 +7,18 @@ from collections.abc import Mapping, Sequence
 
 from discord import ui
 
-from core.audit import CANCELLED, CUT_OFF, UNKNOWN, Audited, AuditFilter, AuditRecord, Ending, ending_of
+from core.audit import (
+    CANCELLED,
+    CUT_OFF,
+    NOTHING_BEGUN,
+    UNKNOWN,
+    Audited,
+    AuditFilter,
+    AuditRecord,
+    Ending,
+    ending_of,
+)
+from core.audit_folding import VARIOUS
 from core.guest import State
 from core.rights import Operation
 from core.tasks import TaskEnd
@@ -49,6 +60,8 @@ SIGNS: Mapping[Ending, str] = {
 
 def _asked(t: Text, word: str) -> str:
     """What was asked for; what is no operation was forged, or is of another version."""
+    if word == VARIOUS:
+        return f"**{t('various')}**"
     return f"**{operation_noun(t, Operation(word))}**" if word in list(Operation) else code(word, 24)
 
 
@@ -70,6 +83,8 @@ def _ended(t: Text, record: AuditRecord, most: int) -> str:
     """How, and why where there is more to say."""
     ending, outcome = ending_of(record), record.outcome
     word = ending_word(t, ending)
+    if outcome == NOTHING_BEGUN:
+        return t("nothing was begun: the bot ended before")
     if ending in (Ending.DONE, Ending.WARNINGS) or outcome in (
         CUT_OFF,
         CANCELLED,
@@ -85,11 +100,17 @@ def _more(t: Text, record: AuditRecord, most: int) -> list[str]:
     """How it ended, the options, the reason that was typed, and how long it took."""
     return [
         _ended(t, record, most),
+        f"×{record.times}" if record.times > 1 else "",
         code(record.detail, most) if record.detail else "",
         t("reason {reason}", reason=code(record.reason, most)) if record.reason else "",
         duration(t, record.seconds) if record.seconds >= 1 else "",
         f"<#{record.actor.place.channel_id}>" if record.actor.place.channel_id else "",
     ]
+
+
+def attempt_words(t: Text, record: AuditRecord) -> str:
+    """What was asked for, of which guest, and how it ended."""
+    return _joined([_asked(t, record.operation), _guest(record, 64), _ended(t, record, 300)])
 
 
 def _joined(parts: Sequence[str]) -> str:

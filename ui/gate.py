@@ -94,6 +94,7 @@ class Attempt:
     outcome: str = "OK"
     """How it ended, where nothing is raised."""
     id: int | None = None
+    begun: bool = False
     actor: Actor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -109,18 +110,20 @@ class Attempt:
         self.guest = guest or self.guest
         self.services.judge.permit(self.actor, Operation(self.word), guest, whole=whole)
 
-    def begin(self) -> None:
+    def begin(self, *, unkept: bool = False) -> None:
         """It was allowed, and is done now. Raises TooManyChanges, and JournalFailed: what cannot be kept is not
-        done."""
+        done, unless it may be `unkept`."""
         limit, counts = self.services.limit, RIGHTS[Operation(self.word)].effect >= Effect.LIST
         if counts:
             limit.take(self.actor.user_id)
         try:
             self.id = self.record(Step.ASKED)
         except JournalFailed:
-            if counts:
-                limit.give_back(self.actor.user_id)
-            raise
+            if not unkept:
+                if counts:
+                    limit.give_back(self.actor.user_id)
+                raise
+        self.begun = True
 
     def record(self, step: Step, outcome: str = "") -> int | None:
         guest = self.guest or (self.services.reader.known(self.vmid) if self.vmid else None)
@@ -157,7 +160,7 @@ def recorded(
     except BaseException as error:
         attempt.record(Step.ENDED, f"unknown: {type(error).__name__}")
         raise
-    if attempt.id is None and RIGHTS[operation].effect is not Effect.NOTHING:
+    if not attempt.begun and RIGHTS[operation].effect is not Effect.NOTHING:
         raise AssertionError(f"{operation} was done without begin()")
     attempt.record(Step.ENDED, attempt.outcome)
 

@@ -146,10 +146,11 @@ class Reply:
             raise error
         self._taken = True
 
-    async def begin(self, working: ui.LayoutView, farewell: ui.LayoutView) -> None:
+    async def begin(self, working: ui.LayoutView, farewell: ui.LayoutView) -> int | None:
         """Just before something is changed: Discord has to take the answer first. Raises AnswerTooLate.
 
-        A press shows `working` in its message at once. `farewell` is shown if the bot ends from now on.
+        A press shows `working` in its message at once. `farewell` is shown if the bot ends from now on. The id of the
+        message, None where it is private: another run of the bot cannot edit that.
         """
 
         async def show_working() -> None:
@@ -158,6 +159,9 @@ class Reply:
 
         await self._first(show_working if self._in_place else self._acknowledge)
         self._farewell = farewell
+        shown_in = self._interaction.message if self._in_place else None
+        hidden = self._private or (shown_in is not None and shown_in.flags.ephemeral)
+        return None if hidden else self._message_id
 
     async def accept(self) -> None:
         """The same for a press that changes what somebody else then shows. Raises AnswerTooLate."""
@@ -181,7 +185,7 @@ class Reply:
                 await self._services.clock.sleep(wait)
         async with self._lock:
             await self._show(view)
-            self._working = False
+            self._working, self._farewell = False, None
 
     async def show_file(self, view: ui.LayoutView, attached: Attached, without: ui.LayoutView) -> None:
         """The same with a file, which only a private answer may have; `without` where Discord does not take it."""

@@ -10,6 +10,7 @@ import discord
 from core.audit import Audit
 from core.audit_posting import AuditPosting
 from core.clock import Clock
+from core.cut_off import CutOff
 from core.journal import Journal
 from core.judge import Judge
 from core.limits import ChangeLimit
@@ -60,6 +61,8 @@ class Services:
     """Whether Discord's gateway is there just now."""
     audit: Audit
     audit_posting: AuditPosting
+    cut_off: CutOff
+    """Finds out how what was cut off by the bot's end came out."""
     clock: Clock
     texts: Texts
     questions: "Questions"

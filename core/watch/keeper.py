@@ -17,6 +17,7 @@ from core.order import Report
 from core.proxmox import Proxmox
 from core.reading import ClusterReader
 from core.watch.acted import Acted
+from core.watch.care import JournalCare
 from core.watch.changes import forget
 from core.watch.gauges import drop_of, entry_of
 from core.watch.kept import Kept
@@ -29,20 +30,15 @@ from core.watch.telling import tell_all
 from core.watch.unknown import blind_guests
 from core.watch.work import Work, subjects_of
 
-KEPT_SECONDS = 90 * 86400.0
-PRUNE_EVERY = 86400.0
-FIRST_PRUNE = 3600.0
-"""How long incidents that are over stay in the journal, how often the older ones are taken out, and how long after
-the start for the first time."""
-
 _log = logging.getLogger(__name__)
 
 
 class WatchStore(Protocol):
     """Where the list outlives the process."""
 
-    def save(self, guests: tuple[Watched, ...]) -> None:
-        """All or nothing. Raises StoreFailed, and the stored list is as it was."""
+    def save(self, guests: tuple[Watched, ...]) -> str | None:
+        """All or nothing. Raises StoreFailed, and the stored list is as it was. A name: under it is kept what
+        somebody else has made of the list meanwhile."""
 
 
 class Watch:
@@ -64,7 +60,7 @@ class Watch:
     ) -> None:
         self._looking, self._clock, self._expected = Looking(reader, proxmox, clock), clock, expected
         self._store, self._journal, self._rules, self._quiet = store, journal, rules, quiet
-        self._kept = Kept(journal)
+        self._kept, self.care = Kept(journal), JournalCare(journal, clock, rules.audit_days)
         self.entries: tuple[Watched, ...] = ()
         """The watch list, by VMID."""
         self.trouble: BotError | None = None
@@ -72,13 +68,13 @@ class Watch:
         self.sees_tasks: bool | None = None
         """Whether the task list had any at the last look at it: of a real cluster it always has."""
         self.journal_trouble: JournalFailed | None = None
-        """Why the last look could not be stored; it is judged again by the next."""
+        """Why the last look could not be stored, and is judged again by the next; or why nothing more can be."""
         self.last_read: float | None = None
         """When Proxmox was last read well in this run, Unix seconds."""
         self._stepped: float | None = None
         self._saw = False  # the last look was good, and is stored
-        self._pruned: float | None = None
         self._acted = Acted(clock)
+        self._on_edited: Callable[[str], None] = lambda name: None
         self._before: Look | None = None
         """The last look of this run that said something and was stored."""
         self._away = True
@@ -96,6 +92,10 @@ class Watch:
     def tell(self, on_messages: Callable[[tuple[int, ...]], None]) -> None:
         """Whom to tell the ids of messages that have just been stored."""
         self._kept.on_messages = on_messages
+
+    def tell_edits(self, on_edited: Callable[[str], None]) -> None:
+        """Whom to tell where a list is kept that somebody has changed while the bot ran."""
+        self._on_edited = on_edited
 
     def begin(self, entries: tuple[Watched, ...], states: Mapping[int, State]) -> None:
         """Start from what was stored. `states`: what a list of the former form knew. Raises JournalFailed."""
@@ -156,8 +156,10 @@ class Watch:
 
     def _keep(self, entries: tuple[Watched, ...]) -> None:
         entries = tuple(sorted(entries, key=lambda entry: entry.vmid))
-        self._store.save(entries)
+        aside = self._store.save(entries)
         self.entries = entries
+        if aside is not None:
+            self._on_edited(aside)
 
     def _forget_strays(self) -> None:
         """Of guests that are off the list, though the journal did not hear of it. Raises JournalFailed."""
@@ -258,6 +260,8 @@ class Watch:
     async def poll(self) -> None:
         """One look, one step. A read that fails is a step too; one that cannot be stored is not taken."""
         with contextlib.suppress(JournalFailed):
+            if (renewed := self.care.look()) and not renewed.whole:
+                self._kept.write_again(self._expected.current(blind=True))
             self._forget_strays()
         began = self._clock.monotonic()
         look = await self._looking.look(self.state, self.entries, self._elapsed(), self._before)
@@ -279,27 +283,14 @@ class Watch:
         except JournalFailed as error:
             self.journal_trouble = error
             return
-        self.journal_trouble, self._stepped, self._saw = None, monotonic, self.state.pulse.good
+        self.journal_trouble, self._stepped, self._saw = self.care.trouble, monotonic, self.state.pulse.good
         self._before = look if look.cluster else self._before
         self._away = self._away and not self.state.pulse.good
         self.blind = blind_guests(self.state, self.entries)
         for vmid in outcome.heeded:
             self._expected.seen(vmid)
         self._expected.forget(expired)
-        self._prune(unix, monotonic)
-
-    def _prune(self, unix: float, monotonic: float) -> None:
-        """Not at once: a clock that is set right after the start must not cost the trail."""
-        if self._pruned is None:
-            self._pruned = monotonic - PRUNE_EVERY + FIRST_PRUNE
-        if monotonic - self._pruned < PRUNE_EVERY:
-            return
-        self._pruned = monotonic
-        try:
-            self._journal.prune(unix - KEPT_SECONDS)
-            self._journal.audit_prune(unix - self._rules.audit_days * 86_400)
-        except JournalFailed as error:
-            _log.warning("old incidents could not be taken out: %s", error.reason)
+        await self.care.prune()
 
     # -- storing
 
