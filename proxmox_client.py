@@ -45,6 +45,8 @@ T = TypeVar("T")
 
 BACKUPS_SECONDS = 5.0
 """How long all storages together are asked for backups."""
+ROWS_MOST = 10_000
+"""Rows that are read of a list of one guest, or of tasks."""
 EXIT_MOST = 900
 """Characters of a task's last words that are kept."""
 
@@ -192,7 +194,9 @@ class ProxmoxClient:
         guest: Guest | None = None,
         **parameters: Any,
     ) -> tuple[T, ...]:
-        found: tuple[T, ...] = await self._calls.get(path, list, guest, read=parse, **parameters)
+        found: tuple[T, ...] = await self._calls.get(
+            path, list, guest, read=lambda rows: parse(rows[:ROWS_MOST]), **parameters
+        )
         return found
 
     # -- changing

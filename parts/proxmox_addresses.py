@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 ADDRESSES_MOST = 6
@@ -29,30 +30,31 @@ def parse_agent_addresses(answer: dict[str, Any]) -> tuple[str, ...] | None:
 
 
 def parse_addresses(interfaces: Iterable[Any]) -> tuple[str, ...] | None:
-    """At most six, IPv4 first, without loopback and link-local ones; None where there is none.
+    """At most six, without loopback and link-local ones; None where there is none.
 
     Both forms of LXC's list and that of QEMU's agent are read. All interfaces are put in order by their names:
     those that look physical come first, then those nobody knows, then bridges and tunnels. Their addresses are
-    looked at in that order, up to a number.
+    looked at in that order, up to a number; of each kind of interface IPv4 comes before IPv6.
     """
-    found: dict[int, dict[_Address, None]] = {4: {}, 6: {}}
-    looked = 0
-    for interface in sorted((each for each in interfaces if isinstance(each, dict)), key=_rank):
-        for text in _texts(interface):
-            looked += 1
-            address = _address(text)
-            if address is not None and len(found[address.version]) < ADDRESSES_MOST:
-                found[address.version][address] = None
-            if looked == ROWS_MOST or len(found[4]) == ADDRESSES_MOST:
-                return _shown(found)
-    return _shown(found)
+    found: dict[tuple[int, int], dict[_Address, None]] = {}
+    ordered = sorted(((_rank(each), each) for each in interfaces if isinstance(each, dict)), key=_first)
+    rows = ((rank, text) for rank, each in ordered for text in _texts(each))
+    for rank, text in islice(rows, ROWS_MOST):
+        address = _address(text)
+        if address is not None:
+            kept = found.setdefault((rank, address.version), {})
+            if len(kept) < ADDRESSES_MOST:
+                kept[address] = None
+    shown = dict.fromkeys(address for place in sorted(found) for address in found[place])
+    return tuple(str(address) for address in shown)[:ADDRESSES_MOST] or None
 
 
-def _shown(found: dict[int, dict[_Address, None]]) -> tuple[str, ...] | None:
-    return tuple(str(address) for address in [*found[4], *found[6]][:ADDRESSES_MOST]) or None
+def _first(ranked: tuple[int, dict[str, Any]]) -> int:
+    return ranked[0]
 
 
 def _rank(interface: dict[str, Any]) -> int:
+    """0: looks physical; 1: nobody knows; 2: a bridge or tunnel of software."""
     name = interface.get("name")
     start = name[:12].casefold() if isinstance(name, str) else ""
     if start.startswith(_PHYSICAL):

@@ -16,10 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from parts.proxmox_refusals import TEXT_MOST, is_known
+from parts.proxmox_refusals import FIELDS_MOST, TEXT_MOST, is_known
 
-FIELDS_MOST = 20
-"""Errors of single parameters that are read."""
 _BARE = frozenset({400, 401, 403, 404, 500, 501, *range(595, 600)})
 """Statuses that Proxmox sends without a body."""
 _SERVER = "pve-api-daemon"

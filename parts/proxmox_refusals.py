@@ -25,6 +25,8 @@ from core.proxmox_errors import (
 
 TEXT_MOST = 900
 """Characters that are read of a refusal: what is longer is cut before a pattern sees it, and fits into the audit."""
+FIELDS_MOST = 20
+"""Errors of single parameters that are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,5 +138,6 @@ def _words(message: str, fields: object) -> str:
     """On one line, and cut."""
     parts = [message[:TEXT_MOST]]
     if isinstance(fields, dict):
-        parts += [f"{key}: {value[:TEXT_MOST]}" for key, value in fields.items() if isinstance(value, str)]
+        some = list(fields.items())[:FIELDS_MOST]
+        parts += [f"{key}: {value[:TEXT_MOST]}" for key, value in some if isinstance(value, str)]
     return " ".join(" ".join(parts).split())[:TEXT_MOST]

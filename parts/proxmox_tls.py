@@ -23,8 +23,12 @@ CHUNK = 65536
 """Bytes of a body that are read, and unpacked, at once."""
 
 
+CONTAINERS_MOST, ITEMS_MOST = 200_000, 1_000_000
+"""Lists and objects, and commas, in a body. Decoding and collecting more of them would hold every thread up."""
+
+
 class TooLarge(Exception):
-    """A body is longer than it may be."""
+    """A body is longer than it may be, or has more in it."""
 
 
 class Sockets:
@@ -100,13 +104,17 @@ def _pool_class(sockets: Sockets) -> type[HTTPSConnectionPool]:
 
 
 def body_of(response: requests.Response, most: int) -> bytes:
-    """The body, unpacked. Raises TooLarge as soon as it has more than `most` bytes, and what requests raises."""
+    """The body, unpacked. Raises TooLarge as soon as it has more than `most` bytes, or for what is in it, and what
+    requests raises.
+    """
     body = bytearray()
     for chunk in response.iter_content(CHUNK):
         body += chunk
         if len(body) > most:
             response.close()
             raise TooLarge
+    if body.count(b"[") + body.count(b"{") > CONTAINERS_MOST or body.count(b",") > ITEMS_MOST:
+        raise TooLarge
     return bytes(body)
 
 

@@ -184,6 +184,26 @@ class HungStatistics:
             self._pve.free_pvestatd(DAZED)
 
 
+class Tunnel:
+    """Something in front of Proxmox answers everything with a page of its own for half a minute, after about 14
+    minutes; what was asked is carried out all the same."""
+
+    STATUS = 524
+
+    def __init__(self, pve: Pve, started: float, seed: int) -> None:
+        self._pve = pve
+        self._at = started + random.Random(f"{seed}/tunnel").uniform(835, 845)
+        self._begun = self._over = False
+
+    def step(self, now: float) -> None:
+        if not self._begun and now >= self._at:
+            self._begun = True
+            self._pve.between.page("/api2/json/", self.STATUS, times=None)
+        elif self._begun and not self._over and now >= self._at + 30:
+            self._over = True
+            self._pve.between.nothing()
+
+
 class Life:
     """All of it; one step() a second. Within a quarter of an hour each usual kind of news has been seen once, and two
     that are hard to see after it; then there are crashes only. The same seed gives the same life, as far as nobody
@@ -198,6 +218,7 @@ class Life:
             LonelyNode(pve, started, seed),
             LongBackup(pve, started),
             HungStatistics(pve, started),
+            Tunnel(pve, started, seed),
         )
 
     def step(self, now: float) -> None:

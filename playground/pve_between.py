@@ -66,14 +66,15 @@ class Between:
     """Changes answers on their way back. Everything may be asked for at once; `nothing` ends it."""
 
     def __init__(self) -> None:
-        self._pages: list[_Page] = []
+        self.pages: list[_Page] = []
         self._drips: list[_Drip] = []
         self._bombs: list[_Bomb] = []
         self._standard = self._old = False
 
     def nothing(self) -> None:
         """Answers come as Proxmox gives them."""
-        self.__init__()  # type: ignore[misc]  # as it was made
+        self.pages, self._drips, self._bombs = [], [], []
+        self._standard = self._old = False
 
     def page(
         self,
@@ -88,7 +89,7 @@ class Between:
         acts: bool = True,
     ) -> None:
         """A page in place of the answer. `acts`: Proxmox has carried out the request; otherwise it never saw it."""
-        self._pages.append(_Page(method, part, times, status, reason, body, kind, acts))
+        self.pages.append(_Page(method, part, times, status, reason, body, kind, acts))
 
     def standard_phrases(self) -> None:
         """As Caddy and Traefik: the body is Proxmox' own, the reason phrase the standard one."""
@@ -108,7 +109,7 @@ class Between:
 
     def instead(self, request: web.Request) -> web.Response | None:
         """The page for a request that Proxmox shall not see."""
-        page = next((page for page in self._pages if not page.acts and page.takes(request)), None)
+        page = next((page for page in self.pages if not page.acts and page.takes(request)), None)
         if page is not None:
             page.use()
         return page.response() if page else None
@@ -117,7 +118,7 @@ class Between:
         self, request: web.Request, response: web.StreamResponse, wait: Wait
     ) -> web.StreamResponse:
         """What comes of an answer on its way."""
-        if page := next((page for page in self._pages if page.acts and page.takes(request)), None):
+        if page := next((page for page in self.pages if page.acts and page.takes(request)), None):
             page.use()
             response = page.response()
         elif self._old and response.status >= 400 and isinstance(response, web.Response):

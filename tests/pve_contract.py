@@ -25,7 +25,8 @@ NODE = Form("string", _NODE)
 VMID = Form("integer", r"[1-9]\d{2,8}")
 SNAPSHOT = Form("string", r"[a-zA-Z][a-zA-Z0-9_-]{1,39}", required=True)
 UPID = Form(
-    "string", rf"UPID:{_NODE}:[0-9A-Fa-f]{{8}}:[0-9A-Fa-f]{{8,9}}:[0-9A-Fa-f]{{8}}(?::[^:\s/?#%]*){{3}}:"
+    "string",
+    rf"UPID:{_NODE}:[0-9A-Fa-f]{{8}}:[0-9A-Fa-f]{{8,9}}:[0-9A-Fa-f]{{8}}(?::[^:\s/?#%]*){{2}}:[^:\s/]+:",
 )
 FLAG = Form("boolean", "[01]")
 COUNT = Form("integer", r"\d{1,9}")

@@ -93,6 +93,16 @@ def test_each_kind_of_news_comes_once_in_a_quarter_of_an_hour(pve: Pve, seed: in
     assert not [vmid for vmid in WATCHED if pve.guest(vmid).node == LONELY]
 
 
+def test_a_tunnel_answers_for_half_a_minute(pve: Pve) -> None:
+    life = Life(pve, 0.0)
+    told = []
+    for second in range(QUARTER):
+        life.step(float(second))
+        told.append(bool(pve.between.pages))
+    ((begun, over),) = spans(list(told), True)
+    assert 830 <= begun <= 850 and over - begun in (29, 30, 31)
+
+
 def test_the_same_seed_gives_the_same_life() -> None:
     lives = []
     for seed in (1, 1, 2):

@@ -106,3 +106,22 @@ async def test_a_refusal_without_words_shows_no_empty_code(scene: Stage, pve: Pv
     reply = await scene.say(scene.emma, "start", vmid=104)
     scene.assert_refused(reply, scene.emma, Rejected(500, ""))
     assert "`" not in reply.text and "500" in reply.text
+
+
+@BOTH
+async def test_a_tunnel_that_answers_for_proxmox_is_an_outage_with_its_status(scene: Stage, pve: Pve) -> None:
+    """Guests are not taken to be down for it, and the alert outlives a restart."""
+    await scene.say(scene.akiko, "monitor add", vmid=101)
+    await scene.look(2)
+    pve.between.page("/api2/json/", 524, times=None)
+    await scene.look(4)
+    await scene.delivered()
+    (told,) = scene.alerts_told()
+    assert sentence(scene.t(), BadAnswer(pve.host, status=524)) in told
+    await scene.restart_bot()
+    await scene.look(2)
+    pve.between.nothing()
+    await scene.look(3)
+    await scene.delivered()
+    first, *rest = scene.alerts_told()
+    assert "🔴" not in first and len(rest) == 1

@@ -58,7 +58,8 @@ def take_away(patch: pytest.MonkeyPatch, scene: Stage, call: str) -> None:
                 patch.setattr(name, nothing)
         case "the action":
             yes = Yes(judge.rules, scene.services.reader, judge.read_only)
-            patch.setattr(scene.services.planner, "_judge", yes)
+            for planner in (scene.services.planner, scene.services.operations._planner):
+                patch.setattr(planner, "_judge", yes)
             patch.setattr("ui.gate.Attempt.permit", nothing)
             patch.setattr("ui.gate.Attempt.admit", property(lambda _: anyone))
             patch.setattr("ui.parameters.refusal_of", nothing)

@@ -26,7 +26,7 @@ from core.watch.state import GuestState
 from tests import stage
 from tests.stage import Stage
 from ui.alerts import DiscordAlertChannel
-from ui.start_words import journal_stuck, journal_well, watch_broken, watch_works
+from ui.start_words import journal_stuck, journal_well, watch_broken, watch_hangs, watch_works
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -272,3 +272,24 @@ async def test_a_word_that_does_not_get_through_is_not_waited_for(scene: Stage) 
         watch.journal_trouble = JournalFailed("ENOSPC")
         await looks_again(scene, watch, 4)
     assert scene.alerts_told() == []
+
+
+async def test_a_look_that_hangs_is_told_by_the_watchdog(
+    scene: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, past the watch itself; and once when a look has ended again."""
+    monkeypatch.setattr("cogs.monitor.LOOK_SECONDS", 3 * INTERVAL)
+    scene.expected_errors.append("is started again")
+    t = scene.t()
+    async with watching(scene) as (_, watch):
+        await looks_again(scene, watch)
+        watch.seconds = 3600.0
+        await scene.until(scene.alerts_told)
+        began = len(watch.looks)
+        await scene.until(lambda: len(watch.looks) >= began + 3, "several looks that hang")
+        assert len(scene.alerts_told()) == 1
+        watch.seconds = 0.0
+        await scene.until(lambda: len(scene.alerts_told()) > 1)
+    first, second = scene.alerts_told()
+    assert first == f"🔴 {watch_hangs(t, 3 * INTERVAL)}"
+    assert second == f"🟢 {watch_works(t)}"
