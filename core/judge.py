@@ -40,6 +40,7 @@ class Judge:
         guest: Guest | None = None,
         *,
         whole: bool = False,
+        seconds: float = 0.0,
     ) -> Refused | None:
         """As `decide` says. `operation` None: what is none at all, so that the place alone is asked about."""
         if operation is None:
@@ -53,6 +54,7 @@ class Judge:
             guests=last.guests if last else (),
             whole=whole,
             read_only=self._fresh(),
+            seconds=seconds,
         )
 
     def _fresh(self) -> Refused | None:
@@ -61,10 +63,16 @@ class Judge:
         return replace(held) if held else None
 
     def permit(
-        self, actor: Actor, operation: Operation, guest: Guest | None = None, *, whole: bool = False
+        self,
+        actor: Actor,
+        operation: Operation,
+        guest: Guest | None = None,
+        *,
+        whole: bool = False,
+        seconds: float = 0.0,
     ) -> None:
         """Raises what `refusal` says."""
-        if refusal := self.refusal(actor, operation, guest, whole=whole):
+        if refusal := self.refusal(actor, operation, guest, whole=whole, seconds=seconds):
             raise refusal
 
     def admits(self, actor: Actor, operation: Operation) -> Admit:
