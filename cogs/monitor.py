@@ -17,7 +17,9 @@ from core.options import in_one_line
 from core.rights import Operation
 from ui.gate import recorded
 from ui.monitoring import (
+    REASON_MOST,
     cluster_to_judge_by,
+    confirm_protected,
     mute,
     send_test,
     show_history,
@@ -26,7 +28,7 @@ from ui.monitoring import (
     unmute,
 )
 from ui.parameters import VMID, GuestId, durations, held_mutes, mute_targets
-from ui.render import ALARM, BACK, WARNING, title
+from ui.render import ALARM, BACK, WARNING, plain, title
 from ui.reply import Reply
 from ui.services import Interaction, Services
 from ui.start_words import (
@@ -49,6 +51,10 @@ less; what hangs longer is started again."""
 
 BREAKS_TOLD = 2
 """So many looks in a row that end in an error of our own are told."""
+
+NAME_MOST = 255
+CONFIRM = locale_str("The guest's name, where it is protected")
+REASON = locale_str("Why, where a guest is protected")
 
 Say = Callable[[str], Coroutine[Any, Any, None]]
 
@@ -215,9 +221,13 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
                 await reply.show(added(reply.t, guest, entry, until, new=new))
 
     @app_commands.command(description=locale_str("Stop watching a guest"))
-    @app_commands.describe(vmid=VMID)
+    @app_commands.describe(vmid=VMID, confirm=CONFIRM, reason=REASON)
     async def remove(
-        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(watched=True)]
+        self,
+        interaction: Interaction,
+        vmid: app_commands.Transform[int, GuestId(watched=True)],
+        confirm: app_commands.Range[str, 0, NAME_MOST] = "",
+        reason: app_commands.Range[str, 0, REASON_MOST] = "",
     ) -> None:
         async with Reply(self._services, interaction) as reply:
             with recorded(interaction, Operation.MONITOR_REMOVE, vmid) as attempt:
@@ -226,6 +236,10 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
                 attempt.permit(guest or unknown_guest(vmid))
                 if self._services.watch.find(vmid) is None:
                     raise NotWatched(vmid)
+                attempt.reason = plain(reason, REASON_MOST)
+                known = await self._services.planner.with_protection(guest or unknown_guest(vmid))
+                attempt.permit(known)
+                confirm_protected(attempt, known, confirm)
                 attempt.begin()
                 self._services.watch.remove(vmid)
             name = title(guest) if guest else f"**{vmid}**"
@@ -241,11 +255,20 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
     @app_commands.describe(
         target=locale_str("A guest, a node, or everything"),
         duration=locale_str("For how long, such as 30m, 8h or 2d"),
+        confirm=CONFIRM,
+        reason=REASON,
     )
     @app_commands.autocomplete(target=mute_targets, duration=durations)
-    async def mute_target(self, interaction: Interaction, target: str, duration: str) -> None:
+    async def mute_target(
+        self,
+        interaction: Interaction,
+        target: str,
+        duration: str,
+        confirm: app_commands.Range[str, 0, NAME_MOST] = "",
+        reason: app_commands.Range[str, 0, REASON_MOST] = "",
+    ) -> None:
         async with Reply(self._services, interaction) as reply:
-            await mute(self._services, reply, target, duration)
+            await mute(self._services, reply, target, duration, confirm, reason)
 
     @app_commands.command(name="unmute", description=locale_str("Send alerts about it again"))
     @app_commands.describe(target=locale_str("What is muted"))

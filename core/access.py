@@ -178,18 +178,20 @@ def decide(
     guests: Iterable[Guest] = (),
     whole: bool = False,
     read_only: Refused | None = None,
+    seconds: float = 0.0,
 ) -> Refused | None:
     """Why this person may not do this (to this guest) here, or None. Deny is the default.
 
     `guest` None, where the operation is about one: which is not known yet, so that the person must have the level
     on some guest. `guests`: what is known of the cluster, for whom tags make an owner. `whole`: it is about more
     than guests (a node, everything). `read_only`: what to say to changes while there are to be none.
+    `seconds`: how long it would last.
     """
     refusal = out_of_place(rules, actor, operation)
     if refusal is not None:
         return refusal
     right = RIGHTS[operation]
-    protected = right.guarded and guest is not None and is_protected(rules, guest)
+    protected = right.guards(seconds) and guest is not None and is_protected(rules, guest)
     needed = Level.ADMIN if protected else right.level
     if whole or right.reach is Reach.WHOLE:
         level = level_everywhere(rules, actor)

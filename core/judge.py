@@ -42,6 +42,7 @@ class Judge:
         guest: Guest | None = None,
         *,
         whole: bool = False,
+        seconds: float = 0.0,
     ) -> Refused | None:
         """As `decide` says. `operation` None: what is none at all, so that the place alone is asked about."""
         if operation is None:
@@ -56,6 +57,7 @@ class Judge:
             guests=theirs,
             whole=whole,
             read_only=self._fresh(),
+            seconds=seconds,
         )
 
     def _fresh(self) -> Refused | None:
@@ -64,10 +66,16 @@ class Judge:
         return replace(held) if held else None
 
     def permit(
-        self, actor: Actor, operation: Operation, guest: Guest | None = None, *, whole: bool = False
+        self,
+        actor: Actor,
+        operation: Operation,
+        guest: Guest | None = None,
+        *,
+        whole: bool = False,
+        seconds: float = 0.0,
     ) -> None:
         """Raises what `refusal` says."""
-        if refusal := self.refusal(actor, operation, guest, whole=whole):
+        if refusal := self.refusal(actor, operation, guest, whole=whole, seconds=seconds):
             raise refusal
 
     def admits(self, actor: Actor, operation: Operation) -> Admit:

@@ -166,6 +166,8 @@ class Planner:
 
     async def with_protection(self, guest: Guest) -> Guest:
         """The guest with Proxmox' flag, or as it is where that cannot be read."""
+        if not guest.node:  # it is not listed
+            return guest
         try:
             return replace(guest, protected=(await self._proxmox.config(guest)).protection)
         except ProxmoxError:

@@ -27,6 +27,8 @@ class ResourceTruth(MetricTruth):
         self.hung_nodes: set[str] = set()
         # How full a storage is on one node only: (storage, node) -> fraction.
         self.node_fills: dict[tuple[str, str], float] = {}
+        # Rows that stand in /cluster/resources besides its own, such as no Proxmox should send.
+        self.stray_rows: list[Any] = []
 
     def _resource(self, guest: Any, user: str) -> Values:
         """API2Tools.pm extract_vm_stats: without a broadcast there is no name and the status is `unknown`.
@@ -75,7 +77,7 @@ class ResourceTruth(MetricTruth):
 
     async def _cluster_resources(self, v: Values, user: str) -> list[Values]:
         """API2/Cluster.pm resources: guests, nodes, storages per node, and what a client has to filter out."""
-        kind, rows = v.get("type"), []
+        kind, rows = v.get("type"), list(self.stray_rows)
         if kind in (None, "vm"):
             rows += [
                 self._resource(guest, user)

@@ -16,8 +16,9 @@ from core.order import Order
 from core.rights import Level
 from tests.fakes import AKIKO, NOON
 from tools.messages import LANGUAGES, Message, in_source, read, translated
+from ui.hints import hint
 from ui.outcomes import WORDINGS
-from ui.sentences import SENTENCES, hint, sentence, unexpected, verb_noun
+from ui.sentences import SENTENCES, sentence, unexpected, verb_noun
 from ui.text import Text, Texts
 
 TEXTS = Texts("ja")

@@ -23,8 +23,8 @@ from tests import stage
 from tests.client_stage import UPID, VM, Rude, answer, client_of
 from tests.stage import Stage
 from ui.audit_reasons import reason_of
+from ui.hints import hint
 from ui.render import plain
-from ui.sentences import hint
 from ui.text import Texts
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language

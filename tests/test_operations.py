@@ -402,7 +402,9 @@ GUARDED = [
     (Verb.STOP, RUNNING, {}),
     (Verb.REBOOT, RUNNING, {}),
     (Verb.RESIZE, RUNNING, {"cores": 8}),
+    (Verb.SHUTDOWN, RUNNING, {}),
     (Verb.SNAPSHOT_ROLLBACK, RUNNING, {"snapshot": "before"}),
+    (Verb.SNAPSHOT_DELETE, RUNNING, {"snapshot": "before"}),
     (Verb.DELETE, STOPPED, {}),
 ]
 

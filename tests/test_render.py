@@ -47,6 +47,7 @@ from ui.alerts import DiscordAlertChannel
 from ui.buttons import GUEST, question_buttons
 from ui.cards import card, notice
 from ui.help import help_card
+from ui.hints import hint
 from ui.listing import ROWS, Filters, guest_list, snapshot_list
 from ui.outcomes import farewell, footer, outcome_text, working
 from ui.panel import guest_buttons, panel
@@ -73,7 +74,7 @@ from ui.render import (
     when,
 )
 from ui.reply import Reply
-from ui.sentences import hint, sentence
+from ui.sentences import sentence
 from ui.services import Services
 from ui.text import Language, Text, Texts
 from ui.watching import watch_list

@@ -105,10 +105,10 @@ class Attempt:
         """Judges a guest for this attempt."""
         return self.services.judge.admits(self.actor, Operation(self.word))
 
-    def permit(self, guest: Guest | None = None, *, whole: bool = False) -> None:
+    def permit(self, guest: Guest | None = None, *, whole: bool = False, seconds: float = 0.0) -> None:
         """Raises the Refused that access decides on. `whole`: it is about more than guests."""
         self.guest = guest or self.guest
-        self.services.judge.permit(self.actor, Operation(self.word), guest, whole=whole)
+        self.services.judge.permit(self.actor, Operation(self.word), guest, whole=whole, seconds=seconds)
 
     def begin(self, *, unkept: bool = False) -> None:
         """It was allowed, and is done now. Raises TooManyChanges, and JournalFailed: what cannot be kept is not

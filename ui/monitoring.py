@@ -4,16 +4,25 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import partial
 
-from core.access import Actor, level_on, listed_or_unknown, scoped_vmids
+from core.access import Actor, is_protected, level_on, listed_or_unknown, scoped_vmids
 from core.durations import parse_duration
-from core.errors import JournalFailed, NotMuted, OnlySomeGuests, UnknownTarget
-from core.guest import Cluster
+from core.errors import (
+    JournalFailed,
+    NameMismatch,
+    NoReason,
+    NotMuted,
+    OnlySomeGuests,
+    Unconfirmed,
+    UnknownTarget,
+)
+from core.guest import Cluster, Guest
 from core.journal import Undelivered
 from core.proxmox_errors import HalfGone
-from core.rights import Level, Operation
+from core.rights import RIGHTS, Level, Operation
 from core.targets import target_of
 from core.watch.model import ALL, SOURCE, Incident, Topic, node_subject
 from core.watch.seen import part_seen, touches
+from core.watch.work import guest_targets
 from ui.gate import Attempt, actor_of, recorded
 from ui.listing import ROWS, page_of
 from ui.parameters import cluster_for_completion
@@ -25,6 +34,7 @@ from ui.watch_status import AuditHealth, Health, outcome_of_test, status
 from ui.watching import COUNTED_DAYS, history, muted, unmuted, watch_list
 
 TEST_SECONDS = 10.0
+REASON_MOST = 200
 DAY = 86_400
 
 
@@ -128,17 +138,60 @@ def _audit_health(services: Services) -> AuditHealth | None:
         return AuditHealth(posting.error or error.reason)
 
 
-async def mute(services: Services, reply: Reply, target: str, duration: str) -> None:
-    """Raises BadDuration, UnknownTarget, JournalFailed."""
+async def mute(
+    services: Services, reply: Reply, target: str, duration: str, confirm: str = "", reason: str = ""
+) -> None:
+    """Raises BadDuration, UnknownTarget, JournalFailed, and what access and `confirm_protected` say."""
     watch, interaction = services.watch, reply.interaction
     detail = f"{plain(target)} {plain(duration)}"
     with recorded(interaction, Operation.MONITOR_MUTE, detail=detail) as asked:
         seconds = parse_duration(duration)
         cluster = await cluster_to_judge_by(asked, (0,))  # which guest is meant is found by the list, too
         subject = _subject_of(services, asked, target, cluster)
+        asked.reason = plain(reason, REASON_MOST)
+        await _guard_mute(asked, subject, cluster, seconds, confirm)
         asked.begin()
         held = watch.mute(subject, seconds, interaction.user.display_name)
     await reply.show(muted(reply.t, held, cluster))
+
+
+async def _guard_mute(
+    asked: Attempt, subject: str, cluster: Cluster | None, seconds: float, confirm: str
+) -> None:
+    """A long mute of a protected guest takes what rebooting it takes; one of a node or of everything that has such
+    guests on the watch list, an admin and a reason."""
+    if not RIGHTS[Operation.MONITOR_MUTE].guards(seconds):
+        return
+    vmid = vmid_of(subject)
+    if vmid is not None:
+        guest = await asked.services.planner.with_protection(listed_or_unknown(cluster, vmid))
+        asked.permit(guest, seconds=seconds)
+        confirm_protected(asked, guest, confirm)
+        return
+    rules = asked.services.judge.rules
+    under = [
+        guest
+        for entry in asked.services.watch.entries
+        if is_protected(rules, guest := listed_or_unknown(cluster, entry.vmid))
+        and subject in guest_targets(guest.vmid, guest.node)
+    ]
+    for guest in under:
+        asked.services.judge.permit(asked.actor, Operation.MONITOR_MUTE, guest, seconds=seconds)
+    if under and not asked.reason:
+        raise NoReason
+
+
+def confirm_protected(asked: Attempt, guest: Guest, confirm: str) -> None:
+    """Raises Unconfirmed, NameMismatch or NoReason where the guest is protected and its name and a reason were not
+    given."""
+    if not is_protected(asked.services.judge.rules, guest):
+        return
+    if not confirm.strip():
+        raise Unconfirmed(guest.vmid, guest.label, asked.word)
+    if confirm.strip() != guest.label:
+        raise NameMismatch(guest.vmid, guest.label)
+    if not asked.reason:
+        raise NoReason
 
 
 async def unmute(services: Services, reply: Reply, target: str) -> None:

@@ -11,6 +11,7 @@ from core.order import Change, Order, Report
 from core.tasks import Progress, TaskEnd
 from ui.cards import Item, card
 from ui.caveats import excess_lines, handed_on, now_lines
+from ui.hints import hint
 from ui.render import (
     FAILED,
     OK,
@@ -26,7 +27,6 @@ from ui.render import (
     state_word,
     title,
 )
-from ui.sentences import hint
 from ui.text import Text
 
 Say = Callable[[Text, str, Order], str]

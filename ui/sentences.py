@@ -1,17 +1,15 @@
 """One sentence for every error: what failed, why, and what to do. A test holds this table against the tree."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 from core import errors as e
-from core import proxmox_errors as p
 from core import wanted_errors as w
 from core.actions import Verb
 from core.guest import Kind, State
 from core.names import VMID_LEAST, VMID_MOST
 from core.rights import Level
-from ui.proxmox_sentences import PROXMOX_SENTENCES, missing_privilege
+from ui.proxmox_sentences import PROXMOX_SENTENCES
 from ui.render import code, duration, memory_mb, named, state_word, when
 from ui.subjects import subject_name
 from ui.text import Text
@@ -54,6 +52,21 @@ def _wrong_state(t: Text, error: e.WrongState) -> str:
         guest=guest,
         state=state_word(t, error.state),
         action=verb_noun(t, error.verb),
+    )
+
+
+def _unconfirmed(t: Text, error: e.Unconfirmed) -> str:
+    guest, command = named(error.vmid, error.label), error.verb.replace("_", " ")
+    if error.verb not in list(Verb):  # what has no question that could ask
+        return t(
+            "{guest} is protected: give {command} its name as `confirm`, and a `reason`.",
+            guest=guest,
+            command=code(f"/{command}"),
+        )
+    return t(
+        "{guest} is protected: `/{command}` asks for its name and a reason, and both have to be typed.",
+        guest=guest,
+        command=command,
     )
 
 
@@ -139,11 +152,7 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
     e.ReadOnly: lambda t, x: t(
         "{line} An admin can switch them on again: `/readonly off`.", line=read_only_line(t, x)
     ),
-    e.Unconfirmed: lambda t, x: t(
-        "{guest} is protected: `/{command}` asks for its name and a reason, and both have to be typed.",
-        guest=named(x.vmid, x.label),
-        command=x.verb.replace("_", " "),
-    ),
+    e.Unconfirmed: _unconfirmed,
     e.OnlySomeGuests: lambda t, x: t(
         "This is about more than the guests your roles are for: it takes the level for all guests."
     ),
@@ -297,42 +306,3 @@ def unexpected(t: Text, incident: str) -> str:
     return t(
         "Something unexpected went wrong. Look for {incident} in the bot's log.", incident=code(incident)
     )
-
-
-_HINT_MOST = 1000
-"""Characters of a task's error that are looked at."""
-# What a task's own last words are known to mean, and what helps.
-_HINTS: tuple[tuple[str, Callable[[Text], str]], ...] = (
-    (
-        r"still in use by linked clone|base volume .* still in use",
-        lambda t: t("Guests cloned from it still use its disk. Delete those first."),
-    ),
-    (
-        r"[Nn]o space left|not enough (free )?(disk )?space|out of space|free space|\bis full\b",
-        lambda t: t("The storage seems to be full."),
-    ),
-    (
-        r"MAX \d+ vcpus allowed",
-        lambda t: t("The node has fewer CPUs than this VM has cores. Give it fewer with `/resize`."),
-    ),
-    (r"no quorum", lambda t: t("The cluster has no quorum.")),
-    (r"is locked|can't lock file", lambda t: t("Other work holds the guest. Try again when it is over.")),
-    (
-        r"is not (the )?most recent",
-        lambda t: t("This storage can only be rolled back to its newest snapshot."),
-    ),
-)
-_PERMISSION = re.compile(r"Permission check failed \((?P<path>/[^,)]*)(?:,\s*(?P<privileges>[^)]+))?\)")
-
-
-def hint(t: Text, verb: Verb, message: str) -> str | None:
-    """What to do about a task's error, where that is known."""
-    message = message[:_HINT_MOST]
-    if match := _PERMISSION.search(message):
-        return missing_privilege(t, p.MissingPrivilege(match["privileges"] or "", match["path"]))
-    for pattern, say in _HINTS:
-        if re.search(pattern, message):
-            return say(t)
-    if verb in (Verb.SHUTDOWN, Verb.REBOOT) and "got timeout" in message:
-        return t("The guest did not obey in time. `/stop` switches it off hard.")
-    return None
