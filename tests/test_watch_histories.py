@@ -17,9 +17,13 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from core.expected import ExpectedStops
-from core.guest import Cluster, Kind, State
-from core.watch import changes, looking, sources, step, telling
+from core.expected import Expectation, ExpectedStops
+from core.guest import Cluster, Guest, Kind, State
+from core.order import Plan
+from core.proxmox_errors import ProxmoxError
+from core.watch import changes, guests, looking, sources, step, telling, unknown
+from core.watch.asking import Asking
+from core.watch.backups import FailedBackups
 from core.watch.look import Look, Suspicion
 from core.watch.looking import Looking
 from core.watch.model import Incident, Watched
@@ -732,6 +736,34 @@ def never_used_up(self: ExpectedStops, vmid: int) -> None:
     """What was ordered once excuses every stop for five minutes."""
 
 
+STOP_OF = ExpectedStops.stop_of
+
+
+@contextmanager
+def only_an_answer_counts(self: ExpectedStops, plan: Plan) -> Iterator[Expectation]:
+    """An order that a proxy's page or nothing at all has answered counts as refused."""
+    with STOP_OF(self, plan) as expectation:
+        try:
+            yield expectation
+        except ProxmoxError:
+            expectation.sent = False
+            raise
+
+
+async def nobody_is_asked(self: object, *given: object) -> dict[str, object]:
+    """What the lists do not show stays unknown."""
+    return {}
+
+
+def one_guest_each_time(self: Asking, unknown: Sequence[Guest]) -> list[Guest]:
+    """Always the same one."""
+    return list(unknown)[:1]
+
+
+def every_node_is_fresh(work: Work, raw: Cluster) -> None:
+    """Whatever a node's pvestatd does."""
+
+
 MUTANTS: dict[str, tuple[object, str, object]] = {
     "unconfirmed": (Looking, "_confirmed", believed),
     "try not noted": (SqliteJournal, "trying", not_noted),
@@ -741,6 +773,14 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "never grouped": (telling, "SINGLE_MOST", 1000),
     "never flapping": (changes, "FLAP_CHANGES", 1000),
     "order counts twice": (ExpectedStops, "seen", never_used_up),
+    "unanswered orders forgotten": (ExpectedStops, "stop_of", only_an_answer_counts),
+    "unknown guests not asked": (Asking, "ask", nobody_is_asked),
+    "no turns": (Asking, "_turn", one_guest_each_time),
+    "old figures not told": (step, "judge_stale", every_node_is_fresh),
+    "blindness not told": (unknown, "BLIND_SECONDS", 1e9),
+    "nodes not asked for backups": (FailedBackups, "ask", nobody_is_asked),
+    "stuck guests not told": (guests, "STUCK_SECONDS", 1e9),
+    "held guests told as full storages": (changes, "HALTED_STATES", frozenset()),
 }
 
 

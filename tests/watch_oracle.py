@@ -435,7 +435,7 @@ class Oracle:
             if (
                 guest is None
                 or (guest.state in DEAD and book.state in LIVING and book.hold is None and not guest.template)
-                or (not guest.template and self.started_and_halted(book, guest))
+                or (book.hold is None and not guest.template and self.started_and_halted(book, guest))
             ):
                 found.add(vmid)
         return found
@@ -610,8 +610,8 @@ class Oracle:
     # -- what is not known
 
     def note_unknown(self, book: Book, seen: Seen) -> None:
-        """Since when nobody knows its state. Reading: of a guest on an offline node the node's incident tells, and one
-        that is gone is known to be."""
+        """Since when nobody knows its state. Reading: of a guest on an offline node the node's incident tells, and
+        one that is gone is known to be."""
         vmid = book.entry.vmid
         if vmid in seen.undecided:
             return

@@ -670,13 +670,18 @@ class Trial:
         self._say(f"a stop of {vmid} is ordered{f', and answered: {answer}' if answer else ''}")
         plan = Plan(Order(Verb.STOP, vmid, Actor(7, "Akiko", Place(1, 2))), self.guest(vmid))
 
+        noted: list[int] = []
+
         def order() -> None:
             with suppress(ProxmoxError), self.process.expected.stop_of(plan) as expectation:
+                noted.append(vmid)
                 expectation.sent = answer != "refused"
                 raise_answer(answer)
 
         def happened() -> bool:
-            return answer != "refused" and f"ordered/{vmid}" in self.process.journal.records()
+            """Noted before it was sent; what the bot makes of the answer is not asked."""
+            kept = bool(noted) or f"ordered/{vmid}" in self.process.journal.records()
+            return answer != "refused" and kept
 
         self._command(order, happened, lambda: self.oracle.order(vmid, self.clock.mono), tells=False)
 
