@@ -815,7 +815,7 @@ def _of_fact(case: Case, fact: Fact, theirs: Any) -> list[str]:
         case.topic is not Topic.FLAPPING
         and not settled
         and not case.forgotten
-        and (theirs.what, theirs.state) != (fact.what, fact.state if fact.what in HELD else State.UNKNOWN)
+        and (theirs.what is not fact.what or (fact.what in HELD and theirs.state is not fact.state))
     ):
         said = f"{theirs.what.value} {theirs.state.value}"
         found.append(f"{theirs.vmid} {said}, not {fact.what.value} {fact.state.value}")
