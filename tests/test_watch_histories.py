@@ -750,7 +750,7 @@ def only_an_answer_counts(self: ExpectedStops, plan: Plan) -> Iterator[Expectati
             raise
 
 
-async def nobody_is_asked(self: object, *given: object) -> dict[str, object]:
+async def nobody_is_asked(self: object, *given: object, busy: bool = False) -> dict[str, object]:
     """What the lists do not show stays unknown."""
     return {}
 
