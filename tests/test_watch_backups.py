@@ -137,6 +137,17 @@ async def test_a_backup_that_is_listed_no_more_is_asked_for_at_once() -> None:
     assert set(await asking.ask(state, here, [])) == {"a"}
 
 
+async def test_an_alarm_comes_first_but_not_for_ever() -> None:
+    proxmox = FakeProxmox(FakeClock())
+    asking, here = FailedBackups(proxmox, proxmox.clock), cluster("a")
+    assert set(await asking.ask(WatchState(), here, None, busy=True)) == {"a"}, "the first look"
+    proxmox.clock.advance(EVERY_SECONDS + 1)
+    state = WatchState(running=frozenset({upid(1)}))
+    assert await asking.ask(state, here, [], busy=True) == {}
+    proxmox.clock.advance(EVERY_SECONDS)
+    assert set(await asking.ask(state, here, [], busy=True)) == {"a"}
+
+
 async def test_a_node_that_fails_is_left_for_five_minutes() -> None:
     proxmox = FakeProxmox(FakeClock())
     asking = FailedBackups(proxmox, proxmox.clock)

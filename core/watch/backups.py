@@ -41,10 +41,16 @@ class FailedBackups:
         self._asked: dict[str, float] = {}
 
     async def ask(
-        self, state: WatchState, cluster: Cluster, tasks: Iterable[TaskSummary] | None
+        self,
+        state: WatchState,
+        cluster: Cluster,
+        tasks: Iterable[TaskSummary] | None,
+        *,
+        busy: bool = False,
     ) -> dict[str, tuple[TaskSummary, ...]]:
-        """By node, those that answered. `tasks`: the cluster's, where they have just been read. Does not raise."""
-        chosen = self._due(cluster, _vanished(state, tasks))
+        """By node, those that answered. `tasks`: the cluster's, where they have just been read. `busy`: an alarm may
+        be due in this look, which should not wait for this. Does not raise."""
+        chosen = self._due(cluster, frozenset() if busy else _vanished(state, tasks), busy)
         if not chosen:
             return {}
         unix = self._clock.now()
@@ -61,14 +67,12 @@ class FailedBackups:
             task.cancel()
         return {asking[task]: rows for task in done if (rows := task.result()) is not None}
 
-    def _due(self, cluster: Cluster, vanished: frozenset[str]) -> list[str]:
-        now = self._clock.monotonic()
+    def _due(self, cluster: Cluster, vanished: frozenset[str], busy: bool) -> list[str]:
+        now, every = self._clock.monotonic(), EVERY_SECONDS * (2 if busy else 1)
         online = [node.name for node in cluster.nodes if node.online]
         self._asked = {name: at for name, at in self._asked.items() if name in online}
         due = [
-            name
-            for name in online
-            if name in vanished or now - self._asked.get(name, now - EVERY_SECONDS) >= EVERY_SECONDS
+            name for name in online if name in vanished or now - self._asked.get(name, now - every) >= every
         ]
         chosen = sorted(due, key=lambda name: (name not in vanished, self._asked.get(name, 0.0), name))[
             :NODES_MOST

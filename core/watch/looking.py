@@ -57,7 +57,8 @@ class Looking:
             sure = await self._confirmed(first, replace(found, guests=doubted), unanswered)
             look = replace(sure, confirmed=sure.confirmed | look.confirmed, listed=listed)
         tasks = await self._tasks(state, found)
-        backups = await self._backups.ask(state, look.cluster, tasks) if look.cluster else {}
+        busy = bool(found.guests or found.nodes)
+        backups = await self._backups.ask(state, look.cluster, tasks, busy=busy) if look.cluster else {}
         look = replace(look, unanswered=look.unsure, tasks=tasks, backups=backups, own=self._proxmox.identity)
         if look.tasks is not None:
             return look

@@ -97,7 +97,7 @@ class GuestFact:
     wanted: bool = False
     """Somebody did it, even where it is not known who."""
     state: State = State.UNKNOWN
-    """Of HALTED and STUCK: the state that it does not leave."""
+    """Of HALTED and STUCK: the state that it does not leave. It stays when `what` changes."""
 
     @property
     def down(self) -> bool:
