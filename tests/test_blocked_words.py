@@ -159,7 +159,7 @@ async def test_every_answer_is_shown_without_the_name(
     await watching(bare_scene, 101)
     await bare_scene.say(bare_scene.akiko, "info", vmid=101)  # so that the trail has it
     bare_scene.server.block(NAME)
-    reply = await bare_scene.say(bare_scene.akiko, command, **options)
+    reply = await bare_scene.say(bare_scene.emma, command, **options)
     assert "Discord blocked" in reply.text and NAME not in reply.text
     assert "What was done" not in reply.text, "its own words are there"
 
@@ -208,7 +208,7 @@ async def test_a_file_comes_with_fewer_words_beside_it(bare_scene: Stage, pve: P
     await bare_scene.start_bot()
     await bare_scene.say(bare_scene.akiko, "info", vmid=101)
     bare_scene.server.block(NAME)
-    reply = await bare_scene.say(bare_scene.akiko, "audit", csv=True)
+    reply = await bare_scene.say(bare_scene.emma, "audit", csv=True)
     assert post_of(reply).attachments == ["audit.csv"] and "Discord blocked" in reply.text
 
 

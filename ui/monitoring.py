@@ -109,7 +109,9 @@ async def mute(services: Services, reply: Reply, target: str, duration: str) -> 
         subject = _subject_of(services, asked, target, cluster)
         asked.begin()
         held = watch.mute(subject, seconds, interaction.user.display_name)
-    await reply.show(muted(reply.t, held, cluster))
+    vmid = vmid_of(subject)
+    watched = vmid is None or watch.find(vmid) is not None
+    await reply.show(muted(reply.t, held, cluster, watched=watched))
 
 
 async def unmute(services: Services, reply: Reply, target: str) -> None:

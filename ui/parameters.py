@@ -88,7 +88,7 @@ class GuestId(app_commands.Transformer):
     """A VMID. Only the number is taken; everything about it is checked by the action."""
 
     def __init__(self, verb: Verb | None = None, *, watched: bool | None = None) -> None:
-        """`watched`: True offers the watched guests only, False the others first."""
+        """`watched`: True offers the watched guests only, False those that can be watched, the others first."""
         self._verb, self._watched = verb, watched
 
     @property
@@ -108,6 +108,8 @@ class GuestId(app_commands.Transformer):
         typed = str(value).strip()
         if self._watched:
             guests = tuple(guest for guest in guests if guest.vmid in listed)
+        elif self._watched is False:
+            guests = tuple(guest for guest in guests if not guest.template)
         found = best_guests(guests, typed, self._verb)
         if self._watched is False:
             others = best_guests((guest for guest in guests if guest.vmid not in listed), typed, self._verb)

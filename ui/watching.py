@@ -96,10 +96,15 @@ def thresholds(t: Text, entry: Watched) -> str:
     )
 
 
-def added(t: Text, guest: str, entry: Watched, until: float | None = None, *, new: bool) -> ui.LayoutView:
-    """The answer to /monitor add. `guest` as it is named; `until`: it is muted so long."""
-    if new:
+def added(
+    t: Text, guest: str, entry: Watched, before: Watched | None, until: float | None = None
+) -> ui.LayoutView:
+    """The answer to /monitor add. `guest` as it is named; `before`: its entry until now; `until`: it is muted so
+    long."""
+    if before is None:
         text = t("{guest} is being watched from now on.", guest=guest)
+    elif entry == before:
+        text = t("Nothing was changed: the thresholds of {guest} stay as they are.", guest=guest)
     else:
         text = t("The thresholds of {guest} were changed.", guest=guest)
     muted = f"{MUTED} {t('Muted until {time}.', time=when(until, 'f'))}" if until else ""
@@ -113,13 +118,15 @@ def good(text: str) -> ui.LayoutView:
 # -- mutes
 
 
-def muted(t: Text, mute: Mute, cluster: Cluster | None) -> ui.LayoutView:
+def muted(t: Text, mute: Mute, cluster: Cluster | None, *, watched: bool = True) -> ui.LayoutView:
+    """`watched`: False for a guest of which the watch tells nothing anyway."""
     text = t(
         "{what}: nothing is told until {time}.",
         what=subject_name(t, mute.target, cluster),
         time=when(mute.until, "f"),
     )
-    return card(f"{MUTED} {text}", colour=Colour.QUIET)
+    note = "" if watched else t("It is not on the watch list: only its failed backups would be told.")
+    return card(f"{MUTED} {text}", f"-# {WARNING} {note}" if note else "", colour=Colour.QUIET)
 
 
 def unmuted(t: Text, target: str, cluster: Cluster | None) -> ui.LayoutView:

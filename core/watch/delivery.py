@@ -49,7 +49,8 @@ class Delivery:
         self._quiet = asyncio.Event()
         """No new message is waiting for a try just now, so that edits have their turn."""
         self._busy = asyncio.Lock()
-        self._posts, self._edits = Lane(clock, "an alert"), Lane(clock, "the edit of an alert")
+        self._posts = Lane(clock, "an alert could not be sent")
+        self._edits = Lane(clock, "the edit of an alert could not be sent")
         self._made: dict[int, float] = {}
         self._tried: dict[int, float] = {}
         self._breaks: dict[int, int] = {}
