@@ -214,11 +214,12 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
                 attempt.guest = guest
                 watch.check_entry(guest, cpu, memory, disk)
                 attempt.begin()
-                new = watch.add(guest, cpu, memory, disk)
+                before = watch.find(vmid)
+                watch.add(guest, cpu, memory, disk)
             entry = watch.find(vmid)
             if entry is not None:
                 until = muted_until(watch, vmid, guest.node)
-                await reply.show(added(reply.t, guest, entry, until, new=new))
+                await reply.show(added(reply.t, guest, entry, before, until))
 
     @app_commands.command(description=locale_str("Stop watching a guest"))
     @app_commands.describe(vmid=VMID, confirm=CONFIRM, reason=REASON)

@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from core.audit import Audited, Lane, Mark
@@ -22,6 +23,7 @@ from core.journal import Journal, Undelivered
 from core.rights import RIGHTS, Effect, Operation
 from core.watch.channel import Fate, NotDelivered
 from core.watch.delivery import CLOCK_MARGIN, NONCE_SECONDS
+from core.watch.fewer_words import through
 from core.watch.lane import LIMIT_MOST, LONG_PAUSE, PAUSES, rest
 
 _log = logging.getLogger(__name__)
@@ -285,7 +287,11 @@ class AuditPosting:
                 if not again:
                     queue.keep(replace(mark, tried=last, tried_at=self._clock.now()))
                     queue.tried = self._clock.monotonic()
-                there = await channel.post(content, f"{self._journal.nonce_prefix}-a{last}")
+                nonce = f"{self._journal.nonce_prefix}-a{last}"
+                if len(ids) > 1:
+                    there, self.blocked = await channel.post(content, nonce), ""
+                else:
+                    there, self.blocked = await through(channel, content, partial(channel.post, nonce=nonce))
         except NotDelivered as error:
             if error.fate not in (Fate.BLOCKED, Fate.REJECTED):
                 if error.not_taken and not again:
@@ -295,31 +301,10 @@ class AuditPosting:
                 queue.apart = last
                 queue.keep(Mark(mark.posted, mark.there))
                 return
-            there = (
-                await self._post_barer(channel, content, last, error) if error.fate is Fate.BLOCKED else None
-            )
-            if there is None:
-                _log.error("Discord does not take the line of record %d: %s", last, error.reason)
-        else:
-            self.blocked = ""
+            self.blocked = error.reason
+            _log.error("Discord does not take the line of record %d: %s", last, error.reason)
         self._sent = self._clock.monotonic()
         queue.keep(Mark(last, there or mark.there))
-
-    async def _post_barer(
-        self, channel: AuditChannel, content: str, last: int, blocked: NotDelivered
-    ) -> int | None:
-        """The line with fewer words, which the trail itself has; None where Discord takes none of them."""
-        for text in channel.barer(content):
-            try:
-                there = await channel.post(text, f"{self._journal.nonce_prefix}-a{last}")
-            except NotDelivered as error:
-                if error.fate is not Fate.BLOCKED:
-                    raise
-            else:
-                self.blocked = blocked.reason
-                _log.warning("Discord blocks words of the line of record %d: %s", last, blocked.reason)
-                return there
-        return None
 
     def _tried_lately(self, queue: _Queue) -> bool:
         """So that Discord still knows the nonce."""

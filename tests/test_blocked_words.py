@@ -4,6 +4,7 @@ import pytest
 
 from core.errors import WrongState
 from core.guest import State
+from playground.demo import BLOCKED
 from playground.pve import Pve
 from tests import stage
 from tests.stage import Stage, post_of
@@ -159,7 +160,7 @@ async def test_every_answer_is_shown_without_the_name(
     await watching(bare_scene, 101)
     await bare_scene.say(bare_scene.akiko, "info", vmid=101)  # so that the trail has it
     bare_scene.server.block(NAME)
-    reply = await bare_scene.say(bare_scene.akiko, command, **options)
+    reply = await bare_scene.say(bare_scene.emma, command, **options)
     assert "Discord blocked" in reply.text and NAME not in reply.text
     assert "What was done" not in reply.text, "its own words are there"
 
@@ -208,7 +209,7 @@ async def test_a_file_comes_with_fewer_words_beside_it(bare_scene: Stage, pve: P
     await bare_scene.start_bot()
     await bare_scene.say(bare_scene.akiko, "info", vmid=101)
     bare_scene.server.block(NAME)
-    reply = await bare_scene.say(bare_scene.akiko, "audit", csv=True)
+    reply = await bare_scene.say(bare_scene.emma, "audit", csv=True)
     assert post_of(reply).attachments == ["audit.csv"] and "Discord blocked" in reply.text
 
 
@@ -221,6 +222,15 @@ async def test_an_answer_past_its_token_is_shown_without_the_name(bare_scene: St
     plan.release()
     await bare_scene.settled()
     assert "started" in post_of(begun).text and NAME not in post_of(begun).text
+
+
+async def test_the_demos_link_filter_is_seen_at_work(bare_scene: Stage, pve: Pve) -> None:
+    """As its first lines say: a guest of that name is made, and shown without it."""
+    bare_scene.server.block(BLOCKED)
+    await bare_scene.start_bot()
+    reply = await bare_scene.say(bare_scene.emma, "create", template_id=9000, name=BLOCKED)
+    assert "Discord blocked" in reply.text and BLOCKED not in reply.text
+    assert BLOCKED in [guest.name for guest in pve.vms]
 
 
 # -- the audit channel

@@ -55,6 +55,22 @@ async def test_a_global_limit_on_an_alert_silences_none(bare_scene: Stage, pve: 
     assert "**103**" in reply.text
 
 
+async def test_the_wait_that_a_proxy_names_is_kept_too(bare_scene: Stage, pve: Pve) -> None:
+    """Without Via, as from Cloudflare: discord.py does not wait for it."""
+    path = await watching(bare_scene, 101)
+    fault = bare_scene.server.fail("POST", path, 429, retry_after=LONG, via=False)
+    pve.crash(101)
+    await bare_scene.look()
+    await met(bare_scene, fault)
+    bare_scene.clock.skip(30.0)
+    bare_scene.services.delivery.wake()
+    await asyncio.sleep(0.2)
+    assert len(bare_scene.server.requests("POST", path)) == 1
+    bare_scene.clock.skip(LONG)
+    await bare_scene.delivered()
+    assert len(bare_scene.alerts_told()) == 1
+
+
 async def test_a_bot_that_ends_amid_a_short_limit_sends_what_waits(bare_scene: Stage, pve: Pve) -> None:
     """Inside discord.py's own wait for a global limit, which must not be cut off."""
     path = await watching(bare_scene, 101)

@@ -11,6 +11,7 @@ from discord import ui
 
 from core.journal import Posting
 from core.watch.channel import Fate, NotDelivered
+from core.watch.fewer_words import through
 from core.watch.model import Post
 from ui.alert_text import message_text
 from ui.blocked import barer_texts, blocks
@@ -76,12 +77,15 @@ class DiscordAlertChannel:
     async def say(self, text: str) -> None:
         """One line past the journal, which cannot be written: tried once, and it raises nothing."""
         try:
-            async with told(self._client):
-                await self._channel.send(
-                    text, suppress_embeds=True, allowed_mentions=discord.AllowedMentions.none()
-                )
+            await through(self, text, self._say)
         except NotDelivered as error:
             _log.warning("a word to the alert channel could not be sent: %s", error.reason)
+
+    async def _say(self, text: str) -> None:
+        async with told(self._client):
+            await self._channel.send(
+                text, suppress_embeds=True, allowed_mentions=discord.AllowedMentions.none()
+            )
 
     @property
     def _channel(self) -> discord.PartialMessageable:

@@ -47,8 +47,10 @@ def without_foreign(text: str) -> str:
 
 def barer_texts(t: Text, content: str, fixed: str) -> tuple[str, ...]:
     """What is shown instead of a plain text that Discord blocks, the best first."""
-    bare = f"{without_foreign(content)}\n-# {_note(t)}"[:CONTENT_MOST]
-    return bare, fixed
+    bare = without_foreign(content)
+    if bare == content:  # it was blocked for our own words
+        return (fixed,)
+    return f"{bare}\n-# {_note(t)}"[:CONTENT_MOST], fixed
 
 
 async def let_through(t: Text, view: ui.LayoutView, send: Callable[[ui.LayoutView], Awaitable[T]]) -> T:

@@ -152,7 +152,9 @@ async def mute(
         await _guard_mute(asked, subject, cluster, seconds, confirm)
         asked.begin()
         held = watch.mute(subject, seconds, interaction.user.display_name)
-    await reply.show(muted(reply.t, held, cluster))
+    vmid = vmid_of(subject)
+    watched = vmid is None or watch.find(vmid) is not None
+    await reply.show(muted(reply.t, held, cluster, watched=watched))
 
 
 async def _guard_mute(

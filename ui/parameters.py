@@ -67,11 +67,18 @@ def offer_to(interaction: Interaction, cluster: Cluster) -> Offer:
 
 
 def best_guests(
-    lookup: Lookup, offer: Offer, typed: str, verb: Verb | None, among: Container[int] | None = None
+    lookup: Lookup,
+    offer: Offer,
+    typed: str,
+    verb: Verb | None,
+    among: Container[int] | None = None,
+    *,
+    templates: bool = True,
 ) -> list[Guest]:
     """At most 25: the VMID typed in full, then those the verb can act on, those that begin as typed, and by VMID.
 
     CREATE offers templates only; the verbs a template can never take do not offer any. `among`: of these only.
+    `templates` False: without any.
     Nothing is worked out for those that come after the first 25 of their kind.
     """
     if offer.nothing:
@@ -85,7 +92,7 @@ def best_guests(
     def wanted(guest: Guest) -> bool:
         if verb is Verb.CREATE:
             return guest.template
-        return not guest.template or verb in (None, Verb.DELETE)
+        return not guest.template or (templates and verb in (None, Verb.DELETE))
 
     for row in lookup.matching(typed):
         guest = row.guest
@@ -111,7 +118,7 @@ class GuestId(app_commands.Transformer):
     """A VMID. Only the number is taken; everything about it is checked by the action."""
 
     def __init__(self, verb: Verb | None = None, *, watched: bool | None = None) -> None:
-        """`watched`: True offers the watched guests only, False the others first."""
+        """`watched`: True offers the watched guests only, False those that can be watched, the others first."""
         self._verb, self._watched = verb, watched
 
     @property
@@ -143,10 +150,11 @@ class GuestId(app_commands.Transformer):
         lookup, offer = services_of(interaction).judge.lookup(cluster), offer_to(interaction, cluster)
         if self._watched is None:
             return best_guests(lookup, offer, typed, self._verb)
-        watched = best_guests(lookup, offer, typed, self._verb, listed)
+        watched = best_guests(lookup, offer, typed, self._verb, listed, templates=self._watched)
         if self._watched:
             return watched
-        others = best_guests(lookup, offer, typed, self._verb, cluster.vmids - listed)
+        rest = cluster.vmids - listed
+        others = best_guests(lookup, offer, typed, self._verb, rest, templates=False)
         return sorted([*others, *watched], key=lambda guest: str(guest.vmid) != typed)
 
 

@@ -33,7 +33,7 @@ ACKNOWLEDGE_AFTER = 0.6
 FIRST_SECONDS = 3.0
 """Discord takes the first answer no later; one that is limited for longer goes another way."""
 TOKEN_SECONDS = 14 * 60.0
-CHANNEL_SECONDS = 3600.0
+CHANNEL_SECONDS = 15 * 60.0
 """How long a limit of the channel is waited for with an answer that has no other way."""
 EDIT_EVERY = 2.0
 RETRIES = (1.0, 2.0, 4.0)

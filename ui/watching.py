@@ -103,11 +103,15 @@ def _blind(guest: Guest | None, entry: Watched) -> bool:
     return entry.memory is not None and guest is not None and seen_by_host(guest)
 
 
-def added(t: Text, guest: Guest, entry: Watched, until: float | None = None, *, new: bool) -> ui.LayoutView:
-    """The answer to /monitor add. `guest` as it is now; `until`: it is muted so long."""
+def added(
+    t: Text, guest: Guest, entry: Watched, before: Watched | None, until: float | None = None
+) -> ui.LayoutView:
+    """The answer to /monitor add. `guest` as it is now; `before`: its entry until now; `until`: muted so long."""
     blind = f"{WARNING} {memory_advice(t)}" if _blind(guest, entry) else ""
-    if new:
+    if before is None:
         text = t("{guest} is being watched from now on.", guest=title(guest))
+    elif entry == before:
+        text = t("Nothing was changed: the thresholds of {guest} stay as they are.", guest=title(guest))
     else:
         text = t("The thresholds of {guest} were changed.", guest=title(guest))
     muted = f"{MUTED} {t('Muted until {time}.', time=when(until, 'f'))}" if until else ""
@@ -121,13 +125,15 @@ def good(text: str) -> ui.LayoutView:
 # -- mutes
 
 
-def muted(t: Text, mute: Mute, cluster: Cluster | None) -> ui.LayoutView:
+def muted(t: Text, mute: Mute, cluster: Cluster | None, *, watched: bool = True) -> ui.LayoutView:
+    """`watched`: False for a guest of which the watch tells nothing anyway."""
     text = t(
         "{what}: nothing is told until {time}.",
         what=subject_name(t, mute.target, cluster),
         time=when(mute.until, "f"),
     )
-    return card(f"{MUTED} {text}", colour=Colour.QUIET)
+    note = "" if watched else t("It is not on the watch list: only its failed backups would be told.")
+    return card(f"{MUTED} {text}", f"-# {WARNING} {note}" if note else "", colour=Colour.QUIET)
 
 
 def unmuted(t: Text, target: str, cluster: Cluster | None) -> ui.LayoutView:

@@ -7,18 +7,17 @@ channel is searched for it first.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from core.clock import Clock
 from core.errors import JournalFailed
 from core.journal import Journal, Posting
 from core.watch.channel import AlertChannel, Fate, NotDelivered
-from core.watch.lane import LIMIT_MOST, LONG_PAUSE, Lane, rest
+from core.watch.fewer_words import through
+from core.watch.lane import LIMIT_MOST, LONG_PAUSE, PAUSES, Lane, rest
 from core.watch.model import Post
-
-T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +48,8 @@ class Delivery:
         self._quiet = asyncio.Event()
         """No new message is waiting for a try just now, so that edits have their turn."""
         self._busy = asyncio.Lock()
-        self._posts, self._edits = Lane(clock, "an alert"), Lane(clock, "the edit of an alert")
+        self._posts = Lane(clock, "an alert could not be sent")
+        self._edits = Lane(clock, "the edit of an alert could not be sent")
         self._made: dict[int, float] = {}
         self._tried: dict[int, float] = {}
         self._breaks: dict[int, int] = {}
@@ -168,6 +168,9 @@ class Delivery:
                     self._later[number] = now + min(error.wait, LIMIT_MOST), error.reason
                 trouble = _sooner(trouble, error)
         if trouble is not None:
+            if trouble.wait:  # the other edits took their time meanwhile
+                due = min(self._later[number][0] for number in passed if number in self._later)
+                trouble.wait = max(PAUSES[0], due - self._clock.monotonic())
             raise trouble
 
     async def _unbroken(self, posting: Posting, work: Coroutine[Any, Any, None]) -> bool:
@@ -217,7 +220,7 @@ class Delivery:
                     self._journal.trying(message.id, text, self._clock.now(), absorbs, late=age)
                     return await self._channel.post(posting, text, nonce)
 
-                there, blocked = await self._through(told, send)
+                there, blocked = await through(self._channel, told, send)
             else:
                 there, told = found, posting.tried
         except NotDelivered as error:
@@ -235,22 +238,6 @@ class Delivery:
         if blocked:
             self._journal.note_blocked(message.id, blocked)
         self._forget(message.id)
-
-    async def _through(self, content: str, send: Callable[[str], Awaitable[T]]) -> tuple[T, str]:
-        """Send it, or with fewer words what Discord blocks; and why it was not the whole, "" if it was.
-
-        Raises NotDelivered.
-        """
-        blocked = ""
-        for text in _fewer_words(self._channel, content):
-            try:
-                return await send(text), blocked
-            except NotDelivered as error:
-                if error.fate is not Fate.BLOCKED:
-                    raise
-                blocked = blocked or error.reason
-                _log.warning("Discord blocks the words of an alert: %s", error.reason)
-        raise NotDelivered(Fate.REJECTED, blocked, not_taken=True)
 
     def _must_search(self, posting: Posting) -> bool:
         """Whether a former try may have been taken, so long ago that the nonce does not tell any more."""
@@ -291,7 +278,7 @@ class Delivery:
     async def _edit(self, posting: Posting) -> None:
         content = self._channel.compose(posting, _delay(posting))
         try:
-            _, blocked = await self._through(content, partial(self._channel.edit, posting))
+            _, blocked = await through(self._channel, content, partial(self._channel.edit, posting))
         except NotDelivered as error:
             young, passing = self._age(posting) <= EDIT_GIVE_UP, error.fate is Fate.PASSING
             if (passing and not error.wait) or (young and (passing or error.fate is Fate.REFUSED)):
@@ -306,12 +293,6 @@ class Delivery:
     def _settled(self, posting: Posting, edition: int) -> None:
         self._journal.edited(posting.message.id, edition)
         self._forget(posting.message.id)
-
-
-def _fewer_words(channel: AlertChannel, content: str) -> Iterator[str]:
-    """The text, and what is left of it when Discord blocks that."""
-    yield content
-    yield from channel.barer(content)
 
 
 def _sooner(one: NotDelivered | None, other: NotDelivered) -> NotDelivered:

@@ -118,7 +118,7 @@ class Watch:
         self, guest: Guest, cpu: int | None = None, memory: int | None = None, disk: int | None = None
     ) -> bool:
         """Watch a guest from now on: True; or change the thresholds given (0: none any more) of one that is
-        watched: False.
+        watched: False. A threshold that is the same already stays as it is, with what was told of it.
 
         Raises AlreadyWatched (where none is given), CannotWatchTemplate, DiskUnknown, BadAmount, StoreFailed.
         """
@@ -126,10 +126,13 @@ class Watch:
         old = self.find(guest.vmid)
         limits = {metric: value for metric, value in given.items() if value is not None}
         entry = entry_of(guest, old, limits)
+        if entry == old:
+            return False
         self._keep((*(each for each in self.entries if each.vmid != guest.vmid), entry))
         if old is not None:
             with contextlib.suppress(JournalFailed):
-                self._measure_anew(guest.vmid, limits)
+                changed = [metric for metric in limits if entry.limit(metric) != old.limit(metric)]
+                self._measure_anew(guest.vmid, changed)
         return old is None
 
     def check_entry(

@@ -19,10 +19,10 @@ LIMIT_MOST = 3600.0
 
 
 class Lane:
-    """One kind of work that is tried until it is done. `what` names it in the log."""
+    """One kind of work that is tried until it is done. `failed` says in the log that it was not."""
 
-    def __init__(self, clock: Clock, what: str) -> None:
-        self._clock, self._what = clock, what
+    def __init__(self, clock: Clock, failed: str) -> None:
+        self._clock, self._failed = clock, failed
         self._failures = 0
         self._held = 0.0
         """Until then (monotonic) Discord has said that it takes nothing."""
@@ -49,14 +49,14 @@ class Lane:
             pause = self._pause_after(error)
             if error.everywhere:
                 self._held = self._clock.monotonic() + pause
-            _log.warning("%s could not be sent, next try in %.0f s: %s", self._what, pause, error.reason)
+            _log.warning("%s, next try in %.0f s: %s", self._failed, pause, error.reason)
             return pause
         except JournalFailed as error:
             self.error = str(error)
-            _log.error("the journal refuses, so that %s is not sent: %s", self._what, error.reason)
+            _log.error("the journal refuses, and %s: %s", self._failed, error.reason)
             return self._next_pause()
         except Exception:  # noqa: BLE001 - a bug of ours around the messages must not end the sending either
-            _log.exception("%s could not be sent", self._what)
+            _log.exception("%s", self._failed)
             return self._next_pause()
         self._failures, self.error = 0, ""
         return None
