@@ -47,6 +47,7 @@ from journal import JournalError, SqliteJournal
 from log_setup import set_up_logging
 from monitor_store import MonitorStore, StoreError
 from settings import Settings, SettingsError, load
+from start_check import StartCheck, wanted_of
 from ui.alerts import DiscordAlertChannel
 from ui.audit_channel import DiscordAuditChannel
 from ui.buttons import Lasting
@@ -104,6 +105,7 @@ class ProxmoxBot(commands.Bot):
         self.services = build_services(settings, clock, texts, parts)
         self.monitor = Monitor(self.services, channel.say)
         self.audit = Audit(self.services)
+        self._check = StartCheck(self, self.services, wanted_of(settings))
         self.connected = False
         """Whether the gateway is there just now."""
         self._ending = asyncio.Event()
@@ -114,8 +116,12 @@ class ProxmoxBot(commands.Bot):
         """Watch from now on, and be at Discord whenever Discord is there. Raises StartFailed, DiscordRefused."""
         self._open()
         await self._begin()
+        checking = asyncio.create_task(self._check.run(), name="start check")
         t, clock = self.services.texts.public, self.services.clock
-        await Connection(self, self._register, t, clock, self._ending).run(token)
+        try:
+            await Connection(self, self._register, t, clock, self._ending).run(token)
+        finally:
+            checking.cancel()
 
     def _open(self) -> None:
         """Nothing is read before the directory is this bot's alone. Raises StartFailed."""
@@ -154,9 +160,7 @@ class ProxmoxBot(commands.Bot):
         await self.tree.sync(guild=discord.Object(self._settings.guild_id))
 
     async def on_ready(self) -> None:
-        if not self.services.judge.rules.levels:
-            _log.warning("no role is set (ADMIN_ROLE_IDS and others): everybody in the category is an admin")
-        _log.info("ready: %s in guild %d", self.user, self._settings.guild_id)
+        self._check.look_again()
         self.services.delivery.wake()
         self.services.audit_posting.back()
 
@@ -167,6 +171,7 @@ class ProxmoxBot(commands.Bot):
     async def on_resumed(self) -> None:
         self.connected = True
         _log.info("the connection to Discord is back")
+        self._check.look_again()
         self.services.delivery.wake()
         self.services.audit_posting.back()
 

@@ -19,7 +19,7 @@ from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 
 from core.clock import Clock
 from core.watch.delivery import PAUSES, rest
-from ui.discord_refusals import Ruling, Step, Verdict, judged
+from ui.discord_refusals import Ruling, Step, Verdict, ended_there, judged, tried_again
 from ui.text import Text
 
 TRY_SECONDS = 60.0
@@ -75,8 +75,7 @@ class Tries:
         seconds = self._lasting if verdict.ruling is Ruling.LASTING else step
         seconds = max(seconds, min(verdict.wait, LONGEST_WAIT))
         if self.failures < len(PAUSES) or verdict.text != self._told:
-            again = self._t("The next try is in {seconds} s.", seconds=round(seconds))
-            _log.warning("%s", self._t("{what} {again}", what=verdict.text, again=again))
+            _log.warning("%s", tried_again(self._t, verdict, seconds))
         self.failures, self._told = self.failures + 1, verdict.text
         await rest(self._clock, seconds, self._over)
 
@@ -169,7 +168,7 @@ class Connection:
             if error is not None:
                 await tries.failed(error)
             elif tries.failures:
-                await tries.pause(Verdict(Ruling.PASSING, self._t("Discord ended the connection.")))
+                await tries.pause(ended_there(self._t))
             else:
                 tries.failures = 1  # at once, but not again within a minute
 

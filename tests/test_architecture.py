@@ -24,12 +24,14 @@ SINGLE = (
     "proxmox_client",
     "requisites",
     "settings",
+    "start_check",
     "wiring",
 )
-ADAPTERS = set(SINGLE) - {"bot", "connection"}
+ADAPTERS = set(SINGLE) - {"bot", "connection", "start_check"}
 """What stands in parts/ goes by its own name: each is a part of one adapter, and of nobody else's concern."""
 MAY_KNOW = {
-    "bot": {"cogs", "connection", "ui", "core", *ADAPTERS},
+    "bot": {"cogs", "connection", "start_check", "ui", "core", *ADAPTERS},
+    "start_check": {"settings", "ui", "core"},
     "wiring": {"ui", "core", *ADAPTERS},
     "connection": {"ui", "core"},
     "log_setup": {"settings"},
@@ -66,7 +68,7 @@ FOR_TYPES_ONLY = {("ui/faults.py", name) for name in ("data_lock", "journal", "m
 """What a type checker alone may see across a border: the faults are told by the words of their enums."""
 FOREIGN = {
     "aiohttp": {"connection", "heartbeat", "ui"},
-    "discord": {"bot", "cogs", "connection", "ui"},
+    "discord": {"bot", "cogs", "connection", "start_check", "ui"},
     "proxmoxer": {"proxmox_calls"},
     "requests": {"proxmox_calls", "proxmox_tls"},
     "urllib3": {"proxmox_tls"},

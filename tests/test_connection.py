@@ -200,7 +200,6 @@ def every_error() -> list[BaseException]:
         discord.LoginFailure("Improper token has been passed."),
         discord.PrivilegedIntentsRequired(None),
         discord.RateLimited(65.0),
-        discord.GatewayNotFound(),
         aiohttp.ClientConnectorError(key, refused),
         aiohttp.ClientConnectorDNSError(key, OSError(-2, "Name or service not known")),
         aiohttp.ClientConnectorCertificateError(key, ssl.SSLCertVerificationError("self-signed")),
