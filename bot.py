@@ -63,6 +63,8 @@ from wiring import JOURNAL_NAME, LIST_NAME, Parts, build_services, failure_line,
 
 HERE = Path(__file__).resolve().parent
 FAREWELL_SECONDS = 3.0
+STAND_IN = "DISCORD_STAND_IN"
+"""The variable without which the addresses of another Discord are refused."""
 
 _log = logging.getLogger("bot")
 
@@ -207,8 +209,17 @@ class ProxmoxBot(commands.Bot):
 
 
 def point_at(environ: Mapping[str, str]) -> None:
-    """For the demo and the tests: another Discord, which must be on this machine. Not a setting."""
+    """For the demo and the tests: another Discord, which must be on this machine. Not a setting.
+
+    Raises SystemExit for one elsewhere, and where STAND_IN does not say that it is meant.
+    """
     base, gateway = environ.get("DISCORD_API_BASE"), environ.get("DISCORD_GATEWAY_URL")
+    given = [name for name in ("DISCORD_API_BASE", "DISCORD_GATEWAY_URL") if environ.get(name)]
+    if given and environ.get(STAND_IN) != "1":
+        raise SystemExit(
+            f"{' and '.join(given)} would lead the bot to something that is not Discord, and is for tests alone: "
+            f"take it out of the environment (or set {STAND_IN}=1 for a test)"
+        )
     for url in filter(None, (base, gateway)):
         host = urlsplit(url).hostname or url
         try:
@@ -219,6 +230,8 @@ def point_at(environ: Mapping[str, str]) -> None:
             raise SystemExit(
                 f"{host} is not this machine's own address: DISCORD_API_BASE and DISCORD_GATEWAY_URL are for tests"
             )
+    if given:
+        _log.warning("this is a test: the bot talks to this machine, not to Discord (%s)", ", ".join(given))
     if base:
         discord.http.Route.BASE = base
     if gateway:

@@ -98,7 +98,7 @@ class StartCheck:
         if last is not None and not (self._told and any(f.grave for f in at_proxmox(self._wanted, last))):
             return last
         try:
-            self._cluster = found = await self._services.reader.read()
+            self._cluster = found = await self._services.reader.read(max_age=0)
         except BotError as error:
             self._cluster = error
             return error
