@@ -3,7 +3,8 @@
     python bot.py          run the bot with config.py and the environment
     python bot.py --demo   try it without an account or server (needs requirements-dev.txt)
 
-Exit codes: 0 ended as wished, 1 Discord refused or DATA_DIR cannot be used, 2 the configuration is not usable.
+Exit codes: 0 ended as wished, 1 Discord refused the token or the guild, or DATA_DIR cannot be used, 2 the
+configuration, or this Python, is not usable.
 """
 
 import sys
