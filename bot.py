@@ -18,7 +18,6 @@ if requisites.lack():  # before the first import that needs it: a sentence is mo
 import argparse
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import os
 import signal
@@ -26,10 +25,8 @@ from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import urlsplit
 
 import discord
-import yarl
 from discord import app_commands
 from discord.ext import commands
 
@@ -39,7 +36,7 @@ from cogs.general import General
 from cogs.monitor import Monitor
 from cogs.power import Power
 from cogs.snapshot import Snapshots
-from connection import Connection, DiscordRefused
+from connection import Connection, DiscordRefused, point_at
 from core.clock import Clock
 from core.errors import JournalFailed
 from data_lock import DataDirInUse, DataLock, Planted, lock_data_dir, others_may_write
@@ -64,8 +61,6 @@ from wiring import JOURNAL_NAME, LIST_NAME, Parts, build_services, failure_line,
 
 HERE = Path(__file__).resolve().parent
 FAREWELL_SECONDS = 3.0
-STAND_IN = "DISCORD_STAND_IN"
-"""The variable without which the addresses of another Discord are refused."""
 
 _log = logging.getLogger("bot")
 
@@ -207,36 +202,6 @@ class ProxmoxBot(commands.Bot):
         self.journal.close()
         if self._lock is not None:
             self._lock.release()
-
-
-def point_at(environ: Mapping[str, str]) -> None:
-    """For the demo and the tests: another Discord, which must be on this machine. Not a setting.
-
-    Raises SystemExit for one elsewhere, and where STAND_IN does not say that it is meant.
-    """
-    base, gateway = environ.get("DISCORD_API_BASE"), environ.get("DISCORD_GATEWAY_URL")
-    given = [name for name in ("DISCORD_API_BASE", "DISCORD_GATEWAY_URL") if environ.get(name)]
-    if given and environ.get(STAND_IN) != "1":
-        raise SystemExit(
-            f"{' and '.join(given)} would lead the bot to something that is not Discord, and is for tests alone: "
-            f"take it out of the environment (or set {STAND_IN}=1 for a test)"
-        )
-    for url in filter(None, (base, gateway)):
-        host = urlsplit(url).hostname or url
-        try:
-            here = ipaddress.ip_address(host).is_loopback
-        except ValueError:  # a name, which may lead anywhere
-            here = False
-        if not here:
-            raise SystemExit(
-                f"{host} is not this machine's own address: DISCORD_API_BASE and DISCORD_GATEWAY_URL are for tests"
-            )
-    if given:
-        _log.warning("this is a test: the bot talks to this machine, not to Discord (%s)", ", ".join(given))
-    if base:
-        discord.http.Route.BASE = base
-    if gateway:
-        discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
 
 
 async def serve(settings: Settings) -> int:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import discord
+import yarl
 from discord.ext import commands
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 
@@ -35,6 +38,9 @@ LONGEST_WAIT = 3600.0
 """Discord's own "try again in …" is heeded up to here."""
 STEADY = 60.0
 """A connection that lasted so many seconds was a good one: the next try comes at once."""
+
+STAND_IN = "DISCORD_STAND_IN"
+"""The variable without which the addresses of another Discord are refused."""
 
 _TROUBLE = (
     discord.DiscordException,
@@ -189,3 +195,33 @@ def _how_to_return(socket: DiscordWebSocket | None, *, resumes: bool) -> dict[st
         "sequence": socket.sequence,
         "gateway": socket.gateway,
     }
+
+
+def point_at(environ: Mapping[str, str]) -> None:
+    """For the demo and the tests: another Discord, which must be on this machine. Not a setting.
+
+    Raises SystemExit for one elsewhere, and where STAND_IN does not say that it is meant.
+    """
+    base, gateway = environ.get("DISCORD_API_BASE"), environ.get("DISCORD_GATEWAY_URL")
+    given = [name for name in ("DISCORD_API_BASE", "DISCORD_GATEWAY_URL") if environ.get(name)]
+    if given and environ.get(STAND_IN) != "1":
+        raise SystemExit(
+            f"{' and '.join(given)} would lead the bot to something that is not Discord, and is for tests alone: "
+            f"take it out of the environment (or set {STAND_IN}=1 for a test)"
+        )
+    for url in filter(None, (base, gateway)):
+        host = urlsplit(url).hostname or url
+        try:
+            here = ipaddress.ip_address(host).is_loopback
+        except ValueError:  # a name, which may lead anywhere
+            here = False
+        if not here:
+            raise SystemExit(
+                f"{host} is not this machine's own address: DISCORD_API_BASE and DISCORD_GATEWAY_URL are for tests"
+            )
+    if given:
+        _log.warning("this is a test: the bot talks to this machine, not to Discord (%s)", ", ".join(given))
+    if base:
+        discord.http.Route.BASE = base
+    if gateway:
+        discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)

@@ -72,7 +72,7 @@ FOREIGN = {
     "proxmoxer": {"proxmox_calls"},
     "requests": {"proxmox_calls", "proxmox_tls"},
     "urllib3": {"proxmox_tls"},
-    "yarl": {"bot", "heartbeat"},
+    "yarl": {"connection", "heartbeat"},
 }
 NEVER = {"playground", "tests", "tools", "bench", "simcord", "fakepve", "pytest", "hypothesis"}
 LINES_MOST = 350
