@@ -154,6 +154,11 @@ class ProxmoxBot(commands.Bot):
         for cog in cogs:
             await self.add_cog(cog, guild=guild)
 
+    async def setup_hook(self) -> None:
+        """Logged in: what waits can be sent, whether or not the gateway is there."""
+        self.services.delivery.wake()
+        self.services.audit_posting.back()
+
     async def _register(self) -> None:
         await self.tree.sync(guild=discord.Object(self._settings.guild_id))
 

@@ -42,13 +42,9 @@ STEADY = 60.0
 STAND_IN = "DISCORD_STAND_IN"
 """The variable without which the addresses of another Discord are refused."""
 
-_TROUBLE = (
-    discord.DiscordException,
-    aiohttp.ClientError,
-    OSError,
-    TimeoutError,
-    *(TypeError, KeyError, ValueError),  # what answers is not Discord: discord.py takes its page for JSON
-)
+_AWAY = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError)
+_TROUBLE = (*_AWAY, TypeError, KeyError, ValueError)
+"""With what discord.py stumbles over where what answers is not Discord: it takes the page for JSON."""
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +66,7 @@ class Tries:
 
     async def failed(self, error: BaseException) -> None:
         """Wait until the next try, or the end. Raises DiscordRefused where there is to be none."""
+        _log.debug("a try at Discord failed", exc_info=error)
         verdict = judged(self._t, error, self._step)
         if verdict.ruling is Ruling.FINAL:
             raise DiscordRefused(verdict.text) from error
@@ -163,8 +160,12 @@ class Connection:
                     await client.ws.poll_event()
             except ReconnectWebSocket as again:
                 resumes = again.resume
-            except _TROUBLE as trouble:
+            except _AWAY as trouble:
                 error, resumes = trouble, True
+            except Exception:  # noqa: BLE001 - an event that discord.py stumbles over must not end the bot
+                _log.exception("an event of Discord could not be taken; what follows it is asked for again")
+                resumes, tries.failures = True, max(tries.failures, 1)
+                await _hang_up(client.ws)
             if client.is_closed() or self._over.is_set():
                 return
             client.dispatch("disconnect")
@@ -180,6 +181,13 @@ class Connection:
 
     def _tries(self, step: Step, lasting: float) -> Tries:
         return Tries(self._t, self._clock, self._over, step, lasting)
+
+
+async def _hang_up(socket: DiscordWebSocket | None) -> None:
+    """Leave a connection so that its session can be taken up again, which 1000 would end."""
+    if socket is not None and socket.open:
+        with contextlib.suppress(*_AWAY):
+            await socket.close(code=4000)
 
 
 def _how_to_return(socket: DiscordWebSocket | None, *, resumes: bool) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import discord
 
 from core.errors import BotError
 from core.guest import Cluster
+from core.proxmox_errors import HalfGone, NothingVisible
 from core.readiness import Finding, GuildSeen, Wanted, at_discord, at_proxmox
 from core.watch.delivery import rest
 from settings import Settings
@@ -102,7 +103,8 @@ class StartCheck:
         except BotError as error:
             self._cluster = error
             return error
-        return found
+        doubt = self._services.watch.trouble
+        return doubt if isinstance(doubt, (NothingVisible, HalfGone)) else found
 
     def _tell(self, found: tuple[Finding, ...], *, whole: bool) -> None:
         """What is new, and what is no longer so. Not `whole`: nothing is known of Discord's part."""
