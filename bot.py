@@ -3,7 +3,8 @@
     python bot.py          run the bot with config.py and the environment
     python bot.py --demo   try it without an account or server (needs requirements-dev.txt)
 
-Exit codes: 0 ended as wished, 1 Discord refused or DATA_DIR cannot be used, 2 the configuration is not usable.
+Exit codes: 0 ended as wished, 1 Discord refused the token or the guild, or DATA_DIR cannot be used, 2 the
+configuration, or this Python, is not usable.
 """
 
 import sys
@@ -17,7 +18,6 @@ if requisites.lack():  # before the first import that needs it: a sentence is mo
 import argparse
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import os
 import signal
@@ -26,10 +26,8 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import urlsplit
 
 import discord
-import yarl
 from discord import app_commands
 from discord.ext import commands
 
@@ -39,7 +37,7 @@ from cogs.general import General
 from cogs.monitor import Monitor
 from cogs.power import Power
 from cogs.snapshot import Snapshots
-from connection import Connection, DiscordRefused
+from connection import Connection, DiscordRefused, point_at
 from core.clock import Clock
 from core.errors import JournalFailed
 from data_lock import DataDirInUse, DataLock, Planted, lock_data_dir, others_may_write
@@ -50,6 +48,7 @@ from monitor_store import MonitorStore, StoreError
 from proxmox_client import THREADS
 from read_only_file import ReadOnlyFile
 from settings import Settings, SettingsError, load
+from start_check import StartCheck, wanted_of
 from ui.alerts import DiscordAlertChannel
 from ui.audit_channel import DiscordAuditChannel
 from ui.buttons import Lasting
@@ -122,6 +121,7 @@ class ProxmoxBot(commands.Bot):
         self.monitor = Monitor(self.services, channel.say)
         self.audit = Audit(self.services)
         Incoming(self, texts).guard()
+        self._check = StartCheck(self, self.services, wanted_of(settings))
         self.connected = False
         """Whether the gateway is there just now."""
         self._ending = asyncio.Event()
@@ -134,8 +134,12 @@ class ProxmoxBot(commands.Bot):
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         self._open()
         await self._begin()
+        checking = asyncio.create_task(self._check.run(), name="start check")
         t, clock = self.services.texts.public, self.services.clock
-        await Connection(self, self._register, t, clock, self._ending).run(token)
+        try:
+            await Connection(self, self._register, t, clock, self._ending).run(token)
+        finally:
+            checking.cancel()
 
     def _open(self) -> None:
         """Nothing is read before the directory is this bot's alone. Raises StartFailed."""
@@ -170,13 +174,16 @@ class ProxmoxBot(commands.Bot):
         for cog in cogs:
             await self.add_cog(cog, guild=guild)
 
+    async def setup_hook(self) -> None:
+        """Logged in: what waits can be sent, whether or not the gateway is there."""
+        self.services.delivery.wake()
+        self.services.audit_posting.back()
+
     async def _register(self) -> None:
         await self.tree.sync(guild=discord.Object(self._settings.guild_id))
 
     async def on_ready(self) -> None:
-        if not self.services.judge.rules.levels:
-            _log.warning("no role is set (ADMIN_ROLE_IDS and others): everybody in the category is an admin")
-        _log.info("ready: %s in guild %d", self.user, self._settings.guild_id)
+        self._check.look_again()
         self.services.delivery.wake()
         self.services.audit_posting.back()
 
@@ -187,6 +194,7 @@ class ProxmoxBot(commands.Bot):
     async def on_resumed(self) -> None:
         self.connected = True
         _log.info("the connection to Discord is back")
+        self._check.look_again()
         self.services.delivery.wake()
         self.services.audit_posting.back()
 
@@ -228,25 +236,6 @@ class ProxmoxBot(commands.Bot):
         self.journal.close()
         if self._lock is not None:
             self._lock.release()
-
-
-def point_at(environ: Mapping[str, str]) -> None:
-    """For the demo and the tests: another Discord, which must be on this machine. Not a setting."""
-    base, gateway = environ.get("DISCORD_API_BASE"), environ.get("DISCORD_GATEWAY_URL")
-    for url in filter(None, (base, gateway)):
-        host = urlsplit(url).hostname or url
-        try:
-            here = ipaddress.ip_address(host).is_loopback
-        except ValueError:  # a name, which may lead anywhere
-            here = False
-        if not here:
-            raise SystemExit(
-                f"{host} is not this machine's own address: DISCORD_API_BASE and DISCORD_GATEWAY_URL are for tests"
-            )
-    if base:
-        discord.http.Route.BASE = base
-    if gateway:
-        discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
 
 
 async def serve(settings: Settings) -> int:

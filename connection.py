@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import discord
+import yarl
 from discord.ext import commands
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 
 from core.clock import Clock
 from core.watch.lane import PAUSES, rest
-from ui.discord_refusals import Ruling, Step, Verdict, judged
+from ui.discord_refusals import Ruling, Step, Verdict, ended_there, judged, tried_again
 from ui.text import Text
 
 TRY_SECONDS = 60.0
@@ -36,13 +39,12 @@ LONGEST_WAIT = 3600.0
 STEADY = 60.0
 """A connection that lasted so many seconds was a good one: the next try comes at once."""
 
-_TROUBLE = (
-    discord.DiscordException,
-    aiohttp.ClientError,
-    OSError,
-    TimeoutError,
-    *(TypeError, KeyError, ValueError),  # what answers is not Discord: discord.py takes its page for JSON
-)
+STAND_IN = "DISCORD_STAND_IN"
+"""The variable without which the addresses of another Discord are refused."""
+
+_AWAY = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError)
+_TROUBLE = (*_AWAY, TypeError, KeyError, ValueError)
+"""With what discord.py stumbles over where what answers is not Discord: it takes the page for JSON."""
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +66,7 @@ class Tries:
 
     async def failed(self, error: BaseException) -> None:
         """Wait until the next try, or the end. Raises DiscordRefused where there is to be none."""
+        _log.debug("a try at Discord failed", exc_info=error)
         verdict = judged(self._t, error, self._step)
         if verdict.ruling is Ruling.FINAL:
             raise DiscordRefused(verdict.text) from error
@@ -75,8 +78,7 @@ class Tries:
         seconds = self._lasting if verdict.ruling is Ruling.LASTING else step
         seconds = max(seconds, min(verdict.wait, LONGEST_WAIT))
         if self.failures < len(PAUSES) or verdict.text != self._told:
-            again = self._t("The next try is in {seconds} s.", seconds=round(seconds))
-            _log.warning("%s", self._t("{what} {again}", what=verdict.text, again=again))
+            _log.warning("%s", tried_again(self._t, verdict, seconds))
         self.failures, self._told = self.failures + 1, verdict.text
         await rest(self._clock, seconds, self._over)
 
@@ -158,8 +160,12 @@ class Connection:
                     await client.ws.poll_event()
             except ReconnectWebSocket as again:
                 resumes = again.resume
-            except _TROUBLE as trouble:
+            except _AWAY as trouble:
                 error, resumes = trouble, True
+            except Exception:  # noqa: BLE001 - an event that discord.py stumbles over must not end the bot
+                _log.exception("an event of Discord could not be taken; what follows it is asked for again")
+                resumes, tries.failures = True, max(tries.failures, 1)
+                await _hang_up(client.ws)
             if client.is_closed() or self._over.is_set():
                 return
             client.dispatch("disconnect")
@@ -169,12 +175,19 @@ class Connection:
             if error is not None:
                 await tries.failed(error)
             elif tries.failures:
-                await tries.pause(Verdict(Ruling.PASSING, self._t("Discord ended the connection.")))
+                await tries.pause(ended_there(self._t))
             else:
                 tries.failures = 1  # at once, but not again within a minute
 
     def _tries(self, step: Step, lasting: float) -> Tries:
         return Tries(self._t, self._clock, self._over, step, lasting)
+
+
+async def _hang_up(socket: DiscordWebSocket | None) -> None:
+    """Leave a connection so that its session can be taken up again, which 1000 would end."""
+    if socket is not None and socket.open:
+        with contextlib.suppress(*_AWAY):
+            await socket.close(code=4000)
 
 
 def _how_to_return(socket: DiscordWebSocket | None, *, resumes: bool) -> dict[str, Any]:
@@ -190,3 +203,33 @@ def _how_to_return(socket: DiscordWebSocket | None, *, resumes: bool) -> dict[st
         "sequence": socket.sequence,
         "gateway": socket.gateway,
     }
+
+
+def point_at(environ: Mapping[str, str]) -> None:
+    """For the demo and the tests: another Discord, which must be on this machine. Not a setting.
+
+    Raises SystemExit for one elsewhere, and where STAND_IN does not say that it is meant.
+    """
+    base, gateway = environ.get("DISCORD_API_BASE"), environ.get("DISCORD_GATEWAY_URL")
+    given = [name for name in ("DISCORD_API_BASE", "DISCORD_GATEWAY_URL") if environ.get(name)]
+    if given and environ.get(STAND_IN) != "1":
+        raise SystemExit(
+            f"{' and '.join(given)} would lead the bot to something that is not Discord, and is for tests alone: "
+            f"take it out of the environment (or set {STAND_IN}=1 for a test)"
+        )
+    for url in filter(None, (base, gateway)):
+        host = urlsplit(url).hostname or url
+        try:
+            here = ipaddress.ip_address(host).is_loopback
+        except ValueError:  # a name, which may lead anywhere
+            here = False
+        if not here:
+            raise SystemExit(
+                f"{host} is not this machine's own address: DISCORD_API_BASE and DISCORD_GATEWAY_URL are for tests"
+            )
+    if given:
+        _log.warning("this is a test: the bot talks to this machine, not to Discord (%s)", ", ".join(given))
+    if base:
+        discord.http.Route.BASE = base
+    if gateway:
+        discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)

@@ -134,15 +134,17 @@ def refuse_planted(directory: Path) -> None:
 def others_may_write(path: Path) -> Path | None:
     """What lets everybody on this machine write, or replace, `path`: itself or its directory; None if nothing does.
 
-    In a directory with the sticky bit (as /tmp) only the owner of a file can replace it.
+    In a directory with the sticky bit (as /tmp) only the owner of a file can replace it; one that is not there yet
+    anybody can put there.
     """
     if os.name == "nt":  # whose modes say nothing of who may write
         return None
     with contextlib.suppress(OSError):
-        if path.stat().st_mode & stat.S_IWOTH:
+        there = path.exists()
+        if there and path.stat().st_mode & stat.S_IWOTH:
             return path
         above = path.resolve().parent
-        if (mode := above.stat().st_mode) & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        if (mode := above.stat().st_mode) & stat.S_IWOTH and not (there and mode & stat.S_ISVTX):
             return above
     return None
 

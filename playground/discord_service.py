@@ -113,6 +113,7 @@ class DiscordService:
             "DISCORD_TOKEN": self.token,
             "DISCORD_API_BASE": self.api_base,
             "DISCORD_GATEWAY_URL": self.gateway_url,
+            "DISCORD_STAND_IN": "1",
         }
 
     # ------------------------------------------------------------------ waiting

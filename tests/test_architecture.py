@@ -25,12 +25,14 @@ SINGLE = (
     "read_only_file",
     "requisites",
     "settings",
+    "start_check",
     "wiring",
 )
-ADAPTERS = set(SINGLE) - {"bot", "connection"}
+ADAPTERS = set(SINGLE) - {"bot", "connection", "start_check"}
 """What stands in parts/ goes by its own name: each is a part of one adapter, and of nobody else's concern."""
 MAY_KNOW = {
-    "bot": {"cogs", "connection", "ui", "core", *ADAPTERS},
+    "bot": {"cogs", "connection", "start_check", "ui", "core", *ADAPTERS},
+    "start_check": {"settings", "ui", "core"},
     "wiring": {"ui", "core", *ADAPTERS},
     "connection": {"ui", "core"},
     "log_setup": {"settings"},
@@ -79,11 +81,11 @@ FOR_TYPES_ONLY = {("ui/faults.py", name) for name in ("data_lock", "journal", "m
 """What a type checker alone may see across a border: the faults are told by the words of their enums."""
 FOREIGN = {
     "aiohttp": {"connection", "heartbeat", "ui"},
-    "discord": {"bot", "cogs", "connection", "ui"},
+    "discord": {"bot", "cogs", "connection", "start_check", "ui"},
     "proxmoxer": {"proxmox_lines"},
     "requests": {"proxmox_calls", "proxmox_lines", "proxmox_tls"},
     "urllib3": {"proxmox_tls"},
-    "yarl": {"bot", "heartbeat"},
+    "yarl": {"connection", "heartbeat"},
 }
 NEVER = {"playground", "tests", "tools", "bench", "simcord", "fakepve", "pytest", "hypothesis"}
 LINES_MOST = 350

@@ -200,7 +200,6 @@ def every_error() -> list[BaseException]:
         discord.LoginFailure("Improper token has been passed."),
         discord.PrivilegedIntentsRequired(None),
         discord.RateLimited(65.0),
-        discord.GatewayNotFound(),  # type: ignore[no-untyped-call]  # discord.py left it without types
         aiohttp.ClientConnectorError(key, refused),
         aiohttp.ClientConnectorDNSError(key, OSError(-2, "Name or service not known")),
         aiohttp.ClientConnectorCertificateError(key, ssl.SSLCertVerificationError("self-signed")),
@@ -223,3 +222,14 @@ def test_every_error_is_one_line_in_both_languages(error: BaseException, step: S
         assert (verdict.ruling is Ruling.FINAL) is isinstance(error, discord.LoginFailure)
     if isinstance(error, discord.RateLimited):
         assert told[0].wait == 65.0
+
+
+async def test_an_event_that_cannot_be_taken_does_not_end_the_bot(stage: ProcessStage) -> None:
+    """A role without its fields, say: what comes after it is heard all the same."""
+    stage.crashes_expected = True
+    await stage.start()
+    for session in stage.server.gateway.sessions.values():
+        session.push("GUILD_ROLE_UPDATE", {"guild_id": str(stage.guild.id)})
+    await stage.until(lambda: stage.server.gateway.resumes, "a resumed session", alive=True)
+    assert "an event of Discord could not be taken" in stage.bot.output()
+    await (await stage.say(stage.akiko, "list")).until("palworld")

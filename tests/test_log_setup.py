@@ -9,6 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from core.guest import Kind
+from core.watch.logged import incident_line
+from core.watch.model import BackupFact, Fault, GuestFact, Incident, Level, Metric, Topic, What
 from log_setup import BAR, MaskedFormatter, in_one_line, of_use
 
 TOKEN = "aW50ZXJhY3Rpb246MTIzNDU2Nzg5MDEyMzQ1Njc4OnNlY3JldA"
@@ -115,3 +118,30 @@ def test_that_discord_py_has_no_voice_is_of_no_use() -> None:
     assert not of_use(record("PyNaCl is not installed, voice will NOT be supported"))
     assert not of_use(record("davey is not installed, voice will NOT be supported"))
     assert of_use(record("something else is not installed"))
+
+
+def test_an_incident_is_words_and_no_repr() -> None:
+    fact = GuestFact(101, What.STOPPED, Kind.QEMU, "pve1", "web01", by="root@pam")
+    whole = Incident(17, Topic.GUEST, "guest/101", Level.CRITICAL, 1.0, 1.0, (fact,), acked_by="Akiko")
+    assert incident_line(whole) == (
+        "incident 17 (critical, open, acknowledged by Akiko): guest 101, 101 web01 on pve1: stopped by root@pam"
+    )
+    for topic in Topic:
+        full = Incident(
+            18,
+            topic,
+            "node/pve1",
+            Level.WARNING,
+            1.0,
+            1.0,
+            (fact,) * 30,
+            metric=Metric.CPU,
+            percent=95.0,
+            fault=Fault("Unreachable"),
+            backups=(BackupFact("pve1", None, "root@pam", "job errors"),) * 9,
+            ended=9.0,
+            seconds=8.0,
+        )
+        line = incident_line(full)
+        assert "over after 8 s" in line and "and 20 more" in line and len(line) < 900
+        assert not any(mark in line for mark in ("Incident(", "=", "<", "None"))

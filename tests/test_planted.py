@@ -72,6 +72,9 @@ def test_what_everybody_may_write_is_found(tmp_path: Path) -> None:
     assert others_may_write(directory) == directory
     directory.chmod(0o1777)
     assert others_may_write(file) is None, "the sticky bit keeps others from replacing it"
+    assert others_may_write(directory / "none.py") == directory.resolve(), "anybody can put one there"
+    directory.chmod(0o755)
+    assert others_may_write(directory / "none.py") is None
     assert others_may_write(tmp_path / "missing/config.py") is None
 
 

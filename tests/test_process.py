@@ -317,17 +317,6 @@ async def test_a_guild_that_the_bot_is_not_in_is_a_sentence(stage: ProcessStage)
     assert code == 1 and "Check GUILD_ID" in output.splitlines()[-1]
 
 
-@pytest.mark.parametrize("language", ["en", "ja"])
-async def test_a_discord_that_is_down_at_the_start_is_a_sentence(stage: ProcessStage, language: str) -> None:
-    sentence = {"en": "Discord cannot be reached.", "ja": "Discord に接続できません。"}[language]
-    async with stage.server.outage():
-        code, output = await refused(stage, LANGUAGE=language)
-    assert code == 1 and sentence in output.splitlines()[-1]
-    nobody = "http://127.0.0.1:9/api/v10"
-    code, output = await refused(stage, LANGUAGE=language, DISCORD_API_BASE=nobody)
-    assert code == 1 and sentence in output.splitlines()[-1]
-
-
 @pytest.mark.parametrize("name", ["DISCORD_API_BASE", "DISCORD_GATEWAY_URL"])
 @pytest.mark.parametrize(
     "url",
@@ -339,6 +328,21 @@ async def test_another_discord_is_refused_unless_it_is_on_this_machine(
     code, output = await refused(stage, **{name: url})
     assert code == 1 and "is not this machine" in output.splitlines()[-1]
     assert stage.server.journal == []
+
+
+@pytest.mark.parametrize("name", ["DISCORD_API_BASE", "DISCORD_GATEWAY_URL"])
+async def test_another_discord_is_refused_unless_it_is_said_to_be_one(stage: ProcessStage, name: str) -> None:
+    """Whoever can set a variable must not read what is meant for Discord."""
+    both = {"DISCORD_API_BASE": "", "DISCORD_GATEWAY_URL": "", "DISCORD_STAND_IN": ""}
+    code, output = await refused(stage, **{**both, name: stage.server.environment()[name]})
+    assert code == 1 and name in output.splitlines()[-1] and "is for tests alone" in output
+    assert stage.server.journal == []
+
+
+async def test_another_discord_is_warned_of(stage: ProcessStage) -> None:
+    await stage.start()
+    told = [line for line in stage.bot.output().splitlines() if "not to Discord" in line]
+    assert len(told) == 1 and "WARNING" in told[0]
 
 
 # ---------------------------------------------------------------------- secrets

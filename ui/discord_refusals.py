@@ -65,6 +65,16 @@ def judged(t: Text, error: BaseException, step: Step) -> Verdict:
     return Verdict(Ruling.PASSING, _no_way(t, error))
 
 
+def ended_there(t: Text) -> Verdict:
+    """Discord closed a connection without a reason that tells."""
+    return Verdict(Ruling.PASSING, t("Discord ended the connection."))
+
+
+def tried_again(t: Text, verdict: Verdict, seconds: float) -> str:
+    """The line of the log for a try that failed."""
+    return t("{what} The next try is in {seconds} s.", what=verdict.text, seconds=round(seconds))
+
+
 def _token(t: Text) -> Verdict:
     return Verdict(Ruling.FINAL, t("Discord refused the token. Check DISCORD_TOKEN."))
 
@@ -129,7 +139,7 @@ def _closed(t: Text, code: int) -> Verdict:
     if code in _CLOSED:
         ruling, say = _CLOSED[code]
         return Verdict(ruling, say(t))
-    return Verdict(Ruling.PASSING, t("Discord ended the connection."))
+    return ended_there(t)
 
 
 def _answer(t: Text, error: discord.HTTPException, step: Step) -> Verdict:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from core.journal import Batch, Journal
+from core.watch.logged import incident_line
 from core.watch.records import ORDERED, changes, records_of, state_from
 from core.watch.state import Outcome, WatchState
 
@@ -50,7 +51,7 @@ class Kept:
         self._journal.commit(Batch(written, outcome.incidents, outcome.messages))
         self.state, self._stored = outcome.state, after
         for incident in outcome.incidents:
-            _log.info("%r", incident)
+            _log.info("%s", incident_line(incident))
         if outcome.messages or outcome.incidents:
             self.on_messages(tuple(message.id for message in outcome.messages))
 

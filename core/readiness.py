@@ -1,0 +1,165 @@
+"""What the settings name and what is there: the look that a bot takes at the start. One pure function judges it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from core.errors import BotError
+from core.guest import Cluster
+
+
+class Lack(StrEnum):
+    """What is wrong. Behind each: the fields of `Finding` it fills."""
+
+    PROXMOX = "proxmox"  # error
+    NO_GUESTS = "no_guests"
+    NO_NODE = "no_node"  # value (as set), names (of the nodes that are there)
+    NODE_OFFLINE = "node_offline"  # value
+    NO_GUILD = "no_guild"  # value
+    GUILD_AWAY = "guild_away"
+    NO_CHANNEL = "no_channel"  # value
+    NO_CATEGORY = "no_category"  # value
+    IS_A_CATEGORY = "is_a_category"  # value (its name)
+    IS_A_CHANNEL = "is_a_channel"  # value (its name)
+    TAKES_NO_MESSAGES = "takes_no_messages"  # value (its name)
+    PERMISSIONS = "permissions"  # value (the channel's name), names (of the permissions that are missing)
+    NO_HISTORY = "no_history"  # value (the channel's name)
+    NO_ROLE = "no_role"  # value
+    ROLE_IS_SILENT = "role_is_silent"  # value (the role's name)
+    EVERYBODY_IS_ADMIN = "everybody_is_admin"
+
+
+NOTES = {Lack.NODE_OFFLINE, Lack.NO_HISTORY, Lack.ROLE_IS_SILENT, Lack.EVERYBODY_IS_ADMIN}
+"""What is said, and keeps nothing from working."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with `setting`."""
+
+    lack: Lack
+    setting: str
+    value: str = ""
+    names: tuple[str, ...] = ()
+    error: BotError | None = field(default=None, compare=False)
+
+    @property
+    def grave(self) -> bool:
+        """Whether the bot is not ready for it."""
+        return self.lack not in NOTES
+
+
+class Sort(StrEnum):
+    """What a Discord channel is good for."""
+
+    MESSAGES = "messages"  # text, announcements, voice's own chat, a thread
+    CATEGORY = "category"
+    OTHER = "other"  # a forum, a directory
+
+
+VIEW, SEND, SEND_IN_THREAD, HISTORY = (
+    "view_channel",
+    "send_messages",
+    "send_messages_in_threads",
+    "read_message_history",
+)
+"""Permissions, as Discord's API names them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel of the guild. `missing`: the permissions of the bot there that it needs and has not."""
+
+    name: str
+    sort: Sort
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GuildSeen:
+    """The guild as the gateway shows it. `channels` and `roles` by id hold what was asked for and is there;
+    `silent`: the role to mention would not be notified."""
+
+    name: str
+    available: bool = True
+    channels: Mapping[int, Channel] = field(default_factory=dict)
+    roles: Mapping[int, str] = field(default_factory=dict)
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the settings name. `channels` and `roles` by the setting's name."""
+
+    node: str
+    guild: int
+    category: int
+    channels: Mapping[str, int]
+    roles: Mapping[str, tuple[int, ...]]
+    mention_role: int | None = None
+
+    @property
+    def levels(self) -> bool:
+        """Whether any role has a level."""
+        return any(
+            self.roles.get(name) for name in ("ADMIN_ROLE_IDS", "OPERATOR_ROLE_IDS", "VIEWER_ROLE_IDS")
+        )
+
+
+def at_proxmox(wanted: Wanted, seen: Cluster | BotError) -> tuple[Finding, ...]:
+    """What is wrong between the bot and the guests."""
+    if isinstance(seen, BotError):
+        return (Finding(Lack.PROXMOX, "PROXMOX_HOST", type(seen).__name__, error=seen),)
+    found = [] if seen.guests else [Finding(Lack.NO_GUESTS, "PROXMOX_TOKEN_NAME")]
+    nodes = {node.name: node for node in seen.nodes}
+    if nodes and wanted.node not in nodes:
+        found.append(Finding(Lack.NO_NODE, "NODE_NAME", wanted.node, tuple(sorted(nodes))))
+    elif nodes and not nodes[wanted.node].online:
+        found.append(Finding(Lack.NODE_OFFLINE, "NODE_NAME", wanted.node))
+    return tuple(found)
+
+
+def at_discord(wanted: Wanted, seen: GuildSeen | None) -> tuple[Finding, ...]:
+    """What is wrong between the bot and the people. `seen` None: the bot is not in the guild."""
+    if seen is None:
+        return (Finding(Lack.NO_GUILD, "GUILD_ID", str(wanted.guild)),)
+    if not seen.available:
+        return (Finding(Lack.GUILD_AWAY, "GUILD_ID"),)
+    found = [*_category(wanted, seen), *_channels(wanted, seen), *_roles(wanted, seen)]
+    if not wanted.levels:
+        found.append(Finding(Lack.EVERYBODY_IS_ADMIN, "ADMIN_ROLE_IDS"))
+    return tuple(found)
+
+
+def _category(wanted: Wanted, seen: GuildSeen) -> Iterator[Finding]:
+    setting, category = "ALLOWED_CATEGORY_ID", seen.channels.get(wanted.category)
+    if category is None:
+        yield Finding(Lack.NO_CATEGORY, setting, str(wanted.category))
+    elif category.sort is not Sort.CATEGORY:
+        yield Finding(Lack.IS_A_CHANNEL, setting, category.name)
+    elif grave := tuple(name for name in category.missing if name != HISTORY):
+        yield Finding(Lack.PERMISSIONS, setting, category.name, grave)
+
+
+def _channels(wanted: Wanted, seen: GuildSeen) -> Iterator[Finding]:
+    for setting, number in wanted.channels.items():
+        channel = seen.channels.get(number)
+        if channel is None:
+            yield Finding(Lack.NO_CHANNEL, setting, str(number))
+        elif channel.sort is not Sort.MESSAGES:
+            lack = Lack.IS_A_CATEGORY if channel.sort is Sort.CATEGORY else Lack.TAKES_NO_MESSAGES
+            yield Finding(lack, setting, channel.name)
+        elif set(channel.missing) - {HISTORY}:
+            yield Finding(Lack.PERMISSIONS, setting, channel.name, channel.missing)
+        elif channel.missing:
+            yield Finding(Lack.NO_HISTORY, setting, channel.name)
+
+
+def _roles(wanted: Wanted, seen: GuildSeen) -> Iterator[Finding]:
+    for setting, numbers in wanted.roles.items():
+        for number in numbers:
+            if number not in seen.roles:
+                yield Finding(Lack.NO_ROLE, setting, str(number))
+    role = wanted.mention_role
+    if role in seen.roles and seen.silent and role is not None:
+        yield Finding(Lack.ROLE_IS_SILENT, "ALERT_MENTION_ROLE_ID", seen.roles[role])
