@@ -12,8 +12,9 @@ from core.audit_posting import AuditChannel, AuditPosting
 from core.clock import Clock
 from core.errors import JournalFailed
 from core.expected import ExpectedStops
+from core.inspect import Inspector
 from core.judge import Judge
-from core.limits import ChangeLimit
+from core.limits import ChangeLimit, Pace
 from core.operations import Operations
 from core.planning import Planner
 from core.read_only import ReadOnlySwitch
@@ -99,9 +100,11 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
     return Services(
         judge=judge,
         limit=limit,
+        pace=Pace(clock),
         proxmox=proxmox,
         reader=reader,
         snapshots=SnapshotReader(proxmox, clock),
+        inspector=Inspector(proxmox, planner),
         people=PeopleReader(parts.journal, clock),
         planner=planner,
         operations=Operations(proxmox, reader, clock, planner, audit, expected, limit),
