@@ -30,6 +30,9 @@ chaos: $(VENV)/ready   ## The real process through kills and faults on both side
 leaks: $(VENV)/ready   ## 10,000 generated requests of people who may see some guests only (about 2 minutes on 2 cores)
 	$(RUN) -m tests.leaks
 
+flood: $(VENV)/ready   ## What one person's flood of requests costs everybody else (about 4 minutes)
+	$(RUN) -m tests.flood
+
 format: $(VENV)/ready   ## Format the code
 	$(RUN) -m ruff format .
 	$(RUN) -m ruff check --fix .
@@ -44,4 +47,4 @@ check: lint test   ## What has to pass before every commit
 messages: $(VENV)/ready   ## Bring the catalogues in step with the source
 	$(RUN) -m tools.messages
 
-.PHONY: help demo test soak chaos leaks format lint check messages
+.PHONY: help demo test soak chaos leaks flood format lint check messages

@@ -16,9 +16,10 @@ from core.clock import Clock
 from core.cut_off import CutOff, Teller
 from core.errors import JournalFailed
 from core.expected import ExpectedStops
+from core.inspect import Inspector
 from core.judge import Judge
 from core.lanes import Lane
-from core.limits import ChangeLimit
+from core.limits import ChangeLimit, Pace
 from core.operations import Operations
 from core.planning import Planner
 from core.read_only import ReadOnlySwitch
@@ -112,9 +113,11 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
     return Services(
         judge=judge,
         limit=limit,
+        pace=Pace(clock),
         proxmox=proxmox,
         reader=reader,
         snapshots=SnapshotReader(proxmox, clock),
+        inspector=Inspector(proxmox, planner),
         people=PeopleReader(parts.journal, clock),
         planner=planner,
         operations=Operations(

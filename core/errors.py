@@ -8,6 +8,7 @@
     │   ├── Unconfirmed              a protected guest's name and a reason were not given
     │   ├── OnlySomeGuests           it is about the whole cluster, and their roles are for some guests only
     │   ├── TooManyChanges           the person has changed enough for this minute
+    │   ├── TooQuick                 the person asks more quickly than can be answered
     │   ├── GuestNotFound            no guest with this VMID, or none that the person may see
     │   ├── WrongState               running, stopped … does not fit the action
     │   ├── TemplateRefused          a template cannot do this
@@ -97,6 +98,15 @@ class TooManyChanges(Refused):
 
     most: int
     wait: float
+
+
+@dataclass(eq=False)
+class TooQuick(Refused):
+    """`wait`: whole seconds until the next. `skipped`: refusals of this kind that the audit did not keep since the
+    last that it did; None: this one is only counted, too."""
+
+    wait: int
+    skipped: int | None = 0
 
 
 @dataclass(eq=False)

@@ -73,21 +73,28 @@ class Planner:
         try:
             return await work(await self._status(guest, admit))
         except GuestMoved:
-            self._reader.forget(vmid)
-            moved = (await self._reader.read(max_age=0)).find(vmid)
-            if moved is None or moved.node == guest.node:
-                raise GuestNotFound(vmid) from None
-            return await work(await self._status(moved, admit))
+            return await work(await self._status(await self.find_moved(guest, admit), admit))
+
+    async def find_moved(self, guest: Guest, admit: Admit) -> Guest:
+        """A guest that is not where it was listed, where it is listed now. Raises as `find` does."""
+        self._reader.forget(guest.vmid)
+        moved = await self.find(guest.vmid, admit, max_age=0)
+        if moved.node == guest.node:
+            raise GuestNotFound(guest.vmid) from None
+        return moved
 
     async def locate(self, vmid: int, admit: Admit, *, max_age: float = FRESH) -> Guest:
         """The guest as it is this moment, wherever it is. Raises GuestNotFound, what `admit` says, ProxmoxError."""
         return await self.at(vmid, _itself, admit, max_age=max_age)
 
-    async def _status(self, listed: Guest, admit: Admit) -> Guest:
-        _pass(admit, listed)
+    async def status(self, listed: Guest) -> Guest:
+        """A listed guest as it is this moment. Raises ProxmoxError, GuestMoved where it is not there."""
         if self._reader.last and not self._reader.last.node_online(listed.node):
             raise NodeUnreachable(listed.node)
-        guest = await self._proxmox.status(listed)
+        return await self._proxmox.status(listed)
+
+    async def _status(self, listed: Guest, admit: Admit) -> Guest:
+        guest = await self.status(listed)
         _pass(admit, guest)
         return guest
 

@@ -29,8 +29,8 @@ from core.errors import GuestBusy, GuestLocked
 from core.expected import ExpectedStops
 from core.fallback import Backup, Backups, Fallback
 from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, TaskSummary
-from core.inspect import GuestDetails
-from core.limits import ChangeLimit
+from core.inspect import GuestDetails, Inspector
+from core.limits import ChangeLimit, Pace
 from core.order import Change, Order, Plan, Report
 from core.proxmox_errors import Rejected, StorageFull, Unreachable
 from core.reading import LEARNED_SECONDS, ClusterReader, PeopleReader, SnapshotReader
@@ -489,10 +489,12 @@ def services(language: Language = "ja") -> Services:
     return Services(
         judge=world.judge,
         limit=ChangeLimit(world.clock, 0),
+        pace=Pace(world.clock),
         proxmox=world.proxmox,
         reader=world.reader,
         snapshots=SnapshotReader(world.proxmox, world.clock),
         people=PeopleReader(JOURNAL, world.clock),
+        inspector=Inspector(world.proxmox, world.planner),
         planner=world.planner,
         operations=world.operations,
         watch=watch_of(),

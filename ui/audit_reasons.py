@@ -32,6 +32,7 @@ _PHRASES: Mapping[type[e.BotError], Callable[[Text], str]] = {
     e.NoReason: lambda t: t("no reason given"),
     e.OnlySomeGuests: lambda t: t("roles for some guests only"),
     e.TooManyChanges: lambda t: t("too many changes in a minute"),
+    e.TooQuick: lambda t: t("too much at once"),
     e.GuestNotFound: lambda t: t("no such guest, or hidden"),
     e.WrongState: lambda t: t("not in this state of the guest"),
     e.TemplateRefused: lambda t: t("is a template"),

@@ -14,13 +14,15 @@ from discord import app_commands, ui
 
 from core.access import Actor, Place, Way
 from core.audit import DETAIL_MOST, AuditRecord, Step, step_of
-from core.errors import BotError, JournalFailed, Refused
+from core.errors import AnswerTooLate, BotError, JournalFailed, Refused, TooQuick
 from core.guest import Guest
 from core.judge import Admit
+from core.limits import Asked
 from core.options import in_one_line
 from core.rights import RIGHTS, Effect, Operation
 from ui.blocked import let_through
 from ui.cards import notice
+from ui.late import GIVEN_UP
 from ui.refusal import refusal_card
 from ui.render import plain
 from ui.sentences import unexpected
@@ -76,6 +78,17 @@ def refusal_of(
 def permit(interaction: Interaction, operation: Operation, guest: Guest | None = None) -> None:
     """Raises what `refusal_of` says."""
     services_of(interaction).judge.permit(actor_of(interaction), operation, guest)
+
+
+def too_quick(interaction: Interaction, operation: Operation | None) -> TooQuick | None:
+    """Take this interaction from what its person may ask for, or say why not. Asked before anything is judged, so
+    that trying in vain is not free."""
+    asked = Asked.READ
+    if interaction.type is discord.InteractionType.autocomplete:
+        asked = Asked.COMPLETION
+    elif operation is not None and RIGHTS[operation].effect is not Effect.NOTHING:
+        asked = Asked.CHANGE
+    return services_of(interaction).pace.refusal(interaction.user.id, asked)
 
 
 # -- recording
@@ -141,6 +154,11 @@ class Attempt:
         )
         return self.services.audit.record(entry, self.id)
 
+    def refuse(self, refusal: BotError) -> None:
+        """Record that it was refused, or has failed, unless it is one of a flood, of which the next record tells."""
+        if not isinstance(refusal, TooQuick) or refusal.skipped is not None:
+            self.record(step_of(refusal), str(refusal))
+
     @property
     def services(self) -> Services:
         return services_of(self.interaction)
@@ -153,16 +171,31 @@ def recorded(
     """Around what the bot itself does for a person; actions on guests are recorded by core/operations.py."""
     attempt = Attempt(interaction, operation.value, vmid, detail)
     try:
+        awaited(interaction)
         yield attempt
     except BotError as error:
         attempt.record(step_of(error), str(error))
         raise
     except BaseException as error:
+        if given_up(interaction) and attempt.id is None:
+            attempt.record(Step.REFUSED, str(AnswerTooLate()))
+            raise
         attempt.record(Step.ENDED, f"unknown: {type(error).__name__}")
         raise
     if not attempt.begun and RIGHTS[operation].effect is not Effect.NOTHING:
         raise AssertionError(f"{operation} was done without begin()")
     attempt.record(Step.ENDED, attempt.outcome)
+
+
+def given_up(interaction: Interaction) -> bool:
+    """Whether Discord takes no answer to it any more (ui/reply.py)."""
+    return GIVEN_UP in interaction.extras
+
+
+def awaited(interaction: Interaction) -> None:
+    """Raises AnswerTooLate where nobody awaits what would be done."""
+    if given_up(interaction):
+        raise AnswerTooLate
 
 
 def asked_for(interaction: Interaction) -> Attempt:
@@ -195,7 +228,7 @@ async def guarded(interaction: Interaction, work: Callable[[Attempt], Awaitable[
         await tell_privately(interaction, notice(unexpected(t, incident)))
         return
     if refusal is not None:
-        attempt.record(step_of(refusal), str(refusal))
+        attempt.refuse(refusal)
         await tell_privately(interaction, refusal_card(services_of(interaction), t, refusal))
 
 
@@ -220,14 +253,15 @@ class GatedTree(app_commands.CommandTree[discord.Client]):
     """The command tree behind the gate, with one place for errors nobody expected."""
 
     async def interaction_check(self, interaction: Interaction) -> bool:
-        refusal = refusal_of(interaction, operation_of(interaction))
+        operation = operation_of(interaction)
+        refusal = too_quick(interaction, operation) or refusal_of(interaction, operation)
         if refusal is None:
             return True
         if interaction.type is discord.InteractionType.autocomplete:
             with contextlib.suppress(*Trouble):
                 await interaction.response.autocomplete([])
         else:
-            asked_for(interaction).record(Step.REFUSED, str(refusal))
+            asked_for(interaction).refuse(refusal)
             t = services_of(interaction).texts.of_locale(str(interaction.locale))
             await tell_privately(interaction, refusal_card(services_of(interaction), t, refusal))
         return False

@@ -18,7 +18,7 @@ from ui.alert_text import acked_line, muted_line
 from ui.auditing import show_audit
 from ui.buttons import ALERT, AUDIT, GUEST, HISTORY, MUTES, PAGE, QUESTION, guest_of
 from ui.cards import notice
-from ui.gate import Attempt, actor_of, guarded, recorded, refusal_of, tell_privately
+from ui.gate import Attempt, actor_of, guarded, recorded, refusal_of, tell_privately, too_quick
 from ui.listing import Filters
 from ui.looking import show_guests
 from ui.monitoring import permit_incident, show_history, show_watch_list
@@ -198,8 +198,9 @@ async def _pressed(interaction: Interaction, custom_id: str, attempt: Attempt) -
             if operation is not None:
                 attempt.word, attempt.detail = operation.value, custom_id
                 attempt.vmid = _about(attempt, match)
-            refusal = refusal_of(interaction, operation)
+            asks_for = Operation.ACKNOWLEDGE if pattern is QUESTION else operation  # an answer, not a look
+            refusal = too_quick(interaction, asks_for) or refusal_of(interaction, operation)
             if refusal is None:
                 await does(interaction, match, attempt)
             return refusal
-    return refusal_of(interaction, None) or QuestionOver()
+    return too_quick(interaction, None) or refusal_of(interaction, None) or QuestionOver()

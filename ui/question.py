@@ -24,7 +24,7 @@ from ui.act import act
 from ui.blocked import blocks, let_through
 from ui.buttons import FORM, question_buttons
 from ui.cards import card
-from ui.gate import Attempt, actor_of, guarded, permit, refusal_of
+from ui.gate import Attempt, actor_of, awaited, guarded, permit, refusal_of, too_quick
 from ui.plans import plan_parts, title_of_form, yes_label
 from ui.render import Colour, plain
 from ui.reply import Reply
@@ -273,7 +273,7 @@ async def submitted(interaction: Interaction, custom_id: str, typed: Mapping[str
         name, reason = typed.get(NAME_FIELD, "").strip(), plain(typed.get(REASON_FIELD, ""), REASON_MOST)
         _describe(attempt, services.questions.plan_of(nonce))
         attempt.detail, attempt.reason = f"{attempt.detail} typed={name}".strip(), reason
-        refusal = refusal_of(interaction, None)
+        refusal = too_quick(interaction, Operation.ACKNOWLEDGE) or refusal_of(interaction, None)
         if refusal is not None:
             return refusal
         question = services.questions.find(nonce)
@@ -302,6 +302,7 @@ def typed_into(data: Mapping[str, Any]) -> dict[str, str]:
 
 async def ask_first(services: Services, reply: Reply, order: Order) -> None:
     """Show what would happen, and ask; in a dry run show it alone. Raises as Operations.plan does."""
+    awaited(reply.interaction)
     plan = await services.operations.plan(order)
     if order.dry_run:
         parts = plan_parts(reply.t, plan, services.clock.now())

@@ -8,9 +8,11 @@ import asyncio
 import contextlib
 import io
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Any
 
 import discord
 from discord import ui
@@ -20,6 +22,7 @@ from core.errors import AnswerTooLate, BotError
 from core.tasks import OnProgress, Progress
 from ui.blocked import blocks, let_through
 from ui.cards import notice
+from ui.late import GIVEN_UP, acknowledge_first, give_up
 from ui.refusal import refusal_card
 from ui.render import Colour
 from ui.sentences import unexpected
@@ -75,11 +78,15 @@ class Reply:
         self._taken = False
         self._told = False
         self._over = False
+        self._task: asyncio.Task[Any] | None = None  # what works on the answer
         self._attached: Attached | None = None
         self._farewell: ui.LayoutView | None = None
 
     async def __aenter__(self) -> "Reply":
         self._services.open_replies.add(self)
+        self._task = asyncio.current_task()
+        if self._services.arrivals.late(self._interaction.id, time.monotonic()):
+            await acknowledge_first(self._acknowledge, self._interaction, self._services.arrivals)
         self._timer = asyncio.create_task(self._acknowledge_in_time())
         return self
 
@@ -87,10 +94,16 @@ class Reply:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         self._services.open_replies.discard(self)
+        task, self._task = self._task, None
         if self._timer and not self._lock.locked():
             self._timer.cancel()
         elif self._timer:  # an acknowledgement under way cannot be called back: Discord may have taken it
             await asyncio.wait({self._timer})
+        if GIVEN_UP in self._interaction.extras:
+            if task and isinstance(error, asyncio.CancelledError):
+                task.uncancel()
+            _log.info("Discord awaits no answer any more; the work for it was given up")
+            return isinstance(error, (AnswerTooLate, asyncio.CancelledError))
         if isinstance(error, BotError):
             await self._refuse(lambda t: refusal_card(self._services, t, error))
             return True
@@ -109,6 +122,10 @@ class Reply:
                 await self._acknowledge()
             except Trouble as error:
                 _log.debug("not acknowledged", exc_info=error)  # whoever answers next finds out why
+                if (
+                    self._task and not self._shown and self._farewell is None
+                ):  # a change that has begun goes on
+                    give_up(self._interaction, error, self._task)
             except Exception as error:  # noqa: BLE001 - nobody awaits this task
                 incident_of(error)
 

@@ -161,6 +161,9 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
         most=x.most,
         time=duration(t, max(1, round(x.wait))),
     ),
+    e.TooQuick: lambda t, x: t(
+        "That was a lot at once. Try again in {time}.", time=duration(t, max(1, x.wait))
+    ),
     e.GuestNotFound: lambda t, x: t(
         "There is no guest with VMID **{vmid}**. `/list` shows them all.", vmid=x.vmid
     ),
