@@ -35,17 +35,18 @@ class ReadOnlySwitch:
             return
         try:
             row = json.loads(kept)
-            self.held = ReadOnly(str(row["by"]), float(row["since"]))
-        except (ValueError, KeyError, TypeError):  # somebody meant it: what cannot be read is no permission
+            self.held = ReadOnly(str(row["by"]), float(row["since"]), int(row.get("by_id", 0)))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            # somebody meant it: what cannot be read is no permission
             _log.exception("the journal's record %r cannot be read", KEY)
             self.held = ReadOnly("?", self._clock.now())
 
-    def turn_on(self, by: str) -> None:
+    def turn_on(self, by: str, by_id: int = 0) -> None:
         """Who turned it on first stays the one who did. Raises JournalFailed."""
         if self.held is None:
             since = self._clock.now()
-            self._journal.commit(Batch({KEY: json.dumps({"by": by, "since": since})}))
-            self.held = ReadOnly(by, since)
+            self._journal.commit(Batch({KEY: json.dumps({"by": by, "since": since, "by_id": by_id})}))
+            self.held = ReadOnly(by, since, by_id)
 
     def turn_off(self) -> None:
         """Raises JournalFailed; then it is as it was."""

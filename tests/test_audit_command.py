@@ -97,7 +97,7 @@ async def test_every_way_to_end_in_the_readers_language(scene: Stage, pve: Pve, 
         f"{t('failed')}: `got timeout`",
         t("shown only"),
         f"{t('refused')}: {t('not in this state of the guest')}",
-        f"`Emma` · **{t('Start')}** · **104** `palworld`",
+        f"`Emma` (`{scene.emma.id}`) · **{t('Start')}** · **104** `palworld`",
     ):
         assert said in reply.text, said
 

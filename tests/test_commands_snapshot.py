@@ -38,7 +38,9 @@ async def test_create_takes_a_snapshot(scene: Stage, pve: Pve, vmid: int, memory
     taken = pve.guest(vmid).snapshots["before-x"]
     assert bool(taken.get("vmstate")) is memory
     signed = "{description} (by {name} via Discord)"
-    assert taken["description"].strip() == scene.t()(signed, description="更新の前 @everyone", name="Akiko")
+    assert taken["description"].strip() == scene.t()(
+        signed, description="更新の前 @everyone", name=f"Akiko ({scene.akiko.id})"
+    )
     told = scene.t()(
         "Snapshot {snapshot} of {guest} was taken.",
         snapshot="`before-x`",

@@ -192,7 +192,7 @@ async def test_forged_replayed_and_foreign_presses_are_refused_and_recorded(
         (admin, panel, "g1:stop:101:00000000", QuestionOver()),
         (admin, panel, "x9:whatever", QuestionOver()),
         (cast["nobody"], panel, "g1:refresh:101", NotAllowed(Level.VIEWER, Level.NONE)),
-        (cast["game"], question, post_of(question).buttons[0].custom_id or "", NotYours("Admin")),
+        (cast["game"], question, post_of(question).buttons[0].custom_id or "", NotYours("Admin", admin.id)),
     ]
     for person, post, custom_id, error in presses:
         scene.assert_refused(await scene.press(person, post, custom_id, force=True), person, error)

@@ -120,7 +120,7 @@ async def mute(services: Services, reply: Reply, target: str, duration: str) -> 
         cluster = await cluster_for_completion(services)
         subject = _subject_of(services, asked, target, cluster)
         asked.begin()
-        held = watch.mute(subject, seconds, interaction.user.display_name)
+        held = watch.mute(subject, seconds, asked.actor.name, asked.actor.user_id)
     await reply.show(muted(reply.t, held, cluster))
 
 
