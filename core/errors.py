@@ -28,7 +28,7 @@
     │   ├── ChangedMeanwhile         the guest is no longer what the question showed
     │   ├── AlreadyWatched, NotWatched, CannotWatchTemplate, DiskUnknown
     │   ├── BadDuration, UnknownTarget, NotMuted
-    │   ├── UnknownOperation, UnknownPerson, SeveralPeople, BadSince: core/wanted_errors.py
+    │   ├── UnknownOperation, UnknownPerson, SeveralPeople, BadSince, NothingChosen: core/wanted_errors.py
     │   └── IncidentOver             an alert's button, after the incident has ended
     ├── ProxmoxError                 Proxmox, or the way to it, said no: core/proxmox_errors.py
     ├── StoreFailed                  the watch list could not be written

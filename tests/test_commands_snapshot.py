@@ -189,5 +189,9 @@ async def test_names_complete_newest_first(scene: Stage) -> None:
     assert [
         x.split()[1] for x in await scene.choices(scene.emma, "snapshot delete", "name", "MODS", vmid=103)
     ] == ["mods-test"]
-    assert await scene.choices(scene.emma, "snapshot delete", "name", "x") == []
-    assert await scene.choices(scene.emma, "snapshot delete", "name", "", vmid=999) == []
+    assert await scene.choices(scene.emma, "snapshot delete", "name", "x") == [
+        "⛔ Choose the guest (vmid) first."
+    ]
+    assert await scene.choices(scene.emma, "snapshot delete", "name", "", vmid=999) == [
+        "⛔ No snapshot is found: the guest has none, or cannot be read just now."
+    ]

@@ -267,6 +267,9 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
         "Several people are called {value}. Choose from the completions, or give a user ID.",
         value=code(x.value),
     ),
+    w.NothingChosen: lambda t, x: t(
+        "That entry only says why there is nothing to choose from. Nothing was done."
+    ),
     w.UnknownOperation: lambda t, x: t(
         "{value} is not an action of this bot. Choose from the completions.", value=code(x.value)
     ),
