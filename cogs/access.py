@@ -62,7 +62,7 @@ class Access(commands.Cog):
                 attempt.permit(whole=True)
                 attempt.begin(unkept=True)  # whoever needs it needs it with a full disk, too
                 was = switch.held is not None
-                switch.turn_on(interaction.user.display_name)
+                switch.turn_on(interaction.user.display_name, interaction.user.id)
             if switch.held:
                 text = f"{READ_ONLY} {read_only_line(reply.t, switch.held)}"
                 head = reply.t("Changes are switched off already.") + "\n" if was else ""

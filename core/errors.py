@@ -29,7 +29,7 @@
     │   ├── ChangedMeanwhile         the guest is no longer what the question showed
     │   ├── AlreadyWatched, NotWatched, CannotWatchTemplate, DiskUnknown
     │   ├── BadDuration, UnknownTarget, NotMuted
-    │   ├── UnknownOperation, UnknownPerson, SeveralPeople, BadSince: core/wanted_errors.py
+    │   ├── UnknownOperation, UnknownPerson, SeveralPeople, BadSince, NothingChosen: core/wanted_errors.py
     │   └── IncidentOver             an alert's button, after the incident has ended
     ├── ProxmoxError                 Proxmox, or the way to it, said no: core/proxmox_errors.py
     ├── StoreFailed                  the watch list could not be written
@@ -73,10 +73,12 @@ class NotAllowed(Refused):
 
 @dataclass(eq=False)
 class ReadOnly(Refused):
-    """`by`: the display name of the admin who switched changes off; `since` Unix seconds."""
+    """`by`: the display name of the admin who switched changes off, `by_id` their user id, 0 where that was not
+    kept; `since` Unix seconds."""
 
     by: str
     since: float
+    by_id: int = 0
 
 
 @dataclass(eq=False)
@@ -152,13 +154,14 @@ class GuestProtected(Refused):
 
 @dataclass(eq=False)
 class GuestBusy(Refused):
-    """`by` is the display name of the person whose action runs; `since` Unix seconds."""
+    """`by` and `by_id` are the display name and user id of the person whose action runs; `since` Unix seconds."""
 
     vmid: int
     label: str
     verb: str
     by: str
     since: float
+    by_id: int = 0
 
 
 @dataclass(eq=False)
@@ -244,9 +247,10 @@ class MemoryNotSaved(Refused):
 
 @dataclass(eq=False)
 class NotYours(Refused):
-    """`owner` is the display name of the person who asked."""
+    """`owner` and `owner_id` are the display name and user id of the person who asked."""
 
     owner: str
+    owner_id: int = 0
 
 
 class QuestionOver(Refused):

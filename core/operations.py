@@ -234,6 +234,7 @@ class Operations:
             verb=order.verb.value,
             by=order.actor.name,
             since=self._clock.now(),
+            by_id=order.actor.user_id,
         )
         try:
             yield

@@ -64,15 +64,15 @@ class ReadOnlySwitch:
             return None
         try:
             row = json.loads(kept)
-            return ReadOnly(str(row["by"]), float(row["since"]))
-        except (ValueError, KeyError, TypeError):
+            return ReadOnly(str(row["by"]), float(row["since"]), int(row.get("by_id", 0)))
+        except (ValueError, KeyError, TypeError, AttributeError):
             _log.exception("the record %r cannot be read", KEY)
             return ReadOnly("?", self._clock.now())
 
-    def turn_on(self, by: str) -> None:
+    def turn_on(self, by: str, by_id: int = 0) -> None:
         """At once, whatever the disk says; see `unkept`. Who turned it on first stays the one who did."""
         if self.held is None:
-            self.held = ReadOnly(by, self._clock.now())
+            self.held = ReadOnly(by, self._clock.now(), by_id)
         self.keep()
 
     def keep(self) -> None:
@@ -80,7 +80,7 @@ class ReadOnlySwitch:
         if self.held is None:
             self.unkept = None
             return
-        text = json.dumps({"by": self.held.by, "since": self.held.since})
+        text = _text(self.held)
         failures: list[JournalFailed | StoreFailed] = []
         for write in (self._in_journal, self._in_spare):
             try:
@@ -109,6 +109,10 @@ class ReadOnlySwitch:
         except (JournalFailed, StoreFailed):
             if self.held is not None:
                 with contextlib.suppress(StoreFailed):
-                    self._in_spare(json.dumps({"by": self.held.by, "since": self.held.since}))
+                    self._in_spare(_text(self.held))
             raise
         self.held = self.unkept = None
+
+
+def _text(held: ReadOnly) -> str:
+    return json.dumps({"by": held.by, "since": held.since, "by_id": held.by_id})

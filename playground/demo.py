@@ -98,7 +98,7 @@ class Demo:
             data = stack.enter_context(tempfile.TemporaryDirectory(prefix="proxmox-demo-"))
             server = await stack.enter_async_context(DiscordServer())
             server.answer_wait = 0.5  # the page takes the next press soon; what comes later is published anew
-            stage = build_stage(server)
+            stage = build_stage(server, _language())
             stack.push_async_callback(self._cluster.stop)
             await self._cluster.start({**clean_environment(), OWNER: str(stage.viewer.id)})
             cluster = _cluster_told(await self._cluster.first_line(_CLUSTER_PATIENCE))
@@ -156,7 +156,7 @@ def bot_environment(
         "NODE_NAME": cluster["node"],
         "MONITOR_VM_IDS": ",".join(str(vmid) for vmid in cluster["watched"]),
         "MONITOR_INTERVAL_SECONDS": "5",
-        "LANGUAGE": "en" if os.environ.get("LANGUAGE") == "en" else "ja",
+        "LANGUAGE": _language(),
         "ADMIN_ROLE_IDS": f"{stage.levels['ADMIN'].id} {stage.levels['GAME'].id}",
         "OPERATOR_ROLE_IDS": str(stage.levels["OPERATOR"].id),
         "VIEWER_ROLE_IDS": str(stage.levels["VIEWER"].id),
@@ -165,6 +165,10 @@ def bot_environment(
         "AUDIT_CHANNEL_ID": str(stage.audit.id),
         "DATA_DIR": str(data),
     }
+
+
+def _language() -> str:
+    return "en" if os.environ.get("LANGUAGE") == "en" else "ja"
 
 
 def clean_environment() -> dict[str, str]:

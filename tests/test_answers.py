@@ -180,7 +180,9 @@ async def test_the_second_is_told_who_does_what(scene: Stage, pve: Pve) -> None:
         )
         reply = await asking
         await reply.until(lambda shown: shown.text)
-        scene.assert_refused(reply, scene.emma, GuestBusy(104, "palworld", "start", "Akiko", since))
+        scene.assert_refused(
+            reply, scene.emma, GuestBusy(104, "palworld", "start", "Akiko", since, scene.akiko.id)
+        )
     assert "`Akiko`" in reply.text and when(since) in reply.text
     other = await scene.begin(scene.emma, "start", vmid=205)
     plan.release()

@@ -73,7 +73,7 @@ async def test_only_the_asker_can_answer(
     text = question.text
     for button in (yes_of(question), no_of(question)):
         reply = await scene.press(scene.emma, question, button)
-        scene.assert_refused(reply, scene.emma, NotYours("Akiko"))
+        scene.assert_refused(reply, scene.emma, NotYours("Akiko", scene.akiko.id))
     assert scene.changes() == []
     assert question.text == text and len(enabled(question)) == 2, "it is still open for the asker"
 

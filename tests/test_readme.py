@@ -345,8 +345,10 @@ def test_links_and_files_exist(path: Path) -> None:
             assert name in made or (ROOT / name).exists(), name
 
 
-def test_the_picture_is_small() -> None:
-    assert (ROOT / "docs/demo.png").stat().st_size <= 250_000
+@pytest.mark.parametrize(("name", "picture"), [("README.md", "demo.png"), ("README.en.md", "demo.en.png")])
+def test_each_readme_has_the_picture_of_its_language_and_it_is_small(name: str, picture: str) -> None:
+    assert re.findall(r"!\[[^]]*\]\(docs/([\w.]+)\)", (ROOT / name).read_text("utf-8")) == [picture]
+    assert (ROOT / "docs" / picture).stat().st_size <= 250_000
 
 
 def test_every_dependency_is_explained() -> None:

@@ -19,7 +19,7 @@ from ui.incident_states import HELD, held_advice
 from ui.incident_unknown import blind_notes, stale_notes
 from ui.incidents import RECOVERIES, backup_of, head, short, sign
 from ui.proxmox_sentences import PROXMOX_SENTENCES
-from ui.render import ALARM, BACK, QUIET, code, duration, fit, when
+from ui.render import ALARM, BACK, QUIET, code, duration, fit, person, when
 from ui.sentences import sentence
 from ui.text import Text
 
@@ -224,7 +224,9 @@ def work_word(t: Text, work: str) -> str:
 
 def acked_line(t: Text, incident: Incident) -> str:
     return t(
-        "Acknowledged by {person}, {time}.", person=code(incident.acked_by), time=when(incident.acked or 0)
+        "Acknowledged by {person}, {time}.",
+        person=person(incident.acked_by, incident.acked_by_id),
+        time=when(incident.acked or 0),
     )
 
 

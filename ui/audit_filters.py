@@ -13,6 +13,7 @@ from core.lookup import TYPED_MOST, words_of
 from core.names import checked_vmid
 from core.options import in_one_line
 from core.wanted_errors import BadSince, SeveralPeople, UnknownPerson
+from ui.no_choice import Wanted, says_why
 from ui.operation_words import operation_named
 from ui.parameters import CHOICES_MOST, duration_choices
 from ui.render import plain, plain_label
@@ -75,6 +76,7 @@ def since_of(text: str, now: float, zone: datetime.tzinfo) -> float:
 # -- completions
 
 
+@says_why(Wanted.PERSON)
 async def people(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """Those who asked for something, the latest first, whether or not they are still there."""
     try:

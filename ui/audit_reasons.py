@@ -68,6 +68,7 @@ _PHRASES: Mapping[type[e.BotError], Callable[[Text], str]] = {
     w.BadSince: lambda t: t("neither duration nor date"),
     w.UnknownPerson: lambda t: t("unknown person"),
     w.SeveralPeople: lambda t: t("several people of that name"),
+    w.NothingChosen: lambda t: t("nothing chosen"),
     w.UnknownOperation: lambda t: t("unknown action"),
     e.IncidentOver: lambda t: t("was over already"),
     e.StoreFailed: lambda t: t("watch list not writable"),

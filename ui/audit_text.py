@@ -117,6 +117,11 @@ def _joined(parts: Sequence[str]) -> str:
     return " · ".join(part for part in parts if part)
 
 
+def _who(name: str, user_id: int, most: int) -> str:
+    """By the id, which `who:` takes, too: anybody can take on a name."""
+    return f"{code(name, most)} ({code(str(user_id))})"
+
+
 def _guest(record: AuditRecord, most: int) -> str:
     if record.vmid is None:
         return ""
@@ -131,7 +136,7 @@ def audit_row(t: Text, audited: Audited) -> str:
     record = audited.record
     head = [
         when(audited.began, "f"),
-        code(record.actor.name, 24),
+        _who(record.actor.name, record.actor.user_id, 24),
         _asked(t, record.operation),
         _guest(record, 32),
     ]
@@ -142,7 +147,7 @@ def audit_head(t: Text, wanted: AuditFilter, total: int, name: str) -> str:
     """The title, how many attempts there are, and what they were narrowed to. `name`: that of the person wanted."""
     words = [
         f"**{wanted.vmid}**" if wanted.vmid is not None else "",
-        code(name, 32) if wanted.person_id is not None else "",
+        _who(name, wanted.person_id, 32) if wanted.person_id is not None else "",
         _asked(t, wanted.operation) if wanted.operation else "",
         t("since {time}", time=when(wanted.since, "f")) if wanted.since is not None else "",
     ]
@@ -185,7 +190,7 @@ def audit_page(
 def audit_line(t: Text, audited: Audited) -> str:
     """One attempt, at most about 1,000 characters."""
     record = audited.record
-    who = f"{code(record.actor.name, 32)} ({code(str(record.actor.user_id))})"
+    who = _who(record.actor.name, record.actor.user_id, 32)
     guest = _joined([_guest(record, 64)])
     if guest and record.node:
         state = f" ({state_word(t, State.of(record.state))})" if record.state else ""

@@ -23,6 +23,7 @@ from core.rights import RIGHTS, Effect, Operation
 from ui.blocked import let_through
 from ui.cards import notice
 from ui.late import GIVEN_UP
+from ui.no_choice import nothing_chosen, why_refused
 from ui.refusal import refusal_card
 from ui.render import plain
 from ui.sentences import unexpected
@@ -249,17 +250,27 @@ async def tell_privately(interaction: Interaction, view: ui.LayoutView) -> None:
         _log.warning("a private word could not be delivered: %r", error)
 
 
+def _nothing_chosen(interaction: Interaction) -> Refused | None:
+    """While one types, that entry may still stand in another option."""
+    return None if interaction.type is discord.InteractionType.autocomplete else nothing_chosen(interaction)
+
+
 class GatedTree(app_commands.CommandTree[discord.Client]):
     """The command tree behind the gate, with one place for errors nobody expected."""
 
     async def interaction_check(self, interaction: Interaction) -> bool:
         operation = operation_of(interaction)
-        refusal = too_quick(interaction, operation) or refusal_of(interaction, operation)
+        refusal = (
+            too_quick(interaction, operation)
+            or refusal_of(interaction, operation)
+            or _nothing_chosen(interaction)
+        )
         if refusal is None:
             return True
         if interaction.type is discord.InteractionType.autocomplete:
             with contextlib.suppress(*Trouble):
-                await interaction.response.autocomplete([])
+                t = services_of(interaction).texts.of_locale(str(interaction.locale))
+                await interaction.response.autocomplete(why_refused(t, interaction, refusal))
         else:
             asked_for(interaction).refuse(refusal)
             t = services_of(interaction).texts.of_locale(str(interaction.locale))

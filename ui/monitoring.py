@@ -151,7 +151,7 @@ async def mute(
         asked.reason = plain(reason, REASON_MOST)
         await _guard_mute(asked, subject, cluster, seconds, confirm)
         asked.begin()
-        held = watch.mute(subject, seconds, interaction.user.display_name)
+        held = watch.mute(subject, seconds, asked.actor.name, asked.actor.user_id)
     vmid = vmid_of(subject)
     watched = vmid is None or watch.find(vmid) is not None
     await reply.show(muted(reply.t, held, cluster, watched=watched))

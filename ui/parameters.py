@@ -22,6 +22,7 @@ from core.lookup import NOTHING, TYPED_MOST, Lookup, Offer, cut, words_of
 from core.reading import FRESH
 from core.watch.model import ALL, guest_subject, node_subject, storage_subject
 from ui.gate import actor_of, operation_of, refusal_of
+from ui.no_choice import Wanted, or_why, says_why
 from ui.render import SNAPSHOT, choice_label, duration, kind_word, plain, plain_label
 from ui.services import Interaction, Services, services_of
 from ui.subjects import subject_label, vmid_of
@@ -131,6 +132,14 @@ class GuestId(app_commands.Transformer):
     async def autocomplete(  # type: ignore[override]  # discord.py types it for choices of every kind
         self, interaction: Interaction, value: int | float | str, /
     ) -> list[app_commands.Choice[int]]:
+        wanted = Wanted.WATCHED if self._watched else Wanted.GUEST
+        if self._verb is Verb.CREATE:
+            wanted = Wanted.TEMPLATE
+        return await or_why(interaction, value, wanted, lambda typed: self._offered(interaction, typed))
+
+    async def _offered(
+        self, interaction: Interaction, value: int | float | str
+    ) -> list[app_commands.Choice[int]]:
         services = services_of(interaction)
         cluster = await cluster_for_completion(services)
         listed = {entry.vmid for entry in services.watch.entries}
@@ -158,6 +167,7 @@ class GuestId(app_commands.Transformer):
         return sorted([*others, *watched], key=lambda guest: str(guest.vmid) != typed)
 
 
+@says_why(Wanted.SNAPSHOT)
 async def snapshot_names(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """The snapshots of the guest chosen in `vmid`, newest first."""
     services = services_of(interaction)
@@ -185,6 +195,7 @@ async def snapshot_names(interaction: Interaction, current: str) -> list[app_com
     ]
 
 
+@says_why(Wanted.NODE)
 async def node_names(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """The nodes of the cluster."""
     services, actor = services_of(interaction), actor_of(interaction)
@@ -199,6 +210,7 @@ async def node_names(interaction: Interaction, current: str) -> list[app_command
 # -- mutes
 
 
+@says_why(Wanted.TARGET)
 async def mute_targets(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """Everything, the guests (the watched ones first), the nodes and the storages."""
     services = services_of(interaction)
@@ -227,6 +239,7 @@ async def mute_targets(interaction: Interaction, current: str) -> list[app_comma
     return _subject_choices(interaction, [*targets, *map(_Target, storages)], cluster, current)
 
 
+@says_why(Wanted.MUTED)
 async def held_mutes(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """What is muted just now."""
     services = services_of(interaction)

@@ -74,11 +74,11 @@ async def _alert(interaction: Interaction, match: re.Match[str], attempt: Attemp
 
 def _answered(interaction: Interaction, incident: Incident, what: str, t: Text) -> str:
     """Store an acknowledgement or a mute; what there is to say of it."""
-    watch, by = services_of(interaction).watch, interaction.user.display_name
+    watch, user = services_of(interaction).watch, interaction.user
     if what != "ack":
-        return muted_line(t, watch.mute_incident(incident.id, MUTES[what], by))
-    first = watch.acknowledge(incident.id, by)
-    if first.acked_by != by:
+        return muted_line(t, watch.mute_incident(incident.id, MUTES[what], user.display_name, user.id))
+    first = watch.acknowledge(incident.id, user.display_name, user.id)
+    if first.acked_by_id != user.id:
         return acked_line(t, first)
     return t("Acknowledged: no more reminders of this.")
 

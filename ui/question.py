@@ -234,7 +234,7 @@ def _hold_to_asker(interaction: Interaction, question: Question) -> None:
     """Raises NotYours, and what access says: who has lost the role since may not even cancel."""
     order = question.plan.order
     if interaction.user.id != order.actor.user_id:
-        raise NotYours(order.actor.name)
+        raise NotYours(order.actor.name, order.actor.user_id)
     asked = question.plan.guest
     now = services_of(interaction).reader.known(order.vmid) or asked  # its tags may have changed since
     permit(interaction, Operation(order.verb.value), replace(now, protected=asked.protected))

@@ -87,6 +87,14 @@ def code(text: str, most: int = NAME_MOST) -> str:
     return f"`{safe}`" if safe else "` `"
 
 
+def person(name: str, user_id: int, most: int = NAME_MOST) -> str:
+    """Who somebody is: the name they had, which anybody can take on, and their mention, which nobody can.
+
+    `user_id` 0: from before ids were kept, so that the name stands alone.
+    """
+    return f"{code(name, most)} (<@{user_id}>)" if user_id else code(name, most)
+
+
 def code_block(lines: Iterable[str], most: int = 900) -> str:
     """Foreign lines (a task's log) in a block. The last ones are kept when there is too much."""
     kept: list[str] = []

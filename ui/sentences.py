@@ -10,7 +10,7 @@ from core.guest import Kind, State
 from core.names import VMID_LEAST, VMID_MOST
 from core.rights import Level
 from ui.proxmox_sentences import PROXMOX_SENTENCES
-from ui.render import code, duration, memory_mb, named, state_word, when
+from ui.render import code, duration, memory_mb, named, person, state_word, when
 from ui.subjects import subject_name
 from ui.text import Text
 
@@ -97,7 +97,7 @@ def _memory_not_saved(t: Text, error: e.MemoryNotSaved) -> str:
 def _busy(t: Text, error: e.GuestBusy) -> str:
     return t(
         "{person} is already at work on {guest}: “{action}”, begun {since}. Please wait until that is over.",
-        person=code(error.by),
+        person=person(error.by, error.by_id),
         guest=named(error.vmid, error.label),
         action=verb_noun(t, error.verb),
         since=when(error.since),
@@ -117,7 +117,7 @@ def read_only_line(t: Text, error: e.ReadOnly) -> str:
     return t(
         "Changes were switched off {since} by {person}.",
         since=when(error.since),
-        person=code(error.by),
+        person=person(error.by, error.by_id),
     )
 
 
@@ -235,7 +235,9 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
         "The storage of {guest} cannot take snapshots.", guest=named(x.vmid, x.label)
     ),
     e.MemoryNotSaved: _memory_not_saved,
-    e.NotYours: lambda t, x: t("Only {person}, who asked, can answer this.", person=code(x.owner)),
+    e.NotYours: lambda t, x: t(
+        "Only {person}, who asked, can answer this.", person=person(x.owner, x.owner_id)
+    ),
     e.QuestionOver: lambda t, x: t(
         "This question is over. Look with `/info` before giving the command again."
     ),
@@ -288,6 +290,9 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
     w.SeveralPeople: lambda t, x: t(
         "Several people are called {value}. Choose from the completions, or give a user ID.",
         value=code(x.value),
+    ),
+    w.NothingChosen: lambda t, x: t(
+        "That entry only says why there is nothing to choose from. Nothing was done."
     ),
     w.UnknownOperation: lambda t, x: t(
         "{value} is not an action of this bot. Choose from the completions.", value=code(x.value)

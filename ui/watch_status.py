@@ -15,7 +15,7 @@ from core.watch.unknown import BLIND_SECONDS
 from ui.alerts import ENDING, NO_CONNECTION
 from ui.cards import card
 from ui.listing import foot
-from ui.render import FAILED, MUTED, OK, READ_ONLY, WARNING, Colour, code, duration, fit, named, when
+from ui.render import FAILED, MUTED, OK, READ_ONLY, WARNING, Colour, code, duration, fit, named, person, when
 from ui.sentences import read_only_line, sentence
 from ui.start_words import journal_stuck
 from ui.subjects import subject_name
@@ -182,7 +182,7 @@ def _mutes(t: Text, mutes: Sequence[Mute], cluster: Cluster | None) -> str:
         return t("nothing")
     lines = [
         f"\n-# {MUTED} {subject_name(t, mute.target, cluster)} · {t('until {time}', time=when(mute.until, 'f'))}"
-        f"{' · ' + code(mute.by) if mute.by else ''}"
+        f"{' · ' + person(mute.by, mute.by_id) if mute.by else ''}"
         for mute in mutes
     ]
     return fit(t, lines, 1500, "")

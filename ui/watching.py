@@ -22,8 +22,8 @@ from ui.render import (
     STATE_EMOJI,
     WARNING,
     Colour,
-    code,
     fit,
+    person,
     state_word,
     title,
     when,
@@ -157,6 +157,10 @@ def history(
 
 
 def _past(t: Text, incident: Incident) -> str:
-    acked = t("acknowledged by {person}", person=code(incident.acked_by)) if incident.acked else ""
+    acked = (
+        t("acknowledged by {person}", person=person(incident.acked_by, incident.acked_by_id))
+        if incident.acked
+        else ""
+    )
     parts = [when(incident.opened, "f"), outcome_word(t, incident), acked]
     return f"{sign(incident)} {short(t, incident)}\n-# {' · '.join(part for part in parts if part)}"

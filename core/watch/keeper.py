@@ -204,28 +204,28 @@ class Watch:
 
     # -- answers to alerts
 
-    def acknowledge(self, incident_id: int, by: str) -> Incident:
+    def acknowledge(self, incident_id: int, by: str, by_id: int = 0) -> Incident:
         """Say it no more; the first who says so counts. Raises IncidentOver, JournalFailed."""
         work = self._work()
         incident = work.answered(incident_id)
         if incident.acked is None:
-            incident = work.keep(replace(incident, acked_by=by, acked=work.now.unix))
+            incident = work.keep(replace(incident, acked_by=by, acked_by_id=by_id, acked=work.now.unix))
             self._change(work)
         return incident
 
-    def mute(self, target: str, seconds: float, by: str) -> Mute:
+    def mute(self, target: str, seconds: float, by: str, by_id: int = 0) -> Mute:
         """Tell nothing of a subject (core/watch/model.py) for so long. Raises JournalFailed."""
         work = self._work()
-        mute = work.mute(target, seconds, by)
+        mute = work.mute(target, seconds, by, by_id)
         self._change(work)
         return mute
 
-    def mute_incident(self, incident_id: int, seconds: float, by: str) -> Incident:
+    def mute_incident(self, incident_id: int, seconds: float, by: str, by_id: int = 0) -> Incident:
         """Mute what an alert speaks of. Raises IncidentOver, JournalFailed."""
         work = self._work()
         incident = work.answered(incident_id)
         for target in sorted({targets[0] for targets in subjects_of(incident)}):
-            work.mute(target, seconds, by)
+            work.mute(target, seconds, by, by_id)
         work.keep(
             replace(incident, muted_until=work.muted_until(incident))
         )  # nothing else may be told just now

@@ -182,6 +182,8 @@ class Incident:
     said: float = 0.0
     forgotten: bool = False
     """Ended because nobody watches the guest, node or storage any more, not because it is well again."""
+    acked_by_id: int = 0
+    """The user id of who is called `acked_by`; 0 where it was not kept."""
 
     @property
     def open(self) -> bool:
@@ -227,3 +229,5 @@ class Mute:
     elapsed: float
     until: float
     by: str = ""
+    by_id: int = 0
+    """The user id of who is called `by`; 0 where it was not kept."""

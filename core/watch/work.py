@@ -191,8 +191,8 @@ class Work:
 
     # -- muting
 
-    def mute(self, target: str, seconds: float, by: str) -> Mute:
-        mute = Mute(target, self.elapsed + seconds, self.now.unix + seconds, by)
+    def mute(self, target: str, seconds: float, by: str, by_id: int = 0) -> Mute:
+        mute = Mute(target, self.elapsed + seconds, self.now.unix + seconds, by, by_id)
         self.mutes[target] = mute
         return mute
 
