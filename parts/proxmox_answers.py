@@ -4,7 +4,7 @@ An answer is Proxmox' own if one of these holds; anything else is a proxy's, and
 
 - 2xx with a JSON object that has `data` (pve-http-server, Formatter.pm prepare_response_data);
 - 4xx or 5xx with a JSON object that has `data`, which is null, and no `message` or `errors` of another shape;
-- 4xx or 5xx with a reason phrase in words that only Proxmox uses (the table of proxmox_refusals.py);
+- 4xx or 5xx with a reason phrase in words that only Proxmox uses (`is_known`), whatever the body is;
 - 4xx or 5xx without a body (AnyEvent.pm `error`; before http-server 5.2 all refusals), if the status is one that
   Proxmox sends so, and the reason phrase is not the standard one, or the `Server` header names pve-api-daemon, or
   the status speaks for itself: 401 without a challenge, 595 to 599.

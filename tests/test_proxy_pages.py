@@ -48,6 +48,7 @@ PAGES = {
     "too many, in other words": answer("", "429 Slow down"),
     "a 500 page": answer(HTML, "500 Internal Server Error", kind="text/html"),
     "a 500 page with a phrase": answer(HTML, "500 Something Went Wrong", kind="text/html"),
+    "a host's own trouble": answer(HTML, "500 Disk quota exceeded", kind="text/html"),
     "an empty 500": answer("", "500 Internal Server Error"),
     "an empty 503": answer("", "503 Service Temporarily Unavailable"),
     "a 503 page": answer(HTML, "503 Service Unavailable", kind="text/html"),
@@ -129,6 +130,10 @@ OWN: dict[str, tuple[bytes, BotError]] = {
     "before 5.2, with a body": (
         answer('{"data":null}', "500 cluster not ready - no quorum?"),
         NoQuorum(),
+    ),
+    "words of its own around which a page was written": (
+        answer(HTML, "403 Permission check failed (/vms/100, VM.PowerMgmt)", kind="text/html"),
+        MissingPrivilege("VM.PowerMgmt", "/vms/100"),
     ),
     "without a reason": (answer('{"data":null}', "500 Internal Server Error"), Rejected(500, "")),
     "by its server": (
