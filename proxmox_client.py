@@ -37,8 +37,8 @@ __all__ = ["BACKUPS_SECONDS", "Endpoint", "ProxmoxClient"]
 BACKUPS_SECONDS = 5.0
 """How long all storages together are asked for backups."""
 
-FAILED_MOST = 100
-"""So many failed backups of a node are read at once."""
+FAILED_MOST, TASKS_MOST = 100, 500
+"""So many failed backups, and so many tasks, of a node are read at once."""
 
 _POWER = {Verb.START: "start", Verb.REBOOT: "reboot", Verb.SHUTDOWN: "shutdown", Verb.STOP: "stop"}
 
@@ -113,6 +113,11 @@ class ProxmoxClient:
 
     async def cluster_tasks(self) -> tuple[TaskSummary, ...]:
         return parse_tasks(await self._calls.get(("cluster", "tasks"), list))
+
+    async def node_tasks(self, node: str, since: int) -> tuple[TaskSummary, ...]:
+        path = ("nodes", node_path(node), "tasks")
+        rows = await self._calls.get(path, list, quick=True, source="all", since=since, limit=TASKS_MOST)
+        return tuple(replace(task, node=task.node or node) for task in parse_tasks(rows))
 
     async def failed_backups(self, node: str, since: int) -> tuple[TaskSummary, ...]:
         path = ("nodes", node_path(node), "tasks")
