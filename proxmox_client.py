@@ -50,8 +50,8 @@ ROWS_MOST = 10_000
 EXIT_MOST = 900
 """Characters of a task's last words that are kept."""
 
-FAILED_MOST = 100
-"""So many failed backups of a node are read at once."""
+FAILED_MOST, TASKS_MOST = 100, 500
+"""So many failed backups, and so many tasks, of a node are read at once."""
 
 _POWER = {Verb.START: "start", Verb.REBOOT: "reboot", Verb.SHUTDOWN: "shutdown", Verb.STOP: "stop"}
 
@@ -161,6 +161,11 @@ class ProxmoxClient:
 
     async def cluster_tasks(self) -> tuple[TaskSummary, ...]:
         return await self._rows(("cluster", "tasks"), parse_tasks)
+
+    async def node_tasks(self, node: str, since: int) -> tuple[TaskSummary, ...]:
+        path = ("nodes", node_path(node), "tasks")
+        rows = await self._calls.get(path, list, quick=True, source="all", since=since, limit=TASKS_MOST)
+        return tuple(replace(task, node=task.node or node) for task in parse_tasks(rows))
 
     async def failed_backups(self, node: str, since: int) -> tuple[TaskSummary, ...]:
         path = ("nodes", node_path(node), "tasks")

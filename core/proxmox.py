@@ -77,6 +77,12 @@ class Proxmox(Protocol):
         Without Sys.Audit on `/` a token sees none (Cluster.pm compares it with the bare user).
         """
 
+    async def node_tasks(self, node: str, since: int) -> tuple[TaskSummary, ...]:
+        """All tasks of a node that began at `since` (Unix seconds) or later, newest first, running ones included.
+
+        Without Sys.Audit on the node a token sees its own alone.
+        """
+
     async def failed_backups(self, node: str, since: int) -> tuple[TaskSummary, ...]:
         """The vzdump tasks of a node, begun at `since` (Unix seconds) or later, that did not end well, newest first.
 

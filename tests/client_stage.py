@@ -58,6 +58,7 @@ READS: dict[str, _Call] = {
     "addresses": lambda client, guest: client.addresses(guest),
     "recent_tasks": lambda client, guest: client.recent_tasks(guest, 3),
     "cluster_tasks": lambda client, guest: client.cluster_tasks(),
+    "node_tasks": lambda client, guest: client.node_tasks("pve1", 1_790_000_000),
     "failed_backups": lambda client, guest: client.failed_backups("pve1", 1_790_000_000),
     "next_id": lambda client, guest: client.next_id(),
     "task_status": lambda client, guest: client.task_status(UPID),

@@ -300,6 +300,10 @@ class FakeProxmox:
             raise error
         return _summaries(self.tasks.values())
 
+    async def node_tasks(self, node: str, since: int) -> tuple[TaskSummary, ...]:
+        await self._meet("node_tasks")
+        return _summaries(task for task in self.tasks.values() if task.node == node and task.started >= since)
+
     async def failed_backups(self, node: str, since: int) -> tuple[TaskSummary, ...]:
         if error := await self._meet("failed_backups"):
             raise error

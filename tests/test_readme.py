@@ -54,6 +54,7 @@ NEEDED: dict[str, set[str]] = {
     "backups": {"VM.Backup", "Datastore.AllocateSpace", "Datastore.Audit"},
     "addresses": {"VM.Audit", "VM.GuestAgent.Audit"},
     "recent_tasks": set(),
+    "node_tasks": {"Sys.Audit"},
     "failed_backups": {"Sys.Audit"},
     "task_status": set(),
     "task_log": set(),

@@ -189,6 +189,20 @@ class Histories(RuleBasedStateMachine):
             self._stop(box)
         self._looks(looks)
 
+    @rule(number=st.sampled_from((1, 2, 6)), first=NUMBER, looks=LOOKS)
+    def somebody_stops_amid_many_tasks(self, number: int, first: int, looks: int) -> None:
+        """More of them begin at once than the list has room for."""
+        boxes = self._some(number, first, State.RUNNING)
+        for box in boxes:
+            kind = STOP_TASKS[box.kind][0]
+            self.trial.cluster.task(kind, box.vmid, "root@pam", box.node)
+            self.trial.tell(f"root@pam: {kind} {box.vmid}, and much else")
+            self._stop(box)
+        for node in {box.node for box in boxes}:
+            for _ in range(26):
+                self.trial.cluster.task("srvreload", None, "root@pam", node)
+        self._looks(looks)
+
     @rule(number=st.sampled_from((1, 1, 2, 6)), first=NUMBER, looks=LOOKS)
     def guests_restart(self, number: int, first: int, looks: int) -> None:
         for box in self._some(number, first, State.RUNNING):

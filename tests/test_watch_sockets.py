@@ -228,6 +228,16 @@ async def test_why_it_stopped_is_told(bare_scene: Stage, pve: Pve) -> None:
     assert len(told) == 1 and "`root@pam`" in told[0] and told[0].startswith("⚪")
 
 
+async def test_forty_stops_at_once_by_somebody_are_no_alarm(bare_scene: Stage, pve: Pve) -> None:
+    """The cluster's task list has room for 25 of them."""
+    vmids = pve.add_many(40, node="pve1")
+    await watching(bare_scene, vmids)
+    for vmid in vmids:
+        pve.stop_as(vmid)
+    told = await look(bare_scene, 3)
+    assert len(told) == 1 and told[0].startswith("⚪") and "`root@pam`" in told[0]
+
+
 async def test_a_backup_is_no_outage_and_a_failed_one_is_told(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, [103])
     plan = pve.backup_job(103, "pve2", mode="stop", hold=True)

@@ -9,7 +9,9 @@ from core.guest import Guest, State
 from core.proxmox_errors import TimedOut
 from core.watch.asking import ASK_LEAST, Asking
 from core.watch.model import Level
-from core.watch.unknown import stale_nodes
+from core.watch.records import state_from
+from core.watch.state import GuestState, NodeState
+from core.watch.unknown import blind_guests, stale_nodes
 from parts.proxmox_rows import parse_cluster
 from playground.pve import Pve
 from tests import stage
@@ -17,6 +19,7 @@ from tests.fakes import FakeClock, FakeProxmox, guest
 from tests.stage import Stage
 from tests.test_watch_sockets import look, reads, watching
 from tests.watch_steps import History, R, S, U, many
+from ui.render import state_word
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -34,6 +37,10 @@ async def test_a_guest_that_stops_behind_a_hung_pvestatd_is_told(bare_scene: Sta
     pve.hang_pvestatd(node)
     told = await look(bare_scene, 3)
     assert len(told) == 1 and told[0].startswith("⚠️") and f"`{node}`" in told[0]
+    status = (await bare_scene.say(bare_scene.emma, "monitor status")).text
+    assert "⚠️" in status and f"`{node}`" in status
+    listed = (await bare_scene.say(bare_scene.emma, "monitor list")).text
+    assert state_word(bare_scene.t(), State.UNKNOWN) not in listed, "it has been asked for"
     pve.crash(101)
     (text,) = await look(bare_scene)
     assert text.startswith("🔴") and "**101**" in text
@@ -82,6 +89,8 @@ async def test_a_node_that_hangs_altogether_is_said_to_be_unknown_and_no_look_ge
     assert "`pve3`" in blind and "**1000**" in blind and "**1011**" in blind
     assert {each.vmid for each in watch.blind} == set(vmids)
     assert watch.stale == ("pve3",)
+    status = (await bare_scene.say(bare_scene.emma, "monitor status")).text
+    assert "⚠️" in status and "**1000**" in status and "`pve3`" in status
     pve.fail("GET", "/status/current", 595, "", times=0)
     pve.free_pvestatd("pve3")
     told = await look(bare_scene, 3)
@@ -284,6 +293,24 @@ def test_of_a_stop_that_was_seen_before_nothing_is_taken_back() -> None:
     history.put(101, U)
     assert starts(history.looks(40)) == [BLIND]
     assert starts(history.see(R)) == [SEEN, "recovery guest"]
+
+
+def test_what_a_former_version_stored_is_opened() -> None:
+    """Its guests and nodes have neither field."""
+    old = {
+        "pulse": '{"elapsed":60.0,"clock":60.0,"unix":1790000000.0,"good":true,"last_id":7}',
+        "guest/101": '{"vmid":101,"state":"running","node":"pve1","name":"web01"}',
+        "guest/102": '{"vmid":102,"state":"io-error","node":"pve1"}',
+        "node/pve1": '{"online":true}',
+        "tasks": "{}",
+        "failed": "[]",
+    }
+    state = state_from(old, ())
+    assert (state.running, state.asked) == (frozenset(), {})
+    assert state.guests[101] == GuestState(101, State.RUNNING, node="pve1", name="web01")
+    assert state.guests[102].state is State.IO_ERROR
+    assert state.nodes == {"pve1": NodeState(True)}
+    assert blind_guests(state, many(2)) == ()
 
 
 def test_a_word_that_nobody_knows_is_not_a_known_state() -> None:

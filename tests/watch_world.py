@@ -91,10 +91,14 @@ class Sight:
     tasks: tuple[TaskSummary, ...] | ProxmoxError
     failed: dict[str, tuple[TaskSummary, ...] | ProxmoxError] = field(default_factory=dict)
     """By node, the backups that have failed there."""
+    everything: dict[str, tuple[TaskSummary, ...] | ProxmoxError] = field(default_factory=dict)
+    """By node, all its tasks."""
     reads: int = 0
     asked: set[int] = field(default_factory=set)
     tasks_read: bool = False
     nodes_asked: set[str] = field(default_factory=set)
+    completed: set[str] = field(default_factory=set)
+    """Nodes that were asked for all their tasks."""
 
 
 @dataclass
@@ -250,7 +254,8 @@ class SimCluster:
         answers = {vmid: self._answer(guest) for vmid, guest in truth.items()}
         tasks = fault or tuple(self._listed_tasks())
         failed = {name: self._failed_on(name) for name in self.online}
-        self.sight = Sight(self.clock.mono, first, second, answers, tasks, failed)
+        everything = {name: self._tasks_on(name) for name in self.online}
+        self.sight = Sight(self.clock.mono, first, second, answers, tasks, failed, everything)
         return self.sight
 
     def end_look(self) -> None:
@@ -267,13 +272,18 @@ class SimCluster:
             rows += running + ended[: max(0, 25 - len(running))]
         return rows
 
-    def _failed_on(self, node: str) -> tuple[TaskSummary, ...] | ProxmoxError:
+    def _tasks_on(self, node: str) -> tuple[TaskSummary, ...] | ProxmoxError:
         if not self.online[node]:
             return NodeUnreachable(node)
-        if failure := trouble("slow" if node in self.deaf else ""):
-            return failure
-        here = [task for task in self.tasks if task.node == node and task.type == "vzdump"]
-        return tuple(task for task in here if task.ended is not None and task.status != "OK")
+        failure = trouble("slow" if node in self.deaf else "")
+        return failure or tuple(task for task in self.tasks if task.node == node)
+
+    def _failed_on(self, node: str) -> tuple[TaskSummary, ...] | ProxmoxError:
+        here = self._tasks_on(node)
+        if isinstance(here, BotError):
+            return here
+        backups = [task for task in here if task.type == "vzdump"]
+        return tuple(task for task in backups if task.ended is not None and task.status != "OK")
 
     # -- the calls of core.proxmox.Proxmox that the watch makes
 
@@ -310,6 +320,14 @@ class SimCluster:
         sight = self._now()
         sight.nodes_asked.add(node)
         rows = sight.failed[node]
+        if isinstance(rows, BotError):
+            raise rows
+        return tuple(task for task in rows if task.started >= since)
+
+    async def node_tasks(self, node: str, since: int) -> tuple[TaskSummary, ...]:
+        sight = self._now()
+        sight.completed.add(node)
+        rows = sight.everything.get(node, NodeUnreachable(node))
         if isinstance(rows, BotError):
             raise rows
         return tuple(task for task in rows if task.started >= since)

@@ -15,6 +15,7 @@ from core.guest import Cluster, TaskSummary
 from core.names import Upid
 from core.proxmox import Proxmox
 from core.tasks import TaskEnd, end_of
+from core.watch.look import RECENT_SECONDS
 from core.watch.model import BackupFact, Level, Topic
 from core.watch.state import WatchState
 from core.watch.work import Work
@@ -26,7 +27,7 @@ ASK_SECONDS = 6.0
 BACK_SECONDS = 86_400
 """How far before the last time a node is asked about: what ended since then may have begun long ago, and the node's
 clock may not be right."""
-FAILED_MOST, RUNNING_MOST = 1000, 500
+FAILED_MOST, RUNNING_MOST, LATELY_MOST = 1000, 500, 2000
 """So many are remembered, the newest."""
 BACKUPS = "backups"
 
@@ -148,8 +149,11 @@ def _new_in_list(work: Work, tasks: tuple[TaskSummary, ...]) -> dict[str, TaskSu
     told = {task.node for task in tasks}
     silent = {upid: at for upid, at in before.items() if _node_of(upid) not in told}
     now = -1e9 if first else work.clock
+    # what was asked of a node by itself is not listed in the next look, and may be asked for again
+    lately = {upid: at for upid, at in before.items() if work.clock - at <= 2 * RECENT_SECONDS}
     # the tasks of an offline node are not listed, and are no news when it is back
-    work.tasks = silent | {task.upid: before.get(task.upid, now) for task in tasks}
+    listed = {task.upid: before.get(task.upid, now) for task in tasks}
+    work.tasks = silent | dict(list(lately.items())[-LATELY_MOST:]) | listed
     return {} if first else {task.upid: task for task in _failed_of(tasks) if task.upid not in work.failed}
 
 

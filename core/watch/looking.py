@@ -15,6 +15,7 @@ from core.watch.backups import FailedBackups
 from core.watch.look import CONFIRM_MOST, RECENT_SECONDS, Look, Suspicion, source_fault, suspicion
 from core.watch.model import Watched
 from core.watch.state import GuestState, WatchState
+from core.watch.task_lists import completed
 from core.watch.unknown import unknown_guests
 
 SECOND_READ = 12.0
@@ -127,7 +128,8 @@ class Looking:
             _log.warning("the task list could not be read: %s", error)
             return None
         self._tasks_read = now
-        return tasks
+        nodes = {state.guests[vmid].node for vmid in _explicable(state, found) if vmid in state.guests}
+        return await completed(self._proxmox, state.tasks, tasks, nodes)
 
 
 def _with(listed: Cluster, answers: Mapping[int, Guest]) -> Cluster:
