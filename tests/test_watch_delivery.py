@@ -586,7 +586,7 @@ async def test_a_lost_answer_to_the_bare_words_makes_no_second_message(post: Off
     async def taken(posting: Posting, content: str, nonce: str) -> int:
         there = await sent(posting, content, nonce)
         if content.startswith("bare"):
-            post.channel.post = sent  # type: ignore[method-assign]  # once
+            post.channel.post = sent  # type: ignore[method-assign]  # its answer arrives from now on
             raise LOST
         return there
 
