@@ -24,8 +24,14 @@ test: $(VENV)/ready   ## All tests
 soak: $(VENV)/ready   ## 10,000 generated histories of the watch against the oracle (about 20 minutes on 2 cores)
 	$(RUN) -m tests.soak
 
+chaos: $(VENV)/ready   ## The real process through kills and faults on both sides, held against the truth (about 8 minutes)
+	$(RUN) -m tests.chaos
+
 leaks: $(VENV)/ready   ## 10,000 generated requests of people who may see some guests only (about 2 minutes on 2 cores)
 	$(RUN) -m tests.leaks
+
+flood: $(VENV)/ready   ## What one person's flood of requests costs everybody else (about 4 minutes)
+	$(RUN) -m tests.flood
 
 format: $(VENV)/ready   ## Format the code
 	$(RUN) -m ruff format .
@@ -41,4 +47,4 @@ check: lint test   ## What has to pass before every commit
 messages: $(VENV)/ready   ## Bring the catalogues in step with the source
 	$(RUN) -m tools.messages
 
-.PHONY: help demo test soak leaks format lint check messages
+.PHONY: help demo test soak chaos leaks flood format lint check messages

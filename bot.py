@@ -22,6 +22,7 @@ import logging
 import os
 import signal
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
@@ -44,20 +45,25 @@ from heartbeat import Heartbeat
 from journal import JournalError, SqliteJournal
 from log_setup import set_up_logging
 from monitor_store import MonitorStore, StoreError
+from proxmox_client import THREADS
+from read_only_file import ReadOnlyFile
 from settings import Settings, SettingsError, load
 from start_check import StartCheck, wanted_of
 from ui.alerts import DiscordAlertChannel
 from ui.audit_channel import DiscordAuditChannel
 from ui.buttons import Lasting
 from ui.faults import fault_lines
+from ui.found_out import DiscordTeller
 from ui.gate import GatedTree
+from ui.incoming import Incoming, answer_unheard
+from ui.long_limits import LongLimits, hold_to_time
 from ui.question import submitted, typed_into
 from ui.render import WARNING
 from ui.services import Interaction
 from ui.start_words import open_to_all
 from ui.text import Text, Texts
 from ui.translator import CatalogueTranslator
-from wiring import JOURNAL_NAME, LIST_NAME, Parts, build_services, failure_line, what_was_lost
+from wiring import JOURNAL_NAME, LIST_NAME, READ_ONLY_NAME, Parts, build_services, failure_line, what_was_lost
 
 HERE = Path(__file__).resolve().parent
 FAREWELL_SECONDS = 3.0
@@ -73,6 +79,7 @@ class ProxmoxBot(commands.Bot):
     """discord.py's client with the services. Nothing happens here before `start`."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
+        limits = LongLimits(clock)
         guilds = app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
         super().__init__(
             command_prefix=(),
@@ -84,7 +91,9 @@ class ProxmoxBot(commands.Bot):
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
             max_messages=None,
             member_cache_flags=discord.MemberCacheFlags.none(),
+            http_trace=limits.trace(),
         )
+        hold_to_time(self.http)
         self._settings = settings
         self._lock: DataLock | None = None
         self.store = MonitorStore(settings.data_dir / LIST_NAME, clock.now)
@@ -97,12 +106,21 @@ class ProxmoxBot(commands.Bot):
         )
         audits = settings.audit_channel_id
         audit_channel = DiscordAuditChannel(self, audits, texts.public) if audits else None
+        teller = DiscordTeller(self, texts.public, clock)
         parts = Parts(
-            self.store, self.journal, channel, audit_channel, self.heartbeat, lambda: self.connected
+            self.store,
+            ReadOnlyFile(settings.data_dir / READ_ONLY_NAME),
+            self.journal,
+            channel,
+            audit_channel,
+            teller,
+            self.heartbeat,
+            lambda: self.connected,
         )
         self.services = build_services(settings, clock, texts, parts)
         self.monitor = Monitor(self.services, channel.say)
         self.audit = Audit(self.services)
+        Incoming(self, texts).guard()
         self._check = StartCheck(self, self.services, wanted_of(settings))
         self.connected = False
         """Whether the gateway is there just now."""
@@ -112,6 +130,8 @@ class ProxmoxBot(commands.Bot):
 
     async def start(self, token: str, *, reconnect: bool = True) -> None:
         """Watch from now on, and be at Discord whenever Discord is there. Raises StartFailed, DiscordRefused."""
+        # calls to Proxmox share these threads with look-ups of Discord's name, which must not queue behind them
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         self._open()
         await self._begin()
         checking = asyncio.create_task(self._check.run(), name="start check")
@@ -183,19 +203,23 @@ class ProxmoxBot(commands.Bot):
 
     async def on_interaction(self, interaction: Interaction) -> None:
         """Forms come here, also those from before a restart, of which discord.py knows nothing."""
+        await answer_unheard(interaction)
         if interaction.type is discord.InteractionType.modal_submit:
             data: Mapping[str, object] = dict(interaction.data or {})
             await submitted(interaction, str(data.get("custom_id", "")), typed_into(data))
 
     async def close(self) -> None:
         """Say farewell where work is shown under way, then go."""
+        last_words: set[asyncio.Future[None]] = set()
         if not self.is_closed():
-            farewells = [reply.say_farewell() for reply in list(self.services.open_replies)]
+            replies = list(self.services.open_replies)
+            await self.services.operations.end()
+            farewells = [reply.say_farewell() for reply in replies]
             farewells += [self.services.questions.close(self.services), self.monitor.finish()]
             farewells.append(self.audit.finish())
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(FAREWELL_SECONDS):
-                    await asyncio.gather(*farewells, return_exceptions=True)
+            last_words = {asyncio.ensure_future(farewell) for farewell in farewells}
+            # not cancelled when it takes too long: others would wait for a rate limit that discord.py never ends
+            await asyncio.wait(last_words, timeout=FAREWELL_SECONDS)
         if self.running is not None and self.running is not asyncio.current_task():
             # discord.py would wait for an answer on a dead line, or close the session as one to resume, which
             # leaves the bot "online"
@@ -203,7 +227,12 @@ class ProxmoxBot(commands.Bot):
         self._ending.set()
         await self.heartbeat.close()
         await super().close()
-        self.services.audit.write_late()
+        for word in last_words:  # nothing can be sent any more
+            word.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await asyncio.gather(*last_words, return_exceptions=True)
+        self.services.audit.finish()
         self.journal.close()
         if self._lock is not None:
             self._lock.release()

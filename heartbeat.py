@@ -6,8 +6,12 @@ made here are logged or shown, and no traceback.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import errno
+import json
 import logging
+import re
 import time
 from collections.abc import Callable
 
@@ -16,6 +20,10 @@ import yarl
 
 SECONDS = 10.0
 REDIRECTS = 3
+BODY_MOST, BODY_SECONDS = 2048, 1.0
+"""Bytes of an answer that are looked at, and how long they are waited for."""
+SENTENCE_MOST = 300
+"""Characters of an answer in words; what is longer is a page, of which nothing is known."""
 
 _log = logging.getLogger("heartbeat")
 _WORDS: tuple[tuple[type[Exception], str], ...] = (
@@ -78,13 +86,15 @@ class Heartbeat:
         return reason is None
 
     async def _fetch(self, url: str) -> str | None:
-        """What is wrong, or None. The body is not read: the connection is closed after the answer's head."""
+        """What is wrong, or None. Of the body no more than its beginning is read; then the connection is closed."""
         try:
             async with self._opened().get(
                 yarl.URL(url, encoded=True),  # as it was given, not as yarl would write it
                 max_redirects=REDIRECTS + 1,  # aiohttp refuses the last of them
             ) as response:
-                return None if response.status < 400 else f"HTTP {response.status}"
+                if response.status >= 400:
+                    return f"HTTP {response.status}"
+                return refusal_in(await _beginning(response.content))
         except Exception as error:  # noqa: BLE001 - a monitor out of order must not stop what is monitored
             return _word(error)
 
@@ -96,6 +106,7 @@ class Heartbeat:
                 timeout=aiohttp.ClientTimeout(total=self._seconds),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
+                headers={"Accept-Encoding": "identity"},
                 trust_env=False,  # no proxy and no .netrc: the URL goes where it says
             )
         return self._session
@@ -107,3 +118,58 @@ def _word(error: Exception) -> str:
             return word
     number = error.errno if isinstance(error, OSError) else None
     return errno.errorcode.get(number or 0, type(error).__name__)
+
+
+async def _beginning(content: aiohttp.StreamReader) -> bytes:
+    """What comes of the body in time. A body that breaks off says nothing against the beat."""
+    body = b""
+    with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
+        async with asyncio.timeout(BODY_SECONDS):
+            while len(body) < BODY_MOST and (part := await content.read(BODY_MOST - len(body))):
+                body += part
+    return body
+
+
+_CAVEAT = re.compile(r"\s*ok\s*\((?P<why>.*)\)\s*", re.IGNORECASE | re.DOTALL)
+_REFUSALS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(r"\bnot[ _-]?found\b|\bdoes not exist\b|\bunknown (?:check|monitor)\b", re.IGNORECASE),
+        "not found",
+    ),
+    (re.compile(r"\brate[ _-]?limit|\btoo many requests\b", re.IGNORECASE), "rate limited"),
+    (re.compile(r"\b(?:not active|inactive|paused|disabled)\b", re.IGNORECASE), "not active"),
+)
+"""Words by which a service says, with a good status, that it did not take the beat; and what that is called here."""
+
+
+def refusal_in(body: bytes) -> str | None:
+    """Why the service did not take it although its status is good, as far as its answer says so; else None.
+
+    healthchecks.io: `OK (not found)` for a check that was deleted, `OK (rate limited)`. Uptime Kuma:
+    `{"ok":false,"msg":"…"}`. Whoever answers in other words is believed.
+    """
+    text = body.decode("utf-8", "replace").strip()
+    told = _object(text)
+    if told is not None:
+        said = [told.get(key) for key in ("ok", "success")]
+        if True in said:
+            return None
+        if False not in said and str(told.get("status", "")).lower() not in ("error", "fail", "failed"):
+            return None
+        return _named(text) or "not taken"
+    if len(text) > SENTENCE_MOST:
+        return None
+    caveat = _CAVEAT.fullmatch(text)
+    return _named(text) or ("not taken" if caveat and caveat["why"].strip() else None)
+
+
+def _object(text: str) -> dict[str, object] | None:
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return told if isinstance(told, dict) else None
+
+
+def _named(text: str) -> str | None:
+    return next((word for pattern, word in _REFUSALS if pattern.search(text)), None)

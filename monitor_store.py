@@ -1,8 +1,8 @@
 """monitor_list.json: the watch list, written so that no moment of death loses an entry.
 
 Its form is in watch_list_format.py. Beside it stand monitor_list.json.bak (the former good one), for a moment
-.monitor_list.json.<hex>.tmp, and what could not be read, monitor_list.json.corrupt-<UTC time>, which nothing
-here overwrites or removes.
+.monitor_list.json.<hex>.tmp; what could not be read, monitor_list.json.corrupt-<UTC time>, and what somebody changed
+while the bot ran, monitor_list.json.edited-<UTC time>, which nothing here overwrites or removes.
 All calls block, for about a millisecond with fsync; they are made on the event loop, so that nothing comes
 between a change and its storing. They assume that no other process writes the list (data_lock.py).
 """
@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,8 +23,7 @@ from core.errors import StoreFailed
 from core.guest import State
 from core.watch.model import Watched
 from parts.watch_list_format import Document, Foreign, Newer, Unreadable, checked, decode, encode
-
-_NO_DIRECTORY_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # some network and FUSE file systems
+from parts.whole_file import create, errno_name, put, sync_directory
 
 
 class StoreErrorKind(StrEnum):
@@ -76,6 +74,8 @@ class MonitorStore:
         self._given_path = path
         self._clock = clock
         self._foreign = Foreign()
+        self._known: bytes | None = None
+        """The file's content as it was read or written last."""
         self._lock = threading.Lock()
 
     def load(self, initial: Iterable[int]) -> LoadReport:
@@ -89,6 +89,7 @@ class MonitorStore:
             path = self._path()
             _sweep(path)
             content, document = self._look(path)
+            self._known = content
             if document is not None:
                 if document.upgraded:
                     self._write(path, encode(document.entries, document.foreign), content, keep=True)
@@ -110,29 +111,34 @@ class MonitorStore:
             self._foreign = found.foreign
             return LoadReport(found.entries, happened, aside[0] if aside else None, found.states)
 
-    def save(self, guests: tuple[Watched, ...]) -> None:
+    def save(self, guests: tuple[Watched, ...]) -> str | None:
         """Replaces the list; on the disk when this returns. A VMID that comes twice counts once: the first.
 
-        Raises StoreFailed (the former list still stands; its cause is the StoreError); ValueError for what no
-        file can hold.
+        Returns a name if somebody has changed the file since it was read or written last: theirs is kept under it.
+        Raises StoreFailed (the former list still stands; its cause is the StoreError); ValueError for what no file
+        can hold.
         """
         entries = checked(guests)
         with self._lock:
             kept = {each.vmid: self._foreign.guests.get(each.vmid, {}) for each in entries}
             foreign = Foreign(self._foreign.document, kept)
             try:
-                self._replace(encode(entries, foreign))
+                aside = self._replace(encode(entries, foreign))
             except StoreError as error:
                 newer = error.kind is StoreErrorKind.NEWER_VERSION
                 raise StoreFailed(f"newer version {error.reason}" if newer else error.reason) from error
             self._foreign = foreign
+            return aside
 
-    def _replace(self, content: bytes) -> None:
-        path = self._path()
+    def _replace(self, content: bytes) -> str | None:
+        path, aside = self._path(), None
         former, document = self._look(path)
-        if former is not None and document is None:  # spoilt behind our back: no backup to anybody
-            self._set_aside(path, former)
-        self._write(path, content, former, keep=document is not None)
+        if former is not None and self._known is not None and former != self._known:
+            aside = self._set_aside(path, former, "edited" if document else "corrupt")
+        elif former is not None and document is None:  # spoilt behind our back: no backup to anybody
+            aside = self._set_aside(path, former)
+        self._write(path, content, former, keep=document is not None and aside is None)
+        return aside.name if aside else None
 
     def _path(self) -> Path:
         return self._given_path.parent.resolve() / self._given_path.name
@@ -146,7 +152,7 @@ class MonitorStore:
         except FileNotFoundError:
             return None, None
         except OSError as error:
-            raise StoreError(StoreErrorKind.UNREADABLE, path, _errno_name(error)) from error
+            raise StoreError(StoreErrorKind.UNREADABLE, path, errno_name(error)) from error
         try:
             return content, decode(content)
         except Unreadable:
@@ -154,15 +160,15 @@ class MonitorStore:
         except Newer as newer:
             raise StoreError(StoreErrorKind.NEWER_VERSION, path, str(newer)) from newer
 
-    def _set_aside(self, path: Path, content: bytes) -> Path:
-        """Copies an unreadable file to a name that is free; the original stays until it is replaced whole."""
+    def _set_aside(self, path: Path, content: bytes, word: str = "corrupt") -> Path:
+        """Copies a file to a name that is free; the original stays until it is replaced whole."""
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock()))
-        stem, number = f"{path.name}.corrupt-{stamp}", 1
+        stem, number = f"{path.name}.{word}-{stamp}", 1
         with _storing(path):
             while True:
                 aside = path.with_name(stem if number == 1 else f"{stem}-{number}")
                 try:
-                    _create(aside, content)
+                    create(aside, content)
                     return aside
                 except FileExistsError:
                     number += 1
@@ -171,16 +177,18 @@ class MonitorStore:
         """Puts `content` in the place of `former` (None: no file), which becomes the backup with `keep`."""
         with _storing(path):
             if former is not None and keep:
-                _put(_bak(path), former)
-            _put(path, content)
+                put(_bak(path), former)
+            put(path, content)
+            known, self._known = self._known, content
             try:
-                _sync_directory(path.parent)
+                sync_directory(path.parent)
             except OSError:
                 with contextlib.suppress(OSError):
                     if former is None:
                         path.unlink()
                     else:
-                        _put(path, former)
+                        put(path, former)
+                    self._known = known
                 raise
 
 
@@ -193,53 +201,7 @@ def _storing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(StoreErrorKind.NOT_WRITABLE, path, _errno_name(error)) from error
-
-
-def _errno_name(error: OSError) -> str:
-    return errno.errorcode.get(error.errno or 0, "EIO")
-
-
-def _put(path: Path, content: bytes) -> None:
-    """Replaces a file whole: whoever opens it sees the old or the new content, even after a power cut."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    _create(temporary, content)
-    try:
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-
-
-def _create(path: Path, content: bytes) -> None:
-    """Makes a file that must not exist (FileExistsError), readable by its owner only, synced to the disk."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    try:
-        try:
-            rest = memoryview(content)
-            while rest:
-                rest = rest[os.write(handle, rest) :]
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-    except OSError:
-        with contextlib.suppress(OSError):
-            path.unlink()
-        raise
-
-
-def _sync_directory(directory: Path) -> None:
-    if os.name == "nt":
-        return  # Windows cannot open a directory
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in _NO_DIRECTORY_SYNC:
-            raise
-    finally:
-        os.close(handle)
+        raise StoreError(StoreErrorKind.NOT_WRITABLE, path, errno_name(error)) from error
 
 
 def _sweep(path: Path) -> None:

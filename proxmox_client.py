@@ -2,13 +2,17 @@
 into the dataclasses of core/. How a call is made is in parts/proxmox_calls.py.
 """
 
+import copy
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, Self, TypeVar
 
 from core.actions import Verb
 from core.clock import Clock
 from core.errors import BadVmid
 from core.fallback import Backup, Backups
 from core.guest import Cluster, Guest, GuestConfig, Kind, Snapshot, TaskSummary
+from core.lanes import Lane
 from core.names import checked_snapshot_name, checked_vmid
 from core.proxmox import Pending, TaskStatus
 from core.proxmox_errors import (
@@ -16,26 +20,38 @@ from core.proxmox_errors import (
     ProxmoxError,
     TaskUnknown,
 )
+from parts.proxmox_addresses import parse_addresses, parse_agent_addresses
 from parts.proxmox_backups import ask_all
-from parts.proxmox_calls import Calls, Endpoint
+from parts.proxmox_calls import LIST_MOST, Calls
+from parts.proxmox_lanes import THREADS
+from parts.proxmox_lines import Endpoint
 from parts.proxmox_paths import guest_path, node_path, storage_path, task_path
 from parts.proxmox_refusals import Refusal
 from parts.proxmox_rows import (
-    parse_addresses,
     parse_backup_storages,
     parse_backups,
     parse_cluster,
     parse_config,
+    parse_log,
     parse_pending,
     parse_snapshots,
     parse_status,
     parse_tasks,
 )
 
-__all__ = ["BACKUPS_SECONDS", "Endpoint", "ProxmoxClient"]
+__all__ = ["BACKUPS_SECONDS", "THREADS", "Endpoint", "ProxmoxClient"]
+
+T = TypeVar("T")
 
 BACKUPS_SECONDS = 5.0
 """How long all storages together are asked for backups."""
+ROWS_MOST = 10_000
+"""Rows that are read of a list of one guest, or of tasks."""
+EXIT_MOST = 900
+"""Characters of a task's last words that are kept."""
+
+FAILED_MOST = 100
+"""So many failed backups of a node are read at once."""
 
 _POWER = {Verb.START: "start", Verb.REBOOT: "reboot", Verb.SHUTDOWN: "shutdown", Verb.STOP: "stop"}
 
@@ -48,6 +64,12 @@ class ProxmoxClient:
         self._calls = Calls(endpoint)
         self.identity = f"{endpoint.user}!{endpoint.token_name}"
 
+    def on(self, lane: Lane) -> Self:
+        """The same client, whose calls go in another lane."""
+        other = copy.copy(self)
+        other._calls = self._calls.on(lane)
+        return other
+
     def close(self) -> None:
         """End the calls that are under way, as failed; further ones are not sent."""
         self._calls.close()
@@ -55,28 +77,48 @@ class ProxmoxClient:
     # -- reading
 
     async def cluster(self) -> Cluster:
-        rows = await self._calls.get(("cluster", "resources"), list)
-        return parse_cluster(rows, self._clock.monotonic())
-
-    async def status(self, guest: Guest) -> Guest:
-        return parse_status(
-            guest, await self._calls.get((*guest_path(guest), "status", "current"), dict, guest)
+        found: Cluster = await self._calls.get(
+            ("cluster", "resources"),
+            list,
+            read=lambda rows: parse_cluster(rows, self._clock.monotonic()),
+            most=LIST_MOST,
         )
+        return found
+
+    async def status(self, guest: Guest, *, quick: bool = False) -> Guest:
+        path = (*guest_path(guest), "status", "current")
+        found: Guest = await self._calls.get(
+            path, dict, guest, read=lambda row: parse_status(guest, row), quick=quick
+        )
+        return found
 
     async def config(self, guest: Guest) -> GuestConfig:
-        row = await self._calls.get((*guest_path(guest), "config"), dict, guest, current=1)
-        return parse_config(guest.kind, row)
+        path = (*guest_path(guest), "config")
+        found: GuestConfig = await self._calls.get(
+            path, dict, guest, read=lambda row: parse_config(guest.kind, row), current=1
+        )
+        return found
 
     async def pending(self, guest: Guest) -> tuple[Pending, ...]:
-        return parse_pending(await self._calls.get((*guest_path(guest), "pending"), list, guest))
+        return await self._rows((*guest_path(guest), "pending"), parse_pending, guest)
 
     async def snapshots(self, guest: Guest) -> tuple[Snapshot, ...]:
-        return parse_snapshots(await self._calls.get((*guest_path(guest), "snapshot"), list, guest))
+        return await self._rows((*guest_path(guest), "snapshot"), parse_snapshots, guest)
+
+    async def snapshot_config(self, guest: Guest, name: str) -> GuestConfig:
+        path = (*guest_path(guest), "snapshot", checked_snapshot_name(name), "config")
+        return parse_config(guest.kind, await self._calls.get(path, dict, guest))
 
     async def backups(self, guest: Guest) -> Backups:
         """Storages that do not answer in time are named, and what the others say is not lost."""
-        rows = await self._calls.get(self._storages_of(guest), list, quick=True, content="backup", enabled=1)
-        names, away = parse_backup_storages(rows)
+        names, away = await self._calls.get(
+            self._storages_of(guest),
+            list,
+            read=parse_backup_storages,
+            quick=True,
+            content="backup",
+            enabled=1,
+        )
         backups = await ask_all(names, lambda name: self._backups_on(guest, name), BACKUPS_SECONDS)
         return replace(backups, unread=(*away, *backups.unread))
 
@@ -87,30 +129,45 @@ class ProxmoxClient:
         """None where this storage cannot be asked: the others still can."""
         path = (*self._storages_of(guest), storage_path(name), "content")
         try:
-            rows = await self._calls.get(path, list, quick=True, content="backup", vmid=guest.vmid)
+            found: tuple[Backup, ...] = await self._calls.get(
+                path,
+                list,
+                read=lambda rows: parse_backups(guest.kind, name, rows),
+                quick=True,
+                content="backup",
+                vmid=guest.vmid,
+            )
         except ProxmoxError:
             return None
-        return parse_backups(guest.kind, name, rows)
+        return found
 
     async def can_snapshot(self, guest: Guest) -> bool:
         row = await self._calls.get((*guest_path(guest), "feature"), dict, guest, feature="snapshot")
         return bool(row.get("hasFeature"))
 
     async def addresses(self, guest: Guest) -> tuple[str, ...] | None:
+        found: tuple[str, ...] | None
         if guest.kind is Kind.LXC:
-            return parse_addresses(await self._calls.get((*guest_path(guest), "interfaces"), list, guest))
-        row = await self._calls.get((*guest_path(guest), "agent", "network-get-interfaces"), dict, guest)
-        interfaces = row.get("result")
-        return parse_addresses(interfaces) if isinstance(interfaces, list) else None
+            path = (*guest_path(guest), "interfaces")
+            found = await self._calls.get(path, list, guest, read=parse_addresses)
+        else:
+            path = (*guest_path(guest), "agent", "network-get-interfaces")
+            found = await self._calls.get(path, dict, guest, read=parse_agent_addresses)
+        return found
 
     async def recent_tasks(self, guest: Guest, limit: int) -> tuple[TaskSummary, ...]:
-        rows = await self._calls.get(
-            ("nodes", node_path(guest.node), "tasks"), list, vmid=guest.vmid, limit=limit, source="all"
-        )
-        return parse_tasks(rows)
+        path = ("nodes", node_path(guest.node), "tasks")
+        return await self._rows(path, parse_tasks, vmid=guest.vmid, limit=limit, source="all")
 
     async def cluster_tasks(self) -> tuple[TaskSummary, ...]:
-        return parse_tasks(await self._calls.get(("cluster", "tasks"), list))
+        return await self._rows(("cluster", "tasks"), parse_tasks)
+
+    async def failed_backups(self, node: str, since: int) -> tuple[TaskSummary, ...]:
+        path = ("nodes", node_path(node), "tasks")
+        tasks = await self._rows(
+            path, parse_tasks, quick=True, typefilter="vzdump", errors=1, since=since, limit=FAILED_MOST
+        )
+        return tuple(replace(task, node=task.node or node) for task in tasks)
 
     async def next_id(self) -> int:
         answer = await self._calls.get(("cluster", "nextid"), (str, int))
@@ -124,11 +181,23 @@ class ProxmoxClient:
             (*task_path(upid), "status"), dict, refusal=Refusal(None, TaskUnknown(upid))
         )
         running = row.get("status") != "stopped"
-        return TaskStatus(running, None if running else str(row.get("exitstatus", "unexpected status")))
+        exit_text = str(row.get("exitstatus", "unexpected status"))[:EXIT_MOST]
+        return TaskStatus(running, None if running else exit_text)
 
     async def task_log(self, upid: str, start: int, limit: int) -> tuple[str, ...]:
-        rows = await self._calls.get((*task_path(upid), "log"), list, start=start, limit=limit)
-        return tuple(str(row.get("t", "")) for row in rows if isinstance(row, dict))
+        return await self._rows((*task_path(upid), "log"), parse_log, start=start, limit=limit)
+
+    async def _rows(
+        self,
+        path: tuple[str, ...],
+        parse: Callable[[list[Any]], tuple[T, ...]],
+        guest: Guest | None = None,
+        **parameters: Any,
+    ) -> tuple[T, ...]:
+        found: tuple[T, ...] = await self._calls.get(
+            path, list, guest, read=lambda rows: parse(rows[:ROWS_MOST]), **parameters
+        )
+        return found
 
     # -- changing
 
@@ -153,10 +222,7 @@ class ProxmoxClient:
         parameters: dict[str, object] = {"cores": cores, "memory": memory_mb, "digest": digest}
         if guest.kind is Kind.QEMU:
             return await self._calls.task_of("post", (*guest_path(guest), "config"), guest, **parameters)
-        if (
-            await self._calls.call("put", (*guest_path(guest), "config"), Refusal(guest), parameters)
-            is not None
-        ):
+        if await self._calls.change("put", (*guest_path(guest), "config"), guest, **parameters) is not None:
             raise BadAnswer(self._endpoint.host, changing=True)
         return None
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from core.access import AccessRules
 from core.audit import KeptAudit
 from core.audit_posting import AuditChannel, AuditPosting
 from core.clock import Clock
+from core.cut_off import CutOff, Teller
 from core.errors import JournalFailed
 from core.expected import ExpectedStops
+from core.inspect import Inspector
 from core.judge import Judge
-from core.limits import ChangeLimit
+from core.lanes import Lane
+from core.limits import ChangeLimit, Pace
 from core.operations import Operations
 from core.planning import Planner
 from core.read_only import ReadOnlySwitch
-from core.reading import ClusterReader, SnapshotReader
+from core.reading import ClusterReader, PeopleReader, SnapshotReader
 from core.rights import Level
 from core.watch.channel import AlertChannel
 from core.watch.delivery import Delivery
@@ -28,15 +34,19 @@ from heartbeat import Heartbeat
 from journal import JournalError, JournalErrorKind, JournalReport, Opened, SqliteJournal
 from monitor_store import Happened, LoadReport, MonitorStore, StoreError
 from proxmox_client import Endpoint, ProxmoxClient
+from read_only_file import ReadOnlyFile
 from settings import Settings, minute_of_day
 from ui import start_words
 from ui.faults import in_use_line, journal_error_line, planted_line, store_error_line
 from ui.presses import press
 from ui.question import Questions
+from ui.render import WARNING
 from ui.services import Services
 from ui.text import Text, Texts
 
-LIST_NAME, JOURNAL_NAME = "monitor_list.json", "journal.db"
+LIST_NAME, JOURNAL_NAME, READ_ONLY_NAME = "monitor_list.json", "journal.db", "readonly.json"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +54,11 @@ class Parts:
     """What the bot itself opens and closes. `connected`: whether Discord's gateway is there."""
 
     store: MonitorStore
+    read_only_file: ReadOnlyFile
     journal: SqliteJournal
     channel: AlertChannel
     audit_channel: AuditChannel | None
+    teller: Teller
     heartbeat: Heartbeat
     connected: Callable[[], bool]
 
@@ -71,13 +83,14 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         frozenset(settings.protected_vm_ids),
     )
     proxmox = ProxmoxClient(endpoint, clock)
+    watching, changing = proxmox.on(Lane.WATCH), proxmox.on(Lane.CHANGES)
     reader, expected, audit = (
-        ClusterReader(proxmox, clock),
+        ClusterReader(watching, clock),  # one read serves everybody, and is at most two requests at once
         ExpectedStops(clock),
         KeptAudit(parts.journal, clock),
     )
     judge, limit = (
-        Judge(rules, reader, ReadOnlySwitch(parts.journal, clock)),
+        Judge(rules, reader, ReadOnlySwitch(parts.journal, clock, parts.read_only_file)),
         ChangeLimit(clock, settings.changes_per_minute),
     )
     planner = Planner(proxmox, reader, clock, judge, settings.node_name)
@@ -85,7 +98,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
     delivery = Delivery(parts.journal, parts.channel, clock)
     watch = Watch(
         reader,
-        proxmox,
+        watching,
         clock,
         expected,
         parts.store,
@@ -96,14 +109,26 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
     posting = AuditPosting(parts.journal, parts.audit_channel, clock)
     audit.tell(posting.wake)
     watch.tell(lambda ids: delivery.made(*ids))
+    watch.tell_edits(partial(_tell_of_edit, watch, texts.public))
     return Services(
         judge=judge,
         limit=limit,
+        pace=Pace(clock),
         proxmox=proxmox,
         reader=reader,
         snapshots=SnapshotReader(proxmox, clock),
+        inspector=Inspector(proxmox, planner),
+        people=PeopleReader(parts.journal, clock),
         planner=planner,
-        operations=Operations(proxmox, reader, clock, planner, audit, expected, limit),
+        operations=Operations(
+            changing,
+            reader,
+            clock,
+            Planner(changing, reader, clock, judge, settings.node_name),
+            audit,
+            expected,
+            limit,
+        ),
         watch=watch,
         journal=parts.journal,
         delivery=delivery,
@@ -111,6 +136,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         connected=parts.connected,
         audit=audit,
         audit_posting=posting,
+        cut_off=CutOff(proxmox, clock, parts.journal, audit, expected, parts.teller),
         clock=clock,
         texts=texts,
         questions=Questions(),
@@ -118,6 +144,13 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         zone=settings.timezone,
         interval=settings.monitor_interval_seconds,
     )
+
+
+def _tell_of_edit(watch: Watch, t: Text, name: str) -> None:
+    text = start_words.list_edited(t, name)
+    _log.error("%s", text)
+    with contextlib.suppress(JournalFailed):  # what cannot be stored is in the log at least
+        watch.say(f"{WARNING} {text}")
 
 
 def levels_of(settings: Settings) -> dict[int, Level]:
@@ -152,6 +185,9 @@ def what_was_lost(t: Text, opened: JournalReport, loaded: LoadReport) -> list[st
     lines = []
     if opened.happened is Opened.RECREATED:
         lines.append(start_words.journal_lost(t, _name(opened.set_aside)))
+    stood = loaded.happened in (Happened.READ, Happened.RECOVERED_FROM_BACKUP)
+    if opened.happened is Opened.CREATED and stood and not loaded.states:  # such a list had a journal
+        lines.append(start_words.journal_gone(t))
     if loaded.happened is Happened.RECOVERED_FROM_BACKUP:
         lines.append(start_words.list_recovered(t, len(loaded.entries), _name(loaded.set_aside)))
     if loaded.happened is Happened.UNREADABLE_NO_BACKUP:

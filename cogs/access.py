@@ -4,16 +4,18 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
+from core.reading import FRESH
 from core.rights import Operation
 from ui.access_view import access_card
 from ui.cards import card
 from ui.gate import recorded
 from ui.operation_words import operation_named, operations
-from ui.parameters import VMID, GuestId
-from ui.render import OK, READ_ONLY, Colour
+from ui.parameters import VMID, GuestId, cluster_for_completion
+from ui.render import OK, READ_ONLY, WARNING, Colour
 from ui.reply import Reply
 from ui.sentences import read_only_line
 from ui.services import Interaction, Services
+from ui.start_words import read_only_unkept
 
 
 class Access(commands.Cog):
@@ -41,9 +43,14 @@ class Access(commands.Cog):
                 wanted = operation_named(services.texts, action) if action.strip() else None
                 guest = None
                 if vmid is not None:
-                    guest = await services.planner.locate(vmid, attempt.admit)
+                    age = (
+                        0.0 if services.judge.narrowed(attempt.actor) else FRESH
+                    )  # as a change would be judged
+                    guest = await services.planner.locate(vmid, attempt.admit, max_age=age)
                     guest = await services.planner.with_protection(guest)
-                await reply.show(access_card(reply.t, services.judge, attempt.actor, guest, wanted))
+                cluster = await cluster_for_completion(services)
+                view = access_card(reply.t, services.judge, attempt.actor, guest, wanted, cluster)
+                await reply.show(view)
 
     @readonly.command(
         name="on", description=locale_str("Switch all changes off: nothing can be done to guests")
@@ -53,14 +60,15 @@ class Access(commands.Cog):
         async with Reply(services, interaction) as reply:
             with recorded(interaction, Operation.READONLY_ON) as attempt:
                 attempt.permit(whole=True)
-                attempt.begin()
+                attempt.begin(unkept=True)  # whoever needs it needs it with a full disk, too
                 was = switch.held is not None
-                switch.turn_on(interaction.user.display_name)
+                switch.turn_on(interaction.user.display_name, interaction.user.id)
             if switch.held:
                 text = f"{READ_ONLY} {read_only_line(reply.t, switch.held)}"
                 head = reply.t("Changes are switched off already.") + "\n" if was else ""
                 note = reply.t("Looking, alerts and mutes go on. `/readonly off` switches changes on again.")
-                await reply.show(card(f"{head}{text}", f"-# {note}", colour=Colour.WARN))
+                unkept = f"{WARNING} {read_only_unkept(reply.t, switch.unkept)}" if switch.unkept else ""
+                await reply.show(card(f"{head}{text}", unkept, f"-# {note}", colour=Colour.WARN))
 
     @readonly.command(name="off", description=locale_str("Allow changes again"))
     async def turn_off(self, interaction: Interaction) -> None:

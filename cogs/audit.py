@@ -15,6 +15,8 @@ from ui.parameters import GuestId
 from ui.reply import Reply
 from ui.services import Interaction, Services
 
+COUNTS_EVERY = 15.0
+
 
 class Audit(commands.Cog):
     """Who asked for what. The answer names guests and people, so that only who asked sees it."""
@@ -22,19 +24,28 @@ class Audit(commands.Cog):
     def __init__(self, services: Services) -> None:
         self._services = services
         self._posting: asyncio.Task[None] | None = None
+        self._aside: list[asyncio.Task[None]] = []
 
     async def cog_load(self) -> None:
         self._posting = asyncio.create_task(self._services.audit_posting.run(), name="audit")
+        self._aside = [
+            asyncio.create_task(self._services.cut_off.run(), name="cut off"),
+            asyncio.create_task(self._counts(), name="audit counts"),
+        ]
 
     async def cog_unload(self) -> None:
-        if self._posting is not None:
-            self._posting.cancel()
+        for task in filter(None, (self._posting, *self._aside)):
+            task.cancel()
+
+    async def _counts(self) -> None:
+        """Write how often things were asked for, once their minute is over."""
+        while True:
+            await asyncio.sleep(COUNTS_EVERY)
+            self._services.audit.write_late()
 
     async def finish(self) -> None:
         """The bot ends: lines that wait are tried once more."""
         if self._posting is not None:  # else it has not begun
-            self._posting.cancel()
-            await asyncio.wait({self._posting})
             await self._services.audit_posting.drain()
 
     @app_commands.command(description=locale_str("Who asked for what, and how it ended"))

@@ -8,7 +8,7 @@ from discord.ext import commands
 from core.actions import Verb
 from core.order import Order
 from core.rights import Operation
-from ui.act import act, show_panel
+from ui.act import show_panel
 from ui.gate import actor_of, recorded
 from ui.help import help_card
 from ui.listing import Filters
@@ -22,7 +22,7 @@ STATUSES = [
     Choice(name=locale_str("running"), value="running"),
     Choice(name=locale_str("stopped"), value="stopped"),
     Choice(name=locale_str("template"), value="template"),
-    Choice(name=locale_str("other"), value="other"),
+    Choice(name=locale_str("neither running nor stopped"), value="other"),
 ]
 KINDS = [Choice(name=locale_str("VM"), value="qemu"), Choice(name=locale_str("CT"), value="lxc")]
 
@@ -72,7 +72,7 @@ class General(commands.Cog):
     ) -> None:
         order = Order(Verb.CREATE, template_id, actor_of(interaction), name=name.strip(), new_vmid=new_vmid)
         async with Reply(self._services, interaction) as reply:
-            await act(self._services, reply, order)
+            await act_or_ask(self._services, reply, order)
 
     @app_commands.command(description=locale_str("Change cores or memory of a guest"))
     @app_commands.describe(

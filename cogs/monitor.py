@@ -1,6 +1,7 @@
 """The commands of /monitor, and the loop that watches."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -15,12 +16,30 @@ from core.names import checked_vmid
 from core.options import in_one_line
 from core.rights import Operation
 from ui.gate import recorded
-from ui.monitoring import mute, send_test, show_history, show_status, show_watch_list, unmute
-from ui.parameters import VMID, GuestId, cluster_for_completion, durations, held_mutes, mute_targets
-from ui.render import ALARM, BACK, title
+from ui.monitoring import (
+    REASON_MOST,
+    cluster_to_judge_by,
+    confirm_protected,
+    mute,
+    send_test,
+    show_history,
+    show_status,
+    show_watch_list,
+    unmute,
+)
+from ui.parameters import VMID, GuestId, durations, held_mutes, mute_targets
+from ui.render import ALARM, BACK, WARNING, plain, title
 from ui.reply import Reply
 from ui.services import Interaction, Services
-from ui.start_words import journal_stuck, journal_well, watch_broken, watch_works
+from ui.start_words import (
+    journal_renewed,
+    journal_stuck,
+    journal_well,
+    pools_unseen,
+    watch_broken,
+    watch_hangs,
+    watch_works,
+)
 from ui.trouble import incident_of
 from ui.watching import added, good, muted_until
 
@@ -32,6 +51,10 @@ less; what hangs longer is started again."""
 
 BREAKS_TOLD = 2
 """So many looks in a row that end in an error of our own are told."""
+
+NAME_MOST = 255
+CONFIRM = locale_str("The guest's name, where it is protected")
+REASON = locale_str("Why, where a guest is protected")
 
 Say = Callable[[str], Coroutine[Any, Any, None]]
 
@@ -51,6 +74,8 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         self._background: set[asyncio.Task[Any]] = set()
         self._journal_trouble: JournalFailed | None = None
         self._breaks = 0
+        self._hung = False
+        self._pools: set[str] = set()
         self._poll.change_interval(seconds=services.interval)
 
     async def cog_load(self) -> None:
@@ -66,8 +91,6 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
     async def finish(self) -> None:
         """The bot ends: alerts that wait are tried once more, by nobody else meanwhile."""
         if self._sending is not None:  # else it has not begun
-            self._sending.cancel()
-            await asyncio.wait({self._sending})
             await self._services.delivery.drain()
 
     def _aside(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
@@ -86,6 +109,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         try:
             await self._look()
             self._tell_of_break(None)
+            self._tell_of_hang(None)
         except Exception as error:  # noqa: BLE001 - any exception that left this body would end the watch
             self._tell_of_break(incident_of(error))
         finally:
@@ -100,12 +124,34 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         elif incident is None and before >= BREAKS_TOLD:
             self._aside(self._say(f"{BACK} {watch_works(t)}"), "word")
 
+    def _tell_of_hang(self, seconds: float | None) -> None:
+        """Once when a look has not ended for so long, and once when one has ended again."""
+        t, before = self._services.texts.public, self._hung
+        self._hung = seconds is not None
+        if seconds is not None and not before:
+            self._aside(self._say(f"{ALARM} {watch_hangs(t, seconds)}"), "word")
+        elif seconds is None and before:
+            self._aside(self._say(f"{BACK} {watch_works(t)}"), "word")
+
     async def _look(self) -> None:
         watch = self._services.watch
         await watch.poll()
         self._tell_of_journal(watch.journal_trouble)
-        if watch.trouble is None and watch.journal_trouble is None and self._services.connected():
+        if watch.trouble is None:
+            self._tell_of_pools(self._services.judge.unseen_pools())
+        self._tell_of_renewal()
+        well = watch.trouble is None and watch.journal_trouble is None and not watch.blind
+        if well and self._services.connected():
             self._aside(self._services.heartbeat.beat(), "heartbeat")
+
+    def _tell_of_pools(self, unseen: tuple[str, ...]) -> None:
+        """Once for each pool that comes to be unseen."""
+        new, self._pools = set(unseen) - self._pools, set(unseen)
+        if new:
+            text = pools_unseen(self._services.texts.public, sorted(new))
+            _log.warning("%s", text)
+            with contextlib.suppress(JournalFailed):  # it stands in the log at least
+                self._services.watch.say(f"{WARNING} {text}")
 
     def _tell_of_journal(self, trouble: JournalFailed | None) -> None:
         """Once when it begins and once when it is over: what cannot be written cannot be told through it."""
@@ -117,6 +163,18 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         elif before is not None and trouble is None:
             self._aside(self._say(f"{BACK} {journal_well(t)}"), "word")
 
+    def _tell_of_renewal(self) -> None:
+        """Once, through the journal that is there again; and what it may have missed is stored."""
+        care, switch = self._services.watch.care, self._services.judge.read_only
+        if care.renewed is not None:
+            text = journal_renewed(self._services.texts.public, care.renewed.aside, whole=care.renewed.whole)
+            with contextlib.suppress(JournalFailed):
+                self._services.watch.say(f"{WARNING} {text}")
+                care.renewed = None
+                switch.keep()
+        elif switch.unkept is not None:
+            switch.keep()
+
     async def _watchdog(self) -> None:
         interval = self._services.interval
         while True:
@@ -124,6 +182,8 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
             silent = self._services.clock.monotonic() - self._ran
             if silent > 2 * interval and not (self._looking and silent < LOOK_SECONDS):
                 _log.error("the watch has not run for %.0f s and is started again", silent)
+                if self._looking:
+                    self._tell_of_hang(silent)
                 if self._poll.is_running():
                     self._poll.restart()
                 else:  # restart() passes over a loop that has ended
@@ -148,28 +208,39 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         detail = in_one_line({"cpu": cpu, "memory": memory, "disk": disk})
         async with Reply(self._services, interaction) as reply:
             with recorded(interaction, Operation.MONITOR_ADD, vmid, detail) as attempt:
-                guest = await self._services.planner.locate(vmid, attempt.admit)
+                planner, operation = self._services.planner, Operation.MONITOR_ADD
+                age = planner.list_age(attempt.actor, operation, vmid)
+                guest = await planner.locate(vmid, attempt.admit, max_age=age)
                 attempt.guest = guest
                 watch.check_entry(guest, cpu, memory, disk)
                 attempt.begin()
-                new = watch.add(guest, cpu, memory, disk)
+                before = watch.find(vmid)
+                watch.add(guest, cpu, memory, disk)
             entry = watch.find(vmid)
             if entry is not None:
                 until = muted_until(watch, vmid, guest.node)
-                await reply.show(added(reply.t, title(guest), entry, until, new=new))
+                await reply.show(added(reply.t, guest, entry, before, until))
 
     @app_commands.command(description=locale_str("Stop watching a guest"))
-    @app_commands.describe(vmid=VMID)
+    @app_commands.describe(vmid=VMID, confirm=CONFIRM, reason=REASON)
     async def remove(
-        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(watched=True)]
+        self,
+        interaction: Interaction,
+        vmid: app_commands.Transform[int, GuestId(watched=True)],
+        confirm: app_commands.Range[str, 0, NAME_MOST] = "",
+        reason: app_commands.Range[str, 0, REASON_MOST] = "",
     ) -> None:
         async with Reply(self._services, interaction) as reply:
             with recorded(interaction, Operation.MONITOR_REMOVE, vmid) as attempt:
-                cluster = await cluster_for_completion(self._services)
-                guest = cluster.find(checked_vmid(vmid)) if cluster else None
+                cluster = await cluster_to_judge_by(attempt, (checked_vmid(vmid),))
+                guest = cluster.find(vmid) if cluster else None
                 attempt.permit(guest or unknown_guest(vmid))
                 if self._services.watch.find(vmid) is None:
                     raise NotWatched(vmid)
+                attempt.reason = plain(reason, REASON_MOST)
+                known = await self._services.planner.with_protection(guest or unknown_guest(vmid))
+                attempt.permit(known)
+                confirm_protected(attempt, known, confirm)
                 attempt.begin()
                 self._services.watch.remove(vmid)
             name = title(guest) if guest else f"**{vmid}**"
@@ -185,11 +256,20 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
     @app_commands.describe(
         target=locale_str("A guest, a node, or everything"),
         duration=locale_str("For how long, such as 30m, 8h or 2d"),
+        confirm=CONFIRM,
+        reason=REASON,
     )
     @app_commands.autocomplete(target=mute_targets, duration=durations)
-    async def mute_target(self, interaction: Interaction, target: str, duration: str) -> None:
+    async def mute_target(
+        self,
+        interaction: Interaction,
+        target: str,
+        duration: str,
+        confirm: app_commands.Range[str, 0, NAME_MOST] = "",
+        reason: app_commands.Range[str, 0, REASON_MOST] = "",
+    ) -> None:
         async with Reply(self._services, interaction) as reply:
-            await mute(self._services, reply, target, duration)
+            await mute(self._services, reply, target, duration, confirm, reason)
 
     @app_commands.command(name="unmute", description=locale_str("Send alerts about it again"))
     @app_commands.describe(target=locale_str("What is muted"))

@@ -57,10 +57,11 @@ class Snapshots(
 
     def _signed(self, description: str, interaction: Interaction) -> str:
         """Proxmox would only ever show the bot's token as whose snapshot it is."""
-        t, name = self._services.texts.public, plain(interaction.user.display_name)
+        t, user = self._services.texts.public, interaction.user
+        who = f"{plain(user.display_name)} ({user.id})"
         if not description:
-            return t("by {name} via Discord", name=name)
-        return t("{description} (by {name} via Discord)", description=description, name=name)
+            return t("by {name} via Discord", name=who)
+        return t("{description} (by {name} via Discord)", description=description, name=who)
 
     @app_commands.command(name="list", description=locale_str("The snapshots of a guest"))
     @app_commands.describe(vmid=VMID)

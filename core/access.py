@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from core.errors import GuestNotFound, NotAllowed, NotHere, OnlySomeGuests, Refused
 from core.guest import Cluster, Guest, Kind, State
-from core.rights import ON_ALERTS, RIGHTS, Effect, Level, Operation, Reach
+from core.rights import ON_ALERTS, RIGHTS, Level, Operation, Reach
 
 OWNER_TAG = "owner-"
 PROTECTED_TAG = "protected"
@@ -178,18 +178,20 @@ def decide(
     guests: Iterable[Guest] = (),
     whole: bool = False,
     read_only: Refused | None = None,
+    seconds: float = 0.0,
 ) -> Refused | None:
     """Why this person may not do this (to this guest) here, or None. Deny is the default.
 
     `guest` None, where the operation is about one: which is not known yet, so that the person must have the level
     on some guest. `guests`: what is known of the cluster, for whom tags make an owner. `whole`: it is about more
     than guests (a node, everything). `read_only`: what to say to changes while there are to be none.
+    `seconds`: how long it would last.
     """
     refusal = out_of_place(rules, actor, operation)
     if refusal is not None:
         return refusal
     right = RIGHTS[operation]
-    protected = right.guarded and guest is not None and is_protected(rules, guest)
+    protected = right.guards(seconds) and guest is not None and is_protected(rules, guest)
     needed = Level.ADMIN if protected else right.level
     if whole or right.reach is Reach.WHOLE:
         level = level_everywhere(rules, actor)
@@ -205,13 +207,33 @@ def decide(
         level = level_anywhere(rules, actor, guests)
     if level < needed:
         return NotAllowed(needed, level, protected=protected and level >= right.level)
-    return read_only if right.effect >= Effect.LIST else None
+    return read_only if right.changes else None
+
+
+def hangs_on_list(rules: AccessRules, actor: Actor, operation: Operation, vmid: int) -> bool:
+    """Whether the person may do this to the guest only because of its tags, pool or node, which others can change."""
+    sure = level_everywhere(rules, actor)
+    for level, scopes in grants(rules, actor).values():
+        if any(scope.trait is Trait.VMID and scope.value == str(vmid) for scope in scopes):
+            sure = max(sure, level)
+    return sure < RIGHTS[operation].level
 
 
 def scoped_vmids(rules: AccessRules, actor: Actor) -> frozenset[int]:
     """The guests that the person's roles name by their VMID, also those that are gone."""
     scopes = (scope for _, scopes in grants(rules, actor).values() for scope in scopes)
     return frozenset(int(scope.value) for scope in scopes if scope.trait is Trait.VMID)
+
+
+def unseen_pools(rules: AccessRules, cluster: Cluster, actor: Actor | None = None) -> tuple[str, ...]:
+    """The pools that scopes name and the cluster does not show, so that nobody gets a guest by them: they do not
+    exist, or the token lacks Pool.Audit on `/pool/NAME` (Proxmox then leaves a guest's pool out).
+
+    `actor`: only of the roles this person has.
+    """
+    scopes = rules.scopes if actor is None else {role: rules.scopes.get(role, ()) for role in actor.roles}
+    named = {scope.value for some in scopes.values() for scope in some if scope.trait is Trait.POOL}
+    return tuple(sorted(named - set(cluster.pools)))
 
 
 def visible(rules: AccessRules, actor: Actor, guests: Iterable[Guest]) -> tuple[Guest, ...]:

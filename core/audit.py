@@ -1,7 +1,9 @@
 """Who asked for what, and what came of it. Proxmox' own log only ever shows the bot's token.
 
-An attempt is one record (refused, planned, or a reading that was answered), or two: asked, written before anything
-is sent, and ended. An attempt without its end was cut off with the bot; the next start gives it one that says so.
+An attempt is one record (refused, planned, or a reading that was answered), or several: asked, written before
+anything is sent; sending and sent, around the request to Proxmox; and ended. An attempt without its end was cut off
+with the bot; the next start finds out how it ended (core/cut_off.py). What is asked for again and again is one row
+with a count (core/audit_folding.py).
 """
 
 import contextlib
@@ -12,10 +14,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
-from core.access import Actor
+from core.actions import Verb
+from core.audit_folding import Folding
+from core.audit_record import AuditRecord, Step
 from core.clock import Clock
 from core.errors import JournalFailed, Refused
 from core.tasks import TaskEnd, end_of
+
+__all__ = ["AuditRecord", "Step"]
 
 DETAIL_MOST, OUTCOME_MOST = 500, 1000
 """Characters that are kept of what was typed, and of what came of it."""
@@ -25,19 +31,12 @@ LATE_MOST = 1000
 _log = logging.getLogger("audit")
 
 
-class Step(StrEnum):
-    """How far an attempt has come."""
-
-    REFUSED = "refused"  # nothing was changed; outcome: why
-    PLANNED = "planned"  # what would happen was shown, with a question or as a dry run
-    ASKED = "asked"  # allowed, and about to be sent
-    ENDED = "ended"  # outcome: what came of it
-
-
 UNKNOWN = "unknown: "
 """How an outcome begins of which it is not known whether it was done."""
 CUT_OFF = f"{UNKNOWN}cut off"
 """The outcome of what was under way when the bot ended."""
+NOTHING_BEGUN = "nothing begun"
+"""The outcome of what was cut off before Proxmox had it."""
 CANCELLED = "cancelled"
 """The outcome of a question that its asker called off."""
 NOT_SETTLED = "the task ended well, but the guest is not in the state expected"
@@ -57,29 +56,7 @@ class Ending(StrEnum):
     CANCELLED = "cancelled"  # by who asked, before anything was done
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRecord:
-    """One step of an attempt. `operation` is an Operation's word, or of what is none, what was asked for.
-
-    `detail`: the options in one line. `guest`, `node` and `state`: its name, node and state before. `reason`: what
-    the person typed as one. `upid` is that of the task; `seconds` how long it took.
-    """
-
-    step: Step
-    actor: Actor
-    operation: str
-    vmid: int | None = None
-    detail: str = ""
-    guest: str = ""
-    node: str = ""
-    state: str = ""
-    reason: str = ""
-    upid: str = ""
-    outcome: str = ""
-    seconds: float = 0.0
-
-
-_STEPS = {Step.REFUSED: Ending.REFUSED, Step.PLANNED: Ending.SHOWN, Step.ASKED: Ending.UNFINISHED}
+_STEPS = {Step.REFUSED: Ending.REFUSED, Step.PLANNED: Ending.SHOWN}
 _TASKS = {TaskEnd.OK: Ending.DONE, TaskEnd.WARNINGS: Ending.WARNINGS, TaskEnd.ERROR: Ending.FAILED}
 
 
@@ -87,7 +64,7 @@ def ending_of(record: AuditRecord) -> Ending:
     if record.outcome == CANCELLED:
         return Ending.CANCELLED
     if record.step is not Step.ENDED:
-        return _STEPS[record.step]
+        return _STEPS.get(record.step, Ending.UNFINISHED)
     if record.outcome == CUT_OFF:
         return Ending.CUT_OFF
     if record.outcome.startswith(UNKNOWN) or record.outcome in (TaskEnd.VANISHED, TaskEnd.LOST):
@@ -124,9 +101,16 @@ class AuditFilter:
     until: int | None = None
 
 
+class Lane(StrEnum):
+    """The queues to the audit channel: refusals wait for everything else."""
+
+    CHANGES = "changes"
+    REFUSALS = "refusals"
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far the records have been posted: up to and with the id `posted`.
+    """How far the records of a lane have been posted: up to and with the id `posted`.
 
     `there`: Discord's id of the last message, 0 where there is none. `tried`: the last
     id of a message of which it is not known whether Discord has it, 0 where there is none;
@@ -157,24 +141,33 @@ class AuditBook(Protocol):
         """As `audited`, of attempts older than `before` (an attempt's id; None: all); and where to go on, None at
         the end. What comes in meanwhile shifts nothing."""
 
-    def audit_after(self, after: int, limit: int) -> tuple[tuple[Audited, ...], int]:
-        """The records of higher ids, the first ones first; and the id up to which that was all."""
+    def audit_after(
+        self, after: int, limit: int, lane: Lane | None = None
+    ) -> tuple[tuple[Audited, ...], int]:
+        """The records of higher ids (of one lane), the first ones first; and the id up to which that was all."""
 
     def audit_last(self) -> int:
         """The id of the newest record, 0 where there is none."""
 
     def audit_open(self) -> tuple[Audited, ...]:
-        """The attempts without an end."""
+        """The latest record of each attempt without an end."""
 
-    def audit_mark(self) -> Mark | None: ...
+    def audit_upids(self, vmid: int, after: int) -> frozenset[str]:
+        """The tasks that are known of a guest, by records of higher ids."""
 
-    def audit_put_mark(self, mark: Mark | None) -> None: ...
+    def audit_mark(self, lane: Lane = Lane.CHANGES) -> Mark | None: ...
 
-    def audit_prune(self, before: float) -> None:
-        """Forget the attempts of which all was written before then (Unix seconds)."""
+    def audit_put_mark(self, mark: Mark | None, lane: Lane = Lane.CHANGES) -> None: ...
+
+    def audit_prune(self, before: float, after: int = 0) -> int | None:
+        """Forget attempts of which all was written before then (Unix seconds), among the next few of higher ids than
+        `after`; the id to go on after, None at the end."""
 
 
 class Audit(Protocol):
+    cut_off: tuple[Audited, ...]
+    """What a former run had begun of which it is to be found out how it ended."""
+
     def record(self, entry: AuditRecord, attempt: int | None = None) -> int | None:
         """Keep it; its id, for the record that follows. Raises JournalFailed for ASKED: what cannot be kept is not
         done. Other steps have happened already: then None, and they are written when the disk allows it."""
@@ -183,8 +176,12 @@ class Audit(Protocol):
         """At the start: what has no end yet was cut off with a former run. Raises JournalFailed where that cannot be
         read."""
 
-    def write_late(self) -> None:
-        """Once more what the disk had refused. Does not raise."""
+    def write_late(self, *, counts: bool = False) -> None:
+        """Once more what the disk had refused, and how often things were asked for, where their minute is over; with
+        `counts` of all. Does not raise."""
+
+    def finish(self) -> None:
+        """The bot ends: what is not kept by now is in the log only. Does not raise."""
 
 
 class KeptAudit:
@@ -194,48 +191,90 @@ class KeptAudit:
         self._book, self._clock = book, clock
         self._on_kept: Callable[[], None] = lambda: None
         self._late: deque[tuple[AuditRecord, float, int | None]] = deque(maxlen=LATE_MOST)
+        self._folding = Folding(clock)
+        self._finished = False
+        self.cut_off: tuple[Audited, ...] = ()
 
     def tell(self, on_kept: Callable[[], None]) -> None:
         """Whom to tell that a record was kept."""
         self._on_kept = on_kept
 
     def close_cut_off(self) -> None:
-        for each in self._book.audit_open():
-            self.record(replace(each.record, step=Step.ENDED, outcome=CUT_OFF), each.id)
+        found = self._book.audit_open()
+        self.cut_off = tuple(each for each in found if each.record.operation in list(Verb))
+        for each in found:
+            if each not in self.cut_off:
+                self.record(replace(each.record, step=Step.ENDED, outcome=CUT_OFF), each.attempt)
 
     def record(self, entry: AuditRecord, attempt: int | None = None) -> int | None:
         entry = replace(entry, detail=entry.detail[:DETAIL_MOST], outcome=entry.outcome[:OUTCOME_MOST])
-        _log.info(
-            "%s: %s by %r (%d) by %s in %s on %s %r node=%s state=%s upid=%s outcome=%r %.1fs",
-            entry.step,
-            entry.operation,
-            entry.actor.name,
-            entry.actor.user_id,
-            entry.actor.way,
-            entry.actor.place.channel_id,
-            entry.vmid,
-            entry.detail,
-            entry.node,
-            entry.state,
-            entry.upid,
-            entry.outcome,
-            entry.seconds,
-        )
-        self.write_late()
+        whole = attempt is None and entry.step is not Step.ASKED
+        if whole:
+            self._write_counts()
+            if self._folding.counted(entry):
+                return None
+            entry = self._folding.row_of(entry)
+        _log_line(entry)
+        number = self._keep(entry, attempt)
+        if whole:
+            self._folding.opened(entry, number)
+        return number
+
+    def _keep(self, entry: AuditRecord, attempt: int | None) -> int | None:
         now = self._clock.now()
         try:
+            self._write_late()
             number = self._book.audit(entry, now, attempt)
         except JournalFailed as error:
             if entry.step is Step.ASKED:
                 raise
-            _log.warning("the audit could not be kept, and is tried again later: %s", error.reason)
+            again = "the bot ends" if self._finished else "and is tried again later"
+            _log.warning("the audit could not be kept, %s: %s", again, error.reason)
             self._late.append((entry, now, attempt))
             return None
         self._on_kept()
         return number
 
-    def write_late(self) -> None:
+    def write_late(self, *, counts: bool = False) -> None:
+        self._write_counts(everything=counts)
         with contextlib.suppress(JournalFailed):
-            while self._late:
-                self._book.audit(*self._late[0])
-                self._late.popleft()
+            self._write_late()
+
+    def _write_counts(self, *, everything: bool = False) -> None:
+        for entry, attempt in self._folding.due(everything=everything):
+            _log_line(entry)
+            self._keep(entry, attempt)
+
+    def _write_late(self) -> None:
+        """In their order: what waits goes first. Raises JournalFailed."""
+        while self._late:
+            self._book.audit(*self._late[0])
+            self._late.popleft()
+
+    def finish(self) -> None:
+        self._finished = True
+        self.write_late(counts=True)
+        if self._late:
+            _log.error(
+                "%d records of the audit could not be kept; they are in this log only", len(self._late)
+            )
+
+
+def _log_line(entry: AuditRecord) -> None:
+    _log.info(
+        "%s: %s by %r (%d) by %s in %s on %s %r node=%s state=%s upid=%s outcome=%r %.1fs x%d",
+        entry.step,
+        entry.operation,
+        entry.actor.name,
+        entry.actor.user_id,
+        entry.actor.way,
+        entry.actor.place.channel_id,
+        entry.vmid,
+        entry.detail,
+        entry.node,
+        entry.state,
+        entry.upid,
+        entry.outcome,
+        entry.seconds,
+        entry.times,
+    )

@@ -8,6 +8,7 @@
     │   ├── Unconfirmed              a protected guest's name and a reason were not given
     │   ├── OnlySomeGuests           it is about the whole cluster, and their roles are for some guests only
     │   ├── TooManyChanges           the person has changed enough for this minute
+    │   ├── TooQuick                 the person asks more quickly than can be answered
     │   ├── GuestNotFound            no guest with this VMID, or none that the person may see
     │   ├── WrongState               running, stopped … does not fit the action
     │   ├── TemplateRefused          a template cannot do this
@@ -28,7 +29,7 @@
     │   ├── ChangedMeanwhile         the guest is no longer what the question showed
     │   ├── AlreadyWatched, NotWatched, CannotWatchTemplate, DiskUnknown
     │   ├── BadDuration, UnknownTarget, NotMuted
-    │   ├── UnknownOperation, UnknownPerson, SeveralPeople, BadSince: core/wanted_errors.py
+    │   ├── UnknownOperation, UnknownPerson, SeveralPeople, BadSince, NothingChosen: core/wanted_errors.py
     │   └── IncidentOver             an alert's button, after the incident has ended
     ├── ProxmoxError                 Proxmox, or the way to it, said no: core/proxmox_errors.py
     ├── StoreFailed                  the watch list could not be written
@@ -72,10 +73,12 @@ class NotAllowed(Refused):
 
 @dataclass(eq=False)
 class ReadOnly(Refused):
-    """`by`: the display name of the admin who switched changes off; `since` Unix seconds."""
+    """`by`: the display name of the admin who switched changes off, `by_id` their user id, 0 where that was not
+    kept; `since` Unix seconds."""
 
     by: str
     since: float
+    by_id: int = 0
 
 
 @dataclass(eq=False)
@@ -97,6 +100,15 @@ class TooManyChanges(Refused):
 
     most: int
     wait: float
+
+
+@dataclass(eq=False)
+class TooQuick(Refused):
+    """`wait`: whole seconds until the next. `skipped`: refusals of this kind that the audit did not keep since the
+    last that it did; None: this one is only counted, too."""
+
+    wait: int
+    skipped: int | None = 0
 
 
 @dataclass(eq=False)
@@ -142,13 +154,14 @@ class GuestProtected(Refused):
 
 @dataclass(eq=False)
 class GuestBusy(Refused):
-    """`by` is the display name of the person whose action runs; `since` Unix seconds."""
+    """`by` and `by_id` are the display name and user id of the person whose action runs; `since` Unix seconds."""
 
     vmid: int
     label: str
     verb: str
     by: str
     since: float
+    by_id: int = 0
 
 
 @dataclass(eq=False)
@@ -187,8 +200,12 @@ class NothingGiven(Refused):
 
 @dataclass(eq=False)
 class NothingToChange(Refused):
+    """`cores`, `memory_mb`: stored already, and in effect after the next restart by Proxmox."""
+
     vmid: int
     label: str
+    cores: int | None = None
+    memory_mb: int | None = None
 
 
 @dataclass(eq=False)
@@ -230,9 +247,10 @@ class MemoryNotSaved(Refused):
 
 @dataclass(eq=False)
 class NotYours(Refused):
-    """`owner` is the display name of the person who asked."""
+    """`owner` and `owner_id` are the display name and user id of the person who asked."""
 
     owner: str
+    owner_id: int = 0
 
 
 class QuestionOver(Refused):

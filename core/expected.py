@@ -94,6 +94,12 @@ class ExpectedStops:
             over = frozenset(v for v in over if self._stops[v].over or late > (self._stops[v].until or 0.0))
         return {vmid: stop.by for vmid, stop in self._stops.items() if vmid not in over}
 
+    def renew(self, vmid: int) -> None:
+        """What a former run had ordered is at work still: its stop is expected for as long again, if it is at all."""
+        stop = self._stops.get(vmid)
+        if stop is not None and stop.until is not None:
+            stop.until = self._clock.monotonic() + GRACE_SECONDS
+
     def expired(self) -> frozenset[int]:
         now = self._clock.monotonic()
         return frozenset(

@@ -1,7 +1,8 @@
 """Guests, nodes and the cluster as one read of `/cluster/resources` shows them."""
 
+import hashlib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -23,23 +24,58 @@ class State(StrEnum):
     PRELAUNCH = "prelaunch"
     IO_ERROR = "io-error"
     UNKNOWN = "unknown"
+    # The rest of QEMU's RunState (qapi/run-state.json), which Proxmox shows as the status.
+    INTERNAL_ERROR = "internal-error"
+    PANICKED = "guest-panicked"
+    WATCHDOG = "watchdog"
+    POSTMIGRATE = "postmigrate"
+    DEBUG = "debug"
+    SHUTDOWN = "shutdown"  # powered off, and the process still lives
+    INMIGRATE = "inmigrate"
+    FINISH_MIGRATE = "finish-migrate"
+    SAVING = "save-vm"
+    RESTORING = "restore-vm"
+    COLO = "colo"
 
     @classmethod
     def of(cls, word: object) -> "State":
         return _STATES.get(str(word), cls.UNKNOWN)
 
 
+MARK_DIGITS = 32
+"""128 bits, so that nobody finds a second name with the mark of a first."""
+
+
 def mark_of(kind: Kind, name: str | None) -> str:
-    """Eight hex digits of a guest's kind and name."""
-    seen = f"{kind.value} {name}"
-    return f"{zlib.crc32(seen.encode(errors='replace')):08x}"  # JSON may hold half a surrogate pair
+    """Hex digits that stand for a guest's kind and name."""
+    return hashlib.sha256(_marked(kind, name)).hexdigest()[:MARK_DIGITS]
 
 
-_STATES = {state.value: state for state in State} | {
-    "shutdown": State.RUNNING,  # qmpstatus while the guest powers off: the process still lives
-    "inmigrate": State.RUNNING,
-    "internal-error": State.IO_ERROR,
-}
+def _old_mark_of(kind: Kind, name: str | None) -> str:
+    """The mark in messages of earlier versions: eight hex digits, for which another name can be made up."""
+    return f"{zlib.crc32(_marked(kind, name)):08x}"
+
+
+def _marked(kind: Kind, name: str | None) -> bytes:
+    return f"{kind.value} {name}".encode(errors="replace")  # JSON may hold half a surrogate pair
+
+
+_STATES = {state.value: state for state in State}
+
+HALTED_STATES = frozenset(
+    {
+        *(State.IO_ERROR, State.INTERNAL_ERROR, State.PANICKED, State.WATCHDOG),
+        *(State.POSTMIGRATE, State.DEBUG),
+    }
+)
+"""The process lives, the guest does not run, and somebody has to do something before it does again."""
+PASSING_STATES = frozenset(
+    {
+        *(State.PRELAUNCH, State.SHUTDOWN, State.INMIGRATE, State.FINISH_MIGRATE),
+        *(State.SAVING, State.RESTORING, State.COLO),
+    }
+)
+"""Between two others. Each ends by itself, unless something is stuck."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +104,20 @@ class Guest:
     pool: str | None = None
     protected: bool = False
     """Proxmox' protection flag, which stands in the configuration alone: False where that was not read."""
+    memory_seen_by_host: bool = False
+    """`memory` is what the host holds for the guest: the guest itself does not say what it uses."""
 
     @property
     def mark(self) -> str:
-        """Eight hex digits that tell this guest from another that may get its VMID."""
+        """Hex digits that tell this guest from another that may get its VMID."""
         return mark_of(self.kind, self.name)
+
+    def bears(self, mark: str) -> bool:
+        """Whether a button's mark is this guest's: the mark of now, or that of an earlier version by its length.
+
+        No message sent from now on holds the old one, so that it comes from an old message alone.
+        """
+        return mark in (self.mark, _old_mark_of(self.kind, self.name))
 
     @property
     def label(self) -> str:
@@ -82,7 +127,8 @@ class Guest:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node. Figures are None where the token lacks Sys.Audit."""
+    """One node. Figures are None where the token lacks Sys.Audit. `known` False: it is there, and Proxmox has had
+    nothing of it for five minutes (its pvestatd hangs)."""
 
     name: str
     online: bool
@@ -90,6 +136,7 @@ class Node:
     cpus: float | None = None
     memory: int | None = None
     memory_total: int | None = None
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +162,8 @@ class Cluster:
     nodes: tuple[Node, ...]
     read_at: float
     storages: tuple[Storage, ...] = ()
+    pools: tuple[str, ...] = ()
+    """Those that the token may know of."""
     _by_vmid: Mapping[int, Guest] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -122,6 +171,13 @@ class Cluster:
 
     def find(self, vmid: int) -> Guest | None:
         return self._by_vmid.get(vmid)
+
+    @property
+    def vmids(self) -> Set[int]:
+        return self._by_vmid.keys()
+
+    def node(self, name: str) -> Node | None:
+        return next((node for node in self.nodes if node.name == name), None)
 
     def node_online(self, name: str) -> bool:
         """False only for a node the cluster lists as offline."""
@@ -149,6 +205,7 @@ class GuestConfig:
     disks: tuple[Disk, ...]
     digest: str | None
     description: str | None = None
+    tags: tuple[str, ...] = ()
 
     @property
     def total_cores(self) -> int | None:
@@ -157,7 +214,10 @@ class GuestConfig:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One snapshot. `taken` is Unix seconds (None while it is being made); `memory` tells of saved RAM."""
+    """One snapshot. `taken` is Unix seconds (None: not known); `memory` tells of saved RAM.
+
+    `incomplete`: it is being made or deleted, or that has failed halfway.
+    """
 
     name: str
     taken: int | None

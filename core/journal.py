@@ -50,12 +50,24 @@ class Posting:
 @dataclass(frozen=True, slots=True)
 class Undelivered:
     """`waiting` messages are not posted yet, the oldest since `oldest` (Unix seconds); `given_up` were never
-    taken. `error`: what Discord said last of one of them."""
+    taken. `error`: what Discord said last of one of them. `blocked` messages are shown with fewer words than they
+    have, since Discord blocks these; `blocked_error`: what it said last of one."""
 
     waiting: int = 0
     oldest: float | None = None
     given_up: int = 0
     error: str = ""
+    blocked: int = 0
+    blocked_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """The file was not there any more, or damaged, and was made anew. `whole`: nothing is lost; otherwise the state
+    of the watch has to be written again. `aside`: the name under which is kept what stood in its place."""
+
+    whole: bool
+    aside: str | None = None
 
 
 class Journal(AuditBook, Protocol):
@@ -66,6 +78,10 @@ class Journal(AuditBook, Protocol):
     """Counts the starts of the bot on this journal."""
     nonce_prefix: str
     """Ten characters of this journal's own, so that its nonces are no other journal's."""
+
+    def look_after(self) -> Renewed | None:
+        """Whether the file is the one that was opened, made anew if it is not, and takes what is written: tried by
+        writing something. JournalFailed, too, where a damaged file cannot be made anew yet."""
 
     def records(self) -> dict[str, str]:
         """All records by key."""
@@ -107,6 +123,9 @@ class Journal(AuditBook, Protocol):
     def edited(self, message_id: int, edition: int) -> None:
         """Discord shows this edition."""
 
+    def note_blocked(self, message_id: int, error: str) -> None:
+        """Why a message that is there has fewer words than it should; "" once it has them all."""
+
     def refused(self, message_id: int, error: str, *, not_taken: bool) -> None:
         """The try failed; `not_taken`: Discord surely does not have it."""
 
@@ -125,7 +144,8 @@ class Journal(AuditBook, Protocol):
     def counts(self, since: float) -> dict[int, int]:
         """Incidents opened since then (Unix seconds) by VMID, NOTEs left out."""
 
-    def undelivered(self) -> Undelivered: ...
+    def undelivered(self, since: float = 0.0) -> Undelivered:
+        """`since` (Unix seconds): older messages with fewer words are not counted."""
 
-    def prune(self, before: float) -> None:
-        """Forget what ended, and messages settled, before then (Unix seconds)."""
+    def prune(self, before: float) -> bool:
+        """Forget some of what ended, and of messages settled, before then (Unix seconds); whether there is more."""

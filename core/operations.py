@@ -1,14 +1,25 @@
 """One action from order to outcome: decided again, found, checked, done once, followed, read again."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
-from core.access import unknown_guest
 from core.actions import ACTIONS, Action, Verb
 from core.audit import NOT_SETTLED, UNKNOWN, Audit, AuditRecord, Step, step_of
 from core.clock import Clock
-from core.errors import BotError, GuestBusy, Refused, Unconfirmed
+from core.errors import (
+    AnswerTooLate,
+    BotError,
+    ChangedMeanwhile,
+    GuestBusy,
+    GuestNotFound,
+    NotAllowed,
+    NotHere,
+    OnlySomeGuests,
+    Unconfirmed,
+)
 from core.expected import Expectation, ExpectedStops
 from core.guest import Guest, Kind, State
 from core.judge import anyone
@@ -25,7 +36,11 @@ SETTLE_SECONDS = 60.0
 SETTLE_SECONDS_HA = 300.0
 """How long to wait for the expected state after a good task. HA's manager acts in rounds of 10 s."""
 
-Begin = Callable[[], Awaitable[None]]
+ACCESS_SAYS = (NotAllowed, NotHere, OnlySomeGuests, GuestNotFound)
+"""What a person is told who may not do something, or who tries VMIDs."""
+
+Begin = Callable[[], Awaitable[int | None]]
+"""Gives Discord's id of the public message that shows how it goes, None where there is none."""
 
 
 async def _at_once() -> None:
@@ -49,16 +64,22 @@ class Operations:
         self._planner, self._audit, self._expected, self._limit = planner, audit, expected, limit
         self._sending = Sending(proxmox, clock)
         self._busy: dict[int, GuestBusy] = {}
+        self._ended: dict[int, int] = {}
+        """By VMID: how many actions have ended. Only guests that were acted on are in it."""
+        self._under_way: set[asyncio.Task[object] | None] = set()
+        self._over = False
 
     async def plan(self, order: Order) -> Plan:
         """What would happen, to be shown. Raises a Refused or ProxmoxError when it would not; changes nothing."""
         try:
+            self._limit.check(order.actor.user_id)
             self._planner.permit(order)
             await self._hold_free(order)
             plan = await self._planner.plan(order)
             if plan.takes_name or ACTIONS[order.verb].asks:
                 plan = replace(plan, fallback=await self._planner.fallback(plan))
         except BaseException as error:
+            self._charge(order, error)
             self._record(step_of(error), order, outcome=_words(error))
             raise
         self._record(Step.PLANNED, order, plan.guest)
@@ -82,18 +103,26 @@ class Operations:
         """
         began = self._clock.monotonic()
         step, plan, attempt = Step.REFUSED, None, None
+        mine = asyncio.current_task()
+        self._under_way.add(mine)
         try:
+            if self._over:
+                raise AnswerTooLate
+            self._limit.check(order.actor.user_id)
             self._planner.permit(order)
             await self._hold_free(order)
-            with self._alone(order):
-                plan = await self._planner.plan(order)
-                if shown is not None:
-                    plan.held_against(shown)
-                plan.confirm()
+            ended = self._ended.get(order.vmid, 0)
+            plan = await self._planner.plan(order)  # who may not do it has taken nobody's place
+            if shown is not None:
+                plan.held_against(shown)
+            plan.confirm()
+            if may_ask and shown is None and plan.takes_look:
+                raise Unconfirmed(plan.guest.vmid, plan.guest.label, order.verb.value)
+            with self._alone(plan, ended):
                 self._limit.take(order.actor.user_id)
                 try:
                     attempt = self._record(Step.ASKED, order, plan.guest)
-                    await begin()
+                    shown_in = await begin()
                     self._planner.permit(
                         order, plan.guest
                     )  # what came meanwhile: no changes any more, for one
@@ -101,10 +130,16 @@ class Operations:
                     self._limit.give_back(order.actor.user_id)
                     raise
                 step = Step.ENDED
-                report = await self._do(plan, began, on_progress)
+                note = partial(self._record, attempt=attempt, message_id=shown_in)
+                note(Step.SENDING, order, plan.guest)
+                report = await self._do(plan, began, on_progress, note)
         except BaseException as error:
             if may_ask and isinstance(error, Unconfirmed):
                 raise
+            if step is Step.ENDED and isinstance(error, asyncio.CancelledError):
+                raise  # the bot ends: the next one finds out how it came out (core/cut_off.py)
+            if attempt is None:
+                self._charge(order, error)
             seconds = self._clock.monotonic() - began
             outcome = _words(error)
             if step is Step.ENDED:
@@ -114,6 +149,8 @@ class Operations:
             guest = plan.guest if plan else None
             self._record(step, order, guest, outcome=outcome, seconds=seconds, attempt=attempt)
             raise
+        finally:
+            self._under_way.discard(mine)
         task = report.task
         outcome = (task.message or task.end.value) if task else "OK"
         if report.good and not report.settled:
@@ -122,12 +159,24 @@ class Operations:
         self._record(Step.ENDED, order, report.plan.guest, upid, outcome, report.seconds, attempt)
         return report
 
-    async def _do(self, plan: Plan, began: float, on_progress: OnProgress) -> Report:
+    async def end(self) -> None:
+        """The bot ends: what was sent is followed no longer, what was not sent is not sent. Returns when all of that
+        is over; the guests themselves are left alone."""
+        self._over = True
+        for task in filter(None, self._under_way):
+            task.cancel()
+        while self._under_way:
+            await self._clock.sleep(0)
+
+    async def _do(
+        self, plan: Plan, began: float, on_progress: OnProgress, note: Callable[..., object]
+    ) -> Report:
         action = ACTIONS[plan.order.verb]
         with self._expected.stop_of(plan) as expected:
             plan, upid = await self._send(plan, expected)
             task = None
             if upid is not None:
+                note(Step.SENT, plan.order, plan.guest, upid)
                 await on_progress(Progress(self._clock.monotonic() - began, upid=upid))
                 task = await follow(self._proxmox, self._clock, upid, on_progress)
             report = await self._conclude(plan, action, task, began, on_progress)
@@ -148,34 +197,50 @@ class Operations:
         except (TimedOut, NodeUnreachable, BadAnswer) as error:
             expected.sent = error.changing
             raise
+        except asyncio.CancelledError:  # it may be on its way
+            expected.sent = True
+            raise
         expected.sent = True
         return started
 
+    def _charge(self, order: Order, error: BaseException) -> None:
+        """What access refuses counts as a change of this person, too: trying is not free."""
+        if isinstance(error, ACCESS_SAYS):
+            self._limit.charge(order.actor.user_id)
+
     async def _hold_free(self, order: Order) -> None:
         """Raises GuestBusy while an action on this guest is under way, to those who may know of the guest. Others are
-        told what they would be if there were none, for which Proxmox is asked; of a free guest nothing is."""
-        if running := self._busy.get(order.vmid):
-            try:
-                self._planner.permit(order, self._reader.known(order.vmid) or unknown_guest(order.vmid))
-            except Refused:
-                await self._planner.plan(order)
-            raise replace(running)
+        told what they would be if there were none, for which Proxmox may be asked; of a free guest nothing is."""
+        if order.vmid in self._busy:
+            await self._planner.judge(order)
+            if running := self._busy.get(order.vmid):  # which may have ended meanwhile
+                raise replace(running)
 
     @contextmanager
-    def _alone(self, order: Order) -> Iterator[None]:
-        """One action at a time per guest, which nobody has begun on."""
-        known = self._reader.known(order.vmid)
-        self._busy[order.vmid] = GuestBusy(
-            vmid=order.vmid,
-            label=known.label if known else str(order.vmid),
+    def _alone(self, plan: Plan, ended: int) -> Iterator[None]:
+        """One action at a time per guest. Nothing was awaited since the plan was made, which admits the person.
+
+        Raises GuestBusy, and ChangedMeanwhile where an action has ended since `ended` were counted: the plan is
+        older than what it did.
+        """
+        order, vmid = plan.order, plan.order.vmid
+        if running := self._busy.get(vmid):
+            raise replace(running)
+        if self._ended.get(vmid, 0) != ended and order.verb is not Verb.CREATE:
+            raise ChangedMeanwhile(vmid)
+        self._busy[vmid] = GuestBusy(
+            vmid=vmid,
+            label=plan.guest.label,
             verb=order.verb.value,
             by=order.actor.name,
             since=self._clock.now(),
+            by_id=order.actor.user_id,
         )
         try:
             yield
         finally:
-            del self._busy[order.vmid]
+            del self._busy[vmid]
+            self._ended[vmid] = self._ended.get(vmid, 0) + 1
 
     async def _conclude(
         self, plan: Plan, action: Action, task: TaskResult | None, began: float, on_progress: OnProgress
@@ -238,12 +303,10 @@ class Operations:
     async def _changed(self, plan: Plan) -> Change | None:
         """What changed, and whether it waits for a restart (asked; guessed only if Proxmox is silent)."""
         change = plan.change
-        if change is None:
+        if change is None or plan.withdraws:
             return None
         try:
-            waiting = {
-                item.key for item in await self._proxmox.pending(plan.guest) if item.pending is not None
-            }
+            waiting = {item.key for item in await self._proxmox.pending(plan.guest) if item.waits}
         except ProxmoxError:
             live = plan.guest.kind is Kind.LXC or plan.guest.state is State.STOPPED
             return replace(change, waits_for_restart=not live)
@@ -258,6 +321,7 @@ class Operations:
         outcome: str = "",
         seconds: float = 0.0,
         attempt: int | None = None,
+        message_id: int | None = None,
     ) -> int | None:
         guest = guest or self._reader.known(order.vmid)
         record = AuditRecord(
@@ -273,6 +337,7 @@ class Operations:
             upid=upid,
             outcome=outcome,
             seconds=seconds,
+            message_id=message_id,
         )
         return self._audit.record(record, attempt)
 

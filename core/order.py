@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 from core.access import Actor
 from core.actions import Verb
+from core.authority import Authority
 from core.errors import ChangedMeanwhile, NameMismatch, NoReason, Unconfirmed
 from core.fallback import Fallback
 from core.guest import Guest, GuestConfig, Snapshot
 from core.options import in_one_line
+from core.resizing import Excess
 from core.tasks import TaskEnd, TaskResult
 
 
@@ -25,7 +27,7 @@ class Order:
     cores: int | None = None
     memory_mb: int | None = None
     mark: str | None = None
-    """Guest.mark of the guest the person saw (a button's), None where they named a VMID."""
+    """The mark of the guest the person saw (a button's, see Guest.bears), None where they named a VMID."""
     snapshot: str | None = None
     description: str = ""
     with_memory: bool = False
@@ -72,18 +74,55 @@ class Plan:
     """The guest is protected against this."""
     fallback: Fallback | None = None
     """What is left to go back to; only read where the plan is to be shown."""
+    stored: GuestConfig | None = None
+    """RESIZE: the configuration with what waits for a restart."""
+    excess: Excess | None = None
+    """RESIZE: what the node does not have."""
+    before: Authority | None = None
+    """SNAPSHOT_ROLLBACK: what the guest's tags decide now."""
+    after: Authority | None = None
+    """CREATE: what the copy's tags will decide; SNAPSHOT_ROLLBACK: what those in the snapshot would (None: they
+    could not be read)."""
 
     @property
     def change(self) -> "Change | None":
-        """RESIZE: old and new, or None where nothing differs. Cores are counted over all sockets."""
-        order, config, cores, memory = self.order, self.config, None, None
-        if config is None:
+        """RESIZE: stored and new, or None where nothing differs. Cores are counted over all sockets."""
+        order, now, cores, memory = self.order, self.config, None, None
+        if now is None:
             return None
-        if order.cores is not None and order.cores != config.cores:
-            cores = (config.total_cores, order.cores * config.sockets)
-        if order.memory_mb is not None and order.memory_mb != config.memory_mb:
-            memory = (config.memory_mb, order.memory_mb)
-        return Change(cores, memory) if cores or memory else None
+        stored = self.stored or now
+        if order.cores is not None and order.cores != stored.cores:
+            cores = (stored.total_cores, order.cores * stored.sockets)
+        if order.memory_mb is not None and order.memory_mb != stored.memory_mb:
+            memory = (stored.memory_mb, order.memory_mb)
+        if not cores and not memory:
+            return None
+        return Change(
+            cores,
+            memory,
+            cores_now=now.total_cores if now.total_cores != stored.total_cores else None,
+            memory_now=now.memory_mb if now.memory_mb != stored.memory_mb else None,
+        )
+
+    @property
+    def not_yet(self) -> tuple[int | None, int | None]:
+        """RESIZE: the cores and the memory that are asked for and do not hold now; None for each that does."""
+        order, now = self.order, self.config
+        return (
+            order.cores if now is not None and order.cores != now.cores else None,
+            order.memory_mb if now is not None and order.memory_mb != now.memory_mb else None,
+        )
+
+    @property
+    def withdraws(self) -> bool:
+        """RESIZE: what is asked for holds now, and only what waits for a restart is taken back."""
+        return self.change is not None and self.not_yet == (None, None)
+
+    @property
+    def takes_look(self) -> bool:
+        """Whether a person should see the plan before it is carried out, though nothing is lost by it."""
+        handed_on = self.order.verb is Verb.CREATE and self.after is not None and self.after.speaks
+        return self.excess is not None or handed_on
 
     @property
     def takes_reason(self) -> bool:
@@ -106,10 +145,12 @@ class Plan:
 
     def held_against(self, shown: "Plan") -> None:
         """Raises ChangedMeanwhile unless this is still the guest a person agreed to, for RESIZE also the change, for
-        DELETE also all that would be lost."""
+        DELETE also all that would be lost, for CREATE and SNAPSHOT_ROLLBACK also what tags would decide."""
         same = self.guest.mark == shown.guest.mark and self.snapshot == shown.snapshot
         if self.order.verb is Verb.RESIZE:
-            same = same and self.change == shown.change
+            same = same and (self.change, self.excess) == (shown.change, shown.excess)
+        if self.order.verb in (Verb.CREATE, Verb.SNAPSHOT_ROLLBACK):
+            same = same and (self.before, self.after) == (shown.before, shown.after)
         if self.order.verb is Verb.DELETE:
             same = same and (self.config, self.snapshots) == (shown.config, shown.snapshots)
         if not same:
@@ -118,11 +159,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A resize, before and after: cores (over all sockets), memory in MiB; None where not asked for."""
+    """A resize, before and after: cores (over all sockets), memory in MiB; None where not asked for.
+
+    `cores_now`, `memory_now`: what the guest runs with, where a change before this one waits for a restart.
+    """
 
     cores: tuple[int | None, int] | None
     memory_mb: tuple[int | None, int] | None
     waits_for_restart: bool = False
+    cores_now: int | None = None
+    memory_now: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
-from core.access import is_protected
+from core.access import Actor, is_protected, unknown_guest
 from core.actions import ACTIONS, Verb, objection
+from core.authority import authority_of
 from core.clock import Clock
 from core.errors import (
     BalloonTooLarge,
@@ -25,9 +26,10 @@ from core.guest import Guest, Kind, Snapshot, State
 from core.judge import Admit, Judge
 from core.names import checked_cores, checked_guest_name, checked_memory, checked_snapshot_name, checked_vmid
 from core.order import Order, Plan
-from core.proxmox import Proxmox
+from core.proxmox import Pending, Proxmox
 from core.proxmox_errors import GuestMoved, NodeUnreachable, ProxmoxError
-from core.reading import ClusterReader
+from core.reading import FRESH, ClusterReader
+from core.resizing import excess_of, stored_of
 from core.rights import RIGHTS, Operation
 
 T = TypeVar("T")
@@ -45,36 +47,54 @@ class Planner:
         self._proxmox, self._reader, self._clock = proxmox, reader, clock
         self._judge, self._home = judge, home_node
 
-    async def at(self, vmid: int, work: Callable[[Guest], Awaitable[T]], admit: Admit) -> T:
+    async def find(self, vmid: int, admit: Admit, *, max_age: float = FRESH) -> Guest:
+        """The guest as the list has it, which is at most `max_age` seconds old.
+
+        Raises BadVmid, GuestNotFound, what `admit` says, ProxmoxError.
+        """
+        checked_vmid(vmid)
+        guest = (await self._reader.read(max_age)).find(vmid)
+        if max_age > 0 and (guest is None or admit(guest)):  # its tags, or it, may be new
+            guest = (await self._reader.read(max_age=0)).find(vmid)
+        if guest is None:
+            raise GuestNotFound(vmid)
+        _pass(admit, guest)
+        return guest
+
+    async def at(
+        self, vmid: int, work: Callable[[Guest], Awaitable[T]], admit: Admit, *, max_age: float = FRESH
+    ) -> T:
         """Work on the guest as it is this moment, wherever it is; found again, once, if it moves meanwhile.
 
         Raises GuestNotFound, what `admit` says, a ProxmoxError, and what the work raises. The work must change
         nothing. Nothing but `admit` is said of a guest that it does not let pass.
         """
-        checked_vmid(vmid)
-        guest = (await self._reader.read()).find(vmid)
-        if guest is None or admit(guest):  # its tags, or it, may be new
-            guest = (await self._reader.read(max_age=0)).find(vmid)
-        if guest is None:
-            raise GuestNotFound(vmid)
+        guest = await self.find(vmid, admit, max_age=max_age)
         try:
             return await work(await self._status(guest, admit))
         except GuestMoved:
-            self._reader.forget(vmid)
-            moved = (await self._reader.read(max_age=0)).find(vmid)
-            if moved is None or moved.node == guest.node:
-                raise GuestNotFound(vmid) from None
-            return await work(await self._status(moved, admit))
+            return await work(await self._status(await self.find_moved(guest, admit), admit))
 
-    async def locate(self, vmid: int, admit: Admit) -> Guest:
+    async def find_moved(self, guest: Guest, admit: Admit) -> Guest:
+        """A guest that is not where it was listed, where it is listed now. Raises as `find` does."""
+        self._reader.forget(guest.vmid)
+        moved = await self.find(guest.vmid, admit, max_age=0)
+        if moved.node == guest.node:
+            raise GuestNotFound(guest.vmid) from None
+        return moved
+
+    async def locate(self, vmid: int, admit: Admit, *, max_age: float = FRESH) -> Guest:
         """The guest as it is this moment, wherever it is. Raises GuestNotFound, what `admit` says, ProxmoxError."""
-        return await self.at(vmid, _itself, admit)
+        return await self.at(vmid, _itself, admit, max_age=max_age)
 
-    async def _status(self, listed: Guest, admit: Admit) -> Guest:
-        _pass(admit, listed)
+    async def status(self, listed: Guest) -> Guest:
+        """A listed guest as it is this moment. Raises ProxmoxError, GuestMoved where it is not there."""
         if self._reader.last and not self._reader.last.node_online(listed.node):
             raise NodeUnreachable(listed.node)
-        guest = await self._proxmox.status(listed)
+        return await self._proxmox.status(listed)
+
+    async def _status(self, listed: Guest, admit: Admit) -> Guest:
+        guest = await self.status(listed)
         _pass(admit, guest)
         return guest
 
@@ -82,15 +102,31 @@ class Planner:
         """Raises the Refused that access decides on; without `guest`, as far as that can be said without it."""
         self._judge.permit(order.actor, _operation(order), guest)
 
+    def list_age(self, actor: Actor, operation: Operation, vmid: int) -> float:
+        """How old the list may be, in seconds, that this is decided by."""
+        return 0.0 if self._judge.needs_news(actor, operation, vmid) else FRESH
+
+    async def judge(self, order: Order) -> None:
+        """Raises what access says to it, GuestNotFound, or a ProxmoxError where the list is needed and not there."""
+        self.permit(order)
+        operation = _operation(order)
+        admit = self._judge.admits(order.actor, operation)
+        age = self.list_age(order.actor, operation, order.vmid)
+        known = self._reader.known(order.vmid) or unknown_guest(order.vmid)
+        if age == 0 or admit(known):
+            await self.find(order.vmid, admit, max_age=age)
+
     async def plan(self, order: Order) -> Plan:
         """What would happen. Raises a Refused or ProxmoxError when it would not."""
         self.permit(order)
         _check_words(order)
-        admit = self._judge.admits(order.actor, _operation(order))
-        return await self.at(order.vmid, lambda guest: self._plan(order, guest), admit)
+        operation = _operation(order)
+        admit = self._judge.admits(order.actor, operation)
+        age = self.list_age(order.actor, operation, order.vmid)
+        return await self.at(order.vmid, lambda guest: self._plan(order, guest), admit, max_age=age)
 
     async def _plan(self, order: Order, guest: Guest) -> Plan:
-        if order.mark is not None and order.mark != guest.mark:
+        if order.mark is not None and not guest.bears(order.mark):
             raise ChangedMeanwhile(guest.vmid)
         action, plan = ACTIONS[order.verb], Plan(order, guest)
         refusal = objection(action, guest)
@@ -116,7 +152,10 @@ class Planner:
         config = await self._proxmox.config(plan.guest)
         guest = replace(plan.guest, protected=config.protection)
         self.permit(plan.order, guest)
-        return replace(plan, guest=guest, config=config, guarded=self.protects(guest))
+        before = None
+        if plan.order.verb is Verb.SNAPSHOT_ROLLBACK:
+            before = authority_of(self._judge.rules, guest.tags, protection=guest.protected, vmid=guest.vmid)
+        return replace(plan, guest=guest, config=config, guarded=self.protects(guest), before=before)
 
     def protects(self, guest: Guest) -> bool:
         """By the bot's configuration, its tag, or Proxmox' flag as far as that was read."""
@@ -134,6 +173,8 @@ class Planner:
 
     async def with_protection(self, guest: Guest) -> Guest:
         """The guest with Proxmox' flag, or as it is where that cannot be read."""
+        if not guest.node:  # it is not listed
+            return guest
         try:
             return replace(guest, protected=(await self._proxmox.config(guest)).protection)
         except ProxmoxError:
@@ -141,25 +182,39 @@ class Planner:
 
     async def _resize(self, plan: Plan) -> Plan:
         order, guest = plan.order, plan.guest
-        if plan.change is None and not await self._takes_back(order, guest):
-            raise NothingToChange(guest.vmid, guest.label)
+        unread = None
+        if plan.config is not None:
+            waiting, unread = await self._waiting(guest)
+            plan = replace(plan, stored=stored_of(plan.config, guest.kind, waiting))
+        if plan.change is None:
+            if unread:
+                raise unread
+            cores, memory = plan.not_yet
+            raise NothingToChange(guest.vmid, guest.label, cores, memory)
+        node = self._reader.last.node(guest.node) if self._reader.last else None
+        plan = replace(plan, excess=excess_of(plan.stored, node, order.cores, order.memory_mb))
         balloon = plan.config.balloon_mb if plan.config else None
         if order.memory_mb and balloon and balloon > order.memory_mb:
             raise BalloonTooLarge(guest.vmid, guest.label, order.memory_mb, balloon)
         return plan
 
-    async def _takes_back(self, order: Order, guest: Guest) -> bool:
-        """Whether the values asked for hold now, but others wait for the next restart."""
-        wished = {"cores"} if order.cores is not None else set()
-        wished |= {"memory"} if order.memory_mb is not None else set()
-        return any(item.key in wished and item.pending for item in await self._proxmox.pending(guest))
+    async def _waiting(self, guest: Guest) -> tuple[tuple[Pending, ...], ProxmoxError | None]:
+        """What waits for a restart, or why that cannot be read. Raises GuestMoved alone."""
+        try:
+            return await self._proxmox.pending(guest), None
+        except GuestMoved:
+            raise
+        except ProxmoxError as error:
+            return (), error
 
     async def _create(self, plan: Plan) -> Plan:
         order, guest = plan.order, plan.guest
         if order.new_vmid is not None and (await self._reader.read(max_age=0)).find(order.new_vmid):
             raise VmidTaken(order.new_vmid)
         elsewhere = self._home if self._home != guest.node else None
-        return replace(plan, new_vmid=order.new_vmid, target=elsewhere)
+        config = await self._proxmox.config(guest)  # a clone gets the tags, and Proxmox' flag
+        after = authority_of(self._judge.rules, guest.tags, protection=config.protection, vmid=order.new_vmid)
+        return replace(plan, new_vmid=order.new_vmid, target=elsewhere, after=after)
 
     async def _snapshot(self, plan: Plan) -> Plan:
         order, guest, name = plan.order, plan.guest, plan.order.snapshot or ""
@@ -168,7 +223,8 @@ class Planner:
         if order.verb is not Verb.SNAPSHOT_CREATE:
             if known is None:
                 raise SnapshotNotFound(guest.vmid, guest.label, name)
-            return replace(plan, snapshots=snapshots, snapshot=known)
+            plan = replace(plan, snapshots=snapshots, snapshot=known)
+            return await self._handed_back(plan, name) if order.verb is Verb.SNAPSHOT_ROLLBACK else plan
         checked_snapshot_name(name, guest.kind)
         if known:
             raise SnapshotExists(guest.vmid, guest.label, name)
@@ -177,6 +233,17 @@ class Planner:
         if not await self._proxmox.can_snapshot(guest):
             raise SnapshotUnsupported(guest.vmid, guest.label)
         return replace(plan, snapshots=snapshots)
+
+    async def _handed_back(self, plan: Plan, name: str) -> Plan:
+        """What the tags in the snapshot would decide. Raises GuestMoved alone."""
+        try:
+            kept = await self._proxmox.snapshot_config(plan.guest, name)
+        except GuestMoved:
+            raise
+        except ProxmoxError:
+            return plan
+        vmid, rules = plan.guest.vmid, self._judge.rules
+        return replace(plan, after=authority_of(rules, kept.tags, protection=kept.protection, vmid=vmid))
 
 
 def _left(order: Order, snapshots: Iterable[Snapshot]) -> Iterable[Snapshot]:

@@ -18,11 +18,18 @@ class TaskStatus:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A value of the configuration that holds only after the next full stop and start."""
+    """A value of the configuration. It changes only with the next full stop and start, where there is `pending` or
+    `delete`."""
 
     key: str
     value: str | None
     pending: str | None
+    delete: bool = False
+    """It is to be taken away, so that Proxmox' default holds."""
+
+    @property
+    def waits(self) -> bool:
+        return self.pending is not None or self.delete
 
 
 class Proxmox(Protocol):
@@ -37,8 +44,8 @@ class Proxmox(Protocol):
     async def cluster(self) -> Cluster:
         """All guests and nodes, in one request."""
 
-    async def status(self, guest: Guest) -> Guest:
-        """The guest as it is this moment (`status/current`)."""
+    async def status(self, guest: Guest, *, quick: bool = False) -> Guest:
+        """The guest as it is this moment (`status/current`). `quick`: its node may hang, and must not hold others."""
 
     async def config(self, guest: Guest) -> GuestConfig:
         """The configuration as it holds now, without pending changes."""
@@ -48,6 +55,9 @@ class Proxmox(Protocol):
 
     async def snapshots(self, guest: Guest) -> tuple[Snapshot, ...]:
         """Oldest first, without the pseudo-snapshot `current`."""
+
+    async def snapshot_config(self, guest: Guest, name: str) -> GuestConfig:
+        """The configuration that a snapshot keeps, tags and protection included."""
 
     async def backups(self, guest: Guest) -> Backups:
         """On the storages of its node: what stands in others is not seen from there."""
@@ -65,6 +75,12 @@ class Proxmox(Protocol):
         """The latest 25 tasks of every node and all running ones, newest first (`/cluster/tasks`).
 
         Without Sys.Audit on `/` a token sees none (Cluster.pm compares it with the bare user).
+        """
+
+    async def failed_backups(self, node: str, since: int) -> tuple[TaskSummary, ...]:
+        """The vzdump tasks of a node, begun at `since` (Unix seconds) or later, that did not end well, newest first.
+
+        Without Sys.Audit on the node a token sees its own alone.
         """
 
     async def power(self, guest: Guest, verb: Verb) -> str:

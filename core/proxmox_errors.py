@@ -18,6 +18,7 @@
     ├── NothingVisible, HalfGone an empty list where guests were known, or half of them gone at once: a lost
     │                            privilege, most likely
     └── BadAnswer                not an answer of the Proxmox API (a proxy's page, broken JSON)
+        └── AnswerTooLarge       more than any answer of its kind
 
 An error carries values, never a sentence; ui/sentences.py has one sentence for each class.
 """
@@ -122,15 +123,21 @@ class NothingVisible(ProxmoxError):
 
 @dataclass(eq=False)
 class HalfGone(ProxmoxError):
-    """`gone` of the `known` guests are no longer listed."""
+    """`gone` of the `known` guests are no longer listed; None for who may not know how many there are."""
 
-    gone: int
-    known: int
+    gone: int | None
+    known: int | None
 
 
 @dataclass(eq=False)
 class BadAnswer(ProxmoxError):
-    """`changing` as in TimedOut."""
+    """`changing` as in TimedOut. `status` is the HTTP status, where the answer was one."""
 
     host: str
     changing: bool = False
+    status: int | None = None
+
+
+@dataclass(eq=False)
+class AnswerTooLarge(BadAnswer):
+    """What came was not read to its end."""

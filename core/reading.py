@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from core.audit import AuditBook
 from core.clock import Clock
 from core.guest import Cluster, Guest, Snapshot
 from core.proxmox import Proxmox
@@ -32,7 +33,10 @@ class ClusterReader:
         return self.last.find(vmid) if self.last else None
 
     def learn(self, vmid: int, guest: Guest | None) -> None:
-        """What an action has just seen of a guest (None: it is gone). The list shows it from now on."""
+        """Show what an action has just seen of a guest (None: it is gone) over the list.
+
+        Only its state is shown: who may do what goes by the pool, tags and node of the newest list.
+        """
         self._learned[vmid] = (self._clock.monotonic() + LEARNED_SECONDS, guest)
         if self.last is not None:
             self.last = self._with_learned(self.last)
@@ -74,10 +78,10 @@ class ClusterReader:
         if not self._learned:
             return cluster
         guests = {guest.vmid: guest for guest in cluster.guests}
-        for vmid, (_, guest) in self._learned.items():
-            guests.pop(vmid, None)
-            if guest is not None:
-                guests[vmid] = guest
+        for vmid, (_, seen) in self._learned.items():
+            listed = guests.pop(vmid, None)
+            if seen is not None:
+                guests[vmid] = _overlaid(listed, seen)
         return replace(cluster, guests=tuple(guests[vmid] for vmid in sorted(guests)))
 
 
@@ -101,6 +105,40 @@ class SnapshotReader:
         except Exception:
             self._kept.pop(guest.vmid, None)
             raise
+
+
+class PeopleReader:
+    """Who asked for something, for completions: read from the trail no more often than the cluster is."""
+
+    def __init__(self, book: AuditBook, clock: Clock) -> None:
+        self._book, self._clock = book, clock
+        self._kept: tuple[float, tuple[tuple[int, str], ...]] | None = None
+
+    def read(self, most: int) -> tuple[tuple[int, str], ...]:
+        """As AuditBook.audit_people, at most FRESH seconds old. Raises JournalFailed."""
+        now = self._clock.monotonic()
+        if self._kept is None or now - self._kept[0] >= FRESH:
+            self._kept = now, self._book.audit_people(most)
+        return self._kept[1]
+
+
+def _overlaid(listed: Guest | None, seen: Guest) -> Guest:
+    """The listed guest in the state in which it was seen.
+
+    A guest that is not listed yet has no tags and no pool: nobody's rights may hang on what only the bot remembers.
+    """
+    if listed is None or listed.kind is not seen.kind:
+        return listed or replace(seen, tags=(), pool=None)
+    return replace(
+        listed,
+        state=seen.state,
+        uptime=seen.uptime,
+        lock=seen.lock,
+        cpu=seen.cpu,
+        cpus=seen.cpus,
+        memory=seen.memory,
+        memory_total=seen.memory_total,
+    )
 
 
 def _failed(flight: asyncio.Task[T]) -> bool:

@@ -68,14 +68,28 @@ class Effect(IntEnum):
 class Right:
     """The level it takes, where, and what it changes.
 
-    `guarded`: to a protected guest it is done by admins only, who type its name and a reason.
+    `guarded`: to a protected guest it is done by admins only, who type its name and a reason. `guarded_after`: so
+    it is where it would last for more seconds than this.
     """
 
     level: Level
     reach: Reach
     effect: Effect = Effect.NOTHING
     guarded: bool = False
+    guarded_after: float | None = None
 
+    @property
+    def changes(self) -> bool:
+        """Whether the switch of all changes refuses it, and a minute counts it."""
+        return self.effect >= Effect.LIST
+
+    def guards(self, seconds: float) -> bool:
+        """Whether this takes an admin on a protected guest. `seconds`: how long it would last."""
+        return self.guarded or (self.guarded_after is not None and seconds > self.guarded_after)
+
+
+LONG_MUTE_SECONDS = 8 * 3600.0
+"""The longest mute that an alert's button has. Silence for longer is like taking the guest off the watch list."""
 
 _GUEST, _SEEN, _WHOLE = Reach.GUEST, Reach.SEEN, Reach.WHOLE
 RIGHTS: Mapping[Operation, Right] = {
@@ -89,19 +103,19 @@ RIGHTS: Mapping[Operation, Right] = {
     Operation.MONITOR_STATUS: Right(Level.VIEWER, _SEEN),
     Operation.START: Right(Level.OPERATOR, _GUEST, Effect.GUEST),
     Operation.REBOOT: Right(Level.OPERATOR, _GUEST, Effect.GUEST, guarded=True),
-    Operation.SHUTDOWN: Right(Level.OPERATOR, _GUEST, Effect.GUEST),
+    Operation.SHUTDOWN: Right(Level.OPERATOR, _GUEST, Effect.GUEST, guarded=True),
     Operation.SNAPSHOT_CREATE: Right(Level.OPERATOR, _GUEST, Effect.GUEST),
     Operation.ACKNOWLEDGE: Right(Level.OPERATOR, _GUEST, Effect.WORDS),
-    Operation.MONITOR_MUTE: Right(Level.OPERATOR, _GUEST, Effect.WORDS),
+    Operation.MONITOR_MUTE: Right(Level.OPERATOR, _GUEST, Effect.WORDS, guarded_after=LONG_MUTE_SECONDS),
     Operation.MONITOR_UNMUTE: Right(Level.OPERATOR, _GUEST, Effect.WORDS),
     Operation.STOP: Right(Level.ADMIN, _GUEST, Effect.GUEST, guarded=True),
     Operation.CREATE: Right(Level.ADMIN, _GUEST, Effect.GUEST),
     Operation.RESIZE: Right(Level.ADMIN, _GUEST, Effect.GUEST, guarded=True),
     Operation.DELETE: Right(Level.ADMIN, _GUEST, Effect.GUEST, guarded=True),
     Operation.SNAPSHOT_ROLLBACK: Right(Level.ADMIN, _GUEST, Effect.GUEST, guarded=True),
-    Operation.SNAPSHOT_DELETE: Right(Level.ADMIN, _GUEST, Effect.GUEST),
+    Operation.SNAPSHOT_DELETE: Right(Level.ADMIN, _GUEST, Effect.GUEST, guarded=True),
     Operation.MONITOR_ADD: Right(Level.ADMIN, _GUEST, Effect.LIST),
-    Operation.MONITOR_REMOVE: Right(Level.ADMIN, _GUEST, Effect.LIST),
+    Operation.MONITOR_REMOVE: Right(Level.ADMIN, _GUEST, Effect.LIST, guarded=True),
     Operation.AUDIT: Right(Level.ADMIN, _WHOLE),
     Operation.MONITOR_TEST: Right(Level.ADMIN, _WHOLE, Effect.WORDS),
     Operation.READONLY_ON: Right(Level.ADMIN, _WHOLE, Effect.WORDS),

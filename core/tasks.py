@@ -1,5 +1,6 @@
 """Following a task to its true end: an accepted task is not a result."""
 
+import contextlib
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from core.proxmox_errors import ProxmoxError, TaskUnknown
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s?%")
 _WARNINGS = re.compile(r"WARNINGS: \d+")
 LOG_CHUNK = 500
+LOG_CHUNKS = 10
+"""So much of a log is read in one look: one that grows faster is not caught up with."""
 LOG_TAIL = 5
 LOG_EMPTY = ("no content",)
 """What Proxmox answers for an empty log (pve-common Tools.pm dump_logfile): no line of it."""
@@ -83,20 +86,18 @@ class _Log:
         self.tail: tuple[str, ...] = ()
 
     async def read_on(self) -> tuple[str, ...]:
-        """What is new. A log that cannot be read is no reason to lose the task."""
+        """The latest of what is new. A log that cannot be read is no reason to lose the task."""
         new: tuple[str, ...] = ()
-        try:
-            while chunk := await self._proxmox.task_log(self._upid, self._seen, LOG_CHUNK):
-                if self._seen == 0 and chunk == LOG_EMPTY:
+        with contextlib.suppress(ProxmoxError):
+            for _ in range(LOG_CHUNKS):
+                chunk = await self._proxmox.task_log(self._upid, self._seen, LOG_CHUNK)
+                if not chunk or (self._seen == 0 and chunk == LOG_EMPTY):
                     break
                 self._seen += len(chunk)
-                new += chunk
+                new = (new + chunk)[-LOG_CHUNK:]
                 if len(chunk) < LOG_CHUNK:
                     break
-        except ProxmoxError:
-            return new
-        finally:
-            self.tail = tuple(line for line in self.tail + new if line.strip())[-LOG_TAIL:]
+        self.tail = tuple(line for line in self.tail + new if line.strip())[-LOG_TAIL:]
         return new
 
 

@@ -26,6 +26,10 @@ class SeveralPeople(Refused):
     value: str
 
 
+class NothingChosen(Refused):
+    """The entry of a completion that only says why there is nothing to choose."""
+
+
 @dataclass(eq=False)
 class UnknownOperation(Refused):
     """Nothing that can be asked of the bot."""

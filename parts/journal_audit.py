@@ -12,24 +12,27 @@ import sqlite3
 from collections.abc import Mapping
 
 from core.access import Actor, Place, Way
-from core.audit import Audited, AuditFilter, AuditRecord, Mark, Step
+from core.audit import Audited, AuditFilter, Lane, Mark
+from core.audit_record import AuditRecord, Step
 from core.watch.codec import decode, encode
 from parts.journal_text import kept, told
 
 _ADD = """
     INSERT INTO audit (
         attempt, at, step, way, person_id, person, guild_id, category_id, channel_id,
-        operation, detail, vmid, guest, node, state, reason, upid, outcome, seconds
+        operation, detail, vmid, guest, node, state, reason, upid, outcome, seconds, message_id, times
     ) VALUES (
         (SELECT coalesce(attempt, id) FROM audit WHERE id = :follows), :at, :step, :way,
         :person_id, :person, :guild_id, :category_id, :channel_id,
-        :operation, :detail, :vmid, :guest, :node, :state, :reason, :upid, :outcome, :seconds
+        :operation, :detail, :vmid, :guest, :node, :state, :reason, :upid, :outcome, :seconds, :message_id, :times
     )
 """
 """What follows a record that was forgotten is an attempt of its own: better that than not to be kept."""
 
-_MARK = "audit_posting"
-"""The name in `meta` of how far the records have been posted."""
+_MARKS = {Lane.CHANGES: "audit_posting", Lane.REFUSALS: "audit_posting_refusals"}
+"""The names in `meta` of how far the records have been posted."""
+PIECE = 500
+"""Attempts that are looked at when old ones are forgotten: some milliseconds in which nothing else happens."""
 
 _CONDITIONS = {
     "vmid": "vmid = :vmid",
@@ -42,17 +45,21 @@ _CONDITIONS = {
 
 _AFTER = """
     SELECT each.*, first.id AS first, first.at AS began
-    FROM (SELECT * FROM audit WHERE id > :after ORDER BY id LIMIT :limit) AS each
+    FROM (
+        SELECT * FROM audit
+        WHERE id > :after AND (:refused IS NULL OR (step = 'refused') = :refused) ORDER BY id LIMIT :limit
+    ) AS each
     JOIN audit AS first ON first.id = coalesce(each.attempt, each.id)
     ORDER BY each.id
 """
 
 _OPEN = """
-    SELECT *, id AS first, at AS began FROM audit AS each
-    WHERE step = 'asked' AND NOT EXISTS (
-        SELECT 1 FROM audit WHERE attempt = coalesce(each.attempt, each.id) AND id > each.id
+    SELECT each.*, first.id AS first, first.at AS began
+    FROM audit AS each JOIN audit AS first ON first.id = coalesce(each.attempt, each.id)
+    WHERE each.step IN ('asked', 'sending', 'sent') AND NOT EXISTS (
+        SELECT 1 FROM audit WHERE attempt = first.id AND id > each.id
     )
-    ORDER BY id
+    ORDER BY first.id
 """
 
 _PEOPLE = """
@@ -61,9 +68,10 @@ _PEOPLE = """
     ORDER BY id DESC LIMIT ?
 """
 
+_PIECE = "SELECT max(id) FROM (SELECT id FROM audit WHERE attempt IS NULL AND id > ? ORDER BY id LIMIT ?)"
 _FORGET = """
     DELETE FROM audit WHERE id IN (
-        SELECT id FROM audit AS first WHERE attempt IS NULL AND at < :before
+        SELECT id FROM audit AS first WHERE attempt IS NULL AND id > :after AND id <= :last AND at < :before
         AND NOT EXISTS (SELECT 1 FROM audit WHERE attempt = first.id AND at >= :before)
     )
 """
@@ -97,9 +105,12 @@ def export(
     return {row["id"]: audited_of(row) for row in rows}, rows[-1]["first"] if len(rows) == limit else None
 
 
-def records_after(db: sqlite3.Connection, number: int, limit: int) -> tuple[dict[int, Audited | None], int]:
+def records_after(
+    db: sqlite3.Connection, number: int, limit: int, lane: Lane | None
+) -> tuple[dict[int, Audited | None], int]:
     """The records of higher ids, in their order; and the last id of those."""
-    rows = db.execute(_AFTER, {"after": number, "limit": limit}).fetchall()
+    refused = None if lane is None else int(lane is Lane.REFUSALS)
+    rows = db.execute(_AFTER, {"after": number, "limit": limit, "refused": refused}).fetchall()
     return {row["id"]: audited_of(row) for row in rows}, rows[-1]["id"] if rows else number
 
 
@@ -113,20 +124,26 @@ def last_id(db: sqlite3.Connection) -> int:
     return int(number)
 
 
-def mark_of(db: sqlite3.Connection) -> Mark | None:
+def upids(db: sqlite3.Connection, vmid: int, after: int) -> frozenset[str]:
+    """The tasks of a guest in records of higher ids."""
+    rows = db.execute("SELECT upid FROM audit WHERE id > ? AND vmid = ? AND upid != x''", (after, vmid))
+    return frozenset(told(row[0]) for row in rows.fetchall())
+
+
+def mark_of(db: sqlite3.Connection, lane: Lane) -> Mark | None:
     """None, too, for one that cannot be read: the posting then begins anew."""
-    row = db.execute("SELECT value FROM meta WHERE name = ?", (_MARK,)).fetchone()
+    row = db.execute("SELECT value FROM meta WHERE name = ?", (_MARKS[lane],)).fetchone()
     try:
         return decode(Mark, str(row[0])) if row else None
     except ValueError:
         return None
 
 
-def put_mark(db: sqlite3.Connection, given: Mark | None) -> None:
+def put_mark(db: sqlite3.Connection, given: Mark | None, lane: Lane) -> None:
     if given is None:
-        db.execute("DELETE FROM meta WHERE name = ?", (_MARK,))
+        db.execute("DELETE FROM meta WHERE name = ?", (_MARKS[lane],))
     else:
-        db.execute("REPLACE INTO meta VALUES (?, ?)", (_MARK, encode(given)))
+        db.execute("REPLACE INTO meta VALUES (?, ?)", (_MARKS[lane], encode(given)))
 
 
 def people(db: sqlite3.Connection, limit: int) -> dict[int, tuple[int, str] | None]:
@@ -135,9 +152,13 @@ def people(db: sqlite3.Connection, limit: int) -> dict[int, tuple[int, str] | No
     return {row["id"]: _person_of(row) for row in db.execute(_PEOPLE, (limit,)).fetchall()}
 
 
-def forget(db: sqlite3.Connection, before: float) -> None:
-    """Forget whole attempts: those of which all was written before then (Unix seconds)."""
-    db.execute(_FORGET, {"before": before})
+def forget(db: sqlite3.Connection, before: float, after: int) -> int | None:
+    """Forget whole attempts, those of which all was written before then (Unix seconds), of the next PIECE ids; the id
+    to go on after, None at the end."""
+    (last,) = db.execute(_PIECE, (after, PIECE)).fetchone()
+    if last is not None:
+        db.execute(_FORGET, {"before": before, "after": after, "last": last})
+    return last if last is None else int(last)
 
 
 def queries(wanted: AuditFilter, before: int | None = None) -> tuple[str, str, dict[str, object]]:
@@ -187,6 +208,8 @@ def row_of(record: AuditRecord, at: float) -> dict[str, object]:
         "upid": kept(record.upid),
         "outcome": kept(record.outcome),
         "seconds": record.seconds,
+        "message_id": record.message_id,
+        "times": record.times,
     }
 
 
@@ -213,6 +236,8 @@ def audited_of(row: sqlite3.Row) -> Audited | None:
             told(row["upid"]),
             told(row["outcome"]),
             row["seconds"],
+            row["message_id"],
+            row["times"],
         )
     except ValueError:
         return None

@@ -14,11 +14,13 @@ import sqlite3
 import string
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from core.errors import JournalFailed
+from core.journal import Renewed
+from parts.journal_copy import copied, salvaged
 from parts.journal_schema import NewerSchema, checked_version, migrate
 
 _log = logging.getLogger(__name__)
@@ -26,9 +28,12 @@ _log = logging.getLogger(__name__)
 BUSY_SECONDS = 0.25
 """How long another connection's lock is waited for: all calls are made on the event loop."""
 _LETTERS, _LENGTH = string.ascii_lowercase + string.digits, 10
+PROBE_BYTES = 16_384
+"""What is written to learn whether the disk takes anything: more than a change needs."""
 READ = "BEGIN"
 """How a transaction begins that changes nothing."""
-_SPOILT = {"SQLITE_NOTADB", "SQLITE_CORRUPT"}
+SPOILT = {"SQLITE_NOTADB", "SQLITE_CORRUPT"}
+"""Reasons that are the file's own fault, not the disk's."""
 _NOT_WRITABLE = {"SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_LOCKED"}
 """CANTOPEN: the file itself was opened before, so it is the -wal beside it."""
 
@@ -65,6 +70,15 @@ class JournalReport:
     set_aside: Path | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Traces:
+    """What the file and the -wal beside it are known by (device and inode), and how large the file is at least."""
+
+    file: tuple[int, int]
+    wal: tuple[int, int] | None
+    size: int
+
+
 class _Spoilt(Exception):
     """The content is not a database, or a broken one."""
 
@@ -76,13 +90,17 @@ class JournalFile:
         self._given_path = path
         self._clock = clock
         self._db: sqlite3.Connection | None = None
+        self._path, self._traces = path, _Traces((0, 0), None, 0)
         self.run = 0
         self.nonce_prefix = ""
 
     def open(self) -> JournalReport:
         """Make or read the file, bring its tables up to date and count the run. Raises JournalError."""
-        path = self._given_path.parent.resolve() / self._given_path.name
+        # of links only the directory's are followed: a file of this name may have been planted
+        self._path = path = self._given_path.parent.resolve() / self._given_path.name
         try:
+            for stale in path.parent.glob(f".{path.name}.*.tmp*"):  # of a death in `renew`
+                stale.unlink(missing_ok=True)
             fresh = _made(path)
             try:
                 created = self._begin(path, fresh)
@@ -106,8 +124,8 @@ class JournalFile:
             with contextlib.suppress(sqlite3.Error):
                 db.close()
 
-    def _begin(self, path: Path, fresh: bool) -> bool:
-        """Whether it is a new one. Raises _Spoilt, NewerSchema, sqlite3.Error."""
+    def _begin(self, path: Path, fresh: bool, *, again: bool = False) -> bool:
+        """Whether it is a new one; `again`: within a run. Raises _Spoilt, NewerSchema, sqlite3.Error."""
         if not fresh and path.stat().st_size == 0:
             raise _Spoilt("empty")  # SQLite would take it for a new one, and what stands in -wal for nothing
         db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
@@ -119,7 +137,7 @@ class JournalFile:
             for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
                 db.execute(f"PRAGMA {pragma}")
             migrate(db, version)
-            self.run, self.nonce_prefix = _counted(db)
+            self.run, self.nonce_prefix = _counted(db, 0 if again else 1)
             with contextlib.suppress(sqlite3.Error):
                 db.execute("PRAGMA wal_checkpoint")  # the less stands in -wal alone, the less is lost with it
         except BaseException as error:
@@ -127,22 +145,85 @@ class JournalFile:
                 db.close()
                 if fresh and path.stat().st_size == 0:
                     path.unlink()  # the next start would take it for one that was cut off
-            if isinstance(error, sqlite3.Error) and _reason(error) in _SPOILT:
+            if isinstance(error, sqlite3.Error) and _reason(error) in SPOILT:
                 raise _Spoilt(_reason(error)) from error
             raise
         db.row_factory = sqlite3.Row
-        self._db = db
+        self._db, self._traces = db, _traces_of(path)
         return version == 0
 
-    def _set_aside(self, path: Path) -> Path:
-        """Moves a spoilt file, and what stands beside it, to a name that is free."""
-        stem = f"{path.name}.corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(self._clock()))}"
+    # -- while it is open
+
+    def probe(self) -> None:
+        """Write something new that no page is free for but those of the last time. Raises JournalFailed."""
+        with self.transaction() as db:
+            db.execute("INSERT INTO probe (value) VALUES (randomblob(?))", (PROBE_BYTES,))
+            db.execute("DELETE FROM probe WHERE id < last_insert_rowid()")
+
+    def lost(self) -> bool:
+        """Whether what is written goes into a file that nobody will open again, or that was damaged."""
+        if self._db is None:
+            return False
+        try:
+            now = _traces_of(self._path)
+        except OSError:
+            return True
+        before, self._traces = self._traces, now
+        gone = now.file != before.file or now.wal != before.wal or now.size < before.size
+        if gone:
+            self._traces = before
+        return gone
+
+    def _note_size(self) -> None:
+        """The file only grows, whenever SQLite moves into it what stands in the -wal."""
+        with contextlib.suppress(OSError):
+            now = _traces_of(self._path)
+            if now.file == self._traces.file and now.size > self._traces.size:
+                self._traces = replace(self._traces, size=now.size)
+
+    def renew(self, last_audit: int) -> Renewed:
+        """Put a whole file in the place of what is there, with all that can still be read of the one that is open.
+        `last_audit`: the last id of the trail, which is not used again.
+
+        Raises JournalFailed; then the old one is used on.
+        """
+        if self._db is None:
+            raise JournalFailed("closed")
+        fresh = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.tmp")
+        meta = {"run": self.run, "nonce_prefix": self.nonce_prefix}
+        try:
+            try:
+                os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+                whole = copied(self._db, fresh) or not salvaged(self._db, fresh, meta, last_audit)
+                aside = self._set_aside(self._path, "replaced")
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.close()
+                fresh.rename(self._path)
+                self._begin(self._path, fresh=False, again=True)
+            finally:
+                for suffix in ("", "-wal", "-shm", "-journal"):
+                    with contextlib.suppress(OSError):
+                        fresh.with_name(fresh.name + suffix).unlink()
+        except (sqlite3.Error, OSError, _Spoilt, NewerSchema) as error:
+            raise JournalFailed(_reason(error)) from error
+        _log.error(
+            "%s was gone, replaced or damaged, and was made anew%s", self._path, "" if whole else ", in part"
+        )
+        if aside.exists():
+            return Renewed(whole, aside.name)
+        for suffix in ("-wal", "-shm"):
+            with contextlib.suppress(OSError):
+                aside.with_name(aside.name + suffix).unlink()
+        return Renewed(whole)
+
+    def _set_aside(self, path: Path, word: str = "corrupt") -> Path:
+        """Moves a file, and what stands beside it, to a name that is free."""
+        stem = f"{path.name}.{word}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(self._clock()))}"
         aside, number = path.with_name(stem), 1
         while os.path.lexists(aside):
             number += 1
             aside = path.with_name(f"{stem}-{number}")
-        path.rename(aside)
-        for suffix in ("-wal", "-shm"):
+        for suffix in ("", "-wal", "-shm"):  # what stood beside it is not to be taken for the next file's
             with contextlib.suppress(FileNotFoundError):
                 path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
         return aside
@@ -157,6 +238,8 @@ class JournalFile:
             try:
                 yield self._db
                 self._db.execute("COMMIT")
+                if begin != READ:
+                    self._note_size()
             except BaseException:
                 if self._db.in_transaction:
                     with contextlib.suppress(sqlite3.Error):
@@ -168,12 +251,21 @@ class JournalFile:
             raise JournalFailed("unreadable", reading=True) from error
 
 
-def _counted(db: sqlite3.Connection) -> tuple[int, str]:
+def _traces_of(path: Path) -> _Traces:
+    """Raises OSError where there is no file."""
+    found, wal = path.stat(), None
+    with contextlib.suppress(FileNotFoundError):
+        beside = path.with_name(path.name + "-wal").stat()
+        wal = beside.st_dev, beside.st_ino
+    return _Traces((found.st_dev, found.st_ino), wal, found.st_size)
+
+
+def _counted(db: sqlite3.Connection, more: int) -> tuple[int, str]:
     """The number of this run, and the prefix that was made in the first."""
     prefix = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
     db.execute("BEGIN IMMEDIATE")
     db.execute("INSERT OR IGNORE INTO meta VALUES ('run', 0), ('nonce_prefix', ?)", (prefix,))
-    db.execute("UPDATE meta SET value = value + 1 WHERE name = 'run'")
+    db.execute("UPDATE meta SET value = value + ? WHERE name = 'run'", (more,))
     meta = dict(db.execute("SELECT name, value FROM meta").fetchall())
     db.execute("COMMIT")
     return int(meta["run"]), str(meta["nonce_prefix"])

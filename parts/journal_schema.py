@@ -94,6 +94,14 @@ MIGRATIONS: tuple[str, ...] = (
         SELECT RAISE(ABORT, 'the audit trail is only added to');
     END;
     """,
+    # new words of audit.step with it: sending, sent
+    """
+    ALTER TABLE audit ADD COLUMN message_id INTEGER;                -- where who asked is shown how it goes
+    ALTER TABLE audit ADD COLUMN times INTEGER NOT NULL DEFAULT 1;  -- how often it was asked for
+
+    -- written anew with each look, to learn whether the disk takes anything
+    CREATE TABLE probe (id INTEGER PRIMARY KEY, value BLOB NOT NULL);
+    """,
 )
 
 

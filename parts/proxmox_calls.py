@@ -1,61 +1,77 @@
-"""The one way to Proxmox, and the only file that imports proxmoxer: a call in a thread of its own, behind a
-semaphore of 4, held to the shape its answer must have. Every foreign exception is translated in one place,
-`_translated`.
+"""The one way to Proxmox: a call in a thread of its own, in its lane, with one deadline in all, held to the shape its
+answer must have. Every foreign exception is translated in one place, `_translated`.
 """
 
 import asyncio
-import contextlib
-import threading
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
 
 import requests
-from proxmoxer import ProxmoxAPI, ResourceException
 
 from core.errors import BotError
 from core.guest import Guest
+from core.lanes import Lane
 from core.names import Upid
-from core.proxmox_errors import BadAnswer, CertificateNotTrusted, TimedOut, Unreachable
+from core.proxmox_errors import AnswerTooLarge, BadAnswer, CertificateNotTrusted, TimedOut, Unreachable
+from parts.proxmox_answers import said
+from parts.proxmox_lanes import PLACES, Lanes
+from parts.proxmox_lines import Deadline, Endpoint, Line, Lines
 from parts.proxmox_refusals import Refusal, said_no
-from parts.proxmox_tls import OpenSockets, Transport, distrusted, lost, shown_fingerprint
+from parts.proxmox_tls import TooLarge, distrusted, lost, shown_fingerprint
 
-CONCURRENT = 4
-"""Calls in flight at once: pveproxy has three workers, and the other threads stay free for Discord's DNS."""
+CONCURRENT = PLACES[Lane.READS]
+"""People's reads in flight at once: pveproxy has three workers."""
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 15.0
 CHANGE_SECONDS = 35.0
 """Reading a change's answer: pveproxy itself gives up on another node after 30 s."""
-QUICK, QUICK_SECONDS = 2, 4.0
-"""Storages are asked two at once, each for so long: the calls that are left are the watch's too."""
+QUICK_SECONDS = 4.0
+"""The same of a storage, which may hang."""
+QUEUE_SECONDS = 30.0
+"""How long a call waits for its place, at most."""
+CUT_SECONDS = 1.0
+"""How long after its deadline a call is given up whose thread has not ended, as one that looks up a name."""
+BODY_MOST = 4 * 2**20
+"""Bytes of an answer, unpacked. A guest's own agent gives some of them."""
+LIST_MOST = 16 * 2**20
+"""The same of the cluster's list, which has some 400 bytes for each guest."""
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where the API is and how it is trusted. `fingerprint` (SHA-256, colons allowed) replaces the CA."""
+class _Call:
+    """What is sent. `read` makes of the answer's `data` what the caller wants, in the thread."""
 
-    host: str
-    port: int
-    user: str
-    token_name: str
-    token_value: str = field(repr=False)
-    verify_ssl: bool | Path = True
-    fingerprint: str | None = None
+    method: str
+    path: tuple[str, ...]
+    refusal: Refusal
+    parameters: dict[str, object]
+    seconds: float
+    most: int
+    read: Callable[[Any], Any] | None
+
+    @property
+    def changing(self) -> bool:
+        return self.method != "get"
 
 
 class Calls:
-    """One session per worker thread: requests promises no thread-safe Session."""
+    """The calls of one lane. Those of the other lanes share its lines, and places that are free."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-        self._local = threading.local()
-        self._sockets, self._closed = OpenSockets(), False
-        self._gate, self._quick = asyncio.Semaphore(CONCURRENT), asyncio.Semaphore(QUICK)
+        self._endpoint, self._lane = endpoint, Lane.READS
+        self._lines, self._lanes = Lines(endpoint), Lanes()
+
+    def on(self, lane: Lane) -> Self:
+        """The same way to Proxmox, in another lane."""
+        other = copy.copy(self)
+        other._lane = lane
+        return other
 
     def close(self) -> None:
         """End the calls that are under way, as failed; further ones are not sent."""
-        self._closed = True
-        self._sockets.shut()
+        self._lines.close()
 
     async def get(
         self,
@@ -63,123 +79,127 @@ class Calls:
         shape: type | tuple[type, ...],
         guest: Guest | None = None,
         *,
+        read: Callable[[Any], Any] | None = None,
         refusal: Refusal | None = None,
         quick: bool = False,
+        most: int = BODY_MOST,
         **parameters: object,
     ) -> Any:
-        """`quick`: it may be a storage that hangs, which must not hold the other calls."""
-        answer = await self.call("get", path, refusal or Refusal(guest), parameters, quick=quick)
-        if not isinstance(answer, shape):
-            raise BadAnswer(self._endpoint.host)
-        return answer
+        """`read` is given what came, and runs in the thread: an answer may be long. `quick`: it may be a storage
+        that hangs, which must not hold the other calls.
+        """
+
+        def understood(data: Any) -> Any:
+            if not isinstance(data, shape):
+                raise BadAnswer(self._endpoint.host)
+            return read(data) if read else data
+
+        seconds = QUICK_SECONDS if quick else READ_SECONDS
+        call = _Call("get", path, refusal or Refusal(guest), parameters, seconds, most, understood)
+        return await self._made(call, quick=quick)
 
     async def task_of(self, method: str, path: tuple[str, ...], guest: Guest, **parameters: object) -> str:
         """Send a change; its UPID. An answer that is none leaves open what happened."""
-        answer = await self.call(method, path, Refusal(guest), parameters)
+        answer = await self.change(method, path, guest, **parameters)
         if not isinstance(answer, str) or Upid.parse(answer) is None:
             raise BadAnswer(self._endpoint.host, changing=True)
         return answer
 
-    async def call(
-        self,
-        method: str,
-        path: tuple[str, ...],
-        refusal: Refusal,
-        parameters: dict[str, object],
-        *,
-        quick: bool = False,
-    ) -> object:
-        """The choke point: one thread, one semaphore, one translation of everything that can go wrong.
+    async def change(self, method: str, path: tuple[str, ...], guest: Guest, **parameters: object) -> object:
+        """Send a change, once; what came."""
+        return await self._made(
+            _Call(method, path, Refusal(guest), parameters, CHANGE_SECONDS, BODY_MOST, None)
+        )
 
-        A caller that gives up leaves its thread at work, which keeps its place among the four until it ends.
+    async def _made(self, call: _Call, *, quick: bool = False) -> Any:
+        """The choke point: one thread, one place in a lane, one deadline.
+
+        A caller that gives up while it waits is never sent. One that gives up later leaves its thread at work, which
+        keeps its place until it ends: Proxmox is at work on it, too.
         """
-        gates = (self._quick, self._gate) if quick else (self._gate,)
-        async with contextlib.AsyncExitStack() as held:
-            for gate in gates:
-                await held.enter_async_context(gate)
-            seconds = CHANGE_SECONDS if method != "get" else QUICK_SECONDS if quick else READ_SECONDS
-            work = asyncio.create_task(
-                asyncio.to_thread(self._blocking, method, path, refusal, parameters, seconds)
-            )
-            held.pop_all()
+        host, loop = self._endpoint.host, asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(QUEUE_SECONDS):
+                give_back = await self._lanes.take(self._lane, quick=quick)
+        except TimeoutError:
+            raise TimedOut(host, changing=False) from None  # it was never sent
+        deadline = Deadline(CONNECT_SECONDS + call.seconds)
+        work = asyncio.create_task(asyncio.to_thread(self._blocking, call, deadline))
+        alarm = loop.call_later(deadline.left, deadline.cut)
 
         def over(done: asyncio.Task[object]) -> None:
-            for gate in gates:
-                gate.release()
+            alarm.cancel()
+            give_back()
             if not done.cancelled():
                 done.exception()  # whoever asked may have gone
 
         work.add_done_callback(over)
-        answer = await asyncio.shield(work)
-        changing = method != "get"
-        if isinstance(answer, dict) and isinstance(answer.get("errors"), bytes):
-            raise BadAnswer(self._endpoint.host, changing)  # so proxmoxer hands on a body that is not JSON
-        return answer
+        done, _ = await asyncio.wait({work}, timeout=deadline.left + CUT_SECONDS)
+        if not done:
+            raise TimedOut(host, call.changing)
+        return work.result()
 
-    def _blocking(
-        self,
-        method: str,
-        path: tuple[str, ...],
-        refusal: Refusal,
-        parameters: dict[str, object],
-        seconds: float,
-    ) -> object:
-        changing = method != "get"
-        given = {key: value for key, value in parameters.items() if value is not None}
-        for last in (False, True) if not changing else (True,):
-            if self._closed:
-                raise Unreachable(self._endpoint.host)
-            resource = self._api()(list(path))
-            timeout = (CONNECT_SECONDS, seconds)
-            resource._store["session"].auth.timeout = timeout
+    def _blocking(self, call: _Call, deadline: Deadline) -> Any:
+        data = self._data_of(call, deadline)
+        return call.read(data) if call.read else data
+
+    def _data_of(self, call: _Call, deadline: Deadline) -> object:
+        """What Proxmox said, in a thread. A GET may meet a connection that is just being closed, and is tried twice:
+        pveproxy closes idle ones after 5 s."""
+        for last in (False, True) if not call.changing else (True,):
+            line = self._lines.take()
+            if line is None:
+                break
             try:
-                return getattr(resource, method)(**given)
+                if deadline.holds(line):
+                    return self._answered(call, deadline, line)
+                raise TimedOut(self._endpoint.host, changing=False)  # nothing was sent
+            except BotError:
+                raise
             except requests.exceptions.ConnectionError as error:
-                # pveproxy closes idle connections after 5 s: a GET may meet one that is just being closed
-                if last or self._closed or isinstance(error, requests.ConnectTimeout) or distrusted(error):
-                    raise self._translated(error, refusal, changing) from error
+                again = not isinstance(error, requests.ConnectTimeout) and not distrusted(error)
+                if last or not again or deadline.passed or self._lines.closed:
+                    raise self._translated(error, call, deadline, line) from error
             except Exception as error:
-                raise self._translated(error, refusal, changing) from error
+                raise self._translated(error, call, deadline, line) from error
+            finally:
+                deadline.holds(None)
+                self._lines.give_back(line)
         raise Unreachable(self._endpoint.host)
 
-    def _translated(self, error: Exception, refusal: Refusal, changing: bool) -> Exception:
+    def _answered(self, call: _Call, deadline: Deadline, line: Line) -> object:
         host = self._endpoint.host
-        if distrusted(error):
-            return CertificateNotTrusted(host, shown_fingerprint(host, self._endpoint.port, CONNECT_SECONDS))
-        if isinstance(error, requests.exceptions.ConnectTimeout):
-            return Unreachable(host)
-        if isinstance(error, requests.exceptions.Timeout):
-            return TimedOut(host, changing)
-        if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-            return lost(error, host, changing)
-        if isinstance(error, ResourceException):
-            reason = str(error.content or "")
-            return said_no(error.status_code, reason, error.errors, refusal, host, changing)
-        if isinstance(error, BotError):
-            return error
-        return BadAnswer(
-            host, changing
-        )  # not JSON, no "data", not text: something else than Proxmox answered
+        given = {key: value for key, value in call.parameters.items() if value is not None}
+        connect, packet = min(CONNECT_SECONDS, deadline.left), min(call.seconds, deadline.left)
+        answer = line.send(call.method, call.path, given, (max(connect, 0.01), max(packet, 0.01)), call.most)
+        if deadline.passed:  # what was cut may look like an answer without a body
+            raise TimedOut(host, call.changing)
+        own = said(answer)
+        if own is None:
+            if answer.status in (502, 504):  # a proxy in between waited for Proxmox in vain
+                raise TimedOut(host, call.changing)
+            raise BadAnswer(host, call.changing, answer.status)
+        if own.refused:
+            raise said_no(own.status, own.message, own.fields, call.refusal, host, call.changing)
+        return own.data
 
-    def _api(self) -> ProxmoxAPI:
-        api = getattr(self._local, "api", None)
-        if api is None:
-            end = self._endpoint
-            verify = end.verify_ssl
-            if end.fingerprint and not isinstance(verify, Path):
-                verify = False  # the pin is stricter than any CA; without it verification stays on
-            api = ProxmoxAPI(
-                f"[{end.host}]" if ":" in end.host else end.host,
-                port=end.port,
-                user=end.user,
-                token_name=end.token_name,
-                token_value=end.token_value,
-                verify_ssl=str(verify) if isinstance(verify, Path) else verify,
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
+    def _translated(self, error: Exception, call: _Call, deadline: Deadline, line: Line) -> Exception:
+        end, changing = self._endpoint, call.changing
+        if deadline.passed:
+            return TimedOut(end.host, changing and line.sockets.stood)
+        if self._lines.closed and not line.sockets.stood:
+            return Unreachable(end.host)
+        if distrusted(error):
+            seconds = min(CONNECT_SECONDS, deadline.left)
+            return CertificateNotTrusted(
+                end.host, shown_fingerprint(end.host, end.port, seconds, line.sockets)
             )
-            session = api._store["session"]
-            session.trust_env = False
-            session.max_redirects = 0  # Proxmox sends none; following one would send a change twice
-            session.mount("https://", Transport(end.fingerprint, verify is not False, self._sockets))
-            self._local.api = api
-        return api
+        if isinstance(error, TooLarge):
+            return AnswerTooLarge(end.host, changing)
+        if isinstance(error, requests.exceptions.ConnectTimeout):
+            return Unreachable(end.host)
+        if isinstance(error, requests.exceptions.Timeout):
+            return TimedOut(end.host, changing and line.sockets.stood)
+        if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+            return lost(error, end.host, changing)
+        return BadAnswer(end.host, changing)  # packed wrongly, say: something else than Proxmox answered

@@ -3,6 +3,8 @@
 Checked here too, whatever the caller did: proxmoxer joins text, and `..` would change the address.
 """
 
+from urllib.parse import quote
+
 from core.guest import Guest, Kind
 from core.names import Upid, checked_vmid, is_node, is_storage
 from core.proxmox_errors import TaskUnknown
@@ -28,8 +30,8 @@ def guest_path(guest: Guest) -> tuple[str, ...]:
 
 
 def task_path(upid: str) -> tuple[str, ...]:
-    """Where a task's calls begin: the node that it runs on, wherever its guest is by now."""
+    """Where a task's calls begin: the node that it runs on, wherever its guest is by now. Its user may hold `#`."""
     parsed = Upid.parse(upid)
     if parsed is None:
         raise TaskUnknown(upid)
-    return ("nodes", parsed.node, "tasks", upid)
+    return ("nodes", parsed.node, "tasks", quote(upid, safe=":@!"))

@@ -23,6 +23,11 @@ from core.proxmox_errors import (
     TokenRefused,
 )
 
+TEXT_MOST = 900
+"""Characters that are read of a refusal: what is longer is cut before a pattern sees it, and fits into the audit."""
+FIELDS_MOST = 20
+"""Errors of single parameters that are read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -90,16 +95,23 @@ _RULES: tuple[_Rule, ...] = (
     ),
 )
 _PERMISSION = re.compile(r"\((?P<path>/[^,)]*)(?:,\s*(?P<privileges>[^)]+))?\)")
+_KNOWN = re.compile(r"[Pp]ermission check failed|Parameter verification failed")
+
+
+def is_known(text: str) -> bool:
+    """Whether these are words of Proxmox alone, whoever may have written around them."""
+    text = text[:TEXT_MOST]
+    return _KNOWN.search(text) is not None or any(pattern.search(text) for pattern, _ in _RULES)
 
 
 def said_no(
-    status: int, reason: str, fields: object, refusal: Refusal, host: str, changing: bool
+    status: int, message: str, fields: object, refusal: Refusal, host: str, changing: bool
 ) -> BotError:
     """An HTTP refusal of Proxmox as one of our errors.
 
-    `reason` is Proxmox' message (it travels as the HTTP reason phrase), `fields` the errors of single parameters.
+    `message` is Proxmox' own, `fields` the errors of single parameters.
     """
-    text = _words(reason, fields)
+    text = _words(message, fields)
     if status == 401:
         return TokenRefused()
     if status == 403:
@@ -122,9 +134,10 @@ def said_no(
     return Rejected(status, text)
 
 
-def _words(reason: str, fields: object) -> str:
-    """On one line."""
-    parts = [reason]
+def _words(message: str, fields: object) -> str:
+    """On one line, and cut."""
+    parts = [message[:TEXT_MOST]]
     if isinstance(fields, dict):
-        parts += [f"{key}: {value}" for key, value in fields.items() if isinstance(value, str)]
-    return " ".join(" ".join(parts).split())
+        some = list(fields.items())[:FIELDS_MOST]
+        parts += [f"{key}: {value[:TEXT_MOST]}" for key, value in some if isinstance(value, str)]
+    return " ".join(" ".join(parts).split())[:TEXT_MOST]

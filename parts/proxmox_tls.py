@@ -9,7 +9,6 @@ import ssl
 import threading
 from contextlib import suppress
 from typing import Any
-from weakref import WeakSet
 
 import requests
 import urllib3
@@ -20,41 +19,83 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from core.proxmox_errors import ProxmoxError, TimedOut, Unreachable
 
+CHUNK = 65536
+"""Bytes of a body that are read, and unpacked, at once."""
 
-class OpenSockets:
-    """The sockets in use, so that closing can end the calls that wait on them: a thread cannot be cancelled."""
+
+CONTAINERS_MOST, ITEMS_MOST = 200_000, 1_000_000
+"""Lists and objects, and commas, in a body. Decoding and collecting more of them would hold every thread up."""
+
+
+class TooLarge(Exception):
+    """A body is longer than it may be, or has more in it."""
+
+
+class Sockets:
+    """The connection of one session, so that it can be cut while a thread waits on it: a thread cannot be cancelled.
+
+    It is held by a second descriptor. The first is not to be had during TLS' handshake, nor while a body is read
+    after which the server closes.
+    """
 
     def __init__(self) -> None:
-        self._connections: WeakSet[HTTPSConnection] = WeakSet()
-        self._shut = False
+        self._handle: socket.socket | None = None
+        self._connection: HTTPSConnection | None = None
         self._lock = threading.Lock()
+        self.is_shut = False
+        self.stood = False
+        """Whether TLS stood on the latest connection, so that a request may have been sent."""
 
-    def add(self, connection: HTTPSConnection) -> None:
-        """Called before anything is sent on it. Refused once shut() was called while it was being made."""
+    def add(self, plain: socket.socket, connection: HTTPSConnection | None = None) -> None:
+        """Called before anything is sent on it. Raises ConnectionAbortedError once it was shut."""
         with self._lock:
-            self._connections.add(connection)
-            if self._shut:
-                connection.close()
-                raise urllib3.exceptions.NewConnectionError(connection, "the client is closed")
+            self._drop()
+            if self.is_shut:
+                raise ConnectionAbortedError("the time is over, or the client is closed")
+            self._handle, self._connection = plain.dup(), connection
+
+    def tidy(self) -> None:
+        """After a request: a connection that was closed is held no longer."""
+        with self._lock:
+            if self._connection is None or self._connection.sock is None:
+                self._drop()
 
     def shut(self) -> None:
+        """Cut it for good: whoever reads or writes on it fails at once."""
         with self._lock:
-            self._shut, connections = True, list(self._connections)
-        for connection in connections:
+            self.is_shut = True
+            self._drop()
+
+    def __del__(self) -> None:
+        self._drop()
+
+    def _drop(self) -> None:
+        if self._handle is None:
+            return
+        if self.is_shut:
             with suppress(OSError):
-                if connection.sock is not None:
-                    socket.socket.shutdown(
-                        connection.sock, socket.SHUT_RDWR
-                    )  # SSLSocket would drop TLS first
+                self._handle.shutdown(socket.SHUT_RDWR)
+        self._handle.close()
+        self._handle = self._connection = None
 
 
-def _pool_class(sockets: OpenSockets) -> type[HTTPSConnectionPool]:
-    """urllib3's pool, whose connections are known to `sockets`."""
+def _pool_class(sockets: Sockets) -> type[HTTPSConnectionPool]:
+    """urllib3's pool, whose connection is known to `sockets` from its first byte on."""
 
     class Connection(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            sockets.stood = False
+            plain = super()._new_conn()
+            try:
+                sockets.add(plain, self)
+            except OSError as error:
+                plain.close()
+                raise urllib3.exceptions.NewConnectionError(self, str(error)) from error
+            return plain
+
         def connect(self) -> None:
             super().connect()
-            sockets.add(self)
+            sockets.stood = True
 
     class Pool(HTTPSConnectionPool):
         ConnectionCls = Connection
@@ -62,10 +103,25 @@ def _pool_class(sockets: OpenSockets) -> type[HTTPSConnectionPool]:
     return Pool
 
 
+def body_of(response: requests.Response, most: int) -> bytes:
+    """The body, unpacked. Raises TooLarge as soon as it has more than `most` bytes, or for what is in it, and what
+    requests raises.
+    """
+    body = bytearray()
+    for chunk in response.iter_content(CHUNK):
+        body += chunk
+        if len(body) > most:
+            response.close()
+            raise TooLarge
+    if body.count(b"[") + body.count(b"{") > CONTAINERS_MOST or body.count(b",") > ITEMS_MOST:
+        raise TooLarge
+    return bytes(body)
+
+
 class Transport(HTTPAdapter):
     """TLS as wanted: a pinned certificate, and old cluster CAs without keyUsage accepted (Python 3.13 is strict)."""
 
-    def __init__(self, fingerprint: str | None, verify: bool, sockets: OpenSockets) -> None:
+    def __init__(self, fingerprint: str | None, verify: bool, sockets: Sockets) -> None:
         self._fingerprint, self._verify = fingerprint, verify
         self._pool_class = _pool_class(sockets)
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
@@ -80,12 +136,16 @@ class Transport(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"https": self._pool_class}
 
 
-def shown_fingerprint(host: str, port: int, seconds: float) -> str | None:
+def shown_fingerprint(host: str, port: int, seconds: float, sockets: Sockets) -> str | None:
     """SHA-256 of the certificate the server shows, for a person to compare. Sends nothing secret."""
-    with suppress(OSError, ValueError):
-        pem = ssl.get_server_certificate((host, port), timeout=seconds)
-        digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest().upper()
-        return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with suppress(OSError, ValueError), socket.create_connection((host, port), seconds) as plain:
+        sockets.add(plain)
+        with context.wrap_socket(plain, server_hostname=host) as secure:
+            digest = hashlib.sha256(secure.getpeercert(binary_form=True) or b"").hexdigest().upper()
+            return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
+    sockets.tidy()
     return None
 
 

@@ -28,6 +28,8 @@ NODE = "pve1"
 OWNER = "DEMO_OWNER_ID"
 """The variable with the Discord id of the person who owns a guest by its tag, if anybody does."""
 OWNED = 204
+WITHOUT_BALLOON, LIMITED = 106, 203
+"""A Windows VM without the balloon service, and a container with half a CPU."""
 WATCHED = (101, 102, 103, 201)
 
 
@@ -57,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if owner := os.environ.get(OWNER):
         config = pve.guest(OWNED).config
         config["tags"] = f"{config['tags']};owner-{owner}"
+    pve.lose_balloon(WITHOUT_BALLOON)
+    pve.guest(LIMITED).config["cpulimit"] = 0.5
     secret = pve.give_bot()
     pve.time_scale = 1.0
     with pve:

@@ -6,7 +6,7 @@ import contextlib
 import random
 from typing import Protocol
 
-from playground.pve import Pve
+from playground.pve import Pve, TaskPlan
 from playground.pve_http import PveError
 
 # Guests that crash now and then: watched ones, so that an alert is raised.
@@ -18,6 +18,8 @@ UNLUCKY, REASON = 107, "job errors"
 # A shared storage, so that it is full once and not once a node.
 FILLING = "nfs-backup"
 LONELY = "pve3"
+# A node whose pvestatd hangs for a while, and a guest whose long backup fails unlisted.
+DAZED, LONG = "pve2", 108
 
 
 class Happening(Protocol):
@@ -144,9 +146,68 @@ class LonelyNode:
             self._pve.node_online(LONELY)
 
 
+class LongBackup:
+    """A backup begins after a quarter of an hour; 26 tasks begin after it, and when it fails two minutes later it is
+    not in the cluster's task list any more."""
+
+    def __init__(self, pve: Pve, started: float) -> None:
+        self._pve, self._at, self._ends_at = pve, started + 905, started + 1025
+        self._plan: TaskPlan | None = None
+        self._over = False
+
+    def step(self, now: float) -> None:
+        if self._over or now < self._at:
+            return
+        if self._plan is None:
+            self._over = not _able(self._pve, LONG)
+            if not self._over:
+                self._plan = self._pve.backup_job(LONG, ends=REASON, hold=True)
+        elif now >= self._ends_at:
+            self._over = True
+            self._pve.other_tasks(self._pve.tasks[self._plan.upid]["node"])
+            self._plan.release()
+
+
+class HungStatistics:
+    """pvestatd of a node hangs from the 17th to the 21st minute: its guests answer, but are listed as unknown."""
+
+    def __init__(self, pve: Pve, started: float) -> None:
+        self._pve, self._at, self._back_at = pve, started + 1020, started + 1260
+        self._hung = self._over = False
+
+    def step(self, now: float) -> None:
+        if not self._hung and self._at <= now < self._back_at:
+            self._hung = True
+            self._pve.hang_pvestatd(DAZED)
+        elif self._hung and not self._over and now >= self._back_at:
+            self._over = True
+            self._pve.free_pvestatd(DAZED)
+
+
+class Tunnel:
+    """Something in front of Proxmox answers everything with a page of its own for half a minute, after about 14
+    minutes; what was asked is carried out all the same."""
+
+    STATUS = 524
+
+    def __init__(self, pve: Pve, started: float, seed: int) -> None:
+        self._pve = pve
+        self._at = started + random.Random(f"{seed}/tunnel").uniform(835, 845)
+        self._begun = self._over = False
+
+    def step(self, now: float) -> None:
+        if not self._begun and now >= self._at:
+            self._begun = True
+            self._pve.between.page("/api2/json/", self.STATUS, times=None)
+        elif self._begun and not self._over and now >= self._at + 30:
+            self._over = True
+            self._pve.between.nothing()
+
+
 class Life:
-    """All of it; one step() a second. Within a quarter of an hour each kind of news has been seen once; afterwards
-    there are crashes only. The same seed gives the same life, as far as nobody interferes."""
+    """All of it; one step() a second. Within a quarter of an hour each usual kind of news has been seen once, and two
+    that are hard to see after it; then there are crashes only. The same seed gives the same life, as far as nobody
+    interferes."""
 
     def __init__(self, pve: Pve, started: float, seed: int = 1) -> None:
         self._happenings: tuple[Happening, ...] = (
@@ -155,6 +216,9 @@ class Life:
             FailedBackup(pve, started, seed),
             FillingStorage(pve, started),
             LonelyNode(pve, started, seed),
+            LongBackup(pve, started),
+            HungStatistics(pve, started),
+            Tunnel(pve, started, seed),
         )
 
     def step(self, now: float) -> None:

@@ -27,6 +27,8 @@ ROOT = Path(__file__).resolve().parent.parent
 _CLUSTER_PATIENCE = 30.0
 _BOT_PATIENCE = 45.0
 _FOREIGN = frozenset(KNOWN_NAMES)
+BLOCKED = "free-nitro"
+"""What the link filter of the demo's Discord blocks."""
 
 _READY = """
 デモの準備ができました。ブラウザーで開いてください。 · The demo is ready. Open this in a browser:
@@ -41,6 +43,8 @@ _READY = """
     (who reads English, and owns 204 by its tag), and ken an admin of the guests with the tag game, who sees no others
   · 監査チャンネル（変更と拒否が 1 件 1 行で届きます） · the audit channel, with every change and refusal:
     {audit}
+  · この Discord のリンクフィルターは {blocked} をブロックします（/create name:{blocked} は名前なしで表示されます）
+    The link filter of this Discord blocks {blocked}: try /create name:{blocked}, which is shown without names
   · 許可されていないチャンネル（ボットは断ります） · a channel where the bot refuses to work:
     {outside}
 
@@ -94,10 +98,11 @@ class Demo:
             data = stack.enter_context(tempfile.TemporaryDirectory(prefix="proxmox-demo-"))
             server = await stack.enter_async_context(DiscordServer())
             server.answer_wait = 0.5  # the page takes the next press soon; what comes later is published anew
-            stage = build_stage(server)
+            stage = build_stage(server, _language())
             stack.push_async_callback(self._cluster.stop)
             await self._cluster.start({**clean_environment(), OWNER: str(stage.viewer.id)})
             cluster = _cluster_told(await self._cluster.first_line(_CLUSTER_PATIENCE))
+            server.block(BLOCKED)
             page = DemoPage(server, stage, self._port)
             stack.push_async_callback(page.stop)
             await page.start()
@@ -107,7 +112,10 @@ class Demo:
             stack.push_async_callback(bot.stop)
             await bot.start({**clean_environment(), **bot_environment(server, stage, cluster, Path(data))})
             await self._unless_a_child_dies(server.wait_ready(_BOT_PATIENCE))
-            print(_READY.format(url=page.url, outside=page.outside_url, audit=page.audit_url), flush=True)
+            print(
+                _READY.format(url=page.url, outside=page.outside_url, audit=page.audit_url, blocked=BLOCKED),
+                flush=True,
+            )
             await self._unless_a_child_dies(page.closed())
 
     async def _unless_a_child_dies(self, awaitable: Any) -> None:
@@ -148,7 +156,7 @@ def bot_environment(
         "NODE_NAME": cluster["node"],
         "MONITOR_VM_IDS": ",".join(str(vmid) for vmid in cluster["watched"]),
         "MONITOR_INTERVAL_SECONDS": "5",
-        "LANGUAGE": "en" if os.environ.get("LANGUAGE") == "en" else "ja",
+        "LANGUAGE": _language(),
         "ADMIN_ROLE_IDS": f"{stage.levels['ADMIN'].id} {stage.levels['GAME'].id}",
         "OPERATOR_ROLE_IDS": str(stage.levels["OPERATOR"].id),
         "VIEWER_ROLE_IDS": str(stage.levels["VIEWER"].id),
@@ -157,6 +165,10 @@ def bot_environment(
         "AUDIT_CHANNEL_ID": str(stage.audit.id),
         "DATA_DIR": str(data),
     }
+
+
+def _language() -> str:
+    return "en" if os.environ.get("LANGUAGE") == "en" else "ja"
 
 
 def clean_environment() -> dict[str, str]:

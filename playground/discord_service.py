@@ -280,8 +280,8 @@ class DiscordService:
 
     def _broadcast(self, event: str, payload: Mapping[str, Any]) -> None:
         if event == "INTERACTION_CREATE":
-            user = (payload.get("member") or payload)["user"]
-            person = self.people.get(int(user["id"]))
+            user = (payload.get("member") or payload).get("user") or {}
+            person = self.people.get(int(user.get("id") or 0))
             guild_locale = self.world.locale_of(int(payload.get("guild_id") or 0))
             payload = {**payload, "locale": person.locale if person else "en-US"}
             if guild_locale is not None:

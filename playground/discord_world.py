@@ -287,12 +287,19 @@ class World(simcord.Env):
         """Presses of the people meanwhile reach the bot as made in this channel, of whatever guild; None: in a direct
         message. So they can be made where Discord's own clients would offer none; they are answered where they were
         made."""
+        with self.rewritten(lambda payload: self._carried(payload, channel)):
+            yield
+
+    @contextlib.contextmanager
+    def rewritten(self, rewrite: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Iterator[None]:
+        """What people do meanwhile reaches the bot as `rewrite` makes it, the gateway's raw payload: incomplete, or
+        otherwise wrong."""
         emit = self.backend.emit
 
-        def elsewhere(event: str, payload: Mapping[str, Any]) -> None:
-            emit(event, self._carried(payload, channel) if event == "INTERACTION_CREATE" else payload)
+        def otherwise(event: str, payload: Mapping[str, Any]) -> None:
+            emit(event, rewrite(payload) if event == "INTERACTION_CREATE" else payload)
 
-        setattr(self.backend, "emit", elsewhere)  # noqa: B010 - a method is not to be assigned to, says mypy
+        setattr(self.backend, "emit", otherwise)  # noqa: B010 - a method is not to be assigned to, says mypy
         try:
             yield
         finally:

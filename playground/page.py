@@ -41,41 +41,80 @@ class Stage:
     """An admin of the guests with the tag `game`, who sees no others."""
     levels: Mapping[str, Role]
     """The bot's settings of roles, by name."""
+    language: str = "ja"
+    """Of the page's own dates and times, and of the bot."""
 
     @property
     def people(self) -> tuple[Person, ...]:
         return (self.admin, self.operator, self.viewer, self.gamer)
 
 
-def build_stage(server: DiscordServer) -> Stage:
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """How the guild and its people are called, and what language they read. emma reads English in both."""
+
+    locale: str
+    guild: str
+    category: str
+    outside: str
+    audit: str
+    admin: str
+    operator: str
+    gamer: str
+
+
+_NAMES = {
+    "ja": _Names(
+        "ja",
+        "Proxmox デモ",
+        "サーバー管理",
+        "雑談",
+        "監査",
+        "管理者 akiko",
+        "オペレーター taro",
+        "ゲーム担当 ken",
+    ),
+    "en": _Names(
+        "en-US", "Proxmox demo", "Servers", "lobby", "audit", "admin akiko", "operator taro", "game admin ken"
+    ),
+}
+
+
+def build_stage(server: DiscordServer, language: str = "ja") -> Stage:
     """Set up the guild: the allowed category with a channel for commands and alerts and one for the audit, and a
-    channel outside of it."""
-    guild = server.guild("Proxmox デモ", locale="ja")
+    channel outside of it. `language`: "ja" or "en"."""
+    names = _NAMES[language]
+    guild = server.guild(names.guild, locale=names.locale)
     admins = guild.create_role("Admin", permissions=discord.Permissions(manage_guild=True), color=0xE5700E)
     operators = guild.create_role("Operator", color=0x3498DB)
     viewers = guild.create_role("Viewer", color=0x95A5A6)
     gamers = guild.create_role("Game", color=0x2ECC71)
-    category = guild.create_category("サーバー管理")
+    category = guild.create_category(names.category)
     channel = guild.create_text_channel(
         "proxmox", category=category, topic="コマンドと通知 · commands and alerts — / と入力 · type /"
     )
     outside = guild.create_text_channel(
-        "雑談", topic="ボットはここでは動きません · the bot refuses to work here"
+        names.outside, topic="ボットはここでは動きません · the bot refuses to work here"
     )
     audit = guild.create_text_channel(
-        "監査", category=category, topic="変更と拒否の記録 · every change and refusal"
+        names.audit, category=category, topic="変更と拒否の記録 · every change and refusal"
     )
+
+    def person(name: str, display: str, role: Role, locale: str = names.locale) -> Person:
+        return server.person(guild, name, display=display, roles=[role], locale=locale)
+
     return Stage(
         guild=guild,
         category=category,
         channel=channel,
         outside=outside,
         audit=audit,
-        admin=server.person(guild, "akiko", display="管理者 akiko", roles=[admins], locale="ja"),
-        operator=server.person(guild, "taro", display="オペレーター taro", roles=[operators], locale="ja"),
-        viewer=server.person(guild, "emma", display="viewer emma", roles=[viewers], locale="en-US"),
-        gamer=server.person(guild, "ken", display="ゲーム担当 ken", roles=[gamers], locale="ja"),
+        admin=person("akiko", names.admin, admins),
+        operator=person("taro", names.operator, operators),
+        viewer=person("emma", "viewer emma", viewers, "en-US"),
+        gamer=person("ken", names.gamer, gamers),
         levels={"ADMIN": admins, "OPERATOR": operators, "VIEWER": viewers, "GAME": gamers},
+        language=language,
     )
 
 
@@ -98,7 +137,7 @@ class DemoPage:
                 self._server.world,
                 channel,
                 self._stage.people,
-                locale="ja",
+                locale=_NAMES[self._stage.language].locale,
                 timezone="Asia/Tokyo",
                 port=self._port + len(self._previews) if self._port else 0,
             )

@@ -46,6 +46,7 @@ BOT_PRIVILEGES = (
     "SDN.Use",
     "Sys.Audit",
     "Datastore.Audit",
+    "Pool.Audit",
 )
 
 

@@ -30,6 +30,8 @@ class GuestTruth(PowerTruth):
         # Linked clones: vmid -> vmid of the template whose base volumes it needs.
         self.linked: dict[int, int] = {}
         self._intruder: str | None = None
+        # Rows that stand in every list of snapshots besides its own, such as no Proxmox should send.
+        self.stray_snapshots: list[Any] = []
 
     # ------------------------------------------------------------ snapshots
 
@@ -39,10 +41,9 @@ class GuestTruth(PowerTruth):
     async def _lxc_snapshot_list(self, user: str, v: Values) -> list[Values]:
         return self._shuffled(await super()._lxc_snapshot_list(user, v))
 
-    @staticmethod
-    def _shuffled(rows: list[Values]) -> list[Values]:
+    def _shuffled(self, rows: list[Values]) -> list[Values]:
         """Perl's hash order is none: by a hash of the name, `current` last (Qemu.pm snapshot_list)."""
-        return sorted(
+        return self.stray_snapshots + sorted(
             rows, key=lambda row: (row["name"] == "current", hashlib.sha256(row["name"].encode()).hexdigest())
         )
 

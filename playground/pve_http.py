@@ -19,6 +19,8 @@ from fakepve.model import FakeVm, PveError, TaskError
 from fakepve.qemu import drives_of, split_drive
 from fakepve.storage import _bytes as size_bytes
 
+from playground.pve_between import Between
+
 __all__ = [
     "FakeVm",
     "HttpTruth",
@@ -59,6 +61,8 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         self._denied: set[tuple[str, str]] = set()
         self._html_left = 0
         self._hangs: list[_Hang] = []
+        self.between = Between()
+        """Proxies and the like on the way to this cluster."""
         self._closing: asyncio.Event | None = None
 
     # ------------------------------------------------------------- plumbing
@@ -95,6 +99,8 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
     @web.middleware
     async def _middleware(self, request: web.Request, handler: Any) -> web.StreamResponse:
         """401 as AnyEvent.pm gives it (late, no body); an error closes the connection (AnyEvent.pm response)."""
+        if blocked := self.between.instead(request):
+            return blocked
         response: web.StreamResponse = await super()._middleware(request, handler)
         if response.status == 401:
             await self._wait(self.auth_delay)
@@ -102,7 +108,7 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
                 response = web.Response(status=401, reason="Authentication failed!")
         if response.status >= 400:
             response.force_close()
-        return response
+        return await self.between.passed(request, response, self._wait)
 
     async def _wait(self, seconds: float) -> None:
         """Real seconds, cut short when the server closes."""

@@ -93,6 +93,8 @@ def transferred(seed: int, key: str, since: float, until: float) -> tuple[float,
 class MetricTruth(GuestTruth):
     """fakepve with living numbers and their history."""
 
+    version = "9.1.4"
+
     def __init__(self, host: str, port: int, seed: int) -> None:
         super().__init__(host, port)
         self.seed = seed
@@ -100,6 +102,8 @@ class MetricTruth(GuestTruth):
         self._runs: dict[int, list[tuple[float, float | None]]] = {}
         # Use that somebody has set, as fractions of the maximum: vmid -> cpu, mem, disk.
         self.set_uses: dict[int, dict[str, float]] = {}
+        # VMs without balloon data: their `mem` is the host's view, and equals `memhost`.
+        self.without_balloon: set[int] = set()
 
     # ------------------------------------------------------------- guests
 
@@ -142,12 +146,21 @@ class MetricTruth(GuestTruth):
     def _vm_usage(self, vm: Any) -> Values:
         use: Values = super()._vm_usage(vm)
         use.update(self._measured(vm, use["maxmem"], use["maxdisk"]))
-        use["memhost"] = int(use["mem"] * 1.04)
+        if vm.vmid in self.without_balloon and vm.status == "running":
+            use["mem"] = int(use["maxmem"] * 1.003)  # QemuServer.pm vmstatus: QEMU's own pages come on top
+            use["memhost"] = use["mem"]
+        else:
+            use["memhost"] = int(use["mem"] * 1.04)
+        if self.version.startswith("8."):
+            del use["memhost"]
         use.update((key, value) for key, value in vm.stats.items() if key in use)
         return use
 
     def _status(self, ct: Any) -> Values:
         data: Values = super()._status(ct)
+        limit = float(ct.config.get("cpulimit") or 0)
+        if limit:
+            data["cpus"] = limit  # LXC.pm vmstatus: of the limit, which need not be whole
         data.update(self._measured(ct, data["maxmem"], data["maxdisk"]))
         data.update(ct.stats)
         return data

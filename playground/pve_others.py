@@ -80,6 +80,16 @@ class Others(Serving):
         self.call(begin())
         return plan
 
+    def other_tasks(self, node: str, count: int = 26, user: str = ROOT) -> None:
+        """So many short tasks begin on a node, and end well: what began before them falls out of /cluster/tasks when
+        it ends."""
+
+        async def begin() -> None:
+            for _ in range(count):
+                await self.task(node, "srvreload", "chrony", user, _nothing)
+
+        self.call(begin())
+
     def ha_recover(self, vmid: int, node: str) -> str:
         """HA runs the guest of a lost node on another one: it moves there, and its local resource manager starts
         it with a task of root@pam; returns the UPID."""

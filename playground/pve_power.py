@@ -48,6 +48,18 @@ class PowerTruth(ConfigTruth):
         if vm.lock and not v.get("skiplock"):
             raise TaskError(f"VM is locked ({vm.lock})")
 
+    def _too_many_cpus(self, vm: Any) -> str | None:
+        """QemuServer.pm config_to_command, with what waits for this start."""
+        stored = {**vm.config, **{key: value for key, value in vm.pending.items() if value is not None}}
+        most = self.nodes[vm.node].get("maxcpu", 16)
+        wanted = int(stored.get("cores") or 1) * int(stored.get("sockets") or 1)
+        return f"MAX {most} vcpus allowed per VM on this node" if wanted > most else None
+
+    async def _do_start(self, vm: Any, user: str, p: Values) -> Any:
+        if vm.start_error is None or vm.start_error.startswith("MAX "):
+            vm.start_error = self._too_many_cpus(vm)
+        return await super()._do_start(vm, user, p)
+
     async def _do_stop(self, vm: Any, user: str, p: Values) -> Any:
         """QemuServer.pm _do_vm_stop: a stopped VM is a success, a locked one a task error."""
         if vm.ha_managed:
@@ -91,7 +103,7 @@ class PowerTruth(ConfigTruth):
 
         async def again() -> None:
             await self.pause(self.reboot_gap)
-            if vm.status == "stopped":
+            if vm.status == "stopped" and not self._too_many_cpus(vm):
                 vm.apply_pending()
                 vm.status, vm.qmpstatus, vm.started_at = "running", "running", time.time()
 

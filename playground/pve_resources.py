@@ -23,11 +23,18 @@ class ResourceTruth(MetricTruth):
         self._broadcast: dict[int, Values] | None = None
         # Offline nodes whose broadcasts are older than 300 s: their guests have lost name and use.
         self.expired_nodes: set[str] = set()
+        # Nodes whose pvestatd has hung for more than 300 s: what it broadcast is forgotten, and they are online.
+        self.hung_nodes: set[str] = set()
         # How full a storage is on one node only: (storage, node) -> fraction.
         self.node_fills: dict[tuple[str, str], float] = {}
+        # Rows that stand in /cluster/resources besides its own, such as no Proxmox should send.
+        self.stray_rows: list[Any] = []
 
-    def _resource(self, guest: Any) -> Values:
-        """API2Tools.pm extract_vm_stats: without a broadcast there is no name and the status is `unknown`."""
+    def _resource(self, guest: Any, user: str) -> Values:
+        """API2Tools.pm extract_vm_stats: without a broadcast there is no name and the status is `unknown`.
+
+        Its pool is left out for who lacks Pool.Audit there (Cluster.pm resources).
+        """
         row: Values = {
             "id": guest.guest,
             "vmid": guest.vmid,
@@ -35,12 +42,12 @@ class ResourceTruth(MetricTruth):
             "type": guest.guest.split("/")[0],
             "status": "unknown",
         }
-        if guest.node not in self.expired_nodes:
+        if guest.node not in self.expired_nodes | self.hung_nodes:
             row |= self._guest_row(guest) if self._broadcast is None else self._broadcast.get(guest.vmid, {})
         extra = {
             "lock": guest.lock,
             "tags": guest.config.get("tags"),
-            "pool": guest.pool,
+            "pool": guest.pool if guest.pool and self._sees_pool(user, guest.pool) else None,
             "hastate": guest.ha_state,
         }
         return row | {key: value for key, value in extra.items() if value}
@@ -70,10 +77,10 @@ class ResourceTruth(MetricTruth):
 
     async def _cluster_resources(self, v: Values, user: str) -> list[Values]:
         """API2/Cluster.pm resources: guests, nodes, storages per node, and what a client has to filter out."""
-        kind, rows = v.get("type"), []
+        kind, rows = v.get("type"), list(self.stray_rows)
         if kind in (None, "vm"):
             rows += [
-                self._resource(guest)
+                self._resource(guest, user)
                 for guest in [*self.vms, *self.cts]
                 if self.allowed(user, f"/vms/{guest.vmid}", "VM.Audit")
             ]
@@ -98,8 +105,15 @@ class ResourceTruth(MetricTruth):
                 for node in sorted(self.nodes)
             ]
         if kind is None:
-            rows += [{"id": f"/pool/{pool}", "type": "pool", "pool": pool} for pool in sorted(self.pools)]
+            rows += [
+                {"id": f"/pool/{pool}", "type": "pool", "pool": pool}
+                for pool in sorted(self.pools)
+                if self._sees_pool(user, pool)
+            ]
         return rows
+
+    def _sees_pool(self, user: str, pool: str) -> bool:
+        return self.allowed(user, f"/pool/{pool}", "Pool.Audit")
 
     def _storage_row(self, node: str, sid: str, user: str) -> Values | None:
         """API2Tools.pm extract_storage_stats: without a broadcast it is `unknown` and has no figures."""
@@ -107,7 +121,7 @@ class ResourceTruth(MetricTruth):
         if row is None or not self.allowed(user, f"/storage/{sid}", "Datastore.Audit"):
             return None
         store = self.storages[sid]
-        if not store.get("active") or node in self.expired_nodes:
+        if not store.get("active") or node in self.expired_nodes | self.hung_nodes:
             del row["disk"], row["maxdisk"]
             return row | {"status": "unknown"}
         total = store.get("total", 500 * GIB)
@@ -128,7 +142,9 @@ class ResourceTruth(MetricTruth):
             "cgroup-mode": 2,
             "status": "online" if online else "offline",
         }
-        if online and self.allowed(user, "/nodes/" + name, "Sys.Audit"):
+        if online and name in self.hung_nodes:
+            row["status"] = "unknown"
+        elif online and self.allowed(user, "/nodes/" + name, "Sys.Audit"):
             use = self._node_use(name, time.time(), now=True)
             del use["net"]
             row |= use | {"uptime": self._uptime_of(name)}

@@ -56,6 +56,7 @@ class Scenes(Others):
             (self.cts if guest in self.cts else self.vms).remove(guest)
             self._pool_leave(vmid)
             self.set_uses.pop(vmid, None)
+            self.without_balloon.discard(vmid)
 
         self.at_once(remove)
 
@@ -106,6 +107,12 @@ class Scenes(Others):
         """A running QEMU VM is paused: status `running`, qmpstatus (and /cluster/resources) `paused`."""
         self.vm(vmid).qmpstatus = "paused"
 
+    def hold_vm(self, vmid: int, state: str) -> None:
+        """QEMU holds a VM in this state of its own (qapi/run-state.json: `internal-error`, `guest-panicked`,
+        `prelaunch`, …). A stopped one has a process from now on. revive() and the like end it."""
+        vm = self.vm(vmid)
+        vm.status, vm.qmpstatus = "running", state
+
     def io_error(self, vmid: int) -> None:
         """QEMU holds a running VM because its storage failed; revive() ends it."""
         self.vm(vmid).qmpstatus = "io-error"
@@ -125,6 +132,13 @@ class Scenes(Others):
             raise ValueError("Proxmox does not know how full a VM's disk is")
         given = {"cpu": cpu, "mem": memory, "disk": disk}
         self.set_uses[vmid] = {key: value for key, value in given.items() if value is not None}
+
+    def lose_balloon(self, vmid: int, *, back: bool = False) -> None:
+        """The VM reports its memory no longer (its balloon driver is gone): what is listed is the host's view, a
+        little more than all it has. `back`: it reports again."""
+        if self.vm(vmid) is None:
+            raise ValueError(f"{vmid} is no VM")
+        (self.without_balloon.discard if back else self.without_balloon.add)(vmid)
 
     # -------------------------------------------------------------- nodes
 
@@ -154,6 +168,16 @@ class Scenes(Others):
             self.expired_nodes.discard(name)
 
         self.at_once(back)
+
+    def hang_pvestatd(self, name: str) -> None:
+        """pvestatd of a node has hung for five minutes, as a dead NFS server makes it: /cluster/resources knows the
+        node, its guests and its storages as `unknown`, by their configuration alone. Guests, asked by themselves
+        (`status/current`), answer truly."""
+        self.hung_nodes.add(name)
+
+    def free_pvestatd(self, name: str) -> None:
+        """Undo hang_pvestatd()."""
+        self.hung_nodes.discard(name)
 
     # ----------------------------------------------------------- storages
 

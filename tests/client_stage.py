@@ -52,11 +52,13 @@ READS: dict[str, _Call] = {
     "config": lambda client, guest: client.config(guest),
     "pending": lambda client, guest: client.pending(guest),
     "snapshots": lambda client, guest: client.snapshots(guest),
+    "snapshot_config": lambda client, guest: client.snapshot_config(guest, "before"),
     "can_snapshot": lambda client, guest: client.can_snapshot(guest),
     "backups": lambda client, guest: client.backups(guest),
     "addresses": lambda client, guest: client.addresses(guest),
     "recent_tasks": lambda client, guest: client.recent_tasks(guest, 3),
     "cluster_tasks": lambda client, guest: client.cluster_tasks(),
+    "failed_backups": lambda client, guest: client.failed_backups("pve1", 1_790_000_000),
     "next_id": lambda client, guest: client.next_id(),
     "task_status": lambda client, guest: client.task_status(UPID),
     "task_log": lambda client, guest: client.task_log(UPID, 0, 20),
@@ -184,14 +186,23 @@ class Hold:
     then: bytes
 
 
-Step = bytes | Cut | Hold
+@dataclass(frozen=True)
+class Drip:
+    """Send the first `at_once` bytes, then one byte every `seconds`, until Rude.release is set."""
+
+    whole: bytes
+    seconds: float
+    at_once: int = 0
+
+
+Step = bytes | Cut | Hold | Drip
 
 
 class Rude:
     """A TLS server that does with its requests, in turn, what `steps` say (the last one for ever).
 
     `handshake`: "tls" as usual; "cut" closes during it; "plain" talks HTTP without TLS; "held" waits with it for
-    `release`.
+    `release`; "drip" gives its bytes one by one, a quarter of a second apart.
     `received` are the requests, whole; `raw` every byte that came through the connections.
     """
 
@@ -261,10 +272,24 @@ class Rude:
                 return
             if self.handshake == "held":
                 self.release.wait(PATIENCE)
+            if self.handshake == "drip":
+                self._drip_handshake(connection)
+                return
             with self._context.wrap_socket(connection, server_side=True) as secure:
                 self._open.append(secure)
                 while self._one(secure):
                     pass
+
+    def _drip_handshake(self, connection: socket.socket) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        secure = self._context.wrap_bio(incoming, outgoing, server_side=True)
+        incoming.write(connection.recv(65536))
+        with contextlib.suppress(ssl.SSLWantReadError):
+            secure.do_handshake()
+        for byte in outgoing.read():
+            connection.sendall(bytes([byte]))
+            if self.release.wait(0.25):
+                return
 
     def _one(self, secure: ssl.SSLSocket) -> bool:
         """One request; whether the connection goes on."""
@@ -292,6 +317,13 @@ class Rude:
             with self._lock:
                 self.held -= 1
             step = step.then
+        if isinstance(step, Drip):
+            secure.sendall(step.whole[: step.at_once])
+            for at in range(step.at_once, len(step.whole)):
+                secure.sendall(step.whole[at : at + 1])
+                if self.release.wait(step.seconds):
+                    return False
+            return True
         secure.sendall(step)
         return True
 

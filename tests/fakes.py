@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from core.access import AccessRules, Actor, Place
 from core.actions import Verb
-from core.audit import AuditRecord
+from core.audit import Audited, AuditRecord
+from core.audit_record import Step as AuditStep
 from core.clock import Clock
 from core.errors import BotError, VmidTaken
 from core.expected import ExpectedStops
@@ -252,7 +253,7 @@ class FakeProxmox:
         listed = tuple(guests[vmid] for vmid in sorted(guests))
         return Cluster(listed, self.nodes, self.clock.mono, self.storages)
 
-    async def status(self, guest: Guest) -> Guest:
+    async def status(self, guest: Guest, *, quick: bool = False) -> Guest:
         await self._meet("status")
         return self._there(guest)
 
@@ -275,6 +276,11 @@ class FakeProxmox:
         self._there(guest)
         return self.kept.get(guest.vmid, ())
 
+    async def snapshot_config(self, guest: Guest, name: str) -> GuestConfig:
+        await self._meet("snapshot_config")
+        self._there(guest)
+        return self.configs.get(guest.vmid, CONFIG)
+
     async def can_snapshot(self, guest: Guest) -> bool:
         await self._meet("can_snapshot")
         self._there(guest)
@@ -293,6 +299,14 @@ class FakeProxmox:
         if error := await self._meet("cluster_tasks"):
             raise error
         return _summaries(self.tasks.values())
+
+    async def failed_backups(self, node: str, since: int) -> tuple[TaskSummary, ...]:
+        if error := await self._meet("failed_backups"):
+            raise error
+        ended = [task for task in self.tasks.values() if task.node == node and task.done]
+        return _summaries(
+            task for task in ended if task.type == "vzdump" and task.exit != "OK" and task.started >= since
+        )
 
     async def next_id(self) -> int:
         await self._meet("next_id")
@@ -438,6 +452,9 @@ class Ledger:
     """The audit, kept to be read."""
 
     entries: list[AuditRecord] = field(default_factory=list)
+    """Without those around the request, which are in `requests`."""
+    requests: list[AuditRecord] = field(default_factory=list)
+    cut_off: tuple[Audited, ...] = ()
 
     fails: BotError | None = None
     """What keeping an ASKED meets."""
@@ -447,14 +464,20 @@ class Ledger:
             if entry.step.value == "asked":
                 raise self.fails
             return None
-        self.entries.append(entry)
-        return len(self.entries)
+        if entry.step in (AuditStep.SENDING, AuditStep.SENT):
+            self.requests.append(entry)
+        else:
+            self.entries.append(entry)
+        return len(self.entries) + len(self.requests)
 
     def close_cut_off(self) -> None:
         """Nothing is kept from one run to the next."""
 
-    def write_late(self) -> None:
+    def write_late(self, *, counts: bool = False) -> None:
         """Nothing was refused that could be written later."""
+
+    def finish(self) -> None:
+        """Nothing waits."""
 
     @property
     def steps(self) -> list[str]:

@@ -25,10 +25,12 @@ NODE = Form("string", _NODE)
 VMID = Form("integer", r"[1-9]\d{2,8}")
 SNAPSHOT = Form("string", r"[a-zA-Z][a-zA-Z0-9_-]{1,39}", required=True)
 UPID = Form(
-    "string", rf"UPID:{_NODE}:[0-9A-Fa-f]{{8}}:[0-9A-Fa-f]{{8,9}}:[0-9A-Fa-f]{{8}}(?::[^:\s/?#%]*){{3}}:"
+    "string",
+    rf"UPID:{_NODE}:[0-9A-Fa-f]{{8}}:[0-9A-Fa-f]{{8,9}}:[0-9A-Fa-f]{{8}}(?::[^:\s/?#%]*){{2}}:[^:\s/]+:",
 )
 FLAG = Form("boolean", "[01]")
 COUNT = Form("integer", r"\d{1,9}")
+UNIX = Form("integer", r"\d{1,11}")
 CORES = Form("integer", r"[1-9]\d{0,3}")
 MEMORY = Form("integer", r"1[6-9]|[2-9]\d|[1-9]\d{2,6}")
 MEMORY_QEMU = Form("string", MEMORY.pattern)
@@ -71,6 +73,7 @@ def _guest_rows(kind: str) -> tuple[Row, ...]:
         Row("GET", f"{guest}/config", {"current": FLAG}),
         Row("GET", f"{guest}/pending"),
         Row("GET", f"{guest}/snapshot"),
+        Row("GET", f"{guest}/snapshot/{{snapname}}/config"),
         Row("GET", f"{guest}/feature", {"feature": word("snapshot", required=True)}),
         Row("GET", f"{guest}/agent/network-get-interfaces" if qemu else f"{guest}/interfaces"),
         *(Row("POST", f"{guest}/status/{action}") for action in ("start", "stop", "shutdown", "reboot")),
@@ -90,7 +93,14 @@ CONTRACT: tuple[Row, ...] = (
     Row(
         "GET",
         "/nodes/{node}/tasks",
-        {"vmid": VMID, "limit": COUNT, "source": word("archive", "active", "all")},
+        {
+            "vmid": VMID,
+            "limit": COUNT,
+            "source": word("archive", "active", "all"),
+            "typefilter": word("vzdump"),
+            "errors": FLAG,
+            "since": UNIX,
+        },
     ),
     Row("GET", "/nodes/{node}/tasks/{upid}/status"),
     Row("GET", "/nodes/{node}/tasks/{upid}/log", {"start": COUNT, "limit": COUNT}),

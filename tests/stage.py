@@ -76,6 +76,8 @@ class Stage:
         """Roles that alerts may mention in this test."""
         self._ca_file = directory / "pve-root-ca.pem"  # which outlives the cluster's end
         self._ca_file.write_text(Path(pve.ca_file).read_text())
+        self.paced = False
+        """Whether people are held to the bot's pace: most tests ask as quickly as they can."""
         self._settings: dict[str, str] = {}
         self._bot: ProxmoxBot | None = None
         self._running: asyncio.Task[None] | None = None
@@ -116,6 +118,8 @@ class Stage:
         """A new bot in this process: connected, its commands registered, its first look at Proxmox over."""
         self._settings = settings
         self._bot = bot = ProxmoxBot(load(self.directory / "config.py", self.environment()), self.clock)
+        if not self.paced:
+            bot.services.pace.rates = {}
         bot._connection.guild_ready_timeout = (
             0.05  # the one guild comes at once; others need not be waited for
         )

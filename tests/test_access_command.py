@@ -83,7 +83,9 @@ async def test_what_is_hidden_stays_hidden(bare_scene: Stage, cast: Cast) -> Non
         scene.assert_refused(await scene.say(cast[name], "access", vmid=999), cast[name], GuestNotFound(999))
     assert "minecraft" in (await scene.say(cast["game"], "access", vmid=103)).text
     assert len(await scene.choices(cast["game"], "access", "vmid")) == 3
-    assert await scene.choices(cast["nobody"], "access", "vmid") == []
+    assert await scene.choices(cast["nobody"], "access", "vmid") == [
+        "⛔ There is no guest to which you may do this."
+    ]
 
 
 async def test_the_owner_reads_why(bare_scene: Stage, cast: Cast, pve: Pve) -> None:

@@ -5,7 +5,7 @@ core/rights.py. An operation, a command, a completion or a kind of button withou
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -53,6 +53,9 @@ LEVELS = {
     " monitor test, readonly on, readonly off, audit",
 }
 TABLE = {word.strip(): level for level, words in LEVELS.items() for word in words.split(",")}
+ON_PROTECTED = "reboot, shutdown, stop, delete, resize, snapshot rollback, snapshot delete, monitor remove"
+GUARDED = {word.strip() for word in ON_PROTECTED.split(",")}
+"""What takes an admin on a protected guest, who types its name and a reason; so does a mute of more than 8 hours."""
 FOR_EVERYTHING = ("monitor test", "readonly on", "readonly off", "audit")
 """What is never about one guest: it takes the level for all of them."""
 ON_ALERTS = ("start", "info", "acknowledge", "monitor mute")
@@ -161,6 +164,38 @@ def test_every_cell_of_the_decision() -> None:
                 wrong.append((cell, guest, refusal))
     assert wrong == []
     assert cells > 50_000, cells
+
+
+PROTECTED = replace(GAME, tags=(*GAME.tags, "protected"))
+HOURS = 3600.0
+
+
+def test_every_cell_of_a_protected_guest() -> None:
+    """By tag, by Proxmox' flag and by the bot's configuration, for each length of a mute."""
+    cells, wrong = 0, []
+    seconds = (0.0, 1 * HOURS, 8 * HOURS, 8 * HOURS + 60, 24 * HOURS, 720 * HOURS)
+    guests = ((PROTECTED, RULES), (replace(GAME, protected=True), RULES))
+    ways = (*guests, (GAME, replace(RULES, protected=frozenset({103}))), (GAME, RULES))
+    for operation, person, (guest, rules), lasts in product(Operation, PEOPLE, ways, seconds):
+        word = operation.value.replace("_", " ")
+        if word in FOR_EVERYTHING:
+            continue
+        protected = (guest, rules) != (GAME, RULES)
+        guarded = word in GUARDED or (word == "monitor mute" and lasts > 8 * HOURS)
+        needed = ADMIN if protected and guarded else TABLE[word]
+        level = PEOPLE[person][1]
+        expected = "yes" if level >= needed else "level"
+        expected = "hidden" if not level else expected
+        roles = frozenset(NAMED[role] for role in roles_of(person))
+        actor = Actor(7 if person == "owner" else 9, person, SPOTS[INSIDE[0]], roles)
+        refusal = decide(rules, actor, operation, guest, guests=(GAME, OTHER), seconds=lasts)
+        cells += 1
+        if WORDS[type(refusal)] != expected:
+            wrong.append((word, person, guest.tags, lasts, refusal))
+        if isinstance(refusal, NotAllowed):
+            assert refusal.protected is (protected and guarded and level >= TABLE[word])
+    assert wrong == []
+    assert cells > 5_000, cells
 
 
 # -- the real bot

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import settings as hypothesis_settings
 
 from core.errors import BotError, JournalFailed
-from core.guest import Kind
+from core.guest import HALTED_STATES, PASSING_STATES, Kind, State
 from core.journal import Posting, Undelivered
 from core.proxmox_errors import CertificateNotTrusted, HalfGone, Rejected, TimedOut, Unreachable
 from core.watch.model import (
@@ -30,6 +30,7 @@ from core.watch.model import (
     What,
 )
 from core.watch.sources import fault_of
+from core.watch.state import GuestState
 from tests.fakes import NOON
 from tests.test_render import (
     ATTACKS,
@@ -86,12 +87,17 @@ STORAGE = incident(Topic.STORAGE, Level.WARNING, storage="local", node="pve1", p
 SHARED = replace(STORAGE, storage="nfs", node="")
 NODE = incident(Topic.NODE, node="pve2", guests=(fact(), fact(vmid=105)))
 FLAPS = incident(Topic.FLAPPING, Level.WARNING, guests=(fact(What.FLAPPING),))
+OLD = incident(Topic.STALE, Level.WARNING, node="pve2", guests=(fact(What.UNKNOWN), fact(What.UNKNOWN, 105)))
+UNSEEN = incident(Topic.BLIND, node="pve2", guests=(fact(What.UNKNOWN), fact(What.UNKNOWN, 105)))
 READ = incident(Topic.SOURCE, fault=fault_of(Unreachable("pve1")), watched=12)
 MANY = incident(
     Topic.GROUP,
     guests=(
         *(fact(vmid=vmid) for vmid in range(101, 107)),
         fact(What.IO_ERROR, 110),
+        fact(What.HALTED, 114, state=State.PANICKED),
+        fact(What.HALTED, 115, state=State.WATCHDOG),
+        fact(What.STUCK, 116, state=State.PRELAUNCH),
         fact(What.MISSING, 111),
         fact(What.RESTARTED, 112),
         fact(What.STOPPED, 113, by="root@pam", task="qmstop"),
@@ -111,6 +117,14 @@ OPENINGS: dict[str, Incident] = {
     "down, moved by HA": replace(DOWN, guests=(fact(after_ha=True),)),
     "down while the bot was away": replace(DOWN, guests=(fact(away=True, kind=Kind.LXC, name=None),)),
     "I/O error": replace(DOWN, guests=(fact(What.IO_ERROR),)),
+    **{
+        f"down, {state.value}": replace(DOWN, guests=(fact(What.HALTED, state=state),))
+        for state in sorted(HALTED_STATES - {State.IO_ERROR})
+    },
+    **{
+        f"down, stuck in {state.value}": replace(DOWN, guests=(fact(What.STUCK, state=state),))
+        for state in sorted(PASSING_STATES)
+    },
     "missing": replace(DOWN, guests=(fact(What.MISSING),)),
     "back": over(DOWN, guests=(fact(What.BACK),), acked_by="Akiko", acked=NOON + 60),
     "back, after a backup": over(DOWN, guests=(fact(What.BACK, task="vzdump"),)),
@@ -148,6 +162,17 @@ OPENINGS: dict[str, Incident] = {
     "node without watched guests": replace(NODE, guests=()),
     "node, back": over(NODE),
     "node, gone": over(NODE, forgotten=True),
+    "old figures": OLD,
+    "old figures, muted": replace(OLD, guests=(), muted_until=NOON + 60),
+    "old figures, new": over(OLD),
+    "old figures, node gone": over(OLD, forgotten=True),
+    "not known": UNSEEN,
+    "not known, muted": replace(UNSEEN, muted_until=NOON + 60),
+    "not known, one": replace(UNSEEN, guests=UNSEEN.guests[:1]),
+    "not known, never listed": replace(UNSEEN, node="", guests=UNSEEN.guests[:1]),
+    "not known, seen": over(UNSEEN),
+    "not known, one, seen": over(UNSEEN, guests=UNSEEN.guests[:1]),
+    "not known, not watched": over(UNSEEN, forgotten=True),
     "source": READ,
     "source, one watched": replace(READ, watched=1, fault=fault_of(HalfGone(7, 12))),
     "source, for a reason of another version": replace(READ, fault=Fault("Unheard", (("x", "y"),))),
@@ -280,6 +305,9 @@ def test_green_is_for_what_is_well_again() -> None:
         "many back after an outage",
         "node, back",
         "source, back",
+        "old figures, new",
+        "not known, seen",
+        "not known, one, seen",
         "CPU, over",
         "storage, over",
         "flapping, calm",
@@ -314,13 +342,17 @@ def test_buttons_fit_what_can_be_done(name: str) -> None:
     assert ("details" in whats) is (guest_of(each) is not None)
     if not each.open:
         assert whats <= {"details"}
-    if each.topic in (Topic.GROUP, Topic.NODE, Topic.SOURCE, Topic.STORAGE):
+    if each.topic in (Topic.GROUP, Topic.NODE, Topic.STALE, Topic.SOURCE, Topic.STORAGE):
         assert "details" not in whats
 
 
 def test_only_a_stopped_guest_can_be_started() -> None:
     startable = {name for name, each in OPENINGS.items() if can_start(each)}
-    assert startable == {name for name in OPENINGS if re.match("down(?!, then)", name)}
+    assert startable == {
+        name
+        for name in OPENINGS
+        if re.match("down(?!, then|, stuck|, [a-z]+-|, watchdog|, debug|, postmigrate)", name)
+    }
 
 
 def test_a_message_that_is_not_edited_says_so_in_its_buttons() -> None:
@@ -531,7 +563,7 @@ def test_a_group_names_its_guests_by_what_happened() -> None:
     text = message_text(EN, posting(Post.OPENING, MANY))
     assert "**Stopped** (6): **101** `web01`, **102** `g102`" in text
     assert "**Stopped by `root@pam`** (1): **113** `g113`" in text
-    assert text.startswith("🔴 8 guests have been down since <t:"), "whoever stopped it wanted that"
+    assert text.startswith("🔴 11 guests have been down since <t:"), "whoever stopped it wanted that"
 
 
 # --- the history and the state of the watch ---
@@ -568,6 +600,8 @@ UNWELL = replace(
     heartbeat="HTTP 500",
     mutes=MUTES,
     blind=True,
+    unknown=(GuestState(101, name="web01"), GuestState(105)),
+    stale=("pve2",),
 )
 
 
@@ -614,6 +648,8 @@ def test_the_watch_is_green_only_when_all_is_well(language: Language) -> None:
         {"journal_trouble": JournalFailed("EIO")},
         {"heartbeat": "timeout"},
         {"blind": True},
+        {"unknown": (GuestState(101),)},
+        {"stale": ("pve2",)},
     ):
         assert colour(replace(HEALTH, **ill)) == Colour.WARN, ill
 
@@ -626,7 +662,16 @@ def test_long_histories_and_many_mutes_fit(language: Language) -> None:
     for each in (replace(MANY, guests=facts, acked_by=LONG, acked=NOON), note):
         whole(history(t, [each] * 10, 99_999, 999_999_999, 5, NOON))
     mutes = tuple(Mute(f"storage/{'n' * 63}/{number}{LONG}", 1.0, NOON, LONG) for number in range(500))
-    whole(status(t, replace(UNWELL, mutes=mutes, blind=True, stuck=LONG * 20), None, NOON))
+    whole(
+        status(
+            t,
+            replace(
+                UNWELL, mutes=mutes, blind=True, stuck=LONG * 20, unknown=(GuestState(101, name=LONG),) * 900
+            ),
+            None,
+            NOON,
+        )
+    )
 
 
 def test_subjects_in_completions_are_plain() -> None:

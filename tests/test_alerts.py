@@ -207,7 +207,7 @@ async def test_trouble_while_looking_is_trouble(alerts: Alerts) -> None:
 @pytest.mark.parametrize(
     ("status", "fate", "not_taken"),
     [
-        (400, Fate.REJECTED, True),
+        (400, Fate.BLOCKED, True),
         (401, Fate.REFUSED, True),
         (403, Fate.REFUSED, True),
         (404, Fate.REFUSED, True),
@@ -217,8 +217,8 @@ async def test_trouble_while_looking_is_trouble(alerts: Alerts) -> None:
     ],
 )
 async def test_what_a_refusal_means(alerts: Alerts, status: int, fate: Fate, not_taken: bool) -> None:
-    # without Via discord.py does not wait and try again
-    alerts.scene.server.fail("POST", alerts.path, status, via=status != 429)
+    via = status != 429  # without it discord.py does not wait and try again
+    alerts.scene.server.fail("POST", alerts.path, status, via=via)
     with pytest.raises(NotDelivered) as caught:
         await alerts.send(posting(DOWN))
     assert (caught.value.fate, caught.value.not_taken) == (fate, not_taken)
@@ -229,7 +229,7 @@ async def test_what_a_refusal_means(alerts: Alerts, status: int, fate: Fate, not
 
 @pytest.mark.parametrize(
     ("code", "fate"),
-    [(50035, Fate.REJECTED), (50008, Fate.REFUSED), (160005, Fate.REFUSED), (50083, Fate.REFUSED)],
+    [(50035, Fate.BLOCKED), (50008, Fate.REFUSED), (160005, Fate.REFUSED), (50083, Fate.REFUSED)],
 )
 def test_a_400_that_is_the_channels_fault_loses_no_alert(code: int, fate: Fate) -> None:
     """ALERT_CHANNEL_ID is a category or a forum, or its thread was closed: it is set right one day."""
@@ -244,7 +244,7 @@ async def test_what_a_refused_edit_means(alerts: Alerts, status: int) -> None:
     alerts.scene.server.fail("PATCH", alerts.path, status)
     with pytest.raises(NotDelivered) as caught:
         await alerts.kept.edit(replace(posting(BACK), posted=there), "x")
-    assert caught.value.fate is {400: Fate.REJECTED, 503: Fate.PASSING}.get(status, Fate.REFUSED)
+    assert caught.value.fate is {400: Fate.BLOCKED, 503: Fate.PASSING}.get(status, Fate.REFUSED)
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -269,7 +269,7 @@ async def test_without_a_connection_it_was_surely_not_taken(
 async def test_an_answer_that_does_not_come_is_a_lost_one(
     alerts: Alerts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ui.alerts.TRY_SECONDS", 0.2)
+    monkeypatch.setattr("ui.long_limits.TRY_SECONDS", 0.2)
     alerts.scene.expected_statuses.add(0)
     alerts.scene.server.delay("POST", alerts.path, 1.0)
     with pytest.raises(NotDelivered) as caught:

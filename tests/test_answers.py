@@ -114,7 +114,8 @@ async def test_quick_answers_need_no_thinking(scene: Stage) -> None:
 async def test_hung_calls_leave_the_threads_that_discord_needs(scene: Stage, pve: Pve) -> None:
     """Traps T4 and T5: name look-ups share the default executor with Proxmox calls."""
     pve.hang("/status/current", 1.5)
-    asking = [asyncio.create_task(scene.say(scene.emma, "info", vmid=101)) for _ in range(12)]
+    guests = (*range(101, 110), 201, 202, 203)  # of one guest there would be one request
+    asking = [asyncio.create_task(scene.say(scene.emma, "info", vmid=vmid)) for vmid in guests]
     await scene.until(lambda: len(scene.sent("GET", "/status/current")) >= 4)
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -179,7 +180,9 @@ async def test_the_second_is_told_who_does_what(scene: Stage, pve: Pve) -> None:
         )
         reply = await asking
         await reply.until(lambda shown: shown.text)
-        scene.assert_refused(reply, scene.emma, GuestBusy(104, "palworld", "start", "Akiko", since))
+        scene.assert_refused(
+            reply, scene.emma, GuestBusy(104, "palworld", "start", "Akiko", since, scene.akiko.id)
+        )
     assert "`Akiko`" in reply.text and when(since) in reply.text
     other = await scene.begin(scene.emma, "start", vmid=205)
     plan.release()

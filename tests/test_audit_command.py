@@ -97,7 +97,7 @@ async def test_every_way_to_end_in_the_readers_language(scene: Stage, pve: Pve, 
         f"{t('failed')}: `got timeout`",
         t("shown only"),
         f"{t('refused')}: {t('not in this state of the guest')}",
-        f"`Emma` · **{t('Start')}** · **104** `palworld`",
+        f"`Emma` (`{scene.emma.id}`) · **{t('Start')}** · **104** `palworld`",
     ):
         assert said in reply.text, said
 
@@ -351,7 +351,8 @@ async def test_only_admins_of_everything(bare_scene: Stage) -> None:
             assert (record.step, record.operation) == (Step.REFUSED, "audit")
             assert record.outcome == str(error) and record.actor.user_id == cast[name].id
         for option in ("vmid", "who", "action", "since"):
-            assert await scene.choices(cast[name], "audit", option) == []
+            (why,) = await scene.choices(cast[name], "audit", option)
+            assert why.startswith("⛔ ")
     button = next(each.custom_id or "" for each in post.buttons if each.emoji == "▶️")
     scene.server.take_role(cast["admin"], cast.roles["admin"])
     pressed = await scene.press(cast["admin"], post, button)
@@ -477,7 +478,9 @@ async def test_a_trail_that_cannot_be_read_is_said(scene: Stage) -> None:
         for options in ({}, {"csv": True}, {"who": "Noah"}):
             reply = await scene.say(scene.emma, "audit", **options)
             assert reply.text == scene.told(scene.emma, error) and reply.ephemeral
-        assert await scene.choices(scene.emma, "audit", "who") == []
+        assert await scene.choices(scene.emma, "audit", "who") == [
+            "⛔ Nobody is found: the audit trail is empty, or cannot be read just now."
+        ]
         pressed = await scene.press(
             scene.emma, post, next(b.custom_id or "" for b in post.buttons if b.emoji == "▶️")
         )

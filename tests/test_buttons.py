@@ -142,7 +142,9 @@ async def test_a_panel_that_shows_anothers_work_is_left_alone(scene: Stage, pve:
     await scene.begin(scene.emma, "start", vmid=104)
     shown, since = panel.text, scene.services.operations._busy[104].since
     reply = await scene.server.click(scene.akiko, post_of(panel), "Start")
-    scene.assert_refused(reply, scene.akiko, GuestBusy(104, "palworld", "start", "Emma", since))
+    scene.assert_refused(
+        reply, scene.akiko, GuestBusy(104, "palworld", "start", "Emma", since, scene.emma.id)
+    )
     assert panel.text == shown
     plan.release()
     await scene.settled()
@@ -280,7 +282,9 @@ async def test_a_forged_button_changes_nothing_and_is_told_so(scene: Stage, cust
     before, text = scene.cluster(), panel.text
     for person in (scene.akiko, scene.emma):
         reply = await scene.press(person, panel, custom_id, force=True)
-        if custom_id.startswith("q1:yes"):  # a question unknown: its message goes grey
+        if (
+            custom_id.startswith("q1:yes") and person is scene.emma
+        ):  # a question unknown: her message goes grey
             scene.assert_pressed_in_vain(reply, person, QuestionOver())
         else:
             scene.assert_refused(reply, person, QuestionOver())

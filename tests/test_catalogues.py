@@ -16,8 +16,9 @@ from core.order import Order
 from core.rights import Level
 from tests.fakes import AKIKO, NOON
 from tools.messages import LANGUAGES, Message, in_source, read, translated
+from ui.hints import hint
 from ui.outcomes import WORDINGS
-from ui.sentences import SENTENCES, hint, sentence, unexpected, verb_noun
+from ui.sentences import SENTENCES, sentence, unexpected, verb_noun
 from ui.text import Text, Texts
 
 TEXTS = Texts("ja")
@@ -180,7 +181,7 @@ def test_the_table_of_sentences_is_that_of_the_errors() -> None:
 def test_every_error_is_one_sentence_of_the_readers_language(error: type[BotError], t: Text) -> None:
     for example in examples(error):
         said = sentence(t, example)
-        plain = re.sub(r"`[^`\n]*`", "", said)
+        plain = re.sub(r"`[^`\n]*`( \(<@\d+>\))?", "", said)  # a name, and the id that goes with it
         assert 5 < len(said) < 1000
         assert "\u202e" not in said
         assert "`" not in plain

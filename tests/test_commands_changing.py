@@ -107,7 +107,7 @@ async def test_resize_of_a_running_vm_waits_for_a_restart_and_offers_it(scene: S
     reply, t = await scene.say(scene.akiko, "resize", vmid=101, cores=4, memory_mb=6144), scene.t()
     assert pve.vm(101).pending == {"cores": 4, "memory": "6144"}
     assert t("Cores: {before} → {after}", before=2, after=4) in reply.text
-    assert t("Memory: {before} → {after}", before="4 GiB", after="6 GiB") in reply.text
+    assert t("Memory: {before} → {after}", before="4.0 GiB", after="6.0 GiB") in reply.text
     assert (
         t("It takes effect after a restart by Proxmox (a reboot inside the guest is not enough).")
         in reply.text

@@ -35,9 +35,9 @@ TABLE = {
     "snapshot rollback": ["vmid*", "name*", "dry_run"],
     "snapshot delete": ["vmid*", "name*"],
     "monitor add": ["vmid*", "cpu", "memory", "disk"],
-    "monitor remove": ["vmid*"],
+    "monitor remove": ["vmid*", "confirm", "reason"],
     "monitor list": [],
-    "monitor mute": ["target*", "duration*"],
+    "monitor mute": ["target*", "duration*", "confirm", "reason"],
     "monitor unmute": ["target*"],
     "monitor history": ["vmid"],
     "audit": ["vmid", "who", "action", "since", "csv"],
@@ -111,7 +111,7 @@ async def test_list_shows_every_guest_by_vmid(scene: Stage, pve: Pve) -> None:
     assert not reply.ephemeral
     head = post.text.splitlines()[0]
     assert t.plural("{n} guest", "{n} guests", 17) in head
-    for word, count in (("running", 11), ("stopped", 2), ("other", 1), ("template", 3)):
+    for word, count in (("running", 11), ("stopped", 2), ("paused", 1), ("template", 3)):
         assert f"{t(word)} {count}" in head
     shown = vmids_in(post.text)
     following = await scene.press(scene.emma, post, button_of(post, "▶️"))

@@ -38,7 +38,9 @@ async def test_create_takes_a_snapshot(scene: Stage, pve: Pve, vmid: int, memory
     taken = pve.guest(vmid).snapshots["before-x"]
     assert bool(taken.get("vmstate")) is memory
     signed = "{description} (by {name} via Discord)"
-    assert taken["description"].strip() == scene.t()(signed, description="更新の前 @everyone", name="Akiko")
+    assert taken["description"].strip() == scene.t()(
+        signed, description="更新の前 @everyone", name=f"Akiko ({scene.akiko.id})"
+    )
     told = scene.t()(
         "Snapshot {snapshot} of {guest} was taken.",
         snapshot="`before-x`",
@@ -187,5 +189,9 @@ async def test_names_complete_newest_first(scene: Stage) -> None:
     assert [
         x.split()[1] for x in await scene.choices(scene.emma, "snapshot delete", "name", "MODS", vmid=103)
     ] == ["mods-test"]
-    assert await scene.choices(scene.emma, "snapshot delete", "name", "x") == []
-    assert await scene.choices(scene.emma, "snapshot delete", "name", "", vmid=999) == []
+    assert await scene.choices(scene.emma, "snapshot delete", "name", "x") == [
+        "⛔ Choose the guest (vmid) first."
+    ]
+    assert await scene.choices(scene.emma, "snapshot delete", "name", "", vmid=999) == [
+        "⛔ No snapshot is found: the guest has none, or cannot be read just now."
+    ]

@@ -13,6 +13,9 @@ scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, sta
 
 STOPPED = STATE_EMOJI[State.STOPPED]
 
+NO_SNAPSHOT = "⛔ No snapshot is found: the guest has none, or cannot be read just now."
+UNREADABLE = "⛔ Proxmox cannot be read just now."
+
 NEEDS_VMID = [
     "info", "resize", "delete", "start", "reboot", "shutdown", "stop",
     "snapshot create", "snapshot list", "snapshot rollback", "snapshot delete", "monitor add",
@@ -132,15 +135,15 @@ async def test_it_answers_from_the_last_read_while_proxmox_is_down(scene: Stage,
     pve.fail("GET", "/cluster/resources", 595, "No route to host")
     pve.fail("GET", "/snapshot", 595, "No route to host")
     assert await offered(scene, "info", "web01") == [101]
-    assert await scene.choices(scene.emma, "snapshot rollback", "name", "", vmid=103) == []
+    assert await scene.choices(scene.emma, "snapshot rollback", "name", "", vmid=103) == [NO_SNAPSHOT]
     assert max(scene.server.ack_seconds.values()) < 1.0
 
 
-async def test_it_answers_with_nothing_where_proxmox_never_answered(bare_scene: Stage, pve: Pve) -> None:
+async def test_it_answers_with_the_reason_where_proxmox_never_answered(bare_scene: Stage, pve: Pve) -> None:
     pve.fail("GET", "/cluster/resources", 595, "No route to host")
     await bare_scene.start_bot()
-    assert await offered(bare_scene, "info") == []
-    assert await offered(bare_scene, "list", option="node") == []
+    assert await bare_scene.choices(bare_scene.emma, "info", "vmid") == [UNREADABLE]
+    assert await bare_scene.choices(bare_scene.emma, "list", "node") == [UNREADABLE]
 
 
 async def test_guests_without_a_name_yet_and_nodes_gone_dark(scene: Stage, pve: Pve) -> None:
@@ -158,7 +161,7 @@ async def test_snapshots_that_take_long_are_left_out_in_time(
     scene.clock.skip(11)
     pve.hang("/snapshot", 1.0)
     for _ in range(2):
-        assert await scene.choices(scene.emma, "snapshot rollback", "name", "", vmid=103) == []
+        assert await scene.choices(scene.emma, "snapshot rollback", "name", "", vmid=103) == [NO_SNAPSHOT]
     assert max(scene.server.ack_seconds.values()) < 0.8
     assert len(scene.sent("GET", "/qemu/103/snapshot")) == 1, "they wait for one and the same read"
     pve.hang("/snapshot", 0)

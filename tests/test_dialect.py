@@ -10,10 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.guest import Disk, Guest, Kind, Snapshot, State, Storage
+from core.guest import (
+    HALTED_STATES,
+    PASSING_STATES,
+    Disk,
+    Guest,
+    Kind,
+    Snapshot,
+    State,
+    Storage,
+)
 from core.proxmox import Pending
+from parts.proxmox_addresses import parse_addresses
 from parts.proxmox_rows import (
-    parse_addresses,
+    parse_backup_storages,
+    parse_backups,
     parse_cluster,
     parse_config,
     parse_pending,
@@ -31,7 +42,8 @@ FIELDS = """
 type vmid node status name cpu maxcpu mem maxmem disk maxdisk uptime template lock tags hastate
 qmpstatus ha cpus cores sockets memory balloon protection digest description scsi0 rootfs mp0
 unused0 ide2 key value pending delete snaptime vmstate parent snapstate upid user tokenid starttime
-endtime inet inet6 ip-addresses ip-address managed id storage shared
+endtime inet inet6 ip-addresses ip-address managed id storage shared volid ctime size subtype format pool
+active memhost cpulimit
 """
 KEYS = FIELDS.split()
 WORDS = st.sampled_from(
@@ -51,6 +63,7 @@ WORDS = st.sampled_from(
         "2048",
         "none",
         "fe80::1%x",
+        "local:backup/vzdump-qemu-100.vma.zst",
     ]
 )
 SCALARS = st.one_of(
@@ -83,6 +96,9 @@ PARSERS: dict[str, tuple[Any, Callable[[Any], object]]] = {
     "snapshots": (LISTS, parse_snapshots),
     "tasks": (LISTS, parse_tasks),
     "addresses": (LISTS, parse_addresses),
+    "backups qemu": (LISTS, lambda rows: parse_backups(Kind.QEMU, "local", rows)),
+    "backups lxc": (LISTS, lambda rows: parse_backups(Kind.LXC, "local", rows)),
+    "backup storages": (LISTS, parse_backup_storages),
 }
 
 
@@ -151,7 +167,16 @@ def test_the_cluster_is_sorted_and_other_rows_are_left_out() -> None:
             {"type": "qemu", "vmid": "3", "node": "a"},
             {"type": "qemu", "vmid": True, "node": "a"},
             {"type": "openvz", "vmid": 4, "node": "a"},
+            {"type": "qemu", "vmid": -3, "node": "a"},
+            {"type": "qemu", "vmid": 5},
+            {"type": "qemu", "vmid": 6, "node": ""},
+            {"type": "lxc", "vmid": 7, "node": None, "status": "running"},
+            {"type": "lxc", "vmid": 8, "node": ["a"]},
             {"type": "qemu", "node": "a"},
+            {"type": "node", "status": "offline"},
+            {"type": "node", "node": None},
+            {"type": "storage", "node": "a"},
+            {"type": ["qemu"], "vmid": 100, "node": "a"},
             {"type": "node", "node": "b", "status": "online", "cpu": 0.5, "maxcpu": 4, "mem": 1, "maxmem": 2},
             {"type": "node", "node": "a", "status": "unknown"},
             "junk",
@@ -173,10 +198,7 @@ def test_the_cluster_is_sorted_and_other_rows_are_left_out() -> None:
         ("stopped", State.STOPPED),
         ("paused", State.PAUSED),
         ("suspended", State.SUSPENDED),
-        ("prelaunch", State.PRELAUNCH),
-        ("io-error", State.IO_ERROR),
-        ("internal-error", State.IO_ERROR),
-        ("shutdown", State.RUNNING),
+        *((state.value, state) for state in sorted(HALTED_STATES | PASSING_STATES)),
         ("unknown", State.UNKNOWN),
         ("of tomorrow", State.UNKNOWN),
         ("", State.UNKNOWN),
@@ -207,7 +229,7 @@ def test_an_offline_nodes_guests_are_unknown(status: str) -> None:
     [("a;b", ("a", "b")), ("a, b", ("a", "b")), ("a b;;c", ("a", "b", "c")), ("", ()), (None, ())],
 )
 def test_tags(value: object, tags: tuple[str, ...]) -> None:
-    (guest,) = parse_cluster([{"type": "lxc", "vmid": 100, "tags": value}], 0.0).guests
+    (guest,) = parse_cluster([{"type": "lxc", "vmid": 100, "node": "a", "tags": value}], 0.0).guests
     assert guest.tags == tags
 
 
@@ -216,7 +238,7 @@ def test_tags(value: object, tags: tuple[str, ...]) -> None:
     [("started", True), ("error", True), ("ignored", False), ("", False), (None, False)],
 )
 def test_ha(hastate: object, managed: bool) -> None:
-    (guest,) = parse_cluster([{"type": "lxc", "vmid": 100, "hastate": hastate}], 0.0).guests
+    (guest,) = parse_cluster([{"type": "lxc", "vmid": 100, "node": "a", "hastate": hastate}], 0.0).guests
     assert guest.ha_managed is managed
     for word, expected in ((1, True), ("1", True), (0, False), (None, False)):
         assert parse_status(VM, {"ha": {"managed": word}}).ha_managed is expected
@@ -275,10 +297,13 @@ def test_pending() -> None:
         {"key": "cores", "value": 2, "pending": 4},
         {"key": "tags", "delete": 1},
         {"key": "x", "value": ""},
+        {"value": "2", "pending": "3"},
+        {"key": "", "pending": "3"},
+        {"key": ["cores"], "pending": "3"},
     ]
     assert parse_pending(rows) == (
         Pending("cores", "2", "4"),
-        Pending("tags", None, None),
+        Pending("tags", None, None, delete=True),
         Pending("x", None, None),
     )
 
@@ -295,6 +320,50 @@ def test_snapshots_are_sorted_by_time_the_one_being_made_last() -> None:
         Snapshot("b", 20, "two", True, "a"),
         Snapshot("now", None, "", False, None, incomplete=True),
     )
+
+
+def test_snapshots_without_a_name_are_left_out_and_no_time_is_no_fault() -> None:
+    rows = [
+        {"snaptime": 1_790_000_000},
+        {"name": "", "snaptime": 1_790_000_000},
+        {"name": None},
+        {"name": "a", "snaptime": 0},
+        {"name": "b", "parent": "c", "snaptime": None},
+        {"name": "c", "parent": "b", "snaptime": "0"},
+        {"name": "d", "parent": "d", "snaptime": -5},
+        {"name": "e", "snaptime": True},
+        {"name": "f", "snaptime": 10**17},
+        {"name": "g", "snaptime": "1790000000"},
+    ]
+    found = parse_snapshots(rows)
+    assert [(each.name, each.taken, each.incomplete) for each in found] == [
+        ("g", 1_790_000_000, False),
+        *((name, None, False) for name in "abcdef"),
+    ]
+
+
+def test_tasks_and_backups_without_what_names_them_are_left_out() -> None:
+    assert parse_tasks([{"type": "vzdump", "starttime": 5}, {"upid": None}, {"upid": ""}, {"upid": {}}]) == ()
+    (task,) = parse_tasks([{"upid": "1", "user": None, "type": None, "starttime": "x"}])
+    assert (task.user, task.type, task.started) == ("", "", 0)
+    rows = [
+        {"ctime": 5},
+        {"volid": "", "ctime": 5},
+        {"volid": "s:backup/vzdump-qemu-1"},
+        {"volid": 7, "ctime": 0},
+    ]
+    assert parse_backups(Kind.QEMU, "s", rows) == ()
+    assert parse_backup_storages([{"active": 1}, {"storage": None}, {"storage": ["a"]}]) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [(0.5, 0.5), ("0.5", 0.5), ("2", 2.0), (1, 1.0), ("half", None), (True, None), ("nan", None)],
+)
+def test_a_cpu_limit_may_be_part_of_a_cpu(value: object, count: float | None) -> None:
+    (guest,) = parse_cluster([{"type": "lxc", "vmid": 100, "node": "a", "maxcpu": value}], 0.0).guests
+    assert guest.cpus == count
+    assert parse_status(VM, {"cpus": value}).cpus == (count or VM.cpus)
 
 
 GIB = 1024**3
@@ -377,14 +446,20 @@ def test_tasks_newest_first_with_their_token() -> None:
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
-        ({"node": "a", "id": "101", "status": "RUNNING"}, ("a", "101", None, None)),
-        ({"node": "a", "id": "101"}, ("a", "101", None, None)),  # so a running task is in /cluster/tasks
-        ({"node": "a", "id": "", "endtime": 9, "status": "job errors"}, ("a", "", 9, "job errors")),
-        ({"node": "a", "id": 101, "endtime": 9, "status": "OK"}, ("a", "101", 9, "OK")),
-        ({"node": "a", "endtime": 9}, ("a", "", 9, "unexpected status")),
-        ({"node": "a", "endtime": 9, "status": ""}, ("a", "", 9, "unexpected status")),
-        ({"node": "a", "endtime": "9", "status": "RUNNING"}, ("a", "", None, None)),
-        ({}, ("", "", None, None)),
+        ({"upid": "1", "node": "a", "id": "101", "status": "RUNNING"}, ("a", "101", None, None)),
+        (
+            {"upid": "1", "node": "a", "id": "101"},
+            ("a", "101", None, None),
+        ),  # so a running task is in /cluster/tasks
+        (
+            {"upid": "1", "node": "a", "id": "", "endtime": 9, "status": "job errors"},
+            ("a", "", 9, "job errors"),
+        ),
+        ({"upid": "1", "node": "a", "id": 101, "endtime": 9, "status": "OK"}, ("a", "101", 9, "OK")),
+        ({"upid": "1", "node": "a", "endtime": 9}, ("a", "", 9, "unexpected status")),
+        ({"upid": "1", "node": "a", "endtime": 9, "status": ""}, ("a", "", 9, "unexpected status")),
+        ({"upid": "1", "node": "a", "endtime": "9", "status": "RUNNING"}, ("a", "", None, None)),
+        ({"upid": "1"}, ("", "", None, None)),
     ],
 )
 def test_where_and_what_a_task_is_about_and_how_it_ended(row: dict[str, Any], expected: object) -> None:

@@ -125,6 +125,68 @@ async def test_any_other_answer_does_not(status: int) -> None:
         assert beating.failing == f"HTTP {status}"
 
 
+KUMA_NO = b'{"ok":false,"msg":"Monitor not found or not active."}'
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        (b"OK", None),
+        (b"OK (not found)", "not found"),
+        (b"OK (rate limited)", "rate limited"),
+        (b"OK (not found)\n", "not found"),
+        (b"ok (something new)", "not taken"),
+        (b'{"ok":true}', None),
+        (b'{"ok": true, "msg": "it was not found before"}', None),
+        (KUMA_NO, "not found"),
+        (b'{"ok":false}', "not taken"),
+        (b'{"success": false, "error": "Too Many Requests"}', "rate limited"),
+        (b'{"status":"error"}', "not taken"),
+        (b'{"status":"up"}', None),
+        (b"", None),
+        (b"null", None),
+        (b"[" * 2000, None),
+        (b"Got it, thanks!", None),
+        (b"<html>" + b"not found " * 200, None),
+        (b"\xff\xfe\x00", None),
+    ],
+)
+async def test_it_is_taken_only_if_the_service_says_so(body: bytes, word: str | None) -> None:
+    """healthchecks.io answers 200 for a check that was deleted."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    async with raw(answer) as address, heart(f"{address}/{PUSH}") as beating:
+        assert (await beating.beat(), beating.failing) == (word is None, word)
+        assert (beating.taken is None) == (word is not None)
+
+
+async def test_what_comes_in_pieces_is_read_as_one() -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for part in (b"OK (not", b" found)"):
+            await response.write(part)
+            await asyncio.sleep(0.05)
+        return response
+
+    async with monitor(handler) as address, heart(f"{address}/{PUSH}") as beating:
+        assert (await beating.beat(), beating.failing) == (False, "not found")
+
+
+async def test_a_body_that_never_comes_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("heartbeat.BODY_SECONDS", 0.1)
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+    async with raw(answer, hold=True) as address, heart(address) as beating:
+        assert await beating.beat() is True
+
+
+async def test_the_answer_is_asked_for_as_it_is() -> None:
+    """A packed body could not be read, and one may unpack to any size."""
+    heard = asyncio.Queue[bytes]()
+    async with raw(GOOD, heard) as address, heart(address) as beating:
+        await beating.beat()
+    assert b"\r\nAccept-Encoding: identity\r\n" in heard.get_nowait()
+
+
 async def test_without_a_url_nothing_beats() -> None:
     async with heart(None) as beating:
         assert (await beating.beat(), beating.failing, beating.wanted) == (False, None, False)

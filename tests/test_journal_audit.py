@@ -63,14 +63,24 @@ def untouched(journal: SqliteJournal) -> list[object]:
 def full(text: str, number: int) -> AuditRecord:
     actor = Actor(number, text, Place(number - 1, number - 2, number - 3), frozenset({7, 8}), Way.BUTTON)
     return AuditRecord(
-        Step.ENDED, actor, text, 999_999_999, text, text, text, text, text, text, text, seconds=0.1 + 0.2
+        *(Step.ENDED, actor, text, 999_999_999, text, text, text, text, text, text, text),
+        seconds=0.1 + 0.2,
+        message_id=2**63 - 2,
+        times=2**62,
     )
 
 
 @pytest.mark.parametrize("text", [ODD, "", "plain", "x" * 6000])
 def test_everything_of_a_record_comes_back_but_the_roles(journal: SqliteJournal, text: str) -> None:
     kept = full(text, 2**63 - 1)
-    names = {each.name for each in fields(AuditRecord)} - {"step", "actor", "vmid", "seconds"}
+    names = {each.name for each in fields(AuditRecord)} - {
+        "step",
+        "actor",
+        "vmid",
+        "seconds",
+        "message_id",
+        "times",
+    }
     assert {getattr(kept, name) for name in names} == {text}, "a new field belongs into the table, and here"
     number = journal.audit(kept, 1_790_000_000.125)
     without_roles = replace(kept, actor=replace(kept.actor, roles=frozenset()))
@@ -244,7 +254,7 @@ def test_records_after_an_id_in_their_order_with_when_their_attempt_began(journa
 
 
 def test_what_has_no_end_is_given_one_at_the_next_start(journal: SqliteJournal) -> None:
-    open_one = journal.audit(record(Step.ASKED), 1.0)
+    open_one = journal.audit(record(Step.ASKED, operation="monitor_add"), 1.0)
     ended = journal.audit(record(Step.ASKED), 2.0)
     journal.audit(record(), 3.0, ended)
     refused = journal.audit(record(Step.ASKED), 4.0)
@@ -256,7 +266,7 @@ def test_what_has_no_end_is_given_one_at_the_next_start(journal: SqliteJournal) 
     assert journal.audit_open() == ()
     latest = journal.audited(ALL, 3, 1)[0][0]
     assert (latest.attempt, latest.began, latest.at) == (open_one, 1.0, NOON)
-    assert latest.record == replace(record(), outcome=CUT_OFF)
+    assert latest.record == replace(record(operation="monitor_add"), outcome=CUT_OFF)
     kept.close_cut_off()
     assert journal.audit_last() == 7
 

@@ -75,7 +75,8 @@ async def test_what_is_above_a_level_is_refused_in_private_and_recorded(
         scene.assert_refused(reply, cast[name], NotAllowed(level_of(command), level))
     for command, option, filled in EVERY_COMPLETION:
         if level_of(command) > level:
-            assert await scene.choices(cast[name], command, option, **filled) == [], command
+            (why,) = await scene.choices(cast[name], command, option, **filled)
+            assert why.startswith("⛔ "), command
     assert scene.cluster() == before and scene.changes() == []
     assert scene.services.watch.entries == () and scene.services.watch.mutes() == ()
     records = [each.record for each in scene.services.journal.audited(AuditFilter(), 0, 100)[0]][::-1]
@@ -192,7 +193,7 @@ async def test_forged_replayed_and_foreign_presses_are_refused_and_recorded(
         (admin, panel, "g1:stop:101:00000000", QuestionOver()),
         (admin, panel, "x9:whatever", QuestionOver()),
         (cast["nobody"], panel, "g1:refresh:101", NotAllowed(Level.VIEWER, Level.NONE)),
-        (cast["game"], question, post_of(question).buttons[0].custom_id or "", NotYours("Admin")),
+        (cast["game"], question, post_of(question).buttons[0].custom_id or "", NotYours("Admin", admin.id)),
     ]
     for person, post, custom_id, error in presses:
         scene.assert_refused(await scene.press(person, post, custom_id, force=True), person, error)

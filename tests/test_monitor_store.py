@@ -236,7 +236,7 @@ def saved(tmp: Path) -> dict[str, Any]:
 class Saves(Protocol):
     """What the watch asks of a store."""
 
-    def save(self, guests: tuple[Watched, ...]) -> None: ...
+    def save(self, guests: tuple[Watched, ...]) -> str | None: ...
 
 
 def test_it_is_the_store_of_the_watch(tmp_path: Path) -> None:

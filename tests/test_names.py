@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from core.names import (
     checked_vmid,
     is_node,
 )
+from parts.proxmox_paths import task_path
 
 # As written in pve-common JSONSchema.pm and PVE/UPID.pm. Perl's $ is \Z with a newline allowed: ours is stricter.
 PVE_NAME = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9\-]*[a-zA-Z0-9])?)"
@@ -212,6 +214,10 @@ REAL = "UPID:pve1:0000A1B2:00C3D4E5:6716F2A0:qmstart:101:discordbot@pve!bot:"
             "UPID:pve1:0000A1B2:00C3D4E5:6716F2A0:hastart:101:discordbot@pve!bot:",
             ("pve1", "hastart", "101", "discordbot@pve!bot", 0x6716F2A0),
         ),
+        *(
+            (REAL.replace("discordbot", name), ("pve1", "qmstart", "101", f"{name}@pve!bot", 0x6716F2A0))
+            for name in ("bot#1", "what?", "100%", "a&b;c", "ボット", "back\\slash", "a'b(c)+=~$,*")
+        ),
     ],
 )
 def test_real_upids_are_taken_apart(text: str, parts: tuple[str, str, str, str, int]) -> None:
@@ -285,6 +291,8 @@ def test_every_accepted_upid_is_one_of_proxmox_and_one_segment_of_a_path(text: s
     upid = Upid.parse(text)
     if upid is not None:
         assert PVE_UPID.match(text)
-        assert not set("/?#%") & set(text)
+        assert not set("/?#%") & set(f"{upid.node}{upid.type}{upid.id}") and "/" not in upid.user
+        *_, segment = task_path(text)
+        assert not set("/?#") & set(segment) and unquote(segment) == text
         assert is_node(upid.node) or len(upid.node) > 63
         assert f":{upid.type}:{upid.id}:{upid.user}:" in text

@@ -222,7 +222,7 @@ def test_everybody_reads_commands_and_refusals_in_their_own_language(visit: Visi
     expect(me.page.locator(".command-context")).to_contain_text("対象のゲスト")
     me.page.get_by_role("button", name="Exit command mode").click()
     me.page.locator("#channel-composer-input").fill("")
-    assert status_choices(me) == ["稼働中", "停止中", "テンプレート", "その他"]
+    assert status_choices(me) == ["稼働中", "停止中", "テンプレート", "稼働中・停止以外"]
     refusal = me.run("start", "web01", "101 web01")
     expect(refusal).to_contain_text("はすでに稼働中です")
 
@@ -232,7 +232,7 @@ def test_everybody_reads_commands_and_refusals_in_their_own_language(visit: Visi
     expect(me.page.locator(".command-context")).to_contain_text("The guest: VMID or name")
     me.page.get_by_role("button", name="Exit command mode").click()
     me.page.locator("#channel-composer-input").fill("")
-    assert status_choices(me) == ["running", "stopped", "template", "other"]
+    assert status_choices(me) == ["running", "stopped", "template", "neither running nor stopped"]
     before = me.messages.locator("article").count()
     me.type_command("start").click()
     me.fill("vmid", "101")  # nothing is offered to her

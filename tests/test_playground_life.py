@@ -1,8 +1,10 @@
 """The demo cluster's life: within a quarter of an hour, one thing of each kind, and the same with the same seed."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from playground.cluster_life import FILLING, LONELY, MAINTAINED, UNLUCKY
 from playground.pve import Pve
 
 QUARTER = 900
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @contextlib.contextmanager
@@ -91,6 +94,27 @@ def test_each_kind_of_news_comes_once_in_a_quarter_of_an_hour(pve: Pve, seed: in
     assert 460 <= gone <= 500
     assert 84 <= back - gone <= 96
     assert not [vmid for vmid in WATCHED if pve.guest(vmid).node == LONELY]
+
+
+def test_a_tunnel_answers_for_half_a_minute(pve: Pve) -> None:
+    life = Life(pve, 0.0)
+    told = []
+    for second in range(QUARTER):
+        life.step(float(second))
+        told.append(bool(pve.between.pages))
+    ((begun, over),) = spans(list(told), True)
+    assert 830 <= begun <= 850 and over - begun in (29, 30, 31)
+
+
+def test_the_demo_has_its_second_crash_and_the_failed_backup_when_the_readmes_say(pve: Pve) -> None:
+    """The bot reads the task list with the second crash, and so tells of both at about 6:40."""
+    seen = lived(pve, 420)
+    second = spans([row[0] == "stopped" or row[1] == "stopped" for row in seen], True)[1]
+    assert 390 <= second[0] <= 405
+    failed = next(second for second, row in enumerate(seen) if row[3])
+    assert 290 <= failed < second[0]
+    for name in ("README.md", "README.en.md"):
+        assert re.search("6:40|6 分 40 秒", (ROOT / name).read_text("utf-8")), name
 
 
 def test_the_same_seed_gives_the_same_life() -> None:

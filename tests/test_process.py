@@ -710,7 +710,7 @@ async def test_every_command(
         assert pve.guest(made).status == "running"
         resized = await done("was resized", "resize", vmid=made, cores=3, memory_mb=768)
         if kind == "VM":
-            assert "Memory: 2 GiB → 768 MiB" in resized.text
+            assert "Memory: 2.0 GiB → 768 MiB" in resized.text
             await stage.press(akiko, resized, "Reboot now")
             await resized.until("was rebooted")
         assert (pve.guest(made).config["cores"], str(pve.guest(made).config["memory"])) == (3, "768")

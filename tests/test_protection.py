@@ -21,8 +21,10 @@ REASON = {"name": "web01", "reason": "kernel update"}
 GUARDED: list[tuple[str, dict[str, Any], str]] = [
     ("stop", {"vmid": 101}, "/qemu/101/status/stop"),
     ("reboot", {"vmid": 101}, "/qemu/101/status/reboot"),
+    ("shutdown", {"vmid": 101}, "/qemu/101/status/shutdown"),
     ("resize", {"vmid": 101, "cores": 4}, "/qemu/101/config"),
     ("snapshot rollback", {"vmid": 101, "name": "nginx-ok"}, "/qemu/101/snapshot/nginx-ok/rollback"),
+    ("snapshot delete", {"vmid": 101, "name": "nginx-ok"}, "/qemu/101/snapshot/nginx-ok"),
     ("delete", {"vmid": 101}, "/qemu/101"),
 ]
 EVERY = pytest.mark.parametrize(("command", "options", "path"), GUARDED)
@@ -78,7 +80,7 @@ async def test_without_protection_it_is_as_before(
 ) -> None:
     reply = await scene.say(scene.emma, command, **options)
     assert "protected" not in reply.text
-    assert (command in ("reboot", "resize")) is bool(scene.changes())
+    assert (command in ("reboot", "shutdown", "resize")) is bool(scene.changes())
 
 
 @BOTH
@@ -112,24 +114,27 @@ async def test_an_operator_may_not_even_with_the_name(bare_scene: Stage, pve: Pv
     await scene.start_bot(**cast.settings, PROTECTED_VM_IDS="101")
     for command, options, _ in GUARDED:
         reply = await scene.say(cast["operator"], command, **options)
-        error = NotAllowed(Level.ADMIN, Level.OPERATOR, protected=command == "reboot")
+        error = NotAllowed(Level.ADMIN, Level.OPERATOR, protected=command in ("reboot", "shutdown"))
         scene.assert_refused(reply, cast["operator"], error)
     assert "protected" in scene.told(
         cast["operator"], NotAllowed(Level.ADMIN, Level.OPERATOR, protected=True)
     )
-    await scene.say(cast["operator"], "shutdown", vmid=101)
-    assert [path for _, path, _ in scene.changes()] == ["/nodes/pve1/qemu/101/status/shutdown"]
+    await scene.say(cast["operator"], "snapshot create", vmid=101, name="fine")
+    assert [path for _, path, _ in scene.changes()] == ["/nodes/pve1/qemu/101/snapshot"]
 
 
+@pytest.mark.parametrize("button", ["Reboot", "Shutdown"])
 @pytest.mark.parametrize("how", ["setting", "tag", "flag"])
-async def test_a_panels_button_is_refused_and_says_what_to_do(bare_scene: Stage, pve: Pve, how: str) -> None:
+async def test_a_panels_button_is_refused_and_says_what_to_do(
+    bare_scene: Stage, pve: Pve, how: str, button: str
+) -> None:
     """Also one that was shown before the guest was protected."""
     scene = bare_scene
     await scene.start_bot(**protect(pve, how))
     panel = await scene.say(scene.emma, "info", vmid=101)
     assert "**Protection** on" in panel.text
-    reply = await scene.press(scene.emma, panel, "Reboot")
-    scene.assert_pressed_in_vain(reply, scene.emma, Unconfirmed(101, "web01", "reboot"))
+    reply = await scene.press(scene.emma, panel, button)
+    scene.assert_pressed_in_vain(reply, scene.emma, Unconfirmed(101, "web01", button.lower()))
     assert scene.changes() == [] and last(scene)[0].step is Step.REFUSED
 
 

@@ -73,7 +73,7 @@ async def test_only_the_asker_can_answer(
     text = question.text
     for button in (yes_of(question), no_of(question)):
         reply = await scene.press(scene.emma, question, button)
-        scene.assert_refused(reply, scene.emma, NotYours("Akiko"))
+        scene.assert_refused(reply, scene.emma, NotYours("Akiko", scene.akiko.id))
     assert scene.changes() == []
     assert question.text == text and len(enabled(question)) == 2, "it is still open for the asker"
 
@@ -134,7 +134,7 @@ async def test_a_bot_that_is_ended_takes_its_questions_back(
 
 @EVERY
 @pytest.mark.parametrize("which", [0, 1])
-async def test_a_question_from_before_a_crash_is_over_and_goes_grey_at_the_first_press(
+async def test_a_question_from_before_a_crash_is_over_and_goes_grey_at_its_askers_first_press(
     scene: Stage, command: str, options: dict[str, object], path: str, which: int
 ) -> None:
     question = await scene.say(scene.akiko, command, **options)
@@ -142,7 +142,10 @@ async def test_a_question_from_before_a_crash_is_over_and_goes_grey_at_the_first
     await scene.crash_bot()
     assert len(enabled(question)) == 2
     reply = await scene.press(scene.emma, question, buttons[which])
-    scene.assert_pressed_in_vain(reply, scene.emma, QuestionOver())
+    scene.assert_refused(reply, scene.emma, QuestionOver())
+    assert len(enabled(question)) == 2, "nobody else changes what the asker sees"
+    reply = await scene.press(scene.akiko, question, buttons[which])
+    scene.assert_pressed_in_vain(reply, scene.akiko, QuestionOver())
     assert enabled(question) == []
     assert scene.changes() == []
 
@@ -253,6 +256,23 @@ async def test_the_time_begins_anew_with_the_form(scene: Stage, pve: Pve) -> Non
     assert scene.services.questions._open == {}
 
 
+async def test_the_time_begins_anew_once(scene: Stage, pve: Pve) -> None:
+    """Pressing on and on keeps no question alive: it lapses two minutes after it was asked, at the latest."""
+    question = await scene.say(scene.akiko, "delete", vmid=104)
+    yes = yes_of(question)
+    for _ in range(2):
+        scene.clock.skip(50)
+        await scene.press(scene.akiko, question, yes)
+        assert len(enabled(question)) == 2
+    scene.clock.skip(15)
+    await question.until(
+        lambda shown: scene.t()("Nobody answered in time, so nothing was done.") in shown.text
+    )
+    late = await scene.press(scene.akiko, question, yes, force=True)
+    scene.assert_pressed_in_vain(late, scene.akiko, QuestionOver())
+    assert scene.changes() == []
+
+
 async def test_a_form_sent_after_a_restart(scene: Stage, pve: Pve) -> None:
     question = await scene.say(scene.emma, "delete", vmid=104)
     form = await scene.press(scene.emma, question, yes_of(question))
@@ -333,6 +353,9 @@ async def test_a_lapse_that_cannot_be_shown_ends_the_question_all_the_same(
         patched.setattr("ui.question.plan_parts", broken)
         scene.clock.skip(60)
         await scene.until(lambda: scene.logged, "the incident")
+    reply = await scene.press(scene.akiko, question, yes)
+    scene.assert_refused(reply, scene.akiko, QuestionOver())
+    assert len(enabled(question)) == 2, "only its asker changes the message"
     reply = await scene.press(scene.emma, question, yes)
     scene.assert_pressed_in_vain(reply, scene.emma, QuestionOver())
     assert enabled(question) == [] and scene.changes() == []

@@ -40,19 +40,21 @@ REQUIRED, NONE = ("必須", "required"), ("なし", "none")
 USER, TOKEN = "discord-bot@pve", "discord-bot@pve!bot"
 # The published schemas' `permissions` of 8.4, 9.1 and 9.2, and the checks by key behind them: cores and memory of a
 # configuration, and what a clone uses. With VM.Snapshot a rollback needs no VM.Snapshot.Rollback. A guest's tasks
-# are the bot's own; the lists are filtered by VM.Audit, Datastore.Audit and, for all tasks, Sys.Audit.
+# are the bot's own; the lists are filtered by VM.Audit, Datastore.Audit, Pool.Audit and, for all tasks, Sys.Audit.
 NEEDED: dict[str, set[str]] = {
     "close": set(),
-    "cluster": {"VM.Audit", "Datastore.Audit"},
+    "cluster": {"VM.Audit", "Datastore.Audit", "Pool.Audit"},
     "cluster_tasks": {"Sys.Audit"},
     "status": {"VM.Audit"},
     "config": {"VM.Audit"},
     "pending": {"VM.Audit"},
     "snapshots": {"VM.Audit"},
+    "snapshot_config": {"VM.Audit"},
     "can_snapshot": {"VM.Audit"},
     "backups": {"VM.Backup", "Datastore.AllocateSpace", "Datastore.Audit"},
     "addresses": {"VM.Audit", "VM.GuestAgent.Audit"},
     "recent_tasks": set(),
+    "failed_backups": {"Sys.Audit"},
     "task_status": set(),
     "task_log": set(),
     "next_id": set(),
@@ -65,7 +67,7 @@ NEEDED: dict[str, set[str]] = {
     "snapshot_delete": {"VM.Snapshot"},
 }
 ON_8 = {"VM.GuestAgent.Audit": "VM.Monitor"}
-OPTIONAL = {"Sys.Audit", "Datastore.Audit", "VM.Backup"}
+OPTIONAL = {"Sys.Audit", "Datastore.Audit", "Pool.Audit", "VM.Backup"}
 """Without them nothing is refused: there is less to see."""
 
 
@@ -200,6 +202,7 @@ def test_the_demo_and_the_tests_have_these_privileges_too() -> None:
 async def everything(pve: Pve, client: ProxmoxClient) -> list[str]:
     """Do to a VM and to a container all that the bot can do. What was refused or failed, in Proxmox' words."""
     trouble: list[str] = []
+    pve.pools.setdefault("lab", set())
 
     async def done(call: Awaitable[object]) -> None:
         try:
@@ -235,6 +238,8 @@ async def everything(pve: Pve, client: ProxmoxClient) -> list[str]:
             trouble.append("nothing visible: VM.Audit")
     if {storage.name for storage in (await client.cluster()).storages} != set(pve.storages):
         trouble.append("not every storage is visible: Datastore.Audit")
+    if set((await client.cluster()).pools) != {*pve.pools}:
+        trouble.append("not every pool is visible: Pool.Audit")
     pve.backup_job(None, "pve1")
     if "root@pam" not in {task.user for task in await client.cluster_tasks()}:
         trouble.append("another's task is not visible: Sys.Audit")
@@ -340,8 +345,10 @@ def test_links_and_files_exist(path: Path) -> None:
             assert name in made or (ROOT / name).exists(), name
 
 
-def test_the_picture_is_small() -> None:
-    assert (ROOT / "docs/demo.png").stat().st_size <= 250_000
+@pytest.mark.parametrize(("name", "picture"), [("README.md", "demo.png"), ("README.en.md", "demo.en.png")])
+def test_each_readme_has_the_picture_of_its_language_and_it_is_small(name: str, picture: str) -> None:
+    assert re.findall(r"!\[[^]]*\]\(docs/([\w.]+)\)", (ROOT / name).read_text("utf-8")) == [picture]
+    assert (ROOT / "docs" / picture).stat().st_size <= 250_000
 
 
 def test_every_dependency_is_explained() -> None:

@@ -21,16 +21,20 @@ from cogs.monitor import Monitor
 from cogs.power import Power
 from cogs.snapshot import Snapshots
 from core.actions import Verb
+from core.audit import Audited
 from core.audit_posting import AuditPosting
+from core.authority import Authority
+from core.cut_off import CutOff
 from core.errors import GuestBusy, GuestLocked
 from core.expected import ExpectedStops
 from core.fallback import Backup, Backups, Fallback
 from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, TaskSummary
-from core.inspect import GuestDetails
-from core.limits import ChangeLimit
+from core.inspect import GuestDetails, Inspector
+from core.limits import ChangeLimit, Pace
 from core.order import Change, Order, Plan, Report
 from core.proxmox_errors import Rejected, StorageFull, Unreachable
-from core.reading import LEARNED_SECONDS, ClusterReader, SnapshotReader
+from core.reading import LEARNED_SECONDS, ClusterReader, PeopleReader, SnapshotReader
+from core.resizing import Excess
 from core.tasks import Progress, TaskEnd, TaskResult
 from core.watch.delivery import Delivery
 from core.watch.keeper import Watch
@@ -43,6 +47,7 @@ from ui.alerts import DiscordAlertChannel
 from ui.buttons import GUEST, question_buttons
 from ui.cards import card, notice
 from ui.help import help_card
+from ui.hints import hint
 from ui.listing import ROWS, Filters, guest_list, snapshot_list
 from ui.outcomes import farewell, footer, outcome_text, working
 from ui.panel import guest_buttons, panel
@@ -55,6 +60,7 @@ from ui.render import (
     choice_label,
     code,
     code_block,
+    disk_size,
     duration,
     fit,
     memory_mb,
@@ -68,7 +74,7 @@ from ui.render import (
     when,
 )
 from ui.reply import Reply
-from ui.sentences import hint, sentence
+from ui.sentences import sentence
 from ui.services import Services
 from ui.text import Language, Text, Texts
 from ui.watching import watch_list
@@ -347,15 +353,25 @@ def plans() -> list[Plan]:
         Plan(order(Verb.DELETE), DEBIAN, replace(CONFIG, disks=()), ()),
         Plan(order(Verb.DELETE), NAMELESS),
         Plan(order(Verb.SNAPSHOT_ROLLBACK, snapshot="before-update"), WEB, snapshot=SNAPSHOTS[1]),
-        Plan(order(Verb.SNAPSHOT_ROLLBACK, snapshot="clean"), WEB, snapshot=SNAPSHOTS[0]),
+        Plan(order(Verb.SNAPSHOT_ROLLBACK, snapshot="clean"), WEB, snapshot=SNAPSHOTS[0], **SAME_TAGS),
         Plan(order(Verb.SNAPSHOT_DELETE, snapshot="clean"), DB, snapshot=SNAPSHOTS[0]),
         *fallbacks(),
     ]
 
 
+SAME_TAGS: dict[str, Any] = {"before": Authority(), "after": Authority()}
+
+
 def fallbacks() -> list[Plan]:
     """What there is to go back to, in every way that it may be known; and what only a protected guest asks for."""
-    rollback = Plan(order(Verb.SNAPSHOT_ROLLBACK, snapshot="clean"), WEB, snapshot=SNAPSHOTS[0], guarded=True)
+    rollback = Plan(
+        order(Verb.SNAPSHOT_ROLLBACK, snapshot="clean"),
+        WEB,
+        snapshot=SNAPSHOTS[0],
+        guarded=True,
+        before=Authority(frozenset({7}), True, frozenset({"web"})),
+        after=Authority(frozenset({8}), False, frozenset({"lab"})),
+    )
     reboot, resize = order(Verb.REBOOT), order(Verb.RESIZE, cores=4, memory_mb=4096)
     old = Backup("pbs", "pbs:backup/vm/101/2026-09-01T00:00:00Z", int(NOON) - 90_000, 1_300_000_000)
     return [
@@ -364,6 +380,20 @@ def fallbacks() -> list[Plan]:
         replace(rollback, fallback=Fallback(Backups((), ("pbs", "nas`@everyone")), ())),
         Plan(reboot, WEB, CONFIG, guarded=True, fallback=Fallback(None, None)),
         Plan(resize, WEB, CONFIG, guarded=True, fallback=Fallback(Backups(), SNAPSHOTS[:1])),
+        Plan(
+            resize,
+            WEB,
+            CONFIG,
+            stored=replace(CONFIG, cores=3, memory_mb=3072),
+            excess=Excess((8, 4), (4 * GIB, 3 * GIB)),
+        ),
+        Plan(order(Verb.SHUTDOWN), WEB, CONFIG, guarded=True),
+        Plan(
+            order(Verb.CREATE, name="copy"),
+            DEBIAN,
+            new_vmid=120,
+            after=Authority(frozenset({7}), True, frozenset({"web"})),
+        ),
     ]
 
 
@@ -442,6 +472,12 @@ class Nowhere(DiscordAlertChannel):
         super().__init__(discord.Client(intents=discord.Intents.none()), 1, EN)
 
 
+class Silent:
+    """Tells nobody."""
+
+    async def tell(self, found: Audited) -> None: ...
+
+
 def listed(t: Text, watch: Watch, *rest: Any) -> ui.LayoutView:
     """To somebody who may see every guest."""
     return watch_list(t, watch, watch.entries, *rest)
@@ -453,9 +489,12 @@ def services(language: Language = "ja") -> Services:
     return Services(
         judge=world.judge,
         limit=ChangeLimit(world.clock, 0),
+        pace=Pace(world.clock),
         proxmox=world.proxmox,
         reader=world.reader,
         snapshots=SnapshotReader(world.proxmox, world.clock),
+        people=PeopleReader(JOURNAL, world.clock),
+        inspector=Inspector(world.proxmox, world.planner),
         planner=world.planner,
         operations=world.operations,
         watch=watch_of(),
@@ -465,6 +504,7 @@ def services(language: Language = "ja") -> Services:
         connected=lambda: True,
         audit=world.ledger,
         audit_posting=AuditPosting(JOURNAL, None, world.clock),
+        cut_off=CutOff(world.proxmox, world.clock, JOURNAL, world.ledger, world.expected, Silent()),
         clock=world.clock,
         texts=texts,
         questions=Questions(),
@@ -589,7 +629,7 @@ def test_a_button_tells_its_guest_from_another() -> None:
     ]
     assert len(set(marks)) == 4
     assert replace(WEB, state=State.STOPPED, node="pve9", uptime=None, lock="backup").mark == WEB.mark
-    assert re.fullmatch(r"[0-9a-f]{8}", replace(WEB, name="half a pair: \ud83d").mark)
+    assert re.fullmatch(r"[0-9a-f]{32}", replace(WEB, name="half a pair: \ud83d").mark)
 
 
 def test_unknown_results_are_not_called_failed_or_done() -> None:
@@ -1081,14 +1121,34 @@ def test_used_of(used: int | None, total: int | None, text: str) -> None:
     assert used_of(used, total) == text
 
 
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("16G", "16.0 GiB"),
+        ("4M", "4.0 MiB"),
+        ("528K", "528 KiB"),
+        ("1.5T", "1.5 TiB"),
+        ("999999G", "977 TiB"),
+        ("2147483648", "2.0 GiB"),
+        ("0", "0 B"),
+        ("16X", "`16X`"),
+        ("@everyone", "`@everyone`"),
+        ("9" * 400 + "G", "`9999999999999999999…`"),
+    ],
+)
+def test_a_disks_size_reads_like_any_other(written: str, text: str) -> None:
+    assert disk_size(written) == text
+
+
 def test_other_numbers() -> None:
-    assert [memory_mb(count) for count in (0, 512, 1024, 1536, 2048, 1_048_576)] == [
+    assert [memory_mb(count) for count in (0, 512, 1024, 1536, 1500, 2048, 1_048_576)] == [
         "0 MiB",
         "512 MiB",
-        "1 GiB",
-        "1536 MiB",
-        "2 GiB",
-        "1024 GiB",
+        "1.0 GiB",
+        "1.5 GiB",
+        "1500 MiB",
+        "2.0 GiB",
+        "1.0 TiB",
     ]
     assert [percent(value) for value in (None, 0, 0.004, 0.006, 0.5, 1, 2)] == [
         "—",

@@ -14,6 +14,7 @@ import pytest
 from core.audit import AuditFilter, Step
 from core.errors import Refused
 from core.judge import Admit, Judge, anyone
+from core.lookup import Offer
 from core.rights import RIGHTS, Effect, Operation
 from playground.discord_people import Reply
 from playground.pve import Pve
@@ -57,10 +58,12 @@ def take_away(patch: pytest.MonkeyPatch, scene: Stage, call: str) -> None:
                 patch.setattr(name, nothing)
         case "the action":
             yes = Yes(judge.rules, scene.services.reader, judge.read_only)
-            patch.setattr(scene.services.planner, "_judge", yes)
+            for planner in (scene.services.planner, scene.services.operations._planner):
+                patch.setattr(planner, "_judge", yes)
             patch.setattr("ui.gate.Attempt.permit", nothing)
             patch.setattr("ui.gate.Attempt.admit", property(lambda _: anyone))
             patch.setattr("ui.parameters.refusal_of", nothing)
+            patch.setattr("ui.parameters.offer_to", lambda *_: Offer(None))
 
 
 @dataclass(frozen=True)

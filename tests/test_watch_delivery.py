@@ -11,7 +11,8 @@ import pytest
 from core.guest import Kind
 from core.journal import Batch, Posting
 from core.watch.channel import Fate, NotDelivered
-from core.watch.delivery import GIVE_UP, LONG_PAUSE, Delivery
+from core.watch.delivery import GIVE_UP, Delivery
+from core.watch.lane import LONG_PAUSE
 from core.watch.model import GuestFact, Incident, Level, Message, Post, Topic, What
 from journal import SqliteJournal
 from tests.fakes import NOON, FakeClock
@@ -46,6 +47,9 @@ class Channel:
         return " ".join(
             [posting.message.post.value, *map(str, posting.message.incidents), *states, *acked, *delay]
         )
+
+    def barer(self, content: str) -> tuple[str, ...]:
+        return f"bare {content.split(maxsplit=1)[0]}", "fixed"
 
     def _fault(self) -> NotDelivered | None:
         return self.faults.pop(0) if self.faults else None
@@ -524,3 +528,145 @@ async def test_a_reminder_is_not_dropped_for_an_opening_that_is_there_already(po
     post.store(posts=(reminder(301, 1, post.clock.now()),))
     await post.run()
     assert [text.split(" open")[0] for text in post.shown] == ["opening 1", "reminder 1"]
+
+
+# -- what Discord blocks, and what it limits
+
+BLOCKED = NotDelivered(Fate.BLOCKED, "400 harmful links", not_taken=True)
+
+
+def limited(seconds: float, *, everywhere: bool = False) -> NotDelivered:
+    return NotDelivered(Fate.PASSING, "429", not_taken=True, wait=seconds, everywhere=everywhere)
+
+
+async def test_blocked_words_are_left_out_and_counted(post: Office) -> None:
+    post.channel.faults = [BLOCKED]
+    post.opening(1)
+    post.opening(2)
+    await post.run()
+    assert post.shown == ["bare opening", "opening 2 open"]
+    undelivered = post.journal.undelivered()
+    assert (undelivered.given_up, undelivered.blocked, undelivered.blocked_error) == (0, 1, BLOCKED.reason)
+    assert post.journal.undelivered(post.clock.now() + 1).blocked == 0, "older ones are no news"
+
+
+async def test_an_edit_that_passes_again_is_no_longer_counted(post: Office) -> None:
+    post.channel.faults = [BLOCKED]
+    post.opening(1)
+    await post.run()
+    post.over(1)
+    await post.run()
+    assert post.shown == ["opening 1 over", "recovery 1 over"]
+    assert post.journal.undelivered().blocked == 0
+
+
+async def test_a_blocked_edit_is_made_with_fewer_words(post: Office) -> None:
+    post.opening(1)
+    await post.run()
+    post.channel.faults = [None, BLOCKED, BLOCKED]
+    post.over(1)
+    await post.run()
+    assert post.shown == ["fixed", "recovery 1 over"]
+    assert post.journal.undelivered().blocked == 1
+
+
+async def test_of_what_no_words_pass_is_given_up(post: Office) -> None:
+    post.channel.faults = [BLOCKED] * 3
+    post.opening(1)
+    await post.run()
+    assert post.shown == [] and post.journal.undelivered().given_up == 1
+
+
+@pytest.mark.parametrize("away", [5.0, 7200.0])
+async def test_a_lost_answer_to_the_bare_words_makes_no_second_message(post: Office, away: float) -> None:
+    post.channel.faults = [BLOCKED]
+    post.opening(1)
+    sent = post.channel.post
+
+    async def taken(posting: Posting, content: str, nonce: str) -> int:
+        there = await sent(posting, content, nonce)
+        if content.startswith("bare"):
+            post.channel.post = sent  # type: ignore[method-assign]  # once
+            raise LOST
+        return there
+
+    post.channel.post = taken  # type: ignore[method-assign]  # the answer gets lost
+    await post.run(0.5)
+    post.kill(away)
+    await post.run()
+    assert len(post.shown) == 1
+
+
+async def test_a_limit_is_waited_for_as_long_as_discord_says(post: Office) -> None:
+    post.channel.faults = [limited(65.0), limited(400.0)]
+    post.opening(1)
+    await post.run()
+    assert post.clock.slept == [65.0, 400.0]
+    assert len(post.shown) == 1 and "find" not in post.channel.requests
+
+
+async def test_a_limit_without_reason_is_believed_for_an_hour(post: Office) -> None:
+    post.channel.faults = [limited(1e9)]
+    post.opening(1)
+    await post.run()
+    assert post.clock.slept == [3600.0]
+
+
+async def test_nothing_is_asked_while_a_limit_holds(post: Office) -> None:
+    post.channel.faults = [limited(65.0)]
+    post.opening(1)
+    running = asyncio.create_task(post.delivery._attempt_posts())
+    await running
+    for number in (2, 3):
+        post.opening(number)
+        assert await post.delivery._attempt_posts() == 65.0
+    assert len(post.channel.requests) == 1
+    await post.delivery.drain()
+    assert len(post.shown) == 3, "but for the last try of all"
+
+
+async def test_a_limited_edit_waits_alone(post: Office) -> None:
+    post.opening(1)
+    post.opening(2)
+    await post.run()
+    post.channel.faults = [None, None, limited(60.0)]
+    post.over(1)
+    post.over(2)
+    await post.run(30)
+    assert post.shown[:2] == ["opening 1 open", "opening 2 over"]
+    assert post.delivery.error == "429"
+    await post.run()
+    assert post.shown[0] == "opening 1 over" and not post.delivery.error
+
+
+async def test_an_edit_that_is_limited_for_a_week_is_left_as_it_is(post: Office) -> None:
+    post.opening(1)
+    await post.run()
+    post.channel.faults = [None, *[limited(3600.0)] * 300]
+    post.over(1)
+    await post.run(8 * 86400.0)
+    assert post.journal.to_edit() == () and len(post.channel.requests) < 200
+
+
+async def test_an_edit_that_hangs_holds_up_no_new_message(post: Office) -> None:
+    post.opening(1)
+    await post.run()
+    hangs, edit = asyncio.Event(), post.channel.edit
+
+    async def slow(posting: Posting, content: str) -> None:
+        await hangs.wait()
+        await edit(posting, content)
+
+    post.channel.edit = slow  # type: ignore[method-assign]  # discord.py waits for a limit of its own
+    running = asyncio.create_task(post.delivery.run())
+    post.store(replace(incident(1), acked_by="Akiko"))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    post.opening(2)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert post.shown == ["opening 1 open", "opening 2 open"]
+    hangs.set()
+    await post.delivery.drain()
+    assert post.shown[0] == "opening 1 open Akiko", "what is under way comes to its end"
+    await running

@@ -17,9 +17,13 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from core.expected import ExpectedStops
-from core.guest import Cluster, Kind, State
-from core.watch import changes, looking, sources, step, telling
+from core.expected import Expectation, ExpectedStops
+from core.guest import Cluster, Guest, Kind, State
+from core.order import Plan
+from core.proxmox_errors import ProxmoxError
+from core.watch import changes, guests, looking, sources, step, telling, unknown
+from core.watch.asking import Asking
+from core.watch.backups import FailedBackups
 from core.watch.look import Look, Suspicion
 from core.watch.looking import Looking
 from core.watch.model import Incident, Watched
@@ -33,7 +37,10 @@ MEMORY = Path("/dev/shm")
 NUMBER = st.integers(0, 8)
 LOOKS = st.sampled_from((1, 1, 0, 2, 3))
 """How many looks come after it."""
-FAULTS = ("unreachable", "refused", "slow", "empty", "half", "half-there")
+FAULTS = ("unreachable", "refused", "slow", "page", "empty", "half", "half-there")
+HELD = tuple(map(State, ("internal-error", "guest-panicked", "watchdog", "postmigrate")))
+PASSING = tuple(map(State, ("prelaunch", "shutdown", "save-vm")))
+DOWN = (State.STOPPED, State.IO_ERROR, *HELD, *PASSING)
 DISCORD = ("503", "reset", "429", "404", "taken", "reset-taken")
 OFF = st.sampled_from((5.0, 700.0, 40.0, 7300.0, 26 * 3600.0))
 STOP_TASKS = {
@@ -115,9 +122,50 @@ class Histories(RuleBasedStateMachine):
             self._stop(box, State.IO_ERROR if io and box.kind is Kind.QEMU else State.STOPPED)
         self._looks(looks)
 
+    @rule(
+        number=st.sampled_from((1, 1, 2, 6)),
+        first=NUMBER,
+        state=st.sampled_from(HELD),
+        stopped=st.booleans(),
+        looks=LOOKS,
+    )
+    def qemu_holds_guests(self, number: int, first: int, state: State, stopped: bool, looks: int) -> None:
+        """Guests that ran, or that have just been started."""
+        for box in self._some(number, first, State.STOPPED if stopped else State.RUNNING):
+            if box.kind is Kind.QEMU:
+                self._stop(box, state)
+        self._looks(looks)
+
+    @rule(
+        number=st.sampled_from((1, 1, 2)),
+        first=NUMBER,
+        state=st.sampled_from(PASSING),
+        stopped=st.booleans(),
+        lock=st.sampled_from((None, None, "backup", "snapshot")),
+        looks=st.sampled_from((1, 3, 9, 12, 14)),
+        ends=st.booleans(),
+    )
+    def a_state_does_not_pass(
+        self, number: int, first: int, state: State, stopped: bool, lock: str | None, looks: int, ends: bool
+    ) -> None:
+        boxes = [
+            box
+            for box in self._some(number, first, State.STOPPED if stopped else State.RUNNING)
+            if box.kind is Kind.QEMU
+        ]
+        for box in boxes:
+            box.lock = lock
+            self._stop(box, state)
+        self._looks(looks)
+        for box in boxes if ends else ():
+            if box.state is state:
+                box.lock = None
+                self._run(box)
+        self._looks(1)
+
     @rule(number=st.sampled_from((1, 1, 2, 6, 9)), first=NUMBER, looks=LOOKS)
     def guests_start(self, number: int, first: int, looks: int) -> None:
-        for box in self._some(number, first, State.STOPPED, State.IO_ERROR):
+        for box in self._some(number, first, *DOWN):
             self._run(box)
         self._looks(looks)
 
@@ -251,12 +299,15 @@ class Histories(RuleBasedStateMachine):
         obeys=st.sampled_from((0, 0, 1, 3, 7)),
         task=st.booleans(),
         again=st.booleans(),
+        answer=st.sampled_from(("", "", "page", "lost", "refused")),
         looks=LOOKS,
     )
-    def stop_is_ordered(self, first: int, obeys: int, task: bool, again: bool, looks: int) -> None:
+    def stop_is_ordered(
+        self, first: int, obeys: int, task: bool, again: bool, answer: str, looks: int
+    ) -> None:
         """Through the bot; the guest obeys after so many looks, and may crash soon after it runs again."""
         for box in self._some(1, first, State.RUNNING):
-            self.trial.stop_through_bot(box.vmid)
+            self.trial.stop_through_bot(box.vmid, answer)
             if task:
                 self.trial.cluster.task("hastop", box.vmid, BOT, box.node)
             self._looks(obeys)
@@ -396,11 +447,30 @@ class Histories(RuleBasedStateMachine):
             odd.later_dark.add(node)
         self.trial.tell(f"a second read will show as stopped or offline, too: {[*odd.later_listed]} {node}")
 
-    @rule(answers=st.booleans(), second=st.booleans())
-    def confirming_fails(self, answers: bool, second: bool) -> None:
+    @rule(answers=st.sampled_from(("", "slow", "page")), second=st.sampled_from(("", "slow", "page")))
+    def confirming_fails(self, answers: str, second: str) -> None:
         """In the next look."""
         self.trial.cluster.odd.answers_fail, self.trial.cluster.odd.second_fails = answers, second
         self.trial.tell(f"in the next look fail: answers {answers}, second read {second}")
+
+    @rule(node=NUMBER, deaf=st.booleans(), looks=st.sampled_from((1, 2, 3, 8, 34)))
+    def pvestatd_hangs(self, node: int, deaf: bool, looks: int) -> None:
+        """Its guests are unknown to the list; if it is deaf nothing on it answers either."""
+        cluster = self.trial.cluster
+        if alive := [name for name, online in cluster.online.items() if online]:
+            name = _pick(alive, node)
+            cluster.hung.add(name)
+            if deaf:
+                cluster.deaf.add(name)
+            self.trial.tell(f"pvestatd of {name} hangs{', and all on it is deaf' if deaf else ''}")
+        self._looks(looks)
+
+    @rule(looks=LOOKS)
+    def nothing_hangs(self, looks: int) -> None:
+        self.trial.cluster.hung.clear()
+        self.trial.cluster.deaf.clear()
+        self.trial.tell("nothing hangs any more")
+        self._looks(looks)
 
     # -- figures
 
@@ -431,6 +501,26 @@ class Histories(RuleBasedStateMachine):
     def backup_ends(self, vmid: int | None, status: str, looks: int) -> None:
         self.trial.cluster.task("vzdump", vmid, "root@pam", "pve1", status=status)
         self.trial.tell(f"a backup of {vmid or 'all'} ended: {status}")
+        self._looks(looks)
+
+    @rule(
+        vmid=st.sampled_from((101, 110, None)),
+        ends=st.sampled_from(("job errors", "job errors", "OK", "WARNINGS: 2")),
+        minutes=st.sampled_from((0, 0, 1, 7, 12)),
+        looks=st.sampled_from((1, 6, 12)),
+    )
+    def long_backup_falls_out_of_the_list(
+        self, vmid: int | None, ends: str, minutes: int, looks: int
+    ) -> None:
+        """More tasks begin after it than the list has room for."""
+        cluster = self.trial.cluster
+        upid = cluster.task("vzdump", vmid, "root@pam", "pve1", status=None)
+        self.trial.tell(f"a backup of {vmid or 'all'} begins")
+        self._looks(minutes)
+        for _ in range(26):
+            cluster.task("srvreload", None, "root@pam", "pve1")
+        cluster.finish(upid, ends)
+        self.trial.tell(f"26 tasks later it ends: {ends}")
         self._looks(looks)
 
     # -- what persons do with the bot
@@ -536,6 +626,21 @@ class Histories(RuleBasedStateMachine):
         self.trial.tell("Discord is well")
         self._looks(looks)
 
+    @rule(
+        seconds=st.sampled_from((65.0, 65.0, 400.0, 4000.0)),
+        edits=st.booleans(),
+        looks=LOOKS,
+    )
+    def discord_limits_for_long(self, seconds: float, edits: bool, looks: int) -> None:
+        """Everything, or edits alone."""
+        discord, until = self.trial.discord, self.trial.clock.mono + seconds
+        if edits:
+            discord.edits_limited_until = until
+        else:
+            discord.limited_until = until
+        self.trial.tell(f"Discord limits {'edits' if edits else 'everything'} for {seconds:.0f} s")
+        self._looks(looks)
+
     @rule(mode=st.sampled_from(DISCORD), minutes=st.sampled_from((3, 20, 3, 20, 120)))
     def discord_is_down_for_up_to_two_hours(self, mode: str, minutes: int) -> None:
         self.discord_fails(mode, minutes)
@@ -631,6 +736,34 @@ def never_used_up(self: ExpectedStops, vmid: int) -> None:
     """What was ordered once excuses every stop for five minutes."""
 
 
+STOP_OF = ExpectedStops.stop_of
+
+
+@contextmanager
+def only_an_answer_counts(self: ExpectedStops, plan: Plan) -> Iterator[Expectation]:
+    """An order that a proxy's page or nothing at all has answered counts as refused."""
+    with STOP_OF(self, plan) as expectation:
+        try:
+            yield expectation
+        except ProxmoxError:
+            expectation.sent = False
+            raise
+
+
+async def nobody_is_asked(self: object, *given: object, busy: bool = False) -> dict[str, object]:
+    """What the lists do not show stays unknown."""
+    return {}
+
+
+def one_guest_each_time(self: Asking, unknown: Sequence[Guest]) -> list[Guest]:
+    """Always the same one."""
+    return list(unknown)[:1]
+
+
+def every_node_is_fresh(work: Work, raw: Cluster) -> None:
+    """Whatever a node's pvestatd does."""
+
+
 MUTANTS: dict[str, tuple[object, str, object]] = {
     "unconfirmed": (Looking, "_confirmed", believed),
     "try not noted": (SqliteJournal, "trying", not_noted),
@@ -640,6 +773,14 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "never grouped": (telling, "SINGLE_MOST", 1000),
     "never flapping": (changes, "FLAP_CHANGES", 1000),
     "order counts twice": (ExpectedStops, "seen", never_used_up),
+    "unanswered orders forgotten": (ExpectedStops, "stop_of", only_an_answer_counts),
+    "unknown guests not asked": (Asking, "ask", nobody_is_asked),
+    "no turns": (Asking, "_turn", one_guest_each_time),
+    "old figures not told": (step, "judge_stale", every_node_is_fresh),
+    "blindness not told": (unknown, "BLIND_SECONDS", 1e9),
+    "nodes not asked for backups": (FailedBackups, "ask", nobody_is_asked),
+    "stuck guests not told": (guests, "STUCK_SECONDS", 1e9),
+    "held guests told as full storages": (changes, "HALTED_STATES", frozenset()),
 }
 
 

@@ -22,10 +22,11 @@ from core.errors import JournalFailed, StoreFailed
 from core.proxmox_errors import Unreachable
 from core.watch.delivery import Delivery
 from core.watch.keeper import Watch
+from core.watch.state import GuestState
 from tests import stage
 from tests.stage import Stage
 from ui.alerts import DiscordAlertChannel
-from ui.start_words import journal_stuck, journal_well, watch_broken, watch_works
+from ui.start_words import journal_stuck, journal_well, watch_broken, watch_hangs, watch_works
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -188,13 +189,14 @@ async def test_every_good_look_is_a_heartbeat(scene: Stage) -> None:
         assert beats.count >= len(watch.looks) - 1
 
 
-@pytest.mark.parametrize("why", ["Proxmox", "the journal", "Discord"])
+@pytest.mark.parametrize("why", ["Proxmox", "the journal", "Discord", "a guest"])
 async def test_no_heartbeat_while_something_is_wrong(scene: Stage, why: str) -> None:
     """Whoever watches the bot has to hear of it when the bot cannot tell."""
     beats = Beats()
     async with watching(scene, beats, connected=why != "Discord") as (_, watch):
         watch.trouble = Unreachable("pve1") if why == "Proxmox" else None
         watch.journal_trouble = JournalFailed("ENOSPC") if why == "the journal" else None
+        watch.blind = (GuestState(101, unknown=1.0),) if why == "a guest" else ()
         scene.expected_errors.append("the journal cannot be written")
         await looks_again(scene, watch)
         assert beats.count == 0
@@ -270,3 +272,24 @@ async def test_a_word_that_does_not_get_through_is_not_waited_for(scene: Stage) 
         watch.journal_trouble = JournalFailed("ENOSPC")
         await looks_again(scene, watch, 4)
     assert scene.alerts_told() == []
+
+
+async def test_a_look_that_hangs_is_told_by_the_watchdog(
+    scene: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, past the watch itself; and once when a look has ended again."""
+    monkeypatch.setattr("cogs.monitor.LOOK_SECONDS", 3 * INTERVAL)
+    scene.expected_errors.append("is started again")
+    t = scene.t()
+    async with watching(scene) as (_, watch):
+        await looks_again(scene, watch)
+        watch.seconds = 3600.0
+        await scene.until(scene.alerts_told)
+        began = len(watch.looks)
+        await scene.until(lambda: len(watch.looks) >= began + 3, "several looks that hang")
+        assert len(scene.alerts_told()) == 1
+        watch.seconds = 0.0
+        await scene.until(lambda: len(scene.alerts_told()) > 1)
+    first, second = scene.alerts_told()
+    assert first == f"🔴 {watch_hangs(t, 3 * INTERVAL)}"
+    assert second == f"🟢 {watch_works(t)}"

@@ -32,7 +32,18 @@ DESTROYS = {"qmdestroy", "vzdestroy"}
 WORK_LOCKS = {"backup", "snapshot", "snapshot-delete", "rollback", "migrate", "suspending"}
 WORK_LOCKS |= {"clone", "create", "disk", "mounted", "fstrim"}
 LIVING = (State.RUNNING, State.PAUSED, State.SUSPENDED)
-DEAD = (State.STOPPED, State.IO_ERROR)
+HALTED = tuple(
+    map(State, ("io-error", "internal-error", "guest-panicked", "watchdog", "postmigrate", "debug"))
+)
+PASSING = tuple(
+    map(
+        State,
+        ("prelaunch", "shutdown", "inmigrate", "finish-migrate", "save-vm", "restore-vm", "colo"),
+    )
+)
+DEAD = (State.STOPPED, *HALTED)
+OUT = (*DEAD, *PASSING)
+"""Not running, as the books have it: a passing state is in them once the guest is stuck in it."""
 
 
 @dataclass(eq=False)
@@ -47,6 +58,8 @@ class Fact:
     away: bool = False
     after: str = ""
     """Of what it was not started again in time: its node's return (node) or being moved (ha)."""
+    state: State = State.UNKNOWN
+    """In which it is held (HALTED) or stuck (STUCK)."""
     note: bool = False
     """No alarm: it is stopped because somebody wanted it, which is not "down"."""
 
@@ -134,6 +147,12 @@ class Book:
     changes: list[float] = field(default_factory=list)
     flapping: Case | None = None
     stopped_at: float = 0.0
+    passing: float | None = None
+    """Since when it has been in passing states, on the clock."""
+    unknown: float | None = None
+    """Since when nobody knows its state, on the clock."""
+    unasked: int = 0
+    """Looks in a row in which the list did not know it and it was not asked for."""
 
 
 @dataclass(eq=False)
@@ -152,6 +171,7 @@ class Meter:
 
     over: int = 0
     under: int = 0
+    blind: int = 0
     case: Case | None = None
 
 
@@ -166,6 +186,10 @@ class Seen:
         self.undecided: set[int] = set()
         self.doubted: set[str] = set()
         """Nodes that are listed as offline, and which nobody has confirmed."""
+        self.raw = cluster
+        """As it was listed."""
+        self.answered: set[int] = set()
+        """Guests that the list does not know and that have answered by themselves."""
         self.gone: set[int] = set()
 
 
@@ -201,6 +225,14 @@ class Oracle:
         self.first_seen: dict[str, float | None] = {}
         self.tasks_known = False
         self.failed_backups: set[str] = set()
+        self.seen_running: set[str] = set()
+        """Backups that were once seen running."""
+        self.nodes_heard: set[str] = set()
+        """Nodes whose own list of failed backups was read once."""
+        self.node_asked: dict[str, float] = {}
+        self.stale_looks: dict[str, int] = {}
+        self.stale: dict[str, Case] = {}
+        self.unseen: dict[str, Case] = {}
         self.tasks_clock: float | None = None
         self.meters: dict[str, Meter] = {}
         self.mutes: dict[str, float] = {}
@@ -218,6 +250,8 @@ class Oracle:
         self.fresh, self.greeted, self.unanswered, self.blind = True, False, set(), True
         self.unexplained = set()
         self.orders = dict.fromkeys(self.orders, at + 5 * MINUTE)
+        for book in self.books.values():
+            book.unasked = 0  # whose turn it is is not kept
 
     def order(self, vmid: int, at: float) -> None:
         self.orders[vmid] = at + 5 * MINUTE
@@ -231,11 +265,14 @@ class Oracle:
     def mute(self, target: str, seconds: float, at: float, wall: float) -> None:
         self.mutes[target] = self.elapsed + self.passed(at, wall) + seconds
 
-    def not_stored(self, tasks_read: bool) -> None:
-        """A look was for nothing. Reading: the task list read in it need not be read again sooner for that."""
+    def not_stored(self, sight: Sight) -> None:
+        """A look was for nothing. Reading: the task lists read in it need not be read again sooner for that."""
         self.blind = True
-        if tasks_read:
+        if sight.tasks_read:
             self.tasks_clock = math.inf
+        self.node_asked |= dict.fromkeys(sight.nodes_asked, math.inf)
+        for vmid, book in self.books.items():
+            book.unasked = 0 if vmid in sight.asked else book.unasked
 
     def unmute(self, target: str) -> None:
         del self.mutes[target]
@@ -337,13 +374,16 @@ class Oracle:
             self.end(self.source, since_elapsed=True)
         self.source, self.failures, self.half_since = None, 0, None
         seen = self.confirmed(sight)
-        self.read_tasks(sight)
+        self.read_tasks(sight, seen)
         self.wait_for_tasks(seen, sight)
         self.judge_nodes(seen)
         news: list[News] = []
         for vmid in sorted(self.books):
+            self.note_unknown(self.books[vmid], seen)
             self.judge_guest(self.books[vmid], seen, sight, news)
             self.end_flapping(self.books[vmid], seen, news)
+        self.judge_figures(seen)
+        self.judge_unseen(seen)
         self.tell_news(news, one_group=came_back)
         self.read_gauges(seen)
         self.read_storages(seen)
@@ -354,18 +394,20 @@ class Oracle:
         """The first list, with the suspects asked for or read again."""
         assert isinstance(sight.first, Cluster)
         seen = Seen(sight.first)
+        answers = self.ask_for_unknown(seen, sight)
         dark = {name for name, up in seen.nodes.items() if not up and self.nodes.get(name, False)}
         suspects = self.suspects(seen)
-        if dark or len(suspects) > 5:
+        sure = suspects & set(answers)
+        if dark or len(suspects - sure) > 5:
             self.expect(sight.reads == 2, f"a second read was needed, {sight.reads} were made")
             if isinstance(sight.second, BotError):
                 # Reading: a node that was doubted in the last look is confirmed by this one's first read.
-                seen.undecided, seen.doubted = suspects, dark - self.doubted
-                self.unanswered = set(
-                    suspects
-                )  # Reading: that, too, is a look in which they were not confirmed
+                seen.undecided, seen.doubted = suspects - sure, dark - self.doubted
+                # Reading: that, too, is a look in which they were not confirmed
+                self.unanswered = suspects - sure
                 return seen
             seen = Seen(sight.second)
+            answer_in(seen, answers)
             again = self.suspects(seen)
             seen.undecided = again - suspects
             seen.doubted = {
@@ -378,7 +420,7 @@ class Oracle:
         else:
             self.expect(sight.reads == 1, f"one read was enough, {sight.reads} were made")
             self.expect(sight.asked >= suspects, f"suspects {suspects}, asked for {sight.asked}")
-            self.ask(seen, suspects, sight)
+            self.ask(seen, suspects - sure, sight)
         dead = {vmid for vmid, guest in seen.guests.items() if guest.state in DEAD}
         if suspects & (seen.gone | dead):
             # Reading: a suspect that was cleared needs no task list.
@@ -391,11 +433,38 @@ class Oracle:
             guest = seen.guests.get(vmid)
             if book.state is None or book.missing:
                 continue
-            if guest is None or (
-                guest.state in DEAD and book.state in LIVING and book.hold is None and not guest.template
+            if (
+                guest is None
+                or (guest.state in DEAD and book.state in LIVING and book.hold is None and not guest.template)
+                or (book.hold is None and not guest.template and self.started_and_halted(book, guest))
             ):
                 found.add(vmid)
         return found
+
+    def started_and_halted(self, book: Book, guest: Guest) -> bool:
+        """It stood still, which nobody was alarmed of, and QEMU holds it now: somebody has started it meanwhile."""
+        quiet = book.case is None and book.flapping is None and not book.missing
+        return quiet and book.state is State.STOPPED and guest.state in HALTED
+
+    def ask_for_unknown(self, seen: Seen, sight: Sight) -> dict[int, Guest]:
+        """The watched guests that the list does not know though their node is there are asked for by themselves: five
+        in a look, and each has its turn."""
+        unknown = {
+            vmid
+            for vmid in self.books
+            if vmid in seen.guests
+            and seen.guests[vmid].state is State.UNKNOWN
+            and seen.nodes.get(seen.guests[vmid].node, True)
+        }
+        asked = unknown & sight.asked
+        self.expect(bool(asked) or not unknown, f"nobody of {unknown} was asked for")
+        self.expect(len(asked) <= 5, f"{asked} were asked for at once")
+        for vmid, book in self.books.items():
+            book.unasked = book.unasked + 1 if vmid in unknown - asked else 0
+            self.expect(book.unasked <= 15, f"{vmid} has no turn")
+        found = {vmid: answer for vmid in asked if isinstance(answer := sight.answers.get(vmid), Guest)}
+        answer_in(seen, found)
+        return {vmid: answer for vmid, answer in found.items() if answer.state is not State.UNKNOWN}
 
     def ask(self, seen: Seen, vmids: set[int], sight: Sight) -> None:
         silent = set()
@@ -416,32 +485,54 @@ class Oracle:
 
     # -- the task list
 
-    def read_tasks(self, sight: Sight) -> None:
+    def read_tasks(self, sight: Sight, seen: Seen) -> None:
+        """Reading: a backup that has failed is told once, whichever list shows it first; what a list had at the first
+        look at it is old, unless it was seen running."""
+        new = {task.upid: task for task in self.failed_in_list(sight)}
+        for name, online in seen.nodes.items():
+            asked = self.node_asked.setdefault(name, self.clock)
+            if name in sight.nodes_asked or not online:
+                self.node_asked[name] = self.clock
+            else:
+                waited = self.clock - asked
+                # Reading: five minutes, or ten while each look has an alarm to see to first
+                self.expect(waited < 10 * MINUTE + 75, f"the backups of {name} were not asked for")
+        for name in sorted(sight.nodes_asked):
+            rows = sight.failed[name]
+            if isinstance(rows, BotError):
+                continue
+            for task in rows:
+                heard = name in self.nodes_heard or task.upid in self.seen_running
+                if _failed(task) and heard and task.upid not in self.failed_backups:
+                    new[task.upid] = task
+            self.nodes_heard.add(name)
+            self.failed_backups |= {task.upid for task in rows if _failed(task)}
+        if new:
+            case = self.case(Topic.BACKUP, Level.WARNING)
+            case.backups = {(t.node, int(t.id) if t.id else None, t.status or "") for t in new.values()}
+            self.one_off(case)
+        self.failed_backups |= set(new)
+
+    def failed_in_list(self, sight: Sight) -> list[TaskSummary]:
+        """Those that are new in the cluster's list."""
         held = any(book.hold for book in self.books.values())
         due = self.tasks_clock is None or self.clock - self.tasks_clock >= 5 * MINUTE + 75
         if held or due:
             self.expect(sight.tasks_read, f"the task list was not read (held: {held})")
         if not sight.tasks_read or isinstance(sight.tasks, BotError):
-            return
+            return []
         self.tasks_clock = self.clock
         self.tasks = list(sight.tasks)
         for task in self.tasks:
             self.first_seen.setdefault(task.upid, self.clock if self.tasks_known else None)
-        failed = [
-            task
-            for task in self.tasks
-            if task.type == "vzdump"
-            and task.ended is not None
-            and task.status != "OK"
-            and not (task.status or "").startswith("WARNINGS")
-        ]
-        new = [task for task in failed if task.upid not in self.failed_backups]
+        self.seen_running |= {
+            task.upid for task in self.tasks if task.type == "vzdump" and task.ended is None
+        }
+        failed = [task for task in self.tasks if _failed(task)]
+        new = [task for task in failed if task.upid not in self.failed_backups] if self.tasks_known else []
         self.failed_backups |= {task.upid for task in failed}
-        if new and self.tasks_known:
-            case = self.case(Topic.BACKUP, Level.WARNING)
-            case.backups = {(t.node, int(t.id) if t.id else None, t.status or "") for t in new}
-            self.one_off(case)
         self.tasks_known = True
+        return new
 
     def wait_for_tasks(self, seen: Seen, sight: Sight) -> None:
         """Reading: what the task list might have explained is not judged without it, but for one look only."""
@@ -450,6 +541,7 @@ class Oracle:
             return
         assert isinstance(sight.first, Cluster)
         first = Seen(sight.first)
+        answer_in(first, {v: a for v in sight.asked if isinstance(a := sight.answers.get(v), Guest)})
         waiting = self.suspects(first) | {vmid for vmid, book in self.books.items() if book.hold}
         for vmid, book in self.books.items():
             guest = first.guests.get(vmid)
@@ -517,6 +609,86 @@ class Oracle:
         self.node_cases[name] = case
         self.open(case)
 
+    # -- what is not known
+
+    def note_unknown(self, book: Book, seen: Seen) -> None:
+        """Since when nobody knows its state. Reading: of a guest on an offline node the node's incident tells, and
+        one that is gone is known to be."""
+        vmid = book.entry.vmid
+        if vmid in seen.undecided:
+            return
+        guest = seen.guests.get(vmid)
+        if guest is None:
+            known = book.missing or vmid in seen.gone
+        else:
+            known = guest.state is not State.UNKNOWN or not self.nodes.get(guest.node, True)
+        if known:
+            book.unknown = None
+        elif book.unknown is None:
+            book.unknown = self.clock
+
+    def judge_figures(self, seen: Seen) -> None:
+        """A node that is there, and of which (or of whose VMs, containers or storages) nothing is known in two looks
+        in a row."""
+        raw = seen.raw
+        online = {node.name: node.online for node in raw.nodes}
+        for node in raw.nodes:
+            if not node.online:
+                if not self.nodes[node.name]:
+                    self.stale_looks.pop(node.name, None)
+                    if node.name in self.stale:
+                        self.forget(self.stale.pop(node.name))
+                continue
+            guests = [guest for guest in raw.guests if guest.node == node.name]
+            unknown = [guest for guest in guests if guest.state is State.UNKNOWN]
+            whole = any(
+                [g.vmid for g in unknown if g.kind is kind] == [g.vmid for g in guests if g.kind is kind]
+                for kind in {guest.kind for guest in guests}
+            )
+            stores = [store for store in raw.storages if store.node == node.name]
+            dark = not any(store.available for store in stores)
+            own = len([store for store in stores if not store.shared])
+            if node.known and not whole and not (dark and own and len(stores) > 1):
+                self.stale_looks.pop(node.name, None)
+                if node.name in self.stale:
+                    self.end(self.stale.pop(node.name))
+                continue
+            self.stale_looks[node.name] = self.stale_looks.get(node.name, 0) + 1
+            if self.stale_looks[node.name] == 2:
+                case = self.case(Topic.STALE, Level.WARNING, node=node.name)
+                case.facts = {g.vmid: Fact(What.UNKNOWN, node.name) for g in unknown if g.vmid in self.books}
+                self.stale[node.name] = case
+                self.open(case)
+        for name in set(self.stale_looks) - set(online):
+            del self.stale_looks[name]
+            if name in self.stale:
+                self.forget(self.stale.pop(name))
+
+    def judge_unseen(self, seen: Seen) -> None:
+        """Half an hour in which nobody knows the state of watched guests: one incident a node."""
+        unseen: dict[str, dict[int, Fact]] = {}
+        ages: dict[str, float] = {}
+        for vmid, book in self.books.items():
+            if book.unknown is not None and self.clock - book.unknown >= 30 * MINUTE:
+                node = seen.guests[vmid].node if vmid in seen.guests else book.node
+                unseen.setdefault(node, {})[vmid] = Fact(What.UNKNOWN, node)
+                ages[node] = max(ages.get(node, 0.0), self.clock - book.unknown)
+        for node in set(self.unseen) - set(unseen):
+            case = self.unseen.pop(node)
+            books = [self.books[vmid] for vmid in case.facts if vmid in self.books]
+            if any(book.unknown is None and not book.lost for book in books):
+                self.end(case)
+            else:
+                self.forget(case)
+        for node, facts in unseen.items():
+            if node in self.unseen:
+                self.unseen[node].facts = facts
+                continue
+            case = self.case(Topic.BLIND, Level.CRITICAL, node=node)
+            case.facts, case.since = facts, (self.clock, self.elapsed - ages[node])
+            self.unseen[node] = case
+            self.open(case)
+
     # -- Guests
 
     def judge_guest(self, book: Book, seen: Seen, sight: Sight, news: list[News]) -> None:
@@ -537,8 +709,12 @@ class Oracle:
             book.hold = None
             self.settle(book, guest)
             return
-        if guest.state in (State.UNKNOWN, State.PRELAUNCH):
+        if guest.state is State.UNKNOWN:
             return
+        if guest.state in PASSING:
+            self.found_passing(book, guest, news)
+            return
+        book.passing = None
         if book.state is None:
             self.settle(book, guest)
         elif book.missing:
@@ -548,9 +724,24 @@ class Oracle:
         else:
             self.found_alive(book, guest, sight, news)
 
+    def found_passing(self, book: Book, guest: Guest, news: list[News]) -> None:
+        """Ten minutes in states that pass by themselves are too many. Reading: not for a guest that stands still
+        under a lock (a backup may take its time), and what is told as down already is not told again."""
+        if book.missing or book.state in PASSING:
+            return
+        if book.state in DEAD and (book.case is not None or guest.lock in WORK_LOCKS):
+            book.passing = None
+            return
+        book.passing = self.clock if book.passing is None else book.passing
+        if self.clock - book.passing >= 10 * MINUTE:
+            if book.hold is None:
+                book.stopped_at = self.elapsed
+            self.judge_stop(book, guest, news)
+
     def settle(self, book: Book, guest: Guest) -> None:
         """That is how it is from now on."""
-        if book.state in DEAD or guest.state in DEAD:
+        book.passing = None
+        if book.state in OUT or guest.state in OUT:
             book.uptime = None
         book.state, book.node, book.kind = guest.state, guest.node, guest.kind
         book.missing = False
@@ -561,9 +752,8 @@ class Oracle:
         book.lost = ""
 
     def found_dead(self, book: Book, guest: Guest, news: list[News]) -> None:
-        if book.state in DEAD:
-            if book.alarm and book.case and book.entry.vmid in book.case.facts:
-                book.case.facts[book.entry.vmid].what = What.STOPPED
+        if book.state in OUT and not self.started_and_halted(book, guest):
+            # Reading: it stays told as what it was at first.
             book.node, book.state, book.lost = guest.node, guest.state, ""
             return
         if book.hold is None:
@@ -585,7 +775,7 @@ class Oracle:
         if hold and hold.kind != "work":
             # Reading: an order or the end of its five minutes ends this wait; 3 and 4 do not.
             if self.clock - hold.since >= 5 * MINUTE:
-                self.down(book, guest, Fact(_word(guest), guest.node, after=hold.kind), news)
+                self.down(book, guest, _down_fact(guest, after=hold.kind), news)
             return
         tasks = self.recent_tasks(vmid, book.node)
         works = [task.type for task in tasks if task.type in WORKS]
@@ -615,7 +805,7 @@ class Oracle:
             book.hold.works |= {str(each) for each in excuses}
             book.node = guest.node
             return
-        self.down(book, guest, Fact(_word(guest), guest.node, works=hold.works if hold else set()), news)
+        self.down(book, guest, _down_fact(guest, works=hold.works if hold else set()), news)
 
     def excused(self, tasks: list[TaskSummary]) -> bool:
         """Its tasks are a reason to wait: the newest is a work, or one is running."""
@@ -649,8 +839,8 @@ class Oracle:
     def gone(self, book: Book, news: list[News]) -> None:
         vmid = book.entry.vmid
         task = next(iter(self.recent_tasks(vmid, book.node)), None)
-        was_dead, book.missing, book.hold, book.uptime = book.state in DEAD, True, None, None
-        book.lost = ""
+        was_dead, book.missing, book.hold, book.uptime = book.state in OUT, True, None, None
+        book.lost, book.passing = "", None
         if not was_dead:
             book.stopped_at = self.elapsed
         book.state = State.STOPPED
@@ -682,7 +872,7 @@ class Oracle:
                 self.settle(book, guest)
                 self.back(book, guest, news)
             return  # paused and the like: not back yet
-        if book.state in DEAD and guest.state is not State.RUNNING:
+        if book.state in OUT and guest.state is not State.RUNNING:
             return  # Reading: the same holds for one whose stop was no alarm
         before, lost, held, uptime = book.state, book.lost, book.hold, book.uptime
         moved = guest.node != book.node
@@ -755,8 +945,9 @@ class Oracle:
         # Reading: "down" is what would be an alarm; stopped by somebody, or waiting, is as good as running.
         self.end(case, tell=not book.alarm)
         if book.alarm:
-            what = What.MISSING if book.missing else What.STOPPED
-            news.append(News("down", book.entry.vmid, Fact(what, book.node, away=not self.greeted)))
+            what, state = (What.MISSING, State.UNKNOWN) if book.missing else _down_as(book.state)
+            fact = Fact(what, book.node, away=not self.greeted, state=state)
+            news.append(News("down", book.entry.vmid, fact))
 
     # -- incidents of guests
 
@@ -856,7 +1047,7 @@ class Oracle:
         guest = seen.guests.get(vmid)
         if guest is not None and not seen.nodes.get(guest.node, True):
             return
-        if guest is not None and guest.state in (State.UNKNOWN, State.PRELAUNCH):
+        if guest is not None and guest.state in (State.UNKNOWN, *PASSING):
             return  # Reading: these never change anything, so they do not end an incident either
         if guest is None and not book.missing:
             return  # not listed, and not judged
@@ -864,6 +1055,9 @@ class Oracle:
             self.forget_meter(key)
             return
         percent = _percent_of(guest, metric)
+        if metric is Metric.MEMORY and guest.memory_seen_by_host:
+            self.lose_sight(key)
+            return
         if percent is None:
             return
         meter = self.meters.setdefault(key, Meter())
@@ -873,15 +1067,23 @@ class Oracle:
             meter.case = case
             self.open(case)
 
+    def lose_sight(self, key: str) -> None:
+        """What is read is not the guest's own: a third such read in a row ends what was told."""
+        meter = self.meters.get(key, Meter())
+        meter.blind, meter.over, meter.under = meter.blind + 1, 0, 0
+        if meter.case is None or meter.blind >= 3:
+            self.forget_meter(key)
+
     def read_storages(self, seen: Seen) -> None:
+        rows = [row for row in seen.storages if row.available and row.total and row.used is not None]
         read = set()
-        for row in seen.storages:
+        for row in sorted(rows, key=lambda row: -(row.used or 0) / (row.total or 1)):  # the fullest first
             node = "" if row.shared else row.node
             key = f"storage/{node}/{row.name}" if node else f"storage/{row.name}"
-            if not row.available or not row.total or row.used is None or key in read:
+            if key in read:
                 continue
             read.add(key)
-            percent = 100 * row.used / row.total
+            percent = 100 * (row.used or 0) / (row.total or 1)
             meter = self.meters.setdefault(key, Meter())
             if self.over_limit(meter, percent, self.storage_limit):
                 limit = self.storage_limit
@@ -893,6 +1095,7 @@ class Oracle:
 
     def over_limit(self, meter: Meter, percent: float, limit: int) -> bool:
         """Counts a read; True: it is an incident from now on. Ends the one that is there when it is over."""
+        meter.blind = 0
         if meter.case is None:
             meter.over = meter.over + 1 if percent >= limit else 0
             meter.under = 0
@@ -967,7 +1170,7 @@ class Oracle:
             return True
         if case.topic is Topic.SOURCE:
             return "source" in self.mutes
-        if case.topic is Topic.NODE:
+        if case.topic in (Topic.NODE, Topic.STALE):
             return f"node/{case.node}" in self.mutes
         if case.topic is Topic.STORAGE:
             own = f"storage/{case.node}/{case.storage}" if case.node else f"storage/{case.storage}"
@@ -1042,8 +1245,31 @@ class Oracle:
             self.complaints.append(complaint)
 
 
-def _word(guest: Guest) -> What:
-    return What.IO_ERROR if guest.state is State.IO_ERROR else What.STOPPED
+def _down_as(state: State | None) -> tuple[What, State]:
+    """What a guest that is down is told as, and which state is named with it."""
+    if state is State.IO_ERROR:
+        return What.IO_ERROR, State.UNKNOWN
+    if state in HALTED:
+        return What.HALTED, state
+    return (What.STUCK, state) if state in PASSING else (What.STOPPED, State.UNKNOWN)
+
+
+def _down_fact(guest: Guest, *, works: set[str] | None = None, after: str = "") -> Fact:
+    what, state = _down_as(guest.state)
+    return Fact(what, guest.node, works=works or set(), after=after, state=state)
+
+
+def _failed(task: TaskSummary) -> bool:
+    ended = task.type == "vzdump" and task.ended is not None
+    return ended and task.status != "OK" and not (task.status or "").startswith("WARNINGS")
+
+
+def answer_in(seen: Seen, answers: dict[int, Guest]) -> None:
+    """What guests answered by themselves counts where the list knows nothing of them."""
+    for vmid, answer in answers.items():
+        listed = seen.guests.get(vmid)
+        if listed is not None and listed.state is State.UNKNOWN and seen.nodes.get(listed.node, True):
+            seen.guests[vmid] = answer
 
 
 def _percent_of(guest: Guest, metric: Metric) -> float | None:

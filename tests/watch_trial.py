@@ -12,7 +12,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, cast
@@ -25,6 +25,7 @@ from core.guest import Guest, Kind, State
 from core.journal import Batch, Posting
 from core.order import Order, Plan
 from core.proxmox import Proxmox
+from core.proxmox_errors import BadAnswer, ProxmoxError, Rejected, TimedOut
 from core.reading import ClusterReader
 from core.watch.channel import AlertChannel
 from core.watch.codec import decode
@@ -56,6 +57,7 @@ ENTRIES = (
 )
 UNWATCHED = (110, 111, 112, 113)
 TEMPLATE = 190
+HELD = (What.HALTED, What.STUCK)
 GUEST_TOPICS = (Topic.GUEST, Topic.RESTART, Topic.FLAPPING, Topic.NOTE)
 
 logging.getLogger("core").setLevel(logging.CRITICAL)
@@ -327,7 +329,7 @@ class Trial:
                 self._compare_times()
         else:
             self._say("the look was not stored")
-            self.oracle.not_stored(sight.tasks_read)
+            self.oracle.not_stored(sight)
         if killed:
             self._die(self.off_after_kill)
         self._deliver(max(self.clock.mono, began + INTERVAL))
@@ -550,6 +552,7 @@ class Trial:
         """All is well again; then everything has arrived, and shows how things are."""
         self._say("the end: the disk and Discord are well")
         self.discord.mode, self.trouble.full, self.trouble.kill_in = "", False, 0
+        self.discord.limited_until = self.discord.edits_limited_until = 0.0
         self.discord.next.clear()
         self._deliver(self.clock.mono + 1000.0)
         here = {shown.about: shown for shown in self.discord.shown}
@@ -661,21 +664,26 @@ class Trial:
     def watched(self) -> set[int]:
         return {entry.vmid for entry in self.store.entries}
 
-    def stop_through_bot(self, vmid: int) -> None:
-        """Somebody orders a stop; what Proxmox does of it is another matter."""
-        self._say(f"a stop of {vmid} is ordered")
+    def stop_through_bot(self, vmid: int, answer: str = "") -> None:
+        """Somebody orders a stop; what Proxmox does of it is another matter. `answer`: how the request ended: well,
+        with a `page` of a proxy or `lost` on its way (Proxmox may have it: it stays expected), or `refused`."""
+        self._say(f"a stop of {vmid} is ordered{f', and answered: {answer}' if answer else ''}")
         plan = Plan(Order(Verb.STOP, vmid, Actor(7, "Akiko", Place(1, 2))), self.guest(vmid))
 
-        def order() -> None:
-            with self.process.expected.stop_of(plan) as expectation:
-                expectation.sent = True
+        noted: list[int] = []
 
-        self._command(
-            order,
-            lambda: f"ordered/{vmid}" in self.process.journal.records(),
-            lambda: self.oracle.order(vmid, self.clock.mono),
-            tells=False,
-        )
+        def order() -> None:
+            with suppress(ProxmoxError), self.process.expected.stop_of(plan) as expectation:
+                noted.append(vmid)
+                expectation.sent = answer != "refused"
+                raise_answer(answer)
+
+        def happened() -> bool:
+            """Noted before it was sent; what the bot makes of the answer is not asked."""
+            kept = bool(noted) or f"ordered/{vmid}" in self.process.journal.records()
+            return answer != "refused" and kept
+
+        self._command(order, happened, lambda: self.oracle.order(vmid, self.clock.mono), tells=False)
 
     def guest(self, vmid: int) -> Guest:
         return self.cluster._guest(self.cluster.boxes[vmid])
@@ -715,6 +723,16 @@ class Trial:
         raise Wrong(kind, what, self.story)
 
 
+def raise_answer(answer: str) -> None:
+    """As the client raises what a change was answered."""
+    if answer == "page":
+        raise BadAnswer("pve.example", changing=True)
+    if answer == "lost":
+        raise TimedOut("pve.example", changing=True)
+    if answer == "refused":
+        raise Rejected(500, "no")
+
+
 def _time(seconds: float) -> str:
     return f"{seconds // 3600:4.0f}:{seconds % 3600 // 60:02.0f}:{seconds % 60:02.0f}"
 
@@ -739,7 +757,7 @@ def _case_key(case: Case) -> object:
 def _key_of(topic: Topic, vmids: frozenset[int], node: str, storage: str, metric: object) -> object:
     if topic in (Topic.SOURCE, Topic.BACKUP):
         return topic
-    if topic is Topic.NODE:
+    if topic in (Topic.NODE, Topic.STALE, Topic.BLIND):
         return (topic, node)
     if topic is Topic.STORAGE:
         return (topic, node, storage)
@@ -769,6 +787,8 @@ def disagreements(case: Case, incident: Incident) -> list[str]:
     if (incident.node, incident.storage) != (case.node, case.storage) and case.topic in (
         Topic.NODE,
         Topic.STORAGE,
+        Topic.STALE,
+        Topic.BLIND,
     ):
         found.append(f"of {incident.node} {incident.storage}")
     if incident.limit != case.limit:
@@ -795,9 +815,10 @@ def _of_fact(case: Case, fact: Fact, theirs: Any) -> list[str]:
         case.topic is not Topic.FLAPPING
         and not settled
         and not case.forgotten
-        and _same(theirs.what) != _same(fact.what)
+        and (theirs.what is not fact.what or (fact.what in HELD and theirs.state is not fact.state))
     ):
-        found.append(f"{theirs.vmid} {theirs.what.value}, not {fact.what.value}")
+        said = f"{theirs.what.value} {theirs.state.value}"
+        found.append(f"{theirs.vmid} {said}, not {fact.what.value} {fact.state.value}")
     if fact.what in DOWN and case.topic in (Topic.GUEST, Topic.GROUP):
         after = "node" if theirs.after_node else "ha" if theirs.after_ha else ""
         if after != fact.after or theirs.away != fact.away:
@@ -812,8 +833,3 @@ def _of_fact(case: Case, fact: Fact, theirs: Any) -> list[str]:
         if fact.what is What.ELSEWHERE and theirs.node != fact.node:
             found.append(f"{theirs.vmid} on {theirs.node}, not {fact.node}")
     return found
-
-
-def _same(what: What) -> What:
-    """Reading: whether a stop turned into an io-error since makes no difference here."""
-    return What.STOPPED if what is What.IO_ERROR else what

@@ -14,6 +14,7 @@ from core.errors import BotError
 from core.guest import Cluster, Guest, Kind, Node, State, Storage, TaskSummary
 from core.journal import Posting
 from core.proxmox_errors import (
+    BadAnswer,
     GuestMoved,
     MissingPrivilege,
     NodeUnreachable,
@@ -88,9 +89,12 @@ class Sight:
     second: Cluster | ProxmoxError
     answers: dict[int, Guest | ProxmoxError]
     tasks: tuple[TaskSummary, ...] | ProxmoxError
+    failed: dict[str, tuple[TaskSummary, ...] | ProxmoxError] = field(default_factory=dict)
+    """By node, the backups that have failed there."""
     reads: int = 0
     asked: set[int] = field(default_factory=set)
     tasks_read: bool = False
+    nodes_asked: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -105,8 +109,15 @@ class Oddities:
     later_listed: dict[int, State] = field(default_factory=dict)
     """The second list says this of a guest: it has just happened."""
     later_dark: set[str] = field(default_factory=set)
-    second_fails: bool = False
-    answers_fail: bool = False
+    second_fails: str = ""
+    answers_fail: str = ""
+    """`slow`, or a proxy's `page`."""
+
+
+def trouble(word: str) -> ProxmoxError | None:
+    """A read that takes too long, or the page of a proxy instead of an answer."""
+    answers = {"slow": TimedOut("pve.example", changing=False), "page": BadAnswer("pve.example")}
+    return answers.get(word)
 
 
 class SimCluster:
@@ -124,6 +135,10 @@ class SimCluster:
         self.tasks: list[TaskSummary] = []
         self.fault = ""
         self.hidden: set[int] = set()
+        self.hung: set[str] = set()
+        """Nodes whose pvestatd has hung for long: the list knows nothing of them and their guests."""
+        self.deaf: set[str] = set()
+        """Nodes that answer nothing that is asked of them or their guests."""
         self.odd = Oddities()
         self.sight: Sight | None = None
         self._pid = 0
@@ -147,14 +162,14 @@ class SimCluster:
         ]
 
     def uptime(self, box: Box) -> int | None:
-        return int(self.clock.mono - box.booted) if box.state in (*ALIVE, State.IO_ERROR) else None
+        return None if box.state is State.STOPPED else int(self.clock.mono - box.booted)
 
     # -- what is seen of it
 
     def _guest(self, box: Box) -> Guest:
         known = self.online.get(box.node, False)
         state = box.state if known else self.dead_word.get(box.node, State.UNKNOWN)
-        runs = known and box.state in (*ALIVE, State.IO_ERROR)
+        runs = known and box.state is not State.STOPPED
         disk = round(box.disk * 1000) if box.kind is Kind.LXC and runs else None
         return Guest(
             box.vmid,
@@ -173,6 +188,13 @@ class SimCluster:
             lock=box.lock if known else None,
         )
 
+    def _listed(self, box: Box) -> Guest:
+        """As the list has it: of a node that hangs what the configuration says."""
+        guest = self._guest(box)
+        if box.node not in self.hung or not self.online.get(box.node, False):
+            return guest
+        return Guest(box.vmid, box.kind, box.node, State.UNKNOWN, lock=box.lock)
+
     def _list(self, here: dict[int, Guest], lies: dict[int, State], dark: set[str]) -> Cluster:
         """The guests that are `here`, but as the list has them."""
         guests = dict(here)
@@ -184,14 +206,14 @@ class SimCluster:
         if self.fault == "empty":
             guests = {}
         online = {name: up and name not in dark for name, up in self.online.items()}
-        nodes = tuple(Node(name, up) for name, up in online.items())
+        nodes = tuple(Node(name, up, known=name not in self.hung) for name, up in online.items())
         return Cluster(tuple(guests.values()), nodes, self.clock.mono, self._storages(online))
 
     def _storages(self, online: dict[str, bool]) -> tuple[Storage, ...]:
         rows = []
         for name, node in STORAGES:
             shared = name == "nfs"
-            there = online.get(node, False)
+            there = online.get(node, False) and node not in self.hung
             percent = self.filled["storage/nfs" if shared else f"storage/{node}/{name}"]
             used = round(percent * 1000) if there else None
             if node in online:
@@ -202,12 +224,11 @@ class SimCluster:
         return {
             "unreachable": Unreachable("pve.example"),
             "refused": TokenRefused(),
-            "slow": TimedOut("pve.example", changing=False),
-        }.get(self.fault)
+        }.get(self.fault) or trouble(self.fault)
 
     def _answer(self, guest: Guest) -> Guest | ProxmoxError:
-        if self.odd.answers_fail:
-            return TimedOut("pve.example", changing=False)
+        if failure := trouble(self.odd.answers_fail) or trouble("slow" if guest.node in self.deaf else ""):
+            return failure
         if self.fault == "half" and guest.vmid in self.hidden:
             return MissingPrivilege("VM.Audit", f"/vms/{guest.vmid}")
         if not self.online.get(guest.node, False):
@@ -216,19 +237,20 @@ class SimCluster:
 
     def begin_look(self) -> Sight:
         """What the look that begins now can see."""
-        fault, odd, here = self._fault(), self.odd, {}
+        fault, odd, here, truth = self._fault(), self.odd, {}, {}
         for vmid in sorted(self.boxes):
-            here[vmid] = self._guest(self.boxes[vmid])
+            here[vmid], truth[vmid] = self._listed(self.boxes[vmid]), self._guest(self.boxes[vmid])
         listed = {vmid: guest for vmid, guest in here.items() if vmid not in odd.unlisted}
         first: Cluster | ProxmoxError = fault or self._list(listed, odd.listed, odd.dark_nodes)
         second = first
-        if odd.second_fails:
-            second = TimedOut("pve.example", changing=False)
+        if failure := trouble(odd.second_fails):
+            second = failure
         elif odd != Oddities():
             second = fault or self._list(here, odd.later_listed, odd.later_dark)
-        answers = {vmid: self._answer(guest) for vmid, guest in here.items()}
+        answers = {vmid: self._answer(guest) for vmid, guest in truth.items()}
         tasks = fault or tuple(self._listed_tasks())
-        self.sight = Sight(self.clock.mono, first, second, answers, tasks)
+        failed = {name: self._failed_on(name) for name in self.online}
+        self.sight = Sight(self.clock.mono, first, second, answers, tasks, failed)
         return self.sight
 
     def end_look(self) -> None:
@@ -236,15 +258,22 @@ class SimCluster:
         self.sight, self.odd = None, Oddities()
 
     def _listed_tasks(self) -> list[TaskSummary]:
-        count = dict.fromkeys((*NODES,), 0)
-        rows = []
-        for task in self.tasks:
-            count[task.node] += 1
-            if not self.online.get(task.node, False):
-                continue  # a node that is not there tells nothing of its tasks
-            if count[task.node] <= 25 or task.ended is None:
-                rows.append(task)
+        """All that run, filled up to 25 of a node with those that ended, by their start."""
+        rows: list[TaskSummary] = []
+        for name, online in self.online.items():
+            here = [task for task in self.tasks if task.node == name] if online else []
+            running = [task for task in here if task.ended is None]
+            ended = [task for task in here if task.ended is not None]
+            rows += running + ended[: max(0, 25 - len(running))]
         return rows
+
+    def _failed_on(self, node: str) -> tuple[TaskSummary, ...] | ProxmoxError:
+        if not self.online[node]:
+            return NodeUnreachable(node)
+        if failure := trouble("slow" if node in self.deaf else ""):
+            return failure
+        here = [task for task in self.tasks if task.node == node and task.type == "vzdump"]
+        return tuple(task for task in here if task.ended is not None and task.status != "OK")
 
     # -- the calls of core.proxmox.Proxmox that the watch makes
 
@@ -260,7 +289,7 @@ class SimCluster:
             raise seen
         return replace(seen, read_at=self.clock.mono)
 
-    async def status(self, guest: Guest) -> Guest:
+    async def status(self, guest: Guest, *, quick: bool = False) -> Guest:
         sight = self._now()
         sight.asked.add(guest.vmid)
         answer = sight.answers.get(guest.vmid) or GuestMoved(guest.vmid, guest.node)
@@ -276,6 +305,14 @@ class SimCluster:
         if isinstance(sight.tasks, BotError):
             raise sight.tasks
         return sight.tasks
+
+    async def failed_backups(self, node: str, since: int) -> tuple[TaskSummary, ...]:
+        sight = self._now()
+        sight.nodes_asked.add(node)
+        rows = sight.failed[node]
+        if isinstance(rows, BotError):
+            raise rows
+        return tuple(task for task in rows if task.started >= since)
 
     def _now(self) -> Sight:
         assert self.sight is not None, "Proxmox was asked outside of a look"
@@ -311,6 +348,8 @@ class SimDiscord:
         self.rejected: set[int] = set()
         """Messages of the journal that were met by a 400."""
         self.on_compose: Callable[[Posting, str], None] = lambda posting, text: None
+        self.limited_until = self.edits_limited_until = 0.0
+        """On the monotonic clock: Discord limits everything, or edits of old messages, until then."""
         self.removed: set[int] = set()
         """Messages that somebody deleted in Discord."""
         self._nonces: dict[str, tuple[float, int]] = {}
@@ -325,6 +364,8 @@ class SimDiscord:
         return text
 
     def _meets(self) -> str:
+        if self.clock.mono < self.limited_until:
+            return "429"
         return self.next.popleft() if self.next else self.mode
 
     async def post(self, posting: Posting, content: str, nonce: str) -> int:
@@ -341,6 +382,8 @@ class SimDiscord:
         return known[1]
 
     async def edit(self, posting: Posting, content: str) -> None:
+        if self.clock.mono < self.edits_limited_until:
+            raise NotDelivered(Fate.PASSING, "30046", not_taken=True)
         fault = self._meets()
         _raise_before("503" if fault == "400" else fault)
         for shown in self.shown:

@@ -4,13 +4,12 @@ from core.access import out_of_place
 from core.actions import Verb
 from core.errors import AnswerTooLate, BotError, ChangedMeanwhile, GuestBusy
 from core.guest import State
-from core.inspect import inspect
 from core.order import Order, Plan, Report
 from core.rights import Operation
 from core.tasks import Progress
 from ui.buttons import guest_button, refresh_button
 from ui.cards import Item, card
-from ui.gate import actor_of
+from ui.gate import actor_of, awaited
 from ui.outcomes import farewell, footer, outcome_text, working
 from ui.panel import POWER, guest_buttons, panel
 from ui.render import Colour, title
@@ -74,7 +73,7 @@ async def _panel_again(services: Services, reply: Reply, vmid: int, note: str) -
 async def show_panel(services: Services, reply: Reply, vmid: int, note: str = "") -> None:
     """Read the guest and show its panel."""
     admit = services.judge.admits(actor_of(reply.interaction), Operation.INFO)
-    details = await inspect(services.proxmox, services.planner, vmid, admit)
+    details = await services.inspector.inspect(vmid, admit)
     await reply.show(panel(reply.t, details, services.clock.now(), note, _allowed(services, reply)))
 
 
@@ -96,14 +95,20 @@ async def _carry_out(
     *,
     may_ask: bool = False,
 ) -> Report:
+    awaited(reply.interaction)
     t, known = reply.t, services.reader.known(order.vmid)
     guest = title(known) if known else f"**{order.vmid}**"
 
-    async def begin() -> None:
-        await reply.begin(working(t, order, guest, Progress(0), buttons), farewell(t, order, guest))
+    async def begin() -> int | None:
+        return await reply.begin(working(t, order, guest, Progress(0), buttons), farewell(t, order, guest))
 
     on_progress = reply.progress(lambda progress: working(t, order, guest, progress, buttons))
-    return await services.operations.carry_out(order, on_progress, shown=shown, begin=begin, may_ask=may_ask)
+    try:
+        return await services.operations.carry_out(
+            order, on_progress, shown=shown, begin=begin, may_ask=may_ask
+        )
+    finally:
+        services.inspector.forget(order.vmid)
 
 
 def _told(services: Services, t: Text, report: Report) -> tuple[str, Colour]:

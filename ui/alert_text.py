@@ -15,9 +15,11 @@ from core.watch.changes import CALM_SECONDS
 from core.watch.model import DOWN, ONE_OFF, Fault, Incident, Post, Topic, What
 from ui.incident_guests import became, group_rows
 from ui.incident_names import guest_names, lasted, muted_subject
+from ui.incident_states import HELD, held_advice
+from ui.incident_unknown import blind_notes, stale_notes
 from ui.incidents import RECOVERIES, backup_of, head, short, sign
 from ui.proxmox_sentences import PROXMOX_SENTENCES
-from ui.render import ALARM, BACK, QUIET, code, duration, fit, when
+from ui.render import ALARM, BACK, QUIET, code, duration, fit, person, when
 from ui.sentences import sentence
 from ui.text import Text
 
@@ -102,7 +104,7 @@ def outcome_word(t: Text, incident: Incident) -> str:
 
 def _forgotten(t: Text, incident: Incident) -> str:
     """Why nobody looks at it any more."""
-    if incident.topic in (Topic.GAUGE, Topic.STORAGE):
+    if incident.topic in (Topic.GAUGE, Topic.STORAGE, Topic.STALE):
         return t("no longer measured")
     if incident.topic is Topic.NODE:
         return became(t, What.MISSING)
@@ -151,6 +153,10 @@ def _reasons(t: Text, incident: Incident) -> list[str]:
         case Topic.NODE:
             names = guest_names(t, incident.guests)
             return [t("Watched guests that ran on it: {guests}", guests=names)] if names else []
+        case Topic.STALE:
+            return stale_notes(t, incident)
+        case Topic.BLIND:
+            return blind_notes(t, incident)
         case Topic.SOURCE:
             error = error_of(incident.fault)
             if error is None:
@@ -178,7 +184,9 @@ def _of_guests(t: Text, incident: Incident) -> list[str]:
             lines.append(
                 t("It stopped for {work} and was not started again in time.", work=work_word(t, fact.task))
             )
-        if incident.open and fact.what in _ADVICE:
+        if incident.open and fact.what in HELD:
+            lines.append(held_advice(t, fact))
+        elif incident.open and fact.what in _ADVICE:
             lines.append(_ADVICE[fact.what](t))
     if any(fact.after_node for fact in incident.guests):
         lines.append(t("After its node came back, it was not started in time."))
@@ -216,7 +224,9 @@ def work_word(t: Text, work: str) -> str:
 
 def acked_line(t: Text, incident: Incident) -> str:
     return t(
-        "Acknowledged by {person}, {time}.", person=code(incident.acked_by), time=when(incident.acked or 0)
+        "Acknowledged by {person}, {time}.",
+        person=person(incident.acked_by, incident.acked_by_id),
+        time=when(incident.acked or 0),
     )
 
 

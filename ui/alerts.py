@@ -1,6 +1,5 @@
 """The alert channel at Discord: what core/watch/delivery.py sends, and what came of each try in its words."""
 
-import asyncio
 import contextlib
 import datetime
 import logging
@@ -12,15 +11,15 @@ from discord import ui
 
 from core.journal import Posting
 from core.watch.channel import Fate, NotDelivered
+from core.watch.fewer_words import through
 from core.watch.model import Post
 from ui.alert_text import message_text
+from ui.blocked import barer_texts, blocks
 from ui.buttons import alert_buttons
-from ui.render import plain
+from ui.render import WARNING, plain
 from ui.text import Text
-from ui.trouble import Trouble
+from ui.trouble import LongLimit, Trouble, wait_of
 
-TRY_SECONDS = 60.0
-"""One call to Discord, its library's own tries included. Longer is a lost connection."""
 SEARCHED = 50
 """How many of the newest messages are looked through for one that may be there already."""
 MARGIN_SECONDS = 60.0
@@ -28,8 +27,6 @@ MARGIN_SECONDS = 60.0
 NO_CONNECTION, ENDING = "no connection to Discord", "the bot is ending"
 """Reasons of our own; all others are quoted."""
 _UNKNOWN_MESSAGE = 10008
-_WRONG_CHANNEL = frozenset({50008, 50024, 50083, 160005})
-"""Codes of a 400 that are the channel's fault, not the message's: it takes none, or is a closed thread."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +41,11 @@ class DiscordAlertChannel:
         """The text. It mentions for as long as there is something to do about it."""
         mention = f"<@&{self._role_id}>" if self._mentions(posting) else ""
         return message_text(self._t, posting, late, mention)
+
+    def barer(self, content: str) -> tuple[str, ...]:
+        t = self._t
+        fixed = t("Discord blocked this alert. `/monitor history` shows what it is about.")
+        return barer_texts(t, content, f"{WARNING} {fixed}")
 
     async def post(self, posting: Posting, content: str, nonce: str) -> int:
         whom = discord.AllowedMentions.none()
@@ -75,12 +77,15 @@ class DiscordAlertChannel:
     async def say(self, text: str) -> None:
         """One line past the journal, which cannot be written: tried once, and it raises nothing."""
         try:
-            async with told(self._client):
-                await self._channel.send(
-                    text, suppress_embeds=True, allowed_mentions=discord.AllowedMentions.none()
-                )
+            await through(self, text, self._say)
         except NotDelivered as error:
             _log.warning("a word to the alert channel could not be sent: %s", error.reason)
+
+    async def _say(self, text: str) -> None:
+        async with told(self._client):
+            await self._channel.send(
+                text, suppress_embeds=True, allowed_mentions=discord.AllowedMentions.none()
+            )
 
     @property
     def _channel(self) -> discord.PartialMessageable:
@@ -137,10 +142,15 @@ async def told(client: discord.Client) -> AsyncIterator[None]:
     if client.application is None:  # not logged in yet
         raise NotDelivered(Fate.PASSING, NO_CONNECTION, not_taken=True)
     try:
-        async with asyncio.timeout(TRY_SECONDS):
-            yield
+        yield
     except discord.HTTPException as error:
-        raise NotDelivered(_fate(error), _reason(error), not_taken=error.status < 500) from error
+        raise NotDelivered(
+            _fate(error),
+            _reason(error),
+            not_taken=error.status < 500,
+            wait=wait_of(error),
+            everywhere=isinstance(error, LongLimit) and error.everywhere,
+        ) from error
     except aiohttp.ClientConnectorError as error:
         raise NotDelivered(Fate.PASSING, NO_CONNECTION, not_taken=True) from error
     except Trouble as error:
@@ -153,8 +163,7 @@ def _fate(error: discord.HTTPException) -> Fate:
         return Fate.PASSING
     if error.code == _UNKNOWN_MESSAGE:
         return Fate.GONE
-    rejected = error.status == 400 and error.code not in _WRONG_CHANNEL
-    return Fate.REJECTED if rejected else Fate.REFUSED
+    return Fate.BLOCKED if blocks(error) else Fate.REFUSED
 
 
 def _reason(error: discord.HTTPException) -> str:

@@ -5,6 +5,8 @@ import discord
 from core.audit import Audited
 from ui.alerts import find_own, told
 from ui.audit_text import audit_line
+from ui.blocked import barer_texts
+from ui.render import WARNING
 from ui.text import Text
 
 
@@ -27,6 +29,11 @@ class DiscordAuditChannel:
                 allowed_mentions=discord.AllowedMentions.none(),
             )
         return message.id
+
+    def barer(self, content: str) -> tuple[str, ...]:
+        t = self._t
+        fixed = t("Discord blocked this line of the audit trail. `/audit` shows it.")
+        return barer_texts(t, content, f"{WARNING} {fixed}")
 
     async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
         return await find_own(self._client, self._channel, content, since, known)

@@ -31,7 +31,7 @@ COLUMNS = (
         "operation",
         "vmid",
     ),
-    *("guest", "node", "state", "detail", "reason", "outcome", "upid", "seconds"),
+    *("guest", "node", "state", "detail", "reason", "outcome", "upid", "seconds", "times"),
 )
 _FORMULA = re.compile(r"(^\s*|[;|,]\s*)([=+\-@＝＋－＠])")
 """Where a spreadsheet may see the beginning of a cell, whatever separates cells in its country."""
@@ -67,6 +67,7 @@ def row_of(audited: Audited, zone: datetime.tzinfo) -> list[str | float]:
         record.outcome,
         record.upid,
         round(record.seconds, 1),
+        record.times,
     )
     return [cell(value) for value in values]
 

@@ -9,9 +9,11 @@ from discord import app_commands
 from core.audit import AuditFilter
 from core.durations import parse_duration
 from core.errors import BadDuration, JournalFailed
+from core.lookup import TYPED_MOST, words_of
 from core.names import checked_vmid
 from core.options import in_one_line
 from core.wanted_errors import BadSince, SeveralPeople, UnknownPerson
+from ui.no_choice import Wanted, says_why
 from ui.operation_words import operation_named
 from ui.parameters import CHOICES_MOST, duration_choices
 from ui.render import plain, plain_label
@@ -74,13 +76,14 @@ def since_of(text: str, now: float, zone: datetime.tzinfo) -> float:
 # -- completions
 
 
+@says_why(Wanted.PERSON)
 async def people(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """Those who asked for something, the latest first, whether or not they are still there."""
     try:
-        known = services_of(interaction).journal.audit_people(PEOPLE_MOST)
+        known = services_of(interaction).people.read(PEOPLE_MOST)
     except JournalFailed:
         return []
-    words = current.casefold().split()
+    words = words_of(current)
     found = [
         (number, name)
         for number, name in known
@@ -96,7 +99,7 @@ async def times(interaction: Interaction, current: str) -> list[app_commands.Cho
     """Some durations, and the date that was typed."""
     services = services_of(interaction)
     t = services.texts.of_locale(str(interaction.locale))
-    typed = unicodedata.normalize("NFKC", current).strip()
+    typed = unicodedata.normalize("NFKC", current[:TYPED_MOST]).strip()
     if date := _date_typed(typed, services):
         return [app_commands.Choice(name=date, value=date)]
     return duration_choices(t, typed, OFFERED, SINCE_MOST)

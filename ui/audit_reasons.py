@@ -17,6 +17,8 @@ from ui.render import code
 from ui.text import Text
 
 VALUE_MOST = 40
+OUTCOME_MOST = 1000
+"""Characters of an outcome that are looked at: the patterns below take their time on longer ones."""
 _ERROR = re.compile(r"([A-Z][A-Za-z]{2,40})\((.*)\)", re.S)
 _FIELD = re.compile(r"""(\w+)=('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|<[^>]*>|[^,]*)(?:, |$)""", re.S)
 _TELLING = ("message", "privilege", "reason", "lock", "value")
@@ -30,6 +32,7 @@ _PHRASES: Mapping[type[e.BotError], Callable[[Text], str]] = {
     e.NoReason: lambda t: t("no reason given"),
     e.OnlySomeGuests: lambda t: t("roles for some guests only"),
     e.TooManyChanges: lambda t: t("too many changes in a minute"),
+    e.TooQuick: lambda t: t("too much at once"),
     e.GuestNotFound: lambda t: t("no such guest, or hidden"),
     e.WrongState: lambda t: t("not in this state of the guest"),
     e.TemplateRefused: lambda t: t("is a template"),
@@ -65,6 +68,7 @@ _PHRASES: Mapping[type[e.BotError], Callable[[Text], str]] = {
     w.BadSince: lambda t: t("neither duration nor date"),
     w.UnknownPerson: lambda t: t("unknown person"),
     w.SeveralPeople: lambda t: t("several people of that name"),
+    w.NothingChosen: lambda t: t("nothing chosen"),
     w.UnknownOperation: lambda t: t("unknown action"),
     e.IncidentOver: lambda t: t("was over already"),
     e.StoreFailed: lambda t: t("watch list not writable"),
@@ -86,12 +90,14 @@ _PHRASES: Mapping[type[e.BotError], Callable[[Text], str]] = {
     p.NothingVisible: lambda t: t("no guest visible"),
     p.HalfGone: lambda t: t("many guests gone at once"),
     p.BadAnswer: lambda t: t("answer not understood"),
+    p.AnswerTooLarge: lambda t: t("answer too large"),
 }
 PHRASES = {kind.__name__: say for kind, say in _PHRASES.items()}
 
 
 def reason_of(t: Text, outcome: str, most: int = VALUE_MOST) -> str:
     """What an outcome says: an error's phrase and its most telling value, or whatever it is as code."""
+    outcome = outcome[:OUTCOME_MOST]
     match = _ERROR.fullmatch(outcome)
     say = PHRASES.get(match[1]) if match else None
     if match is None or say is None:

@@ -7,7 +7,18 @@ from collections.abc import Mapping, Sequence
 
 from discord import ui
 
-from core.audit import CANCELLED, CUT_OFF, UNKNOWN, Audited, AuditFilter, AuditRecord, Ending, ending_of
+from core.audit import (
+    CANCELLED,
+    CUT_OFF,
+    NOTHING_BEGUN,
+    UNKNOWN,
+    Audited,
+    AuditFilter,
+    AuditRecord,
+    Ending,
+    ending_of,
+)
+from core.audit_folding import VARIOUS
 from core.guest import State
 from core.rights import Operation
 from core.tasks import TaskEnd
@@ -49,6 +60,8 @@ SIGNS: Mapping[Ending, str] = {
 
 def _asked(t: Text, word: str) -> str:
     """What was asked for; what is no operation was forged, or is of another version."""
+    if word == VARIOUS:
+        return f"**{t('various')}**"
     return f"**{operation_noun(t, Operation(word))}**" if word in list(Operation) else code(word, 24)
 
 
@@ -70,6 +83,8 @@ def _ended(t: Text, record: AuditRecord, most: int) -> str:
     """How, and why where there is more to say."""
     ending, outcome = ending_of(record), record.outcome
     word = ending_word(t, ending)
+    if outcome == NOTHING_BEGUN:
+        return t("nothing was begun: the bot ended before")
     if ending in (Ending.DONE, Ending.WARNINGS) or outcome in (
         CUT_OFF,
         CANCELLED,
@@ -85,6 +100,7 @@ def _more(t: Text, record: AuditRecord, most: int) -> list[str]:
     """How it ended, the options, the reason that was typed, and how long it took."""
     return [
         _ended(t, record, most),
+        f"×{record.times}" if record.times > 1 else "",
         code(record.detail, most) if record.detail else "",
         t("reason {reason}", reason=code(record.reason, most)) if record.reason else "",
         duration(t, record.seconds) if record.seconds >= 1 else "",
@@ -92,8 +108,18 @@ def _more(t: Text, record: AuditRecord, most: int) -> list[str]:
     ]
 
 
+def attempt_words(t: Text, record: AuditRecord) -> str:
+    """What was asked for, of which guest, and how it ended."""
+    return _joined([_asked(t, record.operation), _guest(record, 64), _ended(t, record, 300)])
+
+
 def _joined(parts: Sequence[str]) -> str:
     return " · ".join(part for part in parts if part)
+
+
+def _who(name: str, user_id: int, most: int) -> str:
+    """By the id, which `who:` takes, too: anybody can take on a name."""
+    return f"{code(name, most)} ({code(str(user_id))})"
 
 
 def _guest(record: AuditRecord, most: int) -> str:
@@ -110,7 +136,7 @@ def audit_row(t: Text, audited: Audited) -> str:
     record = audited.record
     head = [
         when(audited.began, "f"),
-        code(record.actor.name, 24),
+        _who(record.actor.name, record.actor.user_id, 24),
         _asked(t, record.operation),
         _guest(record, 32),
     ]
@@ -121,7 +147,7 @@ def audit_head(t: Text, wanted: AuditFilter, total: int, name: str) -> str:
     """The title, how many attempts there are, and what they were narrowed to. `name`: that of the person wanted."""
     words = [
         f"**{wanted.vmid}**" if wanted.vmid is not None else "",
-        code(name, 32) if wanted.person_id is not None else "",
+        _who(name, wanted.person_id, 32) if wanted.person_id is not None else "",
         _asked(t, wanted.operation) if wanted.operation else "",
         t("since {time}", time=when(wanted.since, "f")) if wanted.since is not None else "",
     ]
@@ -164,7 +190,7 @@ def audit_page(
 def audit_line(t: Text, audited: Audited) -> str:
     """One attempt, at most about 1,000 characters."""
     record = audited.record
-    who = f"{code(record.actor.name, 32)} ({code(str(record.actor.user_id))})"
+    who = _who(record.actor.name, record.actor.user_id, 32)
     guest = _joined([_guest(record, 64)])
     if guest and record.node:
         state = f" ({state_word(t, State.of(record.state))})" if record.state else ""

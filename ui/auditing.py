@@ -20,6 +20,7 @@ FILE_NAME = "audit.csv"
 async def show_audit(services: Services, reply: Reply, wanted: AuditFilter, page: int = 0) -> None:
     """A page beyond the end is the last. Raises JournalFailed."""
     if wanted.until is None:
+        services.audit.write_late(counts=True)
         wanted = replace(wanted, until=services.journal.audit_last())
     page, _ = page_of(page, services.journal.audited(wanted, 0, 0)[1])
     found, total = services.journal.audited(wanted, page * ROWS, ROWS)
@@ -30,6 +31,7 @@ async def show_audit(services: Services, reply: Reply, wanted: AuditFilter, page
 async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> None:
     """The first page, with every attempt in a file as far as Discord takes it. Raises JournalFailed."""
     t, journal = reply.t, services.journal
+    services.audit.write_late(counts=True)
     data, count, whole = await audit_csv(journal, services.clock, wanted, services.zone)
     found, total = journal.audited(wanted, 0, ROWS)
     if whole:

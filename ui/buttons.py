@@ -1,8 +1,9 @@
 """The buttons that outlive a restart. Their custom_id says which guest and what; nothing else in it is trusted.
 
-`g1:start:101:5d0ab3f2` acts on a guest (the last part is Guest.mark, so that a stale button does not reach another
-guest that got its VMID), `g1:refresh:101` reads it again, `a1:ack:17` answers an alert by its incident (`:r` at the
-end: in a message that is not edited), `p1:…` turns a page, `q1:…` answers a question.
+`g1:start:101:5d0a…` acts on a guest (the last part is Guest.mark, so that a stale button does not reach another
+guest that got its VMID; 32 hex digits, in messages of earlier versions eight, which go on working),
+`g1:refresh:101` reads it again, `a1:ack:17` answers an alert by its incident (`:r` at the end: in a message that is
+not edited), `p1:…` turns a page, `q1:…` answers a question.
 What a press does is in presses.py, which reaches here through the Services: this module only makes buttons.
 """
 
@@ -22,7 +23,7 @@ from ui.services import Interaction, services_of
 from ui.text import Text
 
 GUEST = re.compile(
-    r"g1:(?:(?P<action>start|reboot|shutdown):(?P<vmid>[1-9][0-9]{2,8}):(?P<mark>[0-9a-f]{8})"
+    r"g1:(?:(?P<action>start|reboot|shutdown):(?P<vmid>[1-9][0-9]{2,8}):(?P<mark>[0-9a-f]{32}|[0-9a-f]{8})"
     r"|refresh:(?P<read>[1-9][0-9]{2,8}))"
 )
 PAGE = re.compile(
@@ -105,7 +106,7 @@ def alert_buttons(t: Text, incident: Incident, *, edited: bool = True) -> list[L
 
 def guest_of(incident: Incident) -> int | None:
     """The VMID of the one guest it is about, where there is one to look at."""
-    if incident.topic in (Topic.GROUP, Topic.NODE):
+    if incident.topic in (Topic.GROUP, Topic.NODE, Topic.STALE):
         return None
     if incident.topic is Topic.BACKUP:
         return incident.backups[0].vmid if len(incident.backups) == 1 else None

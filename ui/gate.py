@@ -14,20 +14,27 @@ from discord import app_commands, ui
 
 from core.access import Actor, Place, Way
 from core.audit import DETAIL_MOST, AuditRecord, Step, step_of
-from core.errors import BotError, JournalFailed, Refused
+from core.errors import AnswerTooLate, BotError, JournalFailed, Refused, TooQuick
 from core.guest import Guest
 from core.judge import Admit
+from core.limits import Asked
 from core.options import in_one_line
 from core.rights import RIGHTS, Effect, Operation
+from ui.blocked import let_through
 from ui.cards import notice
+from ui.late import GIVEN_UP
+from ui.no_choice import nothing_chosen, why_refused
 from ui.refusal import refusal_card
 from ui.render import plain
 from ui.sentences import unexpected
 from ui.services import Interaction, Services, services_of
-from ui.trouble import Trouble, incident_of
+from ui.trouble import Trouble, incident_of, insist
 
 _log = logging.getLogger(__name__)
 
+PRIVATE_RETRIES = (0.3, 0.6, 0.9)
+FIRST_SECONDS, FOLLOWUP_SECONDS = 3.0, 14 * 60.0
+"""How long Discord takes a first answer, and what follows it."""
 _WAYS = {
     discord.InteractionType.autocomplete: Way.COMPLETION,
     discord.InteractionType.component: Way.BUTTON,
@@ -74,6 +81,17 @@ def permit(interaction: Interaction, operation: Operation, guest: Guest | None =
     services_of(interaction).judge.permit(actor_of(interaction), operation, guest)
 
 
+def too_quick(interaction: Interaction, operation: Operation | None) -> TooQuick | None:
+    """Take this interaction from what its person may ask for, or say why not. Asked before anything is judged, so
+    that trying in vain is not free."""
+    asked = Asked.READ
+    if interaction.type is discord.InteractionType.autocomplete:
+        asked = Asked.COMPLETION
+    elif operation is not None and RIGHTS[operation].effect is not Effect.NOTHING:
+        asked = Asked.CHANGE
+    return services_of(interaction).pace.refusal(interaction.user.id, asked)
+
+
 # -- recording
 
 
@@ -90,6 +108,7 @@ class Attempt:
     outcome: str = "OK"
     """How it ended, where nothing is raised."""
     id: int | None = None
+    begun: bool = False
     actor: Actor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -100,23 +119,25 @@ class Attempt:
         """Judges a guest for this attempt."""
         return self.services.judge.admits(self.actor, Operation(self.word))
 
-    def permit(self, guest: Guest | None = None, *, whole: bool = False) -> None:
+    def permit(self, guest: Guest | None = None, *, whole: bool = False, seconds: float = 0.0) -> None:
         """Raises the Refused that access decides on. `whole`: it is about more than guests."""
         self.guest = guest or self.guest
-        self.services.judge.permit(self.actor, Operation(self.word), guest, whole=whole)
+        self.services.judge.permit(self.actor, Operation(self.word), guest, whole=whole, seconds=seconds)
 
-    def begin(self) -> None:
+    def begin(self, *, unkept: bool = False) -> None:
         """It was allowed, and is done now. Raises TooManyChanges, and JournalFailed: what cannot be kept is not
-        done."""
+        done, unless it may be `unkept`."""
         limit, counts = self.services.limit, RIGHTS[Operation(self.word)].effect >= Effect.LIST
         if counts:
             limit.take(self.actor.user_id)
         try:
             self.id = self.record(Step.ASKED)
         except JournalFailed:
-            if counts:
-                limit.give_back(self.actor.user_id)
-            raise
+            if not unkept:
+                if counts:
+                    limit.give_back(self.actor.user_id)
+                raise
+        self.begun = True
 
     def record(self, step: Step, outcome: str = "") -> int | None:
         guest = self.guest or (self.services.reader.known(self.vmid) if self.vmid else None)
@@ -134,6 +155,11 @@ class Attempt:
         )
         return self.services.audit.record(entry, self.id)
 
+    def refuse(self, refusal: BotError) -> None:
+        """Record that it was refused, or has failed, unless it is one of a flood, of which the next record tells."""
+        if not isinstance(refusal, TooQuick) or refusal.skipped is not None:
+            self.record(step_of(refusal), str(refusal))
+
     @property
     def services(self) -> Services:
         return services_of(self.interaction)
@@ -146,16 +172,31 @@ def recorded(
     """Around what the bot itself does for a person; actions on guests are recorded by core/operations.py."""
     attempt = Attempt(interaction, operation.value, vmid, detail)
     try:
+        awaited(interaction)
         yield attempt
     except BotError as error:
         attempt.record(step_of(error), str(error))
         raise
     except BaseException as error:
+        if given_up(interaction) and attempt.id is None:
+            attempt.record(Step.REFUSED, str(AnswerTooLate()))
+            raise
         attempt.record(Step.ENDED, f"unknown: {type(error).__name__}")
         raise
-    if attempt.id is None and RIGHTS[operation].effect is not Effect.NOTHING:
+    if not attempt.begun and RIGHTS[operation].effect is not Effect.NOTHING:
         raise AssertionError(f"{operation} was done without begin()")
     attempt.record(Step.ENDED, attempt.outcome)
+
+
+def given_up(interaction: Interaction) -> bool:
+    """Whether Discord takes no answer to it any more (ui/reply.py)."""
+    return GIVEN_UP in interaction.extras
+
+
+def awaited(interaction: Interaction) -> None:
+    """Raises AnswerTooLate where nobody awaits what would be done."""
+    if given_up(interaction):
+        raise AnswerTooLate
 
 
 def asked_for(interaction: Interaction) -> Attempt:
@@ -188,33 +229,50 @@ async def guarded(interaction: Interaction, work: Callable[[Attempt], Awaitable[
         await tell_privately(interaction, notice(unexpected(t, incident)))
         return
     if refusal is not None:
-        attempt.record(step_of(refusal), str(refusal))
+        attempt.refuse(refusal)
         await tell_privately(interaction, refusal_card(services_of(interaction), t, refusal))
 
 
 async def tell_privately(interaction: Interaction, view: ui.LayoutView) -> None:
     """A word to this person only, whether or not the interaction was acknowledged. Does not raise."""
-    try:
+    services = services_of(interaction)
+    t = services.texts.of_locale(str(interaction.locale))
+
+    async def send(shown: ui.LayoutView) -> None:
         if interaction.response.is_done():
-            await interaction.followup.send(view=view, ephemeral=True)
+            await interaction.followup.send(view=shown, ephemeral=True)
         else:
-            await interaction.response.send_message(view=view, ephemeral=True)
-    except Trouble as error:
+            await interaction.response.send_message(view=shown, ephemeral=True)
+
+    most = FOLLOWUP_SECONDS if interaction.response.is_done() else FIRST_SECONDS
+    error = await insist(services.clock, lambda: let_through(t, view, send), PRIVATE_RETRIES, most)
+    if error is not None:
         _log.warning("a private word could not be delivered: %r", error)
+
+
+def _nothing_chosen(interaction: Interaction) -> Refused | None:
+    """While one types, that entry may still stand in another option."""
+    return None if interaction.type is discord.InteractionType.autocomplete else nothing_chosen(interaction)
 
 
 class GatedTree(app_commands.CommandTree[discord.Client]):
     """The command tree behind the gate, with one place for errors nobody expected."""
 
     async def interaction_check(self, interaction: Interaction) -> bool:
-        refusal = refusal_of(interaction, operation_of(interaction))
+        operation = operation_of(interaction)
+        refusal = (
+            too_quick(interaction, operation)
+            or refusal_of(interaction, operation)
+            or _nothing_chosen(interaction)
+        )
         if refusal is None:
             return True
         if interaction.type is discord.InteractionType.autocomplete:
             with contextlib.suppress(*Trouble):
-                await interaction.response.autocomplete([])
+                t = services_of(interaction).texts.of_locale(str(interaction.locale))
+                await interaction.response.autocomplete(why_refused(t, interaction, refusal))
         else:
-            asked_for(interaction).record(Step.REFUSED, str(refusal))
+            asked_for(interaction).refuse(refusal)
             t = services_of(interaction).texts.of_locale(str(interaction.locale))
             await tell_privately(interaction, refusal_card(services_of(interaction), t, refusal))
         return False

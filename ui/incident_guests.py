@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from core.watch.model import DOWN, GuestFact, Incident, Topic, What
 from ui.incident_names import NAMES_MOST, guest_at, guest_name, guest_names, lasted
-from ui.render import code, when
+from ui.incident_states import HELD, held_head, held_short
+from ui.render import code, state_word, when
 from ui.text import Text
 
 Say = Callable[[Text, Incident], str]
@@ -28,6 +29,8 @@ _STOPPED: Mapping[What, Say] = {
     What.IO_ERROR: lambda t, x: t(
         "{guest} was halted by an I/O error, {time}.", guest=guest_at(t, x.guests[0]), time=when(x.opened)
     ),
+    What.HALTED: held_head,
+    What.STUCK: held_head,
     What.MISSING: lambda t, x: t(
         "{guest} has disappeared from the cluster, {time}.",
         guest=guest_at(t, x.guests[0]),
@@ -85,6 +88,8 @@ _DONE: Mapping[What, Say] = {
 _SHORT: Mapping[What, Callable[[Text, GuestFact], str]] = {
     What.STOPPED: lambda t, x: t("{guest} stopped", guest=guest_name(x)),
     What.IO_ERROR: lambda t, x: t("{guest} halted by an I/O error", guest=guest_name(x)),
+    What.HALTED: held_short,
+    What.STUCK: held_short,
     What.MISSING: lambda t, x: t("{guest} gone from the cluster", guest=guest_name(x)),
 }
 _SHORT_DONE: Mapping[What, Callable[[Text, GuestFact], str]] = {
@@ -143,11 +148,14 @@ def at_once(incident: Incident) -> bool:
 _TOGETHER: Mapping[What, Callable[[Text], str]] = {
     What.STOPPED: lambda t: t("Stopped"),
     What.IO_ERROR: lambda t: t("I/O error"),
+    What.HALTED: lambda t: t("Halted"),
+    What.STUCK: lambda t: t("Stuck"),
     What.MISSING: lambda t: t("Gone from the cluster"),
     What.RESTARTED: lambda t: t("Restarted"),
     What.FLAPPING: lambda t: t("Going down and coming back"),
     What.ELSEWHERE: lambda t: t("Started again by HA elsewhere"),
     What.BACK: lambda t: t("Back"),
+    What.UNKNOWN: lambda t: t("State not known"),
     What.FORGOTTEN: lambda t: t("No longer watched"),
 }
 
@@ -160,12 +168,15 @@ def became(t: Text, what: What) -> str:
 def group_rows(t: Text, facts: Iterable[GuestFact]) -> list[str]:
     """The guests by what happened to them, and by whom it was done."""
     order = list(_TOGETHER)
-    rows: dict[tuple[int, str], list[GuestFact]] = {}
+    rows: dict[tuple[int, str, str], list[GuestFact]] = {}
     for fact in facts:
-        rows.setdefault((order.index(fact.what), fact.by), []).append(fact)
+        state = fact.state.value if fact.what in HELD else ""
+        rows.setdefault((order.index(fact.what), fact.by, state), []).append(fact)
     lines = []
-    for (place, by), some in sorted(rows.items()):
+    for (place, by, state), some in sorted(rows.items()):
         word = became(t, order[place])
+        if state:
+            word = f"{word}: {state_word(t, some[0].state)}"
         if by:
             word = t("{what} by {by}", what=word, by=code(by))
         share = min(NAMES_MOST, GROUP_MOST // len(rows) - 70)  # so that no row is left out with its guests

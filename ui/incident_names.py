@@ -39,11 +39,13 @@ def muted_subject(t: Text, incident: Incident) -> str:
     match incident.topic:
         case Topic.SOURCE:
             return t("The connection to Proxmox")
-        case Topic.NODE:
+        case Topic.NODE | Topic.STALE:
             return t("Node {node} and its guests", node=code(incident.node))
         case Topic.STORAGE:
             return storage_name(t, incident.storage, incident.node)
         case Topic.GROUP | Topic.BACKUP:
+            return ""
+        case Topic.BLIND if len(incident.guests) != 1:
             return ""
     return guest_name(incident.guests[0])
 

@@ -21,6 +21,16 @@ from ui.incident_guests import (
     short_down,
 )
 from ui.incident_names import full, guest_at, guest_name, lasted, metric_word, storage_name
+from ui.incident_unknown import (
+    blind,
+    blind_over,
+    blind_recovery,
+    blind_short,
+    stale,
+    stale_over,
+    stale_recovery,
+    stale_short,
+)
 from ui.render import ALARM, BACK, QUIET, WARNING, code, named, when
 from ui.text import Text
 
@@ -165,6 +175,8 @@ HEADS: Mapping[Topic, Say] = {
         "{guest} has restarted unexpectedly, {time}.", guest=guest_at(t, x.guests[0]), time=when(x.opened)
     ),
     Topic.BACKUP: _backup,
+    Topic.STALE: stale,
+    Topic.BLIND: blind,
     Topic.NOTE: done,
 }
 """While it goes on; of what is over at once, for ever."""
@@ -181,6 +193,8 @@ OVER: Mapping[Topic, Say] = {
     Topic.GAUGE: _gauge_over,
     Topic.STORAGE: _storage_over,
     Topic.FLAPPING: calm,
+    Topic.STALE: stale_over,
+    Topic.BLIND: blind_over,
     Topic.RESTART: HEADS[Topic.RESTART],
     Topic.BACKUP: HEADS[Topic.BACKUP],
     Topic.NOTE: HEADS[Topic.NOTE],
@@ -214,6 +228,8 @@ RECOVERIES: Mapping[Topic, Say] = {
         guest=guest_name(x.guests[0]),
         time=lasted(t, x),
     ),
+    Topic.STALE: stale_recovery,
+    Topic.BLIND: blind_recovery,
     Topic.RESTART: HEADS[Topic.RESTART],
     Topic.BACKUP: HEADS[Topic.BACKUP],
     Topic.NOTE: HEADS[Topic.NOTE],
@@ -235,6 +251,8 @@ SHORT: Mapping[Topic, Say] = {
     Topic.FLAPPING: lambda t, x: t("{guest} going down and coming back", guest=guest_name(x.guests[0])),
     Topic.RESTART: lambda t, x: t("{guest} restarted unexpectedly", guest=guest_name(x.guests[0])),
     Topic.BACKUP: _backup_short,
+    Topic.STALE: stale_short,
+    Topic.BLIND: blind_short,
     Topic.NOTE: lambda t, x: short_done(t, x.guests[0]),
 }
 """A phrase for reminders, digests and the history."""

@@ -10,6 +10,7 @@ from core.guest import Cluster, Guest, Kind, Snapshot, State
 from core.options import in_one_line
 from ui.buttons import page_buttons
 from ui.cards import card
+from ui.figures import memory_of
 from ui.render import (
     MESSAGE_MOST,
     SNAPSHOT,
@@ -25,7 +26,6 @@ from ui.render import (
     plain,
     state_word,
     title,
-    used_of,
     when,
 )
 from ui.text import Text
@@ -65,11 +65,12 @@ def status_of(guest: Guest) -> str:
     return guest.state.value if guest.state in (State.RUNNING, State.STOPPED) else "other"
 
 
-def status_word(t: Text, status: str) -> str:
+def filter_word(t: Text, status: str) -> str:
+    """The option's choice in words; nothing where there is none."""
     return {
         "running": t("running"),
         "stopped": t("stopped"),
-        "other": t("other"),
+        "other": t("neither running nor stopped"),
         "template": t("template"),
     }.get(status, "")
 
@@ -100,22 +101,18 @@ def _none_at_all(t: Text) -> str:
 
 
 def _totals(t: Text, guests: Sequence[Guest]) -> str:
-    counts = Counter(status_of(guest) for guest in guests)
-    emoji = {
-        "running": STATE_EMOJI[State.RUNNING],
-        "stopped": STATE_EMOJI[State.STOPPED],
-        "other": STATE_EMOJI[State.UNKNOWN],
-        "template": TEMPLATE_EMOJI,
-    }
+    """By state, in the words of the rows below."""
+    counts = Counter(None if guest.template else guest.state for guest in guests)
     parts = [t.plural("{n} guest", "{n} guests", len(guests))]
-    parts += [f"{sign} {status_word(t, word)} {counts[word]}" for word, sign in emoji.items() if counts[word]]
+    parts += [f"{STATE_EMOJI[each]} {state_word(t, each)} {counts[each]}" for each in State if counts[each]]
+    parts += [f"{TEMPLATE_EMOJI} {t('template')} {counts[None]}"] if counts[None] else []
     return " · ".join(parts)
 
 
 def _narrowed(t: Text, filters: Filters) -> str:
     kind = kind_word(t, Kind(filters.kind)) if filters.kind else ""
     node = code(filters.node) if filters.node else ""
-    words = [word for word in (status_word(t, filters.status), kind, node) if word]
+    words = [word for word in (filter_word(t, filters.status), kind, node) if word]
     return f"\n-# {t('Only: {filters}', filters=', '.join(words))}" if words else ""
 
 
@@ -125,7 +122,7 @@ def _guest_row(t: Text, guest: Guest) -> str:
     parts = [state, kind_word(t, guest.kind), code(guest.node)]
     if guest.state is State.RUNNING and not guest.template:
         parts.append(t("CPU {value}", value=percent(guest.cpu)))
-        parts.append(t("memory {value}", value=used_of(guest.memory, guest.memory_total)))
+        parts.append(t("memory {value}", value=memory_of(t, guest)))
     if guest.lock:
         parts.append(f"🔒 {code(guest.lock, 20)}")
     return f"{head}\n-# {' · '.join(parts)}"
@@ -144,6 +141,10 @@ def snapshot_list(t: Text, guest: Guest, snapshots: Sequence[Snapshot]) -> ui.La
 def _tree(snapshots: Sequence[Snapshot]) -> list[tuple[Snapshot, int]]:
     """Each snapshot after its parent, with its depth; one whose parent is gone (or in a ring) is a root."""
     names = {snapshot.name for snapshot in snapshots}
+    children: dict[str, list[Snapshot]] = {}
+    for snapshot in reversed(snapshots):
+        if snapshot.parent is not None:
+            children.setdefault(snapshot.parent, []).append(snapshot)
     rows: list[tuple[Snapshot, int]] = []
     placed: set[str] = set()
 
@@ -155,7 +156,7 @@ def _tree(snapshots: Sequence[Snapshot]) -> list[tuple[Snapshot, int]]:
                 continue
             placed.add(this.name)
             rows.append((this, level))
-            todo += [(child, level + 1) for child in reversed(snapshots) if child.parent == this.name]
+            todo += [(child, level + 1) for child in children.get(this.name, ())]
 
     for snapshot in snapshots:
         if snapshot.parent not in names:
@@ -168,7 +169,10 @@ def _tree(snapshots: Sequence[Snapshot]) -> list[tuple[Snapshot, int]]:
 def _snapshot_row(t: Text, snapshot: Snapshot, depth: int) -> str:
     branch = "\u2003" * min(depth, 8) + ("└ " if depth else "")
     parts = [code(snapshot.name, 40)]
-    parts.append(when(snapshot.taken) if snapshot.taken else t("unfinished"))
+    if snapshot.taken:
+        parts.append(when(snapshot.taken))
+    elif not snapshot.incomplete:
+        parts.append(t("time not known"))
     if snapshot.memory:
         parts.append(t("with memory"))
     if snapshot.incomplete:

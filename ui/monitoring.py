@@ -1,18 +1,28 @@
 """From the watch to its cards, alike for commands and for the buttons that turn their pages."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import partial
 
-from core.access import Actor, level_on, listed_or_unknown, scoped_vmids
+from core.access import Actor, is_protected, level_on, listed_or_unknown, scoped_vmids
 from core.durations import parse_duration
-from core.errors import JournalFailed, NotMuted, OnlySomeGuests, UnknownTarget
-from core.guest import Cluster
+from core.errors import (
+    JournalFailed,
+    NameMismatch,
+    NoReason,
+    NotMuted,
+    OnlySomeGuests,
+    Unconfirmed,
+    UnknownTarget,
+)
+from core.guest import Cluster, Guest
 from core.journal import Undelivered
-from core.rights import Level, Operation
+from core.proxmox_errors import HalfGone
+from core.rights import RIGHTS, Level, Operation
 from core.targets import target_of
 from core.watch.model import ALL, SOURCE, Incident, Topic, node_subject
 from core.watch.seen import part_seen, touches
+from core.watch.work import guest_targets
 from ui.gate import Attempt, actor_of, recorded
 from ui.listing import ROWS, page_of
 from ui.parameters import cluster_for_completion
@@ -20,10 +30,11 @@ from ui.render import plain
 from ui.reply import Reply
 from ui.services import Services
 from ui.subjects import vmid_of
-from ui.watch_status import Health, outcome_of_test, status
+from ui.watch_status import AuditHealth, Health, outcome_of_test, status
 from ui.watching import COUNTED_DAYS, history, muted, unmuted, watch_list
 
 TEST_SECONDS = 10.0
+REASON_MOST = 200
 DAY = 86_400
 
 
@@ -64,11 +75,17 @@ async def show_status(services: Services, reply: Reply) -> None:
     cluster = await cluster_for_completion(services)
     actor, health = actor_of(reply.interaction), health_of(services)
     mutes = tuple(mute for mute in health.mutes if subject_exists_for(services, actor, mute.target, cluster))
-    health = replace(health, mutes=mutes)
+    unknown = tuple(each for each in health.unknown if exists_for(services, actor, each.vmid, cluster))
+    stale = tuple(
+        name for name in health.stale if subject_exists_for(services, actor, node_subject(name), cluster)
+    )
+    health = replace(health, mutes=mutes, unknown=unknown, stale=stale)
     if services.judge.narrowed(actor):
         exists = partial(exists_for, services, actor, cluster=cluster)
         open_ = services.watch.state.open.values()
         health = replace(health, open=sum(touches(incident, exists) for incident in open_))
+        if isinstance(health.trouble, HalfGone):
+            health = replace(health, trouble=HalfGone(None, None))
     await reply.show(status(reply.t, health, cluster, services.clock.now()))
 
 
@@ -77,7 +94,7 @@ def health_of(services: Services) -> Health:
     watch = services.watch
     undelivered: Undelivered | JournalFailed
     try:
-        undelivered = services.journal.undelivered()
+        undelivered = services.journal.undelivered(services.clock.now() - DAY)
     except JournalFailed as error:
         undelivered = error
     return Health(
@@ -92,30 +109,98 @@ def health_of(services: Services) -> Health:
         heartbeat=(services.heartbeat.failing or "") if services.heartbeat.wanted else None,
         beaten=services.heartbeat.taken,
         read_only=services.judge.read_only.held,
-        audit=services.audit_posting.error if services.audit_posting.wanted else None,
+        audit=_audit_health(services),
         mutes=watch.mutes(),
         blind=watch.sees_tasks is False,
+        unknown=watch.blind,
+        stale=watch.stale,
     )
 
 
-async def mute(services: Services, reply: Reply, target: str, duration: str) -> None:
-    """Raises BadDuration, UnknownTarget, JournalFailed."""
+async def cluster_to_judge_by(attempt: Attempt, vmids: Iterable[int]) -> Cluster | None:
+    """The list that decides whether these guests are the person's: read anew where it hangs on pools, tags or nodes.
+
+    Where Proxmox does not answer it is the last one there was.
+    """
+    services, operation = attempt.services, Operation(attempt.word)
+    if any(services.judge.needs_news(attempt.actor, operation, vmid) for vmid in vmids):
+        return await cluster_for_completion(services, max_age=0)
+    return await cluster_for_completion(services)
+
+
+def _audit_health(services: Services) -> AuditHealth | None:
+    posting = services.audit_posting
+    if not posting.wanted:
+        return None
+    try:
+        return AuditHealth(posting.error, posting.backlog(), posting.blocked)
+    except JournalFailed as error:
+        return AuditHealth(posting.error or error.reason)
+
+
+async def mute(
+    services: Services, reply: Reply, target: str, duration: str, confirm: str = "", reason: str = ""
+) -> None:
+    """Raises BadDuration, UnknownTarget, JournalFailed, and what access and `confirm_protected` say."""
     watch, interaction = services.watch, reply.interaction
     detail = f"{plain(target)} {plain(duration)}"
     with recorded(interaction, Operation.MONITOR_MUTE, detail=detail) as asked:
         seconds = parse_duration(duration)
-        cluster = await cluster_for_completion(services)
+        cluster = await cluster_to_judge_by(asked, (0,))  # which guest is meant is found by the list, too
         subject = _subject_of(services, asked, target, cluster)
+        asked.reason = plain(reason, REASON_MOST)
+        await _guard_mute(asked, subject, cluster, seconds, confirm)
         asked.begin()
-        held = watch.mute(subject, seconds, interaction.user.display_name)
-    await reply.show(muted(reply.t, held, cluster))
+        held = watch.mute(subject, seconds, asked.actor.name, asked.actor.user_id)
+    vmid = vmid_of(subject)
+    watched = vmid is None or watch.find(vmid) is not None
+    await reply.show(muted(reply.t, held, cluster, watched=watched))
+
+
+async def _guard_mute(
+    asked: Attempt, subject: str, cluster: Cluster | None, seconds: float, confirm: str
+) -> None:
+    """A long mute of a protected guest takes what rebooting it takes; one of a node or of everything that has such
+    guests on the watch list, an admin and a reason."""
+    if not RIGHTS[Operation.MONITOR_MUTE].guards(seconds):
+        return
+    vmid = vmid_of(subject)
+    if vmid is not None:
+        guest = await asked.services.planner.with_protection(listed_or_unknown(cluster, vmid))
+        asked.permit(guest, seconds=seconds)
+        confirm_protected(asked, guest, confirm)
+        return
+    rules = asked.services.judge.rules
+    under = [
+        guest
+        for entry in asked.services.watch.entries
+        if is_protected(rules, guest := listed_or_unknown(cluster, entry.vmid))
+        and subject in guest_targets(guest.vmid, guest.node)
+    ]
+    for guest in under:
+        asked.services.judge.permit(asked.actor, Operation.MONITOR_MUTE, guest, seconds=seconds)
+    if under and not asked.reason:
+        raise NoReason
+
+
+def confirm_protected(asked: Attempt, guest: Guest, confirm: str) -> None:
+    """Raises Unconfirmed, NameMismatch or NoReason where the guest is protected and its name and a reason were not
+    given."""
+    if not is_protected(asked.services.judge.rules, guest):
+        return
+    if not confirm.strip():
+        raise Unconfirmed(guest.vmid, guest.label, asked.word)
+    if confirm.strip() != guest.label:
+        raise NameMismatch(guest.vmid, guest.label)
+    if not asked.reason:
+        raise NoReason
 
 
 async def unmute(services: Services, reply: Reply, target: str) -> None:
     """Raises UnknownTarget, NotMuted, JournalFailed."""
     watch = services.watch
     with recorded(reply.interaction, Operation.MONITOR_UNMUTE, detail=plain(target)) as asked:
-        cluster = await cluster_for_completion(services)
+        cluster = await cluster_to_judge_by(asked, (0,))
         held = {mute.target for mute in watch.mutes()}
         subject = _subject_of(services, asked, target, cluster, held)
         if subject not in held:
@@ -171,13 +256,13 @@ def _subject_of(
     return subject
 
 
-def permit_incident(attempt: Attempt, incident: Incident) -> None:
+async def permit_incident(attempt: Attempt, incident: Incident) -> None:
     """An alert is answered by those who may answer for all that it is about. Raises what access says."""
-    cluster = attempt.services.reader.last
     vmids: list[int | None] = [fact.vmid for fact in incident.guests or incident.backups]
-    if incident.topic in (Topic.NODE, Topic.SOURCE, Topic.STORAGE) or not vmids or None in vmids:
+    if incident.topic in (Topic.NODE, Topic.STALE, Topic.SOURCE, Topic.STORAGE) or not vmids or None in vmids:
         attempt.permit(whole=True)
         return
+    cluster = await cluster_to_judge_by(attempt, (vmid or 0 for vmid in vmids))
     if len(vmids) > 1 and not all(
         exists_for(attempt.services, attempt.actor, vmid or 0, cluster) for vmid in vmids
     ):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from discord import app_commands
 
 from core.actions import Verb
+from core.lookup import cut, words_of
 from core.rights import Operation
 from core.wanted_errors import UnknownOperation
 from ui.parameters import CHOICES_MOST
@@ -68,12 +69,12 @@ async def operations(interaction: Interaction, current: str) -> list[app_command
     """Everything that can be asked for, in the reader's language."""
     services = services_of(interaction)
     t = services.texts.of_locale(str(interaction.locale))
-    typed = current.casefold().replace("_", " ").lstrip("/").strip()
+    typed = cut(current).replace("_", " ").lstrip("/").strip()
     labels = {each: f"{operation_noun(t, each)} · {_command(each)}" for each in Operation}
     found = [
         app_commands.Choice(name=plain_label(label), value=operation.value)
         for operation, label in labels.items()
-        if all(word in label.casefold() for word in typed.split())
+        if all(word in label.casefold() for word in words_of(typed))
     ]
     found.sort(
         key=lambda choice: not any(part.startswith(typed) for part in choice.name.casefold().split(" · "))

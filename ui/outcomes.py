@@ -1,6 +1,6 @@
 """What is shown while an action runs and when it has ended: one table of words, one shape for all actions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from discord import ui
@@ -10,6 +10,8 @@ from core.guest import Guest, State
 from core.order import Change, Order, Report
 from core.tasks import Progress, TaskEnd
 from ui.cards import Item, card
+from ui.caveats import excess_lines, handed_on, now_lines
+from ui.hints import hint
 from ui.render import (
     FAILED,
     OK,
@@ -25,7 +27,6 @@ from ui.render import (
     state_word,
     title,
 )
-from ui.sentences import hint
 from ui.text import Text
 
 Say = Callable[[Text, str, Order], str]
@@ -139,7 +140,10 @@ def working(
 
 def farewell(t: Text, order: Order, guest: str) -> ui.LayoutView:
     """When the bot ends while work is under way."""
-    text = t("The bot is being stopped. What was begun goes on in Proxmox; look with `/info` how it ended.")
+    text = t(
+        "The bot is being stopped. What was begun goes on in Proxmox. When the bot runs again, it finds out how it "
+        "ended; until then look with `/info`."
+    )
     return card(f"{WARNING} {WORDINGS[order.verb].working(t, guest, order)}\n{text}", colour=Colour.WARN)
 
 
@@ -166,7 +170,7 @@ def outcome_text(t: Text, report: Report) -> tuple[str, Colour]:
         advice = hint(t, order.verb, task.message)
         if advice:
             lines.append(advice)
-        return _with_log("\n".join(lines), task.log), Colour.BAD
+        return _with_log("\n".join(lines), _besides(task.message, task.log)), Colour.BAD
     withdrawn = order.verb is Verb.RESIZE and report.change is None
     lines = [f"{OK} {guest}: {_withdrawn(t)}" if withdrawn else f"{OK} {words.done(t, guest, order)}"]
     colour = Colour.GOOD
@@ -205,8 +209,10 @@ def _particulars(t: Text, report: Report) -> list[str]:
     if plan.order.verb is Verb.CREATE and report.after:
         node = code(report.after.node)
         lines.append(t("From {template}, on node {node}.", template=title(plan.guest), node=node))
+        lines += handed_on(t, plan)
     if report.change:
         lines += change_lines(t, report.change)
+        lines += excess_lines(t, plan)
         if report.change.waits_for_restart:
             lines.append(
                 t("It takes effect after a restart by Proxmox (a reboot inside the guest is not enough).")
@@ -232,7 +238,20 @@ def change_lines(t: Text, change: Change) -> list[str]:
     if change.memory_mb:
         old, new = change.memory_mb
         lines.append(t("Memory: {before} → {after}", before=memory_mb(old or 0), after=memory_mb(new)))
-    return lines
+    return lines + now_lines(t, change)
+
+
+def _besides(message: str, log: Iterable[str]) -> tuple[str, ...]:
+    """The log without the lines that say what the task's error says: Proxmox writes it below as `TASK ERROR:`."""
+    told = " ".join(message.split())
+
+    def repeats(line: str) -> bool:
+        said = " ".join(line.strip().removeprefix("TASK ERROR:").split())
+        return bool(said) and (
+            said == told or (line.strip().startswith("TASK ERROR:") and told.startswith(said))
+        )
+
+    return tuple(line for line in log if not repeats(line))
 
 
 def _with_log(text: str, log: tuple[str, ...]) -> str:

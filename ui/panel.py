@@ -7,9 +7,11 @@ from discord import ui
 from core.actions import Verb, can_act
 from core.guest import Guest, State, TaskSummary
 from core.inspect import GuestDetails
+from core.proxmox import Pending
 from core.tasks import TaskEnd, end_of
 from ui.buttons import guest_button, refresh_button
 from ui.cards import Item, card
+from ui.figures import cores_of, memory_advice, memory_of, seen_by_host
 from ui.render import (
     FAILED,
     OK,
@@ -20,6 +22,7 @@ from ui.render import (
     colour_of,
     duration,
     emoji_of,
+    fit,
     kind_word,
     percent,
     plain,
@@ -69,16 +72,14 @@ def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
     snapshots = details.snapshots
     return [
         (t("CPU"), _cpu(t, details)),
-        (
-            t("Memory"),
-            used_of(guest.memory if guest.state is not State.STOPPED else None, guest.memory_total),
-        ),
+        (t("Memory"), _memory(t, guest)),
         (t("Disk"), used_of(guest.disk, guest.disk_total) if guest.disk_total else ""),
         (t("IP"), " ".join(code(address) for address in details.addresses or ())),
         (t("Tags"), " ".join(code(tag, 30) for tag in guest.tags[:10])),
         (t("Lock"), f"{WARNING} {code(guest.lock)}" if guest.lock else ""),
         (t("Protection"), t("on") if details.protected else ""),
         (t("HA"), t("managed") if guest.ha_managed else ""),
+        (t("After a restart"), _waiting(t, details.pending or ())),
         (t("Snapshots"), "" if snapshots is None else str(len(snapshots))),
         (t("Last task"), _task(details.last_task)),
     ]
@@ -86,9 +87,24 @@ def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
 
 def _cpu(t: Text, details: GuestDetails) -> str:
     cores = details.guest.cpus or (details.config.total_cores if details.config else None)
-    count = t.plural("{n} core", "{n} cores", int(cores)) if cores else ""
+    count = cores_of(t, cores) if cores else ""
     used = percent(details.guest.cpu) if details.guest.state is not State.STOPPED else ""
     return " / ".join(part for part in (used, count) if part)
+
+
+def _memory(t: Text, guest: Guest) -> str:
+    advice = f"\n-# {memory_advice(t)}" if seen_by_host(guest) else ""
+    return f"{memory_of(t, guest)}{advice}"
+
+
+def _waiting(t: Text, pending: Sequence[Pending]) -> str:
+    """The changes that hold only after a restart by Proxmox."""
+    rows = []
+    for item in pending:
+        after = t("default") if item.delete or item.pending is None else code(item.pending, 40)
+        before = code(item.value, 40) if item.value is not None else t("default")
+        rows.append(f"{code(item.key, 20)} {before} → {after}")
+    return fit(t, rows, 300, " · ")
 
 
 def _task(task: TaskSummary | None) -> str:

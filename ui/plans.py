@@ -5,6 +5,7 @@ from collections.abc import Callable
 from core.actions import Verb
 from core.guest import Disk, Guest, Snapshot
 from core.order import Plan
+from ui.caveats import caveats
 from ui.outcomes import change_lines
 from ui.render import (
     BACKUP,
@@ -12,6 +13,7 @@ from ui.render import (
     SNAPSHOT,
     WARNING,
     code,
+    disk_size,
     duration,
     emoji_of,
     fit,
@@ -30,7 +32,8 @@ def plan_parts(t: Text, plan: Plan, now: float) -> list[str]:
     """The card's texts for an action that asks back. `now` in Unix seconds."""
     words = t("This guest is protected: its name and a reason have to be typed.")
     guarded = f"{PROTECTED} {words}" if plan.guarded else ""
-    parts = (_TEXTS[plan.order.verb](t, plan, now), _fallback(t, plan), guarded)
+    warned = "\n".join(caveats(t, plan))
+    parts = (_TEXTS[plan.order.verb](t, plan, now), warned, _fallback(t, plan), guarded)
     return [part for part in parts if part]
 
 
@@ -39,6 +42,8 @@ def yes_label(t: Text, plan: Plan) -> str:
     name = plain(plan.guest.label, 40)
     label = {
         Verb.REBOOT: t("Reboot {name}", name=name),
+        Verb.SHUTDOWN: t("Shut down {name}", name=name),
+        Verb.CREATE: t("Create {name}", name=plain(plan.order.name or "", 40)),
         Verb.RESIZE: t("Resize {name}", name=name),
         Verb.STOP: t("Switch off {name}", name=name),
         Verb.DELETE: t("Delete {name}", name=name),
@@ -92,7 +97,7 @@ def _fallback(t: Text, plan: Plan) -> str:
         lines.append(f"- {SNAPSHOT} {t('snapshots: not known just now')}")
     elif snapshots:
         count = t.plural("{n} snapshot", "{n} snapshots", len(snapshots))
-        newest = snapshots[-1]
+        newest = max(snapshots, key=lambda snapshot: snapshot.taken or 0)
         taken = f" {when(newest.taken)}" if newest.taken else ""
         lines.append(f"- {SNAPSHOT} {count} · {t('newest: {name}', name=code(newest.name, 40))}{taken}")
     else:
@@ -110,9 +115,30 @@ def _reboot(t: Text, plan: Plan, now: float) -> str:
     )
 
 
+def _shutdown(t: Text, plan: Plan, now: float) -> str:
+    return "\n".join(
+        (
+            f"### {WARNING} {t('Shut down?')}",
+            _line(t, plan.guest),
+            t("The guest is shut down, and stays so until it is started again."),
+        )
+    )
+
+
+def _create(t: Text, plan: Plan, now: float) -> str:
+    new = code(plan.order.name or "")
+    return "\n".join(
+        (
+            f"### {WARNING} {t('Create?')}",
+            _line(t, plan.guest),
+            t("It is copied to {name}.", name=f"**{plan.new_vmid}** {new}" if plan.new_vmid else new),
+        )
+    )
+
+
 def _resize(t: Text, plan: Plan, now: float) -> str:
     lines = [t("The change that waits for a restart will be withdrawn.")]
-    if plan.change:
+    if plan.change and not plan.withdraws:
         lines = change_lines(t, plan.change)
     return "\n".join((f"### {WARNING} {t('Resize?')}", _line(t, plan.guest), *lines))
 
@@ -148,7 +174,7 @@ def _delete(t: Text, plan: Plan, now: float) -> str:
 
 
 def _size(disk: Disk) -> str:
-    return code(disk.size, 20) if disk.size else ""
+    return disk_size(disk.size) if disk.size else ""
 
 
 def _rollback(t: Text, plan: Plan, now: float) -> str:
@@ -187,6 +213,8 @@ def _snapshot_line(t: Text, snapshot: Snapshot | None) -> str:
 
 _TEXTS: dict[Verb, Callable[[Text, Plan, float], str]] = {
     Verb.REBOOT: _reboot,
+    Verb.SHUTDOWN: _shutdown,
+    Verb.CREATE: _create,
     Verb.RESIZE: _resize,
     Verb.STOP: _stop,
     Verb.DELETE: _delete,

@@ -18,7 +18,7 @@ from ui.alert_text import acked_line, muted_line
 from ui.auditing import show_audit
 from ui.buttons import ALERT, AUDIT, GUEST, HISTORY, MUTES, PAGE, QUESTION, guest_of
 from ui.cards import notice
-from ui.gate import Attempt, actor_of, guarded, recorded, refusal_of, tell_privately
+from ui.gate import Attempt, actor_of, guarded, recorded, refusal_of, tell_privately, too_quick
 from ui.listing import Filters
 from ui.looking import show_guests
 from ui.monitoring import permit_incident, show_history, show_watch_list
@@ -64,7 +64,7 @@ async def _alert(interaction: Interaction, match: re.Match[str], attempt: Attemp
             operation = Operation.ACKNOWLEDGE if what == "ack" else Operation.MONITOR_MUTE
             detail = incident.subject if what == "ack" else f"{incident.subject} {MUTES[what]} s"
             with recorded(interaction, operation, guest_of(incident), detail) as answering:
-                permit_incident(answering, incident)
+                await permit_incident(answering, incident)
                 await reply.accept()
                 answering.begin()
                 text = _answered(interaction, incident, what, reply.reader)
@@ -74,11 +74,11 @@ async def _alert(interaction: Interaction, match: re.Match[str], attempt: Attemp
 
 def _answered(interaction: Interaction, incident: Incident, what: str, t: Text) -> str:
     """Store an acknowledgement or a mute; what there is to say of it."""
-    watch, by = services_of(interaction).watch, interaction.user.display_name
+    watch, user = services_of(interaction).watch, interaction.user
     if what != "ack":
-        return muted_line(t, watch.mute_incident(incident.id, MUTES[what], by))
-    first = watch.acknowledge(incident.id, by)
-    if first.acked_by != by:
+        return muted_line(t, watch.mute_incident(incident.id, MUTES[what], user.display_name, user.id))
+    first = watch.acknowledge(incident.id, user.display_name, user.id)
+    if first.acked_by_id != user.id:
         return acked_line(t, first)
     return t("Acknowledged: no more reminders of this.")
 
@@ -198,8 +198,9 @@ async def _pressed(interaction: Interaction, custom_id: str, attempt: Attempt) -
             if operation is not None:
                 attempt.word, attempt.detail = operation.value, custom_id
                 attempt.vmid = _about(attempt, match)
-            refusal = refusal_of(interaction, operation)
+            asks_for = Operation.ACKNOWLEDGE if pattern is QUESTION else operation  # an answer, not a look
+            refusal = too_quick(interaction, asks_for) or refusal_of(interaction, operation)
             if refusal is None:
                 await does(interaction, match, attempt)
             return refusal
-    return refusal_of(interaction, None) or QuestionOver()
+    return too_quick(interaction, None) or refusal_of(interaction, None) or QuestionOver()

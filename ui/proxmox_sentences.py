@@ -52,15 +52,57 @@ def _node_unreachable(t: Text, error: p.NodeUnreachable) -> str:
 
 
 def _bad_answer(t: Text, error: p.BadAnswer) -> str:
-    host = code(error.host)
+    host, status = code(error.host), error.status if error.status and error.status >= 300 else None
+    if error.changing and status:
+        return t(
+            "The answer came from something between the bot and {host} (HTTP {status}), not from Proxmox. "
+            "The work may go on all the same: look with `/info` before trying again.",
+            host=host,
+            status=status,
+        )
     if error.changing:
         return t(
             "The answer of {host} could not be read. The work may go on all the same: "
             "look with `/info` before trying again.",
             host=host,
         )
+    if status:
+        return t(
+            "{host} does not answer like a Proxmox API (HTTP {status}). "
+            "Check PROXMOX_HOST, and any proxy in between.",
+            host=host,
+            status=status,
+        )
     return t(
         "{host} does not answer like a Proxmox API. Check PROXMOX_HOST, and any proxy in between.", host=host
+    )
+
+
+def _too_large(t: Text, error: p.AnswerTooLarge) -> str:
+    if error.changing:
+        return _bad_answer(t, error)
+    return t("The answer of {host} is too large, and was not read to its end.", host=code(error.host))
+
+
+def _rejected(t: Text, error: p.Rejected) -> str:
+    if not error.message.strip():
+        return t("Proxmox refused without a reason (HTTP {status}).", status=error.status)
+    return t("Proxmox refused: {message}", message=code(error.message, 300))
+
+
+def _half_gone(t: Text, error: p.HalfGone) -> str:
+    if error.gone is None or error.known is None:
+        return t(
+            "Many guests are suddenly no longer listed. The API token may have lost privileges, or pools were "
+            "changed."
+        )
+    return t.plural(
+        "{n} guest of {known} is suddenly no longer listed. The API token may have lost privileges, or pools were "
+        "changed.",
+        "{n} guests of {known} are suddenly no longer listed. The API token may have lost privileges, or pools were "
+        "changed.",
+        error.gone,
+        known=error.known,
     )
 
 
@@ -94,17 +136,11 @@ PROXMOX_SENTENCES: dict[type[BotError], Callable[[Text, Any], str]] = {
         "The storage of this template does not allow copies: {message}", message=code(x.message, 200)
     ),
     p.TaskUnknown: lambda t, x: t("Proxmox no longer knows this task: {upid}", upid=code(x.upid, 100)),
-    p.Rejected: lambda t, x: t("Proxmox refused: {message}", message=code(x.message, 300)),
+    p.Rejected: _rejected,
     p.NothingVisible: lambda t, x: t(
         "Proxmox suddenly shows no guest at all. The API token may have lost the privilege `VM.Audit`."
     ),
-    p.HalfGone: lambda t, x: t.plural(
-        "{n} guest of {known} is suddenly no longer listed. The API token may have lost privileges, or pools were "
-        "changed.",
-        "{n} guests of {known} are suddenly no longer listed. The API token may have lost privileges, or pools were "
-        "changed.",
-        x.gone,
-        known=x.known,
-    ),
+    p.HalfGone: _half_gone,
     p.BadAnswer: _bad_answer,
+    p.AnswerTooLarge: _too_large,
 }

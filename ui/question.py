@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import discord
 from discord import ui
 
 from core.actions import Verb
@@ -20,9 +21,10 @@ from core.errors import BotError, NotYours, QuestionAnswered, QuestionOver, Unco
 from core.order import Order, Plan
 from core.rights import Operation
 from ui.act import act
+from ui.blocked import blocks, let_through
 from ui.buttons import FORM, question_buttons
 from ui.cards import card
-from ui.gate import Attempt, actor_of, guarded, permit, refusal_of
+from ui.gate import Attempt, actor_of, awaited, guarded, permit, refusal_of, too_quick
 from ui.plans import plan_parts, title_of_form, yes_label
 from ui.render import Colour, plain
 from ui.reply import Reply
@@ -47,6 +49,7 @@ class Question:
     t: Text
     reply: Reply
     lapse: asyncio.Task[None] | None = field(default=None)
+    renewed: bool = False
 
 
 class Questions:
@@ -97,9 +100,10 @@ class Questions:
         return question
 
     def renew(self, services: Services, question: Question) -> None:
-        """The asker is at the form: the time begins anew, unless it is answered by now."""
-        if question.nonce not in self._open:
+        """The asker is at the form: the time begins anew, once, unless it is answered by now."""
+        if question.nonce not in self._open or question.renewed:
             return
+        question.renewed = True
         if question.lapse:
             question.lapse.cancel()
         question.lapse = asyncio.create_task(self._lapse(services, question))
@@ -150,16 +154,18 @@ async def pressed(interaction: Interaction, answer: str, nonce: str, attempt: At
     Raises QuestionOver, QuestionAnswered, NotYours, and what access says to the roles of now.
     """
     services = services_of(interaction)
-    _describe(attempt, services.questions.plan_of(nonce))
+    plan = services.questions.plan_of(nonce)
+    _describe(attempt, plan)
     try:
         question = services.questions.find(nonce)
     except QuestionOver:
-        await _grey_out(interaction)
+        if interaction.user.id == _asker_of(interaction, plan):
+            await _grey_out(interaction)
         raise
     _hold_to_asker(interaction, question)
     if answer == "yes" and question.plan.takes_name:
         t = services.texts.of_locale(str(interaction.locale))
-        await interaction.response.send_modal(confirmation_form(t, question))
+        await _send_form(interaction, t, question)
         services.questions.renew(services, question)
         return
     question = services.questions.take(nonce)
@@ -170,6 +176,16 @@ async def pressed(interaction: Interaction, answer: str, nonce: str, attempt: At
             await reply.show(services.questions.over(services, question, note))
     else:
         await _carry_out(interaction, services, question)
+
+
+async def _send_form(interaction: Interaction, t: Text, question: Question) -> None:
+    """The form, without the guest's name where Discord blocks it."""
+    try:
+        await interaction.response.send_modal(confirmation_form(t, question))
+    except discord.HTTPException as error:
+        if not blocks(error):
+            raise
+        await interaction.response.send_modal(confirmation_form(t, question, bare=True))
 
 
 async def _carry_out(interaction: Interaction, services: Services, question: Question) -> None:
@@ -185,6 +201,14 @@ async def _carry_out(interaction: Interaction, services: Services, question: Que
             raise
 
 
+def _asker_of(interaction: Interaction, plan: Plan | None) -> int | None:
+    """Who was asked; of a question of an earlier run, who gave the command that its message answers."""
+    if plan is not None:
+        return plan.order.actor.user_id
+    metadata = interaction.message.interaction_metadata if interaction.message else None
+    return metadata.user.id if metadata else None
+
+
 async def _grey_out(interaction: Interaction) -> None:
     """A question from before a restart: its buttons do nothing any more, and should look so."""
     if interaction.message is None:
@@ -193,8 +217,9 @@ async def _grey_out(interaction: Interaction) -> None:
     for item in view.walk_children():
         if isinstance(item, ui.Button):
             item.disabled = True
+    t = services_of(interaction).texts.public
     with contextlib.suppress(*Trouble):  # what matters is the word that follows
-        await interaction.response.edit_message(view=view)
+        await let_through(t, view, lambda shown: interaction.response.edit_message(view=shown))
 
 
 def _describe(attempt: Attempt, plan: Plan | None) -> None:
@@ -209,16 +234,22 @@ def _hold_to_asker(interaction: Interaction, question: Question) -> None:
     """Raises NotYours, and what access says: who has lost the role since may not even cancel."""
     order = question.plan.order
     if interaction.user.id != order.actor.user_id:
-        raise NotYours(order.actor.name)
-    permit(interaction, Operation(order.verb.value), question.plan.guest)
+        raise NotYours(order.actor.name, order.actor.user_id)
+    asked = question.plan.guest
+    now = services_of(interaction).reader.known(order.vmid) or asked  # its tags may have changed since
+    permit(interaction, Operation(order.verb.value), replace(now, protected=asked.protected))
 
 
-def confirmation_form(t: Text, question: Question) -> ui.Modal:
-    """Typing the guest's name, and for a protected one why: the last step before something is lost."""
+def confirmation_form(t: Text, question: Question, *, bare: bool = False) -> ui.Modal:
+    """Typing the guest's name, and for a protected one why: the last step before something is lost.
+
+    `bare` says nowhere what the name is.
+    """
     plan = question.plan
-    form = ui.Modal(title=title_of_form(t, plan)[:45], custom_id=f"f1:{question.nonce}", timeout=SECONDS)
+    shown = replace(plan, guest=replace(plan.guest, name=None)) if bare else plan
+    form = ui.Modal(title=title_of_form(t, shown)[:45], custom_id=f"f1:{question.nonce}", timeout=SECONDS)
     name: ui.TextInput[Any] = ui.TextInput(
-        placeholder=plain(plan.guest.label, 100), max_length=FORM_NAME_MOST, custom_id=NAME_FIELD
+        placeholder=plain(shown.guest.label, 100), max_length=FORM_NAME_MOST, custom_id=NAME_FIELD
     )
     lost = t("This cannot be undone.") if plan.order.verb is Verb.DELETE else t("This guest is protected.")
     form.add_item(ui.Label(text=t("Type the guest's name")[:45], description=lost[:100], component=name))
@@ -242,7 +273,7 @@ async def submitted(interaction: Interaction, custom_id: str, typed: Mapping[str
         name, reason = typed.get(NAME_FIELD, "").strip(), plain(typed.get(REASON_FIELD, ""), REASON_MOST)
         _describe(attempt, services.questions.plan_of(nonce))
         attempt.detail, attempt.reason = f"{attempt.detail} typed={name}".strip(), reason
-        refusal = refusal_of(interaction, None)
+        refusal = too_quick(interaction, Operation.ACKNOWLEDGE) or refusal_of(interaction, None)
         if refusal is not None:
             return refusal
         question = services.questions.find(nonce)
@@ -257,10 +288,13 @@ async def submitted(interaction: Interaction, custom_id: str, typed: Mapping[str
 
 
 def typed_into(data: Mapping[str, Any]) -> dict[str, str]:
-    """What was typed into a form's fields by their custom_ids, from the interaction's own data."""
+    """What was typed into a form's fields by their custom_ids, from the interaction's own data, whatever it holds."""
     found = {}
-    for row in data.get("components", ()):
-        for inner in (row.get("component"), *row.get("components", ())):
+    rows = data.get("components")
+    for row in rows if isinstance(rows, list) else ():
+        held = row if isinstance(row, dict) else {}
+        inside = held.get("components")
+        for inner in (held.get("component"), *(inside if isinstance(inside, list) else ())):
             if isinstance(inner, dict) and isinstance(inner.get("value"), str):
                 found[str(inner.get("custom_id", ""))] = str(inner["value"])
     return found
@@ -268,6 +302,7 @@ def typed_into(data: Mapping[str, Any]) -> dict[str, str]:
 
 async def ask_first(services: Services, reply: Reply, order: Order) -> None:
     """Show what would happen, and ask; in a dry run show it alone. Raises as Operations.plan does."""
+    awaited(reply.interaction)
     plan = await services.operations.plan(order)
     if order.dry_run:
         parts = plan_parts(reply.t, plan, services.clock.now())

@@ -3,11 +3,12 @@
 Pure functions of (language, value). Emoji and colours mean the same everywhere: see STATE_EMOJI and Colour.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from enum import IntEnum
 
-from core.guest import Guest, Kind, State
+from core.guest import HALTED_STATES, PASSING_STATES, Guest, Kind, State
 from ui.text import Text
 
 
@@ -26,15 +27,15 @@ STATE_EMOJI = {
     State.STOPPED: "⚪",
     State.PAUSED: "⏸️",
     State.SUSPENDED: "💤",
-    State.PRELAUNCH: "🟡",
-    State.IO_ERROR: "🟠",
     State.UNKNOWN: "❔",
+    **dict.fromkeys(HALTED_STATES, "🟠"),
+    **dict.fromkeys(PASSING_STATES, "🟡"),
 }
 TEMPLATE_EMOJI = "📄"
 STATE_COLOUR = {
     State.RUNNING: Colour.GOOD,
     State.STOPPED: Colour.QUIET,
-    State.IO_ERROR: Colour.BAD,
+    **dict.fromkeys(HALTED_STATES, Colour.BAD),
 }
 OK, WARNING, FAILED, WORKING, ALARM, BACK, QUIET = "✅", "⚠️", "❌", "⏳", "🔴", "🟢", "⚪"
 REFUSED, UNSURE = "⛔", "❔"
@@ -46,15 +47,29 @@ MESSAGE_MOST = 4000
 """Characters of text in one message with components (Discord)."""
 
 
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {
-    chr(n) for n in range(0xFE00, 0xFE10)
-}
-"""Letters and marks that show nothing, though they are no control characters: fillers and variation selectors."""
+_IGNORABLE = (
+    "AD 34F 61C 115F-1160 17B4-17B5 180B-180F 200B-200F 202A-202E 2060-206F 3164 FE00-FE0F FEFF FFA0 FFF0-FFF8 "
+    "1BCA0-1BCA3 1D173-1D17A E0000-E0FFF"
+)
+"""Default_Ignorable_Code_Point of DerivedCoreProperties.txt (the same in Unicode 14 to 17): what shows nothing,
+though much of it is no control character: fillers, variation selectors, tags."""
+
+
+def _code_points(ranges: str) -> Iterable[str]:
+    for each in ranges.split():
+        first, _, last = each.partition("-")
+        yield from map(chr, range(int(first, 16), int(last or first, 16) + 1))
+
+
+_INVISIBLE = frozenset(_code_points(_IGNORABLE)) | {"\u2800"}
+"""And the empty pattern of Braille, which is a symbol of its own to Unicode."""
+_LOOKED_AT = 8
+"""So many times what is kept is looked at: Unicode's normal form takes the square of the length on some texts."""
 
 
 def plain(text: str, most: int = NAME_MOST) -> str:
     """Foreign text on one line without control, bidi or invisible characters, cut to `most`."""
-    normal = unicodedata.normalize("NFC", text)
+    normal = unicodedata.normalize("NFC", text[: most * _LOOKED_AT])
     kept = "".join(
         " " if char.isspace() else char
         for char in normal
@@ -62,13 +77,22 @@ def plain(text: str, most: int = NAME_MOST) -> str:
         or (char not in _INVISIBLE and unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
     )
     kept = " ".join(kept.split())
-    return kept if len(kept) <= most else kept[: most - 1] + "…"
+    whole = len(kept) <= most and (len(text) <= most * _LOOKED_AT or not kept)
+    return kept if whole else kept[: most - 1] + "…"
 
 
 def code(text: str, most: int = NAME_MOST) -> str:
     """Foreign text in a code span: no mention, link, emoji, timestamp or markdown works in there."""
     safe = plain(text, most).replace("`", "ˋ")
     return f"`{safe}`" if safe else "` `"
+
+
+def person(name: str, user_id: int, most: int = NAME_MOST) -> str:
+    """Who somebody is: the name they had, which anybody can take on, and their mention, which nobody can.
+
+    `user_id` 0: from before ids were kept, so that the name stands alone.
+    """
+    return f"{code(name, most)} (<@{user_id}>)" if user_id else code(name, most)
 
 
 def code_block(lines: Iterable[str], most: int = 900) -> str:
@@ -112,6 +136,17 @@ def state_word(t: Text, state: State) -> str:
         State.PRELAUNCH: t("starting up"),
         State.IO_ERROR: t("I/O error"),
         State.UNKNOWN: t("unknown"),
+        State.INTERNAL_ERROR: t("QEMU error"),
+        State.PANICKED: t("kernel panic"),
+        State.WATCHDOG: t("watchdog"),
+        State.POSTMIGRATE: t("paused after a migration"),
+        State.DEBUG: t("debugger"),
+        State.SHUTDOWN: t("powering off"),
+        State.INMIGRATE: t("waiting for a migration"),
+        State.FINISH_MIGRATE: t("finishing a migration"),
+        State.SAVING: t("saving its state"),
+        State.RESTORING: t("restoring its state"),
+        State.COLO: t("synchronizing (COLO)"),
     }[state]
 
 
@@ -144,10 +179,14 @@ def plain_label(text: str) -> str:
     return text if len(text) <= 100 else text[:99] + "…"
 
 
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+MIB = 1024 * 1024
+
+
 def size(count: float) -> str:
     """Bytes by 1024, as Proxmox' own pages show them: 1.5 GiB."""
     value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+    for unit in UNITS:
         if value < 1024 or unit == "TiB":
             return f"{value:.0f} {unit}" if unit in ("B", "KiB") or value >= 100 else f"{value:.1f} {unit}"
         value /= 1024
@@ -155,8 +194,22 @@ def size(count: float) -> str:
 
 
 def memory_mb(count: int) -> str:
-    """MiB as they are configured: 2048 MiB is 2 GiB; what is not whole stays in MiB."""
-    return f"{count // 1024} GiB" if count % 1024 == 0 and count else f"{count} MiB"
+    """MiB as they are configured, like any other size; in MiB where that would round them."""
+    text = size(count * MIB)
+    number, unit = text.split()
+    exact = float(number) * 1024 ** UNITS.index(unit) == count * MIB
+    return text if exact and count else f"{count} MiB"
+
+
+_DISK_SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)([KMGT]?)")
+
+
+def disk_size(written: str) -> str:
+    """A disk's size as its configuration has it (`16G`, also by 1024), like any other size."""
+    match = _DISK_SIZE.fullmatch(written)
+    if match is None:
+        return code(written, 20)
+    return size(float(match[1]) * 1024 ** " KMGT".index(match[2] or " "))
 
 
 def used_of(used: float | None, total: float | None) -> str:

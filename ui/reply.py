@@ -8,9 +8,11 @@ import asyncio
 import contextlib
 import io
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Any
 
 import discord
 from discord import ui
@@ -18,18 +20,24 @@ from discord.utils import MISSING
 
 from core.errors import AnswerTooLate, BotError
 from core.tasks import OnProgress, Progress
+from ui.blocked import blocks, let_through
 from ui.cards import notice
+from ui.late import GIVEN_UP, acknowledge_first, give_up
 from ui.refusal import refusal_card
 from ui.render import Colour
 from ui.sentences import unexpected
 from ui.services import Interaction, Services
 from ui.text import Text
-from ui.trouble import Trouble, incident_of, passing
+from ui.trouble import Trouble, incident_of, insist, wait_of
 
 _log = logging.getLogger(__name__)
 
 ACKNOWLEDGE_AFTER = 0.6
+FIRST_SECONDS = 3.0
+"""Discord takes the first answer no later; one that is limited for longer goes another way."""
 TOKEN_SECONDS = 14 * 60.0
+CHANNEL_SECONDS = 15 * 60.0
+"""How long a limit of the channel is waited for with an answer that has no other way."""
 EDIT_EVERY = 2.0
 RETRIES = (1.0, 2.0, 4.0)
 BEGIN_RETRIES = (0.3, 0.6, 0.9)
@@ -70,11 +78,15 @@ class Reply:
         self._taken = False
         self._told = False
         self._over = False
+        self._task: asyncio.Task[Any] | None = None  # what works on the answer
         self._attached: Attached | None = None
         self._farewell: ui.LayoutView | None = None
 
     async def __aenter__(self) -> "Reply":
         self._services.open_replies.add(self)
+        self._task = asyncio.current_task()
+        if self._services.arrivals.late(self._interaction.id, time.monotonic()):
+            await acknowledge_first(self._acknowledge, self._interaction, self._services.arrivals)
         self._timer = asyncio.create_task(self._acknowledge_in_time())
         return self
 
@@ -82,10 +94,16 @@ class Reply:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         self._services.open_replies.discard(self)
+        task, self._task = self._task, None
         if self._timer and not self._lock.locked():
             self._timer.cancel()
         elif self._timer:  # an acknowledgement under way cannot be called back: Discord may have taken it
             await asyncio.wait({self._timer})
+        if GIVEN_UP in self._interaction.extras:
+            if task and isinstance(error, asyncio.CancelledError):
+                task.uncancel()
+            _log.info("Discord awaits no answer any more; the work for it was given up")
+            return isinstance(error, (AnswerTooLate, asyncio.CancelledError))
         if isinstance(error, BotError):
             await self._refuse(lambda t: refusal_card(self._services, t, error))
             return True
@@ -104,6 +122,10 @@ class Reply:
                 await self._acknowledge()
             except Trouble as error:
                 _log.debug("not acknowledged", exc_info=error)  # whoever answers next finds out why
+                if (
+                    self._task and not self._shown and self._farewell is None
+                ):  # a change that has begun goes on
+                    give_up(self._interaction, error, self._task)
             except Exception as error:  # noqa: BLE001 - nobody awaits this task
                 incident_of(error)
 
@@ -141,10 +163,11 @@ class Reply:
             raise error
         self._taken = True
 
-    async def begin(self, working: ui.LayoutView, farewell: ui.LayoutView) -> None:
+    async def begin(self, working: ui.LayoutView, farewell: ui.LayoutView) -> int | None:
         """Just before something is changed: Discord has to take the answer first. Raises AnswerTooLate.
 
-        A press shows `working` in its message at once. `farewell` is shown if the bot ends from now on.
+        A press shows `working` in its message at once. `farewell` is shown if the bot ends from now on. The id of the
+        message, None where it is private: another run of the bot cannot edit that.
         """
 
         async def show_working() -> None:
@@ -153,6 +176,9 @@ class Reply:
 
         await self._first(show_working if self._in_place else self._acknowledge)
         self._farewell = farewell
+        shown_in = self._interaction.message if self._in_place else None
+        hidden = self._private or (shown_in is not None and shown_in.flags.ephemeral)
+        return None if hidden else self._message_id
 
     async def accept(self) -> None:
         """The same for a press that changes what somebody else then shows. Raises AnswerTooLate."""
@@ -162,14 +188,9 @@ class Reply:
         async with self._lock:
             if self._over:
                 raise AnswerTooLate
-            for delay in (*BEGIN_RETRIES, None):
-                try:
-                    await answer()
-                    return
-                except Trouble as error:
-                    if not passing(error) or delay is None:
-                        raise AnswerTooLate from error
-                    await self._services.clock.sleep(delay)
+            error = await insist(self._services.clock, answer, BEGIN_RETRIES, FIRST_SECONDS)
+            if error is not None:
+                raise AnswerTooLate from error
 
     # -- showing
 
@@ -181,39 +202,35 @@ class Reply:
                 await self._services.clock.sleep(wait)
         async with self._lock:
             await self._show(view)
-            self._working = False
+            self._working, self._farewell = False, None
 
     async def show_file(self, view: ui.LayoutView, attached: Attached, without: ui.LayoutView) -> None:
         """The same with a file, which only a private answer may have; `without` where Discord does not take it."""
         self._attached = attached
         try:
-            for delay in (*RETRIES, None):
-                try:
-                    async with self._lock:
-                        await self._put(view)
-                    self._shown = True
-                    return
-                except Trouble as error:
-                    if not passing(error) or delay is None:
-                        _log.warning("a file could not be delivered: %r", error)
-                        break
-                    await self._services.clock.sleep(delay)
+            async with self._lock:
+                error = await insist(self._services.clock, lambda: self._put(view), RETRIES, self._patience)
         finally:
             self._attached = None
-        await self.show(without)
+        if error is None:
+            self._shown = True
+        else:
+            _log.warning("a file could not be delivered: %r", error)
+            await self.show(without)
+
+    @property
+    def _patience(self) -> float:
+        """Seconds in which the way that is open now stays open."""
+        age = self._services.clock.monotonic() - self._began
+        return max(0.0, (TOKEN_SECONDS if self._answered else FIRST_SECONDS) - age)
 
     async def _show(self, view: ui.LayoutView) -> None:
-        for delay in (*RETRIES, None):
-            try:
-                await self._put(view)
-                break
-            except Trouble as error:
-                if not passing(error) or delay is None:
-                    await self._show_in_channel(view, error)
-                    break
-                await self._services.clock.sleep(delay)
+        clock = self._services.clock
+        error = await insist(clock, lambda: self._put(view), RETRIES, self._patience)
+        if error is not None:
+            await self._show_in_channel(view, error)
         self._shown = True
-        self._edited = self._services.clock.monotonic()
+        self._edited = clock.monotonic()
 
     async def _put(self, view: ui.LayoutView, *, last: bool = True) -> None:
         """Show it by the way that is open now. What is not the `last` word makes no new message."""
@@ -222,23 +239,28 @@ class Reply:
             return
         if not self._answered:
             try:
-                if self._in_place:
-                    await interaction.response.edit_message(view=view, attachments=self._files() or MISSING)
-                else:
-                    answer = await interaction.response.send_message(
-                        view=view, ephemeral=self._private, files=self._files() or MISSING
-                    )
-                    self._message_id = answer.message_id
+                await let_through(self.t, view, self._put_first)
             except discord.HTTPException as error:
                 self._take(error)
                 await self._put(view)
         elif self._services.clock.monotonic() - self._began < TOKEN_SECONDS:
-            message = await interaction.edit_original_response(
-                view=view, attachments=self._files() or MISSING
-            )
+            message = await let_through(self.t, view, self._put_again)
             self._message_id = message.id
         else:
             await self._show_in_channel(view, None, last=last)
+
+    async def _put_first(self, view: ui.LayoutView) -> None:
+        response = self._interaction.response
+        if self._in_place:
+            await response.edit_message(view=view, attachments=self._files() or MISSING)
+        else:
+            answer = await response.send_message(
+                view=view, ephemeral=self._private, files=self._files() or MISSING
+            )
+            self._message_id = answer.message_id
+
+    async def _put_again(self, view: ui.LayoutView) -> discord.InteractionMessage:
+        return await self._interaction.edit_original_response(view=view, attachments=self._files() or MISSING)
 
     def _files(self) -> list[discord.File]:
         """Anew for each try, which reads them to their end."""
@@ -252,19 +274,34 @@ class Reply:
         if self._private:
             _log.warning("a private answer could not be delivered: %r", error)
             return
-        channel = self._interaction.client.get_partial_messageable(self._interaction.channel_id or 0)
-        try:
-            if self._message_id is None:
-                raise LookupError
+        put = self._put_in_channel if last else self._edit_in_channel
+        pauses = RETRIES if last else ()
+        second = await insist(
+            self._services.clock, lambda: let_through(self.t, view, put), pauses, CHANNEL_SECONDS
+        )
+        if second is not None and last:
+            _log.warning("an answer could not be delivered: %r, then %r", error, second)
+
+    async def _edit_in_channel(self, view: ui.LayoutView) -> None:
+        if self._message_id is not None:
             nobody = discord.AllowedMentions.none()  # this call alone does not take the bot's default
-            await channel.get_partial_message(self._message_id).edit(view=view, allowed_mentions=nobody)
-        except (*Trouble, LookupError):
-            if not last:
+            await self._channel.get_partial_message(self._message_id).edit(view=view, allowed_mentions=nobody)
+
+    async def _put_in_channel(self, view: ui.LayoutView) -> None:
+        """Edit the message, and where that does not go send a new one."""
+        try:
+            await self._edit_in_channel(view)
+        except Trouble as error:
+            if blocks(error) or wait_of(error):
+                raise
+        else:
+            if self._message_id is not None:
                 return
-            try:
-                self._message_id = (await channel.send(view=view)).id
-            except Trouble as second:
-                _log.warning("an answer could not be delivered: %r, then %r", error, second)
+        self._message_id = (await self._channel.send(view=view)).id
+
+    @property
+    def _channel(self) -> discord.PartialMessageable:
+        return self._interaction.client.get_partial_messageable(self._interaction.channel_id or 0)
 
     def progress(self, render: Callable[[Progress], ui.LayoutView]) -> OnProgress:
         """Show running work, no more often than every 2 s. A missed edit does not matter: another follows."""
@@ -275,9 +312,11 @@ class Reply:
                 return
             self._edited, self._progressed = now, True
             async with self._lock:
-                with contextlib.suppress(*Trouble):
+                try:
                     await self._put(render(progress), last=False)
                     self._shown = self._working = True
+                except Trouble as error:
+                    self._edited += wait_of(error)
 
         return tell
 
@@ -297,15 +336,11 @@ class Reply:
         if self._interaction.client.is_closed():
             return
         async with self._lock:
-            for delay in (*BEGIN_RETRIES, None):
-                try:
-                    await self._put_refusal(render)
-                    return
-                except Trouble as error:
-                    if not passing(error) or delay is None:
-                        _log.warning("a refusal could not be delivered: %r", error)
-                        return
-                    await self._services.clock.sleep(delay)
+            error = await insist(
+                self._services.clock, lambda: self._put_refusal(render), BEGIN_RETRIES, self._patience
+            )
+            if error is not None:
+                _log.warning("a refusal could not be delivered: %r", error)
 
     async def _put_refusal(self, render: Callable[[Text], ui.LayoutView]) -> None:
         if self._working:
@@ -313,7 +348,7 @@ class Reply:
             return
         if not self._answered:
             try:
-                await self._interaction.response.send_message(view=render(self.reader), ephemeral=True)
+                await let_through(self.reader, render(self.reader), self._say_privately)
                 return
             except discord.HTTPException as error:
                 self._take(error)
@@ -324,7 +359,13 @@ class Reply:
         if thinking:  # the first followup would become this public message, so it gets a body first
             await self._put(notice("…", Colour.QUIET))
         if not self._told:  # a second try goes on where the first one broke off
-            await self._interaction.followup.send(view=render(self.reader), ephemeral=True)
+            await let_through(self.reader, render(self.reader), self._follow_up)
             self._told = True
         if thinking:
             await self._interaction.delete_original_response()
+
+    async def _say_privately(self, view: ui.LayoutView) -> None:
+        await self._interaction.response.send_message(view=view, ephemeral=True)
+
+    async def _follow_up(self, view: ui.LayoutView) -> None:
+        await self._interaction.followup.send(view=view, ephemeral=True)

@@ -1,18 +1,16 @@
 """One sentence for every error: what failed, why, and what to do. A test holds this table against the tree."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 from core import errors as e
-from core import proxmox_errors as p
 from core import wanted_errors as w
 from core.actions import Verb
 from core.guest import Kind, State
 from core.names import VMID_LEAST, VMID_MOST
 from core.rights import Level
-from ui.proxmox_sentences import PROXMOX_SENTENCES, missing_privilege
-from ui.render import code, duration, named, state_word, when
+from ui.proxmox_sentences import PROXMOX_SENTENCES
+from ui.render import code, duration, memory_mb, named, person, state_word, when
 from ui.subjects import subject_name
 from ui.text import Text
 
@@ -57,6 +55,36 @@ def _wrong_state(t: Text, error: e.WrongState) -> str:
     )
 
 
+def _unconfirmed(t: Text, error: e.Unconfirmed) -> str:
+    guest, command = named(error.vmid, error.label), error.verb.replace("_", " ")
+    if error.verb not in list(Verb):  # what has no question that could ask
+        return t(
+            "{guest} is protected: give {command} its name as `confirm`, and a `reason`.",
+            guest=guest,
+            command=code(f"/{command}"),
+        )
+    return t(
+        "{guest} is protected: `/{command}` asks for its name and a reason, and both have to be typed.",
+        guest=guest,
+        command=command,
+    )
+
+
+def _nothing_to_change(t: Text, error: e.NothingToChange) -> str:
+    guest, waiting = named(error.vmid, error.label), []
+    if error.cores is not None:
+        waiting.append(t.plural("{n} core", "{n} cores", error.cores))
+    if error.memory_mb is not None:
+        waiting.append(memory_mb(error.memory_mb))
+    if waiting:
+        return t(
+            "{guest} has {values} stored already, which take effect after a restart by Proxmox.",
+            guest=guest,
+            values=", ".join(waiting),
+        )
+    return t("{guest} has these values already. Give `cores` or `memory_mb` a new one.", guest=guest)
+
+
 def _memory_not_saved(t: Text, error: e.MemoryNotSaved) -> str:
     guest = named(error.vmid, error.label)
     if error.kind is Kind.LXC:
@@ -69,7 +97,7 @@ def _memory_not_saved(t: Text, error: e.MemoryNotSaved) -> str:
 def _busy(t: Text, error: e.GuestBusy) -> str:
     return t(
         "{person} is already at work on {guest}: “{action}”, begun {since}. Please wait until that is over.",
-        person=code(error.by),
+        person=person(error.by, error.by_id),
         guest=named(error.vmid, error.label),
         action=verb_noun(t, error.verb),
         since=when(error.since),
@@ -89,7 +117,7 @@ def read_only_line(t: Text, error: e.ReadOnly) -> str:
     return t(
         "Changes were switched off {since} by {person}.",
         since=when(error.since),
-        person=code(error.by),
+        person=person(error.by, error.by_id),
     )
 
 
@@ -124,18 +152,17 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
     e.ReadOnly: lambda t, x: t(
         "{line} An admin can switch them on again: `/readonly off`.", line=read_only_line(t, x)
     ),
-    e.Unconfirmed: lambda t, x: t(
-        "{guest} is protected: `/{command}` asks for its name and a reason, and both have to be typed.",
-        guest=named(x.vmid, x.label),
-        command=x.verb.replace("_", " "),
-    ),
+    e.Unconfirmed: _unconfirmed,
     e.OnlySomeGuests: lambda t, x: t(
         "This is about more than the guests your roles are for: it takes the level for all guests."
     ),
     e.TooManyChanges: lambda t, x: t(
-        "You have begun {most} changes within a minute, which is the limit. Try again in {time}.",
+        "You have asked for {most} changes within a minute, which is the limit. Try again in {time}.",
         most=x.most,
         time=duration(t, max(1, round(x.wait))),
+    ),
+    e.TooQuick: lambda t, x: t(
+        "That was a lot at once. Try again in {time}.", time=duration(t, max(1, x.wait))
     ),
     e.GuestNotFound: lambda t, x: t(
         "There is no guest with VMID **{vmid}**. `/list` shows them all.", vmid=x.vmid
@@ -187,10 +214,7 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
         vmid=x.vmid,
     ),
     e.NothingGiven: lambda t, x: t("Give `cores`, `memory_mb`, or both."),
-    e.NothingToChange: lambda t, x: t(
-        "{guest} has these values already. Give `cores` or `memory_mb` a new one.",
-        guest=named(x.vmid, x.label),
-    ),
+    e.NothingToChange: _nothing_to_change,
     e.BalloonTooLarge: lambda t, x: t(
         "{memory} MiB is less than the ballooning minimum of {guest} ({balloon} MiB). Lower that in Proxmox first.",
         guest=named(x.vmid, x.label),
@@ -211,7 +235,9 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
         "The storage of {guest} cannot take snapshots.", guest=named(x.vmid, x.label)
     ),
     e.MemoryNotSaved: _memory_not_saved,
-    e.NotYours: lambda t, x: t("Only {person}, who asked, can answer this.", person=code(x.owner)),
+    e.NotYours: lambda t, x: t(
+        "Only {person}, who asked, can answer this.", person=person(x.owner, x.owner_id)
+    ),
     e.QuestionOver: lambda t, x: t(
         "This question is over. Look with `/info` before giving the command again."
     ),
@@ -265,6 +291,9 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
         "Several people are called {value}. Choose from the completions, or give a user ID.",
         value=code(x.value),
     ),
+    w.NothingChosen: lambda t, x: t(
+        "That entry only says why there is nothing to choose from. Nothing was done."
+    ),
     w.UnknownOperation: lambda t, x: t(
         "{value} is not an action of this bot. Choose from the completions.", value=code(x.value)
     ),
@@ -285,35 +314,3 @@ def unexpected(t: Text, incident: str) -> str:
     return t(
         "Something unexpected went wrong. Look for {incident} in the bot's log.", incident=code(incident)
     )
-
-
-# What a task's own last words are known to mean, and what helps.
-_HINTS: tuple[tuple[str, Callable[[Text], str]], ...] = (
-    (
-        r"still in use by linked clone|base volume .* still in use",
-        lambda t: t("Guests cloned from it still use its disk. Delete those first."),
-    ),
-    (
-        r"[Nn]o space left|not enough (free )?(disk )?space|out of space|free space|\bis full\b",
-        lambda t: t("The storage seems to be full."),
-    ),
-    (r"no quorum", lambda t: t("The cluster has no quorum.")),
-    (r"is locked|can't lock file", lambda t: t("Other work holds the guest. Try again when it is over.")),
-    (
-        r"is not (the )?most recent",
-        lambda t: t("This storage can only be rolled back to its newest snapshot."),
-    ),
-)
-_PERMISSION = re.compile(r"Permission check failed \((?P<path>/[^,)]*)(?:,\s*(?P<privileges>[^)]+))?\)")
-
-
-def hint(t: Text, verb: Verb, message: str) -> str | None:
-    """What to do about a task's error, where that is known."""
-    if match := _PERMISSION.search(message):
-        return missing_privilege(t, p.MissingPrivilege(match["privileges"] or "", match["path"]))
-    for pattern, say in _HINTS:
-        if re.search(pattern, message):
-            return say(t)
-    if verb in (Verb.SHUTDOWN, Verb.REBOOT) and "got timeout" in message:
-        return t("The guest did not obey in time. `/stop` switches it off hard.")
-    return None

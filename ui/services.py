@@ -10,15 +10,18 @@ import discord
 from core.audit import Audit
 from core.audit_posting import AuditPosting
 from core.clock import Clock
+from core.cut_off import CutOff
+from core.inspect import Inspector
 from core.journal import Journal
 from core.judge import Judge
-from core.limits import ChangeLimit
+from core.limits import ChangeLimit, Pace
 from core.operations import Operations
 from core.planning import Planner
 from core.proxmox import Proxmox
-from core.reading import ClusterReader, SnapshotReader
+from core.reading import ClusterReader, PeopleReader, SnapshotReader
 from core.watch.delivery import Delivery
 from core.watch.keeper import Watch
+from ui.late import Arrivals
 from ui.text import Texts
 
 if TYPE_CHECKING:
@@ -46,9 +49,12 @@ class Heartbeat(Protocol):
 class Services:
     judge: Judge
     limit: ChangeLimit
+    pace: Pace
     proxmox: Proxmox
     reader: ClusterReader
     snapshots: SnapshotReader
+    inspector: Inspector
+    people: PeopleReader
     planner: Planner
     operations: Operations
     watch: Watch
@@ -59,6 +65,8 @@ class Services:
     """Whether Discord's gateway is there just now."""
     audit: Audit
     audit_posting: AuditPosting
+    cut_off: CutOff
+    """Finds out how what was cut off by the bot's end came out."""
     clock: Clock
     texts: Texts
     questions: "Questions"
@@ -68,6 +76,8 @@ class Services:
     """In which a date begins (TIMEZONE)."""
     interval: float
     """Seconds between two reads of the watch."""
+    arrivals: Arrivals = field(default_factory=Arrivals)
+    """How late interactions arrive."""
     open_replies: "set[Reply]" = field(default_factory=set)
     """Answers still under way, to be told when the bot ends."""
 

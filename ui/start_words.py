@@ -1,6 +1,9 @@
 """What is said when something in DATA_DIR is not as it should be, where it is not a fault that ends the bot."""
 
-from ui.render import code, plain
+from collections.abc import Sequence
+
+from core.errors import JournalFailed, StoreFailed
+from ui.render import code, duration, plain
 from ui.text import Text
 
 PATH_MOST = 300
@@ -41,12 +44,48 @@ def list_lost(t: Text, guests: int, file: str) -> str:
     )
 
 
+def list_edited(t: Text, file: str) -> str:
+    """While the bot runs."""
+    return t(
+        "The watch list was changed by hand while the bot ran. The bot's own list counts; the changed file was kept "
+        "as {file}. To change the list by hand, stop the bot first.",
+        file=code(file),
+    )
+
+
+def journal_gone(t: Text) -> str:
+    return t(
+        "The journal is gone, so a new one was begun: open incidents, mutes, the history and the audit trail are "
+        "lost. What `/readonly` had switched off stays off."
+    )
+
+
+def journal_renewed(t: Text, file: str | None, *, whole: bool) -> str:
+    """While the bot runs."""
+    text = (
+        t("The journal was deleted or replaced while the bot ran. It was written anew, and nothing is lost.")
+        if whole
+        else t(
+            "The journal was damaged while the bot ran. A new one was begun with what the bot still knew; parts of "
+            "the history and of the audit trail may be lost."
+        )
+    )
+    return text + " " + t("What stood in its place was kept as {file}.", file=code(file)) if file else text
+
+
 def journal_lost(t: Text, file: str) -> str:
     return t(
-        "The journal could not be read, so a new one was begun: open incidents, mutes, the history, "
-        "the audit trail and what `/readonly` had switched off are gone. "
-        "The unreadable file was kept as {file}.",
+        "The journal could not be read, so a new one was begun: open incidents, mutes, the history and the audit "
+        "trail are gone. What `/readonly` had switched off stays off. The unreadable file was kept as {file}.",
         file=code(file),
+    )
+
+
+def read_only_unkept(t: Text, error: JournalFailed | StoreFailed) -> str:
+    return t(
+        "This could not be stored ({reason}): it holds while the bot runs, and is stored once that works. "
+        "Check the disk.",
+        reason=code(error.reason),
     )
 
 
@@ -65,8 +104,26 @@ def watch_broken(t: Text, incident: str) -> str:
     )
 
 
+def watch_hangs(t: Text, seconds: float) -> str:
+    return t(
+        "The watch has been stuck for {time} and is started again: no alert came meanwhile. See the log.",
+        time=duration(t, seconds),
+    )
+
+
 def watch_works(t: Text) -> str:
     return t("The watch works again.")
+
+
+def pools_unseen(t: Text, pools: Sequence[str]) -> str:
+    """ROLE_SCOPES names pools that Proxmox does not show."""
+    names = " ".join(code(name, 60) for name in pools[:5]) + (" …" if len(pools) > 5 else "")
+    return t(
+        "ROLE_SCOPES names pools that Proxmox does not show: {pools}. They let nobody see a guest. "
+        "Check their names, and give the user and the token `Pool.Audit` on {path}.",
+        pools=names,
+        path=code(f"/pool/{pools[0]}", 80),
+    )
 
 
 def journal_well(t: Text) -> str:

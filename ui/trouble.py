@@ -1,16 +1,38 @@
-"""What may go wrong on the way to Discord, and what is logged of what nobody expected."""
+"""What may go wrong on the way to Discord, how long it is worth waiting, and what is logged of surprises."""
 
 import asyncio
+import contextlib
 import logging
 import secrets
+from collections.abc import Awaitable, Callable, Sequence
 
 import aiohttp
 import discord
+
+from core.clock import Clock
 
 _log = logging.getLogger(__name__)
 
 Trouble = (discord.HTTPException, aiohttp.ClientError, OSError, asyncio.TimeoutError)
 """What sending to Discord may raise. discord.py does not retry a 503 or a lost connection."""
+
+
+class LongLimit(discord.HTTPException):
+    """A 429 that is too long to be waited for inside discord.py (ui/long_limits.py).
+
+    `retry_after`: seconds that Discord has named; `everywhere`: it holds for the whole bot.
+    """
+
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        data: dict[str, object],
+        retry_after: float,
+        *,
+        everywhere: bool,
+    ) -> None:
+        super().__init__(response, data)
+        self.retry_after, self.everywhere = retry_after, everywhere
 
 
 def incident_of(error: BaseException) -> str:
@@ -23,3 +45,36 @@ def incident_of(error: BaseException) -> str:
 def passing(error: Exception) -> bool:
     """Worth another try: the server's own trouble or a broken connection, not a refusal."""
     return not isinstance(error, discord.HTTPException) or error.status >= 500 or error.status == 429
+
+
+def wait_of(error: Exception) -> float:
+    """Seconds that Discord wants to be left alone, 0 where it has named none."""
+    if isinstance(error, LongLimit):
+        return error.retry_after
+    if isinstance(error, discord.HTTPException) and error.status == 429:
+        with contextlib.suppress(AttributeError, TypeError, ValueError):
+            return max(0.0, float(error.response.headers.get("Retry-After", 0.0)))
+    return 0.0
+
+
+async def insist(
+    clock: Clock, send: Callable[[], Awaitable[None]], pauses: Sequence[float], most: float
+) -> Exception | None:
+    """Send it, and again after each of the pauses where that is worth it; the last error, None once it is sent.
+
+    Waits as long as Discord says, on the bot's own clock, unless that would be later than `most` seconds from now.
+    """
+    end = clock.monotonic() + most
+    for pause in (*pauses, None):
+        try:
+            await send()
+        except Trouble as error:
+            if pause is None or not passing(error):
+                return error
+            wait = wait_of(error)
+            if wait and clock.monotonic() + wait > end:
+                return error
+            await clock.sleep(max(pause, wait))
+        else:
+            return None
+    raise AssertionError

@@ -1,7 +1,7 @@
 """How the watch itself is, and what became of a test message."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from discord import ui
 
@@ -10,10 +10,12 @@ from core.guest import Cluster
 from core.journal import Posting, Undelivered
 from core.watch.delivery import BROKEN, TOO_OLD
 from core.watch.model import Mute
+from core.watch.state import GuestState
+from core.watch.unknown import BLIND_SECONDS
 from ui.alerts import ENDING, NO_CONNECTION
 from ui.cards import card
 from ui.listing import foot
-from ui.render import FAILED, MUTED, OK, READ_ONLY, WARNING, Colour, code, duration, fit, when
+from ui.render import FAILED, MUTED, OK, READ_ONLY, WARNING, Colour, code, duration, fit, named, person, when
 from ui.sentences import read_only_line, sentence
 from ui.start_words import journal_stuck
 from ui.subjects import subject_name
@@ -22,6 +24,19 @@ from ui.watching import good
 
 LATE_READS = 3
 """So many intervals without a good read are said to be too many."""
+
+LATE_LINES = 30.0
+"""Seconds after which a line that still waits for the audit channel is trouble."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditHealth:
+    """How the audit channel is. `error`: why it gets nothing, empty while it does; `unsent`: the lines that wait;
+    `blocked`: why its last line has fewer words than it should."""
+
+    error: str = ""
+    unsent: Undelivered = field(default_factory=Undelivered)
+    blocked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +58,26 @@ class Health:
     heartbeat: str | None
     beaten: float | None
     read_only: ReadOnly | None = None
-    audit: str | None = None
-    """Why the audit channel gets nothing, empty while it does, None where none is set."""
+    audit: AuditHealth | None = None
+    """None where no audit channel is set."""
     mutes: tuple[Mute, ...] = ()
     blind: bool = False
+    unknown: tuple[GuestState, ...] = ()
+    """Watched guests whose state has not been known for long."""
+    stale: tuple[str, ...] = ()
+    """Nodes of which Proxmox has no new figures."""
 
 
 def status(t: Text, health: Health, cluster: Cluster | None, now: float) -> ui.LayoutView:
     """One line for each, with a sign of how it is."""
     lines = [
         (t("Proxmox"), _reading(t, health, now)),
+        *([(t("Guests"), _unknown(t, health))] if health.unknown else []),
+        *([(t("Nodes"), _stale(t, health.stale))] if health.stale else []),
         (t("Alerts"), _delivery(t, health)),
         (t("Journal"), _journal(t, health.journal_trouble)),
         (t("Heartbeat"), _heartbeat(t, health.heartbeat, health.beaten)),
-        *([(t("Audit channel"), _audit(t, health.audit))] if health.audit is not None else []),
+        *([(t("Audit channel"), _audit(t, health.audit, now))] if health.audit is not None else []),
         *([(t("Changes"), f"{READ_ONLY} {read_only_line(t, health.read_only)}")] if health.read_only else []),
         (t("Going on"), t.plural("{n} incident", "{n} incidents", health.open)),
         (t("Muted"), _mutes(t, health.mutes, cluster)),
@@ -68,10 +89,24 @@ def status(t: Text, health: Health, cluster: Cluster | None, now: float) -> ui.L
     return card(f"### {t('The watch')}", body, blind, foot(t, 0, 1, now), colour=colour)
 
 
-def _audit(t: Text, error: str) -> str:
-    if not error:
-        return f"{OK} {t('up to date')}"
-    return f"{WARNING} {t('could not be posted: {reason}', reason=code(error, 120))}"
+def _audit(t: Text, audit: AuditHealth, now: float) -> str:
+    """Up to date where no line waits. A line that has just been written may: that is no trouble yet."""
+    parts = []
+    if audit.error:
+        parts.append(t("could not be posted: {reason}", reason=code(audit.error, 120)))
+    if audit.unsent.waiting:
+        parts.append(
+            t.plural(
+                "{n} line waits, since {time}",
+                "{n} lines wait, the oldest since {time}",
+                audit.unsent.waiting,
+                time=when(audit.unsent.oldest or 0),
+            )
+        )
+    elif audit.blocked and not audit.error:
+        parts.append(f"{t('up to date, the last line without names')}\n-# {code(audit.blocked, 120)}")
+    late = now - (audit.unsent.oldest or now) > LATE_LINES
+    return f"{WARNING if audit.error or audit.blocked or late else OK} {' · '.join(parts) or t('up to date')}"
 
 
 def _reading(t: Text, health: Health, now: float) -> str:
@@ -82,6 +117,17 @@ def _reading(t: Text, health: Health, now: float) -> str:
         parts.append(t.plural("{n} failure in a row", "{n} failures in a row", health.failures))
     text = " · ".join(parts)
     return f"{text}\n-# {sentence(t, health.trouble)}" if health.trouble else text
+
+
+def _unknown(t: Text, health: Health) -> str:
+    names = fit(t, (named(each.vmid, each.name or str(each.vmid)) for each in health.unknown), 500, ", ")
+    time = duration(t, BLIND_SECONDS)
+    return f"{WARNING} {t('state not known for over {time}: {guests}', time=time, guests=names)}"
+
+
+def _stale(t: Text, nodes: Sequence[str]) -> str:
+    names = fit(t, (code(name) for name in nodes), 300, ", ")
+    return f"{WARNING} {t('no new figures from {nodes}', nodes=names)}"
 
 
 def _delivery(t: Text, health: Health) -> str:
@@ -100,8 +146,10 @@ def _delivery(t: Text, health: Health) -> str:
         )
     if unsent.given_up:
         parts.append(t.plural("{n} message given up", "{n} messages given up", unsent.given_up))
-    error = health.stuck or unsent.error
-    if not unsent.waiting and not health.stuck:
+    if unsent.blocked:
+        parts.append(t.plural("{n} message without names", "{n} messages without names", unsent.blocked))
+    error = health.stuck or unsent.error if unsent.waiting or health.stuck else unsent.blocked_error
+    if not unsent.waiting and not health.stuck and not unsent.blocked:
         return " · ".join((f"{OK} {t('nothing waits') if parts else t('all delivered')}", *parts))
     said = f"\n-# {reason_words(t, error)}" if error else ""
     return f"{WARNING} {' · '.join(parts or [t('not up to date')])}{said}"
@@ -134,7 +182,7 @@ def _mutes(t: Text, mutes: Sequence[Mute], cluster: Cluster | None) -> str:
         return t("nothing")
     lines = [
         f"\n-# {MUTED} {subject_name(t, mute.target, cluster)} · {t('until {time}', time=when(mute.until, 'f'))}"
-        f"{' · ' + code(mute.by) if mute.by else ''}"
+        f"{' · ' + person(mute.by, mute.by_id) if mute.by else ''}"
         for mute in mutes
     ]
     return fit(t, lines, 1500, "")

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 
 from discord import ui
 
-from core.guest import Cluster, State
+from core.guest import Cluster, Guest, State
 from core.watch.keeper import Watch
 from core.watch.model import Incident, Metric, Mute, Watched
 from core.watch.work import guest_targets
 from ui.alert_text import outcome_word
 from ui.buttons import page_buttons
 from ui.cards import card
+from ui.figures import memory_advice, seen_by_host
 from ui.incident_names import full, metric_word
 from ui.incidents import short, sign
 from ui.listing import ROWS, foot, page_of
@@ -21,8 +22,8 @@ from ui.render import (
     STATE_EMOJI,
     WARNING,
     Colour,
-    code,
     fit,
+    person,
     state_word,
     title,
     when,
@@ -76,6 +77,7 @@ def _row(t: Text, watch: Watch, cluster: Cluster | None, entry: Watched, now: fl
         t("since {time}", time=when(began)) if began else "",
         f"{MUTED} {t('until {time}', time=when(until, 'f'))}" if until else "",
         thresholds(t, entry),
+        f"{WARNING} {t('memory is not measured')}" if _blind(guest, entry) else "",
         count if incidents else "",
     ]
     name = title(guest) if guest else f"**{entry.vmid}**"
@@ -96,14 +98,24 @@ def thresholds(t: Text, entry: Watched) -> str:
     )
 
 
-def added(t: Text, guest: str, entry: Watched, until: float | None = None, *, new: bool) -> ui.LayoutView:
-    """The answer to /monitor add. `guest` as it is named; `until`: it is muted so long."""
-    if new:
-        text = t("{guest} is being watched from now on.", guest=guest)
+def _blind(guest: Guest | None, entry: Watched) -> bool:
+    """Its threshold for memory has nothing to go by."""
+    return entry.memory is not None and guest is not None and seen_by_host(guest)
+
+
+def added(
+    t: Text, guest: Guest, entry: Watched, before: Watched | None, until: float | None = None
+) -> ui.LayoutView:
+    """The answer to /monitor add. `guest` as it is now; `before`: its entry until now; `until`: muted so long."""
+    blind = f"{WARNING} {memory_advice(t)}" if _blind(guest, entry) else ""
+    if before is None:
+        text = t("{guest} is being watched from now on.", guest=title(guest))
+    elif entry == before:
+        text = t("Nothing was changed: the thresholds of {guest} stay as they are.", guest=title(guest))
     else:
-        text = t("The thresholds of {guest} were changed.", guest=guest)
+        text = t("The thresholds of {guest} were changed.", guest=title(guest))
     muted = f"{MUTED} {t('Muted until {time}.', time=when(until, 'f'))}" if until else ""
-    return good("\n-# ".join(part for part in (text, thresholds(t, entry), muted) if part))
+    return good("\n-# ".join(part for part in (text, thresholds(t, entry), muted, blind) if part))
 
 
 def good(text: str) -> ui.LayoutView:
@@ -113,13 +125,15 @@ def good(text: str) -> ui.LayoutView:
 # -- mutes
 
 
-def muted(t: Text, mute: Mute, cluster: Cluster | None) -> ui.LayoutView:
+def muted(t: Text, mute: Mute, cluster: Cluster | None, *, watched: bool = True) -> ui.LayoutView:
+    """`watched`: False for a guest of which the watch tells nothing anyway."""
     text = t(
         "{what}: nothing is told until {time}.",
         what=subject_name(t, mute.target, cluster),
         time=when(mute.until, "f"),
     )
-    return card(f"{MUTED} {text}", colour=Colour.QUIET)
+    note = "" if watched else t("It is not on the watch list: only its failed backups would be told.")
+    return card(f"{MUTED} {text}", f"-# {WARNING} {note}" if note else "", colour=Colour.QUIET)
 
 
 def unmuted(t: Text, target: str, cluster: Cluster | None) -> ui.LayoutView:
@@ -143,6 +157,10 @@ def history(
 
 
 def _past(t: Text, incident: Incident) -> str:
-    acked = t("acknowledged by {person}", person=code(incident.acked_by)) if incident.acked else ""
+    acked = (
+        t("acknowledged by {person}", person=person(incident.acked_by, incident.acked_by_id))
+        if incident.acked
+        else ""
+    )
     parts = [when(incident.opened, "f"), outcome_word(t, incident), acked]
     return f"{sign(incident)} {short(t, incident)}\n-# {' · '.join(part for part in parts if part)}"

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from core.guest import Guest, State
-from core.watch.look import DOWN_STATES, Done
+from core.guest import HALTED_STATES, PASSING_STATES, Guest, State
+from core.watch.look import OUT_STATES, Done
 from core.watch.model import GuestFact, Level, Topic, What, guest_subject
 from core.watch.state import GuestState, Wait
 from core.watch.work import News, Work
@@ -37,7 +37,17 @@ def fact_of(
         after_node=after is Wait.NODE,
         after_ha=after is Wait.HA,
         wanted=wanted or done is not None,
+        state=(listed or guest).state if what in (What.HALTED, What.STUCK) else State.UNKNOWN,
     )
+
+
+def down_as(state: State) -> What:
+    """What a guest that is down in this state is told as."""
+    if state is State.IO_ERROR:
+        return What.IO_ERROR
+    if state in HALTED_STATES:
+        return What.HALTED
+    return What.STUCK if state in PASSING_STATES else What.STOPPED
 
 
 def change(work: Work, guest: GuestState, fact: GuestFact | None, *, ago: float = 0.0) -> GuestState:
@@ -106,12 +116,10 @@ def calmed(work: Work, guest: GuestState) -> GuestState:
 
 def _is_down(guest: GuestState) -> bool:
     """As an alarm would have it."""
-    return (guest.missing or guest.state in DOWN_STATES) and not guest.wanted
+    return (guest.missing or guest.state in OUT_STATES) and not guest.wanted
 
 
 def _settled(guest: GuestState) -> What:
     if guest.missing:
         return What.MISSING
-    if guest.state is State.IO_ERROR:
-        return What.IO_ERROR
-    return What.STOPPED if guest.state is State.STOPPED else What.BACK
+    return down_as(guest.state) if guest.state in OUT_STATES else What.BACK

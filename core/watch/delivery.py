@@ -6,22 +6,21 @@ channel is searched for it first.
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from core.clock import Clock
-from core.errors import BotError, JournalFailed
+from core.errors import JournalFailed
 from core.journal import Journal, Posting
 from core.watch.channel import AlertChannel, Fate, NotDelivered
+from core.watch.fewer_words import through
+from core.watch.lane import LIMIT_MOST, LONG_PAUSE, PAUSES, Lane, rest
 from core.watch.model import Post
 
 _log = logging.getLogger(__name__)
 
-PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
-LONG_PAUSE = 300.0
-"""Seconds between two tries: doubling to a minute, then five minutes."""
 TOO_OLD, BROKEN = "too old", "an error of the bot's own"
 """Reasons of our own; all others are Discord's words, or those of a library."""
 BREAKS_MOST = 5
@@ -45,18 +44,28 @@ class Delivery:
 
     def __init__(self, journal: Journal, channel: AlertChannel, clock: Clock) -> None:
         self._journal, self._channel, self._clock = journal, channel, clock
-        self._work, self._ending = asyncio.Event(), asyncio.Event()
+        self._work, self._edit_work, self._ending = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._quiet = asyncio.Event()
+        """No new message is waiting for a try just now, so that edits have their turn."""
+        self._busy = asyncio.Lock()
+        self._posts = Lane(clock, "an alert could not be sent")
+        self._edits = Lane(clock, "the edit of an alert could not be sent")
         self._made: dict[int, float] = {}
         self._tried: dict[int, float] = {}
         self._breaks: dict[int, int] = {}
-        self._failures = 0
-        self.error = ""
-        """Why the last try failed; empty while messages get through."""
+        self._later: dict[int, tuple[float, str]] = {}
+        """Edits that Discord limits, by message: until when (monotonic), and in which words."""
         self.tries = 0
+
+    @property
+    def error(self) -> str:
+        """Why the last try failed; empty while messages get through."""
+        return self._posts.error or self._edits.error
 
     def wake(self) -> None:
         """There is something to send, or Discord is back."""
-        self._failures = min(self._failures, len(PAUSES) - 1)
+        self._posts.hurry()
+        self._edits.hurry()
         self._work.set()
 
     def made(self, *message_ids: int) -> None:
@@ -66,18 +75,36 @@ class Delivery:
         self.wake()
 
     async def run(self) -> None:
-        """Until the bot ends. What nobody expected is logged and does not end it."""
+        """Until the bot ends. What nobody expected is logged and does not end it.
+
+        Edits go beside the new messages and never before one of them: an edit that takes long holds up no alert.
+        """
+        async with self._busy:
+            await asyncio.gather(
+                self._again(self._work, self._attempt_posts),
+                self._again(self._edit_work, self._attempt_edits),
+            )
+
+    async def _again(self, work: asyncio.Event, attempt: Callable[[], Awaitable[float | None]]) -> None:
         while not self._ending.is_set():
-            self._work.clear()
-            pause = await self._attempt()
+            work.clear()
+            pause = await attempt()
             if not self._ending.is_set():
-                await (self._work.wait() if pause is None else rest(self._clock, pause, self._work))
+                await (work.wait() if pause is None else rest(self._clock, pause, work))
 
     async def drain(self) -> None:
-        """The bot ends: try once more what waits. What does not get through is in the journal."""
+        """The bot ends: let a try under way come to its end, then try once more what waits.
+
+        No call is cut off: discord.py does not survive that while it waits for a rate limit. What does not get
+        through is in the journal.
+        """
         self._ending.set()
-        self._work.set()
-        await self._attempt()
+        for event in (self._work, self._edit_work, self._quiet):
+            event.set()
+        async with self._busy:
+            self._posts.open()
+            self._edits.open()
+            await self._attempt()
 
     async def outcome(self, message_id: int, seconds: float) -> Posting | None:
         """What became of a message within so many seconds: posted, or failed at least once."""
@@ -91,49 +118,59 @@ class Delivery:
 
     async def _attempt(self) -> float | None:
         """Send all that can be sent; seconds until the next try, None when nothing is left."""
-        try:
-            await self._flush()
-        except NotDelivered as error:
-            self.error = error.reason
-            pause = LONG_PAUSE if error.fate is Fate.REFUSED else self._next_pause()
-            _log.warning("an alert could not be sent, next try in %.0f s: %s", pause, error.reason)
-            return pause
-        except JournalFailed as error:
-            self.error = str(error)
-            _log.error("the journal refuses, so no alert is sent: %s", error.reason)
-            return self._next_pause()
-        except Exception:  # noqa: BLE001 - a bug of ours around the messages must not end the sending either
-            _log.exception("alerts could not be sent")
-            return self._next_pause()
-        self._failures, self.error = 0, ""
-        return None
+        pause = await self._attempt_posts()
+        return pause if pause is not None else await self._attempt_edits()
 
-    def _next_pause(self) -> float:
-        self._failures += 1
-        return PAUSES[self._failures - 1] if self._failures <= len(PAUSES) else LONG_PAUSE
+    async def _attempt_posts(self) -> float | None:
+        self._quiet.clear()
+        pause = await self._posts.attempt(self._flush_posts)
+        if pause is None:  # else Discord is not there for edits either
+            self._quiet.set()
+            self._edit_work.set()
+        return pause
 
-    async def _flush(self) -> None:
-        """One message that cannot be put into words, or edited, holds up no other; it is tried again with the next
-        attempt."""
+    async def _attempt_edits(self) -> float | None:
+        return await self._edits.attempt(self._flush_edits)
+
+    async def _flush_posts(self) -> None:
+        """One message that cannot be put into words holds up no other; it is tried again with the next attempt."""
         passed: set[int] = set()
         while waiting := tuple(each for each in self._journal.to_post() if each.message.id not in passed):
             if needless := superfluous(waiting):
                 self._journal.absorb(needless)
             elif not await self._unbroken(waiting[0], self._post(waiting[0], waiting)):
                 passed.add(waiting[0].message.id)
-        trouble = NotDelivered(Fate.PASSING, BROKEN) if passed else None
+        if passed:
+            raise NotDelivered(Fate.PASSING, BROKEN)
+
+    async def _flush_edits(self) -> None:
+        """One edit that fails, or that Discord limits, holds up no other."""
+        passed: set[int] = set()
+        trouble: NotDelivered | None = None
         while editions := [each for each in self._journal.to_edit() if each.message.id not in passed]:
-            number = editions[0].message.id
+            posting, now = editions[0], self._clock.monotonic()
+            number = posting.message.id
+            until, reason = self._later.get(number, (0.0, ""))
+            if until > now:
+                passed.add(number)
+                trouble = _sooner(trouble, NotDelivered(Fate.PASSING, reason, wait=until - now))
+                continue
+            await self._quiet.wait()
             try:
-                if not await self._unbroken(editions[0], self._edit(editions[0])):
+                if not await self._unbroken(posting, self._edit(posting)):
                     passed.add(number)
-                    trouble = NotDelivered(Fate.PASSING, BROKEN)
+                    trouble = _sooner(trouble, NotDelivered(Fate.PASSING, BROKEN))
             except NotDelivered as error:
-                if error.fate is not Fate.REFUSED:
+                if error.fate is not Fate.REFUSED and (error.everywhere or not error.wait):
                     raise
                 passed.add(number)
-                trouble = trouble or error
+                if error.wait:
+                    self._later[number] = now + min(error.wait, LIMIT_MOST), error.reason
+                trouble = _sooner(trouble, error)
         if trouble is not None:
+            if trouble.wait:  # the other edits took their time meanwhile
+                due = min(self._later[number][0] for number in passed if number in self._later)
+                trouble.wait = max(PAUSES[0], due - self._clock.monotonic())
             raise trouble
 
     async def _unbroken(self, posting: Posting, work: Coroutine[Any, Any, None]) -> bool:
@@ -164,24 +201,28 @@ class Delivery:
             return
         content = self._channel.compose(posting, age if age > LATE else None)
         self.tries += 1
-        again = bool(posting.tried)
+        again, blocked = bool(posting.tried), ""
         try:
             searched = self._must_search(posting)
             since = message.created - CLOCK_MARGIN
-            there = None
+            found = None
             if searched:
-                there = await self._channel.find(posting.tried, since, self._journal.discord_ids())
+                found = await self._channel.find(posting.tried, since, self._journal.discord_ids())
             again = again and not searched
             told = posting.tried if again else content  # one text until it is known what became of it
-            if there is None:
+            if found is None:
                 if not again:
                     self._tried[message.id] = self._clock.monotonic()
                 absorbs = self._recovery_of(posting, waiting) if age > STALE_PAIR and not again else None
-                self._journal.trying(message.id, told, self._clock.now(), absorbs, late=age)
                 nonce = f"{self._journal.nonce_prefix}-{message.id}"
-                there = await self._channel.post(posting, told, nonce)
+
+                async def send(text: str) -> int:
+                    self._journal.trying(message.id, text, self._clock.now(), absorbs, late=age)
+                    return await self._channel.post(posting, text, nonce)
+
+                there, blocked = await through(self._channel, told, send)
             else:
-                told = posting.tried
+                there, told = found, posting.tried
         except NotDelivered as error:
             if error.fate is Fate.REJECTED:
                 self._give_up(posting, error.reason)
@@ -190,9 +231,12 @@ class Delivery:
             if not_taken:
                 self._tried.pop(message.id, None)
             self._journal.refused(message.id, error.reason, not_taken=not_taken)
+            error.everywhere = bool(error.wait)  # a limit on a new message is one on all of them
             raise
         older = told != content and (again or message.post is Post.OPENING)
         self._journal.posted(message.id, there, posting.wanted - 1 if older else posting.wanted)
+        if blocked:
+            self._journal.note_blocked(message.id, blocked)
         self._forget(message.id)
 
     def _must_search(self, posting: Posting) -> bool:
@@ -226,7 +270,7 @@ class Delivery:
         self._forget(posting.message.id)
 
     def _forget(self, message_id: int) -> None:
-        for kept in (self._made, self._tried, self._breaks):
+        for kept in (self._made, self._tried, self._breaks, self._later):
             kept.pop(message_id, None)
 
     # -- editing
@@ -234,13 +278,16 @@ class Delivery:
     async def _edit(self, posting: Posting) -> None:
         content = self._channel.compose(posting, _delay(posting))
         try:
-            await self._channel.edit(posting, content)
+            _, blocked = await through(self._channel, content, partial(self._channel.edit, posting))
         except NotDelivered as error:
-            young = self._age(posting) <= EDIT_GIVE_UP
-            if error.fate is Fate.PASSING or (error.fate is Fate.REFUSED and young):
+            young, passing = self._age(posting) <= EDIT_GIVE_UP, error.fate is Fate.PASSING
+            if (passing and not error.wait) or (young and (passing or error.fate is Fate.REFUSED)):
                 raise
             if error.fate is not Fate.GONE:
                 _log.warning("an alert cannot be edited: %s", error.reason)
+            blocked = posting.error
+        if blocked != posting.error:
+            self._journal.note_blocked(posting.message.id, blocked)
         self._settled(posting, posting.wanted)
 
     def _settled(self, posting: Posting, edition: int) -> None:
@@ -248,16 +295,13 @@ class Delivery:
         self._forget(posting.message.id)
 
 
-async def rest(clock: Clock, seconds: float, over: asyncio.Event) -> None:
-    """Between two tries; cut short by the event."""
-    waits = [asyncio.ensure_future(clock.sleep(seconds)), asyncio.ensure_future(over.wait())]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
-            with contextlib.suppress(asyncio.CancelledError, BotError):
-                await wait
+def _sooner(one: NotDelivered | None, other: NotDelivered) -> NotDelivered:
+    """Of two failed edits the one that is tried again first."""
+
+    def seconds(error: NotDelivered) -> float:
+        return error.wait or (LONG_PAUSE if error.fate is Fate.REFUSED else 0.0)
+
+    return other if one is None or seconds(other) < seconds(one) else one
 
 
 def _delay(posting: Posting) -> float | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import AlreadyWatched, CannotWatchTemplate, DiskUnknown
-from core.guest import Cluster, Guest, Kind, State, Storage
+from core.guest import PASSING_STATES, Cluster, Guest, Kind, State, Storage
 from core.names import checked_threshold
 from core.watch.model import (
     GuestFact,
@@ -22,7 +22,7 @@ from core.watch.state import GaugeState
 from core.watch.work import Work
 
 READS = 3
-_BETWEEN = (State.UNKNOWN, State.PRELAUNCH)
+_BETWEEN = PASSING_STATES | {State.UNKNOWN}
 MARGIN = 5
 """Points of percent between the limit and where it is over."""
 
@@ -31,7 +31,8 @@ MARGIN = 5
 class Gauge:
     """What is measured in this look. `percent` None: not known just now; `limit` None: nobody wants to know.
 
-    `idle`: there is nothing to measure (the guest does not run), which ends what was told.
+    `idle`: there is nothing to measure (the guest does not run), which ends what was told. `blind`: what is listed
+    is not the guest's own use; what was told ends with the third such read in a row.
     """
 
     key: str
@@ -39,6 +40,7 @@ class Gauge:
     limit: int | None
     begin: Callable[[Work, float, int], Incident]
     idle: bool = False
+    blind: bool = False
 
 
 def entry_of(guest: Guest, old: Watched | None, limits: Mapping[Metric, int]) -> Watched:
@@ -71,14 +73,17 @@ def _judge(work: Work, gauge: Gauge) -> None:
     if gauge.limit is None or gauge.idle:
         drop(work, gauge.key)
         return
+    old = work.gauges.get(gauge.key, GaugeState())
+    if gauge.blind:
+        _lose_sight(work, gauge.key, old)
+        return
     if gauge.percent is None:
         return
-    old = work.gauges.get(gauge.key, GaugeState())
     incident = work.open.get(old.incident or 0)
     beyond = gauge.percent >= gauge.limit if incident is None else gauge.percent <= gauge.limit - MARGIN
     streak = old.streak + 1 if beyond else 0
     if streak < READS:
-        new = replace(old, streak=streak)
+        new = replace(old, streak=streak, blind=0)
     elif incident is None:
         new = GaugeState(incident=gauge.begin(work, gauge.percent, gauge.limit).id)
     else:
@@ -88,6 +93,15 @@ def _judge(work: Work, gauge: Gauge) -> None:
         work.gauges[gauge.key] = new
     else:
         work.gauges.pop(gauge.key, None)
+
+
+def _lose_sight(work: Work, key: str, old: GaugeState) -> None:
+    """Hold what was told for READS reads: balloon data is away for a moment after a migration, too."""
+    blind = old.blind + 1
+    if old.incident is None or blind >= READS:
+        drop(work, key)
+    else:
+        work.gauges[key] = replace(old, streak=0, blind=blind)
 
 
 def drop(work: Work, key: str) -> None:
@@ -120,6 +134,7 @@ def _of_guest(work: Work, entry: Watched, guest: Guest | None) -> list[Gauge]:
             limit,
             _guest_incident(guest, metric) if guest else _never,
             idle,
+            bool(measured and guest and metric is Metric.MEMORY and guest.memory_seen_by_host),
         )
         for metric, limit in limits
         if limit is not None
@@ -137,7 +152,7 @@ def percent_of(guest: Guest, metric: Metric) -> float | None:
         case Metric.CPU:
             return None if guest.cpu is None else guest.cpu * 100
         case Metric.MEMORY:
-            return _share(guest.memory, guest.memory_total)
+            return None if guest.memory_seen_by_host else _share(guest.memory, guest.memory_total)
         case Metric.DISK:
             return _share(guest.disk, guest.disk_total)
 
@@ -167,12 +182,14 @@ def _guest_incident(guest: Guest, metric: Metric) -> Callable[[Work, float, int]
 
 
 def _of_storages(work: Work, cluster: Cluster) -> list[Gauge]:
-    """Every storage once; a shared one is listed by each node, and measured where it is available."""
+    """Every storage once. A shared one is listed by each node, and some may be behind: the fullest counts of those
+    that have figures."""
     gauges: dict[str, Gauge] = {}
     for storage in cluster.storages:
         subject = storage_subject(storage.name, None if storage.shared else storage.node)
         percent = _share(storage.used, storage.total) if storage.available else None
-        if subject not in gauges or gauges[subject].percent is None:
+        known = gauges[subject].percent if subject in gauges else None
+        if subject not in gauges or (percent is not None and percent > (-1 if known is None else known)):
             limit = work.rules.storage_limit or None
             gauges[subject] = Gauge(subject, percent, limit, _storage_incident(storage, subject))
     return list(gauges.values())

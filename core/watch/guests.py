@@ -6,17 +6,30 @@ Of every change it is asked whether somebody wanted it, before it becomes an ala
 from dataclasses import replace
 from itertools import dropwhile
 
-from core.guest import Guest, State
-from core.watch.changes import calmed, change, fact_of, forget, leave
-from core.watch.look import DOWN_STATES, ENDS, HIBERNATED, LAG_SECONDS, LOCKS, Doing, Done
+from core.guest import PASSING_STATES, Guest, State
+from core.watch.changes import calmed, change, down_as, fact_of, forget, leave
+from core.watch.look import (
+    DOWN_STATES,
+    ENDS,
+    HIBERNATED,
+    LAG_SECONDS,
+    LOCKS,
+    OUT_STATES,
+    Doing,
+    Done,
+    started_and_halted,
+)
 from core.watch.model import Topic, Watched, What
 from core.watch.state import GuestState, Held, NodeState, Wait
+from core.watch.unknown import note_unknown
 from core.watch.work import News, Work
 
 WORK_SECONDS = 1800.0
 """The longest that a lock or a task excuses a stop."""
 RETURN_SECONDS = 300.0
 """How long a guest may take to start after its node came back or HA moved it."""
+STUCK_SECONDS = 600.0
+"""How long a guest may be in a passing state."""
 
 
 def judge(work: Work, entry: Watched) -> None:
@@ -25,7 +38,7 @@ def judge(work: Work, entry: Watched) -> None:
         return
     old = work.guests.get(entry.vmid, GuestState(entry.vmid))
     listed = work.look.cluster.find(entry.vmid)
-    new = _judged(work, old, listed)
+    new = note_unknown(work, _judged(work, old, listed), listed)
     if listed is not None:
         online = work.look.cluster.node_online(listed.node)  # else it was not judged
         judged = online and listed.state is not State.UNKNOWN and not new.lost_node
@@ -45,19 +58,39 @@ def _judged(work: Work, old: GuestState, listed: Guest | None) -> GuestState:
         return old  # its node is only suspected yet
     if listed.template:
         return work.settle(forget(work, old), listed)
-    if listed.state in (State.UNKNOWN, State.PRELAUNCH):  # so a stopped VM looks, too, while vzdump reads it
+    if listed.state is State.UNKNOWN:
         return old
+    if listed.state in PASSING_STATES:
+        return _passing(work, old, listed)
+    old = replace(old, passing=None)
     if old.missing:
         return work.settle(_back(work, old, listed), listed)
     if old.state is State.UNKNOWN:
         return work.settle(old, listed)
     if listed.state in DOWN_STATES:
-        return _stopped(work, old, listed) if old.state not in DOWN_STATES else replace(old, lost_node="")
+        new = old.state not in OUT_STATES or started_and_halted(old, listed)
+        return _stopped(work, old, listed) if new else replace(old, lost_node="")
     if listed.state is State.RUNNING:
         return _running(work, old, listed)
-    if old.state in DOWN_STATES:  # half-way up is not back
+    if old.state in OUT_STATES:  # half-way up is not back
         return old
     return work.settle(old, listed)
+
+
+def _passing(work: Work, old: GuestState, listed: Guest) -> GuestState:
+    """Wait for the end of a passing state. A guest that is stuck in it is down.
+
+    A stopped VM is in `prelaunch`, too, while vzdump reads it: under a lock nothing is expected of it. A guest that
+    is down and told as such is not told again.
+    """
+    if old.missing or old.state in PASSING_STATES:
+        return old
+    if old.state in OUT_STATES and (old.incident is not None or listed.lock in LOCKS):
+        return replace(old, passing=None)
+    since = work.clock if old.passing is None else old.passing
+    if work.clock - since < STUCK_SECONDS:
+        return replace(old, passing=since)
+    return _stopped(work, replace(old, passing=since), listed)
 
 
 # -- down
@@ -65,7 +98,7 @@ def _judged(work: Work, old: GuestState, listed: Guest | None) -> GuestState:
 
 def _gone(work: Work, old: GuestState) -> GuestState:
     """No longer in the cluster."""
-    missing = replace(old, missing=True, wanted=False, held=None, lost_node="")
+    missing = replace(old, missing=True, wanted=False, held=None, lost_node="", passing=None)
     newest = next(iter(work.recent_tasks(old)), None)
     destroyed = newest if newest and newest.doing is Doing.DESTROY else None
     if destroyed:
@@ -100,7 +133,7 @@ def _stopped(work: Work, old: GuestState, listed: Guest) -> GuestState:
     tasks = work.recent_tasks(old)
     by_hand = _by_hand(listed, tasks) if held is None else _later(tasks, held)
     if by_hand is not None or listed.lock == HIBERNATED:
-        work.news.append(News(fact_of(work, old, _what(listed), listed, done=by_hand, wanted=True)))
+        work.news.append(News(fact_of(work, old, down_as(listed.state), listed, done=by_hand, wanted=True)))
         return work.settle(old, listed, wanted=True)
     busy = _busy(listed, tasks)
     if held is None and busy:
@@ -137,14 +170,10 @@ def _later(tasks: list[Done], held: Held) -> Done | None:
     return newest if ordered else None
 
 
-def _what(listed: Guest) -> What:
-    return What.IO_ERROR if listed.state is State.IO_ERROR else What.STOPPED
-
-
 def _down(
     work: Work, old: GuestState, listed: Guest, *, task: str = "", after: Wait = Wait.WORK
 ) -> GuestState:
-    fact = fact_of(work, old, _what(listed), listed, task=task, after=after)
+    fact = fact_of(work, old, down_as(listed.state), listed, task=task, after=after)
     return change(work, work.settle(old, listed), fact)
 
 
@@ -153,7 +182,7 @@ def _down(
 
 def _running(work: Work, old: GuestState, listed: Guest) -> GuestState:
     moved = old.lost_node not in ("", listed.node) or (old.held is not None and old.held.wait is Wait.HA)
-    if old.state in DOWN_STATES:
+    if old.state in OUT_STATES:
         return work.settle(_back(work, old, listed), listed)
     if moved:
         work.news.append(News(fact_of(work, old, What.ELSEWHERE, listed, wanted=True)))

@@ -17,6 +17,7 @@ from core.order import Report
 from core.proxmox import Proxmox
 from core.reading import ClusterReader
 from core.watch.acted import Acted
+from core.watch.care import JournalCare
 from core.watch.changes import forget
 from core.watch.gauges import drop_of, entry_of
 from core.watch.kept import Kept
@@ -26,13 +27,8 @@ from core.watch.model import Incident, Metric, Mute, Post, Watched
 from core.watch.state import GuestState, Moment, Rules, WatchState
 from core.watch.step import step
 from core.watch.telling import tell_all
+from core.watch.unknown import blind_guests
 from core.watch.work import Work, subjects_of
-
-KEPT_SECONDS = 90 * 86400.0
-PRUNE_EVERY = 86400.0
-FIRST_PRUNE = 3600.0
-"""How long incidents that are over stay in the journal, how often the older ones are taken out, and how long after
-the start for the first time."""
 
 _log = logging.getLogger(__name__)
 
@@ -40,12 +36,16 @@ _log = logging.getLogger(__name__)
 class WatchStore(Protocol):
     """Where the list outlives the process."""
 
-    def save(self, guests: tuple[Watched, ...]) -> None:
-        """All or nothing. Raises StoreFailed, and the stored list is as it was."""
+    def save(self, guests: tuple[Watched, ...]) -> str | None:
+        """All or nothing. Raises StoreFailed, and the stored list is as it was. A name: under it is kept what
+        somebody else has made of the list meanwhile."""
 
 
 class Watch:
     """Holds the state. Whatever changes it is in the journal before it counts, messages included."""
+
+    blind: tuple[GuestState, ...] = ()
+    """The watched guests whose state has not been known for half an hour."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Watch:
     ) -> None:
         self._looking, self._clock, self._expected = Looking(reader, proxmox, clock), clock, expected
         self._store, self._journal, self._rules, self._quiet = store, journal, rules, quiet
-        self._kept = Kept(journal)
+        self._kept, self.care = Kept(journal), JournalCare(journal, clock, rules.audit_days)
         self.entries: tuple[Watched, ...] = ()
         """The watch list, by VMID."""
         self.trouble: BotError | None = None
@@ -68,13 +68,13 @@ class Watch:
         self.sees_tasks: bool | None = None
         """Whether the task list had any at the last look at it: of a real cluster it always has."""
         self.journal_trouble: JournalFailed | None = None
-        """Why the last look could not be stored; it is judged again by the next."""
+        """Why the last look could not be stored, and is judged again by the next; or why nothing more can be."""
         self.last_read: float | None = None
         """When Proxmox was last read well in this run, Unix seconds."""
         self._stepped: float | None = None
         self._saw = False  # the last look was good, and is stored
-        self._pruned: float | None = None
         self._acted = Acted(clock)
+        self._on_edited: Callable[[str], None] = lambda name: None
         self._before: Look | None = None
         """The last look of this run that said something and was stored."""
         self._away = True
@@ -84,9 +84,18 @@ class Watch:
         """As it is stored."""
         return self._kept.state
 
+    @property
+    def stale(self) -> tuple[str, ...]:
+        """The nodes that are told as having no new figures."""
+        return tuple(name for name, node in sorted(self.state.nodes.items()) if node.stale_incident)
+
     def tell(self, on_messages: Callable[[tuple[int, ...]], None]) -> None:
         """Whom to tell the ids of messages that have just been stored."""
         self._kept.on_messages = on_messages
+
+    def tell_edits(self, on_edited: Callable[[str], None]) -> None:
+        """Whom to tell where a list is kept that somebody has changed while the bot ran."""
+        self._on_edited = on_edited
 
     def begin(self, entries: tuple[Watched, ...], states: Mapping[int, State]) -> None:
         """Start from what was stored. `states`: what a list of the former form knew. Raises JournalFailed."""
@@ -97,6 +106,7 @@ class Watch:
         self._kept.state = replace(self.state, guests={**self.state.guests, **new})
         self.entries = tuple(sorted(entries, key=lambda entry: entry.vmid))
         self._forget_strays()
+        self.blind = blind_guests(self.state, self.entries)
         self._expected.begin(orders, self._kept.note_order)
 
     # -- the list
@@ -108,7 +118,7 @@ class Watch:
         self, guest: Guest, cpu: int | None = None, memory: int | None = None, disk: int | None = None
     ) -> bool:
         """Watch a guest from now on: True; or change the thresholds given (0: none any more) of one that is
-        watched: False.
+        watched: False. A threshold that is the same already stays as it is, with what was told of it.
 
         Raises AlreadyWatched (where none is given), CannotWatchTemplate, DiskUnknown, BadAmount, StoreFailed.
         """
@@ -116,10 +126,13 @@ class Watch:
         old = self.find(guest.vmid)
         limits = {metric: value for metric, value in given.items() if value is not None}
         entry = entry_of(guest, old, limits)
+        if entry == old:
+            return False
         self._keep((*(each for each in self.entries if each.vmid != guest.vmid), entry))
         if old is not None:
             with contextlib.suppress(JournalFailed):
-                self._measure_anew(guest.vmid, limits)
+                changed = [metric for metric in limits if entry.limit(metric) != old.limit(metric)]
+                self._measure_anew(guest.vmid, changed)
         return old is None
 
     def check_entry(
@@ -146,8 +159,10 @@ class Watch:
 
     def _keep(self, entries: tuple[Watched, ...]) -> None:
         entries = tuple(sorted(entries, key=lambda entry: entry.vmid))
-        self._store.save(entries)
+        aside = self._store.save(entries)
         self.entries = entries
+        if aside is not None:
+            self._on_edited(aside)
 
     def _forget_strays(self) -> None:
         """Of guests that are off the list, though the journal did not hear of it. Raises JournalFailed."""
@@ -162,6 +177,7 @@ class Watch:
         drop_of(work, vmid)
         work.uptimes.pop(vmid, None)
         self._change(work)
+        self.blind = blind_guests(self.state, self.entries)
 
     def heed(self, report: Report) -> bool:
         """What the bot itself did to a watched guest; whether it was taken off the list, since it is deleted."""
@@ -188,28 +204,28 @@ class Watch:
 
     # -- answers to alerts
 
-    def acknowledge(self, incident_id: int, by: str) -> Incident:
+    def acknowledge(self, incident_id: int, by: str, by_id: int = 0) -> Incident:
         """Say it no more; the first who says so counts. Raises IncidentOver, JournalFailed."""
         work = self._work()
         incident = work.answered(incident_id)
         if incident.acked is None:
-            incident = work.keep(replace(incident, acked_by=by, acked=work.now.unix))
+            incident = work.keep(replace(incident, acked_by=by, acked_by_id=by_id, acked=work.now.unix))
             self._change(work)
         return incident
 
-    def mute(self, target: str, seconds: float, by: str) -> Mute:
+    def mute(self, target: str, seconds: float, by: str, by_id: int = 0) -> Mute:
         """Tell nothing of a subject (core/watch/model.py) for so long. Raises JournalFailed."""
         work = self._work()
-        mute = work.mute(target, seconds, by)
+        mute = work.mute(target, seconds, by, by_id)
         self._change(work)
         return mute
 
-    def mute_incident(self, incident_id: int, seconds: float, by: str) -> Incident:
+    def mute_incident(self, incident_id: int, seconds: float, by: str, by_id: int = 0) -> Incident:
         """Mute what an alert speaks of. Raises IncidentOver, JournalFailed."""
         work = self._work()
         incident = work.answered(incident_id)
         for target in sorted({targets[0] for targets in subjects_of(incident)}):
-            work.mute(target, seconds, by)
+            work.mute(target, seconds, by, by_id)
         work.keep(
             replace(incident, muted_until=work.muted_until(incident))
         )  # nothing else may be told just now
@@ -247,6 +263,8 @@ class Watch:
     async def poll(self) -> None:
         """One look, one step. A read that fails is a step too; one that cannot be stored is not taken."""
         with contextlib.suppress(JournalFailed):
+            if (renewed := self.care.look()) and not renewed.whole:
+                self._kept.write_again(self._expected.current(blind=True))
             self._forget_strays()
         began = self._clock.monotonic()
         look = await self._looking.look(self.state, self.entries, self._elapsed(), self._before)
@@ -268,26 +286,14 @@ class Watch:
         except JournalFailed as error:
             self.journal_trouble = error
             return
-        self.journal_trouble, self._stepped, self._saw = None, monotonic, self.state.pulse.good
+        self.journal_trouble, self._stepped, self._saw = self.care.trouble, monotonic, self.state.pulse.good
         self._before = look if look.cluster else self._before
         self._away = self._away and not self.state.pulse.good
+        self.blind = blind_guests(self.state, self.entries)
         for vmid in outcome.heeded:
             self._expected.seen(vmid)
         self._expected.forget(expired)
-        self._prune(unix, monotonic)
-
-    def _prune(self, unix: float, monotonic: float) -> None:
-        """Not at once: a clock that is set right after the start must not cost the trail."""
-        if self._pruned is None:
-            self._pruned = monotonic - PRUNE_EVERY + FIRST_PRUNE
-        if monotonic - self._pruned < PRUNE_EVERY:
-            return
-        self._pruned = monotonic
-        try:
-            self._journal.prune(unix - KEPT_SECONDS)
-            self._journal.audit_prune(unix - self._rules.audit_days * 86_400)
-        except JournalFailed as error:
-            _log.warning("old incidents could not be taken out: %s", error.reason)
+        await self.care.prune()
 
     # -- storing
 

@@ -1,7 +1,7 @@
 """The watch's state as the journal has it: nothing of it counts before it is written."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from core.journal import Batch, Journal
@@ -30,6 +30,13 @@ class Kept:
             self.state = replace(self.state, pulse=replace(self.state.pulse, last_id=int(unix)))
         self._stored = records_of(self.state)
         return {int(key.removeprefix(ORDERED)): by for key, by in records.items() if key.startswith(ORDERED)}
+
+    def write_again(self, orders: Mapping[int, str]) -> None:
+        """All of the state, and who ordered which guest's stop, into a journal that has lost it. Raises
+        JournalFailed."""
+        written = changes({}, records_of(self.state))
+        written |= {f"{ORDERED}{vmid}": by for vmid, by in orders.items()}
+        self._journal.commit(Batch(written, tuple(self.state.open.values())))
 
     def note_order(self, vmid: int, by: str | None) -> None:
         """Raises JournalFailed."""

@@ -1,11 +1,11 @@
 """One look at the cluster: what was read, what has to be confirmed first, and what excuses a stop."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from core.errors import BotError
-from core.guest import Cluster, Guest, State, TaskSummary
+from core.guest import HALTED_STATES, PASSING_STATES, Cluster, Guest, State, TaskSummary
 from core.proxmox_errors import HalfGone, NothingVisible
 from core.watch.model import Watched
 from core.watch.state import GuestState, WatchState
@@ -19,8 +19,10 @@ LAG_SECONDS = 15
 ACCEPT_SECONDS = 1800.0
 """Half of the guests gone for so long is taken to be true."""
 
-DOWN_STATES = frozenset({State.STOPPED, State.IO_ERROR})
+DOWN_STATES = HALTED_STATES | {State.STOPPED}
 ALIVE_STATES = frozenset({State.RUNNING, State.PAUSED, State.SUSPENDED})
+OUT_STATES = DOWN_STATES | PASSING_STATES
+"""What is settled for a guest that does not run. A passing state is settled once the guest is stuck in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,10 @@ class Look:
     overlooked: frozenset[int] = frozenset()
     """Guests that are there, though the list does not have them."""
     tasks: tuple[TaskSummary, ...] | None = None
+    backups: Mapping[str, tuple[TaskSummary, ...]] = field(default_factory=dict)
+    """The failed backups that nodes told by themselves; of the nodes that were asked and answered."""
+    listed: Cluster | None = None
+    """The list without what was asked of guests by themselves, where it is another than `cluster`."""
     own: str = ""
     """The bot's own `user@realm!token`, as tasks show it."""
 
@@ -87,12 +93,18 @@ def suspicion(state: WatchState, entries: Iterable[Watched], read: Cluster) -> S
             guests.append(old)
         elif listed.template or old.held:
             continue
-        elif listed.state in DOWN_STATES and old.state in ALIVE_STATES:
+        elif (listed.state in DOWN_STATES and old.state in ALIVE_STATES) or started_and_halted(old, listed):
             guests.append(old)
         elif listed.state is State.RUNNING and listed.node == old.node and _went_back(state, listed):
             restarts.add(entry.vmid)
     nodes = tuple(node.name for node in read.nodes if not node.online and _was_online(state, node.name))
     return Suspicion(tuple(guests), nodes, frozenset(restarts))
+
+
+def started_and_halted(old: GuestState, listed: Guest) -> bool:
+    """It was stopped, which is not told as an alarm, and has since been started and halted, unseen."""
+    untold = old.incident is None and old.flapping is None and not old.missing
+    return old.state is State.STOPPED and untold and listed.state in HALTED_STATES
 
 
 def _went_back(state: WatchState, listed: Guest) -> bool:

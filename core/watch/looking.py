@@ -2,16 +2,20 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 
 from core.clock import Clock
-from core.guest import Cluster, Guest, TaskSummary
+from core.guest import Cluster, Guest, State, TaskSummary
 from core.proxmox import Proxmox
 from core.proxmox_errors import GuestMoved, MissingPrivilege, ProxmoxError
 from core.reading import ClusterReader
+from core.watch.asking import Asking
+from core.watch.backups import FailedBackups
 from core.watch.look import CONFIRM_MOST, RECENT_SECONDS, Look, Suspicion, source_fault, suspicion
 from core.watch.model import Watched
 from core.watch.state import GuestState, WatchState
+from core.watch.unknown import unknown_guests
 
 SECOND_READ = 12.0
 """Seconds until a second read shows something new: pvestatd's round of 10 s, and 2 s of pmxcfs' caching."""
@@ -20,10 +24,12 @@ _log = logging.getLogger(__name__)
 
 
 class Looking:
-    """One read an interval; `status/current` of at most five suspects, or a second read for more."""
+    """One read an interval; `status/current` of at most five suspects, or a second read for more. Guests whose state
+    the list does not know are asked for in turns."""
 
     def __init__(self, reader: ClusterReader, proxmox: Proxmox, clock: Clock) -> None:
         self._reader, self._proxmox, self._clock = reader, proxmox, clock
+        self._asking, self._backups = Asking(proxmox, clock), FailedBackups(proxmox, clock)
         self._tasks_read: float | None = None
 
     async def look(
@@ -32,21 +38,28 @@ class Looking:
         """Does not raise: a read that fails is a look, too. `elapsed` is the state's, at this moment; `before` the
         last look that said something: what was left open in it is believed by the list now."""
         try:
-            first = await self._reader.read(max_age=0)
+            listed = await self._reader.read(max_age=0)
         except ProxmoxError as error:
             return Look(None, fault=error)
-        if fault := source_fault(state, entries, first, elapsed):
+        if fault := source_fault(state, entries, listed, elapsed):
             return Look(None, fault)
-        look = Look(first)
+        answers = await self._asking.ask(unknown_guests(entries, listed))
+        first = _with(listed, answers)
+        look = Look(first, confirmed=frozenset(answers), listed=listed)
         found = suspicion(state, entries, first)
-        if found.nodes or len(found.guests) > CONFIRM_MOST:
-            look = await self._second(state, entries, first, found)
+        doubted = tuple(guest for guest in found.guests if guest.vmid not in answers)
+        if found.nodes or len(doubted) > CONFIRM_MOST:
+            look = await self._second(state, entries, look, found, answers)
             if look.cluster and (fault := source_fault(state, entries, look.cluster, elapsed + SECOND_READ)):
                 return Look(None, fault)
-        elif found.guests:
-            look = await self._confirmed(first, found, before.unanswered if before else frozenset())
+        elif doubted:
+            unanswered = before.unanswered if before else frozenset()
+            sure = await self._confirmed(first, replace(found, guests=doubted), unanswered)
+            look = replace(sure, confirmed=sure.confirmed | look.confirmed, listed=listed)
         tasks = await self._tasks(state, found)
-        look = replace(look, unanswered=look.unsure, tasks=tasks, own=self._proxmox.identity)
+        busy = bool(found.guests or found.nodes)
+        backups = await self._backups.ask(state, look.cluster, tasks, busy=busy) if look.cluster else {}
+        look = replace(look, unanswered=look.unsure, tasks=tasks, backups=backups, own=self._proxmox.identity)
         if look.tasks is not None:
             return look
         # what the task list might have explained waits for the next look, once
@@ -54,18 +67,24 @@ class Looking:
         return replace(look, unsure=look.unsure | unexplained, unexplained=unexplained)
 
     async def _second(
-        self, state: WatchState, entries: tuple[Watched, ...], first: Cluster, found: Suspicion
+        self,
+        state: WatchState,
+        entries: tuple[Watched, ...],
+        look: Look,
+        found: Suspicion,
+        answers: Mapping[int, Guest],
     ) -> Look:
         """Read again. What only the second read shows has to wait for its own confirmation."""
         await self._clock.sleep(SECOND_READ)
         suspects = frozenset(guest.vmid for guest in found.guests)
         try:
-            second = await self._reader.read(max_age=0)
+            listed = await self._reader.read(max_age=0)
         except ProxmoxError:
-            return Look(first, unsure=suspects)
+            return replace(look, unsure=suspects - answers.keys())
+        second = _with(listed, answers)
         again = suspicion(state, entries, second)
         late = frozenset(guest.vmid for guest in again.guests) - suspects
-        return Look(second, first=first, unsure=late)
+        return Look(second, first=look.cluster, unsure=late, confirmed=look.confirmed, listed=listed)
 
     async def _confirmed(self, first: Cluster, found: Suspicion, unanswered: frozenset[int]) -> Look:
         """Ask for each suspect by itself, at once. `unanswered`: those that did not answer the last time."""
@@ -109,6 +128,16 @@ class Looking:
             return None
         self._tasks_read = now
         return tasks
+
+
+def _with(listed: Cluster, answers: Mapping[int, Guest]) -> Cluster:
+    """The list with the answers of guests of which it has no state."""
+    if not answers:
+        return listed
+    guests = (
+        answers.get(guest.vmid, guest) if guest.state is State.UNKNOWN else guest for guest in listed.guests
+    )
+    return replace(listed, guests=tuple(guests))
 
 
 def _explicable(state: WatchState, found: Suspicion) -> frozenset[int]:

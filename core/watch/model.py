@@ -8,7 +8,7 @@ outlives the process (journal.py) has fields of plain values only.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from core.guest import Kind, mark_of
+from core.guest import Kind, State, mark_of
 
 ALL = "all"
 SOURCE = "source"
@@ -62,15 +62,18 @@ class What(StrEnum):
 
     STOPPED = "stopped"
     IO_ERROR = "io_error"  # QEMU holds it: its storage failed or is full
+    HALTED = "halted"  # QEMU holds it for another reason, which `state` names
+    STUCK = "stuck"  # it has been in a passing `state` for too long
     MISSING = "missing"  # no longer in the cluster: deleted
     RESTARTED = "restarted"
     BACK = "back"
     ELSEWHERE = "elsewhere"  # HA runs it again on another node
     FLAPPING = "flapping"  # its own incident speaks of it from now on
+    UNKNOWN = "unknown"  # nobody knows: its state could not be seen for long
     FORGOTTEN = "forgotten"  # taken off the watch list, or made a template
 
 
-DOWN = frozenset({What.STOPPED, What.IO_ERROR, What.MISSING})
+DOWN = frozenset({What.STOPPED, What.IO_ERROR, What.HALTED, What.STUCK, What.MISSING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ class GuestFact:
     """Its node came back, or HA moved it, and it was not started in time."""
     wanted: bool = False
     """Somebody did it, even where it is not known who."""
+    state: State = State.UNKNOWN
+    """Of HALTED and STUCK: the state that it does not leave. It stays when `what` changes."""
 
     @property
     def down(self) -> bool:
@@ -117,6 +122,8 @@ class Topic(StrEnum):
     FLAPPING = "flapping"  # a guest changes again and again; guests (one)
     RESTART = "restart"  # one guest restarted by itself; guests (one)
     BACKUP = "backup"  # backups failed; backups
+    STALE = "stale"  # a node is there, and Proxmox has no new figures of it; node, guests (watched, unknown)
+    BLIND = "blind"  # the state of watched guests of a node has not been known for long; node, guests
     NOTE = "note"  # no alarm: somebody stopped, deleted or restarted it, or HA moved it; guests (one)
 
 
@@ -175,6 +182,8 @@ class Incident:
     said: float = 0.0
     forgotten: bool = False
     """Ended because nobody watches the guest, node or storage any more, not because it is well again."""
+    acked_by_id: int = 0
+    """The user id of who is called `acked_by`; 0 where it was not kept."""
 
     @property
     def open(self) -> bool:
@@ -220,3 +229,5 @@ class Mute:
     elapsed: float
     until: float
     by: str = ""
+    by_id: int = 0
+    """The user id of who is called `by`; 0 where it was not kept."""

@@ -25,6 +25,8 @@ def records_of(state: WatchState) -> dict[str, object]:
         "uptimes": state.uptimes,
         "tasks": state.tasks,
         "failed": state.failed,
+        "running": state.running,
+        "asked": state.asked,
         "known": state.known,
         "quieted": state.quieted,
     }
@@ -57,6 +59,8 @@ def state_from(records: Mapping[str, str], open_incidents: Iterable[Incident]) -
         uptimes=_one(records, "uptimes", _uptimes, {}),
         tasks=_one(records, "tasks", json.loads, None),
         failed=_one(records, "failed", lambda text: frozenset(json.loads(text)), frozenset()),
+        running=_one(records, "running", lambda text: frozenset(json.loads(text)), frozenset()),
+        asked=_one(records, "asked", _asked, {}),
         known=_one(records, "known", lambda text: frozenset(json.loads(text)), frozenset()),
         quieted=_one(records, "quieted", lambda text: tuple(json.loads(text)), ()),
         open={incident.id: incident for incident in open_incidents},
@@ -65,6 +69,10 @@ def state_from(records: Mapping[str, str], open_incidents: Iterable[Incident]) -
 
 def _uptimes(text: str) -> dict[int, int]:
     return {int(vmid): int(seconds) for vmid, seconds in json.loads(text).items()}
+
+
+def _asked(text: str) -> dict[str, float]:
+    return {str(node): float(unix) for node, unix in json.loads(text).items()}
 
 
 def _one(records: Mapping[str, str], key: str, read: Callable[[str], T], default: T) -> T:

@@ -8,6 +8,7 @@ from core.proxmox_errors import HalfGone
 from core.watch.look import ALIVE_STATES
 from core.watch.model import SOURCE, Fault, GuestFact, Level, Topic, What, node_subject
 from core.watch.state import GuestState, NodeState, SourceState, Wait
+from core.watch.unknown import forget_stale
 from core.watch.work import Work
 
 SOURCE_FAILURES = 3
@@ -54,7 +55,9 @@ def judge_nodes(work: Work, cluster: Cluster) -> None:
         work.nodes[node.name] = _judged(work, node)
     listed = {node.name for node in cluster.nodes}
     for name in work.nodes.keys() - listed:
-        incident = work.open.get(work.nodes.pop(name).incident or 0)
+        gone = work.nodes.pop(name)
+        forget_stale(work, gone)
+        incident = work.open.get(gone.incident or 0)
         if incident is not None:
             work.end(incident, forgotten=True)
 
@@ -67,17 +70,17 @@ def _judged(work: Work, node: Node) -> NodeState:
         incident = work.open.get(old.incident or 0)
         if incident is not None:
             work.recover(work.end(incident))
-        return NodeState(True)
+        return replace(old, online=True, suspect=False, incident=None)
     if not old.online:
         return old
     first = work.look.first
     if not (old.suspect or (first is not None and not first.node_online(node.name))):
-        return NodeState(True, suspect=True)
+        return replace(old, suspect=True)
     subject = node_subject(node.name)
     incident = work.begin(
         Topic.NODE, subject, Level.CRITICAL, node=node.name, guests=_lost_with(work, node.name)
     )
-    return NodeState(False, incident=incident.id)
+    return replace(old, online=False, suspect=False, incident=incident.id)
 
 
 def _lost_with(work: Work, node: str) -> tuple[GuestFact, ...]:

@@ -32,6 +32,7 @@ class GuestState:
     `incident`: the open GUEST or GROUP incident it is down in. `lost_node`: the offline node it was on.
     `wanted`: somebody stopped or deleted it.
     `changes`: the latest changes on `clock`, for flapping; `flapping`: the open FLAPPING incident.
+    `passing`: `clock` since when it has been in a passing state; `unknown`: since when its state has not been known.
     """
 
     vmid: int
@@ -47,6 +48,8 @@ class GuestState:
     lost_node: str = ""
     changes: tuple[float, ...] = ()
     flapping: int | None = None
+    passing: float | None = None
+    unknown: float | None = None
 
     def seen_as(self) -> Guest:
         """The guest as last seen, for asking after one that the list no longer has."""
@@ -55,19 +58,24 @@ class GuestState:
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """`suspect`: offline in the last look, to be confirmed by the next."""
+    """`suspect`: offline in the last look, to be confirmed by the next. `stale`: looks in a row without new figures
+    of it, counted to 2; `stale_incident`: the open STALE incident."""
 
     online: bool
     suspect: bool = False
     incident: int | None = None
+    stale: int = 0
+    stale_incident: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class GaugeState:
-    """How many reads in a row it was over (under, once it was told)."""
+    """How many reads in a row it was over (under, once it was told), and since it was told, how many in a row did not
+    show the guest's own use."""
 
     streak: int = 0
     incident: int | None = None
+    blind: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +107,9 @@ class WatchState:
     `uptimes` in seconds as last read; `known`: all VMIDs of the last good read.
 
     `tasks`: `clock` when each UPID of the cluster's task list was first seen, None before the first look; `failed`:
-    the UPIDs of the failed backups among them. `quieted`: ids of incidents that wait for the end of the quiet hours.
+    the UPIDs of the backups that failed; `running`: of those that were seen running and whose end is not known;
+    `asked`: Unix seconds when each node last told its failed backups. `quieted`: ids of incidents that wait for the
+    end of the quiet hours.
     """
 
     pulse: Pulse = Pulse()
@@ -112,6 +122,8 @@ class WatchState:
     tasks: Mapping[str, float] | None = None
     failed: frozenset[str] = frozenset()
     known: frozenset[int] = frozenset()
+    running: frozenset[str] = frozenset()
+    asked: Mapping[str, float] = field(default_factory=dict)
     quieted: tuple[int, ...] = ()
     open: Mapping[int, Incident] = field(default_factory=dict)
 

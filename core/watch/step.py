@@ -5,13 +5,15 @@ Source before node before guest: what hangs on something that fails is not judge
 
 from collections.abc import Iterable
 
+from core.watch.backups import note_backups
 from core.watch.gauges import judge_gauges
 from core.watch.guests import judge
 from core.watch.look import Look
 from core.watch.model import Watched
 from core.watch.sources import judge_nodes, readable
 from core.watch.state import Moment, Outcome, Rules, WatchState
-from core.watch.telling import end_of_quiet, note_backups, settle_news, tell_all
+from core.watch.telling import end_of_quiet, settle_news, tell_all
+from core.watch.unknown import judge_blind, judge_stale
 from core.watch.work import Work
 
 
@@ -35,6 +37,8 @@ def step(
         judge_nodes(work, look.cluster)
         for entry in work.entries:
             judge(work, entry)
+        judge_stale(work, look.listed or look.cluster)
+        judge_blind(work)
         judge_gauges(work, look.cluster)
         settle_news(work)
     tell_all(work)

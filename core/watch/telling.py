@@ -3,16 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from core.guest import TaskSummary
-from core.names import Upid
-from core.tasks import TaskEnd, end_of
-from core.watch.model import BackupFact, Incident, Level, Post, Topic, What, guest_subject
+from core.watch.model import Incident, Level, Post, Topic, What, guest_subject
 from core.watch.work import News, Work
 
 SINGLE_MOST = 5
 """More guests than these in one read are one message."""
 GROUP = "group"
-BACKUPS = "backups"
 
 
 def settle_news(work: Work) -> None:
@@ -74,39 +70,6 @@ def _together(work: Work, some: Sequence[News]) -> None:
         work.guests[vmid] = replace(work.guests[vmid], incident=group.id)
     if not down:
         work.keep(replace(group, ended=work.now.unix, seconds=0.0))
-
-
-def note_backups(work: Work) -> None:
-    """Backups that failed since the last look at the tasks; those of the first look ever are old."""
-    if work.look.tasks is None:
-        return
-    first, before = work.tasks is None, work.tasks or {}
-    told = {task.node for task in work.look.tasks}
-    silent = {upid: at for upid, at in before.items() if _node_of(upid) not in told}
-    now = -1e9 if first else work.clock
-    # the tasks of an offline node are not listed, and are no news when it is back
-    work.tasks = silent | {task.upid: before.get(task.upid, now) for task in work.look.tasks}
-    failed = [
-        task
-        for task in work.look.tasks
-        if task.type == "vzdump" and task.status is not None and end_of(task.status) is TaskEnd.ERROR
-    ]
-    new = [] if first else [task for task in failed if task.upid not in work.failed]
-    work.failed = frozenset((work.failed & silent.keys()) | {task.upid for task in failed})
-    if new:
-        facts = tuple(_backup(work, task) for task in sorted(new, key=lambda task: task.started))
-        work.begin(Topic.BACKUP, BACKUPS, Level.WARNING, backups=facts)
-
-
-def _node_of(upid: str) -> str:
-    parsed = Upid.parse(upid)
-    return parsed.node if parsed else ""
-
-
-def _backup(work: Work, task: TaskSummary) -> BackupFact:
-    vmid = int(task.id) if task.id.isascii() and task.id.isdecimal() else None
-    guest = work.look.cluster.find(vmid) if work.look.cluster and vmid else None
-    return BackupFact(task.node, vmid, task.user, task.status or "", guest.name if guest else None)
 
 
 def tell_all(work: Work, *, reminds: bool = True) -> None:

@@ -66,6 +66,7 @@ class Work:
         self.guests, self.nodes, self.gauges = dict(state.guests), dict(state.nodes), dict(state.gauges)
         self.uptimes, self.tasks = dict(state.uptimes), state.tasks
         self.failed, self.known, self.quieted = state.failed, state.known, list(state.quieted)
+        self.running, self.asked = state.running, dict(state.asked)
         self.mutes = {target: mute for target, mute in state.mutes.items() if mute.elapsed > self.elapsed}
         self.open = dict(state.open)
         self.changed: dict[int, Incident] = {}
@@ -95,6 +96,8 @@ class Work:
             uptimes=self.uptimes,
             tasks=self.tasks,
             failed=self.failed,
+            running=self.running,
+            asked=self.asked,
             known=self.known,
             quieted=tuple(self.quieted),
             open=self.open,
@@ -188,8 +191,8 @@ class Work:
 
     # -- muting
 
-    def mute(self, target: str, seconds: float, by: str) -> Mute:
-        mute = Mute(target, self.elapsed + seconds, self.now.unix + seconds, by)
+    def mute(self, target: str, seconds: float, by: str, by_id: int = 0) -> Mute:
+        mute = Mute(target, self.elapsed + seconds, self.now.unix + seconds, by, by_id)
         self.mutes[target] = mute
         return mute
 
@@ -227,7 +230,7 @@ class Work:
         elif guest.state is State.UNKNOWN and listed.state is not State.RUNNING:
             since = None  # it was so before it was looked at
         values: dict[str, Any] = {"state": listed.state, "since": since, "held": None, "lost_node": ""}
-        values |= {"missing": False, "wanted": False} | fields
+        values |= {"missing": False, "wanted": False, "passing": None} | fields
         return replace(guest, **values)
 
 
@@ -240,7 +243,7 @@ def subjects_of(incident: Incident) -> tuple[tuple[str, ...], ...]:
     match incident.topic:
         case Topic.SOURCE:
             return ((SOURCE, ALL),)
-        case Topic.NODE:
+        case Topic.NODE | Topic.STALE:
             return ((incident.subject, ALL),)
         case Topic.STORAGE:
             return ((incident.subject, node_subject(incident.node), ALL),)

@@ -1,0 +1,186 @@
+"""What was under way when the bot ended, found out afterwards: Proxmox is asked how it came out.
+
+Of a request that Proxmox had taken the task is known, and asked for by its UPID. Of one whose answer got lost the
+task is looked for. The person is told, and the trail gets the true end. Until then the attempt stays open in the
+trail, so that a further end of the bot loses nothing. A stop that was ordered stays expected meanwhile.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from core.actions import ACTIONS, Verb
+from core.audit import CUT_OFF, NOTHING_BEGUN, Audit, AuditBook, Audited, Step
+from core.clock import Clock
+from core.errors import JournalFailed
+from core.expected import ExpectedStops
+from core.guest import Guest, Kind, State
+from core.names import Upid
+from core.proxmox import Proxmox
+from core.proxmox_errors import ProxmoxError, TaskUnknown
+from core.sending import CLOCK_SKEW
+from core.tasks import TaskEnd
+
+_log = logging.getLogger(__name__)
+
+AT_ONCE = 4
+"""Attempts that are asked for at the same time: the watch reads by the same way."""
+SURE_SECONDS = 45.0
+"""So long after the start a request of the former run may still make its task: pveproxy takes up to 30 s."""
+PAUSES = (1.0, 2.0, 4.0)
+LONG_PAUSE = 30.0
+"""Seconds between two questions: of a task that runs every 4 s, of a Proxmox that does not answer up to 30."""
+GIVE_UP = 24 * 3600.0
+"""How long a Proxmox that does not answer is asked."""
+TELL_SECONDS = 60.0
+"""How long the trail waits for the person to be told first: an end in between then tells once more, not never."""
+TASKS_READ = 50
+IDS_BACK = 500
+"""Records before the attempt among which its guest's tasks are known."""
+
+
+class Teller(Protocol):
+    """Whoever tells the person."""
+
+    async def tell(self, found: Audited) -> None:
+        """How it ended, in the message that showed it, else in its channel. Does not raise."""
+
+
+@dataclass(slots=True)
+class _Case:
+    """An attempt, and its task as far as it is known."""
+
+    open: Audited
+    upid: str
+    failures: int = 0
+
+
+class CutOff:
+    """Finds out about all that the trail has open from a former run, and ends when nothing is open any more."""
+
+    def __init__(
+        self,
+        proxmox: Proxmox,
+        clock: Clock,
+        book: AuditBook,
+        audit: Audit,
+        expected: ExpectedStops,
+        teller: Teller,
+    ) -> None:
+        self._proxmox, self._clock, self._book, self._audit = proxmox, clock, book, audit
+        self._expected, self._teller = expected, teller
+        self._turn = asyncio.Semaphore(AT_ONCE)
+        self._began = clock.monotonic()
+        self._telling: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Does not raise; what nobody expected is logged."""
+        self._began = self._clock.monotonic()
+        cases = [_Case(each, each.record.upid) for each in self._audit.cut_off]
+        if cases:
+            _log.info("%d actions were cut off by the end of the bot; Proxmox is asked for them", len(cases))
+        await asyncio.gather(*(self._settle(case) for case in cases))
+        if self._telling:
+            await asyncio.wait(self._telling)
+
+    async def _settle(self, case: _Case) -> None:
+        try:
+            outcome, tries = None, 0
+            while outcome is None:
+                self._expected.renew(case.open.record.vmid or 0)
+                async with self._turn:
+                    outcome = await self._asked(case)
+                if outcome is None:
+                    await self._clock.sleep(_pause(case, tries))
+                    tries += 1
+            await self._close(case, outcome)
+        except Exception:  # noqa: BLE001 - a bug of ours in one case must not keep the others open
+            _log.exception("how attempt %d ended could not be found out", case.open.attempt)
+
+    async def _asked(self, case: _Case) -> str | None:
+        """The outcome as the trail has it, None while it is open."""
+        try:
+            if not case.upid:
+                case.upid = await self._task_of(case)
+            if not case.upid:
+                return await self._without_task(case)
+            status = await self._proxmox.task_status(case.upid)
+        except TaskUnknown:
+            return TaskEnd.VANISHED
+        except (ProxmoxError, JournalFailed) as error:
+            case.failures += 1
+            _log.debug("attempt %d is still open: %s", case.open.attempt, error)
+            return CUT_OFF if self._clock.monotonic() - self._began > GIVE_UP else None
+        case.failures = 0
+        return None if status.running else (status.exit or "unexpected status")
+
+    async def _task_of(self, case: _Case) -> str:
+        """The task that the request started, by guest, type, time and the bot's own token; "" where there is none.
+
+        One that the trail knows belongs to another attempt. Raises ProxmoxError, JournalFailed.
+        """
+        record, vmid = case.open.record, case.open.record.vmid or 0
+        types = frozenset().union(*ACTIONS[Verb(record.operation)].tasks.values())
+        tasks = await self._proxmox.recent_tasks(_guest_of(case.open), TASKS_READ)
+        known = self._book.audit_upids(vmid, case.open.attempt - IDS_BACK)
+        ours = [
+            task.upid
+            for task in sorted(tasks, key=lambda task: task.started)
+            if task.user == self._proxmox.identity
+            and task.upid not in known
+            and task.type in types
+            and task.started >= case.open.at - CLOCK_SKEW
+        ]
+        if not ours:
+            return ""
+        case.open = replace(case.open, record=replace(record, step=Step.SENT, upid=ours[0]))
+        self._audit.record(case.open.record, case.open.attempt)
+        return ours[0]
+
+    async def _without_task(self, case: _Case) -> str | None:
+        """What has no task was never begun, but for what Proxmox does at once. Raises ProxmoxError."""
+        if await self._holds(case.open):
+            return "OK"
+        sure = case.open.record.step is Step.ASKED or self._clock.monotonic() - self._began >= SURE_SECONDS
+        return NOTHING_BEGUN if sure else None
+
+    async def _holds(self, open_: Audited) -> bool:
+        """Whether a container has the size that was asked for, which makes no task. Raises ProxmoxError."""
+        if open_.record.operation != Verb.RESIZE.value or open_.record.step is Step.ASKED:
+            return False
+        options = dict(part.partition("=")[::2] for part in open_.record.detail.split())
+        cluster = await self._proxmox.cluster()
+        guest = cluster.find(open_.record.vmid or 0)
+        if guest is None or guest.kind is not Kind.LXC:
+            return False
+        config = await self._proxmox.config(guest)
+        has = {"cores": config.cores, "memory_mb": config.memory_mb}
+        wanted = {name: value for name, value in options.items() if name in has}
+        return bool(wanted) and all(str(has[name]) == value for name, value in wanted.items())
+
+    async def _close(self, case: _Case, outcome: str) -> None:
+        """Tell, then write: between the two the attempt is open still."""
+        ended = replace(case.open.record, step=Step.ENDED, outcome=outcome, upid=case.upid)
+        _log.info("attempt %d, cut off by the end of the bot, ended: %s", case.open.attempt, outcome)
+        telling = asyncio.create_task(self._teller.tell(replace(case.open, record=ended)))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
+        await asyncio.wait({telling}, timeout=TELL_SECONDS)
+        self._audit.record(ended, case.open.attempt)
+
+
+def _pause(case: _Case, tries: int) -> float:
+    pause = PAUSES[min(tries, len(PAUSES) - 1)]
+    return min(LONG_PAUSE, pause * 2.0 ** min(case.failures, 5)) if case.failures else pause
+
+
+def _guest_of(open_: Audited) -> Guest:
+    """The guest where the request was sent: its tasks stay on that node."""
+    record = open_.record
+    return Guest(record.vmid or 0, _kind_of(record.upid), record.node, State.UNKNOWN)
+
+
+def _kind_of(upid: str) -> Kind:
+    task = Upid.parse(upid)
+    return Kind.LXC if task and task.type.startswith("vz") else Kind.QEMU

@@ -1,0 +1,82 @@
+"""A guest's IP addresses, out of what its own agent or its kernel says: work is bounded whatever that is."""
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+ADDRESSES_MOST = 6
+ROWS_MOST = 1000
+"""Rows with an address that are looked at, in all."""
+ROWS_EACH = 100
+"""The same of one interface, so that none hides the others."""
+TEXT_MOST = 64
+"""Characters of an address with its zone and length; an IPv6 address has at most 45."""
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_PHYSICAL = ("en", "eth", "wl", "ww", "ib", "bond", "team", "venet", "ethernet", "wi-fi", "local area")
+_VIRTUAL = (
+    *("lo", "docker", "br-", "veth", "virbr", "vnet", "tap", "tun", "tailscale", "wg", "zt", "podman"),
+    *("cni", "flannel", "cali", "cilium", "lxc", "lxd", "kube", "weave", "dummy", "ifb", "vxlan", "fwbr"),
+    *("vethernet", "vmnet", "vboxnet", "isatap", "teredo", "utun", "sit", "gre", "ip6tnl", "nerdctl"),
+)
+
+
+def parse_agent_addresses(answer: dict[str, Any]) -> tuple[str, ...] | None:
+    """What QEMU's agent answers (network-get-interfaces): as parse_addresses."""
+    interfaces = answer.get("result")
+    return parse_addresses(interfaces) if isinstance(interfaces, list) else None
+
+
+def parse_addresses(interfaces: Iterable[Any]) -> tuple[str, ...] | None:
+    """At most six, without loopback and link-local ones; None where there is none.
+
+    Both forms of LXC's list and that of QEMU's agent are read. All interfaces are put in order by their names:
+    those that look physical come first, then those nobody knows, then bridges and tunnels. Their addresses are
+    looked at in that order, up to a number; of each kind of interface IPv4 comes before IPv6.
+    """
+    found: dict[tuple[int, int], dict[_Address, None]] = {}
+    ordered = sorted(((_rank(each), each) for each in interfaces if isinstance(each, dict)), key=_first)
+    rows = ((rank, text) for rank, each in ordered for text in _texts(each))
+    for rank, text in islice(rows, ROWS_MOST):
+        address = _address(text)
+        if address is not None:
+            kept = found.setdefault((rank, address.version), {})
+            if len(kept) < ADDRESSES_MOST:
+                kept[address] = None
+    shown = dict.fromkeys(address for place in sorted(found) for address in found[place])
+    return tuple(str(address) for address in shown)[:ADDRESSES_MOST] or None
+
+
+def _first(ranked: tuple[int, dict[str, Any]]) -> int:
+    return ranked[0]
+
+
+def _rank(interface: dict[str, Any]) -> int:
+    """0: looks physical; 1: nobody knows; 2: a bridge or tunnel of software."""
+    name = interface.get("name")
+    start = name[:12].casefold() if isinstance(name, str) else ""
+    if start.startswith(_PHYSICAL):
+        return 0
+    return 2 if start.startswith(_VIRTUAL) else 1
+
+
+def _texts(interface: dict[str, Any]) -> Iterator[str]:
+    for key in ("inet", "inet6"):
+        text = interface.get(key)
+        if isinstance(text, str) and text:
+            yield text[:TEXT_MOST].split("/")[0]
+    rows = interface.get("ip-addresses")
+    for row in rows[:ROWS_EACH] if isinstance(rows, list) else ():
+        text = row.get("ip-address") if isinstance(row, dict) else None
+        if isinstance(text, str):
+            yield text[:TEXT_MOST]
+
+
+def _address(text: str) -> _Address | None:
+    try:
+        address = ipaddress.ip_address(text.split("%", maxsplit=1)[0])
+    except ValueError:
+        return None
+    return None if address.is_loopback or address.is_link_local else address

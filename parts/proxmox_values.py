@@ -1,0 +1,57 @@
+"""Single values of Proxmox' rows: numbers, times, texts, flags and tags. None where a value is not what is due."""
+
+import math
+import re
+
+_TIMES_MOST = 4_102_444_800
+"""The end of the year 2099. What is later is no time that Discord could show."""
+TEXT_MOST = 10_000
+"""Characters that are kept of a text: more than Proxmox takes for a guest's notes (8,192 bytes)."""
+
+
+def vmid_of(value: object) -> int | None:
+    """A guest's number, None for what is none."""
+    return value if type(value) is int and value > 0 else None  # a bool is an int, too
+
+
+def time_of(value: object) -> int | None:
+    """Unix seconds. None where there is none: Proxmox says 0, too."""
+    seconds = whole_of(value)
+    return seconds if seconds is not None and 0 < seconds < _TIMES_MOST else None
+
+
+def number_of(value: object) -> float | None:
+    """Of a number, also one in a string: Perl sends `cpulimit` as it stands in the configuration."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) and abs(number) < 1e300 else None
+
+
+def whole_of(value: object) -> int | None:
+    """Of a number, also one in a string; what is not whole loses its fraction."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = int(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if abs(number) < 10**18 else None  # beyond what can be a size, a time or a count
+
+
+def text_of(value: object) -> str | None:
+    """Of a string or a number, cut to TEXT_MOST. None for an empty one, and for what is no text (a list, a flag)."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    return str(value)[:TEXT_MOST] or None
+
+
+def flag_of(value: object) -> bool:
+    return value in (1, "1", True)
+
+
+def tags_of(value: object) -> tuple[str, ...]:
+    return tuple(tag for tag in re.split(r"[;, ]", text_of(value) or "") if tag)

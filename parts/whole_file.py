@@ -1,0 +1,58 @@
+"""Files that are there whole or not at all, a part of monitor_store.py and read_only_file.py."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from pathlib import Path
+
+_NO_DIRECTORY_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # some network and FUSE file systems
+
+
+def errno_name(error: OSError) -> str:
+    """Such as ENOSPC."""
+    return errno.errorcode.get(error.errno or 0, "EIO")
+
+
+def put(path: Path, content: bytes) -> None:
+    """Replaces a file whole: whoever opens it sees the old or the new content, even after a power cut."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    create(temporary, content)
+    try:
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def create(path: Path, content: bytes) -> None:
+    """Makes a file that must not exist (FileExistsError), readable by its owner only, synced to the disk."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        try:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[os.write(handle, rest) :]
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise
+
+
+def sync_directory(directory: Path) -> None:
+    if os.name == "nt":
+        return  # Windows cannot open a directory
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_DIRECTORY_SYNC:
+            raise
+    finally:
+        os.close(handle)

@@ -1,0 +1,164 @@
+"""What stands between a client and Proxmox: proxies, gateways and firewalls, and lines that hardly carry anything.
+
+Seen at the socket: pages in place of answers (whether the request was carried out or not), standard reason phrases,
+answers byte by byte, and small bodies that unpack to large ones.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from aiohttp import web
+
+Wait = Callable[[float], Awaitable[None]]
+"""Real seconds, cut short when the server closes."""
+
+TUNNEL_PAGE = "<html>origin error</html>"
+CHUNK = 2**20
+_PHRASES = {one.value: one.phrase for one in HTTPStatus}
+
+
+@dataclass
+class _Rule:
+    """For requests whose method and path contain these; `times` None: until it is taken back."""
+
+    method: str
+    part: str
+    times: int | None
+
+    def takes(self, request: web.Request) -> bool:
+        return self.method in ("", request.method) and self.part in request.path and self.times != 0
+
+    def use(self) -> None:
+        if self.times is not None:
+            self.times -= 1
+
+
+@dataclass
+class _Page(_Rule):
+    status: int
+    reason: str | None
+    body: str
+    kind: str
+    acts: bool
+
+    def response(self) -> web.Response:
+        return web.Response(
+            status=self.status, reason=self.reason, text=self.body, content_type=self.kind or None
+        )
+
+
+@dataclass
+class _Drip(_Rule):
+    seconds: float
+
+
+@dataclass
+class _Bomb(_Rule):
+    size: int
+
+
+class Between:
+    """Changes answers on their way back. Everything may be asked for at once; `nothing` ends it."""
+
+    def __init__(self) -> None:
+        self.pages: list[_Page] = []
+        self._drips: list[_Drip] = []
+        self._bombs: list[_Bomb] = []
+        self._standard = self._old = False
+
+    def nothing(self) -> None:
+        """Answers come as Proxmox gives them."""
+        self.pages, self._drips, self._bombs = [], [], []
+        self._standard = self._old = False
+
+    def page(
+        self,
+        part: str,
+        status: int = 524,
+        *,
+        method: str = "",
+        reason: str | None = None,
+        body: str = TUNNEL_PAGE,
+        kind: str = "text/html",
+        times: int | None = 1,
+        acts: bool = True,
+    ) -> None:
+        """A page in place of the answer. `acts`: Proxmox has carried out the request; otherwise it never saw it."""
+        self.pages.append(_Page(method, part, times, status, reason, body, kind, acts))
+
+    def standard_phrases(self) -> None:
+        """As Caddy and Traefik: the body is Proxmox' own, the reason phrase the standard one."""
+        self._standard = True
+
+    def old_refusals(self) -> None:
+        """As Proxmox before http-server 5.2: what a refusal says stands in its reason phrase only."""
+        self._old = True
+
+    def drip(self, part: str, seconds: float = 10.0, *, method: str = "", times: int | None = None) -> None:
+        """Headers at once, then a byte of the body every so many seconds."""
+        self._drips.append(_Drip(method, part, times, seconds))
+
+    def bomb(self, part: str, size: int, *, method: str = "", times: int | None = None) -> None:
+        """An answer in gzip that unpacks to so many bytes: JSON, and blanks before it."""
+        self._bombs.append(_Bomb(method, part, times, size))
+
+    def instead(self, request: web.Request) -> web.Response | None:
+        """The page for a request that Proxmox shall not see."""
+        page = next((page for page in self.pages if not page.acts and page.takes(request)), None)
+        if page is not None:
+            page.use()
+        return page.response() if page else None
+
+    async def passed(
+        self, request: web.Request, response: web.StreamResponse, wait: Wait
+    ) -> web.StreamResponse:
+        """What comes of an answer on its way."""
+        if page := next((page for page in self.pages if page.acts and page.takes(request)), None):
+            page.use()
+            response = page.response()
+        elif self._old and response.status >= 400 and isinstance(response, web.Response):
+            response = web.Response(status=response.status, reason=response.reason)
+            response.headers["Server"] = "pve-api-daemon/3.0"
+        if self._standard and response.status >= 400:
+            phrase = _PHRASES.get(response.status, f"status code {response.status}")  # as Go has it
+            response.set_status(response.status, phrase)
+            response.headers["Server"] = "Caddy"
+        if bomb := next((bomb for bomb in self._bombs if bomb.takes(request)), None):
+            bomb.use()
+            headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+            return web.Response(body=_packed(bomb.size), headers=headers)
+        if drip := next((drip for drip in self._drips if drip.takes(request)), None):
+            drip.use()
+            return await _dripped(request, response, drip.seconds, wait)
+        return response
+
+
+async def _dripped(
+    request: web.Request, response: web.StreamResponse, seconds: float, wait: Wait
+) -> web.StreamResponse:
+    body = response.body if isinstance(response, web.Response) else b""
+    whole = body if isinstance(body, bytes) else b""
+    slow = web.StreamResponse(status=response.status, reason=response.reason)
+    slow.content_type = response.content_type
+    slow.content_length = len(whole)
+    await slow.prepare(request)
+    for at in range(len(whole)):
+        await slow.write(whole[at : at + 1])
+        await wait(seconds)
+    await slow.write_eof()
+    return slow
+
+
+def _packed(size: int) -> bytes:
+    """gzip of so many bytes; little of them is held at once."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    end = json.dumps({"data": []}).encode()
+    blanks = b" " * CHUNK
+    whole, rest = divmod(max(0, size - len(end)), CHUNK)
+    parts = [packer.compress(blanks) for _ in range(whole)]
+    return b"".join([*parts, packer.compress(blanks[:rest] + end), packer.flush()])

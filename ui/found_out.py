@@ -1,0 +1,69 @@
+"""How what the bot's end had cut off came out: told in the message that showed it, else in its channel."""
+
+import logging
+
+import discord
+from discord import ui
+
+from core.audit import Audited, Ending, ending_of
+from core.clock import Clock
+from ui.audit_text import SIGNS, attempt_words
+from ui.cards import card
+from ui.render import Colour
+from ui.text import Text
+from ui.trouble import Trouble, passing
+
+TRIES_MOST, PAUSE, LONG_PAUSE = 60, 2.0, 60.0
+"""So often it is tried where Discord stumbles, for about an hour in all."""
+_COLOURS = {
+    Ending.DONE: Colour.GOOD,
+    Ending.FAILED: Colour.BAD,
+}
+
+_log = logging.getLogger(__name__)
+
+
+def found_card(t: Text, found: Audited) -> ui.LayoutView:
+    ending = ending_of(found.record)
+    note = t("The bot was stopped meanwhile. This was found out afterwards.")
+    return card(
+        f"{SIGNS[ending]} {attempt_words(t, found.record)}",
+        f"-# <@{found.record.actor.user_id}> · {note}",
+        colour=_COLOURS.get(ending, Colour.WARN),
+    )
+
+
+class DiscordTeller:
+    """Keeps core.cut_off.Teller, with the bot's own rights: no token of an interaction outlives the process."""
+
+    def __init__(self, client: discord.Client, t: Text, clock: Clock) -> None:
+        self._client, self._t, self._clock = client, t, clock
+
+    async def tell(self, found: Audited) -> None:
+        view = found_card(self._t, found)
+        for tried in range(TRIES_MOST):
+            try:
+                await self._show(found, view)
+            except Trouble as error:
+                if not passing(error):
+                    _log.warning("how attempt %d ended could not be told: %r", found.attempt, error)
+                    return
+                await self._clock.sleep(min(LONG_PAUSE, PAUSE * 2.0 ** min(tried, 5)))
+            else:
+                return
+
+    async def _show(self, found: Audited, view: ui.LayoutView) -> None:
+        """Raises Trouble."""
+        channel = self._client.get_partial_messageable(found.record.actor.place.channel_id or 0)
+        nobody = discord.AllowedMentions.none()
+        if found.record.message_id is not None:
+            try:
+                message = channel.get_partial_message(found.record.message_id)
+                await message.edit(view=view, allowed_mentions=nobody)
+            except discord.HTTPException as error:
+                if passing(error):
+                    raise
+                _log.debug("its message cannot be edited", exc_info=error)
+            else:
+                return
+        await channel.send(view=view, allowed_mentions=nobody)
