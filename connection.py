@@ -66,7 +66,7 @@ class Tries:
 
     async def failed(self, error: BaseException) -> None:
         """Wait until the next try, or the end. Raises DiscordRefused where there is to be none."""
-        _log.debug("a try at Discord failed", exc_info=error)
+        _log.debug("a try at Discord failed: %s: %s", type(error).__name__, error)
         verdict = judged(self._t, error, self._step)
         if verdict.ruling is Ruling.FINAL:
             raise DiscordRefused(verdict.text) from error

@@ -389,6 +389,8 @@ async def test_no_secret_is_written_at_debug_or_after_a_crash_inside(stage: Proc
     await stage.bot.end()
     output = stage.bot.output()
     assert "DEBUG" in output and f"incident {incident[0]}" in output
+    answered = [r.path.split("/") for r in stage.server.journal if r.path.startswith(("/inter", "/webhooks"))]
+    assert len(answered) > 2 and not any(path[3] in output for path in answered), "a token of an interaction"
     assert "RuntimeError" in output and "PVEAPIToken=discordbot@pve!bot=***" in output
 
 
