@@ -34,6 +34,8 @@ from core.rights import RIGHTS, Operation
 
 T = TypeVar("T")
 
+NEWS = 3.0
+"""Seconds between two lists read only to refuse something: trying in vain must not keep Proxmox at work."""
 FALLBACK_SECONDS = 10.0
 """A storage that hangs must not keep a person from seeing what would be lost."""
 
@@ -46,20 +48,34 @@ class Planner:
     ) -> None:
         self._proxmox, self._reader, self._clock = proxmox, reader, clock
         self._judge, self._home = judge, home_node
+        self._news_read: float | None = None
 
     async def find(self, vmid: int, admit: Admit, *, max_age: float = FRESH) -> Guest:
-        """The guest as the list has it, which is at most `max_age` seconds old.
+        """The guest as the list has it, which is at most `max_age` seconds old where it permits something.
 
-        Raises BadVmid, GuestNotFound, what `admit` says, ProxmoxError.
+        Raises BadVmid, GuestNotFound, what `admit` says, ProxmoxError. Who is refused has no list read anew each
+        time: what may have come to be permitted is, within NEWS seconds.
         """
         checked_vmid(vmid)
+        last = self._reader.last
+        if last is not None and self._clock.monotonic() - last.read_at < FRESH:
+            known = last.find(vmid)
+            if known is None or admit(known):
+                max_age = self._age_of_news()
         guest = (await self._reader.read(max_age)).find(vmid)
-        if max_age > 0 and (guest is None or admit(guest)):  # its tags, or it, may be new
-            guest = (await self._reader.read(max_age=0)).find(vmid)
         if guest is None:
             raise GuestNotFound(vmid)
         _pass(admit, guest)
         return guest
+
+    def _age_of_news(self) -> float:
+        """How old the list may be that refuses something: the guest, or its tags, may be new. Read at once, but not
+        for each who tries."""
+        now = self._clock.monotonic()
+        if self._news_read is not None and now - self._news_read < NEWS:
+            return NEWS
+        self._news_read = now
+        return 0.0
 
     async def at(
         self, vmid: int, work: Callable[[Guest], Awaitable[T]], admit: Admit, *, max_age: float = FRESH
@@ -78,9 +94,10 @@ class Planner:
     async def find_moved(self, guest: Guest, admit: Admit) -> Guest:
         """A guest that is not where it was listed, where it is listed now. Raises as `find` does."""
         self._reader.forget(guest.vmid)
-        moved = await self.find(guest.vmid, admit, max_age=0)
-        if moved.node == guest.node:
+        moved = (await self._reader.read(max_age=0)).find(guest.vmid)
+        if moved is None or moved.node == guest.node:
             raise GuestNotFound(guest.vmid) from None
+        _pass(admit, moved)
         return moved
 
     async def locate(self, vmid: int, admit: Admit, *, max_age: float = FRESH) -> Guest:

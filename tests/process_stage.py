@@ -238,10 +238,16 @@ class ProcessStage:
 
 @contextlib.asynccontextmanager
 async def process_stage(
-    directory: Path, contract: Path | None = None, prepare: Callable[[Pve], object] = build_demo
+    directory: Path,
+    contract: Path | None = None,
+    prepare: Callable[[Any], object] = build_demo,
+    made: Callable[..., Pve] = Pve,
 ) -> AsyncIterator[ProcessStage]:
-    """Discord and Proxmox are up, the cluster's tasks end at once; the bot is started by the test."""
-    with Pve(nodes=NODES) as pve:
+    """Discord and Proxmox are up, the cluster's tasks end at once; the bot is started by the test.
+
+    `made`: another kind of Pve, which `prepare` is given.
+    """
+    with made(nodes=NODES) as pve:
         prepare(pve)
         pve.auth_delay = 0.0
         async with DiscordServer(contract=contract) as server:

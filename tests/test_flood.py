@@ -31,8 +31,11 @@ def test_what_misses_a_goal_is_told(missed: dict[str, object]) -> None:
     assert all(good for _, good in table([felt(CALM), felt("reads")]))
 
 
-def test_it_measures_the_real_process() -> None:
-    calm, reads = asyncio.run(measure(300, 2.0, 20.0, ("reads",)))
-    assert calm.sent == 0 and reads.sent > 20
-    assert reads.asked < 6 * (10 + reads.seconds) + 300, "what one person reads is bounded by their pace"
-    assert calm.alerts and reads.alerts and reads.started and reads.acknowledged
+def test_what_one_person_reads_is_bounded_at_the_real_process() -> None:
+    """Counted, not timed: requests to Proxmox, however quickly it is asked for."""
+    (reads,) = asyncio.run(measure(1000, 1.0, 20.0, ("reads",)))
+    assert reads.sent > 15 * reads.seconds
+    theirs = 6 * (10 + reads.seconds)  # a panel takes six requests, and ten may come at once
+    others = 12 * (len(reads.started) + len(reads.acknowledged)) + 3 * reads.seconds
+    assert reads.asked < theirs + others < 6 * reads.sent
+    assert reads.alerts and reads.started and reads.acknowledged

@@ -206,6 +206,9 @@ async def test_a_late_arrival_is_answered_before_anything_is_asked(
         await asyncio.sleep(1.2)
         await scene.settled()
         assert not reply.acknowledged
+    scene.clock.skip(11)
+    completion = scene.server.autocomplete(scene.emma, scene.channel, "info", "vmid", "web")
+    assert await asyncio.wait_for(completion, 10) == [], "nor is a list read for it"
     assert scene.sent()[before:] == []
     (last, *_) = scene.services.journal.audited(AuditFilter(), 0, 3)[0]
     assert last.record.step is Step.REFUSED and last.record.outcome == "AnswerTooLate()"

@@ -259,7 +259,12 @@ class GatedTree(app_commands.CommandTree[discord.Client]):
     """The command tree behind the gate, with one place for errors nobody expected."""
 
     async def interaction_check(self, interaction: Interaction) -> bool:
-        operation = operation_of(interaction)
+        operation, typing = (
+            operation_of(interaction),
+            interaction.type is discord.InteractionType.autocomplete,
+        )
+        if typing and services_of(interaction).arrivals.late(interaction.id):
+            return False  # Discord shows that the options could not be loaded
         refusal = (
             too_quick(interaction, operation)
             or refusal_of(interaction, operation)
@@ -267,7 +272,7 @@ class GatedTree(app_commands.CommandTree[discord.Client]):
         )
         if refusal is None:
             return True
-        if interaction.type is discord.InteractionType.autocomplete:
+        if typing:
             with contextlib.suppress(*Trouble):
                 t = services_of(interaction).texts.of_locale(str(interaction.locale))
                 await interaction.response.autocomplete(why_refused(t, interaction, refusal))

@@ -1,12 +1,12 @@
 """Interactions that arrive late: Discord waits 3 s for the first answer, and then takes none.
 
 An interaction's id says when it was made, by Discord's clock. How far our clock is from it is not known, so that the
-quickest arrival of the last minutes is taken for punctual. That may be wrong after a suspended machine wakes up:
-therefore nothing is dropped for it alone. A late one is acknowledged before anything else is done, and dropped
-where Discord refuses that.
+quickest arrival of the last minutes is taken for punctual. That may be wrong, so that no command is dropped for it
+alone: a late one is acknowledged before anything else is done, and dropped where Discord refuses that.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -30,9 +30,16 @@ class Arrivals:
 
     def __init__(self) -> None:
         self._delays: deque[tuple[float, float]] = deque(maxlen=REMEMBERED_MOST)
+        self._apart: float | None = None
 
-    def late(self, interaction_id: int, now: float) -> bool:
-        """Note an arrival. `now`: seconds on the monotonic clock."""
+    def late(self, interaction_id: int, now: float | None = None) -> bool:
+        """Note an arrival. `now`: seconds on the monotonic clock, which stands still while a machine is suspended:
+        then all that was noted is forgotten."""
+        if now is None:
+            now, before = time.monotonic(), self._apart
+            self._apart = time.time() - now
+            if before is not None and abs(self._apart - before) > 1.0:
+                self.begin_anew()
         delay = now - ((interaction_id >> 22) + DISCORD_EPOCH) / 1000
         while self._delays and now - self._delays[0][0] > REMEMBERED_SECONDS:
             self._delays.popleft()

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import io
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -85,7 +84,7 @@ class Reply:
     async def __aenter__(self) -> "Reply":
         self._services.open_replies.add(self)
         self._task = asyncio.current_task()
-        if self._services.arrivals.late(self._interaction.id, time.monotonic()):
+        if self._services.arrivals.late(self._interaction.id):
             await acknowledge_first(self._acknowledge, self._interaction, self._services.arrivals)
         self._timer = asyncio.create_task(self._acknowledge_in_time())
         return self
