@@ -15,6 +15,8 @@ import os
 import sys
 from pathlib import Path
 
+from parts.whole_file import mounted_read_only
+
 _log = logging.getLogger(__name__)
 
 LOCK_NAME = ".lock"
@@ -66,7 +68,14 @@ def lock_data_dir(directory: Path) -> DataLock:
 
     The file is never removed: somebody may have it open already and would lock what nobody else can find.
     """
-    handle = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)  # not inherited by child processes
+    try:
+        handle = os.open(
+            directory / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600
+        )  # not inherited by child processes
+    except OSError as error:
+        if mounted_read_only(directory):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(directory)) from error
+        raise
     try:
         try:
             _lock(handle)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -160,18 +161,21 @@ def failure_line(t: Text, error: Exception, directory: Path) -> str:
             return journal_error_line(t, unreadable)
         case StoreError():
             return store_error_line(t, error)
+    if getattr(error, "errno", None) == errno.EROFS:
+        return start_words.read_only_data_dir_line(t, str(directory))
     reason = str(getattr(error, "strerror", None) or error)
     return start_words.no_data_dir_line(t, str(directory), reason)
 
 
-def what_was_lost(t: Text, opened: JournalReport, loaded: LoadReport) -> list[str]:
-    """What of the data directory could not be read, for the place where alerts are read."""
+def what_was_lost(t: Text, opened: JournalReport, loaded: LoadReport, *, off: bool) -> list[str]:
+    """What of the data directory could not be read, for the place where alerts are read. `off`: changes are switched
+    off."""
     lines = []
     if opened.happened is Opened.RECREATED:
-        lines.append(start_words.journal_lost(t, _name(opened.set_aside)))
+        lines.append(start_words.journal_lost(t, _name(opened.set_aside), off=off))
     stood = loaded.happened in (Happened.READ, Happened.RECOVERED_FROM_BACKUP)
     if opened.happened is Opened.CREATED and stood and not loaded.states:  # such a list had a journal
-        lines.append(start_words.journal_gone(t))
+        lines.append(start_words.journal_gone(t, off=off))
     if loaded.happened is Happened.RECOVERED_FROM_BACKUP:
         lines.append(start_words.list_recovered(t, len(loaded.entries), _name(loaded.set_aside)))
     if loaded.happened is Happened.UNREADABLE_NO_BACKUP:
