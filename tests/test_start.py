@@ -59,6 +59,7 @@ def test_what_was_lost_is_told_and_nothing_else(opened: Opened, happened: Happen
             assert len(named) == lost
             allowed = what_was_lost(t, *reports, off=False)
             assert (told == allowed) is (opened is not Opened.RECREATED and not gone)
+            assert "`ENOSPC`" in journal_stuck(t, "ENOSPC") and journal_well(t)
 
 
 def test_a_list_of_before_there_was_a_journal_has_lost_none() -> None:
@@ -66,7 +67,6 @@ def test_a_list_of_before_there_was_a_journal_has_lost_none() -> None:
         loaded = LoadReport((), Happened.READ, None, states)
         told = what_was_lost(TEXTS.of("en"), JournalReport(Opened.CREATED), loaded, off=False)
         assert (told == []) is bool(states)
-        assert "`ENOSPC`" in journal_stuck(t, "ENOSPC") and journal_well(t)
 
 
 async def test_the_first_look_waits_for_the_directory(bare_scene: Stage) -> None:
