@@ -104,6 +104,9 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         Rules(settings.alert_repeat_minutes * 60.0, settings.storage_alert_percent, settings.audit_days),
         lambda unix: quiet is not None and quiet.holds(minute_of_day(settings.timezone, unix)),
     )
+    operations = Operations(proxmox, reader, clock, planner, audit, expected, limit)
+    cut_off = CutOff(proxmox, clock, parts.journal, audit, expected, parts.teller)
+    operations.tell_unknown(cut_off.take)
     posting = AuditPosting(parts.journal, parts.audit_channel, clock)
     audit.tell(posting.wake)
     watch.tell(lambda ids: delivery.made(*ids))
@@ -115,7 +118,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         reader=reader,
         snapshots=SnapshotReader(proxmox, clock),
         planner=planner,
-        operations=Operations(proxmox, reader, clock, planner, audit, expected, limit),
+        operations=operations,
         watch=watch,
         journal=parts.journal,
         delivery=delivery,
@@ -123,7 +126,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         connected=parts.connected,
         audit=audit,
         audit_posting=posting,
-        cut_off=CutOff(proxmox, clock, parts.journal, audit, expected, parts.teller),
+        cut_off=cut_off,
         clock=clock,
         texts=texts,
         questions=Questions(),
