@@ -153,7 +153,8 @@ class ProxmoxBot(commands.Bot):
             self.services.watch.begin(loaded.entries, loaded.states)
         except (DataDirInUse, Planted, JournalError, JournalFailed, StoreError, OSError) as error:
             raise StartFailed(failure_line(t, error, directory)) from error
-        for text in what_was_lost(t, opened, loaded):
+        off = self.services.judge.read_only.held is not None
+        for text in what_was_lost(t, opened, loaded, off=off):
             _log.error("%s", text)
             with contextlib.suppress(JournalFailed):  # what cannot be stored is in the log at least
                 self.services.watch.say(f"{WARNING} {text}")

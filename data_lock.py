@@ -19,13 +19,15 @@ import stat
 import sys
 from pathlib import Path
 
+from parts.whole_file import mounted_read_only
+
 _log = logging.getLogger(__name__)
 
 LOCK_NAME = ".lock"
 KEPT_NAMES = (
     LOCK_NAME,
     *("journal.db", "journal.db-wal", "journal.db-shm"),
-    *("monitor_list.json", "monitor_list.json.bak"),
+    *("monitor_list.json", "monitor_list.json.bak", "readonly.json"),
 )
 """The files that the bot keeps open, reads or replaces in the directory."""
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -87,7 +89,12 @@ def lock_data_dir(directory: Path) -> DataLock:
     """
     refuse_planted(directory)
     flags = os.O_RDWR | os.O_CREAT | NO_FOLLOW
-    handle = os.open(directory / LOCK_NAME, flags, 0o600)  # not inherited by child processes
+    try:
+        handle = os.open(directory / LOCK_NAME, flags, 0o600)  # not inherited by child processes
+    except OSError as error:
+        if mounted_read_only(directory):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(directory)) from error
+        raise
     try:
         try:
             _lock(handle)

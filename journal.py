@@ -233,6 +233,10 @@ class SqliteJournal:
         with self._file.transaction(READ) as db:
             return self._readable(trail.without_end(db), _NOT_SHOWN)
 
+    def audit_unknown(self, since: float) -> tuple[Audited, ...]:
+        with self._file.transaction(READ) as db:
+            return self._readable(trail.of_unknown_end(db, since), _NOT_SHOWN)
+
     def audit_upids(self, vmid: int, after: int) -> frozenset[str]:
         with self._file.transaction(READ) as db:
             return trail.upids(db, vmid, after)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -106,6 +107,10 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         Rules(settings.alert_repeat_minutes * 60.0, settings.storage_alert_percent, settings.audit_days),
         lambda unix: quiet is not None and quiet.holds(minute_of_day(settings.timezone, unix)),
     )
+    changes_planner = Planner(changing, reader, clock, judge, settings.node_name)
+    operations = Operations(changing, reader, clock, changes_planner, audit, expected, limit)
+    cut_off = CutOff(changing, clock, parts.journal, audit, expected, parts.teller)
+    operations.tell_unknown(cut_off.take)
     posting = AuditPosting(parts.journal, parts.audit_channel, clock)
     audit.tell(posting.wake)
     watch.tell(lambda ids: delivery.made(*ids))
@@ -120,15 +125,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         inspector=Inspector(proxmox, planner),
         people=PeopleReader(parts.journal, clock),
         planner=planner,
-        operations=Operations(
-            changing,
-            reader,
-            clock,
-            Planner(changing, reader, clock, judge, settings.node_name),
-            audit,
-            expected,
-            limit,
-        ),
+        operations=operations,
         watch=watch,
         journal=parts.journal,
         delivery=delivery,
@@ -136,7 +133,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         connected=parts.connected,
         audit=audit,
         audit_posting=posting,
-        cut_off=CutOff(proxmox, clock, parts.journal, audit, expected, parts.teller),
+        cut_off=cut_off,
         clock=clock,
         texts=texts,
         questions=Questions(),
@@ -176,18 +173,21 @@ def failure_line(t: Text, error: Exception, directory: Path) -> str:
             return journal_error_line(t, unreadable)
         case StoreError():
             return store_error_line(t, error)
+    if getattr(error, "errno", None) == errno.EROFS:
+        return start_words.read_only_data_dir_line(t, str(directory))
     reason = str(getattr(error, "strerror", None) or error)
     return start_words.no_data_dir_line(t, str(directory), reason)
 
 
-def what_was_lost(t: Text, opened: JournalReport, loaded: LoadReport) -> list[str]:
-    """What of the data directory could not be read, for the place where alerts are read."""
+def what_was_lost(t: Text, opened: JournalReport, loaded: LoadReport, *, off: bool) -> list[str]:
+    """What of the data directory could not be read, for the place where alerts are read. `off`: changes are switched
+    off."""
     lines = []
     if opened.happened is Opened.RECREATED:
-        lines.append(start_words.journal_lost(t, _name(opened.set_aside)))
+        lines.append(start_words.journal_lost(t, _name(opened.set_aside), off=off))
     stood = loaded.happened in (Happened.READ, Happened.RECOVERED_FROM_BACKUP)
     if opened.happened is Opened.CREATED and stood and not loaded.states:  # such a list had a journal
-        lines.append(start_words.journal_gone(t))
+        lines.append(start_words.journal_gone(t, off=off))
     if loaded.happened is Happened.RECOVERED_FROM_BACKUP:
         lines.append(start_words.list_recovered(t, len(loaded.entries), _name(loaded.set_aside)))
     if loaded.happened is Happened.UNREADABLE_NO_BACKUP:

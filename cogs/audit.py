@@ -36,6 +36,7 @@ class Audit(commands.Cog):
     async def cog_unload(self) -> None:
         for task in filter(None, (self._posting, *self._aside)):
             task.cancel()
+        self._services.cut_off.end()
 
     async def _counts(self) -> None:
         """Write how often things were asked for, once their minute is over."""

@@ -39,6 +39,8 @@ NOTHING_BEGUN = "nothing begun"
 """The outcome of what was cut off before Proxmox had it."""
 CANCELLED = "cancelled"
 """The outcome of a question that its asker called off."""
+ASKED_AGAIN = 86_400.0
+"""Seconds for which a start asks again how something ended of which that is not known."""
 NOT_SETTLED = "the task ended well, but the guest is not in the state expected"
 
 
@@ -152,6 +154,9 @@ class AuditBook(Protocol):
     def audit_open(self) -> tuple[Audited, ...]:
         """The latest record of each attempt without an end."""
 
+    def audit_unknown(self, since: float) -> tuple[Audited, ...]:
+        """The latest record, written since then (Unix seconds), of each attempt of which the end is not known."""
+
     def audit_upids(self, vmid: int, after: int) -> frozenset[str]:
         """The tasks that are known of a guest, by records of higher ids."""
 
@@ -201,7 +206,8 @@ class KeptAudit:
 
     def close_cut_off(self) -> None:
         found = self._book.audit_open()
-        self.cut_off = tuple(each for each in found if each.record.operation in list(Verb))
+        unknown = self._book.audit_unknown(self._clock.now() - ASKED_AGAIN)
+        self.cut_off = tuple(each for each in (*found, *unknown) if each.record.operation in list(Verb))
         for each in found:
             if each not in self.cut_off:
                 self.record(replace(each.record, step=Step.ENDED, outcome=CUT_OFF), each.attempt)

@@ -1,4 +1,4 @@
-"""What was under way when the bot ended, found out afterwards: Proxmox is asked how it came out.
+"""What was under way when the bot ended, or got no answer, found out afterwards: Proxmox is asked how it came out.
 
 Of a request that Proxmox had taken the task is known, and asked for by its UPID. Of one whose answer got lost the
 task is looked for. The person is told, and the trail gets the true end. Until then the attempt stays open in the
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from core.actions import ACTIONS, Verb
-from core.audit import CUT_OFF, NOTHING_BEGUN, Audit, AuditBook, Audited, Step
+from core.audit import CUT_OFF, NOTHING_BEGUN, Audit, AuditBook, Audited, AuditFilter, Step
 from core.clock import Clock
 from core.errors import JournalFailed
 from core.expected import ExpectedStops
@@ -53,7 +53,14 @@ class _Case:
 
     open: Audited
     upid: str
+    since: float
+    """When it was first asked for (monotonic)."""
     failures: int = 0
+
+    @property
+    def sent_at(self) -> float:
+        """When the request was sent at the earliest (Unix seconds)."""
+        return self.open.began if self.open.record.step is Step.ENDED else self.open.at
 
 
 class CutOff:
@@ -71,18 +78,36 @@ class CutOff:
         self._proxmox, self._clock, self._book, self._audit = proxmox, clock, book, audit
         self._expected, self._teller = expected, teller
         self._turn = asyncio.Semaphore(AT_ONCE)
-        self._began = clock.monotonic()
+        self._later: set[asyncio.Task[None]] = set()
         self._telling: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Does not raise; what nobody expected is logged."""
-        self._began = self._clock.monotonic()
-        cases = [_Case(each, each.record.upid) for each in self._audit.cut_off]
+        cases = [self._case(each) for each in self._audit.cut_off]
         if cases:
             _log.info("%d actions were cut off by the end of the bot; Proxmox is asked for them", len(cases))
         await asyncio.gather(*(self._settle(case) for case in cases))
         if self._telling:
             await asyncio.wait(self._telling)
+
+    def take(self, attempt: int) -> None:
+        """An attempt of this run has ended so that nobody knows how: ask for it, too. Does not raise."""
+        try:
+            (found, *_), _ = self._book.audited(AuditFilter(until=attempt), 0, 1)
+        except (JournalFailed, ValueError):
+            return  # the next start asks for it
+        if found.attempt == attempt:
+            task = asyncio.create_task(self._settle(self._case(found)), name="unknown end")
+            self._later.add(task)
+            task.add_done_callback(self._later.discard)
+
+    def end(self) -> None:
+        """The bot ends; what is open is asked for by the next start."""
+        for task in (*self._later, *self._telling):
+            task.cancel()
+
+    def _case(self, found: Audited) -> _Case:
+        return _Case(found, found.record.upid, self._clock.monotonic())
 
     async def _settle(self, case: _Case) -> None:
         try:
@@ -111,7 +136,7 @@ class CutOff:
         except (ProxmoxError, JournalFailed) as error:
             case.failures += 1
             _log.debug("attempt %d is still open: %s", case.open.attempt, error)
-            return CUT_OFF if self._clock.monotonic() - self._began > GIVE_UP else None
+            return CUT_OFF if self._clock.monotonic() - case.since > GIVE_UP else None
         case.failures = 0
         return None if status.running else (status.exit or "unexpected status")
 
@@ -130,7 +155,7 @@ class CutOff:
             if task.user == self._proxmox.identity
             and task.upid not in known
             and task.type in types
-            and task.started >= case.open.at - CLOCK_SKEW
+            and task.started >= case.sent_at - CLOCK_SKEW
         ]
         if not ours:
             return ""
@@ -142,7 +167,7 @@ class CutOff:
         """What has no task was never begun, but for what Proxmox does at once. Raises ProxmoxError."""
         if await self._holds(case.open):
             return "OK"
-        sure = case.open.record.step is Step.ASKED or self._clock.monotonic() - self._began >= SURE_SECONDS
+        sure = case.open.record.step is Step.ASKED or self._clock.monotonic() - case.since >= SURE_SECONDS
         return NOTHING_BEGUN if sure else None
 
     async def _holds(self, open_: Audited) -> bool:
@@ -160,7 +185,9 @@ class CutOff:
         return bool(wanted) and all(str(has[name]) == value for name, value in wanted.items())
 
     async def _close(self, case: _Case, outcome: str) -> None:
-        """Tell, then write: between the two the attempt is open still."""
+        """Tell, then write: between the two the attempt is open still. What is as unknown as before is no news."""
+        if case.open.record.step is Step.ENDED and outcome in (CUT_OFF, TaskEnd.VANISHED):
+            return
         ended = replace(case.open.record, step=Step.ENDED, outcome=outcome, upid=case.upid)
         _log.info("attempt %d, cut off by the end of the bot, ended: %s", case.open.attempt, outcome)
         telling = asyncio.create_task(self._teller.tell(replace(case.open, record=ended)))

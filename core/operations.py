@@ -30,7 +30,7 @@ from core.proxmox import Proxmox
 from core.proxmox_errors import BadAnswer, GuestMoved, NodeUnreachable, ProxmoxError, TimedOut
 from core.reading import ClusterReader
 from core.sending import Sending
-from core.tasks import OnProgress, Progress, TaskResult, follow, nobody
+from core.tasks import OnProgress, Progress, TaskEnd, TaskResult, follow, nobody
 
 SETTLE_SECONDS = 60.0
 SETTLE_SECONDS_HA = 300.0
@@ -66,8 +66,13 @@ class Operations:
         self._busy: dict[int, GuestBusy] = {}
         self._ended: dict[int, int] = {}
         """By VMID: how many actions have ended. Only guests that were acted on are in it."""
+        self._on_unknown: Callable[[int], None] = lambda attempt: None
         self._under_way: set[asyncio.Task[object] | None] = set()
         self._over = False
+
+    def tell_unknown(self, on_unknown: Callable[[int], None]) -> None:
+        """Whom to tell the attempts that ended so that nobody knows whether they were done."""
+        self._on_unknown = on_unknown
 
     async def plan(self, order: Order) -> Plan:
         """What would happen, to be shown. Raises a Refused or ProxmoxError when it would not; changes nothing."""
@@ -102,7 +107,7 @@ class Operations:
         raised, so that this is no attempt yet.
         """
         began = self._clock.monotonic()
-        step, plan, attempt = Step.REFUSED, None, None
+        step, plan, attempt, shown_in = Step.REFUSED, None, None, None
         mine = asyncio.current_task()
         self._under_way.add(mine)
         try:
@@ -147,7 +152,9 @@ class Operations:
             else:
                 step = step_of(error)
             guest = plan.guest if plan else None
-            self._record(step, order, guest, outcome=outcome, seconds=seconds, attempt=attempt)
+            self._record(step, order, guest, "", outcome, seconds, attempt, shown_in)
+            if step is Step.ENDED and outcome.startswith(UNKNOWN) and attempt is not None:
+                self._on_unknown(attempt)
             raise
         finally:
             self._under_way.discard(mine)
@@ -156,7 +163,9 @@ class Operations:
         if report.good and not report.settled:
             outcome = f"{UNKNOWN}{NOT_SETTLED}"
         upid = task.upid if task else ""
-        self._record(Step.ENDED, order, report.plan.guest, upid, outcome, report.seconds, attempt)
+        self._record(Step.ENDED, order, report.plan.guest, upid, outcome, report.seconds, attempt, shown_in)
+        if task is not None and task.end is TaskEnd.LOST and attempt is not None:
+            self._on_unknown(attempt)
         return report
 
     async def end(self) -> None:
@@ -165,8 +174,10 @@ class Operations:
         self._over = True
         for task in filter(None, self._under_way):
             task.cancel()
-        while self._under_way:
-            await self._clock.sleep(0)
+        for pause in (0.0,) * 20 + (0.05,) * 20:  # what takes longer must not hold up the end
+            if not self._under_way:
+                return
+            await self._clock.sleep(pause)
 
     async def _do(
         self, plan: Plan, began: float, on_progress: OnProgress, note: Callable[..., object]

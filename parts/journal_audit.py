@@ -12,8 +12,9 @@ import sqlite3
 from collections.abc import Mapping
 
 from core.access import Actor, Place, Way
-from core.audit import Audited, AuditFilter, Lane, Mark
+from core.audit import NOT_SETTLED, UNKNOWN, Audited, AuditFilter, Lane, Mark
 from core.audit_record import AuditRecord, Step
+from core.tasks import TaskEnd
 from core.watch.codec import decode, encode
 from parts.journal_text import kept, told
 
@@ -59,6 +60,15 @@ _OPEN = """
     WHERE each.step IN ('asked', 'sending', 'sent') AND NOT EXISTS (
         SELECT 1 FROM audit WHERE attempt = first.id AND id > each.id
     )
+    ORDER BY first.id
+"""
+
+_UNKNOWN = """
+    SELECT each.*, first.id AS first, first.at AS began
+    FROM audit AS each JOIN audit AS first ON first.id = each.attempt
+    WHERE each.step = 'ended' AND each.at >= :since
+    AND (substr(each.outcome, 1, 9) = :unknown AND each.outcome != :settled OR each.outcome IN (:lost, :vanished))
+    AND NOT EXISTS (SELECT 1 FROM audit WHERE attempt = first.id AND id > each.id)
     ORDER BY first.id
 """
 
@@ -122,6 +132,18 @@ def without_end(db: sqlite3.Connection) -> dict[int, Audited | None]:
 def last_id(db: sqlite3.Connection) -> int:
     (number,) = db.execute("SELECT coalesce(max(id), 0) FROM audit").fetchone()
     return int(number)
+
+
+def of_unknown_end(db: sqlite3.Connection, since: float) -> dict[int, Audited | None]:
+    """The last records of attempts that were sent, and of which nobody knows how they ended."""
+    words = {
+        "unknown": kept(UNKNOWN),
+        "settled": kept(f"{UNKNOWN}{NOT_SETTLED}"),
+        "lost": kept(TaskEnd.LOST),
+        "vanished": kept(TaskEnd.VANISHED),
+    }
+    rows = db.execute(_UNKNOWN, {**words, "since": since}).fetchall()
+    return {row["id"]: audited_of(row) for row in rows}
 
 
 def upids(db: sqlite3.Connection, vmid: int, after: int) -> frozenset[str]:

@@ -22,6 +22,7 @@ from core.errors import JournalFailed
 from core.journal import Renewed
 from parts.journal_copy import copied, salvaged
 from parts.journal_schema import NewerSchema, checked_version, migrate
+from parts.whole_file import mounted_read_only
 
 _log = logging.getLogger(__name__)
 
@@ -112,7 +113,10 @@ class JournalFile:
         except NewerSchema as newer:
             raise JournalError(JournalErrorKind.NEWER_VERSION, path, str(newer)) from newer
         except (sqlite3.Error, OSError) as error:
-            raise JournalError(_kind(error), path, _reason(error)) from error
+            reason = _reason(error)
+            if _kind(error) is JournalErrorKind.NOT_WRITABLE and mounted_read_only(path):
+                reason = "EROFS"  # to SQLite it is one reason with a lack of permission
+            raise JournalError(_kind(error), path, reason) from error
         return JournalReport(Opened.CREATED if created else Opened.READ)
 
     def close(self) -> None:

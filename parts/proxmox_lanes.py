@@ -22,11 +22,11 @@ class Lanes:
         self._quick = asyncio.Semaphore(QUICK)
 
     async def take(self, lane: Lane, *, quick: bool) -> Callable[[], None]:
-        """Wait for a place; returns what gives it back. `quick` requests are readers', whoever asks."""
-        reads = self._places[Lane.READS]
-        own = reads if quick else self._places[lane]
+        """Wait for a place; returns what gives it back. `quick` requests are readers', unless the watch asks."""
+        reads, apart = self._places[Lane.READS], quick and lane is not Lane.WATCH
+        own = reads if apart else self._places[lane]
         place = reads if own.locked() and not reads.locked() else own
-        gates = (self._quick, place) if quick else (place,)
+        gates = (self._quick, place) if apart else (place,)
         async with contextlib.AsyncExitStack() as held:
             for gate in gates:
                 await held.enter_async_context(gate)

@@ -54,4 +54,5 @@ def flag_of(value: object) -> bool:
 
 
 def tags_of(value: object) -> tuple[str, ...]:
-    return tuple(tag for tag in re.split(r"[;, ]", text_of(value) or "") if tag)
+    """Whole, however long the text is: a tag may be somebody's authority."""
+    return tuple(tag for tag in re.split(r"[;, ]", value) if tag) if isinstance(value, str) else ()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from parts.setting_faults import UUID, Fault, FaultKind, Given, Rejected, Secret, bytes_of, errno_name, shown
+from parts.whole_file import mounted_read_only
 
 Language = Literal["ja", "en"]
 VMIDS = (100, 999_999_999)  # pve-common, JSONSchema.pm: pve-vmid
@@ -169,4 +170,6 @@ def parse_data_dir(given: Given) -> Path:
             return path
     except OSError as error:
         reason = errno_name(error)
+    if mounted_read_only(path):  # no fault of the configuration: the start says so
+        return path
     return given.reject(FaultKind.DATA_DIR_NOT_WRITABLE, value=path, reason=reason)

@@ -1,4 +1,5 @@
-"""Files that are there whole or not at all, a part of monitor_store.py and read_only_file.py."""
+"""Files that are there whole or not at all, and where they cannot be written at all: for all that keeps something in
+the data directory."""
 
 from __future__ import annotations
 
@@ -56,3 +57,17 @@ def sync_directory(directory: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def mounted_read_only(path: Path) -> bool:
+    """Whether the file system there is, or where the path would be made."""
+    if not hasattr(os, "statvfs"):
+        return False
+    for place in (path, *path.parents):
+        try:
+            return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return False
+    return False

@@ -57,7 +57,7 @@ class ManyGuests(Pve):
     def hold_still(self, vmids: Container[int]) -> None:
         """Nothing will happen to these."""
         guests = [guest for guest in (*self.vms, *self.cts) if guest.vmid in vmids]
-        self.still = ", ".join(json.dumps(self._resource(guest)) for guest in guests)
+        self.still = ", ".join(json.dumps(self._resource(guest, "root@pam")) for guest in guests)
         self._held = vmids
 
     async def _cluster_resources(self, v: Values, user: str) -> list[Values]:

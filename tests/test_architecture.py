@@ -29,7 +29,8 @@ SINGLE = (
     "wiring",
 )
 ADAPTERS = set(SINGLE) - {"bot", "connection", "start_check"}
-"""What stands in parts/ goes by its own name: each is a part of one adapter, and of nobody else's concern."""
+"""What stands in parts/ goes by its own name: each is a part of one adapter, and of nobody else's concern; but for
+whole_file, of which all are that keep something in the data directory."""
 MAY_KNOW = {
     "bot": {"cogs", "connection", "start_check", "ui", "core", *ADAPTERS},
     "start_check": {"settings", "ui", "core"},
@@ -65,16 +66,16 @@ MAY_KNOW = {
     "journal_watch": {"core", "journal_text"},
     "journal_audit": {"core", "journal_text"},
     "journal_text": set(),
-    "journal_file": {"core", "journal_copy", "journal_schema"},
+    "journal_file": {"core", "journal_copy", "journal_schema", "whole_file"},
     "journal_copy": {"journal_schema"},
     "journal_schema": set(),
-    "data_lock": set(),
+    "data_lock": {"whole_file"},
     "requisites": set(),
     "heartbeat": {"core"},
     "settings": {"core", "setting_access", "setting_alerts", "setting_faults", "setting_values"},
     "setting_access": {"core", "setting_faults", "setting_values"},
     "setting_alerts": {"core", "setting_faults", "setting_values"},
-    "setting_values": {"core", "setting_faults"},
+    "setting_values": {"core", "setting_faults", "whole_file"},
     "setting_faults": {"core"},
 }
 FOR_TYPES_ONLY = {("ui/faults.py", name) for name in ("data_lock", "journal", "monitor_store", "settings")}

@@ -9,12 +9,13 @@ from typing import Any
 import discord
 import pytest
 
+from core.actions import Verb
 from core.audit import Audited, AuditFilter, AuditRecord, Ending, KeptAudit, Step, ending_of
-from core.errors import JournalFailed
+from core.errors import JournalFailed, Refused
 from journal import SqliteJournal
 from playground.pve import Pve
 from tests import stage
-from tests.fakes import AKIKO, FakeClock
+from tests.fakes import AKIKO, FakeClock, World, guest
 from tests.stage import Stage, post_of
 from tests.test_levels import Cast
 from ui.audit_csv import cell
@@ -227,3 +228,26 @@ async def test_a_file_that_discord_does_not_take_is_said(scene: Stage) -> None:
     scene.server.fail("POST", "/callback", 413, times=1)
     reply = await scene.say(scene.emma, "audit", csv=True)
     assert "Discord did not take the file" in reply.text
+
+
+# -- what is left empty
+
+
+async def test_a_row_of_what_was_only_shown_took_no_time() -> None:
+    """`seconds` is how long something took that was done."""
+    world = World([guest(101)])
+    await world.operations.plan(world.order(Verb.STOP))
+    with pytest.raises(Refused):
+        await world.operations.plan(world.order(Verb.START))
+    planned, refused = world.ledger.entries
+    assert [each.step for each in (planned, refused)] == [Step.PLANNED, Step.REFUSED]
+    assert planned.seconds == refused.seconds == 0.0
+
+
+@pytest.mark.parametrize("custom_id", ["p9:forged", "g1:start:101:zzzz", "z9:" + "x" * 90])
+async def test_a_press_that_nobody_knows_stands_by_its_custom_id_alone(scene: Stage, custom_id: str) -> None:
+    panel = await scene.say(scene.emma, "info", vmid=101)
+    await scene.press(scene.emma, post_of(panel), custom_id, force=True)
+    record = trail(scene)[0]
+    assert (record.step, record.operation, record.detail) == (Step.REFUSED, custom_id, "")
+    assert (record.vmid, record.guest, record.reason) == (None, "", "")

@@ -313,6 +313,21 @@ async def test_news_do_not_hurry_it_while_it_fails_and_discord_does(office: Offi
     running.cancel()
 
 
+@pytest.mark.parametrize("fate", [Fate.PASSING, Fate.REFUSED])
+async def test_what_discord_surely_has_not_taken_is_made_anew(office: Office, fate: Fate) -> None:
+    """With what has come since; nothing is searched for, and no nonce is used for another text."""
+    await office.post()
+    office.record()
+    assert office.room is not None
+    office.room.fate = NotDelivered(fate, "503", not_taken=True)
+    await office.post()
+    mark = office.journal.audit_mark()
+    assert mark is not None and (mark.posted, mark.tried) == (0, 0)
+    office.record()
+    await office.post()
+    assert office.room.shown == ["1 done\n2 done"]
+
+
 async def test_what_discord_never_takes_holds_up_nothing(
     office: Office, log: pytest.LogCaptureFixture
 ) -> None:

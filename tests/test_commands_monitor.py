@@ -775,7 +775,7 @@ async def test_an_unreadable_journal_is_set_aside_and_told(scene: Stage) -> None
     await scene.start_bot()
     await scene.delivered()
     (aside,) = scene.directory.glob("journal.db.corrupt-*")
-    assert scene.alerts_told() == [f"⚠️ {journal_lost(scene.t(), aside.name)}"]
+    assert scene.alerts_told() == [f"⚠️ {journal_lost(scene.t(), aside.name, off=False)}"]
     assert "**101**" in (await scene.say(scene.emma, "monitor list")).text
 
 

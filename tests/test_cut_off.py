@@ -14,7 +14,9 @@ import pytest
 from core.actions import Verb
 from core.audit import (
     CUT_OFF,
+    NOT_SETTLED,
     NOTHING_BEGUN,
+    UNKNOWN,
     Audited,
     AuditFilter,
     AuditRecord,
@@ -26,12 +28,14 @@ from core.audit import (
 from core.cut_off import GIVE_UP, SURE_SECONDS, CutOff
 from core.expected import GRACE_SECONDS
 from core.guest import Kind
+from core.limits import ChangeLimit
+from core.operations import Operations
 from core.proxmox_errors import TaskUnknown, TimedOut, Unreachable
 from core.tasks import TaskEnd
 from journal import SqliteJournal
 from playground.pve import Pve
 from tests import stage as stages
-from tests.fakes import AKIKO, NOON, World, guest
+from tests.fakes import AKIKO, NOON, Lost, World, guest
 from tests.process_stage import ProcessStage, process_stage
 from tests.stage import Stage, post_of
 
@@ -74,7 +78,7 @@ async def test_a_killed_bots_task_is_followed_by_the_next_one(stage: ProcessStag
     await stage.until(lambda: ends(stage.directory)[0][1] == "ended", "the true end", alive=True)
     assert ends(stage.directory) == [("start", "ended", word)]
     assert ("done" in reply.text) is (word == "OK") and (word == "OK" or word in reply.text)
-    assert "The bot was stopped meanwhile" in reply.text
+    assert "Found out afterwards" in reply.text
     assert len(stage.server.messages(stage.channel)) == 1, "in the message that showed it, and no other"
 
 
@@ -352,3 +356,70 @@ async def test_operations_leave_open_what_was_sent(case: Case) -> None:
     assert world.expected.current() == {101: "Akiko"}
     with pytest.raises(asyncio.CancelledError):
         await action
+
+
+# ---------------------------------------------------------------------- what got no answer
+
+
+async def test_an_end_that_nobody_knew_is_asked_for_again(case: Case) -> None:
+    """By the same run, and by the next start for a day."""
+    upid = begun(case)
+    attempt = case.left(Step.ASKED, Step.SENDING)
+    case.journal.audit(
+        AuditRecord(Step.ENDED, AKIKO, "shutdown", 101, node="pve1", outcome="unknown: TimedOut()"),
+        NOON,
+        attempt,
+    )
+    settled = case.left(Step.ASKED, Step.SENDING, vmid=102)
+    case.journal.audit(
+        AuditRecord(Step.ENDED, AKIKO, "shutdown", 102, outcome=f"{UNKNOWN}{NOT_SETTLED}"), NOON, settled
+    )
+    first, second = await case.run()
+    assert (first.outcome, first.upid) == ("OK", upid)
+    assert second.outcome == f"{UNKNOWN}{NOT_SETTLED}", "of which the task is known"
+    case.audit.close_cut_off()
+    assert case.audit.cut_off == ()
+
+
+async def test_an_end_that_stays_unknown_is_told_no_second_time(case: Case) -> None:
+    attempt = case.left(Step.ASKED, Step.SENT, upid=begun(case))
+    case.journal.audit(
+        AuditRecord(Step.ENDED, AKIKO, "shutdown", 101, upid=begun(case), outcome=TaskEnd.VANISHED),
+        NOON,
+        attempt,
+    )
+    case.world.proxmox.next("task_status", TaskUnknown("x"))
+    before = case.journal.audit_last()
+    await case.run()
+    assert case.told.found == [] and case.journal.audit_last() == before
+
+
+async def test_a_lost_answer_of_this_run_is_found_out(tmp_path: Path) -> None:
+    """Proxmox is away just when the task is looked for."""
+    case = Case(tmp_path)
+    world = case.world
+    operations = Operations(
+        world.proxmox,
+        world.reader,
+        world.clock,
+        world.planner,
+        case.audit,
+        world.expected,
+        ChangeLimit(world.clock, 0),
+    )
+    operations.tell_unknown(case.cut_off.take)
+    world.proxmox.next("power", Lost(TimedOut("pve1", changing=True)))
+    world.proxmox.next("recent_tasks", Unreachable("pve1"))
+
+    async def begin() -> int:
+        return 4711
+
+    with pytest.raises(TimedOut):
+        await operations.carry_out(world.order(Verb.SHUTDOWN), begin=begin)
+    (unknown,) = case.journal.audited(AuditFilter(), 0, 9)[0]
+    assert ending_of(unknown.record) is Ending.UNKNOWN
+    await asyncio.wait(case.cut_off._later, timeout=20)
+    (found,) = case.journal.audited(AuditFilter(), 0, 9)[0]
+    assert ending_of(found.record) is Ending.DONE and found.record.upid in world.proxmox.tasks
+    assert [each.record.message_id for each in case.told.found] == [4711]
+    assert world.expected.current() == {101: "Akiko"}

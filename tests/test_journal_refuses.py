@@ -1,7 +1,9 @@
 """A journal that cannot be written, at the real bot: no change reaches Proxmox, and the person is told why.
 
-What switches all changes off works all the same: test_journal_lost.py. The disk is really full (a file system of its
-own, where one may be mounted) or SQLite's share of it is; the lock is really held, by another connection.
+What switches all changes off works all the same: test_journal_lost.py.
+
+The disk is really full (a file system of its own, where one may be mounted) or SQLite's share of it is; the lock is
+really held, by another connection.
 """
 
 import asyncio

@@ -7,7 +7,7 @@ import pytest
 
 from core.audit import AuditFilter, Step
 from core.clock import Clock
-from core.errors import GuestNotFound, JournalFailed, NotAllowed, ReadOnly
+from core.errors import GuestNotFound, JournalFailed, NotAllowed, ReadOnly, StoreFailed
 from core.journal import Batch
 from core.read_only import KEY, ReadOnlySwitch
 from core.rights import RIGHTS, Effect, Level, Operation
@@ -125,18 +125,66 @@ class Stuck(MemoryRecords):
         raise JournalFailed("disk full")
 
 
-def test_what_cannot_be_kept_is_not_switched() -> None:
-    stuck = ReadOnlySwitch(Stuck(), Clock())
-    with pytest.raises(JournalFailed):
-        stuck.turn_on("Akiko")
-    assert stuck.held is None
-    kept = Stuck()
-    kept.kept[KEY] = json.dumps({"by": "Akiko", "since": 5.0})
-    switch = ReadOnlySwitch(kept, Clock())
+class Paper:
+    """The second place, which refuses what is named in `fails`."""
+
+    def __init__(self, text: str | None = None, fails: str = "") -> None:
+        self.text, self.fails = text, fails
+
+    def read(self) -> str | None:
+        return self._met("read", self.text)
+
+    def write(self, text: str) -> None:
+        self.text = self._met("write", text)
+
+    def remove(self) -> None:
+        self.text = self._met("remove", None)
+
+    def _met(self, what: str, value: str | None) -> str | None:
+        if what in self.fails:
+            raise StoreFailed("EROFS")
+        return value
+
+
+def test_it_is_switched_on_in_memory_where_nothing_can_be_kept() -> None:
+    for spare in (None, Paper(fails="write")):
+        switch = ReadOnlySwitch(Stuck(), Clock(), spare)
+        switch.turn_on("Akiko")
+        assert switch.held is not None and isinstance(switch.unkept, JournalFailed)
+    one = ReadOnlySwitch(Stuck(), Clock(), paper := Paper())
+    one.turn_on("Akiko")
+    assert one.held is not None and one.unkept is None and paper.text, "one place is enough"
+
+
+@pytest.mark.parametrize("fails", ["journal", "remove"])
+def test_it_is_switched_off_in_both_places_or_not_at_all(fails: str) -> None:
+    text = json.dumps({"by": "Akiko", "since": 5.0})
+    records = Stuck() if fails == "journal" else MemoryRecords()
+    records.kept[KEY] = text
+    paper = Paper(text, fails)
+    switch = ReadOnlySwitch(records, Clock(), paper)
     switch.begin()
-    with pytest.raises(JournalFailed):
+    with pytest.raises((JournalFailed, StoreFailed)):
         switch.turn_off()
     assert switch.held is not None and (switch.held.by, switch.held.since) == ("Akiko", 5.0)
+    assert paper.text == text and records.kept[KEY] == text
+    later = ReadOnlySwitch(records, Clock(), paper)
+    later.begin()
+    assert later.held is not None
+
+
+@pytest.mark.parametrize(("journal", "spare"), [(True, False), (False, True), (True, True), (False, False)])
+def test_the_stricter_place_counts_and_the_other_one_learns_of_it(journal: bool, spare: bool) -> None:
+    text = json.dumps({"by": "Akiko", "since": 5.0})
+    records, paper = MemoryRecords(), Paper(text if spare else None)
+    if journal:
+        records.kept[KEY] = text
+    switch = ReadOnlySwitch(records, Clock(), paper)
+    switch.begin()
+    assert (switch.held is not None) is (journal or spare)
+    assert (KEY in records.kept) is (paper.text is not None) is (journal or spare)
+    switch.turn_off()
+    assert KEY not in records.kept and paper.text is None
 
 
 @pytest.mark.parametrize("kept", ["", "7", "[]", "{}", '{"by": "x"}', '{"by": "x", "since": "y"}'])

@@ -7,6 +7,7 @@ import pytest
 
 from bot import ProxmoxBot, StartFailed
 from core.errors import JournalFailed
+from core.guest import State
 from data_lock import DataDirInUse
 from journal import JournalError, JournalErrorKind, JournalReport, Opened
 from monitor_store import Happened, LoadReport, StoreError, StoreErrorKind
@@ -45,15 +46,27 @@ def test_every_failure_is_one_line_for_the_terminal(failure: Exception) -> None:
 @pytest.mark.parametrize("happened", Happened)
 @pytest.mark.parametrize("opened", Opened)
 def test_what_was_lost_is_told_and_nothing_else(opened: Opened, happened: Happened) -> None:
+    gone = opened is Opened.CREATED and happened in (Happened.READ, Happened.RECOVERED_FROM_BACKUP)
     lost = (opened is Opened.RECREATED) + (
         happened in (Happened.RECOVERED_FROM_BACKUP, Happened.UNREADABLE_NO_BACKUP)
     )
     for t in (TEXTS.of("ja"), TEXTS.of("en")):
         for aside in (CORRUPT, None):
-            told = what_was_lost(t, JournalReport(opened, aside), LoadReport((), happened, aside))
-            assert len(told) == lost
-            assert all((CORRUPT.name if aside else "`—`") in line for line in told)
-        assert "`ENOSPC`" in journal_stuck(t, "ENOSPC") and journal_well(t)
+            reports = JournalReport(opened, aside), LoadReport((), happened, aside)
+            told = what_was_lost(t, *reports, off=True)
+            assert len(told) == lost + gone
+            named = [line for line in told if (CORRUPT.name if aside else "`—`") in line]
+            assert len(named) == lost
+            allowed = what_was_lost(t, *reports, off=False)
+            assert (told == allowed) is (opened is not Opened.RECREATED and not gone)
+            assert "`ENOSPC`" in journal_stuck(t, "ENOSPC") and journal_well(t)
+
+
+def test_a_list_of_before_there_was_a_journal_has_lost_none() -> None:
+    for states in ({101: State.RUNNING}, {}):
+        loaded = LoadReport((), Happened.READ, None, states)
+        told = what_was_lost(TEXTS.of("en"), JournalReport(Opened.CREATED), loaded, off=False)
+        assert (told == []) is bool(states)
 
 
 async def test_the_first_look_waits_for_the_directory(bare_scene: Stage) -> None:

@@ -1,4 +1,4 @@
-"""How what the bot's end had cut off came out: told in the message that showed it, else in its channel."""
+"""How what was cut off, or got no answer, came out: told in the message that showed it, else in its channel."""
 
 import logging
 
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 def found_card(t: Text, found: Audited) -> ui.LayoutView:
     ending = ending_of(found.record)
-    note = t("The bot was stopped meanwhile. This was found out afterwards.")
+    note = t("Found out afterwards: the bot was stopped, or got no answer.")
     return card(
         f"{SIGNS[ending]} {attempt_words(t, found.record)}",
         f"-# <@{found.record.actor.user_id}> · {note}",

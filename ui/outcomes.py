@@ -140,10 +140,7 @@ def working(
 
 def farewell(t: Text, order: Order, guest: str) -> ui.LayoutView:
     """When the bot ends while work is under way."""
-    text = t(
-        "The bot is being stopped. What was begun goes on in Proxmox. When the bot runs again, it finds out how it "
-        "ended; until then look with `/info`."
-    )
+    text = t("The bot is being stopped. What was begun goes on in Proxmox; look with `/info` how it ended.")
     return card(f"{WARNING} {WORDINGS[order.verb].working(t, guest, order)}\n{text}", colour=Colour.WARN)
 
 

@@ -26,6 +26,15 @@ def open_to_all(t: Text, path: str) -> str:
     )
 
 
+def read_only_data_dir_line(t: Text, path: str) -> str:
+    """For the terminal."""
+    return t(
+        "{path} is on a file system that is mounted read-only. Mount it so that it can be written, "
+        "or set another DATA_DIR.",
+        path=t("“{value}”", value=plain(path, PATH_MOST)),
+    )
+
+
 def list_recovered(t: Text, guests: int, file: str) -> str:
     return t(
         "The watch list could not be read; its last good copy is used ({n} guests). "
@@ -53,11 +62,19 @@ def list_edited(t: Text, file: str) -> str:
     )
 
 
-def journal_gone(t: Text) -> str:
-    return t(
-        "The journal is gone, so a new one was begun: open incidents, mutes, the history and the audit trail are "
-        "lost. What `/readonly` had switched off stays off."
+def journal_gone(t: Text, *, off: bool) -> str:
+    """`off`: changes are switched off."""
+    return f"{t('The journal is gone, so a new one was begun.')} {_journal_had(t, off=off)}"
+
+
+def _journal_had(t: Text, *, off: bool) -> str:
+    lost = t("Open incidents, mutes, the history and the audit trail are lost.")
+    changes = (
+        t("Changes stay switched off.")
+        if off
+        else t("Changes are allowed; `/readonly on` switches them off.")
     )
+    return f"{lost} {changes}"
 
 
 def journal_renewed(t: Text, file: str | None, *, whole: bool) -> str:
@@ -73,12 +90,11 @@ def journal_renewed(t: Text, file: str | None, *, whole: bool) -> str:
     return text + " " + t("What stood in its place was kept as {file}.", file=code(file)) if file else text
 
 
-def journal_lost(t: Text, file: str) -> str:
-    return t(
-        "The journal could not be read, so a new one was begun: open incidents, mutes, the history and the audit "
-        "trail are gone. What `/readonly` had switched off stays off. The unreadable file was kept as {file}.",
-        file=code(file),
-    )
+def journal_lost(t: Text, file: str, *, off: bool) -> str:
+    """`off`: changes are switched off."""
+    text = t("The journal could not be read, so a new one was begun.")
+    kept = t("The unreadable file was kept as {file}.", file=code(file))
+    return f"{text} {_journal_had(t, off=off)} {kept}"
 
 
 def read_only_unkept(t: Text, error: JournalFailed | StoreFailed) -> str:
