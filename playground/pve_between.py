@@ -59,7 +59,7 @@ class _Drip(_Rule):
 
 @dataclass
 class _Bomb(_Rule):
-    size: int
+    packed: bytes
 
 
 class Between:
@@ -104,8 +104,8 @@ class Between:
         self._drips.append(_Drip(method, part, times, seconds))
 
     def bomb(self, part: str, size: int, *, method: str = "", times: int | None = None) -> None:
-        """An answer in gzip that unpacks to so many bytes: JSON, and blanks before it."""
-        self._bombs.append(_Bomb(method, part, times, size))
+        """An answer in gzip that unpacks to so many bytes: JSON, and blanks before it. It is packed now."""
+        self._bombs.append(_Bomb(method, part, times, _packed(size)))
 
     def instead(self, request: web.Request) -> web.Response | None:
         """The page for a request that Proxmox shall not see."""
@@ -131,7 +131,7 @@ class Between:
         if bomb := next((bomb for bomb in self._bombs if bomb.takes(request)), None):
             bomb.use()
             headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
-            return web.Response(body=_packed(bomb.size), headers=headers)
+            return web.Response(body=bomb.packed, headers=headers)
         if drip := next((drip for drip in self._drips if drip.takes(request)), None):
             drip.use()
             return await _dripped(request, response, drip.seconds, wait)

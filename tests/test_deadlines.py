@@ -215,10 +215,3 @@ async def test_a_long_body_that_is_not_packed(tmp_path: Path) -> None:
     with Rude(tmp_path, endless) as rude:
         assert isinstance(await refusal(client_of(rude).cluster()), AnswerTooLarge)
         assert isinstance(await refusal(client_of(rude).cluster()), BadAnswer)
-
-
-async def test_the_list_of_a_large_cluster_is_read() -> None:
-    with Pve(nodes=("pve1", "pve2")) as pve:
-        pve.add_many(10_000, first=10_000)
-        secret = pve.give_bot()
-        assert len((await client_of(pve, secret).cluster()).guests) == 10_000
