@@ -114,9 +114,10 @@ class SqliteJournal:
             db.execute("UPDATE messages SET shown = ? WHERE id = ?", (edition, message_id))
 
     def note_blocked(self, message_id: int, error: str) -> None:
-        with self._file.transaction() as db:
+        with self._file.transaction() as db:  # of what is posted nothing is tried, so that the column is free
             db.execute(
-                "UPDATE messages SET error = ? WHERE id = ? AND status = 'posted'", (kept(error), message_id)
+                "UPDATE messages SET error = ?, tried = ? WHERE id = ? AND status = 'posted'",
+                (kept(error), kept("blocked" if error else ""), message_id),
             )
 
     def refused(self, message_id: int, error: str, *, not_taken: bool) -> None:

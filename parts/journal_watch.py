@@ -140,7 +140,7 @@ def undelivered(db: sqlite3.Connection, since: float) -> Undelivered:
         " AND error != x'' ORDER BY tried_at DESC, id DESC LIMIT 1"
     ).fetchone()
     blocked = db.execute(
-        "SELECT error, count(*) OVER () FROM messages WHERE status = 'posted' AND error != x''"
+        "SELECT error, count(*) OVER () FROM messages WHERE status = 'posted' AND tried != x''"
         " AND tried_at >= ? ORDER BY tried_at DESC, id DESC LIMIT 1",
         (since,),
     ).fetchone()

@@ -1,13 +1,14 @@
 """Rate limits of Discord, long and short: everything flows again afterwards, and an old edit holds up nothing."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from playground.discord_faults import Fault
 from playground.pve import Pve
 from tests import stage
-from tests.stage import Stage
+from tests.stage import Stage, post_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -25,6 +26,19 @@ async def watching(scene: Stage, *vmids: int) -> str:
     await scene.start_bot(MONITOR_VM_IDS=",".join(map(str, vmids)))
     await scene.look(2)
     return f"/channels/{scene.alerts.id}/messages"
+
+
+async def later(scene: Stage, seconds: float, done: Callable[[], object] | None = None) -> None:
+    """So much later, until it is done (every alert is there): a wait that begins only now ends as well."""
+    journal = scene.services.journal
+
+    def is_done() -> bool:
+        if done() if done else not (journal.to_post() or journal.to_edit()):
+            return True
+        scene.clock.skip(seconds)
+        return False
+
+    await scene.until(is_done, "what was limited")
 
 
 async def met(scene: Stage, fault: Fault) -> None:
@@ -47,8 +61,7 @@ async def test_a_global_limit_on_an_alert_silences_none(bare_scene: Stage, pve: 
     bare_scene.services.delivery.wake()
     await asyncio.sleep(0.2)
     assert len(bare_scene.server.requests("POST", path)) == asked, "nothing is asked while the limit holds"
-    bare_scene.clock.skip(LONG)
-    await bare_scene.delivered()
+    await later(bare_scene, LONG)
     assert len(bare_scene.alerts_told()) == 2
     assert not bare_scene.services.delivery.error
     reply = await bare_scene.say(bare_scene.emma, "info", vmid=103)
@@ -66,8 +79,7 @@ async def test_the_wait_that_a_proxy_names_is_kept_too(bare_scene: Stage, pve: P
     bare_scene.services.delivery.wake()
     await asyncio.sleep(0.2)
     assert len(bare_scene.server.requests("POST", path)) == 1
-    bare_scene.clock.skip(LONG)
-    await bare_scene.delivered()
+    await later(bare_scene, LONG)
     assert len(bare_scene.alerts_told()) == 1
 
 
@@ -93,8 +105,7 @@ async def test_a_global_limit_on_an_edit_silences_none(bare_scene: Stage, pve: P
     await met(bare_scene, fault)
     pve.crash(102)
     await bare_scene.look(later=1.0)
-    bare_scene.clock.skip(LONG)
-    await bare_scene.delivered()
+    await later(bare_scene, LONG)
     assert len(bare_scene.alerts_told()) == 2 and "`Emma`" in bare_scene.alerts_told()[0]
 
 
@@ -119,8 +130,7 @@ async def test_edits_of_an_old_message_hold_back_no_new_alert(bare_scene: Stage,
     assert fault.met == 1, "not asked again before the time that Discord named"
     assert "edits" in bare_scene.services.delivery.error
     fault.times = fault.met
-    bare_scene.clock.skip(60.0)
-    await bare_scene.delivered()
+    await later(bare_scene, 60.0)
     assert "`Emma`" in bare_scene.alerts_told()[0]
 
 
@@ -166,8 +176,7 @@ async def test_an_edit_that_is_refused_holds_back_no_new_alert(
     await bare_scene.look()
     await bare_scene.until(lambda: len(bare_scene.alerts_told()) == 2, "the new alert")
     fault.times = fault.met
-    bare_scene.clock.skip(301.0)
-    await bare_scene.delivered()
+    await later(bare_scene, 301.0)
     assert "`Emma`" in bare_scene.alerts_told()[0]
 
 
@@ -195,8 +204,7 @@ async def test_an_outcome_that_is_limited_is_shown_after_the_limit(scene: Stage,
     fault = limit(scene, "PATCH", "/webhooks/", everywhere=False)
     plan.release()
     await met(scene, fault)
-    scene.clock.skip(LONG)
-    await begun.until("started")
+    await later(scene, LONG, lambda: "started" in post_of(begun).text)
     await scene.settled()
 
 
@@ -205,7 +213,7 @@ async def test_a_private_word_that_is_limited_comes_after_the_limit(scene: Stage
     fault = limit(scene, "POST", "/webhooks/", everywhere=False)
     asking = asyncio.create_task(scene.say(scene.akiko, "start", vmid=101))
     await met(scene, fault)
-    scene.clock.skip(LONG)
+    await later(scene, LONG, asking.done)
     reply = await asking
     await scene.until(lambda: reply.followups, "the refusal")
     assert "**101**" in reply.followups[0].text
@@ -218,5 +226,4 @@ async def test_audit_lines_come_after_a_global_limit(bare_scene: Stage) -> None:
     await bare_scene.say(bare_scene.akiko, "start", vmid=104)
     await met(bare_scene, fault)
     assert bare_scene.server.messages(audit) == []
-    bare_scene.clock.skip(LONG)
-    await bare_scene.until(lambda: bare_scene.server.messages(audit), "the line")
+    await later(bare_scene, LONG, lambda: bare_scene.server.messages(audit))
