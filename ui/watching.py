@@ -67,8 +67,6 @@ def _row(t: Text, watch: Watch, cluster: Cluster | None, entry: Watched, now: fl
     guest = cluster.find(entry.vmid) if cluster else None
     known = watch.state.guests.get(entry.vmid)
     state = guest.state if guest else State.UNKNOWN
-    if guest and state is State.UNKNOWN and known and known.unknown is None and not known.lost_node:
-        state = known.state  # the list does not know it; it was asked for by itself
     began = known.since if known and known.state is state and not known.missing else None
     if began is None and state is State.RUNNING and guest and guest.uptime:
         began = now - guest.uptime
