@@ -25,7 +25,7 @@ LOCK_NAME = ".lock"
 KEPT_NAMES = (
     LOCK_NAME,
     *("journal.db", "journal.db-wal", "journal.db-shm"),
-    *("monitor_list.json", "monitor_list.json.bak"),
+    *("monitor_list.json", "monitor_list.json.bak", "readonly.json"),
 )
 """The files that the bot keeps open, reads or replaces in the directory."""
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
