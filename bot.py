@@ -92,6 +92,7 @@ class ProxmoxBot(commands.Bot):
             max_messages=None,
             member_cache_flags=discord.MemberCacheFlags.none(),
             http_trace=limits.trace(),
+            max_ratelimit_timeout=30.0,  # of the log-in and the commands: longer ones are waited for in connection.py
         )
         hold_to_time(self.http)
         self._settings = settings

@@ -172,6 +172,14 @@ async def test_what_stands_in_front_of_discord_is_a_sentence(
     assert len(stage.server.requests("GET", "/users/@me")) == 3
 
 
+async def test_a_long_limit_at_the_log_in_is_kept_to(stage: ProcessStage) -> None:
+    stage.server.fail("GET", "/users/@me", 429, retry_after=3000.0)
+    bot = await stage.launch()
+    words = "Discord limits how often the bot may ask"
+    await stage.until(lambda: words in bot.output(), "the sentence", alive=True)
+    assert "The next try is in 3000 s." in bot.output()
+
+
 async def test_a_page_at_the_registration_of_commands_is_no_refused_guild(stage: ProcessStage) -> None:
     stage.server.fail("PUT", "/commands", 403, page=BAN)
     await stage.start()
@@ -233,3 +241,18 @@ async def test_an_event_that_cannot_be_taken_does_not_end_the_bot(stage: Process
     await stage.until(lambda: stage.server.gateway.resumes, "a resumed session", alive=True)
     assert "an event of Discord could not be taken" in stage.bot.output()
     await (await stage.say(stage.akiko, "list")).until("palworld")
+
+
+async def test_what_was_cut_off_is_told_once_discord_is_back(stage: ProcessStage) -> None:
+    """The bot is killed amid a start, and begins again while Discord is away."""
+    await stage.start()
+    plan = stage.pve.next_task("qmstart", vmid=104, hold=True)
+    stage.server.answer_wait = 0.0
+    reply = await stage.say(stage.akiko, "start", vmid=104)
+    await reply.until("Starting")
+    await stage.bot.end(signal.SIGKILL)
+    plan.release()
+    async with stage.server.outage():
+        bot = await stage.launch()
+        await stage.until(lambda: bot.output().count("The next try is in") >= 2, "two tries", alive=True)
+    await stage.until(lambda: "The bot was stopped meanwhile" in reply.text, "the person told", alive=True)

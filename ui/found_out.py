@@ -41,6 +41,8 @@ class DiscordTeller:
 
     async def tell(self, found: Audited) -> None:
         view = found_card(self._t, found)
+        while self._client.application is None:  # not logged in: Discord is away since the start
+            await self._clock.sleep(PAUSE)
         for tried in range(TRIES_MOST):
             try:
                 await self._show(found, view)
