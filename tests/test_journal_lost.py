@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import pytest
@@ -22,11 +22,12 @@ from tests import stage as stages
 from tests.process_stage import INTERVAL, ProcessStage, process_stage
 from tests.stage import Stage
 from tests.test_journal_disk import batch, content, names
-from tests.test_journal_refuses import full_or_no_larger, locked, small
+from tests.test_journal_refuses import full_or_no_larger, full_share, locked, small
 
 pve, bare_scene, scene, language = stages.pve, stages.bare_scene, stages.scene, stages.language
 __all__ = ["small"]
 
+Trouble = Callable[[SqliteJournal, Path], AbstractContextManager[str]]
 EMMA = Actor(7, "Emma", Place(1, 2, 3))
 
 
@@ -308,11 +309,13 @@ def line_of(text: str, name: str) -> str:
     return next(line for line in text.splitlines() if line.startswith(f"**{name}**"))
 
 
-async def test_a_full_disk_is_seen_in_the_status_and_its_end_too(small: Stage) -> None:
+@pytest.mark.parametrize("trouble", [full_or_no_larger, full_share], ids=["full", "room for a look only"])
+async def test_a_full_disk_is_seen_in_the_status_and_its_end_too(small: Stage, trouble: Trouble) -> None:
+    """Also where what a look writes still fits in, and nothing else does."""
     scene, path = small, small.directory / "journal.db"
     scene.expected_errors += ["the journal cannot be written", "the journal refuses"]
     await scene.look()
-    with full_or_no_larger(scene.bot.journal, path):
+    with trouble(scene.bot.journal, path):
         reply = await scene.say(scene.emma, "start", vmid=104)
         assert reply.ephemeral and scene.changes() == []
         await scene.look()
