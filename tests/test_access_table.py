@@ -461,6 +461,10 @@ async def test_every_command(house: House, where: str) -> None:
     house.unchanged()
 
 
+WHY = (-404, "!nothing")
+"""The values of the entry that says why there is nothing to choose."""
+
+
 @every_place
 async def test_every_completion(house: House, where: str) -> None:
     scene, channel = house.scene, house.there(where)
@@ -470,11 +474,11 @@ async def test_every_completion(house: House, where: str) -> None:
             found = await scene.server.autocomplete(
                 house.people[name], scene.channel, row.word, option, typed, **row.values
             )
-        values = [choice["value"] for choice in found]
+        values = [choice["value"] for choice in found if choice["value"] not in WHY]
         offered = wanted in values if wanted is not None else bool(values)
         assert offered is (cell.answer == "yes"), (cell, option, values)
         if where not in INSIDE:
-            assert values == []
+            assert found == []
 
 
 def button_rows(house: House) -> Iterator[tuple[Row, Post, str]]:
