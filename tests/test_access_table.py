@@ -39,6 +39,7 @@ from tests import stage
 from tests.stage import Stage, post_of
 from tests.test_gate import INSIDE, OUTSIDE, place
 from ui import presses
+from ui.no_choice import NUMBER, WORD
 
 bare_scene, pve = stage.bare_scene, stage.pve
 
@@ -461,10 +462,6 @@ async def test_every_command(house: House, where: str) -> None:
     house.unchanged()
 
 
-WHY = (-404, "!nothing")
-"""The values of the entry that says why there is nothing to choose."""
-
-
 @every_place
 async def test_every_completion(house: House, where: str) -> None:
     scene, channel = house.scene, house.there(where)
@@ -474,11 +471,13 @@ async def test_every_completion(house: House, where: str) -> None:
             found = await scene.server.autocomplete(
                 house.people[name], scene.channel, row.word, option, typed, **row.values
             )
-        values = [choice["value"] for choice in found if choice["value"] not in WHY]
+        values = [choice["value"] for choice in found if choice["value"] not in (NUMBER, WORD)]
         offered = wanted in values if wanted is not None else bool(values)
         assert offered is (cell.answer == "yes"), (cell, option, values)
         if where not in INSIDE:
             assert found == []
+        elif cell.answer != "yes":
+            assert len(found) <= 1, "at most the one entry that says why"
 
 
 def button_rows(house: House) -> Iterator[tuple[Row, Post, str]]:
