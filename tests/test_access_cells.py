@@ -96,8 +96,8 @@ def test_every_cell_is_what_the_gate_says(
         assert not named & hidden, "names of hidden guests never leak"
         if sign == "✅" and on != {each.vmid for each in cluster.guests}:
             off = {each.vmid for each in cluster.guests} - hidden - on
-            assert small.startswith(("-# only to ", "-# not to ")), (operation, text)
-            assert named == (on if "only to" in small else off), (operation, text)
+            assert small.startswith(("-# only for ", "-# except ")), (operation, text)
+            assert named == (on if "only for" in small else off), (operation, text)
     for one in cluster.guests:
         if decide(rules, actor, Operation.INFO, one) is not None:
             continue
@@ -123,7 +123,7 @@ async def test_an_owner_reads_for_which_guest_a_tick_holds(bare_scene: Stage, pv
     await scene.start_bot(**cast_.settings)
     text = (await scene.say(viewer, "access")).text
     cells = shown(text)
-    assert cells["/start"] == ("✅", "-# only to **104** `palworld`")
+    assert cells["/start"] == ("✅", "-# only for **104** `palworld`")
     assert "owner of **104** `palworld`: operator" in text
     assert "Yours is “operator” for some guests, and “viewer” for the others." in cells["/stop"][1]
     text = (await scene.say(viewer, "access", vmid=101)).text
@@ -142,4 +142,17 @@ async def test_a_role_that_does_not_reach_the_guest_is_said_not_to(bare_scene: S
     await scene.start_bot(**cast_.settings)
     text = (await scene.say(both, "access", vmid=101)).text
     assert "Your level on this guest: viewer" in text
-    assert "admin · only `tag:game` · does not count for this guest" in text
+    assert "admin · only `tag:game` · does not apply to this guest" in text
+
+
+async def test_a_refusal_without_a_guest_does_not_say_one_level_for_all(bare_scene: Stage, pve: Pve) -> None:
+    """The same viewer at `/stop`: refused before any guest is looked at, also while typing."""
+    scene, cast_ = bare_scene, Cast(bare_scene)
+    viewer = cast_["viewer"]
+    pve.guest(104).config["tags"] = f"owner-{viewer.id}"
+    await scene.start_bot(**cast_.settings)
+    mixed = "This takes the level “admin”. Yours is “operator” for some guests, and “viewer” for the others."
+    assert (await scene.say(viewer, "stop", vmid=101)).text == mixed
+    assert await scene.choices(viewer, "stop", "vmid") == [f"⛔ {mixed}"]
+    refused = await scene.say(viewer, "start", vmid=101)
+    assert "yours is “viewer”" in refused.text

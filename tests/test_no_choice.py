@@ -70,7 +70,7 @@ async def test_read_only_mode(scene: Stage) -> None:
     for command, option, filled in EVERY_COMPLETION:
         if RIGHTS[operation_of(command)].effect >= Effect.LIST:
             said, _ = await entry(scene, scene.emma, command, option, **filled)
-            assert said == "Changes are switched off just now (read-only).", command
+            assert said == "Changes are switched off (read-only).", command
 
 
 async def test_proxmox_that_never_answered(bare_scene: Stage, pve: Pve) -> None:
@@ -78,18 +78,18 @@ async def test_proxmox_that_never_answered(bare_scene: Stage, pve: Pve) -> None:
     await bare_scene.start_bot()
     for command, option in (("info", "vmid"), ("start", "vmid"), ("list", "node"), ("create", "template_id")):
         said, _ = await entry(bare_scene, bare_scene.emma, command, option)
-        assert said == "Proxmox cannot be read just now.", command
+        assert said == "Proxmox cannot be read right now.", command
         typed = await bare_scene.choices(bare_scene.emma, command, option, "web")
         assert typed == [f"⛔ {said}"]
 
 
 async def test_nothing_there_to_choose(scene: Stage, pve: Pve) -> None:
     for command, option, filled, words in (
-        ("monitor remove", "vmid", {}, "No guest that you may choose is being watched."),
-        ("monitor unmute", "target", {}, "Nothing that you may unmute is muted."),
+        ("monitor remove", "vmid", {}, "No guest that you may choose is on the watch list."),
+        ("monitor unmute", "target", {}, "There is no mute that you may lift."),
         ("snapshot rollback", "name", {}, "Choose the guest (vmid) first."),
-        ("snapshot rollback", "name", {"vmid": 109}, "No snapshot is found: the guest has none"),
-        ("snapshot delete", "name", {"vmid": 999}, "No snapshot is found: the guest has none"),
+        ("snapshot rollback", "name", {"vmid": 109}, "No snapshot found: the guest has none"),
+        ("snapshot delete", "name", {"vmid": 999}, "No snapshot found: the guest has none"),
     ):
         said, _ = await entry(scene, scene.emma, command, option, **filled)
         assert said.startswith(words), said
@@ -97,7 +97,7 @@ async def test_nothing_there_to_choose(scene: Stage, pve: Pve) -> None:
         pve.remove_guest(guest.vmid)
     await scene.services.reader.read(max_age=0)
     said, _ = await entry(scene, scene.emma, "create", "template_id")
-    assert said == "There is no template that you may use."
+    assert said == "There is no template you may use."
 
 
 async def test_what_is_typed_and_fits_nothing_is_discords_to_say(scene: Stage) -> None:

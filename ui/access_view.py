@@ -13,6 +13,7 @@ from core.judge import Judge
 from core.rights import RIGHTS, Level, Operation, Reach
 from ui.cards import card
 from ui.operation_words import written
+from ui.refusal import mixed_levels
 from ui.render import FAILED, OK, PROTECTED, READ_ONLY, WARNING, Colour, code, fit, title
 from ui.sentences import level_word, read_only_line, sentence
 from ui.start_words import pools_unseen
@@ -106,7 +107,7 @@ def access_card(
     parts += [f"{FAILED} {' '.join(names)}\n-# {reason}" for reason, names in reasons.items()]
     risky = any(RIGHTS[each].guarded and RIGHTS[each].level < Level.ADMIN for each in allowed)
     if guest is None and risky and level_everywhere(judge.rules, actor) < Level.ADMIN:
-        parts.append(f"-# {t('Protection that is set in Proxmox itself is told with `vmid` only.')}")
+        parts.append(f"-# {t('Protection set in Proxmox itself shows only with `vmid`.')}")
     head = t("What you may do here")
     if guest is not None:
         head = t("What you may do to {guest}", guest=title(guest))
@@ -140,25 +141,16 @@ def _allowed(
 
 
 def _why_not(t: Text, judge: Judge, actor: Actor, guest: Guest | None, refusal: BotError) -> str:
-    """Its sentence. A level that is held for some guests only is not said to be that of all."""
-    if isinstance(refusal, NotAllowed) and guest is None:
-        everywhere = level_everywhere(judge.rules, actor)
-        if everywhere < refusal.level:
-            return t(
-                "This takes the level “{needed}”. Yours is “{level}” for some guests, and “{other}” for the others.",
-                needed=level_word(t, refusal.needed),
-                level=level_word(t, refusal.level),
-                other=level_word(t, everywhere),
-            )
-    return sentence(t, refusal)
+    asker = actor if guest is None else None
+    return mixed_levels(t, judge, asker, refusal, Level.NONE) or sentence(t, refusal)
 
 
 def _where(t: Text, judge: Judge, extent: Extent) -> str:
     if not extent.on:
-        return t("There is no guest just now to which you may do this.")
+        return t("There is no guest right now to which you may do this.")
     if extent.hidden or len(extent.on) <= len(extent.off):
-        return t("only to {guests}", guests=_names(t, judge, extent.on))
-    return t("not to {guests}", guests=_names(t, judge, extent.off))
+        return t("only for {guests}", guests=_names(t, judge, extent.on))
+    return t("except {guests}", guests=_names(t, judge, extent.off))
 
 
 def _names(t: Text, judge: Judge, guests: Iterable[Guest]) -> str:
@@ -189,7 +181,7 @@ def _why_on(t: Text, judge: Judge, actor: Actor, guest: Guest) -> str:
     for role, (level, scopes) in grants(judge.rules, actor).items():
         line = _role_line(t, role, level, scopes)
         if scopes and not any(scope.holds(guest) for scope in scopes):
-            line += f" · {t('does not count for this guest')}"
+            line += f" · {t('does not apply to this guest')}"
         lines.append(line)
     if owns(actor, guest):
         lines.append(t("owner of this guest: {level}", level=level_word(t, Level.OPERATOR)))

@@ -275,11 +275,14 @@ class GatedTree(app_commands.CommandTree[discord.Client]):
         if typing:
             with contextlib.suppress(*Trouble):
                 t = services_of(interaction).texts.of_locale(str(interaction.locale))
-                await interaction.response.autocomplete(why_refused(t, interaction, refusal))
+                await interaction.response.autocomplete(
+                    why_refused(t, interaction, refusal, actor_of(interaction))
+                )
         else:
             asked_for(interaction).refuse(refusal)
             t = services_of(interaction).texts.of_locale(str(interaction.locale))
-            await tell_privately(interaction, refusal_card(services_of(interaction), t, refusal))
+            services, actor = services_of(interaction), actor_of(interaction)
+            await tell_privately(interaction, refusal_card(services, t, refusal, actor))
         return False
 
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError) -> None:

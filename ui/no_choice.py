@@ -12,9 +12,11 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from core.access import Actor
 from core.errors import NotAllowed, OnlySomeGuests, ReadOnly, Refused
 from core.rights import Level
 from core.wanted_errors import NothingChosen
+from ui.refusal import mixed_levels
 from ui.render import REFUSED, plain_label
 from ui.sentences import level_word
 from ui.services import Interaction, services_of
@@ -43,12 +45,12 @@ class Wanted(Enum):
 
 _NONE: Mapping[Wanted, Callable[[Text], str]] = {
     Wanted.GUEST: lambda t: t("There is no guest to which you may do this."),
-    Wanted.TEMPLATE: lambda t: t("There is no template that you may use."),
-    Wanted.WATCHED: lambda t: t("No guest that you may choose is being watched."),
+    Wanted.TEMPLATE: lambda t: t("There is no template you may use."),
+    Wanted.WATCHED: lambda t: t("No guest that you may choose is on the watch list."),
     Wanted.NODE: lambda t: t("There is no node to choose from."),
-    Wanted.TARGET: lambda t: t("There is nothing that you may mute."),
-    Wanted.PERSON: lambda t: t("Nobody is found: the audit trail is empty, or cannot be read just now."),
-    Wanted.MUTED: lambda t: t("Nothing that you may unmute is muted."),
+    Wanted.TARGET: lambda t: t("There is nothing you may mute."),
+    Wanted.PERSON: lambda t: t("Nobody found: the audit trail is empty, or cannot be read right now."),
+    Wanted.MUTED: lambda t: t("There is no mute that you may lift."),
 }
 _REFUSALS: Mapping[type[Refused], Callable[[Text, Any], str]] = {
     NotAllowed: lambda t, x: (
@@ -60,22 +62,25 @@ _REFUSALS: Mapping[type[Refused], Callable[[Text, Any], str]] = {
             level=level_word(t, x.level),
         )
     ),
-    ReadOnly: lambda t, x: t("Changes are switched off just now (read-only)."),
+    ReadOnly: lambda t, x: t("Changes are switched off (read-only)."),
     OnlySomeGuests: lambda t, x: t("This takes the level for all guests."),
 }
 """In a completion nothing is formatted: short, without times and names. What is not here is refused in silence."""
 
 
-def why_refused(t: Text, interaction: Interaction, refusal: Refused) -> Choices:
+def why_refused(t: Text, interaction: Interaction, refusal: Refused, asker: Actor) -> Choices:
     """The entry for what the gate refuses; none where the bot is not to be used at all."""
     say = _REFUSALS.get(type(refusal))
-    return [_entry(interaction, say(t, refusal))] if say else []
+    if say is None:
+        return []
+    mixed = mixed_levels(t, services_of(interaction).judge, asker, refusal)
+    return [_entry(interaction, mixed or say(t, refusal))]
 
 
 def why_nothing(t: Text, interaction: Interaction, wanted: Wanted) -> Choices:
     """The entry for a list that is empty whatever is typed."""
     if _is_unread(interaction, wanted):
-        return [_entry(interaction, t("Proxmox cannot be read just now."))]
+        return [_entry(interaction, t("Proxmox cannot be read right now."))]
     if wanted is Wanted.SNAPSHOT:
         return [_entry(interaction, _no_snapshot(t, interaction))]
     return [_entry(interaction, _NONE[wanted](t))]
@@ -85,7 +90,7 @@ def _no_snapshot(t: Text, interaction: Interaction) -> str:
     """Of a guest that is hidden the same is said as of one that does not exist."""
     if not getattr(interaction.namespace, "vmid", None):
         return t("Choose the guest (vmid) first.")
-    return t("No snapshot is found: the guest has none, or cannot be read just now.")
+    return t("No snapshot found: the guest has none, or cannot be read right now.")
 
 
 def _entry(interaction: Interaction, text: str) -> app_commands.Choice[Any]:
