@@ -53,8 +53,8 @@ BREAKS_TOLD = 2
 """So many looks in a row that end in an error of our own are told."""
 
 NAME_MOST = 255
-CONFIRM = locale_str("The guest's name, where it is protected")
-REASON = locale_str("Why, where a guest is protected")
+CONFIRM = locale_str("The guest's name, if it is protected")
+REASON = locale_str("The reason, if a guest is protected")
 
 Say = Callable[[str], Coroutine[Any, Any, None]]
 

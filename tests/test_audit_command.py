@@ -479,7 +479,7 @@ async def test_a_trail_that_cannot_be_read_is_said(scene: Stage) -> None:
             reply = await scene.say(scene.emma, "audit", **options)
             assert reply.text == scene.told(scene.emma, error) and reply.ephemeral
         assert await scene.choices(scene.emma, "audit", "who") == [
-            "⛔ Nobody is found: the audit trail is empty, or cannot be read just now."
+            "⛔ Nobody found: the audit trail is empty, or cannot be read right now."
         ]
         pressed = await scene.press(
             scene.emma, post, next(b.custom_id or "" for b in post.buttons if b.emoji == "▶️")

@@ -130,5 +130,5 @@ async def test_tags_of_scopes_are_spoken_of_too(bare_scene: Stage, pve: Pve) -> 
         ROLE_SCOPES=f'{{"{role.id}": ["tag:web", "tag:lab"]}}',
     )
     text = await snapshot_with(bare_scene, pve, 101, "web", "lab")
-    assert "gets tags that ROLE_SCOPES goes by: `web`" in text
-    assert "loses tags that ROLE_SCOPES goes by: `lab`" in text
+    assert "gets tags that ROLE_SCOPES uses: `web`" in text
+    assert "loses tags that ROLE_SCOPES uses: `lab`" in text

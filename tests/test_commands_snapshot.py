@@ -193,5 +193,5 @@ async def test_names_complete_newest_first(scene: Stage) -> None:
         "⛔ Choose the guest (vmid) first."
     ]
     assert await scene.choices(scene.emma, "snapshot delete", "name", "", vmid=999) == [
-        "⛔ No snapshot is found: the guest has none, or cannot be read just now."
+        "⛔ No snapshot found: the guest has none, or cannot be read right now."
     ]

@@ -13,8 +13,8 @@ scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, sta
 
 STOPPED = STATE_EMOJI[State.STOPPED]
 
-NO_SNAPSHOT = "⛔ No snapshot is found: the guest has none, or cannot be read just now."
-UNREADABLE = "⛔ Proxmox cannot be read just now."
+NO_SNAPSHOT = "⛔ No snapshot found: the guest has none, or cannot be read right now."
+UNREADABLE = "⛔ Proxmox cannot be read right now."
 
 NEEDS_VMID = [
     "info", "resize", "delete", "start", "reboot", "shutdown", "stop",

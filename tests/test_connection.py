@@ -58,7 +58,7 @@ async def test_the_watch_does_not_wait_for_discord(stage: ProcessStage) -> None:
     await (await stage.say(stage.akiko, "list")).until("palworld")
     tried = [r for r in stage.server.requests("GET", "/users/@me") if r.status == 503]
     assert len(tried) >= 2
-    assert "Discord has trouble of its own just now (503)" in stage.bot.output()
+    assert "Discord itself has a problem right now (503)" in stage.bot.output()
     assert len(stage.server.requests("PUT", "/commands")) == 1
 
 
@@ -92,7 +92,7 @@ async def test_a_signal_ends_the_waiting_at_once(
     else:
         stage.server.gateway.refuses = 4014
     bot = await stage.launch()
-    await stage.until(lambda: "The next try is in" in bot.output(), "a first try", alive=True)
+    await stage.until(lambda: "Next try in" in bot.output(), "a first try", alive=True)
     code, seconds = await bot.end(number)
     assert (code, seconds < 3.0) == (0, True), seconds
 
@@ -123,9 +123,9 @@ async def test_other_refusals_of_the_gateway_leave_the_watch_at_work(stage: Proc
 @pytest.mark.parametrize(
     ("status", "code", "words"),
     [
-        (400, 30034, "Discord takes no more new commands today (30034"),
-        (400, 50035, "Discord does not accept the commands of the bot (400, 50035"),
-        (503, 0, "Discord has trouble of its own just now (503)"),
+        (400, 30034, "Discord accepts no more new commands today (30034"),
+        (400, 50035, "Discord does not accept the bot's commands (400, 50035"),
+        (503, 0, "Discord itself has a problem right now (503)"),
     ],
 )
 async def test_commands_that_cannot_be_registered_are_a_sentence(
@@ -152,11 +152,15 @@ async def test_a_guild_that_discord_does_not_know_is_a_sentence(stage: ProcessSt
 @pytest.mark.parametrize(
     ("status", "page", "words"),
     [
-        (429, BAN, "Cloudflare, in front of Discord, blocks this machine's address for a while (429)"),
-        (403, BAN, "does not let this machine through (403)"),
-        (407, "<p>Log in", "does not let this machine through (407)"),
-        (503, BAN, "trouble of its own just now (503)"),
-        (200, "<title>Hotel WLAN</title>", "What answers in Discord's place is not Discord"),
+        (
+            429,
+            BAN,
+            "Cloudflare, in front of Discord, is blocking this machine's IP address for a while (429)",
+        ),
+        (403, BAN, "is blocking this machine (403)"),
+        (407, "<p>Log in", "is blocking this machine (407)"),
+        (503, BAN, "itself has a problem right now (503)"),
+        (200, "<title>Hotel WLAN</title>", "Something other than Discord answers in its place"),
         (403, "", "Discord does not let the bot log in (403"),
     ],
 )
@@ -175,16 +179,16 @@ async def test_what_stands_in_front_of_discord_is_a_sentence(
 async def test_a_long_limit_at_the_log_in_is_kept_to(stage: ProcessStage) -> None:
     stage.server.fail("GET", "/users/@me", 429, retry_after=3000.0)
     bot = await stage.launch()
-    words = "Discord limits how often the bot may ask"
+    words = "Discord is rate limiting the bot"
     await stage.until(lambda: words in bot.output(), "the sentence", alive=True)
-    assert "The next try is in 3000 s." in bot.output()
+    assert "Next try in 3000 s." in bot.output()
 
 
 async def test_a_page_at_the_registration_of_commands_is_no_refused_guild(stage: ProcessStage) -> None:
     stage.server.fail("PUT", "/commands", 403, page=BAN)
     await stage.start()
     await stage.until(lambda: len(stage.server.requests("PUT", "/commands")) == 2, "another try", alive=True)
-    assert "does not let this machine through (403)" in stage.bot.output()
+    assert "is blocking this machine (403)" in stage.bot.output()
 
 
 async def test_connections_that_end_at_once_are_not_begun_without_a_pause(stage: ProcessStage) -> None:
@@ -192,7 +196,7 @@ async def test_connections_that_end_at_once_are_not_begun_without_a_pause(stage:
     stage.server.gateway.refuses = 4000
     await stage.launch()
     await stage.until(
-        lambda: "Discord ended the connection. The next try is in" in stage.bot.output(), "pauses", alive=True
+        lambda: "Discord ended the connection. Next try in" in stage.bot.output(), "pauses", alive=True
     )
     stage.server.gateway.refuses = None
     await back(stage)
@@ -253,5 +257,5 @@ async def test_what_was_cut_off_is_told_once_discord_is_back(stage: ProcessStage
     plan.release()
     async with stage.server.outage():
         bot = await stage.launch()
-        await stage.until(lambda: bot.output().count("The next try is in") >= 2, "two tries", alive=True)
+        await stage.until(lambda: bot.output().count("Next try in") >= 2, "two tries", alive=True)
     await stage.until(lambda: "The bot was stopped meanwhile" in reply.text, "the person told", alive=True)

@@ -55,7 +55,7 @@ async def test_a_read_only_file_system_is_told_as_one(
             assert code == 1
             assert told.splitlines()[-1] == (
                 f"“{directory}” is on a file system that is mounted read-only. "
-                "Mount it so that it can be written, or set another DATA_DIR."
+                "Mount it writable, or set another DATA_DIR."
             )
     finally:
         assert ran(unmount, str(data)) == 0
@@ -79,7 +79,7 @@ async def test_a_list_that_was_edited_under_the_bot_is_kept_aside_and_told(scene
     assert aside.read_bytes() == edited
     await scene.delivered()
     (told,) = scene.alerts_told()
-    assert "changed by hand" in told and aside.name in told
+    assert "edited while the bot was running" in told and aside.name in told
     await scene.say(scene.emma, "monitor remove", vmid=201)
     assert len(scene.alerts_told()) == 1, "once"
 

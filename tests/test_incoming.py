@@ -14,7 +14,7 @@ from ui.question import typed_into
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
-TOLD = "Discord sent this incompletely, so nothing was done. Please try again."
+TOLD = "What Discord sent was incomplete, so nothing was done. Please try again."
 
 
 def without(path: str, value: Any = ...) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:

@@ -44,7 +44,7 @@ def test_what_of_memory_is_the_guests_own(figures: dict[str, object], percent: f
 
 
 def memory_row(text: str) -> str:
-    return next(line for line in text.splitlines() if "Memory" in line or "on the host" in line)
+    return next(line for line in text.splitlines() if "Memory" in line or "host's view)" in line)
 
 
 async def test_the_hosts_view_is_told_and_never_alarmed(scene: Stage, pve: Pve) -> None:
@@ -55,9 +55,9 @@ async def test_the_hosts_view_is_told_and_never_alarmed(scene: Stage, pve: Pve) 
     await scene.delivered()
     assert scene.alerts_told() == []
     info = await scene.say(scene.emma, "info", vmid=101)
-    assert "on the host, of" in memory_row(info.text), info.text
+    assert "(host's view)" in memory_row(info.text), info.text
     assert "balloon driver or guest agent is missing" in info.text
-    assert "on the host, of" in (await scene.say(scene.emma, "list")).text
+    assert "(host's view)" in (await scene.say(scene.emma, "list")).text
     assert "memory is not measured" in (await scene.say(scene.emma, "monitor list")).text
 
     pve.lose_balloon(101, back=True)

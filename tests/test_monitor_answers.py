@@ -9,7 +9,7 @@ from tests.stage import Stage
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
-UNCHANGED = "Nothing was changed: the thresholds of {guest} stay as they are."
+UNCHANGED = "Nothing changed: the thresholds of {guest} stay as they are."
 
 
 @pytest.mark.parametrize("metric", ["cpu", "memory", "disk"])
@@ -45,7 +45,7 @@ async def test_the_same_threshold_again_leaves_its_alert_alone(bare_scene: Stage
 
 @pytest.mark.parametrize("target", ["101", "guest/101", "web01"])
 async def test_a_mute_of_a_guest_that_is_not_watched_says_so(scene: Stage, target: str) -> None:
-    note = "It is not on the watch list: only its failed backups would be told."
+    note = "It is not on the watch list: only its failed backups would be reported."
     reply = await scene.say(scene.emma, "monitor mute", target=target, duration="1h")
     assert scene.t()(note) in reply.text and "**101**" in reply.text
     await scene.say(scene.emma, "monitor add", vmid=101)

@@ -90,7 +90,7 @@ def test_people_are_remembered_as_long_as_it_matters() -> None:
 async def test_a_flood_of_reads_is_told_to_slow_down_and_others_are_not(scene: Stage, pve: Pve) -> None:
     burst = RATES[Asked.READ].burst
     replies = await asyncio.gather(*(scene.say(scene.emma, "info", vmid=101) for _ in range(burst + 20)))
-    told = [reply for reply in replies if "That was a lot at once" in reply.text]
+    told = [reply for reply in replies if "Too many requests at once" in reply.text]
     assert 10 <= len(told) <= 20
     for reply in told:
         scene.assert_private(reply)

@@ -100,7 +100,7 @@ async def test_the_bot_says_so_and_ends(tmp_path: Path) -> None:
         assert await bot.wait() == 1
         output = bot.output()
         assert "journal.db” is a link" in output.splitlines()[-1]
-        assert "Everybody on this machine can write to" in output and f"chmod o-w “{data}”" in output
+        assert "Anyone on this machine can write to" in output and f"chmod o-w {data}" in output
         assert not outside.exists() and not stage.server.journal
 
 

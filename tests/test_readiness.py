@@ -204,11 +204,11 @@ async def test_a_token_that_sees_nothing_and_then_does(stage: ProcessStage) -> N
     """What is mended is told, at the latest when Discord is back after a moment."""
     stage.pve.deny("VM.Audit")
     await stage.start(ADMIN_ROLE_IDS=str(stage.guild.create_role("admins").id))
-    told = await found(stage, "❌ PROXMOX_TOKEN_NAME: Proxmox answers, but shows no guest")
+    told = await found(stage, "❌ PROXMOX_TOKEN_NAME: Proxmox answers but shows no guests")
     assert "ready:" not in told
     stage.pve.allow_again()
     await stage.server.drop_gateway(4000)
-    told = await found(stage, "✅ Mended: PROXMOX_TOKEN_NAME: Proxmox answers, but shows no guest", "ready: ")
+    told = await found(stage, "✅ Fixed: PROXMOX_TOKEN_NAME: Proxmox answers but shows no guests", "ready: ")
     assert told.count("❌") == 1
 
 
@@ -237,7 +237,7 @@ async def test_a_role_that_cannot_be_mentioned_is_a_warning(stage: ProcessStage)
         "silent", category=stage.category, overwrites={stage.guild.default_role: no_ping}
     )
     await stage.start(ALERT_MENTION_ROLE_ID=str(role.id), ALERT_CHANNEL_ID=str(channel.id))
-    await found(stage, "⚠️ ALERT_MENTION_ROLE_ID: the role “on-call” cannot be mentioned", "ready: ")
+    await found(stage, "⚠️ ALERT_MENTION_ROLE_ID: the bot cannot mention the role “on-call”", "ready: ")
 
 
 async def test_a_server_that_the_bot_is_not_in(stage: ProcessStage) -> None:

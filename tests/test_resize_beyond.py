@@ -60,7 +60,7 @@ def test_what_is_stored(kind: Kind, pending: Pending, expected: tuple[int | None
     [
         (101, {"cores": 17}, ["17 cores are more than node", "(16)", "The VM may not start"]),
         (101, {"memory_mb": 66560}, ["65 GiB of memory is more than node", "64.0 GiB"]),
-        (201, {"cores": 17}, ["17 cores are more than node", "The container cannot use more"]),
+        (201, {"cores": 17}, ["17 cores are more than node", "A container cannot use more"]),
     ],
 )
 async def test_more_than_the_node_has_is_asked_about(
@@ -104,7 +104,7 @@ async def test_what_waits_for_a_restart_is_shown_and_the_next_resize_starts_from
     sent = len(scene.changes())
     again = await scene.say(scene.emma, "resize", vmid=101, cores=4, memory_mb=4096)
     scene.assert_refused(again, scene.emma, NothingToChange(101, "web01", 4, 4096))
-    assert "4 cores, 4 GiB stored already" in again.text
+    assert "is already set to 4 cores · 4" in again.text
     assert len(scene.changes()) == sent
 
     third = await scene.say(scene.emma, "resize", vmid=101, cores=6)
@@ -128,6 +128,6 @@ async def test_a_vm_that_cannot_start_for_its_cores_says_what_to_do(scene: Stage
     pve.guest(104).config["cores"] = 17
     text = (await scene.say(scene.emma, "start", vmid=104)).text
     assert "MAX 16 vcpus allowed" in text
-    assert "fewer CPUs than this VM has cores" in text
+    assert "more cores than the node has CPUs" in text
     await scene.say(scene.emma, "resize", vmid=104, cores=16)
     assert "was started" in (await scene.say(scene.emma, "start", vmid=104)).text

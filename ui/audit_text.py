@@ -84,7 +84,7 @@ def _ended(t: Text, record: AuditRecord, most: int) -> str:
     ending, outcome = ending_of(record), record.outcome
     word = ending_word(t, ending)
     if outcome == NOTHING_BEGUN:
-        return t("nothing was begun: the bot ended before")
+        return t("not started: Proxmox has no task for it")
     if ending in (Ending.DONE, Ending.WARNINGS) or outcome in (
         CUT_OFF,
         CANCELLED,

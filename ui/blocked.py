@@ -91,4 +91,4 @@ def _bare(t: Text, view: ui.LayoutView) -> ui.LayoutView:
 
 
 def _note(t: Text) -> str:
-    return t("Discord blocked this message, so names and other texts are left out.")
+    return t("Discord blocked this message, so names and other text are left out.")

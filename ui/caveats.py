@@ -39,10 +39,10 @@ def excess_lines(t: Text, plan: Plan) -> list[str]:
             t("{n} of memory is more than node {node} has ({there}).", n=wanted, node=node, there=size(there))
         )
     if plan.guest.kind is Kind.QEMU:
-        lines.append(t("The VM may not start with it."))
+        lines.append(t("The VM may not start then."))
     else:
-        lines.append(t("The container cannot use more than the node has."))
-    return [f"{WARNING} {' '.join(lines)}"]
+        lines.append(t("A container cannot use more than the node has."))
+    return [*(f"{WARNING} {line}" for line in lines[:-1]), lines[-1]]
 
 
 def handed_on(t: Text, plan: Plan) -> list[str]:
@@ -50,7 +50,7 @@ def handed_on(t: Text, plan: Plan) -> list[str]:
     after = plan.after
     if after is None:
         return []
-    lines = [t("The copy takes over the template's tags.")] if after.speaks else []
+    lines = [t("The copy keeps the template's tags.")] if after.speaks else []
     if after.owners:
         lines.append(
             f"{WARNING} {t('{people} will own the copy, and may operate it.', people=_people(t, after.owners))}"
@@ -60,7 +60,7 @@ def handed_on(t: Text, plan: Plan) -> list[str]:
     if after.protected:
         lines.append(f"{PROTECTED} {t('The copy will be protected.')}")
     if after.speaks and after.scoped:
-        lines.append(t("ROLE_SCOPES goes by these of its tags: {tags}", tags=_tags(t, after.scoped)))
+        lines.append(t("Tags that ROLE_SCOPES uses: {tags}", tags=_tags(t, after.scoped)))
     return lines
 
 
@@ -83,25 +83,20 @@ def handed_back(t: Text, plan: Plan) -> list[str]:
     if lost.protected:
         lines.append(t("The guest will no longer be protected."))
     if gained.scoped:
-        lines.append(t("It gets tags that ROLE_SCOPES goes by: {tags}", tags=_tags(t, gained.scoped)))
+        lines.append(t("It gets tags that ROLE_SCOPES uses: {tags}", tags=_tags(t, gained.scoped)))
     if lost.scoped:
-        lines.append(t("It loses tags that ROLE_SCOPES goes by: {tags}", tags=_tags(t, lost.scoped)))
+        lines.append(t("It loses tags that ROLE_SCOPES uses: {tags}", tags=_tags(t, lost.scoped)))
     return [f"{WARNING} {line}" for line in lines]
 
 
 def now_lines(t: Text, change: Change) -> list[str]:
     """What the guest runs with, where an earlier change waits for a restart."""
-    lines = []
+    values = []
     if change.cores and change.cores_now is not None:
-        lines.append(
-            t(
-                "In effect until the restart: {value}",
-                value=t.plural("{n} core", "{n} cores", change.cores_now),
-            )
-        )
+        values.append(t.plural("{n} core", "{n} cores", change.cores_now))
     if change.memory_mb and change.memory_now is not None:
-        lines.append(t("In effect until the restart: {value}", value=memory_mb(change.memory_now)))
-    return [f"-# {line}" for line in lines]
+        values.append(memory_mb(change.memory_now))
+    return [f"-# {t('In effect until the restart: {value}', value=' · '.join(values))}"] if values else []
 
 
 def _people(t: Text, ids: Iterable[int]) -> str:

@@ -72,7 +72,7 @@ def ended_there(t: Text) -> Verdict:
 
 def tried_again(t: Text, verdict: Verdict, seconds: float) -> str:
     """The line of the log for a try that failed."""
-    return t("{what} The next try is in {seconds} s.", what=verdict.text, seconds=round(seconds))
+    return t("{what} Next try in {seconds} s.", what=verdict.text, seconds=round(seconds))
 
 
 def _token(t: Text) -> Verdict:
@@ -82,7 +82,7 @@ def _token(t: Text) -> Verdict:
 def _asked_to_wait(t: Text, seconds: float) -> Verdict:
     return Verdict(
         Ruling.PASSING,
-        t("Discord limits how often the bot may ask. The token and the settings are not the cause."),
+        t("Discord is rate limiting the bot. The token and the settings are not the cause."),
         seconds,
     )
 
@@ -112,8 +112,8 @@ _CLOSED: dict[int, tuple[Ruling, Callable[[Text], str]]] = {
     4012: (
         Ruling.LASTING,
         lambda t: t(
-            "Discord no longer knows the version of its gateway that this bot speaks (close code 4012). The token "
-            "and the settings are not the cause: update the bot."
+            "Discord no longer supports the gateway version that this bot uses (close code 4012)."
+            " The token and the settings are not the cause: update the bot."
         ),
     ),
     4013: (
@@ -166,15 +166,16 @@ def _answer(t: Text, error: discord.HTTPException, step: Step) -> Verdict:
         return Verdict(
             Ruling.LASTING,
             t(
-                "Discord takes no more new commands today (30034: 200 a day). The commands registered before go on "
-                "working; the token and the settings are not the cause."
+                "Discord accepts no more new commands today (30034: 200 a day). Commands registered "
+                "before still work; the token and the settings are not the cause."
             ),
         )
     return Verdict(
         Ruling.LASTING,
         t(
-            "Discord does not accept the commands of the bot ({reason}). Those registered before go on working; the "
-            "token and the network are not the cause. Update the bot, or report this.",
+            "Discord does not accept the bot's commands ({reason}). Commands registered before "
+            "still work; the token and the network are not the cause. Update the bot, or report "
+            "this.",
             reason=reason,
         ),
     )
@@ -187,8 +188,9 @@ def _page(t: Text, status: int, headers: object) -> Verdict:
         return Verdict(
             Ruling.PASSING,
             t(
-                "Cloudflare, in front of Discord, blocks this machine's address for a while (429): too many requests "
-                "came from it, perhaps those of other bots. The token and the settings are not the cause."
+                "Cloudflare, in front of Discord, is blocking this machine's IP address for a while "
+                "(429): too many requests came from it, perhaps from other bots. The token and the "
+                "settings are not the cause."
             ),
             wait,
         )
@@ -196,9 +198,9 @@ def _page(t: Text, status: int, headers: object) -> Verdict:
         return Verdict(
             Ruling.PASSING,
             t(
-                "Cloudflare in front of Discord, or a proxy on the way, does not let this machine through "
-                "({status}). The token has not been looked at and is not the cause. Check the network, or try from "
-                "another address.",
+                "Cloudflare in front of Discord, or a proxy on the way, is blocking this machine "
+                "({status}). The token has not been checked and is not the cause. Check the network, "
+                "or try from another IP address.",
                 status=status,
             ),
             wait,
@@ -212,8 +214,8 @@ def _trouble(t: Text, status: int, wait: float = 0.0) -> Verdict:
     return Verdict(
         Ruling.PASSING,
         t(
-            "Discord has trouble of its own just now ({status}). The token, the settings and the network here are "
-            "not the cause.",
+            "Discord itself has a problem right now ({status}). The token, the settings and the "
+            "network here are not the cause.",
             status=status,
         ),
         wait,
@@ -231,8 +233,8 @@ def _seconds(headers: object) -> float:
 
 def _not_discord(t: Text, status: object) -> str:
     return t(
-        "What answers in Discord's place is not Discord ({status}). The token is not the cause. Check the network: a "
-        "proxy, or a page that asks for a log-in.",
+        "Something other than Discord answers in its place ({status}). The token is not the "
+        "cause. Check the network for a proxy, or a page that asks you to log in.",
         status=status,
     )
 
@@ -245,8 +247,8 @@ def _no_way(t: Text, error: BaseException) -> str:
         )
     if isinstance(error, aiohttp.ClientSSLError):
         return t(
-            "Discord's certificate cannot be trusted. The token is not the cause. Check the clock and the CA "
-            "certificates of this machine, and for a proxy that reads along."
+            "Discord's certificate cannot be trusted. The token is not the cause. Check the clock"
+            " and the CA certificates of this machine, and whether a proxy inspects its traffic."
         )
     if isinstance(error, (TypeError, KeyError, ValueError, aiohttp.ContentTypeError)):
         return _not_discord(t, type(error).__name__)

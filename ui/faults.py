@@ -134,13 +134,14 @@ def planted_line(t: Text, error: Planted) -> str:
     path = _quoted(t, plain(str(error.path), _PATH_MOST))
     if error.reason == "link":
         return t(
-            "{path} is a link, and the bot follows none to its own files. Put the file itself there, or set DATA_DIR "
-            "to the directory that it is in.",
+            "{path} is a link, and the bot does not follow links to its own files. Put the file "
+            "itself there, or set DATA_DIR to the directory it is in.",
             path=path,
         )
     if error.reason == "owner":
         return t(
-            "{path} belongs to another user (ID {user}). Give it to the user of the bot, or move it away.",
+            "{path} belongs to another user (ID {user}). Change its owner to the bot's user, or "
+            "move it away.",
             path=path,
             user=error.owner,
         )

@@ -1,7 +1,7 @@
 """A guest's CPUs and memory in words, also where Proxmox has no figure of the guest's own."""
 
 from core.guest import Guest, State
-from ui.render import size, used_of
+from ui.render import used_of
 from ui.text import Text
 
 
@@ -19,8 +19,7 @@ def memory_of(t: Text, guest: Guest) -> str:
         return used_of(None, guest.memory_total)
     if not seen_by_host(guest):
         return used_of(guest.memory, guest.memory_total)
-    used, total = size(guest.memory or 0), used_of(None, guest.memory_total)
-    return t("{used} on the host, of {total}", used=used, total=total)
+    return t("{value} (host's view)", value=used_of(guest.memory or 0, guest.memory_total))
 
 
 def seen_by_host(guest: Guest) -> bool:
@@ -31,6 +30,6 @@ def seen_by_host(guest: Guest) -> bool:
 def memory_advice(t: Text) -> str:
     """What is missing where `seen_by_host`."""
     return t(
-        "The guest does not report its own memory use, so only the host's view is known. "
-        "Its balloon driver or guest agent is missing."
+        "The guest does not report its memory use: its balloon driver or guest agent is "
+        "missing or not running. This is the host's view, and raises no alert."
     )

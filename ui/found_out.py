@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 def found_card(t: Text, found: Audited) -> ui.LayoutView:
     ending = ending_of(found.record)
-    note = t("Found out afterwards: the bot was stopped, or got no answer.")
+    note = t("Found out afterwards: the bot had stopped, or had got no answer.")
     return card(
         f"{SIGNS[ending]} {attempt_words(t, found.record)}",
         f"-# <@{found.record.actor.user_id}> · {note}",

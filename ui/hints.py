@@ -21,7 +21,7 @@ _HINTS: tuple[tuple[str, Callable[[Text], str]], ...] = (
     ),
     (
         r"MAX \d+ vcpus allowed",
-        lambda t: t("The node has fewer CPUs than this VM has cores. Give it fewer with `/resize`."),
+        lambda t: t("The VM has more cores than the node has CPUs. Give it fewer with `/resize`."),
     ),
     (r"no quorum", lambda t: t("The cluster has no quorum.")),
     (r"is locked|can't lock file", lambda t: t("Other work holds the guest. Try again when it is over.")),

@@ -12,7 +12,7 @@ HELD = frozenset({What.HALTED, What.STUCK})
 
 _HEADS: Mapping[State, Callable[[Text, str, str], str]] = {
     State.INTERNAL_ERROR: lambda t, guest, time: t(
-        "{guest} was halted by an internal error of QEMU, {time}.", guest=guest, time=time
+        "{guest} was halted by a QEMU internal error, {time}.", guest=guest, time=time
     ),
     State.PANICKED: lambda t, guest, time: t(
         "{guest} was halted by a kernel panic, {time}.", guest=guest, time=time
@@ -27,37 +27,39 @@ _HEADS: Mapping[State, Callable[[Text, str, str], str]] = {
         "{guest} was halted by a debugger, {time}.", guest=guest, time=time
     ),
     State.PRELAUNCH: lambda t, guest, time: t(
-        "{guest} is stuck while starting, {time}.", guest=guest, time=time
+        "{guest} got stuck while starting, {time}.", guest=guest, time=time
     ),
     State.SHUTDOWN: lambda t, guest, time: t(
-        "{guest} has powered off, but its process does not end, {time}.", guest=guest, time=time
+        "{guest} powered off {time}, but its process has not ended.", guest=guest, time=time
     ),
     State.INMIGRATE: lambda t, guest, time: t(
-        "{guest} is stuck waiting for a migration, {time}.", guest=guest, time=time
+        "{guest} got stuck waiting for a migration, {time}.", guest=guest, time=time
     ),
     State.FINISH_MIGRATE: lambda t, guest, time: t(
-        "{guest} is stuck at the end of a migration, {time}.", guest=guest, time=time
+        "{guest} got stuck at the end of a migration, {time}.", guest=guest, time=time
     ),
     State.SAVING: lambda t, guest, time: t(
-        "{guest} is stuck while its state is being saved, {time}.", guest=guest, time=time
+        "{guest} got stuck saving its state, {time}.", guest=guest, time=time
     ),
     State.RESTORING: lambda t, guest, time: t(
-        "{guest} is stuck while its state is being restored, {time}.", guest=guest, time=time
+        "{guest} got stuck restoring its state, {time}.", guest=guest, time=time
     ),
     State.COLO: lambda t, guest, time: t(
-        "{guest} is stuck while synchronizing (COLO), {time}.", guest=guest, time=time
+        "{guest} got stuck synchronizing (COLO), {time}.", guest=guest, time=time
     ),
 }
 _ADVICE: Mapping[State, Callable[[Text], str]] = {
     State.INTERNAL_ERROR: lambda t: t(
-        "QEMU cannot go on. Read the system log of its node, then reset or stop it in the Proxmox web interface."
+        "QEMU cannot continue. Check the system log of its node, then reset or stop it in the"
+        " Proxmox web interface."
     ),
     State.PANICKED: lambda t: t("Reset it in the Proxmox web interface, or stop and start it."),
     State.WATCHDOG: lambda t: t(
-        "Its system no longer responded. Reset it in the Proxmox web interface, or stop and start it."
+        "Its operating system stopped responding. Reset it in the Proxmox web interface, or "
+        "stop and start it."
     ),
     State.POSTMIGRATE: lambda t: t(
-        "Check on which node it runs, then resume or stop it in the Proxmox web interface."
+        "Check which node it runs on, then resume or stop it in the Proxmox web interface."
     ),
     State.DEBUG: lambda t: t("Resume it in the Proxmox web interface when the debugger is done."),
 }
@@ -81,6 +83,4 @@ def held_advice(t: Text, fact: GuestFact) -> str:
     say = _ADVICE.get(fact.state)
     if say:
         return say(t)
-    return t(
-        "This passes by itself as a rule. Read the system log of its node; if need be, stop and start it."
-    )
+    return t("This usually ends by itself. Check the system log of its node; if needed, stop and start it.")

@@ -41,11 +41,11 @@ def stale_notes(t: Text, x: Incident) -> list[str]:
     """What it means, and for whom."""
     if not x.open:
         return []
-    why = t("Its `pvestatd` does not report, often because a storage hangs.")
+    why = t("Its `pvestatd` is not reporting, often because a storage hangs.")
     names = guest_names(t, x.guests)
     if not names:
         return [why]
-    return [why, t("These watched guests are asked one by one meanwhile: {guests}", guests=names)]
+    return [why, t("Meanwhile these watched guests are asked one by one: {guests}", guests=names)]
 
 
 # -- guests whose state is not known
@@ -116,7 +116,7 @@ def blind_notes(t: Text, x: Incident) -> list[str]:
             else guest_names(t, x.guests)
         )
     if x.open and x.node:
-        lines.append(t("A stop would go unnoticed now. Look at the node: Proxmox does not answer for it."))
+        lines.append(t("A stop would go unnoticed now. Check the node."))
     elif x.open:
         lines.append(
             t(

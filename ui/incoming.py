@@ -111,7 +111,7 @@ class Incoming:
 
 def _unreadable(texts: Texts, locale: str) -> str:
     t = texts.of_locale(locale)
-    return t("Discord sent this incompletely, so nothing was done. Please try again.")
+    return t("What Discord sent was incomplete, so nothing was done. Please try again.")
 
 
 async def answer_unheard(interaction: Interaction) -> None:

@@ -120,7 +120,7 @@ def _shutdown(t: Text, plan: Plan, now: float) -> str:
         (
             f"### {WARNING} {t('Shut down?')}",
             _line(t, plan.guest),
-            t("The guest is shut down, and stays so until it is started again."),
+            t("The guest is shut down and stays off until it is started again."),
         )
     )
 

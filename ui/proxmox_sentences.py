@@ -55,8 +55,8 @@ def _bad_answer(t: Text, error: p.BadAnswer) -> str:
     host, status = code(error.host), error.status if error.status and error.status >= 300 else None
     if error.changing and status:
         return t(
-            "The answer came from something between the bot and {host} (HTTP {status}), not from Proxmox. "
-            "The work may go on all the same: look with `/info` before trying again.",
+            "A proxy or gateway in front of {host} answered (HTTP {status}), not Proxmox. The "
+            "work may go on all the same: look with `/info` before trying again.",
             host=host,
             status=status,
         )
@@ -81,7 +81,7 @@ def _bad_answer(t: Text, error: p.BadAnswer) -> str:
 def _too_large(t: Text, error: p.AnswerTooLarge) -> str:
     if error.changing:
         return _bad_answer(t, error)
-    return t("The answer of {host} is too large, and was not read to its end.", host=code(error.host))
+    return t("The answer from {host} is too large and was not read to its end.", host=code(error.host))
 
 
 def _rejected(t: Text, error: p.Rejected) -> str:
@@ -93,8 +93,8 @@ def _rejected(t: Text, error: p.Rejected) -> str:
 def _half_gone(t: Text, error: p.HalfGone) -> str:
     if error.gone is None or error.known is None:
         return t(
-            "Many guests are suddenly no longer listed. The API token may have lost privileges, or pools were "
-            "changed."
+            "Many guests have suddenly gone from the list. The API token may have lost "
+            "privileges, or pools were changed."
         )
     return t.plural(
         "{n} guest of {known} is suddenly no longer listed. The API token may have lost privileges, or pools were "

@@ -24,14 +24,16 @@ _SETTING: dict[str, str] = {
 
 _LINES: Mapping[Lack, Callable[[Text, Mapping[str, str]], str]] = {
     Lack.NO_GUESTS: lambda t, x: t(
-        "Proxmox answers, but shows no guest. Give `VM.Audit` to the user and to the token.", **x
+        "Proxmox answers but shows no guests. Give `VM.Audit` to both the user and the token.", **x
     ),
     Lack.NO_NODE: lambda t, x: t("there is no node {value}. The nodes of this cluster: {names}.", **x),
-    Lack.NODE_OFFLINE: lambda t, x: t("the node {value} is offline just now.", **x),
+    Lack.NODE_OFFLINE: lambda t, x: t("the node {value} is offline right now.", **x),
     Lack.NO_GUILD: lambda t, x: t(
         "the bot is not in the server {value}. Check the ID, and invite the bot to it.", **x
     ),
-    Lack.GUILD_AWAY: lambda t, x: t("Discord does not show the server just now. It is looked at again.", **x),
+    Lack.GUILD_AWAY: lambda t, x: t(
+        "Discord does not show the server right now. The bot will check again.", **x
+    ),
     Lack.NO_CATEGORY: lambda t, x: t(
         "there is no category {value} in the server. Copy the ID of the category again.", **x
     ),
@@ -40,7 +42,7 @@ _LINES: Mapping[Lack, Callable[[Text, Mapping[str, str]], str]] = {
     ),
     Lack.IS_A_CATEGORY: lambda t, x: t("{value} is a category. Copy the ID of a channel in it.", **x),
     Lack.IS_A_CHANNEL: lambda t, x: t(
-        "{value} is a channel, not a category. Copy the ID of the category that it is in.", **x
+        "{value} is a channel, not a category. Copy the ID of the category it is in.", **x
     ),
     Lack.TAKES_NO_MESSAGES: lambda t, x: t(
         "{value} takes no messages (it may be a forum). Choose a text channel.", **x
@@ -49,14 +51,14 @@ _LINES: Mapping[Lack, Callable[[Text, Mapping[str, str]], str]] = {
         "in {value} the bot lacks: {names}. Give its role these permissions.", **x
     ),
     Lack.NO_HISTORY: lambda t, x: t(
-        "in {value} the bot lacks: {names}. A message whose answer got lost may come twice.", **x
+        "in {value} the bot lacks: {names}. A message may be sent twice when Discord's answer gets lost.", **x
     ),
     Lack.NO_ROLE: lambda t, x: t(
         "there is no role {value} in the server. Copy the ID of the role again.", **x
     ),
     Lack.ROLE_IS_SILENT: lambda t, x: t(
-        "the role {value} cannot be mentioned by the bot, so that nobody is notified. Allow anyone to mention the "
-        "role, or give the bot “Mention All Roles”.",
+        "the bot cannot mention the role {value}, so nobody is notified. Allow anyone to "
+        "mention the role, or give the bot “Mention All Roles”.",
         **x,
     ),
     Lack.EVERYBODY_IS_ADMIN: lambda t, x: t("no role is set, so everybody in the category is an admin.", **x),
@@ -80,7 +82,7 @@ def finding_line(t: Text, finding: Finding) -> str:
 
 def mended_line(t: Text, finding: Finding) -> str:
     """The same thing, once it is no longer so."""
-    return f"{OK} {t('Mended: {what}', what=_told(t, finding))}"
+    return f"{OK} {t('Fixed: {what}', what=_told(t, finding))}"
 
 
 def ready_line(t: Text, wanted: Wanted, cluster: Cluster, guild: GuildSeen) -> str:

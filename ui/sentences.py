@@ -59,7 +59,7 @@ def _unconfirmed(t: Text, error: e.Unconfirmed) -> str:
     guest, command = named(error.vmid, error.label), error.verb.replace("_", " ")
     if error.verb not in list(Verb):  # what has no question that could ask
         return t(
-            "{guest} is protected: give {command} its name as `confirm`, and a `reason`.",
+            "{guest} is protected: {command} needs its name in `confirm`, and a `reason`.",
             guest=guest,
             command=code(f"/{command}"),
         )
@@ -78,9 +78,9 @@ def _nothing_to_change(t: Text, error: e.NothingToChange) -> str:
         waiting.append(memory_mb(error.memory_mb))
     if waiting:
         return t(
-            "{guest} has {values} stored already, which take effect after a restart by Proxmox.",
+            "{guest} is already set to {values}. This takes effect after a restart by Proxmox.",
             guest=guest,
-            values=", ".join(waiting),
+            values=" · ".join(waiting),
         )
     return t("{guest} has these values already. Give `cores` or `memory_mb` a new one.", guest=guest)
 
@@ -157,12 +157,12 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
         "This is about more than the guests your roles are for: it takes the level for all guests."
     ),
     e.TooManyChanges: lambda t, x: t(
-        "You have asked for {most} changes within a minute, which is the limit. Try again in {time}.",
+        "The limit is {most} changes a minute. Try again in {time}.",
         most=x.most,
         time=duration(t, max(1, round(x.wait))),
     ),
     e.TooQuick: lambda t, x: t(
-        "That was a lot at once. Try again in {time}.", time=duration(t, max(1, x.wait))
+        "Too many requests at once. Try again in {time}.", time=duration(t, max(1, x.wait))
     ),
     e.GuestNotFound: lambda t, x: t(
         "There is no guest with VMID **{vmid}**. `/list` shows them all.", vmid=x.vmid
@@ -291,9 +291,7 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
         "Several people are called {value}. Choose from the completions, or give a user ID.",
         value=code(x.value),
     ),
-    w.NothingChosen: lambda t, x: t(
-        "That entry only says why there is nothing to choose from. Nothing was done."
-    ),
+    w.NothingChosen: lambda t, x: t("That entry only says why there is nothing to choose. Nothing was done."),
     w.UnknownOperation: lambda t, x: t(
         "{value} is not an action of this bot. Choose from the completions.", value=code(x.value)
     ),

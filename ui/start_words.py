@@ -1,5 +1,6 @@
 """What is said when something in DATA_DIR is not as it should be, where it is not a fault that ends the bot."""
 
+import shlex
 from collections.abc import Sequence
 
 from core.errors import JournalFailed, StoreFailed
@@ -21,16 +22,16 @@ def no_data_dir_line(t: Text, path: str, reason: str) -> str:
 def open_to_all(t: Text, path: str) -> str:
     """For the log: a file or directory that everybody on the machine can write to."""
     return t(
-        "Everybody on this machine can write to {path}, and so give the bot orders. Take that away: chmod o-w {path}",
+        "Anyone on this machine can write to {path}, and so control the bot. Forbid it: {command}",
         path=t("“{value}”", value=plain(path, PATH_MOST)),
+        command=plain(f"chmod o-w {shlex.quote(path)}", PATH_MOST),
     )
 
 
 def read_only_data_dir_line(t: Text, path: str) -> str:
     """For the terminal."""
     return t(
-        "{path} is on a file system that is mounted read-only. Mount it so that it can be written, "
-        "or set another DATA_DIR.",
+        "{path} is on a file system that is mounted read-only. Mount it writable, or set another DATA_DIR.",
         path=t("“{value}”", value=plain(path, PATH_MOST)),
     )
 
@@ -56,15 +57,15 @@ def list_lost(t: Text, guests: int, file: str) -> str:
 def list_edited(t: Text, file: str) -> str:
     """While the bot runs."""
     return t(
-        "The watch list was changed by hand while the bot ran. The bot's own list counts; the changed file was kept "
-        "as {file}. To change the list by hand, stop the bot first.",
+        "The watch list file was edited while the bot was running. The bot's own list counts;"
+        " the edited file was kept as {file}. Stop the bot before you edit the file.",
         file=code(file),
     )
 
 
 def journal_gone(t: Text, *, off: bool) -> str:
     """`off`: changes are switched off."""
-    return f"{t('The journal is gone, so a new one was begun.')} {_journal_had(t, off=off)}"
+    return f"{t('The journal is gone, so a new one was started.')} {_journal_had(t, off=off)}"
 
 
 def _journal_had(t: Text, *, off: bool) -> str:
@@ -80,27 +81,32 @@ def _journal_had(t: Text, *, off: bool) -> str:
 def journal_renewed(t: Text, file: str | None, *, whole: bool) -> str:
     """While the bot runs."""
     text = (
-        t("The journal was deleted or replaced while the bot ran. It was written anew, and nothing is lost.")
+        t(
+            "The journal was deleted or replaced while the bot was running. It was written again,"
+            " and nothing is lost."
+        )
         if whole
         else t(
-            "The journal was damaged while the bot ran. A new one was begun with what the bot still knew; parts of "
-            "the history and of the audit trail may be lost."
+            "The journal was damaged while the bot was running. A new one was started from what "
+            "the bot still knew; parts of the history and of the audit trail may be lost."
         )
     )
-    return text + " " + t("What stood in its place was kept as {file}.", file=code(file)) if file else text
+    return (
+        text + " " + t("The file found in its place was kept as {file}.", file=code(file)) if file else text
+    )
 
 
 def journal_lost(t: Text, file: str, *, off: bool) -> str:
     """`off`: changes are switched off."""
-    text = t("The journal could not be read, so a new one was begun.")
+    text = t("The journal could not be read, so a new one was started.")
     kept = t("The unreadable file was kept as {file}.", file=code(file))
     return f"{text} {_journal_had(t, off=off)} {kept}"
 
 
 def read_only_unkept(t: Text, error: JournalFailed | StoreFailed) -> str:
     return t(
-        "This could not be stored ({reason}): it holds while the bot runs, and is stored once that works. "
-        "Check the disk.",
+        "This could not be saved ({reason}). It holds while the bot runs, and is saved as "
+        "soon as that works. Check the disk.",
         reason=code(error.reason),
     )
 
@@ -122,7 +128,7 @@ def watch_broken(t: Text, incident: str) -> str:
 
 def watch_hangs(t: Text, seconds: float) -> str:
     return t(
-        "The watch has been stuck for {time} and is started again: no alert came meanwhile. See the log.",
+        "The watch was stuck for {time} and is being restarted: no alerts came meanwhile. See the log.",
         time=duration(t, seconds),
     )
 
@@ -135,8 +141,9 @@ def pools_unseen(t: Text, pools: Sequence[str]) -> str:
     """ROLE_SCOPES names pools that Proxmox does not show."""
     names = " ".join(code(name, 60) for name in pools[:5]) + (" …" if len(pools) > 5 else "")
     return t(
-        "ROLE_SCOPES names pools that Proxmox does not show: {pools}. They let nobody see a guest. "
-        "Check their names, and give the user and the token `Pool.Audit` on {path}.",
+        "ROLE_SCOPES names pools that Proxmox does not show: {pools}. Nobody gets a guest "
+        "through them. Check their names, and give the user and the token `Pool.Audit` on "
+        "{path}.",
         pools=names,
         path=code(f"/pool/{pools[0]}", 80),
     )

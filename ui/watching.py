@@ -1,6 +1,7 @@
 """What /monitor shows: the watch list, the incidents of the past, and its answers."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from discord import ui
 
@@ -64,8 +65,10 @@ def watch_list(
 
 
 def _row(t: Text, watch: Watch, cluster: Cluster | None, entry: Watched, now: float, incidents: int) -> str:
-    guest = cluster.find(entry.vmid) if cluster else None
     known = watch.state.guests.get(entry.vmid)
+    guest = cluster.find(entry.vmid) if cluster else None
+    if guest and not guest.name and known:  # the list lacks it while a node has no new figures
+        guest = replace(guest, name=known.name)
     state = guest.state if guest else State.UNKNOWN
     began = known.since if known and known.state is state and not known.missing else None
     if began is None and state is State.RUNNING and guest and guest.uptime:
@@ -111,7 +114,7 @@ def added(
     if before is None:
         text = t("{guest} is being watched from now on.", guest=title(guest))
     elif entry == before:
-        text = t("Nothing was changed: the thresholds of {guest} stay as they are.", guest=title(guest))
+        text = t("Nothing changed: the thresholds of {guest} stay as they are.", guest=title(guest))
     else:
         text = t("The thresholds of {guest} were changed.", guest=title(guest))
     muted = f"{MUTED} {t('Muted until {time}.', time=when(until, 'f'))}" if until else ""
@@ -132,7 +135,7 @@ def muted(t: Text, mute: Mute, cluster: Cluster | None, *, watched: bool = True)
         what=subject_name(t, mute.target, cluster),
         time=when(mute.until, "f"),
     )
-    note = "" if watched else t("It is not on the watch list: only its failed backups would be told.")
+    note = "" if watched else t("It is not on the watch list: only its failed backups would be reported.")
     return card(f"{MUTED} {text}", f"-# {WARNING} {note}" if note else "", colour=Colour.QUIET)
 
 
