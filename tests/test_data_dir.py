@@ -72,7 +72,7 @@ async def test_a_list_that_was_edited_under_the_bot_is_kept_aside_and_told(scene
     await scene.say(scene.emma, "monitor add", vmid=101)
     path, edited = scene.directory / "monitor_list.json", written(102, 103, note="mine")
     path.write_bytes(edited)
-    scene.expected_errors.append("changed by hand")
+    scene.expected_errors.append("edited while the bot was running")
     await scene.say(scene.emma, "monitor add", vmid=201)
     assert [guest["vmid"] for guest in json.loads(path.read_bytes())["guests"]] == [101, 201]
     (aside,) = scene.directory.glob("monitor_list.json.edited-*")
