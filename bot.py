@@ -57,6 +57,7 @@ from ui.found_out import DiscordTeller
 from ui.gate import GatedTree
 from ui.incoming import Incoming, answer_unheard
 from ui.long_limits import LongLimits, hold_to_time
+from ui.not_discord import refuse_pages
 from ui.question import submitted, typed_into
 from ui.render import WARNING
 from ui.services import Interaction
@@ -79,7 +80,8 @@ class ProxmoxBot(commands.Bot):
     """discord.py's client with the services. Nothing happens here before `start`."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        limits = LongLimits(clock)
+        trace = LongLimits(clock).trace()
+        trace.on_request_end.append(refuse_pages)
         guilds = app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
         super().__init__(
             command_prefix=(),
@@ -91,7 +93,7 @@ class ProxmoxBot(commands.Bot):
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
             max_messages=None,
             member_cache_flags=discord.MemberCacheFlags.none(),
-            http_trace=limits.trace(),
+            http_trace=trace,
             max_ratelimit_timeout=30.0,  # of the log-in and the commands: longer ones are waited for in connection.py
         )
         hold_to_time(self.http)
