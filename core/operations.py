@@ -1,19 +1,17 @@
 """One action from order to outcome: decided again, found, checked, done once, followed, read again."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
 from core.actions import ACTIONS, Action, Verb
 from core.audit import NOT_SETTLED, UNKNOWN, Audit, AuditRecord, Step, step_of
+from core.claims import Claims
 from core.clock import Clock
 from core.errors import (
     AnswerTooLate,
     BotError,
-    ChangedMeanwhile,
-    GuestBusy,
     GuestNotFound,
     NotAllowed,
     NotHere,
@@ -63,9 +61,7 @@ class Operations:
         self._proxmox, self._reader, self._clock = proxmox, reader, clock
         self._planner, self._audit, self._expected, self._limit = planner, audit, expected, limit
         self._sending = Sending(proxmox, clock)
-        self._busy: dict[int, GuestBusy] = {}
-        self._ended: dict[int, int] = {}
-        """By VMID: how many actions have ended. Only guests that were acted on are in it."""
+        self._claims = Claims(clock)
         self._on_unknown: Callable[[int], None] = lambda attempt: None
         self._under_way: set[asyncio.Task[object] | None] = set()
         self._over = False
@@ -116,14 +112,14 @@ class Operations:
             self._limit.check(order.actor.user_id)
             self._planner.permit(order)
             await self._hold_free(order)
-            ended = self._ended.get(order.vmid, 0)
+            ended = self._claims.ended(order.vmid)
             plan = await self._planner.plan(order)  # who may not do it has taken nobody's place
             if shown is not None:
                 plan.held_against(shown)
             plan.confirm()
             if may_ask and shown is None and plan.takes_look:
                 raise Unconfirmed(plan.guest.vmid, plan.guest.label, order.verb.value)
-            with self._alone(plan, ended):
+            with self._claims.alone(plan, ended):
                 self._limit.take(order.actor.user_id)
                 try:
                     attempt = self._record(Step.ASKED, order, plan.guest)
@@ -222,36 +218,10 @@ class Operations:
     async def _hold_free(self, order: Order) -> None:
         """Raises GuestBusy while an action on this guest is under way, to those who may know of the guest. Others are
         told what they would be if there were none, for which Proxmox may be asked; of a free guest nothing is."""
-        if order.vmid in self._busy:
+        if order.vmid in self._claims.busy:
             await self._planner.judge(order)
-            if running := self._busy.get(order.vmid):  # which may have ended meanwhile
+            if running := self._claims.busy.get(order.vmid):  # which may have ended meanwhile
                 raise replace(running)
-
-    @contextmanager
-    def _alone(self, plan: Plan, ended: int) -> Iterator[None]:
-        """One action at a time per guest. Nothing was awaited since the plan was made, which admits the person.
-
-        Raises GuestBusy, and ChangedMeanwhile where an action has ended since `ended` were counted: the plan is
-        older than what it did.
-        """
-        order, vmid = plan.order, plan.order.vmid
-        if running := self._busy.get(vmid):
-            raise replace(running)
-        if self._ended.get(vmid, 0) != ended and order.verb is not Verb.CREATE:
-            raise ChangedMeanwhile(vmid)
-        self._busy[vmid] = GuestBusy(
-            vmid=vmid,
-            label=plan.guest.label,
-            verb=order.verb.value,
-            by=order.actor.name,
-            since=self._clock.now(),
-            by_id=order.actor.user_id,
-        )
-        try:
-            yield
-        finally:
-            del self._busy[vmid]
-            self._ended[vmid] = self._ended.get(vmid, 0) + 1
 
     async def _conclude(
         self, plan: Plan, action: Action, task: TaskResult | None, began: float, on_progress: OnProgress

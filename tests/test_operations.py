@@ -1357,13 +1357,13 @@ async def test_a_hidden_guest_is_not_found_whatever_is_the_matter_with_it(verb: 
     actor = replace(AKIKO, roles=frozenset({7}))
     vmid = 900 if verb is Verb.CREATE else 101
     order = world.order(verb, vmid, actor, name="new01", cores=8, snapshot="before")
-    world.operations._busy[vmid] = GuestBusy(vmid, "web101", "stop", "Emma", 0.0)
+    world.operations._claims.busy[vmid] = GuestBusy(vmid, "web101", "stop", "Emma", 0.0)
     for _ in range(2):
         for attempt in (world.operations.plan(order), world.operations.carry_out(order)):
             with pytest.raises(GuestNotFound) as caught:
                 await attempt
             assert caught.value.vmid == vmid
-        world.operations._busy.clear()
+        world.operations._claims.busy.clear()
     assert world.sent == []
     assert "status" not in world.proxmox.asked, "nothing but the list was asked for"
 
