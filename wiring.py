@@ -185,8 +185,10 @@ def what_was_lost(t: Text, opened: JournalReport, loaded: LoadReport, *, off: bo
     lines = []
     if opened.happened is Opened.RECREATED:
         lines.append(start_words.journal_lost(t, _name(opened.set_aside), off=off))
-    stood = loaded.happened in (Happened.READ, Happened.RECOVERED_FROM_BACKUP)
-    if opened.happened is Opened.CREATED and stood and not loaded.states:  # such a list had a journal
+    had_one = (
+        loaded.happened is Happened.READ and not loaded.states
+    )  # older bots' lists had states, and no journal
+    if opened.happened is Opened.CREATED and had_one:
         lines.append(start_words.journal_gone(t, off=off))
     if loaded.happened is Happened.RECOVERED_FROM_BACKUP:
         lines.append(start_words.list_recovered(t, len(loaded.entries), _name(loaded.set_aside)))

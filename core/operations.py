@@ -81,7 +81,8 @@ class Operations:
                 plan = replace(plan, fallback=await self._planner.fallback(plan))
         except BaseException as error:
             self._charge(order, error)
-            self._record(step_of(error), order, outcome=_words(error))
+            said = _in_words(error)
+            self._record(step_of(said), order, outcome=_words(said))
             raise
         self._record(Step.PLANNED, order, plan.guest)
         return plan
@@ -146,7 +147,8 @@ class Operations:
             if step is Step.ENDED:
                 outcome = f"{_certainty(error)}{outcome}"
             else:
-                step = step_of(error)
+                said = _in_words(error)
+                step, outcome = step_of(said), _words(said)
             guest = plan.guest if plan else None
             self._record(step, order, guest, "", outcome, seconds, attempt, shown_in)
             if step is Step.ENDED and outcome.startswith(UNKNOWN) and attempt is not None:
@@ -327,6 +329,12 @@ def _certainty(error: BaseException) -> str:
     """`unknown: ` where the work may have been done, or may go on."""
     certain = isinstance(error, BotError) and not getattr(error, "changing", False)
     return "" if certain else "unknown: "
+
+
+def _in_words(error: BaseException) -> BaseException:
+    """What was called off with a word, before anything was sent, has nobody who awaits it any more."""
+    called_off = isinstance(error, asyncio.CancelledError) and error.args
+    return AnswerTooLate() if called_off else error
 
 
 def _words(error: BaseException) -> str:

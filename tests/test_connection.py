@@ -238,8 +238,7 @@ async def test_an_event_that_cannot_be_taken_does_not_end_the_bot(stage: Process
     await stage.start()
     for session in stage.server.gateway.sessions.values():
         session.push("GUILD_ROLE_UPDATE", {"guild_id": str(stage.guild.id)})
-    await stage.until(lambda: stage.server.gateway.resumes, "a resumed session", alive=True)
-    assert "an event of Discord could not be taken" in stage.bot.output()
+    await stage.until(lambda: "GUILD_ROLE_UPDATE" in stage.bot.output(), "a word about it", alive=True)
     await (await stage.say(stage.akiko, "list")).until("palworld")
 
 

@@ -14,15 +14,18 @@ import pytest
 from core.access import Actor, Place
 from core.audit import AuditFilter, AuditRecord, Step
 from core.errors import JournalFailed
+from core.guest import State
 from core.journal import Renewed
 from core.watch.model import Post
 from journal import Opened, SqliteJournal
 from playground.pve import Pve
 from tests import stage as stages
+from tests.fakes import guest
 from tests.process_stage import INTERVAL, ProcessStage, process_stage
 from tests.stage import Stage
 from tests.test_journal_disk import batch, content, names
 from tests.test_journal_refuses import full_or_no_larger, full_share, locked, small
+from tests.watch_home import Home
 
 pve, bare_scene, scene, language = stages.pve, stages.bare_scene, stages.scene, stages.language
 __all__ = ["small"]
@@ -349,3 +352,23 @@ def test_the_probe_needs_room_and_leaves_little(tmp_path: Path) -> None:
     assert journal.audited(AuditFilter(), 0, 1)[1] == 79 and journal.posting(1_000_001) is not None
     assert Post.OPENING
     journal.close()
+
+
+async def test_what_cannot_be_read_of_a_damaged_file_is_written_from_memory(tmp_path: Path) -> None:
+    home = Home(tmp_path, [guest(101), guest(102)], (101, 102))
+    await home.look()
+    await home.look(State.STOPPED)
+    home.watch.mute("guest/102", 9000.0, "Emma")
+    before = home.watch.state
+    with home.journal._file.transaction("BEGIN") as db:
+        db.execute("PRAGMA cache_size = 1")
+        db.execute("PRAGMA shrink_memory")
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    home.journal.records()
+    emptied(tmp_path / "journal.db")
+    await home.look()
+    assert home.watch.care.renewed is not None and not home.watch.care.renewed.whole
+    home.restart(60.0)
+    assert home.watch.state.open.keys() == before.open.keys() != set()
+    assert home.watch.state.mutes == before.mutes and home.watch.state.guests.keys() == {101, 102}

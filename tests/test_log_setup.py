@@ -34,7 +34,7 @@ def log() -> Iterator[tuple[logging.Logger, io.StringIO]]:
 
 
 @pytest.mark.parametrize(
-    "end", ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
+    "end", ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"], ids=ascii
 )
 def test_no_line_end_of_any_kind_makes_another_line(
     log: tuple[logging.Logger, io.StringIO], end: str
@@ -46,17 +46,11 @@ def test_no_line_end_of_any_kind_makes_another_line(
     assert "core.audit" in told, "it is shown, as a part of its own line"
 
 
-@pytest.mark.parametrize(
-    "seen", ["\x1b[2K", "\b\b\b", "\x00", "\x7f", "\x9b", "\u202e", "\u2066", "\u200b", "\ud83d"]
-)
-def test_what_a_terminal_obeys_or_hides_is_shown_as_an_escape(
-    log: tuple[logging.Logger, io.StringIO], seen: str
-) -> None:
-    logger, written = log
-    logger.info("%s", f"a{seen}b")
-    told = written.getvalue().rstrip("\n")
-    assert not any(ord(char) < 32 or char == seen[0] for char in told)
-    assert "\\" in told
+@pytest.mark.parametrize("seen", ["x1b[2K", "x08", "x00", "x7f", "x9b", "u202e", "u2066", "u200b", "ud83d"])
+def test_what_a_terminal_obeys_or_hides_is_shown_as_an_escape(seen: str) -> None:
+    text = f"a\\{seen}b".encode().decode("unicode_escape")
+    record = logging.LogRecord("some.library", logging.INFO, "", 1, "%s", (text,), None)
+    assert MaskedFormatter([]).format(record).endswith(f"a\\{seen}b")
 
 
 def test_other_text_is_left_as_it_is() -> None:

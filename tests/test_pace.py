@@ -185,6 +185,8 @@ async def test_what_discord_no_longer_awaits_is_not_asked_of_proxmox(scene: Stag
     assert [path for _, path, _ in scene.sent()[before:] if "/qemu/" in path] == []
     assert scene.changes() == [] and scene.services.inspector._flights == {}
     assert scene.services.open_replies == set()
+    records = [each.record for each in scene.services.journal.audited(AuditFilter(), 0, 2)[0]]
+    assert [(each.step, each.outcome) for each in records] == [(Step.REFUSED, "AnswerTooLate()")] * 2
 
 
 async def test_a_late_arrival_is_answered_before_anything_is_asked(

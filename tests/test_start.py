@@ -46,7 +46,7 @@ def test_every_failure_is_one_line_for_the_terminal(failure: Exception) -> None:
 @pytest.mark.parametrize("happened", Happened)
 @pytest.mark.parametrize("opened", Opened)
 def test_what_was_lost_is_told_and_nothing_else(opened: Opened, happened: Happened) -> None:
-    gone = opened is Opened.CREATED and happened in (Happened.READ, Happened.RECOVERED_FROM_BACKUP)
+    gone = opened is Opened.CREATED and happened is Happened.READ
     lost = (opened is Opened.RECREATED) + (
         happened in (Happened.RECOVERED_FROM_BACKUP, Happened.UNREADABLE_NO_BACKUP)
     )

@@ -125,3 +125,19 @@ async def test_forty_minutes_of_prelaunch_are_told_in_discord(bare_scene: Stage,
     pve.hold_vm(101, "prelaunch")
     (told,) = await look(bare_scene, 40)
     assert told.startswith("🔴") and "**101**" in told
+
+
+def test_a_backup_that_was_over_before_somebody_started_it_is_no_excuse() -> None:
+    history = History()
+    history.see(S, tasks=[])
+    ended = task("vzdump", 101)
+    assert history.see(R, tasks=[task("qmstart", 101, number=2), ended]) == []
+    assert history.see(S, tasks=[task("qmstart", 101, number=2), ended]) == ["opening guest 101 stopped"]
+
+
+def test_a_stop_by_somebody_does_not_explain_what_halts_it_afterwards() -> None:
+    history = History()
+    stop = [task("qmstop", 101)]
+    history.see(R, tasks=[])
+    history.see(S, tasks=stop)
+    assert history.see(State.PANICKED, tasks=stop) == ["opening guest 101 halted"]

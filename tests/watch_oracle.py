@@ -793,7 +793,8 @@ class Oracle:
             if self.clock - hold.since >= 5 * MINUTE:
                 self.down(book, guest, _down_fact(guest, after=hold.kind), news)
             return
-        tasks = self.recent_tasks(vmid, book.node)
+        # Reading: what was done to a guest before it stood still is no reason why it is held now.
+        tasks = [] if book.state in OUT and not hold else self.recent_tasks(vmid, book.node)
         works = [task.type for task in tasks if task.type in WORKS]
         lock = guest.lock if guest.lock in WORK_LOCKS else None
         # Reading: backups that began after the stop are not the reason for it.

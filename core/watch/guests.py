@@ -130,12 +130,13 @@ def _stopped(work: Work, old: GuestState, listed: Guest) -> GuestState:
         if work.clock - held.since < RETURN_SECONDS:
             return old
         return _down(work, old, listed, after=held.wait)
-    tasks = work.recent_tasks(old)
+    stood = held is None and old.state in OUT_STATES  # what was done to it before explains nothing new
+    tasks = [] if stood else work.recent_tasks(old)
     by_hand = _by_hand(listed, tasks) if held is None else _later(tasks, held)
     if by_hand is not None or listed.lock == HIBERNATED:
         work.news.append(News(fact_of(work, old, down_as(listed.state), listed, done=by_hand, wanted=True)))
         return work.settle(old, listed, wanted=True)
-    busy = _busy(listed, tasks)
+    busy = _busy(listed, tasks, waits=held is not None)
     if held is None and busy:
         return replace(old, held=Held(Wait.WORK, work.clock, busy))
     if held is not None and busy and work.clock - held.since < WORK_SECONDS:
@@ -143,11 +144,20 @@ def _stopped(work: Work, old: GuestState, listed: Guest) -> GuestState:
     return _down(work, old, listed, task=held.what if held else "")
 
 
-def _busy(listed: Guest, tasks: list[Done]) -> str:
-    """The lock, or else the task, for which it may be stopped a while."""
+def _busy(listed: Guest, tasks: list[Done], *, waits: bool) -> str:
+    """The lock, or else the task, for which it may be stopped a while. Work that is over, and after which somebody
+    has started it, is no reason to begin to wait."""
     if listed.lock in LOCKS:
         return listed.lock or ""
-    return next((done.task.type for done in tasks if done.works), "")
+    works = [done for done in tasks if done.works]
+    stop = next((done for done in tasks if done.doing in (Doing.STOP, Doing.DESTROY)), None)
+    reason = (
+        waits
+        or any(done.task.status is None for done in works)
+        or (works and tasks[0].works)
+        or (stop is not None and any(done.ran_at(stop.task.started) for done in works))
+    )
+    return works[0].task.type if works and reason else ""
 
 
 def _by_hand(listed: Guest, tasks: list[Done]) -> Done | None:
