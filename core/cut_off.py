@@ -148,7 +148,7 @@ class CutOff:
         record, vmid = case.open.record, case.open.record.vmid or 0
         types = frozenset().union(*ACTIONS[Verb(record.operation)].tasks.values())
         tasks = await self._proxmox.recent_tasks(_guest_of(case.open), TASKS_READ)
-        known = self._book.audit_upids(vmid, case.open.attempt - IDS_BACK)
+        known = self._book.audit_upids(vmid, case.open.attempt - IDS_BACK, case.open.attempt)
         ours = [
             task.upid
             for task in sorted(tasks, key=lambda task: task.started)

@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from functools import partial
 
 from core.actions import ACTIONS, Action, Verb
-from core.audit import NOT_SETTLED, UNKNOWN, Audit, AuditRecord, Step, step_of
+from core.audit import NOT_SETTLED, UNKNOWN, Audit, AuditRecord, Step, outcome_of, step_of
 from core.claims import Claims
 from core.clock import Clock
 from core.errors import (
@@ -39,6 +38,9 @@ ACCESS_SAYS = (NotAllowed, NotHere, OnlySomeGuests, GuestNotFound)
 
 Begin = Callable[[], Awaitable[int | None]]
 """Gives Discord's id of the public message that shows how it goes, None where there is none."""
+
+Note = Callable[..., None]
+"""Keeps how far an attempt has come: the step, the plan as it is sent, and its task once that is known."""
 
 
 async def _at_once() -> None:
@@ -82,7 +84,7 @@ class Operations:
         except BaseException as error:
             self._charge(order, error)
             said = _in_words(error)
-            self._record(step_of(said), order, outcome=_words(said))
+            self._record(step_of(said), order, outcome=outcome_of(said))
             raise
         self._record(Step.PLANNED, order, plan.guest)
         return plan
@@ -104,7 +106,9 @@ class Operations:
         raised, so that this is no attempt yet.
         """
         began = self._clock.monotonic()
-        step, plan, attempt, shown_in = Step.REFUSED, None, None, None
+        step, attempt, shown_in = Step.REFUSED, None, None
+        plan: Plan | None = None  # as it was sent last
+        upid = ""
         mine = asyncio.current_task()
         self._under_way.add(mine)
         try:
@@ -132,8 +136,12 @@ class Operations:
                     self._limit.give_back(order.actor.user_id)
                     raise
                 step = Step.ENDED
-                note = partial(self._record, attempt=attempt, message_id=shown_in)
-                note(Step.SENDING, order, plan.guest)
+
+                def note(now: Step, sent: Plan, task: str = "") -> None:
+                    nonlocal plan, upid
+                    plan, upid = sent, task
+                    self._record(now, order, sent.guest, task, attempt=attempt, message_id=shown_in)
+
                 report = await self._do(plan, began, on_progress, note)
         except BaseException as error:
             if may_ask and isinstance(error, Unconfirmed):
@@ -143,14 +151,14 @@ class Operations:
             if attempt is None:
                 self._charge(order, error)
             seconds = self._clock.monotonic() - began
-            outcome = _words(error)
+            outcome = outcome_of(error)
             if step is Step.ENDED:
                 outcome = f"{_certainty(error)}{outcome}"
             else:
                 said = _in_words(error)
-                step, outcome = step_of(said), _words(said)
+                step, outcome = step_of(said), outcome_of(said)
             guest = plan.guest if plan else None
-            self._record(step, order, guest, "", outcome, seconds, attempt, shown_in)
+            self._record(step, order, guest, upid, outcome, seconds, attempt, shown_in)
             if step is Step.ENDED and outcome.startswith(UNKNOWN) and attempt is not None:
                 self._on_unknown(attempt)
             raise
@@ -160,7 +168,6 @@ class Operations:
         outcome = (task.message or task.end.value) if task else "OK"
         if report.good and not report.settled:
             outcome = f"{UNKNOWN}{NOT_SETTLED}"
-        upid = task.upid if task else ""
         self._record(Step.ENDED, order, report.plan.guest, upid, outcome, report.seconds, attempt, shown_in)
         if task is not None and task.end is TaskEnd.LOST and attempt is not None:
             self._on_unknown(attempt)
@@ -177,15 +184,14 @@ class Operations:
                 return
             await self._clock.sleep(pause)
 
-    async def _do(
-        self, plan: Plan, began: float, on_progress: OnProgress, note: Callable[..., object]
-    ) -> Report:
+    async def _do(self, plan: Plan, began: float, on_progress: OnProgress, note: Note) -> Report:
         action = ACTIONS[plan.order.verb]
+        note(Step.SENDING, plan)
         with self._expected.stop_of(plan) as expected:
-            plan, upid = await self._send(plan, expected)
+            plan, upid = await self._send(plan, expected, note)
             task = None
             if upid is not None:
-                note(Step.SENT, plan.order, plan.guest, upid)
+                note(Step.SENT, plan, upid)
                 await on_progress(Progress(self._clock.monotonic() - began, upid=upid))
                 task = await follow(self._proxmox, self._clock, upid, on_progress)
             report = await self._conclude(plan, action, task, began, on_progress)
@@ -193,7 +199,7 @@ class Operations:
             expected.over = done and report.after is not None and report.after.state is State.RUNNING
         return report
 
-    async def _send(self, plan: Plan, expected: Expectation) -> tuple[Plan, str | None]:
+    async def _send(self, plan: Plan, expected: Expectation, note: Note) -> tuple[Plan, str | None]:
         """Once; a second time only where the guest was not there, so that nothing was done."""
         try:
             try:
@@ -202,6 +208,7 @@ class Operations:
                 again = await self._planner.plan(plan.order)
                 again.held_against(plan)
                 again.confirm()
+                note(Step.SENDING, again)  # to another node, where its task is looked for
                 started = await self._sending.start(again)
         except (TimedOut, NodeUnreachable, BadAnswer) as error:
             expected.sent = error.changing
@@ -328,15 +335,10 @@ class Operations:
 def _certainty(error: BaseException) -> str:
     """`unknown: ` where the work may have been done, or may go on."""
     certain = isinstance(error, BotError) and not getattr(error, "changing", False)
-    return "" if certain else "unknown: "
+    return "" if certain else UNKNOWN
 
 
 def _in_words(error: BaseException) -> BaseException:
     """What was called off with a word, before anything was sent, has nobody who awaits it any more."""
     called_off = isinstance(error, asyncio.CancelledError) and error.args
     return AnswerTooLate() if called_off else error
-
-
-def _words(error: BaseException) -> str:
-    """Of an error nobody expected only its kind: its text may hold anything, a secret included. The log has it."""
-    return str(error) if isinstance(error, BotError) else type(error).__name__
