@@ -20,14 +20,7 @@ LOCKS = (
     "mounted",
     "new",
 )
-NOT_STOPPED = {
-    State.RUNNING,
-    State.PAUSED,
-    State.SUSPENDED,
-    State.PRELAUNCH,
-    State.IO_ERROR,
-    State.UNKNOWN,
-}
+NOT_STOPPED = set(State) - {State.STOPPED}
 KNOWN = set(State) - {State.UNKNOWN}
 
 # Written out again by hand, so that a change of the rules has to be made twice, and on purpose.

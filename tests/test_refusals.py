@@ -185,7 +185,7 @@ async def test_a_node_that_is_down(scene: Stage, pve: Pve) -> None:
     reply = await scene.say(scene.emma, "start", vmid=205)
     scene.assert_refused(reply, scene.emma, NodeUnreachable("pve3"))
     text = (await scene.say(scene.emma, "list", node="pve3")).text
-    assert text.count("unknown") == 5 and "running" not in text, "a dead node's guests are not running"
+    assert text.count("unknown") == 6 and "running" not in text, "a dead node's guests are not running"
 
 
 @BOTH

@@ -69,7 +69,7 @@ def _judged(work: Work, old: GuestState, listed: Guest | None) -> GuestState:
         return work.settle(old, listed)
     if listed.state in DOWN_STATES:
         new = old.state not in OUT_STATES or started_and_halted(old, listed)
-        return _stopped(work, old, listed) if new else replace(old, lost_node="")
+        return _stopped(work, old, listed) if new else replace(old, lost_node="", state=listed.state)
     if listed.state is State.RUNNING:
         return _running(work, old, listed)
     if old.state in OUT_STATES:  # half-way up is not back
