@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from core.actions import Verb
-from core.audit import NOTHING_BEGUN, AuditFilter, AuditRecord, Ending, ending_of
+from core.audit import NOTHING_BEGUN, AuditFilter, AuditRecord, Ending, Step, ending_of
 from core.guest import Kind, Snapshot, State
 from core.limits import ChangeLimit
 from core.operations import Operations
@@ -154,3 +154,23 @@ async def test_what_is_called_off_before_it_was_sent_is_said_not_to_have_begun(c
     assert last(case).outcome == NOTHING_BEGUN
     with pytest.raises(asyncio.CancelledError):
         await action
+
+
+@pytest.mark.parametrize("other", ["", "before", "after"])
+async def test_a_stop_that_was_never_begun_excuses_none(case: Case, other: str) -> None:
+    """The guest may crash by itself right after the start; a stop that was ordered before, or is ordered meanwhile,
+    is another one."""
+    order, operations, expected = ordered(case, "shutdown"), operations_of(case), case.world.expected
+    noted: list[tuple[int, str | None]] = []
+    expected.begin({101: "Akiko"}, lambda vmid, by: noted.append((vmid, by)))
+    case.left(Step.ASKED, *([] if other == "before" else [Step.SENDING]))
+    case.audit.close_cut_off()
+    assert expected.current() == {101: "Akiko"}
+    cases = [case.cut_off._case(each) for each in case.audit.cut_off]
+    if other == "after":
+        case.world.clock.advance(1)
+        assert (await operations.carry_out(order)).good
+        noted.clear()
+    await case.cut_off._close(cases[0], NOTHING_BEGUN)
+    assert expected.current() == ({101: "Akiko"} if other else {})
+    assert noted == ([] if other else [(101, None)])
