@@ -244,3 +244,16 @@ async def test_snapshot_names_are_of_those_who_see_the_guest_now(
     hidden = await scene.choices(game, "snapshot delete", "name", "", vmid=104)
     assert hidden == await scene.choices(game, "snapshot delete", "name", "", vmid=999), "as of no guest"
     assert not any("before" in choice for choice in hidden)
+
+
+async def test_nobody_takes_off_the_list_what_may_be_theirs_no_more(
+    bare_scene: Stage, cast: Cast, pve: Pve
+) -> None:
+    """Proxmox does not answer, so that it cannot be said whether the guest is still in the pool."""
+    scene, game = bare_scene, cast["game"]
+    await scene.say(game, "monitor add", vmid=104)
+    pve.vm(104).pool = None
+    for _ in range(2):
+        pve.fail("GET", "/cluster/resources", 595, "No route to host")
+    reply = await scene.say(game, "monitor remove", vmid=104)
+    assert reply.ephemeral and scene.services.watch.find(104) is not None
