@@ -87,9 +87,9 @@ def lock_data_dir(directory: Path) -> DataLock:
 
     The file is never removed: somebody may have it open already and would lock what nobody else can find.
     """
-    refuse_planted(directory)
     flags = os.O_RDWR | os.O_CREAT | NO_FOLLOW
     try:
+        refuse_planted(directory)
         handle = os.open(directory / LOCK_NAME, flags, 0o600)  # not inherited by child processes
     except OSError as error:
         if mounted_read_only(directory):

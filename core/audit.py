@@ -6,6 +6,7 @@ with the bot; the next start finds out how it ended (core/cut_off.py). What is a
 with a count (core/audit_folding.py).
 """
 
+import asyncio
 import contextlib
 import logging
 from collections import deque
@@ -18,7 +19,7 @@ from core.actions import Verb
 from core.audit_folding import Folding
 from core.audit_record import AuditRecord, Step
 from core.clock import Clock
-from core.errors import JournalFailed, Refused
+from core.errors import BotError, JournalFailed, Refused
 from core.tasks import TaskEnd, end_of
 
 __all__ = ["AuditRecord", "Step"]
@@ -79,6 +80,16 @@ def step_of(error: BaseException) -> Step:
     return Step.REFUSED if isinstance(error, Refused) else Step.ENDED
 
 
+def outcome_of(error: BaseException) -> str:
+    """What came of an attempt that ended in an error.
+
+    Of an error nobody expected only its kind: its text may hold anything, a secret included. The log has it.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        return NOTHING_BEGUN
+    return str(error) if isinstance(error, BotError) else type(error).__name__
+
+
 @dataclass(frozen=True, slots=True)
 class Audited:
     """A record as it is kept. `attempt` is the id of its attempt's first record; `began` when that was written,
@@ -103,7 +114,7 @@ class AuditFilter:
     until: int | None = None
 
 
-class Lane(StrEnum):
+class Stream(StrEnum):
     """The queues to the audit channel: refusals wait for everything else."""
 
     CHANGES = "changes"
@@ -112,7 +123,7 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far the records of a lane have been posted: up to and with the id `posted`.
+    """How far the records of a stream have been posted: up to and with the id `posted`.
 
     `there`: Discord's id of the last message, 0 where there is none. `tried`: the last
     id of a message of which it is not known whether Discord has it, 0 where there is none;
@@ -144,9 +155,9 @@ class AuditBook(Protocol):
         the end. What comes in meanwhile shifts nothing."""
 
     def audit_after(
-        self, after: int, limit: int, lane: Lane | None = None
+        self, after: int, limit: int, stream: Stream | None = None
     ) -> tuple[tuple[Audited, ...], int]:
-        """The records of higher ids (of one lane), the first ones first; and the id up to which that was all."""
+        """The records of higher ids (of one stream), the first ones first; and the id up to which that was all."""
 
     def audit_last(self) -> int:
         """The id of the newest record, 0 where there is none."""
@@ -157,12 +168,12 @@ class AuditBook(Protocol):
     def audit_unknown(self, since: float) -> tuple[Audited, ...]:
         """The latest record, written since then (Unix seconds), of each attempt of which the end is not known."""
 
-    def audit_upids(self, vmid: int, after: int) -> frozenset[str]:
-        """The tasks that are known of a guest, by records of higher ids."""
+    def audit_upids(self, vmid: int, after: int, but: int) -> frozenset[str]:
+        """The tasks that are known of a guest, by records of higher ids and of another attempt than `but`."""
 
-    def audit_mark(self, lane: Lane = Lane.CHANGES) -> Mark | None: ...
+    def audit_mark(self, stream: Stream = Stream.CHANGES) -> Mark | None: ...
 
-    def audit_put_mark(self, mark: Mark | None, lane: Lane = Lane.CHANGES) -> None: ...
+    def audit_put_mark(self, mark: Mark | None, stream: Stream = Stream.CHANGES) -> None: ...
 
     def audit_prune(self, before: float, after: int = 0) -> int | None:
         """Forget attempts of which all was written before then (Unix seconds), among the next few of higher ids than

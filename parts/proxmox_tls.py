@@ -39,7 +39,8 @@ class Sockets:
     """
 
     def __init__(self) -> None:
-        self._handle: socket.socket | None = None
+        self._handle: int | None = None
+        """A bare number: the garbage collector may end a socket object before it ends what would close it."""
         self._connection: HTTPSConnection | None = None
         self._lock = threading.Lock()
         self.is_shut = False
@@ -52,7 +53,7 @@ class Sockets:
             self._drop()
             if self.is_shut:
                 raise ConnectionAbortedError("the time is over, or the client is closed")
-            self._handle, self._connection = plain.dup(), connection
+            self._handle, self._connection = plain.dup().detach(), connection
 
     def tidy(self) -> None:
         """After a request: a connection that was closed is held no longer."""
@@ -72,11 +73,11 @@ class Sockets:
     def _drop(self) -> None:
         if self._handle is None:
             return
-        if self.is_shut:
-            with suppress(OSError):
-                self._handle.shutdown(socket.SHUT_RDWR)
-        self._handle.close()
-        self._handle = self._connection = None
+        with socket.socket(fileno=self._handle) as handle:
+            self._handle = self._connection = None
+            if self.is_shut:
+                with suppress(OSError):
+                    handle.shutdown(socket.SHUT_RDWR)
 
 
 def _pool_class(sockets: Sockets) -> type[HTTPSConnectionPool]:

@@ -258,4 +258,4 @@ async def test_what_was_cut_off_is_told_once_discord_is_back(stage: ProcessStage
     async with stage.server.outage():
         bot = await stage.launch()
         await stage.until(lambda: bot.output().count("Next try in") >= 2, "two tries", alive=True)
-    await stage.until(lambda: "The bot was stopped meanwhile" in reply.text, "the person told", alive=True)
+    await stage.until(lambda: "Found out afterwards" in reply.text, "the person told", alive=True)

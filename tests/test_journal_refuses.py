@@ -36,7 +36,7 @@ DISK_KIB = 8192
 WISHES: list[tuple[str, dict[str, Any]]] = [
     ("start", {"vmid": 104}),
     ("reboot", {"vmid": 101}),
-    ("shutdown", {"vmid": 102}),
+    ("shutdown", {"vmid": 106}),
     ("stop", {"vmid": 103}),
     ("create", {"template_id": 9000, "name": "web-02"}),
     ("resize", {"vmid": 106, "cores": 2}),
@@ -45,7 +45,7 @@ WISHES: list[tuple[str, dict[str, Any]]] = [
     ("snapshot rollback", {"vmid": 101, "name": "nginx-ok"}),
     ("snapshot delete", {"vmid": 204, "name": "weekly"}),
     ("monitor add", {"vmid": 201}),
-    ("monitor remove", {"vmid": 202}),
+    ("monitor remove", {"vmid": 202, "confirm": "proxy", "reason": "it is retired"}),
     ("monitor mute", {"target": "node/pve1", "duration": "1h"}),
     ("monitor unmute", {"target": "guest/202"}),
     ("monitor test", {}),
@@ -181,7 +181,7 @@ async def test_no_change_is_made_and_the_person_is_told_why(small: Stage, pve: P
     await scene.say(scene.emma, "monitor add", vmid=202)
     await scene.look()
     post = await alarm(scene, pve)
-    await scene.say(scene.emma, "monitor mute", target="guest/202", duration="2d")
+    await scene.say(scene.emma, "monitor mute", target="guest/202", duration="8h")
     await scene.delivered()
     panel = await scene.say(scene.emma, "info", vmid=104)
     ack = next(str(each.custom_id) for each in post.buttons if ":ack:" in str(each.custom_id))
@@ -206,7 +206,7 @@ async def test_no_change_is_made_and_the_person_is_told_why(small: Stage, pve: P
             assert unchanged() and scene.changes() == [] and switch.held is None, command
         for on, button in ((panel, "Start"), (post, ack)):
             assert told in (await scene.press(scene.emma, on, button)).text, button
-        assert unchanged() and scene.changes() == [] and scene.services.operations._busy == {}
+        assert unchanged() and scene.changes() == [] and scene.services.operations._claims.busy == {}
         assert "palworld" in (await scene.say(scene.emma, "info", vmid=104)).text, "looking goes on"
     for command, options in WISHES:
         reply = await wish(scene, command, options)

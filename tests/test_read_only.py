@@ -158,7 +158,7 @@ def test_it_is_switched_on_in_memory_where_nothing_can_be_kept() -> None:
 
 @pytest.mark.parametrize("fails", ["journal", "remove"])
 def test_it_is_switched_off_in_both_places_or_not_at_all(fails: str) -> None:
-    text = json.dumps({"by": "Akiko", "since": 5.0})
+    text = json.dumps({"by": "Akiko", "since": 5.0, "by_id": 7})
     records = Stuck() if fails == "journal" else MemoryRecords()
     records.kept[KEY] = text
     paper = Paper(text, fails)

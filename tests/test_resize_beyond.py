@@ -59,7 +59,7 @@ def test_what_is_stored(kind: Kind, pending: Pending, expected: tuple[int | None
     ("vmid", "wish", "words"),
     [
         (101, {"cores": 17}, ["17 cores are more than node", "(16)", "The VM may not start"]),
-        (101, {"memory_mb": 66560}, ["65 GiB of memory is more than node", "64.0 GiB"]),
+        (101, {"memory_mb": 66560}, ["65.0 GiB of memory is more than node", "64.0 GiB"]),
         (201, {"cores": 17}, ["17 cores are more than node", "A container cannot use more"]),
     ],
 )
@@ -104,7 +104,7 @@ async def test_what_waits_for_a_restart_is_shown_and_the_next_resize_starts_from
     sent = len(scene.changes())
     again = await scene.say(scene.emma, "resize", vmid=101, cores=4, memory_mb=4096)
     scene.assert_refused(again, scene.emma, NothingToChange(101, "web01", 4, 4096))
-    assert "is already set to 4 cores · 4" in again.text
+    assert "is already set to 4 cores · 4.0 GiB" in again.text
     assert len(scene.changes()) == sent
 
     third = await scene.say(scene.emma, "resize", vmid=101, cores=6)

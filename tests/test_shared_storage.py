@@ -36,4 +36,5 @@ async def test_a_node_without_figures_does_not_count(scene: Stage, pve: Pve, sha
     pve.expired_nodes.add("pve2")
     await scene.look(4)
     await scene.delivered()
-    assert scene.alerts_told() == []
+    (told,) = scene.alerts_told()
+    assert "no new figures from node `pve2`" in told

@@ -84,7 +84,8 @@ def command(name: str, word: str, **options: Any) -> Callable[[Stage, Cast], Awa
 
 async def completion(scene: Stage, cast: Cast) -> Callable[[], Awaitable[Any]]:
     async def complete() -> None:
-        scene.offered = await scene.choices(cast["nobody"], "info", "vmid")  # type: ignore[attr-defined]  # kept for `done`
+        found = await scene.choices(cast["nobody"], "info", "vmid")
+        scene.offered = [each for each in found if not each.startswith("⛔")]  # type: ignore[attr-defined]  # kept for `done`
 
     return complete
 

@@ -20,6 +20,7 @@ from cogs.monitor import Monitor
 from core.clock import Clock
 from core.errors import JournalFailed, StoreFailed
 from core.proxmox_errors import Unreachable
+from core.watch.care import JournalCare
 from core.watch.delivery import Delivery
 from core.watch.keeper import Watch
 from core.watch.state import GuestState
@@ -36,7 +37,8 @@ INTERVAL = 0.2
 class Looking(Watch):
     """The watch, with a note of when it looked, and stumbling when told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, care: JournalCare) -> None:
+        self.care = care
         self.looks: list[float] = []
         self.stumbles: list[BaseException] = []
         self.seconds = 0.0
@@ -69,7 +71,7 @@ class Beats:
 async def watching(
     scene: Stage, beats: Beats | None = None, *, connected: bool = True
 ) -> AsyncIterator[tuple[Monitor, Looking]]:
-    watch = Looking()
+    watch = Looking(scene.services.watch.care)
     channel = DiscordAlertChannel(scene.bot, scene.alerts.id, scene.t())
     services = replace(
         scene.services,

@@ -30,6 +30,6 @@ def seen_by_host(guest: Guest) -> bool:
 def memory_advice(t: Text) -> str:
     """What is missing where `seen_by_host`."""
     return t(
-        "The guest does not report its memory use: its balloon driver or guest agent is "
-        "missing or not running. This is the host's view, and raises no alert."
+        "The guest does not report its memory use: its balloon driver or guest agent is missing or not running. "
+        "Memory raises no alert."
     )

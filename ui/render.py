@@ -63,13 +63,15 @@ def _code_points(ranges: str) -> Iterable[str]:
 
 _INVISIBLE = frozenset(_code_points(_IGNORABLE)) | {"\u2800"}
 """And the empty pattern of Braille, which is a symbol of its own to Unicode."""
-_LOOKED_AT = 8
-"""So many times what is kept is looked at: Unicode's normal form takes the square of the length on some texts."""
+_LOOKED_AT, _LOOKED_AT_MOST = 8, 512
+"""So many times what is kept is looked at, and at most so many characters over twice as many: Unicode's normal form
+takes the square of the length on some texts."""
 
 
 def plain(text: str, most: int = NAME_MOST) -> str:
     """Foreign text on one line without control, bidi or invisible characters, cut to `most`."""
-    normal = unicodedata.normalize("NFC", text[: most * _LOOKED_AT])
+    rough = text[: min(most * _LOOKED_AT, 2 * most + _LOOKED_AT_MOST)]
+    normal = unicodedata.normalize("NFC", rough)
     kept = "".join(
         " " if char.isspace() else char
         for char in normal
@@ -77,14 +79,18 @@ def plain(text: str, most: int = NAME_MOST) -> str:
         or (char not in _INVISIBLE and unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
     )
     kept = " ".join(kept.split())
-    whole = len(kept) <= most and (len(text) <= most * _LOOKED_AT or not kept)
+    whole = len(kept) <= most and len(rough) == len(text)
     return kept if whole else kept[: most - 1] + "…"
+
+
+NOTHING = "?"
+"""What stands in a code span of which nothing would be to be seen."""
 
 
 def code(text: str, most: int = NAME_MOST) -> str:
     """Foreign text in a code span: no mention, link, emoji, timestamp or markdown works in there."""
     safe = plain(text, most).replace("`", "ˋ")
-    return f"`{safe}`" if safe else "` `"
+    return f"`{safe or NOTHING}`"
 
 
 def person(name: str, user_id: int, most: int = NAME_MOST) -> str:
