@@ -121,7 +121,7 @@ async def test_its_trail_goes_on(scene: Stage) -> None:
     ended = scene.services.journal.audited(AuditFilter(operation="shutdown"), 0, 1)[0][0].record
     assert (ended.step, ended.outcome, ended.vmid) == (Step.ENDED, NOTHING_BEGUN, 102)
     page = await scene.say(scene.emma, "audit")
-    assert "**Shutdown**" in page.text and "nothing was begun" in page.text
+    assert "**Shutdown**" in page.text and "not started: Proxmox has no task" in page.text
     assert "Found out afterwards" in scene.server.messages(scene.channel)[0].text
 
 
