@@ -64,7 +64,8 @@ def _judged(work: Work, old: GuestState, listed: Guest | None) -> GuestState:
         return _passing(work, old, listed)
     old = replace(old, passing=None)
     if old.missing:
-        return work.settle(_back(work, old, listed), listed)
+        # one that was made again, and not started yet, does not flap
+        return work.settle(_back(work, old, listed), listed, wanted=listed.state in OUT_STATES)
     if old.state is State.UNKNOWN:
         return work.settle(old, listed)
     if listed.state in DOWN_STATES:
