@@ -802,7 +802,9 @@ class Oracle:
         while not hold and later < len(tasks) and tasks[later].type == "vzdump":
             later += 1
         stop = tasks[later] if later < len(tasks) and tasks[later].type in STOPS else None
-        if stop:
+        # Reading: somebody's stop ends with a guest that is stopped. One that QEMU holds was started after it.
+        halted = guest.state in HALTED
+        if stop and not halted:
             first = self.first_seen[stop.upid]
             if hold:
                 wanted = first is not None and first > hold.since
@@ -812,7 +814,7 @@ class Oracle:
                 self.stopped_silently(book, guest)
                 self.note(book, Fact(What.STOPPED, guest.node, stop.user, stop.type), news)
                 return
-        if guest.lock == "suspended":  # somebody's wish, whether or not the task is seen
+        if guest.lock == "suspended" and not halted:  # somebody's wish, whether or not the task is seen
             self.stopped_silently(book, guest)
             self.note(book, Fact(What.STOPPED, guest.node), news)
             return
