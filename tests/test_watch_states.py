@@ -159,3 +159,12 @@ def test_a_guest_that_is_held_while_it_wakes_up_is_told() -> None:
     history.see(R)
     assert history.see(S, lock="suspended") == ["opening note 101 stopped"]
     assert history.see(State.INTERNAL_ERROR, lock="suspended") == ["opening guest 101 halted"]
+
+
+def test_a_flapping_guest_that_is_held_after_somebody_stopped_it_ends_as_held() -> None:
+    history = History()
+    history.see(R, tasks=[])
+    assert history.see(*[S, R] * 4)[-1] == "opening flapping 101 flapping"
+    assert history.see(S, tasks=[task("qmstop", 101)]) == ["opening note 101 stopped by root@pam"]
+    assert history.looks(6) == []
+    assert history.see(*[State.PANICKED] * 20) == ["opening guest 101 halted"]

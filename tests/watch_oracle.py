@@ -443,8 +443,7 @@ class Oracle:
 
     def started_and_halted(self, book: Book, guest: Guest) -> bool:
         """It stood still, which nobody was alarmed of, and QEMU holds it now: somebody has started it meanwhile."""
-        quiet = book.case is None and book.flapping is None and not book.missing
-        return quiet and book.state is State.STOPPED and guest.state in HALTED
+        return not (book.alarm or book.missing) and book.state is State.STOPPED and guest.state in HALTED
 
     def ask_for_unknown(self, seen: Seen, sight: Sight) -> dict[int, Guest]:
         """The watched guests that the list does not know though their node is there are asked for by themselves: five
