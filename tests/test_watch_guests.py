@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.guest import State
+from core.guest import State, TaskSummary
 from core.proxmox_errors import Unreachable
 from core.watch.model import Level, Topic, Watched, What
 from tests.watch_steps import History, L, P, R, S, U, container, flat, many, task
@@ -527,6 +527,19 @@ def test_somebody_who_stops_a_flapping_guest_makes_no_alarm_of_it() -> None:
     told = history.see(S, tasks=[task("qmstop", 101)])
     assert told == ["opening note 101 stopped by root@pam"]
     assert flat([history.see(S) for _ in range(20)]) == ["recovery flapping 101"]
+
+
+@pytest.mark.parametrize("by", [[], [task("qmdestroy", 101)]])
+def test_a_flapping_guest_that_is_made_again_and_not_started_is_no_alarm(by: list[TaskSummary]) -> None:
+    history = among_others()
+    history.see(R, tasks=[])
+    flap(history, 4)
+    there = history.guests.pop(101)
+    history.see(tasks=by)
+    history.guests[101] = replace(there, state=S, uptime=None)
+    told = history.looks(20)
+    assert told == ["recovery flapping 101"] and not history.state.open
+    assert history.see(R, S) == [DOWN]
 
 
 def test_a_flapping_guest_made_a_template_is_forgotten_at_once() -> None:

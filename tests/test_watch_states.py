@@ -141,3 +141,30 @@ def test_a_stop_by_somebody_does_not_explain_what_halts_it_afterwards() -> None:
     history.see(R, tasks=[])
     history.see(S, tasks=stop)
     assert history.see(State.PANICKED, tasks=stop) == ["opening guest 101 halted"]
+
+
+@pytest.mark.parametrize("state", [*HALTED, State.IO_ERROR])
+def test_a_stop_by_somebody_is_no_reason_why_qemu_holds_it(state: State) -> None:
+    """It was started again before anybody looked."""
+    history = History()
+    history.see(R, tasks=[])
+    told = history.see(state, tasks=[task("qmstop", 101)])
+    assert told == [f"opening guest 101 {'io_error' if state is State.IO_ERROR else 'halted'}"]
+    assert history.see(R) == [BACK]
+
+
+def test_a_guest_that_is_held_while_it_wakes_up_is_told() -> None:
+    """Its lock stays until it runs."""
+    history = History()
+    history.see(R)
+    assert history.see(S, lock="suspended") == ["opening note 101 stopped"]
+    assert history.see(State.INTERNAL_ERROR, lock="suspended") == ["opening guest 101 halted"]
+
+
+def test_a_flapping_guest_that_is_held_after_somebody_stopped_it_ends_as_held() -> None:
+    history = History()
+    history.see(R, tasks=[])
+    assert history.see(*[S, R] * 4)[-1] == "opening flapping 101 flapping"
+    assert history.see(S, tasks=[task("qmstop", 101)]) == ["opening note 101 stopped by root@pam"]
+    assert history.looks(6) == []
+    assert history.see(*[State.PANICKED] * 20) == ["opening guest 101 halted"]

@@ -443,8 +443,7 @@ class Oracle:
 
     def started_and_halted(self, book: Book, guest: Guest) -> bool:
         """It stood still, which nobody was alarmed of, and QEMU holds it now: somebody has started it meanwhile."""
-        quiet = book.case is None and book.flapping is None and not book.missing
-        return quiet and book.state is State.STOPPED and guest.state in HALTED
+        return not (book.alarm or book.missing) and book.state is State.STOPPED and guest.state in HALTED
 
     def ask_for_unknown(self, seen: Seen, sight: Sight) -> dict[int, Guest]:
         """The watched guests that the list does not know though their node is there are asked for by themselves: five
@@ -802,7 +801,9 @@ class Oracle:
         while not hold and later < len(tasks) and tasks[later].type == "vzdump":
             later += 1
         stop = tasks[later] if later < len(tasks) and tasks[later].type in STOPS else None
-        if stop:
+        # Reading: somebody's stop ends with a guest that is stopped. One that QEMU holds was started after it.
+        halted = guest.state in HALTED
+        if stop and not halted:
             first = self.first_seen[stop.upid]
             if hold:
                 wanted = first is not None and first > hold.since
@@ -812,7 +813,7 @@ class Oracle:
                 self.stopped_silently(book, guest)
                 self.note(book, Fact(What.STOPPED, guest.node, stop.user, stop.type), news)
                 return
-        if guest.lock == "suspended":  # somebody's wish, whether or not the task is seen
+        if guest.lock == "suspended" and not halted:  # somebody's wish, whether or not the task is seen
             self.stopped_silently(book, guest)
             self.note(book, Fact(What.STOPPED, guest.node), news)
             return

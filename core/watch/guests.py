@@ -6,7 +6,7 @@ Of every change it is asked whether somebody wanted it, before it becomes an ala
 from dataclasses import replace
 from itertools import dropwhile
 
-from core.guest import PASSING_STATES, Guest, State
+from core.guest import HALTED_STATES, PASSING_STATES, Guest, State
 from core.watch.changes import calmed, change, down_as, fact_of, forget, leave
 from core.watch.look import (
     DOWN_STATES,
@@ -64,7 +64,8 @@ def _judged(work: Work, old: GuestState, listed: Guest | None) -> GuestState:
         return _passing(work, old, listed)
     old = replace(old, passing=None)
     if old.missing:
-        return work.settle(_back(work, old, listed), listed)
+        # one that was made again, and not started yet, does not flap
+        return work.settle(_back(work, old, listed), listed, wanted=listed.state in OUT_STATES)
     if old.state is State.UNKNOWN:
         return work.settle(old, listed)
     if listed.state in DOWN_STATES:
@@ -118,7 +119,10 @@ def _gone(work: Work, old: GuestState) -> GuestState:
 
 
 def _stopped(work: Work, old: GuestState, listed: Guest) -> GuestState:
-    """An alarm unless it was ordered, follows from a node's return, was somebody's wish, or is part of some work."""
+    """An alarm unless it was ordered, follows from a node's return, was somebody's wish, or is part of some work.
+
+    Nobody's stop makes QEMU hold a guest: what did has come after it.
+    """
     if old.vmid in work.ordered:
         work.heeded.append(old.vmid)
         return work.settle(old, listed, wanted=True)
@@ -133,7 +137,8 @@ def _stopped(work: Work, old: GuestState, listed: Guest) -> GuestState:
     stood = held is None and old.state in OUT_STATES  # what was done to it before explains nothing new
     tasks = [] if stood else work.recent_tasks(old)
     by_hand = _by_hand(listed, tasks) if held is None else _later(tasks, held)
-    if by_hand is not None or listed.lock == HIBERNATED:
+    wished = by_hand is not None or listed.lock == HIBERNATED
+    if wished and listed.state not in HALTED_STATES:
         work.news.append(News(fact_of(work, old, down_as(listed.state), listed, done=by_hand, wanted=True)))
         return work.settle(old, listed, wanted=True)
     busy = _busy(listed, tasks, waits=held is not None)

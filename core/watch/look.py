@@ -103,7 +103,7 @@ def suspicion(state: WatchState, entries: Iterable[Watched], read: Cluster) -> S
 
 def started_and_halted(old: GuestState, listed: Guest) -> bool:
     """It was stopped, which is not told as an alarm, and has since been started and halted, unseen."""
-    untold = old.incident is None and old.flapping is None and not old.missing
+    untold = old.incident is None and (old.flapping is None or old.wanted) and not old.missing
     return old.state is State.STOPPED and untold and listed.state in HALTED_STATES
 
 

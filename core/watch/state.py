@@ -30,7 +30,7 @@ class GuestState:
     """What is settled of a watched guest. `state` UNKNOWN: not seen yet. `since` is Unix seconds.
 
     `incident`: the open GUEST or GROUP incident it is down in. `lost_node`: the offline node it was on.
-    `wanted`: somebody stopped or deleted it.
+    `wanted`: somebody stopped or deleted it, or made it again without starting it.
     `changes`: the latest changes on `clock`, for flapping; `flapping`: the open FLAPPING incident.
     `passing`: `clock` since when it has been in a passing state; `unknown`: since when its state has not been known.
     """
