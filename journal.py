@@ -238,9 +238,9 @@ class SqliteJournal:
         with self._file.transaction(READ) as db:
             return self._readable(trail.of_unknown_end(db, since), _NOT_SHOWN)
 
-    def audit_upids(self, vmid: int, after: int) -> frozenset[str]:
+    def audit_upids(self, vmid: int, after: int, but: int) -> frozenset[str]:
         with self._file.transaction(READ) as db:
-            return trail.upids(db, vmid, after)
+            return trail.upids(db, vmid, after, but)
 
     def audit_mark(self, stream: Stream = Stream.CHANGES) -> Mark | None:
         with self._file.transaction(READ) as db:

@@ -211,12 +211,17 @@ def decide(
 
 
 def hangs_on_list(rules: AccessRules, actor: Actor, operation: Operation, vmid: int) -> bool:
-    """Whether the person may do this to the guest only because of its tags, pool or node, which others can change."""
-    sure = level_everywhere(rules, actor)
+    """Whether the person may do this to the guest, were it protected, only because of its tags, pool or node, which
+    others can change."""
+    right, sure = RIGHTS[operation], level_everywhere(rules, actor)
     for level, scopes in grants(rules, actor).values():
         if any(scope.trait is Trait.VMID and scope.value == str(vmid) for scope in scopes):
             sure = max(sure, level)
-    return sure < RIGHTS[operation].level
+    if sure < right.level:
+        return True
+    guarded = right.guarded or right.guarded_after is not None
+    more = (level for level, scopes in grants(rules, actor).values() if scopes)
+    return guarded and sure < Level.ADMIN <= max(more, default=Level.NONE)
 
 
 def scoped_vmids(rules: AccessRules, actor: Actor) -> frozenset[int]:

@@ -6,6 +6,7 @@ with the bot; the next start finds out how it ended (core/cut_off.py). What is a
 with a count (core/audit_folding.py).
 """
 
+import asyncio
 import contextlib
 import logging
 from collections import deque
@@ -18,7 +19,7 @@ from core.actions import Verb
 from core.audit_folding import Folding
 from core.audit_record import AuditRecord, Step
 from core.clock import Clock
-from core.errors import JournalFailed, Refused
+from core.errors import BotError, JournalFailed, Refused
 from core.tasks import TaskEnd, end_of
 
 __all__ = ["AuditRecord", "Step"]
@@ -77,6 +78,16 @@ def ending_of(record: AuditRecord) -> Ending:
 def step_of(error: BaseException) -> Step:
     """Of an attempt that ended in an error before anything was sent: a no, or a failure."""
     return Step.REFUSED if isinstance(error, Refused) else Step.ENDED
+
+
+def outcome_of(error: BaseException) -> str:
+    """What came of an attempt that ended in an error.
+
+    Of an error nobody expected only its kind: its text may hold anything, a secret included. The log has it.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        return NOTHING_BEGUN
+    return str(error) if isinstance(error, BotError) else type(error).__name__
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +168,8 @@ class AuditBook(Protocol):
     def audit_unknown(self, since: float) -> tuple[Audited, ...]:
         """The latest record, written since then (Unix seconds), of each attempt of which the end is not known."""
 
-    def audit_upids(self, vmid: int, after: int) -> frozenset[str]:
-        """The tasks that are known of a guest, by records of higher ids."""
+    def audit_upids(self, vmid: int, after: int, but: int) -> frozenset[str]:
+        """The tasks that are known of a guest, by records of higher ids and of another attempt than `but`."""
 
     def audit_mark(self, stream: Stream = Stream.CHANGES) -> Mark | None: ...
 

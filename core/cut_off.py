@@ -148,7 +148,7 @@ class CutOff:
         record, vmid = case.open.record, case.open.record.vmid or 0
         types = frozenset().union(*ACTIONS[Verb(record.operation)].tasks.values())
         tasks = await self._proxmox.recent_tasks(_guest_of(case.open), TASKS_READ)
-        known = self._book.audit_upids(vmid, case.open.attempt - IDS_BACK)
+        known = self._book.audit_upids(vmid, case.open.attempt - IDS_BACK, case.open.attempt)
         ours = [
             task.upid
             for task in sorted(tasks, key=lambda task: task.started)
@@ -188,6 +188,10 @@ class CutOff:
         """Tell, then write: between the two the attempt is open still. What is as unknown as before is no news."""
         if case.open.record.step is Step.ENDED and outcome in (CUT_OFF, TaskEnd.VANISHED):
             return
+        if (
+            outcome == NOTHING_BEGUN and case.open.record.step is not Step.ASKED
+        ):  # which is none to wait for yet
+            self._expected.withdraw(case.open.record.vmid or 0, case.since)
         ended = replace(case.open.record, step=Step.ENDED, outcome=outcome, upid=case.upid)
         _log.info("attempt %d, cut off by the end of the bot, ended: %s", case.open.attempt, outcome)
         telling = asyncio.create_task(self._teller.tell(replace(case.open, record=ended)))

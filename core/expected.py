@@ -28,10 +28,11 @@ class Expectation:
     """`sent`: Proxmox has (or may have) the request. `over`: the guest was seen running again. `observed`: it
     was seen stopped while the action still ran, which uses it up with the action's end.
 
-    `until` is on the monotonic clock, None while the action runs.
+    `began` and `until` are on the monotonic clock; `until` is None while the action runs.
     """
 
     by: str
+    began: float
     until: float | None = None
     sent: bool = False
     over: bool = False
@@ -56,14 +57,16 @@ class ExpectedStops:
 
     def begin(self, orders: Mapping[int, str], note: Note) -> None:
         """What a former run had ordered may still happen; from now on orders are noted."""
-        until = self._clock.monotonic() + GRACE_SECONDS
-        self._stops |= {vmid: Expectation(by, until, sent=True) for vmid, by in orders.items()}
+        now = self._clock.monotonic()
+        self._stops |= {
+            vmid: Expectation(by, now, now + GRACE_SECONDS, sent=True) for vmid, by in orders.items()
+        }
         self._note = note
 
     @contextmanager
     def stop_of(self, plan: Plan) -> Iterator[Expectation]:
         """Around the action. What was refused is expected no longer. Raises JournalFailed first."""
-        expectation = Expectation(plan.order.actor.name)
+        expectation = Expectation(plan.order.actor.name, self._clock.monotonic())
         vmid = plan.order.vmid
         if not ACTIONS[plan.order.verb].stops:
             yield expectation
@@ -99,6 +102,12 @@ class ExpectedStops:
         stop = self._stops.get(vmid)
         if stop is not None and stop.until is not None:
             stop.until = self._clock.monotonic() + GRACE_SECONDS
+
+    def withdraw(self, vmid: int, before: float) -> None:
+        """The stop that was ordered before then (monotonic) has turned out never to have begun."""
+        stop = self._stops.get(vmid)
+        if stop is not None and stop.until is not None and stop.began <= before:
+            self._drop(vmid)
 
     def expired(self) -> frozenset[int]:
         now = self._clock.monotonic()

@@ -1,19 +1,16 @@
 """One action from order to outcome: decided again, found, checked, done once, followed, read again."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from functools import partial
 
 from core.actions import ACTIONS, Action, Verb
-from core.audit import NOT_SETTLED, UNKNOWN, Audit, AuditRecord, Step, step_of
+from core.audit import NOT_SETTLED, UNKNOWN, Audit, AuditRecord, Step, outcome_of, step_of
+from core.claims import Claims
 from core.clock import Clock
 from core.errors import (
     AnswerTooLate,
     BotError,
-    ChangedMeanwhile,
-    GuestBusy,
     GuestNotFound,
     NotAllowed,
     NotHere,
@@ -42,6 +39,9 @@ ACCESS_SAYS = (NotAllowed, NotHere, OnlySomeGuests, GuestNotFound)
 Begin = Callable[[], Awaitable[int | None]]
 """Gives Discord's id of the public message that shows how it goes, None where there is none."""
 
+Note = Callable[..., None]
+"""Keeps how far an attempt has come: the step, the plan as it is sent, and its task once that is known."""
+
 
 async def _at_once() -> None:
     """For those who have nobody to tell that it begins."""
@@ -63,9 +63,7 @@ class Operations:
         self._proxmox, self._reader, self._clock = proxmox, reader, clock
         self._planner, self._audit, self._expected, self._limit = planner, audit, expected, limit
         self._sending = Sending(proxmox, clock)
-        self._busy: dict[int, GuestBusy] = {}
-        self._ended: dict[int, int] = {}
-        """By VMID: how many actions have ended. Only guests that were acted on are in it."""
+        self._claims = Claims(clock)
         self._on_unknown: Callable[[int], None] = lambda attempt: None
         self._under_way: set[asyncio.Task[object] | None] = set()
         self._over = False
@@ -86,7 +84,7 @@ class Operations:
         except BaseException as error:
             self._charge(order, error)
             said = _in_words(error)
-            self._record(step_of(said), order, outcome=_words(said))
+            self._record(step_of(said), order, outcome=outcome_of(said))
             raise
         self._record(Step.PLANNED, order, plan.guest)
         return plan
@@ -108,7 +106,9 @@ class Operations:
         raised, so that this is no attempt yet.
         """
         began = self._clock.monotonic()
-        step, plan, attempt, shown_in = Step.REFUSED, None, None, None
+        step, attempt, shown_in = Step.REFUSED, None, None
+        plan: Plan | None = None  # as it was sent last
+        upid = ""
         mine = asyncio.current_task()
         self._under_way.add(mine)
         try:
@@ -117,14 +117,14 @@ class Operations:
             self._limit.check(order.actor.user_id)
             self._planner.permit(order)
             await self._hold_free(order)
-            ended = self._ended.get(order.vmid, 0)
+            ended = self._claims.ended(order.vmid)
             plan = await self._planner.plan(order)  # who may not do it has taken nobody's place
             if shown is not None:
                 plan.held_against(shown)
             plan.confirm()
             if may_ask and shown is None and plan.takes_look:
                 raise Unconfirmed(plan.guest.vmid, plan.guest.label, order.verb.value)
-            with self._alone(plan, ended):
+            with self._claims.alone(plan, ended):
                 self._limit.take(order.actor.user_id)
                 try:
                     attempt = self._record(Step.ASKED, order, plan.guest)
@@ -136,8 +136,12 @@ class Operations:
                     self._limit.give_back(order.actor.user_id)
                     raise
                 step = Step.ENDED
-                note = partial(self._record, attempt=attempt, message_id=shown_in)
-                note(Step.SENDING, order, plan.guest)
+
+                def note(now: Step, sent: Plan, task: str = "") -> None:
+                    nonlocal plan, upid
+                    plan, upid = sent, task
+                    self._record(now, order, sent.guest, task, attempt=attempt, message_id=shown_in)
+
                 report = await self._do(plan, began, on_progress, note)
         except BaseException as error:
             if may_ask and isinstance(error, Unconfirmed):
@@ -147,14 +151,14 @@ class Operations:
             if attempt is None:
                 self._charge(order, error)
             seconds = self._clock.monotonic() - began
-            outcome = _words(error)
+            outcome = outcome_of(error)
             if step is Step.ENDED:
                 outcome = f"{_certainty(error)}{outcome}"
             else:
                 said = _in_words(error)
-                step, outcome = step_of(said), _words(said)
+                step, outcome = step_of(said), outcome_of(said)
             guest = plan.guest if plan else None
-            self._record(step, order, guest, "", outcome, seconds, attempt, shown_in)
+            self._record(step, order, guest, upid, outcome, seconds, attempt, shown_in)
             if step is Step.ENDED and outcome.startswith(UNKNOWN) and attempt is not None:
                 self._on_unknown(attempt)
             raise
@@ -164,7 +168,6 @@ class Operations:
         outcome = (task.message or task.end.value) if task else "OK"
         if report.good and not report.settled:
             outcome = f"{UNKNOWN}{NOT_SETTLED}"
-        upid = task.upid if task else ""
         self._record(Step.ENDED, order, report.plan.guest, upid, outcome, report.seconds, attempt, shown_in)
         if task is not None and task.end is TaskEnd.LOST and attempt is not None:
             self._on_unknown(attempt)
@@ -181,15 +184,14 @@ class Operations:
                 return
             await self._clock.sleep(pause)
 
-    async def _do(
-        self, plan: Plan, began: float, on_progress: OnProgress, note: Callable[..., object]
-    ) -> Report:
+    async def _do(self, plan: Plan, began: float, on_progress: OnProgress, note: Note) -> Report:
         action = ACTIONS[plan.order.verb]
+        note(Step.SENDING, plan)
         with self._expected.stop_of(plan) as expected:
-            plan, upid = await self._send(plan, expected)
+            plan, upid = await self._send(plan, expected, note)
             task = None
             if upid is not None:
-                note(Step.SENT, plan.order, plan.guest, upid)
+                note(Step.SENT, plan, upid)
                 await on_progress(Progress(self._clock.monotonic() - began, upid=upid))
                 task = await follow(self._proxmox, self._clock, upid, on_progress)
             report = await self._conclude(plan, action, task, began, on_progress)
@@ -197,7 +199,7 @@ class Operations:
             expected.over = done and report.after is not None and report.after.state is State.RUNNING
         return report
 
-    async def _send(self, plan: Plan, expected: Expectation) -> tuple[Plan, str | None]:
+    async def _send(self, plan: Plan, expected: Expectation, note: Note) -> tuple[Plan, str | None]:
         """Once; a second time only where the guest was not there, so that nothing was done."""
         try:
             try:
@@ -206,6 +208,7 @@ class Operations:
                 again = await self._planner.plan(plan.order)
                 again.held_against(plan)
                 again.confirm()
+                note(Step.SENDING, again)  # to another node, where its task is looked for
                 started = await self._sending.start(again)
         except (TimedOut, NodeUnreachable, BadAnswer) as error:
             expected.sent = error.changing
@@ -224,36 +227,10 @@ class Operations:
     async def _hold_free(self, order: Order) -> None:
         """Raises GuestBusy while an action on this guest is under way, to those who may know of the guest. Others are
         told what they would be if there were none, for which Proxmox may be asked; of a free guest nothing is."""
-        if order.vmid in self._busy:
+        if order.vmid in self._claims.busy:
             await self._planner.judge(order)
-            if running := self._busy.get(order.vmid):  # which may have ended meanwhile
+            if running := self._claims.busy.get(order.vmid):  # which may have ended meanwhile
                 raise replace(running)
-
-    @contextmanager
-    def _alone(self, plan: Plan, ended: int) -> Iterator[None]:
-        """One action at a time per guest. Nothing was awaited since the plan was made, which admits the person.
-
-        Raises GuestBusy, and ChangedMeanwhile where an action has ended since `ended` were counted: the plan is
-        older than what it did.
-        """
-        order, vmid = plan.order, plan.order.vmid
-        if running := self._busy.get(vmid):
-            raise replace(running)
-        if self._ended.get(vmid, 0) != ended and order.verb is not Verb.CREATE:
-            raise ChangedMeanwhile(vmid)
-        self._busy[vmid] = GuestBusy(
-            vmid=vmid,
-            label=plan.guest.label,
-            verb=order.verb.value,
-            by=order.actor.name,
-            since=self._clock.now(),
-            by_id=order.actor.user_id,
-        )
-        try:
-            yield
-        finally:
-            del self._busy[vmid]
-            self._ended[vmid] = self._ended.get(vmid, 0) + 1
 
     async def _conclude(
         self, plan: Plan, action: Action, task: TaskResult | None, began: float, on_progress: OnProgress
@@ -358,15 +335,10 @@ class Operations:
 def _certainty(error: BaseException) -> str:
     """`unknown: ` where the work may have been done, or may go on."""
     certain = isinstance(error, BotError) and not getattr(error, "changing", False)
-    return "" if certain else "unknown: "
+    return "" if certain else UNKNOWN
 
 
 def _in_words(error: BaseException) -> BaseException:
     """What was called off with a word, before anything was sent, has nobody who awaits it any more."""
     called_off = isinstance(error, asyncio.CancelledError) and error.args
     return AnswerTooLate() if called_off else error
-
-
-def _words(error: BaseException) -> str:
-    """Of an error nobody expected only its kind: its text may hold anything, a secret included. The log has it."""
-    return str(error) if isinstance(error, BotError) else type(error).__name__

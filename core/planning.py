@@ -189,13 +189,18 @@ class Planner:
         return Fallback(backups, None if snapshots is None else tuple(_left(plan.order, snapshots)))
 
     async def with_protection(self, guest: Guest) -> Guest:
-        """The guest with Proxmox' flag, or as it is where that cannot be read."""
-        if not guest.node:  # it is not listed
-            return guest
+        """The guest as `configured` says, or as it is where that cannot be read."""
         try:
-            return replace(guest, protected=(await self._proxmox.config(guest)).protection)
+            return await self.configured(guest)
         except ProxmoxError:
             return guest
+
+    async def configured(self, guest: Guest) -> Guest:
+        """The guest with its tags and Proxmox' flag of now. Raises ProxmoxError."""
+        if not guest.node:  # it is not listed
+            return guest
+        config = await self._proxmox.config(guest)
+        return replace(guest, protected=config.protection, tags=config.tags)
 
     async def _resize(self, plan: Plan) -> Plan:
         order, guest = plan.order, plan.guest

@@ -146,9 +146,12 @@ def of_unknown_end(db: sqlite3.Connection, since: float) -> dict[int, Audited | 
     return {row["id"]: audited_of(row) for row in rows}
 
 
-def upids(db: sqlite3.Connection, vmid: int, after: int) -> frozenset[str]:
-    """The tasks of a guest in records of higher ids."""
-    rows = db.execute("SELECT upid FROM audit WHERE id > ? AND vmid = ? AND upid != x''", (after, vmid))
+def upids(db: sqlite3.Connection, vmid: int, after: int, but: int) -> frozenset[str]:
+    """The tasks of a guest in records of higher ids, without those of the attempt `but`."""
+    rows = db.execute(
+        "SELECT upid FROM audit WHERE id > ? AND vmid = ? AND upid != x'' AND coalesce(attempt, id) != ?",
+        (after, vmid, but),
+    )
     return frozenset(told(row[0]) for row in rows.fetchall())
 
 

@@ -255,7 +255,7 @@ class FakeProxmox:
 
     async def status(self, guest: Guest, *, quick: bool = False) -> Guest:
         await self._meet("status")
-        return self._there(guest)
+        return replace(self._there(guest), pool=guest.pool)  # which the list alone tells
 
     async def config(self, guest: Guest) -> GuestConfig:
         await self._meet("config")

@@ -84,6 +84,41 @@ def test_what_hangs_on_the_list() -> None:
     assert not hangs_on_list(AccessRules(1, 2), AKIKO, Operation.STOP, 101), "everybody is an admin"
 
 
+BOSS = 16
+BOTH = AccessRules(
+    1,
+    2,
+    levels={ALL: Level.OPERATOR, BOSS: Level.ADMIN},
+    scopes={BOSS: (Scope(Trait.POOL, "lab"),)},
+)
+PROTECTED = {"reboot": Verb.REBOOT, "shutdown": Verb.SHUTDOWN}
+
+
+@pytest.mark.parametrize("word", PROTECTED)
+async def test_an_admin_of_a_pool_alone_is_none_of_a_protected_guest_that_left_it(word: str) -> None:
+    """Though as an operator of every guest they might have done it, were the guest not protected."""
+    actor = replace(AKIKO, roles=frozenset({ALL, BOSS}))
+    found = guest(101, State.RUNNING, pool="lab", tags=("protected",))
+    world = World([found, guest(102, State.RUNNING)], rules=BOTH)
+    await world.reader.read()
+    order = world.order(PROTECTED[word], 101, actor, typed="web101", reason="why")
+    assert (await world.operations.plan(order)).guarded
+    world.proxmox.change(101, pool=None)
+    with pytest.raises(NotAllowed):
+        await world.operations.carry_out(order)
+    assert world.sent == []
+
+
+def test_whose_admin_role_is_narrowed_is_judged_by_the_newest_list_where_protection_asks_for_one() -> None:
+    def hangs(operation: Operation, *roles: int) -> bool:
+        return hangs_on_list(BOTH, replace(AKIKO, roles=frozenset(roles)), operation, 101)
+
+    guarded = {Operation.REBOOT, Operation.SHUTDOWN, Operation.MONITOR_MUTE}
+    assert all(hangs(each, ALL, BOSS) for each in guarded)
+    assert not any(hangs(each, ALL) for each in guarded), "an operator alone is one of every guest"
+    assert not hangs(Operation.START, ALL, BOSS)
+
+
 async def test_what_was_seen_lends_its_state_alone() -> None:
     world = World([THEIRS], rules=RULES)
     await world.reader.read()
@@ -209,3 +244,16 @@ async def test_snapshot_names_are_of_those_who_see_the_guest_now(
     hidden = await scene.choices(game, "snapshot delete", "name", "", vmid=104)
     assert hidden == await scene.choices(game, "snapshot delete", "name", "", vmid=999), "as of no guest"
     assert not any("before" in choice for choice in hidden)
+
+
+async def test_nobody_takes_off_the_list_what_may_be_theirs_no_more(
+    bare_scene: Stage, cast: Cast, pve: Pve
+) -> None:
+    """Proxmox does not answer, so that it cannot be said whether the guest is still in the pool."""
+    scene, game = bare_scene, cast["game"]
+    await scene.say(game, "monitor add", vmid=104)
+    pve.vm(104).pool = None
+    for _ in range(2):
+        pve.fail("GET", "/cluster/resources", 595, "No route to host")
+    reply = await scene.say(game, "monitor remove", vmid=104)
+    assert reply.ephemeral and scene.services.watch.find(104) is not None

@@ -206,7 +206,7 @@ async def test_no_change_is_made_and_the_person_is_told_why(small: Stage, pve: P
             assert unchanged() and scene.changes() == [] and switch.held is None, command
         for on, button in ((panel, "Start"), (post, ack)):
             assert told in (await scene.press(scene.emma, on, button)).text, button
-        assert unchanged() and scene.changes() == [] and scene.services.operations._busy == {}
+        assert unchanged() and scene.changes() == [] and scene.services.operations._claims.busy == {}
         assert "palworld" in (await scene.say(scene.emma, "info", vmid=104)).text, "looking goes on"
     for command, options in WISHES:
         reply = await wish(scene, command, options)

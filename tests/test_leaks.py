@@ -41,7 +41,7 @@ def to_anybody(*_: object, **__: object) -> bool:
 
 
 async def busy_for_all(self: Operations, order: Order) -> None:
-    if running := self._busy.get(order.vmid):
+    if running := self._claims.busy.get(order.vmid):
         raise running
 
 

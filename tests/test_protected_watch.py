@@ -93,6 +93,39 @@ async def test_what_holds_none_is_as_before(bare_scene: Stage, pve: Pve) -> None
     assert scene.services.watch.find(105) is None
 
 
+async def test_who_may_not_mute_a_protected_one_long_mutes_none_of_which_that_is_not_known(
+    bare_scene: Stage, pve: Pve
+) -> None:
+    """The node does not tell the flag just now: for an operator it may be set, for an admin it need not be known."""
+    scene, cast = bare_scene, await watched(bare_scene, pve, "flag")
+    pve.fail("GET", "/qemu/101/config", 595, "No route to host")
+    pve.fail("GET", "/qemu/101/config", 595, "No route to host")
+    refused = await scene.say(cast["operator"], "monitor mute", **LONG)
+    assert refused.ephemeral and not silent(scene)
+    await scene.say(cast["operator"], "monitor mute", target="guest/101", duration="8h")
+    assert silent(scene)
+    await scene.say(cast["operator"], "monitor unmute", target="guest/101")
+    pve.fail("GET", "/qemu/101/config", 595, "No route to host")
+    pve.fail("GET", "/qemu/101/config", 595, "No route to host")
+    await scene.say(cast["admin"], "monitor mute", **LONG)
+    assert silent(scene)
+
+
+@EVERY
+async def test_a_tag_that_was_just_set_protects_at_once(
+    bare_scene: Stage, pve: Pve, command: str, options: dict[str, Any]
+) -> None:
+    """The list that is ten seconds old does not have it yet."""
+    scene, cast = bare_scene, Cast(bare_scene)
+    await scene.start_bot(**cast.settings)
+    await scene.say(cast["admin"], "monitor add", vmid=101)
+    await scene.look()
+    protect(pve, "tag")
+    refused = await scene.say(cast["admin"], command, **options)
+    scene.assert_refused(refused, cast["admin"], Unconfirmed(101, "web01", command.replace(" ", "_")))
+    assert not silent(scene)
+
+
 async def test_a_guest_that_is_gone_can_be_taken_off(bare_scene: Stage, pve: Pve) -> None:
     scene, cast = bare_scene, await watched(bare_scene, pve, "tag")
     pve.remove_guest(101)

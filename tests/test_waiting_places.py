@@ -43,7 +43,7 @@ async def test_a_guest_is_not_busy_with_what_may_not_be_done(actor: object) -> N
         world.operations.carry_out(replace(world.order(Verb.START), actor=actor))  # type: ignore[arg-type]  # actors all
     )
     while not attempt.done():
-        assert world.operations._busy == {}
+        assert world.operations._claims.busy == {}
         await asyncio.sleep(0)
     assert isinstance(attempt.exception(), GuestNotFound | NotAllowed)
     assert world.sent == []

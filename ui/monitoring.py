@@ -17,7 +17,7 @@ from core.errors import (
 )
 from core.guest import Cluster, Guest
 from core.journal import Undelivered
-from core.proxmox_errors import HalfGone
+from core.proxmox_errors import HalfGone, ProxmoxError
 from core.rights import RIGHTS, Level, Operation
 from core.targets import target_of
 from core.watch.model import ALL, SOURCE, Incident, Topic, node_subject
@@ -120,10 +120,13 @@ def health_of(services: Services) -> Health:
 async def cluster_to_judge_by(attempt: Attempt, vmids: Iterable[int]) -> Cluster | None:
     """The list that decides whether these guests are the person's: read anew where it hangs on pools, tags or nodes.
 
-    Where Proxmox does not answer it is the last one there was.
+    Where Proxmox does not answer it is the last one there was, for what changes no more than what is said. Raises
+    ProxmoxError for the rest.
     """
     services, operation = attempt.services, Operation(attempt.word)
     if any(services.judge.needs_news(attempt.actor, operation, vmid) for vmid in vmids):
+        if RIGHTS[operation].changes:
+            return await services.reader.read(max_age=0)
         return await cluster_for_completion(services, max_age=0)
     return await cluster_for_completion(services)
 
@@ -166,7 +169,7 @@ async def _guard_mute(
         return
     vmid = vmid_of(subject)
     if vmid is not None:
-        guest = await asked.services.planner.with_protection(listed_or_unknown(cluster, vmid))
+        guest = await _configured(asked, listed_or_unknown(cluster, vmid), seconds)
         asked.permit(guest, seconds=seconds)
         confirm_protected(asked, guest, confirm)
         return
@@ -181,6 +184,18 @@ async def _guard_mute(
         asked.services.judge.permit(asked.actor, Operation.MONITOR_MUTE, guest, seconds=seconds)
     if under and not asked.reason:
         raise NoReason
+
+
+async def _configured(asked: Attempt, guest: Guest, seconds: float) -> Guest:
+    """With Proxmox' flag. Raises ProxmoxError where it cannot be read and the person may not do it to a protected
+    one: it may be one."""
+    try:
+        return await asked.services.planner.configured(guest)
+    except ProxmoxError:
+        held, operation = replace(guest, protected=True), Operation.MONITOR_MUTE
+        if asked.services.judge.refusal(asked.actor, operation, held, seconds=seconds):
+            raise
+        return guest
 
 
 def confirm_protected(asked: Attempt, guest: Guest, confirm: str) -> None:
