@@ -22,9 +22,9 @@ _UNSEEN = re.compile(
 )
 """Control characters, line ends of every kind, what turns the direction of text, and halves of pairs."""
 _TOKENS = (
-    re.compile(r"((?:interactions|webhooks)/[0-9]{1,20}/)[^/\s?#\"'&]+"),
-    re.compile(r"(\\?[\"']token\\?[\"']\s*:\s*b?\\?[\"'])[^\"'\\]+"),
-    re.compile(r"(\btoken=[\"']?)[^\"'\s,)>&]+"),
+    re.compile(r"((?:interactions|webhooks)(?:/|%2F)[0-9]{1,20}(?:/|%2F))[^/\s?#\"'&%]+", re.IGNORECASE),
+    re.compile(r"(\\?[\"'][a-z_]{0,20}token\\?[\"']\s*:\s*[bu]?\\?[\"'])[^\"'\\]+", re.IGNORECASE),
+    re.compile(r"(\b[a-z_]{0,20}token=[bu]?[\"']?)[^\"'\s,)>&]+", re.IGNORECASE),
 )
 """Where the tokens of interactions stand: in addresses, in payloads of the gateway, and in reprs. With one, anybody
 can answer in the bot's name for 15 minutes."""

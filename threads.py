@@ -8,7 +8,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 
-JOIN_SECONDS = 1.0
+JOIN_SECONDS = 0.3
+"""How long the other threads are waited for: those that are idle need no more."""
 
 
 class Threads(ThreadPoolExecutor):

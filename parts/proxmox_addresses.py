@@ -30,7 +30,7 @@ def parse_agent_addresses(answer: dict[str, Any]) -> tuple[str, ...] | None:
 
 
 def parse_addresses(interfaces: Iterable[Any]) -> tuple[str, ...] | None:
-    """At most six, without loopback and link-local ones; None where there is none.
+    """At most six, without loopback, link-local, multicast and unspecified ones; None where there is none.
 
     Both forms of LXC's list and that of QEMU's agent are read. All interfaces are put in order by their names:
     those that look physical come first, then those nobody knows, then bridges and tunnels. Their addresses are
@@ -79,4 +79,5 @@ def _address(text: str) -> _Address | None:
         address = ipaddress.ip_address(text.split("%", maxsplit=1)[0])
     except ValueError:
         return None
-    return None if address.is_loopback or address.is_link_local else address
+    nobodys = address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast
+    return None if nobodys else address

@@ -184,6 +184,32 @@ async def test_a_long_limit_at_the_log_in_is_kept_to(stage: ProcessStage) -> Non
     assert "Next try in 3000 s." in bot.output()
 
 
+@pytest.mark.parametrize("everywhere", [False, True])
+async def test_a_limit_at_the_log_in_is_no_silence_of_the_network(
+    stage: ProcessStage, *, everywhere: bool
+) -> None:
+    """One that discord.py would wait for by itself, longer than a log-in may take in all."""
+    stage.server.fail("GET", "/users/@me", 429, retry_after=8.0, is_global=everywhere)
+    bot = await stage.launch()
+    await back(stage)
+    assert "Discord limits how often the bot may ask" in bot.output()
+    assert "The next try is in 8 s." in bot.output() and "timeout" not in bot.output()
+
+
+async def test_a_limit_on_the_commands_holds_up_neither_the_gateway_nor_alerts(stage: ProcessStage) -> None:
+    await stage.start(MONITOR_VM_IDS="101", MONITOR_INTERVAL_SECONDS=str(INTERVAL))
+    await stage.first_look()
+    await stage.bot.end()
+    await stage.until(lambda: not stage.server.gateway.connected, "Discord to notice")
+    stage.server.fail("PUT", "/commands", 429, 99, retry_after=29.0)
+    await watching(stage)
+    await back(stage)
+    stage.pve.crash(101)
+    await stage.server.wait_message(stage.alerts, "has stopped", PATIENCE)
+    await (await stage.say(stage.akiko, "list")).until("palworld")
+    assert "The next try is in 29 s." in stage.bot.output()
+
+
 async def test_a_page_at_the_registration_of_commands_is_no_refused_guild(stage: ProcessStage) -> None:
     stage.server.fail("PUT", "/commands", 403, page=BAN)
     await stage.start()

@@ -111,6 +111,13 @@ def test_an_unknown_interface_comes_before_bridges_and_after_cards() -> None:
     assert parse_addresses([*[interface("br0", *many(5000))], interface("br1", row("10.9.9.9"))]) is not None
 
 
+def test_what_is_nobodys_address_is_left_out() -> None:
+    texts = ("0.0.0.0", "224.0.0.1", "127.0.0.2", "169.254.1.1", "::", "ff02::1", "fe80::1%eth0", "10.1.2.3")  # noqa: S104 - read, not bound
+    assert parse_addresses([{"name": "eth0", "ip-addresses": [{"ip-address": text} for text in texts]}]) == (
+        "10.1.2.3",
+    )
+
+
 def test_at_most_so_many_rows_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     looked = []
 

@@ -90,6 +90,10 @@ def test_the_longer_of_two_secrets_is_masked_whole(log: tuple[logging.Logger, io
         '"{{\\"token\\": \\"{}\\"}}"',
         "<Webhook id=1 token='{}'>",
         "Interaction(id=1, token={}, type=2)",
+        "Route(webhook_id=1, webhook_token='{}')",
+        "{{'webhook_id': 1, 'webhook_token': '{}'}}",
+        '"Token": u"{}"',
+        "a proxy was asked for discord.com%2Fapi%2Fv10%2Fwebhooks%2F1%2F{}%2Fmessages",
     ],
 )
 def test_tokens_of_interactions_are_masked_wherever_they_stand(

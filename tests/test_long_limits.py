@@ -158,8 +158,8 @@ async def test_an_edit_that_takes_its_time_holds_back_no_new_alert(
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(403, 50001), (400, 50083), (403, 50005)],
-    ids=["no access", "archived", "not its own"],
+    [(403, 50001), (400, 50083), (403, 50005), (400, 30046), (400, 20028), (403, 130000)],
+    ids=["no access", "archived", "not its own", "old edits", "the channel's writes", "overload"],
 )
 async def test_an_edit_that_is_refused_holds_back_no_new_alert(
     bare_scene: Stage, pve: Pve, status: int, code: int
@@ -178,6 +178,31 @@ async def test_an_edit_that_is_refused_holds_back_no_new_alert(
     fault.times = fault.met
     await later(bare_scene, 301.0)
     assert "`Emma`" in bare_scene.alerts_told()[0]
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, 20028), (400, 20016), (403, 130000), (400, 50013)])
+async def test_a_limit_that_is_no_429_costs_an_alert_neither_itself_nor_its_words(
+    bare_scene: Stage, pve: Pve, status: int, code: int
+) -> None:
+    path = await watching(bare_scene, 101)
+    bare_scene.server.fail("POST", path, status, 4, code=code, message="The write rate limit was hit")
+    pve.crash(101)
+    await bare_scene.look()
+    await later(bare_scene, 301.0)
+    (told,) = bare_scene.alerts_told()
+    assert "has stopped" in told and "`pve1`" in told
+    assert bare_scene.services.journal.undelivered().given_up == 0
+
+
+async def test_an_outcome_that_hits_a_limit_that_is_no_429_is_shown_whole(scene: Stage, pve: Pve) -> None:
+    plan = pve.next_task("qmstart", hold=True)
+    begun = await scene.begin(scene.akiko, "start", vmid=104)
+    fault = scene.server.fail("PATCH", "/webhooks/", 400, 1, code=20028)
+    plan.release()
+    await met(scene, fault)
+    await later(scene, LONG, lambda: "started" in post_of(begun).text)
+    assert "palworld" in post_of(begun).text
+    await scene.settled()
 
 
 # -- answers

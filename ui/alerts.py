@@ -18,7 +18,7 @@ from ui.blocked import barer_texts, blocks
 from ui.buttons import alert_buttons
 from ui.render import WARNING, plain
 from ui.text import Text
-from ui.trouble import LongLimit, Trouble, wait_of
+from ui.trouble import LIMITED, LongLimit, Trouble, wait_of
 
 SEARCHED = 50
 """How many of the newest messages are looked through for one that may be there already."""
@@ -161,7 +161,7 @@ async def told(client: discord.Client) -> AsyncIterator[None]:
 
 def _fate(error: discord.HTTPException) -> Fate:
     """What is not known to be the message's own fault is tried again: no alert is lost by a guess."""
-    if error.status >= 500 or error.status in (408, 429):
+    if error.status >= 500 or error.status in (408, 429) or error.code in LIMITED:
         return Fate.PASSING
     if error.code == _UNKNOWN_MESSAGE:
         return Fate.GONE

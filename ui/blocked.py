@@ -15,6 +15,7 @@ from discord import ui
 from ui.cards import notice
 from ui.render import MESSAGE_MOST
 from ui.text import Text
+from ui.trouble import LIMITED
 
 T = TypeVar("T")
 
@@ -22,8 +23,8 @@ CONTENT_MOST = 2000
 """Characters of a message without components (Discord)."""
 _FILTERS = frozenset({20009, 200000, 200001, 240000})
 """Explicit content, AutoMod (of a message, of a title), harmful links: of whatever status."""
-_NOT_THE_WORDS = frozenset({40060, 50008, 50024, 50083, 160005})
-"""Codes of a 400 that is no fault of the words: it is answered already, or the channel takes none."""
+_NOT_THE_WORDS = frozenset({40060, 50001, 50008, 50013, 50024, 50083, 160005}) | LIMITED
+"""Codes of a 400 that is no fault of the words: it is answered already, the channel takes none, or not so many."""
 _BLOCK = re.compile(r"```.*?```", re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]*)`")
 _OWN = re.compile(r"/[a-z]+(?: [a-z]+)?")

@@ -17,6 +17,7 @@ import discord
 
 from ui.render import plain
 from ui.text import Text
+from ui.trouble import LongLimit
 
 TOO_MANY_COMMANDS = 30034
 """More than 200 new commands in a guild in one day."""
@@ -56,7 +57,7 @@ def judged(t: Text, error: BaseException, step: Step) -> Verdict:
         return _closed(t, error.code)
     if isinstance(error, discord.PrivilegedIntentsRequired):
         return _closed(t, 4014)
-    if isinstance(error, discord.RateLimited):
+    if isinstance(error, (discord.RateLimited, LongLimit)):
         return _asked_to_wait(t, error.retry_after)
     if isinstance(error, discord.HTTPException):
         return _answer(t, error, step)
@@ -148,6 +149,8 @@ def _answer(t: Text, error: discord.HTTPException, step: Step) -> Verdict:
     reason = plain(f"{error.status}, {error.code}: {error.text}", _MOST)
     if error.status == 401:
         return _token(t)
+    if error.status == 429 and error.response.headers.get("Via"):  # else somebody in front of Discord says so
+        return _asked_to_wait(t, _seconds(error.response.headers))
     if error.status == 429:
         return _page(t, error.status, error.response.headers)
     if error.status >= 500:

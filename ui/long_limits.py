@@ -21,9 +21,11 @@ from ui.trouble import LongLimit
 TRY_SECONDS = 60.0
 """One request, from its first byte to the last of its answer. Longer is a lost connection."""
 _PLACE = re.compile(r"/(channels|webhooks|interactions)/")
-_MOST: Mapping[str, float] = {"channels": 10.0, "webhooks": 10.0, "interactions": 2.0}
-"""Seconds that discord.py may wait for by itself. It does so for all other requests, which are those of the start.
-Discord takes the first answer to an interaction within three seconds only."""
+_START = "start"
+_MOST: Mapping[str, float] = {"channels": 10.0, "webhooks": 10.0, "interactions": 2.0, _START: 5.0}
+"""Seconds that discord.py may wait for by itself. The requests of the start are the log-in and the commands: the
+log-in is given up after a while, which must not be amid a wait. Discord takes the first answer to an interaction
+within three seconds only."""
 
 
 class LongLimits:
@@ -57,15 +59,15 @@ class LongLimits:
         self, session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
     ) -> None:
         response, place = params.response, _place_of(params.url.path)
-        if response.status != 429 or place is None or not response.headers.get("Via"):
+        if response.status != 429 or not response.headers.get("Via"):
             return  # without Via it is a proxy's, for which discord.py does not wait either
         data = _told(await response.text(errors="replace"))
         seconds = _seconds(data.get("retry_after"), response.headers.get("Retry-After"))
         if seconds <= _MOST[place]:
             return
-        everywhere = place == "channels" and bool(
+        everywhere = place in ("channels", _START) and bool(
             data.get("global")
-        )  # others are not under the bot's own limit
+        )  # others have limits of their own
         if everywhere:
             self._until, self._answer = self._clock.monotonic() + seconds, (response, data)
         raise LongLimit(response, data, seconds, everywhere=everywhere)
@@ -81,10 +83,10 @@ def hold_to_time(http: discord.http.HTTPClient) -> None:
     http.request = in_time  # type: ignore[method-assign]  # discord.py has no setting for it
 
 
-def _place_of(path: str) -> str | None:
+def _place_of(path: str) -> str:
     found = _PLACE.search(path)
     if found is None:
-        return None
+        return _START
     return "interactions" if path.endswith("/callback") else found[1]
 
 

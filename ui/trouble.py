@@ -18,6 +18,12 @@ Trouble = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSEr
 before it asks anything, where an earlier answer has named a limit that lasts too long for it."""
 
 
+LIMITED = frozenset({20016, 20022, 20028, 20029, 30046, 40062, 40333, 130000})
+"""Discord's codes for a limit or an overload, of whatever status: of a channel, a server, edits of old messages."""
+LIMITED_SECONDS = 60.0
+"""How long one of them lasts where Discord does not say."""
+
+
 class LongLimit(discord.HTTPException):
     """A 429 that is too long to be waited for inside discord.py (ui/long_limits.py).
 
@@ -45,17 +51,21 @@ def incident_of(error: BaseException) -> str:
 
 def passing(error: Exception) -> bool:
     """Worth another try: the server's own trouble or a broken connection, not a refusal."""
-    return not isinstance(error, discord.HTTPException) or error.status >= 500 or error.status == 429
+    if not isinstance(error, discord.HTTPException):
+        return True
+    return error.status >= 500 or error.status == 429 or error.code in LIMITED
 
 
 def wait_of(error: Exception) -> float:
     """Seconds that Discord wants to be left alone, 0 where it has named none."""
     if isinstance(error, (LongLimit, discord.RateLimited)):
         return error.retry_after
-    if isinstance(error, discord.HTTPException) and error.status == 429:
-        with contextlib.suppress(AttributeError, TypeError, ValueError):
-            return max(0.0, float(error.response.headers.get("Retry-After", 0.0)))
-    return 0.0
+    if not isinstance(error, discord.HTTPException) or not (error.status == 429 or error.code in LIMITED):
+        return 0.0
+    usual = 0.0 if error.status == 429 else LIMITED_SECONDS
+    with contextlib.suppress(AttributeError, TypeError, ValueError):
+        return max(0.0, float(error.response.headers.get("Retry-After", usual)))
+    return usual
 
 
 async def insist(

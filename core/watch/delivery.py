@@ -16,7 +16,7 @@ from core.errors import JournalFailed
 from core.journal import Journal, Posting
 from core.watch.channel import AlertChannel, Fate, NotDelivered
 from core.watch.fewer_words import through
-from core.watch.model import Post
+from core.watch.model import Message, Post
 from core.watch.retries import LIMIT_MOST, LONG_PAUSE, PAUSES, Retries, rest
 
 _log = logging.getLogger(__name__)
@@ -180,7 +180,7 @@ class Delivery:
         except (NotDelivered, JournalFailed):
             raise
         except Exception:  # noqa: BLE001 - a bug of ours in one message must not end all others
-            _log.exception("a message cannot be sent: %r", posting.message)
+            _log.exception("%s cannot be sent", _named(posting.message))
         else:
             return True
         number = posting.message.id
@@ -265,7 +265,7 @@ class Delivery:
         return age
 
     def _give_up(self, posting: Posting, reason: str) -> None:
-        _log.error("an alert is given up: %r: %s", posting.message, reason)
+        _log.error("an alert is given up, %s: %s", _named(posting.message), reason)
         self._journal.give_up(posting.message.id, reason)
         self._forget(posting.message.id)
 
@@ -302,6 +302,12 @@ def _sooner(one: NotDelivered | None, other: NotDelivered) -> NotDelivered:
         return error.wait or (LONG_PAUSE if error.fate is Fate.REFUSED else 0.0)
 
     return other if one is None or seconds(other) < seconds(one) else one
+
+
+def _named(message: Message) -> str:
+    """For the log, whose lines tell of incidents by their numbers."""
+    about = ", ".join(map(str, message.incidents)) or "none"
+    return f"message {message.id} ({message.post.value}, incidents: {about})"
 
 
 def _delay(posting: Posting) -> float | None:
