@@ -12,7 +12,18 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from core.actions import ACTIONS, Verb
-from core.audit import CUT_OFF, NOTHING_BEGUN, Audit, AuditBook, Audited, AuditFilter, Step
+from core.audit import (
+    CUT_OFF,
+    NOTHING_BEGUN,
+    Audit,
+    AuditBook,
+    Audited,
+    AuditFilter,
+    AuditRecord,
+    Ending,
+    Step,
+    ending_of,
+)
 from core.clock import Clock
 from core.errors import JournalFailed
 from core.expected import ExpectedStops
@@ -80,11 +91,16 @@ class CutOff:
         at_work: Callable[[int], bool] = lambda vmid: False,
     ) -> None:
         """`at_work`: whether an action of this run is under way on a guest."""
+        self._on_deleted: Callable[[int], None] = lambda vmid: None
         self._proxmox, self._clock, self._book, self._audit = proxmox, clock, book, audit
         self._expected, self._teller, self._at_work = expected, teller, at_work
         self._turn = asyncio.Semaphore(AT_ONCE)
         self._later: set[asyncio.Task[None]] = set()
         self._telling: set[asyncio.Task[None]] = set()
+
+    def tell_deleted(self, on_deleted: Callable[[int], None]) -> None:
+        """Whom to tell a guest whose deletion turns out to have been done."""
+        self._on_deleted = on_deleted
 
     async def run(self) -> None:
         """Does not raise; what nobody expected is logged."""
@@ -198,6 +214,15 @@ class CutOff:
         wanted = {name: value for name, value in options.items() if name in has}
         return bool(wanted) and all(str(has[name]) == value for name, value in wanted.items())
 
+    async def _is_gone(self, ended: AuditRecord) -> bool:
+        """Whether a guest was deleted, and none has got its VMID since. What cannot be read is not gone."""
+        if ended.operation != Verb.DELETE.value or ending_of(ended) not in (Ending.DONE, Ending.WARNINGS):
+            return False
+        try:
+            return (await self._proxmox.cluster()).find(ended.vmid or 0) is None
+        except ProxmoxError:
+            return False
+
     async def _close(self, case: _Case, outcome: str) -> None:
         """Tell, then write: between the two the attempt is open still. What is as unknown as before is no news."""
         if case.open.record.step is Step.ENDED and outcome in (CUT_OFF, TaskEnd.VANISHED):
@@ -207,6 +232,8 @@ class CutOff:
         ):  # which is none to wait for yet
             self._expected.withdraw(case.open.record.vmid or 0, case.since)
         ended = replace(case.open.record, step=Step.ENDED, outcome=outcome, upid=case.upid)
+        if await self._is_gone(ended):
+            self._on_deleted(ended.vmid or 0)
         _log.info("attempt %d, cut off by the end of the bot, ended: %s", case.open.attempt, outcome)
         telling = asyncio.create_task(self._teller.tell(replace(case.open, record=ended)))
         self._telling.add(telling)

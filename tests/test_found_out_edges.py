@@ -17,8 +17,13 @@ from core.limits import ChangeLimit
 from core.operations import Operations
 from core.proxmox_errors import TimedOut, Unreachable
 from core.tasks import Progress
+from playground.pve import Pve
+from tests import stage as stages
 from tests.fakes import TEMPLATE, Lost, guest
+from tests.stage import Stage
 from tests.test_cut_off import Case
+
+scene, bare_scene, pve, language = stages.scene, stages.bare_scene, stages.pve, stages.language
 
 SNAPSHOT = Snapshot("before", 1_789_000_000, "", False, None)
 KILLED: Any = asyncio.CancelledError()
@@ -210,3 +215,31 @@ async def test_what_is_found_out_in_this_run_is_told_after_that_it_is_not_known(
     case.world.clock.slept.clear()
     await asyncio.wait(case.cut_off._later, timeout=20)
     assert case.world.clock.slept[0] == TOLD_SECONDS and len(case.told.found) == 1
+
+
+async def test_a_guest_whose_deletion_was_cut_off_is_watched_no_longer(scene: Stage, pve: Pve) -> None:
+    """As after any `/delete`; nothing is alarmed, however long it is looked at."""
+    await scene.say(scene.emma, "monitor add", vmid=104)
+    await scene.look(2)
+    plan = pve.next_task("qmdestroy", vmid=104, hold=True)
+    form = await scene.press(scene.emma, await scene.say(scene.emma, "delete", vmid=104), "Delete palworld …")
+    scene.server.answer_wait = 0.0
+    await scene.server.submit(scene.emma, form, "palworld")
+    await scene.until(lambda: [each for each in scene.services.journal.audit_open() if each.record.upid])
+    scene.services.audit.record = lambda entry, attempt=None: None  # type: ignore[method-assign]  # killed, it writes no more
+    scene.services.watch.heed = lambda report: False  # type: ignore[method-assign]  # nor anything else
+    await scene.crash_bot()
+    plan.release()
+    await scene.until(lambda: scene.services.watch.find(104) is None, "off the list")
+    await scene.look(12)
+    await scene.delivered()
+    assert scene.alerts_told() == []
+
+
+async def test_a_new_guest_of_a_deleted_ones_number_stays_watched(case: Case) -> None:
+    told: list[int] = []
+    case.cut_off.tell_deleted(told.append)
+    case.left(Step.ASKED, Step.SENDING, operation="delete")
+    case.world.proxmox.start_task("qmdestroy", 101, "pve1", lambda: None)
+    (ended,) = await case.run()
+    assert ended.outcome == "OK" and told == [], "there is a guest of this VMID"
