@@ -15,14 +15,18 @@ if requisites.lack():  # before the first import that needs it: a sentence is mo
     print(requisites.lack(), file=sys.stderr)
     sys.exit(2)
 
+import os
+import signal
+
+if __name__ == "__main__":  # nothing has begun while the rest is imported, which takes a second
+    for end in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(end, lambda *_: os._exit(0))
+
 import argparse
 import asyncio
 import contextlib
 import logging
-import os
-import signal
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
@@ -49,6 +53,7 @@ from proxmox_client import THREADS
 from read_only_file import ReadOnlyFile
 from settings import Settings, SettingsError, load
 from start_check import StartCheck, wanted_of
+from threads import Threads, leave
 from ui.alerts import DiscordAlertChannel
 from ui.audit_channel import DiscordAuditChannel
 from ui.buttons import Lasting
@@ -57,6 +62,7 @@ from ui.found_out import DiscordTeller
 from ui.gate import GatedTree
 from ui.incoming import Incoming, answer_unheard
 from ui.long_limits import LongLimits, hold_to_time
+from ui.not_discord import refuse_pages
 from ui.question import submitted, typed_into
 from ui.render import WARNING
 from ui.services import Interaction
@@ -79,7 +85,8 @@ class ProxmoxBot(commands.Bot):
     """discord.py's client with the services. Nothing happens here before `start`."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        limits = LongLimits(clock)
+        trace = LongLimits(clock).trace()
+        trace.on_request_end.append(refuse_pages)
         guilds = app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
         super().__init__(
             command_prefix=(),
@@ -91,7 +98,7 @@ class ProxmoxBot(commands.Bot):
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
             max_messages=None,
             member_cache_flags=discord.MemberCacheFlags.none(),
-            http_trace=limits.trace(),
+            http_trace=trace,
             max_ratelimit_timeout=30.0,  # of the log-in and the commands: longer ones are waited for in connection.py
         )
         hold_to_time(self.http)
@@ -132,7 +139,7 @@ class ProxmoxBot(commands.Bot):
     async def start(self, token: str, *, reconnect: bool = True) -> None:
         """Watch from now on, and be at Discord whenever Discord is there. Raises StartFailed, DiscordRefused."""
         # calls to Proxmox share these threads with look-ups of Discord's name, which must not queue behind them
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
+        asyncio.get_running_loop().set_default_executor(Threads(THREADS))
         self._open()
         await self._begin()
         checking = asyncio.create_task(self._check.run(), name="start check")
@@ -321,4 +328,4 @@ def demo() -> NoReturn:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -21,7 +21,7 @@ from discord.ext import commands
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 
 from core.clock import Clock
-from core.watch.lane import PAUSES, rest
+from core.watch.retries import PAUSES, rest
 from ui.discord_refusals import Ruling, Step, Verdict, ended_there, judged, tried_again
 from ui.text import Text
 

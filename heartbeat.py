@@ -130,10 +130,18 @@ async def _beginning(content: aiohttp.StreamReader) -> bytes:
     return body
 
 
+_PAGE = re.compile(r"\s*(?:<!doctype html|<html|<head|<body)\b", re.IGNORECASE)
+_NO = re.compile(r"\s*(?:error|fail(?:ed|ure)?|nok|ko|not ok|unauthori[sz]ed|forbidden)\b", re.IGNORECASE)
 _CAVEAT = re.compile(r"\s*ok\s*\((?P<why>.*)\)\s*", re.IGNORECASE | re.DOTALL)
 _REFUSALS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(r"\bnot[ _-]?found\b|\bdoes not exist\b|\bunknown (?:check|monitor)\b", re.IGNORECASE),
+        "not found",
+    ),
+    (
+        re.compile(
+            r"\b(?:invalid|wrong|expired|unknown) (?:\w+ )?(?:token|key|id|uuid|url)\b", re.IGNORECASE
+        ),
         "not found",
     ),
     (re.compile(r"\brate[ _-]?limit|\btoo many requests\b", re.IGNORECASE), "rate limited"),
@@ -146,21 +154,28 @@ def refusal_in(body: bytes) -> str | None:
     """Why the service did not take it although its status is good, as far as its answer says so; else None.
 
     healthchecks.io: `OK (not found)` for a check that was deleted, `OK (rate limited)`. Uptime Kuma:
-    `{"ok":false,"msg":"…"}`. Whoever answers in other words is believed.
+    `{"ok":false,"msg":"…"}`, and its own page for an address that is not the push monitor's. Whoever answers in
+    other words is believed.
     """
     text = body.decode("utf-8", "replace").strip()
     told = _object(text)
     if told is not None:
-        said = [told.get(key) for key in ("ok", "success")]
-        if True in said:
-            return None
-        if False not in said and str(told.get("status", "")).lower() not in ("error", "fail", "failed"):
-            return None
-        return _named(text) or "not taken"
+        return (_named(text) or "not taken") if _says_no(told) else None
+    if _PAGE.match(text):
+        return "page"
     if len(text) > SENTENCE_MOST:
         return None
     caveat = _CAVEAT.fullmatch(text)
-    return _named(text) or ("not taken" if caveat and caveat["why"].strip() else None)
+    refused = _NO.match(text) or (caveat and caveat["why"].strip())
+    return _named(text) or ("not taken" if refused else None)
+
+
+def _says_no(told: dict[str, object]) -> bool:
+    for key in ("ok", "success"):
+        if key in told:
+            return told[key] in (False, None) or str(told[key]).lower() in ("false", "no", "0")
+    words = (told.get(key) for key in ("status", "result", "state"))
+    return any(isinstance(word, str) and _NO.match(word) for word in words) or bool(told.get("error"))
 
 
 def _object(text: str) -> dict[str, object] | None:

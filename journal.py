@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import parts.journal_audit as trail
 import parts.journal_watch as watch
-from core.audit import Audited, AuditFilter, AuditRecord, Lane, Mark
+from core.audit import Audited, AuditFilter, AuditRecord, Mark, Stream
 from core.errors import JournalFailed
 from core.journal import Batch, Posting, Renewed, Undelivered
 from core.watch.model import Incident
@@ -220,10 +220,10 @@ class SqliteJournal:
         return self._readable(found, _NOT_SHOWN), on
 
     def audit_after(
-        self, after: int, limit: int, lane: Lane | None = None
+        self, after: int, limit: int, stream: Stream | None = None
     ) -> tuple[tuple[Audited, ...], int]:
         with self._file.transaction(READ) as db:
-            found, last = trail.records_after(db, after, limit, lane)
+            found, last = trail.records_after(db, after, limit, stream)
         return self._readable(found, _NOT_SHOWN), last
 
     def audit_last(self) -> int:
@@ -242,13 +242,13 @@ class SqliteJournal:
         with self._file.transaction(READ) as db:
             return trail.upids(db, vmid, after, but)
 
-    def audit_mark(self, lane: Lane = Lane.CHANGES) -> Mark | None:
+    def audit_mark(self, stream: Stream = Stream.CHANGES) -> Mark | None:
         with self._file.transaction(READ) as db:
-            return trail.mark_of(db, lane)
+            return trail.mark_of(db, stream)
 
-    def audit_put_mark(self, mark: Mark | None, lane: Lane = Lane.CHANGES) -> None:
+    def audit_put_mark(self, mark: Mark | None, stream: Stream = Stream.CHANGES) -> None:
         with self._file.transaction() as db:
-            trail.put_mark(db, mark, lane)
+            trail.put_mark(db, mark, stream)
 
     def audit_prune(self, before: float, after: int = 0) -> int | None:
         with self._file.transaction() as db:

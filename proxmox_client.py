@@ -107,7 +107,10 @@ class ProxmoxClient:
 
     async def snapshot_config(self, guest: Guest, name: str) -> GuestConfig:
         path = (*guest_path(guest), "snapshot", checked_snapshot_name(name), "config")
-        return parse_config(guest.kind, await self._calls.get(path, dict, guest))
+        found: GuestConfig = await self._calls.get(
+            path, dict, guest, read=lambda row: parse_config(guest.kind, row)
+        )
+        return found
 
     async def backups(self, guest: Guest) -> Backups:
         """Storages that do not answer in time are named, and what the others say is not lost."""
@@ -164,8 +167,8 @@ class ProxmoxClient:
 
     async def node_tasks(self, node: str, since: int) -> tuple[TaskSummary, ...]:
         path = ("nodes", node_path(node), "tasks")
-        rows = await self._calls.get(path, list, quick=True, source="all", since=since, limit=TASKS_MOST)
-        return tuple(replace(task, node=task.node or node) for task in parse_tasks(rows))
+        tasks = await self._rows(path, parse_tasks, quick=True, source="all", since=since, limit=TASKS_MOST)
+        return tuple(replace(task, node=task.node or node) for task in tasks[:TASKS_MOST])
 
     async def failed_backups(self, node: str, since: int) -> tuple[TaskSummary, ...]:
         path = ("nodes", node_path(node), "tasks")

@@ -15,7 +15,7 @@ from core.errors import BotError
 from core.guest import Cluster
 from core.proxmox_errors import HalfGone, NothingVisible
 from core.readiness import Finding, GuildSeen, Wanted, at_discord, at_proxmox
-from core.watch.lane import rest
+from core.watch.retries import rest
 from settings import Settings
 from ui.guild_look import look_at_guild
 from ui.readiness_words import finding_line, mended_line, ready_line

@@ -114,7 +114,7 @@ class AuditFilter:
     until: int | None = None
 
 
-class Lane(StrEnum):
+class Stream(StrEnum):
     """The queues to the audit channel: refusals wait for everything else."""
 
     CHANGES = "changes"
@@ -123,7 +123,7 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far the records of a lane have been posted: up to and with the id `posted`.
+    """How far the records of a stream have been posted: up to and with the id `posted`.
 
     `there`: Discord's id of the last message, 0 where there is none. `tried`: the last
     id of a message of which it is not known whether Discord has it, 0 where there is none;
@@ -155,9 +155,9 @@ class AuditBook(Protocol):
         the end. What comes in meanwhile shifts nothing."""
 
     def audit_after(
-        self, after: int, limit: int, lane: Lane | None = None
+        self, after: int, limit: int, stream: Stream | None = None
     ) -> tuple[tuple[Audited, ...], int]:
-        """The records of higher ids (of one lane), the first ones first; and the id up to which that was all."""
+        """The records of higher ids (of one stream), the first ones first; and the id up to which that was all."""
 
     def audit_last(self) -> int:
         """The id of the newest record, 0 where there is none."""
@@ -171,9 +171,9 @@ class AuditBook(Protocol):
     def audit_upids(self, vmid: int, after: int, but: int) -> frozenset[str]:
         """The tasks that are known of a guest, by records of higher ids and of another attempt than `but`."""
 
-    def audit_mark(self, lane: Lane = Lane.CHANGES) -> Mark | None: ...
+    def audit_mark(self, stream: Stream = Stream.CHANGES) -> Mark | None: ...
 
-    def audit_put_mark(self, mark: Mark | None, lane: Lane = Lane.CHANGES) -> None: ...
+    def audit_put_mark(self, mark: Mark | None, stream: Stream = Stream.CHANGES) -> None: ...
 
     def audit_prune(self, before: float, after: int = 0) -> int | None:
         """Forget attempts of which all was written before then (Unix seconds), among the next few of higher ids than

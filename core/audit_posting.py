@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from core.audit import Audited, Lane, Mark
+from core.audit import Audited, Mark, Stream
 from core.audit_folding import VARIOUS
 from core.audit_record import AuditRecord, Step
 from core.clock import Clock
@@ -24,7 +24,7 @@ from core.rights import RIGHTS, Effect, Operation
 from core.watch.channel import Fate, NotDelivered
 from core.watch.delivery import CLOCK_MARGIN, NONCE_SECONDS
 from core.watch.fewer_words import through
-from core.watch.lane import LIMIT_MOST, LONG_PAUSE, PAUSES, rest
+from core.watch.retries import LIMIT_MOST, LONG_PAUSE, PAUSES, rest
 
 _log = logging.getLogger(__name__)
 
@@ -101,10 +101,10 @@ async def _found(channel: AuditChannel, content: str, mark: Mark) -> int | None:
 
 
 class _Queue:
-    """One lane of the trail, and how far it was posted."""
+    """One stream of the trail, and how far it was posted."""
 
-    def __init__(self, journal: Journal, lane: Lane) -> None:
-        self._journal, self.lane = journal, lane
+    def __init__(self, journal: Journal, stream: Stream) -> None:
+        self._journal, self.stream = journal, stream
         self._mark: Mark | None = None
         self._kept = 0
         """Up to where the mark in the journal says it was posted; the one here may be further."""
@@ -117,28 +117,28 @@ class _Queue:
     def mark(self) -> Mark:
         """Where a former run ended; the first time of all nothing of the past is told. Raises JournalFailed."""
         if self._mark is None:
-            mark = self._journal.audit_mark(self.lane)
+            mark = self._journal.audit_mark(self.stream)
             if mark is None:  # a former version had one queue for all
                 former = self._journal.audit_mark()
                 mark = Mark(former.posted) if former else Mark(self._journal.audit_last())
-                self._journal.audit_put_mark(mark, self.lane)
+                self._journal.audit_put_mark(mark, self.stream)
             self._mark, self._kept = mark, mark.posted
         return self._mark
 
     def records(self) -> tuple[tuple[Audited, ...], int]:
         """Those of the next message, or a page of them; and up to which id that is all. Raises JournalFailed."""
         mark = self.mark
-        records, last = self._journal.audit_after(mark.posted, PAGE, self.lane)
+        records, last = self._journal.audit_after(mark.posted, PAGE, self.stream)
         if mark.tried:
             last = min(last, mark.tried) if records else mark.tried
         return tuple(each for each in records if is_told(each.record) and each.id <= last), last
 
     def waiting(self) -> list[Audited]:
         """Those of the next PAGE that are to be told, for whoever only looks. Raises JournalFailed."""
-        mark = self._mark or self._journal.audit_mark(self.lane)
+        mark = self._mark or self._journal.audit_mark(self.stream)
         if mark is None:
             return []
-        records, _ = self._journal.audit_after(mark.posted, PAGE, self.lane)
+        records, _ = self._journal.audit_after(mark.posted, PAGE, self.stream)
         return [each for each in records if is_told(each.record)]
 
     def skip(self, last: int) -> None:
@@ -151,15 +151,15 @@ class _Queue:
 
     def keep(self, mark: Mark) -> None:
         """Raises JournalFailed."""
-        self._journal.audit_put_mark(mark, self.lane)
+        self._journal.audit_put_mark(mark, self.stream)
         self._mark, self._kept = mark, mark.posted
         if not mark.tried:
             self.tried = None
 
     def forget(self) -> None:
         with contextlib.suppress(JournalFailed):
-            if self._journal.audit_mark(self.lane) is not None:
-                self._journal.audit_put_mark(None, self.lane)
+            if self._journal.audit_mark(self.stream) is not None:
+                self._journal.audit_put_mark(None, self.stream)
 
 
 class AuditPosting:
@@ -170,7 +170,7 @@ class AuditPosting:
         self._journal, self._channel, self._clock = journal, channel, clock
         self._news, self._again, self._ending = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._busy = asyncio.Lock()
-        self._queues = [_Queue(journal, lane) for lane in Lane]
+        self._queues = [_Queue(journal, stream) for stream in Stream]
         """What is asked first goes first."""
         self._sent: float | None = None
         self._failures = 0
@@ -185,7 +185,7 @@ class AuditPosting:
         return self._channel is not None
 
     def backlog(self) -> Undelivered:
-        """The lines that wait, of the next PAGE records of each lane. Raises JournalFailed."""
+        """The lines that wait, of the next PAGE records of each stream. Raises JournalFailed."""
         waiting = [each for queue in self._queues for each in queue.waiting()]
         return Undelivered(len(waiting), min((each.at for each in waiting), default=None))
 

@@ -18,6 +18,7 @@ class Lack(StrEnum):
     NO_GUILD = "no_guild"  # value
     GUILD_AWAY = "guild_away"
     NO_CHANNEL = "no_channel"  # value
+    NOT_TOLD = "not_told"  # value (of a channel or category)
     NO_CATEGORY = "no_category"  # value
     IS_A_CATEGORY = "is_a_category"  # value (its name)
     IS_A_CHANNEL = "is_a_channel"  # value (its name)
@@ -78,13 +79,15 @@ class Channel:
 @dataclass(frozen=True, slots=True)
 class GuildSeen:
     """The guild as the gateway shows it. `channels` and `roles` by id hold what was asked for and is there;
-    `silent`: the role to mention would not be notified."""
+    `silent`: the role to mention would not be notified; `untold`: channels of which Discord does not say just now
+    whether they are there."""
 
     name: str
     available: bool = True
     channels: Mapping[int, Channel] = field(default_factory=dict)
     roles: Mapping[int, str] = field(default_factory=dict)
     silent: bool = False
+    untold: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,8 @@ def at_discord(wanted: Wanted, seen: GuildSeen | None) -> tuple[Finding, ...]:
 def _category(wanted: Wanted, seen: GuildSeen) -> Iterator[Finding]:
     setting, category = "ALLOWED_CATEGORY_ID", seen.channels.get(wanted.category)
     if category is None:
-        yield Finding(Lack.NO_CATEGORY, setting, str(wanted.category))
+        lack = Lack.NOT_TOLD if wanted.category in seen.untold else Lack.NO_CATEGORY
+        yield Finding(lack, setting, str(wanted.category))
     elif category.sort is not Sort.CATEGORY:
         yield Finding(Lack.IS_A_CHANNEL, setting, category.name)
     elif grave := tuple(name for name in category.missing if name != HISTORY):
@@ -145,7 +149,8 @@ def _channels(wanted: Wanted, seen: GuildSeen) -> Iterator[Finding]:
     for setting, number in wanted.channels.items():
         channel = seen.channels.get(number)
         if channel is None:
-            yield Finding(Lack.NO_CHANNEL, setting, str(number))
+            lack = Lack.NOT_TOLD if number in seen.untold else Lack.NO_CHANNEL
+            yield Finding(lack, setting, str(number))
         elif channel.sort is not Sort.MESSAGES:
             lack = Lack.IS_A_CATEGORY if channel.sort is Sort.CATEGORY else Lack.TAKES_NO_MESSAGES
             yield Finding(lack, setting, channel.name)

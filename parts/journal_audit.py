@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Mapping
 
 from core.access import Actor, Place, Way
-from core.audit import NOT_SETTLED, UNKNOWN, Audited, AuditFilter, Lane, Mark
+from core.audit import NOT_SETTLED, UNKNOWN, Audited, AuditFilter, Mark, Stream
 from core.audit_record import AuditRecord, Step
 from core.tasks import TaskEnd
 from core.watch.codec import decode, encode
@@ -30,7 +30,7 @@ _ADD = """
 """
 """What follows a record that was forgotten is an attempt of its own: better that than not to be kept."""
 
-_MARKS = {Lane.CHANGES: "audit_posting", Lane.REFUSALS: "audit_posting_refusals"}
+_MARKS = {Stream.CHANGES: "audit_posting", Stream.REFUSALS: "audit_posting_refusals"}
 """The names in `meta` of how far the records have been posted."""
 PIECE = 500
 """Attempts that are looked at when old ones are forgotten: some milliseconds in which nothing else happens."""
@@ -116,10 +116,10 @@ def export(
 
 
 def records_after(
-    db: sqlite3.Connection, number: int, limit: int, lane: Lane | None
+    db: sqlite3.Connection, number: int, limit: int, stream: Stream | None
 ) -> tuple[dict[int, Audited | None], int]:
     """The records of higher ids, in their order; and the last id of those."""
-    refused = None if lane is None else int(lane is Lane.REFUSALS)
+    refused = None if stream is None else int(stream is Stream.REFUSALS)
     rows = db.execute(_AFTER, {"after": number, "limit": limit, "refused": refused}).fetchall()
     return {row["id"]: audited_of(row) for row in rows}, rows[-1]["id"] if rows else number
 
@@ -155,20 +155,20 @@ def upids(db: sqlite3.Connection, vmid: int, after: int, but: int) -> frozenset[
     return frozenset(told(row[0]) for row in rows.fetchall())
 
 
-def mark_of(db: sqlite3.Connection, lane: Lane) -> Mark | None:
+def mark_of(db: sqlite3.Connection, stream: Stream) -> Mark | None:
     """None, too, for one that cannot be read: the posting then begins anew."""
-    row = db.execute("SELECT value FROM meta WHERE name = ?", (_MARKS[lane],)).fetchone()
+    row = db.execute("SELECT value FROM meta WHERE name = ?", (_MARKS[stream],)).fetchone()
     try:
         return decode(Mark, str(row[0])) if row else None
     except ValueError:
         return None
 
 
-def put_mark(db: sqlite3.Connection, given: Mark | None, lane: Lane) -> None:
+def put_mark(db: sqlite3.Connection, given: Mark | None, stream: Stream) -> None:
     if given is None:
-        db.execute("DELETE FROM meta WHERE name = ?", (_MARKS[lane],))
+        db.execute("DELETE FROM meta WHERE name = ?", (_MARKS[stream],))
     else:
-        db.execute("REPLACE INTO meta VALUES (?, ?)", (_MARKS[lane], encode(given)))
+        db.execute("REPLACE INTO meta VALUES (?, ?)", (_MARKS[stream], encode(given)))
 
 
 def people(db: sqlite3.Connection, limit: int) -> dict[int, tuple[int, str] | None]:

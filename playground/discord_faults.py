@@ -50,7 +50,9 @@ class Fault:
     message: str = ""
     holding: str = ""
     page: str = ""
-    """HTML to answer with instead of JSON, as Cloudflare or a proxy on the way does: without Via."""
+    """What to answer with instead of Discord's JSON, as Cloudflare or a proxy on the way does: without Via."""
+    kind: str = "text/html"
+    """The type that is said of the page."""
     hits: list[str] = field(default_factory=list)
 
     @property

@@ -175,7 +175,9 @@ def _faulty(fault: Fault) -> web.Response | None:
     if fault.status == 0:
         return None
     if fault.page:
-        return web.Response(status=fault.status, text=fault.page, content_type="text/html")
+        return web.Response(
+            status=fault.status, body=fault.page.encode(), headers={"Content-Type": fault.kind}
+        )
     words = fault.message or f"{fault.status}: planned fault"
     body: dict[str, Any] = {"message": words, "code": fault.code}
     headers: dict[str, str] = {}

@@ -203,17 +203,18 @@ class DiscordService:
         code: int = 0,
         message: str = "",
         page: str = "",
+        kind: str = "text/html",
     ) -> Fault:
         """Answer the next `times` fitting requests with an error; `method` may be "*".
 
         429 tells `retry_after` (0.3 by default); without `via` it looks like a ban. With `after` the request
         takes effect all the same. `code` and `message` are Discord's, such as 30046.
-        `page` is HTML of somebody in front of Discord.
+        `page` is an answer of somebody in front of Discord, of this `kind`.
         """
         fault = Fault(
             method, path_part, times, status, retry_after, 0.0, is_global, via, after, code, message
         )
-        fault.page = page
+        fault.page, fault.kind = page, kind
         return self.rest.faults.add(fault)
 
     def block(

@@ -17,11 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.access import Actor, Place
-from core.audit import CUT_OFF, Audited, AuditFilter, AuditRecord, Ending, Lane, Mark, Step, ending_of
+from core.audit import CUT_OFF, Audited, AuditFilter, AuditRecord, Ending, Mark, Step, Stream, ending_of
 from core.audit_posting import CONTENT_MOST, SPACING, AuditPosting, is_told, packed
 from core.rights import RIGHTS, Effect, Operation
 from core.watch.channel import Fate, NotDelivered
-from core.watch.lane import LONG_PAUSE
+from core.watch.retries import LONG_PAUSE
 from journal import SqliteJournal
 from playground.discord_faults import Fault
 from playground.discord_server import Channel
@@ -492,9 +492,9 @@ def test_every_line_comes_once_and_in_order_whatever_happens(steps: list[str]) -
                     office.clock.advance(60.0)
         await office.post()
         office.journal.close()
-        for ending in ("done", "refused"):  # each lane in its order
-            lane = [line for line in expected if line.endswith(ending)]
-            assert [line for line in room.lines if line.endswith(ending)] == lane
+        for ending in ("done", "refused"):  # each stream in its order
+            stream = [line for line in expected if line.endswith(ending)]
+            assert [line for line in room.lines if line.endswith(ending)] == stream
         assert len(room.lines) == len(expected)
 
     with tempfile.TemporaryDirectory() as directory:
@@ -518,13 +518,13 @@ async def told(scene: Stage, audits: Channel) -> list[str]:
     """The lines of the channel once all is posted."""
     journal = scene.services.journal
 
-    def posted(lane: Lane) -> bool:
-        mark = journal.audit_mark(lane)
+    def posted(stream: Stream) -> bool:
+        mark = journal.audit_mark(stream)
         if mark is None or mark.tried:
             return False
-        return not any(is_told(each.record) for each in journal.audit_after(mark.posted, 1000, lane)[0])
+        return not any(is_told(each.record) for each in journal.audit_after(mark.posted, 1000, stream)[0])
 
-    await scene.until(lambda: all(posted(lane) for lane in Lane), "every line posted")
+    await scene.until(lambda: all(posted(stream) for stream in Stream), "every line posted")
     return [line for post in scene.server.messages(audits) for line in re.split(r"\n(?!-# )", post.content)]
 
 

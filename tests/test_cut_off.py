@@ -133,6 +133,24 @@ async def test_sigterm_keeps_what_was_not_sent_from_being_sent(stage: ProcessSta
     assert "tried again later" not in stage.bot.output()
 
 
+async def test_what_is_found_out_is_told_without_words_that_discord_blocks(stage: ProcessStage) -> None:
+    stage.pve.guest(VM).name = name = "free-nitro.example"
+    await stage.start()
+    plan = stage.pve.next_task("qmstart", vmid=VM, hold=True)
+    stage.server.answer_wait = 0.0
+    reply = await stage.say(stage.akiko, "start", vmid=VM)
+    await reply.until("Starting")
+    await stage.until(lambda: ends(stage.directory) == [("start", "sent", "")], "the request taken")
+    await stage.bot.end(signal.SIGKILL)
+    stage.server.block(name, path_part=f"/channels/{stage.channel.id}/")
+    await stage.until(lambda: not stage.server.gateway.connected, "Discord to notice")
+    plan.release()
+    await stage.start()
+    await reply.until("Found out afterwards")
+    assert name not in reply.text and f"**{VM}**" in reply.text and "Discord blocked" in reply.text
+    assert len(stage.server.messages(stage.channel)) == 1
+
+
 # ---------------------------------------------------------------------- at the real bot
 
 

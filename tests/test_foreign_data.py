@@ -173,6 +173,15 @@ async def test_a_large_cluster_is_read_off_the_loop(tmp_path: Path) -> None:
     assert block < BLOCK
 
 
+async def test_a_long_list_of_a_nodes_tasks_is_read_off_the_loop(tmp_path: Path) -> None:
+    row = '{"upid":"UPID:pve1:000003EB:00001B6D:6B0830C8:vzdump:104:root@pam:","starttime":1,"status":"OK"}'
+    body = '{"data":[' + ",".join([row] * 40_000) + "]}"
+    with Rude(tmp_path, answer(body)) as rude:
+        block, tasks = await longest_block(client_of(rude).node_tasks("pve1", 0))
+    assert len(tasks) == 500, "as many as were asked for"
+    assert block < BLOCK
+
+
 # -- texts: cut first, then matched
 
 LONG = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.access import Actor, Place
-from core.audit import AuditFilter, AuditRecord, KeptAudit, Lane, Mark, Step
+from core.audit import AuditFilter, AuditRecord, KeptAudit, Mark, Step, Stream
 from core.journal import Batch
 from core.read_only import ReadOnlySwitch
 from core.watch.model import Post
@@ -73,8 +73,8 @@ def test_the_trail_of_the_second_version(tmp_path: Path) -> None:
         (Step.REFUSED, 1, None),
         (Step.ENDED, 1, None),
     ]
-    assert journal.audit_mark() == journal.audit_mark(Lane.CHANGES) == Mark(2, 4712)
-    assert journal.audit_mark(Lane.REFUSALS) is None
+    assert journal.audit_mark() == journal.audit_mark(Stream.CHANGES) == Mark(2, 4712)
+    assert journal.audit_mark(Stream.REFUSALS) is None
     audit = KeptAudit(journal, FakeClock())
     audit.close_cut_off()
     assert [each.record.vmid for each in audit.cut_off] == [104], "its end is found out"

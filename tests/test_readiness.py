@@ -48,6 +48,7 @@ CHANNELS = {
 }
 ROLES = {ADMINS: "admins", PAGED: "on-call"}
 GUILD = GuildSeen("Home", True, CHANNELS, ROLES)
+NAMED = ("ALLOWED_CATEGORY_ID", "ALERT_CHANNEL_ID", "AUDIT_CHANNEL_ID")
 WRONG = "999999999999999999"
 
 
@@ -91,6 +92,10 @@ def test_what_is_wrong_at_proxmox(seen: Cluster | BotError, lacks: list[Lack]) -
         (guild(category=Channel("x", Sort.CATEGORY, (VIEW,))), [("ALLOWED_CATEGORY_ID", Lack.PERMISSIONS)]),
         (guild(without=ALERTS), [("ALERT_CHANNEL_ID", Lack.NO_CHANNEL)]),
         (guild(without=AUDIT), [("AUDIT_CHANNEL_ID", Lack.NO_CHANNEL)]),
+        (
+            GuildSeen("Home", roles=ROLES, untold=frozenset(CHANNELS)),
+            [(name, Lack.NOT_TOLD) for name in NAMED],
+        ),
         (guild(alerts=Channel("x", Sort.CATEGORY)), [("ALERT_CHANNEL_ID", Lack.IS_A_CATEGORY)]),
         (guild(audit=Channel("x", Sort.OTHER)), [("AUDIT_CHANNEL_ID", Lack.TAKES_NO_MESSAGES)]),
         (guild(alerts=Channel("x", Sort.MESSAGES, (SEND,))), [("ALERT_CHANNEL_ID", Lack.PERMISSIONS)]),
@@ -246,6 +251,24 @@ async def test_a_server_that_the_bot_is_not_in(stage: ProcessStage) -> None:
     await stage.launch(GUILD_ID=WRONG)
     told = await found(stage, f"❌ GUILD_ID: the bot is not in the server “{WRONG}”")
     assert "ready:" not in told
+
+
+@pytest.mark.parametrize(
+    ("status", "page"), [(429, ""), (503, ""), (200, "<title>Hotel WLAN</title>"), (0, "")]
+)
+async def test_a_channel_of_which_discord_does_not_say_is_not_called_wrong(
+    stage: ProcessStage, status: int, page: str
+) -> None:
+    """It may be a thread that is quiet, for which has to be asked. Nobody is to copy an ID that may be right."""
+    path = f"/channels/{WRONG}"
+    stage.server.rest.faults.add(Fault("GET", path, 9, status, retry_after=60.0, page=page))
+    await stage.start(ALERT_CHANNEL_ID=WRONG)
+    words = f"❌ ALERT_CHANNEL_ID: Discord does not say just now whether there is a channel “{WRONG}”"
+    told = await found(stage, words)
+    assert "Copy the ID" not in told and "ready:" not in told
+    stage.server.rest.faults.clear()
+    await stage.server.drop_gateway(4000)
+    await found(stage, f"❌ ALERT_CHANNEL_ID: there is no channel “{WRONG}”")
 
 
 async def test_proxmox_is_told_of_while_discord_is_away(stage: ProcessStage) -> None:

@@ -12,8 +12,8 @@ from core.guest import Kind
 from core.journal import Batch, Posting
 from core.watch.channel import Fate, NotDelivered
 from core.watch.delivery import GIVE_UP, Delivery
-from core.watch.lane import LONG_PAUSE
 from core.watch.model import GuestFact, Incident, Level, Message, Post, Topic, What
+from core.watch.retries import LONG_PAUSE
 from journal import SqliteJournal
 from tests.fakes import NOON, FakeClock
 

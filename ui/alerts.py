@@ -151,6 +151,8 @@ async def told(client: discord.Client) -> AsyncIterator[None]:
             wait=wait_of(error),
             everywhere=isinstance(error, LongLimit) and error.everywhere,
         ) from error
+    except discord.RateLimited as error:
+        raise NotDelivered(Fate.PASSING, "429", not_taken=True, wait=error.retry_after) from error
     except aiohttp.ClientConnectorError as error:
         raise NotDelivered(Fate.PASSING, NO_CONNECTION, not_taken=True) from error
     except Trouble as error:

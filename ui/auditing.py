@@ -6,12 +6,13 @@ from functools import partial
 from discord import ui
 
 from core.audit import AuditFilter
+from ui.answer import Attached
 from ui.audit_csv import audit_csv
 from ui.audit_filters import name_of
 from ui.audit_text import audit_page
 from ui.listing import ROWS, page_of
 from ui.render import WARNING
-from ui.reply import Attached, Reply
+from ui.reply import Reply
 from ui.services import Services
 
 FILE_NAME = "audit.csv"

@@ -60,7 +60,7 @@ def judged(t: Text, error: BaseException, step: Step) -> Verdict:
         return _asked_to_wait(t, error.retry_after)
     if isinstance(error, discord.HTTPException):
         return _answer(t, error, step)
-    if isinstance(error, aiohttp.WSServerHandshakeError):
+    if isinstance(error, (aiohttp.WSServerHandshakeError, aiohttp.ContentTypeError)):
         return _page(t, error.status, error.headers)
     return Verdict(Ruling.PASSING, _no_way(t, error))
 
@@ -248,7 +248,7 @@ def _no_way(t: Text, error: BaseException) -> str:
             "Discord's certificate cannot be trusted. The token is not the cause. Check the clock and the CA "
             "certificates of this machine, and for a proxy that reads along."
         )
-    if isinstance(error, (TypeError, KeyError, ValueError, aiohttp.ContentTypeError)):
+    if isinstance(error, (TypeError, KeyError, ValueError)):
         return _not_discord(t, type(error).__name__)
     return t(
         "Discord cannot be reached ({reason}). The token is not the cause. Check the network.",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import discord
 
 from core.readiness import HISTORY, SEND, SEND_IN_THREAD, VIEW, Channel, GuildSeen, Sort, Wanted
+from ui.trouble import Trouble
 
 
 async def look_at_guild(client: discord.Client, wanted: Wanted) -> GuildSeen | None:
@@ -20,20 +19,28 @@ async def look_at_guild(client: discord.Client, wanted: Wanted) -> GuildSeen | N
     if guild.unavailable:
         return GuildSeen(guild.name or "", available=False)
     channels: dict[int, Channel] = {}
+    untold: set[int] = set()
     for number in (wanted.category, *wanted.channels.values()):
-        found = guild.get_channel_or_thread(number) or await _quiet_thread(guild, number)
+        found = guild.get_channel_or_thread(number)
+        if found is None:
+            try:
+                found = await _quiet_thread(guild, number)
+            except Trouble:
+                untold.add(number)
         if found is not None:
             channels[number] = _channel(found, guild.me)
     numbers = {number for each in wanted.roles.values() for number in each}
     roles = {role.id: role.name for role in guild.roles if role.id in numbers}
-    return GuildSeen(guild.name, True, channels, roles, _is_silent(guild, wanted))
+    return GuildSeen(guild.name, True, channels, roles, _is_silent(guild, wanted), frozenset(untold))
 
 
 async def _quiet_thread(guild: discord.Guild, number: int) -> discord.Thread | None:
-    with contextlib.suppress(discord.DiscordException, OSError, TimeoutError):
+    """Raises Trouble where Discord does not say."""
+    try:
         found = await guild.fetch_channel(number)
-        return found if isinstance(found, discord.Thread) else None
-    return None
+    except (discord.NotFound, discord.Forbidden, discord.InvalidData):
+        return None
+    return found if isinstance(found, discord.Thread) else None
 
 
 def _channel(found: discord.abc.GuildChannel | discord.Thread, me: discord.Member) -> Channel:

@@ -38,6 +38,9 @@ _LINES: Mapping[Lack, Callable[[Text, Mapping[str, str]], str]] = {
     Lack.NO_CHANNEL: lambda t, x: t(
         "there is no channel {value} in the server. Copy the ID of the channel again.", **x
     ),
+    Lack.NOT_TOLD: lambda t, x: t(
+        "Discord does not say just now whether there is a channel {value}. It is looked at again.", **x
+    ),
     Lack.IS_A_CATEGORY: lambda t, x: t("{value} is a category. Copy the ID of a channel in it.", **x),
     Lack.IS_A_CHANNEL: lambda t, x: t(
         "{value} is a channel, not a category. Copy the ID of the category that it is in.", **x

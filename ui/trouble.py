@@ -13,8 +13,9 @@ from core.clock import Clock
 
 _log = logging.getLogger(__name__)
 
-Trouble = (discord.HTTPException, aiohttp.ClientError, OSError, asyncio.TimeoutError)
-"""What sending to Discord may raise. discord.py does not retry a 503 or a lost connection."""
+Trouble = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError, asyncio.TimeoutError)
+"""What sending to Discord may raise. discord.py does not retry a 503 or a lost connection. It raises RateLimited,
+before it asks anything, where an earlier answer has named a limit that lasts too long for it."""
 
 
 class LongLimit(discord.HTTPException):
@@ -49,7 +50,7 @@ def passing(error: Exception) -> bool:
 
 def wait_of(error: Exception) -> float:
     """Seconds that Discord wants to be left alone, 0 where it has named none."""
-    if isinstance(error, LongLimit):
+    if isinstance(error, (LongLimit, discord.RateLimited)):
         return error.retry_after
     if isinstance(error, discord.HTTPException) and error.status == 429:
         with contextlib.suppress(AttributeError, TypeError, ValueError):

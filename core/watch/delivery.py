@@ -16,8 +16,8 @@ from core.errors import JournalFailed
 from core.journal import Journal, Posting
 from core.watch.channel import AlertChannel, Fate, NotDelivered
 from core.watch.fewer_words import through
-from core.watch.lane import LIMIT_MOST, LONG_PAUSE, PAUSES, Lane, rest
 from core.watch.model import Post
+from core.watch.retries import LIMIT_MOST, LONG_PAUSE, PAUSES, Retries, rest
 
 _log = logging.getLogger(__name__)
 
@@ -48,8 +48,8 @@ class Delivery:
         self._quiet = asyncio.Event()
         """No new message is waiting for a try just now, so that edits have their turn."""
         self._busy = asyncio.Lock()
-        self._posts = Lane(clock, "an alert could not be sent")
-        self._edits = Lane(clock, "the edit of an alert could not be sent")
+        self._posts = Retries(clock, "an alert could not be sent")
+        self._edits = Retries(clock, "the edit of an alert could not be sent")
         self._made: dict[int, float] = {}
         self._tried: dict[int, float] = {}
         self._breaks: dict[int, int] = {}

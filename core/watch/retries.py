@@ -18,7 +18,7 @@ LIMIT_MOST = 3600.0
 """Seconds that Discord's own limit is believed at most; then it is tried all the same."""
 
 
-class Lane:
+class Retries:
     """One kind of work that is tried until it is done. `failed` says in the log that it was not."""
 
     def __init__(self, clock: Clock, failed: str) -> None:
