@@ -7,11 +7,23 @@ trail, so that a further end of the bot loses nothing. A stop that was ordered s
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from core.actions import ACTIONS, Verb
-from core.audit import CUT_OFF, NOTHING_BEGUN, Audit, AuditBook, Audited, AuditFilter, Step
+from core.audit import (
+    CUT_OFF,
+    NOTHING_BEGUN,
+    Audit,
+    AuditBook,
+    Audited,
+    AuditFilter,
+    AuditRecord,
+    Ending,
+    Step,
+    ending_of,
+)
 from core.clock import Clock
 from core.errors import JournalFailed
 from core.expected import ExpectedStops
@@ -35,6 +47,8 @@ GIVE_UP = 24 * 3600.0
 """How long a Proxmox that does not answer is asked."""
 TELL_SECONDS = 60.0
 """How long the trail waits for the person to be told first: an end in between then tells once more, not never."""
+TOLD_SECONDS = 5.0
+"""So long the person is told first that the end is not known: what is found out must not be overwritten by that."""
 TASKS_READ = 50
 IDS_BACK = 500
 """Records before the attempt among which its guest's tasks are known."""
@@ -74,12 +88,19 @@ class CutOff:
         audit: Audit,
         expected: ExpectedStops,
         teller: Teller,
+        at_work: Callable[[int], bool] = lambda vmid: False,
     ) -> None:
+        """`at_work`: whether an action of this run is under way on a guest."""
+        self._on_deleted: Callable[[int], None] = lambda vmid: None
         self._proxmox, self._clock, self._book, self._audit = proxmox, clock, book, audit
-        self._expected, self._teller = expected, teller
+        self._expected, self._teller, self._at_work = expected, teller, at_work
         self._turn = asyncio.Semaphore(AT_ONCE)
         self._later: set[asyncio.Task[None]] = set()
         self._telling: set[asyncio.Task[None]] = set()
+
+    def tell_deleted(self, on_deleted: Callable[[int], None]) -> None:
+        """Whom to tell a guest whose deletion turns out to have been done."""
+        self._on_deleted = on_deleted
 
     async def run(self) -> None:
         """Does not raise; what nobody expected is logged."""
@@ -97,7 +118,7 @@ class CutOff:
         except (JournalFailed, ValueError):
             return  # the next start asks for it
         if found.attempt == attempt:
-            task = asyncio.create_task(self._settle(self._case(found)), name="unknown end")
+            task = asyncio.create_task(self._settle(self._case(found), TOLD_SECONDS), name="unknown end")
             self._later.add(task)
             task.add_done_callback(self._later.discard)
 
@@ -109,9 +130,12 @@ class CutOff:
     def _case(self, found: Audited) -> _Case:
         return _Case(found, found.record.upid, self._clock.monotonic())
 
-    async def _settle(self, case: _Case) -> None:
+    async def _settle(self, case: _Case, wait: float = 0.0) -> None:
+        """`wait`: seconds before it is asked for the first time."""
         try:
             outcome, tries = None, 0
+            if wait:
+                await self._clock.sleep(wait)
             while outcome is None:
                 self._expected.renew(case.open.record.vmid or 0)
                 async with self._turn:
@@ -127,7 +151,10 @@ class CutOff:
         """The outcome as the trail has it, None while it is open."""
         try:
             if not case.upid:
-                case.upid = await self._task_of(case)
+                found = await self._task_of(case)
+                if found is None:
+                    return None
+                case.upid = found
             if not case.upid:
                 return await self._without_task(case)
             status = await self._proxmox.task_status(case.upid)
@@ -140,14 +167,17 @@ class CutOff:
         case.failures = 0
         return None if status.running else (status.exit or "unexpected status")
 
-    async def _task_of(self, case: _Case) -> str:
+    async def _task_of(self, case: _Case) -> str | None:
         """The task that the request started, by guest, type, time and the bot's own token; "" where there is none.
+        None while it may be that of an action of this run, which has not been told of it yet.
 
         One that the trail knows belongs to another attempt. Raises ProxmoxError, JournalFailed.
         """
         record, vmid = case.open.record, case.open.record.vmid or 0
         types = frozenset().union(*ACTIONS[Verb(record.operation)].tasks.values())
         tasks = await self._proxmox.recent_tasks(_guest_of(case.open), TASKS_READ)
+        if self._at_work(vmid):
+            return None
         known = self._book.audit_upids(vmid, case.open.attempt - IDS_BACK, case.open.attempt)
         ours = [
             task.upid
@@ -184,6 +214,15 @@ class CutOff:
         wanted = {name: value for name, value in options.items() if name in has}
         return bool(wanted) and all(str(has[name]) == value for name, value in wanted.items())
 
+    async def _is_gone(self, ended: AuditRecord) -> bool:
+        """Whether a guest was deleted, and none has got its VMID since. What cannot be read is not gone."""
+        if ended.operation != Verb.DELETE.value or ending_of(ended) not in (Ending.DONE, Ending.WARNINGS):
+            return False
+        try:
+            return (await self._proxmox.cluster()).find(ended.vmid or 0) is None
+        except ProxmoxError:
+            return False
+
     async def _close(self, case: _Case, outcome: str) -> None:
         """Tell, then write: between the two the attempt is open still. What is as unknown as before is no news."""
         if case.open.record.step is Step.ENDED and outcome in (CUT_OFF, TaskEnd.VANISHED):
@@ -193,6 +232,8 @@ class CutOff:
         ):  # which is none to wait for yet
             self._expected.withdraw(case.open.record.vmid or 0, case.since)
         ended = replace(case.open.record, step=Step.ENDED, outcome=outcome, upid=case.upid)
+        if await self._is_gone(ended):
+            self._on_deleted(ended.vmid or 0)
         _log.info("attempt %d, cut off by the end of the bot, ended: %s", case.open.attempt, outcome)
         telling = asyncio.create_task(self._teller.tell(replace(case.open, record=ended)))
         self._telling.add(telling)

@@ -72,6 +72,10 @@ class Operations:
         """Whom to tell the attempts that ended so that nobody knows whether they were done."""
         self._on_unknown = on_unknown
 
+    def at_work(self, vmid: int) -> bool:
+        """Whether an action on this guest is under way."""
+        return vmid in self._claims.busy
+
     async def plan(self, order: Order) -> Plan:
         """What would happen, to be shown. Raises a Refused or ProxmoxError when it would not; changes nothing."""
         try:

@@ -47,6 +47,7 @@ class _Hang:
     seconds: float
     times: int | None
     acts: bool
+    method: str
 
 
 class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no types: its class is Any here
@@ -125,7 +126,8 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
                 text="<html><head><title>Sign in</title></head><body>Gateway login</body></html>",
                 content_type="text/html",
             )
-        hang = next((h for h in self._hangs if h.part in request.path), None)
+        asked = request.method, request.path
+        hang = next((h for h in self._hangs if h.method in ("", asked[0]) and h.part in asked[1]), None)
         if hang is not None and hang.times is not None:
             hang.times -= 1
             if hang.times <= 0:
@@ -235,13 +237,19 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         self._html_left = times
 
     def hang(
-        self, path_part: str, seconds: float = 30.0, *, times: int | None = None, acts: bool = False
+        self,
+        path_part: str,
+        seconds: float = 30.0,
+        *,
+        times: int | None = None,
+        acts: bool = False,
+        method: str = "",
     ) -> None:
-        """Requests whose path contains `path_part` wait that many real seconds; `seconds=0` ends it.
+        """Requests (of this method) whose path contains `path_part` wait that many real seconds; `seconds=0` ends it.
 
         `acts`: the work is done first and only its answer is late, as when a client's time-out hits a POST that
         Proxmox is carrying out.
         """
         self._hangs = [h for h in self._hangs if h.part != path_part]
         if seconds > 0:
-            self._hangs.append(_Hang(path_part, seconds, times, acts))
+            self._hangs.append(_Hang(path_part, seconds, times, acts, method))

@@ -156,3 +156,22 @@ async def test_a_refusal_without_a_guest_does_not_say_one_level_for_all(bare_sce
     assert await scene.choices(viewer, "stop", "vmid") == [f"⛔ {mixed}"]
     refused = await scene.say(viewer, "start", vmid=101)
     assert "yours is “viewer”" in refused.text
+
+
+async def test_an_operator_reads_how_long_a_protected_guest_may_be_muted(bare_scene: Stage, pve: Pve) -> None:
+    scene, cast_ = bare_scene, Cast(bare_scene)
+    pve.guest(104).config["tags"] = "protected"
+    await scene.start_bot(**cast_.settings)
+    told = "`/monitor mute` of a protected guest: 8 h at most"
+    for vmid, brief in ((104, True), (101, False), (None, True)):
+        options = {} if vmid is None else {"vmid": vmid}
+        assert (told in (await scene.say(cast_["operator"], "access", **options)).text) is brief
+        for other in ("admin", "viewer"):
+            assert told not in (await scene.say(cast_[other], "access", **options)).text
+
+
+async def test_a_template_is_not_said_to_be_watched(bare_scene: Stage) -> None:
+    scene, cast_ = bare_scene, Cast(bare_scene)
+    await scene.start_bot(**cast_.settings)
+    cells = shown((await scene.say(cast_["admin"], "access", vmid=9000)).text)
+    assert cells["/monitor add"][0] == "❌" and cells["/monitor remove"][0] == "✅"

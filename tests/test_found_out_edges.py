@@ -11,13 +11,19 @@ import pytest
 
 from core.actions import Verb
 from core.audit import NOTHING_BEGUN, AuditFilter, AuditRecord, Ending, Step, ending_of
-from core.guest import Kind, Snapshot, State
+from core.cut_off import TOLD_SECONDS
+from core.guest import Guest, Kind, Snapshot, State
 from core.limits import ChangeLimit
 from core.operations import Operations
 from core.proxmox_errors import TimedOut, Unreachable
 from core.tasks import Progress
+from playground.pve import Pve
+from tests import stage as stages
 from tests.fakes import TEMPLATE, Lost, guest
+from tests.stage import Stage
 from tests.test_cut_off import Case
+
+scene, bare_scene, pve, language = stages.scene, stages.bare_scene, stages.pve, stages.language
 
 SNAPSHOT = Snapshot("before", 1_789_000_000, "", False, None)
 KILLED: Any = asyncio.CancelledError()
@@ -174,3 +180,66 @@ async def test_a_stop_that_was_never_begun_excuses_none(case: Case, other: str) 
     await case.cut_off._close(cases[0], NOTHING_BEGUN)
     assert expected.current() == ({101: "Akiko"} if other else {})
     assert noted == ([] if other else [(101, None)])
+
+
+async def test_the_task_of_an_action_of_this_run_is_not_taken_for_that_of_the_one_before(case: Case) -> None:
+    """The person orders it once more, and Proxmox' answer to that is on its way."""
+    order, operations = ordered(case, "shutdown"), operations_of(case)
+    case.cut_off._at_work = operations.at_work
+    case.left(Step.ASKED, Step.SENDING)
+    case.audit.close_cut_off()
+    (former,) = [case.cut_off._case(each) for each in case.audit.cut_off]
+    asked: list[object] = []
+    send = case.world.proxmox.power
+
+    async def power(guest: Guest, verb: Verb) -> str:
+        upid = await send(guest, verb)
+        asked.append(await case.cut_off._asked(former))
+        return upid
+
+    case.world.proxmox.power = power  # type: ignore[method-assign]  # asked while the answer is on its way
+    assert (await operations.carry_out(order)).good
+    assert asked == [None] and former.upid == ""
+    await case.cut_off._settle(former)
+    ends = [each.record.outcome for each in case.journal.audited(AuditFilter(), 0, 2)[0]]
+    assert ends == ["OK", NOTHING_BEGUN]
+
+
+async def test_what_is_found_out_in_this_run_is_told_after_that_it_is_not_known(case: Case) -> None:
+    """Both words go into the same message."""
+    order, operations = ordered(case, "shutdown"), operations_of(case)
+    case.world.proxmox.next("power", Lost(TimedOut("pve1", changing=True)))
+    case.world.proxmox.next("recent_tasks", Unreachable("pve1"))
+    with pytest.raises(TimedOut):
+        await operations.carry_out(order)
+    case.world.clock.slept.clear()
+    await asyncio.wait(case.cut_off._later, timeout=20)
+    assert case.world.clock.slept[0] == TOLD_SECONDS and len(case.told.found) == 1
+
+
+async def test_a_guest_whose_deletion_was_cut_off_is_watched_no_longer(scene: Stage, pve: Pve) -> None:
+    """As after any `/delete`; nothing is alarmed, however long it is looked at."""
+    await scene.say(scene.emma, "monitor add", vmid=104)
+    await scene.look(2)
+    plan = pve.next_task("qmdestroy", vmid=104, hold=True)
+    form = await scene.press(scene.emma, await scene.say(scene.emma, "delete", vmid=104), "Delete palworld …")
+    scene.server.answer_wait = 0.0
+    await scene.server.submit(scene.emma, form, "palworld")
+    await scene.until(lambda: [each for each in scene.services.journal.audit_open() if each.record.upid])
+    scene.services.audit.record = lambda entry, attempt=None: None  # type: ignore[method-assign]  # killed, it writes no more
+    scene.services.watch.heed = lambda report: False  # type: ignore[method-assign]  # nor anything else
+    await scene.crash_bot()
+    plan.release()
+    await scene.until(lambda: scene.services.watch.find(104) is None, "off the list")
+    await scene.look(12)
+    await scene.delivered()
+    assert scene.alerts_told() == []
+
+
+async def test_a_new_guest_of_a_deleted_ones_number_stays_watched(case: Case) -> None:
+    told: list[int] = []
+    case.cut_off.tell_deleted(told.append)
+    case.left(Step.ASKED, Step.SENDING, operation="delete")
+    case.world.proxmox.start_task("qmdestroy", 101, "pve1", lambda: None)
+    (ended,) = await case.run()
+    assert ended.outcome == "OK" and told == [], "there is a guest of this VMID"

@@ -7,14 +7,21 @@ from discord import ui
 
 from core.access import Actor, Scope, grants, is_protected, level_everywhere, level_on, owns, visible
 from core.actions import ACTIONS, Verb, objection
-from core.errors import BotError, GuestProtected, NotAllowed, NotATemplate, TemplateRefused
+from core.errors import (
+    BotError,
+    CannotWatchTemplate,
+    GuestProtected,
+    NotAllowed,
+    NotATemplate,
+    TemplateRefused,
+)
 from core.guest import Cluster, Guest
 from core.judge import Judge
-from core.rights import RIGHTS, Level, Operation, Reach
+from core.rights import LONG_MUTE_SECONDS, RIGHTS, Level, Operation, Reach
 from ui.cards import card
 from ui.operation_words import written
 from ui.refusal import mixed_levels
-from ui.render import FAILED, OK, PROTECTED, READ_ONLY, WARNING, Colour, code, fit, title
+from ui.render import FAILED, OK, PROTECTED, READ_ONLY, WARNING, Colour, code, duration, fit, title
 from ui.sentences import level_word, read_only_line, sentence
 from ui.start_words import pools_unseen
 from ui.text import Text
@@ -33,6 +40,8 @@ def refusals(judge: Judge, actor: Actor, guest: Guest | None) -> dict[Operation,
 
 def _never(operation: Operation, guest: Guest | None) -> BotError | None:
     """What no state of the guest would change."""
+    if guest is not None and guest.template and operation is Operation.MONITOR_ADD:
+        return CannotWatchTemplate(guest.vmid, guest.label)
     if guest is None or operation.value not in list(Verb):
         return None
     found = objection(ACTIONS[Verb(operation.value)], guest)
@@ -108,6 +117,10 @@ def access_card(
     risky = any(RIGHTS[each].guarded and RIGHTS[each].level < Level.ADMIN for each in allowed)
     if guest is None and risky and level_everywhere(judge.rules, actor) < Level.ADMIN:
         parts.append(f"-# {t('Protection set in Proxmox itself shows only with `vmid`.')}")
+    seen = cluster.guests if cluster and guest is None else ()
+    if Operation.MONITOR_MUTE in allowed and _mutes_briefly(judge, actor, [guest] if guest else seen):
+        words = t("`/monitor mute` of a protected guest: {time} at most", time=duration(t, LONG_MUTE_SECONDS))
+        parts.append(f"-# {words}")
     head = t("What you may do here")
     if guest is not None:
         head = t("What you may do to {guest}", guest=title(guest))
@@ -118,6 +131,16 @@ def access_card(
         parts.append(f"{READ_ONLY} {read_only_line(t, judge.read_only.held)}")
     why = _why_on(t, judge, actor, guest) if guest else _why(t, judge, actor, cluster)
     return card(f"### {head}\n{why}", *parts, colour=Colour.QUIET)
+
+
+def _mutes_briefly(judge: Judge, actor: Actor, guests: Iterable[Guest]) -> bool:
+    """Whether one of them may be muted, but not for long."""
+    return any(
+        is_protected(judge.rules, guest)
+        and judge.refusal(actor, Operation.MONITOR_MUTE, guest) is None
+        and judge.refusal(actor, Operation.MONITOR_MUTE, guest, seconds=LONG_MUTE_SECONDS + 1) is not None
+        for guest in guests
+    )
 
 
 def _allowed(

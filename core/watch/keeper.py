@@ -202,6 +202,14 @@ class Watch:
             _log.warning("what was done to %d could not be noted: %s", vmid, error)
         return False
 
+    def heed_deleted(self, vmid: int) -> None:
+        """The bot itself has deleted a guest, which was found out afterwards: it is watched no longer."""
+        try:
+            if self.find(vmid) is not None:
+                self.remove(vmid)
+        except (StoreFailed, JournalFailed) as error:
+            _log.warning("that %d was deleted could not be noted: %s", vmid, error)
+
     # -- answers to alerts
 
     def acknowledge(self, incident_id: int, by: str, by_id: int = 0) -> Incident:
