@@ -168,3 +168,12 @@ def test_a_flapping_guest_that_is_held_after_somebody_stopped_it_ends_as_held() 
     assert history.see(S, tasks=[task("qmstop", 101)]) == ["opening note 101 stopped by root@pam"]
     assert history.looks(6) == []
     assert history.see(*[State.PANICKED] * 20) == ["opening guest 101 halted"]
+
+
+@pytest.mark.parametrize(("node", "told"), [("pve1", ["opening restart 101 restarted"]), ("pve2", [])])
+def test_a_guest_that_is_seen_coming_up_on_another_node_has_not_restarted(node: str, told: list[str]) -> None:
+    history = History()
+    history.see(R)
+    assert history.see(L, L, node=node) == []
+    assert history.see(R, node=node, uptime=20) == told
+    assert history.see(R, node=node, uptime=10) == ["opening restart 101 restarted"]

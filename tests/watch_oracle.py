@@ -741,7 +741,10 @@ class Oracle:
 
     def found_passing(self, book: Book, guest: Guest, news: list[News]) -> None:
         """Ten minutes in states that pass by themselves are too many. Reading: not for a guest that stands still
-        under a lock (a backup may take its time), and what is told as down already is not told again."""
+        under a lock (a backup may take its time), and what is told as down already is not told again. What comes up
+        on another node was moved there: how long it ran before says nothing."""
+        if guest.node != book.node:
+            book.node, book.uptime = guest.node, None
         if book.missing or book.state in PASSING:
             return
         if book.state in DEAD and (book.case is not None or guest.lock in WORK_LOCKS):

@@ -45,7 +45,7 @@ def judge(work: Work, entry: Watched) -> None:
         node = listed.node if judged or not new.node else new.node
         new = replace(new, kind=listed.kind, node=node, name=listed.name or new.name)
         if judged:
-            _note_uptime(work, new, listed)
+            _note_uptime(work, new, listed, moved=listed.node != old.node)
     work.guests[entry.vmid] = new if new.lost_node else calmed(work, new)
 
 
@@ -241,10 +241,12 @@ def _restart(work: Work, old: GuestState, listed: Guest) -> GuestState:
     return change(work, old, fact_of(work, old, What.RESTARTED, listed))
 
 
-def _note_uptime(work: Work, guest: GuestState, listed: Guest) -> None:
-    """What was asked for by itself is newer than the list, which must not seem to go back afterwards."""
-    if guest.state is not State.RUNNING:
+def _note_uptime(work: Work, guest: GuestState, listed: Guest, *, moved: bool) -> None:
+    """What was asked for by itself is newer than the list, which must not seem to go back afterwards. On another node
+    it begins anew."""
+    runs = listed.state is State.RUNNING
+    if guest.state is not State.RUNNING or (moved and not runs):
         work.uptimes.pop(guest.vmid, None)
-    elif listed.state is State.RUNNING and listed.uptime is not None:
+    elif runs and listed.uptime is not None:
         ahead = LAG_SECONDS if guest.vmid in work.look.confirmed else 0
         work.uptimes[guest.vmid] = max(0, listed.uptime - ahead)
