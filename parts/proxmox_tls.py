@@ -56,26 +56,27 @@ class Sockets:
             self._handle, self._connection = plain.dup().detach(), connection
 
     def tidy(self) -> None:
-        """After a request: a connection that was closed is held no longer."""
+        """After a request: a connection that was closed, or never stood, is ended. Whoever else holds its descriptor,
+        such as an exception that waits to be collected, holds nothing open."""
         with self._lock:
             if self._connection is None or self._connection.sock is None:
-                self._drop()
+                self._drop(cut=True)
 
     def shut(self) -> None:
         """Cut it for good: whoever reads or writes on it fails at once."""
         with self._lock:
             self.is_shut = True
-            self._drop()
+            self._drop(cut=True)
 
     def __del__(self) -> None:
         self._drop()
 
-    def _drop(self) -> None:
+    def _drop(self, *, cut: bool = False) -> None:
         if self._handle is None:
             return
         with socket.socket(fileno=self._handle) as handle:
             self._handle = self._connection = None
-            if self.is_shut:
+            if cut:
                 with suppress(OSError):
                     handle.shutdown(socket.SHUT_RDWR)
 
@@ -141,13 +142,15 @@ def shown_fingerprint(host: str, port: int, seconds: float, sockets: Sockets) ->
     """SHA-256 of the certificate the server shows, for a person to compare. Sends nothing secret."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with suppress(OSError, ValueError), socket.create_connection((host, port), seconds) as plain:
-        sockets.add(plain)
-        with context.wrap_socket(plain, server_hostname=host) as secure:
-            digest = hashlib.sha256(secure.getpeercert(binary_form=True) or b"").hexdigest().upper()
-            return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
-    sockets.tidy()
-    return None
+    try:
+        with suppress(OSError, ValueError), socket.create_connection((host, port), seconds) as plain:
+            sockets.add(plain)
+            with context.wrap_socket(plain, server_hostname=host) as secure:
+                digest = hashlib.sha256(secure.getpeercert(binary_form=True) or b"").hexdigest().upper()
+                return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
+        return None
+    finally:
+        sockets.tidy()
 
 
 def distrusted(error: Exception) -> bool:

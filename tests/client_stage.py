@@ -243,6 +243,11 @@ class Rude:
             thread.join(PATIENCE)
 
     @property
+    def serving(self) -> list[threading.Thread]:
+        """A thread for each connection; it ends with it."""
+        return self._threads[1:]
+
+    @property
     def asked(self) -> list[str]:
         """Method and path of each request."""
         return [" ".join(request.split(" ", 2)[:2]).replace("/api2/json", "") for request in self.received]

@@ -1,5 +1,6 @@
 """Whom the client trusts, and that its token reaches nobody else: TLS, environment, errors and log."""
 
+import gc
 import logging
 import socket
 import traceback
@@ -260,3 +261,18 @@ async def test_identity_is_the_token_without_its_secret() -> None:
         assert client.identity == "discordbot@pve!bot"
         upid = await client.power(VM, Verb.STOP)
         assert upid.endswith(f":{client.identity}:")
+
+
+async def test_a_connection_that_is_not_trusted_is_closed_at_once(tmp_path: Path) -> None:
+    """Not when the garbage collector comes by: what caused the refusal may hold its socket."""
+    gc.disable()
+    try:
+        with Rude(tmp_path) as rude:
+            client = client_of(rude, fingerprint=":".join(["AB"] * 32))
+            kept = await refusal(client.cluster())
+            for thread in rude.serving:
+                thread.join(5.0)
+            assert not any(thread.is_alive() for thread in rude.serving)
+            assert isinstance(kept, CertificateNotTrusted)
+    finally:
+        gc.enable()
