@@ -336,7 +336,7 @@ def run(text: str, *arguments: object) -> str:
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=300,
     ).stdout
 
 
@@ -498,7 +498,7 @@ def deadly(db, state):
         if state[0] < 0:
             os.kill(os.getpid(), signal.SIGKILL)
     db.set_trace_callback(count)
-    db.set_progress_handler(count, 1)
+    db.set_progress_handler(count, 8 if scenario == "first start" else 1)  # of which there are thousands
     return db
 
 ready = root / "ready"
