@@ -462,11 +462,15 @@ class Trial:
             process.next_try = None if pause is None else self.clock.mono + pause
         self.clock.advance(max(0.0, until - self.clock.mono))
 
+    def _may_be_old(self, letter: Letter, seconds: float) -> bool:
+        """Whether it may count as older: after a restart its age is known by a wall clock that has jumped."""
+        return self.clock.mono - letter.made > seconds or letter.jumps != self.jumps
+
     def _note_pairs(self) -> None:
         """Before an attempt: recoveries that may be told in one line with their opening."""
         waiting = [each for each in self.letters.values() if each.taken is None and not each.given_up]
         for opening in waiting:
-            if opening.message.post is Post.OPENING and self.clock.mono - opening.made > STALE_PAIR - SLACK:
+            if opening.message.post is Post.OPENING and self._may_be_old(opening, STALE_PAIR - SLACK):
                 for recovery in waiting:
                     same = recovery.message.incidents == opening.message.incidents
                     if same and recovery.message.post is Post.RECOVERY:
@@ -541,7 +545,7 @@ class Trial:
         composed = letter.texts.get(shown.content)
         if composed is None or self.clock.mono - composed > SAME_TEXT:
             self._wrong("told wrongly", f"posted with a text of {composed}: {letter.mail}")
-        if letter.message.post is Post.OPENING and self.clock.mono - letter.made > STALE_PAIR:
+        if letter.message.post is Post.OPENING and self._may_be_old(letter, STALE_PAIR):
             # what was made by now, and is still waiting, is told in this line
             for other in self.letters.values():
                 pair = other.message.incidents == letter.message.incidents and other is not letter
@@ -671,17 +675,26 @@ class Trial:
         plan = Plan(Order(Verb.STOP, vmid, Actor(7, "Akiko", Place(1, 2))), self.guest(vmid))
 
         noted: list[int] = []
+        deaths: list[Kill] = []
 
         def order() -> None:
-            with suppress(ProxmoxError), self.process.expected.stop_of(plan) as expectation:
-                noted.append(vmid)
-                expectation.sent = answer != "refused"
-                raise_answer(answer)
+            try:
+                with suppress(ProxmoxError), self.process.expected.stop_of(plan) as expectation:
+                    noted.append(vmid)
+                    expectation.sent = answer != "refused"
+                    raise_answer(answer)
+            except Kill as death:
+                deaths.append(death)
+                raise
 
         def happened() -> bool:
-            """Noted before it was sent; what the bot makes of the answer is not asked."""
-            kept = bool(noted) or f"ordered/{vmid}" in self.process.journal.records()
-            return answer != "refused" and kept
+            """Noted before it was sent; what the bot makes of the answer is not asked.
+
+            After a death before a refusal was noted the order still stands, until it is found out how it ended
+            (core/cut_off.py, which has no part here).
+            """
+            stands = f"ordered/{vmid}" in self.process.journal.records()
+            return stands and bool(deaths) if answer == "refused" else bool(noted) or stands
 
         self._command(order, happened, lambda: self.oracle.order(vmid, self.clock.mono), tells=False)
 
