@@ -16,13 +16,11 @@ from core.lanes import Lane
 from core.names import Upid
 from core.proxmox_errors import AnswerTooLarge, BadAnswer, CertificateNotTrusted, TimedOut, Unreachable
 from parts.proxmox_answers import said
-from parts.proxmox_lanes import PLACES, Lanes
+from parts.proxmox_lanes import Lanes
 from parts.proxmox_lines import Deadline, Endpoint, Line, Lines
 from parts.proxmox_refusals import Refusal, said_no
 from parts.proxmox_tls import TooLarge, distrusted, lost, shown_fingerprint
 
-CONCURRENT = PLACES[Lane.READS]
-"""People's reads in flight at once: pveproxy has three workers."""
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 15.0
 CHANGE_SECONDS = 35.0

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from core.lanes import Lane
 
 PLACES = {Lane.READS: 4, Lane.CHANGES: 2, Lane.WATCH: 3}
-"""Requests under way at once, by lane. Only READS is lent out, so that each lane always has its own."""
+"""Requests under way at once, by lane. Only READS is lent out, so that each lane always has its own. More
+would only wait in pveproxy, which has three workers."""
 QUICK = 2
 """Storages asked at once: they may hang, and the places that are left are other readers' too."""
 THREADS = sum(PLACES.values()) + 7

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from core.actions import Verb
 from core.errors import BadSnapshotName, BotError
 from core.guest import Guest, Kind
+from core.lanes import Lane
 from core.names import Upid
 from core.proxmox_errors import Unreachable
-from parts.proxmox_calls import CONCURRENT
+from parts.proxmox_lanes import PLACES
 from proxmox_client import ProxmoxClient
 from tests.client_stage import (
     CT,
@@ -36,6 +37,8 @@ from tests.client_stage import (
     until,
 )
 from tests.pve_contract import complaints
+
+CONCURRENT = PLACES[Lane.READS]
 
 # -- hostile values (proxmoxer joins path segments as text, requests resolves `..`, pveproxy unescapes `%2F`)
 
