@@ -63,7 +63,7 @@ from ui.gate import GatedTree
 from ui.incoming import Incoming, answer_unheard
 from ui.long_limits import LongLimits, hold_to_time
 from ui.not_discord import refuse_pages
-from ui.question import submitted, typed_into
+from ui.question import close_questions, submitted, typed_into
 from ui.render import WARNING
 from ui.services import Interaction
 from ui.start_words import open_to_all
@@ -224,7 +224,7 @@ class ProxmoxBot(commands.Bot):
             replies = list(self.services.open_replies)
             await self.services.operations.end()
             farewells = [reply.say_farewell() for reply in replies]
-            farewells += [self.services.questions.close(self.services), self.monitor.finish()]
+            farewells += [close_questions(self.services), self.monitor.finish()]
             farewells.append(self.audit.finish())
             last_words = {asyncio.ensure_future(farewell) for farewell in farewells}
             # not cancelled when it takes too long: others would wait for a rate limit that discord.py never ends

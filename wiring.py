@@ -39,8 +39,8 @@ from read_only_file import ReadOnlyFile
 from settings import Settings, minute_of_day
 from ui import start_words
 from ui.faults import in_use_line, journal_error_line, planted_line, store_error_line
+from ui.open_questions import Questions
 from ui.presses import press
-from ui.question import Questions
 from ui.render import WARNING
 from ui.services import Services
 from ui.text import Text, Texts

@@ -49,11 +49,12 @@ from ui.cards import card, notice
 from ui.help import help_card
 from ui.hints import hint
 from ui.listing import ROWS, Filters, guest_list, snapshot_list
+from ui.open_questions import Question, Questions
 from ui.outcomes import farewell, footer, outcome_text, working
 from ui.panel import guest_buttons, panel
 from ui.plans import plan_parts, title_of_form, yes_label
 from ui.presses import press
-from ui.question import Question, Questions
+from ui.question import ask, close_questions, question_over
 from ui.render import (
     Colour,
     bar,
@@ -524,24 +525,28 @@ class Screen(Reply):
         self.views.append(view)
 
 
+async def never(note: str) -> None:
+    raise AssertionError(note)
+
+
 @languages
 async def test_questions_asked_and_over(language: Language, golden: Golden) -> None:
     """Open, out of time, stopped with the bot, cancelled, not carried out: grey buttons and why, no time limit."""
     t, around = TEXTS.of(language), services(language)
     stop, delete = plans()[0], plans()[2]
     lapsing, stopping = Screen(t), Screen(t)
-    questions = Questions()
-    await questions.ask(around, lapsing, stop)
+    questions = around.questions
+    await ask(around, lapsing, stop)
     for question in list(questions._open.values()):
         assert question.lapse is not None
         await question.lapse
-    await questions.ask(around, stopping, delete)
-    await questions.close(around)
+    await ask(around, stopping, delete)
+    await close_questions(around)
     assert questions._open == {}
     views = [*lapsing.views, *stopping.views]
     notes = (t("Cancelled; nothing was done."), t("It was not carried out."))
-    answered = Question("0123456789abcdef", stop, t, lapsing)
-    views += [questions.over(around, answered, note) for note in notes]
+    answered = Question("0123456789abcdef", stop, t, never)
+    views += [question_over(around, answered, note) for note in notes]
     for view in views:
         whole(view)
         grey = [bool(button.get("disabled")) for button in buttons_of(view)]

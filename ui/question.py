@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -17,7 +17,7 @@ from discord import ui
 
 from core.actions import Verb
 from core.audit import CANCELLED, Step
-from core.errors import BotError, NotYours, QuestionAnswered, QuestionOver, Unconfirmed
+from core.errors import BotError, NotYours, QuestionOver, Unconfirmed
 from core.order import Order, Plan
 from core.rights import Operation
 from ui.act import act
@@ -25,6 +25,7 @@ from ui.blocked import blocks, let_through
 from ui.buttons import FORM, question_buttons
 from ui.cards import card
 from ui.gate import Attempt, actor_of, awaited, guarded, permit, refusal_of, too_quick
+from ui.open_questions import SECONDS, Question
 from ui.plans import plan_parts, title_of_form, yes_label
 from ui.render import Colour, plain
 from ui.reply import Reply
@@ -32,116 +33,70 @@ from ui.services import Interaction, Services, services_of
 from ui.text import Text
 from ui.trouble import Trouble, incident_of
 
-SECONDS = 60.0
 FORM_NAME_MOST = 255
 REASON_MOST = 200
 NAME_FIELD, REASON_FIELD = "name", "reason"
-REMEMBERED = 500
-"""How many questions that are over are remembered, to tell a second press from a late one, and whom it was about."""
 
 
-@dataclass(slots=True)
-class Question:
-    """One open question."""
+async def ask(services: Services, reply: Reply, plan: Plan) -> None:
+    """Show the plan and its buttons as the reply's message, and wait for nobody."""
 
-    nonce: str
-    plan: Plan
-    t: Text
-    reply: Reply
-    lapse: asyncio.Task[None] | None = field(default=None)
-    renewed: bool = False
+    async def end(note: str) -> None:
+        await reply.show(question_over(services, question, note))
+
+    question = Question(secrets.token_hex(8), plan, reply.t, end)
+    services.questions.add(question)
+    question.lapse = asyncio.create_task(_lapse(services, question))
+    try:
+        await reply.show(_question_card(services, question))
+    except BaseException:
+        services.questions.take(question.nonce)
+        raise
 
 
-class Questions:
-    """The open questions by nonce. Taking one out is what makes a press count once."""
+def _renew(services: Services, question: Question) -> None:
+    """Begin the time anew, once: the asker is at the form. Leave a question that is answered by now."""
+    if not services.questions.is_open(question) or question.renewed:
+        return
+    question.renewed = True
+    if question.lapse:
+        question.lapse.cancel()
+    question.lapse = asyncio.create_task(_lapse(services, question))
 
-    def __init__(self, seconds: float = SECONDS) -> None:
-        self._seconds = seconds
-        self._open: dict[str, Question] = {}
-        self._past: dict[str, tuple[Plan, bool]] = {}
-        """The last ones that are over, and whether they were answered."""
 
-    async def ask(self, services: Services, reply: Reply, plan: Plan) -> None:
-        """Show the plan and its buttons as the reply's message, and wait for nobody."""
-        question = Question(secrets.token_hex(8), plan, reply.t, reply)
-        self._open[question.nonce] = question
-        question.lapse = asyncio.create_task(self._lapse(services, question))
-        try:
-            await reply.show(self._card(services, question))
-        except BaseException:
-            self.take(question.nonce)
-            raise
+async def _lapse(services: Services, question: Question) -> None:
+    await services.clock.sleep(SECONDS)
+    if services.questions.lapse(question):
+        await _end(question, question.t("Nobody answered in time, so nothing was done."))
 
-    def find(self, nonce: str) -> Question:
-        """Raises QuestionOver, or QuestionAnswered for a press after the one that counted."""
-        question = self._open.get(nonce)
-        if question is None:
-            _, answered = self._past.get(nonce, (None, False))
-            raise QuestionAnswered if answered else QuestionOver
-        return question
 
-    def plan_of(self, nonce: str) -> Plan | None:
-        """What it is or was about, for the audit; None for one of an earlier run."""
-        question = self._open.get(nonce)
-        return question.plan if question else self._past.get(nonce, (None, False))[0]
+async def close_questions(services: Services) -> None:
+    """Show every open question as over, because the bot ends."""
+    questions = services.questions.take_all()
+    await asyncio.gather(*(_end(question, _stopping(question.t)) for question in questions))
 
-    def _remember(self, question: Question, *, answered: bool) -> None:
-        self._past[question.nonce] = question.plan, answered
-        if len(self._past) > REMEMBERED:
-            del self._past[next(iter(self._past))]
 
-    def take(self, nonce: str) -> Question:
-        """The question, which is then answered. Raises as `find` does."""
-        question = self.find(nonce)
-        del self._open[nonce]
-        self._remember(question, answered=True)
-        if question.lapse:
-            question.lapse.cancel()
-        return question
+async def _end(question: Question, note: str) -> None:
+    try:
+        await question.end(note)
+    except Exception as error:  # noqa: BLE001 - nobody awaits a lapse
+        incident_of(error)
 
-    def renew(self, services: Services, question: Question) -> None:
-        """The asker is at the form: the time begins anew, once, unless it is answered by now."""
-        if question.nonce not in self._open or question.renewed:
-            return
-        question.renewed = True
-        if question.lapse:
-            question.lapse.cancel()
-        question.lapse = asyncio.create_task(self._lapse(services, question))
 
-    def over(self, services: Services, question: Question, note: str) -> ui.LayoutView:
-        """The question's card with grey buttons, and why."""
-        return self._card(services, question, note, over=True)
+def question_over(services: Services, question: Question, note: str) -> ui.LayoutView:
+    """Return the question's card with grey buttons, and why."""
+    return _question_card(services, question, note, over=True)
 
-    def _card(
-        self, services: Services, question: Question, note: str = "", *, over: bool = False
-    ) -> ui.LayoutView:
-        t, plan = question.t, question.plan
-        parts = plan_parts(t, plan, services.clock.now())
-        limit = "" if over else f"-# {t('Answer within {n} seconds.', n=int(self._seconds))}"
-        buttons = question_buttons(t, question.nonce, yes_label(t, plan), disabled=over)
-        colour = Colour.QUIET if over else Colour.WARN
-        return card(*parts, note or limit, colour=colour, buttons=buttons)
 
-    async def _lapse(self, services: Services, question: Question) -> None:
-        await services.clock.sleep(self._seconds)
-        if self._open.pop(question.nonce, None) is not None:
-            self._remember(question, answered=False)
-            await self._end(services, question, question.t("Nobody answered in time, so nothing was done."))
-
-    async def _end(self, services: Services, question: Question, note: str) -> None:
-        try:
-            await question.reply.show(self.over(services, question, note))
-        except Exception as error:  # noqa: BLE001 - nobody awaits a lapse
-            incident_of(error)
-
-    async def close(self, services: Services) -> None:
-        """The bot ends: no question outlives it."""
-        questions = list(self._open.values())
-        self._open.clear()
-        for question in questions:
-            if question.lapse:
-                question.lapse.cancel()
-        await asyncio.gather(*(self._end(services, one, _stopping(one.t)) for one in questions))
+def _question_card(
+    services: Services, question: Question, note: str = "", *, over: bool = False
+) -> ui.LayoutView:
+    t, plan = question.t, question.plan
+    parts = plan_parts(t, plan, services.clock.now())
+    limit = "" if over else f"-# {t('Answer within {n} seconds.', n=int(SECONDS))}"
+    buttons = question_buttons(t, question.nonce, yes_label(t, plan), disabled=over)
+    colour = Colour.QUIET if over else Colour.WARN
+    return card(*parts, note or limit, colour=colour, buttons=buttons)
 
 
 def _stopping(t: Text) -> str:
@@ -166,14 +121,14 @@ async def pressed(interaction: Interaction, answer: str, nonce: str, attempt: At
     if answer == "yes" and question.plan.takes_name:
         t = services.texts.of_locale(str(interaction.locale))
         await _send_form(interaction, t, question)
-        services.questions.renew(services, question)
+        _renew(services, question)
         return
     question = services.questions.take(nonce)
     if answer == "no":
         attempt.record(Step.PLANNED, CANCELLED)
         async with Reply(services, interaction) as reply:
             note = question.t("Cancelled; nothing was done.")
-            await reply.show(services.questions.over(services, question, note))
+            await reply.show(question_over(services, question, note))
     else:
         await _carry_out(interaction, services, question)
 
@@ -197,7 +152,7 @@ async def _carry_out(interaction: Interaction, services: Services, question: Que
         except BotError:
             if not reply.working:
                 note = question.t("It was not carried out.")
-                await reply.show(services.questions.over(services, question, note))
+                await reply.show(question_over(services, question, note))
             raise
 
 
@@ -310,7 +265,7 @@ async def ask_first(services: Services, reply: Reply, order: Order) -> None:
         note = reply.t("This was a dry run; nothing was done.")
         await reply.show(card(head, *parts, f"-# {note}", colour=Colour.QUIET))
     else:
-        await services.questions.ask(services, reply, plan)
+        await ask(services, reply, plan)
 
 
 async def act_or_ask(services: Services, reply: Reply, order: Order) -> None:

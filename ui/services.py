@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
 import discord
 
@@ -22,11 +22,8 @@ from core.reading import ClusterReader, PeopleReader, SnapshotReader
 from core.watch.delivery import Delivery
 from core.watch.keeper import Watch
 from ui.late import Arrivals
+from ui.open_questions import Questions
 from ui.text import Texts
-
-if TYPE_CHECKING:
-    from ui.question import Questions
-    from ui.reply import Reply
 
 Interaction = discord.Interaction[discord.Client]
 
@@ -43,6 +40,11 @@ class Heartbeat(Protocol):
 
     async def beat(self) -> bool:
         """One. Does not raise."""
+
+
+class OpenReply(Protocol):
+    async def say_farewell(self) -> None:
+        """Tell the person that the bot ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Services:
     """Finds out how what was cut off by the bot's end came out."""
     clock: Clock
     texts: Texts
-    questions: "Questions"
+    questions: Questions
     press: Callable[[Interaction, str], Awaitable[None]]
     """What a press on a lasting button does: presses.press."""
     zone: datetime.tzinfo
@@ -78,7 +80,7 @@ class Services:
     """Seconds between two reads of the watch."""
     arrivals: Arrivals = field(default_factory=Arrivals)
     """How late interactions arrive."""
-    open_replies: "set[Reply]" = field(default_factory=set)
+    open_replies: set[OpenReply] = field(default_factory=set)
     """Answers still under way, to be told when the bot ends."""
 
 
