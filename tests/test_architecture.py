@@ -4,9 +4,10 @@ import ast
 import re
 import sys
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,101 @@ def test_imports_go_one_way(module: Module) -> None:
         assert room not in NEVER, f"{module.name} imports {name}"
         if room in FOREIGN:
             assert module.room in FOREIGN[room], f"{module.name} imports {name}"
+
+
+Graph = Mapping[str, Mapping[str, list[str]]]
+"""Who imports whom, and what: the names, or for folders the imports between their files."""
+ONE_FOLDER = {"core/watch": "core"}
+"""Folders that count as one: the journal's port, the targets and the audit's posts still stand in core/, and are of
+the watch."""
+
+
+def graph_of_files() -> dict[str, dict[str, list[str]]]:
+    """The imports between the product's files, those for types and inside of functions included."""
+    files = {module.name.removesuffix(".py").removesuffix("/__init__"): module.name for module in MODULES}
+    graph: dict[str, dict[str, list[str]]] = {name: {} for name in files.values()}
+    for module in MODULES:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Import):
+                wanted = [(alias.name, alias.name) for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                wanted = [(f"{node.module}.{alias.name}", alias.name) for alias in node.names]
+            else:
+                continue
+            for path, name in wanted:
+                file = files.get(path.replace(".", "/")) or files.get(
+                    path.rpartition(".")[0].replace(".", "/")
+                )
+                if file is not None:
+                    graph[module.name].setdefault(file, []).append(name)
+    return graph
+
+
+def graph_of_folders(files: Graph) -> dict[str, dict[str, list[str]]]:
+    """The imports between folders. A file at the top is a folder of its own."""
+
+    def folder_of(name: str) -> str:
+        folder = name.rpartition("/")[0] or name
+        return ONE_FOLDER.get(folder, folder)
+
+    graph: dict[str, dict[str, list[str]]] = {folder_of(name): {} for name in files}
+    for who, imported in files.items():
+        for whom, names in imported.items():
+            if folder_of(who) != folder_of(whom):
+                told = f"{who} imports {', '.join(names)} from {whom}"
+                graph[folder_of(who)].setdefault(folder_of(whom), []).append(told)
+    return graph
+
+
+def shortest_cycle(graph: Graph) -> list[str]:
+    """The nodes of a shortest cycle, its first again at its end; empty where there is none."""
+    shortest: list[str] = []
+    for start in sorted(graph):
+        paths = [[start, whom] for whom in graph[start]]
+        seen = set(graph[start])
+        for path in paths:  # grows as it is read: a search in breadth
+            if path[-1] == start:
+                shortest = min((shortest or path), path, key=len)
+                break
+            paths += [[*path, whom] for whom in graph[path[-1]] if whom not in seen]
+            seen.update(graph[path[-1]])
+    return shortest
+
+
+def cycle_in(graph: Graph) -> str:
+    """A shortest cycle and what is imported along it, or nothing."""
+    links = pairwise(shortest_cycle(graph))
+    return "".join(f"{who} -> {whom}\n    " + "\n    ".join(graph[who][whom]) + "\n" for who, whom in links)
+
+
+def test_no_file_is_imported_in_a_circle() -> None:
+    cycle = cycle_in(graph_of_files())
+    assert not cycle, cycle
+
+
+def test_no_folder_is_imported_in_a_circle() -> None:
+    cycle = cycle_in(graph_of_folders(graph_of_files()))
+    assert not cycle, cycle
+
+
+def test_a_circle_is_found_and_told() -> None:
+    graph = {
+        "ui/a.py": {"ui/b.py": ["B"]},
+        "ui/b.py": {"core/c.py": ["C"]},
+        "core/c.py": {"core/d.py": ["D"], "ui/a.py": ["A", "Again"]},
+        "core/d.py": {},
+        "ui/e.py": {"ui/a.py": ["A"]},
+    }
+    told = " ".join(cycle_in(graph).split())
+    assert told == "core/c.py -> ui/a.py A Again ui/a.py -> ui/b.py B ui/b.py -> core/c.py C"
+    assert cycle_in(graph_of_folders(graph)).splitlines() == [
+        "core -> ui",
+        "    core/c.py imports A, Again from ui/a.py",
+        "ui -> core",
+        "    ui/b.py imports C from core/c.py",
+    ]
+    del graph["ui/b.py"]["core/c.py"]
+    assert cycle_in(graph) == cycle_in(graph_of_folders(graph)) == ""
 
 
 @every_module
