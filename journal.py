@@ -86,6 +86,10 @@ class SqliteJournal:
         with self._file.transaction() as db:
             watch.write(db, rows)
 
+    def put_record(self, key: str, text: str | None) -> None:
+        """Write one record; None removes it. Raises: JournalFailed."""
+        self.commit(Batch({key: text}))
+
     def trying(
         self, message_id: int, content: str, at: float, absorbs: int | None = None, *, late: float = 0.0
     ) -> None:

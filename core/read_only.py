@@ -10,7 +10,6 @@ from typing import Protocol
 
 from core.clock import Clock
 from core.errors import JournalFailed, ReadOnly, StoreFailed
-from core.journal import Batch
 
 KEY = "access/read_only"
 
@@ -22,7 +21,7 @@ class Records(Protocol):
 
     def records(self) -> dict[str, str]: ...
 
-    def commit(self, batch: Batch) -> None: ...
+    def put_record(self, key: str, text: str | None) -> None: ...
 
 
 class Spare(Protocol):
@@ -94,7 +93,7 @@ class ReadOnlySwitch:
         self.unkept = failures[0] if len(failures) == places else None
 
     def _in_journal(self, text: str | None) -> None:
-        self._journal.commit(Batch({KEY: text}))
+        self._journal.put_record(KEY, text)
 
     def _in_spare(self, text: str) -> None:
         if self._spare is not None:

@@ -18,7 +18,6 @@ from core.errors import BotError, VmidTaken
 from core.expected import ExpectedStops
 from core.fallback import Backups
 from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, Storage, TaskSummary
-from core.journal import Batch
 from core.judge import Judge
 from core.limits import ChangeLimit
 from core.operations import Operations
@@ -506,12 +505,11 @@ class MemoryRecords:
     def records(self) -> dict[str, str]:
         return dict(self.kept)
 
-    def commit(self, batch: Batch) -> None:
-        for key, value in batch.records.items():
-            if value is None:
-                self.kept.pop(key, None)
-            else:
-                self.kept[key] = value
+    def put_record(self, key: str, text: str | None) -> None:
+        if text is None:
+            self.kept.pop(key, None)
+        else:
+            self.kept[key] = text
 
 
 class World:

@@ -8,7 +8,6 @@ import pytest
 from core.audit import AuditFilter, Step
 from core.clock import Clock
 from core.errors import GuestNotFound, JournalFailed, NotAllowed, ReadOnly, StoreFailed
-from core.journal import Batch
 from core.read_only import KEY, ReadOnlySwitch
 from core.rights import RIGHTS, Effect, Level, Operation
 from playground.discord_people import Person
@@ -121,7 +120,7 @@ async def test_switched_on_between_question_and_form(scene: Stage, pve: Pve) -> 
 
 
 class Stuck(MemoryRecords):
-    def commit(self, batch: Batch) -> None:
+    def put_record(self, key: str, text: str | None) -> None:
         raise JournalFailed("disk full")
 
 
