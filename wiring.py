@@ -12,6 +12,7 @@ from pathlib import Path
 
 from core.access import AccessRules
 from core.audit import KeptAudit
+from core.audit_people import PeopleReader
 from core.audit_posting import AuditChannel, AuditPosting
 from core.clock import Clock
 from core.cut_off import CutOff, Teller
@@ -24,7 +25,7 @@ from core.limits import ChangeLimit, Pace
 from core.operations import Operations
 from core.planning import Planner
 from core.read_only import ReadOnlySwitch
-from core.reading import ClusterReader, PeopleReader, SnapshotReader
+from core.reading import ClusterReader, SnapshotReader
 from core.rights import Level
 from core.watch.channel import AlertChannel
 from core.watch.delivery import Delivery

@@ -9,8 +9,8 @@ from core.rights import Operation
 from ui.access_view import access_card
 from ui.cards import card
 from ui.gate import recorded
-from ui.operation_words import operation_named, operations
-from ui.parameters import VMID, GuestId, cluster_for_completion
+from ui.operation_words import operation_named
+from ui.parameters import VMID, GuestId, cluster_for_completion, operations
 from ui.render import OK, READ_ONLY, WARNING, Colour
 from ui.reply import Reply
 from ui.sentences import read_only_line

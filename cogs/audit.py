@@ -10,8 +10,7 @@ from core.rights import Operation
 from ui.audit_filters import detail_of, filter_of, people, times
 from ui.auditing import send_audit, show_audit
 from ui.gate import recorded
-from ui.operation_words import operations
-from ui.parameters import GuestId
+from ui.parameters import GuestId, operations
 from ui.reply import Reply
 from ui.services import Interaction, Services
 

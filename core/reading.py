@@ -5,7 +5,6 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from core.audit import AuditBook
 from core.clock import Clock
 from core.guest import Cluster, Guest, Snapshot
 from core.proxmox import Proxmox
@@ -105,21 +104,6 @@ class SnapshotReader:
         except Exception:
             self._kept.pop(guest.vmid, None)
             raise
-
-
-class PeopleReader:
-    """Who asked for something, for completions: read from the trail no more often than the cluster is."""
-
-    def __init__(self, book: AuditBook, clock: Clock) -> None:
-        self._book, self._clock = book, clock
-        self._kept: tuple[float, tuple[tuple[int, str], ...]] | None = None
-
-    def read(self, most: int) -> tuple[tuple[int, str], ...]:
-        """As AuditBook.audit_people, at most FRESH seconds old. Raises JournalFailed."""
-        now = self._clock.monotonic()
-        if self._kept is None or now - self._kept[0] >= FRESH:
-            self._kept = now, self._book.audit_people(most)
-        return self._kept[1]
 
 
 def _overlaid(listed: Guest | None, seen: Guest) -> Guest:

@@ -22,6 +22,7 @@ from cogs.power import Power
 from cogs.snapshot import Snapshots
 from core.actions import Verb
 from core.audit import Audited
+from core.audit_people import PeopleReader
 from core.audit_posting import AuditPosting
 from core.authority import Authority
 from core.cut_off import CutOff
@@ -33,7 +34,7 @@ from core.inspect import GuestDetails, Inspector
 from core.limits import ChangeLimit, Pace
 from core.order import Change, Order, Plan, Report
 from core.proxmox_errors import Rejected, StorageFull, Unreachable
-from core.reading import LEARNED_SECONDS, ClusterReader, PeopleReader, SnapshotReader
+from core.reading import LEARNED_SECONDS, ClusterReader, SnapshotReader
 from core.resizing import Excess
 from core.tasks import Progress, TaskEnd, TaskResult
 from core.watch.delivery import Delivery

@@ -3,16 +3,10 @@
 import unicodedata
 from collections.abc import Callable, Mapping
 
-from discord import app_commands
-
 from core.actions import Verb
-from core.lookup import cut, words_of
 from core.rights import Operation
 from core.wanted_errors import UnknownOperation
-from ui.parameters import CHOICES_MOST
-from ui.render import plain_label
 from ui.sentences import verb_noun
-from ui.services import Interaction, services_of
 from ui.text import Text, Texts
 
 _NOUNS: Mapping[Operation, Callable[[Text], str]] = {
@@ -41,15 +35,15 @@ def operation_noun(t: Text, operation: Operation) -> str:
     if operation.value in list(Verb):
         return verb_noun(t, operation.value)
     say = _NOUNS.get(operation)
-    return say(t) if say else _command(operation)
+    return say(t) if say else command_name(operation)
 
 
 def written(t: Text, operation: Operation) -> str:
     """As one gives it: its command, or the name of its button."""
-    return t("Acknowledge") if operation is Operation.ACKNOWLEDGE else f"/{_command(operation)}"
+    return t("Acknowledge") if operation is Operation.ACKNOWLEDGE else f"/{command_name(operation)}"
 
 
-def _command(operation: Operation) -> str:
+def command_name(operation: Operation) -> str:
     return operation.value.replace("_", " ")
 
 
@@ -57,26 +51,9 @@ def operation_named(texts: Texts, text: str) -> Operation:
     """By its word, its command's name or its noun in either language. Raises UnknownOperation."""
     meant = " ".join(unicodedata.normalize("NFKC", text).casefold().replace("_", " ").split()).lstrip("/")
     for operation in Operation:
-        if meant == _command(operation):
+        if meant == command_name(operation):
             return operation
     for operation in Operation:
         if meant in (operation_noun(texts.of(language), operation).casefold() for language in ("ja", "en")):
             return operation
     raise UnknownOperation(text)
-
-
-async def operations(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
-    """Everything that can be asked for, in the reader's language."""
-    services = services_of(interaction)
-    t = services.texts.of_locale(str(interaction.locale))
-    typed = cut(current).replace("_", " ").lstrip("/").strip()
-    labels = {each: f"{operation_noun(t, each)} · {_command(each)}" for each in Operation}
-    found = [
-        app_commands.Choice(name=plain_label(label), value=operation.value)
-        for operation, label in labels.items()
-        if all(word in label.casefold() for word in words_of(typed))
-    ]
-    found.sort(
-        key=lambda choice: not any(part.startswith(typed) for part in choice.name.casefold().split(" · "))
-    )
-    return found[:CHOICES_MOST]

@@ -20,9 +20,11 @@ from core.errors import BadDuration, BotError
 from core.guest import Cluster, Guest
 from core.lookup import NOTHING, TYPED_MOST, Lookup, Offer, cut, words_of
 from core.reading import FRESH
+from core.rights import Operation
 from core.watch.model import ALL, guest_subject, node_subject, storage_subject
 from ui.gate import actor_of, operation_of, refusal_of
 from ui.no_choice import Wanted, or_why, says_why
+from ui.operation_words import command_name, operation_noun
 from ui.render import SNAPSHOT, choice_label, duration, kind_word, plain, plain_label
 from ui.services import Interaction, Services, services_of
 from ui.subjects import subject_label, vmid_of
@@ -314,3 +316,20 @@ def duration_choices(
         for seconds, text in found.items()
         if len(text) <= 100
     ][:CHOICES_MOST]
+
+
+async def operations(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    """Complete the name of an operation in the reader's language."""
+    services = services_of(interaction)
+    t = services.texts.of_locale(str(interaction.locale))
+    typed = cut(current).replace("_", " ").lstrip("/").strip()
+    labels = {each: f"{operation_noun(t, each)} · {command_name(each)}" for each in Operation}
+    found = [
+        app_commands.Choice(name=plain_label(label), value=operation.value)
+        for operation, label in labels.items()
+        if all(word in label.casefold() for word in words_of(typed))
+    ]
+    found.sort(
+        key=lambda choice: not any(part.startswith(typed) for part in choice.name.casefold().split(" · "))
+    )
+    return found[:CHOICES_MOST]

@@ -8,6 +8,7 @@ from typing import Protocol, cast
 import discord
 
 from core.audit import Audit
+from core.audit_people import PeopleReader
 from core.audit_posting import AuditPosting
 from core.clock import Clock
 from core.cut_off import CutOff
@@ -18,7 +19,7 @@ from core.limits import ChangeLimit, Pace
 from core.operations import Operations
 from core.planning import Planner
 from core.proxmox import Proxmox
-from core.reading import ClusterReader, PeopleReader, SnapshotReader
+from core.reading import ClusterReader, SnapshotReader
 from core.watch.delivery import Delivery
 from core.watch.keeper import Watch
 from ui.late import Arrivals
