@@ -9,7 +9,7 @@ help:           ## What can be made
 
 # The environment is made anew when the requirements change.
 $(VENV)/ready: requirements.txt requirements-dev.txt
-	@$(PYTHON) requisites.py
+	@$(PYTHON) startup/requisites.py
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
@@ -22,16 +22,16 @@ test: $(VENV)/ready   ## All tests
 	$(RUN) -m pytest -n 4 --dist loadgroup
 
 soak: $(VENV)/ready   ## 10,000 generated histories of the watch against the oracle (about 20 minutes on 2 cores)
-	$(RUN) -m tests.soak
+	$(RUN) -m tests.long_runs.soak
 
 chaos: $(VENV)/ready   ## The real process through kills and faults on both sides, held against the truth (about 8 minutes)
-	$(RUN) -m tests.chaos
+	$(RUN) -m tests.long_runs.chaos
 
 leaks: $(VENV)/ready   ## 10,000 generated requests of people who may see some guests only (about 2 minutes on 2 cores)
-	$(RUN) -m tests.leaks
+	$(RUN) -m tests.long_runs.leaks
 
 flood: $(VENV)/ready   ## What one person's flood of requests costs everybody else (about 4 minutes)
-	$(RUN) -m tests.flood
+	$(RUN) -m tests.long_runs.flood
 
 format: $(VENV)/ready   ## Format the code
 	$(RUN) -m ruff format .

@@ -9,7 +9,7 @@ configuration, or this Python, is not usable.
 
 import sys
 
-import requisites
+from startup import requisites
 
 if requisites.lack():  # before the first import that needs it: a sentence is more use than a traceback
     print(requisites.lack(), file=sys.stderr)
@@ -35,41 +35,49 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from adapters.files.data_lock import DataDirInUse, DataLock, Planted, lock_data_dir, others_may_write
+from adapters.files.read_only_file import ReadOnlyFile
+from adapters.heartbeat import Heartbeat
+from adapters.journal.store import JournalError, SqliteJournal
+from adapters.logging_setup import set_up_logging
+from adapters.settings.load import Settings, SettingsError, load
+from bootstrap import (
+    JOURNAL_NAME,
+    LIST_NAME,
+    READ_ONLY_NAME,
+    Parts,
+    build_services,
+    failure_line,
+    what_was_lost,
+)
 from cogs.access import Access
 from cogs.audit import Audit
 from cogs.general import General
 from cogs.monitor import Monitor
 from cogs.power import Power
 from cogs.snapshot import Snapshots
-from connection import Connection, DiscordRefused, point_at
 from core.clock import Clock
 from core.errors import JournalFailed
-from data_lock import DataDirInUse, DataLock, Planted, lock_data_dir, others_may_write
-from heartbeat import Heartbeat
-from journal import JournalError, SqliteJournal
-from log_setup import set_up_logging
 from monitor_store import MonitorStore, StoreError
 from proxmox_client import THREADS
-from read_only_file import ReadOnlyFile
-from settings import Settings, SettingsError, load
-from start_check import StartCheck, wanted_of
-from threads import Threads, leave
-from ui.alerts import DiscordAlertChannel
-from ui.audit_channel import DiscordAuditChannel
-from ui.buttons import Lasting
-from ui.faults import fault_lines
-from ui.found_out import DiscordTeller
-from ui.gate import GatedTree
-from ui.incoming import Incoming, answer_unheard
-from ui.long_limits import LongLimits, hold_to_time
-from ui.not_discord import refuse_pages
-from ui.question import close_questions, submitted, typed_into
-from ui.render import WARNING
-from ui.services import Interaction
-from ui.start_words import open_to_all
-from ui.text import Text, Texts
+from startup.connection import Connection, DiscordRefused, point_at
+from startup.readiness import StartCheck, wanted_of
+from startup.threads import Threads, leave
+from ui.audit.channel import DiscordAuditChannel
+from ui.audit.recovery import DiscordTeller
+from ui.discord.long_limits import LongLimits, hold_to_time
+from ui.discord.not_discord import refuse_pages
+from ui.formatting import WARNING
+from ui.guests.confirm import close_questions, submitted, typed_into
+from ui.i18n import Text, Texts
+from ui.interaction.buttons import Lasting
+from ui.interaction.context import Interaction
+from ui.interaction.gate import GatedTree
+from ui.interaction.incoming import Incoming, answer_unheard
+from ui.messages.faults import fault_lines
+from ui.messages.startup import open_to_all
 from ui.translator import CatalogueTranslator
-from wiring import JOURNAL_NAME, LIST_NAME, READ_ONLY_NAME, Parts, build_services, failure_line, what_was_lost
+from ui.watch.alert_channel import DiscordAlertChannel
 
 HERE = Path(__file__).resolve().parent
 FAREWELL_SECONDS = 3.0
@@ -99,7 +107,7 @@ class ProxmoxBot(commands.Bot):
             max_messages=None,
             member_cache_flags=discord.MemberCacheFlags.none(),
             http_trace=trace,
-            max_ratelimit_timeout=30.0,  # of the log-in and the commands: longer ones are waited for in connection.py
+            max_ratelimit_timeout=30.0,  # longer waits are in startup/connection.py
         )
         hold_to_time(self.http)
         self._settings = settings

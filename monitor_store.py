@@ -1,10 +1,11 @@
 """monitor_list.json: the watch list, written so that no moment of death loses an entry.
 
-Its form is in watch_list_format.py. Beside it stand monitor_list.json.bak (the former good one), for a moment
-.monitor_list.json.<hex>.tmp; what could not be read, monitor_list.json.corrupt-<UTC time>, and what somebody changed
-while the bot ran, monitor_list.json.edited-<UTC time>, which nothing here overwrites or removes.
-All calls block, for about a millisecond with fsync; they are made on the event loop, so that nothing comes
-between a change and its storing. They assume that no other process writes the list (data_lock.py).
+Its form is in adapters/files/watch_list_format.py. Beside it stand monitor_list.json.bak (the former good
+one), for a moment .monitor_list.json.<hex>.tmp; what could not be read, monitor_list.json.corrupt-<UTC time>,
+and what somebody changed while the bot ran, monitor_list.json.edited-<UTC time>, which nothing here
+overwrites or removes. All calls block, for about a millisecond with fsync; they are made on the event loop,
+so that nothing comes between a change and its storing. They assume that no other process writes the list
+(adapters/files/data_lock.py).
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from adapters.files.watch_list_format import Document, Foreign, Newer, Unreadable, checked, decode, encode
+from adapters.files.whole_file import create, errno_name, put, sync_directory
 from core.errors import StoreFailed
 from core.guest import State
-from core.watch.model import Watched
-from parts.watch_list_format import Document, Foreign, Newer, Unreadable, checked, decode, encode
-from parts.whole_file import create, errno_name, put, sync_directory
+from core.watch.incidents.model import Watched
 
 
 class StoreErrorKind(StrEnum):

@@ -1,5 +1,5 @@
 """What the bot asks of Proxmox: each call with its path checked against Proxmox' own patterns, and its answer turned
-into the dataclasses of core/. How a call is made is in parts/proxmox_calls.py.
+into the dataclasses of core/. How a call is made is in adapters/proxmox/http.py.
 """
 
 import copy
@@ -7,7 +7,24 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self, TypeVar
 
-from core.actions import Verb
+from adapters.proxmox.addresses import parse_addresses, parse_agent_addresses
+from adapters.proxmox.backups import ask_all
+from adapters.proxmox.connections import Endpoint
+from adapters.proxmox.errors import Refusal
+from adapters.proxmox.http import LIST_MOST, Calls
+from adapters.proxmox.lanes import THREADS
+from adapters.proxmox.parse import (
+    parse_backup_storages,
+    parse_backups,
+    parse_cluster,
+    parse_config,
+    parse_log,
+    parse_pending,
+    parse_snapshots,
+    parse_status,
+    parse_tasks,
+)
+from adapters.proxmox.paths import guest_path, node_path, storage_path, task_path
 from core.clock import Clock
 from core.errors import BadVmid
 from core.fallback import Backup, Backups
@@ -20,24 +37,7 @@ from core.proxmox_errors import (
     ProxmoxError,
     TaskUnknown,
 )
-from parts.proxmox_addresses import parse_addresses, parse_agent_addresses
-from parts.proxmox_backups import ask_all
-from parts.proxmox_calls import LIST_MOST, Calls
-from parts.proxmox_lanes import THREADS
-from parts.proxmox_lines import Endpoint
-from parts.proxmox_paths import guest_path, node_path, storage_path, task_path
-from parts.proxmox_refusals import Refusal
-from parts.proxmox_rows import (
-    parse_backup_storages,
-    parse_backups,
-    parse_cluster,
-    parse_config,
-    parse_log,
-    parse_pending,
-    parse_snapshots,
-    parse_status,
-    parse_tasks,
-)
+from core.verbs import Verb
 
 __all__ = ["BACKUPS_SECONDS", "THREADS", "Endpoint", "ProxmoxClient"]
 

@@ -4,18 +4,18 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from core.reading import FRESH
+from core.cluster_cache import FRESH
 from core.rights import Operation
-from ui.access_view import access_card
+from ui.access.view import access_card
 from ui.cards import card
-from ui.gate import recorded
-from ui.operation_words import operation_named
-from ui.parameters import VMID, GuestId, cluster_for_completion, operations
-from ui.render import OK, READ_ONLY, WARNING, Colour
-from ui.reply import Reply
-from ui.sentences import read_only_line
-from ui.services import Interaction, Services
-from ui.start_words import read_only_unkept
+from ui.formatting import OK, READ_ONLY, WARNING, Colour
+from ui.interaction.context import Interaction, Services
+from ui.interaction.gate import recorded
+from ui.interaction.options import VMID, GuestId, cluster_for_completion, operations
+from ui.interaction.reply import Reply
+from ui.messages.errors import read_only_line
+from ui.messages.operations import operation_named
+from ui.messages.startup import read_only_unkept
 
 
 class Access(commands.Cog):

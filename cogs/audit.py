@@ -7,12 +7,12 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from core.rights import Operation
-from ui.audit_filters import detail_of, filter_of, people, times
-from ui.auditing import send_audit, show_audit
-from ui.gate import recorded
-from ui.parameters import GuestId, operations
-from ui.reply import Reply
-from ui.services import Interaction, Services
+from ui.audit.commands import send_audit, show_audit
+from ui.audit.filters import detail_of, filter_of, people, times
+from ui.interaction.context import Interaction, Services
+from ui.interaction.gate import recorded
+from ui.interaction.options import GuestId, operations
+from ui.interaction.reply import Reply
 
 COUNTS_EVERY = 15.0
 

@@ -5,18 +5,18 @@ from discord import app_commands
 from discord.app_commands import Choice, locale_str
 from discord.ext import commands
 
-from core.actions import Verb
-from core.order import Order
+from core.actions.order import Order
 from core.rights import Operation
-from ui.act import show_panel
-from ui.gate import actor_of, recorded
-from ui.help import help_card
-from ui.listing import Filters
-from ui.looking import show_guests
-from ui.parameters import DRY_RUN, VMID, GuestId, node_names
-from ui.question import act_or_ask, ask_first
-from ui.reply import Reply
-from ui.services import Interaction, Services
+from core.verbs import Verb
+from ui.access.help import help_card
+from ui.guests.act import show_panel
+from ui.guests.confirm import act_or_ask, ask_first
+from ui.guests.lists import Filters
+from ui.guests.show import show_guests
+from ui.interaction.context import Interaction, Services
+from ui.interaction.gate import actor_of, recorded
+from ui.interaction.options import DRY_RUN, VMID, GuestId, node_names
+from ui.interaction.reply import Reply
 
 STATUSES = [
     Choice(name=locale_str("running"), value="running"),

@@ -10,13 +10,27 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands, tasks
 
-from core.access import unknown_guest
+from core.access.policy import unknown_guest
 from core.errors import JournalFailed, NotWatched
 from core.names import checked_vmid
 from core.options import in_one_line
 from core.rights import Operation
-from ui.gate import recorded
-from ui.monitoring import (
+from ui.discord.failures import incident_of
+from ui.formatting import ALARM, BACK, WARNING, plain, title
+from ui.interaction.context import Interaction, Services
+from ui.interaction.gate import recorded
+from ui.interaction.options import VMID, GuestId, durations, held_mutes, mute_targets
+from ui.interaction.reply import Reply
+from ui.messages.startup import (
+    journal_renewed,
+    journal_stuck,
+    journal_well,
+    pools_unseen,
+    watch_broken,
+    watch_hangs,
+    watch_works,
+)
+from ui.watch.commands import (
     REASON_MOST,
     cluster_to_judge_by,
     confirm_protected,
@@ -27,21 +41,7 @@ from ui.monitoring import (
     show_watch_list,
     unmute,
 )
-from ui.parameters import VMID, GuestId, durations, held_mutes, mute_targets
-from ui.render import ALARM, BACK, WARNING, plain, title
-from ui.reply import Reply
-from ui.services import Interaction, Services
-from ui.start_words import (
-    journal_renewed,
-    journal_stuck,
-    journal_well,
-    pools_unseen,
-    watch_broken,
-    watch_hangs,
-    watch_works,
-)
-from ui.trouble import incident_of
-from ui.watching import added, good, muted_until
+from ui.watch.views import added, good, muted_until
 
 _log = logging.getLogger(__name__)
 

@@ -4,13 +4,13 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from core.actions import Verb
-from core.order import Order
-from ui.gate import actor_of
-from ui.parameters import DRY_RUN, VMID, GuestId
-from ui.question import act_or_ask, ask_first
-from ui.reply import Reply
-from ui.services import Interaction, Services
+from core.actions.order import Order
+from core.verbs import Verb
+from ui.guests.confirm import act_or_ask, ask_first
+from ui.interaction.context import Interaction, Services
+from ui.interaction.gate import actor_of
+from ui.interaction.options import DRY_RUN, VMID, GuestId
+from ui.interaction.reply import Reply
 
 
 class Power(commands.Cog):

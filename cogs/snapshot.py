@@ -4,19 +4,19 @@ from discord import app_commands, ui
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from core.actions import Verb
+from core.actions.order import Order
 from core.guest import Guest
 from core.names import DESCRIPTION_MOST
-from core.order import Order
 from core.rights import Operation
-from ui.act import act
-from ui.gate import actor_of, recorded
-from ui.listing import snapshot_list
-from ui.parameters import DRY_RUN, VMID, GuestId, snapshot_names
-from ui.question import ask_first
-from ui.render import plain
-from ui.reply import Reply
-from ui.services import Interaction, Services
+from core.verbs import Verb
+from ui.formatting import plain
+from ui.guests.act import act
+from ui.guests.confirm import ask_first
+from ui.guests.lists import snapshot_list
+from ui.interaction.context import Interaction, Services
+from ui.interaction.gate import actor_of, recorded
+from ui.interaction.options import DRY_RUN, VMID, GuestId, snapshot_names
+from ui.interaction.reply import Reply
 
 NAME = locale_str("The snapshot")
 

@@ -35,7 +35,7 @@
     ├── StoreFailed                  the watch list could not be written
     └── JournalFailed                the journal could not be written
 
-An error carries values, never a sentence; ui/sentences.py has one sentence for each class.
+An error carries values, never a sentence; ui/messages/errors.py has one sentence for each class.
 """
 
 from dataclasses import dataclass, fields

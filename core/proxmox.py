@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from core.actions import Verb
 from core.fallback import Backups
 from core.guest import Cluster, Guest, GuestConfig, Snapshot, TaskSummary
+from core.verbs import Verb
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@
     └── BadAnswer                not an answer of the Proxmox API (a proxy's page, broken JSON)
         └── AnswerTooLarge       more than any answer of its kind
 
-An error carries values, never a sentence; ui/sentences.py has one sentence for each class.
+An error carries values, never a sentence; ui/messages/errors.py has one sentence for each class.
 """
 
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    from .demo import Demo  # noqa: PLC0415  # only once its requirements are known to be there
+    from playground.demo import Demo  # noqa: PLC0415  # only once its requirements are known to be there
 
     return asyncio.run(Demo(port=options.port, verbose=options.verbose).run())
 

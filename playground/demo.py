@@ -16,12 +16,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from settings import KNOWN_NAMES
-
-from .children import Child, ChildDied
-from .cluster import OWNER
-from .discord_server import DiscordServer
-from .page import DemoPage, Stage, build_stage
+from adapters.settings.load import KNOWN_NAMES
+from playground.children import Child, ChildDied
+from playground.cluster.demo_cluster import OWNER
+from playground.discord.server import DiscordServer
+from playground.page import DemoPage, Stage, build_stage
 
 ROOT = Path(__file__).resolve().parent.parent
 _CLUSTER_PATIENCE = 30.0
@@ -64,7 +63,7 @@ class Demo:
         port: int = 0,
         verbose: bool = False,
         bot: Sequence[str] = ("bot.py",),
-        cluster: Sequence[str] = ("-m", "playground.cluster"),
+        cluster: Sequence[str] = ("-m", "playground.cluster.demo_cluster"),
     ) -> None:
         self._port, self._verbose, self._program = port, verbose, tuple(bot)
         self._bot: Child | None = None

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import discord
 import simcord
 
-from .discord_people import Person
-from .discord_preview import open_preview
-from .discord_server import Channel, DiscordServer, Guild, Role
+from playground.discord.people import Person
+from playground.discord.preview import open_preview
+from playground.discord.server import Channel, DiscordServer, Guild, Role
 
 if TYPE_CHECKING:
     from simcord import Preview

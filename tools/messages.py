@@ -13,7 +13,7 @@ from babel.messages import Catalog
 from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = ("bot.py", "ui/*.py", "cogs/*.py")
+SOURCES = ("bot.py", "ui/**/*.py", "cogs/*.py")
 LANGUAGES = ("ja",)
 
 Message = str | tuple[str, str]

@@ -6,7 +6,7 @@ from typing import Any
 import discord
 from discord import ui
 
-from ui.render import MESSAGE_MOST, Colour
+from ui.formatting import MESSAGE_MOST, Colour
 
 Item = ui.Item[Any]
 

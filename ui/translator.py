@@ -3,7 +3,7 @@
 import discord
 from discord import app_commands
 
-from ui.text import Texts
+from ui.i18n import Texts
 
 ENGLISH = (discord.Locale.american_english, discord.Locale.british_english)
 

@@ -2,7 +2,7 @@
 
 from core.clock import Clock
 from core.guest import Guest, State
-from core.watch.look import LAG_SECONDS, Look
+from core.watch.incidents.observation import LAG_SECONDS, Look
 
 ACTED_SECONDS = 120.0
 """How long a list may show a guest as it was before."""

@@ -5,16 +5,16 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from core.watch.codec import decode, encode
-from core.watch.model import Incident, Mute
-from core.watch.state import GaugeState, GuestState, NodeState, Pulse, SourceState, WatchState
+from core.codec import decode, encode
+from core.watch.incidents.model import Incident, Mute
+from core.watch.incidents.state import GaugeState, GuestState, NodeState, Pulse, SourceState, WatchState
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
 ORDERED = "ordered/"
-"""What a person ordered to stop: not part of the state, kept by core/expected.py."""
+"""What a person ordered to stop: not part of the state, kept by core/actions/expected_stops.py."""
 
 
 def records_of(state: WatchState) -> dict[str, object]:

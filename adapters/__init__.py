@@ -1,0 +1,1 @@
+"""Everything outside the process: Proxmox, the disk, the settings, the outside monitor, the log."""

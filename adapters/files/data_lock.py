@@ -1,0 +1,164 @@
+"""DATA_DIR/.lock: one process at a time works on the data directory.
+
+The lock is the kernel's (flock), so it ends with the process however that dies, and the file stays. What is written
+in it is only for telling: the process id of the holder, which in a container is that of another world. On NFS and
+other network file systems the lock may lie, or be of one machine alone: two bots on two machines can then both have
+it. Where it cannot be had at all, the bot works without one and says so in the log.
+
+Before that the directory is looked at: whoever else can write to it might have put a link where the bot keeps a file,
+so that the bot would write to, or read, what the link leads to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import stat
+import sys
+from pathlib import Path
+
+from adapters.files.whole_file import mounted_read_only
+
+_log = logging.getLogger(__name__)
+
+LOCK_NAME = ".lock"
+KEPT_NAMES = (
+    LOCK_NAME,
+    *("journal.db", "journal.db-wal", "journal.db-shm"),
+    *("monitor_list.json", "monitor_list.json.bak", "readonly.json"),
+)
+"""The files that the bot keeps open, reads or replaces in the directory."""
+NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_TAKEN = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL}
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _FAR = 1 << 30  # Windows locks bytes, against reading too: one that holds nothing
+
+    def _lock(handle: int) -> None:
+        os.lseek(handle, _FAR, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        os.lseek(handle, 0, os.SEEK_SET)
+
+else:
+    import fcntl
+
+    def _lock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class DataDirInUse(Exception):
+    """Another process works on `path`, the directory. `pid`: as it wrote, None where that cannot be read."""
+
+    def __init__(self, path: Path, pid: int | None) -> None:
+        super().__init__(path, pid)
+        self.path, self.pid = path, pid
+
+
+class Planted(Exception):
+    """`path`, where the bot keeps a file, is not the bot's. `reason`: link | kind | owner; `owner`: the user's id."""
+
+    def __init__(self, path: Path, reason: str, owner: int | None = None) -> None:
+        super().__init__(path, reason, owner)
+        self.path, self.reason, self.owner = path, reason, owner
+
+
+class DataLock:
+    """The lock, held until `release` or the end of the process."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle: int | None = handle
+
+    def release(self) -> None:
+        """Let another process have the directory; once is enough."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(handle, 0)
+            os.close(handle)
+
+
+def lock_data_dir(directory: Path) -> DataLock:
+    """Take the lock, or raise DataDirInUse, or Planted. OSError where the file cannot be made.
+
+    The file is never removed: somebody may have it open already and would lock what nobody else can find.
+    """
+    flags = os.O_RDWR | os.O_CREAT | NO_FOLLOW
+    try:
+        refuse_planted(directory)
+        handle = os.open(directory / LOCK_NAME, flags, 0o600)  # not inherited by child processes
+    except OSError as error:
+        if mounted_read_only(directory):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(directory)) from error
+        raise
+    try:
+        try:
+            _lock(handle)
+        except OSError as error:
+            if error.errno in _TAKEN:
+                raise DataDirInUse(directory, _pid(handle)) from error
+            if error.errno not in _NO_LOCKS:
+                raise
+            _log.warning(
+                "%s cannot be locked (%s): see to it that only one bot uses this directory",
+                directory / LOCK_NAME,
+                errno.errorcode.get(error.errno, "EIO"),
+            )
+        with contextlib.suppress(OSError):  # a full disk: the lock holds all the same
+            os.ftruncate(handle, 0)
+            os.write(handle, f"{os.getpid()}\n".encode("ascii"))
+    except BaseException:
+        os.close(handle)
+        raise
+    return DataLock(handle)
+
+
+def refuse_planted(directory: Path) -> None:
+    """Raise Planted for what is no plain file, or somebody else's, where the bot keeps its own.
+
+    Files of root and of the directory's owner count as the bot's: they could change everything anyway. A directory
+    in the place of a file is told of by whoever opens it.
+    """
+    mine = {os.geteuid(), 0, directory.stat().st_uid} if hasattr(os, "geteuid") else None
+    for name in KEPT_NAMES:
+        path = directory / name
+        try:
+            found = path.lstat()
+        except FileNotFoundError:
+            continue
+        if stat.S_ISLNK(found.st_mode):
+            raise Planted(path, "link")
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+            raise Planted(path, "kind")
+        if mine is not None and found.st_uid not in mine:
+            raise Planted(path, "owner", found.st_uid)
+
+
+def others_may_write(path: Path) -> Path | None:
+    """What lets everybody on this machine write, or replace, `path`: itself or its directory; None if nothing does.
+
+    In a directory with the sticky bit (as /tmp) only the owner of a file can replace it; one that is not there yet
+    anybody can put there.
+    """
+    if os.name == "nt":  # whose modes say nothing of who may write
+        return None
+    with contextlib.suppress(OSError):
+        there = path.exists()
+        if there and path.stat().st_mode & stat.S_IWOTH:
+            return path
+        above = path.resolve().parent
+        if (mode := above.stat().st_mode) & stat.S_IWOTH and not (there and mode & stat.S_ISVTX):
+            return above
+    return None
+
+
+def _pid(handle: int) -> int | None:
+    try:
+        written = os.read(handle, 32)
+    except OSError:
+        return None
+    return int(written) if written.strip().isdigit() else None

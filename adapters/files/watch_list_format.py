@@ -1,0 +1,136 @@
+"""The form of monitor_list.json, a part of monitor_store.py: bytes to the watch list and back.
+
+{"version": 1, "guests": [{"vmid": 101, "cpu": 90, "memory": 80, "disk": 90}, …]}, thresholds in percent and left
+out where there are none; a plain list [100, "101"] of older bots is read too. Former versions wrote "state",
+"since" and "alarmed" for each guest: that is read, and not written any more. Keys that this code does not know
+are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from core.guest import State
+from core.watch.incidents.model import Metric, Watched
+
+VERSION = 1
+_LOWEST, _HIGHEST = 100, 999_999_999  # pve-common, JSONSchema.pm: pve-vmid
+
+
+class Unreadable(Exception):
+    """The content is not a watch list."""
+
+
+class Newer(Exception):
+    """The content is a watch list of a version that this code does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Keys of newer versions: beside "version" and "guests", and of each guest by its VMID."""
+
+    document: Mapping[str, object] = field(default_factory=dict)
+    guests: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a file says. `states` are of the former form; `upgraded`: it was the plain list."""
+
+    entries: tuple[Watched, ...]
+    foreign: Foreign = Foreign()
+    states: Mapping[int, State] = field(default_factory=dict)
+    upgraded: bool = False
+
+
+def checked(entries: Iterable[Watched]) -> tuple[Watched, ...]:
+    """Without duplicates, the first of each kept. Raises ValueError for an entry that no file may hold."""
+    unique: dict[int, Watched] = {}
+    for entry in entries:
+        if isinstance(entry.vmid, bool) or not _LOWEST <= entry.vmid <= _HIGHEST:
+            raise ValueError(entry.vmid)
+        for metric in Metric:
+            limit = entry.limit(metric)
+            if limit is not None and (type(limit) is not int or not 1 <= limit <= 100):
+                raise ValueError(limit)
+        unique.setdefault(entry.vmid, entry)
+    return tuple(unique.values())
+
+
+def encode(entries: Iterable[Watched], foreign: Foreign) -> bytes:
+    """The file's whole content."""
+    guests = [
+        {**foreign.guests.get(each.vmid, {}), "vmid": each.vmid}
+        | {metric.value: each.limit(metric) for metric in Metric if each.limit(metric) is not None}
+        for each in entries
+    ]
+    document = {**foreign.document, "version": VERSION, "guests": guests}
+    return json.dumps(document, indent=1, allow_nan=False).encode("ascii") + b"\n"
+
+
+def decode(content: bytes) -> Document:
+    """Raises Unreadable or Newer."""
+    try:
+        data: object = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse, parse_float=_finite)
+        if isinstance(data, list):
+            return Document(checked(Watched(_vmid(item)) for item in data), upgraded=True)
+        if not isinstance(data, dict):
+            raise Unreadable
+        version, guests = data.pop("version", None), data.pop("guests", None)
+        if type(version) is not int or version < 1:
+            raise Unreadable
+        if version > VERSION:
+            raise Newer(version)
+        if not isinstance(guests, list):
+            raise Unreadable
+        read = [_entry(item) for item in guests]
+        extras = {watched.vmid: extra for watched, _, extra in reversed(read)}  # the first of a VMID counts
+        states = {watched.vmid: state for watched, state, _ in reversed(read)}
+        return Document(
+            checked(watched for watched, _, _ in read),
+            Foreign(data, extras),
+            {vmid: state for vmid, state in states.items() if state is not State.UNKNOWN},
+        )
+    except (ValueError, OverflowError, RecursionError) as error:  # ValueError: bad UTF-8, bad JSON, bad VMID
+        raise Unreadable from error
+
+
+def _entry(item: object) -> tuple[Watched, State, Mapping[str, object]]:
+    """A guest, its state where the former form says one, and the keys that this code does not know."""
+    if not isinstance(item, dict):
+        raise Unreadable
+    vmid, limits = _vmid(item.pop("vmid", None)), {metric: item.pop(metric.value, None) for metric in Metric}
+    watched = Watched(vmid, limits[Metric.CPU], limits[Metric.MEMORY], limits[Metric.DISK])
+    return watched, _former(item), item
+
+
+def _former(item: dict[str, Any]) -> State:
+    """Takes out what former versions kept of a guest."""
+    state, since, alarmed = item.pop("state", "unknown"), item.pop("since", None), item.pop("alarmed", False)
+    if not isinstance(state, str) or not isinstance(alarmed, bool):
+        raise Unreadable
+    if isinstance(since, bool) or not isinstance(since, int | float | None):
+        raise Unreadable
+    float(since or 0)  # OverflowError where no float can hold it
+    return State.of(state)
+
+
+def _vmid(item: object) -> int:
+    if isinstance(item, str) and item.isascii() and item.isdigit():
+        return int(item)
+    if type(item) is not int:
+        raise Unreadable
+    return item
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)  # NaN and Infinity are no JSON
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    return value if math.isfinite(value) else _refuse(digits)

@@ -1,0 +1,1 @@
+"""The SQLite journal: incidents, messages on their way, and the audit trail."""

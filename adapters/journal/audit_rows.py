@@ -1,0 +1,277 @@
+"""The audit trail in journal.db, a part of adapters/journal/store.py: its SQL, and rows to records and back
+(core/audit/trail.py).
+
+What is filtered by, `began` and the order are those of an attempt's first record: a clock that was set back moves
+nothing. What is shown of it is the record that was written last. A person's roles are not kept, and read as none.
+
+Every function takes the connection within a transaction of adapters/journal/database.py, which translates the errors.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+
+from adapters.journal.text import kept, told
+from core.access.policy import Actor, Place, Way
+from core.audit.record import AuditRecord, Step
+from core.audit.trail import NOT_SETTLED, UNKNOWN, Audited, AuditFilter, Mark, Stream
+from core.codec import decode, encode
+from core.tasks import TaskEnd
+
+_ADD = """
+    INSERT INTO audit (
+        attempt, at, step, way, person_id, person, guild_id, category_id, channel_id,
+        operation, detail, vmid, guest, node, state, reason, upid, outcome, seconds, message_id, times
+    ) VALUES (
+        (SELECT coalesce(attempt, id) FROM audit WHERE id = :follows), :at, :step, :way,
+        :person_id, :person, :guild_id, :category_id, :channel_id,
+        :operation, :detail, :vmid, :guest, :node, :state, :reason, :upid, :outcome, :seconds, :message_id, :times
+    )
+"""
+"""What follows a record that was forgotten is an attempt of its own: better that than not to be kept."""
+
+_MARKS = {Stream.CHANGES: "audit_posting", Stream.REFUSALS: "audit_posting_refusals"}
+"""The names in `meta` of how far the records have been posted."""
+PIECE = 500
+"""Attempts that are looked at when old ones are forgotten: some milliseconds in which nothing else happens."""
+
+_CONDITIONS = {
+    "vmid": "vmid = :vmid",
+    "person_id": "person_id = :person_id",
+    "operation": "operation = :operation",
+    "since": "at >= :since",
+    "until": "id <= :until",
+    "before": "id < :before",
+}
+
+_AFTER = """
+    SELECT each.*, first.id AS first, first.at AS began
+    FROM (
+        SELECT * FROM audit
+        WHERE id > :after AND (:refused IS NULL OR (step = 'refused') = :refused) ORDER BY id LIMIT :limit
+    ) AS each
+    JOIN audit AS first ON first.id = coalesce(each.attempt, each.id)
+    ORDER BY each.id
+"""
+
+_OPEN = """
+    SELECT each.*, first.id AS first, first.at AS began
+    FROM audit AS each JOIN audit AS first ON first.id = coalesce(each.attempt, each.id)
+    WHERE each.step IN ('asked', 'sending', 'sent') AND NOT EXISTS (
+        SELECT 1 FROM audit WHERE attempt = first.id AND id > each.id
+    )
+    ORDER BY first.id
+"""
+
+_UNKNOWN = """
+    SELECT each.*, first.id AS first, first.at AS began
+    FROM audit AS each JOIN audit AS first ON first.id = each.attempt
+    WHERE each.step = 'ended' AND each.at >= :since
+    AND (substr(each.outcome, 1, 9) = :unknown AND each.outcome != :settled OR each.outcome IN (:lost, :vanished))
+    AND NOT EXISTS (SELECT 1 FROM audit WHERE attempt = first.id AND id > each.id)
+    ORDER BY first.id
+"""
+
+_PEOPLE = """
+    SELECT id, person_id, person FROM audit
+    WHERE id IN (SELECT max(id) FROM audit WHERE attempt IS NULL GROUP BY person_id)
+    ORDER BY id DESC LIMIT ?
+"""
+
+_PIECE = "SELECT max(id) FROM (SELECT id FROM audit WHERE attempt IS NULL AND id > ? ORDER BY id LIMIT ?)"
+_FORGET = """
+    DELETE FROM audit WHERE id IN (
+        SELECT id FROM audit AS first WHERE attempt IS NULL AND id > :after AND id <= :last AND at < :before
+        AND NOT EXISTS (SELECT 1 FROM audit WHERE attempt = first.id AND at >= :before)
+    )
+"""
+"""Of first records only: those that follow go with them (ON DELETE CASCADE)."""
+
+
+def add_record(db: sqlite3.Connection, row: Mapping[str, object], follows: int | None) -> int:
+    """A new record and its id; `row` is a `row_of`."""
+    db.execute(_ADD, {**row, "follows": follows})
+    (number,) = db.execute("SELECT last_insert_rowid()").fetchone()
+    return int(number)
+
+
+def attempts(
+    db: sqlite3.Connection, wanted: AuditFilter, offset: int, limit: int
+) -> tuple[dict[int, Audited | None], int]:
+    """The latest record of each attempt by its id, newest attempt first, None where it cannot be read; and how many
+    attempts there are, those included."""
+    query, count, values = queries(wanted)
+    rows = db.execute(query, {**values, "offset": offset, "limit": limit}).fetchall()
+    (number,) = db.execute(count, values).fetchone()
+    return {row["id"]: audited_of(row) for row in rows}, int(number)
+
+
+def export(
+    db: sqlite3.Connection, wanted: AuditFilter, before: int | None, limit: int
+) -> tuple[dict[int, Audited | None], int | None]:
+    """As `attempts`, of those older than `before`; and the id to go on before, None at the end."""
+    query, _, values = queries(wanted, before)
+    rows = db.execute(query, {**values, "offset": 0, "limit": limit}).fetchall()
+    return {row["id"]: audited_of(row) for row in rows}, rows[-1]["first"] if len(rows) == limit else None
+
+
+def records_after(
+    db: sqlite3.Connection, number: int, limit: int, stream: Stream | None
+) -> tuple[dict[int, Audited | None], int]:
+    """The records of higher ids, in their order; and the last id of those."""
+    refused = None if stream is None else int(stream is Stream.REFUSALS)
+    rows = db.execute(_AFTER, {"after": number, "limit": limit, "refused": refused}).fetchall()
+    return {row["id"]: audited_of(row) for row in rows}, rows[-1]["id"] if rows else number
+
+
+def without_end(db: sqlite3.Connection) -> dict[int, Audited | None]:
+    """The records that say of an attempt that it began, and after which none follows."""
+    return {row["id"]: audited_of(row) for row in db.execute(_OPEN).fetchall()}
+
+
+def last_id(db: sqlite3.Connection) -> int:
+    (number,) = db.execute("SELECT coalesce(max(id), 0) FROM audit").fetchone()
+    return int(number)
+
+
+def of_unknown_end(db: sqlite3.Connection, since: float) -> dict[int, Audited | None]:
+    """The last records of attempts that were sent, and of which nobody knows how they ended."""
+    words = {
+        "unknown": kept(UNKNOWN),
+        "settled": kept(f"{UNKNOWN}{NOT_SETTLED}"),
+        "lost": kept(TaskEnd.LOST),
+        "vanished": kept(TaskEnd.VANISHED),
+    }
+    rows = db.execute(_UNKNOWN, {**words, "since": since}).fetchall()
+    return {row["id"]: audited_of(row) for row in rows}
+
+
+def upids(db: sqlite3.Connection, vmid: int, after: int, but: int) -> frozenset[str]:
+    """The tasks of a guest in records of higher ids, without those of the attempt `but`."""
+    rows = db.execute(
+        "SELECT upid FROM audit WHERE id > ? AND vmid = ? AND upid != x'' AND coalesce(attempt, id) != ?",
+        (after, vmid, but),
+    )
+    return frozenset(told(row[0]) for row in rows.fetchall())
+
+
+def mark_of(db: sqlite3.Connection, stream: Stream) -> Mark | None:
+    """None, too, for one that cannot be read: the posting then begins anew."""
+    row = db.execute("SELECT value FROM meta WHERE name = ?", (_MARKS[stream],)).fetchone()
+    try:
+        return decode(Mark, str(row[0])) if row else None
+    except ValueError:
+        return None
+
+
+def put_mark(db: sqlite3.Connection, given: Mark | None, stream: Stream) -> None:
+    if given is None:
+        db.execute("DELETE FROM meta WHERE name = ?", (_MARKS[stream],))
+    else:
+        db.execute("REPLACE INTO meta VALUES (?, ?)", (_MARKS[stream], encode(given)))
+
+
+def people(db: sqlite3.Connection, limit: int) -> dict[int, tuple[int, str] | None]:
+    """Who asked for something, by the id of the first record of their latest attempt, the latest first; None where
+    it cannot be read."""
+    return {row["id"]: _person_of(row) for row in db.execute(_PEOPLE, (limit,)).fetchall()}
+
+
+def forget(db: sqlite3.Connection, before: float, after: int) -> int | None:
+    """Forget whole attempts, those of which all was written before then (Unix seconds), of the next PIECE ids; the id
+    to go on after, None at the end."""
+    (last,) = db.execute(_PIECE, (after, PIECE)).fetchone()
+    if last is not None:
+        db.execute(_FORGET, {"before": before, "after": after, "last": last})
+    return last if last is None else int(last)
+
+
+def queries(wanted: AuditFilter, before: int | None = None) -> tuple[str, str, dict[str, object]]:
+    """A page of attempts (with :offset and :limit), their number, and the values of both.
+
+    A condition that is not wanted must not stand there: with `:vmid IS NULL OR` no index would be used.
+    """
+    asked: dict[str, object] = {
+        "vmid": wanted.vmid,
+        "person_id": wanted.person_id,
+        "operation": kept(wanted.operation) or None,
+        "since": wanted.since,
+        "until": wanted.until,
+        "before": before,
+    }
+    values = {name: value for name, value in asked.items() if value is not None}
+    first = " AND ".join(("FROM audit WHERE attempt IS NULL", *(_CONDITIONS[name] for name in values)))
+    query = (
+        "SELECT latest.*, first.id AS first, first.at AS began"  # noqa: S608 - made of our own words above
+        f" FROM (SELECT id, at {first} ORDER BY id DESC LIMIT :limit OFFSET :offset) AS first"
+        " JOIN audit AS latest"
+        " ON latest.id = coalesce((SELECT max(id) FROM audit WHERE attempt = first.id), first.id)"
+        " ORDER BY first.id DESC"
+    )
+    return query, f"SELECT count(*) {first}", values
+
+
+def row_of(record: AuditRecord, at: float) -> dict[str, object]:
+    """All columns but those that say which record it is, and which it follows."""
+    actor = record.actor
+    return {
+        "at": at,
+        "step": record.step.value,
+        "way": actor.way.value,
+        "person_id": actor.user_id,
+        "person": kept(actor.name),
+        "guild_id": actor.place.guild_id,
+        "category_id": actor.place.category_id,
+        "channel_id": actor.place.channel_id,
+        "operation": kept(record.operation),
+        "detail": kept(record.detail),
+        "vmid": record.vmid,
+        "guest": kept(record.guest),
+        "node": kept(record.node),
+        "state": kept(record.state),
+        "reason": kept(record.reason),
+        "upid": kept(record.upid),
+        "outcome": kept(record.outcome),
+        "seconds": record.seconds,
+        "message_id": record.message_id,
+        "times": record.times,
+    }
+
+
+def audited_of(row: sqlite3.Row) -> Audited | None:
+    """None for what this version cannot read.
+
+    A newer bot's words are none of this: its file is not opened at all (adapters/journal/schema.py). What is
+    left is damage, and a trail that makes up how somebody came to ask, or how it ended, is worse than one
+    with a gap. The gap shows: the attempt is counted, and it is told in the log.
+    """
+    try:
+        place = Place(row["guild_id"], row["category_id"], row["channel_id"])
+        actor = Actor(row["person_id"], told(row["person"]), place, way=Way(row["way"]))
+        record = AuditRecord(
+            Step(row["step"]),
+            actor,
+            told(row["operation"]),
+            row["vmid"],
+            told(row["detail"]),
+            told(row["guest"]),
+            told(row["node"]),
+            told(row["state"]),
+            told(row["reason"]),
+            told(row["upid"]),
+            told(row["outcome"]),
+            row["seconds"],
+            row["message_id"],
+            row["times"],
+        )
+    except ValueError:
+        return None
+    return Audited(row["id"], row["first"], row["began"], row["at"], record)
+
+
+def _person_of(row: sqlite3.Row) -> tuple[int, str] | None:
+    try:
+        return row["person_id"], told(row["person"])
+    except ValueError:
+        return None

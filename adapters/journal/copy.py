@@ -1,0 +1,70 @@
+"""A journal out of the connection to one that is gone or damaged, a part of adapters/journal/store.py.
+
+A file that was deleted or replaced is there for as long as it is open, and can be copied whole. Of one that was cut
+or overwritten is saved what can be read, table by table and row by row.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+
+from adapters.journal.schema import migrate
+
+_TABLES = ("meta", "records", "incidents", "incident_guests", "messages", "audit")
+
+
+def copied(source: sqlite3.Connection, target: Path) -> bool:
+    """Whether all of it is in `target` now. Raises sqlite3.Error where `target` cannot be written."""
+    with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as db:
+        try:
+            source.backup(db)
+            whole = db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+            return whole and db.execute("PRAGMA foreign_key_check").fetchone() is None
+        except sqlite3.DatabaseError as error:
+            if _of_target(error):
+                raise
+            return False
+
+
+def salvaged(source: sqlite3.Connection, target: Path, meta: Mapping[str, object], last_audit: int) -> bool:
+    """Always True: as much as can be read is in `target` now, with `meta`. Raises sqlite3.Error where `target` cannot
+    be written."""
+    target.write_bytes(b"")
+    with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as db:
+        migrate(db, 0)
+        db.execute("BEGIN IMMEDIATE")
+        for table in _TABLES:
+            _save(source, db, table)
+        db.executemany("REPLACE INTO meta VALUES (?, ?)", list(meta.items()))
+        db.execute("DELETE FROM incident_guests WHERE incident NOT IN (SELECT id FROM incidents)")
+        db.execute("DELETE FROM audit WHERE attempt NOT IN (SELECT id FROM audit WHERE attempt IS NULL)")
+        db.execute("DELETE FROM sqlite_sequence WHERE name = 'audit'")
+        db.execute("INSERT INTO sqlite_sequence VALUES ('audit', ?)", (last_audit,))
+        db.execute("COMMIT")
+    return True
+
+
+def _save(source: sqlite3.Connection, db: sqlite3.Connection, table: str) -> None:
+    """Row by row, as far as it can be read."""
+    with contextlib.suppress(sqlite3.DatabaseError):
+        rows = source.execute(f"SELECT * FROM {table} ORDER BY rowid")  # noqa: S608 - our own words
+        marks = ", ".join("?" * len(rows.description))
+        for row in rows:
+            try:
+                db.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", tuple(row))  # noqa: S608 - our own words
+            except sqlite3.IntegrityError:
+                continue
+            except sqlite3.DatabaseError as error:
+                if _of_target(error):
+                    raise
+                return
+
+
+def _of_target(error: sqlite3.DatabaseError) -> bool:
+    """Whether the disk refuses what is written, rather than that something cannot be read."""
+    return getattr(error, "sqlite_errorname", "").startswith(
+        ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN")
+    )

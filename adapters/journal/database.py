@@ -1,0 +1,307 @@
+"""The file of adapters/journal/store.py: opening it, whatever is found there, and its transactions.
+
+Every error of SQLite and of the disk becomes JournalError (at the start) or JournalFailed (later) here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import secrets
+import sqlite3
+import string
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from adapters.files.whole_file import mounted_read_only
+from adapters.journal.copy import copied, salvaged
+from adapters.journal.schema import NewerSchema, checked_version, migrate
+from core.errors import JournalFailed
+from core.watch.journal import Renewed
+
+_log = logging.getLogger(__name__)
+
+BUSY_SECONDS = 0.25
+"""How long another connection's lock is waited for: all calls are made on the event loop."""
+_LETTERS, _LENGTH = string.ascii_lowercase + string.digits, 10
+PROBE_BYTES = 16_384
+"""What is written to learn whether the disk takes anything: more than a change needs."""
+READ = "BEGIN"
+"""How a transaction begins that changes nothing."""
+SPOILT = {"SQLITE_NOTADB", "SQLITE_CORRUPT"}
+"""Reasons that are the file's own fault, not the disk's."""
+_NOT_WRITABLE = {"SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_LOCKED"}
+"""CANTOPEN: the file itself was opened before, so it is the -wal beside it."""
+
+
+class JournalErrorKind(StrEnum):
+    """Why the journal cannot be used. The reason is an errno name or one of SQLite (SQLITE_IOERR, …)."""
+
+    UNREADABLE = "unreadable"  # permission or I/O, the content is not judged
+    NOT_WRITABLE = "not_writable"
+    NEWER_VERSION = "newer_version"  # reason: the version found
+
+
+class JournalError(Exception):
+    """The journal could not be opened; what stood on the disk still stands there."""
+
+    def __init__(self, kind: JournalErrorKind, path: Path, reason: str) -> None:
+        super().__init__(kind, path, reason)
+        self.kind, self.path, self.reason = kind, path, reason
+
+
+class Opened(StrEnum):
+    """What `open` found. RECREATED: the file could not be understood and a new one was made."""
+
+    CREATED = "created"
+    READ = "read"
+    RECREATED = "recreated"
+
+
+@dataclass(frozen=True, slots=True)
+class JournalReport:
+    """How the journal was come by, and where an unreadable file was put (None if there was none)."""
+
+    happened: Opened
+    set_aside: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Traces:
+    """What the file and the -wal beside it are known by (device and inode), and how large the file is at least."""
+
+    file: tuple[int, int]
+    wal: tuple[int, int] | None
+    size: int
+
+
+class _Spoilt(Exception):
+    """The content is not a database, or a broken one."""
+
+
+class JournalFile:
+    """One connection. `run` counts the starts; `nonce_prefix` was made with the file."""
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        self._given_path = path
+        self._clock = clock
+        self._db: sqlite3.Connection | None = None
+        self._path, self._traces = path, _Traces((0, 0), None, 0)
+        self.run = 0
+        self.nonce_prefix = ""
+
+    def open(self) -> JournalReport:
+        """Make or read the file, bring its tables up to date and count the run. Raises JournalError."""
+        # of links only the directory's are followed: a file of this name may have been planted
+        self._path = path = self._given_path.parent.resolve() / self._given_path.name
+        try:
+            for stale in path.parent.glob(f".{path.name}.*.tmp*"):  # of a death in `renew`
+                stale.unlink(missing_ok=True)
+            fresh = _made(path)
+            try:
+                created = self._begin(path, fresh)
+            except _Spoilt as spoilt:
+                aside = self._set_aside(path)
+                _log.error("%s cannot be understood (%s) and is kept as %s", path, spoilt, aside.name)
+                self._begin(path, _made(path))
+                return JournalReport(Opened.RECREATED, aside)
+        except NewerSchema as newer:
+            raise JournalError(JournalErrorKind.NEWER_VERSION, path, str(newer)) from newer
+        except (sqlite3.Error, OSError) as error:
+            reason = _reason(error)
+            if _kind(error) is JournalErrorKind.NOT_WRITABLE and mounted_read_only(path):
+                reason = "EROFS"  # to SQLite it is one reason with a lack of permission
+            raise JournalError(_kind(error), path, reason) from error
+        return JournalReport(Opened.CREATED if created else Opened.READ)
+
+    def close(self) -> None:
+        """Leave one file behind, as far as the disk allows; without it nothing is lost either."""
+        db, self._db = self._db, None
+        if db is not None:
+            with contextlib.suppress(sqlite3.Error):
+                db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            with contextlib.suppress(sqlite3.Error):
+                db.close()
+
+    def _begin(self, path: Path, fresh: bool, *, again: bool = False) -> bool:
+        """Whether it is a new one; `again`: within a run. Raises _Spoilt, NewerSchema, sqlite3.Error."""
+        if not fresh and path.stat().st_size == 0:
+            raise _Spoilt("empty")  # SQLite would take it for a new one, and what stands in -wal for nothing
+        db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            version = checked_version(db)
+            (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise _Spoilt(verdict)
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+                db.execute(f"PRAGMA {pragma}")
+            migrate(db, version)
+            self.run, self.nonce_prefix = _counted(db, 0 if again else 1)
+            with contextlib.suppress(sqlite3.Error):
+                db.execute("PRAGMA wal_checkpoint")  # the less stands in -wal alone, the less is lost with it
+        except BaseException as error:
+            with contextlib.suppress(sqlite3.Error, OSError):
+                db.close()
+                if fresh and path.stat().st_size == 0:
+                    path.unlink()  # the next start would take it for one that was cut off
+            if isinstance(error, sqlite3.Error) and _reason(error) in SPOILT:
+                raise _Spoilt(_reason(error)) from error
+            raise
+        db.row_factory = sqlite3.Row
+        self._db, self._traces = db, _traces_of(path)
+        return version == 0
+
+    # -- while it is open
+
+    def probe(self) -> None:
+        """Write something new that no page is free for but those of the last time. Raises JournalFailed."""
+        with self.transaction() as db:
+            db.execute("INSERT INTO probe (value) VALUES (randomblob(?))", (PROBE_BYTES,))
+            db.execute("DELETE FROM probe WHERE id < last_insert_rowid()")
+
+    def lost(self) -> bool:
+        """Whether what is written goes into a file that nobody will open again, or that was damaged."""
+        if self._db is None:
+            return False
+        try:
+            now = _traces_of(self._path)
+        except OSError:
+            return True
+        before, self._traces = self._traces, now
+        gone = now.file != before.file or now.wal != before.wal or now.size < before.size
+        if gone:
+            self._traces = before
+        return gone
+
+    def _note_size(self) -> None:
+        """The file only grows, whenever SQLite moves into it what stands in the -wal."""
+        with contextlib.suppress(OSError):
+            now = _traces_of(self._path)
+            if now.file == self._traces.file and now.size > self._traces.size:
+                self._traces = replace(self._traces, size=now.size)
+
+    def renew(self, last_audit: int) -> Renewed:
+        """Put a whole file in the place of what is there, with all that can still be read of the one that is open.
+        `last_audit`: the last id of the trail, which is not used again.
+
+        Raises JournalFailed; then the old one is used on.
+        """
+        if self._db is None:
+            raise JournalFailed("closed")
+        fresh = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.tmp")
+        meta = {"run": self.run, "nonce_prefix": self.nonce_prefix}
+        try:
+            try:
+                os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+                whole = copied(self._db, fresh) or not salvaged(self._db, fresh, meta, last_audit)
+                aside = self._set_aside(self._path, "replaced")
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.close()
+                fresh.rename(self._path)
+                self._begin(self._path, fresh=False, again=True)
+            finally:
+                for suffix in ("", "-wal", "-shm", "-journal"):
+                    with contextlib.suppress(OSError):
+                        fresh.with_name(fresh.name + suffix).unlink()
+        except (sqlite3.Error, OSError, _Spoilt, NewerSchema) as error:
+            raise JournalFailed(_reason(error)) from error
+        _log.error(
+            "%s was gone, replaced or damaged, and was made anew%s", self._path, "" if whole else ", in part"
+        )
+        if aside.exists():
+            return Renewed(whole, aside.name)
+        for suffix in ("-wal", "-shm"):
+            with contextlib.suppress(OSError):
+                aside.with_name(aside.name + suffix).unlink()
+        return Renewed(whole)
+
+    def _set_aside(self, path: Path, word: str = "corrupt") -> Path:
+        """Moves a file, and what stands beside it, to a name that is free."""
+        stem = f"{path.name}.{word}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(self._clock()))}"
+        aside, number = path.with_name(stem), 1
+        while os.path.lexists(aside):
+            number += 1
+            aside = path.with_name(f"{stem}-{number}")
+        for suffix in ("", "-wal", "-shm"):  # what stood beside it is not to be taken for the next file's
+            with contextlib.suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+        return aside
+
+    @contextlib.contextmanager
+    def transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
+        """All that happens within, or nothing. The one place where SQLite's errors become JournalFailed."""
+        if self._db is None:
+            raise JournalFailed("closed")
+        try:
+            self._db.execute(begin)
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+                if begin != READ:
+                    self._note_size()
+            except BaseException:
+                if self._db.in_transaction:
+                    with contextlib.suppress(sqlite3.Error):
+                        self._db.execute("ROLLBACK")
+                raise
+        except (sqlite3.Error, OSError) as error:
+            raise JournalFailed(_reason(error), reading=begin == READ) from error
+        except ValueError as error:  # `decode`: not what this version writes
+            raise JournalFailed("unreadable", reading=True) from error
+
+
+def _traces_of(path: Path) -> _Traces:
+    """Raises OSError where there is no file."""
+    found, wal = path.stat(), None
+    with contextlib.suppress(FileNotFoundError):
+        beside = path.with_name(path.name + "-wal").stat()
+        wal = beside.st_dev, beside.st_ino
+    return _Traces((found.st_dev, found.st_ino), wal, found.st_size)
+
+
+def _counted(db: sqlite3.Connection, more: int) -> tuple[int, str]:
+    """The number of this run, and the prefix that was made in the first."""
+    prefix = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("INSERT OR IGNORE INTO meta VALUES ('run', 0), ('nonce_prefix', ?)", (prefix,))
+    db.execute("UPDATE meta SET value = value + ? WHERE name = 'run'", (more,))
+    meta = dict(db.execute("SELECT name, value FROM meta").fetchall())
+    db.execute("COMMIT")
+    return int(meta["run"]), str(meta["nonce_prefix"])
+
+
+def _made(path: Path) -> bool:
+    """Whether the file had to be made. In both cases only its owner may read it; SQLite gives what it makes
+    beside it the same mode."""
+    try:
+        if path.is_symlink():  # what it leads to is not the bot's
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        path.open("rb").close()  # before SQLite opens it: a close drops all locks of the process on a file
+    except FileNotFoundError:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        return True
+    except OSError as error:
+        raise JournalError(JournalErrorKind.UNREADABLE, path, _reason(error)) from error
+    for each in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+        with contextlib.suppress(OSError):
+            each.chmod(0o600)
+    return False
+
+
+def _kind(error: Exception) -> JournalErrorKind:
+    if isinstance(error, OSError) or _reason(error) in _NOT_WRITABLE:
+        return JournalErrorKind.NOT_WRITABLE
+    return JournalErrorKind.UNREADABLE
+
+
+def _reason(error: Exception) -> str:
+    """The name of an errno, or of SQLite's primary result code (SQLITE_IOERR_WRITE is an SQLITE_IOERR)."""
+    if isinstance(error, OSError):
+        return errno.errorcode.get(error.errno or 0, "EIO")
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    return "_".join(name.split("_")[:2])

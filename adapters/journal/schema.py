@@ -1,0 +1,123 @@
+"""The tables of journal.db, a part of adapters/journal/store.py.
+
+Each step of MIGRATIONS is applied once, in its order; how many have been stands in the file's user_version. A step
+that was ever released is not changed any more: what is new comes as a new step at the end, a new table as well as
+a new word of an enum (an empty step then), since an older bot cannot read it and must not try.
+
+Ids are those of core/watch. What others wrote stands in BLOBs, since a text of SQLite cannot hold half of a
+surrogate pair. No table is WITHOUT ROWID: quick_check of SQLite 3.40 finds faults in such tables that have none.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value NOT NULL);
+    CREATE TABLE records (key BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL);
+
+    CREATE TABLE incidents (
+        id INTEGER PRIMARY KEY,
+        opened REAL NOT NULL,
+        ended REAL,                 -- NULL: open
+        topic TEXT NOT NULL,
+        json TEXT NOT NULL
+    );
+    CREATE INDEX incidents_open ON incidents (id) WHERE ended IS NULL;
+
+    CREATE TABLE incident_guests (
+        vmid INTEGER NOT NULL,
+        incident INTEGER NOT NULL REFERENCES incidents ON DELETE CASCADE,
+        PRIMARY KEY (vmid, incident)
+    );
+    CREATE INDEX incident_guests_incident ON incident_guests (incident);
+
+    CREATE TABLE messages (
+        id INTEGER PRIMARY KEY,
+        post TEXT NOT NULL,
+        created REAL NOT NULL,
+        json TEXT NOT NULL,
+        incident INTEGER,           -- the first it speaks of, whose changes make new editions
+        status TEXT NOT NULL DEFAULT 'waiting'
+            CHECK (status IN ('waiting', 'posted', 'given_up', 'absorbed')),
+        discord_id INTEGER,
+        wanted INTEGER NOT NULL DEFAULT 0,
+        shown INTEGER NOT NULL DEFAULT 0,
+        tried BLOB NOT NULL DEFAULT x'',
+        tried_at REAL NOT NULL DEFAULT 0,
+        late REAL NOT NULL DEFAULT 0,
+        run INTEGER NOT NULL DEFAULT 0,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        error BLOB NOT NULL DEFAULT x''
+    );
+    CREATE INDEX messages_status ON messages (status);
+    CREATE INDEX messages_incident ON messages (incident);
+    """,
+    """
+    CREATE TABLE audit (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,               -- never used again, also after the last was pruned
+        attempt INTEGER REFERENCES audit ON DELETE CASCADE, -- its first record; NULL: this is the first
+        at REAL NOT NULL,
+        step TEXT NOT NULL,
+        way TEXT NOT NULL,
+        person_id INTEGER NOT NULL,
+        person BLOB NOT NULL,
+        guild_id INTEGER,
+        category_id INTEGER,
+        channel_id INTEGER,
+        operation BLOB NOT NULL,
+        detail BLOB NOT NULL,
+        vmid INTEGER,
+        guest BLOB NOT NULL,
+        node BLOB NOT NULL,
+        state BLOB NOT NULL,
+        reason BLOB NOT NULL,
+        upid BLOB NOT NULL,
+        outcome BLOB NOT NULL,
+        seconds REAL NOT NULL
+    );
+    CREATE INDEX audit_later ON audit (attempt) WHERE attempt IS NOT NULL;
+
+    -- of first records: in the order of a page, and with all that is filtered by, so that none is read to be counted
+    CREATE INDEX audit_first ON audit (id, at) WHERE attempt IS NULL;
+    CREATE INDEX audit_vmid ON audit (vmid, id, at, person_id, operation) WHERE attempt IS NULL;
+    CREATE INDEX audit_person ON audit (person_id, id, at, vmid, operation) WHERE attempt IS NULL;
+    CREATE INDEX audit_operation ON audit (operation, id, at, vmid, person_id) WHERE attempt IS NULL;
+
+    CREATE TRIGGER audit_never_changed BEFORE UPDATE ON audit
+    BEGIN
+        SELECT RAISE(ABORT, 'the audit trail is only added to');
+    END;
+    CREATE TRIGGER audit_never_replaced BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
+    BEGIN
+        SELECT RAISE(ABORT, 'the audit trail is only added to');
+    END;
+    """,
+    # new words of audit.step with it: sending, sent
+    """
+    ALTER TABLE audit ADD COLUMN message_id INTEGER;                -- where who asked is shown how it goes
+    ALTER TABLE audit ADD COLUMN times INTEGER NOT NULL DEFAULT 1;  -- how often it was asked for
+
+    -- written anew with each look, to learn whether the disk takes anything
+    CREATE TABLE probe (id INTEGER PRIMARY KEY, value BLOB NOT NULL);
+    """,
+)
+
+
+class NewerSchema(Exception):
+    """The file is of a bot that knows more steps than this one."""
+
+
+def checked_version(db: sqlite3.Connection) -> int:
+    """How many steps the file has seen, 0 for one that was just made. Raises NewerSchema."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        raise NewerSchema(version)
+    return int(version)
+
+
+def migrate(db: sqlite3.Connection, version: int) -> None:
+    """The steps that are lacking, each whole or not at all."""
+    for number, step in enumerate(MIGRATIONS[version:], version + 1):
+        db.executescript(f"BEGIN IMMEDIATE;{step};PRAGMA user_version = {number};COMMIT;")

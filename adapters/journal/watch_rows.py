@@ -1,0 +1,193 @@
+"""Incidents and messages in journal.db, a part of adapters/journal/store.py: their SQL, and rows to
+incidents, postings and back.
+
+Every function takes the connection within a transaction of adapters/journal/database.py, which translates the errors.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from adapters.journal.text import kept, told
+from core.codec import decode, encode
+from core.watch.incidents.model import Incident, Message
+from core.watch.journal import Batch, Posting, Undelivered
+
+T = TypeVar("T")
+
+PIECE = 500
+"""Rows that are forgotten at once: some milliseconds in which nothing else happens."""
+
+ABSORB = "UPDATE messages SET status = 'absorbed' WHERE id = ? AND status = 'waiting'"
+_SETTLED = """
+    SELECT id FROM messages WHERE max(created, tried_at) < :before
+    AND status != 'waiting' AND NOT (status = 'posted' AND shown < wanted)
+    AND NOT (post = 'opening' AND EXISTS (
+        SELECT 1 FROM incidents WHERE incidents.id = incident AND (ended IS NULL OR ended >= :before)
+    )) LIMIT :most
+"""
+_UNSETTLED = "SELECT json FROM messages WHERE status = 'waiting' OR (status = 'posted' AND shown < wanted)"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A batch as rows, made before the transaction begins: a value that no row can hold changes nothing."""
+
+    records: tuple[tuple[bytes, bytes | None], ...]
+    incidents: tuple[tuple[object, ...], ...]
+    guests: tuple[tuple[int, int], ...]
+    messages: tuple[tuple[object, ...], ...]
+
+    @classmethod
+    def of(cls, batch: Batch) -> Rows:
+        """Of an incident that comes twice the last counts. Raises ValueError for what is no JSON."""
+        changed = {each.id: each for each in batch.incidents}.values()
+        return cls(
+            tuple(
+                (kept(key), None if value is None else kept(value)) for key, value in batch.records.items()
+            ),
+            tuple((i.id, i.opened, i.ended, i.topic.value, encode(i)) for i in changed),
+            tuple((each.id, vmid) for each in changed for vmid in _vmids(each)),
+            tuple(
+                (m.id, m.post.value, m.created, encode(m), m.incidents[0] if m.incidents else None)
+                for m in batch.messages
+            ),
+        )
+
+
+def write(db: sqlite3.Connection, rows: Rows) -> None:
+    """All of it, and new editions of what speaks of a changed incident."""
+    ids = [(incident[0],) for incident in rows.incidents]
+    db.executemany(
+        "DELETE FROM records WHERE key = ?", [(key,) for key, value in rows.records if value is None]
+    )
+    db.executemany(
+        "INSERT INTO records VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        [(key, value) for key, value in rows.records if value is not None],
+    )
+    db.executemany(
+        "INSERT INTO incidents (id, opened, ended, topic, json) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET opened = excluded.opened, ended = excluded.ended,"
+        " topic = excluded.topic, json = excluded.json",
+        rows.incidents,
+    )
+    db.executemany("DELETE FROM incident_guests WHERE incident = ?", ids)
+    db.executemany("INSERT INTO incident_guests (incident, vmid) VALUES (?, ?)", rows.guests)
+    # a waiting one may be on its way in its present edition: what it shows is known once it is there
+    db.executemany(
+        "UPDATE messages SET wanted = wanted + 1"
+        " WHERE incident = ? AND post = 'opening' AND status IN ('waiting', 'posted')",
+        ids,
+    )
+    db.executemany(
+        "INSERT INTO messages (id, post, created, json, incident) VALUES (?, ?, ?, ?, ?)", rows.messages
+    )
+
+
+def forget(db: sqlite3.Connection, before: float) -> bool:
+    """A piece of what ended, and of the messages settled, before then (Unix seconds); whether there may be more."""
+    old = db.execute(_SETTLED, {"before": before, "most": PIECE}).fetchall()
+    db.executemany("DELETE FROM messages WHERE id = ?", old)
+    needed = {
+        number
+        for (text,) in db.execute(_UNSETTLED)
+        for number in getattr(_read(Message, text), "incidents", ())
+    }
+    ended = db.execute(
+        "SELECT id FROM incidents WHERE ended < ? LIMIT ?", (before, PIECE + len(needed))
+    ).fetchall()
+    over = [(number,) for (number,) in ended if number not in needed]
+    db.executemany("DELETE FROM incidents WHERE id = ?", over)
+    return len(old) == PIECE or len(over) >= PIECE
+
+
+def postings(db: sqlite3.Connection, query: str, values: Iterable[int]) -> dict[int, Posting | None]:
+    """By the messages' own ids; None for what this version cannot read."""
+    return {row["id"]: _posting(db, row) for row in db.execute(query, tuple(values)).fetchall()}
+
+
+def incidents(rows: Iterable[tuple[str]]) -> tuple[Incident, ...]:
+    """Raises ValueError for one that this version cannot read."""
+    return tuple(decode(Incident, text) for (text,) in rows)
+
+
+def history(
+    db: sqlite3.Connection, vmids: Collection[int] | None, offset: int, limit: int
+) -> tuple[tuple[Incident, ...], int]:
+    """A page of incidents, newest first, and how many there are."""
+    wanted = {"vmids": None if vmids is None else json.dumps(sorted(vmids)), "offset": offset, "limit": limit}
+    which = (
+        " WHERE :vmids IS NULL OR id IN"
+        " (SELECT incident FROM incident_guests WHERE vmid IN (SELECT value FROM json_each(:vmids)))"
+    )
+    page = f"SELECT json FROM incidents{which} ORDER BY id DESC LIMIT :limit OFFSET :offset"  # noqa: S608 - no values in it
+    count = db.execute(f"SELECT count(*) FROM incidents{which}", wanted)  # noqa: S608 - no values in it
+    return incidents(db.execute(page, wanted)), int(count.fetchone()[0])
+
+
+def undelivered(db: sqlite3.Connection, since: float) -> Undelivered:
+    waiting, oldest = db.execute(
+        "SELECT count(*), min(created) FROM messages WHERE status = 'waiting'"
+    ).fetchone()
+    (given_up,) = db.execute(
+        "SELECT count(*) FROM messages WHERE status = 'given_up' AND post != 'test'"
+    ).fetchone()
+    last = db.execute(
+        "SELECT error FROM messages WHERE status IN ('waiting', 'given_up') AND post != 'test'"
+        " AND error != x'' ORDER BY tried_at DESC, id DESC LIMIT 1"
+    ).fetchone()
+    blocked = db.execute(
+        "SELECT error, count(*) OVER () FROM messages WHERE status = 'posted' AND tried != x''"
+        " AND tried_at >= ? ORDER BY tried_at DESC, id DESC LIMIT 1",
+        (since,),
+    ).fetchone()
+    return Undelivered(
+        waiting,
+        oldest,
+        given_up,
+        told(last[0]) if last else "",
+        blocked[1] if blocked else 0,
+        told(blocked[0]) if blocked else "",
+    )
+
+
+def _read(kind: type[T], text: str) -> T | None:
+    """None for what this version cannot read: a damaged row must not hold up the others."""
+    try:
+        return decode(kind, text)
+    except ValueError:
+        return None
+
+
+def _posting(db: sqlite3.Connection, row: sqlite3.Row) -> Posting | None:
+    message = _read(Message, row["json"])
+    if message is None:
+        return None
+    return Posting(
+        message,
+        tuple(
+            incident
+            for number in message.incidents
+            for (text,) in db.execute("SELECT json FROM incidents WHERE id = ?", (number,))
+            if (incident := _read(Incident, text))
+        ),
+        posted=row["discord_id"],
+        wanted=row["wanted"],
+        shown=row["shown"],
+        tried=told(row["tried"]),
+        tried_at=row["tried_at"],
+        late=row["late"],
+        run=row["run"],
+        attempts=row["attempts"],
+        error=told(row["error"]),
+    )
+
+
+def _vmids(incident: Incident) -> set[int]:
+    """Whose history it belongs to: a backup's too, which has no guests."""
+    backups = {fact.vmid for fact in incident.backups if fact.vmid is not None}
+    return {fact.vmid for fact in incident.guests} | backups

@@ -1,0 +1,169 @@
+"""A line to Proxmox: one session of proxmoxer, whose answers are taken as they came, within a size and a time.
+
+The only file that imports proxmoxer. It reads no answer: it drops what a refusal says in its body, and takes a
+proxy's page for an answer.
+"""
+
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from weakref import WeakSet
+
+import requests
+from proxmoxer import ProxmoxAPI
+
+from adapters.proxmox.responses import Answer
+from adapters.proxmox.tls import Sockets, Transport, body_of
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the API is and how it is trusted. `fingerprint` (SHA-256, colons allowed) replaces the CA."""
+
+    host: str
+    port: int
+    user: str
+    token_name: str
+    token_value: str = field(repr=False)
+    verify_ssl: bool | Path = True
+    fingerprint: str | None = None
+
+
+class _Taken(Exception):
+    """Carries an answer past proxmoxer."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+class Line:
+    """One session, for one request at a time: requests promises no thread-safe Session."""
+
+    def __init__(self, end: Endpoint) -> None:
+        self.sockets = Sockets()
+        self._most = 0
+        verify = end.verify_ssl
+        if end.fingerprint and not isinstance(verify, Path):
+            verify = False  # the pin is stricter than any CA; without it verification stays on
+        self._api = ProxmoxAPI(
+            f"[{end.host}]" if ":" in end.host else end.host,
+            port=end.port,
+            user=end.user.encode().decode("latin-1"),  # a header's bytes, which http.client makes of latin-1
+            token_name=end.token_name,
+            token_value=end.token_value,
+            verify_ssl=str(verify) if isinstance(verify, Path) else verify,
+        )
+        self._session: requests.Session = self._api._store["session"]
+        self._session.trust_env = False
+        self._session.hooks["response"].append(self._take)
+        self._session.mount("https://", Transport(end.fingerprint, verify is not False, self.sockets))
+
+    def send(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        parameters: dict[str, object],
+        timeout: tuple[float, float],
+        most: int,
+    ) -> Answer:
+        """Send a request, once. `timeout`: seconds to connect and between two packets; `most`: bytes of a body.
+
+        Raises what requests raises, and TooLarge.
+        """
+        resource = self._api(list(path))
+        self._session.auth.timeout = timeout  # type: ignore[union-attr]  # proxmoxer's own class of auth has it
+        self._most = most
+        try:
+            getattr(resource, method)(**parameters)
+        except _Taken as taken:
+            return taken.answer
+        finally:
+            self.sockets.tidy()
+        raise TypeError("a request without an answer")
+
+    def close(self) -> None:
+        self._session.close()
+        self.sockets.shut()
+
+    def _take(self, response: requests.Response, **_: Any) -> None:
+        """Before proxmoxer sees it, and before a redirect is followed, which would send a change twice."""
+        raise _Taken(
+            Answer(
+                response.status_code,
+                response.reason or "",
+                body_of(response, self._most),
+                response.headers.get("Server", ""),
+                "WWW-Authenticate" in response.headers,
+            )
+        )
+
+
+class Lines:
+    """The lines of one client. Those that are not in use wait to be used again, the latest first."""
+
+    def __init__(self, end: Endpoint) -> None:
+        self._end, self._lock = end, threading.Lock()
+        self._idle: list[Line] = []
+        self._all: WeakSet[Line] = WeakSet()
+        self.closed = False
+
+    def close(self) -> None:
+        """Cut all of them, and make no more."""
+        with self._lock:
+            self.closed, lines = True, list(self._all)
+            self._idle.clear()
+        for line in lines:
+            line.sockets.shut()
+
+    def take(self) -> Line | None:
+        """A line for one request, or None once they are closed."""
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        line = Line(self._end)
+        return line if self._known(line) else None
+
+    def _known(self, line: Line) -> bool:
+        with self._lock:
+            if not self.closed:
+                self._all.add(line)
+            return not self.closed
+
+    def give_back(self, line: Line) -> None:
+        """What was cut is not used again."""
+        with self._lock:
+            if not (self.closed or line.sockets.is_shut):
+                self._idle.append(line)
+                return
+        line.close()
+
+
+class Deadline:
+    """The end in all of one call, which cuts the line that it is on."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+        self._lock = threading.Lock()
+        self._line: Line | None = None
+        self.passed = False
+
+    @property
+    def left(self) -> float:
+        """Seconds."""
+        return max(0.0, self._ends - time.monotonic())
+
+    def cut(self) -> None:
+        """The time is over."""
+        with self._lock:
+            self.passed = True
+            if self._line is not None:
+                self._line.sockets.shut()
+
+    def holds(self, line: Line | None) -> bool:
+        """The call is on this line from now on (None: on none). Whether there is time left."""
+        with self._lock:
+            self._line = line
+            return not self.passed

@@ -1,0 +1,285 @@
+"""Proxmox' rows made into the dataclasses of core/: pure functions on plain data.
+
+Parsers never raise on unexpected rows; a row without what names it (VMID, node, name, UPID) is left out. Sources are
+named beside what they decide.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from adapters.proxmox.values import flag_of, number_of, tags_of, text_of, time_of, vmid_of, whole_of
+from core.actions.resizing import DEFAULT_MEMORY_MB
+from core.fallback import Backup
+from core.guest import (
+    Cluster,
+    Disk,
+    Guest,
+    GuestConfig,
+    Kind,
+    Node,
+    Snapshot,
+    State,
+    Storage,
+    TaskSummary,
+)
+from core.names import is_storage
+from core.proxmox import Pending
+
+LINE_MOST = 1000
+"""Characters that are kept of a line of a log."""
+_QEMU_DISK = re.compile(r"(?:ide|sata|scsi|virtio|efidisk|tpmstate|unused)\d+")
+_LXC_DISK = re.compile(r"rootfs|(?:mp|unused)\d+")
+
+
+def parse_cluster(rows: Iterable[Any], read_at: float) -> Cluster:
+    """`/cluster/resources`. A guest on an offline node is UNKNOWN, whatever the list still says of it:
+    pmxcfs goes on broadcasting its last state for five minutes (status.c)."""
+    known = [row for row in rows if isinstance(row, dict)]
+    nodes = tuple(
+        sorted(
+            (_node(row) for row in known if row.get("type") == "node" and text_of(row.get("node"))),
+            key=lambda node: node.name,
+        )
+    )
+    offline = {node.name for node in nodes if not node.online}
+    guests = []
+    for row in known:
+        if row.get("type") in ("qemu", "lxc") and vmid_of(row.get("vmid")) and text_of(row.get("node")):
+            guest = _listed(row)
+            guests.append(replace(guest, state=State.UNKNOWN) if guest.node in offline else guest)
+    stores = [
+        _storage(row, offline)
+        for row in known
+        if row.get("type") == "storage" and text_of(row.get("storage")) and text_of(row.get("node"))
+    ]
+    pools = {text_of(row.get("pool")) for row in known if row.get("type") in ("pool", "qemu", "lxc")}
+    return Cluster(
+        tuple(sorted(guests, key=lambda guest: guest.vmid)),
+        nodes,
+        read_at,
+        tuple(sorted(stores, key=lambda storage: (storage.name, storage.node))),
+        tuple(sorted(pool for pool in pools if pool)),
+    )
+
+
+def _node(row: Mapping[str, Any]) -> Node:
+    return Node(
+        name=text_of(row.get("node")) or "",
+        online=row.get("status") != "offline",
+        cpu=number_of(row.get("cpu")),
+        cpus=number_of(row.get("maxcpu")),
+        memory=whole_of(row.get("mem")),
+        memory_total=whole_of(row.get("maxmem")),
+        known=row.get("status") != "unknown",
+    )
+
+
+def _storage(row: Mapping[str, Any], offline: Collection[str]) -> Storage:
+    """Without a broadcast its status is `unknown` and it has no figures (API2Tools.pm extract_storage_stats)."""
+    node, used, total = str(row["node"]), whole_of(row.get("disk")), whole_of(row.get("maxdisk")) or None
+    known = row.get("status") == "available" and used is not None and total is not None
+    return Storage(
+        name=str(row["storage"]),
+        node=node,
+        shared=flag_of(row.get("shared")),
+        available=known and node not in offline,
+        used=used,
+        total=total,
+    )
+
+
+def _listed(row: Mapping[str, Any]) -> Guest:
+    return Guest(
+        vmid=vmid_of(row["vmid"]) or 0,
+        kind=Kind(row["type"]),
+        node=text_of(row.get("node")) or "",
+        state=State.of(row.get("status")),
+        name=text_of(row.get("name")),
+        cpu=number_of(row.get("cpu")),
+        cpus=number_of(row.get("maxcpu")),
+        memory=whole_of(row.get("mem")),
+        memory_total=whole_of(row.get("maxmem")),
+        disk=whole_of(row.get("disk")) or None,
+        disk_total=whole_of(row.get("maxdisk")),
+        uptime=whole_of(row.get("uptime")),
+        template=flag_of(row.get("template")),
+        lock=text_of(row.get("lock")),
+        tags=tags_of(row.get("tags")),
+        ha_managed=text_of(row.get("hastate")) not in (None, "ignored"),
+        pool=text_of(row.get("pool")),
+        memory_seen_by_host=_seen_by_host(Kind(row["type"]), row),
+    )
+
+
+def _seen_by_host(kind: Kind, row: Mapping[str, Any]) -> bool:
+    """Without balloon data Proxmox 9 gives `memhost` as a VM's `mem` (QemuServer.pm vmstatus); Proxmox 8 has no
+    `memhost`. No guest can use more than it has, so that such a figure is not the guest's either."""
+    used, host, total = (whole_of(row.get(key)) for key in ("mem", "memhost", "maxmem"))
+    if not used:
+        return False
+    return (kind is Kind.QEMU and used == host) or (bool(total) and used > (total or 0))
+
+
+def parse_status(guest: Guest, row: Mapping[str, Any]) -> Guest:
+    """`status/current`: the truth of this moment. QEMU says paused and the like in `qmpstatus` only."""
+    word = row.get("status")
+    if word == "running":
+        word = row.get("qmpstatus") or word
+    ha = row.get("ha")
+    return Guest(
+        vmid=guest.vmid,
+        kind=guest.kind,
+        node=guest.node,
+        state=State.of(word),
+        name=text_of(row.get("name")) or guest.name,
+        cpu=number_of(row.get("cpu")),
+        cpus=number_of(row.get("cpus")) or guest.cpus,
+        memory=whole_of(row.get("mem")),
+        memory_total=whole_of(row.get("maxmem")) or guest.memory_total,
+        disk=whole_of(row.get("disk")) or None,
+        disk_total=whole_of(row.get("maxdisk")) or guest.disk_total,
+        uptime=whole_of(row.get("uptime")),
+        template=flag_of(row.get("template")) or guest.template,
+        lock=text_of(row.get("lock")),
+        tags=tags_of(row.get("tags")),
+        ha_managed=isinstance(ha, dict) and flag_of(ha.get("managed")),
+        pool=guest.pool,  # which the cluster's list alone tells
+        memory_seen_by_host=_seen_by_host(guest.kind, row),
+    )
+
+
+def parse_config(kind: Kind, row: Mapping[str, Any]) -> GuestConfig:
+    pattern = _QEMU_DISK if kind is Kind.QEMU else _LXC_DISK
+    disks = (
+        _disk(key, text)
+        for key in sorted(row, key=str)
+        if pattern.fullmatch(str(key)) and (text := text_of(row[key]))
+    )
+    return GuestConfig(
+        cores=whole_of(row.get("cores")) or (1 if kind is Kind.QEMU else None),
+        sockets=(whole_of(row.get("sockets")) or 1) if kind is Kind.QEMU else 1,
+        memory_mb=_memory(row.get("memory")),
+        balloon_mb=whole_of(row.get("balloon")) if kind is Kind.QEMU else None,
+        protection=flag_of(row.get("protection")),
+        disks=tuple(disk for disk in disks if disk is not None),
+        digest=text_of(row.get("digest")),
+        description=text_of(row.get("description")),
+        tags=tags_of(row.get("tags")),
+    )
+
+
+def _memory(value: object) -> int:
+    """MiB. Newer QEMU configurations write `current=2048`."""
+    match = re.search(r"\d+", text_of(value) or "")
+    return (whole_of(match.group()) if match else None) or DEFAULT_MEMORY_MB
+
+
+def _disk(key: str, value: str) -> Disk | None:
+    """None for CD drives, cloud-init media and the host's own directories: they are not lost with the guest."""
+    volume, *options = value.split(",")
+    if volume == "none" or volume.startswith("/") or "media=cdrom" in options:
+        return None
+    size = next((option[5:] for option in options if option.startswith("size=")), None)
+    return Disk(key, volume, size)
+
+
+def parse_pending(rows: Iterable[Any]) -> tuple[Pending, ...]:
+    """`/pending`: a value that is to be taken away has `delete` (1, or 2 with force) instead of `pending`."""
+    return tuple(
+        Pending(
+            key, text_of(row.get("value")), text_of(row.get("pending")), bool(whole_of(row.get("delete")))
+        )
+        for row in rows
+        if isinstance(row, dict) and (key := text_of(row.get("key")))
+    )
+
+
+def parse_snapshots(rows: Iterable[Any]) -> tuple[Snapshot, ...]:
+    """Sorted by time, those without one last: the API's order is that of a Perl hash. `current` is the present
+    state, not a snapshot."""
+    snapshots = [
+        Snapshot(
+            name=name,
+            taken=time_of(row.get("snaptime")),
+            description=(text_of(row.get("description")) or "").strip(),
+            memory=flag_of(row.get("vmstate")),
+            parent=text_of(row.get("parent")),
+            incomplete=bool(row.get("snapstate")),
+        )
+        for row in rows
+        if isinstance(row, dict) and (name := text_of(row.get("name"))) and name != "current"
+    ]
+    return tuple(sorted(snapshots, key=lambda snapshot: (snapshot.taken or float("inf"), snapshot.name)))
+
+
+def parse_backup_storages(rows: Iterable[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """`/nodes/{node}/storage?content=backup`: those that can be asked, and those that are not active just now."""
+    states = {
+        name: flag_of(row.get("active"))
+        for row in rows
+        if isinstance(row, dict) and (name := text_of(row.get("storage"))) and is_storage(name)
+    }
+    return tuple(name for name in states if states[name]), tuple(name for name in states if not states[name])
+
+
+_BACKUP_KIND = re.compile(r"(?:^|/)vzdump-(qemu|lxc|openvz)-|backup/(vm|ct)/")
+_KINDS = dict.fromkeys(("qemu", "vm", "pbs-vm"), Kind.QEMU) | dict.fromkeys(
+    ("lxc", "openvz", "ct", "pbs-ct"), Kind.LXC
+)
+
+
+def _kind_of_backup(row: Mapping[str, Any]) -> Kind | None:
+    """As pve-storage tells them apart (volume_is_qemu_backup, volume_is_lxc_backup); None: by nothing it says."""
+    named = _BACKUP_KIND.search(str(row["volid"]))
+    words = (row.get("subtype"), row.get("format"), *(named.groups() if named else ()))
+    return next((_KINDS[word] for word in words if isinstance(word, str) and word in _KINDS), None)
+
+
+def parse_backups(kind: Kind, storage: str, rows: Iterable[Any]) -> tuple[Backup, ...]:
+    """`content?content=backup` of one storage, in its order: the backups of a guest of this kind. A VMID may have
+    been another guest's before. Rows without a time are none that could be shown."""
+    return tuple(
+        Backup(storage, volume, taken, whole_of(row.get("size")))
+        for row in rows
+        if isinstance(row, dict)
+        and (volume := text_of(row.get("volid")))
+        and (taken := time_of(row.get("ctime"))) is not None
+        and _kind_of_backup(row) in (kind, None)
+    )
+
+
+def parse_tasks(rows: Iterable[Any]) -> tuple[TaskSummary, ...]:
+    """Newest first. A running task has the status RUNNING in a node's list, and none in the cluster's."""
+    tasks = [_task(row) for row in rows if isinstance(row, dict) and text_of(row.get("upid"))]
+    return tuple(sorted(tasks, key=lambda task: task.started, reverse=True))
+
+
+def _task(row: Mapping[str, Any]) -> TaskSummary:
+    ended, status = whole_of(row.get("endtime")), text_of(row.get("status"))
+    if status == "RUNNING":
+        ended = status = None
+    elif ended is not None:
+        status = status or "unexpected status"  # UPID.pm read_status: its log breaks off
+    return TaskSummary(
+        upid=text_of(row.get("upid")) or "",
+        type=text_of(row.get("type")) or "",
+        user=_task_user(row),
+        started=whole_of(row.get("starttime")) or 0,
+        ended=ended,
+        status=status,
+        node=text_of(row.get("node")) or "",
+        id=text_of(row.get("id")) or "",
+    )
+
+
+def _task_user(row: Mapping[str, Any]) -> str:
+    """`user@realm!token`: the list gives the token apart (Tasks.pm: tokenid)."""
+    user, token = text_of(row.get("user")) or "", text_of(row.get("tokenid"))
+    return f"{user}!{token}" if token and "!" not in user else user
+
+
+def parse_log(rows: Iterable[Any]) -> tuple[str, ...]:
+    """Lines of a task's log, each cut: a program may have written a whole file into one."""
+    return tuple(str(row.get("t", ""))[:LINE_MOST] for row in rows if isinstance(row, dict))

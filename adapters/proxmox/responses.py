@@ -1,0 +1,102 @@
+"""Whether an answer is Proxmox' own, and what it says: pure functions on plain data.
+
+An answer is Proxmox' own if one of these holds; anything else is a proxy's, and says nothing about a request:
+
+- 2xx with a JSON object that has `data` (pve-http-server, Formatter.pm prepare_response_data);
+- 4xx or 5xx with a JSON object that has `data`, which is null, and no `message` or `errors` of another shape;
+- 4xx or 5xx with a reason phrase in words that only Proxmox uses (`is_known`), whatever the body is;
+- 4xx or 5xx without a body (AnyEvent.pm `error`; before http-server 5.2 all refusals), if the status is one that
+  Proxmox sends so, and the reason phrase is not the standard one, or the `Server` header names pve-api-daemon, or
+  the status speaks for itself: 401 without a challenge, 595 to 599.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from adapters.proxmox.errors import FIELDS_MOST, TEXT_MOST, is_known
+
+_BARE = frozenset({400, 401, 403, 404, 500, 501, *range(595, 600)})
+"""Statuses that Proxmox sends without a body."""
+_SERVER = "pve-api-daemon"
+_MEANINGLESS = re.compile(r"status code \d+|<none>|unknown(?: error)?")
+"""What proxies write where they know no phrase (Go's net/http, among others)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came over the wire. `challenge`: it asks for another login, as only proxies do."""
+
+    status: int
+    reason: str
+    body: bytes
+    server: str = ""
+    challenge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What Proxmox said. `message` is empty where it gave no reason; `fields` are the errors of parameters."""
+
+    status: int
+    data: object = None
+    message: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def refused(self) -> bool:
+        return self.status >= 400
+
+
+def said(answer: Answer) -> Said | None:
+    """What Proxmox said, or None where the answer is not its own."""
+    status = answer.status
+    if not 200 <= status < 300 and status < 400:
+        return None
+    document = _document(answer.body)
+    whole = isinstance(document, dict) and "data" in document
+    if status < 400:
+        return Said(status, document["data"]) if isinstance(document, dict) and whole else None
+    phrase = _phrase(status, answer.reason)
+    if isinstance(document, dict) and whole and _is_refusal(document):
+        return Said(status, message=_message(document) or phrase, fields=_fields(document))
+    if is_known(phrase):
+        return Said(status, message=phrase)
+    if answer.body.strip() or answer.challenge:
+        return None
+    speaks = status == 401 or 595 <= status <= 599
+    if answer.server.startswith(_SERVER) or (status in _BARE and (phrase or speaks)):
+        return Said(status, message=phrase)
+    return None
+
+
+def _document(body: bytes) -> object:
+    try:
+        return json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError):  # not UTF-8 is a ValueError, too
+        return None
+
+
+def _is_refusal(document: Mapping[str, object]) -> bool:
+    message, errors = document.get("message"), document.get("errors")
+    return document["data"] is None and isinstance(message, str | None) and isinstance(errors, dict | None)
+
+
+def _message(document: Mapping[str, object]) -> str:
+    message = document.get("message")
+    return message[:TEXT_MOST].strip() if isinstance(message, str) else ""
+
+
+def _fields(document: Mapping[str, object]) -> dict[str, str]:
+    errors = document.get("errors")
+    items = list(errors.items())[:FIELDS_MOST] if isinstance(errors, dict) else []
+    return {str(name)[:TEXT_MOST]: text[:TEXT_MOST] for name, text in items if isinstance(text, str)}
+
+
+def _phrase(status: int, reason: str) -> str:
+    """The reason phrase, unless it is the standard one of this status or says nothing."""
+    text = reason[:TEXT_MOST].strip()
+    standard = {one.phrase.casefold() for one in HTTPStatus if one == status}
+    return "" if text.casefold() in standard or _MEANINGLESS.fullmatch(text.casefold()) else text

@@ -1,0 +1,1 @@
+"""Settings from config.py and the environment."""

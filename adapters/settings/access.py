@@ -1,0 +1,108 @@
+"""One value at a time: which roles may do what, to which guests, and how much in a minute."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from adapters.settings.faults import Fault, FaultKind, Given, Rejected
+from adapters.settings.values import VMIDS, parse_snowflake
+from core.access.policy import Scope, Trait
+
+CHANGES = (1, 1000)  # a minute
+DAYS = (1, 3650)
+ROLE_LISTS = ("viewer_role_ids", "operator_role_ids", "admin_role_ids")
+_PATTERNS = {
+    Trait.VMID: re.compile(r"[1-9][0-9]{2,8}"),
+    Trait.TAG: re.compile(r"[a-z0-9_][a-z0-9_\-+.]*", re.I),  # pve-common, JSONSchema.pm: pve-tag
+    Trait.POOL: re.compile(r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+){0,2}"),  # pve-access-control: nested pools
+    Trait.NODE: re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"),
+}
+
+
+def parse_roles(given: Given) -> tuple[int, ...]:
+    """Ids of roles, each as of a role that is mentioned. One alone need not stand in a list."""
+    items = given.value
+    if given.source == "environment" and isinstance(items, str):
+        items = [item for item in re.split(r"[,\s]+", items.strip().strip("[]")) if item]
+    if isinstance(items, (int, str)) and not isinstance(items, bool):
+        items = [items]
+    if not isinstance(items, (list, tuple, set, frozenset)):
+        raise Rejected(given.wrong_type(items))
+    found, faults = list[int](), list[Fault]()
+    for item in items:
+        try:
+            found.append(parse_snowflake(replace(given, value=item, form="id")))
+        except Rejected as refused:
+            faults.extend(refused.faults)
+    if faults:
+        raise Rejected(*faults)
+    return tuple(dict.fromkeys(found))
+
+
+def parse_scopes(given: Given) -> dict[int, tuple[Scope, ...]]:
+    """`{role id: ["tag:web", "pool:lab", "node:pve2", 105]}`, in the environment as JSON."""
+    rows: Any = given.value
+    if isinstance(rows, str):
+        try:
+            rows = json.loads(rows)
+        except ValueError:
+            rows = None
+    if not isinstance(rows, Mapping):
+        given.reject(FaultKind.BAD_SCOPE, reason="shape")
+    found, faults = dict[int, tuple[Scope, ...]](), list[Fault]()
+    for role, entries in rows.items():
+        try:
+            number = parse_snowflake(replace(given, value=role, form="id"))
+            found[number] = _scopes(given, number, entries)
+        except Rejected as refused:
+            faults.extend(refused.faults)
+    if faults:
+        raise Rejected(*faults)
+    return found
+
+
+def _scopes(given: Given, role: int, entries: object) -> tuple[Scope, ...]:
+    items = list(entries) if isinstance(entries, (list, tuple, set, frozenset)) else [entries]
+    if not items:
+        given.reject(FaultKind.BAD_SCOPE, value=role, reason="empty")
+    return tuple(dict.fromkeys(_scope(given, item) for item in items))
+
+
+def _scope(given: Given, item: object) -> Scope:
+    if isinstance(item, bool) or not isinstance(item, (int, str)):
+        given.reject(FaultKind.BAD_SCOPE, value=str(item))
+    word, colon, value = str(item).strip().partition(":")
+    trait, value = (word.strip().lower(), value.strip()) if colon else ("vmid", word)
+    if trait not in list(Trait) or not _PATTERNS[Trait(trait)].fullmatch(value):
+        given.reject(FaultKind.BAD_SCOPE, value=str(item))
+    if trait == Trait.VMID and not VMIDS[0] <= int(value) <= VMIDS[1]:
+        given.reject(FaultKind.BAD_SCOPE, value=str(item))
+    return Scope(Trait(trait), value)
+
+
+def parse_changes(given: Given) -> int:
+    """Changes a minute for each person; 0 for as many as they like."""
+    return given.whole(given.value, *CHANGES, digits=given.source == "environment", or_zero=True)
+
+
+def parse_days(given: Given) -> int:
+    return given.whole(given.value, *DAYS, digits=given.source == "environment")
+
+
+def access_faults(values: Mapping[str, Any]) -> list[Fault]:
+    """What does not fit together: a narrowed role without a level, and everybody as more than a viewer."""
+    levelled = {role for name in ROLE_LISTS for role in values.get(name) or ()}
+    strays = [role for role in values.get("role_scopes") or () if role not in levelled]
+    guild = values.get("guild_id")
+    return [
+        *(Fault(FaultKind.BAD_SCOPE, "ROLE_SCOPES", str(role), reason="no_level") for role in strays),
+        *(
+            Fault(FaultKind.GUILD_AS_ROLE, name.upper(), str(guild), reason="level")
+            for name in ROLE_LISTS[1:]
+            if guild is not None and guild in (values.get(name) or ())
+        ),
+    ]

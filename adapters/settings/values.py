@@ -1,0 +1,185 @@
+"""One value at a time: what a setting of the bot itself, of Discord or of Proxmox may be."""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import Literal
+
+from adapters.files.whole_file import mounted_read_only
+from adapters.settings.faults import (
+    UUID,
+    Fault,
+    FaultKind,
+    Given,
+    Rejected,
+    Secret,
+    bytes_of,
+    errno_name,
+    shown,
+)
+
+Language = Literal["ja", "en"]
+VMIDS = (100, 999_999_999)  # pve-common, JSONSchema.pm: pve-vmid
+INTERVALS = (5, 3600)  # seconds
+_YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+_REALM = r"[A-Za-z][A-Za-z0-9._-]+"  # pve-access-control: realm_regex, which is token_subid_regex too
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DNS = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_PREFIX = r"(?:sha-?256(?: fingerprint)?\s*[=:]\s*)?"  # as openssl prints it
+_FINGERPRINT = re.compile(_PREFIX + r"((?:[0-9a-f]{2}[: ]?){31}[0-9a-f]{2})", re.I)
+
+
+def parse_interval(given: Given) -> int:
+    return given.whole(given.value, *INTERVALS, digits=given.source == "environment")
+
+
+def parse_vmids(given: Given) -> tuple[int, ...]:
+    items, found, faults = given.value, list[int](), list[Fault]()
+    if given.source == "environment" and isinstance(items, str):
+        items = [item for item in re.split(r"[,\s]+", items.strip().strip("[]")) if item]
+    if not isinstance(items, (list, tuple)):
+        raise Rejected(given.wrong_type(items))
+    for item in items:
+        try:
+            found.append(given.whole(item, *VMIDS, digits=True))
+        except Rejected as refused:
+            faults.extend(refused.faults)
+    if faults:
+        raise Rejected(*faults)
+    return tuple(dict.fromkeys(found))
+
+
+def parse_snowflake(given: Given) -> int:
+    """As a number, or as a role or channel is mentioned. Discord's ids are unsigned 64-bit; https://discord.com/developers/docs/reference#snowflakes."""
+    value = given.value
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise Rejected(given.wrong_type(value))
+    if isinstance(value, str):
+        match = re.fullmatch(r"\s*(?:([0-9]{17,20})|<(?:@&|#)([0-9]{17,20})>)\s*", value)
+        value = int(match[1] or match[2]) if match else 0
+    return value if 10**16 <= value < 2**64 else given.reject(FaultKind.NOT_AN_ID)
+
+
+def parse_secret(given: Given) -> Secret:
+    text = given.text()
+    if given.name == "PROXMOX_TOKEN_VALUE" and ("!" in text or "=" in text):
+        given.reject(FaultKind.BAD_SECRET, reason="whole_token")
+    if not re.fullmatch(r"[!#-&(-~]+", text):  # printable ASCII without spaces and quotes
+        given.reject(FaultKind.BAD_SECRET, reason="characters")
+    return Secret(text)
+
+
+def parse_host(given: Given) -> tuple[str, int]:
+    text = given.text()
+    if re.search(r"://|[/\\?#@]", text):
+        rest = re.split(r"[/\\?#]", re.sub(r"^.*?://", "", text, flags=re.S))[0].rpartition("@")[2]
+        reason = "url" if "://" in text else "path"
+        nearest = shown(rest, given.hide) if isinstance(host_port(rest), tuple) else None
+        given.reject(FaultKind.BAD_HOST, value=None if "@" in text else text, reason=reason, nearest=nearest)
+    found = host_port(text)
+    return found if isinstance(found, tuple) else given.reject(FaultKind.BAD_HOST, reason=found)
+
+
+def host_port(text: str) -> tuple[str, int] | str:
+    """Host and port, or the word for what is wrong. Takes host, host:port, v6, [v6] and [v6]:port."""
+    host, port = text, "8006"
+    if match := re.fullmatch(r"\[([^\[\]]*)\](?::(.*))?|([^:]*):([^:]*)", text, re.S):
+        host = match[1] if match[3] is None else match[3]
+        port = next((part for part in (match[2], match[4]) if part is not None), port)
+    if ":" in host or text.startswith("["):
+        try:
+            host = str(IPv6Address(host)) if "%" not in host else ""
+        except ValueError:
+            return "name"
+    elif re.fullmatch(r"[0-9.]+", host):
+        try:
+            host = str(IPv4Address(host))
+        except ValueError:
+            return "name"
+    elif not re.fullmatch(rf"{_DNS}(?:\.{_DNS})*", host) or len(host) > 253:
+        return "name"
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
+        return "port"
+    return (host, int(port)) if host else "name"
+
+
+def parse_user(given: Given) -> str:
+    text = given.text()
+    if match := re.match(rf"([^\s:/]+?@{_REALM})!", text):
+        given.reject(FaultKind.USER_WITH_TOKEN, value=match[1], other="PROXMOX_TOKEN_NAME")
+    if len(text) > 64 or not text.isprintable() or not re.fullmatch(rf"[^\s:/]+@{_REALM}", text):
+        given.reject(FaultKind.BAD_USER)
+    return text
+
+
+def parse_token_name(given: Given) -> str:
+    text = given.text()
+    if "!" in text:
+        nearest = text.partition("!")[2].partition("=")[0]
+        fits = re.fullmatch(_REALM, nearest) and not UUID.search(nearest)
+        nearest_shown = shown(nearest, given.hide) if fits else None
+        given.reject(FaultKind.BAD_TOKEN_NAME, reason="whole_token", nearest=nearest_shown)
+    if UUID.search(text):
+        given.reject(FaultKind.BAD_TOKEN_NAME, reason="secret")
+    return text if re.fullmatch(_REALM, text) else given.reject(FaultKind.BAD_TOKEN_NAME, reason="pattern")
+
+
+def parse_node_name(given: Given) -> str:
+    text = given.text()
+    return text if re.fullmatch(_LABEL, text) else given.reject(FaultKind.BAD_NODE_NAME)
+
+
+def parse_verify_ssl(given: Given) -> bool | Path:
+    value = given.value
+    if isinstance(value, bool):
+        return value
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word in (*_YES, *_NO):
+        if given.source != "environment":  # the text "False" in config.py is more likely a slip than a file
+            raise Rejected(given.wrong_type(value))
+        return word in _YES
+    path = given.path(FaultKind.UNREADABLE_FILE)
+    bytes_of(given, path)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except (OSError, ValueError):
+        given.reject(FaultKind.UNREADABLE_FILE, reason="no_certificate")
+    return path
+
+
+def parse_fingerprint(given: Given) -> str:
+    match = _FINGERPRINT.fullmatch(given.text())
+    if match is None:
+        given.reject(FaultKind.BAD_FINGERPRINT)
+    digits = re.sub(r"[: ]", "", match[1]).upper()
+    return ":".join(digits[at : at + 2] for at in range(0, 64, 2))
+
+
+def parse_language(given: Given) -> Language:
+    word = given.text().lower()
+    return "ja" if word == "ja" else "en" if word == "en" else given.reject(FaultKind.BAD_LANGUAGE)
+
+
+def parse_log_level(given: Given) -> str:
+    word = given.text().upper()
+    return word if word in {"DEBUG", "INFO", "WARNING", "ERROR"} else given.reject(FaultKind.BAD_LOG_LEVEL)
+
+
+def parse_data_dir(given: Given) -> Path:
+    """Makes the last level of the path if only that is missing: a slip higher up must not grow a new tree."""
+    path = given.path(FaultKind.DATA_DIR_NOT_WRITABLE)
+    reason = "EACCES"
+    try:
+        if not path.is_dir():
+            path.mkdir(mode=0o700)
+        if os.access(path, os.W_OK | os.X_OK):
+            return path
+    except OSError as error:
+        reason = errno_name(error)
+    if mounted_read_only(path):  # no fault of the configuration: the start says so
+        return path
+    return given.reject(FaultKind.DATA_DIR_NOT_WRITABLE, value=path, reason=reason)

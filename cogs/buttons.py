@@ -1,0 +1,206 @@
+"""What a press on a lasting button does, also after a restart.
+
+Each press passes the gate here (CommandTree's check does not cover buttons) and is judged by who presses.
+"""
+
+import contextlib
+import re
+from collections.abc import Awaitable, Callable
+
+from core.actions.order import Order
+from core.audit.trail import AuditFilter
+from core.errors import BotError, IncidentOver, QuestionOver
+from core.rights import Operation
+from core.verbs import Verb
+from core.watch.incidents.model import Incident, Topic
+from ui.audit.commands import show_audit
+from ui.cards import notice
+from ui.formatting import OK, Colour
+from ui.guests.act import act, act_on_panel, show_panel
+from ui.guests.confirm import pressed
+from ui.guests.lists import Filters
+from ui.guests.show import show_guests
+from ui.i18n import Text
+from ui.interaction.buttons import ALERT, AUDIT, GUEST, HISTORY, MUTES, PAGE, QUESTION, guest_of
+from ui.interaction.context import Interaction, Services, services_of
+from ui.interaction.gate import Attempt, actor_of, guarded, recorded, refusal_of, tell_privately, too_quick
+from ui.interaction.reply import Reply
+from ui.watch.alert_text import acked_line, muted_line
+from ui.watch.commands import permit_incident, show_history, show_watch_list
+
+
+async def _guest(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
+    services = services_of(interaction)
+    async with Reply(services, interaction) as reply:
+        if match["read"]:
+            with recorded(interaction, Operation.INFO, int(match["read"])):
+                await show_panel(services, reply, int(match["read"]))
+            return
+        order = Order(Verb(match["action"]), int(match["vmid"]), actor_of(interaction), mark=match["mark"])
+        await act_on_panel(services, reply, order)
+
+
+async def _alert(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
+    """An alert's button. The alert itself is edited by the delivery alone, once the watch has stored the answer."""
+    services, what = services_of(interaction), match["what"]
+    incident = services.journal.incident(int(match["incident"]))
+    if incident is None:
+        raise IncidentOver
+    attempt.vmid, attempt.detail = guest_of(incident), incident.subject
+    if what == "details":
+        vmid = _vmid_of(incident)
+        async with Reply(services, interaction, private=True, anew=True) as reply:
+            with recorded(interaction, Operation.INFO, vmid, incident.subject):
+                await show_panel(services, reply, vmid)
+    elif what == "start":
+        if incident.topic is not Topic.GUEST:
+            raise IncidentOver
+        async with Reply(services, interaction, anew=True) as reply:
+            fact = incident.guests[0]
+            order = Order(Verb.START, fact.vmid, actor_of(interaction), mark=fact.mark)
+            await act(services, reply, order)
+    else:
+        async with Reply(services, interaction) as reply:
+            operation = Operation.ACKNOWLEDGE if what == "ack" else Operation.MONITOR_MUTE
+            detail = incident.subject if what == "ack" else f"{incident.subject} {MUTES[what]} s"
+            with recorded(interaction, operation, guest_of(incident), detail) as answering:
+                await permit_incident(answering, incident)
+                await reply.accept()
+                answering.begin()
+                text = _answered(interaction, incident, what, reply.reader)
+            if match["unedited"]:
+                await tell_privately(interaction, notice(f"{OK} {text}", Colour.GOOD))
+
+
+def _answered(interaction: Interaction, incident: Incident, what: str, t: Text) -> str:
+    """Store an acknowledgement or a mute; what there is to say of it."""
+    watch, user = services_of(interaction).watch, interaction.user
+    if what != "ack":
+        return muted_line(t, watch.mute_incident(incident.id, MUTES[what], user.display_name, user.id))
+    first = watch.acknowledge(incident.id, user.display_name, user.id)
+    if first.acked_by_id != user.id:
+        return acked_line(t, first)
+    return t("Acknowledged: no more reminders of this.")
+
+
+def _vmid_of(incident: Incident) -> int:
+    """The one guest that a button is about; a forged one may ask for a guest where there are many or none."""
+    vmid = guest_of(incident)
+    if vmid is None:
+        raise IncidentOver
+    return vmid
+
+
+def _alert_operation(match: re.Match[str]) -> Operation | None:
+    return {
+        "start": Operation.START,
+        "details": Operation.INFO,
+        "ack": Operation.ACKNOWLEDGE,
+    }.get(match["what"], Operation.MONITOR_MUTE)
+
+
+def _page_reply(services: Services, interaction: Interaction) -> Reply:
+    """A page takes the place of the one before; but who may not see every guest turns nobody else's."""
+    message = interaction.message
+    own = message is None or message.flags.ephemeral
+    apart = services.judge.narrowed(actor_of(interaction)) and not own
+    return Reply(services, interaction, private=apart, anew=apart)
+
+
+def _turned(match: re.Match[str]) -> str:
+    """To which page, for the audit, counted as people do."""
+    return f"page={int(match['page']) + 1}"
+
+
+async def _page(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
+    services, page = services_of(interaction), int(match["page"])
+    async with _page_reply(services, interaction) as reply:
+        if match["what"] == "list":
+            filters = Filters(match["status"], match["kind"], match["node"])
+            with recorded(interaction, Operation.LIST, detail=f"{filters.detail} {_turned(match)}".strip()):
+                await show_guests(services, reply, filters, page)
+        else:
+            with recorded(interaction, Operation.MONITOR_LIST, detail=_turned(match)):
+                await show_watch_list(services, reply, page)
+
+
+async def _history(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
+    services, vmid = services_of(interaction), int(match["vmid"]) if match["vmid"] else None
+    async with _page_reply(services, interaction) as reply:
+        with recorded(interaction, Operation.MONITOR_HISTORY, vmid, _turned(match)):
+            await show_history(services, reply, vmid, int(match["page"]))
+
+
+async def _audit(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
+    """A page of an audit trail that is private, wherever the press came from."""
+    services = services_of(interaction)
+    wanted = AuditFilter(
+        int(match["vmid"]) if match["vmid"] else None,
+        int(match["person"]) if match["person"] else None,
+        match["operation"],
+        float(match["since"]) if match["since"] else None,
+        int(match["until"]) if match["until"] else None,
+    )
+    private = interaction.message is not None and interaction.message.flags.ephemeral
+    async with Reply(services, interaction, private=True, anew=not private) as reply:
+        with recorded(interaction, Operation.AUDIT, wanted.vmid, _turned(match)) as asked:
+            asked.permit(whole=True)
+            await show_audit(services, reply, wanted, int(match["page"]))
+
+
+async def _question(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
+    await pressed(interaction, match["answer"], match["nonce"], attempt)
+
+
+def _guest_operation(match: re.Match[str]) -> Operation | None:
+    return Operation.INFO if match["read"] else Operation(match["action"])
+
+
+def _page_operation(match: re.Match[str]) -> Operation | None:
+    return Operation.LIST if match["what"] == "list" else Operation.MONITOR_LIST
+
+
+def _about(attempt: Attempt, match: re.Match[str]) -> int | None:
+    """Whom a button is about, for the record: nothing is decided by it."""
+    found = match.groupdict()
+    if number := found.get("vmid") or found.get("read"):
+        return int(number)
+    with contextlib.suppress(BotError):
+        incident = attempt.services.journal.incident(int(found["incident"])) if "incident" in found else None
+        return guest_of(incident) if incident else None
+    return None
+
+
+Does = Callable[[Interaction, re.Match[str], Attempt], Awaitable[None]]
+Asks = Callable[[re.Match[str]], Operation | None]
+
+_FAMILIES: tuple[tuple[re.Pattern[str], Asks, Does], ...] = (
+    (GUEST, _guest_operation, _guest),
+    (ALERT, _alert_operation, _alert),
+    (PAGE, _page_operation, _page),
+    (AUDIT, lambda match: Operation.AUDIT, _audit),
+    (HISTORY, lambda match: Operation.MONITOR_HISTORY, _history),
+    (QUESTION, lambda match: None, _question),  # which action it is stands in the question, not in the button
+)
+
+
+async def press(interaction: Interaction, custom_id: str) -> None:
+    """A press on the button with this custom_id."""
+    await guarded(interaction, lambda attempt: _pressed(interaction, custom_id, attempt))
+
+
+async def _pressed(interaction: Interaction, custom_id: str, attempt: Attempt) -> BotError | None:
+    """Do it, or say why not. A custom_id that fits no pattern was forged, or made by another version."""
+    for pattern, asks, does in _FAMILIES:
+        match = pattern.fullmatch(custom_id)
+        if match is not None:
+            operation = asks(match)
+            if operation is not None:
+                attempt.word, attempt.detail = operation.value, custom_id
+                attempt.vmid = _about(attempt, match)
+            asks_for = Operation.ACKNOWLEDGE if pattern is QUESTION else operation  # an answer, not a look
+            refusal = too_quick(interaction, asks_for) or refusal_of(interaction, operation)
+            if refusal is None:
+                await does(interaction, match, attempt)
+            return refusal
+    return too_quick(interaction, None) or refusal_of(interaction, None) or QuestionOver()

@@ -1,0 +1,1 @@
+"""Who may do what to which guest, where and how often."""

@@ -1,0 +1,348 @@
+"""One action from order to outcome: decided again, found, checked, done once, followed, read again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from core.access.authorizer import anyone
+from core.access.rate_limit import ChangeLimit
+from core.actions.claims import Claims
+from core.actions.expected_stops import Expectation, ExpectedStops
+from core.actions.order import Change, Order, Plan, Report
+from core.actions.planner import Planner
+from core.actions.sender import Sending
+from core.audit.trail import NOT_SETTLED, UNKNOWN, Audit, AuditRecord, Step, outcome_of, step_of
+from core.clock import Clock
+from core.cluster_cache import ClusterReader
+from core.errors import (
+    AnswerTooLate,
+    BotError,
+    GuestNotFound,
+    NotAllowed,
+    NotHere,
+    OnlySomeGuests,
+    Unconfirmed,
+)
+from core.guest import Guest, Kind, State
+from core.proxmox import Proxmox
+from core.proxmox_errors import BadAnswer, GuestMoved, NodeUnreachable, ProxmoxError, TimedOut
+from core.tasks import OnProgress, Progress, TaskEnd, TaskResult, follow, nobody
+from core.verbs import ACTIONS, Action, Verb
+
+SETTLE_SECONDS = 60.0
+SETTLE_SECONDS_HA = 300.0
+"""How long to wait for the expected state after a good task. HA's manager acts in rounds of 10 s."""
+
+ACCESS_SAYS = (NotAllowed, NotHere, OnlySomeGuests, GuestNotFound)
+"""What a person is told who may not do something, or who tries VMIDs."""
+
+Begin = Callable[[], Awaitable[int | None]]
+"""Gives Discord's id of the public message that shows how it goes, None where there is none."""
+
+Note = Callable[..., None]
+"""Keeps how far an attempt has come: the step, the plan as it is sent, and its task once that is known."""
+
+
+async def _at_once() -> None:
+    """For those who have nobody to tell that it begins."""
+
+
+class Operations:
+    """Everything that changes a guest goes through `carry_out`; `plan` is its first half, to be shown."""
+
+    def __init__(
+        self,
+        proxmox: Proxmox,
+        reader: ClusterReader,
+        clock: Clock,
+        planner: Planner,
+        audit: Audit,
+        expected: ExpectedStops,
+        limit: ChangeLimit,
+    ) -> None:
+        self._proxmox, self._reader, self._clock = proxmox, reader, clock
+        self._planner, self._audit, self._expected, self._limit = planner, audit, expected, limit
+        self._sending = Sending(proxmox, clock)
+        self._claims = Claims(clock)
+        self._on_unknown: Callable[[int], None] = lambda attempt: None
+        self._under_way: set[asyncio.Task[object] | None] = set()
+        self._over = False
+
+    def tell_unknown(self, on_unknown: Callable[[int], None]) -> None:
+        """Whom to tell the attempts that ended so that nobody knows whether they were done."""
+        self._on_unknown = on_unknown
+
+    def at_work(self, vmid: int) -> bool:
+        """Whether an action on this guest is under way."""
+        return vmid in self._claims.busy
+
+    async def plan(self, order: Order) -> Plan:
+        """What would happen, to be shown. Raises a Refused or ProxmoxError when it would not; changes nothing."""
+        try:
+            self._limit.check(order.actor.user_id)
+            self._planner.permit(order)
+            await self._hold_free(order)
+            plan = await self._planner.plan(order)
+            if plan.takes_name or ACTIONS[order.verb].asks:
+                plan = replace(plan, fallback=await self._planner.fallback(plan))
+        except BaseException as error:
+            self._charge(order, error)
+            said = _in_words(error)
+            self._record(step_of(said), order, outcome=outcome_of(said))
+            raise
+        self._record(Step.PLANNED, order, plan.guest)
+        return plan
+
+    async def carry_out(
+        self,
+        order: Order,
+        on_progress: OnProgress = nobody,
+        *,
+        shown: Plan | None = None,
+        begin: Begin = _at_once,
+        may_ask: bool = False,
+    ) -> Report:
+        """Do it, once, and follow it to its end. Raises as `plan` does, and whatever the sending says.
+
+        `shown` is the plan a person agreed to: another guest under the same VMID is refused. `begin` is awaited
+        when nothing speaks against it any more and nothing has been sent yet; what it raises calls it off. What
+        cannot be kept in the audit is not done: JournalFailed. `may_ask`: the caller asks where Unconfirmed is
+        raised, so that this is no attempt yet.
+        """
+        began = self._clock.monotonic()
+        step, attempt, shown_in = Step.REFUSED, None, None
+        plan: Plan | None = None  # as it was sent last
+        upid = ""
+        mine = asyncio.current_task()
+        self._under_way.add(mine)
+        try:
+            if self._over:
+                raise AnswerTooLate
+            self._limit.check(order.actor.user_id)
+            self._planner.permit(order)
+            await self._hold_free(order)
+            ended = self._claims.ended(order.vmid)
+            plan = await self._planner.plan(order)  # who may not do it has taken nobody's place
+            if shown is not None:
+                plan.held_against(shown)
+            plan.confirm()
+            if may_ask and shown is None and plan.takes_look:
+                raise Unconfirmed(plan.guest.vmid, plan.guest.label, order.verb.value)
+            with self._claims.alone(plan, ended):
+                self._limit.take(order.actor.user_id)
+                try:
+                    attempt = self._record(Step.ASKED, order, plan.guest)
+                    shown_in = await begin()
+                    self._planner.permit(
+                        order, plan.guest
+                    )  # what came meanwhile: no changes any more, for one
+                except BaseException:
+                    self._limit.give_back(order.actor.user_id)
+                    raise
+                step = Step.ENDED
+
+                def note(now: Step, sent: Plan, task: str = "") -> None:
+                    nonlocal plan, upid
+                    plan, upid = sent, task
+                    self._record(now, order, sent.guest, task, attempt=attempt, message_id=shown_in)
+
+                report = await self._do(plan, began, on_progress, note)
+        except BaseException as error:
+            if may_ask and isinstance(error, Unconfirmed):
+                raise
+            if step is Step.ENDED and isinstance(error, asyncio.CancelledError):
+                raise  # the bot ends: the next one finds out how it came out (core/actions/recovery.py)
+            if attempt is None:
+                self._charge(order, error)
+            seconds = self._clock.monotonic() - began
+            outcome = outcome_of(error)
+            if step is Step.ENDED:
+                outcome = f"{_certainty(error)}{outcome}"
+            else:
+                said = _in_words(error)
+                step, outcome = step_of(said), outcome_of(said)
+            guest = plan.guest if plan else None
+            self._record(step, order, guest, upid, outcome, seconds, attempt, shown_in)
+            if step is Step.ENDED and outcome.startswith(UNKNOWN) and attempt is not None:
+                self._on_unknown(attempt)
+            raise
+        finally:
+            self._under_way.discard(mine)
+        task = report.task
+        outcome = (task.message or task.end.value) if task else "OK"
+        if report.good and not report.settled:
+            outcome = f"{UNKNOWN}{NOT_SETTLED}"
+        self._record(Step.ENDED, order, report.plan.guest, upid, outcome, report.seconds, attempt, shown_in)
+        if task is not None and task.end is TaskEnd.LOST and attempt is not None:
+            self._on_unknown(attempt)
+        return report
+
+    async def end(self) -> None:
+        """The bot ends: what was sent is followed no longer, what was not sent is not sent. Returns when all of that
+        is over; the guests themselves are left alone."""
+        self._over = True
+        for task in filter(None, self._under_way):
+            task.cancel()
+        for pause in (0.0,) * 20 + (0.05,) * 20:  # what takes longer must not hold up the end
+            if not self._under_way:
+                return
+            await self._clock.sleep(pause)
+
+    async def _do(self, plan: Plan, began: float, on_progress: OnProgress, note: Note) -> Report:
+        action = ACTIONS[plan.order.verb]
+        note(Step.SENDING, plan)
+        with self._expected.stop_of(plan) as expected:
+            plan, upid = await self._send(plan, expected, note)
+            task = None
+            if upid is not None:
+                note(Step.SENT, plan, upid)
+                await on_progress(Progress(self._clock.monotonic() - began, upid=upid))
+                task = await follow(self._proxmox, self._clock, upid, on_progress)
+            report = await self._conclude(plan, action, task, began, on_progress)
+            done = report.good and report.settled  # what did not obey in time may still do so
+            expected.over = done and report.after is not None and report.after.state is State.RUNNING
+        return report
+
+    async def _send(self, plan: Plan, expected: Expectation, note: Note) -> tuple[Plan, str | None]:
+        """Once; a second time only where the guest was not there, so that nothing was done."""
+        try:
+            try:
+                started = await self._sending.start(plan)
+            except GuestMoved:
+                again = await self._planner.plan(plan.order)
+                again.held_against(plan)
+                again.confirm()
+                note(Step.SENDING, again)  # to another node, where its task is looked for
+                started = await self._sending.start(again)
+        except (TimedOut, NodeUnreachable, BadAnswer) as error:
+            expected.sent = error.changing
+            raise
+        except asyncio.CancelledError:  # it may be on its way
+            expected.sent = True
+            raise
+        expected.sent = True
+        return started
+
+    def _charge(self, order: Order, error: BaseException) -> None:
+        """What access refuses counts as a change of this person, too: trying is not free."""
+        if isinstance(error, ACCESS_SAYS):
+            self._limit.charge(order.actor.user_id)
+
+    async def _hold_free(self, order: Order) -> None:
+        """Raises GuestBusy while an action on this guest is under way, to those who may know of the guest. Others are
+        told what they would be if there were none, for which Proxmox may be asked; of a free guest nothing is."""
+        if order.vmid in self._claims.busy:
+            await self._planner.judge(order)
+            if running := self._claims.busy.get(order.vmid):  # which may have ended meanwhile
+                raise replace(running)
+
+    async def _conclude(
+        self, plan: Plan, action: Action, task: TaskResult | None, began: float, on_progress: OnProgress
+    ) -> Report:
+        report = Report(plan, task, None, 0.0)
+        if not report.good:
+            report = replace(report, after=await self._look(plan.guest.vmid))
+        elif plan.order.verb is Verb.DELETE:
+            self._reader.learn(plan.guest.vmid, None)
+        elif plan.order.verb is Verb.CREATE:
+            report = replace(report, after=await self._copy_of(plan))
+        elif action.becomes:
+            after, settled = await self._settle(plan.guest, action.becomes, began, on_progress)
+            report = replace(report, after=after, settled=settled)
+        else:
+            report = replace(report, after=await self._look(plan.guest.vmid))
+        if report.after is not None:
+            self._reader.learn(report.after.vmid, report.after)
+        if plan.order.verb is Verb.RESIZE and report.good:
+            report = replace(report, change=await self._changed(plan))
+        return replace(report, seconds=self._clock.monotonic() - began)
+
+    async def _settle(
+        self, guest: Guest, becomes: State, began: float, on_progress: OnProgress
+    ) -> tuple[Guest | None, bool]:
+        """Read the guest until it is as expected: HA acts later, and a QEMU reboot passes through stopped."""
+        patience = SETTLE_SECONDS_HA if guest.ha_managed else SETTLE_SECONDS
+        since, delay = self._clock.monotonic(), 0.5
+        while True:
+            now = await self._look(guest.vmid)
+            if now is not None and now.state is becomes:
+                return now, True
+            if self._clock.monotonic() - since >= patience:
+                return now, False
+            await on_progress(Progress(self._clock.monotonic() - began))
+            await self._clock.sleep(delay)
+            delay = min(delay * 2, 4.0)
+
+    async def _look(self, vmid: int) -> Guest | None:
+        """The guest now, wherever it is, or None where it cannot be seen."""
+        try:
+            return await self._planner.locate(vmid, anyone)
+        except BotError:
+            return None
+
+    async def _copy_of(self, plan: Plan) -> Guest:
+        """The new guest as it is, or as it was ordered where it cannot be read yet."""
+        ordered = Guest(
+            vmid=plan.new_vmid or 0,
+            kind=plan.guest.kind,
+            node=plan.target or plan.guest.node,
+            state=State.STOPPED,
+            name=plan.order.name,
+        )
+        try:
+            return await self._proxmox.status(ordered)
+        except ProxmoxError:
+            return ordered
+
+    async def _changed(self, plan: Plan) -> Change | None:
+        """What changed, and whether it waits for a restart (asked; guessed only if Proxmox is silent)."""
+        change = plan.change
+        if change is None or plan.withdraws:
+            return None
+        try:
+            waiting = {item.key for item in await self._proxmox.pending(plan.guest) if item.waits}
+        except ProxmoxError:
+            live = plan.guest.kind is Kind.LXC or plan.guest.state is State.STOPPED
+            return replace(change, waits_for_restart=not live)
+        return replace(change, waits_for_restart=bool(waiting & {"cores", "memory"}))
+
+    def _record(
+        self,
+        step: Step,
+        order: Order,
+        guest: Guest | None = None,
+        upid: str = "",
+        outcome: str = "",
+        seconds: float = 0.0,
+        attempt: int | None = None,
+        message_id: int | None = None,
+    ) -> int | None:
+        guest = guest or self._reader.known(order.vmid)
+        record = AuditRecord(
+            step=step,
+            actor=order.actor,
+            operation=order.verb.value,
+            vmid=order.vmid,
+            detail=order.detail,
+            guest=guest.label if guest else "",
+            node=guest.node if guest else "",
+            state=guest.state.value if guest else "",
+            reason=order.reason,
+            upid=upid,
+            outcome=outcome,
+            seconds=seconds,
+            message_id=message_id,
+        )
+        return self._audit.record(record, attempt)
+
+
+def _certainty(error: BaseException) -> str:
+    """`unknown: ` where the work may have been done, or may go on."""
+    certain = isinstance(error, BotError) and not getattr(error, "changing", False)
+    return "" if certain else UNKNOWN
+
+
+def _in_words(error: BaseException) -> BaseException:
+    """What was called off with a word, before anything was sent, has nobody who awaits it any more."""
+    called_off = isinstance(error, asyncio.CancelledError) and error.args
+    return AnswerTooLate() if called_off else error

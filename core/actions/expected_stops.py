@@ -1,0 +1,137 @@
+"""Stops that a person ordered through the bot, noted before the request is sent: they are no alarm.
+
+They are noted in the journal, too, so that the bot's own end makes no alarm of them.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from core.actions.order import Plan
+from core.clock import Clock
+from core.errors import JournalFailed
+from core.verbs import ACTIONS
+
+_log = logging.getLogger(__name__)
+
+GRACE_SECONDS = 300.0
+"""How long after the action a stop still counts as ordered: a guest may obey late, and HA acts in rounds."""
+BLIND_SECONDS = 1800.0
+"""How much longer an order counts while nothing can be seen."""
+LAG_SECONDS = 30.0
+"""The same once the guest was seen running again: only the cluster's list (10 s behind) may still show the stop."""
+
+
+@dataclass(slots=True)
+class Expectation:
+    """`sent`: Proxmox has (or may have) the request. `over`: the guest was seen running again. `observed`: it
+    was seen stopped while the action still ran, which uses it up with the action's end.
+
+    `began` and `until` are on the monotonic clock; `until` is None while the action runs.
+    """
+
+    by: str
+    began: float
+    until: float | None = None
+    sent: bool = False
+    over: bool = False
+    observed: bool = False
+
+
+Note = Callable[[int, str | None], None]
+"""Keeps who ordered a guest's stop (None: nobody any more) for the next run. May raise JournalFailed."""
+
+
+def _not_kept(vmid: int, by: str | None) -> None:
+    """Before `begin`."""
+
+
+class ExpectedStops:
+    """Which guests are meant to go down just now."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._stops: dict[int, Expectation] = {}
+        self._note: Note = _not_kept
+
+    def begin(self, orders: Mapping[int, str], note: Note) -> None:
+        """What a former run had ordered may still happen; from now on orders are noted."""
+        now = self._clock.monotonic()
+        self._stops |= {
+            vmid: Expectation(by, now, now + GRACE_SECONDS, sent=True) for vmid, by in orders.items()
+        }
+        self._note = note
+
+    @contextmanager
+    def stop_of(self, plan: Plan) -> Iterator[Expectation]:
+        """Around the action. What was refused is expected no longer. Raises JournalFailed first."""
+        expectation = Expectation(plan.order.actor.name, self._clock.monotonic())
+        vmid = plan.order.vmid
+        if not ACTIONS[plan.order.verb].stops:
+            yield expectation
+            return
+        former = self._stops.get(vmid)
+        self._note(vmid, expectation.by)
+        self._stops[vmid] = expectation
+        try:
+            yield expectation
+        finally:
+            if former is not None and not expectation.sent and not expectation.observed:
+                self._stops[vmid] = former  # a guest may still obey the order before
+            elif not expectation.sent or expectation.observed:
+                self._drop(vmid)
+            else:
+                grace = LAG_SECONDS if expectation.over else GRACE_SECONDS
+                expectation.until = self._clock.monotonic() + grace
+
+    def current(self, *, blind: bool = False) -> dict[int, str]:
+        """VMID -> display name of who ordered the stop, for every stop expected now.
+
+        `blind`: what has expired lately is expected yet, since nobody could see whether the guest obeyed; but half
+        an hour at most, and not of a guest that was seen running again.
+        """
+        over = self.expired()
+        if blind:
+            late = self._clock.monotonic() - BLIND_SECONDS
+            over = frozenset(v for v in over if self._stops[v].over or late > (self._stops[v].until or 0.0))
+        return {vmid: stop.by for vmid, stop in self._stops.items() if vmid not in over}
+
+    def renew(self, vmid: int) -> None:
+        """What a former run had ordered is at work still: its stop is expected for as long again, if it is at all."""
+        stop = self._stops.get(vmid)
+        if stop is not None and stop.until is not None:
+            stop.until = self._clock.monotonic() + GRACE_SECONDS
+
+    def withdraw(self, vmid: int, before: float) -> None:
+        """The stop that was ordered before then (monotonic) has turned out never to have begun."""
+        stop = self._stops.get(vmid)
+        if stop is not None and stop.until is not None and stop.began <= before:
+            self._drop(vmid)
+
+    def expired(self) -> frozenset[int]:
+        now = self._clock.monotonic()
+        return frozenset(
+            vmid for vmid, stop in self._stops.items() if stop.until is not None and now > stop.until
+        )
+
+    def forget(self, vmids: Iterable[int]) -> None:
+        """These are not expected any more, and no longer noted."""
+        for vmid in vmids:
+            self._stops.pop(vmid, None)
+
+    def seen(self, vmid: int) -> None:
+        """The ordered stop has been observed: the next one is an alarm again."""
+        stop = self._stops.get(vmid)
+        if stop is not None and stop.until is None:
+            stop.observed = True
+        elif stop is not None:
+            self._drop(vmid)
+
+    def _drop(self, vmid: int) -> None:
+        """Expected no longer. What cannot be noted now excuses no more than it did before."""
+        del self._stops[vmid]
+        try:
+            self._note(vmid, None)
+        except JournalFailed as error:
+            _log.warning("that a stop is over could not be noted: %s", error.reason)

@@ -1,0 +1,122 @@
+"""The one request that starts an action. Everything was decided before; what Proxmox says is final."""
+
+from collections import deque
+from dataclasses import replace
+
+from core.actions.order import Plan
+from core.clock import Clock
+from core.errors import GuestNotFound, VmidTaken
+from core.proxmox import Proxmox
+from core.proxmox_errors import (
+    BadAnswer,
+    LinkedCloneUnsupported,
+    NodeUnreachable,
+    ProxmoxError,
+    TargetNotShared,
+    TimedOut,
+)
+from core.verbs import ACTIONS, Verb
+
+CLOCK_SKEW = 60
+"""Seconds the node's clock may differ from ours when a task is looked for after a time-out."""
+ID_TRIES = 5
+REMEMBERED = 1000
+"""How many UPIDs are remembered, so that none is taken for the answer to a second request."""
+
+
+class Sending:
+    """Starts plans. A request whose answer got lost is never repeated: the node's task list tells of it."""
+
+    def __init__(self, proxmox: Proxmox, clock: Clock) -> None:
+        self._proxmox, self._clock = proxmox, clock
+        self._given: deque[str] = deque(maxlen=REMEMBERED)
+
+    async def start(self, plan: Plan) -> tuple[Plan, str | None]:
+        """The plan as it was really started, and its UPID (None: it holds already, no task).
+
+        Raises ProxmoxError, for a clone also VmidTaken.
+        """
+        if plan.order.verb is Verb.CREATE:
+            return await self._clone(plan)
+        return plan, await self._once(plan)
+
+    async def _clone(self, plan: Plan) -> tuple[Plan, str | None]:
+        """The next free VMID is nobody's until the clone exists: take another when somebody was faster.
+
+        Without shared storage the copy stays on the template's node; without linked clones it is a full one.
+        """
+        tries = 0
+        while True:
+            if plan.order.new_vmid is None:
+                plan = replace(plan, new_vmid=await self._proxmox.next_id())
+            try:
+                return plan, await self._once(plan)
+            except TargetNotShared:
+                if plan.target is None:
+                    raise
+                plan = replace(plan, target=None)
+            except LinkedCloneUnsupported:
+                if plan.full:
+                    raise
+                plan = replace(plan, full=True)
+            except VmidTaken:
+                tries += 1
+                if plan.order.new_vmid is not None or tries == ID_TRIES:
+                    raise
+
+    async def _once(self, plan: Plan) -> str | None:
+        sent_at = self._clock.now()
+        try:
+            upid = await _request(self._proxmox, plan)
+        except (TimedOut, NodeUnreachable, BadAnswer) as error:
+            upid = await self._started_anyway(plan, sent_at) if error.changing else None
+            if upid is None:
+                raise
+        if upid is not None:
+            self._given.append(upid)
+        return upid
+
+    async def _started_anyway(self, plan: Plan, sent_at: float) -> str | None:
+        """The task that the unanswered request started: by type, guest, time and the bot's own token.
+
+        A task that is the answer to an earlier request is none, and a copy has to exist.
+        """
+        types = ACTIONS[plan.order.verb].tasks[plan.guest.kind]
+        try:
+            tasks = await self._proxmox.recent_tasks(plan.guest, 10)
+            if (
+                plan.order.verb is Verb.CREATE
+                and (await self._proxmox.cluster()).find(plan.new_vmid or 0) is None
+            ):
+                return None
+        except ProxmoxError:
+            return None
+        for task in tasks:
+            ours = task.user == self._proxmox.identity and task.upid not in self._given
+            if ours and task.type in types and task.started >= sent_at - CLOCK_SKEW:
+                return task.upid
+        return None
+
+
+async def _request(proxmox: Proxmox, plan: Plan) -> str | None:
+    order, guest = plan.order, plan.guest
+    match order.verb:
+        case Verb.START | Verb.REBOOT | Verb.SHUTDOWN | Verb.STOP:
+            return await proxmox.power(guest, order.verb)
+        case Verb.CREATE:
+            if plan.new_vmid is None or order.name is None:
+                raise GuestNotFound(order.vmid)
+            return await proxmox.clone(guest, plan.new_vmid, order.name, target=plan.target, full=plan.full)
+        case Verb.RESIZE:
+            digest = plan.config.digest if plan.config else None
+            return await proxmox.resize(guest, order.cores, order.memory_mb, digest)
+        case Verb.DELETE:
+            return await proxmox.delete(guest)
+        case Verb.SNAPSHOT_CREATE:
+            return await proxmox.snapshot_create(
+                guest, order.snapshot or "", order.description, order.with_memory
+            )
+        case Verb.SNAPSHOT_ROLLBACK:
+            return await proxmox.snapshot_rollback(guest, order.snapshot or "")
+        case Verb.SNAPSHOT_DELETE:
+            return await proxmox.snapshot_delete(guest, order.snapshot or "")

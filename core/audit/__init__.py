@@ -1,0 +1,1 @@
+"""The trail of what was attempted, and how it ended."""

@@ -1,0 +1,38 @@
+"""What Discord blocks for its words is sent with fewer of them."""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Protocol, TypeVar
+
+from core.delivery.channel import Fate, NotDelivered
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+class Barer(Protocol):
+    def barer(self, content: str) -> tuple[str, ...]:
+        """What is shown instead of a text that Discord blocks, the best first."""
+
+
+async def through(channel: Barer, content: str, send: Callable[[str], Awaitable[T]]) -> tuple[T, str]:
+    """Send a text, and with fewer words what Discord blocks: the result, and why it was not the whole, or "".
+
+    Raises NotDelivered: what `send` raises; REJECTED where no words pass.
+    """
+    blocked = ""
+    for text in _texts(channel, content):
+        try:
+            return await send(text), blocked
+        except NotDelivered as error:
+            if error.fate is not Fate.BLOCKED:
+                raise
+            blocked = blocked or error.reason
+            _log.warning("Discord blocks the words of a message: %s", error.reason)
+    raise NotDelivered(Fate.REJECTED, blocked, not_taken=True)
+
+
+def _texts(channel: Barer, content: str) -> Iterator[str]:
+    yield content
+    yield from channel.barer(content)

@@ -1,0 +1,1 @@
+"""Incidents from observations: pure rules, without clock, network or disk."""

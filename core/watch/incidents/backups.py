@@ -1,0 +1,190 @@
+"""Failed backups: from the cluster's task list, and from each node's own.
+
+The cluster's list has 25 finished tasks of a node, by their start (pve-common RESTEnvironment.pm: active_workers). A
+backup of two hours is not in it at its end if 25 tasks began after it: so each node is asked for its failed backups
+now and then, and at once when a backup that ran is listed no longer.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+
+from core.clock import Clock
+from core.errors import BotError
+from core.guest import Cluster, TaskSummary
+from core.names import Upid
+from core.proxmox import Proxmox
+from core.tasks import TaskEnd, end_of
+from core.watch.incidents.model import BackupFact, Level, Topic
+from core.watch.incidents.observation import RECENT_SECONDS
+from core.watch.incidents.state import WatchState
+from core.watch.incidents.transition import Work
+
+EVERY_SECONDS = 300.0
+NODES_MOST = 8
+"""So many nodes are asked in a look, those that have waited longest first."""
+ASK_SECONDS = 6.0
+BACK_SECONDS = 86_400
+"""How far before the last time a node is asked about: what ended since then may have begun long ago, and the node's
+clock may not be right."""
+FAILED_MOST, RUNNING_MOST, LATELY_MOST = 1000, 500, 2000
+"""So many are remembered, the newest."""
+BACKUPS = "backups"
+
+_log = logging.getLogger(__name__)
+
+
+class FailedBackups:
+    """Asks nodes for their failed backups, when it is time to."""
+
+    def __init__(self, proxmox: Proxmox, clock: Clock) -> None:
+        self._proxmox, self._clock = proxmox, clock
+        self._asked: dict[str, float] = {}
+
+    async def ask(
+        self,
+        state: WatchState,
+        cluster: Cluster,
+        tasks: Iterable[TaskSummary] | None,
+        *,
+        busy: bool = False,
+    ) -> dict[str, tuple[TaskSummary, ...]]:
+        """By node, those that answered. `tasks`: the cluster's, where they have just been read. `busy`: an alarm may
+        be due in this look, which should not wait for this. Does not raise."""
+        chosen = self._due(cluster, frozenset() if busy else _vanished(state, tasks), busy)
+        if not chosen:
+            return {}
+        unix = self._clock.now()
+        asking = {
+            asyncio.ensure_future(self._failed(node, since_of(state, node, unix))): node for node in chosen
+        }
+        try:
+            done, late = await asyncio.wait(asking, timeout=ASK_SECONDS)
+        except asyncio.CancelledError:
+            for task in asking:
+                task.cancel()
+            raise
+        for task in late:
+            task.cancel()
+        return {asking[task]: rows for task in done if (rows := task.result()) is not None}
+
+    def _due(self, cluster: Cluster, vanished: frozenset[str], busy: bool) -> list[str]:
+        now, every = self._clock.monotonic(), EVERY_SECONDS * (2 if busy else 1)
+        online = [node.name for node in cluster.nodes if node.online]
+        self._asked = {name: at for name, at in self._asked.items() if name in online}
+        due = [
+            name for name in online if name in vanished or now - self._asked.get(name, now - every) >= every
+        ]
+        chosen = sorted(due, key=lambda name: (name not in vanished, self._asked.get(name, 0.0), name))[
+            :NODES_MOST
+        ]
+        self._asked |= dict.fromkeys(chosen, now)
+        return chosen
+
+    async def _failed(self, node: str, since: int) -> tuple[TaskSummary, ...] | None:
+        try:
+            return await self._proxmox.failed_backups(node, since)
+        except (BotError, ValueError) as error:  # ValueError: the list has a node's name that is none
+            _log.info("the failed backups of node %r could not be read: %s", node, error)
+            return None
+
+
+def since_of(state: WatchState, node: str, unix: float) -> int:
+    """From which start of tasks on, in Unix seconds, a node is asked about."""
+    last = int(min(state.asked.get(node, unix), unix)) - BACK_SECONDS
+    return max(0, min([last, *(start for upid, start in _starts(state.running) if _node_of(upid) == node)]))
+
+
+def _vanished(state: WatchState, tasks: Iterable[TaskSummary] | None) -> frozenset[str]:
+    """The nodes of backups that ran and are not listed any more."""
+    if tasks is None:
+        return frozenset()
+    listed = {task.upid for task in tasks}
+    return frozenset(_node_of(upid) for upid in state.running - listed)
+
+
+def _starts(upids: Iterable[str]) -> list[tuple[str, int]]:
+    """With when each began, oldest first."""
+    parsed = ((upid, Upid.parse(upid)) for upid in upids)
+    return sorted(
+        ((upid, parts.started if parts else 0) for upid, parts in parsed), key=lambda pair: (pair[1], pair[0])
+    )
+
+
+def _newest(upids: Iterable[str], most: int) -> frozenset[str]:
+    kept = frozenset(upids)
+    return kept if len(kept) <= most else frozenset(upid for upid, _ in _starts(kept)[-most:])
+
+
+# -- in a step
+
+
+def note_backups(work: Work) -> None:
+    """Tell of backups that failed since the last look. Those that were there at the first look at a list are old,
+    unless they were seen running."""
+    tasks, lists = work.look.tasks, work.look.backups
+    new = _new_in_list(work, tasks) if tasks is not None else {}
+    for node, rows in lists.items():
+        seen = node in work.asked
+        for task in _failed_of(rows):
+            if task.upid not in work.failed and (seen or task.upid in work.running):
+                new[task.upid] = task
+        work.asked[node] = work.now.unix
+    if work.look.cluster and work.look.cluster.nodes:
+        listed = {node.name for node in work.look.cluster.nodes}
+        work.asked = {node: unix for node, unix in work.asked.items() if node in listed}
+    found = {task.upid for rows in lists.values() for task in _failed_of(rows)}
+    found |= {task.upid for task in _failed_of(tasks or ())}
+    work.running = _running(work, tasks, lists)
+    if found - work.failed:
+        work.failed = _newest(work.failed | found, FAILED_MOST)
+    if new:
+        facts = tuple(_fact(work, task) for task in sorted(new.values(), key=lambda task: task.started))
+        work.begin(Topic.BACKUP, BACKUPS, Level.WARNING, backups=facts)
+
+
+def _new_in_list(work: Work, tasks: tuple[TaskSummary, ...]) -> dict[str, TaskSummary]:
+    """Note when each task of the cluster's list was first seen; the failed backups that are new in it."""
+    first, before = work.tasks is None, work.tasks or {}
+    told = {task.node for task in tasks}
+    silent = {upid: at for upid, at in before.items() if _node_of(upid) not in told}
+    now = -1e9 if first else work.clock
+    # what was asked of a node by itself is not listed in the next look, and may be asked for again
+    lately = {upid: at for upid, at in before.items() if work.clock - at <= 2 * RECENT_SECONDS}
+    # the tasks of an offline node are not listed, and are no news when it is back
+    listed = {task.upid: before.get(task.upid, now) for task in tasks}
+    work.tasks = silent | dict(list(lately.items())[-LATELY_MOST:]) | listed
+    return {} if first else {task.upid: task for task in _failed_of(tasks) if task.upid not in work.failed}
+
+
+def _running(
+    work: Work, tasks: tuple[TaskSummary, ...] | None, lists: Mapping[str, tuple[TaskSummary, ...]]
+) -> frozenset[str]:
+    """The backups that were seen running and whose end is not known yet."""
+    running = work.running - {task.upid for rows in lists.values() for task in rows}
+    if tasks is None:
+        return running
+    running -= {task.upid for task in tasks if task.status is not None}
+    now = {task.upid for task in tasks if task.type == "vzdump" and task.status is None}
+    over = {task.upid for rows in lists.values() for task in rows}
+    running = frozenset(upid for upid in running if upid in now or _node_of(upid) not in lists)
+    return _newest(running | (now - over), RUNNING_MOST)
+
+
+def _failed_of(tasks: Iterable[TaskSummary]) -> list[TaskSummary]:
+    return [
+        task
+        for task in tasks
+        if task.type == "vzdump" and task.status is not None and end_of(task.status) is TaskEnd.ERROR
+    ]
+
+
+def _node_of(upid: str) -> str:
+    parsed = Upid.parse(upid)
+    return parsed.node if parsed else ""
+
+
+def _fact(work: Work, task: TaskSummary) -> BackupFact:
+    vmid = int(task.id) if task.id.isascii() and task.id.isdecimal() else None
+    guest = work.look.cluster.find(vmid) if work.look.cluster and vmid else None
+    return BackupFact(task.node, vmid, task.user, task.status or "", guest.name if guest else None)

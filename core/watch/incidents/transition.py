@@ -1,0 +1,257 @@
+"""A step in the making: the former state to read, and what becomes of it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from core.errors import IncidentOver
+from core.guest import Guest, State
+from core.watch.incidents.model import (
+    ALL,
+    ONE_OFF,
+    SOURCE,
+    GuestFact,
+    Incident,
+    Level,
+    Message,
+    Mute,
+    Post,
+    Topic,
+    Watched,
+    guest_subject,
+    node_subject,
+)
+from core.watch.incidents.observation import Done, Look
+from core.watch.incidents.state import GuestState, Moment, Outcome, Rules, WatchState
+
+SINCE_SECONDS = 60.0
+"""What runs on keeps its beginning, unless it has begun anew by more than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What happened to one guest in this look. `over`: the incident that it ends, since `ago` seconds.
+
+    What somebody wanted is no alarm.
+    """
+
+    fact: GuestFact
+    over: int | None = None
+    ago: float = 0.0
+
+    @property
+    def wanted(self) -> bool:
+        return self.fact.wanted
+
+
+class Work:
+    """Collects what a step changes. The dictionaries start as copies of the former state's."""
+
+    def __init__(
+        self,
+        state: WatchState,
+        now: Moment,
+        rules: Rules,
+        entries: Iterable[Watched] = (),
+        look: Look | None = None,
+        ordered: Iterable[int] = (),
+    ) -> None:
+        self.former, self.now, self.rules = state, now, rules
+        self.entries, self.ordered = tuple(entries), frozenset(ordered)
+        self.look = look or Look(None)
+        self.elapsed = state.pulse.elapsed + max(0.0, now.passed)
+        self.clock = state.pulse.clock
+        self.good = False
+        self.source = state.source
+        self.guests, self.nodes, self.gauges = dict(state.guests), dict(state.nodes), dict(state.gauges)
+        self.uptimes, self.tasks = dict(state.uptimes), state.tasks
+        self.failed, self.known, self.quieted = state.failed, state.known, list(state.quieted)
+        self.running, self.asked = state.running, dict(state.asked)
+        self.mutes = {target: mute for target, mute in state.mutes.items() if mute.elapsed > self.elapsed}
+        self.open = dict(state.open)
+        self.changed: dict[int, Incident] = {}
+        self.messages: list[Message] = []
+        self.heeded: list[int] = []
+        self.news: list[News] = []
+        self.returned = False
+        """Proxmox can be read again, after it was told that it cannot."""
+        self._last_id = state.pulse.last_id
+
+    def outcome(self) -> Outcome:
+        pulse = replace(
+            self.former.pulse,
+            elapsed=self.elapsed,
+            clock=self.clock,
+            unix=self.now.unix,
+            good=self.good,
+            last_id=self._last_id,
+        )
+        state = WatchState(
+            pulse=pulse,
+            source=self.source,
+            guests=self.guests,
+            nodes=self.nodes,
+            gauges=self.gauges,
+            mutes=self.mutes,
+            uptimes=self.uptimes,
+            tasks=self.tasks,
+            failed=self.failed,
+            running=self.running,
+            asked=self.asked,
+            known=self.known,
+            quieted=tuple(self.quieted),
+            open=self.open,
+        )
+        return Outcome(state, tuple(self.changed.values()), tuple(self.messages), tuple(self.heeded))
+
+    # -- incidents
+
+    def begin(self, topic: Topic, subject: str, level: Level, **fields: Any) -> Incident:
+        """A new incident, not told yet; a one-off is over at once."""
+        self._last_id += 1
+        over: dict[str, Any] = {"ended": self.now.unix, "seconds": 0.0} if topic in ONE_OFF else {}
+        incident = Incident(
+            self._last_id,
+            topic,
+            subject,
+            level,
+            opened=self.now.unix,
+            began=self.elapsed,
+            **over,
+            **fields,
+        )
+        return self.keep(incident)
+
+    def keep(self, incident: Incident) -> Incident:
+        """The incident as it is from now on."""
+        self.changed[incident.id] = incident
+        if incident.open:
+            self.open[incident.id] = incident
+        else:
+            self.open.pop(incident.id, None)
+        return incident
+
+    def end(
+        self, incident: Incident, *, ago: float = 0.0, forgotten: bool = False, **fields: Any
+    ) -> Incident:
+        """It is over, since `ago` seconds."""
+        seconds = max(0.0, self.elapsed - ago - incident.began)
+        return self.keep(
+            replace(incident, ended=self.now.unix - ago, seconds=seconds, forgotten=forgotten, **fields)
+        )
+
+    # -- telling
+
+    def tell(self, incident: Incident) -> Incident:
+        """Open it towards people. In the quiet hours only what is critical is posted at once."""
+        timer = self.elapsed if incident.topic is Topic.SOURCE else self.clock
+        incident = self.keep(replace(incident, told=True, said=timer))
+        info = incident.level is Level.INFO
+        self.post(Post.OPENING, incident, mention=not info, silent=info)
+        return incident
+
+    def tell_together(self, incidents: Iterable[Incident]) -> None:
+        """Open many towards people in one message."""
+        told = [self.keep(replace(each, told=True, said=self.clock, muted_until=None)) for each in incidents]
+        waits = [each for each in told if self.now.quiet and each.level is not Level.CRITICAL]
+        self.quieted += [each.id for each in waits if each.id not in self.quieted]
+        if said := tuple(each.id for each in told if each not in waits):
+            self.add(Post.UNMUTED, said, mention=True)
+
+    def recover(self, incident: Incident) -> None:
+        """The short word that it is over, unless nobody was told that it began, or it is muted."""
+        if incident.told and not self.muted(incident):
+            self.post(Post.RECOVERY, incident, silent=True)
+
+    def remind(self, incident: Incident, timer: float) -> None:
+        """Say it again when it is time to."""
+        due = self.rules.repeat > 0 and timer - incident.said >= self.rules.repeat
+        if due and incident.told and incident.acked is None and not self.muted(incident):
+            self.post(Post.REMINDER, self.keep(replace(incident, said=timer)))
+
+    def post(self, post: Post, incident: Incident, *, mention: bool = False, silent: bool = False) -> None:
+        if self.now.quiet and (incident.level is not Level.CRITICAL or post is Post.RECOVERY):
+            if incident.id not in self.quieted:
+                self.quieted.append(incident.id)
+            return
+        self.add(post, (incident.id,), mention=mention, silent=silent)
+
+    def add(self, post: Post, incidents: tuple[int, ...] = (), **fields: Any) -> Message:
+        self._last_id += 1
+        message = Message(self._last_id, post, self.now.unix, incidents, **fields)
+        self.messages.append(message)
+        return message
+
+    def answered(self, incident_id: int) -> Incident:
+        """The open incident that somebody answers. Raises IncidentOver."""
+        incident = self.open.get(incident_id)
+        if incident is None:
+            raise IncidentOver
+        return incident
+
+    # -- muting
+
+    def mute(self, target: str, seconds: float, by: str, by_id: int = 0) -> Mute:
+        mute = Mute(target, self.elapsed + seconds, self.now.unix + seconds, by, by_id)
+        self.mutes[target] = mute
+        return mute
+
+    def muted(self, incident: Incident) -> bool:
+        return self.muted_until(incident) is not None
+
+    def muted_until(self, incident: Incident) -> float | None:
+        """Until when (Unix seconds) nothing is told of it: as long as everything it speaks of is muted."""
+        ends = [self._longest(targets) for targets in subjects_of(incident)]
+        return None if not ends or None in ends else min(end for end in ends if end is not None)
+
+    def guest_muted(self, vmid: int, node: str) -> bool:
+        return self._longest(guest_targets(vmid, node)) is not None
+
+    def _longest(self, targets: Iterable[str]) -> float | None:
+        return max((self.mutes[target].until for target in targets if target in self.mutes), default=None)
+
+    # -- guests
+
+    def recent_tasks(self, guest: GuestState) -> list[Done]:
+        """What somebody, or some work, has just done to the guest, newest first."""
+        return self.look.recent(guest, self.tasks or {}, self.clock)
+
+    def settle(self, guest: GuestState, listed: Guest, **fields: Any) -> GuestState:
+        """The guest is in this state from now on."""
+        began = self.now.unix - (listed.uptime or 0) if listed.state is State.RUNNING else self.now.unix
+        again = (
+            listed.state is State.RUNNING
+            and listed.uptime is not None
+            and began - (guest.since or began) >= SINCE_SECONDS
+        )
+        since: float | None = began
+        if guest.state is listed.state and not again:
+            since = guest.since
+        elif guest.state is State.UNKNOWN and listed.state is not State.RUNNING:
+            since = None  # it was so before it was looked at
+        values: dict[str, Any] = {"state": listed.state, "since": since, "held": None, "lost_node": ""}
+        values |= {"missing": False, "wanted": False, "passing": None} | fields
+        return replace(guest, **values)
+
+
+def guest_targets(vmid: int, node: str) -> tuple[str, ...]:
+    return (guest_subject(vmid), node_subject(node), ALL)
+
+
+def subjects_of(incident: Incident) -> tuple[tuple[str, ...], ...]:
+    """What an incident speaks of: for each thing the mute targets that cover it."""
+    match incident.topic:
+        case Topic.SOURCE:
+            return ((SOURCE, ALL),)
+        case Topic.NODE | Topic.STALE:
+            return ((incident.subject, ALL),)
+        case Topic.STORAGE:
+            return ((incident.subject, node_subject(incident.node), ALL),)
+        case Topic.BACKUP:
+            return tuple(
+                guest_targets(fact.vmid, fact.node) if fact.vmid else (node_subject(fact.node), ALL)
+                for fact in incident.backups
+            )
+        case _:
+            facts = incident.down or incident.guests
+            return tuple(guest_targets(fact.vmid, fact.node) for fact in facts)

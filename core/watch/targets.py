@@ -1,0 +1,47 @@
+"""What a mute is for, as a subject of core/watch/incidents/model.py, from what a person chose or typed."""
+
+import re
+from collections.abc import Collection
+
+from core.errors import UnknownTarget
+from core.guest import Cluster
+from core.names import VMID_LEAST, VMID_MOST, is_node
+from core.watch.incidents.model import ALL, SOURCE, guest_subject, node_subject, storage_subject
+
+_ALL = frozenset({ALL, "everything", "すべて", "全て"})
+_GUEST = re.compile(r"(?:guest/)?([1-9][0-9]{2,8})")
+_NODE = re.compile(r"node/(.+)")
+
+
+def target_of(text: str, cluster: Cluster | None, watched: Collection[int] = ()) -> str:
+    """The subject that a completion's value, a VMID, a guest's exact name or a node's name stands for.
+
+    `cluster` None: nothing is known of it just now, and what is well formed is taken. Raises UnknownTarget, also
+    for a name that several have.
+    """
+    typed = text.strip()
+    if typed.casefold() in _ALL:
+        return ALL
+    if typed.casefold() == SOURCE:
+        return SOURCE
+    if match := _GUEST.fullmatch(typed):
+        vmid = int(match[1])
+        if VMID_LEAST <= vmid <= VMID_MOST and (cluster is None or vmid in watched or cluster.find(vmid)):
+            return guest_subject(vmid)
+    if (match := _NODE.fullmatch(typed)) and cluster is None and is_node(match[1]):
+        return typed
+    found = _named(typed, cluster) if cluster else set()
+    if len(found) != 1:
+        raise UnknownTarget(text)
+    return found.pop()
+
+
+def _named(typed: str, cluster: Cluster) -> set[str]:
+    guests = {guest_subject(guest.vmid) for guest in cluster.guests if guest.name == typed}
+    nodes = {node_subject(node.name) for node in cluster.nodes}
+    storages = {
+        storage_subject(storage.name, None if storage.shared else storage.node)
+        for storage in cluster.storages
+    }
+    named = {subject for subject in nodes if subject == node_subject(typed)}
+    return guests | named | ({typed} & (nodes | storages))

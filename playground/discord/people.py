@@ -1,0 +1,104 @@
+"""People of the demo Discord, and what a bot did with one press of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import simcord
+
+from playground.discord.posts import Form, Post
+from playground.discord.world import Press
+
+T = TypeVar("T")
+
+
+class Hall(Protocol):
+    """The part of a DiscordServer that a Reply looks into."""
+
+    ack_seconds: dict[int, float]
+
+    def find(self, channel_id: int, message_id: int | None) -> Post | None: ...
+
+    async def wait_until(self, condition: Callable[[], T], timeout: float = 10.0, what: str = "") -> T: ...
+
+
+class Person:
+    """A member of a guild, with the language of their Discord client ("ja", "en-US")."""
+
+    def __init__(self, actor: simcord.MemberActor, locale: str) -> None:
+        self.actor, self.locale = actor, locale
+
+    @property
+    def id(self) -> int:
+        return self.actor.id
+
+    @property
+    def name(self) -> str:
+        return self.actor.name
+
+    def __repr__(self) -> str:
+        return f"<Person {self.name} {self.id} {self.locale}>"
+
+
+class Reply:
+    """What a bot did with one press: live, later edits and followups show up in it."""
+
+    def __init__(self, result: simcord.InteractionResult, record: Press, hall: Hall) -> None:
+        self.result, self._record, self._hall = result, record, hall
+
+    @property
+    def interaction_id(self) -> int:
+        return self._record.id
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the bot answered in time; if not, a person reads "The application did not respond"."""
+        return self._record.responded
+
+    @property
+    def ack_seconds(self) -> float | None:
+        """Seconds from the press to the acknowledgement."""
+        return self._hall.ack_seconds.get(self._record.id)
+
+    @property
+    def kind(self) -> str | None:
+        """ "message", "deferred", "deferred_update", "update", "modal", "autocomplete" or None."""
+        return None if self._record.response_kind is None else str(self._record.response_kind)
+
+    @property
+    def ephemeral(self) -> bool:
+        return self.post is not None and self.post.ephemeral
+
+    @property
+    def form(self) -> Form | None:
+        return None if self._record.modal is None else Form.of(self._record.modal)
+
+    @property
+    def choices(self) -> list[dict[str, Any]]:
+        return self.result.autocomplete_choices or []
+
+    @property
+    def post(self) -> Post | None:
+        """The answer; of a press that edits its own message, that message."""
+        return self._hall.find(self._record.channel_id, self._record.message_id)
+
+    @property
+    def followups(self) -> list[Post]:
+        found = (self._hall.find(self._record.channel_id, one) for one in self._record.followup_ids)
+        return [post for post in found if post is not None]
+
+    @property
+    def text(self) -> str:
+        """All that the press brought, as text: the answer, then the followups."""
+        posts = [] if self.post is None else [self.post]
+        return "\n".join(post.text for post in [*posts, *self.followups])
+
+    async def until(self, wanted: str | Callable[[Reply], object], timeout: float = 10.0) -> Reply:
+        """Wait until the text contains `wanted`, or until `wanted(reply)` is true. Raises TimeoutError."""
+        check = wanted if callable(wanted) else lambda reply: wanted in reply.text
+        await self._hall.wait_until(lambda: check(self), timeout, f"{wanted!r} in {self!r}")
+        return self
+
+    def __repr__(self) -> str:
+        return f"<Reply {self.kind} {self.text[:200]!r}>"

@@ -1,0 +1,125 @@
+"""SimCord's Preview page, made fit for a bot that writes by itself while somebody is typing.
+
+Uses private names of SimCord 3.2.1, like playground/discord/world.py and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import simcord
+from aiohttp import web
+from simcord.interactions import command_leaves
+
+from playground.discord.people import Person
+
+if TYPE_CHECKING:
+    from simcord import Preview
+
+_AT_THE_END = '<= 1 ? "bottom"'
+_NEAR_THE_END = '<= 600 ? "bottom"'
+
+
+def open_preview(
+    world: simcord.Env, channel: simcord.ChannelHandle, people: Sequence[Person], **options: Any
+) -> Preview:
+    """A Preview of a channel for these people; not yet entered. `options` are those of simcord's env.preview."""
+    viewers = [person.actor for person in people]
+    preview = world.preview(channel, viewers=viewers, layout="channel", **options)
+    _take_presses_on_what_was_seen(preview)
+    _tell_the_time(preview)
+    _follow_the_conversation(preview)
+    _describe_commands_to_each(preview, {person.id: person.locale for person in people})
+    return preview
+
+
+def _take_presses_on_what_was_seen(preview: Preview) -> None:
+    """Take a press although the bot has written something since the browser last looked (every 0.5 s).
+
+    SimCord refuses such a press as stale, so that a person would have to press again whenever an alert or a
+    progress bar comes in between. Whether the button is still there is checked all the same.
+    """
+    strict = preview._action
+
+    async def forgiving(context_id: str | None, body: Mapping[str, Any]) -> dict[str, Any]:
+        page = preview._pages.get(context_id or "")
+        if page is not None and isinstance(body, Mapping):
+            body = {**body, "published_revision": page.revision}
+        return await strict(context_id, body)
+
+    preview._action = forgiving  # type: ignore[method-assign]  # the server looks it up for each press
+
+
+def _tell_the_time(preview: Preview) -> None:
+    """Let every publication carry the present time; SimCord's stands still between two refreshes."""
+    publish = preview._publish
+
+    def publish_now(page: Any, **reason: Any) -> None:
+        preview._advance_presentation_time()
+        publish(page, **reason)
+
+    preview._publish = publish_now  # type: ignore[method-assign]  # looked up for each publication
+
+
+def _follow_the_conversation(preview: Preview) -> None:
+    """Keep the newest message in view unless somebody has scrolled up by about a screen.
+
+    SimCord follows only from the very end: it stops when the command line grows while a command is typed, or
+    when a short "thinking" becomes a tall card.
+    """
+    serve = preview._server._static
+
+    async def served(request: web.Request) -> web.Response:
+        response: web.Response = await serve(request)
+        if request.path == "/timeline.js" and response.text is not None:
+            response.text = response.text.replace(_AT_THE_END, _NEAR_THE_END)
+        return response
+
+    preview._server._static = served  # type: ignore[method-assign]  # registered when the page is entered
+
+
+def _describe_commands_to_each(preview: Preview, locales: Mapping[int, str]) -> None:
+    """Describe commands, options and choices in the language of whoever looks, as Discord's clients do.
+
+    SimCord shows the descriptions in their default language to everybody. `locales` is by user id.
+    """
+    serve = preview._server._commands
+
+    async def served(request: web.Request) -> web.Response:
+        response: web.Response = await serve(request)
+        page = preview._pages.get(request.headers.get("X-Simcord-Context", ""))
+        if response.status == 200 and page is not None:
+            catalog, locale = json.loads(response.text or ""), locales.get(page.viewer.id, "en-US")
+            leaves = _registered(preview, page) if catalog["entries"] else {}
+            for entry in catalog["entries"]:
+                if entry["key"] in leaves:
+                    _describe(entry, leaves[entry["key"]], locale)
+            response.text = json.dumps(catalog)
+        return response
+
+    preview._server._commands = served  # type: ignore[method-assign]  # registered when the page is entered
+
+
+def _registered(preview: Preview, page: Any) -> dict[str, Mapping[str, Any]]:
+    """What the bot registered, by the key that the catalog has for a command or subcommand."""
+    visible = preview.env.backend.visible_commands(user_id=page.viewer.id, channel_id=page.channel_id)
+    return {
+        f"{command['id']}:{'.'.join(path)}": leaf
+        for command in visible
+        for path, leaf in command_leaves(command)
+    }
+
+
+def _describe(entry: dict[str, Any], leaf: Mapping[str, Any], locale: str) -> None:
+    """Put the words of this language into a catalog's entry; those it lacks stay in the default language."""
+    entry["description"] = _in_language(leaf, "description", locale)
+    for option, registered in zip(entry["options"], leaf.get("options") or [], strict=True):
+        option["description"] = _in_language(registered, "description", locale)
+        for choice, told in zip(option["choices"], registered.get("choices") or [], strict=True):
+            choice["name"] = _in_language(told, "name", locale)
+
+
+def _in_language(registered: Mapping[str, Any], key: str, locale: str) -> str:
+    return str((registered.get(f"{key}_localizations") or {}).get(locale) or registered.get(key) or "")

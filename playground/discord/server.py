@@ -1,0 +1,144 @@
+"""A Discord of one's own: SimCord's model behind real REST v10 and gateway v10 sockets on 127.0.0.1.
+
+The bot is a program of its own. It finds this server by two environment variables, DISCORD_API_BASE and
+DISCORD_GATEWAY_URL (`DiscordServer.environment()` has both, and the token). All times are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import simcord
+
+from playground.discord.people import Person, Reply
+from playground.discord.posts import Post
+from playground.discord.service import DiscordService
+
+Guild = simcord.GuildHandle
+Channel = simcord.ChannelHandle
+Role = simcord.RoleHandle
+
+
+class DiscordServer(DiscordService):
+    """Build the guild, `start()`, run a bot against it, act as people, read messages, break things."""
+
+    # ------------------------------------------------------------------ building
+
+    def guild(self, name: str = "Demo", *, locale: str = "ja") -> Guild:
+        """A guild with the bot in it; `locale` is its preferred language ("guild_locale")."""
+        return self.world.create_guild(name, preferred_locale=locale)
+
+    def forum(self, guild: Guild, name: str, *, category: Channel | None = None) -> Channel:
+        """A forum. Other channels and roles come from the guild itself: create_category, create_role…"""
+        forum = guild.create_forum_channel(name)
+        if category is not None:
+            self.move(forum, category)
+        return forum
+
+    def thread(self, parent: Channel, name: str, owner: Person) -> Channel:
+        """A public thread of a text channel, or a post of a forum."""
+        return self.world.open_thread(parent, name, owner.id)
+
+    def person(
+        self,
+        guild: Guild,
+        name: str,
+        *,
+        display: str | None = None,
+        roles: Sequence[Role] = (),
+        locale: str = "ja",
+    ) -> Person:
+        """A new member; `name` is the user name, `display` what others read."""
+        user = self.world.create_user(name, global_name=display)
+        person = Person(guild.add_member(user, roles=roles), locale)
+        self.people[person.id] = person
+        return person
+
+    def give_role(self, person: Person, role: Role) -> None:
+        self.world.set_role(role, person.id, given=True)
+
+    def take_role(self, person: Person, role: Role) -> None:
+        self.world.set_role(role, person.id, given=False)
+
+    def move(self, channel: Channel, category: Channel | None) -> None:
+        """Move a channel to another category, or out of all."""
+        self.world.move(channel.id, None if category is None else category.id)
+
+    # ------------------------------------------------------------------ acting
+
+    async def slash(self, person: Person, channel: Channel, command: str, /, **options: Any) -> Reply:
+        """Run a command ("snapshot create"); returns when it is answered, or when `ack_limit` is over.
+
+        Raises simcord.SetupError when this person could not type it: no such command or option, not visible.
+        """
+        return self._reply(await person.actor.slash(channel, command, **options))
+
+    async def autocomplete(
+        self, person: Person, channel: Channel, command: str, option: str, typed: str = "", /, **filled: Any
+    ) -> list[dict[str, Any]]:
+        """Type into an option; the choices as {"name": …, "value": …}."""
+        return await person.actor.autocomplete(channel, command, option, typed, **filled)
+
+    async def click(self, person: Person, post: Post, button: str, *, force: bool = False) -> Reply:
+        """Press the button with this custom_id or label.
+
+        With `force` the press is sent as it is, `button` being the custom_id: of a button that has gone,
+        is greyed out, or was never there. Raises LookupError or simcord.SetupError for a press not possible.
+        """
+        if force:
+            return self._reply(await self.world.press(person.actor, post, button, None))
+        custom_id = post.button(button).custom_id
+        return self._reply(await person.actor.click(self.world.response(post), custom_id=custom_id))
+
+    async def select(
+        self, person: Person, post: Post, values: Sequence[Any], *, custom_id: str | None = None
+    ) -> Reply:
+        """Choose in a menu: values of a text menu, handles of people, roles or channels for the others."""
+        return self._reply(await person.actor.select(self.world.response(post), values, custom_id=custom_id))
+
+    async def submit(self, person: Person, shown: Reply, values: Mapping[str, Any] | str) -> Reply:
+        """Send the form that `shown` brought; `values` by custom_id, or the text of its only field."""
+        if isinstance(values, str):
+            if shown.form is None or len(shown.form.fields) != 1:
+                raise LookupError(f"not a form with one field: {shown.form}")
+            values = {shown.form.fields[0].custom_id: values}
+        return self._reply(await person.actor.submit_modal(shown.result, dict(values)))
+
+    def _reply(self, result: simcord.InteractionResult) -> Reply:
+        return Reply(result, self.world.press_of(result), self)
+
+    # ------------------------------------------------------------------ reading
+
+    def messages(self, channel: Channel, viewer: Person | None = None) -> list[Post]:
+        """The messages of a channel, oldest first: what everybody sees, or what `viewer` sees."""
+        return self.world.history(channel.id, None if viewer is None else viewer.id)
+
+    def attached(self, post: Post, name: str) -> bytes:
+        """The content of a message's file. Raises LookupError."""
+        data = self.world.file(post.attachment_url(name))
+        if data is None:
+            raise LookupError(f"{name} was not uploaded")
+        return data
+
+    def commands(self, guild: Guild) -> list[dict[str, Any]]:
+        """The commands that the bot has registered for a guild, as it sent them."""
+        return self.world.commands(guild.id)
+
+    async def wait_message(
+        self,
+        channel: Channel,
+        wanted: str | Callable[[Post], object],
+        timeout: float = 10.0,
+        *,
+        viewer: Person | None = None,
+    ) -> Post:
+        """The newest message of a channel that contains `wanted`, or for which `wanted(post)` is true."""
+        check = wanted if callable(wanted) else lambda post: wanted in post.text
+
+        def found() -> Post | None:
+            return next((post for post in reversed(self.messages(channel, viewer)) if check(post)), None)
+
+        post = await self.wait_until(found, timeout, f"{wanted!r} in #{channel.name}")
+        assert post is not None  # noqa: S101  # wait_until returns true values only
+        return post

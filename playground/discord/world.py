@@ -1,0 +1,337 @@
+"""SimCord's model of Discord, opened up so that the bot can be another process.
+
+This and playground/discord/preview.py are the only files that use private names of SimCord, those of release 3.2.1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+import discord
+import simcord
+from simcord import _clock, gateway
+from simcord.actors import _dispatch_actor_interaction, _visible_message
+from simcord.backend import serializers
+from simcord.backend.errors import BackendError
+from simcord.backend.models import Interaction, Message
+from simcord.enums import InteractionType
+from simcord.http import router
+from simcord.intents import PRIVILEGED_INTENTS
+
+from playground.discord.gateway import Session
+from playground.discord.limits import walk
+from playground.discord.posts import Post
+from playground.discord.rest import Call, Refused
+
+Press = Interaction
+"""One press of a person and what became of it, as SimCord keeps it."""
+
+PUBLIC_THREAD = 11
+_ROW, _BUTTON, _STRING_SELECT = 1, 2, 3
+_HISTORY = 2000
+"""How many requests and events SimCord's own logs keep; they grow without end otherwise."""
+
+_pressed: ContextVar[Press | None] = ContextVar("pressed", default=None)
+
+
+class Presses(Protocol):
+    """Is told of every press of a person (command, completion, button, form)."""
+
+    def opened(self, record: Press) -> None:
+        """Called right before the press is sent to the bot."""
+
+    async def answered(self, record: Press) -> None:
+        """Returns when the press counts as answered."""
+
+
+class _RealClock(_clock.Clock):
+    """SimCord's time stands still between the steps of a test; here it is the time of day."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def advance(self, seconds: float) -> None:
+        """Real time advances by itself."""
+
+
+class _Parsers(dict[str, Callable[[Mapping[str, Any]], None]]):
+    """Stands where SimCord expects discord.py's table of event parsers: events are pushed to a session."""
+
+    def __init__(self, push: Callable[[str, Mapping[str, Any]], None]) -> None:
+        super().__init__()
+        self._push = push
+
+    def __missing__(self, event: str) -> Callable[[Mapping[str, Any]], None]:
+        return lambda payload: self._push(event, payload)
+
+    def get(self, event: str, default: Any = None) -> Any:
+        return self[event]
+
+
+class World(simcord.Env):
+    """SimCord's world without a bot inside: the bot comes over the sockets.
+
+    Overridden: waiting (for answers over the sockets, not for tasks of this process), the rule that only one
+    person acts at a time, and the rule that there is only one Preview.
+    """
+
+    def __init__(self, presses: Presses, bot_name: str) -> None:
+        self._presses = presses
+        self._previews: list[Any] = []
+        super().__init__(discord.Client(intents=discord.Intents(guilds=True)), check_errors=False)
+        self.backend.clock = _RealClock()
+        self.backend.bot_user.name = bot_name
+        self._message_states.add(self.bot._connection)
+        self._generation = 1  # of the bot; Preview takes no action while it is 0
+        self._started = True
+
+    # ------------------------------------------------------------------ overridden
+
+    @property
+    def _preview(self) -> Any:
+        """A plain attribute in SimCord; that it stays None lets a second Preview open."""
+        return None
+
+    @_preview.setter
+    def _preview(self, preview: Any) -> None:
+        if preview is not None:
+            self._previews.append(preview)
+
+    def _begin_operation(self, label: str) -> None:
+        """Several people may act at once."""
+
+    def _end_operation(self) -> None:
+        """See _begin_operation."""
+
+    def _mark_mutation(self) -> None:
+        for preview in self._previews:
+            preview._mark_action_dispatched()
+
+    def _notify_dispatch_observers(self, interaction: Press) -> None:
+        self._presses.opened(interaction)
+        _pressed.set(interaction)
+        super()._notify_dispatch_observers(interaction)
+
+    async def _settle_internal(
+        self,
+        *,
+        timeout: float | None = None,
+        idle: float = 0.05,
+        dispatch: str | None = None,
+        _deadline: float | None = None,
+    ) -> None:
+        await asyncio.sleep(0)
+        pressed = _pressed.get()
+        if dispatch == "INTERACTION_CREATE" and pressed is not None:
+            await self._presses.answered(pressed)
+
+    async def close(self) -> None:
+        """Close the pages."""
+        await self._run_pre_shutdown()
+
+    # ------------------------------------------------------------------ the bot's side
+
+    def answer(self, call: Call) -> Any:
+        """Carry out one REST call of the bot. Raises Refused with Discord's error."""
+        del self.backend.http_requests[:-_HISTORY], self.backend.transcript[:-_HISTORY]
+        try:
+            return router.dispatch(
+                self.backend,
+                call.method,
+                call.path,
+                json=call.body,
+                params=dict(call.params),
+                files=list(call.files),
+                reason=call.reason,
+            )
+        except BackendError as error:
+            raise Refused(error.status, error.to_json()) from error
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            # SimCord stumbles over a body that Discord would refuse; 500 makes it loud
+            raise Refused(500, {"message": f"not understood: {error!r}", "code": 0}) from error
+
+    def identify(self, session: Session, intents: int, approved: discord.Intents, url: str) -> int | None:
+        """Push READY and the guilds into a new session; 4014 for a privileged intent not approved."""
+        asked = discord.Intents._from_value(intents)
+        if any(getattr(asked, one) and not getattr(approved, one) for one in PRIVILEGED_INTENTS):
+            return 4014
+        # what SimCord takes for discord.py's connection state: which events are wanted, and who gets them
+        state = SimpleNamespace(intents=asked, parsers=_Parsers(session.push))
+        fake = gateway.FakeGateway(self.backend, state)
+        members = gateway.FakeWebSocket(self.backend, fake)
+        session.feed = fake.feed
+        session.ask_members = lambda data: members.request_chunks(**_members_asked(data))
+        guilds = list(self.backend.guilds.values())
+        session.feed(
+            "READY",
+            {
+                "v": 10,
+                "user": dict(serializers.user_payload(self.backend.bot_user)),
+                "guilds": [{"id": str(guild.id), "unavailable": True} for guild in guilds],
+                "session_id": session.id,
+                "resume_gateway_url": url,
+                "shard": [0, 1],
+                "application": {"id": str(self.backend.application_id), "flags": 0},
+            },
+        )
+        for guild in guilds:
+            session.feed("GUILD_CREATE", serializers.guild_create_payload(self.backend, guild))
+        return None
+
+    # ------------------------------------------------------------------ what SimCord's public API lacks
+
+    @property
+    def bot_id(self) -> int:
+        """The bot's user id."""
+        return self.backend.bot_user.id
+
+    @property
+    def application_id(self) -> int:
+        return self.backend.application_id
+
+    def listen(self, listener: Callable[[str, Mapping[str, Any]], None]) -> None:
+        """Have `listener(event, payload)` called with every gateway event of the world."""
+        self.backend.subscribers.append(listener)
+
+    def limit(self, press: Press, *, ack: float, token: float) -> None:
+        """Set when a press counts as unanswered and when its token dies, in seconds from now."""
+        press.initial_response_deadline = self.backend.iso_after(ack)
+        press.expires_at = self.backend.iso_after(token)
+
+    def commands(self, guild_id: int) -> list[dict[str, Any]]:
+        """The commands registered for a guild, as the bot sent them."""
+        return list(self.backend.commands.get(guild_id, {}).values())
+
+    @property
+    def has_commands(self) -> bool:
+        """Whether any commands are registered, globally or for a guild."""
+        return any(self.backend.commands.values())
+
+    def locale_of(self, guild_id: int) -> str | None:
+        """The preferred language of a guild; None when there is no such guild."""
+        guild = self.backend.guilds.get(guild_id)
+        return None if guild is None else guild.preferred_locale
+
+    def move(self, channel_id: int, category_id: int | None) -> None:
+        self.backend.edit_channel(channel_id, {"parent_id": category_id})
+
+    def set_role(self, role: simcord.RoleHandle, user_id: int, *, given: bool) -> None:
+        change = self.backend.add_member_role if given else self.backend.remove_member_role
+        change(role.guild.id, user_id, role.id)
+
+    def find(self, channel_id: int, message_id: int | None) -> Post | None:
+        """The message as it is now, whoever may see it; None when it is deleted."""
+        message = self.backend.messages.get(channel_id, {}).get(message_id or 0)
+        return None if message is None else self._post(message)
+
+    def history(self, channel_id: int, viewer_id: int | None) -> list[Post]:
+        """The messages of a channel, oldest first; without a viewer only those that everybody sees."""
+        stored = sorted(self.backend.messages.get(channel_id, {}).values(), key=lambda message: message.id)
+        return [self._post(message) for message in stored if message.visible_to(viewer_id)]
+
+    def _post(self, message: Message) -> Post:
+        return Post(message, lambda: message.id in self.backend.messages.get(message.channel_id, {}))
+
+    def file(self, url: str) -> bytes | None:
+        """What was uploaded, by the address that Discord gave it."""
+        return self.backend.cdn.get(url)
+
+    def response(self, post: Post) -> simcord.ResponseMessage:
+        """A post in the form that SimCord's people can press."""
+        return simcord.ResponseMessage(self, self.backend.get_message(post.channel_id, post.id))
+
+    def press_of(self, result: simcord.InteractionResult) -> Press:
+        return result._interaction
+
+    async def press(
+        self, actor: simcord.MemberActor, post: Post, custom_id: str, values: list[str] | None
+    ) -> simcord.InteractionResult:
+        """Send a press of a button (with `values`: of a menu), whether or not the message has it (still).
+
+        A button that the message lacks is put into the copy that goes along: discord.py passes over others.
+        """
+        stored = _visible_message(actor, self.response(post))
+        message: dict[str, Any] = copy.deepcopy(dict(serializers.message_payload(self.backend, stored)))
+        data: dict[str, Any] = {"custom_id": custom_id, "component_type": _BUTTON}
+        if values is not None:
+            data |= {"component_type": _STRING_SELECT, "values": values}
+        components = message.setdefault("components", [])
+        if custom_id not in [one.get("custom_id") for one in walk(components)]:
+            missing = {
+                "type": data["component_type"],
+                "custom_id": custom_id,
+                "label": "?",
+                "style": 2,
+                "id": 0,
+            }
+            components.append({"type": _ROW, "id": 0, "components": [missing]})
+        channel = simcord.ChannelHandle(self, actor.guild, self.backend.get_channel(stored.channel_id))
+        return await _dispatch_actor_interaction(
+            actor,
+            InteractionType.MESSAGE_COMPONENT,
+            channel,
+            data,
+            extra={"message": message},
+            source_message_id=stored.id,
+        )
+
+    @contextlib.contextmanager
+    def carried(self, channel: simcord.ChannelHandle | None) -> Iterator[None]:
+        """Presses of the people meanwhile reach the bot as made in this channel, of whatever guild; None: in a direct
+        message. So they can be made where Discord's own clients would offer none; they are answered where they were
+        made."""
+        with self.rewritten(lambda payload: self._carried(payload, channel)):
+            yield
+
+    @contextlib.contextmanager
+    def rewritten(self, rewrite: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Iterator[None]:
+        """What people do meanwhile reaches the bot as `rewrite` makes it, the gateway's raw payload: incomplete, or
+        otherwise wrong."""
+        emit = self.backend.emit
+
+        def otherwise(event: str, payload: Mapping[str, Any]) -> None:
+            emit(event, rewrite(payload) if event == "INTERACTION_CREATE" else payload)
+
+        setattr(self.backend, "emit", otherwise)  # noqa: B010 - a method is not to be assigned to, says mypy
+        try:
+            yield
+        finally:
+            setattr(self.backend, "emit", emit)  # noqa: B010 - see above
+
+    def _carried(
+        self, payload: Mapping[str, Any], channel: simcord.ChannelHandle | None
+    ) -> Mapping[str, Any]:
+        if channel is None:
+            user = payload["member"]["user"]
+            left = {key: value for key, value in payload.items() if "guild" not in key and key != "member"}
+            there = {"id": str(self.bot_id), "type": 1, "recipients": [user]}
+            return left | {"user": user, "channel_id": there["id"], "channel": there, "context": 1}
+        stored = self.backend.get_channel(channel.id)
+        there = dict(serializers.channel_payload(self.backend, stored))
+        guild_id = str(stored.guild_id)
+        return {**payload, "guild_id": guild_id, "channel_id": there["id"], "channel": there}
+
+    def open_thread(self, parent: simcord.ChannelHandle, name: str, owner_id: int) -> simcord.ChannelHandle:
+        """A public thread below a text channel, or a post in a forum."""
+        thread = self.backend.create_thread(parent.id, name, owner_id, type=PUBLIC_THREAD, broadcast=False)
+        self.backend.announce_thread_create(thread)
+        return simcord.ChannelHandle(self, parent.guild, thread)
+
+
+def _members_asked(data: Mapping[str, Any]) -> dict[str, Any]:
+    ids = data.get("user_ids")
+    return {
+        "guild_id": int(data["guild_id"]),
+        "query": data.get("query"),
+        "limit": int(data.get("limit") or 0),
+        "user_ids": None if ids is None else [int(one) for one in (ids if isinstance(ids, list) else [ids])],
+        "presences": bool(data.get("presences")),
+        "nonce": data.get("nonce"),
+    }

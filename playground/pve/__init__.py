@@ -1,0 +1,1 @@
+"""A Proxmox VE API over HTTPS that is as wrong as the field is."""

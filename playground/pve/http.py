@@ -1,0 +1,255 @@
+"""The HTTP side of the playground's Proxmox: who may do what, what a request must look like, network trouble.
+
+First layer over fakepve. This file is the only one that imports fakepve; the others build on what it exports.
+Each correction names the place in Proxmox' source it follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.parse
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from fakepve import server as fake_server
+from fakepve.model import FakeVm, PveError, TaskError
+from fakepve.qemu import drives_of, split_drive
+from fakepve.storage import _bytes as size_bytes
+
+from playground.pve.proxy import Between
+
+__all__ = [
+    "FakeVm",
+    "HttpTruth",
+    "PveError",
+    "TaskError",
+    "Values",
+    "drives_of",
+    "fake_server",
+    "size_bytes",
+    "split_drive",
+]
+
+Values = dict[str, Any]
+
+# Paths whose rights /access/permissions always reports (RPCEnvironment.pm get_effective_permissions).
+USUAL_PATHS = ("/", "/access", "/access/groups", "/nodes", "/pool", "/sdn", "/storage", "/vms")
+# What Proxmox accepts for a boolean in a form (JSONSchema.pm check_type); also JSON's own.
+BOOLEANS = ("0", "1", 0, 1, True, False)
+
+
+@dataclass
+class _Hang:
+    part: str
+    seconds: float
+    times: int | None
+    acts: bool
+    method: str
+
+
+class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no types: its class is Any here
+    """fakepve with Proxmox' answers to bad tokens, bad booleans, unknown nodes and missing rights."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(host=host, port=port)
+        # Real seconds before a 401 is answered: 3 in Proxmox (AnyEvent.pm, every failed authentication).
+        self.auth_delay = 0.0
+        # Tokens without privilege separation: they hold all rights of their user.
+        self.full_tokens: set[str] = set()
+        self._denied: set[tuple[str, str]] = set()
+        self._html_left = 0
+        self._hangs: list[_Hang] = []
+        self.between = Between()
+        """Proxies and the like on the way to this cluster."""
+        self._closing: asyncio.Event | None = None
+
+    # ------------------------------------------------------------- plumbing
+
+    async def _served(
+        self, request: web.Request, handler: Callable[[Values, str], Awaitable[Any]]
+    ) -> web.Response:
+        """Answer through the schema's checks (rights, then parameters, typed values), as Proxmox' REST layer."""
+        user = request[fake_server.USER]
+        match = self.resolve(request, fake_server.API)
+
+        async def call(_match: object, values: Values) -> Any:
+            return await handler(values, user)
+
+        return web.json_response(
+            {"data": await self.answer(request, match, await fake_server.params(request), user, call)}
+        )
+
+    def _record(self, request: web.Request, body: bytes) -> None:
+        """Keep (method, path below /api2/json, parameters as sent) of every request received."""
+        values: Values = fake_server.collect(request.query.items())
+        if body and request.content_type == "application/json":
+            sent = json.loads(body)
+            values.update(sent if isinstance(sent, dict) else {"": sent})
+        elif body:
+            values.update(fake_server.collect(urllib.parse.parse_qsl(body.decode(), keep_blank_values=True)))
+        for name in fake_server.SECRET_KEYS:
+            if name in values:
+                values[name] = "***"
+        path = request.path
+        self.requests.append((request.method, path.removeprefix(fake_server.API), values))
+        del self.requests[: -self.max_requests]
+
+    @web.middleware
+    async def _middleware(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """401 as AnyEvent.pm gives it (late, no body); an error closes the connection (AnyEvent.pm response)."""
+        if blocked := self.between.instead(request):
+            return blocked
+        response: web.StreamResponse = await super()._middleware(request, handler)
+        if response.status == 401:
+            await self._wait(self.auth_delay)
+            if request.headers.get("Authorization", "").startswith("PVEAPIToken="):
+                response = web.Response(status=401, reason="Authentication failed!")
+        if response.status >= 400:
+            response.force_close()
+        return await self.between.passed(request, response, self._wait)
+
+    async def _wait(self, seconds: float) -> None:
+        """Real seconds, cut short when the server closes."""
+        if seconds > 0 and self._closing is not None:
+            try:
+                await asyncio.wait_for(self._closing.wait(), seconds)
+            except TimeoutError:
+                return
+
+    async def _answer(self, request: web.Request, handler: Any, generic: Any, path_node: str | None) -> Any:
+        if self._html_left > 0:
+            self._html_left -= 1
+            return web.Response(
+                text="<html><head><title>Sign in</title></head><body>Gateway login</body></html>",
+                content_type="text/html",
+            )
+        asked = request.method, request.path
+        hang = next((h for h in self._hangs if h.method in ("", asked[0]) and h.part in asked[1]), None)
+        if hang is not None and hang.times is not None:
+            hang.times -= 1
+            if hang.times <= 0:
+                self._hangs.remove(hang)
+        if hang is not None and not hang.acts:
+            await self._wait(hang.seconds)
+        try:
+            self._check_request(request, generic, path_node, await fake_server.params(request))
+        except PveError as problem:
+            return fake_server.error(problem.status, problem.message, problem.errors)
+        response = await super()._answer(request, handler, generic, path_node)
+        if hang is not None and hang.acts:
+            await self._wait(hang.seconds)
+        return response
+
+    def _check_request(self, request: web.Request, generic: Any, path_node: str | None, sent: Values) -> None:
+        """What fakepve lets through: unknown paths, unknown nodes, loose booleans, changes without quorum."""
+        match = generic or self.resolve(request, fake_server.API)
+        info = match.methods.get(request.method) if match else None
+        if info is None:
+            # HTTPServer.pm rest_handler: no handler found.
+            path = request.path.removeprefix(fake_server.API)
+            raise PveError(501, f"Method '{request.method} {path}' not implemented")
+        declared = (info.get("parameters") or {}).get("properties", {})
+        user = request[fake_server.USER]
+        if user is not None:
+            # Rights come before the parameters' checks and before existence (HTTPServer.pm rest_handler).
+            self.check_permissions(user, info.get("permissions"), {**sent, **match.params}, declared)
+        if path_node is not None and path_node not in self.nodes:
+            # PVE::Cluster remote_node_ip.
+            raise PveError(
+                500,
+                f"hostname lookup '{path_node}' failed - failed to get address info for: "
+                f"{path_node}: Name or service not known",
+            )
+        wrong = {
+            name: f"type check ('boolean') failed - got '{value}'"
+            for name, value in sent.items()
+            if declared.get(name, {}).get("type") == "boolean" and value not in BOOLEANS
+        }
+        if wrong:
+            # JSONSchema.pm check_type: a boolean is 1 or 0.
+            raise PveError(400, "Parameter verification failed.", wrong)
+        if request.method != "GET" and "vmid" in match.params:
+            self.need_quorum()  # PVE::Cluster check_cfs_quorum: /etc/pve is read-only
+
+    # --------------------------------------------------------------- rights
+
+    def allowed(self, user: str, path: str, priv: str) -> bool:
+        """A token's rights are the intersection of its own and its user's (RPCEnvironment.pm permissions)."""
+        if any(
+            priv == denied and (path == at or path.startswith(at.rstrip("/") + "/"))
+            for denied, at in self._denied
+        ):
+            return False
+        owner, separator, _ = user.partition("!")
+        if self.acl is None or owner == "root@pam":
+            return True
+        if not separator or user in self.full_tokens:
+            return self._granted(owner, path, priv)
+        return self._granted(owner, path, priv) and self._granted(user, path, priv)
+
+    def _granted(self, who: str, path: str, priv: str) -> bool:
+        """Whether the ACL names this user or token itself for the path, one above it or the guest's pool."""
+        paths = [path]
+        if self.pools and path.startswith("/vms/"):
+            paths += [f"/pool/{name}" for name, ids in self.pools.items() if int(path.split("/")[2]) in ids]
+        return any(self._holds(who, p, priv) for p in paths)
+
+    def _holds(self, who: str, path: str, priv: str) -> bool:
+        """Roles on a path replace those from above it, they do not add to them (AccessControl.pm roles)."""
+        nearest, held = 0, False
+        for at, privs in self.acl.get(who, ()):
+            if len(at) >= nearest and (at == "/" or path == at or path.startswith(at + "/")):
+                held = priv in privs or (held and len(at) == nearest)
+                nearest = len(at)
+        return held
+
+    async def _permissions(self, v: Values, user: str) -> dict[str, dict[str, int]]:
+        """GET /access/permissions: effective rights by path (AccessControl.pm, get_effective_permissions)."""
+        who = v.get("userid") or user
+        if who != user:
+            self.require(user, "/access", "Sys.Audit")
+        own = [at for name in (who, who.partition("!")[0]) for at, _ in (self.acl or {}).get(name, [])]
+        paths = [v["path"]] if v.get("path") else sorted({*USUAL_PATHS, *own})
+        every = set(fake_server.shapes.PRIVILEGES)
+        held = {at: {priv: 1 for priv in sorted(every) if self.allowed(who, at, priv)} for at in paths}
+        return {at: privs for at, privs in held.items() if privs}
+
+    # ------------------------------------------------------------ scenarios
+
+    def deny(self, privilege: str, path: str = "/") -> None:
+        """Nobody but root@pam's own session holds `privilege` on `path` and below, until allow_again().
+
+        The answer is 403 `Permission check failed (/vms/100, VM.PowerMgmt)`. Needs ACLs (give_bot() first).
+        """
+        if self.acl is None:
+            raise ValueError("without ACLs everybody may do anything: call give_bot() or grant() first")
+        self._denied.add((privilege, path))
+
+    def allow_again(self) -> None:
+        """Undo every deny()."""
+        self._denied.clear()
+
+    def html_instead_of_json(self, times: int = 1) -> None:
+        """The next requests get 200 and a page, as a login proxy in front of Proxmox answers."""
+        self._html_left = times
+
+    def hang(
+        self,
+        path_part: str,
+        seconds: float = 30.0,
+        *,
+        times: int | None = None,
+        acts: bool = False,
+        method: str = "",
+    ) -> None:
+        """Requests (of this method) whose path contains `path_part` wait that many real seconds; `seconds=0` ends it.
+
+        `acts`: the work is done first and only its answer is late, as when a client's time-out hits a POST that
+        Proxmox is carrying out.
+        """
+        self._hangs = [h for h in self._hangs if h.part != path_part]
+        if seconds > 0:
+            self._hangs.append(_Hang(path_part, seconds, times, acts, method))

@@ -1,0 +1,285 @@
+"""What the playground's Proxmox measures: use of guests and nodes, now and in the past.
+
+Seventh layer over fakepve. Use is a smooth function of the clock and the guest's id, so the present value and the
+history (rrddata) always agree and nothing has to be recorded but when a guest ran. Follows pvestatd.pm and RRD.pm.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import random
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from playground.pve.guests import GuestTruth
+from playground.pve.http import Values
+
+GIB = 1024**3
+# Proxmox 9: step in seconds and number of rows of each timeframe (RRD.pm create_rrd_data).
+TIMEFRAMES = {
+    "hour": (60, 60),
+    "day": (60, 1440),
+    "week": (1800, 336),
+    "month": (1800, 1440),
+    "year": (21600, 1440),
+    "decade": (604800, 520),
+}
+# Guests of a node that its history adds up; more of them only cost time.
+SUMMED_GUESTS = 40
+
+
+@dataclass(frozen=True)
+class Use:
+    """Use at one moment: cpu and memory as fractions of the maximum, the others in bytes per second."""
+
+    cpu: float
+    mem: float
+    netin: float
+    netout: float
+    diskread: float
+    diskwrite: float
+
+
+@functools.lru_cache(maxsize=16384)
+def _habits(seed: int, key: str) -> tuple[float, ...]:
+    rng = random.Random(f"{seed}/{key}")
+    return (
+        rng.uniform(0.02, 0.22),
+        rng.uniform(0.02, 0.12),
+        rng.uniform(0.01, 0.06),
+        rng.uniform(0.3, 0.75),
+        rng.uniform(240, 420),
+        rng.uniform(0, 6.28),
+        rng.uniform(2e3, 4e5),
+        rng.uniform(1e3, 2e5),
+    )
+
+
+def use_at(seed: int, key: str, when: float) -> Use:
+    """The use of a guest or node at a time: a daily wave, one of some minutes and a small quick one."""
+    base, daily, short, mem, period, phase, net, disk = _habits(seed, key)
+    day = math.sin(when / 86400 * 2 * math.pi + phase)
+    slow = math.sin(when / period * 2 * math.pi + phase * 2)
+    quick = math.sin(when / 47 * 2 * math.pi + phase * 3)
+    lively = 1 + 0.3 * slow + 0.1 * quick
+    return Use(
+        cpu=min(1.0, max(0.003, base + daily * (1 + day) / 2 + short * slow + short / 3 * quick)),
+        mem=min(0.97, max(0.05, mem + 0.08 * day + 0.02 * slow)),
+        netin=net * lively,
+        netout=net * lively * 0.7,
+        diskread=disk * lively * 0.4,
+        diskwrite=disk * lively,
+    )
+
+
+def transferred(seed: int, key: str, since: float, until: float) -> tuple[float, float]:
+    """Bytes received and written between two times: the integrals of use_at's rates, so they never fall."""
+    _, _, _, _, period, phase, net, disk = _habits(seed, key)
+
+    def lively(when: float) -> float:
+        slow, quick = 2 * math.pi / period, 2 * math.pi / 47
+        return (
+            when
+            - 0.3 / slow * math.cos(when * slow + phase * 2)
+            - 0.1 / quick * math.cos(when * quick + phase * 3)
+        )
+
+    span = lively(until) - lively(since)
+    return net * span, disk * span
+
+
+class MetricTruth(GuestTruth):
+    """fakepve with living numbers and their history."""
+
+    version = "9.1.4"
+
+    def __init__(self, host: str, port: int, seed: int) -> None:
+        super().__init__(host, port)
+        self.seed = seed
+        # When each guest ran: (start, end or None), as far as anybody looked.
+        self._runs: dict[int, list[tuple[float, float | None]]] = {}
+        # Use that somebody has set, as fractions of the maximum: vmid -> cpu, mem, disk.
+        self.set_uses: dict[int, dict[str, float]] = {}
+        # VMs without balloon data: their `mem` is the host's view, and equals `memhost`.
+        self.without_balloon: set[int] = set()
+
+    # ------------------------------------------------------------- guests
+
+    def _seen(self, guest: Any) -> None:
+        """Remember since when and until when the guest ran."""
+        runs = self._runs.setdefault(guest.vmid, [])
+        since = guest.started_at if guest.status == "running" else None
+        if runs and runs[-1][1] is None:
+            begun = runs.pop()[0]
+            if since is None or since > begun:
+                runs.append((begun, since or time.time()))
+        if since is not None and (not runs or runs[-1][1] is not None):
+            runs.append((since, None))
+
+    def _measured(self, guest: Any, maxmem: int, maxdisk: int) -> Values:
+        """The moving fields of a guest: cpu 0..1, mem and disk in bytes, counters since its start."""
+        self._seen(guest)
+        if guest.status != "running":
+            moving = ("cpu", "mem", "disk", "netin", "netout", "diskread", "diskwrite", "uptime")
+            return dict.fromkeys(moving, 0)
+        now = time.time()
+        since = guest.started_at or now
+        use, (net, disk) = (
+            use_at(self.seed, str(guest.vmid), now),
+            transferred(self.seed, str(guest.vmid), since, now),
+        )
+        fixed = self.set_uses.get(guest.vmid, {})
+        return {
+            "cpu": fixed.get("cpu", use.cpu),
+            "mem": int(fixed.get("mem", use.mem) * maxmem),
+            # Proxmox knows how full a container's root is, never a VM's.
+            "disk": int(maxdisk * fixed.get("disk", 0.4)) if guest.guest.startswith("lxc/") else 0,
+            "netin": int(net),
+            "netout": int(net * 0.7),
+            "diskread": int(disk * 0.4),
+            "diskwrite": int(disk),
+            "uptime": max(0, int(now - since)),
+        }
+
+    def _vm_usage(self, vm: Any) -> Values:
+        use: Values = super()._vm_usage(vm)
+        use.update(self._measured(vm, use["maxmem"], use["maxdisk"]))
+        if vm.vmid in self.without_balloon and vm.status == "running":
+            use["mem"] = int(use["maxmem"] * 1.003)  # QemuServer.pm vmstatus: QEMU's own pages come on top
+            use["memhost"] = use["mem"]
+        else:
+            use["memhost"] = int(use["mem"] * 1.04)
+        if self.version.startswith("8."):
+            del use["memhost"]
+        use.update((key, value) for key, value in vm.stats.items() if key in use)
+        return use
+
+    def _status(self, ct: Any) -> Values:
+        data: Values = super()._status(ct)
+        limit = float(ct.config.get("cpulimit") or 0)
+        if limit:
+            data["cpus"] = limit  # LXC.pm vmstatus: of the limit, which need not be whole
+        data.update(self._measured(ct, data["maxmem"], data["maxdisk"]))
+        data.update(ct.stats)
+        return data
+
+    def _guest_row(self, guest: Any) -> Values:
+        """A guest as pvestatd broadcasts it; QEMU's status is its qmpstatus (pvestatd.pm update_qemu_status)."""
+        qemu = guest.guest.startswith("qemu/")
+        use = self._vm_usage(guest) if qemu else self._status(guest)
+        moving = ("cpu", "mem", "memhost", "disk", "netin", "netout", "diskread", "diskwrite", "uptime")
+        return {
+            "name": guest.name,
+            "status": guest.qmpstatus if qemu and guest.status == "running" else guest.status,
+            "template": int(bool(guest.template)),
+            "maxcpu": use.get("maxcpu", use.get("cpus")),
+            **{key: use[key] for key in (*moving, "maxmem", "maxdisk") if key in use},
+        }
+
+    # -------------------------------------------------------------- nodes
+
+    def _node_use(self, name: str, when: float, *, now: bool) -> Values:
+        """cpu 0..1 and mem in bytes of a node: its own and its running guests'."""
+        state = self.nodes[name]
+        maxcpu, maxmem = state.get("maxcpu", 16), state.get("maxmem", 64 * GIB)
+        own = use_at(self.seed, "node/" + name, when)
+        cores, mem, net = own.cpu * 0.2 * maxcpu, 3.0 * GIB + own.mem * GIB, own.netin
+        for guest in [g for g in [*self.vms, *self.cts] if g.node == name][:SUMMED_GUESTS]:
+            if guest.status == "running" if now else self._ran(guest, when):
+                use = use_at(self.seed, str(guest.vmid), when)
+                cores += use.cpu * float(guest.config.get("cores") or 1)
+                mem += use.mem * int(str(guest.config.get("memory", 512)).rpartition("=")[2]) * 1024**2
+                net += use.netin
+        return {
+            "cpu": min(1.0, cores / maxcpu),
+            "maxcpu": maxcpu,
+            "mem": int(min(mem, maxmem * 0.97)),
+            "maxmem": maxmem,
+            "disk": int(state.get("maxdisk", 100 * GIB) * 0.22),
+            "maxdisk": state.get("maxdisk", 100 * GIB),
+            "net": net,
+        }
+
+    def _uptime_of(self, name: str) -> int:
+        return int(time.time() - self.nodes[name].setdefault("booted", time.time() - 12 * 86400))
+
+    # ------------------------------------------------------------ history
+
+    def _ran(self, guest: Any, when: float) -> bool:
+        self._seen(guest)
+        return any(start <= when and (end is None or when < end) for start, end in self._runs[guest.vmid])
+
+    @staticmethod
+    def _times(timeframe: str) -> list[int]:
+        step, rows = TIMEFRAMES[timeframe]
+        last = int(time.time()) // step * step
+        return [last - step * (rows - 1 - n) for n in range(rows)]
+
+    async def _guest_history(self, v: Values, _user: str) -> list[Values]:
+        """rrddata of a guest: rates in B/s, cpu 0..1; a row where it did not run has only its time and maxima."""
+        guest = self.vm(v["vmid"]) or self.ct(v["vmid"])
+        guest = self.find(v["node"], v["vmid"]) if guest in self.vms else self._find_ct(v["node"], v["vmid"])
+        row = self._guest_row(guest)
+        maxima = {"maxcpu": row["maxcpu"], "maxmem": row["maxmem"], "maxdisk": row["maxdisk"]}
+        rows: list[Values] = []
+        for when in self._times(v["timeframe"]):
+            if not self._ran(guest, when):
+                rows.append({"time": when})
+                continue
+            use = use_at(self.seed, str(guest.vmid), when)
+            mem = use.mem * row["maxmem"]
+            rows.append(
+                {
+                    "time": when,
+                    **maxima,
+                    "cpu": use.cpu,
+                    "mem": mem,
+                    "memhost": mem * 1.04,
+                    "disk": float(row["disk"]),
+                    "netin": use.netin,
+                    "netout": use.netout,
+                    "diskread": use.diskread,
+                    "diskwrite": use.diskwrite,
+                    "pressurecpusome": 0.0,
+                    "pressurecpufull": 0.0,
+                    "pressureiosome": 0.0,
+                    "pressureiofull": 0.0,
+                    "pressurememorysome": 0.0,
+                    "pressurememoryfull": 0.0,
+                }
+            )
+        return rows
+
+    async def _node_history(self, v: Values, _user: str) -> list[Values]:
+        """rrddata of a node."""
+        rows = []
+        for when in self._times(v["timeframe"]):
+            use = self._node_use(v["node"], when, now=False)
+            rows.append(
+                {
+                    "time": when,
+                    "cpu": use["cpu"],
+                    "maxcpu": use["maxcpu"],
+                    "iowait": use["cpu"] / 40,
+                    "loadavg": use["cpu"] * use["maxcpu"],
+                    "memtotal": use["maxmem"],
+                    "memused": use["mem"],
+                    "memavailable": use["maxmem"] - use["mem"],
+                    "swaptotal": 8 * GIB,
+                    "swapused": 0,
+                    "roottotal": use["maxdisk"],
+                    "rootused": use["disk"],
+                    "netin": use["net"],
+                    "netout": use["net"] * 0.7,
+                }
+            )
+        return rows
+
+    def _routes_truth_metrics(self) -> list[tuple[str, str, Any]]:
+        return [
+            ("GET", "/nodes/{node}/qemu/{vmid}/rrddata", self._guest_history),
+            ("GET", "/nodes/{node}/lxc/{vmid}/rrddata", self._guest_history),
+            ("GET", "/nodes/{node}/rrddata", self._node_history),
+        ]

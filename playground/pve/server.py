@@ -1,0 +1,83 @@
+"""A truthful Proxmox VE cluster on loopback, for tests and for the demo.
+
+fakepve speaks Proxmox' API over HTTPS but is untrue in places that would mislead a bot. `Pve` corrects them in
+layers: pve_http (rights, parameters, trouble), pve_tasks, pve_task_lists, pve_config, pve_power, pve_guests,
+pve_metrics, pve_resources, pve_serving (start and stop), pve_scenes (what happens to a cluster); this file makes
+one of them, with the bot's rights. It runs on a thread with its own event loop, so synchronous and asynchronous
+tests use it alike:
+
+    with Pve(nodes=("pve1", "pve2")) as pve:
+        secret = pve.give_bot()
+        pve.add_vm(100, "web01", node="pve1", status="running")
+        api = ProxmoxAPI(pve.host, port=pve.port, user="discordbot@pve", token_name="bot", token_value=secret,
+                         verify_ssl=pve.ca_file)
+
+With `time_scale` 0 (the default) every task has ended when its request is answered, unless next_task() says
+otherwise; 1 is real time. Guests, tasks and faults may be changed from any thread while it runs.
+
+From fakepve itself: add_vm, add_ct, add_node, grant, fail(method, path_end, status, message, times=…), backup,
+snapshot_lock, unlock, hold_config_lock, lose_quorum, regain_quorum, slow_network, flaky_network, time_scale.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+
+from playground.pve.plan import TaskPlan
+from playground.pve.scenes import Scenes
+
+__all__ = ["BOT_PRIVILEGES", "BOT_TOKEN", "BOT_USER", "Pve", "TaskPlan"]
+
+BOT_USER = "discordbot@pve"
+BOT_TOKEN = "bot"
+# The bot's privileges, as its README tells people to grant them (all roles; a test compares).
+BOT_PRIVILEGES = (
+    "VM.Audit",
+    "VM.PowerMgmt",
+    "VM.Snapshot",
+    "VM.Clone",
+    "VM.Allocate",
+    "VM.Config.CPU",
+    "VM.Config.Memory",
+    "VM.GuestAgent.Audit",
+    "VM.Backup",
+    "Datastore.AllocateSpace",
+    "SDN.Use",
+    "Sys.Audit",
+    "Datastore.Audit",
+    "Pool.Audit",
+)
+
+
+class Pve(Scenes):
+    """A cluster that serves while the `with` block (or open() … close()) lasts.
+
+    host, port: where it listens; port 0 takes a free one, known after open(). seed: the guests' habits.
+    old_ca: the root CA has no keyUsage, as on clusters installed before 2026-03.
+    """
+
+    def give_bot(
+        self,
+        user: str = BOT_USER,
+        token: str = BOT_TOKEN,
+        value: str | None = None,
+        *,
+        privileges: Iterable[str] = BOT_PRIVILEGES,
+        path: str = "/",
+        privsep: bool = True,
+    ) -> str:
+        """Make a user and a token with the bot's least-privilege rights on `path`; returns the token's secret.
+
+        With privilege separation (Proxmox' default) user and token both get the ACL. May be called again for
+        other tokens; from the first call on, nobody but root@pam has rights without an ACL.
+        """
+        value = value or secrets.token_hex(16)
+        tokenid = f"{user}!{token}"
+        self.apitokens[tokenid] = value
+        self.grant(user, path, *privileges)
+        if privsep:
+            self.grant(tokenid, path, *privileges)
+        else:
+            self.full_tokens.add(tokenid)
+        return value

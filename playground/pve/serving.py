@@ -1,0 +1,156 @@
+"""Starts and stops the playground's Proxmox: a thread with an event loop of its own, and HTTPS on loopback.
+
+Ninth layer over fakepve.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import ssl
+import tempfile
+import threading
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from aiohttp import web
+
+from playground.pve.certificates import Certificates, make_certificates
+from playground.pve.resources import ResourceTruth
+
+T = TypeVar("T")
+PATIENCE = 15.0
+
+
+class Serving(ResourceTruth):
+    """A cluster that serves while the `with` block (or open() … close()) lasts."""
+
+    def __init__(
+        self,
+        *,
+        nodes: Iterable[str] = ("pve1",),
+        host: str = "127.0.0.1",
+        port: int = 0,
+        seed: int = 1,
+        old_ca: bool = False,
+    ) -> None:
+        super().__init__(host, port, seed)
+        self.port: int = port
+        self.nodes: dict[str, dict[str, Any]] = {name: {"online": True} for name in nodes}
+        self.version, self.release_version = "9.1.4", "9.1"
+        self._old_ca = old_ca
+        self._certificates: Certificates | None = None
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._server: asyncio.Server | None = None
+
+    def open(self) -> Self:
+        """Start serving; returns when requests are answered."""
+        if self._thread is not None:
+            raise RuntimeError("already open")
+        self._directory = tempfile.TemporaryDirectory(prefix="pve-")
+        self._certificates = make_certificates(
+            Path(self._directory.name), sorted(self.nodes)[0], self.host, old_ca=self._old_ca
+        )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="pve", daemon=True)
+        self._thread.start()
+        try:
+            self.call(self.start(str(self._certificates.cert_file), str(self._certificates.key_file)))
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def close(self) -> None:
+        """Stop serving, end what still runs, remove the certificates. May be called twice."""
+        if self._loop is not None and self._thread is not None:
+            if self._thread.is_alive():
+                self.call(self._shut())
+                self._loop.call_soon_threadsafe(self._loop.stop)
+                self._thread.join(PATIENCE)
+            self._loop.close()
+        self._loop = self._thread = None
+        if self._directory is not None:
+            self._directory.cleanup()
+            self._directory = None
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        assert self._loop is not None  # noqa: S101 - set by open() before the thread starts
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    async def start(self, certfile: str, keyfile: str) -> None:
+        """fakepve's start, but without a minute's grace for hanging requests and half a one for TLS at the end."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certfile, keyfile)
+        self._closing = asyncio.Event()
+        self.runner = runner = web.AppRunner(self._build_app(), access_log=None, shutdown_timeout=0.2)
+        await runner.setup()
+        assert runner.server is not None  # noqa: S101 - setup() made it
+        self._server = await asyncio.get_running_loop().create_server(
+            runner.server, self.host, self.port, ssl=context, ssl_shutdown_timeout=0.2
+        )
+        self.port = int(self._server.sockets[0].getsockname()[1])
+
+    async def _shut(self) -> None:
+        """Cut every connection: clients keep theirs open, and TLS would wait for their farewell."""
+        if self._closing is not None:
+            self._closing.set()
+        serving = self.runner.server if self.runner else None
+        open_ones = [handler.transport for handler in serving.connections] if serving else []
+        if self._server is not None:
+            self._server.close()
+        await self.stop()
+        for transport in open_ones:
+            if transport is not None:
+                transport.abort()
+        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    def call(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the server's loop from another thread and wait for its result."""
+        if self._loop is None:
+            work.close()
+            raise RuntimeError("not open")
+        waiting: concurrent.futures.Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        return waiting.result(PATIENCE)
+
+    def at_once(self, change: Callable[[], T]) -> T:
+        """Make a change between two requests: no answer shows half of it."""
+        if self._loop is None:
+            return change()
+
+        async def work() -> T:
+            return change()
+
+        return self.call(work())
+
+    @property
+    def ca_file(self) -> str:
+        """Path of the cluster's root CA (PEM), for verify_ssl."""
+        return str(self._made.ca_file)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the node's certificate, `AA:BB:…`, as Proxmox shows it."""
+        return self._made.fingerprint
+
+    @property
+    def _made(self) -> Certificates:
+        if self._certificates is None:
+            raise RuntimeError("not open")
+        return self._certificates

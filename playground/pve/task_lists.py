@@ -1,0 +1,127 @@
+"""The task lists of the playground's Proxmox, and a single task as it is asked for.
+
+Third layer over fakepve; follows pve-manager API2/Tasks.pm and API2/Cluster.pm, and pve-common UPID.pm and
+RESTEnvironment.pm.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from aiohttp import web
+
+from playground.pve.http import PveError, Values, fake_server
+from playground.pve.plan import kind_of_end
+from playground.pve.tasks import TaskTruth
+
+# PVE::Tools::UPID decode.
+UPID = re.compile(
+    r"UPID:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?:[0-9A-Fa-f]{8}:[0-9A-Fa-f]{8,9}:[0-9A-Fa-f]{8}"
+    r":[^:\s]+:[^:\s]*:[^:\s]+:"
+)
+VIEW = ("upid", "node", "pid", "pstart", "starttime", "type", "id", "user")
+# How many tasks a node broadcasts, unless more of them run.
+LISTED = 25
+
+
+def _owner(task: Values) -> Values:
+    """`user` without the token's name, which goes into `tokenid` (Tasks.pm convert_token_task)."""
+    user, separator, token = task["user"].partition("!")
+    return {**task, "user": user, "tokenid": token} if separator else task
+
+
+def _broadcast(task: Values) -> Values:
+    """A row of /cluster/tasks: the end in `status`, which a running task lacks; `pid` of running ones only."""
+    view = {key: task[key] for key in ("upid", "node", "starttime", "type", "id", "user")}
+    if "exitstatus" in task:
+        view |= {"endtime": task["endtime"], "status": task["exitstatus"], "saved": "1"}
+    else:
+        view["pid"] = task["pid"]
+    return _owner(view)
+
+
+class TaskListTruth(TaskTruth):
+    """fakepve with tasks listed as Proxmox lists them."""
+
+    def _task_view(self, task: Values, listing: bool = False) -> Values:
+        """Lists hold the exit text in `status`, and `endtime`; the status call `exitstatus` and no endtime."""
+        view = {key: task[key] for key in VIEW}
+        if not listing:
+            view |= {key: task[key] for key in ("status", "exitstatus") if key in task}
+        elif "exitstatus" in task:
+            view |= {"endtime": task["endtime"], "status": task["exitstatus"]}
+        return _owner(view)
+
+    def _get_task(self, request: web.Request) -> Values:
+        """Tasks.pm read_task_status: a UPID that is none, or whose log is gone, is a parameter error."""
+        upid, node = request.match_info["upid"], request.match_info["node"]
+        if not UPID.fullmatch(upid):
+            raise PveError(400, "Parameter verification failed.", {"upid": "unable to parse worker upid"})
+        task: Values | None = self.tasks.get(upid)
+        if task is None or task["node"] != node:
+            raise PveError(400, "Parameter verification failed.", {"upid": "no such task"})
+        user = request[fake_server.USER]
+        if not self._task_owner(user, task):
+            self.require(user, f"/nodes/{node}", "Sys.Audit")
+        return task
+
+    async def _task_log(self, request: web.Request) -> web.Response:
+        """An empty log has one line, `no content` (PVE::Tools dump_logfile)."""
+        if not self._get_task(request)["log"]:
+            return web.json_response({"data": [{"n": 1, "t": "no content"}], "total": 1})
+        response: web.Response = await super()._task_log(request)
+        return response
+
+    async def _task_list(self, request: web.Request) -> web.Response:
+        return await self._served(request, self._node_tasks)
+
+    async def _node_tasks(self, v: Values, user: str) -> list[Values]:
+        """Tasks.pm node_tasks: finished ones unless `source` says otherwise, newest first, filtered."""
+        audit = self.allowed(user, f"/nodes/{v['node']}", "Sys.Audit")
+        source, wanted = (
+            v.get("source", "archive"),
+            set(re.split(r"[,; ]+", v.get("statusfilter", ""))) - {""},
+        )
+        rows = []
+        for task in self.tasklog:
+            running = "exitstatus" not in task
+            status = "RUNNING" if running else task["exitstatus"]
+            if task["node"] != v["node"] or not (audit or self._task_owner(user, task)):
+                continue
+            if (source == "archive" and running) or (source == "active" and not running):
+                continue
+            if "vmid" in v and task["id"] != str(v["vmid"]):
+                continue
+            if "typefilter" in v and task["type"] != v["typefilter"]:
+                continue
+            if "userfilter" in v and v["userfilter"].lower() not in task["user"].lower():
+                continue
+            if task["starttime"] < v.get("since", 0) or task["starttime"] > v.get("until", task["starttime"]):
+                continue
+            if (v.get("errors") and status == "OK") or (
+                wanted and (running or kind_of_end(status) not in wanted)
+            ):
+                continue
+            rows.append({**self._task_view(task, listing=True), "status": status})
+        rows.reverse()
+        rows.sort(key=lambda row: (row["status"] != "RUNNING", -row["starttime"]))
+        return rows[v.get("start", 0) :][: v.get("limit", 50)]
+
+    def _routes_truth_tasks(self) -> list[tuple[str, str, Any]]:
+        return [("GET", "/cluster/tasks", self._cluster_tasks)]
+
+    async def _cluster_tasks(self, v: Values, user: str) -> list[Values]:
+        """API2/Cluster.pm tasks: what each node broadcasts. Whoever lacks Sys.Audit sees the tasks whose user is
+        exactly he: a token none at all, for the list names its user."""
+        everybody, rows = self.allowed(user, "/", "Sys.Audit"), []
+        for node in self.nodes:
+            rows += [row for row in map(_broadcast, self._active(node)) if everybody or row["user"] == user]
+        return rows
+
+    def _active(self, node: str) -> list[Values]:
+        """RESTEnvironment.pm active_workers: all running tasks, filled up to 25 with the last that ended."""
+        here = [task for task in reversed(self.tasklog) if task["node"] == node]
+        running = [task for task in here if "exitstatus" not in task]
+        ended = [task for task in here if "exitstatus" in task]
+        return running + ended[: max(0, LISTED - len(running))]

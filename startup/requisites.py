@@ -1,0 +1,68 @@
+"""Says what is missing before anything that needs it is imported: Python 3.11, and the packages of requirements.txt.
+
+bot.py imports this first; `make` runs it, which looks at the Python alone. An old Python has to read both files: they
+keep to the syntax of Python 3.6, and this one to its library.
+"""
+
+import os
+import re
+import sys
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - as an old Python has it
+NEEDED = (3, 11)
+SHOWN = 5
+"""So many missing packages are named."""
+TELL = (
+    "このボットには Python {needed} 以降が必要です（今の Python は {found}）。"
+    "`python{needed} bot.py` のように、新しい Python で動かしてください。\n"
+    "This bot needs Python {needed} or newer, and this is {found}. Run it with a newer one: python{needed} bot.py"
+)
+TELL_MISSING = (
+    "必要なパッケージがありません: {names}。`{python} -m pip install -r requirements.txt` で"
+    "入れるか、入れてある環境の Python（.venv/bin/python など）で動かしてください。\n"
+    "Packages are missing: {names}. Install them with: {python} -m pip install -r requirements.txt "
+    "(or run the bot with the Python of the environment that has them, such as .venv/bin/python)"
+)
+_PIN = re.compile(r"^([\w.-]+)(?:\[[\w,]+\])?==\S+(?: *; *python_(?:full_)?version *>= *['\"]3\.(\d+)['\"])?")
+
+
+def lack() -> str:
+    """What is missing, in both languages, with the command that helps; empty if nothing is."""
+    if old_python():
+        return old_python()
+    missing = missing_packages(os.path.join(HERE, "requirements.txt"))  # noqa: PTH118 - as an old Python has it
+    if not missing:
+        return ""
+    names = ", ".join(missing[:SHOWN]) + (", …" if len(missing) > SHOWN else "")
+    return TELL_MISSING.format(names=names, python=sys.executable or "python3")
+
+
+def old_python() -> str:
+    """That this Python is too old, with the command that helps; empty if it is not."""
+    if sys.version_info >= NEEDED:
+        return ""
+    return TELL.format(needed="{}.{}".format(*NEEDED), found="{}.{}.{}".format(*sys.version_info[:3]))
+
+
+def missing_packages(file: str) -> "list[str]":
+    """The packages of a requirements file that are not installed; none where the file is not there."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - not in old Pythons
+
+    try:
+        with open(file, encoding="utf-8") as lines:  # noqa: PTH123 - as an old Python has it
+            pins = [found for found in map(_PIN.match, lines) if found]
+    except OSError:
+        return []
+    missing = []
+    for pin in pins:
+        if pin.group(2) and sys.version_info < (3, int(pin.group(2))):
+            continue
+        try:
+            version(pin.group(1))
+        except PackageNotFoundError:
+            missing.append(pin.group(1))
+    return missing
+
+
+if __name__ == "__main__":
+    sys.exit(old_python() or 0)

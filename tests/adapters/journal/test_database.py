@@ -1,0 +1,644 @@
+"""The journal's file: spoilt, full, locked, forbidden, and a death at any moment."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.journal import database as journal_file
+from adapters.journal.store import JournalError, JournalErrorKind, JournalReport, Opened, SqliteJournal
+from core.access.policy import Actor, Place
+from core.audit.trail import AuditFilter, AuditRecord, Step
+from core.errors import JournalFailed
+from core.guest import Kind
+from core.watch.incidents.model import GuestFact, Incident, Level, Message, Post, Topic, What
+from core.watch.journal import Batch
+
+ROOT = Path(journal_file.__file__).parents[2]
+NOON = 1_790_000_000.0  # 2026-09-21T14:13:20Z
+ASIDE = "journal.db.corrupt-20260921T141320Z"
+
+
+def made(tmp: Path) -> SqliteJournal:
+    return SqliteJournal(tmp / "journal.db", lambda: NOON)
+
+
+@contextmanager
+def opened(tmp: Path) -> Iterator[SqliteJournal]:
+    journal = made(tmp)
+    journal.open()
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def batch(number: int, text: str = "") -> Batch:
+    """One incident, its message, its record."""
+    fact = GuestFact(100 + number, What.STOPPED, Kind.QEMU, "pve1", text)
+    incident = Incident(number, Topic.GUEST, "guest/101", Level.CRITICAL, float(number), 1.0, guests=(fact,))
+    message = Message(1_000_000 + number, Post.OPENING, float(number), (number,))
+    return Batch({"last": str(number), f"record/{number}": text}, (incident,), (message,))
+
+
+def asked(number: int, text: str = "") -> AuditRecord:
+    return AuditRecord(Step.ASKED, Actor(number, text, Place(1, 2, 3)), "stop", 100 + number, text)
+
+
+def content(journal: SqliteJournal) -> list[object]:
+    """All that can be read of it."""
+    incidents, count = journal.history(None, 0, 10**6)
+    messages = [journal.posting(1_000_000 + each.id) for each in incidents]
+    guests = [journal.history({100 + each.id}, 0, 9) for each in incidents]
+    trail = journal.audited(AuditFilter(), 0, 10**6)
+    return [journal.records(), incidents, count, messages, guests, journal.undelivered(), trail]
+
+
+def names(tmp: Path) -> list[str]:
+    return sorted(path.name for path in tmp.iterdir())
+
+
+def refused(tmp: Path) -> tuple[JournalErrorKind, str]:
+    with pytest.raises(JournalError) as caught:
+        made(tmp).open()
+    assert caught.value.path == tmp / "journal.db"
+    return caught.value.kind, caught.value.reason
+
+
+WRITES: dict[str, Callable[[SqliteJournal], object]] = {
+    "commit": lambda journal: journal.commit(batch(9, "x" * 20_000)),
+    "trying": lambda journal: journal.trying(1_000_001, "x" * 20_000, 5.0, 1_000_002),
+    "posted": lambda journal: journal.posted(1_000_001, 77, 0),
+    "edited": lambda journal: journal.edited(1_000_001, 3),
+    "refused": lambda journal: journal.refused(1_000_001, "x" * 20_000, not_taken=False),
+    "give_up": lambda journal: journal.give_up(1_000_001, "x" * 20_000),
+    "prune": lambda journal: journal.prune(10.0**9),
+    "audit": lambda journal: journal.audit(asked(9, "x" * 20_000), 5.0),
+}
+every_write = pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
+
+
+# --- spoilt files ---
+
+
+def fill(tmp: Path) -> None:
+    with opened(tmp) as journal:
+        for number in range(1, 60):
+            journal.commit(batch(number, "x" * 500))
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(b"\x13garbage" * 5000)
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def cut_to_a_stump(path: Path) -> None:
+    os.truncate(path, 50)
+
+
+def emptied(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def inner_pages(path: Path) -> None:
+    """The header is well: only a check of the whole finds it."""
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8192] + b"\xff" * (len(whole) - 12288) + whole[-4096:])
+
+
+def one_page(path: Path) -> None:
+    """One of the incidents, which the start itself does not read."""
+    whole = path.read_bytes()
+    page = whole.rindex(b"guest/101") // 4096 * 4096
+    path.write_bytes(whole[:page] + b"\xff" * 4096 + whole[page + 4096 :])
+
+
+SPOILT = (garbage, cut, cut_to_a_stump, emptied, inner_pages, one_page)
+
+
+@pytest.mark.parametrize("spoil", SPOILT, ids=[each.__name__ for each in SPOILT])
+def test_a_spoilt_file_is_kept_and_a_new_one_made(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    fill(tmp_path)
+    spoil(tmp_path / "journal.db")
+    spoilt = (tmp_path / "journal.db").read_bytes()
+    for name in ("-wal", "-shm"):
+        (tmp_path / f"journal.db{name}").write_bytes(b"")
+    journal = made(tmp_path)
+    assert journal.open() == JournalReport(Opened.RECREATED, tmp_path / ASIDE)
+    assert (tmp_path / ASIDE).read_bytes() == spoilt
+    assert journal.run == 1
+    assert journal.records() == {}
+    journal.commit(batch(1))
+    journal.close()
+    assert [name for name in names(tmp_path) if not name.startswith(ASIDE)] == ["journal.db"]
+
+    spoil(tmp_path / "journal.db")
+    second = made(tmp_path)
+    assert second.open() == JournalReport(Opened.RECREATED, tmp_path / f"{ASIDE}-2")
+    second.close()
+    assert made(tmp_path).open() == JournalReport(Opened.READ)
+
+
+def test_what_stands_beside_a_spoilt_file_goes_with_it(tmp_path: Path) -> None:
+    fill(tmp_path)
+    emptied(tmp_path / "journal.db")
+    (tmp_path / "journal.db-wal").write_bytes(b"frames of it")
+    with opened(tmp_path) as journal:
+        assert journal.records() == {}
+    assert (tmp_path / f"{ASIDE}-wal").read_bytes() == b"frames of it"
+    assert names(tmp_path) == ["journal.db", ASIDE, f"{ASIDE}-wal"]
+
+
+def test_a_healthy_file_is_never_set_aside(tmp_path: Path) -> None:
+    """quick_check of some versions of SQLite finds faults in tables of uncommon forms."""
+    for number in range(1, 30):
+        with opened(tmp_path) as journal:
+            journal.commit(batch(number))
+            journal.trying(1_000_000 + number, "text", NOON)
+            journal.posted(1_000_000 + number, 2**62, 0)
+        assert names(tmp_path) == ["journal.db"]
+    with sqlite3.connect(tmp_path / "journal.db") as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+    db.close()
+
+
+def test_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    fill(tmp_path)
+    db = sqlite3.connect(tmp_path / "journal.db")
+    db.execute("PRAGMA user_version = 1000")
+    db.close()
+    before = (tmp_path / "journal.db").read_bytes()
+    for _ in range(2):
+        assert refused(tmp_path) == (JournalErrorKind.NEWER_VERSION, "1000")
+    assert (tmp_path / "journal.db").read_bytes() == before
+    assert names(tmp_path) == ["journal.db"]
+
+
+def test_somebody_elses_database_is_left_alone(tmp_path: Path) -> None:
+    db = sqlite3.connect(tmp_path / "journal.db")
+    db.execute("CREATE TABLE meta (something, other)")
+    db.close()
+    assert refused(tmp_path) == (JournalErrorKind.UNREADABLE, "SQLITE_ERROR")
+    assert names(tmp_path) == ["journal.db"]
+    db = sqlite3.connect(tmp_path / "journal.db")
+    assert db.execute("SELECT name FROM sqlite_master").fetchall() == [("meta",)]
+    db.close()
+
+
+def test_rows_that_this_version_did_not_write_are_no_crash(tmp_path: Path) -> None:
+    with opened(tmp_path) as journal:
+        journal.commit(batch(1))
+        with journal._file.transaction() as db:
+            db.execute("""UPDATE incidents SET json = '{"id":1,"topic":"of tomorrow"}'""")
+        reads: list[Callable[[], object]] = [
+            journal.open_incidents,
+            lambda: journal.incident(1),
+            lambda: journal.history(None, 0, 9),
+        ]
+        for read in reads:
+            with pytest.raises(JournalFailed) as failed:
+                read()
+            assert failed.value.reason == "unreadable"
+        assert [posting.incidents for posting in journal.to_post()] == [()], "the message holds up no other"
+        with journal._file.transaction() as db:
+            db.execute("""UPDATE messages SET json = '{"post":"of tomorrow"}'""")
+        assert journal.to_post() == () and journal.undelivered().waiting == 1
+        journal.prune(1e12)
+        journal.commit(batch(2))
+        assert journal.incident(2) is not None
+
+
+# --- permissions ---
+
+
+def test_all_files_are_private(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        with opened(tmp_path) as journal:
+            journal.commit(batch(1))
+            assert names(tmp_path) == ["journal.db", "journal.db-shm", "journal.db-wal"]
+            assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+        (tmp_path / "journal.db").chmod(0o644)
+        with opened(tmp_path):
+            assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+    finally:
+        os.umask(old)
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (tmp_path / "journal.db").symlink_to(data / "real.db")
+    for there in (False, True):
+        if there:
+            garbage(data / "real.db")
+        before = names(data)
+        with pytest.raises(JournalError) as caught, opened(tmp_path):
+            pass
+        assert (caught.value.kind, caught.value.reason) == (JournalErrorKind.UNREADABLE, "ELOOP")
+        assert names(data) == before
+
+
+def raising(number: int) -> Callable[..., Any]:
+    def fail(*_: object, **__: object) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+def test_why_it_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refused(tmp_path / "missing") == (JournalErrorKind.NOT_WRITABLE, "ENOENT")
+    (tmp_path / "sub" / "journal.db").mkdir(parents=True)
+    assert refused(tmp_path / "sub") == (JournalErrorKind.UNREADABLE, "EISDIR")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", raising(errno.ENOSPC))
+        assert refused(tmp_path) == (JournalErrorKind.NOT_WRITABLE, "ENOSPC")
+    fill(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", raising(errno.EACCES))
+        assert refused(tmp_path) == (JournalErrorKind.UNREADABLE, "EACCES")
+    garbage(tmp_path / "journal.db")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", raising(errno.EROFS))
+        assert refused(tmp_path) == (JournalErrorKind.NOT_WRITABLE, "EROFS")
+    assert names(tmp_path) == ["journal.db", "sub"]
+
+
+def test_a_first_start_that_fails_leaves_no_empty_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: sqlite3.Connection) -> int:
+        raise sqlite3.OperationalError("no such luck")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal_file, "checked_version", fail)
+        assert refused(tmp_path) == (JournalErrorKind.UNREADABLE, "OperationalError")
+    assert names(tmp_path) == []
+    assert made(tmp_path).open().happened is Opened.CREATED
+
+
+# Opens the journal as a user who may read it and nothing else: its owner does not even try to change that.
+FORBIDDEN = """
+import os, sys
+from pathlib import Path
+from adapters.journal.store import JournalError, SqliteJournal
+path = Path(sys.argv[1])
+path.chmod(0o444)
+path.parent.chmod(0o555)
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+os.chmod = lambda *_, **__: None
+try:
+    SqliteJournal(path).open()
+except JournalError as error:
+    print(error.kind, error.reason)
+"""
+
+
+def test_a_journal_that_may_only_be_read() -> None:
+    with tempfile.TemporaryDirectory() as made_here:
+        directory = Path(made_here)
+        fill(directory)
+        before = (directory / "journal.db").read_bytes()
+        done = run(FORBIDDEN, directory / "journal.db")
+        directory.chmod(0o700)
+        assert done.split() in (["not_writable", "SQLITE_READONLY"], ["not_writable", "SQLITE_CANTOPEN"])
+        assert (directory / "journal.db").read_bytes() == before
+        with opened(directory) as journal:
+            assert len(journal.open_incidents()) == 59
+            assert journal.run == 2
+
+
+def run(text: str, *arguments: object) -> str:
+    return subprocess.run(  # noqa: S603 - our own text
+        [sys.executable, "-c", text, *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    ).stdout
+
+
+# --- a disk that refuses ---
+
+
+@every_write
+def test_a_full_disk_changes_nothing_and_is_got_over(
+    tmp_path: Path, write: Callable[[SqliteJournal], object]
+) -> None:
+    """A limit of pages is what a full disk is to SQLite: SQLITE_FULL in the midst of a transaction."""
+    with opened(tmp_path) as journal:
+        for number in range(1, 4):
+            journal.commit(batch(number))
+        before = content(journal)
+        with journal._file.transaction() as db:
+            (pages,) = db.execute("PRAGMA page_count").fetchone()
+        allowed = pages
+        while True:
+            with journal._file.transaction("BEGIN") as db:
+                db.execute(f"PRAGMA max_page_count = {allowed}")
+            try:
+                write(journal)
+            except JournalFailed as failed:
+                assert failed.reason == "SQLITE_FULL"
+                assert content(journal) == before
+                allowed += 1
+                assert allowed < pages + 50
+            else:
+                break
+        assert content(journal) != before or write is WRITES["prune"]
+        after = content(journal)
+    with opened(tmp_path) as journal:
+        assert content(journal) == after
+
+
+def test_a_full_disk_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cramped(*given: Any, **more: Any) -> sqlite3.Connection:
+        db: sqlite3.Connection = connect(*given, **more)
+        db.execute("PRAGMA max_page_count = 3")
+        return db
+
+    connect = sqlite3.connect
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", cramped)
+        for _ in range(2):
+            assert refused(tmp_path) == (JournalErrorKind.NOT_WRITABLE, "SQLITE_FULL")
+    with opened(tmp_path) as journal:
+        assert journal.run == 1
+        journal.commit(batch(1))
+    assert names(tmp_path) == ["journal.db"]
+
+
+@every_write
+def test_a_lock_of_somebody_else_is_not_waited_for_long(
+    tmp_path: Path, write: Callable[[SqliteJournal], object]
+) -> None:
+    with opened(tmp_path) as journal:
+        journal.commit(batch(1))
+        before = content(journal)
+        other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        with pytest.raises(JournalFailed) as failed:
+            write(journal)
+        assert failed.value.reason == "SQLITE_BUSY"
+        assert time.monotonic() - began < 5
+        assert content(journal) == before  # what is there can be read meanwhile
+        other.execute("ROLLBACK")
+        other.close()
+        write(journal)
+
+
+HOLD = """
+import sqlite3, sys, time
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("PRAGMA locking_mode = EXCLUSIVE")
+db.execute("BEGIN EXCLUSIVE")
+db.execute("UPDATE meta SET value = value")
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_lock_of_somebody_else_at_the_start(tmp_path: Path) -> None:
+    fill(tmp_path)
+    holder = subprocess.Popen(  # noqa: S603 - our own text
+        [sys.executable, "-c", HOLD, str(tmp_path / "journal.db")], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    try:
+        assert holder.stdout.readline() == "held\n"
+        assert refused(tmp_path) == (JournalErrorKind.NOT_WRITABLE, "SQLITE_BUSY")
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+    with opened(tmp_path) as journal:
+        assert len(journal.open_incidents()) == 59
+
+
+@every_write
+def test_a_read_only_disk(tmp_path: Path, write: Callable[[SqliteJournal], object]) -> None:
+    with opened(tmp_path) as journal:
+        journal.commit(batch(1))
+        before = content(journal)
+        with journal._file.transaction("BEGIN") as db:
+            db.execute("PRAGMA query_only = ON")
+        with pytest.raises(JournalFailed) as failed:
+            write(journal)
+        assert failed.value.reason == "SQLITE_READONLY"
+        assert content(journal) == before
+        with journal._file.transaction("BEGIN") as db:
+            db.execute("PRAGMA query_only = OFF")
+        write(journal)
+
+
+def test_an_interrupted_call_is_undone(tmp_path: Path) -> None:
+    """Also by what is no error of SQLite, such as Ctrl+C."""
+    with opened(tmp_path) as journal:
+        journal.commit(batch(1))
+        before = content(journal)
+        with pytest.raises(KeyboardInterrupt), journal._file.transaction() as db:
+            db.execute("DELETE FROM messages")
+            raise KeyboardInterrupt
+        assert content(journal) == before
+        journal.commit(batch(2))
+
+
+def test_a_close_that_fails_loses_nothing(tmp_path: Path) -> None:
+    journal = made(tmp_path)
+    journal.open()
+    journal.commit(batch(1))
+    other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM meta").fetchall()
+    journal.commit(batch(2))
+    journal.close()  # the reader keeps what it reads of from being written back
+    other.close()
+    with opened(tmp_path) as again:
+        assert again.records()["last"] == "2"
+
+
+# --- kill -9 ---
+
+# Makes one directory per step, forks, and kills the child with SIGKILL at that step: before a statement, or within
+# one (SQLite calls the progress handler between its instructions). Ends with the first child that comes through.
+DIE_AT_EACH_STEP = """
+import os, shutil, signal, sqlite3, sys
+from pathlib import Path
+from tests.adapters.journal.test_database import WRITES, batch, made
+
+root, scenario = Path(sys.argv[1]), sys.argv[2]
+connect = sqlite3.connect
+
+def deadly(db, state):
+    def count(*_):
+        state[0] -= 1
+        if state[0] < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+    db.set_trace_callback(count)
+    db.set_progress_handler(count, 8 if scenario == "first start" else 1)  # of which there are thousands
+    return db
+
+ready = root / "ready"
+ready.mkdir()
+if scenario != "first start":
+    journal = made(ready)
+    journal.open()
+    journal.commit(batch(1))
+    journal.commit(batch(2))
+    journal.close()
+for step in range(10_000):
+    here = root / str(step)
+    shutil.copytree(ready, here)
+    child = os.fork()
+    if child == 0:
+        journal, state = made(here), [step]
+        if scenario in ("start", "first start"):
+            sqlite3.connect = lambda *given, **more: deadly(connect(*given, **more), state)
+            journal.open()
+        else:
+            journal.open()
+            deadly(journal._file._db, state)
+            WRITES[scenario](journal)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    if status == 0:
+        break
+    assert os.WTERMSIG(status) == signal.SIGKILL
+print(step)
+"""
+
+
+@pytest.mark.parametrize("scenario", ["first start", "start", "commit", "trying", "prune", "audit"])
+def test_kill_9_at_every_step(tmp_path: Path, scenario: str) -> None:
+    steps = int(run(DIE_AT_EACH_STEP, tmp_path, scenario))
+    assert steps >= 3
+    with opened(tmp_path / "ready") as journal:
+        before = content(journal)
+        if scenario in WRITES:
+            assert journal.run == 2
+            WRITES[scenario](journal)
+        after = content(journal)
+    done = []
+    for step in range(steps + 1):
+        with opened(tmp_path / str(step)) as journal:
+            found = content(journal)
+            assert found in (before, after), step
+            done.append(found == after)
+            runs = {"first start": (1, 2), "start": (2, 3)}.get(scenario, (3,))
+            assert journal.run in runs
+    assert done == sorted(
+        done
+    )  # once it is there it stays: the last steps are those of a COMMIT that is on the disk
+    assert done[-1]
+    assert before == after or not done[steps // 2]
+
+
+WORK_FOR_EVER = """
+import sys
+from pathlib import Path
+from tests.adapters.journal.test_database import batch, made
+journal = made(Path(sys.argv[1]))
+report = journal.open()
+number = int(sys.argv[2])
+
+def told(word):
+    sys.stdout.write(f"{word}{number}\\n")
+    sys.stdout.flush()
+
+while True:
+    number += 1
+    message = 1_000_000 + number
+    journal.commit(batch(number, "x" * (number % 7 * 900)))
+    told("c")
+    journal.trying(message, f"content {number}", 5.0)
+    told("t")
+    if number % 5 == 0:
+        journal.give_up(message, "400")
+    else:
+        journal.posted(message, number, 0)
+    told("d")
+"""
+
+
+def test_kill_9_at_random_moments(tmp_path: Path) -> None:
+    chance = random.Random(3)  # noqa: S311 - moments, no secrets
+    number, run_number = 0, 1
+    with opened(tmp_path):
+        pass
+    for _ in range(15):
+        child = subprocess.Popen(  # noqa: S603 - our text
+            [sys.executable, "-c", WORK_FOR_EVER, str(tmp_path), str(number)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert child.stdout is not None
+        told = child.stdout.readline()
+        time.sleep(chance.uniform(0, 0.03))  # the random moment itself; nothing is waited for
+        child.send_signal(signal.SIGKILL)
+        told += child.stdout.read()
+        child.stdout.close()
+        assert child.wait() == -signal.SIGKILL
+        acknowledged = [(line[0], int(line[1:])) for line in told.split()]
+        journal = made(tmp_path)
+        assert journal.open() == JournalReport(Opened.READ)
+        assert journal.run == run_number + 2
+        last = int(journal.records()["last"])
+        word, newest = acknowledged[-1]
+        assert last in ((newest,) if word != "d" else (newest, newest + 1))
+        for each in range(number + 1, last + 1):  # all of what was acknowledged, whole
+            whole(journal, each, acknowledged)
+        assert journal.incident(last + 1) is None
+        assert journal.posting(1_000_000 + last + 1) is None
+        assert f"record/{last + 1}" not in journal.records()
+        if journal.posting(1_000_000 + last) in journal.to_post():
+            journal.posted(1_000_000 + last, last, 0)
+        journal.close()
+        number, run_number = last, run_number + 2
+    with opened(tmp_path) as journal:
+        assert [each.id for each in journal.open_incidents()] == list(range(1, number + 1))
+        assert journal.to_post() == ()
+    assert names(tmp_path) == ["journal.db"]
+
+
+def whole(journal: SqliteJournal, number: int, acknowledged: list[tuple[str, int]]) -> None:
+    """A commit with all its parts, and of its message at least what was acknowledged."""
+    given = batch(number, "x" * (number % 7 * 900))
+    assert journal.incident(number) == given.incidents[0]
+    assert journal.history({100 + number}, 0, 9) == (given.incidents, 1)
+    assert journal.records()[f"record/{number}"] == given.records[f"record/{number}"]
+    posting = journal.posting(1_000_000 + number)
+    assert posting is not None
+    assert posting.message == given.messages[0]
+    waits = posting in journal.to_post()
+    if ("d", number) in acknowledged:
+        assert not waits
+    if not waits:
+        assert posting.posted == (None if number % 5 == 0 else number)
+    elif posting.attempts:
+        assert posting.tried == f"content {number}"
+    else:
+        assert ("t", number) not in acknowledged

@@ -1,0 +1,42 @@
+"""A call to Proxmox whose asker has gone: its thread ends by itself, and nobody is told of its failure."""
+
+import asyncio
+import gc
+import threading
+from typing import Any
+
+import pytest
+
+from adapters.proxmox.connections import Endpoint
+from adapters.proxmox.http import Calls
+
+ENDPOINT = Endpoint("127.0.0.1", 8006, "bot@pve", "bot", "secret")
+
+
+async def test_a_failure_that_nobody_waits_for_is_no_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else asyncio logs "exception was never retrieved", with whatever stands in it."""
+    calls, goes_on, ended = Calls(ENDPOINT), threading.Event(), threading.Event()
+
+    def blocking(self: Calls, *arguments: Any) -> object:
+        goes_on.wait(20)
+        ended.set()
+        raise RuntimeError("late")
+
+    monkeypatch.setattr(Calls, "_blocking", blocking)
+    loop, noise = asyncio.get_running_loop(), list[str]()
+    loop.set_exception_handler(lambda _, context: noise.append(str(context["message"])))
+    asking = asyncio.create_task(calls.get(("version",), dict))
+    await asyncio.sleep(0.05)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    del asking
+    goes_on.set()
+    await asyncio.wait(left_at_work(), timeout=20)  # which asks for no result
+    assert ended.is_set()
+    gc.collect()
+    await asyncio.sleep(0)
+    assert noise == []
+
+
+def left_at_work() -> set[asyncio.Task[Any]]:
+    return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}

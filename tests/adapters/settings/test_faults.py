@@ -1,0 +1,338 @@
+"""Every fault of the settings and of the watch list's file has one clear line."""
+
+from __future__ import annotations
+
+import errno
+import gettext
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.files.data_lock import DataDirInUse
+from adapters.journal.store import JournalError, JournalErrorKind
+from adapters.settings import alerts as setting_alerts
+from adapters.settings import faults as setting_faults
+from adapters.settings import load as settings
+from adapters.settings import values as setting_values
+from adapters.settings.faults import Fault, FaultKind, Source
+from adapters.settings.load import SETTINGS, SettingsError
+from monitor_store import StoreError, StoreErrorKind
+from ui.formatting import plain
+from ui.i18n import Text
+from ui.messages import faults
+from ui.messages.faults import (
+    JOURNAL_ERRORS,
+    STORE_ERRORS,
+    fault_lines,
+    in_use_line,
+    journal_error_line,
+    store_error_line,
+)
+from ui.messages.settings import FAULTS
+
+EN = Text("en", gettext.NullTranslations())
+K = FaultKind
+ERRNO = ("EACCES", "EPERM", "ENOENT", "ENOTDIR", "EEXIST", "EISDIR", "EROFS", "ENOSPC", "EIO")
+FORMS = sorted({row.form for row in SETTINGS} | {"path"})
+
+
+def reasons() -> dict[FaultKind, tuple[str, ...]]:
+    """What each kind's comment in adapters/settings/faults.py says its reason may be."""
+    source = Path(setting_faults.__file__).read_text(encoding="utf-8")
+    found: dict[FaultKind, tuple[str, ...]] = {}
+    for kind in FaultKind:
+        (comment,) = re.findall(rf"^    {kind.name} = \"{kind.value}\"(.*)$", source, re.M)
+        words = re.search(r"reason: ([a-z_]+(?: \| [a-z_]+)*)", comment)
+        listed = words[1].split(" | ") if words else []
+        found[kind] = tuple(word for name in listed for word in (ERRNO if name == "errno" else (name,)))
+    return found
+
+
+REASONS = reasons()
+CASES = [(kind, reason) for kind, words in REASONS.items() for reason in words or (None,)]
+assert len(CASES) > 40
+
+
+def one(fault: Fault) -> str:
+    (line,) = fault_lines(EN, [fault])
+    return line
+
+
+def is_a_sentence(line: str) -> None:
+    assert line == plain(line, 1000)  # one line, nothing invisible, no controls
+    assert line.endswith(".")
+    assert not re.search(r"[`*{}<>]|\bNone\b|  |“”|\(\)| ,", line)
+
+
+# --- every kind and reason ---
+
+
+def test_the_reasons_are_those_of_the_source() -> None:
+    text = "".join(
+        Path(module.__file__ or "").read_text(encoding="utf-8")
+        for module in (setting_alerts, setting_faults, setting_values, settings)
+    )
+    used = set(re.findall(r'reason="(\w+)"', text)) | set(re.findall(r'reason = "(\w+)" if', text))
+    listed = {reason for words in REASONS.values() for reason in words}
+    assert used >= {"whole_token", "characters", "empty", "no_certificate"}
+    assert used <= listed
+    assert REASONS[K.BAD_HOST] == ("url", "path", "port", "name")
+    assert REASONS[K.BAD_TOKEN_NAME] == ("whole_token", "secret", "pattern")
+
+
+@pytest.mark.parametrize("full", [True, False], ids=["full", "bare"])
+@pytest.mark.parametrize("source", ["environment", "config", "file", "default"])
+@pytest.mark.parametrize(("kind", "reason"), CASES)
+def test_every_kind_and_reason_has_a_sentence_with_the_setting(
+    kind: FaultKind, reason: str | None, source: Source, full: bool
+) -> None:
+    for form in FORMS if kind is K.WRONG_TYPE else (None,):
+        fault = Fault(kind, "SOME_SETTING", source=source, expected=form, reason=reason, low=1, high=2)
+        if kind in (K.BOTH_GIVEN, K.USER_WITH_TOKEN):
+            fault = Fault(kind, "SOME_SETTING", source=source, other="OTHER_SETTING")
+        if full:
+            fault = Fault(
+                kind, "SOME_SETTING", "given", source, form, "int", reason, "NEAREST", "OTHER", 1, 2, 3
+            )
+        line = one(fault)
+        is_a_sentence(line)
+        assert "SOME_SETTING" in line
+        assert len(re.findall(r"\.(?: |$)", line)) >= 2, "what is wrong, and the remedy"
+        assert ("(environment)" in line) == (source == "environment")
+        assert ("(read from its file)" in line) == (source == "file")
+
+
+def test_every_kind_has_its_own_sentence_and_the_table_nothing_else() -> None:
+    assert {kind for kind, _ in FAULTS} == {kind.value for kind in FaultKind}
+    assert all((kind, "") in FAULTS for kind in FaultKind)
+    accepted = {(kind.value, word) for kind, word in CASES} | {("wrong_type", form) for form in FORMS}
+    assert {key for key in FAULTS if key[1]} <= accepted
+    for kind, words in REASONS.items():
+        told = [one(Fault(kind, "X", "v", reason=word)) for word in words if word not in ("EPERM", "ENOTDIR")]
+        assert len(set(told)) == len(told)
+    told = [one(Fault(K.WRONG_TYPE, "X", "v", expected=form)) for form in FORMS]
+    assert len(set(told)) == len(FORMS)
+
+
+@pytest.mark.parametrize("number", sorted(errno.errorcode))
+def test_any_errno_is_told(number: int) -> None:
+    word = errno.errorcode[number]
+    for kind in (K.UNREADABLE_FILE, K.DATA_DIR_NOT_WRITABLE):
+        line = one(Fault(kind, "DATA_DIR", "/x", reason=word))
+        is_a_sentence(line)
+        known = {key for key in FAULTS if key[0] == kind and key[1]}
+        same = faults._SAME_AS.get(word, word)
+        assert ((kind.value, word) in known or (kind.value, same) in known) != (f"({word})" in line)
+
+
+def test_an_unknown_reason_is_told_too() -> None:
+    for kind in FaultKind:
+        assert "X" in one(Fault(kind, "X", "v", reason="of tomorrow", expected="nothing known"))
+
+
+# --- the words themselves ---
+
+
+@pytest.mark.parametrize(
+    ("fault", "line"),
+    [
+        (
+            Fault(K.NO_CONFIG, "config.py", "/srv/bot/config.py"),
+            "There is no config.py at “/srv/bot/config.py”. Copy config.py.example there and fill it in.",
+        ),
+        (
+            Fault(K.CONFIG_SYNTAX, "config.py", line=7),
+            "config.py, line 7: this is not valid Python. Check the quotes, brackets and commas there.",
+        ),
+        (
+            Fault(K.CONFIG_ERROR, "config.py", "NameError", line=3),
+            "config.py, line 3: this cannot be run (NameError). Correct the line; text needs quotes.",
+        ),
+        (
+            Fault(K.MISSING, "DISCORD_TOKEN", other="DISCORD_TOKEN_FILE"),
+            "DISCORD_TOKEN is not set. Set it in config.py or the environment, or name a file that holds it in "
+            "DISCORD_TOKEN_FILE.",
+        ),
+        (
+            Fault(K.UNKNOWN_NAME, "NODE_NAM", nearest="NODE_NAME"),
+            "NODE_NAM is not a setting. Did you mean NODE_NAME? Correct or remove it.",
+        ),
+        (
+            Fault(K.OUT_OF_RANGE, "MONITOR_INTERVAL_SECONDS", "4", "environment", low=5, high=3600),
+            "MONITOR_INTERVAL_SECONDS (environment): “4” is out of range. Choose a number from 5 to 3600.",
+        ),
+        (
+            Fault(K.ZERO_OR_RANGE, "ALERT_REPEAT_MINUTES", "3", "environment", low=5, high=10080),
+            "ALERT_REPEAT_MINUTES (environment): “3” is out of range. Choose a number from 5 to 10080, or 0 to turn "
+            "this off.",
+        ),
+        (
+            Fault(K.GUILD_AS_ROLE, "ALERT_MENTION_ROLE_ID", "123456789012345678"),
+            "ALERT_MENTION_ROLE_ID: “123456789012345678” is the ID of the server, which stands for @everyone. Write "
+            "the ID of another role, or leave it empty to mention nobody.",
+        ),
+        (
+            Fault(K.BAD_QUIET_HOURS, "QUIET_HOURS", "23-7", reason="pattern"),
+            "QUIET_HOURS: “23-7” is not a span of the day. Write two times of 24 hours, as in 23:00-07:00.",
+        ),
+        (
+            Fault(K.BAD_QUIET_HOURS, "QUIET_HOURS", "07:00-07:00", reason="same"),
+            "QUIET_HOURS: “07:00-07:00” ends when it begins. Write two different times, or leave it empty for no "
+            "quiet hours.",
+        ),
+        (
+            Fault(K.BAD_TIMEZONE, "TIMEZONE", "Tokio", nearest="Asia/Tokyo"),
+            "TIMEZONE: “Tokio” is not a time zone. Did you mean Asia/Tokyo? Correct it.",
+        ),
+        (
+            Fault(K.BAD_TIMEZONE, "TIMEZONE", "here"),
+            "TIMEZONE: “here” is not a time zone. Write its IANA name, as in Asia/Tokyo.",
+        ),
+        (
+            Fault(K.BAD_URL, "HEARTBEAT_URL", source="file", reason="scheme"),
+            "HEARTBEAT_URL (read from its file) does not begin with http:// or https://. Copy the whole URL again.",
+        ),
+        (
+            Fault(K.WRONG_TYPE, "MONITOR_VM_IDS", "101", "config", "list_of_whole_numbers", "int"),
+            "MONITOR_VM_IDS: “101” (type int) is not a list of VMIDs. Write whole numbers, as in [101, 102].",
+        ),
+        (
+            Fault(K.WRONG_TYPE, "MONITOR_VM_IDS", "x", "environment", "list_of_whole_numbers", "str"),
+            "MONITOR_VM_IDS (environment): “x” is not a list of VMIDs. Write whole numbers, as in 101, 102.",
+        ),
+        (
+            Fault(K.BAD_HOST, "PROXMOX_HOST", "https://pve1:8006/", reason="url", nearest="pve1:8006"),
+            "PROXMOX_HOST: “https://pve1:8006/” is a URL. Write only the host, as in pve1:8006.",
+        ),
+        (
+            Fault(K.BAD_HOST, "PROXMOX_HOST", reason="url"),
+            "PROXMOX_HOST: the value is a URL. Write only the host, as in pve.example.com.",
+        ),
+        (
+            Fault(K.USER_WITH_TOKEN, "PROXMOX_USER", "bot@pve", other="PROXMOX_TOKEN_NAME"),
+            "PROXMOX_USER holds more than the user. Write only bot@pve there, and the token's name in "
+            "PROXMOX_TOKEN_NAME.",
+        ),
+        (
+            Fault(K.BAD_TOKEN_NAME, "PROXMOX_TOKEN_NAME", reason="whole_token", nearest="discord"),
+            "PROXMOX_TOKEN_NAME holds more than the token's name. Write only discord there.",
+        ),
+        (
+            Fault(K.BAD_SECRET, "DISCORD_TOKEN", source="file", reason="characters"),
+            "DISCORD_TOKEN (read from its file) contains spaces, quotes or other characters that no token has. "
+            "Copy the token again, alone.",
+        ),
+        (
+            Fault(K.UNREADABLE_FILE, "PROXMOX_VERIFY_SSL", "/ca.pem", reason="EIO"),
+            "PROXMOX_VERIFY_SSL: the file at “/ca.pem” cannot be read (EIO). Check the file and its permissions.",
+        ),
+        (
+            Fault(K.DATA_DIR_NOT_WRITABLE, "DATA_DIR", "/a/b", reason="ENOTDIR"),
+            "DATA_DIR: the directory that “/a/b” should stand in does not exist. Make it first, or correct the path.",
+        ),
+    ],
+)
+def test_the_words(fault: Fault, line: str) -> None:
+    assert one(fault) == line
+
+
+def test_real_faults_are_told_in_their_order(tmp_path: Path) -> None:
+    (tmp_path / "config.py").write_text(
+        "GUILD_ID = 0\nNODE_NAM = 1\nLOG_LEVEL = 'LOUD'\nPROXMOX_HOST = 'https://root:hunter2hunter2@pve1/'\n"
+    )
+    with pytest.raises(SettingsError) as caught:
+        settings.load(tmp_path / "config.py", {"LANGUAGE": "en"})
+    lines = fault_lines(EN, caught.value.faults)
+    assert len(lines) == len(caught.value.faults)
+    assert [
+        fault.name for fault, line in zip(caught.value.faults, lines, strict=True) if fault.name not in line
+    ] == []
+    assert "hunter2" not in "".join(lines)
+    for line in lines:
+        is_a_sentence(line)
+    assert fault_lines(EN, []) == []
+
+
+# --- foreign values ---
+
+
+@given(st.sampled_from(FaultKind), st.text(max_size=90), st.text(max_size=90), st.text(max_size=90))
+def test_no_value_breaks_a_line(kind: FaultKind, value: str, nearest: str, name: str) -> None:
+    odd = "{0.__class__}\u202e\x1b[2J\n" + value
+    line = one(
+        Fault(kind, "X" + name, odd, "config", found=odd, reason=odd, nearest="N" + nearest, other=odd)
+    )
+    assert line.isprintable()
+    assert "\x1b" not in line
+    assert "\u202e" not in line
+
+
+# --- the watch list's file ---
+
+
+@pytest.mark.parametrize("kind", StoreErrorKind)
+@pytest.mark.parametrize("reason", [*ERRNO, "ENOSPC", "EDQUOT", "2"])
+def test_every_store_error_has_a_sentence_with_the_path(kind: StoreErrorKind, reason: str) -> None:
+    line = store_error_line(EN, StoreError(kind, Path("/data/monitor_list.json"), reason))
+    is_a_sentence(line)
+    assert "“/data/monitor_list.json”" in line
+    assert len(re.findall(r"\.(?: |$)", line)) >= 2
+    assert {key[0] for key in STORE_ERRORS} == {each.value for each in StoreErrorKind}
+    assert all((each, "") in STORE_ERRORS for each in StoreErrorKind)
+
+
+def test_the_words_for_store_errors() -> None:
+    def told(kind: StoreErrorKind, reason: str) -> str:
+        return store_error_line(EN, StoreError(kind, Path("/d/\x1b\u202elist.json"), reason))
+
+    assert told(StoreErrorKind.NEWER_VERSION, "2") == (
+        "The watch list “/d/list.json” was written by a newer version of the bot (format 2). "
+        "Update the bot, or move the file away."
+    )
+    assert told(StoreErrorKind.NOT_WRITABLE, "EDQUOT") == told(StoreErrorKind.NOT_WRITABLE, "ENOSPC")
+    assert "disk is full" in told(StoreErrorKind.NOT_WRITABLE, "ENOSPC")
+    assert "(EIO)" in told(StoreErrorKind.UNREADABLE, "EIO")
+
+
+# --- the journal and the lock ---
+
+SQLITE = ("SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR")
+
+
+@pytest.mark.parametrize("kind", JournalErrorKind)
+@pytest.mark.parametrize("reason", [*ERRNO, "EDQUOT", *SQLITE, "OperationalError", "2"])
+def test_every_journal_error_has_a_sentence_with_the_path(kind: JournalErrorKind, reason: str) -> None:
+    line = journal_error_line(EN, JournalError(kind, Path("/data/journal.db"), reason))
+    is_a_sentence(line)
+    assert "“/data/journal.db”" in line
+    assert len(re.findall(r"\.(?: |$)", line)) >= 2
+    assert {key[0] for key in JOURNAL_ERRORS} == {each.value for each in JournalErrorKind}
+    assert all((each, "") in JOURNAL_ERRORS for each in JournalErrorKind)
+    known = (kind, faults._SAME_AS.get(reason, reason)) in JOURNAL_ERRORS
+    assert (f"({reason})" in line or f"(format {reason})" in line) != known
+
+
+def test_the_words_for_journal_errors() -> None:
+    def told(kind: JournalErrorKind, reason: str) -> str:
+        return journal_error_line(EN, JournalError(kind, Path("/d/\x1b\u202ejournal.db"), reason))
+
+    assert told(JournalErrorKind.NEWER_VERSION, "2") == (
+        "The journal “/d/journal.db” was written by a newer version of the bot (format 2). "
+        "Update the bot, or move the file away."
+    )
+    assert told(JournalErrorKind.NOT_WRITABLE, "SQLITE_FULL") == told(JournalErrorKind.NOT_WRITABLE, "ENOSPC")
+    assert "another program" in told(JournalErrorKind.NOT_WRITABLE, "SQLITE_BUSY")
+    assert "(SQLITE_IOERR)" in told(JournalErrorKind.UNREADABLE, "SQLITE_IOERR")
+    assert "\x1b" not in told(JournalErrorKind.UNREADABLE, "\x1b")
+
+
+def test_who_uses_the_directory_is_told_where_it_is_known() -> None:
+    known = in_use_line(EN, DataDirInUse(Path("/d/\u202edata"), 4711))
+    unknown = in_use_line(EN, DataDirInUse(Path("/d/\u202edata"), None))
+    assert known == "Another bot (process 4711) already uses “/d/data”. Stop it, or set another DATA_DIR."
+    assert unknown == "Another bot already uses “/d/data”. Stop it, or set another DATA_DIR."
+    for line in (known, unknown):
+        is_a_sentence(line)

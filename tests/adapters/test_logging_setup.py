@@ -1,0 +1,145 @@
+"""One line of the log for one thing, without secrets: whatever comes from outside, and whoever logs it."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from adapters.logging_setup import BAR, MaskedFormatter, in_one_line, of_use
+from core.guest import Kind
+from core.watch.incident_log import incident_line
+from core.watch.incidents.model import BackupFact, Fault, GuestFact, Incident, Level, Metric, Topic, What
+
+TOKEN = "aW50ZXJhY3Rpb246MTIzNDU2Nzg5MDEyMzQ1Njc4OnNlY3JldA"
+FORGED = "web\n2026-11-26 12:00:00,000 INFO    core.audit.trail: ended: stop by 'akiko' (1)"
+
+
+@pytest.fixture
+def log() -> Iterator[tuple[logging.Logger, io.StringIO]]:
+    """A logger with the bot's formatter, and what it has written."""
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(MaskedFormatter(["s3cret-token", "s3cret-token-longer"]))
+    logger = logging.getLogger("some.library")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    yield logger, written
+    logger.removeHandler(handler)
+    logger.propagate = True
+
+
+@pytest.mark.parametrize(
+    "end", ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"], ids=ascii
+)
+def test_no_line_end_of_any_kind_makes_another_line(
+    log: tuple[logging.Logger, io.StringIO], end: str
+) -> None:
+    logger, written = log
+    logger.warning("node %s is away", FORGED.replace("\n", end))
+    told = written.getvalue()
+    assert len(told.splitlines()) == 1
+    assert "core.audit.trail" in told, "it is shown, as a part of its own line"
+
+
+@pytest.mark.parametrize("seen", ["x1b[2K", "x08", "x00", "x7f", "x9b", "u202e", "u2066", "u200b", "ud83d"])
+def test_what_a_terminal_obeys_or_hides_is_shown_as_an_escape(seen: str) -> None:
+    text = f"a\\{seen}b".encode().decode("unicode_escape")
+    record = logging.LogRecord("some.library", logging.INFO, "", 1, "%s", (text,), None)
+    assert MaskedFormatter([]).format(record).endswith(f"a\\{seen}b")
+
+
+def test_other_text_is_left_as_it_is() -> None:
+    for text in ("ゲスト “ウェブ01” 全角\u3000空白", "❌ ⚠️ ✅", "C:\\pve", "naïve"):
+        assert in_one_line(text) == text
+
+
+def test_a_traceback_keeps_its_lines_and_forges_none(log: tuple[logging.Logger, io.StringIO]) -> None:
+    """Also one whose error's own text looks like a line of the log."""
+    logger, written = log
+    try:
+        raise RuntimeError(f"{FORGED}\x1b[2K s3cret-token")
+    except RuntimeError:
+        logger.exception("failed", stack_info=True)
+    first, *rest = written.getvalue().rstrip("\n").split("\n")
+    assert first.endswith("failed")
+    assert any("Traceback" in line for line in rest) and any("core.audit.trail" in line for line in rest)
+    assert all(line.startswith(BAR) for line in rest)
+    assert "\x1b" not in written.getvalue() and "s3cret" not in written.getvalue()
+
+
+def test_the_longer_of_two_secrets_is_masked_whole(log: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, written = log
+    logger.debug("s3cret-token-longer and s3cret-token")
+    assert "*** and ***" in written.getvalue()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "POST https://discord.com/api/v10/interactions/123456789012345678/{}/callback with None has returned 204",
+        "PATCH https://discord.com/api/v10/webhooks/123456789012345678/{}/messages/@original has returned 200",
+        "POST http://127.0.0.1:80/api/v10/webhooks/1/{}?wait=true",
+        "Cannot connect, url='https://discord.com/api/v10/webhooks/1/{}'",
+        "For Shard ID None: WebSocket Event: {{'t': 'INTERACTION_CREATE', 'd': {{'token': '{}', 'type': 2}}}}",
+        'b\'{{"t":"INTERACTION_CREATE","d":{{"token":"{}","type":2}}}}\'',
+        '"{{\\"token\\": \\"{}\\"}}"',
+        "<Webhook id=1 token='{}'>",
+        "Interaction(id=1, token={}, type=2)",
+        "Route(webhook_id=1, webhook_token='{}')",
+        "{{'webhook_id': 1, 'webhook_token': '{}'}}",
+        '"Token": u"{}"',
+        "a proxy was asked for discord.com%2Fapi%2Fv10%2Fwebhooks%2F1%2F{}%2Fmessages",
+    ],
+)
+def test_tokens_of_interactions_are_masked_wherever_they_stand(
+    log: tuple[logging.Logger, io.StringIO], line: str
+) -> None:
+    logger, written = log
+    logger.debug("%s", line.format(TOKEN))
+    try:
+        raise RuntimeError(line.format(TOKEN))
+    except RuntimeError:
+        logger.debug("again", exc_info=sys.exc_info())
+    assert TOKEN not in written.getvalue()
+    assert written.getvalue().count("***") == 2
+
+
+def test_that_discord_py_has_no_voice_is_of_no_use() -> None:
+    def record(text: str) -> logging.LogRecord:
+        return logging.LogRecord("discord.client", logging.WARNING, "", 1, text, (), None)
+
+    assert not of_use(record("PyNaCl is not installed, voice will NOT be supported"))
+    assert not of_use(record("davey is not installed, voice will NOT be supported"))
+    assert of_use(record("something else is not installed"))
+
+
+def test_an_incident_is_words_and_no_repr() -> None:
+    fact = GuestFact(101, What.STOPPED, Kind.QEMU, "pve1", "web01", by="root@pam")
+    whole = Incident(17, Topic.GUEST, "guest/101", Level.CRITICAL, 1.0, 1.0, (fact,), acked_by="Akiko")
+    assert incident_line(whole) == (
+        "incident 17 (critical, open, acknowledged by Akiko): guest 101, 101 web01 on pve1: stopped by root@pam"
+    )
+    for topic in Topic:
+        full = Incident(
+            18,
+            topic,
+            "node/pve1",
+            Level.WARNING,
+            1.0,
+            1.0,
+            (fact,) * 30,
+            metric=Metric.CPU,
+            percent=95.0,
+            fault=Fault("Unreachable"),
+            backups=(BackupFact("pve1", None, "root@pam", "job errors"),) * 9,
+            ended=9.0,
+            seconds=8.0,
+        )
+        line = incident_line(full)
+        assert "over after 8 s" in line and "and 20 more" in line and len(line) < 900
+        assert not any(mark in line for mark in ("Incident(", "=", "<", "None"))

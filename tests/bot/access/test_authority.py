@@ -1,0 +1,134 @@
+"""Tags that decide who may do what are spoken of before a clone hands them on or a rollback brings them back."""
+
+import pytest
+
+from core.access.authority import Authority, authority_of
+from core.access.policy import AccessRules, Scope, Trait
+from core.rights import Level
+from playground.pve.server import Pve
+from tests.support import stage
+from tests.support.stage import Stage, post_of
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+RULES = AccessRules(
+    1,
+    2,
+    levels={5: Level.OPERATOR},
+    scopes={5: (Scope(Trait.TAG, "Web"), Scope(Trait.POOL, "prod"))},
+    protected=frozenset({105}),
+)
+
+
+@pytest.mark.parametrize(
+    ("tags", "authority"),
+    [
+        ((), Authority()),
+        (("prod", "owned", "owner-", "owner-x", "owner-7x", "protected2"), Authority()),
+        (("owner-7", "Owner-8"), Authority(frozenset({7, 8}))),
+        (("PROTECTED",), Authority(protected=True)),
+        (("WEB", "web2"), Authority(scoped=frozenset({"web"}))),
+    ],
+)
+def test_which_tags_decide(tags: tuple[str, ...], authority: Authority) -> None:
+    assert authority_of(RULES, tags) == authority
+    assert authority_of(RULES, tags, protection=True).protected
+    assert authority_of(RULES, tags, vmid=105).protected
+
+
+# -- clones
+
+
+async def test_a_clone_of_a_tagged_template_is_asked_about(scene: Stage, pve: Pve) -> None:
+    pve.guest(9000).config["tags"] = "debian;owner-123456789012345678;protected"
+    before = scene.cluster()
+    asked = await scene.say(scene.emma, "create", template_id=9000, name="new")
+    assert "<@123456789012345678> will own the copy" in asked.text
+    assert "The copy will be protected" in asked.text
+    assert scene.cluster() == before
+    done = await scene.press(scene.emma, asked, post_of(asked).buttons[0].label)
+    assert "was created" in done.text
+    assert "<@123456789012345678> will own the copy" in done.text
+    assert len(scene.cluster()) == len(before) + 1
+
+
+async def test_a_clone_of_a_template_with_proxmox_protection_is_asked_about(scene: Stage, pve: Pve) -> None:
+    pve.guest(9100).config["protection"] = 1
+    asked = await scene.say(scene.emma, "create", template_id=9100, name="new")
+    assert "The copy will be protected" in asked.text
+    assert "Nobody will own the copy" in asked.text
+    assert scene.changes() == []
+
+
+async def test_a_clone_that_hands_nothing_on_is_made_at_once(scene: Stage, pve: Pve) -> None:
+    pve.guest(9000).config["tags"] = "debian;owner"
+    assert "was created" in (await scene.say(scene.emma, "create", template_id=9000, name="new")).text
+
+
+async def test_a_tag_that_comes_after_the_plan_was_shown_is_no_surprise(scene: Stage, pve: Pve) -> None:
+    pve.guest(9000).config["tags"] = "protected"
+    asked = await scene.say(scene.emma, "create", template_id=9000, name="new")
+    pve.guest(9000).config["tags"] = "protected;owner-7"
+    done = await scene.press(scene.emma, asked, post_of(asked).buttons[0].label)
+    assert "It was not carried out" in done.text
+    assert scene.changes() == []
+
+
+# -- rollbacks
+
+
+async def snapshot_with(scene: Stage, pve: Pve, vmid: int, tags: str, now: str) -> str:
+    """A snapshot taken with these tags, of a guest that has those now; what the question of a rollback says."""
+    guest = pve.guest(vmid)
+    guest.config["tags"] = tags
+    assert "was taken" in (await scene.say(scene.emma, "snapshot create", vmid=vmid, name="then")).text
+    guest.config["tags"] = now
+    await scene.look()
+    return (await scene.say(scene.emma, "snapshot rollback", vmid=vmid, name="then")).text
+
+
+@pytest.mark.parametrize("vmid", [101, 201], ids=["qemu", "lxc"])
+async def test_a_rollback_says_whom_it_makes_an_owner_and_what_it_unprotects(
+    scene: Stage, pve: Pve, vmid: int
+) -> None:
+    text = await snapshot_with(scene, pve, vmid, "prod;owner-7", "prod;owner-8;protected")
+    assert "<@7> will own the guest" in text
+    assert "<@8> will no longer own the guest" in text
+    assert "will no longer be protected" in text
+    assert "be read" not in text
+
+
+async def test_a_rollback_that_changes_none_of_them_says_nothing(scene: Stage, pve: Pve) -> None:
+    text = await snapshot_with(scene, pve, 101, "prod;owner-7", "web;OWNER-7")
+    for word in ("own the guest", "protected", "ROLE_SCOPES", "be read"):
+        assert word not in text, text
+
+
+async def test_proxmox_protection_comes_and_goes_with_a_rollback(scene: Stage, pve: Pve) -> None:
+    pve.guest(101).config["protection"] = 1
+    await scene.say(scene.emma, "snapshot create", vmid=101, name="then")
+    pve.guest(101).config.pop("protection")
+    assert (
+        "The guest will be protected"
+        in (await scene.say(scene.emma, "snapshot rollback", vmid=101, name="then")).text
+    )
+
+
+async def test_a_snapshot_whose_tags_cannot_be_read_is_said_to_be_so(scene: Stage, pve: Pve) -> None:
+    await scene.say(scene.emma, "snapshot create", vmid=101, name="then")
+    pve.fail("GET", "/snapshot/then/config", 500, "unable to read", times=5)
+    text = (await scene.say(scene.emma, "snapshot rollback", vmid=101, name="then")).text
+    assert "tags in the snapshot could not be read" in text
+
+
+async def test_tags_of_scopes_are_spoken_of_too(bare_scene: Stage, pve: Pve) -> None:
+    role, admin = bare_scene.guild.create_role("web"), bare_scene.guild.create_role("admin")
+    bare_scene.emma = bare_scene.server.person(bare_scene.guild, "em", locale="en-US", roles=[admin])
+    await bare_scene.start_bot(
+        VIEWER_ROLE_IDS=str(role.id),
+        ADMIN_ROLE_IDS=str(admin.id),
+        ROLE_SCOPES=f'{{"{role.id}": ["tag:web", "tag:lab"]}}',
+    )
+    text = await snapshot_with(bare_scene, pve, 101, "web", "lab")
+    assert "gets tags that ROLE_SCOPES uses: `web`" in text
+    assert "loses tags that ROLE_SCOPES uses: `lab`" in text

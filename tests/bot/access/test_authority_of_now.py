@@ -1,0 +1,259 @@
+"""Authority comes from the newest list: what the bot itself saw of a guest shows its state, and permits nothing."""
+
+from dataclasses import replace
+
+import pytest
+
+from core.access.policy import AccessRules, Scope, Trait, hangs_on_list
+from core.cluster_cache import LEARNED_SECONDS
+from core.errors import GuestNotFound, NotAllowed
+from core.guest import Guest, Kind, State
+from core.rights import Level, Operation
+from core.verbs import Verb
+from playground.pve.server import Pve
+from tests.bot.access.test_levels import Cast
+from tests.support import stage
+from tests.support.fakes import AKIKO, World, guest
+from tests.support.stage import Stage
+
+bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
+
+LAB, WEB, NODE, ONE, ALL = 11, 12, 13, 14, 15
+RULES = AccessRules(
+    1,
+    2,
+    levels=dict.fromkeys((LAB, WEB, NODE, ONE), Level.OPERATOR) | {ALL: Level.OPERATOR},
+    scopes={
+        LAB: (Scope(Trait.POOL, "lab"),),
+        WEB: (Scope(Trait.TAG, "web"),),
+        NODE: (Scope(Trait.NODE, "pve1"),),
+        ONE: (Scope(Trait.VMID, "101"),),
+    },
+)
+OWNER = replace(AKIKO, user_id=77)
+
+
+THEIRS = guest(101, State.STOPPED, pool="lab", tags=("web", "owner-77"), node="pve1")
+LEFT: dict[str, tuple[int, dict[str, object]]] = {
+    "pool": (LAB, {"pool": None}),
+    "pool another": (LAB, {"pool": "labs"}),
+    "tag": (WEB, {"tags": ()}),
+    "node": (NODE, {"node": "pve2"}),
+    "owner": (0, {"tags": ("web",)}),
+}
+
+
+@pytest.mark.parametrize("left", LEFT)
+@pytest.mark.parametrize("between", [0.0, 5.0])
+async def test_whose_guest_left_cannot_act_on_it_once_more(left: str, between: float) -> None:
+    """Acting again and again keeps nothing alive, and not even the next act gets through."""
+    role, change = LEFT[left]
+    actor = replace(AKIKO, roles=frozenset({role})) if role else OWNER
+    world = World([THEIRS], rules=RULES)
+    await world.reader.read()
+    verbs = [Verb.START, Verb.SHUTDOWN] * 3
+    for verb in verbs:
+        assert (await world.operations.carry_out(world.order(verb, 101, actor))).good
+        world.clock.advance(between)
+    world.proxmox.change(101, **change)
+    sent, reads = len(world.sent), world.proxmox.asked.count("cluster")
+    with pytest.raises((GuestNotFound, NotAllowed)):
+        await world.operations.carry_out(world.order(Verb.START, 101, actor))
+    with pytest.raises((GuestNotFound, NotAllowed)):
+        await world.operations.plan(world.order(Verb.START, 101, actor))
+    assert len(world.sent) == sent
+    assert reads < world.proxmox.asked.count("cluster") <= reads + 2, "at most one fresh read a decision"
+
+
+async def test_who_needs_no_pool_or_tag_costs_no_read_more() -> None:
+    world = World([THEIRS], rules=RULES)
+    await world.reader.read()
+    for role in (ALL, ONE):
+        actor = replace(AKIKO, user_id=role, roles=frozenset({role}))
+        await world.operations.plan(world.order(Verb.START, 101, actor))
+    assert world.proxmox.asked.count("cluster") == 1
+
+
+def test_what_hangs_on_the_list() -> None:
+    def hangs(role: int, operation: Operation = Operation.START, vmid: int = 101) -> bool:
+        return hangs_on_list(RULES, replace(AKIKO, roles=frozenset({role})), operation, vmid)
+
+    assert all(hangs(role) for role in (LAB, WEB, NODE, 0))
+    assert not hangs(ALL) and not hangs(ONE) and hangs(ONE, vmid=102)
+    assert hangs(ALL, Operation.STOP), "and is refused, by the newest list"
+    assert not hangs_on_list(AccessRules(1, 2), AKIKO, Operation.STOP, 101), "everybody is an admin"
+
+
+BOSS = 16
+BOTH = AccessRules(
+    1,
+    2,
+    levels={ALL: Level.OPERATOR, BOSS: Level.ADMIN},
+    scopes={BOSS: (Scope(Trait.POOL, "lab"),)},
+)
+PROTECTED = {"reboot": Verb.REBOOT, "shutdown": Verb.SHUTDOWN}
+
+
+@pytest.mark.parametrize("word", PROTECTED)
+async def test_an_admin_of_a_pool_alone_is_none_of_a_protected_guest_that_left_it(word: str) -> None:
+    """Though as an operator of every guest they might have done it, were the guest not protected."""
+    actor = replace(AKIKO, roles=frozenset({ALL, BOSS}))
+    found = guest(101, State.RUNNING, pool="lab", tags=("protected",))
+    world = World([found, guest(102, State.RUNNING)], rules=BOTH)
+    await world.reader.read()
+    order = world.order(PROTECTED[word], 101, actor, typed="web101", reason="why")
+    assert (await world.operations.plan(order)).guarded
+    world.proxmox.change(101, pool=None)
+    with pytest.raises(NotAllowed):
+        await world.operations.carry_out(order)
+    assert world.sent == []
+
+
+def test_whose_admin_role_is_narrowed_is_judged_by_the_newest_list_where_protection_asks_for_one() -> None:
+    def hangs(operation: Operation, *roles: int) -> bool:
+        return hangs_on_list(BOTH, replace(AKIKO, roles=frozenset(roles)), operation, 101)
+
+    guarded = {Operation.REBOOT, Operation.SHUTDOWN, Operation.MONITOR_MUTE}
+    assert all(hangs(each, ALL, BOSS) for each in guarded)
+    assert not any(hangs(each, ALL) for each in guarded), "an operator alone is one of every guest"
+    assert not hangs(Operation.START, ALL, BOSS)
+
+
+async def test_what_was_seen_lends_its_state_alone() -> None:
+    world = World([THEIRS], rules=RULES)
+    await world.reader.read()
+    seen = replace(
+        THEIRS, state=State.RUNNING, uptime=3, lock="backup", pool="prod", tags=("all",), node="pve2",
+        template=True, name="other", protected=True,
+    )  # fmt: skip
+    world.reader.learn(101, seen)
+    expected = replace(THEIRS, state=State.RUNNING, uptime=3, lock="backup")
+    for found in (world.reader.known(101), (await world.reader.read(max_age=0)).find(101)):
+        assert found is not None
+        assert replace(found, cpu=None, cpus=None, memory=None, memory_total=None) == replace(
+            expected, cpu=None, cpus=None, memory=None, memory_total=None
+        )
+    world.clock.advance(LEARNED_SECONDS)
+    assert (await world.reader.read(max_age=0)).find(101) == THEIRS
+
+
+async def test_a_guest_that_is_not_listed_yet_is_nobodys_by_its_tags() -> None:
+    world = World([], rules=RULES)
+    await world.reader.read()
+    world.reader.learn(200, Guest(200, Kind.QEMU, "pve9", State.STOPPED, "new", tags=("web",), pool="lab"))
+    found = world.reader.known(200)
+    assert found is not None and (found.tags, found.pool, found.name) == ((), None, "new")
+
+
+async def test_another_kind_of_guest_under_the_vmid_is_shown_as_listed() -> None:
+    world = World([THEIRS], rules=RULES)
+    await world.reader.read()
+    world.reader.learn(101, replace(THEIRS, kind=Kind.LXC, state=State.RUNNING))
+    assert world.reader.known(101) == THEIRS
+
+
+# -- at the real bot
+
+
+@pytest.fixture
+async def cast(bare_scene: Stage, pve: Pve) -> Cast:
+    """`game` is an admin of the pool `lab` alone, in which is 104."""
+    made = Cast(bare_scene)
+    pve.vm(104).pool = "lab"
+    scopes = made.settings["ROLE_SCOPES"].replace("tag:game", "pool:lab")
+    await bare_scene.start_bot(**{**made.settings, "ROLE_SCOPES": scopes})
+    return made
+
+
+WAYS = ["command", "button", "question", "form", "mute", "watch", "unwatch"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_guest_that_left_the_pool_is_out_of_reach_at_once(
+    bare_scene: Stage, cast: Cast, pve: Pve, way: str
+) -> None:
+    """By every way in, right after the last act and without any time going by."""
+    scene, game = bare_scene, cast["game"]
+    panel = await scene.say(game, "info", vmid=104)
+    asked = panel
+    if way == "form":
+        asked = await scene.press(game, await scene.say(game, "delete", vmid=104), "Delete palworld …")
+    elif way == "question":
+        await scene.say(game, "start", vmid=104)
+        asked = await scene.say(game, "stop", vmid=104)
+    elif way == "unwatch":
+        await scene.say(game, "monitor add", vmid=104)
+    else:
+        await scene.say(game, "start", vmid=104)
+        await scene.say(game, "shutdown", vmid=104)
+    changed, kept = len(scene.changes()), scene.services.watch.entries
+    pve.vm(104).pool = None
+    match way:
+        case "command":
+            await scene.say(game, "start", vmid=104)
+        case "button":
+            await scene.press(game, panel, "Start")
+        case "question":
+            await scene.press(game, asked, "Switch off palworld")
+        case "form":
+            await scene.submit(game, asked, "palworld")
+        case "mute":
+            await scene.say(game, "monitor mute", target="104", duration="1h")
+        case "watch":
+            await scene.say(game, "monitor add", vmid=104)
+        case "unwatch":
+            await scene.say(game, "monitor remove", vmid=104)
+    assert len(scene.changes()) == changed
+    assert scene.services.watch.mutes() == () and scene.services.watch.entries == kept
+
+
+async def test_an_alert_is_not_answered_by_whose_guest_left(bare_scene: Stage, cast: Cast, pve: Pve) -> None:
+    scene, game = bare_scene, cast["game"]
+    await scene.say(game, "start", vmid=104)
+    await scene.say(game, "monitor add", vmid=104)
+    await scene.look()
+    pve.crash(104)
+    await scene.look()
+    await scene.delivered()
+    alert = scene.server.messages(scene.alerts)[-1]
+    pve.vm(104).pool = None
+    for button in alert.buttons:
+        reply = await scene.server.click(game, alert, str(button.custom_id), force=True)
+        assert "104" in reply.text and reply.text == scene.told(game, GuestNotFound(104)), button.label
+    (incident,) = scene.services.watch.state.open.values()
+    assert incident.acked is None and scene.services.watch.mutes() == ()
+
+
+async def test_access_tells_what_would_be_refused(bare_scene: Stage, cast: Cast, pve: Pve) -> None:
+    scene, game = bare_scene, cast["game"]
+    assert "palworld" in (await scene.say(game, "access", vmid=104)).text
+    pve.vm(104).pool = None
+    reply = await scene.say(game, "access", vmid=104)
+    scene.assert_refused(reply, game, GuestNotFound(104))
+
+
+async def test_snapshot_names_are_of_those_who_see_the_guest_now(
+    bare_scene: Stage, cast: Cast, pve: Pve
+) -> None:
+    """Not of whoever saw it when the list was last read, however long ago."""
+    scene, game = bare_scene, cast["game"]
+    await scene.say(game, "snapshot create", vmid=104, name="before")
+    assert len(await scene.choices(game, "snapshot delete", "name", "", vmid=104)) == 1
+    pve.vm(104).pool = None
+    scene.clock.skip(11)
+    hidden = await scene.choices(game, "snapshot delete", "name", "", vmid=104)
+    assert hidden == await scene.choices(game, "snapshot delete", "name", "", vmid=999), "as of no guest"
+    assert not any("before" in choice for choice in hidden)
+
+
+async def test_nobody_takes_off_the_list_what_may_be_theirs_no_more(
+    bare_scene: Stage, cast: Cast, pve: Pve
+) -> None:
+    """Proxmox does not answer, so that it cannot be said whether the guest is still in the pool."""
+    scene, game = bare_scene, cast["game"]
+    await scene.say(game, "monitor add", vmid=104)
+    pve.vm(104).pool = None
+    for _ in range(2):
+        pve.fail("GET", "/cluster/resources", 595, "No route to host")
+    reply = await scene.say(game, "monitor remove", vmid=104)
+    assert reply.ephemeral and scene.services.watch.find(104) is not None

@@ -1,0 +1,235 @@
+"""What a keystroke costs, whatever is typed, however large the cluster is, and whoever types; and what it offers."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.access import guest_index as looked
+from core.access.guest_index import TYPED_MOST, WORDS_MOST, Lookup, Offer, cut, offer, words_of
+from core.access.policy import AccessRules, Actor, Place, Scope, Trait, decide, unknown_guest
+from core.errors import ReadOnly
+from core.guest import Cluster, Guest, Kind, State
+from core.rights import Level, Operation
+from core.verbs import Verb, can_act
+from playground.discord.people import Person
+from playground.pve.server import Pve
+from tests.bot.interaction.test_gate import EVERY_COMPLETION
+from tests.support import stage
+from tests.support.stage import Stage
+from ui.interaction.options import CHOICES_MOST, best_guests
+
+bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
+
+MANY = 10_000
+SECONDS = 0.25
+"""Of CPU that one keystroke may cost at so many guests, the playground's Discord included; it was 8.6 s."""
+HERE = Place(1, 2)
+
+
+# -- what counts of it
+
+
+def test_a_hundred_characters_and_five_words_count() -> None:
+    assert words_of("e " * 3000) == ("e",)
+    assert words_of("a B c d e f g") == ("a", "b", "c", "d", "e") and WORDS_MOST == 5
+    assert words_of("x" * 6000) == ("x" * TYPED_MOST,)
+    assert len(cut("ß" * 6000)) <= 2 * TYPED_MOST and cut(" WEB ") == "web"
+    assert words_of("") == words_of("   ") == ()
+
+
+# -- who is offered what: the same as is decided
+
+
+TAGS = st.lists(
+    st.sampled_from(["web", "Web", "db", "protected", "owner-1", "OWNER-1", "owner-2"]), max_size=3
+)
+GUESTS = st.lists(
+    st.builds(
+        Guest,
+        st.integers(100, 106),
+        st.sampled_from(Kind),
+        st.sampled_from(["pve1", "pve2", ""]),
+        st.sampled_from(State),
+        st.sampled_from([None, "web01", "db 02"]),
+        tags=TAGS.map(tuple),
+        pool=st.sampled_from([None, "lab", "lab/web", "labs"]),
+        protected=st.booleans(),
+        template=st.booleans(),
+    ),
+    unique_by=lambda guest: guest.vmid,
+    max_size=6,
+)
+SCOPES = st.lists(
+    st.sampled_from(
+        [
+            Scope(Trait.TAG, "WEB"), Scope(Trait.TAG, "none"), Scope(Trait.POOL, "lab"), Scope(Trait.POOL, "labs"),
+            Scope(Trait.NODE, "pve1"), Scope(Trait.VMID, "101"), Scope(Trait.VMID, "999"),
+        ]
+    ),
+    min_size=1, max_size=3,
+).map(tuple)  # fmt: skip
+RULES = st.builds(
+    lambda levels, scopes, protected: AccessRules(
+        1, 2, levels=levels, scopes={role: each for role, each in scopes.items() if role in levels},
+        protected=protected,
+    ),
+    st.dictionaries(st.integers(1, 4), st.sampled_from([Level.VIEWER, Level.OPERATOR, Level.ADMIN])),
+    st.dictionaries(st.integers(1, 4), SCOPES),
+    st.frozensets(st.integers(100, 102)),
+)  # fmt: skip
+ACTORS = st.builds(
+    Actor,
+    st.sampled_from([1, 2, 3]),
+    st.just("A"),
+    st.sampled_from([HERE, Place(1, 3)]),
+    st.frozensets(st.integers(1, 4)),
+)
+
+
+@given(RULES, ACTORS, GUESTS, st.sampled_from(Operation), st.booleans())
+def test_what_is_offered_is_what_nothing_would_be_said_against(
+    rules: AccessRules, actor: Actor, guests: list[Guest], operation: Operation, read_only: bool
+) -> None:
+    cluster = Cluster(tuple(sorted(guests, key=lambda guest: guest.vmid)), (), 0.0)
+    held = ReadOnly("Ada", 0.0) if read_only else None
+    offered = offer(rules, actor, operation, Lookup(cluster), read_only=read_only)
+    for guest in (*cluster.guests, unknown_guest(99), unknown_guest(999)):
+        refused = decide(rules, actor, operation, guest, guests=cluster.guests, read_only=held)
+        assert offered.holds(guest.vmid) is (refused is None), (guest, refused)
+
+
+# -- which come first
+
+
+def ranked(guests: tuple[Guest, ...], typed: str, verb: Verb | None) -> list[Guest]:
+    """The same, as it is written in the documents, of all guests at once."""
+    start = cut(typed)
+
+    def rank(guest: Guest) -> tuple[bool, bool, bool, int]:
+        begins = str(guest.vmid).startswith(start) or (guest.name or "").casefold().startswith(start)
+        return str(guest.vmid) != start, verb is not None and not can_act(verb, guest), not begins, guest.vmid
+
+    found = [
+        guest
+        for guest in guests
+        if (guest.template if verb is Verb.CREATE else not guest.template or verb in (None, Verb.DELETE))
+        and all(
+            word in f"{guest.vmid} {guest.name or ''} {guest.node}".casefold() for word in words_of(typed)
+        )
+    ]
+    return sorted(found, key=rank)[:CHOICES_MOST]
+
+
+@given(
+    GUESTS,
+    st.sampled_from(["", "1", "10", "101", "web", "WEB0", "pve1 10", "02", "nothing", "101 pve2"]),
+    st.sampled_from([None, *Verb]),
+)
+def test_those_that_fit_come_first(guests: list[Guest], typed: str, verb: Verb | None) -> None:
+    cluster = Cluster(tuple(sorted(guests, key=lambda guest: guest.vmid)), (), 0.0)
+    assert best_guests(Lookup(cluster), Offer(None), typed, verb) == ranked(cluster.guests, typed, verb)
+
+
+def test_they_do_among_many() -> None:
+    """More than 25 of a kind, and the one that was typed in full among the last."""
+    states = (State.RUNNING, State.STOPPED)
+    guests = tuple(Guest(vmid, Kind.QEMU, "pve1", states[vmid % 2], f"vm{vmid}") for vmid in range(100, 2200))
+    everything = Offer(None)
+    table = Lookup(Cluster(guests, (), 0.0))
+    for typed in ("", "2", "21", "210", "2100", "vm", "vm21", "m2", "9"):
+        for verb in (None, Verb.START, Verb.STOP, Verb.DELETE):
+            assert best_guests(table, everything, typed, verb) == ranked(guests, typed, verb), (typed, verb)
+
+
+# -- what it costs, at the real bot
+
+
+class Crowd:
+    """Four people: who may do everything, who sees half of it through many scopes, who sees one, who sees nothing."""
+
+    def __init__(self, scene: Stage) -> None:
+        roles = {name: scene.guild.create_role(name) for name in ("all", "half", "one")}
+        self.people = {
+            name: scene.server.person(scene.guild, name, locale="en-US", roles=[role])
+            for name, role in roles.items()
+        }
+        self.people["none"] = scene.server.person(scene.guild, "none", locale="en-US")
+        half = [*(f"tag:t{n}" for n in range(40)), "node:pve1", "pool:lab", 1001]
+        scopes = {roles["half"].id: half, roles["one"].id: [1001]}
+        self.settings = {
+            "ADMIN_ROLE_IDS": str(roles["all"].id),
+            "OPERATOR_ROLE_IDS": f"{roles['half'].id} {roles['one'].id}",
+            "ROLE_SCOPES": str({str(role): scope for role, scope in scopes.items()}).replace("'", '"'),
+        }
+
+
+TYPED: dict[str, Callable[[], str]] = {
+    "nothing": lambda: "",
+    "a hit": lambda: "1001",
+    "a miss": lambda: "zzz",
+    "many hits": lambda: "v",
+    "3,000 words": lambda: "e " * 2999 + "e",
+    "3,000 different words": lambda: " ".join(f"{n:x}" for n in range(1500)),
+    "6,000 characters": lambda: "ﷺ" * 6000,
+}
+
+
+async def cost(
+    scene: Stage, person: Person, command: str, option: str, typed: str, filled: dict[str, Any]
+) -> float:
+    """Seconds of CPU of the loop's thread; time that other programs take does not count."""
+    began = time.thread_time()
+    await scene.server.autocomplete(person, scene.channel, command, option, typed, **filled)
+    return time.thread_time() - began
+
+
+async def test_a_keystroke_is_cheap_whatever_is_typed(bare_scene: Stage, pve: Pve) -> None:
+    scene, crowd = bare_scene, Crowd(bare_scene)
+    pve.add_many(MANY, first=20_000)
+    for at, guest in enumerate([*pve.vms, *pve.cts]):
+        guest.config["tags"] = f"t{at % 80};game"
+    await scene.start_bot(**crowd.settings)
+    slow = {}
+    for name, person in crowd.people.items():
+        for command, option, filled in [*EVERY_COMPLETION, ("audit", "who", {})]:
+            await scene.services.reader.read()
+            await cost(scene, person, command, option, "", filled)  # what is made once for each read
+            for words, typed in TYPED.items():
+                took = await cost(scene, person, command, option, typed(), filled)
+                if took > SECONDS:
+                    slow[name, command, option, words] = round(took, 2)
+    assert slow == {}
+
+
+async def test_rights_are_not_worked_out_for_who_sees_nothing(
+    bare_scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor guest by guest for who sees something: there are as many decisions as there are choices, at most."""
+    scene, crowd = bare_scene, Crowd(bare_scene)
+    pve.add_many(300)
+    await scene.start_bot(**crowd.settings)
+    decided: list[Any] = []
+    searched: list[str] = []
+
+    def counted(*given: Any, **named: Any) -> Any:
+        decided.append(given)
+        return decide(*given, **named)
+
+    def matching(self: Lookup, typed: str) -> Any:
+        searched.append(typed)
+        return match(self, typed)
+
+    match = Lookup.matching
+    monkeypatch.setattr("core.access.authorizer.decide", counted)
+    monkeypatch.setattr(looked.Lookup, "matching", matching)
+    for name, person in crowd.people.items():
+        for typed in ("", "v", "zzz"):
+            decided.clear()
+            searched.clear()
+            await scene.choices(person, "start", "vmid", typed)
+            assert len(decided) <= 2, (name, typed)
+            assert name != "none" or not searched

@@ -1,0 +1,119 @@
+"""Pools are shown to those alone who have Pool.Audit on them: scopes that go by one nobody sees are told of."""
+
+import logging
+
+import pytest
+
+from adapters.proxmox.parse import parse_cluster
+from core.access.policy import AccessRules, Actor, Place, Scope, Trait, unseen_pools
+from core.errors import GuestNotFound
+from core.guest import Cluster
+from core.rights import Level
+from playground.pve.server import BOT_PRIVILEGES, Pve
+from tests.support import stage
+from tests.support.client_stage import SECRET, client_of
+from tests.support.stage import Stage
+
+bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
+
+
+@pytest.fixture
+def pooled(pve: Pve) -> Pve:
+    """web01 (101) is in the pool lab."""
+    pve.pools["lab"] = {101}
+    pve.guest(101).pool = "lab"
+    return pve
+
+
+@pytest.mark.parametrize("able", [True, False])
+async def test_the_playground_hands_out_pools_as_proxmox_does(pooled: Pve, able: bool) -> None:
+    pooled.give_bot(value=SECRET)
+    if not able:
+        pooled.deny("Pool.Audit", "/pool/lab")
+    client = client_of(pooled)
+    try:
+        cluster = await client.cluster()
+    finally:
+        client.close()
+    guest = cluster.find(101)
+    assert guest is not None
+    assert (guest.pool, cluster.pools) == (("lab", ("lab",)) if able else (None, ()))
+
+
+RULES = AccessRules(
+    1,
+    2,
+    levels={5: Level.OPERATOR, 6: Level.VIEWER, 7: Level.ADMIN},
+    scopes={
+        5: (Scope(Trait.POOL, "lab"), Scope(Trait.TAG, "web"), Scope(Trait.POOL, "home")),
+        6: (Scope(Trait.POOL, "lab/front"),),
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("rows", "roles", "unseen"),
+    [
+        ([], None, ("home", "lab", "lab/front")),
+        ([{"type": "pool", "pool": "lab"}], None, ("home", "lab/front")),
+        ([{"type": "qemu", "vmid": 101, "node": "a", "pool": "home"}], None, ("lab", "lab/front")),
+        ([{"type": "pool", "pool": "laboratory"}, {"type": "pool"}], None, ("home", "lab", "lab/front")),
+        ([{"type": "pool", "pool": "lab"}], {6, 7}, ("lab/front",)),
+        ([{"type": "pool", "pool": "lab"}], {7}, ()),
+        ([{"type": "pool", "pool": name} for name in ("lab", "home", "lab/front")], None, ()),
+    ],
+)
+def test_which_pools_are_seen_nowhere(
+    rows: list[dict[str, object]], roles: set[int] | None, unseen: tuple[str, ...]
+) -> None:
+    cluster: Cluster = parse_cluster(rows, 0.0)
+    actor = None if roles is None else Actor(1, "a", Place(1, 2), frozenset(roles))
+    assert unseen_pools(RULES, cluster, actor) == unseen
+
+
+async def start(scene: Stage) -> None:
+    """akiko is an operator of the pool lab, emma an admin of everything."""
+    operator, admin = scene.guild.create_role("operator"), scene.guild.create_role("admin")
+    scene.akiko = scene.server.person(scene.guild, "aki", locale="en-US", roles=[operator])
+    scene.emma = scene.server.person(scene.guild, "em", locale="en-US", roles=[admin])
+    await scene.start_bot(
+        OPERATOR_ROLE_IDS=str(operator.id),
+        ADMIN_ROLE_IDS=str(admin.id),
+        ROLE_SCOPES=f'{{"{operator.id}": ["pool:lab"]}}',
+    )
+    await scene.delivered()
+
+
+async def test_without_the_privilege_it_is_said(
+    bare_scene: Stage, pooled: Pve, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    pooled.deny("Pool.Audit")
+    await start(bare_scene)
+    scene = bare_scene
+    await scene.look(2)
+    await scene.delivered()
+    told = [text for text in scene.alerts_told() if "Pool.Audit" in text]
+    assert len(told) == 1
+    assert "/pool/lab" in told[0]
+    assert "Pool.Audit" in caplog.text
+    for person in (scene.akiko, scene.emma):
+        assert "Pool.Audit" in (await scene.say(person, "access")).text
+    scene.assert_refused(await scene.say(scene.akiko, "info", vmid=101), scene.akiko, GuestNotFound(101))
+
+    pooled.allow_again()
+    await scene.look()
+    await scene.delivered()
+    assert len([text for text in scene.alerts_told() if "Pool.Audit" in text]) == 1
+    for person in (scene.akiko, scene.emma):
+        assert "Pool.Audit" not in (await scene.say(person, "access")).text
+    assert "web01" in (await scene.say(scene.akiko, "info", vmid=101)).text
+
+
+async def test_with_the_privilege_the_scope_holds(bare_scene: Stage, pooled: Pve) -> None:
+    assert "Pool.Audit" in BOT_PRIVILEGES
+    await start(bare_scene)
+    await bare_scene.look()
+    await bare_scene.delivered()
+    assert bare_scene.alerts_told() == []
+    assert "web01" in (await bare_scene.say(bare_scene.akiko, "info", vmid=101)).text

@@ -1,0 +1,166 @@
+"""Protected guests: who may endanger them, by what they type, and what is kept of it. Nothing else gets through."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from core.audit.trail import AuditFilter, AuditRecord, Step
+from core.errors import GuestProtected, NameMismatch, NoReason, NotAllowed, Unconfirmed
+from core.rights import Level
+from playground.discord.people import Person, Reply
+from playground.pve.server import Pve
+from tests.bot.access.test_levels import Cast
+from tests.support import stage
+from tests.support.stage import Stage, post_of
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+BOTH = pytest.mark.parametrize("language", ["ja", "en"])
+REASON = {"name": "web01", "reason": "kernel update"}
+GUARDED: list[tuple[str, dict[str, Any], str]] = [
+    ("stop", {"vmid": 101}, "/qemu/101/status/stop"),
+    ("reboot", {"vmid": 101}, "/qemu/101/status/reboot"),
+    ("shutdown", {"vmid": 101}, "/qemu/101/status/shutdown"),
+    ("resize", {"vmid": 101, "cores": 4}, "/qemu/101/config"),
+    ("snapshot rollback", {"vmid": 101, "name": "nginx-ok"}, "/qemu/101/snapshot/nginx-ok/rollback"),
+    ("snapshot delete", {"vmid": 101, "name": "nginx-ok"}, "/qemu/101/snapshot/nginx-ok"),
+    ("delete", {"vmid": 101}, "/qemu/101"),
+]
+EVERY = pytest.mark.parametrize(("command", "options", "path"), GUARDED)
+
+
+def protect(pve: Pve, how: str) -> dict[str, str]:
+    """Protect web01 in one of the three ways; the settings of it. For /delete it is stopped, too."""
+    if how == "tag":
+        pve.vm(101).config["tags"] = "prod;protected"
+    elif how == "flag":
+        pve.vm(101).config["protection"] = 1
+    return {"PROTECTED_VM_IDS": "101"} if how == "setting" else {}
+
+
+async def asked(scene: Stage, person: Person, command: str, options: dict[str, Any]) -> tuple[Reply, Reply]:
+    """The question, and the form that its red button brings."""
+    question = await scene.say(person, command, **options)
+    form = await scene.press(person, question, post_of(question).buttons[0].custom_id or "")
+    assert form.form is not None
+    return question, form
+
+
+def last(scene: Stage, steps: int = 1) -> list[AuditRecord]:
+    return [each.record for each in scene.services.journal.audited(AuditFilter(), 0, steps)[0]]
+
+
+@EVERY
+@pytest.mark.parametrize("how", ["setting", "tag", "flag"])
+async def test_name_and_reason_are_asked_for_and_kept(
+    bare_scene: Stage, pve: Pve, how: str, command: str, options: dict[str, Any], path: str
+) -> None:
+    scene, settings = bare_scene, protect(pve, how)
+    if command == "delete":
+        pve.crash(101)
+    await scene.start_bot(**settings)
+    if command == "delete" and how == "flag":  # Proxmox itself would refuse
+        reply = await scene.say(scene.emma, command, **options)
+        scene.assert_refused(reply, scene.emma, GuestProtected(101, "web01"))
+        return
+    question, form = await asked(scene, scene.emma, command, options)
+    assert "This guest is protected: its name and a reason have to be typed." in question.text
+    assert scene.changes() == []
+    assert [field.custom_id for field in form.form.fields] == ["name", "reason"]  # type: ignore[union-attr]  # seen above
+    await scene.submit(scene.emma, form, REASON)
+    assert [sent.removeprefix("/nodes/pve1") for _, sent, _ in scene.changes()] == [path]
+    (record,) = last(scene)
+    assert (record.step, record.reason) == (Step.ENDED, "kernel update")
+
+
+@EVERY
+async def test_without_protection_it_is_as_before(
+    scene: Stage, pve: Pve, command: str, options: dict[str, Any], path: str
+) -> None:
+    reply = await scene.say(scene.emma, command, **options)
+    assert "protected" not in reply.text
+    assert (command in ("reboot", "shutdown", "resize")) is bool(scene.changes())
+
+
+@BOTH
+@pytest.mark.parametrize("typed", [" ", "web", "WEB01", "101", "web01 web01"])
+async def test_the_wrong_name_does_nothing_and_can_be_tried_again(
+    bare_scene: Stage, pve: Pve, language: str, typed: str
+) -> None:
+    scene = bare_scene
+    await scene.start_bot(LANGUAGE=language, PROTECTED_VM_IDS="101")
+    question, form = await asked(scene, scene.akiko, "stop", {"vmid": 101})
+    reply = await scene.submit(scene.akiko, form, {"name": typed, "reason": "x"})
+    scene.assert_refused(reply, scene.akiko, NameMismatch(101, "web01"))
+    assert scene.changes() == [] and last(scene)[0].step is Step.REFUSED
+    again = await scene.press(scene.akiko, question, post_of(question).buttons[0].custom_id or "")
+    await scene.submit(scene.akiko, again, {"name": " web01 ", "reason": "x"})
+    assert pve.vm(101).status == "stopped"
+
+
+@pytest.mark.parametrize("reason", ["   ", "\u200b\u3164\n", "\u202e"])
+async def test_an_empty_reason_is_none(bare_scene: Stage, pve: Pve, reason: str) -> None:
+    scene = bare_scene
+    await scene.start_bot(PROTECTED_VM_IDS="101")
+    _, form = await asked(scene, scene.emma, "stop", {"vmid": 101})
+    reply = await scene.submit(scene.emma, form, {"name": "web01", "reason": reason})
+    scene.assert_refused(reply, scene.emma, NoReason())
+    assert scene.changes() == []
+
+
+async def test_an_operator_may_not_even_with_the_name(bare_scene: Stage, pve: Pve) -> None:
+    scene, cast = bare_scene, Cast(bare_scene)
+    await scene.start_bot(**cast.settings, PROTECTED_VM_IDS="101")
+    for command, options, _ in GUARDED:
+        reply = await scene.say(cast["operator"], command, **options)
+        error = NotAllowed(Level.ADMIN, Level.OPERATOR, protected=command in ("reboot", "shutdown"))
+        scene.assert_refused(reply, cast["operator"], error)
+    assert "protected" in scene.told(
+        cast["operator"], NotAllowed(Level.ADMIN, Level.OPERATOR, protected=True)
+    )
+    await scene.say(cast["operator"], "snapshot create", vmid=101, name="fine")
+    assert [path for _, path, _ in scene.changes()] == ["/nodes/pve1/qemu/101/snapshot"]
+
+
+@pytest.mark.parametrize("button", ["Reboot", "Shutdown"])
+@pytest.mark.parametrize("how", ["setting", "tag", "flag"])
+async def test_a_panels_button_is_refused_and_says_what_to_do(
+    bare_scene: Stage, pve: Pve, how: str, button: str
+) -> None:
+    """Also one that was shown before the guest was protected."""
+    scene = bare_scene
+    await scene.start_bot(**protect(pve, how))
+    panel = await scene.say(scene.emma, "info", vmid=101)
+    assert "**Protection** on" in panel.text
+    reply = await scene.press(scene.emma, panel, button)
+    scene.assert_pressed_in_vain(reply, scene.emma, Unconfirmed(101, "web01", button.lower()))
+    assert scene.changes() == [] and last(scene)[0].step is Step.REFUSED
+
+
+async def test_protected_after_the_question_was_shown(scene: Stage, pve: Pve) -> None:
+    question = await scene.say(scene.emma, "stop", vmid=101)
+    pve.vm(101).config["protection"] = 1
+    reply = await scene.press(scene.emma, question, "Switch off web01")
+    assert scene.told(scene.emma, Unconfirmed(101, "web01", "stop")) in reply.text
+    assert scene.changes() == [] and pve.vm(101).status == "running"
+
+
+async def test_two_forms_of_one_question_count_once(bare_scene: Stage, pve: Pve) -> None:
+    scene = bare_scene
+    await scene.start_bot(PROTECTED_VM_IDS="101")
+    question, form = await asked(scene, scene.emma, "reboot", {"vmid": 101})
+    second = await scene.press(scene.emma, question, post_of(question).buttons[0].custom_id or "")
+    await scene.whole(
+        asyncio.gather(*(scene.server.submit(scene.emma, each, REASON) for each in (form, second)))
+    )
+    assert [path for _, path, _ in scene.changes()] == ["/nodes/pve1/qemu/101/status/reboot"]
+
+
+async def test_the_reason_cannot_mention_or_format(bare_scene: Stage, pve: Pve) -> None:
+    scene = bare_scene
+    await scene.start_bot(PROTECTED_VM_IDS="101")
+    _, form = await asked(scene, scene.emma, "stop", {"vmid": 101})
+    await scene.submit(scene.emma, form, {"name": "web01", "reason": "a\n\u202eb  " + "x" * 190})
+    (record,) = last(scene)
+    assert record.reason == "a b " + "x" * 190

@@ -1,0 +1,202 @@
+"""/readonly: one switch that refuses every change, told in every refusal, and outlives restarts and crashes."""
+
+import json
+from typing import Any
+
+import pytest
+
+from core.access.read_only import KEY, ReadOnlySwitch
+from core.audit.trail import AuditFilter, Step
+from core.clock import Clock
+from core.errors import GuestNotFound, JournalFailed, NotAllowed, ReadOnly, StoreFailed
+from core.rights import RIGHTS, Effect, Level, Operation
+from playground.discord.people import Person
+from playground.pve.server import Pve
+from tests.bot.access.test_levels import Cast
+from tests.bot.interaction.test_gate import EVERY_COMMAND, EVERY_COMPLETION
+from tests.support import stage
+from tests.support.fakes import MemoryRecords
+from tests.support.stage import Stage, post_of
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+CHANGING = [
+    (command, options)
+    for command, options in EVERY_COMMAND
+    if RIGHTS[Operation(command.replace(" ", "_"))].effect >= Effect.LIST
+]
+
+
+def held(scene: Stage) -> ReadOnly:
+    switch = scene.services.judge.read_only.held
+    assert switch is not None
+    return switch
+
+
+async def test_every_change_is_refused_and_everything_else_goes_on(scene: Stage, pve: Pve) -> None:
+    await scene.say(scene.akiko, "monitor add", vmid=102)
+    panel, before = await scene.say(scene.emma, "info", vmid=101), scene.cluster()
+    question = await scene.say(scene.emma, "stop", vmid=101)
+    reply = await scene.say(scene.akiko, "readonly on")
+    assert "Changes were switched off" in reply.text and "`Akiko`" in reply.text and not reply.ephemeral
+    assert len(CHANGING) == 12
+    for command, options in CHANGING:
+        scene.assert_refused(await scene.say(scene.emma, command, **options), scene.emma, held(scene))
+    for command, option, filled in EVERY_COMPLETION:
+        if RIGHTS[Operation(command.replace(" ", "_"))].effect >= Effect.LIST:
+            (why,) = await scene.choices(scene.emma, command, option, **filled)
+            assert why == "⛔ Changes are switched off (read-only).", command
+    told = scene.told(scene.emma, held(scene))
+    assert told in (await scene.press(scene.emma, panel, "Reboot")).text
+    assert told in (await scene.press(scene.emma, question, "Switch off web01")).text
+    assert scene.cluster() == before and scene.changes() == []
+    assert [entry.vmid for entry in scene.services.watch.entries] == [102]
+    assert "17 guests" in (await scene.say(scene.emma, "list")).text
+    await scene.say(scene.emma, "monitor mute", target="102", duration="2h")
+    assert len(scene.services.watch.mutes()) == 1
+    assert "web01" in (await scene.press(scene.emma, panel, "Refresh")).text
+    await scene.say(scene.emma, "readonly off")
+    await scene.say(scene.emma, "start", vmid=104)
+    assert pve.vm(104).status == "running"
+    steps = [
+        (each.record.step, each.record.operation)
+        for each in audited(scene)
+        if "readonly" in each.record.operation
+    ]
+    assert steps == [(Step.ENDED, "readonly_off"), (Step.ENDED, "readonly_on")]
+
+
+def audited(scene: Stage) -> tuple[Any, ...]:
+    return scene.services.journal.audited(AuditFilter(), 0, 100)[0]
+
+
+@pytest.mark.parametrize("end", ["restart_bot", "crash_bot"])
+async def test_it_outlives_the_bot(scene: Stage, pve: Pve, end: str) -> None:
+    await scene.say(scene.akiko, "readonly on")
+    since = held(scene).since
+    await getattr(scene, end)()
+    assert (held(scene).by, held(scene).since) == ("Akiko", since)
+    scene.assert_refused(await scene.say(scene.emma, "start", vmid=104), scene.emma, held(scene))
+    again = await scene.say(scene.emma, "readonly on")
+    assert "`Akiko`" in again.text, "who switched it on stays the one who did"
+    await scene.say(scene.emma, "readonly off")
+    await getattr(scene, end)()
+    assert scene.services.judge.read_only.held is None
+    assert "already" in (await scene.say(scene.emma, "readonly off")).text
+
+
+async def test_it_is_told_in_every_other_refusal_too(bare_scene: Stage) -> None:
+    scene, cast = bare_scene, Cast(bare_scene)
+    await scene.start_bot(**cast.settings)
+    await scene.say(cast["admin"], "readonly on")
+    refusals: list[tuple[Person, str, dict[str, Any], Any]] = [
+        (cast["viewer"], "start", {"vmid": 104}, NotAllowed(Level.OPERATOR, Level.VIEWER)),
+        (cast["admin"], "info", {"vmid": 999}, GuestNotFound(999)),
+        (cast["nobody"], "list", {}, NotAllowed(Level.VIEWER, Level.NONE)),
+    ]
+    for person, command, options, error in refusals:
+        reply = await scene.say(person, command, **options)
+        assert reply.text.startswith(scene.told(person, error))
+        assert "Changes were switched off" in reply.text and "`Admin`" in reply.text
+        scene.assert_private(reply)
+
+
+async def test_only_admins_of_everything_switch(bare_scene: Stage) -> None:
+    scene, cast = bare_scene, Cast(bare_scene)
+    await scene.start_bot(**cast.settings)
+    for name in ("viewer", "operator", "game", "nobody"):
+        for command in ("readonly on", "readonly off"):
+            assert (await scene.say(cast[name], command)).ephemeral
+    assert scene.services.judge.read_only.held is None
+    assert {each.record.step for each in audited(scene)} == {Step.REFUSED}
+
+
+async def test_switched_on_between_question_and_form(scene: Stage, pve: Pve) -> None:
+    question = await scene.say(scene.emma, "delete", vmid=104)
+    form = await scene.press(scene.emma, question, post_of(question).buttons[0].custom_id or "")
+    await scene.say(scene.akiko, "readonly on")
+    scene.assert_refused(await scene.submit(scene.emma, form, "palworld"), scene.emma, held(scene))
+    assert pve.vm(104) is not None and scene.changes() == []
+
+
+class Stuck(MemoryRecords):
+    def put_record(self, key: str, text: str | None) -> None:
+        raise JournalFailed("disk full")
+
+
+class Paper:
+    """The second place, which refuses what is named in `fails`."""
+
+    def __init__(self, text: str | None = None, fails: str = "") -> None:
+        self.text, self.fails = text, fails
+
+    def read(self) -> str | None:
+        return self._met("read", self.text)
+
+    def write(self, text: str) -> None:
+        self.text = self._met("write", text)
+
+    def remove(self) -> None:
+        self.text = self._met("remove", None)
+
+    def _met(self, what: str, value: str | None) -> str | None:
+        if what in self.fails:
+            raise StoreFailed("EROFS")
+        return value
+
+
+def test_it_is_switched_on_in_memory_where_nothing_can_be_kept() -> None:
+    for spare in (None, Paper(fails="write")):
+        switch = ReadOnlySwitch(Stuck(), Clock(), spare)
+        switch.turn_on("Akiko")
+        assert switch.held is not None and isinstance(switch.unkept, JournalFailed)
+    one = ReadOnlySwitch(Stuck(), Clock(), paper := Paper())
+    one.turn_on("Akiko")
+    assert one.held is not None and one.unkept is None and paper.text, "one place is enough"
+
+
+@pytest.mark.parametrize("fails", ["journal", "remove"])
+def test_it_is_switched_off_in_both_places_or_not_at_all(fails: str) -> None:
+    text = json.dumps({"by": "Akiko", "since": 5.0, "by_id": 7})
+    records = Stuck() if fails == "journal" else MemoryRecords()
+    records.kept[KEY] = text
+    paper = Paper(text, fails)
+    switch = ReadOnlySwitch(records, Clock(), paper)
+    switch.begin()
+    with pytest.raises((JournalFailed, StoreFailed)):
+        switch.turn_off()
+    assert switch.held is not None and (switch.held.by, switch.held.since) == ("Akiko", 5.0)
+    assert paper.text == text and records.kept[KEY] == text
+    later = ReadOnlySwitch(records, Clock(), paper)
+    later.begin()
+    assert later.held is not None
+
+
+@pytest.mark.parametrize(("journal", "spare"), [(True, False), (False, True), (True, True), (False, False)])
+def test_the_stricter_place_counts_and_the_other_one_learns_of_it(journal: bool, spare: bool) -> None:
+    text = json.dumps({"by": "Akiko", "since": 5.0})
+    records, paper = MemoryRecords(), Paper(text if spare else None)
+    if journal:
+        records.kept[KEY] = text
+    switch = ReadOnlySwitch(records, Clock(), paper)
+    switch.begin()
+    assert (switch.held is not None) is (journal or spare)
+    assert (KEY in records.kept) is (paper.text is not None) is (journal or spare)
+    switch.turn_off()
+    assert KEY not in records.kept and paper.text is None
+
+
+@pytest.mark.parametrize("kept", ["", "7", "[]", "{}", '{"by": "x"}', '{"by": "x", "since": "y"}'])
+def test_what_cannot_be_read_is_no_permission(kept: str) -> None:
+    records = MemoryRecords()
+    records.kept[KEY] = kept
+    switch = ReadOnlySwitch(records, Clock())
+    switch.begin()
+    assert switch.held is not None
+
+
+async def test_it_stands_in_the_status_and_is_told_once_more_when_asked_for(scene: Stage) -> None:
+    assert "Changes" not in (await scene.say(scene.emma, "monitor status")).text
+    await scene.say(scene.akiko, "readonly on")
+    assert "🚧" in (await scene.say(scene.emma, "monitor status")).text
+    assert "already" in (await scene.say(scene.emma, "readonly on")).text

@@ -1,0 +1,562 @@
+"""Every action for every level, scope and place, by every way in: the answer of each cell.
+
+What is expected is written down here a second time, in the words of the people who use the bot, and not taken from
+core/rights.py. An operation, a command, a completion or a kind of button without a row here fails the test.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import pytest
+
+from cogs import buttons as presses
+from core.access.policy import AccessRules, Actor, Place, Scope, Trait, Way, decide, unknown_guest
+from core.errors import (
+    AlreadyWatched,
+    BotError,
+    GuestNotFound,
+    NameMismatch,
+    NotAllowed,
+    NotATemplate,
+    NotHere,
+    NothingToChange,
+    NotMuted,
+    NotWatched,
+    OnlySomeGuests,
+    SnapshotExists,
+    SnapshotNotFound,
+    UnknownTarget,
+    WrongState,
+)
+from core.guest import Guest, Kind, State
+from core.rights import Level, Operation
+from playground.discord.people import Reply
+from playground.discord.posts import Post
+from playground.discord.server import Channel
+from playground.pve.server import Pve
+from tests.bot.interaction.test_gate import INSIDE, OUTSIDE, place
+from tests.support import stage
+from tests.support.stage import Stage, post_of
+from ui.interaction.no_choice import NUMBER, WORD
+
+bare_scene, pve = stage.bare_scene, stage.pve
+
+# -- the table
+
+ANYBODY, VIEWER, OPERATOR, ADMIN = range(4)
+LEVELS = {
+    ANYBODY: "access",
+    VIEWER: "list, info, help, snapshot list, monitor list, monitor history, monitor status",
+    OPERATOR: "start, reboot, shutdown, snapshot create, acknowledge, monitor mute, monitor unmute",
+    ADMIN: "stop, delete, create, resize, snapshot rollback, snapshot delete, monitor add, monitor remove,"
+    " monitor test, readonly on, readonly off, audit",
+}
+TABLE = {word.strip(): level for level, words in LEVELS.items() for word in words.split(",")}
+ON_PROTECTED = "reboot, shutdown, stop, delete, resize, snapshot rollback, snapshot delete, monitor remove"
+GUARDED = {word.strip() for word in ON_PROTECTED.split(",")}
+"""What takes an admin on a protected guest, who types its name and a reason; so does a mute of more than 8 hours."""
+FOR_EVERYTHING = ("monitor test", "readonly on", "readonly off", "audit")
+"""What is never about one guest: it takes the level for all of them."""
+ON_ALERTS = ("start", "info", "acknowledge", "monitor mute")
+"""What an alert's buttons do, where alerts are."""
+PEOPLE = {
+    "nobody": (0, 0, 0),
+    "viewer": (VIEWER, VIEWER, VIEWER),
+    "operator": (OPERATOR, OPERATOR, OPERATOR),
+    "admin": (ADMIN, ADMIN, ADMIN),
+    "game viewer": (0, VIEWER, 0),
+    "game operator": (0, OPERATOR, 0),
+    "game admin": (0, ADMIN, 0),
+    "owner": (0, OPERATOR, 0),
+    "viewer, game operator": (VIEWER, OPERATOR, VIEWER),
+    "operator, game admin": (OPERATOR, ADMIN, OPERATOR),
+}
+"""The level for everything, for guests with the tag `game` (of which one person is the owner), and for others."""
+ALERTS_OUTSIDE = "alert channel outside"
+FAR = ("direct message", "other guild")
+PLACES = (*INSIDE, *OUTSIDE, ALERTS_OUTSIDE, *FAR)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is asked of whom: `about` is "game" or "other" for a guest, "everything", or "" where it is open."""
+
+    word: str
+    person: str
+    place: str
+    way: Way
+    about: str = ""
+
+    @property
+    def answer(self) -> str:
+        """ "yes", or why not: "here", "level", "hidden", "some" (roles for some guests only)."""
+        alert = self.place == ALERTS_OUTSIDE and self.way is Way.BUTTON and self.word in ON_ALERTS
+        if self.place not in INSIDE and not alert:
+            return "here"
+        everywhere, game, other = PEOPLE[self.person]
+        needed, most = TABLE[self.word], max(PEOPLE[self.person])
+        if self.about == "everything" or self.word in FOR_EVERYTHING:
+            return "yes" if everywhere >= needed else "some" if most >= needed else "level"
+        if not self.about:
+            return "yes" if most >= needed else "level"
+        level = game if self.about == "game" else other
+        return "hidden" if not level else "yes" if level >= needed else "level"
+
+
+def test_every_operation_has_a_row() -> None:
+    missing = {operation.value.replace("_", " ") for operation in Operation} ^ TABLE.keys()
+    assert not missing, f"say here, in LEVELS, who may do this: {missing}"
+
+
+# -- the decision itself
+
+GAME = Guest(103, Kind.QEMU, "pve2", State.RUNNING, "minecraft", tags=("game", "owner-7"))
+OTHER = Guest(101, Kind.QEMU, "pve1", State.RUNNING, "web01", tags=("prod", "owner-8"))
+NAMED = {"viewer": 1, "operator": 2, "admin": 3, "game viewer": 11, "game operator": 12, "game admin": 13}
+RULES = AccessRules(
+    10,
+    20,
+    30,
+    {role: Level(role % 10) for role in NAMED.values()},
+    {role: (Scope(Trait.TAG, "game"),) for role in NAMED.values() if role > 10},
+)
+SPOTS = {
+    INSIDE[0]: Place(10, 20, 40),
+    "other category": Place(10, 21, 41),
+    "no category": Place(10, None, 42),
+    ALERTS_OUTSIDE: Place(10, 21, 30),
+    "direct message": Place(None, None, 43),
+    "other guild": Place(11, 20, 44),
+    "other guild's channel of this number": Place(11, None, 30),
+}
+ABOUT: dict[str, list[Guest | None]] = {
+    "": [None],
+    "game": [GAME],
+    "other": [OTHER, unknown_guest(999)],
+    "everything": [None, GAME, OTHER],
+}
+WORDS = {
+    NotHere: "here",
+    NotAllowed: "level",
+    GuestNotFound: "hidden",
+    OnlySomeGuests: "some",
+    type(None): "yes",
+}
+
+
+def roles_of(person: str) -> list[str]:
+    return [role for role in person.split(", ") if role not in ("nobody", "owner")]
+
+
+def test_every_cell_of_the_decision() -> None:
+    cells, wrong = 0, []
+    for operation, person, (spot, where), way, about in product(Operation, PEOPLE, SPOTS.items(), Way, ABOUT):
+        cell = Cell(operation.value.replace("_", " "), person, spot, way, about)
+        roles = frozenset(NAMED[role] for role in roles_of(person))
+        actor = Actor(7 if person == "owner" else 9, person, where, roles, way)
+        for guest in ABOUT[about]:
+            cells += 1
+            refusal = decide(
+                RULES, actor, operation, guest, guests=(GAME, OTHER), whole=about == "everything"
+            )
+            if WORDS[type(refusal)] != cell.answer:
+                wrong.append((cell, guest, refusal))
+    assert wrong == []
+    assert cells > 50_000, cells
+
+
+PROTECTED = replace(GAME, tags=(*GAME.tags, "protected"))
+HOURS = 3600.0
+
+
+def test_every_cell_of_a_protected_guest() -> None:
+    """By tag, by Proxmox' flag and by the bot's configuration, for each length of a mute."""
+    cells, wrong = 0, []
+    seconds = (0.0, 1 * HOURS, 8 * HOURS, 8 * HOURS + 60, 24 * HOURS, 720 * HOURS)
+    guests = ((PROTECTED, RULES), (replace(GAME, protected=True), RULES))
+    ways = (*guests, (GAME, replace(RULES, protected=frozenset({103}))), (GAME, RULES))
+    for operation, person, (guest, rules), lasts in product(Operation, PEOPLE, ways, seconds):
+        word = operation.value.replace("_", " ")
+        if word in FOR_EVERYTHING:
+            continue
+        protected = (guest, rules) != (GAME, RULES)
+        guarded = word in GUARDED or (word == "monitor mute" and lasts > 8 * HOURS)
+        needed = ADMIN if protected and guarded else TABLE[word]
+        level = PEOPLE[person][1]
+        expected = "yes" if level >= needed else "level"
+        expected = "hidden" if not level else expected
+        roles = frozenset(NAMED[role] for role in roles_of(person))
+        actor = Actor(7 if person == "owner" else 9, person, SPOTS[INSIDE[0]], roles)
+        refusal = decide(rules, actor, operation, guest, guests=(GAME, OTHER), seconds=lasts)
+        cells += 1
+        if WORDS[type(refusal)] != expected:
+            wrong.append((word, person, guest.tags, lasts, refusal))
+        if isinstance(refusal, NotAllowed):
+            assert refusal.protected is (protected and guarded and level >= TABLE[word])
+    assert wrong == []
+    assert cells > 5_000, cells
+
+
+# -- the real bot
+
+RUNNING, STOPPED = {"game": 103, "other": 101}, {"game": 104, "other": 205}
+DOWN = {"game": 106, "other": 201}
+"""Guests that have stopped by themselves, and run again before the watch has seen it: their alerts are open."""
+TEMPLATE = {"game": 9001, "other": 9000}
+BOTH = ("game", "other")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A request by one way in. `harmless`: what speaks against it once access does not, so that nothing is changed;
+    None where there is nothing to change. `hidden`: what is said of a hidden guest instead of "not found". `known`:
+    which guest it is stands fast from the start, so that nothing is decided without it."""
+
+    word: str
+    about: str
+    values: dict[str, Any]
+    harmless: BotError | None = None
+    hidden: BotError | None = None
+    vmid: int = 0
+    known: bool = False
+
+
+def state_refused(verb: str, about: str) -> BotError:
+    running = verb in ("start", "delete")
+    vmid = (RUNNING if running else STOPPED)[about]
+    names = {103: "minecraft", 101: "web01", 104: "palworld", 205: "grafana"}
+    return WrongState(vmid, names[vmid], verb, State.RUNNING if running else State.STOPPED)
+
+
+def command_rows() -> Iterator[Row]:
+    """Of every command at least one."""
+    for word in ("list", "help", "access", "monitor list", "monitor history", "monitor status"):
+        yield Row(word, "", {})
+    for word in ("monitor test", "readonly on", "readonly off", "audit"):
+        yield Row(word, "everything", {})
+    yield Row("monitor mute", "everything", {"target": "node/pve3", "duration": "1h"})
+    yield Row("monitor unmute", "everything", {"target": "node/pve2"}, NotMuted("node/pve2"))
+    for about in BOTH:
+        up, off, down = RUNNING[about], STOPPED[about], DOWN[about]
+        name, snapshot, cores = ("minecraft", "v1-21", 6) if about == "game" else ("web01", "nginx-ok", 2)
+        for word in ("info", "access", "snapshot list", "monitor history"):
+            yield Row(word, about, {"vmid": up}, vmid=up)
+        for word in ("start", "delete"):
+            yield Row(word, about, {"vmid": up}, state_refused(word, about), vmid=up)
+        for word in ("reboot", "shutdown", "stop"):
+            yield Row(word, about, {"vmid": off}, state_refused(word, about), vmid=off)
+        yield Row("create", about, {"template_id": up, "name": "new"}, NotATemplate(up, name), vmid=up)
+        yield Row("resize", about, {"vmid": up, "cores": cores}, NothingToChange(up, name), vmid=up)
+        taken = {"vmid": up, "name": snapshot}
+        yield Row("snapshot create", about, taken, SnapshotExists(up, name, snapshot), vmid=up)
+        for word in ("snapshot rollback", "snapshot delete"):
+            yield Row(
+                word, about, {"vmid": up, "name": "no-such"}, SnapshotNotFound(up, name, "no-such"), vmid=up
+            )
+        yield Row("monitor add", about, {"vmid": up}, AlreadyWatched(up, name), vmid=up)
+        yield Row("monitor remove", about, {"vmid": off}, NotWatched(off), vmid=off)
+        mute = {"target": f"guest/{down}", "duration": "1h"}
+        yield Row("monitor mute", about, mute, hidden=UnknownTarget(mute["target"]), vmid=down)
+        target = f"guest/{up}"
+        yield Row("monitor unmute", about, {"target": target}, NotMuted(target), UnknownTarget(target), up)
+
+
+def completion_rows() -> Iterator[tuple[Row, str, str, Any]]:
+    """Of every option that completes: a request, the option, what is typed, and what is to be offered for it (None:
+    something)."""
+    for word, option, filled in (
+        ("list", "node", {}),
+        ("access", "action", {}),
+        ("monitor mute", "duration", {"target": "all"}),
+    ):
+        yield Row(word, "", filled), option, "", None
+    for word in ("monitor mute", "monitor unmute"):
+        yield Row(word, "everything", {}), "target", "everything", "all"
+    for option in ("vmid", "who", "action", "since"):
+        yield Row("audit", "everything", {}), option, "", None
+    for about in BOTH:
+        up = RUNNING[about]
+        for word in (
+            *("info", "access", "start", "reboot", "shutdown", "stop", "resize", "delete"),
+            *("snapshot create", "snapshot list", "snapshot rollback", "snapshot delete"),
+            *("monitor add", "monitor remove", "monitor history"),
+        ):
+            yield Row(word, about, {}), "vmid", str(up), up
+        template = TEMPLATE[about]
+        yield Row("create", about, {}), "template_id", str(template), template
+        snapshot = "v1-21" if about == "game" else "nginx-ok"
+        for word in ("snapshot rollback", "snapshot delete"):
+            yield Row(word, about, {"vmid": up}), "name", "", snapshot
+        for word in ("monitor mute", "monitor unmute"):
+            yield Row(word, about, {}), "target", str(DOWN[about]), f"guest/{DOWN[about]}"
+
+
+class House:
+    """The real bot with everybody in it, the guests as the rows need them, and messages to press."""
+
+    def __init__(self, scene: Stage, pve: Pve) -> None:
+        self.scene, self.pve, make = scene, pve, scene.guild.create_role
+        self.roles = {name: make(name) for name in (*NAMED, "root")}
+        self.people = {
+            name: scene.server.person(
+                scene.guild,
+                name.replace(", ", "-").replace(" ", "-"),
+                locale="en-US",
+                roles=[self.roles[role] for role in roles_of(name)],
+            )
+            for name in (*PEOPLE, "root")
+        }
+        self.root = self.people["root"]
+        self.panel: Post
+        self.alerts: dict[str, Post] = {}
+        owner = f"owner-{self.people['owner'].id}"
+        for vmid in (RUNNING["game"], STOPPED["game"], DOWN["game"], TEMPLATE["game"]):
+            pve.guest(vmid).config["tags"] = f"Game;{owner}"
+
+    def settings(self) -> dict[str, str]:
+        ids = {name: str(role.id) for name, role in self.roles.items()}
+
+        def with_level(word: str) -> str:
+            return " ".join(ids[name] for name in NAMED if name.endswith(word))
+
+        narrowed = ", ".join(f'"{ids[name]}": ["tag:game"]' for name in NAMED if name.startswith("game"))
+        return {
+            "VIEWER_ROLE_IDS": with_level("viewer"),
+            "OPERATOR_ROLE_IDS": with_level("operator"),
+            "ADMIN_ROLE_IDS": f"{with_level('admin')} {ids['root']}",
+            "ROLE_SCOPES": "{" + narrowed + "}",
+            "CHANGES_PER_MINUTE": "0",
+        }
+
+    async def prepare(self) -> None:
+        scene, pve = self.scene, self.pve
+        for vmid in (*RUNNING.values(), *DOWN.values()):
+            await scene.say(self.root, "monitor add", vmid=vmid)
+        await scene.look()
+        for about, vmid in DOWN.items():
+            pve.crash(vmid)
+            await scene.look()
+            await scene.delivered()
+            self.alerts[about] = scene.server.messages(scene.alerts)[-1]
+        pve.revive_all(DOWN.values())
+        for target in ("all", *(f"guest/{vmid}" for vmid in DOWN.values())):
+            await scene.say(self.root, "monitor mute", target=target, duration="2d")
+        self.panel = post_of(await scene.say(self.root, "info", vmid=RUNNING["other"]))
+        self.before = (scene.cluster(), scene.services.watch.entries, len(scene.changes()))
+
+    def unchanged(self) -> None:
+        scene = self.scene
+        assert (scene.cluster(), scene.services.watch.entries, len(scene.changes())) == self.before
+
+    # -- where
+
+    def there(self, word: str) -> Channel | None:
+        """The channel of this kind; None for a direct message."""
+        scene = self.scene
+        if word == "direct message":
+            return None
+        if word == "other guild":
+            other = scene.server.guild("Other")
+            return other.create_text_channel("proxmox", category=other.create_category("Proxmox"))
+        if word == ALERTS_OUTSIDE:
+            scene.server.move(scene.alerts, None)
+            return scene.alerts
+        return place(scene, word)
+
+    # -- what is said
+
+    def error(self, cell: Cell, row: Row) -> BotError | None:
+        """The refusal by access that is to be told, None where it is not refused."""
+        _, game, other = PEOPLE[cell.person]
+        needed, most = TABLE[cell.word], max(PEOPLE[cell.person])
+        asked = cell if row.known else Cell(cell.word, cell.person, cell.place, cell.way)
+        answer = asked.answer if asked.answer != "yes" else cell.answer  # the gate knows of no guest yet
+        if answer == "level":
+            there = {"game": game, "other": other}.get(cell.about, most)
+            level = there if row.known or asked.answer == "yes" else most
+            return NotAllowed(Level(needed), Level(level))
+        hidden = row.hidden or GuestNotFound(row.vmid)
+        return {"here": NotHere(), "some": OnlySomeGuests(), "hidden": hidden}.get(answer)
+
+    def of_some_guests(self, cell: Cell, row: Row, error: BotError) -> str:
+        """The sentence for a level that is held for some guests only, where no guest was looked at yet."""
+        everywhere, words = PEOPLE[cell.person][0], ("no", "viewer", "operator", "admin")
+        asked = Cell(cell.word, cell.person, cell.place, cell.way)
+        named = row.known or asked.answer == "yes" or cell.way is not Way.COMMAND
+        if named or not isinstance(error, NotAllowed):
+            return ""
+        if not VIEWER <= everywhere < error.level:
+            return ""
+        needed, level, other = words[error.needed], words[error.level], words[everywhere]
+        return f"This takes the level “{needed}”. Yours is “{level}” for some guests, and “{other}” for the others."
+
+    def check(self, cell: Cell, row: Row, reply: Reply) -> None:
+        person = self.people[cell.person]
+        told, error = self.scene.told, self.error(cell, row)
+        posts = [post for post in [reply.post, *reply.followups] if post is not None]
+        if error is not None:
+            no_less = self.of_some_guests(cell, row, error) or told(person, error)
+            assert no_less in reply.text, f"{cell}: {reply.text!r} is not {no_less!r}"
+            assert [post.ephemeral for post in posts if no_less in post.text] == [True], cell
+        elif row.harmless is not None:
+            assert told(person, row.harmless) in reply.text, f"{cell}: {reply.text!r} is not {row.harmless!r}"
+        else:
+            no = {told(person, each) for each in self.all_refusals(cell, row)}
+            assert not no & {post.text for post in posts}, f"{cell}: {reply.text!r}"
+            assert reply.text or reply.form is not None or reply.kind == "deferred_update", cell
+
+    def all_refusals(self, cell: Cell, row: Row) -> list[BotError]:
+        levels = [NotAllowed(Level(needed), Level(has)) for needed in range(1, 4) for has in range(needed)]
+        return [
+            NotHere(),
+            OnlySomeGuests(),
+            GuestNotFound(row.vmid),
+            *levels,
+            *([row.hidden] if row.hidden else []),
+        ]
+
+
+@pytest.fixture
+async def house(bare_scene: Stage, pve: Pve) -> House:
+    made = House(bare_scene, pve)
+    await bare_scene.start_bot(**made.settings())
+    await made.prepare()
+    return made
+
+
+every_place = pytest.mark.parametrize("where", PLACES)
+
+
+def leaves(commands: list[dict[str, Any]], before: str = "") -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Every command that can be given, with its options."""
+    for command in commands:
+        name, options = f"{before}{command['name']}", command.get("options", [])
+        groups = [option for option in options if option["type"] in (1, 2)]
+        if groups:
+            yield from leaves(groups, f"{name} ")
+        else:
+            yield name, options
+
+
+async def test_every_command_completion_and_button_has_a_row(house: House) -> None:
+    scene = house.scene
+    found = dict(leaves(scene.server.commands(scene.guild)))
+    missing = found.keys() ^ {row.word for row in command_rows()}
+    assert not missing, f"give it a row in command_rows: {missing}"
+    completing = {
+        (word, option["name"])
+        for word, options in found.items()
+        for option in options
+        if option.get("autocomplete")
+    }
+    missing_options = completing ^ {(row.word, option) for row, option, _, _ in completion_rows()}
+    assert not missing_options, f"give it a row in completion_rows: {missing_options}"
+    ids = [custom_id for _, _, custom_id in button_rows(house)] + ["q1:no:0123456789abcdef"]
+    for pattern, _, _ in presses._FAMILIES:
+        assert any(pattern.fullmatch(each) for each in ids), (
+            f"give it a row in button_rows: {pattern.pattern}"
+        )
+
+
+@every_place
+async def test_every_command(house: House, where: str) -> None:
+    scene, channel = house.scene, house.there(where)
+    rows = [row for row in command_rows() if where in INSIDE or row.about != "game"]
+    for name, row in product(PEOPLE, rows):
+        cell = Cell(row.word, name, where, Way.COMMAND, row.about)
+        with scene.server.world.carried(channel):
+            reply = await scene.say(house.people[name], row.word, **row.values)
+        house.check(cell, row, reply)
+        if scene.services.judge.read_only.held:
+            assert (row.word, cell.answer) == ("readonly on", "yes"), cell
+            await scene.say(house.root, "readonly off")
+    house.unchanged()
+
+
+@every_place
+async def test_every_completion(house: House, where: str) -> None:
+    scene, channel = house.scene, house.there(where)
+    for name, (row, option, typed, wanted) in product(PEOPLE, completion_rows()):
+        cell = Cell(row.word, name, where, Way.COMPLETION, row.about)
+        with scene.server.world.carried(channel):
+            found = await scene.server.autocomplete(
+                house.people[name], scene.channel, row.word, option, typed, **row.values
+            )
+        values = [choice["value"] for choice in found if choice["value"] not in (NUMBER, WORD)]
+        offered = wanted in values if wanted is not None else bool(values)
+        assert offered is (cell.answer == "yes"), (cell, option, values)
+        if where not in INSIDE:
+            assert found == []
+        elif cell.answer != "yes":
+            assert len(found) <= 1, "at most the one entry that says why"
+
+
+def button_rows(house: House) -> Iterator[tuple[Row, Post, str]]:
+    """Of every kind of button that is not a question's: a request, the message it is on and its custom_id."""
+    for page, word in (("list", "list"), ("watch", "monitor list")):
+        yield Row(word, "", {}), house.panel, f"p1:{page}:next:0:::"
+    yield Row("monitor history", "", {}), house.panel, "p1:history:next:0:"
+    yield Row("audit", "everything", {}), house.panel, "p1:audit:next:0:::::"
+    for about in BOTH:
+        up, off, mark = RUNNING[about], STOPPED[about], house.scene.mark
+        refused = state_refused("start", about)
+        yield Row("start", about, {}, refused, vmid=up), house.panel, f"g1:start:{up}:{mark(up)}"
+        for verb in ("reboot", "shutdown"):
+            refused = state_refused(verb, about)
+            yield Row(verb, about, {}, refused, vmid=off), house.panel, f"g1:{verb}:{off}:{mark(off)}"
+        yield Row("info", about, {}, vmid=up), house.panel, f"g1:refresh:{up}"
+        yield Row("monitor history", about, {}, vmid=up), house.panel, f"p1:history:next:0:{up}"
+        alert, down = house.alerts[about], DOWN[about]
+        number = str(alert.buttons[0].custom_id).split(":")[2]
+        runs = WrongState(down, "win11-dev" if about == "game" else "dns", "start", State.RUNNING)
+        for what, word, harmless in (
+            ("start", "start", runs),
+            ("details", "info", None),
+            ("ack", "acknowledge", None),
+            ("mute1", "monitor mute", None),
+            ("mute8", "monitor mute", None),
+        ):
+            yield Row(word, about, {}, harmless, vmid=down), alert, f"a1:{what}:{number}"
+
+
+@every_place
+async def test_every_button(house: House, where: str) -> None:
+    scene, channel = house.scene, house.there(where)
+    for name, (row, post, custom_id) in product(PEOPLE, list(button_rows(house))):
+        cell = Cell(row.word, name, where, Way.BUTTON, row.about)
+        with scene.server.world.carried(channel):
+            reply = await scene.press(house.people[name], post, custom_id, force=True)
+        house.check(cell, row, reply)
+    house.unchanged()
+
+
+@every_place
+async def test_every_answer_to_a_question_and_every_form(house: House, where: str) -> None:
+    """Asked while the person was an admin, answered as what they are now."""
+    scene, channel, carried = house.scene, house.there(where), house.scene.server.world.carried
+    for name, about in product(PEOPLE, BOTH):
+        person, up, off = house.people[name], RUNNING[about], STOPPED[about]
+        label = "palworld" if about == "game" else "grafana"
+        scene.server.give_role(person, house.roles["root"])
+        stop = await scene.say(person, "stop", vmid=up)
+        delete = await scene.say(person, "delete", vmid=off)
+        yes = str(post_of(delete).buttons[0].custom_id)
+        form = await scene.press(person, delete, yes)
+        scene.server.take_role(person, house.roles["root"])
+        with carried(channel):
+            pressed = await scene.press(person, delete, yes)
+            sent = await scene.submit(person, form, "another name")
+            cancelled = await scene.press(person, stop, "Cancel")
+        cell, row = (
+            Cell("delete", name, where, Way.BUTTON, about),
+            Row("delete", about, {}, vmid=off, known=True),
+        )
+        house.check(cell, row, pressed)
+        assert (pressed.form is not None) is (cell.answer == "yes"), cell
+        wrong = Row("delete", about, {}, NameMismatch(off, label), vmid=off, known=True)
+        house.check(Cell("delete", name, where, Way.FORM, about), wrong, sent)
+        row = Row("stop", about, {}, vmid=up, known=True)
+        house.check(Cell("stop", name, where, Way.BUTTON, about), row, cancelled)
+    house.unchanged()

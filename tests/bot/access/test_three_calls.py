@@ -1,0 +1,234 @@
+"""The decision is called three times: by the gate, by every button and form, and by the action itself.
+
+Each of the three is enough: with the other two saying yes to everybody nothing gets through. And the probes would
+show it: with all of them saying yes everything does.
+"""
+
+import ast
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from core.access.authorizer import Admit, Judge, anyone
+from core.access.guest_index import Offer
+from core.audit.trail import AuditFilter, Step
+from core.errors import Refused
+from core.rights import RIGHTS, Effect, Operation
+from playground.discord.people import Reply
+from playground.pve.server import Pve
+from tests.bot.access.test_levels import Cast
+from tests.bot.interaction.test_gate import EVERY_COMMAND
+from tests.project.test_architecture import MODULES
+from tests.support import stage
+from tests.support.stage import Stage, post_of
+
+bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
+
+GATE, VIEW, ACTION = "the gate", "the button or form", "the action"
+
+
+class Yes(Judge):
+    """Lets everybody do everything."""
+
+    def refusal(self, *_: object, **__: object) -> Refused | None:
+        return None
+
+    def admits(self, *_: object) -> Admit:
+        return anyone
+
+
+async def passes(*_: object) -> bool:
+    return True
+
+
+def nothing(*_: object, **__: object) -> None:
+    return None
+
+
+def take_away(patch: pytest.MonkeyPatch, scene: Stage, call: str) -> None:
+    """Have this call of the decision say yes to everybody."""
+    judge = scene.services.judge
+    match call:
+        case "the gate":
+            patch.setattr("ui.interaction.gate.GatedTree.interaction_check", passes)
+        case "the button or form":
+            for name in (
+                "cogs.buttons.refusal_of",
+                "ui.guests.confirm.refusal_of",
+                "ui.guests.confirm.permit",
+            ):
+                patch.setattr(name, nothing)
+        case "the action":
+            yes = Yes(judge.rules, scene.services.reader, judge.read_only)
+            for planner in (scene.services.planner, scene.services.operations._planner):
+                patch.setattr(planner, "_judge", yes)
+            patch.setattr("ui.interaction.gate.Attempt.permit", nothing)
+            patch.setattr("ui.interaction.gate.Attempt.admit", property(lambda _: anyone))
+            patch.setattr("ui.interaction.options.refusal_of", nothing)
+            patch.setattr("ui.interaction.options.offer_to", lambda *_: Offer(None))
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Something that somebody may not do. `ready` makes it ready and gives what does it; `done`: it got through."""
+
+    calls: tuple[str, ...]
+    ready: Callable[[Stage, Cast], Awaitable[Callable[[], Awaitable[Any]]]]
+    done: Callable[[Stage], object]
+
+
+def command(name: str, word: str, **options: Any) -> Callable[[Stage, Cast], Awaitable[Any]]:
+    async def ready(scene: Stage, cast: Cast) -> Callable[[], Awaitable[Reply]]:
+        return lambda: scene.say(cast[name], word, **options)
+
+    return ready
+
+
+async def completion(scene: Stage, cast: Cast) -> Callable[[], Awaitable[Any]]:
+    async def complete() -> None:
+        found = await scene.choices(cast["nobody"], "info", "vmid")
+        scene.offered = [each for each in found if not each.startswith("⛔")]  # type: ignore[attr-defined]  # kept for `done`
+
+    return complete
+
+
+async def panel(scene: Stage, cast: Cast) -> Callable[[], Awaitable[Reply]]:
+    shown = await scene.say(cast["admin"], "info", vmid=104)
+    return lambda: scene.press(cast["viewer"], shown, "Start")
+
+
+async def alert(scene: Stage, cast: Cast) -> Callable[[], Awaitable[Reply]]:
+    await scene.say(cast["admin"], "monitor add", vmid=101)
+    await scene.look()
+    scene.pve.crash(101)
+    await scene.look()
+    await scene.delivered()
+    post = scene.server.messages(scene.alerts)[-1]
+    mute = next(str(one.custom_id) for one in post.buttons if ":mute1:" in str(one.custom_id))
+    return lambda: scene.press(cast["viewer"], post, mute)
+
+
+async def question(scene: Stage, cast: Cast) -> Callable[[], Awaitable[Reply]]:
+    asked = await scene.say(cast["game"], "stop", vmid=103)
+    scene.server.take_role(cast["game"], cast.roles["game"])
+    return lambda: scene.press(cast["game"], asked, "Switch off minecraft")
+
+
+async def form(scene: Stage, cast: Cast) -> Callable[[], Awaitable[Reply]]:
+    asked = await scene.say(cast["game"], "delete", vmid=104)
+    shown = await scene.press(cast["game"], asked, "Delete palworld …")
+    scene.server.take_role(cast["game"], cast.roles["game"])
+    return lambda: scene.submit(cast["game"], shown, "palworld")
+
+
+def sent(scene: Stage) -> object:
+    return scene.changes()
+
+
+PROBES = {
+    "a command": Probe((GATE, ACTION), command("viewer", "start", vmid=104), sent),
+    "a command that asks": Probe(
+        (GATE, ACTION), command("operator", "stop", vmid=101), lambda scene: scene.services.questions._open
+    ),
+    "a command of a hidden guest": Probe((ACTION,), command("game", "start", vmid=205), sent),
+    "the watch list": Probe(
+        (GATE, ACTION), command("viewer", "monitor add", vmid=104), lambda scene: scene.services.watch.entries
+    ),
+    "a mute": Probe(
+        (GATE, ACTION),
+        command("viewer", "monitor mute", target="all", duration="1h"),
+        lambda scene: scene.services.watch.mutes(),
+    ),
+    "the switch": Probe(
+        (GATE, ACTION), command("game", "readonly on"), lambda scene: scene.services.judge.read_only.held
+    ),
+    "a completion": Probe((GATE, ACTION), completion, lambda scene: getattr(scene, "offered", [])),
+    "a panel": Probe((VIEW, ACTION), panel, sent),
+    "an alert": Probe((VIEW, ACTION), alert, lambda scene: scene.services.watch.mutes()),
+    "a question": Probe((VIEW, ACTION), question, sent),
+    "a form": Probe((VIEW, ACTION), form, sent),
+}
+
+
+@pytest.fixture
+async def cast(bare_scene: Stage) -> Cast:
+    made = Cast(bare_scene)
+    await bare_scene.start_bot(**made.settings)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("name", "left"), [(name, call) for name, probe in PROBES.items() for call in probe.calls]
+)
+async def test_each_call_is_enough(
+    bare_scene: Stage, cast: Cast, monkeypatch: pytest.MonkeyPatch, name: str, left: str
+) -> None:
+    scene, probe = bare_scene, PROBES[name]
+    do = await probe.ready(scene, cast)
+    before = scene.cluster()
+    for call in {GATE, VIEW, ACTION} - {left}:
+        take_away(monkeypatch, scene, call)
+    reply = await do()
+    assert not probe.done(scene)
+    assert scene.cluster() == before and scene.changes() == []
+    if isinstance(reply, Reply):
+        assert (reply.followups or [post_of(reply)])[-1].ephemeral
+        (last,) = scene.services.journal.audited(AuditFilter(), 0, 1)[0]
+        assert last.record.step is Step.REFUSED
+
+
+@pytest.mark.parametrize("name", PROBES)
+async def test_without_all_of_them_it_gets_through(
+    bare_scene: Stage, cast: Cast, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    scene, probe = bare_scene, PROBES[name]
+    do = await probe.ready(scene, cast)
+    for call in (GATE, VIEW, ACTION):
+        take_away(monkeypatch, scene, call)
+    await do()
+    assert probe.done(scene)
+
+
+async def test_without_the_gate_every_command_is_held_to_the_rules_by_what_it_does(
+    bare_scene: Stage, cast: Cast, pve: Pve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No change is made, and nobody hears of a guest."""
+    scene, names = bare_scene, {guest.name for guest in [*pve.vms, *pve.cts]}
+    take_away(monkeypatch, scene, GATE)
+    before, changing = scene.cluster(), 0
+    for word, options in EVERY_COMMAND:
+        reply = await scene.say(cast["nobody"], word, **options)
+        assert not [name for name in names if name in reply.text], word
+        if RIGHTS[Operation(word.replace(" ", "_"))].effect is not Effect.NOTHING:
+            changing += 1
+            assert reply.ephemeral and not post_of(reply).buttons, word
+            (last,) = scene.services.journal.audited(AuditFilter(), 0, 1)[0]
+            assert last.record.step is Step.REFUSED, word
+    assert changing >= 17
+    assert scene.cluster() == before and scene.changes() == []
+    assert scene.services.watch.entries == () and scene.services.watch.mutes() == ()
+    assert scene.services.judge.read_only.held is None and scene.alerts_told() == []
+
+
+def test_there_is_no_other_way_in() -> None:
+    """Commands pass the tree with the gate, buttons the one class that calls cogs/buttons.py, forms the bot
+    itself."""
+    trees, callbacks, forms = [], [], []
+    for module in MODULES:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.keyword) and node.arg == "tree_cls":
+                trees.append(ast.unparse(node.value))
+            if isinstance(node, ast.AsyncFunctionDef) and node.name in ("callback", "on_submit"):
+                callbacks.append((module.name, node.name, ast.unparse(node.body[-1])))
+            if isinstance(node, ast.Attribute) and node.attr == "modal_submit":
+                forms.append(module.name)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert not any("ui.button" in ast.unparse(each) for each in node.decorator_list), module.name
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                assert node.attr != "callback", module.name
+    assert trees == ["GatedTree"]
+    press = "await services_of(interaction).press(interaction, self.custom_id)"
+    assert callbacks == [("ui/interaction/buttons.py", "callback", press)]
+    assert sorted(set(forms)) == ["bot.py", "ui/interaction/gate.py"]

@@ -1,0 +1,379 @@
+"""Questions and the delete form: pressed twice, by others, too late, after a restart; what changed meanwhile."""
+
+import asyncio
+
+import pytest
+
+from core.errors import (
+    BotError,
+    ChangedMeanwhile,
+    GuestNotFound,
+    GuestProtected,
+    NameMismatch,
+    NotYours,
+    QuestionAnswered,
+    QuestionOver,
+    WrongState,
+)
+from core.guest import State
+from playground.discord.people import Reply
+from playground.pve.server import Pve
+from tests.support import stage
+from tests.support.stage import Stage, post_of
+from ui.formatting import named
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+BOTH = pytest.mark.parametrize("language", ["ja", "en"])
+
+
+def enabled(reply: Reply) -> list[str]:
+    return [button.label for button in post_of(reply).buttons if not button.disabled]
+
+
+ASKING = [
+    ("stop", {"vmid": 101}, "/qemu/101/status/stop"),
+    ("stop", {"vmid": 201}, "/lxc/201/status/stop"),
+    ("snapshot rollback", {"vmid": 103, "name": "before-event"}, "/qemu/103/snapshot/before-event/rollback"),
+    ("snapshot delete", {"vmid": 204, "name": "weekly"}, "/lxc/204/snapshot/weekly"),
+]
+
+EVERY = pytest.mark.parametrize(("command", "options", "path"), [*ASKING, ("delete", {"vmid": 104}, "")])
+
+
+def yes_of(question: Reply) -> str:
+    return post_of(question).buttons[0].custom_id or ""
+
+
+def no_of(question: Reply) -> str:
+    return post_of(question).buttons[1].custom_id or ""
+
+
+@pytest.mark.parametrize(("command", "options", "path"), ASKING)
+async def test_a_double_press_counts_once(
+    scene: Stage, pve: Pve, command: str, options: dict[str, object], path: str
+) -> None:
+    question = await scene.say(scene.akiko, command, **options)
+    post, yes = post_of(question), yes_of(question)
+    presses = [scene.server.click(scene.akiko, post, yes, force=True) for _ in range(3)]
+    replies = await scene.whole(asyncio.gather(*presses))
+    assert [sent[len(sent) - len(path) :] for _, sent, _ in scene.changes()] == [path]
+    again = [reply for reply in replies if reply.kind != "update"]
+    assert len(again) == 2
+    for reply in [*again, await scene.press(scene.akiko, question, yes, force=True)]:
+        scene.assert_refused(reply, scene.akiko, QuestionAnswered())
+    assert len(scene.changes()) == 1
+
+
+@EVERY
+async def test_only_the_asker_can_answer(
+    scene: Stage, command: str, options: dict[str, object], path: str
+) -> None:
+    question = await scene.say(scene.akiko, command, **options)
+    text = question.text
+    for button in (yes_of(question), no_of(question)):
+        reply = await scene.press(scene.emma, question, button)
+        scene.assert_refused(reply, scene.emma, NotYours("Akiko", scene.akiko.id))
+    assert scene.changes() == []
+    assert question.text == text and len(enabled(question)) == 2, "it is still open for the asker"
+
+
+@BOTH
+@EVERY
+async def test_cancelling_changes_nothing(
+    scene: Stage, command: str, options: dict[str, object], path: str
+) -> None:
+    before = scene.cluster()
+    question = await scene.say(scene.akiko, command, **options)
+    yes = yes_of(question)
+    await scene.press(scene.akiko, question, scene.t()("Cancel"))
+    assert scene.t()("Cancelled; nothing was done.") in question.text
+    assert enabled(question) == []
+    scene.assert_refused(
+        await scene.press(scene.akiko, question, yes, force=True), scene.akiko, QuestionAnswered()
+    )
+    assert scene.cluster() == before and scene.changes() == []
+
+
+@BOTH
+@EVERY
+async def test_a_question_lapses_after_a_minute(
+    scene: Stage, command: str, options: dict[str, object], path: str
+) -> None:
+    question = await scene.say(scene.akiko, command, **options)
+    yes = yes_of(question)
+    assert scene.t()("Answer within {n} seconds.", n=60) in question.text
+    scene.clock.skip(57)
+    assert len(enabled(question)) == 2
+    scene.clock.skip(3)
+    lapsed = scene.t()("Nobody answered in time, so nothing was done.")
+    await question.until(lambda shown: lapsed in shown.text)
+    assert enabled(question) == []
+    late = await scene.press(scene.akiko, question, yes, force=True)
+    scene.assert_pressed_in_vain(late, scene.akiko, QuestionOver())
+    assert lapsed in question.text and enabled(question) == []
+    assert scene.changes() == []
+
+
+@EVERY
+async def test_a_bot_that_is_ended_takes_its_questions_back(
+    scene: Stage, command: str, options: dict[str, object], path: str
+) -> None:
+    question = await scene.say(scene.akiko, command, **options)
+    yes, no = yes_of(question), no_of(question)
+    told = scene.t()("The bot is being stopped, so nothing was done.")
+    await scene.stop_bot()
+    assert told in question.text and enabled(question) == []
+    await scene.start_bot()
+    for button in (yes, no):
+        reply = await scene.press(scene.akiko, question, button, force=True)
+        scene.assert_pressed_in_vain(reply, scene.akiko, QuestionOver())
+    assert told in question.text and enabled(question) == []
+    assert scene.changes() == []
+
+
+@EVERY
+@pytest.mark.parametrize("which", [0, 1])
+async def test_a_question_from_before_a_crash_is_over_and_goes_grey_at_its_askers_first_press(
+    scene: Stage, command: str, options: dict[str, object], path: str, which: int
+) -> None:
+    question = await scene.say(scene.akiko, command, **options)
+    buttons = [yes_of(question), no_of(question)]
+    await scene.crash_bot()
+    assert len(enabled(question)) == 2
+    reply = await scene.press(scene.emma, question, buttons[which])
+    scene.assert_refused(reply, scene.emma, QuestionOver())
+    assert len(enabled(question)) == 2, "nobody else changes what the asker sees"
+    reply = await scene.press(scene.akiko, question, buttons[which])
+    scene.assert_pressed_in_vain(reply, scene.akiko, QuestionOver())
+    assert enabled(question) == []
+    assert scene.changes() == []
+
+
+# -- what changed between question and press
+
+
+def not_carried_out(scene: Stage, question: Reply, reply: Reply, error: BotError) -> None:
+    """All see that it did not happen, the asker alone reads why; what would have been lost stays to be read."""
+    scene.assert_pressed_in_vain(reply, scene.emma, error)
+    assert scene.t()("It was not carried out.") in question.text
+    assert "**" in question.text
+    assert enabled(question) == [] and len(post_of(question).buttons) == 2
+    assert scene.changes() == []
+
+
+async def test_a_guest_that_moved_is_found_again(scene: Stage, pve: Pve) -> None:
+    question = await scene.say(scene.emma, "stop", vmid=101)
+    pve.move_guest(101, "pve2")
+    await scene.press(scene.emma, question, "Switch off web01")
+    assert [path for _, path, _ in scene.changes()] == ["/nodes/pve2/qemu/101/status/stop"]
+    assert "was switched off" in question.text
+
+
+async def test_a_guest_that_moves_at_the_very_last_moment_is_found_again_once(scene: Stage, pve: Pve) -> None:
+    """The change itself meets the old node: nothing was done there, so it goes to the new one."""
+    question = await scene.say(scene.emma, "stop", vmid=101)
+    pve.fail(
+        "POST",
+        "/nodes/pve1/qemu/101/status/stop",
+        500,
+        "Configuration file 'nodes/pve1/qemu-server/101.conf' does not exist",
+        times=1,
+    )
+    await scene.press(scene.emma, question, "Switch off web01")
+    assert len(scene.changes()) == 2
+    assert pve.vm(101).status == "stopped" and "was switched off" in question.text
+
+
+async def test_a_guest_deleted_meanwhile(scene: Stage, pve: Pve) -> None:
+    question = await scene.say(scene.emma, "stop", vmid=101)
+    pve.vms.remove(pve.vm(101))
+    reply = await scene.press(scene.emma, question, "Switch off web01")
+    not_carried_out(scene, question, reply, GuestNotFound(101))
+
+
+async def test_another_guest_under_the_same_vmid(scene: Stage, pve: Pve) -> None:
+    question = await scene.say(scene.emma, "stop", vmid=101)
+    pve.vms.remove(pve.vm(101))
+    pve.add_vm(101, "payroll", node="pve1", status="running")
+    reply = await scene.press(scene.emma, question, "Switch off web01")
+    not_carried_out(scene, question, reply, ChangedMeanwhile(101))
+    assert pve.vm(101).status == "running"
+
+
+async def test_a_guest_stopped_meanwhile(scene: Stage, pve: Pve) -> None:
+    question = await scene.say(scene.emma, "stop", vmid=101)
+    pve.crash(101)
+    reply = await scene.press(scene.emma, question, "Switch off web01")
+    not_carried_out(scene, question, reply, WrongState(101, "web01", "stop", State.STOPPED))
+
+
+# -- the form of /delete
+
+
+@BOTH
+@pytest.mark.parametrize("typed", [" ", "web", "PALWORLD", "palworld2", "104", "`palworld`"])
+async def test_the_wrong_name_deletes_nothing(scene: Stage, pve: Pve, typed: str) -> None:
+    question = await scene.say(scene.akiko, "delete", vmid=104)
+    form = await scene.press(scene.akiko, question, yes_of(question))
+    reply = await scene.submit(scene.akiko, form, typed)
+    scene.assert_refused(reply, scene.akiko, NameMismatch(104, "palworld"))
+    assert pve.vm(104) is not None and scene.changes() == []
+    again = await scene.press(scene.akiko, question, yes_of(question))
+    await scene.submit(scene.akiko, again, "  palworld ")
+    assert pve.vm(104) is None, "the question stays open for another try"
+    assert scene.t()("{guest} was deleted.", guest=named(104, "palworld")) in question.text
+
+
+async def test_a_form_sent_twice_deletes_once(scene: Stage, pve: Pve) -> None:
+    question = await scene.say(scene.emma, "delete", vmid=104)
+    form = await scene.press(scene.emma, question, yes_of(question))
+    second = await scene.press(scene.emma, question, yes_of(question))
+    sent = [scene.server.submit(scene.emma, shown, "palworld") for shown in (form, second)]
+    replies = await scene.whole(asyncio.gather(*sent))
+    assert [method for method, _, _ in scene.changes()] == ["DELETE"]
+    refused = [reply for reply in replies if reply.kind != "update"]
+    assert len(refused) == 1
+    scene.assert_refused(refused[0], scene.emma, QuestionAnswered())
+
+
+async def test_a_form_sent_after_the_lapse(scene: Stage, pve: Pve) -> None:
+    question = await scene.say(scene.emma, "delete", vmid=104)
+    form = await scene.press(scene.emma, question, yes_of(question))
+    scene.clock.skip(60)
+    await question.until("Nobody answered in time")
+    scene.assert_refused(await scene.submit(scene.emma, form, "palworld"), scene.emma, QuestionOver())
+    assert pve.vm(104) is not None
+
+
+async def test_the_time_begins_anew_with_the_form(scene: Stage, pve: Pve) -> None:
+    question = await scene.say(scene.emma, "delete", vmid=104)
+    scene.clock.skip(50)
+    form = await scene.press(scene.emma, question, yes_of(question))
+    scene.clock.skip(50)
+    await scene.submit(scene.emma, form, "palworld")
+    assert pve.vm(104) is None
+    assert scene.services.questions._open == {}
+
+
+async def test_the_time_begins_anew_once(scene: Stage, pve: Pve) -> None:
+    """Pressing on and on keeps no question alive: it lapses two minutes after it was asked, at the latest."""
+    question = await scene.say(scene.akiko, "delete", vmid=104)
+    yes = yes_of(question)
+    for _ in range(2):
+        scene.clock.skip(50)
+        await scene.press(scene.akiko, question, yes)
+        assert len(enabled(question)) == 2
+    scene.clock.skip(15)
+    await question.until(
+        lambda shown: scene.t()("Nobody answered in time, so nothing was done.") in shown.text
+    )
+    late = await scene.press(scene.akiko, question, yes, force=True)
+    scene.assert_pressed_in_vain(late, scene.akiko, QuestionOver())
+    assert scene.changes() == []
+
+
+async def test_a_form_sent_after_a_restart(scene: Stage, pve: Pve) -> None:
+    question = await scene.say(scene.emma, "delete", vmid=104)
+    form = await scene.press(scene.emma, question, yes_of(question))
+    await scene.restart_bot()
+    scene.assert_refused(await scene.submit(scene.emma, form, "palworld"), scene.emma, QuestionOver())
+    assert pve.vm(104) is not None
+
+
+async def test_started_between_form_and_name(scene: Stage, pve: Pve) -> None:
+    question = await scene.say(scene.emma, "delete", vmid=104)
+    form = await scene.press(scene.emma, question, yes_of(question))
+    pve.revive(104)
+    reply = await scene.submit(scene.emma, form, "palworld")
+    not_carried_out(scene, question, reply, WrongState(104, "palworld", "delete", State.RUNNING))
+    assert pve.vm(104) is not None
+
+
+@pytest.mark.parametrize("what", ["disk", "protection", "snapshot"])
+async def test_more_would_be_lost_than_was_shown(scene: Stage, pve: Pve, what: str) -> None:
+    """Trap: an agreement to lose one disk is none to lose two."""
+    question = await scene.say(scene.emma, "delete", vmid=104)
+    form = await scene.press(scene.emma, question, yes_of(question))
+    if what == "disk":
+        pve.vm(104).config["scsi1"] = "local-lvm:vm-104-disk-1,size=500G"
+    elif what == "protection":
+        pve.vm(104).config["protection"] = 1
+    else:
+        pve.vm(104).snapshots["new"] = {"name": "new", "snaptime": 1_700_000_000, "description": ""}
+    reply = await scene.submit(scene.emma, form, "palworld")
+    error = GuestProtected(104, "palworld") if what == "protection" else ChangedMeanwhile(104)
+    not_carried_out(scene, question, reply, error)
+    assert pve.vm(104) is not None
+
+
+# -- Discord in trouble
+
+
+async def test_a_press_while_the_first_is_still_being_checked(scene: Stage, pve: Pve) -> None:
+    """Nobody is told that nothing was done while the first press is about to do it."""
+    question = await scene.say(scene.emma, "stop", vmid=101)
+    post, yes = post_of(question), yes_of(question)
+    pve.hang("/qemu/101/status/current", 0.9, times=1)
+    first = asyncio.create_task(scene.server.click(scene.emma, post, yes, force=True))
+    await scene.until(lambda: scene.sent("GET", "/qemu/101/status/current")[1:])
+    second = await scene.server.click(scene.emma, post, yes, force=True)
+    scene.assert_refused(second, scene.emma, QuestionAnswered())
+    assert "nothing was done" not in second.text
+    await scene.whole(first)
+    assert [path for _, path, _ in scene.changes()] == ["/nodes/pve1/qemu/101/status/stop"]
+    assert "was switched off" in question.text
+
+
+def broken(*_: object) -> str:
+    raise KeyError("no such word")
+
+
+async def test_a_question_that_could_not_be_asked_is_not_open(
+    scene: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.expected_errors.append("incident")
+    with monkeypatch.context() as patched:
+        patched.setattr("ui.guests.confirm.plan_parts", broken)
+        reply = await scene.say(scene.emma, "stop", vmid=101)
+    scene.assert_private(reply)
+    assert not scene.services.questions._open
+    scene.clock.skip(61)
+    await scene.settled()
+    assert len(scene.logged) == 1, "nothing comes of its lapse"
+
+
+async def test_a_lapse_that_cannot_be_shown_ends_the_question_all_the_same(
+    scene: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.expected_errors.append("incident")
+    question = await scene.say(scene.emma, "stop", vmid=101)
+    yes = yes_of(question)
+    with monkeypatch.context() as patched:
+        patched.setattr("ui.guests.confirm.plan_parts", broken)
+        scene.clock.skip(60)
+        await scene.until(lambda: scene.logged, "the incident")
+    reply = await scene.press(scene.akiko, question, yes)
+    scene.assert_refused(reply, scene.akiko, QuestionOver())
+    assert len(enabled(question)) == 2, "only its asker changes the message"
+    reply = await scene.press(scene.emma, question, yes)
+    scene.assert_pressed_in_vain(reply, scene.emma, QuestionOver())
+    assert enabled(question) == [] and scene.changes() == []
+
+
+async def test_a_lapse_while_discord_is_away_is_shown_when_it_is_back(scene: Stage) -> None:
+    question = await scene.say(scene.emma, "stop", vmid=101)
+    scene.server.fail("PATCH", "/messages/@original", 503, 1)
+    scene.clock.skip(60)
+    await question.until("Nobody answered in time")
+    assert enabled(question) == []
+
+
+async def test_a_question_goes_grey_also_when_discord_refuses_that(scene: Stage) -> None:
+    """From before a crash: the private word comes, whether or not the old message can be edited."""
+    question = await scene.say(scene.emma, "stop", vmid=101)
+    await scene.crash_bot()
+    scene.server.fail("POST", "/callback", 403)
+    reply = await scene.press(scene.emma, question, yes_of(question))
+    assert scene.told(scene.emma, QuestionOver()) in reply.text
+    assert scene.changes() == []

@@ -1,0 +1,122 @@
+"""People's reads never delay the watch or a change: each has places of its own on the way to Proxmox."""
+
+import asyncio
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from adapters.proxmox.lanes import PLACES, THREADS, Lanes
+from core.lanes import Lane
+from core.verbs import Verb
+from playground.pve.server import Pve
+from tests.support import stage
+from tests.support.client_stage import EMPTY_LIST, STARTED, VM, Hold, Rude, client_of, until
+from tests.support.stage import Stage
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+IN_TIME = 10.0
+"""Seconds for what nothing delays, on a busy machine; a call that hangs holds its place for longer."""
+
+
+async def test_the_watch_and_changes_do_not_queue_behind_reads(tmp_path: Path) -> None:
+    with Rude(tmp_path, *[Hold(EMPTY_LIST)] * 4, EMPTY_LIST, STARTED) as rude:
+        client = client_of(rude)
+        reads = [asyncio.create_task(client.cluster()) for _ in range(40)]
+        await until(lambda: rude.held == PLACES[Lane.READS])
+        async with asyncio.timeout(IN_TIME):
+            await client.on(Lane.WATCH).cluster()
+            assert await client.on(Lane.CHANGES).power(VM, Verb.START)
+        assert rude.held == PLACES[Lane.READS]
+        for read in reads:
+            read.cancel()
+        await asyncio.wait(reads)
+
+
+@pytest.mark.parametrize("lane", [Lane.WATCH, Lane.CHANGES])
+async def test_a_lane_that_is_full_takes_places_that_no_reader_needs(tmp_path: Path, lane: Lane) -> None:
+    """A node that hangs must not hold the changes of the others."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
+    with Rude(tmp_path, Hold(EMPTY_LIST)) as rude:
+        client = client_of(rude)
+        most = PLACES[lane] + PLACES[Lane.READS]
+        calls = [asyncio.create_task(client.on(lane).cluster()) for _ in range(most + 3)]
+        await until(lambda: rude.held == most)
+        other = Lane.CHANGES if lane is Lane.WATCH else Lane.WATCH
+        others = [asyncio.create_task(client.on(other).cluster()) for _ in range(PLACES[other])]
+        await until(lambda: rude.held == most + PLACES[other])
+        rude.release.set()
+        await asyncio.gather(*calls, *others)
+        assert rude.most_held <= sum(PLACES.values())
+
+
+async def test_a_storage_is_asked_among_the_reads_whoever_asks() -> None:
+    lanes = Lanes()
+    given = [await lanes.take(Lane.CHANGES, quick=True) for _ in range(2)]
+    third = asyncio.create_task(lanes.take(Lane.CHANGES, quick=True))
+    rest = [await lanes.take(Lane.CHANGES, quick=False) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert not third.done()
+    for give_back in given:
+        give_back()
+    (await third)()
+    for give_back in rest:
+        give_back()
+
+
+async def test_who_goes_before_its_turn_is_never_sent(tmp_path: Path) -> None:
+    with Rude(tmp_path, Hold(EMPTY_LIST)) as rude:
+        client = client_of(rude)
+        calls = [asyncio.create_task(client.cluster()) for _ in range(200)]
+        await until(lambda: rude.held == PLACES[Lane.READS])
+        for call in calls[4:]:
+            call.cancel()
+        await asyncio.wait(calls[4:])
+        rude.release.set()
+        await asyncio.gather(*calls[:4])
+        await client.cluster()
+        assert len(rude.received) == 5
+
+
+async def test_names_are_looked_up_while_every_place_is_held(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(THREADS))
+    with Rude(tmp_path, Hold(EMPTY_LIST)) as rude:
+        client = client_of(rude)
+        calls = [asyncio.create_task(client.on(lane).cluster()) for lane in Lane for _ in range(9)]
+        await until(lambda: rude.held == sum(PLACES.values()))
+        async with asyncio.timeout(IN_TIME):
+            await loop.getaddrinfo("localhost", 443, type=socket.SOCK_STREAM)
+        rude.release.set()
+        await asyncio.gather(*calls)
+
+
+async def test_the_bot_has_threads_for_all_places_and_more(scene: Stage) -> None:
+    """Its own start sets so many, whatever the number of processors."""
+    executor = asyncio.get_running_loop()._default_executor  # type: ignore[attr-defined]  # asyncio shows it nowhere
+    assert executor._max_workers == THREADS > sum(PLACES.values()) + 5
+
+
+async def test_the_real_watch_and_a_real_change_pass_by_hanging_reads(scene: Stage, pve: Pve) -> None:
+    pve.hang("/qemu/103/config", 25.0)
+    try:
+        guest = scene.services.reader.known(103)
+        assert guest is not None
+        proxmox = scene.services.proxmox
+        hanging = [asyncio.create_task(proxmox.config(guest)) for _ in range(20)]
+        await scene.until(lambda: len(scene.sent("GET", "/qemu/103/config")) == PLACES[Lane.READS])
+        async with asyncio.timeout(IN_TIME):
+            await scene.look()
+            assert scene.services.watch.trouble is None
+        async with asyncio.timeout(IN_TIME):
+            await scene.say(scene.emma, "start", vmid=104)
+        assert pve.guest(104).status == "running"
+        assert not any(call.done() for call in hanging)
+        for call in hanging:
+            call.cancel()
+        await asyncio.wait(hanging)
+    finally:
+        pve.hang("/qemu/103/config", 0)
+        scene.services.proxmox.close()  # which ends what hangs

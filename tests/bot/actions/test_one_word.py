@@ -1,0 +1,52 @@
+"""One thing is said once, and in one way: a task's error, a state, a size."""
+
+import pytest
+
+from playground.pve.server import Pve
+from tests.support import stage
+from tests.support.stage import Stage, post_of
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+BOTH = pytest.mark.parametrize("language", ["ja", "en"])
+TIMEOUT = "VM quit/powerdown failed - got timeout"
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "lines", [[], ["waiting", f"TASK ERROR: {TIMEOUT}"], [TIMEOUT, f"TASK ERROR:  {TIMEOUT}"]]
+)
+async def test_a_tasks_error_stands_once(scene: Stage, pve: Pve, lines: list[str]) -> None:
+    pve.next_task("qmshutdown", vmid=103, ends=TIMEOUT, lines=lines)
+    text = (await scene.say(scene.emma, "shutdown", vmid=103)).text
+    assert text.count(TIMEOUT) == 1, text
+    assert ("waiting" in text) is ("waiting" in lines)
+    assert "TASK ERROR" not in text and "``````" not in text
+
+
+async def test_a_log_that_says_more_is_shown(scene: Stage, pve: Pve) -> None:
+    more = f"TASK ERROR: {TIMEOUT} after 180 s"
+    pve.next_task("qmshutdown", vmid=103, ends=TIMEOUT, lines=[more])
+    assert more in (await scene.say(scene.emma, "shutdown", vmid=103)).text
+
+
+@BOTH
+async def test_a_state_is_one_word_in_head_row_and_panel(scene: Stage, pve: Pve) -> None:
+    t = scene.t()
+    for status, emoji, word, vmid in (
+        ("other", "⏸️", t("paused"), 109),
+        ("stopped", "⚪", t("stopped"), 104),
+        ("running", "🟢", t("running"), 101),
+    ):
+        text = (await scene.say(scene.akiko, "list", status=status)).text
+        head = text.splitlines()[0]
+        assert f"{emoji} {word} " in head and "❔" not in head, head
+        assert f"{emoji} **{vmid}**" in text and f"-# {word} · " in text
+        panel = (await scene.say(scene.akiko, "info", vmid=vmid)).text
+        assert panel.startswith(f"### {emoji} ") and f"**{word}**" in panel
+    assert t("neither running nor stopped") in (await scene.say(scene.akiko, "list", status="other")).text
+
+
+async def test_disks_are_written_as_other_sizes_are(scene: Stage) -> None:
+    question = await scene.say(scene.emma, "delete", vmid=104)
+    assert " GiB" in question.text and "G`" not in question.text
+    await scene.press(scene.emma, question, post_of(question).buttons[1].custom_id or "")

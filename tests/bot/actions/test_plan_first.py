@@ -1,0 +1,140 @@
+"""What is shown before the red button: what would happen, and what is left to go back to. Dry runs end there."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from adapters.proxmox.http import QUICK_SECONDS, READ_SECONDS
+from core.actions.planner import FALLBACK_SECONDS
+from core.audit.trail import AuditFilter, Step
+from core.errors import GuestProtected, WrongState
+from core.guest import State
+from playground.pve.server import Pve
+from proxmox_client import BACKUPS_SECONDS
+from tests.support import stage
+from tests.support.stage import Stage, post_of
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+BOTH = pytest.mark.parametrize("language", ["ja", "en"])
+DRY = pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("delete", {"vmid": 104}),
+        ("stop", {"vmid": 101}),
+        ("stop", {"vmid": 201}),
+        ("snapshot rollback", {"vmid": 103, "name": "before-event"}),
+    ],
+)
+
+
+@BOTH
+@DRY
+async def test_a_dry_run_shows_the_plan_and_ends(
+    scene: Stage, pve: Pve, command: str, options: dict[str, Any]
+) -> None:
+    before = scene.cluster()
+    dry = await scene.say(scene.emma, command, **options, dry_run=True)
+    assert dry.text.endswith(scene.t()("This was a dry run; nothing was done."))
+    assert post_of(dry).buttons == [] and not dry.ephemeral
+    asked = await scene.say(scene.emma, command, **options)
+    shown = dry.text.removesuffix(scene.t()("This was a dry run; nothing was done."))
+    head, _, plan = shown.partition("\n")
+    assert scene.t()("Dry run: this is only shown.") in head
+    assert asked.text.startswith(plan.rstrip("-# \n")), "it is the plan that is then asked about"
+    assert scene.cluster() == before and scene.changes() == []
+    scene.clock.skip(61)
+    await scene.settled()
+    records = [each.record for each in scene.services.journal.audited(AuditFilter(), 0, 9)[0]]
+    assert [record.step for record in records] == [Step.PLANNED, Step.PLANNED]
+
+
+async def test_a_dry_run_says_no_as_the_real_one_does(scene: Stage) -> None:
+    for command, vmid, error in (
+        ("delete", 101, WrongState(101, "web01", "delete", State.RUNNING)),
+        ("delete", 102, GuestProtected(102, "db01")),
+        ("stop", 104, WrongState(104, "palworld", "stop", State.STOPPED)),
+    ):
+        scene.assert_refused(await scene.say(scene.emma, command, vmid=vmid, dry_run=True), scene.emma, error)
+
+
+async def test_the_last_backup_and_the_snapshots_that_stay(scene: Stage, pve: Pve) -> None:
+    stop = (await scene.say(scene.emma, "stop", vmid=101)).text
+    assert "What is left to go back to:" in stop
+    assert "last backup: <t:" in stop and "`nfs-backup` · 4.2 GiB · 2 in all" in stop
+    assert "2 snapshots · newest: `nginx-ok`" in stop
+    rollback = (await scene.say(scene.akiko, "snapshot rollback", vmid=103, name="before-event")).text
+    assert "18.0 GiB" in rollback and "4 snapshots" in rollback
+    single = (await scene.say(scene.akiko, "snapshot delete", vmid=204, name="weekly")).text
+    assert "1.1 GiB" in single and "no snapshots" in single, "the one that goes is none to go back to"
+    pve.crash(103)
+    lost = (await scene.say(scene.emma, "delete", vmid=103)).text
+    assert lost.count("4 snapshots") == 1, "they are lost with the guest"
+    assert lost.index("What is lost:") < lost.index("4 snapshots") < lost.index("What is left to go back to:")
+
+
+async def test_without_a_backup_it_says_so(scene: Stage) -> None:
+    assert "no backup that the bot can see" in (await scene.say(scene.emma, "delete", vmid=104)).text
+
+
+async def test_a_storage_of_backups_that_is_away_is_named(scene: Stage, pve: Pve) -> None:
+    pve.fill_storage("nfs-backup", None)
+    question = (await scene.say(scene.emma, "stop", vmid=101)).text
+    assert "could not be asked for backups: `nfs-backup`" in question
+    assert "no backup that the bot can see" in question
+
+
+@pytest.mark.parametrize("trouble", [595, 403, 500])
+async def test_what_cannot_be_read_does_not_hide_the_question(scene: Stage, pve: Pve, trouble: int) -> None:
+    pve.fail("GET", "/nodes/pve1/storage", trouble, "no")
+    question = await scene.say(scene.emma, "stop", vmid=101)
+    assert "backups: not known just now" in question.text
+    await scene.press(scene.emma, question, "Switch off web01")
+    assert pve.vm(101).status == "stopped"
+
+
+async def test_a_storage_that_hangs_is_named_and_holds_nothing_up(
+    scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many that hang, too: what another says is shown, and other calls go on. They hang beyond every time-out, so
+    that an error nobody waits for would show."""
+    assert QUICK_SECONDS + BACKUPS_SECONDS < FALLBACK_SECONDS < READ_SECONDS
+    monkeypatch.setattr("adapters.proxmox.http.QUICK_SECONDS", 1.0)
+    monkeypatch.setattr("proxmox_client.BACKUPS_SECONDS", 1.8)
+    for name in ("a-dead", "b-dead", "c-dead", "d-dead"):
+        pve.storages[name] = {**pve.storages["nfs-backup"], "volumes": {}}
+        pve.hang(f"/storage/{name}/content", 3.0, times=9)
+    pve.storages["a-good"] = {**pve.storages["local"], "volumes": {}}
+    pve.keep_backup(101, 0.5, 3.0, "a-good")
+    asked = asyncio.create_task(scene.say(scene.emma, "stop", vmid=101))
+    await scene.until(lambda: len(scene.sent("GET", "-dead/content")) >= 1)
+    other = await scene.server.slash(scene.akiko, scene.channel, "info", vmid=104)
+    await other.until("palworld")
+    assert not asked.done()
+    text = (await asked).text
+    assert "last backup: <t:" in text and "`a-good` · 3.0 GiB" in text
+    assert "could not be asked for backups:" in text
+    assert all(f"`{name}`" in text for name in ("a-dead", "b-dead", "c-dead", "d-dead"))
+    await asyncio.sleep(2.2)  # what is still under way comes to its end while the stage listens
+
+
+async def test_a_list_of_storages_or_snapshots_that_hangs(
+    scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.actions.planner.FALLBACK_SECONDS", 0.3)
+    monkeypatch.setattr("adapters.proxmox.http.QUICK_SECONDS", 0.6)
+    monkeypatch.setattr("adapters.proxmox.http.READ_SECONDS", 0.6)
+    pve.hang("/nodes/pve1/storage", 1.0, times=1)
+    pve.hang("/qemu/101/snapshot", 1.0, times=1)
+    text = (await scene.say(scene.akiko, "stop", vmid=101)).text
+    assert "backups: not known just now" in text and "snapshots: not known just now" in text
+    await asyncio.sleep(1.0)
+
+
+async def test_what_is_carried_out_reads_no_backups(scene: Stage, pve: Pve) -> None:
+    question = await scene.say(scene.emma, "stop", vmid=101)
+    before = len(scene.sent("GET", "/storage"))
+    assert before > 0
+    await scene.press(scene.emma, question, "Switch off web01")
+    assert len(scene.sent("GET", "/storage")) == before

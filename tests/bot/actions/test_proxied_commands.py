@@ -1,0 +1,127 @@
+"""Commands and the watch behind a proxy: what is done is told as done, and what is not known is said."""
+
+import pytest
+
+from core.audit.trail import AuditFilter, AuditRecord, Step
+from core.errors import GuestLocked
+from core.proxmox_errors import BadAnswer, MissingPrivilege, Rejected
+from playground.pve.server import Pve
+from tests.support import stage
+from tests.support.stage import Stage
+from ui.messages.errors import sentence
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+BOTH = pytest.mark.parametrize("language", ["ja", "en"])
+
+
+def audited(scene: Stage) -> list[AuditRecord]:
+    return [each.record for each in scene.services.journal.audited(AuditFilter(), 0, 50)[0]]
+
+
+async def stop(scene: Stage, vmid: int = 101) -> str:
+    question = await scene.say(scene.akiko, "stop", vmid=vmid)
+    name = scene.pve.guest(vmid).name
+    reply = await scene.press(scene.akiko, question, scene.t()("Switch off {name}", name=name))
+    return "\n".join([question.text, *(post.text for post in reply.followups)])
+
+
+@BOTH
+async def test_a_stop_whose_answer_was_a_page_is_followed_to_its_end(scene: Stage, pve: Pve) -> None:
+    pve.between.page("/qemu/101/status/stop", 524, method="POST")
+    await scene.say(scene.akiko, "monitor add", vmid=101)
+    await scene.look(2, later=5.0)  # the node's clock and the bot's must not differ by more than a minute
+    text = await stop(scene)
+    assert scene.t()("{guest} was switched off.", guest=f"**101** `{pve.guest(101).name}`") in text
+    assert "` `" not in text
+    await scene.look(3)
+    await scene.delivered()
+    assert scene.alerts_told() == []
+    ended = next(record for record in audited(scene) if record.operation == "stop")
+    assert (ended.step, ended.outcome) == (Step.ENDED, "OK")
+    assert ended.upid
+
+
+@BOTH
+@pytest.mark.parametrize("status", [200, 302, 403, 404, 413, 429, 500, 503, 520, 524, 599])
+async def test_a_stop_that_nobody_can_tell_of_is_unknown_and_stays_expected(
+    scene: Stage, pve: Pve, status: int
+) -> None:
+    """The guest goes down all the same, and its task cannot be read either."""
+    await scene.say(scene.akiko, "monitor add", vmid=101)
+    await scene.look(2)
+    pve.between.page("/qemu/101/status/stop", status, method="POST")
+    pve.between.page("/nodes/pve1/tasks", 503, times=None)
+    text = await stop(scene)
+    error = BadAnswer(pve.host, changing=True, status=status)
+    assert sentence(scene.t(), error) in text
+    assert "` `" not in text and "<html" not in text
+    assert (str(status) in text) == (status >= 300)
+    ended = next(record for record in audited(scene) if record.operation == "stop")
+    assert ended.step is Step.ENDED and ended.outcome.startswith("unknown: BadAnswer")
+    pve.between.nothing()
+    assert pve.guest(101).status == "stopped"
+    await scene.look(3)
+    await scene.delivered()
+    assert scene.alerts_told() == []
+
+
+@BOTH
+async def test_what_never_came_to_proxmox_is_unknown_too(scene: Stage, pve: Pve) -> None:
+    pve.between.page("/qemu/104/status/start", 403, method="POST", acts=False)
+    reply = await scene.say(scene.emma, "start", vmid=104)
+    scene.assert_refused(reply, scene.emma, BadAnswer(pve.host, changing=True, status=403))
+    assert pve.guest(104).status == "stopped"
+
+
+@BOTH
+async def test_refusals_behind_a_proxy_are_those_of_proxmox(scene: Stage, pve: Pve) -> None:
+    pve.between.standard_phrases()
+    start = "/nodes/pve2/qemu/104/status/start"
+    for words, status, error in (
+        ("VM is locked (migrate)", 500, GuestLocked(104, "palworld", "migrate")),
+        (
+            "Permission check failed (/vms/104, VM.PowerMgmt)",
+            403,
+            MissingPrivilege("VM.PowerMgmt", "/vms/104"),
+        ),
+        ("first line\nsecond line", 500, Rejected(500, "first line second line")),
+    ):
+        pve.fail("POST", start, status, words, times=1)
+        scene.assert_refused(await scene.say(scene.emma, "start", vmid=104), scene.emma, error)
+
+
+@BOTH
+async def test_a_page_in_place_of_a_list_says_its_status(scene: Stage, pve: Pve) -> None:
+    scene.clock.skip(11)
+    pve.between.page("/cluster/resources", 520)
+    reply = await scene.say(scene.emma, "list")
+    scene.assert_refused(reply, scene.emma, BadAnswer(pve.host, status=520))
+    assert "520" in reply.text
+
+
+@BOTH
+async def test_a_refusal_without_words_shows_no_empty_code(scene: Stage, pve: Pve) -> None:
+    pve.between.page("/qemu/104/status/start", 500, body='{"data":null}', kind="application/json", acts=False)
+    reply = await scene.say(scene.emma, "start", vmid=104)
+    scene.assert_refused(reply, scene.emma, Rejected(500, ""))
+    assert "`" not in reply.text and "500" in reply.text
+
+
+@BOTH
+async def test_a_tunnel_that_answers_for_proxmox_is_an_outage_with_its_status(scene: Stage, pve: Pve) -> None:
+    """Guests are not taken to be down for it, and the alert outlives a restart."""
+    await scene.say(scene.akiko, "monitor add", vmid=101)
+    await scene.look(2)
+    pve.between.page("/api2/json/", 524, times=None)
+    await scene.look(4)
+    await scene.delivered()
+    (told,) = scene.alerts_told()
+    assert sentence(scene.t(), BadAnswer(pve.host, status=524)) in told
+    await scene.restart_bot()
+    await scene.look(2)
+    pve.between.nothing()
+    await scene.look(3)
+    await scene.delivered()
+    first, *rest = scene.alerts_told()
+    assert "🔴" not in first and len(rest) == 1

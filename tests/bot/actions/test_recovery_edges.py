@@ -1,0 +1,245 @@
+"""What the trail says while a change is under way is enough to find out how it ended, wherever the bot is killed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.access.rate_limit import ChangeLimit
+from core.actions.executor import Operations
+from core.actions.recovery import TOLD_SECONDS
+from core.audit.trail import NOTHING_BEGUN, AuditFilter, AuditRecord, Ending, Step, ending_of
+from core.guest import Guest, Kind, Snapshot, State
+from core.proxmox_errors import TimedOut, Unreachable
+from core.tasks import Progress
+from core.verbs import Verb
+from playground.pve.server import Pve
+from tests.bot.actions.test_recovery import Case
+from tests.support import stage as stages
+from tests.support.fakes import TEMPLATE, Lost, guest
+from tests.support.stage import Stage
+
+scene, bare_scene, pve, language = stages.scene, stages.bare_scene, stages.pve, stages.language
+
+SNAPSHOT = Snapshot("before", 1_789_000_000, "", False, None)
+KILLED: Any = asyncio.CancelledError()
+"""What the trail is left with is the same as after `kill -9`: nothing is written from then on."""
+TYPED = {"typed": "web101", "reason": "why"}
+ALL: dict[str, tuple[Verb, dict[str, Any]]] = {
+    "start": (Verb.START, {}),
+    "reboot": (Verb.REBOOT, {}),
+    "shutdown": (Verb.SHUTDOWN, {}),
+    "stop": (Verb.STOP, {}),
+    "delete": (Verb.DELETE, {}),
+    "create": (Verb.CREATE, {"name": "new"}),
+    "resize": (Verb.RESIZE, {"cores": 3}),
+    "resize lxc": (Verb.RESIZE, {"cores": 3, "memory_mb": 1024}),
+    "snapshot_create": (Verb.SNAPSHOT_CREATE, {"snapshot": "now"}),
+    "snapshot_rollback": (Verb.SNAPSHOT_ROLLBACK, {"snapshot": "before"}),
+    "snapshot_delete": (Verb.SNAPSHOT_DELETE, {"snapshot": "before"}),
+}
+METHODS = {"start": "power", "reboot": "power", "shutdown": "power", "stop": "power", "create": "clone"}
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    return Case(tmp_path)
+
+
+def operations_of(case: Case) -> Operations:
+    world, limit = case.world, ChangeLimit(case.world.clock, 0)
+    made = Operations(
+        world.proxmox, world.reader, world.clock, world.planner, case.audit, world.expected, limit
+    )
+    made.tell_unknown(case.cut_off.take)
+    return made
+
+
+def ordered(case: Case, what: str) -> Any:
+    verb, values = ALL[what]
+    down = verb in (Verb.START, Verb.DELETE)
+    kind = Kind.LXC if what == "resize lxc" else Kind.QEMU
+    there = guest(101, State.STOPPED if down else State.RUNNING, kind=kind)
+    case.world.proxmox.add(there, replace(TEMPLATE, node="pve1"))
+    case.world.proxmox.kept[101] = (SNAPSHOT,)
+    return case.world.order(verb, 900 if verb is Verb.CREATE else 101, **values)
+
+
+def last(case: Case) -> AuditRecord:
+    return case.journal.audited(AuditFilter(), 0, 1)[0][0].record
+
+
+@pytest.mark.parametrize("what", ALL)
+async def test_killed_while_the_answer_is_on_its_way(case: Case, what: str) -> None:
+    order, operations = ordered(case, what), operations_of(case)
+    case.world.proxmox.next(METHODS.get(what, order.verb.value.partition(" ")[0]), Lost(KILLED))
+    with pytest.raises(asyncio.CancelledError):
+        await operations.carry_out(order)
+    sent = len(case.world.sent)
+    (ended,) = await case.run()
+    assert ended.outcome == "OK" and ending_of(ended) is Ending.DONE
+    assert len(case.world.sent) == sent == 1, "and nothing is sent a second time"
+    assert len(case.told.found) == 1
+    case.audit.close_cut_off()
+    assert case.audit.cut_off == (), "a further start has nothing to ask"
+
+
+@pytest.mark.parametrize("what", ALL)
+async def test_killed_before_the_request(case: Case, what: str) -> None:
+    order, operations = ordered(case, what), operations_of(case)
+
+    async def begin() -> None:
+        case.audit.record = lambda entry, attempt=None: None  # type: ignore[method-assign]  # nothing is written any more
+        raise KILLED
+
+    with pytest.raises(asyncio.CancelledError):
+        await operations.carry_out(order, begin=begin)
+    del case.audit.record  # the class's own again: the next run
+    (ended,) = await case.run()
+    assert (ended.outcome, case.world.sent) == (NOTHING_BEGUN, [])
+
+
+@pytest.mark.parametrize("killed", [True, False])
+async def test_a_guest_that_moved_just_before_is_asked_about_where_the_request_went(
+    case: Case, killed: bool
+) -> None:
+    """At the second node the bot is killed, or gets no answer: its task is there, and not at the first."""
+    order, operations, proxmox = ordered(case, "shutdown"), operations_of(case), case.world.proxmox
+    error: Any = KILLED if killed else TimedOut("pve2", changing=True)
+    proxmox.next("power", lambda: proxmox.change(101, node="pve2"), Lost(error))
+    proxmox.next("recent_tasks", *([] if killed else [Unreachable("pve2")]))
+    with pytest.raises(type(error)):
+        await operations.carry_out(order)
+    if killed:
+        await case.run()
+    else:
+        await asyncio.wait(case.cut_off._later, timeout=20)
+    assert (last(case).outcome, last(case).node) == ("OK", "pve2")
+
+
+async def test_what_breaks_after_the_request_was_taken_is_followed_by_its_task(case: Case) -> None:
+    """A bug of ours while the task runs: the task is known, and its end can be asked for."""
+    order, operations = ordered(case, "shutdown"), operations_of(case)
+
+    async def broken(progress: Progress) -> None:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        await operations.carry_out(order, broken)
+    assert ending_of(last(case)) is Ending.UNKNOWN and last(case).upid in case.world.proxmox.tasks
+    await asyncio.wait(case.cut_off._later, timeout=20)
+    assert last(case).outcome == "OK"
+
+
+async def test_a_task_that_the_trail_knows_as_its_own_is_not_passed_over(case: Case) -> None:
+    """Its end was written without it, by a bot that had found none."""
+    order, operations = ordered(case, "shutdown"), operations_of(case)
+    await operations.carry_out(order)
+    (found,) = case.journal.audited(AuditFilter(), 0, 1)[0]
+    unknown = replace(found.record, outcome="unknown: KeyError", upid="")
+    case.journal.audit(unknown, case.world.clock.now(), found.attempt)
+    (ended,) = await case.run()
+    assert ended.outcome == "OK"
+
+
+async def test_what_is_called_off_before_it_was_sent_is_said_not_to_have_begun(case: Case) -> None:
+    order, operations = ordered(case, "shutdown"), operations_of(case)
+    asked = asyncio.Event()
+
+    async def begin() -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    action = asyncio.create_task(operations.carry_out(order, begin=begin))
+    await asked.wait()
+    await operations.end()
+    assert last(case).outcome == NOTHING_BEGUN
+    with pytest.raises(asyncio.CancelledError):
+        await action
+
+
+@pytest.mark.parametrize("other", ["", "before", "after"])
+async def test_a_stop_that_was_never_begun_excuses_none(case: Case, other: str) -> None:
+    """The guest may crash by itself right after the start; a stop that was ordered before, or is ordered meanwhile,
+    is another one."""
+    order, operations, expected = ordered(case, "shutdown"), operations_of(case), case.world.expected
+    noted: list[tuple[int, str | None]] = []
+    expected.begin({101: "Akiko"}, lambda vmid, by: noted.append((vmid, by)))
+    case.left(Step.ASKED, *([] if other == "before" else [Step.SENDING]))
+    case.audit.close_cut_off()
+    assert expected.current() == {101: "Akiko"}
+    cases = [case.cut_off._case(each) for each in case.audit.cut_off]
+    if other == "after":
+        case.world.clock.advance(1)
+        assert (await operations.carry_out(order)).good
+        noted.clear()
+    await case.cut_off._close(cases[0], NOTHING_BEGUN)
+    assert expected.current() == ({101: "Akiko"} if other else {})
+    assert noted == ([] if other else [(101, None)])
+
+
+async def test_the_task_of_an_action_of_this_run_is_not_taken_for_that_of_the_one_before(case: Case) -> None:
+    """The person orders it once more, and Proxmox' answer to that is on its way."""
+    order, operations = ordered(case, "shutdown"), operations_of(case)
+    case.cut_off._at_work = operations.at_work
+    case.left(Step.ASKED, Step.SENDING)
+    case.audit.close_cut_off()
+    (former,) = [case.cut_off._case(each) for each in case.audit.cut_off]
+    asked: list[object] = []
+    send = case.world.proxmox.power
+
+    async def power(guest: Guest, verb: Verb) -> str:
+        upid = await send(guest, verb)
+        asked.append(await case.cut_off._asked(former))
+        return upid
+
+    case.world.proxmox.power = power  # type: ignore[method-assign]  # asked while the answer is on its way
+    assert (await operations.carry_out(order)).good
+    assert asked == [None] and former.upid == ""
+    await case.cut_off._settle(former)
+    ends = [each.record.outcome for each in case.journal.audited(AuditFilter(), 0, 2)[0]]
+    assert ends == ["OK", NOTHING_BEGUN]
+
+
+async def test_what_is_found_out_in_this_run_is_told_after_that_it_is_not_known(case: Case) -> None:
+    """Both words go into the same message."""
+    order, operations = ordered(case, "shutdown"), operations_of(case)
+    case.world.proxmox.next("power", Lost(TimedOut("pve1", changing=True)))
+    case.world.proxmox.next("recent_tasks", Unreachable("pve1"))
+    with pytest.raises(TimedOut):
+        await operations.carry_out(order)
+    case.world.clock.slept.clear()
+    await asyncio.wait(case.cut_off._later, timeout=20)
+    assert case.world.clock.slept[0] == TOLD_SECONDS and len(case.told.found) == 1
+
+
+async def test_a_guest_whose_deletion_was_cut_off_is_watched_no_longer(scene: Stage, pve: Pve) -> None:
+    """As after any `/delete`; nothing is alarmed, however long it is looked at."""
+    await scene.say(scene.emma, "monitor add", vmid=104)
+    await scene.look(2)
+    plan = pve.next_task("qmdestroy", vmid=104, hold=True)
+    form = await scene.press(scene.emma, await scene.say(scene.emma, "delete", vmid=104), "Delete palworld …")
+    scene.server.answer_wait = 0.0
+    await scene.server.submit(scene.emma, form, "palworld")
+    await scene.until(lambda: [each for each in scene.services.journal.audit_open() if each.record.upid])
+    scene.services.audit.record = lambda entry, attempt=None: None  # type: ignore[method-assign]  # killed, it writes no more
+    scene.services.watch.heed = lambda report: False  # type: ignore[method-assign]  # nor anything else
+    await scene.crash_bot()
+    plan.release()
+    await scene.until(lambda: scene.services.watch.find(104) is None, "off the list")
+    await scene.look(12)
+    await scene.delivered()
+    assert scene.alerts_told() == []
+
+
+async def test_a_new_guest_of_a_deleted_ones_number_stays_watched(case: Case) -> None:
+    told: list[int] = []
+    case.cut_off.tell_deleted(told.append)
+    case.left(Step.ASKED, Step.SENDING, operation="delete")
+    case.world.proxmox.start_task("qmdestroy", 101, "pve1", lambda: None)
+    (ended,) = await case.run()
+    assert ended.outcome == "OK" and told == [], "there is a guest of this VMID"

@@ -1,0 +1,133 @@
+"""A resize to more than the node has is asked about; what waits for a restart is shown, also to the next resize."""
+
+import pytest
+
+from core.actions.resizing import Excess, excess_of, stored_of
+from core.errors import NothingToChange
+from core.guest import GuestConfig, Kind, Node
+from core.proxmox import Pending
+from playground.pve.server import Pve
+from tests.support import stage
+from tests.support.stage import Stage, post_of
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+GIB = 1024**3
+TWO = GuestConfig(2, 2, 2048, None, False, (), None)
+NODE = Node("pve1", True, cpus=16.0, memory_total=64 * GIB)
+
+
+@pytest.mark.parametrize(
+    ("node", "cores", "memory", "excess"),
+    [
+        (NODE, 8, None, None),
+        (NODE, 9, None, Excess(cores=(18, 16))),
+        (NODE, None, 65536, None),
+        (NODE, None, 65537, Excess(memory=(65537 * 1024**2, 64 * GIB))),
+        (NODE, 9, 65537, Excess((18, 16), (65537 * 1024**2, 64 * GIB))),
+        (Node("pve1", True), 8192, 4_000_000, None),  # not known without Sys.Audit
+        (Node("pve1", True, cpus=0.0, memory_total=0), 8192, 4_000_000, None),
+        (None, 8192, 4_000_000, None),
+    ],
+)
+def test_what_the_node_does_not_have(
+    node: Node | None, cores: int | None, memory: int | None, excess: Excess | None
+) -> None:
+    assert excess_of(TWO, node, cores, memory) == excess
+
+
+@pytest.mark.parametrize(
+    ("kind", "pending", "expected"),
+    [
+        (Kind.QEMU, Pending("cores", "2", "4"), (4, 2, 2048)),
+        (Kind.QEMU, Pending("sockets", "2", "1"), (2, 1, 2048)),
+        (Kind.QEMU, Pending("memory", "2048", "current=4096"), (2, 2, 4096)),
+        (Kind.QEMU, Pending("cores", "2", None, delete=True), (1, 2, 2048)),
+        (Kind.LXC, Pending("cores", "2", None, delete=True), (None, 2, 2048)),
+        (Kind.QEMU, Pending("memory", "2048", None, delete=True), (2, 2, 512)),
+        (Kind.QEMU, Pending("cores", "2", None), (2, 2, 2048)),
+        (Kind.QEMU, Pending("cores", "2", "many"), (1, 2, 2048)),
+        (Kind.QEMU, Pending("name", "a", "b"), (2, 2, 2048)),
+    ],
+)
+def test_what_is_stored(kind: Kind, pending: Pending, expected: tuple[int | None, int, int]) -> None:
+    stored = stored_of(TWO, kind, [pending])
+    assert (stored.cores, stored.sockets, stored.memory_mb) == expected
+
+
+@pytest.mark.parametrize(
+    ("vmid", "wish", "words"),
+    [
+        (101, {"cores": 17}, ["17 cores are more than node", "(16)", "The VM may not start"]),
+        (101, {"memory_mb": 66560}, ["65.0 GiB of memory is more than node", "64.0 GiB"]),
+        (201, {"cores": 17}, ["17 cores are more than node", "A container cannot use more"]),
+    ],
+)
+async def test_more_than_the_node_has_is_asked_about(
+    scene: Stage, pve: Pve, vmid: int, wish: dict[str, int], words: list[str]
+) -> None:
+    before = scene.cluster()
+    asked = await scene.say(scene.emma, "resize", vmid=vmid, **wish)
+    for each in words:
+        assert each in asked.text, asked.text
+    assert scene.cluster() == before
+    assert scene.changes() == []
+    done = await scene.press(scene.emma, asked, post_of(asked).buttons[0].label)
+    assert "was resized" in done.text, done.text
+    assert words[0] in done.text
+    assert len(scene.changes()) == 1
+
+
+async def test_what_the_node_has_is_done_at_once(scene: Stage) -> None:
+    done = await scene.say(scene.emma, "resize", vmid=101, cores=16)
+    assert "was resized" in done.text
+    assert "more than node" not in done.text
+
+
+async def test_a_node_whose_size_is_not_known_holds_nothing_up(scene: Stage, pve: Pve) -> None:
+    pve.deny("Sys.Audit")
+    await scene.look()
+    assert "was resized" in (await scene.say(scene.emma, "resize", vmid=101, cores=17)).text
+
+
+async def test_what_waits_for_a_restart_is_shown_and_the_next_resize_starts_from_it(
+    scene: Stage, pve: Pve
+) -> None:
+    pve.guest(101).config |= {"cores": 2, "memory": "2048"}
+    first = await scene.say(scene.emma, "resize", vmid=101, cores=4, memory_mb=4096)
+    assert "Cores: 2 → 4" in first.text
+    info = (await scene.say(scene.emma, "info", vmid=101)).text
+    (row,) = [line for line in info.splitlines() if "After a restart" in line]
+    assert "`cores` `2` → `4`" in row
+    assert "`memory` `2048` → `4096`" in row
+
+    sent = len(scene.changes())
+    again = await scene.say(scene.emma, "resize", vmid=101, cores=4, memory_mb=4096)
+    scene.assert_refused(again, scene.emma, NothingToChange(101, "web01", 4, 4096))
+    assert "is already set to 4 cores · 4.0 GiB" in again.text
+    assert len(scene.changes()) == sent
+
+    third = await scene.say(scene.emma, "resize", vmid=101, cores=6)
+    assert "Cores: 4 → 6" in third.text
+    assert "In effect until the restart: 2 cores" in third.text
+    back = await scene.say(scene.emma, "resize", vmid=101, cores=2, memory_mb=2048)
+    assert "withdrawn" in back.text
+    assert pve.guest(101).pending == {}
+    assert "After a restart" not in (await scene.say(scene.emma, "info", vmid=101)).text
+
+
+async def test_a_value_that_is_to_be_taken_away_is_shown_as_such(scene: Stage, pve: Pve) -> None:
+    pve.guest(101).config["vga"] = "qxl"
+    pve.guest(101).pending["vga"] = None
+    info = (await scene.say(scene.emma, "info", vmid=101)).text
+    assert "`vga` `qxl` → default" in info
+
+
+async def test_a_vm_that_cannot_start_for_its_cores_says_what_to_do(scene: Stage, pve: Pve) -> None:
+    pve.nodes["pve2"]["maxcpu"] = 16
+    pve.guest(104).config["cores"] = 17
+    text = (await scene.say(scene.emma, "start", vmid=104)).text
+    assert "MAX 16 vcpus allowed" in text
+    assert "more cores than the node has CPUs" in text
+    await scene.say(scene.emma, "resize", vmid=104, cores=16)
+    assert "was started" in (await scene.say(scene.emma, "start", vmid=104)).text

@@ -1,0 +1,213 @@
+"""A person who asks again and again: few rows with a count, no change held back, old rows forgotten in pieces."""
+
+import csv
+import io
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from adapters.journal.audit_rows import PIECE
+from adapters.journal.store import SqliteJournal
+from core.access.policy import Actor, Place
+from core.audit.folding import ROWS_MOST, VARIOUS, WINDOW_SECONDS
+from core.audit.trail import AuditFilter, AuditRecord, KeptAudit, Step
+from core.delivery.audit import AuditPosting
+from core.errors import JournalFailed
+from playground.discord.server import Channel
+from playground.pve.server import Pve
+from tests.bot.audit.test_delivery import Room
+from tests.support import stage
+from tests.support.fakes import FakeClock
+from tests.support.stage import Stage, post_of
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+EMMA, MALLORY = Actor(7, "Emma", Place(1, 2, 3)), Actor(8, "Mallory", Place(1, 2, 3))
+ALL = AuditFilter()
+
+
+class Trail:
+    """An audit over a real journal, with time that a test moves."""
+
+    def __init__(self, directory: Path) -> None:
+        self.clock = FakeClock()
+        self.path = directory / "journal.db"
+        self.journal = SqliteJournal(self.path, self.clock.now)
+        self.journal.open()
+        self.audit = KeptAudit(self.journal, self.clock)
+
+    def refuse(self, vmid: int = 101, outcome: str = "NotHere()", actor: Actor = MALLORY) -> None:
+        self.audit.record(AuditRecord(Step.REFUSED, actor, "start", vmid, outcome=outcome))
+
+    def read(self, vmid: int | None = None) -> None:
+        self.audit.record(AuditRecord(Step.ENDED, MALLORY, "list", vmid, outcome="OK"))
+
+    def minute_over(self) -> None:
+        self.clock.advance(WINDOW_SECONDS)
+        self.audit.write_late()
+
+    def shown(self) -> list[tuple[str, int | None, int]]:
+        """Operation, guest and count of each attempt, oldest first."""
+        found, _ = self.journal.audited(ALL, 0, 10_000)
+        return [(each.record.operation, each.record.vmid, each.record.times) for each in reversed(found)]
+
+    def rows(self) -> int:
+        return self.journal.audit_last()
+
+
+@pytest.fixture
+def trail(tmp_path: Path) -> Trail:
+    return Trail(tmp_path)
+
+
+# --- folding ---
+
+
+def test_a_refusal_that_repeats_is_one_row_with_a_count(trail: Trail) -> None:
+    for number in range(600):
+        trail.refuse(outcome=f"TooManyChanges(most=5, wait={number / 10})")
+    trail.refuse(102)
+    trail.refuse(actor=EMMA)
+    assert trail.rows() == 3
+    trail.minute_over()
+    assert trail.shown() == [("start", 101, 600), ("start", 102, 1), ("start", 101, 1)]
+    assert trail.rows() == 4
+
+
+def test_after_its_minute_it_is_a_row_again(trail: Trail) -> None:
+    for _ in range(3):
+        trail.refuse()
+        trail.refuse()
+        trail.clock.advance(WINDOW_SECONDS)
+    trail.audit.write_late()
+    assert trail.shown() == [("start", 101, 2)] * 3
+
+
+@pytest.mark.parametrize("kind", ["refused", "read"])
+def test_one_person_fills_so_many_rows_and_no_more(trail: Trail, kind: str) -> None:
+    for number in range(5000):
+        trail.refuse(100 + number) if kind == "refused" else trail.read(100 + number)
+    assert trail.rows() == ROWS_MOST + 1
+    trail.minute_over()
+    shown = trail.shown()
+    assert [times for _, _, times in shown[:-1]] == [1] * ROWS_MOST
+    assert shown[-1] == (VARIOUS, None, 5000 - ROWS_MOST)
+    trail.refuse(actor=EMMA)
+    assert trail.shown()[-1] == ("start", 101, 1), "nobody else is counted with them"
+
+
+def test_ordinary_readings_are_rows_each(trail: Trail) -> None:
+    for _ in range(ROWS_MOST):
+        trail.read()
+    assert trail.shown() == [("list", None, 1)] * ROWS_MOST
+
+
+def test_what_is_done_is_never_folded(trail: Trail) -> None:
+    for _ in range(100):
+        first = trail.audit.record(AuditRecord(Step.ASKED, EMMA, "start", 101))
+        trail.audit.record(AuditRecord(Step.ENDED, EMMA, "start", 101, outcome="OK"), first)
+    assert trail.rows() == 200
+
+
+def test_a_disk_that_refuses_loses_no_count(trail: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object) -> int:
+        raise JournalFailed("SQLITE_FULL")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trail.journal, "audit", full)
+        for _ in range(50):
+            trail.refuse()
+    trail.minute_over()
+    assert sum(times for _, _, times in trail.shown()) == 50
+
+
+def test_the_end_of_the_bot_writes_what_was_counted(trail: Trail) -> None:
+    for _ in range(7):
+        trail.refuse()
+    trail.audit.finish()
+    assert trail.shown() == [("start", 101, 7)]
+
+
+def test_a_day_of_it_is_a_few_megabytes(trail: Trail) -> None:
+    """20 a second, half of them alike, for ten minutes."""
+    for number in range(12_000):
+        trail.refuse(101 if number % 2 else 100 + number, f"GuestNotFound(vmid={number})")
+        trail.clock.advance(0.05)
+    trail.audit.finish()
+    trail.journal.close()
+    size = trail.path.stat().st_size
+    assert sum(times for _, _, times in Trail(trail.path.parent).shown()) == 12_000
+    assert size < 600_000, f"{size * 144 / 1e6:.0f} MB a day"
+    assert len(trail.audit._folding._windows) <= 1
+
+
+async def test_audit_and_its_file_show_the_count(scene: Stage) -> None:
+    for _ in range(4):
+        await scene.say(scene.emma, "info", vmid=999)
+    reply = await scene.say(scene.emma, "audit", vmid=999)
+    assert "1 attempt" in reply.text and "×4" in reply.text
+    reply = await scene.say(scene.emma, "audit", vmid=999, csv=True)
+    data = scene.server.attached(post_of(reply), "audit.csv")
+    rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
+    assert [(row["operation"], row["times"]) for row in rows] == [("audit", "1"), ("info", "4")]
+
+
+# --- changes before refusals ---
+
+
+async def test_a_change_is_posted_before_the_refusals_that_wait(trail: Trail) -> None:
+    room = Room(trail.clock)
+    posting = AuditPosting(trail.journal, room, trail.clock)
+    await posting._attempt(room)
+    for number in range(2000):
+        trail.journal.audit(AuditRecord(Step.REFUSED, MALLORY, "start", number), 1.0)
+    change = trail.journal.audit(AuditRecord(Step.ENDED, EMMA, "stop", 101, outcome="OK"), 2.0)
+    began = trail.clock.mono
+    await posting._attempt(room)
+    assert room.lines[0] == f"{change} done" and len(room.lines) == 2001
+    assert room.at[0] - began < 5
+
+
+async def test_a_change_passes_refusals_while_these_are_posted(bare_scene: Stage, pve: Pve) -> None:
+    scene = bare_scene
+    audits: Channel = scene.guild.create_text_channel("audit")
+    await scene.start_bot(AUDIT_CHANNEL_ID=str(audits.id))
+    await scene.until(scene.services.journal.audit_mark, "the posting to have begun")
+    hold = scene.server.delay("POST", f"/channels/{audits.id}/messages", 0.2, times=1)
+    for number in range(300):
+        one = replace(MALLORY, user_id=10_000 + number)
+        scene.services.audit.record(
+            AuditRecord(Step.REFUSED, one, "start", 100 + number, outcome="NotHere()")
+        )
+    await scene.until(lambda: hold.met, "the first message")
+    await scene.say(scene.emma, "start", vmid=104)
+    await scene.until(
+        lambda: any(
+            "**104** `palworld`" in post.content and "done" in post.content
+            for post in scene.server.messages(audits)
+        ),
+        "the change told",
+    )
+    assert len(scene.server.messages(audits)) <= 4, "not behind the refusals"
+
+
+# --- forgetting ---
+
+
+def test_old_attempts_are_forgotten_in_pieces(trail: Trail) -> None:
+    for number in range(3 * PIECE):
+        first = trail.journal.audit(AuditRecord(Step.ASKED, EMMA, "start", 101), float(number))
+        trail.journal.audit(AuditRecord(Step.ENDED, EMMA, "start", 101, outcome="OK"), float(number), first)
+    before, pieces, longest = 2.5 * PIECE, 0, 0.0
+    after: int | None = 0
+    while after is not None:
+        count = len(trail.shown())
+        began = time.perf_counter()
+        after = trail.journal.audit_prune(before, after)
+        longest = max(longest, time.perf_counter() - began)
+        assert count - len(trail.shown()) <= PIECE
+        pieces += 1
+    assert pieces == 4 and len(trail.shown()) == PIECE // 2
+    assert longest < 1.0

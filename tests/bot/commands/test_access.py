@@ -1,0 +1,136 @@
+"""/access: what one may do here and why not, to the reader alone, and never more than they may know."""
+
+import pytest
+
+from core.access.policy import Actor, Place, owns
+from core.errors import GuestNotFound, NotHere
+from core.rights import RIGHTS, Operation, Reach
+from core.wanted_errors import UnknownOperation
+from playground.pve.server import Pve
+from tests.bot.access.test_levels import Cast
+from tests.support import stage
+from tests.support.stage import Stage
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+
+@pytest.fixture
+async def cast(bare_scene: Stage) -> Cast:
+    made = Cast(bare_scene)
+    await bare_scene.start_bot(**made.settings, PROTECTED_VM_IDS="103")
+    return made
+
+
+def split(text: str) -> tuple[set[str], set[str]]:
+    """The commands behind the good and the bad sign."""
+    good = [line for line in text.splitlines() if line.startswith("✅")]
+    bad = [line for line in text.splitlines() if line.startswith("❌")]
+    return (
+        {word for line in good for word in line.split("`")[1::2]},
+        {word for line in bad for word in line.split("`")[1::2]},
+    )
+
+
+async def test_each_reads_their_own_alone(bare_scene: Stage, cast: Cast) -> None:
+    scene = bare_scene
+    for name, may, may_not in (
+        ("viewer", "/list", "/start"),
+        ("operator", "/start", "/stop"),
+        ("admin", "/readonly on", ""),
+        ("nobody", "", "/list"),
+        ("game", "/delete", ""),
+    ):
+        reply = await scene.say(cast[name], "access")
+        scene.assert_private(reply)
+        good, bad = split(reply.text)
+        assert not good & bad
+        assert len(good | bad) == len(Operation)
+        assert (may in good or not may) and (may_not in bad or not may_not), reply.text
+
+
+async def test_every_answer_is_the_gates_own(bare_scene: Stage, cast: Cast) -> None:
+    """What it says of a guest is what then happens there."""
+    scene = bare_scene
+    for name in ("viewer", "operator", "admin"):
+        good, bad = split((await scene.say(cast[name], "access", vmid=104)).text)
+        assert len(good | bad) == sum(right.reach is Reach.GUEST for right in RIGHTS.values())
+        for command in ("/start", "/monitor remove"):
+            reply = await scene.say(cast[name], command.removeprefix("/"), vmid=104)
+            refused = "This takes the level" in reply.text
+            assert refused is (command in bad) is (command not in good)
+
+
+async def test_why_not(bare_scene: Stage, cast: Cast) -> None:
+    scene = bare_scene
+    text = (await scene.say(cast["operator"], "access", action="/stop", vmid=101)).text
+    assert "`/stop`" in text and "This takes the level “admin”, and yours is “operator”" in text
+    assert f"<@&{cast.roles['operator'].id}>: operator" in text and "/start" not in text
+    text = (await scene.say(cast["operator"], "access", action="reboot", vmid=103)).text
+    assert "The guest is protected: this takes the level “admin”" in text
+    text = (await scene.say(cast["nobody"], "access")).text
+    assert "None of your roles counts here." in text
+    text = (await scene.say(cast["game"], "access")).text
+    assert "admin · only `tag:game`" in text
+    await scene.say(cast["admin"], "readonly on")
+    text = (await scene.say(cast["admin"], "access", action="start")).text
+    assert "❌ `/start`" in text and "Changes were switched off" in text
+
+
+async def test_what_is_hidden_stays_hidden(bare_scene: Stage, cast: Cast) -> None:
+    scene = bare_scene
+    for name in ("game", "nobody"):
+        scene.assert_refused(await scene.say(cast[name], "access", vmid=101), cast[name], GuestNotFound(101))
+        scene.assert_refused(await scene.say(cast[name], "access", vmid=999), cast[name], GuestNotFound(999))
+    assert "minecraft" in (await scene.say(cast["game"], "access", vmid=103)).text
+    assert len(await scene.choices(cast["game"], "access", "vmid")) == 3
+    assert await scene.choices(cast["nobody"], "access", "vmid") == [
+        "⛔ There is no guest to which you may do this."
+    ]
+
+
+async def test_the_owner_reads_why(bare_scene: Stage, cast: Cast, pve: Pve) -> None:
+    scene, owner = bare_scene, cast["nobody"]
+    pve.guest(104).config["tags"] = f"owner-{owner.id}"
+    await scene.look()
+    guest = scene.services.reader.known(104)
+    assert guest is not None and owns(Actor(owner.id, "x", Place(None, None)), guest)
+    text = (await scene.say(owner, "access", vmid=104)).text
+    assert "owner of this guest: operator" in text
+    good, bad = split(text)
+    assert "/start" in good and "/stop" in bad
+
+
+@pytest.mark.parametrize("typed", ["/snapshot rollback", "snapshot_rollback", " SNAPSHOT  rollback "])
+async def test_an_action_in_any_writing(bare_scene: Stage, cast: Cast, typed: str) -> None:
+    text = (await bare_scene.say(cast["viewer"], "access", action=typed)).text
+    assert split(text) == (set(), {"/snapshot rollback"})
+
+
+async def test_what_is_no_action(bare_scene: Stage, cast: Cast) -> None:
+    scene = bare_scene
+    reply = await scene.say(cast["admin"], "access", action="`@everyone`")
+    scene.assert_refused(reply, cast["admin"], UnknownOperation("`@everyone`"))
+    offered = await scene.choices(cast["admin"], "access", "action", "snap")
+    assert len(offered) == 4 and all("snapshot" in label for label in offered)
+
+
+async def test_outside_of_the_category_it_says_only_that(bare_scene: Stage, cast: Cast) -> None:
+    scene = bare_scene
+    reply = await scene.say(cast["admin"], "access", channel=scene.outside)
+    scene.assert_refused(reply, cast["admin"], NotHere())
+
+
+@pytest.mark.parametrize("language", ["ja"])
+async def test_with_no_roles_set_everybody_is_told_so(scene: Stage) -> None:
+    text = (await scene.say(scene.akiko, "access")).text
+    assert "ロールが設定されていないため、このカテゴリの全員が管理者です。" in text
+    good, bad = split(text)
+    assert bad == set() and len(good) == len(Operation)
+
+
+async def test_what_a_guest_can_never_do_is_not_promised(bare_scene: Stage, cast: Cast) -> None:
+    """Proxmox itself does not delete 102, and no guest but a template is copied."""
+    good, bad = split((await bare_scene.say(cast["admin"], "access", vmid=102)).text)
+    assert {"/delete", "/create"} <= bad and {"/stop", "/reboot"} <= good
+    good, bad = split((await bare_scene.say(cast["admin"], "access", vmid=9000)).text)
+    assert "/create" in good and {"/start", "/stop"} <= bad

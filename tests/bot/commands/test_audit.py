@@ -1,0 +1,519 @@
+"""/audit at the real bot: who may see the trail, what rows say, filters, pages, the file, and a disk that refuses."""
+
+import asyncio
+import csv
+import datetime
+import io
+import re
+import sqlite3
+from contextlib import closing
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+
+from adapters.journal.audit_rows import add_record, row_of
+from core.access.policy import Actor, Place, Way
+from core.audit.trail import CUT_OFF, Audited, AuditFilter, AuditRecord, Ending, Step, ending_of
+from core.clock import Clock
+from core.errors import BadVmid, BotError, JournalFailed, NotAllowed, OnlySomeGuests
+from core.rights import Level, Operation
+from core.wanted_errors import BadSince, SeveralPeople, UnknownOperation, UnknownPerson
+from playground.discord.people import Person, Reply
+from playground.pve.server import Pve
+from tests.bot.access.test_levels import Cast
+from tests.bot.audit.test_delivery import RECORDS
+from tests.bot.interaction.test_hostile_text import EVIL, harmless
+from tests.project.test_catalogues import ERRORS, JAPANESE, LANGUAGE_PAIRS, examples
+from tests.support import stage
+from tests.support.stage import Stage, post_of
+from ui.audit.csv_file import BYTES_MOST, CHUNK, COLUMNS, audit_csv, cell
+from ui.audit.filters import since_of
+from ui.audit.text import SIGNS, audit_page, audit_row, ending_word
+from ui.formatting import MESSAGE_MOST
+from ui.i18n import Text
+from ui.interaction.buttons import AUDIT, page_buttons
+from ui.messages.error_phrases import PHRASES, reason_of
+from ui.messages.operations import operation_noun
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+TOKYO = ZoneInfo("Asia/Tokyo")
+BOTH = pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
+NOAH, MIA, MIA_TOO = 2**62 + 1, 2**62 + 2, 2**62 + 3
+
+
+def entry(
+    person: int = NOAH, name: str = "Noah", operation: str = "stop", vmid: int | None = 101, **more: Any
+) -> AuditRecord:
+    outcome = more.pop("outcome", "OK")
+    actor = Actor(person, name, Place(1, 2, 3))
+    return AuditRecord(more.pop("step", Step.ENDED), actor, operation, vmid, outcome=outcome, **more)
+
+
+def keep(scene: Stage, *records: AuditRecord, ago: float = 0.0) -> None:
+    for record in records:
+        scene.services.journal.audit(record, scene.clock.now() - ago)
+
+
+def attempts(reply: Reply) -> int:
+    match = re.search(r"### .* · (\d+) ", reply.text)
+    assert match, reply.text
+    return int(match[1])
+
+
+def rows(reply: Reply) -> list[str]:
+    return [line for line in reply.text.splitlines() if "<t:" in line and not line.startswith(("-#", "###"))]
+
+
+def last_record(scene: Stage) -> AuditRecord:
+    return scene.services.journal.audited(AuditFilter(), 0, 1)[0][0].record
+
+
+# --- what a row says ---
+
+
+@pytest.mark.parametrize("name", ["akiko", "emma"])
+async def test_every_way_to_end_in_the_readers_language(scene: Stage, pve: Pve, name: str) -> None:
+    person: Person = getattr(scene, name)
+    t = scene.t(person)
+    await scene.say(scene.emma, "start", vmid=104)
+    await scene.say(scene.emma, "start", vmid=104)
+    await scene.say(scene.emma, "stop", vmid=101)
+    pve.next_task("qmshutdown", vmid=103, ends="got timeout")
+    await scene.say(scene.emma, "shutdown", vmid=103)
+    keep(scene, entry(step=Step.ASKED, outcome=""), entry(outcome=CUT_OFF), entry(outcome="WARNINGS: 2"))
+    keep(scene, entry(outcome="unknown: TimedOut(host='pve', changing=True)", reason="because `@everyone`"))
+    reply = await scene.say(person, "audit")
+    assert reply.ephemeral and attempts(reply) == 8
+    found = [row[0] for row in rows(reply)]
+    assert found == ["❔", "⚠", "❔", "⏳", "❌", "⚪", "⛔", "✅"]
+    for said in (
+        f"{t('result not known')}: {t('no answer in time')}",
+        t("reason {reason}", reason="`because ˋ@everyoneˋ`"),
+        t("done, with warnings"),
+        t("unfinished: the bot ended"),
+        f"{t('failed')}: `got timeout`",
+        t("shown only"),
+        f"{t('refused')}: {t('not in this state of the guest')}",
+        f"`Emma` (`{scene.emma.id}`) · **{t('Start')}** · **104** `palworld`",
+    ):
+        assert said in reply.text, said
+
+
+@BOTH
+def test_every_ending_and_every_operation_has_its_word(t: Text) -> None:
+    assert set(SIGNS) == set(Ending)
+    assert len({ending_word(t, ending) for ending in Ending}) == len(Ending)
+    nouns = {operation_noun(t, operation) for operation in Operation}
+    assert len(nouns) == len(Operation), "each can be asked for by its noun"
+    assert [noun for noun in nouns if bool(JAPANESE.search(noun)) is not (t.language == "ja")] == []
+
+
+@BOTH
+def test_every_error_has_its_phrase(t: Text) -> None:
+    assert set(PHRASES) == {error.__name__ for error in ERRORS}
+    for error in ERRORS:
+        for example in examples(error):
+            said = reason_of(t, str(example))
+            bare = re.sub(r"`[^`]*`", "", said)
+            assert 3 < len(bare.strip()) <= 60 and len(said) <= 105, said
+            assert bool(JAPANESE.search(bare)) is (t.language == "ja"), said
+            assert error.__name__ not in said
+            harmless(said, 0)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        ("Rejected(status=500, message='no such disk')", "refused by Proxmox `no such disk`"),
+        ("Rejected(status=500, message=\"it's\")", "refused by Proxmox `it's`"),
+        ("MissingPrivilege(privilege='VM.Audit', path='/vms')", "API token lacks a privilege `VM.Audit`"),
+        ("NotAllowed(needed=<Level.ADMIN: 3>, level=<Level.VIEWER: 1>)", "roles do not suffice"),
+        ("WrongState(vmid=1, label='x, message=y', verb='a', state=<State.STOPPED: 'stopped'>)",
+         "not in this state of the guest"),
+        ("OfTomorrow(vmid=1)", "`OfTomorrow(vmid=1)`"),
+        ("NotHere", "`NotHere`"),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_an_outcome_is_read_as_it_was_written(outcome: str, said: str) -> None:
+    assert reason_of(LANGUAGE_PAIRS[1], outcome) == said
+
+
+@BOTH
+@settings(deadline=None)
+@given(record=RECORDS)
+def test_whatever_stands_in_a_record_a_row_is_harmless_and_ten_fit_on_a_page(
+    t: Text, record: AuditRecord
+) -> None:
+    audited = Audited(1, 1, 1e10, 1e10, record)
+    row = audit_row(t, audited)
+    assert row.count("\n") == 1
+    harmless(re.sub(r"<t:\d+:f>", "", row), 0, record.actor.place.channel_id)
+    wanted = AuditFilter(999_999_999, 2**63 - 1, "snapshot_rollback", 1e10, 999_999_999)
+    view = audit_page(t, [audited] * 10, 10**7, wanted, "n" * 40, 10**7, 1e10)
+    texts = [getattr(item, "content", "") for item in view.walk_children()]
+    assert "".join(texts).count(row) == 10
+    assert sum(map(len, texts)) <= MESSAGE_MOST
+
+
+@pytest.mark.parametrize("evil", EVIL)
+async def test_hostile_names_do_nothing(scene: Stage, pve: Pve, evil: str) -> None:
+    pve.vm(104).name = pve.vm(104).config["name"] = evil
+    mallory = scene.server.person(scene.guild, "mallory", display=evil[:32], locale="en-US")
+    await scene.say(mallory, "start", vmid=104)
+    await scene.say(mallory, "snapshot create", vmid=104, name=evil)
+    keep(scene, entry(name=evil, operation=evil, outcome=evil, detail=evil, reason=evil, guest=evil))
+    for options in ({}, {"who": evil}, {"action": evil}, {"since": evil}, {"who": str(NOAH)}, {"csv": True}):
+        reply = await scene.say(scene.emma, "audit", **options)
+        assert reply.ephemeral
+        shown = re.sub(r"<t:\d+:[fR]>", "", reply.text).replace("<#3>", "")
+        harmless(shown, scene.emma.id, scene.channel.id)
+    for label in await scene.choices(scene.emma, "audit", "who", ""):
+        assert len(label) <= 100 and not re.search(r"[\u202a-\u202e\u2066-\u2069\n]", label)
+
+
+# --- filters ---
+
+
+@pytest.fixture
+async def trail(scene: Stage) -> Stage:
+    keep(scene, entry(vmid=101), entry(operation="start", vmid=999), ago=3 * 86_400)
+    keep(scene, entry(MIA, "Mia", "snapshot_rollback", 101), entry(MIA, "Mia", "list", None), ago=7200)
+    keep(scene, entry(MIA_TOO, "mia", "stop", 102), ago=60)
+    return scene
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        ({}, 5),
+        ({"vmid": 101}, 2),
+        ({"vmid": 999}, 1),
+        ({"vmid": 555}, 0),
+        ({"who": "Noah"}, 2),
+        ({"who": " noah "}, 2),
+        ({"who": "ＮＯＡＨ"}, 2),
+        ({"who": str(NOAH)}, 2),
+        ({"who": f"<@{NOAH}>"}, 2),
+        ({"who": f"<@!{MIA}>"}, 2),
+        ({"who": "1234567890123456789"}, 0),
+        ({"who": "Mia"}, 2),
+        ({"who": "mia"}, 1),
+        ({"action": "stop"}, 2),
+        ({"action": "Stop"}, 2),
+        ({"action": "/stop"}, 2),
+        ({"action": "停止"}, 2),
+        ({"action": "snapshot rollback"}, 1),
+        ({"action": "/snapshot_rollback"}, 1),
+        ({"action": "ロールバック"}, 1),
+        ({"since": "30m"}, 1),
+        ({"since": "8h"}, 3),
+        ({"since": "3650d"}, 5),
+        ({"since": "2020-01-01"}, 5),
+        ({"since": "2020/1/1"}, 5),
+        ({"since": "2999-01-01"}, 0),
+        ({"who": "Noah", "vmid": 101, "action": "stop", "since": "4d"}, 1),
+    ],
+)
+async def test_filters(trail: Stage, options: dict[str, Any], count: int) -> None:
+    for more in ({}, {"csv": True}):
+        reply = await trail.say(trail.emma, "audit", **options, **more)
+        shown = [row for row in rows(reply) if "`Emma`" not in row]
+        assert len(shown) == count, reply.text
+    assert last_record(trail).operation == "audit" and last_record(trail).outcome == "OK"
+    for word, value in options.items():
+        assert word == "vmid" or f"{word}={value}".strip() in last_record(trail).detail
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"vmid": 7}, BadVmid("7")),
+        ({"who": "nobody"}, UnknownPerson("nobody")),
+        ({"who": "99"}, UnknownPerson("99")),
+        ({"who": "9999999999999999999"}, UnknownPerson("9999999999999999999")),
+        ({"who": "MIA"}, SeveralPeople("MIA")),
+        ({"action": "explode"}, UnknownOperation("explode")),
+        ({"since": "yesterday"}, BadSince("yesterday")),
+        ({"since": "3651d"}, BadSince("3651d")),
+        ({"since": "2026-02-30"}, BadSince("2026-02-30")),
+        ({"since": "0000-01-01"}, BadSince("0000-01-01")),
+    ],
+)
+async def test_what_cannot_be_meant_is_said_and_recorded(
+    trail: Stage, options: dict[str, Any], error: BotError
+) -> None:
+    for person in (trail.akiko, trail.emma):
+        trail.assert_refused(await trail.say(person, "audit", **options), person, error)
+    record = last_record(trail)
+    assert (record.step, record.operation, record.outcome) == (Step.REFUSED, "audit", str(error))
+
+
+def test_a_date_begins_at_midnight_of_the_setting() -> None:
+    now = datetime.datetime(2026, 11, 25, 12, tzinfo=TOKYO).timestamp()
+    assert (
+        since_of("2026-11-01", now, TOKYO)
+        == datetime.datetime(2026, 10, 31, 15, tzinfo=datetime.UTC).timestamp()
+    )
+    assert since_of("2026-11-01", now, ZoneInfo("America/New_York")) == 1_793_505_600
+    assert since_of("２０２６－１１－０１", now, TOKYO) == since_of("2026-11-01", now, TOKYO)
+    assert since_of("1960-01-01", now, TOKYO) == 0
+    assert since_of("2d", now, TOKYO) == now - 2 * 86_400
+
+
+async def test_the_zone_is_that_of_the_settings(bare_scene: Stage) -> None:
+    await bare_scene.start_bot(TIMEZONE="America/New_York")
+    assert bare_scene.services.zone == ZoneInfo("America/New_York")
+
+
+async def test_completions(trail: Stage) -> None:
+    emma, akiko = trail.emma, trail.akiko
+    assert await trail.choices(emma, "audit", "who") == [
+        f"mia · {MIA_TOO}", f"Mia · {MIA}", f"Noah · {NOAH}",
+    ]  # fmt: skip
+    assert await trail.choices(emma, "audit", "who", "noa") == [f"Noah · {NOAH}"]
+    assert await trail.choices(emma, "audit", "who", str(MIA)) == [f"Mia · {MIA}"]
+    found = await trail.server.autocomplete(emma, trail.channel, "audit", "who", "noah")
+    assert [choice["value"] for choice in found] == [str(NOAH)]
+    assert (await trail.choices(emma, "audit", "action", "st"))[:2] == ["Start · start", "Stop · stop"]
+    assert await trail.choices(akiko, "audit", "action", "/snapshot roll") == [
+        "ロールバック · snapshot rollback"
+    ]
+    assert len(await trail.choices(emma, "audit", "action")) == min(25, len(Operation))
+    assert (await trail.choices(emma, "audit", "since"))[0] == "1 h"
+    assert await trail.choices(emma, "audit", "since", "90d") == ["90 d"]
+    assert await trail.choices(emma, "audit", "since", "2026-11-01") == ["2026-11-01"]
+    assert await trail.choices(emma, "audit", "vmid", "web01") == ["🟢 101 web01 · pve1 · VM"]
+
+
+# --- pages ---
+
+
+async def test_pages_keep_the_filters_and_edit_the_private_message(scene: Stage) -> None:
+    keep(scene, *(entry(vmid=1000 + number) for number in range(25)), entry(operation="start"))
+    reply = await scene.say(scene.emma, "audit", action="stop", who="Noah")
+    post = post_of(reply)
+    assert "1/3" in post.text and attempts(reply) == 25 and len(rows(reply)) == 10
+    assert rows(reply)[0].endswith("**1024**")
+    last = next(button.custom_id for button in post.buttons if button.emoji == "⏭️") or ""
+    assert AUDIT.fullmatch(last)
+    pressed = await scene.press(scene.emma, post, last)
+    assert pressed.kind in ("update", "deferred_update") and not pressed.followups
+    assert "3/3" in post.text and post.ephemeral and len(re.findall(r"\*\*10\d\d\*\*", post.text)) == 5
+    await scene.press(scene.emma, post, last.replace(":2:", ":9999999:"), force=True)
+    assert "3/3" in post.text, "beyond the end is the last"
+    assert last_record(scene).operation == "audit" and "page=" in last_record(scene).detail
+    keep(scene, entry(vmid=2000))
+    await scene.press(scene.emma, post, next(b.custom_id or "" for b in post.buttons if b.emoji == "⏮️"))
+    assert "1/3" in post.text and "**2000**" not in post.text, "it is the trail of when it was asked for"
+
+
+@pytest.mark.parametrize("operation", ["", *Operation])
+def test_a_button_says_it_all_in_a_hundred_characters(operation: str) -> None:
+    filters = ("999999999", str(2**63 - 1), operation, "99999999999", "999999999")
+    for button in page_buttons("audit", 5_000_000, 9_999_999, filters):
+        custom_id = button.custom_id
+        assert len(custom_id) <= 100 and AUDIT.fullmatch(custom_id), custom_id
+
+
+@pytest.mark.parametrize("what", ["p1:audit:next:0:::explode::", "p1:audit:next:9:101:1:stop:1:"])
+async def test_a_forged_press_on_a_public_message_stays_private(scene: Stage, what: str) -> None:
+    keep(scene, entry())
+    public = post_of(await scene.say(scene.emma, "list"))
+    before = public.text
+    reply = await scene.press(scene.emma, public, what, force=True)
+    assert public.text == before
+    assert reply.ephemeral and "Audit trail" in reply.text
+
+
+# --- who may ---
+
+
+async def test_only_admins_of_everything(bare_scene: Stage) -> None:
+    cast, scene = Cast(bare_scene), bare_scene
+    await scene.start_bot(**cast.settings)
+    keep(scene, *(entry(name="Secret", guest="hidden") for _ in range(12)))
+    post = post_of(await scene.say(cast["admin"], "audit"))
+    assert "`hidden`" in post.text and post.ephemeral
+    assert post.id not in {each.id for each in scene.server.messages(scene.channel)}
+    for name, error in (
+        ("nobody", NotAllowed(Level.ADMIN, Level.NONE)),
+        ("viewer", NotAllowed(Level.ADMIN, Level.VIEWER)),
+        ("operator", NotAllowed(Level.ADMIN, Level.OPERATOR)),
+        ("game", OnlySomeGuests()),
+    ):
+        for options in ({}, {"csv": True}, {"who": "Secret"}):
+            scene.assert_refused(await scene.say(cast[name], "audit", **options), cast[name], error)
+            record = last_record(scene)
+            assert (record.step, record.operation) == (Step.REFUSED, "audit")
+            assert record.outcome == str(error) and record.actor.user_id == cast[name].id
+        for option in ("vmid", "who", "action", "since"):
+            (why,) = await scene.choices(cast[name], "audit", option)
+            assert why.startswith("⛔ ")
+    button = next(each.custom_id or "" for each in post.buttons if each.emoji == "▶️")
+    scene.server.take_role(cast["admin"], cast.roles["admin"])
+    pressed = await scene.press(cast["admin"], post, button)
+    assert "None of your roles" in pressed.text
+    assert "2/" not in post.text
+    assert last_record(scene).actor.way is Way.BUTTON and last_record(scene).step is Step.REFUSED
+
+
+# --- the file ---
+
+
+def parsed(scene: Stage, reply: Reply) -> list[dict[str, str]]:
+    data = scene.server.attached(post_of(reply), "audit.csv")
+    assert data.startswith(b"\xef\xbb\xbf")
+    found = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+    assert found[0] == list(COLUMNS)
+    return [dict(zip(COLUMNS, row, strict=True)) for row in found[1:]]
+
+
+async def test_the_file_has_every_attempt_that_fits_newest_first(scene: Stage) -> None:
+    keep(
+        scene,
+        entry(name="秋子", outcome='a "quoted"\nline, with\r all', seconds=3.14, node="pve1", upid="UPID:x"),
+        entry(MIA, "Mia", "start", None, step=Step.PLANNED, outcome=""),
+        *(entry(vmid=1000 + number) for number in range(600)),
+    )
+    reply = await scene.say(scene.akiko, "audit", csv=True)
+    assert "602 件を添付しました。" in reply.text
+    assert post_of(reply).attachments == ["audit.csv"] and reply.ephemeral and not post_of(reply).buttons
+    found = parsed(scene, reply)
+    assert len(found) == 602 and [row["vmid"] for row in found[:2]] == ["1599", "1598"]
+    first, second = found[-1], found[-2]
+    assert first["person"] == "秋子" and first["outcome"] == 'a "quoted" line, with all'
+    assert (first["vmid"], first["seconds"], first["person_id"]) == ("101", "3.1", str(NOAH))
+    assert datetime.datetime.fromisoformat(first["began"]).utcoffset() == datetime.timedelta(hours=9)
+    assert (second["vmid"], second["ending"], second["upid"]) == ("", "shown", "")
+    reply = await scene.say(scene.emma, "audit", csv=True, action="start")
+    assert [row["person"] for row in parsed(scene, reply)] == ["Mia"]
+    reply = await scene.say(scene.emma, "audit", csv=True, vmid=555)
+    assert parsed(scene, reply) == [] and "Nothing of this kind" in reply.text
+
+
+@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＠"])
+async def test_no_cell_is_a_formula(scene: Stage, begins: str) -> None:
+    evil = f'{begins}cmd|"/c calc"!A1'
+    keep(scene, entry(name=evil, operation=evil, detail=evil, guest=evil, reason=evil, outcome=evil))
+    (row,) = parsed(scene, await scene.say(scene.emma, "audit", csv=True))
+    for name in ("person", "operation", "detail", "guest", "reason", "outcome"):
+        assert row[name] == (f"'{evil}" if begins.strip() else evil.strip()), name
+    assert not any(text.startswith(begins) for text in row.values())
+    assert cell(-5) == -5 and cell("5") == "5" and cell(None) == "" and cell("\ud83d") == ""
+
+
+async def test_what_is_too_much_is_cut_and_said(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(scene, *(entry(vmid=1000 + number, outcome="x" * 500) for number in range(40)))
+    whole, _, _ = await audit_csv(scene.services.journal, Clock(), AuditFilter(), TOKYO)
+    for most in (len(whole) - 1, len(whole) // 2, 400):
+        data, count, complete = await audit_csv(scene.services.journal, Clock(), AuditFilter(), TOKYO, most)
+        assert len(data) <= most and not complete
+        assert data == whole[: len(data)] and data.endswith(b"\r\n") and data.count(b"\r\n") == count + 1
+    assert await audit_csv(scene.services.journal, Clock(), AuditFilter(), TOKYO, len(whole)) == (
+        whole,
+        40,
+        True,
+    )
+    assert BYTES_MOST < 10 * 2**20
+    monkeypatch.setattr(audit_csv, "__defaults__", (len(whole) // 2,))
+    reply = await scene.say(scene.emma, "audit", csv=True)
+    kept = len(parsed(scene, reply))
+    assert 15 < kept < 25 and f"⚠️ Only the newest {kept} attempts fit" in reply.text
+
+
+async def test_a_huge_trail_lets_others_on_and_what_comes_in_shifts_nothing(scene: Stage) -> None:
+    journal = scene.bot.journal
+    with journal._file.transaction() as db:
+        for number in range(5000):
+            add_record(db, row_of(entry(vmid=1000 + number), 1e9 + number), None)
+
+    class Busy(Clock):
+        turns = 0
+
+        async def sleep(self, seconds: float) -> None:
+            self.turns += 1
+            keep(scene, entry(vmid=777))
+            await asyncio.sleep(0)
+
+    clock = Busy()
+    data, count, complete = await audit_csv(journal, clock, AuditFilter(), TOKYO)
+    assert (count, complete, clock.turns) == (5000, True, 5000 // CHUNK)
+    found = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))[1:]
+    assert [int(row[COLUMNS.index("vmid")]) for row in found] == list(range(5999, 999, -1))
+    reply = await scene.say(scene.emma, "audit", since="1990-01-01")
+    assert attempts(reply) == 5000 + clock.turns
+    assert any(
+        f"{(5000 + clock.turns) // 10 - 1}" in (button.custom_id or "") for button in post_of(reply).buttons
+    )
+
+
+@pytest.mark.parametrize("trouble", [503, "reset"])
+async def test_a_file_that_discord_did_not_take_at_first_comes_whole(
+    scene: Stage, trouble: int | str
+) -> None:
+    keep(scene, *(entry() for _ in range(30)))
+    if isinstance(trouble, int):
+        scene.server.fail("*", "/callback", trouble)
+    else:
+        scene.server.reset("*", "/callback")
+    reply = await scene.say(scene.emma, "audit", csv=True)
+    assert len(parsed(scene, reply)) == 30
+
+
+# --- the disk ---
+
+
+async def test_a_trail_that_cannot_be_read_is_said(scene: Stage) -> None:
+    keep(scene, *(entry() for _ in range(30)))
+    post = post_of(await scene.say(scene.emma, "audit"))
+    before = post.text
+    path = scene.directory / "journal.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("ALTER TABLE audit RENAME TO gone")
+        error = JournalFailed("SQLITE_ERROR", reading=True)
+        for options in ({}, {"csv": True}, {"who": "Noah"}):
+            reply = await scene.say(scene.emma, "audit", **options)
+            assert reply.text == scene.told(scene.emma, error) and reply.ephemeral
+        assert await scene.choices(scene.emma, "audit", "who") == [
+            "⛔ Nobody found: the audit trail is empty, or cannot be read right now."
+        ]
+        pressed = await scene.press(
+            scene.emma, post, next(b.custom_id or "" for b in post.buttons if b.emoji == "▶️")
+        )
+        assert scene.told(scene.emma, error) in pressed.text and post.text == before
+        other.execute("ALTER TABLE gone RENAME TO audit")
+    assert attempts(await scene.say(scene.emma, "audit")) >= 30
+
+
+def test_what_an_outcome_means() -> None:
+    for outcome, ending in {
+        "OK": Ending.DONE,
+        "WARNINGS: 1": Ending.WARNINGS,
+        "WARNINGS": Ending.FAILED,
+        "vanished": Ending.UNKNOWN,
+        "lost": Ending.UNKNOWN,
+        "unknown: x": Ending.UNKNOWN,
+        CUT_OFF: Ending.CUT_OFF,
+        "command failed": Ending.FAILED,
+        "": Ending.FAILED,
+    }.items():
+        assert ending_of(entry(outcome=outcome)) is ending
+        assert ending_of(entry(step=Step.REFUSED, outcome=outcome)) is Ending.REFUSED
+
+
+async def test_what_comes_in_meanwhile_shifts_no_page(scene: Stage) -> None:
+    """Looking is an attempt itself."""
+    keep(scene, *(entry(vmid=1000 + number) for number in range(30)))
+    shown = await scene.say(scene.emma, "audit")
+    seen = re.findall(r"\*\*(10[0-9]{2})\*\*", shown.text)
+    for _ in range(2):
+        keep(scene, entry(vmid=555))
+        forward = next(button.custom_id for button in post_of(shown).buttons if button.emoji == "▶️")
+        await scene.press(scene.emma, shown, forward or "")
+        seen += re.findall(r"\*\*(10[0-9]{2})\*\*", post_of(shown).text)
+        assert "555" not in post_of(shown).text
+    assert seen == [str(1029 - number) for number in range(len(seen))] and len(seen) == 30

@@ -1,0 +1,273 @@
+"""/list, /info and /help, and the commands as Discord knows them."""
+
+import re
+from typing import Any
+
+import pytest
+
+from core.errors import GuestNotFound
+from core.guest import State
+from playground.discord.posts import Post
+from playground.pve.server import Pve
+from tests.support import stage
+from tests.support.stage import Stage
+from ui.formatting import STATE_EMOJI, named
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+STOPPED = STATE_EMOJI[State.STOPPED]
+
+BOTH = pytest.mark.parametrize("language", ["ja", "en"])
+
+# command, its options in order; a star marks the required ones
+TABLE = {
+    "list": ["status", "kind", "node"],
+    "info": ["vmid*"],
+    "create": ["template_id*", "name*", "new_vmid"],
+    "resize": ["vmid*", "cores", "memory_mb"],
+    "delete": ["vmid*", "dry_run"],
+    "start": ["vmid*"],
+    "reboot": ["vmid*"],
+    "shutdown": ["vmid*"],
+    "stop": ["vmid*", "dry_run"],
+    "snapshot create": ["vmid*", "name*", "description", "with_memory"],
+    "snapshot list": ["vmid*"],
+    "snapshot rollback": ["vmid*", "name*", "dry_run"],
+    "snapshot delete": ["vmid*", "name*"],
+    "monitor add": ["vmid*", "cpu", "memory", "disk"],
+    "monitor remove": ["vmid*", "confirm", "reason"],
+    "monitor list": [],
+    "monitor mute": ["target*", "duration*", "confirm", "reason"],
+    "monitor unmute": ["target*"],
+    "monitor history": ["vmid"],
+    "audit": ["vmid", "who", "action", "since", "csv"],
+    "monitor test": [],
+    "monitor status": [],
+    "help": [],
+    "access": ["action", "vmid"],
+    "readonly on": [],
+    "readonly off": [],
+}
+SUBCOMMAND, INTEGER = 1, 4
+
+
+def leaves(commands: list[dict[str, Any]], before: str = "") -> dict[str, dict[str, Any]]:
+    """Every command that can be run, by its full name."""
+    found: dict[str, dict[str, Any]] = {}
+    for command in commands:
+        inner = [option for option in command.get("options", []) if option["type"] == SUBCOMMAND]
+        name = f"{before}{command['name']}"
+        found |= leaves(inner, f"{name} ") if inner else {name: command}
+    return found
+
+
+async def test_commands_are_the_tables_and_the_guilds_only(scene: Stage) -> None:
+    commands = scene.server.commands(scene.guild)
+    registered = {
+        name: [
+            f"{option['name']}{'*' if option.get('required') else ''}" for option in one.get("options", [])
+        ]
+        for name, one in leaves(commands).items()
+    }
+    assert registered == TABLE
+    for command in commands:
+        assert command["contexts"] == [0], "only in guilds"
+        assert command["integration_types"] == [0], "only as an app of the guild"
+    puts = scene.server.requests("PUT", "/commands")
+    assert [f"/guilds/{scene.guild.id}/" in request.path for request in puts] == [True]
+
+
+async def test_names_stay_and_descriptions_are_localised(scene: Stage) -> None:
+    """English by default and for English clients, Japanese for Japanese ones, for every option and choice."""
+    waiting = list(scene.server.commands(scene.guild))
+    while waiting:
+        one = waiting.pop()
+        assert not one.get("name_localizations")
+        assert one["description_localizations"]["en-US"] == one["description"]
+        assert any(ord(char) > 0x3000 for char in one["description_localizations"]["ja"])
+        for choice in one.get("choices", []):
+            assert choice["name_localizations"]["ja"]
+        waiting += one.get("options", [])
+        if one["name"] in ("vmid", "template_id", "new_vmid"):
+            assert one["type"] == INTEGER
+            assert bool(one.get("autocomplete")) is (one["name"] != "new_vmid")
+
+
+@BOTH
+async def test_help_lists_every_command_in_the_readers_language(scene: Stage) -> None:
+    for person in (scene.akiko, scene.emma):
+        reply = await scene.say(person, "help")
+        t = scene.t(person)
+        assert reply.ephemeral
+        assert t("The commands of this bot") in reply.text
+        for name in TABLE:
+            assert f"`/{name}" in reply.text
+
+
+@BOTH
+async def test_list_shows_every_guest_by_vmid(scene: Stage, pve: Pve) -> None:
+    reply = await scene.say(scene.akiko, "list")
+    post, t = stage.post_of(reply), scene.t()
+    assert not reply.ephemeral
+    head = post.text.splitlines()[0]
+    assert t.plural("{n} guest", "{n} guests", 17) in head
+    for word, count in (("running", 11), ("stopped", 2), ("paused", 1), ("template", 3)):
+        assert f"{t(word)} {count}" in head
+    shown = vmids_in(post.text)
+    following = await scene.press(scene.emma, post, button_of(post, "▶️"))
+    shown += vmids_in(stage.post_of(following).text)
+    assert shown == sorted(guest.vmid for guest in [*pve.vms, *pve.cts])
+
+
+def has_row(text: str, label: str, value: str) -> bool:
+    """Whether a line of the panel begins with this label, however it is set off, and says this."""
+    return any(re.match(rf"\W*{re.escape(label)}\W", line) and value in line for line in text.splitlines())
+
+
+def vmids_in(text: str) -> list[int]:
+    return [int(line.split("**")[1]) for line in text.splitlines() if line.count("**") == 2]
+
+
+def button_of(post: Post, emoji: str) -> str:
+    return str(next(button.custom_id for button in post.buttons if button.emoji == emoji))
+
+
+@BOTH
+async def test_a_row_of_the_list(scene: Stage) -> None:
+    text, t = (await scene.say(scene.akiko, "list", node="pve2")).text, scene.t()
+    rows = dict(zip(text.splitlines()[2:-1:2], text.splitlines()[3:-1:2], strict=True))
+    row = rows["🟢 **103** `minecraft`"]
+    assert t("running") in row and t("VM") in row and "`pve2`" in row
+    assert "CPU" in row and "%" in row and "/ 12.0 GiB" in row
+    assert rows[f"{STOPPED} **104** `palworld`"] == f"-# {t('stopped')} · {t('VM')} · `pve2`"
+    assert t("CT") in rows["🟢 **202** `proxy`"]
+    assert rows["📄 **9001** `ubuntu2404`"].startswith(f"-# {t('template')}")
+    assert "⏸️ **109** `test-vm`" in rows
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"status": "stopped"}, [104, 205]),
+        ({"status": "template"}, [9000, 9001, 9100]),
+        ({"status": "other"}, [109]),
+        ({"kind": "lxc"}, [201, 202, 203, 204, 205, 9100]),
+        ({"node": "pve3"}, [105, 106, 107, 204, 205]),
+        ({"status": "running", "kind": "qemu", "node": "pve1"}, [101, 102, 108]),
+        ({"node": "pve9"}, []),
+    ],
+)
+async def test_list_narrowed(scene: Stage, options: dict[str, str], expected: list[int]) -> None:
+    reply = await scene.say(scene.emma, "list", **options)
+    assert vmids_in(reply.text) == expected
+    assert f"{len(expected)} guest" in reply.text
+    if not expected:
+        assert "No guest matches." in reply.text
+
+
+async def test_node_completes(scene: Stage) -> None:
+    assert await scene.choices(scene.emma, "list", "node", "2") == ["pve2"]
+    assert await scene.choices(scene.emma, "list", "node") == ["pve1", "pve2", "pve3"]
+
+
+async def test_list_of_five_thousand(bare_scene: Stage, pve: Pve) -> None:
+    """Every page holds the right ten, the edges are greyed out, and a page beyond the last is the last."""
+    for vmid in range(10_000, 14_983):
+        (pve.add_ct if vmid % 3 else pve.add_vm)(vmid, f"guest-{vmid}", node="pve2")
+    every = sorted(guest.vmid for guest in [*pve.vms, *pve.cts])
+    assert len(every) == 5000
+    await bare_scene.start_bot()
+    scene = bare_scene
+    post = stage.post_of(await scene.say(scene.emma, "list"))
+    assert "5000 guests" in post.text
+    assert [button.disabled for button in post.buttons] == [True, True, False, False]
+    assert vmids_in(post.text) == every[:10] and "1/500" in post.text
+    for emoji, page in (("▶️", 1), ("▶️", 2), ("◀️", 1), ("⏭️", 499), ("◀️", 498), ("⏮️", 0)):
+        await scene.press(scene.akiko, post, button_of(post, emoji))
+        assert vmids_in(post.text) == every[page * 10 : page * 10 + 10], (emoji, page)
+        assert f"{page + 1}/500" in post.text
+    await scene.press(scene.emma, post, button_of(post, "⏭️"))
+    assert [button.disabled for button in post.buttons] == [False, False, True, True]
+    await scene.press(scene.emma, post, "p1:list:next:99999:::", force=True)
+    assert "500/500" in post.text
+
+
+async def test_pages_keep_the_filters(scene: Stage, pve: Pve) -> None:
+    for vmid in range(300, 325):
+        pve.add_ct(vmid, f"extra-{vmid}", node="pve3")
+    scene.clock.skip(11)
+    post = stage.post_of(await scene.say(scene.emma, "list", kind="lxc", status="stopped", node="pve3"))
+    await scene.press(scene.emma, post, button_of(post, "⏭️"))
+    assert vmids_in(post.text) == [319, 320, 321, 322, 323, 324]
+    assert "3/3" in post.text and "26 guests" in post.text
+
+
+@BOTH
+async def test_info_of_a_vm(scene: Stage) -> None:
+    reply, t = await scene.say(scene.akiko, "info", vmid=101), scene.t()
+    for fact in (
+        named(101, "web01"),
+        t("running"),
+        "`pve1`",
+        t("up {time}", time=""),
+        t.plural("{n} core", "{n} cores", 2),
+        "/ 4.0 GiB",
+        "32.0 GiB",
+        "`192.168.10.11`",
+        "`prod` `web`",
+    ):
+        assert fact in reply.text, fact
+    assert has_row(reply.text, t("Snapshots"), "2")
+    assert "127.0.0.1" not in reply.text
+    assert [(b.label, b.disabled) for b in stage.post_of(reply).buttons] == [
+        (t("Start"), True),
+        (t("Reboot"), False),
+        (t("Shutdown"), False),
+        (t("Refresh"), False),
+    ]
+    assert not reply.ephemeral
+
+
+@BOTH
+async def test_info_of_a_container(scene: Stage) -> None:
+    text, t = (await scene.say(scene.akiko, "info", vmid=201)).text, scene.t()
+    for fact in (
+        named(201, "dns"),
+        t("CT"),
+        "/ 512 MiB",
+        "/ 8.0 GiB",
+        "`192.168.10.201`",
+    ):
+        assert fact in text, fact
+
+
+@BOTH
+async def test_info_tells_of_lock_protection_ha_and_the_last_task(scene: Stage, pve: Pve) -> None:
+    t = scene.t()
+    assert has_row((await scene.say(scene.akiko, "info", vmid=105)).text, t("Lock"), "⚠️ `backup`")
+    assert has_row((await scene.say(scene.akiko, "info", vmid=102)).text, t("Protection"), t("on"))
+    assert has_row((await scene.say(scene.akiko, "info", vmid=107)).text, t("HA"), t("managed"))
+    pve.next_task("qmstart", vmid=104, ends="start failed: no bootable disk")
+    await scene.say(scene.akiko, "start", vmid=104)
+    text = (await scene.say(scene.akiko, "info", vmid=104)).text
+    assert has_row(text, t("Last task"), "❌ `qmstart` `start failed: no bootable disk`")
+
+
+@pytest.mark.parametrize(
+    ("vmid", "enabled"),
+    [(104, ["Start", "Refresh"]), (109, ["Refresh"]), (9000, ["Refresh"]), (105, ["Refresh"])],
+)
+async def test_info_buttons_follow_the_state(scene: Stage, vmid: int, enabled: list[str]) -> None:
+    post = stage.post_of(await scene.say(scene.emma, "info", vmid=vmid))
+    assert [button.label for button in post.buttons if not button.disabled] == enabled
+
+
+async def test_info_without_an_answering_agent(scene: Stage, pve: Pve) -> None:
+    pve.vm(101).agent = None
+    reply = await scene.say(scene.emma, "info", vmid=101)
+    assert "web01" in reply.text and "IP:" not in reply.text
+
+
+async def test_info_of_an_unknown_guest(scene: Stage) -> None:
+    for person in (scene.akiko, scene.emma):
+        scene.assert_refused(await scene.say(person, "info", vmid=999), person, GuestNotFound(999))

@@ -1,0 +1,832 @@
+"""/monitor in all its parts, the list on the disk, and the incidents that come of it, over real sockets."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from core.access.policy import Way
+from core.audit.trail import AuditFilter, Step
+from core.errors import (
+    AlreadyWatched,
+    BadAmount,
+    BadDuration,
+    BadVmid,
+    BotError,
+    CannotWatchTemplate,
+    DiskUnknown,
+    GuestNotFound,
+    JournalFailed,
+    NotMuted,
+    NotWatched,
+    StoreFailed,
+    UnknownTarget,
+)
+from core.watch.incidents.model import ALL
+from playground.pve.server import Pve
+from tests.support import stage
+from tests.support.stage import Stage, post_of
+from ui.formatting import named
+from ui.messages.startup import journal_lost
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+BOTH = pytest.mark.parametrize("language", ["ja", "en"])
+
+
+async def look(scene: Stage, times: int = 1, *, later: float = 60.0) -> None:
+    """The watch's next looks, and the alerts that come of them sent."""
+    await scene.look(times, later=later)
+    await scene.delivered()
+
+
+def stored(scene: Stage) -> list[int]:
+    document = json.loads((scene.directory / "monitor_list.json").read_text())
+    return [entry["vmid"] for entry in document["guests"]]
+
+
+def signs(scene: Stage) -> list[str]:
+    return [text[0] for text in scene.alerts_told()]
+
+
+async def watching(scene: Stage, *vmids: int) -> None:
+    for vmid in vmids:
+        await scene.say(scene.emma, "monitor add", vmid=vmid)
+    await look(scene)
+    assert scene.alerts_told() == []
+
+
+def posts_refused(scene: Stage, status: int = 503, times: int = 1000) -> None:
+    scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", status, times)
+
+
+# -- the list
+
+
+@BOTH
+async def test_add_list_and_remove(scene: Stage) -> None:
+    t = scene.t()
+    assert (
+        t("Nothing is watched yet. `/monitor add` puts a guest on the list.")
+        in (await scene.say(scene.akiko, "monitor list")).text
+    )
+    for vmid, name in ((201, "dns"), (101, "web01")):
+        reply = await scene.say(scene.akiko, "monitor add", vmid=vmid)
+        assert t("{guest} is being watched from now on.", guest=named(vmid, name)) in reply.text
+        assert not reply.ephemeral
+    assert stored(scene) == [101, 201]
+    await look(scene)
+    text = (await scene.say(scene.akiko, "monitor list")).text
+    assert t.plural("Watching {n} guest", "Watching {n} guests", 2) in text
+    assert text.index("**101**") < text.index("**201**")
+    assert text.count(t("running")) == 2 and text.count("<t:") == 3, "since when, twice, and as of when"
+    await scene.say(scene.akiko, "monitor mute", target="101", duration="8h")
+    reply = await scene.say(scene.akiko, "monitor remove", vmid=101)
+    assert t("Stopped watching {guest}.", guest=named(101, "web01")) in reply.text
+    assert stored(scene) == [201]
+    reply = await scene.say(scene.akiko, "monitor add", vmid=101)
+    assert t("Muted until {time}.", time="").split("<")[0].strip("。. ") in reply.text, "the mute outlives it"
+    assert scene.changes() == []
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "error"),
+    [
+        ("monitor add", {"vmid": 101}, AlreadyWatched(101, "web01")),
+        ("monitor add", {"vmid": 9000}, CannotWatchTemplate(9000, "debian13-cloud")),
+        ("monitor add", {"vmid": 999}, GuestNotFound(999)),
+        ("monitor add", {"vmid": 0}, BadVmid("0")),
+        ("monitor add", {"vmid": 102, "cpu": 9}, BadAmount("cpu", 9, 10, 100)),
+        ("monitor add", {"vmid": 102, "memory": 101}, BadAmount("memory", 101, 10, 100)),
+        ("monitor add", {"vmid": 102, "disk": 90}, DiskUnknown(102, "gitlab")),
+        ("monitor remove", {"vmid": 102}, NotWatched(102)),
+        ("monitor remove", {"vmid": -7}, BadVmid("-7")),
+        ("monitor mute", {"target": "all", "duration": "soon"}, BadDuration("soon")),
+        ("monitor mute", {"target": "all", "duration": "31d"}, BadDuration("31d")),
+        ("monitor mute", {"target": "nobody", "duration": "1h"}, UnknownTarget("nobody")),
+        ("monitor mute", {"target": "guest/999", "duration": "1h"}, UnknownTarget("guest/999")),
+        ("monitor unmute", {"target": "guest/101"}, NotMuted("guest/101")),
+        ("monitor unmute", {"target": "all"}, NotMuted(ALL)),
+        ("monitor unmute", {"target": "@everyone"}, UnknownTarget("@everyone")),
+        ("monitor history", {"vmid": 7}, BadVmid("7")),
+    ],
+)
+async def test_wrong_input_is_refused(
+    scene: Stage, command: str, options: dict[str, object], error: BotError
+) -> None:
+    await scene.say(scene.emma, "monitor add", vmid=101)
+    if isinstance(error, DiskUnknown):
+        error = DiskUnknown(102, scene.services.reader.known(102).label)  # type: ignore[union-attr]  # it is there
+    for person in (scene.akiko, scene.emma):
+        scene.assert_refused(await scene.say(person, command, **options), person, error)
+    assert stored(scene) == [101]
+    assert scene.services.watch.mutes() == ()
+
+
+async def test_thresholds_are_set_and_changed(scene: Stage) -> None:
+    reply = await scene.say(scene.emma, "monitor add", vmid=201, cpu=90, disk=80)
+    assert "is being watched" in reply.text and "CPU ≥ 90% / Disk ≥ 80%" in reply.text
+    reply = await scene.say(scene.emma, "monitor add", vmid=201, cpu=95, memory=70)
+    assert "thresholds of" in reply.text and "CPU ≥ 95% / Memory ≥ 70% / Disk ≥ 80%" in reply.text
+    assert "CPU ≥ 95% / Memory ≥ 70% / Disk ≥ 80%" in (await scene.say(scene.emma, "monitor list")).text
+    await scene.restart_bot()
+    assert "CPU ≥ 95% / Memory ≥ 70% / Disk ≥ 80%" in (await scene.say(scene.emma, "monitor list")).text
+
+
+async def test_the_list_outlives_the_bot(scene: Stage) -> None:
+    await watching(scene, 101, 201)
+    await scene.restart_bot()
+    text = (await scene.say(scene.emma, "monitor list")).text
+    assert "**101** `web01`" in text and "**201** `dns`" in text
+
+
+async def test_the_first_list_comes_from_the_settings_and_an_old_bots_file_is_read(bare_scene: Stage) -> None:
+    await bare_scene.start_bot(MONITOR_VM_IDS="101,201")
+    assert stored(bare_scene) == [101, 201]
+    await bare_scene.stop_bot()
+    (bare_scene.directory / "monitor_list.json").write_text("[102, 103]")
+    await bare_scene.start_bot(MONITOR_VM_IDS="101")
+    text = (await bare_scene.say(bare_scene.emma, "monitor list")).text
+    assert "**102**" in text and "**103**" in text and "**101**" not in text
+
+
+async def test_what_a_former_bots_list_knew_is_no_alarm_again(bare_scene: Stage, pve: Pve) -> None:
+    """It was told of the stop already; a stop it did not know is told."""
+    pve.crash_all((101, 102))
+    document = {
+        "version": 1,
+        "guests": [{"vmid": 101, "state": "stopped", "alarmed": True}, {"vmid": 102, "state": "running"}],
+    }
+    (bare_scene.directory / "monitor_list.json").write_text(json.dumps(document))
+    await bare_scene.start_bot()
+    await look(bare_scene, 2)
+    assert len(bare_scene.alerts_told()) == 1 and "**102**" in bare_scene.alerts_told()[0]
+
+
+async def test_a_list_that_cannot_be_saved_is_not_changed(scene: Stage, tmp_path: Path) -> None:
+    await watching(scene, 101)
+    (tmp_path / "monitor_list.json").unlink()
+    (tmp_path / "monitor_list.json").mkdir()  # a rename over a directory fails, whoever the tests run as
+    reply = await scene.say(scene.emma, "monitor add", vmid=201)
+    scene.assert_private(reply)
+    reason = reply.text.split("`")[1]
+    assert reply.text == scene.told(scene.emma, StoreFailed(reason))
+    assert "**201**" not in (await scene.say(scene.emma, "monitor list")).text
+
+
+async def test_completions_offer_what_fits(scene: Stage, pve: Pve) -> None:
+    await watching(scene, 101, 103)
+    labels = await scene.choices(scene.emma, "monitor remove", "vmid")
+    assert [label.split()[1] for label in labels] == ["101", "103"]
+    labels = await scene.choices(scene.emma, "monitor add", "vmid")
+    assert [label.split()[1] for label in labels][:3] == ["102", "104", "105"]
+    assert [label.split()[1] for label in labels][-2:] == ["101", "103"], "to change their thresholds"
+    assert (await scene.choices(scene.emma, "monitor add", "vmid", "103"))[0].split()[1] == "103"
+    pve.vms.remove(pve.vm(103))
+    scene.clock.skip(11)
+    assert await scene.choices(scene.emma, "monitor remove", "vmid") == ["🟢 101 web01 · pve1 · VM", "103"]
+    await scene.say(scene.emma, "monitor remove", vmid=103)
+    assert stored(scene) == [101]
+
+
+async def test_a_long_list_is_paged(bare_scene: Stage, pve: Pve) -> None:
+    for vmid in range(300, 325):
+        pve.add_ct(vmid, f"extra-{vmid}", status="running")
+    await bare_scene.start_bot(MONITOR_VM_IDS=",".join(str(vmid) for vmid in range(300, 325)))
+    post = post_of(await bare_scene.say(bare_scene.emma, "monitor list"))
+    assert "1/3" in post.text and "**309**" in post.text and "**310**" not in post.text
+    following = next(button.custom_id for button in post.buttons if button.emoji == "▶️")
+    await bare_scene.press(bare_scene.akiko, post, following or "")
+    assert "2/3" in post.text and "**310**" in post.text
+
+
+async def test_a_dead_nodes_guest_is_not_listed_as_running(scene: Stage, pve: Pve) -> None:
+    await watching(scene, 107)
+    pve.node_offline("pve3")
+    scene.clock.skip(11)
+    text = (await scene.say(scene.emma, "monitor list")).text
+    assert "unknown" in text and "running" not in text
+
+
+async def test_a_deleted_guest_goes_off_the_list(scene: Stage, pve: Pve) -> None:
+    await watching(scene, 104)
+    question = await scene.say(scene.emma, "delete", vmid=104)
+    form = await scene.press(scene.emma, question, "Delete palworld …")
+    await scene.submit(scene.emma, form, "palworld")
+    assert "It was taken off the watch list, too." in question.text
+    assert stored(scene) == []
+
+
+@BOTH
+async def test_the_list_while_proxmox_is_away(scene: Stage, pve: Pve) -> None:
+    """What is known is shown, with why it may be old."""
+    await watching(scene, 101)
+    pve.fail("GET", "/cluster/resources", 595, "No route to host")
+    await look(scene)
+    text = (await scene.say(scene.akiko, "monitor list")).text
+    assert "**101** `web01`" in text and text.splitlines()[1].startswith("⚠️")
+
+
+# -- incidents
+
+
+@BOTH
+async def test_one_incident_is_one_message_and_one_short_word(scene: Stage, pve: Pve) -> None:
+    await watching(scene, 101, 201)
+    t = scene.t()
+    pve.crash(101)
+    await look(scene, 5)
+    assert len(scene.alerts_told()) == 1
+    opening = scene.server.messages(scene.alerts)[0]
+    assert opening.text.startswith("🔴")
+    for fact in (named(101, "web01"), t("VM"), "`pve1`", "<t:"):
+        assert fact in opening.text
+    pve.revive(101)
+    await look(scene, 3)
+    assert len(scene.alerts_told()) == 2
+    told = scene.alerts_told()
+    assert told[0].startswith("🟢") and opening.edited, "the first is rewritten"
+    assert named(101, "web01") in told[0] and named(101, "web01") in told[1]
+    assert [button.custom_id for button in opening.buttons] == [f"a1:details:{_incident(scene)}"]
+    assert scene.server.messages(scene.alerts)[1].buttons == []
+
+
+def _incident(scene: Stage) -> int:
+    return scene.services.journal.history(None, 0, 1)[0][0].id
+
+
+async def test_the_role_is_mentioned_at_the_opening_alone(bare_scene: Stage, pve: Pve) -> None:
+    scene = bare_scene
+    role = scene.guild.create_role("on call")
+    scene.mentionable.add(role.id)
+    await scene.start_bot(ALERT_MENTION_ROLE_ID=str(role.id), ALERT_REPEAT_MINUTES="5")
+    await watching(scene, 101)
+    pve.crash(101)
+    await look(scene, 8)
+    pve.revive(101)
+    await look(scene)
+    sent = scene.server.requests("POST", f"/channels/{scene.alerts.id}/messages")
+    assert [bool(request.body["allowed_mentions"].get("roles")) for request in sent] == [True, False, False]
+    assert [f"<@&{role.id}>" in text for text in scene.alerts_told()] == [False, False, False]  # it is over
+    assert "Still going on" in scene.alerts_told()[1]
+    edits = scene.server.requests("PATCH", f"/channels/{scene.alerts.id}/messages")
+    assert edits and not any(request.body["allowed_mentions"].get("roles") for request in edits)
+
+
+async def test_who_stopped_it_is_named_and_nobody_is_called(scene: Stage, pve: Pve) -> None:
+    await watching(scene, 101)
+    pve.stop_as(101, "admin@pve")
+    await look(scene, 2)
+    (text,) = scene.alerts_told()
+    assert text.startswith("⚪") and "was stopped by `admin@pve` (task `qmstop`)" in text
+
+
+async def test_many_at_once_are_one_message(bare_scene: Stage, pve: Pve) -> None:
+    many = pve.add_many(8)
+    await bare_scene.start_bot(MONITOR_VM_IDS=",".join(map(str, many)))
+    await look(bare_scene)
+    pve.crash_all(many)
+    await look(bare_scene)
+    (text,) = bare_scene.alerts_told()
+    assert text.startswith("🔴 8 guests have been down") and all(f"**{vmid}**" in text for vmid in many)
+    pve.revive_all(many[:5])
+    await look(bare_scene)
+    assert bare_scene.alerts_told()[0].startswith("🔴 3 guests have been down"), "the same message"
+    pve.revive_all(many[5:])
+    await look(bare_scene)
+    assert [text.split(" after")[0] for text in bare_scene.alerts_told()] == ["🟢 8 guests are back"] * 2
+
+
+async def test_a_node_that_is_lost_is_one_message_and_none_of_its_guests(scene: Stage, pve: Pve) -> None:
+    await watching(scene, 107)
+    pve.node_offline("pve3")
+    await look(scene, 3)
+    (text,) = scene.alerts_told()
+    assert "Node `pve3` has gone offline" in text and "**107**" in text
+    pve.node_online("pve3")
+    await look(scene, 2)
+    assert signs(scene) == ["🟢", "🟢"]
+
+
+async def test_what_is_known_of_a_stop_outlives_the_bot(scene: Stage, pve: Pve) -> None:
+    await watching(scene, 101)
+    pve.crash(101)
+    await look(scene)
+    await scene.restart_bot()
+    await look(scene, 3)
+    assert len(scene.alerts_told()) == 1
+    pve.revive(101)
+    await look(scene, 2)
+    assert signs(scene) == ["🟢", "🟢"], "the message of the former run is edited"
+
+
+async def test_a_stop_while_the_bot_was_away_is_told(scene: Stage, pve: Pve) -> None:
+    await watching(scene, 101)
+    await scene.stop_bot()
+    pve.crash(101)
+    await scene.start_bot()
+    await look(scene, 2)
+    assert signs(scene) == ["🔴"]
+    assert "while the bot was not running" in scene.alerts_told()[0]
+
+
+@pytest.mark.parametrize("command", ["shutdown", "stop", "reboot"])
+async def test_an_ordered_stop_is_no_alarm(scene: Stage, pve: Pve, command: str) -> None:
+    await watching(scene, 101)
+    reply = await scene.say(scene.emma, command, vmid=101)
+    if command == "stop":
+        await scene.press(scene.emma, reply, "Switch off web01")
+    await look(scene, 3)
+    if command != "reboot":
+        assert pve.vm(101).status == "stopped"
+        await scene.say(scene.emma, "start", vmid=101)
+    await look(scene, 10)
+    assert scene.alerts_told() == []
+    pve.crash(101)
+    await look(scene, 2)
+    assert signs(scene) == ["🔴"], "the next one is an alarm again"
+
+
+async def test_a_stop_during_the_action_is_no_alarm(scene: Stage, pve: Pve) -> None:
+    """The watch reads while the task still runs."""
+    await watching(scene, 101)
+    plan = pve.next_task("qmshutdown", vmid=101, hold=True)
+    await scene.begin(scene.emma, "shutdown", vmid=101)
+    pve.crash(101)
+    await look(scene, 2)
+    plan.release()
+    await scene.settled()
+    await look(scene, 2)
+    assert scene.alerts_told() == []
+
+
+async def test_a_refused_stop_does_not_hide_the_real_one(scene: Stage, pve: Pve) -> None:
+    await watching(scene, 101)
+    pve.deny("VM.PowerMgmt")
+    await scene.say(scene.emma, "shutdown", vmid=101)
+    pve.crash(101)
+    await look(scene)
+    assert signs(scene) == ["🔴"]
+
+
+async def test_an_ordered_stop_is_remembered_over_a_restart(scene: Stage) -> None:
+    await watching(scene, 101)
+    await scene.say(scene.emma, "shutdown", vmid=101)
+    await scene.restart_bot()
+    await look(scene, 3)
+    assert scene.alerts_told() == []
+
+
+@BOTH
+async def test_proxmox_out_of_reach_is_one_message_and_one_when_it_is_back(scene: Stage, pve: Pve) -> None:
+    await watching(scene, 101, 102, 103, 201)
+    pve.fail("GET", "/cluster/resources", 595, "No route to host")
+    await look(scene, 6)
+    assert len(scene.alerts_told()) == 1
+    assert "4" in scene.alerts_told()[0] and scene.alerts_told()[0].startswith("🔴")
+    pve.failures.clear()
+    await look(scene, 3)
+    assert signs(scene) == ["🟢", "🟢"]
+
+
+async def test_a_token_that_sees_nothing_is_a_fault_of_the_source(scene: Stage, pve: Pve) -> None:
+    """/cluster/resources answers 200 with no guests when VM.Audit is lost: not four stops."""
+    await watching(scene, 101, 102, 103, 201)
+    pve.deny("VM.Audit")
+    await look(scene, 5)
+    assert len(scene.alerts_told()) == 1
+    assert "`VM.Audit`" in scene.alerts_told()[0]
+    pve.allow_again()
+    await look(scene, 2)
+    assert len(scene.alerts_told()) == 2
+
+
+async def test_watched_right_after_a_start_is_no_alarm(scene: Stage, pve: Pve) -> None:
+    """The list lags behind: what it says at first is no change."""
+    await scene.say(scene.emma, "start", vmid=104)
+    await scene.say(scene.emma, "monitor add", vmid=104)
+    await look(scene, 3)
+    assert scene.alerts_told() == []
+    pve.crash(104)
+    await look(scene)
+    assert signs(scene) == ["🔴"]
+
+
+async def test_a_threshold_and_a_full_storage_are_told(scene: Stage, pve: Pve) -> None:
+    await scene.say(scene.emma, "monitor add", vmid=101, cpu=80)
+    pve.set_use(101, cpu=0.95)
+    pve.fill_storage("local-lvm", 0.97, node="pve1")
+    await look(scene, 4)
+    told = sorted(scene.alerts_told())
+    assert [text[0] for text in told] == ["⚠", "⚠"]
+    assert any("CPU use has reached 95% (threshold 80%)" in text for text in told)
+    assert any("Storage `local-lvm` on `pve1` has filled up to 97%" in text for text in told)
+
+
+async def test_a_failed_backup_is_told(scene: Stage, pve: Pve) -> None:
+    await watching(scene, 101)
+    pve.backup_job(103, ends="job errors")
+    await look(scene, 6)
+    (text,) = scene.alerts_told()
+    assert text.startswith("⚠️ Backup of **103** `minecraft` on node") and "`job errors`" in text
+
+
+async def test_a_quiet_guest_costs_one_read(bare_scene: Stage, pve: Pve) -> None:
+    await bare_scene.start_bot(MONITOR_VM_IDS="101,102,103,104,105,106,201,202,203")
+    await look(bare_scene)
+    before = len(pve.requests)
+    await look(bare_scene)
+    assert [path for _, path, _ in pve.requests[before:]] == ["/cluster/resources"]
+
+
+# -- on the way
+
+
+@pytest.mark.parametrize("kind", ["reset", "unavailable"])
+async def test_an_alert_is_sent_again_until_discord_takes_it(scene: Stage, pve: Pve, kind: str) -> None:
+    """discord.py retries neither 503 nor a connection that breaks."""
+    await watching(scene, 101)
+    path = f"/channels/{scene.alerts.id}/messages"
+    scene.server.reset("POST", path, 3) if kind == "reset" else posts_refused(scene, 503, 3)
+    pve.crash(101)
+    await look(scene)
+    assert len(scene.alerts_told()) == 1
+
+
+async def test_an_alert_whose_answer_got_lost_is_there_once(scene: Stage, pve: Pve) -> None:
+    await watching(scene, 101)
+    path = f"/channels/{scene.alerts.id}/messages"
+    scene.server.reset("POST", path, 1, after=True)
+    pve.crash(101)
+    await look(scene)
+    nonces = [request.body["nonce"] for request in scene.server.requests("POST", path)]
+    assert len(nonces) == 2 and nonces[0] == nonces[1]
+    assert len(scene.alerts_told()) == 1
+
+
+async def test_an_alert_waits_for_the_next_run(scene: Stage, pve: Pve) -> None:
+    """Discord refuses until the bot has died; the next one sends it, once, and says that it is late."""
+    await watching(scene, 101)
+    fault = scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 503, 1000)
+    pve.crash(101)
+    await scene.look()
+    await scene.until(lambda: fault.met)
+    await scene.crash_bot()
+    scene.clock.skip(600)
+    fault.times = fault.met
+    scene.services.delivery.wake()
+    await scene.delivered()
+    (text,) = scene.alerts_told()
+    assert text.startswith("🔴") and "late" in text
+
+
+async def test_one_that_was_taken_just_before_the_bot_died_is_not_sent_again(scene: Stage, pve: Pve) -> None:
+    await watching(scene, 101)
+    path = f"/channels/{scene.alerts.id}/messages"
+    scene.server.reset("POST", path, 1, after=True)
+    later = scene.server.fail("POST", path, 503, 1000)
+    pve.crash(101)
+    await scene.look()
+    await scene.until(lambda: later.met)
+    await scene.crash_bot()
+    scene.clock.skip(200)
+    scene.services.delivery.wake()
+    await scene.delivered()
+    assert len(scene.alerts_told()) == 1, "found in the channel"
+
+
+async def test_an_alert_that_waits_goes_when_discord_is_back(scene: Stage) -> None:
+    """Not only after the five minutes that a refusal is given."""
+    fault = scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 403, 1000)
+    scene.services.watch.say("waits")
+    await scene.until(lambda: fault.met and scene.services.delivery.error)
+    fault.times = fault.met
+    await scene.server.drop_gateway(4000)
+    await scene.delivered()
+    assert scene.alerts_told() == ["waits"]
+
+
+async def test_an_outage_that_begins_and_ends_unheard_is_one_line(scene: Stage, pve: Pve) -> None:
+    await watching(scene, 101)
+    fault = scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 503, 1000)
+    pve.crash(101)
+    await scene.look(5)
+    pve.revive(101)
+    await scene.look(15)
+    fault.times = fault.met
+    await asyncio.sleep(0.2)  # the last try is over, and the next five minutes away
+    scene.clock.skip(400)
+    await scene.delivered()
+    (text,) = scene.alerts_told()
+    assert text.startswith("🟢 **101** `web01` (VM on `pve1`) was down for") and "late" in text
+
+
+async def test_alerts_that_wait_are_sent_before_the_bot_ends(scene: Stage) -> None:
+    scene.server.delay("POST", f"/channels/{scene.alerts.id}/messages", 0.3, 1)
+    for text in ("first", "second", "third"):
+        scene.services.watch.say(text)
+    await scene.stop_bot()
+    assert scene.alerts_told() == ["first", "second", "third"]
+
+
+async def test_alerts_that_cannot_be_sent_do_not_keep_the_bot(
+    scene: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.FAREWELL_SECONDS", 0.2)
+    posts_refused(scene)
+    scene.services.watch.say("kept for the next run")
+    began = time.monotonic()
+    await scene.stop_bot()
+    assert time.monotonic() - began < 2.0
+    assert len(scene.server.requests("POST", f"/channels/{scene.alerts.id}/messages")) < 10
+
+
+async def test_one_that_discord_does_not_understand_is_given_up(scene: Stage) -> None:
+    scene.expected_errors.append("given up")
+    scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 400, 2)  # nor a fixed sentence for it
+    scene.services.watch.say("lost")
+    scene.services.watch.say("told")
+    await scene.delivered()
+    assert scene.alerts_told() == ["told"]
+
+
+# -- muting
+
+
+@BOTH
+async def test_what_is_muted_is_not_told_and_told_when_it_is_not(scene: Stage, pve: Pve) -> None:
+    t = scene.t()
+    await watching(scene, 101)
+    reply = await scene.say(scene.akiko, "monitor mute", target="guest/101", duration="8時間")
+    assert not reply.ephemeral
+    assert named(101, "web01") in reply.text and ":f>" in reply.text
+    pve.crash(101)
+    await look(scene, 3)
+    assert scene.alerts_told() == []
+    assert "🔕" in (await scene.say(scene.akiko, "monitor list")).text
+    assert (
+        f"`{scene.akiko.actor.member.display_name if scene.akiko.actor.member else 'Akiko'}`"
+        in (await scene.say(scene.emma, "monitor status")).text
+    )
+    reply = await scene.say(scene.akiko, "monitor unmute", target="web01")
+    assert t("{what}: alerts are sent again.", what=named(101, "web01")) in reply.text
+    await look(scene)
+    assert signs(scene) == ["🔴"]
+
+
+@pytest.mark.parametrize(
+    ("target", "subject"),
+    [
+        ("all", "all"),
+        ("everything", "all"),
+        ("101", "guest/101"),
+        ("web01", "guest/101"),
+        ("guest/101", "guest/101"),
+        ("pve1", "node/pve1"),
+        ("node/pve1", "node/pve1"),
+        ("source", "source"),
+    ],
+)
+async def test_a_target_may_be_typed(scene: Stage, target: str, subject: str) -> None:
+    await scene.say(scene.emma, "monitor mute", target=target, duration="30m")
+    (mute,) = scene.services.watch.mutes()
+    assert (mute.target, mute.by) == (subject, "Emma")
+    assert abs(mute.until - scene.clock.now() - 1800) < 30
+    await scene.say(scene.emma, "monitor unmute", target=target)
+    assert scene.services.watch.mutes() == ()
+
+
+async def test_a_mute_outlives_the_bot_and_ends_by_itself(scene: Stage, pve: Pve) -> None:
+    await watching(scene, 101)
+    await scene.say(scene.emma, "monitor mute", target="all", duration="1h")
+    await scene.restart_bot()
+    pve.crash(101)
+    await look(scene, 3)
+    assert scene.alerts_told() == []
+    await look(scene, later=3600)
+    assert signs(scene) == ["🔴"]
+
+
+async def test_completions_of_targets_and_durations(scene: Stage, pve: Pve) -> None:
+    await watching(scene, 103)
+
+    async def offered(command: str, option: str, typed: str = "") -> dict[str, str]:
+        found = await scene.server.autocomplete(scene.emma, scene.channel, command, option, typed)
+        return {str(choice["value"]): str(choice["name"]) for choice in found}
+
+    targets = await offered("monitor mute", "target")
+    assert list(targets)[:5] == ["all", "guest/103", "node/pve1", "node/pve2", "node/pve3"]
+    assert len(targets) <= 25 and "guest/101" in targets and "guest/9000" not in targets
+    assert targets["all"] == "Everything" and targets["node/pve1"] == "Node pve1"
+    assert list(await offered("monitor mute", "target", "web")) == ["guest/101"]
+    assert next(iter(await offered("monitor mute", "target", "103"))) == "guest/103"
+    assert list(await offered("monitor unmute", "target")) == ["!nothing"], "one entry says why"
+    await scene.say(scene.emma, "monitor mute", target="pve1", duration="1h")
+    await scene.say(scene.emma, "monitor mute", target="source", duration="2h")
+    assert await offered("monitor unmute", "target") == {
+        "node/pve1": "Node pve1",
+        "source": "The connection to Proxmox",
+    }
+    assert await offered("monitor mute", "duration") == {
+        "30m": "30 min",
+        "1h": "1 h",
+        "2h": "2 h",
+        "4h": "4 h",
+        "8h": "8 h",
+        "1d": "1 d",
+        "7d": "7 d",
+    }
+    assert await offered("monitor mute", "duration", "45") == {"45m": "45 min", "45h": "1 d 21 h"}
+    assert next(iter((await offered("monitor mute", "duration", "1h30m")).items())) == ("1h30m", "1 h 30 min")
+    assert len(await offered("monitor mute", "duration", "nonsense")) == 7
+    japanese = await scene.choices(scene.akiko, "monitor mute", "duration")
+    assert japanese[0].replace(" ", "") == "30分"
+
+
+# -- the history
+
+
+@BOTH
+async def test_the_history_newest_first_and_of_one_guest(scene: Stage, pve: Pve) -> None:
+    t = scene.t()
+    assert t("Nothing has happened yet.") in (await scene.say(scene.akiko, "monitor history")).text
+    await watching(scene, 101, 201)
+    pve.crash(101)
+    await look(scene)
+    pve.crash(201)
+    await look(scene)
+    text = (await scene.say(scene.akiko, "monitor history")).text
+    assert t.plural("{n} incident", "{n} incidents", 2) in text
+    assert text.index("**201**") < text.index("**101**")
+    assert t("still going on") in text
+    text = (await scene.say(scene.akiko, "monitor history", vmid=101)).text
+    assert "**101**" in text and "**201**" not in text
+    assert (
+        t.plural("{n} incident in 7 days", "{n} incidents in 7 days", 1)
+        in (await scene.say(scene.akiko, "monitor list")).text
+    )
+
+
+async def test_a_long_history_is_paged(scene: Stage, pve: Pve) -> None:
+    await watching(scene, 101)
+    for _ in range(12):
+        pve.stop_as(101)
+        await scene.look()
+        pve.start_as_root(101)
+        await scene.look()
+    post = post_of(await scene.say(scene.emma, "monitor history", vmid=101))
+    assert "1/" in post.text
+    last = next(button.custom_id for button in post.buttons if button.emoji == "⏭️")
+    assert last is not None and last.endswith(":101")
+    await scene.press(scene.akiko, post, last)
+    assert "2/" in post.text
+    await scene.press(scene.akiko, post, "p1:history:next:99999:", force=True)
+    assert "2/" in post.text, "beyond the end is the last"
+
+
+# -- the test message
+
+
+@BOTH
+async def test_a_test_message_really_goes_there(scene: Stage) -> None:
+    reply = await scene.say(scene.akiko, "monitor test")
+    (post,) = scene.server.messages(scene.alerts)
+    assert post.content.startswith("🔔")
+    assert f"<#{scene.alerts.id}>" in reply.text
+    assert f"https://discord.com/channels/{scene.guild.id}/{scene.alerts.id}/{post.id}" in reply.text
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 503])
+async def test_a_test_that_is_refused_says_what_discord_said_and_is_over(scene: Stage, status: int) -> None:
+    scene.expected_errors.append("given up")
+    fault = scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", status, 1000)
+    reply = await scene.say(scene.emma, "monitor test")
+    assert "did not take the test message" in reply.text and str(status) in reply.text
+    assert "not sent again" in reply.text
+    fault.times = fault.met
+    scene.clock.skip(600)
+    await scene.delivered()
+    assert scene.alerts_told() == [], "not hours later"
+
+
+async def test_a_test_behind_alerts_that_are_refused_says_why(scene: Stage) -> None:
+    posts_refused(scene, 403)
+    scene.services.watch.say("waits")
+    reply = await scene.say(scene.emma, "monitor test")
+    assert "403" in reply.text and "not sent again" in reply.text
+    assert scene.services.journal.undelivered().waiting == 1, "the alert itself waits on"
+
+
+# -- the state of the watch
+
+
+async def test_status_tells_what_is_well(scene: Stage) -> None:
+    await watching(scene, 101)
+    text = (await scene.say(scene.emma, "monitor status")).text
+    assert "⚠️" not in text
+    assert "all delivered" in text and "not set up" in text and "read <t:" in text
+
+
+async def test_status_tells_what_is_not(scene: Stage, pve: Pve) -> None:
+    await watching(scene, 101)
+    pve.fail("GET", "/cluster/resources", 595, "No route to host")
+    posts_refused(scene, 403)
+    await scene.look(3)
+    await scene.until(lambda: scene.services.delivery.error)
+    text = (await scene.say(scene.emma, "monitor status")).text
+    assert "3 failures in a row" in text
+    assert "1 message waits" in text and "403" in text
+
+
+async def test_status_tells_what_the_token_cannot_see(scene: Stage, pve: Pve) -> None:
+    pve.deny("Sys.Audit")
+    await look(scene, 6)
+    text = (await scene.say(scene.emma, "monitor status")).text
+    assert "lacks `Sys.Audit` on `/`" in text
+
+
+# -- the disk
+
+
+@BOTH
+async def test_an_unreadable_list_is_set_aside_told_and_its_copy_used(scene: Stage, language: str) -> None:
+    await watching(scene, 101)
+    await watching(scene, 201)
+    await scene.stop_bot()
+    path = scene.directory / "monitor_list.json"
+    path.write_text('{"version": 1, "guests": [{"vm')
+    scene.expected_errors += ["watch list", "監視リスト"]
+    await scene.start_bot(LANGUAGE=language)
+    await scene.until(scene.alerts_told)
+    aside = list(scene.directory.glob("monitor_list.json.corrupt-*"))
+    assert [file.read_text() for file in aside] == ['{"version": 1, "guests": [{"vm']
+    assert aside[0].name in scene.alerts_told()[0]
+    assert len(scene.alerts_told()) == 1
+    assert "**101**" in (await scene.say(scene.emma, "monitor list")).text
+
+
+async def test_an_unreadable_journal_is_set_aside_and_told(scene: Stage) -> None:
+    await watching(scene, 101)
+    await scene.stop_bot()
+    (scene.directory / "journal.db").write_bytes(b"nothing of a database" * 500)
+    scene.expected_errors += ["The journal could not be read", "cannot be understood"]
+    await scene.start_bot()
+    await scene.delivered()
+    (aside,) = scene.directory.glob("journal.db.corrupt-*")
+    assert scene.alerts_told() == [f"⚠️ {journal_lost(scene.t(), aside.name, off=False)}"]
+    assert "**101**" in (await scene.say(scene.emma, "monitor list")).text
+
+
+async def test_a_journal_that_cannot_be_written_changes_nothing(
+    scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a mute, nor what a look has shown: it is judged again, and told once it can be stored."""
+    scene.expected_errors += ["the journal cannot be written", "the journal refuses"]
+    await watching(scene, 101)
+    error = JournalFailed("ENOSPC")
+
+    def refuse(batch: object) -> None:
+        raise error
+
+    with monkeypatch.context() as full:
+        full.setattr(scene.bot.journal, "commit", refuse)
+        reply = await scene.say(scene.akiko, "monitor mute", target="all", duration="1h")
+        scene.assert_refused(reply, scene.akiko, error)
+        pve.crash(101)
+        await scene.look(2)
+        await scene.until(scene.alerts_told)
+        assert signs(scene) == ["🔴"] and "ENOSPC" in scene.alerts_told()[0]
+        assert "ENOSPC" in (await scene.say(scene.emma, "monitor status")).text
+    await look(scene)
+    await scene.until(lambda: len(scene.alerts_told()) == 3)
+    assert sorted(signs(scene)) == ["🔴", "🔴", "🟢"]
+    assert any("**101**" in text for text in scene.alerts_told())
+
+
+# -- the audit
+
+
+async def test_who_changed_the_watch_is_recorded(scene: Stage) -> None:
+    await scene.say(scene.emma, "monitor add", vmid=101, cpu=90)
+    await scene.say(scene.emma, "monitor add", vmid=101)
+    await scene.say(scene.emma, "monitor mute", target="web01", duration="2h")
+    await scene.say(scene.emma, "monitor mute", target="nobody", duration="2h")
+    await scene.say(scene.emma, "monitor unmute", target="guest/101")
+    await scene.say(scene.emma, "monitor test")
+    await scene.say(scene.emma, "monitor remove", vmid=101)
+    found = [each.record for each in scene.services.journal.audited(AuditFilter(), 0, 10)[0]][::-1]
+    assert [(each.step, each.operation, each.vmid, each.detail) for each in found] == [
+        (Step.ENDED, "monitor_add", 101, "cpu=90"),
+        (Step.REFUSED, "monitor_add", 101, ""),
+        (Step.ENDED, "monitor_mute", 101, "web01 2h"),
+        (Step.REFUSED, "monitor_mute", None, "nobody 2h"),
+        (Step.ENDED, "monitor_unmute", 101, "guest/101"),
+        (Step.ENDED, "monitor_test", None, ""),
+        (Step.ENDED, "monitor_remove", 101, ""),
+    ]
+    assert {(each.actor.user_id, each.actor.name, each.actor.way) for each in found} == {
+        (scene.emma.id, "Emma", Way.COMMAND)
+    }
+    assert "AlreadyWatched" in found[1].outcome and "UnknownTarget" in found[3].outcome

@@ -1,0 +1,223 @@
+"""/start, /reboot, /shutdown and /stop: what they do to the cluster, and how they follow it to its end."""
+
+import pytest
+
+from core.errors import GuestLocked, TemplateRefused, WrongState
+from core.guest import State
+from core.verbs import Verb
+from playground.pve.server import Pve
+from tests.support import stage
+from tests.support.stage import Stage
+from ui.formatting import named
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+BOTH = pytest.mark.parametrize("language", ["ja", "en"])
+VM, CT = 101, 203
+
+
+def name_of(pve: Pve, vmid: int) -> str:
+    return named(vmid, pve.guest(vmid).name)
+
+
+@BOTH
+@pytest.mark.parametrize("vmid", [104, 205])
+async def test_start_starts(scene: Stage, pve: Pve, vmid: int) -> None:
+    reply = await scene.say(scene.akiko, "start", vmid=vmid)
+    assert pve.guest(vmid).status == "running"
+    assert scene.t()("{guest} was started.", guest=name_of(pve, vmid)) in reply.text
+    assert f"<@{scene.akiko.id}>" in reply.text
+    assert not reply.ephemeral
+    assert len(scene.changes()) == 1
+
+
+@BOTH
+@pytest.mark.parametrize("vmid", [VM, CT])
+async def test_shutdown_shuts_down(scene: Stage, pve: Pve, vmid: int) -> None:
+    reply = await scene.say(scene.akiko, "shutdown", vmid=vmid)
+    assert pve.guest(vmid).status == "stopped"
+    assert scene.t()("{guest} was shut down.", guest=name_of(pve, vmid)) in reply.text
+    assert [path.rpartition("/")[2] for _, path, _ in scene.changes()] == ["shutdown"]
+
+
+@BOTH
+@pytest.mark.parametrize("vmid", [VM, CT])
+async def test_reboot_leaves_it_running_anew(scene: Stage, pve: Pve, vmid: int) -> None:
+    before = pve.guest(vmid).started_at
+    reply = await scene.say(scene.akiko, "reboot", vmid=vmid)
+    assert pve.guest(vmid).status == "running"
+    assert pve.guest(vmid).started_at > before
+    assert scene.t()("{guest} was rebooted.", guest=name_of(pve, vmid)) in reply.text
+
+
+async def test_reboot_waits_for_the_guest_to_be_back(scene: Stage, pve: Pve) -> None:
+    """QEMU's reboot task ends when the VM has stopped; qmeventd starts it again later."""
+    pve.time_scale, pve.reboot_gap = 0.02, 10.0
+    reply = await scene.say(scene.emma, "reboot", vmid=VM)
+    assert pve.vm(VM).status == "running"
+    assert "was rebooted" in reply.text
+
+
+@BOTH
+@pytest.mark.parametrize("vmid", [VM, CT, 109])
+async def test_stop_asks_first_and_then_stops(scene: Stage, pve: Pve, vmid: int) -> None:
+    """109 is paused: a hard stop is for guests that do not run as they should, too."""
+    before = scene.cluster()
+    question = await scene.say(scene.akiko, "stop", vmid=vmid)
+    t, name = scene.t(), pve.guest(vmid).name
+    assert scene.cluster() == before
+    assert scene.changes() == []
+    assert f"{vmid}" in question.text and name in question.text
+    assert t("Switch off hard?") in question.text
+    await scene.press(scene.akiko, question, t("Switch off {name}", name=name))
+    assert pve.guest(vmid).status == "stopped"
+    assert t("{guest} was switched off.", guest=name_of(pve, vmid)) in question.text
+    assert [path.rpartition("/")[2] for _, path, _ in scene.changes()] == ["stop"]
+
+
+@pytest.mark.parametrize(
+    ("command", "vmid", "verb", "state"),
+    [
+        ("start", 101, Verb.START, State.RUNNING),
+        ("start", 201, Verb.START, State.RUNNING),
+        ("start", 109, Verb.START, State.PAUSED),
+        ("shutdown", 104, Verb.SHUTDOWN, State.STOPPED),
+        ("shutdown", 109, Verb.SHUTDOWN, State.PAUSED),
+        ("reboot", 205, Verb.REBOOT, State.STOPPED),
+        ("stop", 104, Verb.STOP, State.STOPPED),
+    ],
+)
+async def test_wrong_state_is_refused(
+    scene: Stage, pve: Pve, command: str, vmid: int, verb: Verb, state: State
+) -> None:
+    before = scene.cluster()
+    for person in (scene.akiko, scene.emma):
+        reply = await scene.say(person, command, vmid=vmid)
+        error = WrongState(vmid, pve.guest(vmid).name, verb.value, state)
+        scene.assert_refused(reply, person, error)
+    assert scene.changes() == []
+    assert scene.cluster() == before
+
+
+@pytest.mark.parametrize("command", ["start", "reboot", "shutdown", "stop"])
+@pytest.mark.parametrize("vmid", [9000, 9100])
+async def test_templates_have_no_power(scene: Stage, pve: Pve, command: str, vmid: int) -> None:
+    reply = await scene.say(scene.akiko, command, vmid=vmid)
+    scene.assert_refused(reply, scene.akiko, TemplateRefused(vmid, pve.guest(vmid).name, command))
+    assert scene.changes() == []
+
+
+@pytest.mark.parametrize("command", ["reboot", "shutdown", "stop"])
+async def test_a_locked_guest_is_left_alone(scene: Stage, command: str) -> None:
+    reply = await scene.say(scene.emma, command, vmid=105)
+    scene.assert_refused(reply, scene.emma, GuestLocked(105, "valheim", "backup"))
+    assert "backup" in reply.text
+    assert scene.changes() == []
+
+
+async def test_start_wakes_a_guest_suspended_to_disk(scene: Stage, pve: Pve) -> None:
+    pve.snapshot_lock(104, "suspended")
+    await scene.say(scene.emma, "start", vmid=104)
+    assert [path.rpartition("/")[2] for _, path, _ in scene.changes()] == ["start"]
+
+
+@BOTH
+async def test_shutdown_that_the_guest_does_not_obey(scene: Stage, pve: Pve) -> None:
+    """106 ignores ACPI: the task ends in a time-out, the guest runs on, and the answer names what helps."""
+    pve.time_scale = 0.001
+    reply = await scene.say(scene.akiko, "shutdown", vmid=106)
+    t = scene.t()
+    assert pve.vm(106).status == "running"
+    assert t("{guest} could not be shut down.", guest=name_of(pve, 106)) in reply.text
+    assert t("The guest did not obey in time. `/stop` switches it off hard.") in reply.text
+    assert "timeout" in reply.text
+
+
+@BOTH
+async def test_ha_is_followed_to_the_expected_state(scene: Stage, pve: Pve) -> None:
+    """HA's task only hands the wish over; the answer waits for the manager's round."""
+    pve.ha_held = True
+    begun = await scene.begin(scene.akiko, "shutdown", vmid=107)
+    await scene.until(lambda: len(scene.sent("GET", "/qemu/107/status/current")) > 4)
+    assert pve.vm(107).status == "running"
+    assert scene.t()("Shutting down {guest} …", guest=name_of(pve, 107)) in begun.text
+    pve.ha_round()
+    await scene.settled()
+    assert pve.vm(107).status == "stopped"
+    assert scene.t()("{guest} was shut down.", guest=name_of(pve, 107)) in begun.text
+
+
+async def test_ha_that_does_not_act_is_not_called_done(scene: Stage, pve: Pve) -> None:
+    pve.ha_held = True
+    reply = await scene.say(scene.emma, "shutdown", vmid=107)
+    assert pve.vm(107).status == "running"
+    assert "still “running”" in reply.text
+    assert "managed by HA" in reply.text
+    assert "was shut down" not in reply.text
+
+
+@BOTH
+async def test_warnings_of_a_task_are_shown(scene: Stage, pve: Pve) -> None:
+    pve.next_task("qmstart", vmid=104, lines=["WARN: no efidisk configured!"], ends="WARNINGS: 1")
+    reply = await scene.say(scene.akiko, "start", vmid=104)
+    t = scene.t()
+    assert t("{guest} was started.", guest=name_of(pve, 104)) in reply.text
+    assert t("Proxmox gave warnings:") in reply.text
+    assert "WARN: no efidisk configured!" in reply.text
+    assert reply.text.startswith("⚠️")
+
+
+@BOTH
+async def test_error_of_a_task_is_shown_with_the_log(scene: Stage, pve: Pve) -> None:
+    pve.next_task(
+        "vzstart", vmid=205, lines=["mounting rootfs", "no such device"], ends="startup for container failed"
+    )
+    reply = await scene.say(scene.akiko, "start", vmid=205)
+    assert scene.t()("{guest} could not be started.", guest=name_of(pve, 205)) in reply.text
+    assert "startup for container failed" in reply.text
+    assert "no such device" in reply.text
+    assert pve.ct(205).status == "stopped"
+
+
+@BOTH
+async def test_a_task_that_vanishes_has_an_unknown_result(scene: Stage, pve: Pve) -> None:
+    plan = pve.next_task("qmstart", vmid=104, hold=True)
+    begun = await scene.begin(scene.akiko, "start", vmid=104)
+    pve.vanish_task(plan.upid)
+    await scene.settled()
+    text = scene.t()(
+        "{guest}: Proxmox no longer knows the task, so its result is unknown. Look with `/info`.",
+        guest=name_of(pve, 104),
+    )
+    assert text in begun.text
+
+
+async def test_an_end_proxmox_does_not_know_is_an_error(scene: Stage, pve: Pve) -> None:
+    """A worker that was killed leaves "unexpected status"."""
+    pve.next_task("qmstart", vmid=104, ends="unexpected status")
+    reply = await scene.say(scene.emma, "start", vmid=104)
+    assert "could not be started" in reply.text
+    assert "unexpected status" in reply.text
+
+
+async def test_a_node_that_falls_silent_does_not_end_the_following(scene: Stage, pve: Pve) -> None:
+    plan = pve.next_task("qmstart", vmid=104, hold=True)
+    begun = await scene.begin(scene.emma, "start", vmid=104)
+    pve.fail("GET", "/status", 596, "Connection timed out")
+    await begun.until("Proxmox does not answer just now; the work may go on there")
+    pve.failures.clear()
+    plan.release()
+    await scene.settled()
+    assert "was started" in begun.text
+    assert pve.vm(104).status == "running"
+
+
+async def test_a_task_out_of_sight_for_long_is_given_up_as_unknown(scene: Stage, pve: Pve) -> None:
+    plan = pve.next_task("qmstart", vmid=104, hold=True)
+    begun = await scene.begin(scene.emma, "start", vmid=104)
+    pve.fail("GET", "/status", 596, "Connection timed out")
+    scene.clock.skip(601)
+    await scene.settled()
+    assert "result is unknown" in begun.text
+    pve.failures.clear()
+    plan.release()

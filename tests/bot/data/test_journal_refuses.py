@@ -1,0 +1,236 @@
+"""A journal that cannot be written, at the real bot: no change reaches Proxmox, and the person is told why.
+
+What switches all changes off works all the same: tests/bot/data/test_journal_lost.py.
+
+The disk is really full (a file system of its own, where one may be mounted) or SQLite's share of it is; the lock is
+really held, by another connection.
+"""
+
+import asyncio
+import contextlib
+import resource
+import shutil
+import sqlite3
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.journal.store import SqliteJournal
+from core.access.policy import Actor, Place
+from core.audit.trail import AuditRecord, Step
+from core.errors import JournalFailed
+from core.rights import RIGHTS, Effect, Operation
+from playground.discord.people import Reply
+from playground.discord.posts import Post
+from playground.pve.server import Pve
+from tests.support import stage
+from tests.support.stage import Stage, post_of
+
+pve, bare_scene, scene, language = stage.pve, stage.bare_scene, stage.scene, stage.language
+
+DISK_KIB = 8192
+WISHES: list[tuple[str, dict[str, Any]]] = [
+    ("start", {"vmid": 104}),
+    ("reboot", {"vmid": 101}),
+    ("shutdown", {"vmid": 106}),
+    ("stop", {"vmid": 103}),
+    ("create", {"template_id": 9000, "name": "web-02"}),
+    ("resize", {"vmid": 106, "cores": 2}),
+    ("delete", {"vmid": 205}),
+    ("snapshot create", {"vmid": 101, "name": "good"}),
+    ("snapshot rollback", {"vmid": 101, "name": "nginx-ok"}),
+    ("snapshot delete", {"vmid": 204, "name": "weekly"}),
+    ("monitor add", {"vmid": 201}),
+    ("monitor remove", {"vmid": 202, "confirm": "proxy", "reason": "it is retired"}),
+    ("monitor mute", {"target": "node/pve1", "duration": "1h"}),
+    ("monitor unmute", {"target": "guest/202"}),
+    ("monitor test", {}),
+    ("readonly off", {}),
+]
+
+
+def test_every_change_is_among_them() -> None:
+    by_command = {word.replace(" ", "_") for word, _ in WISHES}
+    missing = {each.value for each in Operation if RIGHTS[each].effect is not Effect.NOTHING} - by_command
+    assert missing == {"acknowledge", "readonly_on"}, f"wish for it in WISHES: {missing}"
+
+
+# -- what is wrong with the journal
+
+
+@contextlib.contextmanager
+def locked(journal: SqliteJournal, path: Path, begin: str) -> Iterator[str]:
+    """By somebody else's transaction."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute(begin)
+    try:
+        yield "SQLITE_BUSY"
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+def fill(journal: SqliteJournal) -> None:
+    """Write until nothing can be written any more."""
+    entry = AuditRecord(Step.ENDED, Actor(1, "filler", Place(1, 2, 3)), "list", detail="x" * 3000)
+    refused = 0
+    while refused < 5:
+        try:
+            journal.audit(entry, 1.0)
+            refused = 0
+        except JournalFailed as error:
+            assert error.reason == "SQLITE_FULL"
+            refused, entry = refused + 1, AuditRecord(Step.ENDED, entry.actor, "list")
+
+
+@contextlib.contextmanager
+def full_share(journal: SqliteJournal, path: Path) -> Iterator[str]:
+    """No more pages for SQLite."""
+    with journal._file.transaction("BEGIN") as db:
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        db.execute(f"PRAGMA max_page_count = {pages + 4}")
+    fill(journal)
+    yield "SQLITE_FULL"
+    with journal._file.transaction("BEGIN") as db:
+        db.execute("PRAGMA max_page_count = 100000")
+
+
+@contextlib.contextmanager
+def full_disk(journal: SqliteJournal, path: Path) -> Iterator[str]:
+    """The file system the bot's directory is on, which `mounted` made."""
+    filler = path.with_name("filler")
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"\0" * 1024)
+    fill(journal)
+    yield "SQLITE_FULL"
+    filler.unlink()
+
+
+@contextlib.contextmanager
+def no_larger_file(journal: SqliteJournal, path: Path) -> Iterator[str]:
+    """What stands for a full disk where no file system can be mounted: the kernel lets no file grow beyond the
+    journal's."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    largest = max(file.stat().st_size for file in path.parent.glob("journal.db*"))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
+    try:
+        yield "SQLITE_IOERR"
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def full_or_no_larger(journal: SqliteJournal, path: Path) -> contextlib.AbstractContextManager[str]:
+    return full_disk(journal, path) if path.parent.is_mount() else no_larger_file(journal, path)
+
+
+TROUBLES = {
+    "locked": lambda journal, path: locked(journal, path, "BEGIN IMMEDIATE"),
+    "locked exclusively": lambda journal, path: locked(journal, path, "BEGIN EXCLUSIVE"),
+    "no pages left": full_share,
+    "file too large": no_larger_file,
+    "disk full": full_or_no_larger,
+}
+
+
+@pytest.fixture
+async def small(pve: Pve, tmp_path: Path) -> AsyncIterator[Stage]:
+    """The bot at work, its directory on a small file system of its own where that can be made."""
+    directory = tmp_path / "data"
+    directory.mkdir()
+    mount, unmount = shutil.which("mount"), shutil.which("umount")
+    options = ["-t", "tmpfs", "-o", f"size={DISK_KIB}k", "tmpfs", str(directory)]
+    made = mount and subprocess.run([mount, *options], capture_output=True, check=False)  # noqa: S603, ASYNC221 - our own words, before anything runs
+    try:
+        async with stage.stage(pve, directory) as scene:
+            await scene.start_bot(CHANGES_PER_MINUTE="0")
+            yield scene
+    finally:
+        if made and made.returncode == 0 and unmount:
+            subprocess.run([unmount, str(directory)], check=True)  # noqa: S603, ASYNC221 - see above
+
+
+# -- wishing
+
+
+async def wish(scene: Stage, command: str, options: dict[str, Any]) -> Reply:
+    """Everything a person does for it: the command, the red button, the form."""
+    reply = await scene.say(scene.emma, command, **options)
+    if reply.post and len(reply.post.buttons) == 2 and not reply.ephemeral:
+        reply = await scene.press(scene.emma, reply, str(reply.post.buttons[0].custom_id))
+        if reply.form is not None:
+            reply = await scene.submit(scene.emma, reply, "grafana")
+    return reply
+
+
+async def alarm(scene: Stage, pve: Pve) -> Post:
+    """The open alert of a guest."""
+    pve.crash(202)
+    await scene.look()
+    await scene.delivered()
+    return scene.server.messages(scene.alerts)[-1]
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+async def test_no_change_is_made_and_the_person_is_told_why(small: Stage, pve: Pve, trouble: str) -> None:
+    scene, path = small, small.directory / "journal.db"
+    await scene.say(scene.emma, "monitor add", vmid=202)
+    await scene.look()
+    post = await alarm(scene, pve)
+    await scene.say(scene.emma, "monitor mute", target="guest/202", duration="8h")
+    await scene.delivered()
+    panel = await scene.say(scene.emma, "info", vmid=104)
+    ack = next(str(each.custom_id) for each in post.buttons if ":ack:" in str(each.custom_id))
+    watch, switch = scene.services.watch, scene.services.judge.read_only
+    before = (scene.cluster(), watch.entries, watch.mutes(), watch.state.open, scene.alerts_told())
+
+    def unchanged() -> bool:
+        return before == (
+            scene.cluster(),
+            watch.entries,
+            watch.mutes(),
+            watch.state.open,
+            scene.alerts_told(),
+        )
+
+    with TROUBLES[trouble](scene.bot.journal, path) as reason:
+        told = scene.told(scene.emma, JournalFailed(reason))
+        for command, options in WISHES:
+            reply = await wish(scene, command, options)
+            assert told in reply.text, (command, reply.text)
+            assert (reply.followups or [post_of(reply)])[-1].ephemeral, command
+            assert unchanged() and scene.changes() == [] and switch.held is None, command
+        for on, button in ((panel, "Start"), (post, ack)):
+            assert told in (await scene.press(scene.emma, on, button)).text, button
+        assert unchanged() and scene.changes() == [] and scene.services.operations._claims.busy == {}
+        assert "palworld" in (await scene.say(scene.emma, "info", vmid=104)).text, "looking goes on"
+    for command, options in WISHES:
+        reply = await wish(scene, command, options)
+        assert told not in reply.text and not reply.ephemeral, (command, reply.text)
+    assert len(scene.changes()) == 10, scene.changes()
+    assert {entry.vmid for entry in watch.entries} == {201}
+    assert [mute.target for mute in watch.mutes()] == ["node/pve1"] and switch.held is None
+
+
+async def test_a_lock_delays_nobody_for_long(scene: Stage) -> None:
+    """All of the journal is written on the event loop, which waits BUSY_SECONDS for each lock."""
+    path = scene.directory / "journal.db"
+    with locked(scene.bot.journal, path, "BEGIN IMMEDIATE"):
+        began = time.monotonic()
+        one = await scene.say(scene.emma, "start", vmid=104)
+        alone = time.monotonic() - began
+        many = await scene.whole(
+            asyncio.gather(*(scene.server.slash(scene.emma, scene.channel, "list") for _ in range(5)))
+        )
+        together = time.monotonic() - began - alone
+    assert told_busy(scene, one) and alone < 2.0
+    assert all("17 guests" in reply.text for reply in many), "looking goes on"
+    assert together < 5.0
+
+
+def told_busy(scene: Stage, reply: Reply) -> bool:
+    return scene.told(scene.emma, JournalFailed("SQLITE_BUSY")) in reply.text

@@ -1,0 +1,105 @@
+"""A button knows its guest: by SHA-256 from now on, by CRC32 in the messages of earlier versions."""
+
+import zlib
+from dataclasses import replace
+
+import pytest
+
+from core.errors import ChangedMeanwhile
+from core.guest import Guest, Kind, State
+from playground.pve.server import Pve
+from tests.support import stage
+from tests.support.stage import Stage, post_of
+from ui.interaction.buttons import GUEST
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+WEB = Guest(101, Kind.QEMU, "pve1", State.RUNNING, "web01")
+
+
+def old_mark(guest: Guest) -> str:
+    return f"{zlib.crc32(f'{guest.kind.value} {guest.name}'.encode()):08x}"
+
+
+def same_crc(wanted: int, head: str) -> str:
+    """A DNS name that begins with `head` and has this CRC32 as the name of a VM: as anybody can find one."""
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    start = zlib.crc32(f"qemu {head}".encode())
+    halves: dict[int, str] = {}
+    crc_table = _crc_table()
+    back = {entry >> 24: byte for byte, entry in enumerate(crc_table)}
+    for a in letters:  # forwards from the head, four letters
+        one = zlib.crc32(a.encode(), start)
+        for b in letters:
+            two = zlib.crc32(b.encode(), one)
+            for c in letters:
+                three = zlib.crc32(c.encode(), two)
+                for d in letters:
+                    halves[zlib.crc32(d.encode(), three)] = a + b + c + d
+
+    def undo(crc: int, byte: int) -> int:
+        """The CRC before this byte."""
+        crc ^= 0xFFFFFFFF
+        index = back[crc >> 24]
+        return ((((crc ^ crc_table[index]) << 8) | (index ^ byte)) & 0xFFFFFFFF) ^ 0xFFFFFFFF
+
+    for a in letters:
+        one = undo(wanted, ord(a))
+        for b in letters:
+            two = undo(one, ord(b))
+            for c in letters:
+                three = undo(two, ord(c))
+                for d in letters:
+                    if (found := halves.get(undo(three, ord(d)))) is not None:
+                        return f"{head}{found}{d}{c}{b}{a}"
+    raise LookupError(head)
+
+
+def _crc_table() -> list[int]:
+    table = []
+    for byte in range(256):
+        crc = byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0xEDB88320 if crc & 1 else 0)
+        table.append(crc)
+    return table
+
+
+def test_a_mark_has_128_bits_and_the_old_one_is_known_by_its_length() -> None:
+    assert len(WEB.mark) == 32 and WEB.bears(WEB.mark) and WEB.bears(old_mark(WEB))
+    for other in (replace(WEB, name="web02"), replace(WEB, kind=Kind.LXC), replace(WEB, name=None)):
+        assert not other.bears(WEB.mark) and not other.bears(old_mark(WEB))
+    assert not WEB.bears("") and not WEB.bears(WEB.mark[:8]) and not WEB.bears(WEB.mark[:16])
+    for mark in (WEB.mark, old_mark(WEB)):
+        assert GUEST.fullmatch(f"g1:shutdown:999999999:{mark}")
+    assert len(f"g1:shutdown:999999999:{WEB.mark}") <= 100
+    for mark in (WEB.mark[:31], WEB.mark + "0", WEB.mark[:16], WEB.mark.upper()):
+        assert mark.isdecimal() or not GUEST.fullmatch(f"g1:start:101:{mark}")
+
+
+async def test_a_crafted_name_does_not_fit_a_panel(scene: Stage, pve: Pve) -> None:
+    """Somebody deletes 101 and makes a guest of that VMID whose name has the same CRC32."""
+    panel = await scene.say(scene.emma, "info", vmid=101)
+    crafted = same_crc(zlib.crc32(b"qemu web01"), "x-")
+    assert zlib.crc32(f"qemu {crafted}".encode()) == zlib.crc32(b"qemu web01")
+    pve.vms.remove(pve.vm(101))
+    pve.add_vm(101, crafted, node="pve1", status="running")
+    reply = await scene.press(scene.emma, panel, "Shutdown")
+    scene.assert_refused(reply, scene.emma, ChangedMeanwhile(101))
+    assert scene.changes() == []
+
+
+@pytest.mark.parametrize("verb", ["reboot", "shutdown"])
+async def test_an_old_messages_button_goes_on(scene: Stage, pve: Pve, verb: str) -> None:
+    panel = await scene.say(scene.emma, "info", vmid=101)
+    reply = await scene.press(
+        scene.emma, post_of(panel), f"g1:{verb}:101:{zlib.crc32(b'qemu web01'):08x}", force=True
+    )
+    assert "was " in reply.text and len(scene.changes()) == 1
+    pve.vm(101).name = pve.vm(101).config["name"] = "other"
+    scene.clock.skip(61)
+    again = await scene.press(
+        scene.emma, post_of(panel), f"g1:{verb}:101:{zlib.crc32(b'qemu web01'):08x}", force=True
+    )
+    assert "was changed by somebody else" in again.text
+    assert len(scene.changes()) == 1

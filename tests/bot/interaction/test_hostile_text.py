@@ -1,0 +1,132 @@
+"""Text from Proxmox and its guests is hostile: nothing of it mentions, links, formats or hides in any answer."""
+
+import re
+
+import pytest
+
+from playground.pve.server import Pve
+from tests.support import stage
+from tests.support.stage import Stage
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+EVIL = [
+    "@everyone",
+    "<@&123456789012345678>",
+    "`@here` <#1>",
+    "```\n@everyone\n```",
+    "**x** [click](https://evil.example) ||s||",
+    "\u202egnp.exe\u2066",
+    "</start:1> <t:0:R> <:x:1> <a:x:1>",
+    "# head\n> quote\n-# small",
+    "a" * 500,
+    "\u200b\u200d\ufeff",
+]
+ACTIVE = re.compile(
+    r"@everyone|@here|<@[!&]?\d+>|<#\d+>|</|<t:0|<a?:\w+:|https?://|\]\(|\|\||\*\*x\*\*|[\u202a-\u202e\u2066-\u2069]"
+)
+
+
+def harmless(text: str, asker: int, channel: int | None = None) -> None:
+    """What is left once code spans and blocks, in which nothing works, and the asker's own name (and the channel that
+    the audit names) are taken out."""
+    assert text.count("```") % 2 == 0
+    bare = re.sub(r"```.*?```", "", text, flags=re.S)
+    bare = re.sub(r"`[^`\n]*`", "", bare).replace(f"<@{asker}>", "").replace(f"<#{channel}>", "")
+    assert "`" not in bare
+    assert not ACTIVE.search(bare), bare
+    assert not re.search(r"[\u202a-\u202e\u2066-\u2069\u200b\u200d\ufeff]", text)
+    assert not re.search(r"^(# head|> quote)", bare, re.M)
+
+
+@pytest.mark.parametrize("evil", EVIL)
+async def test_names_notes_tags_snapshots_and_logs(bare_scene: Stage, pve: Pve, evil: str) -> None:
+    vm = pve.vm(103)
+    vm.name = vm.config["name"] = evil
+    vm.config["description"], vm.config["tags"] = evil, evil
+    vm.snapshots["v1-21"]["description"] = evil
+    pve.vm(101).name = evil
+    await bare_scene.start_bot()
+    scene, asker = bare_scene, bare_scene.emma
+    pve.next_task("qmreboot", vmid=103, lines=[evil, f"x {evil}"], ends=evil.replace("\n", " "))
+    pve.fail(
+        "POST",
+        "/qemu/101/status/shutdown",
+        500,
+        evil.replace("\n", " ")[:200].encode("ascii", "replace").decode(),
+    )
+    for command, options in (
+        ("list", {}),
+        ("info", {"vmid": 103}),
+        ("reboot", {"vmid": 103}),
+        ("info", {"vmid": 103}),
+        ("shutdown", {"vmid": 101}),
+        ("stop", {"vmid": 103}),
+        ("start", {"vmid": 103}),
+        ("delete", {"vmid": 103}),
+        ("snapshot list", {"vmid": 103}),
+        ("snapshot rollback", {"vmid": 103, "name": "v1-21"}),
+        ("snapshot delete", {"vmid": 103, "name": evil}),
+        ("snapshot create", {"vmid": 103, "name": evil}),
+        ("create", {"template_id": 9000, "name": evil}),
+        ("monitor add", {"vmid": 103}),
+        ("monitor list", {}),
+    ):
+        reply = await scene.say(asker, command, **options)
+        assert reply.text, command
+        harmless(reply.text, asker.id)
+    for label in await scene.choices(asker, "info", "vmid", "103"):
+        assert len(label) <= 100 and not re.search(r"[\u202a-\u202e\u2066-\u2069\n]", label)
+    scene.clock.skip(400)  # past the time in which a stop counts as that ordered above
+    await scene.look()
+    assert scene.alerts_told() == []
+    pve.crash(103)
+    await scene.look()
+    await scene.delivered()
+    alert = scene.server.messages(scene.alerts)[0]
+    harmless(alert.text, asker.id)
+    await scene.press(asker, alert, "Acknowledge")
+    await scene.delivered()
+    harmless(alert.text, asker.id)
+    details = await scene.press(asker, alert, "Details")
+    harmless(details.text, asker.id)
+    later: list[tuple[str, dict[str, str]]] = [
+        ("monitor list", {}),
+        ("monitor history", {}),
+        ("monitor mute", {"target": "103", "duration": "1h"}),
+        ("monitor mute", {"target": evil, "duration": "1h"}),
+        ("monitor mute", {"target": "all", "duration": evil}),
+        ("monitor status", {}),
+        ("monitor unmute", {"target": "guest/103"}),
+    ]
+    for command, words in later:
+        reply = await scene.say(asker, command, **words)
+        assert reply.text, command
+        harmless(reply.text, asker.id)
+    for label in await scene.choices(asker, "monitor mute", "target", "103"):
+        assert len(label) <= 100 and not re.search(r"[\u202a-\u202e\u2066-\u2069\n]", label)
+
+
+async def test_a_person_with_a_hostile_name(scene: Stage, pve: Pve) -> None:
+    mallory = scene.server.person(scene.guild, "mallory", display="@everyone <@&1> `x`", locale="en-US")
+    question = await scene.say(mallory, "stop", vmid=101)
+    reply = await scene.press(scene.emma, question, "Switch off web01")
+    harmless(reply.text, mallory.id)
+    plan = pve.next_task("qmstart", vmid=104, hold=True)
+    await scene.begin(mallory, "start", vmid=104)
+    busy = await scene.server.slash(scene.emma, scene.channel, "start", vmid=104)
+    harmless((await busy.until(lambda shown: shown.text)).text, mallory.id)
+    plan.release()
+    await scene.settled()
+    await scene.say(scene.emma, "monitor add", vmid=104)
+    await scene.look()
+    pve.crash(104)
+    await scene.look()
+    await scene.delivered()
+    alert = scene.server.messages(scene.alerts)[0]
+    await scene.press(mallory, alert, "Acknowledge")
+    await scene.press(mallory, alert, "Mute 8 h")
+    await scene.delivered()
+    harmless(alert.text, mallory.id)
+    harmless((await scene.say(scene.emma, "monitor status")).text, mallory.id)
+    harmless((await scene.say(scene.emma, "monitor history")).text, mallory.id)

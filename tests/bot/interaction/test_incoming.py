@@ -1,0 +1,114 @@
+"""What the gateway brings incompletely: no press, form or command without a field ends the bot or acts."""
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from playground.pve.server import Pve
+from tests.support import stage
+from tests.support.stage import Stage
+from ui.guests.confirm import typed_into
+from ui.interaction.incoming import lacking
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+TOLD = "What Discord sent was incomplete, so nothing was done. Please try again."
+
+
+def without(path: str, value: Any = ...) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+    """The payload with this field taken out, or in its place `value`."""
+
+    def rewrite(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        changed = copy.deepcopy(dict(payload))
+        *way, last = path.split(".")
+        inner = changed
+        for name in way:
+            inner = inner[name]
+        inner.pop(last, None)
+        if value is not ...:
+            inner[last] = value
+        return changed
+
+    return rewrite
+
+
+MAIMED: list[tuple[str, Any]] = [
+    ("data", ...), ("data", None), ("data", []), ("data.custom_id", ...), ("data.custom_id", 7),
+    ("data.custom_id", None), ("data.component_type", ...), ("member", ...), ("member", None), ("member", {}),
+    ("member.user", ...), ("member.user.id", ...), ("member.user.username", ...), ("member.roles", ...),
+    ("channel", None), ("message", ...), ("message", None), ("message", {}), ("message.id", ...),
+    ("message.content", ...), ("version", ...), ("application_id", ...), ("attachment_size_limit", ...),
+    ("entitlements", None), ("authorizing_integration_owners", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "value"), MAIMED)
+async def test_a_press_without_a_field_is_answered_and_does_nothing(
+    scene: Stage, pve: Pve, path: str, value: Any
+) -> None:
+    panel = await scene.say(scene.emma, "info", vmid=104)
+    with scene.server.world.rewritten(without(path, value)):
+        reply = await scene.press(scene.emma, panel, "Start")
+    await reply.until(lambda shown: shown.text == TOLD)
+    scene.assert_private(reply)
+    assert scene.changes() == [] and pve.vm(104).status == "stopped"
+    await scene.press(scene.emma, panel, "Start")
+    assert pve.vm(104).status == "running", "and the bot lives"
+
+
+async def test_a_press_without_a_channel_is_not_in_the_category(scene: Stage, pve: Pve) -> None:
+    panel = await scene.say(scene.emma, "info", vmid=104)
+    with scene.server.world.rewritten(without("channel")):
+        reply = await scene.press(scene.emma, panel, "Start")
+    assert "can only be used in the channels of its own category" in reply.text
+    assert scene.changes() == []
+
+
+@pytest.mark.parametrize("path", ["data", "data.name", "member", "version"])
+async def test_a_command_without_a_field(scene: Stage, path: str) -> None:
+    with scene.server.world.rewritten(without(path)):
+        reply = await scene.say(scene.emma, "list")
+    await reply.until(lambda shown: shown.text == TOLD)
+    scene.assert_private(reply)
+    assert "17 guests" in (await scene.say(scene.emma, "list")).text
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("data", ...),
+        ("data.custom_id", ...),
+        ("data.components", ...),
+        ("data.components", None),
+        ("member", ...),
+    ],
+)
+async def test_a_form_without_a_field(scene: Stage, pve: Pve, path: str, value: Any) -> None:
+    question = await scene.say(scene.emma, "delete", vmid=104)
+    form = await scene.press(scene.emma, question, "Delete palworld …")
+    with scene.server.world.rewritten(without(path, value)):
+        reply = await scene.submit(scene.emma, form, "palworld")
+    await reply.until(lambda shown: shown.text == TOLD)
+    assert scene.changes() == [] and pve.vm(104).status == "stopped"
+
+
+async def test_other_events_that_cannot_be_read_do_not_end_the_bot(scene: Stage) -> None:
+    for event in ("GUILD_ROLE_UPDATE", "CHANNEL_CREATE", "THREAD_UPDATE"):
+        scene.server.gateway.broadcast(event, {"guild_id": str(scene.guild.id)})
+    assert "17 guests" in (await scene.say(scene.emma, "list")).text
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"type": 3}, {"type": "3"}, {"type": 2, "data": 5}, {"type": 5, "guild_id": "1"}, []]
+)
+def test_what_lacks_everything(data: Any) -> None:
+    assert lacking(data) if isinstance(data, dict) else True
+
+
+@pytest.mark.parametrize(
+    "rows", [None, 5, [None], [5], [{"component": 5}], [{"components": 5}], [{"components": [None]}]]
+)
+def test_a_forms_rows_of_any_kind(rows: Any) -> None:
+    assert typed_into({"components": rows}) == {}

@@ -1,0 +1,160 @@
+"""A completion without choices says why in one entry; choosing that entry is refused and never acts."""
+
+import pytest
+
+from core.rights import RIGHTS, Effect, Level, Operation
+from core.wanted_errors import NothingChosen
+from playground.discord.people import Person
+from playground.pve.server import Pve
+from tests.bot.access.test_levels import Cast, level_of
+from tests.bot.interaction.test_gate import EVERY_COMPLETION
+from tests.support import stage
+from tests.support.stage import Stage
+from ui.interaction import no_choice
+from ui.interaction.no_choice import NUMBER, WORD
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+
+@pytest.fixture
+async def cast(bare_scene: Stage) -> Cast:
+    made = Cast(bare_scene)
+    await bare_scene.start_bot(**made.settings)
+    return made
+
+
+async def entry(
+    scene: Stage, person: Person, command: str, option: str, **filled: object
+) -> tuple[str, object]:
+    """The one entry: what it says, and its value."""
+    found = await scene.server.autocomplete(person, scene.channel, command, option, "", **filled)
+    (one,) = found
+    assert one["name"].startswith("⛔ ") and len(one["name"]) <= 100
+    return one["name"][2:], one["value"]
+
+
+def operation_of(command: str) -> Operation:
+    return Operation(command.replace(" ", "_"))
+
+
+@pytest.mark.parametrize("name", ["nobody", "viewer", "operator", "game"])
+async def test_a_level_that_does_not_suffice(bare_scene: Stage, cast: Cast, name: str) -> None:
+    scene, before = bare_scene, bare_scene.cluster()
+    has = {"nobody": Level.NONE, "viewer": Level.VIEWER, "operator": Level.OPERATOR, "game": Level.ADMIN}[
+        name
+    ]
+    for command, option, filled in EVERY_COMPLETION:
+        whole = command == "audit" and name == "game"
+        if level_of(command) <= has and not whole:
+            continue
+        said, value = await entry(scene, cast[name], command, option, **filled)
+        if whole:
+            assert said == "This takes the level for all guests."
+        elif has is Level.NONE:
+            assert said == "None of your roles may use this bot."
+        else:
+            assert said.startswith("This takes the level “") and f"yours is “{name}”" in said
+        assert value == (NUMBER if option in ("vmid", "template_id") else WORD), command
+    assert scene.cluster() == before and scene.changes() == []
+
+
+async def test_a_language_of_its_reader(bare_scene: Stage, cast: Cast) -> None:
+    scene = bare_scene
+    akiko = scene.server.person(scene.guild, "a", display="A", locale="ja", roles=[cast.roles["operator"]])
+    said, _ = await entry(scene, akiko, "stop", "vmid")
+    assert said == "「管理者」の権限が必要です（現在の権限: オペレーター）。"
+
+
+async def test_read_only_mode(scene: Stage) -> None:
+    await scene.say(scene.akiko, "readonly on")
+    for command, option, filled in EVERY_COMPLETION:
+        if RIGHTS[operation_of(command)].effect >= Effect.LIST:
+            said, _ = await entry(scene, scene.emma, command, option, **filled)
+            assert said == "Changes are switched off (read-only).", command
+
+
+async def test_proxmox_that_never_answered(bare_scene: Stage, pve: Pve) -> None:
+    pve.fail("GET", "/cluster/resources", 595, "No route to host")
+    await bare_scene.start_bot()
+    for command, option in (("info", "vmid"), ("start", "vmid"), ("list", "node"), ("create", "template_id")):
+        said, _ = await entry(bare_scene, bare_scene.emma, command, option)
+        assert said == "Proxmox cannot be read right now.", command
+        typed = await bare_scene.choices(bare_scene.emma, command, option, "web")
+        assert typed == [f"⛔ {said}"]
+
+
+async def test_nothing_there_to_choose(scene: Stage, pve: Pve) -> None:
+    for command, option, filled, words in (
+        ("monitor remove", "vmid", {}, "No guest that you may choose is on the watch list."),
+        ("monitor unmute", "target", {}, "There is no mute that you may lift."),
+        ("snapshot rollback", "name", {}, "Choose the guest (vmid) first."),
+        ("snapshot rollback", "name", {"vmid": 109}, "No snapshot found: the guest has none"),
+        ("snapshot delete", "name", {"vmid": 999}, "No snapshot found: the guest has none"),
+    ):
+        said, _ = await entry(scene, scene.emma, command, option, **filled)
+        assert said.startswith(words), said
+    for guest in [one for one in [*pve.vms, *pve.cts] if one.template]:
+        pve.remove_guest(guest.vmid)
+    await scene.services.reader.read(max_age=0)
+    said, _ = await entry(scene, scene.emma, "create", "template_id")
+    assert said == "There is no template you may use."
+
+
+async def test_what_is_typed_and_fits_nothing_is_discords_to_say(scene: Stage) -> None:
+    """There are choices, only not for this: "no options match" is the reason."""
+    for command, option in (("start", "vmid"), ("list", "node"), ("monitor mute", "target")):
+        assert await scene.choices(scene.emma, command, option, "no such thing") == []
+
+
+async def test_a_hidden_guest_is_not_betrayed(bare_scene: Stage, cast: Cast) -> None:
+    """Its snapshots, and those of no guest at all, get the same entry."""
+    scene = bare_scene
+    hidden = await entry(scene, cast["game"], "snapshot rollback", "name", vmid=101)
+    assert hidden == await entry(scene, cast["game"], "snapshot rollback", "name", vmid=999)
+    assert (await entry(scene, cast["nobody"], "access", "vmid"))[
+        0
+    ] == "There is no guest to which you may do this."
+
+
+CHOSEN: list[tuple[str, dict[str, object]]] = [
+    ("info", {"vmid": NUMBER}),
+    ("start", {"vmid": NUMBER}),
+    ("shutdown", {"vmid": NUMBER}),
+    ("reboot", {"vmid": NUMBER}),
+    ("stop", {"vmid": NUMBER}),
+    ("delete", {"vmid": NUMBER}),
+    ("monitor add", {"vmid": NUMBER}),
+    ("monitor remove", {"vmid": NUMBER}),
+    ("resize", {"vmid": NUMBER, "cores": 2}),
+    ("create", {"template_id": NUMBER, "name": "new01"}),
+    ("list", {"node": WORD}),
+    ("access", {"vmid": NUMBER}),
+    ("snapshot create", {"vmid": NUMBER, "name": "x1"}),
+    ("snapshot rollback", {"vmid": 103, "name": WORD}),
+    ("snapshot delete", {"vmid": 103, "name": WORD}),
+    ("monitor mute", {"target": WORD, "duration": "1h"}),
+    ("monitor mute", {"target": "101", "duration": WORD}),
+    ("monitor unmute", {"target": WORD}),
+    ("audit", {"who": WORD}),
+]
+
+
+@pytest.mark.parametrize(("command", "options"), CHOSEN)
+async def test_the_entry_does_nothing(scene: Stage, command: str, options: dict[str, object]) -> None:
+    before = scene.cluster()
+    reply = await scene.say(scene.emma, command, **options)
+    scene.assert_refused(reply, scene.emma, NothingChosen())
+    assert scene.cluster() == before and scene.changes() == []
+    assert scene.services.watch.entries == () and scene.services.watch.mutes() == ()
+
+
+async def test_in_time_also_where_proxmox_hangs(
+    scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.interaction.options.WAIT_SECONDS", 0.4)
+    monkeypatch.setattr(no_choice, "ANEW_SECONDS", 0.2)
+    scene.clock.skip(11)
+    pve.hang("/cluster/resources", 1.5)
+    assert await scene.choices(scene.emma, "info", "vmid", "no such guest") == []
+    assert max(scene.server.ack_seconds.values()) < 1.2
+    pve.hang("/cluster/resources", 0)

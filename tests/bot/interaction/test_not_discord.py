@@ -1,0 +1,118 @@
+"""What answers in Discord's place, and limits named in advance: no alert is lost, and nobody is blamed for it."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from playground.discord.faults import Window
+from playground.pve.server import Pve
+from tests.support import stage as stages
+from tests.support.process_stage import ProcessStage, process_stage
+from tests.support.stage import Stage, post_of
+
+scene, bare_scene, pve, language = stages.scene, stages.bare_scene, stages.pve, stages.language
+
+PORTAL = "<title>Hotel WLAN</title>"
+PAGES = pytest.mark.parametrize(
+    ("status", "page", "kind"),
+    [
+        (200, PORTAL, "text/html"),
+        (200, '{"id": "12', "application/json"),
+        (200, "null", "application/json"),
+        (400, "<h1>400 Bad Request</h1>", "text/html"),
+        (401, "<h1>Log in</h1>", "text/html"),
+        (404, "not found", "text/plain"),
+        (413, "", ""),
+    ],
+)
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[ProcessStage]:
+    async with process_stage(tmp_path) as made:
+        yield made
+
+
+async def watching(scene: Stage, *vmids: int) -> str:
+    """The bot, watching these; the path of the alert channel's messages."""
+    await scene.start_bot(MONITOR_VM_IDS=",".join(map(str, vmids)))
+    await scene.look(2)
+    return f"/channels/{scene.alerts.id}/messages"
+
+
+async def later(scene: Stage, step: float = 301.0, done: Callable[[], bool] | None = None) -> None:
+    """Let time pass until it is done: every alert is there, unless something else is said."""
+    journal = scene.services.journal
+
+    def is_done() -> bool:
+        scene.clock.skip(step)
+        return done() if done else not (journal.to_post() or journal.to_edit())
+
+    await scene.until(is_done, "what was held up")
+
+
+@PAGES
+async def test_a_page_in_place_of_an_answer_costs_no_alert(
+    bare_scene: Stage, pve: Pve, status: int, page: str, kind: str
+) -> None:
+    path = await watching(bare_scene, 101)
+    fault = bare_scene.server.fail("POST", path, status, 8, page=page or " ", kind=kind)
+    pve.crash(101)
+    await bare_scene.look()
+    await later(bare_scene)
+    assert fault.met == 8
+    (told,) = bare_scene.alerts_told()
+    assert "has stopped" in told and "`pve1`" in told, "whole: it was not Discord that took offence"
+    assert bare_scene.services.journal.undelivered().given_up == 0
+
+
+@PAGES
+async def test_a_page_in_place_of_an_edits_answer_leaves_it_to_be_done(
+    bare_scene: Stage, pve: Pve, status: int, page: str, kind: str
+) -> None:
+    path = await watching(bare_scene, 101)
+    pve.crash(101)
+    await bare_scene.look()
+    await bare_scene.delivered()
+    bare_scene.server.fail("PATCH", path, status, 8, page=page or " ", kind=kind)
+    await bare_scene.press(bare_scene.emma, bare_scene.server.messages(bare_scene.alerts)[0], "Acknowledge")
+    await later(bare_scene)
+    assert "`Emma`" in bare_scene.alerts_told()[0]
+
+
+@PAGES
+async def test_a_page_in_place_of_an_answers_answer_costs_no_outcome(
+    scene: Stage, pve: Pve, status: int, page: str, kind: str
+) -> None:
+    plan = pve.next_task("qmstart", hold=True)
+    begun = await scene.begin(scene.akiko, "start", vmid=104)
+    scene.server.fail("PATCH", "/webhooks/", status, 2, page=page or " ", kind=kind)
+    plan.release()
+    await later(scene, 5.0, lambda: "started" in post_of(begun).text)
+    await scene.settled()
+
+
+@PAGES
+async def test_a_page_at_the_log_in_ends_no_bot(
+    stage: ProcessStage, status: int, page: str, kind: str
+) -> None:
+    stage.server.fail("GET", "/users/@me", status, 1, page=page or " ", kind=kind)
+    bot = await stage.launch()
+    await stage.until(lambda: stage.server.gateway.connected, "Discord to be tried again", alive=True)
+    assert "not the cause" in bot.output()
+
+
+async def test_a_limit_named_in_advance_delays_alerts_and_loses_none(bare_scene: Stage, pve: Pve) -> None:
+    """Discord's headers say how long a bucket lasts; discord.py asks nothing while that is over 30 s."""
+    path = await watching(bare_scene, 101, 102)
+    bare_scene.server.limits.windows["POST /channels/:id/messages"] = Window(9, 33.0)
+    pve.crash(101)
+    await bare_scene.look()
+    await bare_scene.delivered()
+    pve.crash(102)
+    await bare_scene.look(later=1.0)
+    await bare_scene.until(lambda: "429" in bare_scene.services.delivery.error, "the limit")
+    assert len(bare_scene.server.requests("POST", path)) == 1
+    await later(bare_scene, 1.0)
+    assert len(bare_scene.alerts_told()) == 2

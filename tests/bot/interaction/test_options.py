@@ -1,0 +1,167 @@
+"""Completions while typing: which guests, in which order, and at what price for Proxmox."""
+
+import pytest
+
+from core.guest import State
+from playground.pve.server import Pve
+from tests.support import stage
+from tests.support.stage import Stage
+from ui.formatting import STATE_EMOJI
+from ui.interaction import options as parameters
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+STOPPED = STATE_EMOJI[State.STOPPED]
+
+NO_SNAPSHOT = "⛔ No snapshot found: the guest has none, or cannot be read right now."
+UNREADABLE = "⛔ Proxmox cannot be read right now."
+
+NEEDS_VMID = [
+    "info", "resize", "delete", "start", "reboot", "shutdown", "stop",
+    "snapshot create", "snapshot list", "snapshot rollback", "snapshot delete", "monitor add",
+]  # fmt: skip
+
+
+async def offered(scene: Stage, command: str, typed: str = "", option: str = "vmid") -> list[int]:
+    found = await scene.server.autocomplete(scene.emma, scene.channel, command, option, typed)
+    return [choice["value"] for choice in found]
+
+
+async def test_labels_name_state_id_name_node_and_kind(scene: Stage) -> None:
+    assert await scene.choices(scene.emma, "info", "vmid", "web01") == ["🟢 101 web01 · pve1 · VM"]
+    assert await scene.choices(scene.akiko, "info", "vmid", "grafana") == [
+        f"{STOPPED} 205 grafana · pve3 · CT"
+    ]
+    assert await scene.choices(scene.emma, "create", "template_id", "") == [
+        "📄 9000 debian13-cloud · pve1 · VM",
+        "📄 9001 ubuntu2404 · pve2 · VM",
+        "📄 9100 alpine-ct · pve1 · CT",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "able"),
+    [
+        ("start", [104, 205]),
+        ("shutdown", [101, 102, 103, 106, 107, 108, 201]),
+        ("stop", [101, 102, 103, 106, 107, 108, 109]),
+        ("delete", [104, 205, 9000, 9001, 9100]),
+    ],
+)
+async def test_those_the_verb_can_act_on_come_first(scene: Stage, command: str, able: list[int]) -> None:
+    found = await offered(scene, command)
+    assert found[: len(able)] == able
+    assert found[-1] not in able and len(set(found)) == len(found)
+
+
+async def test_a_vmid_typed_in_full_comes_first(scene: Stage, pve: Pve) -> None:
+    """Running 100 cannot be deleted, template 9100 can: what Enter takes is 100 all the same."""
+    pve.add_vm(100, "debian", node="pve1", status="running")
+    await scene.services.reader.read(max_age=0)
+    assert (await offered(scene, "delete", "100"))[:2] == [100, 9100]
+
+
+async def test_templates_are_offered_where_they_make_sense_only(scene: Stage) -> None:
+    for command in NEEDS_VMID:
+        templates = {9000, 9001, 9100} & set(await offered(scene, command))
+        assert bool(templates) is (command in ("info", "delete", "snapshot list")), command
+    assert await offered(scene, "create", option="template_id") == [9000, 9001, 9100]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("1", [101, 102, 103, 104, 105, 106, 107, 108, 109, 201, 202, 203, 204, 205, 9000, 9001, 9100]),
+        ("10", [101, 102, 103, 104, 105, 106, 107, 108, 109, 9100]),
+        ("WEB", [101]),
+        ("pve2", [103, 104, 109, 202, 9001]),
+        ("pve3 gra", [205]),
+        ("nothing like it", []),
+        ("🟢 101 web01", []),
+        ("<@&1>", []),
+        ("x" * 100, []),
+    ],
+)
+async def test_what_is_typed_is_looked_for_in_id_name_and_node(
+    scene: Stage, typed: str, expected: list[int]
+) -> None:
+    found = await offered(scene, "info", typed)
+    assert sorted(found) == [vmid for vmid in expected if vmid in found]
+    assert set(found) == {vmid for vmid in expected if typed != "1" or vmid in found}
+    if typed == "1":
+        assert found[:9] == [101, 102, 103, 104, 105, 106, 107, 108, 109], "beginnings come first"
+
+
+async def test_twenty_five_at_most(bare_scene: Stage, pve: Pve) -> None:
+    for vmid in range(1000, 1100):
+        pve.add_ct(vmid, "x" * 63, node="pve1", status="running")
+    await bare_scene.start_bot()
+    for command in NEEDS_VMID:
+        labels = await bare_scene.choices(bare_scene.emma, command, "vmid")
+        assert len(labels) == 25, command
+        assert all(len(label) <= 100 for label in labels)
+
+
+async def test_nothing_is_asked_while_the_last_read_is_fresh(scene: Stage, pve: Pve) -> None:
+    await scene.say(scene.emma, "list")
+    before = len(pve.requests)
+    for typed in ("", "w", "we", "web", "web0", "web01"):
+        await offered(scene, "start", typed)
+        await offered(scene, "list", typed, option="node")
+    assert len(pve.requests) == before
+    scene.clock.skip(10)
+    for typed in ("", "w", "we", "web", "web0", "web01"):
+        await offered(scene, "start", typed)
+    assert [path for _, path, _ in pve.requests[before:]] == ["/cluster/resources"]
+
+
+async def test_it_answers_in_time_from_the_last_read_while_proxmox_hangs(
+    scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert parameters.WAIT_SECONDS <= 2.0, "Discord waits 3 s, the way there and back among them"
+    monkeypatch.setattr(parameters, "WAIT_SECONDS", 0.5)
+    scene.clock.skip(11)
+    pve.hang("/cluster/resources", 1.5)
+    before = len(pve.requests)
+    for _ in range(2):
+        assert await offered(scene, "info", "web01") == [101]
+    assert max(scene.server.ack_seconds.values()) < 1.0
+    assert len(pve.requests) - before <= 1, "they wait for one and the same read"
+    pve.hang("/cluster/resources", 0)
+
+
+async def test_it_answers_from_the_last_read_while_proxmox_is_down(scene: Stage, pve: Pve) -> None:
+    scene.clock.skip(11)
+    pve.fail("GET", "/cluster/resources", 595, "No route to host")
+    pve.fail("GET", "/snapshot", 595, "No route to host")
+    assert await offered(scene, "info", "web01") == [101]
+    assert await scene.choices(scene.emma, "snapshot rollback", "name", "", vmid=103) == [NO_SNAPSHOT]
+    assert max(scene.server.ack_seconds.values()) < 1.0
+
+
+async def test_it_answers_with_the_reason_where_proxmox_never_answered(bare_scene: Stage, pve: Pve) -> None:
+    pve.fail("GET", "/cluster/resources", 595, "No route to host")
+    await bare_scene.start_bot()
+    assert await bare_scene.choices(bare_scene.emma, "info", "vmid") == [UNREADABLE]
+    assert await bare_scene.choices(bare_scene.emma, "list", "node") == [UNREADABLE]
+
+
+async def test_guests_without_a_name_yet_and_nodes_gone_dark(scene: Stage, pve: Pve) -> None:
+    pve.node_offline("pve3", expired=True)
+    scene.clock.skip(11)
+    labels = await scene.choices(scene.emma, "info", "vmid", "105")
+    assert labels == ["❔ 105 — · pve3 · VM"]
+
+
+async def test_snapshots_that_take_long_are_left_out_in_time(
+    scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both requests together, the guest's and its snapshots', have to fit into Discord's 3 s."""
+    monkeypatch.setattr(parameters, "WAIT_SECONDS", 0.4)
+    scene.clock.skip(11)
+    pve.hang("/snapshot", 1.0)
+    for _ in range(2):
+        assert await scene.choices(scene.emma, "snapshot rollback", "name", "", vmid=103) == [NO_SNAPSHOT]
+    assert max(scene.server.ack_seconds.values()) < 0.8
+    assert len(scene.sent("GET", "/qemu/103/snapshot")) == 1, "they wait for one and the same read"
+    pve.hang("/snapshot", 0)

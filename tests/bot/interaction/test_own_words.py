@@ -1,0 +1,39 @@
+"""The bot's words about itself: what they tell, what goes with them, and nothing else on the same occasion."""
+
+from pathlib import Path
+
+import pytest
+
+from core.guest import State
+from core.watch.incidents.model import Post
+from core.watch.service import Watch
+from tests.support import stage
+from tests.support.fakes import guest
+from tests.support.stage import Stage
+from tests.support.watch.home import Home
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+SUPPRESS_EMBEDS = 1 << 2
+
+
+@pytest.mark.parametrize("word", [Watch.send_test, lambda watch: watch.say("hello")], ids=["test", "word"])
+async def test_a_test_tells_nothing_that_a_look_has_to_tell(tmp_path: Path, word: object) -> None:
+    """Its mute is just over: the next look tells of it, if it still is so."""
+    home = Home(tmp_path, [guest(101)])
+    await home.look()
+    home.watch.mute("guest/101", 300.0, "Emma")
+    assert await home.look(State.STOPPED) == []
+    home.clock.advance(600)
+    before = list(home.messages)
+    word(home.watch)  # type: ignore[operator]  # a method, called without its instance
+    assert [home.words(number) for number in home.messages[len(before) :]] in (["test"], ["word"])
+    assert {each.message.post for each in home.journal.to_post()} <= {Post.TEST, Post.WORD}
+    assert await home.look() == ["opening guest"]
+
+
+async def test_a_word_past_the_journal_previews_and_mentions_nothing(scene: Stage) -> None:
+    await scene.bot.monitor._say("@everyone https://example.com <@&1>")
+    request = scene.server.requests("POST", f"/channels/{scene.alerts.id}/messages")[-1]
+    assert request.body["flags"] == SUPPRESS_EMBEDS
+    assert request.body["allowed_mentions"] == {"parse": []}

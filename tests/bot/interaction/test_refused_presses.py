@@ -1,0 +1,272 @@
+"""Presses that are not to count: forged, replayed, another person's, after losing the role. Each is refused in
+private, changes nothing, and leaves one record of who tried what."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from core.access.policy import Way
+from core.audit.trail import AuditFilter, Step
+from core.errors import (
+    BotError,
+    ChangedMeanwhile,
+    GuestNotFound,
+    IncidentOver,
+    NotAllowed,
+    NotYours,
+    QuestionAnswered,
+    QuestionOver,
+)
+from core.rights import Level
+from playground.discord.people import Person, Reply
+from playground.discord.posts import Post
+from playground.pve.server import Pve
+from tests.bot.access.test_levels import Cast
+from tests.support import stage
+from tests.support.stage import Stage, post_of
+
+bare_scene, pve = stage.bare_scene, stage.pve
+
+NONE = NotAllowed(Level.VIEWER, Level.NONE)
+
+
+def needs(level: Level) -> NotAllowed:
+    return NotAllowed(level, Level.NONE)
+
+
+class Room:
+    """What there is to press: a panel, a list of several pages, an alert, questions and their forms."""
+
+    def __init__(self, scene: Stage, cast: Cast) -> None:
+        self.scene, self.cast = scene, cast
+
+    async def panel(self) -> Post:
+        return post_of(await self.scene.say(self.cast["admin"], "info", vmid=104))
+
+    async def alert(self) -> Post:
+        await self.scene.say(self.cast["admin"], "monitor add", vmid=101)
+        await self.scene.look()
+        self.scene.pve.crash(101)
+        await self.scene.look()
+        await self.scene.delivered()
+        return self.scene.server.messages(self.scene.alerts)[-1]
+
+    async def question(self, name: str = "admin") -> Post:
+        return post_of(await self.scene.say(self.cast[name], "stop", vmid=103))
+
+    async def form(self, name: str = "admin") -> Reply:
+        question = await self.scene.say(self.cast[name], "delete", vmid=104)
+        return await self.scene.press(self.cast[name], question, yes_of(post_of(question)))
+
+    async def press(self, name: str, post: Post, custom_id: str) -> Reply:
+        return await self.scene.press(self.cast[name], post, custom_id, force=True)
+
+    def without_role(self, name: str) -> None:
+        self.scene.server.take_role(self.cast[name], self.cast.roles[name])
+
+
+def yes_of(post: Post) -> str:
+    return str(post.buttons[0].custom_id)
+
+
+def question_of(room: Room) -> Post:
+    """The one that brought the form."""
+    return next(post for post in room.scene.server.messages(room.scene.channel) if len(post.buttons) == 2)
+
+
+def no_of(post: Post) -> str:
+    return str(post.buttons[1].custom_id)
+
+
+Act = Callable[[], Awaitable[Reply]]
+Ready = Callable[[Room], Awaitable[Act]]
+
+
+def forged(custom_id: str, name: str = "admin") -> Ready:
+    async def ready(room: Room) -> Act:
+        post = await room.panel()
+        return lambda: room.press(name, post, custom_id.replace("MARK", room.scene.mark(101)))
+
+    return ready
+
+
+def forged_on_alert(what: str) -> Ready:
+    async def ready(room: Room) -> Act:
+        post = await room.alert()
+        return lambda: room.press("admin", post, f"a1:{what}")
+
+    return ready
+
+
+def roleless(button: str, name: str = "operator") -> Ready:
+    """A press on a message that everybody sees, after losing the role."""
+
+    async def ready(room: Room) -> Act:
+        post = await (room.alert() if button.startswith("a1") else room.panel())
+        alert = str(post.buttons[0].custom_id).split(":")[2]
+        custom_id = button.replace("ALERT", alert).replace("MARK", room.scene.mark(104))
+        room.without_role(name)
+        return lambda: room.press(name, post, custom_id)
+
+    return ready
+
+
+def answering(
+    which: Callable[[Post], str],
+    *,
+    by: str = "admin",
+    before: Callable[[Room, Post], Awaitable[Any]] | None = None,
+) -> Ready:
+    async def ready(room: Room) -> Act:
+        post = await room.question()
+        custom_id = which(post)
+        if before:
+            await before(room, post)
+        return lambda: room.press(by, post, custom_id)
+
+    return ready
+
+
+async def cancel(room: Room, post: Post) -> None:
+    await room.press("admin", post, no_of(post))
+
+
+async def lapse(room: Room, post: Post) -> None:
+    room.scene.clock.skip(60)
+    await room.scene.until(lambda: "Nobody answered in time" in post.text)
+
+
+async def crash(room: Room, post: Post) -> None:
+    await room.scene.crash_bot()
+
+
+async def lose(room: Room, post: Post) -> None:
+    room.without_role("admin")
+
+
+def sending(before: Callable[[Room, Reply], Awaitable[Any]], *, by: str = "admin") -> Ready:
+    async def ready(room: Room) -> Act:
+        form = await room.form()
+        await before(room, form)
+        return lambda: room.scene.submit(room.cast[by], form, "palworld")
+
+    return ready
+
+
+async def lapse_form(room: Room, form: Reply) -> None:
+    await lapse(room, question_of(room))
+
+
+async def crash_form(room: Room, form: Reply) -> None:
+    await room.scene.crash_bot()
+
+
+async def lose_form(room: Room, form: Reply) -> None:
+    room.without_role("admin")
+
+
+async def answered_form(room: Room, form: Reply) -> None:
+    await cancel(room, question_of(room))
+
+
+@dataclass(frozen=True)
+class Case:
+    """`word`: what the record calls it."""
+
+    ready: Ready
+    error: BotError
+    word: str
+    by: str = "admin"
+    way: Way = Way.BUTTON
+
+
+CASES = {
+    "forged: no action of a button": Case(
+        forged("g1:stop:101:00000000"), QuestionOver(), "g1:stop:101:00000000"
+    ),
+    "forged: of no version": Case(forged("x9:whatever"), QuestionOver(), "x9:whatever"),
+    "forged: pages of nonsense": Case(
+        forged("p1:list:next:0:bogus::"), QuestionOver(), "p1:list:next:0:bogus::"
+    ),
+    "forged: another guest's mark": Case(forged("g1:start:104:00000000"), ChangedMeanwhile(104), "start"),
+    "forged: a hidden guest": Case(
+        forged("g1:reboot:101:MARK", "game"), GuestNotFound(101), "reboot", "game"
+    ),
+    "forged: a hidden guest's panel": Case(
+        forged("g1:refresh:101", "game"), GuestNotFound(101), "info", "game"
+    ),
+    "forged: a hidden guest's history": Case(
+        forged("p1:history:next:0:101", "game"), GuestNotFound(101), "monitor_history", "game"
+    ),
+    "forged: an unknown question": Case(
+        forged("q1:yes:0123456789abcdef"), QuestionOver(), "q1:yes:0123456789abcdef"
+    ),
+    "forged: an unknown alert": Case(forged_on_alert("ack:999999"), IncidentOver(), "acknowledge"),
+    "forged: an alert's mute of no length": Case(forged_on_alert("mute9:1"), QuestionOver(), "a1:mute9:1"),
+    "replayed: after cancelling": Case(answering(yes_of, before=cancel), QuestionAnswered(), "stop"),
+    "replayed: cancelled twice": Case(answering(no_of, before=cancel), QuestionAnswered(), "stop"),
+    "replayed: after the lapse": Case(answering(yes_of, before=lapse), QuestionOver(), "stop"),
+    "replayed: after a crash": Case(answering(yes_of, before=crash), QuestionOver(), "q1:yes"),
+    "replayed: a form after the answer": Case(
+        sending(answered_form), QuestionAnswered(), "delete", way=Way.FORM
+    ),
+    "replayed: a form after the lapse": Case(sending(lapse_form), QuestionOver(), "delete", way=Way.FORM),
+    "replayed: a form after a crash": Case(sending(crash_form), QuestionOver(), "f1:", way=Way.FORM),
+    "another's: yes": Case(answering(yes_of, by="game"), NotYours("Admin"), "stop", "game"),
+    "another's: no": Case(answering(no_of, by="game"), NotYours("Admin"), "stop", "game"),
+    "another's: of no role": Case(answering(no_of, by="nobody"), NotYours("Admin"), "stop", "nobody"),
+    "without role: start": Case(roleless("g1:start:104:MARK"), needs(Level.OPERATOR), "start", "operator"),
+    "without role: refresh": Case(roleless("g1:refresh:104"), NONE, "info", "operator"),
+    "without role: a page of the list": Case(roleless("p1:list:next:1:::"), NONE, "list", "operator"),
+    "without role: a page of the watch list": Case(
+        roleless("p1:watch:next:1:::"), NONE, "monitor_list", "operator"
+    ),
+    "without role: a page of the history": Case(
+        roleless("p1:history:next:1:"), NONE, "monitor_history", "operator"
+    ),
+    "without role: an alert's start": Case(
+        roleless("a1:start:ALERT"), needs(Level.OPERATOR), "start", "operator"
+    ),
+    "without role: an alert's details": Case(roleless("a1:details:ALERT"), NONE, "info", "operator"),
+    "without role: an alert's acknowledging": Case(
+        roleless("a1:ack:ALERT"), needs(Level.OPERATOR), "acknowledge", "operator"
+    ),
+    "without role: an alert's mute": Case(
+        roleless("a1:mute8:ALERT"), needs(Level.OPERATOR), "monitor_mute", "operator"
+    ),
+    "without role: yes": Case(answering(yes_of, before=lose), GuestNotFound(103), "stop"),
+    "without role: no": Case(answering(no_of, before=lose), GuestNotFound(103), "stop"),
+    "without role: a form": Case(sending(lose_form), GuestNotFound(104), "delete", way=Way.FORM),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_it_is_refused_changes_nothing_and_is_recorded(bare_scene: Stage, pve: Pve, name: str) -> None:
+    scene, cast, case = bare_scene, Cast(bare_scene), CASES[name]
+    await scene.start_bot(**cast.settings)
+    act = await case.ready(Room(scene, cast))
+    person: Person = cast[case.by]
+    watch = scene.services.watch
+    before = (scene.cluster(), watch.entries, watch.mutes(), watch.state.open)
+    posts = [post.text for post in scene.server.messages(scene.channel)]
+    _, attempts = scene.services.journal.audited(AuditFilter(), 0, 1)
+    reply = await act()
+    error = replace(case.error, owner_id=cast["admin"].id) if isinstance(case.error, NotYours) else case.error
+    (found,), now = scene.services.journal.audited(AuditFilter(), 0, 1)
+    told = [
+        post for post in [reply.post, *reply.followups] if post and post.text == scene.told(person, error)
+    ]
+    assert [post.ephemeral for post in told] == [True], reply.text
+    assert (
+        scene.cluster(),
+        watch.entries,
+        watch.mutes(),
+        watch.state.open,
+    ) == before and scene.changes() == []
+    assert [post.text for post in scene.server.messages(scene.channel)] == posts
+    assert now == attempts + 1, "one record of it"
+    record = found.record
+    assert (record.step, record.actor.user_id, record.actor.way) == (Step.REFUSED, person.id, case.way)
+    assert record.operation.startswith(case.word) and record.outcome.startswith(type(case.error).__name__)

@@ -1,0 +1,384 @@
+"""The buttons of alerts: what each does, who may press it where, after a restart, when it is over, forged."""
+
+import asyncio
+
+import pytest
+
+from core.access.policy import Way
+from core.audit.trail import AuditFilter, Step
+from core.errors import ChangedMeanwhile, IncidentOver, JournalFailed, NotHere, WrongState
+from core.guest import State
+from playground.discord.people import Reply
+from playground.discord.posts import Post
+from playground.pve.server import Pve
+from tests.support import stage
+from tests.support.stage import Stage, post_of
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+BOTH = pytest.mark.parametrize("language", ["ja", "en"])
+DEFERRED_UPDATE = 6
+
+
+async def look(scene: Stage, times: int = 1, *, later: float = 60.0) -> None:
+    await scene.look(times, later=later)
+    await scene.delivered()
+
+
+async def alarm(scene: Stage, pve: Pve, vmid: int = 101) -> Post:
+    """The alert of a guest that has just crashed."""
+    await scene.say(scene.emma, "monitor add", vmid=vmid)
+    await look(scene)
+    pve.crash(vmid)
+    await look(scene)
+    return scene.server.messages(scene.alerts)[-1]
+
+
+def button(post: Post, what: str) -> str:
+    """The custom_id of this button."""
+    found = [str(one.custom_id) for one in post.buttons if f":{what}:" in str(one.custom_id)]
+    assert len(found) == 1, (what, post.buttons)
+    return found[0]
+
+
+def whats(post: Post) -> list[str]:
+    return [str(one.custom_id).split(":")[1] for one in post.buttons]
+
+
+def answered_in_silence(scene: Stage, reply: Reply) -> None:
+    """Acknowledged, with no message of its own."""
+    assert scene.server.requests("POST", "/callback")[-1].body["type"] == DEFERRED_UPDATE
+    assert reply.followups == []
+
+
+# -- start
+
+
+@BOTH
+async def test_start_starts_it_and_answers_by_a_message_of_its_own(scene: Stage, pve: Pve) -> None:
+    t = scene.t()
+    post = await alarm(scene, pve)
+    before = post.text
+    reply = await scene.press(scene.akiko, post, button(post, "start"))
+    assert pve.vm(101).status == "running"
+    assert post_of(reply).id != post.id and not reply.ephemeral
+    assert t("{guest} was started.", guest="**101** `web01`") in reply.text
+    assert f"<@{scene.akiko.id}>" in reply.text
+    assert post.text == before, "the alert is the watch's to edit"
+    await look(scene)
+    assert post.text.startswith("🟢") and whats(post) == ["details"]
+    told = [one.text for one in scene.server.messages(scene.alerts)]
+    assert len(told) == 3, "the alert, the answer, the recovery"
+
+
+async def test_start_shows_that_it_works_while_it_does(scene: Stage, pve: Pve) -> None:
+    post = await alarm(scene, pve)
+    plan = pve.next_task("qmstart", vmid=101, hold=True)
+    pressing = asyncio.create_task(scene.press(scene.emma, post, button(post, "start")))
+    shown = await scene.server.wait_message(scene.alerts, lambda one: one.thinking)
+    assert shown.id != post.id
+    plan.release()
+    reply = await pressing
+    assert "was started" in reply.text and post_of(reply).id == shown.id
+
+
+async def test_start_of_one_that_runs_again_is_the_usual_refusal(scene: Stage, pve: Pve) -> None:
+    """Nobody has looked yet, so the alert still says that it is down."""
+    post = await alarm(scene, pve)
+    pve.revive(101)
+    for person in (scene.akiko, scene.emma):
+        reply = await scene.press(person, post, button(post, "start"))
+        scene.assert_refused(reply, person, WrongState(101, "web01", "start", State.RUNNING))
+    assert scene.changes() == []
+    assert len(scene.alerts_told()) == 1
+
+
+async def test_start_after_the_end_is_refused_too(scene: Stage, pve: Pve) -> None:
+    post = await alarm(scene, pve)
+    start = button(post, "start")
+    pve.revive(101)
+    await look(scene)
+    reply = await scene.press(scene.emma, post, start, force=True)
+    scene.assert_refused(reply, scene.emma, WrongState(101, "web01", "start", State.RUNNING))
+
+
+async def test_start_does_not_reach_another_guest_of_this_number(scene: Stage, pve: Pve) -> None:
+    post = await alarm(scene, pve)
+    pve.vm(101).name = pve.vm(101).config["name"] = "another"
+    reply = await scene.press(scene.emma, post, button(post, "start"))
+    scene.assert_refused(reply, scene.emma, ChangedMeanwhile(101))
+    assert pve.vm(101).status == "stopped"
+
+
+# -- details
+
+
+@BOTH
+async def test_details_are_for_the_presser_alone(scene: Stage, pve: Pve) -> None:
+    post = await alarm(scene, pve)
+    before = post.text
+    reply = await scene.press(scene.akiko, post, button(post, "details"))
+    assert reply.ephemeral and post_of(reply).id != post.id
+    assert "**101** `web01`" in reply.text
+    assert scene.t(scene.akiko)("stopped") in reply.text, "in the presser's own language"
+    assert [one.label for one in post_of(reply).buttons if not one.disabled] == [
+        scene.t(scene.akiko)(word) for word in ("Start", "Refresh")
+    ]
+    assert post.text == before and len(scene.alerts_told()) == 1
+
+
+async def test_the_panel_of_the_details_acts_as_any_panel(scene: Stage, pve: Pve) -> None:
+    post = await alarm(scene, pve)
+    panel = await scene.press(scene.emma, post, button(post, "details"))
+    await scene.press(scene.emma, panel, "Start")
+    assert pve.vm(101).status == "running"
+    assert "**running**" in post_of(panel).text
+
+
+# -- acknowledge
+
+
+@BOTH
+async def test_acknowledge_is_shown_and_ends_the_repeats(bare_scene: Stage, pve: Pve, language: str) -> None:
+    scene = bare_scene
+    await scene.start_bot(ALERT_REPEAT_MINUTES="5", LANGUAGE=language)
+    post = await alarm(scene, pve)
+    reply = await scene.press(scene.akiko, post, button(post, "ack"))
+    answered_in_silence(scene, reply)
+    await scene.delivered()
+    assert "`Akiko`" in post.text.splitlines()[1]
+    assert "ack" not in whats(post) and "mute1" in whats(post)
+    await look(scene, 12)
+    assert len(scene.alerts_told()) == 1
+    pve.revive(101)
+    await look(scene)
+    assert "`Akiko`" in post.text and post.text.startswith("🟢")
+    text = (await scene.say(scene.emma, "monitor history")).text
+    assert "`Akiko`" in text
+
+
+async def test_what_nobody_acknowledged_is_said_again(bare_scene: Stage, pve: Pve) -> None:
+    """And can be acknowledged there, which is answered by a word, since that message is not edited."""
+    scene = bare_scene
+    await scene.start_bot(ALERT_REPEAT_MINUTES="5")
+    post = await alarm(scene, pve)
+    await look(scene, 6)
+    assert len(scene.alerts_told()) == 2
+    again = scene.server.messages(scene.alerts)[1]
+    assert again.text.startswith("🔴 Still going on after 5 min: **101** `web01` stopped")
+    reply = await scene.press(scene.emma, again, button(again, "ack"))
+    assert [one.text for one in reply.followups] == ["✅ Acknowledged: no more reminders of this."]
+    assert reply.followups[0].ephemeral
+    await scene.delivered()
+    assert "`Emma`" in post.text, "the opening shows it"
+    reply = await scene.press(scene.akiko, again, button(again, "ack"))
+    assert "`Emma`" in reply.followups[0].text, "the first counts, and the second is told"
+    reply = await scene.press(scene.emma, again, button(again, "mute1"))
+    told = reply.followups[0].text
+    assert told.startswith("✅ Muted until <t:") and told.endswith(">: **101** `web01`."), told
+    assert reply.followups[0].ephemeral
+    await look(scene, 12)
+    assert len(scene.alerts_told()) == 2
+
+
+# -- mute
+
+
+@pytest.mark.parametrize(("what", "hours"), [("mute1", 1), ("mute8", 8)])
+async def test_mute_is_shown_and_holds(bare_scene: Stage, pve: Pve, what: str, hours: int) -> None:
+    scene = bare_scene
+    await scene.start_bot(ALERT_REPEAT_MINUTES="5")
+    post = await alarm(scene, pve)
+    reply = await scene.press(scene.emma, post, button(post, what))
+    answered_in_silence(scene, reply)
+    await scene.delivered()
+    assert "Muted until <t:" in post.text
+    (mute,) = scene.services.watch.mutes()
+    assert (mute.target, mute.by) == ("guest/101", "Emma")
+    assert abs(mute.until - scene.clock.now() - hours * 3600) < 60
+    await look(scene, 12)
+    assert len(scene.alerts_told()) == 1
+    pve.revive(101)
+    await look(scene)
+    assert len(scene.alerts_told()) == 1 and post.text.startswith("🟢"), "edited, and no word beside it"
+    assert "Muted until <t:" in post.text, "which it is still"
+
+
+async def test_a_mute_can_be_taken_back(scene: Stage, pve: Pve) -> None:
+    post = await alarm(scene, pve)
+    await scene.press(scene.emma, post, button(post, "mute1"))
+    await scene.say(scene.emma, "monitor unmute", target="guest/101")
+    await scene.delivered()
+    assert "Muted" not in post.text
+
+
+async def test_a_muted_node_is_the_node(scene: Stage, pve: Pve) -> None:
+    pve.node_offline("pve3")
+    await look(scene)
+    pve.node_online("pve3")
+    await look(scene, 2)
+    await scene.say(scene.emma, "monitor add", vmid=107)
+    pve.node_offline("pve3")
+    await look(scene, 2)
+    post = scene.server.messages(scene.alerts)[-1]
+    assert whats(post) == ["ack", "mute1", "mute8"]
+    await scene.press(scene.emma, post, button(post, "mute8"))
+    assert [mute.target for mute in scene.services.watch.mutes()] == ["node/pve3"]
+
+
+# -- over, old, forged
+
+
+@pytest.mark.parametrize("what", ["ack", "mute1", "mute8"])
+async def test_what_is_over_needs_no_answer(scene: Stage, pve: Pve, what: str) -> None:
+    post = await alarm(scene, pve)
+    custom_id = button(post, what)
+    pve.revive(101)
+    await look(scene)
+    text = post.text
+    reply = await scene.press(scene.akiko, post, custom_id, force=True)
+    assert [one.text for one in reply.followups] == [scene.told(scene.akiko, IncidentOver())]
+    assert reply.followups[0].ephemeral
+    assert post.text == text
+    assert scene.services.watch.mutes() == ()
+
+
+@pytest.mark.parametrize("what", ["start", "details", "ack", "mute1", "mute8"])
+async def test_an_incident_nobody_knows_is_over(scene: Stage, pve: Pve, what: str) -> None:
+    post = await alarm(scene, pve)
+    reply = await scene.press(scene.emma, post, f"a1:{what}:999999", force=True)
+    assert scene.told(scene.emma, IncidentOver()) in reply.text
+    assert scene.changes() == [] and scene.services.watch.mutes() == ()
+
+
+@pytest.mark.parametrize(
+    "custom_id", ["a1:start:0", "a1:stop:1", "a1:ack:1:x", "a1:ack:-1", "a1:mute9:1", "a1:ack:"]
+)
+async def test_other_words_do_nothing(scene: Stage, pve: Pve, custom_id: str) -> None:
+    post = await alarm(scene, pve)
+    await scene.press(scene.emma, post, custom_id, force=True)
+    assert scene.changes() == [] and scene.services.watch.mutes() == ()
+    assert "Acknowledged" not in post.text
+
+
+async def test_a_forged_start_of_an_alert_that_has_none(scene: Stage, pve: Pve) -> None:
+    """A guest whose CPU is busy cannot be started by its alert."""
+    await scene.say(scene.emma, "monitor add", vmid=101, cpu=50)
+    pve.set_use(101, cpu=0.9)
+    await look(scene, 4)
+    post = scene.server.messages(scene.alerts)[-1]
+    assert "start" not in whats(post)
+    incident = button(post, "ack").split(":")[2]
+    reply = await scene.press(scene.emma, post, f"a1:start:{incident}", force=True)
+    scene.assert_refused(reply, scene.emma, IncidentOver())
+
+
+async def test_they_live_after_a_restart(scene: Stage, pve: Pve) -> None:
+    post = await alarm(scene, pve)
+    await scene.restart_bot()
+    await scene.press(scene.akiko, post, button(post, "ack"))
+    await scene.delivered()
+    assert "`Akiko`" in post.text
+    reply = await scene.press(scene.emma, post, button(post, "start"))
+    assert "was started" in reply.text
+
+
+async def test_a_journal_that_refuses_says_so(
+    scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = await alarm(scene, pve)
+    error = JournalFailed("ENOSPC")
+
+    def refuse(batch: object) -> None:
+        raise error
+
+    with monkeypatch.context() as full:
+        full.setattr(scene.bot.journal, "commit", refuse)
+        reply = await scene.press(scene.akiko, post, button(post, "ack"))
+    assert [one.text for one in reply.followups] == [scene.told(scene.akiko, error)]
+    assert "Acknowledged" not in post.text and "ack" in whats(post)
+
+
+async def test_a_press_that_discord_no_longer_takes_changes_nothing(scene: Stage, pve: Pve) -> None:
+    """The presser was told that it failed."""
+    post = await alarm(scene, pve)
+    scene.expected_statuses.add(404)
+    scene.server.fail("POST", "/callback", 404, 2)
+    await scene.press(scene.emma, post, button(post, "ack"))
+    await scene.delivered()
+    assert "Acknowledged" not in post.text
+
+
+# -- where
+
+
+@pytest.fixture
+async def apart(bare_scene: Stage) -> Stage:
+    """The alert channel lies outside of the category."""
+    bare_scene.server.move(bare_scene.alerts, None)
+    await bare_scene.start_bot()
+    return bare_scene
+
+
+async def test_in_an_alert_channel_outside_of_the_category_they_work(apart: Stage, pve: Pve) -> None:
+    post = await alarm(apart, pve)
+    panel = await apart.press(apart.akiko, post, button(post, "details"))
+    assert panel.ephemeral and "**101**" in panel.text
+    await apart.press(apart.akiko, post, button(post, "ack"))
+    await apart.press(apart.akiko, post, button(post, "mute1"))
+    await apart.delivered()
+    assert "`Akiko`" in post.text and "Muted until" in post.text
+    reply = await apart.press(apart.akiko, post, button(post, "start"))
+    assert "was started" in reply.text and pve.vm(101).status == "running"
+
+
+async def test_there_the_panel_has_no_buttons_that_would_be_refused(apart: Stage, pve: Pve) -> None:
+    post = await alarm(apart, pve)
+    panel = await apart.press(apart.emma, post, button(post, "details"))
+    assert [one.label for one in post_of(panel).buttons] == ["Start", "Refresh"]
+    await apart.press(apart.emma, panel, "Start")
+    assert [one.label for one in post_of(panel).buttons] == ["Start", "Refresh"]
+    assert pve.vm(101).status == "running"
+    for verb in ("reboot", "shutdown"):
+        forged = f"g1:{verb}:101:{apart.mark(101)}"
+        reply = await apart.press(apart.emma, post, forged, force=True)
+        apart.assert_refused(reply, apart.emma, NotHere())
+    assert pve.vm(101).status == "running"
+
+
+async def test_there_nothing_else_works(apart: Stage) -> None:
+    for command in ("list", "monitor list", "monitor status", "help"):
+        reply = await apart.say(apart.emma, command, channel=apart.alerts)
+        apart.assert_refused(reply, apart.emma, NotHere())
+    reply = await apart.say(apart.emma, "start", vmid=104, channel=apart.alerts)
+    apart.assert_refused(reply, apart.emma, NotHere())
+    assert await apart.server.autocomplete(apart.emma, apart.alerts, "info", "vmid", "") == []
+
+
+async def test_an_alert_in_any_other_place_is_dead(apart: Stage, pve: Pve) -> None:
+    """Such as one in a channel that was the alert channel once."""
+    post = await alarm(apart, pve)
+    await apart.stop_bot()
+    settings = {"ALERT_CHANNEL_ID": str(apart.channel.id)}
+    await apart.start_bot(**settings)
+    before = post.text
+    for what in ("start", "details", "ack", "mute1", "mute8"):
+        reply = await apart.press(apart.akiko, post, button(post, what))
+        apart.assert_refused(reply, apart.akiko, NotHere())
+    assert apart.changes() == [] and post.text == before
+
+
+async def test_presses_are_recorded(scene: Stage, pve: Pve) -> None:
+    post = await alarm(scene, pve)
+    await scene.press(scene.emma, post, button(post, "ack"))
+    await scene.press(scene.emma, post, button(post, "mute8"))
+    await scene.press(scene.emma, post, button(post, "start"))
+    await scene.press(scene.emma, post, "a1:ack:999999", force=True)
+    found = [each.record for each in scene.services.journal.audited(AuditFilter(), 0, 10)[0]][::-1][-4:]
+    assert [(each.step, each.operation, each.vmid, each.detail) for each in found] == [
+        (Step.ENDED, "acknowledge", 101, "guest/101"),
+        (Step.ENDED, "monitor_mute", 101, "guest/101 28800 s"),
+        (Step.ENDED, "start", 101, ""),
+        (Step.REFUSED, "acknowledge", None, "a1:ack:999999"),
+    ]
+    assert {(each.actor.user_id, each.actor.way) for each in found} == {(scene.emma.id, Way.BUTTON)}

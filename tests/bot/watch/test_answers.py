@@ -1,0 +1,75 @@
+"""What /monitor says when there is nothing to do, or when it does less than it seems."""
+
+import pytest
+
+from core.errors import NotMuted, NotWatched, UnknownTarget
+from playground.pve.server import Pve
+from tests.support import stage
+from tests.support.stage import Stage
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+UNCHANGED = "Nothing changed: the thresholds of {guest} stay as they are."
+
+
+@pytest.mark.parametrize("metric", ["cpu", "memory", "disk"])
+async def test_a_threshold_that_is_not_there_is_not_taken_away(scene: Stage, metric: str) -> None:
+    await scene.say(scene.emma, "monitor add", vmid=201)
+    reply = await scene.say(scene.emma, "monitor add", vmid=201, **{metric: 0})
+    assert scene.t()(UNCHANGED, guest="**201** `dns`") in reply.text
+    reply = await scene.say(scene.emma, "monitor add", vmid=201, **{metric: 80})
+    assert "were changed" in reply.text
+    reply = await scene.say(scene.emma, "monitor add", vmid=201, **{metric: 80})
+    assert scene.t()(UNCHANGED, guest="**201** `dns`") in reply.text and "≥ 80%" in reply.text
+    reply = await scene.say(scene.emma, "monitor add", vmid=201, **{metric: 0})
+    assert "were changed" in reply.text and "≥" not in reply.text
+
+
+async def test_a_new_guest_without_a_threshold_is_watched(scene: Stage) -> None:
+    reply = await scene.say(scene.emma, "monitor add", vmid=201, cpu=0)
+    assert "is being watched" in reply.text
+
+
+async def test_the_same_threshold_again_leaves_its_alert_alone(bare_scene: Stage, pve: Pve) -> None:
+    await bare_scene.start_bot(MONITOR_VM_IDS="101")
+    await bare_scene.say(bare_scene.emma, "monitor add", vmid=101, cpu=50)
+    pve.set_use(101, cpu=0.9)
+    await bare_scene.look(8)
+    await bare_scene.delivered()
+    assert len(bare_scene.services.watch.state.open) == 1
+    options: dict[str, int]
+    for options in ({"cpu": 50}, {"cpu": 50, "memory": 95}, {"memory": 0}):
+        await bare_scene.say(bare_scene.emma, "monitor add", vmid=101, **options)
+        assert len(bare_scene.services.watch.state.open) == 1, options
+
+
+@pytest.mark.parametrize("target", ["101", "guest/101", "web01"])
+async def test_a_mute_of_a_guest_that_is_not_watched_says_so(scene: Stage, target: str) -> None:
+    note = "It is not on the watch list: only its failed backups would be reported."
+    reply = await scene.say(scene.emma, "monitor mute", target=target, duration="1h")
+    assert scene.t()(note) in reply.text and "**101**" in reply.text
+    await scene.say(scene.emma, "monitor add", vmid=101)
+    reply = await scene.say(scene.emma, "monitor mute", target=target, duration="1h")
+    assert scene.t()(note) not in reply.text
+    for other in ("all", "pve1", "source"):
+        reply = await scene.say(scene.emma, "monitor mute", target=other, duration="1h")
+        assert scene.t()(note) not in reply.text
+
+
+async def test_what_is_not_there_is_said(scene: Stage) -> None:
+    for command, options, error in (
+        ("monitor remove", {"vmid": 101}, NotWatched(101)),
+        ("monitor unmute", {"target": "101"}, NotMuted("guest/101")),
+        ("monitor mute", {"target": "pve9", "duration": "1h"}, UnknownTarget("pve9")),
+        ("monitor mute", {"target": "node/pve9", "duration": "1h"}, UnknownTarget("node/pve9")),
+        ("monitor unmute", {"target": "node/pve9"}, UnknownTarget("node/pve9")),
+    ):
+        reply = await scene.say(scene.emma, command, **options)
+        scene.assert_refused(reply, scene.emma, error)
+
+
+async def test_templates_are_not_offered_to_be_watched(scene: Stage) -> None:
+    for typed in ("", "9000", "debian"):
+        labels = await scene.choices(scene.emma, "monitor add", "vmid", typed)
+        assert not [label for label in labels if label.split()[1].startswith("9")], labels
+    assert await scene.choices(scene.emma, "info", "vmid", "9000"), "elsewhere they are"

@@ -1,0 +1,297 @@
+"""The loop behind the alerts: no exception ends it, no clock stalls it, and a pause is made up for once, not often.
+
+The cog is the real one, at an interval of a fifth of a second instead of a minute.
+"""
+
+import asyncio
+import contextlib
+import datetime
+import itertools
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Self
+
+import aiohttp
+import discord
+import pytest
+
+from cogs.monitor import Monitor
+from core.clock import Clock
+from core.delivery.alerts import Delivery
+from core.errors import JournalFailed, StoreFailed
+from core.proxmox_errors import Unreachable
+from core.watch.incidents.state import GuestState
+from core.watch.journal_care import JournalCare
+from core.watch.service import Watch
+from tests.support import stage
+from tests.support.stage import Stage
+from ui.messages.startup import journal_stuck, journal_well, watch_broken, watch_hangs, watch_works
+from ui.watch.alert_channel import DiscordAlertChannel
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+INTERVAL = 0.2
+
+
+class Looking(Watch):
+    """The watch, with a note of when it looked, and stumbling when told to."""
+
+    def __init__(self, care: JournalCare) -> None:
+        self.care = care
+        self.looks: list[float] = []
+        self.stumbles: list[BaseException] = []
+        self.seconds = 0.0
+        self.trouble = self.journal_trouble = None
+
+    async def poll(self) -> None:
+        self.looks.append(time.monotonic())
+        await asyncio.sleep(self.seconds)
+        if self.stumbles:
+            raise self.stumbles.pop(0)
+
+
+class Beats:
+    """A heartbeat that counts."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.failing: str | None = None
+        self.taken: float | None = None
+        self.wanted = True
+        self.seconds = seconds
+        self.count = 0
+
+    async def beat(self) -> bool:
+        self.count += 1
+        await asyncio.sleep(self.seconds)
+        return True
+
+
+@contextlib.asynccontextmanager
+async def watching(
+    scene: Stage, beats: Beats | None = None, *, connected: bool = True
+) -> AsyncIterator[tuple[Monitor, Looking]]:
+    watch = Looking(scene.services.watch.care)
+    channel = DiscordAlertChannel(scene.bot, scene.alerts.id, scene.t())
+    services = replace(
+        scene.services,
+        watch=watch,
+        interval=INTERVAL,
+        clock=Clock(),
+        delivery=Delivery(scene.services.journal, channel, Clock()),
+        heartbeat=beats or Beats(),
+        connected=lambda: connected,
+    )
+    cog = Monitor(services, channel.say)
+    await cog.cog_load()
+    try:
+        yield cog, watch
+    finally:
+        await cog.cog_unload()
+
+
+async def looks_again(scene: Stage, watch: Looking, times: int = 3) -> None:
+    before = len(watch.looks)
+    await scene.until(lambda: len(watch.looks) >= before + times, "more looks")
+
+
+async def test_it_looks_at_every_interval(scene: Stage) -> None:
+    async with watching(scene) as (_, watch):
+        await scene.until(lambda: len(watch.looks) >= 5)
+        taken = watch.looks[-1] - watch.looks[0]
+        assert taken > 0.9 * INTERVAL * (len(watch.looks) - 1)
+
+
+async def test_no_exception_ends_or_delays_it(scene: Stage) -> None:
+    """Trap T1: foreign exceptions end a tasks.loop. Trap T2: of OSErrors it makes a pause of up to 1024 s."""
+    scene.expected_errors.append("incident")
+    stumbles = [
+        KeyError("data"),
+        RuntimeError("no running event loop"),
+        StoreFailed("ENOSPC"),
+        discord.DiscordException("anything"),
+        MemoryError(),
+        ConnectionResetError(104, "reset"),
+        TimeoutError(),
+        aiohttp.ClientError("broken"),
+        OSError("once more"),
+    ]
+    async with watching(scene) as (cog, watch):
+        watch.stumbles = list(stumbles)
+        await looks_again(scene, watch, len(stumbles) + 2)
+        assert not watch.stumbles
+        assert max(later - earlier for earlier, later in itertools.pairwise(watch.looks)) < 2.0
+        assert cog._poll.is_running() and not cog._poll.failed()
+    assert len([line for line in scene.logged if "incident" in line]) == len(stumbles)
+
+
+async def test_a_loop_that_ended_all_the_same_is_started_again(scene: Stage) -> None:
+    scene.expected_errors.append("is started again")
+    async with watching(scene) as (cog, watch):
+        await looks_again(scene, watch)
+        watch.stumbles = [asyncio.CancelledError()]
+        await scene.until(lambda: not cog._poll.is_running(), "the loop's end")
+        await looks_again(scene, watch, 5)
+        assert cog._poll.is_running()
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """The time of day as tasks.loop and discord.utils read it, off by so much."""
+    real = datetime.datetime
+
+    class Shifted(real):  # type: ignore[valid-type, misc]  # the class as it is at this moment
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> Self:
+            return real.now(tz) + datetime.timedelta(seconds=seconds)  # type: ignore[return-value]  # a datetime
+
+    monkeypatch.setattr(datetime, "datetime", Shifted)
+
+
+async def test_a_clock_set_forward_makes_no_burst(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trap T3: an hour forward would be sixty looks at once."""
+    async with watching(scene) as (_, watch):
+        await looks_again(scene, watch)
+        set_clock(monkeypatch, 60 * INTERVAL)
+        began = len(watch.looks)
+        await looks_again(scene, watch, 6)
+        taken = watch.looks[began + 5] - watch.looks[began]
+        assert taken > 2 * INTERVAL, "six looks at once, or nearly"
+
+
+async def test_a_clock_set_back_makes_no_stall(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trap T3: an hour back would be an hour without a look; the watchdog starts the loop again."""
+    scene.expected_errors.append("is started again")
+    async with watching(scene) as (_, watch):
+        await looks_again(scene, watch)
+        set_clock(monkeypatch, -600 * INTERVAL)
+        began = time.monotonic()
+        await looks_again(scene, watch, 5)
+        assert time.monotonic() - began < 30 * INTERVAL
+
+
+async def test_a_look_that_takes_long_is_not_taken_for_dead(scene: Stage) -> None:
+    """The watchdog lets a slow read finish; none is begun beside it."""
+    async with watching(scene) as (cog, watch):
+        await looks_again(scene, watch)
+        watch.seconds = 1.5 * INTERVAL
+        await looks_again(scene, watch, 4)
+        gaps = [later - earlier for earlier, later in itertools.pairwise(watch.looks[-4:])]
+        assert min(gaps) > 1.4 * INTERVAL
+        assert cog._poll.is_running()
+    assert scene.logged == []
+
+
+# -- the sign of life
+
+
+async def test_every_good_look_is_a_heartbeat(scene: Stage) -> None:
+    beats = Beats()
+    async with watching(scene, beats) as (_, watch):
+        await looks_again(scene, watch, 4)
+        assert beats.count >= len(watch.looks) - 1
+
+
+@pytest.mark.parametrize("why", ["Proxmox", "the journal", "Discord", "a guest"])
+async def test_no_heartbeat_while_something_is_wrong(scene: Stage, why: str) -> None:
+    """Whoever watches the bot has to hear of it when the bot cannot tell."""
+    beats = Beats()
+    async with watching(scene, beats, connected=why != "Discord") as (_, watch):
+        watch.trouble = Unreachable("pve1") if why == "Proxmox" else None
+        watch.journal_trouble = JournalFailed("ENOSPC") if why == "the journal" else None
+        watch.blind = (GuestState(101, unknown=1.0),) if why == "a guest" else ()
+        scene.expected_errors.append("the journal cannot be written")
+        await looks_again(scene, watch)
+        assert beats.count == 0
+
+
+async def test_a_look_that_stumbles_is_no_heartbeat(scene: Stage) -> None:
+    scene.expected_errors.append("incident")
+    beats = Beats()
+    async with watching(scene, beats) as (_, watch):
+        watch.stumbles = [KeyError("x") for _ in range(100)]
+        await looks_again(scene, watch)
+        assert beats.count == 0
+
+
+async def test_a_slow_heartbeat_delays_no_look(scene: Stage) -> None:
+    beats = Beats(seconds=30.0)
+    async with watching(scene, beats) as (_, watch):
+        began = time.monotonic()
+        await looks_again(scene, watch, 5)
+        assert time.monotonic() - began < 15 * INTERVAL
+        assert beats.count >= 4
+
+
+async def test_the_gateway_coming_and_going_is_known(scene: Stage) -> None:
+    assert scene.services.connected()
+    scene.expected_errors.append("Attempting a reconnect")
+    async with scene.server.outage():
+        await scene.until(lambda: not scene.services.connected(), "the loss")
+    await scene.until(scene.services.connected, "the return")
+
+
+# -- a journal that cannot be written
+
+
+async def test_a_journal_that_refuses_is_told_once_and_once_when_it_is_well(scene: Stage) -> None:
+    """Past the journal, for through it nothing can be told."""
+    t = scene.t()
+    scene.expected_errors.append("the journal cannot be written")
+    async with watching(scene) as (_, watch):
+        await looks_again(scene, watch)
+        assert scene.alerts_told() == []
+        watch.journal_trouble = JournalFailed("ENOSPC")
+        await scene.until(scene.alerts_told)
+        watch.journal_trouble = JournalFailed("EIO")
+        await looks_again(scene, watch)
+        assert scene.alerts_told() == [f"🔴 {journal_stuck(t, 'ENOSPC')}"]
+        watch.journal_trouble = None
+        await scene.until(lambda: len(scene.alerts_told()) > 1)
+        await looks_again(scene, watch)
+        assert scene.alerts_told()[1:] == [f"🟢 {journal_well(t)}"]
+
+
+async def test_a_watch_that_fails_by_a_bug_is_told_once_and_once_when_it_works(scene: Stage) -> None:
+    """One failure may pass; from the second on nothing would be watched in silence."""
+    scene.expected_errors.append("incident")
+    t = scene.t()
+    async with watching(scene) as (_, watch):
+        watch.stumbles = [KeyError("one")]
+        await looks_again(scene, watch, 4)
+        assert scene.alerts_told() == []
+        watch.stumbles = [KeyError("data")] * 5
+        await scene.until(lambda: len(scene.alerts_told()) > 1)
+        await looks_again(scene, watch, 4)
+    first, second = scene.alerts_told()
+    assert first.split("`")[::2] == f"🔴 {watch_broken(t, '0')}".split("`")[::2]
+    assert second == f"🟢 {watch_works(t)}"
+
+
+async def test_a_word_that_does_not_get_through_is_not_waited_for(scene: Stage) -> None:
+    scene.expected_errors.append("the journal cannot be written")
+    scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 503, 1)
+    async with watching(scene) as (_, watch):
+        watch.journal_trouble = JournalFailed("ENOSPC")
+        await looks_again(scene, watch, 4)
+    assert scene.alerts_told() == []
+
+
+async def test_a_look_that_hangs_is_told_by_the_watchdog(
+    scene: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, past the watch itself; and once when a look has ended again."""
+    monkeypatch.setattr("cogs.monitor.LOOK_SECONDS", 3 * INTERVAL)
+    scene.expected_errors.append("is started again")
+    t = scene.t()
+    async with watching(scene) as (_, watch):
+        await looks_again(scene, watch)
+        watch.seconds = 3600.0
+        await scene.until(scene.alerts_told)
+        began = len(watch.looks)
+        await scene.until(lambda: len(watch.looks) >= began + 3, "several looks that hang")
+        assert len(scene.alerts_told()) == 1
+        watch.seconds = 0.0
+        await scene.until(lambda: len(scene.alerts_told()) > 1)
+    first, second = scene.alerts_told()
+    assert first == f"🔴 {watch_hangs(t, 3 * INTERVAL)}"
+    assert second == f"🟢 {watch_works(t)}"

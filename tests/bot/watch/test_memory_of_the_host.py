@@ -1,0 +1,108 @@
+"""Memory figures that are the host's view of a VM: told as such, and never an alarm."""
+
+import pytest
+
+from adapters.proxmox.parse import parse_cluster, parse_status
+from core.guest import Guest, Kind, State
+from core.watch.incidents.model import Metric
+from core.watch.incidents.thresholds import percent_of
+from playground.pve.server import Pve
+from tests.support import stage
+from tests.support.stage import Stage
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+GIB = 1024**3
+ROW = {"type": "qemu", "vmid": 101, "node": "pve1", "status": "running", "maxmem": 16 * GIB}
+OVER = 17_231_028_224
+
+
+@pytest.mark.parametrize(
+    ("figures", "percent"),
+    [
+        ({"mem": OVER, "memhost": OVER}, None),
+        ({"mem": 8 * GIB, "memhost": 8 * GIB}, None),  # without balloon data it need not be full
+        ({"mem": str(OVER), "memhost": OVER}, None),
+        ({"mem": OVER, "memhost": OVER + 1}, None),  # no guest uses more than it has
+        ({"mem": OVER}, None),
+        ({"mem": OVER, "type": "lxc"}, None),
+        ({"mem": 8 * GIB, "memhost": OVER}, 50.0),  # the guest's own, and the host holds more
+        ({"mem": 16 * GIB, "memhost": OVER}, 100.0),
+        ({"mem": 8 * GIB}, 50.0),  # Proxmox 8
+        ({"mem": 16 * GIB}, 100.0),
+        ({"mem": 8 * GIB, "memhost": 8 * GIB, "type": "lxc"}, 50.0),  # the host's view is a container's own
+        ({"mem": 0, "memhost": 0}, 0.0),
+        ({"mem": 0}, 0.0),
+    ],
+)
+def test_what_of_memory_is_the_guests_own(figures: dict[str, object], percent: float | None) -> None:
+    (guest,) = parse_cluster([ROW | figures], 0.0).guests
+    again = parse_status(guest, {**ROW, **figures, "cpus": 2})
+    for seen in (guest, again):
+        assert percent_of(seen, Metric.MEMORY) == percent
+        assert seen.memory_seen_by_host is (percent is None)
+
+
+def memory_row(text: str) -> str:
+    return next(line for line in text.splitlines() if "Memory" in line or "host's view)" in line)
+
+
+async def test_the_hosts_view_is_told_and_never_alarmed(scene: Stage, pve: Pve) -> None:
+    pve.lose_balloon(101)
+    added = await scene.say(scene.emma, "monitor add", vmid=101, memory=50)
+    assert "balloon driver or guest agent is missing" in added.text
+    await scene.look(6)
+    await scene.delivered()
+    assert scene.alerts_told() == []
+    info = await scene.say(scene.emma, "info", vmid=101)
+    assert "(host's view)" in memory_row(info.text), info.text
+    assert "balloon driver or guest agent is missing" in info.text
+    assert "(host's view)" in (await scene.say(scene.emma, "list")).text
+    assert "memory is not measured" in (await scene.say(scene.emma, "monitor list")).text
+
+    pve.lose_balloon(101, back=True)
+    pve.set_use(101, memory=0.9)
+    changed = await scene.say(scene.emma, "monitor add", vmid=101, memory=60)
+    assert "balloon" not in changed.text
+    await scene.look(3)
+    await scene.delivered()
+    assert len(scene.alerts_told()) == 1
+    assert "90%" in scene.alerts_told()[0]
+
+
+async def test_proxmox_8_has_no_host_view_and_goes_on_as_before(scene: Stage, pve: Pve) -> None:
+    pve.version = "8.4.5"
+    pve.set_use(101, memory=0.9)
+    await scene.say(scene.emma, "monitor add", vmid=101, memory=50)
+    await scene.look(3)
+    await scene.delivered()
+    assert ["90%" in text for text in scene.alerts_told()] == [True]
+
+
+async def test_an_open_alarm_ends_when_the_guest_reports_no_longer(scene: Stage, pve: Pve) -> None:
+    pve.set_use(101, memory=0.9)
+    await scene.say(scene.emma, "monitor add", vmid=101, memory=50)
+    await scene.look(3)
+    await scene.delivered()
+    pve.lose_balloon(101)
+    await scene.look(2)  # it may be away for a moment, as after a migration
+    pve.lose_balloon(101, back=True)
+    await scene.look(1)
+    pve.lose_balloon(101)
+    await scene.look(2)
+    await scene.delivered()
+    assert len(scene.alerts_told()) == 1
+    assert "is no longer held against" not in scene.alerts_told()[0]
+    await scene.look(1)
+    await scene.delivered()
+    (alert,) = scene.alerts_told()
+    assert "is no longer held against" in alert
+    await scene.look(6)
+    await scene.delivered()
+    assert len(scene.alerts_told()) == 1
+    assert scene.services.watch.state.open == {}
+
+
+def test_a_stopped_guest_has_no_view_at_all() -> None:
+    (guest,) = parse_cluster([ROW | {"status": "stopped", "mem": 0, "memhost": 0}], 0.0).guests
+    assert guest == Guest(101, Kind.QEMU, "pve1", State.STOPPED, memory=0, memory_total=16 * GIB)

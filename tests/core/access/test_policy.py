@@ -1,0 +1,355 @@
+"""Who may do what, where, to which guest: the one decision, in every combination, and what it may never do."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.access.policy import (
+    AccessRules,
+    Actor,
+    Place,
+    Scope,
+    Trait,
+    Way,
+    decide,
+    is_protected,
+    level_anywhere,
+    level_everywhere,
+    level_on,
+    out_of_place,
+    unknown_guest,
+    visible,
+)
+from core.errors import GuestNotFound, NotAllowed, NotHere, OnlySomeGuests, ReadOnly, Refused
+from core.guest import Guest, Kind, State
+from core.rights import ON_ALERTS, RIGHTS, Effect, Level, Operation, Reach
+from core.verbs import Verb
+
+DOCS = Path(__file__).resolve().parents[3] / "docs/access.md"
+RULES = AccessRules(guild_id=10, category_id=20)
+ALERTS = AccessRules(guild_id=10, category_id=20, alert_channel_id=30)
+GUILDS = (10, 11, 20, 0, None)
+CATEGORIES = (20, 21, 10, 0, None)
+HERE = Place(10, 20, 40)
+AKIKO = Actor(1, "Akiko", HERE)
+WEB = Guest(101, Kind.QEMU, "pve1", State.RUNNING, "web01", tags=("prod", "Web"), pool="lab/front")
+DB = Guest(102, Kind.LXC, "pve2", State.RUNNING, "db01", tags=("prod",))
+VIEWERS, OPERATORS, ADMINS, NARROW, OTHER = 71, 72, 73, 74, 79
+LEVELS = {VIEWERS: Level.VIEWER, OPERATORS: Level.OPERATOR, ADMINS: Level.ADMIN}
+
+every_operation = pytest.mark.parametrize("operation", Operation)
+
+
+def rules(scopes: Iterable[Scope] = (), level: Level = Level.ADMIN) -> AccessRules:
+    """Three roles for everything, and one of `level` that is narrowed to the scopes."""
+    narrow = {NARROW: tuple(scopes)} if scopes else {}
+    return AccessRules(10, 20, 30, LEVELS | ({NARROW: level} if scopes else {}), narrow)
+
+
+def with_roles(*roles: int, user: int = 1, place: Place = HERE, way: Way = Way.COMMAND) -> Actor:
+    return Actor(user, "Akiko", place, frozenset(roles), way)
+
+
+# --- the place ---
+
+
+@every_operation
+@pytest.mark.parametrize("way", Way)
+@pytest.mark.parametrize(("guild", "category"), list(product(GUILDS, CATEGORIES)))
+def test_only_the_right_category_of_the_right_guild(
+    guild: int | None, category: int | None, operation: Operation, way: Way
+) -> None:
+    actor = replace(AKIKO, place=Place(guild, category), way=way)
+    for refusal in (decide(RULES, actor, operation), decide(RULES, actor, operation, WEB)):
+        if (guild, category) == (10, 20):
+            assert refusal is None
+        else:
+            assert type(refusal) is NotHere
+            assert isinstance(refusal, Refused)
+
+
+@every_operation
+@pytest.mark.parametrize("way", Way)
+@pytest.mark.parametrize("channel", [30, 31, 20, 10, 0, None])
+@pytest.mark.parametrize("rules", [RULES, ALERTS], ids=["without", "with"])
+def test_in_the_alert_channel_what_alerts_buttons_are_for_and_nothing_more(
+    channel: int | None, rules: AccessRules, operation: Operation, way: Way
+) -> None:
+    for guild, category in product(GUILDS, CATEGORIES):
+        actor = replace(AKIKO, place=Place(guild, category, channel), way=way)
+        refusal = decide(rules, actor, operation)
+        inside = (guild, category) == (10, 20)
+        at_alerts = (guild, channel) == (10, 30) and rules is ALERTS and way is Way.BUTTON
+        assert (refusal is None) is (inside or (at_alerts and operation in ON_ALERTS))
+        assert refusal is None or type(refusal) is NotHere
+
+
+def test_what_is_no_operation_is_held_to_the_category() -> None:
+    assert out_of_place(ALERTS, AKIKO) is None
+    assert out_of_place(ALERTS, replace(AKIKO, place=Place(10, None, 30), way=Way.BUTTON)) is not None
+
+
+def test_nothing_is_lost_by_an_alerts_button() -> None:
+    assert {
+        Operation.START,
+        Operation.INFO,
+        Operation.ACKNOWLEDGE,
+        Operation.MONITOR_MUTE,
+    } == ON_ALERTS
+
+
+@pytest.mark.parametrize("user_id", [10, 20, 0, 999])
+def test_the_person_does_not_open_another_place(user_id: int) -> None:
+    for operation in Operation:
+        assert decide(RULES, Actor(user_id, "Akiko", Place(10, 20)), operation) is None
+        assert decide(RULES, Actor(user_id, "Akiko", Place(10, None)), operation) is not None
+        assert decide(RULES, Actor(user_id, "Akiko", Place(None, 20)), operation) is not None
+
+
+# --- the level ---
+
+ANYBODY_MAY = ("access",)
+VIEWER_MAY = ("list", "info", "help", "snapshot_list", "monitor_list", "monitor_history", "monitor_status")
+OPERATOR_MAY = (
+    *("start", "reboot", "shutdown", "snapshot_create"),
+    *("acknowledge", "monitor_mute", "monitor_unmute"),
+)
+ADMIN_MAY = (
+    *("stop", "create", "resize", "delete", "snapshot_rollback", "snapshot_delete"),
+    *("monitor_add", "monitor_remove", "monitor_test", "readonly_on", "readonly_off", "audit"),
+)
+
+
+def test_every_operation_has_its_level_and_every_action_is_one() -> None:
+    assert sorted([*ANYBODY_MAY, *VIEWER_MAY, *OPERATOR_MAY, *ADMIN_MAY]) == sorted(
+        each.value for each in Operation
+    )
+    assert RIGHTS.keys() == set(Operation)
+    for verb in Verb:
+        right = RIGHTS[Operation(verb.value)]
+        assert (right.effect, right.reach) == (Effect.GUEST, Reach.GUEST)
+
+
+@every_operation
+@pytest.mark.parametrize("way", Way)
+@pytest.mark.parametrize("roles", [(), (OTHER,), (VIEWERS,), (OPERATORS,), (ADMINS,), (VIEWERS, ADMINS)])
+def test_each_level_may_do_its_own_and_what_is_below(
+    operation: Operation, roles: tuple[int, ...], way: Way
+) -> None:
+    may = {VIEWERS: VIEWER_MAY, OPERATORS: VIEWER_MAY + OPERATOR_MAY, ADMINS: tuple(Operation)}
+    allowed = any(operation.value in may.get(role, ()) for role in roles)
+    allowed |= operation.value in ANYBODY_MAY
+    actor = with_roles(*roles, way=way)
+    nothing, refusal = not set(roles) & LEVELS.keys(), decide(rules(), actor, operation, WEB)
+    assert (decide(rules(), actor, operation) is None) is allowed
+    assert (refusal is None) is (allowed and not (nothing and operation.value in ANYBODY_MAY))
+    if nothing and RIGHTS[operation].reach is not Reach.WHOLE:
+        assert type(refusal) is GuestNotFound
+    elif not allowed:
+        assert type(refusal) is NotAllowed
+        assert refusal.needed is RIGHTS[operation].level
+
+
+@pytest.mark.parametrize("heading", ["## 誰が何をできるか", "## Who may do what"])
+def test_the_table_of_the_docs_is_the_table_of_rights(heading: str) -> None:
+    section = DOCS.read_text("utf-8").split(heading)[1].split("\n## ")[0]
+    told: dict[str, tuple[Level, bool, bool]] = {}
+    for line in section.splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if len(cells) != 5 or "/" not in cells[0]:
+            continue
+        level = Level([cell.startswith("✅") for cell in cells[1:4]].index(True) + 1)
+        words = [word.replace(" ", "_").lstrip("/") for word in cells[0].split("`")[1::2]]
+        words += ["acknowledge"] if "“" in cells[0] or "「" in cells[0] else []
+        told |= dict.fromkeys(words, (level, cells[3] != "✅", bool(cells[4])))
+    assert told.pop("access") == (Level.VIEWER, False, False)  # which takes no level at all
+    assert told == {
+        operation.value: (right.level, right.reach is Reach.WHOLE, right.guards(float("inf")))
+        for operation, right in RIGHTS.items()
+        if operation is not Operation.ACCESS
+    }
+
+
+# --- the guests ---
+
+HOLDS = [
+    (Scope(Trait.VMID, "101"), WEB),
+    (Scope(Trait.TAG, "web"), WEB),
+    (Scope(Trait.TAG, "PROD"), WEB),
+    (Scope(Trait.POOL, "lab"), WEB),
+    (Scope(Trait.POOL, "lab/front"), WEB),
+    (Scope(Trait.NODE, "pve1"), WEB),
+]
+HOLDS_NOT = [
+    (Scope(Trait.VMID, "10"), WEB),
+    (Scope(Trait.TAG, "we"), WEB),
+    (Scope(Trait.TAG, "web"), DB),
+    (Scope(Trait.POOL, "la"), WEB),
+    (Scope(Trait.POOL, "lab/fro"), WEB),
+    (Scope(Trait.POOL, "front"), WEB),
+    (Scope(Trait.POOL, "lab"), DB),
+    (Scope(Trait.NODE, "pve"), WEB),
+    (Scope(Trait.NODE, "pve1"), DB),
+    (Scope(Trait.NODE, "pve1"), unknown_guest(101)),
+]
+
+
+@pytest.mark.parametrize(("scope", "guest"), HOLDS)
+def test_a_scope_holds(scope: Scope, guest: Guest) -> None:
+    assert scope.holds(guest)
+
+
+@pytest.mark.parametrize(("scope", "guest"), HOLDS_NOT)
+def test_a_scope_holds_not(scope: Scope, guest: Guest) -> None:
+    assert not scope.holds(guest)
+
+
+@every_operation
+@pytest.mark.parametrize("level", [Level.VIEWER, Level.OPERATOR, Level.ADMIN])
+@pytest.mark.parametrize("scope", [scope for scope, _ in HOLDS if scope.value != "PROD"])
+def test_a_narrowed_role_is_one_for_its_guests_alone(
+    operation: Operation, level: Level, scope: Scope
+) -> None:
+    narrow, actor, right = rules([scope], level), with_roles(NARROW), RIGHTS[operation]
+    assert level_on(narrow, actor, WEB) is level
+    assert level_on(narrow, actor, DB) is Level.NONE
+    assert level_everywhere(narrow, actor) is Level.NONE
+    assert visible(narrow, actor, (WEB, DB)) == (WEB,)
+    here, there = decide(narrow, actor, operation, WEB), decide(narrow, actor, operation, DB)
+    whole = decide(narrow, actor, operation, whole=True)
+    enough = level >= right.level
+    if right.level is not Level.NONE:
+        assert type(whole) is (OnlySomeGuests if enough else NotAllowed)
+    if right.reach is Reach.GUEST:
+        assert (here is None) is enough
+        assert type(there) is GuestNotFound and there.vmid == DB.vmid
+    elif right.reach is Reach.SEEN:
+        assert here is None and decide(narrow, actor, operation) is None
+    else:
+        assert here is not None and there is not None
+
+
+@pytest.mark.parametrize("operation", [Operation.MONITOR_TEST, Operation.MONITOR_MUTE])
+def test_whoever_has_too_little_for_everything_is_told_the_level_they_have(operation: Operation) -> None:
+    """And not that none of their roles counts, which is not so."""
+    narrow, actor = rules([Scope(Trait.TAG, "web")], Level.VIEWER), with_roles(NARROW)
+    refusal = decide(narrow, actor, operation, guests=(WEB, DB), whole=True)
+    assert isinstance(refusal, NotAllowed)
+    assert (refusal.needed, refusal.level) == (RIGHTS[operation].level, Level.VIEWER)
+
+
+def test_roles_add_up() -> None:
+    both = rules([Scope(Trait.TAG, "web")], Level.OPERATOR)
+    actor = with_roles(VIEWERS, NARROW)
+    assert (level_on(both, actor, WEB), level_on(both, actor, DB)) == (Level.OPERATOR, Level.VIEWER)
+    assert decide(both, actor, Operation.START, WEB) is None
+    assert type(decide(both, actor, Operation.START, DB)) is NotAllowed
+
+
+@every_operation
+@pytest.mark.parametrize("tag", ["owner-1", "OWNER-1"])
+def test_the_owner_is_operator_of_that_guest(operation: Operation, tag: str) -> None:
+    mine, right = replace(DB, tags=(tag,)), RIGHTS[operation]
+    for actor, its in ((with_roles(), True), (with_roles(user=2), False), (with_roles(user=11), False)):
+        refusal = decide(rules(), actor, operation, mine)
+        assert (refusal is None) is (its and right.level <= Level.OPERATOR)
+        assert visible(rules(), actor, (WEB, mine)) == ((mine,) if its else ())
+        if right.level is not Level.NONE:
+            assert (decide(rules(), actor, operation, guests=(WEB, mine)) is None) is (refusal is None)
+            assert decide(rules(), actor, operation, whole=True) is not None
+
+
+# --- protection, and no changes at all ---
+
+GUARDED = (
+    *("stop", "reboot", "shutdown", "delete", "resize", "snapshot_rollback", "snapshot_delete"),
+    "monitor_remove",
+)
+CHANGES = (*Verb, "monitor_add", "monitor_remove")
+
+
+@every_operation
+@pytest.mark.parametrize("role", LEVELS)
+@pytest.mark.parametrize(
+    ("listed", "guest"),
+    [
+        ((101,), WEB),
+        ((), replace(WEB, tags=("prod", "Protected"))),
+        ((), replace(WEB, protected=True)),
+    ],
+)
+def test_what_endangers_a_protected_guest_takes_an_admin(
+    operation: Operation, role: int, listed: tuple[int, ...], guest: Guest
+) -> None:
+    guarded, actor = replace(rules(), protected=frozenset(listed)), with_roles(role)
+    before, refusal = decide(rules(), actor, operation, DB), decide(guarded, actor, operation, guest)
+    if operation.value in GUARDED and role == OPERATORS and before is None:
+        assert operation in (Operation.REBOOT, Operation.SHUTDOWN)  # which an operator has otherwise
+        assert isinstance(refusal, NotAllowed)
+        assert (refusal.needed, refusal.level, refusal.protected) == (Level.ADMIN, Level.OPERATOR, True)
+    else:
+        assert (refusal is None) is (before is None)
+        assert not isinstance(refusal, NotAllowed) or not refusal.protected
+
+
+@pytest.mark.parametrize("tags", [("unprotected",), ("protected-not",), ("owner-protected",)])
+def test_no_other_tag_protects(tags: tuple[str, ...]) -> None:
+    assert not is_protected(rules(), replace(WEB, tags=tags))
+    assert not is_protected(replace(rules(), protected=frozenset({10, 1010})), WEB)
+
+
+@every_operation
+@pytest.mark.parametrize("role", [*LEVELS, OTHER])
+def test_read_only_refuses_every_change_and_nothing_else(operation: Operation, role: int) -> None:
+    actor, said = with_roles(role), ReadOnly("Emma", 1.0)
+    for guest in (None, WEB):
+        before = decide(rules(), actor, operation, guest)
+        after = decide(rules(), actor, operation, guest, read_only=said)
+        if before is None and operation.value in CHANGES:
+            assert after is said
+        else:
+            assert type(after) is type(before)
+
+
+# --- never ---
+
+PLACES = st.builds(
+    Place, st.sampled_from(GUILDS), st.sampled_from(CATEGORIES), st.sampled_from((30, 40, None))
+)
+ACTORS = st.builds(
+    Actor,
+    st.integers(1, 3),
+    st.just("Akiko"),
+    PLACES | st.just(HERE),
+    st.frozensets(st.sampled_from((VIEWERS, OPERATORS, ADMINS, NARROW, OTHER))),
+    st.sampled_from(Way),
+)
+SCOPES = st.lists(st.sampled_from([scope for scope, _ in HOLDS + HOLDS_NOT]), min_size=1, max_size=3)
+GUESTS = st.builds(
+    replace,
+    st.sampled_from((WEB, DB)),
+    tags=st.lists(st.sampled_from(("web", "prod", "owner-1", "owner-2")), max_size=3).map(tuple),
+    pool=st.sampled_from((None, "lab", "lab/front", "labor")),
+    node=st.sampled_from(("pve1", "pve2")),
+)
+
+
+@given(ACTORS, SCOPES, st.sampled_from((Level.VIEWER, Level.OPERATOR, Level.ADMIN)), GUESTS, st.data())
+def test_what_is_hidden_is_not_found_and_a_role_more_allows_no_less(
+    actor: Actor, scopes: list[Scope], level: Level, guest: Guest, data: st.DataObject
+) -> None:
+    narrow, operation = rules(scopes, level), data.draw(st.sampled_from(Operation))
+    refusal = decide(narrow, actor, operation, guest)
+    if level_on(narrow, actor, guest) is Level.NONE and RIGHTS[operation].reach is Reach.GUEST:
+        assert type(refusal) in (GuestNotFound, NotHere)
+    if refusal is None:
+        assert level_anywhere(narrow, actor, (guest,)) >= RIGHTS[operation].level
+        more = replace(actor, roles=actor.roles | {data.draw(st.sampled_from((*LEVELS, NARROW, OTHER)))})
+        assert decide(narrow, more, operation, guest) is None
+    assert level_everywhere(narrow, actor) <= level_on(narrow, actor, guest)
+    assert level_on(narrow, actor, guest) <= level_anywhere(narrow, actor, (guest,))

@@ -1,0 +1,121 @@
+"""Ordered stops: expected from before the request until they are seen, or a while after the action."""
+
+import pytest
+
+from core.actions.expected_stops import GRACE_SECONDS, LAG_SECONDS, ExpectedStops
+from core.actions.order import Order, Plan
+from core.errors import GuestLocked
+from core.verbs import ACTIONS, Verb
+from tests.support.fakes import AKIKO, STRANGER, FakeClock, guest
+
+
+def plan(verb: Verb = Verb.SHUTDOWN, vmid: int = 101) -> Plan:
+    return Plan(Order(verb, vmid, AKIKO), guest(vmid))
+
+
+def carried_out(stops: ExpectedStops, verb: Verb = Verb.SHUTDOWN, *, over: bool = False) -> None:
+    with stops.stop_of(plan(verb)) as expectation:
+        expectation.sent = True
+        expectation.over = over
+
+
+@pytest.mark.parametrize("verb", Verb)
+def test_only_what_stops_a_guest_is_expected_to(verb: Verb) -> None:
+    stops = ExpectedStops(FakeClock())
+    with stops.stop_of(plan(verb)) as expectation:
+        expectation.sent = True
+        assert stops.current() == ({101: "Akiko"} if ACTIONS[verb].stops else {})
+    assert stops.current() == ({101: "Akiko"} if ACTIONS[verb].stops else {})
+
+
+def test_it_holds_however_long_the_action_takes_and_a_while_after() -> None:
+    clock = FakeClock()
+    stops = ExpectedStops(clock)
+    with stops.stop_of(plan()) as expectation:
+        clock.advance(3 * 3600)
+        expectation.sent = True
+        assert stops.current() == {101: "Akiko"}
+    clock.advance(GRACE_SECONDS)
+    assert stops.current() == {101: "Akiko"}
+    clock.advance(0.1)
+    assert stops.current() == {}
+
+
+def test_the_wall_clock_does_not_matter() -> None:
+    clock = FakeClock()
+    stops = ExpectedStops(clock)
+    carried_out(stops)
+    clock.unix += 3600
+    assert stops.current() == {101: "Akiko"}
+    clock.unix -= 7200
+    clock.advance(GRACE_SECONDS + 1)
+    assert stops.current() == {}
+
+
+def test_seen_running_again_it_holds_only_as_long_as_the_list_lags() -> None:
+    clock = FakeClock()
+    stops = ExpectedStops(clock)
+    carried_out(stops, Verb.REBOOT, over=True)
+    clock.advance(LAG_SECONDS)
+    assert stops.current() == {101: "Akiko"}
+    clock.advance(0.1)
+    assert stops.current() == {}
+
+
+@pytest.mark.parametrize("error", [GuestLocked(101, "web101", "backup"), RuntimeError()])
+def test_what_was_refused_is_not_expected(error: Exception) -> None:
+    stops = ExpectedStops(FakeClock())
+    with pytest.raises(type(error)), stops.stop_of(plan()):
+        raise error
+    assert stops.current() == {}
+
+
+def test_what_broke_after_it_was_sent_is() -> None:
+    stops = ExpectedStops(FakeClock())
+    with pytest.raises(RuntimeError), stops.stop_of(plan()) as expectation:
+        expectation.sent = True
+        raise RuntimeError
+    assert stops.current() == {101: "Akiko"}
+
+
+def test_a_seen_stop_is_used_up() -> None:
+    stops = ExpectedStops(FakeClock())
+    carried_out(stops)
+    stops.seen(102)
+    assert stops.current() == {101: "Akiko"}
+    stops.seen(101)
+    assert stops.current() == {}
+    stops.seen(101)
+
+
+def test_a_stop_seen_while_the_action_runs_is_used_up_with_it() -> None:
+    """A shutdown's task may end well after a poll saw the guest stopped; the next stop is a crash."""
+    stops = ExpectedStops(FakeClock())
+    with stops.stop_of(plan()) as expectation:
+        expectation.sent = True
+        stops.seen(101)
+        assert stops.current() == {101: "Akiko"}
+    assert stops.current() == {}
+
+
+def test_a_refused_second_order_leaves_the_first_one_expected() -> None:
+    """A guest that did not obey /shutdown in time may still do so after a /stop was refused."""
+    stops = ExpectedStops(FakeClock())
+    carried_out(stops)
+    second = Plan(Order(Verb.STOP, 101, STRANGER), guest())
+    with pytest.raises(GuestLocked), stops.stop_of(second):
+        assert stops.current() == {101: "Stranger"}
+        raise GuestLocked(101, "web101", "backup")
+    assert stops.current() == {101: "Akiko"}
+
+
+def test_guests_do_not_share_an_expectation() -> None:
+    clock = FakeClock()
+    stops = ExpectedStops(clock)
+    carried_out(stops)
+    clock.advance(GRACE_SECONDS / 2)
+    with stops.stop_of(plan(Verb.STOP, 102)) as expectation:
+        expectation.sent = True
+        assert stops.current() == {101: "Akiko", 102: "Akiko"}
+    clock.advance(GRACE_SECONDS / 2 + 1)
+    assert stops.current() == {102: "Akiko"}

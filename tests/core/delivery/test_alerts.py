@@ -1,0 +1,672 @@
+"""The way to Discord: each message once, in order, through outages, lost answers and the bot's own death."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from adapters.journal.store import SqliteJournal
+from core.delivery.alerts import GIVE_UP, Delivery
+from core.delivery.channel import Fate, NotDelivered
+from core.delivery.retries import LONG_PAUSE
+from core.guest import Kind
+from core.watch.incidents.model import GuestFact, Incident, Level, Message, Post, Topic, What
+from core.watch.journal import Batch, Posting
+from tests.support.fakes import NOON, FakeClock
+
+Fault = Callable[[], None]
+
+DOWN = NotDelivered(Fate.PASSING, "503")
+LOST = NotDelivered(Fate.PASSING, "connection lost")
+SLOW = NotDelivered(Fate.PASSING, "429", not_taken=True)
+FORBIDDEN = NotDelivered(Fate.REFUSED, "Missing Access", not_taken=True)
+BAD = NotDelivered(Fate.REJECTED, "Invalid Form Body", not_taken=True)
+
+
+class Channel:
+    """Discord, as far as an alert knows it: messages by id, and nonces for three minutes.
+
+    `faults`: one a request. `after`: it takes effect all the same, only its answer is lost.
+    """
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.shown: dict[int, str] = {}
+        self.requests: list[str] = []
+        self.faults: list[NotDelivered | None] = []
+        self.after = False
+        self._nonces: dict[str, tuple[float, int]] = {}
+
+    def compose(self, posting: Posting, late: float | None) -> str:
+        states = ["over" if incident.ended else "open" for incident in posting.incidents]
+        acked = [incident.acked_by for incident in posting.incidents if incident.acked_by]
+        delay = [] if late is None else [f"{late:.0f} s late"]
+        return " ".join(
+            [posting.message.post.value, *map(str, posting.message.incidents), *states, *acked, *delay]
+        )
+
+    def barer(self, content: str) -> tuple[str, ...]:
+        return f"bare {content.split(maxsplit=1)[0]}", "fixed"
+
+    def _fault(self) -> NotDelivered | None:
+        return self.faults.pop(0) if self.faults else None
+
+    async def post(self, posting: Posting, content: str, nonce: str) -> int:
+        self.requests.append(f"post {content}")
+        await asyncio.sleep(0)
+        fault = self._fault()
+        if fault and not self.after:
+            raise fault
+        kept = self._nonces.get(nonce)
+        if kept and self.clock.mono - kept[0] < 180:
+            there = kept[1]
+        else:
+            there = len(self.shown) + 1
+            self.shown[there] = content
+            self._nonces[nonce] = self.clock.mono, there
+        if fault:
+            raise fault
+        return there
+
+    async def edit(self, posting: Posting, content: str) -> None:
+        self.requests.append(f"edit {content}")
+        await asyncio.sleep(0)
+        if fault := self._fault():
+            raise fault
+        assert posting.posted is not None
+        self.shown[posting.posted] = content
+
+    async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
+        self.requests.append("find")
+        await asyncio.sleep(0)
+        if fault := self._fault():
+            raise fault
+        found = (number for number, text in self.shown.items() if text == content and number not in known)
+        return next(found, None)
+
+
+def incident(number: int, *, ended: float | None = None) -> Incident:
+    fact = GuestFact(101, What.STOPPED, Kind.QEMU, "pve1", "web01")
+    return Incident(
+        number, Topic.GUEST, "guest/101", Level.CRITICAL, NOON, 0.0, guests=(fact,), ended=ended, told=True
+    )
+
+
+class Office:
+    """A journal with a channel behind it. `kill` is a new process: nothing but the file is left."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory, self.clock = directory, FakeClock()
+        self.channel = Channel(self.clock)
+        self._open()
+
+    def _open(self) -> None:
+        self.journal = SqliteJournal(self.directory / "journal.db", self.clock.now)
+        self.journal.open()
+        self.delivery = Delivery(self.journal, self.channel, self.clock)
+
+    def kill(self, away: float = 5.0) -> None:
+        self.journal.close()
+        self.clock.advance(away)
+        self._open()
+
+    def store(self, *incidents: Incident, posts: tuple[Message, ...] = ()) -> None:
+        self.journal.commit(Batch(incidents=incidents, messages=posts))
+        self.delivery.made(*(post.id for post in posts))
+
+    def opening(self, number: int) -> None:
+        """Incident and message of one number."""
+        self.store(
+            incident(number), posts=(Message(number + 100, Post.OPENING, self.clock.now(), (number,)),)
+        )
+
+    def over(self, number: int) -> None:
+        self.store(
+            incident(number, ended=self.clock.now()),
+            posts=(Message(number + 200, Post.RECOVERY, self.clock.now(), (number,)),),
+        )
+
+    async def run(self, seconds: float = 0.0) -> None:
+        """Let the sender work, for so many seconds of its clock or until it has nothing left to do."""
+        end = self.clock.mono + seconds
+        task = asyncio.create_task(self.delivery.run())
+        try:
+            for _ in range(20_000):
+                await asyncio.sleep(0)
+                if seconds and self.clock.mono >= end:
+                    return
+                if not seconds and not (self.journal.to_post() or self.journal.to_edit()):
+                    return
+            if not seconds:
+                raise AssertionError("it does not come to an end")
+        finally:
+            task.cancel()
+
+    @property
+    def shown(self) -> list[str]:
+        return list(self.channel.shown.values())
+
+
+@pytest.fixture
+def post(tmp_path: Path) -> Office:
+    return Office(tmp_path)
+
+
+async def test_messages_are_posted_in_their_order(post: Office) -> None:
+    for number in (1, 2, 3):
+        post.opening(number)
+    await post.run()
+    assert post.shown == ["opening 1 open", "opening 2 open", "opening 3 open"]
+
+
+async def test_an_incident_that_ends_is_edited_and_told(post: Office) -> None:
+    post.opening(1)
+    await post.run()
+    post.over(1)
+    await post.run()
+    assert post.shown == ["opening 1 over", "recovery 1 over"]
+
+
+async def test_an_edit_says_what_is_true_when_it_is_made(post: Office) -> None:
+    post.opening(1)
+    await post.run()
+    post.store(replace(incident(1), acked_by="Akiko"))
+    post.store(replace(incident(1), acked_by="Emma"))
+    await post.run()
+    assert post.channel.requests == ["post opening 1 open", "edit opening 1 open Emma"]
+
+
+async def test_it_is_tried_again_after_1_2_4_to_60_s_and_then_every_five_minutes(post: Office) -> None:
+    post.channel.faults = [DOWN] * 12
+    post.opening(1)
+    began = post.clock.mono
+    await post.run()
+    assert post.clock.slept == [1, 2, 4, 8, 16, 32, 60, 300, 300, 300, 300, 300]
+    assert post.shown == [f"opening 1 open {post.clock.mono - began:.0f} s late"]
+
+
+async def test_a_message_in_time_says_nothing_of_delay(post: Office) -> None:
+    post.channel.faults = [DOWN] * 5
+    post.opening(1)
+    await post.run()
+    assert post.shown == ["opening 1 open"]
+
+
+async def test_a_refusing_channel_is_tried_every_five_minutes(post: Office) -> None:
+    post.channel.faults = [FORBIDDEN] * 3
+    post.opening(1)
+    await post.run()
+    assert post.clock.slept == [LONG_PAUSE] * 3
+    assert post.delivery.error == ""
+
+
+async def test_why_it_does_not_get_through_is_known(post: Office) -> None:
+    post.channel.faults = [FORBIDDEN] * 1000
+    post.opening(1)
+    await post.run(600)
+    assert post.delivery.error == "Missing Access"
+    waiting = post.journal.undelivered()
+    assert (waiting.waiting, waiting.oldest, waiting.given_up, waiting.error) == (
+        1,
+        NOON,
+        0,
+        "Missing Access",
+    )
+
+
+async def test_after_a_day_it_is_given_up(post: Office) -> None:
+    post.channel.faults = [DOWN] * 1000
+    post.opening(1)
+    await post.run(GIVE_UP + 2 * LONG_PAUSE)
+    assert post.journal.undelivered().given_up == 1
+    post.channel.faults.clear()
+    post.opening(2)
+    await post.run()
+    assert post.shown == ["opening 2 open"]
+
+
+async def test_a_message_that_cannot_be_is_given_up_and_holds_up_no_other(post: Office) -> None:
+    post.channel.faults = [BAD]
+    post.opening(1)
+    post.opening(2)
+    await post.run()
+    assert post.shown == ["opening 2 open"]
+    assert post.journal.undelivered().given_up == 1
+
+
+async def test_a_lost_answer_makes_no_second_message(post: Office) -> None:
+    post.channel.faults, post.channel.after = [LOST, LOST, LOST], True
+    post.opening(1)
+    await post.run()
+    assert post.shown == ["opening 1 open"]
+    assert "find" not in post.channel.requests  # the nonce is enough
+
+
+async def test_a_lost_answer_and_two_hours_without_discord_make_no_second_message(post: Office) -> None:
+    post.channel.faults, post.channel.after = [LOST], True
+    post.opening(1)
+    await post.run(0.5)
+    post.channel.after, post.channel.faults = False, [DOWN] * 30
+    await post.run()
+    assert len(post.shown) == 1
+    assert post.channel.requests[-2] == "find" and post.channel.requests[-1].startswith("edit")
+
+
+@pytest.mark.parametrize("away", [5.0, 7200.0])
+@pytest.mark.parametrize("taken", [True, False])
+async def test_a_death_between_sending_and_noting_neither_loses_nor_doubles(
+    post: Office, away: float, taken: bool
+) -> None:
+    post.opening(1)
+    content = "opening 1 open"
+    post.journal.trying(101, content, post.clock.now())
+    if taken:
+        posting = post.journal.posting(101)
+        assert posting is not None
+        await post.channel.post(posting, content, f"{post.journal.nonce_prefix}-101")
+    post.kill(away)
+    await post.run()
+    assert len(post.shown) == 1
+
+
+async def test_what_waits_outlives_the_bot(post: Office) -> None:
+    post.opening(1)
+    post.kill(600)
+    await post.run()
+    assert post.shown == ["opening 1 open 600 s late"]
+
+
+async def test_a_refusal_of_the_search_is_a_failed_try(post: Office) -> None:
+    post.opening(1)
+    post.journal.trying(101, "opening 1 open", post.clock.now())
+    post.kill(600)
+    post.channel.faults = [DOWN]
+    await post.run()
+    assert post.channel.requests == ["find", "find", "post opening 1 open 601 s late"]
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+async def test_a_jump_of_the_wall_clock_makes_nothing_late(post: Office, jump: float) -> None:
+    post.opening(1)
+    post.clock.unix += jump
+    await post.run()
+    assert post.shown == ["opening 1 open"]
+
+
+async def test_twenty_open_and_fifteen_close_in_ten_minutes_without_discord(post: Office) -> None:
+    post.channel.faults = [DOWN] * 9
+    for number in range(1, 21):
+        post.opening(number)
+    for number in range(1, 16):
+        post.over(number)
+    await post.run()
+    assert post.clock.mono - 1000.0 >= 600
+    openings = [f"opening {number} {'over' if number <= 15 else 'open'}" for number in range(1, 21)]
+    recoveries = [f"recovery {number} over" for number in range(1, 16)]
+    late = f"{post.clock.mono - 1000:.0f} s late"
+    assert post.shown == [f"{text} {late}" for text in openings + recoveries]
+
+
+async def test_an_old_pair_is_one_line(post: Office) -> None:
+    post.channel.faults = [DOWN] * 11
+    post.opening(1)
+    post.over(1)
+    post.opening(2)
+    await post.run()
+    assert [text.split(" late")[0].rsplit(" ", 2)[0] for text in post.shown] == [
+        "opening 1 over",
+        "opening 2 open",
+    ]
+    assert post.journal.undelivered().given_up == 0
+
+
+async def test_an_old_pair_is_one_line_even_if_the_bot_dies_while_it_says_so(post: Office) -> None:
+    post.opening(1)
+    post.over(1)
+    post.clock.advance(3600)
+    post.channel.faults = [LOST]
+    await post.run(0.5)
+    post.kill()
+    await post.run()
+    assert len(post.shown) == 1
+
+
+async def test_a_gone_message_is_not_edited_for_ever(post: Office) -> None:
+    post.opening(1)
+    await post.run()
+    post.channel.faults = [None, NotDelivered(Fate.GONE, "Unknown Message", not_taken=True)]
+    post.over(1)
+    await post.run()
+    assert post.shown == ["opening 1 open", "recovery 1 over"]
+
+
+async def test_an_edit_that_fails_is_made_later(post: Office) -> None:
+    post.opening(1)
+    await post.run()
+    post.channel.faults = [None, DOWN, DOWN]
+    post.over(1)
+    await post.run()
+    assert post.shown == ["opening 1 over", "recovery 1 over"]
+
+
+async def test_slow_down_is_no_doubt(post: Office) -> None:
+    post.channel.faults = [SLOW] * 8
+    post.opening(1)
+    await post.run()
+    assert len(post.shown) == 1 and "find" not in post.channel.requests
+
+
+async def test_what_nobody_expected_does_not_end_the_sending(post: Office) -> None:
+    compose = post.channel.compose
+
+    def broken(posting: Posting, late: float | None) -> str:
+        post.channel.compose = compose  # type: ignore[method-assign]  # well again
+        raise KeyError("name")
+
+    post.channel.compose = broken  # type: ignore[method-assign]  # a bug of ours
+    post.opening(1)
+    await post.run()
+    assert post.shown == ["opening 1 open"]
+
+
+async def test_when_the_bot_ends_what_waits_is_tried_once_more(post: Office) -> None:
+    post.opening(1)
+    post.opening(2)
+    await post.delivery.drain()
+    assert len(post.shown) == 2
+
+
+async def test_the_outcome_of_a_test_is_its_true_one(post: Office) -> None:
+    post.store(posts=(Message(7, Post.TEST, post.clock.now()),))
+    running = asyncio.create_task(post.delivery.run())
+    done = await post.delivery.outcome(7, 10)
+    assert done is not None and done.posted == 1
+    post.channel.faults = [FORBIDDEN] * 5
+    post.store(posts=(Message(8, Post.TEST, post.clock.now()),))
+    failed = await post.delivery.outcome(8, 10)
+    assert failed is not None and failed.posted is None and failed.error == "Missing Access"
+    running.cancel()
+
+
+async def test_every_message_has_its_own_nonce(post: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    nonces: list[str] = []
+    sent = post.channel.post
+
+    async def noted(posting: Posting, content: str, nonce: str) -> int:
+        nonces.append(nonce)
+        return await sent(posting, content, nonce)
+
+    monkeypatch.setattr(post.channel, "post", noted)
+    post.opening(1)
+    post.opening(2)
+    await post.run()
+    assert len(set(nonces)) == 2
+    assert all(len(nonce) <= 25 for nonce in nonces) and json.dumps(nonces)
+
+
+async def test_a_later_text_whose_answer_got_lost_is_found_too(post: Office) -> None:
+    """The first tries were not taken; the one that was says how late it is, and its answer is lost for long."""
+    post.channel.faults = [DOWN] * 9
+    post.opening(1)
+    await post.run(700)
+    post.channel.faults, post.channel.after = [None, LOST], True  # the search, then the message
+    await post.run(400)
+    post.channel.faults, post.channel.after = [DOWN, DOWN], False
+    await post.run()
+    assert len(post.shown) == 1
+
+
+async def test_a_search_does_not_take_a_message_for_another_of_the_same_words(post: Office) -> None:
+    post.store(posts=(Message(7, Post.TEST, post.clock.now()),))
+    await post.run()
+    post.store(posts=(Message(8, Post.TEST, post.clock.now()),))
+    post.journal.trying(8, "test", post.clock.now())
+    post.kill(600)
+    await post.run()
+    assert len(post.shown) == 2
+
+
+async def test_an_edit_waits_for_a_channel_that_comes_back(post: Office) -> None:
+    post.opening(1)
+    await post.run()
+    post.channel.faults = [None, FORBIDDEN, FORBIDDEN]
+    post.over(1)
+    await post.run()
+    assert post.shown == ["opening 1 over", "recovery 1 over"]
+
+
+async def test_a_message_that_cannot_be_put_into_words_holds_up_no_other(post: Office) -> None:
+    compose = post.channel.compose
+
+    def broken(posting: Posting, late: float | None) -> str:
+        if posting.message.incidents == (1,):
+            raise KeyError("name")
+        return compose(posting, late)
+
+    post.channel.compose = broken  # type: ignore[method-assign]  # a bug of ours
+    post.opening(1)
+    post.opening(2)
+    await post.run(60)
+    assert post.shown == ["opening 2 open"]
+    await post.run()
+    assert post.journal.undelivered().given_up == 1
+
+
+async def test_an_edit_that_is_refused_holds_up_no_other(post: Office) -> None:
+    """403, code 50005: a message of the bot's account before it was changed."""
+    post.opening(1)
+    post.opening(2)
+    await post.run()
+    post.channel.faults = [None, None, FORBIDDEN]
+    post.over(1)
+    post.over(2)
+    await post.run(60)
+    assert "opening 2 over" in post.shown and "opening 1 open" in post.shown
+
+
+def reminder(number: int, incident: int, at: float) -> Message:
+    return Message(number, Post.REMINDER, at, (incident,))
+
+
+async def test_reminders_that_waited_with_their_opening_are_not_posted(post: Office) -> None:
+    post.channel.faults = [DOWN] * 4
+    post.opening(1)
+    post.store(posts=(reminder(301, 1, post.clock.now()), reminder(302, 1, post.clock.now())))
+    await post.run()
+    assert post.shown == ["opening 1 open"]
+
+
+async def test_of_many_waiting_reminders_the_last_is_posted(post: Office) -> None:
+    post.opening(1)
+    await post.run()
+    post.channel.faults = [DOWN] * 4
+    post.store(posts=tuple(reminder(300 + number, 1, post.clock.now()) for number in range(9)))
+    await post.run()
+    assert post.shown == ["opening 1 open", "reminder 1 open"]
+
+
+async def test_no_reminder_of_what_is_over(post: Office) -> None:
+    post.opening(1)
+    await post.run()
+    post.channel.faults = [DOWN] * 4
+    post.store(posts=(reminder(301, 1, post.clock.now()),))
+    post.over(1)
+    await post.run()
+    assert post.shown == ["opening 1 over", "recovery 1 over"]
+
+
+async def test_an_edit_after_a_jump_of_the_wall_clock_tells_no_delay_that_was_not(post: Office) -> None:
+    post.opening(1)
+    post.clock.unix += 3600  # as NTP does just after the start
+    await post.run()
+    post.over(1)
+    await post.run()
+    assert post.shown == ["opening 1 over", "recovery 1 over"]
+
+
+async def test_nothing_is_kept_of_messages_that_are_done_with(post: Office) -> None:
+    post.channel.faults = [BAD] * 5
+    for number in range(1, 11):
+        post.opening(number)
+    await post.run()
+    for number in range(6, 11):
+        post.over(number)
+    await post.run()
+    assert not (post.delivery._made or post.delivery._tried or post.delivery._breaks)
+
+
+async def test_a_reminder_is_not_dropped_for_an_opening_that_is_there_already(post: Office) -> None:
+    """Discord took it and its answer got lost: seeds 3000 and 3004 of the soak."""
+    post.opening(1)
+    post.channel.faults, post.channel.after = [LOST], True
+    await post.run(0.5)
+    post.channel.after = False
+    assert post.shown == ["opening 1 open"]
+    post.store(posts=(reminder(301, 1, post.clock.now()),))
+    await post.run()
+    assert [text.split(" open")[0] for text in post.shown] == ["opening 1", "reminder 1"]
+
+
+# -- what Discord blocks, and what it limits
+
+BLOCKED = NotDelivered(Fate.BLOCKED, "400 harmful links", not_taken=True)
+
+
+def limited(seconds: float, *, everywhere: bool = False) -> NotDelivered:
+    return NotDelivered(Fate.PASSING, "429", not_taken=True, wait=seconds, everywhere=everywhere)
+
+
+async def test_blocked_words_are_left_out_and_counted(post: Office) -> None:
+    post.channel.faults = [BLOCKED]
+    post.opening(1)
+    post.opening(2)
+    await post.run()
+    assert post.shown == ["bare opening", "opening 2 open"]
+    undelivered = post.journal.undelivered()
+    assert (undelivered.given_up, undelivered.blocked, undelivered.blocked_error) == (0, 1, BLOCKED.reason)
+    assert post.journal.undelivered(post.clock.now() + 1).blocked == 0, "older ones are no news"
+
+
+async def test_an_edit_that_passes_again_is_no_longer_counted(post: Office) -> None:
+    post.channel.faults = [BLOCKED]
+    post.opening(1)
+    await post.run()
+    post.over(1)
+    await post.run()
+    assert post.shown == ["opening 1 over", "recovery 1 over"]
+    assert post.journal.undelivered().blocked == 0
+
+
+async def test_a_blocked_edit_is_made_with_fewer_words(post: Office) -> None:
+    post.opening(1)
+    await post.run()
+    post.channel.faults = [None, BLOCKED, BLOCKED]
+    post.over(1)
+    await post.run()
+    assert post.shown == ["fixed", "recovery 1 over"]
+    assert post.journal.undelivered().blocked == 1
+
+
+async def test_of_what_no_words_pass_is_given_up(post: Office) -> None:
+    post.channel.faults = [BLOCKED] * 3
+    post.opening(1)
+    await post.run()
+    assert post.shown == [] and post.journal.undelivered().given_up == 1
+
+
+@pytest.mark.parametrize("away", [5.0, 7200.0])
+async def test_a_lost_answer_to_the_bare_words_makes_no_second_message(post: Office, away: float) -> None:
+    post.channel.faults = [BLOCKED]
+    post.opening(1)
+    sent = post.channel.post
+
+    async def taken(posting: Posting, content: str, nonce: str) -> int:
+        there = await sent(posting, content, nonce)
+        if content.startswith("bare"):
+            post.channel.post = sent  # type: ignore[method-assign]  # its answer arrives from now on
+            raise LOST
+        return there
+
+    post.channel.post = taken  # type: ignore[method-assign]  # the answer gets lost
+    await post.run(0.5)
+    post.kill(away)
+    await post.run()
+    assert len(post.shown) == 1
+
+
+async def test_a_limit_is_waited_for_as_long_as_discord_says(post: Office) -> None:
+    post.channel.faults = [limited(65.0), limited(400.0)]
+    post.opening(1)
+    await post.run()
+    assert post.clock.slept == [65.0, 400.0]
+    assert len(post.shown) == 1 and "find" not in post.channel.requests
+
+
+async def test_a_limit_without_reason_is_believed_for_an_hour(post: Office) -> None:
+    post.channel.faults = [limited(1e9)]
+    post.opening(1)
+    await post.run()
+    assert post.clock.slept == [3600.0]
+
+
+async def test_nothing_is_asked_while_a_limit_holds(post: Office) -> None:
+    post.channel.faults = [limited(65.0)]
+    post.opening(1)
+    running = asyncio.create_task(post.delivery._attempt_posts())
+    await running
+    for number in (2, 3):
+        post.opening(number)
+        assert await post.delivery._attempt_posts() == 65.0
+    assert len(post.channel.requests) == 1
+    await post.delivery.drain()
+    assert len(post.shown) == 3, "but for the last try of all"
+
+
+async def test_a_limited_edit_waits_alone(post: Office) -> None:
+    post.opening(1)
+    post.opening(2)
+    await post.run()
+    post.channel.faults = [None, None, limited(60.0)]
+    post.over(1)
+    post.over(2)
+    await post.run(30)
+    assert post.shown[:2] == ["opening 1 open", "opening 2 over"]
+    assert post.delivery.error == "429"
+    await post.run()
+    assert post.shown[0] == "opening 1 over" and not post.delivery.error
+
+
+async def test_an_edit_that_is_limited_for_a_week_is_left_as_it_is(post: Office) -> None:
+    post.opening(1)
+    await post.run()
+    post.channel.faults = [None, *[limited(3600.0)] * 300]
+    post.over(1)
+    await post.run(8 * 86400.0)
+    assert post.journal.to_edit() == () and len(post.channel.requests) < 200
+
+
+async def test_an_edit_that_hangs_holds_up_no_new_message(post: Office) -> None:
+    post.opening(1)
+    await post.run()
+    hangs, edit = asyncio.Event(), post.channel.edit
+
+    async def slow(posting: Posting, content: str) -> None:
+        await hangs.wait()
+        await edit(posting, content)
+
+    post.channel.edit = slow  # type: ignore[method-assign]  # discord.py waits for a limit of its own
+    running = asyncio.create_task(post.delivery.run())
+    post.store(replace(incident(1), acked_by="Akiko"))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    post.opening(2)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert post.shown == ["opening 1 open", "opening 2 open"]
+    hangs.set()
+    await post.delivery.drain()
+    assert post.shown[0] == "opening 1 open Akiko", "what is under way comes to its end"
+    await running

@@ -1,0 +1,384 @@
+"""Thresholds, storages, backups; and when something is told: muted, quiet, again, or not at all."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from core.guest import Storage
+from core.watch.incidents.model import ALL, Metric, Mute, Post, Watched
+from core.watch.incidents.notifications import tell_all
+from core.watch.incidents.state import Moment, Rules
+from core.watch.incidents.transition import Work
+from tests.core.watch.test_infrastructure import GONE
+from tests.support.watch.steps import History, R, S, container, flat, many, task
+
+DOWN = "opening guest 101 stopped"
+OVER = "opening gauge cpu 101 back"
+
+
+def busy(cpu: float) -> dict[str, Any]:
+    return {"cpu": cpu, "cpus": 2.0}
+
+
+# -- thresholds
+
+
+def test_a_threshold_is_told_after_three_reads_and_over_five_points_lower() -> None:
+    history = History(Watched(101, cpu=80))
+    history.see(R)
+    assert history.see(R, R, **busy(0.8)) == []
+    assert history.see(R, **busy(0.8)) == [OVER]
+    assert history.incident().percent == 80 and history.incident().limit == 80
+    assert history.see(*[R] * 5, **busy(0.76)) == []
+    assert history.see(R, R, **busy(0.75)) == []
+    assert history.see(R, **busy(0.75)) == ["recovery gauge cpu 101"]
+
+
+def test_a_peak_is_no_alert_and_a_dip_no_recovery() -> None:
+    history = History(Watched(101, cpu=80))
+    history.see(R)
+    for _ in range(5):
+        assert history.see(R, R, **busy(0.99)) + history.see(R, **busy(0.5)) == []
+    history.see(R, R, R, **busy(0.9))
+    for _ in range(5):
+        assert history.see(R, R, **busy(0.1)) + history.see(R, **busy(0.9)) == []
+
+
+def test_a_value_that_is_not_known_changes_nothing() -> None:
+    history = History(Watched(101, cpu=80))
+    history.see(R, R, **busy(0.9))
+    assert history.see(R, cpu=None) == []
+    assert history.see(R, **busy(0.9)) == [OVER]
+
+
+def test_a_guest_that_stops_ends_its_thresholds_silently() -> None:
+    history = History(Watched(101, cpu=80))
+    history.see(R)
+    history.see(R, R, R, **busy(0.9))
+    assert history.see(S) == [DOWN]
+    over = next(incident for incident in history.last.incidents if incident.metric)
+    assert over.forgotten and not over.open
+    assert history.see(R, R, **busy(0.9)) == ["recovery guest 101"]
+    assert history.see(R, **busy(0.9)) == [OVER]
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+def test_every_metric_has_its_own(metric: Metric) -> None:
+    history = History(replace(Watched(201), **{metric.value: 50}))
+    use: dict[str, Any] = {"cpu": 0.6, "memory": 6, "memory_total": 10, "disk": 6, "disk_total": 10}
+    history.guests = {201: container(201, R, uptime=10, **use)}
+    told = [history.see() for _ in range(3)]
+    assert told == [[], [], [f"opening gauge {metric.value} 201 back"]]
+
+
+def test_taking_the_threshold_away_ends_it() -> None:
+    history = History(Watched(101, cpu=80))
+    history.see(R, R, R, **busy(0.9))
+    history.entries = (Watched(101),)
+    assert history.see(R, **busy(0.9)) == []
+    assert history.incident().forgotten and not history.state.gauges
+
+
+# -- storages
+
+
+def storage(percent: int, name: str = "local", node: str = "pve1", *, shared: bool = False) -> Storage:
+    return Storage(name, node, shared, True, percent, 100)
+
+
+def test_a_storage_over_ninety_percent_is_told() -> None:
+    history = History()
+    history.storages = (storage(90), storage(10, "big"))
+    assert [history.see() for _ in range(4)] == [[], [], ["opening storage pve1"], []]
+    assert history.incident().storage == "local"
+    history.storages = (storage(85), storage(10, "big"))
+    assert [history.see() for _ in range(3)] == [[], [], ["recovery storage pve1"]]
+
+
+def test_a_shared_storage_is_told_once() -> None:
+    history = History()
+    history.storages = tuple(storage(95, "nfs", node, shared=True) for node in ("pve1", "pve2"))
+    assert history.looks(5) == ["opening storage nfs"]
+
+
+def test_a_shared_storage_is_measured_where_it_is_available() -> None:
+    history = History()
+    away = Storage("nfs", "pve1", True, False)
+    history.storages = (away, storage(95, "nfs", "pve2", shared=True))
+    assert history.looks(5) == ["opening storage nfs"]
+
+
+def test_a_storage_without_figures_or_limit_is_not_told() -> None:
+    history = History()
+    history.storages = (
+        Storage("local", "pve1", False, False, 99, 100),
+        Storage("x", "pve1", False, True, 99, 0),
+    )
+    assert history.looks(5) == []
+    history = History(rules=Rules(storage_limit=0))
+    history.storages = (storage(99),)
+    assert history.looks(5) == []
+
+
+# -- backups
+
+
+def test_a_failed_backup_is_told_once() -> None:
+    history = History()
+    history.see(tasks=[])
+    tasks = [task("vzdump", 101, status="job errors")]
+    assert history.see(tasks=tasks) == ["opening backup"]
+    fact = history.incident().backups[0]
+    assert (fact.node, fact.vmid, fact.by, fact.error) == ("pve1", 101, "root@pam", "job errors")
+    assert history.see(tasks=tasks) == []
+
+
+def test_a_backup_seen_running_and_then_failed_is_told() -> None:
+    history = History()
+    history.see(tasks=[task("vzdump", "", status=None)])
+    assert history.see(tasks=[task("vzdump", "", status="job errors")]) == ["opening backup"]
+    assert history.incident().backups[0].vmid is None
+
+
+def test_old_failures_good_ends_and_warnings_are_not_told() -> None:
+    history = History()
+    old = task("vzdump", 101, status="job errors")
+    history.see(tasks=[old])
+    good = [task("vzdump", 101, number=2), task("vzdump", 101, number=3, status="WARNINGS: 1")]
+    assert history.see(tasks=[old, *good]) == []
+    history.restart()
+    assert history.see(tasks=[old, *good, task("vzdump", 102, number=4, status="x")]) == ["opening backup"]
+
+
+def test_many_failed_backups_are_one_message() -> None:
+    history = History()
+    history.see(tasks=[])
+    tasks = [task("vzdump", vmid, status="job errors", number=vmid) for vmid in range(101, 120)]
+    assert history.see(tasks=tasks) == ["opening backup"]
+    assert len(history.incident().backups) == 19
+
+
+# -- muting
+
+
+def mute(history: History, target: str, seconds: float) -> None:
+    """As core/watch/service.py does it."""
+    work = Work(history.state, Moment(history.unix, 0.0), history.rules)
+    work.mutes[target] = Mute(target, work.elapsed + seconds, history.unix + seconds)
+    work.good = True
+    tell_all(work)
+    history._take(work.outcome())
+
+
+@pytest.mark.parametrize("target", [ALL, "guest/101", "node/pve1"])
+def test_while_muted_nothing_is_told(target: str) -> None:
+    history = History()
+    history.see(R)
+    mute(history, target, 3600)
+    assert history.see(S, R, S, R) == []
+
+
+@pytest.mark.parametrize("target", ["guest/102", "node/pve2", "storage/pve1/local", "source"])
+def test_a_mute_of_something_else_changes_nothing(target: str) -> None:
+    history = History()
+    history.see(R)
+    mute(history, target, 3600)
+    assert history.see(S) == [DOWN]
+
+
+def test_what_is_still_down_when_the_mute_ends_is_told_then() -> None:
+    history = History()
+    history.see(R)
+    mute(history, "guest/101", 300)
+    told = [history.see(S) for _ in range(8)]
+    assert told.index([DOWN]) == 4 and flat(told) == [DOWN]
+    assert history.see(R) == ["recovery guest 101"]
+
+
+def test_muting_an_alert_stops_its_reminders_and_its_recovery_but_not_its_edit() -> None:
+    history = History()
+    history.see(R, S)
+    mute(history, "guest/101", 36000)
+    assert history.state.open[1].muted_until is not None
+    assert history.looks(300) == []
+    assert history.see(R) == []
+    assert not history.incident().open
+
+
+def test_the_alert_no_longer_shows_a_mute_that_ended() -> None:
+    history = History()
+    history.see(R, S)
+    mute(history, "guest/101", 120)
+    history.see(S, S, S)
+    assert history.state.open[1].muted_until is None
+
+
+def test_a_jump_of_the_wall_clock_ends_no_mute() -> None:
+    history = History()
+    history.see(R)
+    mute(history, "guest/101", 3600)
+    assert history.see(S, jump=7200) == []
+
+
+def test_a_mute_outlives_the_bot() -> None:
+    history = History()
+    history.see(R)
+    mute(history, "guest/101", 3600)
+    history.restart(away=600)
+    assert history.see(S) == []
+    history.restart(away=7200)
+    assert history.see(S) == [DOWN]
+
+
+def test_of_many_at_once_only_those_that_are_not_muted_count() -> None:
+    history = History(*many(8))
+    history.see()
+    for vmid in (101, 102, 103):
+        mute(history, f"guest/{vmid}", 36000)
+    for vmid in range(101, 109):
+        history.put(vmid, S)
+    assert len(history.see()) == 5
+
+
+def test_when_a_mute_of_many_ends_what_goes_on_is_one_message() -> None:
+    history = History(*many(20))
+    history.see()
+    mute(history, "all", 300)
+    for vmid in range(101, 121):
+        history.put(vmid, S)
+    told = [history.see() for _ in range(8)]
+    assert [len(one) for one in told if one] == [1]
+    message = history.messages[-1]
+    assert message.post is Post.UNMUTED and message.mention and len(message.incidents) == 20
+    for vmid in range(101, 121):
+        history.put(vmid, R)
+    assert len(history.see()) == 1
+
+
+def test_a_muted_node_is_silent_and_its_guests_too() -> None:
+    history = History()
+    history.see()
+    mute(history, "node/pve1", 36000)
+    history.nodes["pve1"] = False
+    assert history.see() + history.see() + history.see() == []
+    history.nodes["pve1"] = True
+    history.put(101, S)
+    assert history.looks(10) == []
+
+
+# -- reminders
+
+
+def test_what_is_open_is_said_again_every_four_hours() -> None:
+    history = History()
+    history.see(R)
+    told = [history.see(S) for _ in range(600)]
+    said = [number for number, one in enumerate(told) if one]
+    assert said == [0, 240, 480]
+    assert told[240] == ["reminder guest 101 stopped"]
+    assert not history.messages[-1].mention
+
+
+def test_never_if_nobody_wants_it() -> None:
+    history = History(rules=Rules(repeat=0))
+    history.see(R)
+    assert flat([history.see(S) for _ in range(600)]) == [DOWN]
+
+
+def test_an_outage_of_proxmox_makes_no_reminder_early() -> None:
+    history = History()
+    history.see(R, S)
+    for _ in range(300):
+        history.see(fault=GONE)
+    assert history.see(S) == ["recovery source"]
+
+
+# -- quiet hours
+
+
+def test_in_the_quiet_hours_only_what_is_critical_is_told() -> None:
+    history = History(Watched(101), Watched(102, cpu=50))
+    history.see()
+    history.put(102, R, cpu=0.9)
+    assert history.looks(4, quiet=True) == []
+    assert history.see(S, quiet=True) == [DOWN]
+    assert history.see(R, quiet=True) == []  # it runs again: not worth waking somebody
+    told = history.see()
+    assert told == ["digest gauge cpu 102 back guest 101 back"]
+    assert history.messages[-1].silent and not history.messages[-1].mention
+    assert history.see() == []
+
+
+def test_a_quiet_night_has_no_digest() -> None:
+    history = History()
+    assert history.see(R, R, quiet=True) + history.see(R) == []
+
+
+def test_a_digest_names_each_incident_once() -> None:
+    history = History(Watched(101, cpu=50))
+    history.see(R)
+    history.see(R, R, R, quiet=True, cpu=0.9)
+    history.see(R, R, R, quiet=True, cpu=0.1)
+    assert history.see(R) == ["digest gauge cpu 101 back"]
+
+
+def test_what_waited_outlives_the_bot() -> None:
+    history = History(Watched(101, cpu=50))
+    history.see(R)
+    history.see(R, R, R, quiet=True, cpu=0.9)
+    history.restart()
+    assert history.see(R, cpu=0.9) == ["digest gauge cpu 101 back"]
+
+
+def test_the_digest_comes_even_while_proxmox_cannot_be_read() -> None:
+    history = History(Watched(101, cpu=50))
+    history.see(R)
+    history.see(R, R, R, quiet=True, cpu=0.9)
+    assert history.see(fault=GONE) == ["digest gauge cpu 101 back"]
+
+
+def test_every_message_has_its_own_number() -> None:
+    history = History(*many(4))
+    history.see()
+    for vmid in range(101, 105):
+        history.put(vmid, S)
+    history.see()
+    numbers = [message.id for message in history.messages]
+    assert len(set(numbers)) == len(numbers) == 4
+    assert {message.post for message in history.messages} == {Post.OPENING}
+    assert not set(numbers) & set(history.incidents)
+
+
+def test_a_failed_backup_of_a_node_that_returns_is_no_news() -> None:
+    """An offline node's tasks leave the list, and come back with it."""
+    history = History()
+    elsewhere = task("aptupdate", "", number=9, node="pve2")
+    failed = task("vzdump", 101, status="job errors")
+    history.see(tasks=[elsewhere])
+    assert history.see(tasks=[failed, elsewhere]) == ["opening backup"]
+    assert history.see(tasks=[elsewhere]) == []
+    assert history.see(tasks=[failed, elsewhere]) == []
+
+
+def test_a_threshold_of_a_guest_that_is_not_decided_on_stays() -> None:
+    history = History(Watched(101, cpu=80))
+    history.see(R)
+    history.see(R, R, R, **busy(0.9))
+    assert history.see(S, unsure=[101]) == []
+    assert [incident.metric for incident in history.state.open.values()] == [Metric.CPU]
+    assert history.see(R, **busy(0.9)) == []
+
+
+def test_ending_a_mute_between_two_looks_makes_no_reminder() -> None:
+    history = History()
+    history.see(R, S)
+    mute(history, "all", 360_000)
+    history.looks(300)
+    before = len(history.messages)
+    work = Work(history.state, Moment(history.unix, 0.0), history.rules)
+    work.mutes.clear()
+    work.good = True
+    tell_all(work, reminds=False)
+    history._take(work.outcome())
+    assert len(history.messages) == before

@@ -1,0 +1,735 @@
+"""The watch at work: one read an interval, suspicions confirmed, everything in the journal before it counts."""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.actions.order import Plan, Report
+from core.audit.trail import AuditFilter, AuditRecord, Step
+from core.errors import (
+    AlreadyWatched,
+    BadAmount,
+    BadVmid,
+    BotError,
+    CannotWatchTemplate,
+    DiskUnknown,
+    IncidentOver,
+    JournalFailed,
+    NotMuted,
+    NotWatched,
+    StoreFailed,
+)
+from core.guest import Kind, Node, State, Storage
+from core.proxmox_errors import MissingPrivilege, NodeUnreachable, NothingVisible, TimedOut, Unreachable
+from core.verbs import Verb
+from core.watch.incidents.model import Topic, Watched, What
+from core.watch.incidents.state import Rules
+from core.watch.journal import Batch
+from tests.support.fakes import AKIKO, TEMPLATE, guest
+from tests.support.watch.home import Home
+
+R, S, P, L = State.RUNNING, State.STOPPED, State.PAUSED, State.PRELAUNCH
+HUNG = TimedOut("pve1", changing=False)
+
+
+def home(directory: Path, count: int = 1, **values: object) -> Home:
+    guests = [guest(vmid, R, uptime=5000, **values) for vmid in range(101, 101 + count)]
+    return Home(directory, [*guests, TEMPLATE], range(101, 101 + count))
+
+
+# -- reading and confirming
+
+
+async def test_a_quiet_look_is_one_request(tmp_path: Path) -> None:
+    scene = home(tmp_path, 1000)
+    await scene.look()
+    scene.asked()
+    for _ in range(4):
+        await scene.look()
+    assert scene.asked() == ["cluster"] * 4
+
+
+async def test_the_task_list_is_read_every_five_minutes(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    for _ in range(31):
+        await scene.look()
+    assert scene.asked().count("cluster_tasks") == 7
+
+
+@pytest.mark.parametrize("count", [1, 5])
+async def test_up_to_five_suspects_are_asked_for_at_once(tmp_path: Path, count: int) -> None:
+    scene = home(tmp_path, 8)
+    await scene.look()
+    scene.asked()
+    for vmid in range(101, 101 + count):
+        scene.change(vmid, S)
+    began = scene.clock.mono
+    assert await scene.look() == ["opening guest"] * count
+    assert scene.asked() == ["cluster", *["status"] * count, "cluster_tasks"]
+    assert scene.clock.mono - began == 60
+
+
+async def test_more_are_confirmed_by_a_second_read_after_twelve_seconds(tmp_path: Path) -> None:
+    scene = home(tmp_path, 30)
+    await scene.look()
+    scene.asked()
+    for vmid in range(101, 131):
+        scene.change(vmid, S)
+    began = scene.clock.mono
+    assert await scene.look() == ["opening group"]
+    assert scene.asked() == ["cluster", "cluster", "cluster_tasks"]
+    assert scene.clock.mono - began == 72
+
+
+async def test_a_blip_that_is_over_by_the_confirmation_makes_no_noise(tmp_path: Path) -> None:
+    scene = home(tmp_path, 2)
+    await scene.look()
+    scene.proxmox.listed[101] = guest(101, S)  # the list lags behind the truth
+    assert await scene.look() == []
+    scene.proxmox.listed.clear()
+    assert await scene.look(R) == []
+
+
+async def test_a_blip_of_many_is_over_by_the_second_read(tmp_path: Path) -> None:
+    scene = home(tmp_path, 10)
+    await scene.look()
+    for vmid in range(101, 111):
+        scene.change(vmid, S)
+
+    def start() -> None:
+        for vmid in range(101, 111):
+            scene.change(vmid, R)
+
+    scene.clock.at(65, start)
+    assert await scene.look() == []
+    assert await scene.look() == []
+
+
+async def test_what_only_the_second_read_shows_waits_for_the_next_look(tmp_path: Path) -> None:
+    scene = home(tmp_path, 10)
+    await scene.look()
+    for vmid in range(101, 107):
+        scene.change(vmid, S)
+    scene.clock.at(65, lambda: scene.change(107, S))
+    assert await scene.look() == ["opening group"]
+    assert await scene.look() == ["opening guest"]
+
+
+@pytest.mark.parametrize("error", [HUNG, NodeUnreachable("pve1"), Unreachable("pve1")])
+async def test_a_suspect_that_cannot_be_asked_for_waits_and_is_believed_the_second_time(
+    tmp_path: Path, error: BotError
+) -> None:
+    scene = home(tmp_path)
+    await scene.look()
+    scene.change(101, S)
+    scene.proxmox.next("status", error, error)
+    assert await scene.look() == []
+    assert await scene.look() == ["opening guest"]
+
+
+async def test_a_second_read_that_fails_decides_nothing(tmp_path: Path) -> None:
+    scene = home(tmp_path, 10)
+    await scene.look()
+    for vmid in range(101, 111):
+        scene.change(vmid, S)
+    scene.proxmox.next("cluster", None, HUNG)
+    assert await scene.look() == []
+    assert await scene.look() == ["opening group"]
+
+
+async def test_a_node_is_confirmed_within_the_look(tmp_path: Path) -> None:
+    scene = home(tmp_path, 100)
+    await scene.look()
+    scene.proxmox.nodes = (Node("pve1", False), Node("pve2", True))
+    for vmid in range(101, 201):
+        scene.change(vmid, State.UNKNOWN)
+    began = scene.clock.mono
+    assert await scene.look() == ["opening node"]
+    assert scene.clock.mono - began == 72
+    assert await scene.look() == []
+
+
+@pytest.mark.parametrize("answer", [None, MissingPrivilege("VM.Audit", "/vms/101")])
+async def test_a_guest_that_is_not_there_any_more_is_missing(tmp_path: Path, answer: BotError | None) -> None:
+    scene = home(tmp_path, 4)
+    await scene.look()
+    del scene.proxmox.guests[101]
+    scene.proxmox.next("status", answer)
+    assert await scene.look() == ["opening guest"]
+    assert scene.watch.state.open and scene.watch.state.guests[101].missing
+
+
+async def test_a_guest_that_the_list_forgot_is_not_missing(tmp_path: Path) -> None:
+    scene = home(tmp_path, 4)
+    await scene.look()
+    hidden = scene.proxmox.guests.pop(101)
+    scene.proxmox.next("status", lambda: scene.proxmox.add(hidden))
+    assert await scene.look() == []
+
+
+async def test_the_worst_detection_is_under_ninety_seconds(tmp_path: Path) -> None:
+    """60 s between reads, 12 s until Proxmox' list shows it, 12 s of confirming."""
+    scene = home(tmp_path, 10)
+    await scene.look()
+    stopped = scene.clock.mono + 0.1
+    for vmid in range(101, 111):
+        scene.proxmox.listed[vmid] = guest(vmid, R)
+        scene.change(vmid, S)
+    scene.clock.at(12.1, scene.proxmox.listed.clear)
+    assert await scene.look() == ["opening group"]
+    assert scene.clock.mono - stopped < 90
+
+
+async def test_a_task_list_that_fails_once_makes_no_alarm_of_a_wish(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look()
+    await scene.look()
+    scene.proxmox.next("cluster_tasks", TimedOut("pve.example.com", changing=False))
+    assert await scene.look(S) == []
+    assert await scene.look() == ["opening guest"]
+    await scene.look(R)
+    scene.proxmox.next("cluster_tasks", *[TimedOut("pve.example.com", changing=False)] * 2)
+    assert [await scene.look(S), await scene.look()] == [[], ["opening guest"]], "it waits once"
+
+
+async def test_a_guest_of_a_former_list_that_is_gone_stops_nothing(tmp_path: Path) -> None:
+    """Such a list did not say on which node it was."""
+    scene = home(tmp_path, 2)
+    scene.watch.begin((*scene.watch.entries, Watched(103)), {101: R, 103: R})
+    assert await scene.look(S) == ["opening guest", "opening guest"]
+
+
+@pytest.mark.parametrize("verb", [Verb.STOP, Verb.REBOOT])
+async def test_a_list_from_before_the_bots_own_action_is_not_believed(tmp_path: Path, verb: Verb) -> None:
+    scene = home(tmp_path)
+    scene.change(101, R, uptime=5000)
+    await scene.look()
+    before = scene.proxmox.guests[101]
+    await carried_out(scene, verb)
+    after = scene.proxmox.guests[101]
+    scene.world.reader._learned.clear()
+    scene.proxmox.guests[101] = replace(before, uptime=5014)  # pvestatd hangs
+    scene.clock.advance(14 - 60)
+    assert await scene.look() == []
+    scene.proxmox.guests[101] = replace(after, uptime=(after.uptime or 0) + 60 if after.uptime else None)
+    assert await scene.look() == []
+    assert await scene.look() == []
+
+
+async def test_an_order_that_was_obeyed_excuses_no_stop_after_an_outage(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look()
+    await carried_out(scene, Verb.REBOOT)
+    scene.proxmox.next("cluster", *[Unreachable("pve.example.com")] * 120)
+    told = [await scene.look() for _ in range(119)]
+    scene.change(101, S)
+    told += [await scene.look(), await scene.look()]
+    assert ["recovery source", "opening guest"] in told
+
+
+async def test_a_flapping_guest_that_is_shut_down_through_the_bot_is_no_alarm(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look(R, S, R, S, R, S, R)
+    await carried_out(scene, Verb.STOP)
+    told = [await scene.look() for _ in range(20)]
+    assert [one for one in told if one] == [["recovery flapping"]]
+
+
+async def test_a_failed_task_list_hides_no_alarm(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look()
+    scene.proxmox.next("cluster_tasks", MissingPrivilege("Sys.Audit", "/"))
+    assert await scene.look(S) == ["opening guest"]
+
+
+async def test_why_it_stopped_is_looked_up(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look()
+    scene.proxmox.start_task(
+        "qmshutdown", 101, "pve1", lambda: scene.change(101, S), user="root@pam", seconds=1
+    )
+    assert await scene.look() == ["opening note"]
+
+
+# -- the source
+
+
+async def test_proxmox_out_of_reach_is_one_message_and_its_reason_is_kept(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look()
+    error = Unreachable("pve.example.com")
+    scene.proxmox.next("cluster", *[error] * 10)
+    told = [await scene.look() for _ in range(10)]
+    assert [one for one in told if one] == [["opening source"]]
+    assert scene.watch.trouble is error
+    assert await scene.look() == ["recovery source"]
+    assert scene.watch.trouble is None
+
+
+async def test_a_token_that_sees_nothing_is_a_fault_of_the_source(tmp_path: Path) -> None:
+    scene = home(tmp_path, 3)
+    await scene.look()
+    kept, scene.proxmox.guests = scene.proxmox.guests, {}
+    assert [await scene.look() for _ in range(5)] == [[], [], ["opening source"], [], []]
+    assert isinstance(scene.watch.trouble, NothingVisible)
+    scene.proxmox.guests = kept
+    assert await scene.look() == ["recovery source"]
+
+
+# -- the list
+
+
+async def test_the_list_is_stored_before_it_counts(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    assert scene.watch.add(guest(102, R))
+    assert [entry.vmid for entry in scene.store.load([]).entries] == [101, 102]
+    scene.watch.remove(101)
+    assert [entry.vmid for entry in scene.store.load([]).entries] == [102]
+
+
+async def test_thresholds_are_kept_and_changed_one_by_one(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    assert not scene.watch.add(guest(101, R), cpu=90)
+    assert not scene.watch.add(guest(101, R), memory=80)
+    scene.restart()
+    assert scene.watch.find(101) == Watched(101, cpu=90, memory=80)
+
+
+@pytest.mark.parametrize(
+    ("act", "error"),
+    [
+        (lambda watch: watch.add(guest(101, R)), AlreadyWatched),
+        (lambda watch: watch.add(TEMPLATE), CannotWatchTemplate),
+        (lambda watch: watch.add(guest(102, R), disk=90), DiskUnknown),
+        (lambda watch: watch.add(guest(102, R), cpu=9), BadAmount),
+        (lambda watch: watch.add(guest(102, R), memory=101), BadAmount),
+        (lambda watch: watch.add(guest(101, R), cpu=-1), BadAmount),
+        (lambda watch: watch.remove(102), NotWatched),
+        (lambda watch: watch.remove(7), BadVmid),
+        (lambda watch: watch.unmute("guest/101"), NotMuted),
+        (lambda watch: watch.acknowledge(99, "Akiko"), IncidentOver),
+        (lambda watch: watch.mute_incident(99, 60, "Akiko"), IncidentOver),
+    ],
+)
+async def test_wrong_input_changes_nothing(
+    tmp_path: Path, act: Callable[[object], object], error: type[BotError]
+) -> None:
+    scene = home(tmp_path)
+    before = scene.watch.state, scene.watch.entries
+    with pytest.raises(error):
+        act(scene.watch)
+    assert (scene.watch.state, scene.watch.entries) == before
+
+
+async def test_a_containers_disk_can_be_watched(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    assert scene.watch.add(guest(201, R, kind=Kind.LXC), disk=90)
+
+
+async def test_a_guest_taken_off_the_list_ends_its_incidents_silently(tmp_path: Path) -> None:
+    scene = home(tmp_path, 2)
+    await scene.look(R, S)
+    scene.messages.clear()
+    scene.watch.remove(101)
+    assert scene.messages == [] and not scene.watch.state.open
+    incident = scene.journal.history({101}, 0, 5)[0][0]
+    assert incident.forgotten
+    assert await scene.look(R, S) == []
+
+
+async def test_a_list_that_cannot_be_stored_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = home(tmp_path)
+
+    def full(guests: object) -> None:
+        raise StoreFailed("ENOSPC")
+
+    monkeypatch.setattr(scene.store, "save", full)
+    with pytest.raises(StoreFailed):
+        scene.watch.add(guest(102, R))
+    assert scene.watch.find(102) is None
+
+
+async def test_a_list_of_the_former_form_keeps_what_it_knew(tmp_path: Path) -> None:
+    (tmp_path / "monitor_list.json").write_text(
+        '{"version": 1, "guests": [{"vmid": 101, "state": "running", "since": 1.0}]}'
+    )
+    scene = Home.__new__(Home)
+    Home.__init__(scene, tmp_path, [guest(101, S)], ())
+    scene.watch.begin((Watched(101),), {101: R})
+    assert await scene.look() == ["opening guest"]
+
+
+# -- answers
+
+
+async def test_acknowledging_stops_the_reminders_and_shows_who(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look(R, S)
+    number = next(iter(scene.watch.state.open))
+    incident = scene.watch.acknowledge(number, "Akiko")
+    assert incident.acked_by == "Akiko"
+    assert [await scene.look() for _ in range(300)] == [[]] * 300
+    assert await scene.look(R) == ["recovery guest"]
+
+
+async def test_an_answer_makes_a_new_edition_of_the_alert(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look(R, S)
+    opening = scene.messages[0]
+    scene.journal.trying(opening, "text", 1.0)
+    scene.journal.posted(opening, 555, 0)
+    assert scene.journal.to_edit() == ()
+    scene.watch.acknowledge(next(iter(scene.watch.state.open)), "Akiko")
+    assert [posting.message.id for posting in scene.journal.to_edit()] == [opening]
+
+
+async def test_muting_an_alert_mutes_what_it_speaks_of(tmp_path: Path) -> None:
+    scene = home(tmp_path, 8)
+    await scene.look()
+    for vmid in range(101, 109):
+        scene.change(vmid, S)
+    await scene.look()
+    group = next(iter(scene.watch.state.open))
+    assert scene.watch.mute_incident(group, 3600, "Akiko").muted_until == scene.clock.unix + 3600
+    assert {mute.target for mute in scene.watch.mutes()} == {f"guest/{vmid}" for vmid in range(101, 109)}
+
+
+async def test_a_mute_ends_by_itself_and_can_be_taken_back(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look()
+    scene.watch.mute("all", 600, "Akiko")
+    assert await scene.look(S) == []
+    scene.watch.unmute("all")
+    assert [scene.words(number) for number in scene.messages] == ["opening guest"]
+    scene.watch.mute("guest/101", 600, "Akiko")
+    scene.clock.advance(601)
+    assert scene.watch.mutes() == ()
+
+
+async def test_answers_and_mutes_outlive_the_bot(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look(R, S)
+    number = next(iter(scene.watch.state.open))
+    scene.watch.acknowledge(number, "Akiko")
+    scene.watch.mute("node/pve2", 3600, "Emma")
+    scene.restart()
+    assert scene.watch.state.open[number].acked_by == "Akiko"
+    assert [(mute.target, mute.by) for mute in scene.watch.mutes()] == [("node/pve2", "Emma")]
+    assert await scene.look() == []
+
+
+# -- the journal
+
+
+class Refusing:
+    """The journal, but its disk is full."""
+
+    def __init__(self, scene: Home) -> None:
+        self._scene, self._commit = scene, scene.journal.commit
+
+    def __enter__(self) -> None:
+        def full(batch: object) -> None:
+            raise JournalFailed("SQLITE_FULL")
+
+        self._scene.journal.commit = full  # type: ignore[method-assign]  # for as long as the disk is full
+
+    def __exit__(self, *_: object) -> None:
+        self._scene.journal.commit = self._commit  # type: ignore[method-assign]  # room again
+
+
+async def test_what_cannot_be_stored_is_judged_again_and_nothing_is_lost(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look()
+    with Refusing(scene):
+        assert await scene.look(S, S, S) == []
+        assert scene.watch.journal_trouble is not None
+    assert await scene.look() == ["opening guest"]
+    assert scene.watch.journal_trouble is None
+
+
+async def test_an_answer_that_cannot_be_stored_is_refused(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look(R, S)
+    number = next(iter(scene.watch.state.open))
+    with Refusing(scene):
+        with pytest.raises(JournalFailed):
+            scene.watch.acknowledge(number, "Akiko")
+        with pytest.raises(JournalFailed):
+            scene.watch.mute("all", 60, "Akiko")
+    assert scene.watch.state.open[number].acked is None and scene.watch.mutes() == ()
+
+
+async def test_a_record_that_cannot_be_read_costs_only_itself(tmp_path: Path) -> None:
+    scene = home(tmp_path, 2)
+    await scene.look()
+    scene.journal.close()
+    with sqlite3.connect(tmp_path / "journal.db") as db:
+        broken = "UPDATE records SET value=? WHERE CAST(key AS TEXT)='guest/101'"
+        assert db.execute(broken, (b'{"vmid": "x"}',)).rowcount == 1
+    db.close()
+    scene.restart()
+    scene.change(101, S)
+    scene.change(102, S)
+    assert await scene.look() == ["opening guest"]  # 101 is seen for the first time
+
+
+async def test_a_quiet_look_writes_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = home(tmp_path, 100)
+    await scene.look()
+    written: list[set[str]] = []
+    commit = scene.journal.commit
+
+    def noted(batch: Batch) -> None:
+        written.append(set(batch.records))
+        commit(batch)
+
+    monkeypatch.setattr(scene.journal, "commit", noted)
+    for vmid in range(101, 201):
+        scene.change(vmid, R, uptime=5060)
+    await scene.look()
+    assert written == [{"pulse", "uptimes"}]
+
+
+# -- stops through the bot
+
+
+async def carried_out(scene: Home, verb: Verb) -> Report:
+    report = await scene.world.operations.carry_out(scene.world.order(verb))
+    scene.watch.heed(report)
+    return report
+
+
+@pytest.mark.parametrize("verb", [Verb.STOP, Verb.SHUTDOWN])
+async def test_a_stop_through_the_bot_is_no_alarm_and_the_next_stop_is(tmp_path: Path, verb: Verb) -> None:
+    scene = home(tmp_path)
+    await scene.look()
+    await carried_out(scene, verb)
+    assert await scene.look() + await scene.look(R) == []
+    assert await scene.look(S) == ["opening guest"]
+
+
+async def test_a_reboot_through_the_bot_is_no_alarm(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look()
+    scene.proxmox.change(101, uptime=3)
+    await carried_out(scene, Verb.REBOOT)
+    scene.clock.advance(600)
+    assert await scene.look() == []
+
+
+async def test_an_ordered_stop_is_no_alarm_even_if_the_bot_dies_during_it(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look()
+    plan = await scene.world.operations.plan(scene.world.order(Verb.STOP))
+    with scene.world.expected.stop_of(plan):
+        kept = scene.journal.records()
+    assert kept["ordered/101"] == "Akiko"
+    scene.journal.commit(Batch(records=dict(kept)))
+    scene.change(101, S)
+    scene.restart(away=30)
+    assert await scene.look() == []
+    assert "ordered/101" not in scene.journal.records()
+    assert await scene.look(R, S) == ["opening guest"]
+
+
+def ordered(scene: Home) -> None:
+    """A stop that Proxmox took and the guest did not obey yet."""
+    with scene.world.expected.stop_of(Plan(scene.world.order(Verb.STOP), scene.proxmox.guests[101])) as order:
+        order.sent = True
+
+
+async def test_an_order_does_not_run_out_while_proxmox_cannot_be_read(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look()
+    ordered(scene)
+    scene.change(101, S)
+    scene.proxmox.next("cluster", *[Unreachable("pve.example.com")] * 10)
+    assert [one for one in [await scene.look() for _ in range(11)] if one] == [
+        ["opening source"],
+        ["recovery source"],
+    ]
+    assert await scene.look(R, S) == ["opening guest"]
+
+
+async def test_an_order_does_not_run_out_while_looks_cannot_be_stored(tmp_path: Path) -> None:
+    """Seed 1123 of the soak."""
+    scene = home(tmp_path)
+    await scene.look()
+    ordered(scene)
+    with Refusing(scene):
+        await scene.look(S, S, S, S, S, S, S)
+    assert await scene.look() == []
+    assert await scene.look(R, S) == ["opening guest"]
+
+
+async def test_an_order_that_ran_out_is_no_longer_noted(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look()
+    ordered(scene)
+    assert await scene.look(R, R, R, R, R, R) == []
+    assert "ordered/101" not in scene.journal.records()
+    assert scene.world.expected.current(blind=True) == {}
+    assert await scene.look(S) == ["opening guest"]
+
+
+async def test_the_first_acknowledgement_counts(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look(R, S)
+    number = next(iter(scene.watch.state.open))
+    scene.watch.acknowledge(number, "Akiko")
+    assert scene.watch.acknowledge(number, "Emma").acked_by == "Akiko"
+
+
+async def test_a_mute_shows_on_the_alert_though_proxmox_cannot_be_read(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look(R, S)
+    number = next(iter(scene.watch.state.open))
+    scene.proxmox.next("cluster", Unreachable("pve.example.com"))
+    await scene.look()
+    incident = scene.watch.mute_incident(number, 3600, "Akiko")
+    assert incident.muted_until == scene.clock.now() + 3600
+    assert scene.journal.incident(number) == incident
+
+
+async def test_a_new_journal_does_not_count_from_one(tmp_path: Path) -> None:
+    """The buttons of a lost journal's alerts would answer other incidents."""
+    scene = home(tmp_path)
+    await scene.look(R, S)
+    first = next(iter(scene.watch.state.open))
+    scene.journal.close()
+    (tmp_path / "journal.db").unlink()
+    scene.restart()
+    await scene.look(R, S)
+    assert scene.watch.state.open.keys().isdisjoint({first})
+    assert min(scene.watch.state.open) > first
+
+
+async def test_a_guest_taken_off_while_the_journal_refuses_is_forgotten_later(tmp_path: Path) -> None:
+    scene = home(tmp_path, 2)
+    await scene.look(R, S)
+    with Refusing(scene):
+        scene.watch.remove(101)
+    assert scene.watch.find(101) is None and len(scene.watch.state.open) == 1
+    assert await scene.look() == []
+    assert not scene.watch.state.open and 101 not in scene.watch.state.guests
+
+
+async def test_another_threshold_is_no_recovery(tmp_path: Path) -> None:
+    """Nothing fell; and 0 takes a threshold off."""
+    scene = Home(tmp_path, [guest(101, R)], [Watched(101, cpu=80)])
+    scene.change(101, R, cpu=0.9)
+    told = [await scene.look() for _ in range(4)]
+    assert ["opening gauge"] in told
+    scene.watch.add(scene.proxmox.guests[101], cpu=95)
+    assert not scene.watch.state.open
+    assert [await scene.look() for _ in range(4)] == [[], [], [], []]
+    scene.watch.add(scene.proxmox.guests[101], cpu=0)
+    assert scene.watch.find(101) == Watched(101)
+
+
+async def test_since_when_is_not_made_up(tmp_path: Path) -> None:
+    """A guest found stopped at first sight was so before; a paused one is so since it was first seen paused."""
+    scene = home(tmp_path, 2)
+    scene.change(102, S)
+    await scene.look(State.PAUSED, State.PAUSED)
+    assert scene.watch.state.guests[102].since is None
+    await scene.look(R, State.PAUSED)
+    first = scene.watch.state.guests[101].since
+    await scene.look(State.PAUSED)
+    assert scene.watch.state.guests[101].since == first is not None
+
+
+async def test_a_stop_that_cannot_be_noted_is_not_sent(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look()
+    with Refusing(scene), pytest.raises(JournalFailed):
+        await carried_out(scene, Verb.STOP)
+    assert scene.proxmox.sent == []
+
+
+async def test_a_deleted_guest_is_taken_off_the_list(tmp_path: Path) -> None:
+    scene = home(tmp_path, 3)
+    await scene.look(S)
+    report = await scene.world.operations.carry_out(scene.world.order(Verb.DELETE))
+    assert scene.watch.heed(report)
+    assert scene.watch.find(101) is None
+    assert await scene.look() == []
+
+
+async def test_an_old_incident_leaves_the_journal_after_ninety_days(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look(R, S, R)
+    for number in scene.messages:
+        scene.journal.trying(number, "text", 1.0)
+        scene.journal.posted(number, 1, 9)
+    assert scene.journal.history(None, 0, 9)[1] == 1
+    scene.clock.advance(91 * 86400)
+    await scene.look()
+    assert scene.journal.history(None, 0, 9)[1] == 0
+
+
+async def test_storages_are_watched_with_the_same_read(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    scene.proxmox.storages = (Storage("local", "pve1", False, True, 95, 100),)
+    assert [await scene.look() for _ in range(3)] == [[], [], ["opening storage"]]
+    assert {incident.topic for incident in scene.watch.state.open.values()} == {Topic.STORAGE}
+
+
+async def test_a_guest_moved_by_ha_is_told_as_back_elsewhere(tmp_path: Path) -> None:
+    scene = home(tmp_path)
+    await scene.look()
+    scene.proxmox.nodes = (Node("pve1", False), Node("pve2", True))
+    scene.change(101, State.UNKNOWN)
+    await scene.look()
+    scene.change(101, R, node="pve2", uptime=5)
+    assert await scene.look() == ["opening note"]
+    assert scene.journal.history({101}, 0, 1)[0][0].guests[0].what is What.ELSEWHERE
+
+
+async def test_a_death_between_the_list_and_the_journal_leaves_nothing_open(tmp_path: Path) -> None:
+    scene = home(tmp_path, 2)
+    await scene.look(R, S)
+    scene.store.save((Watched(102),))
+    scene.restart()
+    assert not scene.watch.state.open and 101 not in scene.watch.state.guests
+
+
+async def test_an_order_counts_once_even_if_the_bot_dies_as_it_sees_the_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look that sees the stop uses the order up in its own transaction."""
+    scene = home(tmp_path)
+    await scene.look()
+    scene.watch._kept.note_order(101, "Akiko")
+    scene.restart(away=5)
+    monkeypatch.setattr(scene.world.expected, "seen", lambda vmid: None)  # it dies before it comes to that
+    assert await scene.look(S) == []
+    scene.restart(away=5)
+    assert await scene.look(R, S) == ["opening guest"]
+
+
+# --- what is forgotten ---
+
+
+def kept_vmids(home: Home) -> list[int | None]:
+    return [each.record.vmid for each in home.journal.audited(AuditFilter(), 0, 50)[0]][::-1]
+
+
+async def test_the_audit_trail_is_kept_for_its_days_and_never_cut_right_after_a_start(tmp_path: Path) -> None:
+    """A clock that is wrong when the bot starts, and set right soon after, costs nothing."""
+    home = Home(tmp_path, [guest(101)])
+    days = Rules().audit_days
+    for vmid, age in ((101, days + 1), (102, days - 1)):
+        home.journal.audit(AuditRecord(Step.REFUSED, AKIKO, "stop", vmid), home.clock.now() - age * 86_400)
+    home.restart(away=400 * 86_400.0)
+    await home.look()
+    assert kept_vmids(home) == [101, 102]
+    home.clock.unix -= 400 * 86_400.0
+    for _ in range(70):
+        await home.look()
+    assert kept_vmids(home) == [102]

@@ -1,0 +1,96 @@
+"""What may be muted: by a completion's value, a VMID, a name; and what is refused."""
+
+import pytest
+
+from core.errors import UnknownTarget
+from core.guest import Cluster, Node, Storage
+from core.watch.targets import target_of
+from tests.support.fakes import guest
+
+CLUSTER = Cluster(
+    (
+        guest(101, name="web01"),
+        guest(102, name="twin"),
+        guest(103, name="twin"),
+        guest(104, name="pve2"),
+        guest(105, name="12345"),
+        guest(106, name=None),
+        guest(107, name="all"),
+    ),
+    (Node("pve1", True), Node("pve2", True), Node("pve3", False)),
+    0.0,
+    (
+        Storage("nfs", "pve1", True, True),
+        Storage("nfs", "pve2", True, True),
+        Storage("local", "pve1", False, True),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "subject"),
+    [
+        ("all", "all"),
+        (" ALL ", "all"),
+        ("everything", "all"),
+        ("すべて", "all"),
+        ("source", "source"),
+        ("101", "guest/101"),
+        ("guest/101", "guest/101"),
+        ("web01", "guest/101"),
+        (" web01 ", "guest/101"),
+        ("999", "guest/999"),
+        ("guest/999", "guest/999"),
+        ("pve1", "node/pve1"),
+        ("node/pve2", "node/pve2"),
+        ("pve3", "node/pve3"),
+        ("storage/nfs", "storage/nfs"),
+        ("storage/pve1/local", "storage/pve1/local"),
+        ("12345", "guest/105"),
+    ],
+)
+def test_what_is_meant(text: str, subject: str) -> None:
+    """999 is watched, though it is gone."""
+    assert target_of(text, CLUSTER, {101, 999}) == subject
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "998",
+        "99",
+        "guest/0",
+        "guest/998",
+        "guest/",
+        "Web01",
+        "web",
+        "twin",
+        "pve2",
+        "pve9",
+        "node/pve9",
+        "node/",
+        "storage/nope",
+        "storage/pve2/local",
+        "storage/pve1/nfs",
+        "1" * 5000,
+        "@everyone",
+        "None",
+    ],
+)
+def test_what_nobody_knows(text: str) -> None:
+    """Neither a name of two guests nor one of a guest and a node says which is meant."""
+    with pytest.raises(UnknownTarget) as caught:
+        target_of(text, CLUSTER, {101, 999})
+    assert caught.value.value == text
+
+
+@pytest.mark.parametrize("text", ["all", "source", "guest/101", "node/pve1"])
+def test_while_proxmox_is_away_what_is_well_formed_is_taken(text: str) -> None:
+    assert target_of(text, None) == text
+
+
+@pytest.mark.parametrize("text", ["web01", "node/a b", "node/-", "storage/nfs", "guest/1", ""])
+def test_while_proxmox_is_away_nothing_else_is(text: str) -> None:
+    with pytest.raises(UnknownTarget):
+        target_of(text, None)

@@ -1,0 +1,313 @@
+"""What one person's flood costs everybody else: the real process, 10,000 guests, a Proxmox that answers in 100 ms.
+
+    python -m tests.long_runs.flood [--guests N] [--seconds S] [--a-second N]
+
+One person asks 20 times a second, first nothing, then reads, then completions, then what they may not do. Meanwhile
+guests stop, and another person asks for a guest and starts one. Printed is what these felt, and how much memory and
+journal grew; the exit code is 1 where a goal is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Container, Coroutine, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from playground.pve.http import Values
+from playground.pve.server import Pve
+from tests.support.process_stage import INTERVAL, ProcessStage, process_stage
+
+LATENCY = 0.1
+"""Seconds that Proxmox takes for each answer."""
+FIRST = 20_000
+"""The first VMID of the many; the first ones of them are watched."""
+CALM = "nothing"
+RATIO_MOST, ACK_MOST, START_MOST = 1.5, 1.0, 5.0
+MEMORY_MOST, JOURNAL_MOST = 64.0, 1.0
+"""MiB that a flood of a minute may add."""
+PATIENCE = 180.0
+SAMPLES = 3
+"""So many alerts at least, however long they take."""
+STEP = 2.0
+"""Seconds from an alert to the next guest's stop: the watch looks every five, so that each stop waits as long."""
+
+
+class ManyGuests(Pve):
+    """Writes the rows of guests that nothing happens to once: ten thousand cost this machine half a second each time
+    they are listed, which is not what is measured."""
+
+    still: str = ""
+    vms: list[Any]
+    cts: list[Any]
+
+    def hold_still(self, vmids: Container[int]) -> None:
+        """Nothing will happen to these."""
+        guests = [guest for guest in (*self.vms, *self.cts) if guest.vmid in vmids]
+        self.still = ", ".join(json.dumps(self._resource(guest, "root@pam")) for guest in guests)
+        self._held = vmids
+
+    async def _cluster_resources(self, v: Values, user: str) -> list[Values]:
+        everything = self.vms, self.cts
+        self.vms, self.cts = (
+            [guest for guest in some if guest.vmid not in self._held] for some in everything
+        )
+        try:
+            return await super()._cluster_resources(v, user)
+        finally:
+            self.vms, self.cts = everything
+
+    async def _resources(self, request: web.Request) -> web.Response:
+        response = await super()._resources(request)
+        if response.status == 200 and response.text and self.still:
+            response.text = f"{response.text[:-2]}, {self.still}]}}"
+        return response
+
+
+@dataclass
+class Felt:
+    """What others felt during one flood, in seconds; growth in MiB."""
+
+    name: str
+    alerts: list[float] = field(default_factory=list)
+    acknowledged: list[float] = field(default_factory=list)
+    started: list[float] = field(default_factory=list)
+    sent: int = 0
+    asked: int = 0
+    """Requests that reached Proxmox."""
+    memory: float = 0.0
+    journal: float = 0.0
+    seconds: float = 0.0
+    worked: float = 0.0
+    """Seconds of CPU that the bot took."""
+
+    @property
+    def alert(self) -> float:
+        return statistics.median(self.alerts)
+
+
+class Flood:
+    """One person who floods, one who works, and guests that stop."""
+
+    def __init__(self, stage: ProcessStage, a_second: float, seconds: float, guests: int) -> None:
+        self.stage, self.a_second, self.seconds = stage, a_second, seconds
+        make = stage.guild.create_role
+        self.roles = {name: make(name) for name in ("viewer", "narrow", "admin")}
+        person = stage.server.person
+        roles = [self.roles["viewer"], self.roles["narrow"]]
+        self.mallory = person(stage.guild, "mallory", display="Mallory", locale="en-US", roles=roles)
+        self.ada = person(stage.guild, "ada", display="Ada", locale="en-US", roles=[self.roles["admin"]])
+        self.vmids = range(FIRST, FIRST + guests)
+        self.watched = list(self.vmids[:60])
+        self._crashes, self._starts = iter(self.watched), iter(self.vmids[100:400])
+        self._targets = itertools.cycle(self.vmids[500:900])
+        self._waiting: set[asyncio.Task[Any]] = set()
+
+    @property
+    def settings(self) -> dict[str, str]:
+        ids = {name: str(role.id) for name, role in self.roles.items()}
+        return {
+            "VIEWER_ROLE_IDS": ids["viewer"],
+            "OPERATOR_ROLE_IDS": ids["narrow"],
+            "ADMIN_ROLE_IDS": ids["admin"],
+            "ROLE_SCOPES": json.dumps({ids["narrow"]: ["pool:none"]}),
+            "MONITOR_VM_IDS": " ".join(map(str, self.watched)),
+            "MONITOR_INTERVAL_SECONDS": str(INTERVAL),
+        }
+
+    # -- who floods
+
+    def _asks(self, name: str) -> Callable[[], Awaitable[object]] | None:
+        server, channel, who = self.stage.server, self.stage.channel, self.mallory
+        words = itertools.cycle(["", "vm", "ct2", "e " * 500, "zzz", "1"])
+        return {
+            CALM: None,
+            "reads": lambda: server.slash(who, channel, "info", vmid=next(self._targets)),
+            "completions": lambda: server.autocomplete(who, channel, "info", "vmid", next(words)),
+            "refusals": lambda: server.slash(who, channel, "start", vmid=next(self._targets)),
+        }[name]
+
+    async def _flood(self, felt: Felt) -> None:
+        """Whether or not the answers come, which nobody waits for."""
+        ask, began = self._asks(felt.name), time.monotonic()
+        if ask is None:
+            return
+        while True:
+            self._aside(ask())
+            felt.sent += 1
+            await asyncio.sleep(max(0.0, began + felt.sent / self.a_second - time.monotonic()))
+
+    def _aside(self, work: Awaitable[object]) -> None:
+        async def alone() -> None:
+            with contextlib.suppress(Exception):  # what the one who floods is told does not matter
+                await work
+
+        task = asyncio.create_task(alone())
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+    # -- who feels it
+
+    async def _until(self, condition: Callable[[], object], what: str) -> float:
+        """Seconds until it is true."""
+        began = time.monotonic()
+        while not condition():
+            assert time.monotonic() - began < PATIENCE, f"not within {PATIENCE} s: {what}"
+            await asyncio.sleep(0.01)
+        return time.monotonic() - began
+
+    async def _alerts(self, felt: Felt, end: float) -> None:
+        """One guest after the other stops. The first stop only finds out when the watch looks."""
+        first = True
+        while len(felt.alerts) < SAMPLES or time.monotonic() < end:
+            vmid = next(self._crashes)
+            self.stage.pve.crash(vmid)
+            took = await self._until(lambda vmid=vmid: self._told(vmid), f"an alert of {vmid}")  # type: ignore[misc]  # what mypy does not infer of a lambda's default
+            if not first:
+                felt.alerts.append(took)
+            first = False
+            await asyncio.sleep(STEP)
+
+    def _told(self, vmid: int) -> bool:
+        return any(f"**{vmid}**" in text for text in self.stage.alerts_told()[-5:])
+
+    async def _works(self, felt: Felt, end: float) -> None:
+        """Another person looks at a guest and starts one, over and over."""
+        server, channel = self.stage.server, self.stage.channel
+        while time.monotonic() < end:
+            looked = await server.slash(self.ada, channel, "info", vmid=self.vmids[-1])
+            felt.acknowledged.append(looked.ack_seconds or PATIENCE)
+            vmid = next(self._starts)
+            began = time.monotonic()
+            reply = await server.slash(self.ada, channel, "start", vmid=vmid)
+            felt.acknowledged.append(reply.ack_seconds or PATIENCE)
+            await self._until(lambda reply=reply: "was started" in reply.text, reply.text)  # type: ignore[misc]  # as above
+            felt.started.append(time.monotonic() - began)
+            await asyncio.sleep(2.0)
+
+    # -- the run
+
+    async def run(self, name: str) -> Felt:
+        felt, stage = Felt(name), self.stage
+        began = time.monotonic()
+        memory, journal, asked = self._memory(), self._journal(), len(stage.pve.requests)
+        worked = self._worked()
+        flooding = asyncio.create_task(self._flood(felt))
+        await asyncio.sleep(2.0)  # until it has filled whatever it fills
+        end = time.monotonic() + self.seconds
+        try:
+            await asyncio.gather(self._alerts(felt, end), self._works(felt, end))
+        finally:
+            flooding.cancel()
+            await asyncio.wait({flooding})
+        felt.seconds = time.monotonic() - began
+        felt.memory, felt.journal = self._memory() - memory, self._journal() - journal
+        felt.worked = self._worked() - worked
+        felt.asked = len(stage.pve.requests) - asked
+        if self._waiting:
+            await asyncio.wait(self._waiting)
+        return felt
+
+    def _memory(self) -> float:
+        """MiB that the process holds in memory."""
+        status = Path(f"/proc/{self.stage.bot.process.pid}/status").read_text("utf-8")
+        return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+
+    def _worked(self) -> float:
+        """Seconds of CPU that the process took so far."""
+        fields = (
+            Path(f"/proc/{self.stage.bot.process.pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+        )
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _journal(self) -> float:
+        """MiB that the journal holds, wherever SQLite keeps them just now."""
+        with contextlib.closing(sqlite3.connect(self.stage.directory / "journal.db")) as journal:
+            ((pages,),), ((size,),) = (
+                journal.execute(f"PRAGMA {word}") for word in ("page_count", "page_size")
+            )
+        return int(pages) * int(size) / 2**20
+
+
+def table(found: list[Felt]) -> Iterator[tuple[str, bool]]:
+    """The figures line by line, and whether each meets its goals."""
+    calm = found[0]
+    yield (
+        f"{'flood':12} {'asked/s':>8} {'alert':>7} {'ratio':>6} {'acknowledged':>13} {'start done':>11} "
+        f"{'memory/min':>11} {'journal/min':>12} {'Proxmox/s':>10} {'CPU':>5}",
+        True,
+    )
+    for felt in found:
+        ratio, minutes = felt.alert / calm.alert, felt.seconds / 60
+        memory, journal = felt.memory / minutes, felt.journal / minutes
+        goals = (
+            ratio <= RATIO_MOST,
+            max(felt.acknowledged) <= ACK_MOST,
+            max(felt.started) <= START_MOST,
+            felt is calm or memory <= MEMORY_MOST,
+            journal <= JOURNAL_MOST,
+        )
+        yield (
+            f"{felt.name:12} {felt.sent / felt.seconds:8.1f} {felt.alert:6.2f}s {ratio:6.2f} "
+            f"{max(felt.acknowledged):12.2f}s {max(felt.started):10.2f}s {memory:7.1f} MiB {journal:8.2f} MiB "
+            f"{felt.asked / felt.seconds:10.1f} {felt.worked / felt.seconds:5.0%}{'' if all(goals) else '  missed'}",
+            all(goals),
+        )
+    yield (
+        f"{'goal':12} {'':8} {'':7} {RATIO_MOST:6.2f} {ACK_MOST:12.2f}s {START_MOST:10.2f}s "
+        f"{MEMORY_MOST:7.1f} MiB {JOURNAL_MOST:8.2f} MiB",
+        True,
+    )
+
+
+async def measure(guests: int, seconds: float, a_second: float, floods: tuple[str, ...]) -> list[Felt]:
+    def prepare(pve: ManyGuests) -> None:
+        pve.max_requests = 10_000_000
+        pve.add_many(guests, first=FIRST)
+        pve.hold_still(range(FIRST + 400, FIRST + guests))
+        pve.crash_all(range(FIRST + 100, FIRST + 400))  # those that can be started
+
+    with tempfile.TemporaryDirectory() as directory:
+        async with process_stage(Path(directory), prepare=prepare, made=ManyGuests) as stage:
+            stage.crashes_expected = True  # discord.py logs completions that come too late with a traceback
+            flood = Flood(stage, a_second, seconds, guests)
+            await stage.start(**flood.settings)
+            await stage.first_look()
+            stage.pve.hang("/api2", LATENCY)
+            found = [await flood.run(name) for name in floods]
+            stage.pve.hang("/api2", 0)
+            return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit code: 1 where a goal is missed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.long_runs.flood", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--guests", type=int, default=10_000)
+    parser.add_argument("--seconds", type=float, default=30.0, help="of each flood")
+    parser.add_argument("--a-second", type=float, default=20.0, help="how often the one who floods asks")
+    options = parser.parse_args(arguments)
+    work: Coroutine[Any, Any, list[Felt]] = measure(
+        options.guests, options.seconds, options.a_second, (CALM, "reads", "completions", "refusals")
+    )
+    lines = list(table(asyncio.run(work)))
+    print("\n".join(line for line, _ in lines))
+    return 0 if all(good for _, good in lines) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,628 @@
+"""Ten thousand requests of people who may see some guests only, against the real bot: `make leaks`.
+
+    python -m tests.long_runs.leaks [REQUESTS] [--seed N]
+
+Whatever belongs to a guest (its name, tags, pool, notes, snapshots) carries a number of its own, and so does its
+VMID. In all that one request brings its asker (answers and what they edit, with buttons and custom_ids, choices,
+forms) there may be no number but of guests that the asker may see, and those the asker typed. Who may see what is
+told here in other words than in core/access/policy.py. A hidden VMID must be answered just as one that nobody has.
+
+Each seed is REQUESTS_A_SEED requests on a stage of its own; meanwhile guests crash, move, change their tags, get
+another name or another guest's VMID, an action is under way, tasks fail and Proxmox is away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import multiprocessing
+import os
+import random
+import re
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.rights import Operation
+from playground.cluster.demo_cluster import NODES, build_demo
+from playground.discord.people import Person, Reply
+from playground.discord.posts import Post
+from playground.pve.plan import TaskPlan
+from playground.pve.server import Pve
+from tests.bot.interaction.test_gate import EVERY_COMMAND, EVERY_COMPLETION
+from tests.support.stage import PATIENCE, Stage, stage, working_tasks
+
+REQUESTS_A_SEED = 250
+NUMBER = re.compile(r"(?<![0-9])[78]31[0-9]{6}(?![0-9])")
+"""A VMID begins with 7, what a guest keeps to itself with 8."""
+FIRST, GUESTS, SINGLE = 731_000_101, 18, 731_000_105
+TEMPLATES = (731_000_109, 731_000_113)
+POOLS = ("lab", "lab/inner", "labor", "out")
+TAGS = ("game", "Web", "gamer", "")
+SCOPES = {
+    "gamer": ("ADMIN", ["tag:game"]),
+    "labber": ("OPERATOR", ["pool:lab"]),
+    "noder": ("VIEWER", ["node:pve2"]),
+    "single": ("OPERATOR", [f"vmid:{SINGLE}"]),
+    "webber": ("ADMIN", ["tag:web", "node:pve3"]),
+}
+PEOPLE = (*SCOPES, "owner", "nobody")
+
+
+def numbers(*found: object) -> set[str]:
+    return {number for each in found for number in NUMBER.findall(str(each))}
+
+
+@dataclass
+class Leak:
+    """`request`: who asked for what; `told`: the numbers that should not have been shown, and where."""
+
+    request: str
+    told: str
+
+
+class Town:
+    """The cluster in which everything that could tell of a guest is numbered."""
+
+    def __init__(self, pve: Pve, chance: random.Random) -> None:
+        self.pve, self.chance, self._last = pve, chance, 831_000_000
+        build_demo(pve)  # for its nodes and storages
+        pve.auth_delay = 0.0
+        pve.vms.clear()
+        pve.cts.clear()
+        for vmid in range(FIRST, FIRST + GUESTS):
+            self.add(vmid)
+
+    @property
+    def guests(self) -> list[Any]:
+        return [*self.pve.vms, *self.pve.cts]
+
+    @property
+    def vmids(self) -> list[int]:
+        return [guest.vmid for guest in self.guests]
+
+    def secret(self) -> int:
+        self._last += 1
+        return self._last
+
+    def add(self, vmid: int) -> None:
+        """A guest of chance: with what makes it somebody's, two snapshots and a note."""
+        own, chance = self.secret(), self.chance
+        template = vmid in TEMPLATES
+        config = {
+            "cores": 2,
+            "memory": "2048",
+            "scsi0": f"local-lvm:vm-{vmid}-disk-0,size=8G",
+            "net0": "virtio=BC:24:11:00:00:01,bridge=vmbr0",
+            "tags": f"{chance.choice(TAGS)};t{own}".strip(";"),
+            "description": f"d{own}",
+        }
+        more: dict[str, Any] = (
+            {"template": True} if template else {"status": chance.choice(("running", "stopped"))}
+        )
+        if not template and vmid % 3 == 0:
+            config["rootfs"] = config.pop("scsi0")
+            guest = self.pve.add_ct(vmid, f"n{own}", node=chance.choice(NODES), config=config, **more)
+        else:
+            guest = self.pve.add_vm(vmid, f"n{own}", node=chance.choice(NODES), config=config, **more)
+        for at in range(0 if template else 2):
+            name = f"s{own}x{at}"
+            guest.snapshots[name] = {"name": name, "snaptime": 1_700_000_000 + at, "description": f"d{own}"}
+        self.put(guest, chance.choice(POOLS))
+
+    def put(self, guest: Any, pool: str) -> None:
+        """Into a pool of this guest's own below that one, or into that one."""
+        self.pve._pool_leave(guest.vmid)
+        name = self.chance.choice((pool, f"{pool}/p{self.secret()}"))
+        self.pve.pools.setdefault(name, set()).add(guest.vmid)
+        guest.pool = name
+
+    def rename(self, guest: Any) -> None:
+        name = f"n{self.secret()}"
+        if guest in self.pve.cts:
+            guest.config["hostname"] = name
+        else:
+            guest.name = guest.config["name"] = name
+
+    def seen(self, name: str, person: Person) -> list[Any]:
+        """The guests that this person may see, as the settings of `SCOPES` mean it."""
+
+        def may_see(guest: Any) -> bool:
+            tags = str(guest.config.get("tags") or "").lower().split(";")
+            match name:
+                case "gamer":
+                    return "game" in tags
+                case "labber":
+                    return guest.pool == "lab" or str(guest.pool).startswith("lab/")
+                case "noder":
+                    return bool(guest.node == "pve2")
+                case "single":
+                    return bool(guest.vmid == SINGLE)
+                case "webber":
+                    return "web" in tags or guest.node == "pve3"
+                case "owner":
+                    return f"owner-{person.id}" in tags
+            return False
+
+        return [guest for guest in self.guests if may_see(guest)]
+
+    @staticmethod
+    def known_of(guest: Any) -> set[str]:
+        return numbers(guest.vmid, guest.name, guest.config, guest.snapshots, guest.pool)
+
+
+class Trial:
+    """One stage, its people, and what they were told. `leaks` is what this is all about."""
+
+    def __init__(self, scene: Stage, town: Town, chance: random.Random) -> None:
+        self.scene, self.town, self.pve, self.chance = scene, town, town.pve, chance
+        self.leaks: list[Leak] = []
+        self.figures = Counter[str]()
+        make, server = scene.guild.create_role, scene.server
+        roles = {name: make(name) for name in ("root", *SCOPES)}
+        self.people = {
+            name: server.person(
+                scene.guild,
+                name,
+                display=name.title(),
+                locale=chance.choice(("ja", "en-US")),
+                roles=[roles[name]] if name in roles else [],
+            )
+            for name in ("root", *PEOPLE)
+        }
+        self.root = self.people["root"]
+        ids = {name: str(role.id) for name, role in roles.items()}
+        self.settings = {
+            f"{level}_ROLE_IDS": " ".join(ids[name] for name in SCOPES if SCOPES[name][0] == level)
+            for level in ("VIEWER", "OPERATOR", "ADMIN")
+        }
+        self.settings["ADMIN_ROLE_IDS"] += f" {ids['root']}"
+        self.settings["ROLE_SCOPES"] = json.dumps({ids[name]: scopes for name, (_, scopes) in SCOPES.items()})
+        self.settings["CHANGES_PER_MINUTE"] = "0"
+        self._ever: dict[str, set[str]] = {name: set() for name in PEOPLE}
+        self._lately: dict[str, set[str]] = {name: set() for name in PEOPLE}
+        """What each could see since the bot last read the cluster: the bot knows no more of a change."""
+        self._own: dict[int, tuple[str, str]] = {}
+        """Answers by their message: whose, and as they were last shown to them."""
+        self._held: list[tuple[int, TaskPlan, Reply]] = []
+        """Of what is held up: the VMID, the task and the answer."""
+        self._waiting: set[asyncio.Task[Any]] = set()
+
+    # -- what may be told
+
+    def now(self, name: str) -> set[str]:
+        found = set().union(*map(self.town.known_of, self.town.seen(name, self.people[name])))
+        self._ever[name] |= found
+        return found
+
+    def _changing(self) -> None:
+        for name in PEOPLE:
+            self._lately[name] |= self.now(name)
+
+    async def fresh(self) -> None:
+        """The watch looks, so that the bot knows of every change."""
+        away = bool(self.pve.failures)
+        await self.scene.look()
+        if not away:
+            self._lately = {name: self.now(name) for name in PEOPLE}
+
+    def judge(self, name: str, request: str, shown: list[str], allowed: set[str]) -> None:
+        for text in shown:
+            if told := sorted(numbers(text) - allowed):
+                self.leaks.append(Leak(request, f"{told} in {text[:1500]}"))
+
+    # -- requests
+
+    async def do(self, acting: Awaitable[Any]) -> Any:
+        """Act, and wait until the bot has done all that it does but what is held up."""
+        result = await acting
+        while tasks := working_tasks() - self._waiting:
+            _, late = await asyncio.wait(tasks, timeout=PATIENCE)
+            assert not late, f"still at work: {late}"
+        return result
+
+    def posts(self, person: Person) -> list[Post]:
+        server, scene = self.scene.server, self.scene
+        return server.messages(scene.channel, person)[-14:] + server.messages(scene.alerts, person)[-8:]
+
+    async def ask(self, name: str, words: str, acting: Callable[[], Awaitable[Any]]) -> Reply | None:
+        """One request of this person, and a look at all that it brought."""
+        person = self.people[name]
+        before = {post.id: (post.text, whole(post)) for post in self.posts(person)}
+        result = await self.do(acting())
+        self.figures["requests"] += 1
+        allowed = self.now(name) | self._lately[name] | numbers(words)
+        if not isinstance(result, Reply):
+            self.judge(name, words, [json.dumps(result, ensure_ascii=False)], allowed)
+            return None
+        brought = [post for post in [result.post, *result.followups] if post is not None]
+        new = [post for post in brought if before.get(post.id, ("", ""))[0] != post.text]
+        self.judge(name, words, [*map(whole, new), repr(result.form), repr(result.choices)], allowed)
+        for post in set(brought) - set(new):  # pressed, and at most its buttons are others now
+            self.judge(name, words, [whole(post)], allowed | numbers(before[post.id][1]))
+        for post in new:
+            if post.id in before:  # somebody's, and whose it is from now on nobody can tell
+                self._own.pop(post.id, None)
+            else:
+                self._own[post.id] = (name, whole(post))
+        return result
+
+    def own_again(self) -> None:
+        """Answers that were edited by nobody's press: a question that lapsed, work that went on."""
+        for post in self.scene.server.messages(self.scene.channel)[-14:]:
+            name, text = self._own.get(post.id, ("", ""))
+            if name and whole(post) != text:
+                self.now(name)
+                self.judge(name, f"{name}: edited later", [whole(post)], self._ever[name] | numbers(text))
+                self._own[post.id] = (name, whole(post))
+
+    async def command(self, name: str) -> None:
+        command, options = self.chance.choice((*EVERY_COMMAND, *TELLING))
+        values = self.options(command, dict(options))
+        words = f"{name}: /{command} {values}"
+        person = self.people[name]
+        reply = await self.ask(
+            name, words, lambda: self.scene.server.slash(person, self.scene.channel, command, **values)
+        )
+        known = self.now(name) | self._lately[name]
+        hidden = [vmid for vmid in self.town.vmids if vmid >= FIRST and str(vmid) not in known]
+        option = "template_id" if command == "create" else "vmid"
+        if reply is not None and values.get(option) in hidden:
+            self.figures["twins"] += 1
+            twin = values | {option: 731_900_000 + self.chance.randrange(1000)}
+            other = await self.ask(
+                name,
+                f"{name}: /{command} {twin}",
+                lambda: self.scene.server.slash(person, self.scene.channel, command, **twin),
+            )
+            if other is not None and alike(reply.text) != alike(other.text):
+                self.leaks.append(Leak(words, f"{reply.text!r} is told apart from {other.text!r}"))
+
+    def options(self, command: str, values: dict[str, Any]) -> dict[str, Any]:
+        chance, vmid = self.chance, self.vmid()
+        guest = self.pve.guest(vmid)
+        snapshots = [*(guest.snapshots if guest else ()), "no-such"]
+        if "vmid" in values or (command in ("access", "monitor history") and chance.random() < 0.7):
+            values["vmid"] = vmid
+        if command.startswith("snapshot ") and "name" in values:
+            values["name"] = chance.choice(snapshots)
+        if command == "create":
+            values = {
+                "template_id": chance.choice((*TEMPLATES, vmid)),
+                "name": f"new-{chance.randrange(100)}",
+            }
+            if chance.random() < 0.3:
+                values["new_vmid"] = self.vmid()
+        if "target" in values:
+            values["target"] = self.target(vmid)
+        if command == "monitor add" and chance.random() < 0.5:
+            values["cpu"] = chance.choice((0, 50, 90))
+        if command == "list":
+            some = {
+                "status": ("running", "stopped", "template", "other"),
+                "kind": ("qemu", "lxc"),
+                "node": (*NODES, "pve9"),
+            }
+            values = {key: chance.choice(of) for key, of in some.items() if chance.random() < 0.4}
+        if command == "access" and chance.random() < 0.4:
+            values["action"] = chance.choice([each.value for each in Operation])
+        if command in ("stop", "delete", "snapshot rollback") and chance.random() < 0.2:
+            values["dry_run"] = True
+        return values
+
+    def vmid(self) -> int:
+        if self._held and self.chance.random() < 0.4:
+            return self._held[0][0]
+        return self.chance.choice((*self.town.vmids, 731_900_000 + self.chance.randrange(1000)))
+
+    def target(self, vmid: int) -> str:
+        guest = self.pve.guest(vmid)
+        name = guest.name if guest else "n831999999"
+        return self.chance.choice(
+            (f"guest/{vmid}", str(vmid), name, "all", "source", "node/pve1", "pve2", "storage/ceph-vm")
+        )
+
+    async def completion(self, name: str) -> None:
+        command, option, filled = self.chance.choice(EVERY_COMPLETION)
+        filled = {key: self.vmid() if key == "vmid" else value for key, value in filled.items()}
+        guest = self.chance.choice(self.town.guests)
+        end = self.chance.choice(
+            (str(guest.vmid), guest.name, *guest.snapshots, guest.node, "t83", "guest/", "/")
+        )
+        typed = end[: self.chance.randrange(len(end) + 1)]
+        person, scene = self.people[name], self.scene
+        words = f"{name}: /{command} {option}={typed!r} {filled}"
+        await self.ask(
+            name,
+            words,
+            lambda: scene.server.autocomplete(person, scene.channel, command, option, typed, **filled),
+        )
+
+    async def press(self, name: str) -> None:
+        person, chance = self.people[name], self.chance
+        posts = [post for post in self.posts(person) if post.buttons or chance.random() < 0.2]
+        running = {reply.post.id for _, _, reply in self._held if reply.post}  # which change by themselves
+        posts = [post for post in posts if post.id not in running]
+        if not posts:
+            return
+        post = chance.choice(posts)
+        shown = [str(button.custom_id) for button in post.buttons]
+        custom_id = (
+            chance.choice(shown) if shown and chance.random() < 0.7 else self.forged(alert=bool(post.content))
+        )
+        click = self.scene.server.click
+        words = f"{name}: pressed {custom_id}{self.told_by(custom_id)}"
+        reply = await self.ask(name, words, lambda: click(person, post, custom_id, force=True))
+        if reply is not None and reply.form is not None:
+            await self.form(name, reply)
+
+    def told_by(self, custom_id: str) -> str:
+        """The VMIDs, but no more, that an alert in a channel tells everybody there who may press its buttons."""
+        kind, *rest = custom_id.split(":")
+        incident = self.scene.services.journal.incident(int(rest[1])) if kind == "a1" else None
+        return f" of {[fact.vmid for fact in incident.guests]}" if incident else ""
+
+    def forged(self, *, alert: bool) -> str:
+        """A custom_id of this bot's kind. Discord itself would not take another kind's on an alert, which is of
+        text."""
+        chance, vmid = self.chance, self.vmid()
+        known = self.scene.services.reader.known(vmid)
+        mark = known.mark if known else "00000000"
+        incidents = self.scene.services.journal.history(None, 0, 20)[0]
+        incident = chance.choice([each.id for each in incidents] or [1])
+        nonce = chance.choice([*self.scene.services.questions._open, "0123456789abcdef"])
+        alerts = (
+            f"a1:{chance.choice(('start', 'details', 'ack', 'mute1', 'mute8'))}:{incident}",
+            f"a1:{chance.choice(('details', 'ack', 'mute1'))}:{incident}:r",
+        )
+        others = (
+            f"g1:{chance.choice(('start', 'reboot', 'shutdown'))}:{vmid}:{mark}",
+            f"g1:refresh:{vmid}",
+            f"p1:list:next:{chance.randrange(4)}:{chance.choice(('', 'running', 'stopped'))}::",
+            f"p1:watch:next:{chance.randrange(4)}:::",
+            f"p1:history:next:{chance.randrange(4)}:{chance.choice((vmid, ''))}",
+            f"q1:{chance.choice(('yes', 'no'))}:{nonce}",
+        )
+        return chance.choice(alerts if alert else alerts + others)
+
+    async def form(self, name: str, shown: Reply) -> None:
+        assert shown.form is not None
+        guest, person = self.chance.choice(self.town.guests), self.people[name]
+        right = next((each.placeholder for each in shown.form.fields), "")
+        typed = {each.custom_id: self.chance.choice((right, guest.name, "x")) for each in shown.form.fields}
+        submit = self.scene.server.submit
+        await self.ask(name, f"{name}: form {typed}", lambda: submit(person, shown, typed))
+
+    # -- what happens meanwhile
+
+    async def happening(self) -> None:
+        chance, pve, town = self.chance, self.pve, self.town
+        self._changing()
+        guest = chance.choice(town.guests)
+        happening = chance.choice(HAPPENINGS)
+        self.figures[happening] += 1
+        match happening:
+            case "look":
+                await self.fresh()
+            case "away":
+                pve.fail("GET", "/cluster/resources", 595, "No route to host")
+                self.scene.clock.skip(11)
+            case "unreadable":
+                pve.fail("GET", f"/{guest.vmid}/status/current", 500, f"no such thing as {guest.name}")
+            case "back":
+                pve.failures.clear()
+                await self.fresh()
+            case "crash":
+                running = [each.vmid for each in town.guests if each.status == "running"]
+                pve.crash_all(chance.sample(running, min(len(running), chance.choice((1, 7)))))
+                await self.fresh()
+            case "revive":
+                pve.revive_all(each.vmid for each in chance.sample(town.guests, 6) if not each.template)
+                await self.fresh()
+            case "tags":
+                owner = f"owner-{self.people['owner'].id}"
+                guest.config["tags"] = f"{chance.choice((*TAGS, owner, owner))};t{town.secret()}".strip(";")
+            case "pool":
+                town.put(guest, chance.choice(POOLS))
+            case "move":
+                pve.move_guest(guest.vmid, chance.choice(NODES))
+            case "rename":
+                town.rename(guest)
+            case "another":
+                if guest.vmid not in TEMPLATES:
+                    pve.remove_guest(guest.vmid)
+                    town.add(guest.vmid)
+            case "born":
+                gone = sorted({*range(FIRST, FIRST + GUESTS)} - {*town.vmids})
+                if gone:
+                    town.add(gone[0])
+            case "task":
+                kind = "vz" if guest in pve.cts else "qm"
+                work = chance.choice(
+                    ("start", "stop", "shutdown", "reboot", "snapshot", "rollback", "delsnapshot")
+                )
+                words = f"cannot {work} {guest.name}"
+                pve.next_task(
+                    f"{kind}{work}",
+                    vmid=guest.vmid,
+                    lines=(words,),
+                    ends=chance.choice((words, "WARNINGS: 1")),
+                )
+            case "busy":
+                await self.hold(guest)
+            case "root":
+                await self.root_acts(guest)
+        if chance.random() < 0.5:
+            await self.fresh()
+        self.own_again()
+
+    async def hold(self, guest: Any) -> None:
+        """The admin of everything begins something that takes its time."""
+        await self.release()
+        if guest.template or self.pve.failures:
+            return
+        work, kind = ("shutdown", "vz" if guest in self.pve.cts else "qm")
+        if guest.status != "running":
+            work = "start"
+        if self.scene.services.reader.known(guest.vmid) is None:
+            return
+        plan = self.pve.next_task(f"{kind}{work}", vmid=guest.vmid, hold=True)
+        before = working_tasks()
+        reply = await self.scene.begin(self.root, work, vmid=guest.vmid)
+        self._waiting = working_tasks() - before
+        self._held.append((guest.vmid, plan, reply))
+
+    async def release(self) -> None:
+        for _, plan, _ in self._held:
+            plan.release()
+        self._held.clear()
+        self._waiting.clear()
+        await self.scene.settled()
+        self.pve._plans.clear()
+
+    async def root_acts(self, guest: Any) -> None:
+        """What the admin of everything asks for stands in the channel, for all to press."""
+        chance, scene = self.chance, self.scene
+        command, options = chance.choice(
+            (
+                ("list", {}),
+                ("info", {"vmid": guest.vmid}),
+                ("monitor add", {"vmid": guest.vmid}),
+                ("monitor add", {"vmid": guest.vmid}),
+                ("monitor list", {}),
+                ("monitor history", {}),
+                ("monitor mute", {"target": chance.choice((f"guest/{guest.vmid}", "node/pve1"))}),
+                ("stop", {"vmid": guest.vmid}),
+                ("snapshot list", {"vmid": guest.vmid}),
+            )
+        )
+        if command == "monitor mute":
+            options = options | {"duration": "8h"}
+        await self.do(scene.server.slash(self.root, scene.channel, command, **options))
+
+    # -- all of it
+
+    async def run(self, requests: int) -> None:
+        for vmid in self.chance.sample(self.town.vmids, 16):
+            await self.scene.say(self.root, "monitor add", vmid=vmid)
+        await self.fresh()
+        ways = (self.command,) * 6 + (self.completion,) * 4 + (self.press,) * 5
+        while self.figures["requests"] < requests:
+            if self.chance.random() < 0.25:
+                await self.happening()
+            await self.chance.choice(ways)(self.chance.choice(PEOPLE))
+        self.pve.failures.clear()
+        await self.release()
+
+
+TELLING: list[tuple[str, dict[str, Any]]] = [
+    ("list", {}),
+    *[("monitor history", {})] * 3,
+    ("monitor list", {}),
+]
+"""What tells most is asked for more often."""
+HAPPENINGS = (
+    *(
+        "look",
+        "away",
+        "unreadable",
+        "back",
+        "back",
+        "back",
+        "crash",
+        "crash",
+        "revive",
+        "revive",
+        "tags",
+        "tags",
+        "tags",
+    ),
+    *(
+        "pool",
+        "move",
+        "rename",
+        "another",
+        "born",
+        "born",
+        "task",
+        "task",
+        "busy",
+        "busy",
+        "root",
+        "root",
+        "root",
+    ),
+)
+
+
+def whole(post: Post) -> str:
+    """All of a message: what is read, and what goes along unread, such as custom_ids."""
+    return json.dumps([post.content, post.embeds, post.components, post.attachments], ensure_ascii=False)
+
+
+def alike(text: str) -> str:
+    """Without what has to differ: the VMID that was asked for, and times."""
+    return re.sub(r"<t:[0-9]+", "<t:", NUMBER.sub("VMID", text))
+
+
+@dataclass
+class Ran:
+    """What came of one seed."""
+
+    seed: int
+    leaks: list[Leak] = field(default_factory=list)
+    figures: Counter[str] = field(default_factory=Counter)
+
+
+async def trial(seed: int, requests: int, directory: Path) -> Ran:
+    chance = random.Random(seed)  # noqa: S311 - a seed for a repeatable test
+    with Pve(nodes=NODES, seed=seed) as pve:
+        town = Town(pve, chance)
+        async with stage(pve, directory) as scene:
+            made = Trial(scene, town, chance)
+            await scene.start_bot(**made.settings)
+            await made.run(requests)
+    return Ran(seed, made.leaks, made.figures)
+
+
+def one(job: tuple[int, int]) -> Ran:
+    logging.getLogger().addHandler(logging.NullHandler())
+    with tempfile.TemporaryDirectory() as directory:
+        return asyncio.run(trial(*job, Path(directory)))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit code: 1 if anything was told that should not have been."""
+    parser = argparse.ArgumentParser(prog="python -m tests.long_runs.leaks", description=__doc__)
+    parser.add_argument("requests", type=int, nargs="?", default=10_000)
+    parser.add_argument("--seed", type=int, default=1, help="the first seed")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    options = parser.parse_args(arguments)
+    count = -(-options.requests // REQUESTS_A_SEED)
+    jobs = [(seed, REQUESTS_A_SEED) for seed in range(options.seed, options.seed + count)]
+    began, figures, leaks = time.monotonic(), Counter[str](), 0
+    with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
+        for ran in pool.imap_unordered(one, jobs):
+            figures += ran.figures
+            leaks += len(ran.leaks)
+            for leak in ran.leaks:
+                print(f"seed {ran.seed}: {leak.request}\n    {leak.told}", flush=True)
+    print(
+        f"meanwhile: {', '.join(f'{word} {n}' for word, n in sorted(figures.items()) if word in HAPPENINGS)}"
+    )
+    print(
+        f"seeds {jobs[0][0]}-{jobs[-1][0]}: {figures['requests']} requests, {figures['twins']} of a hidden VMID "
+        f"beside one of nobody, {leaks} leaks; {time.monotonic() - began:.0f} s"
+    )
+    return 1 if leaks else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""The measurement of tests/long_runs/flood.py, a short one: that it measures. Figures of a busy machine would
+be no test."""
+
+import asyncio
+
+import pytest
+
+from tests.long_runs.flood import CALM, Felt, measure, table
+
+
+def felt(name: str, **values: object) -> Felt:
+    found = Felt(name, [3.0], [0.6], [1.0], 0, 10, 1.0, 0.1, 60.0)
+    for key, value in values.items():
+        setattr(found, key, value)
+    return found
+
+
+@pytest.mark.parametrize(
+    "missed",
+    [
+        {"alerts": [4.6]},
+        {"acknowledged": [0.2, 1.1]},
+        {"started": [6.0]},
+        {"memory": 100.0},
+        {"journal": 2.0},
+    ],
+)
+def test_what_misses_a_goal_is_told(missed: dict[str, object]) -> None:
+    lines = list(table([felt(CALM), felt("reads", **missed)]))
+    assert [good for _, good in lines] == [True, True, False, True]
+    assert lines[2][0].endswith("missed")
+    assert all(good for _, good in table([felt(CALM), felt("reads")]))
+
+
+def test_what_one_person_reads_is_bounded_at_the_real_process() -> None:
+    """Counted, not timed: requests to Proxmox, however quickly it is asked for."""
+    (reads,) = asyncio.run(measure(1000, 1.0, 20.0, ("reads",)))
+    assert reads.sent > 15 * reads.seconds
+    theirs = 6 * (10 + reads.seconds)  # a panel takes six requests, and ten may come at once
+    others = 12 * (len(reads.started) + len(reads.acknowledged)) + 3 * reads.seconds
+    assert reads.asked < theirs + others < 6 * reads.sent
+    assert reads.alerts and reads.started and reads.acknowledged

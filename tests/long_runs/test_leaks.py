@@ -1,0 +1,74 @@
+"""The trial of tests/long_runs/leaks.py: a short one of it, and that it finds what somebody may forget."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.access.authorizer import Judge
+from core.access.policy import Actor
+from core.actions.executor import Operations
+from core.actions.order import Order
+from core.guest import Cluster, Guest
+from tests.long_runs.leaks import Ran, trial
+
+REQUESTS = 150
+
+
+def ran(directory: Path, seed: int, requests: int = REQUESTS) -> Ran:
+    return asyncio.run(trial(seed, requests, directory))
+
+
+@pytest.mark.parametrize("seed", [70_001, 70_002])
+def test_no_hidden_guest_is_told_of(tmp_path: Path, seed: int) -> None:
+    found = ran(tmp_path, seed)
+    assert found.leaks == []
+    assert found.figures["requests"] >= REQUESTS and found.figures["twins"] > 5
+
+
+def everything(self: Judge, actor: Actor, cluster: Cluster) -> Cluster:
+    return cluster
+
+
+def as_it_was(incident: Any, *_: object) -> Any:
+    return incident
+
+
+def to_anybody(*_: object, **__: object) -> bool:
+    return True
+
+
+async def busy_for_all(self: Operations, order: Order) -> None:
+    if running := self._claims.busy.get(order.vmid):
+        raise running
+
+
+def unasked(admit: object, guest: Guest) -> None:
+    """Every guest passes."""
+
+
+FORGOTTEN: dict[str, list[tuple[str, Callable[..., Any]]]] = {
+    "lists": [("core.access.authorizer.Judge.seen", everything)],
+    "completions": [
+        ("ui.interaction.options.offers", to_anybody),
+        ("core.access.guest_index.Offer.holds", to_anybody),
+    ],
+    "the watch list and mutes": [("ui.watch.commands.exists_for", to_anybody)],
+    "what the history names": [("ui.watch.commands.part_seen", as_it_was)],
+    "busy guests": [("core.actions.executor.Operations._hold_free", busy_for_all)],
+    "a guest that is read": [("core.actions.planner._pass", unasked)],
+}
+
+
+@pytest.mark.parametrize("forgotten", FORGOTTEN)
+def test_what_is_forgotten_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgotten: str) -> None:
+    """With one of the calls taken away."""
+    for target, stand_in in FORGOTTEN[forgotten]:
+        monkeypatch.setattr(target, stand_in)
+    for seed in range(80_000, 80_006):
+        (tmp_path / str(seed)).mkdir()
+        if ran(tmp_path / str(seed), seed).leaks:
+            return
+    pytest.fail(f"nothing was found amiss without {forgotten}")

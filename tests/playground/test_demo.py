@@ -1,0 +1,253 @@
+"""The demo as a process: it starts everything, says where the page is, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from playground import __main__ as command_line
+from playground.demo import bot_environment, clean_environment
+from playground.discord.server import DiscordServer
+from playground.page import DemoPage, build_stage
+
+ROOT = Path(__file__).resolve().parents[2]
+BOT = ROOT / "tests" / "tests/support/tiny_discord_bot.py"
+READY = {
+    "host": "127.0.0.1",
+    "port": 8006,
+    "fingerprint": "AA:BB",
+    "ca_file": "ca.pem",
+    "user": "discordbot@pve",
+    "token_name": "bot",
+    "token_value": "value",
+    "node": "pve1",
+    "watched": [101, 102, 201],
+}
+CLUSTER = f"import json, sys; print({json.dumps(json.dumps(READY))}, flush=True); sys.stdin.read()"
+
+
+class DemoProcess:
+    """`Demo.run` with stand-ins for bot and cluster, in a process of its own; each child notes its pid."""
+
+    def __init__(self, folder: Path, bot: str, cluster: str = CLUSTER) -> None:
+        self._folder, self._programs = folder, {"bot": bot, "cluster": cluster}
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        for name, program in self._programs.items():
+            note = (
+                f"import os, pathlib; pathlib.Path({str(self._folder / name)!r}).write_text(str(os.getpid()))"
+            )
+            self._folder.joinpath(f"{name}.py").write_text(f"{note}\n{program}\n", "utf-8")
+        paths = [str(self._folder / f"{name}.py") for name in ("bot", "cluster")]
+        program = (
+            "import asyncio, sys; from playground.demo import Demo; "
+            f"sys.exit(asyncio.run(Demo(bot=[{paths[0]!r}], cluster=[{paths[1]!r}]).run()))"
+        )
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            program,
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "DISCORD_TOKEN": "a real one",
+                "TMPDIR": str(self._folder),
+            },
+        )
+
+    async def said(self, wanted: str) -> str:
+        """What it wrote, up to and including the line with `wanted`."""
+        assert self.process is not None and self.process.stdout is not None
+        told = ""
+        while wanted not in told:
+            line = await asyncio.wait_for(self.process.stdout.readline(), 30)
+            assert line, f"{told}\n{await self.process.stderr.read() if self.process.stderr else b''!r}"
+            told += line.decode()
+        return told
+
+    async def ended(self) -> tuple[int, str]:
+        """Its exit code and what else it wrote on standard error."""
+        assert self.process is not None
+        _, errors = await asyncio.wait_for(self.process.communicate(), 20)
+        assert self.process.returncode is not None
+        return self.process.returncode, errors.decode()
+
+    def started(self, name: str) -> bool:
+        return self._folder.joinpath(name).exists()
+
+    def child(self, name: str) -> int:
+        return int(self._folder.joinpath(name).read_text())
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+async def gone(*pids: int) -> bool:
+    """Whether the processes end within 10 s."""
+    for _ in range(200):
+        if not any(alive(pid) for pid in pids):
+            return True
+        await asyncio.sleep(0.05)
+    return False
+
+
+RUN_BOT = f"import runpy; runpy.run_path({str(BOT)!r}, run_name='__main__')"
+
+
+@pytest_asyncio.fixture
+async def demo(tmp_path: Path) -> AsyncIterator[DemoProcess]:
+    process = DemoProcess(tmp_path, RUN_BOT)
+    await process.start()
+    yield process
+    if process.process is not None and process.process.returncode is None:
+        process.process.kill()
+        await process.ended()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_it_serves_a_page_and_ends_with_everything(demo: DemoProcess, number: signal.Signals) -> None:
+    told = await demo.said("Ctrl-C")
+    pages = re.findall(r"(http://127\.0\.0\.1:\d+/)#\S+", told)
+    assert len(pages) == 3
+    async with aiohttp.ClientSession() as session:
+        for page in pages:
+            async with session.get(page) as response:
+                assert response.status == 200 and "channel-composer" in await response.text()
+            async with session.get(page + "timeline.js") as response:
+                assert '<= 600 ? "bottom"' in await response.text()  # the page follows the conversation
+    children = demo.child("bot"), demo.child("cluster")
+    assert all(alive(pid) for pid in children)
+    assert demo.process is not None
+    demo.process.send_signal(number)
+    assert await demo.ended() == (0, "")
+    assert not any(alive(pid) for pid in children)
+
+
+async def test_its_children_do_not_outlive_a_kill(demo: DemoProcess) -> None:
+    await demo.said("Ctrl-C")
+    assert demo.process is not None
+    demo.process.kill()
+    assert await gone(demo.child("bot"), demo.child("cluster"))
+
+
+@pytest.mark.parametrize(
+    ("bot", "cluster", "name", "last"),
+    [
+        ("print('bad token'); raise SystemExit(2)", CLUSTER, "bot ended with code 2", "bad token"),
+        (RUN_BOT, "import sys; sys.exit('no port')", "cluster ended with code 1", "no port"),
+        (RUN_BOT, f"{CLUSTER.removesuffix('sys.stdin.read()')}raise SystemExit(3)", "cluster ended", ""),
+    ],
+)
+async def test_a_child_that_dies_is_named(
+    tmp_path: Path, bot: str, cluster: str, name: str, last: str
+) -> None:
+    demo = DemoProcess(tmp_path, bot, cluster)
+    await demo.start()
+    code, errors = await demo.ended()
+    assert code == 1 and name in errors and last in errors and "Traceback" not in errors
+    assert await gone(*[demo.child(name) for name in ("bot", "cluster") if demo.started(name)])
+
+
+async def test_a_cluster_that_says_nothing_useful_is_no_traceback(tmp_path: Path) -> None:
+    demo = DemoProcess(tmp_path, RUN_BOT, "print('hello', flush=True); import sys; sys.stdin.read()")
+    await demo.start()
+    code, errors = await demo.ended()
+    assert code == 1 and "hello" in errors and "Traceback" not in errors
+
+
+async def test_the_bot_gets_settings_of_the_demo_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PROXMOX_FINGERPRINT", "a real one")
+    monkeypatch.setenv("HEARTBEAT_URL", "https://example.com/real")
+    monkeypatch.setenv("ADMIN_ROLE_IDS", "1")
+    monkeypatch.setenv("LANGUAGE", "en_US:en")  # gettext's
+    server = DiscordServer()
+    stage = build_stage(server)
+    told = bot_environment(server, stage, READY, tmp_path)
+    assert told["LANGUAGE"] == "ja"
+    monkeypatch.setenv("LANGUAGE", "en")
+    assert bot_environment(server, stage, READY, tmp_path)["LANGUAGE"] == "en"
+    assert told["PROXMOX_HOST"] == "127.0.0.1:8006" and told["MONITOR_VM_IDS"] == "101,102,201"
+    assert told["ALLOWED_CATEGORY_ID"] == str(stage.category.id) != told["GUILD_ID"]
+    assert told["DISCORD_TOKEN"] == server.token and told["DATA_DIR"] == str(tmp_path)
+    assert not {"PROXMOX_FINGERPRINT", "HEARTBEAT_URL", "ADMIN_ROLE_IDS"} & clean_environment().keys()
+    assert clean_environment()["PATH"] == os.environ["PATH"]
+
+
+async def test_the_page_shows_what_the_bot_writes_without_being_asked() -> None:
+    async with DiscordServer() as server:
+        stage = build_stage(server)
+        page = DemoPage(server, stage)
+        await page.start()
+        base, secret = page.url.split("#")
+        first: dict[str, Any] = {}
+        async with aiohttp.ClientSession(headers={"X-Simcord-Capability": secret}) as browser:
+            async with browser.post(f"{base}api/pages", json={}) as response:
+                first = await response.json()
+            assert first["channel"]["name"] == "proxmox" and first["messages"] == {}
+            token = {"Authorization": f"Bot {server.token}"}
+            address = f"{server.api_base}/channels/{stage.channel.id}/messages"
+            async with browser.post(address, json={"content": "web01 stopped"}, headers=token) as response:
+                assert response.status == 200
+            context = {"X-Simcord-Context": first["context"]["id"]}
+            shown: dict[str, Any] = {}
+            for _ in range(100):
+                async with browser.get(f"{base}api/state", headers=context) as response:
+                    shown = await response.json()
+                if shown["messages"]:
+                    break
+                await asyncio.sleep(0.05)
+            assert [message["content"] for message in shown["messages"].values()] == ["web01 stopped"]
+
+            press = {
+                "protocol_version": 3,
+                "sequence": 1,
+                "request_id": "r",
+                "generation": 1,
+                "bot_generation": 1,
+            }
+            stale = {**press, "kind": "send_message", "content": "hello", "published_revision": 1}
+            assert shown["publishedRevision"] > 1
+            async with browser.post(f"{base}api/action", json=stale, headers=context) as response:
+                assert (await response.json())["rejected"] is False
+            assert [post.text for post in server.messages(stage.channel)] == ["web01 stopped", "hello"]
+            assert not server.messages(stage.outside)
+        await page.stop()
+
+
+def test_missing_parts_are_named_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command_line, "_NEEDED", ("asyncio", "no_such_module"))
+    assert command_line.main([]) == 2
+    told = capsys.readouterr().err
+    assert "no_such_module" in told and "asyncio" not in told and "requirements-dev.txt" in told
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "x"])
+def test_an_impossible_port_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command_line.main(["--port", port])
+    assert ended.value.code == 2 and "--port" in capsys.readouterr().err

@@ -1,0 +1,354 @@
+"""The demo as a newcomer meets it: `python -m playground`, and its page in a browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from proxmoxer import ProxmoxAPI
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 30.0
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+pytestmark = pytest.mark.xdist_group("page")
+
+
+class DemoProcess:
+    """`python -m playground` in a tree, as somebody would start it there."""
+
+    def __init__(self, tree: Path, log: Path) -> None:
+        self._log = log
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "playground"],
+                cwd=tree,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+            )
+
+    def output(self) -> str:
+        return self._log.read_text("utf-8", "replace")
+
+    def addresses(self) -> list[str]:
+        """The pages, as soon as the demo says that it is ready."""
+        until(lambda: "Ctrl-C" in self.output() or self.process.poll() is not None, "the demo to be ready")
+        assert self.process.poll() is None, self.output()
+        found = re.findall(r"http://127\.0\.0\.1:\d+/#\S+", self.output())
+        assert len(found) == 3, self.output()
+        return found
+
+    def children(self) -> dict[int, str]:
+        """Its child processes: command lines by pid."""
+        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return {
+            int(pid): Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            for pid in listed
+        }
+
+    def end(self) -> int:
+        """Ctrl-C; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            return self.process.wait(PATIENCE)
+        finally:
+            self.process.kill()
+            self.process.wait()
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, f"not within {PATIENCE} s: {what}"
+        time.sleep(0.02)
+
+
+class Visitor:
+    """Somebody before the page, who types and presses."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.messages = page.locator("#channel-message-list")
+        self.completions = page.locator(".command-suggestion")
+
+    def type_command(self, name: str) -> Locator:
+        """Type it and take it from the list; the list's entry as it was shown. When the page has just been published
+        anew (an alert came, another person looks) what is being typed is lost, and typed once more."""
+        box = self.page.locator("#channel-composer-input")
+        entry = self.page.locator(".command-entry").filter(has_text=f"/{name}").first
+        for patience in (3000, 3000, None):
+            box.click()
+            box.fill("")
+            box.press_sequentially(f"/{name}")
+            try:
+                expect(entry).to_be_visible(timeout=patience)
+                break
+            except AssertionError:
+                if patience is None:
+                    raise
+        return entry
+
+    def fill(self, option: str, typed: str) -> None:
+        field = self.page.locator(f'.command-option-input[data-option="{option}"]')
+        expect(field).to_be_visible()
+        field.press_sequentially(typed)
+
+    def complete(self, option: str, typed: str, wanted: str) -> None:
+        """Type into an option and take the completion that contains `wanted`."""
+        self.fill(option, typed)
+        expect(self.completions.first).to_contain_text(wanted)
+        self.completions.first.click()
+
+    def run(self, name: str, typed: str, wanted: str) -> Locator:
+        """A command with one guest; the message that answers it."""
+        before = self.messages.locator("article").count()
+        self.type_command(name).click()
+        self.complete("vmid", typed, wanted)
+        self.page.locator(".command-chip").focus()
+        self.send()
+        expect(self.messages.locator("article")).to_have_count(before + 1)
+        return self.newest()
+
+    def send(self) -> None:
+        self.page.locator("#send-message").click()
+
+    def newest(self) -> Locator:
+        """The newest message, pinned by its id: it stays this one when others come."""
+        article = self.messages.locator("article").last
+        identity = article.get_attribute("data-message-id")
+        return self.messages.locator(f'article[data-message-id="{identity}"]')
+
+    def become(self, name: str) -> None:
+        self.page.locator("#viewer-picker").select_option(label=name)
+        expect(self.page.locator("#viewer-picker option:checked")).to_have_text(name)
+        self.page.wait_for_timeout(
+            1500
+        )  # the page then takes its messages and what is typed anew, and says nowhere when
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    binary = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if binary is None:
+        pytest.fail(
+            f"The page's tests need a browser: install one of {', '.join(BROWSERS)} (apt install chromium)"
+        )
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=binary, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoProcess]:
+    process = DemoProcess(ROOT, tmp_path_factory.mktemp("demo") / "log")
+    try:
+        process.addresses()
+        yield process
+    finally:
+        code = process.end()
+    assert code == 0, process.output()
+    assert "Traceback" not in process.output()
+
+
+@pytest.fixture
+def visit(browser: Browser, demo: DemoProcess) -> Iterator[Callable[[int], Visitor]]:
+    """`visit(0)` opens the page of the allowed channel, `visit(1)` that of the audit, `visit(2)` the one outside."""
+    pages: list[Page] = []
+    faults: list[str] = []
+
+    def open_page(number: int) -> Visitor:
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE * 1000)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        pages.append(page)
+        page.goto(demo.addresses()[number])
+        expect(page.locator("#channel-composer-input")).to_be_visible()
+        return Visitor(page)
+
+    expect.set_options(timeout=PATIENCE * 1000)
+    yield open_page
+    for page in pages:
+        page.close()
+    assert faults == []
+
+
+Visit = Callable[[int], Visitor]
+
+
+def test_a_command_a_completion_and_a_button(visit: Visit) -> None:
+    me = visit(0)
+    panel = me.run("info", "palw", "104 palworld · pve2 · VM")
+    expect(panel).to_contain_text("停止中")
+    expect(panel.get_by_role("button", name="シャットダウン")).to_be_disabled()
+    panel.get_by_role("button", name="開始").click()
+    expect(panel).to_contain_text("を開始しました")
+    expect(panel).to_contain_text("稼働中")
+    expect(panel.get_by_role("button", name="シャットダウン")).to_be_enabled()
+    expect(panel.get_by_role("button", name="開始")).to_be_disabled()
+
+
+def test_deleting_asks_for_the_name_in_a_form(visit: Visit) -> None:
+    me = visit(0)
+    question = me.run("delete", "graf", "205 grafana")
+    expect(question).to_contain_text("取り消せません")
+    question.get_by_role("button", name="grafana を削除").click()
+    form = me.page.get_by_role("dialog")
+    expect(form).to_contain_text("削除: 205 grafana")
+    form.locator("input[name=name]").fill("grafana")
+    form.locator("button[type=submit]").click()
+    expect(question).to_contain_text("を削除しました")
+    me.type_command("info").click()
+    me.fill("vmid", "graf")
+    expect(me.page.locator(".command-popup")).to_contain_text("No options match")
+
+
+def test_everybody_reads_commands_and_refusals_in_their_own_language(visit: Visit) -> None:
+    me = visit(0)
+    expect(me.type_command("info")).to_contain_text("ゲストの状態と操作ボタンを表示します")
+    me.page.locator(".command-entry").first.click()
+    expect(me.page.locator(".command-context")).to_contain_text("対象のゲスト")
+    me.page.get_by_role("button", name="Exit command mode").click()
+    me.page.locator("#channel-composer-input").fill("")
+    assert status_choices(me) == ["稼働中", "停止中", "テンプレート", "稼働中・停止以外"]
+    refusal = me.run("start", "web01", "101 web01")
+    expect(refusal).to_contain_text("はすでに稼働中です")
+
+    me.become("viewer emma")
+    expect(me.type_command("info")).to_contain_text("State, use and buttons of one guest")
+    me.page.locator(".command-entry").first.click()
+    expect(me.page.locator(".command-context")).to_contain_text("The guest: VMID or name")
+    me.page.get_by_role("button", name="Exit command mode").click()
+    me.page.locator("#channel-composer-input").fill("")
+    assert status_choices(me) == ["running", "stopped", "template", "neither running nor stopped"]
+    before = me.messages.locator("article").count()
+    me.type_command("start").click()
+    me.fill("vmid", "101")  # nothing is offered to her
+    me.page.locator(".command-chip").focus()
+    me.send()
+    expect(me.messages.locator("article")).to_have_count(before + 1)
+    refusal = me.newest()
+    expect(refusal).to_contain_text("This takes the level “operator”, and yours is “viewer”.")
+    expect(me.messages).not_to_contain_text("はすでに稼働中です")  # that was akiko's alone
+
+
+def status_choices(me: Visitor) -> list[str]:
+    """What /list offers for its option `status`, in this person's language."""
+    me.type_command("list").click()
+    me.page.locator(".command-chip").click()
+    me.page.locator(".command-suggestion").filter(has_text="status").click()
+    expect(me.completions).to_have_count(4)
+    offered = [text.strip() for text in me.completions.all_inner_texts()]
+    me.page.get_by_role("button", name="Exit command mode").click()
+    me.page.locator("#channel-composer-input").fill("")
+    return offered
+
+
+def test_an_alert_appears_by_itself(visit: Visit, demo: DemoProcess) -> None:
+    """Another administrator switches a watched guest off, without the bot."""
+    me = visit(0)
+    bot = next(pid for pid, line in demo.children().items() if "bot.py" in line)
+    told = dict(
+        entry.split("=", 1)
+        for entry in Path(f"/proc/{bot}/environ").read_bytes().decode().split("\0")
+        if "=" in entry
+    )
+    host, _, port = told["PROXMOX_HOST"].rpartition(":")
+    proxmox = ProxmoxAPI(
+        host,
+        port=int(port),
+        user=told["PROXMOX_USER"],
+        token_name=told["PROXMOX_TOKEN_NAME"],
+        token_value=told["PROXMOX_TOKEN_VALUE"],
+        verify_ssl=told["PROXMOX_VERIFY_SSL"],
+    )
+    proxmox.nodes("pve1").lxc(201).status.stop.post()
+    alert = me.messages.locator("article").filter(has_text="dns").filter(has_text="停止しました")
+    expect(alert).to_have_count(1)
+    proxmox.nodes("pve1").lxc(201).status.start.post()
+    back = me.messages.locator("article").filter(has_text="dns").filter(has_text="復旧しました")
+    expect(back).to_have_count(2)  # the alert itself, rewritten, and the word that it is over
+    expect(alert).to_have_count(0)
+
+
+def test_outside_of_its_category_the_bot_refuses(visit: Visit) -> None:
+    me = visit(2)
+    me.type_command("info").click()
+    me.fill("vmid", "web")
+    expect(me.page.locator(".command-popup")).to_contain_text("No options match")
+    me.page.get_by_role("button", name="Exit command mode").click()
+    me.page.locator("#channel-composer-input").fill("")
+    me.type_command("list").click()
+    me.send()
+    expect(me.messages.locator("article")).to_have_count(1)
+    expect(me.messages).to_contain_text("許可されたカテゴリ")
+    expect(me.messages).not_to_contain_text("web01")
+
+
+def test_ctrl_c_ends_all_and_a_users_config_does_not_matter(tmp_path: Path, browser: Browser) -> None:
+    """In a copy of the tree in which a real bot's config.py lies beside bot.py."""
+    tree, marker = tmp_path / "tree", tmp_path / "config.py was run"
+    tree.mkdir()
+    for path in ROOT.glob("*.py"):
+        if path.name != "config.py":
+            shutil.copy(path, tree)
+    leave = shutil.ignore_patterns("__pycache__")
+    for part in ("core", "cogs", "ui", "parts", "locales", "playground"):
+        shutil.copytree(ROOT / part, tree / part, ignore=leave)
+    (tree / "config.py").write_text(
+        f"import pathlib\npathlib.Path({str(marker)!r}).touch()\n"
+        f'PROXMOX_FINGERPRINT = "{":".join(["AB"] * 32)}"\nLANGUAGE = "en"\nnonsense = 1\nNONSENSE = 1\n'
+    )
+    demo = DemoProcess(tree, tmp_path / "log")
+    try:
+        address = demo.addresses()[0]
+        children = demo.children()
+        assert len(children) == 2, children
+        page = browser.new_page()
+        page.goto(address)
+        me = Visitor(page)
+        panel = me.run("info", "web01", "101 web01")
+        expect(panel).to_contain_text("稼働中")  # Proxmox is read: no foreign fingerprint is asked for
+        assert not marker.exists()
+        began = time.monotonic()
+        assert demo.end() == 0, demo.output()
+        assert time.monotonic() - began < 10
+        page.close()
+    finally:
+        demo.end()
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "the children to be gone")
+    assert "Traceback" not in demo.output()
+    assert not list(tree.glob("monitor_list.json*"))
+
+
+def test_who_is_for_some_guests_sees_no_others(visit: Visit) -> None:
+    me = visit(0)
+    me.become("ゲーム担当 ken")
+    before = me.messages.locator("article").count()
+    me.type_command("list").click()
+    me.send()
+    expect(me.messages.locator("article")).to_have_count(before + 1)
+    expect(me.newest()).to_contain_text("minecraft")
+    expect(me.newest()).not_to_contain_text("web01")
+
+
+def test_the_owner_reboots_their_guest_and_the_audit_channel_tells_of_it(visit: Visit) -> None:
+    """A viewer of everything else."""
+    audit, me = visit(1), visit(0)
+    me.become("viewer emma")
+    outcome = me.run("reboot", "wiki", "204 wiki")
+    expect(outcome).to_contain_text("を再起動しました")
+    expect(audit.messages).to_contain_text("wiki")
+    expect(audit.messages).to_contain_text("viewer emma")

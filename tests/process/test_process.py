@@ -1,0 +1,751 @@
+"""The bot as people run it: `python bot.py`, between a Discord and a Proxmox cluster on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from playground.discord.people import Reply
+from tests.support.process_stage import CONTRACTS, INTERVAL, PATIENCE, ProcessStage, Wire, process_stage
+
+COMMANDS = {
+    *("list", "info", "create", "resize", "delete", "help", "start", "reboot", "shutdown", "stop"),
+    *("snapshot", "monitor", "access", "readonly", "audit"),
+}
+KILLS = 12
+"""How often the watch list's bot is killed: after each of the first `SPREAD` acknowledgements, and in between."""
+SPREAD = 6
+VM, CT = 104, 205
+"""Stopped guests of the demo cluster, one of each kind."""
+TOLD_BY_SIGNAL = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[ProcessStage]:
+    async with process_stage(tmp_path) as made:
+        yield made
+
+
+# ---------------------------------------------------------------------- starting
+
+
+async def test_it_registers_its_commands_for_the_guild_only(stage: ProcessStage) -> None:
+    await stage.start(MONITOR_VM_IDS="101, 201")
+    registered = [(r.path, r.status) for r in stage.server.requests("PUT") + stage.server.requests("POST")]
+    path = f"/applications/{stage.server.world.application_id}/guilds/{stage.guild.id}/commands"
+    assert registered == [(path, 200)]
+    told = stage.server.commands(stage.guild)
+    assert {command["name"] for command in told} == COMMANDS
+    assert all(command["contexts"] == [0] and command["integration_types"] == [0] for command in told)
+    permissions = {command.get("default_member_permissions") for command in told}
+    assert permissions == {None}, "finer shades are left to the guild's own settings of integrations"
+    assert stage.watched() == [101, 201]
+
+
+async def test_the_list_made_at_the_first_start_rules_from_then_on(stage: ProcessStage) -> None:
+    assert not stage.list_file.exists()
+    await stage.start(MONITOR_VM_IDS="101")
+    assert stage.watched() == [101]
+    assert stage.list_file.stat().st_mode & 0o077 == 0
+    reply = await stage.say(stage.akiko, "monitor add", vmid=201)
+    await reply.until("is being watched from now on")
+    await stage.bot.end()
+    await stage.start(MONITOR_VM_IDS="102,103")
+    assert stage.watched() == [101, 201]
+
+
+async def test_the_plain_list_of_older_bots_is_read(stage: ProcessStage) -> None:
+    stage.list_file.write_text('[101, "201"]')
+    await stage.start(MONITOR_VM_IDS="102")
+    assert stage.watched() == [101, 201]
+    shown = await stage.say(stage.akiko, "monitor list")
+    assert "web01" in shown.text and "dns" in shown.text and "db01" not in shown.text
+
+
+@pytest.mark.parametrize("spare", [True, False])
+async def test_an_unreadable_list_is_set_aside_and_told(stage: ProcessStage, spare: bool) -> None:
+    spoilt = b'{"version": 1, "guests": [{"vm'
+    stage.list_file.write_bytes(spoilt)
+    if spare:
+        stage.list_file.with_name("monitor_list.json.bak").write_text(
+            '{"version": 1, "guests": [{"vmid": 103}]}'
+        )
+    await stage.start(MONITOR_VM_IDS="101")
+    assert stage.watched() == ([103] if spare else [101])
+    told = await stage.server.wait_message(stage.alerts, "could not be read")
+    aside = next(stage.directory.glob("monitor_list.json.corrupt-*"))
+    assert aside.read_bytes() == spoilt
+    assert aside.name in told.text and ("last good copy" in told.text) is spare
+    await stage.restart()
+    assert len(stage.alerts_told()) == 1
+
+
+# ---------------------------------------------------------------------- ending
+
+
+@TOLD_BY_SIGNAL
+async def test_a_signal_ends_it(stage: ProcessStage, number: signal.Signals) -> None:
+    await stage.start()
+    code, seconds = await stage.bot.end(number)
+    assert (code, seconds < 5.0) == (0, True), seconds
+    await stage.until(lambda: not stage.server.gateway.sessions, "a farewell to Discord's gateway")
+
+
+async def test_a_signal_ends_it_while_it_is_starting(stage: ProcessStage) -> None:
+    stage.server.delay("PUT", "/commands", 10.0)
+    bot = await stage.launch()
+    await stage.until(lambda: stage.server.requests("GET", "/@me"), "a log-in", alive=True)
+    code, seconds = await bot.end()
+    assert (code, seconds < 5.0) == (0, True), seconds
+
+
+@TOLD_BY_SIGNAL
+async def test_a_followed_task_is_told_of_the_end(stage: ProcessStage, number: signal.Signals) -> None:
+    await stage.start()
+    plan = stage.pve.next_task("qmstart", vmid=VM, hold=True)
+    stage.server.answer_wait = 0.0
+    reply = await stage.say(stage.akiko, "start", vmid=VM)
+    await reply.until("Starting")
+    code, seconds = await stage.bot.end(number)
+    assert (code, seconds < 5.0) == (0, True), seconds
+    assert "The bot is being stopped" in reply.text and "104" in reply.text
+    plan.release()
+    await stage.until(lambda: stage.pve.guest(VM).status == "running", "the work to go on in Proxmox")
+
+
+async def test_a_signal_ends_it_while_proxmox_hangs(stage: ProcessStage) -> None:
+    await stage.start(MONITOR_INTERVAL_SECONDS=str(INTERVAL))
+    stage.pve.hang("/", 60.0)
+    stage.server.answer_wait = 0.0
+    replies = [await stage.say(stage.akiko, "info", vmid=vmid) for vmid in (101, 102, 103, 201, 202)]
+    await stage.until(lambda: all(reply.acknowledged for reply in replies), "deferred answers")
+    code, seconds = await stage.bot.end()
+    assert (code, seconds < 5.0) == (0, True), seconds
+
+
+async def test_a_signal_ends_it_while_discord_is_down(stage: ProcessStage) -> None:
+    await stage.start()
+    plan = stage.pve.next_task("qmstart", vmid=VM, hold=True)
+    stage.server.answer_wait = 0.0
+    await (await stage.say(stage.akiko, "start", vmid=VM)).until("Starting")
+    async with stage.server.outage():
+        code, seconds = await stage.bot.end()
+    plan.release()
+    assert (code, seconds < 5.0) == (0, True), seconds
+
+
+async def test_a_signal_ends_it_while_the_line_to_discord_is_dead(stage: ProcessStage) -> None:
+    """Neither an answer nor an end of the connection comes: a cable that was pulled."""
+    wire = Wire("127.0.0.1", int(stage.server.api_base.split(":")[2].split("/")[0]))
+    await wire.join()
+    try:
+        await stage.start(
+            DISCORD_API_BASE=f"http://127.0.0.1:{wire.port}/api/v10",
+            DISCORD_GATEWAY_URL=f"ws://127.0.0.1:{wire.port}/gateway",
+        )
+        plan = stage.pve.next_task("qmstart", vmid=VM, hold=True)
+        stage.server.answer_wait = 0.0
+        await (await stage.say(stage.akiko, "start", vmid=VM)).until("Starting")
+        wire.frozen = True
+        code, seconds = await stage.bot.end()
+        plan.release()
+        assert (code, seconds < 5.0) == (0, True), seconds
+    finally:
+        await wire.cut()
+
+
+async def test_a_second_signal_changes_nothing(stage: ProcessStage) -> None:
+    await stage.start()
+    stage.server.delay("PATCH", "/messages/@original", 1.0)
+    plan = stage.pve.next_task("qmstart", vmid=VM, hold=True)
+    stage.server.answer_wait = 0.0
+    reply = await stage.say(stage.akiko, "start", vmid=VM)
+    await reply.until("Starting")
+    stage.bot.process.send_signal(signal.SIGINT)
+    code, seconds = await stage.bot.end(signal.SIGTERM)
+    plan.release()
+    assert (code, seconds < 5.0) == (0, True), seconds
+
+
+def alerts_path(stage: ProcessStage) -> str:
+    return f"/channels/{stage.alerts.id}/messages"
+
+
+def with_a_waiting_alert(stage: ProcessStage) -> None:
+    """The next bot has an alert to send from its first moment on: its watch list is unreadable."""
+    stage.list_file.write_bytes(b"[101,")
+
+
+@TOLD_BY_SIGNAL
+async def test_an_open_question_is_over_when_the_bot_ends(
+    stage: ProcessStage, number: signal.Signals
+) -> None:
+    """Nothing can be pressed in it any more, it says why, and nothing was done."""
+    await stage.start()
+    questions = [
+        await stage.say(stage.akiko, "stop", vmid=101),
+        await stage.say(stage.emma, "delete", vmid=VM),
+    ]
+    posts = [question.post for question in questions if question.post is not None]
+    assert [len(post.buttons) for post in posts] == [2, 2]
+    assert not any(button.disabled for post in posts for button in post.buttons)
+    code, seconds = await stage.bot.end(number)
+    assert (code, seconds < 5.0) == (0, True), seconds
+    for post in posts:
+        assert [button.disabled for button in post.buttons] == [True, True]
+        assert "The bot is being stopped, so nothing was done." in post.text
+        assert "Answer within" not in post.text
+    assert [r for r in stage.pve.requests if r[0] != "GET"] == []
+    assert [len(question.followups) for question in questions] == [0, 0]
+
+
+async def test_alerts_that_wait_are_sent_before_the_end(stage: ProcessStage) -> None:
+    """Once each and in order, although Discord loses an answer; together with the farewells for an open question
+    and for work under way."""
+    await stage.start(MONITOR_VM_IDS="101,201", MONITOR_INTERVAL_SECONDS=str(INTERVAL))
+    await stage.first_look()
+    plan = stage.pve.next_task("qmstart", vmid=VM, hold=True)
+    question = await stage.say(stage.akiko, "stop", vmid=103)
+    stage.server.answer_wait = 0.0
+    started = await stage.say(stage.akiko, "start", vmid=VM)
+    await started.until("Starting")
+    lost = stage.server.reset("POST", alerts_path(stage), after=True)
+    stage.pve.crash(101)
+    stage.pve.crash(201)
+    await stage.until(lambda: lost.met, "a first try", alive=True)
+    code, seconds = await stage.bot.end()
+    plan.release()
+    assert (code, seconds < 5.0) == (0, True), seconds
+    told = stage.alerts_told()
+    assert [name in line for name, line in zip(("web01", "dns"), told, strict=True)] == [True, True]
+    assert "nothing was done" in question.text and "The bot is being stopped" in started.text
+
+
+async def test_an_alert_that_cannot_be_sent_does_not_hold_up_the_end(stage: ProcessStage) -> None:
+    with_a_waiting_alert(stage)
+    refused = stage.server.fail("POST", alerts_path(stage), 503, times=99)
+    await stage.start()
+    await stage.until(lambda: refused.met, "a refusal", alive=True)
+    code, seconds = await stage.bot.end()
+    assert (code, seconds < 5.0) == (0, True), seconds
+
+
+# ---------------------------------------------------------------------- refusing to run
+
+
+async def refused(stage: ProcessStage, *arguments: str, **settings: str) -> tuple[int, str]:
+    """Exit code and output of a bot that does not run."""
+    bot = await stage.launch(*arguments, **settings)
+    return await bot.wait(), bot.output()
+
+
+FAULTY = {
+    "DISCORD_TOKEN": "",
+    "GUILD_ID": "12",
+    "PROXMOX_HOST": "https://pve.example:8006",
+    "PROXMOX_USER": "discordbot",
+    "MONITOR_VM_IDS": "101,x",
+    "MONITOR_INTERVAL_SECONDS": "1",
+    "PROXMOX_VERIFY_SSL": "no such file.pem",
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "head"),
+    [
+        ({"LANGUAGE": "en"}, "The configuration has 7 faults:"),
+        ({"LANGUAGE": "ja", "LANG": "en_US.UTF-8"}, "設定に 7 件の誤りがあります:"),
+        ({"LANGUAGE": "", "LANG": "en_GB.UTF-8"}, "The configuration has 7 faults:"),
+        ({"LANGUAGE": "", "LANG": "de_DE.UTF-8"}, "The configuration has 7 faults:"),
+        ({"LANGUAGE": "", "LANG": "ja_JP.UTF-8"}, "設定に 7 件の誤りがあります:"),
+        ({"LANGUAGE": "", "LANG": "", "LC_ALL": "C"}, "設定に 7 件の誤りがあります:"),
+    ],
+)
+async def test_all_faults_are_told_at_once(stage: ProcessStage, told: dict[str, str], head: str) -> None:
+    code, output = await refused(stage, **FAULTY, **told)
+    lines = output.splitlines()
+    assert (code, lines[0]) == (2, head)
+    assert all(line.startswith("- ") for line in lines[1:]) and len(lines) == 8
+    for name in FAULTY:
+        assert sum(name in line for line in lines) == 1, name
+
+
+async def test_faults_of_a_config_file_are_told_without_its_secrets(stage: ProcessStage) -> None:
+    secret = "Zk9-this-is-what-nobody-may-read"
+    config = stage.directory / "config.py"
+    config.write_text(
+        f'DISCORD_TOKEN = "{secret}"\nPROXMOX_TOKEN_VALEU = "{secret}"\nGUILD_ID = "{secret}"\n'
+    )
+    nothing = dict.fromkeys(("DISCORD_TOKEN", "PROXMOX_TOKEN_VALUE", "GUILD_ID"), "")
+    code, output = await refused(stage, "bot.py", "--config", str(config), **nothing)
+    assert code == 2 and secret not in output
+    assert "PROXMOX_TOKEN_VALEU" in output and "PROXMOX_TOKEN_VALUE" in output and "GUILD_ID" in output
+
+    config.write_text(f'DISCORD_TOKEN = "{secret}"\nraise RuntimeError(DISCORD_TOKEN)\n')
+    code, output = await refused(stage, "bot.py", "--config", str(config), **nothing)
+    assert code == 2 and secret not in output
+    config.write_text(f'DISCORD_TOKEN = "{secret}\n')
+    code, output = await refused(stage, "bot.py", "--config", str(config), **nothing)
+    assert code == 2 and secret not in output
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("en", "Discord refused the token. Check DISCORD_TOKEN."),
+        ("ja", "Discord にトークンを拒否されました。DISCORD_TOKEN を確認してください。"),
+    ],
+)
+async def test_a_wrong_token_is_a_sentence(stage: ProcessStage, language: str, sentence: str) -> None:
+    wrong = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcdE.this-is-not-the-token-of-this-bot"
+    code, output = await refused(stage, DISCORD_TOKEN=wrong, LANGUAGE=language)
+    assert code == 1 and sentence in output.splitlines()[-1]
+    assert wrong not in output
+
+
+async def test_a_guild_that_the_bot_is_not_in_is_a_sentence(stage: ProcessStage) -> None:
+    stage.server.fail("PUT", "/commands", 403)
+    code, output = await refused(stage)
+    assert code == 1 and "Check GUILD_ID" in output.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["DISCORD_API_BASE", "DISCORD_GATEWAY_URL"])
+@pytest.mark.parametrize(
+    "url",
+    ["https://192.0.2.1/api/v10", "https://discord.example/api/v10", "http://[2001:db8::1]:1/", "nonsense"],
+)
+async def test_another_discord_is_refused_unless_it_is_on_this_machine(
+    stage: ProcessStage, name: str, url: str
+) -> None:
+    code, output = await refused(stage, **{name: url})
+    assert code == 1 and "is not this machine" in output.splitlines()[-1]
+    assert stage.server.journal == []
+
+
+@pytest.mark.parametrize("name", ["DISCORD_API_BASE", "DISCORD_GATEWAY_URL"])
+async def test_another_discord_is_refused_unless_it_is_said_to_be_one(stage: ProcessStage, name: str) -> None:
+    """Whoever can set a variable must not read what is meant for Discord."""
+    both = {"DISCORD_API_BASE": "", "DISCORD_GATEWAY_URL": "", "DISCORD_STAND_IN": ""}
+    code, output = await refused(stage, **{**both, name: stage.server.environment()[name]})
+    assert code == 1 and name in output.splitlines()[-1] and "is for tests alone" in output
+    assert stage.server.journal == []
+
+
+async def test_another_discord_is_warned_of(stage: ProcessStage) -> None:
+    await stage.start()
+    told = [line for line in stage.bot.output().splitlines() if "not to Discord" in line]
+    assert len(told) == 1 and "WARNING" in told[0]
+
+
+# ---------------------------------------------------------------------- secrets
+
+PLANTED = """
+import sys
+import bot, core.actions.sender, ui.guests.show, monitor_store
+
+def boom(*arguments, **more):
+    import os
+    secret = os.environ["PROXMOX_TOKEN_VALUE"]
+    raise RuntimeError("headers: PVEAPIToken=discordbot@pve!bot=" + secret, os.environ["DISCORD_TOKEN"])
+
+{where} = boom
+sys.exit(bot.main(["--config", "no config.py"]))
+"""
+
+
+async def test_no_secret_is_kept_of_a_crash_within_an_action(stage: ProcessStage) -> None:
+    """In the audit, too: what a test here leaves in the data directory is read at its end."""
+    stage.crashes_expected = True
+    await stage.start("-c", PLANTED.format(where="core.actions.sender._request"))
+    reply = await stage.say(stage.akiko, "start", vmid=VM)
+    await reply.until(lambda shown: re.search(r"`[0-9a-f]{8}`", shown.text))
+    await stage.bot.end()
+    assert "RuntimeError" in stage.bot.output()
+    assert b"unknown: RuntimeError" in b"".join(
+        path.read_bytes() for path in stage.directory.glob("journal.db*")
+    )
+
+
+async def test_no_secret_is_written_at_debug_or_after_a_crash_inside(stage: ProcessStage) -> None:
+    """What it writes is read at the end of every test here; this one makes it write much, and crash."""
+    stage.crashes_expected = True
+    await stage.start("-c", PLANTED.format(where="ui.guests.show.guest_list"), LOG_LEVEL="DEBUG")
+    reply = await stage.say(stage.akiko, "list")
+    incident = re.search(r"[0-9a-f]{8}", reply.text)
+    assert incident is not None and reply.ephemeral and "RuntimeError" not in reply.text
+    await (await stage.say(stage.akiko, "start", vmid=VM)).until("was started")
+    stage.pve.fail("GET", "/status/current", 595, "no route to host")
+    await (await stage.say(stage.emma, "info", vmid=101)).until(lambda shown: shown.text)
+    await stage.server.drop_gateway(None)
+    await stage.until(lambda: stage.server.gateway.resumes, "a resumed session", alive=True)
+    await stage.bot.end()
+    output = stage.bot.output()
+    assert "DEBUG" in output and f"incident {incident[0]}" in output
+    answered = [r.path.split("/") for r in stage.server.journal if r.path.startswith(("/inter", "/webhooks"))]
+    assert len(answered) > 2 and not any(path[3] in output for path in answered), "a token of an interaction"
+    assert "RuntimeError" in output and "PVEAPIToken=***" in output
+
+
+async def test_no_secret_is_written_when_it_cannot_go_on(stage: ProcessStage) -> None:
+    stage.crashes_expected = True
+    code, output = await refused(stage, "-c", PLANTED.format(where="monitor_store.MonitorStore.load"))
+    assert code == 1 and "RuntimeError" in output
+
+
+# ---------------------------------------------------------------------- Discord in trouble
+
+
+async def test_a_rate_limit_is_waited_for(stage: ProcessStage) -> None:
+    await stage.start()
+    first = stage.server.fail("POST", "/callback", 429, retry_after=0.4)
+    reply = await stage.say(stage.akiko, "start", vmid=VM)
+    await reply.until("was started")
+    second = stage.server.fail("POST", "/callback", 429, retry_after=0.4, is_global=True)
+    await (await stage.say(stage.akiko, "list")).until("palworld")
+    assert (first.met, second.met) == (1, 1)
+    assert not any("/webhooks/" in r.path and r.method == "POST" for r in stage.server.journal)
+
+
+@pytest.mark.parametrize("how", ["503", "reset"])
+async def test_an_answer_that_discord_did_not_take_is_sent_again(stage: ProcessStage, how: str) -> None:
+    await stage.start()
+    server = stage.server
+    fault = server.fail("POST", "/callback", 503) if how == "503" else server.reset("POST", "/callback")
+    reply = await stage.say(stage.akiko, "start", vmid=VM)
+    await reply.until("was started")
+    assert fault.met == 1
+    assert stage.pve.guest(VM).status == "running"
+    assert [r for r in stage.pve.requests if r[0] == "POST"] == [
+        r for r in stage.pve.requests if r[1].endswith("/status/start")
+    ]
+    assert len([r for r in stage.pve.requests if r[0] == "POST"]) == 1
+    assert len(stage.server.messages(stage.channel)) == 1
+
+
+@pytest.mark.parametrize("code", [4000, None])
+async def test_a_command_given_while_the_gateway_is_away_is_replayed(
+    stage: ProcessStage, code: int | None
+) -> None:
+    await stage.start()
+    await stage.server.drop_gateway(code)
+    reply = await stage.say(stage.akiko, "start", vmid=VM)
+    await reply.until("was started")
+    gateway = stage.server.gateway
+    assert (gateway.identifies, gateway.resumes, gateway.refused_resumes) == (1, 1, 0)
+    assert len([r for r in stage.pve.requests if r[0] == "POST"]) == 1
+
+
+@pytest.mark.parametrize("how", ["command", "panel", "question"])
+async def test_what_is_replayed_when_its_time_is_over_does_nothing(stage: ProcessStage, how: str) -> None:
+    """The person has read "The application did not respond", and may have done something else since."""
+    await stage.start()
+    command, vmid = ("stop", 101) if how == "question" else ("info", VM)
+    shown = None if how == "command" else await stage.say(stage.akiko, command, vmid=vmid)
+    server, gateway = stage.server, stage.server.gateway
+    server.ack_limit, gateway.closed = 0.3, True
+    await server.drop_gateway(None)
+    await stage.until(lambda: not gateway.connected, "Discord to notice")
+    if shown is None or shown.post is None:
+        reply = await stage.say(stage.akiko, "start", vmid=vmid)
+    else:
+        reply = await stage.press(stage.akiko, shown, shown.post.buttons[0].label)
+    assert not reply.acknowledged
+    gateway.closed, server.ack_limit = False, 3.0
+    await stage.until(lambda: gateway.resumes == 1, "a resumed session", alive=True)
+    late = "a refusal could not be delivered"
+    await stage.until(lambda: late in stage.bot.output(), "the end of what was replayed", alive=True)
+    assert {r.status for r in server.requests("POST", f"/interactions/{reply.interaction_id}/")} == {404}
+    await (await stage.say(stage.emma, "list")).until("palworld")
+    assert [r for r in stage.pve.requests if r[0] != "GET"] == []
+    assert stage.pve.guest(VM).status == "stopped" and stage.pve.guest(101).status == "running"
+
+
+async def test_an_invalid_session_is_begun_anew(stage: ProcessStage) -> None:
+    await stage.start()
+    await stage.server.invalidate_session()
+    await stage.until(lambda: stage.server.gateway.identifies == 2, "another session", alive=True)
+    await (await stage.say(stage.akiko, "start", vmid=VM)).until("was started")
+
+
+# ---------------------------------------------------------------------- kill -9
+
+
+class Ledger:
+    """What was acknowledged about each guest's place on the watch list, and what is under way."""
+
+    def __init__(self) -> None:
+        self.sure: dict[int, bool] = {}
+        self.open: set[int] = set()
+        self.acknowledged = 0
+
+    async def work(self, stage: ProcessStage, vmids: list[int], rng: random.Random) -> None:
+        """Add and remove for ever, one command after the other."""
+        while True:
+            vmid = rng.choice(vmids)
+            add = not self.sure.get(vmid, False)
+            self.open.add(vmid)
+            reply = await stage.say(stage.akiko, "monitor add" if add else "monitor remove", vmid=vmid)
+            await reply.until("is being watched from now on" if add else "Stopped watching")
+            self.open.discard(vmid)
+            self.sure[vmid] = add
+            self.acknowledged += 1
+
+    def hold_against(self, watched: set[int]) -> None:
+        """Nothing that was acknowledged may be otherwise; what was under way may be either way."""
+        for vmid, expected in self.sure.items():
+            if vmid not in self.open:
+                assert (vmid in watched) is expected, (vmid, expected, watched)
+        for vmid in self.open:
+            self.sure[vmid] = vmid in watched
+        self.open.clear()
+
+
+async def cancelled(tasks: list[asyncio.Task[None]]) -> None:
+    """End them. More than one cancel may be needed: Python 3.11's wait_for may swallow one."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=0.05)
+    assert all(task.cancelled() for task in tasks), tasks
+
+
+def shown_vmids(reply: Reply) -> set[int]:
+    return {int(found) for found in re.findall(r"\*\*(\d{3,9})\*\*", reply.text)}
+
+
+async def test_kill_9_loses_no_entry_of_the_watch_list(stage: ProcessStage) -> None:
+    """One worker's commands overlap with the other's, so that the kill meets writes in every state."""
+    rng, ledger = random.Random(20261123), Ledger()  # noqa: S311  # when to kill is no secret
+    parts = [[101, 103, 201, 203], [104, 106, 204, 205]]
+    stage.server.ack_limit = PATIENCE
+    for kill in range(KILLS):
+        await stage.start()
+        listed = await stage.say(stage.akiko, "monitor list")
+        ledger.hold_against(shown_vmids(listed))
+        assert set(stage.watched()) == shown_vmids(listed)
+        goal = ledger.acknowledged + kill % SPREAD
+        workers = [asyncio.create_task(ledger.work(stage, part, rng)) for part in parts]
+
+        def due(goal: int = goal, workers: list[asyncio.Task[None]] = workers) -> bool:
+            return ledger.acknowledged >= goal or any(task.done() for task in workers)
+
+        await stage.until(due, "commands to be answered", alive=True)
+        done, _ = await asyncio.wait(workers, timeout=rng.uniform(0.0, 0.04))
+        await stage.bot.end(signal.SIGKILL)
+        assert not done, [task.exception() for task in done]
+        await cancelled(workers)
+        json.loads(stage.list_file.read_text())
+        await stage.until(lambda: not stage.server.gateway.connected, "Discord to notice")
+    await stage.start()
+    ledger.hold_against(set(stage.watched()))
+    assert ledger.acknowledged >= sum(kill % SPREAD for kill in range(KILLS)), ledger.acknowledged
+    assert not list(stage.directory.glob("*.corrupt-*")) and not list(stage.directory.glob(".*.tmp"))
+
+
+# ---------------------------------------------------------------------- restart
+
+
+async def test_a_panels_button_works_after_a_restart(stage: ProcessStage) -> None:
+    await stage.start()
+    panel = await stage.say(stage.akiko, "info", vmid=VM)
+    await stage.restart(signal.SIGKILL)
+    assert panel.post is not None
+    await stage.press(stage.emma, panel.post, "Start")
+    await stage.until(lambda: "was started" in panel.text, "the panel to tell", alive=True)
+    assert stage.pve.guest(VM).status == "running"
+    assert {b.label: b.disabled for b in panel.post.buttons}["Shutdown"] is False
+    assert len(stage.server.messages(stage.channel)) == 1
+
+
+async def test_a_question_from_before_a_restart_is_over(stage: ProcessStage) -> None:
+    await stage.start()
+    question = await stage.say(stage.akiko, "stop", vmid=101)
+    await stage.restart(signal.SIGKILL)
+    assert question.post is not None
+    button = question.post.buttons[0]
+    pressed = await stage.press(stage.akiko, question.post, button.label)
+    await pressed.until(lambda shown: shown.followups)
+    assert [post.ephemeral for post in pressed.followups] == [True]
+    assert all(button.disabled for button in question.post.buttons)
+    assert stage.pve.guest(101).status == "running"
+    assert [r for r in stage.pve.requests if r[0] != "GET"] == []
+
+
+async def test_a_return_is_told_by_a_bot_that_was_restarted_meanwhile(stage: ProcessStage) -> None:
+    await stage.start(MONITOR_VM_IDS="101", MONITOR_INTERVAL_SECONDS=str(INTERVAL))
+    await stage.first_look()
+    stage.pve.crash(101)
+    await stage.server.wait_message(stage.alerts, "has stopped", PATIENCE)
+    await stage.bot.end(signal.SIGKILL)
+    stage.pve.revive(101)
+    await stage.until(lambda: not stage.server.gateway.connected, "Discord to notice")
+    await stage.start(MONITOR_VM_IDS="101", MONITOR_INTERVAL_SECONDS=str(INTERVAL))
+    await stage.server.wait_message(stage.alerts, "is back after", PATIENCE)
+    assert len(stage.alerts_told()) == 2
+
+
+# ---------------------------------------------------------------------- watching
+
+
+async def test_alerts_are_told_once_each(stage: ProcessStage) -> None:
+    """101 crashes and comes back, 201 crashes and stays down, 203 is shut down by order."""
+    await stage.start(MONITOR_VM_IDS="101,201,203", MONITOR_INTERVAL_SECONDS=str(INTERVAL))
+    await stage.first_look()
+    await (await stage.say(stage.akiko, "shutdown", vmid=203)).until("was shut down")
+    stage.pve.crash(101)
+    stage.pve.crash(201)
+    await stage.server.wait_message(stage.alerts, "dns", PATIENCE)
+    down, also = stage.alerts_told()
+    assert "web01" in down and "pve1" in down and "has stopped" in down and "has stopped" in also
+    stage.pve.revive(101)
+    back = await stage.server.wait_message(stage.alerts, "is back after", PATIENCE)
+    assert "web01" in back.text
+    await stage.looked()
+    assert len(stage.alerts_told()) == 3
+
+
+async def test_an_outage_of_proxmox_is_told_once_and_what_happened_meanwhile(stage: ProcessStage) -> None:
+    wire = Wire(stage.pve.host, stage.pve.port)
+    await wire.join()
+    try:
+        await stage.start(
+            MONITOR_VM_IDS="101,201",
+            MONITOR_INTERVAL_SECONDS=str(INTERVAL),
+            PROXMOX_HOST=f"127.0.0.1:{wire.port}",
+        )
+        await stage.first_look()
+        await wire.cut()
+        await stage.server.wait_message(stage.alerts, "has been unreadable since", 2 * PATIENCE)
+        stage.pve.crash(101)
+        await wire.join()
+        await stage.server.wait_message(stage.alerts, "has stopped", PATIENCE)
+        await stage.looked()
+        kinds = ["could not be read for", "can be read again", "has stopped"]
+        told = stage.alerts_told()
+        assert len(told) == len(kinds), told
+        assert all(kind in line for kind, line in zip(kinds, told, strict=True)), told
+        assert "web01" in told[-1]
+        await stage.bot.end()
+    finally:
+        await wire.cut()
+
+
+@pytest.mark.parametrize("how", ["refused", "cut", "taken, refused", "taken, cut"])
+async def test_an_alert_outlives_discords_trouble(stage: ProcessStage, how: str) -> None:
+    """However its sending goes wrong, it appears once: also when Discord took it and only the answer was lost."""
+    taken = how.startswith("taken")
+    with_a_waiting_alert(stage)
+    path = alerts_path(stage)
+    if how.endswith("refused"):
+        fault = stage.server.fail("POST", path, 503, after=taken)
+    else:
+        fault = stage.server.reset("POST", path, after=taken)
+    await stage.start()
+    await stage.until(lambda: len(stage.server.requests("POST", path)) == 2, "another try", alive=True)
+    first, second = stage.server.requests("POST", path)
+    assert fault.met == 1 and second.status == 200
+    assert first.body["nonce"] == second.body["nonce"] and first.body["enforce_nonce"] is True
+    assert len(stage.alerts_told()) == 1
+
+
+# ---------------------------------------------------------------------- every command
+
+
+@pytest.mark.parametrize("contract", CONTRACTS or [None], ids=lambda path: path.name if path else "none")
+@pytest.mark.parametrize(
+    ("kind", "template", "made", "name"),
+    [("VM", 9000, 321, "web-02"), ("CT", 9100, 322, "dns-02")],
+    ids=["qemu", "lxc"],
+)
+async def test_every_command(
+    tmp_path: Path, contract: Path | None, kind: str, template: int, made: int, name: str
+) -> None:
+    """One guest's life, from its template to its end, by every command of the table."""
+    async with process_stage(tmp_path, contract) as stage:
+        await stage.start()
+        pve, server, akiko, channel = stage.pve, stage.server, stage.akiko, stage.channel
+
+        async def done(words: str, command: str, /, **options: Any) -> Reply:
+            return await (await stage.say(akiko, command, **options)).until(words)
+
+        async def answered(words: str, question: Reply) -> None:
+            assert question.post is not None
+            red = question.post.buttons[0]
+            assert red.style == "danger"
+            await stage.press(akiko, question, red.label)
+            await question.until(words)
+
+        offered = await server.autocomplete(akiko, channel, "create", "template_id")
+        assert {choice["value"] for choice in offered} == {9000, 9001, 9100}
+        created = await done("was created", "create", template_id=template, name=name, new_vmid=made)
+        assert pve.guest(made).name == name and pve.guest(made).status == "stopped"
+        await stage.press(akiko, created, "Start")
+        await created.until("was started")
+        assert pve.guest(made).status == "running"
+
+        listed = await done(name, "list", kind="qemu" if kind == "VM" else "lxc", status="running")
+        assert kind in listed.text and str(made) in listed.text
+        panel = await done(name, "info", vmid=made)
+        assert panel.post is not None
+        assert [b.label for b in panel.post.buttons] == ["Start", "Reboot", "Shutdown", "Refresh"]
+        await stage.press(akiko, panel, "Refresh")
+
+        offered = await server.autocomplete(akiko, channel, "shutdown", "vmid", name)
+        assert [choice["value"] for choice in offered] == [made] and kind in offered[0]["name"]
+        started = pve.guest(made).started_at
+        await done("was rebooted", "reboot", vmid=made)
+        assert pve.guest(made).started_at > started
+        await done("was shut down", "shutdown", vmid=made)
+        assert pve.guest(made).status == "stopped"
+        await done("was started", "start", vmid=made)
+        assert pve.guest(made).status == "running"
+        resized = await done("was resized", "resize", vmid=made, cores=3, memory_mb=768)
+        if kind == "VM":
+            assert "Memory: 2.0 GiB → 768 MiB" in resized.text
+            await stage.press(akiko, resized, "Reboot now")
+            await resized.until("was rebooted")
+        assert (pve.guest(made).config["cores"], str(pve.guest(made).config["memory"])) == (3, "768")
+
+        memory = {"with_memory": True} if kind == "VM" else {}
+        await done(
+            "was taken", "snapshot create", vmid=made, name="before-x", description="更新の前", **memory
+        )
+        assert bool(pve.guest(made).snapshots["before-x"].get("vmstate")) is (kind == "VM")
+        shown = await done("before-x", "snapshot list", vmid=made)
+        assert "更新の前" in shown.text and "current" not in shown.text
+        offered = await server.autocomplete(akiko, channel, "snapshot rollback", "name", "", vmid=made)
+        assert [choice["value"] for choice in offered] == ["before-x"]
+        await answered(
+            "was rolled back", await stage.say(akiko, "snapshot rollback", vmid=made, name="before-x")
+        )
+        await answered("was deleted", await stage.say(akiko, "snapshot delete", vmid=made, name="before-x"))
+        assert "before-x" not in pve.guest(made).snapshots
+
+        await done("is being watched", "monitor add", vmid=made)
+        assert stage.watched() == [made]
+        assert name in (await stage.say(akiko, "monitor list")).text
+        await done("Stopped watching", "monitor remove", vmid=made)
+        assert stage.watched() == []
+        helped = await stage.say(akiko, "help")
+        assert helped.ephemeral and all(command in helped.text for command in COMMANDS)
+
+        if pve.guest(made).status != "running":  # a rollback without memory leaves it off
+            await done("was started", "start", vmid=made)
+        await answered("was switched off", await stage.say(akiko, "stop", vmid=made))
+        assert pve.guest(made).status == "stopped"
+        lost = await done(name, "delete", vmid=made)
+        assert lost.post is not None
+        form = await stage.press(akiko, lost, lost.post.buttons[0].label)
+        await server.submit(akiko, form, name)
+        await lost.until("was deleted")
+        assert pve.guest(made) is None
+        assert [r.path for r in server.journal if r.status >= 400] == []

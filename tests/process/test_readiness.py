@@ -1,0 +1,280 @@
+"""`ready:` means ready: what a setting names and is not there is a line with its remedy, and is told when mended."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import discord
+import pytest
+
+from core.errors import BotError
+from core.guest import Cluster, Guest, Kind, Node, State
+from core.proxmox_errors import CertificateNotTrusted, TokenRefused, Unreachable
+from core.readiness import (
+    HISTORY,
+    SEND,
+    VIEW,
+    Channel,
+    Finding,
+    GuildSeen,
+    Lack,
+    Sort,
+    Wanted,
+    at_discord,
+    at_proxmox,
+)
+from playground.discord.faults import Fault
+from tests.support.process_stage import ProcessStage, process_stage
+from ui.i18n import Texts
+from ui.messages.readiness import finding_line, mended_line, ready_line
+
+GUEST = Guest(101, Kind.QEMU, "pve1", State.RUNNING, "web01")
+NODES = (Node("pve1", online=True), Node("pve2", online=True))
+SOUND = Cluster((GUEST,), NODES, 0.0)
+CATEGORY, ALERTS, AUDIT, ADMINS, PAGED = 11, 12, 13, 21, 22
+WANTED = Wanted(
+    "pve1",
+    10,
+    CATEGORY,
+    {"ALERT_CHANNEL_ID": ALERTS, "AUDIT_CHANNEL_ID": AUDIT},
+    {"ADMIN_ROLE_IDS": (ADMINS,), "ALERT_MENTION_ROLE_ID": (PAGED,)},
+    PAGED,
+)
+CHANNELS = {
+    CATEGORY: Channel("Proxmox", Sort.CATEGORY),
+    ALERTS: Channel("alerts", Sort.MESSAGES),
+    AUDIT: Channel("audit", Sort.MESSAGES),
+}
+ROLES = {ADMINS: "admins", PAGED: "on-call"}
+GUILD = GuildSeen("Home", True, CHANNELS, ROLES)
+NAMED = ("ALLOWED_CATEGORY_ID", "ALERT_CHANNEL_ID", "AUDIT_CHANNEL_ID")
+WRONG = "999999999999999999"
+
+
+def guild(*, silent: bool = False, without: int = 0, **changed: Channel) -> GuildSeen:
+    """The guild with something else in it; `changed` by what the channel is for."""
+    ids = {"category": CATEGORY, "alerts": ALERTS, "audit": AUDIT}
+    channels = CHANNELS | {ids[name]: channel for name, channel in changed.items()}
+    kept = {number: channel for number, channel in channels.items() if number != without}
+    roles = {number: name for number, name in ROLES.items() if number != without}
+    return GuildSeen("Home", True, kept, roles, silent)
+
+
+# ---------------------------------------------------------------------- the judgement
+
+
+@pytest.mark.parametrize(
+    ("seen", "lacks"),
+    [
+        (SOUND, []),
+        (Cluster((), NODES, 0.0), [Lack.NO_GUESTS]),
+        (Cluster((GUEST,), (), 0.0), []),  # which nodes there are is not known
+        (Cluster((GUEST,), NODES[1:], 0.0), [Lack.NO_NODE]),
+        (Cluster((GUEST,), (Node("PVE1", online=True),), 0.0), [Lack.NO_NODE]),
+        (Cluster((GUEST,), (Node("pve1", online=False),), 0.0), [Lack.NODE_OFFLINE]),
+        (Unreachable("pve"), [Lack.PROXMOX]),
+        (TokenRefused(), [Lack.PROXMOX]),
+    ],
+)
+def test_what_is_wrong_at_proxmox(seen: Cluster | BotError, lacks: list[Lack]) -> None:
+    assert [finding.lack for finding in at_proxmox(WANTED, seen)] == lacks
+
+
+@pytest.mark.parametrize(
+    ("seen", "lacks"),
+    [
+        (GUILD, []),
+        (None, [("GUILD_ID", Lack.NO_GUILD)]),
+        (GuildSeen("Home", available=False), [("GUILD_ID", Lack.GUILD_AWAY)]),
+        (guild(without=CATEGORY), [("ALLOWED_CATEGORY_ID", Lack.NO_CATEGORY)]),
+        (guild(category=Channel("x", Sort.MESSAGES)), [("ALLOWED_CATEGORY_ID", Lack.IS_A_CHANNEL)]),
+        (guild(category=Channel("x", Sort.CATEGORY, (VIEW,))), [("ALLOWED_CATEGORY_ID", Lack.PERMISSIONS)]),
+        (guild(without=ALERTS), [("ALERT_CHANNEL_ID", Lack.NO_CHANNEL)]),
+        (guild(without=AUDIT), [("AUDIT_CHANNEL_ID", Lack.NO_CHANNEL)]),
+        (
+            GuildSeen("Home", roles=ROLES, untold=frozenset(CHANNELS)),
+            [(name, Lack.NOT_TOLD) for name in NAMED],
+        ),
+        (guild(alerts=Channel("x", Sort.CATEGORY)), [("ALERT_CHANNEL_ID", Lack.IS_A_CATEGORY)]),
+        (guild(audit=Channel("x", Sort.OTHER)), [("AUDIT_CHANNEL_ID", Lack.TAKES_NO_MESSAGES)]),
+        (guild(alerts=Channel("x", Sort.MESSAGES, (SEND,))), [("ALERT_CHANNEL_ID", Lack.PERMISSIONS)]),
+        (guild(audit=Channel("x", Sort.MESSAGES, (HISTORY,))), [("AUDIT_CHANNEL_ID", Lack.NO_HISTORY)]),
+        (guild(without=ADMINS), [("ADMIN_ROLE_IDS", Lack.NO_ROLE)]),
+        (guild(without=PAGED, silent=True), [("ALERT_MENTION_ROLE_ID", Lack.NO_ROLE)]),
+        (guild(silent=True), [("ALERT_MENTION_ROLE_ID", Lack.ROLE_IS_SILENT)]),
+    ],
+)
+def test_what_is_wrong_at_discord(seen: GuildSeen | None, lacks: list[tuple[str, Lack]]) -> None:
+    assert [(finding.setting, finding.lack) for finding in at_discord(WANTED, seen)] == lacks
+
+
+@pytest.mark.parametrize("lack", Lack)
+def test_each_is_one_line_with_its_setting_in_both_languages(lack: Lack) -> None:
+    error = CertificateNotTrusted("pve", "AA:BB") if lack is Lack.PROXMOX else None
+    names: tuple[str, ...] = (VIEW, SEND) if lack is Lack.PERMISSIONS else ()
+    names = tuple(f"node{n}" for n in range(99)) if lack is Lack.NO_NODE else names
+    finding = Finding(lack, "SOME_SETTING", "a\n“b”", names, error)
+    texts = Texts("ja")
+    lines = [finding_line(texts.of(language), finding) for language in ("ja", "en")]
+    lines += [mended_line(texts.of(language), finding) for language in ("ja", "en")]
+    assert len(set(lines)) == 4
+    for line in lines:
+        assert "\n" not in line and len(line) < 900
+        assert ("PROXMOX_VERIFY_SSL" if error else "SOME_SETTING") in line
+        assert line[0] in ("❌✅" if finding.grave else "⚠✅")
+
+
+def test_ready_names_what_was_found() -> None:
+    told = ready_line(Texts("en").public, WANTED, SOUND, GUILD)
+    assert told == (
+        "ready: 1 guest · 2 nodes · server “Home” · category “Proxmox” · alerts in #alerts · audit in #audit"
+    )
+    assert ready_line(Texts("ja").public, WANTED, SOUND, GUILD).startswith("ready: ゲスト 1 台 · ノード 2 台")
+
+
+# ---------------------------------------------------------------------- the real bot
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[ProcessStage]:
+    async with process_stage(tmp_path) as made:
+        yield made
+
+
+async def found(stage: ProcessStage, *words: str) -> str:
+    """The log, once these words are in it."""
+    await stage.until(lambda: all(word in stage.bot.output() for word in words), f"{words}", alive=True)
+    return stage.bot.output()
+
+
+async def test_a_sound_start_says_what_it_found(stage: ProcessStage) -> None:
+    await stage.start(ADMIN_ROLE_IDS=str(stage.guild.create_role("admins").id))
+    told = await found(stage, "ready: ")
+    assert "server “Test” · category “Proxmox” · alerts in #alerts" in told
+    assert "❌" not in told and "⚠️" not in told
+    reads = stage.reads()
+    assert reads == 1, "the watch's own look is enough for both"
+    for words in ("PyNaCl", "davey", "Session ID", "discord.", "static token"):
+        assert words not in told, told
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            {"PROXMOX_TOKEN_VALUE": "12345678-1234-1234-1234-123456789abc"},
+            "❌ PROXMOX_TOKEN_VALUE: Proxmox refused",
+        ),
+        (
+            {"PROXMOX_VERIFY_SSL": "true"},
+            "❌ PROXMOX_VERIFY_SSL: The certificate of `127.0.0.1` is not trusted",
+        ),
+        (
+            {"PROXMOX_VERIFY_SSL": "true", "PROXMOX_FINGERPRINT": ":".join(["AB"] * 32)},
+            "❌ PROXMOX_VERIFY_SSL: The",
+        ),
+        ({"PROXMOX_HOST": "127.0.0.1:9"}, "❌ PROXMOX_HOST: Proxmox (`127.0.0.1`) cannot be reached"),
+        ({"NODE_NAME": "pve9"}, "❌ NODE_NAME: there is no node “pve9”. The nodes of this cluster: pve1, "),
+        ({"ALLOWED_CATEGORY_ID": WRONG}, f"❌ ALLOWED_CATEGORY_ID: there is no category “{WRONG}”"),
+        ({"ALERT_CHANNEL_ID": WRONG}, f"❌ ALERT_CHANNEL_ID: there is no channel “{WRONG}”"),
+        ({"AUDIT_CHANNEL_ID": WRONG}, f"❌ AUDIT_CHANNEL_ID: there is no channel “{WRONG}”"),
+        ({"ADMIN_ROLE_IDS": WRONG}, f"❌ ADMIN_ROLE_IDS: there is no role “{WRONG}”"),
+        ({"ALERT_MENTION_ROLE_ID": WRONG}, f"❌ ALERT_MENTION_ROLE_ID: there is no role “{WRONG}”"),
+        (
+            {"ALERT_CHANNEL_ID": WRONG, "LANGUAGE": "ja"},
+            f"❌ ALERT_CHANNEL_ID: チャンネル「{WRONG}」がサーバーに",
+        ),
+    ],
+)
+async def test_a_wrong_setting_is_a_line_and_not_ready(
+    stage: ProcessStage, settings: dict[str, str], words: str
+) -> None:
+    await stage.start(**settings)
+    told = await found(stage, words, "⚠️" if "ADMIN_ROLE_IDS" not in settings else "❌")
+    assert "ready:" not in told
+    assert stage.bot.running
+
+
+async def test_the_ids_of_a_channel_and_its_category_mixed_up(stage: ProcessStage) -> None:
+    await stage.start(ALLOWED_CATEGORY_ID=str(stage.channel.id), ALERT_CHANNEL_ID=str(stage.category.id))
+    await found(
+        stage,
+        "❌ ALLOWED_CATEGORY_ID: “proxmox” is a channel, not a category",
+        "❌ ALERT_CHANNEL_ID: “Proxmox” is a category",
+    )
+
+
+async def test_a_token_that_sees_nothing_and_then_does(stage: ProcessStage) -> None:
+    """What is mended is told, at the latest when Discord is back after a moment."""
+    stage.pve.deny("VM.Audit")
+    await stage.start(ADMIN_ROLE_IDS=str(stage.guild.create_role("admins").id))
+    told = await found(stage, "❌ PROXMOX_TOKEN_NAME: Proxmox answers but shows no guests")
+    assert "ready:" not in told
+    stage.pve.allow_again()
+    await stage.server.drop_gateway(4000)
+    told = await found(stage, "✅ Fixed: PROXMOX_TOKEN_NAME: Proxmox answers but shows no guests", "ready: ")
+    assert told.count("❌") == 1
+
+
+async def test_permissions_that_are_missing_are_named(stage: ProcessStage) -> None:
+    everyone = stage.guild.default_role
+    mute = discord.PermissionOverwrite(view_channel=False, send_messages=False)
+    quiet = stage.guild.create_text_channel("quiet", category=stage.category, overwrites={everyone: mute})
+    blind = discord.PermissionOverwrite(read_message_history=False)
+    audit = stage.guild.create_text_channel("audit", category=stage.category, overwrites={everyone: blind})
+    forum = stage.server.forum(stage.guild, "forum", category=stage.category)
+    await stage.start(ALERT_CHANNEL_ID=str(quiet.id), AUDIT_CHANNEL_ID=str(audit.id))
+    await found(
+        stage,
+        "❌ ALERT_CHANNEL_ID: in “quiet” the bot lacks: View Channel, Send Messages, Read Message History. Give",
+        "⚠️ AUDIT_CHANNEL_ID: in “audit” the bot lacks: Read Message History. A message",
+    )
+    await stage.bot.end()
+    await stage.start(ALERT_CHANNEL_ID=str(forum.id))
+    await found(stage, "❌ ALERT_CHANNEL_ID: “forum” takes no messages")
+
+
+async def test_a_role_that_cannot_be_mentioned_is_a_warning(stage: ProcessStage) -> None:
+    role = stage.guild.create_role("on-call", mentionable=False)
+    no_ping = discord.PermissionOverwrite(mention_everyone=False)
+    channel = stage.guild.create_text_channel(
+        "silent", category=stage.category, overwrites={stage.guild.default_role: no_ping}
+    )
+    await stage.start(ALERT_MENTION_ROLE_ID=str(role.id), ALERT_CHANNEL_ID=str(channel.id))
+    await found(stage, "⚠️ ALERT_MENTION_ROLE_ID: the bot cannot mention the role “on-call”", "ready: ")
+
+
+async def test_a_server_that_the_bot_is_not_in(stage: ProcessStage) -> None:
+    """Commands can be registered there, which takes another permission than to be in it."""
+    stage.server.rest.faults.add(Fault("PUT", "/commands", 99, 200))
+    await stage.launch(GUILD_ID=WRONG)
+    told = await found(stage, f"❌ GUILD_ID: the bot is not in the server “{WRONG}”")
+    assert "ready:" not in told
+
+
+@pytest.mark.parametrize(
+    ("status", "page"), [(429, ""), (503, ""), (200, "<title>Hotel WLAN</title>"), (0, "")]
+)
+async def test_a_channel_of_which_discord_does_not_say_is_not_called_wrong(
+    stage: ProcessStage, status: int, page: str
+) -> None:
+    """It may be a thread that is quiet, for which has to be asked. Nobody is to copy an ID that may be right."""
+    path = f"/channels/{WRONG}"
+    stage.server.rest.faults.add(Fault("GET", path, 9, status, retry_after=60.0, page=page))
+    await stage.start(ALERT_CHANNEL_ID=WRONG)
+    words = f"❌ ALERT_CHANNEL_ID: Discord does not say right now whether there is a channel “{WRONG}”"
+    told = await found(stage, words)
+    assert "Copy the ID" not in told and "ready:" not in told
+    stage.server.rest.faults.clear()
+    await stage.server.drop_gateway(4000)
+    await found(stage, f"❌ ALERT_CHANNEL_ID: there is no channel “{WRONG}”")
+
+
+async def test_proxmox_is_told_of_while_discord_is_away(stage: ProcessStage) -> None:
+    async with stage.server.outage():
+        await stage.launch(NODE_NAME="pve9")
+        told = await found(stage, "❌ NODE_NAME: there is no node “pve9”")
+        assert "GUILD_ID" not in told
+    await stage.until(lambda: "everybody in the category" in stage.bot.output(), "the rest", alive=True)
+    assert "ready:" not in stage.bot.output()

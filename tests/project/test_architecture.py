@@ -1,0 +1,364 @@
+"""The house's rules about its own shape: who may know whom, and where things stand."""
+
+import ast
+import re
+import sys
+import tokenize
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TOP = {"bot", "bootstrap", "monitor_store", "proxmox_client"}
+FOLDERS = ("adapters", "startup", "core", "ui", "cogs")
+MAY_KNOW = {
+    "bot": {"bootstrap", "startup", "cogs", "ui", "adapters", "monitor_store", "proxmox_client", "core"},
+    "bootstrap": {"cogs", "ui", "adapters", "monitor_store", "proxmox_client", "core"},
+    "startup": {"ui", "adapters.settings", "core"},
+    "cogs": {"ui", "core"},
+    "ui": {"core"},
+    "proxmox_client": {"adapters.proxmox", "core"},
+    "monitor_store": {"adapters.files", "core"},
+    "adapters.logging_setup": {"adapters.settings"},
+    "adapters.heartbeat": {"core"},
+    "adapters.settings": {"adapters.files", "core"},
+    "adapters.journal": {"adapters.files", "core"},
+    "adapters.proxmox": {"core"},
+    "adapters.files": {"core"},
+    "core": set(),
+}
+"""What each area may import besides itself. The longest name that fits a module counts."""
+FOR_TYPES_ONLY = {
+    ("ui.messages.faults", name)
+    for name in (
+        "adapters.files.data_lock",
+        "adapters.journal.store",
+        "adapters.settings.load",
+        "monitor_store",
+    )
+}
+"""Imports that a type checker alone may see: faults are told by the words of their enums."""
+FOREIGN = {
+    "aiohttp": {"startup", "adapters.heartbeat", "ui"},
+    "discord": {"bot", "startup", "cogs", "ui"},
+    "proxmoxer": {"adapters.proxmox.connections"},
+    "requests": {"adapters.proxmox.http", "adapters.proxmox.connections", "adapters.proxmox.tls"},
+    "urllib3": {"adapters.proxmox.tls"},
+    "yarl": {"startup", "adapters.heartbeat"},
+}
+"""The areas or modules that may import a library."""
+NEVER = {"playground", "tests", "tools", "bench", "simcord", "fakepve", "pytest", "hypothesis"}
+LINES_MOST = 350
+FILES_MOST = 17
+
+
+@dataclass(frozen=True)
+class Module:
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.relative_to(ROOT).as_posix()
+
+    @property
+    def dotted(self) -> str:
+        """The import path, such as `core.access.policy`."""
+        return self.name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+    @property
+    def area(self) -> str:
+        return area_of(self.dotted)
+
+    @property
+    def tree(self) -> ast.Module:
+        return _parsed(self.path)
+
+    def imports(self) -> Iterator[tuple[str, bool]]:
+        """Every imported module by its full name, and whether a type checker alone sees it."""
+        hidden = {
+            id(inner)
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.If)
+            and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+            for statement in node.body
+            for inner in ast.walk(statement)
+        }
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                yield from ((alias.name, id(node) in hidden) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{self.name}: a relative import"
+                yield node.module or "", id(node) in hidden
+
+
+def lies_in(name: str, area: str) -> bool:
+    return name == area or name.startswith(f"{area}.")
+
+
+def area_of(name: str) -> str:
+    """The area of an import path: "" for a library, or a package that only holds areas."""
+    return max((area for area in MAY_KNOW if lies_in(name, area)), key=len, default="")
+
+
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+MODULES = [
+    Module(path)
+    for path in sorted(
+        [ROOT / f"{name}.py" for name in TOP]
+        + [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
+    )
+]
+IDS = [module.name for module in MODULES]
+every_module = pytest.mark.parametrize("module", MODULES, ids=IDS)
+
+
+def test_every_file_at_the_top_is_known_here() -> None:
+    """A new file of the bot must be given its place in these rules."""
+    assert {path.stem for path in ROOT.glob("*.py")} - {"config"} == TOP
+
+
+@every_module
+def test_imports_go_one_way(module: Module) -> None:
+    for name, types_only in module.imports():
+        area, said = area_of(name), f"{module.name} imports {name}"
+        if area and area != module.area:
+            allowed = any(lies_in(area, known) for known in MAY_KNOW[module.area])
+            assert allowed or (types_only and (module.dotted, name) in FOR_TYPES_ONLY), said
+        library = name.partition(".")[0]
+        assert library not in NEVER, said
+        if library in FOREIGN:
+            assert any(lies_in(module.dotted, place) for place in FOREIGN[library]), said
+
+
+Graph = Mapping[str, Mapping[str, list[str]]]
+"""Who imports whom, and what: the names, or for folders the imports between their files."""
+
+
+def graph_of_files() -> dict[str, dict[str, list[str]]]:
+    """The imports between the product's files, those for types and inside of functions included."""
+    files = {module.name.removesuffix(".py").removesuffix("/__init__"): module.name for module in MODULES}
+    graph: dict[str, dict[str, list[str]]] = {name: {} for name in files.values()}
+    for module in MODULES:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Import):
+                wanted = [(alias.name, alias.name) for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                wanted = [(f"{node.module}.{alias.name}", alias.name) for alias in node.names]
+            else:
+                continue
+            for path, name in wanted:
+                file = files.get(path.replace(".", "/")) or files.get(
+                    path.rpartition(".")[0].replace(".", "/")
+                )
+                if file is not None:
+                    graph[module.name].setdefault(file, []).append(name)
+    return graph
+
+
+def graph_of_folders(files: Graph) -> dict[str, dict[str, list[str]]]:
+    """The imports between folders. A file at the top is a folder of its own."""
+
+    def folder_of(name: str) -> str:
+        return name.rpartition("/")[0] or name
+
+    graph: dict[str, dict[str, list[str]]] = {folder_of(name): {} for name in files}
+    for who, imported in files.items():
+        for whom, names in imported.items():
+            if folder_of(who) != folder_of(whom):
+                told = f"{who} imports {', '.join(names)} from {whom}"
+                graph[folder_of(who)].setdefault(folder_of(whom), []).append(told)
+    return graph
+
+
+def shortest_cycle(graph: Graph) -> list[str]:
+    """The nodes of a shortest cycle, its first again at its end; empty where there is none."""
+    shortest: list[str] = []
+    for start in sorted(graph):
+        paths = [[start, whom] for whom in graph[start]]
+        seen = set(graph[start])
+        for path in paths:  # grows as it is read: a search in breadth
+            if path[-1] == start:
+                shortest = min((shortest or path), path, key=len)
+                break
+            paths += [[*path, whom] for whom in graph[path[-1]] if whom not in seen]
+            seen.update(graph[path[-1]])
+    return shortest
+
+
+def cycle_in(graph: Graph) -> str:
+    """A shortest cycle and what is imported along it, or nothing."""
+    links = pairwise(shortest_cycle(graph))
+    return "".join(f"{who} -> {whom}\n    " + "\n    ".join(graph[who][whom]) + "\n" for who, whom in links)
+
+
+def test_no_file_is_imported_in_a_circle() -> None:
+    cycle = cycle_in(graph_of_files())
+    assert not cycle, cycle
+
+
+def test_no_folder_is_imported_in_a_circle() -> None:
+    cycle = cycle_in(graph_of_folders(graph_of_files()))
+    assert not cycle, cycle
+
+
+def test_a_circle_is_found_and_told() -> None:
+    graph = {
+        "ui/a.py": {"ui/b.py": ["B"]},
+        "ui/b.py": {"core/c.py": ["C"]},
+        "core/c.py": {"core/d.py": ["D"], "ui/a.py": ["A", "Again"]},
+        "core/d.py": {},
+        "ui/e.py": {"ui/a.py": ["A"]},
+    }
+    told = " ".join(cycle_in(graph).split())
+    assert told == "core/c.py -> ui/a.py A Again ui/a.py -> ui/b.py B ui/b.py -> core/c.py C"
+    assert cycle_in(graph_of_folders(graph)).splitlines() == [
+        "core -> ui",
+        "    core/c.py imports A, Again from ui/a.py",
+        "ui -> core",
+        "    ui/b.py imports C from core/c.py",
+    ]
+    del graph["ui/b.py"]["core/c.py"]
+    assert cycle_in(graph) == cycle_in(graph_of_folders(graph)) == ""
+
+
+@every_module
+def test_the_rules_need_the_standard_library_only(module: Module) -> None:
+    if module.area != "core":
+        return
+    for name, _ in module.imports():
+        room = name.split(".")[0]
+        assert room == "core" or room in sys.stdlib_module_names, f"{module.name} imports {name}"
+
+
+@every_module
+def test_a_cog_knows_no_other_cog(module: Module) -> None:
+    if module.area == "cogs":
+        assert [name for name, _ in module.imports() if name.split(".")[0] == "cogs"] == []
+
+
+@every_module
+def test_nothing_is_imported_by_name_at_run_time(module: Module) -> None:
+    """importlib and __import__ would go round these rules; the demo is a process of its own."""
+    called = {ast.unparse(node.func) for node in ast.walk(module.tree) if isinstance(node, ast.Call)}
+    assert not called & {"__import__", "import_module", "importlib.import_module", "runpy.run_module"}
+
+
+def test_threads_are_made_in_one_place() -> None:
+    places = [
+        module.name
+        for module in MODULES
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("to_thread", "run_in_executor")
+    ]
+    assert places == ["adapters/proxmox/http.py"]
+
+
+@every_module
+def test_the_rules_have_no_clock_file_or_network_of_their_own(module: Module) -> None:
+    if module.area != "core":
+        return
+    modules = {name for name, _ in module.imports()}
+    assert not modules & {"os", "pathlib", "socket", "http", "urllib", "random", "datetime", "subprocess"}
+    if module.name != "core/clock.py":
+        assert "time" not in modules
+        slept = [
+            node
+            for node in ast.walk(module.tree)
+            if isinstance(node, ast.Attribute) and ast.unparse(node) == "asyncio.sleep"
+        ]
+        assert slept == []
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    nothing = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
+    files = [
+        path
+        for path in ROOT.rglob("*.py")
+        if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+    ]
+    assert len(files) > 50
+    assert [path for path in files if nothing & set(path.stem.lower().split("_"))] == []
+
+
+def folders() -> dict[str, list[str]]:
+    """The modules of each folder, of tests and playground too, without `test_` and `__init__`."""
+    found: dict[str, list[str]] = {}
+    for folder in (*FOLDERS, "playground", "tests", "tools"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if not path.stem.startswith("__"):
+                found.setdefault(path.parent.relative_to(ROOT).as_posix(), []).append(
+                    path.stem.removeprefix("test_")
+                )
+    return found
+
+
+def test_no_folder_is_crowded() -> None:
+    assert {folder: len(names) for folder, names in folders().items() if len(names) > FILES_MOST} == {}
+
+
+def test_a_prefix_of_three_files_is_a_folder() -> None:
+    prefixes = Counter(
+        (folder, name.partition("_")[0]) for folder, names in folders().items() for name in names
+    )
+    assert [shared for shared, count in prefixes.items() if count > 2] == []
+
+
+@every_module
+def test_no_file_is_too_long(module: Module) -> None:
+    lines = len(module.path.read_text("utf-8").splitlines())
+    assert lines <= LINES_MOST
+
+
+def comments(path: Path) -> Iterator[str]:
+    with path.open("rb") as file:
+        yield from (
+            token.string for token in tokenize.tokenize(file.readline) if token.type == tokenize.COMMENT
+        )
+
+
+IGNORE = re.compile(r"#\s*(?:noqa|type:\s*ignore|pragma|pylint|nosec|pyright)", re.IGNORECASE)
+NOQA = re.compile(r"#\s*noqa:\s*[A-Z]+[0-9]+(?:\s*,\s*[A-Z]+[0-9]+)*\s*(?:-|#|–)\s*\S.{7,}")
+TYPE_IGNORE = re.compile(r"#\s*type:\s*ignore\[[a-z, -]+\]\s*#\s*\S.{7,}")
+
+
+def test_every_ignore_names_its_rule_and_its_reason() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}: {comment}"
+        for folder in ("tests", "tools", "playground")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for comment in comments(path)
+        if IGNORE.search(comment) and not (NOQA.search(comment) or TYPE_IGNORE.search(comment))
+    ]
+    for module in MODULES:
+        wrong += [
+            f"{module.name}: {comment}"
+            for comment in comments(module.path)
+            if IGNORE.search(comment) and not (NOQA.search(comment) or TYPE_IGNORE.search(comment))
+        ]
+    assert wrong == []
+
+
+@every_module
+def test_every_file_says_what_it_is_for(module: Module) -> None:
+    assert ast.get_docstring(module.tree), module.name
+
+
+def called_at_import(tree: ast.Module) -> Iterator[str]:
+    """The calls that run when a module is imported, decorators and class bodies left out."""
+    for statement in tree.body:
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+            yield ast.unparse(statement.value.func)
+
+
+@every_module
+def test_nothing_happens_at_import(module: Module) -> None:
+    assert list(called_at_import(module.tree)) == []

@@ -1,0 +1,274 @@
+"""The words: every message in Japanese, every error with its sentence, every action with its wording."""
+
+import re
+import string
+from dataclasses import fields
+from itertools import product
+from typing import Any, get_type_hints
+
+import pytest
+
+from core import errors, proxmox_errors
+from core.actions.order import Order
+from core.errors import BotError
+from core.guest import Kind, State
+from core.rights import Level
+from core.verbs import Verb
+from tests.support.fakes import AKIKO, NOON
+from tools.messages import LANGUAGES, Message, in_source, read, translated
+from ui.guests.outcome import WORDINGS
+from ui.i18n import Text, Texts
+from ui.messages.errors import SENTENCES, sentence, unexpected, verb_noun
+from ui.messages.hints import hint
+
+TEXTS = Texts("ja")
+JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff66-\uff9f]")
+HOSTILE = "<@1> `x` {name} {0.__class__} %s @everyone [a](http://b) \u202e\n**b** ```c```"
+LANGUAGE_PAIRS = [TEXTS.of("ja"), TEXTS.of("en")]
+
+
+def english(message: Message) -> tuple[str, ...]:
+    return message if isinstance(message, tuple) else (message,)
+
+
+def placeholders(text: str) -> set[str]:
+    """The names in braces; a conversion or an attribute would be a way into our own objects."""
+    names = set()
+    for _, name, spec, conversion in string.Formatter().parse(text):
+        if name is not None:
+            assert re.fullmatch(r"[a-z_]+", name), text
+            assert not spec, text
+            assert not conversion, text
+            names.add(name)
+    return names
+
+
+def catalogue(language: str) -> dict[Message, tuple[str, ...]]:
+    found: dict[Message, tuple[str, ...]] = {}
+    for message in read(language):
+        if message.id:
+            key = message.id if isinstance(message.id, str) else (message.id[0], message.id[1])
+            text = message.string
+            found[key] = (text,) if isinstance(text, str) else tuple(text or ())
+            assert not message.fuzzy, key
+    return found
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_message_is_missing_left_over_or_empty(language: str) -> None:
+    known, source = catalogue(language), in_source()
+    assert len(source) > 200
+    assert source - set(known) == set(), "run: python -m tools.messages"
+    assert set(known) - source == set(), "run: python -m tools.messages"
+    assert [message for message, text in known.items() if not translated(text) or not all(text)] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_translation_has_the_placeholders_of_its_message(language: str) -> None:
+    wrong = [
+        message
+        for message, texts in catalogue(language).items()
+        if {name for text in texts for name in placeholders(text)}
+        != {name for text in english(message) for name in placeholders(text)}
+    ]
+    assert wrong == []
+
+
+def test_japanese_is_japanese_and_english_is_english() -> None:
+    assert [message for message in in_source() if JAPANESE.search(" ".join(english(message)))] == []
+    same = {message for message, texts in catalogue("ja").items() if not JAPANESE.search(" ".join(texts))}
+    # What Japanese administrators write in Latin letters too: units, names of things, nothing that is a sentence.
+    sentences = [
+        message for message in same if len(re.sub(r"\{\w+\}", "", " ".join(english(message))).split()) > 1
+    ]
+    assert sentences == []
+
+
+def test_a_translation_keeps_code_spans_and_settings() -> None:
+    kept = re.compile(r"`[^`{}]+`|\b[A-Z]+_[A-Z_]+\b")
+    wrong = {
+        message: texts
+        for message, texts in catalogue("ja").items()
+        for text in texts
+        if set(kept.findall(text)) != set(kept.findall(english(message)[-1]))
+    }
+    assert wrong == {}
+
+
+def test_english_sentences_end_as_sentences_do() -> None:
+    """A sentence in English is one in Japanese, or ends with a value."""
+    wrong = [
+        message
+        for message, texts in catalogue("ja").items()
+        if english(message)[0].endswith(".") and not re.search(r"[。.！!?？）)}]$", texts[0])
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
+def test_counts_are_said_in_both_languages(t: Text) -> None:
+    said = [t.plural("{n} guest", "{n} guests", n) for n in (0, 1, 2, 5000)]
+    assert [re.sub(r"\D", "", text) for text in said] == ["0", "1", "2", "5000"]
+    if t.language == "en":
+        assert said == ["0 guests", "1 guest", "2 guests", "5000 guests"]
+    else:
+        assert all(JAPANESE.search(text) for text in said)
+
+
+def test_the_readers_language() -> None:
+    assert TEXTS.public.language == "ja"
+    assert [TEXTS.of_locale(locale).language for locale in ("ja", "en-US", "en-GB", "de", "", "JA")] == [
+        "ja",
+        "en",
+        "en",
+        "en",
+        "en",
+        "en",
+    ]
+
+
+# --- every error has its sentence ---
+
+
+def every_error(root: type[BotError] = BotError) -> list[type[BotError]]:
+    found: list[type[BotError]] = []
+    for error in root.__subclasses__():
+        found += [error, *every_error(error)]
+    return sorted(set(found), key=lambda error: error.__name__)
+
+
+ROOTS = {errors.Refused, proxmox_errors.ProxmoxError}
+ERRORS = [
+    error
+    for error in every_error()
+    if error not in ROOTS and error.__module__ in ("core.errors", "core.proxmox_errors", "core.wanted_errors")
+]
+
+
+def values_of(name: str, hint: Any) -> list[object]:
+    """What a field may hold, hostile where it comes from outside."""
+    if name == "verb":
+        return [verb.value for verb in Verb]
+    if name == "option":
+        return ["cores", "memory_mb"]  # the option's own name
+    choices: dict[Any, list[object]] = {
+        int: [101],
+        int | None: [101, None],
+        float: [NOON],
+        bool: [False, True],
+        str: [HOSTILE, ""],
+        str | None: [HOSTILE, None],
+        State: list(State),
+        Kind: list(Kind),
+        Level: list(Level),
+    }
+    return choices[hint]
+
+
+def examples(error: type[BotError]) -> list[BotError]:
+    hints = get_type_hints(error)
+    choices = [values_of(field.name, hints[field.name]) for field in fields(error)]  # type: ignore[arg-type]  # every error is a dataclass
+    return [error(*values) for values in product(*choices)]
+
+
+def test_the_table_of_sentences_is_that_of_the_errors() -> None:
+    assert set(SENTENCES) == set(ERRORS)
+    assert len(ERRORS) > 40
+
+
+@pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_every_error_is_one_sentence_of_the_readers_language(error: type[BotError], t: Text) -> None:
+    for example in examples(error):
+        said = sentence(t, example)
+        plain = re.sub(r"`[^`\n]*`( \(<@\d+>\))?", "", said)  # a name, and the id that goes with it
+        assert 5 < len(said) < 1000
+        assert "\u202e" not in said
+        assert "`" not in plain
+        assert not re.search(r"<[@#/:a]|@everyone|http|\{|\}|%s", plain), said
+        assert bool(JAPANESE.search(plain)) is (t.language == "ja"), said
+        assert "\n" not in said or error is proxmox_errors.CertificateNotTrusted
+        assert str(example).startswith(error.__name__)
+
+
+def test_an_unexpected_error_shows_its_id_only() -> None:
+    for t in LANGUAGE_PAIRS:
+        assert "`0badcafe`" in unexpected(t, "0badcafe")
+
+
+@pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
+def test_every_verb_has_its_words(t: Text) -> None:
+    assert set(WORDINGS) == set(Verb)
+    order = Order(Verb.CREATE, 101, AKIKO, name="new01", snapshot="before")
+    said = [
+        say(t, "**101** `web01`", order)
+        for wording in WORDINGS.values()
+        for say in (wording.working, wording.done, wording.failed)
+    ]
+    assert len(set(said)) == 3 * len(Verb)
+    assert all("**101** `web01`" in text for text in said)
+    nouns = {verb_noun(t, verb.value) for verb in Verb}
+    assert len(nouns) == len(Verb)
+    for verb, wording in WORDINGS.items():
+        if verb.value.startswith("snapshot"):
+            assert "`before`" in wording.done(t, "x", order)
+
+
+@pytest.mark.parametrize(
+    ("verb", "message", "word"),
+    [
+        (Verb.SHUTDOWN, "VM quit/powerdown failed - got timeout", "/stop"),
+        (Verb.REBOOT, "VM quit/powerdown failed - got timeout", "/stop"),
+        (Verb.START, "start failed: command 'kvm' failed: got timeout", None),
+        (Verb.SHUTDOWN, "can't lock file '/var/lock/qemu-server/lock-101.conf' - got timeout", "Other work"),
+        (Verb.DELETE, "base volume 'local:base-900-disk-0' is still in use by linked cloned", "linked"),
+        (
+            Verb.DELETE,
+            "base volume 'local:base-900-disk-0' is still in use (use by 'vm-101-disk-0')",
+            "linked",
+        ),
+        (Verb.DELETE, "can't find base volume 'local:base-900-disk-0'", None),
+        (Verb.CREATE, "lvcreate error: insufficient free space", "full"),
+        (Verb.CREATE, "qemu-img: error while writing: No space left on device", "full"),
+        (Verb.SNAPSHOT_CREATE, "write error: no space left on device", "full"),
+        (Verb.CREATE, "ERROR: out of space", "full"),
+        (Verb.CREATE, "storage 'local' is full", "full"),
+        (Verb.CREATE, "this fullname is not allowed", None),
+        (Verb.START, "failed to set up the network namespace", None),
+        (Verb.START, "lxc-start: cannot open /proc/self/ns/net: workspace missing", None),
+        (Verb.START, "cluster not ready - no quorum?", "quorum"),
+        (Verb.SNAPSHOT_CREATE, "VM is locked (backup)", "Other work"),
+        (
+            Verb.CREATE,
+            "Permission check failed (/storage/local-lvm, Datastore.AllocateSpace)",
+            "/storage/local-lvm",
+        ),
+        (Verb.CREATE, "403 Permission check failed (/sdn/zones/localnetwork/vmbr0, SDN.Use)\n", "`SDN.Use`"),
+        (Verb.CREATE, "Permission check failed (/vms/101)", "`/vms/101`"),
+        (Verb.CREATE, "Permission check failed", None),
+        (Verb.SNAPSHOT_ROLLBACK, "can't rollback, 'a' is not the most recent snapshot on 'b'", "newest"),
+        (Verb.START, "it just did not work", None),
+    ],
+)
+def test_what_a_task_said_is_explained_where_it_is_known(verb: Verb, message: str, word: str | None) -> None:
+    english, japanese = hint(TEXTS.of("en"), verb, message), hint(TEXTS.of("ja"), verb, message)
+    if word is None:
+        assert english is japanese is None
+    elif word == "linked":
+        assert english is not None
+        assert "cloned from it" in english
+    else:
+        assert english is not None
+        assert japanese is not None
+        assert word in english
+        assert JAPANESE.search(japanese)
+
+
+def test_a_missing_privilege_is_told_alike_for_a_request_and_a_task() -> None:
+    words = "Permission check failed (/storage/local-lvm, Datastore.AllocateSpace)"
+    error = proxmox_errors.MissingPrivilege("Datastore.AllocateSpace", "/storage/local-lvm")
+    for t in LANGUAGE_PAIRS:
+        assert hint(t, Verb.CREATE, words) == sentence(t, error)
+    hostile = hint(LANGUAGE_PAIRS[1], Verb.CREATE, "Permission check failed (/x`<@1>, `@everyone`)")
+    assert hostile is not None
+    assert "@" not in re.sub(r"`[^`\n]*`", "", hostile)

@@ -1,0 +1,191 @@
+"""Every request the bot may send keeps the contract of Proxmox VE: the hand-written one, and the published ones.
+
+The published schemas are no part of the project. Where a directory with them is at hand (PVE_CONTRACTS, or
+../shared/contracts beside the checkout) the same requests and the hand-written table are held against them too.
+"""
+
+import gzip
+import json
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import BotError
+from playground.pve.server import Pve
+from tests.support.client_stage import CHANGES, CT, EVERY, READS, UPID, VM, client_of, fill
+from tests.support.pve_contract import ALL_VERSIONS, CONTRACT, PLACES, Form, Row, complaints, row_of
+
+Request = tuple[str, str, dict[str, Any]]
+
+SCHEMAS = sorted(
+    Path(os.environ.get("PVE_CONTRACTS") or Path(__file__).parents[3] / "shared" / "contracts").glob(
+        "pve-*.json.gz"
+    )
+)
+
+
+async def everything_sent() -> list[Request]:
+    """What each method sends, for both kinds, with and without each of its options."""
+    with Pve(nodes=("pve1", "pve2")) as pve:
+        fill(pve)
+        client = client_of(pve)
+        for guest in (VM, CT):
+            for call in EVERY.values():
+                await _sent(call(client, guest))
+            for extra in (
+                client.clone(guest, 999_999_999, "a.b-c.example.jp", target=None, full=False),
+                client.clone(guest, 100, "x", target="pve2", full=False),
+                client.clone(guest, 100, "x", target=None, full=True),
+                client.resize(guest, 1, None, None),
+                client.resize(guest, 8192, None, "0" * 40),
+                client.resize(guest, None, 16, None),
+                client.resize(guest, None, 4_178_944, None),
+                client.snapshot_create(guest, "ab", "", False),
+                client.snapshot_create(guest, "A" * 40, "説明 & \n", False),
+                client.snapshot_delete(guest, "a-_9"),
+                client.recent_tasks(replace(guest, node="pve2"), 500),
+            ):
+                await _sent(extra)
+        for upid in (UPID, UPID.replace("100", ""), UPID.replace("C3D4E5", "C3D4E5F")):
+            await _sent(client.task_log(upid, 0, 1))
+            await _sent(client.task_log(upid, 100_000, 500))
+        return list(pve.requests)
+
+
+async def _sent(call: Any) -> None:
+    try:
+        await call
+    except BotError:
+        return
+
+
+@pytest.fixture
+async def requests() -> list[Request]:
+    return await everything_sent()
+
+
+async def test_every_request_of_every_method_keeps_the_contract(requests: list[Request]) -> None:
+    assert len(requests) == 2 * (len(READS) + len(CHANGES)) + 2 * 12 + 6  # backups ask twice
+    assert [complaint for request in requests for complaint in complaints(*request)] == []
+
+
+async def test_the_contract_has_no_row_that_is_not_used(requests: list[Request]) -> None:
+    used = {(method, path, name) for method, path, values in requests for name in ["", *values]}
+    for row in CONTRACT:
+        for name in ["", *row.parameters]:
+            assert any(row.match(m, p) is not None and name == n for m, p, n in used), (row, name)
+
+
+@pytest.mark.parametrize(
+    ("request_", "wrong"),
+    [
+        (("GET", "/access/users", {}), "not an endpoint"),
+        (("PUT", "/nodes/pve1/qemu/100/config", {}), "not an endpoint"),
+        (("POST", "/nodes/pve1/lxc/100/config", {}), "not an endpoint"),
+        (("POST", "/nodes/pve1/qemu/100/status/reset", {}), "not an endpoint"),
+        (("GET", "/nodes/pve1/qemu/100/status/current/", {}), "not an endpoint"),
+        (("GET", "/nodes//qemu/100/config", {}), "node in the path"),
+        (("GET", "/nodes/pve1/qemu/99/config", {}), "vmid in the path"),
+        (("GET", "/nodes/pve1/qemu/1e3/config", {}), "vmid in the path"),
+        (("DELETE", "/nodes/pve1/qemu/100/snapshot/a b", {}), "snapname in the path"),
+        (("GET", "/nodes/pve1/tasks/UPID:x/status", {}), "upid in the path"),
+        (("GET", "/nodes/pve1/qemu/100/config", {"current": "True"}), "current is 'True'"),
+        (("GET", "/nodes/pve1/qemu/100/config", {"current": 1}), "current is 1"),
+        (("GET", "/nodes/pve1/qemu/100/config", {"current": ["1", "1"]}), "current is ['1', '1']"),
+        (("POST", "/nodes/pve1/qemu/100/clone", {}), "newid is missing"),
+        (("POST", "/nodes/pve1/qemu/100/clone", {"newid": "100", "hostname": "x"}), "no parameter hostname"),
+        (("POST", "/nodes/pve1/lxc/100/clone", {"newid": "100", "name": "x"}), "no parameter name"),
+        (
+            ("POST", "/nodes/pve1/lxc/100/snapshot", {"snapname": "ab", "vmstate": "0"}),
+            "no parameter vmstate",
+        ),
+        (("POST", "/nodes/pve1/qemu/100/config", {"memory": "2G"}), "memory is '2G'"),
+        (("POST", "/nodes/pve1/qemu/100/config", {"memory": "15"}), "memory is '15'"),
+        (("POST", "/nodes/pve1/qemu/100/config", {"cores": "None"}), "cores is 'None'"),
+        (("POST", "/nodes/pve1/qemu/100/config", {"cores": "2.0"}), "cores is '2.0'"),
+        (("DELETE", "/nodes/pve1/qemu/100", {"force": "1"}), "no parameter force"),
+    ],
+)
+def test_the_contract_sees_what_is_wrong(request_: Request, wrong: str) -> None:
+    (complaint,) = complaints(*request_)
+    assert wrong in complaint
+
+
+if SCHEMAS:
+    # Patterns of the formats that the bot's parameters have (pve-common JSONSchema.pm).
+    FORMATS = {
+        "pve-node": r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?",
+        "pve-vmid": r"[1-9][0-9]{2,8}",
+        "pve-storage-id": r"(?i)[a-z][a-z0-9\-_.]*[a-z0-9]",
+        "pve-storage-content": r"(?:images|rootdir|vztmpl|iso|backup|snippets|import|none)",
+        "pve-storage-content-list": r"(?:images|rootdir|vztmpl|iso|backup|snippets|import|none)",
+        "pve-configid": r"(?i)[a-z][a-z0-9_-]+",
+        "dns-name": r"(?i)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?",
+    }
+
+    def published(file: Path) -> dict[str, Any]:
+        paths: dict[str, Any] = json.loads(gzip.decompress(file.read_bytes()))["paths"]
+        return paths
+
+    def declared(paths: dict[str, Any], row: Row) -> dict[str, Any]:
+        parameters = paths[row.path][row.method]["parameters"]
+        assert parameters.get("additionalProperties") == 0
+        properties: dict[str, Any] = parameters.get("properties", {})
+        return properties
+
+    def check(name: str, schema: dict[str, Any], value: str) -> None:
+        """JSONSchema.pm check_prop, for what travels as text."""
+        kind = schema.get("type", "string")
+        if kind == "boolean":
+            assert value in ("0", "1"), name
+        if kind == "integer":
+            assert re.fullmatch(r"-?\d+", value), name
+            assert int(schema.get("minimum", value)) <= int(value) <= int(schema.get("maximum", value)), name
+        if "enum" in schema:
+            assert value in schema["enum"], name
+        if "pattern" in schema:
+            assert re.fullmatch(schema["pattern"], value), name
+        assert int(schema.get("minLength", 0)) <= len(value) <= int(schema.get("maxLength", 10**6)), name
+        form = schema.get("format")
+        if isinstance(form, dict):
+            (default,) = (inner for inner in form.values() if inner.get("default_key"))
+            check(name, default, value)
+        elif form:
+            assert re.fullmatch(FORMATS[form], value), name
+
+    @pytest.mark.parametrize("file", SCHEMAS, ids=lambda file: file.name)
+    async def test_every_request_keeps_the_published_schema(file: Path, requests: list[Request]) -> None:
+        paths = published(file)
+        for method, path, values in requests:
+            row = row_of(method, path)
+            assert row is not None
+            properties = declared(paths, row)
+            given = {**values, **(row.match(method, path) or {})}
+            for name, value in given.items():
+                check(f"{method} {row.path} {name}={value}", properties[name], value)
+            missing = {name for name, schema in properties.items() if not schema.get("optional")} - set(given)
+            assert missing == set(), (method, path)
+
+    @pytest.mark.parametrize("file", SCHEMAS, ids=lambda file: file.name)
+    def test_every_row_stands_in_the_published_schema(file: Path) -> None:
+        paths = published(file)
+        version = file.name.removeprefix("pve-").removesuffix(".json.gz")
+        assert version in ALL_VERSIONS
+        for row in CONTRACT:
+            assert row.versions == ALL_VERSIONS
+            properties = declared(paths, row)
+            places = {name: PLACES[name] for name in re.findall(r"\{(\w+)\}", row.path)}
+            forms: dict[str, Form] = {**row.parameters, **places}
+            for name, form in forms.items():
+                assert properties[name].get("type") == form.type, (row.path, name)
+            required = {name for name, schema in properties.items() if not schema.get("optional")}
+            assert required == set(places) | {n for n, form in row.parameters.items() if form.required}, (
+                row.path
+            )
+
+    def test_all_versions_are_held_against() -> None:
+        assert [file.name for file in SCHEMAS] == [f"pve-{version}.json.gz" for version in ALL_VERSIONS]

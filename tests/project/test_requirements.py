@@ -1,0 +1,77 @@
+"""Every file that an installation fetches is named by its hash, and nothing but packages is."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tools.pins import FILES, PIN, bare, name_of, with_hashes
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXTS = {name: (ROOT / name).read_text("utf-8") for name in FILES}
+every_file = pytest.mark.parametrize("name", FILES)
+
+
+def entries(name: str) -> list[str]:
+    """The logical lines of a requirements file, comments left out."""
+    joined = TEXTS[name].replace("\\\n", " ")
+    return [line for line in joined.splitlines() if line and not line.startswith("#")]
+
+
+@every_file
+def test_each_pin_has_its_hashes(name: str) -> None:
+    """One wheel or source archive at the least, and no line that pip would have to trust."""
+    pins = [entry for entry in entries(name) if not entry.startswith("-r ")]
+    for entry in pins:
+        assert PIN.match(entry), entry
+        hashes = re.findall(r"--hash=(\S+)", entry)
+        assert hashes, entry
+        assert len(set(hashes)) == len(hashes)
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", each) for each in hashes), entry
+    assert len(pins) > 10
+
+
+@every_file
+def test_no_line_says_where_to_fetch_from(name: str) -> None:
+    """Neither a registry nor a link: each person's own settings of pip say that."""
+    lines = [entry for entry in entries(name) if not PIN.match(entry)]
+    assert lines == ([] if name == "requirements.txt" else ["-r requirements.txt"])
+    assert not re.search(r"https?://|--(?:extra-)?index|--find-links|--trusted-host| @ ", TEXTS[name])
+
+
+def test_no_package_is_pinned_twice() -> None:
+    names = [name_of(entry) for name in FILES for entry in entries(name) if PIN.match(entry)]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("file", ["Makefile", "README.md", "README.en.md"])
+def test_whoever_installs_is_told_to_hold_the_hashes(file: str) -> None:
+    installs = re.findall(r"pip install(?:(?! && ).)*-r requirements\S*", (ROOT / file).read_text("utf-8"))
+    assert installs
+    assert all("--require-hashes" in line for line in installs)
+
+
+def test_new_hashes_leave_the_rest_as_it_is_written() -> None:
+    for text in TEXTS.values():
+        lines = bare(text)
+        found = {
+            name_of(entry): (
+                entry.split("--hash")[0].strip(),
+                re.findall(r"sha256:[0-9a-f]{64}", entry),
+            )
+            for entry in text.replace("\\\n", " ").splitlines()
+            if PIN.match(entry)
+        }
+        assert with_hashes(lines, found) == text
+
+
+def test_the_public_checks_run_nothing_that_can_be_replaced() -> None:
+    """Actions are named by commit, and the check for known vulnerabilities is among the steps."""
+    workflows = sorted((ROOT / ".github/workflows").glob("*.yml"))
+    texts = [path.read_text("utf-8") for path in workflows]
+    assert texts
+    for text in texts:
+        uses = re.findall(r"uses:\s*(\S+)", text)
+        assert all(re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}", each) for each in uses), uses
+        assert re.search(r"^permissions:\n  contents: read$", text, re.M)
+    assert any("pip-audit" in text and "requirements.txt" in text for text in texts)

@@ -1,0 +1,356 @@
+"""The stage of the client's tests: the real ProxmoxClient, real proxmoxer and HTTPS, to Pve or to a server that
+misbehaves byte by byte.
+
+A test module takes the fixtures by assignment: `pve, client = client_stage.pve, client_stage.client`. Whatever a
+test of the `pve` fixture sent is held against tests/support/pve_contract.py when it ends.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from core.clock import Clock
+from core.errors import BotError
+from core.guest import Guest, Kind, State
+from core.verbs import Verb
+from playground.pve.certificates import make_certificates
+from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
+from proxmox_client import Endpoint, ProxmoxClient
+from tests.support.pve_contract import complaints
+
+PATIENCE = 15.0
+"""Real seconds after which what a test waits for is taken not to come."""
+SECRET = "5ec4e7-0f-7he-b07-70ken"
+
+VM = Guest(100, Kind.QEMU, "pve1", State.RUNNING, "web01")
+VM_STOPPED = Guest(101, Kind.QEMU, "pve2", State.STOPPED, "db01")
+VM_TEMPLATE = Guest(900, Kind.QEMU, "pve1", State.STOPPED, "debian13", template=True)
+CT = Guest(200, Kind.LXC, "pve1", State.RUNNING, "dns")
+CT_STOPPED = Guest(201, Kind.LXC, "pve1", State.STOPPED, "proxy")
+CT_TEMPLATE = Guest(901, Kind.LXC, "pve1", State.STOPPED, "alpine", template=True)
+
+BOTH = pytest.mark.parametrize("guest", [VM, CT], ids=["qemu", "lxc"])
+TEMPLATES = pytest.mark.parametrize("template", [VM_TEMPLATE, CT_TEMPLATE], ids=["qemu", "lxc"])
+
+UPID = "UPID:pve1:0000A1B2:00C3D4E5:6716F2A0:qmstart:100:discordbot@pve!bot:"
+_Call = Callable[[ProxmoxClient, Guest], Awaitable[Any]]
+
+READS: dict[str, _Call] = {
+    "cluster": lambda client, guest: client.cluster(),
+    "status": lambda client, guest: client.status(guest),
+    "config": lambda client, guest: client.config(guest),
+    "pending": lambda client, guest: client.pending(guest),
+    "snapshots": lambda client, guest: client.snapshots(guest),
+    "snapshot_config": lambda client, guest: client.snapshot_config(guest, "before"),
+    "can_snapshot": lambda client, guest: client.can_snapshot(guest),
+    "backups": lambda client, guest: client.backups(guest),
+    "addresses": lambda client, guest: client.addresses(guest),
+    "recent_tasks": lambda client, guest: client.recent_tasks(guest, 3),
+    "cluster_tasks": lambda client, guest: client.cluster_tasks(),
+    "node_tasks": lambda client, guest: client.node_tasks("pve1", 1_790_000_000),
+    "failed_backups": lambda client, guest: client.failed_backups("pve1", 1_790_000_000),
+    "next_id": lambda client, guest: client.next_id(),
+    "task_status": lambda client, guest: client.task_status(UPID),
+    "task_log": lambda client, guest: client.task_log(UPID, 0, 20),
+}
+"""Every method that only reads."""
+CHANGES: dict[str, _Call] = {
+    "start": lambda client, guest: client.power(guest, Verb.START),
+    "reboot": lambda client, guest: client.power(guest, Verb.REBOOT),
+    "shutdown": lambda client, guest: client.power(guest, Verb.SHUTDOWN),
+    "stop": lambda client, guest: client.power(guest, Verb.STOP),
+    "clone": lambda client, guest: client.clone(guest, 120, "new", target="pve1", full=True),
+    "resize": lambda client, guest: client.resize(guest, 4, 1024, "a" * 40),
+    "snapshot_create": lambda client, guest: client.snapshot_create(
+        guest, "before", "why\nand what", guest.kind is Kind.QEMU
+    ),
+    "snapshot_rollback": lambda client, guest: client.snapshot_rollback(guest, "before"),
+    "snapshot_delete": lambda client, guest: client.snapshot_delete(guest, "before"),
+    "delete": lambda client, guest: client.delete(guest),
+}
+"""Every method that changes something, with every option."""
+EVERY = READS | CHANGES
+
+
+def client_of(server: "Pve | Rude", secret: str = SECRET, **trust: Any) -> ProxmoxClient:
+    """A client of this server that trusts its CA, or whatever fields of Endpoint say."""
+    end = Endpoint(server.host, server.port, BOT_USER, BOT_TOKEN, secret, Path(server.ca_file))
+    return ProxmoxClient(replace(end, **trust), Clock())
+
+
+def fill(pve: Pve) -> None:
+    """The guests named above."""
+    config = {"cores": 2, "memory": "2048", "agent": "1"}
+    pve.add_vm(VM.vmid, VM.label, node=VM.node, status="running", config=config)
+    pve.add_vm(VM_STOPPED.vmid, VM_STOPPED.label, node=VM_STOPPED.node)
+    pve.add_vm(VM_TEMPLATE.vmid, VM_TEMPLATE.label, node=VM_TEMPLATE.node, template=True)
+    pve.add_ct(CT.vmid, CT.label, node=CT.node, status="running")
+    pve.add_ct(CT_STOPPED.vmid, CT_STOPPED.label, node=CT_STOPPED.node)
+    pve.add_ct(CT_TEMPLATE.vmid, CT_TEMPLATE.label, node=CT_TEMPLATE.node, template=True)
+    pve.give_bot(value=SECRET)
+
+
+@contextlib.contextmanager
+def opened(**options: Any) -> Iterator[Pve]:
+    """A cluster with those guests; at its end everything it was asked is held against the contract."""
+    with Pve(nodes=("pve1", "pve2"), **options) as made:
+        fill(made)
+        yield made
+        assert [complaint for sent in made.requests for complaint in complaints(*sent)] == []
+
+
+@pytest.fixture
+def pve() -> Iterator[Pve]:
+    with opened() as made:
+        yield made
+
+
+@pytest.fixture
+def client(pve: Pve) -> ProxmoxClient:
+    return client_of(pve)
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time-outs of a fraction of a second."""
+    for name in ("CONNECT_SECONDS", "READ_SECONDS", "CHANGE_SECONDS"):
+        monkeypatch.setattr(f"adapters.proxmox.http.{name}", 0.4)
+
+
+async def refusal(call: Awaitable[object]) -> BotError:
+    """The error that a call ends with."""
+    with pytest.raises(BotError) as caught:
+        await call
+    return caught.value
+
+
+def one_thread() -> None:
+    """All calls from one thread, so that they share its connection."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+
+
+async def until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, f"not within {PATIENCE} s"
+        await asyncio.sleep(0.005)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, f"not within {PATIENCE} s"
+        time.sleep(0.005)
+
+
+def sent(pve: Pve, method: str = "POST") -> list[tuple[str, str, dict[str, Any]]]:
+    return [request for request in pve.requests if request[0] == method]
+
+
+# -- the server that misbehaves
+
+
+def answer(body: str | bytes, status: str = "200 OK", *headers: str, kind: str = "application/json") -> bytes:
+    """An HTTP answer."""
+    raw = body.encode() if isinstance(body, str) else body
+    head = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {len(raw)}", *headers]
+    return "\r\n".join([*head, "", ""]).encode() + raw
+
+
+EMPTY_LIST = answer('{"data":[]}')
+STARTED = answer(f'{{"data":"{UPID}"}}')
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Close the connection; `first` is sent before, `reset` makes it a TCP reset without TLS' farewell."""
+
+    first: bytes = b""
+    reset: bool = False
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Keep the request waiting until Rude.release is set, then answer."""
+
+    then: bytes
+
+
+@dataclass(frozen=True)
+class Drip:
+    """Send the first `at_once` bytes, then one byte every `seconds`, until Rude.release is set."""
+
+    whole: bytes
+    seconds: float
+    at_once: int = 0
+
+
+Step = bytes | Cut | Hold | Drip
+
+
+class Rude:
+    """A TLS server that does with its requests, in turn, what `steps` say (the last one for ever).
+
+    `handshake`: "tls" as usual; "cut" closes during it; "plain" talks HTTP without TLS; "held" waits with it for
+    `release`; "drip" gives its bytes one by one, a quarter of a second apart.
+    `received` are the requests, whole; `raw` every byte that came through the connections.
+    """
+
+    def __init__(self, directory: Path, *steps: Step, handshake: str = "tls") -> None:
+        self.steps: list[Step] = list(steps) or [EMPTY_LIST]
+        self.handshake = handshake
+        self.release = threading.Event()
+        self.received: list[str] = []
+        self.raw = bytearray()
+        self.connections = 0
+        self.held = self.most_held = 0
+        self._lock = threading.Lock()
+        directory.mkdir(exist_ok=True)
+        made = make_certificates(directory, "pve1", "127.0.0.1")
+        self.ca_file, self.fingerprint = str(made.ca_file), made.fingerprint
+        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._context.load_cert_chain(made.cert_file, made.key_file)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.host = "127.0.0.1"
+        self.port = int(self._listener.getsockname()[1])
+        self._open: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Self:
+        self._start(self._accept)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self._open:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(PATIENCE)
+
+    @property
+    def serving(self) -> list[threading.Thread]:
+        """A thread for each connection; it ends with it."""
+        return self._threads[1:]
+
+    @property
+    def asked(self) -> list[str]:
+        """Method and path of each request."""
+        return [" ".join(request.split(" ", 2)[:2]).replace("/api2/json", "") for request in self.received]
+
+    def _start(self, target: Callable[..., None], *arguments: Any) -> None:
+        thread = threading.Thread(target=target, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self._open.append(connection)
+            self.connections += 1
+            self._start(self._serve, connection)
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connection:
+            if self.handshake == "cut":
+                connection.recv(16)
+                return
+            if self.handshake == "plain":
+                connection.recv(65536)
+                connection.sendall(answer("<html>", "400 Bad Request", kind="text/html"))
+                return
+            if self.handshake == "held":
+                self.release.wait(PATIENCE)
+            if self.handshake == "drip":
+                self._drip_handshake(connection)
+                return
+            with self._context.wrap_socket(connection, server_side=True) as secure:
+                self._open.append(secure)
+                while self._one(secure):
+                    pass
+
+    def _drip_handshake(self, connection: socket.socket) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        secure = self._context.wrap_bio(incoming, outgoing, server_side=True)
+        incoming.write(connection.recv(65536))
+        with contextlib.suppress(ssl.SSLWantReadError):
+            secure.do_handshake()
+        for byte in outgoing.read():
+            connection.sendall(bytes([byte]))
+            if self.release.wait(0.25):
+                return
+
+    def _one(self, secure: ssl.SSLSocket) -> bool:
+        """One request; whether the connection goes on."""
+        whole = b""
+        while b"\r\n\r\n" not in whole or len(whole.partition(b"\r\n\r\n")[2]) < _length(whole):
+            read = secure.recv(65536)
+            if not read:
+                return False
+            self.raw += read
+            whole += read
+        with self._lock:
+            self.received.append(whole.decode())
+            step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
+        if isinstance(step, Cut):
+            if step.first:
+                secure.sendall(step.first)
+            if step.reset:
+                secure.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            return False
+        if isinstance(step, Hold):
+            with self._lock:
+                self.held += 1
+                self.most_held = max(self.most_held, self.held)
+            self.release.wait(PATIENCE)
+            with self._lock:
+                self.held -= 1
+            step = step.then
+        if isinstance(step, Drip):
+            secure.sendall(step.whole[: step.at_once])
+            for at in range(step.at_once, len(step.whole)):
+                secure.sendall(step.whole[at : at + 1])
+                if self.release.wait(step.seconds):
+                    return False
+            return True
+        secure.sendall(step)
+        return True
+
+
+def _length(request: bytes) -> int:
+    for line in request.partition(b"\r\n\r\n")[0].split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    return 0
+
+
+async def with_every_method(
+    client: ProxmoxClient, calls: dict[str, _Call], guests: Sequence[Guest] = (VM, CT)
+) -> dict[str, object]:
+    """What each method gave or raised, by `method kind`."""
+    found: dict[str, object] = {}
+    for name, call in calls.items():
+        for guest in guests:
+            try:
+                found[f"{name} {guest.kind}"] = await call(client, guest)
+            except Exception as error:  # noqa: BLE001 - the error is the result
+                found[f"{name} {guest.kind}"] = error
+    return found

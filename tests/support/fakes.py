@@ -1,0 +1,554 @@
+"""A small cluster that keeps its state, and a clock that only moves when somebody sleeps.
+
+`FakeProxmox` keeps core.proxmox.Proxmox by carrying things out on its own guests: a task runs for a while and
+then does what it is for. What goes wrong is said beforehand with `next`.
+"""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from core.access.authorizer import Judge
+from core.access.policy import AccessRules, Actor, Place
+from core.access.rate_limit import ChangeLimit
+from core.access.read_only import ReadOnlySwitch
+from core.actions.executor import Operations
+from core.actions.expected_stops import ExpectedStops
+from core.actions.order import Order
+from core.actions.planner import Planner
+from core.audit.record import Step as AuditStep
+from core.audit.trail import Audited, AuditRecord
+from core.clock import Clock
+from core.cluster_cache import ClusterReader
+from core.errors import BotError, VmidTaken
+from core.fallback import Backups
+from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, Storage, TaskSummary
+from core.proxmox import Pending, Proxmox, TaskStatus
+from core.proxmox_errors import GuestMoved, Rejected, TaskUnknown
+from core.verbs import Verb
+
+NOON = 1_790_000_000.0
+RULES = AccessRules(guild_id=1, category_id=2)
+AKIKO = Actor(7, "Akiko", Place(1, 2))
+STRANGER = Actor(8, "Stranger", Place(1, 3))
+CONFIG = GuestConfig(
+    cores=2,
+    sockets=1,
+    memory_mb=2048,
+    balloon_mb=None,
+    protection=False,
+    disks=(Disk("scsi0", "local:vm-101-disk-0", "32G"),),
+    digest="d1",
+)
+
+
+class FakeClock(Clock):
+    """Both clocks stand still but for `sleep` and `advance`. `at` has something happen on the way."""
+
+    def __init__(self, monotonic: float = 1000.0, unix: float = NOON) -> None:
+        self.mono, self.unix = monotonic, unix
+        self.slept: list[float] = []
+        self._events: list[tuple[float, Callable[[], None]]] = []
+
+    def monotonic(self) -> float:
+        return self.mono
+
+    def now(self) -> float:
+        return self.unix
+
+    def at(self, seconds: float, happens: Callable[[], None]) -> None:
+        """Once so many seconds from now have passed."""
+        self._events.append((self.mono + seconds, happens))
+
+    def advance(self, seconds: float) -> None:
+        end = self.mono + seconds
+        while due := sorted((event for event in self._events if event[0] <= end), key=lambda event: event[0]):
+            event = due[0]
+            self._events.remove(event)
+            self._go(max(0.0, event[0] - self.mono))
+            event[1]()
+        self._go(end - self.mono)
+
+    def _go(self, seconds: float) -> None:
+        self.mono += seconds
+        self.unix += seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.advance(seconds)
+        await asyncio.sleep(0)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The request is carried out, and then this is raised instead of its answer."""
+
+    error: BotError
+
+
+def leave() -> None:
+    """Everything stays as it is."""
+
+
+Step = BotError | Lost | Callable[[], None] | None
+"""What a call meets: a refusal, a lost answer, something that happens just before it, or nothing."""
+
+
+@dataclass
+class FakeTask:
+    """A task. `lines` is its log, each with the second (from its start) at which it is written."""
+
+    upid: str
+    type: str
+    vmid: int
+    node: str
+    user: str
+    began: float
+    started: int
+    ends: float
+    exit: str
+    effect: Callable[[], None]
+    undo: Callable[[], None]
+    lines: tuple[tuple[float, str], ...] = ()
+    done: bool = False
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One change that reached Proxmox, carried out or not."""
+
+    what: str
+    vmid: int
+    node: str
+    values: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass
+class FakeProxmox:
+    """`listed` overrules what the cluster's list says of a guest, which may lag behind the truth in `guests`."""
+
+    clock: FakeClock
+    guests: dict[int, Guest] = field(default_factory=dict)
+    nodes: tuple[Node, ...] = (Node("pve1", True), Node("pve2", True))
+    storages: tuple[Storage, ...] = ()
+    configs: dict[int, GuestConfig] = field(default_factory=dict)
+    kept: dict[int, tuple[Snapshot, ...]] = field(default_factory=dict)
+    saved: dict[int, Backups] = field(default_factory=dict)
+    waiting: dict[int, tuple[Pending, ...]] = field(default_factory=dict)
+    listed: dict[int, Guest] = field(default_factory=dict)
+    tasks: dict[str, FakeTask] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    sent: list[Sent] = field(default_factory=list)
+    identity: str = "bot@pve!discord"
+    seconds: float = 3.0
+    """How long the next tasks run, how they end, and what they write."""
+    exit: str = "OK"
+    lines: tuple[tuple[float, str], ...] = ()
+    ha_seconds: float = 25.0
+    """How long HA's manager takes for what it was asked for."""
+    snapshots_possible: bool = True
+    next_free: int = 200
+    _steps: defaultdict[str, deque[Step]] = field(default_factory=lambda: defaultdict(deque))
+    _pid: int = 0
+
+    def add(self, *guests: Guest) -> None:
+        self.guests |= {guest.vmid: guest for guest in guests}
+
+    def next(self, method: str, *steps: Step) -> None:
+        """What the next calls of a method meet, one each; afterwards all is well."""
+        self._steps[method].extend(steps)
+
+    def change(self, vmid: int, **values: object) -> None:
+        self.guests[vmid] = replace(self.guests[vmid], **values)  # type: ignore[arg-type]  # the tests know the fields
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    # -- the machinery
+
+    async def _meet(self, method: str) -> BotError | None:
+        """Have happen what was said; the error that is to be raised after the call was carried out."""
+        self.asked.append(method)
+        await asyncio.sleep(0)
+        self._finish_tasks()
+        step = self._steps[method].popleft() if self._steps[method] else None
+        if isinstance(step, BotError):
+            raise step
+        if isinstance(step, Lost):
+            return step.error
+        if step is not None:
+            step()
+        return None
+
+    def _finish_tasks(self) -> None:
+        for task in list(self.tasks.values()):
+            if not task.done and self.clock.mono >= task.ends:
+                task.done = True
+                if task.exit == "OK" or task.exit.startswith("WARNINGS"):
+                    task.effect()
+                else:
+                    task.undo()
+
+    def _there(self, guest: Guest) -> Guest:
+        here = self.guests.get(guest.vmid)
+        if here is None or here.node != guest.node:
+            raise GuestMoved(guest.vmid, guest.node)
+        return here
+
+    def start_task(
+        self,
+        kind: str,
+        vmid: int,
+        node: str,
+        effect: Callable[[], None],
+        undo: Callable[[], None] = leave,
+        *,
+        user: str | None = None,
+        began: float | None = None,
+        seconds: float | None = None,
+    ) -> str:
+        """A task as if somebody had started it; `began` on the monotonic clock."""
+        began = self.clock.mono if began is None else began
+        started = int(self.clock.unix + began - self.clock.mono)
+        self._pid += 1
+        user = user or self.identity
+        upid = f"UPID:{node}:{self._pid:08X}:00000001:{started:08X}:{kind}:{vmid}:{user}:"
+        ends = began + (self.seconds if seconds is None else seconds)
+        self.tasks[upid] = FakeTask(
+            upid, kind, vmid, node, user, began, started, ends, self.exit, effect, undo, self.lines
+        )
+        return upid
+
+    async def _change(
+        self,
+        method: str,
+        guest: Guest,
+        kind: str,
+        effect: Callable[[], None],
+        at_once: Callable[[], None] = leave,
+        undo: Callable[[], None] = leave,
+        **values: object,
+    ) -> str:
+        """`at_once` is what holds already when the answer is given, `undo` takes it back if the task fails."""
+        self.sent.append(Sent(str(values.pop("what", method)), guest.vmid, guest.node, values))
+        error = await self._meet(method)
+        self._there(guest)
+        at_once()
+        prefix = "qm" if guest.kind is Kind.QEMU else "vz"
+        upid = self.start_task(
+            kind if kind.startswith("ha") else prefix + kind, guest.vmid, guest.node, effect, undo
+        )
+        if error is not None:
+            raise error
+        return upid
+
+    # -- reading
+
+    async def cluster(self) -> Cluster:
+        if error := await self._meet("cluster"):
+            raise error
+        guests = {**self.guests, **self.listed}
+        listed = tuple(guests[vmid] for vmid in sorted(guests))
+        return Cluster(listed, self.nodes, self.clock.mono, self.storages)
+
+    async def status(self, guest: Guest, *, quick: bool = False) -> Guest:
+        await self._meet("status")
+        return replace(self._there(guest), pool=guest.pool)  # which the list alone tells
+
+    async def config(self, guest: Guest) -> GuestConfig:
+        await self._meet("config")
+        self._there(guest)
+        return self.configs.get(guest.vmid, CONFIG)
+
+    async def backups(self, guest: Guest) -> Backups:
+        await self._meet("backups")
+        return self.saved.get(guest.vmid, Backups())
+
+    async def pending(self, guest: Guest) -> tuple[Pending, ...]:
+        await self._meet("pending")
+        self._there(guest)
+        return self.waiting.get(guest.vmid, ())
+
+    async def snapshots(self, guest: Guest) -> tuple[Snapshot, ...]:
+        await self._meet("snapshots")
+        self._there(guest)
+        return self.kept.get(guest.vmid, ())
+
+    async def snapshot_config(self, guest: Guest, name: str) -> GuestConfig:
+        await self._meet("snapshot_config")
+        self._there(guest)
+        return self.configs.get(guest.vmid, CONFIG)
+
+    async def can_snapshot(self, guest: Guest) -> bool:
+        await self._meet("can_snapshot")
+        self._there(guest)
+        return self.snapshots_possible
+
+    async def addresses(self, guest: Guest) -> tuple[str, ...] | None:
+        await self._meet("addresses")
+        return ("192.0.2.1",)
+
+    async def recent_tasks(self, guest: Guest, limit: int) -> tuple[TaskSummary, ...]:
+        await self._meet("recent_tasks")
+        here = [task for task in self.tasks.values() if (task.vmid, task.node) == (guest.vmid, guest.node)]
+        return _summaries(here)[:limit]
+
+    async def cluster_tasks(self) -> tuple[TaskSummary, ...]:
+        if error := await self._meet("cluster_tasks"):
+            raise error
+        return _summaries(self.tasks.values())
+
+    async def node_tasks(self, node: str, since: int) -> tuple[TaskSummary, ...]:
+        await self._meet("node_tasks")
+        return _summaries(task for task in self.tasks.values() if task.node == node and task.started >= since)
+
+    async def failed_backups(self, node: str, since: int) -> tuple[TaskSummary, ...]:
+        if error := await self._meet("failed_backups"):
+            raise error
+        ended = [task for task in self.tasks.values() if task.node == node and task.done]
+        return _summaries(
+            task for task in ended if task.type == "vzdump" and task.exit != "OK" and task.started >= since
+        )
+
+    async def next_id(self) -> int:
+        await self._meet("next_id")
+        while self.next_free in self.guests:
+            self.next_free += 1
+        return self.next_free
+
+    async def task_status(self, upid: str) -> TaskStatus:
+        await self._meet("task_status")
+        task = self.tasks.get(upid)
+        if task is None:
+            raise TaskUnknown(upid)
+        return TaskStatus(not task.done, task.exit if task.done else None)
+
+    async def task_log(self, upid: str, start: int, limit: int) -> tuple[str, ...]:
+        await self._meet("task_log")
+        task = self.tasks[upid]
+        written = [text for second, text in task.lines if task.began + second <= self.clock.mono]
+        if not written:
+            return ("no content",)[start:]  # Tools.pm dump_logfile: never an empty list
+        return tuple(written[start : start + limit])
+
+    # -- changing
+
+    async def power(self, guest: Guest, verb: Verb) -> str:
+        state = State.RUNNING if verb in (Verb.START, Verb.REBOOT) else State.STOPPED
+
+        def effect() -> None:
+            self.change(guest.vmid, state=state)
+
+        if guest.ha_managed and verb is not Verb.REBOOT:
+            word = "hastart" if verb is Verb.START else "hastop"
+            return await self._change(
+                "power", guest, word, lambda: self.clock.at(self.ha_seconds, effect), what=verb.value
+            )
+        return await self._change("power", guest, verb.value, effect, what=verb.value)
+
+    async def clone(self, template: Guest, newid: int, name: str, *, target: str | None, full: bool) -> str:
+        def reserve() -> (
+            None
+        ):  # the configuration is there, locked, before the task begins (Qemu.pm clone_vm)
+            node = target or template.node
+            self.add(Guest(newid, template.kind, node, State.STOPPED, name, lock="clone"))
+
+        def effect() -> None:
+            self.change(newid, lock=None)
+
+        def undo() -> None:
+            self._forget(newid)
+
+        if newid in self.guests:
+            self.sent.append(Sent("clone", template.vmid, template.node, {"newid": newid}))
+            raise VmidTaken(newid)
+        return await self._change(
+            "clone",
+            template,
+            "clone",
+            effect,
+            reserve,
+            undo,
+            newid=newid,
+            name=name,
+            target=target,
+            full=full,
+        )
+
+    async def resize(
+        self, guest: Guest, cores: int | None, memory_mb: int | None, digest: str | None
+    ) -> str | None:
+        def effect() -> None:
+            config = self.configs.get(guest.vmid, CONFIG)
+            if guest.state is State.STOPPED or guest.kind is Kind.LXC:
+                config = replace(config, cores=cores or config.cores, memory_mb=memory_mb or config.memory_mb)
+                self.configs[guest.vmid] = config
+                return
+            live = {"cores": config.cores, "memory": config.memory_mb}
+            asked = {"cores": cores, "memory": memory_mb}
+            waiting = {item.key: item for item in self.waiting.get(guest.vmid, ())}
+            for key, value in asked.items():
+                if value == live[key]:
+                    waiting.pop(key, None)  # what holds already waits for nothing
+                elif value is not None:
+                    waiting[key] = Pending(key, str(live[key]), str(value))
+            self.waiting[guest.vmid] = tuple(waiting.values())
+
+        if guest.kind is Kind.LXC:
+            self.sent.append(Sent("resize", guest.vmid, guest.node, {"cores": cores, "memory_mb": memory_mb}))
+            error = await self._meet("resize")
+            effect()
+            if error is not None:
+                raise error
+            return None
+        return await self._change(
+            "resize", guest, "config", effect, cores=cores, memory_mb=memory_mb, digest=digest
+        )
+
+    async def delete(self, guest: Guest) -> str:
+        return await self._change("delete", guest, "destroy", lambda: self._forget(guest.vmid))
+
+    def _forget(self, vmid: int) -> None:
+        del self.guests[vmid]
+
+    async def snapshot_create(self, guest: Guest, name: str, description: str, memory: bool) -> str:
+        def effect() -> None:
+            made = Snapshot(name, int(self.clock.unix), description, memory, None)
+            self.kept[guest.vmid] = (*self.kept.get(guest.vmid, ()), made)
+
+        return await self._change("snapshot_create", guest, "snapshot", effect, name=name, memory=memory)
+
+    async def snapshot_rollback(self, guest: Guest, name: str) -> str:
+        def effect() -> None:
+            memory = next(kept.memory for kept in self.kept[guest.vmid] if kept.name == name)
+            self.change(guest.vmid, state=State.RUNNING if memory else State.STOPPED)
+
+        return await self._change("snapshot_rollback", guest, "rollback", effect, name=name)
+
+    async def snapshot_delete(self, guest: Guest, name: str) -> str:
+        def effect() -> None:
+            self.kept[guest.vmid] = tuple(kept for kept in self.kept[guest.vmid] if kept.name != name)
+
+        return await self._change("snapshot_delete", guest, "delsnapshot", effect, name=name)
+
+
+def _summaries(tasks: Iterable[FakeTask]) -> tuple[TaskSummary, ...]:
+    """Newest first."""
+    return tuple(
+        TaskSummary(
+            task.upid,
+            task.type,
+            task.user,
+            task.started,
+            int(task.started + task.ends - task.began) if task.done else None,
+            task.exit if task.done else None,
+            task.node,
+            str(task.vmid or ""),  # a job of several guests has none
+        )
+        for task in sorted(tasks, key=lambda task: task.started, reverse=True)
+    )
+
+
+@dataclass
+class Ledger:
+    """The audit, kept to be read."""
+
+    entries: list[AuditRecord] = field(default_factory=list)
+    """Without those around the request, which are in `requests`."""
+    requests: list[AuditRecord] = field(default_factory=list)
+    cut_off: tuple[Audited, ...] = ()
+
+    fails: BotError | None = None
+    """What keeping an ASKED meets."""
+
+    def record(self, entry: AuditRecord, attempt: int | None = None) -> int | None:
+        if self.fails is not None:
+            if entry.step.value == "asked":
+                raise self.fails
+            return None
+        if entry.step in (AuditStep.SENDING, AuditStep.SENT):
+            self.requests.append(entry)
+        else:
+            self.entries.append(entry)
+        return len(self.entries) + len(self.requests)
+
+    def close_cut_off(self) -> None:
+        """Nothing is kept from one run to the next."""
+
+    def write_late(self, *, counts: bool = False) -> None:
+        """Nothing was refused that could be written later."""
+
+    def finish(self) -> None:
+        """Nothing waits."""
+
+    @property
+    def steps(self) -> list[str]:
+        return [entry.step.value for entry in self.entries]
+
+
+def guest(vmid: int = 101, state: State = State.RUNNING, **values: object) -> Guest:
+    """A QEMU guest on pve1, unless told otherwise."""
+    plain = Guest(vmid, Kind.QEMU, "pve1", state, f"web{vmid}")
+    return replace(plain, **values)  # type: ignore[arg-type]  # the tests know the fields
+
+
+TEMPLATE = guest(900, State.STOPPED, name="debian", template=True)
+
+
+class MemoryRecords:
+    """The journal's records, in memory."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+
+    def records(self) -> dict[str, str]:
+        return dict(self.kept)
+
+    def put_record(self, key: str, text: str | None) -> None:
+        if text is None:
+            self.kept.pop(key, None)
+        else:
+            self.kept[key] = text
+
+
+class World:
+    """The rules as bot.py builds them, over a fake cluster and a fake clock."""
+
+    def __init__(
+        self, guests: Iterable[Guest] = (), *, home: str = "pve1", rules: AccessRules = RULES, most: int = 0
+    ) -> None:
+        self.clock = FakeClock()
+        self.proxmox = FakeProxmox(self.clock)
+        self.proxmox.add(*guests)
+        kept: Proxmox = self.proxmox  # the fake is held to the protocol by the type checker
+        self.ledger = Ledger()
+        self.expected = ExpectedStops(self.clock)
+        self.reader = ClusterReader(kept, self.clock)
+        self.read_only = ReadOnlySwitch(MemoryRecords(), self.clock)
+        self.judge = Judge(rules, self.reader, self.read_only)
+        self.planner = Planner(kept, self.reader, self.clock, self.judge, home)
+        self.operations = Operations(
+            kept,
+            self.reader,
+            self.clock,
+            self.planner,
+            self.ledger,
+            self.expected,
+            ChangeLimit(self.clock, most),
+        )
+
+    def order(self, verb: Verb, vmid: int = 101, actor: Actor = AKIKO, **values: object) -> Order:
+        """A deletion has been confirmed by the guest's name, where a test says nothing else."""
+        if verb is Verb.DELETE and vmid in self.proxmox.guests:
+            values = {"typed": self.proxmox.guests[vmid].label} | values
+        return Order(verb, vmid, actor, **values)  # type: ignore[arg-type]  # the tests know the fields
+
+    @property
+    def sent(self) -> list[tuple[str, int, str]]:
+        return [(sent.what, sent.vmid, sent.node) for sent in self.proxmox.sent]
+
+
+def refusal(status: int = 500, message: str = "no") -> BotError:
+    """What Proxmox says where it says no in words we do not know."""
+    return Rejected(status, message)

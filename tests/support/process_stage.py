@@ -1,0 +1,305 @@
+"""`python bot.py` as a process of its own, between a Discord and a Proxmox cluster on loopback.
+
+Nothing of the bot is imported here: what it is told goes by its environment, what it says by its output, what
+it keeps by its files. tests/support/stage.py has the bot in the tests' own process instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from playground.cluster.demo_cluster import NODES, build_demo
+from playground.demo import clean_environment
+from playground.discord.people import Person, Reply
+from playground.discord.posts import Post
+from playground.discord.server import DiscordServer
+from playground.pve.server import Pve
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 20.0
+"""Seconds after which what a test waits for is taken not to come."""
+INTERVAL = 5
+"""Seconds between two looks at Proxmox: the least that the bot allows."""
+_CONNECTED = "connected to Discord as"
+"""What the bot logs when the gateway has let it in, which is after its commands are registered."""
+_LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE")
+
+
+def _contracts() -> list[Path]:
+    told = os.environ.get("DISCORD_CONTRACT")
+    beside = ROOT.parent / "shared" / "contracts" / "discord-openapi.json.gz"
+    return list(dict.fromkeys(path.resolve() for path in (Path(told or beside), beside) if path.is_file()))
+
+
+CONTRACTS = _contracts()
+"""Discord's own OpenAPI description, where there is one: it is not part of this repository."""
+
+
+class BotProcess:
+    """One `python bot.py`. Its output goes to files, so that nothing it says is lost or blocks it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self.process, self._log = process, log
+
+    @classmethod
+    async def start(cls, environment: Mapping[str, str], log: Path, *arguments: str) -> BotProcess:
+        with log.open("ab") as out:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *(arguments or ("bot.py", "--config", str(log.with_name("no config.py")))),
+                cwd=ROOT,
+                env=dict(environment),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+            )
+        return cls(process, log)
+
+    @property
+    def running(self) -> bool:
+        return self.process.returncode is None
+
+    def output(self) -> str:
+        """Standard output and standard error, of all processes with this log."""
+        return self._log.read_text("utf-8", "replace")
+
+    async def wait(self) -> int:
+        """Its exit code, once it has ended."""
+        return await asyncio.wait_for(self.process.wait(), PATIENCE)
+
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
+        """Send a signal; the exit code (negative: died of a signal) and the seconds until the end."""
+        began = time.monotonic()
+        if self.running:
+            self.process.send_signal(number)
+        try:
+            code = await self.wait()
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+            raise AssertionError(f"still there {PATIENCE} s after {number.name}:\n{self.output()}") from None
+        return code, time.monotonic() - began
+
+
+class ProcessStage:
+    """A guild, a cluster and the bot process between them.
+
+    Leaving the stage ends the bot and holds its output against what no run may show (`assert_well`).
+    """
+
+    def __init__(self, pve: Pve, server: DiscordServer, directory: Path) -> None:
+        self.pve, self.server, self.directory = pve, server, directory
+        self.token = pve.give_bot()
+        self.guild = server.guild("Test")
+        self.category = self.guild.create_category("Proxmox")
+        self.channel = self.guild.create_text_channel("proxmox", category=self.category)
+        self.alerts = self.guild.create_text_channel("alerts", category=self.category)
+        self.outside = self.guild.create_text_channel("lobby")
+        self.akiko = server.person(self.guild, "akiko", display="Akiko", locale="ja")
+        self.emma = server.person(self.guild, "emma", display="Emma", locale="en-US")
+        self.crashes_expected = False
+        """Whether this test makes something inside the bot fail in a way that is logged with a traceback."""
+        self._settings: dict[str, str] = {}
+        self._bot: BotProcess | None = None
+
+    # -- the bot
+
+    @property
+    def bot(self) -> BotProcess:
+        assert self._bot is not None, "no bot was started"
+        return self._bot
+
+    @property
+    def list_file(self) -> Path:
+        return self.directory / "monitor_list.json"
+
+    def environment(self, **settings: str) -> dict[str, str]:
+        """The bot's whole environment; what is "" is left out."""
+        outer = {key: value for key, value in clean_environment().items() if key not in _LOCALE}
+        told = {
+            **outer,
+            "LANG": "C.UTF-8",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **self.server.environment(),
+            "GUILD_ID": str(self.guild.id),
+            "ALLOWED_CATEGORY_ID": str(self.category.id),
+            "ALERT_CHANNEL_ID": str(self.alerts.id),
+            "PROXMOX_HOST": f"{self.pve.host}:{self.pve.port}",
+            "PROXMOX_USER": "discordbot@pve",
+            "PROXMOX_TOKEN_NAME": "bot",
+            "PROXMOX_TOKEN_VALUE": self.token,
+            "PROXMOX_VERIFY_SSL": self.pve.ca_file,
+            "NODE_NAME": "pve1",
+            "MONITOR_INTERVAL_SECONDS": "3600",
+            "CHANGES_PER_MINUTE": "0",
+            "LANGUAGE": "en",
+            "DATA_DIR": str(self.directory),
+            **settings,
+        }
+        return {key: value for key, value in told.items() if value}
+
+    async def launch(self, *arguments: str, **settings: str) -> BotProcess:
+        """Start a bot process and do not wait for anything."""
+        self._settings = settings
+        self._bot = await BotProcess.start(
+            self.environment(**settings), self.directory / "bot.log", *arguments
+        )
+        return self._bot
+
+    async def start(self, *arguments: str, **settings: str) -> None:
+        """Start a bot process; returns when it is connected and its commands are registered."""
+        log = self.directory / "bot.log"
+        before = log.read_text("utf-8").count(_CONNECTED) if log.exists() else 0
+        bot = await self.launch(*arguments, **settings)
+        await self.until(lambda: bot.output().count(_CONNECTED) > before, "a connected bot", alive=True)
+
+    async def restart(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End the bot and start it again as it was."""
+        await self.bot.end(number)
+        await self.until(lambda: not self.server.gateway.connected, "Discord to notice")
+        await self.start(**self._settings)
+
+    # -- acting and waiting
+
+    async def say(self, person: Person, command: str, /, **options: Any) -> Reply:
+        """Run a command in the bot's channel."""
+        return await self.server.slash(person, self.channel, command, **options)
+
+    async def press(self, person: Person, on: Post | Reply, button: str) -> Reply:
+        """Press a button, by its label."""
+        post = on.post if isinstance(on, Reply) else on
+        assert post is not None, f"no message: {on}"
+        return await self.server.click(person, post, button)
+
+    async def until(
+        self, condition: Callable[[], T], what: str = "the condition", *, alive: bool = False
+    ) -> T:
+        """The first true value of a condition about anything. With `alive` the bot must not end meanwhile."""
+        end = time.monotonic() + PATIENCE
+        while not (value := condition()):
+            assert time.monotonic() < end, f"not within {PATIENCE} s: {what}\n{self.bot.output()}"
+            assert not alive or self.bot.running, f"the bot has ended:\n{self.bot.output()}"
+            await asyncio.sleep(0.01)
+        return value
+
+    async def first_look(self) -> None:
+        """Wait until the bot knows the state of every guest on its list."""
+
+        def known() -> bool:
+            with contextlib.closing(sqlite3.connect(self.directory / "journal.db")) as journal:
+                seen = journal.execute("SELECT CAST(key AS TEXT) FROM records").fetchall()
+            return {(f"guest/{vmid}",) for vmid in self.watched()} <= set(seen)
+
+        await self.until(known, "a first look at the cluster", alive=True)
+
+    async def looked(self) -> None:
+        """Wait until the bot has read the cluster once more, for which it may have begun already."""
+        before = self.reads()
+        await self.until(lambda: self.reads() > before, "another look at the cluster", alive=True)
+
+    def reads(self) -> int:
+        return sum(path.endswith("/cluster/resources") for _, path, _ in list(self.pve.requests))
+
+    def alerts_told(self) -> list[str]:
+        return [post.text for post in self.server.messages(self.alerts)]
+
+    def watched(self) -> list[int]:
+        """The VMIDs in monitor_list.json."""
+        return [guest["vmid"] for guest in json.loads(self.list_file.read_text())["guests"]]
+
+    # -- checking
+
+    def assert_well(self) -> None:
+        """Nothing that Discord refuses was sent; no secret, traceback or forgotten exception was written."""
+        assert self.server.violations == []
+        told = self.bot.output() if self._bot is not None else ""
+        kept = [path for name in ("journal.db*", "monitor_list.json*") for path in self.directory.glob(name)]
+        written = [told.encode(), *(path.read_bytes() for path in kept)]
+        written += [repr(request.body).encode() for request in self.server.journal]
+        for secret in (self.server.token, self.token):
+            assert not any(secret.encode() in text for text in written)
+        for words in ("never retrieved", "was never awaited", "Task was destroyed", "Unclosed"):
+            assert words not in told, told
+        if not self.crashes_expected:
+            assert "Traceback" not in told, told
+
+
+@contextlib.asynccontextmanager
+async def process_stage(
+    directory: Path,
+    contract: Path | None = None,
+    prepare: Callable[[Any], object] = build_demo,
+    made: Callable[..., Pve] = Pve,
+) -> AsyncIterator[ProcessStage]:
+    """Discord and Proxmox are up, the cluster's tasks end at once; the bot is started by the test.
+
+    `made`: another kind of Pve, which `prepare` is given.
+    """
+    with made(nodes=NODES) as pve:
+        prepare(pve)
+        pve.auth_delay = 0.0
+        async with DiscordServer(contract=contract) as server:
+            stage = ProcessStage(pve, server, directory)
+            try:
+                yield stage
+                if stage._bot is not None and stage.bot.running:
+                    code, seconds = await stage.bot.end()
+                    assert code == 0 and seconds < 5.0, (code, seconds, stage.bot.output())
+                stage.assert_well()
+            finally:
+                if stage._bot is not None and stage.bot.running:
+                    await stage.bot.end(signal.SIGKILL)
+
+
+class Wire:
+    """A TCP relay that can be cut, so that the bot finds nobody listening, or `frozen`, so that nobody answers."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target, self.port = (host, port), 0
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self.frozen = False
+
+    async def join(self) -> None:
+        """Listen, always on the same port."""
+        self._server = await asyncio.start_server(self._relay, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        """Listen no more, and end what is connected."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for writer in list(self._open):
+            writer.transport.abort()
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection(*self._target)
+        ends = {writer, there_writer}
+        self._open |= ends
+        try:
+            await asyncio.gather(self._pour(reader, there_writer), self._pour(there_reader, writer))
+        finally:
+            self._open -= ends
+            for end in ends:
+                end.transport.abort()
+
+    async def _pour(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await source.read(65536):
+                if not self.frozen:
+                    target.write(data)
+                    await target.drain()
+        target.transport.abort()

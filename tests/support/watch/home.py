@@ -1,0 +1,90 @@
+"""The watch as bot.py builds it, over a fake cluster and clock, with a real journal and a real list on the disk."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from adapters.journal.store import SqliteJournal
+from core.guest import Guest, State
+from core.watch.incidents.model import Message, Watched
+from core.watch.incidents.state import Rules
+from core.watch.service import Watch
+from monitor_store import MonitorStore
+from tests.support.fakes import World
+
+
+class Home:
+    """`look` is one poll a minute later; what it told comes back as `opening guest`. `restart` is a new process."""
+
+    def __init__(
+        self, directory: Path, guests: Iterable[Guest] = (), watched: Iterable[int | Watched] = (101,)
+    ) -> None:
+        self.directory, self.world = directory, World(guests)
+        self.clock, self.proxmox = self.world.clock, self.world.proxmox
+        self.quiet = False
+        first = [one if isinstance(one, Watched) else Watched(one) for one in watched]
+        self.store = MonitorStore(directory / "monitor_list.json")
+        self.store.load([])
+        self.store.save(tuple(first))
+        self.messages: list[int] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        self.journal = SqliteJournal(self.directory / "journal.db", self.clock.now)
+        self.journal.open()
+        world = self.world
+        self.watch = Watch(
+            world.reader,
+            self.proxmox,
+            self.clock,
+            world.expected,
+            self.store,
+            self.journal,
+            Rules(),
+            lambda unix: self.quiet,
+        )
+        loaded = self.store.load([])
+        self.watch.begin(loaded.entries, loaded.states)
+        self.watch.tell(self.messages.extend)
+
+    def restart(self, away: float = 600.0) -> None:
+        """The bot dies and is started again; only what is on the disk is left."""
+        self.journal.close()
+        guests, tasks = self.proxmox.guests, self.proxmox.tasks
+        old, self.world = self.clock, World()
+        self.clock, self.proxmox = self.world.clock, self.world.proxmox
+        self.clock.unix = old.unix + away
+        self.proxmox.guests, self.proxmox.tasks = guests, tasks
+        self._begin()
+
+    def change(self, vmid: int = 101, state: State = State.STOPPED, **values: object) -> None:
+        self.proxmox.change(vmid, state=state, **values)
+
+    async def look(self, *states: State) -> list[str]:
+        """One look, or one after each of these states of guest 101."""
+        told: list[str] = []
+        for state in states or (None,):
+            if state is not None:
+                self.change(101, state)
+            self.clock.advance(60)
+            before = len(self.messages)
+            await self.watch.poll()
+            told += [self.words(number) for number in self.messages[before:]]
+        return told
+
+    def message(self, number: int) -> Message:
+        posting = self.journal.posting(number)
+        assert posting is not None
+        return posting.message
+
+    def words(self, number: int) -> str:
+        message = self.message(number)
+        topics = [
+            incident.topic.value for incident in map(self.journal.incident, message.incidents) if incident
+        ]
+        return " ".join([message.post.value, *topics])
+
+    def asked(self) -> list[str]:
+        """What was asked of Proxmox since this was last called."""
+        asked = list(self.proxmox.asked)
+        self.proxmox.asked.clear()
+        return asked

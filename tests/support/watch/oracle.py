@@ -1,0 +1,1302 @@
+"""A second opinion on what has to be told, written from the contract of the watch alone and in its order.
+
+It shares nothing with core/watch but the names of core/watch/incidents/model.py. It keeps plain, mutable
+books and judges the same `Sight` of a look as the bot; `look` returns the messages that this look owes.
+Readings of the contract where it leaves something open are marked with "Reading:".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from core.errors import BotError
+from core.guest import Cluster, Guest, Kind, State, Storage, TaskSummary
+from core.proxmox_errors import GuestMoved, MissingPrivilege
+from core.watch.incidents.model import DOWN, Level, Metric, Post, Topic, Watched, What
+from tests.support.watch.world import BOT, Sight
+
+MINUTE = 60.0
+STOPS = {f"{kind}{what}" for kind in ("qm", "vz") for what in ("stop", "shutdown", "suspend", "destroy")} | {
+    "hastop"
+}
+REBOOTS = {"qmreboot", "vzreboot", "qmreset"}
+"""Reading: a reset is as good as a reboot."""
+WORKS = {
+    f"{kind}{what}" for kind in ("qm", "vz") for what in ("snapshot", "rollback", "delsnapshot", "template")
+}
+WORKS |= {"vzdump", "qmigrate", "vzmigrate", "qmmove", "move_volume", "hamigrate"} | REBOOTS
+STARTS = {"qmstart", "vzstart", "hastart"} | REBOOTS
+DESTROYS = {"qmdestroy", "vzdestroy"}
+WORK_LOCKS = {"backup", "snapshot", "snapshot-delete", "rollback", "migrate", "suspending"}
+WORK_LOCKS |= {"clone", "create", "disk", "mounted", "fstrim"}
+LIVING = (State.RUNNING, State.PAUSED, State.SUSPENDED)
+HALTED = tuple(
+    map(State, ("io-error", "internal-error", "guest-panicked", "watchdog", "postmigrate", "debug"))
+)
+PASSING = tuple(
+    map(
+        State,
+        ("prelaunch", "shutdown", "inmigrate", "finish-migrate", "save-vm", "restore-vm", "colo"),
+    )
+)
+DEAD = (State.STOPPED, *HALTED)
+OUT = (*DEAD, *PASSING)
+"""Not running, as the books have it: a passing state is in them once the guest is stuck in it."""
+
+
+@dataclass(eq=False)
+class Fact:
+    """What became of a guest. `works`: the work's names that may be given as the reason."""
+
+    what: What
+    node: str = ""
+    by: str = ""
+    task: str = ""
+    works: set[str] = field(default_factory=set)
+    away: bool = False
+    after: str = ""
+    """Of what it was not started again in time: its node's return (node) or being moved (ha)."""
+    state: State = State.UNKNOWN
+    """In which it is held (HALTED) or stuck (STUCK)."""
+    note: bool = False
+    """No alarm: it is stopped because somebody wanted it, which is not "down"."""
+
+
+@dataclass(eq=False)
+class Case:
+    """An incident. It lasted something between the two of `since` and `until`, as (clock, elapsed). Reading: a
+    guest that was held back first may count from its stop or from its alarm.
+    """
+
+    topic: Topic
+    level: Level
+    look: int
+    since: tuple[float, float]
+    facts: dict[int, Fact] = field(default_factory=dict)
+    maybe: set[int] = field(default_factory=set)
+    """Guests that may be named or not (NODE: those held just then)."""
+    node: str = ""
+    storage: str = ""
+    metric: Metric | None = None
+    limit: int | None = None
+    percent: float | None = None
+    fault: BotError | None = None
+    watched: int = 0
+    backups: set[tuple[str, int | None, str]] = field(default_factory=set)
+    over: bool = False
+    forgotten: bool = False
+    until: tuple[float, float] | None = None
+    acked: str = ""
+    told: bool = False
+    said: float = 0.0
+
+    @property
+    def down(self) -> list[int]:
+        return [vmid for vmid, fact in self.facts.items() if fact.what in DOWN and not fact.note]
+
+    def __str__(self) -> str:
+        facts = " ".join(f"{vmid}:{fact.what.value}" for vmid, fact in self.facts.items())
+        where = " ".join(
+            filter(
+                None,
+                (self.node, self.storage, self.metric or "", type(self.fault).__name__ if self.fault else ""),
+            )
+        )
+        return f"{self.topic.value}[{where}{' ' if where and facts else ''}{facts}]{' over' if self.over else ''}"
+
+
+@dataclass(eq=False)
+class Mail:
+    """One message that has to arrive."""
+
+    post: Post
+    cases: list[Case]
+    mention: bool = False
+    silent: bool = False
+
+    def __str__(self) -> str:
+        flags = ("@" if self.mention else "") + ("~" if self.silent else "")
+        return f"{self.post.value}{flags} " + ", ".join(map(str, self.cases))
+
+
+@dataclass(eq=False)
+class Hold:
+    """A stop that waits: for `node`, for `ha` or for a `work` (with its names)."""
+
+    kind: str
+    since: float
+    works: set[str] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class Book:
+    """What is known of a watched guest. `alarm`: it is down and that is (or is part of) an alarm."""
+
+    entry: Watched
+    state: State | None = None
+    missing: bool = False
+    alarm: bool = False
+    case: Case | None = None
+    node: str = ""
+    kind: Kind = Kind.QEMU
+    lost: str = ""
+    hold: Hold | None = None
+    uptime: int | None = None
+    changes: list[float] = field(default_factory=list)
+    flapping: Case | None = None
+    stopped_at: float = 0.0
+    passing: float | None = None
+    """Since when it has been in passing states, on the clock."""
+    unknown: float | None = None
+    """Since when nobody knows its state, on the clock."""
+    unasked: int = 0
+    """Looks in a row in which the list did not know it and it was not asked for."""
+
+
+@dataclass(eq=False)
+class News:
+    """A piece of guest news: `kind` is down, back, restart or note."""
+
+    kind: str
+    vmid: int
+    fact: Fact
+    case: Case | None = None
+
+
+@dataclass(eq=False)
+class Meter:
+    """Reads in a row over the limit, and under it."""
+
+    over: int = 0
+    under: int = 0
+    blind: int = 0
+    case: Case | None = None
+
+
+class Seen:
+    """What one good look saw: the lists, put right by what was confirmed."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.guests: dict[int, Guest] = {guest.vmid: guest for guest in cluster.guests}
+        self.nodes: dict[str, bool] = {node.name: node.online for node in cluster.nodes}
+        self.storages: tuple[Storage, ...] = cluster.storages
+        self.listed: set[int] = set(self.guests)
+        self.undecided: set[int] = set()
+        self.doubted: set[str] = set()
+        """Nodes that are listed as offline, and which nobody has confirmed."""
+        self.raw = cluster
+        """As it was listed."""
+        self.answered: set[int] = set()
+        """Guests that the list does not know and that have answered by themselves."""
+        self.gone: set[int] = set()
+
+
+class Oracle:
+    """The books of one cluster. `complaints` collects what the bot asked for wrongly, or did not ask for."""
+
+    def __init__(self, entries: Iterable[Watched], repeat: float, storage_limit: int) -> None:
+        self.books = {entry.vmid: Book(entry) for entry in entries}
+        self.repeat, self.storage_limit = repeat, storage_limit
+        self.looks = 0
+        self.elapsed = self.clock = self.clock_before = 0.0
+        self.last: tuple[float, float] | None = None
+        """When the last look was: (monotonic, wall)."""
+        self.fresh = True
+        self.greeted = False
+        """This run has had its first good look."""
+        self.was_good = False
+        self.blind = True
+        """Nothing was seen in the last look, or there was none in this run."""
+        self.known: set[int] = set()
+        self.unanswered: set[int] = set()
+        """Suspects that could not be asked for in the last good look."""
+        self.unexplained: set[int] = set()
+        """Those whose tasks could not be read in it."""
+        self.nodes: dict[str, bool] = {}
+        self.doubted: set[str] = set()
+        self.node_cases: dict[str, Case] = {}
+        self.failures = 0
+        self.failing_since = 0.0
+        self.half_since: float | None = None
+        self.source: Case | None = None
+        self.tasks: list[TaskSummary] = []
+        self.first_seen: dict[str, float | None] = {}
+        self.tasks_known = False
+        self.failed_backups: set[str] = set()
+        self.seen_running: set[str] = set()
+        """Backups that were once seen running."""
+        self.nodes_heard: set[str] = set()
+        """Nodes whose own list of failed backups was read once."""
+        self.node_asked: dict[str, float] = {}
+        self.stale_looks: dict[str, int] = {}
+        self.stale: dict[str, Case] = {}
+        self.unseen: dict[str, Case] = {}
+        self.tasks_clock: float | None = None
+        self.meters: dict[str, Meter] = {}
+        self.mutes: dict[str, float] = {}
+        self.orders: dict[int, float] = {}
+        self.noted: list[Case] = []
+        self.cases: list[Case] = []
+        self.mails: list[Mail] = []
+        self.complaints: list[str] = []
+        self.quiet = False
+
+    # -- what persons do
+
+    def run_begins(self, at: float) -> None:
+        """The process was started anew. Orders of the former run count from now (core/actions/expected_stops.py)."""
+        self.fresh, self.greeted, self.unanswered, self.blind = True, False, set(), True
+        self.unexplained = set()
+        self.orders = dict.fromkeys(self.orders, at + 5 * MINUTE)
+        for book in self.books.values():
+            book.unasked = 0  # whose turn it is is not kept
+
+    def order(self, vmid: int, at: float) -> None:
+        self.orders[vmid] = at + 5 * MINUTE
+
+    def passed(self, at: float, wall: float) -> float:
+        """Seconds since the last look; of a run that has had none, by the wall clock, and never negative."""
+        if self.last is None:
+            return 0.0
+        return max(0.0, wall - self.last[1]) if self.fresh else at - self.last[0]
+
+    def mute(self, target: str, seconds: float, at: float, wall: float) -> None:
+        self.mutes[target] = self.elapsed + self.passed(at, wall) + seconds
+
+    def not_stored(self, sight: Sight) -> None:
+        """A look was for nothing. Reading: the task lists read in it need not be read again sooner for that."""
+        self.blind = True
+        if sight.tasks_read:
+            self.tasks_clock = math.inf
+        self.node_asked |= dict.fromkeys(sight.nodes_asked, math.inf)
+        for vmid, book in self.books.items():
+            book.unasked = 0 if vmid in sight.asked else book.unasked
+
+    def unmute(self, target: str) -> None:
+        del self.mutes[target]
+
+    def acknowledge(self, case: Case, by: str) -> None:
+        case.acked = case.acked or by  # Reading: the first counts
+
+    def after_command(self, at: float, wall: float, quiet: bool) -> list[Mail]:
+        """Reading: what is no longer muted when a person changes something is told at once, not in the next look."""
+        self.mails, self.quiet = [], quiet
+        now = self.elapsed + self.passed(at, wall)
+        self.mutes = {target: end for target, end in self.mutes.items() if end > now}
+        self.tell_what_was_muted(self.was_good, before=self.looks + 1)
+        return self.mails
+
+    def watch(self, entry: Watched) -> None:
+        self.books[entry.vmid] = Book(entry)
+
+    def unwatch(self, vmid: int) -> None:
+        """Its incidents end as forgotten."""
+        book = self.books.pop(vmid)
+        self.forget_guest(book)
+        for metric in Metric:
+            self.forget_meter(f"guest/{vmid}/{metric.value}")
+
+    # -- a look
+
+    def look(self, sight: Sight, at: float, wall: float, quiet: bool) -> list[Mail]:
+        """What has to be told after it. `at`, `wall`: when it was judged."""
+        self.looks += 1
+        self.mails, self.quiet = [], quiet
+        if not self.blind:
+            # Reading: an order does not run out while nothing is seen.
+            self.orders = {vmid: until for vmid, until in self.orders.items() if at <= until}
+        self.orders = {v: until for v, until in self.orders.items() if at <= until + 30 * MINUTE}
+        passed = self.passed(at, wall)
+        self.clock_before = self.clock
+        self.elapsed += passed
+        self.mutes = {target: end for target, end in self.mutes.items() if end > self.elapsed}
+        told_before = self.source is not None
+        good = self.believed(sight)
+        if not (self.fresh or told_before or self.source):
+            # Reading: "cannot be read" is what is told; a read that fails now and then stops no timer.
+            self.clock += passed
+        if good:
+            self.good_look(sight)
+        self.tell_what_was_muted(good, before=self.looks)
+        self.remind(good)
+        self.end_quiet()
+        self.was_good, self.fresh, self.last, self.blind = good, False, (at, wall), not good
+        return self.mails
+
+    @property
+    def now(self) -> tuple[float, float]:
+        return (self.clock, self.elapsed)
+
+    # -- Source
+
+    def believed(self, sight: Sight) -> bool:
+        """Whether the look is a good one; else it is noted as failed."""
+        first = sight.first
+        if isinstance(first, BotError):
+            self.half_since = None
+            self.failed_look(first)
+            return False
+        listed = {guest.vmid for guest in first.guests}
+        gone = self.known - listed
+        if not gone & set(self.books):
+            return True
+        if not listed:
+            # Reading: an empty list is never accepted, however long it lasts.
+            self.half_since = None
+            self.failed_look(None)
+            return False
+        if len(gone) >= 2 and 2 * len(gone) >= len(self.known):
+            # Reading: the 30 min are of looks that all show half of them gone.
+            if self.half_since is None:
+                self.half_since = self.elapsed
+            if self.elapsed - self.half_since < 30 * MINUTE:
+                self.failed_look(None)
+                return False
+        return True
+
+    def failed_look(self, fault: BotError | None) -> None:
+        if self.failures == 0:
+            self.failing_since = self.elapsed
+        self.failures += 1
+        if self.source is None and (self.failures >= 3 or self.elapsed - self.failing_since >= 2 * MINUTE):
+            case = self.case(Topic.SOURCE, Level.CRITICAL, fault=fault, watched=len(self.books))
+            case.since = (self.failing_since, self.failing_since)
+            self.source = case
+            self.open(case)
+
+    # -- a good look
+
+    def good_look(self, sight: Sight) -> None:
+        came_back = self.source is not None
+        if self.source is not None:
+            self.end(self.source, since_elapsed=True)
+        self.source, self.failures, self.half_since = None, 0, None
+        seen = self.confirmed(sight)
+        self.read_tasks(sight, seen)
+        self.wait_for_tasks(seen, sight)
+        self.judge_nodes(seen)
+        news: list[News] = []
+        for vmid in sorted(self.books):
+            self.note_unknown(self.books[vmid], seen)
+            self.judge_guest(self.books[vmid], seen, sight, news)
+            self.end_flapping(self.books[vmid], seen, news)
+        self.judge_figures(seen)
+        self.judge_unseen(seen)
+        self.tell_news(news, one_group=came_back)
+        self.read_gauges(seen)
+        self.read_storages(seen)
+        self.known = seen.listed
+        self.greeted = True
+
+    def confirmed(self, sight: Sight) -> Seen:
+        """The first list, with the suspects asked for or read again."""
+        assert isinstance(sight.first, Cluster)
+        seen = Seen(sight.first)
+        answers = self.ask_for_unknown(seen, sight)
+        dark = {name for name, up in seen.nodes.items() if not up and self.nodes.get(name, False)}
+        suspects = self.suspects(seen)
+        sure = suspects & set(answers)
+        if dark or len(suspects - sure) > 5:
+            self.expect(sight.reads == 2, f"a second read was needed, {sight.reads} were made")
+            if isinstance(sight.second, BotError):
+                # Reading: a node that was doubted in the last look is confirmed by this one's first read.
+                seen.undecided, seen.doubted = suspects - sure, dark - self.doubted
+                # Reading: that, too, is a look in which they were not confirmed
+                self.unanswered = suspects - sure
+                return seen
+            seen = Seen(sight.second)
+            answer_in(seen, answers)
+            again = self.suspects(seen)
+            seen.undecided = again - suspects
+            seen.doubted = {
+                name for name, up in seen.nodes.items() if not up and self.nodes.get(name, False)
+            } - dark
+            # Reading: who is not listed in the second either is gone, without asking for it.
+            seen.gone = {vmid for vmid in suspects & again if vmid not in seen.guests}
+            self.unanswered = again - suspects
+            suspects &= again
+        else:
+            self.expect(sight.reads == 1, f"one read was enough, {sight.reads} were made")
+            self.expect(sight.asked >= suspects, f"suspects {suspects}, asked for {sight.asked}")
+            self.ask(seen, suspects - sure, sight)
+        dead = {vmid for vmid, guest in seen.guests.items() if guest.state in DEAD}
+        if suspects & (seen.gone | dead):
+            # Reading: a suspect that was cleared needs no task list.
+            self.expect(sight.tasks_read, "suspects, but the task list was not read")
+        return seen
+
+    def suspects(self, seen: Seen) -> set[int]:
+        found = set()
+        for vmid, book in self.books.items():
+            guest = seen.guests.get(vmid)
+            if book.state is None or book.missing:
+                continue
+            if (
+                guest is None
+                or (guest.state in DEAD and book.state in LIVING and book.hold is None and not guest.template)
+                or (book.hold is None and not guest.template and self.started_and_halted(book, guest))
+            ):
+                found.add(vmid)
+        return found
+
+    def started_and_halted(self, book: Book, guest: Guest) -> bool:
+        """It stood still, which nobody was alarmed of, and QEMU holds it now: somebody has started it meanwhile."""
+        return not (book.alarm or book.missing) and book.state is State.STOPPED and guest.state in HALTED
+
+    def ask_for_unknown(self, seen: Seen, sight: Sight) -> dict[int, Guest]:
+        """The watched guests that the list does not know though their node is there are asked for by themselves: five
+        in a look, and each has its turn."""
+        unknown = {
+            vmid
+            for vmid in self.books
+            if vmid in seen.guests
+            and seen.guests[vmid].state is State.UNKNOWN
+            and seen.nodes.get(seen.guests[vmid].node, True)
+        }
+        asked = unknown & sight.asked
+        self.expect(bool(asked) or not unknown, f"nobody of {unknown} was asked for")
+        self.expect(len(asked) <= 5, f"{asked} were asked for at once")
+        for vmid, book in self.books.items():
+            book.unasked = book.unasked + 1 if vmid in unknown - asked else 0
+            self.expect(book.unasked <= 15, f"{vmid} has no turn")
+        found = {vmid: answer for vmid in asked if isinstance(answer := sight.answers.get(vmid), Guest)}
+        answer_in(seen, found)
+        return {vmid: answer for vmid, answer in found.items() if answer.state is not State.UNKNOWN}
+
+    def ask(self, seen: Seen, vmids: set[int], sight: Sight) -> None:
+        silent = set()
+        for vmid in vmids:
+            answer = sight.answers.get(vmid) or GuestMoved(vmid, "")
+            if vmid not in seen.guests and isinstance(answer, Guest) and answer.node != self.books[vmid].node:
+                answer = GuestMoved(vmid, answer.node)  # it is asked for where it was last seen
+            if isinstance(answer, Guest):
+                seen.guests[vmid] = answer
+            elif vmid not in seen.guests and isinstance(answer, (GuestMoved, MissingPrivilege)):
+                seen.gone.add(vmid)
+            elif vmid not in self.unanswered:
+                silent.add(vmid)
+                seen.undecided.add(vmid)
+            elif vmid not in seen.guests:
+                seen.gone.add(vmid)  # believed by the list: the second look in a row without an answer
+        self.unanswered = silent
+
+    # -- the task list
+
+    def read_tasks(self, sight: Sight, seen: Seen) -> None:
+        """Reading: a backup that has failed is told once, whichever list shows it first; what a list had at the first
+        look at it is old, unless it was seen running."""
+        new = {task.upid: task for task in self.failed_in_list(sight)}
+        for name, online in seen.nodes.items():
+            asked = self.node_asked.setdefault(name, self.clock)
+            if name in sight.nodes_asked or not online:
+                self.node_asked[name] = self.clock
+            else:
+                waited = self.clock - asked
+                # Reading: five minutes, or ten while each look has an alarm to see to first
+                self.expect(waited < 10 * MINUTE + 75, f"the backups of {name} were not asked for")
+        for name in sorted(sight.nodes_asked):
+            rows = sight.failed[name]
+            if isinstance(rows, BotError):
+                continue
+            for task in rows:
+                heard = name in self.nodes_heard or task.upid in self.seen_running
+                if _failed(task) and heard and task.upid not in self.failed_backups:
+                    new[task.upid] = task
+            self.nodes_heard.add(name)
+            self.failed_backups |= {task.upid for task in rows if _failed(task)}
+        if new:
+            case = self.case(Topic.BACKUP, Level.WARNING)
+            case.backups = {(t.node, int(t.id) if t.id else None, t.status or "") for t in new.values()}
+            self.one_off(case)
+        self.failed_backups |= set(new)
+
+    def failed_in_list(self, sight: Sight) -> list[TaskSummary]:
+        """Those that are new in the cluster's list."""
+        held = any(book.hold for book in self.books.values())
+        due = self.tasks_clock is None or self.clock - self.tasks_clock >= 5 * MINUTE + 75
+        if held or due:
+            self.expect(sight.tasks_read, f"the task list was not read (held: {held})")
+        if not sight.tasks_read or isinstance(sight.tasks, BotError):
+            return []
+        self.tasks_clock = self.clock
+        self.tasks = self.with_unlisted(list(sight.tasks), sight)
+        for task in self.tasks:
+            self.first_seen.setdefault(task.upid, self.clock if self.tasks_known else None)
+        self.seen_running |= {
+            task.upid for task in self.tasks if task.type == "vzdump" and task.ended is None
+        }
+        failed = [task for task in self.tasks if _failed(task)]
+        new = [task for task in failed if task.upid not in self.failed_backups] if self.tasks_known else []
+        self.failed_backups |= {task.upid for task in failed}
+        self.tasks_known = True
+        return new
+
+    def with_unlisted(self, listed: list[TaskSummary], sight: Sight) -> list[TaskSummary]:
+        """Somebody may do more at once than the list has room for: what was done within five minutes before a node's
+        newest task is asked of it, where nothing that was listed before is listed still."""
+        tasks = {task.upid: task for task in listed}
+        for name in {task.node for task in listed}:
+            here = [task for task in listed if task.node == name]
+            ended = [task.upid for task in here if task.ended is not None]
+            crowded = self.tasks_known and len(here) >= 25 and not set(ended) & set(self.first_seen)
+            self.expect(crowded or name not in sight.completed, f"{name} was asked for its tasks")
+            rows = sight.everything.get(name)
+            if name not in sight.completed or rows is None or isinstance(rows, BotError):
+                continue
+            newest = max(task.started for task in here)
+            tasks |= {task.upid: task for task in rows if task.started >= newest - 5 * MINUTE}
+        return sorted(tasks.values(), key=lambda task: task.started, reverse=True)
+
+    def wait_for_tasks(self, seen: Seen, sight: Sight) -> None:
+        """Reading: what the task list might have explained is not judged without it, but for one look only."""
+        waited, self.unexplained = self.unexplained, set()
+        if not sight.tasks_read or not isinstance(sight.tasks, BotError):
+            return
+        assert isinstance(sight.first, Cluster)
+        first = Seen(sight.first)
+        answer_in(first, {v: a for v in sight.asked if isinstance(a := sight.answers.get(v), Guest)})
+        waiting = self.suspects(first) | {vmid for vmid, book in self.books.items() if book.hold}
+        for vmid, book in self.books.items():
+            guest = first.guests.get(vmid)
+            ran = guest is not None and guest.state is State.RUNNING and guest.node == book.node
+            if (
+                ran
+                and guest
+                and not guest.template
+                and not book.missing
+                and (guest.uptime or 0) < (book.uptime or 0)
+            ):
+                waiting.add(vmid)
+        self.unexplained = waiting - waited
+        seen.undecided = seen.undecided | self.unexplained
+        seen.gone -= self.unexplained
+
+    def recent_tasks(self, vmid: int, node: str) -> list[TaskSummary]:
+        """The guest's recent tasks that are in the tables, newest first.
+
+        A backup job of several guests on its node (Reading: on which it was in the last look) is one of them. A
+        stop by the bot itself hides what was before it and excuses nothing.
+        """
+        recent = []
+        for task in self.tasks:
+            job = task.type == "vzdump" and not task.id and task.node == node
+            if not (job or task.id == str(vmid)) or task.type not in STOPS | WORKS | STARTS:
+                continue
+            first = self.first_seen[task.upid]
+            if task.ended is None or (first is not None and self.clock - first <= 5 * MINUTE):
+                if task.user == BOT and task.type in STOPS | REBOOTS:
+                    break
+                recent.append(task)
+        return recent
+
+    # -- Nodes
+
+    def judge_nodes(self, seen: Seen) -> None:
+        doubted = set()
+        for name, online in seen.nodes.items():
+            if name not in self.nodes or self.nodes[name] == online:
+                self.nodes[name] = online
+            elif online:
+                self.nodes[name] = True
+                if name in self.node_cases:
+                    self.end(self.node_cases.pop(name))
+            elif name in seen.doubted:
+                doubted.add(name)
+            else:
+                self.node_lost(name)
+        for name in set(self.nodes) - set(seen.nodes):
+            del self.nodes[name]
+            if name in self.node_cases:
+                self.forget(self.node_cases.pop(name))
+        self.doubted = doubted
+
+    def node_lost(self, name: str) -> None:
+        self.nodes[name] = False
+        case = self.case(Topic.NODE, Level.CRITICAL, node=name)
+        for vmid, book in self.books.items():
+            if book.node == name and book.state in LIVING and not book.missing:
+                if book.hold:
+                    case.maybe.add(vmid)
+                else:
+                    case.facts[vmid] = Fact(What.STOPPED)
+        self.node_cases[name] = case
+        self.open(case)
+
+    # -- what is not known
+
+    def note_unknown(self, book: Book, seen: Seen) -> None:
+        """Since when nobody knows its state. Reading: of a guest on an offline node the node's incident tells, and
+        one that is gone is known to be."""
+        vmid = book.entry.vmid
+        if vmid in seen.undecided:
+            return
+        guest = seen.guests.get(vmid)
+        if guest is None:
+            known = book.missing or vmid in seen.gone
+        else:
+            known = guest.state is not State.UNKNOWN or not self.nodes.get(guest.node, True)
+        if known:
+            book.unknown = None
+        elif book.unknown is None:
+            book.unknown = self.clock
+
+    def judge_figures(self, seen: Seen) -> None:
+        """A node that is there, and of which (or of whose VMs, containers or storages) nothing is known in two looks
+        in a row."""
+        raw = seen.raw
+        online = {node.name: node.online for node in raw.nodes}
+        for node in raw.nodes:
+            if not node.online:
+                if not self.nodes[node.name]:
+                    self.stale_looks.pop(node.name, None)
+                    if node.name in self.stale:
+                        self.forget(self.stale.pop(node.name))
+                continue
+            guests = [guest for guest in raw.guests if guest.node == node.name]
+            unknown = [guest for guest in guests if guest.state is State.UNKNOWN]
+            whole = any(
+                [g.vmid for g in unknown if g.kind is kind] == [g.vmid for g in guests if g.kind is kind]
+                for kind in {guest.kind for guest in guests}
+            )
+            stores = [store for store in raw.storages if store.node == node.name]
+            dark = not any(store.available for store in stores)
+            own = len([store for store in stores if not store.shared])
+            if node.known and not whole and not (dark and own and len(stores) > 1):
+                self.stale_looks.pop(node.name, None)
+                if node.name in self.stale:
+                    self.end(self.stale.pop(node.name))
+                continue
+            self.stale_looks[node.name] = self.stale_looks.get(node.name, 0) + 1
+            if self.stale_looks[node.name] == 2:
+                case = self.case(Topic.STALE, Level.WARNING, node=node.name)
+                case.facts = {g.vmid: Fact(What.UNKNOWN, node.name) for g in unknown if g.vmid in self.books}
+                self.stale[node.name] = case
+                self.open(case)
+        for name in set(self.stale_looks) - set(online):
+            del self.stale_looks[name]
+            if name in self.stale:
+                self.forget(self.stale.pop(name))
+
+    def judge_unseen(self, seen: Seen) -> None:
+        """Half an hour in which nobody knows the state of watched guests: one incident a node."""
+        unseen: dict[str, dict[int, Fact]] = {}
+        ages: dict[str, float] = {}
+        for vmid, book in self.books.items():
+            if book.unknown is not None and self.clock - book.unknown >= 30 * MINUTE:
+                node = seen.guests[vmid].node if vmid in seen.guests else book.node
+                unseen.setdefault(node, {})[vmid] = Fact(What.UNKNOWN, node)
+                ages[node] = max(ages.get(node, 0.0), self.clock - book.unknown)
+        for node in set(self.unseen) - set(unseen):
+            case = self.unseen.pop(node)
+            books = [self.books[vmid] for vmid in case.facts if vmid in self.books]
+            if any(book.unknown is None and not book.lost for book in books):
+                self.end(case)
+            else:
+                self.forget(case)
+        for node, facts in unseen.items():
+            if node in self.unseen:
+                self.unseen[node].facts = facts
+                continue
+            case = self.case(Topic.BLIND, Level.CRITICAL, node=node)
+            case.facts, case.since = facts, (self.clock, self.elapsed - ages[node])
+            self.unseen[node] = case
+            self.open(case)
+
+    # -- Guests
+
+    def judge_guest(self, book: Book, seen: Seen, sight: Sight, news: list[News]) -> None:
+        vmid = book.entry.vmid
+        if vmid in seen.undecided:
+            return
+        if vmid in seen.gone:
+            self.gone(book, news)
+            return
+        guest = seen.guests.get(vmid)
+        if guest is None:
+            return  # not listed, and known as missing
+        if not seen.nodes.get(guest.node, True):
+            book.lost = guest.node if not self.nodes.get(guest.node, True) else book.lost
+            return
+        if guest.template:
+            self.forget_guest(book)
+            book.hold = None
+            self.settle(book, guest)
+            return
+        if guest.state is State.UNKNOWN:
+            return
+        if guest.state in PASSING:
+            self.found_passing(book, guest, news)
+            return
+        book.passing = None
+        if book.state is None:
+            self.settle(book, guest)
+        elif book.missing:
+            self.listed_again(book, guest, news)
+        elif guest.state in DEAD:
+            self.found_dead(book, guest, news)
+        else:
+            self.found_alive(book, guest, sight, news)
+
+    def found_passing(self, book: Book, guest: Guest, news: list[News]) -> None:
+        """Ten minutes in states that pass by themselves are too many. Reading: not for a guest that stands still
+        under a lock (a backup may take its time), and what is told as down already is not told again. What comes up
+        on another node was moved there: how long it ran before says nothing."""
+        if guest.node != book.node:
+            book.node, book.uptime = guest.node, None
+        if book.missing or book.state in PASSING:
+            return
+        if book.state in DEAD and (book.case is not None or guest.lock in WORK_LOCKS):
+            book.passing = None
+            return
+        book.passing = self.clock if book.passing is None else book.passing
+        if self.clock - book.passing >= 10 * MINUTE:
+            if book.hold is None:
+                book.stopped_at = self.elapsed
+            self.judge_stop(book, guest, news)
+
+    def settle(self, book: Book, guest: Guest) -> None:
+        """That is how it is from now on."""
+        book.passing = None
+        if book.state in OUT or guest.state in OUT:
+            book.uptime = None
+        book.state, book.node, book.kind = guest.state, guest.node, guest.kind
+        book.missing = False
+        if guest.state is State.RUNNING:
+            book.uptime = guest.uptime
+        if guest.state in LIVING or not book.hold:
+            book.hold = None
+        book.lost = ""
+
+    def found_dead(self, book: Book, guest: Guest, news: list[News]) -> None:
+        if book.state in OUT and not self.started_and_halted(book, guest):
+            # Reading: it stays told as what it was at first.
+            book.node, book.state, book.lost = guest.node, guest.state, ""
+            return
+        if book.hold is None:
+            book.stopped_at = self.elapsed
+        self.judge_stop(book, guest, news)
+
+    def judge_stop(self, book: Book, guest: Guest, news: list[News]) -> None:
+        """The five rules, in their order."""
+        vmid = book.entry.vmid
+        if vmid in self.orders:
+            del self.orders[vmid]
+            self.stopped_silently(book, guest)
+            return
+        if book.lost:
+            book.hold = Hold("node" if guest.node == book.lost else "ha", self.clock)
+            book.lost = ""
+            return
+        hold = book.hold
+        if hold and hold.kind != "work":
+            # Reading: an order or the end of its five minutes ends this wait; 3 and 4 do not.
+            if self.clock - hold.since >= 5 * MINUTE:
+                self.down(book, guest, _down_fact(guest, after=hold.kind), news)
+            return
+        # Reading: what was done to a guest before it stood still is no reason why it is held now.
+        tasks = [] if book.state in OUT and not hold else self.recent_tasks(vmid, book.node)
+        works = [task.type for task in tasks if task.type in WORKS]
+        lock = guest.lock if guest.lock in WORK_LOCKS else None
+        # Reading: backups that began after the stop are not the reason for it.
+        later = 0
+        while not hold and later < len(tasks) and tasks[later].type == "vzdump":
+            later += 1
+        stop = tasks[later] if later < len(tasks) and tasks[later].type in STOPS else None
+        # Reading: somebody's stop ends with a guest that is stopped. One that QEMU holds was started after it.
+        halted = guest.state in HALTED
+        if stop and not halted:
+            first = self.first_seen[stop.upid]
+            if hold:
+                wanted = first is not None and first > hold.since
+            else:
+                wanted = not (lock and later == 0) and not self.own_stop(tasks)
+            if wanted:
+                self.stopped_silently(book, guest)
+                self.note(book, Fact(What.STOPPED, guest.node, stop.user, stop.type), news)
+                return
+        if guest.lock == "suspended" and not halted:  # somebody's wish, whether or not the task is seen
+            self.stopped_silently(book, guest)
+            self.note(book, Fact(What.STOPPED, guest.node), news)
+            return
+        excuses = {lock, *works} - {None} if hold or lock or self.excused(tasks) else set()
+        if excuses and (hold is None or self.clock - hold.since < 30 * MINUTE):
+            book.hold = hold or Hold("work", self.clock)
+            book.hold.works |= {str(each) for each in excuses}
+            book.node = guest.node
+            return
+        self.down(book, guest, _down_fact(guest, works=hold.works if hold else set()), news)
+
+    def excused(self, tasks: list[TaskSummary]) -> bool:
+        """Its tasks are a reason to wait: the newest is a work, or one is running."""
+        running = any(task.type in WORKS and task.ended is None for task in tasks)
+        return running or bool(tasks and tasks[0].type in WORKS) or self.own_stop(tasks)
+
+    def own_stop(self, tasks: list[TaskSummary]) -> bool:
+        """The newest stop fell into a work, and so was a part of it."""
+        stop = next((task for task in tasks if task.type in STOPS), None)
+        return stop is not None and any(
+            task.type in WORKS
+            and task.started <= stop.started
+            and (task.ended is None or task.ended > stop.started)
+            for task in tasks
+        )
+
+    def stopped_silently(self, book: Book, guest: Guest) -> None:
+        book.hold, book.alarm = None, False
+        self.settle(book, guest)
+
+    def down(self, book: Book, guest: Guest | None, fact: Fact, news: list[News]) -> None:
+        """An alarm. `guest` None: it is missing."""
+        book.hold = None
+        if guest is not None:
+            self.settle(book, guest)
+        book.alarm, book.lost = True, ""
+        fact.away = not self.greeted
+        if self.changed(book):
+            news.append(News("down", book.entry.vmid, fact))
+
+    def gone(self, book: Book, news: list[News]) -> None:
+        vmid = book.entry.vmid
+        task = next(iter(self.recent_tasks(vmid, book.node)), None)
+        was_dead, book.missing, book.hold, book.uptime = book.state in OUT, True, None, None
+        book.lost, book.passing = "", None
+        if not was_dead:
+            book.stopped_at = self.elapsed
+        book.state = State.STOPPED
+        if vmid in self.orders or (task and task.type in DESTROYS):
+            self.orders.pop(vmid, None)
+            # Reading: as with every stop by somebody no incident of it stays open, and that is no recovery.
+            if book.case is not None:
+                self.leave(book, What.MISSING, forgotten=True)
+            book.alarm = False
+            if task and task.type in DESTROYS:  # Reading: what was ordered is silent, as a stop is
+                self.note(book, Fact(What.MISSING, book.node, task.user, task.type), news)
+        elif book.case is not None:
+            # Reading: it is down already and told; the incident says from now on that it is missing. (While it is
+            # flapping it is a change like any other.)
+            book.case.facts[vmid].what = What.MISSING
+        else:
+            self.down(book, None, Fact(What.MISSING, book.node), news)
+
+    def listed_again(self, book: Book, guest: Guest, news: list[News]) -> None:
+        alarm, book.alarm = book.alarm, False
+        self.settle(book, guest)
+        if alarm:
+            self.back(book, guest, news)
+
+    def found_alive(self, book: Book, guest: Guest, sight: Sight, news: list[News]) -> None:
+        if book.alarm:
+            if guest.state is State.RUNNING:
+                book.alarm = False
+                self.settle(book, guest)
+                self.back(book, guest, news)
+            return  # paused and the like: not back yet
+        if book.state in OUT and guest.state is not State.RUNNING:
+            return  # Reading: the same holds for one whose stop was no alarm
+        before, lost, held, uptime = book.state, book.lost, book.hold, book.uptime
+        moved = guest.node != book.node
+        self.settle(book, guest)
+        elsewhere = (lost and guest.node != lost) or (held and held.kind == "ha")
+        if elsewhere and guest.state is State.RUNNING:
+            self.note(book, Fact(What.ELSEWHERE, guest.node), news)
+        elif (
+            before is State.RUNNING
+            and guest.state is State.RUNNING
+            and not moved
+            and not held
+            and not lost
+            and uptime is not None
+            and guest.uptime is not None
+            and guest.uptime < uptime
+        ):
+            self.expect(sight.tasks_read, f"{guest.vmid} restarted, but the task list was not read")
+            self.restarted(book, guest, news)
+
+    def restarted(self, book: Book, guest: Guest, news: list[News]) -> None:
+        tasks = self.recent_tasks(guest.vmid, book.node)
+        if guest.vmid in self.orders:
+            return  # Reading: the order is not used up by it, since a stop was ordered
+        if guest.lock in WORK_LOCKS or any(task.type in WORKS - REBOOTS for task in tasks):
+            return
+        if tasks:
+            self.note(book, Fact(What.RESTARTED, guest.node, tasks[0].user, tasks[0].type), news)
+        elif self.changed(book):
+            fact = Fact(What.RESTARTED, guest.node, away=not self.greeted)
+            news.append(News("restart", guest.vmid, fact))
+
+    def back(self, book: Book, guest: Guest, news: list[News]) -> None:
+        tell = self.changed(book)
+        if book.case is None or not tell:
+            return
+        if book.case.topic is Topic.GROUP:
+            self.leave(book, What.BACK)
+        else:
+            news.append(
+                News("back", guest.vmid, Fact(What.BACK, guest.node, away=not self.greeted), book.case)
+            )
+            book.case = None
+
+    def note(self, book: Book, fact: Fact, news: list[News]) -> None:
+        fact.away, fact.note = not self.greeted, True
+        news.append(News("note", book.entry.vmid, fact))
+
+    # -- Flapping
+
+    def changed(self, book: Book) -> bool:
+        """Counts a change. False: it makes no news of its own, since the guest is flapping."""
+        book.changes = [*(at for at in book.changes if self.clock - at <= 30 * MINUTE), self.clock]
+        if book.flapping is None and len(book.changes) >= 6:
+            if book.case is not None:
+                self.leave(book, What.FLAPPING)
+            book.flapping = self.case(Topic.FLAPPING, Level.WARNING)
+            book.flapping.facts[book.entry.vmid] = Fact(What.FLAPPING, book.node)
+            self.open(book.flapping)
+            return False
+        return book.flapping is None
+
+    def end_flapping(self, book: Book, seen: Seen, news: list[News]) -> None:
+        if book.flapping is None or self.clock - book.changes[-1] < 15 * MINUTE:
+            return
+        if book.entry.vmid in seen.undecided or book.lost:
+            return
+        case, book.flapping = book.flapping, None
+        book.changes = []
+        # Reading: "down" is what would be an alarm; stopped by somebody, or waiting, is as good as running.
+        self.end(case, tell=not book.alarm)
+        if book.alarm:
+            what, state = (What.MISSING, State.UNKNOWN) if book.missing else _down_as(book.state)
+            fact = Fact(what, book.node, away=not self.greeted, state=state)
+            news.append(News("down", book.entry.vmid, fact))
+
+    # -- incidents of guests
+
+    def open_down(self, book: Book, fact: Fact) -> None:
+        case = self.case(Topic.GUEST, Level.CRITICAL)
+        case.since = (self.clock, book.stopped_at)
+        case.facts[book.entry.vmid] = fact
+        book.case = case
+        self.open(case)
+
+    def leave(self, book: Book, what: What, *, forgotten: bool = False) -> None:
+        """The guest leaves its incident, which makes no news of its own but may end the group."""
+        case = book.case
+        assert case is not None
+        book.case = None
+        case.facts[book.entry.vmid].what = what
+        if case.topic is Topic.GUEST:
+            case.forgotten = forgotten
+            self.end(case, tell=False)
+        elif not case.down:
+            # Reading: it is a recovery if anybody of it came back.
+            self.end(case, tell=any(fact.what is What.BACK for fact in case.facts.values()))
+
+    def forget_guest(self, book: Book) -> None:
+        if book.case is not None:
+            self.leave(book, What.FORGOTTEN, forgotten=True)
+        if book.flapping is not None:
+            self.forget(book.flapping)
+        book.flapping, book.alarm, book.changes = None, False, []
+
+    # -- Grouping
+
+    def tell_news(self, news: list[News], *, one_group: bool) -> None:
+        loud = []
+        for piece in news:
+            if self.muted_guest(self.books[piece.vmid]):
+                self.single(piece)
+            elif piece.case is not None and not piece.case.told:
+                # Reading: the end of what nobody has read of is no news.
+                self.single(piece)
+            else:
+                loud.append(piece)
+        alarms = [piece for piece in loud if piece.kind != "note"]
+        notes = [piece for piece in loud if piece.kind == "note"]
+        # Reading: after the source's return all news, notes included, become one group.
+        heaps = [(loud, 1)] if one_group else [(alarms, 5), (notes, 5)]
+        for heap, most in heaps:
+            if len(heap) > most:
+                self.group(heap)
+            else:
+                for piece in heap:
+                    self.single(piece)
+
+    def single(self, piece: News) -> None:
+        book = self.books[piece.vmid]
+        if piece.kind == "down":
+            self.open_down(book, piece.fact)
+        elif piece.kind == "back":
+            assert piece.case is not None
+            piece.case.facts[piece.vmid].what = What.BACK
+            self.end(piece.case)
+        else:
+            note = piece.kind == "note"
+            case = self.case(Topic.NOTE if note else Topic.RESTART, Level.INFO if note else Level.WARNING)
+            case.facts[piece.vmid] = piece.fact
+            self.one_off(case)
+
+    def group(self, heap: list[News]) -> None:
+        kinds = {piece.kind for piece in heap}
+        level = Level.CRITICAL if "down" in kinds else Level.WARNING if "restart" in kinds else Level.INFO
+        case = self.case(Topic.GROUP, level)
+        case.facts = {piece.vmid: piece.fact for piece in heap}
+        for piece in heap:
+            if piece.kind == "down":
+                self.books[piece.vmid].case = case
+                case.since = (self.clock, min(case.since[1], self.books[piece.vmid].stopped_at))
+            if piece.case is not None:
+                piece.case.facts[piece.vmid].what = What.BACK
+                self.end(piece.case, tell=False)
+        if case.down:
+            self.open(case)
+        else:
+            self.one_off(case)
+
+    # -- Thresholds
+
+    def read_gauges(self, seen: Seen) -> None:
+        for vmid, book in self.books.items():
+            for metric in Metric:
+                limit = book.entry.limit(metric)
+                if limit is not None and vmid not in seen.undecided:
+                    self.read_gauge(book, metric, limit, seen)
+
+    def read_gauge(self, book: Book, metric: Metric, limit: int, seen: Seen) -> None:
+        vmid = book.entry.vmid
+        key = f"guest/{vmid}/{metric.value}"
+        guest = seen.guests.get(vmid)
+        if guest is not None and not seen.nodes.get(guest.node, True):
+            return
+        if guest is not None and guest.state in (State.UNKNOWN, *PASSING):
+            return  # Reading: these never change anything, so they do not end an incident either
+        if guest is None and not book.missing:
+            return  # not listed, and not judged
+        if guest is None or guest.state is not State.RUNNING:
+            self.forget_meter(key)
+            return
+        percent = _percent_of(guest, metric)
+        if metric is Metric.MEMORY and guest.memory_seen_by_host:
+            self.lose_sight(key)
+            return
+        if percent is None:
+            return
+        meter = self.meters.setdefault(key, Meter())
+        if self.over_limit(meter, percent, limit):
+            case = self.case(Topic.GAUGE, Level.WARNING, metric=metric, limit=limit, percent=percent)
+            case.facts[vmid] = Fact(What.BACK, guest.node)
+            meter.case = case
+            self.open(case)
+
+    def lose_sight(self, key: str) -> None:
+        """What is read is not the guest's own: a third such read in a row ends what was told."""
+        meter = self.meters.get(key, Meter())
+        meter.blind, meter.over, meter.under = meter.blind + 1, 0, 0
+        if meter.case is None or meter.blind >= 3:
+            self.forget_meter(key)
+
+    def read_storages(self, seen: Seen) -> None:
+        rows = [row for row in seen.storages if row.available and row.total and row.used is not None]
+        read = set()
+        for row in sorted(rows, key=lambda row: -(row.used or 0) / (row.total or 1)):  # the fullest first
+            node = "" if row.shared else row.node
+            key = f"storage/{node}/{row.name}" if node else f"storage/{row.name}"
+            if key in read:
+                continue
+            read.add(key)
+            percent = 100 * (row.used or 0) / (row.total or 1)
+            meter = self.meters.setdefault(key, Meter())
+            if self.over_limit(meter, percent, self.storage_limit):
+                limit = self.storage_limit
+                case = self.case(
+                    Topic.STORAGE, Level.WARNING, node=node, storage=row.name, limit=limit, percent=percent
+                )
+                meter.case = case
+                self.open(case)
+
+    def over_limit(self, meter: Meter, percent: float, limit: int) -> bool:
+        """Counts a read; True: it is an incident from now on. Ends the one that is there when it is over."""
+        meter.blind = 0
+        if meter.case is None:
+            meter.over = meter.over + 1 if percent >= limit else 0
+            meter.under = 0
+            return meter.over >= 3
+        meter.over = 0
+        meter.under = meter.under + 1 if percent <= limit - 5 else 0
+        if meter.under >= 3:
+            self.end(meter.case)
+            meter.case, meter.under = None, 0
+        return False
+
+    def forget_meter(self, key: str) -> None:
+        meter = self.meters.pop(key, None)
+        if meter is not None and meter.case is not None:
+            self.forget(meter.case)
+
+    # -- incidents
+
+    def case(
+        self,
+        topic: Topic,
+        level: Level,
+        *,
+        node: str = "",
+        storage: str = "",
+        metric: Metric | None = None,
+        limit: int | None = None,
+        percent: float | None = None,
+        fault: BotError | None = None,
+        watched: int = 0,
+    ) -> Case:
+        return Case(
+            topic,
+            level,
+            self.looks,
+            self.now,
+            node=node,
+            storage=storage,
+            metric=metric,
+            limit=limit,
+            percent=percent,
+            fault=fault,
+            watched=watched,
+        )
+
+    def open(self, case: Case) -> None:
+        self.cases.append(case)
+        if not self.muted(case):
+            self.say(Post.OPENING, case)
+
+    def one_off(self, case: Case) -> None:
+        """Over as soon as it is told; muted, it stands in the history only."""
+        case.over, case.until = True, self.now
+        self.open(case)
+
+    def end(self, case: Case, *, tell: bool = True, since_elapsed: bool = False) -> None:
+        case.over = True
+        case.until = (self.elapsed, self.elapsed) if since_elapsed else (self.clock_before, self.elapsed)
+        if tell and case.told and not self.muted(case):
+            self.say(Post.RECOVERY, case)
+
+    def forget(self, case: Case) -> None:
+        case.over = case.forgotten = True
+        case.until = self.now
+
+    # -- Mutes
+
+    def muted(self, case: Case) -> bool:
+        """Reading: a group is muted while all are that are down in it (all of it, once nobody is), and failed
+        backups while all their guests (or nodes) are."""
+        if "all" in self.mutes:
+            return True
+        if case.topic is Topic.SOURCE:
+            return "source" in self.mutes
+        if case.topic in (Topic.NODE, Topic.STALE):
+            return f"node/{case.node}" in self.mutes
+        if case.topic is Topic.STORAGE:
+            own = f"storage/{case.node}/{case.storage}" if case.node else f"storage/{case.storage}"
+            return own in self.mutes or f"node/{case.node}" in self.mutes
+        if case.topic is Topic.BACKUP:
+            return all(
+                bool({f"guest/{vmid}", f"node/{node}"} & set(self.mutes)) for node, vmid, _ in case.backups
+            )
+        about = case.down or list(case.facts)
+        return all(self.muted_vmid(vmid, case.facts[vmid].node) for vmid in about)
+
+    def muted_vmid(self, vmid: int, node: str) -> bool:
+        return bool({"all", f"guest/{vmid}", f"node/{node}"} & set(self.mutes))
+
+    def muted_guest(self, book: Book) -> bool:
+        return self.muted_vmid(book.entry.vmid, book.node)
+
+    def tell_what_was_muted(self, good: bool, before: int) -> None:
+        late = [case for case in self.cases if not case.over and not case.told and not self.muted(case)]
+        late = [case for case in late if case.look < before]
+        if good and len(late) > 5:
+            # Reading: more than five whose mute has ended are one message.
+            for case in late:
+                case.told, case.said = True, self.clock
+            loud = [case for case in late if not self.quiet or case.level is Level.CRITICAL]
+            self.noted += [case for case in late if case not in loud and case not in self.noted]
+            if loud:
+                self.mails.append(Mail(Post.UNMUTED, loud, mention=True))
+        for case in self.cases:
+            # Reading: while Proxmox cannot be read only the incident about that is told.
+            if (
+                not case.over
+                and not case.told
+                and not self.muted(case)
+                and (good or case.topic is Topic.SOURCE)
+            ):
+                self.say(Post.OPENING, case)
+
+    # -- Reminders
+
+    def remind(self, good: bool) -> None:
+        for case in self.cases:
+            if not good and case.topic is not Topic.SOURCE:
+                continue
+            now = self.elapsed if case.topic is Topic.SOURCE else self.clock
+            due = self.repeat and now - case.said >= self.repeat
+            if due and not case.over and case.told and not case.acked and not self.muted(case):
+                self.say(Post.REMINDER, case)
+
+    # -- Quiet hours
+
+    def say(self, post: Post, case: Case) -> None:
+        if post is not Post.RECOVERY:
+            # Reading: what the quiet hours keep back counts as told when it is noted.
+            case.told = True
+            case.said = self.elapsed if case.topic is Topic.SOURCE else self.clock
+        if self.quiet and (case.level is not Level.CRITICAL or post is Post.RECOVERY):
+            if case not in self.noted:
+                self.noted.append(case)
+            return
+        mention = post is Post.OPENING and case.level is not Level.INFO
+        silent = post is Post.RECOVERY or (post is Post.OPENING and case.level is Level.INFO)
+        self.mails.append(Mail(post, [case], mention, silent))
+
+    def end_quiet(self) -> None:
+        if not self.quiet and self.noted:
+            self.mails.append(Mail(Post.DIGEST, list(self.noted), silent=True))
+            self.noted.clear()
+
+    def expect(self, truth: bool, complaint: str) -> None:
+        if not truth:
+            self.complaints.append(complaint)
+
+
+def _down_as(state: State | None) -> tuple[What, State]:
+    """What a guest that is down is told as, and which state is named with it."""
+    if state is State.IO_ERROR:
+        return What.IO_ERROR, State.UNKNOWN
+    if state in HALTED:
+        return What.HALTED, state
+    return (What.STUCK, state) if state in PASSING else (What.STOPPED, State.UNKNOWN)
+
+
+def _down_fact(guest: Guest, *, works: set[str] | None = None, after: str = "") -> Fact:
+    what, state = _down_as(guest.state)
+    return Fact(what, guest.node, works=works or set(), after=after, state=state)
+
+
+def _failed(task: TaskSummary) -> bool:
+    ended = task.type == "vzdump" and task.ended is not None
+    return ended and task.status != "OK" and not (task.status or "").startswith("WARNINGS")
+
+
+def answer_in(seen: Seen, answers: dict[int, Guest]) -> None:
+    """What guests answered by themselves counts where the list knows nothing of them."""
+    for vmid, answer in answers.items():
+        listed = seen.guests.get(vmid)
+        if listed is not None and listed.state is State.UNKNOWN and seen.nodes.get(listed.node, True):
+            seen.guests[vmid] = answer
+
+
+def _percent_of(guest: Guest, metric: Metric) -> float | None:
+    if metric is Metric.CPU:
+        return None if guest.cpu is None else 100 * guest.cpu
+    part, whole = (
+        (guest.memory, guest.memory_total) if metric is Metric.MEMORY else (guest.disk, guest.disk_total)
+    )
+    return 100 * part / whole if part is not None and whole else None

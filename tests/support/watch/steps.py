@@ -1,0 +1,162 @@
+"""Steps of the watch one after another, a minute apart, and what they told in words short enough for a table."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from core.errors import BotError
+from core.guest import Cluster, Guest, Kind, Node, State, Storage, TaskSummary
+from core.watch.incidents.model import Incident, Message, Post, Topic, Watched
+from core.watch.incidents.observation import Look, source_fault
+from core.watch.incidents.state import Moment, Outcome, Rules, WatchState
+from core.watch.incidents.step import step
+from core.watch.records import changes, records_of, state_from
+from tests.support.fakes import NOON, guest
+
+R, S, P, U, L = State.RUNNING, State.STOPPED, State.PAUSED, State.UNKNOWN, State.PRELAUNCH
+
+
+def task(
+    kind: str,
+    vmid: int | str,
+    *,
+    by: str = "root@pam",
+    status: str | None = "OK",
+    number: int = 1,
+    node: str = "pve1",
+) -> TaskSummary:
+    """A line of the task list. `status` None: it runs. `number` makes it another one, and a later one."""
+    upid = f"UPID:{node}:{number:08X}:00000001:{number:08X}:{kind}:{vmid}:{by}:"
+    ended = None if status is None else number
+    return TaskSummary(upid, kind, by, number, ended, status, node=node, id=str(vmid))
+
+
+class History:
+    """`see` is one look; the guests not named in it look as in the look before."""
+
+    def __init__(
+        self, *entries: Watched, rules: Rules | None = None, nodes: Iterable[str] = ("pve1", "pve2")
+    ) -> None:
+        self.entries = entries or (Watched(101),)
+        self.rules = rules or Rules()
+        self.state = WatchState()
+        self.unix, self.fresh, self.away = NOON, True, True
+        self.guests = {entry.vmid: guest(entry.vmid, R, uptime=1000) for entry in self.entries}
+        self.nodes = dict.fromkeys(nodes, True)
+        self.storages: tuple[Storage, ...] = ()
+        self.incidents: dict[int, Incident] = {}
+        self.messages: list[Message] = []
+        self.last = Outcome(self.state)
+        self._changed: list[Incident] = []
+
+    def cluster(self) -> Cluster:
+        offline = {name for name, online in self.nodes.items() if not online}
+        shown = (
+            Guest(each.vmid, each.kind, each.node, U, name=each.name) if each.node in offline else each
+            for each in self.guests.values()
+        )
+        nodes = tuple(Node(name, online) for name, online in sorted(self.nodes.items()))
+        return Cluster(tuple(sorted(shown, key=lambda one: one.vmid)), nodes, 0.0, self.storages)
+
+    def put(self, vmid: int = 101, state: State = R, **values: Any) -> None:
+        """From now on this guest looks so; by default a running one has run for 1000 s more than ever."""
+        values.setdefault("uptime", 10_000 if state is R else None)
+        self.guests[vmid] = guest(vmid, state, **values)
+
+    def see(
+        self,
+        *states: State,
+        seconds: float = 60,
+        ordered: Iterable[int] = (),
+        tasks: Iterable[TaskSummary] | None = None,
+        quiet: bool = False,
+        fault: BotError | None = None,
+        first: Cluster | None = None,
+        unsure: Iterable[int] = (),
+        jump: float = 0.0,
+        **values: Any,
+    ) -> list[str]:
+        """What is told while guest 101 goes through these states, one look each; without any, one look as it is."""
+        told: list[str] = []
+        for state in states or (None,):
+            if state is not None:
+                self.put(101, state, **values)
+            self.unix += seconds + jump
+            away = max(0.0, self.unix - (self.state.pulse.unix or self.unix))
+            passed = away if self.fresh else seconds
+            read = self.cluster()
+            wrong = fault or source_fault(self.state, self.entries, read, self.state.pulse.elapsed + passed)
+            look = Look(
+                None if wrong else read,
+                wrong,
+                first,
+                unsure=frozenset(unsure),
+                tasks=None if tasks is None else tuple(tasks),
+            )
+            moment = Moment(self.unix, passed, self.fresh, self.away, quiet)
+            told += self._take(step(self.state, self.entries, look, moment, self.rules, ordered))
+            self.fresh = False
+            self.away = self.away and not self.state.pulse.good
+        return told
+
+    def looks(self, count: int, **values: Any) -> list[str]:
+        """What is told in so many looks."""
+        told: list[str] = []
+        for _ in range(count):
+            told += self.see(**values)
+        return told
+
+    def _take(self, outcome: Outcome) -> list[str]:
+        written = changes(records_of(self.state), records_of(outcome.state))
+        self.last, self.state = outcome, outcome.state
+        self._changed += outcome.incidents
+        self.incidents |= {incident.id: incident for incident in outcome.incidents}
+        self.messages += outcome.messages
+        assert written is not None
+        return [self.words(message) for message in outcome.messages]
+
+    def restart(self, away: float = 600.0) -> None:
+        """The bot ends and begins anew from what is written, so many seconds later."""
+        records = {key: text for key, text in changes({}, records_of(self.state)).items() if text is not None}
+        kept = state_from(records, self.state.open.values())
+        assert kept == self.state
+        self.state, self.fresh, self.away = kept, True, True
+        self.unix += away - 60
+
+    def words(self, message: Message) -> str:
+        """`opening guest 101 stopped by root@pam`, `recovery node pve1`."""
+        parts = [message.post.value]
+        for number in message.incidents:
+            incident = self.incidents[number]
+            parts.append(incident.topic.value)
+            if incident.topic in (Topic.NODE, Topic.STORAGE):
+                parts.append(incident.node or incident.storage)
+            if incident.metric:
+                parts.append(incident.metric.value)
+            facts = [
+                f"{fact.vmid} {fact.what.value}" + (f" by {fact.by}" if fact.by else "")
+                for fact in incident.guests
+            ]
+            parts += (
+                [", ".join(facts)]
+                if message.post is not Post.RECOVERY and incident.topic is not Topic.NODE
+                else []
+            )
+            if message.post is Post.RECOVERY and incident.topic in (Topic.GUEST, Topic.FLAPPING, Topic.GAUGE):
+                parts.append(str(incident.guests[0].vmid))
+        return " ".join(part for part in parts if part)
+
+    def incident(self) -> Incident:
+        """The last one that changed."""
+        return self._changed[-1]
+
+
+def many(count: int, start: int = 101) -> tuple[Watched, ...]:
+    return tuple(Watched(vmid) for vmid in range(start, start + count))
+
+
+def container(vmid: int, state: State = R, **values: Any) -> Guest:
+    return guest(vmid, state, kind=Kind.LXC, **values)
+
+
+def flat(told: Iterable[list[str]]) -> list[str]:
+    return [words for one in told for words in one]

@@ -1,0 +1,848 @@
+"""One history: the real watch, journal and delivery over the cluster, the Discord and the clocks of
+tests/support/watch/world.py, and the oracle beside them.
+
+Every method is something that happens. After each look what the bot stored is held against what the oracle owes,
+and whatever appears in the channel is held against both. `Wrong` carries the story up to there.
+
+Delivery is driven without its `run`: this asks for one attempt after the other at the times `run` would (at once
+when there is news, else after the pause that the last attempt named).
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+from adapters.journal.store import SqliteJournal
+from core.access.policy import Actor, Place
+from core.actions.expected_stops import ExpectedStops, Note
+from core.actions.order import Order, Plan
+from core.cluster_cache import ClusterReader
+from core.codec import decode
+from core.delivery.alerts import GIVE_UP, LATE, STALE_PAIR, Delivery
+from core.delivery.channel import AlertChannel
+from core.errors import JournalFailed
+from core.guest import Guest, Kind, State
+from core.proxmox import Proxmox
+from core.proxmox_errors import BadAnswer, ProxmoxError, Rejected, TimedOut
+from core.verbs import Verb
+from core.watch.incidents.model import DOWN, Incident, Message, Post, Topic, Watched, What
+from core.watch.incidents.state import Rules
+from core.watch.journal import Batch, Posting
+from core.watch.service import Watch
+from tests.support.watch.oracle import Case, Fact, Mail, Oracle
+from tests.support.watch.world import BOT, Box, Shown, Sight, SimClock, SimCluster, SimDiscord
+
+INTERVAL = 61.0
+"""Seconds between two looks: not 60, so that no period of the contract ends exactly with a look."""
+SAME_TEXT = 140.0
+"""How long after it was composed a text may still appear: the bot repeats it for 120 s while it does not know."""
+RULES = Rules(repeat=20 * 60.0, storage_limit=90)
+SLACK = 90.0
+"""By how much two lengths of the same incident may differ: a look, and the second read in it."""
+ENTRIES = (
+    Watched(101, cpu=80),
+    Watched(102),
+    Watched(103, memory=90),
+    Watched(104),
+    Watched(105),
+    Watched(106),
+    Watched(107, disk=80),
+    Watched(108),
+    Watched(109),
+)
+UNWATCHED = (110, 111, 112, 113)
+TEMPLATE = 190
+HELD = (What.HALTED, What.STUCK)
+GUEST_TOPICS = (Topic.GUEST, Topic.RESTART, Topic.FLAPPING, Topic.NOTE)
+
+logging.getLogger("core").setLevel(logging.CRITICAL)
+
+
+class Kill(BaseException):
+    """The process dies here."""
+
+
+class Wrong(AssertionError):
+    """The bot and the contract disagree; `kind` is lost, duplicated, false or told wrongly."""
+
+    def __init__(self, kind: str, what: str, story: list[str]) -> None:
+        super().__init__(f"{kind}: {what}\n" + "\n".join(story))
+        self.kind, self.what = kind, what
+
+
+@dataclass
+class Trouble:
+    """What happens to the journal's writes. `kill_in`: the process dies at the n-th from now, before it is done
+    or (`kill_after`) just after."""
+
+    kill_in: int = 0
+    kill_after: bool = False
+    full: bool = False
+    writes: int = 0
+
+    @contextmanager
+    def writing(self, *, may_fail: bool = True) -> Iterator[None]:
+        self.writes += 1
+        self.kill_in = max(0, self.kill_in - 1) if self.kill_in != 1 else -1
+        if self.kill_in == -1 and not self.kill_after:
+            raise Kill
+        if self.full and may_fail:
+            raise JournalFailed("SQLITE_FULL")
+        yield
+        if self.kill_in == -1:
+            raise Kill
+
+
+class TroubledJournal(SqliteJournal):
+    """The real journal, with troubles at its writes. `on_commit` hears of what was stored."""
+
+    def __init__(
+        self, path: Path, clock: SimClock, trouble: Trouble, on_commit: Callable[[Batch], None]
+    ) -> None:
+        super().__init__(path, clock.now)
+        self.trouble, self.on_commit = trouble, on_commit
+        self.on_give_up: Callable[[int], None] = lambda message_id: None
+
+    def commit(self, batch: Batch) -> None:
+        with self.trouble.writing():
+            super().commit(batch)
+            self.on_commit(batch)
+
+    def trying(
+        self, message_id: int, content: str, at: float, absorbs: int | None = None, *, late: float = 0.0
+    ) -> None:
+        with self.trouble.writing():
+            super().trying(message_id, content, at, absorbs, late=late)
+
+    def absorb(self, message_ids: Iterable[int]) -> None:
+        with self.trouble.writing():
+            super().absorb(message_ids)
+
+    def posted(self, message_id: int, discord_id: int, edition: int) -> None:
+        with self.trouble.writing():
+            super().posted(message_id, discord_id, edition)
+
+    def edited(self, message_id: int, edition: int) -> None:
+        with self.trouble.writing():
+            super().edited(message_id, edition)
+
+    def refused(self, message_id: int, error: str, *, not_taken: bool) -> None:
+        with self.trouble.writing():
+            super().refused(message_id, error, not_taken=not_taken)
+
+    def give_up(self, message_id: int, error: str) -> None:
+        with self.trouble.writing():
+            super().give_up(message_id, error)
+            self.on_give_up(message_id)
+
+
+class WatchedOrders(ExpectedStops):
+    """The real ones; while they note something in the journal `noting` is set, so that it is not taken for a look."""
+
+    noting = False
+
+    def begin(self, orders: Mapping[int, str], note: Note) -> None:
+        def marked(vmid: int, by: str | None) -> None:
+            self.noting = True
+            try:
+                note(vmid, by)
+            finally:
+                self.noting = False
+
+        super().begin(orders, marked)
+
+
+class ListInMemory:
+    """The watch list's file."""
+
+    def __init__(self, entries: tuple[Watched, ...]) -> None:
+        self.entries = entries
+
+    def save(self, guests: tuple[Watched, ...]) -> None:
+        self.entries = guests
+
+
+@dataclass
+class Letter:
+    """A message that was stored, and what the oracle says of it."""
+
+    message: Message
+    mail: Mail
+    made: float
+    """On the monotonic clock."""
+    run: int
+    jumps: int
+    taken: float | None = None
+    absorbed: bool = False
+    may_be_absorbed: bool = False
+    given_up: bool = False
+    texts: dict[str, float] = field(default_factory=dict)
+    """What was composed for it, and when."""
+
+
+@dataclass
+class Process:
+    """What dies with the process."""
+
+    journal: TroubledJournal
+    expected: WatchedOrders
+    watch: Watch
+    delivery: Delivery
+    next_try: float | None = None
+
+
+class Trial:
+    """One history of one bot. `loop` runs everything; `path` is the journal's file, not there yet."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, path: Path) -> None:
+        self.loop, self.path = loop, path
+        self.clock = SimClock()
+        self.cluster = SimCluster(self.clock)
+        self.discord = SimDiscord(self.clock)
+        self.discord.on_compose = self._composed
+        self.oracle = Oracle(ENTRIES, RULES.repeat, RULES.storage_limit)
+        self.store = ListInMemory(ENTRIES)
+        self.trouble = Trouble()
+        self.quiet = False
+        self.story: list[str] = []
+        self.looks = 0
+        self.broken = False
+        """Something went wrong: what stands at the end need not be checked."""
+        self.jumps = self.run = 0
+        self.off_after_kill = 5.0
+        self.incidents: dict[int, Incident] = {}
+        self.cases: dict[int, Case] = {}
+        self.letters: dict[int, Letter] = {}
+        self.seen_in_channel: dict[int, str] = {}
+        self._misworded: list[str] = []
+        self._stored: list[tuple[Message, float]] = []
+        self._owed: list[Mail] = []
+        self._committed: list[float] = []
+        self._offset: float | None = None
+        self._last_taken = 0
+        self._settle_boxes()
+        self.process = self._start()
+
+    def _settle_boxes(self) -> None:
+        homes = {
+            101: 1,
+            102: 1,
+            103: 1,
+            104: 1,
+            105: 2,
+            106: 2,
+            107: 2,
+            108: 3,
+            109: 3,
+            110: 1,
+            111: 2,
+            112: 3,
+        }
+        for vmid in (*(entry.vmid for entry in ENTRIES), *UNWATCHED):
+            kind = Kind.LXC if vmid in (107, 108) else Kind.QEMU
+            booted = self.clock.mono - 86_400.0 - vmid
+            self.cluster.boxes[vmid] = Box(vmid, kind, f"pve{homes.get(vmid, 1)}", booted=booted)
+        self.cluster.boxes[104].state = State.STOPPED
+        template = Box(TEMPLATE, Kind.QEMU, "pve1", State.STOPPED, template=True)
+        self.cluster.boxes[TEMPLATE] = template
+
+    # -- the process
+
+    def _start(self) -> Process:
+        self.run += 1
+        journal = TroubledJournal(self.path, self.clock, self.trouble, self._on_commit)
+        journal.open()
+        journal.on_give_up = self._on_give_up
+        proxmox = cast(Proxmox, self.cluster)
+        channel = cast(AlertChannel, self.discord)
+        expected = WatchedOrders(self.clock)
+        reader = ClusterReader(proxmox, self.clock)
+        watch = Watch(
+            reader, proxmox, self.clock, expected, self.store, journal, RULES, lambda unix: self.quiet
+        )
+        watch.begin(self.store.entries, {})
+        delivery = Delivery(journal, channel, self.clock)
+        watch.tell(lambda ids: delivery.made(*ids))
+        delivery.wake()
+        self.oracle.run_begins(self.clock.mono)
+        return Process(journal, expected, watch, delivery)
+
+    def _die(self, off: float) -> None:
+        """The process is gone; after `off` seconds the next one is there."""
+        self.trouble.kill_in = 0
+        database = self.process.journal._file._db
+        assert database is not None
+        database.close()  # nothing that a process does when it ends in order
+        self._say(f"the process dies, and is there again after {off:.0f} s")
+        self._inspect_channel()
+        self.clock.advance(off)
+        self.process = self._start()
+
+    def restart(self, off: float) -> None:
+        """The bot is ended in order and started again."""
+        self._say(f"the bot is ended for {off:.0f} s")
+        try:
+            self._run(self.process.delivery.drain())
+        except Kill:
+            self._die(off)
+            return
+        self._inspect_channel()
+        self.process.journal.close()
+        self.clock.advance(off)
+        self.process = self._start()
+
+    def kill(self, off: float) -> None:
+        self._say("the bot is killed")
+        self._die(off)
+
+    def kill_at_write(self, number: int, *, after: bool, off: float) -> None:
+        self._say(f"the process will die {'after' if after else 'before'} write number {number} from now")
+        self.trouble.kill_in, self.trouble.kill_after, self.off_after_kill = number, after, off
+
+    def jump(self, seconds: float) -> None:
+        self._say(f"the wall clock jumps by {seconds:.0f} s")
+        self.clock.jump(seconds)
+        self.jumps += 1
+
+    # -- looks
+
+    def look(self) -> None:
+        """One look, the delivery of what it made, and the time until the next look."""
+        began = self.clock.mono
+        sight = self.cluster.begin_look()
+        self._committed, killed = [], False
+        attempts = self.trouble.writes
+        try:
+            self._run(self.process.watch.poll())
+        except Kill:
+            killed = True
+        self.cluster.end_look()
+        attempted = self.trouble.writes > attempts
+        if self._committed or not (killed or attempted):
+            self._judge(sight, self._committed[0] if self._committed else self.clock.mono)
+            if not killed:
+                self._compare_times()
+        else:
+            self._say("the look was not stored")
+            self.oracle.not_stored(sight)
+        if killed:
+            self._die(self.off_after_kill)
+        self._deliver(max(self.clock.mono, began + INTERVAL))
+
+    def _judge(self, sight: Sight, at: float) -> None:
+        self.looks += 1
+        wall = self.clock.wall - (self.clock.mono - at)
+        owed = self.oracle.look(sight, at, wall, self.quiet)
+        self._owed += owed
+        stored = [message.post.value for message, _ in self._stored]
+        trouble = self.process.watch.trouble
+        if stored or owed or trouble:
+            self._say(
+                f"look {self.looks}{f' fails: {trouble}' if trouble else ''}: owed {[str(m) for m in owed]}, {stored}"
+            )
+        else:
+            self._say(f"look {self.looks}")
+        if self.oracle.complaints:
+            self._wrong("asked wrongly", "; ".join(self.oracle.complaints))
+        if len(self._committed) > 1:
+            self._wrong("stored in pieces", f"{len(self._committed)} transactions in one look")
+        self._pair_incidents()
+        self._compare_incidents()
+        self._pair_messages()
+
+    def _compare_times(self) -> None:
+        pulse = self.process.watch.state.pulse
+        if self._offset is None:
+            self._offset = pulse.elapsed - self.oracle.elapsed
+        elapsed, clock = pulse.elapsed - self._offset, pulse.clock
+        if abs(elapsed - self.oracle.elapsed) > 0.01 or abs(clock - self.oracle.clock) > 0.01:
+            self._wrong(
+                "time",
+                f"elapsed {elapsed:.1f} (oracle {self.oracle.elapsed:.1f}), "
+                f"clock {clock:.1f} (oracle {self.oracle.clock:.1f})",
+            )
+
+    # -- the bot's incidents and messages against the oracle's
+
+    def _on_commit(self, batch: Batch) -> None:
+        if self.process_is_noting():
+            return
+        self._committed.append(self.clock.mono)
+        self.incidents |= {incident.id: incident for incident in batch.incidents}
+        self._stored += [(message, self.clock.mono) for message in batch.messages]
+
+    def process_is_noting(self) -> bool:
+        return hasattr(self, "process") and self.process.expected.noting
+
+    def _pair_incidents(self) -> None:
+        paired = set(self.cases.values())
+        theirs = [
+            (_key(incident), incident)
+            for number, incident in self.incidents.items()
+            if number not in self.cases
+        ]
+        ours = [(_case_key(case), case) for case in self.oracle.cases if case not in paired]
+        for key, incident in sorted(theirs, key=lambda pair: pair[1].id):
+            match = next((pair for pair in ours if pair[0] == key), None)
+            if match is None:
+                self._wrong("false", f"an incident nobody owes: {_words(incident)}")
+            ours.remove(match)
+            case = match[1]
+            self.cases[incident.id] = case
+            if case.percent is not None and abs((incident.percent or 0.0) - case.percent) > 0.1:
+                self._wrong(
+                    "told wrongly", f"{_words(incident)} opens with {incident.percent} %, not {case.percent}"
+                )
+            if case.topic is Topic.SOURCE:
+                self._compare_fault(case, incident)
+        if ours:
+            self._wrong("lost", f"no incident for {ours[0][1]}")
+
+    def _compare_fault(self, case: Case, incident: Incident) -> None:
+        name = incident.fault.error if incident.fault else ""
+        expected = {type(case.fault).__name__} if case.fault else {"NothingVisible", "HalfGone"}
+        if name not in expected or incident.watched != case.watched:
+            self._wrong(
+                "told wrongly", f"fault {name} of {incident.watched}, not {expected} of {case.watched}"
+            )
+
+    def _compare_incidents(self) -> None:
+        for number, case in list(self.cases.items()):
+            if found := disagreements(case, self.incidents[number]):
+                self._wrong(
+                    "told wrongly", f"{_words(self.incidents[number])} against {case}: {'; '.join(found)}"
+                )
+
+    def _pair_messages(self) -> None:
+        owed = list(self._owed)
+        for message, made in self._stored:
+            key = (
+                message.post,
+                message.mention,
+                message.silent,
+                _ids(self.cases[n] for n in message.incidents),
+            )
+            mail = next((each for each in owed if _mail_key(each) == key), None)
+            if mail is None:
+                about = ", ".join(_words(self.incidents[number]) for number in message.incidents)
+                flags = ("@" if message.mention else "") + ("~" if message.silent else "")
+                self._wrong(
+                    "false", f"a message nobody owes: {message.post.value}{flags} {about} {message.text}"
+                )
+            owed.remove(mail)
+            self.letters[message.id] = Letter(message, mail, made, self.run, self.jumps)
+        if owed:
+            self._wrong("lost", f"no message for {owed[0]}")
+        self._stored, self._owed = [], []
+
+    # -- delivery
+
+    def _deliver(self, until: float) -> None:
+        process = self.process
+        while True:
+            if process.delivery._work.is_set():
+                process.next_try = self.clock.mono
+            if process.next_try is None or process.next_try > until:
+                break
+            self.clock.advance(max(0.0, process.next_try - self.clock.mono))
+            process.delivery._work.clear()
+            self._note_pairs()
+            try:
+                pause = self._run(process.delivery._attempt())
+            except Kill:
+                self._die(self.off_after_kill)
+                process = self.process
+                continue
+            self._inspect_channel()
+            process.next_try = None if pause is None else self.clock.mono + pause
+        self.clock.advance(max(0.0, until - self.clock.mono))
+
+    def _may_be_old(self, letter: Letter, seconds: float) -> bool:
+        """Whether it may count as older: after a restart its age is known by a wall clock that has jumped."""
+        return self.clock.mono - letter.made > seconds or letter.jumps != self.jumps
+
+    def _note_pairs(self) -> None:
+        """Before an attempt: recoveries that may be told in one line with their opening."""
+        waiting = [each for each in self.letters.values() if each.taken is None and not each.given_up]
+        for opening in waiting:
+            if opening.message.post is Post.OPENING and self._may_be_old(opening, STALE_PAIR - SLACK):
+                for recovery in waiting:
+                    same = recovery.message.incidents == opening.message.incidents
+                    if same and recovery.message.post is Post.RECOVERY:
+                        recovery.may_be_absorbed = True
+        for reminder in waiting:
+            if reminder.message.post is Post.REMINDER:
+                twins = [each for each in waiting if each.message.incidents == reminder.message.incidents]
+                newest = max(twins, key=lambda each: each.message.id) is reminder
+                told = any(each.message.post is Post.OPENING for each in twins)
+                over = all(self.cases[number].over for number in reminder.message.incidents)
+                if over or told or not newest:
+                    reminder.may_be_absorbed = True
+
+    def _on_give_up(self, message_id: int) -> None:
+        letter = self.letters.get(message_id)
+        if letter is None:
+            return
+        letter.given_up = True
+        age = self.clock.mono - letter.made
+        certain = letter.jumps == self.jumps
+        if message_id not in self.discord.rejected and certain and age <= GIVE_UP - 1:
+            self._wrong("lost", f"given up after {age:.0f} s: {letter.mail}")
+
+    def _composed(self, posting: Posting, text: str) -> None:
+        """The bot puts a message into words: they have to be true now."""
+        letter, words = self.letters.get(posting.message.id), json.loads(text)
+        if letter is None:
+            self._misworded.append(f"a message that was never stored: {text}")
+            return
+        incidents = [decode(Incident, each) for each in words["incidents"]]
+        if words["post"] != letter.mail.post.value or words["text"] != letter.message.text:
+            self._misworded.append(f"{words['post']} {words['text']}: {letter.mail}")
+        if [incident.id for incident in incidents] != list(letter.message.incidents):
+            self._misworded.append(f"not its incidents: {letter.mail}")
+        for incident in incidents:
+            if found := disagreements(self.cases[incident.id], incident):
+                self._misworded.append(f"{letter.mail} says {_words(incident)}: {'; '.join(found)}")
+        late, age = words["late"], self.clock.mono - letter.made
+        if letter.jumps == self.jumps and posting.posted is None:
+            if (late is not None) != (age > LATE) or (late is not None and abs(late - age) > 1):
+                self._misworded.append(f"late {late}, but it is {age:.1f} s old: {letter.mail}")
+        elif letter.jumps == self.jumps and late is not None and not LATE < late <= age + 1:
+            self._misworded.append(f"edited, late {late}, but it is {age:.1f} s old: {letter.mail}")
+        letter.texts[text] = self.clock.mono
+
+    def _inspect_channel(self) -> None:
+        """Whatever is new in the channel is held against what is owed."""
+        if self._misworded:
+            self._wrong("told wrongly", self._misworded[0])
+        for shown in self.discord.shown:
+            before = self.seen_in_channel.get(shown.id)
+            if before is None:
+                self._arrived(shown)
+            elif before != shown.content:
+                letter = self.letters[shown.about]
+                if letter.texts.get(shown.content) != self.clock.mono:
+                    self._wrong(
+                        "lost", f"edited to an old text, or to that of another message: {letter.mail}"
+                    )
+            self.seen_in_channel[shown.id] = shown.content
+
+    def _arrived(self, shown: Shown) -> None:
+        letter = self.letters[shown.about]
+        if letter.taken is not None and shown.about not in self.discord.removed:
+            self._wrong("duplicated", str(letter.mail))
+        self.discord.removed.discard(shown.about)
+        if shown.about < self._last_taken:
+            self._wrong("told wrongly", f"posted after a later one: {letter.mail}")
+        self._last_taken = shown.about
+        letter.taken = self.clock.mono
+        self._say(f"   Discord has: {letter.mail}")
+        composed = letter.texts.get(shown.content)
+        if composed is None or self.clock.mono - composed > SAME_TEXT:
+            self._wrong("told wrongly", f"posted with a text of {composed}: {letter.mail}")
+        if letter.message.post is Post.OPENING and self._may_be_old(letter, STALE_PAIR):
+            # what was made by now, and is still waiting, is told in this line
+            for other in self.letters.values():
+                pair = other.message.incidents == letter.message.incidents and other is not letter
+                if pair and other.message.post is Post.RECOVERY and other.taken is None:
+                    other.may_be_absorbed = True
+
+    def finish(self) -> None:
+        """All is well again; then everything has arrived, and shows how things are."""
+        self._say("the end: the disk and Discord are well")
+        self.discord.mode, self.trouble.full, self.trouble.kill_in = "", False, 0
+        self.discord.limited_until = self.discord.edits_limited_until = 0.0
+        self.discord.next.clear()
+        self._deliver(self.clock.mono + 1000.0)
+        here = {shown.about: shown for shown in self.discord.shown}
+        for number, letter in self.letters.items():
+            if number in self.discord.removed or letter.given_up:
+                continue
+            if letter.taken is None:
+                if not letter.may_be_absorbed:
+                    self._wrong("lost", str(letter.mail))
+            elif letter.message.post is Post.OPENING:
+                self._check_final(here[number], letter)
+        waiting = self.process.journal.undelivered().waiting
+        if waiting or self.process.journal.to_edit():
+            self._wrong("lost", f"{waiting} messages still wait in the journal, though Discord is well")
+
+    def _check_final(self, shown: Shown, letter: Letter) -> None:
+        """It shows how its incident is now."""
+        for text in json.loads(shown.content)["incidents"]:
+            incident = decode(Incident, text)
+            if found := disagreements(self.cases[incident.id], incident):
+                self._wrong(
+                    "told wrongly", f"{letter.mail} shows {_words(incident)} in the end: {'; '.join(found)}"
+                )
+
+    def figures(self) -> dict[str, int]:
+        return {"looks": self.looks, "messages": len(self.letters), "runs": self.run}
+
+    def close(self) -> None:
+        self.process.journal.close()
+
+    # -- what persons do with the bot
+
+    def _command(
+        self,
+        act: Callable[[], object],
+        done: Callable[[], bool],
+        books: Callable[[], None],
+        *,
+        tells: bool = True,
+    ) -> None:
+        """`books` notes it with the oracle if `done` then says that it has happened; `tells`: what waits for the
+        end of a mute may be told with it."""
+        killed = False
+        try:
+            act()
+        except JournalFailed:
+            self._say("   which could not be stored")
+        except Kill:
+            killed = True
+        happened = done()
+        if happened:
+            books()
+            if tells:
+                self._owed += self.oracle.after_command(self.clock.mono, self.clock.wall, self.quiet)
+        if killed:
+            self._die(self.off_after_kill)
+        if happened:
+            self._pair_incidents()
+            self._compare_incidents()
+            self._pair_messages()
+
+    def _was_stored(self) -> Callable[[], bool]:
+        before = len(self._committed)
+        return lambda: len(self._committed) > before
+
+    def mute(self, target: str, seconds: float) -> None:
+        self._say(f"{target} is muted for {seconds:.0f} s")
+        at, wall = self.clock.mono, self.clock.wall
+        self._command(
+            lambda: self.process.watch.mute(target, seconds, "Akiko"),
+            self._was_stored(),
+            lambda: self.oracle.mute(target, seconds, at, wall),
+        )
+
+    def unmute(self, target: str) -> None:
+        self._say(f"{target} is unmuted")
+        self._command(
+            lambda: self.process.watch.unmute(target), self._was_stored(), lambda: self.oracle.unmute(target)
+        )
+
+    def acknowledge(self, number: int) -> None:
+        case = self.cases[number]
+        self._say(f"acknowledged: {case}")
+        self._command(
+            lambda: self.process.watch.acknowledge(number, "Akiko"),
+            self._was_stored(),
+            lambda: self.oracle.acknowledge(case, "Akiko"),
+        )
+
+    def unwatch(self, vmid: int) -> None:
+        self._say(f"{vmid} is watched no more")
+        self._command(
+            lambda: self.process.watch.remove(vmid),
+            lambda: vmid not in self.watched,
+            lambda: self.oracle.unwatch(vmid),
+        )
+
+    def watch(self, entry: Watched) -> None:
+        self._say(f"{entry.vmid} is watched")
+        guest = self.guest(entry.vmid)
+        self._command(
+            lambda: self.process.watch.add(guest, entry.cpu, entry.memory, entry.disk),
+            lambda: entry.vmid in self.watched,
+            lambda: self.oracle.watch(entry),
+            tells=False,
+        )
+
+    @property
+    def watched(self) -> set[int]:
+        return {entry.vmid for entry in self.store.entries}
+
+    def stop_through_bot(self, vmid: int, answer: str = "") -> None:
+        """Somebody orders a stop; what Proxmox does of it is another matter. `answer`: how the request ended: well,
+        with a `page` of a proxy or `lost` on its way (Proxmox may have it: it stays expected), or `refused`."""
+        self._say(f"a stop of {vmid} is ordered{f', and answered: {answer}' if answer else ''}")
+        plan = Plan(Order(Verb.STOP, vmid, Actor(7, "Akiko", Place(1, 2))), self.guest(vmid))
+
+        noted: list[int] = []
+        deaths: list[Kill] = []
+
+        def order() -> None:
+            try:
+                with suppress(ProxmoxError), self.process.expected.stop_of(plan) as expectation:
+                    noted.append(vmid)
+                    expectation.sent = answer != "refused"
+                    raise_answer(answer)
+            except Kill as death:
+                deaths.append(death)
+                raise
+
+        def happened() -> bool:
+            """Noted before it was sent; what the bot makes of the answer is not asked.
+
+            After a death before a refusal was noted the order still stands, until it is found out how it ended
+            (core/actions/recovery.py, which has no part here).
+            """
+            stands = f"ordered/{vmid}" in self.process.journal.records()
+            return stands and bool(deaths) if answer == "refused" else bool(noted) or stands
+
+        self._command(order, happened, lambda: self.oracle.order(vmid, self.clock.mono), tells=False)
+
+    def guest(self, vmid: int) -> Guest:
+        return self.cluster._guest(self.cluster.boxes[vmid])
+
+    def say(self, text: str) -> None:
+        self._say(f"the bot says of itself: {text}")
+        stored = self._was_stored()
+        self._command(
+            lambda: self.process.watch.say(text),
+            stored,
+            lambda: self._owed.append(Mail(Post.WORD, [])),
+            tells=False,
+        )
+
+    # -- the story
+
+    def _run(self, work: Any) -> Any:
+        try:
+            return self.loop.run_until_complete(work)
+        except Kill:
+            raise
+        except BaseException:
+            self.broken = True
+            raise
+
+    def _say(self, text: str) -> None:
+        if text.startswith("look") and len(self.story) > 1 and text.rsplit(" ", maxsplit=1)[-1].isdigit():
+            before = self.story[-1].split("  ")[-1]
+            if before.startswith("look") and ":" not in before:
+                self.story.pop()  # of looks at which nothing happens only the last is told
+        self.story.append(f"{_time(self.clock.mono - 1000.0)}  {text}")
+
+    tell = _say
+
+    def _wrong(self, kind: str, what: str) -> NoReturn:
+        self.broken = True
+        raise Wrong(kind, what, self.story)
+
+
+def raise_answer(answer: str) -> None:
+    """As the client raises what a change was answered."""
+    if answer == "page":
+        raise BadAnswer("pve.example", changing=True)
+    if answer == "lost":
+        raise TimedOut("pve.example", changing=True)
+    if answer == "refused":
+        raise Rejected(500, "no")
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds // 3600:4.0f}:{seconds % 3600 // 60:02.0f}:{seconds % 60:02.0f}"
+
+
+def _ids(cases: Iterable[Case]) -> tuple[int, ...]:
+    return tuple(sorted(id(case) for case in cases))
+
+
+def _mail_key(mail: Mail) -> tuple[Post, bool, bool, tuple[int, ...]]:
+    return (mail.post, mail.mention, mail.silent, _ids(mail.cases))
+
+
+def _key(incident: Incident) -> object:
+    vmids = frozenset(fact.vmid for fact in incident.guests)
+    return _key_of(incident.topic, vmids, incident.node, incident.storage, incident.metric)
+
+
+def _case_key(case: Case) -> object:
+    return _key_of(case.topic, frozenset(case.facts), case.node, case.storage, case.metric)
+
+
+def _key_of(topic: Topic, vmids: frozenset[int], node: str, storage: str, metric: object) -> object:
+    if topic in (Topic.SOURCE, Topic.BACKUP):
+        return topic
+    if topic in (Topic.NODE, Topic.STALE, Topic.BLIND):
+        return (topic, node)
+    if topic is Topic.STORAGE:
+        return (topic, node, storage)
+    return (topic, vmids, metric)
+
+
+def _words(incident: Incident) -> str:
+    facts = " ".join(f"{fact.vmid}:{fact.what.value}" for fact in incident.guests)
+    where = " ".join(filter(None, (incident.node, incident.storage, str(incident.metric or ""))))
+    return f"{incident.topic.value}[{where}{' ' if where and facts else ''}{facts}]{'' if incident.open else ' over'}"
+
+
+def disagreements(case: Case, incident: Incident) -> list[str]:
+    """What an incident of the bot says otherwise than the oracle."""
+    found = []
+    if incident.level is not case.level:
+        found.append(f"level {incident.level.value}, not {case.level.value}")
+    if incident.open == case.over:
+        found.append(f"{'open' if incident.open else 'over'}, not {'over' if case.over else 'open'}")
+    forgotten = incident.forgotten or any(fact.what is What.FORGOTTEN for fact in incident.guests)
+    flaps = any(fact.what is What.FLAPPING for fact in case.facts.values())
+    # how an incident that ends as FLAPPING, or a group, is marked otherwise is open
+    if case.topic is not Topic.GROUP and not flaps and forgotten != case.forgotten:
+        found.append(f"forgotten {forgotten}, not {case.forgotten}")
+    if (incident.acked_by or "") != case.acked:
+        found.append(f"acknowledged by {incident.acked_by!r}, not {case.acked!r}")
+    if (incident.node, incident.storage) != (case.node, case.storage) and case.topic in (
+        Topic.NODE,
+        Topic.STORAGE,
+        Topic.STALE,
+        Topic.BLIND,
+    ):
+        found.append(f"of {incident.node} {incident.storage}")
+    if incident.limit != case.limit:
+        found.append(f"limit {incident.limit}, not {case.limit}")
+    if {(each.node, each.vmid, each.error) for each in incident.backups} != case.backups:
+        found.append(f"backups {incident.backups}, not {case.backups}")
+    facts = {fact.vmid: fact for fact in incident.guests}
+    if set(facts) - case.maybe != set(case.facts) - case.maybe:
+        found.append(f"guests {sorted(facts)}, not {sorted(case.facts)}")
+    elif case.topic in (*GUEST_TOPICS, Topic.GROUP):
+        found += [line for vmid, fact in case.facts.items() for line in _of_fact(case, fact, facts[vmid])]
+    if not incident.open and case.until and not case.forgotten:
+        least, most = case.until[0] - case.since[0], case.until[1] - case.since[1]
+        length = incident.seconds or 0.0
+        if not least - SLACK <= length <= most + SLACK:
+            found.append(f"lasted {length:.0f} s, not {least:.0f} to {most:.0f}")
+    return found
+
+
+def _of_fact(case: Case, fact: Fact, theirs: Any) -> list[str]:
+    found = []
+    settled = case.over and case.topic is Topic.GUEST and fact.what is What.BACK
+    if (
+        case.topic is not Topic.FLAPPING
+        and not settled
+        and not case.forgotten
+        and (theirs.what is not fact.what or (fact.what in HELD and theirs.state is not fact.state))
+    ):
+        said = f"{theirs.what.value} {theirs.state.value}"
+        found.append(f"{theirs.vmid} {said}, not {fact.what.value} {fact.state.value}")
+    if fact.what in DOWN and case.topic in (Topic.GUEST, Topic.GROUP):
+        after = "node" if theirs.after_node else "ha" if theirs.after_ha else ""
+        if after != fact.after or theirs.away != fact.away:
+            found.append(f"{theirs.vmid} after {after}, away {theirs.away}")
+        if fact.works and not (theirs.task in fact.works and not theirs.by):
+            found.append(f"{theirs.vmid} held by {theirs.task!r}, not {fact.works}")
+    if case.topic is Topic.NOTE:
+        if fact.task and (theirs.by, theirs.task) != (fact.by, fact.task) and fact.by != BOT:
+            found.append(f"{theirs.vmid} by {theirs.by!r} {theirs.task!r}, not {fact.by!r} {fact.task!r}")
+        if theirs.away != fact.away:
+            found.append(f"{theirs.vmid} away {theirs.away}")
+        if fact.what is What.ELSEWHERE and theirs.node != fact.node:
+            found.append(f"{theirs.vmid} on {theirs.node}, not {fact.node}")
+    return found

@@ -1,0 +1,446 @@
+"""A small cluster and a small Discord for the histories of tests/core/watch/test_histories.py: plain, fast,
+in memory.
+
+What a look can see is fixed when it begins (`Sight`), so that the bot and the oracle judge the same. The truth
+changes between looks only. Time is virtual: it passes when somebody sleeps or the history says so.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from core.clock import Clock
+from core.codec import encode
+from core.delivery.channel import Fate, NotDelivered
+from core.errors import BotError
+from core.guest import Cluster, Guest, Kind, Node, State, Storage, TaskSummary
+from core.proxmox_errors import (
+    BadAnswer,
+    GuestMoved,
+    MissingPrivilege,
+    NodeUnreachable,
+    ProxmoxError,
+    TimedOut,
+    TokenRefused,
+    Unreachable,
+)
+from core.watch.journal import Posting
+
+BEGIN = 1_790_000_000.0
+"""Unix seconds of a history's beginning, as Proxmox' and Discord's clocks (which nobody sets) know it."""
+CONFIRM = 6.0
+"""A read of the list so many seconds after the look's first one is its second."""
+NODES = ("pve1", "pve2", "pve3")
+BOT = "bot@pve!discord"
+ALIVE = (State.RUNNING, State.PAUSED, State.SUSPENDED)
+STORAGES = (("local", "pve1"), ("local", "pve2"), ("nfs", "pve1"), ("nfs", "pve2"), ("nfs", "pve3"))
+
+
+class SimClock(Clock):
+    """`jump` moves the wall clock alone. `true` is what Proxmox' and Discord's clocks show."""
+
+    def __init__(self) -> None:
+        self.mono, self.wall = 1000.0, BEGIN
+
+    @property
+    def true(self) -> float:
+        return BEGIN + self.mono - 1000.0
+
+    def monotonic(self) -> float:
+        return self.mono
+
+    def now(self) -> float:
+        return self.wall
+
+    def advance(self, seconds: float) -> None:
+        self.mono += seconds
+        self.wall += seconds
+
+    def jump(self, seconds: float) -> None:
+        self.wall += seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.advance(seconds)
+        await asyncio.sleep(0)
+
+
+@dataclass
+class Box:
+    """The truth about one guest. `booted` on the monotonic clock; the figures are percent."""
+
+    vmid: int
+    kind: Kind
+    node: str
+    state: State = State.RUNNING
+    lock: str | None = None
+    template: bool = False
+    booted: float = 0.0
+    cpu: float = 10.0
+    memory: float = 40.0
+    disk: float = 50.0
+
+
+@dataclass
+class Sight:
+    """What one look can see, and (below) what it asked for."""
+
+    began: float
+    first: Cluster | ProxmoxError
+    second: Cluster | ProxmoxError
+    answers: dict[int, Guest | ProxmoxError]
+    tasks: tuple[TaskSummary, ...] | ProxmoxError
+    failed: dict[str, tuple[TaskSummary, ...] | ProxmoxError] = field(default_factory=dict)
+    """By node, the backups that have failed there."""
+    everything: dict[str, tuple[TaskSummary, ...] | ProxmoxError] = field(default_factory=dict)
+    """By node, all its tasks."""
+    reads: int = 0
+    asked: set[int] = field(default_factory=set)
+    tasks_read: bool = False
+    nodes_asked: set[str] = field(default_factory=set)
+    completed: set[str] = field(default_factory=set)
+    """Nodes that were asked for all their tasks."""
+
+
+@dataclass
+class Oddities:
+    """What goes wrong in the next look only."""
+
+    listed: dict[int, State] = field(default_factory=dict)
+    """The first list says this of a guest, which is not so."""
+    unlisted: set[int] = field(default_factory=set)
+    dark_nodes: set[str] = field(default_factory=set)
+    """Nodes that the first list shows as offline, and which are not."""
+    later_listed: dict[int, State] = field(default_factory=dict)
+    """The second list says this of a guest: it has just happened."""
+    later_dark: set[str] = field(default_factory=set)
+    second_fails: str = ""
+    answers_fail: str = ""
+    """`slow`, or a proxy's `page`."""
+
+
+def trouble(word: str) -> ProxmoxError | None:
+    """A read that takes too long, or the page of a proxy instead of an answer."""
+    answers = {"slow": TimedOut("pve.example", changing=False), "page": BadAnswer("pve.example")}
+    return answers.get(word)
+
+
+class SimCluster:
+    """The truth, and the Proxmox that shows it. `fault`: what every read of the list meets for now."""
+
+    identity = BOT
+
+    def __init__(self, clock: SimClock) -> None:
+        self.clock = clock
+        self.boxes: dict[int, Box] = {}
+        self.online = dict.fromkeys(NODES, True)
+        self.dead_word: dict[str, State] = {}
+        """As what the list shows the guests of an offline node."""
+        self.filled = {"storage/pve1/local": 50.0, "storage/pve2/local": 50.0, "storage/nfs": 50.0}
+        self.tasks: list[TaskSummary] = []
+        self.fault = ""
+        self.hidden: set[int] = set()
+        self.hung: set[str] = set()
+        """Nodes whose pvestatd has hung for long: the list knows nothing of them and their guests."""
+        self.deaf: set[str] = set()
+        """Nodes that answer nothing that is asked of them or their guests."""
+        self.odd = Oddities()
+        self.sight: Sight | None = None
+        self._pid = 0
+
+    # -- what happens
+
+    def task(self, kind: str, vmid: int | None, user: str, node: str, *, status: str | None = "OK") -> str:
+        """A task that has just been started; `status` None: it runs."""
+        self._pid += 1
+        about = "" if vmid is None else str(vmid)
+        started = int(self.clock.true)
+        upid = f"UPID:{node}:{self._pid:08X}:00000001:{started:08X}:{kind}:{about}:{user}:"
+        ended = None if status is None else started + 1
+        self.tasks.insert(0, TaskSummary(upid, kind, user, started, ended, status, node, about))
+        return upid
+
+    def finish(self, upid: str, status: str) -> None:
+        self.tasks = [
+            replace(task, ended=int(self.clock.true), status=status) if task.upid == upid else task
+            for task in self.tasks
+        ]
+
+    def uptime(self, box: Box) -> int | None:
+        return None if box.state is State.STOPPED else int(self.clock.mono - box.booted)
+
+    # -- what is seen of it
+
+    def _guest(self, box: Box) -> Guest:
+        known = self.online.get(box.node, False)
+        state = box.state if known else self.dead_word.get(box.node, State.UNKNOWN)
+        runs = known and box.state is not State.STOPPED
+        disk = round(box.disk * 1000) if box.kind is Kind.LXC and runs else None
+        return Guest(
+            box.vmid,
+            box.kind,
+            box.node,
+            state,
+            f"web{box.vmid}",
+            cpu=box.cpu / 100 if runs else None,
+            cpus=2.0,
+            memory=round(box.memory * 1000) if runs else None,
+            memory_total=100_000,
+            disk=disk,
+            disk_total=100_000,
+            uptime=self.uptime(box) if runs else None,
+            template=box.template,
+            lock=box.lock if known else None,
+        )
+
+    def _listed(self, box: Box) -> Guest:
+        """As the list has it: of a node that hangs what the configuration says."""
+        guest = self._guest(box)
+        if box.node not in self.hung or not self.online.get(box.node, False):
+            return guest
+        return Guest(box.vmid, box.kind, box.node, State.UNKNOWN, lock=box.lock)
+
+    def _list(self, here: dict[int, Guest], lies: dict[int, State], dark: set[str]) -> Cluster:
+        """The guests that are `here`, but as the list has them."""
+        guests = dict(here)
+        for vmid, state in lies.items():
+            if vmid in guests:
+                guests[vmid] = replace(guests[vmid], state=state, uptime=None)
+        if self.fault in ("half", "half-there"):
+            guests = {vmid: guest for vmid, guest in guests.items() if vmid not in self.hidden}
+        if self.fault == "empty":
+            guests = {}
+        online = {name: up and name not in dark for name, up in self.online.items()}
+        nodes = tuple(Node(name, up, known=name not in self.hung) for name, up in online.items())
+        return Cluster(tuple(guests.values()), nodes, self.clock.mono, self._storages(online))
+
+    def _storages(self, online: dict[str, bool]) -> tuple[Storage, ...]:
+        rows = []
+        for name, node in STORAGES:
+            shared = name == "nfs"
+            there = online.get(node, False) and node not in self.hung
+            percent = self.filled["storage/nfs" if shared else f"storage/{node}/{name}"]
+            used = round(percent * 1000) if there else None
+            if node in online:
+                rows.append(Storage(name, node, shared, there, used, 100_000 if there else None))
+        return tuple(rows)
+
+    def _fault(self) -> ProxmoxError | None:
+        return {
+            "unreachable": Unreachable("pve.example"),
+            "refused": TokenRefused(),
+        }.get(self.fault) or trouble(self.fault)
+
+    def _answer(self, guest: Guest) -> Guest | ProxmoxError:
+        if failure := trouble(self.odd.answers_fail) or trouble("slow" if guest.node in self.deaf else ""):
+            return failure
+        if self.fault == "half" and guest.vmid in self.hidden:
+            return MissingPrivilege("VM.Audit", f"/vms/{guest.vmid}")
+        if not self.online.get(guest.node, False):
+            return NodeUnreachable(guest.node)
+        return guest
+
+    def begin_look(self) -> Sight:
+        """What the look that begins now can see."""
+        fault, odd, here, truth = self._fault(), self.odd, {}, {}
+        for vmid in sorted(self.boxes):
+            here[vmid], truth[vmid] = self._listed(self.boxes[vmid]), self._guest(self.boxes[vmid])
+        listed = {vmid: guest for vmid, guest in here.items() if vmid not in odd.unlisted}
+        first: Cluster | ProxmoxError = fault or self._list(listed, odd.listed, odd.dark_nodes)
+        second = first
+        if failure := trouble(odd.second_fails):
+            second = failure
+        elif odd != Oddities():
+            second = fault or self._list(here, odd.later_listed, odd.later_dark)
+        answers = {vmid: self._answer(guest) for vmid, guest in truth.items()}
+        tasks = fault or tuple(self._listed_tasks())
+        failed = {name: self._failed_on(name) for name in self.online}
+        everything = {name: self._tasks_on(name) for name in self.online}
+        self.sight = Sight(self.clock.mono, first, second, answers, tasks, failed, everything)
+        return self.sight
+
+    def end_look(self) -> None:
+        """The oddities were those of that look."""
+        self.sight, self.odd = None, Oddities()
+
+    def _listed_tasks(self) -> list[TaskSummary]:
+        """All that run, filled up to 25 of a node with those that ended, by their start."""
+        rows: list[TaskSummary] = []
+        for name, online in self.online.items():
+            here = [task for task in self.tasks if task.node == name] if online else []
+            running = [task for task in here if task.ended is None]
+            ended = [task for task in here if task.ended is not None]
+            rows += running + ended[: max(0, 25 - len(running))]
+        return rows
+
+    def _tasks_on(self, node: str) -> tuple[TaskSummary, ...] | ProxmoxError:
+        if not self.online[node]:
+            return NodeUnreachable(node)
+        failure = trouble("slow" if node in self.deaf else "")
+        return failure or tuple(task for task in self.tasks if task.node == node)
+
+    def _failed_on(self, node: str) -> tuple[TaskSummary, ...] | ProxmoxError:
+        here = self._tasks_on(node)
+        if isinstance(here, BotError):
+            return here
+        backups = [task for task in here if task.type == "vzdump"]
+        return tuple(task for task in backups if task.ended is not None and task.status != "OK")
+
+    # -- the calls of core.proxmox.Proxmox that the watch makes
+
+    async def cluster(self) -> Cluster:
+        sight = self._now()
+        sight.reads += 1
+        late = self.clock.mono - sight.began >= CONFIRM
+        assert late == (sight.reads == 2), (
+            f"read number {sight.reads} after {self.clock.mono - sight.began} s"
+        )
+        seen = sight.second if late else sight.first
+        if isinstance(seen, BotError):
+            raise seen
+        return replace(seen, read_at=self.clock.mono)
+
+    async def status(self, guest: Guest, *, quick: bool = False) -> Guest:
+        sight = self._now()
+        sight.asked.add(guest.vmid)
+        answer = sight.answers.get(guest.vmid) or GuestMoved(guest.vmid, guest.node)
+        if isinstance(answer, BotError):
+            raise answer
+        if answer.node != guest.node:
+            raise GuestMoved(guest.vmid, guest.node)
+        return answer
+
+    async def cluster_tasks(self) -> tuple[TaskSummary, ...]:
+        sight = self._now()
+        sight.tasks_read = True
+        if isinstance(sight.tasks, BotError):
+            raise sight.tasks
+        return sight.tasks
+
+    async def failed_backups(self, node: str, since: int) -> tuple[TaskSummary, ...]:
+        sight = self._now()
+        sight.nodes_asked.add(node)
+        rows = sight.failed[node]
+        if isinstance(rows, BotError):
+            raise rows
+        return tuple(task for task in rows if task.started >= since)
+
+    async def node_tasks(self, node: str, since: int) -> tuple[TaskSummary, ...]:
+        sight = self._now()
+        sight.completed.add(node)
+        rows = sight.everything.get(node, NodeUnreachable(node))
+        if isinstance(rows, BotError):
+            raise rows
+        return tuple(task for task in rows if task.started >= since)
+
+    def _now(self) -> Sight:
+        assert self.sight is not None, "Proxmox was asked outside of a look"
+        return self.sight
+
+
+@dataclass
+class Shown:
+    """One message in the channel. `at` is Discord's own clock (Unix seconds)."""
+
+    id: int
+    about: int
+    """The journal's id of it, which nobody in the channel sees."""
+    content: str
+    at: float
+    edits: int = 0
+
+
+NONCE_MEMORY = 180.0
+UNSURE = ("503", "reset", "taken", "reset-taken")
+"""Faults whose outcome the bot cannot know; with the last two Discord has taken the message."""
+
+
+class SimDiscord:
+    """The alert channel: core.delivery.channel.AlertChannel. `mode` holds until it is changed; `next` is what the
+    next calls meet, one each ("" is well)."""
+
+    def __init__(self, clock: SimClock) -> None:
+        self.clock = clock
+        self.shown: list[Shown] = []
+        self.mode = ""
+        self.next: deque[str] = deque()
+        self.rejected: set[int] = set()
+        """Messages of the journal that were met by a 400."""
+        self.on_compose: Callable[[Posting, str], None] = lambda posting, text: None
+        self.limited_until = self.edits_limited_until = 0.0
+        """On the monotonic clock: Discord limits everything, or edits of old messages, until then."""
+        self.removed: set[int] = set()
+        """Messages that somebody deleted in Discord."""
+        self._nonces: dict[str, tuple[float, int]] = {}
+        self._last = 5000
+
+    def compose(self, posting: Posting, late: float | None) -> str:
+        incidents = [encode(incident) for incident in posting.incidents]
+        message = posting.message
+        words = {"post": message.post.value, "late": late, "text": message.text, "incidents": incidents}
+        text = encode(words | {"mention": message.mention, "silent": message.silent})
+        self.on_compose(posting, text)
+        return text
+
+    def _meets(self) -> str:
+        if self.clock.mono < self.limited_until:
+            return "429"
+        return self.next.popleft() if self.next else self.mode
+
+    async def post(self, posting: Posting, content: str, nonce: str) -> int:
+        about, fault = posting.message.id, self._meets()
+        if fault == "400":
+            self.rejected.add(about)
+        _raise_before(fault)
+        known = self._nonces.get(nonce)
+        if known is None or self.clock.mono - known[0] > NONCE_MEMORY:
+            self._last += 1
+            self.shown.append(Shown(self._last, about, content, self.clock.true))
+            known = self._nonces[nonce] = (self.clock.mono, self._last)
+        _raise_after(fault)
+        return known[1]
+
+    async def edit(self, posting: Posting, content: str) -> None:
+        if self.clock.mono < self.edits_limited_until:
+            raise NotDelivered(Fate.PASSING, "30046", not_taken=True)
+        fault = self._meets()
+        _raise_before("503" if fault == "400" else fault)
+        for shown in self.shown:
+            if shown.id == posting.posted:
+                shown.content = content
+                shown.edits += 1
+                _raise_after(fault)
+                return
+        raise NotDelivered(Fate.GONE, "unknown message", not_taken=True)
+
+    async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
+        fault = self._meets()
+        _raise_before("503" if fault == "400" else fault)
+        _raise_after(fault)
+        for shown in self.shown:
+            if shown.content == content and shown.at >= since and shown.id not in known:
+                return shown.id
+        return None
+
+    def remove(self, index: int) -> None:
+        """Somebody deletes a message."""
+        gone = self.shown.pop(index % len(self.shown))
+        self.removed.add(gone.about)
+
+
+def _raise_before(fault: str) -> None:
+    """What is met before Discord has taken anything."""
+    if fault == "400":
+        raise NotDelivered(Fate.REJECTED, "400", not_taken=True)
+    if fault == "404":
+        raise NotDelivered(Fate.REFUSED, "404 unknown channel", not_taken=True)
+    if fault == "429":
+        raise NotDelivered(Fate.PASSING, "429", not_taken=True)
+    if fault in ("503", "reset"):
+        raise NotDelivered(Fate.PASSING, fault)
+
+
+def _raise_after(fault: str) -> None:
+    """The answer that gets lost."""
+    if fault in ("taken", "reset-taken"):
+        raise NotDelivered(Fate.PASSING, fault)

@@ -1,0 +1,1199 @@
+"""How everything looks: golden texts in both languages, hostile text kept harmless, Discord's limits kept."""
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import discord
+import pytest
+from discord import ui
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from adapters.heartbeat import Heartbeat
+from adapters.journal.store import SqliteJournal
+from cogs.access import Access
+from cogs.buttons import press
+from cogs.general import General
+from cogs.monitor import Monitor
+from cogs.power import Power
+from cogs.snapshot import Snapshots
+from core.access.authority import Authority
+from core.access.rate_limit import ChangeLimit, Pace
+from core.actions.expected_stops import ExpectedStops
+from core.actions.inspector import GuestDetails, Inspector
+from core.actions.order import Change, Order, Plan, Report
+from core.actions.recovery import CutOff
+from core.actions.resizing import Excess
+from core.audit.people import PeopleReader
+from core.audit.trail import Audited
+from core.cluster_cache import LEARNED_SECONDS, ClusterReader, SnapshotReader
+from core.delivery.alerts import Delivery
+from core.delivery.audit import AuditPosting
+from core.errors import GuestBusy, GuestLocked
+from core.fallback import Backup, Backups, Fallback
+from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, TaskSummary
+from core.proxmox_errors import Rejected, StorageFull, Unreachable
+from core.tasks import Progress, TaskEnd, TaskResult
+from core.verbs import Verb
+from core.watch.incidents.model import Mute, Watched
+from core.watch.incidents.state import GuestState, Rules, WatchState
+from core.watch.service import Watch
+from tests.support.fakes import AKIKO, CONFIG, NOON, FakeClock, FakeProxmox, World, guest
+from ui.access.help import help_card
+from ui.cards import card, notice
+from ui.formatting import (
+    Colour,
+    bar,
+    choice_label,
+    code,
+    code_block,
+    disk_size,
+    duration,
+    fit,
+    memory_mb,
+    named,
+    percent,
+    plain,
+    plain_label,
+    size,
+    title,
+    used_of,
+    when,
+)
+from ui.guests.confirm import ask, close_questions, question_over
+from ui.guests.lists import ROWS, Filters, guest_list, snapshot_list
+from ui.guests.outcome import farewell, footer, outcome_text, working
+from ui.guests.panel import guest_buttons, panel
+from ui.guests.plan import plan_parts, title_of_form, yes_label
+from ui.i18n import Language, Text, Texts
+from ui.interaction.buttons import GUEST, question_buttons
+from ui.interaction.context import Services
+from ui.interaction.open_questions import Question, Questions
+from ui.interaction.reply import Reply
+from ui.messages.errors import sentence
+from ui.messages.hints import hint
+from ui.watch.alert_channel import DiscordAlertChannel
+from ui.watch.views import watch_list
+
+Golden = Callable[[str, str], None]
+TEXTS = Texts("ja")
+EN, JA = TEXTS.of("en"), TEXTS.of("ja")
+GIB = 1024**3
+languages = pytest.mark.parametrize("language", ["ja", "en"])
+# Discord's limits for a message with components (docs: Message Components)
+COMPONENTS_MOST, TEXT_MOST, LABEL_MOST, ID_MOST = 40, 4000, 80, 100
+
+
+# --- what Discord gets ---
+
+
+def payload(view: ui.LayoutView) -> list[dict[str, Any]]:
+    """The components as they are sent."""
+    components: list[dict[str, Any]] = view.to_components()  # type: ignore[no-untyped-call]  # discord.py leaves it untyped
+    return components
+
+
+def walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for component in components:
+        yield component
+        yield from walk(component.get("components", []))
+
+
+def texts_of(view: ui.LayoutView) -> list[str]:
+    return [part["content"] for part in walk(payload(view)) if part["type"] == 10]
+
+
+def buttons_of(view: ui.LayoutView) -> list[dict[str, Any]]:
+    return [part for part in walk(payload(view)) if part["type"] == 2]
+
+
+def shown(view: ui.LayoutView) -> str:
+    """A view for a person to read: its colour, its texts, its buttons."""
+    lines: list[str] = []
+    for part in walk(payload(view)):
+        match part["type"]:
+            case 17:
+                lines.append(f"== #{part['accent_color']:06X}")
+            case 10:
+                lines += [part["content"], "--"]
+            case 2:
+                style = {1: "blue", 2: "grey", 3: "green", 4: "red"}[part["style"]]
+                face = part.get("label") or part["emoji"]["name"]
+                off = " off" if part.get("disabled") else ""
+                lines.append(f"[{face}] {style}{off} {part['custom_id']}")
+            case kind:
+                assert kind == 1
+    return "\n".join(lines)
+
+
+def holds_discords_limits(view: ui.LayoutView) -> None:
+    json.dumps(
+        payload(view), allow_nan=False, ensure_ascii=False
+    ).encode()  # no half of a surrogate pair either
+    parts = list(walk(payload(view)))
+    assert len(parts) <= COMPONENTS_MOST
+    texts = texts_of(view)
+    assert texts
+    assert all(text.strip() for text in texts)
+    assert sum(map(len, texts)) <= TEXT_MOST
+    identities = [part["custom_id"] for part in parts if "custom_id" in part]
+    assert len(set(identities)) == len(identities)
+    assert all(1 <= len(identity) <= ID_MOST for identity in identities)
+    for part in parts:
+        if part["type"] == 1:
+            assert 1 <= len(part["components"]) <= 5
+        if part["type"] == 2:
+            assert len(part.get("label") or "") <= LABEL_MOST
+            assert part.get("label") or part.get("emoji")
+
+
+def whole(view: ui.LayoutView) -> None:
+    """Within the limits without having been cut in the middle: code spans are closed, blocks too."""
+    holds_discords_limits(view)
+    for text in texts_of(view):
+        assert "`" not in outside_code(text), text[-200:]
+
+
+def outside_code(text: str) -> str:
+    """What Discord reads as markdown: all but code blocks and code spans."""
+    text = re.sub(r"```\n[^`]*\n```", "▣", text)
+    return re.sub(r"`[^`\n]+`", "▢", text)
+
+
+# --- things to show ---
+
+WEB = Guest(
+    vmid=101,
+    kind=Kind.QEMU,
+    node="pve1",
+    state=State.RUNNING,
+    name="web01",
+    cpu=0.123,
+    cpus=4,
+    memory=int(1.2 * GIB),
+    memory_total=4 * GIB,
+    disk_total=32 * GIB,
+    uptime=3 * 86_400 + 4 * 3600 + 5 * 60,
+    tags=("prod", "web"),
+)
+DB = Guest(
+    vmid=102,
+    kind=Kind.LXC,
+    node="pve2",
+    state=State.STOPPED,
+    name="db",
+    memory_total=2 * GIB,
+    disk=3 * GIB,
+    disk_total=8 * GIB,
+    lock="backup",
+    ha_managed=True,
+)
+NAMELESS = Guest(103, Kind.QEMU, "pve3", State.UNKNOWN)
+PAUSED = guest(104, State.PAUSED, name="paused")
+DEBIAN = guest(900, State.STOPPED, name="debian-12", template=True)
+NODES = (Node("pve1", True), Node("pve2", True), Node("pve3", False))
+SNAPSHOTS = (
+    Snapshot("clean", int(NOON) - 900_000, "fresh install", False, None),
+    Snapshot("before-update", int(NOON) - 90_000, "", True, "clean"),
+    Snapshot("after-update", int(NOON) - 9000, "kernel 6.8", False, "before-update"),
+    Snapshot("test", None, "", False, "clean", incomplete=True),
+    Snapshot("orphan", int(NOON) - 10, "", False, "gone"),
+)
+TASK = TaskSummary("UPID:x", "qmstart", "root@pam", int(NOON) - 500, int(NOON) - 490, "OK")
+DETAILS = GuestDetails(WEB, CONFIG, SNAPSHOTS, ("192.0.2.10", "2001:db8::10"), TASK)
+UPID = "UPID:pve1:0000A1B2:00C3D4E5:6716F2A0:qmstart:101:bot@pve!discord:"
+
+
+def cluster(*guests: Guest) -> Cluster:
+    return Cluster(tuple(sorted(guests, key=lambda each: each.vmid)), NODES, 0.0)
+
+
+def order(verb: Verb, vmid: int = 101, **values: Any) -> Order:
+    return Order(verb, vmid, AKIKO, **values)
+
+
+def report(verb: Verb, end: TaskEnd | None = TaskEnd.OK, **values: Any) -> Report:
+    """An outcome of the web server; `order_…` and `plan_…` go to the order and the plan."""
+    asked = {key.removeprefix("order_"): values.pop(key) for key in list(values) if key.startswith("order_")}
+    planned = {key.removeprefix("plan_"): values.pop(key) for key in list(values) if key.startswith("plan_")}
+    message, log = values.pop("message", "OK"), values.pop("log", ())
+    task = None if end is None else TaskResult(end, UPID, message, log)
+    plan = Plan(order(verb, **asked), **{"guest": WEB, **planned})
+    return Report(plan, task, **{"after": WEB, "seconds": 12.4, **values})
+
+
+def outcome(t: Text, ended: Report) -> ui.LayoutView:
+    text, colour = outcome_text(t, ended)
+    return card(text, footer(t, ended), colour=colour)
+
+
+class NoStore:
+    """The list is only looked at."""
+
+    def save(self, guests: tuple[Watched, ...]) -> None:
+        raise AssertionError(guests)
+
+
+JOURNAL = SqliteJournal(Path("never opened"))
+
+
+def watch_of(
+    *entries: Watched,
+    known: Iterable[GuestState] = (),
+    mutes: Iterable[Mute] = (),
+    trouble: Unreachable | None = None,
+) -> Watch:
+    """A watch that knows this much and never looks."""
+    clock, proxmox = FakeClock(), FakeProxmox(FakeClock())
+    expected, reader = ExpectedStops(clock), ClusterReader(proxmox, clock)
+    watch = Watch(reader, proxmox, clock, expected, NoStore(), JOURNAL, Rules(), lambda unix: False)
+    watch.entries, watch.trouble = entries, trouble
+    watch._kept.state = WatchState(
+        guests={guest.vmid: guest for guest in known}, mutes={mute.target: mute for mute in mutes}
+    )
+    return watch
+
+
+# --- golden texts ---
+
+
+@languages
+def test_panel(language: Language, golden: Golden) -> None:
+    t = TEXTS.of(language)
+    views = [
+        panel(t, DETAILS, NOON),
+        panel(t, GuestDetails(DB, replace(CONFIG, protection=True), (), None, None, protected=True), NOON),
+        panel(t, GuestDetails(NAMELESS, None, None, None, None), NOON),
+        panel(
+            t,
+            GuestDetails(PAUSED, CONFIG, None, None, replace(TASK, ended=None, status=None)),
+            NOON,
+            "the outcome of a button",
+        ),
+        panel(
+            t,
+            GuestDetails(DEBIAN, CONFIG, (), None, replace(TASK, type="qmclone", status="no space left")),
+            NOON,
+        ),
+        panel(t, GuestDetails(WEB, None, (), (), replace(TASK, status="WARNINGS: 2")), NOON),
+    ]
+    golden(f"panel.{language}", "\n\n".join(map(shown, views)))
+
+
+@languages
+def test_lists(language: Language, golden: Golden) -> None:
+    t = TEXTS.of(language)
+    few = cluster(WEB, DB, NAMELESS, PAUSED, DEBIAN)
+    many = cluster(*(guest(vmid, State.STOPPED if vmid % 3 else State.RUNNING) for vmid in range(101, 134)))
+    views = [
+        guest_list(t, few, Filters(), 0, NOON),
+        guest_list(t, few, Filters("running", "qemu", "pve1"), 0, NOON),
+        guest_list(t, few, Filters("template"), 0, NOON),
+        guest_list(t, few, Filters("other"), 0, NOON),
+        guest_list(t, few, Filters(kind="lxc", node="nowhere"), 0, NOON),
+        guest_list(t, many, Filters(), 0, NOON),
+        guest_list(t, many, Filters("stopped"), 99, NOON),
+        guest_list(t, cluster(), Filters(), 0, NOON),
+    ]
+    golden(f"list.{language}", "\n\n".join(map(shown, views)))
+
+
+@languages
+def test_watch_lists(language: Language, golden: Golden) -> None:
+    t = TEXTS.of(language)
+    watched = (
+        Watched(101, cpu=90, memory=80),
+        Watched(102, disk=95),
+        Watched(103),
+        Watched(999),
+    )
+    known = (
+        GuestState(101, State.RUNNING, NOON - 300_000),
+        GuestState(102, State.STOPPED, NOON - 300, node="pve2", incident=1),
+        GuestState(999, State.RUNNING, NOON - 5, missing=True),
+    )
+    mutes = (Mute("guest/101", 60.0, NOON + 60, "Akiko"), Mute("node/pve2", 3600.0, NOON + 3600))
+    many = tuple(Watched(vmid) for vmid in range(101, 124))
+    here = cluster(WEB, DB, NAMELESS)
+    lost = cluster(replace(WEB, state=State.UNKNOWN), replace(DB, state=State.RUNNING, uptime=None))
+    unread = watch_of(*watched, known=known, trouble=Unreachable("pve1"))
+    views = [
+        listed(t, watch_of(*watched, known=known, mutes=mutes), here, 0, NOON, {101: 1, 102: 12}),
+        listed(t, watch_of(*watched, known=known), lost, 0, NOON, {}),
+        watch_list(t, unread, unread.entries, None, 0, NOON, {}),
+        listed(t, watch_of(*many), here, 1, NOON, {}),
+        listed(t, watch_of(), here, 0, NOON, {}),
+    ]
+    golden(f"watch.{language}", "\n\n".join(map(shown, views)))
+
+
+@languages
+def test_snapshot_trees(language: Language, golden: Golden) -> None:
+    t = TEXTS.of(language)
+    ring = (Snapshot("aa", 1, "", False, "bb"), Snapshot("bb", 2, "", False, "aa"))
+    views = [
+        snapshot_list(t, WEB, SNAPSHOTS),
+        snapshot_list(t, WEB, ()),
+        snapshot_list(t, WEB, ring),
+        snapshot_list(t, NAMELESS, SNAPSHOTS[:1]),
+    ]
+    golden(f"snapshots.{language}", "\n\n".join(map(shown, views)))
+
+
+def plans() -> list[Plan]:
+    disks = (Disk("scsi0", "local-lvm:vm-101-disk-0", "32G"), Disk("efidisk0", "local:vm-101-disk-1", None))
+    return [
+        Plan(order(Verb.STOP), WEB),
+        Plan(order(Verb.STOP), PAUSED),
+        Plan(order(Verb.DELETE), DB, replace(CONFIG, disks=disks), SNAPSHOTS),
+        Plan(order(Verb.DELETE), DEBIAN, replace(CONFIG, disks=()), ()),
+        Plan(order(Verb.DELETE), NAMELESS),
+        Plan(order(Verb.SNAPSHOT_ROLLBACK, snapshot="before-update"), WEB, snapshot=SNAPSHOTS[1]),
+        Plan(order(Verb.SNAPSHOT_ROLLBACK, snapshot="clean"), WEB, snapshot=SNAPSHOTS[0], **SAME_TAGS),
+        Plan(order(Verb.SNAPSHOT_DELETE, snapshot="clean"), DB, snapshot=SNAPSHOTS[0]),
+        *fallbacks(),
+    ]
+
+
+SAME_TAGS: dict[str, Any] = {"before": Authority(), "after": Authority()}
+
+
+def fallbacks() -> list[Plan]:
+    """What there is to go back to, in every way that it may be known; and what only a protected guest asks for."""
+    rollback = Plan(
+        order(Verb.SNAPSHOT_ROLLBACK, snapshot="clean"),
+        WEB,
+        snapshot=SNAPSHOTS[0],
+        guarded=True,
+        before=Authority(frozenset({7}), True, frozenset({"web"})),
+        after=Authority(frozenset({8}), False, frozenset({"lab"})),
+    )
+    reboot, resize = order(Verb.REBOOT), order(Verb.RESIZE, cores=4, memory_mb=4096)
+    old = Backup("pbs", "pbs:backup/vm/101/2026-09-01T00:00:00Z", int(NOON) - 90_000, 1_300_000_000)
+    return [
+        Plan(order(Verb.STOP), WEB, fallback=Fallback(Backups((old, old)), SNAPSHOTS)),
+        Plan(order(Verb.DELETE), DB, CONFIG, fallback=Fallback(Backups((replace(old, size=None),)), ())),
+        replace(rollback, fallback=Fallback(Backups((), ("pbs", "nas`@everyone")), ())),
+        Plan(reboot, WEB, CONFIG, guarded=True, fallback=Fallback(None, None)),
+        Plan(resize, WEB, CONFIG, guarded=True, fallback=Fallback(Backups(), SNAPSHOTS[:1])),
+        Plan(
+            resize,
+            WEB,
+            CONFIG,
+            stored=replace(CONFIG, cores=3, memory_mb=3072),
+            excess=Excess((8, 4), (4 * GIB, 3 * GIB)),
+        ),
+        Plan(order(Verb.SHUTDOWN), WEB, CONFIG, guarded=True),
+        Plan(
+            order(Verb.CREATE, name="copy"),
+            DEBIAN,
+            new_vmid=120,
+            after=Authority(frozenset({7}), True, frozenset({"web"})),
+        ),
+    ]
+
+
+def question(t: Text, plan: Plan) -> ui.LayoutView:
+    buttons = question_buttons(t, "0123456789abcdef", yes_label(t, plan))
+    return card(*plan_parts(t, plan, NOON), colour=Colour.WARN, buttons=buttons)
+
+
+@languages
+def test_plans(language: Language, golden: Golden) -> None:
+    t = TEXTS.of(language)
+    forms = [title_of_form(t, plan) for plan in plans() if plan.takes_name]
+    golden(f"plans.{language}", "\n\n".join([*(shown(question(t, plan)) for plan in plans()), *forms]))
+
+
+def outcomes() -> list[Report]:
+    stopped = replace(WEB, state=State.STOPPED, uptime=None)
+    new = Guest(200, Kind.QEMU, "pve2", State.STOPPED, "new01")
+    ha = replace(WEB, ha_managed=True)
+    created: dict[str, Any] = {"order_name": "new01", "plan_guest": DEBIAN}
+    both = Change((2, 4), (2048, 3000))
+    lines = ("Use of uninitialized value", "TASK ERROR: VM quit/powerdown failed - got timeout")
+    error: dict[str, Any] = {
+        "end": TaskEnd.ERROR,
+        "message": "VM quit/powerdown failed - got timeout",
+        "log": lines,
+    }
+    return [
+        report(Verb.START, plan_guest=stopped),
+        report(Verb.REBOOT),
+        report(Verb.SHUTDOWN, after=stopped),
+        report(Verb.SHUTDOWN, **error),
+        report(Verb.SHUTDOWN, settled=False, plan_guest=ha, after=ha),
+        report(Verb.SHUTDOWN, settled=False, after=None),
+        report(Verb.STOP, TaskEnd.VANISHED, message="", after=None),
+        report(Verb.STOP, TaskEnd.LOST, message="", after=None),
+        report(Verb.CREATE, TaskEnd.LOST, message="", after=None, **created),
+        report(Verb.STOP, TaskEnd.WARNINGS, message="WARNINGS: 1", log=("WARN: careful",), after=stopped),
+        report(Verb.CREATE, after=new, **created),
+        report(Verb.CREATE, TaskEnd.ERROR, message="no space left on device", after=DEBIAN, **created),
+        report(Verb.RESIZE, change=both, plan_guest=stopped),
+        report(Verb.RESIZE, change=replace(both, waits_for_restart=True)),
+        report(Verb.RESIZE, None, change=Change((None, 1), None)),
+        report(Verb.RESIZE, change=None),
+        report(Verb.RESIZE, change=both, after=None),
+        report(Verb.DELETE, after=None),
+        report(Verb.DELETE, TaskEnd.ERROR, message="base volume 'x' is still in use by linked cloned"),
+        report(Verb.SNAPSHOT_CREATE, order_snapshot="before"),
+        report(Verb.SNAPSHOT_CREATE, order_snapshot="before", after=None),
+        report(Verb.SNAPSHOT_ROLLBACK, order_snapshot="before", after=stopped),
+        report(Verb.SNAPSHOT_ROLLBACK, order_snapshot="before", after=None),
+        report(Verb.SNAPSHOT_DELETE, order_snapshot="before", seconds=4000),
+        report(Verb.SNAPSHOT_DELETE, TaskEnd.ERROR, order_snapshot="before", message=""),
+    ]
+
+
+@languages
+def test_outcomes(language: Language, golden: Golden) -> None:
+    t = TEXTS.of(language)
+    views = [outcome(t, ended) for ended in outcomes()]
+    named_guest = title(WEB)
+    views += [
+        working(t, order(Verb.START), named_guest, Progress(0)),
+        working(t, order(Verb.CREATE, 900, name="new01"), title(DEBIAN), Progress(30, 42.4)),
+        working(t, order(Verb.SHUTDOWN), named_guest, Progress(75)),
+        working(t, order(Verb.SHUTDOWN), named_guest, Progress(75, out_of_sight=True)),
+        farewell(t, order(Verb.SNAPSHOT_ROLLBACK, snapshot="before"), named_guest),
+    ]
+    golden(f"outcomes.{language}", "\n\n".join(map(shown, views)))
+
+
+class Nowhere(DiscordAlertChannel):
+    """A channel to which nothing is sent."""
+
+    def __init__(self) -> None:
+        super().__init__(discord.Client(intents=discord.Intents.none()), 1, EN)
+
+
+class Silent:
+    """Tells nobody."""
+
+    async def tell(self, found: Audited) -> None: ...
+
+
+def listed(t: Text, watch: Watch, *rest: Any) -> ui.LayoutView:
+    """To somebody who may see every guest."""
+    return watch_list(t, watch, watch.entries, *rest)
+
+
+def services(language: Language = "ja") -> Services:
+    """Everything a card could ask for, over an empty cluster. Nothing runs."""
+    world, texts = World(), Texts(language)
+    return Services(
+        judge=world.judge,
+        limit=ChangeLimit(world.clock, 0),
+        pace=Pace(world.clock),
+        proxmox=world.proxmox,
+        reader=world.reader,
+        snapshots=SnapshotReader(world.proxmox, world.clock),
+        people=PeopleReader(JOURNAL, world.clock),
+        inspector=Inspector(world.proxmox, world.planner),
+        planner=world.planner,
+        operations=world.operations,
+        watch=watch_of(),
+        journal=JOURNAL,
+        delivery=Delivery(JOURNAL, Nowhere(), world.clock),
+        heartbeat=Heartbeat(None),
+        connected=lambda: True,
+        audit=world.ledger,
+        audit_posting=AuditPosting(JOURNAL, None, world.clock),
+        cut_off=CutOff(world.proxmox, world.clock, JOURNAL, world.ledger, world.expected, Silent()),
+        clock=world.clock,
+        texts=texts,
+        questions=Questions(),
+        press=press,
+        zone=ZoneInfo("Asia/Tokyo"),
+        interval=60.0,
+    )
+
+
+class Screen(Reply):
+    """An answer that keeps what it would show."""
+
+    def __init__(self, t: Text) -> None:
+        self.t, self.views = t, list[ui.LayoutView]()
+
+    async def show(self, view: ui.LayoutView, *, working: bool = False) -> None:
+        self.views.append(view)
+
+
+async def never(note: str) -> None:
+    raise AssertionError(note)
+
+
+@languages
+async def test_questions_asked_and_over(language: Language, golden: Golden) -> None:
+    """Open, out of time, stopped with the bot, cancelled, not carried out: grey buttons and why, no time limit."""
+    t, around = TEXTS.of(language), services(language)
+    stop, delete = plans()[0], plans()[2]
+    lapsing, stopping = Screen(t), Screen(t)
+    questions = around.questions
+    await ask(around, lapsing, stop)
+    for question in list(questions._open.values()):
+        assert question.lapse is not None
+        await question.lapse
+    await ask(around, stopping, delete)
+    await close_questions(around)
+    assert questions._open == {}
+    views = [*lapsing.views, *stopping.views]
+    notes = (t("Cancelled; nothing was done."), t("It was not carried out."))
+    answered = Question("0123456789abcdef", stop, t, never)
+    views += [question_over(around, answered, note) for note in notes]
+    for view in views:
+        whole(view)
+        grey = [bool(button.get("disabled")) for button in buttons_of(view)]
+        assert grey == [view not in (lapsing.views[0], stopping.views[0])] * 2
+        assert (Colour.QUIET if all(grey) else Colour.WARN) == payload(view)[0]["accent_color"]
+    text = "\n\n".join(map(shown, views))
+    golden(f"questions.{language}", re.sub(r"(q1:\w+):[0-9a-f]{16}", r"\1:…", text))
+
+
+@languages
+async def test_help(language: Language, golden: Golden) -> None:
+    around = services(language)
+    tree: list[Any] = [*General(around).get_app_commands(), *Power(around).get_app_commands()]
+    tree += [Snapshots(around).app_command, Monitor(around, Nowhere().say).app_command]
+    tree += Access(around).get_app_commands()
+    view = help_card(TEXTS.of(language), tree)
+    whole(view)
+    assert buttons_of(view) == []
+    golden(f"help.{language}", shown(view))
+
+
+# --- what was just seen ---
+
+
+async def test_the_lists_show_at_once_what_an_action_has_just_seen() -> None:
+    """Proxmox' list lags behind by some ten seconds; what was seen of a guest is shown over it meanwhile."""
+    world = World([guest(101), guest(102), guest(103)])
+    world.proxmox.listed = {101: guest(101), 102: guest(102)}
+
+    def listed() -> str:
+        assert world.reader.last is not None
+        here = world.reader.last
+        watch = watch_of(Watched(101), Watched(102))
+        views = (
+            guest_list(EN, here, Filters(), 0, NOON),
+            watch_list(EN, watch, watch.entries, here, 0, NOON, {}),
+        )
+        return "\n".join(text for view in views for text in texts_of(view))
+
+    await world.reader.read()
+    assert listed().count("🟢") == 6  # with the head of /list
+    world.reader.learn(101, guest(101, State.STOPPED))
+    world.reader.learn(102, None)
+    for _ in range(2):
+        assert "⚪ **101**" in listed()
+        assert "🟢 **101**" not in listed()
+        assert listed().count("**102**") == 1  # on the watch list only
+        assert "not found" in listed()
+        await world.reader.read(max_age=0)
+    world.clock.advance(LEARNED_SECONDS)
+    await world.reader.read(max_age=0)
+    assert listed().count("🟢 **101**") == listed().count("🟢 **102**") == 2
+
+
+def test_a_watched_guest_is_shown_as_last_read_and_not_as_remembered() -> None:
+    """A guest of a dead node keeps its place in the watch (unknown is not stopped), but is not said to run."""
+    watch = watch_of(Watched(101), known=[GuestState(101, State.RUNNING, NOON - 300)])
+    for read, word in ((State.UNKNOWN, "❔"), (State.STOPPED, "⚪"), (State.RUNNING, "🟢")):
+        told = "\n".join(
+            texts_of(watch_list(EN, watch, watch.entries, cluster(guest(101, read)), 0, NOON, {}))
+        )
+        assert f"{word} **101**" in told
+        assert ("since" in told) is (read is State.RUNNING)
+    never_read = "\n".join(texts_of(watch_list(EN, watch, watch.entries, None, 0, NOON, {})))
+    assert "unknown" in never_read
+    assert "not found" not in never_read
+
+
+def test_a_template_has_only_refresh_and_a_panel_at_work_no_live_button() -> None:
+    for each in (DEBIAN, replace(DEBIAN, state=State.RUNNING), replace(DEBIAN, kind=Kind.LXC)):
+        details = GuestDetails(each, CONFIG, (), None, None)
+        assert [button["custom_id"] for button in buttons_of(panel(EN, details, NOON))] == ["g1:refresh:900"]
+    for each in (WEB, DB, DEBIAN):
+        at_work = working(
+            EN, order(Verb.START), title(each), Progress(0), guest_buttons(EN, each, disabled=True)
+        )
+        assert all(button["disabled"] for button in buttons_of(at_work))
+
+
+def test_a_button_tells_its_guest_from_another() -> None:
+    """Same guest, same mark, whatever it does; another kind or name, another mark."""
+    marks = [
+        each.mark
+        for each in (WEB, replace(WEB, kind=Kind.LXC), replace(WEB, name="web02"), replace(WEB, name=None))
+    ]
+    assert len(set(marks)) == 4
+    assert replace(WEB, state=State.STOPPED, node="pve9", uptime=None, lock="backup").mark == WEB.mark
+    assert re.fullmatch(r"[0-9a-f]{32}", replace(WEB, name="half a pair: \ud83d").mark)
+
+
+def test_unknown_results_are_not_called_failed_or_done() -> None:
+    for end in (TaskEnd.LOST, TaskEnd.VANISHED):
+        for verb in Verb:
+            text, colour = outcome_text(EN, report(verb, end, message="", after=None, order_snapshot="s"))
+            assert colour is Colour.WARN
+            assert text.startswith("❔")
+            assert "unknown" in text
+            assert not re.search(r"was|could not", text)
+            assert ("does not answer" in text) is (end is TaskEnd.LOST)
+
+
+# --- hostile text ---
+
+ATTACKS = [
+    "<@1>",
+    "<@!1>",
+    "<@&1>",
+    "<#1>",
+    "@everyone",
+    "@here",
+    "[x](http://y)",
+    "https://evil.example",
+    "<https://evil.example>",
+    "`",
+    "``",
+    "```",
+    "``` ` ```",
+    "``x``",
+    "\\`",
+    "`\n",
+    "\n# big",
+    "\n> quote",
+    "\n- list",
+    "\r",
+    "\u2028",
+    "\x85",
+    "\u202e",
+    "\u2066\u2069",
+    "\u200b",
+    "\u200d",
+    "\ufeff",
+    "\u00ad",
+    "\U000e0041",
+    "\x00",
+    "\x1b[31m",
+    "<t:0>",
+    "<t:0:R>",
+    "</x:1>",
+    "<:e:1>",
+    "<a:e:1>",
+    "**b**",
+    "__u__",
+    "~~s~~",
+    "||spoiler||",
+    "-# small",
+    "{0}",
+    "{name}",
+    "%s",
+    "ˋ",
+    "\ud83d",
+    "é\u0301" * 5,
+    "日本語",
+    "x" * 500,
+]
+foreign = st.builds(
+    lambda parts: "Ж" + "".join(parts) + "Ж",
+    st.lists(st.sampled_from(ATTACKS) | st.text(max_size=20), max_size=6),
+)
+
+
+def hostile_things(evil: str) -> dict[str, list[str]]:
+    """Everything that is rendered, with the same foreign text in every place it can come from. For both languages."""
+    bad = Guest(
+        vmid=101,
+        kind=Kind.QEMU,
+        node=evil,
+        state=State.RUNNING,
+        name=evil,
+        cpu=0.5,
+        cpus=2,
+        memory=GIB,
+        memory_total=2 * GIB,
+        uptime=60,
+        lock=evil,
+        tags=(evil, evil),
+        ha_managed=True,
+    )
+    snapshot = Snapshot(evil, int(NOON), evil, True, None)
+    config = GuestConfig(2, 1, 2048, None, True, (Disk(evil, evil, evil),), evil, evil)
+    task = TaskSummary(evil, evil, evil, int(NOON), int(NOON), evil)
+    wish: dict[str, Any] = {"name": evil, "snapshot": evil, "description": evil}
+    rendered: dict[str, list[str]] = {}
+    for t in (EN, JA):
+        views: dict[str, ui.LayoutView] = {
+            "panel": panel(t, GuestDetails(bad, config, (snapshot,), (evil, evil), task), NOON),
+            "running task": panel(t, GuestDetails(bad, None, None, None, replace(task, status=None)), NOON),
+            "list": guest_list(t, cluster(bad, replace(bad, vmid=102)), Filters(), 0, NOON),
+            "narrowed": guest_list(t, cluster(bad), Filters(node=evil), 0, NOON),
+            "watch": listed(
+                t, watch_of(Watched(101), trouble=Unreachable(evil)), cluster(bad), 0, NOON, {101: 3}
+            ),
+            "snapshots": snapshot_list(t, bad, (snapshot,)),
+        }
+        for verb in (Verb.STOP, Verb.DELETE, Verb.SNAPSHOT_ROLLBACK, Verb.SNAPSHOT_DELETE):
+            plan = Plan(order(verb, **wish), bad, config, (snapshot,), snapshot)
+            views[f"plan {verb}"] = card(*plan_parts(t, plan, NOON), colour=Colour.WARN)
+        for verb in Verb:
+            for end in TaskEnd:
+                ended = report(
+                    verb,
+                    end,
+                    message=evil,
+                    log=(evil, evil),
+                    plan_guest=bad,
+                    after=bad,
+                    **{f"order_{key}": value for key, value in wish.items()},
+                )
+                views[f"{verb} {end}"] = outcome(t, ended)
+            views[f"working {verb}"] = working(t, order(verb, **wish), title(bad), Progress(5, 10))
+            views[f"farewell {verb}"] = farewell(t, order(verb, **wish), title(bad))
+        for name, view in views.items():
+            whole(view)
+            rendered[f"{name} {t.language}"] = texts_of(view)
+        rendered[f"errors {t.language}"] = [
+            sentence(t, error)
+            for error in (
+                GuestBusy(101, evil, "stop", evil, NOON),
+                GuestLocked(101, evil, evil),
+                StorageFull(evil),
+                Rejected(500, evil),
+            )
+        ]
+    return rendered
+
+
+def mask(text: str) -> str:
+    """Outside code as it is, with all code spans and blocks alike."""
+    return outside_code(text)
+
+
+HARMLESS = {name: [mask(text) for text in texts] for name, texts in hostile_things("ЖЖ").items()}
+
+
+@settings(max_examples=60)
+@given(foreign)
+def test_foreign_text_stays_in_its_code_span(evil: str) -> None:
+    """Outside code every message is, to the letter, what it is with a harmless name.
+
+    Words that a hint knows add the hint's own sentence, which is ours.
+    """
+    assume(all(hint(EN, verb, evil) is None for verb in Verb))
+    for name, texts in hostile_things(evil).items():
+        assert [mask(text) for text in texts] == HARMLESS[name], name
+        for text in texts:
+            assert harmless_characters(text.replace("\n", "")), name
+
+
+@pytest.mark.parametrize("evil", ATTACKS)
+def test_each_attack_alone(evil: str) -> None:
+    for name, texts in hostile_things(f"Ж{evil}Ж").items():
+        assert [mask(text) for text in texts] == HARMLESS[name], name
+
+
+def test_what_our_own_words_may_contain() -> None:
+    """The second half of the proof: with a harmless name nothing is mentioned, linked or timed but what is meant."""
+    for texts in HARMLESS.values():
+        for text in texts:
+            rest = re.sub(r"<t:\d+:[Rft]>", "", text).replace(f"<@{AKIKO.user_id}>", "")
+            assert "Ж" not in rest
+            assert not re.search(r"<[@#:/at]|@everyone|@here|http|\]\(|\|\||~~|`", rest), rest
+
+
+def harmless_characters(text: str) -> bool:
+    """No control, format (bidi, zero-width), surrogate, private or unassigned character."""
+    return all(unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") for char in text)
+
+
+@given(foreign)
+def test_labels_and_titles_cannot_reorder_or_break(evil: str) -> None:
+    """A button, a completion and a form's title show plain text: nothing in it may turn the line round."""
+    bad = guest(101, name=evil, node=evil)
+    snapshot = Snapshot(evil, int(NOON), evil, False, None)
+    for t in (EN, JA):
+        for verb in (Verb.STOP, Verb.DELETE, Verb.SNAPSHOT_ROLLBACK, Verb.SNAPSHOT_DELETE):
+            plan = Plan(order(verb, snapshot=evil), bad, CONFIG, (snapshot,), snapshot)
+            label = yes_label(t, plan)
+            assert harmless_characters(label)
+            holds_discords_limits(question(t, plan))
+            if verb is Verb.DELETE:
+                assert harmless_characters(title_of_form(t, plan))
+                assert len(title_of_form(t, plan)) <= 45
+        choice = choice_label(t, bad)
+        assert harmless_characters(choice)
+        assert len(choice) <= 100
+
+
+@given(st.text(max_size=200), st.integers(2, 100))
+def test_plain_is_one_line_without_hidden_characters(text: str, most: int) -> None:
+    told = plain(text, most)
+    assert len(told) <= most
+    assert harmless_characters(told)
+    assert told == told.strip()
+    assert "  " not in told
+    assert plain(told, most) == told
+
+
+@pytest.mark.parametrize("name", ["\u3164", "\uffa0", "\u115f", "\u2800", "\ufe0f", "\u034f"])
+def test_a_name_of_letters_that_show_nothing_shows_as_nothing(name: str) -> None:
+    assert plain(name * 3) == ""
+    assert plain(f"a{name}b") == "ab"
+
+
+@given(st.text(max_size=200) | st.sampled_from(ATTACKS))
+def test_a_code_span_is_one_code_span(text: str) -> None:
+    assert re.fullmatch(r"`[^`\n]+`", code(text))
+
+
+@given(st.lists(st.text(max_size=300) | st.sampled_from(ATTACKS), max_size=40))
+def test_a_code_block_is_one_code_block(lines: list[str]) -> None:
+    block = code_block(lines)
+    assert block == "" or re.fullmatch(r"```\n[^`]*\n```", block)
+    assert len(block) <= 910
+
+
+# --- Discord's limits ---
+
+LONG = "x" * 64
+BIG = Guest(
+    vmid=999_999_999,
+    kind=Kind.QEMU,
+    node="n" * 63,
+    state=State.RUNNING,
+    name=LONG,
+    cpu=1.0,
+    cpus=512,
+    memory=1023 * 1024**4,
+    memory_total=1023 * 1024**4,
+    disk=1023 * 1024**4,
+    disk_total=1023 * 1024**4,
+    uptime=10**9,
+    lock="l" * 64,
+    tags=tuple("t" * 60 + str(number) for number in range(30)),
+    ha_managed=True,
+)
+DISKS = tuple(Disk(f"scsi{number}", "v" * 120, "999999G") for number in range(40))
+
+
+def big(count: int, **values: Any) -> Cluster:
+    return Cluster(
+        tuple(replace(BIG, vmid=999_990_000 + number, **values) for number in range(count)), NODES, 0.0
+    )
+
+
+@languages
+def test_five_thousand_guests_in_pages(language: Language) -> None:
+    t, five_thousand = TEXTS.of(language), big(5000)
+    seen: list[str] = []
+    for page in (0, 1, 2, 250, 498, 499):
+        view = guest_list(t, five_thousand, Filters(), page, NOON)
+        whole(view)
+        seen += re.findall(r"\*\*(\d+)\*\*", "\n".join(texts_of(view)))
+        assert f"-# {page + 1}/500 · " in texts_of(view)[-1]
+    here = [str(each.vmid) for each in five_thousand.guests]
+    assert seen == here[:30] + here[2500:2510] + here[4980:]
+
+
+@pytest.mark.parametrize(("page", "shown_as"), [(-5, 1), (0, 1), (499, 500), (500, 500), (10**9, 500)])
+def test_a_page_that_is_not_there_is_the_nearest(page: int, shown_as: int) -> None:
+    view = guest_list(EN, big(5000), Filters(), page, NOON)
+    whole(view)
+    assert f"-# {shown_as}/500" in texts_of(view)[-1]
+
+
+@languages
+def test_filtered_pages_keep_their_filters(language: Language) -> None:
+    t = TEXTS.of(language)
+    filters = Filters("template", "qemu", "n" * 63)
+    view = guest_list(t, big(5000, template=True), filters, 250, NOON)
+    whole(view)
+    assert len(buttons_of(view)) == 4
+    for button in buttons_of(view):
+        assert button["custom_id"].endswith(f":template:qemu:{'n' * 63}")
+
+
+@languages
+def test_a_thousand_watched(language: Language) -> None:
+    t = TEXTS.of(language)
+    watched = [Watched(999_990_000 + number, 100, 100, 100) for number in range(1000)]
+    known = [GuestState(entry.vmid, State.IO_ERROR, NOON) for entry in watched]
+    counts = {entry.vmid: 10_000 for entry in watched}
+    mutes = [Mute("all", 60.0, NOON + 60)]
+    for page in (0, 50, 99):
+        for trouble in (None, Unreachable("h" * 300)):
+            watch = watch_of(*watched, known=known, mutes=mutes, trouble=trouble)
+            view = watch_list(t, watch, watch.entries, big(1000, state=State.IO_ERROR), page, NOON, counts)
+            whole(view)
+            assert len(re.findall(r"\*\*\d+\*\*", "\n".join(texts_of(view)))) == ROWS
+
+
+@languages
+def test_five_hundred_snapshots(language: Language) -> None:
+    t = TEXTS.of(language)
+    chain = tuple(
+        Snapshot(f"s{number:039d}", int(NOON), "d" * 1000, True, f"s{number - 1:039d}" if number else None)
+        for number in range(500)
+    )
+    view = snapshot_list(t, BIG, chain)
+    whole(view)
+    listed = len(re.findall("📸", texts_of(view)[1]))
+    assert listed > 10
+    assert str(500 - listed) in texts_of(view)[1].splitlines()[-1]
+    flat = tuple(replace(each, parent=None, description="") for each in chain)
+    whole(snapshot_list(t, BIG, flat))
+
+
+@languages
+def test_a_panel_full_to_the_brim(language: Language) -> None:
+    t = TEXTS.of(language)
+    snapshots = tuple(Snapshot(f"s{number}", 1, "", False, None) for number in range(500))
+    config = replace(CONFIG, protection=True, disks=DISKS)
+    addresses = tuple(f"2001:db8:ffff:ffff:ffff:ffff:ffff:{number:04x}" for number in range(6))
+    task = replace(TASK, type="t" * 200, status="e" * 1000)
+    log = tuple("l" * 500 for _ in range(200))
+    ended = report(Verb.STOP, TaskEnd.ERROR, message="m" * 2000, log=log, plan_guest=BIG)
+    note, _ = outcome_text(t, ended)
+    whole(panel(t, GuestDetails(BIG, config, snapshots, addresses, task), NOON, note))
+
+
+@languages
+def test_forty_disks_and_huge_logs(language: Language) -> None:
+    t = TEXTS.of(language)
+    snapshots = tuple(Snapshot("s" * 39 + str(number), 1, "d" * 500, True, None) for number in range(500))
+    for verb in (Verb.STOP, Verb.DELETE, Verb.SNAPSHOT_ROLLBACK, Verb.SNAPSHOT_DELETE):
+        asked = order(verb, snapshot="s" * 40)
+        plan = Plan(asked, BIG, replace(CONFIG, disks=DISKS), snapshots, snapshots[0])
+        whole(question(t, plan))
+        assert len(yes_label(t, plan)) <= LABEL_MOST
+    log = tuple("l" * 1000 for _ in range(50))
+    for verb in Verb:
+        for end in TaskEnd:
+            ended = report(
+                verb,
+                end,
+                message="m" * 5000,
+                log=log,
+                order_name=LONG,
+                order_snapshot="s" * 40,
+                plan_guest=BIG,
+                after=BIG,
+                change=Change((8192, 8192), (4_178_944, 4_178_943), waits_for_restart=True),
+                seconds=10**7,
+            )
+            whole(outcome(t, ended))
+            whole(working(t, ended.plan.order, title(BIG), Progress(10**7, 99.9)))
+
+
+HALVES = st.characters()  # all of them, the lone halves of surrogate pairs that JSON may hold included
+guests = st.builds(
+    Guest,
+    vmid=st.integers(100, 999_999_999),
+    kind=st.sampled_from(Kind),
+    node=st.text(HALVES, max_size=63),
+    state=st.sampled_from(State),
+    name=st.none() | st.text(HALVES, max_size=64),
+    cpu=st.none() | st.floats(0, 1000),
+    cpus=st.none() | st.floats(0, 1000),
+    memory=st.none() | st.integers(0, 2**60),
+    memory_total=st.none() | st.integers(0, 2**60),
+    disk=st.none() | st.integers(0, 2**60),
+    disk_total=st.none() | st.integers(0, 2**60),
+    uptime=st.none() | st.integers(0, 2**31),
+    template=st.booleans(),
+    lock=st.none() | st.text(max_size=64),
+    tags=st.lists(st.text(max_size=64), max_size=40).map(tuple),
+    ha_managed=st.booleans(),
+)
+
+
+@given(
+    st.lists(guests, max_size=30, unique_by=lambda each: each.vmid),
+    st.integers(-5, 50),
+    st.sampled_from([EN, JA]),
+)
+def test_any_guests_make_a_valid_message(found: list[Guest], page: int, t: Text) -> None:
+    here = cluster(*found)
+    view = guest_list(t, here, Filters(), page, NOON)
+    whole(view)
+    pages = max(1, -(-len(found) // ROWS))
+    assert len(buttons_of(view)) == (4 if pages > 1 else 0)
+    whole(listed(t, watch_of(*(Watched(each.vmid) for each in found)), here, page, NOON, {}))
+    for each in found[:3]:
+        whole(panel(t, GuestDetails(each, None, (), None, None), NOON))
+        buttons = buttons_of(panel(t, GuestDetails(each, None, (), None, None), NOON))
+        assert len(buttons) == (1 if each.template else 4)
+        assert all(GUEST.fullmatch(button["custom_id"]) for button in buttons)
+
+
+def test_too_much_text_is_cut_and_not_refused() -> None:
+    holds_discords_limits(card("a" * 3000, "b" * 3000, "c", colour=Colour.BAD))
+    holds_discords_limits(notice("a" * 5000))
+    assert [part["type"] for part in walk(payload(card("", "a", "", colour=Colour.BAD)))] == [17, 10]
+
+
+def test_a_card_has_no_time_limit_and_its_colour() -> None:
+    view = notice("x", Colour.BAD)
+    assert view.timeout is None
+    assert payload(view)[0]["accent_color"] == Colour.BAD
+    assert isinstance(view, discord.ui.LayoutView)
+
+
+# --- numbers ---
+
+
+@pytest.mark.parametrize(
+    ("seconds", "english", "japanese"),
+    [
+        (-5, "0 s", "0秒"),
+        (0, "0 s", "0秒"),
+        (0.4, "0 s", "0秒"),
+        (0.6, "1 s", "1秒"),
+        (8, "8 s", "8秒"),
+        (59.4, "59 s", "59秒"),
+        (59.6, "1 min", "1分"),
+        (60, "1 min", "1分"),
+        (61, "1 min 1 s", "1分1秒"),
+        (3599, "59 min 59 s", "59分59秒"),
+        (3600, "1 h", "1時間"),
+        (3605, "1 h", "1時間"),
+        (3660, "1 h 1 min", "1時間1分"),
+        (86_399, "23 h 59 min", "23時間59分"),
+        (86_400, "1 d", "1日"),
+        (86_400 + 300, "1 d", "1日"),
+        (3 * 86_400 + 4 * 3600 + 5 * 60, "3 d 4 h", "3日4時間"),
+        (1000 * 86_400 + 3599, "1000 d", "1000日"),
+    ],
+)
+def test_durations(seconds: float, english: str, japanese: str) -> None:
+    assert duration(EN, seconds) == english
+    assert duration(JA, seconds).replace(" ", "") == japanese
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (1, "1 B"),
+        (1023, "1023 B"),
+        (1024, "1 KiB"),
+        (1536, "2 KiB"),
+        (1024**2, "1.0 MiB"),
+        (int(1.5 * 1024**2), "1.5 MiB"),
+        (512 * 1024**2, "512 MiB"),
+        (GIB, "1.0 GiB"),
+        (int(1.2 * GIB), "1.2 GiB"),
+        (32 * GIB, "32.0 GiB"),
+        (100 * GIB, "100 GiB"),
+        (1024**4, "1.0 TiB"),
+        (1024**5, "1024 TiB"),
+    ],
+)
+def test_sizes(count: int, text: str) -> None:
+    assert size(count) == text
+
+
+@given(st.integers(0, 2**70))
+def test_a_size_is_near_what_it_says(count: int) -> None:
+    number, unit = size(count).split()
+    scale = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": GIB, "TiB": 1024**4}[unit]
+    step = 0.1 if "." in number else 1.0
+    assert abs(float(number) * scale - count) <= step * scale / 2 * 1.001
+
+
+@pytest.mark.parametrize(
+    ("used", "total", "text"),
+    [
+        (None, None, "—"),
+        (GIB, None, "—"),
+        (None, 4 * GIB, "4.0 GiB"),
+        (int(1.2 * GIB), 4 * GIB, "1.2 / 4.0 GiB"),
+        (512 * 1024**2, 4 * GIB, "512 MiB / 4.0 GiB"),
+        (0, 4 * GIB, "0 B / 4.0 GiB"),
+        (0, 0, "0 / 0 B"),
+        (5 * GIB, 4 * GIB, "5.0 / 4.0 GiB"),
+    ],
+)
+def test_used_of(used: int | None, total: int | None, text: str) -> None:
+    assert used_of(used, total) == text
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("16G", "16.0 GiB"),
+        ("4M", "4.0 MiB"),
+        ("528K", "528 KiB"),
+        ("1.5T", "1.5 TiB"),
+        ("999999G", "977 TiB"),
+        ("2147483648", "2.0 GiB"),
+        ("0", "0 B"),
+        ("16X", "`16X`"),
+        ("@everyone", "`@everyone`"),
+        ("9" * 400 + "G", "`9999999999999999999…`"),
+    ],
+)
+def test_a_disks_size_reads_like_any_other(written: str, text: str) -> None:
+    assert disk_size(written) == text
+
+
+def test_other_numbers() -> None:
+    assert [memory_mb(count) for count in (0, 512, 1024, 1536, 1500, 2048, 1_048_576)] == [
+        "0 MiB",
+        "512 MiB",
+        "1.0 GiB",
+        "1.5 GiB",
+        "1500 MiB",
+        "2.0 GiB",
+        "1.0 TiB",
+    ]
+    assert [percent(value) for value in (None, 0, 0.004, 0.006, 0.5, 1, 2)] == [
+        "—",
+        "0%",
+        "0%",
+        "1%",
+        "50%",
+        "100%",
+        "200%",
+    ]
+    assert [bar(value) for value in (-1, 0, 0.09, 0.55, 1, 9)] == [
+        "▱" * 10,
+        "▱" * 10,
+        "▱" * 10,
+        "▰" * 5 + "▱" * 5,
+        "▰" * 10,
+        "▰" * 10,
+    ]
+    assert when(NOON + 0.9) == f"<t:{int(NOON)}:R>"
+    assert when(NOON, "f") == f"<t:{int(NOON)}:f>"
+
+
+def test_names() -> None:
+    assert title(WEB) == "**101** `web01`"
+    assert title(NAMELESS) == "**103**"
+    assert named(101, "web01") == title(WEB)
+    assert named(103, "103") == "**103**"
+    assert choice_label(EN, WEB) == "🟢 101 web01 · pve1 · VM"
+    assert choice_label(EN, NAMELESS) == "❔ 103 — · pve3 · VM"
+    assert choice_label(EN, DEBIAN).startswith("📄 900 debian-12 · ")
+    assert plain_label("x" * 100) == "x" * 100
+    assert plain_label("x" * 101) == "x" * 99 + "…"
+
+
+@given(st.lists(st.text(alphabet="abc ", max_size=60), max_size=80), st.integers(60, 2000))
+def test_fit_keeps_the_first_lines_and_counts_the_rest(lines: list[str], most: int) -> None:
+    told = fit(EN, lines, most)
+    assert len(told) <= most
+    more = re.search(r"… and (\d+) more$", told)
+    left = int(more[1]) if more else 0
+    kept = lines[: len(lines) - left]
+    assert told == "\n".join([*kept, f"… and {left} more"] if left else kept)

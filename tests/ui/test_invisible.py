@@ -1,0 +1,37 @@
+"""No invisible code point of a name survives: checked against Unicode's own list, written another way."""
+
+import sys
+import unicodedata
+
+import pytest
+
+from ui.formatting import code, plain
+
+VARIATION = [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), *range(0x180B, 0x1810)]
+FILLERS = [0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0, 0x2800]
+TAGS = [*range(0xE0000, 0xE0080)]
+RESERVED = [0x2065, *range(0xFFF0, 0xFFF9), *range(0xE0080, 0xE0100), *range(0xE01F0, 0xE1000)]
+
+
+@pytest.mark.parametrize("number", [*VARIATION, *FILLERS, *TAGS, *RESERVED[::50]])
+def test_what_shows_nothing_goes(number: int) -> None:
+    assert plain(f"web{chr(number)}01") == "web01"
+    assert code(chr(number) * 3) == "`?`"
+
+
+def test_no_format_or_control_character_of_this_unicode_is_left() -> None:
+    for number in range(sys.maxunicode + 1):
+        char = chr(number)
+        if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") and not char.isspace():
+            assert plain(f"a{char}b") == "ab", hex(number)
+
+
+@pytest.mark.parametrize("char", ["é", "字", "ｶﾞ", "한", "ก", "🟢", "ß", "-"])
+def test_what_shows_something_stays(char: str) -> None:
+    assert plain(f"a{char}b") == f"a{char}b"
+
+
+def test_a_text_of_any_length_costs_little() -> None:
+    told = plain("a\u0301" * 10_000_000)
+    assert len(told) == 64 and told.endswith("…")
+    assert plain("\u200b" * 5000 + "x") == "…", "what was not looked at is seen to be"

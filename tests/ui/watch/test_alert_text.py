@@ -1,0 +1,692 @@
+"""Alerts, the history and the state of the watch in words: every topic in every state, and nothing foreign active."""
+
+import re
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any, get_type_hints
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import settings as hypothesis_settings
+
+from core.errors import BotError, JournalFailed
+from core.guest import HALTED_STATES, PASSING_STATES, Kind, State
+from core.proxmox_errors import CertificateNotTrusted, HalfGone, Rejected, TimedOut, Unreachable
+from core.watch.incidents.infrastructure import fault_of
+from core.watch.incidents.model import (
+    ALL,
+    ONE_OFF,
+    SOURCE,
+    BackupFact,
+    Fault,
+    GuestFact,
+    Incident,
+    Level,
+    Message,
+    Metric,
+    Mute,
+    Post,
+    Topic,
+    What,
+)
+from core.watch.incidents.state import GuestState
+from core.watch.journal import Posting, Undelivered
+from tests.support.fakes import NOON
+from tests.ui.test_formatting import (
+    ATTACKS,
+    DB,
+    WEB,
+    cluster,
+    foreign,
+    harmless_characters,
+    outside_code,
+    shown,
+    whole,
+)
+from ui.cards import card
+from ui.formatting import Colour
+from ui.i18n import Language, Text, Texts
+from ui.interaction.buttons import ALERT, alert_buttons, can_start, guest_of
+from ui.messages.errors import sentence
+from ui.messages.proxmox_errors import PROXMOX_SENTENCES
+from ui.messages.subjects import subject_label, subject_name
+from ui.watch.alert_text import CONTENT_MOST, error_of, message_text, work_word
+from ui.watch.incidents.text import HEADS, OVER, RECOVERIES, SHORT
+from ui.watch.status import Health, outcome_of_test, status
+from ui.watch.views import history, muted, unmuted
+
+Golden = Callable[[str, str], None]
+TEXTS = Texts("ja")
+EN, JA = TEXTS.of("en"), TEXTS.of("ja")
+languages = pytest.mark.parametrize("language", ["ja", "en"])
+ROLE = "<@&4711>"
+
+
+def fact(what: What = What.STOPPED, vmid: int = 101, **values: Any) -> GuestFact:
+    return replace(GuestFact(vmid, what, Kind.QEMU, "pve1", "web01" if vmid == 101 else f"g{vmid}"), **values)
+
+
+def incident(topic: Topic, level: Level = Level.CRITICAL, **values: Any) -> Incident:
+    over: dict[str, Any] = {"ended": NOON, "seconds": 0.0} if topic in ONE_OFF else {}
+    return replace(Incident(17, topic, "guest/101", level, NOON, 0.0), **over, **values)
+
+
+def over(begun: Incident, seconds: float = 725, **values: Any) -> Incident:
+    return replace(begun, ended=NOON + seconds, seconds=seconds, **values)
+
+
+def guest_is(what: What, begun: Incident, **values: Any) -> tuple[GuestFact, ...]:
+    return (replace(begun.guests[0], what=what, **values), *begun.guests[1:])
+
+
+DOWN = incident(Topic.GUEST, guests=(fact(),))
+GAUGE = incident(
+    Topic.GAUGE, Level.WARNING, guests=(fact(What.BACK),), metric=Metric.CPU, percent=97.4, limit=90
+)
+STORAGE = incident(Topic.STORAGE, Level.WARNING, storage="local", node="pve1", percent=91.0, limit=90)
+SHARED = replace(STORAGE, storage="nfs", node="")
+NODE = incident(Topic.NODE, node="pve2", guests=(fact(), fact(vmid=105)))
+FLAPS = incident(Topic.FLAPPING, Level.WARNING, guests=(fact(What.FLAPPING),))
+OLD = incident(Topic.STALE, Level.WARNING, node="pve2", guests=(fact(What.UNKNOWN), fact(What.UNKNOWN, 105)))
+UNSEEN = incident(Topic.BLIND, node="pve2", guests=(fact(What.UNKNOWN), fact(What.UNKNOWN, 105)))
+READ = incident(Topic.SOURCE, fault=fault_of(Unreachable("pve1")), watched=12)
+MANY = incident(
+    Topic.GROUP,
+    guests=(
+        *(fact(vmid=vmid) for vmid in range(101, 107)),
+        fact(What.IO_ERROR, 110),
+        fact(What.HALTED, 114, state=State.PANICKED),
+        fact(What.HALTED, 115, state=State.WATCHDOG),
+        fact(What.STUCK, 116, state=State.PRELAUNCH),
+        fact(What.MISSING, 111),
+        fact(What.RESTARTED, 112),
+        fact(What.STOPPED, 113, by="root@pam", task="qmstop"),
+    ),
+)
+BACKUPS = (
+    BackupFact("pve1", 101, "root@pam", "unable to open file"),
+    BackupFact("pve2", None, "backup@pve!job", "job errors"),
+)
+BY: dict[str, Any] = {"by": "root@pam", "task": "qmstop"}
+
+OPENINGS: dict[str, Incident] = {
+    "down": DOWN,
+    "down, acknowledged and muted": replace(DOWN, acked_by="Akiko", acked=NOON + 60, muted_until=NOON + 3600),
+    "down, after a backup": replace(DOWN, guests=(fact(task="vzdump"),)),
+    "down, after its node": replace(DOWN, guests=(fact(after_node=True),)),
+    "down, moved by HA": replace(DOWN, guests=(fact(after_ha=True),)),
+    "down while the bot was away": replace(DOWN, guests=(fact(away=True, kind=Kind.LXC, name=None),)),
+    "I/O error": replace(DOWN, guests=(fact(What.IO_ERROR),)),
+    **{
+        f"down, {state.value}": replace(DOWN, guests=(fact(What.HALTED, state=state),))
+        for state in sorted(HALTED_STATES - {State.IO_ERROR})
+    },
+    **{
+        f"down, stuck in {state.value}": replace(DOWN, guests=(fact(What.STUCK, state=state),))
+        for state in sorted(PASSING_STATES)
+    },
+    "missing": replace(DOWN, guests=(fact(What.MISSING),)),
+    "back": over(DOWN, guests=(fact(What.BACK),), acked_by="Akiko", acked=NOON + 60),
+    "back, after a backup": over(DOWN, guests=(fact(What.BACK, task="vzdump"),)),
+    "down, then flapping": over(DOWN, guests=(fact(What.FLAPPING),), forgotten=True),
+    "down, then deleted": over(DOWN, guests=(fact(What.MISSING),), forgotten=True),
+    "down, then not watched": over(DOWN, guests=(fact(What.FORGOTTEN),), forgotten=True),
+    "many": MANY,
+    "many, some back": replace(MANY, guests=(*guest_is(What.BACK, MANY)[:1], *MANY.guests[1:])),
+    "many, all back": over(MANY, guests=tuple(replace(one, what=What.BACK) for one in MANY.guests[:9])),
+    "many, none watched": over(
+        MANY,
+        guests=(fact(What.FORGOTTEN), fact(What.FLAPPING, 102)),
+        forgotten=True,
+    ),
+    "many restarted": over(
+        replace(MANY, level=Level.WARNING),
+        0.0,
+        guests=tuple(fact(What.RESTARTED, vmid) for vmid in range(101, 108)),
+    ),
+    "many stopped by somebody": over(
+        replace(MANY, level=Level.INFO), 0.0, guests=tuple(fact(vmid=vmid, **BY) for vmid in range(101, 108))
+    ),
+    "many back after an outage": over(
+        replace(MANY, level=Level.INFO), 0.0, guests=(fact(What.BACK, away=True), fact(What.BACK, 102))
+    ),
+    "many elsewhere": over(
+        replace(MANY, level=Level.INFO),
+        0.0,
+        guests=tuple(fact(What.ELSEWHERE, vmid, node="pve2") for vmid in range(101, 108)),
+    ),
+    "node": NODE,
+    "node, muted": replace(NODE, muted_until=NOON + 60),
+    "storage, muted": replace(STORAGE, muted_until=NOON + 60),
+    "group, muted": replace(MANY, muted_until=NOON + 60),
+    "node without watched guests": replace(NODE, guests=()),
+    "node, back": over(NODE),
+    "node, gone": over(NODE, forgotten=True),
+    "old figures": OLD,
+    "old figures, muted": replace(OLD, guests=(), muted_until=NOON + 60),
+    "old figures, new": over(OLD),
+    "old figures, node gone": over(OLD, forgotten=True),
+    "not known": UNSEEN,
+    "not known, muted": replace(UNSEEN, muted_until=NOON + 60),
+    "not known, one": replace(UNSEEN, guests=UNSEEN.guests[:1]),
+    "not known, never listed": replace(UNSEEN, node="", guests=UNSEEN.guests[:1]),
+    "not known, seen": over(UNSEEN),
+    "not known, one, seen": over(UNSEEN, guests=UNSEEN.guests[:1]),
+    "not known, not watched": over(UNSEEN, forgotten=True),
+    "source": READ,
+    "source, one watched": replace(READ, watched=1, fault=fault_of(HalfGone(7, 12))),
+    "source, for a reason of another version": replace(READ, fault=Fault("Unheard", (("x", "y"),))),
+    "source, back": over(READ),
+    "CPU": GAUGE,
+    "memory": replace(GAUGE, metric=Metric.MEMORY),
+    "disk, muted": replace(GAUGE, metric=Metric.DISK, muted_until=NOON + 60),
+    "CPU, over": over(GAUGE, percent=41.0),
+    "CPU, no longer measured": over(GAUGE, forgotten=True),
+    "storage": STORAGE,
+    "shared storage": SHARED,
+    "storage, over": over(STORAGE, percent=80.0),
+    "storage, no longer measured": over(SHARED, forgotten=True),
+    "flapping": FLAPS,
+    "flapping, calm": over(FLAPS, guests=(fact(What.BACK),)),
+    "flapping, down": over(FLAPS, guests=(fact(What.STOPPED),)),
+    "flapping, not watched": over(FLAPS, forgotten=True),
+    "restart": incident(Topic.RESTART, Level.WARNING, guests=(fact(What.RESTARTED, away=True),)),
+    "backup": incident(Topic.BACKUP, Level.WARNING, backups=BACKUPS[:1]),
+    "backup job": incident(Topic.BACKUP, Level.WARNING, backups=BACKUPS[1:]),
+    "backups": incident(Topic.BACKUP, Level.WARNING, backups=BACKUPS),
+    "stopped by somebody": incident(Topic.NOTE, Level.INFO, guests=(fact(**BY),)),
+    "deleted by somebody": incident(Topic.NOTE, Level.INFO, guests=(fact(What.MISSING, by="root@pam"),)),
+    "restarted by somebody": incident(Topic.NOTE, Level.INFO, guests=(fact(What.RESTARTED, **BY),)),
+    "by nobody known": incident(Topic.NOTE, Level.INFO, guests=(fact(),)),
+    "elsewhere": incident(Topic.NOTE, Level.INFO, guests=(fact(What.ELSEWHERE, node="pve3"),)),
+}
+
+
+def posting(post: Post, *incidents: Incident, text: str = "", created: float = NOON) -> Posting:
+    ids = tuple(each.id for each in incidents)
+    return Posting(Message(3, post, created, ids, text=text), incidents)
+
+
+def told(t: Text, sent: Posting, late: float | None = None, mention: str = "") -> str:
+    """The message with its buttons below it."""
+    lines = [message_text(t, sent, late, mention)]
+    if len(sent.incidents) == 1 and sent.message.post is not Post.RECOVERY:
+        buttons = alert_buttons(t, sent.incidents[0], edited=sent.message.post is Post.OPENING)
+        faces = [f"[{button.item.label}] {button.item.custom_id}" for button in buttons]
+        lines += faces
+    return "\n".join(lines)
+
+
+Told = tuple[str, Posting, float | None, str]
+
+
+def everything() -> list[Told]:
+    """One of each: what, the message, how late, whom it mentions."""
+    made: list[Told] = [(name, posting(Post.OPENING, each), None, "") for name, each in OPENINGS.items()]
+    made += [
+        ("late, with a mention", posting(Post.OPENING, DOWN), 754.0, ROLE),
+        ("over before it was posted, with a mention", posting(Post.OPENING, OPENINGS["back"]), 7200.0, ROLE),
+    ]
+    made += [
+        (f"recovery of {name}", posting(Post.RECOVERY, each), None, "")
+        for name, each in OPENINGS.items()
+        if not each.open and each.topic not in ONE_OFF and not each.forgotten and each.seconds
+        if name != "flapping, down"
+    ]
+    later = NOON + 4 * 3600
+    made += [
+        (f"reminder of {name}", posting(Post.REMINDER, each, created=later), None, "")
+        for name, each in OPENINGS.items()
+        if each.open or name == "back"
+    ]
+    some = [each for each in OPENINGS.values() if each.level is not Level.CRITICAL]
+    made += [
+        ("unmuted", posting(Post.UNMUTED, *some, DOWN), None, "<@&4711>"),
+        ("digest", posting(Post.DIGEST, *some, DOWN, OPENINGS["back"]), 61.0, ""),
+        ("digest of one", posting(Post.DIGEST, GAUGE), None, ""),
+        ("test", posting(Post.TEST), None, ""),
+        ("word", posting(Post.WORD, text="⚠️ The watch list could not be read."), None, ""),
+        ("forgotten by the journal", posting(Post.OPENING), None, ""),
+    ]
+    return made
+
+
+@languages
+def test_every_message(language: Language, golden: Golden) -> None:
+    t = TEXTS.of(language)
+    texts = [f"== {name}\n{told(t, sent, late, mention)}" for name, sent, late, mention in everything()]
+    golden(f"alerts.{language}", "\n\n".join(texts))
+
+
+def test_every_topic_has_all_its_words() -> None:
+    for table in (HEADS, OVER, RECOVERIES, SHORT):
+        assert set(table) == set(Topic)
+    assert {each.topic for each in OPENINGS.values() if each.open} == set(Topic) - ONE_OFF
+    assert {each.topic for each in OPENINGS.values() if not each.open} == set(Topic)
+    assert {fact.what for each in OPENINGS.values() for fact in each.guests} == set(What)
+
+
+@pytest.mark.parametrize("topic", Topic)
+@pytest.mark.parametrize("what", What)
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_no_combination_is_without_words(topic: Topic, what: What, forgotten: bool) -> None:
+    """Also those that the watch does not make today."""
+    begun = incident(topic, guests=(fact(what),), backups=BACKUPS[:1], storage="nfs", metric=Metric.CPU)
+    for t in (EN, JA):
+        for each in (replace(begun, ended=None), over(begun, forgotten=forgotten), over(begun, 0.0)):
+            for post in Post:
+                text = message_text(t, posting(post, each, text="x"))
+                assert text
+                assert len(text) <= CONTENT_MOST
+            alert_buttons(t, each)
+
+
+# --- the first line ---
+
+
+@pytest.mark.parametrize("name", OPENINGS)
+def test_the_first_line_has_the_sign_and_the_mention(name: str) -> None:
+    """A notification shows the beginning; a mention works in the content alone."""
+    for t in (EN, JA):
+        first, *rest = message_text(t, posting(Post.OPENING, OPENINGS[name]), None, ROLE).splitlines()
+        assert first.startswith(("🔴 ", "⚠️ ", "⚪ ", "🟢 "))
+        assert first.endswith(f" {ROLE}")
+        assert all(line.startswith(("-# ", "**", "Backup", "ノード")) for line in rest)
+
+
+def test_green_is_for_what_is_well_again() -> None:
+    green = {
+        name for name, each in OPENINGS.items() if message_text(EN, posting(Post.OPENING, each))[0] == "🟢"
+    }
+    assert green == {
+        "back",
+        "back, after a backup",
+        "many, all back",
+        "many back after an outage",
+        "node, back",
+        "source, back",
+        "old figures, new",
+        "not known, seen",
+        "not known, one, seen",
+        "CPU, over",
+        "storage, over",
+        "flapping, calm",
+    }
+
+
+def test_a_message_begins_and_ends_with_something_to_read() -> None:
+    """Discord takes spaces off both ends, and a try whose answer got lost is known by its content."""
+    for _, sent, late, mention in everything():
+        text = message_text(EN, sent, late, mention)
+        assert text == text.strip()
+
+
+def test_a_reminder_that_comes_after_the_end_says_that_it_is_over() -> None:
+    text = message_text(EN, posting(Post.REMINDER, OPENINGS["back"]))
+    assert text.startswith("🟢") and "Still" not in text
+
+
+# --- buttons ---
+
+
+@pytest.mark.parametrize("name", OPENINGS)
+def test_buttons_fit_what_can_be_done(name: str) -> None:
+    each = OPENINGS[name]
+    ids = [str(button.item.custom_id) for button in alert_buttons(EN, each)]
+    assert all(ALERT.fullmatch(custom_id) for custom_id in ids)
+    whats = {custom_id.split(":")[1] for custom_id in ids}
+    assert len(whats) == len(ids) <= 5
+    assert ("ack" in whats) is (each.open and each.acked is None)
+    assert ({"mute1", "mute8"} <= whats) is each.open
+    assert ("start" in whats) is can_start(each)
+    assert ("details" in whats) is (guest_of(each) is not None)
+    if not each.open:
+        assert whats <= {"details"}
+    if each.topic in (Topic.GROUP, Topic.NODE, Topic.STALE, Topic.SOURCE, Topic.STORAGE):
+        assert "details" not in whats
+
+
+def test_only_a_stopped_guest_can_be_started() -> None:
+    startable = {name for name, each in OPENINGS.items() if can_start(each)}
+    assert startable == {
+        name
+        for name in OPENINGS
+        if re.match("down(?!, then|, stuck|, [a-z]+-|, watchdog|, debug|, postmigrate)", name)
+    }
+
+
+def test_a_message_that_is_not_edited_says_so_in_its_buttons() -> None:
+    """So that a press on it is answered by a word of its own."""
+    for button in alert_buttons(EN, DOWN, edited=False):
+        match = ALERT.fullmatch(str(button.item.custom_id))
+        assert match and match["unedited"] == ":r" and match["incident"] == "17"
+
+
+@languages
+def test_labels_fit_onto_buttons(language: Language) -> None:
+    for button in alert_buttons(TEXTS.of(language), DOWN):
+        assert 1 <= len(str(button.item.label)) <= 38
+
+
+# --- why Proxmox cannot be read ---
+
+
+def samples(error: type[BotError]) -> list[BotError]:
+    values: dict[Any, list[Any]] = {
+        str: ["pve1"],
+        int: [7],
+        bool: [True, False],
+        str | None: ["AA:BB", None],
+        int | None: [101, None],
+    }
+    hints = get_type_hints(error)
+    names = [each.name for each in fields(error)]  # type: ignore[arg-type]  # every subclass is a dataclass
+    return [
+        error(**{name: values[hints[name]][index % len(values[hints[name]])] for name in names})
+        for index in (0, 1)
+    ]
+
+
+@pytest.mark.parametrize("error", PROXMOX_SENTENCES, ids=lambda error: error.__name__)
+def test_every_fault_becomes_its_error_again(error: type[BotError]) -> None:
+    for example in samples(error):
+        again = error_of(fault_of(example))
+        assert type(again) is error
+        assert str(again) == str(example)
+        assert sentence(EN, again) in message_text(
+            EN, posting(Post.OPENING, replace(READ, fault=fault_of(example)))
+        )
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        None,
+        Fault("Unheard"),
+        Fault("ProxmoxError"),
+        Fault("dataclass"),
+        Fault("__name__"),
+        Fault("Unreachable"),
+        Fault("Unreachable", (("port", "8006"),)),
+        Fault("HalfGone", (("gone", "many"), ("known", "7"))),
+    ],
+)
+def test_a_fault_of_another_version_is_passed_over(fault: Fault | None) -> None:
+    assert error_of(fault) is None
+    text = message_text(EN, posting(Post.OPENING, replace(READ, fault=fault)))
+    assert len(text.splitlines()) == 1
+
+
+def test_flags_and_nothing_are_not_their_words() -> None:
+    assert error_of(fault_of(TimedOut("h", False))).__dict__ == TimedOut("h", False).__dict__
+    assert error_of(fault_of(CertificateNotTrusted("h", None))).__dict__["fingerprint"] is None
+
+
+# --- works ---
+
+
+@pytest.mark.parametrize("work", ["backup", "vzdump", "snapshot-delete", "qmigrate", "hamigrate", "vzreboot"])
+def test_known_works_have_a_noun(work: str) -> None:
+    assert "`" not in work_word(EN, work)
+    assert "`" not in work_word(JA, work)
+
+
+def test_other_works_are_called_by_proxmox_word() -> None:
+    assert work_word(EN, "move_volume") == "`move_volume`"
+
+
+# --- hostile text ---
+
+
+def hostile_incidents(evil: str) -> list[Incident]:
+    bad: dict[str, Any] = {"node": evil, "name": evil, "by": evil, "task": evil}
+    made = []
+    for each in OPENINGS.values():
+        facts = tuple(replace(one, **bad) for one in each.guests)
+        backups = tuple(BackupFact(evil, one.vmid, evil, evil) for one in each.backups)
+        made.append(
+            replace(
+                each,
+                guests=facts,
+                backups=backups,
+                node=evil,
+                storage=evil if each.storage else "",
+                fault=fault_of(Rejected(500, evil)),
+                acked_by=evil,
+                acked=NOON,
+                muted_until=NOON,
+            )
+        )
+        made.append(replace(made[-1], guests=tuple(replace(one, by="") for one in facts)))
+    return made
+
+
+def hostile_texts(evil: str) -> list[str]:
+    texts = []
+    for t in (EN, JA):
+        incidents = hostile_incidents(evil)
+        texts += [
+            message_text(t, posting(post, each), 100.0)
+            for each in incidents
+            for post in (Post.OPENING, Post.RECOVERY, Post.REMINDER)
+        ]
+        texts.append(message_text(t, posting(Post.DIGEST, *incidents[:12])))
+        health = replace(HEALTH, stuck=evil, heartbeat=evil, mutes=(Mute(f"node/{evil}", 1, NOON, evil),))
+        views = [
+            history(t, incidents[:10], 10, 101, 0, NOON),
+            status(t, replace(health, blind=True, trouble=Unreachable(evil)), None, NOON),
+            muted(t, Mute(f"storage/{evil}", 1.0, NOON), None),
+            unmuted(t, evil, None),
+            outcome_of_test(t, replace(posting(Post.TEST), error=evil), evil, 10.0, 1, 2),
+        ]
+        for view in views:
+            whole(view)
+            texts.append(shown(view))
+    return texts
+
+
+ACTIVE = re.compile(r"<[@:/a]|@everyone|@here|http(?!s://discord\.com/channels/1/2)|\]\(|\|\||~~")
+
+
+def masked(text: str) -> str:
+    return outside_code(text)
+
+
+@hypothesis_settings(max_examples=25)
+@given(foreign)
+def test_foreign_text_stays_in_its_code_span(evil: str) -> None:
+    """How many names fit differs with their length; every name that is there is in a code span."""
+    evil = f"Ж{evil.replace('/', '')}Ж"
+    assume(len(evil) > 2)
+    for text in hostile_texts(evil):
+        rest = masked(text)
+        assert "`" not in rest
+        assert "Ж" not in rest
+        assert not re.search(
+            r"<[@:/a]|@everyone|@here|http(?!s://discord\.com/channels/1/2)|\]\(|\|\||~~", rest
+        ), rest
+        assert re.sub(r"<t:\d+:[Rft]>|<#2>", "", rest).count("<") == 0
+        assert harmless_characters(text.replace("\n", "").replace("\ufe0f", ""))
+
+
+@pytest.mark.parametrize("evil", ATTACKS)
+def test_each_attack_alone(evil: str) -> None:
+    for text in hostile_texts(f"Ж{evil.replace('/', '')}Ж"):
+        assert "Ж" not in masked(text)
+        assert "`" not in masked(text)
+
+
+# --- limits ---
+
+LONG = "x" * 200
+
+
+@languages
+def test_hundreds_at_once_fit_into_one_message(language: Language) -> None:
+    t = TEXTS.of(language)
+    facts = tuple(
+        fact(what, 999_990_000 + number, name=LONG, node=LONG, by=LONG if number % 3 else "", away=True)
+        for number, what in enumerate(list(What) * 60)
+    )
+    backups = tuple(BackupFact(LONG, 999_999_999, LONG, LONG) for _ in range(200))
+    answers: dict[str, Any] = {"acked_by": LONG, "acked": NOON, "muted_until": NOON}
+    for each in (
+        replace(MANY, guests=facts, **answers),
+        over(MANY, guests=facts, **answers),
+        replace(NODE, guests=facts, node=LONG, **answers),
+        replace(OPENINGS["backups"], backups=backups, **answers),
+        replace(READ, fault=fault_of(Rejected(500, LONG * 50)), **answers),
+    ):
+        for post in (Post.OPENING, Post.REMINDER, Post.RECOVERY):
+            text = message_text(t, posting(post, each), 1e9, ROLE)
+            assert len(text) <= CONTENT_MOST
+            assert text.splitlines()[-1].startswith(("-#", "🟢"))
+            assert "`" not in masked(text), "nothing was cut in the middle"
+    digest = message_text(t, posting(Post.DIGEST, *[replace(MANY, guests=facts)] * 300), 1e9)
+    assert len(digest) <= CONTENT_MOST and "`" not in masked(digest)
+    assert re.search(r"\b29\d\b", digest), "how many more there are"
+    assert len(message_text(t, posting(Post.WORD, text="w" * 5000))) == CONTENT_MOST
+
+
+@pytest.mark.parametrize("t", [JA, EN], ids=["ja", "en"])
+def test_no_row_of_a_group_is_left_out(t: Text) -> None:
+    """However many guests the rows before it have, their heads and counts stand there."""
+    people = [f"somebody{n}@pve" for n in range(6)]
+    facts = [fact(vmid=100 + n, name="x" * 60, by=people[n % 6], task="qmstop") for n in range(240)]
+    facts += [fact(What.RESTARTED, 900 + n, name="y" * 60) for n in range(40)]
+    text = message_text(t, posting(Post.OPENING, replace(MANY, guests=tuple(facts))))
+    assert len(text) <= CONTENT_MOST
+    assert text.count("(40):") == 7
+
+
+def test_a_group_names_its_guests_by_what_happened() -> None:
+    text = message_text(EN, posting(Post.OPENING, MANY))
+    assert "**Stopped** (6): **101** `web01`, **102** `g102`" in text
+    assert "**Stopped by `root@pam`** (1): **113** `g113`" in text
+    assert text.startswith("🔴 11 guests have been down since <t:"), "whoever stopped it wanted that"
+
+
+# --- the history and the state of the watch ---
+
+HEALTH = Health(
+    last_read=NOON - 12,
+    interval=60.0,
+    trouble=None,
+    failures=0,
+    open=0,
+    undelivered=Undelivered(),
+    stuck="",
+    journal_trouble=None,
+    heartbeat="",
+    beaten=NOON - 10,
+)
+MUTES = (
+    Mute(ALL, 60.0, NOON + 60, "Akiko"),
+    Mute("guest/101", 60.0, NOON + 120, "Emma"),
+    Mute("guest/999", 60.0, NOON + 120),
+    Mute("node/pve1", 60.0, NOON + 120),
+    Mute("storage/nfs", 60.0, NOON + 120),
+    Mute("storage/pve1/local", 60.0, NOON + 120),
+    Mute(SOURCE, 60.0, NOON + 120),
+)
+UNWELL = replace(
+    HEALTH,
+    last_read=NOON - 600,
+    trouble=TimedOut("pve1", False),
+    failures=4,
+    open=3,
+    undelivered=Undelivered(5, NOON - 300, 1, "403 Missing Access"),
+    journal_trouble=JournalFailed("ENOSPC"),
+    heartbeat="HTTP 500",
+    mutes=MUTES,
+    blind=True,
+    unknown=(GuestState(101, name="web01"), GuestState(105)),
+    stale=("pve2",),
+)
+
+
+@languages
+def test_what_monitor_shows(language: Language, golden: Golden) -> None:
+    t, here = TEXTS.of(language), cluster(WEB, DB)
+    delivered = replace(posting(Post.TEST), posted=4711)
+    waiting = replace(HEALTH, undelivered=Undelivered(1, NOON - 5), heartbeat=None)
+    views = [
+        history(t, list(OPENINGS.values())[:10], 10, None, 0, NOON),
+        history(t, list(OPENINGS.values())[-10:], 99, 101, 3, NOON),
+        history(t, [], 0, None, 0, NOON),
+        status(t, HEALTH, here, NOON),
+        status(t, UNWELL, here, NOON),
+        status(t, replace(waiting, last_read=None, undelivered=JournalFailed("EIO")), None, NOON),
+        status(t, replace(waiting, stuck="503 Service Unavailable"), here, NOON),
+        *(muted(t, mute, here) for mute in MUTES),
+        *(unmuted(t, mute.target, here) for mute in MUTES[:2]),
+        outcome_of_test(t, delivered, "", 10.0, 1, 2),
+        outcome_of_test(t, replace(posting(Post.TEST), error="403 Missing Access"), "", 10.0, 1, 2),
+        outcome_of_test(t, posting(Post.TEST), "no connection to Discord", 10.0, 1, 2),
+        outcome_of_test(t, None, "", 10.0, 1, 2),
+    ]
+    for view in views:
+        whole(view)
+    golden(f"monitor.{language}", "\n\n".join(map(shown, views)))
+
+
+@languages
+def test_the_watch_is_green_only_when_all_is_well(language: Language) -> None:
+    def colour(health: Health) -> int:
+        components: Any = status(TEXTS.of(language), health, None, NOON).to_components()  # type: ignore[no-untyped-call]  # discord.py leaves it untyped
+        return int(components[0]["accent_color"])
+
+    assert colour(HEALTH) == colour(replace(HEALTH, heartbeat=None)) == Colour.GOOD
+    assert colour(replace(HEALTH, mutes=MUTES, open=3)) == Colour.GOOD
+    assert colour(replace(HEALTH, undelivered=Undelivered(given_up=1))) == Colour.GOOD
+    for ill in (
+        {"last_read": None},
+        {"last_read": NOON - 181},
+        {"trouble": Unreachable("h")},
+        {"undelivered": Undelivered(waiting=1, oldest=NOON)},
+        {"undelivered": JournalFailed("EIO")},
+        {"journal_trouble": JournalFailed("EIO")},
+        {"heartbeat": "timeout"},
+        {"blind": True},
+        {"unknown": (GuestState(101),)},
+        {"stale": ("pve2",)},
+    ):
+        assert colour(replace(HEALTH, **ill)) == Colour.WARN, ill
+
+
+@languages
+def test_long_histories_and_many_mutes_fit(language: Language) -> None:
+    t = TEXTS.of(language)
+    facts = tuple(fact(vmid=999_990_000 + number, name=LONG, by=LONG, task=LONG) for number in range(300))
+    note = incident(Topic.NOTE, Level.INFO, guests=facts[:1])
+    for each in (replace(MANY, guests=facts, acked_by=LONG, acked=NOON), note):
+        whole(history(t, [each] * 10, 99_999, 999_999_999, 5, NOON))
+    mutes = tuple(Mute(f"storage/{'n' * 63}/{number}{LONG}", 1.0, NOON, LONG) for number in range(500))
+    whole(
+        status(
+            t,
+            replace(
+                UNWELL, mutes=mutes, blind=True, stuck=LONG * 20, unknown=(GuestState(101, name=LONG),) * 900
+            ),
+            None,
+            NOON,
+        )
+    )
+
+
+def test_subjects_in_completions_are_plain() -> None:
+    here = cluster(WEB)
+    assert [subject_label(EN, mute.target, here) for mute in MUTES] == [
+        "Everything",
+        "🟢 101 web01 · pve1 · VM",
+        "999",
+        "Node pve1",
+        "Shared storage nfs",
+        "Storage local on pve1",
+        "The connection to Proxmox",
+    ]
+    assert subject_name(EN, "guest/101", here) == "**101** `web01`"
+    assert subject_name(EN, "guest/101", None) == "**101**"
+    assert subject_name(EN, "nonsense/a/b/c", None) == "`nonsense/a/b/c`"
+    assert card(subject_label(EN, "node/" + "x" * 300, None), colour=Colour.GOOD)
+    assert len(subject_label(EN, "node/" + "x" * 300, None)) <= 100

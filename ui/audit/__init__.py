@@ -1,0 +1,1 @@
+"""/audit, and the audit channel."""

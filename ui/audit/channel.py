@@ -1,0 +1,43 @@
+"""The audit channel at Discord: what core/delivery/audit.py posts. Its lines make no sound and mention nobody."""
+
+import discord
+
+from core.audit.trail import Audited
+from ui.audit.text import audit_line
+from ui.discord.blocked import barer_texts
+from ui.formatting import WARNING
+from ui.i18n import Text
+from ui.watch.alert_channel import find_own, told
+
+
+class DiscordAuditChannel:
+    """Keeps core.delivery.audit.AuditChannel, in the public language."""
+
+    def __init__(self, client: discord.Client, channel_id: int, t: Text) -> None:
+        self._client, self._channel_id, self._t = client, channel_id, t
+
+    def line(self, audited: Audited) -> str:
+        return audit_line(self._t, audited)
+
+    async def post(self, content: str, nonce: str) -> int:
+        async with told(self._client):
+            message = await self._channel.send(
+                content,
+                nonce=nonce,
+                silent=True,
+                suppress_embeds=True,
+                allowed_mentions=discord.AllowedMentions.none(),
+            )
+        return message.id
+
+    def barer(self, content: str) -> tuple[str, ...]:
+        t = self._t
+        fixed = t("Discord blocked this line of the audit trail. `/audit` shows it.")
+        return barer_texts(t, content, f"{WARNING} {fixed}")
+
+    async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
+        return await find_own(self._client, self._channel, content, since, known)
+
+    @property
+    def _channel(self) -> discord.PartialMessageable:
+        return self._client.get_partial_messageable(self._channel_id)

@@ -1,0 +1,58 @@
+"""From the audit trail to its cards, alike for the command and for the buttons that turn its pages."""
+
+from dataclasses import replace
+from functools import partial
+
+from discord import ui
+
+from core.audit.trail import AuditFilter
+from ui.audit.csv_file import audit_csv
+from ui.audit.filters import name_of
+from ui.audit.text import audit_page
+from ui.formatting import WARNING
+from ui.guests.lists import ROWS, page_of
+from ui.interaction.answer import Attached
+from ui.interaction.context import Services
+from ui.interaction.reply import Reply
+
+FILE_NAME = "audit.csv"
+
+
+async def show_audit(services: Services, reply: Reply, wanted: AuditFilter, page: int = 0) -> None:
+    """A page beyond the end is the last. Raises JournalFailed."""
+    if wanted.until is None:
+        services.audit.write_late(counts=True)
+        wanted = replace(wanted, until=services.journal.audit_last())
+    page, _ = page_of(page, services.journal.audited(wanted, 0, 0)[1])
+    found, total = services.journal.audited(wanted, page * ROWS, ROWS)
+    name, now = _name(services, wanted), services.clock.now()
+    await reply.show(audit_page(reply.t, found, total, wanted, name, page, now))
+
+
+async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> None:
+    """The first page, with every attempt in a file as far as Discord takes it. Raises JournalFailed."""
+    t, journal = reply.t, services.journal
+    services.audit.write_late(counts=True)
+    data, count, whole = await audit_csv(journal, services.clock, wanted, services.zone)
+    found, total = journal.audited(wanted, 0, ROWS)
+    if whole:
+        note = t.plural("{n} attempt is in the file.", "{n} attempts are in the file.", count)
+    else:
+        note = f"{WARNING} " + t.plural(
+            "Only the newest {n} attempt fits into a file. Narrow it down with `since` and the other options.",
+            "Only the newest {n} attempts fit into a file. Narrow it down with `since` and the other options.",
+            count,
+        )
+    name, now = _name(services, wanted), services.clock.now()
+    page = partial(audit_page, t, found, total, wanted, name, 0, now)
+    attached: ui.File[ui.LayoutView] = ui.File(f"attachment://{FILE_NAME}")
+    lost = (
+        f"{WARNING} {t('Discord did not take the file. Narrow it down with `since` and the other options.')}"
+    )
+    await reply.show_file(
+        page(note=f"-# {note}", attached=attached), Attached(FILE_NAME, data), page(note=f"-# {lost}")
+    )
+
+
+def _name(services: Services, wanted: AuditFilter) -> str:
+    return "" if wanted.person_id is None else name_of(services, wanted.person_id)

@@ -1,0 +1,123 @@
+"""What /audit is narrowed to: completions for people, actions and times, and what was meant by what was typed."""
+
+import datetime
+import re
+import unicodedata
+
+from discord import app_commands
+
+from core.access.guest_index import TYPED_MOST, words_of
+from core.audit.trail import AuditFilter
+from core.durations import parse_duration
+from core.errors import BadDuration, JournalFailed
+from core.names import checked_vmid
+from core.options import in_one_line
+from core.wanted_errors import BadSince, SeveralPeople, UnknownPerson
+from ui.formatting import plain, plain_label
+from ui.interaction.context import Interaction, Services, services_of
+from ui.interaction.no_choice import Wanted, says_why
+from ui.interaction.options import CHOICES_MOST, duration_choices
+from ui.messages.operations import operation_named
+
+PEOPLE_MOST = 1000
+"""How many of those who asked last are looked through for a name."""
+SINCE_MOST = 3650 * 86_400
+OFFERED = ("1h", "8h", "1d", "7d", "30d", "365d")
+_ID = re.compile(r"(?:<@!?)?([0-9]{17,19})>?")
+_DATE = re.compile(r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})")
+
+
+def filter_of(services: Services, vmid: int | None, who: str, action: str, since: str) -> AuditFilter:
+    """Of the options as they were given. Raises BadVmid, UnknownPerson, SeveralPeople, UnknownOperation, BadSince,
+    JournalFailed."""
+    return AuditFilter(
+        None if vmid is None else checked_vmid(vmid),
+        _person(services, who) if who else None,
+        operation_named(services.texts, action).value if action else "",
+        since_of(since, services.clock.now(), services.zone) if since else None,
+    )
+
+
+def _person(services: Services, who: str) -> int:
+    """An id, a mention, or the name that somebody had at their latest attempt."""
+    meant = who.strip()
+    if (match := _ID.fullmatch(meant)) and int(match[1]) < 2**63:
+        return int(match[1])
+    people = services.journal.audit_people(PEOPLE_MOST)
+    for same in (_exactly, _nearly):
+        found = [number for number, name in people if same(name) == same(meant)]
+        if len(found) > 1:
+            raise SeveralPeople(who)
+        if found:
+            return found[0]
+    raise UnknownPerson(who)
+
+
+def _exactly(name: str) -> str:
+    return name.strip()
+
+
+def _nearly(name: str) -> str:
+    return unicodedata.normalize("NFKC", plain(name)).casefold()
+
+
+def since_of(text: str, now: float, zone: datetime.tzinfo) -> float:
+    """Unix seconds: so long ago, or when that day began in this zone. Raises BadSince."""
+    written = unicodedata.normalize("NFKC", text).strip()
+    try:
+        if match := _DATE.fullmatch(written):
+            year, month, day = map(int, match.groups())
+            return float(max(0, int(datetime.datetime(year, month, day, tzinfo=zone).timestamp())))
+        return float(int(now) - parse_duration(written, SINCE_MOST))
+    except (BadDuration, ValueError, OverflowError, OSError) as error:
+        raise BadSince(text) from error
+
+
+# -- completions
+
+
+@says_why(Wanted.PERSON)
+async def people(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    """Those who asked for something, the latest first, whether or not they are still there."""
+    try:
+        known = services_of(interaction).people.read(PEOPLE_MOST)
+    except JournalFailed:
+        return []
+    words = words_of(current)
+    found = [
+        (number, name)
+        for number, name in known
+        if all(word in f"{name} {number}".casefold() for word in words)
+    ]
+    return [
+        app_commands.Choice(name=plain_label(f"{plain(name)} · {number}"), value=str(number))
+        for number, name in found[:CHOICES_MOST]
+    ]
+
+
+async def times(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    """Some durations, and the date that was typed."""
+    services = services_of(interaction)
+    t = services.texts.of_locale(str(interaction.locale))
+    typed = unicodedata.normalize("NFKC", current[:TYPED_MOST]).strip()
+    if date := _date_typed(typed, services):
+        return [app_commands.Choice(name=date, value=date)]
+    return duration_choices(t, typed, OFFERED, SINCE_MOST)
+
+
+def _date_typed(typed: str, services: Services) -> str:
+    try:
+        since_of(typed, services.clock.now(), services.zone)
+    except BadSince:
+        return ""
+    return typed if _DATE.fullmatch(typed) else ""
+
+
+def detail_of(who: str, action: str, since: str, *, csv: bool) -> str:
+    """The options in one line, for the audit."""
+    return in_one_line({"who": who, "action": action, "since": since, "csv": csv})
+
+
+def name_of(services: Services, person_id: int) -> str:
+    """The name that a person had at their latest attempt, or the id."""
+    return dict(services.journal.audit_people(PEOPLE_MOST)).get(person_id, str(person_id))

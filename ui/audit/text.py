@@ -1,0 +1,200 @@
+"""The audit trail in words: an attempt as two short lines of a list, and as the line of the audit channel.
+
+Every text is cut, so that a page and a line fit into a message by construction.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from discord import ui
+
+from core.audit.folding import VARIOUS
+from core.audit.trail import (
+    CANCELLED,
+    CUT_OFF,
+    NOTHING_BEGUN,
+    UNKNOWN,
+    Audited,
+    AuditFilter,
+    AuditRecord,
+    Ending,
+    ending_of,
+)
+from core.guest import State
+from core.rights import Operation
+from core.tasks import TaskEnd
+from ui.cards import Item, card
+from ui.formatting import (
+    FAILED,
+    MESSAGE_MOST,
+    OK,
+    QUIET,
+    REFUSED,
+    UNSURE,
+    WARNING,
+    WORKING,
+    Colour,
+    code,
+    duration,
+    fit,
+    state_word,
+    when,
+)
+from ui.guests.lists import foot, page_of
+from ui.i18n import Text
+from ui.interaction.buttons import page_buttons
+from ui.messages.error_phrases import reason_of
+from ui.messages.operations import operation_noun
+
+SIGNS: Mapping[Ending, str] = {
+    Ending.DONE: OK,
+    Ending.WARNINGS: WARNING,
+    Ending.FAILED: FAILED,
+    Ending.UNKNOWN: UNSURE,
+    Ending.REFUSED: REFUSED,
+    Ending.SHOWN: QUIET,
+    Ending.UNFINISHED: WORKING,
+    Ending.CUT_OFF: UNSURE,
+    Ending.CANCELLED: QUIET,
+}
+
+
+def _asked(t: Text, word: str) -> str:
+    """What was asked for; what is no operation was forged, or is of another version."""
+    if word == VARIOUS:
+        return f"**{t('various')}**"
+    return f"**{operation_noun(t, Operation(word))}**" if word in list(Operation) else code(word, 24)
+
+
+def ending_word(t: Text, ending: Ending) -> str:
+    return {
+        Ending.DONE: t("done"),
+        Ending.WARNINGS: t("done, with warnings"),
+        Ending.FAILED: t("failed"),
+        Ending.UNKNOWN: t("result not known"),
+        Ending.REFUSED: t("refused"),
+        Ending.SHOWN: t("shown only"),
+        Ending.UNFINISHED: t("unfinished"),
+        Ending.CUT_OFF: t("unfinished: the bot ended"),
+        Ending.CANCELLED: t("cancelled"),
+    }[ending]
+
+
+def _ended(t: Text, record: AuditRecord, most: int) -> str:
+    """How, and why where there is more to say."""
+    ending, outcome = ending_of(record), record.outcome
+    word = ending_word(t, ending)
+    if outcome == NOTHING_BEGUN:
+        return t("not started: Proxmox has no task for it")
+    if ending in (Ending.DONE, Ending.WARNINGS) or outcome in (
+        CUT_OFF,
+        CANCELLED,
+        TaskEnd.VANISHED,
+        TaskEnd.LOST,
+    ):
+        return word
+    reason = reason_of(t, outcome.removeprefix(UNKNOWN), most)
+    return t("{ending}: {reason}", ending=word, reason=reason) if reason else word
+
+
+def _more(t: Text, record: AuditRecord, most: int) -> list[str]:
+    """How it ended, the options, the reason that was typed, and how long it took."""
+    return [
+        _ended(t, record, most),
+        f"×{record.times}" if record.times > 1 else "",
+        code(record.detail, most) if record.detail else "",
+        t("reason {reason}", reason=code(record.reason, most)) if record.reason else "",
+        duration(t, record.seconds) if record.seconds >= 1 else "",
+        f"<#{record.actor.place.channel_id}>" if record.actor.place.channel_id else "",
+    ]
+
+
+def attempt_words(t: Text, record: AuditRecord) -> str:
+    """What was asked for, of which guest, and how it ended."""
+    return _joined([_asked(t, record.operation), _guest(record, 64), _ended(t, record, 300)])
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return " · ".join(part for part in parts if part)
+
+
+def _who(name: str, user_id: int, most: int) -> str:
+    """By the id, which `who:` takes, too: anybody can take on a name."""
+    return f"{code(name, most)} ({code(str(user_id))})"
+
+
+def _guest(record: AuditRecord, most: int) -> str:
+    if record.vmid is None:
+        return ""
+    named = record.guest and record.guest != str(record.vmid)
+    return f"**{record.vmid}** {code(record.guest, most)}" if named else f"**{record.vmid}**"
+
+
+# -- the command's pages
+
+
+def audit_row(t: Text, audited: Audited) -> str:
+    record = audited.record
+    head = [
+        when(audited.began, "f"),
+        _who(record.actor.name, record.actor.user_id, 24),
+        _asked(t, record.operation),
+        _guest(record, 32),
+    ]
+    return f"{SIGNS[ending_of(record)]} {_joined(head)}\n-# {_joined(_more(t, record, 32))}"
+
+
+def audit_head(t: Text, wanted: AuditFilter, total: int, name: str) -> str:
+    """The title, how many attempts there are, and what they were narrowed to. `name`: that of the person wanted."""
+    words = [
+        f"**{wanted.vmid}**" if wanted.vmid is not None else "",
+        _who(name, wanted.person_id, 32) if wanted.person_id is not None else "",
+        _asked(t, wanted.operation) if wanted.operation else "",
+        t("since {time}", time=when(wanted.since, "f")) if wanted.since is not None else "",
+    ]
+    only = ", ".join(word for word in words if word)
+    head = f"### {t('Audit trail')} · {t.plural('{n} attempt', '{n} attempts', total)}"
+    return f"{head}\n-# {t('Only: {filters}', filters=only)}" if only else head
+
+
+def audit_page(
+    t: Text,
+    found: Sequence[Audited],
+    total: int,
+    wanted: AuditFilter,
+    name: str,
+    page: int,
+    now: float,
+    *,
+    note: str = "",
+    attached: Item | None = None,
+) -> ui.LayoutView:
+    """A page (from 0, within bounds). With a file, which `note` is about, it has no buttons."""
+    page, pages = page_of(page, total)
+    rows = [audit_row(t, each) for each in found] or [t("Nothing of this kind has been asked for.")]
+    body = fit(t, rows, MESSAGE_MOST - 330)
+    filters = (wanted.vmid or "", wanted.person_id or "", wanted.operation, wanted.since, wanted.until)
+    parts = [str(int(each) if isinstance(each, float) else each or "") for each in filters]
+    return card(
+        audit_head(t, wanted, total, name),
+        body,
+        note or foot(t, page, pages, now),
+        colour=Colour.BUSY,
+        buttons=() if attached else page_buttons("audit", page, pages, parts),
+        below=attached,
+    )
+
+
+# -- the audit channel
+
+
+def audit_line(t: Text, audited: Audited) -> str:
+    """One attempt, at most about 1,000 characters."""
+    record = audited.record
+    who = _who(record.actor.name, record.actor.user_id, 32)
+    guest = _joined([_guest(record, 64)])
+    if guest and record.node:
+        state = f" ({state_word(t, State.of(record.state))})" if record.state else ""
+        guest = f"{guest} @ {code(record.node)}{state}"
+    parts = [when(audited.began, "f"), who, _asked(t, record.operation), guest, *_more(t, record, 100)]
+    parts.append(code(record.upid, 150) if record.upid else "")
+    return f"{SIGNS[ending_of(record)]} {_joined(parts)}"

@@ -1,0 +1,68 @@
+"""The guild of the settings as discord.py has it, for the look at the start (core/readiness.py)."""
+
+from __future__ import annotations
+
+import discord
+
+from core.readiness import HISTORY, SEND, SEND_IN_THREAD, VIEW, Channel, GuildSeen, Sort, Wanted
+from ui.discord.failures import Trouble
+
+
+async def look_at_guild(client: discord.Client, wanted: Wanted) -> GuildSeen | None:
+    """What is there of what is wanted; None if the bot is not in the guild.
+
+    Of Discord itself only a thread is asked for that the gateway has not told of, as it does of quiet ones.
+    """
+    guild = client.get_guild(wanted.guild)
+    if guild is None:
+        return None
+    if guild.unavailable:
+        return GuildSeen(guild.name or "", available=False)
+    channels: dict[int, Channel] = {}
+    untold: set[int] = set()
+    for number in (wanted.category, *wanted.channels.values()):
+        found = guild.get_channel_or_thread(number)
+        if found is None:
+            try:
+                found = await _quiet_thread(guild, number)
+            except Trouble:
+                untold.add(number)
+        if found is not None:
+            channels[number] = _channel(found, guild.me)
+    numbers = {number for each in wanted.roles.values() for number in each}
+    roles = {role.id: role.name for role in guild.roles if role.id in numbers}
+    return GuildSeen(guild.name, True, channels, roles, _is_silent(guild, wanted), frozenset(untold))
+
+
+async def _quiet_thread(guild: discord.Guild, number: int) -> discord.Thread | None:
+    """Raises Trouble where Discord does not say."""
+    try:
+        found = await guild.fetch_channel(number)
+    except (discord.NotFound, discord.Forbidden, discord.InvalidData):
+        return None
+    return found if isinstance(found, discord.Thread) else None
+
+
+def _channel(found: discord.abc.GuildChannel | discord.Thread, me: discord.Member) -> Channel:
+    if isinstance(found, discord.CategoryChannel):
+        sort = Sort.CATEGORY
+    else:
+        sort = Sort.MESSAGES if isinstance(found, discord.abc.Messageable) else Sort.OTHER
+    needed = (VIEW, SEND_IN_THREAD if isinstance(found, discord.Thread) else SEND, HISTORY)
+    try:
+        has = found.permissions_for(me)
+    except discord.ClientException:  # a thread whose channel is not known
+        return Channel(found.name, sort)
+    return Channel(found.name, sort, tuple(name for name in needed if not getattr(has, name)))
+
+
+def _is_silent(guild: discord.Guild, wanted: Wanted) -> bool:
+    """Whether a mention of the role would reach nobody. Where: in the alert channel."""
+    role = guild.get_role(wanted.mention_role) if wanted.mention_role else None
+    channel = guild.get_channel_or_thread(wanted.channels.get("ALERT_CHANNEL_ID", 0))
+    if role is None or role.mentionable or channel is None:
+        return False
+    try:
+        return not channel.permissions_for(guild.me).mention_everyone
+    except discord.ClientException:
+        return False

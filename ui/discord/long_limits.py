@@ -1,0 +1,108 @@
+"""Rate limits that are too long for discord.py to wait for, and requests without an answer.
+
+discord.py waits for a 429 inside the call. Nobody can see that from outside, and it must not be cancelled: a wait
+for a global limit that is cut off leaves discord.py closed to every later call (HTTPClient._global_over). So a long
+limit becomes an error here, before discord.py sees the answer, and a deadline holds for each request on the wire,
+never for the waits between them. No call of discord.py is cancelled anywhere in the bot.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import discord
+
+from core.clock import Clock
+from ui.discord.failures import LongLimit
+
+TRY_SECONDS = 60.0
+"""One request, from its first byte to the last of its answer. Longer is a lost connection."""
+_PLACE = re.compile(r"/(channels|webhooks|interactions)/")
+_START = "start"
+_MOST: Mapping[str, float] = {"channels": 10.0, "webhooks": 10.0, "interactions": 2.0, _START: 5.0}
+"""Seconds that discord.py may wait for by itself. The requests of the start are the log-in and the commands: the
+log-in is given up after a while, which must not be amid a wait. Discord takes the first answer to an interaction
+within three seconds only."""
+
+
+class LongLimits:
+    """Watches every answer of Discord to one client."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._until = 0.0
+        self._answer: tuple[aiohttp.ClientResponse, dict[str, Any]] | None = None
+        """Until when (monotonic) a global limit holds, and the answer that said so."""
+
+    def trace(self) -> aiohttp.TraceConfig:
+        """For Client(http_trace=...)."""
+        trace = aiohttp.TraceConfig()
+        trace.on_request_start.append(self._before)
+        trace.on_request_end.append(self._after)
+        return trace
+
+    async def _before(
+        self,
+        session: aiohttp.ClientSession,
+        context: SimpleNamespace,
+        params: aiohttp.TraceRequestStartParams,
+    ) -> None:
+        """Ask nothing while a global limit holds: each request would be refused, and many refusals are a ban."""
+        left = self._until - self._clock.monotonic()
+        if self._answer is not None and _place_of(params.url.path) == "channels" and left > _MOST["channels"]:
+            raise LongLimit(*self._answer, left, everywhere=True)
+
+    async def _after(
+        self, session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
+    ) -> None:
+        response, place = params.response, _place_of(params.url.path)
+        if response.status != 429 or not response.headers.get("Via"):
+            return  # without Via it is a proxy's, for which discord.py does not wait either
+        data = _told(await response.text(errors="replace"))
+        seconds = _seconds(data.get("retry_after"), response.headers.get("Retry-After"))
+        if seconds <= _MOST[place]:
+            return
+        everywhere = place in ("channels", _START) and bool(
+            data.get("global")
+        )  # others have limits of their own
+        if everywhere:
+            self._until, self._answer = self._clock.monotonic() + seconds, (response, data)
+        raise LongLimit(response, data, seconds, everywhere=everywhere)
+
+
+def hold_to_time(http: discord.http.HTTPClient) -> None:
+    """Give each request of the client at most TRY_SECONDS; discord.py alone would wait for five minutes."""
+    request = http.request
+
+    async def in_time(route: discord.http.Route, **values: Any) -> Any:
+        return await request(route, **{"timeout": aiohttp.ClientTimeout(total=TRY_SECONDS), **values})
+
+    http.request = in_time  # type: ignore[method-assign]  # discord.py has no setting for it
+
+
+def _place_of(path: str) -> str:
+    found = _PLACE.search(path)
+    if found is None:
+        return _START
+    return "interactions" if path.endswith("/callback") else found[1]
+
+
+def _told(text: str) -> dict[str, Any]:
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _seconds(*values: Any) -> float:
+    """The first that is a number."""
+    for value in values:
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            continue
+    return 0.0

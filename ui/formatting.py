@@ -1,0 +1,262 @@
+"""How things look: units, colours, emoji and the escaping of foreign text. No other module formats a number.
+
+Pure functions of (language, value). Emoji and colours mean the same everywhere: see STATE_EMOJI and Colour.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from enum import IntEnum
+
+from core.guest import HALTED_STATES, PASSING_STATES, Guest, Kind, State
+from ui.i18n import Text
+
+
+class Colour(IntEnum):
+    """The edge of a card, as 0xRRGGBB."""
+
+    GOOD = 0x3BA55D
+    BUSY = 0x5865F2
+    WARN = 0xFAA61A
+    BAD = 0xED4245
+    QUIET = 0x747F8D
+
+
+STATE_EMOJI = {
+    State.RUNNING: "🟢",
+    State.STOPPED: "⚪",
+    State.PAUSED: "⏸️",
+    State.SUSPENDED: "💤",
+    State.UNKNOWN: "❔",
+    **dict.fromkeys(HALTED_STATES, "🟠"),
+    **dict.fromkeys(PASSING_STATES, "🟡"),
+}
+TEMPLATE_EMOJI = "📄"
+STATE_COLOUR = {
+    State.RUNNING: Colour.GOOD,
+    State.STOPPED: Colour.QUIET,
+    **dict.fromkeys(HALTED_STATES, Colour.BAD),
+}
+OK, WARNING, FAILED, WORKING, ALARM, BACK, QUIET = "✅", "⚠️", "❌", "⏳", "🔴", "🟢", "⚪"
+REFUSED, UNSURE = "⛔", "❔"
+
+SNAPSHOT, BACKUP, PROTECTED, READ_ONLY, MUTED = "📸", "💾", "🛡️", "🚧", "🔕"
+
+NAME_MOST = 64
+MESSAGE_MOST = 4000
+"""Characters of text in one message with components (Discord)."""
+
+
+_IGNORABLE = (
+    "AD 34F 61C 115F-1160 17B4-17B5 180B-180F 200B-200F 202A-202E 2060-206F 3164 FE00-FE0F FEFF FFA0 FFF0-FFF8 "
+    "1BCA0-1BCA3 1D173-1D17A E0000-E0FFF"
+)
+"""Default_Ignorable_Code_Point of DerivedCoreProperties.txt (the same in Unicode 14 to 17): what shows nothing,
+though much of it is no control character: fillers, variation selectors, tags."""
+
+
+def _code_points(ranges: str) -> Iterable[str]:
+    for each in ranges.split():
+        first, _, last = each.partition("-")
+        yield from map(chr, range(int(first, 16), int(last or first, 16) + 1))
+
+
+_INVISIBLE = frozenset(_code_points(_IGNORABLE)) | {"\u2800"}
+"""And the empty pattern of Braille, which is a symbol of its own to Unicode."""
+_LOOKED_AT, _LOOKED_AT_MOST = 8, 512
+"""So many times what is kept is looked at, and at most so many characters over twice as many: Unicode's normal form
+takes the square of the length on some texts."""
+
+
+def plain(text: str, most: int = NAME_MOST) -> str:
+    """Foreign text on one line without control, bidi or invisible characters, cut to `most`."""
+    rough = text[: min(most * _LOOKED_AT, 2 * most + _LOOKED_AT_MOST)]
+    normal = unicodedata.normalize("NFC", rough)
+    kept = "".join(
+        " " if char.isspace() else char
+        for char in normal
+        if char.isspace()
+        or (char not in _INVISIBLE and unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
+    )
+    kept = " ".join(kept.split())
+    whole = len(kept) <= most and len(rough) == len(text)
+    return kept if whole else kept[: most - 1] + "…"
+
+
+NOTHING = "?"
+"""What stands in a code span of which nothing would be to be seen."""
+
+
+def code(text: str, most: int = NAME_MOST) -> str:
+    """Foreign text in a code span: no mention, link, emoji, timestamp or markdown works in there."""
+    safe = plain(text, most).replace("`", "ˋ")
+    return f"`{safe or NOTHING}`"
+
+
+def person(name: str, user_id: int, most: int = NAME_MOST) -> str:
+    """Who somebody is: the name they had, which anybody can take on, and their mention, which nobody can.
+
+    `user_id` 0: from before ids were kept, so that the name stands alone.
+    """
+    return f"{code(name, most)} (<@{user_id}>)" if user_id else code(name, most)
+
+
+def code_block(lines: Iterable[str], most: int = 900) -> str:
+    """Foreign lines (a task's log) in a block. The last ones are kept when there is too much."""
+    kept: list[str] = []
+    room = most
+    for line in reversed([plain(line, 200).replace("`", "ˋ") for line in lines]):
+        if len(line) + 1 > room:
+            break
+        kept.insert(0, line)
+        room -= len(line) + 1
+    return "```\n" + "\n".join(kept) + "\n```" if kept else ""
+
+
+def fit(t: Text, lines: Iterable[str], most: int, between: str = "\n") -> str:
+    """As many lines (or other things) as fit into `most` characters, and how many more there are."""
+    everything = list(lines)
+    kept: list[str] = []
+    room = most - 40
+    for line in everything:
+        if len(line) + len(between) > room:
+            break
+        kept.append(line)
+        room -= len(line) + len(between)
+    left = len(everything) - len(kept)
+    if left:
+        kept.append(t.plural("… and {n} more", "… and {n} more", left))
+    return between.join(kept)
+
+
+def kind_word(t: Text, kind: Kind) -> str:
+    return t("VM") if kind is Kind.QEMU else t("CT")
+
+
+def state_word(t: Text, state: State) -> str:
+    return {
+        State.RUNNING: t("running"),
+        State.STOPPED: t("stopped"),
+        State.PAUSED: t("paused"),
+        State.SUSPENDED: t("suspended"),
+        State.PRELAUNCH: t("starting up"),
+        State.IO_ERROR: t("I/O error"),
+        State.UNKNOWN: t("unknown"),
+        State.INTERNAL_ERROR: t("QEMU error"),
+        State.PANICKED: t("kernel panic"),
+        State.WATCHDOG: t("watchdog"),
+        State.POSTMIGRATE: t("paused after a migration"),
+        State.DEBUG: t("debugger"),
+        State.SHUTDOWN: t("powering off"),
+        State.INMIGRATE: t("waiting for a migration"),
+        State.FINISH_MIGRATE: t("finishing a migration"),
+        State.SAVING: t("saving its state"),
+        State.RESTORING: t("restoring its state"),
+        State.COLO: t("synchronizing (COLO)"),
+    }[state]
+
+
+def emoji_of(guest: Guest) -> str:
+    return TEMPLATE_EMOJI if guest.template else STATE_EMOJI[guest.state]
+
+
+def colour_of(guest: Guest) -> Colour:
+    return STATE_COLOUR.get(guest.state, Colour.WARN) if not guest.template else Colour.QUIET
+
+
+def title(guest: Guest) -> str:
+    """`**101** `web01``: how a guest is named in every message."""
+    return f"**{guest.vmid}** {code(guest.label)}" if guest.name else f"**{guest.vmid}**"
+
+
+def named(vmid: int, label: str) -> str:
+    """The same from an error's values."""
+    return f"**{vmid}** {code(label)}" if label != str(vmid) else f"**{vmid}**"
+
+
+def choice_label(t: Text, guest: Guest) -> str:
+    """A completion: `🟢 101 web01 · pve1 · VM`. Discord shows it as plain text, at most 100 characters."""
+    label = f"{emoji_of(guest)} {guest.vmid} {plain(guest.name or '—')} · {plain(guest.node, 30)}"
+    return plain_label(f"{label} · {kind_word(t, guest.kind)}")
+
+
+def plain_label(text: str) -> str:
+    """Cut to what a choice or a button's label may hold. Emoji's own joiners are kept: this is our own text."""
+    return text if len(text) <= 100 else text[:99] + "…"
+
+
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+MIB = 1024 * 1024
+
+
+def size(count: float) -> str:
+    """Bytes by 1024, as Proxmox' own pages show them: 1.5 GiB."""
+    value = float(count)
+    for unit in UNITS:
+        if value < 1024 or unit == "TiB":
+            return f"{value:.0f} {unit}" if unit in ("B", "KiB") or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1024
+    raise AssertionError
+
+
+def memory_mb(count: int) -> str:
+    """MiB as they are configured, like any other size; in MiB where that would round them."""
+    text = size(count * MIB)
+    number, unit = text.split()
+    exact = float(number) * 1024 ** UNITS.index(unit) == count * MIB
+    return text if exact and count else f"{count} MiB"
+
+
+_DISK_SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)([KMGT]?)")
+
+
+def disk_size(written: str) -> str:
+    """A disk's size as its configuration has it (`16G`, also by 1024), like any other size."""
+    match = _DISK_SIZE.fullmatch(written)
+    if match is None:
+        return code(written, 20)
+    return size(float(match[1]) * 1024 ** " KMGT".index(match[2] or " "))
+
+
+def used_of(used: float | None, total: float | None) -> str:
+    """`1.2 / 4.0 GiB`, the unit once where both share it; the total alone where use is not known; or a dash."""
+    if total is None:
+        return "—"
+    whole = size(total)
+    if used is None:
+        return whole
+    part = size(used)
+    number, unit = part.split()
+    return f"{number} / {whole}" if unit == whole.split()[1] else f"{part} / {whole}"
+
+
+def percent(fraction: float | None) -> str:
+    return "—" if fraction is None else f"{fraction * 100:.0f}%"
+
+
+def duration(t: Text, seconds: float) -> str:
+    """The largest unit and the one below it: `3 d 4 h`, `12 min`, `8 s`."""
+    left = max(0, round(seconds))
+    minutes, secs = divmod(left, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    units = (
+        (days, t("{n} d", n=days)),
+        (hours, t("{n} h", n=hours)),
+        (minutes, t("{n} min", n=minutes)),
+        (secs, t("{n} s", n=secs)),
+    )
+    first = next((place for place, (number, _) in enumerate(units) if number), len(units) - 1)
+    kept = [text for number, text in units[first : first + 2] if number]
+    return " ".join(kept) or t("{n} s", n=0)
+
+
+def when(unix: float, style: str = "R") -> str:
+    """A time in the reader's own zone and words, kept current by Discord (`R`: 5 minutes ago, `f`: in full)."""
+    return f"<t:{int(unix)}:{style}>"
+
+
+def bar(fraction: float) -> str:
+    """Ten boxes of progress."""
+    full = max(0, min(10, int(fraction * 10)))
+    return "▰" * full + "▱" * (10 - full)

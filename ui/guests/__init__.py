@@ -1,0 +1,1 @@
+"""Lists, panels, plans and outcomes of guests."""

@@ -1,0 +1,107 @@
+"""What a person should read before a plan is carried out, though nothing is lost: a small node, tags that decide."""
+
+from collections.abc import Iterable
+
+from core.actions.order import Change, Plan
+from core.guest import Kind
+from core.verbs import Verb
+from ui.formatting import PROTECTED, WARNING, code, fit, memory_mb, size
+from ui.i18n import Text
+
+TAGS_MOST = 300
+
+
+def caveats(t: Text, plan: Plan) -> list[str]:
+    """Lines for the plan's card."""
+    match plan.order.verb:
+        case Verb.RESIZE:
+            return excess_lines(t, plan)
+        case Verb.CREATE:
+            return handed_on(t, plan)
+        case Verb.SNAPSHOT_ROLLBACK:
+            return handed_back(t, plan)
+        case _:
+            return []
+
+
+def excess_lines(t: Text, plan: Plan) -> list[str]:
+    """What the node does not have. A container starts all the same, and gets what there is."""
+    if plan.excess is None:
+        return []
+    lines, node = [], code(plan.guest.node)
+    if plan.excess.cores:
+        asked, there = plan.excess.cores
+        lines.append(t("{n} cores are more than node {node} has ({there}).", n=asked, node=node, there=there))
+    if plan.excess.memory:
+        asked, there = plan.excess.memory
+        wanted = memory_mb(asked // 1024**2)
+        lines.append(
+            t("{n} of memory is more than node {node} has ({there}).", n=wanted, node=node, there=size(there))
+        )
+    if plan.guest.kind is Kind.QEMU:
+        lines.append(t("The VM may not start then."))
+    else:
+        lines.append(t("A container cannot use more than the node has."))
+    return [*(f"{WARNING} {line}" for line in lines[:-1]), lines[-1]]
+
+
+def handed_on(t: Text, plan: Plan) -> list[str]:
+    """Who will own the copy, and whether it will be protected."""
+    after = plan.after
+    if after is None:
+        return []
+    lines = [t("The copy keeps the template's tags.")] if after.speaks else []
+    if after.owners:
+        lines.append(
+            f"{WARNING} {t('{people} will own the copy, and may operate it.', people=_people(t, after.owners))}"
+        )
+    elif after.speaks:
+        lines.append(t("Nobody will own the copy."))
+    if after.protected:
+        lines.append(f"{PROTECTED} {t('The copy will be protected.')}")
+    if after.speaks and after.scoped:
+        lines.append(t("Tags that ROLE_SCOPES uses: {tags}", tags=_tags(t, after.scoped)))
+    return lines
+
+
+def handed_back(t: Text, plan: Plan) -> list[str]:
+    """What the tags in the snapshot would change."""
+    before, after = plan.before, plan.after
+    if after is None:
+        return [
+            f"{WARNING} {t('The tags in the snapshot could not be read: owners and protection may change.')}"
+        ]
+    if before is None:
+        return []
+    gained, lost, lines = after.less(before), before.less(after), []
+    if gained.owners:
+        lines.append(t("{people} will own the guest, and may operate it.", people=_people(t, gained.owners)))
+    if lost.owners:
+        lines.append(t("{people} will no longer own the guest.", people=_people(t, lost.owners)))
+    if gained.protected:
+        lines.append(t("The guest will be protected."))
+    if lost.protected:
+        lines.append(t("The guest will no longer be protected."))
+    if gained.scoped:
+        lines.append(t("It gets tags that ROLE_SCOPES uses: {tags}", tags=_tags(t, gained.scoped)))
+    if lost.scoped:
+        lines.append(t("It loses tags that ROLE_SCOPES uses: {tags}", tags=_tags(t, lost.scoped)))
+    return [f"{WARNING} {line}" for line in lines]
+
+
+def now_lines(t: Text, change: Change) -> list[str]:
+    """What the guest runs with, where an earlier change waits for a restart."""
+    values = []
+    if change.cores and change.cores_now is not None:
+        values.append(t.plural("{n} core", "{n} cores", change.cores_now))
+    if change.memory_mb and change.memory_now is not None:
+        values.append(memory_mb(change.memory_now))
+    return [f"-# {t('In effect until the restart: {value}', value=' · '.join(values))}"] if values else []
+
+
+def _people(t: Text, ids: Iterable[int]) -> str:
+    return fit(t, (f"<@{each}>" for each in sorted(ids)), TAGS_MOST, " ")
+
+
+def _tags(t: Text, tags: Iterable[str]) -> str:
+    return fit(t, (code(tag, 40) for tag in sorted(tags)), TAGS_MOST, " ")

@@ -1,0 +1,276 @@
+"""Asking back before something is lost: one asker, sixty seconds, one press that counts.
+
+A question is its plan on a card, a red button and a grey one; where more is at stake, the red button brings a form
+for the guest's name, and for a protected guest a reason. Nothing happens before; a question that
+lapses goes grey and says so; a press after a restart finds nothing and is told that it is over.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import discord
+from discord import ui
+
+from core.actions.order import Order, Plan
+from core.audit.trail import CANCELLED, Step
+from core.errors import BotError, NotYours, QuestionOver, Unconfirmed
+from core.rights import Operation
+from core.verbs import Verb
+from ui.cards import card
+from ui.discord.blocked import blocks, let_through
+from ui.discord.failures import Trouble, incident_of
+from ui.formatting import Colour, plain
+from ui.guests.act import act
+from ui.guests.plan import plan_parts, title_of_form, yes_label
+from ui.i18n import Text
+from ui.interaction.buttons import FORM, question_buttons
+from ui.interaction.context import Interaction, Services, services_of
+from ui.interaction.gate import Attempt, actor_of, awaited, guarded, permit, refusal_of, too_quick
+from ui.interaction.open_questions import SECONDS, Question
+from ui.interaction.reply import Reply
+
+FORM_NAME_MOST = 255
+REASON_MOST = 200
+NAME_FIELD, REASON_FIELD = "name", "reason"
+
+
+async def ask(services: Services, reply: Reply, plan: Plan) -> None:
+    """Show the plan and its buttons as the reply's message, and wait for nobody."""
+
+    async def end(note: str) -> None:
+        await reply.show(question_over(services, question, note))
+
+    question = Question(secrets.token_hex(8), plan, reply.t, end)
+    services.questions.add(question)
+    question.lapse = asyncio.create_task(_lapse(services, question))
+    try:
+        await reply.show(_question_card(services, question))
+    except BaseException:
+        services.questions.take(question.nonce)
+        raise
+
+
+def _renew(services: Services, question: Question) -> None:
+    """Begin the time anew, once: the asker is at the form. Leave a question that is answered by now."""
+    if not services.questions.is_open(question) or question.renewed:
+        return
+    question.renewed = True
+    if question.lapse:
+        question.lapse.cancel()
+    question.lapse = asyncio.create_task(_lapse(services, question))
+
+
+async def _lapse(services: Services, question: Question) -> None:
+    await services.clock.sleep(SECONDS)
+    if services.questions.lapse(question):
+        await _end(question, question.t("Nobody answered in time, so nothing was done."))
+
+
+async def close_questions(services: Services) -> None:
+    """Show every open question as over, because the bot ends."""
+    questions = services.questions.take_all()
+    await asyncio.gather(*(_end(question, _stopping(question.t)) for question in questions))
+
+
+async def _end(question: Question, note: str) -> None:
+    try:
+        await question.end(note)
+    except Exception as error:  # noqa: BLE001 - nobody awaits a lapse
+        incident_of(error)
+
+
+def question_over(services: Services, question: Question, note: str) -> ui.LayoutView:
+    """Return the question's card with grey buttons, and why."""
+    return _question_card(services, question, note, over=True)
+
+
+def _question_card(
+    services: Services, question: Question, note: str = "", *, over: bool = False
+) -> ui.LayoutView:
+    t, plan = question.t, question.plan
+    parts = plan_parts(t, plan, services.clock.now())
+    limit = "" if over else f"-# {t('Answer within {n} seconds.', n=int(SECONDS))}"
+    buttons = question_buttons(t, question.nonce, yes_label(t, plan), disabled=over)
+    colour = Colour.QUIET if over else Colour.WARN
+    return card(*parts, note or limit, colour=colour, buttons=buttons)
+
+
+def _stopping(t: Text) -> str:
+    return t("The bot is being stopped, so nothing was done.")
+
+
+async def pressed(interaction: Interaction, answer: str, nonce: str, attempt: Attempt) -> None:
+    """A press on a question's button, by anybody, at any time.
+
+    Raises QuestionOver, QuestionAnswered, NotYours, and what access says to the roles of now.
+    """
+    services = services_of(interaction)
+    plan = services.questions.plan_of(nonce)
+    _describe(attempt, plan)
+    try:
+        question = services.questions.find(nonce)
+    except QuestionOver:
+        if interaction.user.id == _asker_of(interaction, plan):
+            await _grey_out(interaction)
+        raise
+    _hold_to_asker(interaction, question)
+    if answer == "yes" and question.plan.takes_name:
+        t = services.texts.of_locale(str(interaction.locale))
+        await _send_form(interaction, t, question)
+        _renew(services, question)
+        return
+    question = services.questions.take(nonce)
+    if answer == "no":
+        attempt.record(Step.PLANNED, CANCELLED)
+        async with Reply(services, interaction) as reply:
+            note = question.t("Cancelled; nothing was done.")
+            await reply.show(question_over(services, question, note))
+    else:
+        await _carry_out(interaction, services, question)
+
+
+async def _send_form(interaction: Interaction, t: Text, question: Question) -> None:
+    """The form, without the guest's name where Discord blocks it."""
+    try:
+        await interaction.response.send_modal(confirmation_form(t, question))
+    except discord.HTTPException as error:
+        if not blocks(error):
+            raise
+        await interaction.response.send_modal(confirmation_form(t, question, bare=True))
+
+
+async def _carry_out(interaction: Interaction, services: Services, question: Question) -> None:
+    """What was agreed to. If it is refused after all, the question goes grey and the asker is told why."""
+    async with Reply(services, interaction) as reply:
+        try:
+            order = replace(question.plan.order, actor=actor_of(interaction))  # with the roles of now
+            await act(services, reply, order, shown=question.plan)
+        except BotError:
+            if not reply.working:
+                note = question.t("It was not carried out.")
+                await reply.show(question_over(services, question, note))
+            raise
+
+
+def _asker_of(interaction: Interaction, plan: Plan | None) -> int | None:
+    """Who was asked; of a question of an earlier run, who gave the command that its message answers."""
+    if plan is not None:
+        return plan.order.actor.user_id
+    metadata = interaction.message.interaction_metadata if interaction.message else None
+    return metadata.user.id if metadata else None
+
+
+async def _grey_out(interaction: Interaction) -> None:
+    """A question from before a restart: its buttons do nothing any more, and should look so."""
+    if interaction.message is None:
+        return
+    view = ui.LayoutView.from_message(interaction.message, timeout=1)
+    for item in view.walk_children():
+        if isinstance(item, ui.Button):
+            item.disabled = True
+    t = services_of(interaction).texts.public
+    with contextlib.suppress(*Trouble):  # what matters is the word that follows
+        await let_through(t, view, lambda shown: interaction.response.edit_message(view=shown))
+
+
+def _describe(attempt: Attempt, plan: Plan | None) -> None:
+    """Say in the record what it is about, whatever comes of it."""
+    if plan is not None:
+        order = plan.order
+        attempt.word, attempt.vmid, attempt.detail = order.verb.value, order.vmid, order.detail
+        attempt.guest = plan.guest
+
+
+def _hold_to_asker(interaction: Interaction, question: Question) -> None:
+    """Raises NotYours, and what access says: who has lost the role since may not even cancel."""
+    order = question.plan.order
+    if interaction.user.id != order.actor.user_id:
+        raise NotYours(order.actor.name, order.actor.user_id)
+    asked = question.plan.guest
+    now = services_of(interaction).reader.known(order.vmid) or asked  # its tags may have changed since
+    permit(interaction, Operation(order.verb.value), replace(now, protected=asked.protected))
+
+
+def confirmation_form(t: Text, question: Question, *, bare: bool = False) -> ui.Modal:
+    """Typing the guest's name, and for a protected one why: the last step before something is lost.
+
+    `bare` says nowhere what the name is.
+    """
+    plan = question.plan
+    shown = replace(plan, guest=replace(plan.guest, name=None)) if bare else plan
+    form = ui.Modal(title=title_of_form(t, shown)[:45], custom_id=f"f1:{question.nonce}", timeout=SECONDS)
+    name: ui.TextInput[Any] = ui.TextInput(
+        placeholder=plain(shown.guest.label, 100), max_length=FORM_NAME_MOST, custom_id=NAME_FIELD
+    )
+    lost = t("This cannot be undone.") if plan.order.verb is Verb.DELETE else t("This guest is protected.")
+    form.add_item(ui.Label(text=t("Type the guest's name")[:45], description=lost[:100], component=name))
+    if plan.takes_reason:
+        reason: ui.TextInput[Any] = ui.TextInput(max_length=REASON_MOST, custom_id=REASON_FIELD)
+        kept = t("It is kept in the audit trail.")[:100]
+        form.add_item(ui.Label(text=t("Reason")[:45], description=kept, component=reason))
+    return form
+
+
+async def submitted(interaction: Interaction, custom_id: str, typed: Mapping[str, str]) -> None:
+    """A form sent in, also one from before a restart: the same gate, asker and single use as for a button.
+
+    `typed`: what was typed, by the fields' custom_ids.
+    """
+
+    async def work(attempt: Attempt) -> BotError | None:
+        services = services_of(interaction)
+        match = FORM.fullmatch(custom_id)
+        nonce = match["nonce"] if match else ""
+        name, reason = typed.get(NAME_FIELD, "").strip(), plain(typed.get(REASON_FIELD, ""), REASON_MOST)
+        _describe(attempt, services.questions.plan_of(nonce))
+        attempt.detail, attempt.reason = f"{attempt.detail} typed={name}".strip(), reason
+        refusal = too_quick(interaction, Operation.ACKNOWLEDGE) or refusal_of(interaction, None)
+        if refusal is not None:
+            return refusal
+        question = services.questions.find(nonce)
+        _hold_to_asker(interaction, question)
+        plan = replace(question.plan, order=replace(question.plan.order, typed=name, reason=reason))
+        plan.confirm()
+        services.questions.take(question.nonce)
+        await _carry_out(interaction, services, replace(question, plan=plan))
+        return None
+
+    await guarded(interaction, work)
+
+
+def typed_into(data: Mapping[str, Any]) -> dict[str, str]:
+    """What was typed into a form's fields by their custom_ids, from the interaction's own data, whatever it holds."""
+    found = {}
+    rows = data.get("components")
+    for row in rows if isinstance(rows, list) else ():
+        held = row if isinstance(row, dict) else {}
+        inside = held.get("components")
+        for inner in (held.get("component"), *(inside if isinstance(inside, list) else ())):
+            if isinstance(inner, dict) and isinstance(inner.get("value"), str):
+                found[str(inner.get("custom_id", ""))] = str(inner["value"])
+    return found
+
+
+async def ask_first(services: Services, reply: Reply, order: Order) -> None:
+    """Show what would happen, and ask; in a dry run show it alone. Raises as Operations.plan does."""
+    awaited(reply.interaction)
+    plan = await services.operations.plan(order)
+    if order.dry_run:
+        parts = plan_parts(reply.t, plan, services.clock.now())
+        head = f"-# {reply.t('Dry run: this is only shown.')}"
+        note = reply.t("This was a dry run; nothing was done.")
+        await reply.show(card(head, *parts, f"-# {note}", colour=Colour.QUIET))
+    else:
+        await ask(services, reply, plan)
+
+
+async def act_or_ask(services: Services, reply: Reply, order: Order) -> None:
+    """Do it at once, or where the guest is protected ask first."""
+    try:
+        await act(services, reply, order, may_ask=True)
+    except Unconfirmed:
+        await ask_first(services, reply, order)

@@ -1,0 +1,193 @@
+"""Lists in pages: the guests of the cluster, a guest's snapshots. The watch's are in ui/watch/views.py."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from discord import ui
+
+from core.guest import Cluster, Guest, Kind, Snapshot, State
+from core.options import in_one_line
+from ui.cards import card
+from ui.formatting import (
+    MESSAGE_MOST,
+    SNAPSHOT,
+    STATE_EMOJI,
+    TEMPLATE_EMOJI,
+    WARNING,
+    Colour,
+    code,
+    emoji_of,
+    fit,
+    kind_word,
+    percent,
+    plain,
+    state_word,
+    title,
+    when,
+)
+from ui.guests.figures import memory_of
+from ui.i18n import Text
+from ui.interaction.buttons import page_buttons
+
+ROWS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What /list was narrowed to; empty means all. `status` is running, stopped, other or template."""
+
+    status: str = ""
+    kind: str = ""
+    node: str = ""
+
+    @property
+    def detail(self) -> str:
+        """In one line, for the audit."""
+        return in_one_line({"status": self.status, "kind": self.kind, "node": self.node})
+
+    def admits(self, guest: Guest) -> bool:
+        return (
+            (not self.status or self.status == status_of(guest))
+            and (not self.kind or self.kind == guest.kind.value)
+            and (not self.node or self.node == guest.node)
+        )
+
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        return (self.status, self.kind, self.node)
+
+
+def status_of(guest: Guest) -> str:
+    """The word of /list's `status` option for this guest."""
+    if guest.template:
+        return "template"
+    return guest.state.value if guest.state in (State.RUNNING, State.STOPPED) else "other"
+
+
+def filter_word(t: Text, status: str) -> str:
+    """The option's choice in words; nothing where there is none."""
+    return {
+        "running": t("running"),
+        "stopped": t("stopped"),
+        "other": t("neither running nor stopped"),
+        "template": t("template"),
+    }.get(status, "")
+
+
+def guest_list(
+    t: Text, cluster: Cluster, filters: Filters, page: int, now: float, *, narrowed: bool = False
+) -> ui.LayoutView:
+    """Page `page` (from 0; beyond the last is the last) of all guests that the filters admit, sorted by VMID.
+
+    `narrowed`: the cluster is shown without what the reader may not see.
+    """
+    guests = [guest for guest in cluster.guests if filters.admits(guest)]
+    page, pages = page_of(page, len(guests))
+    rows = [_guest_row(t, guest) for guest in guests[page * ROWS : page * ROWS + ROWS]]
+    if not rows:
+        rows = [t("No guest matches.") if cluster.guests or narrowed else _none_at_all(t)]
+    head = f"### {_totals(t, guests)}{_narrowed(t, filters)}"
+    colour = Colour.BUSY if cluster.guests or narrowed else Colour.WARN
+    buttons = page_buttons("list", page, pages, filters.parts)
+    return card(head, "\n".join(rows), foot(t, page, pages, now), colour=colour, buttons=buttons)
+
+
+def _none_at_all(t: Text) -> str:
+    """An empty cluster is rare; a token without VM.Audit sees just that (Cluster.pm filters, and answers 200)."""
+    return f"{WARNING} " + t(
+        "Proxmox shows no guest at all. The API token may lack the privilege `VM.Audit`."
+    )
+
+
+def _totals(t: Text, guests: Sequence[Guest]) -> str:
+    """By state, in the words of the rows below."""
+    counts = Counter(None if guest.template else guest.state for guest in guests)
+    parts = [t.plural("{n} guest", "{n} guests", len(guests))]
+    parts += [f"{STATE_EMOJI[each]} {state_word(t, each)} {counts[each]}" for each in State if counts[each]]
+    parts += [f"{TEMPLATE_EMOJI} {t('template')} {counts[None]}"] if counts[None] else []
+    return " · ".join(parts)
+
+
+def _narrowed(t: Text, filters: Filters) -> str:
+    kind = kind_word(t, Kind(filters.kind)) if filters.kind else ""
+    node = code(filters.node) if filters.node else ""
+    words = [word for word in (filter_word(t, filters.status), kind, node) if word]
+    return f"\n-# {t('Only: {filters}', filters=', '.join(words))}" if words else ""
+
+
+def _guest_row(t: Text, guest: Guest) -> str:
+    head = f"{emoji_of(guest)} {title(guest)}"
+    state = t("template") if guest.template else state_word(t, guest.state)
+    parts = [state, kind_word(t, guest.kind), code(guest.node)]
+    if guest.state is State.RUNNING and not guest.template:
+        parts.append(t("CPU {value}", value=percent(guest.cpu)))
+        parts.append(t("memory {value}", value=memory_of(t, guest)))
+    if guest.lock:
+        parts.append(f"🔒 {code(guest.lock, 20)}")
+    return f"{head}\n-# {' · '.join(parts)}"
+
+
+def snapshot_list(t: Text, guest: Guest, snapshots: Sequence[Snapshot]) -> ui.LayoutView:
+    """As a tree of parents, with age, description, and whether memory was saved."""
+    count = t.plural("{n} snapshot", "{n} snapshots", len(snapshots))
+    head = f"### {title(guest)} · {count}"
+    lines = [_snapshot_row(t, snapshot, depth) for snapshot, depth in _tree(snapshots)]
+    if not lines:
+        lines = [t("There is no snapshot. `/snapshot create` takes one.")]
+    return card(head, fit(t, lines, MESSAGE_MOST - 300), colour=Colour.BUSY)
+
+
+def _tree(snapshots: Sequence[Snapshot]) -> list[tuple[Snapshot, int]]:
+    """Each snapshot after its parent, with its depth; one whose parent is gone (or in a ring) is a root."""
+    names = {snapshot.name for snapshot in snapshots}
+    children: dict[str, list[Snapshot]] = {}
+    for snapshot in reversed(snapshots):
+        if snapshot.parent is not None:
+            children.setdefault(snapshot.parent, []).append(snapshot)
+    rows: list[tuple[Snapshot, int]] = []
+    placed: set[str] = set()
+
+    def place(snapshot: Snapshot, depth: int) -> None:
+        todo = [(snapshot, depth)]
+        while todo:
+            this, level = todo.pop()
+            if this.name in placed:
+                continue
+            placed.add(this.name)
+            rows.append((this, level))
+            todo += [(child, level + 1) for child in children.get(this.name, ())]
+
+    for snapshot in snapshots:
+        if snapshot.parent not in names:
+            place(snapshot, 0)
+    for snapshot in snapshots:
+        place(snapshot, 0)
+    return rows
+
+
+def _snapshot_row(t: Text, snapshot: Snapshot, depth: int) -> str:
+    branch = "\u2003" * min(depth, 8) + ("└ " if depth else "")
+    parts = [code(snapshot.name, 40)]
+    if snapshot.taken:
+        parts.append(when(snapshot.taken))
+    elif not snapshot.incomplete:
+        parts.append(t("time not known"))
+    if snapshot.memory:
+        parts.append(t("with memory"))
+    if snapshot.incomplete:
+        parts.append(f"{WARNING} {t('unfinished')}")
+    if snapshot.description:
+        parts.append(code(plain(snapshot.description, 80), 80))
+    return f"{branch}{SNAPSHOT} {' · '.join(parts)}"
+
+
+def page_of(page: int, count: int) -> tuple[int, int]:
+    """The page within bounds, and how many there are (at least one)."""
+    pages = max(1, -(-count // ROWS))
+    return max(0, min(page, pages - 1)), pages
+
+
+def foot(t: Text, page: int, pages: int, now: float) -> str:
+    parts = [f"{page + 1}/{pages}"] if pages > 1 else []
+    return f"-# {' · '.join([*parts, t('updated {time}', time=when(now))])}"

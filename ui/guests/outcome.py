@@ -1,0 +1,261 @@
+"""What is shown while an action runs and when it has ended: one table of words, one shape for all actions."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from discord import ui
+
+from core.actions.order import Change, Order, Report
+from core.guest import Guest, State
+from core.tasks import Progress, TaskEnd
+from core.verbs import Verb
+from ui.cards import Item, card
+from ui.formatting import (
+    FAILED,
+    OK,
+    UNSURE,
+    WARNING,
+    WORKING,
+    Colour,
+    bar,
+    code,
+    code_block,
+    duration,
+    memory_mb,
+    state_word,
+    title,
+)
+from ui.guests.caveats import excess_lines, handed_on, now_lines
+from ui.i18n import Text
+from ui.messages.hints import hint
+
+Say = Callable[[Text, str, Order], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What is said of an action at work, done, and failed. Takes the guest as it is named, and the order."""
+
+    working: Say
+    done: Say
+    failed: Say
+
+
+WORDINGS: dict[Verb, Wording] = {
+    Verb.START: Wording(
+        lambda t, guest, order: t("Starting {guest} …", guest=guest),
+        lambda t, guest, order: t("{guest} was started.", guest=guest),
+        lambda t, guest, order: t("{guest} could not be started.", guest=guest),
+    ),
+    Verb.REBOOT: Wording(
+        lambda t, guest, order: t("Rebooting {guest} …", guest=guest),
+        lambda t, guest, order: t("{guest} was rebooted.", guest=guest),
+        lambda t, guest, order: t("{guest} could not be rebooted.", guest=guest),
+    ),
+    Verb.SHUTDOWN: Wording(
+        lambda t, guest, order: t("Shutting down {guest} …", guest=guest),
+        lambda t, guest, order: t("{guest} was shut down.", guest=guest),
+        lambda t, guest, order: t("{guest} could not be shut down.", guest=guest),
+    ),
+    Verb.STOP: Wording(
+        lambda t, guest, order: t("Switching off {guest} …", guest=guest),
+        lambda t, guest, order: t("{guest} was switched off.", guest=guest),
+        lambda t, guest, order: t("{guest} could not be switched off.", guest=guest),
+    ),
+    Verb.CREATE: Wording(
+        lambda t, guest, order: t("Copying {guest} to {name} …", guest=guest, name=code(order.name or "")),
+        lambda t, guest, order: t("{guest} was created.", guest=guest),
+        lambda t, guest, order: t(
+            "{name} could not be created from {guest}.", guest=guest, name=code(order.name or "")
+        ),
+    ),
+    Verb.RESIZE: Wording(
+        lambda t, guest, order: t("Resizing {guest} …", guest=guest),
+        lambda t, guest, order: t("{guest} was resized.", guest=guest),
+        lambda t, guest, order: t("{guest} could not be resized.", guest=guest),
+    ),
+    Verb.DELETE: Wording(
+        lambda t, guest, order: t("Deleting {guest} …", guest=guest),
+        lambda t, guest, order: t("{guest} was deleted.", guest=guest),
+        lambda t, guest, order: t("{guest} could not be deleted.", guest=guest),
+    ),
+    Verb.SNAPSHOT_CREATE: Wording(
+        lambda t, guest, order: t(
+            "Taking snapshot {snapshot} of {guest} …", guest=guest, snapshot=_snapshot(order)
+        ),
+        lambda t, guest, order: t(
+            "Snapshot {snapshot} of {guest} was taken.", guest=guest, snapshot=_snapshot(order)
+        ),
+        lambda t, guest, order: t(
+            "Snapshot {snapshot} of {guest} could not be taken.", guest=guest, snapshot=_snapshot(order)
+        ),
+    ),
+    Verb.SNAPSHOT_ROLLBACK: Wording(
+        lambda t, guest, order: t(
+            "Rolling {guest} back to {snapshot} …", guest=guest, snapshot=_snapshot(order)
+        ),
+        lambda t, guest, order: t(
+            "{guest} was rolled back to {snapshot}.", guest=guest, snapshot=_snapshot(order)
+        ),
+        lambda t, guest, order: t(
+            "{guest} could not be rolled back to {snapshot}.", guest=guest, snapshot=_snapshot(order)
+        ),
+    ),
+    Verb.SNAPSHOT_DELETE: Wording(
+        lambda t, guest, order: t(
+            "Deleting snapshot {snapshot} of {guest} …", guest=guest, snapshot=_snapshot(order)
+        ),
+        lambda t, guest, order: t(
+            "Snapshot {snapshot} of {guest} was deleted.", guest=guest, snapshot=_snapshot(order)
+        ),
+        lambda t, guest, order: t(
+            "Snapshot {snapshot} of {guest} could not be deleted.", guest=guest, snapshot=_snapshot(order)
+        ),
+    ),
+}
+
+
+def _snapshot(order: Order) -> str:
+    return code(order.snapshot or "")
+
+
+def working(
+    t: Text, order: Order, guest: str, progress: Progress, buttons: Sequence[Item] = ()
+) -> ui.LayoutView:
+    """While it runs: what, how far, how long, and that it goes on when it takes long or is out of sight."""
+    lines = [f"{WORKING} {WORDINGS[order.verb].working(t, guest, order)}"]
+    if progress.percent is not None:
+        lines.append(f"{bar(progress.percent / 100)} {progress.percent:.0f}%")
+    notes = []
+    if progress.elapsed >= 1:
+        notes.append(t("{time} so far", time=duration(t, progress.elapsed)))
+    if progress.out_of_sight:
+        notes.append(t("Proxmox does not answer just now; the work may go on there"))
+    elif progress.elapsed >= 60:
+        notes.append(t("still running; this message follows it to its end"))
+    if notes:
+        lines.append(f"-# {' · '.join(notes)}")
+    return card("\n".join(lines), colour=Colour.BUSY, buttons=buttons)
+
+
+def farewell(t: Text, order: Order, guest: str) -> ui.LayoutView:
+    """When the bot ends while work is under way."""
+    text = t("The bot is being stopped. What was begun goes on in Proxmox; look with `/info` how it ended.")
+    return card(f"{WARNING} {WORDINGS[order.verb].working(t, guest, order)}\n{text}", colour=Colour.WARN)
+
+
+def outcome_text(t: Text, report: Report) -> tuple[str, Colour]:
+    """How it ended, true to the task's own end and to what the guest was seen to be afterwards."""
+    order, task = report.plan.order, report.task
+    guest = title(_subject(report))
+    words = WORDINGS[order.verb]
+    if task and task.end is TaskEnd.VANISHED:
+        text = t(
+            "{guest}: Proxmox no longer knows the task, so its result is unknown. Look with `/info`.",
+            guest=title(report.plan.guest),
+        )
+        return f"{UNSURE} {text}", Colour.WARN
+    if task and task.end is TaskEnd.LOST:
+        text = t(
+            "{guest}: Proxmox does not answer any more, so the result is unknown; the work may go on. "
+            "Look with `/info` later.",
+            guest=title(report.plan.guest),
+        )
+        return f"{UNSURE} {text}", Colour.WARN
+    if task and task.end is TaskEnd.ERROR:
+        lines = [f"{FAILED} {words.failed(t, title(report.plan.guest), order)}", code(task.message, 300)]
+        advice = hint(t, order.verb, task.message)
+        if advice:
+            lines.append(advice)
+        return _with_log("\n".join(lines), _besides(task.message, task.log)), Colour.BAD
+    withdrawn = order.verb is Verb.RESIZE and report.change is None
+    lines = [f"{OK} {guest}: {_withdrawn(t)}" if withdrawn else f"{OK} {words.done(t, guest, order)}"]
+    colour = Colour.GOOD
+    if not report.settled and report.after is None:
+        text = t("The task ended well, but {guest} cannot be read just now. Look with `/info`.", guest=guest)
+        lines, colour = [f"{WARNING} {text}"], Colour.WARN
+    elif not report.settled:
+        state = state_word(t, report.after.state if report.after else State.UNKNOWN)
+        lines = [
+            f"{WARNING} {t('The task ended well, but {guest} is still “{state}”.', guest=guest, state=state)}"
+        ]
+        if report.plan.guest.ha_managed:
+            lines.append(t("It is managed by HA, which acts in its own time. Look again with `/info`."))
+        colour = Colour.WARN
+    lines += _particulars(t, report)
+    if task and task.end is TaskEnd.WARNINGS:
+        lines[0] = lines[0].replace(OK, WARNING, 1)
+        lines.append(t("Proxmox gave warnings:"))
+        return _with_log("\n".join(lines), task.log), Colour.WARN
+    return "\n".join(lines), colour
+
+
+def _withdrawn(t: Text) -> str:
+    return t("The change that was waiting for a restart is withdrawn.")
+
+
+def _subject(report: Report) -> Guest:
+    """Whom the sentence is about: for a copy the new guest, otherwise the guest as it was found."""
+    if report.plan.order.verb is Verb.CREATE and report.after is not None and report.good:
+        return report.after
+    return report.plan.guest
+
+
+def _particulars(t: Text, report: Report) -> list[str]:
+    plan, lines = report.plan, []
+    if plan.order.verb is Verb.CREATE and report.after:
+        node = code(report.after.node)
+        lines.append(t("From {template}, on node {node}.", template=title(plan.guest), node=node))
+        lines += handed_on(t, plan)
+    if report.change:
+        lines += change_lines(t, report.change)
+        lines += excess_lines(t, plan)
+        if report.change.waits_for_restart:
+            lines.append(
+                t("It takes effect after a restart by Proxmox (a reboot inside the guest is not enough).")
+            )
+            if plan.guarded:  # for which no button would do
+                lines.append(t("The guest is protected: `/reboot` asks for its name and a reason."))
+        elif plan.guest.state is State.STOPPED:
+            lines.append(t("It takes effect at the next start."))
+        else:
+            lines.append(t("It is in effect now."))
+    if plan.order.verb is Verb.SNAPSHOT_ROLLBACK and report.after:
+        lines.append(t("The guest is now: {state}.", state=state_word(t, report.after.state)))
+    return lines
+
+
+def change_lines(t: Text, change: Change) -> list[str]:
+    lines = []
+    if change.cores:
+        before, after = change.cores
+        lines.append(
+            t("Cores: {before} → {after}", before=t("all") if before is None else before, after=after)
+        )
+    if change.memory_mb:
+        old, new = change.memory_mb
+        lines.append(t("Memory: {before} → {after}", before=memory_mb(old or 0), after=memory_mb(new)))
+    return lines + now_lines(t, change)
+
+
+def _besides(message: str, log: Iterable[str]) -> tuple[str, ...]:
+    """The log without the lines that say what the task's error says: Proxmox writes it below as `TASK ERROR:`."""
+    told = " ".join(message.split())
+
+    def repeats(line: str) -> bool:
+        said = " ".join(line.strip().removeprefix("TASK ERROR:").split())
+        return bool(said) and (
+            said == told or (line.strip().startswith("TASK ERROR:") and told.startswith(said))
+        )
+
+    return tuple(line for line in log if not repeats(line))
+
+
+def _with_log(text: str, log: tuple[str, ...]) -> str:
+    block = code_block(log)
+    return f"{text}\n{block}" if block else text
+
+
+def footer(t: Text, report: Report) -> str:
+    """Who and how long, in small print."""
+    return f"-# <@{report.plan.order.actor.user_id}> · {duration(t, report.seconds)}"

@@ -1,0 +1,118 @@
+"""The info panel of one guest: what it is, how it does, and the buttons that fit its state."""
+
+from collections.abc import Sequence
+
+from discord import ui
+
+from core.actions.inspector import GuestDetails
+from core.guest import Guest, State, TaskSummary
+from core.proxmox import Pending
+from core.tasks import TaskEnd, end_of
+from core.verbs import Verb, can_act
+from ui.cards import Item, card
+from ui.formatting import (
+    FAILED,
+    OK,
+    WARNING,
+    WORKING,
+    Colour,
+    code,
+    colour_of,
+    duration,
+    emoji_of,
+    fit,
+    kind_word,
+    percent,
+    plain,
+    state_word,
+    title,
+    used_of,
+    when,
+)
+from ui.guests.figures import cores_of, memory_advice, memory_of, seen_by_host
+from ui.i18n import Text
+from ui.interaction.buttons import guest_button, refresh_button
+
+POWER = (Verb.START, Verb.REBOOT, Verb.SHUTDOWN)
+
+
+def panel(
+    t: Text, details: GuestDetails, now: float, note: str = "", verbs: Sequence[Verb] = POWER
+) -> ui.LayoutView:
+    """The whole panel. `now` is Unix seconds; `note` is the outcome of a button that was just pressed."""
+    guest = details.guest
+    head = f"### {emoji_of(guest)} {title(guest)}\n{_headline(t, guest)}"
+    body = "\n".join(f"**{name}** {value}" for name, value in _rows(t, details) if value)
+    foot = f"-# {t('updated {time}', time=when(now))}"
+    colour = Colour.QUIET if guest.template else colour_of(guest)
+    return card(head, body, note, foot, colour=colour, buttons=guest_buttons(t, guest, verbs))
+
+
+def guest_buttons(
+    t: Text, guest: Guest, verbs: Sequence[Verb] = POWER, *, disabled: bool = False
+) -> list[Item]:
+    """Start, reboot and shutdown, each enabled by the guest's state, and refresh. A template has only that."""
+    buttons: list[Item] = [
+        guest_button(t, verb, guest, disabled=disabled or not can_act(verb, guest))
+        for verb in (() if guest.template else verbs)
+    ]
+    return [*buttons, refresh_button(t, guest.vmid, disabled=disabled)]
+
+
+def _headline(t: Text, guest: Guest) -> str:
+    state = t("template") if guest.template else state_word(t, guest.state)
+    parts = [f"**{state}**", kind_word(t, guest.kind), code(guest.node)]
+    if guest.uptime:
+        parts.append(t("up {time}", time=duration(t, guest.uptime)))
+    return " · ".join(parts)
+
+
+def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
+    guest = details.guest
+    snapshots = details.snapshots
+    return [
+        (t("CPU"), _cpu(t, details)),
+        (t("Memory"), _memory(t, guest)),
+        (t("Disk"), used_of(guest.disk, guest.disk_total) if guest.disk_total else ""),
+        (t("IP"), " ".join(code(address) for address in details.addresses or ())),
+        (t("Tags"), " ".join(code(tag, 30) for tag in guest.tags[:10])),
+        (t("Lock"), f"{WARNING} {code(guest.lock)}" if guest.lock else ""),
+        (t("Protection"), t("on") if details.protected else ""),
+        (t("HA"), t("managed") if guest.ha_managed else ""),
+        (t("After a restart"), _waiting(t, details.pending or ())),
+        (t("Snapshots"), "" if snapshots is None else str(len(snapshots))),
+        (t("Last task"), _task(details.last_task)),
+    ]
+
+
+def _cpu(t: Text, details: GuestDetails) -> str:
+    cores = details.guest.cpus or (details.config.total_cores if details.config else None)
+    count = cores_of(t, cores) if cores else ""
+    used = percent(details.guest.cpu) if details.guest.state is not State.STOPPED else ""
+    return " / ".join(part for part in (used, count) if part)
+
+
+def _memory(t: Text, guest: Guest) -> str:
+    advice = f"\n-# {memory_advice(t)}" if seen_by_host(guest) else ""
+    return f"{memory_of(t, guest)}{advice}"
+
+
+def _waiting(t: Text, pending: Sequence[Pending]) -> str:
+    """The changes that hold only after a restart by Proxmox."""
+    rows = []
+    for item in pending:
+        after = t("default") if item.delete or item.pending is None else code(item.pending, 40)
+        before = code(item.value, 40) if item.value is not None else t("default")
+        rows.append(f"{code(item.key, 20)} {before} → {after}")
+    return fit(t, rows, 300, " · ")
+
+
+def _task(task: TaskSummary | None) -> str:
+    if task is None:
+        return ""
+    if task.status is None:
+        return f"{WORKING} {code(task.type)} {when(task.started)}"
+    end = end_of(task.status)
+    mark = {TaskEnd.OK: OK, TaskEnd.WARNINGS: WARNING}.get(end, FAILED)
+    words = "" if end is TaskEnd.OK else f" {code(plain(task.status, 80))}"
+    return f"{mark} {code(task.type)}{words} {when(task.ended or task.started)}"

@@ -1,0 +1,1 @@
+"""How an interaction is taken, allowed, acknowledged and answered."""

@@ -1,0 +1,159 @@
+"""The one message in which an interaction is answered, and the ways to it.
+
+The first answer goes to the interaction, later ones by its token, and those past the token's life by the bot's own
+rights in the channel. Discord's limits: 3 s for the first answer, 15 min for the token.
+"""
+
+import io
+import logging
+from dataclasses import dataclass, field
+
+import discord
+from discord import ui
+from discord.utils import MISSING
+
+from ui.discord.blocked import blocks, let_through
+from ui.discord.failures import Trouble, insist, wait_of
+from ui.interaction.context import Interaction, Services
+
+_log = logging.getLogger(__name__)
+
+FIRST_SECONDS = 3.0
+"""Discord takes the first answer no later; one that is limited for longer goes another way."""
+TOKEN_SECONDS = 14 * 60.0
+CHANNEL_SECONDS = 15 * 60.0
+"""How long a limit of the channel is waited for with an answer that has no other way."""
+RETRIES = (1.0, 2.0, 4.0)
+ALREADY_ACKNOWLEDGED = 40060
+"""Discord's error code for a second first answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A file of an answer, whose view shows it."""
+
+    name: str
+    data: bytes = field(repr=False)
+
+
+class Answer:
+    """Puts a view where the person reads it. One call at a time: whoever has it keeps the order.
+
+    `t` is the language of the answer: the reader's own when private, otherwise the channel's. The answer to a press
+    is its message edited (`in_place`), or with `anew` a new message.
+    """
+
+    def __init__(self, services: Services, interaction: Interaction, *, private: bool, anew: bool) -> None:
+        self.interaction, self.private = interaction, private
+        self.reader = services.texts.of_locale(str(interaction.locale))
+        self.t = self.reader if private else services.texts.public
+        self.message_id = interaction.message.id if interaction.message and not anew else None
+        self.in_place = self.message_id is not None
+        self.attached: Attached | None = None
+        self._clock, self._began = services.clock, services.clock.monotonic()
+        self._taken = False
+
+    @property
+    def answered(self) -> bool:
+        """Whether Discord has a first answer of ours."""
+        return self._taken or self.interaction.response.is_done()
+
+    def take(self, error: discord.HTTPException) -> None:
+        """An earlier try took effect, only its answer was lost. Raises any other error."""
+        if error.code != ALREADY_ACKNOWLEDGED:
+            raise error
+        self._taken = True
+
+    @property
+    def patience(self) -> float:
+        """Seconds in which the way that is open now stays open."""
+        age = self._clock.monotonic() - self._began
+        return max(0.0, (TOKEN_SECONDS if self.answered else FIRST_SECONDS) - age)
+
+    async def acknowledge(self) -> None:
+        """Tell Discord that an answer comes, unless one has come."""
+        if self.answered:
+            return
+        try:
+            if self.in_place:
+                await self.interaction.response.defer()
+            else:
+                answer = await self.interaction.response.defer(ephemeral=self.private, thinking=True)
+                self.message_id = answer.message_id if answer else None
+        except discord.HTTPException as error:
+            self.take(error)
+
+    async def show(self, view: ui.LayoutView) -> None:
+        """Put it, again when Discord stumbles, and at last in the channel."""
+        error = await insist(self._clock, lambda: self.put(view), RETRIES, self.patience)
+        if error is not None:
+            await self._show_in_channel(view, error)
+
+    async def put(self, view: ui.LayoutView, *, last: bool = True) -> None:
+        """Show it by the way that is open now. What is not the `last` word makes no new message."""
+        interaction = self.interaction
+        if interaction.client.is_closed():
+            return
+        if not self.answered:
+            try:
+                await let_through(self.t, view, self._put_first)
+            except discord.HTTPException as error:
+                self.take(error)
+                await self.put(view)
+        elif self._clock.monotonic() - self._began < TOKEN_SECONDS:
+            message = await let_through(self.t, view, self._put_again)
+            self.message_id = message.id
+        else:
+            await self._show_in_channel(view, None, last=last)
+
+    async def _put_first(self, view: ui.LayoutView) -> None:
+        response = self.interaction.response
+        if self.in_place:
+            await response.edit_message(view=view, attachments=self._files() or MISSING)
+        else:
+            answer = await response.send_message(
+                view=view, ephemeral=self.private, files=self._files() or MISSING
+            )
+            self.message_id = answer.message_id
+
+    async def _put_again(self, view: ui.LayoutView) -> discord.InteractionMessage:
+        return await self.interaction.edit_original_response(view=view, attachments=self._files() or MISSING)
+
+    def _files(self) -> list[discord.File]:
+        """Anew for each try, which reads them to their end."""
+        kept = self.attached
+        return [discord.File(io.BytesIO(kept.data), kept.name)] if kept else []
+
+    async def _show_in_channel(
+        self, view: ui.LayoutView, error: Exception | None, *, last: bool = True
+    ) -> None:
+        """Past the token's life (or when it was refused) with the bot's own rights; nothing private goes there."""
+        if self.private:
+            _log.warning("a private answer could not be delivered: %r", error)
+            return
+        put = self._put_in_channel if last else self._edit_in_channel
+        pauses = RETRIES if last else ()
+        second = await insist(self._clock, lambda: let_through(self.t, view, put), pauses, CHANNEL_SECONDS)
+        if second is not None and last:
+            _log.warning("an answer could not be delivered: %r, then %r", error, second)
+
+    async def _edit_in_channel(self, view: ui.LayoutView) -> None:
+        if self.message_id is not None:
+            nobody = discord.AllowedMentions.none()  # this call alone does not take the bot's default
+            await self._channel.get_partial_message(self.message_id).edit(view=view, allowed_mentions=nobody)
+
+    async def _put_in_channel(self, view: ui.LayoutView) -> None:
+        """Edit the message, and where that does not go send a new one."""
+        try:
+            await self._edit_in_channel(view)
+        except Trouble as error:
+            if blocks(error) or wait_of(error):
+                raise
+        else:
+            if self.message_id is not None:
+                return
+        self.message_id = (await self._channel.send(view=view)).id
+
+    @property
+    def _channel(self) -> discord.PartialMessageable:
+        return self.interaction.client.get_partial_messageable(self.interaction.channel_id or 0)

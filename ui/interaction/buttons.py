@@ -1,0 +1,144 @@
+"""The buttons that outlive a restart. Their custom_id says which guest and what; nothing else in it is trusted.
+
+`g1:start:101:5d0a…` acts on a guest (the last part is Guest.mark, so that a stale button does not reach another
+guest that got its VMID; 32 hex digits, in messages of earlier versions eight, which go on working),
+`g1:refresh:101` reads it again, `a1:ack:17` answers an alert by its incident (`:r` at the end: in a message that is
+not edited), `p1:…` turns a page, `q1:…` answers a question.
+What a press does is in cogs/buttons.py, which reaches here through the Services: this module only makes buttons.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Self
+
+import discord
+from discord import ui
+
+from core.guest import Guest
+from core.verbs import Verb
+from core.watch.incidents.model import Incident, Topic, What
+from ui.formatting import duration
+from ui.i18n import Text
+from ui.interaction.context import Interaction, services_of
+from ui.messages.errors import verb_noun
+
+GUEST = re.compile(
+    r"g1:(?:(?P<action>start|reboot|shutdown):(?P<vmid>[1-9][0-9]{2,8}):(?P<mark>[0-9a-f]{32}|[0-9a-f]{8})"
+    r"|refresh:(?P<read>[1-9][0-9]{2,8}))"
+)
+PAGE = re.compile(
+    r"p1:(?P<what>list|watch):(?P<move>first|prev|next|last):(?P<page>[0-9]{1,5})"
+    r":(?P<status>(?:running|stopped|other|template)?):(?P<kind>(?:qemu|lxc)?):(?P<node>[A-Za-z0-9-]{0,63})"
+)
+AUDIT = re.compile(
+    r"p1:audit:(?P<move>first|prev|next|last):(?P<page>[0-9]{1,7}):(?P<vmid>(?:[1-9][0-9]{2,8})?)"
+    r":(?P<person>[0-9]{0,19}):(?P<operation>[a-z_]{0,24}):(?P<since>[0-9]{0,11})"
+    r":(?P<until>[0-9]{0,9})"
+)
+"""The longest has 100 characters, which is what Discord gives a custom_id."""
+HISTORY = re.compile(
+    r"p1:history:(?P<move>first|prev|next|last):(?P<page>[0-9]{1,5}):(?P<vmid>(?:[1-9][0-9]{2,8})?)"
+)
+ALERT = re.compile(
+    r"a1:(?P<what>start|details|ack|mute1|mute8):(?P<incident>[1-9][0-9]{0,15})(?P<unedited>:r)?"
+)
+MUTES = {"mute1": 3600, "mute8": 8 * 3600}
+"""Seconds of an alert's two buttons."""
+FORM = re.compile(r"f1:(?P<nonce>[0-9a-f]{16})")
+QUESTION = re.compile(r"q1:(?P<answer>yes|no):(?P<nonce>[0-9a-f]{16})")
+
+
+class Lasting(ui.DynamicItem[ui.Button[Any]], template=r"[a-z][0-9]:.{1,97}"):
+    """Every button of this bot. discord.py makes it anew from its custom_id for each press."""
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: Interaction, item: ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        if not isinstance(item, ui.Button):
+            raise TypeError(f"not a button: {item!r}")
+        return cls(item)
+
+    async def callback(self, interaction: Interaction) -> None:
+        await services_of(interaction).press(interaction, self.custom_id)
+
+
+_STYLES = {
+    Verb.START: discord.ButtonStyle.success,
+    Verb.REBOOT: discord.ButtonStyle.primary,
+    Verb.SHUTDOWN: discord.ButtonStyle.danger,
+}
+
+
+def guest_button(
+    t: Text, verb: Verb, guest: Guest, *, label: str | None = None, disabled: bool = False
+) -> Lasting:
+    text = label or verb_noun(t, verb)
+    custom_id = f"g1:{verb.value}:{guest.vmid}:{guest.mark}"
+    return Lasting(ui.Button(style=_STYLES[verb], label=text, custom_id=custom_id, disabled=disabled))
+
+
+def refresh_button(t: Text, vmid: int, *, disabled: bool = False) -> Lasting:
+    return Lasting(ui.Button(label=t("Refresh"), custom_id=f"g1:refresh:{vmid}", disabled=disabled))
+
+
+def alert_buttons(t: Text, incident: Incident, *, edited: bool = True) -> list[Lasting]:
+    """What can be done about it now. `edited`: the message is kept up to date, so that it shows the answer."""
+    tail = f"{incident.id}" if edited else f"{incident.id}:r"
+    guest = guest_of(incident)
+    offers: list[tuple[str, str, discord.ButtonStyle]] = []
+    if can_start(incident):
+        offers.append(("start", verb_noun(t, Verb.START), discord.ButtonStyle.success))
+    if guest is not None:
+        offers.append(("details", t("Details"), discord.ButtonStyle.secondary))
+    if incident.open and incident.acked is None:
+        offers.append(("ack", t("Acknowledge"), discord.ButtonStyle.primary))
+    if incident.open:
+        offers += [
+            (what, t("Mute {time}", time=duration(t, seconds)), discord.ButtonStyle.secondary)
+            for what, seconds in MUTES.items()
+        ]
+    return [
+        Lasting(ui.Button(style=style, label=label, custom_id=f"a1:{what}:{tail}"))
+        for what, label, style in offers
+    ]
+
+
+def guest_of(incident: Incident) -> int | None:
+    """The VMID of the one guest it is about, where there is one to look at."""
+    if incident.topic in (Topic.GROUP, Topic.NODE, Topic.STALE):
+        return None
+    if incident.topic is Topic.BACKUP:
+        return incident.backups[0].vmid if len(incident.backups) == 1 else None
+    here = [fact for fact in incident.guests if fact.what is not What.MISSING]
+    return here[0].vmid if len(here) == 1 else None
+
+
+def can_start(incident: Incident) -> bool:
+    return incident.open and incident.topic is Topic.GUEST and incident.guests[0].what is What.STOPPED
+
+
+def page_buttons(what: str, page: int, pages: int, filters: Sequence[str]) -> list[Lasting]:
+    """First, previous, next, last; none where there is one page only. `page` counts from 0."""
+    if pages <= 1:
+        return []
+    tail = ":".join(filters)
+    moves = (
+        ("first", "⏮️", 0, page == 0),
+        ("prev", "◀️", max(0, page - 1), page == 0),
+        ("next", "▶️", min(pages - 1, page + 1), page == pages - 1),
+        ("last", "⏭️", pages - 1, page == pages - 1),
+    )
+    return [
+        Lasting(ui.Button(emoji=emoji, custom_id=f"p1:{what}:{move}:{goal}:{tail}", disabled=off))
+        for move, emoji, goal, off in moves
+    ]
+
+
+def question_buttons(t: Text, nonce: str, yes: str, *, disabled: bool = False) -> list[Lasting]:
+    """The red one says what it does; the grey one leaves everything as it is."""
+    red = discord.ButtonStyle.danger
+    return [
+        Lasting(ui.Button(style=red, label=yes[:80], custom_id=f"q1:yes:{nonce}", disabled=disabled)),
+        Lasting(ui.Button(label=t("Cancel"), custom_id=f"q1:no:{nonce}", disabled=disabled)),
+    ]

@@ -1,0 +1,121 @@
+"""What the gateway brings, looked through before discord.py reads it.
+
+discord.py takes each event for complete. What an event lacks raises inside of its reading of the socket, which ends
+the bot; or later, in a task that nobody awaits, while the person waits for an answer.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import discord
+from discord.http import Route
+
+from ui.cards import notice
+from ui.discord.failures import Trouble
+from ui.i18n import Texts
+from ui.interaction.context import Interaction, services_of
+from ui.interaction.gate import tell_privately
+
+WORDS_MOST = 5
+"""So many answers to interactions that cannot be read are under way at once; others go without."""
+_log = logging.getLogger(__name__)
+
+_COMMAND, _PRESS, _COMPLETION, _FORM = 2, 3, 4, 5
+_TYPED = Mapping[str, type]
+_FIELDS: Mapping[int, _TYPED] = {
+    _COMMAND: {"data.name": str},
+    _PRESS: {"data.custom_id": str, "data.component_type": int, "message.id": str},
+    _COMPLETION: {"data.name": str},
+    _FORM: {"data.custom_id": str, "data.components": list},
+}
+"""What is needed of an interaction of each type, besides a person."""
+
+Parse = Callable[[Any], None]
+
+
+def lacking(data: Mapping[str, Any]) -> str | None:
+    """The first field that an interaction lacks, or that is of another type, or None."""
+    for path, kind in _FIELDS.get(_at(data, "type"), {}).items():
+        if not isinstance(_at(data, path), kind):
+            return path
+    person = "member.user.id" if data.get("guild_id") else "user.id"
+    return None if isinstance(_at(data, person), str) else person
+
+
+def _at(data: object, path: str) -> Any:
+    for name in path.split("."):
+        data = data.get(name) if isinstance(data, Mapping) else None
+    return data
+
+
+class Incoming:
+    """Stands before discord.py's table of events: none that it cannot read gets further, or ends the bot."""
+
+    def __init__(self, client: discord.Client, texts: Texts) -> None:
+        self._client, self._texts = client, texts
+        self._words: set[asyncio.Task[None]] = set()
+
+    def guard(self) -> None:
+        """Put itself before every parser. The table is discord.py's own, which has no other way in."""
+        parsers = self._client._connection.parsers
+        for event, parse in list(parsers.items()):
+            parsers[event] = self._guarded(event, parse)
+
+    def _guarded(self, event: str, parse: Parse) -> Parse:
+        def read(data: Any) -> None:
+            if event == "INTERACTION_CREATE" and (path := lacking(data)) is not None:
+                _log.warning("an interaction came without %s and was left out", path)
+                self._answer(data)
+                return
+            try:
+                parse(data)
+            except Exception as error:  # noqa: BLE001 - it would end the connection, and with it the bot
+                _log.warning("an event %s could not be read and was left out: %r", event, error)
+                if event == "INTERACTION_CREATE":
+                    self._answer(data)
+
+        return read
+
+    def _answer(self, data: Any) -> None:
+        """A private word, where there is an address for it, to commands, presses and forms."""
+        number, token = _at(data, "id"), _at(data, "token")
+        answerable = _at(data, "type") in (_COMMAND, _PRESS, _FORM)
+        if (
+            answerable
+            and str(number).isdecimal()
+            and isinstance(token, str)
+            and len(self._words) < WORDS_MOST
+        ):
+            word = asyncio.ensure_future(self._say(str(number), token, str(_at(data, "locale"))))
+            self._words.add(word)
+            word.add_done_callback(self._words.discard)
+
+    async def _say(self, number: str, token: str, locale: str) -> None:
+        view = notice(_unreadable(self._texts, locale))
+        flags = discord.MessageFlags(ephemeral=True, components_v2=True).value
+        route = Route(
+            "POST",
+            "/interactions/{webhook_id}/{webhook_token}/callback",
+            webhook_id=int(number),
+            webhook_token=token,
+        )
+        components = view.to_components()  # type: ignore[no-untyped-call]  # discord.py leaves it without types
+        shown = {"flags": flags, "components": components, "allowed_mentions": {"parse": []}}
+        try:
+            await self._client.http.request(route, json={"type": 4, "data": shown})
+        except Trouble as error:
+            _log.warning("a private word could not be delivered: %r", error)
+
+
+def _unreadable(texts: Texts, locale: str) -> str:
+    t = texts.of_locale(locale)
+    return t("What Discord sent was incomplete, so nothing was done. Please try again.")
+
+
+async def answer_unheard(interaction: Interaction) -> None:
+    """A press of whose message discord.py could read nothing: it passes over those in silence."""
+    if interaction.type is discord.InteractionType.component and interaction.message is None:
+        text = _unreadable(services_of(interaction).texts, str(interaction.locale))
+        await tell_privately(interaction, notice(text))

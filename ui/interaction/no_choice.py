@@ -1,0 +1,162 @@
+"""Why there is nothing to choose: one entry of a completion says it, where Discord would only say "no options match".
+
+Choosing that entry does nothing: its value is refused before anything else is looked at.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from enum import Enum
+from functools import wraps
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from core.access.policy import Actor
+from core.errors import NotAllowed, OnlySomeGuests, ReadOnly, Refused
+from core.rights import Level
+from core.wanted_errors import NothingChosen
+from ui.formatting import REFUSED, plain_label
+from ui.i18n import Text
+from ui.interaction.context import Interaction, services_of
+from ui.interaction.refusal import mixed_levels
+from ui.messages.errors import level_word
+
+NUMBER, WORD = -404, "!nothing"
+"""The values of that entry, which are those of nothing else: no VMID, node, snapshot, target or duration."""
+
+ANEW_SECONDS = 0.5
+"""What is left of Discord's 3 s when a completion has waited as long as it may."""
+Choices = list[app_commands.Choice[Any]]
+
+
+class Wanted(Enum):
+    """What a completion offers."""
+
+    GUEST = "guest"
+    TEMPLATE = "template"
+    WATCHED = "watched"
+    SNAPSHOT = "snapshot"
+    NODE = "node"
+    TARGET = "target"
+    MUTED = "muted"
+    PERSON = "person"
+
+
+_NONE: Mapping[Wanted, Callable[[Text], str]] = {
+    Wanted.GUEST: lambda t: t("There is no guest to which you may do this."),
+    Wanted.TEMPLATE: lambda t: t("There is no template you may use."),
+    Wanted.WATCHED: lambda t: t("No guest that you may choose is on the watch list."),
+    Wanted.NODE: lambda t: t("There is no node to choose from."),
+    Wanted.TARGET: lambda t: t("There is nothing you may mute."),
+    Wanted.PERSON: lambda t: t("Nobody found: the audit trail is empty, or cannot be read right now."),
+    Wanted.MUTED: lambda t: t("There is no mute that you may lift."),
+}
+_REFUSALS: Mapping[type[Refused], Callable[[Text, Any], str]] = {
+    NotAllowed: lambda t, x: (
+        t("None of your roles may use this bot.")
+        if x.level is Level.NONE
+        else t(
+            "This takes the level “{needed}”, and yours is “{level}”.",
+            needed=level_word(t, x.needed),
+            level=level_word(t, x.level),
+        )
+    ),
+    ReadOnly: lambda t, x: t("Changes are switched off (read-only)."),
+    OnlySomeGuests: lambda t, x: t("This takes the level for all guests."),
+}
+"""In a completion nothing is formatted: short, without times and names. What is not here is refused in silence."""
+
+
+def why_refused(t: Text, interaction: Interaction, refusal: Refused, asker: Actor) -> Choices:
+    """The entry for what the gate refuses; none where the bot is not to be used at all."""
+    say = _REFUSALS.get(type(refusal))
+    if say is None:
+        return []
+    mixed = mixed_levels(t, services_of(interaction).judge, asker, refusal)
+    return [_entry(interaction, mixed or say(t, refusal))]
+
+
+def why_nothing(t: Text, interaction: Interaction, wanted: Wanted) -> Choices:
+    """The entry for a list that is empty whatever is typed."""
+    if _is_unread(interaction, wanted):
+        return [_entry(interaction, t("Proxmox cannot be read right now."))]
+    if wanted is Wanted.SNAPSHOT:
+        return [_entry(interaction, _no_snapshot(t, interaction))]
+    return [_entry(interaction, _NONE[wanted](t))]
+
+
+def _no_snapshot(t: Text, interaction: Interaction) -> str:
+    """Of a guest that is hidden the same is said as of one that does not exist."""
+    if not getattr(interaction.namespace, "vmid", None):
+        return t("Choose the guest (vmid) first.")
+    return t("No snapshot found: the guest has none, or cannot be read right now.")
+
+
+def _entry(interaction: Interaction, text: str) -> app_commands.Choice[Any]:
+    focused = next((option for option in options_of(interaction.data) if option.get("focused")), {})
+    number = focused.get("type") == discord.AppCommandOptionType.integer.value
+    return app_commands.Choice(name=plain_label(f"{REFUSED} {text}"), value=NUMBER if number else WORD)
+
+
+def options_of(data: object) -> Iterator[Mapping[str, Any]]:
+    """A command's options as they came, those of a group's command too."""
+    inner = data.get("options") if isinstance(data, Mapping) else None
+    for option in inner if isinstance(inner, list) else ():
+        if isinstance(option, Mapping):
+            yield option
+            yield from options_of(option)
+
+
+def nothing_chosen(interaction: Interaction) -> NothingChosen | None:
+    """The refusal of a command in which that entry was chosen."""
+    chosen = any(option.get("value") in (NUMBER, WORD) for option in options_of(interaction.data))
+    return NothingChosen() if chosen else None
+
+
+async def or_why(
+    interaction: Interaction,
+    typed: object,
+    wanted: Wanted,
+    offered: Callable[[Any], Awaitable[Choices]],
+) -> Choices:
+    """What is offered for what is typed; where nothing would be whatever is typed, why."""
+    found = await offered(typed)
+    if found or (str(typed).strip() and await _is_narrowed(interaction, wanted, offered)):
+        return found
+    t = services_of(interaction).texts.of_locale(str(interaction.locale))
+    return why_nothing(t, interaction, wanted)
+
+
+def _is_unread(interaction: Interaction, wanted: Wanted) -> bool:
+    """Whether it is Proxmox' to offer, of which nothing has been read yet."""
+    return services_of(interaction).reader.last is None and wanted not in (Wanted.PERSON, Wanted.MUTED)
+
+
+async def _is_narrowed(
+    interaction: Interaction, wanted: Wanted, offered: Callable[[Any], Awaitable[Choices]]
+) -> bool:
+    """Whether it is what is typed that leaves nothing; also where that cannot be told in time."""
+    if _is_unread(interaction, wanted):
+        return False
+    try:
+        async with asyncio.timeout(ANEW_SECONDS):
+            return bool(await offered(""))
+    except TimeoutError:
+        return True
+
+
+Completion = Callable[[Interaction, str], Coroutine[Any, Any, Choices]]
+
+
+def says_why(wanted: Wanted) -> Callable[[Completion], Completion]:
+    """For a completion that is a function."""
+
+    def around(complete: Completion) -> Completion:
+        @wraps(complete)
+        async def completed(interaction: Interaction, current: str) -> Choices:
+            return await or_why(interaction, current, wanted, lambda typed: complete(interaction, typed))
+
+        return completed
+
+    return around

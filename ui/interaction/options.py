@@ -1,0 +1,335 @@
+"""The options a person types: VMIDs, snapshot and node names, with completions from the last read."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import re
+import unicodedata
+from collections.abc import Container, Iterable, Set
+from typing import NamedTuple
+
+import discord
+from discord import app_commands
+from discord.app_commands import locale_str
+
+from core.access.guest_index import NOTHING, TYPED_MOST, Lookup, Offer, cut, words_of
+from core.access.policy import listed_or_unknown, unknown_guest
+from core.cluster_cache import FRESH
+from core.durations import MOST_SECONDS, parse_duration
+from core.errors import BadDuration, BotError
+from core.guest import Cluster, Guest
+from core.rights import Operation
+from core.verbs import Verb, can_act
+from core.watch.incidents.model import ALL, guest_subject, node_subject, storage_subject
+from ui.formatting import SNAPSHOT, choice_label, duration, kind_word, plain, plain_label
+from ui.i18n import Text
+from ui.interaction.context import Interaction, Services, services_of
+from ui.interaction.gate import actor_of, operation_of, refusal_of
+from ui.interaction.no_choice import Wanted, or_why, says_why
+from ui.messages.operations import command_name, operation_noun
+from ui.messages.subjects import subject_label, vmid_of
+
+_log = logging.getLogger(__name__)
+
+CHOICES_MOST = 25
+VMID = locale_str("The guest: VMID or name")
+DRY_RUN = locale_str("Only show what would happen")
+WAIT_SECONDS = 2.0
+"""Discord wants completions within 3 s; after this the last read, however old, has to do."""
+
+
+async def cluster_for_completion(services: Services, max_age: float = FRESH) -> Cluster | None:
+    """The last read; renewed when it is over `max_age` seconds old, unless Proxmox is too slow for a completion."""
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            return await services.reader.read(max_age)
+    except (BotError, TimeoutError):
+        return services.reader.last
+
+
+def offers(interaction: Interaction, guest: Guest) -> bool:
+    """Whether the person may do to this guest what the command that is being typed does."""
+    return refusal_of(interaction, operation_of(interaction), guest) is None
+
+
+def offers_whole(interaction: Interaction) -> bool:
+    """The same to everything."""
+    judge, operation = services_of(interaction).judge, operation_of(interaction)
+    return judge.refusal(actor_of(interaction), operation, whole=True) is None
+
+
+def offer_to(interaction: Interaction, cluster: Cluster) -> Offer:
+    """The guests to which the person may do what the command that is being typed does."""
+    operation = operation_of(interaction)
+    return (
+        services_of(interaction).judge.offer(actor_of(interaction), operation, cluster)
+        if operation
+        else NOTHING
+    )
+
+
+def best_guests(
+    lookup: Lookup,
+    offer: Offer,
+    typed: str,
+    verb: Verb | None,
+    among: Container[int] | None = None,
+    *,
+    templates: bool = True,
+) -> list[Guest]:
+    """At most 25: the VMID typed in full, then those the verb can act on, those that begin as typed, and by VMID.
+
+    CREATE offers templates only; the verbs a template can never take do not offer any. `among`: of these only.
+    `templates` False: without any.
+    Nothing is worked out for those that come after the first 25 of their kind.
+    """
+    if offer.nothing:
+        return []
+    start = cut(typed)
+    kinds: dict[tuple[bool, bool], list[Guest]] = {
+        (able, begins): [] for able in (True, False) for begins in (True, False)
+    }
+    exact: list[Guest] = []
+
+    def wanted(guest: Guest) -> bool:
+        if verb is Verb.CREATE:
+            return guest.template
+        return not guest.template or (templates and verb in (None, Verb.DELETE))
+
+    for row in lookup.matching(typed):
+        guest = row.guest
+        if (
+            (among is not None and guest.vmid not in among)
+            or not wanted(guest)
+            or not offer.holds(guest.vmid)
+        ):
+            continue
+        if str(guest.vmid) == start:  # what Enter takes must not be 9100 when 100 was typed
+            exact.append(guest)
+            continue
+        begins = row.text.startswith(start) or row.name.startswith(start)
+        kind = kinds[verb is None or can_act(verb, guest), begins]
+        if len(kind) < CHOICES_MOST:
+            kind.append(guest)
+        if len(kinds[True, True]) == CHOICES_MOST and (exact or not start):
+            break
+    return list(itertools.chain(exact, *kinds.values()))[:CHOICES_MOST]
+
+
+class GuestId(app_commands.Transformer):
+    """A VMID. Only the number is taken; everything about it is checked by the action."""
+
+    def __init__(self, verb: Verb | None = None, *, watched: bool | None = None) -> None:
+        """`watched`: True offers the watched guests only, False those that can be watched, the others first."""
+        self._verb, self._watched = verb, watched
+
+    @property
+    def type(self) -> discord.AppCommandOptionType:
+        return discord.AppCommandOptionType.integer
+
+    async def transform(self, interaction: Interaction, value: int, /) -> int:
+        return value
+
+    async def autocomplete(  # type: ignore[override]  # discord.py types it for choices of every kind
+        self, interaction: Interaction, value: int | float | str, /
+    ) -> list[app_commands.Choice[int]]:
+        wanted = Wanted.WATCHED if self._watched else Wanted.GUEST
+        if self._verb is Verb.CREATE:
+            wanted = Wanted.TEMPLATE
+        return await or_why(interaction, value, wanted, lambda typed: self._offered(interaction, typed))
+
+    async def _offered(
+        self, interaction: Interaction, value: int | float | str
+    ) -> list[app_commands.Choice[int]]:
+        services = services_of(interaction)
+        cluster = await cluster_for_completion(services)
+        listed = {entry.vmid for entry in services.watch.entries}
+        typed = str(value)[:TYPED_MOST].strip()
+        found = self._found(interaction, cluster, typed, listed) if cluster else []
+        t = services.texts.of_locale(str(interaction.locale))
+        choices = [app_commands.Choice(name=choice_label(t, guest), value=guest.vmid) for guest in found]
+        if self._watched and len(choices) < CHOICES_MOST:
+            there = {guest.vmid for guest in cluster.guests} if cluster else set()
+            gone = sorted(vmid for vmid in listed - there if offers(interaction, unknown_guest(vmid)))
+            choices += [
+                app_commands.Choice(name=str(vmid), value=vmid) for vmid in gone if typed in str(vmid)
+            ]
+        return choices[:CHOICES_MOST]
+
+    def _found(self, interaction: Interaction, cluster: Cluster, typed: str, listed: Set[int]) -> list[Guest]:
+        lookup, offer = services_of(interaction).judge.lookup(cluster), offer_to(interaction, cluster)
+        if self._watched is None:
+            return best_guests(lookup, offer, typed, self._verb)
+        watched = best_guests(lookup, offer, typed, self._verb, listed, templates=self._watched)
+        if self._watched:
+            return watched
+        rest = cluster.vmids - listed
+        others = best_guests(lookup, offer, typed, self._verb, rest, templates=False)
+        return sorted([*others, *watched], key=lambda guest: str(guest.vmid) != typed)
+
+
+@says_why(Wanted.SNAPSHOT)
+async def snapshot_names(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    """The snapshots of the guest chosen in `vmid`, newest first."""
+    services = services_of(interaction)
+    try:
+        vmid = int(getattr(interaction.namespace, "vmid", 0) or 0)
+        async with asyncio.timeout(WAIT_SECONDS):
+            guest = (await services.reader.read()).find(vmid)
+            if guest is None or not offers(interaction, guest):
+                return []
+            snapshots = await services.snapshots.read(guest)
+    except (BotError, TimeoutError, ValueError):
+        return []
+    typed = cut(current)
+    found = [snapshot for snapshot in reversed(snapshots) if typed in snapshot.name.casefold()]
+    return [
+        app_commands.Choice(
+            name=plain_label(
+                f"{SNAPSHOT} {plain(snapshot.name)}"
+                + (f" · {plain(snapshot.description, 40)}" if snapshot.description else "")
+            ),
+            value=snapshot.name,
+        )
+        for snapshot in found[:CHOICES_MOST]
+        if len(snapshot.name) <= 100
+    ]
+
+
+@says_why(Wanted.NODE)
+async def node_names(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    """The nodes of the cluster."""
+    services, actor = services_of(interaction), actor_of(interaction)
+    cluster, typed = await cluster_for_completion(services), cut(current)
+    names = [node.name for node in cluster.nodes] if cluster else []
+    if cluster and services.judge.narrowed(actor):
+        names = sorted({guest.node for guest in services.judge.seen(actor, cluster).guests})
+    found = [name for name in names if typed in name.casefold()]
+    return [app_commands.Choice(name=name, value=name) for name in found[:CHOICES_MOST]]
+
+
+# -- mutes
+
+
+@says_why(Wanted.TARGET)
+async def mute_targets(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    """Everything, the guests (the watched ones first), the nodes and the storages."""
+    services = services_of(interaction)
+    cluster = await cluster_for_completion(services)
+    whole, listed = offers_whole(interaction), {entry.vmid for entry in services.watch.entries}
+    there = cluster.vmids if cluster else frozenset[int]()
+    gone = sorted(vmid for vmid in listed - there if offers(interaction, unknown_guest(vmid)))
+    targets = [_Target(ALL)] if whole else []
+    guests: list[_Target] = []
+    if cluster:
+        offer, t = offer_to(interaction, cluster), services.texts.of_locale(str(interaction.locale))
+        guests = [
+            _Target(guest_subject(row.guest.vmid), f"{row.text} {kind_word(t, row.guest.kind).casefold()}")
+            for row in services.judge.lookup(cluster).rows
+            if not row.guest.template and offer.holds(row.guest.vmid)
+        ]
+    watched = {guest_subject(vmid) for vmid in listed}
+    targets += [target for target in guests if target.subject in watched]
+    targets += [_Target(guest_subject(vmid)) for vmid in gone]
+    targets += [_Target(node_subject(node.name)) for node in (cluster.nodes if cluster and whole else ())]
+    targets += [target for target in guests if target.subject not in watched]
+    storages = dict.fromkeys(
+        storage_subject(row.name, None if row.shared else row.node)
+        for row in (cluster.storages if cluster and whole else ())
+    )
+    return _subject_choices(interaction, [*targets, *map(_Target, storages)], cluster, current)
+
+
+@says_why(Wanted.MUTED)
+async def held_mutes(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    """What is muted just now."""
+    services = services_of(interaction)
+    cluster = await cluster_for_completion(services)
+    whole = offers_whole(interaction)
+    held = [
+        _Target(mute.target)
+        for mute in services.watch.mutes()
+        if ((vmid := vmid_of(mute.target)) is None and whole)
+        or (vmid is not None and offers(interaction, listed_or_unknown(cluster, vmid)))
+    ]
+    return _subject_choices(interaction, held, cluster, current)
+
+
+class _Target(NamedTuple):
+    """What a mute may be for. `text`: what it is found by in lower case; "": its label."""
+
+    subject: str
+    text: str = ""
+
+
+def _subject_choices(
+    interaction: Interaction, targets: Iterable[_Target], cluster: Cluster | None, typed: str
+) -> list[app_commands.Choice[str]]:
+    """Those that are named exactly first, which is what Enter takes. A label is made for what is offered alone."""
+    t = services_of(interaction).texts.of_locale(str(interaction.locale))
+    words, meant = words_of(typed), typed[:TYPED_MOST].strip()
+    named = services_of(interaction).judge.lookup(cluster).named(meant) if cluster else ()
+    exact = {meant, node_subject(meant), f"guest/{meant}", *map(guest_subject, named)}
+    first: list[str] = []
+    found: list[str] = []
+    for subject, text in targets:
+        if len(subject) > 100 or (len(found) == CHOICES_MOST and subject not in exact):
+            continue
+        text = text or subject_label(t, subject, cluster).casefold()
+        if all(word in text or word in subject.casefold() for word in words):
+            (first if subject in exact else found).append(subject)
+    return [
+        app_commands.Choice(name=subject_label(t, subject, cluster), value=subject)
+        for subject in [*first, *found][:CHOICES_MOST]
+    ]
+
+
+OFFERED = ("30m", "1h", "2h", "4h", "8h", "1d", "7d")
+
+
+async def durations(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    t = services_of(interaction).texts.of_locale(str(interaction.locale))
+    return duration_choices(
+        t, unicodedata.normalize("NFKC", current[:TYPED_MOST]).strip(), OFFERED, MOST_SECONDS
+    )
+
+
+def duration_choices(
+    t: Text, typed: str, offered: Iterable[str], most: int
+) -> list[app_commands.Choice[str]]:
+    """What was typed, where it is one of at most `most` seconds (a bare number may become one), and those that are
+    often wanted."""
+    wishes = [f"{typed}{unit}" for unit in ("m", "h", "d")] if re.fullmatch("[0-9]{1,5}", typed) else [typed]
+    found: dict[int, str] = {}
+    for text in wishes if typed else ():
+        with contextlib.suppress(BadDuration):
+            found[parse_duration(text, most)] = text
+    wanted, start = {text: parse_duration(text, most) for text in offered}, cut(typed)
+    for text, seconds in wanted.items():
+        if start in text or start in duration(t, seconds).casefold():
+            found.setdefault(seconds, text)
+    if not found:  # rather than nothing at all
+        found = {seconds: text for text, seconds in wanted.items()}
+    return [
+        app_commands.Choice(name=duration(t, seconds), value=text)
+        for seconds, text in found.items()
+        if len(text) <= 100
+    ][:CHOICES_MOST]
+
+
+async def operations(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    """Complete the name of an operation in the reader's language."""
+    services = services_of(interaction)
+    t = services.texts.of_locale(str(interaction.locale))
+    typed = cut(current).replace("_", " ").lstrip("/").strip()
+    labels = {each: f"{operation_noun(t, each)} · {command_name(each)}" for each in Operation}
+    found = [
+        app_commands.Choice(name=plain_label(label), value=operation.value)
+        for operation, label in labels.items()
+        if all(word in label.casefold() for word in words_of(typed))
+    ]
+    found.sort(
+        key=lambda choice: not any(part.startswith(typed) for part in choice.name.casefold().split(" · "))
+    )
+    return found[:CHOICES_MOST]

@@ -1,0 +1,45 @@
+"""A no, as it is shown: its sentence, and whether changes are switched off besides."""
+
+from discord import ui
+
+from core.access.authorizer import Judge
+from core.access.policy import Actor, level_everywhere
+from core.errors import BotError, NotAllowed, ReadOnly, Refused
+from core.rights import Level
+from ui.cards import notice
+from ui.formatting import READ_ONLY
+from ui.i18n import Text
+from ui.interaction.context import Services
+from ui.messages.errors import level_word, read_only_line, sentence
+
+
+def refusal_card(services: Services, t: Text, error: BotError, asker: Actor | None = None) -> ui.LayoutView:
+    """`t`: the reader's language. `asker`: of a refusal in which no guest is named, whoever is refused.
+
+    Whoever is told no while the bot is read-only learns of that too.
+    """
+    held, text = services.judge.read_only.held, mixed_levels(t, services.judge, asker, error)
+    text = text or sentence(t, error)
+    if held and isinstance(error, Refused) and not isinstance(error, ReadOnly):
+        text += f"\n-# {READ_ONLY} {read_only_line(t, held)}"
+    return notice(text)
+
+
+def mixed_levels(
+    t: Text, judge: Judge, asker: Actor | None, error: BotError, least: Level = Level.VIEWER
+) -> str:
+    """What to say where no guest is named and the level is held for some guests only: it is not that of all.
+
+    `least`: nothing is said where the level for the others is lower. Below VIEWER they are hidden.
+    """
+    if asker is None or not isinstance(error, NotAllowed):
+        return ""
+    everywhere = level_everywhere(judge.rules, asker)
+    if not least <= everywhere < error.level:
+        return ""
+    return t(
+        "This takes the level “{needed}”. Yours is “{level}” for some guests, and “{other}” for the others.",
+        needed=level_word(t, error.needed),
+        level=level_word(t, error.level),
+        other=level_word(t, everywhere),
+    )

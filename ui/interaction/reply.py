@@ -1,0 +1,244 @@
+"""One answer to one interaction: acknowledged in time, edited in place, refused in private.
+
+`async with Reply(...) as reply:` around a command's or button's work. A BotError that leaves the block becomes
+one private sentence; anything else an incident id. Discord's limits: 3 s to acknowledge, 15 min for the token.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any
+
+import discord
+from discord import ui
+
+from core.errors import AnswerTooLate, BotError
+from core.tasks import OnProgress, Progress
+from ui.cards import notice
+from ui.discord.blocked import let_through
+from ui.discord.failures import Trouble, incident_of, insist, wait_of
+from ui.formatting import Colour
+from ui.i18n import Text
+from ui.interaction.answer import FIRST_SECONDS, RETRIES, Answer, Attached
+from ui.interaction.context import Interaction, Services
+from ui.interaction.late import GIVEN_UP, acknowledge_first, give_up
+from ui.interaction.refusal import refusal_card
+from ui.messages.errors import unexpected
+
+_log = logging.getLogger(__name__)
+
+ACKNOWLEDGE_AFTER = 0.6
+EDIT_EVERY = 2.0
+BEGIN_RETRIES = (0.3, 0.6, 0.9)
+"""Before a change there is less patience: Discord waits 3 s for the first answer."""
+
+
+class Reply:
+    """When what is said. How it gets there is ui/interaction/answer.py; `t` and `private` are explained there.
+
+    One thing is sent at a time.
+    """
+
+    def __init__(
+        self, services: Services, interaction: Interaction, *, private: bool = False, anew: bool = False
+    ) -> None:
+        self._services, self._clock = services, services.clock
+        self._answer = Answer(services, interaction, private=private, anew=anew)
+        self.reader, self.t = self._answer.reader, self._answer.t
+        self._lock = asyncio.Lock()
+        self._timer: asyncio.Task[None] | None = None
+        self._edited = self._clock.monotonic()
+        self._progressed = False
+        self._shown = False
+        self._working = False
+        self._told = False
+        self._over = False
+        self._task: asyncio.Task[Any] | None = None  # what works on the answer
+        self._farewell: ui.LayoutView | None = None
+
+    async def __aenter__(self) -> "Reply":
+        self._services.open_replies.add(self)
+        self._task = asyncio.current_task()
+        if self._services.arrivals.late(self.interaction.id):
+            await acknowledge_first(self._answer.acknowledge, self.interaction, self._services.arrivals)
+        self._timer = asyncio.create_task(self._acknowledge_in_time())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self._services.open_replies.discard(self)
+        task, self._task = self._task, None
+        if self._timer and not self._lock.locked():
+            self._timer.cancel()
+        elif self._timer:  # an acknowledgement under way cannot be called back: Discord may have taken it
+            await asyncio.wait({self._timer})
+        if GIVEN_UP in self.interaction.extras:
+            if task and isinstance(error, asyncio.CancelledError):
+                task.uncancel()
+            _log.info("Discord awaits no answer any more; the work for it was given up")
+            return isinstance(error, (AnswerTooLate, asyncio.CancelledError))
+        if isinstance(error, BotError):
+            await self._refuse(lambda t: refusal_card(self._services, t, error))
+            return True
+        if isinstance(error, Exception):
+            incident = incident_of(error)
+            await self._refuse(lambda t: notice(unexpected(t, incident)))
+            return True
+        return False
+
+    # -- acknowledging
+
+    async def _acknowledge_in_time(self) -> None:
+        await asyncio.sleep(ACKNOWLEDGE_AFTER)
+        async with self._lock:
+            try:
+                await self._answer.acknowledge()
+            except Trouble as error:
+                _log.debug("not acknowledged", exc_info=error)  # whoever answers next finds out why
+                if (
+                    self._task and not self._shown and self._farewell is None
+                ):  # a change that has begun goes on
+                    give_up(self.interaction, error, self._task)
+            except Exception as error:  # noqa: BLE001 - nobody awaits this task
+                incident_of(error)
+
+    @property
+    def interaction(self) -> Interaction:
+        """What is answered."""
+        return self._answer.interaction
+
+    @property
+    def working(self) -> bool:
+        """Whether the message says that work goes on."""
+        return self._working
+
+    async def begin(self, working: ui.LayoutView, farewell: ui.LayoutView) -> int | None:
+        """Just before something is changed: Discord has to take the answer first. Raises AnswerTooLate.
+
+        A press shows `working` in its message at once. `farewell` is shown if the bot ends from now on. The id of the
+        message, None where it is private: another run of the bot cannot edit that.
+        """
+
+        async def show_working() -> None:
+            await self._answer.put(working)
+            self._shown = self._working = True
+
+        await self._first(show_working if self._answer.in_place else self._answer.acknowledge)
+        self._farewell = farewell
+        shown_in = self.interaction.message if self._answer.in_place else None
+        hidden = self._answer.private or (shown_in is not None and shown_in.flags.ephemeral)
+        return None if hidden else self._answer.message_id
+
+    async def accept(self) -> None:
+        """The same for a press that changes what somebody else then shows. Raises AnswerTooLate."""
+        await self._first(self._answer.acknowledge)
+
+    async def _first(self, answer: Callable[[], Awaitable[None]]) -> None:
+        async with self._lock:
+            if self._over:
+                raise AnswerTooLate
+            error = await insist(self._clock, answer, BEGIN_RETRIES, FIRST_SECONDS)
+            if error is not None:
+                raise AnswerTooLate from error
+
+    # -- showing
+
+    async def show(self, view: ui.LayoutView) -> None:
+        """The answer: always the same message. Tried again when Discord stumbles."""
+        if self._progressed:
+            wait = EDIT_EVERY - (self._clock.monotonic() - self._edited)
+            if wait > 0:
+                await self._clock.sleep(wait)
+        async with self._lock:
+            await self._show(view)
+            self._working, self._farewell = False, None
+
+    async def show_file(self, view: ui.LayoutView, attached: Attached, without: ui.LayoutView) -> None:
+        """The same with a file, which only a private answer may have; `without` where Discord does not take it."""
+        self._answer.attached = attached
+        try:
+            async with self._lock:
+                error = await insist(
+                    self._clock, lambda: self._answer.put(view), RETRIES, self._answer.patience
+                )
+        finally:
+            self._answer.attached = None
+        if error is None:
+            self._shown = True
+        else:
+            _log.warning("a file could not be delivered: %r", error)
+            await self.show(without)
+
+    async def _show(self, view: ui.LayoutView) -> None:
+        await self._answer.show(view)
+        self._shown, self._edited = True, self._clock.monotonic()
+
+    def progress(self, render: Callable[[Progress], ui.LayoutView]) -> OnProgress:
+        """Show running work, no more often than every 2 s. A missed edit does not matter: another follows."""
+
+        async def tell(progress: Progress) -> None:
+            now = self._clock.monotonic()
+            if now - self._edited < EDIT_EVERY or self._lock.locked():
+                return
+            self._edited, self._progressed = now, True
+            async with self._lock:
+                try:
+                    await self._answer.put(render(progress), last=False)
+                    self._shown = self._working = True
+                except Trouble as error:
+                    self._edited += wait_of(error)
+
+        return tell
+
+    async def say_farewell(self) -> None:
+        """The bot ends while this answer is under way. What was not sent to Proxmox by now is not sent any more."""
+        text = self.t("The bot is being stopped. Please give the command again in a moment.")
+        async with self._lock:
+            self._over = True
+            if self._farewell is not None or (self._answer.answered and not self._shown):
+                with contextlib.suppress(*Trouble):
+                    await self._answer.put(self._farewell or notice(text))
+
+    # -- refusing
+
+    async def _refuse(self, render: Callable[[Text], ui.LayoutView]) -> None:
+        """Private where that is still possible; in the shown message where work was already seen to begin."""
+        if self.interaction.client.is_closed():
+            return
+        async with self._lock:
+            error = await insist(
+                self._clock, lambda: self._put_refusal(render), BEGIN_RETRIES, self._answer.patience
+            )
+            if error is not None:
+                _log.warning("a refusal could not be delivered: %r", error)
+
+    async def _put_refusal(self, render: Callable[[Text], ui.LayoutView]) -> None:
+        if self._working:
+            await self._show(render(self.t))
+            return
+        if not self._answer.answered:
+            try:
+                await let_through(self.reader, render(self.reader), self._say_privately)
+                return
+            except discord.HTTPException as error:
+                self._answer.take(error)
+        if self._answer.private:
+            await self._answer.put(render(self.reader))
+            return
+        thinking = not self._answer.in_place and not self._shown
+        if thinking:  # the first followup would become this public message, so it gets a body first
+            await self._answer.put(notice("…", Colour.QUIET))
+        if not self._told:  # a second try goes on where the first one broke off
+            await let_through(self.reader, render(self.reader), self._follow_up)
+            self._told = True
+        if thinking:
+            await self.interaction.delete_original_response()
+
+    async def _say_privately(self, view: ui.LayoutView) -> None:
+        await self.interaction.response.send_message(view=view, ephemeral=True)
+
+    async def _follow_up(self, view: ui.LayoutView) -> None:
+        await self.interaction.followup.send(view=view, ephemeral=True)

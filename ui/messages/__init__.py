@@ -1,0 +1,1 @@
+"""Sentences: one place for the words of each error, operation and setting."""

@@ -1,0 +1,269 @@
+"""One sentence for everything that keeps the bot from Discord: what it is, what it is not, and what to do.
+
+For the log and the terminal. Discord's error codes and close codes are those of its documentation ("Opcodes and
+Status Codes").
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import aiohttp
+import discord
+
+from ui.discord.failures import LongLimit
+from ui.formatting import plain
+from ui.i18n import Text
+
+TOO_MANY_COMMANDS = 30034
+"""More than 200 new commands in a guild in one day."""
+_MOST = 120
+
+
+class Step(StrEnum):
+    """What was tried."""
+
+    LOG_IN = "log_in"
+    COMMANDS = "commands"
+    GATEWAY = "gateway"
+
+
+class Ruling(StrEnum):
+    """Whether to try again: soon (PASSING), now and then (LASTING), or not at all (FINAL)."""
+
+    PASSING = "passing"
+    LASTING = "lasting"
+    FINAL = "final"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`wait`: for how many seconds Discord itself asked not to be tried."""
+
+    ruling: Ruling
+    text: str
+    wait: float = 0.0
+
+
+def judged(t: Text, error: BaseException, step: Step) -> Verdict:
+    """What an error at this step means."""
+    if isinstance(error, discord.LoginFailure):
+        return _token(t)
+    if isinstance(error, discord.ConnectionClosed):
+        return _closed(t, error.code)
+    if isinstance(error, discord.PrivilegedIntentsRequired):
+        return _closed(t, 4014)
+    if isinstance(error, (discord.RateLimited, LongLimit)):
+        return _asked_to_wait(t, error.retry_after)
+    if isinstance(error, discord.HTTPException):
+        return _answer(t, error, step)
+    if isinstance(error, (aiohttp.WSServerHandshakeError, aiohttp.ContentTypeError)):
+        return _page(t, error.status, error.headers)
+    return Verdict(Ruling.PASSING, _no_way(t, error))
+
+
+def ended_there(t: Text) -> Verdict:
+    """Discord closed a connection without a reason that tells."""
+    return Verdict(Ruling.PASSING, t("Discord ended the connection."))
+
+
+def tried_again(t: Text, verdict: Verdict, seconds: float) -> str:
+    """The line of the log for a try that failed."""
+    return t("{what} Next try in {seconds} s.", what=verdict.text, seconds=round(seconds))
+
+
+def _token(t: Text) -> Verdict:
+    return Verdict(Ruling.FINAL, t("Discord refused the token. Check DISCORD_TOKEN."))
+
+
+def _asked_to_wait(t: Text, seconds: float) -> Verdict:
+    return Verdict(
+        Ruling.PASSING,
+        t("Discord is rate limiting the bot. The token and the settings are not the cause."),
+        seconds,
+    )
+
+
+_CLOSED: dict[int, tuple[Ruling, Callable[[Text], str]]] = {
+    4004: (
+        Ruling.FINAL,
+        lambda t: t(
+            "Discord refused the token (close code 4004); most likely it was reset. The network is not the cause. "
+            "Set the new token as DISCORD_TOKEN."
+        ),
+    ),
+    4010: (
+        Ruling.LASTING,
+        lambda t: t(
+            "Discord refused the connection as a wrong shard (close code 4010). The token and the settings are not "
+            "the cause: update the bot."
+        ),
+    ),
+    4011: (
+        Ruling.LASTING,
+        lambda t: t(
+            "Discord refused the connection: this application is in too many servers for one bot (close code 4011). "
+            "The network is not the cause. Use an application of your own for this bot, and its DISCORD_TOKEN."
+        ),
+    ),
+    4012: (
+        Ruling.LASTING,
+        lambda t: t(
+            "Discord no longer supports the gateway version that this bot uses (close code 4012)."
+            " The token and the settings are not the cause: update the bot."
+        ),
+    ),
+    4013: (
+        Ruling.LASTING,
+        lambda t: t(
+            "Discord refused the intents that the bot asks for as invalid (close code 4013). The token and the "
+            "settings are not the cause: update the bot."
+        ),
+    ),
+    4014: (
+        Ruling.LASTING,
+        lambda t: t(
+            "Discord refused the intents that the bot asks for (close code 4014). The bot needs none of the three "
+            "Privileged Gateway Intents, and the token is not the cause: check the application in the Developer "
+            "Portal, and update the bot."
+        ),
+    ),
+}
+"""What Discord's gateway closes a connection with where trying again at once is no use."""
+
+
+def _closed(t: Text, code: int) -> Verdict:
+    if code in _CLOSED:
+        ruling, say = _CLOSED[code]
+        return Verdict(ruling, say(t))
+    return ended_there(t)
+
+
+def _answer(t: Text, error: discord.HTTPException, step: Step) -> Verdict:
+    if not str(error.response.headers.get("Content-Type")).startswith("application/json"):
+        return _page(t, error.status, error.response.headers)
+    reason = plain(f"{error.status}, {error.code}: {error.text}", _MOST)
+    if error.status == 401:
+        return _token(t)
+    if error.status == 429 and error.response.headers.get("Via"):  # else somebody in front of Discord says so
+        return _asked_to_wait(t, _seconds(error.response.headers))
+    if error.status == 429:
+        return _page(t, error.status, error.response.headers)
+    if error.status >= 500:
+        return _trouble(t, error.status)
+    if step is not Step.COMMANDS:
+        return Verdict(
+            Ruling.PASSING,
+            t("Discord does not let the bot log in ({reason}). The network is not the cause.", reason=reason),
+        )
+    if error.status in (403, 404):
+        return Verdict(
+            Ruling.FINAL,
+            t("Discord does not let the bot into the guild. Check GUILD_ID, and invite the bot to it."),
+        )
+    if error.code == TOO_MANY_COMMANDS:
+        return Verdict(
+            Ruling.LASTING,
+            t(
+                "Discord accepts no more new commands today (30034: 200 a day). Commands registered "
+                "before still work; the token and the settings are not the cause."
+            ),
+        )
+    return Verdict(
+        Ruling.LASTING,
+        t(
+            "Discord does not accept the bot's commands ({reason}). Commands registered before "
+            "still work; the token and the network are not the cause. Update the bot, or report "
+            "this.",
+            reason=reason,
+        ),
+    )
+
+
+def _page(t: Text, status: int, headers: object) -> Verdict:
+    """An answer that is not Discord's own: of Cloudflare in front of it, or of a proxy on the way."""
+    wait = _seconds(headers)
+    if status == 429:
+        return Verdict(
+            Ruling.PASSING,
+            t(
+                "Cloudflare, in front of Discord, is blocking this machine's IP address for a while "
+                "(429): too many requests came from it, perhaps from other bots. The token and the "
+                "settings are not the cause."
+            ),
+            wait,
+        )
+    if status in (401, 403, 407, 451):
+        return Verdict(
+            Ruling.PASSING,
+            t(
+                "Cloudflare in front of Discord, or a proxy on the way, is blocking this machine "
+                "({status}). The token has not been checked and is not the cause. Check the network, "
+                "or try from another IP address.",
+                status=status,
+            ),
+            wait,
+        )
+    if status >= 500:
+        return _trouble(t, status, wait)
+    return Verdict(Ruling.PASSING, _not_discord(t, status), wait)
+
+
+def _trouble(t: Text, status: int, wait: float = 0.0) -> Verdict:
+    return Verdict(
+        Ruling.PASSING,
+        t(
+            "Discord itself has a problem right now ({status}). The token, the settings and the "
+            "network here are not the cause.",
+            status=status,
+        ),
+        wait,
+    )
+
+
+def _seconds(headers: object) -> float:
+    """Retry-After, 0 where there is none."""
+    get = getattr(headers, "get", None)
+    try:
+        return max(0.0, float(get("Retry-After"))) if get is not None else 0.0
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def _not_discord(t: Text, status: object) -> str:
+    return t(
+        "Something other than Discord answers in its place ({status}). The token is not the "
+        "cause. Check the network for a proxy, or a page that asks you to log in.",
+        status=status,
+    )
+
+
+def _no_way(t: Text, error: BaseException) -> str:
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return t(
+            "Discord's address cannot be found (DNS). The token is not the cause. Check the network and the name "
+            "server of this machine."
+        )
+    if isinstance(error, aiohttp.ClientSSLError):
+        return t(
+            "Discord's certificate cannot be trusted. The token is not the cause. Check the clock"
+            " and the CA certificates of this machine, and whether a proxy inspects its traffic."
+        )
+    if isinstance(error, (TypeError, KeyError, ValueError)):
+        return _not_discord(t, type(error).__name__)
+    return t(
+        "Discord cannot be reached ({reason}). The token is not the cause. Check the network.",
+        reason=_reason(error),
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """The name of an errno, or a word for what has none."""
+    if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
+        return "timeout"
+    number = error.errno if isinstance(error, OSError) else None
+    return errno.errorcode.get(number or 0, type(error).__name__)

@@ -1,0 +1,196 @@
+"""One sentence for every fault of the settings and of what is stored, as a terminal shows it.
+
+What an adapter found is told here without knowing the adapter: the tables go by the words of its enums. All
+values are made safe in one place, `_told`; no Discord markdown, no line breaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ui.formatting import plain
+from ui.i18n import Text
+from ui.messages.settings import FAULTS, Say, Table, Told
+
+if TYPE_CHECKING:  # ui does not know the adapters
+    from adapters.files.data_lock import DataDirInUse, Planted
+    from adapters.journal.store import JournalError
+    from adapters.settings.load import Fault
+    from monitor_store import StoreError
+
+_MOST = 100
+_PATH_MOST = 300
+_HOST = "pve.example.com"
+
+STORE_ERRORS: Table = {
+    ("unreadable", ""): lambda t, x: t(
+        "The watch list {path} cannot be read ({reason}). Check the file and its permissions.", **x
+    ),
+    ("unreadable", "EACCES"): lambda t, x: t(
+        "The bot may not read the watch list {path}. Give its user permission to read it.", **x
+    ),
+    ("unreadable", "EISDIR"): lambda t, x: t(
+        "There is a directory where the watch list {path} should be. Move it away.", **x
+    ),
+    ("not_writable", ""): lambda t, x: t(
+        "The watch list {path} cannot be written ({reason}). Check the disk and the permissions.", **x
+    ),
+    ("not_writable", "EACCES"): lambda t, x: t(
+        "The bot may not write the watch list {path}. Give its user permission to write to the directory.",
+        **x,
+    ),
+    ("not_writable", "ENOENT"): lambda t, x: t(
+        "The directory of the watch list {path} does not exist. Make it, or correct DATA_DIR.", **x
+    ),
+    ("not_writable", "ENOSPC"): lambda t, x: t(
+        "The watch list {path} cannot be written: the disk is full. Make room on it.", **x
+    ),
+    ("not_writable", "EROFS"): lambda t, x: t(
+        "The watch list {path} cannot be written: the file system is read-only. Set another DATA_DIR.", **x
+    ),
+    ("newer_version", ""): lambda t, x: t(
+        "The watch list {path} was written by a newer version of the bot (format {reason}). "
+        "Update the bot, or move the file away.",
+        **x,
+    ),
+}
+
+JOURNAL_ERRORS: Table = {
+    ("unreadable", ""): lambda t, x: t(
+        "The journal {path} cannot be read ({reason}). Check the file and its permissions.", **x
+    ),
+    ("unreadable", "EACCES"): lambda t, x: t(
+        "The bot may not read the journal {path}. Give its user permission to read it.", **x
+    ),
+    ("unreadable", "EISDIR"): lambda t, x: t(
+        "There is a directory where the journal {path} should be. Move it away.", **x
+    ),
+    ("not_writable", ""): lambda t, x: t(
+        "The journal {path} cannot be written ({reason}). Check the disk and the permissions.", **x
+    ),
+    ("not_writable", "EACCES"): lambda t, x: t(
+        "The bot may not write the journal {path}. Give its user permission to write to the directory.", **x
+    ),
+    ("not_writable", "ENOENT"): lambda t, x: t(
+        "The directory of the journal {path} does not exist. Make it, or correct DATA_DIR.", **x
+    ),
+    ("not_writable", "ENOSPC"): lambda t, x: t(
+        "The journal {path} cannot be written: the disk is full. Make room on it.", **x
+    ),
+    ("not_writable", "EROFS"): lambda t, x: t(
+        "The journal {path} cannot be written: the file system is read-only. Set another DATA_DIR.", **x
+    ),
+    ("not_writable", "SQLITE_BUSY"): lambda t, x: t(
+        "The journal {path} is in use by another program. End that program.", **x
+    ),
+    ("newer_version", ""): lambda t, x: t(
+        "The journal {path} was written by a newer version of the bot (format {reason}). Update the bot, or move "
+        "the file away.",
+        **x,
+    ),
+}
+
+_SAME_AS = {
+    "EPERM": "EACCES",
+    "ENOTDIR": "ENOENT",
+    "EDQUOT": "ENOSPC",
+    "SQLITE_FULL": "ENOSPC",
+    "SQLITE_LOCKED": "SQLITE_BUSY",
+}
+
+
+def fault_lines(t: Text, faults: Iterable[Fault]) -> list[str]:
+    """One line for each fault, in their order: the setting, what is wrong with it and what to do."""
+    return [_fault_line(t, fault) for fault in faults]
+
+
+def store_error_line(t: Text, error: StoreError) -> str:
+    """Why the watch list cannot be used, and what to do."""
+    say = _entry(STORE_ERRORS, error.kind, error.reason) or STORE_ERRORS["not_writable", ""]
+    return say(t, {"path": _quoted(t, plain(str(error.path), _PATH_MOST)), "reason": plain(error.reason)})
+
+
+def journal_error_line(t: Text, error: JournalError) -> str:
+    """Why the journal cannot be used, and what to do."""
+    say = _entry(JOURNAL_ERRORS, error.kind, error.reason) or JOURNAL_ERRORS["not_writable", ""]
+    return say(t, {"path": _quoted(t, plain(str(error.path), _PATH_MOST)), "reason": plain(error.reason)})
+
+
+def in_use_line(t: Text, error: DataDirInUse) -> str:
+    """Another process works on DATA_DIR."""
+    path = _quoted(t, plain(str(error.path), _PATH_MOST))
+    if error.pid is None:
+        return t("Another bot already uses {path}. Stop it, or set another DATA_DIR.", path=path)
+    return t(
+        "Another bot (process {pid}) already uses {path}. Stop it, or set another DATA_DIR.",
+        pid=error.pid,
+        path=path,
+    )
+
+
+def planted_line(t: Text, error: Planted) -> str:
+    """Something that is not the bot's stands where it keeps a file in DATA_DIR."""
+    path = _quoted(t, plain(str(error.path), _PATH_MOST))
+    if error.reason == "link":
+        return t(
+            "{path} is a link, and the bot does not follow links to its own files. Put the file "
+            "itself there, or set DATA_DIR to the directory it is in.",
+            path=path,
+        )
+    if error.reason == "owner":
+        return t(
+            "{path} belongs to another user (ID {user}). Change its owner to the bot's user, or "
+            "move it away.",
+            path=path,
+            user=error.owner,
+        )
+    return t("{path} is not an ordinary file. Move it away.", path=path)
+
+
+def _fault_line(t: Text, fault: Fault) -> str:
+    say = _entry(FAULTS, fault.kind, fault.reason or fault.expected) or FAULTS["wrong_type", ""]
+    return say(t, _told(t, fault))
+
+
+def _entry(table: Table, kind: str, reason: str | None) -> Say | None:
+    words = (reason or "", _SAME_AS.get(reason or "", ""), "")
+    return next((table[kind, word] for word in words if (kind, word) in table), None)
+
+
+def _told(t: Text, fault: Fault) -> Told:
+    bare = plain(fault.value or "", _MOST)
+    nearest = plain(fault.nearest or "", _MOST)
+    value = _quoted(t, bare) if bare else t("the value")
+    if fault.source == "config" and fault.found:  # 5 and "5" look alike, and one of them is wrong
+        value = t("{value} (type {type})", value=value, type=plain(fault.found, _MOST))
+    example = nearest or _HOST
+    if fault.expected == "list_of_ids":
+        example = "[423456789012345678]"
+    if fault.expected == "list_of_whole_numbers":
+        example = "101, 102" if fault.source == "environment" else "[101, 102]"
+    return {
+        "name": _label(t, plain(fault.name, _MOST), fault.source),
+        "value": value,
+        "path": _quoted(t, bare) if bare else t("the path given"),
+        "bare": bare,
+        "error": bare or "Exception",
+        "user": bare or "user@realm",
+        "example": example,
+        "nearest": nearest,
+        "other": plain(fault.other or "", _MOST),
+        "reason": plain(fault.reason or "", _MOST),
+        "low": fault.low,
+        "high": fault.high,
+        "line": fault.line,
+    }
+
+
+def _label(t: Text, name: str, source: str) -> str:
+    if source == "environment":
+        return t("{name} (environment)", name=name)
+    return t("{name} (read from its file)", name=name) if source == "file" else name
+
+
+def _quoted(t: Text, value: str) -> str:
+    return t("“{value}”", value=value)

@@ -1,0 +1,46 @@
+"""What to do about the error of a task, where its words tell."""
+
+import re
+from collections.abc import Callable
+
+from core import proxmox_errors as p
+from core.verbs import Verb
+from ui.i18n import Text
+from ui.messages.proxmox_errors import missing_privilege
+
+_MOST = 1000
+"""Characters of a task's error that are looked at."""
+_HINTS: tuple[tuple[str, Callable[[Text], str]], ...] = (
+    (
+        r"still in use by linked clone|base volume .* still in use",
+        lambda t: t("Guests cloned from it still use its disk. Delete those first."),
+    ),
+    (
+        r"[Nn]o space left|not enough (free )?(disk )?space|out of space|free space|\bis full\b",
+        lambda t: t("The storage seems to be full."),
+    ),
+    (
+        r"MAX \d+ vcpus allowed",
+        lambda t: t("The VM has more cores than the node has CPUs. Give it fewer with `/resize`."),
+    ),
+    (r"no quorum", lambda t: t("The cluster has no quorum.")),
+    (r"is locked|can't lock file", lambda t: t("Other work holds the guest. Try again when it is over.")),
+    (
+        r"is not (the )?most recent",
+        lambda t: t("This storage can only be rolled back to its newest snapshot."),
+    ),
+)
+_PERMISSION = re.compile(r"Permission check failed \((?P<path>/[^,)]*)(?:,\s*(?P<privileges>[^)]+))?\)")
+
+
+def hint(t: Text, verb: Verb, message: str) -> str | None:
+    """What to do about a task's error, where that is known."""
+    message = message[:_MOST]
+    if match := _PERMISSION.search(message):
+        return missing_privilege(t, p.MissingPrivilege(match["privileges"] or "", match["path"]))
+    for pattern, say in _HINTS:
+        if re.search(pattern, message):
+            return say(t)
+    if verb in (Verb.SHUTDOWN, Verb.REBOOT) and "got timeout" in message:
+        return t("The guest did not obey in time. `/stop` switches it off hard.")
+    return None

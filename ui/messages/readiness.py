@@ -1,0 +1,124 @@
+"""What the look at the start found, for the log: a line for each thing that is wrong, and what "ready:" names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from core import proxmox_errors as p
+from core.guest import Cluster
+from core.readiness import HISTORY, SEND, SEND_IN_THREAD, VIEW, Finding, GuildSeen, Lack, Wanted
+from ui.formatting import FAILED, OK, WARNING, plain
+from ui.i18n import Text
+from ui.messages.errors import sentence
+
+_MOST = 100
+_NAMES_MOST = 20
+_SETTING: dict[str, str] = {
+    p.CertificateNotTrusted.__name__: "PROXMOX_VERIFY_SSL",
+    p.TokenRefused.__name__: "PROXMOX_TOKEN_VALUE",
+    p.MissingPrivilege.__name__: "PROXMOX_TOKEN_NAME",
+    p.NothingVisible.__name__: "PROXMOX_TOKEN_NAME",
+    p.HalfGone.__name__: "PROXMOX_TOKEN_NAME",
+}
+"""Which setting is the first to look at, by the error; of all others it is PROXMOX_HOST."""
+
+_LINES: Mapping[Lack, Callable[[Text, Mapping[str, str]], str]] = {
+    Lack.NO_GUESTS: lambda t, x: t(
+        "Proxmox answers but shows no guests. Give `VM.Audit` to both the user and the token.", **x
+    ),
+    Lack.NO_NODE: lambda t, x: t("there is no node {value}. The nodes of this cluster: {names}.", **x),
+    Lack.NODE_OFFLINE: lambda t, x: t("the node {value} is offline right now.", **x),
+    Lack.NO_GUILD: lambda t, x: t(
+        "the bot is not in the server {value}. Check the ID, and invite the bot to it.", **x
+    ),
+    Lack.GUILD_AWAY: lambda t, x: t(
+        "Discord does not show the server right now. The bot will check again.", **x
+    ),
+    Lack.NO_CATEGORY: lambda t, x: t(
+        "there is no category {value} in the server. Copy the ID of the category again.", **x
+    ),
+    Lack.NO_CHANNEL: lambda t, x: t(
+        "there is no channel {value} in the server. Copy the ID of the channel again.", **x
+    ),
+    Lack.NOT_TOLD: lambda t, x: t(
+        "Discord does not say right now whether there is a channel {value}. The bot will check again.", **x
+    ),
+    Lack.IS_A_CATEGORY: lambda t, x: t("{value} is a category. Copy the ID of a channel in it.", **x),
+    Lack.IS_A_CHANNEL: lambda t, x: t(
+        "{value} is a channel, not a category. Copy the ID of the category it is in.", **x
+    ),
+    Lack.TAKES_NO_MESSAGES: lambda t, x: t(
+        "{value} takes no messages (it may be a forum). Choose a text channel.", **x
+    ),
+    Lack.PERMISSIONS: lambda t, x: t(
+        "in {value} the bot lacks: {names}. Give its role these permissions.", **x
+    ),
+    Lack.NO_HISTORY: lambda t, x: t(
+        "in {value} the bot lacks: {names}. A message may be sent twice when Discord's answer gets lost.", **x
+    ),
+    Lack.NO_ROLE: lambda t, x: t(
+        "there is no role {value} in the server. Copy the ID of the role again.", **x
+    ),
+    Lack.ROLE_IS_SILENT: lambda t, x: t(
+        "the bot cannot mention the role {value}, so nobody is notified. Allow anyone to "
+        "mention the role, or give the bot “Mention All Roles”.",
+        **x,
+    ),
+    Lack.EVERYBODY_IS_ADMIN: lambda t, x: t("no role is set, so everybody in the category is an admin.", **x),
+}
+
+
+def _permissions(t: Text) -> dict[str, str]:
+    """As Discord's own settings call them."""
+    return {
+        VIEW: t("View Channel"),
+        SEND: t("Send Messages"),
+        SEND_IN_THREAD: t("Send Messages in Threads"),
+        HISTORY: t("Read Message History"),
+    }
+
+
+def finding_line(t: Text, finding: Finding) -> str:
+    """One line: how bad it is, the setting, what is wrong and what to do."""
+    return f"{FAILED if finding.grave else WARNING} {_told(t, finding)}"
+
+
+def mended_line(t: Text, finding: Finding) -> str:
+    """The same thing, once it is no longer so."""
+    return f"{OK} {t('Fixed: {what}', what=_told(t, finding))}"
+
+
+def ready_line(t: Text, wanted: Wanted, cluster: Cluster, guild: GuildSeen) -> str:
+    """What is watched, and where people read and give orders."""
+    parts = [
+        t.plural("{n} guest", "{n} guests", len(cluster.guests)),
+        t.plural("{n} node", "{n} nodes", len(cluster.nodes)),
+        t("server {name}", name=_quoted(t, guild.name)),
+        t("category {name}", name=_quoted(t, guild.channels[wanted.category].name)),
+    ]
+    for setting, number in wanted.channels.items():
+        name = f"#{plain(guild.channels[number].name, _MOST)}"
+        parts.append(
+            t("alerts in {name}", name=name)
+            if setting == "ALERT_CHANNEL_ID"
+            else t("audit in {name}", name=name)
+        )
+    return "ready: " + " · ".join(parts)
+
+
+def _told(t: Text, finding: Finding) -> str:
+    if finding.error is not None:
+        setting = _SETTING.get(type(finding.error).__name__, finding.setting)
+        return f"{setting}: {' '.join(sentence(t, finding.error).split())}"
+    if finding.lack in (Lack.PERMISSIONS, Lack.NO_HISTORY):
+        words = _permissions(t)
+        shown = [words[name] for name in (finding.names or (HISTORY,))]
+    else:
+        shown = [plain(name, _MOST) for name in finding.names[:_NAMES_MOST]]
+        shown += ["…"] if len(finding.names) > _NAMES_MOST else []
+    values = {"value": _quoted(t, finding.value), "names": ", ".join(shown)}
+    return f"{finding.setting}: {_LINES[finding.lack](t, values)}"
+
+
+def _quoted(t: Text, value: str) -> str:
+    return t("“{value}”", value=plain(value, _MOST))

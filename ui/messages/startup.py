@@ -1,0 +1,153 @@
+"""What is said when something in DATA_DIR is not as it should be, where it is not a fault that ends the bot."""
+
+import shlex
+from collections.abc import Sequence
+
+from core.errors import JournalFailed, StoreFailed
+from ui.formatting import code, duration, plain
+from ui.i18n import Text
+
+PATH_MOST = 300
+
+
+def no_data_dir_line(t: Text, path: str, reason: str) -> str:
+    """For the terminal, as ui/messages/faults.py has it for what is in the directory."""
+    return t(
+        "{path} cannot be used as DATA_DIR ({reason}). Check the disk and the permissions.",
+        path=t("“{value}”", value=plain(path, PATH_MOST)),
+        reason=plain(reason),
+    )
+
+
+def open_to_all(t: Text, path: str) -> str:
+    """For the log: a file or directory that everybody on the machine can write to."""
+    return t(
+        "Anyone on this machine can write to {path}, and so control the bot. Forbid it: {command}",
+        path=t("“{value}”", value=plain(path, PATH_MOST)),
+        command=plain(f"chmod o-w {shlex.quote(path)}", PATH_MOST),
+    )
+
+
+def read_only_data_dir_line(t: Text, path: str) -> str:
+    """For the terminal."""
+    return t(
+        "{path} is on a file system that is mounted read-only. Mount it writable, or set another DATA_DIR.",
+        path=t("“{value}”", value=plain(path, PATH_MOST)),
+    )
+
+
+def list_recovered(t: Text, guests: int, file: str) -> str:
+    return t(
+        "The watch list could not be read; its last good copy is used ({n} guests). "
+        "The unreadable file was kept as {file}.",
+        n=guests,
+        file=code(file),
+    )
+
+
+def list_lost(t: Text, guests: int, file: str) -> str:
+    return t(
+        "The watch list could not be read and there is no good copy: watching MONITOR_VM_IDS ({n} guests). "
+        "The unreadable file was kept as {file}.",
+        n=guests,
+        file=code(file),
+    )
+
+
+def list_edited(t: Text, file: str) -> str:
+    """While the bot runs."""
+    return t(
+        "The watch list file was edited while the bot was running. The bot's own list counts;"
+        " the edited file was kept as {file}. Stop the bot before you edit the file.",
+        file=code(file),
+    )
+
+
+def journal_gone(t: Text, *, off: bool) -> str:
+    """`off`: changes are switched off."""
+    return f"{t('The journal is gone, so a new one was started.')} {_journal_had(t, off=off)}"
+
+
+def _journal_had(t: Text, *, off: bool) -> str:
+    lost = t("Open incidents, mutes, the history and the audit trail are lost.")
+    changes = (
+        t("Changes stay switched off.")
+        if off
+        else t("Changes are allowed; `/readonly on` switches them off.")
+    )
+    return f"{lost} {changes}"
+
+
+def journal_renewed(t: Text, file: str | None, *, whole: bool) -> str:
+    """While the bot runs."""
+    text = (
+        t(
+            "The journal was deleted or replaced while the bot was running. It was written again,"
+            " and nothing is lost."
+        )
+        if whole
+        else t(
+            "The journal was damaged while the bot was running. A new one was started from what "
+            "the bot still knew; parts of the history and of the audit trail may be lost."
+        )
+    )
+    return (
+        text + " " + t("The file found in its place was kept as {file}.", file=code(file)) if file else text
+    )
+
+
+def journal_lost(t: Text, file: str, *, off: bool) -> str:
+    """`off`: changes are switched off."""
+    text = t("The journal could not be read, so a new one was started.")
+    kept = t("The unreadable file was kept as {file}.", file=code(file))
+    return f"{text} {_journal_had(t, off=off)} {kept}"
+
+
+def read_only_unkept(t: Text, error: JournalFailed | StoreFailed) -> str:
+    return t(
+        "This could not be saved ({reason}). It holds while the bot runs, and is saved as "
+        "soon as that works. Check the disk.",
+        reason=code(error.reason),
+    )
+
+
+def journal_stuck(t: Text, reason: str) -> str:
+    """While the bot runs."""
+    return t(
+        "The journal cannot be written ({reason}): alerts wait until it can. Check the disk.",
+        reason=code(reason),
+    )
+
+
+def watch_broken(t: Text, incident: str) -> str:
+    return t(
+        "The watch fails by an error of the bot's own ({id}): no alert comes until it works again. See the log.",
+        id=f"`{incident}`",
+    )
+
+
+def watch_hangs(t: Text, seconds: float) -> str:
+    return t(
+        "The watch was stuck for {time} and is being restarted: no alerts came meanwhile. See the log.",
+        time=duration(t, seconds),
+    )
+
+
+def watch_works(t: Text) -> str:
+    return t("The watch works again.")
+
+
+def pools_unseen(t: Text, pools: Sequence[str]) -> str:
+    """ROLE_SCOPES names pools that Proxmox does not show."""
+    names = " ".join(code(name, 60) for name in pools[:5]) + (" …" if len(pools) > 5 else "")
+    return t(
+        "ROLE_SCOPES names pools that Proxmox does not show: {pools}. Nobody gets a guest "
+        "through them. Check their names, and give the user and the token `Pool.Audit` on "
+        "{path}.",
+        pools=names,
+        path=code(f"/pool/{pools[0]}", 80),
+    )
+
+
+def journal_well(t: Text) -> str:
+    return t("The journal can be written again. Alerts that waited are being sent.")

@@ -1,0 +1,1 @@
+"""Alerts, /monitor, and the state of the watch."""

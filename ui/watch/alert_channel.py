@@ -1,0 +1,174 @@
+"""The alert channel at Discord: what core/delivery/alerts.py sends, and what came of each try in its words."""
+
+import contextlib
+import datetime
+import logging
+from collections.abc import AsyncIterator, Collection
+
+import aiohttp
+import discord
+from discord import ui
+
+from core.delivery.blocked_text import through
+from core.delivery.channel import Fate, NotDelivered
+from core.watch.incidents.model import Post
+from core.watch.journal import Posting
+from ui.discord.blocked import barer_texts, blocks
+from ui.discord.failures import LIMITED, LongLimit, Trouble, wait_of
+from ui.formatting import WARNING, plain
+from ui.i18n import Text
+from ui.interaction.buttons import alert_buttons
+from ui.watch.alert_text import message_text
+
+SEARCHED = 50
+"""How many of the newest messages are looked through for one that may be there already."""
+MARGIN_SECONDS = 60.0
+"""How far Discord's clock may be off."""
+NO_CONNECTION, ENDING = "no connection to Discord", "the bot is ending"
+"""Reasons of our own; all others are quoted."""
+_UNKNOWN_MESSAGE = 10008
+
+_log = logging.getLogger(__name__)
+
+
+class DiscordAlertChannel:
+    """Keeps core.delivery.channel.AlertChannel. `role_id`: whom an alert mentions, None for nobody."""
+
+    def __init__(self, client: discord.Client, channel_id: int, t: Text, role_id: int | None = None) -> None:
+        self._client, self._channel_id, self._t, self._role_id = client, channel_id, t, role_id
+
+    def compose(self, posting: Posting, late: float | None) -> str:
+        """The text. It mentions for as long as there is something to do about it."""
+        mention = f"<@&{self._role_id}>" if self._mentions(posting) else ""
+        return message_text(self._t, posting, late, mention)
+
+    def barer(self, content: str) -> tuple[str, ...]:
+        t = self._t
+        fixed = t("Discord blocked this alert. `/monitor history` shows what it is about.")
+        return barer_texts(t, content, f"{WARNING} {fixed}")
+
+    async def post(self, posting: Posting, content: str, nonce: str) -> int:
+        whom = discord.AllowedMentions.none()
+        if self._mentions(posting):
+            whom = discord.AllowedMentions(
+                everyone=False, users=False, roles=[discord.Object(self._role_id or 0)], replied_user=False
+            )
+        async with told(self._client):
+            message = await self._channel.send(
+                content,
+                view=self._view(posting),  # type: ignore[arg-type]  # None is what it takes for no buttons
+                nonce=nonce,
+                silent=posting.message.silent,
+                suppress_embeds=True,
+                allowed_mentions=whom,
+            )
+        return message.id
+
+    async def edit(self, posting: Posting, content: str) -> None:
+        message = self._channel.get_partial_message(posting.posted or 0)
+        async with told(self._client):
+            await message.edit(
+                content=content, view=self._view(posting), allowed_mentions=discord.AllowedMentions.none()
+            )
+
+    async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
+        return await find_own(self._client, self._channel, content, since, known)
+
+    async def say(self, text: str) -> None:
+        """One line past the journal, which cannot be written: tried once, and it raises nothing."""
+        try:
+            await through(self, text, self._say)
+        except NotDelivered as error:
+            _log.warning("a word to the alert channel could not be sent: %s", error.reason)
+
+    async def _say(self, text: str) -> None:
+        async with told(self._client):
+            await self._channel.send(
+                text, suppress_embeds=True, allowed_mentions=discord.AllowedMentions.none()
+            )
+
+    @property
+    def _channel(self) -> discord.PartialMessageable:
+        return self._client.get_partial_messageable(self._channel_id)
+
+    def _mentions(self, posting: Posting) -> bool:
+        """What was over before it could be posted is worth no ping."""
+        over = any(not incident.open and bool(incident.seconds) for incident in posting.incidents)
+        return self._role_id is not None and posting.message.mention and not over
+
+    def _view(self, posting: Posting) -> ui.View | None:
+        """The buttons of the one incident that a message is about."""
+        message = posting.message
+        if len(posting.incidents) != 1 or message.post is Post.RECOVERY:
+            return None
+        buttons = alert_buttons(self._t, posting.incidents[0], edited=message.post is Post.OPENING)
+        if not buttons:
+            return None
+        view = ui.View(timeout=None)
+        for button in buttons:
+            view.add_item(button)
+        return view
+
+
+async def find_own(
+    client: discord.Client,
+    channel: discord.PartialMessageable,
+    content: str,
+    since: float,
+    known: Collection[int] = (),
+) -> int | None:
+    """The bot's own message of this content among the newest ones, and none of the `known` ones. Raises NotDelivered.
+
+    Where the history may not be read it cannot be told, so that the message comes twice rather than never.
+    """
+    after = datetime.datetime.fromtimestamp(max(0.0, since - MARGIN_SECONDS), datetime.UTC)
+    me = client.user.id if client.user else 0
+    async with told(client):
+        try:
+            async for message in channel.history(limit=SEARCHED, after=after, oldest_first=False):
+                mine = message.author.id == me and message.content == content
+                if mine and message.id not in known:
+                    return message.id
+        except discord.Forbidden:
+            return None
+    return None
+
+
+@contextlib.asynccontextmanager
+async def told(client: discord.Client) -> AsyncIterator[None]:
+    """Discord's trouble as NotDelivered. Any other exception is somebody's mistake and stays what it is."""
+    if client.is_closed():
+        raise NotDelivered(Fate.PASSING, ENDING, not_taken=True)
+    if client.application is None:  # not logged in yet
+        raise NotDelivered(Fate.PASSING, NO_CONNECTION, not_taken=True)
+    try:
+        yield
+    except discord.HTTPException as error:
+        raise NotDelivered(
+            _fate(error),
+            _reason(error),
+            not_taken=error.status < 500,
+            wait=wait_of(error),
+            everywhere=isinstance(error, LongLimit) and error.everywhere,
+        ) from error
+    except discord.RateLimited as error:
+        raise NotDelivered(Fate.PASSING, "429", not_taken=True, wait=error.retry_after) from error
+    except aiohttp.ClientConnectorError as error:
+        raise NotDelivered(Fate.PASSING, NO_CONNECTION, not_taken=True) from error
+    except Trouble as error:
+        raise NotDelivered(Fate.PASSING, f"connection lost ({type(error).__name__})") from error
+
+
+def _fate(error: discord.HTTPException) -> Fate:
+    """What is not known to be the message's own fault is tried again: no alert is lost by a guess."""
+    if error.status >= 500 or error.status in (408, 429) or error.code in LIMITED:
+        return Fate.PASSING
+    if error.code == _UNKNOWN_MESSAGE:
+        return Fate.GONE
+    return Fate.BLOCKED if blocks(error) else Fate.REFUSED
+
+
+def _reason(error: discord.HTTPException) -> str:
+    """Discord's own words; a proxy's page is not one."""
+    text = "" if "<" in error.text else plain(error.text, 120)
+    return f"{error.status} {text}".strip()

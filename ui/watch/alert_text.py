@@ -1,0 +1,274 @@
+"""What stands in the alert channel: one message of the watch, as it reads now.
+
+Plain text, since a notification shows that best: a first line with what happened, small print with why, who has
+seen it, and how late it is. Everything is bounded, so that it fits into a message by construction.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from types import UnionType
+from typing import Any, get_args, get_type_hints
+
+from core import proxmox_errors
+from core.errors import BotError
+from core.watch.incidents.flapping import CALM_SECONDS
+from core.watch.incidents.model import DOWN, ONE_OFF, Fault, Incident, Post, Topic, What
+from core.watch.journal import Posting
+from ui.formatting import ALARM, BACK, QUIET, code, duration, fit, person, when
+from ui.i18n import Text
+from ui.messages.errors import sentence
+from ui.messages.proxmox_errors import PROXMOX_SENTENCES
+from ui.watch.incidents.guests import became, group_rows
+from ui.watch.incidents.names import guest_names, lasted, muted_subject
+from ui.watch.incidents.states import HELD, held_advice
+from ui.watch.incidents.text import RECOVERIES, backup_of, head, short, sign
+from ui.watch.incidents.unknown import blind_notes, stale_notes
+
+CONTENT_MOST = 2000
+"""Characters of a message without components (Discord)."""
+ROWS_MOST = 1400
+TEST = "🔔"
+
+
+def message_text(t: Text, posting: Posting, late: float | None = None, mention: str = "") -> str:
+    """The message as it is to be shown. `late`: seconds of delay to be told; `mention`: whom it is to reach."""
+    say = _POSTS[posting.message.post]
+    first, *rest = say(t, posting)
+    if late is not None:
+        rest.append(_small(t("This message arrives {time} late.", time=duration(t, late))))
+    whole = "\n".join((f"{first} {mention}".rstrip(), *(line for line in rest if line)))
+    return whole[:CONTENT_MOST].strip()
+
+
+def _small(text: str) -> str:
+    return f"-# {text}"
+
+
+# -- the kinds of messages
+
+
+def _opening(t: Text, posting: Posting) -> list[str]:
+    if not posting.incidents:
+        return [f"{QUIET} {t('The journal no longer has what this was about.')}"]
+    incident = posting.incidents[0]
+    return [head(t, incident), *rows(t, incident), *map(_small, notes(t, incident))]
+
+
+def _recovery(t: Text, posting: Posting) -> list[str]:
+    if not posting.incidents:
+        return _opening(t, posting)
+    incident = posting.incidents[0]
+    return [f"{BACK} {RECOVERIES[incident.topic](t, incident)}"]
+
+
+def _reminder(t: Text, posting: Posting) -> list[str]:
+    """What ended before it could be posted is told as over."""
+    if not posting.incidents or not posting.incidents[0].open:
+        return _opening(t, posting)
+    incident = posting.incidents[0]
+    time = duration(t, max(0.0, posting.message.created - incident.opened))
+    text = t("Still going on after {time}: {what}", time=time, what=short(t, incident))
+    return [f"{sign(incident)} {text}", *map(_small, notes(t, incident))]
+
+
+def _digest(t: Text, posting: Posting) -> list[str]:
+    text = t("What happened in the quiet hours ({n}):", n=len(posting.incidents))
+    lines = [
+        f"{sign(incident)} {when(incident.opened, 't')} {short(t, incident)}{_outcome(t, incident)}"
+        for incident in posting.incidents
+    ]
+    return [f"{QUIET} {text}", fit(t, lines, ROWS_MOST)]
+
+
+def _unmuted(t: Text, posting: Posting) -> list[str]:
+    text = t("These {n} were muted and still go on:", n=len(posting.incidents))
+    return [f"{ALARM} {text}", *_digest(t, posting)[1:]]
+
+
+def _outcome(t: Text, incident: Incident) -> str:
+    word = outcome_word(t, incident)
+    return f" · {word}" if word else ""
+
+
+def outcome_word(t: Text, incident: Incident) -> str:
+    """What became of it, for lists; nothing for what is over at once."""
+    if incident.open:
+        return t("still going on")
+    if incident.topic in ONE_OFF or not incident.seconds:
+        return ""
+    if incident.forgotten:
+        return _forgotten(t, incident)
+    if incident.topic is Topic.FLAPPING and incident.guests[0].what in DOWN:
+        return t("stays down")
+    return t("over after {time}", time=lasted(t, incident))
+
+
+def _forgotten(t: Text, incident: Incident) -> str:
+    """Why nobody looks at it any more."""
+    if incident.topic in (Topic.GAUGE, Topic.STORAGE, Topic.STALE):
+        return t("no longer measured")
+    if incident.topic is Topic.NODE:
+        return became(t, What.MISSING)
+    return became(t, incident.guests[0].what if incident.topic is Topic.GUEST else What.FORGOTTEN)
+
+
+def _test(t: Text, posting: Posting) -> list[str]:
+    return [f"{TEST} {t('This is a test. Alerts arrive in this channel.')}"]
+
+
+def _word(t: Text, posting: Posting) -> list[str]:
+    return [posting.message.text]
+
+
+_POSTS: Mapping[Post, Callable[[Text, Posting], list[str]]] = {
+    Post.OPENING: _opening,
+    Post.RECOVERY: _recovery,
+    Post.REMINDER: _reminder,
+    Post.UNMUTED: _unmuted,
+    Post.DIGEST: _digest,
+    Post.TEST: _test,
+    Post.WORD: _word,
+}
+
+
+# -- below the first line
+
+
+def rows(t: Text, incident: Incident) -> list[str]:
+    """Which guests or backups it is about, where there may be many."""
+    if incident.topic is Topic.GROUP:
+        return [fit(t, group_rows(t, incident.guests), ROWS_MOST)]
+    if incident.topic is Topic.BACKUP and len(incident.backups) > 1:
+        lines = (f"{backup_of(t, fact)}: {code(fact.error, 100)}" for fact in incident.backups)
+        return [fit(t, lines, ROWS_MOST)]
+    return []
+
+
+def notes(t: Text, incident: Incident) -> list[str]:
+    """Why, as far as it is known, and who has seen it."""
+    return [*_reasons(t, incident), *_answers(t, incident)]
+
+
+def _reasons(t: Text, incident: Incident) -> list[str]:
+    match incident.topic:
+        case Topic.NODE:
+            names = guest_names(t, incident.guests)
+            return [t("Watched guests that ran on it: {guests}", guests=names)] if names else []
+        case Topic.STALE:
+            return stale_notes(t, incident)
+        case Topic.BLIND:
+            return blind_notes(t, incident)
+        case Topic.SOURCE:
+            error = error_of(incident.fault)
+            if error is None:
+                return []
+            told = sentence(t, error)
+            return [told if incident.open else t("Reason: {reason}", reason=told)]
+        case Topic.FLAPPING:
+            calm = duration(t, CALM_SECONDS)
+            text = t("Single changes are not reported until it has been steady for {time}.", time=calm)
+            return [text] if incident.open else []
+        case Topic.BACKUP if len(incident.backups) == 1:
+            fact = incident.backups[0]
+            return [t("Started by {by}. Error: {error}", by=code(fact.by), error=code(fact.error, 200))]
+        case _:
+            return _of_guests(t, incident)
+
+
+def _of_guests(t: Text, incident: Incident) -> list[str]:
+    lines = []
+    if len(incident.guests) == 1 and incident.topic is Topic.GUEST:
+        fact = incident.guests[0]
+        if fact.by:
+            lines.append(t("Stopped by {by}, task {task}.", by=code(fact.by), task=code(fact.task or "?")))
+        elif fact.task:
+            lines.append(
+                t("It stopped for {work} and was not started again in time.", work=work_word(t, fact.task))
+            )
+        if incident.open and fact.what in HELD:
+            lines.append(held_advice(t, fact))
+        elif incident.open and fact.what in _ADVICE:
+            lines.append(_ADVICE[fact.what](t))
+    if any(fact.after_node for fact in incident.guests):
+        lines.append(t("After its node came back, it was not started in time."))
+    if any(fact.after_ha for fact in incident.guests):
+        lines.append(t("HA moved it to this node, and it was not started there in time."))
+    if any(fact.away for fact in incident.guests):
+        lines.append(t("It happened while the bot was not running."))
+    return lines
+
+
+_ADVICE: Mapping[What, Callable[[Text], str]] = {
+    What.IO_ERROR: lambda t: t(
+        "Its storage has failed or is full. Set that right, then resume it in the Proxmox web interface."
+    ),
+    What.MISSING: lambda t: t("It was deleted, or the API token does not see it any more."),
+}
+
+_WORKS: Mapping[Iterable[str], Callable[[Text], str]] = {
+    ("backup", "vzdump"): lambda t: t("a backup"),
+    ("snapshot", "qmsnapshot", "vzsnapshot"): lambda t: t("a snapshot"),
+    ("snapshot-delete", "qmdelsnapshot", "vzdelsnapshot"): lambda t: t("the deletion of a snapshot"),
+    ("rollback", "qmrollback", "vzrollback"): lambda t: t("a rollback"),
+    ("migrate", "qmigrate", "vzmigrate", "hamigrate"): lambda t: t("a migration"),
+    ("qmreboot", "vzreboot"): lambda t: t("a reboot"),
+}
+
+
+def work_word(t: Text, work: str) -> str:
+    """A lock or a task's type as a noun; Proxmox' own word where there is none."""
+    for words, say in _WORKS.items():
+        if work in words:
+            return say(t)
+    return code(work, 30)
+
+
+def acked_line(t: Text, incident: Incident) -> str:
+    return t(
+        "Acknowledged by {person}, {time}.",
+        person=person(incident.acked_by, incident.acked_by_id),
+        time=when(incident.acked or 0),
+    )
+
+
+def muted_line(t: Text, incident: Incident) -> str:
+    """Until when, and of what nothing is told: of a threshold the whole guest, of a node its guests, too."""
+    time = when(incident.muted_until or 0, "f")
+    what = muted_subject(t, incident)
+    return (
+        t("Muted until {time}: {what}.", what=what, time=time)
+        if what
+        else t("Muted until {time}.", time=time)
+    )
+
+
+def _answers(t: Text, incident: Incident) -> list[str]:
+    lines = []
+    if incident.acked is not None:
+        lines.append(acked_line(t, incident))
+    if incident.muted_until is not None:  # it goes on when the incident is over
+        lines.append(muted_line(t, incident))
+    return lines
+
+
+# -- the fault of the source
+
+
+def error_of(fault: Fault | None) -> BotError | None:
+    """The error that a fault was made of; None where this version does not know it."""
+    kind = getattr(proxmox_errors, fault.error, None) if fault else None
+    if fault is None or kind not in PROXMOX_SENTENCES:
+        return None
+    hints = get_type_hints(kind)
+    try:
+        error: BotError = kind(**{name: _value(hints[name], text) for name, text in fault.values})
+    except (KeyError, TypeError, ValueError):
+        return None
+    return error
+
+
+def _value(hint: Any, text: str) -> object:
+    """A field's value from its text."""
+    if isinstance(hint, UnionType):
+        inner = next(each for each in get_args(hint) if each is not type(None))
+        return None if text == "None" else _value(inner, text)
+    return text == "True" if hint is bool else hint(text)

@@ -1,0 +1,226 @@
+"""What became of one guest, or of many at once, in words: a part of ui/watch/incidents/text.py."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from core.watch.incidents.model import DOWN, GuestFact, Incident, Topic, What
+from ui.formatting import code, state_word, when
+from ui.i18n import Text
+from ui.watch.incidents.names import NAMES_MOST, guest_at, guest_name, guest_names, lasted
+from ui.watch.incidents.states import HELD, held_head, held_short
+
+Say = Callable[[Text, Incident], str]
+
+GROUP_MOST = 1300
+"""Characters of all rows of a group."""
+SHORT_MOST = 200
+"""Characters of the guests' names in a line of a list."""
+
+
+def doer(t: Text, fact: GuestFact) -> str:
+    """Who did it in Proxmox, and by which task."""
+    by = code(fact.by) if fact.by else t("somebody")
+    return t("{by} (task {task})", by=by, task=code(fact.task, 30)) if fact.task else by
+
+
+_STOPPED: Mapping[What, Say] = {
+    What.STOPPED: lambda t, x: t(
+        "{guest} has stopped, {time}.", guest=guest_at(t, x.guests[0]), time=when(x.opened)
+    ),
+    What.IO_ERROR: lambda t, x: t(
+        "{guest} was halted by an I/O error, {time}.", guest=guest_at(t, x.guests[0]), time=when(x.opened)
+    ),
+    What.HALTED: held_head,
+    What.STUCK: held_head,
+    What.MISSING: lambda t, x: t(
+        "{guest} has disappeared from the cluster, {time}.",
+        guest=guest_at(t, x.guests[0]),
+        time=when(x.opened),
+    ),
+}
+_NO_LONGER_DOWN: Mapping[What, Say] = {
+    What.BACK: lambda t, x: t(
+        "{guest} was down for {time} and came back at {end}.",
+        guest=guest_at(t, x.guests[0]),
+        time=lasted(t, x),
+        end=when(x.ended or 0, "t"),
+    ),
+    What.FLAPPING: lambda t, x: t(
+        "{guest} keeps going down and coming back; another message tells of it.",
+        guest=guest_at(t, x.guests[0]),
+    ),
+    What.MISSING: lambda t, x: t(
+        "{guest} was deleted after it had been down for {time}.",
+        guest=guest_at(t, x.guests[0]),
+        time=lasted(t, x),
+    ),
+    What.FORGOTTEN: lambda t, x: t(
+        "{guest} is no longer being watched; it had been down for {time}.",
+        guest=guest_at(t, x.guests[0]),
+        time=lasted(t, x),
+    ),
+}
+_DONE: Mapping[What, Say] = {
+    What.STOPPED: lambda t, x: t(
+        "{guest} was stopped by {by}, {time}.",
+        guest=guest_at(t, x.guests[0]),
+        by=doer(t, x.guests[0]),
+        time=when(x.opened),
+    ),
+    What.MISSING: lambda t, x: t(
+        "{guest} was deleted by {by}, {time}.",
+        guest=guest_at(t, x.guests[0]),
+        by=doer(t, x.guests[0]),
+        time=when(x.opened),
+    ),
+    What.RESTARTED: lambda t, x: t(
+        "{guest} was restarted by {by}, {time}.",
+        guest=guest_at(t, x.guests[0]),
+        by=doer(t, x.guests[0]),
+        time=when(x.opened),
+    ),
+    What.ELSEWHERE: lambda t, x: t(
+        "HA has started {guest} again on node {node}, {time}.",
+        guest=guest_name(x.guests[0]),
+        node=code(x.guests[0].node),
+        time=when(x.opened),
+    ),
+}
+_SHORT: Mapping[What, Callable[[Text, GuestFact], str]] = {
+    What.STOPPED: lambda t, x: t("{guest} stopped", guest=guest_name(x)),
+    What.IO_ERROR: lambda t, x: t("{guest} halted by an I/O error", guest=guest_name(x)),
+    What.HALTED: held_short,
+    What.STUCK: held_short,
+    What.MISSING: lambda t, x: t("{guest} gone from the cluster", guest=guest_name(x)),
+}
+_SHORT_DONE: Mapping[What, Callable[[Text, GuestFact], str]] = {
+    What.STOPPED: lambda t, x: t("{guest} stopped by {by}", guest=guest_name(x), by=doer(t, x)),
+    What.MISSING: lambda t, x: t("{guest} deleted by {by}", guest=guest_name(x), by=doer(t, x)),
+    What.RESTARTED: lambda t, x: t("{guest} restarted by {by}", guest=guest_name(x), by=doer(t, x)),
+    What.ELSEWHERE: lambda t, x: t(
+        "{guest} started again by HA on node {node}", guest=guest_name(x), node=code(x.node)
+    ),
+}
+
+
+def down(t: Text, incident: Incident) -> str:
+    return _STOPPED.get(incident.guests[0].what, _STOPPED[What.STOPPED])(t, incident)
+
+
+def no_longer_down(t: Text, incident: Incident) -> str:
+    say = _NO_LONGER_DOWN.get(incident.guests[0].what)
+    other = What.FORGOTTEN if incident.forgotten else What.BACK
+    return (say or _NO_LONGER_DOWN[other])(t, incident)
+
+
+def done(t: Text, incident: Incident) -> str:
+    return _DONE.get(incident.guests[0].what, _DONE[What.STOPPED])(t, incident)
+
+
+def short_down(t: Text, incident: Incident) -> str:
+    fact = incident.guests[0]
+    say = _SHORT.get(fact.what)
+    return say(t, fact) if say else t("{guest} down", guest=guest_name(fact))
+
+
+def short_done(t: Text, fact: GuestFact) -> str:
+    return _SHORT_DONE.get(fact.what, _SHORT_DONE[What.STOPPED])(t, fact)
+
+
+def calm(t: Text, incident: Incident) -> str:
+    guest, time = guest_at(t, incident.guests[0]), lasted(t, incident)
+    if incident.forgotten:
+        return t("{guest} is no longer being watched.", guest=guest)
+    if incident.guests[0].what in DOWN:
+        return t(
+            "{guest} kept going down and coming back for {time}, and stays down.", guest=guest, time=time
+        )
+    return t("{guest} kept going down and coming back for {time}; now it is steady.", guest=guest, time=time)
+
+
+# -- groups
+
+
+def at_once(incident: Incident) -> bool:
+    """A group in which nobody was down: it was over when it was told."""
+    return incident.topic is Topic.GROUP and incident.seconds == 0
+
+
+_TOGETHER: Mapping[What, Callable[[Text], str]] = {
+    What.STOPPED: lambda t: t("Stopped"),
+    What.IO_ERROR: lambda t: t("I/O error"),
+    What.HALTED: lambda t: t("Halted"),
+    What.STUCK: lambda t: t("Stuck"),
+    What.MISSING: lambda t: t("Gone from the cluster"),
+    What.RESTARTED: lambda t: t("Restarted"),
+    What.FLAPPING: lambda t: t("Going down and coming back"),
+    What.ELSEWHERE: lambda t: t("Started again by HA elsewhere"),
+    What.BACK: lambda t: t("Back"),
+    What.UNKNOWN: lambda t: t("State not known"),
+    What.FORGOTTEN: lambda t: t("No longer watched"),
+}
+
+
+def became(t: Text, what: What) -> str:
+    """In a word or two."""
+    return _TOGETHER[what](t)
+
+
+def group_rows(t: Text, facts: Iterable[GuestFact]) -> list[str]:
+    """The guests by what happened to them, and by whom it was done."""
+    order = list(_TOGETHER)
+    rows: dict[tuple[int, str, str], list[GuestFact]] = {}
+    for fact in facts:
+        state = fact.state.value if fact.what in HELD else ""
+        rows.setdefault((order.index(fact.what), fact.by, state), []).append(fact)
+    lines = []
+    for (place, by, state), some in sorted(rows.items()):
+        word = became(t, order[place])
+        if state:
+            word = f"{word}: {state_word(t, some[0].state)}"
+        if by:
+            word = t("{what} by {by}", what=word, by=code(by))
+        share = min(NAMES_MOST, GROUP_MOST // len(rows) - 70)  # so that no row is left out with its guests
+        lines.append(f"**{word}** ({len(some)}): {guest_names(t, some, share)}")
+    return lines
+
+
+def group(t: Text, incident: Incident) -> str:
+    return t.plural(
+        "{n} guest has been down since {time}.",
+        "{n} guests have been down since {time}.",
+        len(incident.down),
+        time=when(incident.opened, "t"),
+    )
+
+
+def group_over(t: Text, incident: Incident) -> str:
+    if at_once(incident):
+        return t.plural(
+            "{n} guest has changed, {time}.",
+            "{n} guests have changed at once, {time}.",
+            len(incident.guests),
+            time=when(incident.opened),
+        )
+    if incident.forgotten:
+        return t("No guest of these is down and watched any more.")
+    return group_back(t, incident)
+
+
+def group_back(t: Text, incident: Incident) -> str:
+    back = [fact for fact in incident.guests if fact.what is What.BACK]
+    return t.plural(
+        "{n} guest is back after {time}.",
+        "{n} guests are back after {time}.",
+        len(back),
+        time=lasted(t, incident),
+    )
+
+
+def group_short(t: Text, incident: Incident) -> str:
+    """While guests are down, those."""
+    down = incident.down
+    if down:
+        names = guest_names(t, down, SHORT_MOST)
+        return t.plural("{n} guest down: {names}", "{n} guests down: {names}", len(down), names=names)
+    names = guest_names(t, incident.guests, SHORT_MOST)
+    return t.plural("{n} guest: {names}", "{n} guests: {names}", len(incident.guests), names=names)

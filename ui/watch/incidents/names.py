@@ -1,0 +1,62 @@
+"""How alerts name what they speak of: guests, storages, metrics, lengths and shares."""
+
+from collections.abc import Iterable
+
+from core.watch.incidents.model import GuestFact, Incident, Metric, Topic
+from ui.formatting import code, duration, fit, kind_word, named, percent
+from ui.i18n import Text
+
+NAMES_MOST = 500
+"""Characters of a row of guests."""
+
+
+def guest_name(fact: GuestFact) -> str:
+    return named(fact.vmid, fact.name or str(fact.vmid))
+
+
+def guest_at(t: Text, fact: GuestFact) -> str:
+    """With what it is and where."""
+    return t(
+        "{guest} ({kind} on {node})",
+        guest=guest_name(fact),
+        kind=kind_word(t, fact.kind),
+        node=code(fact.node),
+    )
+
+
+def guest_names(t: Text, facts: Iterable[GuestFact], most: int = NAMES_MOST) -> str:
+    return fit(t, (guest_name(fact) for fact in facts), most, ", ")
+
+
+def storage_name(t: Text, storage: str, node: str) -> str:
+    if node:
+        return t("Storage {storage} on {node}", storage=code(storage), node=code(node))
+    return t("Shared storage {storage}", storage=code(storage))
+
+
+def muted_subject(t: Text, incident: Incident) -> str:
+    """What a mute of this incident is for; nothing where that is several things."""
+    match incident.topic:
+        case Topic.SOURCE:
+            return t("The connection to Proxmox")
+        case Topic.NODE | Topic.STALE:
+            return t("Node {node} and its guests", node=code(incident.node))
+        case Topic.STORAGE:
+            return storage_name(t, incident.storage, incident.node)
+        case Topic.GROUP | Topic.BACKUP:
+            return ""
+        case Topic.BLIND if len(incident.guests) != 1:
+            return ""
+    return guest_name(incident.guests[0])
+
+
+def metric_word(t: Text, metric: Metric | None) -> str:
+    return {Metric.CPU: t("CPU"), Metric.MEMORY: t("Memory"), Metric.DISK: t("Disk")}[metric or Metric.CPU]
+
+
+def lasted(t: Text, incident: Incident) -> str:
+    return duration(t, incident.seconds or 0)
+
+
+def full(value: float | None) -> str:
+    return percent(None if value is None else value / 100)

@@ -1,0 +1,127 @@
+"""Nodes without new figures, and guests whose state nobody knows, in words: a part of ui/watch/incidents/text.py."""
+
+from core.watch.incidents.model import Incident
+from ui.formatting import code, when
+from ui.i18n import Text
+from ui.watch.incidents.names import guest_at, guest_name, guest_names, lasted
+
+# -- a node without new figures
+
+
+def stale(t: Text, x: Incident) -> str:
+    return t(
+        "Proxmox has no new figures from node {node} (noticed {time}).",
+        node=code(x.node),
+        time=when(x.opened),
+    )
+
+
+def stale_over(t: Text, x: Incident) -> str:
+    if x.forgotten:
+        return t(
+            "Proxmox had no new figures from node {node}; by now it is offline or gone.", node=code(x.node)
+        )
+    return t(
+        "Proxmox had no new figures from node {node} for {time}, until {end}.",
+        node=code(x.node),
+        time=lasted(t, x),
+        end=when(x.ended or 0, "t"),
+    )
+
+
+def stale_recovery(t: Text, x: Incident) -> str:
+    return t("Node {node} reports its figures again after {time}.", node=code(x.node), time=lasted(t, x))
+
+
+def stale_short(t: Text, x: Incident) -> str:
+    return t("No new figures from node {node}", node=code(x.node))
+
+
+def stale_notes(t: Text, x: Incident) -> list[str]:
+    """What it means, and for whom."""
+    if not x.open:
+        return []
+    why = t("Its `pvestatd` is not reporting, often because a storage hangs.")
+    names = guest_names(t, x.guests)
+    if not names:
+        return [why]
+    return [why, t("Meanwhile these watched guests are asked one by one: {guests}", guests=names)]
+
+
+# -- guests whose state is not known
+
+
+def blind(t: Text, x: Incident) -> str:
+    if len(x.guests) == 1 and x.node:
+        return t(
+            "The state of {guest} has not been known since {time}.",
+            guest=guest_at(t, x.guests[0]),
+            time=when(x.opened, "t"),
+        )
+    return t.plural(
+        "The state of {n} watched guest has not been known since {time}.",
+        "The state of {n} watched guests has not been known since {time}.",
+        len(x.guests),
+        time=when(x.opened, "t"),
+    )
+
+
+def blind_over(t: Text, x: Incident) -> str:
+    if x.forgotten:
+        return t("The state of these was not known; they are no longer watched, or their node is offline.")
+    if len(x.guests) == 1:
+        return t(
+            "The state of {guest} was not known for {time}, until {end}.",
+            guest=guest_name(x.guests[0]),
+            time=lasted(t, x),
+            end=when(x.ended or 0, "t"),
+        )
+    return t.plural(
+        "The state of {n} watched guest was not known for {time}, until {end}.",
+        "The state of {n} watched guests was not known for {time}, until {end}.",
+        len(x.guests),
+        time=lasted(t, x),
+        end=when(x.ended or 0, "t"),
+    )
+
+
+def blind_recovery(t: Text, x: Incident) -> str:
+    if len(x.guests) == 1:
+        return t(
+            "The state of {guest} is known again after {time}.",
+            guest=guest_name(x.guests[0]),
+            time=lasted(t, x),
+        )
+    return t.plural(
+        "The state of {n} watched guest is known again after {time}.",
+        "The state of {n} watched guests is known again after {time}.",
+        len(x.guests),
+        time=lasted(t, x),
+    )
+
+
+def blind_short(t: Text, x: Incident) -> str:
+    if len(x.guests) == 1:
+        return t("State of {guest} not known", guest=guest_name(x.guests[0]))
+    return t.plural("State of {n} guest not known", "State of {n} guests not known", len(x.guests))
+
+
+def blind_notes(t: Text, x: Incident) -> list[str]:
+    """Who they are, and what to do."""
+    lines = []
+    if len(x.guests) > 1 or not x.node:
+        lines.append(
+            t("On node {node}: {guests}", node=code(x.node), guests=guest_names(t, x.guests))
+            if x.node
+            else guest_names(t, x.guests)
+        )
+    if x.open and x.node:
+        lines.append(t("A stop would go unnoticed now. Check the node."))
+    elif x.open:
+        lines.append(
+            t(
+                "Proxmox does not list it: it was deleted, or the API token does not see it. "
+                "`/monitor remove` takes it off the watch list."
+            )
+        )
+    return lines

@@ -1,0 +1,238 @@
+"""How the watch itself is, and what became of a test message."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from discord import ui
+
+from core.delivery.alerts import BROKEN, TOO_OLD
+from core.errors import BotError, JournalFailed, ReadOnly
+from core.guest import Cluster
+from core.watch.incidents.model import Mute
+from core.watch.incidents.state import GuestState
+from core.watch.incidents.unknown import BLIND_SECONDS
+from core.watch.journal import Posting, Undelivered
+from ui.cards import card
+from ui.formatting import (
+    FAILED,
+    MUTED,
+    OK,
+    READ_ONLY,
+    WARNING,
+    Colour,
+    code,
+    duration,
+    fit,
+    named,
+    person,
+    when,
+)
+from ui.guests.lists import foot
+from ui.i18n import Text
+from ui.messages.errors import read_only_line, sentence
+from ui.messages.startup import journal_stuck
+from ui.messages.subjects import subject_name
+from ui.watch.alert_channel import ENDING, NO_CONNECTION
+from ui.watch.views import good
+
+LATE_READS = 3
+"""So many intervals without a good read are said to be too many."""
+
+LATE_LINES = 30.0
+"""Seconds after which a line that still waits for the audit channel is trouble."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditHealth:
+    """How the audit channel is. `error`: why it gets nothing, empty while it does; `unsent`: the lines that wait;
+    `blocked`: why its last line has fewer words than it should."""
+
+    error: str = ""
+    unsent: Undelivered = field(default_factory=Undelivered)
+    blocked: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is known of the watch itself. `undelivered` is an error where the journal cannot be read.
+
+    `heartbeat`: why it fails, empty while it arrives, None where it is not set up; `beaten`: when one last arrived.
+    `blind`: the token sees no task of the cluster, of which there are always some.
+    """
+
+    last_read: float | None
+    interval: float
+    trouble: BotError | None
+    failures: int
+    open: int
+    undelivered: Undelivered | JournalFailed
+    stuck: str
+    journal_trouble: JournalFailed | None
+    heartbeat: str | None
+    beaten: float | None
+    read_only: ReadOnly | None = None
+    audit: AuditHealth | None = None
+    """None where no audit channel is set."""
+    mutes: tuple[Mute, ...] = ()
+    blind: bool = False
+    unknown: tuple[GuestState, ...] = ()
+    """Watched guests whose state has not been known for long."""
+    stale: tuple[str, ...] = ()
+    """Nodes of which Proxmox has no new figures."""
+
+
+def status(t: Text, health: Health, cluster: Cluster | None, now: float) -> ui.LayoutView:
+    """One line for each, with a sign of how it is."""
+    lines = [
+        (t("Proxmox"), _reading(t, health, now)),
+        *([(t("Guests"), _unknown(t, health))] if health.unknown else []),
+        *([(t("Nodes"), _stale(t, health.stale))] if health.stale else []),
+        (t("Alerts"), _delivery(t, health)),
+        (t("Journal"), _journal(t, health.journal_trouble)),
+        (t("Heartbeat"), _heartbeat(t, health.heartbeat, health.beaten)),
+        *([(t("Audit channel"), _audit(t, health.audit, now))] if health.audit is not None else []),
+        *([(t("Changes"), f"{READ_ONLY} {read_only_line(t, health.read_only)}")] if health.read_only else []),
+        (t("Going on"), t.plural("{n} incident", "{n} incidents", health.open)),
+        (t("Muted"), _mutes(t, health.mutes, cluster)),
+    ]
+    body = "\n".join(f"**{name}** {text}" for name, text in lines)
+    blind = _blind(t) if health.blind else ""
+    well = not blind and WARNING not in body
+    colour = Colour.GOOD if well else Colour.WARN
+    return card(f"### {t('The watch')}", body, blind, foot(t, 0, 1, now), colour=colour)
+
+
+def _audit(t: Text, audit: AuditHealth, now: float) -> str:
+    """Up to date where no line waits. A line that has just been written may: that is no trouble yet."""
+    parts = []
+    if audit.error:
+        parts.append(t("could not be posted: {reason}", reason=code(audit.error, 120)))
+    if audit.unsent.waiting:
+        parts.append(
+            t.plural(
+                "{n} line waits, since {time}",
+                "{n} lines wait, the oldest since {time}",
+                audit.unsent.waiting,
+                time=when(audit.unsent.oldest or 0),
+            )
+        )
+    elif audit.blocked and not audit.error:
+        parts.append(f"{t('up to date, the last line without names')}\n-# {code(audit.blocked, 120)}")
+    late = now - (audit.unsent.oldest or now) > LATE_LINES
+    return f"{WARNING if audit.error or audit.blocked or late else OK} {' · '.join(parts) or t('up to date')}"
+
+
+def _reading(t: Text, health: Health, now: float) -> str:
+    read = t("read {time}", time=when(health.last_read)) if health.last_read else t("not read yet")
+    late = health.last_read is None or now - health.last_read > LATE_READS * health.interval
+    parts = [f"{WARNING if health.trouble or late else OK} {read}"]
+    if health.failures:
+        parts.append(t.plural("{n} failure in a row", "{n} failures in a row", health.failures))
+    text = " · ".join(parts)
+    return f"{text}\n-# {sentence(t, health.trouble)}" if health.trouble else text
+
+
+def _unknown(t: Text, health: Health) -> str:
+    names = fit(t, (named(each.vmid, each.name or str(each.vmid)) for each in health.unknown), 500, ", ")
+    time = duration(t, BLIND_SECONDS)
+    return f"{WARNING} {t('state not known for over {time}: {guests}', time=time, guests=names)}"
+
+
+def _stale(t: Text, nodes: Sequence[str]) -> str:
+    names = fit(t, (code(name) for name in nodes), 300, ", ")
+    return f"{WARNING} {t('no new figures from {nodes}', nodes=names)}"
+
+
+def _delivery(t: Text, health: Health) -> str:
+    unsent = health.undelivered
+    if isinstance(unsent, JournalFailed):
+        return f"{WARNING} {sentence(t, unsent)}"
+    parts = []
+    if unsent.waiting:
+        parts.append(
+            t.plural(
+                "{n} message waits, since {time}",
+                "{n} messages wait, the oldest since {time}",
+                unsent.waiting,
+                time=when(unsent.oldest or 0),
+            )
+        )
+    if unsent.given_up:
+        parts.append(t.plural("{n} message given up", "{n} messages given up", unsent.given_up))
+    if unsent.blocked:
+        parts.append(t.plural("{n} message without names", "{n} messages without names", unsent.blocked))
+    error = health.stuck or unsent.error if unsent.waiting or health.stuck else unsent.blocked_error
+    if not unsent.waiting and not health.stuck and not unsent.blocked:
+        return " · ".join((f"{OK} {t('nothing waits') if parts else t('all delivered')}", *parts))
+    said = f"\n-# {reason_words(t, error)}" if error else ""
+    return f"{WARNING} {' · '.join(parts or [t('not up to date')])}{said}"
+
+
+def reason_words(t: Text, reason: str) -> str:
+    """Why a message did not get through: our own words are translated, those of others quoted."""
+    ours = {
+        NO_CONNECTION: t("Discord cannot be reached"),
+        ENDING: t("the bot is being stopped"),
+        TOO_OLD: t("it was too old"),
+        BROKEN: t("an error of the bot's own, see the log"),
+    }
+    return ours.get(reason) or code(reason, 150)
+
+
+def _journal(t: Text, error: JournalFailed | None) -> str:
+    return f"{WARNING} {journal_stuck(t, error.reason)}" if error else OK
+
+
+def _heartbeat(t: Text, failing: str | None, beaten: float | None) -> str:
+    if failing is None:
+        return t("not set up")
+    last = t("taken {time}", time=when(beaten)) if beaten else t("none taken yet")
+    return f"{WARNING} {code(failing, 150)} · {last}" if failing else f"{OK if beaten else WARNING} {last}"
+
+
+def _mutes(t: Text, mutes: Sequence[Mute], cluster: Cluster | None) -> str:
+    if not mutes:
+        return t("nothing")
+    lines = [
+        f"\n-# {MUTED} {subject_name(t, mute.target, cluster)} · {t('until {time}', time=when(mute.until, 'f'))}"
+        f"{' · ' + person(mute.by, mute.by_id) if mute.by else ''}"
+        for mute in mutes
+    ]
+    return fit(t, lines, 1500, "")
+
+
+def _blind(t: Text) -> str:
+    text = t(
+        "The API token lacks `Sys.Audit` on `/`: who stopped a guest and which backups failed is not seen."
+    )
+    return f"{WARNING} {text}"
+
+
+# -- the test
+
+
+def outcome_of_test(
+    t: Text, posting: Posting | None, stuck: str, seconds: float, guild_id: int, channel_id: int
+) -> ui.LayoutView:
+    """What became of a test message. `stuck`: why the messages before it do not get through."""
+    channel = f"<#{channel_id}>"
+    if posting is not None and posting.posted is not None:
+        link = f"https://discord.com/channels/{guild_id}/{channel_id}/{posting.posted}"
+        return good(t("The test message is in {channel}: {link}", channel=channel, link=link))
+    reason = (posting.error if posting else "") or stuck
+    if reason:
+        text = t(
+            "Discord did not take the test message for {channel}: {reason}",
+            channel=channel,
+            reason=reason_words(t, reason),
+        )
+    else:
+        text = t(
+            "The test message for {channel} did not get through within {time}.",
+            channel=channel,
+            time=duration(t, seconds),
+        )
+    advice = t(
+        "The test is not sent again; alerts are, until they arrive. Check the channel and the bot's rights there."
+    )
+    return card(f"{FAILED} {text}", advice, colour=Colour.BAD)
