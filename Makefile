@@ -9,7 +9,7 @@ help:           ## What can be made
 
 # The environment is made anew when the requirements change.
 $(VENV)/ready: requirements.txt requirements-dev.txt
-	@$(PYTHON) startup/requisites.py
+	@$(PYTHON) startup/requirements_check.py
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@

@@ -9,7 +9,7 @@ configuration, or this Python, is not usable.
 
 import sys
 
-from startup import requisites
+from startup import requirements_check as requisites
 
 if requisites.lack():  # before the first import that needs it: a sentence is more use than a traceback
     print(requisites.lack(), file=sys.stderr)
@@ -65,8 +65,8 @@ from startup.readiness import StartCheck, wanted_of
 from startup.threads import Threads, leave
 from ui.audit.channel import DiscordAuditChannel
 from ui.audit.recovery import DiscordTeller
-from ui.discord.long_limits import LongLimits, hold_to_time
-from ui.discord.not_discord import refuse_pages
+from ui.discord.proxy_pages import refuse_pages
+from ui.discord.rate_limits import LongLimits, hold_to_time
 from ui.formatting import WARNING
 from ui.guests.confirm import close_questions, submitted, typed_into
 from ui.i18n import Text, Texts

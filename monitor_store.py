@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from adapters.files.atomic_file import create, errno_name, put, sync_directory
 from adapters.files.watch_list_format import Document, Foreign, Newer, Unreadable, checked, decode, encode
-from adapters.files.whole_file import create, errno_name, put, sync_directory
 from core.errors import StoreFailed
 from core.guest import State
 from core.watch.incidents.model import Watched

@@ -19,7 +19,7 @@ import stat
 import sys
 from pathlib import Path
 
-from adapters.files.whole_file import mounted_read_only
+from adapters.files.atomic_file import mounted_read_only
 
 _log = logging.getLogger(__name__)
 

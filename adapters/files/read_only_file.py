@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from adapters.files.whole_file import errno_name, put, sync_directory
+from adapters.files.atomic_file import errno_name, put, sync_directory
 from core.errors import StoreFailed
 
 

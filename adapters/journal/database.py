@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from adapters.files.whole_file import mounted_read_only
+from adapters.files.atomic_file import mounted_read_only
 from adapters.journal.copy import copied, salvaged
 from adapters.journal.schema import NewerSchema, checked_version, migrate
 from core.errors import JournalFailed

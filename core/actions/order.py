@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from core.access.authority import Authority
 from core.access.policy import Actor
+from core.access.tag_authority import Authority
 from core.actions.resizing import Excess
 from core.errors import ChangedMeanwhile, NameMismatch, NoReason, Unconfirmed
 from core.fallback import Fallback

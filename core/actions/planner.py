@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
-from core.access.authority import authority_of
 from core.access.authorizer import Admit, Judge
 from core.access.policy import Actor, is_protected, unknown_guest
+from core.access.tag_authority import authority_of
 from core.actions.order import Order, Plan
 from core.actions.resizing import excess_of, stored_of
 from core.clock import Clock

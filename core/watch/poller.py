@@ -10,7 +10,6 @@ from core.cluster_cache import ClusterReader
 from core.guest import Cluster, Guest, State, TaskSummary
 from core.proxmox import Proxmox
 from core.proxmox_errors import GuestMoved, MissingPrivilege, ProxmoxError
-from core.watch.guest_states import Asking
 from core.watch.incidents.backups import FailedBackups
 from core.watch.incidents.model import Watched
 from core.watch.incidents.observation import (
@@ -23,6 +22,7 @@ from core.watch.incidents.observation import (
 )
 from core.watch.incidents.state import GuestState, WatchState
 from core.watch.incidents.unknown import unknown_guests
+from core.watch.status_poller import Asking
 from core.watch.task_lists import completed
 
 SECOND_READ = 12.0

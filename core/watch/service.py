@@ -15,7 +15,6 @@ from core.guest import Guest, State
 from core.names import checked_vmid
 from core.proxmox import Proxmox
 from core.verbs import ACTIONS, Verb
-from core.watch.acted import Acted
 from core.watch.incidents.flapping import forget
 from core.watch.incidents.model import Incident, Metric, Mute, Post, Watched
 from core.watch.incidents.notifications import tell_all
@@ -26,9 +25,10 @@ from core.watch.incidents.thresholds import drop_of, entry_of
 from core.watch.incidents.transition import Work, subjects_of
 from core.watch.incidents.unknown import blind_guests
 from core.watch.journal import Journal
-from core.watch.journal_care import JournalCare
+from core.watch.journal_maintenance import JournalCare
 from core.watch.persistence import Kept
 from core.watch.poller import Looking
+from core.watch.recent_actions import Acted
 
 _log = logging.getLogger(__name__)
 

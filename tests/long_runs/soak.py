@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.core.watch.test_histories import Histories, run
+from tests.long_runs.test_histories import Histories, run
 from tests.support.watch.trial import Wrong
 
 HISTORIES_A_SEED = 50

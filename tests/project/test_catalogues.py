@@ -19,7 +19,7 @@ from tools.messages import LANGUAGES, Message, in_source, read, translated
 from ui.guests.outcome import WORDINGS
 from ui.i18n import Text, Texts
 from ui.messages.errors import SENTENCES, sentence, unexpected, verb_noun
-from ui.messages.hints import hint
+from ui.messages.task_hints import hint
 
 TEXTS = Texts("ja")
 JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff66-\uff9f]")

@@ -23,8 +23,8 @@ from cogs.general import General
 from cogs.monitor import Monitor
 from cogs.power import Power
 from cogs.snapshot import Snapshots
-from core.access.authority import Authority
 from core.access.rate_limit import ChangeLimit, Pace
+from core.access.tag_authority import Authority
 from core.actions.expected_stops import ExpectedStops
 from core.actions.inspector import GuestDetails, Inspector
 from core.actions.order import Change, Order, Plan, Report
@@ -77,7 +77,7 @@ from ui.interaction.context import Services
 from ui.interaction.open_questions import Question, Questions
 from ui.interaction.reply import Reply
 from ui.messages.errors import sentence
-from ui.messages.hints import hint
+from ui.messages.task_hints import hint
 from ui.watch.alert_channel import DiscordAlertChannel
 from ui.watch.views import watch_list
 

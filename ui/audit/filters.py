@@ -15,7 +15,7 @@ from core.options import in_one_line
 from core.wanted_errors import BadSince, SeveralPeople, UnknownPerson
 from ui.formatting import plain, plain_label
 from ui.interaction.context import Interaction, Services, services_of
-from ui.interaction.no_choice import Wanted, says_why
+from ui.interaction.empty_choices import Wanted, says_why
 from ui.interaction.options import CHOICES_MOST, duration_choices
 from ui.messages.operations import operation_named
 

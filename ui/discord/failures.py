@@ -25,7 +25,7 @@ LIMITED_SECONDS = 60.0
 
 
 class LongLimit(discord.HTTPException):
-    """A 429 that is too long to be waited for inside discord.py (ui/discord/long_limits.py).
+    """A 429 that is too long to be waited for inside discord.py (ui/discord/rate_limits.py).
 
     `retry_after`: seconds that Discord has named; `everywhere`: it holds for the whole bot.
     """

@@ -27,7 +27,7 @@ from ui.formatting import (
 )
 from ui.guests.caveats import excess_lines, handed_on, now_lines
 from ui.i18n import Text
-from ui.messages.hints import hint
+from ui.messages.task_hints import hint
 
 Say = Callable[[Text, str, Order], str]
 

@@ -25,8 +25,8 @@ from ui.discord.blocked import let_through
 from ui.discord.failures import Trouble, incident_of, insist
 from ui.formatting import plain
 from ui.interaction.context import Interaction, Services, services_of
+from ui.interaction.empty_choices import nothing_chosen, why_refused
 from ui.interaction.late import GIVEN_UP
-from ui.interaction.no_choice import nothing_chosen, why_refused
 from ui.interaction.refusal import refusal_card
 from ui.messages.errors import unexpected
 

@@ -25,8 +25,8 @@ from core.watch.incidents.model import ALL, guest_subject, node_subject, storage
 from ui.formatting import SNAPSHOT, choice_label, duration, kind_word, plain, plain_label
 from ui.i18n import Text
 from ui.interaction.context import Interaction, Services, services_of
+from ui.interaction.empty_choices import Wanted, or_why, says_why
 from ui.interaction.gate import actor_of, operation_of, refusal_of
-from ui.interaction.no_choice import Wanted, or_why, says_why
 from ui.messages.operations import command_name, operation_noun
 from ui.messages.subjects import subject_label, vmid_of
 

@@ -39,7 +39,7 @@ from playground.pve.server import Pve
 from tests.bot.interaction.test_gate import INSIDE, OUTSIDE, place
 from tests.support import stage
 from tests.support.stage import Stage, post_of
-from ui.interaction.no_choice import NUMBER, WORD
+from ui.interaction.empty_choices import NUMBER, WORD
 
 bare_scene, pve = stage.bare_scene, stage.pve
 

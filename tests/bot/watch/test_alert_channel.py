@@ -269,7 +269,7 @@ async def test_without_a_connection_it_was_surely_not_taken(
 async def test_an_answer_that_does_not_come_is_a_lost_one(
     alerts: Alerts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ui.discord.long_limits.TRY_SECONDS", 0.2)
+    monkeypatch.setattr("ui.discord.rate_limits.TRY_SECONDS", 0.2)
     alerts.scene.expected_statuses.add(0)
     alerts.scene.server.delay("POST", alerts.path, 1.0)
     with pytest.raises(NotDelivered) as caught:

@@ -25,7 +25,7 @@ from tests.support.stage import Stage
 from ui.formatting import plain
 from ui.i18n import Texts
 from ui.messages.error_phrases import reason_of
-from ui.messages.hints import hint
+from ui.messages.task_hints import hint
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 

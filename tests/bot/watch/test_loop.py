@@ -22,7 +22,7 @@ from core.delivery.alerts import Delivery
 from core.errors import JournalFailed, StoreFailed
 from core.proxmox_errors import Unreachable
 from core.watch.incidents.state import GuestState
-from core.watch.journal_care import JournalCare
+from core.watch.journal_maintenance import JournalCare
 from core.watch.service import Watch
 from tests.support import stage
 from tests.support.stage import Stage

@@ -8,11 +8,11 @@ import pytest
 from adapters.proxmox.parse import parse_cluster
 from core.guest import Guest, State
 from core.proxmox_errors import TimedOut
-from core.watch.guest_states import ASK_LEAST, Asking
 from core.watch.incidents.model import Level
 from core.watch.incidents.state import GuestState, NodeState
 from core.watch.incidents.unknown import blind_guests, stale_nodes
 from core.watch.records import state_from
+from core.watch.status_poller import ASK_LEAST, Asking
 from playground.pve.server import Pve
 from tests.bot.watch.test_sockets import look, reads, watching
 from tests.support import stage
@@ -161,7 +161,7 @@ async def test_a_call_that_hangs_does_not_hold_the_look(monkeypatch: pytest.Monk
         return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]  # nobody answers
 
     monkeypatch.setattr(proxmox, "status", never)
-    monkeypatch.setattr("core.watch.guest_states.ASK_SECONDS", 0.1)
+    monkeypatch.setattr("core.watch.status_poller.ASK_SECONDS", 0.1)
     assert await asyncio.wait_for(turns.ask(listed), 5) == {}
 
 

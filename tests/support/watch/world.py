@@ -1,5 +1,4 @@
-"""A small cluster and a small Discord for the histories of tests/core/watch/test_histories.py: plain, fast,
-in memory.
+"""A small cluster and a small Discord for the histories of tests/long_runs/test_histories.py: plain, fast, in memory.
 
 What a look can see is fixed when it begins (`Sight`), so that the bot and the oracle judge the same. The truth
 changes between looks only. Time is virtual: it passes when somebody sleeps or the history says so.

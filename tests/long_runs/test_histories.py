@@ -23,7 +23,6 @@ from core.actions.order import Plan
 from core.guest import Cluster, Guest, Kind, State
 from core.proxmox_errors import ProxmoxError
 from core.watch import poller as looking
-from core.watch.guest_states import Asking
 from core.watch.incidents import flapping as changes
 from core.watch.incidents import guests, step, unknown
 from core.watch.incidents import infrastructure as sources
@@ -33,6 +32,7 @@ from core.watch.incidents.model import Incident, Watched
 from core.watch.incidents.observation import Look, Suspicion
 from core.watch.incidents.transition import Work
 from core.watch.poller import Looking
+from core.watch.status_poller import Asking
 from tests.support.watch.trial import ENTRIES, Trial, Wrong
 from tests.support.watch.world import ALIVE, BOT, NODES, Box
 

@@ -10,8 +10,8 @@ from tests.bot.access.test_levels import Cast, level_of
 from tests.bot.interaction.test_gate import EVERY_COMPLETION
 from tests.support import stage
 from tests.support.stage import Stage
-from ui.interaction import no_choice
-from ui.interaction.no_choice import NUMBER, WORD
+from ui.interaction import empty_choices as no_choice
+from ui.interaction.empty_choices import NUMBER, WORD
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 

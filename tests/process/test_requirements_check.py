@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from startup import requisites
+from startup import requirements_check as requisites
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD = [
@@ -35,14 +35,17 @@ def run(python: str | Path, *arguments: str, **environment: str) -> tuple[int, s
     return done.returncode, done.stdout
 
 
-@pytest.mark.parametrize("file", ["bot.py", "startup/requisites.py"])
+@pytest.mark.parametrize("file", ["bot.py", "startup/requirements_check.py"])
 def test_an_old_python_can_read_as_far_as_the_check(file: str) -> None:
     """The whole file is read before its first line runs."""
     with tokenize.open(ROOT / file) as source:
         tree = ast.parse(source.read(), feature_version=(3, 7))
     first = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     if file == "bot.py":
-        assert [ast.unparse(node) for node in first[:2]] == ["import sys", "from startup import requisites"]
+        assert [ast.unparse(node) for node in first[:2]] == [
+            "import sys",
+            "from startup import requirements_check as requisites",
+        ]
         assert isinstance(tree.body[3], ast.If), "the check comes before the other imports"
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from core.access.authority import Authority, authority_of
 from core.access.policy import AccessRules, Scope, Trait
+from core.access.tag_authority import Authority, authority_of
 from core.rights import Level
 from playground.pve.server import Pve
 from tests.support import stage
