@@ -10,41 +10,41 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from adapters.files.data_lock import DataDirInUse, Planted
+from adapters.files.data_lock import DataDirInUse, ForeignFile
 from adapters.files.read_only_file import ReadOnlyFile
 from adapters.heartbeat import Heartbeat
-from adapters.journal.store import JournalError, JournalErrorKind, JournalReport, Opened, SqliteJournal
+from adapters.journal.store import JournalError, JournalErrorKind, JournalReport, OpenOutcome, SqliteJournal
 from adapters.settings.load import Settings, minute_of_day
-from cogs.buttons import press
-from core.access.authorizer import Judge
+from cogs.buttons import on_button_press
+from core.access.authorizer import Authorizer
 from core.access.policy import AccessRules
-from core.access.rate_limit import ChangeLimit, Pace
+from core.access.rate_limit import ChangeLimit, RateLimiter
 from core.access.read_only import ReadOnlySwitch
-from core.actions.executor import Operations
+from core.actions.executor import Executor
 from core.actions.expected_stops import ExpectedStops
 from core.actions.inspector import Inspector
 from core.actions.planner import Planner
-from core.actions.recovery import CutOff, Teller
+from core.actions.recovery import ActionRecovery, OutcomeNotifier
 from core.audit.people import PeopleReader
-from core.audit.trail import KeptAudit
+from core.audit.trail import AuditTrail
 from core.clock import Clock
-from core.cluster_cache import ClusterReader, SnapshotReader
-from core.delivery.alerts import Delivery
-from core.delivery.audit import AuditChannel, AuditPosting
+from core.cluster_cache import ClusterCache, SnapshotCache
+from core.delivery.alerts import AlertDelivery
+from core.delivery.audit import AuditChannel, AuditDelivery
 from core.delivery.channel import AlertChannel
 from core.errors import JournalFailed
 from core.lanes import Lane
 from core.rights import Level
 from core.watch.incidents.state import Rules
 from core.watch.service import Watch
-from monitor_store import Happened, LoadReport, MonitorStore, StoreError
+from monitor_store import LoadOutcome, LoadReport, MonitorStore, StoreError
 from proxmox_client import Endpoint, ProxmoxClient
 from ui.formatting import WARNING
 from ui.i18n import Text, Texts
 from ui.interaction.context import Services
 from ui.interaction.open_questions import Questions
 from ui.messages import startup as start_words
-from ui.messages.faults import in_use_line, journal_error_line, planted_line, store_error_line
+from ui.messages.faults import foreign_file_line, in_use_line, journal_error_line, store_error_line
 
 LIST_NAME, JOURNAL_NAME, READ_ONLY_NAME = "monitor_list.json", "journal.db", "readonly.json"
 
@@ -52,7 +52,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Resources:
     """What the bot itself opens and closes. `connected`: whether Discord's gateway is there."""
 
     store: MonitorStore
@@ -60,12 +60,12 @@ class Parts:
     journal: SqliteJournal
     channel: AlertChannel
     audit_channel: AuditChannel | None
-    teller: Teller
+    teller: OutcomeNotifier
     heartbeat: Heartbeat
     connected: Callable[[], bool]
 
 
-def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts) -> Services:
+def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Resources) -> Services:
     """Everything between Discord and Proxmox. Nothing is opened or read here."""
     endpoint = Endpoint(
         host=settings.proxmox_host,
@@ -85,71 +85,73 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, parts: Parts)
         frozenset(settings.protected_vm_ids),
     )
     proxmox = ProxmoxClient(endpoint, clock)
-    watching, changing = proxmox.on(Lane.WATCH), proxmox.on(Lane.CHANGES)
-    reader, expected, audit = (
-        ClusterReader(watching, clock),  # one read serves everybody, and is at most two requests at once
+    watching, changing = proxmox.in_lane(Lane.WATCH), proxmox.in_lane(Lane.CHANGES)
+    cluster_cache, expected, audit = (
+        ClusterCache(watching, clock),  # one read serves everybody, and is at most two requests at once
         ExpectedStops(clock),
-        KeptAudit(parts.journal, clock),
+        AuditTrail(resources.journal, clock),
     )
-    judge, limit = (
-        Judge(rules, reader, ReadOnlySwitch(parts.journal, clock, parts.read_only_file)),
+    authorizer, limit = (
+        Authorizer(rules, cluster_cache, ReadOnlySwitch(resources.journal, clock, resources.read_only_file)),
         ChangeLimit(clock, settings.changes_per_minute),
     )
-    planner = Planner(proxmox, reader, clock, judge, settings.node_name)
+    planner = Planner(proxmox, cluster_cache, clock, authorizer, settings.node_name)
     quiet = settings.quiet_hours
-    delivery = Delivery(parts.journal, parts.channel, clock)
+    delivery = AlertDelivery(resources.journal, resources.channel, clock)
     watch = Watch(
-        reader,
+        cluster_cache,
         watching,
         clock,
         expected,
-        parts.store,
-        parts.journal,
+        resources.store,
+        resources.journal,
         Rules(settings.alert_repeat_minutes * 60.0, settings.storage_alert_percent, settings.audit_days),
         lambda unix: quiet is not None and quiet.holds(minute_of_day(settings.timezone, unix)),
     )
-    changes_planner = Planner(changing, reader, clock, judge, settings.node_name)
-    operations = Operations(changing, reader, clock, changes_planner, audit, expected, limit)
-    cut_off = CutOff(changing, clock, parts.journal, audit, expected, parts.teller, operations.at_work)
-    operations.tell_unknown(cut_off.take)
-    cut_off.tell_deleted(watch.heed_deleted)
-    posting = AuditPosting(parts.journal, parts.audit_channel, clock)
-    audit.tell(posting.wake)
-    watch.tell(lambda ids: delivery.made(*ids))
-    watch.tell_edits(partial(_tell_of_edit, watch, texts.public))
+    changes_planner = Planner(changing, cluster_cache, clock, authorizer, settings.node_name)
+    operations = Executor(changing, cluster_cache, clock, changes_planner, audit, expected, limit)
+    cut_off = ActionRecovery(
+        changing, clock, resources.journal, audit, expected, resources.teller, operations.is_busy
+    )
+    operations.subscribe_unknown(cut_off.recover)
+    cut_off.subscribe_deleted(watch.on_guest_deleted)
+    posting = AuditDelivery(resources.journal, resources.audit_channel, clock)
+    audit.subscribe(posting.wake)
+    watch.subscribe_messages(lambda ids: delivery.on_stored(*ids))
+    watch.subscribe_edits(partial(_post_edit_notice, watch, texts.public))
     return Services(
-        judge=judge,
-        limit=limit,
-        pace=Pace(clock),
+        authorizer=authorizer,
+        change_limit=limit,
+        rate_limiter=RateLimiter(clock),
         proxmox=proxmox,
-        reader=reader,
-        snapshots=SnapshotReader(proxmox, clock),
+        cluster_cache=cluster_cache,
+        snapshot_cache=SnapshotCache(proxmox, clock),
         inspector=Inspector(proxmox, planner),
-        people=PeopleReader(parts.journal, clock),
+        people_cache=PeopleReader(resources.journal, clock),
         planner=planner,
-        operations=operations,
+        executor=operations,
         watch=watch,
-        journal=parts.journal,
-        delivery=delivery,
-        heartbeat=parts.heartbeat,
-        connected=parts.connected,
+        journal=resources.journal,
+        alert_delivery=delivery,
+        heartbeat=resources.heartbeat,
+        connected=resources.connected,
         audit=audit,
-        audit_posting=posting,
-        cut_off=cut_off,
+        audit_delivery=posting,
+        action_recovery=cut_off,
         clock=clock,
         texts=texts,
         questions=Questions(),
-        press=press,
-        zone=settings.timezone,
-        interval=settings.monitor_interval_seconds,
+        press=on_button_press,
+        timezone=settings.timezone,
+        poll_seconds=settings.monitor_interval_seconds,
     )
 
 
-def _tell_of_edit(watch: Watch, t: Text, name: str) -> None:
+def _post_edit_notice(watch: Watch, t: Text, name: str) -> None:
     text = start_words.list_edited(t, name)
     _log.error("%s", text)
     with contextlib.suppress(JournalFailed):  # what cannot be stored is in the log at least
-        watch.say(f"{WARNING} {text}")
+        watch.post_notice(f"{WARNING} {text}")
 
 
 def levels_of(settings: Settings) -> dict[int, Level]:
@@ -166,8 +168,8 @@ def failure_line(t: Text, error: Exception, directory: Path) -> str:
     match error:
         case DataDirInUse():
             return in_use_line(t, error)
-        case Planted():
-            return planted_line(t, error)
+        case ForeignFile():
+            return foreign_file_line(t, error)
         case JournalError():
             return journal_error_line(t, error)
         case JournalFailed():  # opened, and not to be read all the same
@@ -181,20 +183,20 @@ def failure_line(t: Text, error: Exception, directory: Path) -> str:
     return start_words.no_data_dir_line(t, str(directory), reason)
 
 
-def what_was_lost(t: Text, opened: JournalReport, loaded: LoadReport, *, off: bool) -> list[str]:
+def data_loss_lines(t: Text, opened: JournalReport, loaded: LoadReport, *, off: bool) -> list[str]:
     """What of the data directory could not be read, for the place where alerts are read. `off`: changes are switched
     off."""
     lines = []
-    if opened.happened is Opened.RECREATED:
+    if opened.outcome is OpenOutcome.RECREATED:
         lines.append(start_words.journal_lost(t, _name(opened.set_aside), off=off))
     had_one = (
-        loaded.happened is Happened.READ and not loaded.states
+        loaded.outcome is LoadOutcome.READ and not loaded.states
     )  # older bots' lists had states, and no journal
-    if opened.happened is Opened.CREATED and had_one:
+    if opened.outcome is OpenOutcome.CREATED and had_one:
         lines.append(start_words.journal_gone(t, off=off))
-    if loaded.happened is Happened.RECOVERED_FROM_BACKUP:
+    if loaded.outcome is LoadOutcome.RECOVERED_FROM_BACKUP:
         lines.append(start_words.list_recovered(t, len(loaded.entries), _name(loaded.set_aside)))
-    if loaded.happened is Happened.UNREADABLE_NO_BACKUP:
+    if loaded.outcome is LoadOutcome.UNREADABLE_NO_BACKUP:
         lines.append(start_words.list_lost(t, len(loaded.entries), _name(loaded.set_aside)))
     return lines
 

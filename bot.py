@@ -11,8 +11,10 @@ import sys
 
 from startup import requirements_check as requisites
 
-if requisites.lack():  # before the first import that needs it: a sentence is more use than a traceback
-    print(requisites.lack(), file=sys.stderr)
+if (
+    requisites.missing_requirements()
+):  # before the first import that needs it: a sentence is more use than a traceback
+    print(requisites.missing_requirements(), file=sys.stderr)
     sys.exit(2)
 
 import os
@@ -35,7 +37,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from adapters.files.data_lock import DataDirInUse, DataLock, Planted, lock_data_dir, others_may_write
+from adapters.files.data_lock import DataDirInUse, DataLock, ForeignFile, lock_data_dir, others_may_write
 from adapters.files.read_only_file import ReadOnlyFile
 from adapters.heartbeat import Heartbeat
 from adapters.journal.store import JournalError, SqliteJournal
@@ -45,10 +47,10 @@ from bootstrap import (
     JOURNAL_NAME,
     LIST_NAME,
     READ_ONLY_NAME,
-    Parts,
+    Resources,
     build_services,
+    data_loss_lines,
     failure_line,
-    what_was_lost,
 )
 from cogs.access import Access
 from cogs.audit import Audit
@@ -60,20 +62,20 @@ from core.clock import Clock
 from core.errors import JournalFailed
 from monitor_store import MonitorStore, StoreError
 from proxmox_client import THREADS
-from startup.connection import Connection, DiscordRefused, point_at
-from startup.readiness import StartCheck, wanted_of
-from startup.threads import Threads, leave
+from startup.connection import Connection, DiscordRefused, use_other_discord
+from startup.readiness import StartCheck, required_setup
+from startup.threads import UnjoinedThreads, exit_process
 from ui.audit.channel import DiscordAuditChannel
-from ui.audit.recovery import DiscordTeller
-from ui.discord.proxy_pages import refuse_pages
-from ui.discord.rate_limits import LongLimits, hold_to_time
+from ui.audit.recovery import DiscordOutcomeNotifier
+from ui.discord.proxy_pages import refuse_proxy_pages
+from ui.discord.rate_limits import RateLimitWatch, limit_request_time
 from ui.formatting import WARNING
-from ui.guests.confirm import close_questions, submitted, typed_into
+from ui.guests.confirm import close_questions, on_submit, typed_fields
 from ui.i18n import Text, Texts
-from ui.interaction.buttons import Lasting
+from ui.interaction.buttons import PersistentButton
 from ui.interaction.context import Interaction
 from ui.interaction.gate import GatedTree
-from ui.interaction.incoming import Incoming, answer_unheard
+from ui.interaction.incoming import GatewayGuard, answer_unheard
 from ui.messages.faults import fault_lines
 from ui.messages.startup import open_to_all
 from ui.translator import CatalogueTranslator
@@ -93,8 +95,8 @@ class ProxmoxBot(commands.Bot):
     """discord.py's client with the services. Nothing happens here before `start`."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        trace = LongLimits(clock).trace()
-        trace.on_request_end.append(refuse_pages)
+        trace = RateLimitWatch(clock).trace()
+        trace.on_request_end.append(refuse_proxy_pages)
         guilds = app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
         super().__init__(
             command_prefix=(),
@@ -109,7 +111,7 @@ class ProxmoxBot(commands.Bot):
             http_trace=trace,
             max_ratelimit_timeout=30.0,  # longer waits are in startup/connection.py
         )
-        hold_to_time(self.http)
+        limit_request_time(self.http)
         self._settings = settings
         self._lock: DataLock | None = None
         self.store = MonitorStore(settings.data_dir / LIST_NAME, clock.now)
@@ -122,8 +124,8 @@ class ProxmoxBot(commands.Bot):
         )
         audits = settings.audit_channel_id
         audit_channel = DiscordAuditChannel(self, audits, texts.public) if audits else None
-        teller = DiscordTeller(self, texts.public, clock)
-        parts = Parts(
+        teller = DiscordOutcomeNotifier(self, texts.public, clock)
+        resources = Resources(
             self.store,
             ReadOnlyFile(settings.data_dir / READ_ONLY_NAME),
             self.journal,
@@ -133,11 +135,11 @@ class ProxmoxBot(commands.Bot):
             self.heartbeat,
             lambda: self.connected,
         )
-        self.services = build_services(settings, clock, texts, parts)
-        self.monitor = Monitor(self.services, channel.say)
+        self.services = build_services(settings, clock, texts, resources)
+        self.monitor = Monitor(self.services, channel.send_line)
         self.audit = Audit(self.services)
-        Incoming(self, texts).guard()
-        self._check = StartCheck(self, self.services, wanted_of(settings))
+        GatewayGuard(self, texts).guard()
+        self._check = StartCheck(self, self.services, required_setup(settings))
         self.connected = False
         """Whether the gateway is there just now."""
         self._ending = asyncio.Event()
@@ -147,7 +149,7 @@ class ProxmoxBot(commands.Bot):
     async def start(self, token: str, *, reconnect: bool = True) -> None:
         """Watch from now on, and be at Discord whenever Discord is there. Raises StartFailed, DiscordRefused."""
         # calls to Proxmox share these threads with look-ups of Discord's name, which must not queue behind them
-        asyncio.get_running_loop().set_default_executor(Threads(THREADS))
+        asyncio.get_running_loop().set_default_executor(UnjoinedThreads(THREADS))
         self._open()
         await self._begin()
         checking = asyncio.create_task(self._check.run(), name="start check")
@@ -164,21 +166,21 @@ class ProxmoxBot(commands.Bot):
             self._lock = lock_data_dir(directory)
             opened = self.journal.open()
             loaded = self.store.load(self._settings.monitor_vm_ids)
-            self.services.judge.read_only.begin()
+            self.services.authorizer.read_only.load()
             self.services.audit.close_cut_off()
-            self.services.watch.begin(loaded.entries, loaded.states)
-        except (DataDirInUse, Planted, JournalError, JournalFailed, StoreError, OSError) as error:
+            self.services.watch.load(loaded.entries, loaded.states)
+        except (DataDirInUse, ForeignFile, JournalError, JournalFailed, StoreError, OSError) as error:
             raise StartFailed(failure_line(t, error, directory)) from error
-        off = self.services.judge.read_only.held is not None
-        for text in what_was_lost(t, opened, loaded, off=off):
+        off = self.services.authorizer.read_only.refusal is not None
+        for text in data_loss_lines(t, opened, loaded, off=off):
             _log.error("%s", text)
             with contextlib.suppress(JournalFailed):  # what cannot be stored is in the log at least
-                self.services.watch.say(f"{WARNING} {text}")
+                self.services.watch.post_notice(f"{WARNING} {text}")
 
     async def _begin(self) -> None:
         """Make the commands and start what runs by itself, the watch above all: none of it waits for Discord."""
         services, guild = self.services, discord.Object(self._settings.guild_id)
-        self.add_dynamic_items(Lasting)
+        self.add_dynamic_items(PersistentButton)
         await self.tree.set_translator(CatalogueTranslator(services.texts))
         cogs: Iterable[commands.Cog] = (
             General(services),
@@ -193,16 +195,16 @@ class ProxmoxBot(commands.Bot):
 
     async def setup_hook(self) -> None:
         """Logged in: what waits can be sent, whether or not the gateway is there."""
-        self.services.delivery.wake()
-        self.services.audit_posting.back()
+        self.services.alert_delivery.wake()
+        self.services.audit_delivery.on_reconnect()
 
     async def _register(self) -> None:
         await self.tree.sync(guild=discord.Object(self._settings.guild_id))
 
     async def on_ready(self) -> None:
-        self._check.look_again()
-        self.services.delivery.wake()
-        self.services.audit_posting.back()
+        self._check.recheck()
+        self.services.alert_delivery.wake()
+        self.services.audit_delivery.on_reconnect()
 
     async def on_connect(self) -> None:
         self.connected = True
@@ -211,9 +213,9 @@ class ProxmoxBot(commands.Bot):
     async def on_resumed(self) -> None:
         self.connected = True
         _log.info("the connection to Discord is back")
-        self._check.look_again()
-        self.services.delivery.wake()
-        self.services.audit_posting.back()
+        self._check.recheck()
+        self.services.alert_delivery.wake()
+        self.services.audit_delivery.on_reconnect()
 
     async def on_disconnect(self) -> None:
         self.connected = False
@@ -223,14 +225,14 @@ class ProxmoxBot(commands.Bot):
         await answer_unheard(interaction)
         if interaction.type is discord.InteractionType.modal_submit:
             data: Mapping[str, object] = dict(interaction.data or {})
-            await submitted(interaction, str(data.get("custom_id", "")), typed_into(data))
+            await on_submit(interaction, str(data.get("custom_id", "")), typed_fields(data))
 
     async def close(self) -> None:
         """Say farewell where work is shown under way, then go."""
         last_words: set[asyncio.Future[None]] = set()
         if not self.is_closed():
             replies = list(self.services.open_replies)
-            await self.services.operations.end()
+            await self.services.executor.stop()
             farewells = [reply.say_farewell() for reply in replies]
             farewells += [close_questions(self.services), self.monitor.finish()]
             farewells.append(self.audit.finish())
@@ -307,7 +309,7 @@ def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.env
     set_up_logging(settings)
     for path in filter(None, map(others_may_write, (options.config, settings.data_dir))):
         _log.warning("%s", open_to_all(Texts(settings.language).public, str(path)))
-    point_at(environ)
+    use_other_discord(environ)
     try:
         return asyncio.run(serve(settings))
     except Exception:  # noqa: BLE001 - logged, because the log masks the secrets and a traceback does not
@@ -336,4 +338,4 @@ def demo() -> NoReturn:
 
 
 if __name__ == "__main__":
-    leave(main())
+    exit_process(main())

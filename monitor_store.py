@@ -20,11 +20,19 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from adapters.files.atomic_file import create, errno_name, put, sync_directory
-from adapters.files.watch_list_format import Document, Foreign, Newer, Unreadable, checked, decode, encode
+from adapters.files.atomic_file import create_file, errno_name, replace_file, sync_directory
+from adapters.files.watch_list_format import (
+    Document,
+    NewerVersion,
+    UnknownKeys,
+    Unreadable,
+    checked,
+    decode_watch_list,
+    encode_watch_list,
+)
 from core.errors import StoreFailed
 from core.guest import State
-from core.watch.incidents.model import Watched
+from core.watch.incidents.model import WatchEntry
 
 
 class StoreErrorKind(StrEnum):
@@ -45,7 +53,7 @@ class StoreError(Exception):
         self.reason = reason
 
 
-class Happened(StrEnum):
+class LoadOutcome(StrEnum):
     """What `load` found."""
 
     CREATED = "created"
@@ -62,8 +70,8 @@ class LoadReport:
     `states`: of the guests of which a file of a former version says one, by VMID; the next save drops them.
     """
 
-    entries: tuple[Watched, ...]
-    happened: Happened
+    entries: tuple[WatchEntry, ...]
+    outcome: LoadOutcome
     set_aside: Path | None = None
     states: Mapping[int, State] = field(default_factory=dict)
 
@@ -74,7 +82,7 @@ class MonitorStore:
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._given_path = path
         self._clock = clock
-        self._foreign = Foreign()
+        self._foreign = UnknownKeys()
         self._known: bytes | None = None
         """The file's content as it was read or written last."""
         self._lock = threading.Lock()
@@ -85,34 +93,36 @@ class MonitorStore:
         Raises StoreError (the list is unchanged then; an unreadable file may have been copied aside) and
         ValueError for a VMID of `initial` that is none.
         """
-        first = checked(Watched(vmid) for vmid in initial)
+        first = checked(WatchEntry(vmid) for vmid in initial)
         with self._lock:
             path = self._path()
             _sweep(path)
-            content, document = self._look(path)
+            content, document = self._read(path)
             self._known = content
             if document is not None:
                 if document.upgraded:
-                    self._write(path, encode(document.entries, document.foreign), content, keep=True)
+                    self._write(
+                        path, encode_watch_list(document.entries, document.foreign), content, keep=True
+                    )
                 self._foreign = document.foreign
-                happened = Happened.UPGRADED if document.upgraded else Happened.READ
+                happened = LoadOutcome.UPGRADED if document.upgraded else LoadOutcome.READ
                 return LoadReport(document.entries, happened, states=document.states)
-            spare, spared = self._look(_bak(path))
+            spare, spared = self._read(_backup_path(path))
             aside = [] if content is None else [self._set_aside(path, content)]
             if (
                 spare is not None and spared is not None
             ):  # put back as it is, with all that only it still knows
-                restored, found, happened = spare, spared, Happened.RECOVERED_FROM_BACKUP
+                restored, found, happened = spare, spared, LoadOutcome.RECOVERED_FROM_BACKUP
             else:
                 if spare is not None:
-                    aside.append(self._set_aside(_bak(path), spare))
-                restored, found = encode(first, Foreign()), Document(first)
-                happened = Happened.UNREADABLE_NO_BACKUP if aside else Happened.CREATED
+                    aside.append(self._set_aside(_backup_path(path), spare))
+                restored, found = encode_watch_list(first, UnknownKeys()), Document(first)
+                happened = LoadOutcome.UNREADABLE_NO_BACKUP if aside else LoadOutcome.CREATED
             self._write(path, restored, content, keep=False)
             self._foreign = found.foreign
             return LoadReport(found.entries, happened, aside[0] if aside else None, found.states)
 
-    def save(self, guests: tuple[Watched, ...]) -> str | None:
+    def save(self, guests: tuple[WatchEntry, ...]) -> str | None:
         """Replaces the list; on the disk when this returns. A VMID that comes twice counts once: the first.
 
         Returns a name if somebody has changed the file since it was read or written last: theirs is kept under it.
@@ -122,9 +132,9 @@ class MonitorStore:
         entries = checked(guests)
         with self._lock:
             kept = {each.vmid: self._foreign.guests.get(each.vmid, {}) for each in entries}
-            foreign = Foreign(self._foreign.document, kept)
+            foreign = UnknownKeys(self._foreign.document, kept)
             try:
-                aside = self._replace(encode(entries, foreign))
+                aside = self._replace(encode_watch_list(entries, foreign))
             except StoreError as error:
                 newer = error.kind is StoreErrorKind.NEWER_VERSION
                 raise StoreFailed(f"newer version {error.reason}" if newer else error.reason) from error
@@ -133,7 +143,7 @@ class MonitorStore:
 
     def _replace(self, content: bytes) -> str | None:
         path, aside = self._path(), None
-        former, document = self._look(path)
+        former, document = self._read(path)
         if former is not None and self._known is not None and former != self._known:
             aside = self._set_aside(path, former, "edited" if document else "corrupt")
         elif former is not None and document is None:  # spoilt behind our back: no backup to anybody
@@ -144,7 +154,7 @@ class MonitorStore:
     def _path(self) -> Path:
         return self._given_path.parent.resolve() / self._given_path.name
 
-    def _look(self, path: Path) -> tuple[bytes | None, Document | None]:
+    def _read(self, path: Path) -> tuple[bytes | None, Document | None]:
         """Content (None: no file) and its meaning (None: it has none). Raises StoreError."""
         try:
             if path.is_symlink():  # what it leads to is not the bot's
@@ -155,31 +165,31 @@ class MonitorStore:
         except OSError as error:
             raise StoreError(StoreErrorKind.UNREADABLE, path, errno_name(error)) from error
         try:
-            return content, decode(content)
+            return content, decode_watch_list(content)
         except Unreadable:
             return content, None
-        except Newer as newer:
+        except NewerVersion as newer:
             raise StoreError(StoreErrorKind.NEWER_VERSION, path, str(newer)) from newer
 
     def _set_aside(self, path: Path, content: bytes, word: str = "corrupt") -> Path:
         """Copies a file to a name that is free; the original stays until it is replaced whole."""
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock()))
         stem, number = f"{path.name}.{word}-{stamp}", 1
-        with _storing(path):
+        with _translated_errors(path):
             while True:
                 aside = path.with_name(stem if number == 1 else f"{stem}-{number}")
                 try:
-                    create(aside, content)
+                    create_file(aside, content)
                     return aside
                 except FileExistsError:
                     number += 1
 
     def _write(self, path: Path, content: bytes, former: bytes | None, *, keep: bool) -> None:
         """Puts `content` in the place of `former` (None: no file), which becomes the backup with `keep`."""
-        with _storing(path):
+        with _translated_errors(path):
             if former is not None and keep:
-                put(_bak(path), former)
-            put(path, content)
+                replace_file(_backup_path(path), former)
+            replace_file(path, content)
             known, self._known = self._known, content
             try:
                 sync_directory(path.parent)
@@ -188,17 +198,17 @@ class MonitorStore:
                     if former is None:
                         path.unlink()
                     else:
-                        put(path, former)
+                        replace_file(path, former)
                     self._known = known
                 raise
 
 
-def _bak(path: Path) -> Path:
+def _backup_path(path: Path) -> Path:
     return path.with_name(path.name + ".bak")
 
 
 @contextlib.contextmanager
-def _storing(path: Path) -> Iterator[None]:
+def _translated_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 from adapters.proxmox.addresses import parse_addresses, parse_agent_addresses
 from adapters.proxmox.backups import ask_all
 from adapters.proxmox.connections import Endpoint
-from adapters.proxmox.errors import Refusal
+from adapters.proxmox.errors import CallContext
 from adapters.proxmox.http import LIST_MOST, Calls
 from adapters.proxmox.lanes import THREADS
 from adapters.proxmox.parse import (
@@ -64,10 +64,10 @@ class ProxmoxClient:
         self._calls = Calls(endpoint)
         self.identity = f"{endpoint.user}!{endpoint.token_name}"
 
-    def on(self, lane: Lane) -> Self:
+    def in_lane(self, lane: Lane) -> Self:
         """The same client, whose calls go in another lane."""
         other = copy.copy(self)
-        other._calls = self._calls.on(lane)
+        other._calls = self._calls.in_lane(lane)
         return other
 
     def close(self) -> None:
@@ -186,7 +186,7 @@ class ProxmoxClient:
 
     async def task_status(self, upid: str) -> TaskStatus:
         row = await self._calls.get(
-            (*task_path(upid), "status"), dict, refusal=Refusal(None, TaskUnknown(upid))
+            (*task_path(upid), "status"), dict, refusal=CallContext(None, TaskUnknown(upid))
         )
         running = row.get("status") != "stopped"
         exit_text = str(row.get("exitstatus", "unexpected status"))[:EXIT_MOST]
@@ -210,10 +210,10 @@ class ProxmoxClient:
     # -- changing
 
     async def power(self, guest: Guest, verb: Verb) -> str:
-        return await self._calls.task_of("post", (*guest_path(guest), "status", _POWER[verb]), guest)
+        return await self._calls.start_task("post", (*guest_path(guest), "status", _POWER[verb]), guest)
 
     async def clone(self, template: Guest, newid: int, name: str, *, target: str | None, full: bool) -> str:
-        return await self._calls.task_of(
+        return await self._calls.start_task(
             "post",
             (*guest_path(template), "clone"),
             template,
@@ -229,7 +229,7 @@ class ProxmoxClient:
         """QEMU by POST (a task, whose errors can be followed), LXC by PUT (its only verb, done when it answers)."""
         parameters: dict[str, object] = {"cores": cores, "memory": memory_mb, "digest": digest}
         if guest.kind is Kind.QEMU:
-            return await self._calls.task_of("post", (*guest_path(guest), "config"), guest, **parameters)
+            return await self._calls.start_task("post", (*guest_path(guest), "config"), guest, **parameters)
         if await self._calls.change("put", (*guest_path(guest), "config"), guest, **parameters) is not None:
             raise BadAnswer(self._endpoint.host, changing=True)
         return None
@@ -240,10 +240,10 @@ class ProxmoxClient:
         Disks that are not in the configuration stay (destroy-unreferenced-disks=0).
         """
         parameters: dict[str, object] = {"purge": 1, "destroy-unreferenced-disks": 0}
-        return await self._calls.task_of("delete", guest_path(guest), guest, **parameters)
+        return await self._calls.start_task("delete", guest_path(guest), guest, **parameters)
 
     async def snapshot_create(self, guest: Guest, name: str, description: str, memory: bool) -> str:
-        return await self._calls.task_of(
+        return await self._calls.start_task(
             "post",
             (*guest_path(guest), "snapshot"),
             guest,
@@ -254,9 +254,9 @@ class ProxmoxClient:
 
     async def snapshot_rollback(self, guest: Guest, name: str) -> str:
         path = (*guest_path(guest), "snapshot", checked_snapshot_name(name), "rollback")
-        return await self._calls.task_of("post", path, guest)
+        return await self._calls.start_task("post", path, guest)
 
     async def snapshot_delete(self, guest: Guest, name: str) -> str:
-        return await self._calls.task_of(
+        return await self._calls.start_task(
             "delete", (*guest_path(guest), "snapshot", checked_snapshot_name(name)), guest
         )

@@ -46,8 +46,8 @@ class Heartbeat:
     def __init__(
         self, url: str | None, seconds: float = SECONDS, clock: Callable[[], float] = time.time
     ) -> None:
-        self.failing: str | None = None
-        self.taken: float | None = None
+        self.error: str | None = None
+        self.last_beat: float | None = None
         """When the last one was taken, Unix seconds."""
         self._url = url
         self._seconds = seconds
@@ -56,7 +56,7 @@ class Heartbeat:
         self._closed = False
 
     @property
-    def wanted(self) -> bool:
+    def is_enabled(self) -> bool:
         """Whether there is a monitor to tell."""
         return self._url is not None
 
@@ -76,13 +76,13 @@ class Heartbeat:
     def _noted(self, reason: str | None) -> bool:
         if self._closed:  # in the middle of the beat: no fault of the monitor's
             return False
-        if reason and not self.failing:
+        if reason and not self.error:
             _log.warning("the heartbeat is not taken: %s", reason)
-        elif self.failing and not reason:
+        elif self.error and not reason:
             _log.info("the heartbeat is taken again")
-        self.failing = reason
+        self.error = reason
         if reason is None:
-            self.taken = self._clock()
+            self.last_beat = self._clock()
         return reason is None
 
     async def _fetch(self, url: str) -> str | None:

@@ -33,7 +33,7 @@ _QUIET = ("discord", "aiohttp", "proxmoxer", "urllib3", "asyncio")
 _NO_VOICE = ("PyNaCl is not installed", "davey is not installed")
 
 
-def in_one_line(text: str) -> str:
+def escape_line(text: str) -> str:
     """What cannot be seen, or would begin another line, as an escape."""
     return _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)
 
@@ -59,7 +59,7 @@ class MaskedFormatter(logging.Formatter):
         return [BAR + self._safe(line) for line in self._masked(text).split("\n")]
 
     def _safe(self, line: str) -> str:
-        return in_one_line(self._masked(line))
+        return escape_line(self._masked(line))
 
     def _masked(self, text: str) -> str:
         for secret in self._secrets:
@@ -69,7 +69,7 @@ class MaskedFormatter(logging.Formatter):
         return text
 
 
-def of_use(record: logging.LogRecord) -> bool:
+def is_useful(record: logging.LogRecord) -> bool:
     """Not that discord.py cannot speak: this bot has no voice."""
     return not str(record.msg).startswith(_NO_VOICE)
 
@@ -84,6 +84,6 @@ def set_up_logging(settings: Settings) -> None:
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.NOTSET if settings.log_level == "DEBUG" else logging.WARNING)
-    logging.getLogger("discord.client").addFilter(of_use)
+    logging.getLogger("discord.client").addFilter(is_useful)
     if settings.proxmox_verify_ssl is False and not settings.proxmox_fingerprint:
         _log.warning("PROXMOX_VERIFY_SSL = False: whoever sits in between can read the API token")

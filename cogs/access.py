@@ -4,13 +4,13 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from core.cluster_cache import FRESH
+from core.cluster_cache import FRESH_SECONDS
 from core.rights import Operation
 from ui.access.view import access_card
 from ui.cards import card
 from ui.formatting import OK, READ_ONLY, WARNING, Colour
 from ui.interaction.context import Interaction, Services
-from ui.interaction.gate import recorded
+from ui.interaction.gate import record_attempt
 from ui.interaction.options import VMID, GuestId, cluster_for_completion, operations
 from ui.interaction.reply import Reply
 from ui.messages.errors import read_only_line
@@ -39,45 +39,47 @@ class Access(commands.Cog):
     ) -> None:
         services = self._services
         async with Reply(services, interaction, private=True) as reply:
-            with recorded(interaction, Operation.ACCESS, vmid, action) as attempt:
+            with record_attempt(interaction, Operation.ACCESS, vmid, action) as attempt:
                 wanted = operation_named(services.texts, action) if action.strip() else None
                 guest = None
                 if vmid is not None:
                     age = (
-                        0.0 if services.judge.narrowed(attempt.actor) else FRESH
+                        0.0 if services.authorizer.has_hidden_guests(attempt.actor) else FRESH_SECONDS
                     )  # as a change would be judged
-                    guest = await services.planner.locate(vmid, attempt.admit, max_age=age)
+                    guest = await services.planner.locate(vmid, attempt.check, max_age=age)
                     guest = await services.planner.with_protection(guest)
                 cluster = await cluster_for_completion(services)
-                view = access_card(reply.t, services.judge, attempt.actor, guest, wanted, cluster)
+                view = access_card(reply.t, services.authorizer, attempt.actor, guest, wanted, cluster)
                 await reply.show(view)
 
     @readonly.command(
         name="on", description=locale_str("Switch all changes off: nothing can be done to guests")
     )
     async def turn_on(self, interaction: Interaction) -> None:
-        services, switch = self._services, self._services.judge.read_only
+        services, switch = self._services, self._services.authorizer.read_only
         async with Reply(services, interaction) as reply:
-            with recorded(interaction, Operation.READONLY_ON) as attempt:
-                attempt.permit(whole=True)
-                attempt.begin(unkept=True)  # whoever needs it needs it with a full disk, too
-                was = switch.held is not None
+            with record_attempt(interaction, Operation.READONLY_ON) as attempt:
+                attempt.authorize(whole=True)
+                attempt.start(unkept=True)  # whoever needs it needs it with a full disk, too
+                was = switch.refusal is not None
                 switch.turn_on(interaction.user.display_name, interaction.user.id)
-            if switch.held:
-                text = f"{READ_ONLY} {read_only_line(reply.t, switch.held)}"
+            if switch.refusal:
+                text = f"{READ_ONLY} {read_only_line(reply.t, switch.refusal)}"
                 head = reply.t("Changes are switched off already.") + "\n" if was else ""
                 note = reply.t("Looking, alerts and mutes go on. `/readonly off` switches changes on again.")
-                unkept = f"{WARNING} {read_only_unkept(reply.t, switch.unkept)}" if switch.unkept else ""
+                unkept = (
+                    f"{WARNING} {read_only_unkept(reply.t, switch.store_error)}" if switch.store_error else ""
+                )
                 await reply.show(card(f"{head}{text}", unkept, f"-# {note}", colour=Colour.WARN))
 
     @readonly.command(name="off", description=locale_str("Allow changes again"))
     async def turn_off(self, interaction: Interaction) -> None:
-        services, switch = self._services, self._services.judge.read_only
+        services, switch = self._services, self._services.authorizer.read_only
         async with Reply(services, interaction) as reply:
-            with recorded(interaction, Operation.READONLY_OFF) as attempt:
-                attempt.permit(whole=True)
-                attempt.begin()
-                was = switch.held is not None
+            with record_attempt(interaction, Operation.READONLY_OFF) as attempt:
+                attempt.authorize(whole=True)
+                attempt.start()
+                was = switch.refusal is not None
                 switch.turn_off()
             text = reply.t("Changes are allowed again.") if was else reply.t("Changes are allowed already.")
             await reply.show(card(f"{OK} {text}", colour=Colour.GOOD))

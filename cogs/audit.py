@@ -8,9 +8,9 @@ from discord.ext import commands
 
 from core.rights import Operation
 from ui.audit.commands import send_audit, show_audit
-from ui.audit.filters import detail_of, filter_of, people, times
+from ui.audit.filters import complete_people, complete_since, detail_of, filter_of
 from ui.interaction.context import Interaction, Services
-from ui.interaction.gate import recorded
+from ui.interaction.gate import record_attempt
 from ui.interaction.options import GuestId, operations
 from ui.interaction.reply import Reply
 
@@ -26,16 +26,16 @@ class Audit(commands.Cog):
         self._aside: list[asyncio.Task[None]] = []
 
     async def cog_load(self) -> None:
-        self._posting = asyncio.create_task(self._services.audit_posting.run(), name="audit")
+        self._posting = asyncio.create_task(self._services.audit_delivery.run(), name="audit")
         self._aside = [
-            asyncio.create_task(self._services.cut_off.run(), name="cut off"),
+            asyncio.create_task(self._services.action_recovery.run(), name="cut off"),
             asyncio.create_task(self._counts(), name="audit counts"),
         ]
 
     async def cog_unload(self) -> None:
         for task in filter(None, (self._posting, *self._aside)):
             task.cancel()
-        self._services.cut_off.end()
+        self._services.action_recovery.stop()
 
     async def _counts(self) -> None:
         """Write how often things were asked for, once their minute is over."""
@@ -46,7 +46,7 @@ class Audit(commands.Cog):
     async def finish(self) -> None:
         """The bot ends: lines that wait are tried once more."""
         if self._posting is not None:  # else it has not begun
-            await self._services.audit_posting.drain()
+            await self._services.audit_delivery.drain()
 
     @app_commands.command(description=locale_str("Who asked for what, and how it ended"))
     @app_commands.describe(
@@ -56,7 +56,7 @@ class Audit(commands.Cog):
         since=locale_str("Since when, such as 8h, 30d or 2026-11-01"),
         csv=locale_str("Attach all of it as a CSV file"),
     )
-    @app_commands.autocomplete(who=people, action=operations, since=times)
+    @app_commands.autocomplete(who=complete_people, action=operations, since=complete_since)
     async def audit(
         self,
         interaction: Interaction,
@@ -68,7 +68,7 @@ class Audit(commands.Cog):
     ) -> None:
         services, detail = self._services, detail_of(who, action, since, csv=csv)
         async with Reply(services, interaction, private=True) as reply:
-            with recorded(interaction, Operation.AUDIT, vmid, detail) as asked:
-                asked.permit(whole=True)
+            with record_attempt(interaction, Operation.AUDIT, vmid, detail) as asked:
+                asked.authorize(whole=True)
                 wanted = filter_of(services, vmid, who, action, since)
                 await (send_audit if csv else show_audit)(services, reply, wanted)

@@ -17,26 +17,36 @@ from ui.audit.commands import show_audit
 from ui.cards import notice
 from ui.formatting import OK, Colour
 from ui.guests.act import act, act_on_panel, show_panel
-from ui.guests.confirm import pressed
+from ui.guests.confirm import on_press
 from ui.guests.lists import Filters
 from ui.guests.show import show_guests
 from ui.i18n import Text
 from ui.interaction.buttons import ALERT, AUDIT, GUEST, HISTORY, MUTES, PAGE, QUESTION, guest_of
 from ui.interaction.context import Interaction, Services, services_of
-from ui.interaction.gate import Attempt, actor_of, guarded, recorded, refusal_of, tell_privately, too_quick
+from ui.interaction.gate import (
+    Attempt,
+    actor_of,
+    rate_limit_refusal,
+    record_attempt,
+    refusal_of,
+    reply_privately,
+    run_guarded,
+)
 from ui.interaction.reply import Reply
 from ui.watch.alert_text import acked_line, muted_line
-from ui.watch.commands import permit_incident, show_history, show_watch_list
+from ui.watch.commands import authorize_incident, show_history, show_watch_list
 
 
 async def _guest(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     services = services_of(interaction)
     async with Reply(services, interaction) as reply:
         if match["read"]:
-            with recorded(interaction, Operation.INFO, int(match["read"])):
+            with record_attempt(interaction, Operation.INFO, int(match["read"])):
                 await show_panel(services, reply, int(match["read"]))
             return
-        order = Order(Verb(match["action"]), int(match["vmid"]), actor_of(interaction), mark=match["mark"])
+        order = Order(
+            Verb(match["action"]), int(match["vmid"]), actor_of(interaction), fingerprint=match["fingerprint"]
+        )
         await act_on_panel(services, reply, order)
 
 
@@ -50,26 +60,26 @@ async def _alert(interaction: Interaction, match: re.Match[str], attempt: Attemp
     if what == "details":
         vmid = _vmid_of(incident)
         async with Reply(services, interaction, private=True, anew=True) as reply:
-            with recorded(interaction, Operation.INFO, vmid, incident.subject):
+            with record_attempt(interaction, Operation.INFO, vmid, incident.subject):
                 await show_panel(services, reply, vmid)
     elif what == "start":
         if incident.topic is not Topic.GUEST:
             raise IncidentOver
         async with Reply(services, interaction, anew=True) as reply:
             fact = incident.guests[0]
-            order = Order(Verb.START, fact.vmid, actor_of(interaction), mark=fact.mark)
+            order = Order(Verb.START, fact.vmid, actor_of(interaction), fingerprint=fact.fingerprint)
             await act(services, reply, order)
     else:
         async with Reply(services, interaction) as reply:
             operation = Operation.ACKNOWLEDGE if what == "ack" else Operation.MONITOR_MUTE
             detail = incident.subject if what == "ack" else f"{incident.subject} {MUTES[what]} s"
-            with recorded(interaction, operation, guest_of(incident), detail) as answering:
-                await permit_incident(answering, incident)
+            with record_attempt(interaction, operation, guest_of(incident), detail) as answering:
+                await authorize_incident(answering, incident)
                 await reply.accept()
-                answering.begin()
+                answering.start()
                 text = _answered(interaction, incident, what, reply.reader)
             if match["unedited"]:
-                await tell_privately(interaction, notice(f"{OK} {text}", Colour.GOOD))
+                await reply_privately(interaction, notice(f"{OK} {text}", Colour.GOOD))
 
 
 def _answered(interaction: Interaction, incident: Incident, what: str, t: Text) -> str:
@@ -103,11 +113,11 @@ def _page_reply(services: Services, interaction: Interaction) -> Reply:
     """A page takes the place of the one before; but who may not see every guest turns nobody else's."""
     message = interaction.message
     own = message is None or message.flags.ephemeral
-    apart = services.judge.narrowed(actor_of(interaction)) and not own
+    apart = services.authorizer.has_hidden_guests(actor_of(interaction)) and not own
     return Reply(services, interaction, private=apart, anew=apart)
 
 
-def _turned(match: re.Match[str]) -> str:
+def _page_label(match: re.Match[str]) -> str:
     """To which page, for the audit, counted as people do."""
     return f"page={int(match['page']) + 1}"
 
@@ -117,17 +127,19 @@ async def _page(interaction: Interaction, match: re.Match[str], attempt: Attempt
     async with _page_reply(services, interaction) as reply:
         if match["what"] == "list":
             filters = Filters(match["status"], match["kind"], match["node"])
-            with recorded(interaction, Operation.LIST, detail=f"{filters.detail} {_turned(match)}".strip()):
+            with record_attempt(
+                interaction, Operation.LIST, detail=f"{filters.detail} {_page_label(match)}".strip()
+            ):
                 await show_guests(services, reply, filters, page)
         else:
-            with recorded(interaction, Operation.MONITOR_LIST, detail=_turned(match)):
+            with record_attempt(interaction, Operation.MONITOR_LIST, detail=_page_label(match)):
                 await show_watch_list(services, reply, page)
 
 
 async def _history(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     services, vmid = services_of(interaction), int(match["vmid"]) if match["vmid"] else None
     async with _page_reply(services, interaction) as reply:
-        with recorded(interaction, Operation.MONITOR_HISTORY, vmid, _turned(match)):
+        with record_attempt(interaction, Operation.MONITOR_HISTORY, vmid, _page_label(match)):
             await show_history(services, reply, vmid, int(match["page"]))
 
 
@@ -143,13 +155,13 @@ async def _audit(interaction: Interaction, match: re.Match[str], attempt: Attemp
     )
     private = interaction.message is not None and interaction.message.flags.ephemeral
     async with Reply(services, interaction, private=True, anew=not private) as reply:
-        with recorded(interaction, Operation.AUDIT, wanted.vmid, _turned(match)) as asked:
-            asked.permit(whole=True)
+        with record_attempt(interaction, Operation.AUDIT, wanted.vmid, _page_label(match)) as asked:
+            asked.authorize(whole=True)
             await show_audit(services, reply, wanted, int(match["page"]))
 
 
 async def _question(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
-    await pressed(interaction, match["answer"], match["nonce"], attempt)
+    await on_press(interaction, match["answer"], match["nonce"], attempt)
 
 
 def _guest_operation(match: re.Match[str]) -> Operation | None:
@@ -160,7 +172,7 @@ def _page_operation(match: re.Match[str]) -> Operation | None:
     return Operation.LIST if match["what"] == "list" else Operation.MONITOR_LIST
 
 
-def _about(attempt: Attempt, match: re.Match[str]) -> int | None:
+def _describe(attempt: Attempt, match: re.Match[str]) -> int | None:
     """Whom a button is about, for the record: nothing is decided by it."""
     found = match.groupdict()
     if number := found.get("vmid") or found.get("read"):
@@ -171,10 +183,10 @@ def _about(attempt: Attempt, match: re.Match[str]) -> int | None:
     return None
 
 
-Does = Callable[[Interaction, re.Match[str], Attempt], Awaitable[None]]
-Asks = Callable[[re.Match[str]], Operation | None]
+Handler = Callable[[Interaction, re.Match[str], Attempt], Awaitable[None]]
+OperationOf = Callable[[re.Match[str]], Operation | None]
 
-_FAMILIES: tuple[tuple[re.Pattern[str], Asks, Does], ...] = (
+_HANDLERS: tuple[tuple[re.Pattern[str], OperationOf, Handler], ...] = (
     (GUEST, _guest_operation, _guest),
     (ALERT, _alert_operation, _alert),
     (PAGE, _page_operation, _page),
@@ -184,23 +196,23 @@ _FAMILIES: tuple[tuple[re.Pattern[str], Asks, Does], ...] = (
 )
 
 
-async def press(interaction: Interaction, custom_id: str) -> None:
+async def on_button_press(interaction: Interaction, custom_id: str) -> None:
     """A press on the button with this custom_id."""
-    await guarded(interaction, lambda attempt: _pressed(interaction, custom_id, attempt))
+    await run_guarded(interaction, lambda attempt: _pressed(interaction, custom_id, attempt))
 
 
 async def _pressed(interaction: Interaction, custom_id: str, attempt: Attempt) -> BotError | None:
     """Do it, or say why not. A custom_id that fits no pattern was forged, or made by another version."""
-    for pattern, asks, does in _FAMILIES:
+    for pattern, asks, does in _HANDLERS:
         match = pattern.fullmatch(custom_id)
         if match is not None:
             operation = asks(match)
             if operation is not None:
                 attempt.word, attempt.detail = operation.value, custom_id
-                attempt.vmid = _about(attempt, match)
+                attempt.vmid = _describe(attempt, match)
             asks_for = Operation.ACKNOWLEDGE if pattern is QUESTION else operation  # an answer, not a look
-            refusal = too_quick(interaction, asks_for) or refusal_of(interaction, operation)
+            refusal = rate_limit_refusal(interaction, asks_for) or refusal_of(interaction, operation)
             if refusal is None:
                 await does(interaction, match, attempt)
             return refusal
-    return too_quick(interaction, None) or refusal_of(interaction, None) or QuestionOver()
+    return rate_limit_refusal(interaction, None) or refusal_of(interaction, None) or QuestionOver()

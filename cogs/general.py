@@ -14,8 +14,8 @@ from ui.guests.confirm import act_or_ask, ask_first
 from ui.guests.lists import Filters
 from ui.guests.show import show_guests
 from ui.interaction.context import Interaction, Services
-from ui.interaction.gate import actor_of, recorded
-from ui.interaction.options import DRY_RUN, VMID, GuestId, node_names
+from ui.interaction.gate import actor_of, record_attempt
+from ui.interaction.options import DRY_RUN, VMID, GuestId, complete_nodes
 from ui.interaction.reply import Reply
 
 STATUSES = [
@@ -40,21 +40,21 @@ class General(commands.Cog):
         node=locale_str("Only guests on this node"),
     )
     @app_commands.choices(status=STATUSES, kind=KINDS)
-    @app_commands.autocomplete(node=node_names)
+    @app_commands.autocomplete(node=complete_nodes)
     async def list_guests(
         self, interaction: Interaction, status: str = "", kind: str = "", node: str = ""
     ) -> None:
         services = self._services
         async with Reply(services, interaction) as reply:
             filters = Filters(status, kind, node)
-            with recorded(interaction, Operation.LIST, detail=filters.detail):
+            with record_attempt(interaction, Operation.LIST, detail=filters.detail):
                 await show_guests(services, reply, filters)
 
     @app_commands.command(description=locale_str("State, use and buttons of one guest"))
     @app_commands.describe(vmid=VMID)
     async def info(self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId()]) -> None:
         async with Reply(self._services, interaction) as reply:
-            with recorded(interaction, Operation.INFO, vmid):
+            with record_attempt(interaction, Operation.INFO, vmid):
                 await show_panel(self._services, reply, vmid)
 
     @app_commands.command(description=locale_str("Make a guest by cloning a template"))
@@ -107,6 +107,6 @@ class General(commands.Cog):
     async def help(self, interaction: Interaction) -> None:
         async with Reply(self._services, interaction, private=True) as reply:
             tree = interaction.client.tree  # type: ignore[attr-defined]  # the client is this bot
-            guild = discord.Object(self._services.judge.rules.guild_id)
-            with recorded(interaction, Operation.HELP):
+            guild = discord.Object(self._services.authorizer.rules.guild_id)
+            with record_attempt(interaction, Operation.HELP):
                 await reply.show(help_card(reply.t, tree.get_commands(guild=guild)))

@@ -13,13 +13,13 @@ from discord.ext import commands, tasks
 from core.access.policy import unknown_guest
 from core.errors import JournalFailed, NotWatched
 from core.names import checked_vmid
-from core.options import in_one_line
+from core.options import format_options
 from core.rights import Operation
-from ui.discord.failures import incident_of
+from ui.discord.failures import log_unexpected
 from ui.formatting import ALARM, BACK, WARNING, plain, title
 from ui.interaction.context import Interaction, Services
-from ui.interaction.gate import recorded
-from ui.interaction.options import VMID, GuestId, durations, held_mutes, mute_targets
+from ui.interaction.gate import record_attempt
+from ui.interaction.options import VMID, GuestId, complete_durations, complete_mute_targets, complete_mutes
 from ui.interaction.reply import Reply
 from ui.messages.startup import (
     journal_renewed,
@@ -32,7 +32,7 @@ from ui.messages.startup import (
 )
 from ui.watch.commands import (
     REASON_MOST,
-    cluster_to_judge_by,
+    cluster_for_decision,
     confirm_protected,
     mute,
     send_test,
@@ -41,22 +41,22 @@ from ui.watch.commands import (
     show_watch_list,
     unmute,
 )
-from ui.watch.views import added, good, muted_until
+from ui.watch.views import added_card, muted_until, success_card
 
 _log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 150.0
+POLL_SECONDS = 150.0
 """Two reads that run into every time-out of the client, 12 s between them and the questions after them take
 less; what hangs longer is started again."""
 
-BREAKS_TOLD = 2
+FAILURES_TOLD = 2
 """So many looks in a row that end in an error of our own are told."""
 
 NAME_MOST = 255
 CONFIRM = locale_str("The guest's name, if it is protected")
 REASON = locale_str("The reason, if a guest is protected")
 
-Say = Callable[[str], Coroutine[Any, Any, None]]
+SendLine = Callable[[str], Coroutine[Any, Any, None]]
 
 
 class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_str("Watching and alerts")):
@@ -67,7 +67,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
     monotonic clock starts the loop again when it has not run for two intervals.
     """
 
-    def __init__(self, services: Services, say: Say) -> None:
+    def __init__(self, services: Services, say: SendLine) -> None:
         self._services, self._say = services, say
         self._ran, self._looking = services.clock.monotonic(), False
         self._sending: asyncio.Task[None] | None = None
@@ -76,11 +76,11 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         self._breaks = 0
         self._hung = False
         self._pools: set[str] = set()
-        self._poll.change_interval(seconds=services.interval)
+        self._poll.change_interval(seconds=services.poll_seconds)
 
     async def cog_load(self) -> None:
-        self._sending = self._aside(self._services.delivery.run(), "alerts")
-        self._aside(self._watchdog(), "watchdog")
+        self._sending = self._run_aside(self._services.alert_delivery.run(), "alerts")
+        self._run_aside(self._watchdog(), "watchdog")
         self._poll.start()
 
     async def cog_unload(self) -> None:
@@ -91,9 +91,9 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
     async def finish(self) -> None:
         """The bot ends: alerts that wait are tried once more, by nobody else meanwhile."""
         if self._sending is not None:  # else it has not begun
-            await self._services.delivery.drain()
+            await self._services.alert_delivery.drain()
 
-    def _aside(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+    def _run_aside(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Something that the loop does not wait for."""
         task = asyncio.create_task(work, name=name)
         self._background.add(task)
@@ -103,87 +103,87 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
     @tasks.loop(seconds=60)
     async def _poll(self) -> None:
         now = self._services.clock.monotonic()
-        if now - self._ran < self._services.interval / 2 and self._poll.current_loop > 0:
+        if now - self._ran < self._services.poll_seconds / 2 and self._poll.current_loop > 0:
             return  # made up for a wall clock that was set forward
         self._ran, self._looking = now, True
         try:
-            await self._look()
-            self._tell_of_break(None)
-            self._tell_of_hang(None)
+            await self._poll_once()
+            self._report_failure(None)
+            self._report_hang(None)
         except Exception as error:  # noqa: BLE001 - any exception that left this body would end the watch
-            self._tell_of_break(incident_of(error))
+            self._report_failure(log_unexpected(error))
         finally:
             self._looking = False
 
-    def _tell_of_break(self, incident: str | None) -> None:
+    def _report_failure(self, error_id: str | None) -> None:
         """Once when two looks in a row have failed by a bug of ours, and once when they work again."""
         t, before = self._services.texts.public, self._breaks
-        self._breaks = 0 if incident is None else before + 1
-        if incident is not None and self._breaks == BREAKS_TOLD:
-            self._aside(self._say(f"{ALARM} {watch_broken(t, incident)}"), "word")
-        elif incident is None and before >= BREAKS_TOLD:
-            self._aside(self._say(f"{BACK} {watch_works(t)}"), "word")
+        self._breaks = 0 if error_id is None else before + 1
+        if error_id is not None and self._breaks == FAILURES_TOLD:
+            self._run_aside(self._say(f"{ALARM} {watch_broken(t, error_id)}"), "word")
+        elif error_id is None and before >= FAILURES_TOLD:
+            self._run_aside(self._say(f"{BACK} {watch_works(t)}"), "word")
 
-    def _tell_of_hang(self, seconds: float | None) -> None:
+    def _report_hang(self, seconds: float | None) -> None:
         """Once when a look has not ended for so long, and once when one has ended again."""
         t, before = self._services.texts.public, self._hung
         self._hung = seconds is not None
         if seconds is not None and not before:
-            self._aside(self._say(f"{ALARM} {watch_hangs(t, seconds)}"), "word")
+            self._run_aside(self._say(f"{ALARM} {watch_hangs(t, seconds)}"), "word")
         elif seconds is None and before:
-            self._aside(self._say(f"{BACK} {watch_works(t)}"), "word")
+            self._run_aside(self._say(f"{BACK} {watch_works(t)}"), "word")
 
-    async def _look(self) -> None:
+    async def _poll_once(self) -> None:
         watch = self._services.watch
         await watch.poll()
-        self._tell_of_journal(watch.journal_trouble)
-        if watch.trouble is None:
-            self._tell_of_pools(self._services.judge.unseen_pools())
-        self._tell_of_renewal()
-        well = watch.trouble is None and watch.journal_trouble is None and not watch.blind
+        self._report_journal(watch.journal_error)
+        if watch.read_error is None:
+            self._report_pools(self._services.authorizer.unseen_pools())
+        self._report_renewal()
+        well = watch.read_error is None and watch.journal_error is None and not watch.blind
         if well and self._services.connected():
-            self._aside(self._services.heartbeat.beat(), "heartbeat")
+            self._run_aside(self._services.heartbeat.beat(), "heartbeat")
 
-    def _tell_of_pools(self, unseen: tuple[str, ...]) -> None:
+    def _report_pools(self, unseen: tuple[str, ...]) -> None:
         """Once for each pool that comes to be unseen."""
         new, self._pools = set(unseen) - self._pools, set(unseen)
         if new:
             text = pools_unseen(self._services.texts.public, sorted(new))
             _log.warning("%s", text)
             with contextlib.suppress(JournalFailed):  # it stands in the log at least
-                self._services.watch.say(f"{WARNING} {text}")
+                self._services.watch.post_notice(f"{WARNING} {text}")
 
-    def _tell_of_journal(self, trouble: JournalFailed | None) -> None:
+    def _report_journal(self, trouble: JournalFailed | None) -> None:
         """Once when it begins and once when it is over: what cannot be written cannot be told through it."""
         t, before = self._services.texts.public, self._journal_trouble
         self._journal_trouble = trouble
         if trouble is not None and before is None:
             _log.error("the journal cannot be written: %s", trouble.reason)
-            self._aside(self._say(f"{ALARM} {journal_stuck(t, trouble.reason)}"), "word")
+            self._run_aside(self._say(f"{ALARM} {journal_stuck(t, trouble.reason)}"), "word")
         elif before is not None and trouble is None:
-            self._aside(self._say(f"{BACK} {journal_well(t)}"), "word")
+            self._run_aside(self._say(f"{BACK} {journal_well(t)}"), "word")
 
-    def _tell_of_renewal(self) -> None:
+    def _report_renewal(self) -> None:
         """Once, through the journal that is there again; and what it may have missed is stored."""
-        care, switch = self._services.watch.care, self._services.judge.read_only
+        care, switch = self._services.watch.maintenance, self._services.authorizer.read_only
         if care.renewed is not None:
             text = journal_renewed(self._services.texts.public, care.renewed.aside, whole=care.renewed.whole)
             with contextlib.suppress(JournalFailed):
-                self._services.watch.say(f"{WARNING} {text}")
+                self._services.watch.post_notice(f"{WARNING} {text}")
                 care.renewed = None
-                switch.keep()
-        elif switch.unkept is not None:
-            switch.keep()
+                switch.store()
+        elif switch.store_error is not None:
+            switch.store()
 
     async def _watchdog(self) -> None:
-        interval = self._services.interval
+        interval = self._services.poll_seconds
         while True:
             await asyncio.sleep(interval / 2)
             silent = self._services.clock.monotonic() - self._ran
-            if silent > 2 * interval and not (self._looking and silent < LOOK_SECONDS):
+            if silent > 2 * interval and not (self._looking and silent < POLL_SECONDS):
                 _log.error("the watch has not run for %.0f s and is started again", silent)
                 if self._looking:
-                    self._tell_of_hang(silent)
+                    self._report_hang(silent)
                 if self._poll.is_running():
                     self._poll.restart()
                 else:  # restart() passes over a loop that has ended
@@ -205,21 +205,21 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         disk: int | None = None,
     ) -> None:
         watch = self._services.watch
-        detail = in_one_line({"cpu": cpu, "memory": memory, "disk": disk})
+        detail = format_options({"cpu": cpu, "memory": memory, "disk": disk})
         async with Reply(self._services, interaction) as reply:
-            with recorded(interaction, Operation.MONITOR_ADD, vmid, detail) as attempt:
+            with record_attempt(interaction, Operation.MONITOR_ADD, vmid, detail) as attempt:
                 planner, operation = self._services.planner, Operation.MONITOR_ADD
                 age = planner.list_age(attempt.actor, operation, vmid)
-                guest = await planner.locate(vmid, attempt.admit, max_age=age)
+                guest = await planner.locate(vmid, attempt.check, max_age=age)
                 attempt.guest = guest
                 watch.check_entry(guest, cpu, memory, disk)
-                attempt.begin()
+                attempt.start()
                 before = watch.find(vmid)
                 watch.add(guest, cpu, memory, disk)
             entry = watch.find(vmid)
             if entry is not None:
                 until = muted_until(watch, vmid, guest.node)
-                await reply.show(added(reply.t, guest, entry, before, until))
+                await reply.show(added_card(reply.t, guest, entry, before, until))
 
     @app_commands.command(description=locale_str("Stop watching a guest"))
     @app_commands.describe(vmid=VMID, confirm=CONFIRM, reason=REASON)
@@ -231,25 +231,25 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         reason: app_commands.Range[str, 0, REASON_MOST] = "",
     ) -> None:
         async with Reply(self._services, interaction) as reply:
-            with recorded(interaction, Operation.MONITOR_REMOVE, vmid) as attempt:
-                cluster = await cluster_to_judge_by(attempt, (checked_vmid(vmid),))
+            with record_attempt(interaction, Operation.MONITOR_REMOVE, vmid) as attempt:
+                cluster = await cluster_for_decision(attempt, (checked_vmid(vmid),))
                 guest = cluster.find(vmid) if cluster else None
-                attempt.permit(guest or unknown_guest(vmid))
+                attempt.authorize(guest or unknown_guest(vmid))
                 if self._services.watch.find(vmid) is None:
                     raise NotWatched(vmid)
                 attempt.reason = plain(reason, REASON_MOST)
                 known = await self._services.planner.with_protection(guest or unknown_guest(vmid))
-                attempt.permit(known)
+                attempt.authorize(known)
                 confirm_protected(attempt, known, confirm)
-                attempt.begin()
+                attempt.start()
                 self._services.watch.remove(vmid)
             name = title(guest) if guest else f"**{vmid}**"
-            await reply.show(good(reply.t("Stopped watching {guest}.", guest=name)))
+            await reply.show(success_card(reply.t("Stopped watching {guest}.", guest=name)))
 
     @app_commands.command(name="list", description=locale_str("The watched guests and their state"))
     async def list_watched(self, interaction: Interaction) -> None:
         async with Reply(self._services, interaction) as reply:
-            with recorded(interaction, Operation.MONITOR_LIST):
+            with record_attempt(interaction, Operation.MONITOR_LIST):
                 await show_watch_list(self._services, reply)
 
     @app_commands.command(name="mute", description=locale_str("Send no alerts about something for a while"))
@@ -259,7 +259,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         confirm=CONFIRM,
         reason=REASON,
     )
-    @app_commands.autocomplete(target=mute_targets, duration=durations)
+    @app_commands.autocomplete(target=complete_mute_targets, duration=complete_durations)
     async def mute_target(
         self,
         interaction: Interaction,
@@ -273,7 +273,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
 
     @app_commands.command(name="unmute", description=locale_str("Send alerts about it again"))
     @app_commands.describe(target=locale_str("What is muted"))
-    @app_commands.autocomplete(target=held_mutes)
+    @app_commands.autocomplete(target=complete_mutes)
     async def unmute_target(self, interaction: Interaction, target: str) -> None:
         async with Reply(self._services, interaction) as reply:
             await unmute(self._services, reply, target)
@@ -284,7 +284,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId()] | None = None
     ) -> None:
         async with Reply(self._services, interaction) as reply:
-            with recorded(interaction, Operation.MONITOR_HISTORY, vmid):
+            with record_attempt(interaction, Operation.MONITOR_HISTORY, vmid):
                 await show_history(self._services, reply, None if vmid is None else checked_vmid(vmid))
 
     @app_commands.command(description=locale_str("Send a test message to the alert channel"))
@@ -295,5 +295,5 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
     @app_commands.command(description=locale_str("How the watch itself is: reads, alerts, mutes"))
     async def status(self, interaction: Interaction) -> None:
         async with Reply(self._services, interaction) as reply:
-            with recorded(interaction, Operation.MONITOR_STATUS):
+            with record_attempt(interaction, Operation.MONITOR_STATUS):
                 await show_status(self._services, reply)

@@ -12,10 +12,10 @@ from core.verbs import Verb
 from ui.formatting import plain
 from ui.guests.act import act
 from ui.guests.confirm import ask_first
-from ui.guests.lists import snapshot_list
+from ui.guests.lists import snapshot_list_card
 from ui.interaction.context import Interaction, Services
-from ui.interaction.gate import actor_of, recorded
-from ui.interaction.options import DRY_RUN, VMID, GuestId, snapshot_names
+from ui.interaction.gate import actor_of, record_attempt
+from ui.interaction.options import DRY_RUN, VMID, GuestId, complete_snapshots
 from ui.interaction.reply import Reply
 
 NAME = locale_str("The snapshot")
@@ -70,16 +70,16 @@ class Snapshots(
     ) -> None:
         services = self._services
         async with Reply(services, interaction) as reply:
-            with recorded(interaction, Operation.SNAPSHOT_LIST, vmid) as attempt:
-                work = services.planner.at(vmid, lambda guest: self._listed(reply, guest), attempt.admit)
+            with record_attempt(interaction, Operation.SNAPSHOT_LIST, vmid) as attempt:
+                work = services.planner.run_on(vmid, lambda guest: self._listed(reply, guest), attempt.check)
                 await reply.show(await work)
 
     async def _listed(self, reply: Reply, guest: Guest) -> ui.LayoutView:
-        return snapshot_list(reply.t, guest, await self._services.proxmox.snapshots(guest))
+        return snapshot_list_card(reply.t, guest, await self._services.proxmox.snapshots(guest))
 
     @app_commands.command(description=locale_str("Go back to a snapshot (asks first)"))
     @app_commands.describe(vmid=VMID, name=NAME, dry_run=DRY_RUN)
-    @app_commands.autocomplete(name=snapshot_names)
+    @app_commands.autocomplete(name=complete_snapshots)
     async def rollback(
         self,
         interaction: Interaction,
@@ -91,7 +91,7 @@ class Snapshots(
 
     @app_commands.command(description=locale_str("Delete a snapshot (asks first)"))
     @app_commands.describe(vmid=VMID, name=NAME)
-    @app_commands.autocomplete(name=snapshot_names)
+    @app_commands.autocomplete(name=complete_snapshots)
     async def delete(
         self,
         interaction: Interaction,

@@ -11,49 +11,49 @@ from core.proxmox import Proxmox
 
 T = TypeVar("T")
 
-FRESH = 10.0
+FRESH_SECONDS = 10.0
 """Seconds a read serves completions and lists: Proxmox itself renews its figures every 10 s (pvestatd)."""
 LEARNED_SECONDS = 12.0
 """How long what was seen of one guest is truer than the list: pvestatd's round, and pmxcfs' 2 s of caching."""
 
 
-class ClusterReader:
+class ClusterCache:
     """One read at a time, however many ask (single flight), kept for whoever can live with its age."""
 
     def __init__(self, proxmox: Proxmox, clock: Clock) -> None:
         self._proxmox, self._clock = proxmox, clock
         self._flight: asyncio.Task[Cluster] | None = None
         self._next: asyncio.Task[Cluster] | None = None
-        self._learned: dict[int, tuple[float, Guest | None]] = {}
+        self._overlays: dict[int, tuple[float, Guest | None]] = {}
         self.last: Cluster | None = None
 
-    def known(self, vmid: int) -> Guest | None:
+    def find(self, vmid: int) -> Guest | None:
         """The guest as last read, without asking."""
         return self.last.find(vmid) if self.last else None
 
-    def learn(self, vmid: int, guest: Guest | None) -> None:
+    def overlay(self, vmid: int, guest: Guest | None) -> None:
         """Show what an action has just seen of a guest (None: it is gone) over the list.
 
         Only its state is shown: who may do what goes by the pool, tags and node of the newest list.
         """
-        self._learned[vmid] = (self._clock.monotonic() + LEARNED_SECONDS, guest)
+        self._overlays[vmid] = (self._clock.monotonic() + LEARNED_SECONDS, guest)
         if self.last is not None:
-            self.last = self._with_learned(self.last)
+            self.last = self._with_overlays(self.last)
 
-    def forget(self, vmid: int) -> None:
+    def drop_overlay(self, vmid: int) -> None:
         """What was seen of it holds no more (it has moved): from now on the list is right."""
-        self._learned.pop(vmid, None)
+        self._overlays.pop(vmid, None)
 
-    async def read(self, max_age: float = FRESH) -> Cluster:
+    async def read(self, max_age: float = FRESH_SECONDS) -> Cluster:
         """A read at most `max_age` seconds old (0: begun after this call). Raises ProxmoxError."""
         if self.last is not None and self._clock.monotonic() - self.last.read_at < max_age:
             return self.last
         if self._next is not None and (max_age == 0 or self._flight is None):  # None: it is about to begin
             return await asyncio.shield(self._next)
         if self._flight is None:
-            self._flight = _flight(self._fetch())
+            self._flight = _start_shared(self._fetch())
         elif max_age == 0:
-            self._next = _flight(self._after(self._flight))
+            self._next = _start_shared(self._after(self._flight))
             return await asyncio.shield(self._next)
         return await asyncio.shield(self._flight)
 
@@ -65,26 +65,26 @@ class ClusterReader:
 
     async def _fetch(self) -> Cluster:
         try:
-            self.last = self._with_learned(await self._proxmox.cluster())
+            self.last = self._with_overlays(await self._proxmox.cluster())
             return self.last
         finally:
             if self._flight is asyncio.current_task():
                 self._flight = None
 
-    def _with_learned(self, cluster: Cluster) -> Cluster:
+    def _with_overlays(self, cluster: Cluster) -> Cluster:
         now = self._clock.monotonic()
-        self._learned = {vmid: kept for vmid, kept in self._learned.items() if now < kept[0]}
-        if not self._learned:
+        self._overlays = {vmid: kept for vmid, kept in self._overlays.items() if now < kept[0]}
+        if not self._overlays:
             return cluster
         guests = {guest.vmid: guest for guest in cluster.guests}
-        for vmid, (_, seen) in self._learned.items():
+        for vmid, (_, seen) in self._overlays.items():
             listed = guests.pop(vmid, None)
             if seen is not None:
                 guests[vmid] = _overlaid(listed, seen)
         return replace(cluster, guests=tuple(guests[vmid] for vmid in sorted(guests)))
 
 
-class SnapshotReader:
+class SnapshotCache:
     """Snapshot lists for completions, kept as long as a cluster read; one request per guest at a time."""
 
     def __init__(self, proxmox: Proxmox, clock: Clock) -> None:
@@ -92,12 +92,12 @@ class SnapshotReader:
         self._kept: dict[int, tuple[float, asyncio.Task[tuple[Snapshot, ...]]]] = {}
 
     async def read(self, guest: Guest) -> tuple[Snapshot, ...]:
-        """At most FRESH seconds old. Raises ProxmoxError."""
+        """At most FRESH_SECONDS seconds old. Raises ProxmoxError."""
         now = self._clock.monotonic()
-        self._kept = {vmid: kept for vmid, kept in self._kept.items() if now - kept[0] < FRESH}
+        self._kept = {vmid: kept for vmid, kept in self._kept.items() if now - kept[0] < FRESH_SECONDS}
         kept = self._kept.get(guest.vmid)
         if kept is None or _failed(kept[1]):
-            self._kept[guest.vmid] = (now, _flight(self._proxmox.snapshots(guest)))
+            self._kept[guest.vmid] = (now, _start_shared(self._proxmox.snapshots(guest)))
         flight = self._kept[guest.vmid][1]
         try:
             return await asyncio.shield(flight)
@@ -129,7 +129,7 @@ def _failed(flight: asyncio.Task[T]) -> bool:
     return flight.done() and (flight.cancelled() or flight.exception() is not None)
 
 
-def _flight(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+def _start_shared(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     """A task for whoever asks. They may all have gone when it fails: then the event loop need not complain."""
     task = asyncio.create_task(work)
     task.add_done_callback(lambda done: done.cancelled() or done.exception())

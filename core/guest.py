@@ -42,21 +42,21 @@ class State(StrEnum):
         return _STATES.get(str(word), cls.UNKNOWN)
 
 
-MARK_DIGITS = 32
+FINGERPRINT_DIGITS = 32
 """128 bits, so that nobody finds a second name with the mark of a first."""
 
 
-def mark_of(kind: Kind, name: str | None) -> str:
+def fingerprint_of(kind: Kind, name: str | None) -> str:
     """Hex digits that stand for a guest's kind and name."""
-    return hashlib.sha256(_marked(kind, name)).hexdigest()[:MARK_DIGITS]
+    return hashlib.sha256(_fingerprint_text(kind, name)).hexdigest()[:FINGERPRINT_DIGITS]
 
 
-def _old_mark_of(kind: Kind, name: str | None) -> str:
+def _old_fingerprint_of(kind: Kind, name: str | None) -> str:
     """The mark in messages of earlier versions: eight hex digits, for which another name can be made up."""
-    return f"{zlib.crc32(_marked(kind, name)):08x}"
+    return f"{zlib.crc32(_fingerprint_text(kind, name)):08x}"
 
 
-def _marked(kind: Kind, name: str | None) -> bytes:
+def _fingerprint_text(kind: Kind, name: str | None) -> bytes:
     return f"{kind.value} {name}".encode(errors="replace")  # JSON may hold half a surrogate pair
 
 
@@ -108,16 +108,16 @@ class Guest:
     """`memory` is what the host holds for the guest: the guest itself does not say what it uses."""
 
     @property
-    def mark(self) -> str:
+    def fingerprint(self) -> str:
         """Hex digits that tell this guest from another that may get its VMID."""
-        return mark_of(self.kind, self.name)
+        return fingerprint_of(self.kind, self.name)
 
-    def bears(self, mark: str) -> bool:
+    def has_fingerprint(self, fingerprint: str) -> bool:
         """Whether a button's mark is this guest's: the mark of now, or that of an earlier version by its length.
 
         No message sent from now on holds the old one, so that it comes from an old message alone.
         """
-        return mark in (self.mark, _old_mark_of(self.kind, self.name))
+        return fingerprint in (self.fingerprint, _old_fingerprint_of(self.kind, self.name))
 
     @property
     def label(self) -> str:

@@ -28,7 +28,7 @@ class Pending:
     """It is to be taken away, so that Proxmox' default holds."""
 
     @property
-    def waits(self) -> bool:
+    def is_waiting(self) -> bool:
         return self.pending is not None or self.delete
 
 

@@ -8,7 +8,7 @@ from core.errors import BotError
 from core.guest import Cluster
 
 
-class Lack(StrEnum):
+class Problem(StrEnum):
     """What is wrong. Behind each: the fields of `Finding` it fills."""
 
     PROXMOX = "proxmox"  # error
@@ -30,7 +30,7 @@ class Lack(StrEnum):
     EVERYBODY_IS_ADMIN = "everybody_is_admin"
 
 
-NOTES = {Lack.NODE_OFFLINE, Lack.NO_HISTORY, Lack.ROLE_IS_SILENT, Lack.EVERYBODY_IS_ADMIN}
+NOTES = {Problem.NODE_OFFLINE, Problem.NO_HISTORY, Problem.ROLE_IS_SILENT, Problem.EVERYBODY_IS_ADMIN}
 """What is said, and keeps nothing from working."""
 
 
@@ -38,19 +38,19 @@ NOTES = {Lack.NODE_OFFLINE, Lack.NO_HISTORY, Lack.ROLE_IS_SILENT, Lack.EVERYBODY
 class Finding:
     """One thing that is wrong with `setting`."""
 
-    lack: Lack
+    problem: Problem
     setting: str
     value: str = ""
     names: tuple[str, ...] = ()
     error: BotError | None = field(default=None, compare=False)
 
     @property
-    def grave(self) -> bool:
+    def is_serious(self) -> bool:
         """Whether the bot is not ready for it."""
-        return self.lack not in NOTES
+        return self.problem not in NOTES
 
 
-class Sort(StrEnum):
+class ChannelKind(StrEnum):
     """What a Discord channel is good for."""
 
     MESSAGES = "messages"  # text, announcements, voice's own chat, a thread
@@ -68,30 +68,30 @@ VIEW, SEND, SEND_IN_THREAD, HISTORY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
+class ChannelView:
     """A channel of the guild. `missing`: the permissions of the bot there that it needs and has not."""
 
     name: str
-    sort: Sort
+    kind: ChannelKind
     missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class GuildSeen:
+class GuildView:
     """The guild as the gateway shows it. `channels` and `roles` by id hold what was asked for and is there;
     `silent`: the role to mention would not be notified; `untold`: channels of which Discord does not say just now
     whether they are there."""
 
     name: str
     available: bool = True
-    channels: Mapping[int, Channel] = field(default_factory=dict)
+    channels: Mapping[int, ChannelView] = field(default_factory=dict)
     roles: Mapping[int, str] = field(default_factory=dict)
     silent: bool = False
     untold: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RequiredSetup:
     """What the settings name. `channels` and `roles` by the setting's name."""
 
     node: str
@@ -109,62 +109,64 @@ class Wanted:
         )
 
 
-def at_proxmox(wanted: Wanted, seen: Cluster | BotError) -> tuple[Finding, ...]:
+def check_proxmox(wanted: RequiredSetup, seen: Cluster | BotError) -> tuple[Finding, ...]:
     """What is wrong between the bot and the guests."""
     if isinstance(seen, BotError):
-        return (Finding(Lack.PROXMOX, "PROXMOX_HOST", type(seen).__name__, error=seen),)
-    found = [] if seen.guests else [Finding(Lack.NO_GUESTS, "PROXMOX_TOKEN_NAME")]
+        return (Finding(Problem.PROXMOX, "PROXMOX_HOST", type(seen).__name__, error=seen),)
+    found = [] if seen.guests else [Finding(Problem.NO_GUESTS, "PROXMOX_TOKEN_NAME")]
     nodes = {node.name: node for node in seen.nodes}
     if nodes and wanted.node not in nodes:
-        found.append(Finding(Lack.NO_NODE, "NODE_NAME", wanted.node, tuple(sorted(nodes))))
+        found.append(Finding(Problem.NO_NODE, "NODE_NAME", wanted.node, tuple(sorted(nodes))))
     elif nodes and not nodes[wanted.node].online:
-        found.append(Finding(Lack.NODE_OFFLINE, "NODE_NAME", wanted.node))
+        found.append(Finding(Problem.NODE_OFFLINE, "NODE_NAME", wanted.node))
     return tuple(found)
 
 
-def at_discord(wanted: Wanted, seen: GuildSeen | None) -> tuple[Finding, ...]:
+def check_discord(wanted: RequiredSetup, seen: GuildView | None) -> tuple[Finding, ...]:
     """What is wrong between the bot and the people. `seen` None: the bot is not in the guild."""
     if seen is None:
-        return (Finding(Lack.NO_GUILD, "GUILD_ID", str(wanted.guild)),)
+        return (Finding(Problem.NO_GUILD, "GUILD_ID", str(wanted.guild)),)
     if not seen.available:
-        return (Finding(Lack.GUILD_AWAY, "GUILD_ID"),)
+        return (Finding(Problem.GUILD_AWAY, "GUILD_ID"),)
     found = [*_category(wanted, seen), *_channels(wanted, seen), *_roles(wanted, seen)]
     if not wanted.levels:
-        found.append(Finding(Lack.EVERYBODY_IS_ADMIN, "ADMIN_ROLE_IDS"))
+        found.append(Finding(Problem.EVERYBODY_IS_ADMIN, "ADMIN_ROLE_IDS"))
     return tuple(found)
 
 
-def _category(wanted: Wanted, seen: GuildSeen) -> Iterator[Finding]:
+def _category(wanted: RequiredSetup, seen: GuildView) -> Iterator[Finding]:
     setting, category = "ALLOWED_CATEGORY_ID", seen.channels.get(wanted.category)
     if category is None:
-        lack = Lack.NOT_TOLD if wanted.category in seen.untold else Lack.NO_CATEGORY
-        yield Finding(lack, setting, str(wanted.category))
-    elif category.sort is not Sort.CATEGORY:
-        yield Finding(Lack.IS_A_CHANNEL, setting, category.name)
+        problem = Problem.NOT_TOLD if wanted.category in seen.untold else Problem.NO_CATEGORY
+        yield Finding(problem, setting, str(wanted.category))
+    elif category.kind is not ChannelKind.CATEGORY:
+        yield Finding(Problem.IS_A_CHANNEL, setting, category.name)
     elif grave := tuple(name for name in category.missing if name != HISTORY):
-        yield Finding(Lack.PERMISSIONS, setting, category.name, grave)
+        yield Finding(Problem.PERMISSIONS, setting, category.name, grave)
 
 
-def _channels(wanted: Wanted, seen: GuildSeen) -> Iterator[Finding]:
+def _channels(wanted: RequiredSetup, seen: GuildView) -> Iterator[Finding]:
     for setting, number in wanted.channels.items():
         channel = seen.channels.get(number)
         if channel is None:
-            lack = Lack.NOT_TOLD if number in seen.untold else Lack.NO_CHANNEL
-            yield Finding(lack, setting, str(number))
-        elif channel.sort is not Sort.MESSAGES:
-            lack = Lack.IS_A_CATEGORY if channel.sort is Sort.CATEGORY else Lack.TAKES_NO_MESSAGES
-            yield Finding(lack, setting, channel.name)
+            problem = Problem.NOT_TOLD if number in seen.untold else Problem.NO_CHANNEL
+            yield Finding(problem, setting, str(number))
+        elif channel.kind is not ChannelKind.MESSAGES:
+            problem = (
+                Problem.IS_A_CATEGORY if channel.kind is ChannelKind.CATEGORY else Problem.TAKES_NO_MESSAGES
+            )
+            yield Finding(problem, setting, channel.name)
         elif set(channel.missing) - {HISTORY}:
-            yield Finding(Lack.PERMISSIONS, setting, channel.name, channel.missing)
+            yield Finding(Problem.PERMISSIONS, setting, channel.name, channel.missing)
         elif channel.missing:
-            yield Finding(Lack.NO_HISTORY, setting, channel.name)
+            yield Finding(Problem.NO_HISTORY, setting, channel.name)
 
 
-def _roles(wanted: Wanted, seen: GuildSeen) -> Iterator[Finding]:
+def _roles(wanted: RequiredSetup, seen: GuildView) -> Iterator[Finding]:
     for setting, numbers in wanted.roles.items():
         for number in numbers:
             if number not in seen.roles:
-                yield Finding(Lack.NO_ROLE, setting, str(number))
+                yield Finding(Problem.NO_ROLE, setting, str(number))
     role = wanted.mention_role
     if role in seen.roles and seen.silent and role is not None:
-        yield Finding(Lack.ROLE_IS_SILENT, "ALERT_MENTION_ROLE_ID", seen.roles[role])
+        yield Finding(Problem.ROLE_IS_SILENT, "ALERT_MENTION_ROLE_ID", seen.roles[role])

@@ -57,7 +57,7 @@ class Progress:
 OnProgress = Callable[[Progress], Awaitable[None]]
 
 
-async def nobody(progress: Progress) -> None:
+async def ignore_progress(progress: Progress) -> None:
     """For those who do not want to know."""
 
 
@@ -77,7 +77,7 @@ def percent_in(lines: tuple[str, ...]) -> float | None:
     return None
 
 
-class _Log:
+class _TaskLog:
     """The task's log, read on from where the last look ended."""
 
     def __init__(self, proxmox: Proxmox, upid: str) -> None:
@@ -101,14 +101,16 @@ class _Log:
         return new
 
 
-async def follow(proxmox: Proxmox, clock: Clock, upid: str, on_progress: OnProgress = nobody) -> TaskResult:
+async def follow(
+    proxmox: Proxmox, clock: Clock, upid: str, on_progress: OnProgress = ignore_progress
+) -> TaskResult:
     """Wait for the task's end, however long it takes, and say how it ended.
 
     Looks after 0.5, 1, 2 and then every 4 s. While Proxmox does not answer it goes on looking, for
     ten minutes, and then calls it LOST; a task Proxmox does not know (any more) is VANISHED.
     """
     began = seen = clock.monotonic()
-    delay, percent, log = 0.5, None, _Log(proxmox, upid)
+    delay, percent, log = 0.5, None, _TaskLog(proxmox, upid)
     while True:
         elapsed = clock.monotonic() - began
         out_of_sight = False

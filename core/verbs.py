@@ -91,7 +91,7 @@ ACTIONS: dict[Verb, Action] = {
 }
 
 
-def objection(action: Action, guest: Guest) -> Refused | None:
+def failed_precondition(action: Action, guest: Guest) -> Refused | None:
     """Why the action cannot be done to this guest as it is now, or None.
 
     The order is that of a person's remedy: what the guest is, then what holds it, then its state.
@@ -112,4 +112,4 @@ def objection(action: Action, guest: Guest) -> Refused | None:
 
 def can_act(verb: Verb, guest: Guest) -> bool:
     """Whether the verb fits the guest as last read: for sorting completions and enabling buttons."""
-    return objection(ACTIONS[verb], guest) is None
+    return failed_precondition(ACTIONS[verb], guest) is None

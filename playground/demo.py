@@ -20,7 +20,7 @@ from adapters.settings.load import KNOWN_NAMES
 from playground.children import Child, ChildDied
 from playground.cluster.demo_cluster import OWNER
 from playground.discord.server import DiscordServer
-from playground.page import DemoPage, Stage, build_stage
+from playground.page import DemoGuild, DemoPage, build_guild
 
 ROOT = Path(__file__).resolve().parent.parent
 _CLUSTER_PATIENCE = 30.0
@@ -97,7 +97,7 @@ class Demo:
             data = stack.enter_context(tempfile.TemporaryDirectory(prefix="proxmox-demo-"))
             server = await stack.enter_async_context(DiscordServer())
             server.answer_wait = 0.5  # the page takes the next press soon; what comes later is published anew
-            stage = build_stage(server, _language())
+            stage = build_guild(server, _language())
             stack.push_async_callback(self._cluster.stop)
             await self._cluster.start({**clean_environment(), OWNER: str(stage.viewer.id)})
             cluster = _cluster_told(await self._cluster.first_line(_CLUSTER_PATIENCE))
@@ -139,7 +139,7 @@ def _cluster_told(line: str) -> dict[str, Any]:
 
 
 def bot_environment(
-    server: DiscordServer, stage: Stage, cluster: Mapping[str, Any], data: Path
+    server: DiscordServer, stage: DemoGuild, cluster: Mapping[str, Any], data: Path
 ) -> dict[str, str]:
     """The bot's settings for the demo. `cluster` is the line that the demo cluster prints when it is ready."""
     return {

@@ -26,7 +26,7 @@ _GATHER = 0.15
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class DemoGuild:
     """The demo guild: what is where, and who is who."""
 
     guild: Guild
@@ -80,7 +80,7 @@ _NAMES = {
 }
 
 
-def build_stage(server: DiscordServer, language: str = "ja") -> Stage:
+def build_guild(server: DiscordServer, language: str = "ja") -> DemoGuild:
     """Set up the guild: the allowed category with a channel for commands and alerts and one for the audit, and a
     channel outside of it. `language`: "ja" or "en"."""
     names = _NAMES[language]
@@ -103,7 +103,7 @@ def build_stage(server: DiscordServer, language: str = "ja") -> Stage:
     def person(name: str, display: str, role: Role, locale: str = names.locale) -> Person:
         return server.person(guild, name, display=display, roles=[role], locale=locale)
 
-    return Stage(
+    return DemoGuild(
         guild=guild,
         category=category,
         channel=channel,
@@ -125,7 +125,7 @@ class DemoPage:
     choose all. Raises OSError when a port is taken.
     """
 
-    def __init__(self, server: DiscordServer, stage: Stage, port: int = 0) -> None:
+    def __init__(self, server: DiscordServer, stage: DemoGuild, port: int = 0) -> None:
         self._server, self._stage, self._port = server, stage, port
         self._previews: list[Preview] = []
         self._publisher: asyncio.Task[None] | None = None

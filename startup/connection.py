@@ -21,22 +21,22 @@ from discord.ext import commands
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 
 from core.clock import Clock
-from core.delivery.retries import PAUSES, rest
+from core.delivery.retries import PAUSES, sleep_until_set
 from ui.i18n import Text
-from ui.messages.discord_refusals import Ruling, Step, Verdict, ended_there, judged, tried_again
+from ui.messages.discord_refusals import ConnectStep, RetryRule, Verdict, diagnose, ended_there, tried_again
 
 TRY_SECONDS = 60.0
 """How long a log-in, or the opening of the gateway, may take."""
 COMMANDS_SECONDS = 30.0
 """How long the gateway waits for the first registration of the commands: those of before work meanwhile."""
-REFUSED_PAUSE = 600.0
+REFUSED_SECONDS = 600.0
 """Between two tries at what trying alone does not change: Discord takes back a token that identifies itself more
 than 1,000 times a day."""
-COMMANDS_PAUSE = 3600.0
+COMMANDS_RETRY_SECONDS = 3600.0
 """The same for refused commands."""
 LONGEST_WAIT = 3600.0
 """Discord's own "try again in …" is heeded up to here."""
-STEADY = 60.0
+STEADY_SECONDS = 60.0
 """A connection that lasted so many seconds was a good one: the next try comes at once."""
 
 STAND_IN = "DISCORD_STAND_IN"
@@ -53,34 +53,34 @@ class DiscordRefused(Exception):
     """Discord refuses the token or the guild; its text says so, for the terminal."""
 
 
-class Tries:
+class ConnectAttempts:
     """Counts what failed in a row, says it in the log, and waits."""
 
-    def __init__(self, t: Text, clock: Clock, over: asyncio.Event, step: Step, lasting: float) -> None:
+    def __init__(self, t: Text, clock: Clock, over: asyncio.Event, step: ConnectStep, lasting: float) -> None:
         self._t, self._clock, self._over, self._step, self._lasting = t, clock, over, step, lasting
         self.failures, self._told = 0, ""
 
-    def good(self) -> None:
+    def succeeded(self) -> None:
         """It worked."""
         self.failures, self._told = 0, ""
 
     async def failed(self, error: BaseException) -> None:
         """Wait until the next try, or the end. Raises DiscordRefused where there is to be none."""
         _log.debug("a try at Discord failed: %s: %s", type(error).__name__, error)
-        verdict = judged(self._t, error, self._step)
-        if verdict.ruling is Ruling.FINAL:
+        verdict = diagnose(self._t, error, self._step)
+        if verdict.retry is RetryRule.FINAL:
             raise DiscordRefused(verdict.text) from error
         await self.pause(verdict)
 
     async def pause(self, verdict: Verdict) -> None:
         """Wait; say why unless it was said often enough."""
         step = PAUSES[min(self.failures, len(PAUSES) - 1)]
-        seconds = self._lasting if verdict.ruling is Ruling.LASTING else step
+        seconds = self._lasting if verdict.retry is RetryRule.LASTING else step
         seconds = max(seconds, min(verdict.wait, LONGEST_WAIT))
         if self.failures < len(PAUSES) or verdict.text != self._told:
             _log.warning("%s", tried_again(self._t, verdict, seconds))
         self.failures, self._told = self.failures + 1, verdict.text
-        await rest(self._clock, seconds, self._over)
+        await sleep_until_set(self._clock, seconds, self._over)
 
 
 class Connection:
@@ -117,7 +117,7 @@ class Connection:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _log_in(self, token: str) -> None:
-        tries = self._tries(Step.LOG_IN, REFUSED_PAUSE)
+        tries = self._tries(ConnectStep.LOG_IN, REFUSED_SECONDS)
         while not self._over.is_set():
             try:
                 async with asyncio.timeout(TRY_SECONDS):
@@ -134,7 +134,7 @@ class Connection:
 
         Nothing is cancelled here: within the wait for a rate limit that would block discord.py for good.
         """
-        tries = self._tries(Step.COMMANDS, COMMANDS_PAUSE)
+        tries = self._tries(ConnectStep.COMMANDS, COMMANDS_RETRY_SECONDS)
         while not self._over.is_set():
             try:
                 await self._register()
@@ -147,7 +147,7 @@ class Connection:
 
     async def _gateway(self) -> None:
         """What discord.py's Client.connect does, with pauses of at most a minute and without its traceback a try."""
-        client, tries = self._client, self._tries(Step.GATEWAY, REFUSED_PAUSE)
+        client, tries = self._client, self._tries(ConnectStep.GATEWAY, REFUSED_SECONDS)
         how: dict[str, Any] = {"initial": True}
         while not (client.is_closed() or self._over.is_set()):
             began = self._clock.monotonic()
@@ -170,8 +170,8 @@ class Connection:
                 return
             client.dispatch("disconnect")
             how = _how_to_return(client.ws, resumes=resumes) or how
-            if self._clock.monotonic() - began >= STEADY:
-                tries.good()
+            if self._clock.monotonic() - began >= STEADY_SECONDS:
+                tries.succeeded()
             if error is not None:
                 await tries.failed(error)
             elif tries.failures:
@@ -179,8 +179,8 @@ class Connection:
             else:
                 tries.failures = 1  # at once, but not again within a minute
 
-    def _tries(self, step: Step, lasting: float) -> Tries:
-        return Tries(self._t, self._clock, self._over, step, lasting)
+    def _tries(self, step: ConnectStep, lasting: float) -> ConnectAttempts:
+        return ConnectAttempts(self._t, self._clock, self._over, step, lasting)
 
 
 async def _hang_up(socket: DiscordWebSocket | None) -> None:
@@ -205,7 +205,7 @@ def _how_to_return(socket: DiscordWebSocket | None, *, resumes: bool) -> dict[st
     }
 
 
-def point_at(environ: Mapping[str, str]) -> None:
+def use_other_discord(environ: Mapping[str, str]) -> None:
     """For the demo and the tests: another Discord, which must be on this machine. Not a setting.
 
     Raises SystemExit for one elsewhere, and where STAND_IN does not say that it is meant.

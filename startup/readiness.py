@@ -12,12 +12,12 @@ import logging
 import discord
 
 from adapters.settings.load import Settings
-from core.delivery.retries import rest
+from core.delivery.retries import sleep_until_set
 from core.errors import BotError
 from core.guest import Cluster
 from core.proxmox_errors import HalfGone, NothingVisible
-from core.readiness import Finding, GuildSeen, Wanted, at_discord, at_proxmox
-from ui.discord.guild import look_at_guild
+from core.readiness import Finding, GuildView, RequiredSetup, check_discord, check_proxmox
+from ui.discord.guild import read_guild
 from ui.interaction.context import Services
 from ui.messages.readiness import finding_line, mended_line, ready_line
 
@@ -28,7 +28,7 @@ FIRST_LOOK_SECONDS = 60.0
 _log = logging.getLogger("bot")
 
 
-def wanted_of(settings: Settings) -> Wanted:
+def required_setup(settings: Settings) -> RequiredSetup:
     """What has to be there for these settings."""
     channels = {"ALERT_CHANNEL_ID": settings.alert_channel_id}
     if settings.audit_channel_id is not None:
@@ -40,54 +40,54 @@ def wanted_of(settings: Settings) -> Wanted:
         "ADMIN_ROLE_IDS": settings.admin_role_ids,
         "ALERT_MENTION_ROLE_ID": () if mention is None else (mention,),
     }
-    return Wanted(
+    return RequiredSetup(
         settings.node_name, settings.guild_id, settings.allowed_category_id, channels, roles, mention
     )
 
 
 class StartCheck:
-    """The look of one bot. `look_again` says that Discord is there, or back."""
+    """The look of one bot. `recheck` says that Discord is there, or back."""
 
-    def __init__(self, client: discord.Client, services: Services, wanted: Wanted) -> None:
+    def __init__(self, client: discord.Client, services: Services, wanted: RequiredSetup) -> None:
         self._client, self._services, self._wanted = client, services, wanted
         self._wake = asyncio.Event()
-        self._told: dict[str, Finding] = {}
+        self._logged: dict[str, Finding] = {}
         self._cluster: Cluster | BotError | None = None
 
-    def look_again(self) -> None:
+    def recheck(self) -> None:
         """Do not wait for the next look."""
         self._wake.set()
 
     async def run(self) -> None:
         """Until everything is as it should be."""
-        await self._first_look()
+        await self._await_first_poll()
         while True:
             self._wake.clear()
             try:
-                if await self._look():
+                if await self._check():
                     return
             except Exception:  # noqa: BLE001 - a bug of ours in this look must not cost the bot
                 _log.exception("the look at the start failed")
-            await rest(self._services.clock, AGAIN_SECONDS, self._wake)
+            await sleep_until_set(self._services.clock, AGAIN_SECONDS, self._wake)
 
-    async def _first_look(self) -> None:
+    async def _await_first_poll(self) -> None:
         watch, waited = self._services.watch, 0.0
-        while watch.last_read is None and watch.trouble is None and waited < FIRST_LOOK_SECONDS:
+        while watch.last_read is None and watch.read_error is None and waited < FIRST_LOOK_SECONDS:
             await asyncio.sleep(0.1)
             waited += 0.1
-        self._cluster = watch.trouble or self._services.reader.last
+        self._cluster = watch.read_error or self._services.cluster_cache.last
 
-    async def _look(self) -> bool:
+    async def _check(self) -> bool:
         """Whether the bot is ready."""
         cluster = await self._proxmox()
-        found = at_proxmox(self._wanted, cluster)
-        guild: GuildSeen | None = None
+        found = check_proxmox(self._wanted, cluster)
+        guild: GuildView | None = None
         known = self._client.is_ready()
         if known:
-            guild = await look_at_guild(self._client, self._wanted)
-            found += at_discord(self._wanted, guild)
-        self._tell(found, whole=known)
-        if not known or any(finding.grave for finding in found):
+            guild = await read_guild(self._client, self._wanted)
+            found += check_discord(self._wanted, guild)
+        self._log_findings(found, whole=known)
+        if not known or any(finding.is_serious for finding in found):
             return False
         if isinstance(cluster, Cluster) and guild is not None:
             _log.info("%s", ready_line(self._services.texts.public, self._wanted, cluster, guild))
@@ -96,26 +96,28 @@ class StartCheck:
     async def _proxmox(self) -> Cluster | BotError:
         """Proxmox is asked again only where something was wrong there."""
         last = self._cluster
-        if last is not None and not (self._told and any(f.grave for f in at_proxmox(self._wanted, last))):
+        if last is not None and not (
+            self._logged and any(f.is_serious for f in check_proxmox(self._wanted, last))
+        ):
             return last
         try:
-            self._cluster = found = await self._services.reader.read(max_age=0)
+            self._cluster = found = await self._services.cluster_cache.read(max_age=0)
         except BotError as error:
             self._cluster = error
             return error
-        doubt = self._services.watch.trouble
+        doubt = self._services.watch.read_error
         return doubt if isinstance(doubt, (NothingVisible, HalfGone)) else found
 
-    def _tell(self, found: tuple[Finding, ...], *, whole: bool) -> None:
+    def _log_findings(self, found: tuple[Finding, ...], *, whole: bool) -> None:
         """What is new, and what is no longer so. Not `whole`: nothing is known of Discord's part."""
         t = self._services.texts.public
         now = {finding_line(t, finding): finding for finding in found}
         for line in now:
-            if line not in self._told:
+            if line not in self._logged:
                 _log.warning("%s", line)
-        for line, finding in list(self._told.items()):
+        for line, finding in list(self._logged.items()):
             if line not in now and (whole or finding.setting.startswith(("PROXMOX", "NODE"))):
-                del self._told[line]
-                if finding.grave:
+                del self._logged[line]
+                if finding.is_serious:
                     _log.info("%s", mended_line(t, finding))
-        self._told |= now
+        self._logged |= now

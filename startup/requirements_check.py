@@ -12,12 +12,12 @@ HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH1
 NEEDED = (3, 11)
 SHOWN = 5
 """So many missing packages are named."""
-TELL = (
+OLD_PYTHON = (
     "このボットには Python {needed} 以降が必要です（今の Python は {found}）。"
     "`python{needed} bot.py` のように、新しい Python で動かしてください。\n"
     "This bot needs Python {needed} or newer, and this is {found}. Run it with a newer one: python{needed} bot.py"
 )
-TELL_MISSING = (
+MISSING_PACKAGES = (
     "必要なパッケージがありません: {names}。`{python} -m pip install -r requirements.txt` で"
     "入れるか、入れてある環境の Python（.venv/bin/python など）で動かしてください。\n"
     "Packages are missing: {names}. Install them with: {python} -m pip install -r requirements.txt "
@@ -26,7 +26,7 @@ TELL_MISSING = (
 _PIN = re.compile(r"^([\w.-]+)(?:\[[\w,]+\])?==\S+(?: *; *python_(?:full_)?version *>= *['\"]3\.(\d+)['\"])?")
 
 
-def lack() -> str:
+def missing_requirements() -> str:
     """What is missing, in both languages, with the command that helps; empty if nothing is."""
     if old_python():
         return old_python()
@@ -34,14 +34,14 @@ def lack() -> str:
     if not missing:
         return ""
     names = ", ".join(missing[:SHOWN]) + (", …" if len(missing) > SHOWN else "")
-    return TELL_MISSING.format(names=names, python=sys.executable or "python3")
+    return MISSING_PACKAGES.format(names=names, python=sys.executable or "python3")
 
 
 def old_python() -> str:
     """That this Python is too old, with the command that helps; empty if it is not."""
     if sys.version_info >= NEEDED:
         return ""
-    return TELL.format(needed="{}.{}".format(*NEEDED), found="{}.{}.{}".format(*sys.version_info[:3]))
+    return OLD_PYTHON.format(needed="{}.{}".format(*NEEDED), found="{}.{}.{}".format(*sys.version_info[:3]))
 
 
 def missing_packages(file: str) -> "list[str]":

@@ -12,14 +12,14 @@ JOIN_SECONDS = 0.3
 """How long the other threads are waited for: those that are idle need no more."""
 
 
-class Threads(ThreadPoolExecutor):
+class UnjoinedThreads(ThreadPoolExecutor):
     """Its end is not waited for: the look-up of a name may hang for half a minute, and nothing can cut it."""
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         super().shutdown(wait=False, cancel_futures=True)
 
 
-def leave(code: int) -> NoReturn:
+def exit_process(code: int) -> NoReturn:
     """End the process with this exit code, also while a thread hangs, which Python itself would wait for."""
     end = time.monotonic() + JOIN_SECONDS
     for thread in threading.enumerate():

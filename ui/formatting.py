@@ -113,7 +113,7 @@ def code_block(lines: Iterable[str], most: int = 900) -> str:
     return "```\n" + "\n".join(kept) + "\n```" if kept else ""
 
 
-def fit(t: Text, lines: Iterable[str], most: int, between: str = "\n") -> str:
+def fit_lines(t: Text, lines: Iterable[str], most: int, between: str = "\n") -> str:
     """As many lines (or other things) as fit into `most` characters, and how many more there are."""
     everything = list(lines)
     kept: list[str] = []
@@ -169,7 +169,7 @@ def title(guest: Guest) -> str:
     return f"**{guest.vmid}** {code(guest.label)}" if guest.name else f"**{guest.vmid}**"
 
 
-def named(vmid: int, label: str) -> str:
+def title_of(vmid: int, label: str) -> str:
     """The same from an error's values."""
     return f"**{vmid}** {code(label)}" if label != str(vmid) else f"**{vmid}**"
 
@@ -189,7 +189,7 @@ UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 MIB = 1024 * 1024
 
 
-def size(count: float) -> str:
+def format_size(count: float) -> str:
     """Bytes by 1024, as Proxmox' own pages show them: 1.5 GiB."""
     value = float(count)
     for unit in UNITS:
@@ -199,9 +199,9 @@ def size(count: float) -> str:
     raise AssertionError
 
 
-def memory_mb(count: int) -> str:
+def format_memory(count: int) -> str:
     """MiB as they are configured, like any other size; in MiB where that would round them."""
-    text = size(count * MIB)
+    text = format_size(count * MIB)
     number, unit = text.split()
     exact = float(number) * 1024 ** UNITS.index(unit) == count * MIB
     return text if exact and count else f"{count} MiB"
@@ -210,31 +210,31 @@ def memory_mb(count: int) -> str:
 _DISK_SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)([KMGT]?)")
 
 
-def disk_size(written: str) -> str:
+def format_disk_size(written: str) -> str:
     """A disk's size as its configuration has it (`16G`, also by 1024), like any other size."""
     match = _DISK_SIZE.fullmatch(written)
     if match is None:
         return code(written, 20)
-    return size(float(match[1]) * 1024 ** " KMGT".index(match[2] or " "))
+    return format_size(float(match[1]) * 1024 ** " KMGT".index(match[2] or " "))
 
 
-def used_of(used: float | None, total: float | None) -> str:
+def format_usage(used: float | None, total: float | None) -> str:
     """`1.2 / 4.0 GiB`, the unit once where both share it; the total alone where use is not known; or a dash."""
     if total is None:
         return "—"
-    whole = size(total)
+    whole = format_size(total)
     if used is None:
         return whole
-    part = size(used)
+    part = format_size(used)
     number, unit = part.split()
     return f"{number} / {whole}" if unit == whole.split()[1] else f"{part} / {whole}"
 
 
-def percent(fraction: float | None) -> str:
+def format_percent(fraction: float | None) -> str:
     return "—" if fraction is None else f"{fraction * 100:.0f}%"
 
 
-def duration(t: Text, seconds: float) -> str:
+def format_duration(t: Text, seconds: float) -> str:
     """The largest unit and the one below it: `3 d 4 h`, `12 min`, `8 s`."""
     left = max(0, round(seconds))
     minutes, secs = divmod(left, 60)
@@ -251,12 +251,12 @@ def duration(t: Text, seconds: float) -> str:
     return " ".join(kept) or t("{n} s", n=0)
 
 
-def when(unix: float, style: str = "R") -> str:
+def timestamp(unix: float, style: str = "R") -> str:
     """A time in the reader's own zone and words, kept current by Discord (`R`: 5 minutes ago, `f`: in full)."""
     return f"<t:{int(unix)}:{style}>"
 
 
-def bar(fraction: float) -> str:
+def progress_bar(fraction: float) -> str:
     """Ten boxes of progress."""
     full = max(0, min(10, int(fraction * 10)))
     return "▰" * full + "▱" * (10 - full)

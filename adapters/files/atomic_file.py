@@ -17,10 +17,10 @@ def errno_name(error: OSError) -> str:
     return errno.errorcode.get(error.errno or 0, "EIO")
 
 
-def put(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """Replaces a file whole: whoever opens it sees the old or the new content, even after a power cut."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    create(temporary, content)
+    create_file(temporary, content)
     try:
         temporary.replace(path)
     except OSError:
@@ -29,7 +29,7 @@ def put(path: Path, content: bytes) -> None:
         raise
 
 
-def create(path: Path, content: bytes) -> None:
+def create_file(path: Path, content: bytes) -> None:
     """Makes a file that must not exist (FileExistsError), readable by its owner only, synced to the disk."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:

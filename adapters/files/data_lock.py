@@ -59,7 +59,7 @@ class DataDirInUse(Exception):
         self.path, self.pid = path, pid
 
 
-class Planted(Exception):
+class ForeignFile(Exception):
     """`path`, where the bot keeps a file, is not the bot's. `reason`: link | kind | owner; `owner`: the user's id."""
 
     def __init__(self, path: Path, reason: str, owner: int | None = None) -> None:
@@ -89,7 +89,7 @@ def lock_data_dir(directory: Path) -> DataLock:
     """
     flags = os.O_RDWR | os.O_CREAT | NO_FOLLOW
     try:
-        refuse_planted(directory)
+        refuse_foreign_files(directory)
         handle = os.open(directory / LOCK_NAME, flags, 0o600)  # not inherited by child processes
     except OSError as error:
         if mounted_read_only(directory):
@@ -117,7 +117,7 @@ def lock_data_dir(directory: Path) -> DataLock:
     return DataLock(handle)
 
 
-def refuse_planted(directory: Path) -> None:
+def refuse_foreign_files(directory: Path) -> None:
     """Raise Planted for what is no plain file, or somebody else's, where the bot keeps its own.
 
     Files of root and of the directory's owner count as the bot's: they could change everything anyway. A directory
@@ -131,11 +131,11 @@ def refuse_planted(directory: Path) -> None:
         except FileNotFoundError:
             continue
         if stat.S_ISLNK(found.st_mode):
-            raise Planted(path, "link")
+            raise ForeignFile(path, "link")
         if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
-            raise Planted(path, "kind")
+            raise ForeignFile(path, "kind")
         if mine is not None and found.st_uid not in mine:
-            raise Planted(path, "owner", found.st_uid)
+            raise ForeignFile(path, "owner", found.st_uid)
 
 
 def others_may_write(path: Path) -> Path | None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from adapters.files.atomic_file import errno_name, put, sync_directory
+from adapters.files.atomic_file import errno_name, replace_file, sync_directory
 from core.errors import StoreFailed
 
 
 class ReadOnlyFile:
-    """Keeps core.access.read_only.Spare."""
+    """Keeps core.access.read_only.SwitchFile."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -31,7 +31,7 @@ class ReadOnlyFile:
     def write(self, text: str) -> None:
         """On the disk when this returns. Raises StoreFailed."""
         try:
-            put(self._path, text.encode("utf-8", "backslashreplace"))
+            replace_file(self._path, text.encode("utf-8", "backslashreplace"))
             sync_directory(self._path.parent)
         except OSError as error:
             raise StoreFailed(errno_name(error)) from error

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from core.guest import State
-from core.watch.incidents.model import Metric, Watched
+from core.watch.incidents.model import Metric, WatchEntry
 
 VERSION = 1
 _LOWEST, _HIGHEST = 100, 999_999_999  # pve-common, JSONSchema.pm: pve-vmid
@@ -25,12 +25,12 @@ class Unreadable(Exception):
     """The content is not a watch list."""
 
 
-class Newer(Exception):
+class NewerVersion(Exception):
     """The content is a watch list of a version that this code does not know."""
 
 
 @dataclass(frozen=True, slots=True)
-class Foreign:
+class UnknownKeys:
     """Keys of newer versions: beside "version" and "guests", and of each guest by its VMID."""
 
     document: Mapping[str, object] = field(default_factory=dict)
@@ -41,15 +41,15 @@ class Foreign:
 class Document:
     """What a file says. `states` are of the former form; `upgraded`: it was the plain list."""
 
-    entries: tuple[Watched, ...]
-    foreign: Foreign = Foreign()
+    entries: tuple[WatchEntry, ...]
+    foreign: UnknownKeys = UnknownKeys()
     states: Mapping[int, State] = field(default_factory=dict)
     upgraded: bool = False
 
 
-def checked(entries: Iterable[Watched]) -> tuple[Watched, ...]:
+def checked(entries: Iterable[WatchEntry]) -> tuple[WatchEntry, ...]:
     """Without duplicates, the first of each kept. Raises ValueError for an entry that no file may hold."""
-    unique: dict[int, Watched] = {}
+    unique: dict[int, WatchEntry] = {}
     for entry in entries:
         if isinstance(entry.vmid, bool) or not _LOWEST <= entry.vmid <= _HIGHEST:
             raise ValueError(entry.vmid)
@@ -61,7 +61,7 @@ def checked(entries: Iterable[Watched]) -> tuple[Watched, ...]:
     return tuple(unique.values())
 
 
-def encode(entries: Iterable[Watched], foreign: Foreign) -> bytes:
+def encode_watch_list(entries: Iterable[WatchEntry], foreign: UnknownKeys) -> bytes:
     """The file's whole content."""
     guests = [
         {**foreign.guests.get(each.vmid, {}), "vmid": each.vmid}
@@ -72,19 +72,19 @@ def encode(entries: Iterable[Watched], foreign: Foreign) -> bytes:
     return json.dumps(document, indent=1, allow_nan=False).encode("ascii") + b"\n"
 
 
-def decode(content: bytes) -> Document:
+def decode_watch_list(content: bytes) -> Document:
     """Raises Unreadable or Newer."""
     try:
         data: object = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse, parse_float=_finite)
         if isinstance(data, list):
-            return Document(checked(Watched(_vmid(item)) for item in data), upgraded=True)
+            return Document(checked(WatchEntry(_vmid(item)) for item in data), upgraded=True)
         if not isinstance(data, dict):
             raise Unreadable
         version, guests = data.pop("version", None), data.pop("guests", None)
         if type(version) is not int or version < 1:
             raise Unreadable
         if version > VERSION:
-            raise Newer(version)
+            raise NewerVersion(version)
         if not isinstance(guests, list):
             raise Unreadable
         read = [_entry(item) for item in guests]
@@ -92,19 +92,19 @@ def decode(content: bytes) -> Document:
         states = {watched.vmid: state for watched, state, _ in reversed(read)}
         return Document(
             checked(watched for watched, _, _ in read),
-            Foreign(data, extras),
+            UnknownKeys(data, extras),
             {vmid: state for vmid, state in states.items() if state is not State.UNKNOWN},
         )
     except (ValueError, OverflowError, RecursionError) as error:  # ValueError: bad UTF-8, bad JSON, bad VMID
         raise Unreadable from error
 
 
-def _entry(item: object) -> tuple[Watched, State, Mapping[str, object]]:
+def _entry(item: object) -> tuple[WatchEntry, State, Mapping[str, object]]:
     """A guest, its state where the former form says one, and the keys that this code does not know."""
     if not isinstance(item, dict):
         raise Unreadable
     vmid, limits = _vmid(item.pop("vmid", None)), {metric: item.pop(metric.value, None) for metric in Metric}
-    watched = Watched(vmid, limits[Metric.CPU], limits[Metric.MEMORY], limits[Metric.DISK])
+    watched = WatchEntry(vmid, limits[Metric.CPU], limits[Metric.MEMORY], limits[Metric.DISK])
     return watched, _former(item), item
 
 

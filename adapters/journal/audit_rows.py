@@ -12,10 +12,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
-from adapters.journal.text import kept, told
-from core.access.policy import Actor, Place, Way
-from core.audit.record import AuditRecord, Step
-from core.audit.trail import NOT_SETTLED, UNKNOWN, Audited, AuditFilter, Mark, Stream
+from adapters.journal.text import decode_text, encode_text
+from core.access.policy import Actor, InteractionKind, Place
+from core.audit.record import AuditRecord, AuditStep
+from core.audit.trail import NOT_SETTLED, UNKNOWN, AuditCursor, AuditEntry, AuditFilter, Stream
 from core.codec import decode, encode
 from core.tasks import TaskEnd
 
@@ -31,7 +31,7 @@ _ADD = """
 """
 """What follows a record that was forgotten is an attempt of its own: better that than not to be kept."""
 
-_MARKS = {Stream.CHANGES: "audit_posting", Stream.REFUSALS: "audit_posting_refusals"}
+_CURSORS = {Stream.CHANGES: "audit_posting", Stream.REFUSALS: "audit_posting_refusals"}
 """The names in `meta` of how far the records have been posted."""
 PIECE = 500
 """Attempts that are looked at when old ones are forgotten: some milliseconds in which nothing else happens."""
@@ -90,95 +90,95 @@ _FORGET = """
 
 
 def add_record(db: sqlite3.Connection, row: Mapping[str, object], follows: int | None) -> int:
-    """A new record and its id; `row` is a `row_of`."""
+    """A new record and its id; `row` is a `encode_row`."""
     db.execute(_ADD, {**row, "follows": follows})
     (number,) = db.execute("SELECT last_insert_rowid()").fetchone()
     return int(number)
 
 
-def attempts(
+def read_attempts(
     db: sqlite3.Connection, wanted: AuditFilter, offset: int, limit: int
-) -> tuple[dict[int, Audited | None], int]:
+) -> tuple[dict[int, AuditEntry | None], int]:
     """The latest record of each attempt by its id, newest attempt first, None where it cannot be read; and how many
     attempts there are, those included."""
-    query, count, values = queries(wanted)
+    query, count, values = page_queries(wanted)
     rows = db.execute(query, {**values, "offset": offset, "limit": limit}).fetchall()
     (number,) = db.execute(count, values).fetchone()
-    return {row["id"]: audited_of(row) for row in rows}, int(number)
+    return {row["id"]: decode_row(row) for row in rows}, int(number)
 
 
-def export(
+def read_export(
     db: sqlite3.Connection, wanted: AuditFilter, before: int | None, limit: int
-) -> tuple[dict[int, Audited | None], int | None]:
-    """As `attempts`, of those older than `before`; and the id to go on before, None at the end."""
-    query, _, values = queries(wanted, before)
+) -> tuple[dict[int, AuditEntry | None], int | None]:
+    """As `read_attempts`, of those older than `before`; and the id to go on before, None at the end."""
+    query, _, values = page_queries(wanted, before)
     rows = db.execute(query, {**values, "offset": 0, "limit": limit}).fetchall()
-    return {row["id"]: audited_of(row) for row in rows}, rows[-1]["first"] if len(rows) == limit else None
+    return {row["id"]: decode_row(row) for row in rows}, rows[-1]["first"] if len(rows) == limit else None
 
 
-def records_after(
+def read_after(
     db: sqlite3.Connection, number: int, limit: int, stream: Stream | None
-) -> tuple[dict[int, Audited | None], int]:
+) -> tuple[dict[int, AuditEntry | None], int]:
     """The records of higher ids, in their order; and the last id of those."""
     refused = None if stream is None else int(stream is Stream.REFUSALS)
     rows = db.execute(_AFTER, {"after": number, "limit": limit, "refused": refused}).fetchall()
-    return {row["id"]: audited_of(row) for row in rows}, rows[-1]["id"] if rows else number
+    return {row["id"]: decode_row(row) for row in rows}, rows[-1]["id"] if rows else number
 
 
-def without_end(db: sqlite3.Connection) -> dict[int, Audited | None]:
+def read_open(db: sqlite3.Connection) -> dict[int, AuditEntry | None]:
     """The records that say of an attempt that it began, and after which none follows."""
-    return {row["id"]: audited_of(row) for row in db.execute(_OPEN).fetchall()}
+    return {row["id"]: decode_row(row) for row in db.execute(_OPEN).fetchall()}
 
 
-def last_id(db: sqlite3.Connection) -> int:
+def read_last_id(db: sqlite3.Connection) -> int:
     (number,) = db.execute("SELECT coalesce(max(id), 0) FROM audit").fetchone()
     return int(number)
 
 
-def of_unknown_end(db: sqlite3.Connection, since: float) -> dict[int, Audited | None]:
+def read_unknown(db: sqlite3.Connection, since: float) -> dict[int, AuditEntry | None]:
     """The last records of attempts that were sent, and of which nobody knows how they ended."""
     words = {
-        "unknown": kept(UNKNOWN),
-        "settled": kept(f"{UNKNOWN}{NOT_SETTLED}"),
-        "lost": kept(TaskEnd.LOST),
-        "vanished": kept(TaskEnd.VANISHED),
+        "unknown": encode_text(UNKNOWN),
+        "settled": encode_text(f"{UNKNOWN}{NOT_SETTLED}"),
+        "lost": encode_text(TaskEnd.LOST),
+        "vanished": encode_text(TaskEnd.VANISHED),
     }
     rows = db.execute(_UNKNOWN, {**words, "since": since}).fetchall()
-    return {row["id"]: audited_of(row) for row in rows}
+    return {row["id"]: decode_row(row) for row in rows}
 
 
-def upids(db: sqlite3.Connection, vmid: int, after: int, but: int) -> frozenset[str]:
+def read_upids(db: sqlite3.Connection, vmid: int, after: int, but: int) -> frozenset[str]:
     """The tasks of a guest in records of higher ids, without those of the attempt `but`."""
     rows = db.execute(
         "SELECT upid FROM audit WHERE id > ? AND vmid = ? AND upid != x'' AND coalesce(attempt, id) != ?",
         (after, vmid, but),
     )
-    return frozenset(told(row[0]) for row in rows.fetchall())
+    return frozenset(decode_text(row[0]) for row in rows.fetchall())
 
 
-def mark_of(db: sqlite3.Connection, stream: Stream) -> Mark | None:
+def read_cursor(db: sqlite3.Connection, stream: Stream) -> AuditCursor | None:
     """None, too, for one that cannot be read: the posting then begins anew."""
-    row = db.execute("SELECT value FROM meta WHERE name = ?", (_MARKS[stream],)).fetchone()
+    row = db.execute("SELECT value FROM meta WHERE name = ?", (_CURSORS[stream],)).fetchone()
     try:
-        return decode(Mark, str(row[0])) if row else None
+        return decode(AuditCursor, str(row[0])) if row else None
     except ValueError:
         return None
 
 
-def put_mark(db: sqlite3.Connection, given: Mark | None, stream: Stream) -> None:
+def write_cursor(db: sqlite3.Connection, given: AuditCursor | None, stream: Stream) -> None:
     if given is None:
-        db.execute("DELETE FROM meta WHERE name = ?", (_MARKS[stream],))
+        db.execute("DELETE FROM meta WHERE name = ?", (_CURSORS[stream],))
     else:
-        db.execute("REPLACE INTO meta VALUES (?, ?)", (_MARKS[stream], encode(given)))
+        db.execute("REPLACE INTO meta VALUES (?, ?)", (_CURSORS[stream], encode(given)))
 
 
-def people(db: sqlite3.Connection, limit: int) -> dict[int, tuple[int, str] | None]:
+def read_people(db: sqlite3.Connection, limit: int) -> dict[int, tuple[int, str] | None]:
     """Who asked for something, by the id of the first record of their latest attempt, the latest first; None where
     it cannot be read."""
     return {row["id"]: _person_of(row) for row in db.execute(_PEOPLE, (limit,)).fetchall()}
 
 
-def forget(db: sqlite3.Connection, before: float, after: int) -> int | None:
+def forget_attempts(db: sqlite3.Connection, before: float, after: int) -> int | None:
     """Forget whole attempts, those of which all was written before then (Unix seconds), of the next PIECE ids; the id
     to go on after, None at the end."""
     (last,) = db.execute(_PIECE, (after, PIECE)).fetchone()
@@ -187,7 +187,7 @@ def forget(db: sqlite3.Connection, before: float, after: int) -> int | None:
     return last if last is None else int(last)
 
 
-def queries(wanted: AuditFilter, before: int | None = None) -> tuple[str, str, dict[str, object]]:
+def page_queries(wanted: AuditFilter, before: int | None = None) -> tuple[str, str, dict[str, object]]:
     """A page of attempts (with :offset and :limit), their number, and the values of both.
 
     A condition that is not wanted must not stand there: with `:vmid IS NULL OR` no index would be used.
@@ -195,7 +195,7 @@ def queries(wanted: AuditFilter, before: int | None = None) -> tuple[str, str, d
     asked: dict[str, object] = {
         "vmid": wanted.vmid,
         "person_id": wanted.person_id,
-        "operation": kept(wanted.operation) or None,
+        "operation": encode_text(wanted.operation) or None,
         "since": wanted.since,
         "until": wanted.until,
         "before": before,
@@ -212,34 +212,34 @@ def queries(wanted: AuditFilter, before: int | None = None) -> tuple[str, str, d
     return query, f"SELECT count(*) {first}", values
 
 
-def row_of(record: AuditRecord, at: float) -> dict[str, object]:
+def encode_row(record: AuditRecord, at: float) -> dict[str, object]:
     """All columns but those that say which record it is, and which it follows."""
     actor = record.actor
     return {
         "at": at,
         "step": record.step.value,
-        "way": actor.way.value,
+        "way": actor.interaction_kind.value,
         "person_id": actor.user_id,
-        "person": kept(actor.name),
+        "person": encode_text(actor.name),
         "guild_id": actor.place.guild_id,
         "category_id": actor.place.category_id,
         "channel_id": actor.place.channel_id,
-        "operation": kept(record.operation),
-        "detail": kept(record.detail),
+        "operation": encode_text(record.operation),
+        "detail": encode_text(record.detail),
         "vmid": record.vmid,
-        "guest": kept(record.guest),
-        "node": kept(record.node),
-        "state": kept(record.state),
-        "reason": kept(record.reason),
-        "upid": kept(record.upid),
-        "outcome": kept(record.outcome),
+        "guest": encode_text(record.guest),
+        "node": encode_text(record.node),
+        "state": encode_text(record.state),
+        "reason": encode_text(record.reason),
+        "upid": encode_text(record.upid),
+        "outcome": encode_text(record.outcome),
         "seconds": record.seconds,
         "message_id": record.message_id,
         "times": record.times,
     }
 
 
-def audited_of(row: sqlite3.Row) -> Audited | None:
+def decode_row(row: sqlite3.Row) -> AuditEntry | None:
     """None for what this version cannot read.
 
     A newer bot's words are none of this: its file is not opened at all (adapters/journal/schema.py). What is
@@ -248,30 +248,32 @@ def audited_of(row: sqlite3.Row) -> Audited | None:
     """
     try:
         place = Place(row["guild_id"], row["category_id"], row["channel_id"])
-        actor = Actor(row["person_id"], told(row["person"]), place, way=Way(row["way"]))
+        actor = Actor(
+            row["person_id"], decode_text(row["person"]), place, interaction_kind=InteractionKind(row["way"])
+        )
         record = AuditRecord(
-            Step(row["step"]),
+            AuditStep(row["step"]),
             actor,
-            told(row["operation"]),
+            decode_text(row["operation"]),
             row["vmid"],
-            told(row["detail"]),
-            told(row["guest"]),
-            told(row["node"]),
-            told(row["state"]),
-            told(row["reason"]),
-            told(row["upid"]),
-            told(row["outcome"]),
+            decode_text(row["detail"]),
+            decode_text(row["guest"]),
+            decode_text(row["node"]),
+            decode_text(row["state"]),
+            decode_text(row["reason"]),
+            decode_text(row["upid"]),
+            decode_text(row["outcome"]),
             row["seconds"],
             row["message_id"],
             row["times"],
         )
     except ValueError:
         return None
-    return Audited(row["id"], row["first"], row["began"], row["at"], record)
+    return AuditEntry(row["id"], row["first"], row["began"], row["at"], record)
 
 
 def _person_of(row: sqlite3.Row) -> tuple[int, str] | None:
     try:
-        return row["person_id"], told(row["person"])
+        return row["person_id"], decode_text(row["person"])
     except ValueError:
         return None

@@ -16,7 +16,7 @@ from adapters.journal.schema import migrate
 _TABLES = ("meta", "records", "incidents", "incident_guests", "messages", "audit")
 
 
-def copied(source: sqlite3.Connection, target: Path) -> bool:
+def copy_all(source: sqlite3.Connection, target: Path) -> bool:
     """Whether all of it is in `target` now. Raises sqlite3.Error where `target` cannot be written."""
     with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as db:
         try:
@@ -29,7 +29,7 @@ def copied(source: sqlite3.Connection, target: Path) -> bool:
             return False
 
 
-def salvaged(source: sqlite3.Connection, target: Path, meta: Mapping[str, object], last_audit: int) -> bool:
+def salvage(source: sqlite3.Connection, target: Path, meta: Mapping[str, object], last_audit: int) -> bool:
     """Always True: as much as can be read is in `target` now, with `meta`. Raises sqlite3.Error where `target` cannot
     be written."""
     target.write_bytes(b"")

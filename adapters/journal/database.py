@@ -19,10 +19,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from adapters.files.atomic_file import mounted_read_only
-from adapters.journal.copy import copied, salvaged
+from adapters.journal.copy import copy_all, salvage
 from adapters.journal.schema import NewerSchema, checked_version, migrate
 from core.errors import JournalFailed
-from core.watch.journal import Renewed
+from core.watch.journal import JournalRenewal
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ PROBE_BYTES = 16_384
 """What is written to learn whether the disk takes anything: more than a change needs."""
 READ = "BEGIN"
 """How a transaction begins that changes nothing."""
-SPOILT = {"SQLITE_NOTADB", "SQLITE_CORRUPT"}
+CORRUPT_CODES = {"SQLITE_NOTADB", "SQLITE_CORRUPT"}
 """Reasons that are the file's own fault, not the disk's."""
 _NOT_WRITABLE = {"SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_LOCKED"}
 """CANTOPEN: the file itself was opened before, so it is the -wal beside it."""
@@ -55,7 +55,7 @@ class JournalError(Exception):
         self.kind, self.path, self.reason = kind, path, reason
 
 
-class Opened(StrEnum):
+class OpenOutcome(StrEnum):
     """What `open` found. RECREATED: the file could not be understood and a new one was made."""
 
     CREATED = "created"
@@ -67,12 +67,12 @@ class Opened(StrEnum):
 class JournalReport:
     """How the journal was come by, and where an unreadable file was put (None if there was none)."""
 
-    happened: Opened
+    outcome: OpenOutcome
     set_aside: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Traces:
+class _FileIdentity:
     """What the file and the -wal beside it are known by (device and inode), and how large the file is at least."""
 
     file: tuple[int, int]
@@ -80,7 +80,7 @@ class _Traces:
     size: int
 
 
-class _Spoilt(Exception):
+class _CorruptFile(Exception):
     """The content is not a database, or a broken one."""
 
 
@@ -91,7 +91,7 @@ class JournalFile:
         self._given_path = path
         self._clock = clock
         self._db: sqlite3.Connection | None = None
-        self._path, self._traces = path, _Traces((0, 0), None, 0)
+        self._path, self._traces = path, _FileIdentity((0, 0), None, 0)
         self.run = 0
         self.nonce_prefix = ""
 
@@ -102,14 +102,14 @@ class JournalFile:
         try:
             for stale in path.parent.glob(f".{path.name}.*.tmp*"):  # of a death in `renew`
                 stale.unlink(missing_ok=True)
-            fresh = _made(path)
+            fresh = _create_if_missing(path)
             try:
                 created = self._begin(path, fresh)
-            except _Spoilt as spoilt:
+            except _CorruptFile as spoilt:
                 aside = self._set_aside(path)
                 _log.error("%s cannot be understood (%s) and is kept as %s", path, spoilt, aside.name)
-                self._begin(path, _made(path))
-                return JournalReport(Opened.RECREATED, aside)
+                self._begin(path, _create_if_missing(path))
+                return JournalReport(OpenOutcome.RECREATED, aside)
         except NewerSchema as newer:
             raise JournalError(JournalErrorKind.NEWER_VERSION, path, str(newer)) from newer
         except (sqlite3.Error, OSError) as error:
@@ -117,7 +117,7 @@ class JournalFile:
             if _kind(error) is JournalErrorKind.NOT_WRITABLE and mounted_read_only(path):
                 reason = "EROFS"  # to SQLite it is one reason with a lack of permission
             raise JournalError(_kind(error), path, reason) from error
-        return JournalReport(Opened.CREATED if created else Opened.READ)
+        return JournalReport(OpenOutcome.CREATED if created else OpenOutcome.READ)
 
     def close(self) -> None:
         """Leave one file behind, as far as the disk allows; without it nothing is lost either."""
@@ -131,17 +131,19 @@ class JournalFile:
     def _begin(self, path: Path, fresh: bool, *, again: bool = False) -> bool:
         """Whether it is a new one; `again`: within a run. Raises _Spoilt, NewerSchema, sqlite3.Error."""
         if not fresh and path.stat().st_size == 0:
-            raise _Spoilt("empty")  # SQLite would take it for a new one, and what stands in -wal for nothing
+            raise _CorruptFile(
+                "empty"
+            )  # SQLite would take it for a new one, and what stands in -wal for nothing
         db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         try:
             version = checked_version(db)
             (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
-                raise _Spoilt(verdict)
+                raise _CorruptFile(verdict)
             for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
                 db.execute(f"PRAGMA {pragma}")
             migrate(db, version)
-            self.run, self.nonce_prefix = _counted(db, 0 if again else 1)
+            self.run, self.nonce_prefix = _count_run(db, 0 if again else 1)
             with contextlib.suppress(sqlite3.Error):
                 db.execute("PRAGMA wal_checkpoint")  # the less stands in -wal alone, the less is lost with it
         except BaseException as error:
@@ -149,11 +151,11 @@ class JournalFile:
                 db.close()
                 if fresh and path.stat().st_size == 0:
                     path.unlink()  # the next start would take it for one that was cut off
-            if isinstance(error, sqlite3.Error) and _reason(error) in SPOILT:
-                raise _Spoilt(_reason(error)) from error
+            if isinstance(error, sqlite3.Error) and _reason(error) in CORRUPT_CODES:
+                raise _CorruptFile(_reason(error)) from error
             raise
         db.row_factory = sqlite3.Row
-        self._db, self._traces = db, _traces_of(path)
+        self._db, self._traces = db, _identity_of(path)
         return version == 0
 
     # -- while it is open
@@ -169,7 +171,7 @@ class JournalFile:
         if self._db is None:
             return False
         try:
-            now = _traces_of(self._path)
+            now = _identity_of(self._path)
         except OSError:
             return True
         before, self._traces = self._traces, now
@@ -181,11 +183,11 @@ class JournalFile:
     def _note_size(self) -> None:
         """The file only grows, whenever SQLite moves into it what stands in the -wal."""
         with contextlib.suppress(OSError):
-            now = _traces_of(self._path)
+            now = _identity_of(self._path)
             if now.file == self._traces.file and now.size > self._traces.size:
                 self._traces = replace(self._traces, size=now.size)
 
-    def renew(self, last_audit: int) -> Renewed:
+    def renew(self, last_audit: int) -> JournalRenewal:
         """Put a whole file in the place of what is there, with all that can still be read of the one that is open.
         `last_audit`: the last id of the trail, which is not used again.
 
@@ -198,7 +200,7 @@ class JournalFile:
         try:
             try:
                 os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-                whole = copied(self._db, fresh) or not salvaged(self._db, fresh, meta, last_audit)
+                whole = copy_all(self._db, fresh) or not salvage(self._db, fresh, meta, last_audit)
                 aside = self._set_aside(self._path, "replaced")
                 with contextlib.suppress(sqlite3.Error):
                     self._db.close()
@@ -208,17 +210,17 @@ class JournalFile:
                 for suffix in ("", "-wal", "-shm", "-journal"):
                     with contextlib.suppress(OSError):
                         fresh.with_name(fresh.name + suffix).unlink()
-        except (sqlite3.Error, OSError, _Spoilt, NewerSchema) as error:
+        except (sqlite3.Error, OSError, _CorruptFile, NewerSchema) as error:
             raise JournalFailed(_reason(error)) from error
         _log.error(
             "%s was gone, replaced or damaged, and was made anew%s", self._path, "" if whole else ", in part"
         )
         if aside.exists():
-            return Renewed(whole, aside.name)
+            return JournalRenewal(whole, aside.name)
         for suffix in ("-wal", "-shm"):
             with contextlib.suppress(OSError):
                 aside.with_name(aside.name + suffix).unlink()
-        return Renewed(whole)
+        return JournalRenewal(whole)
 
     def _set_aside(self, path: Path, word: str = "corrupt") -> Path:
         """Moves a file, and what stands beside it, to a name that is free."""
@@ -255,16 +257,16 @@ class JournalFile:
             raise JournalFailed("unreadable", reading=True) from error
 
 
-def _traces_of(path: Path) -> _Traces:
+def _identity_of(path: Path) -> _FileIdentity:
     """Raises OSError where there is no file."""
     found, wal = path.stat(), None
     with contextlib.suppress(FileNotFoundError):
         beside = path.with_name(path.name + "-wal").stat()
         wal = beside.st_dev, beside.st_ino
-    return _Traces((found.st_dev, found.st_ino), wal, found.st_size)
+    return _FileIdentity((found.st_dev, found.st_ino), wal, found.st_size)
 
 
-def _counted(db: sqlite3.Connection, more: int) -> tuple[int, str]:
+def _count_run(db: sqlite3.Connection, more: int) -> tuple[int, str]:
     """The number of this run, and the prefix that was made in the first."""
     prefix = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
     db.execute("BEGIN IMMEDIATE")
@@ -275,7 +277,7 @@ def _counted(db: sqlite3.Connection, more: int) -> tuple[int, str]:
     return int(meta["run"]), str(meta["nonce_prefix"])
 
 
-def _made(path: Path) -> bool:
+def _create_if_missing(path: Path) -> bool:
     """Whether the file had to be made. In both cases only its owner may read it; SQLite gives what it makes
     beside it the same mode."""
     try:

@@ -18,21 +18,21 @@ from typing import TypeVar
 from adapters.journal import audit_rows as trail
 from adapters.journal import watch_rows as watch
 from adapters.journal.database import (
+    CORRUPT_CODES,
     READ,
-    SPOILT,
     JournalError,
     JournalErrorKind,
     JournalFile,
     JournalReport,
-    Opened,
+    OpenOutcome,
 )
-from adapters.journal.text import kept, told
-from core.audit.trail import Audited, AuditFilter, AuditRecord, Mark, Stream
+from adapters.journal.text import decode_text, encode_text
+from core.audit.trail import AuditCursor, AuditEntry, AuditFilter, AuditRecord, Stream
 from core.errors import JournalFailed
 from core.watch.incidents.model import Incident
-from core.watch.journal import Batch, Posting, Renewed, Undelivered
+from core.watch.journal import Backlog, Batch, JournalRenewal, OutboxMessage
 
-__all__ = ["JournalError", "JournalErrorKind", "JournalReport", "Opened", "SqliteJournal"]
+__all__ = ["JournalError", "JournalErrorKind", "JournalReport", "OpenOutcome", "SqliteJournal"]
 
 
 T = TypeVar("T")
@@ -61,13 +61,13 @@ class SqliteJournal:
             self._last_audit = self.audit_last()
         return report
 
-    def look_after(self) -> Renewed | None:
+    def check_file(self) -> JournalRenewal | None:
         lost = self._file.lost()
         if not lost:
             try:
                 self._file.probe()
             except JournalFailed as error:
-                if error.reason not in SPOILT:
+                if error.reason not in CORRUPT_CODES:
                     raise
                 lost = True
         if not lost:
@@ -85,20 +85,20 @@ class SqliteJournal:
     def commit(self, batch: Batch) -> None:
         rows = watch.Rows.of(batch)
         with self._file.transaction() as db:
-            watch.write(db, rows)
+            watch.write_batch(db, rows)
 
     def put_record(self, key: str, text: str | None) -> None:
         """Write one record; None removes it. Raises: JournalFailed."""
         self.commit(Batch({key: text}))
 
-    def trying(
+    def note_try(
         self, message_id: int, content: str, at: float, absorbs: int | None = None, *, late: float = 0.0
     ) -> None:
         with self._file.transaction() as db:
             db.execute(
                 "UPDATE messages SET tried = ?, tried_at = ?, late = ?, run = ?, attempts = attempts + 1"
                 " WHERE id = ? AND status = 'waiting'",
-                (kept(content), at, late, self.run, message_id),
+                (encode_text(content), at, late, self.run, message_id),
             )
             db.execute(watch.ABSORB, (absorbs,))
 
@@ -106,7 +106,7 @@ class SqliteJournal:
         with self._file.transaction() as db:
             db.executemany(watch.ABSORB, [(number,) for number in message_ids])
 
-    def posted(self, message_id: int, discord_id: int, edition: int) -> None:
+    def note_posted(self, message_id: int, discord_id: int, edition: int) -> None:
         with self._file.transaction() as db:
             db.execute(
                 "UPDATE messages SET status = 'posted', discord_id = ?, shown = ?, tried = x'', error = x''"
@@ -114,7 +114,7 @@ class SqliteJournal:
                 (discord_id, edition, message_id),
             )
 
-    def edited(self, message_id: int, edition: int) -> None:
+    def note_edited(self, message_id: int, edition: int) -> None:
         with self._file.transaction() as db:
             db.execute("UPDATE messages SET shown = ? WHERE id = ?", (edition, message_id))
 
@@ -122,42 +122,44 @@ class SqliteJournal:
         with self._file.transaction() as db:  # of what is posted nothing is tried, so that the column is free
             db.execute(
                 "UPDATE messages SET error = ?, tried = ? WHERE id = ? AND status = 'posted'",
-                (kept(error), kept("blocked" if error else ""), message_id),
+                (encode_text(error), encode_text("blocked" if error else ""), message_id),
             )
 
-    def refused(self, message_id: int, error: str, *, not_taken: bool) -> None:
+    def note_refused(self, message_id: int, error: str, *, not_taken: bool) -> None:
         with self._file.transaction() as db:
             db.execute(
                 "UPDATE messages SET error = ?, tried = CASE WHEN ? THEN x'' ELSE tried END WHERE id = ?",
-                (kept(error), not_taken, message_id),
+                (encode_text(error), not_taken, message_id),
             )
 
     def give_up(self, message_id: int, error: str) -> None:
         with self._file.transaction() as db:
             db.execute(
                 "UPDATE messages SET status = 'given_up', error = ? WHERE id = ? AND status = 'waiting'",
-                (kept(error), message_id),
+                (encode_text(error), message_id),
             )
 
     def prune(self, before: float) -> bool:
         with self._file.transaction() as db:
-            return watch.forget(db, before)
+            return watch.forget_old(db, before)
 
     # -- reading
 
     def records(self) -> dict[str, str]:
         with self._file.transaction(READ) as db:
             rows = db.execute("SELECT key, value FROM records ORDER BY key")
-            return {told(key): told(value) for key, value in rows}
+            return {decode_text(key): decode_text(value) for key, value in rows}
 
     def open_incidents(self) -> tuple[Incident, ...]:
         with self._file.transaction(READ) as db:
-            return watch.incidents(db.execute("SELECT json FROM incidents WHERE ended IS NULL ORDER BY id"))
+            return watch.read_incidents(
+                db.execute("SELECT json FROM incidents WHERE ended IS NULL ORDER BY id")
+            )
 
-    def to_post(self) -> tuple[Posting, ...]:
+    def to_post(self) -> tuple[OutboxMessage, ...]:
         return self._postings("SELECT * FROM messages WHERE status = 'waiting' ORDER BY id")
 
-    def to_edit(self) -> tuple[Posting, ...]:
+    def to_edit(self) -> tuple[OutboxMessage, ...]:
         return self._postings("SELECT * FROM messages WHERE status = 'posted' AND shown < wanted ORDER BY id")
 
     def discord_ids(self) -> frozenset[int]:
@@ -165,20 +167,22 @@ class SqliteJournal:
             rows = db.execute("SELECT discord_id FROM messages WHERE discord_id IS NOT NULL").fetchall()
         return frozenset(int(row[0]) for row in rows)
 
-    def posting(self, message_id: int) -> Posting | None:
+    def outbox_message(self, message_id: int) -> OutboxMessage | None:
         found = self._postings("SELECT * FROM messages WHERE id = ?", message_id)
         return found[0] if found else None
 
     def incident(self, incident_id: int) -> Incident | None:
         with self._file.transaction(READ) as db:
-            found = watch.incidents(db.execute("SELECT json FROM incidents WHERE id = ?", (incident_id,)))
+            found = watch.read_incidents(
+                db.execute("SELECT json FROM incidents WHERE id = ?", (incident_id,))
+            )
         return found[0] if found else None
 
     def history(
         self, vmids: Collection[int] | None, offset: int, limit: int
     ) -> tuple[tuple[Incident, ...], int]:
         with self._file.transaction(READ) as db:
-            return watch.history(db, vmids, offset, limit)
+            return watch.read_history(db, vmids, offset, limit)
 
     def counts(self, since: float) -> dict[int, int]:
         with self._file.transaction(READ) as db:
@@ -189,75 +193,75 @@ class SqliteJournal:
             )
             return dict(rows.fetchall())
 
-    def undelivered(self, since: float = 0.0) -> Undelivered:
+    def backlog(self, since: float = 0.0) -> Backlog:
         with self._file.transaction(READ) as db:
-            return watch.undelivered(db, since)
+            return watch.read_backlog(db, since)
 
-    def _postings(self, query: str, *values: int) -> tuple[Posting, ...]:
+    def _postings(self, query: str, *values: int) -> tuple[OutboxMessage, ...]:
         with self._file.transaction(READ) as db:
-            found = watch.postings(db, query, values)
+            found = watch.read_outbox(db, query, values)
         return self._readable(found, _NOT_SENT)
 
     # -- the audit trail
 
-    def audit(self, record: AuditRecord, at: float, attempt: int | None = None) -> int:
-        row = trail.row_of(record, at)
+    def audit_add(self, record: AuditRecord, at: float, attempt: int | None = None) -> int:
+        row = trail.encode_row(record, at)
         with self._file.transaction() as db:
             number = trail.add_record(db, row, attempt)
         self._last_audit = number
         return number
 
-    def audited(self, wanted: AuditFilter, offset: int, limit: int) -> tuple[tuple[Audited, ...], int]:
+    def audit_page(self, wanted: AuditFilter, offset: int, limit: int) -> tuple[tuple[AuditEntry, ...], int]:
         with self._file.transaction(READ) as db:
-            found, count = trail.attempts(db, wanted, offset, limit)
+            found, count = trail.read_attempts(db, wanted, offset, limit)
         return self._readable(found, _NOT_SHOWN), count
 
     def audit_people(self, limit: int) -> tuple[tuple[int, str], ...]:
         with self._file.transaction(READ) as db:
-            found = trail.people(db, limit)
+            found = trail.read_people(db, limit)
         return self._readable(found, _NOT_SHOWN)
 
     def audit_export(
         self, wanted: AuditFilter, before: int | None, limit: int
-    ) -> tuple[tuple[Audited, ...], int | None]:
+    ) -> tuple[tuple[AuditEntry, ...], int | None]:
         with self._file.transaction(READ) as db:
-            found, on = trail.export(db, wanted, before, limit)
+            found, on = trail.read_export(db, wanted, before, limit)
         return self._readable(found, _NOT_SHOWN), on
 
     def audit_after(
         self, after: int, limit: int, stream: Stream | None = None
-    ) -> tuple[tuple[Audited, ...], int]:
+    ) -> tuple[tuple[AuditEntry, ...], int]:
         with self._file.transaction(READ) as db:
-            found, last = trail.records_after(db, after, limit, stream)
+            found, last = trail.read_after(db, after, limit, stream)
         return self._readable(found, _NOT_SHOWN), last
 
     def audit_last(self) -> int:
         with self._file.transaction(READ) as db:
-            return trail.last_id(db)
+            return trail.read_last_id(db)
 
-    def audit_open(self) -> tuple[Audited, ...]:
+    def audit_open(self) -> tuple[AuditEntry, ...]:
         with self._file.transaction(READ) as db:
-            return self._readable(trail.without_end(db), _NOT_SHOWN)
+            return self._readable(trail.read_open(db), _NOT_SHOWN)
 
-    def audit_unknown(self, since: float) -> tuple[Audited, ...]:
+    def audit_unknown(self, since: float) -> tuple[AuditEntry, ...]:
         with self._file.transaction(READ) as db:
-            return self._readable(trail.of_unknown_end(db, since), _NOT_SHOWN)
+            return self._readable(trail.read_unknown(db, since), _NOT_SHOWN)
 
     def audit_upids(self, vmid: int, after: int, but: int) -> frozenset[str]:
         with self._file.transaction(READ) as db:
-            return trail.upids(db, vmid, after, but)
+            return trail.read_upids(db, vmid, after, but)
 
-    def audit_mark(self, stream: Stream = Stream.CHANGES) -> Mark | None:
+    def audit_cursor(self, stream: Stream = Stream.CHANGES) -> AuditCursor | None:
         with self._file.transaction(READ) as db:
-            return trail.mark_of(db, stream)
+            return trail.read_cursor(db, stream)
 
-    def audit_put_mark(self, mark: Mark | None, stream: Stream = Stream.CHANGES) -> None:
+    def audit_put_cursor(self, cursor: AuditCursor | None, stream: Stream = Stream.CHANGES) -> None:
         with self._file.transaction() as db:
-            trail.put_mark(db, mark, stream)
+            trail.write_cursor(db, cursor, stream)
 
     def audit_prune(self, before: float, after: int = 0) -> int | None:
         with self._file.transaction() as db:
-            return trail.forget(db, before, after)
+            return trail.forget_attempts(db, before, after)
 
     def _readable(self, found: Mapping[int, T | None], sentence: str) -> tuple[T, ...]:
         """What cannot be read stays where it is, and holds up no other; it is told once."""

@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from adapters.journal.text import kept, told
+from adapters.journal.text import decode_text, encode_text
 from core.codec import decode, encode
 from core.watch.incidents.model import Incident, Message
-from core.watch.journal import Batch, Posting, Undelivered
+from core.watch.journal import Backlog, Batch, OutboxMessage
 
 T = TypeVar("T")
 
@@ -48,7 +48,8 @@ class Rows:
         changed = {each.id: each for each in batch.incidents}.values()
         return cls(
             tuple(
-                (kept(key), None if value is None else kept(value)) for key, value in batch.records.items()
+                (encode_text(key), None if value is None else encode_text(value))
+                for key, value in batch.records.items()
             ),
             tuple((i.id, i.opened, i.ended, i.topic.value, encode(i)) for i in changed),
             tuple((each.id, vmid) for each in changed for vmid in _vmids(each)),
@@ -59,7 +60,7 @@ class Rows:
         )
 
 
-def write(db: sqlite3.Connection, rows: Rows) -> None:
+def write_batch(db: sqlite3.Connection, rows: Rows) -> None:
     """All of it, and new editions of what speaks of a changed incident."""
     ids = [(incident[0],) for incident in rows.incidents]
     db.executemany(
@@ -88,7 +89,7 @@ def write(db: sqlite3.Connection, rows: Rows) -> None:
     )
 
 
-def forget(db: sqlite3.Connection, before: float) -> bool:
+def forget_old(db: sqlite3.Connection, before: float) -> bool:
     """A piece of what ended, and of the messages settled, before then (Unix seconds); whether there may be more."""
     old = db.execute(_SETTLED, {"before": before, "most": PIECE}).fetchall()
     db.executemany("DELETE FROM messages WHERE id = ?", old)
@@ -105,17 +106,17 @@ def forget(db: sqlite3.Connection, before: float) -> bool:
     return len(old) == PIECE or len(over) >= PIECE
 
 
-def postings(db: sqlite3.Connection, query: str, values: Iterable[int]) -> dict[int, Posting | None]:
+def read_outbox(db: sqlite3.Connection, query: str, values: Iterable[int]) -> dict[int, OutboxMessage | None]:
     """By the messages' own ids; None for what this version cannot read."""
     return {row["id"]: _posting(db, row) for row in db.execute(query, tuple(values)).fetchall()}
 
 
-def incidents(rows: Iterable[tuple[str]]) -> tuple[Incident, ...]:
+def read_incidents(rows: Iterable[tuple[str]]) -> tuple[Incident, ...]:
     """Raises ValueError for one that this version cannot read."""
     return tuple(decode(Incident, text) for (text,) in rows)
 
 
-def history(
+def read_history(
     db: sqlite3.Connection, vmids: Collection[int] | None, offset: int, limit: int
 ) -> tuple[tuple[Incident, ...], int]:
     """A page of incidents, newest first, and how many there are."""
@@ -126,10 +127,10 @@ def history(
     )
     page = f"SELECT json FROM incidents{which} ORDER BY id DESC LIMIT :limit OFFSET :offset"  # noqa: S608 - no values in it
     count = db.execute(f"SELECT count(*) FROM incidents{which}", wanted)  # noqa: S608 - no values in it
-    return incidents(db.execute(page, wanted)), int(count.fetchone()[0])
+    return read_incidents(db.execute(page, wanted)), int(count.fetchone()[0])
 
 
-def undelivered(db: sqlite3.Connection, since: float) -> Undelivered:
+def read_backlog(db: sqlite3.Connection, since: float) -> Backlog:
     waiting, oldest = db.execute(
         "SELECT count(*), min(created) FROM messages WHERE status = 'waiting'"
     ).fetchone()
@@ -145,13 +146,13 @@ def undelivered(db: sqlite3.Connection, since: float) -> Undelivered:
         " AND tried_at >= ? ORDER BY tried_at DESC, id DESC LIMIT 1",
         (since,),
     ).fetchone()
-    return Undelivered(
+    return Backlog(
         waiting,
         oldest,
         given_up,
-        told(last[0]) if last else "",
+        decode_text(last[0]) if last else "",
         blocked[1] if blocked else 0,
-        told(blocked[0]) if blocked else "",
+        decode_text(blocked[0]) if blocked else "",
     )
 
 
@@ -163,11 +164,11 @@ def _read(kind: type[T], text: str) -> T | None:
         return None
 
 
-def _posting(db: sqlite3.Connection, row: sqlite3.Row) -> Posting | None:
+def _posting(db: sqlite3.Connection, row: sqlite3.Row) -> OutboxMessage | None:
     message = _read(Message, row["json"])
     if message is None:
         return None
-    return Posting(
+    return OutboxMessage(
         message,
         tuple(
             incident
@@ -178,12 +179,12 @@ def _posting(db: sqlite3.Connection, row: sqlite3.Row) -> Posting | None:
         posted=row["discord_id"],
         wanted=row["wanted"],
         shown=row["shown"],
-        tried=told(row["tried"]),
+        tried=decode_text(row["tried"]),
         tried_at=row["tried_at"],
         late=row["late"],
         run=row["run"],
         attempts=row["attempts"],
-        error=told(row["error"]),
+        error=decode_text(row["error"]),
     )
 
 

@@ -14,7 +14,7 @@ from weakref import WeakSet
 import requests
 from proxmoxer import ProxmoxAPI
 
-from adapters.proxmox.responses import Answer
+from adapters.proxmox.responses import Response
 from adapters.proxmox.tls import Sockets, Transport, body_of
 
 
@@ -31,15 +31,15 @@ class Endpoint:
     fingerprint: str | None = None
 
 
-class _Taken(Exception):
+class _ResponseTaken(Exception):
     """Carries an answer past proxmoxer."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Response) -> None:
         super().__init__()
         self.answer = answer
 
 
-class Line:
+class ApiConnection:
     """One session, for one request at a time: requests promises no thread-safe Session."""
 
     def __init__(self, end: Endpoint) -> None:
@@ -58,7 +58,7 @@ class Line:
         )
         self._session: requests.Session = self._api._store["session"]
         self._session.trust_env = False
-        self._session.hooks["response"].append(self._take)
+        self._session.hooks["response"].append(self._take_response)
         self._session.mount("https://", Transport(end.fingerprint, verify is not False, self.sockets))
 
     def send(
@@ -68,7 +68,7 @@ class Line:
         parameters: dict[str, object],
         timeout: tuple[float, float],
         most: int,
-    ) -> Answer:
+    ) -> Response:
         """Send a request, once. `timeout`: seconds to connect and between two packets; `most`: bytes of a body.
 
         Raises what requests raises, and TooLarge.
@@ -78,7 +78,7 @@ class Line:
         self._most = most
         try:
             getattr(resource, method)(**parameters)
-        except _Taken as taken:
+        except _ResponseTaken as taken:
             return taken.answer
         finally:
             self.sockets.tidy()
@@ -88,10 +88,10 @@ class Line:
         self._session.close()
         self.sockets.shut()
 
-    def _take(self, response: requests.Response, **_: Any) -> None:
+    def _take_response(self, response: requests.Response, **_: Any) -> None:
         """Before proxmoxer sees it, and before a redirect is followed, which would send a change twice."""
-        raise _Taken(
-            Answer(
+        raise _ResponseTaken(
+            Response(
                 response.status_code,
                 response.reason or "",
                 body_of(response, self._most),
@@ -101,44 +101,44 @@ class Line:
         )
 
 
-class Lines:
+class ConnectionPool:
     """The lines of one client. Those that are not in use wait to be used again, the latest first."""
 
     def __init__(self, end: Endpoint) -> None:
         self._end, self._lock = end, threading.Lock()
-        self._idle: list[Line] = []
-        self._all: WeakSet[Line] = WeakSet()
+        self._idle: list[ApiConnection] = []
+        self._all: WeakSet[ApiConnection] = WeakSet()
         self.closed = False
 
     def close(self) -> None:
         """Cut all of them, and make no more."""
         with self._lock:
-            self.closed, lines = True, list(self._all)
+            self.closed, connections = True, list(self._all)
             self._idle.clear()
-        for line in lines:
-            line.sockets.shut()
+        for connection in connections:
+            connection.sockets.shut()
 
-    def take(self) -> Line | None:
+    def acquire(self) -> ApiConnection | None:
         """A line for one request, or None once they are closed."""
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        line = Line(self._end)
-        return line if self._known(line) else None
+        connection = ApiConnection(self._end)
+        return connection if self._known(connection) else None
 
-    def _known(self, line: Line) -> bool:
+    def _known(self, connection: ApiConnection) -> bool:
         with self._lock:
             if not self.closed:
-                self._all.add(line)
+                self._all.add(connection)
             return not self.closed
 
-    def give_back(self, line: Line) -> None:
+    def release(self, connection: ApiConnection) -> None:
         """What was cut is not used again."""
         with self._lock:
-            if not (self.closed or line.sockets.is_shut):
-                self._idle.append(line)
+            if not (self.closed or connection.sockets.is_shut):
+                self._idle.append(connection)
                 return
-        line.close()
+        connection.close()
 
 
 class Deadline:
@@ -147,7 +147,7 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self._ends = time.monotonic() + seconds
         self._lock = threading.Lock()
-        self._line: Line | None = None
+        self._line: ApiConnection | None = None
         self.passed = False
 
     @property
@@ -162,8 +162,8 @@ class Deadline:
             if self._line is not None:
                 self._line.sockets.shut()
 
-    def holds(self, line: Line | None) -> bool:
+    def attach(self, connection: ApiConnection | None) -> bool:
         """The call is on this line from now on (None: on none). Whether there is time left."""
         with self._lock:
-            self._line = line
+            self._line = connection
             return not self.passed

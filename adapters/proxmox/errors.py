@@ -30,17 +30,19 @@ FIELDS_MOST = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class CallContext:
     """What a call was about, so that its refusal can name it. `not_found` is the error for an unknown object."""
 
     guest: Guest | None = None
     not_found: BotError | None = None
 
 
-_Rule = tuple[re.Pattern[str], Callable[[re.Match[str], Refusal, str], BotError | None]]
+_Rule = tuple[re.Pattern[str], Callable[[re.Match[str], CallContext, str], BotError | None]]
 
 
-def _of_guest(make: Callable[[Guest], BotError]) -> Callable[[re.Match[str], Refusal, str], BotError | None]:
+def _of_guest(
+    make: Callable[[Guest], BotError],
+) -> Callable[[re.Match[str], CallContext, str], BotError | None]:
     return lambda match, refusal, text: make(refusal.guest) if refusal.guest else None
 
 
@@ -107,8 +109,8 @@ def is_known(text: str) -> bool:
     return _KNOWN.search(text[:TEXT_MOST]) is not None
 
 
-def said_no(
-    status: int, message: str, fields: object, refusal: Refusal, host: str, changing: bool
+def make_error(
+    status: int, message: str, fields: object, refusal: CallContext, host: str, changing: bool
 ) -> BotError:
     """An HTTP refusal of Proxmox as one of our errors.
 

@@ -10,11 +10,11 @@ from typing import Any, Self
 
 import requests
 
-from adapters.proxmox.connections import Deadline, Endpoint, Line, Lines
-from adapters.proxmox.errors import Refusal, said_no
-from adapters.proxmox.lanes import Lanes
-from adapters.proxmox.responses import said
-from adapters.proxmox.tls import TooLarge, distrusted, lost, shown_fingerprint
+from adapters.proxmox.connections import ApiConnection, ConnectionPool, Deadline, Endpoint
+from adapters.proxmox.errors import CallContext, make_error
+from adapters.proxmox.lanes import RequestSlots
+from adapters.proxmox.responses import parse_response
+from adapters.proxmox.tls import TooLarge, connection_lost, is_distrusted, presented_fingerprint
 from core.errors import BotError
 from core.guest import Guest
 from core.lanes import Lane
@@ -43,7 +43,7 @@ class _Call:
 
     method: str
     path: tuple[str, ...]
-    refusal: Refusal
+    refusal: CallContext
     parameters: dict[str, object]
     seconds: float
     most: int
@@ -59,9 +59,9 @@ class Calls:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint, self._lane = endpoint, Lane.READS
-        self._lines, self._lanes = Lines(endpoint), Lanes()
+        self._lines, self._lanes = ConnectionPool(endpoint), RequestSlots()
 
-    def on(self, lane: Lane) -> Self:
+    def in_lane(self, lane: Lane) -> Self:
         """The same way to Proxmox, in another lane."""
         other = copy.copy(self)
         other._lane = lane
@@ -78,7 +78,7 @@ class Calls:
         guest: Guest | None = None,
         *,
         read: Callable[[Any], Any] | None = None,
-        refusal: Refusal | None = None,
+        refusal: CallContext | None = None,
         quick: bool = False,
         most: int = BODY_MOST,
         **parameters: object,
@@ -93,10 +93,10 @@ class Calls:
             return read(data) if read else data
 
         seconds = QUICK_SECONDS if quick else READ_SECONDS
-        call = _Call("get", path, refusal or Refusal(guest), parameters, seconds, most, understood)
-        return await self._made(call, quick=quick)
+        call = _Call("get", path, refusal or CallContext(guest), parameters, seconds, most, understood)
+        return await self._run(call, quick=quick)
 
-    async def task_of(self, method: str, path: tuple[str, ...], guest: Guest, **parameters: object) -> str:
+    async def start_task(self, method: str, path: tuple[str, ...], guest: Guest, **parameters: object) -> str:
         """Send a change; its UPID. An answer that is none leaves open what happened."""
         answer = await self.change(method, path, guest, **parameters)
         if not isinstance(answer, str) or Upid.parse(answer) is None:
@@ -105,11 +105,11 @@ class Calls:
 
     async def change(self, method: str, path: tuple[str, ...], guest: Guest, **parameters: object) -> object:
         """Send a change, once; what came."""
-        return await self._made(
-            _Call(method, path, Refusal(guest), parameters, CHANGE_SECONDS, BODY_MOST, None)
+        return await self._run(
+            _Call(method, path, CallContext(guest), parameters, CHANGE_SECONDS, BODY_MOST, None)
         )
 
-    async def _made(self, call: _Call, *, quick: bool = False) -> Any:
+    async def _run(self, call: _Call, *, quick: bool = False) -> Any:
         """The choke point: one thread, one place in a lane, one deadline.
 
         A caller that gives up while it waits is never sent. One that gives up later leaves its thread at work, which
@@ -118,7 +118,7 @@ class Calls:
         host, loop = self._endpoint.host, asyncio.get_running_loop()
         try:
             async with asyncio.timeout(QUEUE_SECONDS):
-                give_back = await self._lanes.take(self._lane, quick=quick)
+                give_back = await self._lanes.acquire(self._lane, quick=quick)
         except TimeoutError:
             raise TimedOut(host, changing=False) from None  # it was never sent
         deadline = Deadline(CONNECT_SECONDS + call.seconds)
@@ -145,59 +145,63 @@ class Calls:
         """What Proxmox said, in a thread. A GET may meet a connection that is just being closed, and is tried twice:
         pveproxy closes idle ones after 5 s."""
         for last in (False, True) if not call.changing else (True,):
-            line = self._lines.take()
-            if line is None:
+            connection = self._lines.acquire()
+            if connection is None:
                 break
             try:
-                if deadline.holds(line):
-                    return self._answered(call, deadline, line)
+                if deadline.attach(connection):
+                    return self._answered(call, deadline, connection)
                 raise TimedOut(self._endpoint.host, changing=False)  # nothing was sent
             except BotError:
                 raise
             except requests.exceptions.ConnectionError as error:
-                again = not isinstance(error, requests.ConnectTimeout) and not distrusted(error)
+                again = not isinstance(error, requests.ConnectTimeout) and not is_distrusted(error)
                 if last or not again or deadline.passed or self._lines.closed:
-                    raise self._translated(error, call, deadline, line) from error
+                    raise self._translated(error, call, deadline, connection) from error
             except Exception as error:
-                raise self._translated(error, call, deadline, line) from error
+                raise self._translated(error, call, deadline, connection) from error
             finally:
-                deadline.holds(None)
-                self._lines.give_back(line)
+                deadline.attach(None)
+                self._lines.release(connection)
         raise Unreachable(self._endpoint.host)
 
-    def _answered(self, call: _Call, deadline: Deadline, line: Line) -> object:
+    def _answered(self, call: _Call, deadline: Deadline, connection: ApiConnection) -> object:
         host = self._endpoint.host
         given = {key: value for key, value in call.parameters.items() if value is not None}
         connect, packet = min(CONNECT_SECONDS, deadline.left), min(call.seconds, deadline.left)
-        answer = line.send(call.method, call.path, given, (max(connect, 0.01), max(packet, 0.01)), call.most)
+        answer = connection.send(
+            call.method, call.path, given, (max(connect, 0.01), max(packet, 0.01)), call.most
+        )
         if deadline.passed:  # what was cut may look like an answer without a body
             raise TimedOut(host, call.changing)
-        own = said(answer)
+        own = parse_response(answer)
         if own is None:
             if answer.status in (502, 504):  # a proxy in between waited for Proxmox in vain
                 raise TimedOut(host, call.changing)
             raise BadAnswer(host, call.changing, answer.status)
         if own.refused:
-            raise said_no(own.status, own.message, own.fields, call.refusal, host, call.changing)
+            raise make_error(own.status, own.message, own.fields, call.refusal, host, call.changing)
         return own.data
 
-    def _translated(self, error: Exception, call: _Call, deadline: Deadline, line: Line) -> Exception:
+    def _translated(
+        self, error: Exception, call: _Call, deadline: Deadline, connection: ApiConnection
+    ) -> Exception:
         end, changing = self._endpoint, call.changing
         if deadline.passed:
-            return TimedOut(end.host, changing and line.sockets.stood)
-        if self._lines.closed and not line.sockets.stood:
+            return TimedOut(end.host, changing and connection.sockets.stood)
+        if self._lines.closed and not connection.sockets.stood:
             return Unreachable(end.host)
-        if distrusted(error):
+        if is_distrusted(error):
             seconds = min(CONNECT_SECONDS, deadline.left)
             return CertificateNotTrusted(
-                end.host, shown_fingerprint(end.host, end.port, seconds, line.sockets)
+                end.host, presented_fingerprint(end.host, end.port, seconds, connection.sockets)
             )
         if isinstance(error, TooLarge):
             return AnswerTooLarge(end.host, changing)
         if isinstance(error, requests.exceptions.ConnectTimeout):
             return Unreachable(end.host)
         if isinstance(error, requests.exceptions.Timeout):
-            return TimedOut(end.host, changing and line.sockets.stood)
+            return TimedOut(end.host, changing and connection.sockets.stood)
         if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-            return lost(error, end.host, changing)
+            return connection_lost(error, end.host, changing)
         return BadAnswer(end.host, changing)  # packed wrongly, say: something else than Proxmox answered

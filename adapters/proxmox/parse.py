@@ -9,7 +9,15 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from adapters.proxmox.values import flag_of, number_of, tags_of, text_of, time_of, vmid_of, whole_of
+from adapters.proxmox.values import (
+    parse_flag,
+    parse_number,
+    parse_tags,
+    parse_text,
+    parse_time,
+    parse_vmid,
+    parse_whole,
+)
 from core.actions.resizing import DEFAULT_MEMORY_MB
 from core.fallback import Backup
 from core.guest import (
@@ -39,22 +47,22 @@ def parse_cluster(rows: Iterable[Any], read_at: float) -> Cluster:
     known = [row for row in rows if isinstance(row, dict)]
     nodes = tuple(
         sorted(
-            (_node(row) for row in known if row.get("type") == "node" and text_of(row.get("node"))),
+            (_node(row) for row in known if row.get("type") == "node" and parse_text(row.get("node"))),
             key=lambda node: node.name,
         )
     )
     offline = {node.name for node in nodes if not node.online}
     guests = []
     for row in known:
-        if row.get("type") in ("qemu", "lxc") and vmid_of(row.get("vmid")) and text_of(row.get("node")):
+        if row.get("type") in ("qemu", "lxc") and parse_vmid(row.get("vmid")) and parse_text(row.get("node")):
             guest = _listed(row)
             guests.append(replace(guest, state=State.UNKNOWN) if guest.node in offline else guest)
     stores = [
         _storage(row, offline)
         for row in known
-        if row.get("type") == "storage" and text_of(row.get("storage")) and text_of(row.get("node"))
+        if row.get("type") == "storage" and parse_text(row.get("storage")) and parse_text(row.get("node"))
     ]
-    pools = {text_of(row.get("pool")) for row in known if row.get("type") in ("pool", "qemu", "lxc")}
+    pools = {parse_text(row.get("pool")) for row in known if row.get("type") in ("pool", "qemu", "lxc")}
     return Cluster(
         tuple(sorted(guests, key=lambda guest: guest.vmid)),
         nodes,
@@ -66,24 +74,28 @@ def parse_cluster(rows: Iterable[Any], read_at: float) -> Cluster:
 
 def _node(row: Mapping[str, Any]) -> Node:
     return Node(
-        name=text_of(row.get("node")) or "",
+        name=parse_text(row.get("node")) or "",
         online=row.get("status") != "offline",
-        cpu=number_of(row.get("cpu")),
-        cpus=number_of(row.get("maxcpu")),
-        memory=whole_of(row.get("mem")),
-        memory_total=whole_of(row.get("maxmem")),
+        cpu=parse_number(row.get("cpu")),
+        cpus=parse_number(row.get("maxcpu")),
+        memory=parse_whole(row.get("mem")),
+        memory_total=parse_whole(row.get("maxmem")),
         known=row.get("status") != "unknown",
     )
 
 
 def _storage(row: Mapping[str, Any], offline: Collection[str]) -> Storage:
     """Without a broadcast its status is `unknown` and it has no figures (API2Tools.pm extract_storage_stats)."""
-    node, used, total = str(row["node"]), whole_of(row.get("disk")), whole_of(row.get("maxdisk")) or None
+    node, used, total = (
+        str(row["node"]),
+        parse_whole(row.get("disk")),
+        parse_whole(row.get("maxdisk")) or None,
+    )
     known = row.get("status") == "available" and used is not None and total is not None
     return Storage(
         name=str(row["storage"]),
         node=node,
-        shared=flag_of(row.get("shared")),
+        shared=parse_flag(row.get("shared")),
         available=known and node not in offline,
         used=used,
         total=total,
@@ -92,23 +104,23 @@ def _storage(row: Mapping[str, Any], offline: Collection[str]) -> Storage:
 
 def _listed(row: Mapping[str, Any]) -> Guest:
     return Guest(
-        vmid=vmid_of(row["vmid"]) or 0,
+        vmid=parse_vmid(row["vmid"]) or 0,
         kind=Kind(row["type"]),
-        node=text_of(row.get("node")) or "",
+        node=parse_text(row.get("node")) or "",
         state=State.of(row.get("status")),
-        name=text_of(row.get("name")),
-        cpu=number_of(row.get("cpu")),
-        cpus=number_of(row.get("maxcpu")),
-        memory=whole_of(row.get("mem")),
-        memory_total=whole_of(row.get("maxmem")),
-        disk=whole_of(row.get("disk")) or None,
-        disk_total=whole_of(row.get("maxdisk")),
-        uptime=whole_of(row.get("uptime")),
-        template=flag_of(row.get("template")),
-        lock=text_of(row.get("lock")),
-        tags=tags_of(row.get("tags")),
-        ha_managed=text_of(row.get("hastate")) not in (None, "ignored"),
-        pool=text_of(row.get("pool")),
+        name=parse_text(row.get("name")),
+        cpu=parse_number(row.get("cpu")),
+        cpus=parse_number(row.get("maxcpu")),
+        memory=parse_whole(row.get("mem")),
+        memory_total=parse_whole(row.get("maxmem")),
+        disk=parse_whole(row.get("disk")) or None,
+        disk_total=parse_whole(row.get("maxdisk")),
+        uptime=parse_whole(row.get("uptime")),
+        template=parse_flag(row.get("template")),
+        lock=parse_text(row.get("lock")),
+        tags=parse_tags(row.get("tags")),
+        ha_managed=parse_text(row.get("hastate")) not in (None, "ignored"),
+        pool=parse_text(row.get("pool")),
         memory_seen_by_host=_seen_by_host(Kind(row["type"]), row),
     )
 
@@ -116,7 +128,7 @@ def _listed(row: Mapping[str, Any]) -> Guest:
 def _seen_by_host(kind: Kind, row: Mapping[str, Any]) -> bool:
     """Without balloon data Proxmox 9 gives `memhost` as a VM's `mem` (QemuServer.pm vmstatus); Proxmox 8 has no
     `memhost`. No guest can use more than it has, so that such a figure is not the guest's either."""
-    used, host, total = (whole_of(row.get(key)) for key in ("mem", "memhost", "maxmem"))
+    used, host, total = (parse_whole(row.get(key)) for key in ("mem", "memhost", "maxmem"))
     if not used:
         return False
     return (kind is Kind.QEMU and used == host) or (bool(total) and used > (total or 0))
@@ -133,18 +145,18 @@ def parse_status(guest: Guest, row: Mapping[str, Any]) -> Guest:
         kind=guest.kind,
         node=guest.node,
         state=State.of(word),
-        name=text_of(row.get("name")) or guest.name,
-        cpu=number_of(row.get("cpu")),
-        cpus=number_of(row.get("cpus")) or guest.cpus,
-        memory=whole_of(row.get("mem")),
-        memory_total=whole_of(row.get("maxmem")) or guest.memory_total,
-        disk=whole_of(row.get("disk")) or None,
-        disk_total=whole_of(row.get("maxdisk")) or guest.disk_total,
-        uptime=whole_of(row.get("uptime")),
-        template=flag_of(row.get("template")) or guest.template,
-        lock=text_of(row.get("lock")),
-        tags=tags_of(row.get("tags")),
-        ha_managed=isinstance(ha, dict) and flag_of(ha.get("managed")),
+        name=parse_text(row.get("name")) or guest.name,
+        cpu=parse_number(row.get("cpu")),
+        cpus=parse_number(row.get("cpus")) or guest.cpus,
+        memory=parse_whole(row.get("mem")),
+        memory_total=parse_whole(row.get("maxmem")) or guest.memory_total,
+        disk=parse_whole(row.get("disk")) or None,
+        disk_total=parse_whole(row.get("maxdisk")) or guest.disk_total,
+        uptime=parse_whole(row.get("uptime")),
+        template=parse_flag(row.get("template")) or guest.template,
+        lock=parse_text(row.get("lock")),
+        tags=parse_tags(row.get("tags")),
+        ha_managed=isinstance(ha, dict) and parse_flag(ha.get("managed")),
         pool=guest.pool,  # which the cluster's list alone tells
         memory_seen_by_host=_seen_by_host(guest.kind, row),
     )
@@ -155,25 +167,25 @@ def parse_config(kind: Kind, row: Mapping[str, Any]) -> GuestConfig:
     disks = (
         _disk(key, text)
         for key in sorted(row, key=str)
-        if pattern.fullmatch(str(key)) and (text := text_of(row[key]))
+        if pattern.fullmatch(str(key)) and (text := parse_text(row[key]))
     )
     return GuestConfig(
-        cores=whole_of(row.get("cores")) or (1 if kind is Kind.QEMU else None),
-        sockets=(whole_of(row.get("sockets")) or 1) if kind is Kind.QEMU else 1,
+        cores=parse_whole(row.get("cores")) or (1 if kind is Kind.QEMU else None),
+        sockets=(parse_whole(row.get("sockets")) or 1) if kind is Kind.QEMU else 1,
         memory_mb=_memory(row.get("memory")),
-        balloon_mb=whole_of(row.get("balloon")) if kind is Kind.QEMU else None,
-        protection=flag_of(row.get("protection")),
+        balloon_mb=parse_whole(row.get("balloon")) if kind is Kind.QEMU else None,
+        protection=parse_flag(row.get("protection")),
         disks=tuple(disk for disk in disks if disk is not None),
-        digest=text_of(row.get("digest")),
-        description=text_of(row.get("description")),
-        tags=tags_of(row.get("tags")),
+        digest=parse_text(row.get("digest")),
+        description=parse_text(row.get("description")),
+        tags=parse_tags(row.get("tags")),
     )
 
 
 def _memory(value: object) -> int:
     """MiB. Newer QEMU configurations write `current=2048`."""
-    match = re.search(r"\d+", text_of(value) or "")
-    return (whole_of(match.group()) if match else None) or DEFAULT_MEMORY_MB
+    match = re.search(r"\d+", parse_text(value) or "")
+    return (parse_whole(match.group()) if match else None) or DEFAULT_MEMORY_MB
 
 
 def _disk(key: str, value: str) -> Disk | None:
@@ -189,10 +201,13 @@ def parse_pending(rows: Iterable[Any]) -> tuple[Pending, ...]:
     """`/pending`: a value that is to be taken away has `delete` (1, or 2 with force) instead of `pending`."""
     return tuple(
         Pending(
-            key, text_of(row.get("value")), text_of(row.get("pending")), bool(whole_of(row.get("delete")))
+            key,
+            parse_text(row.get("value")),
+            parse_text(row.get("pending")),
+            bool(parse_whole(row.get("delete"))),
         )
         for row in rows
-        if isinstance(row, dict) and (key := text_of(row.get("key")))
+        if isinstance(row, dict) and (key := parse_text(row.get("key")))
     )
 
 
@@ -202,14 +217,14 @@ def parse_snapshots(rows: Iterable[Any]) -> tuple[Snapshot, ...]:
     snapshots = [
         Snapshot(
             name=name,
-            taken=time_of(row.get("snaptime")),
-            description=(text_of(row.get("description")) or "").strip(),
-            memory=flag_of(row.get("vmstate")),
-            parent=text_of(row.get("parent")),
+            taken=parse_time(row.get("snaptime")),
+            description=(parse_text(row.get("description")) or "").strip(),
+            memory=parse_flag(row.get("vmstate")),
+            parent=parse_text(row.get("parent")),
             incomplete=bool(row.get("snapstate")),
         )
         for row in rows
-        if isinstance(row, dict) and (name := text_of(row.get("name"))) and name != "current"
+        if isinstance(row, dict) and (name := parse_text(row.get("name"))) and name != "current"
     ]
     return tuple(sorted(snapshots, key=lambda snapshot: (snapshot.taken or float("inf"), snapshot.name)))
 
@@ -217,9 +232,9 @@ def parse_snapshots(rows: Iterable[Any]) -> tuple[Snapshot, ...]:
 def parse_backup_storages(rows: Iterable[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """`/nodes/{node}/storage?content=backup`: those that can be asked, and those that are not active just now."""
     states = {
-        name: flag_of(row.get("active"))
+        name: parse_flag(row.get("active"))
         for row in rows
-        if isinstance(row, dict) and (name := text_of(row.get("storage"))) and is_storage(name)
+        if isinstance(row, dict) and (name := parse_text(row.get("storage"))) and is_storage(name)
     }
     return tuple(name for name in states if states[name]), tuple(name for name in states if not states[name])
 
@@ -241,42 +256,42 @@ def parse_backups(kind: Kind, storage: str, rows: Iterable[Any]) -> tuple[Backup
     """`content?content=backup` of one storage, in its order: the backups of a guest of this kind. A VMID may have
     been another guest's before. Rows without a time are none that could be shown."""
     return tuple(
-        Backup(storage, volume, taken, whole_of(row.get("size")))
+        Backup(storage, volume, taken, parse_whole(row.get("size")))
         for row in rows
         if isinstance(row, dict)
-        and (volume := text_of(row.get("volid")))
-        and (taken := time_of(row.get("ctime"))) is not None
+        and (volume := parse_text(row.get("volid")))
+        and (taken := parse_time(row.get("ctime"))) is not None
         and _kind_of_backup(row) in (kind, None)
     )
 
 
 def parse_tasks(rows: Iterable[Any]) -> tuple[TaskSummary, ...]:
     """Newest first. A running task has the status RUNNING in a node's list, and none in the cluster's."""
-    tasks = [_task(row) for row in rows if isinstance(row, dict) and text_of(row.get("upid"))]
+    tasks = [_task(row) for row in rows if isinstance(row, dict) and parse_text(row.get("upid"))]
     return tuple(sorted(tasks, key=lambda task: task.started, reverse=True))
 
 
 def _task(row: Mapping[str, Any]) -> TaskSummary:
-    ended, status = whole_of(row.get("endtime")), text_of(row.get("status"))
+    ended, status = parse_whole(row.get("endtime")), parse_text(row.get("status"))
     if status == "RUNNING":
         ended = status = None
     elif ended is not None:
         status = status or "unexpected status"  # UPID.pm read_status: its log breaks off
     return TaskSummary(
-        upid=text_of(row.get("upid")) or "",
-        type=text_of(row.get("type")) or "",
+        upid=parse_text(row.get("upid")) or "",
+        type=parse_text(row.get("type")) or "",
         user=_task_user(row),
-        started=whole_of(row.get("starttime")) or 0,
+        started=parse_whole(row.get("starttime")) or 0,
         ended=ended,
         status=status,
-        node=text_of(row.get("node")) or "",
-        id=text_of(row.get("id")) or "",
+        node=parse_text(row.get("node")) or "",
+        id=parse_text(row.get("id")) or "",
     )
 
 
 def _task_user(row: Mapping[str, Any]) -> str:
     """`user@realm!token`: the list gives the token apart (Tasks.pm: tokenid)."""
-    user, token = text_of(row.get("user")) or "", text_of(row.get("tokenid"))
+    user, token = parse_text(row.get("user")) or "", parse_text(row.get("tokenid"))
     return f"{user}!{token}" if token and "!" not in user else user
 
 

@@ -26,7 +26,7 @@ _MEANINGLESS = re.compile(r"status code \d+|<none>|unknown(?: error)?")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What came over the wire. `challenge`: it asks for another login, as only proxies do."""
 
     status: int
@@ -37,7 +37,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ApiResult:
     """What Proxmox said. `message` is empty where it gave no reason; `fields` are the errors of parameters."""
 
     status: int
@@ -50,7 +50,7 @@ class Said:
         return self.status >= 400
 
 
-def said(answer: Answer) -> Said | None:
+def parse_response(answer: Response) -> ApiResult | None:
     """What Proxmox said, or None where the answer is not its own."""
     status = answer.status
     if not 200 <= status < 300 and status < 400:
@@ -58,17 +58,17 @@ def said(answer: Answer) -> Said | None:
     document = _document(answer.body)
     whole = isinstance(document, dict) and "data" in document
     if status < 400:
-        return Said(status, document["data"]) if isinstance(document, dict) and whole else None
+        return ApiResult(status, document["data"]) if isinstance(document, dict) and whole else None
     phrase = _phrase(status, answer.reason)
     if isinstance(document, dict) and whole and _is_refusal(document):
-        return Said(status, message=_message(document) or phrase, fields=_fields(document))
+        return ApiResult(status, message=_message(document) or phrase, fields=_fields(document))
     if is_known(phrase):
-        return Said(status, message=phrase)
+        return ApiResult(status, message=phrase)
     if answer.body.strip() or answer.challenge:
         return None
     speaks = status == 401 or 595 <= status <= 599
     if answer.server.startswith(_SERVER) or (status in _BARE and (phrase or speaks)):
-        return Said(status, message=phrase)
+        return ApiResult(status, message=phrase)
     return None
 
 

@@ -138,7 +138,7 @@ class Transport(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"https": self._pool_class}
 
 
-def shown_fingerprint(host: str, port: int, seconds: float, sockets: Sockets) -> str | None:
+def presented_fingerprint(host: str, port: int, seconds: float, sockets: Sockets) -> str | None:
     """SHA-256 of the certificate the server shows, for a person to compare. Sends nothing secret."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -153,14 +153,14 @@ def shown_fingerprint(host: str, port: int, seconds: float, sockets: Sockets) ->
         sockets.tidy()
 
 
-def distrusted(error: Exception) -> bool:
+def is_distrusted(error: Exception) -> bool:
     """Whether TLS failed for the certificate. Its other errors are connections that broke or never stood."""
     if not isinstance(error, requests.exceptions.SSLError):
         return False
     return any(words in str(error) for words in ("certificate verify failed", "ingerprint", "X509"))
 
 
-def lost(error: requests.RequestException, host: str, changing: bool) -> ProxmoxError:
+def connection_lost(error: requests.RequestException, host: str, changing: bool) -> ProxmoxError:
     """A connection that broke: before it stood nothing was sent, afterwards a change may have been."""
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)

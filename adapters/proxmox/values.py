@@ -9,18 +9,18 @@ TEXT_MOST = 10_000
 """Characters that are kept of a text: more than Proxmox takes for a guest's notes (8,192 bytes)."""
 
 
-def vmid_of(value: object) -> int | None:
+def parse_vmid(value: object) -> int | None:
     """A guest's number, None for what is none."""
     return value if type(value) is int and value > 0 else None  # a bool is an int, too
 
 
-def time_of(value: object) -> int | None:
+def parse_time(value: object) -> int | None:
     """Unix seconds. None where there is none: Proxmox says 0, too."""
-    seconds = whole_of(value)
+    seconds = parse_whole(value)
     return seconds if seconds is not None and 0 < seconds < _TIMES_MOST else None
 
 
-def number_of(value: object) -> float | None:
+def parse_number(value: object) -> float | None:
     """Of a number, also one in a string: Perl sends `cpulimit` as it stands in the configuration."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
@@ -31,7 +31,7 @@ def number_of(value: object) -> float | None:
     return number if math.isfinite(number) and abs(number) < 1e300 else None
 
 
-def whole_of(value: object) -> int | None:
+def parse_whole(value: object) -> int | None:
     """Of a number, also one in a string; what is not whole loses its fraction."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
@@ -42,17 +42,17 @@ def whole_of(value: object) -> int | None:
     return number if abs(number) < 10**18 else None  # beyond what can be a size, a time or a count
 
 
-def text_of(value: object) -> str | None:
+def parse_text(value: object) -> str | None:
     """Of a string or a number, cut to TEXT_MOST. None for an empty one, and for what is no text (a list, a flag)."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return None
     return str(value)[:TEXT_MOST] or None
 
 
-def flag_of(value: object) -> bool:
+def parse_flag(value: object) -> bool:
     return value in (1, "1", True)
 
 
-def tags_of(value: object) -> tuple[str, ...]:
+def parse_tags(value: object) -> tuple[str, ...]:
     """Whole, however long the text is: a tag may be somebody's authority."""
     return tuple(tag for tag in re.split(r"[;, ]", value) if tag) if isinstance(value, str) else ()

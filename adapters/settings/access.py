@@ -8,22 +8,24 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from adapters.settings.faults import Fault, FaultKind, Given, Rejected
+from adapters.settings.faults import Fault, FaultKind, RawSetting, SettingRejected
 from adapters.settings.values import VMIDS, parse_snowflake
-from core.access.policy import Scope, Trait
+from core.access.policy import Scope, ScopeKind
 
 CHANGES = (1, 1000)  # a minute
 DAYS = (1, 3650)
 ROLE_LISTS = ("viewer_role_ids", "operator_role_ids", "admin_role_ids")
 _PATTERNS = {
-    Trait.VMID: re.compile(r"[1-9][0-9]{2,8}"),
-    Trait.TAG: re.compile(r"[a-z0-9_][a-z0-9_\-+.]*", re.I),  # pve-common, JSONSchema.pm: pve-tag
-    Trait.POOL: re.compile(r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+){0,2}"),  # pve-access-control: nested pools
-    Trait.NODE: re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"),
+    ScopeKind.VMID: re.compile(r"[1-9][0-9]{2,8}"),
+    ScopeKind.TAG: re.compile(r"[a-z0-9_][a-z0-9_\-+.]*", re.I),  # pve-common, JSONSchema.pm: pve-tag
+    ScopeKind.POOL: re.compile(
+        r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+){0,2}"
+    ),  # pve-access-control: nested pools
+    ScopeKind.NODE: re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"),
 }
 
 
-def parse_roles(given: Given) -> tuple[int, ...]:
+def parse_roles(given: RawSetting) -> tuple[int, ...]:
     """Ids of roles, each as of a role that is mentioned. One alone need not stand in a list."""
     items = given.value
     if given.source == "environment" and isinstance(items, str):
@@ -31,19 +33,19 @@ def parse_roles(given: Given) -> tuple[int, ...]:
     if isinstance(items, (int, str)) and not isinstance(items, bool):
         items = [items]
     if not isinstance(items, (list, tuple, set, frozenset)):
-        raise Rejected(given.wrong_type(items))
+        raise SettingRejected(given.wrong_type(items))
     found, faults = list[int](), list[Fault]()
     for item in items:
         try:
             found.append(parse_snowflake(replace(given, value=item, form="id")))
-        except Rejected as refused:
+        except SettingRejected as refused:
             faults.extend(refused.faults)
     if faults:
-        raise Rejected(*faults)
+        raise SettingRejected(*faults)
     return tuple(dict.fromkeys(found))
 
 
-def parse_scopes(given: Given) -> dict[int, tuple[Scope, ...]]:
+def parse_scopes(given: RawSetting) -> dict[int, tuple[Scope, ...]]:
     """`{role id: ["tag:web", "pool:lab", "node:pve2", 105]}`, in the environment as JSON."""
     rows: Any = given.value
     if isinstance(rows, str):
@@ -58,38 +60,38 @@ def parse_scopes(given: Given) -> dict[int, tuple[Scope, ...]]:
         try:
             number = parse_snowflake(replace(given, value=role, form="id"))
             found[number] = _scopes(given, number, entries)
-        except Rejected as refused:
+        except SettingRejected as refused:
             faults.extend(refused.faults)
     if faults:
-        raise Rejected(*faults)
+        raise SettingRejected(*faults)
     return found
 
 
-def _scopes(given: Given, role: int, entries: object) -> tuple[Scope, ...]:
+def _scopes(given: RawSetting, role: int, entries: object) -> tuple[Scope, ...]:
     items = list(entries) if isinstance(entries, (list, tuple, set, frozenset)) else [entries]
     if not items:
         given.reject(FaultKind.BAD_SCOPE, value=role, reason="empty")
     return tuple(dict.fromkeys(_scope(given, item) for item in items))
 
 
-def _scope(given: Given, item: object) -> Scope:
+def _scope(given: RawSetting, item: object) -> Scope:
     if isinstance(item, bool) or not isinstance(item, (int, str)):
         given.reject(FaultKind.BAD_SCOPE, value=str(item))
     word, colon, value = str(item).strip().partition(":")
     trait, value = (word.strip().lower(), value.strip()) if colon else ("vmid", word)
-    if trait not in list(Trait) or not _PATTERNS[Trait(trait)].fullmatch(value):
+    if trait not in list(ScopeKind) or not _PATTERNS[ScopeKind(trait)].fullmatch(value):
         given.reject(FaultKind.BAD_SCOPE, value=str(item))
-    if trait == Trait.VMID and not VMIDS[0] <= int(value) <= VMIDS[1]:
+    if trait == ScopeKind.VMID and not VMIDS[0] <= int(value) <= VMIDS[1]:
         given.reject(FaultKind.BAD_SCOPE, value=str(item))
-    return Scope(Trait(trait), value)
+    return Scope(ScopeKind(trait), value)
 
 
-def parse_changes(given: Given) -> int:
+def parse_changes(given: RawSetting) -> int:
     """Changes a minute for each person; 0 for as many as they like."""
     return given.whole(given.value, *CHANGES, digits=given.source == "environment", or_zero=True)
 
 
-def parse_days(given: Given) -> int:
+def parse_days(given: RawSetting) -> int:
     return given.whole(given.value, *DAYS, digits=given.source == "environment")
 
 

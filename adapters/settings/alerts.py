@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
-from adapters.settings.faults import FaultKind, Given, Secret
+from adapters.settings.faults import FaultKind, RawSetting, Secret
 from adapters.settings.values import host_port, parse_snowflake
 
 REPEATS = (5, 10_080)  # minutes; a week
@@ -42,7 +42,7 @@ def minute_of_day(zone: ZoneInfo, unix: float) -> int:
     return there.hour * 60 + there.minute
 
 
-def parse_optional_snowflake(given: Given) -> int | None:
+def parse_optional_snowflake(given: RawSetting) -> int | None:
     """An id that may be left out: 0 means none too, as it stands for an id in config.py.example."""
     value = given.value.strip() if isinstance(given.value, str) else given.value
     if value == "0" or (type(value) is int and value == 0):
@@ -50,17 +50,17 @@ def parse_optional_snowflake(given: Given) -> int | None:
     return parse_snowflake(given)
 
 
-def parse_repeat(given: Given) -> int:
+def parse_repeat(given: RawSetting) -> int:
     """Minutes until an open incident is said again; 0 for never."""
     return given.whole(given.value, *REPEATS, digits=given.source == "environment", or_zero=True)
 
 
-def parse_storage_percent(given: Given) -> int:
+def parse_storage_percent(given: RawSetting) -> int:
     """How full a storage may be; 0 for any."""
     return given.whole(given.value, *PERCENTS, digits=given.source == "environment", or_zero=True)
 
 
-def parse_quiet_hours(given: Given) -> QuietHours:
+def parse_quiet_hours(given: RawSetting) -> QuietHours:
     """HH:MM-HH:MM, with the digits, colons and dashes of a Japanese keyboard too; 24:00 is an end."""
     match = _SPAN.fullmatch(unicodedata.normalize("NFKC", given.text()))
     if match is None:
@@ -74,7 +74,7 @@ def parse_quiet_hours(given: Given) -> QuietHours:
     return QuietHours(start, end % DAY)
 
 
-def parse_timezone(given: Given) -> ZoneInfo:
+def parse_timezone(given: RawSetting) -> ZoneInfo:
     """A name of the IANA database, upper and lower case alike."""
     word = given.text().lower().replace(" ", "_")
     name = _zones().get(word)
@@ -101,7 +101,7 @@ def _nearest_zone(word: str) -> str | None:
     return zones.get(found) if found else None
 
 
-def parse_heartbeat_url(given: Given) -> Secret:
+def parse_heartbeat_url(given: RawSetting) -> Secret:
     """A URL for GET, with or without user:password@. Nothing of it is ever shown."""
     text = given.text()
     if not _ADDRESS.fullmatch(text):

@@ -1,4 +1,5 @@
-"""The ways and words of refusing a setting: a `Given` value on its way to its parser, and the `Fault` it may end as.
+"""The ways and words of refusing a setting: a `RawSetting` value on its way to its parser, and the `Fault` it may end
+as.
 
 No sentences are made here: a `Fault` names its kind and its values, the ui renders it. No secret ever stands
 in a fault or a repr.
@@ -99,7 +100,7 @@ class Secret:
         raise TypeError("a Secret cannot be pickled")
 
 
-class Rejected(Exception):
+class SettingRejected(Exception):
     """A parser's refusal; never leaves `load`."""
 
     def __init__(self, *faults: Fault) -> None:
@@ -108,7 +109,7 @@ class Rejected(Exception):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Given:
+class RawSetting:
     """A raw value on its way to a parser. `hide`: never shown in a fault; `base`: of relative paths."""
 
     name: str
@@ -120,17 +121,19 @@ class Given:
     secret: bool = False
 
     def fault(self, kind: FaultKind, value: object, **more: Any) -> Fault:
-        return Fault(kind, self.name, None if self.secret else shown(value, self.hide), self.source, **more)
+        return Fault(
+            kind, self.name, None if self.secret else printable(value, self.hide), self.source, **more
+        )
 
     def reject(self, kind: FaultKind, **more: Any) -> NoReturn:
-        raise Rejected(self.fault(kind, more.pop("value", self.value), **more))
+        raise SettingRejected(self.fault(kind, more.pop("value", self.value), **more))
 
     def wrong_type(self, value: object) -> Fault:
         return self.fault(FaultKind.WRONG_TYPE, value, expected=self.form, found=type(value).__name__)
 
     def text(self) -> str:
         if not isinstance(self.value, str):
-            raise Rejected(self.wrong_type(self.value))
+            raise SettingRejected(self.wrong_type(self.value))
         return self.value.strip()
 
     def whole(self, value: object, low: int, high: int, *, digits: bool, or_zero: bool = False) -> int:
@@ -138,7 +141,7 @@ class Given:
         if digits and isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,30}", value.strip()):
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise Rejected(self.wrong_type(value))
+            raise SettingRejected(self.wrong_type(value))
         if not (low <= value <= high or (or_zero and value == 0)):
             kind = FaultKind.ZERO_OR_RANGE if or_zero else FaultKind.OUT_OF_RANGE
             self.reject(kind, value=value, low=low, high=high)
@@ -155,7 +158,7 @@ class Given:
             self.reject(kind, reason="bad_path")
 
 
-def shown(value: object, hide: Iterable[str] = ()) -> str | None:
+def printable(value: object, hide: Iterable[str] = ()) -> str | None:
     """A value as a fault may show it: one printable line, at most 80 characters; None: perhaps a secret."""
     if not isinstance(value, str | int | float | Path):
         return None
@@ -168,7 +171,7 @@ def shown(value: object, hide: Iterable[str] = ()) -> str | None:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-def bytes_of(given: Given, path: Path) -> bytes:
+def bytes_of(given: RawSetting, path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(65536)

@@ -32,13 +32,13 @@ from adapters.settings.alerts import (
 from adapters.settings.faults import (
     Fault,
     FaultKind,
-    Given,
-    Rejected,
+    RawSetting,
     Secret,
+    SettingRejected,
     Source,
     bytes_of,
     errno_name,
-    shown,
+    printable,
 )
 from adapters.settings.values import (
     Language,
@@ -132,7 +132,7 @@ class Setting:
 
     name: str
     form: str
-    parse: Callable[[Given], object]
+    parse: Callable[[RawSetting], object]
     default: object = None
     required: bool = False
     secret: bool = False
@@ -215,7 +215,9 @@ def _read(config_path: Path, environ: Mapping[str, str]) -> Settings | SettingsE
     language = language_of(environ, config.get("LANGUAGE"))
     needed = {name for row in SETTINGS if row.required for name in (row.name, row.file_name)}
     if state == "absent" and not needed & variables.keys():
-        return SettingsError((Fault(FaultKind.NO_CONFIG, config_path.name, shown(config_path)),), language)
+        return SettingsError(
+            (Fault(FaultKind.NO_CONFIG, config_path.name, printable(config_path)),), language
+        )
     hide = tuple(
         text.strip()
         for row in SETTINGS
@@ -236,7 +238,7 @@ def _read(config_path: Path, environ: Mapping[str, str]) -> Settings | SettingsE
                 values.update(zip(row.fields, value, strict=True))
             else:
                 values[row.name.lower()] = value
-        except Rejected as refused:
+        except SettingRejected as refused:
             faults.extend(refused.faults)
     faults += access_faults(values)
     return SettingsError(tuple(faults), language) if faults else Settings(**values)
@@ -248,32 +250,32 @@ def _given(
     config: Mapping[str, object],
     base: Path,
     hide: tuple[str, ...],
-) -> Given | None:
+) -> RawSetting | None:
     """The value that counts for a row: environment, else config.py, else default. May raise Rejected."""
     source: Source
     for source, where in (("environment", variables), ("config", config)):
         value, file = where.get(row.name), where.get(row.file_name or "")
         if value is not None and file is not None:
-            raise Rejected(Fault(FaultKind.BOTH_GIVEN, row.name, source=source, other=row.file_name))
-        given = Given(row.name, row.form, value, source, base, hide, row.secret)
+            raise SettingRejected(Fault(FaultKind.BOTH_GIVEN, row.name, source=source, other=row.file_name))
+        given = RawSetting(row.name, row.form, value, source, base, hide, row.secret)
         if file is not None:  # shown only with a separator in it: else it may be the secret itself
             secret = "/" not in str(file) and os.sep not in str(file)
-            return _from_file(row, Given(str(row.file_name), "path", file, source, base, hide, secret))
+            return _from_file(row, RawSetting(str(row.file_name), "path", file, source, base, hide, secret))
         if isinstance(value, str) and re.fullmatch(r"\s*<(?![@#]).*>\s*", value, re.S):
             given.reject(FaultKind.PLACEHOLDER_LEFT)
         if row.form == "id" and row.required and not isinstance(value, bool) and value in (0, "0"):
             given.reject(FaultKind.PLACEHOLDER_LEFT)
         if value is not None:
             return given
-    return None if row.default is None else Given(row.name, row.form, row.default, "default", base)
+    return None if row.default is None else RawSetting(row.name, row.form, row.default, "default", base)
 
 
-def _from_file(row: Setting, given: Given) -> Given:
+def _from_file(row: Setting, given: RawSetting) -> RawSetting:
     content = bytes_of(given, given.path(FaultKind.UNREADABLE_FILE))
     text = content.decode("utf-8-sig", "replace").strip()
     if not text:
         given.reject(FaultKind.UNREADABLE_FILE, reason="empty")
-    return Given(row.name, row.form, text, "file", given.base, secret=True)
+    return RawSetting(row.name, row.form, text, "file", given.base, secret=True)
 
 
 def _config(path: Path, faults: list[Fault]) -> tuple[dict[str, object], Literal["read", "absent", "broken"]]:
@@ -284,7 +286,7 @@ def _config(path: Path, faults: list[Fault]) -> tuple[dict[str, object], Literal
     except FileNotFoundError:
         return {}, "absent"
     except OSError as error:
-        faults.append(Fault(FaultKind.UNREADABLE_FILE, path.name, shown(path), reason=errno_name(error)))
+        faults.append(Fault(FaultKind.UNREADABLE_FILE, path.name, printable(path), reason=errno_name(error)))
         return {}, "broken"
     try:
         with warnings.catch_warnings():

@@ -14,12 +14,12 @@ from adapters.settings.faults import (
     UUID,
     Fault,
     FaultKind,
-    Given,
-    Rejected,
+    RawSetting,
     Secret,
+    SettingRejected,
     bytes_of,
     errno_name,
-    shown,
+    printable,
 )
 
 Language = Literal["ja", "en"]
@@ -33,38 +33,38 @@ _PREFIX = r"(?:sha-?256(?: fingerprint)?\s*[=:]\s*)?"  # as openssl prints it
 _FINGERPRINT = re.compile(_PREFIX + r"((?:[0-9a-f]{2}[: ]?){31}[0-9a-f]{2})", re.I)
 
 
-def parse_interval(given: Given) -> int:
+def parse_interval(given: RawSetting) -> int:
     return given.whole(given.value, *INTERVALS, digits=given.source == "environment")
 
 
-def parse_vmids(given: Given) -> tuple[int, ...]:
+def parse_vmids(given: RawSetting) -> tuple[int, ...]:
     items, found, faults = given.value, list[int](), list[Fault]()
     if given.source == "environment" and isinstance(items, str):
         items = [item for item in re.split(r"[,\s]+", items.strip().strip("[]")) if item]
     if not isinstance(items, (list, tuple)):
-        raise Rejected(given.wrong_type(items))
+        raise SettingRejected(given.wrong_type(items))
     for item in items:
         try:
             found.append(given.whole(item, *VMIDS, digits=True))
-        except Rejected as refused:
+        except SettingRejected as refused:
             faults.extend(refused.faults)
     if faults:
-        raise Rejected(*faults)
+        raise SettingRejected(*faults)
     return tuple(dict.fromkeys(found))
 
 
-def parse_snowflake(given: Given) -> int:
+def parse_snowflake(given: RawSetting) -> int:
     """As a number, or as a role or channel is mentioned. Discord's ids are unsigned 64-bit; https://discord.com/developers/docs/reference#snowflakes."""
     value = given.value
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise Rejected(given.wrong_type(value))
+        raise SettingRejected(given.wrong_type(value))
     if isinstance(value, str):
         match = re.fullmatch(r"\s*(?:([0-9]{17,20})|<(?:@&|#)([0-9]{17,20})>)\s*", value)
         value = int(match[1] or match[2]) if match else 0
     return value if 10**16 <= value < 2**64 else given.reject(FaultKind.NOT_AN_ID)
 
 
-def parse_secret(given: Given) -> Secret:
+def parse_secret(given: RawSetting) -> Secret:
     text = given.text()
     if given.name == "PROXMOX_TOKEN_VALUE" and ("!" in text or "=" in text):
         given.reject(FaultKind.BAD_SECRET, reason="whole_token")
@@ -73,12 +73,12 @@ def parse_secret(given: Given) -> Secret:
     return Secret(text)
 
 
-def parse_host(given: Given) -> tuple[str, int]:
+def parse_host(given: RawSetting) -> tuple[str, int]:
     text = given.text()
     if re.search(r"://|[/\\?#@]", text):
         rest = re.split(r"[/\\?#]", re.sub(r"^.*?://", "", text, flags=re.S))[0].rpartition("@")[2]
         reason = "url" if "://" in text else "path"
-        nearest = shown(rest, given.hide) if isinstance(host_port(rest), tuple) else None
+        nearest = printable(rest, given.hide) if isinstance(host_port(rest), tuple) else None
         given.reject(FaultKind.BAD_HOST, value=None if "@" in text else text, reason=reason, nearest=nearest)
     found = host_port(text)
     return found if isinstance(found, tuple) else given.reject(FaultKind.BAD_HOST, reason=found)
@@ -107,7 +107,7 @@ def host_port(text: str) -> tuple[str, int] | str:
     return (host, int(port)) if host else "name"
 
 
-def parse_user(given: Given) -> str:
+def parse_user(given: RawSetting) -> str:
     text = given.text()
     if match := re.match(rf"([^\s:/]+?@{_REALM})!", text):
         given.reject(FaultKind.USER_WITH_TOKEN, value=match[1], other="PROXMOX_TOKEN_NAME")
@@ -116,31 +116,31 @@ def parse_user(given: Given) -> str:
     return text
 
 
-def parse_token_name(given: Given) -> str:
+def parse_token_name(given: RawSetting) -> str:
     text = given.text()
     if "!" in text:
         nearest = text.partition("!")[2].partition("=")[0]
         fits = re.fullmatch(_REALM, nearest) and not UUID.search(nearest)
-        nearest_shown = shown(nearest, given.hide) if fits else None
+        nearest_shown = printable(nearest, given.hide) if fits else None
         given.reject(FaultKind.BAD_TOKEN_NAME, reason="whole_token", nearest=nearest_shown)
     if UUID.search(text):
         given.reject(FaultKind.BAD_TOKEN_NAME, reason="secret")
     return text if re.fullmatch(_REALM, text) else given.reject(FaultKind.BAD_TOKEN_NAME, reason="pattern")
 
 
-def parse_node_name(given: Given) -> str:
+def parse_node_name(given: RawSetting) -> str:
     text = given.text()
     return text if re.fullmatch(_LABEL, text) else given.reject(FaultKind.BAD_NODE_NAME)
 
 
-def parse_verify_ssl(given: Given) -> bool | Path:
+def parse_verify_ssl(given: RawSetting) -> bool | Path:
     value = given.value
     if isinstance(value, bool):
         return value
     word = value.strip().lower() if isinstance(value, str) else ""
     if word in (*_YES, *_NO):
         if given.source != "environment":  # the text "False" in config.py is more likely a slip than a file
-            raise Rejected(given.wrong_type(value))
+            raise SettingRejected(given.wrong_type(value))
         return word in _YES
     path = given.path(FaultKind.UNREADABLE_FILE)
     bytes_of(given, path)
@@ -151,7 +151,7 @@ def parse_verify_ssl(given: Given) -> bool | Path:
     return path
 
 
-def parse_fingerprint(given: Given) -> str:
+def parse_fingerprint(given: RawSetting) -> str:
     match = _FINGERPRINT.fullmatch(given.text())
     if match is None:
         given.reject(FaultKind.BAD_FINGERPRINT)
@@ -159,17 +159,17 @@ def parse_fingerprint(given: Given) -> str:
     return ":".join(digits[at : at + 2] for at in range(0, 64, 2))
 
 
-def parse_language(given: Given) -> Language:
+def parse_language(given: RawSetting) -> Language:
     word = given.text().lower()
     return "ja" if word == "ja" else "en" if word == "en" else given.reject(FaultKind.BAD_LANGUAGE)
 
 
-def parse_log_level(given: Given) -> str:
+def parse_log_level(given: RawSetting) -> str:
     word = given.text().upper()
     return word if word in {"DEBUG", "INFO", "WARNING", "ERROR"} else given.reject(FaultKind.BAD_LOG_LEVEL)
 
 
-def parse_data_dir(given: Given) -> Path:
+def parse_data_dir(given: RawSetting) -> Path:
     """Makes the last level of the path if only that is missing: a slip higher up must not grow a new tree."""
     path = given.path(FaultKind.DATA_DIR_NOT_WRITABLE)
     reason = "EACCES"

@@ -3,37 +3,37 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from core.access.guest_index import Lookup, Offer, offer
+from core.access.guest_index import GuestIndex, Offer, offer_for
 from core.access.policy import (
     AccessRules,
     Actor,
     decide,
-    hangs_on_list,
+    depends_on_list,
     level_everywhere,
-    out_of_place,
+    place_refusal,
     unseen_pools,
 )
 from core.access.read_only import ReadOnlySwitch
-from core.cluster_cache import ClusterReader
+from core.cluster_cache import ClusterCache
 from core.errors import Refused
 from core.guest import Cluster, Guest
 from core.rights import RIGHTS, Effect, Level, Operation
 
-Admit = Callable[[Guest], Refused | None]
+Check = Callable[[Guest], Refused | None]
 """Why somebody may not do to a guest what they want to, or None."""
 
 
-def anyone(guest: Guest) -> Refused | None:
+def allow_anyone(guest: Guest) -> Refused | None:
     """For what the bot itself looks at after an action that was allowed."""
     return None
 
 
-class Judge:
+class Authorizer:
     """Knows the rules, whom the tags of the last read make an owner, and whether changes are switched off."""
 
-    def __init__(self, rules: AccessRules, reader: ClusterReader, read_only: ReadOnlySwitch) -> None:
-        self.rules, self._reader, self.read_only = rules, reader, read_only
-        self._lookup: Lookup | None = None
+    def __init__(self, rules: AccessRules, cluster_cache: ClusterCache, read_only: ReadOnlySwitch) -> None:
+        self.rules, self._cluster_cache, self.read_only = rules, cluster_cache, read_only
+        self._guest_index: GuestIndex | None = None
 
     def refusal(
         self,
@@ -46,9 +46,11 @@ class Judge:
     ) -> Refused | None:
         """As `decide` says. `operation` None: what is none at all, so that the place alone is asked about."""
         if operation is None:
-            return out_of_place(self.rules, actor)
-        last = self._reader.last
-        theirs = self.lookup(last).guests_of(actor.user_id) if last and (guest is None or whole) else ()
+            return place_refusal(self.rules, actor)
+        last = self._cluster_cache.last
+        theirs = (
+            self.guest_index(last).guests_owned_by(actor.user_id) if last and (guest is None or whole) else ()
+        )
         return decide(
             self.rules,
             actor,
@@ -56,16 +58,16 @@ class Judge:
             guest,
             guests=theirs,
             whole=whole,
-            read_only=self._fresh(),
+            read_only=self._read_only_refusal(),
             seconds=seconds,
         )
 
-    def _fresh(self) -> Refused | None:
+    def _read_only_refusal(self) -> Refused | None:
         """An error of its own for everybody who is told: a traceback belongs to one of them."""
-        held = self.read_only.held
+        held = self.read_only.refusal
         return replace(held) if held else None
 
-    def permit(
+    def authorize(
         self,
         actor: Actor,
         operation: Operation,
@@ -78,40 +80,40 @@ class Judge:
         if refusal := self.refusal(actor, operation, guest, whole=whole, seconds=seconds):
             raise refusal
 
-    def admits(self, actor: Actor, operation: Operation) -> Admit:
+    def check_for(self, actor: Actor, operation: Operation) -> Check:
         return lambda guest: self.refusal(actor, operation, guest)
 
-    def needs_news(self, actor: Actor, operation: Operation, vmid: int) -> bool:
+    def needs_fresh_list(self, actor: Actor, operation: Operation, vmid: int) -> bool:
         """Whether the list has to be read anew before this change is decided: what was read may be true no more."""
         changes = RIGHTS[operation].effect is not Effect.NOTHING
-        return changes and hangs_on_list(self.rules, actor, operation, vmid)
+        return changes and depends_on_list(self.rules, actor, operation, vmid)
 
-    def lookup(self, cluster: Cluster) -> Lookup:
+    def guest_index(self, cluster: Cluster) -> GuestIndex:
         """What is looked up in this read, made once for each."""
-        if self._lookup is None or self._lookup.cluster is not cluster:
-            self._lookup = Lookup(cluster)
-        return self._lookup
+        if self._guest_index is None or self._guest_index.cluster is not cluster:
+            self._guest_index = GuestIndex(cluster)
+        return self._guest_index
 
     def offer(self, actor: Actor, operation: Operation, cluster: Cluster) -> Offer:
         """The guests that may be offered to this person: those that `refusal` would say nothing of."""
-        held = self.read_only.held is not None
-        return offer(self.rules, actor, operation, self.lookup(cluster), read_only=held)
+        held = self.read_only.refusal is not None
+        return offer_for(self.rules, actor, operation, self.guest_index(cluster), read_only=held)
 
-    def narrowed(self, actor: Actor) -> bool:
+    def has_hidden_guests(self, actor: Actor) -> bool:
         """Whether there may be guests that are hidden from this person."""
         return level_everywhere(self.rules, actor) is Level.NONE
 
     def unseen_pools(self, actor: Actor | None = None) -> tuple[str, ...]:
         """As `unseen_pools` of core/access/policy.py says of the last read; none before the first."""
-        last = self._reader.last
+        last = self._cluster_cache.last
         return unseen_pools(self.rules, last, actor) if last else ()
 
-    def seen(self, actor: Actor, cluster: Cluster) -> Cluster:
+    def visible_cluster(self, actor: Actor, cluster: Cluster) -> Cluster:
         """The cluster without what is hidden from this person: guests, the nodes that have none of theirs, and
         storages."""
-        if not self.narrowed(actor):
+        if not self.has_hidden_guests(actor):
             return cluster
-        reach = self.lookup(cluster).reach(self.rules, actor, Level.VIEWER)
+        reach = self.guest_index(cluster).vmids_at_level(self.rules, actor, Level.VIEWER)
         guests = tuple(guest for guest in cluster.guests if reach is None or guest.vmid in reach)
         names = {guest.node for guest in guests}
         nodes = tuple(node for node in cluster.nodes if node.name in names)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from core.access.policy import OWNER_TAG, PROTECTED_TAG, AccessRules, Actor, Scope, Trait, out_of_place
+from core.access.policy import OWNER_TAG, PROTECTED_TAG, AccessRules, Actor, Scope, ScopeKind, place_refusal
 from core.guest import Cluster, Guest
 from core.rights import RIGHTS, Level, Operation, Reach
 
@@ -17,18 +17,18 @@ TYPED_MOST, WORDS_MOST = 100, 5
 """How much of what was typed counts: so many characters, and so many words of them."""
 
 
-def cut(typed: str) -> str:
+def normalized(typed: str) -> str:
     """What counts of it, whatever its case."""
     return typed[:TYPED_MOST].casefold().strip()
 
 
 def words_of(typed: str) -> tuple[str, ...]:
     """The words that all have to be found."""
-    return tuple(dict.fromkeys(cut(typed).split()))[:WORDS_MOST]
+    return tuple(dict.fromkeys(normalized(typed).split()))[:WORDS_MOST]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class IndexedGuest:
     """A guest and what it is found by, in lower case."""
 
     guest: Guest
@@ -36,24 +36,24 @@ class Row:
     name: str
 
 
-class Lookup:
+class GuestIndex:
     """What is looked up in one read of the cluster. Each part is made when it is first asked for."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self._scoped: dict[tuple[Scope, ...], frozenset[int]] = {}
+        self._by_scopes: dict[tuple[Scope, ...], frozenset[int]] = {}
 
     @cached_property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[IndexedGuest, ...]:
         """By VMID."""
         return tuple(
-            Row(guest, f"{guest.vmid} {name} {guest.node.casefold()}", name)
+            IndexedGuest(guest, f"{guest.vmid} {name} {guest.node.casefold()}", name)
             for guest in self.cluster.guests
             for name in ((guest.name or "").casefold(),)
         )
 
     @cached_property
-    def _tagged(self) -> dict[str, set[int]]:
+    def _by_tag(self) -> dict[str, set[int]]:
         found: defaultdict[str, set[int]] = defaultdict(set)
         for guest in self.cluster.guests:
             for tag in guest.tags:
@@ -61,64 +61,64 @@ class Lookup:
         return dict(found)
 
     @cached_property
-    def _pooled(self) -> dict[str, set[int]]:
-        return _by(self.cluster.guests, lambda guest: guest.pool or "")
+    def _by_pool(self) -> dict[str, set[int]]:
+        return _group_by(self.cluster.guests, lambda guest: guest.pool or "")
 
     @cached_property
-    def _on_node(self) -> dict[str, set[int]]:
-        return _by(self.cluster.guests, lambda guest: guest.node)
+    def _by_node(self) -> dict[str, set[int]]:
+        return _group_by(self.cluster.guests, lambda guest: guest.node)
 
     @cached_property
-    def _called(self) -> dict[str, set[int]]:
-        return _by(self.cluster.guests, lambda guest: guest.name or "")
+    def _by_name(self) -> dict[str, set[int]]:
+        return _group_by(self.cluster.guests, lambda guest: guest.name or "")
 
     @cached_property
     def protected(self) -> frozenset[int]:
         """By their tag, or by Proxmox' flag as far as that was read."""
         flagged = (guest.vmid for guest in self.cluster.guests if guest.protected)
-        return frozenset(self._tagged.get(PROTECTED_TAG, ())).union(flagged)
+        return frozenset(self._by_tag.get(PROTECTED_TAG, ())).union(flagged)
 
-    def named(self, name: str) -> Collection[int]:
+    def vmids_named(self, name: str) -> Collection[int]:
         """The guests of exactly this name."""
-        return self._called.get(name, ())
+        return self._by_name.get(name, ())
 
-    def owned_by(self, user_id: int) -> Collection[int]:
-        return self._tagged.get(f"{OWNER_TAG}{user_id}", ())
+    def vmids_owned_by(self, user_id: int) -> Collection[int]:
+        return self._by_tag.get(f"{OWNER_TAG}{user_id}", ())
 
-    def guests_of(self, user_id: int) -> tuple[Guest, ...]:
+    def guests_owned_by(self, user_id: int) -> tuple[Guest, ...]:
         """Those whose tags make this person their owner."""
-        found = (self.cluster.find(vmid) for vmid in self.owned_by(user_id))
+        found = (self.cluster.find(vmid) for vmid in self.vmids_owned_by(user_id))
         return tuple(guest for guest in found if guest)
 
-    def in_scopes(self, scopes: tuple[Scope, ...]) -> frozenset[int]:
-        """As Scope.holds says of each guest. VMIDs count also where there is no such guest."""
-        if scopes not in self._scoped:  # which are as many as there are roles
-            self._scoped[scopes] = frozenset().union(*map(self._in_scope, scopes))
-        return self._scoped[scopes]
+    def vmids_in_scopes(self, scopes: tuple[Scope, ...]) -> frozenset[int]:
+        """As Scope.covers says of each guest. VMIDs count also where there is no such guest."""
+        if scopes not in self._by_scopes:  # which are as many as there are roles
+            self._by_scopes[scopes] = frozenset().union(*map(self._vmids_in_scope, scopes))
+        return self._by_scopes[scopes]
 
-    def _in_scope(self, scope: Scope) -> Iterable[int]:
-        match scope.trait:
-            case Trait.VMID:
+    def _vmids_in_scope(self, scope: Scope) -> Iterable[int]:
+        match scope.kind:
+            case ScopeKind.VMID:
                 return (int(scope.value),)
-            case Trait.TAG:
-                return self._tagged.get(scope.value.casefold(), ())
-            case Trait.NODE:
-                return self._on_node.get(scope.value, ())
-            case Trait.POOL:
-                inside = (pool for pool in self._pooled if f"{pool}/".startswith(f"{scope.value}/"))
-                return set[int]().union(*(self._pooled[pool] for pool in inside))
+            case ScopeKind.TAG:
+                return self._by_tag.get(scope.value.casefold(), ())
+            case ScopeKind.NODE:
+                return self._by_node.get(scope.value, ())
+            case ScopeKind.POOL:
+                inside = (pool for pool in self._by_pool if f"{pool}/".startswith(f"{scope.value}/"))
+                return set[int]().union(*(self._by_pool[pool] for pool in inside))
 
-    def reach(self, rules: AccessRules, actor: Actor, least: Level) -> frozenset[int] | None:
+    def vmids_at_level(self, rules: AccessRules, actor: Actor, least: Level) -> frozenset[int] | None:
         """The guests on which the person has at least this level; None: every guest."""
         if not rules.levels:
             return None
         held = [role for role, level in rules.levels.items() if role in actor.roles and level >= least]
         if any(role not in rules.scopes for role in held):
             return None
-        found = frozenset[int]().union(*(self.in_scopes(rules.scopes[role]) for role in held))
-        return found.union(self.owned_by(actor.user_id)) if least <= Level.OPERATOR else found
+        found = frozenset[int]().union(*(self.vmids_in_scopes(rules.scopes[role]) for role in held))
+        return found.union(self.vmids_owned_by(actor.user_id)) if least <= Level.OPERATOR else found
 
-    def matching(self, typed: str) -> Iterator[Row]:
+    def matching(self, typed: str) -> Iterator[IndexedGuest]:
         """Those in which all words occur, by VMID."""
         words = words_of(typed)
         if not words:
@@ -128,10 +128,10 @@ class Lookup:
         return (row for row in found if all(word in row.text for word in more))
 
 
-def _by(guests: Iterable[Guest], trait: Callable[[Guest], str]) -> dict[str, set[int]]:
+def _group_by(guests: Iterable[Guest], key: Callable[[Guest], str]) -> dict[str, set[int]]:
     found: defaultdict[str, set[int]] = defaultdict(set)
     for guest in guests:
-        found[trait(guest)].add(guest.vmid)
+        found[key(guest)].add(guest.vmid)
     return dict(found)
 
 
@@ -140,35 +140,37 @@ class Offer:
     """The guests that a person may be offered for an operation. `within` None: all."""
 
     within: frozenset[int] | None
-    but: frozenset[int] = frozenset()
+    protected: frozenset[int] = frozenset()
     """Protected ones, to which only an admin may do it."""
-    admin: frozenset[int] | None = None
+    admin_of: frozenset[int] | None = None
     """Where the person is an admin; None: everywhere."""
 
     @property
-    def nothing(self) -> bool:
+    def is_empty(self) -> bool:
         return self.within is not None and not self.within
 
-    def holds(self, vmid: int) -> bool:
+    def allows(self, vmid: int) -> bool:
         if self.within is not None and vmid not in self.within:
             return False
-        return vmid not in self.but or self.admin is None or vmid in self.admin
+        return vmid not in self.protected or self.admin_of is None or vmid in self.admin_of
 
 
-NOTHING = Offer(frozenset())
+NO_OFFER = Offer(frozenset())
 
 
-def offer(
-    rules: AccessRules, actor: Actor, operation: Operation, lookup: Lookup, *, read_only: bool
+def offer_for(
+    rules: AccessRules, actor: Actor, operation: Operation, guest_index: GuestIndex, *, read_only: bool
 ) -> Offer:
     """The guests of which `decide` says nothing against it. `read_only`: it would, to every change."""
     right = RIGHTS[operation]
-    if out_of_place(rules, actor, operation) or (read_only and right.changes):
-        return NOTHING
+    if place_refusal(rules, actor, operation) or (read_only and right.changes):
+        return NO_OFFER
     if right.reach is Reach.WHOLE:
-        everywhere = Offer(lookup.reach(rules, actor, right.level))
-        return everywhere if everywhere.within is None else NOTHING
-    within = lookup.reach(rules, actor, max(right.level, Level.VIEWER))
+        everywhere = Offer(guest_index.vmids_at_level(rules, actor, right.level))
+        return everywhere if everywhere.within is None else NO_OFFER
+    within = guest_index.vmids_at_level(rules, actor, max(right.level, Level.VIEWER))
     if not right.guarded:
         return Offer(within)
-    return Offer(within, lookup.protected | rules.protected, lookup.reach(rules, actor, Level.ADMIN))
+    return Offer(
+        within, guest_index.protected | rules.protected, guest_index.vmids_at_level(rules, actor, Level.ADMIN)
+    )

@@ -17,7 +17,7 @@ OWNER_TAG = "owner-"
 PROTECTED_TAG = "protected"
 
 
-class Way(StrEnum):
+class InteractionKind(StrEnum):
     """How a person came to ask."""
 
     COMMAND = "command"
@@ -47,10 +47,10 @@ class Actor:
     name: str
     place: Place
     roles: frozenset[int] = frozenset()
-    way: Way = Way.COMMAND
+    interaction_kind: InteractionKind = InteractionKind.COMMAND
 
 
-class Trait(StrEnum):
+class ScopeKind(StrEnum):
     """What a scope goes by, by the word before its colon."""
 
     VMID = "vmid"
@@ -63,18 +63,18 @@ class Trait(StrEnum):
 class Scope:
     """Some of the guests. `value` as Proxmox writes it, of VMID its digits; tags whatever their case."""
 
-    trait: Trait
+    kind: ScopeKind
     value: str
 
-    def holds(self, guest: Guest) -> bool:
-        match self.trait:
-            case Trait.VMID:
+    def covers(self, guest: Guest) -> bool:
+        match self.kind:
+            case ScopeKind.VMID:
                 return str(guest.vmid) == self.value
-            case Trait.TAG:
+            case ScopeKind.TAG:
                 return has_tag(guest, self.value)
-            case Trait.POOL:  # a pool may be in another: `lab/web` is in `lab`
+            case ScopeKind.POOL:  # a pool may be in another: `lab/web` is in `lab`
                 return f"{guest.pool or ''}/".startswith(f"{self.value}/")
-            case Trait.NODE:
+            case ScopeKind.NODE:
                 return guest.node == self.value
 
 
@@ -113,7 +113,7 @@ def listed_or_unknown(cluster: Cluster | None, vmid: int) -> Guest:
     return guest or unknown_guest(vmid)
 
 
-def owns(actor: Actor, guest: Guest) -> bool:
+def is_owner(actor: Actor, guest: Guest) -> bool:
     return has_tag(guest, f"{OWNER_TAG}{actor.user_id}")
 
 
@@ -134,9 +134,9 @@ def level_on(rules: AccessRules, actor: Actor, guest: Guest) -> Level:
         level
         for role, level in rules.levels.items()
         if role in actor.roles
-        and (role not in rules.scopes or any(scope.holds(guest) for scope in rules.scopes[role]))
+        and (role not in rules.scopes or any(scope.covers(guest) for scope in rules.scopes[role]))
     ]
-    return max([*held, Level.OPERATOR if owns(actor, guest) else Level.NONE])
+    return max([*held, Level.OPERATOR if is_owner(actor, guest) else Level.NONE])
 
 
 def level_everywhere(rules: AccessRules, actor: Actor) -> Level:
@@ -152,19 +152,19 @@ def level_anywhere(rules: AccessRules, actor: Actor, guests: Iterable[Guest]) ->
     if not rules.levels:
         return Level.ADMIN
     held = [level for role, level in rules.levels.items() if role in actor.roles]
-    if max(held, default=Level.NONE) < Level.OPERATOR and any(owns(actor, guest) for guest in guests):
+    if max(held, default=Level.NONE) < Level.OPERATOR and any(is_owner(actor, guest) for guest in guests):
         held.append(Level.OPERATOR)
     return max(held, default=Level.NONE)
 
 
-def out_of_place(rules: AccessRules, actor: Actor, operation: Operation | None = None) -> Refused | None:
+def place_refusal(rules: AccessRules, actor: Actor, operation: Operation | None = None) -> Refused | None:
     """Why nothing may be asked here. An alert's button works where alerts are, wherever that is."""
     place = actor.place
     if place.guild_id == rules.guild_id:
         if place.category_id == rules.category_id:
             return None
         at_alerts = place.channel_id is not None and place.channel_id == rules.alert_channel_id
-        if at_alerts and actor.way is Way.BUTTON and operation in ON_ALERTS:
+        if at_alerts and actor.interaction_kind is InteractionKind.BUTTON and operation in ON_ALERTS:
             return None
     return NotHere()
 
@@ -187,7 +187,7 @@ def decide(
     than guests (a node, everything). `read_only`: what to say to changes while there are to be none.
     `seconds`: how long it would last.
     """
-    refusal = out_of_place(rules, actor, operation)
+    refusal = place_refusal(rules, actor, operation)
     if refusal is not None:
         return refusal
     right = RIGHTS[operation]
@@ -210,12 +210,12 @@ def decide(
     return read_only if right.changes else None
 
 
-def hangs_on_list(rules: AccessRules, actor: Actor, operation: Operation, vmid: int) -> bool:
+def depends_on_list(rules: AccessRules, actor: Actor, operation: Operation, vmid: int) -> bool:
     """Whether the person may do this to the guest, were it protected, only because of its tags, pool or node, which
     others can change."""
     right, sure = RIGHTS[operation], level_everywhere(rules, actor)
     for level, scopes in grants(rules, actor).values():
-        if any(scope.trait is Trait.VMID and scope.value == str(vmid) for scope in scopes):
+        if any(scope.kind is ScopeKind.VMID and scope.value == str(vmid) for scope in scopes):
             sure = max(sure, level)
     if sure < right.level:
         return True
@@ -227,7 +227,7 @@ def hangs_on_list(rules: AccessRules, actor: Actor, operation: Operation, vmid: 
 def scoped_vmids(rules: AccessRules, actor: Actor) -> frozenset[int]:
     """The guests that the person's roles name by their VMID, also those that are gone."""
     scopes = (scope for _, scopes in grants(rules, actor).values() for scope in scopes)
-    return frozenset(int(scope.value) for scope in scopes if scope.trait is Trait.VMID)
+    return frozenset(int(scope.value) for scope in scopes if scope.kind is ScopeKind.VMID)
 
 
 def unseen_pools(rules: AccessRules, cluster: Cluster, actor: Actor | None = None) -> tuple[str, ...]:
@@ -237,10 +237,10 @@ def unseen_pools(rules: AccessRules, cluster: Cluster, actor: Actor | None = Non
     `actor`: only of the roles this person has.
     """
     scopes = rules.scopes if actor is None else {role: rules.scopes.get(role, ()) for role in actor.roles}
-    named = {scope.value for some in scopes.values() for scope in some if scope.trait is Trait.POOL}
+    named = {scope.value for some in scopes.values() for scope in some if scope.kind is ScopeKind.POOL}
     return tuple(sorted(named - set(cluster.pools)))
 
 
-def visible(rules: AccessRules, actor: Actor, guests: Iterable[Guest]) -> tuple[Guest, ...]:
+def visible_guests(rules: AccessRules, actor: Actor, guests: Iterable[Guest]) -> tuple[Guest, ...]:
     """Those that exist for this person."""
     return tuple(guest for guest in guests if level_on(rules, actor, guest) > Level.NONE)

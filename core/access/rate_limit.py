@@ -23,7 +23,7 @@ class ChangeLimit:
 
     def check(self, user_id: int) -> None:
         """Raises TooManyChanges where `take` would."""
-        now, taken = self._clock.monotonic(), self._of(user_id)
+        now, taken = self._clock.monotonic(), self._counted(user_id)
         if self._most and len(taken) >= self._most:
             raise TooManyChanges(self._most, WINDOW_SECONDS - (now - taken[0]))
 
@@ -34,7 +34,7 @@ class ChangeLimit:
 
     def charge(self, user_id: int) -> None:
         """Count an attempt that access refused; never more of them than `most`."""
-        taken = self._of(user_id)
+        taken = self._counted(user_id)
         if len(taken) < self._most:
             self._taken[user_id] = taken
             taken.append(self._clock.monotonic())
@@ -44,7 +44,7 @@ class ChangeLimit:
         if taken := self._taken.get(user_id):
             taken.pop()
 
-    def _of(self, user_id: int) -> deque[float]:
+    def _counted(self, user_id: int) -> deque[float]:
         """What still counts of this person; the others whose minute is over are forgotten."""
         now = self._clock.monotonic()
         if len(self._taken) > PEOPLE_MOST:
@@ -57,7 +57,7 @@ class ChangeLimit:
         return taken
 
 
-class Asked(StrEnum):
+class RequestKind(StrEnum):
     """What is asked for, each with a pace of its own: reading much hinders nobody from acting."""
 
     READ = "read"
@@ -73,43 +73,43 @@ class Rate:
     every: float
 
 
-RATES: Mapping[Asked, Rate] = {
-    Asked.READ: Rate(10, 1.0),
-    Asked.CHANGE: Rate(20, 1.0),
-    Asked.COMPLETION: Rate(20, 0.25),
+RATES: Mapping[RequestKind, Rate] = {
+    RequestKind.READ: Rate(10, 1.0),
+    RequestKind.CHANGE: Rate(20, 1.0),
+    RequestKind.COMPLETION: Rate(20, 0.25),
 }
-KEPT_EVERY = 60.0
+AUDITED_EVERY = 60.0
 """Seconds between two refusals of one person that the audit keeps one by one; those between are counted."""
 
 
-class Pace:
+class RateLimiter:
     """Holds each person to the rates, whether or not what they ask for is allowed. What has no rate is not held."""
 
-    def __init__(self, clock: Clock, rates: Mapping[Asked, Rate] = RATES) -> None:
+    def __init__(self, clock: Clock, rates: Mapping[RequestKind, Rate] = RATES) -> None:
         self._clock, self.rates = clock, rates
-        self._used: dict[tuple[int, Asked], float] = {}
+        self._used: dict[tuple[int, RequestKind], float] = {}
         """When all that was taken is made up for, on the monotonic clock."""
-        self._refused: dict[tuple[int, Asked], tuple[float, int]] = {}
+        self._refused: dict[tuple[int, RequestKind], tuple[float, int]] = {}
         """When a refusal was last kept, and how many were not since."""
 
-    def refusal(self, user_id: int, asked: Asked) -> TooQuick | None:
+    def take(self, user_id: int, kind: RequestKind) -> TooQuick | None:
         """Take one, or say why not."""
-        rate, now, key = self.rates.get(asked), self._clock.monotonic(), (user_id, asked)
+        rate, now, key = self.rates.get(kind), self._clock.monotonic(), (user_id, kind)
         if rate is None:
             return None
-        self._tidy(now)
+        self._forget_oldest(now)
         used = max(now, self._used.pop(key, now))
         wait = used - now - (rate.burst - 1) * rate.every
         if wait <= 0:
             self._used[key] = used + rate.every
             return None
         self._used[key] = used
-        at, skipped = self._refused.pop(key, (now - KEPT_EVERY, 0))
-        news = now - at >= KEPT_EVERY
+        at, skipped = self._refused.pop(key, (now - AUDITED_EVERY, 0))
+        news = now - at >= AUDITED_EVERY
         self._refused[key] = (now, 0) if news else (at, skipped + 1)
         return TooQuick(-int(-wait // 1), skipped if news else None)
 
-    def _tidy(self, now: float) -> None:
+    def _forget_oldest(self, now: float) -> None:
         """Remember so many people at most: those who used up nothing first, then those who asked longest ago."""
         if len(self._used) > PEOPLE_MOST:
             self._used = {key: used for key, used in self._used.items() if used > now}

@@ -16,7 +16,7 @@ KEY = "access/read_only"
 _log = logging.getLogger(__name__)
 
 
-class Records(Protocol):
+class RecordStore(Protocol):
     """What is needed of the Journal."""
 
     def records(self) -> dict[str, str]: ...
@@ -24,7 +24,7 @@ class Records(Protocol):
     def put_record(self, key: str, text: str | None) -> None: ...
 
 
-class Spare(Protocol):
+class SwitchFile(Protocol):
     """The second place. Every method raises StoreFailed."""
 
     def read(self) -> str | None:
@@ -39,26 +39,26 @@ class ReadOnlySwitch:
     """`held` is what to say to changes while they are switched off, None while they are allowed. `unkept`: why it is
     on in memory only."""
 
-    def __init__(self, journal: Records, clock: Clock, spare: Spare | None = None) -> None:
-        self._journal, self._clock, self._spare = journal, clock, spare
-        self.held: ReadOnly | None = None
-        self.unkept: JournalFailed | StoreFailed | None = None
+    def __init__(self, journal: RecordStore, clock: Clock, file: SwitchFile | None = None) -> None:
+        self._journal, self._clock, self._file = journal, clock, file
+        self.refusal: ReadOnly | None = None
+        self.store_error: JournalFailed | StoreFailed | None = None
 
-    def begin(self) -> None:
+    def load(self) -> None:
         """Read what was set, when the journal has been opened. Raises JournalFailed."""
-        kept, spared = self._journal.records().get(KEY), self._spared()
-        self.held = self._read(kept) or self._read(spared)
-        if self.held is not None and (kept is None or (spared is None and self._spare is not None)):
-            self.keep()
+        kept, spared = self._journal.records().get(KEY), self._read_file()
+        self.refusal = self._decode(kept) or self._decode(spared)
+        if self.refusal is not None and (kept is None or (spared is None and self._file is not None)):
+            self.store()
 
-    def _spared(self) -> str | None:
+    def _read_file(self) -> str | None:
         try:
-            return self._spare.read() if self._spare is not None else None
+            return self._file.read() if self._file is not None else None
         except StoreFailed as error:
             _log.error("what /readonly has switched off cannot be read (%s), so it stays off", error.reason)
             return "?"
 
-    def _read(self, kept: str | None) -> ReadOnly | None:
+    def _decode(self, kept: str | None) -> ReadOnly | None:
         if kept is None:
             return None
         try:
@@ -70,18 +70,18 @@ class ReadOnlySwitch:
 
     def turn_on(self, by: str, by_id: int = 0) -> None:
         """At once, whatever the disk says; see `unkept`. Who turned it on first stays the one who did."""
-        if self.held is None:
-            self.held = ReadOnly(by, self._clock.now(), by_id)
-        self.keep()
+        if self.refusal is None:
+            self.refusal = ReadOnly(by, self._clock.now(), by_id)
+        self.store()
 
-    def keep(self) -> None:
+    def store(self) -> None:
         """Write once more that it is on, in both places. One of them is enough. Does not raise."""
-        if self.held is None:
-            self.unkept = None
+        if self.refusal is None:
+            self.store_error = None
             return
-        text = _text(self.held)
+        text = _text(self.refusal)
         failures: list[JournalFailed | StoreFailed] = []
-        for write in (self._in_journal, self._in_spare):
+        for write in (self._write_journal, self._write_file):
             try:
                 write(text)
             except (JournalFailed, StoreFailed) as error:
@@ -89,28 +89,28 @@ class ReadOnlySwitch:
                     "that changes are switched off could not be kept in one of two places: %s", error
                 )
                 failures.append(error)
-        places = 1 if self._spare is None else 2
-        self.unkept = failures[0] if len(failures) == places else None
+        places = 1 if self._file is None else 2
+        self.store_error = failures[0] if len(failures) == places else None
 
-    def _in_journal(self, text: str | None) -> None:
+    def _write_journal(self, text: str | None) -> None:
         self._journal.put_record(KEY, text)
 
-    def _in_spare(self, text: str) -> None:
-        if self._spare is not None:
-            self._spare.write(text)
+    def _write_file(self, text: str) -> None:
+        if self._file is not None:
+            self._file.write(text)
 
     def turn_off(self) -> None:
         """Raises JournalFailed and StoreFailed; then it is as it was."""
         try:
-            if self._spare is not None:
-                self._spare.remove()
-            self._in_journal(None)
+            if self._file is not None:
+                self._file.remove()
+            self._write_journal(None)
         except (JournalFailed, StoreFailed):
-            if self.held is not None:
+            if self.refusal is not None:
                 with contextlib.suppress(StoreFailed):
-                    self._in_spare(_text(self.held))
+                    self._write_file(_text(self.refusal))
             raise
-        self.held = self.unkept = None
+        self.refusal = self.store_error = None
 
 
 def _text(held: ReadOnly) -> str:

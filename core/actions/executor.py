@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from core.access.authorizer import anyone
+from core.access.authorizer import allow_anyone
 from core.access.rate_limit import ChangeLimit
 from core.actions.claims import Claims
-from core.actions.expected_stops import Expectation, ExpectedStops
+from core.actions.expected_stops import ExpectedStop, ExpectedStops
 from core.actions.order import Change, Order, Plan, Report
 from core.actions.planner import Planner
-from core.actions.sender import Sending
-from core.audit.trail import NOT_SETTLED, UNKNOWN, Audit, AuditRecord, Step, outcome_of, step_of
+from core.actions.sender import Sender
+from core.audit.trail import NOT_SETTLED, UNKNOWN, AuditLog, AuditRecord, AuditStep, outcome_of, step_of
 from core.clock import Clock
-from core.cluster_cache import ClusterReader
+from core.cluster_cache import ClusterCache
 from core.errors import (
     AnswerTooLate,
     BotError,
@@ -26,53 +26,53 @@ from core.errors import (
 from core.guest import Guest, Kind, State
 from core.proxmox import Proxmox
 from core.proxmox_errors import BadAnswer, GuestMoved, NodeUnreachable, ProxmoxError, TimedOut
-from core.tasks import OnProgress, Progress, TaskEnd, TaskResult, follow, nobody
+from core.tasks import OnProgress, Progress, TaskEnd, TaskResult, follow, ignore_progress
 from core.verbs import ACTIONS, Action, Verb
 
 SETTLE_SECONDS = 60.0
 SETTLE_SECONDS_HA = 300.0
 """How long to wait for the expected state after a good task. HA's manager acts in rounds of 10 s."""
 
-ACCESS_SAYS = (NotAllowed, NotHere, OnlySomeGuests, GuestNotFound)
+ACCESS_ERRORS = (NotAllowed, NotHere, OnlySomeGuests, GuestNotFound)
 """What a person is told who may not do something, or who tries VMIDs."""
 
-Begin = Callable[[], Awaitable[int | None]]
+OnStart = Callable[[], Awaitable[int | None]]
 """Gives Discord's id of the public message that shows how it goes, None where there is none."""
 
-Note = Callable[..., None]
+RecordStep = Callable[..., None]
 """Keeps how far an attempt has come: the step, the plan as it is sent, and its task once that is known."""
 
 
-async def _at_once() -> None:
+async def _start_silently() -> None:
     """For those who have nobody to tell that it begins."""
 
 
-class Operations:
-    """Everything that changes a guest goes through `carry_out`; `plan` is its first half, to be shown."""
+class Executor:
+    """Everything that changes a guest goes through `execute`; `plan` is its first half, to be shown."""
 
     def __init__(
         self,
         proxmox: Proxmox,
-        reader: ClusterReader,
+        cluster_cache: ClusterCache,
         clock: Clock,
         planner: Planner,
-        audit: Audit,
+        audit: AuditLog,
         expected: ExpectedStops,
         limit: ChangeLimit,
     ) -> None:
-        self._proxmox, self._reader, self._clock = proxmox, reader, clock
+        self._proxmox, self._cluster_cache, self._clock = proxmox, cluster_cache, clock
         self._planner, self._audit, self._expected, self._limit = planner, audit, expected, limit
-        self._sending = Sending(proxmox, clock)
+        self._sender = Sender(proxmox, clock)
         self._claims = Claims(clock)
         self._on_unknown: Callable[[int], None] = lambda attempt: None
-        self._under_way: set[asyncio.Task[object] | None] = set()
-        self._over = False
+        self._running: set[asyncio.Task[object] | None] = set()
+        self._stopped = False
 
-    def tell_unknown(self, on_unknown: Callable[[int], None]) -> None:
+    def subscribe_unknown(self, on_unknown: Callable[[int], None]) -> None:
         """Whom to tell the attempts that ended so that nobody knows whether they were done."""
         self._on_unknown = on_unknown
 
-    def at_work(self, vmid: int) -> bool:
+    def is_busy(self, vmid: int) -> bool:
         """Whether an action on this guest is under way."""
         return vmid in self._claims.busy
 
@@ -80,26 +80,26 @@ class Operations:
         """What would happen, to be shown. Raises a Refused or ProxmoxError when it would not; changes nothing."""
         try:
             self._limit.check(order.actor.user_id)
-            self._planner.permit(order)
-            await self._hold_free(order)
+            self._planner.authorize(order)
+            await self._ensure_free(order)
             plan = await self._planner.plan(order)
-            if plan.takes_name or ACTIONS[order.verb].asks:
+            if plan.needs_name or ACTIONS[order.verb].asks:
                 plan = replace(plan, fallback=await self._planner.fallback(plan))
         except BaseException as error:
             self._charge(order, error)
-            said = _in_words(error)
+            said = _audited_error(error)
             self._record(step_of(said), order, outcome=outcome_of(said))
             raise
-        self._record(Step.PLANNED, order, plan.guest)
+        self._record(AuditStep.PLANNED, order, plan.guest)
         return plan
 
-    async def carry_out(
+    async def execute(
         self,
         order: Order,
-        on_progress: OnProgress = nobody,
+        on_progress: OnProgress = ignore_progress,
         *,
         shown: Plan | None = None,
-        begin: Begin = _at_once,
+        on_start: OnStart = _start_silently,
         may_ask: bool = False,
     ) -> Report:
         """Do it, once, and follow it to its end. Raises as `plan` does, and whatever the sending says.
@@ -110,110 +110,112 @@ class Operations:
         raised, so that this is no attempt yet.
         """
         began = self._clock.monotonic()
-        step, attempt, shown_in = Step.REFUSED, None, None
+        step, attempt, shown_in = AuditStep.REFUSED, None, None
         plan: Plan | None = None  # as it was sent last
         upid = ""
-        mine = asyncio.current_task()
-        self._under_way.add(mine)
+        this_task = asyncio.current_task()
+        self._running.add(this_task)
         try:
-            if self._over:
+            if self._stopped:
                 raise AnswerTooLate
             self._limit.check(order.actor.user_id)
-            self._planner.permit(order)
-            await self._hold_free(order)
+            self._planner.authorize(order)
+            await self._ensure_free(order)
             ended = self._claims.ended(order.vmid)
             plan = await self._planner.plan(order)  # who may not do it has taken nobody's place
             if shown is not None:
-                plan.held_against(shown)
-            plan.confirm()
-            if may_ask and shown is None and plan.takes_look:
+                plan.ensure_unchanged(shown)
+            plan.ensure_confirmed()
+            if may_ask and shown is None and plan.needs_preview:
                 raise Unconfirmed(plan.guest.vmid, plan.guest.label, order.verb.value)
             with self._claims.alone(plan, ended):
                 self._limit.take(order.actor.user_id)
                 try:
-                    attempt = self._record(Step.ASKED, order, plan.guest)
-                    shown_in = await begin()
-                    self._planner.permit(
+                    attempt = self._record(AuditStep.ASKED, order, plan.guest)
+                    shown_in = await on_start()
+                    self._planner.authorize(
                         order, plan.guest
                     )  # what came meanwhile: no changes any more, for one
                 except BaseException:
                     self._limit.give_back(order.actor.user_id)
                     raise
-                step = Step.ENDED
+                step = AuditStep.ENDED
 
-                def note(now: Step, sent: Plan, task: str = "") -> None:
+                def note(now: AuditStep, sent: Plan, task: str = "") -> None:
                     nonlocal plan, upid
                     plan, upid = sent, task
                     self._record(now, order, sent.guest, task, attempt=attempt, message_id=shown_in)
 
-                report = await self._do(plan, began, on_progress, note)
+                report = await self._run(plan, began, on_progress, note)
         except BaseException as error:
             if may_ask and isinstance(error, Unconfirmed):
                 raise
-            if step is Step.ENDED and isinstance(error, asyncio.CancelledError):
+            if step is AuditStep.ENDED and isinstance(error, asyncio.CancelledError):
                 raise  # the bot ends: the next one finds out how it came out (core/actions/recovery.py)
             if attempt is None:
                 self._charge(order, error)
             seconds = self._clock.monotonic() - began
             outcome = outcome_of(error)
-            if step is Step.ENDED:
-                outcome = f"{_certainty(error)}{outcome}"
+            if step is AuditStep.ENDED:
+                outcome = f"{_outcome_prefix(error)}{outcome}"
             else:
-                said = _in_words(error)
+                said = _audited_error(error)
                 step, outcome = step_of(said), outcome_of(said)
             guest = plan.guest if plan else None
             self._record(step, order, guest, upid, outcome, seconds, attempt, shown_in)
-            if step is Step.ENDED and outcome.startswith(UNKNOWN) and attempt is not None:
+            if step is AuditStep.ENDED and outcome.startswith(UNKNOWN) and attempt is not None:
                 self._on_unknown(attempt)
             raise
         finally:
-            self._under_way.discard(mine)
+            self._running.discard(this_task)
         task = report.task
         outcome = (task.message or task.end.value) if task else "OK"
         if report.good and not report.settled:
             outcome = f"{UNKNOWN}{NOT_SETTLED}"
-        self._record(Step.ENDED, order, report.plan.guest, upid, outcome, report.seconds, attempt, shown_in)
+        self._record(
+            AuditStep.ENDED, order, report.plan.guest, upid, outcome, report.seconds, attempt, shown_in
+        )
         if task is not None and task.end is TaskEnd.LOST and attempt is not None:
             self._on_unknown(attempt)
         return report
 
-    async def end(self) -> None:
+    async def stop(self) -> None:
         """The bot ends: what was sent is followed no longer, what was not sent is not sent. Returns when all of that
         is over; the guests themselves are left alone."""
-        self._over = True
-        for task in filter(None, self._under_way):
+        self._stopped = True
+        for task in filter(None, self._running):
             task.cancel()
         for pause in (0.0,) * 20 + (0.05,) * 20:  # what takes longer must not hold up the end
-            if not self._under_way:
+            if not self._running:
                 return
             await self._clock.sleep(pause)
 
-    async def _do(self, plan: Plan, began: float, on_progress: OnProgress, note: Note) -> Report:
+    async def _run(self, plan: Plan, began: float, on_progress: OnProgress, note: RecordStep) -> Report:
         action = ACTIONS[plan.order.verb]
-        note(Step.SENDING, plan)
-        with self._expected.stop_of(plan) as expected:
+        note(AuditStep.SENDING, plan)
+        with self._expected.expect_stop(plan) as expected:
             plan, upid = await self._send(plan, expected, note)
             task = None
             if upid is not None:
-                note(Step.SENT, plan, upid)
+                note(AuditStep.SENT, plan, upid)
                 await on_progress(Progress(self._clock.monotonic() - began, upid=upid))
                 task = await follow(self._proxmox, self._clock, upid, on_progress)
             report = await self._conclude(plan, action, task, began, on_progress)
             done = report.good and report.settled  # what did not obey in time may still do so
-            expected.over = done and report.after is not None and report.after.state is State.RUNNING
+            expected.running_again = done and report.after is not None and report.after.state is State.RUNNING
         return report
 
-    async def _send(self, plan: Plan, expected: Expectation, note: Note) -> tuple[Plan, str | None]:
+    async def _send(self, plan: Plan, expected: ExpectedStop, note: RecordStep) -> tuple[Plan, str | None]:
         """Once; a second time only where the guest was not there, so that nothing was done."""
         try:
             try:
-                started = await self._sending.start(plan)
+                started = await self._sender.start(plan)
             except GuestMoved:
                 again = await self._planner.plan(plan.order)
-                again.held_against(plan)
-                again.confirm()
-                note(Step.SENDING, again)  # to another node, where its task is looked for
-                started = await self._sending.start(again)
+                again.ensure_unchanged(plan)
+                again.ensure_confirmed()
+                note(AuditStep.SENDING, again)  # to another node, where its task is looked for
+                started = await self._sender.start(again)
         except (TimedOut, NodeUnreachable, BadAnswer) as error:
             expected.sent = error.changing
             raise
@@ -225,14 +227,14 @@ class Operations:
 
     def _charge(self, order: Order, error: BaseException) -> None:
         """What access refuses counts as a change of this person, too: trying is not free."""
-        if isinstance(error, ACCESS_SAYS):
+        if isinstance(error, ACCESS_ERRORS):
             self._limit.charge(order.actor.user_id)
 
-    async def _hold_free(self, order: Order) -> None:
+    async def _ensure_free(self, order: Order) -> None:
         """Raises GuestBusy while an action on this guest is under way, to those who may know of the guest. Others are
         told what they would be if there were none, for which Proxmox may be asked; of a free guest nothing is."""
         if order.vmid in self._claims.busy:
-            await self._planner.judge(order)
+            await self._planner.check_access(order)
             if running := self._claims.busy.get(order.vmid):  # which may have ended meanwhile
                 raise replace(running)
 
@@ -241,20 +243,20 @@ class Operations:
     ) -> Report:
         report = Report(plan, task, None, 0.0)
         if not report.good:
-            report = replace(report, after=await self._look(plan.guest.vmid))
+            report = replace(report, after=await self._read_guest(plan.guest.vmid))
         elif plan.order.verb is Verb.DELETE:
-            self._reader.learn(plan.guest.vmid, None)
+            self._cluster_cache.overlay(plan.guest.vmid, None)
         elif plan.order.verb is Verb.CREATE:
-            report = replace(report, after=await self._copy_of(plan))
+            report = replace(report, after=await self._read_clone(plan))
         elif action.becomes:
             after, settled = await self._settle(plan.guest, action.becomes, began, on_progress)
             report = replace(report, after=after, settled=settled)
         else:
-            report = replace(report, after=await self._look(plan.guest.vmid))
+            report = replace(report, after=await self._read_guest(plan.guest.vmid))
         if report.after is not None:
-            self._reader.learn(report.after.vmid, report.after)
+            self._cluster_cache.overlay(report.after.vmid, report.after)
         if plan.order.verb is Verb.RESIZE and report.good:
-            report = replace(report, change=await self._changed(plan))
+            report = replace(report, change=await self._applied_change(plan))
         return replace(report, seconds=self._clock.monotonic() - began)
 
     async def _settle(
@@ -264,7 +266,7 @@ class Operations:
         patience = SETTLE_SECONDS_HA if guest.ha_managed else SETTLE_SECONDS
         since, delay = self._clock.monotonic(), 0.5
         while True:
-            now = await self._look(guest.vmid)
+            now = await self._read_guest(guest.vmid)
             if now is not None and now.state is becomes:
                 return now, True
             if self._clock.monotonic() - since >= patience:
@@ -273,14 +275,14 @@ class Operations:
             await self._clock.sleep(delay)
             delay = min(delay * 2, 4.0)
 
-    async def _look(self, vmid: int) -> Guest | None:
+    async def _read_guest(self, vmid: int) -> Guest | None:
         """The guest now, wherever it is, or None where it cannot be seen."""
         try:
-            return await self._planner.locate(vmid, anyone)
+            return await self._planner.locate(vmid, allow_anyone)
         except BotError:
             return None
 
-    async def _copy_of(self, plan: Plan) -> Guest:
+    async def _read_clone(self, plan: Plan) -> Guest:
         """The new guest as it is, or as it was ordered where it cannot be read yet."""
         ordered = Guest(
             vmid=plan.new_vmid or 0,
@@ -294,13 +296,13 @@ class Operations:
         except ProxmoxError:
             return ordered
 
-    async def _changed(self, plan: Plan) -> Change | None:
+    async def _applied_change(self, plan: Plan) -> Change | None:
         """What changed, and whether it waits for a restart (asked; guessed only if Proxmox is silent)."""
         change = plan.change
-        if change is None or plan.withdraws:
+        if change is None or plan.withdraws_pending:
             return None
         try:
-            waiting = {item.key for item in await self._proxmox.pending(plan.guest) if item.waits}
+            waiting = {item.key for item in await self._proxmox.pending(plan.guest) if item.is_waiting}
         except ProxmoxError:
             live = plan.guest.kind is Kind.LXC or plan.guest.state is State.STOPPED
             return replace(change, waits_for_restart=not live)
@@ -308,7 +310,7 @@ class Operations:
 
     def _record(
         self,
-        step: Step,
+        step: AuditStep,
         order: Order,
         guest: Guest | None = None,
         upid: str = "",
@@ -317,7 +319,7 @@ class Operations:
         attempt: int | None = None,
         message_id: int | None = None,
     ) -> int | None:
-        guest = guest or self._reader.known(order.vmid)
+        guest = guest or self._cluster_cache.find(order.vmid)
         record = AuditRecord(
             step=step,
             actor=order.actor,
@@ -336,13 +338,13 @@ class Operations:
         return self._audit.record(record, attempt)
 
 
-def _certainty(error: BaseException) -> str:
+def _outcome_prefix(error: BaseException) -> str:
     """`unknown: ` where the work may have been done, or may go on."""
     certain = isinstance(error, BotError) and not getattr(error, "changing", False)
     return "" if certain else UNKNOWN
 
 
-def _in_words(error: BaseException) -> BaseException:
+def _audited_error(error: BaseException) -> BaseException:
     """What was called off with a word, before anything was sent, has nobody who awaits it any more."""
     called_off = isinstance(error, asyncio.CancelledError) and error.args
     return AnswerTooLate() if called_off else error

@@ -24,7 +24,7 @@ LAG_SECONDS = 30.0
 
 
 @dataclass(slots=True)
-class Expectation:
+class ExpectedStop:
     """`sent`: Proxmox has (or may have) the request. `over`: the guest was seen running again. `observed`: it
     was seen stopped while the action still ran, which uses it up with the action's end.
 
@@ -35,15 +35,15 @@ class Expectation:
     began: float
     until: float | None = None
     sent: bool = False
-    over: bool = False
-    observed: bool = False
+    running_again: bool = False
+    seen: bool = False
 
 
-Note = Callable[[int, str | None], None]
+StoreStop = Callable[[int, str | None], None]
 """Keeps who ordered a guest's stop (None: nobody any more) for the next run. May raise JournalFailed."""
 
 
-def _not_kept(vmid: int, by: str | None) -> None:
+def _store_nothing(vmid: int, by: str | None) -> None:
     """Before `begin`."""
 
 
@@ -52,38 +52,38 @@ class ExpectedStops:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._stops: dict[int, Expectation] = {}
-        self._note: Note = _not_kept
+        self._stops: dict[int, ExpectedStop] = {}
+        self._store: StoreStop = _store_nothing
 
-    def begin(self, orders: Mapping[int, str], note: Note) -> None:
+    def load(self, orders: Mapping[int, str], store: StoreStop) -> None:
         """What a former run had ordered may still happen; from now on orders are noted."""
         now = self._clock.monotonic()
         self._stops |= {
-            vmid: Expectation(by, now, now + GRACE_SECONDS, sent=True) for vmid, by in orders.items()
+            vmid: ExpectedStop(by, now, now + GRACE_SECONDS, sent=True) for vmid, by in orders.items()
         }
-        self._note = note
+        self._store = store
 
     @contextmanager
-    def stop_of(self, plan: Plan) -> Iterator[Expectation]:
+    def expect_stop(self, plan: Plan) -> Iterator[ExpectedStop]:
         """Around the action. What was refused is expected no longer. Raises JournalFailed first."""
-        expectation = Expectation(plan.order.actor.name, self._clock.monotonic())
+        expected_stop = ExpectedStop(plan.order.actor.name, self._clock.monotonic())
         vmid = plan.order.vmid
         if not ACTIONS[plan.order.verb].stops:
-            yield expectation
+            yield expected_stop
             return
         former = self._stops.get(vmid)
-        self._note(vmid, expectation.by)
-        self._stops[vmid] = expectation
+        self._store(vmid, expected_stop.by)
+        self._stops[vmid] = expected_stop
         try:
-            yield expectation
+            yield expected_stop
         finally:
-            if former is not None and not expectation.sent and not expectation.observed:
+            if former is not None and not expected_stop.sent and not expected_stop.seen:
                 self._stops[vmid] = former  # a guest may still obey the order before
-            elif not expectation.sent or expectation.observed:
+            elif not expected_stop.sent or expected_stop.seen:
                 self._drop(vmid)
             else:
-                grace = LAG_SECONDS if expectation.over else GRACE_SECONDS
-                expectation.until = self._clock.monotonic() + grace
+                grace = LAG_SECONDS if expected_stop.running_again else GRACE_SECONDS
+                expected_stop.until = self._clock.monotonic() + grace
 
     def current(self, *, blind: bool = False) -> dict[int, str]:
         """VMID -> display name of who ordered the stop, for every stop expected now.
@@ -94,7 +94,9 @@ class ExpectedStops:
         over = self.expired()
         if blind:
             late = self._clock.monotonic() - BLIND_SECONDS
-            over = frozenset(v for v in over if self._stops[v].over or late > (self._stops[v].until or 0.0))
+            over = frozenset(
+                v for v in over if self._stops[v].running_again or late > (self._stops[v].until or 0.0)
+            )
         return {vmid: stop.by for vmid, stop in self._stops.items() if vmid not in over}
 
     def renew(self, vmid: int) -> None:
@@ -120,11 +122,11 @@ class ExpectedStops:
         for vmid in vmids:
             self._stops.pop(vmid, None)
 
-    def seen(self, vmid: int) -> None:
+    def on_stop_seen(self, vmid: int) -> None:
         """The ordered stop has been observed: the next one is an alarm again."""
         stop = self._stops.get(vmid)
         if stop is not None and stop.until is None:
-            stop.observed = True
+            stop.seen = True
         elif stop is not None:
             self._drop(vmid)
 
@@ -132,6 +134,6 @@ class ExpectedStops:
         """Expected no longer. What cannot be noted now excuses no more than it did before."""
         del self._stops[vmid]
         try:
-            self._note(vmid, None)
+            self._store(vmid, None)
         except JournalFailed as error:
             _log.warning("that a stop is over could not be noted: %s", error.reason)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from core.access.authorizer import Admit
+from core.access.authorizer import Check
 from core.actions.planner import Planner
 from core.guest import Guest, GuestConfig, Kind, Snapshot, State, TaskSummary
 from core.proxmox import Pending, Proxmox
@@ -30,7 +30,7 @@ class GuestDetails:
 
 
 @dataclass(eq=False, slots=True)
-class _Flight:
+class _SharedRead:
     """One reading of a guest, and how many wait for it."""
 
     task: asyncio.Task[GuestDetails]
@@ -43,18 +43,18 @@ class Inspector:
 
     def __init__(self, proxmox: Proxmox, planner: Planner) -> None:
         self._proxmox, self._planner = proxmox, planner
-        self._flights: dict[tuple[int, Kind, str], _Flight] = {}
+        self._flights: dict[tuple[int, Kind, str], _SharedRead] = {}
 
-    async def inspect(self, vmid: int, admit: Admit) -> GuestDetails:
-        """Raises GuestNotFound, what `admit` says, or a ProxmoxError when the guest itself cannot be read."""
-        listed = await self._planner.find(vmid, admit)
+    async def inspect(self, vmid: int, check: Check) -> GuestDetails:
+        """Raises GuestNotFound, what `check` says, or a ProxmoxError when the guest itself cannot be read."""
+        listed = await self._planner.find(vmid, check)
         try:
-            details = await self._shared(listed)
+            details = await self._read_shared(listed)
         except GuestMoved:
-            listed = await self._planner.find_moved(listed, admit)
-            details = await self._shared(listed)
+            listed = await self._planner.find_moved(listed, check)
+            details = await self._read_shared(listed)
         guest = replace(details.guest, pool=listed.pool)  # by the list that this person was judged by
-        if refusal := admit(guest):
+        if refusal := check(guest):
             raise refusal
         return replace(details, guest=guest)
 
@@ -62,12 +62,12 @@ class Inspector:
         """Something was done to it: who asks from now on does not join those who asked before."""
         self._flights = {key: flight for key, flight in self._flights.items() if key[0] != vmid}
 
-    async def _shared(self, listed: Guest) -> GuestDetails:
+    async def _read_shared(self, listed: Guest) -> GuestDetails:
         key = (listed.vmid, listed.kind, listed.node)
         flight = self._flights.get(key)
         if flight is None:
-            flight = self._flights[key] = _Flight(asyncio.create_task(self._read(listed)))
-            flight.task.add_done_callback(lambda done: self._over(key, done))
+            flight = self._flights[key] = _SharedRead(asyncio.create_task(self._read(listed)))
+            flight.task.add_done_callback(lambda done: self._finish(key, done))
         flight.waiting += 1
         try:
             return await asyncio.shield(flight.task)
@@ -75,9 +75,9 @@ class Inspector:
             flight.waiting -= 1
             if not flight.waiting and not flight.task.done():
                 flight.task.cancel()
-                self._over(key, flight.task)
+                self._finish(key, flight.task)
 
-    def _over(self, key: tuple[int, Kind, str], task: asyncio.Task[GuestDetails]) -> None:
+    def _finish(self, key: tuple[int, Kind, str], task: asyncio.Task[GuestDetails]) -> None:
         flight = self._flights.get(key)
         if flight is not None and flight.task is task:
             del self._flights[key]
@@ -89,14 +89,14 @@ class Inspector:
         config, snapshots, addresses, tasks, pending = await asyncio.gather(
             _or_none(proxmox.config(guest)),
             _or_none(proxmox.snapshots(guest)),
-            _or_none(proxmox.addresses(guest)) if guest.state is State.RUNNING else _nothing(),
+            _or_none(proxmox.addresses(guest)) if guest.state is State.RUNNING else _none(),
             _or_none(proxmox.recent_tasks(guest, 1)),
-            _or_none(proxmox.pending(guest)) if guest.state is not State.STOPPED else _nothing(),
+            _or_none(proxmox.pending(guest)) if guest.state is not State.STOPPED else _none(),
         )
         if config is not None:
             guest = replace(guest, protected=config.protection)
         last = tasks[0] if tasks else None
-        waiting = None if pending is None else tuple(item for item in pending if item.waits)
+        waiting = None if pending is None else tuple(item for item in pending if item.is_waiting)
         protected = self._planner.protects(guest)
         return GuestDetails(guest, config, snapshots, addresses, last, waiting, protected)
 
@@ -108,5 +108,5 @@ async def _or_none(reading: Awaitable[T]) -> T | None:
         return None
 
 
-async def _nothing() -> None:
+async def _none() -> None:
     return None

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from core.access.policy import Actor
-from core.access.tag_authority import Authority
+from core.access.tag_authority import TagAuthority
 from core.actions.resizing import Excess
 from core.errors import ChangedMeanwhile, NameMismatch, NoReason, Unconfirmed
 from core.fallback import Fallback
 from core.guest import Guest, GuestConfig, Snapshot
-from core.options import in_one_line
+from core.options import format_options
 from core.tasks import TaskEnd, TaskResult
 from core.verbs import Verb
 
@@ -26,8 +26,8 @@ class Order:
     """CREATE: the wished VMID, None for the next free one."""
     cores: int | None = None
     memory_mb: int | None = None
-    mark: str | None = None
-    """The mark of the guest the person saw (a button's, see Guest.bears), None where they named a VMID."""
+    fingerprint: str | None = None
+    """The mark of the guest the person saw (a button's, see Guest.has_fingerprint), None where they named a VMID."""
     snapshot: str | None = None
     description: str = ""
     with_memory: bool = False
@@ -51,7 +51,7 @@ class Order:
             "description",
             "dry_run",
         )
-        return in_one_line({name: getattr(self, name) for name in names})
+        return format_options({name: getattr(self, name) for name in names})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,9 @@ class Plan:
     """RESIZE: the configuration with what waits for a restart."""
     excess: Excess | None = None
     """RESIZE: what the node does not have."""
-    before: Authority | None = None
+    before: TagAuthority | None = None
     """SNAPSHOT_ROLLBACK: what the guest's tags decide now."""
-    after: Authority | None = None
+    after: TagAuthority | None = None
     """CREATE: what the copy's tags will decide; SNAPSHOT_ROLLBACK: what those in the snapshot would (None: they
     could not be read)."""
 
@@ -105,7 +105,7 @@ class Plan:
         )
 
     @property
-    def not_yet(self) -> tuple[int | None, int | None]:
+    def unmet(self) -> tuple[int | None, int | None]:
         """RESIZE: the cores and the memory that are asked for and do not hold now; None for each that does."""
         order, now = self.order, self.config
         return (
@@ -114,39 +114,39 @@ class Plan:
         )
 
     @property
-    def withdraws(self) -> bool:
+    def withdraws_pending(self) -> bool:
         """RESIZE: what is asked for holds now, and only what waits for a restart is taken back."""
-        return self.change is not None and self.not_yet == (None, None)
+        return self.change is not None and self.unmet == (None, None)
 
     @property
-    def takes_look(self) -> bool:
+    def needs_preview(self) -> bool:
         """Whether a person should see the plan before it is carried out, though nothing is lost by it."""
-        handed_on = self.order.verb is Verb.CREATE and self.after is not None and self.after.speaks
+        handed_on = self.order.verb is Verb.CREATE and self.after is not None and self.after.has_effect
         return self.excess is not None or handed_on
 
     @property
-    def takes_reason(self) -> bool:
+    def needs_reason(self) -> bool:
         return self.guarded
 
     @property
-    def takes_name(self) -> bool:
+    def needs_name(self) -> bool:
         """Whether the person has to type the guest's name."""
         return self.guarded or self.order.verb is Verb.DELETE
 
-    def confirm(self) -> None:
+    def ensure_confirmed(self) -> None:
         """Raises NameMismatch, Unconfirmed and NoReason unless the order holds what this plan takes."""
         guest, order = self.guest, self.order
-        if self.takes_name and order.typed is not None and order.typed != guest.label:
+        if self.needs_name and order.typed is not None and order.typed != guest.label:
             raise NameMismatch(guest.vmid, guest.label)
-        if self.takes_name and order.typed is None:
+        if self.needs_name and order.typed is None:
             raise Unconfirmed(guest.vmid, guest.label, order.verb.value)
-        if self.takes_reason and not order.reason:
+        if self.needs_reason and not order.reason:
             raise NoReason
 
-    def held_against(self, shown: "Plan") -> None:
+    def ensure_unchanged(self, shown: "Plan") -> None:
         """Raises ChangedMeanwhile unless this is still the guest a person agreed to, for RESIZE also the change, for
         DELETE also all that would be lost, for CREATE and SNAPSHOT_ROLLBACK also what tags would decide."""
-        same = self.guest.mark == shown.guest.mark and self.snapshot == shown.snapshot
+        same = self.guest.fingerprint == shown.guest.fingerprint and self.snapshot == shown.snapshot
         if self.order.verb is Verb.RESIZE:
             same = same and (self.change, self.excess) == (shown.change, shown.excess)
         if self.order.verb in (Verb.CREATE, Verb.SNAPSHOT_ROLLBACK):

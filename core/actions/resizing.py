@@ -19,7 +19,7 @@ class Excess:
     memory: tuple[int, int] | None = None
 
 
-def excess_of(
+def find_excess(
     config: GuestConfig | None, node: Node | None, cores: int | None, memory_mb: int | None
 ) -> Excess | None:
     """What of these wishes the node does not have; None where it has all, or its size is not known."""
@@ -34,9 +34,9 @@ def excess_of(
     return found if found != Excess() else None
 
 
-def stored_of(config: GuestConfig, kind: Kind, pending: Iterable[Pending]) -> GuestConfig:
+def with_pending(config: GuestConfig, kind: Kind, pending: Iterable[Pending]) -> GuestConfig:
     """The configuration as it will be after the next restart."""
-    waiting = {item.key: item for item in pending if item.waits}
+    waiting = {item.key: item for item in pending if item.is_waiting}
     cores, sockets, memory = config.cores, config.sockets, config.memory_mb
     if "cores" in waiting:
         cores = _amount(waiting, "cores") or (1 if kind is Kind.QEMU else None)

@@ -20,16 +20,16 @@ from core.verbs import ACTIONS, Verb
 CLOCK_SKEW = 60
 """Seconds the node's clock may differ from ours when a task is looked for after a time-out."""
 ID_TRIES = 5
-REMEMBERED = 1000
+UPIDS_REMEMBERED = 1000
 """How many UPIDs are remembered, so that none is taken for the answer to a second request."""
 
 
-class Sending:
+class Sender:
     """Starts plans. A request whose answer got lost is never repeated: the node's task list tells of it."""
 
     def __init__(self, proxmox: Proxmox, clock: Clock) -> None:
         self._proxmox, self._clock = proxmox, clock
-        self._given: deque[str] = deque(maxlen=REMEMBERED)
+        self._known_upids: deque[str] = deque(maxlen=UPIDS_REMEMBERED)
 
     async def start(self, plan: Plan) -> tuple[Plan, str | None]:
         """The plan as it was really started, and its UPID (None: it holds already, no task).
@@ -38,7 +38,7 @@ class Sending:
         """
         if plan.order.verb is Verb.CREATE:
             return await self._clone(plan)
-        return plan, await self._once(plan)
+        return plan, await self._send_once(plan)
 
     async def _clone(self, plan: Plan) -> tuple[Plan, str | None]:
         """The next free VMID is nobody's until the clone exists: take another when somebody was faster.
@@ -50,7 +50,7 @@ class Sending:
             if plan.order.new_vmid is None:
                 plan = replace(plan, new_vmid=await self._proxmox.next_id())
             try:
-                return plan, await self._once(plan)
+                return plan, await self._send_once(plan)
             except TargetNotShared:
                 if plan.target is None:
                     raise
@@ -64,19 +64,19 @@ class Sending:
                 if plan.order.new_vmid is not None or tries == ID_TRIES:
                     raise
 
-    async def _once(self, plan: Plan) -> str | None:
+    async def _send_once(self, plan: Plan) -> str | None:
         sent_at = self._clock.now()
         try:
             upid = await _request(self._proxmox, plan)
         except (TimedOut, NodeUnreachable, BadAnswer) as error:
-            upid = await self._started_anyway(plan, sent_at) if error.changing else None
+            upid = await self._find_started_task(plan, sent_at) if error.changing else None
             if upid is None:
                 raise
         if upid is not None:
-            self._given.append(upid)
+            self._known_upids.append(upid)
         return upid
 
-    async def _started_anyway(self, plan: Plan, sent_at: float) -> str | None:
+    async def _find_started_task(self, plan: Plan, sent_at: float) -> str | None:
         """The task that the unanswered request started: by type, guest, time and the bot's own token.
 
         A task that is the answer to an earlier request is none, and a copy has to exist.
@@ -92,7 +92,7 @@ class Sending:
         except ProxmoxError:
             return None
         for task in tasks:
-            ours = task.user == self._proxmox.identity and task.upid not in self._given
+            ours = task.user == self._proxmox.identity and task.upid not in self._known_upids
             if ours and task.type in types and task.started >= sent_at - CLOCK_SKEW:
                 return task.upid
         return None

@@ -8,7 +8,7 @@ loses the count, never the row.
 
 from dataclasses import dataclass, field, replace
 
-from core.audit.record import AuditRecord, Step
+from core.audit.record import AuditRecord, AuditStep
 from core.clock import Clock
 
 WINDOW_SECONDS = 60.0
@@ -19,8 +19,8 @@ VARIOUS = "various"
 """The operation of the row that all the others of a person are counted in."""
 
 _Whose = tuple[int, bool]
-_Key = tuple[Step, str, int | None, str]
-_REST: _Key = (Step.REFUSED, VARIOUS, None, "")
+_Key = tuple[AuditStep, str, int | None, str]
+_REST: _Key = (AuditStep.REFUSED, VARIOUS, None, "")
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Folding:
     def counted(self, entry: AuditRecord) -> bool:
         """Whether it repeats a row that stands, which counts it then."""
         window = self._windows.get(_whose(entry))
-        if window is None or not (window.full or entry.step is Step.REFUSED):
+        if window is None or not (window.full or entry.step is AuditStep.REFUSED):
             return False
         fold = window.folds.get(_key(entry))
         if fold is None and window.full:
@@ -71,7 +71,7 @@ class Folding:
         window = self._windows.get(_whose(entry))
         if window is None or not window.full:
             return entry
-        outcome = "" if entry.step is Step.REFUSED else "OK"
+        outcome = "" if entry.step is AuditStep.REFUSED else "OK"
         return AuditRecord(entry.step, entry.actor, VARIOUS, outcome=outcome)
 
     def opened(self, row: AuditRecord, attempt: int | None) -> None:
@@ -97,7 +97,7 @@ class Folding:
 
 
 def _whose(entry: AuditRecord) -> _Whose:
-    return entry.actor.user_id, entry.step is Step.REFUSED
+    return entry.actor.user_id, entry.step is AuditStep.REFUSED
 
 
 def _key(entry: AuditRecord) -> _Key:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from core.access.policy import Actor
 
 
-class Step(StrEnum):
+class AuditStep(StrEnum):
     """How far an attempt has come."""
 
     REFUSED = "refused"  # nothing was changed; outcome: why
@@ -26,7 +26,7 @@ class AuditRecord:
     public message that shows how it goes. `times`: how often it was asked for, all of it told by this record.
     """
 
-    step: Step
+    step: AuditStep
     actor: Actor
     operation: str
     vmid: int | None = None

@@ -16,13 +16,13 @@ from enum import StrEnum
 from typing import Protocol
 
 from core.audit.folding import Folding
-from core.audit.record import AuditRecord, Step
+from core.audit.record import AuditRecord, AuditStep
 from core.clock import Clock
 from core.errors import BotError, JournalFailed, Refused
 from core.tasks import TaskEnd, end_of
 from core.verbs import Verb
 
-__all__ = ["AuditRecord", "Step"]
+__all__ = ["AuditRecord", "AuditStep"]
 
 DETAIL_MOST, OUTCOME_MOST = 500, 1000
 """Characters that are kept of what was typed, and of what came of it."""
@@ -36,11 +36,11 @@ UNKNOWN = "unknown: "
 """How an outcome begins of which it is not known whether it was done."""
 CUT_OFF = f"{UNKNOWN}cut off"
 """The outcome of what was under way when the bot ended."""
-NOTHING_BEGUN = "nothing begun"
+NOTHING_STARTED = "nothing begun"
 """The outcome of what was cut off before Proxmox had it."""
 CANCELLED = "cancelled"
 """The outcome of a question that its asker called off."""
-ASKED_AGAIN = 86_400.0
+RECHECK_SECONDS = 86_400.0
 """Seconds for which a start asks again how something ended of which that is not known."""
 NOT_SETTLED = "the task ended well, but the guest is not in the state expected"
 
@@ -59,14 +59,14 @@ class Ending(StrEnum):
     CANCELLED = "cancelled"  # by who asked, before anything was done
 
 
-_STEPS = {Step.REFUSED: Ending.REFUSED, Step.PLANNED: Ending.SHOWN}
+_STEPS = {AuditStep.REFUSED: Ending.REFUSED, AuditStep.PLANNED: Ending.SHOWN}
 _TASKS = {TaskEnd.OK: Ending.DONE, TaskEnd.WARNINGS: Ending.WARNINGS, TaskEnd.ERROR: Ending.FAILED}
 
 
 def ending_of(record: AuditRecord) -> Ending:
     if record.outcome == CANCELLED:
         return Ending.CANCELLED
-    if record.step is not Step.ENDED:
+    if record.step is not AuditStep.ENDED:
         return _STEPS.get(record.step, Ending.UNFINISHED)
     if record.outcome == CUT_OFF:
         return Ending.CUT_OFF
@@ -75,9 +75,9 @@ def ending_of(record: AuditRecord) -> Ending:
     return _TASKS[end_of(record.outcome)]
 
 
-def step_of(error: BaseException) -> Step:
+def step_of(error: BaseException) -> AuditStep:
     """Of an attempt that ended in an error before anything was sent: a no, or a failure."""
-    return Step.REFUSED if isinstance(error, Refused) else Step.ENDED
+    return AuditStep.REFUSED if isinstance(error, Refused) else AuditStep.ENDED
 
 
 def outcome_of(error: BaseException) -> str:
@@ -86,12 +86,12 @@ def outcome_of(error: BaseException) -> str:
     Of an error nobody expected only its kind: its text may hold anything, a secret included. The log has it.
     """
     if isinstance(error, asyncio.CancelledError):
-        return NOTHING_BEGUN
+        return NOTHING_STARTED
     return str(error) if isinstance(error, BotError) else type(error).__name__
 
 
 @dataclass(frozen=True, slots=True)
-class Audited:
+class AuditEntry:
     """A record as it is kept. `attempt` is the id of its attempt's first record; `began` when that was written,
     `at` when this one was (Unix seconds)."""
 
@@ -122,7 +122,7 @@ class Stream(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class AuditCursor:
     """How far the records of a stream have been posted: up to and with the id `posted`.
 
     `there`: Discord's id of the last message, 0 where there is none. `tried`: the last
@@ -136,13 +136,13 @@ class Mark:
     tried_at: float = 0.0
 
 
-class AuditBook(Protocol):
+class AuditStore(Protocol):
     """The kept records, to which one can only add. Every method raises JournalFailed when the disk refuses."""
 
-    def audit(self, record: AuditRecord, at: float, attempt: int | None = None) -> int:
+    def audit_add(self, record: AuditRecord, at: float, attempt: int | None = None) -> int:
         """Add a record, durably; its id. `attempt`: the id of the one it follows."""
 
-    def audited(self, wanted: AuditFilter, offset: int, limit: int) -> tuple[tuple[Audited, ...], int]:
+    def audit_page(self, wanted: AuditFilter, offset: int, limit: int) -> tuple[tuple[AuditEntry, ...], int]:
         """The latest record of each attempt, newest attempt first; and how many attempts there are."""
 
     def audit_people(self, limit: int) -> tuple[tuple[int, str], ...]:
@@ -150,38 +150,38 @@ class AuditBook(Protocol):
 
     def audit_export(
         self, wanted: AuditFilter, before: int | None, limit: int
-    ) -> tuple[tuple[Audited, ...], int | None]:
+    ) -> tuple[tuple[AuditEntry, ...], int | None]:
         """As `audited`, of attempts older than `before` (an attempt's id; None: all); and where to go on, None at
         the end. What comes in meanwhile shifts nothing."""
 
     def audit_after(
         self, after: int, limit: int, stream: Stream | None = None
-    ) -> tuple[tuple[Audited, ...], int]:
+    ) -> tuple[tuple[AuditEntry, ...], int]:
         """The records of higher ids (of one stream), the first ones first; and the id up to which that was all."""
 
     def audit_last(self) -> int:
         """The id of the newest record, 0 where there is none."""
 
-    def audit_open(self) -> tuple[Audited, ...]:
+    def audit_open(self) -> tuple[AuditEntry, ...]:
         """The latest record of each attempt without an end."""
 
-    def audit_unknown(self, since: float) -> tuple[Audited, ...]:
+    def audit_unknown(self, since: float) -> tuple[AuditEntry, ...]:
         """The latest record, written since then (Unix seconds), of each attempt of which the end is not known."""
 
     def audit_upids(self, vmid: int, after: int, but: int) -> frozenset[str]:
         """The tasks that are known of a guest, by records of higher ids and of another attempt than `but`."""
 
-    def audit_mark(self, stream: Stream = Stream.CHANGES) -> Mark | None: ...
+    def audit_cursor(self, stream: Stream = Stream.CHANGES) -> AuditCursor | None: ...
 
-    def audit_put_mark(self, mark: Mark | None, stream: Stream = Stream.CHANGES) -> None: ...
+    def audit_put_cursor(self, cursor: AuditCursor | None, stream: Stream = Stream.CHANGES) -> None: ...
 
     def audit_prune(self, before: float, after: int = 0) -> int | None:
         """Forget attempts of which all was written before then (Unix seconds), among the next few of higher ids than
         `after`; the id to go on after, None at the end."""
 
 
-class Audit(Protocol):
-    cut_off: tuple[Audited, ...]
+class AuditLog(Protocol):
+    cut_off: tuple[AuditEntry, ...]
     """What a former run had begun of which it is to be found out how it ended."""
 
     def record(self, entry: AuditRecord, attempt: int | None = None) -> int | None:
@@ -200,56 +200,56 @@ class Audit(Protocol):
         """The bot ends: what is not kept by now is in the log only. Does not raise."""
 
 
-class KeptAudit:
+class AuditTrail:
     """The audit in the journal, and one line a record in the bot's log."""
 
-    def __init__(self, book: AuditBook, clock: Clock) -> None:
-        self._book, self._clock = book, clock
-        self._on_kept: Callable[[], None] = lambda: None
+    def __init__(self, book: AuditStore, clock: Clock) -> None:
+        self._records, self._clock = book, clock
+        self._on_recorded: Callable[[], None] = lambda: None
         self._late: deque[tuple[AuditRecord, float, int | None]] = deque(maxlen=LATE_MOST)
         self._folding = Folding(clock)
         self._finished = False
-        self.cut_off: tuple[Audited, ...] = ()
+        self.cut_off: tuple[AuditEntry, ...] = ()
 
-    def tell(self, on_kept: Callable[[], None]) -> None:
+    def subscribe(self, on_kept: Callable[[], None]) -> None:
         """Whom to tell that a record was kept."""
-        self._on_kept = on_kept
+        self._on_recorded = on_kept
 
     def close_cut_off(self) -> None:
-        found = self._book.audit_open()
-        unknown = self._book.audit_unknown(self._clock.now() - ASKED_AGAIN)
+        found = self._records.audit_open()
+        unknown = self._records.audit_unknown(self._clock.now() - RECHECK_SECONDS)
         self.cut_off = tuple(each for each in (*found, *unknown) if each.record.operation in list(Verb))
         for each in found:
             if each not in self.cut_off:
-                self.record(replace(each.record, step=Step.ENDED, outcome=CUT_OFF), each.attempt)
+                self.record(replace(each.record, step=AuditStep.ENDED, outcome=CUT_OFF), each.attempt)
 
     def record(self, entry: AuditRecord, attempt: int | None = None) -> int | None:
         entry = replace(entry, detail=entry.detail[:DETAIL_MOST], outcome=entry.outcome[:OUTCOME_MOST])
-        whole = attempt is None and entry.step is not Step.ASKED
+        whole = attempt is None and entry.step is not AuditStep.ASKED
         if whole:
             self._write_counts()
             if self._folding.counted(entry):
                 return None
             entry = self._folding.row_of(entry)
         _log_line(entry)
-        number = self._keep(entry, attempt)
+        number = self._store(entry, attempt)
         if whole:
             self._folding.opened(entry, number)
         return number
 
-    def _keep(self, entry: AuditRecord, attempt: int | None) -> int | None:
+    def _store(self, entry: AuditRecord, attempt: int | None) -> int | None:
         now = self._clock.now()
         try:
             self._write_late()
-            number = self._book.audit(entry, now, attempt)
+            number = self._records.audit_add(entry, now, attempt)
         except JournalFailed as error:
-            if entry.step is Step.ASKED:
+            if entry.step is AuditStep.ASKED:
                 raise
             again = "the bot ends" if self._finished else "and is tried again later"
             _log.warning("the audit could not be kept, %s: %s", again, error.reason)
             self._late.append((entry, now, attempt))
             return None
-        self._on_kept()
+        self._on_recorded()
         return number
 
     def write_late(self, *, counts: bool = False) -> None:
@@ -260,12 +260,12 @@ class KeptAudit:
     def _write_counts(self, *, everything: bool = False) -> None:
         for entry, attempt in self._folding.due(everything=everything):
             _log_line(entry)
-            self._keep(entry, attempt)
+            self._store(entry, attempt)
 
     def _write_late(self) -> None:
         """In their order: what waits goes first. Raises JournalFailed."""
         while self._late:
-            self._book.audit(*self._late[0])
+            self._records.audit_add(*self._late[0])
             self._late.popleft()
 
     def finish(self) -> None:
@@ -284,7 +284,7 @@ def _log_line(entry: AuditRecord) -> None:
         entry.operation,
         entry.actor.name,
         entry.actor.user_id,
-        entry.actor.way,
+        entry.actor.interaction_kind,
         entry.actor.place.channel_id,
         entry.vmid,
         entry.detail,

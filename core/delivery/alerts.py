@@ -12,12 +12,12 @@ from functools import partial
 from typing import Any
 
 from core.clock import Clock
-from core.delivery.blocked_text import through
-from core.delivery.channel import AlertChannel, Fate, NotDelivered
-from core.delivery.retries import LIMIT_MOST, LONG_PAUSE, PAUSES, Retries, rest
+from core.delivery.blocked_text import send_with_fallbacks
+from core.delivery.channel import AlertChannel, DeliveryFailure, NotDelivered
+from core.delivery.retries import LIMIT_MOST, LONG_PAUSE, PAUSES, Retries, sleep_until_set
 from core.errors import JournalFailed
-from core.watch.incidents.model import Message, Post
-from core.watch.journal import Journal, Posting
+from core.watch.incidents.model import Message, MessageKind
+from core.watch.journal import Journal, OutboxMessage
 
 _log = logging.getLogger(__name__)
 
@@ -25,20 +25,20 @@ TOO_OLD, BROKEN = "too old", "an error of the bot's own"
 """Reasons of our own; all others are Discord's words, or those of a library."""
 BREAKS_MOST = 5
 """So many errors of our own, and a message is given up."""
-GIVE_UP = 24 * 3600.0
-EDIT_GIVE_UP = 7 * 86400.0
+GIVE_UP_SECONDS = 24 * 3600.0
+EDIT_GIVE_UP_SECONDS = 7 * 86400.0
 """How long a message is worth posting, and how long one that is there is worth bringing up to date."""
-LATE = 60.0
+LATE_SECONDS = 60.0
 """A message posted so many seconds after it was made says how late it is."""
-STALE_PAIR = 15 * 60.0
+STALE_PAIR_SECONDS = 15 * 60.0
 """An opening as old as this, over before it was posted, is one line with its recovery."""
 NONCE_SECONDS = 120.0
 """How long a nonce is relied on: Discord knows it for "the past few minutes"."""
-CLOCK_MARGIN = 24 * 3600.0
+CLOCK_MARGIN_SECONDS = 24 * 3600.0
 """How far the bot's clock may have been off when a message was made that is searched for by Discord's."""
 
 
-class Delivery:
+class AlertDelivery:
     """Sends what the journal holds. When a message of this run was made is kept by the monotonic clock, so that
     a jump of the wall clock makes none late."""
 
@@ -50,10 +50,10 @@ class Delivery:
         self._busy = asyncio.Lock()
         self._posts = Retries(clock, "an alert could not be sent")
         self._edits = Retries(clock, "the edit of an alert could not be sent")
-        self._made: dict[int, float] = {}
-        self._tried: dict[int, float] = {}
-        self._breaks: dict[int, int] = {}
-        self._later: dict[int, tuple[float, str]] = {}
+        self._created_at: dict[int, float] = {}
+        self._tried_at: dict[int, float] = {}
+        self._bugs: dict[int, int] = {}
+        self._limited_edits: dict[int, tuple[float, str]] = {}
         """Edits that Discord limits, by message: until when (monotonic), and in which words."""
         self.tries = 0
 
@@ -64,14 +64,14 @@ class Delivery:
 
     def wake(self) -> None:
         """There is something to send, or Discord is back."""
-        self._posts.hurry()
-        self._edits.hurry()
+        self._posts.shorten_pause()
+        self._edits.shorten_pause()
         self._work.set()
 
-    def made(self, *message_ids: int) -> None:
+    def on_stored(self, *message_ids: int) -> None:
         """These messages have just been stored."""
         now = self._clock.monotonic()
-        self._made |= dict.fromkeys(message_ids, now)
+        self._created_at |= dict.fromkeys(message_ids, now)
         self.wake()
 
     async def run(self) -> None:
@@ -90,7 +90,7 @@ class Delivery:
             work.clear()
             pause = await attempt()
             if not self._ending.is_set():
-                await (work.wait() if pause is None else rest(self._clock, pause, work))
+                await (work.wait() if pause is None else sleep_until_set(self._clock, pause, work))
 
     async def drain(self) -> None:
         """The bot ends: let a try under way come to its end, then try once more what waits.
@@ -102,19 +102,19 @@ class Delivery:
         for event in (self._work, self._edit_work, self._quiet):
             event.set()
         async with self._busy:
-            self._posts.open()
-            self._edits.open()
+            self._posts.clear_limit()
+            self._edits.clear_limit()
             await self._attempt()
 
-    async def outcome(self, message_id: int, seconds: float) -> Posting | None:
+    async def outcome(self, message_id: int, seconds: float) -> OutboxMessage | None:
         """What became of a message within so many seconds: posted, or failed at least once."""
         end = self._clock.monotonic() + seconds
         while self._clock.monotonic() < end:
-            posting = self._journal.posting(message_id)
+            posting = self._journal.outbox_message(message_id)
             if posting is None or posting.posted is not None or posting.error:
                 return posting
             await self._clock.sleep(0.2)
-        return self._journal.posting(message_id)
+        return self._journal.outbox_message(message_id)
 
     async def _attempt(self) -> float | None:
         """Send all that can be sent; seconds until the next try, None when nothing is left."""
@@ -136,12 +136,12 @@ class Delivery:
         """One message that cannot be put into words holds up no other; it is tried again with the next attempt."""
         passed: set[int] = set()
         while waiting := tuple(each for each in self._journal.to_post() if each.message.id not in passed):
-            if needless := superfluous(waiting):
+            if needless := find_superfluous(waiting):
                 self._journal.absorb(needless)
-            elif not await self._unbroken(waiting[0], self._post(waiting[0], waiting)):
+            elif not await self._attempt_one(waiting[0], self._post(waiting[0], waiting)):
                 passed.add(waiting[0].message.id)
         if passed:
-            raise NotDelivered(Fate.PASSING, BROKEN)
+            raise NotDelivered(DeliveryFailure.PASSING, BROKEN)
 
     async def _flush_edits(self) -> None:
         """One edit that fails, or that Discord limits, holds up no other."""
@@ -150,30 +150,32 @@ class Delivery:
         while editions := [each for each in self._journal.to_edit() if each.message.id not in passed]:
             posting, now = editions[0], self._clock.monotonic()
             number = posting.message.id
-            until, reason = self._later.get(number, (0.0, ""))
+            until, reason = self._limited_edits.get(number, (0.0, ""))
             if until > now:
                 passed.add(number)
-                trouble = _sooner(trouble, NotDelivered(Fate.PASSING, reason, wait=until - now))
+                trouble = _sooner(trouble, NotDelivered(DeliveryFailure.PASSING, reason, wait=until - now))
                 continue
             await self._quiet.wait()
             try:
-                if not await self._unbroken(posting, self._edit(posting)):
+                if not await self._attempt_one(posting, self._edit(posting)):
                     passed.add(number)
-                    trouble = _sooner(trouble, NotDelivered(Fate.PASSING, BROKEN))
+                    trouble = _sooner(trouble, NotDelivered(DeliveryFailure.PASSING, BROKEN))
             except NotDelivered as error:
-                if error.fate is not Fate.REFUSED and (error.everywhere or not error.wait):
+                if error.failure is not DeliveryFailure.REFUSED and (error.everywhere or not error.wait):
                     raise
                 passed.add(number)
                 if error.wait:
-                    self._later[number] = now + min(error.wait, LIMIT_MOST), error.reason
+                    self._limited_edits[number] = now + min(error.wait, LIMIT_MOST), error.reason
                 trouble = _sooner(trouble, error)
         if trouble is not None:
             if trouble.wait:  # the other edits took their time meanwhile
-                due = min(self._later[number][0] for number in passed if number in self._later)
+                due = min(
+                    self._limited_edits[number][0] for number in passed if number in self._limited_edits
+                )
                 trouble.wait = max(PAUSES[0], due - self._clock.monotonic())
             raise trouble
 
-    async def _unbroken(self, posting: Posting, work: Coroutine[Any, Any, None]) -> bool:
+    async def _attempt_one(self, posting: OutboxMessage, work: Coroutine[Any, Any, None]) -> bool:
         """Whether it ended without a bug of ours; after a few of those the message is given up, or left as shown."""
         try:
             await work
@@ -184,27 +186,27 @@ class Delivery:
         else:
             return True
         number = posting.message.id
-        self._breaks[number] = self._breaks.get(number, 0) + 1
-        if self._breaks[number] >= BREAKS_MOST:
+        self._bugs[number] = self._bugs.get(number, 0) + 1
+        if self._bugs[number] >= BREAKS_MOST:
             if posting.posted is None:
                 self._give_up(posting, BROKEN)
             else:
-                self._settled(posting, posting.wanted)
+                self._mark_edited(posting, posting.wanted)
         return False
 
     # -- posting
 
-    async def _post(self, posting: Posting, waiting: tuple[Posting, ...]) -> None:
+    async def _post(self, posting: OutboxMessage, waiting: tuple[OutboxMessage, ...]) -> None:
         message, age = posting.message, self._age(posting)
-        if age > GIVE_UP:
+        if age > GIVE_UP_SECONDS:
             self._give_up(posting, posting.error or TOO_OLD)
             return
-        content = self._channel.compose(posting, age if age > LATE else None)
+        content = self._channel.compose(posting, age if age > LATE_SECONDS else None)
         self.tries += 1
         again, blocked = bool(posting.tried), ""
         try:
             searched = self._must_search(posting)
-            since = message.created - CLOCK_MARGIN
+            since = message.created - CLOCK_MARGIN_SECONDS
             found = None
             if searched:
                 found = await self._channel.find(posting.tried, since, self._journal.discord_ids())
@@ -212,86 +214,98 @@ class Delivery:
             told = posting.tried if again else content  # one text until it is known what became of it
             if found is None:
                 if not again:
-                    self._tried[message.id] = self._clock.monotonic()
-                absorbs = self._recovery_of(posting, waiting) if age > STALE_PAIR and not again else None
+                    self._tried_at[message.id] = self._clock.monotonic()
+                absorbs = (
+                    self._recovery_of(posting, waiting) if age > STALE_PAIR_SECONDS and not again else None
+                )
                 nonce = f"{self._journal.nonce_prefix}-{message.id}"
 
                 async def send(text: str) -> int:
-                    self._journal.trying(message.id, text, self._clock.now(), absorbs, late=age)
+                    self._journal.note_try(message.id, text, self._clock.now(), absorbs, late=age)
                     return await self._channel.post(posting, text, nonce)
 
-                there, blocked = await through(self._channel, told, send)
+                there, blocked = await send_with_fallbacks(self._channel, told, send)
             else:
                 there, told = found, posting.tried
         except NotDelivered as error:
-            if error.fate is Fate.REJECTED:
+            if error.failure is DeliveryFailure.REJECTED:
                 self._give_up(posting, error.reason)
                 return
             not_taken = error.not_taken and not again
             if not_taken:
-                self._tried.pop(message.id, None)
-            self._journal.refused(message.id, error.reason, not_taken=not_taken)
+                self._tried_at.pop(message.id, None)
+            self._journal.note_refused(message.id, error.reason, not_taken=not_taken)
             error.everywhere = bool(error.wait)  # a limit on a new message is one on all of them
             raise
-        older = told != content and (again or message.post is Post.OPENING)
-        self._journal.posted(message.id, there, posting.wanted - 1 if older else posting.wanted)
+        older = told != content and (again or message.post is MessageKind.OPENING)
+        self._journal.note_posted(message.id, there, posting.wanted - 1 if older else posting.wanted)
         if blocked:
             self._journal.note_blocked(message.id, blocked)
         self._forget(message.id)
 
-    def _must_search(self, posting: Posting) -> bool:
+    def _must_search(self, posting: OutboxMessage) -> bool:
         """Whether a former try may have been taken, so long ago that the nonce does not tell any more."""
         if not posting.tried:
             return False
-        tried = self._tried.get(posting.message.id)
+        tried = self._tried_at.get(posting.message.id)
         recently = tried is not None and self._clock.monotonic() - tried < NONCE_SECONDS
         return not (recently and posting.run == self._journal.run)
 
-    def _recovery_of(self, posting: Posting, waiting: tuple[Posting, ...]) -> int | None:
+    def _recovery_of(self, posting: OutboxMessage, waiting: tuple[OutboxMessage, ...]) -> int | None:
         """The waiting recovery that an opening, over by now, tells in its own line."""
-        if posting.message.post is not Post.OPENING:
+        if posting.message.post is not MessageKind.OPENING:
             return None
         for other in waiting:
-            if other.message.post is Post.RECOVERY and other.message.incidents == posting.message.incidents:
+            if (
+                other.message.post is MessageKind.RECOVERY
+                and other.message.incidents == posting.message.incidents
+            ):
                 return other.message.id
         return None
 
-    def _age(self, posting: Posting) -> float:
-        made = self._made.get(posting.message.id)
+    def _age(self, posting: OutboxMessage) -> float:
+        made = self._created_at.get(posting.message.id)
         if made is not None:
             return self._clock.monotonic() - made
         age = max(0.0, self._clock.now() - posting.message.created)
-        self._made[posting.message.id] = self._clock.monotonic() - age
+        self._created_at[posting.message.id] = self._clock.monotonic() - age
         return age
 
-    def _give_up(self, posting: Posting, reason: str) -> None:
+    def _give_up(self, posting: OutboxMessage, reason: str) -> None:
         _log.error("an alert is given up, %s: %s", _named(posting.message), reason)
         self._journal.give_up(posting.message.id, reason)
         self._forget(posting.message.id)
 
     def _forget(self, message_id: int) -> None:
-        for kept in (self._made, self._tried, self._breaks, self._later):
+        for kept in (self._created_at, self._tried_at, self._bugs, self._limited_edits):
             kept.pop(message_id, None)
 
     # -- editing
 
-    async def _edit(self, posting: Posting) -> None:
+    async def _edit(self, posting: OutboxMessage) -> None:
         content = self._channel.compose(posting, _delay(posting))
         try:
-            _, blocked = await through(self._channel, content, partial(self._channel.edit, posting))
+            _, blocked = await send_with_fallbacks(
+                self._channel, content, partial(self._channel.edit, posting)
+            )
         except NotDelivered as error:
-            young, passing = self._age(posting) <= EDIT_GIVE_UP, error.fate is Fate.PASSING
-            if (passing and not error.wait) or (young and (passing or error.fate is Fate.REFUSED)):
+            young, passing = (
+                self._age(posting) <= EDIT_GIVE_UP_SECONDS,
+                error.failure is DeliveryFailure.PASSING,
+            )
+            if (passing and not error.wait) or (
+                young and (passing or error.failure is DeliveryFailure.REFUSED)
+            ):
                 raise
-            if error.fate is not Fate.GONE:
+            if error.failure is not DeliveryFailure.GONE:
                 _log.warning("an alert cannot be edited: %s", error.reason)
             blocked = posting.error
         if blocked != posting.error:
             self._journal.note_blocked(posting.message.id, blocked)
-        self._settled(posting, posting.wanted)
+        self._mark_edited(posting, posting.wanted)
 
-    def _settled(self, posting: Posting, edition: int) -> None:
-        self._journal.edited(posting.message.id, edition)
+    def _mark_edited(self, posting: OutboxMessage, edition: int) -> None:
+        self._journal.note_edited(posting.message.id, edition)
         self._forget(posting.message.id)
 
 
@@ -299,7 +313,7 @@ def _sooner(one: NotDelivered | None, other: NotDelivered) -> NotDelivered:
     """Of two failed edits the one that is tried again first."""
 
     def seconds(error: NotDelivered) -> float:
-        return error.wait or (LONG_PAUSE if error.fate is Fate.REFUSED else 0.0)
+        return error.wait or (LONG_PAUSE if error.failure is DeliveryFailure.REFUSED else 0.0)
 
     return other if one is None or seconds(other) < seconds(one) else one
 
@@ -310,19 +324,19 @@ def _named(message: Message) -> str:
     return f"message {message.id} ({message.post.value}, incidents: {about})"
 
 
-def _delay(posting: Posting) -> float | None:
+def _delay(posting: OutboxMessage) -> float | None:
     """How late a message was that is there, None if it was in time."""
-    return posting.late if posting.late > LATE else None
+    return posting.late if posting.late > LATE_SECONDS else None
 
 
-def superfluous(waiting: Sequence[Posting]) -> list[int]:
+def find_superfluous(waiting: Sequence[OutboxMessage]) -> list[int]:
     """Reminders that say nothing any more: what they are about is over, or another waiting message says it too.
 
     One that was tried counts for nothing here: it may be there since long ago.
     """
     fresh = [each for each in waiting if not each.tried]
-    openings = {each.message.incidents for each in fresh if each.message.post is Post.OPENING}
-    reminders = [each for each in fresh if each.message.post is Post.REMINDER]
+    openings = {each.message.incidents for each in fresh if each.message.post is MessageKind.OPENING}
+    reminders = [each for each in fresh if each.message.post is MessageKind.REMINDER]
     newest = {each.message.incidents: each.message.id for each in reminders}
     return [
         each.message.id

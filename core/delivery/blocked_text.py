@@ -4,19 +4,21 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol, TypeVar
 
-from core.delivery.channel import Fate, NotDelivered
+from core.delivery.channel import DeliveryFailure, NotDelivered
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
 
-class Barer(Protocol):
-    def barer(self, content: str) -> tuple[str, ...]:
+class FallbackTexts(Protocol):
+    def fallback_texts(self, content: str) -> tuple[str, ...]:
         """What is shown instead of a text that Discord blocks, the best first."""
 
 
-async def through(channel: Barer, content: str, send: Callable[[str], Awaitable[T]]) -> tuple[T, str]:
+async def send_with_fallbacks(
+    channel: FallbackTexts, content: str, send: Callable[[str], Awaitable[T]]
+) -> tuple[T, str]:
     """Send a text, and with fewer words what Discord blocks: the result, and why it was not the whole, or "".
 
     Raises NotDelivered: what `send` raises; REJECTED where no words pass.
@@ -26,13 +28,13 @@ async def through(channel: Barer, content: str, send: Callable[[str], Awaitable[
         try:
             return await send(text), blocked
         except NotDelivered as error:
-            if error.fate is not Fate.BLOCKED:
+            if error.failure is not DeliveryFailure.BLOCKED:
                 raise
             blocked = blocked or error.reason
             _log.warning("Discord blocks the words of a message: %s", error.reason)
-    raise NotDelivered(Fate.REJECTED, blocked, not_taken=True)
+    raise NotDelivered(DeliveryFailure.REJECTED, blocked, not_taken=True)
 
 
-def _texts(channel: Barer, content: str) -> Iterator[str]:
+def _texts(channel: FallbackTexts, content: str) -> Iterator[str]:
     yield content
-    yield from channel.barer(content)
+    yield from channel.fallback_texts(content)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from core.clock import Clock
-from core.delivery.channel import Fate, NotDelivered
+from core.delivery.channel import DeliveryFailure, NotDelivered
 from core.errors import BotError, JournalFailed
 
 _log = logging.getLogger(__name__)
@@ -24,22 +24,22 @@ class Retries:
     def __init__(self, clock: Clock, failed: str) -> None:
         self._clock, self._failed = clock, failed
         self._failures = 0
-        self._held = 0.0
+        self._limited_until = 0.0
         """Until then (monotonic) Discord has said that it takes nothing."""
         self.error = ""
         """Why the last try failed; empty while all goes well."""
 
-    def hurry(self) -> None:
+    def shorten_pause(self) -> None:
         """Discord is back: no pause of five minutes. A limit that Discord has named still holds."""
         self._failures = min(self._failures, len(PAUSES) - 1)
 
-    def open(self) -> None:
+    def clear_limit(self) -> None:
         """Forget a limit: this is the last try of all."""
-        self._held = 0.0
+        self._limited_until = 0.0
 
     async def attempt(self, work: Callable[[], Awaitable[None]]) -> float | None:
         """Do the work; seconds until the next try, None when it is done. Never raises but for a cancel."""
-        left = self._held - self._clock.monotonic()
+        left = self._limited_until - self._clock.monotonic()
         if left > 0:
             return left
         try:
@@ -48,7 +48,7 @@ class Retries:
             self.error = error.reason
             pause = self._pause_after(error)
             if error.everywhere:
-                self._held = self._clock.monotonic() + pause
+                self._limited_until = self._clock.monotonic() + pause
             _log.warning("%s, next try in %.0f s: %s", self._failed, pause, error.reason)
             return pause
         except JournalFailed as error:
@@ -64,14 +64,14 @@ class Retries:
     def _pause_after(self, error: NotDelivered) -> float:
         if error.wait:
             return max(PAUSES[0], min(error.wait, LIMIT_MOST))
-        return LONG_PAUSE if error.fate is Fate.REFUSED else self._next_pause()
+        return LONG_PAUSE if error.failure is DeliveryFailure.REFUSED else self._next_pause()
 
     def _next_pause(self) -> float:
         self._failures += 1
         return PAUSES[self._failures - 1] if self._failures <= len(PAUSES) else LONG_PAUSE
 
 
-async def rest(clock: Clock, seconds: float, over: asyncio.Event) -> None:
+async def sleep_until_set(clock: Clock, seconds: float, over: asyncio.Event) -> None:
     """Between two tries; cut short by the event."""
     waits = [asyncio.ensure_future(clock.sleep(seconds)), asyncio.ensure_future(over.wait())]
     try:

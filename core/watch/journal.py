@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from core.audit.trail import AuditBook
+from core.audit.trail import AuditStore
 from core.watch.incidents.model import Incident, Message
 
 
@@ -25,7 +25,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Posting:
+class OutboxMessage:
     """A message on its way. `incidents` are as they are now, in the order of the message.
 
     `posted` is Discord's id of it, None until it is there; `wanted` and `shown` count its editions (0: the first).
@@ -48,7 +48,7 @@ class Posting:
 
 
 @dataclass(frozen=True, slots=True)
-class Undelivered:
+class Backlog:
     """`waiting` messages are not posted yet, the oldest since `oldest` (Unix seconds); `given_up` were never
     taken. `error`: what Discord said last of one of them. `blocked` messages are shown with fewer words than they
     have, since Discord blocks these; `blocked_error`: what it said last of one."""
@@ -62,7 +62,7 @@ class Undelivered:
 
 
 @dataclass(frozen=True, slots=True)
-class Renewed:
+class JournalRenewal:
     """The file was not there any more, or damaged, and was made anew. `whole`: nothing is lost; otherwise the state
     of the watch has to be written again. `aside`: the name under which is kept what stood in its place."""
 
@@ -70,7 +70,7 @@ class Renewed:
     aside: str | None = None
 
 
-class Journal(AuditBook, Protocol):
+class Journal(AuditStore, Protocol):
     """Every method raises JournalFailed (core/errors.py) when the disk refuses; then nothing was changed. The audit
     trail stands in the same file (core/audit/trail.py)."""
 
@@ -79,7 +79,7 @@ class Journal(AuditBook, Protocol):
     nonce_prefix: str
     """Ten characters of this journal's own, so that its nonces are no other journal's."""
 
-    def look_after(self) -> Renewed | None:
+    def check_file(self) -> JournalRenewal | None:
         """Whether the file is the one that was opened, made anew if it is not, and takes what is written: tried by
         writing something. JournalFailed, too, where a damaged file cannot be made anew yet."""
 
@@ -94,19 +94,19 @@ class Journal(AuditBook, Protocol):
 
     # -- delivery
 
-    def to_post(self) -> tuple[Posting, ...]:
+    def to_post(self) -> tuple[OutboxMessage, ...]:
         """The messages that are not posted and not given up, by id."""
 
-    def to_edit(self) -> tuple[Posting, ...]:
+    def to_edit(self) -> tuple[OutboxMessage, ...]:
         """The posted messages of which a newer edition is wanted, by id."""
 
     def discord_ids(self) -> frozenset[int]:
         """Discord's ids of all messages that are there."""
 
-    def posting(self, message_id: int) -> Posting | None:
+    def outbox_message(self, message_id: int) -> OutboxMessage | None:
         """One message by its own id (not Discord's), whatever became of it."""
 
-    def trying(
+    def note_try(
         self, message_id: int, content: str, at: float, absorbs: int | None = None, *, late: float = 0.0
     ) -> None:
         """Just before it is sent: from now on it may be there. Counts the attempts.
@@ -117,16 +117,16 @@ class Journal(AuditBook, Protocol):
     def absorb(self, message_ids: Iterable[int]) -> None:
         """These waiting messages are not sent (no failure): others say what they say."""
 
-    def posted(self, message_id: int, discord_id: int, edition: int) -> None:
+    def note_posted(self, message_id: int, discord_id: int, edition: int) -> None:
         """Discord has it, in this edition (-1: in one that is older than any)."""
 
-    def edited(self, message_id: int, edition: int) -> None:
+    def note_edited(self, message_id: int, edition: int) -> None:
         """Discord shows this edition."""
 
     def note_blocked(self, message_id: int, error: str) -> None:
         """Why a message that is there has fewer words than it should; "" once it has them all."""
 
-    def refused(self, message_id: int, error: str, *, not_taken: bool) -> None:
+    def note_refused(self, message_id: int, error: str, *, not_taken: bool) -> None:
         """The try failed; `not_taken`: Discord surely does not have it."""
 
     def give_up(self, message_id: int, error: str) -> None:
@@ -144,7 +144,7 @@ class Journal(AuditBook, Protocol):
     def counts(self, since: float) -> dict[int, int]:
         """Incidents opened since then (Unix seconds) by VMID, NOTEs left out."""
 
-    def undelivered(self, since: float = 0.0) -> Undelivered:
+    def backlog(self, since: float = 0.0) -> Backlog:
         """`since` (Unix seconds): older messages with fewer words are not counted."""
 
     def prune(self, before: float) -> bool:

@@ -4,9 +4,9 @@ import logging
 
 from core.clock import Clock
 from core.errors import JournalFailed
-from core.watch.journal import Journal, Renewed
+from core.watch.journal import Journal, JournalRenewal
 
-KEPT_SECONDS = 90 * 86400.0
+RETENTION_SECONDS = 90 * 86400.0
 PRUNE_EVERY = 86400.0
 FIRST_PRUNE = 3600.0
 """How long incidents that are over stay in the journal, how often the older ones are taken out, and how long after
@@ -17,24 +17,24 @@ PIECES_MOST = 100
 _log = logging.getLogger(__name__)
 
 
-class JournalCare:
+class JournalMaintenance:
     """`trouble`: why the journal does not take what is written. `renewed`: it was made anew, until somebody tells."""
 
     def __init__(self, journal: Journal, clock: Clock, audit_days: int) -> None:
         self._journal, self._clock, self._audit_days = journal, clock, audit_days
-        self.trouble: JournalFailed | None = None
-        self.renewed: Renewed | None = None
+        self.error: JournalFailed | None = None
+        self.renewed: JournalRenewal | None = None
         self._pruned = clock.monotonic() - PRUNE_EVERY + FIRST_PRUNE
         self._after: int | None = 0  # of the audit trail: where to go on; None: it is done
 
-    def look(self) -> Renewed | None:
+    def check(self) -> JournalRenewal | None:
         """Whether it was made anew just now. Does not raise."""
         try:
-            renewed = self._journal.look_after()
+            renewed = self._journal.check_file()
         except JournalFailed as error:
-            self.trouble = error
+            self.error = error
             return None
-        self.trouble = None
+        self.error = None
         self.renewed = renewed or self.renewed
         return renewed
 
@@ -46,7 +46,7 @@ class JournalCare:
             return
         try:
             for _ in range(PIECES_MOST):
-                more = self._journal.prune(unix - KEPT_SECONDS)
+                more = self._journal.prune(unix - RETENTION_SECONDS)
                 if self._after is not None:
                     self._after = self._journal.audit_prune(unix - self._audit_days * 86_400, self._after)
                 if not more and self._after is None:

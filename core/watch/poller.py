@@ -6,24 +6,24 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from core.clock import Clock
-from core.cluster_cache import ClusterReader
+from core.cluster_cache import ClusterCache
 from core.guest import Cluster, Guest, State, TaskSummary
 from core.proxmox import Proxmox
 from core.proxmox_errors import GuestMoved, MissingPrivilege, ProxmoxError
-from core.watch.incidents.backups import FailedBackups
-from core.watch.incidents.model import Watched
+from core.watch.incidents.backups import BackupPoller
+from core.watch.incidents.model import WatchEntry
 from core.watch.incidents.observation import (
     CONFIRM_MOST,
     RECENT_SECONDS,
-    Look,
-    Suspicion,
-    source_fault,
-    suspicion,
+    Observation,
+    Suspects,
+    find_source_fault,
+    find_suspects,
 )
 from core.watch.incidents.state import GuestState, WatchState
 from core.watch.incidents.unknown import unknown_guests
-from core.watch.status_poller import Asking
-from core.watch.task_lists import completed
+from core.watch.status_poller import StatusPoller
+from core.watch.task_lists import complete_task_list
 
 SECOND_READ = 12.0
 """Seconds until a second read shows something new: pvestatd's round of 10 s, and 2 s of pmxcfs' caching."""
@@ -31,72 +31,92 @@ SECOND_READ = 12.0
 _log = logging.getLogger(__name__)
 
 
-class Looking:
+class Poller:
     """One read an interval; `status/current` of at most five suspects, or a second read for more. Guests whose state
     the list does not know are asked for in turns."""
 
-    def __init__(self, reader: ClusterReader, proxmox: Proxmox, clock: Clock) -> None:
-        self._reader, self._proxmox, self._clock = reader, proxmox, clock
-        self._asking, self._backups = Asking(proxmox, clock), FailedBackups(proxmox, clock)
+    def __init__(self, cluster_cache: ClusterCache, proxmox: Proxmox, clock: Clock) -> None:
+        self._cluster_cache, self._proxmox, self._clock = cluster_cache, proxmox, clock
+        self._status_poller, self._backup_poller = StatusPoller(proxmox, clock), BackupPoller(proxmox, clock)
         self._tasks_read: float | None = None
 
-    async def look(
-        self, state: WatchState, entries: tuple[Watched, ...], elapsed: float, before: Look | None = None
-    ) -> Look:
+    async def observe(
+        self,
+        state: WatchState,
+        entries: tuple[WatchEntry, ...],
+        elapsed: float,
+        previous: Observation | None = None,
+    ) -> Observation:
         """Does not raise: a read that fails is a look, too. `elapsed` is the state's, at this moment; `before` the
         last look that said something: what was left open in it is believed by the list now."""
         try:
-            listed = await self._reader.read(max_age=0)
+            listed = await self._cluster_cache.read(max_age=0)
         except ProxmoxError as error:
-            return Look(None, fault=error)
-        if fault := source_fault(state, entries, listed, elapsed):
-            return Look(None, fault)
-        answers = await self._asking.ask(unknown_guests(entries, listed))
-        first = _with(listed, answers)
-        look = Look(first, confirmed=frozenset(answers), listed=listed)
-        found = suspicion(state, entries, first)
-        doubted = tuple(guest for guest in found.guests if guest.vmid not in answers)
-        if found.nodes or len(doubted) > CONFIRM_MOST:
-            look = await self._second(state, entries, look, found, answers)
-            if look.cluster and (fault := source_fault(state, entries, look.cluster, elapsed + SECOND_READ)):
-                return Look(None, fault)
+            return Observation(None, fault=error)
+        if fault := find_source_fault(state, entries, listed, elapsed):
+            return Observation(None, fault)
+        answers = await self._status_poller.ask(unknown_guests(entries, listed))
+        first = _merge_answers(listed, answers)
+        observation = Observation(first, confirmed=frozenset(answers), listed=listed)
+        suspects = find_suspects(state, entries, first)
+        doubted = tuple(guest for guest in suspects.guests if guest.vmid not in answers)
+        if suspects.nodes or len(doubted) > CONFIRM_MOST:
+            observation = await self._read_again(state, entries, observation, suspects, answers)
+            if observation.cluster and (
+                fault := find_source_fault(state, entries, observation.cluster, elapsed + SECOND_READ)
+            ):
+                return Observation(None, fault)
         elif doubted:
-            unanswered = before.unanswered if before else frozenset()
-            sure = await self._confirmed(first, replace(found, guests=doubted), unanswered)
-            look = replace(sure, confirmed=sure.confirmed | look.confirmed, listed=listed)
-        tasks = await self._tasks(state, found)
-        busy = bool(found.guests or found.nodes)
-        backups = await self._backups.ask(state, look.cluster, tasks, busy=busy) if look.cluster else {}
-        look = replace(look, unanswered=look.unsure, tasks=tasks, backups=backups, own=self._proxmox.identity)
-        if look.tasks is not None:
-            return look
+            unanswered = previous.unanswered if previous else frozenset()
+            confirmed = await self._confirm(first, replace(suspects, guests=doubted), unanswered)
+            observation = replace(
+                confirmed, confirmed=confirmed.confirmed | observation.confirmed, listed=listed
+            )
+        tasks = await self._tasks(state, suspects)
+        busy = bool(suspects.guests or suspects.nodes)
+        backups = (
+            await self._backup_poller.ask(state, observation.cluster, tasks, busy=busy)
+            if observation.cluster
+            else {}
+        )
+        observation = replace(
+            observation,
+            unanswered=observation.unsure,
+            tasks=tasks,
+            backups=backups,
+            own_identity=self._proxmox.identity,
+        )
+        if observation.tasks is not None:
+            return observation
         # what the task list might have explained waits for the next look, once
-        unexplained = _explicable(state, found) - (before.unexplained if before else frozenset())
-        return replace(look, unsure=look.unsure | unexplained, unexplained=unexplained)
+        unexplained = _explicable(state, suspects) - (previous.unexplained if previous else frozenset())
+        return replace(observation, unsure=observation.unsure | unexplained, unexplained=unexplained)
 
-    async def _second(
+    async def _read_again(
         self,
         state: WatchState,
-        entries: tuple[Watched, ...],
-        look: Look,
-        found: Suspicion,
+        entries: tuple[WatchEntry, ...],
+        observation: Observation,
+        found: Suspects,
         answers: Mapping[int, Guest],
-    ) -> Look:
+    ) -> Observation:
         """Read again. What only the second read shows has to wait for its own confirmation."""
         await self._clock.sleep(SECOND_READ)
         suspects = frozenset(guest.vmid for guest in found.guests)
         try:
-            listed = await self._reader.read(max_age=0)
+            listed = await self._cluster_cache.read(max_age=0)
         except ProxmoxError:
-            return replace(look, unsure=suspects - answers.keys())
-        second = _with(listed, answers)
-        again = suspicion(state, entries, second)
+            return replace(observation, unsure=suspects - answers.keys())
+        second = _merge_answers(listed, answers)
+        again = find_suspects(state, entries, second)
         late = frozenset(guest.vmid for guest in again.guests) - suspects
-        return Look(second, first=look.cluster, unsure=late, confirmed=look.confirmed, listed=listed)
+        return Observation(
+            second, first=observation.cluster, unsure=late, confirmed=observation.confirmed, listed=listed
+        )
 
-    async def _confirmed(self, first: Cluster, found: Suspicion, unanswered: frozenset[int]) -> Look:
+    async def _confirm(self, first: Cluster, found: Suspects, unanswered: frozenset[int]) -> Observation:
         """Ask for each suspect by itself, at once. `unanswered`: those that did not answer the last time."""
-        answers = await asyncio.gather(*(self._ask(first, guest) for guest in found.guests))
+        answers = await asyncio.gather(*(self._confirm_one(first, guest) for guest in found.guests))
         guests = {guest.vmid: guest for guest in first.guests}
         confirmed, unsure = set(), set()
         for suspect, answer in zip(found.guests, answers, strict=True):
@@ -107,21 +127,23 @@ class Looking:
                 unsure.add(suspect.vmid)
         cluster = replace(first, guests=tuple(guests[vmid] for vmid in sorted(guests)))
         overlooked = frozenset(vmid for vmid in confirmed if first.find(vmid) is None)
-        return Look(cluster, confirmed=frozenset(confirmed), unsure=frozenset(unsure), overlooked=overlooked)
+        return Observation(
+            cluster, confirmed=frozenset(confirmed), unsure=frozenset(unsure), overlooked=overlooked
+        )
 
-    async def _ask(self, first: Cluster, suspect: GuestState) -> Guest | bool:
+    async def _confirm_one(self, first: Cluster, suspect: GuestState) -> Guest | bool:
         """The guest as it is, or whether that stays open. A guest that is not listed and not there is gone."""
         listed = first.find(suspect.vmid)
         if listed is None and not suspect.node:
             return False  # of a list of the former form, which did not say where
         try:
-            return await self._proxmox.status(listed or suspect.seen_as())
+            return await self._proxmox.status(listed or suspect.as_guest())
         except (GuestMoved, MissingPrivilege):
             return listed is not None
         except ProxmoxError:
             return True
 
-    async def _tasks(self, state: WatchState, found: Suspicion) -> tuple[TaskSummary, ...] | None:
+    async def _tasks(self, state: WatchState, found: Suspects) -> tuple[TaskSummary, ...] | None:
         """The cluster's task list, where it may explain something, and now and then for failed backups."""
         now = self._clock.monotonic()
         due = self._tasks_read is None or now - self._tasks_read >= RECENT_SECONDS
@@ -136,10 +158,10 @@ class Looking:
             return None
         self._tasks_read = now
         nodes = {state.guests[vmid].node for vmid in _explicable(state, found) if vmid in state.guests}
-        return await completed(self._proxmox, state.tasks, tasks, nodes)
+        return await complete_task_list(self._proxmox, state.tasks, tasks, nodes)
 
 
-def _with(listed: Cluster, answers: Mapping[int, Guest]) -> Cluster:
+def _merge_answers(listed: Cluster, answers: Mapping[int, Guest]) -> Cluster:
     """The list with the answers of guests of which it has no state."""
     if not answers:
         return listed
@@ -149,7 +171,7 @@ def _with(listed: Cluster, answers: Mapping[int, Guest]) -> Cluster:
     return replace(listed, guests=tuple(guests))
 
 
-def _explicable(state: WatchState, found: Suspicion) -> frozenset[int]:
+def _explicable(state: WatchState, found: Suspects) -> frozenset[int]:
     """The guests of which tasks may explain something."""
     held = {guest.vmid for guest in state.guests.values() if guest.held}
     return found.restarts.union(held, (guest.vmid for guest in found.guests))

@@ -7,17 +7,24 @@ from typing import Any, TypeVar
 
 from core.codec import decode, encode
 from core.watch.incidents.model import Incident, Mute
-from core.watch.incidents.state import GaugeState, GuestState, NodeState, Pulse, SourceState, WatchState
+from core.watch.incidents.state import (
+    GuestState,
+    NodeState,
+    PollState,
+    SourceState,
+    ThresholdState,
+    WatchState,
+)
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
-ORDERED = "ordered/"
+EXPECTED_STOP = "ordered/"
 """What a person ordered to stop: not part of the state, kept by core/actions/expected_stops.py."""
 
 
-def records_of(state: WatchState) -> dict[str, object]:
+def encode_state(state: WatchState) -> dict[str, object]:
     """Every part that is written for itself, not encoded yet: most of them do not change between two looks."""
     parts: dict[str, object] = {
         "pulse": state.pulse,
@@ -37,7 +44,7 @@ def records_of(state: WatchState) -> dict[str, object]:
     return parts
 
 
-def changes(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, str | None]:
+def changed_records(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, str | None]:
     """What has to be written so that the journal holds `after` where it held `before`."""
     written: dict[str, str | None] = {
         key: encode(sorted(value) if isinstance(value, frozenset) else value)
@@ -47,14 +54,14 @@ def changes(before: Mapping[str, object], after: Mapping[str, object]) -> dict[s
     return written | dict.fromkeys(before.keys() - after.keys())
 
 
-def state_from(records: Mapping[str, str], open_incidents: Iterable[Incident]) -> WatchState:
+def decode_state(records: Mapping[str, str], open_incidents: Iterable[Incident]) -> WatchState:
     """What was written. A record that cannot be understood is left out, and logged: its subject is seen anew."""
     return WatchState(
-        pulse=_one(records, "pulse", lambda text: decode(Pulse, text), Pulse()),
+        pulse=_one(records, "pulse", lambda text: decode(PollState, text), PollState()),
         source=_one(records, "source", lambda text: decode(SourceState, text), SourceState()),
         guests={int(key): value for key, value in _all(records, "guest/", GuestState).items()},
         nodes=_all(records, "node/", NodeState),
-        gauges=_all(records, "gauge/", GaugeState),
+        gauges=_all(records, "gauge/", ThresholdState),
         mutes=_all(records, "mute/", Mute),
         uptimes=_one(records, "uptimes", _uptimes, {}),
         tasks=_one(records, "tasks", json.loads, None),

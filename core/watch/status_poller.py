@@ -18,7 +18,7 @@ ASK_SECONDS = 6.0
 _log = logging.getLogger(__name__)
 
 
-class Asking:
+class StatusPoller:
     """Remembers whose turn it is. Of a node that did not answer the last time one guest is asked for, to try it."""
 
     def __init__(self, proxmox: Proxmox, clock: Clock) -> None:

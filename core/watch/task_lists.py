@@ -12,10 +12,10 @@ from core.errors import BotError
 from core.guest import TaskSummary
 from core.proxmox import Proxmox
 
-LISTED = 25
+LISTED_LEAST = 25
 """So many tasks of a node are listed at least, if it has had as many."""
 NODES_MOST = 8
-SECONDS = 6.0
+TIMEOUT_SECONDS = 6.0
 """How long all nodes together may take."""
 BEFORE_SECONDS = 300
 """How far before its newest task a node is asked about, by the node's own clock."""
@@ -23,7 +23,7 @@ BEFORE_SECONDS = 300
 _log = logging.getLogger(__name__)
 
 
-async def completed(
+async def complete_task_list(
     proxmox: Proxmox,
     known: Mapping[str, float] | None,
     tasks: tuple[TaskSummary, ...],
@@ -33,12 +33,12 @@ async def completed(
     one of a node's is still listed, nothing that began since can be missing. Does not raise."""
     asking = {
         asyncio.ensure_future(_tasks_of(proxmox, node, since)): node
-        for node, since in _crowded(known, tasks, nodes)[:NODES_MOST]
+        for node, since in _truncated_nodes(known, tasks, nodes)[:NODES_MOST]
     }
     if not asking:
         return tasks
     try:
-        done, late = await asyncio.wait(asking, timeout=SECONDS)
+        done, late = await asyncio.wait(asking, timeout=TIMEOUT_SECONDS)
     except asyncio.CancelledError:
         for each in asking:
             each.cancel()
@@ -49,7 +49,7 @@ async def completed(
     return tuple(sorted(found.values(), key=lambda task: task.started, reverse=True))
 
 
-def _crowded(
+def _truncated_nodes(
     known: Mapping[str, float] | None, tasks: tuple[TaskSummary, ...], nodes: Iterable[str]
 ) -> list[tuple[str, int]]:
     """The nodes of which something may be missing, each with the start from which on it is asked."""
@@ -58,7 +58,9 @@ def _crowded(
     found = []
     for node in sorted(set(nodes)):
         here = [task for task in tasks if task.node == node]
-        if len(here) >= LISTED and not any(task.upid in known for task in here if task.status is not None):
+        if len(here) >= LISTED_LEAST and not any(
+            task.upid in known for task in here if task.status is not None
+        ):
             found.append((node, max(0, max(task.started for task in here) - BEFORE_SECONDS)))
     return found
 

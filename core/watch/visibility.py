@@ -10,7 +10,7 @@ from core.watch.incidents.model import BackupFact, GuestFact, Incident
 T = TypeVar("T", GuestFact, BackupFact)
 
 
-def part_seen(incident: Incident, exists: Callable[[int], bool], cluster: Cluster | None) -> Incident:
+def visible_part(incident: Incident, exists: Callable[[int], bool], cluster: Cluster | None) -> Incident:
     """Without the guests that do not exist for somebody, and without a name that one of them had before: it may have
     been another guest's."""
     return replace(
@@ -22,7 +22,7 @@ def part_seen(incident: Incident, exists: Callable[[int], bool], cluster: Cluste
     )
 
 
-def touches(incident: Incident, exists: Callable[[int], bool]) -> bool:
+def concerns(incident: Incident, exists: Callable[[int], bool]) -> bool:
     """Whether it is about a guest that exists for somebody."""
     vmids = [fact.vmid for fact in incident.guests] + [fact.vmid or 0 for fact in incident.backups]
     return any(exists(vmid) for vmid in vmids)

@@ -30,7 +30,7 @@ class Request:
 
 
 @dataclass(slots=True)
-class Fault:
+class PlannedFault:
     """A planned fault. It meets the next `times` requests whose method, path and body fit, then no more.
 
     With `after` the request takes effect first and only its answer is lost or replaced. `holding`: a text that the
@@ -74,13 +74,13 @@ class FaultPlan:
     """The faults still to come; of those that fit, the one planned first is taken."""
 
     def __init__(self) -> None:
-        self.faults: list[Fault] = []
+        self.faults: list[PlannedFault] = []
 
-    def add(self, fault: Fault) -> Fault:
+    def add(self, fault: PlannedFault) -> PlannedFault:
         self.faults.append(fault)
         return fault
 
-    def take(self, method: str, path: str, body: Any = None) -> Fault | None:
+    def take(self, method: str, path: str, body: Any = None) -> PlannedFault | None:
         for fault in self.faults:
             if fault.fits(method, path, body):
                 fault.hits.append(f"{method} {path}")

@@ -1,6 +1,6 @@
 """Discord's gateway v10 on a websocket: sessions that outlive their socket, replay, compression.
 
-Knows nothing of guilds or messages: a `World` says what READY holds and feeds events into `Session.push`.
+Knows nothing of guilds or messages: a `GatewayWorld` says what READY holds and feeds events into `Session.push`.
 Source: "Gateway" in Discord's developer documentation (opcodes, close codes, resuming, compression).
 """
 
@@ -34,7 +34,7 @@ _PATIENCE = 2.0
 Frame = dict[str, Any]
 
 
-class World(Protocol):
+class GatewayWorld(Protocol):
     """What the gateway asks of the Discord behind it."""
 
     token: str
@@ -119,7 +119,7 @@ class _Socket:
 class Gateway:
     """Accepts the bot's websocket at one path. `changed` is called whenever a connection comes or goes."""
 
-    def __init__(self, world: World, changed: Callable[[], None]) -> None:
+    def __init__(self, world: GatewayWorld, changed: Callable[[], None]) -> None:
         self._world, self._changed = world, changed
         self._ids = itertools.count(1)
         self._sockets: set[_Socket] = set()

@@ -7,18 +7,18 @@ from typing import Any, Protocol, TypeVar
 
 import simcord
 
-from playground.discord.posts import Form, Post
+from playground.discord.posts import Form, SeenMessage
 from playground.discord.world import Press
 
 T = TypeVar("T")
 
 
-class Hall(Protocol):
+class ReplySource(Protocol):
     """The part of a DiscordServer that a Reply looks into."""
 
     ack_seconds: dict[int, float]
 
-    def find(self, channel_id: int, message_id: int | None) -> Post | None: ...
+    def find(self, channel_id: int, message_id: int | None) -> SeenMessage | None: ...
 
     async def wait_until(self, condition: Callable[[], T], timeout: float = 10.0, what: str = "") -> T: ...
 
@@ -41,10 +41,10 @@ class Person:
         return f"<Person {self.name} {self.id} {self.locale}>"
 
 
-class Reply:
+class PressResult:
     """What a bot did with one press: live, later edits and followups show up in it."""
 
-    def __init__(self, result: simcord.InteractionResult, record: Press, hall: Hall) -> None:
+    def __init__(self, result: simcord.InteractionResult, record: Press, hall: ReplySource) -> None:
         self.result, self._record, self._hall = result, record, hall
 
     @property
@@ -79,12 +79,12 @@ class Reply:
         return self.result.autocomplete_choices or []
 
     @property
-    def post(self) -> Post | None:
+    def post(self) -> SeenMessage | None:
         """The answer; of a press that edits its own message, that message."""
         return self._hall.find(self._record.channel_id, self._record.message_id)
 
     @property
-    def followups(self) -> list[Post]:
+    def followups(self) -> list[SeenMessage]:
         found = (self._hall.find(self._record.channel_id, one) for one in self._record.followup_ids)
         return [post for post in found if post is not None]
 
@@ -94,7 +94,9 @@ class Reply:
         posts = [] if self.post is None else [self.post]
         return "\n".join(post.text for post in [*posts, *self.followups])
 
-    async def until(self, wanted: str | Callable[[Reply], object], timeout: float = 10.0) -> Reply:
+    async def until(
+        self, wanted: str | Callable[[PressResult], object], timeout: float = 10.0
+    ) -> PressResult:
         """Wait until the text contains `wanted`, or until `wanted(reply)` is true. Raises TimeoutError."""
         check = wanted if callable(wanted) else lambda reply: wanted in reply.text
         await self._hall.wait_until(lambda: check(self), timeout, f"{wanted!r} in {self!r}")

@@ -50,7 +50,7 @@ class Select:
     options: tuple[tuple[str, str], ...]
 
 
-class Post:
+class SeenMessage:
     """A message, live: every property tells what it is now, after the latest edit."""
 
     def __init__(self, message: StoredMessage, exists: Callable[[], bool]) -> None:

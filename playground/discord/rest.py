@@ -18,7 +18,7 @@ from aiohttp import BodyPartReader, web
 
 from playground.discord import limits as discord_limits
 from playground.discord.contract import Contract
-from playground.discord.faults import Budget, Fault, FaultPlan, RateLimits, Request
+from playground.discord.faults import Budget, FaultPlan, PlannedFault, RateLimits, Request
 
 PREFIX = "/api/v10"
 _JOURNAL_ENTRIES = 20_000
@@ -46,7 +46,7 @@ class Call:
     reason: str | None = None
 
 
-class Refused(Exception):
+class CallRefused(Exception):
     """The world refuses a call: HTTP status and Discord's JSON error."""
 
     def __init__(self, status: int, payload: Mapping[str, Any]) -> None:
@@ -54,7 +54,7 @@ class Refused(Exception):
         self.status, self.payload = status, payload
 
 
-class Answer(Protocol):
+class CallHandler(Protocol):
     def __call__(self, call: Call) -> Any:
         """Carry out a call; the JSON to answer with, or None for 204. Raises Refused."""
 
@@ -62,7 +62,9 @@ class Answer(Protocol):
 class Rest:
     """The REST half. `done` is called after each request with its journal entry."""
 
-    def __init__(self, token: Callable[[], str], answer: Answer, done: Callable[[Request], None]) -> None:
+    def __init__(
+        self, token: Callable[[], str], answer: CallHandler, done: Callable[[Request], None]
+    ) -> None:
         self._token, self._answer, self._done = token, answer, done
         self.faults = FaultPlan()
         self.limits = RateLimits()
@@ -127,7 +129,7 @@ class Rest:
             )
         try:
             result = self._answer(call)
-        except Refused as refused:
+        except CallRefused as refused:
             if refused.status in (400, 501) or refused.status >= 500:
                 self._record(call, [str(refused.payload.get("message"))])
             return json_answer(refused.status, refused.payload, budget)
@@ -171,7 +173,7 @@ async def _decode_form(request: web.Request, call: Call) -> None:
             upload_of.description = attachment.get("description")
 
 
-def _faulty(fault: Fault) -> web.Response | None:
+def _faulty(fault: PlannedFault) -> web.Response | None:
     if fault.status == 0:
         return None
     if fault.page:

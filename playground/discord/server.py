@@ -11,8 +11,8 @@ from typing import Any
 
 import simcord
 
-from playground.discord.people import Person, Reply
-from playground.discord.posts import Post
+from playground.discord.people import Person, PressResult
+from playground.discord.posts import SeenMessage
 from playground.discord.service import DiscordService
 
 Guild = simcord.GuildHandle
@@ -67,7 +67,7 @@ class DiscordServer(DiscordService):
 
     # ------------------------------------------------------------------ acting
 
-    async def slash(self, person: Person, channel: Channel, command: str, /, **options: Any) -> Reply:
+    async def slash(self, person: Person, channel: Channel, command: str, /, **options: Any) -> PressResult:
         """Run a command ("snapshot create"); returns when it is answered, or when `ack_limit` is over.
 
         Raises simcord.SetupError when this person could not type it: no such command or option, not visible.
@@ -80,7 +80,9 @@ class DiscordServer(DiscordService):
         """Type into an option; the choices as {"name": …, "value": …}."""
         return await person.actor.autocomplete(channel, command, option, typed, **filled)
 
-    async def click(self, person: Person, post: Post, button: str, *, force: bool = False) -> Reply:
+    async def click(
+        self, person: Person, post: SeenMessage, button: str, *, force: bool = False
+    ) -> PressResult:
         """Press the button with this custom_id or label.
 
         With `force` the press is sent as it is, `button` being the custom_id: of a button that has gone,
@@ -92,12 +94,14 @@ class DiscordServer(DiscordService):
         return self._reply(await person.actor.click(self.world.response(post), custom_id=custom_id))
 
     async def select(
-        self, person: Person, post: Post, values: Sequence[Any], *, custom_id: str | None = None
-    ) -> Reply:
+        self, person: Person, post: SeenMessage, values: Sequence[Any], *, custom_id: str | None = None
+    ) -> PressResult:
         """Choose in a menu: values of a text menu, handles of people, roles or channels for the others."""
         return self._reply(await person.actor.select(self.world.response(post), values, custom_id=custom_id))
 
-    async def submit(self, person: Person, shown: Reply, values: Mapping[str, Any] | str) -> Reply:
+    async def submit(
+        self, person: Person, shown: PressResult, values: Mapping[str, Any] | str
+    ) -> PressResult:
         """Send the form that `shown` brought; `values` by custom_id, or the text of its only field."""
         if isinstance(values, str):
             if shown.form is None or len(shown.form.fields) != 1:
@@ -105,16 +109,16 @@ class DiscordServer(DiscordService):
             values = {shown.form.fields[0].custom_id: values}
         return self._reply(await person.actor.submit_modal(shown.result, dict(values)))
 
-    def _reply(self, result: simcord.InteractionResult) -> Reply:
-        return Reply(result, self.world.press_of(result), self)
+    def _reply(self, result: simcord.InteractionResult) -> PressResult:
+        return PressResult(result, self.world.press_of(result), self)
 
     # ------------------------------------------------------------------ reading
 
-    def messages(self, channel: Channel, viewer: Person | None = None) -> list[Post]:
+    def messages(self, channel: Channel, viewer: Person | None = None) -> list[SeenMessage]:
         """The messages of a channel, oldest first: what everybody sees, or what `viewer` sees."""
         return self.world.history(channel.id, None if viewer is None else viewer.id)
 
-    def attached(self, post: Post, name: str) -> bytes:
+    def attached(self, post: SeenMessage, name: str) -> bytes:
         """The content of a message's file. Raises LookupError."""
         data = self.world.file(post.attachment_url(name))
         if data is None:
@@ -128,15 +132,15 @@ class DiscordServer(DiscordService):
     async def wait_message(
         self,
         channel: Channel,
-        wanted: str | Callable[[Post], object],
+        wanted: str | Callable[[SeenMessage], object],
         timeout: float = 10.0,
         *,
         viewer: Person | None = None,
-    ) -> Post:
+    ) -> SeenMessage:
         """The newest message of a channel that contains `wanted`, or for which `wanted(post)` is true."""
         check = wanted if callable(wanted) else lambda post: wanted in post.text
 
-        def found() -> Post | None:
+        def found() -> SeenMessage | None:
             return next((post for post in reversed(self.messages(channel, viewer)) if check(post)), None)
 
         post = await self.wait_until(found, timeout, f"{wanted!r} in #{channel.name}")

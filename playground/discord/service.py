@@ -19,11 +19,11 @@ import discord
 from aiohttp import web
 
 from playground.discord.contract import Contract
-from playground.discord.faults import Fault, RateLimits, Request
+from playground.discord.faults import PlannedFault, RateLimits, Request
 from playground.discord.gateway import Gateway, Session
 from playground.discord.nonces import Nonces
 from playground.discord.people import Person
-from playground.discord.posts import Post
+from playground.discord.posts import SeenMessage
 from playground.discord.rest import PREFIX, Call, Rest, json_answer
 from playground.discord.world import Press, World
 
@@ -164,7 +164,7 @@ class DiscordService:
 
     # ------------------------------------------------------------------ watching
 
-    def find(self, channel_id: int, message_id: int | None) -> Post | None:
+    def find(self, channel_id: int, message_id: int | None) -> SeenMessage | None:
         """A message by its id, whoever may see it; None when there is none (any more)."""
         return self.world.find(channel_id, message_id)
 
@@ -204,14 +204,14 @@ class DiscordService:
         message: str = "",
         page: str = "",
         kind: str = "text/html",
-    ) -> Fault:
+    ) -> PlannedFault:
         """Answer the next `times` fitting requests with an error; `method` may be "*".
 
         429 tells `retry_after` (0.3 by default); without `via` it looks like a ban. With `after` the request
         takes effect all the same. `code` and `message` are Discord's, such as 30046.
         `page` is an answer of somebody in front of Discord, of this `kind`.
         """
-        fault = Fault(
+        fault = PlannedFault(
             method, path_part, times, status, retry_after, 0.0, is_global, via, after, code, message
         )
         fault.page, fault.kind = page, kind
@@ -225,20 +225,20 @@ class DiscordService:
         *,
         status: int = 400,
         path_part: str = "",
-    ) -> Fault:
+    ) -> PlannedFault:
         """Refuse every request whose body holds this text, as the link filter or AutoMod (200000) does."""
-        fault = Fault("*", path_part, 1_000_000, status, code=code, message=message, holding=text)
+        fault = PlannedFault("*", path_part, 1_000_000, status, code=code, message=message, holding=text)
         return self.rest.faults.add(fault)
 
-    def reset(self, method: str, path_part: str, times: int = 1, *, after: bool = False) -> Fault:
+    def reset(self, method: str, path_part: str, times: int = 1, *, after: bool = False) -> PlannedFault:
         """Cut the TCP connection instead of answering; with `after` the request takes effect all the same."""
-        return self.rest.faults.add(Fault(method, path_part, times, after=after))
+        return self.rest.faults.add(PlannedFault(method, path_part, times, after=after))
 
     def delay(
         self, method: str, path_part: str, seconds: float, times: int = 1, *, after: bool = False
-    ) -> Fault:
+    ) -> PlannedFault:
         """Let fitting requests wait before they take effect; with `after` only their answer is late."""
-        return self.rest.faults.add(Fault(method, path_part, times, seconds=seconds, after=after))
+        return self.rest.faults.add(PlannedFault(method, path_part, times, seconds=seconds, after=after))
 
     async def drop_gateway(self, code: int | None = 4000) -> None:
         """Close the websocket; None cuts the connection (1006). The bot is expected to RESUME."""

@@ -27,8 +27,8 @@ from simcord.intents import PRIVILEGED_INTENTS
 
 from playground.discord.gateway import Session
 from playground.discord.limits import walk
-from playground.discord.posts import Post
-from playground.discord.rest import Call, Refused
+from playground.discord.posts import SeenMessage
+from playground.discord.rest import Call, CallRefused
 
 Press = Interaction
 """One press of a person and what became of it, as SimCord keeps it."""
@@ -152,10 +152,10 @@ class World(simcord.Env):
                 reason=call.reason,
             )
         except BackendError as error:
-            raise Refused(error.status, error.to_json()) from error
+            raise CallRefused(error.status, error.to_json()) from error
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             # SimCord stumbles over a body that Discord would refuse; 500 makes it loud
-            raise Refused(500, {"message": f"not understood: {error!r}", "code": 0}) from error
+            raise CallRefused(500, {"message": f"not understood: {error!r}", "code": 0}) from error
 
     def identify(self, session: Session, intents: int, approved: discord.Intents, url: str) -> int | None:
         """Push READY and the guilds into a new session; 4014 for a privileged intent not approved."""
@@ -226,24 +226,24 @@ class World(simcord.Env):
         change = self.backend.add_member_role if given else self.backend.remove_member_role
         change(role.guild.id, user_id, role.id)
 
-    def find(self, channel_id: int, message_id: int | None) -> Post | None:
+    def find(self, channel_id: int, message_id: int | None) -> SeenMessage | None:
         """The message as it is now, whoever may see it; None when it is deleted."""
         message = self.backend.messages.get(channel_id, {}).get(message_id or 0)
         return None if message is None else self._post(message)
 
-    def history(self, channel_id: int, viewer_id: int | None) -> list[Post]:
+    def history(self, channel_id: int, viewer_id: int | None) -> list[SeenMessage]:
         """The messages of a channel, oldest first; without a viewer only those that everybody sees."""
         stored = sorted(self.backend.messages.get(channel_id, {}).values(), key=lambda message: message.id)
         return [self._post(message) for message in stored if message.visible_to(viewer_id)]
 
-    def _post(self, message: Message) -> Post:
-        return Post(message, lambda: message.id in self.backend.messages.get(message.channel_id, {}))
+    def _post(self, message: Message) -> SeenMessage:
+        return SeenMessage(message, lambda: message.id in self.backend.messages.get(message.channel_id, {}))
 
     def file(self, url: str) -> bytes | None:
         """What was uploaded, by the address that Discord gave it."""
         return self.backend.cdn.get(url)
 
-    def response(self, post: Post) -> simcord.ResponseMessage:
+    def response(self, post: SeenMessage) -> simcord.ResponseMessage:
         """A post in the form that SimCord's people can press."""
         return simcord.ResponseMessage(self, self.backend.get_message(post.channel_id, post.id))
 
@@ -251,7 +251,7 @@ class World(simcord.Env):
         return result._interaction
 
     async def press(
-        self, actor: simcord.MemberActor, post: Post, custom_id: str, values: list[str] | None
+        self, actor: simcord.MemberActor, post: SeenMessage, custom_id: str, values: list[str] | None
     ) -> simcord.InteractionResult:
         """Send a press of a button (with `values`: of a menu), whether or not the message has it (still).
 

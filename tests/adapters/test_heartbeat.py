@@ -112,7 +112,7 @@ async def test_any_good_answer_counts(status: int, caplog: pytest.LogCaptureFixt
     handler, asked = answering(status)
     async with monitor(handler) as address, heart(f"{address}/{PUSH}") as beating:
         assert [await beating.beat(), await beating.beat()] == [True, True]
-        assert beating.failing is None
+        assert beating.error is None
     assert asked == [f"/{PUSH}"] * 2
     assert told(caplog) == []
 
@@ -122,7 +122,7 @@ async def test_any_other_answer_does_not(status: int) -> None:
     handler, _ = answering(status)
     async with monitor(handler) as address, heart(f"{address}/{PUSH}") as beating:
         assert await beating.beat() is False
-        assert beating.failing == f"HTTP {status}"
+        assert beating.error == f"HTTP {status}"
 
 
 KUMA_NO = b'{"ok":false,"msg":"Monitor not found or not active."}'
@@ -169,8 +169,8 @@ async def test_it_is_taken_only_if_the_service_says_so(body: bytes, word: str | 
     """healthchecks.io answers 200 for a check that was deleted."""
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     async with raw(answer) as address, heart(f"{address}/{PUSH}") as beating:
-        assert (await beating.beat(), beating.failing) == (word is None, word)
-        assert (beating.taken is None) == (word is not None)
+        assert (await beating.beat(), beating.error) == (word is None, word)
+        assert (beating.last_beat is None) == (word is not None)
 
 
 async def test_what_comes_in_pieces_is_read_as_one() -> None:
@@ -183,7 +183,7 @@ async def test_what_comes_in_pieces_is_read_as_one() -> None:
         return response
 
     async with monitor(handler) as address, heart(f"{address}/{PUSH}") as beating:
-        assert (await beating.beat(), beating.failing) == (False, "not found")
+        assert (await beating.beat(), beating.error) == (False, "not found")
 
 
 async def test_a_body_that_never_comes_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,28 +203,28 @@ async def test_the_answer_is_asked_for_as_it_is() -> None:
 
 async def test_without_a_url_nothing_beats() -> None:
     async with heart(None) as beating:
-        assert (await beating.beat(), beating.failing, beating.wanted) == (False, None, False)
+        assert (await beating.beat(), beating.error, beating.is_enabled) == (False, None, False)
     assert Heartbeat(
         "https://uptime.example.com"
-    ).wanted  # made without a loop: nothing is opened before a beat
+    ).is_enabled  # made without a loop: nothing is opened before a beat
 
 
 async def test_nobody_listens() -> None:
     async with heart(f"{unused()}/{PUSH}") as beating:
         assert await beating.beat() is False
-        assert beating.failing == "ECONNREFUSED"
+        assert beating.error == "ECONNREFUSED"
 
 
 async def test_no_answer() -> None:
     async with raw(b"", hold=True) as address, heart(f"{address}/{PUSH}", 0.2) as beating:
         assert await beating.beat() is False
-        assert beating.failing == "timeout"
+        assert beating.error == "timeout"
 
 
 async def test_half_an_answer() -> None:
     async with raw(b"HTTP/1.1 200 OK\r\nX-A", hold=True) as address, heart(address, 0.2) as beating:
         assert await beating.beat() is False
-        assert beating.failing == "timeout"
+        assert beating.error == "timeout"
 
 
 async def test_the_body_is_not_waited_for() -> None:
@@ -248,7 +248,7 @@ async def test_the_body_is_not_waited_for() -> None:
 async def test_strange_answers(answer: bytes, word: str) -> None:
     async with raw(answer) as address, heart(f"{address}/{PUSH}") as beating:
         assert await beating.beat() is False
-        assert beating.failing == word
+        assert beating.error == word
 
 
 async def test_a_host_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,7 +258,7 @@ async def test_a_host_without_an_address(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
     async with heart(f"https://uptime.invalid/{PUSH}") as beating:
         assert await beating.beat() is False
-        assert beating.failing == "DNS"
+        assert beating.error == "DNS"
 
 
 async def test_the_certificate_is_verified(tmp_path: Path) -> None:
@@ -268,11 +268,11 @@ async def test_the_certificate_is_verified(tmp_path: Path) -> None:
     handler, asked = answering(200)
     async with monitor(handler, tls) as address, heart(f"{address}/{PUSH}") as beating:
         assert await beating.beat() is False
-        assert beating.failing == "certificate"
+        assert beating.error == "certificate"
     assert asked == []
     async with monitor(handler) as address, heart(address.replace("http", "https")) as beating:
         assert await beating.beat() is False
-        assert beating.failing == "TLS"
+        assert beating.error == "TLS"
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ async def test_the_certificate_is_verified(tmp_path: Path) -> None:
 async def test_what_is_no_url_raises_nothing(url: str) -> None:
     async with heart(url, 1.0) as beating:
         assert await beating.beat() is False
-        assert beating.failing
+        assert beating.error
 
 
 # --- redirects ---
@@ -296,7 +296,7 @@ async def test_three_redirects_are_followed(steps: int, word: str | None) -> Non
         return web.Response()
 
     async with monitor(handler) as address, heart(f"{address}/?at=0") as beating:
-        assert (await beating.beat(), beating.failing) == (word is None, word)
+        assert (await beating.beat(), beating.error) == (word is None, word)
 
 
 async def test_where_a_redirect_leads_counts() -> None:
@@ -306,7 +306,7 @@ async def test_where_a_redirect_leads_counts() -> None:
         return web.Response(status=410)
 
     async with monitor(handler) as address, heart(address) as beating:
-        assert (await beating.beat(), beating.failing) == (False, "HTTP 410")
+        assert (await beating.beat(), beating.error) == (False, "HTTP 410")
 
 
 # --- what is sent ---
@@ -362,7 +362,7 @@ async def test_one_line_when_it_begins_to_fail_and_one_when_it_works_again(
     caplog.set_level(logging.DEBUG)
     handler, _ = answering(200, 500, 500, 404, 200, 200, 503)
     async with monitor(handler) as address, heart(f"{address}/{PUSH}") as beating:
-        found = [(await beating.beat(), beating.failing) for _ in range(7)]
+        found = [(await beating.beat(), beating.error) for _ in range(7)]
     assert found == [
         (True, None),
         (False, "HTTP 500"),
@@ -399,7 +399,7 @@ async def test_the_url_is_never_in_the_log(answer: bytes | None, caplog: pytest.
         url = address.replace("//", f"//{PUSH}:{PUSH}@") + f"/{PUSH}?a={PUSH}#{PUSH}"
         async with heart(url, 0.2 if answer is None else 5.0) as beating:
             await beating.beat()
-            assert PUSH not in repr(beating) + str(beating.failing)
+            assert PUSH not in repr(beating) + str(beating.error)
     assert caplog.records
     shown = [record.getMessage() + str(record.exc_info) + str(record.__dict__) for record in caplog.records]
     assert [text for text in shown if PUSH in text] == []
@@ -414,7 +414,7 @@ async def test_no_beat_after_the_end() -> None:
         beating = Heartbeat(f"{address}/{PUSH}")
         await beating.close()
         assert await beating.beat() is False
-        assert beating.failing is None
+        assert beating.error is None
         await beating.close()
     assert asked == []
 
@@ -428,7 +428,7 @@ async def test_the_end_in_the_middle_of_a_beat_is_no_failure(caplog: pytest.LogC
             await heard.get()
             await beating.close()
             assert await under_way is False
-    assert beating.failing is None
+    assert beating.error is None
     assert told(caplog) == []
 
 
@@ -441,5 +441,5 @@ async def test_a_beat_can_be_cancelled(caplog: pytest.LogCaptureFixture) -> None
         under_way.cancel()
         with pytest.raises(asyncio.CancelledError):
             await under_way
-        assert beating.failing is None
+        assert beating.error is None
     assert told(caplog) == []

@@ -9,10 +9,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from adapters.logging_setup import BAR, MaskedFormatter, in_one_line, of_use
+from adapters.logging_setup import BAR, MaskedFormatter, escape_line, is_useful
 from core.guest import Kind
 from core.watch.incident_log import incident_line
-from core.watch.incidents.model import BackupFact, Fault, GuestFact, Incident, Level, Metric, Topic, What
+from core.watch.incidents.model import (
+    BackupFact,
+    GuestEvent,
+    GuestFact,
+    Incident,
+    Metric,
+    Severity,
+    SourceFault,
+    Topic,
+)
 
 TOKEN = "aW50ZXJhY3Rpb246MTIzNDU2Nzg5MDEyMzQ1Njc4OnNlY3JldA"
 FORGED = "web\n2026-11-26 12:00:00,000 INFO    core.audit.trail: ended: stop by 'akiko' (1)"
@@ -55,7 +64,7 @@ def test_what_a_terminal_obeys_or_hides_is_shown_as_an_escape(seen: str) -> None
 
 def test_other_text_is_left_as_it_is() -> None:
     for text in ("ゲスト “ウェブ01” 全角\u3000空白", "❌ ⚠️ ✅", "C:\\pve", "naïve"):
-        assert in_one_line(text) == text
+        assert escape_line(text) == text
 
 
 def test_a_traceback_keeps_its_lines_and_forges_none(log: tuple[logging.Logger, io.StringIO]) -> None:
@@ -113,14 +122,14 @@ def test_that_discord_py_has_no_voice_is_of_no_use() -> None:
     def record(text: str) -> logging.LogRecord:
         return logging.LogRecord("discord.client", logging.WARNING, "", 1, text, (), None)
 
-    assert not of_use(record("PyNaCl is not installed, voice will NOT be supported"))
-    assert not of_use(record("davey is not installed, voice will NOT be supported"))
-    assert of_use(record("something else is not installed"))
+    assert not is_useful(record("PyNaCl is not installed, voice will NOT be supported"))
+    assert not is_useful(record("davey is not installed, voice will NOT be supported"))
+    assert is_useful(record("something else is not installed"))
 
 
 def test_an_incident_is_words_and_no_repr() -> None:
-    fact = GuestFact(101, What.STOPPED, Kind.QEMU, "pve1", "web01", by="root@pam")
-    whole = Incident(17, Topic.GUEST, "guest/101", Level.CRITICAL, 1.0, 1.0, (fact,), acked_by="Akiko")
+    fact = GuestFact(101, GuestEvent.STOPPED, Kind.QEMU, "pve1", "web01", by="root@pam")
+    whole = Incident(17, Topic.GUEST, "guest/101", Severity.CRITICAL, 1.0, 1.0, (fact,), acked_by="Akiko")
     assert incident_line(whole) == (
         "incident 17 (critical, open, acknowledged by Akiko): guest 101, 101 web01 on pve1: stopped by root@pam"
     )
@@ -129,13 +138,13 @@ def test_an_incident_is_words_and_no_repr() -> None:
             18,
             topic,
             "node/pve1",
-            Level.WARNING,
+            Severity.WARNING,
             1.0,
             1.0,
             (fact,) * 30,
             metric=Metric.CPU,
             percent=95.0,
-            fault=Fault("Unreachable"),
+            fault=SourceFault("Unreachable"),
             backups=(BackupFact("pve1", None, "root@pam", "job errors"),) * 9,
             ended=9.0,
             seconds=8.0,

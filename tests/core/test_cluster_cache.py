@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from core.cluster_cache import FRESH, LEARNED_SECONDS, ClusterReader, SnapshotReader
+from core.cluster_cache import FRESH_SECONDS, LEARNED_SECONDS, ClusterCache, SnapshotCache
 from core.guest import Cluster, Guest, Snapshot, State
 from core.proxmox_errors import ProxmoxError, Unreachable
 from tests.support.fakes import FakeClock, FakeProxmox, guest
@@ -42,17 +42,17 @@ async def idle() -> None:
         await asyncio.sleep(0)
 
 
-def slow() -> tuple[SlowProxmox, ClusterReader]:
+def slow() -> tuple[SlowProxmox, ClusterCache]:
     proxmox = SlowProxmox(FakeClock())
     proxmox.gates = []
     proxmox.add(guest(101))
-    return proxmox, ClusterReader(proxmox, proxmox.clock)
+    return proxmox, ClusterCache(proxmox, proxmox.clock)
 
 
-def quick() -> tuple[FakeProxmox, ClusterReader]:
+def quick() -> tuple[FakeProxmox, ClusterCache]:
     proxmox = FakeProxmox(FakeClock())
     proxmox.add(guest(101))
-    return proxmox, ClusterReader(proxmox, proxmox.clock)
+    return proxmox, ClusterCache(proxmox, proxmox.clock)
 
 
 async def test_twenty_five_ask_at_once_and_proxmox_is_read_once() -> None:
@@ -80,7 +80,7 @@ async def test_whoever_comes_later_joins_the_flight() -> None:
 async def test_nothing_is_read_while_the_last_read_is_fresh() -> None:
     proxmox, reader = quick()
     first = await reader.read()
-    proxmox.clock.advance(FRESH - 0.01)
+    proxmox.clock.advance(FRESH_SECONDS - 0.01)
     assert await reader.read() is first
     assert proxmox.asked == ["cluster"]
     proxmox.clock.advance(0.01)
@@ -233,7 +233,7 @@ async def test_a_failure_reaches_all_who_wait_and_is_not_kept() -> None:
 async def test_a_failure_keeps_the_last_good_read() -> None:
     proxmox, reader = quick()
     first = await reader.read()
-    proxmox.clock.advance(FRESH)
+    proxmox.clock.advance(FRESH_SECONDS)
     proxmox.next("cluster", GONE)
     with pytest.raises(ProxmoxError):
         await reader.read()
@@ -269,8 +269,8 @@ async def test_a_read_nobody_waits_for_any_more_still_counts() -> None:
 # --- what an action has just seen ---
 
 
-def shown(reader: ClusterReader, vmid: int = 101) -> Guest:
-    found = reader.known(vmid)
+def shown(reader: ClusterCache, vmid: int = 101) -> Guest:
+    found = reader.find(vmid)
     assert found is not None
     return found
 
@@ -278,7 +278,7 @@ def shown(reader: ClusterReader, vmid: int = 101) -> Guest:
 async def test_what_was_seen_is_shown_at_once_and_over_a_list_that_lags() -> None:
     proxmox, reader = quick()
     await reader.read()
-    reader.learn(101, guest(101, State.STOPPED))
+    reader.overlay(101, guest(101, State.STOPPED))
     assert shown(reader).state is State.STOPPED
     assert proxmox.asked == ["cluster"]
     await reader.read(max_age=0)
@@ -293,14 +293,14 @@ async def test_what_was_seen_is_shown_at_once_and_over_a_list_that_lags() -> Non
 
 async def test_it_holds_longer_than_a_read_is_fresh() -> None:
     """Otherwise the first list after the action would show the guest as it was before."""
-    assert LEARNED_SECONDS > FRESH
+    assert LEARNED_SECONDS > FRESH_SECONDS
 
 
 async def test_what_was_learned_makes_no_read_younger() -> None:
     proxmox, reader = quick()
     await reader.read()
-    proxmox.clock.advance(FRESH - 1)
-    reader.learn(101, guest(101, State.STOPPED))
+    proxmox.clock.advance(FRESH_SECONDS - 1)
+    reader.overlay(101, guest(101, State.STOPPED))
     proxmox.clock.advance(1)
     await reader.read()
     assert proxmox.asked == ["cluster"] * 2
@@ -310,31 +310,31 @@ async def test_gone_and_new_guests_are_learned_too() -> None:
     proxmox, reader = quick()
     proxmox.add(guest(103), guest(105))
     await reader.read()
-    reader.learn(103, None)
-    reader.learn(104, guest(104, State.STOPPED))
-    reader.learn(999, None)
+    reader.overlay(103, None)
+    reader.overlay(104, guest(104, State.STOPPED))
+    reader.overlay(999, None)
     for cluster in (reader.last, await reader.read(max_age=0)):
         assert cluster is not None
         assert [each.vmid for each in cluster.guests] == [101, 104, 105]
-    assert (reader.known(103), reader.known(999)) == (None, None)
+    assert (reader.find(103), reader.find(999)) == (None, None)
 
 
 async def test_what_was_learned_last_holds() -> None:
     _, reader = quick()
-    reader.learn(101, guest(101, State.STOPPED))
-    reader.learn(101, guest(101, State.PAUSED))
+    reader.overlay(101, guest(101, State.STOPPED))
+    reader.overlay(101, guest(101, State.PAUSED))
     await reader.read()
     assert shown(reader).state is State.PAUSED
-    reader.learn(101, None)
-    assert reader.known(101) is None
+    reader.overlay(101, None)
+    assert reader.find(101) is None
 
 
 async def test_it_is_learned_also_while_a_read_is_under_way() -> None:
     proxmox, reader = slow()
     asker = asyncio.create_task(reader.read())
     await settled(lambda: proxmox.gates)
-    reader.learn(101, guest(101, State.STOPPED))
-    assert reader.known(101) is None  # nothing was read yet
+    reader.overlay(101, guest(101, State.STOPPED))
+    assert reader.find(101) is None  # nothing was read yet
     proxmox.gates[0].set()
     found = (await asker).find(101)
     assert found is not None
@@ -343,7 +343,7 @@ async def test_it_is_learned_also_while_a_read_is_under_way() -> None:
 
 async def test_the_wall_clock_does_not_make_what_was_learned_older() -> None:
     proxmox, reader = quick()
-    reader.learn(101, guest(101, State.STOPPED))
+    reader.overlay(101, guest(101, State.STOPPED))
     proxmox.clock.unix += 3600
     await reader.read()
     assert shown(reader).state is State.STOPPED
@@ -354,18 +354,18 @@ async def test_the_wall_clock_does_not_make_what_was_learned_older() -> None:
 SNAPSHOT = Snapshot("before", 1, "", False, None)
 
 
-def snapshots() -> tuple[FakeProxmox, SnapshotReader]:
+def snapshots() -> tuple[FakeProxmox, SnapshotCache]:
     proxmox = FakeProxmox(FakeClock())
     proxmox.add(guest(101), guest(102))
     proxmox.kept[101] = (SNAPSHOT,)
-    return proxmox, SnapshotReader(proxmox, proxmox.clock)
+    return proxmox, SnapshotCache(proxmox, proxmox.clock)
 
 
 async def test_snapshots_are_read_once_in_ten_seconds_for_each_guest() -> None:
     proxmox, reader = snapshots()
     assert await reader.read(guest(101)) == (SNAPSHOT,)
     proxmox.kept[101] = ()
-    proxmox.clock.advance(FRESH - 0.01)
+    proxmox.clock.advance(FRESH_SECONDS - 0.01)
     assert await reader.read(guest(101)) == (SNAPSHOT,)
     assert await reader.read(guest(102)) == ()
     assert proxmox.asked == ["snapshots"] * 2
@@ -392,12 +392,12 @@ class SlowSnapshots(FakeProxmox):
         return await super().snapshots(guest)
 
 
-def slow_snapshots() -> tuple[SlowSnapshots, SnapshotReader]:
+def slow_snapshots() -> tuple[SlowSnapshots, SnapshotCache]:
     proxmox = SlowSnapshots(FakeClock())
     proxmox.gate = asyncio.Event()
     proxmox.add(guest(101))
     proxmox.kept[101] = (SNAPSHOT,)
-    return proxmox, SnapshotReader(proxmox, proxmox.clock)
+    return proxmox, SnapshotCache(proxmox, proxmox.clock)
 
 
 async def test_every_letter_typed_asks_for_snapshots_and_proxmox_is_asked_once() -> None:

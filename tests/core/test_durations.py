@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.durations import LEAST_SECONDS, MOST_SECONDS, parse_duration
 from core.errors import BadDuration
-from ui.formatting import duration
+from ui.formatting import format_duration
 from ui.i18n import Texts
 from ui.interaction.options import OFFERED
 
@@ -94,7 +94,7 @@ def test_what_is_none(text: str) -> None:
 @given(st.integers(LEAST_SECONDS // 60, MOST_SECONDS // 60), st.sampled_from(["ja", "en"]))
 def test_what_is_shown_can_be_typed(minutes: int, language: str) -> None:
     """As far as it is shown: the two largest units."""
-    shown = duration(TEXTS.of("ja" if language == "ja" else "en"), minutes * 60)
+    shown = format_duration(TEXTS.of("ja" if language == "ja" else "en"), minutes * 60)
     assert 0 <= minutes * 60 - parse_duration(shown) < 3600
 
 

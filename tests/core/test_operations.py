@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import GuestLocked, GuestProtected, NotATemplate, Refused, TemplateRefused, WrongState
 from core.guest import Guest, Kind, State
-from core.verbs import ACTIONS, Verb, can_act, objection
+from core.verbs import ACTIONS, Verb, can_act, failed_precondition
 
 LOCKS = (
     None,
@@ -79,7 +79,7 @@ def test_the_whole_table(verb: Verb) -> None:
     rows = 0
     for state, template, lock, protected, kind in product(State, (False, True), LOCKS, (False, True), Kind):
         guest = Guest(101, kind, "pve1", state, "web01", template=template, lock=lock, protected=protected)
-        refusal = objection(ACTIONS[verb], guest)
+        refusal = failed_precondition(ACTIONS[verb], guest)
         wanted = expected(verb, state, template, lock, protected)
         assert (type(refusal) if refusal else None) is wanted, (state, template, lock, protected)
         if not protected:
@@ -90,10 +90,12 @@ def test_the_whole_table(verb: Verb) -> None:
 
 def test_a_refusal_tells_what_it_is_about() -> None:
     guest = Guest(101, Kind.QEMU, "pve1", State.RUNNING, "web01")
-    wrong = objection(ACTIONS[Verb.START], guest)
+    wrong = failed_precondition(ACTIONS[Verb.START], guest)
     assert isinstance(wrong, WrongState)
     assert (wrong.vmid, wrong.label, wrong.verb, wrong.state) == (101, "web01", "start", State.RUNNING)
-    locked = objection(ACTIONS[Verb.STOP], Guest(102, Kind.LXC, "pve1", State.RUNNING, None, lock="backup"))
+    locked = failed_precondition(
+        ACTIONS[Verb.STOP], Guest(102, Kind.LXC, "pve1", State.RUNNING, None, lock="backup")
+    )
     assert isinstance(locked, GuestLocked)
     assert (locked.vmid, locked.label, locked.lock) == (102, "102", "backup")
 

@@ -27,7 +27,7 @@ from typing import Any
 
 import simcord
 
-from playground.discord.people import Person, Reply
+from playground.discord.people import Person, PressResult
 from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
 from tests.support.process_stage import INTERVAL, ProcessStage, process_stage
 
@@ -152,7 +152,7 @@ class Chaos:
         if verb == "stop":
             await self._confirm(person, reply)
 
-    async def _confirm(self, person: Person, reply: Reply) -> None:
+    async def _confirm(self, person: Person, reply: PressResult) -> None:
         post = reply.post
         red = (
             next((b for b in post.buttons if b.style == "danger" and not b.disabled), None) if post else None
@@ -339,17 +339,17 @@ class Chaos:
         given_up = [row for row in rows if row[1] == "given_up"]
         self.wrong += [f"lost: message {row} was given up" for row in given_up]
 
-    def attempts(self) -> list[Attempt]:
+    def attempts(self) -> list[AuditedAttempt]:
         with self.book() as db:
             rows = db.execute(
                 "SELECT id, coalesce(attempt, id), at, step, operation, vmid, upid, outcome FROM audit ORDER BY id"
             ).fetchall()
-        found: dict[int, Attempt] = {}
+        found: dict[int, AuditedAttempt] = {}
         for _, number, at, step, operation, vmid, upid, outcome in rows:
             words = [
                 each.decode() if isinstance(each, bytes) else each for each in (operation, upid, outcome)
             ]
-            attempt = found.setdefault(number, Attempt(number, at, words[0], vmid))
+            attempt = found.setdefault(number, AuditedAttempt(number, at, words[0], vmid))
             attempt.step, attempt.outcome = step, words[2]
             if words[1]:
                 attempt.upid = words[1]
@@ -383,7 +383,7 @@ class Chaos:
 
 
 @dataclass(slots=True)
-class Attempt:
+class AuditedAttempt:
     """An attempt of the audit trail: its first record's time, its latest record's words."""
 
     id: int

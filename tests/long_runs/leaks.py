@@ -32,8 +32,8 @@ from typing import Any
 
 from core.rights import Operation
 from playground.cluster.demo_cluster import NODES, build_demo
-from playground.discord.people import Person, Reply
-from playground.discord.posts import Post
+from playground.discord.people import Person, PressResult
+from playground.discord.posts import SeenMessage
 from playground.pve.plan import TaskPlan
 from playground.pve.server import Pve
 from tests.bot.interaction.test_gate import EVERY_COMMAND, EVERY_COMPLETION
@@ -68,7 +68,7 @@ class Leak:
     told: str
 
 
-class Town:
+class TaggedCluster:
     """The cluster in which everything that could tell of a guest is numbered."""
 
     def __init__(self, pve: Pve, chance: random.Random) -> None:
@@ -158,10 +158,10 @@ class Town:
         return numbers(guest.vmid, guest.name, guest.config, guest.snapshots, guest.pool)
 
 
-class Trial:
+class LeakTrial:
     """One stage, its people, and what they were told. `leaks` is what this is all about."""
 
-    def __init__(self, scene: Stage, town: Town, chance: random.Random) -> None:
+    def __init__(self, scene: Stage, town: TaggedCluster, chance: random.Random) -> None:
         self.scene, self.town, self.pve, self.chance = scene, town, town.pve, chance
         self.leaks: list[Leak] = []
         self.figures = Counter[str]()
@@ -191,7 +191,7 @@ class Trial:
         """What each could see since the bot last read the cluster: the bot knows no more of a change."""
         self._own: dict[int, tuple[str, str]] = {}
         """Answers by their message: whose, and as they were last shown to them."""
-        self._held: list[tuple[int, TaskPlan, Reply]] = []
+        self._held: list[tuple[int, TaskPlan, PressResult]] = []
         """Of what is held up: the VMID, the task and the answer."""
         self._waiting: set[asyncio.Task[Any]] = set()
 
@@ -209,7 +209,7 @@ class Trial:
     async def fresh(self) -> None:
         """The watch looks, so that the bot knows of every change."""
         away = bool(self.pve.failures)
-        await self.scene.look()
+        await self.scene.poll()
         if not away:
             self._lately = {name: self.now(name) for name in PEOPLE}
 
@@ -228,18 +228,18 @@ class Trial:
             assert not late, f"still at work: {late}"
         return result
 
-    def posts(self, person: Person) -> list[Post]:
+    def posts(self, person: Person) -> list[SeenMessage]:
         server, scene = self.scene.server, self.scene
         return server.messages(scene.channel, person)[-14:] + server.messages(scene.alerts, person)[-8:]
 
-    async def ask(self, name: str, words: str, acting: Callable[[], Awaitable[Any]]) -> Reply | None:
+    async def ask(self, name: str, words: str, acting: Callable[[], Awaitable[Any]]) -> PressResult | None:
         """One request of this person, and a look at all that it brought."""
         person = self.people[name]
         before = {post.id: (post.text, whole(post)) for post in self.posts(person)}
         result = await self.do(acting())
         self.figures["requests"] += 1
         allowed = self.now(name) | self._lately[name] | numbers(words)
-        if not isinstance(result, Reply):
+        if not isinstance(result, PressResult):
             self.judge(name, words, [json.dumps(result, ensure_ascii=False)], allowed)
             return None
         brought = [post for post in [result.post, *result.followups] if post is not None]
@@ -373,8 +373,8 @@ class Trial:
         """A custom_id of this bot's kind. Discord itself would not take another kind's on an alert, which is of
         text."""
         chance, vmid = self.chance, self.vmid()
-        known = self.scene.services.reader.known(vmid)
-        mark = known.mark if known else "00000000"
+        known = self.scene.services.cluster_cache.find(vmid)
+        fingerprint = known.fingerprint if known else "00000000"
         incidents = self.scene.services.journal.history(None, 0, 20)[0]
         incident = chance.choice([each.id for each in incidents] or [1])
         nonce = chance.choice([*self.scene.services.questions._open, "0123456789abcdef"])
@@ -383,7 +383,7 @@ class Trial:
             f"a1:{chance.choice(('details', 'ack', 'mute1'))}:{incident}:r",
         )
         others = (
-            f"g1:{chance.choice(('start', 'reboot', 'shutdown'))}:{vmid}:{mark}",
+            f"g1:{chance.choice(('start', 'reboot', 'shutdown'))}:{vmid}:{fingerprint}",
             f"g1:refresh:{vmid}",
             f"p1:list:next:{chance.randrange(4)}:{chance.choice(('', 'running', 'stopped'))}::",
             f"p1:watch:next:{chance.randrange(4)}:::",
@@ -392,7 +392,7 @@ class Trial:
         )
         return chance.choice(alerts if alert else alerts + others)
 
-    async def form(self, name: str, shown: Reply) -> None:
+    async def form(self, name: str, shown: PressResult) -> None:
         assert shown.form is not None
         guest, person = self.chance.choice(self.town.guests), self.people[name]
         right = next((each.placeholder for each in shown.form.fields), "")
@@ -471,11 +471,11 @@ class Trial:
         work, kind = ("shutdown", "vz" if guest in self.pve.cts else "qm")
         if guest.status != "running":
             work = "start"
-        if self.scene.services.reader.known(guest.vmid) is None:
+        if self.scene.services.cluster_cache.find(guest.vmid) is None:
             return
         plan = self.pve.next_task(f"{kind}{work}", vmid=guest.vmid, hold=True)
         before = working_tasks()
-        reply = await self.scene.begin(self.root, work, vmid=guest.vmid)
+        reply = await self.scene.start_command(self.root, work, vmid=guest.vmid)
         self._waiting = working_tasks() - before
         self._held.append((guest.vmid, plan, reply))
 
@@ -562,7 +562,7 @@ HAPPENINGS = (
 )
 
 
-def whole(post: Post) -> str:
+def whole(post: SeenMessage) -> str:
     """All of a message: what is read, and what goes along unread, such as custom_ids."""
     return json.dumps([post.content, post.embeds, post.components, post.attachments], ensure_ascii=False)
 
@@ -584,9 +584,9 @@ class Ran:
 async def trial(seed: int, requests: int, directory: Path) -> Ran:
     chance = random.Random(seed)  # noqa: S311 - a seed for a repeatable test
     with Pve(nodes=NODES, seed=seed) as pve:
-        town = Town(pve, chance)
+        town = TaggedCluster(pve, chance)
         async with stage(pve, directory) as scene:
-            made = Trial(scene, town, chance)
+            made = LeakTrial(scene, town, chance)
             await scene.start_bot(**made.settings)
             await made.run(requests)
     return Ran(seed, made.leaks, made.figures)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from adapters.journal.store import SqliteJournal
-from core.actions.expected_stops import Expectation, ExpectedStops
+from core.actions.expected_stops import ExpectedStop, ExpectedStops
 from core.actions.order import Plan
 from core.guest import Cluster, Guest, Kind, State
 from core.proxmox_errors import ProxmoxError
@@ -27,14 +27,14 @@ from core.watch.incidents import flapping as changes
 from core.watch.incidents import guests, step, unknown
 from core.watch.incidents import infrastructure as sources
 from core.watch.incidents import notifications as telling
-from core.watch.incidents.backups import FailedBackups
-from core.watch.incidents.model import Incident, Watched
-from core.watch.incidents.observation import Look, Suspicion
-from core.watch.incidents.transition import Work
-from core.watch.poller import Looking
-from core.watch.status_poller import Asking
+from core.watch.incidents.backups import BackupPoller
+from core.watch.incidents.model import Incident, WatchEntry
+from core.watch.incidents.observation import Observation, Suspects
+from core.watch.incidents.transition import Transition
+from core.watch.poller import Poller
+from core.watch.status_poller import StatusPoller
 from tests.support.watch.trial import ENTRIES, Trial, Wrong
-from tests.support.watch.world import ALIVE, BOT, NODES, Box
+from tests.support.watch.world import ALIVE, BOT, NODES, SimGuest
 
 T = TypeVar("T")
 MEMORY = Path("/dev/shm")
@@ -86,7 +86,7 @@ class Histories(RuleBasedStateMachine):
 
     # -- picking
 
-    def _boxes(self, *states: State) -> list[Box]:
+    def _boxes(self, *states: State) -> list[SimGuest]:
         """The guests in such a state, on nodes that are there; no templates, nothing locked."""
         cluster = self.trial.cluster
         return [
@@ -95,16 +95,16 @@ class Histories(RuleBasedStateMachine):
             if cluster.online.get(box.node) and not box.template and not box.lock and box.state in states
         ]
 
-    def _some(self, number: int, first: int, *states: State) -> list[Box]:
+    def _some(self, number: int, first: int, *states: State) -> list[SimGuest]:
         boxes = self._boxes(*states)
         boxes = boxes[first % len(boxes) :] + boxes[: first % len(boxes)] if boxes else []
         return boxes[:number]
 
-    def _stop(self, box: Box, state: State = State.STOPPED) -> None:
+    def _stop(self, box: SimGuest, state: State = State.STOPPED) -> None:
         box.state = state
         self.trial.tell(f"{box.vmid} is {state.value}")
 
-    def _run(self, box: Box) -> None:
+    def _run(self, box: SimGuest) -> None:
         box.state, box.booted = State.RUNNING, self.trial.clock.mono - 20.0
         self.trial.tell(f"{box.vmid} runs")
 
@@ -263,7 +263,7 @@ class Histories(RuleBasedStateMachine):
         if gone and homes:
             vmid = _pick(gone, first)
             kind = Kind.LXC if vmid in (107, 108) else Kind.QEMU
-            cluster.boxes[vmid] = Box(vmid, kind, homes[0], State.STOPPED)
+            cluster.boxes[vmid] = SimGuest(vmid, kind, homes[0], State.STOPPED)
             self.trial.tell(f"{vmid} is made again on {homes[0]}")
             if runs:
                 self._run(cluster.boxes[vmid])
@@ -593,7 +593,7 @@ class Histories(RuleBasedStateMachine):
         boxes = [box.vmid for box in self.trial.cluster.boxes.values() if not box.template]
         if free := [vmid for vmid in boxes if vmid not in self.trial.watched]:
             entry = next((each for each in ENTRIES if each.vmid == _pick(free, which)), None)
-            self.trial.watch(entry or Watched(_pick(free, which), memory=90))
+            self.trial.watch(entry or WatchEntry(_pick(free, which), memory=90))
         self._looks(max(1, looks))
 
     @rule(looks=LOOKS)
@@ -718,9 +718,9 @@ def test_histories_tell_what_the_oracle_owes() -> None:
 # -- planted bugs
 
 
-async def believed(self: Looking, first: Cluster, found: Suspicion, unanswered: frozenset[int]) -> Look:
+async def believed(self: Poller, first: Cluster, found: Suspects, unanswered: frozenset[int]) -> Observation:
     """The list is right, whatever the guest itself would say."""
-    return Look(first)
+    return Observation(first)
 
 
 def not_noted(
@@ -735,9 +735,9 @@ def not_noted(
     """Nobody knows after a crash, or a lost answer, that it was sent."""
 
 
-def timers_run_on(work: Work) -> bool:
+def timers_run_on(work: Transition) -> bool:
     """The clock of the guests goes on while Proxmox cannot be read."""
-    good = sources.readable(work)
+    good = sources.check_source(work)
     work.clock += 0.0 if good else work.now.passed
     return good
 
@@ -746,7 +746,7 @@ def any_list_is_true(state: object, entries: object, read: object, elapsed: floa
     """Guests that are gone are gone, were it all of them."""
 
 
-def nothing_is_muted(work: Work, incident: Incident) -> None:
+def nothing_is_muted(work: Transition, incident: Incident) -> None:
     """Mutes are kept and shown, and not heeded."""
 
 
@@ -754,11 +754,11 @@ def never_used_up(self: ExpectedStops, vmid: int) -> None:
     """What was ordered once excuses every stop for five minutes."""
 
 
-STOP_OF = ExpectedStops.stop_of
+STOP_OF = ExpectedStops.expect_stop
 
 
 @contextmanager
-def only_an_answer_counts(self: ExpectedStops, plan: Plan) -> Iterator[Expectation]:
+def only_an_answer_counts(self: ExpectedStops, plan: Plan) -> Iterator[ExpectedStop]:
     """An order that a proxy's page or nothing at all has answered counts as refused."""
     with STOP_OF(self, plan) as expectation:
         try:
@@ -773,30 +773,30 @@ async def nobody_is_asked(self: object, *given: object, busy: bool = False) -> d
     return {}
 
 
-def one_guest_each_time(self: Asking, unknown: Sequence[Guest]) -> list[Guest]:
+def one_guest_each_time(self: StatusPoller, unknown: Sequence[Guest]) -> list[Guest]:
     """Always the same one."""
     return list(unknown)[:1]
 
 
-def every_node_is_fresh(work: Work, raw: Cluster) -> None:
+def every_node_is_fresh(work: Transition, raw: Cluster) -> None:
     """Whatever a node's pvestatd does."""
 
 
 MUTANTS: dict[str, tuple[object, str, object]] = {
-    "unconfirmed": (Looking, "_confirmed", believed),
+    "unconfirmed": (Poller, "_confirmed", believed),
     "try not noted": (SqliteJournal, "trying", not_noted),
     "timers not frozen": (step, "readable", timers_run_on),
     "any list is true": (looking, "source_fault", any_list_is_true),
-    "mutes not heeded": (Work, "muted_until", nothing_is_muted),
+    "mutes not heeded": (Transition, "muted_until", nothing_is_muted),
     "never grouped": (telling, "SINGLE_MOST", 1000),
     "never flapping": (changes, "FLAP_CHANGES", 1000),
     "order counts twice": (ExpectedStops, "seen", never_used_up),
     "unanswered orders forgotten": (ExpectedStops, "stop_of", only_an_answer_counts),
-    "unknown guests not asked": (Asking, "ask", nobody_is_asked),
-    "no turns": (Asking, "_turn", one_guest_each_time),
+    "unknown guests not asked": (StatusPoller, "ask", nobody_is_asked),
+    "no turns": (StatusPoller, "_turn", one_guest_each_time),
     "old figures not told": (step, "judge_stale", every_node_is_fresh),
     "blindness not told": (unknown, "BLIND_SECONDS", 1e9),
-    "nodes not asked for backups": (FailedBackups, "ask", nobody_is_asked),
+    "nodes not asked for backups": (BackupPoller, "ask", nobody_is_asked),
     "stuck guests not told": (guests, "STUCK_SECONDS", 1e9),
     "held guests told as full storages": (changes, "HALTED_STATES", frozenset()),
 }

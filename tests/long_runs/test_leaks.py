@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from core.access.authorizer import Judge
+from core.access.authorizer import Authorizer
 from core.access.policy import Actor
-from core.actions.executor import Operations
+from core.actions.executor import Executor
 from core.actions.order import Order
 from core.guest import Cluster, Guest
 from tests.long_runs.leaks import Ran, trial
@@ -28,7 +28,7 @@ def test_no_hidden_guest_is_told_of(tmp_path: Path, seed: int) -> None:
     assert found.figures["requests"] >= REQUESTS and found.figures["twins"] > 5
 
 
-def everything(self: Judge, actor: Actor, cluster: Cluster) -> Cluster:
+def everything(self: Authorizer, actor: Actor, cluster: Cluster) -> Cluster:
     return cluster
 
 
@@ -40,7 +40,7 @@ def to_anybody(*_: object, **__: object) -> bool:
     return True
 
 
-async def busy_for_all(self: Operations, order: Order) -> None:
+async def busy_for_all(self: Executor, order: Order) -> None:
     if running := self._claims.busy.get(order.vmid):
         raise running
 
@@ -50,15 +50,15 @@ def unasked(admit: object, guest: Guest) -> None:
 
 
 FORGOTTEN: dict[str, list[tuple[str, Callable[..., Any]]]] = {
-    "lists": [("core.access.authorizer.Judge.seen", everything)],
+    "lists": [("core.access.authorizer.Authorizer.visible_cluster", everything)],
     "completions": [
         ("ui.interaction.options.offers", to_anybody),
-        ("core.access.guest_index.Offer.holds", to_anybody),
+        ("core.access.guest_index.Offer.allows", to_anybody),
     ],
-    "the watch list and mutes": [("ui.watch.commands.exists_for", to_anybody)],
-    "what the history names": [("ui.watch.commands.part_seen", as_it_was)],
-    "busy guests": [("core.actions.executor.Operations._hold_free", busy_for_all)],
-    "a guest that is read": [("core.actions.planner._pass", unasked)],
+    "the watch list and mutes": [("ui.watch.commands.is_visible_to", to_anybody)],
+    "what the history names": [("ui.watch.commands.visible_part", as_it_was)],
+    "busy guests": [("core.actions.executor.Executor._ensure_free", busy_for_all)],
+    "a guest that is read": [("core.actions.planner._ensure_allowed", unasked)],
 }
 
 

@@ -19,7 +19,7 @@ import pytest_asyncio
 from playground import __main__ as command_line
 from playground.demo import bot_environment, clean_environment
 from playground.discord.server import DiscordServer
-from playground.page import DemoPage, build_stage
+from playground.page import DemoPage, build_guild
 
 ROOT = Path(__file__).resolve().parents[2]
 BOT = ROOT / "tests" / "tests/support/tiny_discord_bot.py"
@@ -184,7 +184,7 @@ async def test_the_bot_gets_settings_of_the_demo_only(
     monkeypatch.setenv("ADMIN_ROLE_IDS", "1")
     monkeypatch.setenv("LANGUAGE", "en_US:en")  # gettext's
     server = DiscordServer()
-    stage = build_stage(server)
+    stage = build_guild(server)
     told = bot_environment(server, stage, READY, tmp_path)
     assert told["LANGUAGE"] == "ja"
     monkeypatch.setenv("LANGUAGE", "en")
@@ -198,7 +198,7 @@ async def test_the_bot_gets_settings_of_the_demo_only(
 
 async def test_the_page_shows_what_the_bot_writes_without_being_asked() -> None:
     async with DiscordServer() as server:
-        stage = build_stage(server)
+        stage = build_guild(server)
         page = DemoPage(server, stage)
         await page.start()
         base, secret = page.url.split("#")

@@ -16,7 +16,7 @@ from aiohttp.client_reqrep import ConnectionKey
 
 from tests.support.process_stage import INTERVAL, PATIENCE, ProcessStage, process_stage
 from ui.i18n import Texts
-from ui.messages.discord_refusals import Ruling, Step, judged
+from ui.messages.discord_refusals import ConnectStep, RetryRule, diagnose
 
 BAN = "<!doctype html><title>Access denied</title><h1>Error 1015</h1>You are being rate limited"
 LASTING_CODES = (4010, 4011, 4012, 4013, 4014)
@@ -250,14 +250,14 @@ def every_error() -> list[BaseException]:
 
 
 @pytest.mark.parametrize("error", every_error(), ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("step", Step)
-def test_every_error_is_one_line_in_both_languages(error: BaseException, step: Step) -> None:
+@pytest.mark.parametrize("step", ConnectStep)
+def test_every_error_is_one_line_in_both_languages(error: BaseException, step: ConnectStep) -> None:
     texts = Texts("ja")
-    told = [judged(texts.of(language), error, step) for language in ("ja", "en")]
+    told = [diagnose(texts.of(language), error, step) for language in ("ja", "en")]
     assert told[0].text != told[1].text
     for verdict in told:
         assert "\n" not in verdict.text and verdict.text.endswith((".", "。"))
-        assert (verdict.ruling is Ruling.FINAL) is isinstance(error, discord.LoginFailure)
+        assert (verdict.retry is RetryRule.FINAL) is isinstance(error, discord.LoginFailure)
     if isinstance(error, discord.RateLimited):
         assert told[0].wait == 65.0
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters.files.data_lock import KEPT_NAMES, Planted, lock_data_dir, others_may_write
+from adapters.files.data_lock import KEPT_NAMES, ForeignFile, lock_data_dir, others_may_write
 from tests.support.process_stage import process_stage
 from ui.i18n import Texts
-from ui.messages.faults import planted_line
+from ui.messages.faults import foreign_file_line
 from ui.messages.startup import open_to_all
 
 
@@ -23,7 +23,7 @@ def test_a_link_is_refused_and_what_it_leads_to_untouched(tmp_path: Path, name: 
     if target == "there":
         elsewhere.write_text("precious")
     (data / name).symlink_to(elsewhere)
-    with pytest.raises(Planted) as caught:
+    with pytest.raises(ForeignFile) as caught:
         lock_data_dir(data)
     assert (caught.value.path, caught.value.reason) == (data / name, "link")
     assert [path.name for path in data.iterdir()] == [name]
@@ -32,7 +32,7 @@ def test_a_link_is_refused_and_what_it_leads_to_untouched(tmp_path: Path, name: 
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "journal.db")
-    with pytest.raises(Planted) as caught:
+    with pytest.raises(ForeignFile) as caught:
         lock_data_dir(tmp_path)
     assert caught.value.reason == "kind"
 
@@ -42,7 +42,7 @@ def test_a_file_of_somebody_else_is_refused_unless_the_directory_is_theirs(tmp_p
     """A directory mounted into a container belongs, with its files, to a user of the world outside."""
     (tmp_path / "journal.db").write_bytes(b"")
     os.chown(tmp_path / "journal.db", 12345, -1)
-    with pytest.raises(Planted) as caught:
+    with pytest.raises(ForeignFile) as caught:
         lock_data_dir(tmp_path)
     assert (caught.value.reason, caught.value.owner) == ("owner", 12345)
     os.chown(tmp_path, 12345, -1)
@@ -82,7 +82,7 @@ def test_what_everybody_may_write_is_found(tmp_path: Path) -> None:
 def test_each_is_one_line_that_says_what_to_do(language: str) -> None:
     t = Texts("ja").of("ja" if language == "ja" else "en")
     path = Path("/data/journal.db")
-    lines = [planted_line(t, Planted(path, reason, 12345)) for reason in ("link", "kind", "owner")]
+    lines = [foreign_file_line(t, ForeignFile(path, reason, 12345)) for reason in ("link", "kind", "owner")]
     lines.append(open_to_all(t, str(path)))
     assert len(set(lines)) == 4
     assert all("/data/journal.db" in line and "\n" not in line for line in lines)

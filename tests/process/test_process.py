@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from playground.discord.people import Reply
+from playground.discord.people import PressResult
 from tests.support.process_stage import CONTRACTS, INTERVAL, PATIENCE, ProcessStage, Wire, process_stage
 
 COMMANDS = {
@@ -377,7 +377,7 @@ async def test_no_secret_is_kept_of_a_crash_within_an_action(stage: ProcessStage
 async def test_no_secret_is_written_at_debug_or_after_a_crash_inside(stage: ProcessStage) -> None:
     """What it writes is read at the end of every test here; this one makes it write much, and crash."""
     stage.crashes_expected = True
-    await stage.start("-c", PLANTED.format(where="ui.guests.show.guest_list"), LOG_LEVEL="DEBUG")
+    await stage.start("-c", PLANTED.format(where="ui.guests.show.guest_list_card"), LOG_LEVEL="DEBUG")
     reply = await stage.say(stage.akiko, "list")
     incident = re.search(r"[0-9a-f]{8}", reply.text)
     assert incident is not None and reply.ephemeral and "RuntimeError" not in reply.text
@@ -518,7 +518,7 @@ async def cancelled(tasks: list[asyncio.Task[None]]) -> None:
     assert all(task.cancelled() for task in tasks), tasks
 
 
-def shown_vmids(reply: Reply) -> set[int]:
+def shown_vmids(reply: PressResult) -> set[int]:
     return {int(found) for found in re.findall(r"\*\*(\d{3,9})\*\*", reply.text)}
 
 
@@ -674,10 +674,10 @@ async def test_every_command(
         await stage.start()
         pve, server, akiko, channel = stage.pve, stage.server, stage.akiko, stage.channel
 
-        async def done(words: str, command: str, /, **options: Any) -> Reply:
+        async def done(words: str, command: str, /, **options: Any) -> PressResult:
             return await (await stage.say(akiko, command, **options)).until(words)
 
-        async def answered(words: str, question: Reply) -> None:
+        async def answered(words: str, question: PressResult) -> None:
             assert question.post is not None
             red = question.post.buttons[0]
             assert red.style == "danger"

@@ -15,16 +15,16 @@ from core.readiness import (
     HISTORY,
     SEND,
     VIEW,
-    Channel,
+    ChannelKind,
+    ChannelView,
     Finding,
-    GuildSeen,
-    Lack,
-    Sort,
-    Wanted,
-    at_discord,
-    at_proxmox,
+    GuildView,
+    Problem,
+    RequiredSetup,
+    check_discord,
+    check_proxmox,
 )
-from playground.discord.faults import Fault
+from playground.discord.faults import PlannedFault
 from tests.support.process_stage import ProcessStage, process_stage
 from ui.i18n import Texts
 from ui.messages.readiness import finding_line, mended_line, ready_line
@@ -33,7 +33,7 @@ GUEST = Guest(101, Kind.QEMU, "pve1", State.RUNNING, "web01")
 NODES = (Node("pve1", online=True), Node("pve2", online=True))
 SOUND = Cluster((GUEST,), NODES, 0.0)
 CATEGORY, ALERTS, AUDIT, ADMINS, PAGED = 11, 12, 13, 21, 22
-WANTED = Wanted(
+WANTED = RequiredSetup(
     "pve1",
     10,
     CATEGORY,
@@ -42,23 +42,23 @@ WANTED = Wanted(
     PAGED,
 )
 CHANNELS = {
-    CATEGORY: Channel("Proxmox", Sort.CATEGORY),
-    ALERTS: Channel("alerts", Sort.MESSAGES),
-    AUDIT: Channel("audit", Sort.MESSAGES),
+    CATEGORY: ChannelView("Proxmox", ChannelKind.CATEGORY),
+    ALERTS: ChannelView("alerts", ChannelKind.MESSAGES),
+    AUDIT: ChannelView("audit", ChannelKind.MESSAGES),
 }
 ROLES = {ADMINS: "admins", PAGED: "on-call"}
-GUILD = GuildSeen("Home", True, CHANNELS, ROLES)
+GUILD = GuildView("Home", True, CHANNELS, ROLES)
 NAMED = ("ALLOWED_CATEGORY_ID", "ALERT_CHANNEL_ID", "AUDIT_CHANNEL_ID")
 WRONG = "999999999999999999"
 
 
-def guild(*, silent: bool = False, without: int = 0, **changed: Channel) -> GuildSeen:
+def guild(*, silent: bool = False, without: int = 0, **changed: ChannelView) -> GuildView:
     """The guild with something else in it; `changed` by what the channel is for."""
     ids = {"category": CATEGORY, "alerts": ALERTS, "audit": AUDIT}
     channels = CHANNELS | {ids[name]: channel for name, channel in changed.items()}
     kept = {number: channel for number, channel in channels.items() if number != without}
     roles = {number: name for number, name in ROLES.items() if number != without}
-    return GuildSeen("Home", True, kept, roles, silent)
+    return GuildView("Home", True, kept, roles, silent)
 
 
 # ---------------------------------------------------------------------- the judgement
@@ -68,52 +68,64 @@ def guild(*, silent: bool = False, without: int = 0, **changed: Channel) -> Guil
     ("seen", "lacks"),
     [
         (SOUND, []),
-        (Cluster((), NODES, 0.0), [Lack.NO_GUESTS]),
+        (Cluster((), NODES, 0.0), [Problem.NO_GUESTS]),
         (Cluster((GUEST,), (), 0.0), []),  # which nodes there are is not known
-        (Cluster((GUEST,), NODES[1:], 0.0), [Lack.NO_NODE]),
-        (Cluster((GUEST,), (Node("PVE1", online=True),), 0.0), [Lack.NO_NODE]),
-        (Cluster((GUEST,), (Node("pve1", online=False),), 0.0), [Lack.NODE_OFFLINE]),
-        (Unreachable("pve"), [Lack.PROXMOX]),
-        (TokenRefused(), [Lack.PROXMOX]),
+        (Cluster((GUEST,), NODES[1:], 0.0), [Problem.NO_NODE]),
+        (Cluster((GUEST,), (Node("PVE1", online=True),), 0.0), [Problem.NO_NODE]),
+        (Cluster((GUEST,), (Node("pve1", online=False),), 0.0), [Problem.NODE_OFFLINE]),
+        (Unreachable("pve"), [Problem.PROXMOX]),
+        (TokenRefused(), [Problem.PROXMOX]),
     ],
 )
-def test_what_is_wrong_at_proxmox(seen: Cluster | BotError, lacks: list[Lack]) -> None:
-    assert [finding.lack for finding in at_proxmox(WANTED, seen)] == lacks
+def test_what_is_wrong_at_proxmox(seen: Cluster | BotError, lacks: list[Problem]) -> None:
+    assert [finding.problem for finding in check_proxmox(WANTED, seen)] == lacks
 
 
 @pytest.mark.parametrize(
     ("seen", "lacks"),
     [
         (GUILD, []),
-        (None, [("GUILD_ID", Lack.NO_GUILD)]),
-        (GuildSeen("Home", available=False), [("GUILD_ID", Lack.GUILD_AWAY)]),
-        (guild(without=CATEGORY), [("ALLOWED_CATEGORY_ID", Lack.NO_CATEGORY)]),
-        (guild(category=Channel("x", Sort.MESSAGES)), [("ALLOWED_CATEGORY_ID", Lack.IS_A_CHANNEL)]),
-        (guild(category=Channel("x", Sort.CATEGORY, (VIEW,))), [("ALLOWED_CATEGORY_ID", Lack.PERMISSIONS)]),
-        (guild(without=ALERTS), [("ALERT_CHANNEL_ID", Lack.NO_CHANNEL)]),
-        (guild(without=AUDIT), [("AUDIT_CHANNEL_ID", Lack.NO_CHANNEL)]),
+        (None, [("GUILD_ID", Problem.NO_GUILD)]),
+        (GuildView("Home", available=False), [("GUILD_ID", Problem.GUILD_AWAY)]),
+        (guild(without=CATEGORY), [("ALLOWED_CATEGORY_ID", Problem.NO_CATEGORY)]),
         (
-            GuildSeen("Home", roles=ROLES, untold=frozenset(CHANNELS)),
-            [(name, Lack.NOT_TOLD) for name in NAMED],
+            guild(category=ChannelView("x", ChannelKind.MESSAGES)),
+            [("ALLOWED_CATEGORY_ID", Problem.IS_A_CHANNEL)],
         ),
-        (guild(alerts=Channel("x", Sort.CATEGORY)), [("ALERT_CHANNEL_ID", Lack.IS_A_CATEGORY)]),
-        (guild(audit=Channel("x", Sort.OTHER)), [("AUDIT_CHANNEL_ID", Lack.TAKES_NO_MESSAGES)]),
-        (guild(alerts=Channel("x", Sort.MESSAGES, (SEND,))), [("ALERT_CHANNEL_ID", Lack.PERMISSIONS)]),
-        (guild(audit=Channel("x", Sort.MESSAGES, (HISTORY,))), [("AUDIT_CHANNEL_ID", Lack.NO_HISTORY)]),
-        (guild(without=ADMINS), [("ADMIN_ROLE_IDS", Lack.NO_ROLE)]),
-        (guild(without=PAGED, silent=True), [("ALERT_MENTION_ROLE_ID", Lack.NO_ROLE)]),
-        (guild(silent=True), [("ALERT_MENTION_ROLE_ID", Lack.ROLE_IS_SILENT)]),
+        (
+            guild(category=ChannelView("x", ChannelKind.CATEGORY, (VIEW,))),
+            [("ALLOWED_CATEGORY_ID", Problem.PERMISSIONS)],
+        ),
+        (guild(without=ALERTS), [("ALERT_CHANNEL_ID", Problem.NO_CHANNEL)]),
+        (guild(without=AUDIT), [("AUDIT_CHANNEL_ID", Problem.NO_CHANNEL)]),
+        (
+            GuildView("Home", roles=ROLES, untold=frozenset(CHANNELS)),
+            [(name, Problem.NOT_TOLD) for name in NAMED],
+        ),
+        (guild(alerts=ChannelView("x", ChannelKind.CATEGORY)), [("ALERT_CHANNEL_ID", Problem.IS_A_CATEGORY)]),
+        (guild(audit=ChannelView("x", ChannelKind.OTHER)), [("AUDIT_CHANNEL_ID", Problem.TAKES_NO_MESSAGES)]),
+        (
+            guild(alerts=ChannelView("x", ChannelKind.MESSAGES, (SEND,))),
+            [("ALERT_CHANNEL_ID", Problem.PERMISSIONS)],
+        ),
+        (
+            guild(audit=ChannelView("x", ChannelKind.MESSAGES, (HISTORY,))),
+            [("AUDIT_CHANNEL_ID", Problem.NO_HISTORY)],
+        ),
+        (guild(without=ADMINS), [("ADMIN_ROLE_IDS", Problem.NO_ROLE)]),
+        (guild(without=PAGED, silent=True), [("ALERT_MENTION_ROLE_ID", Problem.NO_ROLE)]),
+        (guild(silent=True), [("ALERT_MENTION_ROLE_ID", Problem.ROLE_IS_SILENT)]),
     ],
 )
-def test_what_is_wrong_at_discord(seen: GuildSeen | None, lacks: list[tuple[str, Lack]]) -> None:
-    assert [(finding.setting, finding.lack) for finding in at_discord(WANTED, seen)] == lacks
+def test_what_is_wrong_at_discord(seen: GuildView | None, lacks: list[tuple[str, Problem]]) -> None:
+    assert [(finding.setting, finding.problem) for finding in check_discord(WANTED, seen)] == lacks
 
 
-@pytest.mark.parametrize("lack", Lack)
-def test_each_is_one_line_with_its_setting_in_both_languages(lack: Lack) -> None:
-    error = CertificateNotTrusted("pve", "AA:BB") if lack is Lack.PROXMOX else None
-    names: tuple[str, ...] = (VIEW, SEND) if lack is Lack.PERMISSIONS else ()
-    names = tuple(f"node{n}" for n in range(99)) if lack is Lack.NO_NODE else names
+@pytest.mark.parametrize("lack", Problem)
+def test_each_is_one_line_with_its_setting_in_both_languages(lack: Problem) -> None:
+    error = CertificateNotTrusted("pve", "AA:BB") if lack is Problem.PROXMOX else None
+    names: tuple[str, ...] = (VIEW, SEND) if lack is Problem.PERMISSIONS else ()
+    names = tuple(f"node{n}" for n in range(99)) if lack is Problem.NO_NODE else names
     finding = Finding(lack, "SOME_SETTING", "a\n“b”", names, error)
     texts = Texts("ja")
     lines = [finding_line(texts.of(language), finding) for language in ("ja", "en")]
@@ -122,7 +134,7 @@ def test_each_is_one_line_with_its_setting_in_both_languages(lack: Lack) -> None
     for line in lines:
         assert "\n" not in line and len(line) < 900
         assert ("PROXMOX_VERIFY_SSL" if error else "SOME_SETTING") in line
-        assert line[0] in ("❌✅" if finding.grave else "⚠✅")
+        assert line[0] in ("❌✅" if finding.is_serious else "⚠✅")
 
 
 def test_ready_names_what_was_found() -> None:
@@ -247,7 +259,7 @@ async def test_a_role_that_cannot_be_mentioned_is_a_warning(stage: ProcessStage)
 
 async def test_a_server_that_the_bot_is_not_in(stage: ProcessStage) -> None:
     """Commands can be registered there, which takes another permission than to be in it."""
-    stage.server.rest.faults.add(Fault("PUT", "/commands", 99, 200))
+    stage.server.rest.faults.add(PlannedFault("PUT", "/commands", 99, 200))
     await stage.launch(GUILD_ID=WRONG)
     told = await found(stage, f"❌ GUILD_ID: the bot is not in the server “{WRONG}”")
     assert "ready:" not in told
@@ -261,7 +273,7 @@ async def test_a_channel_of_which_discord_does_not_say_is_not_called_wrong(
 ) -> None:
     """It may be a thread that is quiet, for which has to be asked. Nobody is to copy an ID that may be right."""
     path = f"/channels/{WRONG}"
-    stage.server.rest.faults.add(Fault("GET", path, 9, status, retry_after=60.0, page=page))
+    stage.server.rest.faults.add(PlannedFault("GET", path, 9, status, retry_after=60.0, page=page))
     await stage.start(ALERT_CHANNEL_ID=WRONG)
     words = f"❌ ALERT_CHANNEL_ID: Discord does not say right now whether there is a channel “{WRONG}”"
     told = await found(stage, words)

@@ -51,9 +51,9 @@ def test_an_old_python_can_read_as_far_as_the_check(file: str) -> None:
 
 def test_an_old_python_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 10, 13, "final", 0))
-    assert "3.10.13" in requisites.lack()
-    assert "python3.11 bot.py" in requisites.lack()
-    assert requisites.lack() == requisites.old_python()
+    assert "3.10.13" in requisites.missing_requirements()
+    assert "python3.11 bot.py" in requisites.missing_requirements()
+    assert requisites.missing_requirements() == requisites.old_python()
 
 
 def test_with_the_real_old_pythons_of_this_machine() -> None:
@@ -83,4 +83,4 @@ def test_one_that_only_another_package_needs_is_missed_too(tmp_path: Path) -> No
     )
     assert requisites.missing_packages(str(file)) == ["not-there"]
     assert requisites.missing_packages(str(tmp_path / "none.txt")) == []
-    assert requisites.lack() == ""
+    assert requisites.missing_requirements() == ""

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from adapters.files.data_lock import DataDirInUse
-from adapters.journal.store import JournalError, JournalErrorKind, JournalReport, Opened
+from adapters.journal.store import JournalError, JournalErrorKind, JournalReport, OpenOutcome
 from adapters.settings.load import load
-from bootstrap import failure_line, what_was_lost
+from bootstrap import data_loss_lines, failure_line
 from bot import ProxmoxBot, StartFailed
 from core.errors import JournalFailed
 from core.guest import State
-from monitor_store import Happened, LoadReport, StoreError, StoreErrorKind
+from monitor_store import LoadOutcome, LoadReport, StoreError, StoreErrorKind
 from tests.support import stage
 from tests.support.stage import Stage
 from ui.i18n import Texts
@@ -43,29 +43,29 @@ def test_every_failure_is_one_line_for_the_terminal(failure: Exception) -> None:
         assert re.search(r"[。.]$", line)
 
 
-@pytest.mark.parametrize("happened", Happened)
-@pytest.mark.parametrize("opened", Opened)
-def test_what_was_lost_is_told_and_nothing_else(opened: Opened, happened: Happened) -> None:
-    gone = opened is Opened.CREATED and happened is Happened.READ
-    lost = (opened is Opened.RECREATED) + (
-        happened in (Happened.RECOVERED_FROM_BACKUP, Happened.UNREADABLE_NO_BACKUP)
+@pytest.mark.parametrize("happened", LoadOutcome)
+@pytest.mark.parametrize("opened", OpenOutcome)
+def test_what_was_lost_is_told_and_nothing_else(opened: OpenOutcome, happened: LoadOutcome) -> None:
+    gone = opened is OpenOutcome.CREATED and happened is LoadOutcome.READ
+    lost = (opened is OpenOutcome.RECREATED) + (
+        happened in (LoadOutcome.RECOVERED_FROM_BACKUP, LoadOutcome.UNREADABLE_NO_BACKUP)
     )
     for t in (TEXTS.of("ja"), TEXTS.of("en")):
         for aside in (CORRUPT, None):
             reports = JournalReport(opened, aside), LoadReport((), happened, aside)
-            told = what_was_lost(t, *reports, off=True)
+            told = data_loss_lines(t, *reports, off=True)
             assert len(told) == lost + gone
             named = [line for line in told if (CORRUPT.name if aside else "`—`") in line]
             assert len(named) == lost
-            allowed = what_was_lost(t, *reports, off=False)
-            assert (told == allowed) is (opened is not Opened.RECREATED and not gone)
+            allowed = data_loss_lines(t, *reports, off=False)
+            assert (told == allowed) is (opened is not OpenOutcome.RECREATED and not gone)
             assert "`ENOSPC`" in journal_stuck(t, "ENOSPC") and journal_well(t)
 
 
 def test_a_list_of_before_there_was_a_journal_has_lost_none() -> None:
     for states in ({101: State.RUNNING}, {}):
-        loaded = LoadReport((), Happened.READ, None, states)
-        told = what_was_lost(TEXTS.of("en"), JournalReport(Opened.CREATED), loaded, off=False)
+        loaded = LoadReport((), LoadOutcome.READ, None, states)
+        told = data_loss_lines(TEXTS.of("en"), JournalReport(OpenOutcome.CREATED), loaded, off=False)
         assert (told == []) is bool(states)
 
 

@@ -18,8 +18,8 @@ from tests.support.fakes import AKIKO, NOON
 from tools.messages import LANGUAGES, Message, in_source, read, translated
 from ui.guests.outcome import WORDINGS
 from ui.i18n import Text, Texts
-from ui.messages.errors import SENTENCES, sentence, unexpected, verb_noun
-from ui.messages.task_hints import hint
+from ui.messages.errors import SENTENCES, error_sentence, unexpected_sentence, verb_noun
+from ui.messages.task_hints import task_hint
 
 TEXTS = Texts("ja")
 JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff66-\uff9f]")
@@ -180,7 +180,7 @@ def test_the_table_of_sentences_is_that_of_the_errors() -> None:
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
 def test_every_error_is_one_sentence_of_the_readers_language(error: type[BotError], t: Text) -> None:
     for example in examples(error):
-        said = sentence(t, example)
+        said = error_sentence(t, example)
         plain = re.sub(r"`[^`\n]*`( \(<@\d+>\))?", "", said)  # a name, and the id that goes with it
         assert 5 < len(said) < 1000
         assert "\u202e" not in said
@@ -193,7 +193,7 @@ def test_every_error_is_one_sentence_of_the_readers_language(error: type[BotErro
 
 def test_an_unexpected_error_shows_its_id_only() -> None:
     for t in LANGUAGE_PAIRS:
-        assert "`0badcafe`" in unexpected(t, "0badcafe")
+        assert "`0badcafe`" in unexpected_sentence(t, "0badcafe")
 
 
 @pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
@@ -251,7 +251,7 @@ def test_every_verb_has_its_words(t: Text) -> None:
     ],
 )
 def test_what_a_task_said_is_explained_where_it_is_known(verb: Verb, message: str, word: str | None) -> None:
-    english, japanese = hint(TEXTS.of("en"), verb, message), hint(TEXTS.of("ja"), verb, message)
+    english, japanese = task_hint(TEXTS.of("en"), verb, message), task_hint(TEXTS.of("ja"), verb, message)
     if word is None:
         assert english is japanese is None
     elif word == "linked":
@@ -268,7 +268,7 @@ def test_a_missing_privilege_is_told_alike_for_a_request_and_a_task() -> None:
     words = "Permission check failed (/storage/local-lvm, Datastore.AllocateSpace)"
     error = proxmox_errors.MissingPrivilege("Datastore.AllocateSpace", "/storage/local-lvm")
     for t in LANGUAGE_PAIRS:
-        assert hint(t, Verb.CREATE, words) == sentence(t, error)
-    hostile = hint(LANGUAGE_PAIRS[1], Verb.CREATE, "Permission check failed (/x`<@1>, `@everyone`)")
+        assert task_hint(t, Verb.CREATE, words) == error_sentence(t, error)
+    hostile = task_hint(LANGUAGE_PAIRS[1], Verb.CREATE, "Permission check failed (/x`<@1>, `@everyone`)")
     assert hostile is not None
     assert "@" not in re.sub(r"`[^`\n]*`", "", hostile)

@@ -17,7 +17,15 @@ import pytest
 from core.errors import BotError
 from playground.pve.server import Pve
 from tests.support.client_stage import CHANGES, CT, EVERY, READS, UPID, VM, client_of, fill
-from tests.support.pve_contract import ALL_VERSIONS, CONTRACT, PLACES, Form, Row, complaints, row_of
+from tests.support.pve_contract import (
+    ALL_VERSIONS,
+    CONTRACT,
+    PLACES,
+    ContractRow,
+    ValueForm,
+    complaints,
+    row_of,
+)
 
 Request = tuple[str, str, dict[str, Any]]
 
@@ -131,7 +139,7 @@ if SCHEMAS:
         paths: dict[str, Any] = json.loads(gzip.decompress(file.read_bytes()))["paths"]
         return paths
 
-    def declared(paths: dict[str, Any], row: Row) -> dict[str, Any]:
+    def declared(paths: dict[str, Any], row: ContractRow) -> dict[str, Any]:
         parameters = paths[row.path][row.method]["parameters"]
         assert parameters.get("additionalProperties") == 0
         properties: dict[str, Any] = parameters.get("properties", {})
@@ -179,7 +187,7 @@ if SCHEMAS:
             assert row.versions == ALL_VERSIONS
             properties = declared(paths, row)
             places = {name: PLACES[name] for name in re.findall(r"\{(\w+)\}", row.path)}
-            forms: dict[str, Form] = {**row.parameters, **places}
+            forms: dict[str, ValueForm] = {**row.parameters, **places}
             for name, form in forms.items():
                 assert properties[name].get("type") == form.type, (row.path, name)
             required = {name for name, schema in properties.items() if not schema.get("optional")}

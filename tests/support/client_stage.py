@@ -181,7 +181,7 @@ class Cut:
 
 
 @dataclass(frozen=True)
-class Hold:
+class HeldAnswer:
     """Keep the request waiting until Rude.release is set, then answer."""
 
     then: bytes
@@ -196,7 +196,7 @@ class Drip:
     at_once: int = 0
 
 
-Step = bytes | Cut | Hold | Drip
+ServerStep = bytes | Cut | HeldAnswer | Drip
 
 
 class Rude:
@@ -207,8 +207,8 @@ class Rude:
     `received` are the requests, whole; `raw` every byte that came through the connections.
     """
 
-    def __init__(self, directory: Path, *steps: Step, handshake: str = "tls") -> None:
-        self.steps: list[Step] = list(steps) or [EMPTY_LIST]
+    def __init__(self, directory: Path, *steps: ServerStep, handshake: str = "tls") -> None:
+        self.steps: list[ServerStep] = list(steps) or [EMPTY_LIST]
         self.handshake = handshake
         self.release = threading.Event()
         self.received: list[str] = []
@@ -315,7 +315,7 @@ class Rude:
             if step.reset:
                 secure.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return False
-        if isinstance(step, Hold):
+        if isinstance(step, HeldAnswer):
             with self._lock:
                 self.held += 1
                 self.most_held = max(self.most_held, self.held)

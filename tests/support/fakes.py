@@ -9,18 +9,18 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from core.access.authorizer import Judge
+from core.access.authorizer import Authorizer
 from core.access.policy import AccessRules, Actor, Place
 from core.access.rate_limit import ChangeLimit
 from core.access.read_only import ReadOnlySwitch
-from core.actions.executor import Operations
+from core.actions.executor import Executor
 from core.actions.expected_stops import ExpectedStops
 from core.actions.order import Order
 from core.actions.planner import Planner
-from core.audit.record import Step as AuditStep
-from core.audit.trail import Audited, AuditRecord
+from core.audit.record import AuditStep
+from core.audit.trail import AuditEntry, AuditRecord
 from core.clock import Clock
-from core.cluster_cache import ClusterReader
+from core.cluster_cache import ClusterCache
 from core.errors import BotError, VmidTaken
 from core.fallback import Backups
 from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, Storage, TaskSummary
@@ -91,7 +91,7 @@ def leave() -> None:
     """Everything stays as it is."""
 
 
-Step = BotError | Lost | Callable[[], None] | None
+FakeReaction = BotError | Lost | Callable[[], None] | None
 """What a call meets: a refusal, a lost answer, something that happens just before it, or nothing."""
 
 
@@ -149,13 +149,13 @@ class FakeProxmox:
     """How long HA's manager takes for what it was asked for."""
     snapshots_possible: bool = True
     next_free: int = 200
-    _steps: defaultdict[str, deque[Step]] = field(default_factory=lambda: defaultdict(deque))
+    _steps: defaultdict[str, deque[FakeReaction]] = field(default_factory=lambda: defaultdict(deque))
     _pid: int = 0
 
     def add(self, *guests: Guest) -> None:
         self.guests |= {guest.vmid: guest for guest in guests}
 
-    def next(self, method: str, *steps: Step) -> None:
+    def next(self, method: str, *steps: FakeReaction) -> None:
         """What the next calls of a method meet, one each; afterwards all is well."""
         self._steps[method].extend(steps)
 
@@ -457,7 +457,7 @@ class Ledger:
     entries: list[AuditRecord] = field(default_factory=list)
     """Without those around the request, which are in `requests`."""
     requests: list[AuditRecord] = field(default_factory=list)
-    cut_off: tuple[Audited, ...] = ()
+    cut_off: tuple[AuditEntry, ...] = ()
 
     fails: BotError | None = None
     """What keeping an ASKED meets."""
@@ -512,7 +512,7 @@ class MemoryRecords:
             self.kept[key] = text
 
 
-class World:
+class FakeWorld:
     """The rules as bot.py builds them, over a fake cluster and a fake clock."""
 
     def __init__(
@@ -524,13 +524,13 @@ class World:
         kept: Proxmox = self.proxmox  # the fake is held to the protocol by the type checker
         self.ledger = Ledger()
         self.expected = ExpectedStops(self.clock)
-        self.reader = ClusterReader(kept, self.clock)
+        self.cluster_cache = ClusterCache(kept, self.clock)
         self.read_only = ReadOnlySwitch(MemoryRecords(), self.clock)
-        self.judge = Judge(rules, self.reader, self.read_only)
-        self.planner = Planner(kept, self.reader, self.clock, self.judge, home)
-        self.operations = Operations(
+        self.authorizer = Authorizer(rules, self.cluster_cache, self.read_only)
+        self.planner = Planner(kept, self.cluster_cache, self.clock, self.authorizer, home)
+        self.executor = Executor(
             kept,
-            self.reader,
+            self.cluster_cache,
             self.clock,
             self.planner,
             self.ledger,

@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 
 from playground.cluster.demo_cluster import NODES, build_demo
 from playground.demo import clean_environment
-from playground.discord.people import Person, Reply
-from playground.discord.posts import Post
+from playground.discord.people import Person, PressResult
+from playground.discord.posts import SeenMessage
 from playground.discord.server import DiscordServer
 from playground.pve.server import Pve
 
@@ -173,13 +173,13 @@ class ProcessStage:
 
     # -- acting and waiting
 
-    async def say(self, person: Person, command: str, /, **options: Any) -> Reply:
+    async def say(self, person: Person, command: str, /, **options: Any) -> PressResult:
         """Run a command in the bot's channel."""
         return await self.server.slash(person, self.channel, command, **options)
 
-    async def press(self, person: Person, on: Post | Reply, button: str) -> Reply:
+    async def press(self, person: Person, on: SeenMessage | PressResult, button: str) -> PressResult:
         """Press a button, by its label."""
-        post = on.post if isinstance(on, Reply) else on
+        post = on.post if isinstance(on, PressResult) else on
         assert post is not None, f"no message: {on}"
         return await self.server.click(person, post, button)
 

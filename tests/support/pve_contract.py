@@ -11,7 +11,7 @@ ALL_VERSIONS = ("8.4.5", "9.1", "9.2")
 
 
 @dataclass(frozen=True)
-class Form:
+class ValueForm:
     """What a value looks like on the wire. `type` is the word of Proxmox' schema."""
 
     type: str
@@ -21,39 +21,39 @@ class Form:
 
 _DNS = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 _NODE = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"  # without a length in JSONSchema.pm and UPID.pm
-NODE = Form("string", _NODE)
-VMID = Form("integer", r"[1-9]\d{2,8}")
-SNAPSHOT = Form("string", r"[a-zA-Z][a-zA-Z0-9_-]{1,39}", required=True)
-UPID = Form(
+NODE = ValueForm("string", _NODE)
+VMID = ValueForm("integer", r"[1-9]\d{2,8}")
+SNAPSHOT = ValueForm("string", r"[a-zA-Z][a-zA-Z0-9_-]{1,39}", required=True)
+UPID = ValueForm(
     "string",
     rf"UPID:{_NODE}:[0-9A-Fa-f]{{8}}:[0-9A-Fa-f]{{8,9}}:[0-9A-Fa-f]{{8}}(?::[^:\s/?#%]*){{2}}:[^:\s/]+:",
 )
-FLAG = Form("boolean", "[01]")
-COUNT = Form("integer", r"\d{1,9}")
-UNIX = Form("integer", r"\d{1,11}")
-CORES = Form("integer", r"[1-9]\d{0,3}")
-MEMORY = Form("integer", r"1[6-9]|[2-9]\d|[1-9]\d{2,6}")
-MEMORY_QEMU = Form("string", MEMORY.pattern)
-DIGEST = Form("string", r"[0-9a-f]{40}")
-NAME = Form("string", rf"(?:{_DNS}\.)*{_DNS}")
-TEXT = Form("string", r"[\s\S]{1,8192}")
-NEW_VMID = Form("integer", VMID.pattern, required=True)
+FLAG = ValueForm("boolean", "[01]")
+COUNT = ValueForm("integer", r"\d{1,9}")
+UNIX = ValueForm("integer", r"\d{1,11}")
+CORES = ValueForm("integer", r"[1-9]\d{0,3}")
+MEMORY = ValueForm("integer", r"1[6-9]|[2-9]\d|[1-9]\d{2,6}")
+MEMORY_QEMU = ValueForm("string", MEMORY.pattern)
+DIGEST = ValueForm("string", r"[0-9a-f]{40}")
+NAME = ValueForm("string", rf"(?:{_DNS}\.)*{_DNS}")
+TEXT = ValueForm("string", r"[\s\S]{1,8192}")
+NEW_VMID = ValueForm("integer", VMID.pattern, required=True)
 
 
-def word(*words: str, required: bool = False) -> Form:
-    return Form("string", "|".join(words), required)
+def word(*words: str, required: bool = False) -> ValueForm:
+    return ValueForm("string", "|".join(words), required)
 
 
-STORAGE = Form("string", r"[a-zA-Z][a-zA-Z0-9._-]*[a-zA-Z0-9]")
+STORAGE = ValueForm("string", r"[a-zA-Z][a-zA-Z0-9._-]*[a-zA-Z0-9]")
 PLACES = {"storage": STORAGE, "node": NODE, "vmid": VMID, "snapname": SNAPSHOT, "upid": UPID}
 """What stands in a path's braces."""
 
 
 @dataclass(frozen=True)
-class Row:
+class ContractRow:
     method: str
     path: str
-    parameters: Mapping[str, Form] = field(default_factory=dict)
+    parameters: Mapping[str, ValueForm] = field(default_factory=dict)
     versions: tuple[str, ...] = ALL_VERSIONS
 
     def match(self, method: str, path: str) -> dict[str, str] | None:
@@ -63,34 +63,37 @@ class Row:
         return found.groupdict() if found else None
 
 
-def _guest_rows(kind: str) -> tuple[Row, ...]:
+def _guest_rows(kind: str) -> tuple[ContractRow, ...]:
     guest, qemu = f"/nodes/{{node}}/{kind}/{{vmid}}", kind == "qemu"
     clone = {"newid": NEW_VMID, "target": NODE, "full": FLAG, "name" if qemu else "hostname": NAME}
     snapshot = {"snapname": SNAPSHOT, "description": TEXT} | ({"vmstate": FLAG} if qemu else {})
     config = {"cores": CORES, "memory": MEMORY_QEMU if qemu else MEMORY, "digest": DIGEST}
     return (
-        Row("GET", f"{guest}/status/current"),
-        Row("GET", f"{guest}/config", {"current": FLAG}),
-        Row("GET", f"{guest}/pending"),
-        Row("GET", f"{guest}/snapshot"),
-        Row("GET", f"{guest}/snapshot/{{snapname}}/config"),
-        Row("GET", f"{guest}/feature", {"feature": word("snapshot", required=True)}),
-        Row("GET", f"{guest}/agent/network-get-interfaces" if qemu else f"{guest}/interfaces"),
-        *(Row("POST", f"{guest}/status/{action}") for action in ("start", "stop", "shutdown", "reboot")),
-        Row("POST", f"{guest}/clone", clone),
-        Row("POST" if qemu else "PUT", f"{guest}/config", config),
-        Row("DELETE", guest, {"purge": FLAG, "destroy-unreferenced-disks": FLAG}),
-        Row("POST", f"{guest}/snapshot", snapshot),
-        Row("POST", f"{guest}/snapshot/{{snapname}}/rollback"),
-        Row("DELETE", f"{guest}/snapshot/{{snapname}}"),
+        ContractRow("GET", f"{guest}/status/current"),
+        ContractRow("GET", f"{guest}/config", {"current": FLAG}),
+        ContractRow("GET", f"{guest}/pending"),
+        ContractRow("GET", f"{guest}/snapshot"),
+        ContractRow("GET", f"{guest}/snapshot/{{snapname}}/config"),
+        ContractRow("GET", f"{guest}/feature", {"feature": word("snapshot", required=True)}),
+        ContractRow("GET", f"{guest}/agent/network-get-interfaces" if qemu else f"{guest}/interfaces"),
+        *(
+            ContractRow("POST", f"{guest}/status/{action}")
+            for action in ("start", "stop", "shutdown", "reboot")
+        ),
+        ContractRow("POST", f"{guest}/clone", clone),
+        ContractRow("POST" if qemu else "PUT", f"{guest}/config", config),
+        ContractRow("DELETE", guest, {"purge": FLAG, "destroy-unreferenced-disks": FLAG}),
+        ContractRow("POST", f"{guest}/snapshot", snapshot),
+        ContractRow("POST", f"{guest}/snapshot/{{snapname}}/rollback"),
+        ContractRow("DELETE", f"{guest}/snapshot/{{snapname}}"),
     )
 
 
-CONTRACT: tuple[Row, ...] = (
-    Row("GET", "/cluster/resources"),
-    Row("GET", "/cluster/tasks"),
-    Row("GET", "/cluster/nextid"),
-    Row(
+CONTRACT: tuple[ContractRow, ...] = (
+    ContractRow("GET", "/cluster/resources"),
+    ContractRow("GET", "/cluster/tasks"),
+    ContractRow("GET", "/cluster/nextid"),
+    ContractRow(
         "GET",
         "/nodes/{node}/tasks",
         {
@@ -102,16 +105,16 @@ CONTRACT: tuple[Row, ...] = (
             "since": UNIX,
         },
     ),
-    Row("GET", "/nodes/{node}/tasks/{upid}/status"),
-    Row("GET", "/nodes/{node}/tasks/{upid}/log", {"start": COUNT, "limit": COUNT}),
-    Row("GET", "/nodes/{node}/storage", {"content": word("backup"), "enabled": FLAG}),
-    Row("GET", "/nodes/{node}/storage/{storage}/content", {"content": word("backup"), "vmid": VMID}),
+    ContractRow("GET", "/nodes/{node}/tasks/{upid}/status"),
+    ContractRow("GET", "/nodes/{node}/tasks/{upid}/log", {"start": COUNT, "limit": COUNT}),
+    ContractRow("GET", "/nodes/{node}/storage", {"content": word("backup"), "enabled": FLAG}),
+    ContractRow("GET", "/nodes/{node}/storage/{storage}/content", {"content": word("backup"), "vmid": VMID}),
     *_guest_rows("qemu"),
     *_guest_rows("lxc"),
 )
 
 
-def row_of(method: str, path: str) -> Row | None:
+def row_of(method: str, path: str) -> ContractRow | None:
     """The row a request belongs to."""
     return next((row for row in CONTRACT if row.match(method, path) is not None), None)
 

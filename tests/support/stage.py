@@ -26,14 +26,14 @@ from bot import ProxmoxBot
 from core.errors import BotError
 from playground.cluster.demo_cluster import NODES, build_demo
 from playground.discord.faults import Request
-from playground.discord.people import Person, Reply
-from playground.discord.posts import Post
+from playground.discord.people import Person, PressResult
+from playground.discord.posts import SeenMessage
 from playground.discord.server import DiscordServer
 from playground.pve.server import Pve
 from tests.support.stage_clock import StageClock
 from ui.i18n import Text
 from ui.interaction.context import Services
-from ui.messages.errors import sentence
+from ui.messages.errors import error_sentence
 
 T = TypeVar("T")
 
@@ -119,7 +119,7 @@ class Stage:
         self._settings = settings
         self._bot = bot = ProxmoxBot(load(self.directory / "config.py", self.environment()), self.clock)
         if not self.paced:
-            bot.services.pace.rates = {}
+            bot.services.rate_limiter.rates = {}
         bot._connection.guild_ready_timeout = (
             0.05  # the one guild comes at once; others need not be waited for
         )
@@ -131,7 +131,7 @@ class Stage:
             if self._running.done():
                 self._running.result()
             raise
-        await self.until(lambda: self.services.watch.last_read or self.services.watch.trouble)
+        await self.until(lambda: self.services.watch.last_read or self.services.watch.read_error)
 
     async def stop_bot(self) -> None:
         if self._bot is not None and self._running is not None:
@@ -161,11 +161,15 @@ class Stage:
 
     # -- acting
 
-    async def say(self, person: Person, command: str, /, *, channel: Any = None, **options: Any) -> Reply:
+    async def say(
+        self, person: Person, command: str, /, *, channel: Any = None, **options: Any
+    ) -> PressResult:
         """Run a command, in the bot's channel unless `channel` names another (no command has such an option)."""
         return await self.whole(self.server.slash(person, channel or self.channel, command, **options))
 
-    async def begin(self, person: Person, command: str, /, *, channel: Any = None, **options: Any) -> Reply:
+    async def start_command(
+        self, person: Person, command: str, /, *, channel: Any = None, **options: Any
+    ) -> PressResult:
         """Run a command and return as soon as the bot shows that it is at work, the end being open."""
         before = self.server.answer_wait
         self.server.answer_wait = 0.0
@@ -175,11 +179,13 @@ class Stage:
             self.server.answer_wait = before
         return await reply.until(lambda shown: shown.text)
 
-    async def press(self, person: Person, on: Post | Reply, button: str, *, force: bool = False) -> Reply:
+    async def press(
+        self, person: Person, on: SeenMessage | PressResult, button: str, *, force: bool = False
+    ) -> PressResult:
         """Press a button of a message."""
         return await self.whole(self.server.click(person, post_of(on), button, force=force))
 
-    async def submit(self, person: Person, shown: Reply, typed: str | Mapping[str, str]) -> Reply:
+    async def submit(self, person: Person, shown: PressResult, typed: str | Mapping[str, str]) -> PressResult:
         """Send the form that a press brought up: what stands in its fields, or in its only one."""
         return await self.whole(self.server.submit(person, shown, typed))
 
@@ -220,7 +226,7 @@ class Stage:
 
     def told(self, person: Person, error: BotError) -> str:
         """The sentence that this person reads of an error."""
-        return sentence(self.t(person), error)
+        return error_sentence(self.t(person), error)
 
     def sent(self, method: str = "*", path_part: str = "") -> list[tuple[str, str, dict[str, Any]]]:
         """What the bot asked of Proxmox so far: method, path, parameters."""
@@ -235,11 +241,11 @@ class Stage:
         ids = [guest.vmid for guest in [*self.pve.vms, *self.pve.cts]]
         return {vmid: self.pve.copy_guest_state(vmid) for vmid in ids}
 
-    async def look(self, times: int = 1, *, later: float = 60.0) -> None:
+    async def poll(self, times: int = 1, *, later: float = 60.0) -> None:
         """The watch's next looks, as its loop makes them every minute; a second read in them is waited for."""
         for _ in range(times):
             self.clock.skip(later)
-            looking = asyncio.create_task(self.bot.monitor._look())
+            looking = asyncio.create_task(self.bot.monitor._poll_once())
             while (await asyncio.wait({looking}, timeout=0.3))[1]:
                 self.clock.skip(12.0)
             looking.result()
@@ -259,13 +265,13 @@ class Stage:
 
     # -- checking
 
-    def assert_refused(self, reply: Reply, person: Person, error: BotError) -> None:
+    def assert_refused(self, reply: PressResult, person: Person, error: BotError) -> None:
         """One private sentence in the person's own language, and nothing else to press or read."""
         told = self.told(person, error)
         assert reply.text == told, f"{reply.text!r} is not {told!r}"
         self.assert_private(reply)
 
-    def assert_pressed_in_vain(self, reply: Reply, person: Person, error: BotError) -> None:
+    def assert_pressed_in_vain(self, reply: PressResult, person: Person, error: BotError) -> None:
         """The same of a press that also brought its own, public message up to date."""
         assert [post.text for post in reply.followups] == [self.told(person, error)], reply.text
         assert reply.followups[0].ephemeral
@@ -273,13 +279,13 @@ class Stage:
         assert self.told(person, error) not in post_of(reply).text
         assert not post_of(reply).ephemeral
 
-    def mark(self, vmid: int) -> str:
+    def fingerprint(self, vmid: int) -> str:
         """The last part of the custom_id of this guest's buttons."""
-        guest = self.services.reader.known(vmid)
+        guest = self.services.cluster_cache.find(vmid)
         assert guest is not None
-        return guest.mark
+        return guest.fingerprint
 
-    def assert_private(self, reply: Reply) -> None:
+    def assert_private(self, reply: PressResult) -> None:
         posts = [post for post in [reply.post, *reply.followups] if post is not None]
         shown = [post for post in posts if post.text == reply.text]
         assert len(shown) == 1
@@ -317,9 +323,9 @@ def working_tasks() -> set[asyncio.Task[Any]]:
     return {task for task in asyncio.all_tasks() if task.get_name().startswith(_HANDLERS)}
 
 
-def post_of(on: Post | Reply) -> Post:
+def post_of(on: SeenMessage | PressResult) -> SeenMessage:
     """The message itself; of a reply, the one it brought."""
-    post = on.post if isinstance(on, Reply) else on
+    post = on.post if isinstance(on, PressResult) else on
     assert post is not None, f"no message: {on}"
     return post
 

@@ -18,68 +18,68 @@ from hypothesis import strategies as st
 from adapters.heartbeat import Heartbeat
 from adapters.journal.store import SqliteJournal
 from cogs.access import Access
-from cogs.buttons import press
+from cogs.buttons import on_button_press
 from cogs.general import General
 from cogs.monitor import Monitor
 from cogs.power import Power
 from cogs.snapshot import Snapshots
-from core.access.rate_limit import ChangeLimit, Pace
-from core.access.tag_authority import Authority
+from core.access.rate_limit import ChangeLimit, RateLimiter
+from core.access.tag_authority import TagAuthority
 from core.actions.expected_stops import ExpectedStops
 from core.actions.inspector import GuestDetails, Inspector
 from core.actions.order import Change, Order, Plan, Report
-from core.actions.recovery import CutOff
+from core.actions.recovery import ActionRecovery
 from core.actions.resizing import Excess
 from core.audit.people import PeopleReader
-from core.audit.trail import Audited
-from core.cluster_cache import LEARNED_SECONDS, ClusterReader, SnapshotReader
-from core.delivery.alerts import Delivery
-from core.delivery.audit import AuditPosting
+from core.audit.trail import AuditEntry
+from core.cluster_cache import LEARNED_SECONDS, ClusterCache, SnapshotCache
+from core.delivery.alerts import AlertDelivery
+from core.delivery.audit import AuditDelivery
 from core.errors import GuestBusy, GuestLocked
 from core.fallback import Backup, Backups, Fallback
 from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, TaskSummary
 from core.proxmox_errors import Rejected, StorageFull, Unreachable
 from core.tasks import Progress, TaskEnd, TaskResult
 from core.verbs import Verb
-from core.watch.incidents.model import Mute, Watched
+from core.watch.incidents.model import Mute, WatchEntry
 from core.watch.incidents.state import GuestState, Rules, WatchState
 from core.watch.service import Watch
-from tests.support.fakes import AKIKO, CONFIG, NOON, FakeClock, FakeProxmox, World, guest
+from tests.support.fakes import AKIKO, CONFIG, NOON, FakeClock, FakeProxmox, FakeWorld, guest
 from ui.access.help import help_card
 from ui.cards import card, notice
 from ui.formatting import (
     Colour,
-    bar,
     choice_label,
     code,
     code_block,
-    disk_size,
-    duration,
-    fit,
-    memory_mb,
-    named,
-    percent,
+    fit_lines,
+    format_disk_size,
+    format_duration,
+    format_memory,
+    format_percent,
+    format_size,
+    format_usage,
     plain,
     plain_label,
-    size,
+    progress_bar,
+    timestamp,
     title,
-    used_of,
-    when,
+    title_of,
 )
 from ui.guests.confirm import ask, close_questions, question_over
-from ui.guests.lists import ROWS, Filters, guest_list, snapshot_list
-from ui.guests.outcome import farewell, footer, outcome_text, working
-from ui.guests.panel import guest_buttons, panel
+from ui.guests.lists import ROWS, Filters, guest_list_card, snapshot_list_card
+from ui.guests.outcome import farewell_card, footer, outcome_text, working_card
+from ui.guests.panel import guest_buttons, guest_panel
 from ui.guests.plan import plan_parts, title_of_form, yes_label
 from ui.i18n import Language, Text, Texts
 from ui.interaction.buttons import GUEST, question_buttons
 from ui.interaction.context import Services
 from ui.interaction.open_questions import Question, Questions
 from ui.interaction.reply import Reply
-from ui.messages.errors import sentence
-from ui.messages.task_hints import hint
+from ui.messages.errors import error_sentence
+from ui.messages.task_hints import task_hint
 from ui.watch.alert_channel import DiscordAlertChannel
-from ui.watch.views import watch_list
+from ui.watch.views import watch_list_card
 
 Golden = Callable[[str, str], None]
 TEXTS = Texts("ja")
@@ -236,7 +236,7 @@ def outcome(t: Text, ended: Report) -> ui.LayoutView:
 class NoStore:
     """The list is only looked at."""
 
-    def save(self, guests: tuple[Watched, ...]) -> None:
+    def save(self, guests: tuple[WatchEntry, ...]) -> None:
         raise AssertionError(guests)
 
 
@@ -244,17 +244,17 @@ JOURNAL = SqliteJournal(Path("never opened"))
 
 
 def watch_of(
-    *entries: Watched,
+    *entries: WatchEntry,
     known: Iterable[GuestState] = (),
     mutes: Iterable[Mute] = (),
     trouble: Unreachable | None = None,
 ) -> Watch:
     """A watch that knows this much and never looks."""
     clock, proxmox = FakeClock(), FakeProxmox(FakeClock())
-    expected, reader = ExpectedStops(clock), ClusterReader(proxmox, clock)
+    expected, reader = ExpectedStops(clock), ClusterCache(proxmox, clock)
     watch = Watch(reader, proxmox, clock, expected, NoStore(), JOURNAL, Rules(), lambda unix: False)
-    watch.entries, watch.trouble = entries, trouble
-    watch._kept.state = WatchState(
+    watch.entries, watch.read_error = entries, trouble
+    watch._persistence.state = WatchState(
         guests={guest.vmid: guest for guest in known}, mutes={mute.target: mute for mute in mutes}
     )
     return watch
@@ -267,21 +267,23 @@ def watch_of(
 def test_panel(language: Language, golden: Golden) -> None:
     t = TEXTS.of(language)
     views = [
-        panel(t, DETAILS, NOON),
-        panel(t, GuestDetails(DB, replace(CONFIG, protection=True), (), None, None, protected=True), NOON),
-        panel(t, GuestDetails(NAMELESS, None, None, None, None), NOON),
-        panel(
+        guest_panel(t, DETAILS, NOON),
+        guest_panel(
+            t, GuestDetails(DB, replace(CONFIG, protection=True), (), None, None, protected=True), NOON
+        ),
+        guest_panel(t, GuestDetails(NAMELESS, None, None, None, None), NOON),
+        guest_panel(
             t,
             GuestDetails(PAUSED, CONFIG, None, None, replace(TASK, ended=None, status=None)),
             NOON,
             "the outcome of a button",
         ),
-        panel(
+        guest_panel(
             t,
             GuestDetails(DEBIAN, CONFIG, (), None, replace(TASK, type="qmclone", status="no space left")),
             NOON,
         ),
-        panel(t, GuestDetails(WEB, None, (), (), replace(TASK, status="WARNINGS: 2")), NOON),
+        guest_panel(t, GuestDetails(WEB, None, (), (), replace(TASK, status="WARNINGS: 2")), NOON),
     ]
     golden(f"panel.{language}", "\n\n".join(map(shown, views)))
 
@@ -292,14 +294,14 @@ def test_lists(language: Language, golden: Golden) -> None:
     few = cluster(WEB, DB, NAMELESS, PAUSED, DEBIAN)
     many = cluster(*(guest(vmid, State.STOPPED if vmid % 3 else State.RUNNING) for vmid in range(101, 134)))
     views = [
-        guest_list(t, few, Filters(), 0, NOON),
-        guest_list(t, few, Filters("running", "qemu", "pve1"), 0, NOON),
-        guest_list(t, few, Filters("template"), 0, NOON),
-        guest_list(t, few, Filters("other"), 0, NOON),
-        guest_list(t, few, Filters(kind="lxc", node="nowhere"), 0, NOON),
-        guest_list(t, many, Filters(), 0, NOON),
-        guest_list(t, many, Filters("stopped"), 99, NOON),
-        guest_list(t, cluster(), Filters(), 0, NOON),
+        guest_list_card(t, few, Filters(), 0, NOON),
+        guest_list_card(t, few, Filters("running", "qemu", "pve1"), 0, NOON),
+        guest_list_card(t, few, Filters("template"), 0, NOON),
+        guest_list_card(t, few, Filters("other"), 0, NOON),
+        guest_list_card(t, few, Filters(kind="lxc", node="nowhere"), 0, NOON),
+        guest_list_card(t, many, Filters(), 0, NOON),
+        guest_list_card(t, many, Filters("stopped"), 99, NOON),
+        guest_list_card(t, cluster(), Filters(), 0, NOON),
     ]
     golden(f"list.{language}", "\n\n".join(map(shown, views)))
 
@@ -308,10 +310,10 @@ def test_lists(language: Language, golden: Golden) -> None:
 def test_watch_lists(language: Language, golden: Golden) -> None:
     t = TEXTS.of(language)
     watched = (
-        Watched(101, cpu=90, memory=80),
-        Watched(102, disk=95),
-        Watched(103),
-        Watched(999),
+        WatchEntry(101, cpu=90, memory=80),
+        WatchEntry(102, disk=95),
+        WatchEntry(103),
+        WatchEntry(999),
     )
     known = (
         GuestState(101, State.RUNNING, NOON - 300_000),
@@ -319,14 +321,14 @@ def test_watch_lists(language: Language, golden: Golden) -> None:
         GuestState(999, State.RUNNING, NOON - 5, missing=True),
     )
     mutes = (Mute("guest/101", 60.0, NOON + 60, "Akiko"), Mute("node/pve2", 3600.0, NOON + 3600))
-    many = tuple(Watched(vmid) for vmid in range(101, 124))
+    many = tuple(WatchEntry(vmid) for vmid in range(101, 124))
     here = cluster(WEB, DB, NAMELESS)
     lost = cluster(replace(WEB, state=State.UNKNOWN), replace(DB, state=State.RUNNING, uptime=None))
     unread = watch_of(*watched, known=known, trouble=Unreachable("pve1"))
     views = [
         listed(t, watch_of(*watched, known=known, mutes=mutes), here, 0, NOON, {101: 1, 102: 12}),
         listed(t, watch_of(*watched, known=known), lost, 0, NOON, {}),
-        watch_list(t, unread, unread.entries, None, 0, NOON, {}),
+        watch_list_card(t, unread, unread.entries, None, 0, NOON, {}),
         listed(t, watch_of(*many), here, 1, NOON, {}),
         listed(t, watch_of(), here, 0, NOON, {}),
     ]
@@ -338,10 +340,10 @@ def test_snapshot_trees(language: Language, golden: Golden) -> None:
     t = TEXTS.of(language)
     ring = (Snapshot("aa", 1, "", False, "bb"), Snapshot("bb", 2, "", False, "aa"))
     views = [
-        snapshot_list(t, WEB, SNAPSHOTS),
-        snapshot_list(t, WEB, ()),
-        snapshot_list(t, WEB, ring),
-        snapshot_list(t, NAMELESS, SNAPSHOTS[:1]),
+        snapshot_list_card(t, WEB, SNAPSHOTS),
+        snapshot_list_card(t, WEB, ()),
+        snapshot_list_card(t, WEB, ring),
+        snapshot_list_card(t, NAMELESS, SNAPSHOTS[:1]),
     ]
     golden(f"snapshots.{language}", "\n\n".join(map(shown, views)))
 
@@ -361,7 +363,7 @@ def plans() -> list[Plan]:
     ]
 
 
-SAME_TAGS: dict[str, Any] = {"before": Authority(), "after": Authority()}
+SAME_TAGS: dict[str, Any] = {"before": TagAuthority(), "after": TagAuthority()}
 
 
 def fallbacks() -> list[Plan]:
@@ -371,8 +373,8 @@ def fallbacks() -> list[Plan]:
         WEB,
         snapshot=SNAPSHOTS[0],
         guarded=True,
-        before=Authority(frozenset({7}), True, frozenset({"web"})),
-        after=Authority(frozenset({8}), False, frozenset({"lab"})),
+        before=TagAuthority(frozenset({7}), True, frozenset({"web"})),
+        after=TagAuthority(frozenset({8}), False, frozenset({"lab"})),
     )
     reboot, resize = order(Verb.REBOOT), order(Verb.RESIZE, cores=4, memory_mb=4096)
     old = Backup("pbs", "pbs:backup/vm/101/2026-09-01T00:00:00Z", int(NOON) - 90_000, 1_300_000_000)
@@ -394,7 +396,7 @@ def fallbacks() -> list[Plan]:
             order(Verb.CREATE, name="copy"),
             DEBIAN,
             new_vmid=120,
-            after=Authority(frozenset({7}), True, frozenset({"web"})),
+            after=TagAuthority(frozenset({7}), True, frozenset({"web"})),
         ),
     ]
 
@@ -407,7 +409,7 @@ def question(t: Text, plan: Plan) -> ui.LayoutView:
 @languages
 def test_plans(language: Language, golden: Golden) -> None:
     t = TEXTS.of(language)
-    forms = [title_of_form(t, plan) for plan in plans() if plan.takes_name]
+    forms = [title_of_form(t, plan) for plan in plans() if plan.needs_name]
     golden(f"plans.{language}", "\n\n".join([*(shown(question(t, plan)) for plan in plans()), *forms]))
 
 
@@ -458,11 +460,11 @@ def test_outcomes(language: Language, golden: Golden) -> None:
     views = [outcome(t, ended) for ended in outcomes()]
     named_guest = title(WEB)
     views += [
-        working(t, order(Verb.START), named_guest, Progress(0)),
-        working(t, order(Verb.CREATE, 900, name="new01"), title(DEBIAN), Progress(30, 42.4)),
-        working(t, order(Verb.SHUTDOWN), named_guest, Progress(75)),
-        working(t, order(Verb.SHUTDOWN), named_guest, Progress(75, out_of_sight=True)),
-        farewell(t, order(Verb.SNAPSHOT_ROLLBACK, snapshot="before"), named_guest),
+        working_card(t, order(Verb.START), named_guest, Progress(0)),
+        working_card(t, order(Verb.CREATE, 900, name="new01"), title(DEBIAN), Progress(30, 42.4)),
+        working_card(t, order(Verb.SHUTDOWN), named_guest, Progress(75)),
+        working_card(t, order(Verb.SHUTDOWN), named_guest, Progress(75, out_of_sight=True)),
+        farewell_card(t, order(Verb.SNAPSHOT_ROLLBACK, snapshot="before"), named_guest),
     ]
     golden(f"outcomes.{language}", "\n\n".join(map(shown, views)))
 
@@ -477,42 +479,44 @@ class Nowhere(DiscordAlertChannel):
 class Silent:
     """Tells nobody."""
 
-    async def tell(self, found: Audited) -> None: ...
+    async def notify(self, found: AuditEntry) -> None: ...
 
 
 def listed(t: Text, watch: Watch, *rest: Any) -> ui.LayoutView:
     """To somebody who may see every guest."""
-    return watch_list(t, watch, watch.entries, *rest)
+    return watch_list_card(t, watch, watch.entries, *rest)
 
 
 def services(language: Language = "ja") -> Services:
     """Everything a card could ask for, over an empty cluster. Nothing runs."""
-    world, texts = World(), Texts(language)
+    world, texts = FakeWorld(), Texts(language)
     return Services(
-        judge=world.judge,
-        limit=ChangeLimit(world.clock, 0),
-        pace=Pace(world.clock),
+        authorizer=world.authorizer,
+        change_limit=ChangeLimit(world.clock, 0),
+        rate_limiter=RateLimiter(world.clock),
         proxmox=world.proxmox,
-        reader=world.reader,
-        snapshots=SnapshotReader(world.proxmox, world.clock),
-        people=PeopleReader(JOURNAL, world.clock),
+        cluster_cache=world.cluster_cache,
+        snapshot_cache=SnapshotCache(world.proxmox, world.clock),
+        people_cache=PeopleReader(JOURNAL, world.clock),
         inspector=Inspector(world.proxmox, world.planner),
         planner=world.planner,
-        operations=world.operations,
+        executor=world.executor,
         watch=watch_of(),
         journal=JOURNAL,
-        delivery=Delivery(JOURNAL, Nowhere(), world.clock),
+        alert_delivery=AlertDelivery(JOURNAL, Nowhere(), world.clock),
         heartbeat=Heartbeat(None),
         connected=lambda: True,
         audit=world.ledger,
-        audit_posting=AuditPosting(JOURNAL, None, world.clock),
-        cut_off=CutOff(world.proxmox, world.clock, JOURNAL, world.ledger, world.expected, Silent()),
+        audit_delivery=AuditDelivery(JOURNAL, None, world.clock),
+        action_recovery=ActionRecovery(
+            world.proxmox, world.clock, JOURNAL, world.ledger, world.expected, Silent()
+        ),
         clock=world.clock,
         texts=texts,
         questions=Questions(),
-        press=press,
-        zone=ZoneInfo("Asia/Tokyo"),
-        interval=60.0,
+        press=on_button_press,
+        timezone=ZoneInfo("Asia/Tokyo"),
+        poll_seconds=60.0,
     )
 
 
@@ -561,7 +565,7 @@ async def test_questions_asked_and_over(language: Language, golden: Golden) -> N
 async def test_help(language: Language, golden: Golden) -> None:
     around = services(language)
     tree: list[Any] = [*General(around).get_app_commands(), *Power(around).get_app_commands()]
-    tree += [Snapshots(around).app_command, Monitor(around, Nowhere().say).app_command]
+    tree += [Snapshots(around).app_command, Monitor(around, Nowhere().send_line).app_command]
     tree += Access(around).get_app_commands()
     view = help_card(TEXTS.of(language), tree)
     whole(view)
@@ -574,44 +578,44 @@ async def test_help(language: Language, golden: Golden) -> None:
 
 async def test_the_lists_show_at_once_what_an_action_has_just_seen() -> None:
     """Proxmox' list lags behind by some ten seconds; what was seen of a guest is shown over it meanwhile."""
-    world = World([guest(101), guest(102), guest(103)])
+    world = FakeWorld([guest(101), guest(102), guest(103)])
     world.proxmox.listed = {101: guest(101), 102: guest(102)}
 
     def listed() -> str:
-        assert world.reader.last is not None
-        here = world.reader.last
-        watch = watch_of(Watched(101), Watched(102))
+        assert world.cluster_cache.last is not None
+        here = world.cluster_cache.last
+        watch = watch_of(WatchEntry(101), WatchEntry(102))
         views = (
-            guest_list(EN, here, Filters(), 0, NOON),
-            watch_list(EN, watch, watch.entries, here, 0, NOON, {}),
+            guest_list_card(EN, here, Filters(), 0, NOON),
+            watch_list_card(EN, watch, watch.entries, here, 0, NOON, {}),
         )
         return "\n".join(text for view in views for text in texts_of(view))
 
-    await world.reader.read()
+    await world.cluster_cache.read()
     assert listed().count("🟢") == 6  # with the head of /list
-    world.reader.learn(101, guest(101, State.STOPPED))
-    world.reader.learn(102, None)
+    world.cluster_cache.overlay(101, guest(101, State.STOPPED))
+    world.cluster_cache.overlay(102, None)
     for _ in range(2):
         assert "⚪ **101**" in listed()
         assert "🟢 **101**" not in listed()
         assert listed().count("**102**") == 1  # on the watch list only
         assert "not found" in listed()
-        await world.reader.read(max_age=0)
+        await world.cluster_cache.read(max_age=0)
     world.clock.advance(LEARNED_SECONDS)
-    await world.reader.read(max_age=0)
+    await world.cluster_cache.read(max_age=0)
     assert listed().count("🟢 **101**") == listed().count("🟢 **102**") == 2
 
 
 def test_a_watched_guest_is_shown_as_last_read_and_not_as_remembered() -> None:
     """A guest of a dead node keeps its place in the watch (unknown is not stopped), but is not said to run."""
-    watch = watch_of(Watched(101), known=[GuestState(101, State.RUNNING, NOON - 300)])
+    watch = watch_of(WatchEntry(101), known=[GuestState(101, State.RUNNING, NOON - 300)])
     for read, word in ((State.UNKNOWN, "❔"), (State.STOPPED, "⚪"), (State.RUNNING, "🟢")):
         told = "\n".join(
-            texts_of(watch_list(EN, watch, watch.entries, cluster(guest(101, read)), 0, NOON, {}))
+            texts_of(watch_list_card(EN, watch, watch.entries, cluster(guest(101, read)), 0, NOON, {}))
         )
         assert f"{word} **101**" in told
         assert ("since" in told) is (read is State.RUNNING)
-    never_read = "\n".join(texts_of(watch_list(EN, watch, watch.entries, None, 0, NOON, {})))
+    never_read = "\n".join(texts_of(watch_list_card(EN, watch, watch.entries, None, 0, NOON, {})))
     assert "unknown" in never_read
     assert "not found" not in never_read
 
@@ -619,9 +623,11 @@ def test_a_watched_guest_is_shown_as_last_read_and_not_as_remembered() -> None:
 def test_a_template_has_only_refresh_and_a_panel_at_work_no_live_button() -> None:
     for each in (DEBIAN, replace(DEBIAN, state=State.RUNNING), replace(DEBIAN, kind=Kind.LXC)):
         details = GuestDetails(each, CONFIG, (), None, None)
-        assert [button["custom_id"] for button in buttons_of(panel(EN, details, NOON))] == ["g1:refresh:900"]
+        assert [button["custom_id"] for button in buttons_of(guest_panel(EN, details, NOON))] == [
+            "g1:refresh:900"
+        ]
     for each in (WEB, DB, DEBIAN):
-        at_work = working(
+        at_work = working_card(
             EN, order(Verb.START), title(each), Progress(0), guest_buttons(EN, each, disabled=True)
         )
         assert all(button["disabled"] for button in buttons_of(at_work))
@@ -630,12 +636,15 @@ def test_a_template_has_only_refresh_and_a_panel_at_work_no_live_button() -> Non
 def test_a_button_tells_its_guest_from_another() -> None:
     """Same guest, same mark, whatever it does; another kind or name, another mark."""
     marks = [
-        each.mark
+        each.fingerprint
         for each in (WEB, replace(WEB, kind=Kind.LXC), replace(WEB, name="web02"), replace(WEB, name=None))
     ]
     assert len(set(marks)) == 4
-    assert replace(WEB, state=State.STOPPED, node="pve9", uptime=None, lock="backup").mark == WEB.mark
-    assert re.fullmatch(r"[0-9a-f]{32}", replace(WEB, name="half a pair: \ud83d").mark)
+    assert (
+        replace(WEB, state=State.STOPPED, node="pve9", uptime=None, lock="backup").fingerprint
+        == WEB.fingerprint
+    )
+    assert re.fullmatch(r"[0-9a-f]{32}", replace(WEB, name="half a pair: \ud83d").fingerprint)
 
 
 def test_unknown_results_are_not_called_failed_or_done() -> None:
@@ -732,14 +741,16 @@ def hostile_things(evil: str) -> dict[str, list[str]]:
     rendered: dict[str, list[str]] = {}
     for t in (EN, JA):
         views: dict[str, ui.LayoutView] = {
-            "panel": panel(t, GuestDetails(bad, config, (snapshot,), (evil, evil), task), NOON),
-            "running task": panel(t, GuestDetails(bad, None, None, None, replace(task, status=None)), NOON),
-            "list": guest_list(t, cluster(bad, replace(bad, vmid=102)), Filters(), 0, NOON),
-            "narrowed": guest_list(t, cluster(bad), Filters(node=evil), 0, NOON),
-            "watch": listed(
-                t, watch_of(Watched(101), trouble=Unreachable(evil)), cluster(bad), 0, NOON, {101: 3}
+            "panel": guest_panel(t, GuestDetails(bad, config, (snapshot,), (evil, evil), task), NOON),
+            "running task": guest_panel(
+                t, GuestDetails(bad, None, None, None, replace(task, status=None)), NOON
             ),
-            "snapshots": snapshot_list(t, bad, (snapshot,)),
+            "list": guest_list_card(t, cluster(bad, replace(bad, vmid=102)), Filters(), 0, NOON),
+            "narrowed": guest_list_card(t, cluster(bad), Filters(node=evil), 0, NOON),
+            "watch": listed(
+                t, watch_of(WatchEntry(101), trouble=Unreachable(evil)), cluster(bad), 0, NOON, {101: 3}
+            ),
+            "snapshots": snapshot_list_card(t, bad, (snapshot,)),
         }
         for verb in (Verb.STOP, Verb.DELETE, Verb.SNAPSHOT_ROLLBACK, Verb.SNAPSHOT_DELETE):
             plan = Plan(order(verb, **wish), bad, config, (snapshot,), snapshot)
@@ -756,13 +767,13 @@ def hostile_things(evil: str) -> dict[str, list[str]]:
                     **{f"order_{key}": value for key, value in wish.items()},
                 )
                 views[f"{verb} {end}"] = outcome(t, ended)
-            views[f"working {verb}"] = working(t, order(verb, **wish), title(bad), Progress(5, 10))
-            views[f"farewell {verb}"] = farewell(t, order(verb, **wish), title(bad))
+            views[f"working {verb}"] = working_card(t, order(verb, **wish), title(bad), Progress(5, 10))
+            views[f"farewell {verb}"] = farewell_card(t, order(verb, **wish), title(bad))
         for name, view in views.items():
             whole(view)
             rendered[f"{name} {t.language}"] = texts_of(view)
         rendered[f"errors {t.language}"] = [
-            sentence(t, error)
+            error_sentence(t, error)
             for error in (
                 GuestBusy(101, evil, "stop", evil, NOON),
                 GuestLocked(101, evil, evil),
@@ -788,7 +799,7 @@ def test_foreign_text_stays_in_its_code_span(evil: str) -> None:
 
     Words that a hint knows add the hint's own sentence, which is ours.
     """
-    assume(all(hint(EN, verb, evil) is None for verb in Verb))
+    assume(all(task_hint(EN, verb, evil) is None for verb in Verb))
     for name, texts in hostile_things(evil).items():
         assert [mask(text) for text in texts] == HARMLESS[name], name
         for text in texts:
@@ -896,7 +907,7 @@ def test_five_thousand_guests_in_pages(language: Language) -> None:
     t, five_thousand = TEXTS.of(language), big(5000)
     seen: list[str] = []
     for page in (0, 1, 2, 250, 498, 499):
-        view = guest_list(t, five_thousand, Filters(), page, NOON)
+        view = guest_list_card(t, five_thousand, Filters(), page, NOON)
         whole(view)
         seen += re.findall(r"\*\*(\d+)\*\*", "\n".join(texts_of(view)))
         assert f"-# {page + 1}/500 · " in texts_of(view)[-1]
@@ -906,7 +917,7 @@ def test_five_thousand_guests_in_pages(language: Language) -> None:
 
 @pytest.mark.parametrize(("page", "shown_as"), [(-5, 1), (0, 1), (499, 500), (500, 500), (10**9, 500)])
 def test_a_page_that_is_not_there_is_the_nearest(page: int, shown_as: int) -> None:
-    view = guest_list(EN, big(5000), Filters(), page, NOON)
+    view = guest_list_card(EN, big(5000), Filters(), page, NOON)
     whole(view)
     assert f"-# {shown_as}/500" in texts_of(view)[-1]
 
@@ -915,7 +926,7 @@ def test_a_page_that_is_not_there_is_the_nearest(page: int, shown_as: int) -> No
 def test_filtered_pages_keep_their_filters(language: Language) -> None:
     t = TEXTS.of(language)
     filters = Filters("template", "qemu", "n" * 63)
-    view = guest_list(t, big(5000, template=True), filters, 250, NOON)
+    view = guest_list_card(t, big(5000, template=True), filters, 250, NOON)
     whole(view)
     assert len(buttons_of(view)) == 4
     for button in buttons_of(view):
@@ -925,14 +936,16 @@ def test_filtered_pages_keep_their_filters(language: Language) -> None:
 @languages
 def test_a_thousand_watched(language: Language) -> None:
     t = TEXTS.of(language)
-    watched = [Watched(999_990_000 + number, 100, 100, 100) for number in range(1000)]
+    watched = [WatchEntry(999_990_000 + number, 100, 100, 100) for number in range(1000)]
     known = [GuestState(entry.vmid, State.IO_ERROR, NOON) for entry in watched]
     counts = {entry.vmid: 10_000 for entry in watched}
     mutes = [Mute("all", 60.0, NOON + 60)]
     for page in (0, 50, 99):
         for trouble in (None, Unreachable("h" * 300)):
             watch = watch_of(*watched, known=known, mutes=mutes, trouble=trouble)
-            view = watch_list(t, watch, watch.entries, big(1000, state=State.IO_ERROR), page, NOON, counts)
+            view = watch_list_card(
+                t, watch, watch.entries, big(1000, state=State.IO_ERROR), page, NOON, counts
+            )
             whole(view)
             assert len(re.findall(r"\*\*\d+\*\*", "\n".join(texts_of(view)))) == ROWS
 
@@ -944,13 +957,13 @@ def test_five_hundred_snapshots(language: Language) -> None:
         Snapshot(f"s{number:039d}", int(NOON), "d" * 1000, True, f"s{number - 1:039d}" if number else None)
         for number in range(500)
     )
-    view = snapshot_list(t, BIG, chain)
+    view = snapshot_list_card(t, BIG, chain)
     whole(view)
     listed = len(re.findall("📸", texts_of(view)[1]))
     assert listed > 10
     assert str(500 - listed) in texts_of(view)[1].splitlines()[-1]
     flat = tuple(replace(each, parent=None, description="") for each in chain)
-    whole(snapshot_list(t, BIG, flat))
+    whole(snapshot_list_card(t, BIG, flat))
 
 
 @languages
@@ -963,7 +976,7 @@ def test_a_panel_full_to_the_brim(language: Language) -> None:
     log = tuple("l" * 500 for _ in range(200))
     ended = report(Verb.STOP, TaskEnd.ERROR, message="m" * 2000, log=log, plan_guest=BIG)
     note, _ = outcome_text(t, ended)
-    whole(panel(t, GuestDetails(BIG, config, snapshots, addresses, task), NOON, note))
+    whole(guest_panel(t, GuestDetails(BIG, config, snapshots, addresses, task), NOON, note))
 
 
 @languages
@@ -991,7 +1004,7 @@ def test_forty_disks_and_huge_logs(language: Language) -> None:
                 seconds=10**7,
             )
             whole(outcome(t, ended))
-            whole(working(t, ended.plan.order, title(BIG), Progress(10**7, 99.9)))
+            whole(working_card(t, ended.plan.order, title(BIG), Progress(10**7, 99.9)))
 
 
 HALVES = st.characters()  # all of them, the lone halves of surrogate pairs that JSON may hold included
@@ -1023,14 +1036,14 @@ guests = st.builds(
 )
 def test_any_guests_make_a_valid_message(found: list[Guest], page: int, t: Text) -> None:
     here = cluster(*found)
-    view = guest_list(t, here, Filters(), page, NOON)
+    view = guest_list_card(t, here, Filters(), page, NOON)
     whole(view)
     pages = max(1, -(-len(found) // ROWS))
     assert len(buttons_of(view)) == (4 if pages > 1 else 0)
-    whole(listed(t, watch_of(*(Watched(each.vmid) for each in found)), here, page, NOON, {}))
+    whole(listed(t, watch_of(*(WatchEntry(each.vmid) for each in found)), here, page, NOON, {}))
     for each in found[:3]:
-        whole(panel(t, GuestDetails(each, None, (), None, None), NOON))
-        buttons = buttons_of(panel(t, GuestDetails(each, None, (), None, None), NOON))
+        whole(guest_panel(t, GuestDetails(each, None, (), None, None), NOON))
+        buttons = buttons_of(guest_panel(t, GuestDetails(each, None, (), None, None), NOON))
         assert len(buttons) == (1 if each.template else 4)
         assert all(GUEST.fullmatch(button["custom_id"]) for button in buttons)
 
@@ -1075,8 +1088,8 @@ def test_a_card_has_no_time_limit_and_its_colour() -> None:
     ],
 )
 def test_durations(seconds: float, english: str, japanese: str) -> None:
-    assert duration(EN, seconds) == english
-    assert duration(JA, seconds).replace(" ", "") == japanese
+    assert format_duration(EN, seconds) == english
+    assert format_duration(JA, seconds).replace(" ", "") == japanese
 
 
 @pytest.mark.parametrize(
@@ -1099,12 +1112,12 @@ def test_durations(seconds: float, english: str, japanese: str) -> None:
     ],
 )
 def test_sizes(count: int, text: str) -> None:
-    assert size(count) == text
+    assert format_size(count) == text
 
 
 @given(st.integers(0, 2**70))
 def test_a_size_is_near_what_it_says(count: int) -> None:
-    number, unit = size(count).split()
+    number, unit = format_size(count).split()
     scale = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": GIB, "TiB": 1024**4}[unit]
     step = 0.1 if "." in number else 1.0
     assert abs(float(number) * scale - count) <= step * scale / 2 * 1.001
@@ -1124,7 +1137,7 @@ def test_a_size_is_near_what_it_says(count: int) -> None:
     ],
 )
 def test_used_of(used: int | None, total: int | None, text: str) -> None:
-    assert used_of(used, total) == text
+    assert format_usage(used, total) == text
 
 
 @pytest.mark.parametrize(
@@ -1143,11 +1156,11 @@ def test_used_of(used: int | None, total: int | None, text: str) -> None:
     ],
 )
 def test_a_disks_size_reads_like_any_other(written: str, text: str) -> None:
-    assert disk_size(written) == text
+    assert format_disk_size(written) == text
 
 
 def test_other_numbers() -> None:
-    assert [memory_mb(count) for count in (0, 512, 1024, 1536, 1500, 2048, 1_048_576)] == [
+    assert [format_memory(count) for count in (0, 512, 1024, 1536, 1500, 2048, 1_048_576)] == [
         "0 MiB",
         "512 MiB",
         "1.0 GiB",
@@ -1156,7 +1169,7 @@ def test_other_numbers() -> None:
         "2.0 GiB",
         "1.0 TiB",
     ]
-    assert [percent(value) for value in (None, 0, 0.004, 0.006, 0.5, 1, 2)] == [
+    assert [format_percent(value) for value in (None, 0, 0.004, 0.006, 0.5, 1, 2)] == [
         "—",
         "0%",
         "0%",
@@ -1165,7 +1178,7 @@ def test_other_numbers() -> None:
         "100%",
         "200%",
     ]
-    assert [bar(value) for value in (-1, 0, 0.09, 0.55, 1, 9)] == [
+    assert [progress_bar(value) for value in (-1, 0, 0.09, 0.55, 1, 9)] == [
         "▱" * 10,
         "▱" * 10,
         "▱" * 10,
@@ -1173,15 +1186,15 @@ def test_other_numbers() -> None:
         "▰" * 10,
         "▰" * 10,
     ]
-    assert when(NOON + 0.9) == f"<t:{int(NOON)}:R>"
-    assert when(NOON, "f") == f"<t:{int(NOON)}:f>"
+    assert timestamp(NOON + 0.9) == f"<t:{int(NOON)}:R>"
+    assert timestamp(NOON, "f") == f"<t:{int(NOON)}:f>"
 
 
 def test_names() -> None:
     assert title(WEB) == "**101** `web01`"
     assert title(NAMELESS) == "**103**"
-    assert named(101, "web01") == title(WEB)
-    assert named(103, "103") == "**103**"
+    assert title_of(101, "web01") == title(WEB)
+    assert title_of(103, "103") == "**103**"
     assert choice_label(EN, WEB) == "🟢 101 web01 · pve1 · VM"
     assert choice_label(EN, NAMELESS) == "❔ 103 — · pve3 · VM"
     assert choice_label(EN, DEBIAN).startswith("📄 900 debian-12 · ")
@@ -1191,7 +1204,7 @@ def test_names() -> None:
 
 @given(st.lists(st.text(alphabet="abc ", max_size=60), max_size=80), st.integers(60, 2000))
 def test_fit_keeps_the_first_lines_and_counts_the_rest(lines: list[str], most: int) -> None:
-    told = fit(EN, lines, most)
+    told = fit_lines(EN, lines, most)
     assert len(told) <= most
     more = re.search(r"… and (\d+) more$", told)
     left = int(more[1]) if more else 0

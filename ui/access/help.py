@@ -6,7 +6,7 @@ from typing import Any
 from discord import app_commands, ui
 
 from ui.cards import card
-from ui.formatting import MESSAGE_MOST, Colour, fit
+from ui.formatting import MESSAGE_MOST, Colour, fit_lines
 from ui.i18n import Text
 
 AnyCommand = app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu
@@ -34,4 +34,6 @@ def _source(command: app_commands.Command[Any, ..., Any]) -> str:
 def help_card(t: Text, tree: Iterable[AnyCommand]) -> ui.LayoutView:
     lines = [f"`{usage}` — {t.raw(description)}" for usage, description in rows_of(tree)]
     foot = t("Type a name or number at `vmid` to choose a guest. What could lose data asks back first.")
-    return card(f"### {t('Commands')}", fit(t, lines, MESSAGE_MOST - 400), f"-# {foot}", colour=Colour.BUSY)
+    return card(
+        f"### {t('Commands')}", fit_lines(t, lines, MESSAGE_MOST - 400), f"-# {foot}", colour=Colour.BUSY
+    )

@@ -5,8 +5,17 @@ from dataclasses import dataclass
 
 from discord import ui
 
-from core.access.authorizer import Judge
-from core.access.policy import Actor, Scope, grants, is_protected, level_everywhere, level_on, owns, visible
+from core.access.authorizer import Authorizer
+from core.access.policy import (
+    Actor,
+    Scope,
+    grants,
+    is_owner,
+    is_protected,
+    level_everywhere,
+    level_on,
+    visible_guests,
+)
 from core.errors import (
     BotError,
     CannotWatchTemplate,
@@ -17,23 +26,34 @@ from core.errors import (
 )
 from core.guest import Cluster, Guest
 from core.rights import LONG_MUTE_SECONDS, RIGHTS, Level, Operation, Reach
-from core.verbs import ACTIONS, Verb, objection
+from core.verbs import ACTIONS, Verb, failed_precondition
 from ui.cards import card
-from ui.formatting import FAILED, OK, PROTECTED, READ_ONLY, WARNING, Colour, code, duration, fit, title
+from ui.formatting import (
+    FAILED,
+    OK,
+    PROTECTED,
+    READ_ONLY,
+    WARNING,
+    Colour,
+    code,
+    fit_lines,
+    format_duration,
+    title,
+)
 from ui.i18n import Text
-from ui.interaction.refusal import mixed_levels
-from ui.messages.errors import level_word, read_only_line, sentence
-from ui.messages.operations import written
+from ui.interaction.refusal import mixed_levels_text
+from ui.messages.errors import error_sentence, level_word, read_only_line
+from ui.messages.operations import operation_command
 from ui.messages.startup import pools_unseen
 
 GUESTS_MOST = 300
 """Characters of the guests that are named in one line."""
 
 
-def refusals(judge: Judge, actor: Actor, guest: Guest | None) -> dict[Operation, BotError | None]:
+def refusals(authorizer: Authorizer, actor: Actor, guest: Guest | None) -> dict[Operation, BotError | None]:
     """What would be said to each operation, on this guest or on any: also what the guest's nature forbids."""
     return {
-        operation: judge.refusal(actor, operation, guest) or _never(operation, guest)
+        operation: authorizer.refusal(actor, operation, guest) or _never(operation, guest)
         for operation in Operation
     }
 
@@ -44,7 +64,7 @@ def _never(operation: Operation, guest: Guest | None) -> BotError | None:
         return CannotWatchTemplate(guest.vmid, guest.label)
     if guest is None or operation.value not in list(Verb):
         return None
-    found = objection(ACTIONS[Verb(operation.value)], guest)
+    found = failed_precondition(ACTIONS[Verb(operation.value)], guest)
     return found if isinstance(found, (GuestProtected, NotAllowed, NotATemplate, TemplateRefused)) else None
 
 
@@ -62,16 +82,16 @@ class Extent:
 
 
 def extents(
-    judge: Judge, actor: Actor, cluster: Cluster | None, wanted: Iterable[Operation]
+    authorizer: Authorizer, actor: Actor, cluster: Cluster | None, wanted: Iterable[Operation]
 ) -> dict[Operation, Extent]:
     """For each operation that is about one guest: where it is allowed, guest by guest.
 
     Guests of one level and one protection are judged alike, so one of them is asked about for all.
     """
-    seen = visible(judge.rules, actor, cluster.guests) if cluster else ()
+    seen = visible_guests(authorizer.rules, actor, cluster.guests) if cluster else ()
     alike: dict[tuple[Level, bool], list[Guest]] = {}
     for guest in seen:
-        nature = level_on(judge.rules, actor, guest), is_protected(judge.rules, guest)
+        nature = level_on(authorizer.rules, actor, guest), is_protected(authorizer.rules, guest)
         alike.setdefault(nature, []).append(guest)
     found = {}
     for operation in wanted:
@@ -79,11 +99,11 @@ def extents(
             allowed = [
                 nature
                 for nature, guests in alike.items()
-                if judge.refusal(actor, operation, guests[0]) is None
+                if authorizer.refusal(actor, operation, guests[0]) is None
             ]
             on = [guest for nature in allowed for guest in alike[nature]]
             off = [guest for nature, guests in alike.items() if nature not in allowed for guest in guests]
-            found[operation] = Extent(_sorted(on), _sorted(off), judge.narrowed(actor))
+            found[operation] = Extent(_sorted(on), _sorted(off), authorizer.has_hidden_guests(actor))
     return found
 
 
@@ -93,120 +113,127 @@ def _sorted(guests: Iterable[Guest]) -> tuple[Guest, ...]:
 
 def access_card(
     t: Text,
-    judge: Judge,
+    authorizer: Authorizer,
     actor: Actor,
     guest: Guest | None,
     wanted: Operation | None,
     cluster: Cluster | None = None,
 ) -> ui.LayoutView:
     """`wanted`: this operation alone; `guest`: on this one alone, else on those of `cluster`, as last read."""
-    found = refusals(judge, actor, guest)
+    found = refusals(authorizer, actor, guest)
     if wanted is not None:
         found = {wanted: found[wanted]}
     elif guest is not None:  # what is about one guest
         found = {each: found[each] for each in found if RIGHTS[each].reach is Reach.GUEST}
     allowed = [each for each, refusal in found.items() if refusal is None]
-    where = extents(judge, actor, cluster, allowed) if guest is None else {}
-    parts = _allowed(t, judge, allowed, where)
+    where = extents(authorizer, actor, cluster, allowed) if guest is None else {}
+    parts = _allowed(t, authorizer, allowed, where)
     reasons: dict[str, list[str]] = {}
     for each, refusal in found.items():
         if refusal is not None:
-            reason = _why_not(t, judge, actor, guest, refusal)
-            reasons.setdefault(reason, []).append(code(written(t, each)))
+            reason = _why_not(t, authorizer, actor, guest, refusal)
+            reasons.setdefault(reason, []).append(code(operation_command(t, each)))
     parts += [f"{FAILED} {' '.join(names)}\n-# {reason}" for reason, names in reasons.items()]
     risky = any(RIGHTS[each].guarded and RIGHTS[each].level < Level.ADMIN for each in allowed)
-    if guest is None and risky and level_everywhere(judge.rules, actor) < Level.ADMIN:
+    if guest is None and risky and level_everywhere(authorizer.rules, actor) < Level.ADMIN:
         parts.append(f"-# {t('Protection set in Proxmox itself shows only with `vmid`.')}")
     seen = cluster.guests if cluster and guest is None else ()
-    if Operation.MONITOR_MUTE in allowed and _mutes_briefly(judge, actor, [guest] if guest else seen):
-        words = t("`/monitor mute` of a protected guest: {time} at most", time=duration(t, LONG_MUTE_SECONDS))
+    if Operation.MONITOR_MUTE in allowed and _mutes_briefly(authorizer, actor, [guest] if guest else seen):
+        words = t(
+            "`/monitor mute` of a protected guest: {time} at most", time=format_duration(t, LONG_MUTE_SECONDS)
+        )
         parts.append(f"-# {words}")
     head = t("What you may do here")
     if guest is not None:
         head = t("What you may do to {guest}", guest=title(guest))
-        if is_protected(judge.rules, guest):
+        if is_protected(authorizer.rules, guest):
             words = t("This guest is protected: risky actions take an admin, its name and a reason.")
             parts.append(f"{PROTECTED} {words}")
-    if judge.read_only.held and not any(RIGHTS[each].effect for each in found):
-        parts.append(f"{READ_ONLY} {read_only_line(t, judge.read_only.held)}")
-    why = _why_on(t, judge, actor, guest) if guest else _why(t, judge, actor, cluster)
+    if authorizer.read_only.refusal and not any(RIGHTS[each].effect for each in found):
+        parts.append(f"{READ_ONLY} {read_only_line(t, authorizer.read_only.refusal)}")
+    why = _why_on(t, authorizer, actor, guest) if guest else _why(t, authorizer, actor, cluster)
     return card(f"### {head}\n{why}", *parts, colour=Colour.QUIET)
 
 
-def _mutes_briefly(judge: Judge, actor: Actor, guests: Iterable[Guest]) -> bool:
+def _mutes_briefly(authorizer: Authorizer, actor: Actor, guests: Iterable[Guest]) -> bool:
     """Whether one of them may be muted, but not for long."""
     return any(
-        is_protected(judge.rules, guest)
-        and judge.refusal(actor, Operation.MONITOR_MUTE, guest) is None
-        and judge.refusal(actor, Operation.MONITOR_MUTE, guest, seconds=LONG_MUTE_SECONDS + 1) is not None
+        is_protected(authorizer.rules, guest)
+        and authorizer.refusal(actor, Operation.MONITOR_MUTE, guest) is None
+        and authorizer.refusal(actor, Operation.MONITOR_MUTE, guest, seconds=LONG_MUTE_SECONDS + 1)
+        is not None
         for guest in guests
     )
 
 
 def _allowed(
-    t: Text, judge: Judge, allowed: Sequence[Operation], where: Mapping[Operation, Extent]
+    t: Text, authorizer: Authorizer, allowed: Sequence[Operation], where: Mapping[Operation, Extent]
 ) -> list[str]:
     """One paragraph for all that holds for the same guests; first what holds everywhere."""
     groups: dict[Extent | None, list[str]] = {None: []}
     for each in allowed:
         extent = where.get(each)
         groups.setdefault(None if extent is None or extent.whole else extent, []).append(
-            code(written(t, each))
+            code(operation_command(t, each))
         )
     parts = []
     for extent, names in groups.items():
         if extent is not None:
             sign = OK if extent.on else FAILED
-            parts.append(f"{sign} {' '.join(names)}\n-# {_where(t, judge, extent)}")
+            parts.append(f"{sign} {' '.join(names)}\n-# {_where(t, authorizer, extent)}")
         elif names:
             parts.append(f"{OK} {' '.join(names)}")
     return parts
 
 
-def _why_not(t: Text, judge: Judge, actor: Actor, guest: Guest | None, refusal: BotError) -> str:
+def _why_not(t: Text, authorizer: Authorizer, actor: Actor, guest: Guest | None, refusal: BotError) -> str:
     asker = actor if guest is None else None
-    return mixed_levels(t, judge, asker, refusal, Level.NONE) or sentence(t, refusal)
+    return mixed_levels_text(t, authorizer, asker, refusal, Level.NONE) or error_sentence(t, refusal)
 
 
-def _where(t: Text, judge: Judge, extent: Extent) -> str:
+def _where(t: Text, authorizer: Authorizer, extent: Extent) -> str:
     if not extent.on:
         return t("There is no guest right now to which you may do this.")
     if extent.hidden or len(extent.on) <= len(extent.off):
-        return t("only for {guests}", guests=_names(t, judge, extent.on))
-    return t("except {guests}", guests=_names(t, judge, extent.off))
+        return t("only for {guests}", guests=_names(t, authorizer, extent.on))
+    return t("except {guests}", guests=_names(t, authorizer, extent.off))
 
 
-def _names(t: Text, judge: Judge, guests: Iterable[Guest]) -> str:
-    names = (title(each) + (f" {PROTECTED}" if is_protected(judge.rules, each) else "") for each in guests)
-    return fit(t, names, GUESTS_MOST, " · ")
+def _names(t: Text, authorizer: Authorizer, guests: Iterable[Guest]) -> str:
+    names = (
+        title(each) + (f" {PROTECTED}" if is_protected(authorizer.rules, each) else "") for each in guests
+    )
+    return fit_lines(t, names, GUESTS_MOST, " · ")
 
 
-def _why(t: Text, judge: Judge, actor: Actor, cluster: Cluster | None) -> str:
+def _why(t: Text, authorizer: Authorizer, actor: Actor, cluster: Cluster | None) -> str:
     """The roles that count, by what they allow, and the guests that are the person's own."""
-    if not judge.rules.levels:
+    if not authorizer.rules.levels:
         return _everybody(t)
-    lines = [_role_line(t, role, *granted) for role, granted in grants(judge.rules, actor).items()]
-    whole = level_everywhere(judge.rules, actor) >= Level.ADMIN
-    if unseen := judge.unseen_pools(None if whole else actor):
+    lines = [_role_line(t, role, *granted) for role, granted in grants(authorizer.rules, actor).items()]
+    whole = level_everywhere(authorizer.rules, actor) >= Level.ADMIN
+    if unseen := authorizer.unseen_pools(None if whole else actor):
         lines.append(f"{WARNING} {pools_unseen(t, unseen)}")
-    own = [guest for guest in (cluster.guests if cluster else ()) if owns(actor, guest)]
+    own = [guest for guest in (cluster.guests if cluster else ()) if is_owner(actor, guest)]
     if own:
         level = level_word(t, Level.OPERATOR)
-        lines.append(t("owner of {guests}: {level}", guests=_names(t, judge, own), level=level))
+        lines.append(t("owner of {guests}: {level}", guests=_names(t, authorizer, own), level=level))
     return _small(t, lines or [t("None of your roles counts here.")])
 
 
-def _why_on(t: Text, judge: Judge, actor: Actor, guest: Guest) -> str:
+def _why_on(t: Text, authorizer: Authorizer, actor: Actor, guest: Guest) -> str:
     """The level on this guest, and what gives it; a role that does not reach it is said not to."""
-    if not judge.rules.levels:
+    if not authorizer.rules.levels:
         return _everybody(t)
-    lines = [t("Your level on this guest: {level}", level=level_word(t, level_on(judge.rules, actor, guest)))]
-    for role, (level, scopes) in grants(judge.rules, actor).items():
+    lines = [
+        t("Your level on this guest: {level}", level=level_word(t, level_on(authorizer.rules, actor, guest)))
+    ]
+    for role, (level, scopes) in grants(authorizer.rules, actor).items():
         line = _role_line(t, role, level, scopes)
-        if scopes and not any(scope.holds(guest) for scope in scopes):
+        if scopes and not any(scope.covers(guest) for scope in scopes):
             line += f" · {t('does not apply to this guest')}"
         lines.append(line)
-    if owns(actor, guest):
+    if is_owner(actor, guest):
         lines.append(t("owner of this guest: {level}", level=level_word(t, Level.OPERATOR)))
     return _small(t, lines)
 
@@ -216,10 +243,10 @@ def _everybody(t: Text) -> str:
 
 
 def _small(t: Text, lines: Iterable[str]) -> str:
-    return fit(t, (f"-# {line}" for line in lines), 1200)
+    return fit_lines(t, (f"-# {line}" for line in lines), 1200)
 
 
 def _role_line(t: Text, role: int, level: Level, scopes: Sequence[Scope]) -> str:
-    words = fit(t, (code(f"{scope.trait}:{scope.value}", 80) for scope in scopes), 400, " ")
+    words = fit_lines(t, (code(f"{scope.kind}:{scope.value}", 80) for scope in scopes), 400, " ")
     narrowed = f" · {t('only {scopes}', scopes=words)}" if words else ""
     return f"<@&{role}>: {level_word(t, level)}{narrowed}"

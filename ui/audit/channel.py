@@ -2,12 +2,12 @@
 
 import discord
 
-from core.audit.trail import Audited
+from core.audit.trail import AuditEntry
 from ui.audit.text import audit_line
-from ui.discord.blocked import barer_texts
+from ui.discord.blocked import make_fallback_texts
 from ui.formatting import WARNING
 from ui.i18n import Text
-from ui.watch.alert_channel import find_own, told
+from ui.watch.alert_channel import find_own_message, translate_errors
 
 
 class DiscordAuditChannel:
@@ -16,11 +16,11 @@ class DiscordAuditChannel:
     def __init__(self, client: discord.Client, channel_id: int, t: Text) -> None:
         self._client, self._channel_id, self._t = client, channel_id, t
 
-    def line(self, audited: Audited) -> str:
+    def line(self, audited: AuditEntry) -> str:
         return audit_line(self._t, audited)
 
     async def post(self, content: str, nonce: str) -> int:
-        async with told(self._client):
+        async with translate_errors(self._client):
             message = await self._channel.send(
                 content,
                 nonce=nonce,
@@ -30,13 +30,13 @@ class DiscordAuditChannel:
             )
         return message.id
 
-    def barer(self, content: str) -> tuple[str, ...]:
+    def fallback_texts(self, content: str) -> tuple[str, ...]:
         t = self._t
         fixed = t("Discord blocked this line of the audit trail. `/audit` shows it.")
-        return barer_texts(t, content, f"{WARNING} {fixed}")
+        return make_fallback_texts(t, content, f"{WARNING} {fixed}")
 
     async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
-        return await find_own(self._client, self._channel, content, since, known)
+        return await find_own_message(self._client, self._channel, content, since, known)
 
     @property
     def _channel(self) -> discord.PartialMessageable:

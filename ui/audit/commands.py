@@ -11,7 +11,7 @@ from ui.audit.filters import name_of
 from ui.audit.text import audit_page
 from ui.formatting import WARNING
 from ui.guests.lists import ROWS, page_of
-from ui.interaction.answer import Attached
+from ui.interaction.answer import Attachment
 from ui.interaction.context import Services
 from ui.interaction.reply import Reply
 
@@ -23,8 +23,8 @@ async def show_audit(services: Services, reply: Reply, wanted: AuditFilter, page
     if wanted.until is None:
         services.audit.write_late(counts=True)
         wanted = replace(wanted, until=services.journal.audit_last())
-    page, _ = page_of(page, services.journal.audited(wanted, 0, 0)[1])
-    found, total = services.journal.audited(wanted, page * ROWS, ROWS)
+    page, _ = page_of(page, services.journal.audit_page(wanted, 0, 0)[1])
+    found, total = services.journal.audit_page(wanted, page * ROWS, ROWS)
     name, now = _name(services, wanted), services.clock.now()
     await reply.show(audit_page(reply.t, found, total, wanted, name, page, now))
 
@@ -33,8 +33,8 @@ async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> N
     """The first page, with every attempt in a file as far as Discord takes it. Raises JournalFailed."""
     t, journal = reply.t, services.journal
     services.audit.write_late(counts=True)
-    data, count, whole = await audit_csv(journal, services.clock, wanted, services.zone)
-    found, total = journal.audited(wanted, 0, ROWS)
+    data, count, whole = await audit_csv(journal, services.clock, wanted, services.timezone)
+    found, total = journal.audit_page(wanted, 0, ROWS)
     if whole:
         note = t.plural("{n} attempt is in the file.", "{n} attempts are in the file.", count)
     else:
@@ -50,7 +50,7 @@ async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> N
         f"{WARNING} {t('Discord did not take the file. Narrow it down with `since` and the other options.')}"
     )
     await reply.show_file(
-        page(note=f"-# {note}", attached=attached), Attached(FILE_NAME, data), page(note=f"-# {lost}")
+        page(note=f"-# {note}", attached=attached), Attachment(FILE_NAME, data), page(note=f"-# {lost}")
     )
 
 

@@ -9,7 +9,7 @@ import datetime
 import io
 import re
 
-from core.audit.trail import Audited, AuditFilter, ending_of
+from core.audit.trail import AuditEntry, AuditFilter, ending_of
 from core.clock import Clock
 from core.watch.journal import Journal
 from ui.formatting import plain
@@ -37,7 +37,7 @@ _FORMULA = re.compile(r"(^\s*|[;|,]\s*)([=+\-@＝＋－＠])")
 """Where a spreadsheet may see the beginning of a cell, whatever separates cells in its country."""
 
 
-def cell(value: str | float | None) -> str | float:
+def csv_cell(value: str | float | None) -> str | float:
     """Numbers stay numbers; a text is no formula; half a character is a question mark."""
     if value is None:
         return ""
@@ -46,7 +46,7 @@ def cell(value: str | float | None) -> str | float:
     return _FORMULA.sub(r"\1'\2", plain(value, len(value) + 1))
 
 
-def row_of(audited: Audited, zone: datetime.tzinfo) -> list[str | float]:
+def csv_row(audited: AuditEntry, zone: datetime.tzinfo) -> list[str | float]:
     record, actor = audited.record, audited.record.actor
     values: tuple[str | float | None, ...] = (
         audited.attempt,
@@ -55,7 +55,7 @@ def row_of(audited: Audited, zone: datetime.tzinfo) -> list[str | float]:
         ending_of(record).value,
         actor.user_id,
         actor.name,
-        actor.way.value,
+        actor.interaction_kind.value,
         actor.place.channel_id,
         record.operation,
         record.vmid,
@@ -69,7 +69,7 @@ def row_of(audited: Audited, zone: datetime.tzinfo) -> list[str | float]:
         round(record.seconds, 1),
         record.times,
     )
-    return [cell(value) for value in values]
+    return [csv_cell(value) for value in values]
 
 
 async def audit_csv(
@@ -83,7 +83,7 @@ async def audit_csv(
     while True:
         found, before = journal.audit_export(wanted, before, CHUNK)
         for each in found:
-            line = _line(row_of(each, zone))
+            line = _line(csv_row(each, zone))
             if len(whole) + len(line) > most:
                 return bytes(whole), count, False
             whole += line

@@ -11,11 +11,11 @@ from core.audit.trail import AuditFilter
 from core.durations import parse_duration
 from core.errors import BadDuration, JournalFailed
 from core.names import checked_vmid
-from core.options import in_one_line
+from core.options import format_options
 from core.wanted_errors import BadSince, SeveralPeople, UnknownPerson
 from ui.formatting import plain, plain_label
 from ui.interaction.context import Interaction, Services, services_of
-from ui.interaction.empty_choices import Wanted, says_why
+from ui.interaction.empty_choices import ChoiceKind, explain_empty
 from ui.interaction.options import CHOICES_MOST, duration_choices
 from ui.messages.operations import operation_named
 
@@ -34,7 +34,7 @@ def filter_of(services: Services, vmid: int | None, who: str, action: str, since
         None if vmid is None else checked_vmid(vmid),
         _person(services, who) if who else None,
         operation_named(services.texts, action).value if action else "",
-        since_of(since, services.clock.now(), services.zone) if since else None,
+        parse_since(since, services.clock.now(), services.timezone) if since else None,
     )
 
 
@@ -61,7 +61,7 @@ def _nearly(name: str) -> str:
     return unicodedata.normalize("NFKC", plain(name)).casefold()
 
 
-def since_of(text: str, now: float, zone: datetime.tzinfo) -> float:
+def parse_since(text: str, now: float, zone: datetime.tzinfo) -> float:
     """Unix seconds: so long ago, or when that day began in this zone. Raises BadSince."""
     written = unicodedata.normalize("NFKC", text).strip()
     try:
@@ -76,11 +76,11 @@ def since_of(text: str, now: float, zone: datetime.tzinfo) -> float:
 # -- completions
 
 
-@says_why(Wanted.PERSON)
-async def people(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+@explain_empty(ChoiceKind.PERSON)
+async def complete_people(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """Those who asked for something, the latest first, whether or not they are still there."""
     try:
-        known = services_of(interaction).people.read(PEOPLE_MOST)
+        known = services_of(interaction).people_cache.read(PEOPLE_MOST)
     except JournalFailed:
         return []
     words = words_of(current)
@@ -95,7 +95,7 @@ async def people(interaction: Interaction, current: str) -> list[app_commands.Ch
     ]
 
 
-async def times(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+async def complete_since(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """Some durations, and the date that was typed."""
     services = services_of(interaction)
     t = services.texts.of_locale(str(interaction.locale))
@@ -107,7 +107,7 @@ async def times(interaction: Interaction, current: str) -> list[app_commands.Cho
 
 def _date_typed(typed: str, services: Services) -> str:
     try:
-        since_of(typed, services.clock.now(), services.zone)
+        parse_since(typed, services.clock.now(), services.timezone)
     except BadSince:
         return ""
     return typed if _DATE.fullmatch(typed) else ""
@@ -115,7 +115,7 @@ def _date_typed(typed: str, services: Services) -> str:
 
 def detail_of(who: str, action: str, since: str, *, csv: bool) -> str:
     """The options in one line, for the audit."""
-    return in_one_line({"who": who, "action": action, "since": since, "csv": csv})
+    return format_options({"who": who, "action": action, "since": since, "csv": csv})
 
 
 def name_of(services: Services, person_id: int) -> str:

@@ -6,13 +6,13 @@ from functools import partial
 import discord
 from discord import ui
 
-from core.audit.trail import Audited, Ending, ending_of
+from core.audit.trail import AuditEntry, Ending, ending_of
 from core.clock import Clock
 from core.delivery.retries import LIMIT_MOST
 from ui.audit.text import SIGNS, attempt_words
 from ui.cards import card
-from ui.discord.blocked import blocks, let_through
-from ui.discord.failures import Trouble, passing, wait_of
+from ui.discord.blocked import is_blocked, send_with_fallbacks
+from ui.discord.failures import DISCORD_ERRORS, is_transient, retry_after
 from ui.formatting import Colour
 from ui.i18n import Text
 
@@ -26,7 +26,7 @@ _COLOURS = {
 _log = logging.getLogger(__name__)
 
 
-def found_card(t: Text, found: Audited) -> ui.LayoutView:
+def recovered_card(t: Text, found: AuditEntry) -> ui.LayoutView:
     ending = ending_of(found.record)
     note = t("Found out afterwards: the bot had stopped, or had got no answer.")
     return card(
@@ -36,33 +36,33 @@ def found_card(t: Text, found: Audited) -> ui.LayoutView:
     )
 
 
-class DiscordTeller:
-    """Keeps core.actions.recovery.Teller, with the bot's own rights: no token of an interaction outlives the
+class DiscordOutcomeNotifier:
+    """Keeps core.actions.recovery.OutcomeNotifier, with the bot's own rights: no token of an interaction outlives the
     process."""
 
     def __init__(self, client: discord.Client, t: Text, clock: Clock) -> None:
         self._client, self._t, self._clock = client, t, clock
 
-    async def tell(self, found: Audited) -> None:
+    async def notify(self, found: AuditEntry) -> None:
         while self._client.application is None:  # not logged in: Discord is away since the start
             await self._clock.sleep(PAUSE)
         for tried in range(TRIES_MOST):
             try:
-                await self._show(found, found_card(self._t, found))
-            except Trouble as error:
-                if not passing(error):
+                await self._show(found, recovered_card(self._t, found))
+            except DISCORD_ERRORS as error:
+                if not is_transient(error):
                     _log.warning("how attempt %d ended could not be told: %r", found.attempt, error)
                     return
                 pause = min(LONG_PAUSE, PAUSE * 2.0 ** min(tried, 5))
-                await self._clock.sleep(max(pause, min(wait_of(error), LIMIT_MOST)))
+                await self._clock.sleep(max(pause, min(retry_after(error), LIMIT_MOST)))
             else:
                 return
 
-    async def _show(self, found: Audited, view: ui.LayoutView) -> None:
+    async def _show(self, found: AuditEntry, view: ui.LayoutView) -> None:
         """Raises Trouble."""
-        await let_through(self._t, view, partial(self._put, found))
+        await send_with_fallbacks(self._t, view, partial(self._put, found))
 
-    async def _put(self, found: Audited, view: ui.LayoutView) -> None:
+    async def _put(self, found: AuditEntry, view: ui.LayoutView) -> None:
         channel = self._client.get_partial_messageable(found.record.actor.place.channel_id or 0)
         nobody = discord.AllowedMentions.none()
         if found.record.message_id is not None:
@@ -70,7 +70,7 @@ class DiscordTeller:
                 message = channel.get_partial_message(found.record.message_id)
                 await message.edit(view=view, allowed_mentions=nobody)
             except discord.HTTPException as error:
-                if passing(error) or blocks(error):
+                if is_transient(error) or is_blocked(error):
                     raise
                 _log.debug("its message cannot be edited", exc_info=error)
             else:

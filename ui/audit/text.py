@@ -11,9 +11,9 @@ from core.audit.folding import VARIOUS
 from core.audit.trail import (
     CANCELLED,
     CUT_OFF,
-    NOTHING_BEGUN,
+    NOTHING_STARTED,
     UNKNOWN,
-    Audited,
+    AuditEntry,
     AuditFilter,
     AuditRecord,
     Ending,
@@ -34,12 +34,12 @@ from ui.formatting import (
     WORKING,
     Colour,
     code,
-    duration,
-    fit,
+    fit_lines,
+    format_duration,
     state_word,
-    when,
+    timestamp,
 )
-from ui.guests.lists import foot, page_of
+from ui.guests.lists import list_footer, page_of
 from ui.i18n import Text
 from ui.interaction.buttons import page_buttons
 from ui.messages.error_phrases import reason_of
@@ -83,7 +83,7 @@ def _ended(t: Text, record: AuditRecord, most: int) -> str:
     """How, and why where there is more to say."""
     ending, outcome = ending_of(record), record.outcome
     word = ending_word(t, ending)
-    if outcome == NOTHING_BEGUN:
+    if outcome == NOTHING_STARTED:
         return t("not started: Proxmox has no task for it")
     if ending in (Ending.DONE, Ending.WARNINGS) or outcome in (
         CUT_OFF,
@@ -103,7 +103,7 @@ def _more(t: Text, record: AuditRecord, most: int) -> list[str]:
         f"×{record.times}" if record.times > 1 else "",
         code(record.detail, most) if record.detail else "",
         t("reason {reason}", reason=code(record.reason, most)) if record.reason else "",
-        duration(t, record.seconds) if record.seconds >= 1 else "",
+        format_duration(t, record.seconds) if record.seconds >= 1 else "",
         f"<#{record.actor.place.channel_id}>" if record.actor.place.channel_id else "",
     ]
 
@@ -132,10 +132,10 @@ def _guest(record: AuditRecord, most: int) -> str:
 # -- the command's pages
 
 
-def audit_row(t: Text, audited: Audited) -> str:
+def audit_row(t: Text, audited: AuditEntry) -> str:
     record = audited.record
     head = [
-        when(audited.began, "f"),
+        timestamp(audited.began, "f"),
         _who(record.actor.name, record.actor.user_id, 24),
         _asked(t, record.operation),
         _guest(record, 32),
@@ -149,7 +149,7 @@ def audit_head(t: Text, wanted: AuditFilter, total: int, name: str) -> str:
         f"**{wanted.vmid}**" if wanted.vmid is not None else "",
         _who(name, wanted.person_id, 32) if wanted.person_id is not None else "",
         _asked(t, wanted.operation) if wanted.operation else "",
-        t("since {time}", time=when(wanted.since, "f")) if wanted.since is not None else "",
+        t("since {time}", time=timestamp(wanted.since, "f")) if wanted.since is not None else "",
     ]
     only = ", ".join(word for word in words if word)
     head = f"### {t('Audit trail')} · {t.plural('{n} attempt', '{n} attempts', total)}"
@@ -158,7 +158,7 @@ def audit_head(t: Text, wanted: AuditFilter, total: int, name: str) -> str:
 
 def audit_page(
     t: Text,
-    found: Sequence[Audited],
+    found: Sequence[AuditEntry],
     total: int,
     wanted: AuditFilter,
     name: str,
@@ -171,13 +171,13 @@ def audit_page(
     """A page (from 0, within bounds). With a file, which `note` is about, it has no buttons."""
     page, pages = page_of(page, total)
     rows = [audit_row(t, each) for each in found] or [t("Nothing of this kind has been asked for.")]
-    body = fit(t, rows, MESSAGE_MOST - 330)
+    body = fit_lines(t, rows, MESSAGE_MOST - 330)
     filters = (wanted.vmid or "", wanted.person_id or "", wanted.operation, wanted.since, wanted.until)
     parts = [str(int(each) if isinstance(each, float) else each or "") for each in filters]
     return card(
         audit_head(t, wanted, total, name),
         body,
-        note or foot(t, page, pages, now),
+        note or list_footer(t, page, pages, now),
         colour=Colour.BUSY,
         buttons=() if attached else page_buttons("audit", page, pages, parts),
         below=attached,
@@ -187,7 +187,7 @@ def audit_page(
 # -- the audit channel
 
 
-def audit_line(t: Text, audited: Audited) -> str:
+def audit_line(t: Text, audited: AuditEntry) -> str:
     """One attempt, at most about 1,000 characters."""
     record = audited.record
     who = _who(record.actor.name, record.actor.user_id, 32)
@@ -195,6 +195,6 @@ def audit_line(t: Text, audited: Audited) -> str:
     if guest and record.node:
         state = f" ({state_word(t, State.of(record.state))})" if record.state else ""
         guest = f"{guest} @ {code(record.node)}{state}"
-    parts = [when(audited.began, "f"), who, _asked(t, record.operation), guest, *_more(t, record, 100)]
+    parts = [timestamp(audited.began, "f"), who, _asked(t, record.operation), guest, *_more(t, record, 100)]
     parts.append(code(record.upid, 150) if record.upid else "")
     return f"{SIGNS[ending_of(record)]} {_joined(parts)}"

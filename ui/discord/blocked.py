@@ -34,7 +34,7 @@ _LEFT_OUT = "`…`"
 _log = logging.getLogger(__name__)
 
 
-def blocks(error: Exception) -> bool:
+def is_blocked(error: Exception) -> bool:
     """Whether Discord refuses the words of a message, so that others may pass."""
     if not isinstance(error, discord.HTTPException) or error.code in _NOT_THE_WORDS:
         return False
@@ -46,7 +46,7 @@ def without_foreign(text: str) -> str:
     return _SPAN.sub(lambda span: span[0] if _OWN.fullmatch(span[1]) else _LEFT_OUT, _BLOCK.sub("", text))
 
 
-def barer_texts(t: Text, content: str, fixed: str) -> tuple[str, ...]:
+def make_fallback_texts(t: Text, content: str, fixed: str) -> tuple[str, ...]:
     """What is shown instead of a plain text that Discord blocks, the best first."""
     bare = without_foreign(content)
     if bare == content:  # it was blocked for our own words
@@ -54,27 +54,29 @@ def barer_texts(t: Text, content: str, fixed: str) -> tuple[str, ...]:
     return f"{bare}\n-# {_note(t)}"[:CONTENT_MOST], fixed
 
 
-async def let_through(t: Text, view: ui.LayoutView, send: Callable[[ui.LayoutView], Awaitable[T]]) -> T:
+async def send_with_fallbacks(
+    t: Text, view: ui.LayoutView, send: Callable[[ui.LayoutView], Awaitable[T]]
+) -> T:
     """Send a card, and with fewer words what Discord blocks. Raises what `send` does."""
     blocked: Exception | None = None
-    for shown in _fewer_words(t, view):
+    for shown in _fallback_views(t, view):
         try:
             return await send(shown)
         except discord.HTTPException as error:
-            if not blocks(error):
+            if not is_blocked(error):
                 raise
             blocked = error
             _log.warning("Discord blocks the words of an answer: %s", error.code or error.status)
     raise blocked or AssertionError
 
 
-def _fewer_words(t: Text, view: ui.LayoutView) -> Iterator[ui.LayoutView]:
+def _fallback_views(t: Text, view: ui.LayoutView) -> Iterator[ui.LayoutView]:
     yield view
-    yield _bare(t, view)
+    yield _strip_foreign(t, view)
     yield notice(t("Discord blocked this answer. What was done is in the audit trail."))
 
 
-def _bare(t: Text, view: ui.LayoutView) -> ui.LayoutView:
+def _strip_foreign(t: Text, view: ui.LayoutView) -> ui.LayoutView:
     """The card itself, changed: it is not shown as it was any more."""
     room = MESSAGE_MOST
     for item in view.walk_children():

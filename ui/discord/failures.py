@@ -13,7 +13,13 @@ from core.clock import Clock
 
 _log = logging.getLogger(__name__)
 
-Trouble = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError, asyncio.TimeoutError)
+DISCORD_ERRORS = (
+    discord.HTTPException,
+    discord.RateLimited,
+    aiohttp.ClientError,
+    OSError,
+    asyncio.TimeoutError,
+)
 """What sending to Discord may raise. discord.py does not retry a 503 or a lost connection. It raises RateLimited,
 before it asks anything, where an earlier answer has named a limit that lasts too long for it."""
 
@@ -24,7 +30,7 @@ LIMITED_SECONDS = 60.0
 """How long one of them lasts where Discord does not say."""
 
 
-class LongLimit(discord.HTTPException):
+class LongRateLimit(discord.HTTPException):
     """A 429 that is too long to be waited for inside discord.py (ui/discord/rate_limits.py).
 
     `retry_after`: seconds that Discord has named; `everywhere`: it holds for the whole bot.
@@ -42,23 +48,23 @@ class LongLimit(discord.HTTPException):
         self.retry_after, self.everywhere = retry_after, everywhere
 
 
-def incident_of(error: BaseException) -> str:
+def log_unexpected(error: BaseException) -> str:
     """Log an error nobody expected under a short id, which is all a person sees of it."""
-    incident = secrets.token_hex(4)
-    _log.error("incident %s", incident, exc_info=error)
-    return incident
+    error_id = secrets.token_hex(4)
+    _log.error("incident %s", error_id, exc_info=error)
+    return error_id
 
 
-def passing(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Worth another try: the server's own trouble or a broken connection, not a refusal."""
     if not isinstance(error, discord.HTTPException):
         return True
     return error.status >= 500 or error.status == 429 or error.code in LIMITED
 
 
-def wait_of(error: Exception) -> float:
+def retry_after(error: Exception) -> float:
     """Seconds that Discord wants to be left alone, 0 where it has named none."""
-    if isinstance(error, (LongLimit, discord.RateLimited)):
+    if isinstance(error, (LongRateLimit, discord.RateLimited)):
         return error.retry_after
     if not isinstance(error, discord.HTTPException) or not (error.status == 429 or error.code in LIMITED):
         return 0.0
@@ -68,7 +74,7 @@ def wait_of(error: Exception) -> float:
     return usual
 
 
-async def insist(
+async def send_with_retries(
     clock: Clock, send: Callable[[], Awaitable[None]], pauses: Sequence[float], most: float
 ) -> Exception | None:
     """Send it, and again after each of the pauses where that is worth it; the last error, None once it is sent.
@@ -79,10 +85,10 @@ async def insist(
     for pause in (*pauses, None):
         try:
             await send()
-        except Trouble as error:
-            if pause is None or not passing(error):
+        except DISCORD_ERRORS as error:
+            if pause is None or not is_transient(error):
                 return error
-            wait = wait_of(error)
+            wait = retry_after(error)
             if wait and clock.monotonic() + wait > end:
                 return error
             await clock.sleep(max(pause, wait))

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import discord
 
-from core.readiness import HISTORY, SEND, SEND_IN_THREAD, VIEW, Channel, GuildSeen, Sort, Wanted
-from ui.discord.failures import Trouble
+from core.readiness import (
+    HISTORY,
+    SEND,
+    SEND_IN_THREAD,
+    VIEW,
+    ChannelKind,
+    ChannelView,
+    GuildView,
+    RequiredSetup,
+)
+from ui.discord.failures import DISCORD_ERRORS
 
 
-async def look_at_guild(client: discord.Client, wanted: Wanted) -> GuildSeen | None:
+async def read_guild(client: discord.Client, wanted: RequiredSetup) -> GuildView | None:
     """What is there of what is wanted; None if the bot is not in the guild.
 
     Of Discord itself only a thread is asked for that the gateway has not told of, as it does of quiet ones.
@@ -17,21 +26,21 @@ async def look_at_guild(client: discord.Client, wanted: Wanted) -> GuildSeen | N
     if guild is None:
         return None
     if guild.unavailable:
-        return GuildSeen(guild.name or "", available=False)
-    channels: dict[int, Channel] = {}
+        return GuildView(guild.name or "", available=False)
+    channels: dict[int, ChannelView] = {}
     untold: set[int] = set()
     for number in (wanted.category, *wanted.channels.values()):
         found = guild.get_channel_or_thread(number)
         if found is None:
             try:
                 found = await _quiet_thread(guild, number)
-            except Trouble:
+            except DISCORD_ERRORS:
                 untold.add(number)
         if found is not None:
             channels[number] = _channel(found, guild.me)
     numbers = {number for each in wanted.roles.values() for number in each}
     roles = {role.id: role.name for role in guild.roles if role.id in numbers}
-    return GuildSeen(guild.name, True, channels, roles, _is_silent(guild, wanted), frozenset(untold))
+    return GuildView(guild.name, True, channels, roles, _is_silent(guild, wanted), frozenset(untold))
 
 
 async def _quiet_thread(guild: discord.Guild, number: int) -> discord.Thread | None:
@@ -43,20 +52,20 @@ async def _quiet_thread(guild: discord.Guild, number: int) -> discord.Thread | N
     return found if isinstance(found, discord.Thread) else None
 
 
-def _channel(found: discord.abc.GuildChannel | discord.Thread, me: discord.Member) -> Channel:
+def _channel(found: discord.abc.GuildChannel | discord.Thread, me: discord.Member) -> ChannelView:
     if isinstance(found, discord.CategoryChannel):
-        sort = Sort.CATEGORY
+        kind = ChannelKind.CATEGORY
     else:
-        sort = Sort.MESSAGES if isinstance(found, discord.abc.Messageable) else Sort.OTHER
+        kind = ChannelKind.MESSAGES if isinstance(found, discord.abc.Messageable) else ChannelKind.OTHER
     needed = (VIEW, SEND_IN_THREAD if isinstance(found, discord.Thread) else SEND, HISTORY)
     try:
         has = found.permissions_for(me)
     except discord.ClientException:  # a thread whose channel is not known
-        return Channel(found.name, sort)
-    return Channel(found.name, sort, tuple(name for name in needed if not getattr(has, name)))
+        return ChannelView(found.name, kind)
+    return ChannelView(found.name, kind, tuple(name for name in needed if not getattr(has, name)))
 
 
-def _is_silent(guild: discord.Guild, wanted: Wanted) -> bool:
+def _is_silent(guild: discord.Guild, wanted: RequiredSetup) -> bool:
     """Whether a mention of the role would reach nobody. Where: in the alert channel."""
     role = guild.get_role(wanted.mention_role) if wanted.mention_role else None
     channel = guild.get_channel_or_thread(wanted.channels.get("ALERT_CHANNEL_ID", 0))

@@ -14,7 +14,7 @@ _JSON = "application/json"
 """Exactly so: what has a charset behind it discord.py reads as text."""
 
 
-async def refuse_pages(
+async def refuse_proxy_pages(
     session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
 ) -> None:
     """For `on_request_end` of an aiohttp.TraceConfig. Raises aiohttp.ContentTypeError.

@@ -16,7 +16,7 @@ import aiohttp
 import discord
 
 from core.clock import Clock
-from ui.discord.failures import LongLimit
+from ui.discord.failures import LongRateLimit
 
 TRY_SECONDS = 60.0
 """One request, from its first byte to the last of its answer. Longer is a lost connection."""
@@ -28,7 +28,7 @@ log-in is given up after a while, which must not be amid a wait. Discord takes t
 within three seconds only."""
 
 
-class LongLimits:
+class RateLimitWatch:
     """Watches every answer of Discord to one client."""
 
     def __init__(self, clock: Clock) -> None:
@@ -53,7 +53,7 @@ class LongLimits:
         """Ask nothing while a global limit holds: each request would be refused, and many refusals are a ban."""
         left = self._until - self._clock.monotonic()
         if self._answer is not None and _place_of(params.url.path) == "channels" and left > _MOST["channels"]:
-            raise LongLimit(*self._answer, left, everywhere=True)
+            raise LongRateLimit(*self._answer, left, everywhere=True)
 
     async def _after(
         self, session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
@@ -61,7 +61,7 @@ class LongLimits:
         response, place = params.response, _place_of(params.url.path)
         if response.status != 429 or not response.headers.get("Via"):
             return  # without Via it is a proxy's, for which discord.py does not wait either
-        data = _told(await response.text(errors="replace"))
+        data = _reason_of(await response.text(errors="replace"))
         seconds = _seconds(data.get("retry_after"), response.headers.get("Retry-After"))
         if seconds <= _MOST[place]:
             return
@@ -70,10 +70,10 @@ class LongLimits:
         )  # others have limits of their own
         if everywhere:
             self._until, self._answer = self._clock.monotonic() + seconds, (response, data)
-        raise LongLimit(response, data, seconds, everywhere=everywhere)
+        raise LongRateLimit(response, data, seconds, everywhere=everywhere)
 
 
-def hold_to_time(http: discord.http.HTTPClient) -> None:
+def limit_request_time(http: discord.http.HTTPClient) -> None:
     """Give each request of the client at most TRY_SECONDS; discord.py alone would wait for five minutes."""
     request = http.request
 
@@ -90,7 +90,7 @@ def _place_of(path: str) -> str:
     return "interactions" if path.endswith("/callback") else found[1]
 
 
-def _told(text: str) -> dict[str, Any]:
+def _reason_of(text: str) -> dict[str, Any]:
     try:
         data = json.loads(text)
     except ValueError:

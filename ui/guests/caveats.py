@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from core.actions.order import Change, Plan
 from core.guest import Kind
 from core.verbs import Verb
-from ui.formatting import PROTECTED, WARNING, code, fit, memory_mb, size
+from ui.formatting import PROTECTED, WARNING, code, fit_lines, format_memory, format_size
 from ui.i18n import Text
 
 TAGS_MOST = 300
@@ -17,9 +17,9 @@ def caveats(t: Text, plan: Plan) -> list[str]:
         case Verb.RESIZE:
             return excess_lines(t, plan)
         case Verb.CREATE:
-            return handed_on(t, plan)
+            return clone_caveats(t, plan)
         case Verb.SNAPSHOT_ROLLBACK:
-            return handed_back(t, plan)
+            return rollback_caveats(t, plan)
         case _:
             return []
 
@@ -34,9 +34,14 @@ def excess_lines(t: Text, plan: Plan) -> list[str]:
         lines.append(t("{n} cores are more than node {node} has ({there}).", n=asked, node=node, there=there))
     if plan.excess.memory:
         asked, there = plan.excess.memory
-        wanted = memory_mb(asked // 1024**2)
+        wanted = format_memory(asked // 1024**2)
         lines.append(
-            t("{n} of memory is more than node {node} has ({there}).", n=wanted, node=node, there=size(there))
+            t(
+                "{n} of memory is more than node {node} has ({there}).",
+                n=wanted,
+                node=node,
+                there=format_size(there),
+            )
         )
     if plan.guest.kind is Kind.QEMU:
         lines.append(t("The VM may not start then."))
@@ -45,26 +50,26 @@ def excess_lines(t: Text, plan: Plan) -> list[str]:
     return [*(f"{WARNING} {line}" for line in lines[:-1]), lines[-1]]
 
 
-def handed_on(t: Text, plan: Plan) -> list[str]:
+def clone_caveats(t: Text, plan: Plan) -> list[str]:
     """Who will own the copy, and whether it will be protected."""
     after = plan.after
     if after is None:
         return []
-    lines = [t("The copy keeps the template's tags.")] if after.speaks else []
+    lines = [t("The copy keeps the template's tags.")] if after.has_effect else []
     if after.owners:
         lines.append(
             f"{WARNING} {t('{people} will own the copy, and may operate it.', people=_people(t, after.owners))}"
         )
-    elif after.speaks:
+    elif after.has_effect:
         lines.append(t("Nobody will own the copy."))
     if after.protected:
         lines.append(f"{PROTECTED} {t('The copy will be protected.')}")
-    if after.speaks and after.scoped:
-        lines.append(t("Tags that ROLE_SCOPES uses: {tags}", tags=_tags(t, after.scoped)))
+    if after.has_effect and after.scope_tags:
+        lines.append(t("Tags that ROLE_SCOPES uses: {tags}", tags=_tags(t, after.scope_tags)))
     return lines
 
 
-def handed_back(t: Text, plan: Plan) -> list[str]:
+def rollback_caveats(t: Text, plan: Plan) -> list[str]:
     """What the tags in the snapshot would change."""
     before, after = plan.before, plan.after
     if after is None:
@@ -73,7 +78,7 @@ def handed_back(t: Text, plan: Plan) -> list[str]:
         ]
     if before is None:
         return []
-    gained, lost, lines = after.less(before), before.less(after), []
+    gained, lost, lines = after.minus(before), before.minus(after), []
     if gained.owners:
         lines.append(t("{people} will own the guest, and may operate it.", people=_people(t, gained.owners)))
     if lost.owners:
@@ -82,26 +87,26 @@ def handed_back(t: Text, plan: Plan) -> list[str]:
         lines.append(t("The guest will be protected."))
     if lost.protected:
         lines.append(t("The guest will no longer be protected."))
-    if gained.scoped:
-        lines.append(t("It gets tags that ROLE_SCOPES uses: {tags}", tags=_tags(t, gained.scoped)))
-    if lost.scoped:
-        lines.append(t("It loses tags that ROLE_SCOPES uses: {tags}", tags=_tags(t, lost.scoped)))
+    if gained.scope_tags:
+        lines.append(t("It gets tags that ROLE_SCOPES uses: {tags}", tags=_tags(t, gained.scope_tags)))
+    if lost.scope_tags:
+        lines.append(t("It loses tags that ROLE_SCOPES uses: {tags}", tags=_tags(t, lost.scope_tags)))
     return [f"{WARNING} {line}" for line in lines]
 
 
-def now_lines(t: Text, change: Change) -> list[str]:
+def running_lines(t: Text, change: Change) -> list[str]:
     """What the guest runs with, where an earlier change waits for a restart."""
     values = []
     if change.cores and change.cores_now is not None:
         values.append(t.plural("{n} core", "{n} cores", change.cores_now))
     if change.memory_mb and change.memory_now is not None:
-        values.append(memory_mb(change.memory_now))
+        values.append(format_memory(change.memory_now))
     return [f"-# {t('In effect until the restart: {value}', value=' · '.join(values))}"] if values else []
 
 
 def _people(t: Text, ids: Iterable[int]) -> str:
-    return fit(t, (f"<@{each}>" for each in sorted(ids)), TAGS_MOST, " ")
+    return fit_lines(t, (f"<@{each}>" for each in sorted(ids)), TAGS_MOST, " ")
 
 
 def _tags(t: Text, tags: Iterable[str]) -> str:
-    return fit(t, (code(tag, 40) for tag in sorted(tags)), TAGS_MOST, " ")
+    return fit_lines(t, (code(tag, 40) for tag in sorted(tags)), TAGS_MOST, " ")

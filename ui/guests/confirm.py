@@ -16,20 +16,28 @@ import discord
 from discord import ui
 
 from core.actions.order import Order, Plan
-from core.audit.trail import CANCELLED, Step
+from core.audit.trail import CANCELLED, AuditStep
 from core.errors import BotError, NotYours, QuestionOver, Unconfirmed
 from core.rights import Operation
 from core.verbs import Verb
 from ui.cards import card
-from ui.discord.blocked import blocks, let_through
-from ui.discord.failures import Trouble, incident_of
+from ui.discord.blocked import is_blocked, send_with_fallbacks
+from ui.discord.failures import DISCORD_ERRORS, log_unexpected
 from ui.formatting import Colour, plain
 from ui.guests.act import act
 from ui.guests.plan import plan_parts, title_of_form, yes_label
 from ui.i18n import Text
 from ui.interaction.buttons import FORM, question_buttons
 from ui.interaction.context import Interaction, Services, services_of
-from ui.interaction.gate import Attempt, actor_of, awaited, guarded, permit, refusal_of, too_quick
+from ui.interaction.gate import (
+    Attempt,
+    actor_of,
+    authorize,
+    ensure_awaited,
+    rate_limit_refusal,
+    refusal_of,
+    run_guarded,
+)
 from ui.interaction.open_questions import SECONDS, Question
 from ui.interaction.reply import Reply
 
@@ -80,7 +88,7 @@ async def _end(question: Question, note: str) -> None:
     try:
         await question.end(note)
     except Exception as error:  # noqa: BLE001 - nobody awaits a lapse
-        incident_of(error)
+        log_unexpected(error)
 
 
 def question_over(services: Services, question: Question, note: str) -> ui.LayoutView:
@@ -103,7 +111,7 @@ def _stopping(t: Text) -> str:
     return t("The bot is being stopped, so nothing was done.")
 
 
-async def pressed(interaction: Interaction, answer: str, nonce: str, attempt: Attempt) -> None:
+async def on_press(interaction: Interaction, answer: str, nonce: str, attempt: Attempt) -> None:
     """A press on a question's button, by anybody, at any time.
 
     Raises QuestionOver, QuestionAnswered, NotYours, and what access says to the roles of now.
@@ -115,17 +123,17 @@ async def pressed(interaction: Interaction, answer: str, nonce: str, attempt: At
         question = services.questions.find(nonce)
     except QuestionOver:
         if interaction.user.id == _asker_of(interaction, plan):
-            await _grey_out(interaction)
+            await _disable_buttons(interaction)
         raise
-    _hold_to_asker(interaction, question)
-    if answer == "yes" and question.plan.takes_name:
+    _ensure_asker(interaction, question)
+    if answer == "yes" and question.plan.needs_name:
         t = services.texts.of_locale(str(interaction.locale))
         await _send_form(interaction, t, question)
         _renew(services, question)
         return
     question = services.questions.take(nonce)
     if answer == "no":
-        attempt.record(Step.PLANNED, CANCELLED)
+        attempt.record(AuditStep.PLANNED, CANCELLED)
         async with Reply(services, interaction) as reply:
             note = question.t("Cancelled; nothing was done.")
             await reply.show(question_over(services, question, note))
@@ -138,7 +146,7 @@ async def _send_form(interaction: Interaction, t: Text, question: Question) -> N
     try:
         await interaction.response.send_modal(confirmation_form(t, question))
     except discord.HTTPException as error:
-        if not blocks(error):
+        if not is_blocked(error):
             raise
         await interaction.response.send_modal(confirmation_form(t, question, bare=True))
 
@@ -164,7 +172,7 @@ def _asker_of(interaction: Interaction, plan: Plan | None) -> int | None:
     return metadata.user.id if metadata else None
 
 
-async def _grey_out(interaction: Interaction) -> None:
+async def _disable_buttons(interaction: Interaction) -> None:
     """A question from before a restart: its buttons do nothing any more, and should look so."""
     if interaction.message is None:
         return
@@ -173,8 +181,8 @@ async def _grey_out(interaction: Interaction) -> None:
         if isinstance(item, ui.Button):
             item.disabled = True
     t = services_of(interaction).texts.public
-    with contextlib.suppress(*Trouble):  # what matters is the word that follows
-        await let_through(t, view, lambda shown: interaction.response.edit_message(view=shown))
+    with contextlib.suppress(*DISCORD_ERRORS):  # what matters is the word that follows
+        await send_with_fallbacks(t, view, lambda shown: interaction.response.edit_message(view=shown))
 
 
 def _describe(attempt: Attempt, plan: Plan | None) -> None:
@@ -185,14 +193,14 @@ def _describe(attempt: Attempt, plan: Plan | None) -> None:
         attempt.guest = plan.guest
 
 
-def _hold_to_asker(interaction: Interaction, question: Question) -> None:
+def _ensure_asker(interaction: Interaction, question: Question) -> None:
     """Raises NotYours, and what access says: who has lost the role since may not even cancel."""
     order = question.plan.order
     if interaction.user.id != order.actor.user_id:
         raise NotYours(order.actor.name, order.actor.user_id)
     asked = question.plan.guest
-    now = services_of(interaction).reader.known(order.vmid) or asked  # its tags may have changed since
-    permit(interaction, Operation(order.verb.value), replace(now, protected=asked.protected))
+    now = services_of(interaction).cluster_cache.find(order.vmid) or asked  # its tags may have changed since
+    authorize(interaction, Operation(order.verb.value), replace(now, protected=asked.protected))
 
 
 def confirmation_form(t: Text, question: Question, *, bare: bool = False) -> ui.Modal:
@@ -208,14 +216,14 @@ def confirmation_form(t: Text, question: Question, *, bare: bool = False) -> ui.
     )
     lost = t("This cannot be undone.") if plan.order.verb is Verb.DELETE else t("This guest is protected.")
     form.add_item(ui.Label(text=t("Type the guest's name")[:45], description=lost[:100], component=name))
-    if plan.takes_reason:
+    if plan.needs_reason:
         reason: ui.TextInput[Any] = ui.TextInput(max_length=REASON_MOST, custom_id=REASON_FIELD)
         kept = t("It is kept in the audit trail.")[:100]
         form.add_item(ui.Label(text=t("Reason")[:45], description=kept, component=reason))
     return form
 
 
-async def submitted(interaction: Interaction, custom_id: str, typed: Mapping[str, str]) -> None:
+async def on_submit(interaction: Interaction, custom_id: str, typed: Mapping[str, str]) -> None:
     """A form sent in, also one from before a restart: the same gate, asker and single use as for a button.
 
     `typed`: what was typed, by the fields' custom_ids.
@@ -228,21 +236,21 @@ async def submitted(interaction: Interaction, custom_id: str, typed: Mapping[str
         name, reason = typed.get(NAME_FIELD, "").strip(), plain(typed.get(REASON_FIELD, ""), REASON_MOST)
         _describe(attempt, services.questions.plan_of(nonce))
         attempt.detail, attempt.reason = f"{attempt.detail} typed={name}".strip(), reason
-        refusal = too_quick(interaction, Operation.ACKNOWLEDGE) or refusal_of(interaction, None)
+        refusal = rate_limit_refusal(interaction, Operation.ACKNOWLEDGE) or refusal_of(interaction, None)
         if refusal is not None:
             return refusal
         question = services.questions.find(nonce)
-        _hold_to_asker(interaction, question)
+        _ensure_asker(interaction, question)
         plan = replace(question.plan, order=replace(question.plan.order, typed=name, reason=reason))
-        plan.confirm()
+        plan.ensure_confirmed()
         services.questions.take(question.nonce)
         await _carry_out(interaction, services, replace(question, plan=plan))
         return None
 
-    await guarded(interaction, work)
+    await run_guarded(interaction, work)
 
 
-def typed_into(data: Mapping[str, Any]) -> dict[str, str]:
+def typed_fields(data: Mapping[str, Any]) -> dict[str, str]:
     """What was typed into a form's fields by their custom_ids, from the interaction's own data, whatever it holds."""
     found = {}
     rows = data.get("components")
@@ -257,8 +265,8 @@ def typed_into(data: Mapping[str, Any]) -> dict[str, str]:
 
 async def ask_first(services: Services, reply: Reply, order: Order) -> None:
     """Show what would happen, and ask; in a dry run show it alone. Raises as Operations.plan does."""
-    awaited(reply.interaction)
-    plan = await services.operations.plan(order)
+    ensure_awaited(reply.interaction)
+    plan = await services.executor.plan(order)
     if order.dry_run:
         parts = plan_parts(reply.t, plan, services.clock.now())
         head = f"-# {reply.t('Dry run: this is only shown.')}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from discord import ui
 
 from core.guest import Cluster, Guest, Kind, Snapshot, State
-from core.options import in_one_line
+from core.options import format_options
 from ui.cards import card
 from ui.formatting import (
     MESSAGE_MOST,
@@ -18,13 +18,13 @@ from ui.formatting import (
     Colour,
     code,
     emoji_of,
-    fit,
+    fit_lines,
+    format_percent,
     kind_word,
-    percent,
     plain,
     state_word,
+    timestamp,
     title,
-    when,
 )
 from ui.guests.figures import memory_of
 from ui.i18n import Text
@@ -44,9 +44,9 @@ class Filters:
     @property
     def detail(self) -> str:
         """In one line, for the audit."""
-        return in_one_line({"status": self.status, "kind": self.kind, "node": self.node})
+        return format_options({"status": self.status, "kind": self.kind, "node": self.node})
 
-    def admits(self, guest: Guest) -> bool:
+    def matches(self, guest: Guest) -> bool:
         return (
             (not self.status or self.status == status_of(guest))
             and (not self.kind or self.kind == guest.kind.value)
@@ -75,14 +75,14 @@ def filter_word(t: Text, status: str) -> str:
     }.get(status, "")
 
 
-def guest_list(
+def guest_list_card(
     t: Text, cluster: Cluster, filters: Filters, page: int, now: float, *, narrowed: bool = False
 ) -> ui.LayoutView:
     """Page `page` (from 0; beyond the last is the last) of all guests that the filters admit, sorted by VMID.
 
     `narrowed`: the cluster is shown without what the reader may not see.
     """
-    guests = [guest for guest in cluster.guests if filters.admits(guest)]
+    guests = [guest for guest in cluster.guests if filters.matches(guest)]
     page, pages = page_of(page, len(guests))
     rows = [_guest_row(t, guest) for guest in guests[page * ROWS : page * ROWS + ROWS]]
     if not rows:
@@ -90,7 +90,7 @@ def guest_list(
     head = f"### {_totals(t, guests)}{_narrowed(t, filters)}"
     colour = Colour.BUSY if cluster.guests or narrowed else Colour.WARN
     buttons = page_buttons("list", page, pages, filters.parts)
-    return card(head, "\n".join(rows), foot(t, page, pages, now), colour=colour, buttons=buttons)
+    return card(head, "\n".join(rows), list_footer(t, page, pages, now), colour=colour, buttons=buttons)
 
 
 def _none_at_all(t: Text) -> str:
@@ -121,21 +121,21 @@ def _guest_row(t: Text, guest: Guest) -> str:
     state = t("template") if guest.template else state_word(t, guest.state)
     parts = [state, kind_word(t, guest.kind), code(guest.node)]
     if guest.state is State.RUNNING and not guest.template:
-        parts.append(t("CPU {value}", value=percent(guest.cpu)))
+        parts.append(t("CPU {value}", value=format_percent(guest.cpu)))
         parts.append(t("memory {value}", value=memory_of(t, guest)))
     if guest.lock:
         parts.append(f"🔒 {code(guest.lock, 20)}")
     return f"{head}\n-# {' · '.join(parts)}"
 
 
-def snapshot_list(t: Text, guest: Guest, snapshots: Sequence[Snapshot]) -> ui.LayoutView:
+def snapshot_list_card(t: Text, guest: Guest, snapshots: Sequence[Snapshot]) -> ui.LayoutView:
     """As a tree of parents, with age, description, and whether memory was saved."""
     count = t.plural("{n} snapshot", "{n} snapshots", len(snapshots))
     head = f"### {title(guest)} · {count}"
     lines = [_snapshot_row(t, snapshot, depth) for snapshot, depth in _tree(snapshots)]
     if not lines:
         lines = [t("There is no snapshot. `/snapshot create` takes one.")]
-    return card(head, fit(t, lines, MESSAGE_MOST - 300), colour=Colour.BUSY)
+    return card(head, fit_lines(t, lines, MESSAGE_MOST - 300), colour=Colour.BUSY)
 
 
 def _tree(snapshots: Sequence[Snapshot]) -> list[tuple[Snapshot, int]]:
@@ -170,7 +170,7 @@ def _snapshot_row(t: Text, snapshot: Snapshot, depth: int) -> str:
     branch = "\u2003" * min(depth, 8) + ("└ " if depth else "")
     parts = [code(snapshot.name, 40)]
     if snapshot.taken:
-        parts.append(when(snapshot.taken))
+        parts.append(timestamp(snapshot.taken))
     elif not snapshot.incomplete:
         parts.append(t("time not known"))
     if snapshot.memory:
@@ -188,6 +188,6 @@ def page_of(page: int, count: int) -> tuple[int, int]:
     return max(0, min(page, pages - 1)), pages
 
 
-def foot(t: Text, page: int, pages: int, now: float) -> str:
+def list_footer(t: Text, page: int, pages: int, now: float) -> str:
     parts = [f"{page + 1}/{pages}"] if pages > 1 else []
-    return f"-# {' · '.join([*parts, t('updated {time}', time=when(now))])}"
+    return f"-# {' · '.join([*parts, t('updated {time}', time=timestamp(now))])}"

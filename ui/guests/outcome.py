@@ -17,28 +17,28 @@ from ui.formatting import (
     WARNING,
     WORKING,
     Colour,
-    bar,
     code,
     code_block,
-    duration,
-    memory_mb,
+    format_duration,
+    format_memory,
+    progress_bar,
     state_word,
     title,
 )
-from ui.guests.caveats import excess_lines, handed_on, now_lines
+from ui.guests.caveats import clone_caveats, excess_lines, running_lines
 from ui.i18n import Text
-from ui.messages.task_hints import hint
+from ui.messages.task_hints import task_hint
 
-Say = Callable[[Text, str, Order], str]
+OrderText = Callable[[Text, str, Order], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Wording:
     """What is said of an action at work, done, and failed. Takes the guest as it is named, and the order."""
 
-    working: Say
-    done: Say
-    failed: Say
+    working: OrderText
+    done: OrderText
+    failed: OrderText
 
 
 WORDINGS: dict[Verb, Wording] = {
@@ -119,16 +119,16 @@ def _snapshot(order: Order) -> str:
     return code(order.snapshot or "")
 
 
-def working(
+def working_card(
     t: Text, order: Order, guest: str, progress: Progress, buttons: Sequence[Item] = ()
 ) -> ui.LayoutView:
     """While it runs: what, how far, how long, and that it goes on when it takes long or is out of sight."""
     lines = [f"{WORKING} {WORDINGS[order.verb].working(t, guest, order)}"]
     if progress.percent is not None:
-        lines.append(f"{bar(progress.percent / 100)} {progress.percent:.0f}%")
+        lines.append(f"{progress_bar(progress.percent / 100)} {progress.percent:.0f}%")
     notes = []
     if progress.elapsed >= 1:
-        notes.append(t("{time} so far", time=duration(t, progress.elapsed)))
+        notes.append(t("{time} so far", time=format_duration(t, progress.elapsed)))
     if progress.out_of_sight:
         notes.append(t("Proxmox does not answer just now; the work may go on there"))
     elif progress.elapsed >= 60:
@@ -138,7 +138,7 @@ def working(
     return card("\n".join(lines), colour=Colour.BUSY, buttons=buttons)
 
 
-def farewell(t: Text, order: Order, guest: str) -> ui.LayoutView:
+def farewell_card(t: Text, order: Order, guest: str) -> ui.LayoutView:
     """When the bot ends while work is under way."""
     text = t("The bot is being stopped. What was begun goes on in Proxmox; look with `/info` how it ended.")
     return card(f"{WARNING} {WORDINGS[order.verb].working(t, guest, order)}\n{text}", colour=Colour.WARN)
@@ -164,10 +164,10 @@ def outcome_text(t: Text, report: Report) -> tuple[str, Colour]:
         return f"{UNSURE} {text}", Colour.WARN
     if task and task.end is TaskEnd.ERROR:
         lines = [f"{FAILED} {words.failed(t, title(report.plan.guest), order)}", code(task.message, 300)]
-        advice = hint(t, order.verb, task.message)
+        advice = task_hint(t, order.verb, task.message)
         if advice:
             lines.append(advice)
-        return _with_log("\n".join(lines), _besides(task.message, task.log)), Colour.BAD
+        return _with_log("\n".join(lines), _log_without_error(task.message, task.log)), Colour.BAD
     withdrawn = order.verb is Verb.RESIZE and report.change is None
     lines = [f"{OK} {guest}: {_withdrawn(t)}" if withdrawn else f"{OK} {words.done(t, guest, order)}"]
     colour = Colour.GOOD
@@ -206,7 +206,7 @@ def _particulars(t: Text, report: Report) -> list[str]:
     if plan.order.verb is Verb.CREATE and report.after:
         node = code(report.after.node)
         lines.append(t("From {template}, on node {node}.", template=title(plan.guest), node=node))
-        lines += handed_on(t, plan)
+        lines += clone_caveats(t, plan)
     if report.change:
         lines += change_lines(t, report.change)
         lines += excess_lines(t, plan)
@@ -234,11 +234,13 @@ def change_lines(t: Text, change: Change) -> list[str]:
         )
     if change.memory_mb:
         old, new = change.memory_mb
-        lines.append(t("Memory: {before} → {after}", before=memory_mb(old or 0), after=memory_mb(new)))
-    return lines + now_lines(t, change)
+        lines.append(
+            t("Memory: {before} → {after}", before=format_memory(old or 0), after=format_memory(new))
+        )
+    return lines + running_lines(t, change)
 
 
-def _besides(message: str, log: Iterable[str]) -> tuple[str, ...]:
+def _log_without_error(message: str, log: Iterable[str]) -> tuple[str, ...]:
     """The log without the lines that say what the task's error says: Proxmox writes it below as `TASK ERROR:`."""
     told = " ".join(message.split())
 
@@ -258,4 +260,4 @@ def _with_log(text: str, log: tuple[str, ...]) -> str:
 
 def footer(t: Text, report: Report) -> str:
     """Who and how long, in small print."""
-    return f"-# <@{report.plan.order.actor.user_id}> · {duration(t, report.seconds)}"
+    return f"-# <@{report.plan.order.actor.user_id}> · {format_duration(t, report.seconds)}"

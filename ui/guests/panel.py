@@ -18,32 +18,32 @@ from ui.formatting import (
     Colour,
     code,
     colour_of,
-    duration,
     emoji_of,
-    fit,
+    fit_lines,
+    format_duration,
+    format_percent,
+    format_usage,
     kind_word,
-    percent,
     plain,
     state_word,
+    timestamp,
     title,
-    used_of,
-    when,
 )
-from ui.guests.figures import cores_of, memory_advice, memory_of, seen_by_host
+from ui.guests.figures import cores_of, is_seen_by_host, memory_advice, memory_of
 from ui.i18n import Text
 from ui.interaction.buttons import guest_button, refresh_button
 
 POWER = (Verb.START, Verb.REBOOT, Verb.SHUTDOWN)
 
 
-def panel(
+def guest_panel(
     t: Text, details: GuestDetails, now: float, note: str = "", verbs: Sequence[Verb] = POWER
 ) -> ui.LayoutView:
     """The whole panel. `now` is Unix seconds; `note` is the outcome of a button that was just pressed."""
     guest = details.guest
     head = f"### {emoji_of(guest)} {title(guest)}\n{_headline(t, guest)}"
     body = "\n".join(f"**{name}** {value}" for name, value in _rows(t, details) if value)
-    foot = f"-# {t('updated {time}', time=when(now))}"
+    foot = f"-# {t('updated {time}', time=timestamp(now))}"
     colour = Colour.QUIET if guest.template else colour_of(guest)
     return card(head, body, note, foot, colour=colour, buttons=guest_buttons(t, guest, verbs))
 
@@ -63,7 +63,7 @@ def _headline(t: Text, guest: Guest) -> str:
     state = t("template") if guest.template else state_word(t, guest.state)
     parts = [f"**{state}**", kind_word(t, guest.kind), code(guest.node)]
     if guest.uptime:
-        parts.append(t("up {time}", time=duration(t, guest.uptime)))
+        parts.append(t("up {time}", time=format_duration(t, guest.uptime)))
     return " · ".join(parts)
 
 
@@ -73,7 +73,7 @@ def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
     return [
         (t("CPU"), _cpu(t, details)),
         (t("Memory"), _memory(t, guest)),
-        (t("Disk"), used_of(guest.disk, guest.disk_total) if guest.disk_total else ""),
+        (t("Disk"), format_usage(guest.disk, guest.disk_total) if guest.disk_total else ""),
         (t("IP"), " ".join(code(address) for address in details.addresses or ())),
         (t("Tags"), " ".join(code(tag, 30) for tag in guest.tags[:10])),
         (t("Lock"), f"{WARNING} {code(guest.lock)}" if guest.lock else ""),
@@ -88,12 +88,12 @@ def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
 def _cpu(t: Text, details: GuestDetails) -> str:
     cores = details.guest.cpus or (details.config.total_cores if details.config else None)
     count = cores_of(t, cores) if cores else ""
-    used = percent(details.guest.cpu) if details.guest.state is not State.STOPPED else ""
+    used = format_percent(details.guest.cpu) if details.guest.state is not State.STOPPED else ""
     return " / ".join(part for part in (used, count) if part)
 
 
 def _memory(t: Text, guest: Guest) -> str:
-    advice = f"\n-# {memory_advice(t)}" if seen_by_host(guest) else ""
+    advice = f"\n-# {memory_advice(t)}" if is_seen_by_host(guest) else ""
     return f"{memory_of(t, guest)}{advice}"
 
 
@@ -104,15 +104,15 @@ def _waiting(t: Text, pending: Sequence[Pending]) -> str:
         after = t("default") if item.delete or item.pending is None else code(item.pending, 40)
         before = code(item.value, 40) if item.value is not None else t("default")
         rows.append(f"{code(item.key, 20)} {before} → {after}")
-    return fit(t, rows, 300, " · ")
+    return fit_lines(t, rows, 300, " · ")
 
 
 def _task(task: TaskSummary | None) -> str:
     if task is None:
         return ""
     if task.status is None:
-        return f"{WORKING} {code(task.type)} {when(task.started)}"
+        return f"{WORKING} {code(task.type)} {timestamp(task.started)}"
     end = end_of(task.status)
     mark = {TaskEnd.OK: OK, TaskEnd.WARNINGS: WARNING}.get(end, FAILED)
     words = "" if end is TaskEnd.OK else f" {code(plain(task.status, 80))}"
-    return f"{mark} {code(task.type)}{words} {when(task.ended or task.started)}"
+    return f"{mark} {code(task.type)}{words} {timestamp(task.ended or task.started)}"

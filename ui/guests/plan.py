@@ -11,16 +11,16 @@ from ui.formatting import (
     SNAPSHOT,
     WARNING,
     code,
-    disk_size,
-    duration,
     emoji_of,
-    fit,
+    fit_lines,
+    format_disk_size,
+    format_duration,
+    format_size,
     kind_word,
     plain,
-    size,
     state_word,
+    timestamp,
     title,
-    when,
 )
 from ui.guests.caveats import caveats
 from ui.guests.outcome import change_lines
@@ -50,7 +50,7 @@ def yes_label(t: Text, plan: Plan) -> str:
         Verb.SNAPSHOT_ROLLBACK: t("Roll back {name}", name=name),
         Verb.SNAPSHOT_DELETE: t("Delete {name}", name=plain(plan.order.snapshot or "", 40)),
     }[plan.order.verb]
-    return f"{label} …" if plan.takes_name else label  # a form follows
+    return f"{label} …" if plan.needs_name else label  # a form follows
 
 
 def title_of_form(t: Text, plan: Plan) -> str:
@@ -67,7 +67,7 @@ def _line(t: Text, guest: Guest) -> str:
         code(guest.node),
     ]
     if guest.uptime:
-        parts.append(t("up {time}", time=duration(t, guest.uptime)))
+        parts.append(t("up {time}", time=format_duration(t, guest.uptime)))
     return " · ".join(parts)
 
 
@@ -82,14 +82,14 @@ def _fallback(t: Text, plan: Plan) -> str:
     else:
         if backups.found:
             last = backups.found[0]
-            words = [f"{when(last.taken)} ({when(last.taken, 'f')})", code(last.storage, 40)]
-            words += [size(last.size)] if last.size else []
+            words = [f"{timestamp(last.taken)} ({timestamp(last.taken, 'f')})", code(last.storage, 40)]
+            words += [format_size(last.size)] if last.size else []
             words += [t("{n} in all", n=len(backups.found))] if len(backups.found) > 1 else []
             lines.append(f"- {BACKUP} {t('last backup: {backup}', backup=' · '.join(words))}")
         else:
             lines.append(f"- {BACKUP} {t('no backup that the bot can see')}")
         if backups.unread:
-            names = fit(t, (code(name, 40) for name in backups.unread), 200, " ")
+            names = fit_lines(t, (code(name, 40) for name in backups.unread), 200, " ")
             lines.append(f"- {WARNING} {t('could not be asked for backups: {storages}', storages=names)}")
     if plan.order.verb is Verb.DELETE:
         pass
@@ -98,7 +98,7 @@ def _fallback(t: Text, plan: Plan) -> str:
     elif snapshots:
         count = t.plural("{n} snapshot", "{n} snapshots", len(snapshots))
         newest = max(snapshots, key=lambda snapshot: snapshot.taken or 0)
-        taken = f" {when(newest.taken)}" if newest.taken else ""
+        taken = f" {timestamp(newest.taken)}" if newest.taken else ""
         lines.append(f"- {SNAPSHOT} {count} · {t('newest: {name}', name=code(newest.name, 40))}{taken}")
     else:
         lines.append(f"- {SNAPSHOT} {t('no snapshots')}")
@@ -138,7 +138,7 @@ def _create(t: Text, plan: Plan, now: float) -> str:
 
 def _resize(t: Text, plan: Plan, now: float) -> str:
     lines = [t("The change that waits for a restart will be withdrawn.")]
-    if plan.change and not plan.withdraws:
+    if plan.change and not plan.withdraws_pending:
         lines = change_lines(t, plan.change)
     return "\n".join((f"### {WARNING} {t('Resize?')}", _line(t, plan.guest), *lines))
 
@@ -161,7 +161,7 @@ def _delete(t: Text, plan: Plan, now: float) -> str:
     lines += [f"**{t('This cannot be undone.')}**", t("What is lost:")]
     if disks:
         rows = (f"- {code(disk.key, 20)} {code(disk.volume, 80)} {_size(disk)}".rstrip() for disk in disks)
-        lines.append(fit(t, rows, 1200))
+        lines.append(fit_lines(t, rows, 1200))
     else:
         lines.append(f"- {t('no disks')}")
     if plan.snapshots:
@@ -174,7 +174,7 @@ def _delete(t: Text, plan: Plan, now: float) -> str:
 
 
 def _size(disk: Disk) -> str:
-    return disk_size(disk.size) if disk.size else ""
+    return format_disk_size(disk.size) if disk.size else ""
 
 
 def _rollback(t: Text, plan: Plan, now: float) -> str:
@@ -203,7 +203,7 @@ def _snapshot_line(t: Text, snapshot: Snapshot | None) -> str:
         return ""
     parts = [f"{SNAPSHOT} {code(snapshot.name, 40)}"]
     if snapshot.taken:
-        parts.append(f"{when(snapshot.taken, 'f')} ({when(snapshot.taken)})")
+        parts.append(f"{timestamp(snapshot.taken, 'f')} ({timestamp(snapshot.taken)})")
     if snapshot.memory:
         parts.append(t("with memory"))
     if snapshot.description:

@@ -1,6 +1,6 @@
 """From a person to the guests they may see: the cluster as it exists for them."""
 
-from ui.guests.lists import Filters, guest_list
+from ui.guests.lists import Filters, guest_list_card
 from ui.interaction.context import Services
 from ui.interaction.gate import actor_of
 from ui.interaction.reply import Reply
@@ -8,7 +8,9 @@ from ui.interaction.reply import Reply
 
 async def show_guests(services: Services, reply: Reply, filters: Filters, page: int = 0) -> None:
     """Raises a ProxmoxError."""
-    judge, actor = services.judge, actor_of(reply.interaction)
-    cluster = judge.seen(actor, await services.reader.read())
+    authorizer, actor = services.authorizer, actor_of(reply.interaction)
+    cluster = authorizer.visible_cluster(actor, await services.cluster_cache.read())
     now = services.clock.now()
-    await reply.show(guest_list(reply.t, cluster, filters, page, now, narrowed=judge.narrowed(actor)))
+    await reply.show(
+        guest_list_card(reply.t, cluster, filters, page, now, narrowed=authorizer.has_hidden_guests(actor))
+    )

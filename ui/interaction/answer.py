@@ -12,8 +12,8 @@ import discord
 from discord import ui
 from discord.utils import MISSING
 
-from ui.discord.blocked import blocks, let_through
-from ui.discord.failures import Trouble, insist, wait_of
+from ui.discord.blocked import is_blocked, send_with_fallbacks
+from ui.discord.failures import DISCORD_ERRORS, retry_after, send_with_retries
 from ui.interaction.context import Interaction, Services
 
 _log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ ALREADY_ACKNOWLEDGED = 40060
 
 
 @dataclass(frozen=True, slots=True)
-class Attached:
+class Attachment:
     """A file of an answer, whose view shows it."""
 
     name: str
@@ -49,7 +49,7 @@ class Answer:
         self.t = self.reader if private else services.texts.public
         self.message_id = interaction.message.id if interaction.message and not anew else None
         self.in_place = self.message_id is not None
-        self.attached: Attached | None = None
+        self.attached: Attachment | None = None
         self._clock, self._began = services.clock, services.clock.monotonic()
         self._taken = False
 
@@ -58,14 +58,14 @@ class Answer:
         """Whether Discord has a first answer of ours."""
         return self._taken or self.interaction.response.is_done()
 
-    def take(self, error: discord.HTTPException) -> None:
+    def accept_duplicate(self, error: discord.HTTPException) -> None:
         """An earlier try took effect, only its answer was lost. Raises any other error."""
         if error.code != ALREADY_ACKNOWLEDGED:
             raise error
         self._taken = True
 
     @property
-    def patience(self) -> float:
+    def seconds_left(self) -> float:
         """Seconds in which the way that is open now stays open."""
         age = self._clock.monotonic() - self._began
         return max(0.0, (TOKEN_SECONDS if self.answered else FIRST_SECONDS) - age)
@@ -81,11 +81,11 @@ class Answer:
                 answer = await self.interaction.response.defer(ephemeral=self.private, thinking=True)
                 self.message_id = answer.message_id if answer else None
         except discord.HTTPException as error:
-            self.take(error)
+            self.accept_duplicate(error)
 
     async def show(self, view: ui.LayoutView) -> None:
         """Put it, again when Discord stumbles, and at last in the channel."""
-        error = await insist(self._clock, lambda: self.put(view), RETRIES, self.patience)
+        error = await send_with_retries(self._clock, lambda: self.put(view), RETRIES, self.seconds_left)
         if error is not None:
             await self._show_in_channel(view, error)
 
@@ -96,12 +96,12 @@ class Answer:
             return
         if not self.answered:
             try:
-                await let_through(self.t, view, self._put_first)
+                await send_with_fallbacks(self.t, view, self._put_first)
             except discord.HTTPException as error:
-                self.take(error)
+                self.accept_duplicate(error)
                 await self.put(view)
         elif self._clock.monotonic() - self._began < TOKEN_SECONDS:
-            message = await let_through(self.t, view, self._put_again)
+            message = await send_with_fallbacks(self.t, view, self._put_again)
             self.message_id = message.id
         else:
             await self._show_in_channel(view, None, last=last)
@@ -133,7 +133,9 @@ class Answer:
             return
         put = self._put_in_channel if last else self._edit_in_channel
         pauses = RETRIES if last else ()
-        second = await insist(self._clock, lambda: let_through(self.t, view, put), pauses, CHANNEL_SECONDS)
+        second = await send_with_retries(
+            self._clock, lambda: send_with_fallbacks(self.t, view, put), pauses, CHANNEL_SECONDS
+        )
         if second is not None and last:
             _log.warning("an answer could not be delivered: %r, then %r", error, second)
 
@@ -146,8 +148,8 @@ class Answer:
         """Edit the message, and where that does not go send a new one."""
         try:
             await self._edit_in_channel(view)
-        except Trouble as error:
-            if blocks(error) or wait_of(error):
+        except DISCORD_ERRORS as error:
+            if is_blocked(error) or retry_after(error):
                 raise
         else:
             if self.message_id is not None:

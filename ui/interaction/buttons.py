@@ -1,10 +1,10 @@
 """The buttons that outlive a restart. Their custom_id says which guest and what; nothing else in it is trusted.
 
-`g1:start:101:5d0a…` acts on a guest (the last part is Guest.mark, so that a stale button does not reach another
-guest that got its VMID; 32 hex digits, in messages of earlier versions eight, which go on working),
+`g1:start:101:5d0a…` acts on a guest (the last part is Guest.fingerprint, so that a stale button does not reach
+another guest that got its VMID; 32 hex digits, in messages of earlier versions eight, which go on working),
 `g1:refresh:101` reads it again, `a1:ack:17` answers an alert by its incident (`:r` at the end: in a message that is
-not edited), `p1:…` turns a page, `q1:…` answers a question.
-What a press does is in cogs/buttons.py, which reaches here through the Services: this module only makes buttons.
+not edited), `p1:…` turns a page, `q1:…` answers a question. What a press does is in cogs/buttons.py, which
+reaches here through the Services: this module only makes buttons.
 """
 
 import re
@@ -16,14 +16,14 @@ from discord import ui
 
 from core.guest import Guest
 from core.verbs import Verb
-from core.watch.incidents.model import Incident, Topic, What
-from ui.formatting import duration
+from core.watch.incidents.model import GuestEvent, Incident, Topic
+from ui.formatting import format_duration
 from ui.i18n import Text
 from ui.interaction.context import Interaction, services_of
 from ui.messages.errors import verb_noun
 
 GUEST = re.compile(
-    r"g1:(?:(?P<action>start|reboot|shutdown):(?P<vmid>[1-9][0-9]{2,8}):(?P<mark>[0-9a-f]{32}|[0-9a-f]{8})"
+    r"g1:(?:(?P<action>start|reboot|shutdown):(?P<vmid>[1-9][0-9]{2,8}):(?P<fingerprint>[0-9a-f]{32}|[0-9a-f]{8})"
     r"|refresh:(?P<read>[1-9][0-9]{2,8}))"
 )
 PAGE = re.compile(
@@ -48,7 +48,7 @@ FORM = re.compile(r"f1:(?P<nonce>[0-9a-f]{16})")
 QUESTION = re.compile(r"q1:(?P<answer>yes|no):(?P<nonce>[0-9a-f]{16})")
 
 
-class Lasting(ui.DynamicItem[ui.Button[Any]], template=r"[a-z][0-9]:.{1,97}"):
+class PersistentButton(ui.DynamicItem[ui.Button[Any]], template=r"[a-z][0-9]:.{1,97}"):
     """Every button of this bot. discord.py makes it anew from its custom_id for each press."""
 
     @classmethod
@@ -72,17 +72,19 @@ _STYLES = {
 
 def guest_button(
     t: Text, verb: Verb, guest: Guest, *, label: str | None = None, disabled: bool = False
-) -> Lasting:
+) -> PersistentButton:
     text = label or verb_noun(t, verb)
-    custom_id = f"g1:{verb.value}:{guest.vmid}:{guest.mark}"
-    return Lasting(ui.Button(style=_STYLES[verb], label=text, custom_id=custom_id, disabled=disabled))
+    custom_id = f"g1:{verb.value}:{guest.vmid}:{guest.fingerprint}"
+    return PersistentButton(
+        ui.Button(style=_STYLES[verb], label=text, custom_id=custom_id, disabled=disabled)
+    )
 
 
-def refresh_button(t: Text, vmid: int, *, disabled: bool = False) -> Lasting:
-    return Lasting(ui.Button(label=t("Refresh"), custom_id=f"g1:refresh:{vmid}", disabled=disabled))
+def refresh_button(t: Text, vmid: int, *, disabled: bool = False) -> PersistentButton:
+    return PersistentButton(ui.Button(label=t("Refresh"), custom_id=f"g1:refresh:{vmid}", disabled=disabled))
 
 
-def alert_buttons(t: Text, incident: Incident, *, edited: bool = True) -> list[Lasting]:
+def alert_buttons(t: Text, incident: Incident, *, edited: bool = True) -> list[PersistentButton]:
     """What can be done about it now. `edited`: the message is kept up to date, so that it shows the answer."""
     tail = f"{incident.id}" if edited else f"{incident.id}:r"
     guest = guest_of(incident)
@@ -95,11 +97,11 @@ def alert_buttons(t: Text, incident: Incident, *, edited: bool = True) -> list[L
         offers.append(("ack", t("Acknowledge"), discord.ButtonStyle.primary))
     if incident.open:
         offers += [
-            (what, t("Mute {time}", time=duration(t, seconds)), discord.ButtonStyle.secondary)
+            (what, t("Mute {time}", time=format_duration(t, seconds)), discord.ButtonStyle.secondary)
             for what, seconds in MUTES.items()
         ]
     return [
-        Lasting(ui.Button(style=style, label=label, custom_id=f"a1:{what}:{tail}"))
+        PersistentButton(ui.Button(style=style, label=label, custom_id=f"a1:{what}:{tail}"))
         for what, label, style in offers
     ]
 
@@ -110,15 +112,15 @@ def guest_of(incident: Incident) -> int | None:
         return None
     if incident.topic is Topic.BACKUP:
         return incident.backups[0].vmid if len(incident.backups) == 1 else None
-    here = [fact for fact in incident.guests if fact.what is not What.MISSING]
+    here = [fact for fact in incident.guests if fact.what is not GuestEvent.MISSING]
     return here[0].vmid if len(here) == 1 else None
 
 
 def can_start(incident: Incident) -> bool:
-    return incident.open and incident.topic is Topic.GUEST and incident.guests[0].what is What.STOPPED
+    return incident.open and incident.topic is Topic.GUEST and incident.guests[0].what is GuestEvent.STOPPED
 
 
-def page_buttons(what: str, page: int, pages: int, filters: Sequence[str]) -> list[Lasting]:
+def page_buttons(what: str, page: int, pages: int, filters: Sequence[str]) -> list[PersistentButton]:
     """First, previous, next, last; none where there is one page only. `page` counts from 0."""
     if pages <= 1:
         return []
@@ -130,15 +132,17 @@ def page_buttons(what: str, page: int, pages: int, filters: Sequence[str]) -> li
         ("last", "⏭️", pages - 1, page == pages - 1),
     )
     return [
-        Lasting(ui.Button(emoji=emoji, custom_id=f"p1:{what}:{move}:{goal}:{tail}", disabled=off))
+        PersistentButton(ui.Button(emoji=emoji, custom_id=f"p1:{what}:{move}:{goal}:{tail}", disabled=off))
         for move, emoji, goal, off in moves
     ]
 
 
-def question_buttons(t: Text, nonce: str, yes: str, *, disabled: bool = False) -> list[Lasting]:
+def question_buttons(t: Text, nonce: str, yes: str, *, disabled: bool = False) -> list[PersistentButton]:
     """The red one says what it does; the grey one leaves everything as it is."""
     red = discord.ButtonStyle.danger
     return [
-        Lasting(ui.Button(style=red, label=yes[:80], custom_id=f"q1:yes:{nonce}", disabled=disabled)),
-        Lasting(ui.Button(label=t("Cancel"), custom_id=f"q1:no:{nonce}", disabled=disabled)),
+        PersistentButton(
+            ui.Button(style=red, label=yes[:80], custom_id=f"q1:yes:{nonce}", disabled=disabled)
+        ),
+        PersistentButton(ui.Button(label=t("Cancel"), custom_id=f"q1:no:{nonce}", disabled=disabled)),
     ]

@@ -7,18 +7,18 @@ from typing import Protocol, cast
 
 import discord
 
-from core.access.authorizer import Judge
-from core.access.rate_limit import ChangeLimit, Pace
-from core.actions.executor import Operations
+from core.access.authorizer import Authorizer
+from core.access.rate_limit import ChangeLimit, RateLimiter
+from core.actions.executor import Executor
 from core.actions.inspector import Inspector
 from core.actions.planner import Planner
-from core.actions.recovery import CutOff
+from core.actions.recovery import ActionRecovery
 from core.audit.people import PeopleReader
-from core.audit.trail import Audit
+from core.audit.trail import AuditLog
 from core.clock import Clock
-from core.cluster_cache import ClusterReader, SnapshotReader
-from core.delivery.alerts import Delivery
-from core.delivery.audit import AuditPosting
+from core.cluster_cache import ClusterCache, SnapshotCache
+from core.delivery.alerts import AlertDelivery
+from core.delivery.audit import AuditDelivery
 from core.proxmox import Proxmox
 from core.watch.journal import Journal
 from core.watch.service import Watch
@@ -33,11 +33,11 @@ class Heartbeat(Protocol):
     """A sign of life to whoever watches the watch. `wanted`: it is set up; `failing`: why the last one did not
     arrive, None while they do; `taken`: when one last did (Unix seconds)."""
 
-    failing: str | None
-    taken: float | None
+    error: str | None
+    last_beat: float | None
 
     @property
-    def wanted(self) -> bool: ...
+    def is_enabled(self) -> bool: ...
 
     async def beat(self) -> bool:
         """One. Does not raise."""
@@ -50,34 +50,34 @@ class OpenReply(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    judge: Judge
-    limit: ChangeLimit
-    pace: Pace
+    authorizer: Authorizer
+    change_limit: ChangeLimit
+    rate_limiter: RateLimiter
     proxmox: Proxmox
-    reader: ClusterReader
-    snapshots: SnapshotReader
+    cluster_cache: ClusterCache
+    snapshot_cache: SnapshotCache
     inspector: Inspector
-    people: PeopleReader
+    people_cache: PeopleReader
     planner: Planner
-    operations: Operations
+    executor: Executor
     watch: Watch
     journal: Journal
-    delivery: Delivery
+    alert_delivery: AlertDelivery
     heartbeat: Heartbeat
     connected: Callable[[], bool]
     """Whether Discord's gateway is there just now."""
-    audit: Audit
-    audit_posting: AuditPosting
-    cut_off: CutOff
+    audit: AuditLog
+    audit_delivery: AuditDelivery
+    action_recovery: ActionRecovery
     """Finds out how what was cut off by the bot's end came out."""
     clock: Clock
     texts: Texts
     questions: Questions
     press: Callable[[Interaction, str], Awaitable[None]]
     """What a press on a lasting button does: presses.press."""
-    zone: datetime.tzinfo
+    timezone: datetime.tzinfo
     """In which a date begins (TIMEZONE)."""
-    interval: float
+    poll_seconds: float
     """Seconds between two reads of the watch."""
     arrivals: Arrivals = field(default_factory=Arrivals)
     """How late interactions arrive."""

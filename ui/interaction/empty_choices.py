@@ -19,7 +19,7 @@ from core.wanted_errors import NothingChosen
 from ui.formatting import REFUSED, plain_label
 from ui.i18n import Text
 from ui.interaction.context import Interaction, services_of
-from ui.interaction.refusal import mixed_levels
+from ui.interaction.refusal import mixed_levels_text
 from ui.messages.errors import level_word
 
 NUMBER, WORD = -404, "!nothing"
@@ -30,7 +30,7 @@ ANEW_SECONDS = 0.5
 Choices = list[app_commands.Choice[Any]]
 
 
-class Wanted(Enum):
+class ChoiceKind(Enum):
     """What a completion offers."""
 
     GUEST = "guest"
@@ -43,14 +43,14 @@ class Wanted(Enum):
     PERSON = "person"
 
 
-_NONE: Mapping[Wanted, Callable[[Text], str]] = {
-    Wanted.GUEST: lambda t: t("There is no guest to which you may do this."),
-    Wanted.TEMPLATE: lambda t: t("There is no template you may use."),
-    Wanted.WATCHED: lambda t: t("No guest that you may choose is on the watch list."),
-    Wanted.NODE: lambda t: t("There is no node to choose from."),
-    Wanted.TARGET: lambda t: t("There is nothing you may mute."),
-    Wanted.PERSON: lambda t: t("Nobody found: the audit trail is empty, or cannot be read right now."),
-    Wanted.MUTED: lambda t: t("There is no mute that you may lift."),
+_NONE: Mapping[ChoiceKind, Callable[[Text], str]] = {
+    ChoiceKind.GUEST: lambda t: t("There is no guest to which you may do this."),
+    ChoiceKind.TEMPLATE: lambda t: t("There is no template you may use."),
+    ChoiceKind.WATCHED: lambda t: t("No guest that you may choose is on the watch list."),
+    ChoiceKind.NODE: lambda t: t("There is no node to choose from."),
+    ChoiceKind.TARGET: lambda t: t("There is nothing you may mute."),
+    ChoiceKind.PERSON: lambda t: t("Nobody found: the audit trail is empty, or cannot be read right now."),
+    ChoiceKind.MUTED: lambda t: t("There is no mute that you may lift."),
 }
 _REFUSALS: Mapping[type[Refused], Callable[[Text, Any], str]] = {
     NotAllowed: lambda t, x: (
@@ -68,20 +68,20 @@ _REFUSALS: Mapping[type[Refused], Callable[[Text, Any], str]] = {
 """In a completion nothing is formatted: short, without times and names. What is not here is refused in silence."""
 
 
-def why_refused(t: Text, interaction: Interaction, refusal: Refused, asker: Actor) -> Choices:
+def refusal_choice(t: Text, interaction: Interaction, refusal: Refused, asker: Actor) -> Choices:
     """The entry for what the gate refuses; none where the bot is not to be used at all."""
     say = _REFUSALS.get(type(refusal))
     if say is None:
         return []
-    mixed = mixed_levels(t, services_of(interaction).judge, asker, refusal)
+    mixed = mixed_levels_text(t, services_of(interaction).authorizer, asker, refusal)
     return [_entry(interaction, mixed or say(t, refusal))]
 
 
-def why_nothing(t: Text, interaction: Interaction, wanted: Wanted) -> Choices:
+def empty_choice(t: Text, interaction: Interaction, wanted: ChoiceKind) -> Choices:
     """The entry for a list that is empty whatever is typed."""
     if _is_unread(interaction, wanted):
         return [_entry(interaction, t("Proxmox cannot be read right now."))]
-    if wanted is Wanted.SNAPSHOT:
+    if wanted is ChoiceKind.SNAPSHOT:
         return [_entry(interaction, _no_snapshot(t, interaction))]
     return [_entry(interaction, _NONE[wanted](t))]
 
@@ -114,10 +114,10 @@ def nothing_chosen(interaction: Interaction) -> NothingChosen | None:
     return NothingChosen() if chosen else None
 
 
-async def or_why(
+async def choices_or_reason(
     interaction: Interaction,
     typed: object,
-    wanted: Wanted,
+    wanted: ChoiceKind,
     offered: Callable[[Any], Awaitable[Choices]],
 ) -> Choices:
     """What is offered for what is typed; where nothing would be whatever is typed, why."""
@@ -125,16 +125,19 @@ async def or_why(
     if found or (str(typed).strip() and await _is_narrowed(interaction, wanted, offered)):
         return found
     t = services_of(interaction).texts.of_locale(str(interaction.locale))
-    return why_nothing(t, interaction, wanted)
+    return empty_choice(t, interaction, wanted)
 
 
-def _is_unread(interaction: Interaction, wanted: Wanted) -> bool:
+def _is_unread(interaction: Interaction, wanted: ChoiceKind) -> bool:
     """Whether it is Proxmox' to offer, of which nothing has been read yet."""
-    return services_of(interaction).reader.last is None and wanted not in (Wanted.PERSON, Wanted.MUTED)
+    return services_of(interaction).cluster_cache.last is None and wanted not in (
+        ChoiceKind.PERSON,
+        ChoiceKind.MUTED,
+    )
 
 
 async def _is_narrowed(
-    interaction: Interaction, wanted: Wanted, offered: Callable[[Any], Awaitable[Choices]]
+    interaction: Interaction, wanted: ChoiceKind, offered: Callable[[Any], Awaitable[Choices]]
 ) -> bool:
     """Whether it is what is typed that leaves nothing; also where that cannot be told in time."""
     if _is_unread(interaction, wanted):
@@ -149,13 +152,15 @@ async def _is_narrowed(
 Completion = Callable[[Interaction, str], Coroutine[Any, Any, Choices]]
 
 
-def says_why(wanted: Wanted) -> Callable[[Completion], Completion]:
+def explain_empty(wanted: ChoiceKind) -> Callable[[Completion], Completion]:
     """For a completion that is a function."""
 
     def around(complete: Completion) -> Completion:
         @wraps(complete)
         async def completed(interaction: Interaction, current: str) -> Choices:
-            return await or_why(interaction, current, wanted, lambda typed: complete(interaction, typed))
+            return await choices_or_reason(
+                interaction, current, wanted, lambda typed: complete(interaction, typed)
+            )
 
         return completed
 

@@ -12,33 +12,33 @@ from dataclasses import dataclass, field
 import discord
 from discord import app_commands, ui
 
-from core.access.authorizer import Admit
-from core.access.policy import Actor, Place, Way
-from core.access.rate_limit import Asked
-from core.audit.trail import DETAIL_MOST, AuditRecord, Step, step_of
+from core.access.authorizer import Check
+from core.access.policy import Actor, InteractionKind, Place
+from core.access.rate_limit import RequestKind
+from core.audit.trail import DETAIL_MOST, AuditRecord, AuditStep, step_of
 from core.errors import AnswerTooLate, BotError, JournalFailed, Refused, TooQuick
 from core.guest import Guest
-from core.options import in_one_line
+from core.options import format_options
 from core.rights import RIGHTS, Effect, Operation
 from ui.cards import notice
-from ui.discord.blocked import let_through
-from ui.discord.failures import Trouble, incident_of, insist
+from ui.discord.blocked import send_with_fallbacks
+from ui.discord.failures import DISCORD_ERRORS, log_unexpected, send_with_retries
 from ui.formatting import plain
 from ui.interaction.context import Interaction, Services, services_of
-from ui.interaction.empty_choices import nothing_chosen, why_refused
+from ui.interaction.empty_choices import nothing_chosen, refusal_choice
 from ui.interaction.late import GIVEN_UP
 from ui.interaction.refusal import refusal_card
-from ui.messages.errors import unexpected
+from ui.messages.errors import unexpected_sentence
 
 _log = logging.getLogger(__name__)
 
 PRIVATE_RETRIES = (0.3, 0.6, 0.9)
 FIRST_SECONDS, FOLLOWUP_SECONDS = 3.0, 14 * 60.0
 """How long Discord takes a first answer, and what follows it."""
-_WAYS = {
-    discord.InteractionType.autocomplete: Way.COMPLETION,
-    discord.InteractionType.component: Way.BUTTON,
-    discord.InteractionType.modal_submit: Way.FORM,
+_INTERACTION_KINDS = {
+    discord.InteractionType.autocomplete: InteractionKind.COMPLETION,
+    discord.InteractionType.component: InteractionKind.BUTTON,
+    discord.InteractionType.modal_submit: InteractionKind.FORM,
 }
 
 
@@ -47,7 +47,13 @@ def actor_of(interaction: Interaction) -> Actor:
     user = interaction.user
     place = Place(interaction.guild_id, _category_of(interaction), interaction.channel_id)
     roles = frozenset(role.id for role in getattr(user, "roles", ()))  # a User, in a direct message, has none
-    return Actor(user.id, user.display_name, place, roles, _WAYS.get(interaction.type, Way.COMMAND))
+    return Actor(
+        user.id,
+        user.display_name,
+        place,
+        roles,
+        _INTERACTION_KINDS.get(interaction.type, InteractionKind.COMMAND),
+    )
 
 
 def _category_of(interaction: Interaction) -> int | None:
@@ -73,23 +79,23 @@ def refusal_of(
     interaction: Interaction, operation: Operation | None, guest: Guest | None = None
 ) -> Refused | None:
     """Why this interaction may not go on, or None. `guest`: the one it is about, where that is known."""
-    return services_of(interaction).judge.refusal(actor_of(interaction), operation, guest)
+    return services_of(interaction).authorizer.refusal(actor_of(interaction), operation, guest)
 
 
-def permit(interaction: Interaction, operation: Operation, guest: Guest | None = None) -> None:
+def authorize(interaction: Interaction, operation: Operation, guest: Guest | None = None) -> None:
     """Raises what `refusal_of` says."""
-    services_of(interaction).judge.permit(actor_of(interaction), operation, guest)
+    services_of(interaction).authorizer.authorize(actor_of(interaction), operation, guest)
 
 
-def too_quick(interaction: Interaction, operation: Operation | None) -> TooQuick | None:
+def rate_limit_refusal(interaction: Interaction, operation: Operation | None) -> TooQuick | None:
     """Take this interaction from what its person may ask for, or say why not. Asked before anything is judged, so
     that trying in vain is not free."""
-    asked = Asked.READ
+    kind = RequestKind.READ
     if interaction.type is discord.InteractionType.autocomplete:
-        asked = Asked.COMPLETION
+        kind = RequestKind.COMPLETION
     elif operation is not None and RIGHTS[operation].effect is not Effect.NOTHING:
-        asked = Asked.CHANGE
-    return services_of(interaction).pace.refusal(interaction.user.id, asked)
+        kind = RequestKind.CHANGE
+    return services_of(interaction).rate_limiter.take(interaction.user.id, kind)
 
 
 # -- recording
@@ -115,23 +121,25 @@ class Attempt:
         self.actor = actor_of(self.interaction)
 
     @property
-    def admit(self) -> Admit:
+    def check(self) -> Check:
         """Judges a guest for this attempt."""
-        return self.services.judge.admits(self.actor, Operation(self.word))
+        return self.services.authorizer.check_for(self.actor, Operation(self.word))
 
-    def permit(self, guest: Guest | None = None, *, whole: bool = False, seconds: float = 0.0) -> None:
+    def authorize(self, guest: Guest | None = None, *, whole: bool = False, seconds: float = 0.0) -> None:
         """Raises the Refused that access decides on. `whole`: it is about more than guests."""
         self.guest = guest or self.guest
-        self.services.judge.permit(self.actor, Operation(self.word), guest, whole=whole, seconds=seconds)
+        self.services.authorizer.authorize(
+            self.actor, Operation(self.word), guest, whole=whole, seconds=seconds
+        )
 
-    def begin(self, *, unkept: bool = False) -> None:
+    def start(self, *, unkept: bool = False) -> None:
         """It was allowed, and is done now. Raises TooManyChanges, and JournalFailed: what cannot be kept is not
         done, unless it may be `unkept`."""
-        limit, counts = self.services.limit, RIGHTS[Operation(self.word)].effect >= Effect.LIST
+        limit, counts = self.services.change_limit, RIGHTS[Operation(self.word)].effect >= Effect.LIST
         if counts:
             limit.take(self.actor.user_id)
         try:
-            self.id = self.record(Step.ASKED)
+            self.id = self.record(AuditStep.ASKED)
         except JournalFailed:
             if not unkept:
                 if counts:
@@ -139,8 +147,8 @@ class Attempt:
                 raise
         self.begun = True
 
-    def record(self, step: Step, outcome: str = "") -> int | None:
-        guest = self.guest or (self.services.reader.known(self.vmid) if self.vmid else None)
+    def record(self, step: AuditStep, outcome: str = "") -> int | None:
+        guest = self.guest or (self.services.cluster_cache.find(self.vmid) if self.vmid else None)
         entry = AuditRecord(
             step,
             self.actor,
@@ -166,74 +174,76 @@ class Attempt:
 
 
 @contextlib.contextmanager
-def recorded(
+def record_attempt(
     interaction: Interaction, operation: Operation, vmid: int | None = None, detail: str = ""
 ) -> Iterator[Attempt]:
     """Around what the bot itself does for a person; actions on guests are recorded by core/actions/executor.py."""
     attempt = Attempt(interaction, operation.value, vmid, detail)
     try:
-        awaited(interaction)
+        ensure_awaited(interaction)
         yield attempt
     except BotError as error:
         attempt.record(step_of(error), str(error))
         raise
     except BaseException as error:
-        if given_up(interaction) and attempt.id is None:
-            attempt.record(Step.REFUSED, str(AnswerTooLate()))
+        if is_given_up(interaction) and attempt.id is None:
+            attempt.record(AuditStep.REFUSED, str(AnswerTooLate()))
             raise
-        attempt.record(Step.ENDED, f"unknown: {type(error).__name__}")
+        attempt.record(AuditStep.ENDED, f"unknown: {type(error).__name__}")
         raise
     if not attempt.begun and RIGHTS[operation].effect is not Effect.NOTHING:
         raise AssertionError(f"{operation} was done without begin()")
-    attempt.record(Step.ENDED, attempt.outcome)
+    attempt.record(AuditStep.ENDED, attempt.outcome)
 
 
-def given_up(interaction: Interaction) -> bool:
+def is_given_up(interaction: Interaction) -> bool:
     """Whether Discord takes no answer to it any more (ui/interaction/reply.py)."""
     return GIVEN_UP in interaction.extras
 
 
-def awaited(interaction: Interaction) -> None:
+def ensure_awaited(interaction: Interaction) -> None:
     """Raises AnswerTooLate where nobody awaits what would be done."""
-    if given_up(interaction):
+    if is_given_up(interaction):
         raise AnswerTooLate
 
 
-def asked_for(interaction: Interaction) -> Attempt:
+def attempt_of(interaction: Interaction) -> Attempt:
     """What a command, button or form wants, in the words it came in."""
     command = interaction.command
     if command is not None:
         options: dict[str, object] = {name: value for name, value in interaction.namespace}  # noqa: C416 - it has keys() of another kind
         vmid = options.get("vmid") or options.get("template_id")
-        detail = in_one_line({name: value for name, value in options.items() if name != "vmid"})
+        detail = format_options({name: value for name, value in options.items() if name != "vmid"})
         word = command.qualified_name.replace(" ", "_")
         return Attempt(interaction, word, vmid if isinstance(vmid, int) else None, detail)
     data: dict[str, object] = dict(interaction.data or {})
     return Attempt(interaction, plain(str(data.get("custom_id") or data.get("name", "?")), 100))
 
 
-async def guarded(interaction: Interaction, work: Callable[[Attempt], Awaitable[BotError | None]]) -> None:
+async def run_guarded(
+    interaction: Interaction, work: Callable[[Attempt], Awaitable[BotError | None]]
+) -> None:
     """Run what a button or form does, and record and answer whatever it refuses or raises: nothing above would.
 
     The work says of the attempt what it is, as soon as it knows.
     """
     t = services_of(interaction).texts.of_locale(str(interaction.locale))
-    attempt = asked_for(interaction)
+    attempt = attempt_of(interaction)
     try:
         refusal = await work(attempt)
     except BotError as error:
         refusal = error
     except Exception as error:  # noqa: BLE001 - discord.py would only log it, and the person wait in vain
-        incident = incident_of(error)
-        attempt.record(Step.ENDED, f"unknown: {type(error).__name__}")
-        await tell_privately(interaction, notice(unexpected(t, incident)))
+        error_id = log_unexpected(error)
+        attempt.record(AuditStep.ENDED, f"unknown: {type(error).__name__}")
+        await reply_privately(interaction, notice(unexpected_sentence(t, error_id)))
         return
     if refusal is not None:
         attempt.refuse(refusal)
-        await tell_privately(interaction, refusal_card(services_of(interaction), t, refusal))
+        await reply_privately(interaction, refusal_card(services_of(interaction), t, refusal))
 
 
-async def tell_privately(interaction: Interaction, view: ui.LayoutView) -> None:
+async def reply_privately(interaction: Interaction, view: ui.LayoutView) -> None:
     """A word to this person only, whether or not the interaction was acknowledged. Does not raise."""
     services = services_of(interaction)
     t = services.texts.of_locale(str(interaction.locale))
@@ -245,7 +255,9 @@ async def tell_privately(interaction: Interaction, view: ui.LayoutView) -> None:
             await interaction.response.send_message(view=shown, ephemeral=True)
 
     most = FOLLOWUP_SECONDS if interaction.response.is_done() else FIRST_SECONDS
-    error = await insist(services.clock, lambda: let_through(t, view, send), PRIVATE_RETRIES, most)
+    error = await send_with_retries(
+        services.clock, lambda: send_with_fallbacks(t, view, send), PRIVATE_RETRIES, most
+    )
     if error is not None:
         _log.warning("a private word could not be delivered: %r", error)
 
@@ -266,31 +278,31 @@ class GatedTree(app_commands.CommandTree[discord.Client]):
         if typing and services_of(interaction).arrivals.late(interaction.id):
             return False  # Discord shows that the options could not be loaded
         refusal = (
-            too_quick(interaction, operation)
+            rate_limit_refusal(interaction, operation)
             or refusal_of(interaction, operation)
             or _nothing_chosen(interaction)
         )
         if refusal is None:
             return True
         if typing:
-            with contextlib.suppress(*Trouble):
+            with contextlib.suppress(*DISCORD_ERRORS):
                 t = services_of(interaction).texts.of_locale(str(interaction.locale))
                 await interaction.response.autocomplete(
-                    why_refused(t, interaction, refusal, actor_of(interaction))
+                    refusal_choice(t, interaction, refusal, actor_of(interaction))
                 )
         else:
-            asked_for(interaction).refuse(refusal)
+            attempt_of(interaction).refuse(refusal)
             t = services_of(interaction).texts.of_locale(str(interaction.locale))
             services, actor = services_of(interaction), actor_of(interaction)
-            await tell_privately(interaction, refusal_card(services, t, refusal, actor))
+            await reply_privately(interaction, refusal_card(services, t, refusal, actor))
         return False
 
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError) -> None:
         """What a command did not answer itself. Must not raise: asyncio would only log it."""
-        incident = incident_of(error)
+        error_id = log_unexpected(error)
         t = services_of(interaction).texts.of_locale(str(interaction.locale))
         if interaction.type is discord.InteractionType.autocomplete:
             return  # Discord shows that the options could not be loaded
         if not isinstance(error, app_commands.CommandInvokeError):  # else what it did has told of itself
-            asked_for(interaction).record(Step.REFUSED, type(error).__name__)
-        await tell_privately(interaction, notice(unexpected(t, incident)))
+            attempt_of(interaction).record(AuditStep.REFUSED, type(error).__name__)
+        await reply_privately(interaction, notice(unexpected_sentence(t, error_id)))

@@ -13,10 +13,10 @@ import discord
 from discord.http import Route
 
 from ui.cards import notice
-from ui.discord.failures import Trouble
+from ui.discord.failures import DISCORD_ERRORS
 from ui.i18n import Texts
 from ui.interaction.context import Interaction, services_of
-from ui.interaction.gate import tell_privately
+from ui.interaction.gate import reply_privately
 
 WORDS_MOST = 5
 """So many answers to interactions that cannot be read are under way at once; others go without."""
@@ -35,7 +35,7 @@ _FIELDS: Mapping[int, _TYPED] = {
 Parse = Callable[[Any], None]
 
 
-def lacking(data: Mapping[str, Any]) -> str | None:
+def missing_field(data: Mapping[str, Any]) -> str | None:
     """The first field that an interaction lacks, or that is of another type, or None."""
     for path, kind in _FIELDS.get(_at(data, "type"), {}).items():
         if not isinstance(_at(data, path), kind):
@@ -50,7 +50,7 @@ def _at(data: object, path: str) -> Any:
     return data
 
 
-class Incoming:
+class GatewayGuard:
     """Stands before discord.py's table of events: none that it cannot read gets further, or ends the bot."""
 
     def __init__(self, client: discord.Client, texts: Texts) -> None:
@@ -65,7 +65,7 @@ class Incoming:
 
     def _guarded(self, event: str, parse: Parse) -> Parse:
         def read(data: Any) -> None:
-            if event == "INTERACTION_CREATE" and (path := lacking(data)) is not None:
+            if event == "INTERACTION_CREATE" and (path := missing_field(data)) is not None:
                 _log.warning("an interaction came without %s and was left out", path)
                 self._answer(data)
                 return
@@ -105,7 +105,7 @@ class Incoming:
         shown = {"flags": flags, "components": components, "allowed_mentions": {"parse": []}}
         try:
             await self._client.http.request(route, json={"type": 4, "data": shown})
-        except Trouble as error:
+        except DISCORD_ERRORS as error:
             _log.warning("a private word could not be delivered: %r", error)
 
 
@@ -118,4 +118,4 @@ async def answer_unheard(interaction: Interaction) -> None:
     """A press of whose message discord.py could read nothing: it passes over those in silence."""
     if interaction.type is discord.InteractionType.component and interaction.message is None:
         text = _unreadable(services_of(interaction).texts, str(interaction.locale))
-        await tell_privately(interaction, notice(text))
+        await reply_privately(interaction, notice(text))

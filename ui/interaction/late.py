@@ -14,7 +14,7 @@ from typing import Any
 import discord
 from discord.utils import DISCORD_EPOCH
 
-from ui.discord.failures import Trouble
+from ui.discord.failures import DISCORD_ERRORS
 
 GIVEN_UP = "given up"
 """Under this word an interaction's extras say that nobody awaits its answer any more."""
@@ -57,7 +57,7 @@ async def acknowledge_first(
     """It arrived late: before anything is asked of Proxmox, see whether Discord still takes an answer."""
     try:
         await acknowledge()
-    except Trouble as error:
+    except DISCORD_ERRORS as error:
         if _is_dead(error):
             interaction.extras[GIVEN_UP] = True
     else:

@@ -13,19 +13,19 @@ import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 
-from core.access.guest_index import NOTHING, TYPED_MOST, Lookup, Offer, cut, words_of
+from core.access.guest_index import NO_OFFER, TYPED_MOST, GuestIndex, Offer, normalized, words_of
 from core.access.policy import listed_or_unknown, unknown_guest
-from core.cluster_cache import FRESH
+from core.cluster_cache import FRESH_SECONDS
 from core.durations import MOST_SECONDS, parse_duration
 from core.errors import BadDuration, BotError
 from core.guest import Cluster, Guest
 from core.rights import Operation
 from core.verbs import Verb, can_act
 from core.watch.incidents.model import ALL, guest_subject, node_subject, storage_subject
-from ui.formatting import SNAPSHOT, choice_label, duration, kind_word, plain, plain_label
+from ui.formatting import SNAPSHOT, choice_label, format_duration, kind_word, plain, plain_label
 from ui.i18n import Text
 from ui.interaction.context import Interaction, Services, services_of
-from ui.interaction.empty_choices import Wanted, or_why, says_why
+from ui.interaction.empty_choices import ChoiceKind, choices_or_reason, explain_empty
 from ui.interaction.gate import actor_of, operation_of, refusal_of
 from ui.messages.operations import command_name, operation_noun
 from ui.messages.subjects import subject_label, vmid_of
@@ -39,13 +39,13 @@ WAIT_SECONDS = 2.0
 """Discord wants completions within 3 s; after this the last read, however old, has to do."""
 
 
-async def cluster_for_completion(services: Services, max_age: float = FRESH) -> Cluster | None:
+async def cluster_for_completion(services: Services, max_age: float = FRESH_SECONDS) -> Cluster | None:
     """The last read; renewed when it is over `max_age` seconds old, unless Proxmox is too slow for a completion."""
     try:
         async with asyncio.timeout(WAIT_SECONDS):
-            return await services.reader.read(max_age)
+            return await services.cluster_cache.read(max_age)
     except (BotError, TimeoutError):
-        return services.reader.last
+        return services.cluster_cache.last
 
 
 def offers(interaction: Interaction, guest: Guest) -> bool:
@@ -55,22 +55,22 @@ def offers(interaction: Interaction, guest: Guest) -> bool:
 
 def offers_whole(interaction: Interaction) -> bool:
     """The same to everything."""
-    judge, operation = services_of(interaction).judge, operation_of(interaction)
-    return judge.refusal(actor_of(interaction), operation, whole=True) is None
+    authorizer, operation = services_of(interaction).authorizer, operation_of(interaction)
+    return authorizer.refusal(actor_of(interaction), operation, whole=True) is None
 
 
 def offer_to(interaction: Interaction, cluster: Cluster) -> Offer:
     """The guests to which the person may do what the command that is being typed does."""
     operation = operation_of(interaction)
     return (
-        services_of(interaction).judge.offer(actor_of(interaction), operation, cluster)
+        services_of(interaction).authorizer.offer(actor_of(interaction), operation, cluster)
         if operation
-        else NOTHING
+        else NO_OFFER
     )
 
 
 def best_guests(
-    lookup: Lookup,
+    guest_index: GuestIndex,
     offer: Offer,
     typed: str,
     verb: Verb | None,
@@ -84,9 +84,9 @@ def best_guests(
     `templates` False: without any.
     Nothing is worked out for those that come after the first 25 of their kind.
     """
-    if offer.nothing:
+    if offer.is_empty:
         return []
-    start = cut(typed)
+    start = normalized(typed)
     kinds: dict[tuple[bool, bool], list[Guest]] = {
         (able, begins): [] for able in (True, False) for begins in (True, False)
     }
@@ -97,12 +97,12 @@ def best_guests(
             return guest.template
         return not guest.template or (templates and verb in (None, Verb.DELETE))
 
-    for row in lookup.matching(typed):
+    for row in guest_index.matching(typed):
         guest = row.guest
         if (
             (among is not None and guest.vmid not in among)
             or not wanted(guest)
-            or not offer.holds(guest.vmid)
+            or not offer.allows(guest.vmid)
         ):
             continue
         if str(guest.vmid) == start:  # what Enter takes must not be 9100 when 100 was typed
@@ -134,10 +134,12 @@ class GuestId(app_commands.Transformer):
     async def autocomplete(  # type: ignore[override]  # discord.py types it for choices of every kind
         self, interaction: Interaction, value: int | float | str, /
     ) -> list[app_commands.Choice[int]]:
-        wanted = Wanted.WATCHED if self._watched else Wanted.GUEST
+        wanted = ChoiceKind.WATCHED if self._watched else ChoiceKind.GUEST
         if self._verb is Verb.CREATE:
-            wanted = Wanted.TEMPLATE
-        return await or_why(interaction, value, wanted, lambda typed: self._offered(interaction, typed))
+            wanted = ChoiceKind.TEMPLATE
+        return await choices_or_reason(
+            interaction, value, wanted, lambda typed: self._offered(interaction, typed)
+        )
 
     async def _offered(
         self, interaction: Interaction, value: int | float | str
@@ -158,31 +160,34 @@ class GuestId(app_commands.Transformer):
         return choices[:CHOICES_MOST]
 
     def _found(self, interaction: Interaction, cluster: Cluster, typed: str, listed: Set[int]) -> list[Guest]:
-        lookup, offer = services_of(interaction).judge.lookup(cluster), offer_to(interaction, cluster)
+        guest_index, offer = (
+            services_of(interaction).authorizer.guest_index(cluster),
+            offer_to(interaction, cluster),
+        )
         if self._watched is None:
-            return best_guests(lookup, offer, typed, self._verb)
-        watched = best_guests(lookup, offer, typed, self._verb, listed, templates=self._watched)
+            return best_guests(guest_index, offer, typed, self._verb)
+        watched = best_guests(guest_index, offer, typed, self._verb, listed, templates=self._watched)
         if self._watched:
             return watched
         rest = cluster.vmids - listed
-        others = best_guests(lookup, offer, typed, self._verb, rest, templates=False)
+        others = best_guests(guest_index, offer, typed, self._verb, rest, templates=False)
         return sorted([*others, *watched], key=lambda guest: str(guest.vmid) != typed)
 
 
-@says_why(Wanted.SNAPSHOT)
-async def snapshot_names(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+@explain_empty(ChoiceKind.SNAPSHOT)
+async def complete_snapshots(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """The snapshots of the guest chosen in `vmid`, newest first."""
     services = services_of(interaction)
     try:
         vmid = int(getattr(interaction.namespace, "vmid", 0) or 0)
         async with asyncio.timeout(WAIT_SECONDS):
-            guest = (await services.reader.read()).find(vmid)
+            guest = (await services.cluster_cache.read()).find(vmid)
             if guest is None or not offers(interaction, guest):
                 return []
-            snapshots = await services.snapshots.read(guest)
+            snapshots = await services.snapshot_cache.read(guest)
     except (BotError, TimeoutError, ValueError):
         return []
-    typed = cut(current)
+    typed = normalized(current)
     found = [snapshot for snapshot in reversed(snapshots) if typed in snapshot.name.casefold()]
     return [
         app_commands.Choice(
@@ -197,14 +202,14 @@ async def snapshot_names(interaction: Interaction, current: str) -> list[app_com
     ]
 
 
-@says_why(Wanted.NODE)
-async def node_names(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+@explain_empty(ChoiceKind.NODE)
+async def complete_nodes(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """The nodes of the cluster."""
     services, actor = services_of(interaction), actor_of(interaction)
-    cluster, typed = await cluster_for_completion(services), cut(current)
+    cluster, typed = await cluster_for_completion(services), normalized(current)
     names = [node.name for node in cluster.nodes] if cluster else []
-    if cluster and services.judge.narrowed(actor):
-        names = sorted({guest.node for guest in services.judge.seen(actor, cluster).guests})
+    if cluster and services.authorizer.has_hidden_guests(actor):
+        names = sorted({guest.node for guest in services.authorizer.visible_cluster(actor, cluster).guests})
     found = [name for name in names if typed in name.casefold()]
     return [app_commands.Choice(name=name, value=name) for name in found[:CHOICES_MOST]]
 
@@ -212,8 +217,8 @@ async def node_names(interaction: Interaction, current: str) -> list[app_command
 # -- mutes
 
 
-@says_why(Wanted.TARGET)
-async def mute_targets(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+@explain_empty(ChoiceKind.TARGET)
+async def complete_mute_targets(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """Everything, the guests (the watched ones first), the nodes and the storages."""
     services = services_of(interaction)
     cluster = await cluster_for_completion(services)
@@ -226,8 +231,8 @@ async def mute_targets(interaction: Interaction, current: str) -> list[app_comma
         offer, t = offer_to(interaction, cluster), services.texts.of_locale(str(interaction.locale))
         guests = [
             _Target(guest_subject(row.guest.vmid), f"{row.text} {kind_word(t, row.guest.kind).casefold()}")
-            for row in services.judge.lookup(cluster).rows
-            if not row.guest.template and offer.holds(row.guest.vmid)
+            for row in services.authorizer.guest_index(cluster).rows
+            if not row.guest.template and offer.allows(row.guest.vmid)
         ]
     watched = {guest_subject(vmid) for vmid in listed}
     targets += [target for target in guests if target.subject in watched]
@@ -241,8 +246,8 @@ async def mute_targets(interaction: Interaction, current: str) -> list[app_comma
     return _subject_choices(interaction, [*targets, *map(_Target, storages)], cluster, current)
 
 
-@says_why(Wanted.MUTED)
-async def held_mutes(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+@explain_empty(ChoiceKind.MUTED)
+async def complete_mutes(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """What is muted just now."""
     services = services_of(interaction)
     cluster = await cluster_for_completion(services)
@@ -269,7 +274,7 @@ def _subject_choices(
     """Those that are named exactly first, which is what Enter takes. A label is made for what is offered alone."""
     t = services_of(interaction).texts.of_locale(str(interaction.locale))
     words, meant = words_of(typed), typed[:TYPED_MOST].strip()
-    named = services_of(interaction).judge.lookup(cluster).named(meant) if cluster else ()
+    named = services_of(interaction).authorizer.guest_index(cluster).vmids_named(meant) if cluster else ()
     exact = {meant, node_subject(meant), f"guest/{meant}", *map(guest_subject, named)}
     first: list[str] = []
     found: list[str] = []
@@ -288,7 +293,7 @@ def _subject_choices(
 OFFERED = ("30m", "1h", "2h", "4h", "8h", "1d", "7d")
 
 
-async def durations(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+async def complete_durations(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     t = services_of(interaction).texts.of_locale(str(interaction.locale))
     return duration_choices(
         t, unicodedata.normalize("NFKC", current[:TYPED_MOST]).strip(), OFFERED, MOST_SECONDS
@@ -305,14 +310,14 @@ def duration_choices(
     for text in wishes if typed else ():
         with contextlib.suppress(BadDuration):
             found[parse_duration(text, most)] = text
-    wanted, start = {text: parse_duration(text, most) for text in offered}, cut(typed)
+    wanted, start = {text: parse_duration(text, most) for text in offered}, normalized(typed)
     for text, seconds in wanted.items():
-        if start in text or start in duration(t, seconds).casefold():
+        if start in text or start in format_duration(t, seconds).casefold():
             found.setdefault(seconds, text)
     if not found:  # rather than nothing at all
         found = {seconds: text for text, seconds in wanted.items()}
     return [
-        app_commands.Choice(name=duration(t, seconds), value=text)
+        app_commands.Choice(name=format_duration(t, seconds), value=text)
         for seconds, text in found.items()
         if len(text) <= 100
     ][:CHOICES_MOST]
@@ -322,7 +327,7 @@ async def operations(interaction: Interaction, current: str) -> list[app_command
     """Complete the name of an operation in the reader's language."""
     services = services_of(interaction)
     t = services.texts.of_locale(str(interaction.locale))
-    typed = cut(current).replace("_", " ").lstrip("/").strip()
+    typed = normalized(current).replace("_", " ").lstrip("/").strip()
     labels = {each: f"{operation_noun(t, each)} · {command_name(each)}" for each in Operation}
     found = [
         app_commands.Choice(name=plain_label(label), value=operation.value)

@@ -2,7 +2,7 @@
 
 from discord import ui
 
-from core.access.authorizer import Judge
+from core.access.authorizer import Authorizer
 from core.access.policy import Actor, level_everywhere
 from core.errors import BotError, NotAllowed, ReadOnly, Refused
 from core.rights import Level
@@ -10,7 +10,7 @@ from ui.cards import notice
 from ui.formatting import READ_ONLY
 from ui.i18n import Text
 from ui.interaction.context import Services
-from ui.messages.errors import level_word, read_only_line, sentence
+from ui.messages.errors import error_sentence, level_word, read_only_line
 
 
 def refusal_card(services: Services, t: Text, error: BotError, asker: Actor | None = None) -> ui.LayoutView:
@@ -18,15 +18,18 @@ def refusal_card(services: Services, t: Text, error: BotError, asker: Actor | No
 
     Whoever is told no while the bot is read-only learns of that too.
     """
-    held, text = services.judge.read_only.held, mixed_levels(t, services.judge, asker, error)
-    text = text or sentence(t, error)
+    held, text = (
+        services.authorizer.read_only.refusal,
+        mixed_levels_text(t, services.authorizer, asker, error),
+    )
+    text = text or error_sentence(t, error)
     if held and isinstance(error, Refused) and not isinstance(error, ReadOnly):
         text += f"\n-# {READ_ONLY} {read_only_line(t, held)}"
     return notice(text)
 
 
-def mixed_levels(
-    t: Text, judge: Judge, asker: Actor | None, error: BotError, least: Level = Level.VIEWER
+def mixed_levels_text(
+    t: Text, authorizer: Authorizer, asker: Actor | None, error: BotError, least: Level = Level.VIEWER
 ) -> str:
     """What to say where no guest is named and the level is held for some guests only: it is not that of all.
 
@@ -34,7 +37,7 @@ def mixed_levels(
     """
     if asker is None or not isinstance(error, NotAllowed):
         return ""
-    everywhere = level_everywhere(judge.rules, asker)
+    everywhere = level_everywhere(authorizer.rules, asker)
     if not least <= everywhere < error.level:
         return ""
     return t(

@@ -17,15 +17,15 @@ from discord import ui
 from core.errors import AnswerTooLate, BotError
 from core.tasks import OnProgress, Progress
 from ui.cards import notice
-from ui.discord.blocked import let_through
-from ui.discord.failures import Trouble, incident_of, insist, wait_of
+from ui.discord.blocked import send_with_fallbacks
+from ui.discord.failures import DISCORD_ERRORS, log_unexpected, retry_after, send_with_retries
 from ui.formatting import Colour
 from ui.i18n import Text
-from ui.interaction.answer import FIRST_SECONDS, RETRIES, Answer, Attached
+from ui.interaction.answer import FIRST_SECONDS, RETRIES, Answer, Attachment
 from ui.interaction.context import Interaction, Services
 from ui.interaction.late import GIVEN_UP, acknowledge_first, give_up
 from ui.interaction.refusal import refusal_card
-from ui.messages.errors import unexpected
+from ui.messages.errors import unexpected_sentence
 
 _log = logging.getLogger(__name__)
 
@@ -53,8 +53,8 @@ class Reply:
         self._progressed = False
         self._shown = False
         self._working = False
-        self._told = False
-        self._over = False
+        self._refusal_sent = False
+        self._bot_stopping = False
         self._task: asyncio.Task[Any] | None = None  # what works on the answer
         self._farewell: ui.LayoutView | None = None
 
@@ -84,8 +84,8 @@ class Reply:
             await self._refuse(lambda t: refusal_card(self._services, t, error))
             return True
         if isinstance(error, Exception):
-            incident = incident_of(error)
-            await self._refuse(lambda t: notice(unexpected(t, incident)))
+            error_id = log_unexpected(error)
+            await self._refuse(lambda t: notice(unexpected_sentence(t, error_id)))
             return True
         return False
 
@@ -96,14 +96,14 @@ class Reply:
         async with self._lock:
             try:
                 await self._answer.acknowledge()
-            except Trouble as error:
+            except DISCORD_ERRORS as error:
                 _log.debug("not acknowledged", exc_info=error)  # whoever answers next finds out why
                 if (
                     self._task and not self._shown and self._farewell is None
                 ):  # a change that has begun goes on
                     give_up(self.interaction, error, self._task)
             except Exception as error:  # noqa: BLE001 - nobody awaits this task
-                incident_of(error)
+                log_unexpected(error)
 
     @property
     def interaction(self) -> Interaction:
@@ -115,7 +115,7 @@ class Reply:
         """Whether the message says that work goes on."""
         return self._working
 
-    async def begin(self, working: ui.LayoutView, farewell: ui.LayoutView) -> int | None:
+    async def start(self, working: ui.LayoutView, farewell: ui.LayoutView) -> int | None:
         """Just before something is changed: Discord has to take the answer first. Raises AnswerTooLate.
 
         A press shows `working` in its message at once. `farewell` is shown if the bot ends from now on. The id of the
@@ -138,9 +138,9 @@ class Reply:
 
     async def _first(self, answer: Callable[[], Awaitable[None]]) -> None:
         async with self._lock:
-            if self._over:
+            if self._bot_stopping:
                 raise AnswerTooLate
-            error = await insist(self._clock, answer, BEGIN_RETRIES, FIRST_SECONDS)
+            error = await send_with_retries(self._clock, answer, BEGIN_RETRIES, FIRST_SECONDS)
             if error is not None:
                 raise AnswerTooLate from error
 
@@ -156,13 +156,13 @@ class Reply:
             await self._show(view)
             self._working, self._farewell = False, None
 
-    async def show_file(self, view: ui.LayoutView, attached: Attached, without: ui.LayoutView) -> None:
+    async def show_file(self, view: ui.LayoutView, attached: Attachment, without: ui.LayoutView) -> None:
         """The same with a file, which only a private answer may have; `without` where Discord does not take it."""
         self._answer.attached = attached
         try:
             async with self._lock:
-                error = await insist(
-                    self._clock, lambda: self._answer.put(view), RETRIES, self._answer.patience
+                error = await send_with_retries(
+                    self._clock, lambda: self._answer.put(view), RETRIES, self._answer.seconds_left
                 )
         finally:
             self._answer.attached = None
@@ -188,8 +188,8 @@ class Reply:
                 try:
                     await self._answer.put(render(progress), last=False)
                     self._shown = self._working = True
-                except Trouble as error:
-                    self._edited += wait_of(error)
+                except DISCORD_ERRORS as error:
+                    self._edited += retry_after(error)
 
         return tell
 
@@ -197,9 +197,9 @@ class Reply:
         """The bot ends while this answer is under way. What was not sent to Proxmox by now is not sent any more."""
         text = self.t("The bot is being stopped. Please give the command again in a moment.")
         async with self._lock:
-            self._over = True
+            self._bot_stopping = True
             if self._farewell is not None or (self._answer.answered and not self._shown):
-                with contextlib.suppress(*Trouble):
+                with contextlib.suppress(*DISCORD_ERRORS):
                     await self._answer.put(self._farewell or notice(text))
 
     # -- refusing
@@ -209,8 +209,8 @@ class Reply:
         if self.interaction.client.is_closed():
             return
         async with self._lock:
-            error = await insist(
-                self._clock, lambda: self._put_refusal(render), BEGIN_RETRIES, self._answer.patience
+            error = await send_with_retries(
+                self._clock, lambda: self._put_refusal(render), BEGIN_RETRIES, self._answer.seconds_left
             )
             if error is not None:
                 _log.warning("a refusal could not be delivered: %r", error)
@@ -221,23 +221,23 @@ class Reply:
             return
         if not self._answer.answered:
             try:
-                await let_through(self.reader, render(self.reader), self._say_privately)
+                await send_with_fallbacks(self.reader, render(self.reader), self._send_privately)
                 return
             except discord.HTTPException as error:
-                self._answer.take(error)
+                self._answer.accept_duplicate(error)
         if self._answer.private:
             await self._answer.put(render(self.reader))
             return
         thinking = not self._answer.in_place and not self._shown
         if thinking:  # the first followup would become this public message, so it gets a body first
             await self._answer.put(notice("…", Colour.QUIET))
-        if not self._told:  # a second try goes on where the first one broke off
-            await let_through(self.reader, render(self.reader), self._follow_up)
-            self._told = True
+        if not self._refusal_sent:  # a second try goes on where the first one broke off
+            await send_with_fallbacks(self.reader, render(self.reader), self._follow_up)
+            self._refusal_sent = True
         if thinking:
             await self.interaction.delete_original_response()
 
-    async def _say_privately(self, view: ui.LayoutView) -> None:
+    async def _send_privately(self, view: ui.LayoutView) -> None:
         await self.interaction.response.send_message(view=view, ephemeral=True)
 
     async def _follow_up(self, view: ui.LayoutView) -> None:

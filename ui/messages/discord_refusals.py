@@ -15,7 +15,7 @@ from enum import StrEnum
 import aiohttp
 import discord
 
-from ui.discord.failures import LongLimit
+from ui.discord.failures import LongRateLimit
 from ui.formatting import plain
 from ui.i18n import Text
 
@@ -24,7 +24,7 @@ TOO_MANY_COMMANDS = 30034
 _MOST = 120
 
 
-class Step(StrEnum):
+class ConnectStep(StrEnum):
     """What was tried."""
 
     LOG_IN = "log_in"
@@ -32,7 +32,7 @@ class Step(StrEnum):
     GATEWAY = "gateway"
 
 
-class Ruling(StrEnum):
+class RetryRule(StrEnum):
     """Whether to try again: soon (PASSING), now and then (LASTING), or not at all (FINAL)."""
 
     PASSING = "passing"
@@ -44,12 +44,12 @@ class Ruling(StrEnum):
 class Verdict:
     """`wait`: for how many seconds Discord itself asked not to be tried."""
 
-    ruling: Ruling
+    retry: RetryRule
     text: str
     wait: float = 0.0
 
 
-def judged(t: Text, error: BaseException, step: Step) -> Verdict:
+def diagnose(t: Text, error: BaseException, step: ConnectStep) -> Verdict:
     """What an error at this step means."""
     if isinstance(error, discord.LoginFailure):
         return _token(t)
@@ -57,18 +57,18 @@ def judged(t: Text, error: BaseException, step: Step) -> Verdict:
         return _closed(t, error.code)
     if isinstance(error, discord.PrivilegedIntentsRequired):
         return _closed(t, 4014)
-    if isinstance(error, (discord.RateLimited, LongLimit)):
+    if isinstance(error, (discord.RateLimited, LongRateLimit)):
         return _asked_to_wait(t, error.retry_after)
     if isinstance(error, discord.HTTPException):
         return _answer(t, error, step)
     if isinstance(error, (aiohttp.WSServerHandshakeError, aiohttp.ContentTypeError)):
         return _page(t, error.status, error.headers)
-    return Verdict(Ruling.PASSING, _no_way(t, error))
+    return Verdict(RetryRule.PASSING, _no_way(t, error))
 
 
 def ended_there(t: Text) -> Verdict:
     """Discord closed a connection without a reason that tells."""
-    return Verdict(Ruling.PASSING, t("Discord ended the connection."))
+    return Verdict(RetryRule.PASSING, t("Discord ended the connection."))
 
 
 def tried_again(t: Text, verdict: Verdict, seconds: float) -> str:
@@ -77,55 +77,55 @@ def tried_again(t: Text, verdict: Verdict, seconds: float) -> str:
 
 
 def _token(t: Text) -> Verdict:
-    return Verdict(Ruling.FINAL, t("Discord refused the token. Check DISCORD_TOKEN."))
+    return Verdict(RetryRule.FINAL, t("Discord refused the token. Check DISCORD_TOKEN."))
 
 
 def _asked_to_wait(t: Text, seconds: float) -> Verdict:
     return Verdict(
-        Ruling.PASSING,
+        RetryRule.PASSING,
         t("Discord is rate limiting the bot. The token and the settings are not the cause."),
         seconds,
     )
 
 
-_CLOSED: dict[int, tuple[Ruling, Callable[[Text], str]]] = {
+_CLOSED: dict[int, tuple[RetryRule, Callable[[Text], str]]] = {
     4004: (
-        Ruling.FINAL,
+        RetryRule.FINAL,
         lambda t: t(
             "Discord refused the token (close code 4004); most likely it was reset. The network is not the cause. "
             "Set the new token as DISCORD_TOKEN."
         ),
     ),
     4010: (
-        Ruling.LASTING,
+        RetryRule.LASTING,
         lambda t: t(
             "Discord refused the connection as a wrong shard (close code 4010). The token and the settings are not "
             "the cause: update the bot."
         ),
     ),
     4011: (
-        Ruling.LASTING,
+        RetryRule.LASTING,
         lambda t: t(
             "Discord refused the connection: this application is in too many servers for one bot (close code 4011). "
             "The network is not the cause. Use an application of your own for this bot, and its DISCORD_TOKEN."
         ),
     ),
     4012: (
-        Ruling.LASTING,
+        RetryRule.LASTING,
         lambda t: t(
             "Discord no longer supports the gateway version that this bot uses (close code 4012)."
             " The token and the settings are not the cause: update the bot."
         ),
     ),
     4013: (
-        Ruling.LASTING,
+        RetryRule.LASTING,
         lambda t: t(
             "Discord refused the intents that the bot asks for as invalid (close code 4013). The token and the "
             "settings are not the cause: update the bot."
         ),
     ),
     4014: (
-        Ruling.LASTING,
+        RetryRule.LASTING,
         lambda t: t(
             "Discord refused the intents that the bot asks for (close code 4014). The bot needs none of the three "
             "Privileged Gateway Intents, and the token is not the cause: check the application in the Developer "
@@ -138,12 +138,12 @@ _CLOSED: dict[int, tuple[Ruling, Callable[[Text], str]]] = {
 
 def _closed(t: Text, code: int) -> Verdict:
     if code in _CLOSED:
-        ruling, say = _CLOSED[code]
-        return Verdict(ruling, say(t))
+        retry, say = _CLOSED[code]
+        return Verdict(retry, say(t))
     return ended_there(t)
 
 
-def _answer(t: Text, error: discord.HTTPException, step: Step) -> Verdict:
+def _answer(t: Text, error: discord.HTTPException, step: ConnectStep) -> Verdict:
     if not str(error.response.headers.get("Content-Type")).startswith("application/json"):
         return _page(t, error.status, error.response.headers)
     reason = plain(f"{error.status}, {error.code}: {error.text}", _MOST)
@@ -155,26 +155,26 @@ def _answer(t: Text, error: discord.HTTPException, step: Step) -> Verdict:
         return _page(t, error.status, error.response.headers)
     if error.status >= 500:
         return _trouble(t, error.status)
-    if step is not Step.COMMANDS:
+    if step is not ConnectStep.COMMANDS:
         return Verdict(
-            Ruling.PASSING,
+            RetryRule.PASSING,
             t("Discord does not let the bot log in ({reason}). The network is not the cause.", reason=reason),
         )
     if error.status in (403, 404):
         return Verdict(
-            Ruling.FINAL,
+            RetryRule.FINAL,
             t("Discord does not let the bot into the guild. Check GUILD_ID, and invite the bot to it."),
         )
     if error.code == TOO_MANY_COMMANDS:
         return Verdict(
-            Ruling.LASTING,
+            RetryRule.LASTING,
             t(
                 "Discord accepts no more new commands today (30034: 200 a day). Commands registered "
                 "before still work; the token and the settings are not the cause."
             ),
         )
     return Verdict(
-        Ruling.LASTING,
+        RetryRule.LASTING,
         t(
             "Discord does not accept the bot's commands ({reason}). Commands registered before "
             "still work; the token and the network are not the cause. Update the bot, or report "
@@ -189,7 +189,7 @@ def _page(t: Text, status: int, headers: object) -> Verdict:
     wait = _seconds(headers)
     if status == 429:
         return Verdict(
-            Ruling.PASSING,
+            RetryRule.PASSING,
             t(
                 "Cloudflare, in front of Discord, is blocking this machine's IP address for a while "
                 "(429): too many requests came from it, perhaps from other bots. The token and the "
@@ -199,7 +199,7 @@ def _page(t: Text, status: int, headers: object) -> Verdict:
         )
     if status in (401, 403, 407, 451):
         return Verdict(
-            Ruling.PASSING,
+            RetryRule.PASSING,
             t(
                 "Cloudflare in front of Discord, or a proxy on the way, is blocking this machine "
                 "({status}). The token has not been checked and is not the cause. Check the network, "
@@ -210,12 +210,12 @@ def _page(t: Text, status: int, headers: object) -> Verdict:
         )
     if status >= 500:
         return _trouble(t, status, wait)
-    return Verdict(Ruling.PASSING, _not_discord(t, status), wait)
+    return Verdict(RetryRule.PASSING, _not_discord(t, status), wait)
 
 
 def _trouble(t: Text, status: int, wait: float = 0.0) -> Verdict:
     return Verdict(
-        Ruling.PASSING,
+        RetryRule.PASSING,
         t(
             "Discord itself has a problem right now ({status}). The token, the settings and the "
             "network here are not the cause.",

@@ -9,7 +9,7 @@ from core.guest import Kind, State
 from core.names import VMID_LEAST, VMID_MOST
 from core.rights import Level
 from core.verbs import Verb
-from ui.formatting import code, duration, memory_mb, named, person, state_word, when
+from ui.formatting import code, format_duration, format_memory, person, state_word, timestamp, title_of
 from ui.i18n import Text
 from ui.messages.proxmox_errors import PROXMOX_SENTENCES
 from ui.messages.subjects import subject_name
@@ -32,7 +32,7 @@ def verb_noun(t: Text, verb: str) -> str:
 
 
 def _wrong_state(t: Text, error: e.WrongState) -> str:
-    guest = named(error.vmid, error.label)
+    guest = title_of(error.vmid, error.label)
     if error.verb == Verb.START and error.state is State.RUNNING:
         return t("{guest} is already running.", guest=guest)
     if error.verb == Verb.START and error.state is State.PAUSED:
@@ -56,7 +56,7 @@ def _wrong_state(t: Text, error: e.WrongState) -> str:
 
 
 def _unconfirmed(t: Text, error: e.Unconfirmed) -> str:
-    guest, command = named(error.vmid, error.label), error.verb.replace("_", " ")
+    guest, command = title_of(error.vmid, error.label), error.verb.replace("_", " ")
     if error.verb not in list(Verb):  # what has no question that could ask
         return t(
             "{guest} is protected: {command} needs its name in `confirm`, and a `reason`.",
@@ -71,11 +71,11 @@ def _unconfirmed(t: Text, error: e.Unconfirmed) -> str:
 
 
 def _nothing_to_change(t: Text, error: e.NothingToChange) -> str:
-    guest, waiting = named(error.vmid, error.label), []
+    guest, waiting = title_of(error.vmid, error.label), []
     if error.cores is not None:
         waiting.append(t.plural("{n} core", "{n} cores", error.cores))
     if error.memory_mb is not None:
-        waiting.append(memory_mb(error.memory_mb))
+        waiting.append(format_memory(error.memory_mb))
     if waiting:
         return t(
             "{guest} is already set to {values}. This takes effect after a restart by Proxmox.",
@@ -86,7 +86,7 @@ def _nothing_to_change(t: Text, error: e.NothingToChange) -> str:
 
 
 def _memory_not_saved(t: Text, error: e.MemoryNotSaved) -> str:
-    guest = named(error.vmid, error.label)
+    guest = title_of(error.vmid, error.label)
     if error.kind is Kind.LXC:
         return t(
             "{guest} is a container, whose memory cannot be saved. Leave out `with_memory`.", guest=guest
@@ -98,9 +98,9 @@ def _busy(t: Text, error: e.GuestBusy) -> str:
     return t(
         "{person} is already at work on {guest}: “{action}”, begun {since}. Please wait until that is over.",
         person=person(error.by, error.by_id),
-        guest=named(error.vmid, error.label),
+        guest=title_of(error.vmid, error.label),
         action=verb_noun(t, error.verb),
-        since=when(error.since),
+        since=timestamp(error.since),
     )
 
 
@@ -116,7 +116,7 @@ def level_word(t: Text, level: Level) -> str:
 def read_only_line(t: Text, error: e.ReadOnly) -> str:
     return t(
         "Changes were switched off {since} by {person}.",
-        since=when(error.since),
+        since=timestamp(error.since),
         person=person(error.by, error.by_id),
     )
 
@@ -159,10 +159,10 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
     e.TooManyChanges: lambda t, x: t(
         "The limit is {most} changes a minute. Try again in {time}.",
         most=x.most,
-        time=duration(t, max(1, round(x.wait))),
+        time=format_duration(t, max(1, round(x.wait))),
     ),
     e.TooQuick: lambda t, x: t(
-        "Too many requests at once. Try again in {time}.", time=duration(t, max(1, x.wait))
+        "Too many requests at once. Try again in {time}.", time=format_duration(t, max(1, x.wait))
     ),
     e.GuestNotFound: lambda t, x: t(
         "There is no guest with VMID **{vmid}**. `/list` shows them all.", vmid=x.vmid
@@ -170,20 +170,20 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
     e.WrongState: _wrong_state,
     e.TemplateRefused: lambda t, x: t(
         "{guest} is a template and cannot do that. `/create` makes a guest from it.",
-        guest=named(x.vmid, x.label),
+        guest=title_of(x.vmid, x.label),
     ),
     e.NotATemplate: lambda t, x: t(
         "{guest} is not a template. Choose one from the completions of `template_id`.",
-        guest=named(x.vmid, x.label),
+        guest=title_of(x.vmid, x.label),
     ),
     e.GuestLocked: lambda t, x: t(
         "{guest} is locked by Proxmox ({lock}). Wait until that work is over and try again.",
-        guest=named(x.vmid, x.label),
+        guest=title_of(x.vmid, x.label),
         lock=code(x.lock),
     ),
     e.GuestProtected: lambda t, x: t(
         "{guest} is protected. Take off “Protection” in its options in Proxmox first.",
-        guest=named(x.vmid, x.label),
+        guest=title_of(x.vmid, x.label),
     ),
     e.GuestBusy: _busy,
     e.BadVmid: lambda t, x: t(
@@ -217,22 +217,22 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
     e.NothingToChange: _nothing_to_change,
     e.BalloonTooLarge: lambda t, x: t(
         "{memory} MiB is less than the ballooning minimum of {guest} ({balloon} MiB). Lower that in Proxmox first.",
-        guest=named(x.vmid, x.label),
+        guest=title_of(x.vmid, x.label),
         memory=x.memory_mb,
         balloon=x.balloon_mb,
     ),
     e.SnapshotNotFound: lambda t, x: t(
         "{guest} has no snapshot {snapshot}. `/snapshot list` shows them.",
-        guest=named(x.vmid, x.label),
+        guest=title_of(x.vmid, x.label),
         snapshot=code(x.snapshot),
     ),
     e.SnapshotExists: lambda t, x: t(
         "{guest} already has a snapshot {snapshot}. Choose another name.",
-        guest=named(x.vmid, x.label),
+        guest=title_of(x.vmid, x.label),
         snapshot=code(x.snapshot),
     ),
     e.SnapshotUnsupported: lambda t, x: t(
-        "The storage of {guest} cannot take snapshots.", guest=named(x.vmid, x.label)
+        "The storage of {guest} cannot take snapshots.", guest=title_of(x.vmid, x.label)
     ),
     e.MemoryNotSaved: _memory_not_saved,
     e.NotYours: lambda t, x: t(
@@ -256,16 +256,16 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
         "**{vmid}** was changed by somebody else in the meantime, so nothing was done. Look again with `/info`.",
         vmid=x.vmid,
     ),
-    e.AlreadyWatched: lambda t, x: t("{guest} is already being watched.", guest=named(x.vmid, x.label)),
+    e.AlreadyWatched: lambda t, x: t("{guest} is already being watched.", guest=title_of(x.vmid, x.label)),
     e.NotWatched: lambda t, x: t(
         "**{vmid}** is not on the watch list. `/monitor list` shows it.", vmid=x.vmid
     ),
     e.CannotWatchTemplate: lambda t, x: t(
-        "{guest} is a template, which never runs: there is nothing to watch.", guest=named(x.vmid, x.label)
+        "{guest} is a template, which never runs: there is nothing to watch.", guest=title_of(x.vmid, x.label)
     ),
     e.DiskUnknown: lambda t, x: t(
         "{guest} is a VM: Proxmox does not know how full its disks are. Leave out `disk`.",
-        guest=named(x.vmid, x.label),
+        guest=title_of(x.vmid, x.label),
     ),
     e.BadDuration: lambda t, x: t(
         "{value} cannot be used. Write a time of 1 minute to 30 days, as in `30m`, `8h` or `2d`.",
@@ -304,11 +304,11 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
 }
 
 
-def sentence(t: Text, error: e.BotError) -> str:
+def error_sentence(t: Text, error: e.BotError) -> str:
     return SENTENCES[type(error)](t, error)
 
 
-def unexpected(t: Text, incident: str) -> str:
+def unexpected_sentence(t: Text, error_id: str) -> str:
     return t(
-        "Something unexpected went wrong. Look for {incident} in the bot's log.", incident=code(incident)
+        "Something unexpected went wrong. Look for {incident} in the bot's log.", incident=code(error_id)
     )

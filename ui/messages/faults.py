@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from ui.formatting import plain
 from ui.i18n import Text
-from ui.messages.settings import FAULTS, Say, Table, Told
+from ui.messages.settings import FAULTS, FaultText, Table, Told
 
 if TYPE_CHECKING:  # ui does not know the adapters
-    from adapters.files.data_lock import DataDirInUse, Planted
+    from adapters.files.data_lock import DataDirInUse, ForeignFile
     from adapters.journal.store import JournalError
     from adapters.settings.load import Fault
     from monitor_store import StoreError
@@ -129,7 +129,7 @@ def in_use_line(t: Text, error: DataDirInUse) -> str:
     )
 
 
-def planted_line(t: Text, error: Planted) -> str:
+def foreign_file_line(t: Text, error: ForeignFile) -> str:
     """Something that is not the bot's stands where it keeps a file in DATA_DIR."""
     path = _quoted(t, plain(str(error.path), _PATH_MOST))
     if error.reason == "link":
@@ -153,7 +153,7 @@ def _fault_line(t: Text, fault: Fault) -> str:
     return say(t, _told(t, fault))
 
 
-def _entry(table: Table, kind: str, reason: str | None) -> Say | None:
+def _entry(table: Table, kind: str, reason: str | None) -> FaultText | None:
     words = (reason or "", _SAME_AS.get(reason or "", ""), "")
     return next((table[kind, word] for word in words if (kind, word) in table), None)
 

@@ -38,7 +38,7 @@ def operation_noun(t: Text, operation: Operation) -> str:
     return say(t) if say else command_name(operation)
 
 
-def written(t: Text, operation: Operation) -> str:
+def operation_command(t: Text, operation: Operation) -> str:
     """As one gives it: its command, or the name of its button."""
     return t("Acknowledge") if operation is Operation.ACKNOWLEDGE else f"/{command_name(operation)}"
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 from core import proxmox_errors as p
 from core.guest import Cluster
-from core.readiness import HISTORY, SEND, SEND_IN_THREAD, VIEW, Finding, GuildSeen, Lack, Wanted
+from core.readiness import HISTORY, SEND, SEND_IN_THREAD, VIEW, Finding, GuildView, Problem, RequiredSetup
 from ui.formatting import FAILED, OK, WARNING, plain
 from ui.i18n import Text
-from ui.messages.errors import sentence
+from ui.messages.errors import error_sentence
 
 _MOST = 100
 _NAMES_MOST = 20
@@ -22,49 +22,51 @@ _SETTING: dict[str, str] = {
 }
 """Which setting is the first to look at, by the error; of all others it is PROXMOX_HOST."""
 
-_LINES: Mapping[Lack, Callable[[Text, Mapping[str, str]], str]] = {
-    Lack.NO_GUESTS: lambda t, x: t(
+_LINES: Mapping[Problem, Callable[[Text, Mapping[str, str]], str]] = {
+    Problem.NO_GUESTS: lambda t, x: t(
         "Proxmox answers but shows no guests. Give `VM.Audit` to both the user and the token.", **x
     ),
-    Lack.NO_NODE: lambda t, x: t("there is no node {value}. The nodes of this cluster: {names}.", **x),
-    Lack.NODE_OFFLINE: lambda t, x: t("the node {value} is offline right now.", **x),
-    Lack.NO_GUILD: lambda t, x: t(
+    Problem.NO_NODE: lambda t, x: t("there is no node {value}. The nodes of this cluster: {names}.", **x),
+    Problem.NODE_OFFLINE: lambda t, x: t("the node {value} is offline right now.", **x),
+    Problem.NO_GUILD: lambda t, x: t(
         "the bot is not in the server {value}. Check the ID, and invite the bot to it.", **x
     ),
-    Lack.GUILD_AWAY: lambda t, x: t(
+    Problem.GUILD_AWAY: lambda t, x: t(
         "Discord does not show the server right now. The bot will check again.", **x
     ),
-    Lack.NO_CATEGORY: lambda t, x: t(
+    Problem.NO_CATEGORY: lambda t, x: t(
         "there is no category {value} in the server. Copy the ID of the category again.", **x
     ),
-    Lack.NO_CHANNEL: lambda t, x: t(
+    Problem.NO_CHANNEL: lambda t, x: t(
         "there is no channel {value} in the server. Copy the ID of the channel again.", **x
     ),
-    Lack.NOT_TOLD: lambda t, x: t(
+    Problem.NOT_TOLD: lambda t, x: t(
         "Discord does not say right now whether there is a channel {value}. The bot will check again.", **x
     ),
-    Lack.IS_A_CATEGORY: lambda t, x: t("{value} is a category. Copy the ID of a channel in it.", **x),
-    Lack.IS_A_CHANNEL: lambda t, x: t(
+    Problem.IS_A_CATEGORY: lambda t, x: t("{value} is a category. Copy the ID of a channel in it.", **x),
+    Problem.IS_A_CHANNEL: lambda t, x: t(
         "{value} is a channel, not a category. Copy the ID of the category it is in.", **x
     ),
-    Lack.TAKES_NO_MESSAGES: lambda t, x: t(
+    Problem.TAKES_NO_MESSAGES: lambda t, x: t(
         "{value} takes no messages (it may be a forum). Choose a text channel.", **x
     ),
-    Lack.PERMISSIONS: lambda t, x: t(
+    Problem.PERMISSIONS: lambda t, x: t(
         "in {value} the bot lacks: {names}. Give its role these permissions.", **x
     ),
-    Lack.NO_HISTORY: lambda t, x: t(
+    Problem.NO_HISTORY: lambda t, x: t(
         "in {value} the bot lacks: {names}. A message may be sent twice when Discord's answer gets lost.", **x
     ),
-    Lack.NO_ROLE: lambda t, x: t(
+    Problem.NO_ROLE: lambda t, x: t(
         "there is no role {value} in the server. Copy the ID of the role again.", **x
     ),
-    Lack.ROLE_IS_SILENT: lambda t, x: t(
+    Problem.ROLE_IS_SILENT: lambda t, x: t(
         "the bot cannot mention the role {value}, so nobody is notified. Allow anyone to "
         "mention the role, or give the bot “Mention All Roles”.",
         **x,
     ),
-    Lack.EVERYBODY_IS_ADMIN: lambda t, x: t("no role is set, so everybody in the category is an admin.", **x),
+    Problem.EVERYBODY_IS_ADMIN: lambda t, x: t(
+        "no role is set, so everybody in the category is an admin.", **x
+    ),
 }
 
 
@@ -80,7 +82,7 @@ def _permissions(t: Text) -> dict[str, str]:
 
 def finding_line(t: Text, finding: Finding) -> str:
     """One line: how bad it is, the setting, what is wrong and what to do."""
-    return f"{FAILED if finding.grave else WARNING} {_told(t, finding)}"
+    return f"{FAILED if finding.is_serious else WARNING} {_told(t, finding)}"
 
 
 def mended_line(t: Text, finding: Finding) -> str:
@@ -88,7 +90,7 @@ def mended_line(t: Text, finding: Finding) -> str:
     return f"{OK} {t('Fixed: {what}', what=_told(t, finding))}"
 
 
-def ready_line(t: Text, wanted: Wanted, cluster: Cluster, guild: GuildSeen) -> str:
+def ready_line(t: Text, wanted: RequiredSetup, cluster: Cluster, guild: GuildView) -> str:
     """What is watched, and where people read and give orders."""
     parts = [
         t.plural("{n} guest", "{n} guests", len(cluster.guests)),
@@ -109,15 +111,15 @@ def ready_line(t: Text, wanted: Wanted, cluster: Cluster, guild: GuildSeen) -> s
 def _told(t: Text, finding: Finding) -> str:
     if finding.error is not None:
         setting = _SETTING.get(type(finding.error).__name__, finding.setting)
-        return f"{setting}: {' '.join(sentence(t, finding.error).split())}"
-    if finding.lack in (Lack.PERMISSIONS, Lack.NO_HISTORY):
+        return f"{setting}: {' '.join(error_sentence(t, finding.error).split())}"
+    if finding.problem in (Problem.PERMISSIONS, Problem.NO_HISTORY):
         words = _permissions(t)
         shown = [words[name] for name in (finding.names or (HISTORY,))]
     else:
         shown = [plain(name, _MOST) for name in finding.names[:_NAMES_MOST]]
         shown += ["…"] if len(finding.names) > _NAMES_MOST else []
     values = {"value": _quoted(t, finding.value), "names": ", ".join(shown)}
-    return f"{finding.setting}: {_LINES[finding.lack](t, values)}"
+    return f"{finding.setting}: {_LINES[finding.problem](t, values)}"
 
 
 def _quoted(t: Text, value: str) -> str:

@@ -11,8 +11,8 @@ from ui.i18n import Text
 
 Told = Mapping[str, object]
 """The safe values, by the names the sentences know them by; what is left open is an empty text or None."""
-Say = Callable[[Text, Told], str]
-Table = dict[tuple[str, str], Say]
+FaultText = Callable[[Text, Told], str]
+Table = dict[tuple[str, str], FaultText]
 """What is said, by kind and reason."""
 
 

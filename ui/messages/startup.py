@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 
 from core.errors import JournalFailed, StoreFailed
-from ui.formatting import code, duration, plain
+from ui.formatting import code, format_duration, plain
 from ui.i18n import Text
 
 PATH_MOST = 300
@@ -119,17 +119,17 @@ def journal_stuck(t: Text, reason: str) -> str:
     )
 
 
-def watch_broken(t: Text, incident: str) -> str:
+def watch_broken(t: Text, error_id: str) -> str:
     return t(
         "The watch fails by an error of the bot's own ({id}): no alert comes until it works again. See the log.",
-        id=f"`{incident}`",
+        id=f"`{error_id}`",
     )
 
 
 def watch_hangs(t: Text, seconds: float) -> str:
     return t(
         "The watch was stuck for {time} and is being restarted: no alerts came meanwhile. See the log.",
-        time=duration(t, seconds),
+        time=format_duration(t, seconds),
     )
 
 

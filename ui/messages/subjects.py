@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from core.guest import Cluster
 from core.watch.incidents.model import ALL, SOURCE
-from ui.formatting import choice_label, code, named, plain, plain_label
+from ui.formatting import choice_label, code, plain, plain_label, title_of
 from ui.i18n import Text
 
 
@@ -19,7 +19,7 @@ def subject_name(t: Text, subject: str, cluster: Cluster | None) -> str:
     vmid = vmid_of(subject)
     if vmid is not None:
         guest = cluster.find(vmid) if cluster else None
-        return named(vmid, guest.label if guest else str(vmid))
+        return title_of(vmid, guest.label if guest else str(vmid))
     return _named(t, subject, code)
 
 

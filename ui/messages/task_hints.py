@@ -33,7 +33,7 @@ _HINTS: tuple[tuple[str, Callable[[Text], str]], ...] = (
 _PERMISSION = re.compile(r"Permission check failed \((?P<path>/[^,)]*)(?:,\s*(?P<privileges>[^)]+))?\)")
 
 
-def hint(t: Text, verb: Verb, message: str) -> str | None:
+def task_hint(t: Text, verb: Verb, message: str) -> str | None:
     """What to do about a task's error, where that is known."""
     message = message[:_MOST]
     if match := _PERMISSION.search(message):

@@ -9,12 +9,12 @@ import aiohttp
 import discord
 from discord import ui
 
-from core.delivery.blocked_text import through
-from core.delivery.channel import Fate, NotDelivered
-from core.watch.incidents.model import Post
-from core.watch.journal import Posting
-from ui.discord.blocked import barer_texts, blocks
-from ui.discord.failures import LIMITED, LongLimit, Trouble, wait_of
+from core.delivery.blocked_text import send_with_fallbacks
+from core.delivery.channel import DeliveryFailure, NotDelivered
+from core.watch.incidents.model import MessageKind
+from core.watch.journal import OutboxMessage
+from ui.discord.blocked import is_blocked, make_fallback_texts
+from ui.discord.failures import DISCORD_ERRORS, LIMITED, LongRateLimit, retry_after
 from ui.formatting import WARNING, plain
 from ui.i18n import Text
 from ui.interaction.buttons import alert_buttons
@@ -37,23 +37,23 @@ class DiscordAlertChannel:
     def __init__(self, client: discord.Client, channel_id: int, t: Text, role_id: int | None = None) -> None:
         self._client, self._channel_id, self._t, self._role_id = client, channel_id, t, role_id
 
-    def compose(self, posting: Posting, late: float | None) -> str:
+    def compose(self, posting: OutboxMessage, late: float | None) -> str:
         """The text. It mentions for as long as there is something to do about it."""
         mention = f"<@&{self._role_id}>" if self._mentions(posting) else ""
         return message_text(self._t, posting, late, mention)
 
-    def barer(self, content: str) -> tuple[str, ...]:
+    def fallback_texts(self, content: str) -> tuple[str, ...]:
         t = self._t
         fixed = t("Discord blocked this alert. `/monitor history` shows what it is about.")
-        return barer_texts(t, content, f"{WARNING} {fixed}")
+        return make_fallback_texts(t, content, f"{WARNING} {fixed}")
 
-    async def post(self, posting: Posting, content: str, nonce: str) -> int:
+    async def post(self, posting: OutboxMessage, content: str, nonce: str) -> int:
         whom = discord.AllowedMentions.none()
         if self._mentions(posting):
             whom = discord.AllowedMentions(
                 everyone=False, users=False, roles=[discord.Object(self._role_id or 0)], replied_user=False
             )
-        async with told(self._client):
+        async with translate_errors(self._client):
             message = await self._channel.send(
                 content,
                 view=self._view(posting),  # type: ignore[arg-type]  # None is what it takes for no buttons
@@ -64,25 +64,25 @@ class DiscordAlertChannel:
             )
         return message.id
 
-    async def edit(self, posting: Posting, content: str) -> None:
+    async def edit(self, posting: OutboxMessage, content: str) -> None:
         message = self._channel.get_partial_message(posting.posted or 0)
-        async with told(self._client):
+        async with translate_errors(self._client):
             await message.edit(
                 content=content, view=self._view(posting), allowed_mentions=discord.AllowedMentions.none()
             )
 
     async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
-        return await find_own(self._client, self._channel, content, since, known)
+        return await find_own_message(self._client, self._channel, content, since, known)
 
-    async def say(self, text: str) -> None:
+    async def send_line(self, text: str) -> None:
         """One line past the journal, which cannot be written: tried once, and it raises nothing."""
         try:
-            await through(self, text, self._say)
+            await send_with_fallbacks(self, text, self._send_line)
         except NotDelivered as error:
             _log.warning("a word to the alert channel could not be sent: %s", error.reason)
 
-    async def _say(self, text: str) -> None:
-        async with told(self._client):
+    async def _send_line(self, text: str) -> None:
+        async with translate_errors(self._client):
             await self._channel.send(
                 text, suppress_embeds=True, allowed_mentions=discord.AllowedMentions.none()
             )
@@ -91,17 +91,17 @@ class DiscordAlertChannel:
     def _channel(self) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(self._channel_id)
 
-    def _mentions(self, posting: Posting) -> bool:
+    def _mentions(self, posting: OutboxMessage) -> bool:
         """What was over before it could be posted is worth no ping."""
         over = any(not incident.open and bool(incident.seconds) for incident in posting.incidents)
         return self._role_id is not None and posting.message.mention and not over
 
-    def _view(self, posting: Posting) -> ui.View | None:
+    def _view(self, posting: OutboxMessage) -> ui.View | None:
         """The buttons of the one incident that a message is about."""
         message = posting.message
-        if len(posting.incidents) != 1 or message.post is Post.RECOVERY:
+        if len(posting.incidents) != 1 or message.post is MessageKind.RECOVERY:
             return None
-        buttons = alert_buttons(self._t, posting.incidents[0], edited=message.post is Post.OPENING)
+        buttons = alert_buttons(self._t, posting.incidents[0], edited=message.post is MessageKind.OPENING)
         if not buttons:
             return None
         view = ui.View(timeout=None)
@@ -110,7 +110,7 @@ class DiscordAlertChannel:
         return view
 
 
-async def find_own(
+async def find_own_message(
     client: discord.Client,
     channel: discord.PartialMessageable,
     content: str,
@@ -123,7 +123,7 @@ async def find_own(
     """
     after = datetime.datetime.fromtimestamp(max(0.0, since - MARGIN_SECONDS), datetime.UTC)
     me = client.user.id if client.user else 0
-    async with told(client):
+    async with translate_errors(client):
         try:
             async for message in channel.history(limit=SEARCHED, after=after, oldest_first=False):
                 mine = message.author.id == me and message.content == content
@@ -135,37 +135,37 @@ async def find_own(
 
 
 @contextlib.asynccontextmanager
-async def told(client: discord.Client) -> AsyncIterator[None]:
+async def translate_errors(client: discord.Client) -> AsyncIterator[None]:
     """Discord's trouble as NotDelivered. Any other exception is somebody's mistake and stays what it is."""
     if client.is_closed():
-        raise NotDelivered(Fate.PASSING, ENDING, not_taken=True)
+        raise NotDelivered(DeliveryFailure.PASSING, ENDING, not_taken=True)
     if client.application is None:  # not logged in yet
-        raise NotDelivered(Fate.PASSING, NO_CONNECTION, not_taken=True)
+        raise NotDelivered(DeliveryFailure.PASSING, NO_CONNECTION, not_taken=True)
     try:
         yield
     except discord.HTTPException as error:
         raise NotDelivered(
-            _fate(error),
+            _failure_of(error),
             _reason(error),
             not_taken=error.status < 500,
-            wait=wait_of(error),
-            everywhere=isinstance(error, LongLimit) and error.everywhere,
+            wait=retry_after(error),
+            everywhere=isinstance(error, LongRateLimit) and error.everywhere,
         ) from error
     except discord.RateLimited as error:
-        raise NotDelivered(Fate.PASSING, "429", not_taken=True, wait=error.retry_after) from error
+        raise NotDelivered(DeliveryFailure.PASSING, "429", not_taken=True, wait=error.retry_after) from error
     except aiohttp.ClientConnectorError as error:
-        raise NotDelivered(Fate.PASSING, NO_CONNECTION, not_taken=True) from error
-    except Trouble as error:
-        raise NotDelivered(Fate.PASSING, f"connection lost ({type(error).__name__})") from error
+        raise NotDelivered(DeliveryFailure.PASSING, NO_CONNECTION, not_taken=True) from error
+    except DISCORD_ERRORS as error:
+        raise NotDelivered(DeliveryFailure.PASSING, f"connection lost ({type(error).__name__})") from error
 
 
-def _fate(error: discord.HTTPException) -> Fate:
+def _failure_of(error: discord.HTTPException) -> DeliveryFailure:
     """What is not known to be the message's own fault is tried again: no alert is lost by a guess."""
     if error.status >= 500 or error.status in (408, 429) or error.code in LIMITED:
-        return Fate.PASSING
+        return DeliveryFailure.PASSING
     if error.code == _UNKNOWN_MESSAGE:
-        return Fate.GONE
-    return Fate.BLOCKED if blocks(error) else Fate.REFUSED
+        return DeliveryFailure.GONE
+    return DeliveryFailure.BLOCKED if is_blocked(error) else DeliveryFailure.REFUSED
 
 
 def _reason(error: discord.HTTPException) -> str:

@@ -11,16 +11,16 @@ from typing import Any, get_args, get_type_hints
 from core import proxmox_errors
 from core.errors import BotError
 from core.watch.incidents.flapping import CALM_SECONDS
-from core.watch.incidents.model import DOWN, ONE_OFF, Fault, Incident, Post, Topic, What
-from core.watch.journal import Posting
-from ui.formatting import ALARM, BACK, QUIET, code, duration, fit, person, when
+from core.watch.incidents.model import DOWN, ONE_OFF, GuestEvent, Incident, MessageKind, SourceFault, Topic
+from core.watch.journal import OutboxMessage
+from ui.formatting import ALARM, BACK, QUIET, code, fit_lines, format_duration, person, timestamp
 from ui.i18n import Text
-from ui.messages.errors import sentence
+from ui.messages.errors import error_sentence
 from ui.messages.proxmox_errors import PROXMOX_SENTENCES
-from ui.watch.incidents.guests import became, group_rows
-from ui.watch.incidents.names import guest_names, lasted, muted_subject
+from ui.watch.incidents.guests import event_text, group_rows
+from ui.watch.incidents.names import duration_text, guest_names, muted_subject
 from ui.watch.incidents.states import HELD, held_advice
-from ui.watch.incidents.text import RECOVERIES, backup_of, head, short, sign
+from ui.watch.incidents.text import RECOVERIES, backup_of, headline, short_text, sign_of
 from ui.watch.incidents.unknown import blind_notes, stale_notes
 
 CONTENT_MOST = 2000
@@ -29,12 +29,12 @@ ROWS_MOST = 1400
 TEST = "🔔"
 
 
-def message_text(t: Text, posting: Posting, late: float | None = None, mention: str = "") -> str:
+def message_text(t: Text, posting: OutboxMessage, late: float | None = None, mention: str = "") -> str:
     """The message as it is to be shown. `late`: seconds of delay to be told; `mention`: whom it is to reach."""
     say = _POSTS[posting.message.post]
     first, *rest = say(t, posting)
     if late is not None:
-        rest.append(_small(t("This message arrives {time} late.", time=duration(t, late))))
+        rest.append(_small(t("This message arrives {time} late.", time=format_duration(t, late))))
     whole = "\n".join((f"{first} {mention}".rstrip(), *(line for line in rest if line)))
     return whole[:CONTENT_MOST].strip()
 
@@ -46,40 +46,40 @@ def _small(text: str) -> str:
 # -- the kinds of messages
 
 
-def _opening(t: Text, posting: Posting) -> list[str]:
+def _opening(t: Text, posting: OutboxMessage) -> list[str]:
     if not posting.incidents:
         return [f"{QUIET} {t('The journal no longer has what this was about.')}"]
     incident = posting.incidents[0]
-    return [head(t, incident), *rows(t, incident), *map(_small, notes(t, incident))]
+    return [headline(t, incident), *rows(t, incident), *map(_small, notes(t, incident))]
 
 
-def _recovery(t: Text, posting: Posting) -> list[str]:
+def _recovery(t: Text, posting: OutboxMessage) -> list[str]:
     if not posting.incidents:
         return _opening(t, posting)
     incident = posting.incidents[0]
     return [f"{BACK} {RECOVERIES[incident.topic](t, incident)}"]
 
 
-def _reminder(t: Text, posting: Posting) -> list[str]:
+def _reminder(t: Text, posting: OutboxMessage) -> list[str]:
     """What ended before it could be posted is told as over."""
     if not posting.incidents or not posting.incidents[0].open:
         return _opening(t, posting)
     incident = posting.incidents[0]
-    time = duration(t, max(0.0, posting.message.created - incident.opened))
-    text = t("Still going on after {time}: {what}", time=time, what=short(t, incident))
-    return [f"{sign(incident)} {text}", *map(_small, notes(t, incident))]
+    time = format_duration(t, max(0.0, posting.message.created - incident.opened))
+    text = t("Still going on after {time}: {what}", time=time, what=short_text(t, incident))
+    return [f"{sign_of(incident)} {text}", *map(_small, notes(t, incident))]
 
 
-def _digest(t: Text, posting: Posting) -> list[str]:
+def _digest(t: Text, posting: OutboxMessage) -> list[str]:
     text = t("What happened in the quiet hours ({n}):", n=len(posting.incidents))
     lines = [
-        f"{sign(incident)} {when(incident.opened, 't')} {short(t, incident)}{_outcome(t, incident)}"
+        f"{sign_of(incident)} {timestamp(incident.opened, 't')} {short_text(t, incident)}{_outcome(t, incident)}"
         for incident in posting.incidents
     ]
-    return [f"{QUIET} {text}", fit(t, lines, ROWS_MOST)]
+    return [f"{QUIET} {text}", fit_lines(t, lines, ROWS_MOST)]
 
 
-def _unmuted(t: Text, posting: Posting) -> list[str]:
+def _unmuted(t: Text, posting: OutboxMessage) -> list[str]:
     text = t("These {n} were muted and still go on:", n=len(posting.incidents))
     return [f"{ALARM} {text}", *_digest(t, posting)[1:]]
 
@@ -99,7 +99,7 @@ def outcome_word(t: Text, incident: Incident) -> str:
         return _forgotten(t, incident)
     if incident.topic is Topic.FLAPPING and incident.guests[0].what in DOWN:
         return t("stays down")
-    return t("over after {time}", time=lasted(t, incident))
+    return t("over after {time}", time=duration_text(t, incident))
 
 
 def _forgotten(t: Text, incident: Incident) -> str:
@@ -107,26 +107,26 @@ def _forgotten(t: Text, incident: Incident) -> str:
     if incident.topic in (Topic.GAUGE, Topic.STORAGE, Topic.STALE):
         return t("no longer measured")
     if incident.topic is Topic.NODE:
-        return became(t, What.MISSING)
-    return became(t, incident.guests[0].what if incident.topic is Topic.GUEST else What.FORGOTTEN)
+        return event_text(t, GuestEvent.MISSING)
+    return event_text(t, incident.guests[0].what if incident.topic is Topic.GUEST else GuestEvent.FORGOTTEN)
 
 
-def _test(t: Text, posting: Posting) -> list[str]:
+def _test(t: Text, posting: OutboxMessage) -> list[str]:
     return [f"{TEST} {t('This is a test. Alerts arrive in this channel.')}"]
 
 
-def _word(t: Text, posting: Posting) -> list[str]:
+def _word(t: Text, posting: OutboxMessage) -> list[str]:
     return [posting.message.text]
 
 
-_POSTS: Mapping[Post, Callable[[Text, Posting], list[str]]] = {
-    Post.OPENING: _opening,
-    Post.RECOVERY: _recovery,
-    Post.REMINDER: _reminder,
-    Post.UNMUTED: _unmuted,
-    Post.DIGEST: _digest,
-    Post.TEST: _test,
-    Post.WORD: _word,
+_POSTS: Mapping[MessageKind, Callable[[Text, OutboxMessage], list[str]]] = {
+    MessageKind.OPENING: _opening,
+    MessageKind.RECOVERY: _recovery,
+    MessageKind.REMINDER: _reminder,
+    MessageKind.UNMUTED: _unmuted,
+    MessageKind.DIGEST: _digest,
+    MessageKind.TEST: _test,
+    MessageKind.WORD: _word,
 }
 
 
@@ -136,10 +136,10 @@ _POSTS: Mapping[Post, Callable[[Text, Posting], list[str]]] = {
 def rows(t: Text, incident: Incident) -> list[str]:
     """Which guests or backups it is about, where there may be many."""
     if incident.topic is Topic.GROUP:
-        return [fit(t, group_rows(t, incident.guests), ROWS_MOST)]
+        return [fit_lines(t, group_rows(t, incident.guests), ROWS_MOST)]
     if incident.topic is Topic.BACKUP and len(incident.backups) > 1:
         lines = (f"{backup_of(t, fact)}: {code(fact.error, 100)}" for fact in incident.backups)
-        return [fit(t, lines, ROWS_MOST)]
+        return [fit_lines(t, lines, ROWS_MOST)]
     return []
 
 
@@ -161,10 +161,10 @@ def _reasons(t: Text, incident: Incident) -> list[str]:
             error = error_of(incident.fault)
             if error is None:
                 return []
-            told = sentence(t, error)
+            told = error_sentence(t, error)
             return [told if incident.open else t("Reason: {reason}", reason=told)]
         case Topic.FLAPPING:
-            calm = duration(t, CALM_SECONDS)
+            calm = format_duration(t, CALM_SECONDS)
             text = t("Single changes are not reported until it has been steady for {time}.", time=calm)
             return [text] if incident.open else []
         case Topic.BACKUP if len(incident.backups) == 1:
@@ -197,11 +197,11 @@ def _of_guests(t: Text, incident: Incident) -> list[str]:
     return lines
 
 
-_ADVICE: Mapping[What, Callable[[Text], str]] = {
-    What.IO_ERROR: lambda t: t(
+_ADVICE: Mapping[GuestEvent, Callable[[Text], str]] = {
+    GuestEvent.IO_ERROR: lambda t: t(
         "Its storage has failed or is full. Set that right, then resume it in the Proxmox web interface."
     ),
-    What.MISSING: lambda t: t("It was deleted, or the API token does not see it any more."),
+    GuestEvent.MISSING: lambda t: t("It was deleted, or the API token does not see it any more."),
 }
 
 _WORKS: Mapping[Iterable[str], Callable[[Text], str]] = {
@@ -226,13 +226,13 @@ def acked_line(t: Text, incident: Incident) -> str:
     return t(
         "Acknowledged by {person}, {time}.",
         person=person(incident.acked_by, incident.acked_by_id),
-        time=when(incident.acked or 0),
+        time=timestamp(incident.acked or 0),
     )
 
 
 def muted_line(t: Text, incident: Incident) -> str:
     """Until when, and of what nothing is told: of a threshold the whole guest, of a node its guests, too."""
-    time = when(incident.muted_until or 0, "f")
+    time = timestamp(incident.muted_until or 0, "f")
     what = muted_subject(t, incident)
     return (
         t("Muted until {time}: {what}.", what=what, time=time)
@@ -253,7 +253,7 @@ def _answers(t: Text, incident: Incident) -> list[str]:
 # -- the fault of the source
 
 
-def error_of(fault: Fault | None) -> BotError | None:
+def error_of(fault: SourceFault | None) -> BotError | None:
     """The error that a fault was made of; None where this version does not know it."""
     kind = getattr(proxmox_errors, fault.error, None) if fault else None
     if fault is None or kind not in PROXMOX_SENTENCES:

@@ -20,18 +20,18 @@ from core.proxmox_errors import HalfGone, ProxmoxError
 from core.rights import RIGHTS, Level, Operation
 from core.watch.incidents.model import ALL, SOURCE, Incident, Topic, node_subject
 from core.watch.incidents.transition import guest_targets
-from core.watch.journal import Undelivered
+from core.watch.journal import Backlog
 from core.watch.targets import target_of
-from core.watch.visibility import part_seen, touches
+from core.watch.visibility import concerns, visible_part
 from ui.formatting import plain
 from ui.guests.lists import ROWS, page_of
 from ui.interaction.context import Services
-from ui.interaction.gate import Attempt, actor_of, recorded
+from ui.interaction.gate import Attempt, actor_of, record_attempt
 from ui.interaction.options import cluster_for_completion
 from ui.interaction.reply import Reply
 from ui.messages.subjects import vmid_of
-from ui.watch.status import AuditHealth, Health, outcome_of_test, status
-from ui.watch.views import COUNTED_DAYS, history, muted, unmuted, watch_list
+from ui.watch.status import AuditHealth, Health, outcome_of_test, status_card
+from ui.watch.views import COUNTED_DAYS, history_card, muted_card, unmuted_card, watch_list_card
 
 TEST_SECONDS = 10.0
 REASON_MOST = 200
@@ -42,12 +42,14 @@ async def show_watch_list(services: Services, reply: Reply, page: int = 0) -> No
     """With whatever is known: neither Proxmox nor the journal has to answer."""
     actor, cluster = actor_of(reply.interaction), await cluster_for_completion(services)
     now = services.clock.now()
-    entries = [entry for entry in services.watch.entries if exists_for(services, actor, entry.vmid, cluster)]
+    entries = [
+        entry for entry in services.watch.entries if is_visible_to(services, actor, entry.vmid, cluster)
+    ]
     try:
         counts = services.journal.counts(now - COUNTED_DAYS * DAY)
     except JournalFailed:
         counts = {}
-    await reply.show(watch_list(reply.t, services.watch, entries, cluster, page, now, counts))
+    await reply.show(watch_list_card(reply.t, services.watch, entries, cluster, page, now, counts))
 
 
 async def show_history(services: Services, reply: Reply, vmid: int | None, page: int = 0) -> None:
@@ -55,60 +57,62 @@ async def show_history(services: Services, reply: Reply, vmid: int | None, page:
 
     Who may not see every guest reads of those alone that they may see, by the names these have now.
     """
-    judge, actor = services.judge, actor_of(reply.interaction)
+    authorizer, actor = services.authorizer, actor_of(reply.interaction)
     cluster = await cluster_for_completion(services)
     if vmid is not None:
-        judge.permit(actor, Operation.MONITOR_HISTORY, listed_or_unknown(cluster, vmid))
-    exists = partial(exists_for, services, actor, cluster=cluster)
-    narrowed, vmids = judge.narrowed(actor), {vmid} if vmid is not None else None
+        authorizer.authorize(actor, Operation.MONITOR_HISTORY, listed_or_unknown(cluster, vmid))
+    exists = partial(is_visible_to, services, actor, cluster=cluster)
+    narrowed, vmids = authorizer.has_hidden_guests(actor), {vmid} if vmid is not None else None
     if narrowed and vmids is None:
         known = {guest.vmid for guest in cluster.guests} if cluster else set()
-        vmids = {each for each in known | scoped_vmids(judge.rules, actor) if exists(each)}
+        vmids = {each for each in known | scoped_vmids(authorizer.rules, actor) if exists(each)}
     page, _ = page_of(page, services.journal.history(vmids, 0, 0)[1])
     incidents, total = services.journal.history(vmids, page * ROWS, ROWS)
     if narrowed:
-        incidents = tuple(part_seen(incident, exists, cluster) for incident in incidents)
-    await reply.show(history(reply.t, incidents, total, vmid, page, services.clock.now()))
+        incidents = tuple(visible_part(incident, exists, cluster) for incident in incidents)
+    await reply.show(history_card(reply.t, incidents, total, vmid, page, services.clock.now()))
 
 
 async def show_status(services: Services, reply: Reply) -> None:
     cluster = await cluster_for_completion(services)
     actor, health = actor_of(reply.interaction), health_of(services)
-    mutes = tuple(mute for mute in health.mutes if subject_exists_for(services, actor, mute.target, cluster))
-    unknown = tuple(each for each in health.unknown if exists_for(services, actor, each.vmid, cluster))
+    mutes = tuple(
+        mute for mute in health.mutes if is_subject_visible_to(services, actor, mute.target, cluster)
+    )
+    unknown = tuple(each for each in health.unknown if is_visible_to(services, actor, each.vmid, cluster))
     stale = tuple(
-        name for name in health.stale if subject_exists_for(services, actor, node_subject(name), cluster)
+        name for name in health.stale if is_subject_visible_to(services, actor, node_subject(name), cluster)
     )
     health = replace(health, mutes=mutes, unknown=unknown, stale=stale)
-    if services.judge.narrowed(actor):
-        exists = partial(exists_for, services, actor, cluster=cluster)
+    if services.authorizer.has_hidden_guests(actor):
+        exists = partial(is_visible_to, services, actor, cluster=cluster)
         open_ = services.watch.state.open.values()
-        health = replace(health, open=sum(touches(incident, exists) for incident in open_))
-        if isinstance(health.trouble, HalfGone):
-            health = replace(health, trouble=HalfGone(None, None))
-    await reply.show(status(reply.t, health, cluster, services.clock.now()))
+        health = replace(health, open=sum(concerns(incident, exists) for incident in open_))
+        if isinstance(health.read_error, HalfGone):
+            health = replace(health, read_error=HalfGone(None, None))
+    await reply.show(status_card(reply.t, health, cluster, services.clock.now()))
 
 
 def health_of(services: Services) -> Health:
     """How the watch is. Nothing is asked of Proxmox."""
     watch = services.watch
-    undelivered: Undelivered | JournalFailed
+    undelivered: Backlog | JournalFailed
     try:
-        undelivered = services.journal.undelivered(services.clock.now() - DAY)
+        undelivered = services.journal.backlog(services.clock.now() - DAY)
     except JournalFailed as error:
         undelivered = error
     return Health(
         last_read=watch.last_read,
-        interval=services.interval,
-        trouble=watch.trouble,
+        interval=services.poll_seconds,
+        read_error=watch.read_error,
         failures=watch.state.source.failures,
         open=len(watch.state.open),
         undelivered=undelivered,
-        stuck=services.delivery.error,
-        journal_trouble=watch.journal_trouble,
-        heartbeat=(services.heartbeat.failing or "") if services.heartbeat.wanted else None,
-        beaten=services.heartbeat.taken,
-        read_only=services.judge.read_only.held,
+        stuck=services.alert_delivery.error,
+        journal_error=watch.journal_error,
+        heartbeat=(services.heartbeat.error or "") if services.heartbeat.is_enabled else None,
+        last_beat=services.heartbeat.last_beat,
+        read_only=services.authorizer.read_only.refusal,
         audit=_audit_health(services),
         mutes=watch.mutes(),
         blind=watch.sees_tasks is False,
@@ -117,23 +121,23 @@ def health_of(services: Services) -> Health:
     )
 
 
-async def cluster_to_judge_by(attempt: Attempt, vmids: Iterable[int]) -> Cluster | None:
+async def cluster_for_decision(attempt: Attempt, vmids: Iterable[int]) -> Cluster | None:
     """The list that decides whether these guests are the person's: read anew where it hangs on pools, tags or nodes.
 
     Where Proxmox does not answer it is the last one there was, for what changes no more than what is said. Raises
     ProxmoxError for the rest.
     """
     services, operation = attempt.services, Operation(attempt.word)
-    if any(services.judge.needs_news(attempt.actor, operation, vmid) for vmid in vmids):
+    if any(services.authorizer.needs_fresh_list(attempt.actor, operation, vmid) for vmid in vmids):
         if RIGHTS[operation].changes:
-            return await services.reader.read(max_age=0)
+            return await services.cluster_cache.read(max_age=0)
         return await cluster_for_completion(services, max_age=0)
     return await cluster_for_completion(services)
 
 
 def _audit_health(services: Services) -> AuditHealth | None:
-    posting = services.audit_posting
-    if not posting.wanted:
+    posting = services.audit_delivery
+    if not posting.is_enabled:
         return None
     try:
         return AuditHealth(posting.error, posting.backlog(), posting.blocked)
@@ -147,17 +151,17 @@ async def mute(
     """Raises BadDuration, UnknownTarget, JournalFailed, and what access and `confirm_protected` say."""
     watch, interaction = services.watch, reply.interaction
     detail = f"{plain(target)} {plain(duration)}"
-    with recorded(interaction, Operation.MONITOR_MUTE, detail=detail) as asked:
+    with record_attempt(interaction, Operation.MONITOR_MUTE, detail=detail) as asked:
         seconds = parse_duration(duration)
-        cluster = await cluster_to_judge_by(asked, (0,))  # which guest is meant is found by the list, too
+        cluster = await cluster_for_decision(asked, (0,))  # which guest is meant is found by the list, too
         subject = _subject_of(services, asked, target, cluster)
         asked.reason = plain(reason, REASON_MOST)
         await _guard_mute(asked, subject, cluster, seconds, confirm)
-        asked.begin()
+        asked.start()
         held = watch.mute(subject, seconds, asked.actor.name, asked.actor.user_id)
     vmid = vmid_of(subject)
     watched = vmid is None or watch.find(vmid) is not None
-    await reply.show(muted(reply.t, held, cluster, watched=watched))
+    await reply.show(muted_card(reply.t, held, cluster, watched=watched))
 
 
 async def _guard_mute(
@@ -169,11 +173,11 @@ async def _guard_mute(
         return
     vmid = vmid_of(subject)
     if vmid is not None:
-        guest = await _configured(asked, listed_or_unknown(cluster, vmid), seconds)
-        asked.permit(guest, seconds=seconds)
+        guest = await _with_protection(asked, listed_or_unknown(cluster, vmid), seconds)
+        asked.authorize(guest, seconds=seconds)
         confirm_protected(asked, guest, confirm)
         return
-    rules = asked.services.judge.rules
+    rules = asked.services.authorizer.rules
     under = [
         guest
         for entry in asked.services.watch.entries
@@ -181,19 +185,19 @@ async def _guard_mute(
         and subject in guest_targets(guest.vmid, guest.node)
     ]
     for guest in under:
-        asked.services.judge.permit(asked.actor, Operation.MONITOR_MUTE, guest, seconds=seconds)
+        asked.services.authorizer.authorize(asked.actor, Operation.MONITOR_MUTE, guest, seconds=seconds)
     if under and not asked.reason:
         raise NoReason
 
 
-async def _configured(asked: Attempt, guest: Guest, seconds: float) -> Guest:
+async def _with_protection(asked: Attempt, guest: Guest, seconds: float) -> Guest:
     """With Proxmox' flag. Raises ProxmoxError where it cannot be read and the person may not do it to a protected
     one: it may be one."""
     try:
         return await asked.services.planner.configured(guest)
     except ProxmoxError:
         held, operation = replace(guest, protected=True), Operation.MONITOR_MUTE
-        if asked.services.judge.refusal(asked.actor, operation, held, seconds=seconds):
+        if asked.services.authorizer.refusal(asked.actor, operation, held, seconds=seconds):
             raise
         return guest
 
@@ -201,7 +205,7 @@ async def _configured(asked: Attempt, guest: Guest, seconds: float) -> Guest:
 def confirm_protected(asked: Attempt, guest: Guest, confirm: str) -> None:
     """Raises Unconfirmed, NameMismatch or NoReason where the guest is protected and its name and a reason were not
     given."""
-    if not is_protected(asked.services.judge.rules, guest):
+    if not is_protected(asked.services.authorizer.rules, guest):
         return
     if not confirm.strip():
         raise Unconfirmed(guest.vmid, guest.label, asked.word)
@@ -214,40 +218,40 @@ def confirm_protected(asked: Attempt, guest: Guest, confirm: str) -> None:
 async def unmute(services: Services, reply: Reply, target: str) -> None:
     """Raises UnknownTarget, NotMuted, JournalFailed."""
     watch = services.watch
-    with recorded(reply.interaction, Operation.MONITOR_UNMUTE, detail=plain(target)) as asked:
-        cluster = await cluster_to_judge_by(asked, (0,))
+    with record_attempt(reply.interaction, Operation.MONITOR_UNMUTE, detail=plain(target)) as asked:
+        cluster = await cluster_for_decision(asked, (0,))
         held = {mute.target for mute in watch.mutes()}
         subject = _subject_of(services, asked, target, cluster, held)
         if subject not in held:
             raise NotMuted(subject)
-        asked.begin()
+        asked.start()
         watch.unmute(subject)
-    await reply.show(unmuted(reply.t, subject, cluster))
+    await reply.show(unmuted_card(reply.t, subject, cluster))
 
 
-def exists_for(services: Services, actor: Actor, vmid: int, cluster: Cluster | None) -> bool:
+def is_visible_to(services: Services, actor: Actor, vmid: int, cluster: Cluster | None) -> bool:
     """Whether the person may know of this guest. One that is gone is known to those who may see every guest."""
-    return level_on(services.judge.rules, actor, listed_or_unknown(cluster, vmid)) > Level.NONE
+    return level_on(services.authorizer.rules, actor, listed_or_unknown(cluster, vmid)) > Level.NONE
 
 
-def subject_exists_for(services: Services, actor: Actor, subject: str, cluster: Cluster | None) -> bool:
+def is_subject_visible_to(services: Services, actor: Actor, subject: str, cluster: Cluster | None) -> bool:
     """Of nodes those that have a guest of theirs; of storages none, for who may not see every guest."""
-    vmid, judge = vmid_of(subject), services.judge
+    vmid, authorizer = vmid_of(subject), services.authorizer
     if vmid is not None:
-        return exists_for(services, actor, vmid, cluster)
-    if subject in (ALL, SOURCE) or not judge.narrowed(actor):
+        return is_visible_to(services, actor, vmid, cluster)
+    if subject in (ALL, SOURCE) or not authorizer.has_hidden_guests(actor):
         return True
-    nodes = judge.seen(actor, cluster).nodes if cluster else ()
+    nodes = authorizer.visible_cluster(actor, cluster).nodes if cluster else ()
     return subject in {node_subject(node.name) for node in nodes}
 
 
-def permit_subject(attempt: Attempt, subject: str, cluster: Cluster | None) -> None:
+def authorize_subject(attempt: Attempt, subject: str, cluster: Cluster | None) -> None:
     """A guest's mute is that guest's matter, any other everybody's. Raises what access says."""
     vmid = vmid_of(subject)
     if vmid is None:
-        attempt.permit(whole=True)
+        attempt.authorize(whole=True)
     else:
-        attempt.permit(listed_or_unknown(cluster, vmid))
+        attempt.authorize(listed_or_unknown(cluster, vmid))
 
 
 def _subject_of(
@@ -260,30 +264,30 @@ def _subject_of(
     """What is meant, of what exists for this person. Raises UnknownTarget and what access says."""
     actor = attempt.actor
     watched = {
-        entry.vmid for entry in services.watch.entries if exists_for(services, actor, entry.vmid, cluster)
+        entry.vmid for entry in services.watch.entries if is_visible_to(services, actor, entry.vmid, cluster)
     }
-    seen = services.judge.seen(actor, cluster) if cluster else None
+    seen = services.authorizer.visible_cluster(actor, cluster) if cluster else None
     subject = target if target in held else target_of(target, seen, watched)
-    if not subject_exists_for(services, actor, subject, cluster):
+    if not is_subject_visible_to(services, actor, subject, cluster):
         raise UnknownTarget(target)
     attempt.vmid = vmid_of(subject)
-    permit_subject(attempt, subject, cluster)
+    authorize_subject(attempt, subject, cluster)
     return subject
 
 
-async def permit_incident(attempt: Attempt, incident: Incident) -> None:
+async def authorize_incident(attempt: Attempt, incident: Incident) -> None:
     """An alert is answered by those who may answer for all that it is about. Raises what access says."""
     vmids: list[int | None] = [fact.vmid for fact in incident.guests or incident.backups]
     if incident.topic in (Topic.NODE, Topic.STALE, Topic.SOURCE, Topic.STORAGE) or not vmids or None in vmids:
-        attempt.permit(whole=True)
+        attempt.authorize(whole=True)
         return
-    cluster = await cluster_to_judge_by(attempt, (vmid or 0 for vmid in vmids))
+    cluster = await cluster_for_decision(attempt, (vmid or 0 for vmid in vmids))
     if len(vmids) > 1 and not all(
-        exists_for(attempt.services, attempt.actor, vmid or 0, cluster) for vmid in vmids
+        is_visible_to(attempt.services, attempt.actor, vmid or 0, cluster) for vmid in vmids
     ):
         raise OnlySomeGuests
     for vmid in vmids:
-        attempt.permit(listed_or_unknown(cluster, vmid or 0))
+        attempt.authorize(listed_or_unknown(cluster, vmid or 0))
 
 
 async def send_test(services: Services, reply: Reply) -> None:
@@ -291,13 +295,13 @@ async def send_test(services: Services, reply: Reply) -> None:
 
     One that did not arrive is given up: hours later it would only puzzle people.
     """
-    rules = services.judge.rules
-    with recorded(reply.interaction, Operation.MONITOR_TEST) as asked:
-        asked.permit(whole=True)
-        asked.begin()
+    rules = services.authorizer.rules
+    with record_attempt(reply.interaction, Operation.MONITOR_TEST) as asked:
+        asked.authorize(whole=True)
+        asked.start()
         test = services.watch.send_test()
-        posting = await services.delivery.outcome(test, TEST_SECONDS)
-        stuck = services.delivery.error
+        posting = await services.alert_delivery.outcome(test, TEST_SECONDS)
+        stuck = services.alert_delivery.error
         if posting is None or posting.posted is None:
             asked.outcome = (posting.error if posting else "") or stuck or "not in time"
             services.journal.give_up(test, asked.outcome)

@@ -11,7 +11,7 @@ from core.guest import Cluster
 from core.watch.incidents.model import Mute
 from core.watch.incidents.state import GuestState
 from core.watch.incidents.unknown import BLIND_SECONDS
-from core.watch.journal import Posting, Undelivered
+from core.watch.journal import Backlog, OutboxMessage
 from ui.cards import card
 from ui.formatting import (
     FAILED,
@@ -21,19 +21,19 @@ from ui.formatting import (
     WARNING,
     Colour,
     code,
-    duration,
-    fit,
-    named,
+    fit_lines,
+    format_duration,
     person,
-    when,
+    timestamp,
+    title_of,
 )
-from ui.guests.lists import foot
+from ui.guests.lists import list_footer
 from ui.i18n import Text
-from ui.messages.errors import read_only_line, sentence
+from ui.messages.errors import error_sentence, read_only_line
 from ui.messages.startup import journal_stuck
 from ui.messages.subjects import subject_name
 from ui.watch.alert_channel import ENDING, NO_CONNECTION
-from ui.watch.views import good
+from ui.watch.views import success_card
 
 LATE_READS = 3
 """So many intervals without a good read are said to be too many."""
@@ -48,7 +48,7 @@ class AuditHealth:
     `blocked`: why its last line has fewer words than it should."""
 
     error: str = ""
-    unsent: Undelivered = field(default_factory=Undelivered)
+    unsent: Backlog = field(default_factory=Backlog)
     blocked: str = ""
 
 
@@ -62,14 +62,14 @@ class Health:
 
     last_read: float | None
     interval: float
-    trouble: BotError | None
+    read_error: BotError | None
     failures: int
     open: int
-    undelivered: Undelivered | JournalFailed
+    undelivered: Backlog | JournalFailed
     stuck: str
-    journal_trouble: JournalFailed | None
+    journal_error: JournalFailed | None
     heartbeat: str | None
-    beaten: float | None
+    last_beat: float | None
     read_only: ReadOnly | None = None
     audit: AuditHealth | None = None
     """None where no audit channel is set."""
@@ -81,15 +81,15 @@ class Health:
     """Nodes of which Proxmox has no new figures."""
 
 
-def status(t: Text, health: Health, cluster: Cluster | None, now: float) -> ui.LayoutView:
+def status_card(t: Text, health: Health, cluster: Cluster | None, now: float) -> ui.LayoutView:
     """One line for each, with a sign of how it is."""
     lines = [
         (t("Proxmox"), _reading(t, health, now)),
         *([(t("Guests"), _unknown(t, health))] if health.unknown else []),
         *([(t("Nodes"), _stale(t, health.stale))] if health.stale else []),
         (t("Alerts"), _delivery(t, health)),
-        (t("Journal"), _journal(t, health.journal_trouble)),
-        (t("Heartbeat"), _heartbeat(t, health.heartbeat, health.beaten)),
+        (t("Journal"), _journal(t, health.journal_error)),
+        (t("Heartbeat"), _heartbeat(t, health.heartbeat, health.last_beat)),
         *([(t("Audit channel"), _audit(t, health.audit, now))] if health.audit is not None else []),
         *([(t("Changes"), f"{READ_ONLY} {read_only_line(t, health.read_only)}")] if health.read_only else []),
         (t("Going on"), t.plural("{n} incident", "{n} incidents", health.open)),
@@ -99,7 +99,7 @@ def status(t: Text, health: Health, cluster: Cluster | None, now: float) -> ui.L
     blind = _blind(t) if health.blind else ""
     well = not blind and WARNING not in body
     colour = Colour.GOOD if well else Colour.WARN
-    return card(f"### {t('The watch')}", body, blind, foot(t, 0, 1, now), colour=colour)
+    return card(f"### {t('The watch')}", body, blind, list_footer(t, 0, 1, now), colour=colour)
 
 
 def _audit(t: Text, audit: AuditHealth, now: float) -> str:
@@ -113,7 +113,7 @@ def _audit(t: Text, audit: AuditHealth, now: float) -> str:
                 "{n} line waits, since {time}",
                 "{n} lines wait, the oldest since {time}",
                 audit.unsent.waiting,
-                time=when(audit.unsent.oldest or 0),
+                time=timestamp(audit.unsent.oldest or 0),
             )
         )
     elif audit.blocked and not audit.error:
@@ -123,30 +123,32 @@ def _audit(t: Text, audit: AuditHealth, now: float) -> str:
 
 
 def _reading(t: Text, health: Health, now: float) -> str:
-    read = t("read {time}", time=when(health.last_read)) if health.last_read else t("not read yet")
+    read = t("read {time}", time=timestamp(health.last_read)) if health.last_read else t("not read yet")
     late = health.last_read is None or now - health.last_read > LATE_READS * health.interval
-    parts = [f"{WARNING if health.trouble or late else OK} {read}"]
+    parts = [f"{WARNING if health.read_error or late else OK} {read}"]
     if health.failures:
         parts.append(t.plural("{n} failure in a row", "{n} failures in a row", health.failures))
     text = " · ".join(parts)
-    return f"{text}\n-# {sentence(t, health.trouble)}" if health.trouble else text
+    return f"{text}\n-# {error_sentence(t, health.read_error)}" if health.read_error else text
 
 
 def _unknown(t: Text, health: Health) -> str:
-    names = fit(t, (named(each.vmid, each.name or str(each.vmid)) for each in health.unknown), 500, ", ")
-    time = duration(t, BLIND_SECONDS)
+    names = fit_lines(
+        t, (title_of(each.vmid, each.name or str(each.vmid)) for each in health.unknown), 500, ", "
+    )
+    time = format_duration(t, BLIND_SECONDS)
     return f"{WARNING} {t('state not known for over {time}: {guests}', time=time, guests=names)}"
 
 
 def _stale(t: Text, nodes: Sequence[str]) -> str:
-    names = fit(t, (code(name) for name in nodes), 300, ", ")
+    names = fit_lines(t, (code(name) for name in nodes), 300, ", ")
     return f"{WARNING} {t('no new figures from {nodes}', nodes=names)}"
 
 
 def _delivery(t: Text, health: Health) -> str:
     unsent = health.undelivered
     if isinstance(unsent, JournalFailed):
-        return f"{WARNING} {sentence(t, unsent)}"
+        return f"{WARNING} {error_sentence(t, unsent)}"
     parts = []
     if unsent.waiting:
         parts.append(
@@ -154,7 +156,7 @@ def _delivery(t: Text, health: Health) -> str:
                 "{n} message waits, since {time}",
                 "{n} messages wait, the oldest since {time}",
                 unsent.waiting,
-                time=when(unsent.oldest or 0),
+                time=timestamp(unsent.oldest or 0),
             )
         )
     if unsent.given_up:
@@ -186,7 +188,7 @@ def _journal(t: Text, error: JournalFailed | None) -> str:
 def _heartbeat(t: Text, failing: str | None, beaten: float | None) -> str:
     if failing is None:
         return t("not set up")
-    last = t("taken {time}", time=when(beaten)) if beaten else t("none taken yet")
+    last = t("taken {time}", time=timestamp(beaten)) if beaten else t("none taken yet")
     return f"{WARNING} {code(failing, 150)} · {last}" if failing else f"{OK if beaten else WARNING} {last}"
 
 
@@ -194,11 +196,11 @@ def _mutes(t: Text, mutes: Sequence[Mute], cluster: Cluster | None) -> str:
     if not mutes:
         return t("nothing")
     lines = [
-        f"\n-# {MUTED} {subject_name(t, mute.target, cluster)} · {t('until {time}', time=when(mute.until, 'f'))}"
+        f"\n-# {MUTED} {subject_name(t, mute.target, cluster)} · {t('until {time}', time=timestamp(mute.until, 'f'))}"
         f"{' · ' + person(mute.by, mute.by_id) if mute.by else ''}"
         for mute in mutes
     ]
-    return fit(t, lines, 1500, "")
+    return fit_lines(t, lines, 1500, "")
 
 
 def _blind(t: Text) -> str:
@@ -212,13 +214,13 @@ def _blind(t: Text) -> str:
 
 
 def outcome_of_test(
-    t: Text, posting: Posting | None, stuck: str, seconds: float, guild_id: int, channel_id: int
+    t: Text, posting: OutboxMessage | None, stuck: str, seconds: float, guild_id: int, channel_id: int
 ) -> ui.LayoutView:
     """What became of a test message. `stuck`: why the messages before it do not get through."""
     channel = f"<#{channel_id}>"
     if posting is not None and posting.posted is not None:
         link = f"https://discord.com/channels/{guild_id}/{channel_id}/{posting.posted}"
-        return good(t("The test message is in {channel}: {link}", channel=channel, link=link))
+        return success_card(t("The test message is in {channel}: {link}", channel=channel, link=link))
     reason = (posting.error if posting else "") or stuck
     if reason:
         text = t(
@@ -230,7 +232,7 @@ def outcome_of_test(
         text = t(
             "The test message for {channel} did not get through within {time}.",
             channel=channel,
-            time=duration(t, seconds),
+            time=format_duration(t, seconds),
         )
     advice = t(
         "The test is not sent again; alerts are, until they arrive. Check the channel and the bot's rights there."

@@ -6,7 +6,7 @@ from dataclasses import replace
 from discord import ui
 
 from core.guest import Cluster, Guest, State
-from core.watch.incidents.model import Incident, Metric, Mute, Watched
+from core.watch.incidents.model import Incident, Metric, Mute, WatchEntry
 from core.watch.incidents.transition import guest_targets
 from core.watch.service import Watch
 from ui.cards import card
@@ -17,21 +17,21 @@ from ui.formatting import (
     STATE_EMOJI,
     WARNING,
     Colour,
-    fit,
+    fit_lines,
     person,
     state_word,
+    timestamp,
     title,
-    when,
 )
-from ui.guests.figures import memory_advice, seen_by_host
-from ui.guests.lists import ROWS, foot, page_of
+from ui.guests.figures import is_seen_by_host, memory_advice
+from ui.guests.lists import ROWS, list_footer, page_of
 from ui.i18n import Text
 from ui.interaction.buttons import page_buttons
-from ui.messages.errors import sentence
+from ui.messages.errors import error_sentence
 from ui.messages.subjects import subject_name
 from ui.watch.alert_text import outcome_word
-from ui.watch.incidents.names import full, metric_word
-from ui.watch.incidents.text import short, sign
+from ui.watch.incidents.names import fill_percent, metric_word
+from ui.watch.incidents.text import short_text, sign_of
 
 COUNTED_DAYS = 7
 
@@ -39,10 +39,10 @@ COUNTED_DAYS = 7
 # -- the list
 
 
-def watch_list(
+def watch_list_card(
     t: Text,
     watch: Watch,
-    watched: Sequence[Watched],
+    watched: Sequence[WatchEntry],
     cluster: Cluster | None,
     page: int,
     now: float,
@@ -58,13 +58,17 @@ def watch_list(
     if not rows:
         rows = [t("Nothing is watched yet. `/monitor add` puts a guest on the list.")]
     head = f"### {t.plural('Watching {n} guest', 'Watching {n} guests', len(watched))}"
-    trouble = f"{WARNING} {sentence(t, watch.trouble)}" if watch.trouble else ""
+    trouble = f"{WARNING} {error_sentence(t, watch.read_error)}" if watch.read_error else ""
     buttons = page_buttons("watch", page, pages, ("", "", ""))
-    colour = Colour.WARN if watch.trouble else Colour.BUSY
-    return card(head, trouble, "\n".join(rows), foot(t, page, pages, now), colour=colour, buttons=buttons)
+    colour = Colour.WARN if watch.read_error else Colour.BUSY
+    return card(
+        head, trouble, "\n".join(rows), list_footer(t, page, pages, now), colour=colour, buttons=buttons
+    )
 
 
-def _row(t: Text, watch: Watch, cluster: Cluster | None, entry: Watched, now: float, incidents: int) -> str:
+def _row(
+    t: Text, watch: Watch, cluster: Cluster | None, entry: WatchEntry, now: float, incidents: int
+) -> str:
     known = watch.state.guests.get(entry.vmid)
     guest = cluster.find(entry.vmid) if cluster else None
     if guest and not guest.name and known:  # the list lacks it while a node has no new figures
@@ -77,8 +81,8 @@ def _row(t: Text, watch: Watch, cluster: Cluster | None, entry: Watched, now: fl
     count = t.plural("{n} incident in 7 days", "{n} incidents in 7 days", incidents)
     parts = [
         t("not found") if cluster and not guest else state_word(t, state),
-        t("since {time}", time=when(began)) if began else "",
-        f"{MUTED} {t('until {time}', time=when(until, 'f'))}" if until else "",
+        t("since {time}", time=timestamp(began)) if began else "",
+        f"{MUTED} {t('until {time}', time=timestamp(until, 'f'))}" if until else "",
         thresholds(t, entry),
         f"{WARNING} {t('memory is not measured')}" if _blind(guest, entry) else "",
         count if incidents else "",
@@ -93,21 +97,21 @@ def muted_until(watch: Watch, vmid: int, node: str) -> float | None:
     return max((mute.until for mute in watch.mutes() if mute.target in targets), default=None)
 
 
-def thresholds(t: Text, entry: Watched) -> str:
+def thresholds(t: Text, entry: WatchEntry) -> str:
     """`CPU ≥ 90% / Memory ≥ 80%`; nothing where there is none."""
     limits = ((metric, entry.limit(metric)) for metric in Metric)
     return " / ".join(
-        f"{metric_word(t, metric)} ≥ {full(limit)}" for metric, limit in limits if limit is not None
+        f"{metric_word(t, metric)} ≥ {fill_percent(limit)}" for metric, limit in limits if limit is not None
     )
 
 
-def _blind(guest: Guest | None, entry: Watched) -> bool:
+def _blind(guest: Guest | None, entry: WatchEntry) -> bool:
     """Its threshold for memory has nothing to go by."""
-    return entry.memory is not None and guest is not None and seen_by_host(guest)
+    return entry.memory is not None and guest is not None and is_seen_by_host(guest)
 
 
-def added(
-    t: Text, guest: Guest, entry: Watched, before: Watched | None, until: float | None = None
+def added_card(
+    t: Text, guest: Guest, entry: WatchEntry, before: WatchEntry | None, until: float | None = None
 ) -> ui.LayoutView:
     """The answer to /monitor add. `guest` as it is now; `before`: its entry until now; `until`: muted so long."""
     blind = f"{WARNING} {memory_advice(t)}" if _blind(guest, entry) else ""
@@ -117,36 +121,36 @@ def added(
         text = t("Nothing changed: the thresholds of {guest} stay as they are.", guest=title(guest))
     else:
         text = t("The thresholds of {guest} were changed.", guest=title(guest))
-    muted = f"{MUTED} {t('Muted until {time}.', time=when(until, 'f'))}" if until else ""
-    return good("\n-# ".join(part for part in (text, thresholds(t, entry), muted, blind) if part))
+    muted = f"{MUTED} {t('Muted until {time}.', time=timestamp(until, 'f'))}" if until else ""
+    return success_card("\n-# ".join(part for part in (text, thresholds(t, entry), muted, blind) if part))
 
 
-def good(text: str) -> ui.LayoutView:
+def success_card(text: str) -> ui.LayoutView:
     return card(f"{OK} {text}", colour=Colour.GOOD)
 
 
 # -- mutes
 
 
-def muted(t: Text, mute: Mute, cluster: Cluster | None, *, watched: bool = True) -> ui.LayoutView:
+def muted_card(t: Text, mute: Mute, cluster: Cluster | None, *, watched: bool = True) -> ui.LayoutView:
     """`watched`: False for a guest of which the watch tells nothing anyway."""
     text = t(
         "{what}: nothing is told until {time}.",
         what=subject_name(t, mute.target, cluster),
-        time=when(mute.until, "f"),
+        time=timestamp(mute.until, "f"),
     )
     note = "" if watched else t("It is not on the watch list: only its failed backups would be reported.")
     return card(f"{MUTED} {text}", f"-# {WARNING} {note}" if note else "", colour=Colour.QUIET)
 
 
-def unmuted(t: Text, target: str, cluster: Cluster | None) -> ui.LayoutView:
-    return good(t("{what}: alerts are sent again.", what=subject_name(t, target, cluster)))
+def unmuted_card(t: Text, target: str, cluster: Cluster | None) -> ui.LayoutView:
+    return success_card(t("{what}: alerts are sent again.", what=subject_name(t, target, cluster)))
 
 
 # -- the history
 
 
-def history(
+def history_card(
     t: Text, incidents: Sequence[Incident], total: int, vmid: int | None, page: int, now: float
 ) -> ui.LayoutView:
     """One page (from 0, within bounds) of what happened, newest first; of one guest if `vmid` says so."""
@@ -154,9 +158,9 @@ def history(
     count = t.plural("{n} incident", "{n} incidents", total)
     head = f"### {t('History')} · {f'**{vmid}** · {count}' if vmid else count}"
     rows = [_past(t, incident) for incident in incidents]
-    body = fit(t, rows, MESSAGE_MOST - 300) if rows else t("Nothing has happened yet.")
+    body = fit_lines(t, rows, MESSAGE_MOST - 300) if rows else t("Nothing has happened yet.")
     buttons = page_buttons("history", page, pages, (str(vmid) if vmid else "",))
-    return card(head, body, foot(t, page, pages, now), colour=Colour.BUSY, buttons=buttons)
+    return card(head, body, list_footer(t, page, pages, now), colour=Colour.BUSY, buttons=buttons)
 
 
 def _past(t: Text, incident: Incident) -> str:
@@ -165,5 +169,5 @@ def _past(t: Text, incident: Incident) -> str:
         if incident.acked
         else ""
     )
-    parts = [when(incident.opened, "f"), outcome_word(t, incident), acked]
-    return f"{sign(incident)} {short(t, incident)}\n-# {' · '.join(part for part in parts if part)}"
+    parts = [timestamp(incident.opened, "f"), outcome_word(t, incident), acked]
+    return f"{sign_of(incident)} {short_text(t, incident)}\n-# {' · '.join(part for part in parts if part)}"

@@ -15,10 +15,10 @@ from core.guest import Cluster, TaskSummary
 from core.names import Upid
 from core.proxmox import Proxmox
 from core.tasks import TaskEnd, end_of
-from core.watch.incidents.model import BackupFact, Level, Topic
+from core.watch.incidents.model import BackupFact, Severity, Topic
 from core.watch.incidents.observation import RECENT_SECONDS
 from core.watch.incidents.state import WatchState
-from core.watch.incidents.transition import Work
+from core.watch.incidents.transition import Transition
 
 EVERY_SECONDS = 300.0
 NODES_MOST = 8
@@ -34,7 +34,7 @@ BACKUPS = "backups"
 _log = logging.getLogger(__name__)
 
 
-class FailedBackups:
+class BackupPoller:
     """Asks nodes for their failed backups, when it is time to."""
 
     def __init__(self, proxmox: Proxmox, clock: Clock) -> None:
@@ -56,7 +56,7 @@ class FailedBackups:
             return {}
         unix = self._clock.now()
         asking = {
-            asyncio.ensure_future(self._failed(node, since_of(state, node, unix))): node for node in chosen
+            asyncio.ensure_future(self._failed(node, query_start(state, node, unix))): node for node in chosen
         }
         try:
             done, late = await asyncio.wait(asking, timeout=ASK_SECONDS)
@@ -89,7 +89,7 @@ class FailedBackups:
             return None
 
 
-def since_of(state: WatchState, node: str, unix: float) -> int:
+def query_start(state: WatchState, node: str, unix: float) -> int:
     """From which start of tasks on, in Unix seconds, a node is asked about."""
     last = int(min(state.asked.get(node, unix), unix)) - BACK_SECONDS
     return max(0, min([last, *(start for upid, start in _starts(state.running) if _node_of(upid) == node)]))
@@ -119,49 +119,53 @@ def _newest(upids: Iterable[str], most: int) -> frozenset[str]:
 # -- in a step
 
 
-def note_backups(work: Work) -> None:
+def note_backups(transition: Transition) -> None:
     """Tell of backups that failed since the last look. Those that were there at the first look at a list are old,
     unless they were seen running."""
-    tasks, lists = work.look.tasks, work.look.backups
-    new = _new_in_list(work, tasks) if tasks is not None else {}
+    tasks, lists = transition.observation.tasks, transition.observation.backups
+    new = _new_in_list(transition, tasks) if tasks is not None else {}
     for node, rows in lists.items():
-        seen = node in work.asked
+        seen = node in transition.asked
         for task in _failed_of(rows):
-            if task.upid not in work.failed and (seen or task.upid in work.running):
+            if task.upid not in transition.failed and (seen or task.upid in transition.running):
                 new[task.upid] = task
-        work.asked[node] = work.now.unix
-    if work.look.cluster and work.look.cluster.nodes:
-        listed = {node.name for node in work.look.cluster.nodes}
-        work.asked = {node: unix for node, unix in work.asked.items() if node in listed}
+        transition.asked[node] = transition.now.unix
+    if transition.observation.cluster and transition.observation.cluster.nodes:
+        listed = {node.name for node in transition.observation.cluster.nodes}
+        transition.asked = {node: unix for node, unix in transition.asked.items() if node in listed}
     found = {task.upid for rows in lists.values() for task in _failed_of(rows)}
     found |= {task.upid for task in _failed_of(tasks or ())}
-    work.running = _running(work, tasks, lists)
-    if found - work.failed:
-        work.failed = _newest(work.failed | found, FAILED_MOST)
+    transition.running = _running(transition, tasks, lists)
+    if found - transition.failed:
+        transition.failed = _newest(transition.failed | found, FAILED_MOST)
     if new:
-        facts = tuple(_fact(work, task) for task in sorted(new.values(), key=lambda task: task.started))
-        work.begin(Topic.BACKUP, BACKUPS, Level.WARNING, backups=facts)
+        facts = tuple(_fact(transition, task) for task in sorted(new.values(), key=lambda task: task.started))
+        transition.open_incident(Topic.BACKUP, BACKUPS, Severity.WARNING, backups=facts)
 
 
-def _new_in_list(work: Work, tasks: tuple[TaskSummary, ...]) -> dict[str, TaskSummary]:
+def _new_in_list(transition: Transition, tasks: tuple[TaskSummary, ...]) -> dict[str, TaskSummary]:
     """Note when each task of the cluster's list was first seen; the failed backups that are new in it."""
-    first, before = work.tasks is None, work.tasks or {}
+    first, before = transition.tasks is None, transition.tasks or {}
     told = {task.node for task in tasks}
     silent = {upid: at for upid, at in before.items() if _node_of(upid) not in told}
-    now = -1e9 if first else work.clock
+    now = -1e9 if first else transition.clock
     # what was asked of a node by itself is not listed in the next look, and may be asked for again
-    lately = {upid: at for upid, at in before.items() if work.clock - at <= 2 * RECENT_SECONDS}
+    lately = {upid: at for upid, at in before.items() if transition.clock - at <= 2 * RECENT_SECONDS}
     # the tasks of an offline node are not listed, and are no news when it is back
     listed = {task.upid: before.get(task.upid, now) for task in tasks}
-    work.tasks = silent | dict(list(lately.items())[-LATELY_MOST:]) | listed
-    return {} if first else {task.upid: task for task in _failed_of(tasks) if task.upid not in work.failed}
+    transition.tasks = silent | dict(list(lately.items())[-LATELY_MOST:]) | listed
+    return (
+        {} if first else {task.upid: task for task in _failed_of(tasks) if task.upid not in transition.failed}
+    )
 
 
 def _running(
-    work: Work, tasks: tuple[TaskSummary, ...] | None, lists: Mapping[str, tuple[TaskSummary, ...]]
+    transition: Transition,
+    tasks: tuple[TaskSummary, ...] | None,
+    lists: Mapping[str, tuple[TaskSummary, ...]],
 ) -> frozenset[str]:
     """The backups that were seen running and whose end is not known yet."""
-    running = work.running - {task.upid for rows in lists.values() for task in rows}
+    running = transition.running - {task.upid for rows in lists.values() for task in rows}
     if tasks is None:
         return running
     running -= {task.upid for task in tasks if task.status is not None}
@@ -184,7 +188,7 @@ def _node_of(upid: str) -> str:
     return parsed.node if parsed else ""
 
 
-def _fact(work: Work, task: TaskSummary) -> BackupFact:
+def _fact(transition: Transition, task: TaskSummary) -> BackupFact:
     vmid = int(task.id) if task.id.isascii() and task.id.isdecimal() else None
-    guest = work.look.cluster.find(vmid) if work.look.cluster and vmid else None
+    guest = transition.observation.cluster.find(vmid) if transition.observation.cluster and vmid else None
     return BackupFact(task.node, vmid, task.user, task.status or "", guest.name if guest else None)

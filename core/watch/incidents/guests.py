@@ -7,21 +7,28 @@ from dataclasses import replace
 from itertools import dropwhile
 
 from core.guest import HALTED_STATES, PASSING_STATES, Guest, State
-from core.watch.incidents.flapping import calmed, change, down_as, fact_of, forget, leave
-from core.watch.incidents.model import Topic, Watched, What
+from core.watch.incidents.flapping import (
+    down_event,
+    end_flapping,
+    forget_guest,
+    leave_incident,
+    make_fact,
+    record_change,
+)
+from core.watch.incidents.model import GuestEvent, Topic, WatchEntry
 from core.watch.incidents.observation import (
     DOWN_STATES,
-    ENDS,
-    HIBERNATED,
+    HIBERNATION_LOCK,
     LAG_SECONDS,
-    LOCKS,
-    OUT_STATES,
-    Doing,
-    Done,
+    NOT_RUNNING_STATES,
+    STOP_EFFECTS,
+    WORK_LOCKS,
+    RecentTask,
+    TaskEffect,
     started_and_halted,
 )
-from core.watch.incidents.state import GuestState, Held, NodeState, Wait
-from core.watch.incidents.transition import News, Work
+from core.watch.incidents.state import GuestState, HeldStop, HoldReason, NodeState
+from core.watch.incidents.transition import News, Transition
 from core.watch.incidents.unknown import note_unknown
 
 WORK_SECONDS = 1800.0
@@ -32,53 +39,57 @@ STUCK_SECONDS = 600.0
 """How long a guest may be in a passing state."""
 
 
-def judge(work: Work, entry: Watched) -> None:
+def check_guest(transition: Transition, entry: WatchEntry) -> None:
     """One watched guest in this look."""
-    if entry.vmid in work.look.unsure or work.look.cluster is None:
+    if entry.vmid in transition.observation.unsure or transition.observation.cluster is None:
         return
-    old = work.guests.get(entry.vmid, GuestState(entry.vmid))
-    listed = work.look.cluster.find(entry.vmid)
-    new = note_unknown(work, _judged(work, old, listed), listed)
+    old = transition.guests.get(entry.vmid, GuestState(entry.vmid))
+    listed = transition.observation.cluster.find(entry.vmid)
+    new = note_unknown(transition, _next_state(transition, old, listed), listed)
     if listed is not None:
-        online = work.look.cluster.node_online(listed.node)  # else it was not judged
+        online = transition.observation.cluster.node_online(listed.node)  # else it was not judged
         judged = online and listed.state is not State.UNKNOWN and not new.lost_node
         node = listed.node if judged or not new.node else new.node
         new = replace(new, kind=listed.kind, node=node, name=listed.name or new.name)
         if judged:
-            _note_uptime(work, new, listed, moved=listed.node != old.node)
-    work.guests[entry.vmid] = new if new.lost_node else calmed(work, new)
+            _note_uptime(transition, new, listed, moved=listed.node != old.node)
+    transition.guests[entry.vmid] = new if new.lost_node else end_flapping(transition, new)
 
 
-def _judged(work: Work, old: GuestState, listed: Guest | None) -> GuestState:
+def _next_state(transition: Transition, old: GuestState, listed: Guest | None) -> GuestState:
     if listed is None:
-        return old if old.missing or old.state is State.UNKNOWN else _gone(work, old)
-    if not work.nodes.get(listed.node, NodeState(True)).online:
+        return old if old.missing or old.state is State.UNKNOWN else _enter_missing(transition, old)
+    if not transition.nodes.get(listed.node, NodeState(True)).online:
         return replace(old, lost_node=listed.node)
-    if work.look.cluster and not work.look.cluster.node_online(listed.node):
+    if transition.observation.cluster and not transition.observation.cluster.node_online(listed.node):
         return old  # its node is only suspected yet
     if listed.template:
-        return work.settle(forget(work, old), listed)
+        return transition.settle(forget_guest(transition, old), listed)
     if listed.state is State.UNKNOWN:
         return old
     if listed.state in PASSING_STATES:
-        return _passing(work, old, listed)
+        return _enter_passing(transition, old, listed)
     old = replace(old, passing=None)
     if old.missing:
         # one that was made again, and not started yet, does not flap
-        return work.settle(_back(work, old, listed), listed, wanted=listed.state in OUT_STATES)
+        return transition.settle(
+            _recover(transition, old, listed), listed, wanted=listed.state in NOT_RUNNING_STATES
+        )
     if old.state is State.UNKNOWN:
-        return work.settle(old, listed)
+        return transition.settle(old, listed)
     if listed.state in DOWN_STATES:
-        new = old.state not in OUT_STATES or started_and_halted(old, listed)
-        return _stopped(work, old, listed) if new else replace(old, lost_node="", state=listed.state)
+        new = old.state not in NOT_RUNNING_STATES or started_and_halted(old, listed)
+        return (
+            _enter_stopped(transition, old, listed) if new else replace(old, lost_node="", state=listed.state)
+        )
     if listed.state is State.RUNNING:
-        return _running(work, old, listed)
-    if old.state in OUT_STATES:  # half-way up is not back
+        return _enter_running(transition, old, listed)
+    if old.state in NOT_RUNNING_STATES:  # half-way up is not back
         return old
-    return work.settle(old, listed)
+    return transition.settle(old, listed)
 
 
-def _passing(work: Work, old: GuestState, listed: Guest) -> GuestState:
+def _enter_passing(transition: Transition, old: GuestState, listed: Guest) -> GuestState:
     """Wait for the end of a passing state. A guest that is stuck in it is down.
 
     A stopped VM is in `prelaunch`, too, while vzdump reads it: under a lock nothing is expected of it. A guest that
@@ -86,141 +97,160 @@ def _passing(work: Work, old: GuestState, listed: Guest) -> GuestState:
     """
     if old.missing or old.state in PASSING_STATES:
         return old
-    if old.state in OUT_STATES and (old.incident is not None or listed.lock in LOCKS):
+    if old.state in NOT_RUNNING_STATES and (old.incident is not None or listed.lock in WORK_LOCKS):
         return replace(old, passing=None)
-    since = work.clock if old.passing is None else old.passing
-    if work.clock - since < STUCK_SECONDS:
+    since = transition.clock if old.passing is None else old.passing
+    if transition.clock - since < STUCK_SECONDS:
         return replace(old, passing=since)
-    return _stopped(work, replace(old, passing=since), listed)
+    return _enter_stopped(transition, replace(old, passing=since), listed)
 
 
 # -- down
 
 
-def _gone(work: Work, old: GuestState) -> GuestState:
+def _enter_missing(transition: Transition, old: GuestState) -> GuestState:
     """No longer in the cluster."""
     missing = replace(old, missing=True, wanted=False, held=None, lost_node="", passing=None)
-    newest = next(iter(work.recent_tasks(old)), None)
-    destroyed = newest if newest and newest.doing is Doing.DESTROY else None
+    newest = next(iter(transition.recent_tasks(old)), None)
+    destroyed = newest if newest and newest.effect is TaskEffect.DESTROY else None
     if destroyed:
-        work.news.append(News(fact_of(work, old, What.MISSING, done=destroyed)))
-    if old.vmid in work.ordered:
-        work.heeded.append(old.vmid)
-    if destroyed or old.vmid in work.ordered:
-        return replace(leave(work, missing, What.MISSING), wanted=True)
-    incident = work.open.get(old.incident or 0)
+        transition.news.append(News(make_fact(transition, old, GuestEvent.MISSING, recent=destroyed)))
+    if old.vmid in transition.expected_stops:
+        transition.seen_stops.append(old.vmid)
+    if destroyed or old.vmid in transition.expected_stops:
+        return replace(leave_incident(transition, missing, GuestEvent.MISSING), wanted=True)
+    incident = transition.open.get(old.incident or 0)
     if incident is not None:  # it was down already
         facts = (
-            replace(fact, what=What.MISSING) if fact.vmid == old.vmid else fact for fact in incident.guests
+            replace(fact, what=GuestEvent.MISSING) if fact.vmid == old.vmid else fact
+            for fact in incident.guests
         )
-        work.keep(replace(incident, guests=tuple(facts)))
+        transition.update_incident(replace(incident, guests=tuple(facts)))
         return missing
-    return change(work, missing, fact_of(work, old, What.MISSING))
+    return record_change(transition, missing, make_fact(transition, old, GuestEvent.MISSING))
 
 
-def _stopped(work: Work, old: GuestState, listed: Guest) -> GuestState:
+def _enter_stopped(transition: Transition, old: GuestState, listed: Guest) -> GuestState:
     """An alarm unless it was ordered, follows from a node's return, was somebody's wish, or is part of some work.
 
     Nobody's stop makes QEMU hold a guest: what did has come after it.
     """
-    if old.vmid in work.ordered:
-        work.heeded.append(old.vmid)
-        return work.settle(old, listed, wanted=True)
+    if old.vmid in transition.expected_stops:
+        transition.seen_stops.append(old.vmid)
+        return transition.settle(old, listed, wanted=True)
     if old.lost_node:
-        wait = Wait.NODE if listed.node == old.lost_node else Wait.HA
-        return replace(old, lost_node="", held=Held(wait, work.clock))
+        wait = HoldReason.NODE if listed.node == old.lost_node else HoldReason.HA
+        return replace(old, lost_node="", held=HeldStop(wait, transition.clock))
     held = old.held
-    if held is not None and held.wait is not Wait.WORK:
-        if work.clock - held.since < RETURN_SECONDS:
+    if held is not None and held.wait is not HoldReason.WORK:
+        if transition.clock - held.since < RETURN_SECONDS:
             return old
-        return _down(work, old, listed, after=held.wait)
-    stood = held is None and old.state in OUT_STATES  # what was done to it before explains nothing new
-    tasks = [] if stood else work.recent_tasks(old)
-    by_hand = _by_hand(listed, tasks) if held is None else _later(tasks, held)
-    wished = by_hand is not None or listed.lock == HIBERNATED
+        return _enter_down(transition, old, listed, after=held.wait)
+    stood = (
+        held is None and old.state in NOT_RUNNING_STATES
+    )  # what was done to it before explains nothing new
+    tasks = [] if stood else transition.recent_tasks(old)
+    by_hand = _ordered_stop(listed, tasks) if held is None else _stop_while_held(tasks, held)
+    wished = by_hand is not None or listed.lock == HIBERNATION_LOCK
     if wished and listed.state not in HALTED_STATES:
-        work.news.append(News(fact_of(work, old, down_as(listed.state), listed, done=by_hand, wanted=True)))
-        return work.settle(old, listed, wanted=True)
-    busy = _busy(listed, tasks, waits=held is not None)
+        transition.news.append(
+            News(make_fact(transition, old, down_event(listed.state), listed, recent=by_hand, wanted=True))
+        )
+        return transition.settle(old, listed, wanted=True)
+    busy = _work_under_way(listed, tasks, waits=held is not None)
     if held is None and busy:
-        return replace(old, held=Held(Wait.WORK, work.clock, busy))
-    if held is not None and busy and work.clock - held.since < WORK_SECONDS:
+        return replace(old, held=HeldStop(HoldReason.WORK, transition.clock, busy))
+    if held is not None and busy and transition.clock - held.since < WORK_SECONDS:
         return old
-    return _down(work, old, listed, task=held.what if held else "")
+    return _enter_down(transition, old, listed, task=held.what if held else "")
 
 
-def _busy(listed: Guest, tasks: list[Done], *, waits: bool) -> str:
+def _work_under_way(listed: Guest, tasks: list[RecentTask], *, waits: bool) -> str:
     """The lock, or else the task, for which it may be stopped a while. Work that is over, and after which somebody
     has started it, is no reason to begin to wait."""
-    if listed.lock in LOCKS:
+    if listed.lock in WORK_LOCKS:
         return listed.lock or ""
-    works = [done for done in tasks if done.works]
-    stop = next((done for done in tasks if done.doing in (Doing.STOP, Doing.DESTROY)), None)
+    works = [recent for recent in tasks if recent.is_work]
+    stop = next((recent for recent in tasks if recent.effect in (TaskEffect.STOP, TaskEffect.DESTROY)), None)
     reason = (
         waits
-        or any(done.task.status is None for done in works)
-        or (works and tasks[0].works)
-        or (stop is not None and any(done.ran_at(stop.task.started) for done in works))
+        or any(recent.task.status is None for recent in works)
+        or (works and tasks[0].is_work)
+        or (stop is not None and any(recent.ran_at(stop.task.started) for recent in works))
     )
     return works[0].task.type if works and reason else ""
 
 
-def _by_hand(listed: Guest, tasks: list[Done]) -> Done | None:
+def _ordered_stop(listed: Guest, tasks: list[RecentTask]) -> RecentTask | None:
     """The stop that somebody ordered. During some work, as under its lock, a stop is the work's own: vzdump in stop
     mode shuts a VM down by a task of root@pam (VZDump/QemuServer.pm: stop_vm). A backup begun afterwards is not
     (in the same second it may be the reason).
     """
-    before = list(dropwhile(lambda done: done.task.type == "vzdump", tasks))
-    if not before or before[0].works or before[0].doing not in ENDS:
+    before = list(dropwhile(lambda recent: recent.task.type == "vzdump", tasks))
+    if not before or before[0].is_work or before[0].effect not in STOP_EFFECTS:
         return None
     stop = before[0]
-    locked = listed.lock in LOCKS and stop is tasks[0]
-    return None if locked or any(done.works and done.ran_at(stop.task.started) for done in tasks) else stop
+    locked = listed.lock in WORK_LOCKS and stop is tasks[0]
+    return (
+        None
+        if locked or any(recent.is_work and recent.ran_at(stop.task.started) for recent in tasks)
+        else stop
+    )
 
 
-def _later(tasks: list[Done], held: Held) -> Done | None:
+def _stop_while_held(tasks: list[RecentTask], held: HeldStop) -> RecentTask | None:
     """The stop that somebody ordered while it was waited for the guest."""
     newest = next(iter(tasks), None)
-    ordered = newest and newest.doing in ENDS and not newest.works and newest.seen > held.since
+    ordered = newest and newest.effect in STOP_EFFECTS and not newest.is_work and newest.seen > held.since
     return newest if ordered else None
 
 
-def _down(
-    work: Work, old: GuestState, listed: Guest, *, task: str = "", after: Wait = Wait.WORK
+def _enter_down(
+    transition: Transition,
+    old: GuestState,
+    listed: Guest,
+    *,
+    task: str = "",
+    after: HoldReason = HoldReason.WORK,
 ) -> GuestState:
-    fact = fact_of(work, old, down_as(listed.state), listed, task=task, after=after)
-    return change(work, work.settle(old, listed), fact)
+    fact = make_fact(transition, old, down_event(listed.state), listed, task=task, after=after)
+    return record_change(transition, transition.settle(old, listed), fact)
 
 
 # -- up
 
 
-def _running(work: Work, old: GuestState, listed: Guest) -> GuestState:
-    moved = old.lost_node not in ("", listed.node) or (old.held is not None and old.held.wait is Wait.HA)
-    if old.state in OUT_STATES:
-        return work.settle(_back(work, old, listed), listed)
+def _enter_running(transition: Transition, old: GuestState, listed: Guest) -> GuestState:
+    moved = old.lost_node not in ("", listed.node) or (
+        old.held is not None and old.held.wait is HoldReason.HA
+    )
+    if old.state in NOT_RUNNING_STATES:
+        return transition.settle(_recover(transition, old, listed), listed)
     if moved:
-        work.news.append(News(fact_of(work, old, What.ELSEWHERE, listed, wanted=True)))
-    elif not (old.lost_node or old.held) and _restarted(work, old, listed):
-        old = _restart(work, old, listed)
-    return work.settle(old, listed)
+        transition.news.append(News(make_fact(transition, old, GuestEvent.ELSEWHERE, listed, wanted=True)))
+    elif not (old.lost_node or old.held) and _has_restarted(transition, old, listed):
+        old = _note_restart(transition, old, listed)
+    return transition.settle(old, listed)
 
 
-def _back(work: Work, old: GuestState, listed: Guest) -> GuestState:
+def _recover(transition: Transition, old: GuestState, listed: Guest) -> GuestState:
     """It runs again. Nobody is told who was not told that it stopped."""
-    incident = work.open.get(old.incident or 0)
+    incident = transition.open.get(old.incident or 0)
     if incident is None:
-        return change(work, old, None) if old.flapping and not old.wanted else old
-    ago = min(float(listed.uptime or 0), max(0.0, work.now.passed))
+        return record_change(transition, old, None) if old.flapping and not old.wanted else old
+    ago = min(float(listed.uptime or 0), max(0.0, transition.now.passed))
     if incident.topic is Topic.GROUP or not incident.told:
-        after = change(work, old, None)
-        return after if after.flapping else leave(work, after, What.BACK, ago=ago)
-    return replace(change(work, old, fact_of(work, old, What.BACK, listed), ago=ago), incident=None)
+        after = record_change(transition, old, None)
+        return after if after.flapping else leave_incident(transition, after, GuestEvent.BACK, ago=ago)
+    return replace(
+        record_change(transition, old, make_fact(transition, old, GuestEvent.BACK, listed), ago=ago),
+        incident=None,
+    )
 
 
-def _restarted(work: Work, old: GuestState, listed: Guest) -> bool:
+def _has_restarted(transition: Transition, old: GuestState, listed: Guest) -> bool:
     """Its uptime went back on the same node; a migration begins it anew."""
-    before = work.uptimes.get(old.vmid)
+    before = transition.uptimes.get(old.vmid)
     return (
         before is not None
         and listed.uptime is not None
@@ -229,24 +259,26 @@ def _restarted(work: Work, old: GuestState, listed: Guest) -> bool:
     )
 
 
-def _restart(work: Work, old: GuestState, listed: Guest) -> GuestState:
-    if old.vmid in work.ordered:
+def _note_restart(transition: Transition, old: GuestState, listed: Guest) -> GuestState:
+    if old.vmid in transition.expected_stops:
         return old
-    tasks = work.recent_tasks(old)
-    if listed.lock in LOCKS or any(done.doing is Doing.WORK for done in tasks):
+    tasks = transition.recent_tasks(old)
+    if listed.lock in WORK_LOCKS or any(recent.effect is TaskEffect.WORK for recent in tasks):
         return old
     if tasks:
-        work.news.append(News(fact_of(work, old, What.RESTARTED, listed, done=tasks[0])))
+        transition.news.append(
+            News(make_fact(transition, old, GuestEvent.RESTARTED, listed, recent=tasks[0]))
+        )
         return old
-    return change(work, old, fact_of(work, old, What.RESTARTED, listed))
+    return record_change(transition, old, make_fact(transition, old, GuestEvent.RESTARTED, listed))
 
 
-def _note_uptime(work: Work, guest: GuestState, listed: Guest, *, moved: bool) -> None:
+def _note_uptime(transition: Transition, guest: GuestState, listed: Guest, *, moved: bool) -> None:
     """What was asked for by itself is newer than the list, which must not seem to go back afterwards. On another node
     it begins anew."""
     runs = listed.state is State.RUNNING
     if guest.state is not State.RUNNING or (moved and not runs):
-        work.uptimes.pop(guest.vmid, None)
+        transition.uptimes.pop(guest.vmid, None)
     elif runs and listed.uptime is not None:
-        ahead = LAG_SECONDS if guest.vmid in work.look.confirmed else 0
-        work.uptimes[guest.vmid] = max(0, listed.uptime - ahead)
+        ahead = LAG_SECONDS if guest.vmid in transition.observation.confirmed else 0
+        transition.uptimes[guest.vmid] = max(0, listed.uptime - ahead)

@@ -5,10 +5,18 @@ from dataclasses import fields, replace
 from core.errors import BotError
 from core.guest import Cluster, Node
 from core.proxmox_errors import HalfGone
-from core.watch.incidents.model import SOURCE, Fault, GuestFact, Level, Topic, What, node_subject
+from core.watch.incidents.model import (
+    SOURCE,
+    GuestEvent,
+    GuestFact,
+    Severity,
+    SourceFault,
+    Topic,
+    node_subject,
+)
 from core.watch.incidents.observation import ALIVE_STATES
-from core.watch.incidents.state import GuestState, NodeState, SourceState, Wait
-from core.watch.incidents.transition import Work
+from core.watch.incidents.state import GuestState, HoldReason, NodeState, SourceState
+from core.watch.incidents.transition import Transition
 from core.watch.incidents.unknown import forget_stale
 
 SOURCE_FAILURES = 3
@@ -16,83 +24,93 @@ SOURCE_SECONDS = 120.0
 """Proxmox is told of as out of reach after three failed reads or two minutes."""
 
 
-def readable(work: Work) -> bool:
+def check_source(transition: Transition) -> bool:
     """Whether this look says something about the guests; tells once if none has for a while, and once after."""
-    fault, old = work.look.fault, work.source
-    since = work.elapsed if old.since is None else old.since
-    incident = work.open.get(old.incident or 0)
+    fault, old = transition.observation.fault, transition.source
+    since = transition.elapsed if old.since is None else old.since
+    incident = transition.open.get(old.incident or 0)
     if fault is None:
         if incident is not None:
-            work.recover(work.end(incident))
-            work.returned = True
-        work.source = SourceState()
+            transition.announce_recovery(transition.close_incident(incident))
+            transition.source_recovered = True
+        transition.source = SourceState()
         return True
-    opened = work.now.unix if old.opened is None else old.opened
-    halved = (work.elapsed if old.halved is None else old.halved) if isinstance(fault, HalfGone) else None
-    work.source = replace(old, failures=old.failures + 1, since=since, opened=opened, halved=halved)
+    opened = transition.now.unix if old.opened is None else old.opened
+    halved = (
+        (transition.elapsed if old.halved is None else old.halved) if isinstance(fault, HalfGone) else None
+    )
+    transition.source = replace(old, failures=old.failures + 1, since=since, opened=opened, halved=halved)
     if incident is not None:
-        work.remind(incident, work.elapsed)
-    elif work.source.failures >= SOURCE_FAILURES or work.elapsed - since >= SOURCE_SECONDS:
-        incident = work.begin(
-            Topic.SOURCE, SOURCE, Level.CRITICAL, fault=fault_of(fault), watched=len(work.entries)
+        transition.remind(incident, transition.elapsed)
+    elif transition.source.failures >= SOURCE_FAILURES or transition.elapsed - since >= SOURCE_SECONDS:
+        incident = transition.open_incident(
+            Topic.SOURCE,
+            SOURCE,
+            Severity.CRITICAL,
+            fault=make_source_fault(fault),
+            watched=len(transition.entries),
         )
-        work.keep(replace(incident, opened=opened, began=since))
-        work.source = replace(work.source, incident=incident.id)
+        transition.update_incident(replace(incident, opened=opened, began=since))
+        transition.source = replace(transition.source, incident=incident.id)
     return False
 
 
-def fault_of(error: BotError) -> Fault:
+def make_source_fault(error: BotError) -> SourceFault:
     """An error as the journal can keep it."""
     values = tuple((each.name, str(getattr(error, each.name))) for each in fields(error))  # type: ignore[arg-type]  # every subclass is a dataclass
-    return Fault(type(error).__name__, values)
+    return SourceFault(type(error).__name__, values)
 
 
-def judge_nodes(work: Work, cluster: Cluster) -> None:
+def check_nodes(transition: Transition, cluster: Cluster) -> None:
     """A list without any node says nothing; a node it does not have any more was taken out of the cluster."""
     if not cluster.nodes:
         return
     for node in cluster.nodes:
-        work.nodes[node.name] = _judged(work, node)
+        transition.nodes[node.name] = _next_node_state(transition, node)
     listed = {node.name for node in cluster.nodes}
-    for name in work.nodes.keys() - listed:
-        gone = work.nodes.pop(name)
-        forget_stale(work, gone)
-        incident = work.open.get(gone.incident or 0)
+    for name in transition.nodes.keys() - listed:
+        gone = transition.nodes.pop(name)
+        forget_stale(transition, gone)
+        incident = transition.open.get(gone.incident or 0)
         if incident is not None:
-            work.end(incident, forgotten=True)
+            transition.close_incident(incident, forgotten=True)
 
 
-def _judged(work: Work, node: Node) -> NodeState:
-    old = work.nodes.get(node.name)
+def _next_node_state(transition: Transition, node: Node) -> NodeState:
+    old = transition.nodes.get(node.name)
     if old is None:
         return NodeState(node.online)
     if node.online:
-        incident = work.open.get(old.incident or 0)
+        incident = transition.open.get(old.incident or 0)
         if incident is not None:
-            work.recover(work.end(incident))
+            transition.announce_recovery(transition.close_incident(incident))
         return replace(old, online=True, suspect=False, incident=None)
     if not old.online:
         return old
-    first = work.look.first
+    first = transition.observation.first
     if not (old.suspect or (first is not None and not first.node_online(node.name))):
         return replace(old, suspect=True)
     subject = node_subject(node.name)
-    incident = work.begin(
-        Topic.NODE, subject, Level.CRITICAL, node=node.name, guests=_lost_with(work, node.name)
+    incident = transition.open_incident(
+        Topic.NODE,
+        subject,
+        Severity.CRITICAL,
+        node=node.name,
+        guests=_guests_lost_with(transition, node.name),
     )
     return replace(old, online=False, suspect=False, incident=incident.id)
 
 
-def _lost_with(work: Work, node: str) -> tuple[GuestFact, ...]:
+def _guests_lost_with(transition: Transition, node: str) -> tuple[GuestFact, ...]:
     """The watched guests that ran on it, as last seen."""
     return tuple(
-        GuestFact(guest.vmid, What.STOPPED, guest.kind, node, guest.name)
-        for guest in (work.guests.get(entry.vmid) for entry in work.entries)
-        if guest is not None and guest.node == node and _ran(guest)
+        GuestFact(guest.vmid, GuestEvent.STOPPED, guest.kind, node, guest.name)
+        for guest in (transition.guests.get(entry.vmid) for entry in transition.entries)
+        if guest is not None and guest.node == node and _was_running(guest)
     )
 
 
-def _ran(guest: GuestState) -> bool:
+def _was_running(guest: GuestState) -> bool:
     """It ran where it was last seen; one that HA has moved there has yet to start."""
-    awaited = guest.held is not None and guest.held.wait is Wait.HA
+    awaited = guest.held is not None and guest.held.wait is HoldReason.HA
     return guest.state in ALIVE_STATES and not guest.missing and not awaited

@@ -8,7 +8,7 @@ outlives the process (adapters/journal/store.py) has fields of plain values only
 from dataclasses import dataclass
 from enum import StrEnum
 
-from core.guest import Kind, State, mark_of
+from core.guest import Kind, State, fingerprint_of
 
 ALL = "all"
 SOURCE = "source"
@@ -37,7 +37,7 @@ class Metric(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class WatchEntry:
     """One entry of the watch list; thresholds in percent, None where there is none."""
 
     vmid: int
@@ -49,7 +49,7 @@ class Watched:
         return {Metric.CPU: self.cpu, Metric.MEMORY: self.memory, Metric.DISK: self.disk}[metric]
 
 
-class Level(StrEnum):
+class Severity(StrEnum):
     """CRITICAL is told even in quiet hours; INFO mentions nobody and makes no sound."""
 
     CRITICAL = "critical"
@@ -57,7 +57,7 @@ class Level(StrEnum):
     INFO = "info"
 
 
-class What(StrEnum):
+class GuestEvent(StrEnum):
     """What became of a guest."""
 
     STOPPED = "stopped"
@@ -73,7 +73,9 @@ class What(StrEnum):
     FORGOTTEN = "forgotten"  # taken off the watch list, or made a template
 
 
-DOWN = frozenset({What.STOPPED, What.IO_ERROR, What.HALTED, What.STUCK, What.MISSING})
+DOWN = frozenset(
+    {GuestEvent.STOPPED, GuestEvent.IO_ERROR, GuestEvent.HALTED, GuestEvent.STUCK, GuestEvent.MISSING}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class GuestFact:
     back from."""
 
     vmid: int
-    what: What
+    what: GuestEvent
     kind: Kind
     node: str
     name: str | None = None
@@ -105,9 +107,9 @@ class GuestFact:
         return self.what in DOWN and not (self.by or self.wanted)
 
     @property
-    def mark(self) -> str:
-        """As Guest.mark, for buttons."""
-        return mark_of(self.kind, self.name)
+    def fingerprint(self) -> str:
+        """As Guest.fingerprint, for buttons."""
+        return fingerprint_of(self.kind, self.name)
 
 
 class Topic(StrEnum):
@@ -132,7 +134,7 @@ ONE_OFF = frozenset({Topic.RESTART, Topic.BACKUP, Topic.NOTE})
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class SourceFault:
     """Why Proxmox cannot be read: a ProxmoxError of core/errors.py by its name and its fields."""
 
     error: str
@@ -161,7 +163,7 @@ class Incident:
     id: int
     topic: Topic
     subject: str
-    level: Level
+    level: Severity
     opened: float
     began: float
     guests: tuple[GuestFact, ...] = ()
@@ -170,7 +172,7 @@ class Incident:
     metric: Metric | None = None
     percent: float | None = None
     limit: int | None = None
-    fault: Fault | None = None
+    fault: SourceFault | None = None
     watched: int = 0
     backups: tuple[BackupFact, ...] = ()
     ended: float | None = None
@@ -195,7 +197,7 @@ class Incident:
         return tuple(fact for fact in self.guests if fact.down)
 
 
-class Post(StrEnum):
+class MessageKind(StrEnum):
     """What a message is for."""
 
     OPENING = "opening"  # of one incident; edited whenever the incident changes
@@ -212,7 +214,7 @@ class Message:
     """One message to the alert channel. `mention`: it pings ALERT_MENTION_ROLE_ID."""
 
     id: int
-    post: Post
+    post: MessageKind
     created: float
     incidents: tuple[int, ...] = ()
     mention: bool = False

@@ -3,108 +3,114 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from core.watch.incidents.model import Incident, Level, Post, Topic, What, guest_subject
-from core.watch.incidents.transition import News, Work
+from core.watch.incidents.model import GuestEvent, Incident, MessageKind, Severity, Topic, guest_subject
+from core.watch.incidents.transition import News, Transition
 
 SINGLE_MOST = 5
 """More guests than these in one read are one message."""
 GROUP = "group"
 
 
-def settle_news(work: Work) -> None:
+def open_incidents(transition: Transition) -> None:
     """Make incidents of this look's news, grouped where there are many."""
-    heard, muted = _by_mute(work)
+    unmuted, muted = _split_by_mute(transition)
     for news in muted:
-        _alone(work, news)
-    alarms = [news for news in heard if not news.wanted]
-    notes = [news for news in heard if news.wanted]
-    if work.returned and len(heard) > 1:
-        _together(work, heard)
+        _open_single(transition, news)
+    alarms = [news for news in unmuted if not news.wanted]
+    notes = [news for news in unmuted if news.wanted]
+    if transition.source_recovered and len(unmuted) > 1:
+        _open_group(transition, unmuted)
         return
     for some in (alarms, notes):
         if len(some) > SINGLE_MOST:
-            _together(work, some)
+            _open_group(transition, some)
         else:
             for news in some:
-                _alone(work, news)
+                _open_single(transition, news)
 
 
-def _by_mute(work: Work) -> tuple[list[News], list[News]]:
-    heard: list[News] = []
+def _split_by_mute(transition: Transition) -> tuple[list[News], list[News]]:
+    unmuted: list[News] = []
     muted: list[News] = []
-    for news in work.news:
-        (muted if work.guest_muted(news.fact.vmid, news.fact.node) else heard).append(news)
-    return heard, muted
+    for news in transition.news:
+        (muted if transition.guest_muted(news.fact.vmid, news.fact.node) else unmuted).append(news)
+    return unmuted, muted
 
 
-def _alone(work: Work, news: News) -> None:
+def _open_single(transition: Transition, news: News) -> None:
     fact, subject = news.fact, guest_subject(news.fact.vmid)
     if news.over is not None:
-        work.recover(_over(work, news, news.over))
+        transition.announce_recovery(_close_single(transition, news, news.over))
     elif news.wanted:
-        work.begin(Topic.NOTE, subject, Level.INFO, guests=(fact,))
+        transition.open_incident(Topic.NOTE, subject, Severity.INFO, guests=(fact,))
     elif fact.down:
-        incident = work.begin(Topic.GUEST, subject, Level.CRITICAL, guests=(fact,))
-        work.guests[fact.vmid] = replace(work.guests[fact.vmid], incident=incident.id)
+        incident = transition.open_incident(Topic.GUEST, subject, Severity.CRITICAL, guests=(fact,))
+        transition.guests[fact.vmid] = replace(transition.guests[fact.vmid], incident=incident.id)
     else:
-        work.begin(Topic.RESTART, subject, Level.WARNING, guests=(fact,))
+        transition.open_incident(Topic.RESTART, subject, Severity.WARNING, guests=(fact,))
 
 
-def _over(work: Work, news: News, number: int) -> Incident:
+def _close_single(transition: Transition, news: News, number: int) -> Incident:
     """The GUEST incident that the news end."""
-    incident = work.open[number]
-    return work.end(incident, ago=news.ago, guests=(replace(incident.guests[0], what=news.fact.what),))
+    incident = transition.open[number]
+    return transition.close_incident(
+        incident, ago=news.ago, guests=(replace(incident.guests[0], what=news.fact.what),)
+    )
 
 
-def _together(work: Work, some: Sequence[News]) -> None:
+def _open_group(transition: Transition, some: Sequence[News]) -> None:
     """One message for all of them, whose members come back one by one."""
     for news in some:
         if news.over is not None:
-            _over(work, news, news.over)
+            _close_single(transition, news, news.over)
     facts = tuple(news.fact for news in sorted(some, key=lambda news: news.fact.vmid))
     down = {fact.vmid for fact in facts if fact.down}
-    restarted = any(news.fact.what is What.RESTARTED and not news.wanted for news in some)
-    level = Level.CRITICAL if down else Level.WARNING if restarted else Level.INFO
-    group = work.begin(Topic.GROUP, GROUP, level, guests=facts)
+    restarted = any(news.fact.what is GuestEvent.RESTARTED and not news.wanted for news in some)
+    level = Severity.CRITICAL if down else Severity.WARNING if restarted else Severity.INFO
+    group = transition.open_incident(Topic.GROUP, GROUP, level, guests=facts)
     for vmid in down:
-        work.guests[vmid] = replace(work.guests[vmid], incident=group.id)
+        transition.guests[vmid] = replace(transition.guests[vmid], incident=group.id)
     if not down:
-        work.keep(replace(group, ended=work.now.unix, seconds=0.0))
+        transition.update_incident(replace(group, ended=transition.now.unix, seconds=0.0))
 
 
-def tell_all(work: Work, *, reminds: bool = True) -> None:
+def announce_all(transition: Transition, *, reminds: bool = True) -> None:
     """Tell what is new or no longer muted, and again what nobody has answered."""
-    kept_back = [
+    unmuted = [
         incident
-        for incident in sorted(work.open.values(), key=lambda incident: incident.id)
-        if incident.id <= work.former.pulse.last_id and not incident.told and not work.muted(incident)
+        for incident in sorted(transition.open.values(), key=lambda incident: incident.id)
+        if incident.id <= transition.previous.pulse.last_id
+        and not incident.told
+        and not transition.muted(incident)
     ]
-    if work.good and len(kept_back) > SINGLE_MOST:
-        work.tell_together(kept_back)
-    for incident in sorted((*work.open.values(), *_over_at_once(work)), key=lambda incident: incident.id):
-        if not work.good and incident.topic is not Topic.SOURCE:
+    if transition.good and len(unmuted) > SINGLE_MOST:
+        transition.announce_together(unmuted)
+    for incident in sorted(
+        (*transition.open.values(), *_new_one_offs(transition)), key=lambda incident: incident.id
+    ):
+        if not transition.good and incident.topic is not Topic.SOURCE:
             continue
-        until = work.muted_until(incident)
+        until = transition.muted_until(incident)
         if incident.open and until != incident.muted_until:
-            incident = work.keep(replace(incident, muted_until=until))
+            incident = transition.update_incident(replace(incident, muted_until=until))
         if until is None and not incident.told:
-            work.tell(incident)
+            transition.announce(incident)
         elif reminds and incident.open and incident.topic is not Topic.SOURCE:
-            work.remind(incident, work.clock)
+            transition.remind(incident, transition.clock)
 
 
-def _over_at_once(work: Work) -> list[Incident]:
+def _new_one_offs(transition: Transition) -> list[Incident]:
     """One-offs of this look: everything else that is over was told before, or never."""
-    former = work.former.pulse.last_id
+    former = transition.previous.pulse.last_id
     return [
         incident
-        for incident in work.changed.values()
+        for incident in transition.changed.values()
         if not incident.open and incident.id > former and not incident.told
     ]
 
 
-def end_of_quiet(work: Work) -> None:
+def post_digest(transition: Transition) -> None:
     """What waited for the end of the quiet hours, in one message."""
-    if work.quieted and not work.now.quiet:
-        work.add(Post.DIGEST, tuple(work.quieted), silent=True)
-        work.quieted.clear()
+    if transition.quieted and not transition.now.quiet:
+        transition.add_message(MessageKind.DIGEST, tuple(transition.quieted), silent=True)
+        transition.quieted.clear()

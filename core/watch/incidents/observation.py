@@ -7,7 +7,7 @@ from enum import StrEnum
 from core.errors import BotError
 from core.guest import HALTED_STATES, PASSING_STATES, Cluster, Guest, State, TaskSummary
 from core.proxmox_errors import HalfGone, NothingVisible
-from core.watch.incidents.model import Watched
+from core.watch.incidents.model import WatchEntry
 from core.watch.incidents.state import GuestState, WatchState
 
 CONFIRM_MOST = 5
@@ -21,12 +21,12 @@ ACCEPT_SECONDS = 1800.0
 
 DOWN_STATES = HALTED_STATES | {State.STOPPED}
 ALIVE_STATES = frozenset({State.RUNNING, State.PAUSED, State.SUSPENDED})
-OUT_STATES = DOWN_STATES | PASSING_STATES
+NOT_RUNNING_STATES = DOWN_STATES | PASSING_STATES
 """What is settled for a guest that does not run. A passing state is settled once the guest is stuck in it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Observation:
     """What a look has shown. `cluster` None: it could not be read or believed, because of `fault`.
 
     `first` is the first of two reads, if there were two. `confirmed`: guests that were asked for one by one;
@@ -49,32 +49,34 @@ class Look:
     """The failed backups that nodes told by themselves; of the nodes that were asked and answered."""
     listed: Cluster | None = None
     """The list without what was asked of guests by themselves, where it is another than `cluster`."""
-    own: str = ""
+    own_identity: str = ""
     """The bot's own `user@realm!token`, as tasks show it."""
 
-    def recent(self, guest: "GuestState", seen: Mapping[str, float], clock: float) -> list["Done"]:
-        """The guest's tasks that are known to TASKS and run, or were first seen (`seen`, on `clock`) less than five
-        minutes ago, newest first; a backup job of several guests on its node is one of them.
+    def recent_tasks(
+        self, guest: "GuestState", seen: Mapping[str, float], clock: float
+    ) -> list["RecentTask"]:
+        """The guest's tasks that are known to TASK_EFFECTS and run, or were first seen (`seen`, on `clock`) less than
+        five minutes ago, newest first; a backup job of several guests on its node is one of them.
 
         By when they were seen, not by their own times: the node's clock and the bot's may differ. From a stop of
         the bot's own on there are none: what was ordered through it is known, and counts once.
         """
-        found: list[Done] = []
+        found: list[RecentTask] = []
         for task in sorted(self.tasks or (), key=lambda task: task.started, reverse=True):
-            doing = TASKS.get(task.type)
+            effect = TASK_EFFECTS.get(task.type)
             job = task.type == "vzdump" and not task.id and task.node == guest.node
-            if doing is None or not (job or task.id == str(guest.vmid)):
+            if effect is None or not (job or task.id == str(guest.vmid)):
                 continue
             first = seen.get(task.upid, clock)
             if task.status is None or clock - first <= RECENT_SECONDS:
-                if task.user == self.own and doing in ENDS:
+                if task.user == self.own_identity and effect in STOP_EFFECTS:
                     break
-                found.append(Done(doing, task, first))
+                found.append(RecentTask(effect, task, first))
         return found
 
 
 @dataclass(frozen=True, slots=True)
-class Suspicion:
+class Suspects:
     """What a read shows that must not be believed at once. `restarts`: whose uptime went back."""
 
     guests: tuple[GuestState, ...] = ()
@@ -82,7 +84,7 @@ class Suspicion:
     restarts: frozenset[int] = frozenset()
 
 
-def suspicion(state: WatchState, entries: Iterable[Watched], read: Cluster) -> Suspicion:
+def find_suspects(state: WatchState, entries: Iterable[WatchEntry], read: Cluster) -> Suspects:
     guests, restarts = [], set()
     for entry in entries:
         old = state.guests.get(entry.vmid)
@@ -95,10 +97,10 @@ def suspicion(state: WatchState, entries: Iterable[Watched], read: Cluster) -> S
             continue
         elif (listed.state in DOWN_STATES and old.state in ALIVE_STATES) or started_and_halted(old, listed):
             guests.append(old)
-        elif listed.state is State.RUNNING and listed.node == old.node and _went_back(state, listed):
+        elif listed.state is State.RUNNING and listed.node == old.node and _uptime_fell(state, listed):
             restarts.add(entry.vmid)
     nodes = tuple(node.name for node in read.nodes if not node.online and _was_online(state, node.name))
-    return Suspicion(tuple(guests), nodes, frozenset(restarts))
+    return Suspects(tuple(guests), nodes, frozenset(restarts))
 
 
 def started_and_halted(old: GuestState, listed: Guest) -> bool:
@@ -107,7 +109,7 @@ def started_and_halted(old: GuestState, listed: Guest) -> bool:
     return old.state is State.STOPPED and untold and listed.state in HALTED_STATES
 
 
-def _went_back(state: WatchState, listed: Guest) -> bool:
+def _uptime_fell(state: WatchState, listed: Guest) -> bool:
     return (listed.uptime or 0) < state.uptimes.get(listed.vmid, 0)
 
 
@@ -116,8 +118,8 @@ def _was_online(state: WatchState, name: str) -> bool:
     return known is not None and known.online
 
 
-def source_fault(
-    state: WatchState, entries: Iterable[Watched], read: Cluster, elapsed: float
+def find_source_fault(
+    state: WatchState, entries: Iterable[WatchEntry], read: Cluster, elapsed: float
 ) -> BotError | None:
     """Why a read is not to be believed: it shows what only lost privileges show (/cluster/resources filters by
     VM.Audit and answers 200 with what is left, Cluster.pm). `elapsed` as in WatchState, at this moment."""
@@ -134,7 +136,7 @@ def source_fault(
     return None
 
 
-class Doing(StrEnum):
+class TaskEffect(StrEnum):
     """What a task of Proxmox does to a guest's state."""
 
     STOP = "stop"
@@ -144,33 +146,33 @@ class Doing(StrEnum):
     DESTROY = "destroy"
 
 
-_STOPS = ("qmstop", "qmshutdown", "vzstop", "vzshutdown", "hastop", "qmsuspend", "vzsuspend")
-_WORKS = (
+_STOP_TASKS = ("qmstop", "qmshutdown", "vzstop", "vzshutdown", "hastop", "qmsuspend", "vzsuspend")
+_WORK_TASKS = (
     *("vzdump", "qmsnapshot", "vzsnapshot", "qmrollback", "vzrollback", "qmdelsnapshot", "vzdelsnapshot"),
     *("qmigrate", "vzmigrate", "hamigrate", "qmmove", "move_volume", "qmtemplate", "vztemplate"),
 )
-TASKS: Mapping[str, Doing] = (
-    dict.fromkeys(_STOPS, Doing.STOP)
-    | dict.fromkeys(_WORKS, Doing.WORK)
-    | dict.fromkeys(("qmreboot", "vzreboot", "qmreset"), Doing.REBOOT)
-    | dict.fromkeys(("qmstart", "vzstart", "hastart", "qmresume"), Doing.START)
-    | dict.fromkeys(("qmdestroy", "vzdestroy"), Doing.DESTROY)
+TASK_EFFECTS: Mapping[str, TaskEffect] = (
+    dict.fromkeys(_STOP_TASKS, TaskEffect.STOP)
+    | dict.fromkeys(_WORK_TASKS, TaskEffect.WORK)
+    | dict.fromkeys(("qmreboot", "vzreboot", "qmreset"), TaskEffect.REBOOT)
+    | dict.fromkeys(("qmstart", "vzstart", "hastart", "qmresume"), TaskEffect.START)
+    | dict.fromkeys(("qmdestroy", "vzdestroy"), TaskEffect.DESTROY)
 )
 """By the type of the task, as UPIDs name it (qemu-server, pve-container and pve-ha-manager: fork_worker)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class RecentTask:
     """A task and what it does; `seen` is when it was first listed, on `clock`."""
 
-    doing: Doing
+    effect: TaskEffect
     task: TaskSummary
     seen: float
 
     @property
-    def works(self) -> bool:
+    def is_work(self) -> bool:
         """It may stop the guest for a while, and starts it again by itself."""
-        return self.doing in (Doing.WORK, Doing.REBOOT)
+        return self.effect in (TaskEffect.WORK, TaskEffect.REBOOT)
 
     def ran_at(self, unix: int) -> bool:
         """It was under way then, by its node's clock."""
@@ -178,14 +180,14 @@ class Done:
         return self.task.started <= unix and (ended is None or unix < ended)
 
 
-ENDS = frozenset({Doing.STOP, Doing.REBOOT, Doing.DESTROY})
+STOP_EFFECTS = frozenset({TaskEffect.STOP, TaskEffect.REBOOT, TaskEffect.DESTROY})
 
-LOCKS = frozenset(
+WORK_LOCKS = frozenset(
     {
         *("backup", "snapshot", "snapshot-delete", "rollback", "migrate", "suspending"),
         *("clone", "create", "disk", "mounted", "fstrim"),
     }
 )
 """Under these locks a guest is stopped for a reason (QemuServer.pm, LXC/Config.pm)."""
-HIBERNATED = "suspended"
+HIBERNATION_LOCK = "suspended"
 """The lock of a guest that somebody suspended to disk; it stays until the guest is started again."""

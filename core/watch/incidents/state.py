@@ -9,7 +9,7 @@ from core.guest import Guest, Kind, State
 from core.watch.incidents.model import Incident, Message, Mute
 
 
-class Wait(StrEnum):
+class HoldReason(StrEnum):
     """Why a stop is not told yet."""
 
     WORK = "work"  # a lock, or a task such as a backup
@@ -18,10 +18,10 @@ class Wait(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldStop:
     """A guest that is stopped for a reason that should pass. `since` is on `clock`; `what` the lock or task."""
 
-    wait: Wait
+    wait: HoldReason
     since: float
     what: str = ""
 
@@ -45,14 +45,14 @@ class GuestState:
     node: str = ""
     name: str | None = None
     incident: int | None = None
-    held: Held | None = None
+    held: HeldStop | None = None
     lost_node: str = ""
     changes: tuple[float, ...] = ()
     flapping: int | None = None
     passing: float | None = None
     unknown: float | None = None
 
-    def seen_as(self) -> Guest:
+    def as_guest(self) -> Guest:
         """The guest as last seen, for asking after one that the list no longer has."""
         return Guest(self.vmid, self.kind, self.node, self.state, name=self.name)
 
@@ -70,7 +70,7 @@ class NodeState:
 
 
 @dataclass(frozen=True, slots=True)
-class GaugeState:
+class ThresholdState:
     """How many reads in a row it was over (under, once it was told), and since it was told, how many in a row did not
     show the guest's own use."""
 
@@ -92,7 +92,7 @@ class SourceState:
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
+class PollState:
     """What changes with every look. `good`: the last read succeeded; `last_id` of incidents and messages."""
 
     elapsed: float = 0.0
@@ -113,11 +113,11 @@ class WatchState:
     end of the quiet hours.
     """
 
-    pulse: Pulse = Pulse()
+    pulse: PollState = PollState()
     source: SourceState = SourceState()
     guests: Mapping[int, GuestState] = field(default_factory=dict)
     nodes: Mapping[str, NodeState] = field(default_factory=dict)
-    gauges: Mapping[str, GaugeState] = field(default_factory=dict)
+    gauges: Mapping[str, ThresholdState] = field(default_factory=dict)
     mutes: Mapping[str, Mute] = field(default_factory=dict)
     uptimes: Mapping[int, int] = field(default_factory=dict)
     tasks: Mapping[str, float] | None = None
@@ -140,7 +140,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class StepTime:
     """Now. `passed`: seconds since the last step, by the monotonic clock; with `fresh` (the first step of a run)
     by the wall clock, never negative. `away`: no look of this run has been good yet. `quiet`: within the quiet hours.
     """
@@ -162,4 +162,4 @@ class Outcome:
     state: WatchState
     incidents: tuple[Incident, ...] = ()
     messages: tuple[Message, ...] = ()
-    heeded: tuple[int, ...] = ()
+    seen_stops: tuple[int, ...] = ()

@@ -6,41 +6,43 @@ Source before node before guest: what hangs on something that fails is not judge
 from collections.abc import Iterable
 
 from core.watch.incidents.backups import note_backups
-from core.watch.incidents.guests import judge
-from core.watch.incidents.infrastructure import judge_nodes, readable
-from core.watch.incidents.model import Watched
-from core.watch.incidents.notifications import end_of_quiet, settle_news, tell_all
-from core.watch.incidents.observation import Look
-from core.watch.incidents.state import Moment, Outcome, Rules, WatchState
-from core.watch.incidents.thresholds import judge_gauges
-from core.watch.incidents.transition import Work
-from core.watch.incidents.unknown import judge_blind, judge_stale
+from core.watch.incidents.guests import check_guest
+from core.watch.incidents.infrastructure import check_nodes, check_source
+from core.watch.incidents.model import WatchEntry
+from core.watch.incidents.notifications import announce_all, open_incidents, post_digest
+from core.watch.incidents.observation import Observation
+from core.watch.incidents.state import Outcome, Rules, StepTime, WatchState
+from core.watch.incidents.thresholds import check_thresholds
+from core.watch.incidents.transition import Transition
+from core.watch.incidents.unknown import check_blind_guests, check_stale_nodes
 
 
 def step(
     state: WatchState,
-    entries: Iterable[Watched],
-    look: Look,
-    now: Moment,
+    entries: Iterable[WatchEntry],
+    observation: Observation,
+    now: StepTime,
     rules: Rules,
-    ordered: Iterable[int] = (),
+    expected_stops: Iterable[int] = (),
 ) -> Outcome:
-    """`ordered`: VMIDs whose stop a person ordered through the bot and which has not been seen yet."""
-    work = Work(state, now, rules, entries, look, ordered)
-    good = readable(work)
-    if not (now.fresh or state.source.incident or work.source.incident):
-        work.clock += max(0.0, now.passed)
-    if good and look.cluster is not None:
-        work.good = True
-        work.known = frozenset(guest.vmid for guest in look.cluster.guests) - look.overlooked
-        note_backups(work)
-        judge_nodes(work, look.cluster)
-        for entry in work.entries:
-            judge(work, entry)
-        judge_stale(work, look.listed or look.cluster)
-        judge_blind(work)
-        judge_gauges(work, look.cluster)
-        settle_news(work)
-    tell_all(work)
-    end_of_quiet(work)
-    return work.outcome()
+    """`expected_stops`: VMIDs whose stop a person ordered through the bot and which has not been seen yet."""
+    transition = Transition(state, now, rules, entries, observation, expected_stops)
+    good = check_source(transition)
+    if not (now.fresh or state.source.incident or transition.source.incident):
+        transition.clock += max(0.0, now.passed)
+    if good and observation.cluster is not None:
+        transition.good = True
+        transition.known = (
+            frozenset(guest.vmid for guest in observation.cluster.guests) - observation.overlooked
+        )
+        note_backups(transition)
+        check_nodes(transition, observation.cluster)
+        for entry in transition.entries:
+            check_guest(transition, entry)
+        check_stale_nodes(transition, observation.listed or observation.cluster)
+        check_blind_guests(transition)
+        check_thresholds(transition, observation.cluster)
+        open_incidents(transition)
+    announce_all(transition)
+    post_digest(transition)
+    return transition.outcome()

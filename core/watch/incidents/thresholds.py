@@ -8,27 +8,27 @@ from core.errors import AlreadyWatched, CannotWatchTemplate, DiskUnknown
 from core.guest import PASSING_STATES, Cluster, Guest, Kind, State, Storage
 from core.names import checked_threshold
 from core.watch.incidents.model import (
+    GuestEvent,
     GuestFact,
     Incident,
-    Level,
     Metric,
+    Severity,
     Topic,
-    Watched,
-    What,
+    WatchEntry,
     guest_subject,
     storage_subject,
 )
-from core.watch.incidents.state import GaugeState
-from core.watch.incidents.transition import Work
+from core.watch.incidents.state import ThresholdState
+from core.watch.incidents.transition import Transition
 
-READS = 3
+READS_IN_A_ROW = 3
 _BETWEEN = PASSING_STATES | {State.UNKNOWN}
 MARGIN = 5
 """Points of percent between the limit and where it is over."""
 
 
 @dataclass(frozen=True, slots=True)
-class Gauge:
+class ThresholdReading:
     """What is measured in this look. `percent` None: not known just now; `limit` None: nobody wants to know.
 
     `idle`: there is nothing to measure (the guest does not run), which ends what was told. `blind`: what is listed
@@ -38,12 +38,12 @@ class Gauge:
     key: str
     percent: float | None
     limit: int | None
-    begin: Callable[[Work, float, int], Incident]
+    open_incident: Callable[[Transition, float, int], Incident]
     idle: bool = False
     blind: bool = False
 
 
-def entry_of(guest: Guest, old: Watched | None, limits: Mapping[Metric, int]) -> Watched:
+def make_entry(guest: Guest, old: WatchEntry | None, limits: Mapping[Metric, int]) -> WatchEntry:
     """The entry of a guest with these thresholds, in percent (0: none any more), beside those it has.
 
     Raises AlreadyWatched (where none is given), CannotWatchTemplate, DiskUnknown, BadAmount.
@@ -57,82 +57,90 @@ def entry_of(guest: Guest, old: Watched | None, limits: Mapping[Metric, int]) ->
         raise DiskUnknown(guest.vmid, guest.label)
     if old is not None and not limits:
         raise AlreadyWatched(guest.vmid, guest.label)
-    return replace(old or Watched(guest.vmid), **fields)
+    return replace(old or WatchEntry(guest.vmid), **fields)
 
 
-def judge_gauges(work: Work, cluster: Cluster) -> None:
-    gauges = [gauge for entry in work.entries for gauge in _of_guest(work, entry, cluster.find(entry.vmid))]
-    gauges += _of_storages(work, cluster)
-    for gauge in gauges:
-        _judge(work, gauge)
-    for key in work.gauges.keys() - {gauge.key for gauge in gauges}:
-        drop(work, key)
+def check_thresholds(transition: Transition, cluster: Cluster) -> None:
+    readings = [
+        reading
+        for entry in transition.entries
+        for reading in _guest_readings(transition, entry, cluster.find(entry.vmid))
+    ]
+    readings += _storage_readings(transition, cluster)
+    for reading in readings:
+        _check_reading(transition, reading)
+    for key in transition.gauges.keys() - {reading.key for reading in readings}:
+        drop_threshold(transition, key)
 
 
-def _judge(work: Work, gauge: Gauge) -> None:
-    if gauge.limit is None or gauge.idle:
-        drop(work, gauge.key)
+def _check_reading(transition: Transition, reading: ThresholdReading) -> None:
+    if reading.limit is None or reading.idle:
+        drop_threshold(transition, reading.key)
         return
-    old = work.gauges.get(gauge.key, GaugeState())
-    if gauge.blind:
-        _lose_sight(work, gauge.key, old)
+    old = transition.gauges.get(reading.key, ThresholdState())
+    if reading.blind:
+        _lose_sight(transition, reading.key, old)
         return
-    if gauge.percent is None:
+    if reading.percent is None:
         return
-    incident = work.open.get(old.incident or 0)
-    beyond = gauge.percent >= gauge.limit if incident is None else gauge.percent <= gauge.limit - MARGIN
+    incident = transition.open.get(old.incident or 0)
+    beyond = (
+        reading.percent >= reading.limit if incident is None else reading.percent <= reading.limit - MARGIN
+    )
     streak = old.streak + 1 if beyond else 0
-    if streak < READS:
+    if streak < READS_IN_A_ROW:
         new = replace(old, streak=streak, blind=0)
     elif incident is None:
-        new = GaugeState(incident=gauge.begin(work, gauge.percent, gauge.limit).id)
+        new = ThresholdState(incident=reading.open_incident(transition, reading.percent, reading.limit).id)
     else:
-        work.recover(work.end(replace(incident, percent=gauge.percent)))
-        new = GaugeState()
-    if new != GaugeState():
-        work.gauges[gauge.key] = new
+        transition.announce_recovery(transition.close_incident(replace(incident, percent=reading.percent)))
+        new = ThresholdState()
+    if new != ThresholdState():
+        transition.gauges[reading.key] = new
     else:
-        work.gauges.pop(gauge.key, None)
+        transition.gauges.pop(reading.key, None)
 
 
-def _lose_sight(work: Work, key: str, old: GaugeState) -> None:
-    """Hold what was told for READS reads: balloon data is away for a moment after a migration, too."""
+def _lose_sight(transition: Transition, key: str, old: ThresholdState) -> None:
+    """Hold what was told for READS_IN_A_ROW reads: balloon data is away for a moment after a migration, too."""
     blind = old.blind + 1
-    if old.incident is None or blind >= READS:
-        drop(work, key)
+    if old.incident is None or blind >= READS_IN_A_ROW:
+        drop_threshold(transition, key)
     else:
-        work.gauges[key] = replace(old, streak=0, blind=blind)
+        transition.gauges[key] = replace(old, streak=0, blind=blind)
 
 
-def drop(work: Work, key: str) -> None:
+def drop_threshold(transition: Transition, key: str) -> None:
     """Measured no longer."""
-    old = work.gauges.pop(key, None)
-    incident = work.open.get(old.incident or 0) if old else None
+    old = transition.gauges.pop(key, None)
+    incident = transition.open.get(old.incident or 0) if old else None
     if incident is not None:
-        work.end(incident, forgotten=True)
+        transition.close_incident(incident, forgotten=True)
 
 
-def drop_of(work: Work, vmid: int, metrics: Iterable[Metric] = Metric) -> None:
+def drop_thresholds_of(transition: Transition, vmid: int, metrics: Iterable[Metric] = Metric) -> None:
     """These of a guest are measured no longer, or anew."""
     for metric in metrics:
-        drop(work, gauge_key(vmid, metric))
+        drop_threshold(transition, threshold_key(vmid, metric))
 
 
-def gauge_key(vmid: int, metric: Metric) -> str:
+def threshold_key(vmid: int, metric: Metric) -> str:
     return f"{guest_subject(vmid)}/{metric.value}"
 
 
-def _of_guest(work: Work, entry: Watched, guest: Guest | None) -> list[Gauge]:
+def _guest_readings(transition: Transition, entry: WatchEntry, guest: Guest | None) -> list[ThresholdReading]:
     limits = [(metric, entry.limit(metric)) for metric in Metric]
-    seen = entry.vmid not in work.look.unsure and not (guest and _out_of_sight(work, guest))
+    seen = entry.vmid not in transition.observation.unsure and not (
+        guest and _out_of_sight(transition, guest)
+    )
     measured = seen and guest is not None and guest.state is State.RUNNING
     idle = seen and not measured and (guest is None or guest.template or guest.state not in _BETWEEN)
     return [
-        Gauge(
-            gauge_key(entry.vmid, metric),
-            percent_of(guest, metric) if guest and measured else None,
+        ThresholdReading(
+            threshold_key(entry.vmid, metric),
+            usage_percent(guest, metric) if guest and measured else None,
             limit,
-            _guest_incident(guest, metric) if guest else _never,
+            _guest_incident(guest, metric) if guest else _no_incident,
             idle,
             bool(measured and guest and metric is Metric.MEMORY and guest.memory_seen_by_host),
         )
@@ -141,12 +149,14 @@ def _of_guest(work: Work, entry: Watched, guest: Guest | None) -> list[Gauge]:
     ]
 
 
-def _out_of_sight(work: Work, guest: Guest) -> bool:
+def _out_of_sight(transition: Transition, guest: Guest) -> bool:
     """Its node is offline: what is listed of it is old."""
-    return work.look.cluster is not None and not work.look.cluster.node_online(guest.node)
+    return transition.observation.cluster is not None and not transition.observation.cluster.node_online(
+        guest.node
+    )
 
 
-def percent_of(guest: Guest, metric: Metric) -> float | None:
+def usage_percent(guest: Guest, metric: Metric) -> float | None:
     """How much of what it has a guest uses; None where Proxmox does not know."""
     match metric:
         case Metric.CPU:
@@ -161,50 +171,50 @@ def _share(used: int | None, total: int | None) -> float | None:
     return used / total * 100 if used is not None and total else None
 
 
-def _never(work: Work, percent: float, limit: int) -> Incident:
+def _no_incident(transition: Transition, percent: float, limit: int) -> Incident:
     raise LookupError("a guest that is not there has no use")
 
 
-def _guest_incident(guest: Guest, metric: Metric) -> Callable[[Work, float, int], Incident]:
-    def begin(work: Work, percent: float, limit: int) -> Incident:
-        fact = GuestFact(guest.vmid, What.BACK, guest.kind, guest.node, guest.name)
-        return work.begin(
+def _guest_incident(guest: Guest, metric: Metric) -> Callable[[Transition, float, int], Incident]:
+    def open_incident(transition: Transition, percent: float, limit: int) -> Incident:
+        fact = GuestFact(guest.vmid, GuestEvent.BACK, guest.kind, guest.node, guest.name)
+        return transition.open_incident(
             Topic.GAUGE,
             guest_subject(guest.vmid),
-            Level.WARNING,
+            Severity.WARNING,
             guests=(fact,),
             metric=metric,
             percent=percent,
             limit=limit,
         )
 
-    return begin
+    return open_incident
 
 
-def _of_storages(work: Work, cluster: Cluster) -> list[Gauge]:
+def _storage_readings(transition: Transition, cluster: Cluster) -> list[ThresholdReading]:
     """Every storage once. A shared one is listed by each node, and some may be behind: the fullest counts of those
     that have figures."""
-    gauges: dict[str, Gauge] = {}
+    readings: dict[str, ThresholdReading] = {}
     for storage in cluster.storages:
         subject = storage_subject(storage.name, None if storage.shared else storage.node)
         percent = _share(storage.used, storage.total) if storage.available else None
-        known = gauges[subject].percent if subject in gauges else None
-        if subject not in gauges or (percent is not None and percent > (-1 if known is None else known)):
-            limit = work.rules.storage_limit or None
-            gauges[subject] = Gauge(subject, percent, limit, _storage_incident(storage, subject))
-    return list(gauges.values())
+        known = readings[subject].percent if subject in readings else None
+        if subject not in readings or (percent is not None and percent > (-1 if known is None else known)):
+            limit = transition.rules.storage_limit or None
+            readings[subject] = ThresholdReading(subject, percent, limit, _storage_incident(storage, subject))
+    return list(readings.values())
 
 
-def _storage_incident(storage: Storage, subject: str) -> Callable[[Work, float, int], Incident]:
-    def begin(work: Work, percent: float, limit: int) -> Incident:
-        return work.begin(
+def _storage_incident(storage: Storage, subject: str) -> Callable[[Transition, float, int], Incident]:
+    def open_incident(transition: Transition, percent: float, limit: int) -> Incident:
+        return transition.open_incident(
             Topic.STORAGE,
             subject,
-            Level.WARNING,
+            Severity.WARNING,
             storage=storage.name,
             node="" if storage.shared else storage.node,
             percent=percent,
             limit=limit,
         )
 
-    return begin
+    return open_incident

@@ -12,19 +12,19 @@ from core.watch.incidents.model import (
     SOURCE,
     GuestFact,
     Incident,
-    Level,
     Message,
+    MessageKind,
     Mute,
-    Post,
+    Severity,
     Topic,
-    Watched,
+    WatchEntry,
     guest_subject,
     node_subject,
 )
-from core.watch.incidents.observation import Done, Look
-from core.watch.incidents.state import GuestState, Moment, Outcome, Rules, WatchState
+from core.watch.incidents.observation import Observation, RecentTask
+from core.watch.incidents.state import GuestState, Outcome, Rules, StepTime, WatchState
 
-SINCE_SECONDS = 60.0
+SINCE_TOLERANCE = 60.0
 """What runs on keeps its beginning, unless it has begun anew by more than this."""
 
 
@@ -44,21 +44,21 @@ class News:
         return self.fact.wanted
 
 
-class Work:
+class Transition:
     """Collects what a step changes. The dictionaries start as copies of the former state's."""
 
     def __init__(
         self,
         state: WatchState,
-        now: Moment,
+        now: StepTime,
         rules: Rules,
-        entries: Iterable[Watched] = (),
-        look: Look | None = None,
-        ordered: Iterable[int] = (),
+        entries: Iterable[WatchEntry] = (),
+        observation: Observation | None = None,
+        expected_stops: Iterable[int] = (),
     ) -> None:
-        self.former, self.now, self.rules = state, now, rules
-        self.entries, self.ordered = tuple(entries), frozenset(ordered)
-        self.look = look or Look(None)
+        self.previous, self.now, self.rules = state, now, rules
+        self.entries, self.expected_stops = tuple(entries), frozenset(expected_stops)
+        self.observation = observation or Observation(None)
         self.elapsed = state.pulse.elapsed + max(0.0, now.passed)
         self.clock = state.pulse.clock
         self.good = False
@@ -71,15 +71,15 @@ class Work:
         self.open = dict(state.open)
         self.changed: dict[int, Incident] = {}
         self.messages: list[Message] = []
-        self.heeded: list[int] = []
+        self.seen_stops: list[int] = []
         self.news: list[News] = []
-        self.returned = False
+        self.source_recovered = False
         """Proxmox can be read again, after it was told that it cannot."""
         self._last_id = state.pulse.last_id
 
     def outcome(self) -> Outcome:
         pulse = replace(
-            self.former.pulse,
+            self.previous.pulse,
             elapsed=self.elapsed,
             clock=self.clock,
             unix=self.now.unix,
@@ -102,11 +102,11 @@ class Work:
             quieted=tuple(self.quieted),
             open=self.open,
         )
-        return Outcome(state, tuple(self.changed.values()), tuple(self.messages), tuple(self.heeded))
+        return Outcome(state, tuple(self.changed.values()), tuple(self.messages), tuple(self.seen_stops))
 
     # -- incidents
 
-    def begin(self, topic: Topic, subject: str, level: Level, **fields: Any) -> Incident:
+    def open_incident(self, topic: Topic, subject: str, level: Severity, **fields: Any) -> Incident:
         """A new incident, not told yet; a one-off is over at once."""
         self._last_id += 1
         over: dict[str, Any] = {"ended": self.now.unix, "seconds": 0.0} if topic in ONE_OFF else {}
@@ -120,9 +120,9 @@ class Work:
             **over,
             **fields,
         )
-        return self.keep(incident)
+        return self.update_incident(incident)
 
-    def keep(self, incident: Incident) -> Incident:
+    def update_incident(self, incident: Incident) -> Incident:
         """The incident as it is from now on."""
         self.changed[incident.id] = incident
         if incident.open:
@@ -131,58 +131,63 @@ class Work:
             self.open.pop(incident.id, None)
         return incident
 
-    def end(
+    def close_incident(
         self, incident: Incident, *, ago: float = 0.0, forgotten: bool = False, **fields: Any
     ) -> Incident:
         """It is over, since `ago` seconds."""
         seconds = max(0.0, self.elapsed - ago - incident.began)
-        return self.keep(
+        return self.update_incident(
             replace(incident, ended=self.now.unix - ago, seconds=seconds, forgotten=forgotten, **fields)
         )
 
     # -- telling
 
-    def tell(self, incident: Incident) -> Incident:
+    def announce(self, incident: Incident) -> Incident:
         """Open it towards people. In the quiet hours only what is critical is posted at once."""
         timer = self.elapsed if incident.topic is Topic.SOURCE else self.clock
-        incident = self.keep(replace(incident, told=True, said=timer))
-        info = incident.level is Level.INFO
-        self.post(Post.OPENING, incident, mention=not info, silent=info)
+        incident = self.update_incident(replace(incident, told=True, said=timer))
+        info = incident.level is Severity.INFO
+        self.post(MessageKind.OPENING, incident, mention=not info, silent=info)
         return incident
 
-    def tell_together(self, incidents: Iterable[Incident]) -> None:
+    def announce_together(self, incidents: Iterable[Incident]) -> None:
         """Open many towards people in one message."""
-        told = [self.keep(replace(each, told=True, said=self.clock, muted_until=None)) for each in incidents]
-        waits = [each for each in told if self.now.quiet and each.level is not Level.CRITICAL]
+        told = [
+            self.update_incident(replace(each, told=True, said=self.clock, muted_until=None))
+            for each in incidents
+        ]
+        waits = [each for each in told if self.now.quiet and each.level is not Severity.CRITICAL]
         self.quieted += [each.id for each in waits if each.id not in self.quieted]
         if said := tuple(each.id for each in told if each not in waits):
-            self.add(Post.UNMUTED, said, mention=True)
+            self.add_message(MessageKind.UNMUTED, said, mention=True)
 
-    def recover(self, incident: Incident) -> None:
+    def announce_recovery(self, incident: Incident) -> None:
         """The short word that it is over, unless nobody was told that it began, or it is muted."""
         if incident.told and not self.muted(incident):
-            self.post(Post.RECOVERY, incident, silent=True)
+            self.post(MessageKind.RECOVERY, incident, silent=True)
 
     def remind(self, incident: Incident, timer: float) -> None:
         """Say it again when it is time to."""
         due = self.rules.repeat > 0 and timer - incident.said >= self.rules.repeat
         if due and incident.told and incident.acked is None and not self.muted(incident):
-            self.post(Post.REMINDER, self.keep(replace(incident, said=timer)))
+            self.post(MessageKind.REMINDER, self.update_incident(replace(incident, said=timer)))
 
-    def post(self, post: Post, incident: Incident, *, mention: bool = False, silent: bool = False) -> None:
-        if self.now.quiet and (incident.level is not Level.CRITICAL or post is Post.RECOVERY):
+    def post(
+        self, post: MessageKind, incident: Incident, *, mention: bool = False, silent: bool = False
+    ) -> None:
+        if self.now.quiet and (incident.level is not Severity.CRITICAL or post is MessageKind.RECOVERY):
             if incident.id not in self.quieted:
                 self.quieted.append(incident.id)
             return
-        self.add(post, (incident.id,), mention=mention, silent=silent)
+        self.add_message(post, (incident.id,), mention=mention, silent=silent)
 
-    def add(self, post: Post, incidents: tuple[int, ...] = (), **fields: Any) -> Message:
+    def add_message(self, post: MessageKind, incidents: tuple[int, ...] = (), **fields: Any) -> Message:
         self._last_id += 1
         message = Message(self._last_id, post, self.now.unix, incidents, **fields)
         self.messages.append(message)
         return message
 
-    def answered(self, incident_id: int) -> Incident:
+    def find_open(self, incident_id: int) -> Incident:
         """The open incident that somebody answers. Raises IncidentOver."""
         incident = self.open.get(incident_id)
         if incident is None:
@@ -212,9 +217,9 @@ class Work:
 
     # -- guests
 
-    def recent_tasks(self, guest: GuestState) -> list[Done]:
+    def recent_tasks(self, guest: GuestState) -> list[RecentTask]:
         """What somebody, or some work, has just done to the guest, newest first."""
-        return self.look.recent(guest, self.tasks or {}, self.clock)
+        return self.observation.recent_tasks(guest, self.tasks or {}, self.clock)
 
     def settle(self, guest: GuestState, listed: Guest, **fields: Any) -> GuestState:
         """The guest is in this state from now on."""
@@ -222,7 +227,7 @@ class Work:
         again = (
             listed.state is State.RUNNING
             and listed.uptime is not None
-            and began - (guest.since or began) >= SINCE_SECONDS
+            and began - (guest.since or began) >= SINCE_TOLERANCE
         )
         since: float | None = began
         if guest.state is listed.state and not again:

@@ -7,9 +7,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from core.guest import Cluster, Guest, Kind, Node, State
-from core.watch.incidents.model import GuestFact, Incident, Level, Topic, Watched, What, node_subject
+from core.watch.incidents.model import (
+    GuestEvent,
+    GuestFact,
+    Incident,
+    Severity,
+    Topic,
+    WatchEntry,
+    node_subject,
+)
 from core.watch.incidents.state import GuestState, NodeState, WatchState
-from core.watch.incidents.transition import Work
+from core.watch.incidents.transition import Transition
 
 BLIND_SECONDS = 1800.0
 """How long the state of a watched guest may be unknown before that is told."""
@@ -18,7 +26,7 @@ STALE_LOOKS = 2
 STORES_LEAST = 2
 
 
-def unknown_guests(entries: Iterable[Watched], read: Cluster) -> list[Guest]:
+def unknown_guests(entries: Iterable[WatchEntry], read: Cluster) -> list[Guest]:
     """The watched guests that a read lists without their state, though their node is there."""
     listed = (read.find(entry.vmid) for entry in entries)
     return [
@@ -49,112 +57,128 @@ def _is_stale(read: Cluster, node: Node) -> bool:
     )
 
 
-def blind_guests(state: WatchState, entries: Iterable[Watched]) -> tuple[GuestState, ...]:
+def blind_guests(state: WatchState, entries: Iterable[WatchEntry]) -> tuple[GuestState, ...]:
     """The watched guests whose state has not been known for too long. Those of an offline node are not among them:
     the node's incident speaks of these."""
     guests = (state.guests.get(entry.vmid) for entry in entries)
-    return tuple(guest for guest in guests if guest and _blind(guest, state.pulse.clock))
+    return tuple(guest for guest in guests if guest and _is_blind(guest, state.pulse.clock))
 
 
-def _blind(guest: GuestState, clock: float) -> bool:
+def _is_blind(guest: GuestState, clock: float) -> bool:
     return guest.unknown is not None and clock - guest.unknown >= BLIND_SECONDS
 
 
 # -- in a step
 
 
-def note_unknown(work: Work, guest: GuestState, listed: Guest | None) -> GuestState:
+def note_unknown(transition: Transition, guest: GuestState, listed: Guest | None) -> GuestState:
     """Since when the state of the guest has not been known, None where it is."""
-    known = guest.missing if listed is None else listed.state is not State.UNKNOWN or _lost(work, listed.node)
+    known = (
+        guest.missing
+        if listed is None
+        else listed.state is not State.UNKNOWN or _is_lost(transition, listed.node)
+    )
     if known:
         return guest if guest.unknown is None else replace(guest, unknown=None)
-    return guest if guest.unknown is not None else replace(guest, unknown=work.clock)
+    return guest if guest.unknown is not None else replace(guest, unknown=transition.clock)
 
 
-def _lost(work: Work, node: str) -> bool:
+def _is_lost(transition: Transition, node: str) -> bool:
     """Its incident speaks of the guests on it."""
-    return not work.nodes.get(node, NodeState(True)).online
+    return not transition.nodes.get(node, NodeState(True)).online
 
 
-def judge_stale(work: Work, raw: Cluster) -> None:
+def check_stale_nodes(transition: Transition, raw: Cluster) -> None:
     """Tell once that a node has no new figures, and once that it has again. `raw`: as listed, without what was asked
     of guests by themselves."""
     stale = stale_nodes(raw)
-    for name, node in list(work.nodes.items()):
-        incident = work.open.get(node.stale_incident or 0)
+    for name, node in list(transition.nodes.items()):
+        incident = transition.open.get(node.stale_incident or 0)
         if node.online and not raw.node_online(name):
             continue  # it is only suspected yet
         if name in stale:
             looks = min(node.stale + 1, STALE_LOOKS)
             number = node.stale_incident
             if looks == STALE_LOOKS and incident is None:
-                number = _begin_stale(work, name, raw).id
-            work.nodes[name] = replace(node, stale=looks, stale_incident=number)
+                number = _open_stale(transition, name, raw).id
+            transition.nodes[name] = replace(node, stale=looks, stale_incident=number)
         elif node.stale or incident is not None:
-            work.nodes[name] = replace(node, stale=0, stale_incident=None)
+            transition.nodes[name] = replace(node, stale=0, stale_incident=None)
             if incident is not None:
-                _end(work, incident, again=node.online)
+                _close(transition, incident, again=node.online)
 
 
-def forget_stale(work: Work, node: NodeState) -> None:
+def forget_stale(transition: Transition, node: NodeState) -> None:
     """The node is not in the cluster any more."""
-    incident = work.open.get(node.stale_incident or 0)
+    incident = transition.open.get(node.stale_incident or 0)
     if incident is not None:
-        work.end(incident, forgotten=True)
+        transition.close_incident(incident, forgotten=True)
 
 
-def _begin_stale(work: Work, name: str, raw: Cluster) -> Incident:
-    watched = (work.guests.get(entry.vmid) for entry in work.entries)
+def _open_stale(transition: Transition, name: str, raw: Cluster) -> Incident:
+    watched = (transition.guests.get(entry.vmid) for entry in transition.entries)
     shown = {guest.vmid: guest for guest in raw.guests if guest.node == name}
     facts = tuple(
-        GuestFact(guest.vmid, What.UNKNOWN, guest.kind, name, guest.name)
+        GuestFact(guest.vmid, GuestEvent.UNKNOWN, guest.kind, name, guest.name)
         for guest in watched
         if guest and guest.vmid in shown and shown[guest.vmid].state is State.UNKNOWN
     )
-    return work.begin(Topic.STALE, node_subject(name), Level.WARNING, node=name, guests=facts)
+    return transition.open_incident(
+        Topic.STALE, node_subject(name), Severity.WARNING, node=name, guests=facts
+    )
 
 
-def judge_blind(work: Work) -> None:
+def check_blind_guests(transition: Transition) -> None:
     """Tell once per node that the state of some watched guests has not been known for long, and once that it is."""
     by_node: dict[str, list[GuestState]] = {}
-    for entry in work.entries:
-        guest = work.guests.get(entry.vmid)
-        if guest is not None and _blind(guest, work.clock):
-            by_node.setdefault(_place(work, guest), []).append(guest)
-    told = {incident.node: incident for incident in work.open.values() if incident.topic is Topic.BLIND}
-    for node, incident in told.items():
+    for entry in transition.entries:
+        guest = transition.guests.get(entry.vmid)
+        if guest is not None and _is_blind(guest, transition.clock):
+            by_node.setdefault(_node_of(transition, guest), []).append(guest)
+    open_blind = {
+        incident.node: incident for incident in transition.open.values() if incident.topic is Topic.BLIND
+    }
+    for node, incident in open_blind.items():
         if node not in by_node:
-            _end(work, incident, again=any(_known(work, fact.vmid) for fact in incident.guests))
+            _close(
+                transition, incident, again=any(_is_known(transition, fact.vmid) for fact in incident.guests)
+            )
     for node, guests in sorted(by_node.items()):
-        _tell_blind(work, node, guests, told)
+        _open_blind(transition, node, guests, open_blind)
 
 
-def _tell_blind(work: Work, node: str, guests: list[GuestState], told: Mapping[str, Incident]) -> None:
-    facts = tuple(GuestFact(guest.vmid, What.UNKNOWN, guest.kind, node, guest.name) for guest in guests)
-    if node in told:
-        if told[node].guests != facts:
-            work.keep(replace(told[node], guests=facts))
+def _open_blind(
+    transition: Transition, node: str, guests: list[GuestState], open_blind: Mapping[str, Incident]
+) -> None:
+    facts = tuple(GuestFact(guest.vmid, GuestEvent.UNKNOWN, guest.kind, node, guest.name) for guest in guests)
+    if node in open_blind:
+        if open_blind[node].guests != facts:
+            transition.update_incident(replace(open_blind[node], guests=facts))
         return
-    age = work.clock - min(guest.unknown or 0.0 for guest in guests)
-    incident = work.begin(Topic.BLIND, node_subject(node), Level.CRITICAL, node=node, guests=facts)
-    work.keep(replace(incident, opened=work.now.unix - age, began=work.elapsed - age))
+    age = transition.clock - min(guest.unknown or 0.0 for guest in guests)
+    incident = transition.open_incident(
+        Topic.BLIND, node_subject(node), Severity.CRITICAL, node=node, guests=facts
+    )
+    transition.update_incident(
+        replace(incident, opened=transition.now.unix - age, began=transition.elapsed - age)
+    )
 
 
-def _place(work: Work, guest: GuestState) -> str:
+def _node_of(transition: Transition, guest: GuestState) -> str:
     """The node that the guest is on: listed even where nothing else is known of it."""
-    listed = work.look.cluster.find(guest.vmid) if work.look.cluster else None
+    listed = transition.observation.cluster.find(guest.vmid) if transition.observation.cluster else None
     return listed.node if listed else guest.node
 
 
-def _known(work: Work, vmid: int) -> bool:
+def _is_known(transition: Transition, vmid: int) -> bool:
     """Watched, and seen in this look."""
-    guest = work.guests.get(vmid)
-    watched = any(entry.vmid == vmid for entry in work.entries)
+    guest = transition.guests.get(vmid)
+    watched = any(entry.vmid == vmid for entry in transition.entries)
     return watched and guest is not None and guest.unknown is None and not guest.lost_node
 
 
-def _end(work: Work, incident: Incident, *, again: bool) -> None:
+def _close(transition: Transition, incident: Incident, *, again: bool) -> None:
     """`again`: it is known again. Else it is out of sight for another reason, which is told by itself."""
-    ended = work.end(incident, forgotten=not again)
+    ended = transition.close_incident(incident, forgotten=not again)
     if again:
-        work.recover(ended)
+        transition.announce_recovery(ended)

@@ -23,14 +23,14 @@ from hypothesis import strategies as st
 import monitor_store
 from core.errors import StoreFailed
 from core.guest import State
-from core.watch.incidents.model import Watched
-from monitor_store import Happened, LoadReport, MonitorStore, StoreError, StoreErrorKind
+from core.watch.incidents.model import WatchEntry
+from monitor_store import LoadOutcome, LoadReport, MonitorStore, StoreError, StoreErrorKind
 
 ROOT = Path(monitor_store.__file__).parent
 NOON = 1_790_000_000.0  # 2026-09-21T14:13:20Z
 STAMP = "20260921T141320Z"
-OLD = (Watched(101, cpu=90), Watched(102, 1, 100, 80))
-NEW = (*OLD, Watched(103))
+OLD = (WatchEntry(101, cpu=90), WatchEntry(102, 1, 100, 80))
+NEW = (*OLD, WatchEntry(103))
 
 
 def store(tmp: Path) -> MonitorStore:
@@ -55,22 +55,22 @@ def names(tmp: Path) -> list[str]:
 
 def test_first_start_takes_the_initial_list_and_afterwards_the_file_rules(tmp_path: Path) -> None:
     first = store(tmp_path).load([105, 101, 105])
-    assert (ids(first), first.happened, first.set_aside) == ([105, 101], Happened.CREATED, None)
-    assert first.entries[0] == Watched(105, cpu=None, memory=None, disk=None)
+    assert (ids(first), first.outcome, first.set_aside) == ([105, 101], LoadOutcome.CREATED, None)
+    assert first.entries[0] == WatchEntry(105, cpu=None, memory=None, disk=None)
     again = store(tmp_path).load([999])
-    assert (ids(again), again.happened) == ([105, 101], Happened.READ)
+    assert (ids(again), again.outcome) == ([105, 101], LoadOutcome.READ)
     store(tmp_path).save(())
-    assert store(tmp_path).load([999]) == LoadReport((), Happened.READ)
+    assert store(tmp_path).load([999]) == LoadReport((), LoadOutcome.READ)
 
 
 @pytest.mark.parametrize("text", ["[100, 101]", '["100", 101, 100]', "\ufeff[100,101]"])
 def test_a_plain_list_of_an_older_bot_is_upgraded(tmp_path: Path, text: str) -> None:
     (tmp_path / "monitor_list.json").write_text(text, encoding="utf-8")
     report = store(tmp_path).load([999])
-    assert (ids(report), report.happened) == ([100, 101], Happened.UPGRADED)
+    assert (ids(report), report.outcome) == ([100, 101], LoadOutcome.UPGRADED)
     assert json.loads((tmp_path / "monitor_list.json").read_text())["version"] == 1
     assert (tmp_path / "monitor_list.json.bak").read_text(encoding="utf-8") == text
-    assert store(tmp_path).load([]).happened is Happened.READ
+    assert store(tmp_path).load([]).outcome is LoadOutcome.READ
 
 
 def document(*guests: object, **more: object) -> bytes:
@@ -140,7 +140,7 @@ def test_an_unreadable_file_is_set_aside(tmp_path: Path, content: bytes) -> None
     main.write_bytes(content)
     report = store(tmp_path).load([105])
     aside = tmp_path / f"monitor_list.json.corrupt-{STAMP}"
-    assert report == LoadReport((Watched(105),), Happened.UNREADABLE_NO_BACKUP, aside)
+    assert report == LoadReport((WatchEntry(105),), LoadOutcome.UNREADABLE_NO_BACKUP, aside)
     assert aside.read_bytes() == content
 
     store(tmp_path).save(OLD)
@@ -148,9 +148,9 @@ def test_an_unreadable_file_is_set_aside(tmp_path: Path, content: bytes) -> None
     main.write_bytes(content)
     report = store(tmp_path).load([999])
     second = tmp_path / f"monitor_list.json.corrupt-{STAMP}-2"
-    assert report == LoadReport(OLD, Happened.RECOVERED_FROM_BACKUP, second)
+    assert report == LoadReport(OLD, LoadOutcome.RECOVERED_FROM_BACKUP, second)
     assert aside.read_bytes() == second.read_bytes() == content
-    assert store(tmp_path).load([]) == LoadReport(OLD, Happened.READ)
+    assert store(tmp_path).load([]) == LoadReport(OLD, LoadOutcome.READ)
 
 
 def test_the_backup_is_never_replaced_by_a_spoilt_file(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_the_backup_is_never_replaced_by_a_spoilt_file(tmp_path: Path) -> None:
     tested.save(OLD)
     tested.save(NEW)
     (tmp_path / "monitor_list.json").write_bytes(b"spoilt while running")
-    tested.save((Watched(200),))
+    tested.save((WatchEntry(200),))
     assert (tmp_path / f"monitor_list.json.corrupt-{STAMP}").read_bytes() == b"spoilt while running"
     (tmp_path / "monitor_list.json").write_bytes(b"spoilt again")
     assert tested.load([]).entries == OLD
@@ -169,7 +169,7 @@ def test_a_spoilt_backup_is_set_aside_too(tmp_path: Path) -> None:
     (tmp_path / "monitor_list.json").write_bytes(b"one")
     (tmp_path / "monitor_list.json.bak").write_bytes(b"two")
     report = store(tmp_path).load([105])
-    assert (ids(report), report.happened) == ([105], Happened.UNREADABLE_NO_BACKUP)
+    assert (ids(report), report.outcome) == ([105], LoadOutcome.UNREADABLE_NO_BACKUP)
     assert report.set_aside == tmp_path / f"monitor_list.json.corrupt-{STAMP}"
     assert report.set_aside.read_bytes() == b"one"
     assert (tmp_path / f"monitor_list.json.bak.corrupt-{STAMP}").read_bytes() == b"two"
@@ -179,7 +179,7 @@ def test_a_vanished_file_comes_back_from_the_backup(tmp_path: Path) -> None:
     store(tmp_path).save(OLD)
     store(tmp_path).save(NEW)
     (tmp_path / "monitor_list.json").unlink()
-    assert store(tmp_path).load([999]) == LoadReport(OLD, Happened.RECOVERED_FROM_BACKUP)
+    assert store(tmp_path).load([999]) == LoadReport(OLD, LoadOutcome.RECOVERED_FROM_BACKUP)
 
 
 @pytest.mark.parametrize("which", ["monitor_list.json", "monitor_list.json.bak"])
@@ -236,7 +236,7 @@ def saved(tmp: Path) -> dict[str, Any]:
 class Saves(Protocol):
     """What the watch asks of a store."""
 
-    def save(self, guests: tuple[Watched, ...]) -> str | None: ...
+    def save(self, guests: tuple[WatchEntry, ...]) -> str | None: ...
 
 
 def test_it_is_the_store_of_the_watch(tmp_path: Path) -> None:
@@ -255,7 +255,9 @@ def test_it_is_the_store_of_the_watch(tmp_path: Path) -> None:
 def test_thresholds_that_are_not_there(tmp_path: Path) -> None:
     content = document({"vmid": 101}, {"vmid": "102", "cpu": None, "disk": 7}, {"vmid": 101, "cpu": 3})
     (tmp_path / "monitor_list.json").write_bytes(content)
-    assert store(tmp_path).load([]) == LoadReport((Watched(101), Watched(102, disk=7)), Happened.READ)
+    assert store(tmp_path).load([]) == LoadReport(
+        (WatchEntry(101), WatchEntry(102, disk=7)), LoadOutcome.READ
+    )
     assert (tmp_path / "monitor_list.json").read_bytes() == content
 
 
@@ -268,17 +270,17 @@ FORMER = document(
     {"vmid": 106},
     {"vmid": 106, "state": "running"},
 )
-FORMER_ENTRIES = (Watched(101), Watched(102, cpu=80), *map(Watched, range(103, 107)))
+FORMER_ENTRIES = (WatchEntry(101), WatchEntry(102, cpu=80), *map(WatchEntry, range(103, 107)))
 FORMER_STATES = {101: State.RUNNING, 102: State.STOPPED, 105: State.IO_ERROR}
 
 
 def test_the_states_of_a_former_version_are_handed_on_until_a_list_is_saved(tmp_path: Path) -> None:
     (tmp_path / "monitor_list.json").write_bytes(FORMER)
     for _ in range(2):  # a bot that dies before it has kept them elsewhere finds them again
-        assert store(tmp_path).load([]) == LoadReport(FORMER_ENTRIES, Happened.READ, states=FORMER_STATES)
+        assert store(tmp_path).load([]) == LoadReport(FORMER_ENTRIES, LoadOutcome.READ, states=FORMER_STATES)
     tested = store(tmp_path)
     tested.load([])
-    tested.save((*FORMER_ENTRIES, Watched(107)))
+    tested.save((*FORMER_ENTRIES, WatchEntry(107)))
     assert saved(tmp_path)["guests"] == [
         {"vmid": 101},
         {"vmid": 102, "cpu": 80},
@@ -288,21 +290,21 @@ def test_the_states_of_a_former_version_are_handed_on_until_a_list_is_saved(tmp_
         {"vmid": 106},
         {"vmid": 107},
     ]
-    assert tested.load([]) == LoadReport((*FORMER_ENTRIES, Watched(107)), Happened.READ)
+    assert tested.load([]) == LoadReport((*FORMER_ENTRIES, WatchEntry(107)), LoadOutcome.READ)
 
 
 def test_the_states_of_a_former_version_outlive_a_recovery(tmp_path: Path) -> None:
     (tmp_path / "monitor_list.json").write_bytes(b"spoilt")
     (tmp_path / "monitor_list.json.bak").write_bytes(FORMER)
     report = store(tmp_path).load([])
-    assert (report.happened, report.states) == (Happened.RECOVERED_FROM_BACKUP, FORMER_STATES)
-    assert store(tmp_path).load([]) == LoadReport(FORMER_ENTRIES, Happened.READ, states=FORMER_STATES)
+    assert (report.outcome, report.states) == (LoadOutcome.RECOVERED_FROM_BACKUP, FORMER_STATES)
+    assert store(tmp_path).load([]) == LoadReport(FORMER_ENTRIES, LoadOutcome.READ, states=FORMER_STATES)
 
 
 def test_a_plain_list_comes_back_from_the_backup(tmp_path: Path) -> None:
     (tmp_path / "monitor_list.json.bak").write_text("[101]")
-    assert store(tmp_path).load([]).happened is Happened.RECOVERED_FROM_BACKUP
-    assert store(tmp_path).load([]) == LoadReport((Watched(101),), Happened.UPGRADED)
+    assert store(tmp_path).load([]).outcome is LoadOutcome.RECOVERED_FROM_BACKUP
+    assert store(tmp_path).load([]) == LoadReport((WatchEntry(101),), LoadOutcome.UPGRADED)
     assert saved(tmp_path) == {"version": 1, "guests": [{"vmid": 101}]}
 
 
@@ -312,15 +314,15 @@ def test_unknown_keys_of_a_newer_version_survive(tmp_path: Path) -> None:
     (tmp_path / "monitor_list.json").write_bytes(content)
     tested = store(tmp_path)
     entries = tested.load([]).entries
-    assert entries == (Watched(101, cpu=90), Watched(103))
-    changed = Watched(101, memory=80)
-    tested.save((changed, Watched(102)))
+    assert entries == (WatchEntry(101, cpu=90), WatchEntry(103))
+    changed = WatchEntry(101, memory=80)
+    tested.save((changed, WatchEntry(102)))
     assert saved(tmp_path)["rules"] == ["x"]
     assert saved(tmp_path)["guests"] == [
         {"vmid": 101, "memory": 80, "muted": {"until": [1, None]}},
         {"vmid": 102},
     ]
-    tested.save((changed, Watched(103)))  # watched anew: what was known of it went with it
+    tested.save((changed, WatchEntry(103)))  # watched anew: what was known of it went with it
     assert saved(tmp_path)["guests"][1] == {"vmid": 103}
     assert saved(tmp_path)["guests"][0]["muted"] == {"until": [1, None]}
 
@@ -337,9 +339,9 @@ def test_unknown_keys_survive_a_save_that_fails_and_a_recovery(tmp_path: Path) -
     tested.save((entry,))
     assert saved(tmp_path)["guests"] == [{"vmid": 101, "note": "x"}]
     (tmp_path / "monitor_list.json").write_bytes(b"spoilt")
-    assert tested.load([]).happened is Happened.RECOVERED_FROM_BACKUP
+    assert tested.load([]).outcome is LoadOutcome.RECOVERED_FROM_BACKUP
     assert saved(tmp_path) == {"rules": ["x"], "version": 1, "guests": [{"note": "x", "vmid": 101}]}
-    tested.save((entry, Watched(102)))
+    tested.save((entry, WatchEntry(102)))
     assert saved(tmp_path)["guests"] == [{"vmid": 101, "note": "x"}, {"vmid": 102}]
 
 
@@ -347,7 +349,7 @@ def test_mode_is_private_and_a_link_is_not_followed(tmp_path: Path) -> None:
     data, elsewhere = tmp_path / "data", tmp_path / "elsewhere.json"
     data.mkdir()
     (data / "monitor_list.json").write_text("[100]")
-    assert store(data).load([]).happened is Happened.UPGRADED
+    assert store(data).load([]).outcome is LoadOutcome.UPGRADED
     assert {stat.S_IMODE(path.stat().st_mode) for path in data.iterdir()} == {0o600}
     elsewhere.write_text("[100]")
     (data / "monitor_list.json").unlink()
@@ -357,22 +359,22 @@ def test_mode_is_private_and_a_link_is_not_followed(tmp_path: Path) -> None:
         tested.load([])
     assert (caught.value.kind, caught.value.reason) == (StoreErrorKind.UNREADABLE, "ELOOP")
     with pytest.raises(StoreFailed):
-        tested.save((Watched(101),))
+        tested.save((WatchEntry(101),))
     assert elsewhere.read_text() == "[100]"
 
 
 @pytest.mark.parametrize(
     "entry",
     [
-        Watched(99),
-        Watched(True),
-        Watched(10**9),
-        Watched(101, cpu=0),
-        Watched(101, memory=101),
-        Watched(101, disk=True),
+        WatchEntry(99),
+        WatchEntry(True),
+        WatchEntry(10**9),
+        WatchEntry(101, cpu=0),
+        WatchEntry(101, memory=101),
+        WatchEntry(101, disk=True),
     ],
 )
-def test_what_no_file_can_hold_is_refused_before_writing(tmp_path: Path, entry: Watched) -> None:
+def test_what_no_file_can_hold_is_refused_before_writing(tmp_path: Path, entry: WatchEntry) -> None:
     store(tmp_path).save(OLD)
     with pytest.raises(ValueError, match=r"True|[0-9]"):
         store(tmp_path).save((entry,))
@@ -390,7 +392,7 @@ KNOWN = {"vmid", "cpu", "memory", "disk", "state", "since", "alarmed"}
 EXTRA = st.dictionaries(st.text().filter(lambda key: key not in KNOWN), JSON, max_size=3)
 ENTRIES = st.lists(
     st.builds(
-        Watched,
+        WatchEntry,
         st.integers(100, 999_999_999),
         *[st.none() | st.integers(1, 100)] * 3,
     ),
@@ -400,15 +402,15 @@ ENTRIES = st.lists(
 
 
 @given(ENTRIES)
-def test_what_is_saved_is_loaded(entries: tuple[Watched, ...]) -> None:
+def test_what_is_saved_is_loaded(entries: tuple[WatchEntry, ...]) -> None:
     with tempfile.TemporaryDirectory() as tmp:
         store(Path(tmp)).save(entries)
-        assert store(Path(tmp)).load([999]) == LoadReport(entries, Happened.READ)
+        assert store(Path(tmp)).load([999]) == LoadReport(entries, LoadOutcome.READ)
 
 
 @given(ENTRIES, st.lists(EXTRA, min_size=5, max_size=5), EXTRA)
 def test_any_unknown_keys_survive(
-    entries: tuple[Watched, ...], extras: list[dict[str, object]], more: dict[str, object]
+    entries: tuple[WatchEntry, ...], extras: list[dict[str, object]], more: dict[str, object]
 ) -> None:
     with tempfile.TemporaryDirectory() as tmp:
         guests = [extra | {"vmid": each.vmid} for each, extra in zip(entries, extras, strict=False)]
@@ -431,11 +433,11 @@ def test_any_content_is_read_or_kept(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as tmp:
         (Path(tmp) / "monitor_list.json").write_bytes(content)
         report = store(Path(tmp)).load([105])
-        if report.happened is Happened.UNREADABLE_NO_BACKUP:
+        if report.outcome is LoadOutcome.UNREADABLE_NO_BACKUP:
             assert report.set_aside is not None
             assert report.set_aside.read_bytes() == content
         else:
-            assert report.happened is Happened.UPGRADED
+            assert report.outcome is LoadOutcome.UPGRADED
 
 
 # --- failing disks: an error at every system call ---
@@ -490,13 +492,13 @@ def test_a_failure_at_any_call_of_save_leaves_the_old_list(tmp_path: Path, lasti
         assert failed == (at < len(faults.seen))
         step = faults.seen[at] if failed else "none"
         report = store(here).load([999])
-        assert report.happened is Happened.READ
+        assert report.outcome is LoadOutcome.READ
         # the directory's sync comes last: on a disk that no longer writes at all, only the new list is left
         last = failed and lasting and faults.seen[: at + 1].count("replace") == 2 and step != "replace"
         assert report.entries == (NEW if not failed or last else OLD), (at, step)
         assert names(here) == ["monitor_list.json", "monitor_list.json.bak"]
         (here / "monitor_list.json").write_bytes(b"spoilt")
-        assert store(here).load([999]).happened is Happened.RECOVERED_FROM_BACKUP
+        assert store(here).load([999]).outcome is LoadOutcome.RECOVERED_FROM_BACKUP
         if not failed:
             assert at > 10
             return
@@ -689,7 +691,7 @@ while True:
 def test_kill_9_at_random_moments(tmp_path: Path) -> None:
     chance = random.Random(2)  # noqa: S311 - moments, no secrets
     number = 0
-    store(tmp_path).save((Watched(100),))
+    store(tmp_path).save((WatchEntry(100),))
     for _ in range(40):
         child = subprocess.Popen(  # noqa: S603 - our text
             [sys.executable, "-c", SAVE_FOR_EVER, str(tmp_path / "monitor_list.json"), str(number)],
@@ -706,7 +708,7 @@ def test_kill_9_at_random_moments(tmp_path: Path) -> None:
         assert child.wait() == -signal.SIGKILL
         acknowledged = int((told + rest).split()[-1])
         report = store(tmp_path).load([999])
-        assert report.happened is Happened.READ
+        assert report.outcome is LoadOutcome.READ
         number = ids(report)[0] - 100
         assert number in (acknowledged, acknowledged + 1)
         assert len(report.entries) == 1 + number % 50

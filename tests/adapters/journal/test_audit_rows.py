@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.journal import schema as journal_schema
-from adapters.journal.audit_rows import queries
-from adapters.journal.store import JournalReport, Opened, SqliteJournal
-from core.access.policy import Actor, Place, Way
-from core.audit.trail import CUT_OFF, Audited, AuditFilter, AuditRecord, KeptAudit, Mark, Step
+from adapters.journal.audit_rows import page_queries
+from adapters.journal.store import JournalReport, OpenOutcome, SqliteJournal
+from core.access.policy import Actor, InteractionKind, Place
+from core.audit.trail import CUT_OFF, AuditCursor, AuditEntry, AuditFilter, AuditRecord, AuditStep, AuditTrail
 from core.errors import JournalFailed
-from core.watch.incidents.model import Message, Post
+from core.watch.incidents.model import Message, MessageKind
 from core.watch.journal import Batch, Journal
 from tests.support.fakes import NOON, FakeClock
 
@@ -40,7 +40,11 @@ def journal(tmp_path: Path) -> Iterator[SqliteJournal]:
 
 
 def record(
-    step: Step = Step.ENDED, person: int = EMMA, operation: str = "stop", vmid: int | None = 101, **more: str
+    step: AuditStep = AuditStep.ENDED,
+    person: int = EMMA,
+    operation: str = "stop",
+    vmid: int | None = 101,
+    **more: str,
 ) -> AuditRecord:
     actor = Actor(person, more.pop("name", f"person {person}"), Place(1, 2, 3))
     return AuditRecord(step, actor, operation, vmid, **more)  # type: ignore[arg-type]  # its texts
@@ -48,7 +52,7 @@ def record(
 
 def shown(journal: Journal, wanted: AuditFilter = ALL, offset: int = 0, limit: int = 99) -> list[int]:
     """The attempts on a page."""
-    return [each.attempt for each in journal.audited(wanted, offset, limit)[0]]
+    return [each.attempt for each in journal.audit_page(wanted, offset, limit)[0]]
 
 
 def untouched(journal: SqliteJournal) -> list[object]:
@@ -61,9 +65,11 @@ def untouched(journal: SqliteJournal) -> list[object]:
 
 
 def full(text: str, number: int) -> AuditRecord:
-    actor = Actor(number, text, Place(number - 1, number - 2, number - 3), frozenset({7, 8}), Way.BUTTON)
+    actor = Actor(
+        number, text, Place(number - 1, number - 2, number - 3), frozenset({7, 8}), InteractionKind.BUTTON
+    )
     return AuditRecord(
-        *(Step.ENDED, actor, text, 999_999_999, text, text, text, text, text, text, text),
+        *(AuditStep.ENDED, actor, text, 999_999_999, text, text, text, text, text, text, text),
         seconds=0.1 + 0.2,
         message_id=2**63 - 2,
         times=2**62,
@@ -82,19 +88,19 @@ def test_everything_of_a_record_comes_back_but_the_roles(journal: SqliteJournal,
         "times",
     }
     assert {getattr(kept, name) for name in names} == {text}, "a new field belongs into the table, and here"
-    number = journal.audit(kept, 1_790_000_000.125)
+    number = journal.audit_add(kept, 1_790_000_000.125)
     without_roles = replace(kept, actor=replace(kept.actor, roles=frozenset()))
-    expected = Audited(number, number, 1_790_000_000.125, 1_790_000_000.125, without_roles)
-    assert journal.audited(ALL, 0, 9) == ((expected,), 1)
+    expected = AuditEntry(number, number, 1_790_000_000.125, 1_790_000_000.125, without_roles)
+    assert journal.audit_page(ALL, 0, 9) == ((expected,), 1)
     assert journal.audit_people(9) == ((2**63 - 1, text),)
 
 
-@pytest.mark.parametrize("step", Step)
-@pytest.mark.parametrize("way", Way)
-def test_every_step_and_way_comes_back(journal: SqliteJournal, step: Step, way: Way) -> None:
-    kept = AuditRecord(step, Actor(1, "a", Place(None, None), way=way), "list")
-    journal.audit(kept, 5.0)
-    ((found,), _) = journal.audited(ALL, 0, 9)
+@pytest.mark.parametrize("step", AuditStep)
+@pytest.mark.parametrize("way", InteractionKind)
+def test_every_step_and_way_comes_back(journal: SqliteJournal, step: AuditStep, way: InteractionKind) -> None:
+    kept = AuditRecord(step, Actor(1, "a", Place(None, None), interaction_kind=way), "list")
+    journal.audit_add(kept, 5.0)
+    ((found,), _) = journal.audit_page(ALL, 0, 9)
     assert found.record == kept
 
 
@@ -103,59 +109,59 @@ def test_it_survives_a_start(tmp_path: Path) -> None:
         tested = SqliteJournal(tmp_path / "journal.db")
         tested.open()
         assert shown(tested) == list(range(start - 1, 0, -1))
-        tested.audit(record(), float(start))
+        tested.audit_add(record(), float(start))
         tested.close()
 
 
 def test_what_sqlite_cannot_hold_is_an_error_and_changes_nothing(journal: SqliteJournal) -> None:
     with pytest.raises(OverflowError):
-        journal.audit(record(person=2**63), 1.0)
+        journal.audit_add(record(person=2**63), 1.0)
     with pytest.raises(JournalFailed) as failed:
-        journal.audit(record(), float("nan"))
+        journal.audit_add(record(), float("nan"))
     assert failed.value.reason == "SQLITE_CONSTRAINT"
-    assert journal.audited(ALL, 0, 9) == ((), 0)
-    assert journal.audit(record(), 1.0) == 1
+    assert journal.audit_page(ALL, 0, 9) == ((), 0)
+    assert journal.audit_add(record(), 1.0) == 1
 
 
 # --- attempts ---
 
 
 def test_of_an_attempt_its_latest_record_is_shown_and_when_it_began(journal: SqliteJournal) -> None:
-    first = journal.audit(record(Step.ASKED), 10.0)
-    second = journal.audit(record(Step.ASKED, operation="start"), 11.0)
-    refused = journal.audit(record(Step.REFUSED), 12.0)
-    no_end_yet = Audited(first, first, 10.0, 10.0, record(Step.ASKED))
-    assert journal.audited(ALL, 2, 1) == ((no_end_yet,), 3)
+    first = journal.audit_add(record(AuditStep.ASKED), 10.0)
+    second = journal.audit_add(record(AuditStep.ASKED, operation="start"), 11.0)
+    refused = journal.audit_add(record(AuditStep.REFUSED), 12.0)
+    no_end_yet = AuditEntry(first, first, 10.0, 10.0, record(AuditStep.ASKED))
+    assert journal.audit_page(ALL, 2, 1) == ((no_end_yet,), 3)
     end = record(outcome="OK", upid="UPID:pve1:…")
-    ended = journal.audit(end, 13.5, first)
-    found, count = journal.audited(ALL, 0, 9)
+    ended = journal.audit_add(end, 13.5, first)
+    found, count = journal.audit_page(ALL, 0, 9)
     assert ([each.attempt for each in found], count) == ([refused, second, first], 3)
-    assert found[2] == Audited(ended, first, 10.0, 13.5, end)
-    assert found[1].record.step is Step.ASKED, "an attempt without its end"
+    assert found[2] == AuditEntry(ended, first, 10.0, 13.5, end)
+    assert found[1].record.step is AuditStep.ASKED, "an attempt without its end"
 
 
 def test_the_latest_is_what_was_written_last_whatever_the_clock_said(journal: SqliteJournal) -> None:
-    first = journal.audit(record(Step.ASKED), 100.0)
-    journal.audit(record(outcome="before it was asked"), 50.0, first)
-    later = journal.audit(record(Step.ASKED), 20.0)
+    first = journal.audit_add(record(AuditStep.ASKED), 100.0)
+    journal.audit_add(record(outcome="before it was asked"), 50.0, first)
+    later = journal.audit_add(record(AuditStep.ASKED), 20.0)
     assert shown(journal) == [later, first]
-    found = journal.audited(ALL, 1, 1)[0][0]
+    found = journal.audit_page(ALL, 1, 1)[0][0]
     assert (found.began, found.at, found.record.outcome) == (100.0, 50.0, "before it was asked")
     assert shown(journal, AuditFilter(since=60.0)) == [first]
 
 
 def test_a_record_may_follow_one_that_follows(journal: SqliteJournal) -> None:
-    first = journal.audit(record(Step.PLANNED), 1.0)
-    second = journal.audit(record(Step.ASKED), 2.0, first)
-    third = journal.audit(record(Step.ENDED), 3.0, second)
-    assert journal.audited(ALL, 0, 9) == ((Audited(third, first, 1.0, 3.0, record()),), 1)
+    first = journal.audit_add(record(AuditStep.PLANNED), 1.0)
+    second = journal.audit_add(record(AuditStep.ASKED), 2.0, first)
+    third = journal.audit_add(record(AuditStep.ENDED), 3.0, second)
+    assert journal.audit_page(ALL, 0, 9) == ((AuditEntry(third, first, 1.0, 3.0, record()),), 1)
 
 
 def test_what_follows_a_forgotten_record_is_kept_all_the_same(journal: SqliteJournal) -> None:
-    first = journal.audit(record(Step.ASKED), 1.0)
+    first = journal.audit_add(record(AuditStep.ASKED), 1.0)
     journal.audit_prune(2.0)
-    ended = journal.audit(record(), 3.0, first)
-    assert journal.audited(ALL, 0, 9) == ((Audited(ended, ended, 3.0, 3.0, record()),), 1)
+    ended = journal.audit_add(record(), 3.0, first)
+    assert journal.audit_page(ALL, 0, 9) == ((AuditEntry(ended, ended, 3.0, 3.0, record()),), 1)
 
 
 def test_filters(journal: SqliteJournal) -> None:
@@ -167,8 +173,8 @@ def test_filters(journal: SqliteJournal) -> None:
         record(person=EMMA, operation=ODD, vmid=101),
     ]
     for number, each in enumerate(kept, 1):
-        asked = journal.audit(replace(each, step=Step.ASKED), number * 10.0)
-        journal.audit(each, number * 10.0 + 25, asked)
+        asked = journal.audit_add(replace(each, step=AuditStep.ASKED), number * 10.0)
+        journal.audit_add(each, number * 10.0 + 25, asked)
     found: dict[AuditFilter, list[int]] = {
         AuditFilter(): [9, 7, 5, 3, 1],
         AuditFilter(vmid=101): [9, 1],
@@ -189,18 +195,18 @@ def test_filters(journal: SqliteJournal) -> None:
     }
     for wanted, attempts in found.items():
         assert shown(journal, wanted) == attempts, wanted
-        assert journal.audited(wanted, 0, 0) == ((), len(attempts))
+        assert journal.audit_page(wanted, 0, 0) == ((), len(attempts))
         assert shown(journal, wanted, 1, 2) == attempts[1:3]
-        assert journal.audited(wanted, 99, 2) == ((), len(attempts))
+        assert journal.audit_page(wanted, 99, 2) == ((), len(attempts))
 
 
 def test_people_by_their_latest_attempt_and_name(journal: SqliteJournal) -> None:
     assert journal.audit_people(9) == ()
-    emma = journal.audit(record(Step.ASKED, EMMA, name="Emma"), 1.0)
-    journal.audit(record(Step.REFUSED, NOAH, name="Noah"), 2.0)
-    journal.audit(record(Step.ENDED, EMMA, name="Emma"), 3.0, emma)
+    emma = journal.audit_add(record(AuditStep.ASKED, EMMA, name="Emma"), 1.0)
+    journal.audit_add(record(AuditStep.REFUSED, NOAH, name="Noah"), 2.0)
+    journal.audit_add(record(AuditStep.ENDED, EMMA, name="Emma"), 3.0, emma)
     assert journal.audit_people(9) == ((NOAH, "Noah"), (EMMA, "Emma"))
-    journal.audit(record(Step.PLANNED, EMMA, name=ODD), 0.5)
+    journal.audit_add(record(AuditStep.PLANNED, EMMA, name=ODD), 0.5)
     assert journal.audit_people(9) == ((EMMA, ODD), (NOAH, "Noah"))
     assert journal.audit_people(1) == ((EMMA, ODD),)
 
@@ -210,14 +216,14 @@ def test_people_by_their_latest_attempt_and_name(journal: SqliteJournal) -> None
 
 def test_a_file_is_read_in_pages_that_nothing_new_shifts(journal: SqliteJournal) -> None:
     for number in range(1, 6):
-        asked = journal.audit(record(Step.ASKED, vmid=100 + number), number * 10.0)
-        journal.audit(record(vmid=100 + number), number * 10.0 + 1, asked)
+        asked = journal.audit_add(record(AuditStep.ASKED, vmid=100 + number), number * 10.0)
+        journal.audit_add(record(vmid=100 + number), number * 10.0 + 1, asked)
     found, on = journal.audit_export(ALL, None, 2)
     assert ([each.attempt for each in found], on) == ([9, 7], 7)
-    journal.audit(record(), 99.0)
+    journal.audit_add(record(), 99.0)
     found, on = journal.audit_export(ALL, on, 2)
     assert ([each.attempt for each in found], on) == ([5, 3], 3)
-    assert {each.record.step for each in found} == {Step.ENDED}, "the latest of each"
+    assert {each.record.step for each in found} == {AuditStep.ENDED}, "the latest of each"
     found, on = journal.audit_export(ALL, on, 2)
     assert ([each.attempt for each in found], on) == ([1], None)
     assert journal.audit_export(AuditFilter(vmid=103), None, 2)[0][0].attempt == 5
@@ -226,7 +232,7 @@ def test_a_file_is_read_in_pages_that_nothing_new_shifts(journal: SqliteJournal)
 
 def test_what_cannot_be_read_ends_no_file_and_no_posting(journal: SqliteJournal) -> None:
     for number in range(6):
-        journal.audit(record(), float(number))
+        journal.audit_add(record(), float(number))
     with journal._file.transaction() as db:
         db.execute("DROP TRIGGER audit_never_changed")
         db.execute("UPDATE audit SET step = 'of tomorrow' WHERE id IN (3, 4)")
@@ -239,10 +245,10 @@ def test_what_cannot_be_read_ends_no_file_and_no_posting(journal: SqliteJournal)
 
 
 def test_records_after_an_id_in_their_order_with_when_their_attempt_began(journal: SqliteJournal) -> None:
-    first = journal.audit(record(Step.ASKED), 1.0)
-    second = journal.audit(record(Step.ASKED), 2.0)
-    journal.audit(record(), 3.0, second)
-    journal.audit(record(), 4.0, first)
+    first = journal.audit_add(record(AuditStep.ASKED), 1.0)
+    second = journal.audit_add(record(AuditStep.ASKED), 2.0)
+    journal.audit_add(record(), 3.0, second)
+    journal.audit_add(record(), 4.0, first)
     found, last = journal.audit_after(1, 9)
     assert [(each.id, each.attempt, each.began, each.at) for each in found] == [
         (2, 2, 2.0, 2.0),
@@ -254,17 +260,17 @@ def test_records_after_an_id_in_their_order_with_when_their_attempt_began(journa
 
 
 def test_what_has_no_end_is_given_one_at_the_next_start(journal: SqliteJournal) -> None:
-    open_one = journal.audit(record(Step.ASKED, operation="monitor_add"), 1.0)
-    ended = journal.audit(record(Step.ASKED), 2.0)
-    journal.audit(record(), 3.0, ended)
-    refused = journal.audit(record(Step.ASKED), 4.0)
-    journal.audit(record(Step.REFUSED), 5.0, refused)
-    journal.audit(record(Step.PLANNED), 6.0)
+    open_one = journal.audit_add(record(AuditStep.ASKED, operation="monitor_add"), 1.0)
+    ended = journal.audit_add(record(AuditStep.ASKED), 2.0)
+    journal.audit_add(record(), 3.0, ended)
+    refused = journal.audit_add(record(AuditStep.ASKED), 4.0)
+    journal.audit_add(record(AuditStep.REFUSED), 5.0, refused)
+    journal.audit_add(record(AuditStep.PLANNED), 6.0)
     assert [each.attempt for each in journal.audit_open()] == [open_one]
-    kept = KeptAudit(journal, FakeClock())
+    kept = AuditTrail(journal, FakeClock())
     kept.close_cut_off()
     assert journal.audit_open() == ()
-    latest = journal.audited(ALL, 3, 1)[0][0]
+    latest = journal.audit_page(ALL, 3, 1)[0][0]
     assert (latest.attempt, latest.began, latest.at) == (open_one, 1.0, NOON)
     assert latest.record == replace(record(operation="monitor_add"), outcome=CUT_OFF)
     kept.close_cut_off()
@@ -273,8 +279,8 @@ def test_what_has_no_end_is_given_one_at_the_next_start(journal: SqliteJournal) 
 
 def test_whoever_posts_is_told_of_what_was_kept(journal: SqliteJournal) -> None:
     told: list[int] = []
-    kept = KeptAudit(journal, FakeClock())
-    kept.tell(lambda: told.append(journal.audit_last()))
+    kept = AuditTrail(journal, FakeClock())
+    kept.subscribe(lambda: told.append(journal.audit_last()))
     kept.record(record())
     assert told == [1], "when it is there to be read"
     journal.close()
@@ -283,13 +289,18 @@ def test_whoever_posts_is_told_of_what_was_kept(journal: SqliteJournal) -> None:
 
 
 def test_the_mark_of_what_was_posted(tmp_path: Path) -> None:
-    for mark in (Mark(1), Mark(2**62, 2**62, 3, 1_790_000_000.125), None, Mark(7, tried=9)):
+    for mark in (
+        AuditCursor(1),
+        AuditCursor(2**62, 2**62, 3, 1_790_000_000.125),
+        None,
+        AuditCursor(7, tried=9),
+    ):
         tested = SqliteJournal(tmp_path / "journal.db")
         tested.open()
-        tested.audit_put_mark(mark)
+        tested.audit_put_cursor(mark)
         tested.close()
         tested.open()
-        assert tested.audit_mark() == mark
+        assert tested.audit_cursor() == mark
         tested.close()
 
 
@@ -308,8 +319,8 @@ def test_the_mark_of_what_was_posted(tmp_path: Path) -> None:
     ],
 )
 def test_nothing_is_ever_changed(journal: SqliteJournal, tmp_path: Path, change: str) -> None:
-    first = journal.audit(record(Step.ASKED), 1.0)
-    journal.audit(record(), 2.0, first)
+    first = journal.audit_add(record(AuditStep.ASKED), 1.0)
+    journal.audit_add(record(), 2.0, first)
     before = untouched(journal)
     with pytest.raises(JournalFailed) as failed, journal._file.transaction() as db:
         db.execute(change)
@@ -324,9 +335,9 @@ def test_nothing_is_ever_changed(journal: SqliteJournal, tmp_path: Path, change:
 
 def test_only_whole_attempts_are_forgotten(journal: SqliteJournal) -> None:
     def attempt(*times: float) -> int:
-        first = journal.audit(record(Step.ASKED), times[0])
+        first = journal.audit_add(record(AuditStep.ASKED), times[0])
         for at in times[1:]:
-            journal.audit(record(), at, first)
+            journal.audit_add(record(), at, first)
         return first
 
     old, none, young, back = attempt(1.0, 2.0), attempt(1.0), attempt(1.0, 5.0, 2.0), attempt(6.0, 1.0)
@@ -349,11 +360,11 @@ def test_an_id_is_never_used_again(tmp_path: Path) -> None:
     for _ in range(3):
         tested = SqliteJournal(tmp_path / "journal.db")
         tested.open()
-        seen.append(tested.audit(record(Step.ASKED), 1.0))
-        seen.append(tested.audit(record(), 1.0, seen[-1]))
+        seen.append(tested.audit_add(record(AuditStep.ASKED), 1.0))
+        seen.append(tested.audit_add(record(), 1.0, seen[-1]))
         tested.audit_prune(2.0)
         assert untouched(tested) == []
-        seen.append(tested.audit(record(), 1.0))
+        seen.append(tested.audit_add(record(), 1.0))
         tested.audit_prune(2.0)
         tested.prune(2.0)
         tested.close()
@@ -361,7 +372,7 @@ def test_an_id_is_never_used_again(tmp_path: Path) -> None:
 
 
 def test_pruning_the_watch_leaves_the_trail_alone(journal: SqliteJournal) -> None:
-    journal.audit(record(), 1.0)
+    journal.audit_add(record(), 1.0)
     journal.prune(1e12)
     assert shown(journal) == [1]
 
@@ -384,18 +395,18 @@ BROKEN = """
 def test_a_row_that_cannot_be_read_hides_no_other_and_is_told_once(
     journal: SqliteJournal, caplog: pytest.LogCaptureFixture, spoilt: dict[str, str]
 ) -> None:
-    journal.audit(record(), 1.0)
-    ended_oddly = journal.audit(record(Step.ASKED), 2.0)
+    journal.audit_add(record(), 1.0)
+    ended_oddly = journal.audit_add(record(AuditStep.ASKED), 2.0)
     with journal._file.transaction() as db:
         well = {"attempt": "NULL", "step": "step", "way": "way", "person": "person"}
         db.execute(BROKEN.format(**well | spoilt | {"attempt": ended_oddly}))
         db.execute(BROKEN.format(**well | {"person": "x'ff'"} | spoilt))
-    journal.audit(record(person=NOAH, name="Noah"), 4.0)
+    journal.audit_add(record(person=NOAH, name="Noah"), 4.0)
     with caplog.at_level(logging.ERROR):
         for _ in range(2):
-            found, count = journal.audited(ALL, 0, 9)
+            found, count = journal.audit_page(ALL, 0, 9)
             assert ([each.id for each in found], count) == ([5, 1], 4), "the gap shows in the count"
-            assert journal.audited(ALL, 1, 1) == ((), 4)
+            assert journal.audit_page(ALL, 1, 1) == ((), 4)
     assert [each.getMessage() for each in caplog.records] == [
         f"record {number} of the audit trail cannot be read, and is not shown" for number in (4, 3)
     ]
@@ -410,7 +421,7 @@ def test_a_row_that_cannot_be_read_hides_no_other_and_is_told_once(
 def test_a_file_of_the_first_version_keeps_what_it_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    message = Message(1, Post.TEST, 1.0, ())
+    message = Message(1, MessageKind.TEST, 1.0, ())
     with monkeypatch.context() as patch:
         patch.setattr(journal_schema, "MIGRATIONS", journal_schema.MIGRATIONS[:1])
         former = SqliteJournal(tmp_path / "journal.db")
@@ -421,11 +432,11 @@ def test_a_file_of_the_first_version_keeps_what_it_has(
     assert version(tmp_path) == 1
     for start in (2, 3):
         present = SqliteJournal(tmp_path / "journal.db")
-        assert present.open() == JournalReport(Opened.READ)
+        assert present.open() == JournalReport(OpenOutcome.READ)
         assert (present.run, present.nonce_prefix) == (start, prefix)
         assert present.records() == {"a": ODD}
         assert [posting.message for posting in present.to_post()] == [message]
-        assert present.audit(record(), 1.0) == start - 1
+        assert present.audit_add(record(), 1.0) == start - 1
         present.close()
         assert version(tmp_path) == len(journal_schema.MIGRATIONS)
     with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
@@ -443,13 +454,13 @@ def version(tmp: Path) -> int:
 
 def some(journal: SqliteJournal) -> None:
     for number in range(1, 60):
-        asked = journal.audit(record(Step.ASKED, detail="x" * 200), float(number))
-        journal.audit(record(detail="x" * 200), number + 0.5, asked)
+        asked = journal.audit_add(record(AuditStep.ASKED, detail="x" * 200), float(number))
+        journal.audit_add(record(detail="x" * 200), number + 0.5, asked)
 
 
 WRITES: dict[str, Callable[[SqliteJournal], object]] = {
-    "asked": lambda journal: journal.audit(record(Step.ASKED, detail="x" * 20_000), 99.0),
-    "ended": lambda journal: journal.audit(record(outcome="x" * 20_000), 99.0, 1),
+    "asked": lambda journal: journal.audit_add(record(AuditStep.ASKED, detail="x" * 20_000), 99.0),
+    "ended": lambda journal: journal.audit_add(record(outcome="x" * 20_000), 99.0, 1),
     "prune": lambda journal: journal.audit_prune(40.0),
 }
 every_write = pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
@@ -503,7 +514,7 @@ def test_a_lock_of_somebody_else_is_not_waited_for_long(
         assert failed.value.reason == "SQLITE_BUSY"
         assert time.monotonic() - began < 5
         assert untouched(journal) == before, "what is there can be read meanwhile"
-        assert journal.audited(ALL, 0, 9)[1] == 59
+        assert journal.audit_page(ALL, 0, 9)[1] == 59
         other.execute("ROLLBACK")
     write(journal)
     assert untouched(journal) != before
@@ -512,16 +523,16 @@ def test_a_lock_of_somebody_else_is_not_waited_for_long(
 def test_a_closed_journal_refuses(tmp_path: Path) -> None:
     closed = SqliteJournal(tmp_path / "journal.db")
     calls: list[Callable[[], object]] = [
-        lambda: closed.audit(record(), 1.0),
-        lambda: closed.audited(ALL, 0, 9),
+        lambda: closed.audit_add(record(), 1.0),
+        lambda: closed.audit_page(ALL, 0, 9),
         lambda: closed.audit_people(9),
         lambda: closed.audit_prune(1.0),
         lambda: closed.audit_export(ALL, None, 9),
         lambda: closed.audit_after(0, 9),
         closed.audit_last,
         closed.audit_open,
-        closed.audit_mark,
-        lambda: closed.audit_put_mark(None),
+        closed.audit_cursor,
+        lambda: closed.audit_put_cursor(None),
     ]
     for call in calls:
         with pytest.raises(JournalFailed) as failed:
@@ -546,7 +557,7 @@ def test_a_closed_journal_refuses(tmp_path: Path) -> None:
 )
 def test_no_page_and_no_count_reads_the_whole_table(journal: SqliteJournal, wanted: AuditFilter) -> None:
     """The indexes are of first records only; without one it would say SCAN audit."""
-    query, count, values = queries(wanted)
+    query, count, values = page_queries(wanted)
     with journal._file.transaction("BEGIN") as db:
         for text in (query, count):
             rows = db.execute(f"EXPLAIN QUERY PLAN {text}", {**values, "offset": 0, "limit": 9})
@@ -562,22 +573,22 @@ def test_no_page_and_no_count_reads_the_whole_table(journal: SqliteJournal, want
 class Plain:
     """What the trail promises, without a disk."""
 
-    kept: list[Audited]
+    kept: list[AuditEntry]
     last: int = 0
 
     def audit(self, given: AuditRecord, at: float, follows: int | None) -> int:
         self.last += 1
         before = next((each for each in self.kept if each.id == follows), None)
         attempt, began = (before.attempt, before.began) if before else (self.last, at)
-        self.kept.append(Audited(self.last, attempt, began, at, given))
+        self.kept.append(AuditEntry(self.last, attempt, began, at, given))
         return self.last
 
-    def attempts(self) -> list[list[Audited]]:
+    def attempts(self) -> list[list[AuditEntry]]:
         """The newest first, each with its records in their order."""
         numbers = sorted({each.attempt for each in self.kept}, reverse=True)
         return [[each for each in self.kept if each.attempt == number] for number in numbers]
 
-    def audited(self, wanted: AuditFilter) -> tuple[Audited, ...]:
+    def audited(self, wanted: AuditFilter) -> tuple[AuditEntry, ...]:
         return tuple(
             records[-1]
             for records in self.attempts()
@@ -602,7 +613,7 @@ PEOPLE, VMIDS, WORDS = (EMMA, NOAH, 3), (None, 101, 102), ("stop", "start", ODD)
 TIMES = st.integers(0, 12).map(float)
 RECORDS = st.builds(
     lambda step, person, word, vmid, name: record(step, person, word, vmid, name=name),
-    st.sampled_from(Step),
+    st.sampled_from(AuditStep),
     st.sampled_from(PEOPLE),
     st.sampled_from(WORDS),
     st.sampled_from(VMIDS),
@@ -637,11 +648,11 @@ def test_it_says_what_a_plain_list_says(
                     tested.audit_prune(step)
                     model.prune(step)
                 else:
-                    assert tested.audit(*step) == model.audit(*step)
-            assert tested.audited(ALL, 0, 99) == (model.audited(ALL), len(model.attempts()))
+                    assert tested.audit_add(*step) == model.audit(*step)
+            assert tested.audit_page(ALL, 0, 99) == (model.audited(ALL), len(model.attempts()))
             for wanted, offset, limit in looks:
                 expected = model.audited(wanted)
-                assert tested.audited(wanted, offset, limit) == (
+                assert tested.audit_page(wanted, offset, limit) == (
                     expected[offset : offset + limit],
                     len(expected),
                 )

@@ -20,12 +20,12 @@ from typing import Any
 import pytest
 
 from adapters.journal import database as journal_file
-from adapters.journal.store import JournalError, JournalErrorKind, JournalReport, Opened, SqliteJournal
+from adapters.journal.store import JournalError, JournalErrorKind, JournalReport, OpenOutcome, SqliteJournal
 from core.access.policy import Actor, Place
-from core.audit.trail import AuditFilter, AuditRecord, Step
+from core.audit.trail import AuditFilter, AuditRecord, AuditStep
 from core.errors import JournalFailed
 from core.guest import Kind
-from core.watch.incidents.model import GuestFact, Incident, Level, Message, Post, Topic, What
+from core.watch.incidents.model import GuestEvent, GuestFact, Incident, Message, MessageKind, Severity, Topic
 from core.watch.journal import Batch
 
 ROOT = Path(journal_file.__file__).parents[2]
@@ -49,23 +49,25 @@ def opened(tmp: Path) -> Iterator[SqliteJournal]:
 
 def batch(number: int, text: str = "") -> Batch:
     """One incident, its message, its record."""
-    fact = GuestFact(100 + number, What.STOPPED, Kind.QEMU, "pve1", text)
-    incident = Incident(number, Topic.GUEST, "guest/101", Level.CRITICAL, float(number), 1.0, guests=(fact,))
-    message = Message(1_000_000 + number, Post.OPENING, float(number), (number,))
+    fact = GuestFact(100 + number, GuestEvent.STOPPED, Kind.QEMU, "pve1", text)
+    incident = Incident(
+        number, Topic.GUEST, "guest/101", Severity.CRITICAL, float(number), 1.0, guests=(fact,)
+    )
+    message = Message(1_000_000 + number, MessageKind.OPENING, float(number), (number,))
     return Batch({"last": str(number), f"record/{number}": text}, (incident,), (message,))
 
 
 def asked(number: int, text: str = "") -> AuditRecord:
-    return AuditRecord(Step.ASKED, Actor(number, text, Place(1, 2, 3)), "stop", 100 + number, text)
+    return AuditRecord(AuditStep.ASKED, Actor(number, text, Place(1, 2, 3)), "stop", 100 + number, text)
 
 
 def content(journal: SqliteJournal) -> list[object]:
     """All that can be read of it."""
     incidents, count = journal.history(None, 0, 10**6)
-    messages = [journal.posting(1_000_000 + each.id) for each in incidents]
+    messages = [journal.outbox_message(1_000_000 + each.id) for each in incidents]
     guests = [journal.history({100 + each.id}, 0, 9) for each in incidents]
-    trail = journal.audited(AuditFilter(), 0, 10**6)
-    return [journal.records(), incidents, count, messages, guests, journal.undelivered(), trail]
+    trail = journal.audit_page(AuditFilter(), 0, 10**6)
+    return [journal.records(), incidents, count, messages, guests, journal.backlog(), trail]
 
 
 def names(tmp: Path) -> list[str]:
@@ -81,13 +83,13 @@ def refused(tmp: Path) -> tuple[JournalErrorKind, str]:
 
 WRITES: dict[str, Callable[[SqliteJournal], object]] = {
     "commit": lambda journal: journal.commit(batch(9, "x" * 20_000)),
-    "trying": lambda journal: journal.trying(1_000_001, "x" * 20_000, 5.0, 1_000_002),
-    "posted": lambda journal: journal.posted(1_000_001, 77, 0),
-    "edited": lambda journal: journal.edited(1_000_001, 3),
-    "refused": lambda journal: journal.refused(1_000_001, "x" * 20_000, not_taken=False),
+    "trying": lambda journal: journal.note_try(1_000_001, "x" * 20_000, 5.0, 1_000_002),
+    "posted": lambda journal: journal.note_posted(1_000_001, 77, 0),
+    "edited": lambda journal: journal.note_edited(1_000_001, 3),
+    "refused": lambda journal: journal.note_refused(1_000_001, "x" * 20_000, not_taken=False),
     "give_up": lambda journal: journal.give_up(1_000_001, "x" * 20_000),
     "prune": lambda journal: journal.prune(10.0**9),
-    "audit": lambda journal: journal.audit(asked(9, "x" * 20_000), 5.0),
+    "audit": lambda journal: journal.audit_add(asked(9, "x" * 20_000), 5.0),
 }
 every_write = pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
 
@@ -141,7 +143,7 @@ def test_a_spoilt_file_is_kept_and_a_new_one_made(tmp_path: Path, spoil: Callabl
     for name in ("-wal", "-shm"):
         (tmp_path / f"journal.db{name}").write_bytes(b"")
     journal = made(tmp_path)
-    assert journal.open() == JournalReport(Opened.RECREATED, tmp_path / ASIDE)
+    assert journal.open() == JournalReport(OpenOutcome.RECREATED, tmp_path / ASIDE)
     assert (tmp_path / ASIDE).read_bytes() == spoilt
     assert journal.run == 1
     assert journal.records() == {}
@@ -151,9 +153,9 @@ def test_a_spoilt_file_is_kept_and_a_new_one_made(tmp_path: Path, spoil: Callabl
 
     spoil(tmp_path / "journal.db")
     second = made(tmp_path)
-    assert second.open() == JournalReport(Opened.RECREATED, tmp_path / f"{ASIDE}-2")
+    assert second.open() == JournalReport(OpenOutcome.RECREATED, tmp_path / f"{ASIDE}-2")
     second.close()
-    assert made(tmp_path).open() == JournalReport(Opened.READ)
+    assert made(tmp_path).open() == JournalReport(OpenOutcome.READ)
 
 
 def test_what_stands_beside_a_spoilt_file_goes_with_it(tmp_path: Path) -> None:
@@ -171,8 +173,8 @@ def test_a_healthy_file_is_never_set_aside(tmp_path: Path) -> None:
     for number in range(1, 30):
         with opened(tmp_path) as journal:
             journal.commit(batch(number))
-            journal.trying(1_000_000 + number, "text", NOON)
-            journal.posted(1_000_000 + number, 2**62, 0)
+            journal.note_try(1_000_000 + number, "text", NOON)
+            journal.note_posted(1_000_000 + number, 2**62, 0)
         assert names(tmp_path) == ["journal.db"]
     with sqlite3.connect(tmp_path / "journal.db") as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -220,7 +222,7 @@ def test_rows_that_this_version_did_not_write_are_no_crash(tmp_path: Path) -> No
         assert [posting.incidents for posting in journal.to_post()] == [()], "the message holds up no other"
         with journal._file.transaction() as db:
             db.execute("""UPDATE messages SET json = '{"post":"of tomorrow"}'""")
-        assert journal.to_post() == () and journal.undelivered().waiting == 1
+        assert journal.to_post() == () and journal.backlog().waiting == 1
         journal.prune(1e12)
         journal.commit(batch(2))
         assert journal.incident(2) is not None
@@ -292,7 +294,7 @@ def test_a_first_start_that_fails_leaves_no_empty_file(
         patch.setattr(journal_file, "checked_version", fail)
         assert refused(tmp_path) == (JournalErrorKind.UNREADABLE, "OperationalError")
     assert names(tmp_path) == []
-    assert made(tmp_path).open().happened is Opened.CREATED
+    assert made(tmp_path).open().outcome is OpenOutcome.CREATED
 
 
 # Opens the journal as a user who may read it and nothing else: its owner does not even try to change that.
@@ -604,7 +606,7 @@ def test_kill_9_at_random_moments(tmp_path: Path) -> None:
         assert child.wait() == -signal.SIGKILL
         acknowledged = [(line[0], int(line[1:])) for line in told.split()]
         journal = made(tmp_path)
-        assert journal.open() == JournalReport(Opened.READ)
+        assert journal.open() == JournalReport(OpenOutcome.READ)
         assert journal.run == run_number + 2
         last = int(journal.records()["last"])
         word, newest = acknowledged[-1]
@@ -612,10 +614,10 @@ def test_kill_9_at_random_moments(tmp_path: Path) -> None:
         for each in range(number + 1, last + 1):  # all of what was acknowledged, whole
             whole(journal, each, acknowledged)
         assert journal.incident(last + 1) is None
-        assert journal.posting(1_000_000 + last + 1) is None
+        assert journal.outbox_message(1_000_000 + last + 1) is None
         assert f"record/{last + 1}" not in journal.records()
-        if journal.posting(1_000_000 + last) in journal.to_post():
-            journal.posted(1_000_000 + last, last, 0)
+        if journal.outbox_message(1_000_000 + last) in journal.to_post():
+            journal.note_posted(1_000_000 + last, last, 0)
         journal.close()
         number, run_number = last, run_number + 2
     with opened(tmp_path) as journal:
@@ -630,7 +632,7 @@ def whole(journal: SqliteJournal, number: int, acknowledged: list[tuple[str, int
     assert journal.incident(number) == given.incidents[0]
     assert journal.history({100 + number}, 0, 9) == (given.incidents, 1)
     assert journal.records()[f"record/{number}"] == given.records[f"record/{number}"]
-    posting = journal.posting(1_000_000 + number)
+    posting = journal.outbox_message(1_000_000 + number)
     assert posting is not None
     assert posting.message == given.messages[0]
     waits = posting in journal.to_post()

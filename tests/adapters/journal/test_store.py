@@ -14,23 +14,23 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from adapters.journal.store import JournalReport, Opened, SqliteJournal
+from adapters.journal.store import JournalReport, OpenOutcome, SqliteJournal
 from core.errors import JournalFailed
 from core.guest import Kind
 from core.watch.incidents.model import (
     BackupFact,
-    Fault,
+    GuestEvent,
     GuestFact,
     Incident,
-    Level,
     Message,
+    MessageKind,
     Metric,
-    Post,
+    Severity,
+    SourceFault,
     Topic,
-    What,
     guest_subject,
 )
-from core.watch.journal import Batch, Journal, Posting, Undelivered
+from core.watch.journal import Backlog, Batch, Journal, OutboxMessage
 
 ODD = "pve\ud800\x00'\"; DROP TABLE records;--\u202e"
 """A name as a hostile or broken Proxmox may give it: half a surrogate pair, NUL, quotes."""
@@ -45,21 +45,21 @@ def journal(tmp_path: Path) -> Iterator[SqliteJournal]:
 
 
 def incident(number: int, *vmids: int, topic: Topic = Topic.GUEST, ended: float | None = None) -> Incident:
-    facts = tuple(GuestFact(vmid, What.STOPPED, Kind.QEMU, "pve1", f"vm{vmid}") for vmid in vmids)
+    facts = tuple(GuestFact(vmid, GuestEvent.STOPPED, Kind.QEMU, "pve1", f"vm{vmid}") for vmid in vmids)
     subject = guest_subject(vmids[0]) if vmids else "all"
-    return Incident(number, topic, subject, Level.CRITICAL, float(number), 5.0, facts, ended=ended)
+    return Incident(number, topic, subject, Severity.CRITICAL, float(number), 5.0, facts, ended=ended)
 
 
 def opening(number: int, *incidents: int, created: float = 1.0) -> Message:
-    return Message(number, Post.OPENING, created, incidents, mention=True)
+    return Message(number, MessageKind.OPENING, created, incidents, mention=True)
 
 
-def ids(postings: tuple[Posting, ...]) -> list[int]:
+def ids(postings: tuple[OutboxMessage, ...]) -> list[int]:
     return [posting.message.id for posting in postings]
 
 
 def editions(journal: Journal, message_id: int) -> tuple[int, int]:
-    posting = journal.posting(message_id)
+    posting = journal.outbox_message(message_id)
     assert posting is not None
     return posting.wanted, posting.shown
 
@@ -80,7 +80,7 @@ def test_it_counts_its_runs_and_keeps_its_prefix(tmp_path: Path) -> None:
     prefixes = set()
     for run in range(1, 4):
         tested = SqliteJournal(tmp_path / "journal.db")
-        assert tested.open() == JournalReport(Opened.CREATED if run == 1 else Opened.READ)
+        assert tested.open() == JournalReport(OpenOutcome.CREATED if run == 1 else OpenOutcome.READ)
         assert tested.run == run
         prefixes.add(tested.nonce_prefix)
         tested.close()
@@ -92,7 +92,7 @@ def test_it_counts_its_runs_and_keeps_its_prefix(tmp_path: Path) -> None:
     other.open()
     assert other.nonce_prefix != prefix
     other.close()
-    for call in (other.records, other.to_post, other.undelivered):
+    for call in (other.records, other.to_post, other.backlog):
         with pytest.raises(JournalFailed):
             call()
 
@@ -120,16 +120,20 @@ def test_everything_of_an_incident_comes_back(journal: SqliteJournal) -> None:
         7,
         Topic.GROUP,
         "all",
-        Level.WARNING,
+        Severity.WARNING,
         1.25,
         2.5,
-        (GuestFact(101, What.MISSING, Kind.LXC, ODD, ODD, "root@pam", "qmstop", away=True, after_node=True),),
+        (
+            GuestFact(
+                101, GuestEvent.MISSING, Kind.LXC, ODD, ODD, "root@pam", "qmstop", away=True, after_node=True
+            ),
+        ),
         ODD,
         ODD,
         Metric.MEMORY,
         99.5,
         90,
-        Fault("NodeUnreachable", (("node", ODD),)),
+        SourceFault("NodeUnreachable", (("node", ODD),)),
         3,
         (BackupFact("pve1", None, "a@b", ODD), BackupFact("pve1", 102, "", "")),
         10.0,
@@ -141,21 +145,21 @@ def test_everything_of_an_incident_comes_back(journal: SqliteJournal) -> None:
         said=3.0,
         forgotten=True,
     )
-    message = Message(8, Post.WORD, 4.5, (7,), mention=True, silent=True, text=ODD)
+    message = Message(8, MessageKind.WORD, 4.5, (7,), mention=True, silent=True, text=ODD)
     journal.commit(Batch(incidents=(full,), messages=(message,)))
     assert journal.incident(7) == full
     assert journal.incident(8) is None
-    assert journal.to_post() == (Posting(message, (full,)),)
+    assert journal.to_post() == (OutboxMessage(message, (full,)),)
 
 
 def test_odd_text_comes_back_wherever_it_stands(journal: SqliteJournal) -> None:
     journal.commit(Batch({ODD: ODD, "": "", "pve": "x"}, messages=(opening(1),)))
     assert journal.records() == {ODD: ODD, "": "", "pve": "x"}
-    journal.trying(1, ODD, 5.0)
-    journal.refused(1, ODD, not_taken=False)
+    journal.note_try(1, ODD, 5.0)
+    journal.note_refused(1, ODD, not_taken=False)
     (posting,) = journal.to_post()
     assert (posting.tried, posting.error) == (ODD, ODD)
-    assert journal.undelivered().error == ODD
+    assert journal.backlog().error == ODD
     journal.commit(Batch({ODD: None, "never": None}))
     assert journal.records() == {"": "", "pve": "x"}
 
@@ -189,28 +193,35 @@ def test_of_an_incident_that_comes_twice_the_last_counts(journal: SqliteJournal)
 
 def test_a_message_on_its_way(journal: SqliteJournal) -> None:
     journal.commit(Batch(incidents=(incident(1, 101),), messages=(opening(3, 1, 9), opening(2))))
-    assert journal.to_post() == (Posting(opening(2), ()), Posting(opening(3, 1, 9), (incident(1, 101),)))
-    journal.trying(2, "hello", 5.5)
-    journal.trying(2, "hello again", 6.5)
-    assert journal.posting(2) == Posting(opening(2), (), tried="hello again", tried_at=6.5, run=1, attempts=2)
-    journal.refused(2, "503", not_taken=False)
-    posting = journal.posting(2)
+    assert journal.to_post() == (
+        OutboxMessage(opening(2), ()),
+        OutboxMessage(opening(3, 1, 9), (incident(1, 101),)),
+    )
+    journal.note_try(2, "hello", 5.5)
+    journal.note_try(2, "hello again", 6.5)
+    assert journal.outbox_message(2) == OutboxMessage(
+        opening(2), (), tried="hello again", tried_at=6.5, run=1, attempts=2
+    )
+    journal.note_refused(2, "503", not_taken=False)
+    posting = journal.outbox_message(2)
     assert posting is not None
     assert (posting.tried, posting.error, posting.attempts) == ("hello again", "503", 2)
-    journal.refused(2, "429", not_taken=True)
-    posting = journal.posting(2)
+    journal.note_refused(2, "429", not_taken=True)
+    posting = journal.outbox_message(2)
     assert posting is not None
     assert (posting.tried, posting.error, posting.tried_at) == ("", "429", 6.5)
-    journal.posted(2, 2**62, 0)
-    assert journal.posting(2) == Posting(opening(2), (), posted=2**62, tried_at=6.5, run=1, attempts=2)
+    journal.note_posted(2, 2**62, 0)
+    assert journal.outbox_message(2) == OutboxMessage(
+        opening(2), (), posted=2**62, tried_at=6.5, run=1, attempts=2
+    )
     assert ids(journal.to_post()) == [3]
     assert journal.to_edit() == ()
     journal.give_up(3, "400")
     assert journal.to_post() == ()
-    given_up = journal.posting(3)
+    given_up = journal.outbox_message(3)
     assert given_up is not None
     assert (given_up.posted, given_up.error) == (None, "400")
-    assert journal.posting(4) is None
+    assert journal.outbox_message(4) is None
 
 
 def test_the_run_that_tried_is_known_in_the_next(tmp_path: Path) -> None:
@@ -222,27 +233,31 @@ def test_the_run_that_tried_is_known_in_the_next(tmp_path: Path) -> None:
         else:
             (posting,) = tested.to_post()
             assert (posting.tried, posting.run, tested.run) == ("run 1", 1, 2)
-        tested.trying(1, f"run {run}", 1.0)
+        tested.note_try(1, f"run {run}", 1.0)
         (posting,) = tested.to_post()
         assert (posting.tried, posting.run, posting.attempts) == (f"run {run}", run, run)
         tested.close()
 
 
 def test_a_changed_incident_asks_for_a_new_edition_of_its_opening_alone(journal: SqliteJournal) -> None:
-    others = [Message(10 + n, post, 1.0, (1,)) for n, post in enumerate(Post) if post is not Post.OPENING]
+    others = [
+        Message(10 + n, post, 1.0, (1,))
+        for n, post in enumerate(MessageKind)
+        if post is not MessageKind.OPENING
+    ]
     journal.commit(Batch(incidents=(incident(1, 101), incident(2, 102)), messages=(opening(3, 1), *others)))
-    journal.commit(Batch(messages=(opening(4, 2, 1), Message(5, Post.DIGEST, 1.0, (2, 1)))))
+    journal.commit(Batch(messages=(opening(4, 2, 1), Message(5, MessageKind.DIGEST, 1.0, (2, 1)))))
     for message in (3, 4, 5, *(other.id for other in others)):
         assert editions(journal, message) == (0, 0)
-        journal.posted(message, message, 0)
+        journal.note_posted(message, message, 0)
     journal.commit(Batch(incidents=(incident(1, 101, ended=9.0),)))
     (edit,) = journal.to_edit()
-    assert edit == Posting(opening(3, 1), (incident(1, 101, ended=9.0),), posted=3, wanted=1)
+    assert edit == OutboxMessage(opening(3, 1), (incident(1, 101, ended=9.0),), posted=3, wanted=1)
     journal.commit(Batch(incidents=(incident(1, 101, ended=10.0),)))
-    journal.edited(3, 1)  # the edition that was composed before
+    journal.note_edited(3, 1)  # the edition that was composed before
     assert editions(journal, 3) == (2, 1)
     assert ids(journal.to_edit()) == [3]
-    journal.edited(3, 2)
+    journal.note_edited(3, 2)
     assert journal.to_edit() == ()
     journal.commit(Batch(incidents=(incident(2, 102, ended=9.0), incident(1)), messages=(opening(6, 2),)))
     assert ids(journal.to_edit()) == [3, 4]
@@ -254,37 +269,37 @@ def test_an_incident_that_changes_while_its_message_is_being_sent(journal: Sqlit
     journal.commit(Batch(incidents=(incident(1, 101, 102),)))
     (composed,) = journal.to_post()
     assert (composed.wanted, composed.incidents) == (1, (incident(1, 101, 102),))
-    journal.trying(2, "101, 102", 1.0)
+    journal.note_try(2, "101, 102", 1.0)
     journal.commit(Batch(incidents=(incident(1, 101, 102, 103),)))
-    journal.posted(2, 77, composed.wanted)
+    journal.note_posted(2, 77, composed.wanted)
     (edit,) = journal.to_edit()
     assert (edit.posted, edit.wanted, edit.shown) == (77, 2, 1)
-    journal.edited(2, edit.wanted)
+    journal.note_edited(2, edit.wanted)
     assert journal.to_edit() == ()
 
 
 def test_what_was_found_of_a_former_try_is_edited(journal: SqliteJournal) -> None:
     journal.commit(Batch(incidents=(incident(1, 101),), messages=(opening(2, 1),)))
-    journal.trying(2, "old", 1.0)
-    journal.posted(2, 77, -1)
+    journal.note_try(2, "old", 1.0)
+    journal.note_posted(2, 77, -1)
     assert ids(journal.to_edit()) == [2]
-    journal.edited(2, 0)
+    journal.note_edited(2, 0)
     assert journal.to_edit() == ()
 
 
 def test_a_message_that_another_says_too_is_not_sent(journal: SqliteJournal) -> None:
-    recovery = Message(3, Post.RECOVERY, 8.0, (1,))
+    recovery = Message(3, MessageKind.RECOVERY, 8.0, (1,))
     journal.commit(Batch(incidents=(incident(1, 101, ended=8.0),), messages=(opening(2, 1), recovery)))
-    journal.trying(2, "down and up", 9.0, absorbs=3)
+    journal.note_try(2, "down and up", 9.0, absorbs=3)
     assert ids(journal.to_post()) == [2]
-    absorbed = journal.posting(3)
+    absorbed = journal.outbox_message(3)
     assert absorbed is not None
     assert (absorbed.posted, absorbed.error, absorbed.attempts) == (None, "", 0)
-    assert journal.undelivered() == Undelivered(waiting=1, oldest=1.0)
-    journal.posted(2, 77, 0)
+    assert journal.backlog() == Backlog(waiting=1, oldest=1.0)
+    journal.note_posted(2, 77, 0)
     journal.commit(Batch(messages=(opening(4),)))
-    journal.trying(4, "x", 9.0, absorbs=2)  # what is there already stays there
-    assert journal.posting(2) == Posting(
+    journal.note_try(4, "x", 9.0, absorbs=2)  # what is there already stays there
+    assert journal.outbox_message(2) == OutboxMessage(
         opening(2, 1), (incident(1, 101, ended=8.0),), posted=77, tried_at=9.0, run=1, attempts=1
     )
 
@@ -292,25 +307,25 @@ def test_a_message_that_another_says_too_is_not_sent(journal: SqliteJournal) -> 
 def test_what_is_given_up_or_absorbed_is_not_edited(journal: SqliteJournal) -> None:
     journal.commit(Batch(incidents=(incident(1, 101),), messages=(opening(2, 1), opening(3, 1), opening(4))))
     journal.give_up(2, "400")
-    journal.trying(4, "", 1.0, absorbs=3)
+    journal.note_try(4, "", 1.0, absorbs=3)
     journal.commit(Batch(incidents=(incident(1, 102),)))
     assert journal.to_edit() == ()
     assert editions(journal, 2) == editions(journal, 3) == (0, 0)
 
 
 def test_what_is_not_delivered(journal: SqliteJournal) -> None:
-    assert journal.undelivered() == Undelivered(0, None, 0, "")
+    assert journal.backlog() == Backlog(0, None, 0, "")
     journal.commit(Batch(messages=(opening(1, created=50), opening(2, created=40), opening(3, created=60))))
-    assert journal.undelivered() == Undelivered(3, 40.0, 0, "")
+    assert journal.backlog() == Backlog(3, 40.0, 0, "")
     for message, at in ((3, 70.0), (1, 80.0), (2, 75.0)):
-        journal.trying(message, "x", at)
-        journal.refused(message, f"error {message}", not_taken=True)
-    assert journal.undelivered() == Undelivered(3, 40.0, 0, "error 1")
+        journal.note_try(message, "x", at)
+        journal.note_refused(message, f"error {message}", not_taken=True)
+    assert journal.backlog() == Backlog(3, 40.0, 0, "error 1")
     journal.give_up(2, "too old")
-    assert journal.undelivered() == Undelivered(2, 50.0, 1, "error 1")
-    journal.posted(1, 77, 0)
-    journal.posted(3, 78, 0)
-    assert journal.undelivered() == Undelivered(0, None, 1, "too old")
+    assert journal.backlog() == Backlog(2, 50.0, 1, "error 1")
+    journal.note_posted(1, 77, 0)
+    journal.note_posted(3, 78, 0)
+    assert journal.backlog() == Backlog(0, None, 1, "too old")
 
 
 # --- reading ---
@@ -369,35 +384,37 @@ def test_pruning_keeps_what_is_open_waits_or_is_still_to_be_edited(journal: Sqli
                 opening(12, 2),
                 opening(13, 3),  # waits
                 opening(14, 4),  # wants an edition
-                Message(15, Post.DIGEST, 1.0, (12345, 5)),  # waits, and tells of one that is not its first
+                Message(
+                    15, MessageKind.DIGEST, 1.0, (12345, 5)
+                ),  # waits, and tells of one that is not its first
                 opening(16, 6),  # tried late
-                Message(17, Post.REMINDER, 1.0, (1,)),
+                Message(17, MessageKind.REMINDER, 1.0, (1,)),
                 opening(18),  # given up
             ),
         )
     )
     for message in (11, 12, 14, 16, 17):
-        journal.trying(message, "x", 99.0 if message == 16 else 5.0)
-        journal.posted(message, message, -1 if message == 14 else 0)
+        journal.note_try(message, "x", 99.0 if message == 16 else 5.0)
+        journal.note_posted(message, message, -1 if message == 14 else 0)
     journal.give_up(18, "400")
     journal.prune(10.0)
     assert journal.history(None, 0, 99)[1] == 7  # ended at that very moment, not before
     journal.prune(50.0)
     assert [each.id for each in journal.history(None, 0, 99)[0]] == [5, 4, 3, 1]
-    kept = [number for number in range(10, 20) if journal.posting(number)]
+    kept = [number for number in range(10, 20) if journal.outbox_message(number)]
     assert kept == [11, 13, 14, 15, 16]
     assert journal.history({101}, 0, 99)[1] == 4
-    late = journal.posting(16)
+    late = journal.outbox_message(16)
     assert late is not None
     assert late.incidents == ()
-    journal.edited(14, 0)
+    journal.note_edited(14, 0)
     for message in (13, 15):
-        journal.posted(message, message, 0)
+        journal.note_posted(message, message, 0)
     journal.commit(Batch(incidents=(incident(1, 101, ended=20.0),)))
-    journal.edited(11, 1)
+    journal.note_edited(11, 1)
     journal.prune(100.0)
     assert journal.history(None, 0, 99) == ((), 0)
-    assert [number for number in range(10, 20) if journal.posting(number)] == []
+    assert [number for number in range(10, 20) if journal.outbox_message(number)] == []
     assert journal.records() == {"a": "1"}
 
 
@@ -411,7 +428,7 @@ class Plain:
         self.run = 0
         self.kept: dict[str, str] = {}
         self.incidents: dict[int, Incident] = {}
-        self.messages: dict[int, Posting] = {}
+        self.messages: dict[int, OutboxMessage] = {}
         self.status: dict[int, str] = {}
 
     def commit(self, batch: Batch) -> None:
@@ -422,35 +439,35 @@ class Plain:
         changed = {each.id: each for each in batch.incidents}
         self.incidents |= changed
         for number, posting in self.messages.items():
-            speaks = posting.message.post is Post.OPENING and set(posting.message.incidents[:1]) & set(
+            speaks = posting.message.post is MessageKind.OPENING and set(posting.message.incidents[:1]) & set(
                 changed
             )
             if speaks and self.status[number] in ("waiting", "posted"):
                 self.change(number, wanted=posting.wanted + 1)
         for message in batch.messages:
-            self.messages[message.id], self.status[message.id] = Posting(message, ()), "waiting"
+            self.messages[message.id], self.status[message.id] = OutboxMessage(message, ()), "waiting"
 
     def change(self, number: int, **values: object) -> None:
         self.messages[number] = replace(self.messages[number], **values)  # type: ignore[arg-type]  # fields of it
 
-    def trying(self, number: int, content: str, at: float, absorbs: int | None, *, late: float) -> None:
+    def note_try(self, number: int, content: str, at: float, absorbs: int | None, *, late: float) -> None:
         if self.status[number] == "waiting":
             attempts = self.messages[number].attempts + 1
             self.change(number, tried=content, tried_at=at, late=late, run=self.run, attempts=attempts)
         if absorbs is not None and self.status[absorbs] == "waiting":
             self.status[absorbs] = "absorbed"
 
-    def posting(self, number: int) -> Posting:
+    def outbox_message(self, number: int) -> OutboxMessage:
         posting = self.messages[number]
         present = tuple(self.incidents[n] for n in posting.message.incidents if n in self.incidents)
         return replace(posting, incidents=present)
 
-    def having(self, status: str) -> tuple[Posting, ...]:
+    def having(self, status: str) -> tuple[OutboxMessage, ...]:
         return tuple(
-            self.posting(number) for number in sorted(self.messages) if self.status[number] == status
+            self.outbox_message(number) for number in sorted(self.messages) if self.status[number] == status
         )
 
-    def to_edit(self) -> tuple[Posting, ...]:
+    def to_edit(self) -> tuple[OutboxMessage, ...]:
         return tuple(posting for posting in self.having("posted") if posting.shown < posting.wanted)
 
     def history(self, vmid: int | None) -> tuple[Incident, ...]:
@@ -460,27 +477,31 @@ class Plain:
             if vmid is None or vmid in {fact.vmid for fact in self.incidents[number].guests}
         )
 
-    def undelivered(self) -> Undelivered:
+    def backlog(self) -> Backlog:
         waiting = self.having("waiting")
-        given_up = [each for each in self.having("given_up") if each.message.post is not Post.TEST]
-        told = [each for each in (*waiting, *given_up) if each.error and each.message.post is not Post.TEST]
+        given_up = [each for each in self.having("given_up") if each.message.post is not MessageKind.TEST]
+        told = [
+            each for each in (*waiting, *given_up) if each.error and each.message.post is not MessageKind.TEST
+        ]
         last = max(told, key=lambda posting: (posting.tried_at, posting.message.id), default=None)
         oldest = min((posting.message.created for posting in waiting), default=None)
-        return Undelivered(len(waiting), oldest, len(given_up), last.error if last else "")
+        return Backlog(len(waiting), oldest, len(given_up), last.error if last else "")
 
     def prune(self, before: float) -> None:
         stay = {n for n, each in self.incidents.items() if each.ended is None or each.ended >= before}
         for number, posting in list(self.messages.items()):
             settled = self.status[number] != "waiting" and posting not in self.to_edit_raw()
             old = max(posting.message.created, posting.tried_at) < before
-            held = posting.message.post is Post.OPENING and bool(stay & set(posting.message.incidents[:1]))
+            held = posting.message.post is MessageKind.OPENING and bool(
+                stay & set(posting.message.incidents[:1])
+            )
             if settled and old and not held:
                 del self.messages[number], self.status[number]
         unsettled = [p for n, p in self.messages.items() if self.status[n] == "waiting"] + self.to_edit_raw()
         stay |= {number for posting in unsettled for number in posting.message.incidents}
         self.incidents = {number: each for number, each in self.incidents.items() if number in stay}
 
-    def to_edit_raw(self) -> list[Posting]:
+    def to_edit_raw(self) -> list[OutboxMessage]:
         return [p for n, p in self.messages.items() if self.status[n] == "posted" and p.shown < p.wanted]
 
 
@@ -525,7 +546,9 @@ class Agreement(RuleBasedStateMachine):
         records=st.dictionaries(TEXT, st.none() | TEXT, max_size=3),
         incidents=st.lists(INCIDENTS, max_size=3),
         posts=st.lists(
-            st.tuples(st.sampled_from(Post), TIMES, st.lists(st.integers(1, 9), max_size=3, unique=True)),
+            st.tuples(
+                st.sampled_from(MessageKind), TIMES, st.lists(st.integers(1, 9), max_size=3, unique=True)
+            ),
             max_size=3,
         ),
     )
@@ -533,7 +556,7 @@ class Agreement(RuleBasedStateMachine):
         self,
         records: dict[str, str | None],
         incidents: list[Incident],
-        posts: list[tuple[Post, float, list[int]]],
+        posts: list[tuple[MessageKind, float, list[int]]],
     ) -> None:
         messages = tuple(
             Message(self.last + n, post, created, tuple(about))
@@ -552,13 +575,13 @@ class Agreement(RuleBasedStateMachine):
         other = self.some(data) if absorb else None
         if number is not None:
             for each in self.both():
-                each.trying(number, content, at, other if other != number else None, late=at / 7)
+                each.note_try(number, content, at, other if other != number else None, late=at / 7)
 
     @rule(data=st.data(), edition=st.integers(-1, 3))
     def posted(self, data: st.DataObject, edition: int) -> None:
         number = self.some(data)
         if number is not None:
-            self.tested.posted(number, number + 2**60, edition)
+            self.tested.note_posted(number, number + 2**60, edition)
             self.model.status[number] = "posted"
             self.model.change(number, posted=number + 2**60, shown=edition, tried="", error="")
 
@@ -566,14 +589,14 @@ class Agreement(RuleBasedStateMachine):
     def edited(self, data: st.DataObject, edition: int) -> None:
         number = self.some(data)
         if number is not None:
-            self.tested.edited(number, edition)
+            self.tested.note_edited(number, edition)
             self.model.change(number, shown=edition)
 
     @rule(data=st.data(), error=TEXT, not_taken=st.booleans())
     def refused(self, data: st.DataObject, error: str, not_taken: bool) -> None:
         number = self.some(data)
         if number is not None:
-            self.tested.refused(number, error, not_taken=not_taken)
+            self.tested.note_refused(number, error, not_taken=not_taken)
             tried = "" if not_taken else self.model.messages[number].tried
             self.model.change(number, error=error, tried=tried)
 
@@ -609,9 +632,11 @@ class Agreement(RuleBasedStateMachine):
         assert tested.open_incidents() == tuple(each for each in by_id if each.open)
         assert tested.to_post() == model.having("waiting")
         assert tested.to_edit() == model.to_edit()
-        assert tested.undelivered() == model.undelivered()
+        assert tested.backlog() == model.backlog()
         for number in range(1, self.last + 1):
-            assert tested.posting(number) == (model.posting(number) if number in model.messages else None)
+            assert tested.outbox_message(number) == (
+                model.outbox_message(number) if number in model.messages else None
+            )
         for number in range(1, 10):
             assert tested.incident(number) == model.incidents.get(number)
         for vmid in (None, *range(100, 105)):

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from adapters.journal.schema import MIGRATIONS
-from adapters.journal.store import JournalReport, Opened, SqliteJournal
+from adapters.journal.store import JournalReport, OpenOutcome, SqliteJournal
 from core.access.policy import Actor, Place
 from core.access.read_only import ReadOnlySwitch
-from core.audit.trail import AuditFilter, AuditRecord, KeptAudit, Mark, Step, Stream
-from core.watch.incidents.model import Post
+from core.audit.trail import AuditCursor, AuditFilter, AuditRecord, AuditStep, AuditTrail, Stream
+from core.watch.incidents.model import MessageKind
 from core.watch.journal import Batch
 from tests.support.fakes import FakeClock
 
@@ -41,19 +41,21 @@ def test_every_former_version_has_its_file() -> None:
 @every_version
 def test_what_a_former_version_wrote_is_there(tmp_path: Path, version: int) -> None:
     journal = restored(tmp_path, version)
-    assert journal.open() == JournalReport(Opened.READ)
+    assert journal.open() == JournalReport(OpenOutcome.READ)
     assert journal.run == 2
     (incident,) = journal.open_incidents()
     assert (incident.id, incident.guests[0].name) == (17, "web01 \ud83d")
-    assert [(each.message.id, each.message.post) for each in journal.to_post()] == [(19, Post.WORD)]
+    assert [(each.message.id, each.message.post) for each in journal.to_post()] == [(19, MessageKind.WORD)]
     assert journal.discord_ids() == {4711}
     assert journal.records()["ordered/102"] == "Emma"
     switch = ReadOnlySwitch(journal, FakeClock())
-    switch.begin()
-    assert switch.held is not None and switch.held.by == "Akiko"
+    switch.load()
+    assert switch.refusal is not None and switch.refusal.by == "Akiko"
     journal.commit(Batch({"new": "1"}))
-    number = journal.audit(AuditRecord(Step.SENT, SOMEBODY, "start", 101, message_id=5, times=3), 1.0)
-    found, _ = journal.audited(AuditFilter(), 0, 1)
+    number = journal.audit_add(
+        AuditRecord(AuditStep.SENT, SOMEBODY, "start", 101, message_id=5, times=3), 1.0
+    )
+    found, _ = journal.audit_page(AuditFilter(), 0, 1)
     assert (found[0].id, found[0].record.message_id, found[0].record.times) == (number, 5, 3)
     journal.close()
     with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
@@ -66,16 +68,16 @@ def test_what_a_former_version_wrote_is_there(tmp_path: Path, version: int) -> N
 def test_the_trail_of_the_second_version(tmp_path: Path) -> None:
     journal = restored(tmp_path, 2)
     journal.open()
-    found, count = journal.audited(AuditFilter(), 0, 9)
+    found, count = journal.audit_page(AuditFilter(), 0, 9)
     assert count == 3
     assert [(each.record.step, each.record.times, each.record.message_id) for each in found] == [
-        (Step.ASKED, 1, None),
-        (Step.REFUSED, 1, None),
-        (Step.ENDED, 1, None),
+        (AuditStep.ASKED, 1, None),
+        (AuditStep.REFUSED, 1, None),
+        (AuditStep.ENDED, 1, None),
     ]
-    assert journal.audit_mark() == journal.audit_mark(Stream.CHANGES) == Mark(2, 4712)
-    assert journal.audit_mark(Stream.REFUSALS) is None
-    audit = KeptAudit(journal, FakeClock())
+    assert journal.audit_cursor() == journal.audit_cursor(Stream.CHANGES) == AuditCursor(2, 4712)
+    assert journal.audit_cursor(Stream.REFUSALS) is None
+    audit = AuditTrail(journal, FakeClock())
     audit.close_cut_off()
     assert [each.record.vmid for each in audit.cut_off] == [104], "its end is found out"
     journal.close()

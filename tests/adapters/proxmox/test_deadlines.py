@@ -23,9 +23,9 @@ from tests.support.client_stage import (
     VM,
     Cut,
     Drip,
-    Hold,
+    HeldAnswer,
     Rude,
-    Step,
+    ServerStep,
     answer,
     client_of,
     opened,
@@ -49,7 +49,7 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 LONG = answer('{"data":[' + " " * 500 + "]}")
-DRIPS: dict[str, Step] = {
+DRIPS: dict[str, ServerStep] = {
     "a body": Drip(LONG, 0.2, at_once=len(LONG) - 400),
     "a body that closes": Drip(
         LONG.replace(b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nConnection: close\r\n"), 0.2, at_once=200
@@ -134,7 +134,7 @@ async def test_who_waits_for_a_place_too_long_is_told_and_sends_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("adapters.proxmox.http.QUEUE_SECONDS", 0.2)
-    with Rude(tmp_path, Hold(STARTED)) as rude:
+    with Rude(tmp_path, HeldAnswer(STARTED)) as rude:
         client = client_of(rude)
         hanging = [asyncio.create_task(client.power(VM, Verb.START)) for _ in range(4)]
         await until(lambda: rude.held == 4)

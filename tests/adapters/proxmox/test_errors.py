@@ -3,7 +3,7 @@
 import pytest
 from fakepve import errors as catalogue
 
-from adapters.proxmox.errors import Refusal, said_no
+from adapters.proxmox.errors import CallContext, make_error
 from core.errors import BotError, ChangedMeanwhile, GuestLocked, GuestProtected, VmidTaken
 from core.guest import Guest, Kind, State
 from core.proxmox_errors import (
@@ -28,7 +28,7 @@ CT = Guest(200, Kind.LXC, "pve2", State.STOPPED, "dns")
 def told(
     status: int, reason: str, fields: object = None, guest: Guest | None = VM, *, changing: bool = False
 ) -> BotError:
-    return said_no(status, reason, fields, Refusal(guest), "pve.example.jp", changing)
+    return make_error(status, reason, fields, CallContext(guest), "pve.example.jp", changing)
 
 
 @pytest.mark.parametrize(
@@ -141,11 +141,13 @@ def test_without_a_guest_no_guest_is_named() -> None:
 
 
 def test_an_unknown_object_is_what_the_caller_says() -> None:
-    asked = Refusal(None, TaskUnknown("UPID:x"))
+    asked = CallContext(None, TaskUnknown("UPID:x"))
     for status in (400, 404, 500):
-        error = said_no(status, "Parameter verification failed.", {"upid": "no such task"}, asked, "h", False)
+        error = make_error(
+            status, "Parameter verification failed.", {"upid": "no such task"}, asked, "h", False
+        )
         assert error is asked.not_found
-    assert isinstance(said_no(403, "no such task", None, asked, "h", False), MissingPrivilege)
+    assert isinstance(make_error(403, "no such task", None, asked, "h", False), MissingPrivilege)
 
 
 # -- all that Proxmox' source can say

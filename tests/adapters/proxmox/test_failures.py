@@ -31,7 +31,7 @@ from tests.support.client_stage import (
     STARTED,
     VM,
     Cut,
-    Hold,
+    HeldAnswer,
     Rude,
     answer,
     client_of,
@@ -210,7 +210,7 @@ async def test_a_failed_handshake_is_no_matter_of_trust(tmp_path: Path, handshak
 async def test_a_change_without_an_answer_is_sent_once(
     tmp_path: Path, hasty: None, guest: Guest, name: str
 ) -> None:
-    with Rude(tmp_path, Hold(STARTED)) as rude:
+    with Rude(tmp_path, HeldAnswer(STARTED)) as rude:
         call: Any = CHANGES[name]
         assert str(await refusal(call(client_of(rude), guest))) == str(TimedOut("127.0.0.1", changing=True))
         assert len(rude.received) == 1
@@ -219,7 +219,7 @@ async def test_a_change_without_an_answer_is_sent_once(
 async def test_a_read_without_an_answer_is_not_repeated_and_changed_nothing(
     tmp_path: Path, hasty: None
 ) -> None:
-    with Rude(tmp_path, Hold(EMPTY_LIST)) as rude:
+    with Rude(tmp_path, HeldAnswer(EMPTY_LIST)) as rude:
         error = await refusal(client_of(rude).cluster())
         assert str(error) == str(TimedOut("127.0.0.1", changing=False))
         assert len(rude.received) == 1

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.proxmox.lanes import PLACES
+from adapters.proxmox.lanes import SLOTS
 from core.errors import BadSnapshotName, BotError
 from core.guest import Guest, Kind
 from core.lanes import Lane
@@ -28,7 +28,7 @@ from tests.support.client_stage import (
     UPID,
     VM,
     VM_TEMPLATE,
-    Hold,
+    HeldAnswer,
     Rude,
     answer,
     client_of,
@@ -38,7 +38,7 @@ from tests.support.client_stage import (
 )
 from tests.support.pve_contract import complaints
 
-CONCURRENT = PLACES[Lane.READS]
+CONCURRENT = SLOTS[Lane.READS]
 
 # -- hostile values (proxmoxer joins path segments as text, requests resolves `..`, pveproxy unescapes `%2F`)
 
@@ -196,7 +196,7 @@ async def resolved() -> None:
 
 
 async def test_at_most_four_calls_and_the_other_threads_stay_free(tmp_path: Path) -> None:
-    with Rude(tmp_path, Hold(EMPTY_LIST)) as rude:
+    with Rude(tmp_path, HeldAnswer(EMPTY_LIST)) as rude:
         client = client_of(rude)
         calls = [asyncio.create_task(client.cluster()) for _ in range(12)]
         await until(lambda: rude.held == CONCURRENT)
@@ -212,7 +212,7 @@ async def test_at_most_four_calls_and_the_other_threads_stay_free(tmp_path: Path
 
 async def test_callers_that_give_up_do_not_free_the_places_of_their_threads(tmp_path: Path) -> None:
     """Completions wait two seconds and go; a hung node must not eat one thread with each of them."""
-    with Rude(tmp_path, Hold(EMPTY_LIST)) as rude:
+    with Rude(tmp_path, HeldAnswer(EMPTY_LIST)) as rude:
         client = client_of(rude)
         for _ in range(3):
             calls = [asyncio.create_task(client.cluster()) for _ in range(CONCURRENT)]
@@ -231,7 +231,7 @@ async def test_callers_that_give_up_do_not_free_the_places_of_their_threads(tmp_
 
 
 async def test_who_gives_up_while_waiting_takes_no_place(tmp_path: Path) -> None:
-    with Rude(tmp_path, Hold(EMPTY_LIST)) as rude:
+    with Rude(tmp_path, HeldAnswer(EMPTY_LIST)) as rude:
         client = client_of(rude)
         working = [asyncio.create_task(client.cluster()) for _ in range(CONCURRENT)]
         await until(lambda: rude.held == CONCURRENT)
@@ -250,7 +250,7 @@ async def test_who_gives_up_while_waiting_takes_no_place(tmp_path: Path) -> None
 async def test_an_abandoned_call_that_fails_is_nobodys_error(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with Rude(tmp_path, Hold(answer("", "500 boom"))) as rude:
+    with Rude(tmp_path, HeldAnswer(answer("", "500 boom"))) as rude:
         client = client_of(rude)
         call = asyncio.create_task(client.cluster())
         await until(lambda: rude.held == 1)
@@ -263,7 +263,7 @@ async def test_an_abandoned_call_that_fails_is_nobodys_error(
 
 
 async def test_every_method_keeps_to_the_gate(tmp_path: Path) -> None:
-    with Rude(tmp_path, Hold(STARTED)) as rude:
+    with Rude(tmp_path, HeldAnswer(STARTED)) as rude:
         client = client_of(rude)
 
         async def call_of(name: str) -> object:
@@ -284,7 +284,7 @@ async def test_every_method_keeps_to_the_gate(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("handshake", ["tls", "held"])
 async def test_closing_ends_what_is_under_way_and_sends_nothing_more(tmp_path: Path, handshake: str) -> None:
-    with Rude(tmp_path, Hold(STARTED), handshake=handshake) as rude:
+    with Rude(tmp_path, HeldAnswer(STARTED), handshake=handshake) as rude:
         client = client_of(rude)
         calls = [asyncio.create_task(client.power(VM, Verb.STOP)) for _ in range(6)]
         await until(lambda: rude.connections == CONCURRENT)

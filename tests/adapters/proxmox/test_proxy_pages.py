@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.proxmox.responses import Answer, said
+from adapters.proxmox.responses import Response, parse_response
 from core.errors import BotError, GuestLocked
 from core.proxmox_errors import (
     BadAnswer,
@@ -200,4 +200,4 @@ def test_an_answer_of_any_kind_is_judged_without_an_exception() -> None:
     for status in range(100, 1000):
         for reason in ("", "Not Found", "VM is locked (backup)", "x" * 70_000):
             for body in (b"", b"{", b"[]", b"\xff", b'{"data":null}', b"[" * 100_000, b"1" * 5_000):
-                said(Answer(status, reason, body))
+                parse_response(Response(status, reason, body))

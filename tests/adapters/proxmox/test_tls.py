@@ -21,9 +21,9 @@ from tests.support.client_stage import (
     SECRET,
     VM,
     Cut,
-    Hold,
+    HeldAnswer,
     Rude,
-    Step,
+    ServerStep,
     answer,
     client_of,
     opened,
@@ -208,12 +208,12 @@ def told(error: BaseException) -> str:
     return "\n".join(parts)
 
 
-TROUBLES: dict[str, list[Step]] = {
+TROUBLES: dict[str, list[ServerStep]] = {
     "html": [answer("<html>", kind="text/html")],
     "refused": [answer('{"data":null,"errors":{"cores":"no"}}', "400 Parameter verification failed.")],
     "401": [answer("", "401 Authentication failed!")],
     "cut": [Cut()],
-    "late": [Hold(answer("{}"))],
+    "late": [HeldAnswer(answer("{}"))],
     "elsewhere": [answer("", "302 Found", "Location: https://127.0.0.1:1/login")],
     "half": [Cut(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")],
 }

@@ -25,7 +25,7 @@ from adapters.settings import alerts as setting_alerts
 from adapters.settings import faults as setting_faults
 from adapters.settings import load as settings
 from adapters.settings import values as setting_values
-from adapters.settings.faults import Given, Rejected, Source
+from adapters.settings.faults import RawSetting, SettingRejected, Source
 from adapters.settings.load import (
     KNOWN_NAMES,
     SETTINGS,
@@ -36,7 +36,7 @@ from adapters.settings.load import (
     Settings,
     SettingsError,
 )
-from core.access.policy import Scope, Trait
+from core.access.policy import Scope, ScopeKind
 
 ROOT = Path(settings.__file__).parents[2]
 PARTS = (settings, setting_alerts, setting_faults, setting_values)
@@ -354,7 +354,7 @@ def test_quiet_hours_are_as_long_as_they_are_written(start: int, length: int) ->
     hours = QuietHours(start, (start + length) % 1440)
     assert sum(hours.holds(minute) for minute in range(1440)) == length
     text = f"{start // 60:02}:{start % 60:02}-{hours.end // 60:02}:{hours.end % 60:02}"
-    raw = Given("QUIET_HOURS", "text", text, "config", Path("/nowhere"))
+    raw = RawSetting("QUIET_HOURS", "text", text, "config", Path("/nowhere"))
     assert setting_alerts.parse_quiet_hours(raw) == hours
 
 
@@ -693,10 +693,10 @@ ANYTHING = (
 @pytest.mark.parametrize("row", [row for row in SETTINGS if row.name != "DATA_DIR"], ids=lambda row: row.name)
 @given(value=ANYTHING, source=st.sampled_from(["environment", "config", "file"]))
 def test_a_parser_answers_or_rejects(row: settings.Setting, value: object, source: Source) -> None:
-    raw = Given(row.name, row.form, value, source, Path("/nowhere"), secret=row.secret)
+    raw = RawSetting(row.name, row.form, value, source, Path("/nowhere"), secret=row.secret)
     try:
         row.parse(raw)
-    except Rejected as refused:
+    except SettingRejected as refused:
         assert refused.faults
         assert all(fault.name == row.name for fault in refused.faults)
 
@@ -706,8 +706,8 @@ def test_the_data_dir_parser_answers_or_rejects(value: object) -> None:
     with tempfile.TemporaryDirectory() as tmp, pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "mkdir", lambda *_, **__: None)
         try:
-            setting_values.parse_data_dir(Given("DATA_DIR", "path", value, "config", Path(tmp)))
-        except Rejected as refused:
+            setting_values.parse_data_dir(RawSetting("DATA_DIR", "path", value, "config", Path(tmp)))
+        except SettingRejected as refused:
             assert refused.faults
 
 
@@ -854,10 +854,10 @@ def test_no_roles(tmp_path: Path, written: str) -> None:
 
 
 SCOPES = (
-    Scope(Trait.TAG, "web"),
-    Scope(Trait.POOL, "lab/front"),
-    Scope(Trait.NODE, "pve2"),
-    Scope(Trait.VMID, "105"),
+    Scope(ScopeKind.TAG, "web"),
+    Scope(ScopeKind.POOL, "lab/front"),
+    Scope(ScopeKind.NODE, "pve2"),
+    Scope(ScopeKind.VMID, "105"),
 )
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.access.policy import AccessRules, Scope, Trait, hangs_on_list
+from core.access.policy import AccessRules, Scope, ScopeKind, depends_on_list
 from core.cluster_cache import LEARNED_SECONDS
 from core.errors import GuestNotFound, NotAllowed
 from core.guest import Guest, Kind, State
@@ -13,7 +13,7 @@ from core.verbs import Verb
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
-from tests.support.fakes import AKIKO, World, guest
+from tests.support.fakes import AKIKO, FakeWorld, guest
 from tests.support.stage import Stage
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
@@ -24,10 +24,10 @@ RULES = AccessRules(
     2,
     levels=dict.fromkeys((LAB, WEB, NODE, ONE), Level.OPERATOR) | {ALL: Level.OPERATOR},
     scopes={
-        LAB: (Scope(Trait.POOL, "lab"),),
-        WEB: (Scope(Trait.TAG, "web"),),
-        NODE: (Scope(Trait.NODE, "pve1"),),
-        ONE: (Scope(Trait.VMID, "101"),),
+        LAB: (Scope(ScopeKind.POOL, "lab"),),
+        WEB: (Scope(ScopeKind.TAG, "web"),),
+        NODE: (Scope(ScopeKind.NODE, "pve1"),),
+        ONE: (Scope(ScopeKind.VMID, "101"),),
     },
 )
 OWNER = replace(AKIKO, user_id=77)
@@ -49,39 +49,39 @@ async def test_whose_guest_left_cannot_act_on_it_once_more(left: str, between: f
     """Acting again and again keeps nothing alive, and not even the next act gets through."""
     role, change = LEFT[left]
     actor = replace(AKIKO, roles=frozenset({role})) if role else OWNER
-    world = World([THEIRS], rules=RULES)
-    await world.reader.read()
+    world = FakeWorld([THEIRS], rules=RULES)
+    await world.cluster_cache.read()
     verbs = [Verb.START, Verb.SHUTDOWN] * 3
     for verb in verbs:
-        assert (await world.operations.carry_out(world.order(verb, 101, actor))).good
+        assert (await world.executor.execute(world.order(verb, 101, actor))).good
         world.clock.advance(between)
     world.proxmox.change(101, **change)
     sent, reads = len(world.sent), world.proxmox.asked.count("cluster")
     with pytest.raises((GuestNotFound, NotAllowed)):
-        await world.operations.carry_out(world.order(Verb.START, 101, actor))
+        await world.executor.execute(world.order(Verb.START, 101, actor))
     with pytest.raises((GuestNotFound, NotAllowed)):
-        await world.operations.plan(world.order(Verb.START, 101, actor))
+        await world.executor.plan(world.order(Verb.START, 101, actor))
     assert len(world.sent) == sent
     assert reads < world.proxmox.asked.count("cluster") <= reads + 2, "at most one fresh read a decision"
 
 
 async def test_who_needs_no_pool_or_tag_costs_no_read_more() -> None:
-    world = World([THEIRS], rules=RULES)
-    await world.reader.read()
+    world = FakeWorld([THEIRS], rules=RULES)
+    await world.cluster_cache.read()
     for role in (ALL, ONE):
         actor = replace(AKIKO, user_id=role, roles=frozenset({role}))
-        await world.operations.plan(world.order(Verb.START, 101, actor))
+        await world.executor.plan(world.order(Verb.START, 101, actor))
     assert world.proxmox.asked.count("cluster") == 1
 
 
 def test_what_hangs_on_the_list() -> None:
     def hangs(role: int, operation: Operation = Operation.START, vmid: int = 101) -> bool:
-        return hangs_on_list(RULES, replace(AKIKO, roles=frozenset({role})), operation, vmid)
+        return depends_on_list(RULES, replace(AKIKO, roles=frozenset({role})), operation, vmid)
 
     assert all(hangs(role) for role in (LAB, WEB, NODE, 0))
     assert not hangs(ALL) and not hangs(ONE) and hangs(ONE, vmid=102)
     assert hangs(ALL, Operation.STOP), "and is refused, by the newest list"
-    assert not hangs_on_list(AccessRules(1, 2), AKIKO, Operation.STOP, 101), "everybody is an admin"
+    assert not depends_on_list(AccessRules(1, 2), AKIKO, Operation.STOP, 101), "everybody is an admin"
 
 
 BOSS = 16
@@ -89,7 +89,7 @@ BOTH = AccessRules(
     1,
     2,
     levels={ALL: Level.OPERATOR, BOSS: Level.ADMIN},
-    scopes={BOSS: (Scope(Trait.POOL, "lab"),)},
+    scopes={BOSS: (Scope(ScopeKind.POOL, "lab"),)},
 )
 PROTECTED = {"reboot": Verb.REBOOT, "shutdown": Verb.SHUTDOWN}
 
@@ -99,19 +99,19 @@ async def test_an_admin_of_a_pool_alone_is_none_of_a_protected_guest_that_left_i
     """Though as an operator of every guest they might have done it, were the guest not protected."""
     actor = replace(AKIKO, roles=frozenset({ALL, BOSS}))
     found = guest(101, State.RUNNING, pool="lab", tags=("protected",))
-    world = World([found, guest(102, State.RUNNING)], rules=BOTH)
-    await world.reader.read()
+    world = FakeWorld([found, guest(102, State.RUNNING)], rules=BOTH)
+    await world.cluster_cache.read()
     order = world.order(PROTECTED[word], 101, actor, typed="web101", reason="why")
-    assert (await world.operations.plan(order)).guarded
+    assert (await world.executor.plan(order)).guarded
     world.proxmox.change(101, pool=None)
     with pytest.raises(NotAllowed):
-        await world.operations.carry_out(order)
+        await world.executor.execute(order)
     assert world.sent == []
 
 
 def test_whose_admin_role_is_narrowed_is_judged_by_the_newest_list_where_protection_asks_for_one() -> None:
     def hangs(operation: Operation, *roles: int) -> bool:
-        return hangs_on_list(BOTH, replace(AKIKO, roles=frozenset(roles)), operation, 101)
+        return depends_on_list(BOTH, replace(AKIKO, roles=frozenset(roles)), operation, 101)
 
     guarded = {Operation.REBOOT, Operation.SHUTDOWN, Operation.MONITOR_MUTE}
     assert all(hangs(each, ALL, BOSS) for each in guarded)
@@ -120,36 +120,38 @@ def test_whose_admin_role_is_narrowed_is_judged_by_the_newest_list_where_protect
 
 
 async def test_what_was_seen_lends_its_state_alone() -> None:
-    world = World([THEIRS], rules=RULES)
-    await world.reader.read()
+    world = FakeWorld([THEIRS], rules=RULES)
+    await world.cluster_cache.read()
     seen = replace(
         THEIRS, state=State.RUNNING, uptime=3, lock="backup", pool="prod", tags=("all",), node="pve2",
         template=True, name="other", protected=True,
     )  # fmt: skip
-    world.reader.learn(101, seen)
+    world.cluster_cache.overlay(101, seen)
     expected = replace(THEIRS, state=State.RUNNING, uptime=3, lock="backup")
-    for found in (world.reader.known(101), (await world.reader.read(max_age=0)).find(101)):
+    for found in (world.cluster_cache.find(101), (await world.cluster_cache.read(max_age=0)).find(101)):
         assert found is not None
         assert replace(found, cpu=None, cpus=None, memory=None, memory_total=None) == replace(
             expected, cpu=None, cpus=None, memory=None, memory_total=None
         )
     world.clock.advance(LEARNED_SECONDS)
-    assert (await world.reader.read(max_age=0)).find(101) == THEIRS
+    assert (await world.cluster_cache.read(max_age=0)).find(101) == THEIRS
 
 
 async def test_a_guest_that_is_not_listed_yet_is_nobodys_by_its_tags() -> None:
-    world = World([], rules=RULES)
-    await world.reader.read()
-    world.reader.learn(200, Guest(200, Kind.QEMU, "pve9", State.STOPPED, "new", tags=("web",), pool="lab"))
-    found = world.reader.known(200)
+    world = FakeWorld([], rules=RULES)
+    await world.cluster_cache.read()
+    world.cluster_cache.overlay(
+        200, Guest(200, Kind.QEMU, "pve9", State.STOPPED, "new", tags=("web",), pool="lab")
+    )
+    found = world.cluster_cache.find(200)
     assert found is not None and (found.tags, found.pool, found.name) == ((), None, "new")
 
 
 async def test_another_kind_of_guest_under_the_vmid_is_shown_as_listed() -> None:
-    world = World([THEIRS], rules=RULES)
-    await world.reader.read()
-    world.reader.learn(101, replace(THEIRS, kind=Kind.LXC, state=State.RUNNING))
-    assert world.reader.known(101) == THEIRS
+    world = FakeWorld([THEIRS], rules=RULES)
+    await world.cluster_cache.read()
+    world.cluster_cache.overlay(101, replace(THEIRS, kind=Kind.LXC, state=State.RUNNING))
+    assert world.cluster_cache.find(101) == THEIRS
 
 
 # -- at the real bot
@@ -211,9 +213,9 @@ async def test_an_alert_is_not_answered_by_whose_guest_left(bare_scene: Stage, c
     scene, game = bare_scene, cast["game"]
     await scene.say(game, "start", vmid=104)
     await scene.say(game, "monitor add", vmid=104)
-    await scene.look()
+    await scene.poll()
     pve.crash(104)
-    await scene.look()
+    await scene.poll()
     await scene.delivered()
     alert = scene.server.messages(scene.alerts)[-1]
     pve.vm(104).pool = None

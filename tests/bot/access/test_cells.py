@@ -6,10 +6,10 @@ from typing import cast
 
 import pytest
 
-from core.access.authorizer import Judge
-from core.access.policy import AccessRules, Actor, Place, Scope, Trait, decide
+from core.access.authorizer import Authorizer
+from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind, decide
 from core.access.read_only import ReadOnlySwitch
-from core.cluster_cache import ClusterReader
+from core.cluster_cache import ClusterCache
 from core.guest import Cluster, Guest, Kind, State
 from core.rights import RIGHTS, Level, Operation, Reach
 from playground.pve.server import Pve
@@ -18,7 +18,7 @@ from tests.support import stage
 from tests.support.stage import Stage
 from ui.access.view import access_card, extents
 from ui.i18n import Texts
-from ui.messages.operations import written
+from ui.messages.operations import operation_command
 
 bare_scene, pve = stage.bare_scene, stage.pve
 
@@ -41,11 +41,11 @@ GUESTS = (
     guest(108),  # protected by the settings
 )
 SCOPES: dict[str, tuple[Scope, ...]] = {
-    "tag": (Scope(Trait.TAG, "web"),),
-    "pool": (Scope(Trait.POOL, "lab"),),
-    "node": (Scope(Trait.NODE, "pve2"),),
-    "vmid": (Scope(Trait.VMID, "102"), Scope(Trait.VMID, "103")),
-    "none fits": (Scope(Trait.TAG, "nothing"),),
+    "tag": (Scope(ScopeKind.TAG, "web"),),
+    "pool": (Scope(ScopeKind.POOL, "lab"),),
+    "node": (Scope(ScopeKind.NODE, "pve2"),),
+    "vmid": (Scope(ScopeKind.VMID, "102"), Scope(ScopeKind.VMID, "103")),
+    "none fits": (Scope(ScopeKind.TAG, "nothing"),),
 }
 
 
@@ -74,17 +74,17 @@ def test_every_cell_is_what_the_gate_says(
     )  # fmt: skip
     actor = Actor(ME if owner else 7, "x", Place(1, 2), frozenset({EVERYWHERE, NARROWED}))
     cluster = Cluster(GUESTS if strict else GUESTS[:3], (), 0.0)
-    judge = Judge(
+    authorizer = Authorizer(
         rules,
-        cast(ClusterReader, SimpleNamespace(last=cluster)),
+        cast(ClusterCache, SimpleNamespace(last=cluster)),
         cast(ReadOnlySwitch, SimpleNamespace(held=None)),
     )
-    text = text_of(access_card(T, judge, actor, None, None, cluster))
+    text = text_of(access_card(T, authorizer, actor, None, None, cluster))
     cells = shown(text)
-    found = extents(judge, actor, cluster, Operation)
+    found = extents(authorizer, actor, cluster, Operation)
     for operation in Operation:
         asked = decide(rules, actor, operation, guests=cluster.guests)
-        sign, small = cells[written(T, operation)]
+        sign, small = cells[operation_command(T, operation)]
         if RIGHTS[operation].reach is not Reach.GUEST:
             assert (sign == "✅") is (asked is None), operation
             continue
@@ -101,11 +101,11 @@ def test_every_cell_is_what_the_gate_says(
     for one in cluster.guests:
         if decide(rules, actor, Operation.INFO, one) is not None:
             continue
-        cells = shown(text_of(access_card(T, judge, actor, one, None, cluster)))
+        cells = shown(text_of(access_card(T, authorizer, actor, one, None, cluster)))
         for operation in Operation:
             if RIGHTS[operation].reach is Reach.GUEST and operation is not Operation.CREATE:
                 allowed = decide(rules, actor, operation, one) is None
-                assert (cells[written(T, operation)][0] == "✅") is allowed, (operation, one.vmid)
+                assert (cells[operation_command(T, operation)][0] == "✅") is allowed, (operation, one.vmid)
 
 
 def text_of(view: object) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.audit.trail import AuditFilter, Step
+from core.audit.trail import AuditFilter, AuditStep
 from core.errors import ChangedMeanwhile, GuestNotFound, NotAllowed, OnlySomeGuests, ReadOnly, UnknownTarget
 from core.rights import Level
 from playground.pve.server import Pve
@@ -78,9 +78,9 @@ async def test_read_only_holds_from_its_answer_on(scene: Stage, pve: Pve) -> Non
     await scene.say(scene.akiko, "readonly on")
     await scene.whole(asked)
     assert scene.changes() == [] and "abc" not in pve.vm(101).snapshots
-    records = [each.record for each in scene.services.journal.audited(AuditFilter(), 0, 9)[0]]
+    records = [each.record for each in scene.services.journal.audit_page(AuditFilter(), 0, 9)[0]]
     assert any(each.operation == "snapshot_create" and "ReadOnly" in each.outcome for each in records)
-    held = scene.services.judge.read_only.held
+    held = scene.services.authorizer.read_only.refusal
     assert isinstance(held, ReadOnly)
 
 
@@ -142,13 +142,13 @@ async def test_only_ones_own_incidents_are_counted(bare_scene: Stage, cast: Cast
     scene, game = bare_scene, cast["game"]
     for vmid in (101, 103):
         await scene.say(cast["admin"], "monitor add", vmid=vmid)
-    await scene.look()
+    await scene.poll()
     pve.crash(101)
-    await scene.look()
+    await scene.poll()
     assert "1 incident" in (await scene.say(cast["admin"], "monitor status")).text
     assert "0 incidents" in (await scene.say(game, "monitor status")).text
     pve.crash(103)
-    await scene.look()
+    await scene.poll()
     assert "1 incident" in (await scene.say(game, "monitor status")).text
 
 
@@ -158,9 +158,9 @@ async def test_the_past_of_a_guest_that_is_gone(bare_scene: Stage, pve: Pve) -> 
     scopes = cast.settings["ROLE_SCOPES"].replace("tag:game", "vmid:103")
     await scene.start_bot(**{**cast.settings, "ROLE_SCOPES": scopes})
     await scene.say(cast["admin"], "monitor add", vmid=103)
-    await scene.look()
+    await scene.poll()
     pve.remove_guest(103)
-    await scene.look(3)
+    await scene.poll(3)
     one = (await scene.say(cast["game"], "monitor history", vmid=103)).text
     everything = (await scene.say(cast["game"], "monitor history")).text
     assert "103" in one and "1 incident" in one and "1 incident" in everything
@@ -231,14 +231,14 @@ async def test_an_unexpected_error_of_planning_is_kept(scene: Stage, monkeypatch
     def broken(*_: object) -> None:
         raise KeyError("no")
 
-    monkeypatch.setattr("core.actions.planner._check_words", broken)
+    monkeypatch.setattr("core.actions.planner._validate", broken)
     await scene.say(scene.emma, "stop", vmid=101)
-    (record,) = (each.record for each in scene.services.journal.audited(AuditFilter(), 0, 9)[0])
-    assert (record.step, record.outcome) == (Step.ENDED, "KeyError")
+    (record,) = (each.record for each in scene.services.journal.audit_page(AuditFilter(), 0, 9)[0])
+    assert (record.step, record.outcome) == (AuditStep.ENDED, "KeyError")
 
 
 async def test_what_is_typed_is_kept_in_bounds(scene: Stage) -> None:
     await scene.say(scene.emma, "create", template_id=9000, name="x" * 5800)
-    (record,) = (each.record for each in scene.services.journal.audited(AuditFilter(), 0, 9)[0])
+    (record,) = (each.record for each in scene.services.journal.audit_page(AuditFilter(), 0, 9)[0])
     assert len(record.detail) <= 500 and len(record.outcome) <= 1000
     assert json.dumps(record.detail).startswith('"name=xxx')

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.access import guest_index as looked
-from core.access.guest_index import TYPED_MOST, WORDS_MOST, Lookup, Offer, cut, offer, words_of
-from core.access.policy import AccessRules, Actor, Place, Scope, Trait, decide, unknown_guest
+from core.access.guest_index import TYPED_MOST, WORDS_MOST, GuestIndex, Offer, normalized, offer_for, words_of
+from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind, decide, unknown_guest
 from core.errors import ReadOnly
 from core.guest import Cluster, Guest, Kind, State
 from core.rights import Level, Operation
@@ -37,7 +37,7 @@ def test_a_hundred_characters_and_five_words_count() -> None:
     assert words_of("e " * 3000) == ("e",)
     assert words_of("a B c d e f g") == ("a", "b", "c", "d", "e") and WORDS_MOST == 5
     assert words_of("x" * 6000) == ("x" * TYPED_MOST,)
-    assert len(cut("ß" * 6000)) <= 2 * TYPED_MOST and cut(" WEB ") == "web"
+    assert len(normalized("ß" * 6000)) <= 2 * TYPED_MOST and normalized(" WEB ") == "web"
     assert words_of("") == words_of("   ") == ()
 
 
@@ -66,8 +66,9 @@ GUESTS = st.lists(
 SCOPES = st.lists(
     st.sampled_from(
         [
-            Scope(Trait.TAG, "WEB"), Scope(Trait.TAG, "none"), Scope(Trait.POOL, "lab"), Scope(Trait.POOL, "labs"),
-            Scope(Trait.NODE, "pve1"), Scope(Trait.VMID, "101"), Scope(Trait.VMID, "999"),
+            Scope(ScopeKind.TAG, "WEB"), Scope(ScopeKind.TAG, "none"),
+            Scope(ScopeKind.POOL, "lab"), Scope(ScopeKind.POOL, "labs"),
+            Scope(ScopeKind.NODE, "pve1"), Scope(ScopeKind.VMID, "101"), Scope(ScopeKind.VMID, "999"),
         ]
     ),
     min_size=1, max_size=3,
@@ -96,10 +97,10 @@ def test_what_is_offered_is_what_nothing_would_be_said_against(
 ) -> None:
     cluster = Cluster(tuple(sorted(guests, key=lambda guest: guest.vmid)), (), 0.0)
     held = ReadOnly("Ada", 0.0) if read_only else None
-    offered = offer(rules, actor, operation, Lookup(cluster), read_only=read_only)
+    offered = offer_for(rules, actor, operation, GuestIndex(cluster), read_only=read_only)
     for guest in (*cluster.guests, unknown_guest(99), unknown_guest(999)):
         refused = decide(rules, actor, operation, guest, guests=cluster.guests, read_only=held)
-        assert offered.holds(guest.vmid) is (refused is None), (guest, refused)
+        assert offered.allows(guest.vmid) is (refused is None), (guest, refused)
 
 
 # -- which come first
@@ -107,7 +108,7 @@ def test_what_is_offered_is_what_nothing_would_be_said_against(
 
 def ranked(guests: tuple[Guest, ...], typed: str, verb: Verb | None) -> list[Guest]:
     """The same, as it is written in the documents, of all guests at once."""
-    start = cut(typed)
+    start = normalized(typed)
 
     def rank(guest: Guest) -> tuple[bool, bool, bool, int]:
         begins = str(guest.vmid).startswith(start) or (guest.name or "").casefold().startswith(start)
@@ -131,7 +132,7 @@ def ranked(guests: tuple[Guest, ...], typed: str, verb: Verb | None) -> list[Gue
 )
 def test_those_that_fit_come_first(guests: list[Guest], typed: str, verb: Verb | None) -> None:
     cluster = Cluster(tuple(sorted(guests, key=lambda guest: guest.vmid)), (), 0.0)
-    assert best_guests(Lookup(cluster), Offer(None), typed, verb) == ranked(cluster.guests, typed, verb)
+    assert best_guests(GuestIndex(cluster), Offer(None), typed, verb) == ranked(cluster.guests, typed, verb)
 
 
 def test_they_do_among_many() -> None:
@@ -139,7 +140,7 @@ def test_they_do_among_many() -> None:
     states = (State.RUNNING, State.STOPPED)
     guests = tuple(Guest(vmid, Kind.QEMU, "pve1", states[vmid % 2], f"vm{vmid}") for vmid in range(100, 2200))
     everything = Offer(None)
-    table = Lookup(Cluster(guests, (), 0.0))
+    table = GuestIndex(Cluster(guests, (), 0.0))
     for typed in ("", "2", "21", "210", "2100", "vm", "vm21", "m2", "9"):
         for verb in (None, Verb.START, Verb.STOP, Verb.DELETE):
             assert best_guests(table, everything, typed, verb) == ranked(guests, typed, verb), (typed, verb)
@@ -196,7 +197,7 @@ async def test_a_keystroke_is_cheap_whatever_is_typed(bare_scene: Stage, pve: Pv
     slow = {}
     for name, person in crowd.people.items():
         for command, option, filled in [*EVERY_COMPLETION, ("audit", "who", {})]:
-            await scene.services.reader.read()
+            await scene.services.cluster_cache.read()
             await cost(scene, person, command, option, "", filled)  # what is made once for each read
             for words, typed in TYPED.items():
                 took = await cost(scene, person, command, option, typed(), filled)
@@ -219,13 +220,13 @@ async def test_rights_are_not_worked_out_for_who_sees_nothing(
         decided.append(given)
         return decide(*given, **named)
 
-    def matching(self: Lookup, typed: str) -> Any:
+    def matching(self: GuestIndex, typed: str) -> Any:
         searched.append(typed)
         return match(self, typed)
 
-    match = Lookup.matching
+    match = GuestIndex.matching
     monkeypatch.setattr("core.access.authorizer.decide", counted)
-    monkeypatch.setattr(looked.Lookup, "matching", matching)
+    monkeypatch.setattr(looked.GuestIndex, "matching", matching)
     for name, person in crowd.people.items():
         for typed in ("", "v", "zzz"):
             decided.clear()

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from core.access.policy import Way
-from core.audit.trail import AuditFilter, Step
+from core.access.policy import InteractionKind
+from core.audit.trail import AuditFilter, AuditStep
 from core.errors import GuestNotFound, NotAllowed, NotYours, QuestionAnswered, QuestionOver
 from core.rights import Level
-from playground.discord.people import Person, Reply
+from playground.discord.people import Person, PressResult
 from playground.pve.server import Pve
 from tests.bot.interaction.test_gate import EVERY_COMMAND, EVERY_COMPLETION
 from tests.support import stage
@@ -79,10 +79,12 @@ async def test_what_is_above_a_level_is_refused_in_private_and_recorded(
             assert why.startswith("⛔ "), command
     assert scene.cluster() == before and scene.changes() == []
     assert scene.services.watch.entries == () and scene.services.watch.mutes() == ()
-    records = [each.record for each in scene.services.journal.audited(AuditFilter(), 0, 100)[0]][::-1]
-    asked = [(Step.REFUSED, command.replace(" ", "_")) for command, _ in above]
+    records = [each.record for each in scene.services.journal.audit_page(AuditFilter(), 0, 100)[0]][::-1]
+    asked = [(AuditStep.REFUSED, command.replace(" ", "_")) for command, _ in above]
     assert [(each.step, each.operation) for each in records] == list(dict.fromkeys(asked)), "repeats are one"
-    assert {(each.actor.user_id, each.actor.way) for each in records} == {(cast[name].id, Way.COMMAND)}
+    assert {(each.actor.user_id, each.actor.interaction_kind) for each in records} == {
+        (cast[name].id, InteractionKind.COMMAND)
+    }
 
 
 async def test_each_level_does_its_own(bare_scene: Stage, cast: Cast, pve: Pve) -> None:
@@ -129,7 +131,7 @@ async def test_a_narrowed_admin_sees_and_does_their_own_alone(
 async def test_the_owner_tag_makes_an_operator_of_that_guest(bare_scene: Stage, cast: Cast, pve: Pve) -> None:
     scene, owner = bare_scene, cast["nobody"]
     pve.guest(104).config["tags"] = f"game;owner-{owner.id}"
-    await scene.look()
+    await scene.poll()
     await scene.say(owner, "start", vmid=104)
     assert pve.vm(104).status == "running"
     reply = await scene.say(owner, "stop", vmid=104)
@@ -161,9 +163,12 @@ async def test_a_press_after_losing_the_role_is_refused_and_recorded(
         reply = await scene.press(game, question, button)
         scene.assert_refused(reply, game, GuestNotFound(options["vmid"]))
     assert scene.changes() == []
-    last = scene.services.journal.audited(AuditFilter(person_id=game.id), 0, 2)[0]
-    told = [(each.record.step, each.record.actor.way) for each in last]
-    assert told == [(Step.REFUSED, Way.BUTTON), (Step.PLANNED, Way.COMMAND)], "one row for both presses"
+    last = scene.services.journal.audit_page(AuditFilter(person_id=game.id), 0, 2)[0]
+    told = [(each.record.step, each.record.actor.interaction_kind) for each in last]
+    assert told == [
+        (AuditStep.REFUSED, InteractionKind.BUTTON),
+        (AuditStep.PLANNED, InteractionKind.COMMAND),
+    ], "one row for both presses"
     assert [button.disabled for button in post_of(question).buttons] == [False, False]
     scene.server.give_role(game, cast.roles["game"])
     await scene.press(game, question, "Cancel")
@@ -179,8 +184,8 @@ async def test_a_form_after_losing_the_role_is_refused_and_recorded(
     scene.assert_refused(await scene.submit(admin, form, "palworld"), admin, GuestNotFound(104))
     assert pve.vm(104) is not None and scene.changes() == []
     assert [button.disabled for button in post_of(question).buttons] == [False, False], "it is still open"
-    (last,) = scene.services.journal.audited(AuditFilter(), 0, 1)[0]
-    assert (last.record.step, last.record.actor.way) == (Step.REFUSED, Way.FORM)
+    (last,) = scene.services.journal.audit_page(AuditFilter(), 0, 1)[0]
+    assert (last.record.step, last.record.actor.interaction_kind) == (AuditStep.REFUSED, InteractionKind.FORM)
 
 
 async def test_forged_replayed_and_foreign_presses_are_refused_and_recorded(
@@ -189,7 +194,7 @@ async def test_forged_replayed_and_foreign_presses_are_refused_and_recorded(
     scene, admin = bare_scene, cast["admin"]
     panel = await scene.say(admin, "info", vmid=101)
     question = await scene.say(admin, "stop", vmid=101)
-    presses: list[tuple[Person, Reply, str, Any]] = [
+    presses: list[tuple[Person, PressResult, str, Any]] = [
         (admin, panel, "g1:stop:101:00000000", QuestionOver()),
         (admin, panel, "x9:whatever", QuestionOver()),
         (cast["nobody"], panel, "g1:refresh:101", NotAllowed(Level.VIEWER, Level.NONE)),
@@ -201,8 +206,14 @@ async def test_forged_replayed_and_foreign_presses_are_refused_and_recorded(
     await scene.press(admin, question, "Cancel")
     scene.assert_refused(await scene.press(admin, question, yes, force=True), admin, QuestionAnswered())
     assert scene.changes() == []
-    records = [each.record for each in scene.services.journal.audited(AuditFilter(), 0, 9)[0]]
-    assert sum(each.step is Step.REFUSED and each.actor.way is Way.BUTTON for each in records) == 5
+    records = [each.record for each in scene.services.journal.audit_page(AuditFilter(), 0, 9)[0]]
+    assert (
+        sum(
+            each.step is AuditStep.REFUSED and each.actor.interaction_kind is InteractionKind.BUTTON
+            for each in records
+        )
+        == 5
+    )
 
 
 async def test_no_hidden_name_is_ever_told(bare_scene: Stage, cast: Cast, pve: Pve) -> None:
@@ -247,7 +258,7 @@ async def test_a_hidden_guest_that_is_busy_is_as_one_that_is_not_there(
     scene, game = bare_scene, cast["game"]
     panel = await scene.say(game, "info", vmid=104)
     plan = pve.next_task("qmreboot", vmid=101, hold=True)
-    await scene.begin(cast["admin"], "reboot", vmid=101)
+    await scene.start_command(cast["admin"], "reboot", vmid=101)
     scene.clock.skip(11)
     if away:
         pve.fail("GET", "/cluster/resources", 595, "No route to host")
@@ -298,4 +309,4 @@ async def test_without_any_role_there_is_a_warning_at_the_start(
     if name:
         scene.assert_refused(reply, scene.emma, NotAllowed(Level.ADMIN, Level.NONE))
     else:
-        assert scene.services.judge.read_only.held is not None
+        assert scene.services.authorizer.read_only.refusal is not None

@@ -9,14 +9,14 @@ from core.access.read_only import KEY
 from core.audit.trail import AuditFilter
 from core.codec import decode, encode
 from core.errors import ReadOnly
-from core.watch.incidents.model import Incident, Level, Mute, Topic
+from core.watch.incidents.model import Incident, Mute, Severity, Topic
 from core.watch.journal import Batch
 from playground.discord.people import Person
 from playground.pve.server import Pve
 from tests.bot.watch.test_alert_buttons import alarm, button
 from tests.support import stage
 from tests.support.stage import Stage, post_of
-from ui.audit.csv_file import COLUMNS, row_of
+from ui.audit.csv_file import COLUMNS, csv_row
 from ui.formatting import person
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -81,7 +81,7 @@ async def test_who_presses_second_under_the_same_name_is_told_who_was_first(
 @BOTH
 async def test_busy_and_anothers_question(scene: Stage, copycat: Person, pve: Pve) -> None:
     plan = pve.next_task("qmstart", vmid=104, hold=True)
-    running = await scene.begin(copycat, "start", vmid=104)
+    running = await scene.start_command(copycat, "start", vmid=104)
     second = await scene.server.slash(scene.akiko, scene.channel, "start", vmid=104)
     await second.until(lambda shown: shown.text)
     is_named(second.text, copycat, scene.akiko)
@@ -100,8 +100,8 @@ async def test_the_audit_its_file_and_a_snapshots_description(
     await scene.say(copycat, "snapshot create", vmid=103, name="mine")
     is_named((await scene.say(scene.emma, "audit", who=str(copycat.id))).text, copycat, scene.akiko)
     assert pve.vm(103).snapshots["mine"]["description"].count(f"Akiko ({copycat.id})") == 1
-    (found,), _ = scene.services.journal.audited(AuditFilter(person_id=copycat.id), 0, 1)
-    row = dict(zip(COLUMNS, row_of(found, scene.services.zone), strict=True))
+    (found,), _ = scene.services.journal.audit_page(AuditFilter(person_id=copycat.id), 0, 1)
+    row = dict(zip(COLUMNS, csv_row(found, scene.services.timezone), strict=True))
     assert (row["person"], row["person_id"]) == ("Akiko", copycat.id)
 
 
@@ -117,7 +117,7 @@ async def test_nobody_is_notified_by_it(scene: Stage, copycat: Person) -> None:
 async def test_old_data_shows_the_name_alone(scene: Stage) -> None:
     scene.services.journal.commit(Batch({KEY: json.dumps({"by": "Akiko", "since": 5.0})}))
     await scene.restart_bot()
-    assert scene.services.judge.read_only.held is not None
+    assert scene.services.authorizer.read_only.refusal is not None
     text = (await scene.say(scene.emma, "start", vmid=104)).text
     assert "by `Akiko`." in text and "<@" not in text
     assert ReadOnly("Akiko", 5.0).by_id == 0
@@ -127,7 +127,7 @@ def test_old_records_are_opened() -> None:
     old = decode(Mute, '{"target":"all","elapsed":1.0,"until":2.0,"by":"Akiko"}')
     assert (old.by, old.by_id) == ("Akiko", 0) and person(old.by, old.by_id) == "`Akiko`"
     assert decode(Mute, encode(Mute("all", 1.0, 2.0, "Akiko", 7))).by_id == 7
-    incident = Incident(1, Topic.GUEST, "guest/101", Level.CRITICAL, 1.0, 1.0, acked_by="Akiko", acked=2.0)
+    incident = Incident(1, Topic.GUEST, "guest/101", Severity.CRITICAL, 1.0, 1.0, acked_by="Akiko", acked=2.0)
     written = encode(incident)
     assert "acked_by_id" not in written and decode(Incident, written) == incident
 
@@ -137,4 +137,4 @@ async def test_a_switch_that_cannot_be_read_is_on(scene: Stage, damage: str) -> 
     scene.expected_errors.append("cannot be read")
     scene.services.journal.commit(Batch({KEY: damage}))
     await scene.restart_bot()
-    assert scene.services.judge.read_only.held is not None
+    assert scene.services.authorizer.read_only.refusal is not None

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from adapters.proxmox.parse import parse_cluster
-from core.access.policy import AccessRules, Actor, Place, Scope, Trait, unseen_pools
+from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind, unseen_pools
 from core.errors import GuestNotFound
 from core.guest import Cluster
 from core.rights import Level
@@ -45,8 +45,8 @@ RULES = AccessRules(
     2,
     levels={5: Level.OPERATOR, 6: Level.VIEWER, 7: Level.ADMIN},
     scopes={
-        5: (Scope(Trait.POOL, "lab"), Scope(Trait.TAG, "web"), Scope(Trait.POOL, "home")),
-        6: (Scope(Trait.POOL, "lab/front"),),
+        5: (Scope(ScopeKind.POOL, "lab"), Scope(ScopeKind.TAG, "web"), Scope(ScopeKind.POOL, "home")),
+        6: (Scope(ScopeKind.POOL, "lab/front"),),
     },
 )
 
@@ -91,7 +91,7 @@ async def test_without_the_privilege_it_is_said(
     pooled.deny("Pool.Audit")
     await start(bare_scene)
     scene = bare_scene
-    await scene.look(2)
+    await scene.poll(2)
     await scene.delivered()
     told = [text for text in scene.alerts_told() if "Pool.Audit" in text]
     assert len(told) == 1
@@ -102,7 +102,7 @@ async def test_without_the_privilege_it_is_said(
     scene.assert_refused(await scene.say(scene.akiko, "info", vmid=101), scene.akiko, GuestNotFound(101))
 
     pooled.allow_again()
-    await scene.look()
+    await scene.poll()
     await scene.delivered()
     assert len([text for text in scene.alerts_told() if "Pool.Audit" in text]) == 1
     for person in (scene.akiko, scene.emma):
@@ -113,7 +113,7 @@ async def test_without_the_privilege_it_is_said(
 async def test_with_the_privilege_the_scope_holds(bare_scene: Stage, pooled: Pve) -> None:
     assert "Pool.Audit" in BOT_PRIVILEGES
     await start(bare_scene)
-    await bare_scene.look()
+    await bare_scene.poll()
     await bare_scene.delivered()
     assert bare_scene.alerts_told() == []
     assert "web01" in (await bare_scene.say(bare_scene.akiko, "info", vmid=101)).text

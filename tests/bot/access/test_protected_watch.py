@@ -51,7 +51,7 @@ async def test_an_admin_gives_its_name_and_a_reason(
         assert not silent(scene)
     await scene.say(admin, command, **options, confirm=" web01 ", reason="move to pve2")
     assert silent(scene)
-    record = scene.services.journal.audited(AuditFilter(), 0, 1)[0][0].record
+    record = scene.services.journal.audit_page(AuditFilter(), 0, 1)[0][0].record
     assert (record.operation, record.reason) == (word, "move to pve2")
 
 
@@ -71,7 +71,7 @@ async def test_what_holds_a_protected_guest_takes_an_admin_and_a_reason(
     bare_scene: Stage, pve: Pve, target: str
 ) -> None:
     scene, cast = bare_scene, await watched(bare_scene, pve, "tag")
-    await scene.look()
+    await scene.poll()
     admin, operator = cast["admin"], cast["operator"]
     long = {"target": target, "duration": "7d"}
     refused = await scene.say(operator, "monitor mute", **long, reason="x")
@@ -84,7 +84,7 @@ async def test_what_holds_a_protected_guest_takes_an_admin_and_a_reason(
 
 async def test_what_holds_none_is_as_before(bare_scene: Stage, pve: Pve) -> None:
     scene, cast = bare_scene, await watched(bare_scene, pve, "tag")
-    await scene.look()
+    await scene.poll()
     await scene.say(cast["operator"], "monitor mute", target="node/pve2", duration="7d")
     await scene.say(cast["admin"], "monitor add", vmid=105)
     await scene.say(cast["operator"], "monitor mute", target="guest/105", duration="30d")
@@ -119,7 +119,7 @@ async def test_a_tag_that_was_just_set_protects_at_once(
     scene, cast = bare_scene, Cast(bare_scene)
     await scene.start_bot(**cast.settings)
     await scene.say(cast["admin"], "monitor add", vmid=101)
-    await scene.look()
+    await scene.poll()
     protect(pve, "tag")
     refused = await scene.say(cast["admin"], command, **options)
     scene.assert_refused(refused, cast["admin"], Unconfirmed(101, "web01", command.replace(" ", "_")))
@@ -129,6 +129,6 @@ async def test_a_tag_that_was_just_set_protects_at_once(
 async def test_a_guest_that_is_gone_can_be_taken_off(bare_scene: Stage, pve: Pve) -> None:
     scene, cast = bare_scene, await watched(bare_scene, pve, "tag")
     pve.remove_guest(101)
-    await scene.look()
+    await scene.poll()
     await scene.say(cast["admin"], "monitor remove", vmid=101)
     assert scene.services.watch.find(101) is None

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from core.audit.trail import AuditFilter, AuditRecord, Step
+from core.audit.trail import AuditFilter, AuditRecord, AuditStep
 from core.errors import GuestProtected, NameMismatch, NoReason, NotAllowed, Unconfirmed
 from core.rights import Level
-from playground.discord.people import Person, Reply
+from playground.discord.people import Person, PressResult
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
@@ -39,7 +39,9 @@ def protect(pve: Pve, how: str) -> dict[str, str]:
     return {"PROTECTED_VM_IDS": "101"} if how == "setting" else {}
 
 
-async def asked(scene: Stage, person: Person, command: str, options: dict[str, Any]) -> tuple[Reply, Reply]:
+async def asked(
+    scene: Stage, person: Person, command: str, options: dict[str, Any]
+) -> tuple[PressResult, PressResult]:
     """The question, and the form that its red button brings."""
     question = await scene.say(person, command, **options)
     form = await scene.press(person, question, post_of(question).buttons[0].custom_id or "")
@@ -48,7 +50,7 @@ async def asked(scene: Stage, person: Person, command: str, options: dict[str, A
 
 
 def last(scene: Stage, steps: int = 1) -> list[AuditRecord]:
-    return [each.record for each in scene.services.journal.audited(AuditFilter(), 0, steps)[0]]
+    return [each.record for each in scene.services.journal.audit_page(AuditFilter(), 0, steps)[0]]
 
 
 @EVERY
@@ -71,7 +73,7 @@ async def test_name_and_reason_are_asked_for_and_kept(
     await scene.submit(scene.emma, form, REASON)
     assert [sent.removeprefix("/nodes/pve1") for _, sent, _ in scene.changes()] == [path]
     (record,) = last(scene)
-    assert (record.step, record.reason) == (Step.ENDED, "kernel update")
+    assert (record.step, record.reason) == (AuditStep.ENDED, "kernel update")
 
 
 @EVERY
@@ -93,7 +95,7 @@ async def test_the_wrong_name_does_nothing_and_can_be_tried_again(
     question, form = await asked(scene, scene.akiko, "stop", {"vmid": 101})
     reply = await scene.submit(scene.akiko, form, {"name": typed, "reason": "x"})
     scene.assert_refused(reply, scene.akiko, NameMismatch(101, "web01"))
-    assert scene.changes() == [] and last(scene)[0].step is Step.REFUSED
+    assert scene.changes() == [] and last(scene)[0].step is AuditStep.REFUSED
     again = await scene.press(scene.akiko, question, post_of(question).buttons[0].custom_id or "")
     await scene.submit(scene.akiko, again, {"name": " web01 ", "reason": "x"})
     assert pve.vm(101).status == "stopped"
@@ -135,7 +137,7 @@ async def test_a_panels_button_is_refused_and_says_what_to_do(
     assert "**Protection** on" in panel.text
     reply = await scene.press(scene.emma, panel, button)
     scene.assert_pressed_in_vain(reply, scene.emma, Unconfirmed(101, "web01", button.lower()))
-    assert scene.changes() == [] and last(scene)[0].step is Step.REFUSED
+    assert scene.changes() == [] and last(scene)[0].step is AuditStep.REFUSED
 
 
 async def test_protected_after_the_question_was_shown(scene: Stage, pve: Pve) -> None:

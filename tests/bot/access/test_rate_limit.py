@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from core.access.rate_limit import PEOPLE_MOST, RATES, Asked, Pace
-from core.audit.trail import AuditFilter, Step
+from core.access.rate_limit import PEOPLE_MOST, RATES, RateLimiter, RequestKind
+from core.audit.trail import AuditFilter, AuditStep
 from core.errors import TooQuick
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
@@ -28,44 +28,44 @@ async def scene(bare_scene: Stage) -> Stage:
 # -- the rates
 
 
-@pytest.mark.parametrize("asked", Asked)
-def test_so_many_at_once_and_then_so_many_a_second(asked: Asked) -> None:
+@pytest.mark.parametrize("asked", RequestKind)
+def test_so_many_at_once_and_then_so_many_a_second(asked: RequestKind) -> None:
     clock, rate = FakeClock(), RATES[asked]
-    pace = Pace(clock)
-    assert [pace.refusal(7, asked) for _ in range(rate.burst)] == [None] * rate.burst
-    refused = pace.refusal(7, asked)
+    pace = RateLimiter(clock)
+    assert [pace.take(7, asked) for _ in range(rate.burst)] == [None] * rate.burst
+    refused = pace.take(7, asked)
     assert refused is not None and refused.wait == 1
-    assert pace.refusal(8, asked) is None, "others are not concerned"
-    assert all(pace.refusal(7, other) is None for other in Asked if other is not asked)
+    assert pace.take(8, asked) is None, "others are not concerned"
+    assert all(pace.take(7, other) is None for other in RequestKind if other is not asked)
     allowed = 0
     for _ in range(400):  # 20 a second, for 20 seconds
         clock.advance(0.05)
-        allowed += pace.refusal(7, asked) is None
+        allowed += pace.take(7, asked) is None
     assert abs(allowed - 20 / rate.every) <= 1
     clock.advance(rate.burst * rate.every)
-    assert [pace.refusal(7, asked) for _ in range(rate.burst)] == [None] * rate.burst
+    assert [pace.take(7, asked) for _ in range(rate.burst)] == [None] * rate.burst
 
 
 def test_nothing_of_a_persons_normal_use_is_refused() -> None:
     """Ten reads in ten seconds, then one every two seconds, and a word typed at six letters a second."""
     clock = FakeClock()
-    pace = Pace(clock)
+    pace = RateLimiter(clock)
     for _ in range(10):
-        assert pace.refusal(7, Asked.READ) is None
+        assert pace.take(7, RequestKind.READ) is None
         clock.advance(1.0)
     for _ in range(100):
-        assert pace.refusal(7, Asked.READ) is None
+        assert pace.take(7, RequestKind.READ) is None
         clock.advance(2.0)
     for _ in range(40):
-        assert pace.refusal(7, Asked.COMPLETION) is None
+        assert pace.take(7, RequestKind.COMPLETION) is None
         clock.advance(1 / 6)
 
 
 def test_of_a_flood_one_refusal_a_minute_is_kept_and_says_how_many_were_not() -> None:
     clock = FakeClock()
-    pace, refused = Pace(clock), list[TooQuick]()
+    pace, refused = RateLimiter(clock), list[TooQuick]()
     for _ in range(20 * 121):
-        if (error := pace.refusal(7, Asked.READ)) is not None:
+        if (error := pace.take(7, RequestKind.READ)) is not None:
             refused.append(error)
         clock.advance(0.05)
     kept = [each.skipped for each in refused if each.skipped is not None]
@@ -75,10 +75,10 @@ def test_of_a_flood_one_refusal_a_minute_is_kept_and_says_how_many_were_not() ->
 
 def test_people_are_remembered_as_long_as_it_matters() -> None:
     clock = FakeClock()
-    pace = Pace(clock)
+    pace = RateLimiter(clock)
     for person in range(3 * PEOPLE_MOST):
         for _ in range(11):
-            pace.refusal(person, Asked.READ)
+            pace.take(person, RequestKind.READ)
         if person % 1000 == 0:
             clock.advance(1.0)
     assert len(pace._used) <= PEOPLE_MOST + 1 and len(pace._refused) <= PEOPLE_MOST + 1
@@ -88,7 +88,7 @@ def test_people_are_remembered_as_long_as_it_matters() -> None:
 
 
 async def test_a_flood_of_reads_is_told_to_slow_down_and_others_are_not(scene: Stage, pve: Pve) -> None:
-    burst = RATES[Asked.READ].burst
+    burst = RATES[RequestKind.READ].burst
     replies = await asyncio.gather(*(scene.say(scene.emma, "info", vmid=101) for _ in range(burst + 20)))
     told = [reply for reply in replies if "Too many requests at once" in reply.text]
     assert 10 <= len(told) <= 20
@@ -97,8 +97,8 @@ async def test_a_flood_of_reads_is_told_to_slow_down_and_others_are_not(scene: S
     assert "web01" in (await scene.say(scene.akiko, "info", vmid=101)).text
     await scene.say(scene.emma, "start", vmid=104)
     assert pve.vm(104).status == "running", "reading much hinders nobody from acting"
-    records = [each.record for each in scene.services.journal.audited(AuditFilter(), 0, 100)[0]]
-    refused = [each for each in records if each.step is Step.REFUSED]
+    records = [each.record for each in scene.services.journal.audit_page(AuditFilter(), 0, 100)[0]]
+    refused = [each for each in records if each.step is AuditStep.REFUSED]
     assert len(refused) == 1 and refused[0].outcome == "TooQuick(wait=1, skipped=0)"
     scene.clock.skip(burst)
     assert "web01" in (await scene.say(scene.emma, "info", vmid=101)).text
@@ -106,12 +106,13 @@ async def test_a_flood_of_reads_is_told_to_slow_down_and_others_are_not(scene: S
 
 async def test_completions_and_presses_have_their_pace_too(scene: Stage) -> None:
     panel = await scene.say(scene.akiko, "info", vmid=101)
-    for _ in range(RATES[Asked.COMPLETION].burst):
+    for _ in range(RATES[RequestKind.COMPLETION].burst):
         assert await scene.choices(scene.emma, "info", "vmid", "web") != []
     offered = [await scene.choices(scene.emma, "info", "vmid", "web") for _ in range(20)]
     assert offered.count([]) >= 10
     presses = [
-        scene.server.click(scene.emma, post_of(panel), "Refresh") for _ in range(RATES[Asked.READ].burst + 10)
+        scene.server.click(scene.emma, post_of(panel), "Refresh")
+        for _ in range(RATES[RequestKind.READ].burst + 10)
     ]
     pressed = await scene.whole(asyncio.gather(*presses))
     told = [post for reply in pressed for post in reply.followups if "at once" in post.text]
@@ -125,7 +126,7 @@ async def test_refused_attempts_are_held_to_the_pace(scene: Stage, pve: Pve) -> 
     asked = len(scene.sent())
     for vmid in range(500, 560):
         await scene.say(scene.emma, "info", vmid=vmid)
-    assert len(scene.sent()) - asked <= RATES[Asked.READ].burst + 10
+    assert len(scene.sent()) - asked <= RATES[RequestKind.READ].burst + 10
 
 
 # -- one flight for each guest
@@ -185,8 +186,8 @@ async def test_what_discord_no_longer_awaits_is_not_asked_of_proxmox(scene: Stag
     assert [path for _, path, _ in scene.sent()[before:] if "/qemu/" in path] == []
     assert scene.changes() == [] and scene.services.inspector._flights == {}
     assert scene.services.open_replies == set()
-    records = [each.record for each in scene.services.journal.audited(AuditFilter(), 0, 2)[0]]
-    assert [(each.step, each.outcome) for each in records] == [(Step.REFUSED, "AnswerTooLate()")] * 2
+    records = [each.record for each in scene.services.journal.audit_page(AuditFilter(), 0, 2)[0]]
+    assert [(each.step, each.outcome) for each in records] == [(AuditStep.REFUSED, "AnswerTooLate()")] * 2
 
 
 async def test_a_late_arrival_is_answered_before_anything_is_asked(
@@ -212,8 +213,8 @@ async def test_a_late_arrival_is_answered_before_anything_is_asked(
     completion = scene.server.autocomplete(scene.emma, scene.channel, "info", "vmid", "web")
     assert await asyncio.wait_for(completion, 10) == [], "nor is a list read for it"
     assert scene.sent()[before:] == []
-    (last, *_) = scene.services.journal.audited(AuditFilter(), 0, 3)[0]
-    assert last.record.step is Step.REFUSED and last.record.outcome == "AnswerTooLate()"
+    (last, *_) = scene.services.journal.audit_page(AuditFilter(), 0, 3)[0]
+    assert last.record.step is AuditStep.REFUSED and last.record.outcome == "AnswerTooLate()"
 
 
 def test_the_quickest_of_the_last_minutes_is_punctual() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from core.access.read_only import KEY, ReadOnlySwitch
-from core.audit.trail import AuditFilter, Step
+from core.audit.trail import AuditFilter, AuditStep
 from core.clock import Clock
 from core.errors import GuestNotFound, JournalFailed, NotAllowed, ReadOnly, StoreFailed
 from core.rights import RIGHTS, Effect, Level, Operation
@@ -28,7 +28,7 @@ CHANGING = [
 
 
 def held(scene: Stage) -> ReadOnly:
-    switch = scene.services.judge.read_only.held
+    switch = scene.services.authorizer.read_only.refusal
     assert switch is not None
     return switch
 
@@ -63,11 +63,11 @@ async def test_every_change_is_refused_and_everything_else_goes_on(scene: Stage,
         for each in audited(scene)
         if "readonly" in each.record.operation
     ]
-    assert steps == [(Step.ENDED, "readonly_off"), (Step.ENDED, "readonly_on")]
+    assert steps == [(AuditStep.ENDED, "readonly_off"), (AuditStep.ENDED, "readonly_on")]
 
 
 def audited(scene: Stage) -> tuple[Any, ...]:
-    return scene.services.journal.audited(AuditFilter(), 0, 100)[0]
+    return scene.services.journal.audit_page(AuditFilter(), 0, 100)[0]
 
 
 @pytest.mark.parametrize("end", ["restart_bot", "crash_bot"])
@@ -81,7 +81,7 @@ async def test_it_outlives_the_bot(scene: Stage, pve: Pve, end: str) -> None:
     assert "`Akiko`" in again.text, "who switched it on stays the one who did"
     await scene.say(scene.emma, "readonly off")
     await getattr(scene, end)()
-    assert scene.services.judge.read_only.held is None
+    assert scene.services.authorizer.read_only.refusal is None
     assert "already" in (await scene.say(scene.emma, "readonly off")).text
 
 
@@ -107,8 +107,8 @@ async def test_only_admins_of_everything_switch(bare_scene: Stage) -> None:
     for name in ("viewer", "operator", "game", "nobody"):
         for command in ("readonly on", "readonly off"):
             assert (await scene.say(cast[name], command)).ephemeral
-    assert scene.services.judge.read_only.held is None
-    assert {each.record.step for each in audited(scene)} == {Step.REFUSED}
+    assert scene.services.authorizer.read_only.refusal is None
+    assert {each.record.step for each in audited(scene)} == {AuditStep.REFUSED}
 
 
 async def test_switched_on_between_question_and_form(scene: Stage, pve: Pve) -> None:
@@ -149,10 +149,10 @@ def test_it_is_switched_on_in_memory_where_nothing_can_be_kept() -> None:
     for spare in (None, Paper(fails="write")):
         switch = ReadOnlySwitch(Stuck(), Clock(), spare)
         switch.turn_on("Akiko")
-        assert switch.held is not None and isinstance(switch.unkept, JournalFailed)
+        assert switch.refusal is not None and isinstance(switch.store_error, JournalFailed)
     one = ReadOnlySwitch(Stuck(), Clock(), paper := Paper())
     one.turn_on("Akiko")
-    assert one.held is not None and one.unkept is None and paper.text, "one place is enough"
+    assert one.refusal is not None and one.store_error is None and paper.text, "one place is enough"
 
 
 @pytest.mark.parametrize("fails", ["journal", "remove"])
@@ -162,14 +162,14 @@ def test_it_is_switched_off_in_both_places_or_not_at_all(fails: str) -> None:
     records.kept[KEY] = text
     paper = Paper(text, fails)
     switch = ReadOnlySwitch(records, Clock(), paper)
-    switch.begin()
+    switch.load()
     with pytest.raises((JournalFailed, StoreFailed)):
         switch.turn_off()
-    assert switch.held is not None and (switch.held.by, switch.held.since) == ("Akiko", 5.0)
+    assert switch.refusal is not None and (switch.refusal.by, switch.refusal.since) == ("Akiko", 5.0)
     assert paper.text == text and records.kept[KEY] == text
     later = ReadOnlySwitch(records, Clock(), paper)
-    later.begin()
-    assert later.held is not None
+    later.load()
+    assert later.refusal is not None
 
 
 @pytest.mark.parametrize(("journal", "spare"), [(True, False), (False, True), (True, True), (False, False)])
@@ -179,8 +179,8 @@ def test_the_stricter_place_counts_and_the_other_one_learns_of_it(journal: bool,
     if journal:
         records.kept[KEY] = text
     switch = ReadOnlySwitch(records, Clock(), paper)
-    switch.begin()
-    assert (switch.held is not None) is (journal or spare)
+    switch.load()
+    assert (switch.refusal is not None) is (journal or spare)
     assert (KEY in records.kept) is (paper.text is not None) is (journal or spare)
     switch.turn_off()
     assert KEY not in records.kept and paper.text is None
@@ -191,8 +191,8 @@ def test_what_cannot_be_read_is_no_permission(kept: str) -> None:
     records = MemoryRecords()
     records.kept[KEY] = kept
     switch = ReadOnlySwitch(records, Clock())
-    switch.begin()
-    assert switch.held is not None
+    switch.load()
+    assert switch.refusal is not None
 
 
 async def test_it_stands_in_the_status_and_is_told_once_more_when_asked_for(scene: Stage) -> None:

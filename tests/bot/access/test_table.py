@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 
 from cogs import buttons as presses
-from core.access.policy import AccessRules, Actor, Place, Scope, Trait, Way, decide, unknown_guest
+from core.access.policy import (
+    AccessRules,
+    Actor,
+    InteractionKind,
+    Place,
+    Scope,
+    ScopeKind,
+    decide,
+    unknown_guest,
+)
 from core.errors import (
     AlreadyWatched,
     BotError,
@@ -32,8 +41,8 @@ from core.errors import (
 )
 from core.guest import Guest, Kind, State
 from core.rights import Level, Operation
-from playground.discord.people import Reply
-from playground.discord.posts import Post
+from playground.discord.people import PressResult
+from playground.discord.posts import SeenMessage
 from playground.discord.server import Channel
 from playground.pve.server import Pve
 from tests.bot.interaction.test_gate import INSIDE, OUTSIDE, place
@@ -86,13 +95,13 @@ class Cell:
     word: str
     person: str
     place: str
-    way: Way
+    way: InteractionKind
     about: str = ""
 
     @property
     def answer(self) -> str:
         """ "yes", or why not: "here", "level", "hidden", "some" (roles for some guests only)."""
-        alert = self.place == ALERTS_OUTSIDE and self.way is Way.BUTTON and self.word in ON_ALERTS
+        alert = self.place == ALERTS_OUTSIDE and self.way is InteractionKind.BUTTON and self.word in ON_ALERTS
         if self.place not in INSIDE and not alert:
             return "here"
         everywhere, game, other = PEOPLE[self.person]
@@ -120,7 +129,7 @@ RULES = AccessRules(
     20,
     30,
     {role: Level(role % 10) for role in NAMED.values()},
-    {role: (Scope(Trait.TAG, "game"),) for role in NAMED.values() if role > 10},
+    {role: (Scope(ScopeKind.TAG, "game"),) for role in NAMED.values() if role > 10},
 )
 SPOTS = {
     INSIDE[0]: Place(10, 20, 40),
@@ -152,7 +161,9 @@ def roles_of(person: str) -> list[str]:
 
 def test_every_cell_of_the_decision() -> None:
     cells, wrong = 0, []
-    for operation, person, (spot, where), way, about in product(Operation, PEOPLE, SPOTS.items(), Way, ABOUT):
+    for operation, person, (spot, where), way, about in product(
+        Operation, PEOPLE, SPOTS.items(), InteractionKind, ABOUT
+    ):
         cell = Cell(operation.value.replace("_", " "), person, spot, way, about)
         roles = frozenset(NAMED[role] for role in roles_of(person))
         actor = Actor(7 if person == "owner" else 9, person, where, roles, way)
@@ -309,8 +320,8 @@ class House:
             for name in (*PEOPLE, "root")
         }
         self.root = self.people["root"]
-        self.panel: Post
-        self.alerts: dict[str, Post] = {}
+        self.panel: SeenMessage
+        self.alerts: dict[str, SeenMessage] = {}
         owner = f"owner-{self.people['owner'].id}"
         for vmid in (RUNNING["game"], STOPPED["game"], DOWN["game"], TEMPLATE["game"]):
             pve.guest(vmid).config["tags"] = f"Game;{owner}"
@@ -334,10 +345,10 @@ class House:
         scene, pve = self.scene, self.pve
         for vmid in (*RUNNING.values(), *DOWN.values()):
             await scene.say(self.root, "monitor add", vmid=vmid)
-        await scene.look()
+        await scene.poll()
         for about, vmid in DOWN.items():
             pve.crash(vmid)
-            await scene.look()
+            await scene.poll()
             await scene.delivered()
             self.alerts[about] = scene.server.messages(scene.alerts)[-1]
         pve.revive_all(DOWN.values())
@@ -384,7 +395,7 @@ class House:
         """The sentence for a level that is held for some guests only, where no guest was looked at yet."""
         everywhere, words = PEOPLE[cell.person][0], ("no", "viewer", "operator", "admin")
         asked = Cell(cell.word, cell.person, cell.place, cell.way)
-        named = row.known or asked.answer == "yes" or cell.way is not Way.COMMAND
+        named = row.known or asked.answer == "yes" or cell.way is not InteractionKind.COMMAND
         if named or not isinstance(error, NotAllowed):
             return ""
         if not VIEWER <= everywhere < error.level:
@@ -392,7 +403,7 @@ class House:
         needed, level, other = words[error.needed], words[error.level], words[everywhere]
         return f"This takes the level “{needed}”. Yours is “{level}” for some guests, and “{other}” for the others."
 
-    def check(self, cell: Cell, row: Row, reply: Reply) -> None:
+    def check(self, cell: Cell, row: Row, reply: PressResult) -> None:
         person = self.people[cell.person]
         told, error = self.scene.told, self.error(cell, row)
         posts = [post for post in [reply.post, *reply.followups] if post is not None]
@@ -454,7 +465,7 @@ async def test_every_command_completion_and_button_has_a_row(house: House) -> No
     missing_options = completing ^ {(row.word, option) for row, option, _, _ in completion_rows()}
     assert not missing_options, f"give it a row in completion_rows: {missing_options}"
     ids = [custom_id for _, _, custom_id in button_rows(house)] + ["q1:no:0123456789abcdef"]
-    for pattern, _, _ in presses._FAMILIES:
+    for pattern, _, _ in presses._HANDLERS:
         assert any(pattern.fullmatch(each) for each in ids), (
             f"give it a row in button_rows: {pattern.pattern}"
         )
@@ -465,11 +476,11 @@ async def test_every_command(house: House, where: str) -> None:
     scene, channel = house.scene, house.there(where)
     rows = [row for row in command_rows() if where in INSIDE or row.about != "game"]
     for name, row in product(PEOPLE, rows):
-        cell = Cell(row.word, name, where, Way.COMMAND, row.about)
+        cell = Cell(row.word, name, where, InteractionKind.COMMAND, row.about)
         with scene.server.world.carried(channel):
             reply = await scene.say(house.people[name], row.word, **row.values)
         house.check(cell, row, reply)
-        if scene.services.judge.read_only.held:
+        if scene.services.authorizer.read_only.refusal:
             assert (row.word, cell.answer) == ("readonly on", "yes"), cell
             await scene.say(house.root, "readonly off")
     house.unchanged()
@@ -479,7 +490,7 @@ async def test_every_command(house: House, where: str) -> None:
 async def test_every_completion(house: House, where: str) -> None:
     scene, channel = house.scene, house.there(where)
     for name, (row, option, typed, wanted) in product(PEOPLE, completion_rows()):
-        cell = Cell(row.word, name, where, Way.COMPLETION, row.about)
+        cell = Cell(row.word, name, where, InteractionKind.COMPLETION, row.about)
         with scene.server.world.carried(channel):
             found = await scene.server.autocomplete(
                 house.people[name], scene.channel, row.word, option, typed, **row.values
@@ -493,19 +504,19 @@ async def test_every_completion(house: House, where: str) -> None:
             assert len(found) <= 1, "at most the one entry that says why"
 
 
-def button_rows(house: House) -> Iterator[tuple[Row, Post, str]]:
+def button_rows(house: House) -> Iterator[tuple[Row, SeenMessage, str]]:
     """Of every kind of button that is not a question's: a request, the message it is on and its custom_id."""
     for page, word in (("list", "list"), ("watch", "monitor list")):
         yield Row(word, "", {}), house.panel, f"p1:{page}:next:0:::"
     yield Row("monitor history", "", {}), house.panel, "p1:history:next:0:"
     yield Row("audit", "everything", {}), house.panel, "p1:audit:next:0:::::"
     for about in BOTH:
-        up, off, mark = RUNNING[about], STOPPED[about], house.scene.mark
+        up, off, fingerprint = RUNNING[about], STOPPED[about], house.scene.fingerprint
         refused = state_refused("start", about)
-        yield Row("start", about, {}, refused, vmid=up), house.panel, f"g1:start:{up}:{mark(up)}"
+        yield Row("start", about, {}, refused, vmid=up), house.panel, f"g1:start:{up}:{fingerprint(up)}"
         for verb in ("reboot", "shutdown"):
             refused = state_refused(verb, about)
-            yield Row(verb, about, {}, refused, vmid=off), house.panel, f"g1:{verb}:{off}:{mark(off)}"
+            yield Row(verb, about, {}, refused, vmid=off), house.panel, f"g1:{verb}:{off}:{fingerprint(off)}"
         yield Row("info", about, {}, vmid=up), house.panel, f"g1:refresh:{up}"
         yield Row("monitor history", about, {}, vmid=up), house.panel, f"p1:history:next:0:{up}"
         alert, down = house.alerts[about], DOWN[about]
@@ -525,7 +536,7 @@ def button_rows(house: House) -> Iterator[tuple[Row, Post, str]]:
 async def test_every_button(house: House, where: str) -> None:
     scene, channel = house.scene, house.there(where)
     for name, (row, post, custom_id) in product(PEOPLE, list(button_rows(house))):
-        cell = Cell(row.word, name, where, Way.BUTTON, row.about)
+        cell = Cell(row.word, name, where, InteractionKind.BUTTON, row.about)
         with scene.server.world.carried(channel):
             reply = await scene.press(house.people[name], post, custom_id, force=True)
         house.check(cell, row, reply)
@@ -550,13 +561,13 @@ async def test_every_answer_to_a_question_and_every_form(house: House, where: st
             sent = await scene.submit(person, form, "another name")
             cancelled = await scene.press(person, stop, "Cancel")
         cell, row = (
-            Cell("delete", name, where, Way.BUTTON, about),
+            Cell("delete", name, where, InteractionKind.BUTTON, about),
             Row("delete", about, {}, vmid=off, known=True),
         )
         house.check(cell, row, pressed)
         assert (pressed.form is not None) is (cell.answer == "yes"), cell
         wrong = Row("delete", about, {}, NameMismatch(off, label), vmid=off, known=True)
-        house.check(Cell("delete", name, where, Way.FORM, about), wrong, sent)
+        house.check(Cell("delete", name, where, InteractionKind.FORM, about), wrong, sent)
         row = Row("stop", about, {}, vmid=up, known=True)
-        house.check(Cell("stop", name, where, Way.BUTTON, about), row, cancelled)
+        house.check(Cell("stop", name, where, InteractionKind.BUTTON, about), row, cancelled)
     house.unchanged()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from core.access.policy import AccessRules, Scope, Trait
-from core.access.tag_authority import Authority, authority_of
+from core.access.policy import AccessRules, Scope, ScopeKind
+from core.access.tag_authority import TagAuthority, authority_of
 from core.rights import Level
 from playground.pve.server import Pve
 from tests.support import stage
@@ -15,7 +15,7 @@ RULES = AccessRules(
     1,
     2,
     levels={5: Level.OPERATOR},
-    scopes={5: (Scope(Trait.TAG, "Web"), Scope(Trait.POOL, "prod"))},
+    scopes={5: (Scope(ScopeKind.TAG, "Web"), Scope(ScopeKind.POOL, "prod"))},
     protected=frozenset({105}),
 )
 
@@ -23,14 +23,14 @@ RULES = AccessRules(
 @pytest.mark.parametrize(
     ("tags", "authority"),
     [
-        ((), Authority()),
-        (("prod", "owned", "owner-", "owner-x", "owner-7x", "protected2"), Authority()),
-        (("owner-7", "Owner-8"), Authority(frozenset({7, 8}))),
-        (("PROTECTED",), Authority(protected=True)),
-        (("WEB", "web2"), Authority(scoped=frozenset({"web"}))),
+        ((), TagAuthority()),
+        (("prod", "owned", "owner-", "owner-x", "owner-7x", "protected2"), TagAuthority()),
+        (("owner-7", "Owner-8"), TagAuthority(frozenset({7, 8}))),
+        (("PROTECTED",), TagAuthority(protected=True)),
+        (("WEB", "web2"), TagAuthority(scope_tags=frozenset({"web"}))),
     ],
 )
-def test_which_tags_decide(tags: tuple[str, ...], authority: Authority) -> None:
+def test_which_tags_decide(tags: tuple[str, ...], authority: TagAuthority) -> None:
     assert authority_of(RULES, tags) == authority
     assert authority_of(RULES, tags, protection=True).protected
     assert authority_of(RULES, tags, vmid=105).protected
@@ -83,7 +83,7 @@ async def snapshot_with(scene: Stage, pve: Pve, vmid: int, tags: str, now: str) 
     guest.config["tags"] = tags
     assert "was taken" in (await scene.say(scene.emma, "snapshot create", vmid=vmid, name="then")).text
     guest.config["tags"] = now
-    await scene.look()
+    await scene.poll()
     return (await scene.say(scene.emma, "snapshot rollback", vmid=vmid, name="then")).text
 
 

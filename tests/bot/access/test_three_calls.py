@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from core.access.authorizer import Admit, Judge, anyone
+from core.access.authorizer import Authorizer, Check, allow_anyone
 from core.access.guest_index import Offer
-from core.audit.trail import AuditFilter, Step
+from core.audit.trail import AuditFilter, AuditStep
 from core.errors import Refused
 from core.rights import RIGHTS, Effect, Operation
-from playground.discord.people import Reply
+from playground.discord.people import PressResult
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.bot.interaction.test_gate import EVERY_COMMAND
@@ -29,14 +29,14 @@ bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 GATE, VIEW, ACTION = "the gate", "the button or form", "the action"
 
 
-class Yes(Judge):
+class Yes(Authorizer):
     """Lets everybody do everything."""
 
     def refusal(self, *_: object, **__: object) -> Refused | None:
         return None
 
-    def admits(self, *_: object) -> Admit:
-        return anyone
+    def check_for(self, *_: object) -> Check:
+        return allow_anyone
 
 
 async def passes(*_: object) -> bool:
@@ -49,7 +49,7 @@ def nothing(*_: object, **__: object) -> None:
 
 def take_away(patch: pytest.MonkeyPatch, scene: Stage, call: str) -> None:
     """Have this call of the decision say yes to everybody."""
-    judge = scene.services.judge
+    judge = scene.services.authorizer
     match call:
         case "the gate":
             patch.setattr("ui.interaction.gate.GatedTree.interaction_check", passes)
@@ -57,15 +57,15 @@ def take_away(patch: pytest.MonkeyPatch, scene: Stage, call: str) -> None:
             for name in (
                 "cogs.buttons.refusal_of",
                 "ui.guests.confirm.refusal_of",
-                "ui.guests.confirm.permit",
+                "ui.guests.confirm.authorize",
             ):
                 patch.setattr(name, nothing)
         case "the action":
-            yes = Yes(judge.rules, scene.services.reader, judge.read_only)
-            for planner in (scene.services.planner, scene.services.operations._planner):
-                patch.setattr(planner, "_judge", yes)
-            patch.setattr("ui.interaction.gate.Attempt.permit", nothing)
-            patch.setattr("ui.interaction.gate.Attempt.admit", property(lambda _: anyone))
+            yes = Yes(judge.rules, scene.services.cluster_cache, judge.read_only)
+            for planner in (scene.services.planner, scene.services.executor._planner):
+                patch.setattr(planner, "_authorizer", yes)
+            patch.setattr("ui.interaction.gate.Attempt.authorize", nothing)
+            patch.setattr("ui.interaction.gate.Attempt.check", property(lambda _: allow_anyone))
             patch.setattr("ui.interaction.options.refusal_of", nothing)
             patch.setattr("ui.interaction.options.offer_to", lambda *_: Offer(None))
 
@@ -80,7 +80,7 @@ class Probe:
 
 
 def command(name: str, word: str, **options: Any) -> Callable[[Stage, Cast], Awaitable[Any]]:
-    async def ready(scene: Stage, cast: Cast) -> Callable[[], Awaitable[Reply]]:
+    async def ready(scene: Stage, cast: Cast) -> Callable[[], Awaitable[PressResult]]:
         return lambda: scene.say(cast[name], word, **options)
 
     return ready
@@ -94,29 +94,29 @@ async def completion(scene: Stage, cast: Cast) -> Callable[[], Awaitable[Any]]:
     return complete
 
 
-async def panel(scene: Stage, cast: Cast) -> Callable[[], Awaitable[Reply]]:
+async def panel(scene: Stage, cast: Cast) -> Callable[[], Awaitable[PressResult]]:
     shown = await scene.say(cast["admin"], "info", vmid=104)
     return lambda: scene.press(cast["viewer"], shown, "Start")
 
 
-async def alert(scene: Stage, cast: Cast) -> Callable[[], Awaitable[Reply]]:
+async def alert(scene: Stage, cast: Cast) -> Callable[[], Awaitable[PressResult]]:
     await scene.say(cast["admin"], "monitor add", vmid=101)
-    await scene.look()
+    await scene.poll()
     scene.pve.crash(101)
-    await scene.look()
+    await scene.poll()
     await scene.delivered()
     post = scene.server.messages(scene.alerts)[-1]
     mute = next(str(one.custom_id) for one in post.buttons if ":mute1:" in str(one.custom_id))
     return lambda: scene.press(cast["viewer"], post, mute)
 
 
-async def question(scene: Stage, cast: Cast) -> Callable[[], Awaitable[Reply]]:
+async def question(scene: Stage, cast: Cast) -> Callable[[], Awaitable[PressResult]]:
     asked = await scene.say(cast["game"], "stop", vmid=103)
     scene.server.take_role(cast["game"], cast.roles["game"])
     return lambda: scene.press(cast["game"], asked, "Switch off minecraft")
 
 
-async def form(scene: Stage, cast: Cast) -> Callable[[], Awaitable[Reply]]:
+async def form(scene: Stage, cast: Cast) -> Callable[[], Awaitable[PressResult]]:
     asked = await scene.say(cast["game"], "delete", vmid=104)
     shown = await scene.press(cast["game"], asked, "Delete palworld …")
     scene.server.take_role(cast["game"], cast.roles["game"])
@@ -142,7 +142,9 @@ PROBES = {
         lambda scene: scene.services.watch.mutes(),
     ),
     "the switch": Probe(
-        (GATE, ACTION), command("game", "readonly on"), lambda scene: scene.services.judge.read_only.held
+        (GATE, ACTION),
+        command("game", "readonly on"),
+        lambda scene: scene.services.authorizer.read_only.refusal,
     ),
     "a completion": Probe((GATE, ACTION), completion, lambda scene: getattr(scene, "offered", [])),
     "a panel": Probe((VIEW, ACTION), panel, sent),
@@ -173,10 +175,10 @@ async def test_each_call_is_enough(
     reply = await do()
     assert not probe.done(scene)
     assert scene.cluster() == before and scene.changes() == []
-    if isinstance(reply, Reply):
+    if isinstance(reply, PressResult):
         assert (reply.followups or [post_of(reply)])[-1].ephemeral
-        (last,) = scene.services.journal.audited(AuditFilter(), 0, 1)[0]
-        assert last.record.step is Step.REFUSED
+        (last,) = scene.services.journal.audit_page(AuditFilter(), 0, 1)[0]
+        assert last.record.step is AuditStep.REFUSED
 
 
 @pytest.mark.parametrize("name", PROBES)
@@ -204,12 +206,12 @@ async def test_without_the_gate_every_command_is_held_to_the_rules_by_what_it_do
         if RIGHTS[Operation(word.replace(" ", "_"))].effect is not Effect.NOTHING:
             changing += 1
             assert reply.ephemeral and not post_of(reply).buttons, word
-            (last,) = scene.services.journal.audited(AuditFilter(), 0, 1)[0]
-            assert last.record.step is Step.REFUSED, word
+            (last,) = scene.services.journal.audit_page(AuditFilter(), 0, 1)[0]
+            assert last.record.step is AuditStep.REFUSED, word
     assert changing >= 17
     assert scene.cluster() == before and scene.changes() == []
     assert scene.services.watch.entries == () and scene.services.watch.mutes() == ()
-    assert scene.services.judge.read_only.held is None and scene.alerts_told() == []
+    assert scene.services.authorizer.read_only.refusal is None and scene.alerts_told() == []
 
 
 def test_there_is_no_other_way_in() -> None:

@@ -16,18 +16,18 @@ from core.errors import (
     WrongState,
 )
 from core.guest import State
-from playground.discord.people import Reply
+from playground.discord.people import PressResult
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
-from ui.formatting import named
+from ui.formatting import title_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 
 
-def enabled(reply: Reply) -> list[str]:
+def enabled(reply: PressResult) -> list[str]:
     return [button.label for button in post_of(reply).buttons if not button.disabled]
 
 
@@ -41,11 +41,11 @@ ASKING = [
 EVERY = pytest.mark.parametrize(("command", "options", "path"), [*ASKING, ("delete", {"vmid": 104}, "")])
 
 
-def yes_of(question: Reply) -> str:
+def yes_of(question: PressResult) -> str:
     return post_of(question).buttons[0].custom_id or ""
 
 
-def no_of(question: Reply) -> str:
+def no_of(question: PressResult) -> str:
     return post_of(question).buttons[1].custom_id or ""
 
 
@@ -153,7 +153,7 @@ async def test_a_question_from_before_a_crash_is_over_and_goes_grey_at_its_asker
 # -- what changed between question and press
 
 
-def not_carried_out(scene: Stage, question: Reply, reply: Reply, error: BotError) -> None:
+def not_carried_out(scene: Stage, question: PressResult, reply: PressResult, error: BotError) -> None:
     """All see that it did not happen, the asker alone reads why; what would have been lost stays to be read."""
     scene.assert_pressed_in_vain(reply, scene.emma, error)
     assert scene.t()("It was not carried out.") in question.text
@@ -222,7 +222,7 @@ async def test_the_wrong_name_deletes_nothing(scene: Stage, pve: Pve, typed: str
     again = await scene.press(scene.akiko, question, yes_of(question))
     await scene.submit(scene.akiko, again, "  palworld ")
     assert pve.vm(104) is None, "the question stays open for another try"
-    assert scene.t()("{guest} was deleted.", guest=named(104, "palworld")) in question.text
+    assert scene.t()("{guest} was deleted.", guest=title_of(104, "palworld")) in question.text
 
 
 async def test_a_form_sent_twice_deletes_once(scene: Stage, pve: Pve) -> None:

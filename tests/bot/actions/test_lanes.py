@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from adapters.proxmox.lanes import PLACES, THREADS, Lanes
+from adapters.proxmox.lanes import SLOTS, THREADS, RequestSlots
 from core.lanes import Lane
 from core.verbs import Verb
 from playground.pve.server import Pve
 from tests.support import stage
-from tests.support.client_stage import EMPTY_LIST, STARTED, VM, Hold, Rude, client_of, until
+from tests.support.client_stage import EMPTY_LIST, STARTED, VM, HeldAnswer, Rude, client_of, until
 from tests.support.stage import Stage
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -22,14 +22,14 @@ IN_TIME = 10.0
 
 
 async def test_the_watch_and_changes_do_not_queue_behind_reads(tmp_path: Path) -> None:
-    with Rude(tmp_path, *[Hold(EMPTY_LIST)] * 4, EMPTY_LIST, STARTED) as rude:
+    with Rude(tmp_path, *[HeldAnswer(EMPTY_LIST)] * 4, EMPTY_LIST, STARTED) as rude:
         client = client_of(rude)
         reads = [asyncio.create_task(client.cluster()) for _ in range(40)]
-        await until(lambda: rude.held == PLACES[Lane.READS])
+        await until(lambda: rude.held == SLOTS[Lane.READS])
         async with asyncio.timeout(IN_TIME):
-            await client.on(Lane.WATCH).cluster()
-            assert await client.on(Lane.CHANGES).power(VM, Verb.START)
-        assert rude.held == PLACES[Lane.READS]
+            await client.in_lane(Lane.WATCH).cluster()
+            assert await client.in_lane(Lane.CHANGES).power(VM, Verb.START)
+        assert rude.held == SLOTS[Lane.READS]
         for read in reads:
             read.cancel()
         await asyncio.wait(reads)
@@ -39,24 +39,24 @@ async def test_the_watch_and_changes_do_not_queue_behind_reads(tmp_path: Path) -
 async def test_a_lane_that_is_full_takes_places_that_no_reader_needs(tmp_path: Path, lane: Lane) -> None:
     """A node that hangs must not hold the changes of the others."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
-    with Rude(tmp_path, Hold(EMPTY_LIST)) as rude:
+    with Rude(tmp_path, HeldAnswer(EMPTY_LIST)) as rude:
         client = client_of(rude)
-        most = PLACES[lane] + PLACES[Lane.READS]
-        calls = [asyncio.create_task(client.on(lane).cluster()) for _ in range(most + 3)]
+        most = SLOTS[lane] + SLOTS[Lane.READS]
+        calls = [asyncio.create_task(client.in_lane(lane).cluster()) for _ in range(most + 3)]
         await until(lambda: rude.held == most)
         other = Lane.CHANGES if lane is Lane.WATCH else Lane.WATCH
-        others = [asyncio.create_task(client.on(other).cluster()) for _ in range(PLACES[other])]
-        await until(lambda: rude.held == most + PLACES[other])
+        others = [asyncio.create_task(client.in_lane(other).cluster()) for _ in range(SLOTS[other])]
+        await until(lambda: rude.held == most + SLOTS[other])
         rude.release.set()
         await asyncio.gather(*calls, *others)
-        assert rude.most_held <= sum(PLACES.values())
+        assert rude.most_held <= sum(SLOTS.values())
 
 
 async def test_a_storage_is_asked_among_the_reads_whoever_asks() -> None:
-    lanes = Lanes()
-    given = [await lanes.take(Lane.CHANGES, quick=True) for _ in range(2)]
-    third = asyncio.create_task(lanes.take(Lane.CHANGES, quick=True))
-    rest = [await lanes.take(Lane.CHANGES, quick=False) for _ in range(2)]
+    lanes = RequestSlots()
+    given = [await lanes.acquire(Lane.CHANGES, quick=True) for _ in range(2)]
+    third = asyncio.create_task(lanes.acquire(Lane.CHANGES, quick=True))
+    rest = [await lanes.acquire(Lane.CHANGES, quick=False) for _ in range(2)]
     await asyncio.sleep(0)
     assert not third.done()
     for give_back in given:
@@ -67,10 +67,10 @@ async def test_a_storage_is_asked_among_the_reads_whoever_asks() -> None:
 
 
 async def test_who_goes_before_its_turn_is_never_sent(tmp_path: Path) -> None:
-    with Rude(tmp_path, Hold(EMPTY_LIST)) as rude:
+    with Rude(tmp_path, HeldAnswer(EMPTY_LIST)) as rude:
         client = client_of(rude)
         calls = [asyncio.create_task(client.cluster()) for _ in range(200)]
-        await until(lambda: rude.held == PLACES[Lane.READS])
+        await until(lambda: rude.held == SLOTS[Lane.READS])
         for call in calls[4:]:
             call.cancel()
         await asyncio.wait(calls[4:])
@@ -83,10 +83,10 @@ async def test_who_goes_before_its_turn_is_never_sent(tmp_path: Path) -> None:
 async def test_names_are_looked_up_while_every_place_is_held(tmp_path: Path) -> None:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(THREADS))
-    with Rude(tmp_path, Hold(EMPTY_LIST)) as rude:
+    with Rude(tmp_path, HeldAnswer(EMPTY_LIST)) as rude:
         client = client_of(rude)
-        calls = [asyncio.create_task(client.on(lane).cluster()) for lane in Lane for _ in range(9)]
-        await until(lambda: rude.held == sum(PLACES.values()))
+        calls = [asyncio.create_task(client.in_lane(lane).cluster()) for lane in Lane for _ in range(9)]
+        await until(lambda: rude.held == sum(SLOTS.values()))
         async with asyncio.timeout(IN_TIME):
             await loop.getaddrinfo("localhost", 443, type=socket.SOCK_STREAM)
         rude.release.set()
@@ -96,20 +96,20 @@ async def test_names_are_looked_up_while_every_place_is_held(tmp_path: Path) -> 
 async def test_the_bot_has_threads_for_all_places_and_more(scene: Stage) -> None:
     """Its own start sets so many, whatever the number of processors."""
     executor = asyncio.get_running_loop()._default_executor  # type: ignore[attr-defined]  # asyncio shows it nowhere
-    assert executor._max_workers == THREADS > sum(PLACES.values()) + 5
+    assert executor._max_workers == THREADS > sum(SLOTS.values()) + 5
 
 
 async def test_the_real_watch_and_a_real_change_pass_by_hanging_reads(scene: Stage, pve: Pve) -> None:
     pve.hang("/qemu/103/config", 25.0)
     try:
-        guest = scene.services.reader.known(103)
+        guest = scene.services.cluster_cache.find(103)
         assert guest is not None
         proxmox = scene.services.proxmox
         hanging = [asyncio.create_task(proxmox.config(guest)) for _ in range(20)]
-        await scene.until(lambda: len(scene.sent("GET", "/qemu/103/config")) == PLACES[Lane.READS])
+        await scene.until(lambda: len(scene.sent("GET", "/qemu/103/config")) == SLOTS[Lane.READS])
         async with asyncio.timeout(IN_TIME):
-            await scene.look()
-            assert scene.services.watch.trouble is None
+            await scene.poll()
+            assert scene.services.watch.read_error is None
         async with asyncio.timeout(IN_TIME):
             await scene.say(scene.emma, "start", vmid=104)
         assert pve.guest(104).status == "running"

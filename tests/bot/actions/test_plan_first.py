@@ -7,7 +7,7 @@ import pytest
 
 from adapters.proxmox.http import QUICK_SECONDS, READ_SECONDS
 from core.actions.planner import FALLBACK_SECONDS
-from core.audit.trail import AuditFilter, Step
+from core.audit.trail import AuditFilter, AuditStep
 from core.errors import GuestProtected, WrongState
 from core.guest import State
 from playground.pve.server import Pve
@@ -46,8 +46,8 @@ async def test_a_dry_run_shows_the_plan_and_ends(
     assert scene.cluster() == before and scene.changes() == []
     scene.clock.skip(61)
     await scene.settled()
-    records = [each.record for each in scene.services.journal.audited(AuditFilter(), 0, 9)[0]]
-    assert [record.step for record in records] == [Step.PLANNED, Step.PLANNED]
+    records = [each.record for each in scene.services.journal.audit_page(AuditFilter(), 0, 9)[0]]
+    assert [record.step for record in records] == [AuditStep.PLANNED, AuditStep.PLANNED]
 
 
 async def test_a_dry_run_says_no_as_the_real_one_does(scene: Stage) -> None:

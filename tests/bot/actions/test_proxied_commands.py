@@ -2,13 +2,13 @@
 
 import pytest
 
-from core.audit.trail import AuditFilter, AuditRecord, Step
+from core.audit.trail import AuditFilter, AuditRecord, AuditStep
 from core.errors import GuestLocked
 from core.proxmox_errors import BadAnswer, MissingPrivilege, Rejected
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
-from ui.messages.errors import sentence
+from ui.messages.errors import error_sentence
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -16,7 +16,7 @@ BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 
 
 def audited(scene: Stage) -> list[AuditRecord]:
-    return [each.record for each in scene.services.journal.audited(AuditFilter(), 0, 50)[0]]
+    return [each.record for each in scene.services.journal.audit_page(AuditFilter(), 0, 50)[0]]
 
 
 async def stop(scene: Stage, vmid: int = 101) -> str:
@@ -30,15 +30,15 @@ async def stop(scene: Stage, vmid: int = 101) -> str:
 async def test_a_stop_whose_answer_was_a_page_is_followed_to_its_end(scene: Stage, pve: Pve) -> None:
     pve.between.page("/qemu/101/status/stop", 524, method="POST")
     await scene.say(scene.akiko, "monitor add", vmid=101)
-    await scene.look(2, later=5.0)  # the node's clock and the bot's must not differ by more than a minute
+    await scene.poll(2, later=5.0)  # the node's clock and the bot's must not differ by more than a minute
     text = await stop(scene)
     assert scene.t()("{guest} was switched off.", guest=f"**101** `{pve.guest(101).name}`") in text
     assert "` `" not in text
-    await scene.look(3)
+    await scene.poll(3)
     await scene.delivered()
     assert scene.alerts_told() == []
     ended = next(record for record in audited(scene) if record.operation == "stop")
-    assert (ended.step, ended.outcome) == (Step.ENDED, "OK")
+    assert (ended.step, ended.outcome) == (AuditStep.ENDED, "OK")
     assert ended.upid
 
 
@@ -49,19 +49,19 @@ async def test_a_stop_that_nobody_can_tell_of_is_unknown_and_stays_expected(
 ) -> None:
     """The guest goes down all the same, and its task cannot be read either."""
     await scene.say(scene.akiko, "monitor add", vmid=101)
-    await scene.look(2)
+    await scene.poll(2)
     pve.between.page("/qemu/101/status/stop", status, method="POST")
     pve.between.page("/nodes/pve1/tasks", 503, times=None)
     text = await stop(scene)
     error = BadAnswer(pve.host, changing=True, status=status)
-    assert sentence(scene.t(), error) in text
+    assert error_sentence(scene.t(), error) in text
     assert "` `" not in text and "<html" not in text
     assert (str(status) in text) == (status >= 300)
     ended = next(record for record in audited(scene) if record.operation == "stop")
-    assert ended.step is Step.ENDED and ended.outcome.startswith("unknown: BadAnswer")
+    assert ended.step is AuditStep.ENDED and ended.outcome.startswith("unknown: BadAnswer")
     pve.between.nothing()
     assert pve.guest(101).status == "stopped"
-    await scene.look(3)
+    await scene.poll(3)
     await scene.delivered()
     assert scene.alerts_told() == []
 
@@ -112,16 +112,16 @@ async def test_a_refusal_without_words_shows_no_empty_code(scene: Stage, pve: Pv
 async def test_a_tunnel_that_answers_for_proxmox_is_an_outage_with_its_status(scene: Stage, pve: Pve) -> None:
     """Guests are not taken to be down for it, and the alert outlives a restart."""
     await scene.say(scene.akiko, "monitor add", vmid=101)
-    await scene.look(2)
+    await scene.poll(2)
     pve.between.page("/api2/json/", 524, times=None)
-    await scene.look(4)
+    await scene.poll(4)
     await scene.delivered()
     (told,) = scene.alerts_told()
-    assert sentence(scene.t(), BadAnswer(pve.host, status=524)) in told
+    assert error_sentence(scene.t(), BadAnswer(pve.host, status=524)) in told
     await scene.restart_bot()
-    await scene.look(2)
+    await scene.poll(2)
     pve.between.nothing()
-    await scene.look(3)
+    await scene.poll(3)
     await scene.delivered()
     first, *rest = scene.alerts_told()
     assert "🔴" not in first and len(rest) == 1

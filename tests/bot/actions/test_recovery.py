@@ -13,20 +13,20 @@ import pytest
 
 from adapters.journal.store import SqliteJournal
 from core.access.rate_limit import ChangeLimit
-from core.actions.executor import Operations
+from core.actions.executor import Executor
 from core.actions.expected_stops import GRACE_SECONDS
-from core.actions.recovery import GIVE_UP, SURE_SECONDS, CutOff
+from core.actions.recovery import GIVE_UP, SURE_SECONDS, ActionRecovery
 from core.audit.trail import (
     CUT_OFF,
     NOT_SETTLED,
-    NOTHING_BEGUN,
+    NOTHING_STARTED,
     UNKNOWN,
-    Audited,
+    AuditEntry,
     AuditFilter,
     AuditRecord,
+    AuditStep,
+    AuditTrail,
     Ending,
-    KeptAudit,
-    Step,
     ending_of,
 )
 from core.guest import Kind
@@ -35,7 +35,7 @@ from core.tasks import TaskEnd
 from core.verbs import Verb
 from playground.pve.server import Pve
 from tests.support import stage as stages
-from tests.support.fakes import AKIKO, NOON, Lost, World, guest
+from tests.support.fakes import AKIKO, NOON, FakeWorld, Lost, guest
 from tests.support.process_stage import ProcessStage, process_stage
 from tests.support.stage import Stage, post_of
 
@@ -157,16 +157,16 @@ async def test_what_is_found_out_is_told_without_words_that_discord_blocks(stage
 async def test_an_ordered_stop_stays_expected_while_its_task_is_followed(scene: Stage, pve: Pve) -> None:
     """However long it takes: the next bot holds on to the order."""
     await scene.say(scene.emma, "monitor add", vmid=101)
-    await scene.look()
+    await scene.poll()
     plan = pve.next_task("qmshutdown", vmid=101, hold=True)
-    reply = await scene.begin(scene.emma, "shutdown", vmid=101)
+    reply = await scene.start_command(scene.emma, "shutdown", vmid=101)
     scene.services.audit.record = lambda entry, attempt=None: None  # type: ignore[method-assign]  # killed, it writes no more
     await scene.crash_bot()
     for _ in range(8):
-        await scene.look(later=GRACE_SECONDS / 3)
+        await scene.poll(later=GRACE_SECONDS / 3)
         await asyncio.sleep(0.05)
     plan.release()
-    await scene.look(2)
+    await scene.poll(2)
     await scene.delivered()
     assert [text for text in scene.alerts_told() if "🔴" in text] == []
     await scene.until(lambda: "done" in reply.text, "the person told")
@@ -176,7 +176,7 @@ async def test_where_the_message_is_gone_a_new_one_is_made(bare_scene: Stage, pv
     scene = bare_scene
     await scene.start_bot()
     plan = pve.next_task("qmstart", vmid=VM, hold=True)
-    reply = await scene.begin(scene.emma, "start", vmid=VM)
+    reply = await scene.start_command(scene.emma, "start", vmid=VM)
     scene.services.audit.record = lambda entry, attempt=None: None  # type: ignore[method-assign]  # killed, it writes no more
     scene.server.fail("PATCH", f"/messages/{post_of(reply).id}", 404)
     plan.release()
@@ -193,10 +193,10 @@ class Told:
 
     def __init__(self, journal: SqliteJournal) -> None:
         self.journal = journal
-        self.found: list[Audited] = []
+        self.found: list[AuditEntry] = []
         self.open: list[int] = []
 
-    async def tell(self, found: Audited) -> None:
+    async def notify(self, found: AuditEntry) -> None:
         self.found.append(found)
         self.open.append(len(self.journal.audit_open()))
 
@@ -205,31 +205,33 @@ class Case:
     """A trail that a former run left open, over the fake cluster."""
 
     def __init__(self, directory: Path) -> None:
-        self.world = World([guest(101), guest(102, kind=Kind.LXC)])
+        self.world = FakeWorld([guest(101), guest(102, kind=Kind.LXC)])
         self.journal = SqliteJournal(directory / "journal.db", self.world.clock.now)
         self.journal.open()
-        self.audit = KeptAudit(self.journal, self.world.clock)
+        self.audit = AuditTrail(self.journal, self.world.clock)
         self.told = Told(self.journal)
         world = self.world
-        self.cut_off = CutOff(world.proxmox, world.clock, self.journal, self.audit, world.expected, self.told)
+        self.cut_off = ActionRecovery(
+            world.proxmox, world.clock, self.journal, self.audit, world.expected, self.told
+        )
 
-    def left(self, *steps: Step, operation: str = "shutdown", vmid: int = 101, **more: str) -> int:
+    def left(self, *steps: AuditStep, operation: str = "shutdown", vmid: int = 101, **more: str) -> int:
         upid, more = more.pop("upid", ""), dict(more)
         first = None
         for step in steps:
             record = AuditRecord(step, AKIKO, operation, vmid, node="pve1", guest="web101", **more)  # type: ignore[arg-type]  # texts only
-            if step is Step.SENT:
+            if step is AuditStep.SENT:
                 record = AuditRecord(step, AKIKO, operation, vmid, node="pve1", upid=upid)
-            first = self.journal.audit(record, self.world.clock.now(), first) if first is None else first
+            first = self.journal.audit_add(record, self.world.clock.now(), first) if first is None else first
             if step is not steps[0]:
-                self.journal.audit(record, self.world.clock.now(), first)
+                self.journal.audit_add(record, self.world.clock.now(), first)
         assert first is not None
         return first
 
     async def run(self) -> list[AuditRecord]:
         self.audit.close_cut_off()
         await self.cut_off.run()
-        return [each.record for each in reversed(self.journal.audited(AuditFilter(), 0, 50)[0])]
+        return [each.record for each in reversed(self.journal.audit_page(AuditFilter(), 0, 50)[0])]
 
 
 @pytest.fixture
@@ -244,24 +246,24 @@ def begun(case: Case, kind: str = "qmshutdown", vmid: int = 101, seconds: float 
 async def test_a_task_is_followed_to_its_end(case: Case) -> None:
     case.world.proxmox.exit = "WARNINGS: 1"
     upid = begun(case, seconds=1000.0)
-    case.left(Step.ASKED, Step.SENDING, Step.SENT, upid=upid)
+    case.left(AuditStep.ASKED, AuditStep.SENDING, AuditStep.SENT, upid=upid)
     (ended,) = await case.run()
-    assert (ended.step, ended.outcome, ended.upid) == (Step.ENDED, "WARNINGS: 1", upid)
+    assert (ended.step, ended.outcome, ended.upid) == (AuditStep.ENDED, "WARNINGS: 1", upid)
     assert case.told.open == [1], "told first: an end in between tells twice, not never"
     assert [each.record for each in case.told.found] == [ended]
 
 
 async def test_a_lost_answers_task_is_found_and_no_other_taken_for_it(case: Case) -> None:
     known = begun(case)
-    earlier = case.left(Step.ASKED, Step.SENT, upid=known)
-    case.journal.audit(
-        AuditRecord(Step.ENDED, AKIKO, "shutdown", 101, upid=known, outcome="OK"), NOON, earlier
+    earlier = case.left(AuditStep.ASKED, AuditStep.SENT, upid=known)
+    case.journal.audit_add(
+        AuditRecord(AuditStep.ENDED, AKIKO, "shutdown", 101, upid=known, outcome="OK"), NOON, earlier
     )
     case.world.proxmox.start_task("qmshutdown", 101, "pve1", lambda: None, user="root@pam")
     begun(case, "qmstart")
     case.world.clock.advance(5)
     case.world.proxmox.exit = "got timeout"
-    case.left(Step.ASKED, Step.SENDING)
+    case.left(AuditStep.ASKED, AuditStep.SENDING)
     wanted = begun(case)
     case.world.clock.advance(30)
     later = begun(case)
@@ -270,24 +272,26 @@ async def test_a_lost_answers_task_is_found_and_no_other_taken_for_it(case: Case
 
 
 async def test_what_never_reached_proxmox_is_said_to_be_so(case: Case) -> None:
-    case.left(Step.ASKED)
-    case.left(Step.ASKED, Step.SENDING, vmid=102)
+    case.left(AuditStep.ASKED)
+    case.left(AuditStep.ASKED, AuditStep.SENDING, vmid=102)
     began = case.world.clock.mono
     asked, sending = await case.run()
-    assert asked.outcome == sending.outcome == NOTHING_BEGUN
+    assert asked.outcome == sending.outcome == NOTHING_STARTED
     assert ending_of(asked) is Ending.FAILED
     assert case.world.clock.mono - began >= SURE_SECONDS, "its task may yet have come"
 
 
 async def test_a_task_that_proxmox_has_forgotten_is_not_known(case: Case) -> None:
-    case.left(Step.ASKED, Step.SENT, upid="UPID:pve1:00000001:00000001:6AB13B80:qmshutdown:101:a@pve!b:")
+    case.left(
+        AuditStep.ASKED, AuditStep.SENT, upid="UPID:pve1:00000001:00000001:6AB13B80:qmshutdown:101:a@pve!b:"
+    )
     case.world.proxmox.next("task_status", TaskUnknown("x"))
     (ended,) = await case.run()
     assert ended.outcome == TaskEnd.VANISHED and ending_of(ended) is Ending.UNKNOWN
 
 
 async def test_a_proxmox_that_is_away_is_asked_until_it_answers(case: Case) -> None:
-    case.left(Step.ASKED, Step.SENT, upid=begun(case, seconds=1.0))
+    case.left(AuditStep.ASKED, AuditStep.SENT, upid=begun(case, seconds=1.0))
     case.world.proxmox.next("task_status", *[Unreachable("pve1"), TimedOut("pve1", False)] * 20)
     (ended,) = await case.run()
     assert ended.outcome == "OK"
@@ -295,25 +299,31 @@ async def test_a_proxmox_that_is_away_is_asked_until_it_answers(case: Case) -> N
 
 
 async def test_a_proxmox_that_is_away_for_ever_is_given_up(case: Case) -> None:
-    case.left(Step.ASKED, Step.SENT, upid=begun(case))
+    case.left(AuditStep.ASKED, AuditStep.SENT, upid=begun(case))
     case.world.proxmox.next("task_status", *[Unreachable("pve1")] * 5000)
     (ended,) = await case.run()
     assert ended.outcome == CUT_OFF
     assert GIVE_UP <= sum(case.world.clock.slept) < GIVE_UP + 60
 
 
-@pytest.mark.parametrize(("cores", "outcome"), [(2, "OK"), (7, NOTHING_BEGUN)])
+@pytest.mark.parametrize(("cores", "outcome"), [(2, "OK"), (7, NOTHING_STARTED)])
 async def test_a_containers_size_is_looked_at_since_it_makes_no_task(
     case: Case, cores: int, outcome: str
 ) -> None:
-    case.left(Step.ASKED, Step.SENDING, operation="resize", vmid=102, detail=f"cores={cores} memory_mb=2048")
+    case.left(
+        AuditStep.ASKED,
+        AuditStep.SENDING,
+        operation="resize",
+        vmid=102,
+        detail=f"cores={cores} memory_mb=2048",
+    )
     (ended,) = await case.run()
     assert ended.outcome == outcome
 
 
 async def test_a_stop_is_expected_for_as_long_as_it_is_asked_for(case: Case) -> None:
-    case.world.expected.begin({101: "Akiko"}, lambda vmid, by: None)
-    case.left(Step.ASKED, Step.SENT, upid=begun(case, seconds=5 * GRACE_SECONDS))
+    case.world.expected.load({101: "Akiko"}, lambda vmid, by: None)
+    case.left(AuditStep.ASKED, AuditStep.SENT, upid=begun(case, seconds=5 * GRACE_SECONDS))
     await case.run()
     assert case.world.expected.current() == {101: "Akiko"}
     case.world.clock.advance(GRACE_SECONDS + 10)
@@ -321,21 +331,21 @@ async def test_a_stop_is_expected_for_as_long_as_it_is_asked_for(case: Case) -> 
 
 
 async def test_other_attempts_are_closed_at_once(case: Case) -> None:
-    case.left(Step.ASKED, operation="monitor_add")
+    case.left(AuditStep.ASKED, operation="monitor_add")
     assert [each.outcome for each in await case.run()] == [CUT_OFF]
     assert case.told.found == []
 
 
 async def test_one_that_breaks_keeps_no_other_open(case: Case) -> None:
-    case.left(Step.ASKED, Step.SENT, upid=begun(case))
-    case.left(Step.ASKED, Step.SENT, vmid=102, upid=begun(case, "vzshutdown", 102))
+    case.left(AuditStep.ASKED, AuditStep.SENT, upid=begun(case))
+    case.left(AuditStep.ASKED, AuditStep.SENT, vmid=102, upid=begun(case, "vzshutdown", 102))
 
     def broken() -> None:
         raise KeyError
 
     case.world.proxmox.next("task_status", broken)
     first, second = await case.run()
-    assert (first.step, second.step) == (Step.SENT, Step.ENDED)
+    assert (first.step, second.step) == (AuditStep.SENT, AuditStep.ENDED)
 
 
 # ---------------------------------------------------------------------- the end of the bot
@@ -349,10 +359,10 @@ async def test_operations_end_before_they_send(case: Case) -> None:
         asked.set()
         await asyncio.Event().wait()
 
-    action = asyncio.create_task(world.operations.carry_out(world.order(Verb.SHUTDOWN), begin=begin))
+    action = asyncio.create_task(world.executor.execute(world.order(Verb.SHUTDOWN), on_start=begin))
     await asked.wait()
-    await world.operations.end()
-    assert action.done() or world.operations._under_way == set()
+    await world.executor.stop()
+    assert action.done() or world.executor._running == set()
     assert world.sent == [] and world.ledger.steps == ["asked", "ended"]
     with pytest.raises(asyncio.CancelledError):
         await action
@@ -365,11 +375,11 @@ async def test_operations_leave_open_what_was_sent(case: Case) -> None:
         at_work.set()
         await asyncio.Event().wait()
 
-    action = asyncio.create_task(world.operations.carry_out(world.order(Verb.SHUTDOWN), hold))
+    action = asyncio.create_task(world.executor.execute(world.order(Verb.SHUTDOWN), hold))
     await at_work.wait()
-    await world.operations.end()
+    await world.executor.stop()
     assert world.ledger.steps == ["asked"]
-    assert [each.step for each in world.ledger.requests] == [Step.SENDING, Step.SENT]
+    assert [each.step for each in world.ledger.requests] == [AuditStep.SENDING, AuditStep.SENT]
     assert world.ledger.requests[-1].upid in world.proxmox.tasks
     assert world.expected.current() == {101: "Akiko"}
     with pytest.raises(asyncio.CancelledError):
@@ -382,15 +392,15 @@ async def test_operations_leave_open_what_was_sent(case: Case) -> None:
 async def test_an_end_that_nobody_knew_is_asked_for_again(case: Case) -> None:
     """By the same run, and by the next start for a day."""
     upid = begun(case)
-    attempt = case.left(Step.ASKED, Step.SENDING)
-    case.journal.audit(
-        AuditRecord(Step.ENDED, AKIKO, "shutdown", 101, node="pve1", outcome="unknown: TimedOut()"),
+    attempt = case.left(AuditStep.ASKED, AuditStep.SENDING)
+    case.journal.audit_add(
+        AuditRecord(AuditStep.ENDED, AKIKO, "shutdown", 101, node="pve1", outcome="unknown: TimedOut()"),
         NOON,
         attempt,
     )
-    settled = case.left(Step.ASKED, Step.SENDING, vmid=102)
-    case.journal.audit(
-        AuditRecord(Step.ENDED, AKIKO, "shutdown", 102, outcome=f"{UNKNOWN}{NOT_SETTLED}"), NOON, settled
+    settled = case.left(AuditStep.ASKED, AuditStep.SENDING, vmid=102)
+    case.journal.audit_add(
+        AuditRecord(AuditStep.ENDED, AKIKO, "shutdown", 102, outcome=f"{UNKNOWN}{NOT_SETTLED}"), NOON, settled
     )
     first, second = await case.run()
     assert (first.outcome, first.upid) == ("OK", upid)
@@ -400,9 +410,9 @@ async def test_an_end_that_nobody_knew_is_asked_for_again(case: Case) -> None:
 
 
 async def test_an_end_that_stays_unknown_is_told_no_second_time(case: Case) -> None:
-    attempt = case.left(Step.ASKED, Step.SENT, upid=begun(case))
-    case.journal.audit(
-        AuditRecord(Step.ENDED, AKIKO, "shutdown", 101, upid=begun(case), outcome=TaskEnd.VANISHED),
+    attempt = case.left(AuditStep.ASKED, AuditStep.SENT, upid=begun(case))
+    case.journal.audit_add(
+        AuditRecord(AuditStep.ENDED, AKIKO, "shutdown", 101, upid=begun(case), outcome=TaskEnd.VANISHED),
         NOON,
         attempt,
     )
@@ -416,16 +426,16 @@ async def test_a_lost_answer_of_this_run_is_found_out(tmp_path: Path) -> None:
     """Proxmox is away just when the task is looked for."""
     case = Case(tmp_path)
     world = case.world
-    operations = Operations(
+    operations = Executor(
         world.proxmox,
-        world.reader,
+        world.cluster_cache,
         world.clock,
         world.planner,
         case.audit,
         world.expected,
         ChangeLimit(world.clock, 0),
     )
-    operations.tell_unknown(case.cut_off.take)
+    operations.subscribe_unknown(case.cut_off.recover)
     world.proxmox.next("power", Lost(TimedOut("pve1", changing=True)))
     world.proxmox.next("recent_tasks", Unreachable("pve1"))
 
@@ -433,11 +443,11 @@ async def test_a_lost_answer_of_this_run_is_found_out(tmp_path: Path) -> None:
         return 4711
 
     with pytest.raises(TimedOut):
-        await operations.carry_out(world.order(Verb.SHUTDOWN), begin=begin)
-    (unknown,) = case.journal.audited(AuditFilter(), 0, 9)[0]
+        await operations.execute(world.order(Verb.SHUTDOWN), on_start=begin)
+    (unknown,) = case.journal.audit_page(AuditFilter(), 0, 9)[0]
     assert ending_of(unknown.record) is Ending.UNKNOWN
-    await asyncio.wait(case.cut_off._later, timeout=20)
-    (found,) = case.journal.audited(AuditFilter(), 0, 9)[0]
+    await asyncio.wait(case.cut_off._recovering, timeout=20)
+    (found,) = case.journal.audit_page(AuditFilter(), 0, 9)[0]
     assert ending_of(found.record) is Ending.DONE and found.record.upid in world.proxmox.tasks
     assert [each.record.message_id for each in case.told.found] == [4711]
     assert world.expected.current() == {101: "Akiko"}

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from core.access.rate_limit import ChangeLimit
-from core.actions.executor import Operations
-from core.actions.recovery import TOLD_SECONDS
-from core.audit.trail import NOTHING_BEGUN, AuditFilter, AuditRecord, Ending, Step, ending_of
+from core.actions.executor import Executor
+from core.actions.recovery import FIRST_ANSWER_SECONDS
+from core.audit.trail import NOTHING_STARTED, AuditFilter, AuditRecord, AuditStep, Ending, ending_of
 from core.guest import Guest, Kind, Snapshot, State
 from core.proxmox_errors import TimedOut, Unreachable
 from core.tasks import Progress
@@ -50,12 +50,12 @@ def case(tmp_path: Path) -> Case:
     return Case(tmp_path)
 
 
-def operations_of(case: Case) -> Operations:
+def operations_of(case: Case) -> Executor:
     world, limit = case.world, ChangeLimit(case.world.clock, 0)
-    made = Operations(
-        world.proxmox, world.reader, world.clock, world.planner, case.audit, world.expected, limit
+    made = Executor(
+        world.proxmox, world.cluster_cache, world.clock, world.planner, case.audit, world.expected, limit
     )
-    made.tell_unknown(case.cut_off.take)
+    made.subscribe_unknown(case.cut_off.recover)
     return made
 
 
@@ -70,7 +70,7 @@ def ordered(case: Case, what: str) -> Any:
 
 
 def last(case: Case) -> AuditRecord:
-    return case.journal.audited(AuditFilter(), 0, 1)[0][0].record
+    return case.journal.audit_page(AuditFilter(), 0, 1)[0][0].record
 
 
 @pytest.mark.parametrize("what", ALL)
@@ -78,7 +78,7 @@ async def test_killed_while_the_answer_is_on_its_way(case: Case, what: str) -> N
     order, operations = ordered(case, what), operations_of(case)
     case.world.proxmox.next(METHODS.get(what, order.verb.value.partition(" ")[0]), Lost(KILLED))
     with pytest.raises(asyncio.CancelledError):
-        await operations.carry_out(order)
+        await operations.execute(order)
     sent = len(case.world.sent)
     (ended,) = await case.run()
     assert ended.outcome == "OK" and ending_of(ended) is Ending.DONE
@@ -97,10 +97,10 @@ async def test_killed_before_the_request(case: Case, what: str) -> None:
         raise KILLED
 
     with pytest.raises(asyncio.CancelledError):
-        await operations.carry_out(order, begin=begin)
+        await operations.execute(order, on_start=begin)
     del case.audit.record  # the class's own again: the next run
     (ended,) = await case.run()
-    assert (ended.outcome, case.world.sent) == (NOTHING_BEGUN, [])
+    assert (ended.outcome, case.world.sent) == (NOTHING_STARTED, [])
 
 
 @pytest.mark.parametrize("killed", [True, False])
@@ -113,11 +113,11 @@ async def test_a_guest_that_moved_just_before_is_asked_about_where_the_request_w
     proxmox.next("power", lambda: proxmox.change(101, node="pve2"), Lost(error))
     proxmox.next("recent_tasks", *([] if killed else [Unreachable("pve2")]))
     with pytest.raises(type(error)):
-        await operations.carry_out(order)
+        await operations.execute(order)
     if killed:
         await case.run()
     else:
-        await asyncio.wait(case.cut_off._later, timeout=20)
+        await asyncio.wait(case.cut_off._recovering, timeout=20)
     assert (last(case).outcome, last(case).node) == ("OK", "pve2")
 
 
@@ -129,19 +129,19 @@ async def test_what_breaks_after_the_request_was_taken_is_followed_by_its_task(c
         raise KeyError
 
     with pytest.raises(KeyError):
-        await operations.carry_out(order, broken)
+        await operations.execute(order, broken)
     assert ending_of(last(case)) is Ending.UNKNOWN and last(case).upid in case.world.proxmox.tasks
-    await asyncio.wait(case.cut_off._later, timeout=20)
+    await asyncio.wait(case.cut_off._recovering, timeout=20)
     assert last(case).outcome == "OK"
 
 
 async def test_a_task_that_the_trail_knows_as_its_own_is_not_passed_over(case: Case) -> None:
     """Its end was written without it, by a bot that had found none."""
     order, operations = ordered(case, "shutdown"), operations_of(case)
-    await operations.carry_out(order)
-    (found,) = case.journal.audited(AuditFilter(), 0, 1)[0]
+    await operations.execute(order)
+    (found,) = case.journal.audit_page(AuditFilter(), 0, 1)[0]
     unknown = replace(found.record, outcome="unknown: KeyError", upid="")
-    case.journal.audit(unknown, case.world.clock.now(), found.attempt)
+    case.journal.audit_add(unknown, case.world.clock.now(), found.attempt)
     (ended,) = await case.run()
     assert ended.outcome == "OK"
 
@@ -154,10 +154,10 @@ async def test_what_is_called_off_before_it_was_sent_is_said_not_to_have_begun(c
         asked.set()
         await asyncio.Event().wait()
 
-    action = asyncio.create_task(operations.carry_out(order, begin=begin))
+    action = asyncio.create_task(operations.execute(order, on_start=begin))
     await asked.wait()
-    await operations.end()
-    assert last(case).outcome == NOTHING_BEGUN
+    await operations.stop()
+    assert last(case).outcome == NOTHING_STARTED
     with pytest.raises(asyncio.CancelledError):
         await action
 
@@ -168,16 +168,16 @@ async def test_a_stop_that_was_never_begun_excuses_none(case: Case, other: str) 
     is another one."""
     order, operations, expected = ordered(case, "shutdown"), operations_of(case), case.world.expected
     noted: list[tuple[int, str | None]] = []
-    expected.begin({101: "Akiko"}, lambda vmid, by: noted.append((vmid, by)))
-    case.left(Step.ASKED, *([] if other == "before" else [Step.SENDING]))
+    expected.load({101: "Akiko"}, lambda vmid, by: noted.append((vmid, by)))
+    case.left(AuditStep.ASKED, *([] if other == "before" else [AuditStep.SENDING]))
     case.audit.close_cut_off()
     assert expected.current() == {101: "Akiko"}
-    cases = [case.cut_off._case(each) for each in case.audit.cut_off]
+    cases = [case.cut_off._open_attempt(each) for each in case.audit.cut_off]
     if other == "after":
         case.world.clock.advance(1)
-        assert (await operations.carry_out(order)).good
+        assert (await operations.execute(order)).good
         noted.clear()
-    await case.cut_off._close(cases[0], NOTHING_BEGUN)
+    await case.cut_off._close(cases[0], NOTHING_STARTED)
     assert expected.current() == ({101: "Akiko"} if other else {})
     assert noted == ([] if other else [(101, None)])
 
@@ -185,24 +185,24 @@ async def test_a_stop_that_was_never_begun_excuses_none(case: Case, other: str) 
 async def test_the_task_of_an_action_of_this_run_is_not_taken_for_that_of_the_one_before(case: Case) -> None:
     """The person orders it once more, and Proxmox' answer to that is on its way."""
     order, operations = ordered(case, "shutdown"), operations_of(case)
-    case.cut_off._at_work = operations.at_work
-    case.left(Step.ASKED, Step.SENDING)
+    case.cut_off._is_busy = operations.is_busy
+    case.left(AuditStep.ASKED, AuditStep.SENDING)
     case.audit.close_cut_off()
-    (former,) = [case.cut_off._case(each) for each in case.audit.cut_off]
+    (former,) = [case.cut_off._open_attempt(each) for each in case.audit.cut_off]
     asked: list[object] = []
     send = case.world.proxmox.power
 
     async def power(guest: Guest, verb: Verb) -> str:
         upid = await send(guest, verb)
-        asked.append(await case.cut_off._asked(former))
+        asked.append(await case.cut_off._find_outcome(former))
         return upid
 
     case.world.proxmox.power = power  # type: ignore[method-assign]  # asked while the answer is on its way
-    assert (await operations.carry_out(order)).good
+    assert (await operations.execute(order)).good
     assert asked == [None] and former.upid == ""
     await case.cut_off._settle(former)
-    ends = [each.record.outcome for each in case.journal.audited(AuditFilter(), 0, 2)[0]]
-    assert ends == ["OK", NOTHING_BEGUN]
+    ends = [each.record.outcome for each in case.journal.audit_page(AuditFilter(), 0, 2)[0]]
+    assert ends == ["OK", NOTHING_STARTED]
 
 
 async def test_what_is_found_out_in_this_run_is_told_after_that_it_is_not_known(case: Case) -> None:
@@ -211,35 +211,35 @@ async def test_what_is_found_out_in_this_run_is_told_after_that_it_is_not_known(
     case.world.proxmox.next("power", Lost(TimedOut("pve1", changing=True)))
     case.world.proxmox.next("recent_tasks", Unreachable("pve1"))
     with pytest.raises(TimedOut):
-        await operations.carry_out(order)
+        await operations.execute(order)
     case.world.clock.slept.clear()
-    await asyncio.wait(case.cut_off._later, timeout=20)
-    assert case.world.clock.slept[0] == TOLD_SECONDS and len(case.told.found) == 1
+    await asyncio.wait(case.cut_off._recovering, timeout=20)
+    assert case.world.clock.slept[0] == FIRST_ANSWER_SECONDS and len(case.told.found) == 1
 
 
 async def test_a_guest_whose_deletion_was_cut_off_is_watched_no_longer(scene: Stage, pve: Pve) -> None:
     """As after any `/delete`; nothing is alarmed, however long it is looked at."""
     await scene.say(scene.emma, "monitor add", vmid=104)
-    await scene.look(2)
+    await scene.poll(2)
     plan = pve.next_task("qmdestroy", vmid=104, hold=True)
     form = await scene.press(scene.emma, await scene.say(scene.emma, "delete", vmid=104), "Delete palworld …")
     scene.server.answer_wait = 0.0
     await scene.server.submit(scene.emma, form, "palworld")
     await scene.until(lambda: [each for each in scene.services.journal.audit_open() if each.record.upid])
     scene.services.audit.record = lambda entry, attempt=None: None  # type: ignore[method-assign]  # killed, it writes no more
-    scene.services.watch.heed = lambda report: False  # type: ignore[method-assign]  # nor anything else
+    scene.services.watch.on_action_done = lambda report: False  # type: ignore[method-assign]  # nor anything else
     await scene.crash_bot()
     plan.release()
     await scene.until(lambda: scene.services.watch.find(104) is None, "off the list")
-    await scene.look(12)
+    await scene.poll(12)
     await scene.delivered()
     assert scene.alerts_told() == []
 
 
 async def test_a_new_guest_of_a_deleted_ones_number_stays_watched(case: Case) -> None:
     told: list[int] = []
-    case.cut_off.tell_deleted(told.append)
-    case.left(Step.ASKED, Step.SENDING, operation="delete")
+    case.cut_off.subscribe_deleted(told.append)
+    case.left(AuditStep.ASKED, AuditStep.SENDING, operation="delete")
     case.world.proxmox.start_task("qmdestroy", 101, "pve1", lambda: None)
     (ended,) = await case.run()
     assert ended.outcome == "OK" and told == [], "there is a guest of this VMID"

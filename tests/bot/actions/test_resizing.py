@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.actions.resizing import Excess, excess_of, stored_of
+from core.actions.resizing import Excess, find_excess, with_pending
 from core.errors import NothingToChange
 from core.guest import GuestConfig, Kind, Node
 from core.proxmox import Pending
@@ -33,7 +33,7 @@ NODE = Node("pve1", True, cpus=16.0, memory_total=64 * GIB)
 def test_what_the_node_does_not_have(
     node: Node | None, cores: int | None, memory: int | None, excess: Excess | None
 ) -> None:
-    assert excess_of(TWO, node, cores, memory) == excess
+    assert find_excess(TWO, node, cores, memory) == excess
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_what_the_node_does_not_have(
     ],
 )
 def test_what_is_stored(kind: Kind, pending: Pending, expected: tuple[int | None, int, int]) -> None:
-    stored = stored_of(TWO, kind, [pending])
+    stored = with_pending(TWO, kind, [pending])
     assert (stored.cores, stored.sockets, stored.memory_mb) == expected
 
 
@@ -86,7 +86,7 @@ async def test_what_the_node_has_is_done_at_once(scene: Stage) -> None:
 
 async def test_a_node_whose_size_is_not_known_holds_nothing_up(scene: Stage, pve: Pve) -> None:
     pve.deny("Sys.Audit")
-    await scene.look()
+    await scene.poll()
     assert "was resized" in (await scene.say(scene.emma, "resize", vmid=101, cores=17)).text
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.access.policy import AccessRules, Scope, Trait
+from core.access.policy import AccessRules, Scope, ScopeKind
 from core.errors import ChangedMeanwhile, GuestBusy, GuestNotFound, NotAllowed, TooManyChanges
 from core.guest import State
 from core.rights import Level
@@ -13,7 +13,7 @@ from core.verbs import Verb
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
-from tests.support.fakes import AKIKO, World, guest
+from tests.support.fakes import AKIKO, FakeWorld, guest
 from tests.support.stage import Stage
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
@@ -23,16 +23,16 @@ RULES = AccessRules(
     1,
     2,
     levels={VIEWER: Level.VIEWER, GAME: Level.OPERATOR, ADMIN: Level.ADMIN},
-    scopes={GAME: (Scope(Trait.TAG, "game"),)},
+    scopes={GAME: (Scope(ScopeKind.TAG, "game"),)},
 )
 MALLORY = replace(AKIKO, user_id=66, name="Mallory", roles=frozenset({GAME}))
 NOBODY = replace(AKIKO, user_id=67, name="Nobody", roles=frozenset())
 ADA = replace(AKIKO, user_id=68, name="Ada", roles=frozenset({ADMIN}))
 
 
-def world_of(most: int = 0) -> World:
+def world_of(most: int = 0) -> FakeWorld:
     stopped = guest(101, State.STOPPED)
-    return World([stopped, guest(102, State.STOPPED, tags=("game",))], rules=RULES, most=most)
+    return FakeWorld([stopped, guest(102, State.STOPPED, tags=("game",))], rules=RULES, most=most)
 
 
 @pytest.mark.parametrize("actor", [MALLORY, NOBODY, replace(AKIKO, roles=frozenset({VIEWER}))])
@@ -40,10 +40,10 @@ async def test_a_guest_is_not_busy_with_what_may_not_be_done(actor: object) -> N
     """At no moment of the attempt, however long Proxmox takes."""
     world = world_of()
     attempt = asyncio.create_task(
-        world.operations.carry_out(replace(world.order(Verb.START), actor=actor))  # type: ignore[arg-type]  # actors all
+        world.executor.execute(replace(world.order(Verb.START), actor=actor))  # type: ignore[arg-type]  # actors all
     )
     while not attempt.done():
-        assert world.operations._claims.busy == {}
+        assert world.executor._claims.busy == {}
         await asyncio.sleep(0)
     assert isinstance(attempt.exception(), GuestNotFound | NotAllowed)
     assert world.sent == []
@@ -52,11 +52,10 @@ async def test_a_guest_is_not_busy_with_what_may_not_be_done(actor: object) -> N
 async def test_an_admin_acts_while_others_try() -> None:
     world = world_of()
     trying = [
-        asyncio.create_task(world.operations.carry_out(world.order(Verb.START, 101, MALLORY)))
-        for _ in range(20)
+        asyncio.create_task(world.executor.execute(world.order(Verb.START, 101, MALLORY))) for _ in range(20)
     ]
     await asyncio.sleep(0)
-    assert (await world.operations.carry_out(world.order(Verb.START, 101, ADA))).good
+    assert (await world.executor.execute(world.order(Verb.START, 101, ADA))).good
     for attempt in await asyncio.gather(*trying, return_exceptions=True):
         assert isinstance(attempt, GuestNotFound), "and nobody learns that it was busy"
 
@@ -64,7 +63,7 @@ async def test_an_admin_acts_while_others_try() -> None:
 async def test_the_name_that_is_read_is_of_somebody_at_work() -> None:
     world = world_of()
     asyncs = [
-        asyncio.create_task(world.operations.carry_out(world.order(Verb.START, 102, actor)))
+        asyncio.create_task(world.executor.execute(world.order(Verb.START, 102, actor)))
         for actor in (NOBODY, MALLORY, ADA)
     ]
     results = await asyncio.gather(*asyncs, return_exceptions=True)
@@ -88,9 +87,9 @@ async def test_a_plan_from_before_an_action_that_has_ended_is_not_carried_out() 
 
     resume = asyncio.Event()
     world.proxmox.status = slowly  # type: ignore[method-assign, assignment]  # the first answer is late
-    late = asyncio.create_task(world.operations.carry_out(world.order(Verb.START, 101, ADA)))
+    late = asyncio.create_task(world.executor.execute(world.order(Verb.START, 101, ADA)))
     await held.wait()
-    assert (await world.operations.carry_out(world.order(Verb.START, 101, ADA))).good
+    assert (await world.executor.execute(world.order(Verb.START, 101, ADA))).good
     resume.set()
     with pytest.raises(ChangedMeanwhile):
         await late
@@ -101,15 +100,15 @@ async def test_refused_attempts_count_for_who_makes_them() -> None:
     world = world_of(most=3)
     for _ in range(3):
         with pytest.raises(GuestNotFound):
-            await world.operations.carry_out(world.order(Verb.START, 101, MALLORY))
+            await world.executor.execute(world.order(Verb.START, 101, MALLORY))
     asked = len(world.proxmox.asked)
-    for attempt in (world.operations.carry_out, world.operations.plan):
+    for attempt in (world.executor.execute, world.executor.plan):
         with pytest.raises(TooManyChanges):
             await attempt(world.order(Verb.START, 101, MALLORY))
     assert len(world.proxmox.asked) == asked, "Proxmox is asked no more"
-    assert (await world.operations.carry_out(world.order(Verb.START, 101, ADA))).good
+    assert (await world.executor.execute(world.order(Verb.START, 101, ADA))).good
     world.clock.advance(60)
-    assert (await world.operations.carry_out(world.order(Verb.START, 102, MALLORY))).good
+    assert (await world.executor.execute(world.order(Verb.START, 102, MALLORY))).good
 
 
 async def test_the_real_bot_lets_an_admin_act_while_somebody_tries_in_vain(

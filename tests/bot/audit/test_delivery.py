@@ -18,12 +18,22 @@ from hypothesis import strategies as st
 
 from adapters.journal.store import SqliteJournal
 from core.access.policy import Actor, Place
-from core.audit.trail import CUT_OFF, Audited, AuditFilter, AuditRecord, Ending, Mark, Step, Stream, ending_of
-from core.delivery.audit import CONTENT_MOST, SPACING, AuditPosting, is_told, packed
-from core.delivery.channel import Fate, NotDelivered
+from core.audit.trail import (
+    CUT_OFF,
+    AuditCursor,
+    AuditEntry,
+    AuditFilter,
+    AuditRecord,
+    AuditStep,
+    Ending,
+    Stream,
+    ending_of,
+)
+from core.delivery.audit import CONTENT_MOST, SPACING_SECONDS, AuditDelivery, count_fitting, is_posted
+from core.delivery.channel import DeliveryFailure, NotDelivered
 from core.delivery.retries import LONG_PAUSE
 from core.rights import RIGHTS, Effect, Operation
-from playground.discord.faults import Fault
+from playground.discord.faults import PlannedFault
 from playground.discord.server import Channel
 from playground.pve.server import Pve
 from tests.bot.interaction.test_hostile_text import EVIL, harmless
@@ -49,7 +59,7 @@ LINES = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=900)
 def test_every_message_is_full_and_within_its_limit_and_no_line_is_lost_or_cut(lines: list[str]) -> None:
     messages, left = [], list(lines)
     while left:
-        count = packed(left)
+        count = count_fitting(left)
         assert count >= 1
         messages.append(left[:count])
         if count < len(left):
@@ -60,14 +70,14 @@ def test_every_message_is_full_and_within_its_limit_and_no_line_is_lost_or_cut(l
 
 
 def test_nothing_is_packed_of_nothing() -> None:
-    assert packed([]) == 0
-    assert packed(["x" * 5000]) == 1, "Discord says no to it, and the trail goes on"
+    assert count_fitting([]) == 0
+    assert count_fitting(["x" * 5000]) == 1, "Discord says no to it, and the trail goes on"
 
 
 TEXTS = st.text(max_size=400) | st.sampled_from(EVIL) | st.just("`" * 400) | st.just("😀" * 400)
 RECORDS = st.builds(
     AuditRecord,
-    st.sampled_from(Step),
+    st.sampled_from(AuditStep),
     st.builds(Actor, st.integers(1, 2**63 - 1), TEXTS, st.just(Place(1, 2, 3))),
     st.sampled_from([each.value for each in Operation]) | TEXTS,
     st.none() | st.just(999_999_999),
@@ -81,7 +91,7 @@ RECORDS = st.builds(
 @settings(deadline=None)
 @given(record=RECORDS)
 def test_a_line_is_short_and_harmless_whatever_stands_in_the_record(t: Text, record: AuditRecord) -> None:
-    line = audit_line(t, Audited(1, 1, 1e10, 1e10, record))
+    line = audit_line(t, AuditEntry(1, 1, 1e10, 1e10, record))
     assert len(line.encode("utf-16-le")) // 2 <= CONTENT_MOST
     assert "\n" not in line
     harmless(re.sub(r"<t:\d+:f>", "", line), 0, record.actor.place.channel_id)
@@ -92,16 +102,16 @@ def test_a_line_is_short_and_harmless_whatever_stands_in_the_record(t: Text, rec
 
 @pytest.mark.parametrize("operation", Operation)
 def test_changes_and_refusals_are_told_and_readings_and_plans_are_not(operation: Operation) -> None:
-    def told(step: Step) -> bool:
-        return is_told(AuditRecord(step, EMMA, operation.value))
+    def told(step: AuditStep) -> bool:
+        return is_posted(AuditRecord(step, EMMA, operation.value))
 
-    assert told(Step.REFUSED)
-    assert not told(Step.PLANNED) and not told(Step.ASKED)
-    assert told(Step.ENDED) is (RIGHTS[operation].effect is not Effect.NOTHING)
+    assert told(AuditStep.REFUSED)
+    assert not told(AuditStep.PLANNED) and not told(AuditStep.ASKED)
+    assert told(AuditStep.ENDED) is (RIGHTS[operation].effect is not Effect.NOTHING)
 
 
 def test_what_is_no_operation_is_told() -> None:
-    assert is_told(AuditRecord(Step.ENDED, EMMA, "p9:forged", outcome="unknown: KeyError"))
+    assert is_posted(AuditRecord(AuditStep.ENDED, EMMA, "p9:forged", outcome="unknown: KeyError"))
 
 
 # --- against a model of Discord ---
@@ -128,12 +138,12 @@ class Room:
         self.taken = False
         self._nonces: dict[str, tuple[float, int]] = {}
 
-    def line(self, audited: Audited) -> str:
+    def line(self, audited: AuditEntry) -> str:
         if audited.record.detail == "broken":
             raise KeyError("broken")
         return f"{audited.attempt} {ending_of(audited.record)}"
 
-    def barer(self, content: str) -> tuple[str, ...]:
+    def fallback_texts(self, content: str) -> tuple[str, ...]:
         return f"bare {content.split(maxsplit=1)[0]}", "fixed"
 
     async def post(self, content: str, nonce: str) -> int:
@@ -176,15 +186,17 @@ class Office:
     def _open(self) -> None:
         self.journal = SqliteJournal(self.path, self.clock.now)
         self.journal.open()
-        self.posting = AuditPosting(self.journal, self.room, self.clock)
+        self.posting = AuditDelivery(self.journal, self.room, self.clock)
 
     def kill(self) -> None:
         self.journal.close()
         self._open()
 
-    def record(self, step: Step = Step.ENDED, operation: str = "stop", follows: int | None = None) -> int:
-        outcome = "OK" if step is Step.ENDED else ""
-        return self.journal.audit(
+    def record(
+        self, step: AuditStep = AuditStep.ENDED, operation: str = "stop", follows: int | None = None
+    ) -> int:
+        outcome = "OK" if step is AuditStep.ENDED else ""
+        return self.journal.audit_add(
             AuditRecord(step, EMMA, operation, 101, outcome=outcome), self.clock.now(), follows
         )
 
@@ -224,7 +236,7 @@ async def test_switched_off_and_on_again_it_begins_anew(office: Office) -> None:
     office.kill()
     await office.posting.run()
     await office.posting.drain()
-    assert office.journal.audit_mark() is None
+    assert office.journal.audit_cursor() is None
     office.record()
     office.room = kept
     office.kill()
@@ -236,8 +248,8 @@ async def test_switched_off_and_on_again_it_begins_anew(office: Office) -> None:
 
 async def test_an_attempt_is_one_line_when_it_ends(office: Office) -> None:
     await office.post()
-    first, second = office.record(Step.ASKED), office.record(Step.ASKED, "start")
-    office.record(Step.PLANNED)
+    first, second = office.record(AuditStep.ASKED), office.record(AuditStep.ASKED, "start")
+    office.record(AuditStep.PLANNED)
     await office.post()
     assert office.shown() == []
     office.record(follows=second)
@@ -250,13 +262,13 @@ async def test_an_attempt_is_one_line_when_it_ends(office: Office) -> None:
 async def test_many_lines_are_one_message_and_messages_keep_their_distance(office: Office) -> None:
     await office.post()
     for _ in range(1000):
-        office.record(Step.REFUSED)
+        office.record(AuditStep.REFUSED)
     await office.post()
     assert office.room is not None
     assert len(office.room.shown) == len("\n".join(office.shown())) // CONTENT_MOST + 1
     assert office.shown() == [f"{number} refused" for number in range(1, 1001)]
     gaps = [after - before for before, after in pairwise(office.room.at)]
-    assert min(gaps) >= SPACING
+    assert min(gaps) >= SPACING_SECONDS
 
 
 async def test_readings_cost_no_writes(office: Office) -> None:
@@ -264,10 +276,10 @@ async def test_readings_cost_no_writes(office: Office) -> None:
     for _ in range(499):
         office.record(operation="list")
         await office.post()
-    assert office.journal.audit_mark() == Mark(0)
+    assert office.journal.audit_cursor() == AuditCursor(0)
     office.record(operation="list")
     await office.post()
-    assert office.journal.audit_mark() == Mark(500), "so that a start need not read all of them"
+    assert office.journal.audit_cursor() == AuditCursor(500), "so that a start need not read all of them"
 
 
 async def test_pauses_grow_to_five_minutes_and_are_told_once(
@@ -278,12 +290,12 @@ async def test_pauses_grow_to_five_minutes_and_are_told_once(
     assert office.room is not None
     pauses = []
     for _ in range(9):
-        office.room.fate = NotDelivered(Fate.PASSING, "503")
+        office.room.fate = NotDelivered(DeliveryFailure.PASSING, "503")
         pauses.append(await office.post())
     assert pauses == [1, 2, 4, 8, 16, 32, 60, LONG_PAUSE, LONG_PAUSE]
     assert [record.levelname for record in log.records] == ["WARNING"]
     assert await office.post() is None
-    office.room.fate = NotDelivered(Fate.REFUSED, "403 Missing Access", not_taken=True)
+    office.room.fate = NotDelivered(DeliveryFailure.REFUSED, "403 Missing Access", not_taken=True)
     office.record()
     assert await office.post() == LONG_PAUSE
     assert await office.post() is None
@@ -300,28 +312,28 @@ async def test_news_do_not_hurry_it_while_it_fails_and_discord_does(office: Offi
             await asyncio.Event().wait()
 
     office.posting._clock = Waiting()
-    office.room.fate = NotDelivered(Fate.PASSING, "503", not_taken=True)
+    office.room.fate = NotDelivered(DeliveryFailure.PASSING, "503", not_taken=True)
     running = asyncio.create_task(office.posting.run())
     for _ in range(20):
         office.posting.wake()
         await asyncio.sleep(0)
     assert office.shown() == [] and office.posting.error == "503"
-    office.posting.back()
+    office.posting.on_reconnect()
     for _ in range(20):
         await asyncio.sleep(0)
     assert office.shown() == ["1 done"]
     running.cancel()
 
 
-@pytest.mark.parametrize("fate", [Fate.PASSING, Fate.REFUSED])
-async def test_what_discord_surely_has_not_taken_is_made_anew(office: Office, fate: Fate) -> None:
+@pytest.mark.parametrize("fate", [DeliveryFailure.PASSING, DeliveryFailure.REFUSED])
+async def test_what_discord_surely_has_not_taken_is_made_anew(office: Office, fate: DeliveryFailure) -> None:
     """With what has come since; nothing is searched for, and no nonce is used for another text."""
     await office.post()
     office.record()
     assert office.room is not None
     office.room.fate = NotDelivered(fate, "503", not_taken=True)
     await office.post()
-    mark = office.journal.audit_mark()
+    mark = office.journal.audit_cursor()
     assert mark is not None and (mark.posted, mark.tried) == (0, 0)
     office.record()
     await office.post()
@@ -334,7 +346,7 @@ async def test_what_discord_never_takes_holds_up_nothing(
     await office.post()
     office.record()
     assert office.room is not None
-    office.room.fate = NotDelivered(Fate.REJECTED, "400 Invalid Form Body", not_taken=True)
+    office.room.fate = NotDelivered(DeliveryFailure.REJECTED, "400 Invalid Form Body", not_taken=True)
     await office.post()
     office.record()
     await office.post()
@@ -354,7 +366,7 @@ async def test_one_line_that_discord_never_takes_costs_no_other(
 
     async def picky(content: str, nonce: str) -> int:
         if "3 done" in content:
-            raise NotDelivered(Fate.REJECTED, "400 Invalid Form Body", not_taken=True)
+            raise NotDelivered(DeliveryFailure.REJECTED, "400 Invalid Form Body", not_taken=True)
         return await take(content, nonce)
 
     room.post = picky  # type: ignore[method-assign]  # for this test
@@ -372,12 +384,12 @@ async def test_a_search_that_discord_does_not_understand_is_none(office: Office)
     office.record()
     room = office.room
     assert room is not None
-    room.fate, room.taken = NotDelivered(Fate.PASSING, "reset"), False
+    room.fate, room.taken = NotDelivered(DeliveryFailure.PASSING, "reset"), False
     await office.post()
     office.clock.mono += 500
 
     async def refuse(content: str, since: float, known: frozenset[int]) -> int | None:
-        raise NotDelivered(Fate.REJECTED, "400", not_taken=True)
+        raise NotDelivered(DeliveryFailure.REJECTED, "400", not_taken=True)
 
     room.find = refuse  # type: ignore[method-assign]  # for this test
     await office.post()
@@ -387,7 +399,7 @@ async def test_a_search_that_discord_does_not_understand_is_none(office: Office)
 async def test_a_line_that_breaks_holds_up_no_other(office: Office, log: pytest.LogCaptureFixture) -> None:
     await office.post()
     office.record()
-    office.journal.audit(AuditRecord(Step.REFUSED, EMMA, "stop", detail="broken"), NOON)
+    office.journal.audit_add(AuditRecord(AuditStep.REFUSED, EMMA, "stop", detail="broken"), NOON)
     await office.post()
     office.record()
     await office.post()
@@ -433,10 +445,10 @@ async def test_a_message_is_not_taken_for_the_one_before_that_reads_the_same(
     await office.post()
     assert office.room is not None
     monkeypatch.setattr(office.room, "line", lambda audited: "refused")
-    office.record(Step.REFUSED)
+    office.record(AuditStep.REFUSED)
     await office.post()
-    office.record(Step.REFUSED)
-    office.room.fate, office.room.taken = NotDelivered(Fate.PASSING, "lost"), taken
+    office.record(AuditStep.REFUSED)
+    office.room.fate, office.room.taken = NotDelivered(DeliveryFailure.PASSING, "lost"), taken
     await office.post()
     assert len(office.shown()) == 1 + taken
     office.kill()
@@ -468,11 +480,11 @@ def test_every_line_comes_once_and_in_order_whatever_happens(steps: list[str]) -
                 case "stop":
                     expected.append(f"{office.record()} done")
                 case "refused":
-                    expected.append(f"{office.record(Step.REFUSED)} refused")
+                    expected.append(f"{office.record(AuditStep.REFUSED)} refused")
                 case "list":
                     office.record(operation="list")
                 case "asked":
-                    asked.append(office.record(Step.ASKED))
+                    asked.append(office.record(AuditStep.ASKED))
                 case "end" if asked:
                     number = asked.pop()
                     office.record(follows=number)
@@ -480,7 +492,7 @@ def test_every_line_comes_once_and_in_order_whatever_happens(steps: list[str]) -
                 case "ok":
                     await office.post()
                 case "lost" | "taken" | "slow":
-                    room.fate = NotDelivered(Fate.PASSING, step, not_taken=step == "slow")
+                    room.fate = NotDelivered(DeliveryFailure.PASSING, step, not_taken=step == "slow")
                     room.taken = step == "taken"
                     await office.post()
                     room.fate = None
@@ -509,20 +521,20 @@ def audits(bare_scene: Stage) -> Channel:
     return bare_scene.guild.create_text_channel("audit")
 
 
-async def begin(scene: Stage, audits: Channel, **settings: str) -> None:
+async def start_posting(scene: Stage, audits: Channel, **settings: str) -> None:
     await scene.start_bot(**{"AUDIT_CHANNEL_ID": str(audits.id), **settings})
-    await scene.until(scene.services.journal.audit_mark, "the posting to have begun")
+    await scene.until(scene.services.journal.audit_cursor, "the posting to have begun")
 
 
-async def told(scene: Stage, audits: Channel) -> list[str]:
+async def posted_lines(scene: Stage, audits: Channel) -> list[str]:
     """The lines of the channel once all is posted."""
     journal = scene.services.journal
 
     def posted(stream: Stream) -> bool:
-        mark = journal.audit_mark(stream)
+        mark = journal.audit_cursor(stream)
         if mark is None or mark.tried:
             return False
-        return not any(is_told(each.record) for each in journal.audit_after(mark.posted, 1000, stream)[0])
+        return not any(is_posted(each.record) for each in journal.audit_after(mark.posted, 1000, stream)[0])
 
     await scene.until(lambda: all(posted(stream) for stream in Stream), "every line posted")
     return [line for post in scene.server.messages(audits) for line in re.split(r"\n(?!-# )", post.content)]
@@ -533,7 +545,7 @@ async def test_what_is_done_and_refused_is_told_and_nothing_else(
     bare_scene: Stage, audits: Channel, pve: Pve, language: str
 ) -> None:
     scene = bare_scene
-    await begin(scene, audits, LANGUAGE=language)
+    await start_posting(scene, audits, LANGUAGE=language)
     t = scene.t()
     await scene.say(scene.emma, "start", vmid=104)
     await scene.say(scene.emma, "list")
@@ -542,7 +554,7 @@ async def test_what_is_done_and_refused_is_told_and_nothing_else(
     pve.next_task("qmshutdown", vmid=103, ends="got timeout")
     await scene.say(scene.akiko, "shutdown", vmid=103)
     await scene.say(scene.akiko, "monitor mute", target="all", duration="1h")
-    lines = await told(scene, audits)
+    lines = await posted_lines(scene, audits)
     assert len(lines) == 4
     done, refused, failed, muted = lines
     assert done.startswith("✅ <t:") and f"`Emma` (`{scene.emma.id}`)" in done
@@ -560,14 +572,14 @@ async def test_without_the_setting_nothing_is_posted(bare_scene: Stage, audits: 
     await bare_scene.start_bot()
     await bare_scene.say(bare_scene.emma, "start", vmid=104)
     assert bare_scene.server.messages(audits) == []
-    assert bare_scene.services.journal.audit_mark() is None
+    assert bare_scene.services.journal.audit_cursor() is None
 
 
 async def test_it_may_be_the_alert_channel(bare_scene: Stage) -> None:
-    await begin(bare_scene, bare_scene.alerts)
+    await start_posting(bare_scene, bare_scene.alerts)
     await bare_scene.say(bare_scene.emma, "start", vmid=104)
     await bare_scene.say(bare_scene.emma, "monitor test")
-    await told(bare_scene, bare_scene.alerts)
+    await posted_lines(bare_scene, bare_scene.alerts)
     await bare_scene.delivered()
     assert sorted(text[0] for text in bare_scene.alerts_told()) == ["✅", "✅", "🔔"]
 
@@ -575,36 +587,36 @@ async def test_it_may_be_the_alert_channel(bare_scene: Stage) -> None:
 @pytest.mark.parametrize("evil", EVIL)
 async def test_a_hostile_name_does_nothing(bare_scene: Stage, audits: Channel, pve: Pve, evil: str) -> None:
     pve.vm(104).name = pve.vm(104).config["name"] = evil
-    await begin(bare_scene, audits)
+    await start_posting(bare_scene, audits)
     mallory = bare_scene.server.person(bare_scene.guild, "mallory", display=evil[:32], locale="en-US")
     await bare_scene.say(mallory, "start", vmid=104)
     await bare_scene.say(mallory, "snapshot create", vmid=104, name=evil)
     await bare_scene.say(mallory, "monitor mute", target=evil, duration=evil)
-    for line in await told(bare_scene, audits):
+    for line in await posted_lines(bare_scene, audits):
         harmless(re.sub(r"<t:\d+:f>", "", line), 0, bare_scene.channel.id)
 
 
 async def test_a_flood_of_refusals_is_no_flood_of_messages(bare_scene: Stage, audits: Channel) -> None:
     scene = bare_scene
-    await begin(scene, audits)
+    await start_posting(scene, audits)
     for number in range(60):
         vmid = 100_000 + number
         scene.services.audit.record(
             AuditRecord(
-                Step.REFUSED,
+                AuditStep.REFUSED,
                 replace(EMMA, user_id=number),
                 "info",
                 vmid,
                 outcome=f"GuestNotFound(vmid={vmid})",
             )
         )
-    lines = await told(scene, audits)
+    lines = await posted_lines(scene, audits)
     assert [re.findall(r"\*\*(1\d{5})\*\*", line) for line in lines] == [
         [str(100_000 + number)] for number in range(60)
     ]
     posts = scene.server.requests("POST", f"/channels/{audits.id}/messages")
     times = [scene.clock.at(request.at) for request in posts]
-    assert all(after - before >= SPACING - 0.1 for before, after in pairwise(times))
+    assert all(after - before >= SPACING_SECONDS - 0.1 for before, after in pairwise(times))
     assert 2 < len(posts) < 8
 
 
@@ -612,38 +624,38 @@ async def test_what_was_under_way_when_the_bot_died_is_told_once_as_it_ended(
     bare_scene: Stage, audits: Channel, pve: Pve
 ) -> None:
     scene = bare_scene
-    await begin(scene, audits)
+    await start_posting(scene, audits)
     plan = pve.next_task("qmstart", vmid=104, hold=True)
-    await scene.begin(scene.emma, "start", vmid=104)
-    assert await told(scene, audits) == []
+    await scene.start_command(scene.emma, "start", vmid=104)
+    assert await posted_lines(scene, audits) == []
     (asked,) = scene.services.journal.audit_open()
-    assert asked.record.step is Step.SENT
+    assert asked.record.step is AuditStep.SENT
     scene.services.audit.record = lambda entry, attempt=None: None  # type: ignore[method-assign]  # killed, it writes no more
     await scene.crash_bot()
-    assert await told(scene, audits) == [], "it runs on"
+    assert await posted_lines(scene, audits) == [], "it runs on"
     plan.release()
     await scene.until(lambda: scene.services.journal.audit_open() == ())
-    (line,) = await told(scene, audits)
+    (line,) = await posted_lines(scene, audits)
     assert line.startswith("✅") and "`Emma`" in line and "**104**" in line and "done" in line
     await scene.crash_bot()
-    assert await told(scene, audits) == [line]
-    (kept,) = scene.services.journal.audited(AuditFilter(), 0, 1)[0]
+    assert await posted_lines(scene, audits) == [line]
+    (kept,) = scene.services.journal.audit_page(AuditFilter(), 0, 1)[0]
     assert ending_of(kept.record) is Ending.DONE
 
 
 async def test_it_goes_on_after_a_restart_where_it_was(bare_scene: Stage, audits: Channel) -> None:
     scene = bare_scene
-    await begin(scene, audits)
+    await start_posting(scene, audits)
     await scene.say(scene.emma, "info", vmid=100_001)
-    await told(scene, audits)
+    await posted_lines(scene, audits)
     fault = scene.server.fail("POST", f"/channels/{audits.id}/messages", 503, 1000)
     await scene.say(scene.emma, "info", vmid=100_002)
-    await scene.until(lambda: scene.services.audit_posting.error)
+    await scene.until(lambda: scene.services.audit_delivery.error)
     await scene.restart_bot()
     await scene.say(scene.emma, "info", vmid=100_003)
     fault.times = fault.met
-    scene.services.audit_posting.back()
-    lines = await told(scene, audits)
+    scene.services.audit_delivery.on_reconnect()
+    lines = await posted_lines(scene, audits)
     assert ["100001" in lines[0], "100002" in lines[1], "100003" in lines[2]] == [True] * 3 and len(
         lines
     ) == 3
@@ -654,13 +666,13 @@ async def test_an_answer_that_got_lost_makes_no_second_message(
     bare_scene: Stage, audits: Channel, restart: bool
 ) -> None:
     scene = bare_scene
-    await begin(scene, audits)
+    await start_posting(scene, audits)
     scene.server.reset("POST", f"/channels/{audits.id}/messages", after=True)
     await scene.say(scene.emma, "info", vmid=100_001)
-    await scene.until(lambda: scene.services.audit_posting.error)
+    await scene.until(lambda: scene.services.audit_delivery.error)
     if restart:
         await scene.crash_bot()
-    assert len(await told(scene, audits)) == 1
+    assert len(await posted_lines(scene, audits)) == 1
     assert len(scene.server.messages(audits)) == 1
 
 
@@ -669,12 +681,12 @@ async def test_a_forbidden_channel_hinders_nothing_and_is_told_once(
 ) -> None:
     scene = bare_scene
     fault = scene.server.fail("POST", f"/channels/{audits.id}/messages", 403, 1000)
-    await begin(scene, audits)
+    await start_posting(scene, audits)
     reply = await scene.say(scene.emma, "start", vmid=104)
     assert "was started" in reply.text
     await scene.until(lambda: fault.met)
     for tries in (2, 3, 4):
-        scene.services.audit_posting.back()
+        scene.services.audit_delivery.on_reconnect()
         await scene.until(partial(_met, fault, tries))
     tried = fault.met
     await scene.say(scene.emma, "info", vmid=100_001)
@@ -683,35 +695,35 @@ async def test_a_forbidden_channel_hinders_nothing_and_is_told_once(
     assert [record.levelname for record in warnings] == ["WARNING"] and "403" in warnings[0].getMessage()
     fault.times = fault.met
     scene.clock.skip(LONG_PAUSE)
-    assert len(await told(scene, audits)) == 2
+    assert len(await posted_lines(scene, audits)) == 2
 
 
-def _met(fault: Fault, times: int) -> bool:
+def _met(fault: PlannedFault, times: int) -> bool:
     return fault.met >= times
 
 
 async def test_the_bots_end_has_a_last_try(bare_scene: Stage, audits: Channel) -> None:
     scene = bare_scene
-    await begin(scene, audits)
+    await start_posting(scene, audits)
     fault = scene.server.fail("POST", f"/channels/{audits.id}/messages", 503)
     await scene.say(scene.emma, "info", vmid=100_001)
     await scene.until(lambda: fault.met)
-    scene.services.audit_posting._again = asyncio.Event()  # nothing but the end wakes it
+    scene.services.audit_delivery._retry = asyncio.Event()  # nothing but the end wakes it
     await scene.stop_bot()
     assert len(scene.server.messages(audits)) == 1
 
 
 async def test_an_outage_of_discord_loses_nothing(bare_scene: Stage, audits: Channel) -> None:
     scene = bare_scene
-    await begin(scene, audits)
+    await start_posting(scene, audits)
     scene.expected_statuses.add(503)
     scene.expected_errors.append("Attempting a reconnect")
     async with scene.server.outage():
         for vmid in (100_001, 100_002):
             scene.services.audit.record(
-                AuditRecord(Step.REFUSED, EMMA, "info", vmid, outcome=f"GuestNotFound(vmid={vmid})")
+                AuditRecord(AuditStep.REFUSED, EMMA, "info", vmid, outcome=f"GuestNotFound(vmid={vmid})")
             )
-        await scene.until(lambda: scene.services.audit_posting.error)
+        await scene.until(lambda: scene.services.audit_delivery.error)
     scene.clock.skip(LONG_PAUSE)
-    lines = await told(scene, audits)
+    lines = await posted_lines(scene, audits)
     assert len(lines) == 2 and "no such guest, or hidden" in lines[1]

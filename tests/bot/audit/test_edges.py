@@ -10,21 +10,21 @@ import discord
 import pytest
 
 from adapters.journal.store import SqliteJournal
-from core.audit.trail import Audited, AuditFilter, AuditRecord, Ending, KeptAudit, Step, ending_of
+from core.audit.trail import AuditEntry, AuditFilter, AuditRecord, AuditStep, AuditTrail, Ending, ending_of
 from core.errors import JournalFailed, Refused
 from core.verbs import Verb
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
-from tests.support.fakes import AKIKO, FakeClock, World, guest
+from tests.support.fakes import AKIKO, FakeClock, FakeWorld, guest
 from tests.support.stage import Stage, post_of
-from ui.audit.csv_file import cell
+from ui.audit.csv_file import csv_cell
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
 
 def trail(scene: Stage, **wanted: Any) -> list[AuditRecord]:
-    return [each.record for each in scene.services.journal.audited(AuditFilter(**wanted), 0, 50)[0]]
+    return [each.record for each in scene.services.journal.audit_page(AuditFilter(**wanted), 0, 50)[0]]
 
 
 # -- what it was about
@@ -34,10 +34,10 @@ async def test_a_refused_press_is_found_under_its_guest(bare_scene: Stage, pve: 
     scene, cast = bare_scene, Cast(bare_scene)
     await scene.start_bot(**cast.settings)
     await scene.say(cast["admin"], "monitor add", vmid=101)
-    await scene.look()
+    await scene.poll()
     panel = await scene.say(cast["admin"], "info", vmid=101)
     pve.crash(101)
-    await scene.look()
+    await scene.poll()
     await scene.delivered()
     pve.revive(101)
     question = await scene.say(cast["admin"], "stop", vmid=101)
@@ -54,11 +54,11 @@ async def test_a_refused_press_is_found_under_its_guest(bare_scene: Stage, pve: 
         await scene.press(cast["nobody"], on, button)
     found = trail(scene, vmid=101, person_id=cast["nobody"].id)
     assert [(each.step, each.operation) for each in reversed(found)] == [
-        (Step.REFUSED, "reboot"),
-        (Step.REFUSED, "info"),
-        (Step.REFUSED, "start"),
-        (Step.REFUSED, "acknowledge"),
-        (Step.REFUSED, "stop"),
+        (AuditStep.REFUSED, "reboot"),
+        (AuditStep.REFUSED, "info"),
+        (AuditStep.REFUSED, "start"),
+        (AuditStep.REFUSED, "acknowledge"),
+        (AuditStep.REFUSED, "stop"),
     ]
     assert {(each.guest, each.node) for each in found} == {("web01", "pve1")}
 
@@ -69,8 +69,8 @@ async def test_a_protected_guest_makes_no_refusal_that_never_was(bare_scene: Sta
     for command, options in (("reboot", {}), ("resize", {"cores": 4})):
         await scene.say(scene.emma, command, vmid=101, **options)
     assert [(each.step, each.operation) for each in trail(scene)] == [
-        (Step.PLANNED, "resize"),
-        (Step.PLANNED, "reboot"),
+        (AuditStep.PLANNED, "resize"),
+        (AuditStep.PLANNED, "reboot"),
     ]
 
 
@@ -103,7 +103,7 @@ async def test_the_reason_of_a_wrong_form_is_kept(bare_scene: Stage) -> None:
     form = await scene.press(scene.emma, question, post_of(question).buttons[0].custom_id or "")
     await scene.submit(scene.emma, form, {"name": "web02", "reason": "in a hurry"})
     record = trail(scene)[0]
-    assert (record.step, record.reason) == (Step.REFUSED, "in a hurry")
+    assert (record.step, record.reason) == (AuditStep.REFUSED, "in a hurry")
     assert "web02" in record.detail
 
 
@@ -112,7 +112,7 @@ async def test_a_command_of_another_version_is_kept(scene: Stage) -> None:
     scene.bot.tree.remove_command("list", guild=discord.Object(scene.guild.id))
     await scene.say(scene.emma, "list")
     record = trail(scene)[0]
-    assert (record.step, record.operation, record.outcome) == (Step.REFUSED, "list", "CommandNotFound")
+    assert (record.step, record.operation, record.outcome) == (AuditStep.REFUSED, "list", "CommandNotFound")
 
 
 # -- how it ended
@@ -124,13 +124,13 @@ async def test_an_outage_is_no_refusal(scene: Stage, pve: Pve) -> None:
     await scene.say(scene.emma, "info", vmid=101)
     await scene.say(scene.emma, "stop", vmid=101)
     assert {ending_of(each) for each in trail(scene)} == {Ending.FAILED}
-    assert {each.step for each in trail(scene)} == {Step.ENDED}
+    assert {each.step for each in trail(scene)} == {AuditStep.ENDED}
 
 
 async def test_a_good_task_that_did_not_work_is_not_done(
     scene: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scene.services.operations, "_settle", never_settles)  # the guest does not come up
+    monkeypatch.setattr(scene.services.executor, "_settle", never_settles)  # the guest does not come up
     await scene.say(scene.emma, "start", vmid=104)
     assert ending_of(trail(scene)[0]) is Ending.UNKNOWN
 
@@ -151,10 +151,10 @@ class Moody(SqliteJournal):
 
     full = False
 
-    def audit(self, record: AuditRecord, at: float, attempt: int | None = None) -> int:
+    def audit_add(self, record: AuditRecord, at: float, attempt: int | None = None) -> int:
         if self.full:
             raise JournalFailed("database or disk is full")
-        return super().audit(record, at, attempt)
+        return super().audit_add(record, at, attempt)
 
 
 @pytest.fixture
@@ -166,23 +166,23 @@ def moody(tmp_path: Path) -> Iterator[Moody]:
 
 
 def ended(journal: SqliteJournal) -> list[tuple[str, str]]:
-    found: tuple[Audited, ...] = journal.audited(AuditFilter(), 0, 50)[0]
+    found: tuple[AuditEntry, ...] = journal.audit_page(AuditFilter(), 0, 50)[0]
     return [(each.record.operation, each.record.outcome) for each in found]
 
 
 def test_an_end_that_could_not_be_written_is_written_later(moody: Moody) -> None:
     clock = FakeClock()
-    audit = KeptAudit(moody, clock)
-    asked = audit.record(AuditRecord(Step.ASKED, AKIKO, "start", 101))
+    audit = AuditTrail(moody, clock)
+    asked = audit.record(AuditRecord(AuditStep.ASKED, AKIKO, "start", 101))
     moody.full = True
-    assert audit.record(AuditRecord(Step.ENDED, AKIKO, "start", 101, outcome="OK"), asked) is None
+    assert audit.record(AuditRecord(AuditStep.ENDED, AKIKO, "start", 101, outcome="OK"), asked) is None
     audit.write_late()
     moody.full = False
     clock.mono += 60
-    audit.record(AuditRecord(Step.ENDED, AKIKO, "list", outcome="OK"))
+    audit.record(AuditRecord(AuditStep.ENDED, AKIKO, "list", outcome="OK"))
     assert ended(moody) == [("list", "OK"), ("start", "OK")]
     moody.full = True
-    audit.record(AuditRecord(Step.REFUSED, AKIKO, "stop", outcome="NotHere()"))
+    audit.record(AuditRecord(AuditStep.REFUSED, AKIKO, "stop", outcome="NotHere()"))
     moody.full = False
     audit.write_late()
     assert ended(moody)[0] == ("stop", "NotHere()")
@@ -207,7 +207,7 @@ def test_an_end_that_could_not_be_written_is_written_later(moody: Moody) -> None
     ],
 )
 def test_no_text_of_the_file_is_a_formula_in_any_country(text: str) -> None:
-    made = str(cell(text))
+    made = str(csv_cell(text))
     assert "\u202e" not in made and "\n" not in made
     for separator in ";\t|,":
         for part in made.split(separator):
@@ -235,12 +235,12 @@ async def test_a_file_that_discord_does_not_take_is_said(scene: Stage) -> None:
 
 async def test_a_row_of_what_was_only_shown_took_no_time() -> None:
     """`seconds` is how long something took that was done."""
-    world = World([guest(101)])
-    await world.operations.plan(world.order(Verb.STOP))
+    world = FakeWorld([guest(101)])
+    await world.executor.plan(world.order(Verb.STOP))
     with pytest.raises(Refused):
-        await world.operations.plan(world.order(Verb.START))
+        await world.executor.plan(world.order(Verb.START))
     planned, refused = world.ledger.entries
-    assert [each.step for each in (planned, refused)] == [Step.PLANNED, Step.REFUSED]
+    assert [each.step for each in (planned, refused)] == [AuditStep.PLANNED, AuditStep.REFUSED]
     assert planned.seconds == refused.seconds == 0.0
 
 
@@ -249,5 +249,5 @@ async def test_a_press_that_nobody_knows_stands_by_its_custom_id_alone(scene: St
     panel = await scene.say(scene.emma, "info", vmid=101)
     await scene.press(scene.emma, post_of(panel), custom_id, force=True)
     record = trail(scene)[0]
-    assert (record.step, record.operation, record.detail) == (Step.REFUSED, custom_id, "")
+    assert (record.step, record.operation, record.detail) == (AuditStep.REFUSED, custom_id, "")
     assert (record.vmid, record.guest, record.reason) == (None, "", "")

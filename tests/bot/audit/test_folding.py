@@ -12,8 +12,8 @@ from adapters.journal.audit_rows import PIECE
 from adapters.journal.store import SqliteJournal
 from core.access.policy import Actor, Place
 from core.audit.folding import ROWS_MOST, VARIOUS, WINDOW_SECONDS
-from core.audit.trail import AuditFilter, AuditRecord, KeptAudit, Step
-from core.delivery.audit import AuditPosting
+from core.audit.trail import AuditFilter, AuditRecord, AuditStep, AuditTrail
+from core.delivery.audit import AuditDelivery
 from core.errors import JournalFailed
 from playground.discord.server import Channel
 from playground.pve.server import Pve
@@ -36,13 +36,13 @@ class Trail:
         self.path = directory / "journal.db"
         self.journal = SqliteJournal(self.path, self.clock.now)
         self.journal.open()
-        self.audit = KeptAudit(self.journal, self.clock)
+        self.audit = AuditTrail(self.journal, self.clock)
 
     def refuse(self, vmid: int = 101, outcome: str = "NotHere()", actor: Actor = MALLORY) -> None:
-        self.audit.record(AuditRecord(Step.REFUSED, actor, "start", vmid, outcome=outcome))
+        self.audit.record(AuditRecord(AuditStep.REFUSED, actor, "start", vmid, outcome=outcome))
 
     def read(self, vmid: int | None = None) -> None:
-        self.audit.record(AuditRecord(Step.ENDED, MALLORY, "list", vmid, outcome="OK"))
+        self.audit.record(AuditRecord(AuditStep.ENDED, MALLORY, "list", vmid, outcome="OK"))
 
     def minute_over(self) -> None:
         self.clock.advance(WINDOW_SECONDS)
@@ -50,7 +50,7 @@ class Trail:
 
     def shown(self) -> list[tuple[str, int | None, int]]:
         """Operation, guest and count of each attempt, oldest first."""
-        found, _ = self.journal.audited(ALL, 0, 10_000)
+        found, _ = self.journal.audit_page(ALL, 0, 10_000)
         return [(each.record.operation, each.record.vmid, each.record.times) for each in reversed(found)]
 
     def rows(self) -> int:
@@ -106,8 +106,8 @@ def test_ordinary_readings_are_rows_each(trail: Trail) -> None:
 
 def test_what_is_done_is_never_folded(trail: Trail) -> None:
     for _ in range(100):
-        first = trail.audit.record(AuditRecord(Step.ASKED, EMMA, "start", 101))
-        trail.audit.record(AuditRecord(Step.ENDED, EMMA, "start", 101, outcome="OK"), first)
+        first = trail.audit.record(AuditRecord(AuditStep.ASKED, EMMA, "start", 101))
+        trail.audit.record(AuditRecord(AuditStep.ENDED, EMMA, "start", 101, outcome="OK"), first)
     assert trail.rows() == 200
 
 
@@ -116,7 +116,7 @@ def test_a_disk_that_refuses_loses_no_count(trail: Trail, monkeypatch: pytest.Mo
         raise JournalFailed("SQLITE_FULL")
 
     with monkeypatch.context() as patch:
-        patch.setattr(trail.journal, "audit", full)
+        patch.setattr(trail.journal, "audit_add", full)
         for _ in range(50):
             trail.refuse()
     trail.minute_over()
@@ -159,11 +159,11 @@ async def test_audit_and_its_file_show_the_count(scene: Stage) -> None:
 
 async def test_a_change_is_posted_before_the_refusals_that_wait(trail: Trail) -> None:
     room = Room(trail.clock)
-    posting = AuditPosting(trail.journal, room, trail.clock)
+    posting = AuditDelivery(trail.journal, room, trail.clock)
     await posting._attempt(room)
     for number in range(2000):
-        trail.journal.audit(AuditRecord(Step.REFUSED, MALLORY, "start", number), 1.0)
-    change = trail.journal.audit(AuditRecord(Step.ENDED, EMMA, "stop", 101, outcome="OK"), 2.0)
+        trail.journal.audit_add(AuditRecord(AuditStep.REFUSED, MALLORY, "start", number), 1.0)
+    change = trail.journal.audit_add(AuditRecord(AuditStep.ENDED, EMMA, "stop", 101, outcome="OK"), 2.0)
     began = trail.clock.mono
     await posting._attempt(room)
     assert room.lines[0] == f"{change} done" and len(room.lines) == 2001
@@ -174,12 +174,12 @@ async def test_a_change_passes_refusals_while_these_are_posted(bare_scene: Stage
     scene = bare_scene
     audits: Channel = scene.guild.create_text_channel("audit")
     await scene.start_bot(AUDIT_CHANNEL_ID=str(audits.id))
-    await scene.until(scene.services.journal.audit_mark, "the posting to have begun")
+    await scene.until(scene.services.journal.audit_cursor, "the posting to have begun")
     hold = scene.server.delay("POST", f"/channels/{audits.id}/messages", 0.2, times=1)
     for number in range(300):
         one = replace(MALLORY, user_id=10_000 + number)
         scene.services.audit.record(
-            AuditRecord(Step.REFUSED, one, "start", 100 + number, outcome="NotHere()")
+            AuditRecord(AuditStep.REFUSED, one, "start", 100 + number, outcome="NotHere()")
         )
     await scene.until(lambda: hold.met, "the first message")
     await scene.say(scene.emma, "start", vmid=104)
@@ -198,8 +198,10 @@ async def test_a_change_passes_refusals_while_these_are_posted(bare_scene: Stage
 
 def test_old_attempts_are_forgotten_in_pieces(trail: Trail) -> None:
     for number in range(3 * PIECE):
-        first = trail.journal.audit(AuditRecord(Step.ASKED, EMMA, "start", 101), float(number))
-        trail.journal.audit(AuditRecord(Step.ENDED, EMMA, "start", 101, outcome="OK"), float(number), first)
+        first = trail.journal.audit_add(AuditRecord(AuditStep.ASKED, EMMA, "start", 101), float(number))
+        trail.journal.audit_add(
+            AuditRecord(AuditStep.ENDED, EMMA, "start", 101, outcome="OK"), float(number), first
+        )
     before, pieces, longest = 2.5 * PIECE, 0, 0.0
     after: int | None = 0
     while after is not None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.access.policy import Actor, Place, owns
+from core.access.policy import Actor, Place, is_owner
 from core.errors import GuestNotFound, NotHere
 from core.rights import RIGHTS, Operation, Reach
 from core.wanted_errors import UnknownOperation
@@ -91,9 +91,9 @@ async def test_what_is_hidden_stays_hidden(bare_scene: Stage, cast: Cast) -> Non
 async def test_the_owner_reads_why(bare_scene: Stage, cast: Cast, pve: Pve) -> None:
     scene, owner = bare_scene, cast["nobody"]
     pve.guest(104).config["tags"] = f"owner-{owner.id}"
-    await scene.look()
-    guest = scene.services.reader.known(104)
-    assert guest is not None and owns(Actor(owner.id, "x", Place(None, None)), guest)
+    await scene.poll()
+    guest = scene.services.cluster_cache.find(104)
+    assert guest is not None and is_owner(Actor(owner.id, "x", Place(None, None)), guest)
     text = (await scene.say(owner, "access", vmid=104)).text
     assert "owner of this guest: operator" in text
     good, bad = split(text)

@@ -13,14 +13,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 
-from adapters.journal.audit_rows import add_record, row_of
-from core.access.policy import Actor, Place, Way
-from core.audit.trail import CUT_OFF, Audited, AuditFilter, AuditRecord, Ending, Step, ending_of
+from adapters.journal.audit_rows import add_record, encode_row
+from core.access.policy import Actor, InteractionKind, Place
+from core.audit.trail import CUT_OFF, AuditEntry, AuditFilter, AuditRecord, AuditStep, Ending, ending_of
 from core.clock import Clock
 from core.errors import BadVmid, BotError, JournalFailed, NotAllowed, OnlySomeGuests
 from core.rights import Level, Operation
 from core.wanted_errors import BadSince, SeveralPeople, UnknownOperation, UnknownPerson
-from playground.discord.people import Person, Reply
+from playground.discord.people import Person, PressResult
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.bot.audit.test_delivery import RECORDS
@@ -28,8 +28,8 @@ from tests.bot.interaction.test_hostile_text import EVIL, harmless
 from tests.project.test_catalogues import ERRORS, JAPANESE, LANGUAGE_PAIRS, examples
 from tests.support import stage
 from tests.support.stage import Stage, post_of
-from ui.audit.csv_file import BYTES_MOST, CHUNK, COLUMNS, audit_csv, cell
-from ui.audit.filters import since_of
+from ui.audit.csv_file import BYTES_MOST, CHUNK, COLUMNS, audit_csv, csv_cell
+from ui.audit.filters import parse_since
 from ui.audit.text import SIGNS, audit_page, audit_row, ending_word
 from ui.formatting import MESSAGE_MOST
 from ui.i18n import Text
@@ -49,26 +49,26 @@ def entry(
 ) -> AuditRecord:
     outcome = more.pop("outcome", "OK")
     actor = Actor(person, name, Place(1, 2, 3))
-    return AuditRecord(more.pop("step", Step.ENDED), actor, operation, vmid, outcome=outcome, **more)
+    return AuditRecord(more.pop("step", AuditStep.ENDED), actor, operation, vmid, outcome=outcome, **more)
 
 
 def keep(scene: Stage, *records: AuditRecord, ago: float = 0.0) -> None:
     for record in records:
-        scene.services.journal.audit(record, scene.clock.now() - ago)
+        scene.services.journal.audit_add(record, scene.clock.now() - ago)
 
 
-def attempts(reply: Reply) -> int:
+def attempts(reply: PressResult) -> int:
     match = re.search(r"### .* · (\d+) ", reply.text)
     assert match, reply.text
     return int(match[1])
 
 
-def rows(reply: Reply) -> list[str]:
+def rows(reply: PressResult) -> list[str]:
     return [line for line in reply.text.splitlines() if "<t:" in line and not line.startswith(("-#", "###"))]
 
 
 def last_record(scene: Stage) -> AuditRecord:
-    return scene.services.journal.audited(AuditFilter(), 0, 1)[0][0].record
+    return scene.services.journal.audit_page(AuditFilter(), 0, 1)[0][0].record
 
 
 # --- what a row says ---
@@ -83,7 +83,7 @@ async def test_every_way_to_end_in_the_readers_language(scene: Stage, pve: Pve, 
     await scene.say(scene.emma, "stop", vmid=101)
     pve.next_task("qmshutdown", vmid=103, ends="got timeout")
     await scene.say(scene.emma, "shutdown", vmid=103)
-    keep(scene, entry(step=Step.ASKED, outcome=""), entry(outcome=CUT_OFF), entry(outcome="WARNINGS: 2"))
+    keep(scene, entry(step=AuditStep.ASKED, outcome=""), entry(outcome=CUT_OFF), entry(outcome="WARNINGS: 2"))
     keep(scene, entry(outcome="unknown: TimedOut(host='pve', changing=True)", reason="because `@everyone`"))
     reply = await scene.say(person, "audit")
     assert reply.ephemeral and attempts(reply) == 8
@@ -148,7 +148,7 @@ def test_an_outcome_is_read_as_it_was_written(outcome: str, said: str) -> None:
 def test_whatever_stands_in_a_record_a_row_is_harmless_and_ten_fit_on_a_page(
     t: Text, record: AuditRecord
 ) -> None:
-    audited = Audited(1, 1, 1e10, 1e10, record)
+    audited = AuditEntry(1, 1, 1e10, 1e10, record)
     row = audit_row(t, audited)
     assert row.count("\n") == 1
     harmless(re.sub(r"<t:\d+:f>", "", row), 0, record.actor.place.channel_id)
@@ -249,24 +249,24 @@ async def test_what_cannot_be_meant_is_said_and_recorded(
     for person in (trail.akiko, trail.emma):
         trail.assert_refused(await trail.say(person, "audit", **options), person, error)
     record = last_record(trail)
-    assert (record.step, record.operation, record.outcome) == (Step.REFUSED, "audit", str(error))
+    assert (record.step, record.operation, record.outcome) == (AuditStep.REFUSED, "audit", str(error))
 
 
 def test_a_date_begins_at_midnight_of_the_setting() -> None:
     now = datetime.datetime(2026, 11, 25, 12, tzinfo=TOKYO).timestamp()
     assert (
-        since_of("2026-11-01", now, TOKYO)
+        parse_since("2026-11-01", now, TOKYO)
         == datetime.datetime(2026, 10, 31, 15, tzinfo=datetime.UTC).timestamp()
     )
-    assert since_of("2026-11-01", now, ZoneInfo("America/New_York")) == 1_793_505_600
-    assert since_of("２０２６－１１－０１", now, TOKYO) == since_of("2026-11-01", now, TOKYO)
-    assert since_of("1960-01-01", now, TOKYO) == 0
-    assert since_of("2d", now, TOKYO) == now - 2 * 86_400
+    assert parse_since("2026-11-01", now, ZoneInfo("America/New_York")) == 1_793_505_600
+    assert parse_since("２０２６－１１－０１", now, TOKYO) == parse_since("2026-11-01", now, TOKYO)
+    assert parse_since("1960-01-01", now, TOKYO) == 0
+    assert parse_since("2d", now, TOKYO) == now - 2 * 86_400
 
 
 async def test_the_zone_is_that_of_the_settings(bare_scene: Stage) -> None:
     await bare_scene.start_bot(TIMEZONE="America/New_York")
-    assert bare_scene.services.zone == ZoneInfo("America/New_York")
+    assert bare_scene.services.timezone == ZoneInfo("America/New_York")
 
 
 async def test_completions(trail: Stage) -> None:
@@ -348,7 +348,7 @@ async def test_only_admins_of_everything(bare_scene: Stage) -> None:
         for options in ({}, {"csv": True}, {"who": "Secret"}):
             scene.assert_refused(await scene.say(cast[name], "audit", **options), cast[name], error)
             record = last_record(scene)
-            assert (record.step, record.operation) == (Step.REFUSED, "audit")
+            assert (record.step, record.operation) == (AuditStep.REFUSED, "audit")
             assert record.outcome == str(error) and record.actor.user_id == cast[name].id
         for option in ("vmid", "who", "action", "since"):
             (why,) = await scene.choices(cast[name], "audit", option)
@@ -358,13 +358,16 @@ async def test_only_admins_of_everything(bare_scene: Stage) -> None:
     pressed = await scene.press(cast["admin"], post, button)
     assert "None of your roles" in pressed.text
     assert "2/" not in post.text
-    assert last_record(scene).actor.way is Way.BUTTON and last_record(scene).step is Step.REFUSED
+    assert (
+        last_record(scene).actor.interaction_kind is InteractionKind.BUTTON
+        and last_record(scene).step is AuditStep.REFUSED
+    )
 
 
 # --- the file ---
 
 
-def parsed(scene: Stage, reply: Reply) -> list[dict[str, str]]:
+def parsed(scene: Stage, reply: PressResult) -> list[dict[str, str]]:
     data = scene.server.attached(post_of(reply), "audit.csv")
     assert data.startswith(b"\xef\xbb\xbf")
     found = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
@@ -376,7 +379,7 @@ async def test_the_file_has_every_attempt_that_fits_newest_first(scene: Stage) -
     keep(
         scene,
         entry(name="秋子", outcome='a "quoted"\nline, with\r all', seconds=3.14, node="pve1", upid="UPID:x"),
-        entry(MIA, "Mia", "start", None, step=Step.PLANNED, outcome=""),
+        entry(MIA, "Mia", "start", None, step=AuditStep.PLANNED, outcome=""),
         *(entry(vmid=1000 + number) for number in range(600)),
     )
     reply = await scene.say(scene.akiko, "audit", csv=True)
@@ -403,7 +406,7 @@ async def test_no_cell_is_a_formula(scene: Stage, begins: str) -> None:
     for name in ("person", "operation", "detail", "guest", "reason", "outcome"):
         assert row[name] == (f"'{evil}" if begins.strip() else evil.strip()), name
     assert not any(text.startswith(begins) for text in row.values())
-    assert cell(-5) == -5 and cell("5") == "5" and cell(None) == "" and cell("\ud83d") == ""
+    assert csv_cell(-5) == -5 and csv_cell("5") == "5" and csv_cell(None) == "" and csv_cell("\ud83d") == ""
 
 
 async def test_what_is_too_much_is_cut_and_said(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -429,7 +432,7 @@ async def test_a_huge_trail_lets_others_on_and_what_comes_in_shifts_nothing(scen
     journal = scene.bot.journal
     with journal._file.transaction() as db:
         for number in range(5000):
-            add_record(db, row_of(entry(vmid=1000 + number), 1e9 + number), None)
+            add_record(db, encode_row(entry(vmid=1000 + number), 1e9 + number), None)
 
     class Busy(Clock):
         turns = 0
@@ -502,7 +505,7 @@ def test_what_an_outcome_means() -> None:
         "": Ending.FAILED,
     }.items():
         assert ending_of(entry(outcome=outcome)) is ending
-        assert ending_of(entry(step=Step.REFUSED, outcome=outcome)) is Ending.REFUSED
+        assert ending_of(entry(step=AuditStep.REFUSED, outcome=outcome)) is Ending.REFUSED
 
 
 async def test_what_comes_in_meanwhile_shifts_no_page(scene: Stage) -> None:

@@ -22,7 +22,7 @@ from core.guest import State
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
-from ui.formatting import named
+from ui.formatting import title_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -39,8 +39,8 @@ async def test_create_clones_a_template(scene: Stage, pve: Pve, template: int, n
     made = pve.guest(100)
     assert made.name == "web-02" and made.status == "stopped" and made.node == "pve1"
     assert pve.linked == {100: template}
-    assert t("{guest} was created.", guest=named(100, "web-02")) in reply.text
-    told = t("From {template}, on node {node}.", template=named(template, name), node="`pve1`")
+    assert t("{guest} was created.", guest=title_of(100, "web-02")) in reply.text
+    told = t("From {template}, on node {node}.", template=title_of(template, name), node="`pve1`")
     assert told in reply.text
     assert [(button.label, button.disabled) for button in post_of(reply).buttons] == [(t("Start"), False)]
     await scene.press(scene.emma, reply, t("Start"))
@@ -67,7 +67,7 @@ async def test_create_takes_another_id_when_somebody_was_faster(
     reply = await scene.say(scene.emma, "create", template_id=template, name="web-02")
     assert pve.guest(100).name == "intruder"
     assert pve.guest(110).name == "web-02" if pve.guest(110) else False
-    assert named(110, "web-02") in reply.text
+    assert title_of(110, "web-02") in reply.text
 
 
 async def test_create_does_not_choose_another_id_than_the_one_wished(scene: Stage, pve: Pve) -> None:
@@ -192,7 +192,7 @@ async def test_delete_shows_what_is_lost_asks_for_the_name_and_deletes(
     guest, t, before = pve.guest(vmid), scene.t(), scene.cluster()
     question = await scene.say(scene.akiko, "delete", vmid=vmid)
     for fact in (
-        named(vmid, guest.name),
+        title_of(vmid, guest.name),
         f"`{guest.node}`",
         f"vm-{vmid}-disk-0",
         "G",
@@ -208,7 +208,7 @@ async def test_delete_shows_what_is_lost_asks_for_the_name_and_deletes(
     assert scene.cluster() == before
     await scene.submit(scene.akiko, shown, guest.name)
     assert pve.guest(vmid) is None
-    assert t("{guest} was deleted.", guest=named(vmid, guest.name)) in question.text
+    assert t("{guest} was deleted.", guest=title_of(vmid, guest.name)) in question.text
     assert [(method, parameters.get("purge")) for method, _, parameters in scene.changes()] == [
         ("DELETE", "1")
     ]

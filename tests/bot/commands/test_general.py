@@ -7,11 +7,11 @@ import pytest
 
 from core.errors import GuestNotFound
 from core.guest import State
-from playground.discord.posts import Post
+from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
-from ui.formatting import STATE_EMOJI, named
+from ui.formatting import STATE_EMOJI, title_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -128,7 +128,7 @@ def vmids_in(text: str) -> list[int]:
     return [int(line.split("**")[1]) for line in text.splitlines() if line.count("**") == 2]
 
 
-def button_of(post: Post, emoji: str) -> str:
+def button_of(post: SeenMessage, emoji: str) -> str:
     return str(next(button.custom_id for button in post.buttons if button.emoji == emoji))
 
 
@@ -206,7 +206,7 @@ async def test_pages_keep_the_filters(scene: Stage, pve: Pve) -> None:
 async def test_info_of_a_vm(scene: Stage) -> None:
     reply, t = await scene.say(scene.akiko, "info", vmid=101), scene.t()
     for fact in (
-        named(101, "web01"),
+        title_of(101, "web01"),
         t("running"),
         "`pve1`",
         t("up {time}", time=""),
@@ -232,7 +232,7 @@ async def test_info_of_a_vm(scene: Stage) -> None:
 async def test_info_of_a_container(scene: Stage) -> None:
     text, t = (await scene.say(scene.akiko, "info", vmid=201)).text, scene.t()
     for fact in (
-        named(201, "dns"),
+        title_of(201, "dns"),
         t("CT"),
         "/ 512 MiB",
         "/ 8.0 GiB",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from core.access.policy import Way
-from core.audit.trail import AuditFilter, Step
+from core.access.policy import InteractionKind
+from core.audit.trail import AuditFilter, AuditStep
 from core.errors import (
     AlreadyWatched,
     BadAmount,
@@ -28,7 +28,7 @@ from core.watch.incidents.model import ALL
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
-from ui.formatting import named
+from ui.formatting import title_of
 from ui.messages.startup import journal_lost
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -38,7 +38,7 @@ BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 
 async def look(scene: Stage, times: int = 1, *, later: float = 60.0) -> None:
     """The watch's next looks, and the alerts that come of them sent."""
-    await scene.look(times, later=later)
+    await scene.poll(times, later=later)
     await scene.delivered()
 
 
@@ -74,7 +74,7 @@ async def test_add_list_and_remove(scene: Stage) -> None:
     )
     for vmid, name in ((201, "dns"), (101, "web01")):
         reply = await scene.say(scene.akiko, "monitor add", vmid=vmid)
-        assert t("{guest} is being watched from now on.", guest=named(vmid, name)) in reply.text
+        assert t("{guest} is being watched from now on.", guest=title_of(vmid, name)) in reply.text
         assert not reply.ephemeral
     assert stored(scene) == [101, 201]
     await look(scene)
@@ -84,7 +84,7 @@ async def test_add_list_and_remove(scene: Stage) -> None:
     assert text.count(t("running")) == 2 and text.count("<t:") == 3, "since when, twice, and as of when"
     await scene.say(scene.akiko, "monitor mute", target="101", duration="8h")
     reply = await scene.say(scene.akiko, "monitor remove", vmid=101)
-    assert t("Stopped watching {guest}.", guest=named(101, "web01")) in reply.text
+    assert t("Stopped watching {guest}.", guest=title_of(101, "web01")) in reply.text
     assert stored(scene) == [201]
     reply = await scene.say(scene.akiko, "monitor add", vmid=101)
     assert t("Muted until {time}.", time="").split("<")[0].strip("。. ") in reply.text, "the mute outlives it"
@@ -118,7 +118,7 @@ async def test_wrong_input_is_refused(
 ) -> None:
     await scene.say(scene.emma, "monitor add", vmid=101)
     if isinstance(error, DiskUnknown):
-        error = DiskUnknown(102, scene.services.reader.known(102).label)  # type: ignore[union-attr]  # it is there
+        error = DiskUnknown(102, scene.services.cluster_cache.find(102).label)  # type: ignore[union-attr]  # it is there
     for person in (scene.akiko, scene.emma):
         scene.assert_refused(await scene.say(person, command, **options), person, error)
     assert stored(scene) == [101]
@@ -241,14 +241,14 @@ async def test_one_incident_is_one_message_and_one_short_word(scene: Stage, pve:
     assert len(scene.alerts_told()) == 1
     opening = scene.server.messages(scene.alerts)[0]
     assert opening.text.startswith("🔴")
-    for fact in (named(101, "web01"), t("VM"), "`pve1`", "<t:"):
+    for fact in (title_of(101, "web01"), t("VM"), "`pve1`", "<t:"):
         assert fact in opening.text
     pve.revive(101)
     await look(scene, 3)
     assert len(scene.alerts_told()) == 2
     told = scene.alerts_told()
     assert told[0].startswith("🟢") and opening.edited, "the first is rewritten"
-    assert named(101, "web01") in told[0] and named(101, "web01") in told[1]
+    assert title_of(101, "web01") in told[0] and title_of(101, "web01") in told[1]
     assert [button.custom_id for button in opening.buttons] == [f"a1:details:{_incident(scene)}"]
     assert scene.server.messages(scene.alerts)[1].buttons == []
 
@@ -353,7 +353,7 @@ async def test_a_stop_during_the_action_is_no_alarm(scene: Stage, pve: Pve) -> N
     """The watch reads while the task still runs."""
     await watching(scene, 101)
     plan = pve.next_task("qmshutdown", vmid=101, hold=True)
-    await scene.begin(scene.emma, "shutdown", vmid=101)
+    await scene.start_command(scene.emma, "shutdown", vmid=101)
     pve.crash(101)
     await look(scene, 2)
     plan.release()
@@ -471,12 +471,12 @@ async def test_an_alert_waits_for_the_next_run(scene: Stage, pve: Pve) -> None:
     await watching(scene, 101)
     fault = scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 503, 1000)
     pve.crash(101)
-    await scene.look()
+    await scene.poll()
     await scene.until(lambda: fault.met)
     await scene.crash_bot()
     scene.clock.skip(600)
     fault.times = fault.met
-    scene.services.delivery.wake()
+    scene.services.alert_delivery.wake()
     await scene.delivered()
     (text,) = scene.alerts_told()
     assert text.startswith("🔴") and "late" in text
@@ -488,11 +488,11 @@ async def test_one_that_was_taken_just_before_the_bot_died_is_not_sent_again(sce
     scene.server.reset("POST", path, 1, after=True)
     later = scene.server.fail("POST", path, 503, 1000)
     pve.crash(101)
-    await scene.look()
+    await scene.poll()
     await scene.until(lambda: later.met)
     await scene.crash_bot()
     scene.clock.skip(200)
-    scene.services.delivery.wake()
+    scene.services.alert_delivery.wake()
     await scene.delivered()
     assert len(scene.alerts_told()) == 1, "found in the channel"
 
@@ -500,8 +500,8 @@ async def test_one_that_was_taken_just_before_the_bot_died_is_not_sent_again(sce
 async def test_an_alert_that_waits_goes_when_discord_is_back(scene: Stage) -> None:
     """Not only after the five minutes that a refusal is given."""
     fault = scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 403, 1000)
-    scene.services.watch.say("waits")
-    await scene.until(lambda: fault.met and scene.services.delivery.error)
+    scene.services.watch.post_notice("waits")
+    await scene.until(lambda: fault.met and scene.services.alert_delivery.error)
     fault.times = fault.met
     await scene.server.drop_gateway(4000)
     await scene.delivered()
@@ -512,9 +512,9 @@ async def test_an_outage_that_begins_and_ends_unheard_is_one_line(scene: Stage, 
     await watching(scene, 101)
     fault = scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 503, 1000)
     pve.crash(101)
-    await scene.look(5)
+    await scene.poll(5)
     pve.revive(101)
-    await scene.look(15)
+    await scene.poll(15)
     fault.times = fault.met
     await asyncio.sleep(0.2)  # the last try is over, and the next five minutes away
     scene.clock.skip(400)
@@ -526,7 +526,7 @@ async def test_an_outage_that_begins_and_ends_unheard_is_one_line(scene: Stage, 
 async def test_alerts_that_wait_are_sent_before_the_bot_ends(scene: Stage) -> None:
     scene.server.delay("POST", f"/channels/{scene.alerts.id}/messages", 0.3, 1)
     for text in ("first", "second", "third"):
-        scene.services.watch.say(text)
+        scene.services.watch.post_notice(text)
     await scene.stop_bot()
     assert scene.alerts_told() == ["first", "second", "third"]
 
@@ -536,7 +536,7 @@ async def test_alerts_that_cannot_be_sent_do_not_keep_the_bot(
 ) -> None:
     monkeypatch.setattr("bot.FAREWELL_SECONDS", 0.2)
     posts_refused(scene)
-    scene.services.watch.say("kept for the next run")
+    scene.services.watch.post_notice("kept for the next run")
     began = time.monotonic()
     await scene.stop_bot()
     assert time.monotonic() - began < 2.0
@@ -546,8 +546,8 @@ async def test_alerts_that_cannot_be_sent_do_not_keep_the_bot(
 async def test_one_that_discord_does_not_understand_is_given_up(scene: Stage) -> None:
     scene.expected_errors.append("given up")
     scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 400, 2)  # nor a fixed sentence for it
-    scene.services.watch.say("lost")
-    scene.services.watch.say("told")
+    scene.services.watch.post_notice("lost")
+    scene.services.watch.post_notice("told")
     await scene.delivered()
     assert scene.alerts_told() == ["told"]
 
@@ -561,7 +561,7 @@ async def test_what_is_muted_is_not_told_and_told_when_it_is_not(scene: Stage, p
     await watching(scene, 101)
     reply = await scene.say(scene.akiko, "monitor mute", target="guest/101", duration="8時間")
     assert not reply.ephemeral
-    assert named(101, "web01") in reply.text and ":f>" in reply.text
+    assert title_of(101, "web01") in reply.text and ":f>" in reply.text
     pve.crash(101)
     await look(scene, 3)
     assert scene.alerts_told() == []
@@ -571,7 +571,7 @@ async def test_what_is_muted_is_not_told_and_told_when_it_is_not(scene: Stage, p
         in (await scene.say(scene.emma, "monitor status")).text
     )
     reply = await scene.say(scene.akiko, "monitor unmute", target="web01")
-    assert t("{what}: alerts are sent again.", what=named(101, "web01")) in reply.text
+    assert t("{what}: alerts are sent again.", what=title_of(101, "web01")) in reply.text
     await look(scene)
     assert signs(scene) == ["🔴"]
 
@@ -673,9 +673,9 @@ async def test_a_long_history_is_paged(scene: Stage, pve: Pve) -> None:
     await watching(scene, 101)
     for _ in range(12):
         pve.stop_as(101)
-        await scene.look()
+        await scene.poll()
         pve.start_as_root(101)
-        await scene.look()
+        await scene.poll()
     post = post_of(await scene.say(scene.emma, "monitor history", vmid=101))
     assert "1/" in post.text
     last = next(button.custom_id for button in post.buttons if button.emoji == "⏭️")
@@ -713,10 +713,10 @@ async def test_a_test_that_is_refused_says_what_discord_said_and_is_over(scene: 
 
 async def test_a_test_behind_alerts_that_are_refused_says_why(scene: Stage) -> None:
     posts_refused(scene, 403)
-    scene.services.watch.say("waits")
+    scene.services.watch.post_notice("waits")
     reply = await scene.say(scene.emma, "monitor test")
     assert "403" in reply.text and "not sent again" in reply.text
-    assert scene.services.journal.undelivered().waiting == 1, "the alert itself waits on"
+    assert scene.services.journal.backlog().waiting == 1, "the alert itself waits on"
 
 
 # -- the state of the watch
@@ -733,8 +733,8 @@ async def test_status_tells_what_is_not(scene: Stage, pve: Pve) -> None:
     await watching(scene, 101)
     pve.fail("GET", "/cluster/resources", 595, "No route to host")
     posts_refused(scene, 403)
-    await scene.look(3)
-    await scene.until(lambda: scene.services.delivery.error)
+    await scene.poll(3)
+    await scene.until(lambda: scene.services.alert_delivery.error)
     text = (await scene.say(scene.emma, "monitor status")).text
     assert "3 failures in a row" in text
     assert "1 message waits" in text and "403" in text
@@ -795,7 +795,7 @@ async def test_a_journal_that_cannot_be_written_changes_nothing(
         reply = await scene.say(scene.akiko, "monitor mute", target="all", duration="1h")
         scene.assert_refused(reply, scene.akiko, error)
         pve.crash(101)
-        await scene.look(2)
+        await scene.poll(2)
         await scene.until(scene.alerts_told)
         assert signs(scene) == ["🔴"] and "ENOSPC" in scene.alerts_told()[0]
         assert "ENOSPC" in (await scene.say(scene.emma, "monitor status")).text
@@ -816,17 +816,17 @@ async def test_who_changed_the_watch_is_recorded(scene: Stage) -> None:
     await scene.say(scene.emma, "monitor unmute", target="guest/101")
     await scene.say(scene.emma, "monitor test")
     await scene.say(scene.emma, "monitor remove", vmid=101)
-    found = [each.record for each in scene.services.journal.audited(AuditFilter(), 0, 10)[0]][::-1]
+    found = [each.record for each in scene.services.journal.audit_page(AuditFilter(), 0, 10)[0]][::-1]
     assert [(each.step, each.operation, each.vmid, each.detail) for each in found] == [
-        (Step.ENDED, "monitor_add", 101, "cpu=90"),
-        (Step.REFUSED, "monitor_add", 101, ""),
-        (Step.ENDED, "monitor_mute", 101, "web01 2h"),
-        (Step.REFUSED, "monitor_mute", None, "nobody 2h"),
-        (Step.ENDED, "monitor_unmute", 101, "guest/101"),
-        (Step.ENDED, "monitor_test", None, ""),
-        (Step.ENDED, "monitor_remove", 101, ""),
+        (AuditStep.ENDED, "monitor_add", 101, "cpu=90"),
+        (AuditStep.REFUSED, "monitor_add", 101, ""),
+        (AuditStep.ENDED, "monitor_mute", 101, "web01 2h"),
+        (AuditStep.REFUSED, "monitor_mute", None, "nobody 2h"),
+        (AuditStep.ENDED, "monitor_unmute", 101, "guest/101"),
+        (AuditStep.ENDED, "monitor_test", None, ""),
+        (AuditStep.ENDED, "monitor_remove", 101, ""),
     ]
-    assert {(each.actor.user_id, each.actor.name, each.actor.way) for each in found} == {
-        (scene.emma.id, "Emma", Way.COMMAND)
+    assert {(each.actor.user_id, each.actor.name, each.actor.interaction_kind) for each in found} == {
+        (scene.emma.id, "Emma", InteractionKind.COMMAND)
     }
     assert "AlreadyWatched" in found[1].outcome and "UnknownTarget" in found[3].outcome

@@ -8,7 +8,7 @@ from core.verbs import Verb
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
-from ui.formatting import named
+from ui.formatting import title_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -17,7 +17,7 @@ VM, CT = 101, 203
 
 
 def name_of(pve: Pve, vmid: int) -> str:
-    return named(vmid, pve.guest(vmid).name)
+    return title_of(vmid, pve.guest(vmid).name)
 
 
 @BOTH
@@ -137,7 +137,7 @@ async def test_shutdown_that_the_guest_does_not_obey(scene: Stage, pve: Pve) -> 
 async def test_ha_is_followed_to_the_expected_state(scene: Stage, pve: Pve) -> None:
     """HA's task only hands the wish over; the answer waits for the manager's round."""
     pve.ha_held = True
-    begun = await scene.begin(scene.akiko, "shutdown", vmid=107)
+    begun = await scene.start_command(scene.akiko, "shutdown", vmid=107)
     await scene.until(lambda: len(scene.sent("GET", "/qemu/107/status/current")) > 4)
     assert pve.vm(107).status == "running"
     assert scene.t()("Shutting down {guest} …", guest=name_of(pve, 107)) in begun.text
@@ -182,7 +182,7 @@ async def test_error_of_a_task_is_shown_with_the_log(scene: Stage, pve: Pve) -> 
 @BOTH
 async def test_a_task_that_vanishes_has_an_unknown_result(scene: Stage, pve: Pve) -> None:
     plan = pve.next_task("qmstart", vmid=104, hold=True)
-    begun = await scene.begin(scene.akiko, "start", vmid=104)
+    begun = await scene.start_command(scene.akiko, "start", vmid=104)
     pve.vanish_task(plan.upid)
     await scene.settled()
     text = scene.t()(
@@ -202,7 +202,7 @@ async def test_an_end_proxmox_does_not_know_is_an_error(scene: Stage, pve: Pve) 
 
 async def test_a_node_that_falls_silent_does_not_end_the_following(scene: Stage, pve: Pve) -> None:
     plan = pve.next_task("qmstart", vmid=104, hold=True)
-    begun = await scene.begin(scene.emma, "start", vmid=104)
+    begun = await scene.start_command(scene.emma, "start", vmid=104)
     pve.fail("GET", "/status", 596, "Connection timed out")
     await begun.until("Proxmox does not answer just now; the work may go on there")
     pve.failures.clear()
@@ -214,7 +214,7 @@ async def test_a_node_that_falls_silent_does_not_end_the_following(scene: Stage,
 
 async def test_a_task_out_of_sight_for_long_is_given_up_as_unknown(scene: Stage, pve: Pve) -> None:
     plan = pve.next_task("qmstart", vmid=104, hold=True)
-    begun = await scene.begin(scene.emma, "start", vmid=104)
+    begun = await scene.start_command(scene.emma, "start", vmid=104)
     pve.fail("GET", "/status", 596, "Connection timed out")
     scene.clock.skip(601)
     await scene.settled()

@@ -17,7 +17,7 @@ from core.guest import Kind
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
-from ui.formatting import named
+from ui.formatting import title_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -44,7 +44,7 @@ async def test_create_takes_a_snapshot(scene: Stage, pve: Pve, vmid: int, memory
     told = scene.t()(
         "Snapshot {snapshot} of {guest} was taken.",
         snapshot="`before-x`",
-        guest=named(vmid, pve.guest(vmid).name),
+        guest=title_of(vmid, pve.guest(vmid).name),
     )
     assert told in reply.text
     assert not reply.ephemeral
@@ -118,13 +118,13 @@ async def test_rollback_asks_says_what_is_lost_and_rolls_back(
     t, guest, before = scene.t(), pve.guest(vmid), scene.cluster()
     question = await scene.say(scene.akiko, "snapshot rollback", vmid=vmid, name=name)
     assert t("The present state of the guest is lost, and the guest is stopped for it.") in question.text
-    assert f"`{name}`" in question.text and named(vmid, guest.name) in question.text
+    assert f"`{name}`" in question.text and title_of(vmid, guest.name) in question.text
     assert (t("with memory") in question.text) is memory
     assert scene.cluster() == before
     await scene.press(scene.akiko, question, t("Roll back {name}", name=guest.name))
     assert guest.config["parent"] == name
     assert guest.status == ("running" if memory else "stopped")
-    told = t("{guest} was rolled back to {snapshot}.", guest=named(vmid, guest.name), snapshot=f"`{name}`")
+    told = t("{guest} was rolled back to {snapshot}.", guest=title_of(vmid, guest.name), snapshot=f"`{name}`")
     assert told in question.text
     assert t("The guest is now: {state}.", state=t(guest.status)) in question.text
     assert [b.label for b in post_of(question).buttons] == ([] if memory else [t("Start")])
@@ -140,7 +140,7 @@ async def test_delete_asks_and_deletes(scene: Stage, pve: Pve, vmid: int, name: 
     await scene.press(scene.akiko, question, t("Delete {name}", name=name))
     assert name not in pve.guest(vmid).snapshots
     assert pve.guest(vmid).status == before[vmid]["status"]
-    guest = named(vmid, pve.guest(vmid).name)
+    guest = title_of(vmid, pve.guest(vmid).name)
     assert (
         t("Snapshot {snapshot} of {guest} was deleted.", snapshot=f"`{name}`", guest=guest) in question.text
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.watch.incidents.model import Watched
+from core.watch.incidents.model import WatchEntry
 from monitor_store import MonitorStore
 from playground.pve.server import Pve
 from tests.process.test_process import refused
@@ -90,11 +90,11 @@ async def test_a_list_that_was_edited_under_the_bot_is_kept_aside_and_told(scene
 def test_nothing_of_a_hand_edit_is_lost(tmp_path: Path, content: bytes) -> None:
     store = MonitorStore(tmp_path / "monitor_list.json", lambda: NOON)
     store.load([101])
-    assert store.save((Watched(101), Watched(102))) is None
+    assert store.save((WatchEntry(101), WatchEntry(102))) is None
     (tmp_path / "monitor_list.json").write_bytes(content)
-    name = store.save((Watched(102),))
+    name = store.save((WatchEntry(102),))
     assert name is not None and (tmp_path / name).read_bytes() == content
-    assert store.save((Watched(101),)) is None
+    assert store.save((WatchEntry(101),)) is None
     again = MonitorStore(tmp_path / "monitor_list.json", lambda: NOON)
     assert [each.vmid for each in again.load([]).entries] == [101]
 
@@ -104,6 +104,6 @@ def test_the_same_content_again_is_no_edit(tmp_path: Path) -> None:
     store = MonitorStore(path, lambda: NOON)
     store.load([101])
     path.write_bytes(path.read_bytes())
-    assert store.save((Watched(102),)) is None
+    assert store.save((WatchEntry(102),)) is None
     path.unlink()
-    assert store.save((Watched(103),)) is None and path.exists(), "what was deleted is written again"
+    assert store.save((WatchEntry(103),)) is None and path.exists(), "what was deleted is written again"

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from adapters.journal.store import JournalReport, Opened, SqliteJournal
-from core.audit.trail import NOTHING_BEGUN, AuditFilter, Step
+from adapters.journal.store import JournalReport, OpenOutcome, SqliteJournal
+from core.audit.trail import NOTHING_STARTED, AuditFilter, AuditStep
 from core.errors import ChangedMeanwhile
 from core.watch.incidents.model import Metric
-from playground.discord.posts import Post
+from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
 from tests.support import stage as stages
 from tests.support.stage import Stage, post_of
@@ -84,7 +84,7 @@ async def test_nothing_is_lost_and_nothing_told_twice(scene: Stage) -> None:
         "node/pve2": ("Emma", 0),
     }
     await scene.delivered()
-    await scene.look(3)
+    await scene.poll(3)
     await scene.delivered()
     (told,) = scene.alerts_told()
     assert "**201** `dns`" in told and "🔴" in told, "what waited is sent, and nothing again"
@@ -92,7 +92,7 @@ async def test_nothing_is_lost_and_nothing_told_twice(scene: Stage) -> None:
 
 
 async def test_changes_stay_switched_off_in_both_places(scene: Stage) -> None:
-    held = scene.services.judge.read_only.held
+    held = scene.services.authorizer.read_only.refusal
     assert held is not None and (held.by, held.by_id) == ("Akiko", 0)
     reply = await scene.say(scene.emma, "start", vmid=104)
     scene.assert_refused(reply, scene.emma, held)
@@ -102,12 +102,12 @@ async def test_changes_stay_switched_off_in_both_places(scene: Stage) -> None:
         path.unlink()
     scene.expected_errors.append("The journal is gone")
     await scene.start_bot()
-    again = scene.services.judge.read_only.held
+    again = scene.services.authorizer.read_only.refusal
     assert again is not None and again.by == "Akiko", "the second place was written at the first start"
 
 
 async def test_its_trail_goes_on(scene: Stage) -> None:
-    found, total = scene.services.journal.audited(AuditFilter(), 0, 50)
+    found, total = scene.services.journal.audit_page(AuditFilter(), 0, 50)
     assert total == 14
     oldest = found[-1].record
     assert (oldest.operation, oldest.vmid, oldest.actor.user_id) == ("monitor_add", 101, scene.emma.id)
@@ -118,8 +118,8 @@ async def test_its_trail_goes_on(scene: Stage) -> None:
         return not [each for each in open_ if each.record.operation == "shutdown"]
 
     await scene.until(shutdown, "what was under way is found out about")
-    ended = scene.services.journal.audited(AuditFilter(operation="shutdown"), 0, 1)[0][0].record
-    assert (ended.step, ended.outcome, ended.vmid) == (Step.ENDED, NOTHING_BEGUN, 102)
+    ended = scene.services.journal.audit_page(AuditFilter(operation="shutdown"), 0, 1)[0][0].record
+    assert (ended.step, ended.outcome, ended.vmid) == (AuditStep.ENDED, NOTHING_STARTED, 102)
     page = await scene.say(scene.emma, "audit")
     assert "**Shutdown**" in page.text and "not started: Proxmox has no task" in page.text
     assert "Found out afterwards" in scene.server.messages(scene.channel)[0].text
@@ -129,7 +129,7 @@ async def test_its_buttons_work(scene: Stage, pve: Pve) -> None:
     assert (await scene.say(scene.akiko, "readonly off")).text
     post = post_of(await scene.say(scene.emma, "info", vmid=104))
 
-    async def press(button: str) -> Post | None:
+    async def press(button: str) -> SeenMessage | None:
         reply = await scene.server.click(scene.emma, post, button, force=True)
         await scene.settled()
         return reply.post
@@ -144,7 +144,7 @@ async def test_its_buttons_work(scene: Stage, pve: Pve) -> None:
     assert (acked.acked_by, acked.acked_by_id) == ("Emma", scene.emma.id)
     assert "guest/201" in {mute.target for mute in scene.services.watch.mutes()}
     await scene.say(scene.emma, "monitor unmute", target="pve2")
-    await scene.look(2)
+    await scene.poll(2)
     await scene.delivered()
     assert ACKED not in scene.services.watch.state.open
 
@@ -164,5 +164,5 @@ async def test_its_buttons_reach_no_other_guest(scene: Stage, pve: Pve) -> None:
 def test_the_file_is_read_as_it_is(bare_scene: Stage) -> None:
     restore(bare_scene)
     journal = SqliteJournal(bare_scene.directory / "journal.db")
-    assert journal.open() == JournalReport(Opened.READ)
+    assert journal.open() == JournalReport(OpenOutcome.READ)
     journal.close()

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from adapters.journal.store import Opened, SqliteJournal
+from adapters.journal.store import OpenOutcome, SqliteJournal
 from core.access.policy import Actor, Place
-from core.audit.trail import AuditFilter, AuditRecord, Step
+from core.audit.trail import AuditFilter, AuditRecord, AuditStep
 from core.errors import JournalFailed
 from core.guest import State
-from core.watch.incidents.model import Post
-from core.watch.journal import Renewed
+from core.watch.incidents.model import MessageKind
+from core.watch.journal import JournalRenewal
 from playground.pve.server import Pve
 from tests.adapters.journal.test_database import batch, content, names
 from tests.bot.data.test_journal_refuses import full_or_no_larger, full_share, locked, small
@@ -25,7 +25,7 @@ from tests.support import stage as stages
 from tests.support.fakes import guest
 from tests.support.process_stage import INTERVAL, ProcessStage, process_stage
 from tests.support.stage import Stage
-from tests.support.watch.home import Home
+from tests.support.watch.home import WatchHarness
 
 pve, bare_scene, scene, language = stages.pve, stages.bare_scene, stages.scene, stages.language
 __all__ = ["small"]
@@ -103,7 +103,7 @@ async def test_either_place_keeps_changes_off(scene: Stage, lost: str, end: str)
     if lost == "journal":
         scene.expected_errors.append("The journal is gone")
     await getattr(scene, end)()
-    held = scene.services.judge.read_only.held
+    held = scene.services.authorizer.read_only.refusal
     assert held is not None and held.by == "Akiko"
     assert (scene.directory / "readonly.json").stat().st_mode & 0o777 == 0o600
     assert "access/read_only" in scene.services.journal.records(), "in both places again"
@@ -114,32 +114,36 @@ async def test_a_switch_that_cannot_be_read_is_on(bare_scene: Stage, text: bytes
     (bare_scene.directory / "readonly.json").write_bytes(text)
     bare_scene.expected_errors.append("cannot be read")
     await bare_scene.start_bot()
-    assert bare_scene.services.judge.read_only.held is not None
+    assert bare_scene.services.authorizer.read_only.refusal is not None
 
 
 async def test_a_directory_in_its_place_is_on_too(bare_scene: Stage) -> None:
     (bare_scene.directory / "readonly.json").mkdir()
     bare_scene.expected_errors.append("cannot be read")
     await bare_scene.start_bot()
-    assert bare_scene.services.judge.read_only.held is not None
+    assert bare_scene.services.authorizer.read_only.refusal is not None
     reply = await bare_scene.say(bare_scene.emma, "readonly off")
-    assert reply.ephemeral and bare_scene.services.judge.read_only.held is not None, "it would come back"
+    assert reply.ephemeral and bare_scene.services.authorizer.read_only.refusal is not None, (
+        "it would come back"
+    )
 
 
 async def test_a_full_disk_does_not_keep_changes_on(small: Stage) -> None:
     scene = small
     with full_or_no_larger(scene.bot.journal, scene.directory / "journal.db"):
-        switch = scene.services.judge.read_only
+        switch = scene.services.authorizer.read_only
         reply = await scene.say(scene.akiko, "readonly on")
-        assert switch.held is not None and "Changes were switched off" in reply.text and not reply.ephemeral
-        assert ("could not be stored" in reply.text) is (switch.unkept is not None)
-        scene.assert_refused(await scene.say(scene.emma, "start", vmid=104), scene.emma, switch.held)
+        assert (
+            switch.refusal is not None and "Changes were switched off" in reply.text and not reply.ephemeral
+        )
+        assert ("could not be stored" in reply.text) is (switch.store_error is not None)
+        scene.assert_refused(await scene.say(scene.emma, "start", vmid=104), scene.emma, switch.refusal)
         assert scene.changes() == []
     scene.expected_errors.append("the journal cannot be written")
-    await scene.look(2)
-    assert switch.unkept is None
+    await scene.poll(2)
+    assert switch.store_error is None
     await scene.restart_bot()
-    assert scene.services.judge.read_only.held is not None, "stored once there was room"
+    assert scene.services.authorizer.read_only.refusal is not None, "stored once there was room"
 
 
 # ---------------------------------------------------------------------- under the running bot
@@ -193,7 +197,9 @@ def filled(directory: Path) -> SqliteJournal:
     journal.open()
     for number in range(1, 80):
         journal.commit(batch(number, "x" * 500))
-        journal.audit(AuditRecord(Step.ENDED, EMMA, "start", 100 + number, outcome="OK"), float(number))
+        journal.audit_add(
+            AuditRecord(AuditStep.ENDED, EMMA, "start", 100 + number, outcome="OK"), float(number)
+        )
     return journal
 
 
@@ -202,20 +208,20 @@ def test_a_file_that_is_gone_is_made_again_with_all_it_had(
     tmp_path: Path, lose: Callable[[Path], None]
 ) -> None:
     journal = filled(tmp_path)
-    assert journal.look_after() is None
+    assert journal.check_file() is None
     before, run = content(journal), journal.run
     lose(tmp_path / "journal.db")
     journal.commit(batch(90))
-    renewed = journal.look_after()
+    renewed = journal.check_file()
     assert renewed is not None and renewed.whole
-    assert journal.look_after() is None and journal.run == run
+    assert journal.check_file() is None and journal.run == run
     assert content(journal) != before, "what was written before it was noticed is there, too"
     whole = content(journal)
     journal.close()
     stood = [name for name in names(tmp_path) if name.startswith("journal.db.replaced-")]
     assert [renewed.aside] if renewed.aside else [name for name in stood if name == renewed.aside] == []
     again = SqliteJournal(tmp_path / "journal.db")
-    assert again.open().happened is Opened.READ
+    assert again.open().outcome is OpenOutcome.READ
     assert content(again) == whole and again.run == run + 1
     again.close()
     assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("journal.db")} == {0o600}
@@ -244,14 +250,14 @@ def test_of_a_file_that_was_cut_is_saved_what_can_be_read(
     journal.commit(batch(90))
     last = journal.audit_last()
     lose(tmp_path / "journal.db")
-    renewed = journal.look_after()
+    renewed = journal.check_file()
     assert renewed is not None and renewed.aside is not None
     journal.commit(batch(200, "new"))
-    assert journal.audit(AuditRecord(Step.REFUSED, EMMA, "stop"), 1.0) > last, "no id is used again"
+    assert journal.audit_add(AuditRecord(AuditStep.REFUSED, EMMA, "stop"), 1.0) > last, "no id is used again"
     whole, run = content(journal), journal.run
     journal.close()
     again = SqliteJournal(tmp_path / "journal.db")
-    assert again.open().happened is Opened.READ
+    assert again.open().outcome is OpenOutcome.READ
     assert content(again) == whole and again.run == run + 1
     again.close()
 
@@ -268,10 +274,10 @@ def test_where_it_cannot_be_made_again_the_old_one_is_used_on(
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", full)
         with pytest.raises(JournalFailed) as failed:
-            journal.look_after()
+            journal.check_file()
     assert failed.value.reason == "ENOSPC"
     journal.commit(batch(90))
-    assert journal.look_after() == Renewed(True)
+    assert journal.check_file() == JournalRenewal(True)
     assert journal.incident(90) is not None
     journal.close()
 
@@ -283,16 +289,16 @@ async def test_the_bot_notices_within_one_look_and_goes_on(
     """What was open is open, what was muted is muted, and what had not been delivered is."""
     await scene.say(scene.emma, "monitor add", vmid=101)
     await scene.say(scene.emma, "monitor add", vmid=201)
-    await scene.look()
+    await scene.poll()
     pve.crash(101)
-    await scene.look()
+    await scene.poll()
     await scene.delivered()
     await scene.say(scene.emma, "monitor mute", target="node/pve2", duration="2d")
     await scene.say(scene.akiko, "readonly on")
     before = scene.services.watch.state
     scene.expected_errors += ["gone, replaced or damaged", "the journal refuses", "cannot be"]
     lose(scene.directory / "journal.db")
-    await scene.look()
+    await scene.poll()
     await scene.delivered()
     told = [text for text in scene.alerts_told() if "The journal was" in text]
     assert len(told) == 1
@@ -300,9 +306,9 @@ async def test_the_bot_notices_within_one_look_and_goes_on(
     await scene.crash_bot()
     watch = scene.services.watch
     assert watch.state.open.keys() == before.open.keys() and watch.state.mutes == before.mutes
-    assert scene.services.judge.read_only.held is not None
+    assert scene.services.authorizer.read_only.refusal is not None
     pve.revive(101)
-    await scene.look(2)
+    await scene.poll(2)
     await scene.delivered()
     assert [text for text in scene.alerts_told() if "The journal was" in text] == told
     assert scene.services.watch.state.open == {}
@@ -317,45 +323,45 @@ async def test_a_full_disk_is_seen_in_the_status_and_its_end_too(small: Stage, t
     """Also where what a look writes still fits in, and nothing else does."""
     scene, path = small, small.directory / "journal.db"
     scene.expected_errors += ["the journal cannot be written", "the journal refuses"]
-    await scene.look()
+    await scene.poll()
     with trouble(scene.bot.journal, path):
         reply = await scene.say(scene.emma, "start", vmid=104)
         assert reply.ephemeral and scene.changes() == []
-        await scene.look()
+        await scene.poll()
         line = line_of((await scene.say(scene.emma, "monitor status")).text, "Journal")
         assert "⚠️" in line and "cannot be written" in line
-        assert scene.services.watch.journal_trouble is not None
-    await scene.look()
+        assert scene.services.watch.journal_error is not None
+    await scene.poll()
     assert "✅" in line_of((await scene.say(scene.emma, "monitor status")).text, "Journal")
 
 
 async def test_a_lock_is_seen_in_the_status_and_its_end_too(scene: Stage) -> None:
     scene.expected_errors += ["the journal cannot be written"]
     with locked(scene.bot.journal, scene.directory / "journal.db", "BEGIN IMMEDIATE"):
-        await scene.look()
+        await scene.poll()
         assert "⚠️" in line_of((await scene.say(scene.emma, "monitor status")).text, "Journal")
-    await scene.look()
+    await scene.poll()
     assert "✅" in line_of((await scene.say(scene.emma, "monitor status")).text, "Journal")
 
 
 def test_the_probe_needs_room_and_leaves_little(tmp_path: Path) -> None:
     journal = filled(tmp_path)
     for _ in range(50):
-        journal.look_after()
+        journal.check_file()
     pages = [0, 0]
     for at in (0, 1):
         for _ in range(50):
-            journal.look_after()
+            journal.check_file()
         with journal._file.transaction("BEGIN") as db:
             (pages[at],) = db.execute("PRAGMA page_count").fetchone()
     assert pages[0] == pages[1], "each takes the place of the one before"
-    assert journal.audited(AuditFilter(), 0, 1)[1] == 79 and journal.posting(1_000_001) is not None
-    assert Post.OPENING
+    assert journal.audit_page(AuditFilter(), 0, 1)[1] == 79 and journal.outbox_message(1_000_001) is not None
+    assert MessageKind.OPENING
     journal.close()
 
 
 async def test_what_cannot_be_read_of_a_damaged_file_is_written_from_memory(tmp_path: Path) -> None:
-    home = Home(tmp_path, [guest(101), guest(102)], (101, 102))
+    home = WatchHarness(tmp_path, [guest(101), guest(102)], (101, 102))
     await home.look()
     await home.look(State.STOPPED)
     home.watch.mute("guest/102", 9000.0, "Emma")
@@ -368,7 +374,7 @@ async def test_what_cannot_be_read_of_a_damaged_file_is_written_from_memory(tmp_
     home.journal.records()
     emptied(tmp_path / "journal.db")
     await home.look()
-    assert home.watch.care.renewed is not None and not home.watch.care.renewed.whole
+    assert home.watch.maintenance.renewed is not None and not home.watch.maintenance.renewed.whole
     home.restart(60.0)
     assert home.watch.state.open.keys() == before.open.keys() != set()
     assert home.watch.state.mutes == before.mutes and home.watch.state.guests.keys() == {101, 102}

@@ -21,11 +21,11 @@ import pytest
 
 from adapters.journal.store import SqliteJournal
 from core.access.policy import Actor, Place
-from core.audit.trail import AuditRecord, Step
+from core.audit.trail import AuditRecord, AuditStep
 from core.errors import JournalFailed
 from core.rights import RIGHTS, Effect, Operation
-from playground.discord.people import Reply
-from playground.discord.posts import Post
+from playground.discord.people import PressResult
+from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
@@ -76,15 +76,15 @@ def locked(journal: SqliteJournal, path: Path, begin: str) -> Iterator[str]:
 
 def fill(journal: SqliteJournal) -> None:
     """Write until nothing can be written any more."""
-    entry = AuditRecord(Step.ENDED, Actor(1, "filler", Place(1, 2, 3)), "list", detail="x" * 3000)
+    entry = AuditRecord(AuditStep.ENDED, Actor(1, "filler", Place(1, 2, 3)), "list", detail="x" * 3000)
     refused = 0
     while refused < 5:
         try:
-            journal.audit(entry, 1.0)
+            journal.audit_add(entry, 1.0)
             refused = 0
         except JournalFailed as error:
             assert error.reason == "SQLITE_FULL"
-            refused, entry = refused + 1, AuditRecord(Step.ENDED, entry.actor, "list")
+            refused, entry = refused + 1, AuditRecord(AuditStep.ENDED, entry.actor, "list")
 
 
 @contextlib.contextmanager
@@ -157,7 +157,7 @@ async def small(pve: Pve, tmp_path: Path) -> AsyncIterator[Stage]:
 # -- wishing
 
 
-async def wish(scene: Stage, command: str, options: dict[str, Any]) -> Reply:
+async def wish(scene: Stage, command: str, options: dict[str, Any]) -> PressResult:
     """Everything a person does for it: the command, the red button, the form."""
     reply = await scene.say(scene.emma, command, **options)
     if reply.post and len(reply.post.buttons) == 2 and not reply.ephemeral:
@@ -167,10 +167,10 @@ async def wish(scene: Stage, command: str, options: dict[str, Any]) -> Reply:
     return reply
 
 
-async def alarm(scene: Stage, pve: Pve) -> Post:
+async def alarm(scene: Stage, pve: Pve) -> SeenMessage:
     """The open alert of a guest."""
     pve.crash(202)
-    await scene.look()
+    await scene.poll()
     await scene.delivered()
     return scene.server.messages(scene.alerts)[-1]
 
@@ -179,13 +179,13 @@ async def alarm(scene: Stage, pve: Pve) -> Post:
 async def test_no_change_is_made_and_the_person_is_told_why(small: Stage, pve: Pve, trouble: str) -> None:
     scene, path = small, small.directory / "journal.db"
     await scene.say(scene.emma, "monitor add", vmid=202)
-    await scene.look()
+    await scene.poll()
     post = await alarm(scene, pve)
     await scene.say(scene.emma, "monitor mute", target="guest/202", duration="8h")
     await scene.delivered()
     panel = await scene.say(scene.emma, "info", vmid=104)
     ack = next(str(each.custom_id) for each in post.buttons if ":ack:" in str(each.custom_id))
-    watch, switch = scene.services.watch, scene.services.judge.read_only
+    watch, switch = scene.services.watch, scene.services.authorizer.read_only
     before = (scene.cluster(), watch.entries, watch.mutes(), watch.state.open, scene.alerts_told())
 
     def unchanged() -> bool:
@@ -203,17 +203,17 @@ async def test_no_change_is_made_and_the_person_is_told_why(small: Stage, pve: P
             reply = await wish(scene, command, options)
             assert told in reply.text, (command, reply.text)
             assert (reply.followups or [post_of(reply)])[-1].ephemeral, command
-            assert unchanged() and scene.changes() == [] and switch.held is None, command
+            assert unchanged() and scene.changes() == [] and switch.refusal is None, command
         for on, button in ((panel, "Start"), (post, ack)):
             assert told in (await scene.press(scene.emma, on, button)).text, button
-        assert unchanged() and scene.changes() == [] and scene.services.operations._claims.busy == {}
+        assert unchanged() and scene.changes() == [] and scene.services.executor._claims.busy == {}
         assert "palworld" in (await scene.say(scene.emma, "info", vmid=104)).text, "looking goes on"
     for command, options in WISHES:
         reply = await wish(scene, command, options)
         assert told not in reply.text and not reply.ephemeral, (command, reply.text)
     assert len(scene.changes()) == 10, scene.changes()
     assert {entry.vmid for entry in watch.entries} == {201}
-    assert [mute.target for mute in watch.mutes()] == ["node/pve1"] and switch.held is None
+    assert [mute.target for mute in watch.mutes()] == ["node/pve1"] and switch.refusal is None
 
 
 async def test_a_lock_delays_nobody_for_long(scene: Stage) -> None:
@@ -232,5 +232,5 @@ async def test_a_lock_delays_nobody_for_long(scene: Stage) -> None:
     assert together < 5.0
 
 
-def told_busy(scene: Stage, reply: Reply) -> bool:
+def told_busy(scene: Stage, reply: PressResult) -> bool:
     return scene.told(scene.emma, JournalFailed("SQLITE_BUSY")) in reply.text

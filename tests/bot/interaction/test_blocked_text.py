@@ -35,7 +35,7 @@ def named(pve: Pve) -> None:
 
 async def watching(scene: Stage, *vmids: int, **settings: str) -> None:
     await scene.start_bot(MONITOR_VM_IDS=",".join(map(str, vmids)), **settings)
-    await scene.look(2)
+    await scene.poll(2)
 
 
 def block_all_but(scene: Stage, path: str, message: str = "no words at all") -> None:
@@ -54,7 +54,7 @@ async def test_an_alert_is_posted_without_the_name(
     await watching(bare_scene, 101, 102)
     pve.crash(101)
     pve.crash(102)
-    await bare_scene.look()
+    await bare_scene.poll()
     await bare_scene.delivered()
     told = bare_scene.alerts_told()
     assert len(told) == 2 and NAME not in told[0] and "**101**" in told[0] and "has stopped" in told[0]
@@ -62,7 +62,7 @@ async def test_an_alert_is_posted_without_the_name(
     assert "Discord blocked" in told[0].splitlines()[-1], "it says that something is missing"
     assert "`pve" in told[1] and "Discord" not in told[1], "others are whole"
     assert bare_scene.server.messages(bare_scene.alerts)[0].buttons[0].label == "Start"
-    assert bare_scene.services.journal.undelivered().given_up == 0
+    assert bare_scene.services.journal.backlog().given_up == 0
     status_shown = await bare_scene.say(bare_scene.emma, "monitor status")
     assert words in status_shown.text and "without names" in status_shown.text
     await bare_scene.restart_bot()
@@ -74,25 +74,25 @@ async def test_its_edits_and_its_recovery_come_without_the_name_too(bare_scene: 
     filtered = bare_scene.server.block(NAME, path_part=f"/channels/{bare_scene.alerts.id}/")
     await watching(bare_scene, 101)
     pve.crash(101)
-    await bare_scene.look()
+    await bare_scene.poll()
     await bare_scene.delivered()
     first = bare_scene.server.messages(bare_scene.alerts)[0]
     await bare_scene.press(bare_scene.emma, first, "Acknowledge")
     await bare_scene.delivered()
     assert "Acknowledged by" in first.text and NAME not in first.text
     pve.revive(101)
-    await bare_scene.look()
+    await bare_scene.poll()
     await bare_scene.delivered()
     assert [text[0] for text in bare_scene.alerts_told()] == ["🟢", "🟢"]
     filtered.times = filtered.met
-    assert bare_scene.services.journal.undelivered().blocked == 2
+    assert bare_scene.services.journal.backlog().blocked == 2
 
 
 async def test_an_alert_of_which_no_words_pass_is_a_fixed_sentence(bare_scene: Stage, pve: Pve) -> None:
     block_all_but(bare_scene, f"/channels/{bare_scene.alerts.id}/")
     await watching(bare_scene, 101)
     pve.crash(101)
-    await bare_scene.look()
+    await bare_scene.poll()
     await bare_scene.delivered()
     (told,) = bare_scene.alerts_told()
     assert told == "⚠️ Discord blocked this alert. `/monitor history` shows what it is about."
@@ -105,11 +105,11 @@ async def test_an_alert_that_is_never_taken_is_given_up_and_holds_up_no_other(
     await watching(bare_scene, 101, 102)
     pve.crash(101)
     pve.crash(102)
-    await bare_scene.look()
+    await bare_scene.poll()
     await bare_scene.delivered()
     bare_scene.expected_errors.append("an alert is given up")
     assert fault.met == 3 and len(bare_scene.alerts_told()) == 1
-    assert bare_scene.services.journal.undelivered().given_up == 1
+    assert bare_scene.services.journal.backlog().given_up == 1
 
 
 # -- answers
@@ -216,7 +216,7 @@ async def test_a_file_comes_with_fewer_words_beside_it(bare_scene: Stage, pve: P
 async def test_an_answer_past_its_token_is_shown_without_the_name(bare_scene: Stage, pve: Pve) -> None:
     await bare_scene.start_bot()
     plan = pve.next_task("qmstart", hold=True)
-    begun = await bare_scene.begin(bare_scene.akiko, "start", vmid=104)
+    begun = await bare_scene.start_command(bare_scene.akiko, "start", vmid=104)
     bare_scene.server.block(NAME)
     bare_scene.clock.skip(15 * 60.0)
     plan.release()

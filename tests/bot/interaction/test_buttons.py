@@ -15,18 +15,18 @@ from core.errors import (
 )
 from core.guest import State
 from core.proxmox_errors import NodeUnreachable
-from playground.discord.people import Reply
+from playground.discord.people import PressResult
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
-from ui.messages.errors import sentence
+from ui.messages.errors import error_sentence
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 
 
-def enabled(reply: Reply) -> list[str]:
+def enabled(reply: PressResult) -> list[str]:
     return [button.label for button in post_of(reply).buttons if not button.disabled]
 
 
@@ -128,7 +128,7 @@ async def test_a_panel_whose_work_was_refused_after_it_was_shown_as_begun(
         await scene.until(scene.changes)
         pve.fail("GET", "/status/current", 596, "Connection timed out")
     reply = await pressing
-    told = sentence(scene.t(), NodeUnreachable("pve2", changing=True))
+    told = error_sentence(scene.t(), NodeUnreachable("pve2", changing=True))
     assert told in panel.text and reply.followups == []
     expected = ["Start", "Refresh"] if readable else ["Refresh"]
     assert enabled(panel) == [scene.t()(label) for label in expected]
@@ -139,8 +139,8 @@ async def test_a_panel_that_shows_anothers_work_is_left_alone(scene: Stage, pve:
     """A press on a panel that is out of date, while the guest is busy, does not hide the work under way."""
     panel = await scene.say(scene.emma, "info", vmid=104)
     plan = pve.next_task("qmstart", vmid=104, hold=True)
-    await scene.begin(scene.emma, "start", vmid=104)
-    shown, since = panel.text, scene.services.operations._claims.busy[104].since
+    await scene.start_command(scene.emma, "start", vmid=104)
+    shown, since = panel.text, scene.services.executor._claims.busy[104].since
     reply = await scene.server.click(scene.akiko, post_of(panel), "Start")
     scene.assert_refused(
         reply, scene.akiko, GuestBusy(104, "palworld", "start", "Emma", since, scene.emma.id)
@@ -180,7 +180,7 @@ async def test_a_panel_works_after_a_restart(scene: Stage, pve: Pve) -> None:
 async def test_a_panels_double_press_acts_once(scene: Stage, pve: Pve, slow: float) -> None:
     """Also when Discord is slow to take the first press's answer: the second meets a guest that is busy."""
     panel = await scene.say(scene.emma, "info", vmid=101)
-    custom_id = f"g1:reboot:101:{scene.mark(101)}"
+    custom_id = f"g1:reboot:101:{scene.fingerprint(101)}"
     if slow:
         scene.server.delay("POST", "/callback", slow, 1)
     plan = pve.next_task("qmreboot", vmid=101, hold=True)
@@ -309,7 +309,7 @@ async def test_a_button_for_another_guest_is_judged_as_any_wish(
     panel = await scene.say(scene.emma, "info", vmid=104)
     if custom_id.endswith(":"):
         vmid = int(custom_id.split(":")[2])
-        custom_id += "00000000" if scene.pve.guest(vmid) is None else scene.mark(vmid)
+        custom_id += "00000000" if scene.pve.guest(vmid) is None else scene.fingerprint(vmid)
     reply = await scene.press(scene.akiko, panel, custom_id, force=True)
     if isinstance(error, ChangedMeanwhile):
         scene.assert_refused(reply, scene.akiko, error)

@@ -95,7 +95,7 @@ async def test_nothing_there_to_choose(scene: Stage, pve: Pve) -> None:
         assert said.startswith(words), said
     for guest in [one for one in [*pve.vms, *pve.cts] if one.template]:
         pve.remove_guest(guest.vmid)
-    await scene.services.reader.read(max_age=0)
+    await scene.services.cluster_cache.read(max_age=0)
     said, _ = await entry(scene, scene.emma, "create", "template_id")
     assert said == "There is no template you may use."
 

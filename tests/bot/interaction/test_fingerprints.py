@@ -66,15 +66,28 @@ def _crc_table() -> list[int]:
 
 
 def test_a_mark_has_128_bits_and_the_old_one_is_known_by_its_length() -> None:
-    assert len(WEB.mark) == 32 and WEB.bears(WEB.mark) and WEB.bears(old_mark(WEB))
+    assert (
+        len(WEB.fingerprint) == 32
+        and WEB.has_fingerprint(WEB.fingerprint)
+        and WEB.has_fingerprint(old_mark(WEB))
+    )
     for other in (replace(WEB, name="web02"), replace(WEB, kind=Kind.LXC), replace(WEB, name=None)):
-        assert not other.bears(WEB.mark) and not other.bears(old_mark(WEB))
-    assert not WEB.bears("") and not WEB.bears(WEB.mark[:8]) and not WEB.bears(WEB.mark[:16])
-    for mark in (WEB.mark, old_mark(WEB)):
-        assert GUEST.fullmatch(f"g1:shutdown:999999999:{mark}")
-    assert len(f"g1:shutdown:999999999:{WEB.mark}") <= 100
-    for mark in (WEB.mark[:31], WEB.mark + "0", WEB.mark[:16], WEB.mark.upper()):
-        assert mark.isdecimal() or not GUEST.fullmatch(f"g1:start:101:{mark}")
+        assert not other.has_fingerprint(WEB.fingerprint) and not other.has_fingerprint(old_mark(WEB))
+    assert (
+        not WEB.has_fingerprint("")
+        and not WEB.has_fingerprint(WEB.fingerprint[:8])
+        and not WEB.has_fingerprint(WEB.fingerprint[:16])
+    )
+    for fingerprint in (WEB.fingerprint, old_mark(WEB)):
+        assert GUEST.fullmatch(f"g1:shutdown:999999999:{fingerprint}")
+    assert len(f"g1:shutdown:999999999:{WEB.fingerprint}") <= 100
+    for fingerprint in (
+        WEB.fingerprint[:31],
+        WEB.fingerprint + "0",
+        WEB.fingerprint[:16],
+        WEB.fingerprint.upper(),
+    ):
+        assert fingerprint.isdecimal() or not GUEST.fullmatch(f"g1:start:101:{fingerprint}")
 
 
 async def test_a_crafted_name_does_not_fit_a_panel(scene: Stage, pve: Pve) -> None:

@@ -78,10 +78,10 @@ async def test_names_notes_tags_snapshots_and_logs(bare_scene: Stage, pve: Pve, 
     for label in await scene.choices(asker, "info", "vmid", "103"):
         assert len(label) <= 100 and not re.search(r"[\u202a-\u202e\u2066-\u2069\n]", label)
     scene.clock.skip(400)  # past the time in which a stop counts as that ordered above
-    await scene.look()
+    await scene.poll()
     assert scene.alerts_told() == []
     pve.crash(103)
-    await scene.look()
+    await scene.poll()
     await scene.delivered()
     alert = scene.server.messages(scene.alerts)[0]
     harmless(alert.text, asker.id)
@@ -113,15 +113,15 @@ async def test_a_person_with_a_hostile_name(scene: Stage, pve: Pve) -> None:
     reply = await scene.press(scene.emma, question, "Switch off web01")
     harmless(reply.text, mallory.id)
     plan = pve.next_task("qmstart", vmid=104, hold=True)
-    await scene.begin(mallory, "start", vmid=104)
+    await scene.start_command(mallory, "start", vmid=104)
     busy = await scene.server.slash(scene.emma, scene.channel, "start", vmid=104)
     harmless((await busy.until(lambda shown: shown.text)).text, mallory.id)
     plan.release()
     await scene.settled()
     await scene.say(scene.emma, "monitor add", vmid=104)
-    await scene.look()
+    await scene.poll()
     pve.crash(104)
-    await scene.look()
+    await scene.poll()
     await scene.delivered()
     alert = scene.server.messages(scene.alerts)[0]
     await scene.press(mallory, alert, "Acknowledge")

@@ -9,8 +9,8 @@ import pytest
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
-from ui.guests.confirm import typed_into
-from ui.interaction.incoming import lacking
+from ui.guests.confirm import typed_fields
+from ui.interaction.incoming import missing_field
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -104,11 +104,11 @@ async def test_other_events_that_cannot_be_read_do_not_end_the_bot(scene: Stage)
     "data", [{}, {"type": 3}, {"type": "3"}, {"type": 2, "data": 5}, {"type": 5, "guild_id": "1"}, []]
 )
 def test_what_lacks_everything(data: Any) -> None:
-    assert lacking(data) if isinstance(data, dict) else True
+    assert missing_field(data) if isinstance(data, dict) else True
 
 
 @pytest.mark.parametrize(
     "rows", [None, 5, [None], [5], [{"component": 5}], [{"components": 5}], [{"components": [None]}]]
 )
 def test_a_forms_rows_of_any_kind(rows: Any) -> None:
-    assert typed_into({"components": rows}) == {}
+    assert typed_fields({"components": rows}) == {}

@@ -57,7 +57,7 @@ async def test_those_the_verb_can_act_on_come_first(scene: Stage, command: str, 
 async def test_a_vmid_typed_in_full_comes_first(scene: Stage, pve: Pve) -> None:
     """Running 100 cannot be deleted, template 9100 can: what Enter takes is 100 all the same."""
     pve.add_vm(100, "debian", node="pve1", status="running")
-    await scene.services.reader.read(max_age=0)
+    await scene.services.cluster_cache.read(max_age=0)
     assert (await offered(scene, "delete", "100"))[:2] == [100, 9100]
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from core.guest import State
-from core.watch.incidents.model import Post
+from core.watch.incidents.model import MessageKind
 from core.watch.service import Watch
 from tests.support import stage
 from tests.support.fakes import guest
 from tests.support.stage import Stage
-from tests.support.watch.home import Home
+from tests.support.watch.home import WatchHarness
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -20,7 +20,7 @@ SUPPRESS_EMBEDS = 1 << 2
 @pytest.mark.parametrize("word", [Watch.send_test, lambda watch: watch.say("hello")], ids=["test", "word"])
 async def test_a_test_tells_nothing_that_a_look_has_to_tell(tmp_path: Path, word: object) -> None:
     """Its mute is just over: the next look tells of it, if it still is so."""
-    home = Home(tmp_path, [guest(101)])
+    home = WatchHarness(tmp_path, [guest(101)])
     await home.look()
     home.watch.mute("guest/101", 300.0, "Emma")
     assert await home.look(State.STOPPED) == []
@@ -28,7 +28,7 @@ async def test_a_test_tells_nothing_that_a_look_has_to_tell(tmp_path: Path, word
     before = list(home.messages)
     word(home.watch)  # type: ignore[operator]  # a method, called without its instance
     assert [home.words(number) for number in home.messages[len(before) :]] in (["test"], ["word"])
-    assert {each.message.post for each in home.journal.to_post()} <= {Post.TEST, Post.WORD}
+    assert {each.message.post for each in home.journal.to_post()} <= {MessageKind.TEST, MessageKind.WORD}
     assert await home.look() == ["opening guest"]
 
 

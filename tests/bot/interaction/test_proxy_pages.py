@@ -37,7 +37,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[ProcessStage]:
 async def watching(scene: Stage, *vmids: int) -> str:
     """The bot, watching these; the path of the alert channel's messages."""
     await scene.start_bot(MONITOR_VM_IDS=",".join(map(str, vmids)))
-    await scene.look(2)
+    await scene.poll(2)
     return f"/channels/{scene.alerts.id}/messages"
 
 
@@ -59,12 +59,12 @@ async def test_a_page_in_place_of_an_answer_costs_no_alert(
     path = await watching(bare_scene, 101)
     fault = bare_scene.server.fail("POST", path, status, 8, page=page or " ", kind=kind)
     pve.crash(101)
-    await bare_scene.look()
+    await bare_scene.poll()
     await later(bare_scene)
     assert fault.met == 8
     (told,) = bare_scene.alerts_told()
     assert "has stopped" in told and "`pve1`" in told, "whole: it was not Discord that took offence"
-    assert bare_scene.services.journal.undelivered().given_up == 0
+    assert bare_scene.services.journal.backlog().given_up == 0
 
 
 @PAGES
@@ -73,7 +73,7 @@ async def test_a_page_in_place_of_an_edits_answer_leaves_it_to_be_done(
 ) -> None:
     path = await watching(bare_scene, 101)
     pve.crash(101)
-    await bare_scene.look()
+    await bare_scene.poll()
     await bare_scene.delivered()
     bare_scene.server.fail("PATCH", path, status, 8, page=page or " ", kind=kind)
     await bare_scene.press(bare_scene.emma, bare_scene.server.messages(bare_scene.alerts)[0], "Acknowledge")
@@ -86,7 +86,7 @@ async def test_a_page_in_place_of_an_answers_answer_costs_no_outcome(
     scene: Stage, pve: Pve, status: int, page: str, kind: str
 ) -> None:
     plan = pve.next_task("qmstart", hold=True)
-    begun = await scene.begin(scene.akiko, "start", vmid=104)
+    begun = await scene.start_command(scene.akiko, "start", vmid=104)
     scene.server.fail("PATCH", "/webhooks/", status, 2, page=page or " ", kind=kind)
     plan.release()
     await later(scene, 5.0, lambda: "started" in post_of(begun).text)
@@ -108,11 +108,11 @@ async def test_a_limit_named_in_advance_delays_alerts_and_loses_none(bare_scene:
     path = await watching(bare_scene, 101, 102)
     bare_scene.server.limits.windows["POST /channels/:id/messages"] = Window(9, 33.0)
     pve.crash(101)
-    await bare_scene.look()
+    await bare_scene.poll()
     await bare_scene.delivered()
     pve.crash(102)
-    await bare_scene.look(later=1.0)
-    await bare_scene.until(lambda: "429" in bare_scene.services.delivery.error, "the limit")
+    await bare_scene.poll(later=1.0)
+    await bare_scene.until(lambda: "429" in bare_scene.services.alert_delivery.error, "the limit")
     assert len(bare_scene.server.requests("POST", path)) == 1
     await later(bare_scene, 1.0)
     assert len(bare_scene.alerts_told()) == 2

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from playground.discord.faults import Fault
+from playground.discord.faults import PlannedFault
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
@@ -16,7 +16,7 @@ LONG = 65.0
 OLD_EDITS = "Maximum number of edits to messages older than 1 hour reached. Try again later"
 
 
-def limit(scene: Stage, method: str, path: str, times: int = 1, *, everywhere: bool = True) -> Fault:
+def limit(scene: Stage, method: str, path: str, times: int = 1, *, everywhere: bool = True) -> PlannedFault:
     """As Discord limits: for more than a minute, with the header of its proxy."""
     return scene.server.fail(method, path, 429, times, retry_after=LONG, is_global=everywhere)
 
@@ -24,7 +24,7 @@ def limit(scene: Stage, method: str, path: str, times: int = 1, *, everywhere: b
 async def watching(scene: Stage, *vmids: int) -> str:
     """The bot, watching these; the path of the alert channel's messages."""
     await scene.start_bot(MONITOR_VM_IDS=",".join(map(str, vmids)))
-    await scene.look(2)
+    await scene.poll(2)
     return f"/channels/{scene.alerts.id}/messages"
 
 
@@ -41,7 +41,7 @@ async def later(scene: Stage, seconds: float, done: Callable[[], object] | None 
     await scene.until(is_done, "what was limited")
 
 
-async def met(scene: Stage, fault: Fault) -> None:
+async def met(scene: Stage, fault: PlannedFault) -> None:
     await scene.until(lambda: fault.met, "the limit to be met")
     await asyncio.sleep(0.2)  # so that what would be cut off is amid its wait
 
@@ -50,20 +50,20 @@ async def test_a_global_limit_on_an_alert_silences_none(bare_scene: Stage, pve: 
     path = await watching(bare_scene, 101, 102)
     fault = limit(bare_scene, "POST", path)
     pve.crash(101)
-    await bare_scene.look()
+    await bare_scene.poll()
     await met(bare_scene, fault)
     pve.crash(102)
-    await bare_scene.look(later=1.0)
+    await bare_scene.poll(later=1.0)
     assert bare_scene.alerts_told() == []
-    assert "429" in bare_scene.services.delivery.error, "the status says why"
+    assert "429" in bare_scene.services.alert_delivery.error, "the status says why"
     asked = len(bare_scene.server.requests("POST", path))
     bare_scene.clock.skip(30.0)
-    bare_scene.services.delivery.wake()
+    bare_scene.services.alert_delivery.wake()
     await asyncio.sleep(0.2)
     assert len(bare_scene.server.requests("POST", path)) == asked, "nothing is asked while the limit holds"
     await later(bare_scene, LONG)
     assert len(bare_scene.alerts_told()) == 2
-    assert not bare_scene.services.delivery.error
+    assert not bare_scene.services.alert_delivery.error
     reply = await bare_scene.say(bare_scene.emma, "info", vmid=103)
     assert "**103**" in reply.text
 
@@ -73,10 +73,10 @@ async def test_the_wait_that_a_proxy_names_is_kept_too(bare_scene: Stage, pve: P
     path = await watching(bare_scene, 101)
     fault = bare_scene.server.fail("POST", path, 429, retry_after=LONG, via=False)
     pve.crash(101)
-    await bare_scene.look()
+    await bare_scene.poll()
     await met(bare_scene, fault)
     bare_scene.clock.skip(30.0)
-    bare_scene.services.delivery.wake()
+    bare_scene.services.alert_delivery.wake()
     await asyncio.sleep(0.2)
     assert len(bare_scene.server.requests("POST", path)) == 1
     await later(bare_scene, LONG)
@@ -88,7 +88,7 @@ async def test_a_bot_that_ends_amid_a_short_limit_sends_what_waits(bare_scene: S
     path = await watching(bare_scene, 101)
     fault = bare_scene.server.fail("POST", path, 429, retry_after=1.0, is_global=True)
     pve.crash(101)
-    await bare_scene.look()
+    await bare_scene.poll()
     await met(bare_scene, fault)
     await bare_scene.stop_bot()
     assert len(bare_scene.alerts_told()) == 1
@@ -97,14 +97,14 @@ async def test_a_bot_that_ends_amid_a_short_limit_sends_what_waits(bare_scene: S
 async def test_a_global_limit_on_an_edit_silences_none(bare_scene: Stage, pve: Pve) -> None:
     path = await watching(bare_scene, 101, 102)
     pve.crash(101)
-    await bare_scene.look()
+    await bare_scene.poll()
     await bare_scene.delivered()
     fault = limit(bare_scene, "PATCH", path)
     alert = bare_scene.server.messages(bare_scene.alerts)[0]
     await bare_scene.press(bare_scene.emma, alert, "Acknowledge")
     await met(bare_scene, fault)
     pve.crash(102)
-    await bare_scene.look(later=1.0)
+    await bare_scene.poll(later=1.0)
     await later(bare_scene, LONG)
     assert len(bare_scene.alerts_told()) == 2 and "`Emma`" in bare_scene.alerts_told()[0]
 
@@ -113,7 +113,7 @@ async def test_edits_of_an_old_message_hold_back_no_new_alert(bare_scene: Stage,
     path = await watching(bare_scene, 101, 102, 103)
     for vmid in (101, 102):
         pve.crash(vmid)
-        await bare_scene.look()
+        await bare_scene.poll()
     await bare_scene.delivered()
     first, second = bare_scene.server.messages(bare_scene.alerts)
     fault = bare_scene.server.fail(
@@ -122,13 +122,13 @@ async def test_edits_of_an_old_message_hold_back_no_new_alert(bare_scene: Stage,
     await bare_scene.press(bare_scene.emma, first, "Acknowledge")
     await met(bare_scene, fault)
     pve.crash(103)
-    await bare_scene.look(later=1.0)
+    await bare_scene.poll(later=1.0)
     await bare_scene.until(lambda: len(bare_scene.alerts_told()) == 3, "the new alert")
     await bare_scene.press(bare_scene.emma, second, "Acknowledge")
     await bare_scene.until(lambda: "`Emma`" in bare_scene.alerts_told()[1], "the other edit")
     assert "`Emma`" not in bare_scene.alerts_told()[0]
     assert fault.met == 1, "not asked again before the time that Discord named"
-    assert "edits" in bare_scene.services.delivery.error
+    assert "edits" in bare_scene.services.alert_delivery.error
     fault.times = fault.met
     await later(bare_scene, 60.0)
     assert "`Emma`" in bare_scene.alerts_told()[0]
@@ -141,7 +141,7 @@ async def test_an_edit_that_takes_its_time_holds_back_no_new_alert(
     """Whether Discord answers it late, or discord.py waits for its limits by itself."""
     path = await watching(bare_scene, 101, 102)
     pve.crash(101)
-    await bare_scene.look()
+    await bare_scene.poll()
     await bare_scene.delivered()
     first = bare_scene.server.messages(bare_scene.alerts)[0]
     if kind == "slow":
@@ -150,7 +150,7 @@ async def test_an_edit_that_takes_its_time_holds_back_no_new_alert(
         bare_scene.server.fail("PATCH", f"{path}/{first.id}", 429, 2, retry_after=2.0, code=30046)
     await bare_scene.press(bare_scene.emma, first, "Acknowledge")
     pve.crash(102)
-    await bare_scene.look(later=1.0)
+    await bare_scene.poll(later=1.0)
     await bare_scene.until(lambda: len(bare_scene.alerts_told()) == 2, "the new alert")
     assert "`Emma`" not in bare_scene.alerts_told()[0], "the edit is still under way"
     await bare_scene.delivered()
@@ -166,14 +166,14 @@ async def test_an_edit_that_is_refused_holds_back_no_new_alert(
 ) -> None:
     path = await watching(bare_scene, 101, 102)
     pve.crash(101)
-    await bare_scene.look()
+    await bare_scene.poll()
     await bare_scene.delivered()
     first = bare_scene.server.messages(bare_scene.alerts)[0]
     fault = bare_scene.server.fail("PATCH", f"{path}/{first.id}", status, 1000, code=code)
     await bare_scene.press(bare_scene.emma, first, "Acknowledge")
     await met(bare_scene, fault)
     pve.crash(102)
-    await bare_scene.look()
+    await bare_scene.poll()
     await bare_scene.until(lambda: len(bare_scene.alerts_told()) == 2, "the new alert")
     fault.times = fault.met
     await later(bare_scene, 301.0)
@@ -187,16 +187,16 @@ async def test_a_limit_that_is_no_429_costs_an_alert_neither_itself_nor_its_word
     path = await watching(bare_scene, 101)
     bare_scene.server.fail("POST", path, status, 4, code=code, message="The write rate limit was hit")
     pve.crash(101)
-    await bare_scene.look()
+    await bare_scene.poll()
     await later(bare_scene, 301.0)
     (told,) = bare_scene.alerts_told()
     assert "has stopped" in told and "`pve1`" in told
-    assert bare_scene.services.journal.undelivered().given_up == 0
+    assert bare_scene.services.journal.backlog().given_up == 0
 
 
 async def test_an_outcome_that_hits_a_limit_that_is_no_429_is_shown_whole(scene: Stage, pve: Pve) -> None:
     plan = pve.next_task("qmstart", hold=True)
-    begun = await scene.begin(scene.akiko, "start", vmid=104)
+    begun = await scene.start_command(scene.akiko, "start", vmid=104)
     fault = scene.server.fail("PATCH", "/webhooks/", 400, 1, code=20028)
     plan.release()
     await met(scene, fault)
@@ -225,7 +225,7 @@ async def test_a_change_is_not_begun_while_its_answer_is_limited(scene: Stage, p
 
 async def test_an_outcome_that_is_limited_is_shown_after_the_limit(scene: Stage, pve: Pve) -> None:
     plan = pve.next_task("qmstart", hold=True)
-    begun = await scene.begin(scene.akiko, "start", vmid=104)
+    begun = await scene.start_command(scene.akiko, "start", vmid=104)
     fault = limit(scene, "PATCH", "/webhooks/", everywhere=False)
     plan.release()
     await met(scene, fault)

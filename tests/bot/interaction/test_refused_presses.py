@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from core.access.policy import Way
-from core.audit.trail import AuditFilter, Step
+from core.access.policy import InteractionKind
+from core.audit.trail import AuditFilter, AuditStep
 from core.errors import (
     BotError,
     ChangedMeanwhile,
@@ -20,8 +20,8 @@ from core.errors import (
     QuestionOver,
 )
 from core.rights import Level
-from playground.discord.people import Person, Reply
-from playground.discord.posts import Post
+from playground.discord.people import Person, PressResult
+from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
@@ -42,52 +42,52 @@ class Room:
     def __init__(self, scene: Stage, cast: Cast) -> None:
         self.scene, self.cast = scene, cast
 
-    async def panel(self) -> Post:
+    async def panel(self) -> SeenMessage:
         return post_of(await self.scene.say(self.cast["admin"], "info", vmid=104))
 
-    async def alert(self) -> Post:
+    async def alert(self) -> SeenMessage:
         await self.scene.say(self.cast["admin"], "monitor add", vmid=101)
-        await self.scene.look()
+        await self.scene.poll()
         self.scene.pve.crash(101)
-        await self.scene.look()
+        await self.scene.poll()
         await self.scene.delivered()
         return self.scene.server.messages(self.scene.alerts)[-1]
 
-    async def question(self, name: str = "admin") -> Post:
+    async def question(self, name: str = "admin") -> SeenMessage:
         return post_of(await self.scene.say(self.cast[name], "stop", vmid=103))
 
-    async def form(self, name: str = "admin") -> Reply:
+    async def form(self, name: str = "admin") -> PressResult:
         question = await self.scene.say(self.cast[name], "delete", vmid=104)
         return await self.scene.press(self.cast[name], question, yes_of(post_of(question)))
 
-    async def press(self, name: str, post: Post, custom_id: str) -> Reply:
+    async def press(self, name: str, post: SeenMessage, custom_id: str) -> PressResult:
         return await self.scene.press(self.cast[name], post, custom_id, force=True)
 
     def without_role(self, name: str) -> None:
         self.scene.server.take_role(self.cast[name], self.cast.roles[name])
 
 
-def yes_of(post: Post) -> str:
+def yes_of(post: SeenMessage) -> str:
     return str(post.buttons[0].custom_id)
 
 
-def question_of(room: Room) -> Post:
+def question_of(room: Room) -> SeenMessage:
     """The one that brought the form."""
     return next(post for post in room.scene.server.messages(room.scene.channel) if len(post.buttons) == 2)
 
 
-def no_of(post: Post) -> str:
+def no_of(post: SeenMessage) -> str:
     return str(post.buttons[1].custom_id)
 
 
-Act = Callable[[], Awaitable[Reply]]
+Act = Callable[[], Awaitable[PressResult]]
 Ready = Callable[[Room], Awaitable[Act]]
 
 
 def forged(custom_id: str, name: str = "admin") -> Ready:
     async def ready(room: Room) -> Act:
         post = await room.panel()
-        return lambda: room.press(name, post, custom_id.replace("MARK", room.scene.mark(101)))
+        return lambda: room.press(name, post, custom_id.replace("MARK", room.scene.fingerprint(101)))
 
     return ready
 
@@ -106,7 +106,7 @@ def roleless(button: str, name: str = "operator") -> Ready:
     async def ready(room: Room) -> Act:
         post = await (room.alert() if button.startswith("a1") else room.panel())
         alert = str(post.buttons[0].custom_id).split(":")[2]
-        custom_id = button.replace("ALERT", alert).replace("MARK", room.scene.mark(104))
+        custom_id = button.replace("ALERT", alert).replace("MARK", room.scene.fingerprint(104))
         room.without_role(name)
         return lambda: room.press(name, post, custom_id)
 
@@ -114,10 +114,10 @@ def roleless(button: str, name: str = "operator") -> Ready:
 
 
 def answering(
-    which: Callable[[Post], str],
+    which: Callable[[SeenMessage], str],
     *,
     by: str = "admin",
-    before: Callable[[Room, Post], Awaitable[Any]] | None = None,
+    before: Callable[[Room, SeenMessage], Awaitable[Any]] | None = None,
 ) -> Ready:
     async def ready(room: Room) -> Act:
         post = await room.question()
@@ -129,24 +129,24 @@ def answering(
     return ready
 
 
-async def cancel(room: Room, post: Post) -> None:
+async def cancel(room: Room, post: SeenMessage) -> None:
     await room.press("admin", post, no_of(post))
 
 
-async def lapse(room: Room, post: Post) -> None:
+async def lapse(room: Room, post: SeenMessage) -> None:
     room.scene.clock.skip(60)
     await room.scene.until(lambda: "Nobody answered in time" in post.text)
 
 
-async def crash(room: Room, post: Post) -> None:
+async def crash(room: Room, post: SeenMessage) -> None:
     await room.scene.crash_bot()
 
 
-async def lose(room: Room, post: Post) -> None:
+async def lose(room: Room, post: SeenMessage) -> None:
     room.without_role("admin")
 
 
-def sending(before: Callable[[Room, Reply], Awaitable[Any]], *, by: str = "admin") -> Ready:
+def sending(before: Callable[[Room, PressResult], Awaitable[Any]], *, by: str = "admin") -> Ready:
     async def ready(room: Room) -> Act:
         form = await room.form()
         await before(room, form)
@@ -155,19 +155,19 @@ def sending(before: Callable[[Room, Reply], Awaitable[Any]], *, by: str = "admin
     return ready
 
 
-async def lapse_form(room: Room, form: Reply) -> None:
+async def lapse_form(room: Room, form: PressResult) -> None:
     await lapse(room, question_of(room))
 
 
-async def crash_form(room: Room, form: Reply) -> None:
+async def crash_form(room: Room, form: PressResult) -> None:
     await room.scene.crash_bot()
 
 
-async def lose_form(room: Room, form: Reply) -> None:
+async def lose_form(room: Room, form: PressResult) -> None:
     room.without_role("admin")
 
 
-async def answered_form(room: Room, form: Reply) -> None:
+async def answered_form(room: Room, form: PressResult) -> None:
     await cancel(room, question_of(room))
 
 
@@ -179,7 +179,7 @@ class Case:
     error: BotError
     word: str
     by: str = "admin"
-    way: Way = Way.BUTTON
+    way: InteractionKind = InteractionKind.BUTTON
 
 
 CASES = {
@@ -210,10 +210,14 @@ CASES = {
     "replayed: after the lapse": Case(answering(yes_of, before=lapse), QuestionOver(), "stop"),
     "replayed: after a crash": Case(answering(yes_of, before=crash), QuestionOver(), "q1:yes"),
     "replayed: a form after the answer": Case(
-        sending(answered_form), QuestionAnswered(), "delete", way=Way.FORM
+        sending(answered_form), QuestionAnswered(), "delete", way=InteractionKind.FORM
     ),
-    "replayed: a form after the lapse": Case(sending(lapse_form), QuestionOver(), "delete", way=Way.FORM),
-    "replayed: a form after a crash": Case(sending(crash_form), QuestionOver(), "f1:", way=Way.FORM),
+    "replayed: a form after the lapse": Case(
+        sending(lapse_form), QuestionOver(), "delete", way=InteractionKind.FORM
+    ),
+    "replayed: a form after a crash": Case(
+        sending(crash_form), QuestionOver(), "f1:", way=InteractionKind.FORM
+    ),
     "another's: yes": Case(answering(yes_of, by="game"), NotYours("Admin"), "stop", "game"),
     "another's: no": Case(answering(no_of, by="game"), NotYours("Admin"), "stop", "game"),
     "another's: of no role": Case(answering(no_of, by="nobody"), NotYours("Admin"), "stop", "nobody"),
@@ -238,7 +242,7 @@ CASES = {
     ),
     "without role: yes": Case(answering(yes_of, before=lose), GuestNotFound(103), "stop"),
     "without role: no": Case(answering(no_of, before=lose), GuestNotFound(103), "stop"),
-    "without role: a form": Case(sending(lose_form), GuestNotFound(104), "delete", way=Way.FORM),
+    "without role: a form": Case(sending(lose_form), GuestNotFound(104), "delete", way=InteractionKind.FORM),
 }
 
 
@@ -251,10 +255,10 @@ async def test_it_is_refused_changes_nothing_and_is_recorded(bare_scene: Stage, 
     watch = scene.services.watch
     before = (scene.cluster(), watch.entries, watch.mutes(), watch.state.open)
     posts = [post.text for post in scene.server.messages(scene.channel)]
-    _, attempts = scene.services.journal.audited(AuditFilter(), 0, 1)
+    _, attempts = scene.services.journal.audit_page(AuditFilter(), 0, 1)
     reply = await act()
     error = replace(case.error, owner_id=cast["admin"].id) if isinstance(case.error, NotYours) else case.error
-    (found,), now = scene.services.journal.audited(AuditFilter(), 0, 1)
+    (found,), now = scene.services.journal.audit_page(AuditFilter(), 0, 1)
     told = [
         post for post in [reply.post, *reply.followups] if post and post.text == scene.told(person, error)
     ]
@@ -268,5 +272,9 @@ async def test_it_is_refused_changes_nothing_and_is_recorded(bare_scene: Stage, 
     assert [post.text for post in scene.server.messages(scene.channel)] == posts
     assert now == attempts + 1, "one record of it"
     record = found.record
-    assert (record.step, record.actor.user_id, record.actor.way) == (Step.REFUSED, person.id, case.way)
+    assert (record.step, record.actor.user_id, record.actor.interaction_kind) == (
+        AuditStep.REFUSED,
+        person.id,
+        case.way,
+    )
     assert record.operation.startswith(case.word) and record.outcome.startswith(type(case.error).__name__)

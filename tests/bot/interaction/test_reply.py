@@ -11,7 +11,7 @@ from playground.discord.faults import Request
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
-from ui.formatting import named, when
+from ui.formatting import timestamp, title_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -135,7 +135,7 @@ async def test_a_long_clone_shows_percent_and_is_edited_every_two_seconds_at_mos
 ) -> None:
     t = scene.t()
     plan = pve.next_task("qmclone", hold=True, lines=["create full clone of drive scsi0"])
-    begun = await scene.begin(scene.akiko, "create", template_id=9000, name="web-02")
+    begun = await scene.start_command(scene.akiko, "create", template_id=9000, name="web-02")
     for done in (7, 42, 93):
         plan.say(f"transferred {done / 10:.1f} GiB of 10.0 GiB ({done}.00%)")
         await begun.until(f"{done}%")
@@ -145,7 +145,7 @@ async def test_a_long_clone_shows_percent_and_is_edited_every_two_seconds_at_mos
     assert t("{n} min", n=1) in begun.text
     plan.release()
     await scene.settled()
-    assert t("{guest} was created.", guest=named(100, "web-02")) in begun.text
+    assert t("{guest} was created.", guest=title_of(100, "web-02")) in begun.text
     times = [scene.clock.at(request.at) for request in edits(scene)]
     assert len(times) > 5
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
@@ -164,8 +164,8 @@ async def test_short_tasks_are_not_asked_for_their_log(scene: Stage) -> None:
 @BOTH
 async def test_the_second_is_told_who_does_what(scene: Stage, pve: Pve) -> None:
     plan = pve.next_task("qmstart", vmid=104, hold=True)
-    begun = await scene.begin(scene.akiko, "start", vmid=104)
-    since = scene.services.operations._claims.busy[104].since
+    begun = await scene.start_command(scene.akiko, "start", vmid=104)
+    since = scene.services.executor._claims.busy[104].since
     commands: list[tuple[str, dict[str, object]]] = [
         ("start", {}),
         ("shutdown", {}),
@@ -183,8 +183,8 @@ async def test_the_second_is_told_who_does_what(scene: Stage, pve: Pve) -> None:
         scene.assert_refused(
             reply, scene.emma, GuestBusy(104, "palworld", "start", "Akiko", since, scene.akiko.id)
         )
-    assert "`Akiko`" in reply.text and when(since) in reply.text
-    other = await scene.begin(scene.emma, "start", vmid=205)
+    assert "`Akiko`" in reply.text and timestamp(since) in reply.text
+    other = await scene.start_command(scene.emma, "start", vmid=205)
     plan.release()
     await scene.settled()
     assert pve.vm(104).status == "running" and pve.ct(205).status == "running"
@@ -208,14 +208,14 @@ async def test_past_the_tokens_life_it_goes_on_in_the_channel(scene: Stage, pve:
     scene.server.token_limit = 1.5
     scene.expected_statuses.add(404)
     plan = pve.next_task("qmclone", hold=True)
-    begun = await scene.begin(scene.akiko, "create", template_id=9000, name="web-02")
+    begun = await scene.start_command(scene.akiko, "create", template_id=9000, name="web-02")
     await asyncio.sleep(1.6)  # the token's life, on Discord's own clock
     scene.clock.skip(14 * 60)
     plan.say("transferred 5.0 GiB of 10.0 GiB (50.00%)")
     await begun.until("50%")
     plan.release()
     await scene.settled()
-    assert scene.t()("{guest} was created.", guest=named(100, "web-02")) in begun.text
+    assert scene.t()("{guest} was created.", guest=title_of(100, "web-02")) in begun.text
     assert len(scene.server.messages(scene.channel)) == 1
     late = [request for request in edits(scene) if request.path.startswith("/channels/")]
     assert late and all(request.method == "PATCH" for request in late)
@@ -226,7 +226,7 @@ async def test_a_token_that_dies_early_does_not_lose_the_outcome(scene: Stage, p
     scene.expected_statuses.add(404)
     scene.server.token_limit = 1.0
     plan = pve.next_task("qmstart", vmid=104, hold=True)
-    begun = await scene.begin(scene.emma, "start", vmid=104)
+    begun = await scene.start_command(scene.emma, "start", vmid=104)
     await asyncio.sleep(1.1)  # the token's life, on Discord's own clock
     plan.release()
     await scene.settled()
@@ -237,7 +237,7 @@ async def test_a_token_that_dies_early_does_not_lose_the_outcome(scene: Stage, p
 async def test_a_message_deleted_meanwhile_is_followed_by_a_new_one(scene: Stage, pve: Pve) -> None:
     scene.expected_statuses.add(404)
     plan = pve.next_task("qmstart", vmid=104, hold=True)
-    begun = await scene.begin(scene.emma, "start", vmid=104)
+    begun = await scene.start_command(scene.emma, "start", vmid=104)
     scene.server.world.backend.delete_message(scene.channel.id, post_of(begun).id)
     plan.release()
     await scene.settled()
@@ -252,7 +252,7 @@ async def test_a_deleted_answer_and_a_dead_token_make_one_new_message_at_most(
     scene.expected_statuses.add(404)
     scene.server.token_limit = 0.5
     plan = pve.next_task("qmclone", hold=True)
-    begun = await scene.begin(scene.akiko, "create", template_id=9000, name="web-02")
+    begun = await scene.start_command(scene.akiko, "create", template_id=9000, name="web-02")
     scene.server.world.backend.delete_message(scene.channel.id, post_of(begun).id)
     await asyncio.sleep(0.6)  # the token's life, on Discord's own clock
     scene.clock.skip(14 * 60 if past else 5)
@@ -346,7 +346,7 @@ async def test_a_command_replayed_after_a_gap_comes_too_late_and_changes_nothing
 @pytest.mark.parametrize("kind", ["429", "503", "reset", "late reset"])
 async def test_trouble_at_discord_while_the_outcome_is_shown(scene: Stage, pve: Pve, kind: str) -> None:
     plan = pve.next_task("qmstart", vmid=104, hold=True)
-    begun = await scene.begin(scene.emma, "start", vmid=104)
+    begun = await scene.start_command(scene.emma, "start", vmid=104)
     if kind == "429":
         scene.server.fail("PATCH", "/messages/@original", 429, 2, retry_after=0.2)
     elif kind == "503":
@@ -385,7 +385,7 @@ async def test_a_dropped_gateway_loses_no_command(scene: Stage, pve: Pve) -> Non
 @BOTH
 async def test_a_bot_that_is_ended_says_that_the_work_goes_on(scene: Stage, pve: Pve) -> None:
     pve.next_task("qmstart", vmid=104, hold=True)
-    begun = await scene.begin(scene.akiko, "start", vmid=104)
+    begun = await scene.start_command(scene.akiko, "start", vmid=104)
     told = scene.t()(
         "The bot is being stopped. What was begun goes on in Proxmox; look with `/info` how it ended."
     )

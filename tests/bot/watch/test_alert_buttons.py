@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from core.access.policy import Way
-from core.audit.trail import AuditFilter, Step
+from core.access.policy import InteractionKind
+from core.audit.trail import AuditFilter, AuditStep
 from core.errors import ChangedMeanwhile, IncidentOver, JournalFailed, NotHere, WrongState
 from core.guest import State
-from playground.discord.people import Reply
-from playground.discord.posts import Post
+from playground.discord.people import PressResult
+from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
@@ -21,11 +21,11 @@ DEFERRED_UPDATE = 6
 
 
 async def look(scene: Stage, times: int = 1, *, later: float = 60.0) -> None:
-    await scene.look(times, later=later)
+    await scene.poll(times, later=later)
     await scene.delivered()
 
 
-async def alarm(scene: Stage, pve: Pve, vmid: int = 101) -> Post:
+async def alarm(scene: Stage, pve: Pve, vmid: int = 101) -> SeenMessage:
     """The alert of a guest that has just crashed."""
     await scene.say(scene.emma, "monitor add", vmid=vmid)
     await look(scene)
@@ -34,18 +34,18 @@ async def alarm(scene: Stage, pve: Pve, vmid: int = 101) -> Post:
     return scene.server.messages(scene.alerts)[-1]
 
 
-def button(post: Post, what: str) -> str:
+def button(post: SeenMessage, what: str) -> str:
     """The custom_id of this button."""
     found = [str(one.custom_id) for one in post.buttons if f":{what}:" in str(one.custom_id)]
     assert len(found) == 1, (what, post.buttons)
     return found[0]
 
 
-def whats(post: Post) -> list[str]:
+def whats(post: SeenMessage) -> list[str]:
     return [str(one.custom_id).split(":")[1] for one in post.buttons]
 
 
-def answered_in_silence(scene: Stage, reply: Reply) -> None:
+def answered_in_silence(scene: Stage, reply: PressResult) -> None:
     """Acknowledged, with no message of its own."""
     assert scene.server.requests("POST", "/callback")[-1].body["type"] == DEFERRED_UPDATE
     assert reply.followups == []
@@ -340,7 +340,7 @@ async def test_there_the_panel_has_no_buttons_that_would_be_refused(apart: Stage
     assert [one.label for one in post_of(panel).buttons] == ["Start", "Refresh"]
     assert pve.vm(101).status == "running"
     for verb in ("reboot", "shutdown"):
-        forged = f"g1:{verb}:101:{apart.mark(101)}"
+        forged = f"g1:{verb}:101:{apart.fingerprint(101)}"
         reply = await apart.press(apart.emma, post, forged, force=True)
         apart.assert_refused(reply, apart.emma, NotHere())
     assert pve.vm(101).status == "running"
@@ -374,11 +374,13 @@ async def test_presses_are_recorded(scene: Stage, pve: Pve) -> None:
     await scene.press(scene.emma, post, button(post, "mute8"))
     await scene.press(scene.emma, post, button(post, "start"))
     await scene.press(scene.emma, post, "a1:ack:999999", force=True)
-    found = [each.record for each in scene.services.journal.audited(AuditFilter(), 0, 10)[0]][::-1][-4:]
+    found = [each.record for each in scene.services.journal.audit_page(AuditFilter(), 0, 10)[0]][::-1][-4:]
     assert [(each.step, each.operation, each.vmid, each.detail) for each in found] == [
-        (Step.ENDED, "acknowledge", 101, "guest/101"),
-        (Step.ENDED, "monitor_mute", 101, "guest/101 28800 s"),
-        (Step.ENDED, "start", 101, ""),
-        (Step.REFUSED, "acknowledge", None, "a1:ack:999999"),
+        (AuditStep.ENDED, "acknowledge", 101, "guest/101"),
+        (AuditStep.ENDED, "monitor_mute", 101, "guest/101 28800 s"),
+        (AuditStep.ENDED, "start", 101, ""),
+        (AuditStep.REFUSED, "acknowledge", None, "a1:ack:999999"),
     ]
-    assert {(each.actor.user_id, each.actor.way) for each in found} == {(scene.emma.id, Way.BUTTON)}
+    assert {(each.actor.user_id, each.actor.interaction_kind) for each in found} == {
+        (scene.emma.id, InteractionKind.BUTTON)
+    }

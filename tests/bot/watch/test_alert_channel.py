@@ -9,14 +9,14 @@ import aiohttp
 import discord
 import pytest
 
-from core.delivery.channel import AlertChannel, Fate, NotDelivered
+from core.delivery.channel import AlertChannel, DeliveryFailure, NotDelivered
 from core.guest import Kind
-from core.watch.incidents.model import GuestFact, Incident, Level, Message, Post, Topic, What
-from core.watch.journal import Posting
+from core.watch.incidents.model import GuestEvent, GuestFact, Incident, Message, MessageKind, Severity, Topic
+from core.watch.journal import OutboxMessage
 from playground.discord.faults import Request
 from tests.support import stage
 from tests.support.stage import Stage
-from ui.watch.alert_channel import DiscordAlertChannel, _fate
+from ui.watch.alert_channel import DiscordAlertChannel, _failure_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -26,17 +26,19 @@ DOWN = Incident(
     17,
     Topic.GUEST,
     "guest/101",
-    Level.CRITICAL,
+    Severity.CRITICAL,
     1_790_000_000.0,
     0.0,
-    guests=(GuestFact(101, What.STOPPED, Kind.QEMU, "pve1", "web01"),),
+    guests=(GuestFact(101, GuestEvent.STOPPED, Kind.QEMU, "pve1", "web01"),),
 )
-BACK = replace(DOWN, ended=1_790_000_725.0, seconds=725.0, guests=(replace(DOWN.guests[0], what=What.BACK),))
+BACK = replace(
+    DOWN, ended=1_790_000_725.0, seconds=725.0, guests=(replace(DOWN.guests[0], what=GuestEvent.BACK),)
+)
 
 
-def posting(*incidents: Incident, post: Post = Post.OPENING, **values: Any) -> Posting:
+def posting(*incidents: Incident, post: MessageKind = MessageKind.OPENING, **values: Any) -> OutboxMessage:
     message = Message(3, post, 1_790_000_000.0, tuple(each.id for each in incidents), **values)
-    return Posting(message, incidents)
+    return OutboxMessage(message, incidents)
 
 
 class Alerts:
@@ -52,7 +54,7 @@ class Alerts:
     def requests(self, method: str) -> list[Request]:
         return self.scene.server.requests(method, self.path)
 
-    async def send(self, sent: Posting, nonce: str = "prefix-3") -> int:
+    async def send(self, sent: OutboxMessage, nonce: str = "prefix-3") -> int:
         return await self.kept.post(sent, self.kept.compose(sent, None), nonce)
 
 
@@ -100,7 +102,7 @@ async def test_without_a_role_nobody_is_mentioned(scene: Stage) -> None:
 
 
 async def test_a_silent_one_makes_no_sound(alerts: Alerts) -> None:
-    await alerts.send(posting(BACK, post=Post.RECOVERY, silent=True))
+    await alerts.send(posting(BACK, post=MessageKind.RECOVERY, silent=True))
     (request,) = alerts.requests("POST")
     assert request.body["flags"] == SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS
     (post,) = alerts.scene.server.messages(alerts.scene.alerts)
@@ -115,9 +117,9 @@ async def test_the_same_nonce_is_the_same_message(alerts: Alerts) -> None:
     assert len(alerts.scene.alerts_told()) == 1
 
 
-@pytest.mark.parametrize("post", [Post.TEST, Post.WORD, Post.DIGEST])
-async def test_what_is_about_nothing_single_has_no_buttons(alerts: Alerts, post: Post) -> None:
-    several = (DOWN, replace(DOWN, id=18)) if post is Post.DIGEST else ()
+@pytest.mark.parametrize("post", [MessageKind.TEST, MessageKind.WORD, MessageKind.DIGEST])
+async def test_what_is_about_nothing_single_has_no_buttons(alerts: Alerts, post: MessageKind) -> None:
+    several = (DOWN, replace(DOWN, id=18)) if post is MessageKind.DIGEST else ()
     await alerts.send(posting(*several, post=post, text="x"))
     (message,) = alerts.scene.server.messages(alerts.scene.alerts)
     assert message.buttons == []
@@ -141,7 +143,7 @@ async def test_the_opening_is_rewritten_when_it_is_over(alerts: Alerts) -> None:
 
 
 async def test_the_last_button_goes_too(alerts: Alerts) -> None:
-    node = Incident(17, Topic.NODE, "node/pve2", Level.CRITICAL, 1.0, 0.0, node="pve2")
+    node = Incident(17, Topic.NODE, "node/pve2", Severity.CRITICAL, 1.0, 0.0, node="pve2")
     there = await alerts.send(posting(node))
     over = replace(posting(replace(node, ended=60.0, seconds=59.0)), posted=there)
     await alerts.kept.edit(over, alerts.kept.compose(over, None))
@@ -156,7 +158,7 @@ async def test_a_deleted_message_is_gone(alerts: Alerts) -> None:
     over = replace(posting(BACK), posted=there)
     with pytest.raises(NotDelivered) as caught:
         await alerts.kept.edit(over, "x")
-    assert caught.value.fate is Fate.GONE
+    assert caught.value.failure is DeliveryFailure.GONE
 
 
 # -- finding
@@ -198,7 +200,7 @@ async def test_trouble_while_looking_is_trouble(alerts: Alerts) -> None:
     alerts.scene.server.fail("GET", alerts.path, 503)
     with pytest.raises(NotDelivered) as caught:
         await alerts.kept.find("x", 0.0, frozenset())
-    assert caught.value.fate is Fate.PASSING
+    assert caught.value.failure is DeliveryFailure.PASSING
 
 
 # -- refusals
@@ -207,21 +209,23 @@ async def test_trouble_while_looking_is_trouble(alerts: Alerts) -> None:
 @pytest.mark.parametrize(
     ("status", "fate", "not_taken"),
     [
-        (400, Fate.BLOCKED, True),
-        (401, Fate.REFUSED, True),
-        (403, Fate.REFUSED, True),
-        (404, Fate.REFUSED, True),
-        (405, Fate.REFUSED, True),
-        (429, Fate.PASSING, True),
-        (503, Fate.PASSING, False),
+        (400, DeliveryFailure.BLOCKED, True),
+        (401, DeliveryFailure.REFUSED, True),
+        (403, DeliveryFailure.REFUSED, True),
+        (404, DeliveryFailure.REFUSED, True),
+        (405, DeliveryFailure.REFUSED, True),
+        (429, DeliveryFailure.PASSING, True),
+        (503, DeliveryFailure.PASSING, False),
     ],
 )
-async def test_what_a_refusal_means(alerts: Alerts, status: int, fate: Fate, not_taken: bool) -> None:
+async def test_what_a_refusal_means(
+    alerts: Alerts, status: int, fate: DeliveryFailure, not_taken: bool
+) -> None:
     via = status != 429  # without it discord.py does not wait and try again
     alerts.scene.server.fail("POST", alerts.path, status, via=via)
     with pytest.raises(NotDelivered) as caught:
         await alerts.send(posting(DOWN))
-    assert (caught.value.fate, caught.value.not_taken) == (fate, not_taken)
+    assert (caught.value.failure, caught.value.not_taken) == (fate, not_taken)
     assert caught.value.reason.startswith(str(status))
     assert len(caught.value.reason) < 150
     assert alerts.scene.server.token not in caught.value.reason
@@ -229,13 +233,18 @@ async def test_what_a_refusal_means(alerts: Alerts, status: int, fate: Fate, not
 
 @pytest.mark.parametrize(
     ("code", "fate"),
-    [(50035, Fate.BLOCKED), (50008, Fate.REFUSED), (160005, Fate.REFUSED), (50083, Fate.REFUSED)],
+    [
+        (50035, DeliveryFailure.BLOCKED),
+        (50008, DeliveryFailure.REFUSED),
+        (160005, DeliveryFailure.REFUSED),
+        (50083, DeliveryFailure.REFUSED),
+    ],
 )
-def test_a_400_that_is_the_channels_fault_loses_no_alert(code: int, fate: Fate) -> None:
+def test_a_400_that_is_the_channels_fault_loses_no_alert(code: int, fate: DeliveryFailure) -> None:
     """ALERT_CHANNEL_ID is a category or a forum, or its thread was closed: it is set right one day."""
     response = SimpleNamespace(status=400, reason="Bad Request")
     error = discord.HTTPException(response, {"code": code, "message": "no"})  # type: ignore[arg-type]  # all it reads
-    assert _fate(error) is fate
+    assert _failure_of(error) is fate
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 503])
@@ -244,7 +253,9 @@ async def test_what_a_refused_edit_means(alerts: Alerts, status: int) -> None:
     alerts.scene.server.fail("PATCH", alerts.path, status)
     with pytest.raises(NotDelivered) as caught:
         await alerts.kept.edit(replace(posting(BACK), posted=there), "x")
-    assert caught.value.fate is {400: Fate.BLOCKED, 503: Fate.PASSING}.get(status, Fate.REFUSED)
+    assert caught.value.failure is {400: DeliveryFailure.BLOCKED, 503: DeliveryFailure.PASSING}.get(
+        status, DeliveryFailure.REFUSED
+    )
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -252,7 +263,7 @@ async def test_a_connection_that_breaks_says_nothing(alerts: Alerts, after: bool
     alerts.scene.server.reset("POST", alerts.path, after=after)
     with pytest.raises(NotDelivered) as caught:
         await alerts.send(posting(DOWN))
-    assert caught.value.fate is Fate.PASSING and not caught.value.not_taken
+    assert caught.value.failure is DeliveryFailure.PASSING and not caught.value.not_taken
 
 
 async def test_without_a_connection_it_was_surely_not_taken(
@@ -261,7 +272,7 @@ async def test_without_a_connection_it_was_surely_not_taken(
     monkeypatch.setattr(discord.http.Route, "BASE", "http://127.0.0.1:9/api/v10")
     with pytest.raises(NotDelivered) as caught:
         await alerts.send(posting(DOWN))
-    assert caught.value.fate is Fate.PASSING and caught.value.not_taken
+    assert caught.value.failure is DeliveryFailure.PASSING and caught.value.not_taken
     assert isinstance(caught.value.__cause__, aiohttp.ClientConnectorError)
     assert "127.0.0.1" not in caught.value.reason
 
@@ -274,7 +285,7 @@ async def test_an_answer_that_does_not_come_is_a_lost_one(
     alerts.scene.server.delay("POST", alerts.path, 1.0)
     with pytest.raises(NotDelivered) as caught:
         await alerts.send(posting(DOWN))
-    assert caught.value.fate is Fate.PASSING and not caught.value.not_taken
+    assert caught.value.failure is DeliveryFailure.PASSING and not caught.value.not_taken
 
 
 async def test_a_bot_that_has_ended_sends_nothing(alerts: Alerts) -> None:
@@ -289,9 +300,9 @@ async def test_a_bot_that_has_ended_sends_nothing(alerts: Alerts) -> None:
 
 
 async def test_a_word_past_the_journal_is_tried_once(alerts: Alerts) -> None:
-    await alerts.made.say("🔴 The journal cannot be written.")
+    await alerts.made.send_line("🔴 The journal cannot be written.")
     assert alerts.scene.alerts_told() == ["🔴 The journal cannot be written."]
     alerts.scene.server.fail("POST", alerts.path, 503)
-    await alerts.made.say("lost")
+    await alerts.made.send_line("lost")
     assert len(alerts.scene.alerts_told()) == 1
     assert alerts.scene.logged == [], "a warning, no error"

@@ -34,7 +34,7 @@ async def test_the_same_threshold_again_leaves_its_alert_alone(bare_scene: Stage
     await bare_scene.start_bot(MONITOR_VM_IDS="101")
     await bare_scene.say(bare_scene.emma, "monitor add", vmid=101, cpu=50)
     pve.set_use(101, cpu=0.9)
-    await bare_scene.look(8)
+    await bare_scene.poll(8)
     await bare_scene.delivered()
     assert len(bare_scene.services.watch.state.open) == 1
     options: dict[str, int]

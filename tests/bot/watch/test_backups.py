@@ -6,11 +6,11 @@ import pytest
 
 from core.guest import Cluster, Node, TaskSummary
 from core.proxmox_errors import TimedOut
-from core.watch.incidents.backups import BACK_SECONDS, EVERY_SECONDS, NODES_MOST, FailedBackups, since_of
-from core.watch.incidents.observation import Look
-from core.watch.incidents.state import Moment, Outcome, Rules, WatchState
+from core.watch.incidents.backups import BACK_SECONDS, EVERY_SECONDS, NODES_MOST, BackupPoller, query_start
+from core.watch.incidents.observation import Observation
+from core.watch.incidents.state import Outcome, Rules, StepTime, WatchState
 from core.watch.incidents.step import step
-from core.watch.records import changes, records_of, state_from
+from core.watch.records import changed_records, decode_state, encode_state
 from playground.pve.plan import TaskPlan
 from playground.pve.server import Pve
 from tests.bot.watch.test_sockets import look, reads, watching
@@ -118,7 +118,7 @@ def cluster(*nodes: str) -> Cluster:
 
 async def test_many_nodes_take_turns() -> None:
     proxmox = FakeProxmox(FakeClock())
-    asking, here = FailedBackups(proxmox, proxmox.clock), cluster(*(f"n{n:02}" for n in range(20)))
+    asking, here = BackupPoller(proxmox, proxmox.clock), cluster(*(f"n{n:02}" for n in range(20)))
     asked: list[str] = []
     for _ in range(5):
         got = await asking.ask(WatchState(), here, None)
@@ -130,7 +130,7 @@ async def test_many_nodes_take_turns() -> None:
 
 async def test_a_backup_that_is_listed_no_more_is_asked_for_at_once() -> None:
     proxmox = FakeProxmox(FakeClock())
-    asking, here = FailedBackups(proxmox, proxmox.clock), cluster("a", "b")
+    asking, here = BackupPoller(proxmox, proxmox.clock), cluster("a", "b")
     state = WatchState(running=frozenset({upid(1)}))
     assert set(await asking.ask(state, here, [task(1, None)])) == {"a", "b"}
     assert await asking.ask(state, here, [task(1, None)]) == {}
@@ -139,7 +139,7 @@ async def test_a_backup_that_is_listed_no_more_is_asked_for_at_once() -> None:
 
 async def test_an_alarm_comes_first_but_not_for_ever() -> None:
     proxmox = FakeProxmox(FakeClock())
-    asking, here = FailedBackups(proxmox, proxmox.clock), cluster("a")
+    asking, here = BackupPoller(proxmox, proxmox.clock), cluster("a")
     assert set(await asking.ask(WatchState(), here, None, busy=True)) == {"a"}, "the first look"
     proxmox.clock.advance(EVERY_SECONDS + 1)
     state = WatchState(running=frozenset({upid(1)}))
@@ -150,7 +150,7 @@ async def test_an_alarm_comes_first_but_not_for_ever() -> None:
 
 async def test_a_node_that_fails_is_left_for_five_minutes() -> None:
     proxmox = FakeProxmox(FakeClock())
-    asking = FailedBackups(proxmox, proxmox.clock)
+    asking = BackupPoller(proxmox, proxmox.clock)
     proxmox.next("failed_backups", TimedOut("a", changing=False))
     assert await asking.ask(WatchState(), cluster("a"), None) == {}
     proxmox.clock.advance(60)
@@ -161,11 +161,11 @@ async def test_a_node_that_fails_is_left_for_five_minutes() -> None:
 
 def test_it_is_asked_from_before_the_last_time_and_from_the_oldest_that_runs() -> None:
     day = BACK_SECONDS
-    assert since_of(WatchState(), "a", NOON) == NOON - day
-    assert since_of(WatchState(asked={"a": NOON - 9 * day}), "a", NOON) == NOON - 10 * day
-    assert since_of(WatchState(asked={"a": NOON + 9 * day}), "a", NOON) == NOON - day
+    assert query_start(WatchState(), "a", NOON) == NOON - day
+    assert query_start(WatchState(asked={"a": NOON - 9 * day}), "a", NOON) == NOON - 10 * day
+    assert query_start(WatchState(asked={"a": NOON + 9 * day}), "a", NOON) == NOON - day
     long = frozenset({upid(1, start=int(NOON) - 3 * day), upid(2, node="b", start=5)})
-    assert since_of(WatchState(running=long), "a", NOON) == NOON - 3 * day
+    assert query_start(WatchState(running=long), "a", NOON) == NOON - 3 * day
 
 
 # -- what is told
@@ -181,17 +181,17 @@ class Steps:
         self, tasks: list[TaskSummary] | None = None, **lists: list[TaskSummary]
     ) -> list[tuple[str, str]]:
         self.count += 1
-        here = Look(
+        here = Observation(
             cluster("a", "b"),
             tasks=None if tasks is None else tuple(tasks),
             backups={node: tuple(rows) for node, rows in lists.items()},
         )
-        moment = Moment(NOON + 60 * self.count, 60.0 if self.count > 1 else 0.0, self.count == 1)
+        moment = StepTime(NOON + 60 * self.count, 60.0 if self.count > 1 else 0.0, self.count == 1)
         outcome: Outcome = step(self.state, (), here, moment, Rules())
         self.state = outcome.state
-        written = changes({}, records_of(self.state))
+        written = changed_records({}, encode_state(self.state))
         records = {key: text for key, text in written.items() if text is not None}
-        assert state_from(records, self.state.open.values()) == self.state
+        assert decode_state(records, self.state.open.values()) == self.state
         return [(fact.node, fact.error) for incident in outcome.incidents for fact in incident.backups]
 
 

@@ -9,21 +9,21 @@ from pathlib import Path
 import pytest
 
 from adapters.journal.store import SqliteJournal
-from core.delivery.alerts import GIVE_UP, Delivery
-from core.delivery.channel import Fate, NotDelivered
+from core.delivery.alerts import GIVE_UP_SECONDS, AlertDelivery
+from core.delivery.channel import DeliveryFailure, NotDelivered
 from core.delivery.retries import LONG_PAUSE
 from core.guest import Kind
-from core.watch.incidents.model import GuestFact, Incident, Level, Message, Post, Topic, What
-from core.watch.journal import Batch, Posting
+from core.watch.incidents.model import GuestEvent, GuestFact, Incident, Message, MessageKind, Severity, Topic
+from core.watch.journal import Batch, OutboxMessage
 from tests.support.fakes import NOON, FakeClock
 
 Fault = Callable[[], None]
 
-DOWN = NotDelivered(Fate.PASSING, "503")
-LOST = NotDelivered(Fate.PASSING, "connection lost")
-SLOW = NotDelivered(Fate.PASSING, "429", not_taken=True)
-FORBIDDEN = NotDelivered(Fate.REFUSED, "Missing Access", not_taken=True)
-BAD = NotDelivered(Fate.REJECTED, "Invalid Form Body", not_taken=True)
+DOWN = NotDelivered(DeliveryFailure.PASSING, "503")
+LOST = NotDelivered(DeliveryFailure.PASSING, "connection lost")
+SLOW = NotDelivered(DeliveryFailure.PASSING, "429", not_taken=True)
+FORBIDDEN = NotDelivered(DeliveryFailure.REFUSED, "Missing Access", not_taken=True)
+BAD = NotDelivered(DeliveryFailure.REJECTED, "Invalid Form Body", not_taken=True)
 
 
 class Channel:
@@ -40,7 +40,7 @@ class Channel:
         self.after = False
         self._nonces: dict[str, tuple[float, int]] = {}
 
-    def compose(self, posting: Posting, late: float | None) -> str:
+    def compose(self, posting: OutboxMessage, late: float | None) -> str:
         states = ["over" if incident.ended else "open" for incident in posting.incidents]
         acked = [incident.acked_by for incident in posting.incidents if incident.acked_by]
         delay = [] if late is None else [f"{late:.0f} s late"]
@@ -48,13 +48,13 @@ class Channel:
             [posting.message.post.value, *map(str, posting.message.incidents), *states, *acked, *delay]
         )
 
-    def barer(self, content: str) -> tuple[str, ...]:
+    def fallback_texts(self, content: str) -> tuple[str, ...]:
         return f"bare {content.split(maxsplit=1)[0]}", "fixed"
 
     def _fault(self) -> NotDelivered | None:
         return self.faults.pop(0) if self.faults else None
 
-    async def post(self, posting: Posting, content: str, nonce: str) -> int:
+    async def post(self, posting: OutboxMessage, content: str, nonce: str) -> int:
         self.requests.append(f"post {content}")
         await asyncio.sleep(0)
         fault = self._fault()
@@ -71,7 +71,7 @@ class Channel:
             raise fault
         return there
 
-    async def edit(self, posting: Posting, content: str) -> None:
+    async def edit(self, posting: OutboxMessage, content: str) -> None:
         self.requests.append(f"edit {content}")
         await asyncio.sleep(0)
         if fault := self._fault():
@@ -89,9 +89,9 @@ class Channel:
 
 
 def incident(number: int, *, ended: float | None = None) -> Incident:
-    fact = GuestFact(101, What.STOPPED, Kind.QEMU, "pve1", "web01")
+    fact = GuestFact(101, GuestEvent.STOPPED, Kind.QEMU, "pve1", "web01")
     return Incident(
-        number, Topic.GUEST, "guest/101", Level.CRITICAL, NOON, 0.0, guests=(fact,), ended=ended, told=True
+        number, Topic.GUEST, "guest/101", Severity.CRITICAL, NOON, 0.0, guests=(fact,), ended=ended, told=True
     )
 
 
@@ -106,7 +106,7 @@ class Office:
     def _open(self) -> None:
         self.journal = SqliteJournal(self.directory / "journal.db", self.clock.now)
         self.journal.open()
-        self.delivery = Delivery(self.journal, self.channel, self.clock)
+        self.delivery = AlertDelivery(self.journal, self.channel, self.clock)
 
     def kill(self, away: float = 5.0) -> None:
         self.journal.close()
@@ -115,18 +115,18 @@ class Office:
 
     def store(self, *incidents: Incident, posts: tuple[Message, ...] = ()) -> None:
         self.journal.commit(Batch(incidents=incidents, messages=posts))
-        self.delivery.made(*(post.id for post in posts))
+        self.delivery.on_stored(*(post.id for post in posts))
 
     def opening(self, number: int) -> None:
         """Incident and message of one number."""
         self.store(
-            incident(number), posts=(Message(number + 100, Post.OPENING, self.clock.now(), (number,)),)
+            incident(number), posts=(Message(number + 100, MessageKind.OPENING, self.clock.now(), (number,)),)
         )
 
     def over(self, number: int) -> None:
         self.store(
             incident(number, ended=self.clock.now()),
-            posts=(Message(number + 200, Post.RECOVERY, self.clock.now(), (number,)),),
+            posts=(Message(number + 200, MessageKind.RECOVERY, self.clock.now(), (number,)),),
         )
 
     async def run(self, seconds: float = 0.0) -> None:
@@ -208,7 +208,7 @@ async def test_why_it_does_not_get_through_is_known(post: Office) -> None:
     post.opening(1)
     await post.run(600)
     assert post.delivery.error == "Missing Access"
-    waiting = post.journal.undelivered()
+    waiting = post.journal.backlog()
     assert (waiting.waiting, waiting.oldest, waiting.given_up, waiting.error) == (
         1,
         NOON,
@@ -220,8 +220,8 @@ async def test_why_it_does_not_get_through_is_known(post: Office) -> None:
 async def test_after_a_day_it_is_given_up(post: Office) -> None:
     post.channel.faults = [DOWN] * 1000
     post.opening(1)
-    await post.run(GIVE_UP + 2 * LONG_PAUSE)
-    assert post.journal.undelivered().given_up == 1
+    await post.run(GIVE_UP_SECONDS + 2 * LONG_PAUSE)
+    assert post.journal.backlog().given_up == 1
     post.channel.faults.clear()
     post.opening(2)
     await post.run()
@@ -234,7 +234,7 @@ async def test_a_message_that_cannot_be_is_given_up_and_holds_up_no_other(post: 
     post.opening(2)
     await post.run()
     assert post.shown == ["opening 2 open"]
-    assert post.journal.undelivered().given_up == 1
+    assert post.journal.backlog().given_up == 1
 
 
 async def test_a_lost_answer_makes_no_second_message(post: Office) -> None:
@@ -262,9 +262,9 @@ async def test_a_death_between_sending_and_noting_neither_loses_nor_doubles(
 ) -> None:
     post.opening(1)
     content = "opening 1 open"
-    post.journal.trying(101, content, post.clock.now())
+    post.journal.note_try(101, content, post.clock.now())
     if taken:
-        posting = post.journal.posting(101)
+        posting = post.journal.outbox_message(101)
         assert posting is not None
         await post.channel.post(posting, content, f"{post.journal.nonce_prefix}-101")
     post.kill(away)
@@ -281,7 +281,7 @@ async def test_what_waits_outlives_the_bot(post: Office) -> None:
 
 async def test_a_refusal_of_the_search_is_a_failed_try(post: Office) -> None:
     post.opening(1)
-    post.journal.trying(101, "opening 1 open", post.clock.now())
+    post.journal.note_try(101, "opening 1 open", post.clock.now())
     post.kill(600)
     post.channel.faults = [DOWN]
     await post.run()
@@ -320,7 +320,7 @@ async def test_an_old_pair_is_one_line(post: Office) -> None:
         "opening 1 over",
         "opening 2 open",
     ]
-    assert post.journal.undelivered().given_up == 0
+    assert post.journal.backlog().given_up == 0
 
 
 async def test_an_old_pair_is_one_line_even_if_the_bot_dies_while_it_says_so(post: Office) -> None:
@@ -337,7 +337,7 @@ async def test_an_old_pair_is_one_line_even_if_the_bot_dies_while_it_says_so(pos
 async def test_a_gone_message_is_not_edited_for_ever(post: Office) -> None:
     post.opening(1)
     await post.run()
-    post.channel.faults = [None, NotDelivered(Fate.GONE, "Unknown Message", not_taken=True)]
+    post.channel.faults = [None, NotDelivered(DeliveryFailure.GONE, "Unknown Message", not_taken=True)]
     post.over(1)
     await post.run()
     assert post.shown == ["opening 1 open", "recovery 1 over"]
@@ -362,7 +362,7 @@ async def test_slow_down_is_no_doubt(post: Office) -> None:
 async def test_what_nobody_expected_does_not_end_the_sending(post: Office) -> None:
     compose = post.channel.compose
 
-    def broken(posting: Posting, late: float | None) -> str:
+    def broken(posting: OutboxMessage, late: float | None) -> str:
         post.channel.compose = compose  # type: ignore[method-assign]  # well again
         raise KeyError("name")
 
@@ -380,12 +380,12 @@ async def test_when_the_bot_ends_what_waits_is_tried_once_more(post: Office) -> 
 
 
 async def test_the_outcome_of_a_test_is_its_true_one(post: Office) -> None:
-    post.store(posts=(Message(7, Post.TEST, post.clock.now()),))
+    post.store(posts=(Message(7, MessageKind.TEST, post.clock.now()),))
     running = asyncio.create_task(post.delivery.run())
     done = await post.delivery.outcome(7, 10)
     assert done is not None and done.posted == 1
     post.channel.faults = [FORBIDDEN] * 5
-    post.store(posts=(Message(8, Post.TEST, post.clock.now()),))
+    post.store(posts=(Message(8, MessageKind.TEST, post.clock.now()),))
     failed = await post.delivery.outcome(8, 10)
     assert failed is not None and failed.posted is None and failed.error == "Missing Access"
     running.cancel()
@@ -395,7 +395,7 @@ async def test_every_message_has_its_own_nonce(post: Office, monkeypatch: pytest
     nonces: list[str] = []
     sent = post.channel.post
 
-    async def noted(posting: Posting, content: str, nonce: str) -> int:
+    async def noted(posting: OutboxMessage, content: str, nonce: str) -> int:
         nonces.append(nonce)
         return await sent(posting, content, nonce)
 
@@ -420,10 +420,10 @@ async def test_a_later_text_whose_answer_got_lost_is_found_too(post: Office) -> 
 
 
 async def test_a_search_does_not_take_a_message_for_another_of_the_same_words(post: Office) -> None:
-    post.store(posts=(Message(7, Post.TEST, post.clock.now()),))
+    post.store(posts=(Message(7, MessageKind.TEST, post.clock.now()),))
     await post.run()
-    post.store(posts=(Message(8, Post.TEST, post.clock.now()),))
-    post.journal.trying(8, "test", post.clock.now())
+    post.store(posts=(Message(8, MessageKind.TEST, post.clock.now()),))
+    post.journal.note_try(8, "test", post.clock.now())
     post.kill(600)
     await post.run()
     assert len(post.shown) == 2
@@ -441,7 +441,7 @@ async def test_an_edit_waits_for_a_channel_that_comes_back(post: Office) -> None
 async def test_a_message_that_cannot_be_put_into_words_holds_up_no_other(post: Office) -> None:
     compose = post.channel.compose
 
-    def broken(posting: Posting, late: float | None) -> str:
+    def broken(posting: OutboxMessage, late: float | None) -> str:
         if posting.message.incidents == (1,):
             raise KeyError("name")
         return compose(posting, late)
@@ -452,7 +452,7 @@ async def test_a_message_that_cannot_be_put_into_words_holds_up_no_other(post: O
     await post.run(60)
     assert post.shown == ["opening 2 open"]
     await post.run()
-    assert post.journal.undelivered().given_up == 1
+    assert post.journal.backlog().given_up == 1
 
 
 async def test_an_edit_that_is_refused_holds_up_no_other(post: Office) -> None:
@@ -468,7 +468,7 @@ async def test_an_edit_that_is_refused_holds_up_no_other(post: Office) -> None:
 
 
 def reminder(number: int, incident: int, at: float) -> Message:
-    return Message(number, Post.REMINDER, at, (incident,))
+    return Message(number, MessageKind.REMINDER, at, (incident,))
 
 
 async def test_reminders_that_waited_with_their_opening_are_not_posted(post: Office) -> None:
@@ -515,7 +515,7 @@ async def test_nothing_is_kept_of_messages_that_are_done_with(post: Office) -> N
     for number in range(6, 11):
         post.over(number)
     await post.run()
-    assert not (post.delivery._made or post.delivery._tried or post.delivery._breaks)
+    assert not (post.delivery._created_at or post.delivery._tried_at or post.delivery._bugs)
 
 
 async def test_a_reminder_is_not_dropped_for_an_opening_that_is_there_already(post: Office) -> None:
@@ -532,11 +532,11 @@ async def test_a_reminder_is_not_dropped_for_an_opening_that_is_there_already(po
 
 # -- what Discord blocks, and what it limits
 
-BLOCKED = NotDelivered(Fate.BLOCKED, "400 harmful links", not_taken=True)
+BLOCKED = NotDelivered(DeliveryFailure.BLOCKED, "400 harmful links", not_taken=True)
 
 
 def limited(seconds: float, *, everywhere: bool = False) -> NotDelivered:
-    return NotDelivered(Fate.PASSING, "429", not_taken=True, wait=seconds, everywhere=everywhere)
+    return NotDelivered(DeliveryFailure.PASSING, "429", not_taken=True, wait=seconds, everywhere=everywhere)
 
 
 async def test_blocked_words_are_left_out_and_counted(post: Office) -> None:
@@ -545,9 +545,9 @@ async def test_blocked_words_are_left_out_and_counted(post: Office) -> None:
     post.opening(2)
     await post.run()
     assert post.shown == ["bare opening", "opening 2 open"]
-    undelivered = post.journal.undelivered()
+    undelivered = post.journal.backlog()
     assert (undelivered.given_up, undelivered.blocked, undelivered.blocked_error) == (0, 1, BLOCKED.reason)
-    assert post.journal.undelivered(post.clock.now() + 1).blocked == 0, "older ones are no news"
+    assert post.journal.backlog(post.clock.now() + 1).blocked == 0, "older ones are no news"
 
 
 async def test_an_edit_that_passes_again_is_no_longer_counted(post: Office) -> None:
@@ -557,7 +557,7 @@ async def test_an_edit_that_passes_again_is_no_longer_counted(post: Office) -> N
     post.over(1)
     await post.run()
     assert post.shown == ["opening 1 over", "recovery 1 over"]
-    assert post.journal.undelivered().blocked == 0
+    assert post.journal.backlog().blocked == 0
 
 
 async def test_a_blocked_edit_is_made_with_fewer_words(post: Office) -> None:
@@ -567,14 +567,14 @@ async def test_a_blocked_edit_is_made_with_fewer_words(post: Office) -> None:
     post.over(1)
     await post.run()
     assert post.shown == ["fixed", "recovery 1 over"]
-    assert post.journal.undelivered().blocked == 1
+    assert post.journal.backlog().blocked == 1
 
 
 async def test_of_what_no_words_pass_is_given_up(post: Office) -> None:
     post.channel.faults = [BLOCKED] * 3
     post.opening(1)
     await post.run()
-    assert post.shown == [] and post.journal.undelivered().given_up == 1
+    assert post.shown == [] and post.journal.backlog().given_up == 1
 
 
 @pytest.mark.parametrize("away", [5.0, 7200.0])
@@ -583,7 +583,7 @@ async def test_a_lost_answer_to_the_bare_words_makes_no_second_message(post: Off
     post.opening(1)
     sent = post.channel.post
 
-    async def taken(posting: Posting, content: str, nonce: str) -> int:
+    async def taken(posting: OutboxMessage, content: str, nonce: str) -> int:
         there = await sent(posting, content, nonce)
         if content.startswith("bare"):
             post.channel.post = sent  # type: ignore[method-assign]  # its answer arrives from now on
@@ -653,7 +653,7 @@ async def test_an_edit_that_hangs_holds_up_no_new_message(post: Office) -> None:
     await post.run()
     hangs, edit = asyncio.Event(), post.channel.edit
 
-    async def slow(posting: Posting, content: str) -> None:
+    async def slow(posting: OutboxMessage, content: str) -> None:
         await hangs.wait()
         await edit(posting, content)
 

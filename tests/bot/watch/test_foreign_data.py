@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from adapters.proxmox.addresses import ROWS_MOST, parse_addresses
-from adapters.proxmox.errors import TEXT_MOST, Refusal, said_no
-from adapters.proxmox.responses import Answer, said
+from adapters.proxmox.errors import TEXT_MOST, CallContext, make_error
+from adapters.proxmox.responses import Response, parse_response
 from core.errors import BotError
 from core.guest import Guest, Kind, State
 from core.proxmox import TaskStatus
@@ -25,7 +25,7 @@ from tests.support.stage import Stage
 from ui.formatting import plain
 from ui.i18n import Texts
 from ui.messages.error_phrases import reason_of
-from ui.messages.task_hints import hint
+from ui.messages.task_hints import task_hint
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -213,12 +213,12 @@ def test_no_pattern_and_no_normal_form_sees_a_long_text(name: str) -> None:
     began = time.monotonic()
     guest = Guest(100, Kind.QEMU, "pve1", State.RUNNING, text)
     for status in (400, 403, 500):
-        error = said_no(status, text, {"vmid": text, "x": text}, Refusal(guest), "h", True)
+        error = make_error(status, text, {"vmid": text, "x": text}, CallContext(guest), "h", True)
         assert len(getattr(error, "message", "")) <= TEXT_MOST
-        said(Answer(status, text, b""))
+        parse_response(Response(status, text, b""))
     for say in stage_texts():
         reason_of(say, text)
-        hint(say, Verb.STOP, text)
+        task_hint(say, Verb.STOP, text)
     for most in (64, 300, 4000):
         assert len(plain(text, most)) <= most
     percent_in((text[:1000],))

@@ -18,11 +18,11 @@ import pytest
 
 from cogs.monitor import Monitor
 from core.clock import Clock
-from core.delivery.alerts import Delivery
+from core.delivery.alerts import AlertDelivery
 from core.errors import JournalFailed, StoreFailed
 from core.proxmox_errors import Unreachable
 from core.watch.incidents.state import GuestState
-from core.watch.journal_maintenance import JournalCare
+from core.watch.journal_maintenance import JournalMaintenance
 from core.watch.service import Watch
 from tests.support import stage
 from tests.support.stage import Stage
@@ -37,12 +37,12 @@ INTERVAL = 0.2
 class Looking(Watch):
     """The watch, with a note of when it looked, and stumbling when told to."""
 
-    def __init__(self, care: JournalCare) -> None:
-        self.care = care
+    def __init__(self, care: JournalMaintenance) -> None:
+        self.maintenance = care
         self.looks: list[float] = []
         self.stumbles: list[BaseException] = []
         self.seconds = 0.0
-        self.trouble = self.journal_trouble = None
+        self.read_error = self.journal_error = None
 
     async def poll(self) -> None:
         self.looks.append(time.monotonic())
@@ -55,9 +55,9 @@ class Beats:
     """A heartbeat that counts."""
 
     def __init__(self, seconds: float = 0.0) -> None:
-        self.failing: str | None = None
-        self.taken: float | None = None
-        self.wanted = True
+        self.error: str | None = None
+        self.last_beat: float | None = None
+        self.is_enabled = True
         self.seconds = seconds
         self.count = 0
 
@@ -71,18 +71,18 @@ class Beats:
 async def watching(
     scene: Stage, beats: Beats | None = None, *, connected: bool = True
 ) -> AsyncIterator[tuple[Monitor, Looking]]:
-    watch = Looking(scene.services.watch.care)
+    watch = Looking(scene.services.watch.maintenance)
     channel = DiscordAlertChannel(scene.bot, scene.alerts.id, scene.t())
     services = replace(
         scene.services,
         watch=watch,
-        interval=INTERVAL,
+        poll_seconds=INTERVAL,
         clock=Clock(),
-        delivery=Delivery(scene.services.journal, channel, Clock()),
+        alert_delivery=AlertDelivery(scene.services.journal, channel, Clock()),
         heartbeat=beats or Beats(),
         connected=lambda: connected,
     )
-    cog = Monitor(services, channel.say)
+    cog = Monitor(services, channel.send_line)
     await cog.cog_load()
     try:
         yield cog, watch
@@ -196,8 +196,8 @@ async def test_no_heartbeat_while_something_is_wrong(scene: Stage, why: str) -> 
     """Whoever watches the bot has to hear of it when the bot cannot tell."""
     beats = Beats()
     async with watching(scene, beats, connected=why != "Discord") as (_, watch):
-        watch.trouble = Unreachable("pve1") if why == "Proxmox" else None
-        watch.journal_trouble = JournalFailed("ENOSPC") if why == "the journal" else None
+        watch.read_error = Unreachable("pve1") if why == "Proxmox" else None
+        watch.journal_error = JournalFailed("ENOSPC") if why == "the journal" else None
         watch.blind = (GuestState(101, unknown=1.0),) if why == "a guest" else ()
         scene.expected_errors.append("the journal cannot be written")
         await looks_again(scene, watch)
@@ -240,12 +240,12 @@ async def test_a_journal_that_refuses_is_told_once_and_once_when_it_is_well(scen
     async with watching(scene) as (_, watch):
         await looks_again(scene, watch)
         assert scene.alerts_told() == []
-        watch.journal_trouble = JournalFailed("ENOSPC")
+        watch.journal_error = JournalFailed("ENOSPC")
         await scene.until(scene.alerts_told)
-        watch.journal_trouble = JournalFailed("EIO")
+        watch.journal_error = JournalFailed("EIO")
         await looks_again(scene, watch)
         assert scene.alerts_told() == [f"🔴 {journal_stuck(t, 'ENOSPC')}"]
-        watch.journal_trouble = None
+        watch.journal_error = None
         await scene.until(lambda: len(scene.alerts_told()) > 1)
         await looks_again(scene, watch)
         assert scene.alerts_told()[1:] == [f"🟢 {journal_well(t)}"]
@@ -271,7 +271,7 @@ async def test_a_word_that_does_not_get_through_is_not_waited_for(scene: Stage) 
     scene.expected_errors.append("the journal cannot be written")
     scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 503, 1)
     async with watching(scene) as (_, watch):
-        watch.journal_trouble = JournalFailed("ENOSPC")
+        watch.journal_error = JournalFailed("ENOSPC")
         await looks_again(scene, watch, 4)
     assert scene.alerts_told() == []
 
@@ -280,7 +280,7 @@ async def test_a_look_that_hangs_is_told_by_the_watchdog(
     scene: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once, past the watch itself; and once when a look has ended again."""
-    monkeypatch.setattr("cogs.monitor.LOOK_SECONDS", 3 * INTERVAL)
+    monkeypatch.setattr("cogs.monitor.POLL_SECONDS", 3 * INTERVAL)
     scene.expected_errors.append("is started again")
     t = scene.t()
     async with watching(scene) as (_, watch):

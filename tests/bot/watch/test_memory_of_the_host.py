@@ -5,7 +5,7 @@ import pytest
 from adapters.proxmox.parse import parse_cluster, parse_status
 from core.guest import Guest, Kind, State
 from core.watch.incidents.model import Metric
-from core.watch.incidents.thresholds import percent_of
+from core.watch.incidents.thresholds import usage_percent
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
@@ -39,7 +39,7 @@ def test_what_of_memory_is_the_guests_own(figures: dict[str, object], percent: f
     (guest,) = parse_cluster([ROW | figures], 0.0).guests
     again = parse_status(guest, {**ROW, **figures, "cpus": 2})
     for seen in (guest, again):
-        assert percent_of(seen, Metric.MEMORY) == percent
+        assert usage_percent(seen, Metric.MEMORY) == percent
         assert seen.memory_seen_by_host is (percent is None)
 
 
@@ -51,7 +51,7 @@ async def test_the_hosts_view_is_told_and_never_alarmed(scene: Stage, pve: Pve) 
     pve.lose_balloon(101)
     added = await scene.say(scene.emma, "monitor add", vmid=101, memory=50)
     assert "balloon driver or guest agent is missing" in added.text
-    await scene.look(6)
+    await scene.poll(6)
     await scene.delivered()
     assert scene.alerts_told() == []
     info = await scene.say(scene.emma, "info", vmid=101)
@@ -64,7 +64,7 @@ async def test_the_hosts_view_is_told_and_never_alarmed(scene: Stage, pve: Pve) 
     pve.set_use(101, memory=0.9)
     changed = await scene.say(scene.emma, "monitor add", vmid=101, memory=60)
     assert "balloon" not in changed.text
-    await scene.look(3)
+    await scene.poll(3)
     await scene.delivered()
     assert len(scene.alerts_told()) == 1
     assert "90%" in scene.alerts_told()[0]
@@ -74,7 +74,7 @@ async def test_proxmox_8_has_no_host_view_and_goes_on_as_before(scene: Stage, pv
     pve.version = "8.4.5"
     pve.set_use(101, memory=0.9)
     await scene.say(scene.emma, "monitor add", vmid=101, memory=50)
-    await scene.look(3)
+    await scene.poll(3)
     await scene.delivered()
     assert ["90%" in text for text in scene.alerts_told()] == [True]
 
@@ -82,22 +82,22 @@ async def test_proxmox_8_has_no_host_view_and_goes_on_as_before(scene: Stage, pv
 async def test_an_open_alarm_ends_when_the_guest_reports_no_longer(scene: Stage, pve: Pve) -> None:
     pve.set_use(101, memory=0.9)
     await scene.say(scene.emma, "monitor add", vmid=101, memory=50)
-    await scene.look(3)
+    await scene.poll(3)
     await scene.delivered()
     pve.lose_balloon(101)
-    await scene.look(2)  # it may be away for a moment, as after a migration
+    await scene.poll(2)  # it may be away for a moment, as after a migration
     pve.lose_balloon(101, back=True)
-    await scene.look(1)
+    await scene.poll(1)
     pve.lose_balloon(101)
-    await scene.look(2)
+    await scene.poll(2)
     await scene.delivered()
     assert len(scene.alerts_told()) == 1
     assert "is no longer held against" not in scene.alerts_told()[0]
-    await scene.look(1)
+    await scene.poll(1)
     await scene.delivered()
     (alert,) = scene.alerts_told()
     assert "is no longer held against" in alert
-    await scene.look(6)
+    await scene.poll(6)
     await scene.delivered()
     assert len(scene.alerts_told()) == 1
     assert scene.services.watch.state.open == {}

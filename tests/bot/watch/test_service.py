@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.actions.order import Plan, Report
-from core.audit.trail import AuditFilter, AuditRecord, Step
+from core.audit.trail import AuditFilter, AuditRecord, AuditStep
 from core.errors import (
     AlreadyWatched,
     BadAmount,
@@ -25,19 +25,19 @@ from core.errors import (
 from core.guest import Kind, Node, State, Storage
 from core.proxmox_errors import MissingPrivilege, NodeUnreachable, NothingVisible, TimedOut, Unreachable
 from core.verbs import Verb
-from core.watch.incidents.model import Topic, Watched, What
+from core.watch.incidents.model import GuestEvent, Topic, WatchEntry
 from core.watch.incidents.state import Rules
 from core.watch.journal import Batch
 from tests.support.fakes import AKIKO, TEMPLATE, guest
-from tests.support.watch.home import Home
+from tests.support.watch.home import WatchHarness
 
 R, S, P, L = State.RUNNING, State.STOPPED, State.PAUSED, State.PRELAUNCH
 HUNG = TimedOut("pve1", changing=False)
 
 
-def home(directory: Path, count: int = 1, **values: object) -> Home:
+def home(directory: Path, count: int = 1, **values: object) -> WatchHarness:
     guests = [guest(vmid, R, uptime=5000, **values) for vmid in range(101, 101 + count)]
-    return Home(directory, [*guests, TEMPLATE], range(101, 101 + count))
+    return WatchHarness(directory, [*guests, TEMPLATE], range(101, 101 + count))
 
 
 # -- reading and confirming
@@ -198,7 +198,7 @@ async def test_a_task_list_that_fails_once_makes_no_alarm_of_a_wish(tmp_path: Pa
 async def test_a_guest_of_a_former_list_that_is_gone_stops_nothing(tmp_path: Path) -> None:
     """Such a list did not say on which node it was."""
     scene = home(tmp_path, 2)
-    scene.watch.begin((*scene.watch.entries, Watched(103)), {101: R, 103: R})
+    scene.watch.load((*scene.watch.entries, WatchEntry(103)), {101: R, 103: R})
     assert await scene.look(S) == ["opening guest", "opening guest"]
 
 
@@ -210,7 +210,7 @@ async def test_a_list_from_before_the_bots_own_action_is_not_believed(tmp_path: 
     before = scene.proxmox.guests[101]
     await carried_out(scene, verb)
     after = scene.proxmox.guests[101]
-    scene.world.reader._learned.clear()
+    scene.world.cluster_cache._overlays.clear()
     scene.proxmox.guests[101] = replace(before, uptime=5014)  # pvestatd hangs
     scene.clock.advance(14 - 60)
     assert await scene.look() == []
@@ -264,9 +264,9 @@ async def test_proxmox_out_of_reach_is_one_message_and_its_reason_is_kept(tmp_pa
     scene.proxmox.next("cluster", *[error] * 10)
     told = [await scene.look() for _ in range(10)]
     assert [one for one in told if one] == [["opening source"]]
-    assert scene.watch.trouble is error
+    assert scene.watch.read_error is error
     assert await scene.look() == ["recovery source"]
-    assert scene.watch.trouble is None
+    assert scene.watch.read_error is None
 
 
 async def test_a_token_that_sees_nothing_is_a_fault_of_the_source(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ async def test_a_token_that_sees_nothing_is_a_fault_of_the_source(tmp_path: Path
     await scene.look()
     kept, scene.proxmox.guests = scene.proxmox.guests, {}
     assert [await scene.look() for _ in range(5)] == [[], [], ["opening source"], [], []]
-    assert isinstance(scene.watch.trouble, NothingVisible)
+    assert isinstance(scene.watch.read_error, NothingVisible)
     scene.proxmox.guests = kept
     assert await scene.look() == ["recovery source"]
 
@@ -295,7 +295,7 @@ async def test_thresholds_are_kept_and_changed_one_by_one(tmp_path: Path) -> Non
     assert not scene.watch.add(guest(101, R), cpu=90)
     assert not scene.watch.add(guest(101, R), memory=80)
     scene.restart()
-    assert scene.watch.find(101) == Watched(101, cpu=90, memory=80)
+    assert scene.watch.find(101) == WatchEntry(101, cpu=90, memory=80)
 
 
 @pytest.mark.parametrize(
@@ -358,9 +358,9 @@ async def test_a_list_of_the_former_form_keeps_what_it_knew(tmp_path: Path) -> N
     (tmp_path / "monitor_list.json").write_text(
         '{"version": 1, "guests": [{"vmid": 101, "state": "running", "since": 1.0}]}'
     )
-    scene = Home.__new__(Home)
-    Home.__init__(scene, tmp_path, [guest(101, S)], ())
-    scene.watch.begin((Watched(101),), {101: R})
+    scene = WatchHarness.__new__(WatchHarness)
+    WatchHarness.__init__(scene, tmp_path, [guest(101, S)], ())
+    scene.watch.load((WatchEntry(101),), {101: R})
     assert await scene.look() == ["opening guest"]
 
 
@@ -381,8 +381,8 @@ async def test_an_answer_makes_a_new_edition_of_the_alert(tmp_path: Path) -> Non
     scene = home(tmp_path)
     await scene.look(R, S)
     opening = scene.messages[0]
-    scene.journal.trying(opening, "text", 1.0)
-    scene.journal.posted(opening, 555, 0)
+    scene.journal.note_try(opening, "text", 1.0)
+    scene.journal.note_posted(opening, 555, 0)
     assert scene.journal.to_edit() == ()
     scene.watch.acknowledge(next(iter(scene.watch.state.open)), "Akiko")
     assert [posting.message.id for posting in scene.journal.to_edit()] == [opening]
@@ -429,7 +429,7 @@ async def test_answers_and_mutes_outlive_the_bot(tmp_path: Path) -> None:
 class Refusing:
     """The journal, but its disk is full."""
 
-    def __init__(self, scene: Home) -> None:
+    def __init__(self, scene: WatchHarness) -> None:
         self._scene, self._commit = scene, scene.journal.commit
 
     def __enter__(self) -> None:
@@ -447,9 +447,9 @@ async def test_what_cannot_be_stored_is_judged_again_and_nothing_is_lost(tmp_pat
     await scene.look()
     with Refusing(scene):
         assert await scene.look(S, S, S) == []
-        assert scene.watch.journal_trouble is not None
+        assert scene.watch.journal_error is not None
     assert await scene.look() == ["opening guest"]
-    assert scene.watch.journal_trouble is None
+    assert scene.watch.journal_error is None
 
 
 async def test_an_answer_that_cannot_be_stored_is_refused(tmp_path: Path) -> None:
@@ -498,9 +498,9 @@ async def test_a_quiet_look_writes_little(tmp_path: Path, monkeypatch: pytest.Mo
 # -- stops through the bot
 
 
-async def carried_out(scene: Home, verb: Verb) -> Report:
-    report = await scene.world.operations.carry_out(scene.world.order(verb))
-    scene.watch.heed(report)
+async def carried_out(scene: WatchHarness, verb: Verb) -> Report:
+    report = await scene.world.executor.execute(scene.world.order(verb))
+    scene.watch.on_action_done(report)
     return report
 
 
@@ -525,8 +525,8 @@ async def test_a_reboot_through_the_bot_is_no_alarm(tmp_path: Path) -> None:
 async def test_an_ordered_stop_is_no_alarm_even_if_the_bot_dies_during_it(tmp_path: Path) -> None:
     scene = home(tmp_path)
     await scene.look()
-    plan = await scene.world.operations.plan(scene.world.order(Verb.STOP))
-    with scene.world.expected.stop_of(plan):
+    plan = await scene.world.executor.plan(scene.world.order(Verb.STOP))
+    with scene.world.expected.expect_stop(plan):
         kept = scene.journal.records()
     assert kept["ordered/101"] == "Akiko"
     scene.journal.commit(Batch(records=dict(kept)))
@@ -537,9 +537,11 @@ async def test_an_ordered_stop_is_no_alarm_even_if_the_bot_dies_during_it(tmp_pa
     assert await scene.look(R, S) == ["opening guest"]
 
 
-def ordered(scene: Home) -> None:
+def ordered(scene: WatchHarness) -> None:
     """A stop that Proxmox took and the guest did not obey yet."""
-    with scene.world.expected.stop_of(Plan(scene.world.order(Verb.STOP), scene.proxmox.guests[101])) as order:
+    with scene.world.expected.expect_stop(
+        Plan(scene.world.order(Verb.STOP), scene.proxmox.guests[101])
+    ) as order:
         order.sent = True
 
 
@@ -621,7 +623,7 @@ async def test_a_guest_taken_off_while_the_journal_refuses_is_forgotten_later(tm
 
 async def test_another_threshold_is_no_recovery(tmp_path: Path) -> None:
     """Nothing fell; and 0 takes a threshold off."""
-    scene = Home(tmp_path, [guest(101, R)], [Watched(101, cpu=80)])
+    scene = WatchHarness(tmp_path, [guest(101, R)], [WatchEntry(101, cpu=80)])
     scene.change(101, R, cpu=0.9)
     told = [await scene.look() for _ in range(4)]
     assert ["opening gauge"] in told
@@ -629,7 +631,7 @@ async def test_another_threshold_is_no_recovery(tmp_path: Path) -> None:
     assert not scene.watch.state.open
     assert [await scene.look() for _ in range(4)] == [[], [], [], []]
     scene.watch.add(scene.proxmox.guests[101], cpu=0)
-    assert scene.watch.find(101) == Watched(101)
+    assert scene.watch.find(101) == WatchEntry(101)
 
 
 async def test_since_when_is_not_made_up(tmp_path: Path) -> None:
@@ -655,8 +657,8 @@ async def test_a_stop_that_cannot_be_noted_is_not_sent(tmp_path: Path) -> None:
 async def test_a_deleted_guest_is_taken_off_the_list(tmp_path: Path) -> None:
     scene = home(tmp_path, 3)
     await scene.look(S)
-    report = await scene.world.operations.carry_out(scene.world.order(Verb.DELETE))
-    assert scene.watch.heed(report)
+    report = await scene.world.executor.execute(scene.world.order(Verb.DELETE))
+    assert scene.watch.on_action_done(report)
     assert scene.watch.find(101) is None
     assert await scene.look() == []
 
@@ -665,8 +667,8 @@ async def test_an_old_incident_leaves_the_journal_after_ninety_days(tmp_path: Pa
     scene = home(tmp_path)
     await scene.look(R, S, R)
     for number in scene.messages:
-        scene.journal.trying(number, "text", 1.0)
-        scene.journal.posted(number, 1, 9)
+        scene.journal.note_try(number, "text", 1.0)
+        scene.journal.note_posted(number, 1, 9)
     assert scene.journal.history(None, 0, 9)[1] == 1
     scene.clock.advance(91 * 86400)
     await scene.look()
@@ -688,13 +690,13 @@ async def test_a_guest_moved_by_ha_is_told_as_back_elsewhere(tmp_path: Path) -> 
     await scene.look()
     scene.change(101, R, node="pve2", uptime=5)
     assert await scene.look() == ["opening note"]
-    assert scene.journal.history({101}, 0, 1)[0][0].guests[0].what is What.ELSEWHERE
+    assert scene.journal.history({101}, 0, 1)[0][0].guests[0].what is GuestEvent.ELSEWHERE
 
 
 async def test_a_death_between_the_list_and_the_journal_leaves_nothing_open(tmp_path: Path) -> None:
     scene = home(tmp_path, 2)
     await scene.look(R, S)
-    scene.store.save((Watched(102),))
+    scene.store.save((WatchEntry(102),))
     scene.restart()
     assert not scene.watch.state.open and 101 not in scene.watch.state.guests
 
@@ -705,9 +707,11 @@ async def test_an_order_counts_once_even_if_the_bot_dies_as_it_sees_the_stop(
     """The look that sees the stop uses the order up in its own transaction."""
     scene = home(tmp_path)
     await scene.look()
-    scene.watch._kept.note_order(101, "Akiko")
+    scene.watch._persistence.note_expected_stop(101, "Akiko")
     scene.restart(away=5)
-    monkeypatch.setattr(scene.world.expected, "seen", lambda vmid: None)  # it dies before it comes to that
+    monkeypatch.setattr(
+        scene.world.expected, "on_stop_seen", lambda vmid: None
+    )  # it dies before it comes to that
     assert await scene.look(S) == []
     scene.restart(away=5)
     assert await scene.look(R, S) == ["opening guest"]
@@ -716,16 +720,18 @@ async def test_an_order_counts_once_even_if_the_bot_dies_as_it_sees_the_stop(
 # --- what is forgotten ---
 
 
-def kept_vmids(home: Home) -> list[int | None]:
-    return [each.record.vmid for each in home.journal.audited(AuditFilter(), 0, 50)[0]][::-1]
+def kept_vmids(home: WatchHarness) -> list[int | None]:
+    return [each.record.vmid for each in home.journal.audit_page(AuditFilter(), 0, 50)[0]][::-1]
 
 
 async def test_the_audit_trail_is_kept_for_its_days_and_never_cut_right_after_a_start(tmp_path: Path) -> None:
     """A clock that is wrong when the bot starts, and set right soon after, costs nothing."""
-    home = Home(tmp_path, [guest(101)])
+    home = WatchHarness(tmp_path, [guest(101)])
     days = Rules().audit_days
     for vmid, age in ((101, days + 1), (102, days - 1)):
-        home.journal.audit(AuditRecord(Step.REFUSED, AKIKO, "stop", vmid), home.clock.now() - age * 86_400)
+        home.journal.audit_add(
+            AuditRecord(AuditStep.REFUSED, AKIKO, "stop", vmid), home.clock.now() - age * 86_400
+        )
     home.restart(away=400 * 86_400.0)
     await home.look()
     assert kept_vmids(home) == [101, 102]

@@ -18,13 +18,13 @@ def shared(pve: Pve) -> str:
 async def test_the_fullest_node_counts(scene: Stage, pve: Pve, shared: str, fullest: str) -> None:
     pve.fill_storage(shared, 0.4)
     pve.fill_storage(shared, 0.97, node=fullest)
-    await scene.look(3)
+    await scene.poll(3)
     await scene.delivered()
     (alert,) = scene.alerts_told()
     assert "97%" in alert
-    await scene.look(3)
+    await scene.poll(3)
     pve.node_fills.clear()
-    await scene.look(3)
+    await scene.poll(3)
     await scene.delivered()
     assert any("40%" in text for text in scene.alerts_told())
     assert scene.services.watch.state.open == {}
@@ -34,7 +34,7 @@ async def test_a_node_without_figures_does_not_count(scene: Stage, pve: Pve, sha
     pve.fill_storage(shared, 0.4)
     pve.fill_storage(shared, 0.97, node="pve2")
     pve.expired_nodes.add("pve2")
-    await scene.look(4)
+    await scene.poll(4)
     await scene.delivered()
     (told,) = scene.alerts_told()
     assert "no new figures from node `pve2`" in told

@@ -183,9 +183,9 @@ async def test_ten_minutes_without_discord_while_twenty_open_and_fifteen_close(
     while scene.clock.monotonic() - began < 600:
         await quick()
     assert scene.alerts_told() == []
-    assert scene.services.journal.undelivered().waiting == 35
+    assert scene.services.journal.backlog().waiting == 35
     fault.times = fault.met
-    scene.services.delivery.wake()  # a skipped clock would miss a try that is under way and fails yet
+    scene.services.alert_delivery.wake()  # a skipped clock would miss a try that is under way and fails yet
     await delivered(scene)
     told = scene.alerts_told()
     assert len(told) == 35

@@ -7,7 +7,7 @@ import pytest
 from playground.discord.server import Channel
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
-from tests.bot.audit.test_delivery import audits, begin, told
+from tests.bot.audit.test_delivery import audits, posted_lines, start_posting
 from tests.support import stage
 from tests.support.stage import Stage
 
@@ -21,8 +21,8 @@ def line_of(text: str, name: str) -> str:
 
 async def test_lines_that_wait_are_told_with_their_age(bare_scene: Stage, audits: Channel) -> None:
     scene = bare_scene
-    await begin(scene, audits)
-    await told(scene, audits)
+    await start_posting(scene, audits)
+    await posted_lines(scene, audits)
     status = (await scene.say(scene.emma, "monitor status")).text
     assert line_of(status, "Audit channel") == "**Audit channel** ✅ up to date"
     scene.server.delay(
@@ -35,7 +35,7 @@ async def test_lines_that_wait_are_told_with_their_age(bare_scene: Stage, audits
     assert re.search(r"✅ (1 line waits, since|2 lines wait, the oldest since) <t:", line), status
     scene.clock.skip(31)
     assert "⚠️" in line_of((await scene.say(scene.emma, "monitor status")).text, "Audit channel")
-    await told(scene, audits)
+    await posted_lines(scene, audits)
     status = (await scene.say(scene.emma, "monitor status")).text
     assert "up to date" in line_of(status, "Audit channel")
 
@@ -45,9 +45,9 @@ async def test_a_refused_channel_tells_the_reason_and_how_much_waits(
 ) -> None:
     scene = bare_scene
     fault = scene.server.fail("POST", f"/channels/{audits.id}/messages", 403, 1000)
-    await begin(scene, audits)
+    await start_posting(scene, audits)
     await scene.say(scene.emma, "info", vmid=100_001)
-    await scene.until(lambda: scene.services.audit_posting.error)
+    await scene.until(lambda: scene.services.audit_delivery.error)
     line = line_of((await scene.say(scene.emma, "monitor status")).text, "Audit channel")
     assert line.startswith("**Audit channel** ⚠️ could not be posted") and "1 line waits" in line
     fault.times = fault.met
@@ -60,10 +60,10 @@ async def test_how_many_guests_there_are_is_not_told_to_who_sees_some(
     scene, cast = bare_scene, Cast(bare_scene)
     await scene.start_bot(**cast.settings, LANGUAGE=language)
     await scene.say(cast["admin"], "monitor add", vmid=101)
-    await scene.look()
+    await scene.poll()
     for guest in [*pve.vms][:9] + [*pve.cts][:2]:
         pve.remove_guest(guest.vmid)
-    await scene.look()
+    await scene.poll()
     everything = (await scene.say(cast["admin"], "monitor status")).text
     some = (await scene.say(cast["game"], "monitor status")).text
     assert "guests of 17 are" in everything or "17 台" in everything, everything

@@ -37,19 +37,19 @@ STRAY: list[Any] = [
 
 async def test_a_look_goes_on_and_the_others_are_watched(scene: Stage, pve: Pve) -> None:
     await scene.say(scene.emma, "monitor add", vmid=101)
-    await scene.look()
+    await scene.poll()
     before = (await scene.say(scene.emma, "list")).text.splitlines()[0]
     pve.stray_rows = STRAY
-    await scene.look(4)
+    await scene.poll(4)
     await scene.delivered()
     assert scene.alerts_told() == []
-    assert scene.services.watch.trouble is None
+    assert scene.services.watch.read_error is None
     assert (await scene.say(scene.emma, "list")).text.splitlines()[0] == before
     for vmid in (555, 556, 558):
         reply = await scene.say(scene.emma, "info", vmid=vmid)
         scene.assert_refused(reply, scene.emma, GuestNotFound(vmid))
     pve.crash(101)
-    await scene.look()
+    await scene.poll()
     await scene.delivered()
     assert len(scene.alerts_told()) == 1
 

@@ -8,11 +8,11 @@ import pytest
 from adapters.proxmox.parse import parse_cluster
 from core.guest import Guest, State
 from core.proxmox_errors import TimedOut
-from core.watch.incidents.model import Level
+from core.watch.incidents.model import Severity
 from core.watch.incidents.state import GuestState, NodeState
 from core.watch.incidents.unknown import blind_guests, stale_nodes
-from core.watch.records import state_from
-from core.watch.status_poller import ASK_LEAST, Asking
+from core.watch.records import decode_state
+from core.watch.status_poller import ASK_LEAST, StatusPoller
 from playground.pve.server import Pve
 from tests.bot.watch.test_sockets import look, reads, watching
 from tests.support import stage
@@ -116,13 +116,13 @@ def asked_of(proxmox: Hanging) -> list[int]:
     return list(proxmox.was_asked)
 
 
-def asking(*nodes: str, each: int = 10) -> tuple[Asking, Hanging, list[Guest]]:
+def asking(*nodes: str, each: int = 10) -> tuple[StatusPoller, Hanging, list[Guest]]:
     proxmox = Hanging(FakeClock())
     listed = [
         guest(100 * number + at, U, node=node) for number, node in enumerate(nodes, 1) for at in range(each)
     ]
     proxmox.add(*(guest(one.vmid, R, node=one.node) for one in listed))
-    return Asking(proxmox, proxmox.clock), proxmox, listed
+    return StatusPoller(proxmox, proxmox.clock), proxmox, listed
 
 
 async def test_everybody_has_a_turn() -> None:
@@ -221,9 +221,9 @@ def test_a_hung_node_is_told_once_blindness_once_and_both_ends() -> None:
     for vmid in range(101, 109):
         history.put(vmid, U)
     assert starts(history.looks(2)) == [STALE]
-    assert history.incident().level is Level.WARNING
+    assert history.incident().level is Severity.WARNING
     assert starts(history.looks(60)) == [BLIND]
-    assert (history.incident().level, len(history.incident().guests)) == (Level.CRITICAL, 8)
+    assert (history.incident().level, len(history.incident().guests)) == (Severity.CRITICAL, 8)
     for vmid in range(101, 109):
         history.put(vmid, R)
     assert sorted(starts(history.looks(3))) == [SEEN, FRESH]
@@ -302,7 +302,7 @@ def test_what_a_former_version_stored_is_opened() -> None:
         "tasks": "{}",
         "failed": "[]",
     }
-    state = state_from(old, ())
+    state = decode_state(old, ())
     assert (state.running, state.asked) == (frozenset(), {})
     assert state.guests[101] == GuestState(101, State.RUNNING, node="pve1", name="web01")
     assert state.guests[102].state is State.IO_ERROR

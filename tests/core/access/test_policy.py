@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 from core.access.policy import (
     AccessRules,
     Actor,
+    InteractionKind,
     Place,
     Scope,
-    Trait,
-    Way,
+    ScopeKind,
     decide,
     is_protected,
     level_anywhere,
     level_everywhere,
     level_on,
-    out_of_place,
+    place_refusal,
     unknown_guest,
-    visible,
+    visible_guests,
 )
 from core.errors import GuestNotFound, NotAllowed, NotHere, OnlySomeGuests, ReadOnly, Refused
 from core.guest import Guest, Kind, State
@@ -51,7 +51,9 @@ def rules(scopes: Iterable[Scope] = (), level: Level = Level.ADMIN) -> AccessRul
     return AccessRules(10, 20, 30, LEVELS | ({NARROW: level} if scopes else {}), narrow)
 
 
-def with_roles(*roles: int, user: int = 1, place: Place = HERE, way: Way = Way.COMMAND) -> Actor:
+def with_roles(
+    *roles: int, user: int = 1, place: Place = HERE, way: InteractionKind = InteractionKind.COMMAND
+) -> Actor:
     return Actor(user, "Akiko", place, frozenset(roles), way)
 
 
@@ -59,12 +61,12 @@ def with_roles(*roles: int, user: int = 1, place: Place = HERE, way: Way = Way.C
 
 
 @every_operation
-@pytest.mark.parametrize("way", Way)
+@pytest.mark.parametrize("way", InteractionKind)
 @pytest.mark.parametrize(("guild", "category"), list(product(GUILDS, CATEGORIES)))
 def test_only_the_right_category_of_the_right_guild(
-    guild: int | None, category: int | None, operation: Operation, way: Way
+    guild: int | None, category: int | None, operation: Operation, way: InteractionKind
 ) -> None:
-    actor = replace(AKIKO, place=Place(guild, category), way=way)
+    actor = replace(AKIKO, place=Place(guild, category), interaction_kind=way)
     for refusal in (decide(RULES, actor, operation), decide(RULES, actor, operation, WEB)):
         if (guild, category) == (10, 20):
             assert refusal is None
@@ -74,24 +76,29 @@ def test_only_the_right_category_of_the_right_guild(
 
 
 @every_operation
-@pytest.mark.parametrize("way", Way)
+@pytest.mark.parametrize("way", InteractionKind)
 @pytest.mark.parametrize("channel", [30, 31, 20, 10, 0, None])
 @pytest.mark.parametrize("rules", [RULES, ALERTS], ids=["without", "with"])
 def test_in_the_alert_channel_what_alerts_buttons_are_for_and_nothing_more(
-    channel: int | None, rules: AccessRules, operation: Operation, way: Way
+    channel: int | None, rules: AccessRules, operation: Operation, way: InteractionKind
 ) -> None:
     for guild, category in product(GUILDS, CATEGORIES):
-        actor = replace(AKIKO, place=Place(guild, category, channel), way=way)
+        actor = replace(AKIKO, place=Place(guild, category, channel), interaction_kind=way)
         refusal = decide(rules, actor, operation)
         inside = (guild, category) == (10, 20)
-        at_alerts = (guild, channel) == (10, 30) and rules is ALERTS and way is Way.BUTTON
+        at_alerts = (guild, channel) == (10, 30) and rules is ALERTS and way is InteractionKind.BUTTON
         assert (refusal is None) is (inside or (at_alerts and operation in ON_ALERTS))
         assert refusal is None or type(refusal) is NotHere
 
 
 def test_what_is_no_operation_is_held_to_the_category() -> None:
-    assert out_of_place(ALERTS, AKIKO) is None
-    assert out_of_place(ALERTS, replace(AKIKO, place=Place(10, None, 30), way=Way.BUTTON)) is not None
+    assert place_refusal(ALERTS, AKIKO) is None
+    assert (
+        place_refusal(
+            ALERTS, replace(AKIKO, place=Place(10, None, 30), interaction_kind=InteractionKind.BUTTON)
+        )
+        is not None
+    )
 
 
 def test_nothing_is_lost_by_an_alerts_button() -> None:
@@ -136,10 +143,10 @@ def test_every_operation_has_its_level_and_every_action_is_one() -> None:
 
 
 @every_operation
-@pytest.mark.parametrize("way", Way)
+@pytest.mark.parametrize("way", InteractionKind)
 @pytest.mark.parametrize("roles", [(), (OTHER,), (VIEWERS,), (OPERATORS,), (ADMINS,), (VIEWERS, ADMINS)])
 def test_each_level_may_do_its_own_and_what_is_below(
-    operation: Operation, roles: tuple[int, ...], way: Way
+    operation: Operation, roles: tuple[int, ...], way: InteractionKind
 ) -> None:
     may = {VIEWERS: VIEWER_MAY, OPERATORS: VIEWER_MAY + OPERATOR_MAY, ADMINS: tuple(Operation)}
     allowed = any(operation.value in may.get(role, ()) for role in roles)
@@ -178,35 +185,35 @@ def test_the_table_of_the_docs_is_the_table_of_rights(heading: str) -> None:
 # --- the guests ---
 
 HOLDS = [
-    (Scope(Trait.VMID, "101"), WEB),
-    (Scope(Trait.TAG, "web"), WEB),
-    (Scope(Trait.TAG, "PROD"), WEB),
-    (Scope(Trait.POOL, "lab"), WEB),
-    (Scope(Trait.POOL, "lab/front"), WEB),
-    (Scope(Trait.NODE, "pve1"), WEB),
+    (Scope(ScopeKind.VMID, "101"), WEB),
+    (Scope(ScopeKind.TAG, "web"), WEB),
+    (Scope(ScopeKind.TAG, "PROD"), WEB),
+    (Scope(ScopeKind.POOL, "lab"), WEB),
+    (Scope(ScopeKind.POOL, "lab/front"), WEB),
+    (Scope(ScopeKind.NODE, "pve1"), WEB),
 ]
 HOLDS_NOT = [
-    (Scope(Trait.VMID, "10"), WEB),
-    (Scope(Trait.TAG, "we"), WEB),
-    (Scope(Trait.TAG, "web"), DB),
-    (Scope(Trait.POOL, "la"), WEB),
-    (Scope(Trait.POOL, "lab/fro"), WEB),
-    (Scope(Trait.POOL, "front"), WEB),
-    (Scope(Trait.POOL, "lab"), DB),
-    (Scope(Trait.NODE, "pve"), WEB),
-    (Scope(Trait.NODE, "pve1"), DB),
-    (Scope(Trait.NODE, "pve1"), unknown_guest(101)),
+    (Scope(ScopeKind.VMID, "10"), WEB),
+    (Scope(ScopeKind.TAG, "we"), WEB),
+    (Scope(ScopeKind.TAG, "web"), DB),
+    (Scope(ScopeKind.POOL, "la"), WEB),
+    (Scope(ScopeKind.POOL, "lab/fro"), WEB),
+    (Scope(ScopeKind.POOL, "front"), WEB),
+    (Scope(ScopeKind.POOL, "lab"), DB),
+    (Scope(ScopeKind.NODE, "pve"), WEB),
+    (Scope(ScopeKind.NODE, "pve1"), DB),
+    (Scope(ScopeKind.NODE, "pve1"), unknown_guest(101)),
 ]
 
 
 @pytest.mark.parametrize(("scope", "guest"), HOLDS)
 def test_a_scope_holds(scope: Scope, guest: Guest) -> None:
-    assert scope.holds(guest)
+    assert scope.covers(guest)
 
 
 @pytest.mark.parametrize(("scope", "guest"), HOLDS_NOT)
 def test_a_scope_holds_not(scope: Scope, guest: Guest) -> None:
-    assert not scope.holds(guest)
+    assert not scope.covers(guest)
 
 
 @every_operation
@@ -219,7 +226,7 @@ def test_a_narrowed_role_is_one_for_its_guests_alone(
     assert level_on(narrow, actor, WEB) is level
     assert level_on(narrow, actor, DB) is Level.NONE
     assert level_everywhere(narrow, actor) is Level.NONE
-    assert visible(narrow, actor, (WEB, DB)) == (WEB,)
+    assert visible_guests(narrow, actor, (WEB, DB)) == (WEB,)
     here, there = decide(narrow, actor, operation, WEB), decide(narrow, actor, operation, DB)
     whole = decide(narrow, actor, operation, whole=True)
     enough = level >= right.level
@@ -237,14 +244,14 @@ def test_a_narrowed_role_is_one_for_its_guests_alone(
 @pytest.mark.parametrize("operation", [Operation.MONITOR_TEST, Operation.MONITOR_MUTE])
 def test_whoever_has_too_little_for_everything_is_told_the_level_they_have(operation: Operation) -> None:
     """And not that none of their roles counts, which is not so."""
-    narrow, actor = rules([Scope(Trait.TAG, "web")], Level.VIEWER), with_roles(NARROW)
+    narrow, actor = rules([Scope(ScopeKind.TAG, "web")], Level.VIEWER), with_roles(NARROW)
     refusal = decide(narrow, actor, operation, guests=(WEB, DB), whole=True)
     assert isinstance(refusal, NotAllowed)
     assert (refusal.needed, refusal.level) == (RIGHTS[operation].level, Level.VIEWER)
 
 
 def test_roles_add_up() -> None:
-    both = rules([Scope(Trait.TAG, "web")], Level.OPERATOR)
+    both = rules([Scope(ScopeKind.TAG, "web")], Level.OPERATOR)
     actor = with_roles(VIEWERS, NARROW)
     assert (level_on(both, actor, WEB), level_on(both, actor, DB)) == (Level.OPERATOR, Level.VIEWER)
     assert decide(both, actor, Operation.START, WEB) is None
@@ -258,7 +265,7 @@ def test_the_owner_is_operator_of_that_guest(operation: Operation, tag: str) -> 
     for actor, its in ((with_roles(), True), (with_roles(user=2), False), (with_roles(user=11), False)):
         refusal = decide(rules(), actor, operation, mine)
         assert (refusal is None) is (its and right.level <= Level.OPERATOR)
-        assert visible(rules(), actor, (WEB, mine)) == ((mine,) if its else ())
+        assert visible_guests(rules(), actor, (WEB, mine)) == ((mine,) if its else ())
         if right.level is not Level.NONE:
             assert (decide(rules(), actor, operation, guests=(WEB, mine)) is None) is (refusal is None)
             assert decide(rules(), actor, operation, whole=True) is not None
@@ -327,7 +334,7 @@ ACTORS = st.builds(
     st.just("Akiko"),
     PLACES | st.just(HERE),
     st.frozensets(st.sampled_from((VIEWERS, OPERATORS, ADMINS, NARROW, OTHER))),
-    st.sampled_from(Way),
+    st.sampled_from(InteractionKind),
 )
 SCOPES = st.lists(st.sampled_from([scope for scope, _ in HOLDS + HOLDS_NOT]), min_size=1, max_size=3)
 GUESTS = st.builds(

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from core.access.policy import AccessRules, Scope, Trait
+from core.access.policy import AccessRules, Scope, ScopeKind
 from core.actions.executor import SETTLE_SECONDS, SETTLE_SECONDS_HA
 from core.actions.expected_stops import GRACE_SECONDS, LAG_SECONDS
 from core.actions.order import Change, Order, Plan
 from core.actions.sender import CLOCK_SKEW, ID_TRIES
-from core.audit.trail import NOTHING_BEGUN, Ending, ending_of
+from core.audit.trail import NOTHING_STARTED, Ending, ending_of
 from core.cluster_cache import LEARNED_SECONDS
 from core.errors import (
     AnswerTooLate,
@@ -62,27 +62,27 @@ from core.proxmox_errors import (
 from core.rights import Level
 from core.tasks import Progress, TaskEnd
 from core.verbs import ACTIONS, Verb
-from tests.support.fakes import AKIKO, CONFIG, RULES, STRANGER, TEMPLATE, Lost, World, guest, refusal
+from tests.support.fakes import AKIKO, CONFIG, RULES, STRANGER, TEMPLATE, FakeWorld, Lost, guest, refusal
 
 LATE = TimedOut("pve1", True)
 SNAPSHOT = Snapshot("before", 1_789_000_000, "before the update", False, None)
 
 
-def create(world: World, **values: Any) -> Order:
+def create(world: FakeWorld, **values: Any) -> Order:
     return world.order(Verb.CREATE, 900, **{"name": "new01", **values})
 
 
-async def holds_free(world: World, vmid: int) -> None:
+async def holds_free(world: FakeWorld, vmid: int) -> None:
     """No action holds the guest: whatever else speaks against it."""
     try:
-        await world.operations.plan(world.order(Verb.STOP, vmid))
+        await world.executor.plan(world.order(Verb.STOP, vmid))
     except GuestBusy:
         raise AssertionError(f"{vmid} is still held") from None
     except BotError:
         return
 
 
-def clones(world: World) -> list[dict[str, object]]:
+def clones(world: FakeWorld) -> list[dict[str, object]]:
     return [sent.values for sent in world.proxmox.sent if sent.what == "clone"]
 
 
@@ -101,8 +101,8 @@ def clones(world: World) -> list[dict[str, object]]:
     ],
 )
 async def test_power(verb: Verb, before: State, after: State, kind: Kind) -> None:
-    world = World([guest(101, before, kind=kind)])
-    report = await world.operations.carry_out(world.order(verb))
+    world = FakeWorld([guest(101, before, kind=kind)])
+    report = await world.executor.execute(world.order(verb))
     assert world.sent == [(verb.value, 101, "pve1")]
     assert report.task is not None
     assert report.task.end is TaskEnd.OK
@@ -114,8 +114,8 @@ async def test_power(verb: Verb, before: State, after: State, kind: Kind) -> Non
 
 
 async def test_create() -> None:
-    world = World([TEMPLATE])
-    report = await world.operations.carry_out(create(world))
+    world = FakeWorld([TEMPLATE])
+    report = await world.executor.execute(create(world))
     assert clones(world) == [{"newid": 200, "name": "new01", "target": None, "full": False}]
     assert report.after == Guest(200, Kind.QEMU, "pve1", State.STOPPED, "new01")
     assert world.proxmox.guests[200].name == "new01"
@@ -123,59 +123,59 @@ async def test_create() -> None:
 
 
 async def test_create_with_a_wished_vmid_asks_for_no_other() -> None:
-    world = World([TEMPLATE])
-    report = await world.operations.carry_out(create(world, new_vmid=555))
+    world = FakeWorld([TEMPLATE])
+    report = await world.executor.execute(create(world, new_vmid=555))
     assert report.after is not None
     assert report.after.vmid == 555
     assert "next_id" not in world.proxmox.asked
 
 
 async def test_delete() -> None:
-    world = World([guest(101, State.STOPPED)])
-    report = await world.operations.carry_out(world.order(Verb.DELETE))
+    world = FakeWorld([guest(101, State.STOPPED)])
+    report = await world.executor.execute(world.order(Verb.DELETE))
     assert (report.good, report.after, report.settled) == (True, None, True)
     assert 101 not in world.proxmox.guests
-    assert world.reader.last is not None
-    assert world.reader.last.find(101) is None
+    assert world.cluster_cache.last is not None
+    assert world.cluster_cache.last.find(101) is None
 
 
 async def test_snapshots() -> None:
-    world = World([guest(101)])
-    await world.operations.carry_out(world.order(Verb.SNAPSHOT_CREATE, snapshot="before", with_memory=True))
+    world = FakeWorld([guest(101)])
+    await world.executor.execute(world.order(Verb.SNAPSHOT_CREATE, snapshot="before", with_memory=True))
     (kept,) = world.proxmox.kept[101]
     assert (kept.name, kept.memory) == ("before", True)
-    report = await world.operations.carry_out(world.order(Verb.SNAPSHOT_ROLLBACK, snapshot="before"))
+    report = await world.executor.execute(world.order(Verb.SNAPSHOT_ROLLBACK, snapshot="before"))
     assert report.after is not None
     assert report.after.state is State.RUNNING
-    await world.operations.carry_out(world.order(Verb.SNAPSHOT_DELETE, snapshot="before"))
+    await world.executor.execute(world.order(Verb.SNAPSHOT_DELETE, snapshot="before"))
     assert world.proxmox.kept[101] == ()
 
 
 async def test_resize_of_a_container_holds_at_once_without_a_task() -> None:
-    world = World([guest(101, kind=Kind.LXC)])
-    report = await world.operations.carry_out(world.order(Verb.RESIZE, cores=4, memory_mb=4096))
+    world = FakeWorld([guest(101, kind=Kind.LXC)])
+    report = await world.executor.execute(world.order(Verb.RESIZE, cores=4, memory_mb=4096))
     assert report.task is None
     assert report.good
     assert report.change == Change((2, 4), (2048, 4096), waits_for_restart=False)
 
 
 async def test_resize_of_a_running_vm_waits_for_a_restart() -> None:
-    world = World([guest(101)])
-    report = await world.operations.carry_out(world.order(Verb.RESIZE, cores=4))
+    world = FakeWorld([guest(101)])
+    report = await world.executor.execute(world.order(Verb.RESIZE, cores=4))
     assert report.change == Change((2, 4), None, waits_for_restart=True)
     assert world.proxmox.sent[0].values == {"cores": 4, "memory_mb": None, "digest": "d1"}
 
 
 async def test_resize_of_a_stopped_vm_waits_for_nothing() -> None:
-    world = World([guest(101, State.STOPPED)])
-    report = await world.operations.carry_out(world.order(Verb.RESIZE, memory_mb=1024))
+    world = FakeWorld([guest(101, State.STOPPED)])
+    report = await world.executor.execute(world.order(Verb.RESIZE, memory_mb=1024))
     assert report.change == Change(None, (2048, 1024), waits_for_restart=False)
 
 
 async def test_what_else_is_pending_does_not_count_as_the_resize() -> None:
-    world = World([guest(101, State.STOPPED)])
+    world = FakeWorld([guest(101, State.STOPPED)])
     world.proxmox.waiting[101] = (Pending("boot", "order=scsi0", "order=net0"), Pending("cores", "2", None))
-    report = await world.operations.carry_out(world.order(Verb.RESIZE, memory_mb=1024))
+    report = await world.executor.execute(world.order(Verb.RESIZE, memory_mb=1024))
     assert report.change is not None
     assert not report.change.waits_for_restart
 
@@ -191,10 +191,10 @@ async def test_what_else_is_pending_does_not_count_as_the_resize() -> None:
 async def test_where_pending_values_cannot_be_read_the_kind_decides(
     kind: Kind, state: State, waits: bool
 ) -> None:
-    world = World([guest(101, state, kind=kind)])
+    world = FakeWorld([guest(101, state, kind=kind)])
     for _ in ("the plan", "the outcome"):
         world.proxmox.next("pending", MissingPrivilege("VM.Audit", "/vms/101"))
-    report = await world.operations.carry_out(world.order(Verb.RESIZE, cores=3))
+    report = await world.executor.execute(world.order(Verb.RESIZE, cores=3))
     assert report.change is not None
     assert report.change.waits_for_restart is waits
 
@@ -206,17 +206,17 @@ async def test_where_pending_values_cannot_be_read_the_kind_decides(
 async def test_a_resize_that_waits_for_a_restart_can_be_taken_back(
     live: dict[str, Any], wished: dict[str, Any]
 ) -> None:
-    world = World([RUNNING])
-    first = await world.operations.carry_out(world.order(Verb.RESIZE, **wished))
+    world = FakeWorld([RUNNING])
+    first = await world.executor.execute(world.order(Verb.RESIZE, **wished))
     assert first.change is not None
     assert first.change.waits_for_restart
     assert [len(waiting) for waiting in world.proxmox.waiting.values()] == [1]
-    report = await world.operations.carry_out(world.order(Verb.RESIZE, **live))
+    report = await world.executor.execute(world.order(Verb.RESIZE, **live))
     assert report.good
     assert report.change is None
     assert [len(waiting) for waiting in world.proxmox.waiting.values()] == [0]
     with pytest.raises(NothingToChange):
-        await world.operations.carry_out(world.order(Verb.RESIZE, **live))
+        await world.executor.execute(world.order(Verb.RESIZE, **live))
 
 
 @pytest.mark.parametrize(
@@ -228,56 +228,56 @@ async def test_a_resize_that_waits_for_a_restart_can_be_taken_back(
     ],
 )
 async def test_there_is_nothing_to_take_back_where_something_else_waits(waiting: tuple[Pending, ...]) -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     world.proxmox.waiting[101] = waiting
     with pytest.raises(NothingToChange):
-        await world.operations.carry_out(world.order(Verb.RESIZE, cores=2))
+        await world.executor.execute(world.order(Verb.RESIZE, cores=2))
     assert world.sent == []
 
 
 async def test_a_resize_of_nothing_asks_proxmox_nothing() -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     with pytest.raises(NothingGiven):
-        await world.operations.plan(world.order(Verb.RESIZE))
+        await world.executor.plan(world.order(Verb.RESIZE))
     assert world.proxmox.asked == []
     with pytest.raises(NotHere):
-        await world.operations.plan(world.order(Verb.RESIZE, actor=STRANGER))
+        await world.executor.plan(world.order(Verb.RESIZE, actor=STRANGER))
 
 
 async def test_cores_are_counted_over_all_sockets() -> None:
-    world = World([guest(101)])
+    world = FakeWorld([guest(101)])
     world.proxmox.configs[101] = replace(CONFIG, sockets=2)
-    report = await world.operations.carry_out(world.order(Verb.RESIZE, cores=3))
+    report = await world.executor.execute(world.order(Verb.RESIZE, cores=3))
     assert report.change is not None
     assert report.change.cores == (4, 6)
 
 
 # --- refused before anything is sent ---
 
-Prepare = Callable[[World], None]
+Prepare = Callable[[FakeWorld], None]
 
 
-def nothing(world: World) -> None:
+def nothing(world: FakeWorld) -> None:
     """As it is."""
 
 
-def protected(world: World) -> None:
+def protected(world: FakeWorld) -> None:
     world.proxmox.configs[101] = replace(CONFIG, protection=True)
 
 
-def ballooning(world: World) -> None:
+def ballooning(world: FakeWorld) -> None:
     world.proxmox.configs[101] = replace(CONFIG, balloon_mb=1024)
 
 
-def with_snapshot(world: World) -> None:
+def with_snapshot(world: FakeWorld) -> None:
     world.proxmox.kept[101] = (SNAPSHOT,)
 
 
-def without_snapshots(world: World) -> None:
+def without_snapshots(world: FakeWorld) -> None:
     world.proxmox.snapshots_possible = False
 
 
-def node_down(world: World) -> None:
+def node_down(world: FakeWorld) -> None:
     world.proxmox.nodes = (Node("pve1", False), Node("pve2", True))
 
 
@@ -348,10 +348,10 @@ async def test_refused_before_anything_is_sent(
     prepare: Prepare,
     error: type[BotError],
 ) -> None:
-    world = World([found, TEMPLATE])
+    world = FakeWorld([found, TEMPLATE])
     prepare(world)
     order = world.order(verb, vmid, **values)
-    for attempt in (world.operations.plan(order), world.operations.carry_out(order)):
+    for attempt in (world.executor.plan(order), world.executor.execute(order)):
         with pytest.raises(error) as caught:
             await attempt
         assert type(caught.value) is error
@@ -364,9 +364,9 @@ async def test_refused_before_anything_is_sent(
 
 @pytest.mark.parametrize("verb", Verb)
 async def test_access_is_decided_again_in_the_action(verb: Verb) -> None:
-    world = World([RUNNING, TEMPLATE])
+    world = FakeWorld([RUNNING, TEMPLATE])
     order = world.order(verb, actor=STRANGER, name="new01", cores=8, snapshot="before")
-    for attempt in (world.operations.plan(order), world.operations.carry_out(order)):
+    for attempt in (world.executor.plan(order), world.executor.execute(order)):
         with pytest.raises(NotHere):
             await attempt
     assert world.proxmox.asked == []
@@ -374,23 +374,23 @@ async def test_access_is_decided_again_in_the_action(verb: Verb) -> None:
 
 
 async def test_a_plan_changes_nothing_and_shows_what_would_be_lost() -> None:
-    world = World([STOPPED])
+    world = FakeWorld([STOPPED])
     world.proxmox.kept[101] = (SNAPSHOT,)
-    plan = await world.operations.plan(world.order(Verb.DELETE))
+    plan = await world.executor.plan(world.order(Verb.DELETE))
     assert (plan.guest, plan.config, plan.snapshots) == (STOPPED, CONFIG, (SNAPSHOT,))
     assert world.sent == []
     assert world.ledger.steps == ["planned"]
 
 
 async def test_no_text_of_an_unexpected_error_is_kept() -> None:
-    world, secret = World([RUNNING]), "PVEAPIToken=bot@pve!discord=1234"
+    world, secret = FakeWorld([RUNNING]), "PVEAPIToken=bot@pve!discord=1234"
 
     def break_down() -> None:
         raise RuntimeError(secret)
 
     world.proxmox.next("power", break_down)
     with pytest.raises(RuntimeError):
-        await world.operations.carry_out(world.order(Verb.STOP))
+        await world.executor.execute(world.order(Verb.STOP))
     assert world.ledger.steps == ["asked", "ended"]
     assert world.ledger.entries[-1].outcome == "unknown: RuntimeError"
     assert secret not in str(world.ledger.entries)
@@ -409,10 +409,10 @@ GUARDED = [
 ]
 
 
-def protecting(how: str, found: Guest) -> World:
+def protecting(how: str, found: Guest) -> FakeWorld:
     """A world in which 101 is protected: by the bot's configuration, its tag or Proxmox' flag."""
     tagged = replace(found, tags=("protected",)) if how == "tag" else found
-    world = World(
+    world = FakeWorld(
         [tagged], rules=replace(RULES, protected=frozenset({101}) if how == "setting" else frozenset())
     )
     world.proxmox.configs[101] = replace(CONFIG, protection=how == "flag")
@@ -436,23 +436,23 @@ async def test_a_protected_guest_is_held_here_whatever_asked(
     ):
         world = protecting(how, found)
         with pytest.raises(error):
-            await world.operations.carry_out(world.order(verb, **values, **words))
+            await world.executor.execute(world.order(verb, **values, **words))
         assert world.sent == [] and world.ledger.steps == ["refused"]
     world = protecting(how, found)
-    assert (await world.operations.carry_out(world.order(verb, **values, **name))).good
+    assert (await world.executor.execute(world.order(verb, **values, **name))).good
     assert [entry.reason for entry in world.ledger.entries] == ["why", "why"]
 
 
 @pytest.mark.parametrize(("typed", "error"), [(None, Unconfirmed), ("", NameMismatch), ("web", NameMismatch)])
 async def test_nothing_is_deleted_without_its_name(typed: str | None, error: type[BotError]) -> None:
-    world = World([STOPPED])
+    world = FakeWorld([STOPPED])
     with pytest.raises(error):
-        await world.operations.carry_out(world.order(Verb.DELETE, typed=typed))
+        await world.executor.execute(world.order(Verb.DELETE, typed=typed))
     assert world.sent == []
 
 
 async def test_a_guest_that_moves_and_is_protected_there_is_left_alone() -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
 
     def moved() -> None:
         world.proxmox.change(101, node="pve2")
@@ -460,22 +460,22 @@ async def test_a_guest_that_moves_and_is_protected_there_is_left_alone() -> None
 
     world.proxmox.next("power", moved)
     with pytest.raises(Unconfirmed):
-        await world.operations.carry_out(world.order(Verb.STOP))
+        await world.executor.execute(world.order(Verb.STOP))
     assert world.sent == [("stop", 101, "pve1")]
 
 
 async def test_what_is_left_is_read_for_what_is_shown_alone() -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     world.proxmox.kept[101] = (SNAPSHOT,)
     saved = Backups((Backup("pbs", "pbs:x", 1_789_000_000, 5),))
     world.proxmox.saved[101] = saved
-    shown = await world.operations.plan(world.order(Verb.STOP))
+    shown = await world.executor.plan(world.order(Verb.STOP))
     assert shown.fallback == Fallback(saved, (SNAPSHOT,))
-    single = await world.operations.plan(world.order(Verb.SNAPSHOT_DELETE, snapshot="before"))
+    single = await world.executor.plan(world.order(Verb.SNAPSHOT_DELETE, snapshot="before"))
     assert single.fallback == Fallback(saved, ())
-    assert (await world.operations.plan(world.order(Verb.SHUTDOWN))).fallback is None
+    assert (await world.executor.plan(world.order(Verb.SHUTDOWN))).fallback is None
     asked = world.proxmox.asked.count("backups")
-    await world.operations.carry_out(world.order(Verb.STOP), shown=shown)
+    await world.executor.execute(world.order(Verb.STOP), shown=shown)
     assert world.proxmox.asked.count("backups") == asked == 2
 
 
@@ -483,19 +483,19 @@ async def test_what_is_left_is_read_for_what_is_shown_alone() -> None:
 
 
 async def test_a_guest_that_has_moved_since_the_last_read_is_found_again() -> None:
-    world = World([STOPPED])
-    await world.reader.read()
+    world = FakeWorld([STOPPED])
+    await world.cluster_cache.read()
     world.proxmox.change(101, node="pve2")
-    report = await world.operations.carry_out(world.order(Verb.START))
+    report = await world.executor.execute(world.order(Verb.START))
     assert world.sent == [("start", 101, "pve2")]
     assert report.after is not None
     assert report.after.node == "pve2"
 
 
 async def test_a_guest_that_moves_just_before_the_request_is_found_again() -> None:
-    world = World([STOPPED])
+    world = FakeWorld([STOPPED])
     world.proxmox.next("power", lambda: world.proxmox.change(101, node="pve2"))
-    report = await world.operations.carry_out(world.order(Verb.START))
+    report = await world.executor.execute(world.order(Verb.START))
     assert world.sent == [("start", 101, "pve1"), ("start", 101, "pve2")]
     assert report.good
     assert report.plan.guest.node == "pve2"
@@ -519,70 +519,70 @@ MOVES = [
 async def test_a_guest_that_moves_while_it_is_planned_for_is_planned_for_anew(
     verb: Verb, found: Guest, values: dict[str, Any], method: str
 ) -> None:
-    world = World([found])
+    world = FakeWorld([found])
     world.proxmox.kept[101] = (SNAPSHOT,)
     world.proxmox.waiting[101] = (Pending("cores", "2", "8"),)
     world.proxmox.next(method, lambda: world.proxmox.change(101, node="pve2"))
-    plan = await world.operations.plan(world.order(verb, **values))
+    plan = await world.executor.plan(world.order(verb, **values))
     assert plan.guest == replace(found, node="pve2")
-    assert (await world.operations.carry_out(world.order(verb, **values))).good
+    assert (await world.executor.execute(world.order(verb, **values))).good
     assert [node for _, _, node in world.sent] == ["pve2"]
 
 
 async def test_a_guest_that_never_stands_still_is_planned_for_twice_only() -> None:
-    world = World([STOPPED])
+    world = FakeWorld([STOPPED])
     flee = [lambda node=node: world.proxmox.change(101, node=node) for node in ("pve2", "pve1", "pve2")]
     world.proxmox.next("config", *flee)
     with pytest.raises(GuestMoved):
-        await world.operations.plan(world.order(Verb.DELETE))
+        await world.executor.plan(world.order(Verb.DELETE))
     assert world.proxmox.asked.count("config") == 2
 
 
 async def test_a_guest_that_moves_right_after_an_action_is_found() -> None:
     """What the action saw of it is shown over the list, and must not hide where it is."""
-    world = World([RUNNING])
-    await world.operations.carry_out(world.order(Verb.STOP))
+    world = FakeWorld([RUNNING])
+    await world.executor.execute(world.order(Verb.STOP))
     world.proxmox.change(101, node="pve2")
-    assert (await world.operations.carry_out(world.order(Verb.START))).good
+    assert (await world.executor.execute(world.order(Verb.START))).good
     assert world.sent == [("stop", 101, "pve1"), ("start", 101, "pve2")]
 
 
 async def test_it_is_found_again_once_only() -> None:
-    world = World([STOPPED])
+    world = FakeWorld([STOPPED])
     flee = [lambda node=node: world.proxmox.change(101, node=node) for node in ("pve2", "pve1", "pve2")]
     world.proxmox.next("power", *flee)
     with pytest.raises(GuestMoved):
-        await world.operations.carry_out(world.order(Verb.START))
+        await world.executor.execute(world.order(Verb.START))
     assert len(world.sent) == 2
     assert world.ledger.steps == ["asked", "ended"]
 
 
 async def test_a_moved_guest_that_is_another_one_now_is_left_alone() -> None:
-    world = World([STOPPED])
+    world = FakeWorld([STOPPED])
 
     def replaced() -> None:
         world.proxmox.change(101, node="pve2", name="other")
 
     world.proxmox.next("power", replaced)
     with pytest.raises(ChangedMeanwhile):
-        await world.operations.carry_out(world.order(Verb.START))
+        await world.executor.execute(world.order(Verb.START))
     assert world.sent == [("start", 101, "pve1")]
 
 
 async def test_a_guest_gone_in_the_meantime_is_not_found() -> None:
-    world = World([STOPPED])
-    await world.reader.read()
+    world = FakeWorld([STOPPED])
+    await world.cluster_cache.read()
     del world.proxmox.guests[101]
     with pytest.raises(GuestNotFound):
-        await world.operations.carry_out(world.order(Verb.START))
+        await world.executor.execute(world.order(Verb.START))
     assert world.sent == []
 
 
 async def test_a_guest_made_a_moment_ago_is_found() -> None:
-    world = World([])
-    await world.reader.read()
+    world = FakeWorld([])
+    await world.cluster_cache.read()
     world.proxmox.add(STOPPED)
-    assert (await world.operations.carry_out(world.order(Verb.START))).good
+    assert (await world.executor.execute(world.order(Verb.START))).good
 
 
 # --- the one request ---
@@ -593,9 +593,9 @@ async def test_a_guest_made_a_moment_ago_is_found() -> None:
 async def test_a_lost_answer_is_not_asked_for_again_and_the_started_task_is_followed(
     error: BotError, kind: Kind
 ) -> None:
-    world = World([guest(101, kind=kind)])
+    world = FakeWorld([guest(101, kind=kind)])
     world.proxmox.next("power", Lost(error))
-    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    report = await world.executor.execute(world.order(Verb.SHUTDOWN))
     assert world.sent == [("shutdown", 101, "pve1")]
     assert report.good
     assert report.task is not None
@@ -605,20 +605,20 @@ async def test_a_lost_answer_is_not_asked_for_again_and_the_started_task_is_foll
 
 @pytest.mark.parametrize("error", [LATE, NodeUnreachable("pve1", changing=True)])
 async def test_where_no_task_was_started_the_time_out_is_told(error: BotError) -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     world.proxmox.next("power", error)
     with pytest.raises(type(error)):
-        await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+        await world.executor.execute(world.order(Verb.SHUTDOWN))
     assert len(world.sent) == 1
     assert world.expected.current() == {101: "Akiko"}
 
 
 async def test_where_nothing_was_sent_no_task_is_looked_for() -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     world.proxmox.start_task("qmshutdown", 101, "pve1", lambda: None)
     world.proxmox.next("power", NodeUnreachable("pve1", changing=False))
     with pytest.raises(NodeUnreachable):
-        await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+        await world.executor.execute(world.order(Verb.SHUTDOWN))
     assert "recent_tasks" not in world.proxmox.asked
     assert world.expected.current() == {}
 
@@ -641,7 +641,7 @@ async def test_where_nothing_was_sent_no_task_is_looked_for() -> None:
 async def test_only_ones_own_task_of_the_right_type_and_time_is_adopted(
     kind: str, vmid: int, user: str, ago: float, adopted: bool
 ) -> None:
-    world = World([RUNNING, guest(102)])
+    world = FakeWorld([RUNNING, guest(102)])
     upid = world.proxmox.start_task(
         kind,
         vmid,
@@ -653,21 +653,21 @@ async def test_only_ones_own_task_of_the_right_type_and_time_is_adopted(
     )
     world.proxmox.next("power", LATE)
     if adopted:
-        report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+        report = await world.executor.execute(world.order(Verb.SHUTDOWN))
         assert report.task is not None
         assert report.task.upid == upid
     else:
         with pytest.raises(TimedOut):
-            await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+            await world.executor.execute(world.order(Verb.SHUTDOWN))
     assert len(world.sent) == 1
 
 
 async def test_a_task_list_that_cannot_be_read_leaves_the_time_out_as_it_is() -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     world.proxmox.next("power", Lost(LATE))
     world.proxmox.next("recent_tasks", Unreachable("pve1"))
     with pytest.raises(TimedOut):
-        await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+        await world.executor.execute(world.order(Verb.SHUTDOWN))
     assert len(world.sent) == 1
 
 
@@ -678,21 +678,21 @@ async def test_no_refusal_makes_a_second_request(error: BotError) -> None:
         (Verb.RESIZE, {"cores": 8}),
         (Verb.SNAPSHOT_CREATE, {"snapshot": "ab"}),
     ):
-        world = World([RUNNING])
+        world = FakeWorld([RUNNING])
         for method in ("power", "resize", "snapshot_create"):
             world.proxmox.next(method, error)
         with pytest.raises(type(error)):
-            await world.operations.carry_out(world.order(verb, **values))
+            await world.executor.execute(world.order(verb, **values))
         assert len(world.sent) == 1
         assert world.ledger.steps == ["asked", "ended"]
         await holds_free(world, 101)
 
 
 async def test_a_time_out_after_a_move_leaves_the_stop_expected() -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     world.proxmox.next("power", lambda: world.proxmox.change(101, node="pve2"), LATE)
     with pytest.raises(TimedOut):
-        await world.operations.carry_out(world.order(Verb.STOP))
+        await world.executor.execute(world.order(Verb.STOP))
     assert world.expected.current() == {101: "Akiko"}
 
 
@@ -700,64 +700,64 @@ async def test_a_time_out_after_a_move_leaves_the_stop_expected() -> None:
 
 
 async def test_a_taken_vmid_is_replaced_by_the_next_one() -> None:
-    world = World([TEMPLATE])
+    world = FakeWorld([TEMPLATE])
 
     def somebody_was_faster() -> None:
         world.proxmox.add(guest(world.proxmox.next_free, State.STOPPED))
         raise VmidTaken(world.proxmox.next_free)
 
     world.proxmox.next("clone", somebody_was_faster, somebody_was_faster)
-    report = await world.operations.carry_out(create(world))
+    report = await world.executor.execute(create(world))
     assert [values["newid"] for values in clones(world)] == [200, 201, 202]
     assert report.after is not None
     assert report.after.vmid == 202
 
 
 async def test_after_five_taken_vmids_it_is_told() -> None:
-    world = World([TEMPLATE])
+    world = FakeWorld([TEMPLATE])
     world.proxmox.next("clone", *[VmidTaken(200)] * 20)
     with pytest.raises(VmidTaken):
-        await world.operations.carry_out(create(world))
+        await world.executor.execute(create(world))
     assert len(clones(world)) == ID_TRIES == 5
     assert world.ledger.steps == ["asked", "ended"]
 
 
 async def test_a_wished_vmid_is_not_replaced() -> None:
-    world = World([TEMPLATE])
+    world = FakeWorld([TEMPLATE])
     world.proxmox.next("clone", VmidTaken(555))
     with pytest.raises(VmidTaken):
-        await world.operations.carry_out(create(world, new_vmid=555))
+        await world.executor.execute(create(world, new_vmid=555))
     assert len(clones(world)) == 1
 
 
 async def test_a_copy_goes_to_the_home_node() -> None:
-    world = World([TEMPLATE], home="pve2")
-    report = await world.operations.carry_out(create(world))
+    world = FakeWorld([TEMPLATE], home="pve2")
+    report = await world.executor.execute(create(world))
     assert clones(world)[0]["target"] == "pve2"
     assert report.after is not None
     assert report.after.node == "pve2"
 
 
 async def test_with_local_storage_the_copy_stays_on_the_templates_node() -> None:
-    world = World([TEMPLATE], home="pve2")
+    world = FakeWorld([TEMPLATE], home="pve2")
     world.proxmox.next("clone", TargetNotShared("can't clone to non-shared storage 'local'"))
-    report = await world.operations.carry_out(create(world))
+    report = await world.executor.execute(create(world))
     assert [values["target"] for values in clones(world)] == ["pve2", None]
     assert report.after is not None
     assert report.after.node == "pve1"
 
 
 async def test_without_linked_clones_the_copy_is_a_full_one() -> None:
-    world = World([TEMPLATE])
+    world = FakeWorld([TEMPLATE])
     world.proxmox.next("clone", LinkedCloneUnsupported("Linked clone feature is not supported"))
-    await world.operations.carry_out(create(world))
+    await world.executor.execute(create(world))
     assert [values["full"] for values in clones(world)] == [False, True]
 
 
 async def test_every_trouble_of_a_copy_at_once() -> None:
-    world = World([TEMPLATE], home="pve2")
+    world = FakeWorld([TEMPLATE], home="pve2")
     world.proxmox.next("clone", TargetNotShared("x"), VmidTaken(200), LinkedCloneUnsupported("x"))
-    await world.operations.carry_out(create(world))
+    await world.executor.execute(create(world))
     assert [(values["target"], values["full"]) for values in clones(world)] == [
         ("pve2", False),
         (None, False),
@@ -768,17 +768,17 @@ async def test_every_trouble_of_a_copy_at_once() -> None:
 
 @pytest.mark.parametrize("error", [TargetNotShared("x"), LinkedCloneUnsupported("x")])
 async def test_what_does_not_help_is_not_tried_for_ever(error: BotError) -> None:
-    world = World([TEMPLATE], home="pve2")
+    world = FakeWorld([TEMPLATE], home="pve2")
     world.proxmox.next("clone", *[error] * 20)
     with pytest.raises(type(error)):
-        await world.operations.carry_out(create(world))
+        await world.executor.execute(create(world))
     assert len(clones(world)) == 2
 
 
 async def test_a_lost_answer_to_a_copy_makes_no_second_copy() -> None:
-    world = World([TEMPLATE])
+    world = FakeWorld([TEMPLATE])
     world.proxmox.next("clone", Lost(LATE))
-    report = await world.operations.carry_out(create(world))
+    report = await world.executor.execute(create(world))
     assert len(clones(world)) == 1
     assert report.after is not None
     assert report.after.vmid == 200
@@ -789,24 +789,24 @@ async def test_a_lost_answer_to_a_copy_makes_no_second_copy() -> None:
 
 
 async def test_it_begins_when_nothing_speaks_against_it_and_nothing_was_sent() -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     seen: list[tuple[list[str], int, dict[int, str]]] = []
 
     async def begin() -> None:
         seen.append((list(world.ledger.steps), len(world.sent), world.expected.current()))
         with pytest.raises(GuestBusy):
-            await world.operations.carry_out(world.order(Verb.STOP))
+            await world.executor.execute(world.order(Verb.STOP))
         assert "status" in world.proxmox.asked
         world.ledger.entries.clear()
 
-    assert (await world.operations.carry_out(world.order(Verb.SHUTDOWN), begin=begin)).good
+    assert (await world.executor.execute(world.order(Verb.SHUTDOWN), on_start=begin)).good
     assert seen == [(["asked"], 0, {})]
     assert world.sent == [("shutdown", 101, "pve1")]
     assert world.ledger.steps == ["ended"]
 
 
 async def test_it_does_not_begin_where_it_is_refused() -> None:
-    world = World([STOPPED])
+    world = FakeWorld([STOPPED])
     begun: list[bool] = []
 
     async def begin() -> None:
@@ -814,26 +814,26 @@ async def test_it_does_not_begin_where_it_is_refused() -> None:
 
     shown = Plan(world.order(Verb.START), replace(STOPPED, name="other"))
     with pytest.raises(WrongState):
-        await world.operations.carry_out(world.order(Verb.STOP), begin=begin)
+        await world.executor.execute(world.order(Verb.STOP), on_start=begin)
     with pytest.raises(ChangedMeanwhile):
-        await world.operations.carry_out(world.order(Verb.START), shown=shown, begin=begin)
+        await world.executor.execute(world.order(Verb.START), shown=shown, on_start=begin)
     assert begun == []
 
 
 @pytest.mark.parametrize("error", [AnswerTooLate(), RuntimeError("broken"), asyncio.CancelledError()])
 async def test_what_cannot_be_answered_any_more_is_not_done(error: BaseException) -> None:
     """Interactions that Discord sends again after a gap of the gateway: the person was told of a failure."""
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
 
     async def begin() -> None:
         raise error
 
     with pytest.raises(type(error)):
-        await world.operations.carry_out(world.order(Verb.STOP), begin=begin)
+        await world.executor.execute(world.order(Verb.STOP), on_start=begin)
     assert world.sent == []
     assert world.expected.current() == {}
     assert world.ledger.steps == ["asked", "refused" if isinstance(error, Refused) else "ended"]
-    ended = NOTHING_BEGUN if isinstance(error, asyncio.CancelledError) else type(error).__name__
+    ended = NOTHING_STARTED if isinstance(error, asyncio.CancelledError) else type(error).__name__
     assert ended in world.ledger.entries[1].outcome
     assert not world.ledger.entries[1].outcome.startswith("unknown: ")
     await holds_free(world, 101)
@@ -843,51 +843,51 @@ async def test_what_cannot_be_answered_any_more_is_not_done(error: BaseException
 
 
 async def test_a_second_action_on_a_busy_guest_is_told_who_is_at_work() -> None:
-    world = World([RUNNING, guest(102)])
-    await world.reader.read()
+    world = FakeWorld([RUNNING, guest(102)])
+    await world.cluster_cache.read()
     refused: list[GuestBusy] = []
 
     async def meanwhile(progress: Progress) -> None:
         if not refused:
             order = world.order(Verb.STOP)
-            for attempt in (world.operations.plan(order), world.operations.carry_out(order)):
+            for attempt in (world.executor.plan(order), world.executor.execute(order)):
                 with pytest.raises(GuestBusy) as caught:
                     await attempt
                 refused.append(caught.value)
-            await world.operations.carry_out(world.order(Verb.SHUTDOWN, 102))
+            await world.executor.execute(world.order(Verb.SHUTDOWN, 102))
 
     began = world.clock.unix
-    await world.operations.carry_out(world.order(Verb.REBOOT), meanwhile)
+    await world.executor.execute(world.order(Verb.REBOOT), meanwhile)
     assert [(e.vmid, e.label, e.verb, e.by, e.since) for e in refused] == [
         (101, "web101", "reboot", "Akiko", began)
     ] * 2
     assert refused[0] is not refused[1]
     assert [what for what, _, _ in world.sent] == ["reboot", "shutdown"]
-    assert (await world.operations.carry_out(world.order(Verb.SHUTDOWN))).good
+    assert (await world.executor.execute(world.order(Verb.SHUTDOWN))).good
 
 
 async def test_of_two_at_the_same_moment_one_acts() -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     order = world.order(Verb.STOP)
     results = await asyncio.gather(
-        *(world.operations.carry_out(order) for _ in range(10)), return_exceptions=True
+        *(world.executor.execute(order) for _ in range(10)), return_exceptions=True
     )
     assert sum(isinstance(result, GuestBusy) for result in results) == 9
     assert len(world.sent) == 1
 
 
 async def test_a_cancelled_action_frees_the_guest() -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     begun = asyncio.Event()
 
     async def hold(progress: Progress) -> None:
         begun.set()
         await asyncio.Event().wait()
 
-    action = asyncio.create_task(world.operations.carry_out(world.order(Verb.STOP), hold))
+    action = asyncio.create_task(world.executor.execute(world.order(Verb.STOP), hold))
     await begun.wait()
     with pytest.raises(GuestBusy):
-        await world.operations.plan(world.order(Verb.STOP))
+        await world.executor.plan(world.order(Verb.STOP))
     action.cancel()
     with pytest.raises(asyncio.CancelledError):
         await action
@@ -904,12 +904,12 @@ async def test_a_cancelled_action_frees_the_guest() -> None:
     ],
 )
 async def test_another_guest_under_the_same_vmid_is_refused(changed: dict[str, object]) -> None:
-    world = World([STOPPED])
+    world = FakeWorld([STOPPED])
     order = world.order(Verb.DELETE)
-    shown = await world.operations.plan(order)
+    shown = await world.executor.plan(order)
     world.proxmox.change(101, **changed)
     with pytest.raises(ChangedMeanwhile):
-        await world.operations.carry_out(order, shown=shown)
+        await world.executor.execute(order, shown=shown)
     assert world.sent == []
     assert world.ledger.steps == ["planned", "refused"]
     assert 101 in world.proxmox.guests
@@ -929,75 +929,75 @@ async def test_a_guest_of_the_same_name_with_other_disks_or_snapshots_is_not_del
     config: GuestConfig, snapshots: tuple[Snapshot, ...]
 ) -> None:
     """Deleted and made anew from the same template: the card named what would be lost, and this is not it."""
-    world = World([STOPPED])
+    world = FakeWorld([STOPPED])
     world.proxmox.kept[101] = (SNAPSHOT,)
     order = world.order(Verb.DELETE)
-    shown = await world.operations.plan(order)
+    shown = await world.executor.plan(order)
     world.proxmox.configs[101], world.proxmox.kept[101] = config, snapshots
     with pytest.raises(ChangedMeanwhile):
-        await world.operations.carry_out(order, shown=shown)
+        await world.executor.execute(order, shown=shown)
     assert world.sent == []
     world.proxmox.configs[101], world.proxmox.kept[101] = CONFIG, (SNAPSHOT,)
-    assert (await world.operations.carry_out(order, shown=shown)).good
+    assert (await world.executor.execute(order, shown=shown)).good
 
 
 async def test_a_snapshot_taken_meanwhile_does_not_hinder_the_rollback_to_another() -> None:
-    world = World([STOPPED])
+    world = FakeWorld([STOPPED])
     world.proxmox.kept[101] = (SNAPSHOT,)
     order = world.order(Verb.SNAPSHOT_ROLLBACK, snapshot="before")
-    shown = await world.operations.plan(order)
+    shown = await world.executor.plan(order)
     world.proxmox.kept[101] = (SNAPSHOT, replace(SNAPSHOT, name="later"))
-    assert (await world.operations.carry_out(order, shown=shown)).good
+    assert (await world.executor.execute(order, shown=shown)).good
 
 
 async def test_a_button_acts_on_the_guest_it_was_drawn_for() -> None:
-    world = World([RUNNING])
-    order = world.order(Verb.SHUTDOWN, mark=RUNNING.mark)
-    assert (await world.operations.carry_out(order)).good
+    world = FakeWorld([RUNNING])
+    order = world.order(Verb.SHUTDOWN, fingerprint=RUNNING.fingerprint)
+    assert (await world.executor.execute(order)).good
     world.proxmox.guests[101] = guest(101, name="other")
     world.clock.advance(LEARNED_SECONDS)
-    for attempt in (world.operations.plan, world.operations.carry_out):
+    for attempt in (world.executor.plan, world.executor.execute):
         with pytest.raises(ChangedMeanwhile):
             await attempt(order)
     assert len(world.sent) == 1
 
 
 async def test_a_button_knows_its_guest_again_wherever_it_is_and_whatever_it_does() -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     seen = replace(RUNNING, node="pve2", state=State.STOPPED, uptime=5, lock="backup", tags=("x",))
-    assert (await world.operations.carry_out(world.order(Verb.SHUTDOWN, mark=seen.mark))).good
+    assert (await world.executor.execute(world.order(Verb.SHUTDOWN, fingerprint=seen.fingerprint))).good
     others = [replace(RUNNING, kind=Kind.LXC), replace(RUNNING, name="web102"), replace(RUNNING, name=None)]
-    assert len({RUNNING.mark, *(other.mark for other in others)}) == 4
-    assert all(len(bytes.fromhex(other.mark)) == 16 for other in others)
+    assert len({RUNNING.fingerprint, *(other.fingerprint for other in others)}) == 4
+    assert all(len(bytes.fromhex(other.fingerprint)) == 16 for other in others)
 
 
 async def test_another_snapshot_under_the_same_name_is_refused() -> None:
-    world = World([STOPPED])
+    world = FakeWorld([STOPPED])
     world.proxmox.kept[101] = (SNAPSHOT,)
     order = world.order(Verb.SNAPSHOT_ROLLBACK, snapshot="before")
-    shown = await world.operations.plan(order)
+    shown = await world.executor.plan(order)
     world.proxmox.kept[101] = (replace(SNAPSHOT, taken=1_789_000_001),)
     with pytest.raises(ChangedMeanwhile):
-        await world.operations.carry_out(order, shown=shown)
+        await world.executor.execute(order, shown=shown)
     assert world.sent == []
 
 
 async def test_what_was_agreed_to_is_done_also_after_a_move() -> None:
-    world = World([STOPPED])
+    world = FakeWorld([STOPPED])
     order = world.order(Verb.DELETE)
-    shown = await world.operations.plan(order)
+    shown = await world.executor.plan(order)
     world.proxmox.change(101, node="pve2")
-    assert (await world.operations.carry_out(order, shown=shown)).good
+    assert (await world.executor.execute(order, shown=shown)).good
     assert world.sent == [("delete", 101, "pve2")]
 
 
 async def test_the_state_is_judged_again_after_the_question() -> None:
-    world = World([STOPPED])
+    world = FakeWorld([STOPPED])
     order = world.order(Verb.DELETE)
-    shown = await world.operations.plan(order)
+    shown = await world.executor.plan(order)
     world.proxmox.change(101, state=State.RUNNING)
     with pytest.raises(WrongState):
-        await world.operations.carry_out(order, shown=shown)
+        await world.executor.execute(order, shown=shown)
     assert world.sent == []
 
 
@@ -1005,10 +1005,10 @@ async def test_the_state_is_judged_again_after_the_question() -> None:
 
 
 async def test_the_audit_says_asked_before_and_ended_after() -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     seen: list[list[str]] = []
     world.proxmox.next("power", lambda: seen.append(list(world.ledger.steps)))
-    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    report = await world.executor.execute(world.order(Verb.SHUTDOWN))
     assert seen == [["asked"]]
     asked, ended = world.ledger.entries
     assert (asked.step, asked.upid, asked.outcome) == ("asked", "", "")
@@ -1021,9 +1021,9 @@ async def test_the_audit_says_asked_before_and_ended_after() -> None:
 
 
 async def test_the_audit_of_a_failed_task_has_proxmox_words() -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     world.proxmox.exit = "VM quit/powerdown failed - got timeout"
-    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    report = await world.executor.execute(world.order(Verb.SHUTDOWN))
     assert not report.good
     assert report.after is not None
     assert report.after.state is State.RUNNING
@@ -1046,10 +1046,10 @@ async def test_the_audit_of_a_failed_task_has_proxmox_words() -> None:
 async def test_the_audit_tells_what_was_not_done_from_what_nobody_knows(
     error: BotError, unknown: bool
 ) -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     world.proxmox.next("power", error)
     with pytest.raises(type(error)):
-        await world.operations.carry_out(world.order(Verb.STOP))
+        await world.executor.execute(world.order(Verb.STOP))
     asked, ended = world.ledger.entries
     assert (asked.step, ended.step) == ("asked", "ended")
     assert str(error) in ended.outcome
@@ -1060,14 +1060,14 @@ async def test_the_audit_tells_what_was_not_done_from_what_nobody_knows(
 @pytest.mark.parametrize("error", [RuntimeError("broken"), KeyError("x")])
 @pytest.mark.parametrize("method", ["power", "task_status"])
 async def test_what_breaks_after_it_was_asked_is_ended_as_unknown(error: BaseException, method: str) -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
 
     def broken() -> None:
         raise error
 
     world.proxmox.next(method, broken)
     with pytest.raises(type(error)):
-        await world.operations.carry_out(world.order(Verb.STOP))
+        await world.executor.execute(world.order(Verb.STOP))
     assert world.ledger.steps == ["asked", "ended"]
     assert world.ledger.entries[-1].outcome.startswith(f"unknown: {type(error).__name__}")
     await holds_free(world, 101)
@@ -1075,14 +1075,14 @@ async def test_what_breaks_after_it_was_asked_is_ended_as_unknown(error: BaseExc
 
 async def test_an_action_cut_off_by_the_end_of_the_bot_is_left_open() -> None:
     """The next bot finds out how it ended: tests/bot/actions/test_recovery.py."""
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     begun = asyncio.Event()
 
     async def hold(progress: Progress) -> None:
         begun.set()
         await asyncio.Event().wait()
 
-    action = asyncio.create_task(world.operations.carry_out(world.order(Verb.STOP), hold))
+    action = asyncio.create_task(world.executor.execute(world.order(Verb.STOP), hold))
     await begun.wait()
     world.clock.advance(7)
     action.cancel()
@@ -1096,32 +1096,32 @@ async def test_an_action_cut_off_by_the_end_of_the_bot_is_left_open() -> None:
 async def test_what_breaks_before_anything_was_sent_has_failed_and_is_not_unknown(
     error: BaseException,
 ) -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
 
     def broken() -> None:
         raise error
 
     world.proxmox.next("status", broken)
     with pytest.raises(type(error)):
-        await world.operations.carry_out(world.order(Verb.STOP))
+        await world.executor.execute(world.order(Verb.STOP))
     (entry,) = world.ledger.entries
     assert ending_of(entry) is Ending.FAILED
-    ended = NOTHING_BEGUN if isinstance(error, asyncio.CancelledError) else type(error).__name__
+    ended = NOTHING_STARTED if isinstance(error, asyncio.CancelledError) else type(error).__name__
     assert entry.outcome.startswith(ended)
 
 
 async def test_the_audit_has_the_options() -> None:
-    world = World([TEMPLATE])
-    await world.operations.carry_out(create(world, new_vmid=555))
+    world = FakeWorld([TEMPLATE])
+    await world.executor.execute(create(world, new_vmid=555))
     assert world.ledger.entries[0].detail == "name=new01 new_vmid=555"
 
 
 @pytest.mark.parametrize("verb", [Verb.SHUTDOWN, Verb.STOP, Verb.REBOOT])
 async def test_the_stop_is_expected_before_the_request_is_sent(verb: Verb) -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     seen: list[dict[int, str]] = []
     world.proxmox.next("power", lambda: seen.append(world.expected.current()))
-    await world.operations.carry_out(world.order(verb))
+    await world.executor.execute(world.order(verb))
     assert seen == [{101: "Akiko"}]
 
 
@@ -1130,9 +1130,9 @@ async def test_the_stop_is_expected_before_the_request_is_sent(verb: Verb) -> No
     [(RUNNING, "VM quit/powerdown failed - got timeout"), (guest(101, ha_managed=True), "OK")],
 )
 async def test_a_guest_that_did_not_obey_in_time_may_obey_late(found: Guest, exit_text: str) -> None:
-    world = World([found])
+    world = FakeWorld([found])
     world.proxmox.exit, world.proxmox.ha_seconds = exit_text, 10_000
-    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    report = await world.executor.execute(world.order(Verb.SHUTDOWN))
     assert report.after is not None
     assert report.after.state is State.RUNNING
     world.clock.advance(GRACE_SECONDS - 1)
@@ -1142,39 +1142,39 @@ async def test_a_guest_that_did_not_obey_in_time_may_obey_late(found: Guest, exi
 
 
 async def test_after_a_reboot_the_next_stop_is_soon_an_alarm() -> None:
-    world = World([RUNNING])
-    await world.operations.carry_out(world.order(Verb.REBOOT))
+    world = FakeWorld([RUNNING])
+    await world.executor.execute(world.order(Verb.REBOOT))
     world.clock.advance(LAG_SECONDS + 1)
     assert world.expected.current() == {}
 
 
 async def test_progress_begins_with_the_upid() -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     seen: list[Progress] = []
 
     async def watch(progress: Progress) -> None:
         seen.append(progress)
 
-    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN), watch)
+    report = await world.executor.execute(world.order(Verb.SHUTDOWN), watch)
     assert report.task is not None
     assert seen[0].upid == report.task.upid
     assert [progress.elapsed for progress in seen] == sorted(progress.elapsed for progress in seen)
 
 
 async def test_a_vanished_task_is_told_as_such() -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     world.proxmox.seconds = 60
     world.clock.at(5, world.proxmox.tasks.clear)
-    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    report = await world.executor.execute(world.order(Verb.SHUTDOWN))
     assert report.task is not None
     assert report.task.end is TaskEnd.VANISHED
     assert not report.good
 
 
 async def test_warnings_are_a_good_end() -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     world.proxmox.exit, world.proxmox.lines = "WARNINGS: 1", ((0.0, "WARN: careful"),)
-    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    report = await world.executor.execute(world.order(Verb.SHUTDOWN))
     assert report.task is not None
     assert (report.good, report.task.end, report.task.log) == (True, TaskEnd.WARNINGS, ("WARN: careful",))
 
@@ -1183,14 +1183,14 @@ async def test_warnings_are_a_good_end() -> None:
 
 
 async def test_ha_is_waited_for_until_the_state_is_reached() -> None:
-    world = World([guest(101, ha_managed=True)])
+    world = FakeWorld([guest(101, ha_managed=True)])
     world.proxmox.ha_seconds = SETTLE_SECONDS_HA - 20
     seen: list[Progress] = []
 
     async def watch(progress: Progress) -> None:
         seen.append(progress)
 
-    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN), watch)
+    report = await world.executor.execute(world.order(Verb.SHUTDOWN), watch)
     assert report.after is not None
     assert (report.after.state, report.settled) == (State.STOPPED, True)
     assert report.seconds > SETTLE_SECONDS_HA - 20
@@ -1198,9 +1198,9 @@ async def test_ha_is_waited_for_until_the_state_is_reached() -> None:
 
 
 async def test_ha_that_does_not_act_in_time_is_told() -> None:
-    world = World([guest(101, ha_managed=True)])
+    world = FakeWorld([guest(101, ha_managed=True)])
     world.proxmox.ha_seconds = 10_000
-    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    report = await world.executor.execute(world.order(Verb.SHUTDOWN))
     assert report.good
     assert report.after is not None
     assert (report.after.state, report.settled) == (State.RUNNING, False)
@@ -1209,7 +1209,7 @@ async def test_ha_that_does_not_act_in_time_is_told() -> None:
 
 
 async def test_a_good_task_without_its_state_is_not_waited_for_so_long_without_ha() -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     world.proxmox.next("task_status", *[None] * 3)
     world.proxmox.seconds = 2
     world.clock.at(10_000, lambda: None)
@@ -1221,28 +1221,28 @@ async def test_a_good_task_without_its_state_is_not_waited_for_so_long_without_h
         return upid
 
     world.proxmox.power = idle  # type: ignore[method-assign, assignment]  # a task that ends well and does nothing
-    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    report = await world.executor.execute(world.order(Verb.SHUTDOWN))
     assert not report.settled
     assert SETTLE_SECONDS <= report.seconds < SETTLE_SECONDS + 20
 
 
 async def test_a_guest_out_of_sight_while_it_settles_is_looked_for_again() -> None:
-    world = World([guest(101, ha_managed=True)])
+    world = FakeWorld([guest(101, ha_managed=True)])
 
     def out_of_sight() -> None:
         world.proxmox.next("status", Unreachable("pve1"), Unreachable("pve1"))
 
     world.clock.at(4, out_of_sight)
-    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    report = await world.executor.execute(world.order(Verb.SHUTDOWN))
     assert (report.settled, report.after is not None) == (True, True)
 
 
 async def test_settling_is_measured_by_the_clock_and_not_by_its_pauses() -> None:
     """Each look may itself take seconds, up to the client's time-out."""
-    world = World([guest(101, ha_managed=True)])
+    world = FakeWorld([guest(101, ha_managed=True)])
     world.proxmox.ha_seconds = 10_000
     world.proxmox.next("status", None, *[lambda: world.clock.advance(20)] * 1000)
-    report = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    report = await world.executor.execute(world.order(Verb.SHUTDOWN))
     assert not report.settled
     assert SETTLE_SECONDS_HA <= report.seconds < SETTLE_SECONDS_HA + 40
 
@@ -1260,10 +1260,10 @@ async def test_settling_is_measured_by_the_clock_and_not_by_its_pauses() -> None
 async def test_a_guest_that_cannot_be_read_again_is_not_told_of_as_it_was_before(
     verb: Verb, found: Guest, values: dict[str, Any], exit_text: str
 ) -> None:
-    world = World([found])
+    world = FakeWorld([found])
     world.proxmox.exit = exit_text
     world.proxmox.next("status", None, *[Unreachable("pve1")] * 1000)
-    report = await world.operations.carry_out(world.order(verb, **values))
+    report = await world.executor.execute(world.order(verb, **values))
     assert report.after is None
     assert report.good is (exit_text == "OK")
     assert report.settled is (verb is not Verb.SHUTDOWN or exit_text != "OK")
@@ -1271,134 +1271,134 @@ async def test_a_guest_that_cannot_be_read_again_is_not_told_of_as_it_was_before
 
 
 async def test_a_guest_deleted_by_somebody_meanwhile_is_not_told_of_as_it_was_before() -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     world.proxmox.next("task_status", world.proxmox.guests.clear)
     world.proxmox.seconds = 0
-    report = await world.operations.carry_out(world.order(Verb.STOP))
+    report = await world.executor.execute(world.order(Verb.STOP))
     assert report.after is None
     assert not report.settled
 
 
 async def test_a_copy_that_cannot_be_read_yet_is_told_as_it_was_ordered() -> None:
-    world = World([TEMPLATE])
+    world = FakeWorld([TEMPLATE])
     world.proxmox.next("status", None, Unreachable("pve1"))
-    report = await world.operations.carry_out(create(world))
+    report = await world.executor.execute(create(world))
     assert report.after == Guest(200, Kind.QEMU, "pve1", State.STOPPED, "new01")
 
 
 async def test_lists_show_what_was_done_although_proxmox_list_lags() -> None:
     """pvestatd writes its figures every ten seconds: the list still says running after the guest is off."""
-    world = World([RUNNING, guest(102)])
+    world = FakeWorld([RUNNING, guest(102)])
     world.proxmox.listed[101] = RUNNING
-    assert (await world.operations.carry_out(world.order(Verb.STOP))).good
+    assert (await world.executor.execute(world.order(Verb.STOP))).good
     for age in (10.0, 0.0):
-        found = (await world.reader.read(max_age=age)).find(101)
+        found = (await world.cluster_cache.read(max_age=age)).find(101)
         assert found is not None
         assert found.state is State.STOPPED
     world.clock.advance(LEARNED_SECONDS)
-    found = (await world.reader.read()).find(101)
+    found = (await world.cluster_cache.read()).find(101)
     assert found is not None
     assert found.state is State.RUNNING  # what the list says for longer than that is not the lag
 
 
 async def test_a_deleted_guest_is_gone_from_lists_and_a_copy_is_in_them_at_once() -> None:
-    world = World([STOPPED, TEMPLATE])
+    world = FakeWorld([STOPPED, TEMPLATE])
     world.proxmox.listed[101] = STOPPED
-    await world.operations.carry_out(world.order(Verb.DELETE))
-    assert [each.vmid for each in (await world.reader.read(max_age=0)).guests] == [900]
+    await world.executor.execute(world.order(Verb.DELETE))
+    assert [each.vmid for each in (await world.cluster_cache.read(max_age=0)).guests] == [900]
     before = await world.proxmox.cluster()
-    await world.operations.carry_out(create(world))
+    await world.executor.execute(create(world))
     assert before.find(200) is None
-    assert [each.vmid for each in (await world.reader.read()).guests] == [200, 900]
+    assert [each.vmid for each in (await world.cluster_cache.read()).guests] == [200, 900]
     with pytest.raises(GuestNotFound):
-        await world.operations.plan(world.order(Verb.START))
+        await world.executor.plan(world.order(Verb.START))
 
 
 async def test_the_end_of_an_action_costs_no_read_of_the_cluster() -> None:
-    world = World([RUNNING])
-    await world.reader.read()
-    await world.operations.carry_out(world.order(Verb.STOP))
+    world = FakeWorld([RUNNING])
+    await world.cluster_cache.read()
+    await world.executor.execute(world.order(Verb.STOP))
     assert world.proxmox.asked.count("cluster") == 1
 
 
 async def test_afterwards_lists_show_what_was_done() -> None:
-    world = World([RUNNING])
-    await world.reader.read()
-    await world.operations.carry_out(world.order(Verb.STOP))
-    assert world.reader.last is not None
-    found = world.reader.last.find(101)
+    world = FakeWorld([RUNNING])
+    await world.cluster_cache.read()
+    await world.executor.execute(world.order(Verb.STOP))
+    assert world.cluster_cache.last is not None
+    found = world.cluster_cache.last.find(101)
     assert found is not None
     assert found.state is State.STOPPED
 
 
 async def test_a_refresh_that_fails_spoils_nothing() -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     world.proxmox.next("cluster", None, Unreachable("pve1"), Unreachable("pve1"))
-    assert (await world.operations.carry_out(world.order(Verb.STOP))).good
+    assert (await world.executor.execute(world.order(Verb.STOP))).good
 
 
 def test_a_plan_is_held_against_what_was_shown() -> None:
     order = Order(Verb.STOP, 101, AKIKO)
-    Plan(order, RUNNING).held_against(Plan(order, replace(RUNNING, node="pve2", uptime=5, cpu=0.5)))
+    Plan(order, RUNNING).ensure_unchanged(Plan(order, replace(RUNNING, node="pve2", uptime=5, cpu=0.5)))
     with pytest.raises(ChangedMeanwhile):
-        Plan(order, RUNNING).held_against(Plan(order, replace(RUNNING, name="other")))
+        Plan(order, RUNNING).ensure_unchanged(Plan(order, replace(RUNNING, name="other")))
     assert RULES.guild_id == AKIKO.place.guild_id
 
 
 # --- who may, how much, and what cannot be kept ---
 
-NARROW = AccessRules(1, 2, levels={7: Level.ADMIN}, scopes={7: (Scope(Trait.TAG, "mine"),)})
+NARROW = AccessRules(1, 2, levels={7: Level.ADMIN}, scopes={7: (Scope(ScopeKind.TAG, "mine"),)})
 
 
 @pytest.mark.parametrize("verb", Verb)
 @pytest.mark.parametrize("online", [True, False])
 async def test_a_hidden_guest_is_not_found_whatever_is_the_matter_with_it(verb: Verb, online: bool) -> None:
     hidden = guest(101, State.PAUSED, lock="backup", node="pve1")
-    world = World([hidden, guest(900, State.STOPPED, template=True)], rules=NARROW)
+    world = FakeWorld([hidden, guest(900, State.STOPPED, template=True)], rules=NARROW)
     world.proxmox.nodes = (Node("pve1", online),)
     actor = replace(AKIKO, roles=frozenset({7}))
     vmid = 900 if verb is Verb.CREATE else 101
     order = world.order(verb, vmid, actor, name="new01", cores=8, snapshot="before")
-    world.operations._claims.busy[vmid] = GuestBusy(vmid, "web101", "stop", "Emma", 0.0)
+    world.executor._claims.busy[vmid] = GuestBusy(vmid, "web101", "stop", "Emma", 0.0)
     for _ in range(2):
-        for attempt in (world.operations.plan(order), world.operations.carry_out(order)):
+        for attempt in (world.executor.plan(order), world.executor.execute(order)):
             with pytest.raises(GuestNotFound) as caught:
                 await attempt
             assert caught.value.vmid == vmid
-        world.operations._claims.busy.clear()
+        world.executor._claims.busy.clear()
     assert world.sent == []
     assert "status" not in world.proxmox.asked, "nothing but the list was asked for"
 
 
 async def test_tags_of_this_moment_count() -> None:
     """The list still says what the guest's own status no longer does, and the other way round."""
-    world = World([guest(101)], rules=NARROW)
+    world = FakeWorld([guest(101)], rules=NARROW)
     order = world.order(Verb.STOP, 101, replace(AKIKO, roles=frozenset({7})))
     world.proxmox.listed[101] = guest(101, tags=("mine",))
     with pytest.raises(GuestNotFound):
-        await world.operations.carry_out(order)
+        await world.executor.execute(order)
     world.proxmox.change(101, tags=("mine",))
-    assert (await world.operations.carry_out(order)).good
+    assert (await world.executor.execute(order)).good
 
 
 async def test_so_many_changes_a_minute_for_each_person() -> None:
-    world = World([guest(vmid, State.STOPPED) for vmid in range(101, 110)], most=3)
+    world = FakeWorld([guest(vmid, State.STOPPED) for vmid in range(101, 110)], most=3)
     for vmid in (101, 102, 103):
-        await world.operations.carry_out(world.order(Verb.START, vmid))
+        await world.executor.execute(world.order(Verb.START, vmid))
     sent = len(world.sent)
     with pytest.raises(TooManyChanges) as caught:
-        await world.operations.carry_out(world.order(Verb.START, 104))
+        await world.executor.execute(world.order(Verb.START, 104))
     assert caught.value.most == 3 and 0 < caught.value.wait <= 60
     assert len(world.sent) == sent and world.ledger.steps[-1] == "refused"
     emma = replace(AKIKO, user_id=8, name="Emma")
-    assert (await world.operations.carry_out(world.order(Verb.START, 105, emma))).good
+    assert (await world.executor.execute(world.order(Verb.START, 105, emma))).good
     world.clock.advance(caught.value.wait)
-    assert (await world.operations.carry_out(world.order(Verb.START, 104))).good
+    assert (await world.executor.execute(world.order(Verb.START, 104))).good
 
 
 @pytest.mark.parametrize("verb", [verb for verb in Verb if verb is not Verb.CREATE])
 async def test_what_cannot_be_kept_in_the_audit_is_not_done(verb: Verb) -> None:
-    world = World([STOPPED if verb in (Verb.START, Verb.DELETE) else RUNNING])
+    world = FakeWorld([STOPPED if verb in (Verb.START, Verb.DELETE) else RUNNING])
     world.proxmox.kept[101] = (SNAPSHOT,)
     world.ledger.fails = JournalFailed("SQLITE_FULL")
     name = "new" if verb is Verb.SNAPSHOT_CREATE else "before"
@@ -1408,15 +1408,15 @@ async def test_what_cannot_be_kept_in_the_audit_is_not_done(verb: Verb) -> None:
         begun.append(True)
 
     with pytest.raises(JournalFailed):
-        await world.operations.carry_out(world.order(verb, cores=8, snapshot=name), begin=begin)
+        await world.executor.execute(world.order(verb, cores=8, snapshot=name), on_start=begin)
     assert world.sent == [] and begun == []
     world.ledger.fails = None
-    assert (await world.operations.carry_out(world.order(verb, cores=8, snapshot=name))).good
+    assert (await world.executor.execute(world.order(verb, cores=8, snapshot=name))).good
 
 
 @pytest.mark.parametrize("refuses", ["journal", "discord", "nobody"])
 async def test_what_came_to_nothing_before_the_request_does_not_count(refuses: str) -> None:
-    world = World([RUNNING], most=1)
+    world = FakeWorld([RUNNING], most=1)
 
     async def begin() -> None:
         if refuses == "discord":
@@ -1425,9 +1425,9 @@ async def test_what_came_to_nothing_before_the_request_does_not_count(refuses: s
     world.ledger.fails = JournalFailed("disk full") if refuses == "journal" else None
     if refuses != "nobody":
         with pytest.raises((AnswerTooLate, JournalFailed)):
-            await world.operations.carry_out(world.order(Verb.SHUTDOWN), begin=begin)
+            await world.executor.execute(world.order(Verb.SHUTDOWN), on_start=begin)
     world.ledger.fails = None
-    await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    await world.executor.execute(world.order(Verb.SHUTDOWN))
     assert len(world.sent) == 1
     with pytest.raises(TooManyChanges):
-        await world.operations.carry_out(world.order(Verb.START))
+        await world.executor.execute(world.order(Verb.START))

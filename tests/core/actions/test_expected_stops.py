@@ -14,15 +14,15 @@ def plan(verb: Verb = Verb.SHUTDOWN, vmid: int = 101) -> Plan:
 
 
 def carried_out(stops: ExpectedStops, verb: Verb = Verb.SHUTDOWN, *, over: bool = False) -> None:
-    with stops.stop_of(plan(verb)) as expectation:
+    with stops.expect_stop(plan(verb)) as expectation:
         expectation.sent = True
-        expectation.over = over
+        expectation.running_again = over
 
 
 @pytest.mark.parametrize("verb", Verb)
 def test_only_what_stops_a_guest_is_expected_to(verb: Verb) -> None:
     stops = ExpectedStops(FakeClock())
-    with stops.stop_of(plan(verb)) as expectation:
+    with stops.expect_stop(plan(verb)) as expectation:
         expectation.sent = True
         assert stops.current() == ({101: "Akiko"} if ACTIONS[verb].stops else {})
     assert stops.current() == ({101: "Akiko"} if ACTIONS[verb].stops else {})
@@ -31,7 +31,7 @@ def test_only_what_stops_a_guest_is_expected_to(verb: Verb) -> None:
 def test_it_holds_however_long_the_action_takes_and_a_while_after() -> None:
     clock = FakeClock()
     stops = ExpectedStops(clock)
-    with stops.stop_of(plan()) as expectation:
+    with stops.expect_stop(plan()) as expectation:
         clock.advance(3 * 3600)
         expectation.sent = True
         assert stops.current() == {101: "Akiko"}
@@ -65,14 +65,14 @@ def test_seen_running_again_it_holds_only_as_long_as_the_list_lags() -> None:
 @pytest.mark.parametrize("error", [GuestLocked(101, "web101", "backup"), RuntimeError()])
 def test_what_was_refused_is_not_expected(error: Exception) -> None:
     stops = ExpectedStops(FakeClock())
-    with pytest.raises(type(error)), stops.stop_of(plan()):
+    with pytest.raises(type(error)), stops.expect_stop(plan()):
         raise error
     assert stops.current() == {}
 
 
 def test_what_broke_after_it_was_sent_is() -> None:
     stops = ExpectedStops(FakeClock())
-    with pytest.raises(RuntimeError), stops.stop_of(plan()) as expectation:
+    with pytest.raises(RuntimeError), stops.expect_stop(plan()) as expectation:
         expectation.sent = True
         raise RuntimeError
     assert stops.current() == {101: "Akiko"}
@@ -81,19 +81,19 @@ def test_what_broke_after_it_was_sent_is() -> None:
 def test_a_seen_stop_is_used_up() -> None:
     stops = ExpectedStops(FakeClock())
     carried_out(stops)
-    stops.seen(102)
+    stops.on_stop_seen(102)
     assert stops.current() == {101: "Akiko"}
-    stops.seen(101)
+    stops.on_stop_seen(101)
     assert stops.current() == {}
-    stops.seen(101)
+    stops.on_stop_seen(101)
 
 
 def test_a_stop_seen_while_the_action_runs_is_used_up_with_it() -> None:
     """A shutdown's task may end well after a poll saw the guest stopped; the next stop is a crash."""
     stops = ExpectedStops(FakeClock())
-    with stops.stop_of(plan()) as expectation:
+    with stops.expect_stop(plan()) as expectation:
         expectation.sent = True
-        stops.seen(101)
+        stops.on_stop_seen(101)
         assert stops.current() == {101: "Akiko"}
     assert stops.current() == {}
 
@@ -103,7 +103,7 @@ def test_a_refused_second_order_leaves_the_first_one_expected() -> None:
     stops = ExpectedStops(FakeClock())
     carried_out(stops)
     second = Plan(Order(Verb.STOP, 101, STRANGER), guest())
-    with pytest.raises(GuestLocked), stops.stop_of(second):
+    with pytest.raises(GuestLocked), stops.expect_stop(second):
         assert stops.current() == {101: "Stranger"}
         raise GuestLocked(101, "web101", "backup")
     assert stops.current() == {101: "Akiko"}
@@ -114,7 +114,7 @@ def test_guests_do_not_share_an_expectation() -> None:
     stops = ExpectedStops(clock)
     carried_out(stops)
     clock.advance(GRACE_SECONDS / 2)
-    with stops.stop_of(plan(Verb.STOP, 102)) as expectation:
+    with stops.expect_stop(plan(Verb.STOP, 102)) as expectation:
         expectation.sent = True
         assert stops.current() == {101: "Akiko", 102: "Akiko"}
     clock.advance(GRACE_SECONDS / 2 + 1)

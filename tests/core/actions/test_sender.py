@@ -10,7 +10,7 @@ from core.guest import Guest, Kind, State
 from core.proxmox_errors import BadAnswer, NodeUnreachable, TimedOut, Unreachable
 from core.tasks import Progress, TaskEnd
 from core.verbs import Verb
-from tests.support.fakes import TEMPLATE, FakeTask, Lost, World, guest
+from tests.support.fakes import TEMPLATE, FakeTask, FakeWorld, Lost, guest
 
 RUNNING, STOPPED = guest(101), guest(101, State.STOPPED)
 UNANSWERED: list[BotError] = [
@@ -22,29 +22,29 @@ UNANSWERED: list[BotError] = [
 unanswered = pytest.mark.parametrize("error", UNANSWERED, ids=lambda error: type(error).__name__)
 
 
-def create(world: World, name: str = "new01", new_vmid: int | None = None) -> Order:
+def create(world: FakeWorld, name: str = "new01", new_vmid: int | None = None) -> Order:
     return world.order(Verb.CREATE, 900, name=name, new_vmid=new_vmid)
 
 
-def earlier(world: World, kind: str, vmid: int, user: str | None = None) -> str:
+def earlier(world: FakeWorld, kind: str, vmid: int, user: str | None = None) -> str:
     """A task of a moment ago that this run of the bot knows nothing of."""
     return world.proxmox.start_task(kind, vmid, "pve1", lambda: None, user=user, seconds=1)
 
 
-def tasks(world: World) -> list[FakeTask]:
+def tasks(world: FakeWorld) -> list[FakeTask]:
     return list(world.proxmox.tasks.values())
 
 
 @unanswered
 async def test_the_task_of_the_request_before_is_no_answer(error: BotError) -> None:
     """Two shutdowns within a minute: the first one's task is younger than the clock's tolerance."""
-    world = World([RUNNING])
-    assert (await world.operations.carry_out(world.order(Verb.SHUTDOWN))).good
+    world = FakeWorld([RUNNING])
+    assert (await world.executor.execute(world.order(Verb.SHUTDOWN))).good
     world.proxmox.change(101, state=State.RUNNING)
     world.clock.advance(10)
     world.proxmox.next("power", error)
     with pytest.raises(type(error)):
-        await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+        await world.executor.execute(world.order(Verb.SHUTDOWN))
     assert world.proxmox.guests[101].state is State.RUNNING
     assert len(world.sent) == 2
     assert world.ledger.entries[-1].outcome.startswith("unknown: ")
@@ -52,11 +52,11 @@ async def test_the_task_of_the_request_before_is_no_answer(error: BotError) -> N
 
 @unanswered
 async def test_of_two_tasks_the_new_one_is_the_answer(error: BotError) -> None:
-    world = World([RUNNING])
-    first = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    world = FakeWorld([RUNNING])
+    first = await world.executor.execute(world.order(Verb.SHUTDOWN))
     world.proxmox.change(101, state=State.RUNNING)
     world.proxmox.next("power", Lost(error))
-    second = await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+    second = await world.executor.execute(world.order(Verb.SHUTDOWN))
     assert first.task is not None
     assert second.task is not None
     assert [first.task.upid, second.task.upid] == [task.upid for task in tasks(world)]
@@ -66,12 +66,12 @@ async def test_of_two_tasks_the_new_one_is_the_answer(error: BotError) -> None:
 
 @unanswered
 async def test_a_task_found_after_a_lost_answer_is_found_once(error: BotError) -> None:
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     world.proxmox.next("power", Lost(error), error)
-    assert (await world.operations.carry_out(world.order(Verb.SHUTDOWN))).good
+    assert (await world.executor.execute(world.order(Verb.SHUTDOWN))).good
     world.proxmox.change(101, state=State.RUNNING)
     with pytest.raises(type(error)):
-        await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+        await world.executor.execute(world.order(Verb.SHUTDOWN))
     assert len(tasks(world)) == 1
 
 
@@ -88,10 +88,10 @@ async def test_a_task_found_after_a_lost_answer_is_found_once(error: BotError) -
 async def test_whatever_was_ordered_its_lost_answer_is_looked_for(
     verb: Verb, found: Guest, values: dict[str, Any], error: BotError
 ) -> None:
-    world = World([found])
+    world = FakeWorld([found])
     for method in ("power", "resize", "delete", "snapshot_create"):
         world.proxmox.next(method, Lost(error))
-    report = await world.operations.carry_out(world.order(verb, **values))
+    report = await world.executor.execute(world.order(verb, **values))
     assert report.good
     assert report.task is not None
     assert [report.task.upid] == [task.upid for task in tasks(world)]
@@ -101,11 +101,11 @@ async def test_whatever_was_ordered_its_lost_answer_is_looked_for(
 
 async def test_an_unreadable_answer_to_a_question_is_no_lost_change() -> None:
     """`changing` False: it was read only, or refused on the way."""
-    world = World([RUNNING])
+    world = FakeWorld([RUNNING])
     earlier(world, "qmshutdown", 101)
     world.proxmox.next("power", BadAnswer("pve1", changing=False))
     with pytest.raises(BadAnswer):
-        await world.operations.carry_out(world.order(Verb.SHUTDOWN))
+        await world.executor.execute(world.order(Verb.SHUTDOWN))
     assert "recent_tasks" not in world.proxmox.asked
     assert world.expected.current() == {}
     assert not world.ledger.entries[-1].outcome.startswith("unknown: ")
@@ -114,10 +114,10 @@ async def test_an_unreadable_answer_to_a_question_is_no_lost_change() -> None:
 @unanswered
 async def test_a_container_that_may_have_been_resized_is_told_as_unknown(error: BotError) -> None:
     """There is no task to look for: it held at once, or never."""
-    world = World([guest(101, kind=Kind.LXC)])
+    world = FakeWorld([guest(101, kind=Kind.LXC)])
     world.proxmox.next("resize", Lost(error))
     with pytest.raises(type(error)):
-        await world.operations.carry_out(world.order(Verb.RESIZE, cores=4))
+        await world.executor.execute(world.order(Verb.RESIZE, cores=4))
     assert len(world.sent) == 1
     assert world.ledger.entries[-1].outcome.startswith("unknown: ")
 
@@ -128,21 +128,21 @@ async def test_a_container_that_may_have_been_resized_is_told_as_unknown(error: 
 @unanswered
 async def test_a_copy_that_does_not_exist_was_not_started(error: BotError) -> None:
     """The template's clone task of a moment ago made another guest."""
-    world = World([TEMPLATE])
+    world = FakeWorld([TEMPLATE])
     earlier(world, "qmclone", 900)
     world.proxmox.next("clone", error)
     with pytest.raises(type(error)):
-        await world.operations.carry_out(create(world))
+        await world.executor.execute(create(world))
     assert len(world.sent) == 1
     assert sorted(world.proxmox.guests) == [900]
 
 
 @unanswered
 async def test_a_lost_answer_to_a_second_copy_follows_the_second_task(error: BotError) -> None:
-    world = World([TEMPLATE])
-    first = await world.operations.carry_out(create(world))
+    world = FakeWorld([TEMPLATE])
+    first = await world.executor.execute(create(world))
     world.proxmox.next("clone", Lost(error))
-    second = await world.operations.carry_out(create(world, "new02"))
+    second = await world.executor.execute(create(world, "new02"))
     assert first.task is not None
     assert second.task is not None
     assert [first.task.upid, second.task.upid] == [task.upid for task in tasks(world)]
@@ -151,40 +151,40 @@ async def test_a_lost_answer_to_a_second_copy_follows_the_second_task(error: Bot
 
 @unanswered
 async def test_where_the_cluster_cannot_be_read_nobody_knows_whether_the_copy_exists(error: BotError) -> None:
-    world = World([TEMPLATE])
+    world = FakeWorld([TEMPLATE])
 
     def out_of_sight() -> None:
         world.proxmox.next("cluster", *[Unreachable("pve1")] * 5)
 
-    await world.reader.read()
+    await world.cluster_cache.read()
     world.proxmox.next("recent_tasks", out_of_sight)
     world.proxmox.next("clone", Lost(error))
     with pytest.raises(type(error)):
-        await world.operations.carry_out(create(world))
+        await world.executor.execute(create(world))
     assert len(world.sent) == 1
     assert world.ledger.entries[-1].outcome.startswith("unknown: ")
 
 
 async def test_a_copy_that_fails_is_told_and_leaves_nothing() -> None:
-    world = World([TEMPLATE])
+    world = FakeWorld([TEMPLATE])
     world.proxmox.exit = "clone failed: no space left"
-    report = await world.operations.carry_out(create(world))
+    report = await world.executor.execute(create(world))
     assert report.task is not None
     assert (report.good, report.task.end) == (False, TaskEnd.ERROR)
     assert sorted(world.proxmox.guests) == [900]
-    assert (await world.reader.read()).find(200) is None
+    assert (await world.cluster_cache.read()).find(200) is None
 
 
 async def test_two_copies_at_once_get_a_vmid_each() -> None:
     """Both from the same template need one action after the other; from two templates they race for the VMID."""
-    world = World([TEMPLATE, guest(901, State.STOPPED, name="alpine", template=True)])
+    world = FakeWorld([TEMPLATE, guest(901, State.STOPPED, name="alpine", template=True)])
     seen: list[int | None] = []
 
     async def meanwhile(progress: Progress) -> None:
         if not seen:
             seen.append(None)
-            report = await world.operations.carry_out(world.order(Verb.CREATE, 901, name="new02"))
+            report = await world.executor.execute(world.order(Verb.CREATE, 901, name="new02"))
             seen[0] = report.plan.new_vmid
 
-    report = await world.operations.carry_out(create(world), meanwhile)
+    report = await world.executor.execute(create(world), meanwhile)
     assert (report.plan.new_vmid, seen) == (200, [201])

@@ -6,7 +6,7 @@ import pytest
 
 from core.guest import State, TaskSummary
 from core.proxmox_errors import Unreachable
-from core.watch.incidents.model import Level, Topic, Watched, What
+from core.watch.incidents.model import GuestEvent, Severity, Topic, WatchEntry
 from tests.support.watch.steps import History, L, P, R, S, U, container, flat, many, task
 
 IO = State.IO_ERROR
@@ -50,7 +50,7 @@ def test_the_alarm_has_the_facts() -> None:
     history.see(S)
     incident = history.incident()
     fact = incident.guests[0]
-    assert (incident.topic, incident.level, incident.subject) == (Topic.GUEST, Level.CRITICAL, "guest/101")
+    assert (incident.topic, incident.level, incident.subject) == (Topic.GUEST, Severity.CRITICAL, "guest/101")
     assert (fact.vmid, fact.name, fact.node, fact.away) == (101, "web101", "pve1", False)
     assert incident.opened == history.unix
     assert history.messages[-1].mention and not history.messages[-1].silent
@@ -62,7 +62,7 @@ def test_the_recovery_tells_how_long_and_mentions_nobody() -> None:
     history.see(R, uptime=10)
     incident = history.incident()
     assert incident.seconds == 170  # it has run for ten seconds of the last minute
-    assert incident.guests[0].what is What.BACK
+    assert incident.guests[0].what is GuestEvent.BACK
     assert not history.messages[-1].mention and history.messages[-1].silent
 
 
@@ -124,7 +124,7 @@ def test_a_guest_that_is_down_and_then_deleted_stays_one_incident() -> None:
     history.see(R, S)
     del history.guests[101]
     assert history.see() == []
-    assert history.incident().guests[0].what is What.MISSING
+    assert history.incident().guests[0].what is GuestEvent.MISSING
     assert history.incident().open
 
 
@@ -199,7 +199,7 @@ def test_an_ordered_stop_is_silent_and_used_up() -> None:
     history = History()
     history.see(R)
     assert history.see(S, ordered=[101]) == []
-    assert history.last.heeded == (101,)
+    assert history.last.seen_stops == (101,)
     assert history.see(R) == []
     assert history.see(S) == [DOWN]
 
@@ -281,7 +281,9 @@ def test_guests_suspended_to_disk_all_at_once_are_one_quiet_word() -> None:
     for vmid in range(101, 109):
         history.put(vmid, S, lock="suspended")
     history.see()
-    assert [(i.topic, i.level, i.down) for i in history.incidents.values()] == [(Topic.GROUP, Level.INFO, ())]
+    assert [(i.topic, i.level, i.down) for i in history.incidents.values()] == [
+        (Topic.GROUP, Severity.INFO, ())
+    ]
 
 
 def test_a_stop_in_a_backup_waits_and_is_told_when_it_does_not_come_back() -> None:
@@ -513,7 +515,7 @@ def test_guests_stopped_by_somebody_all_at_once_are_one_quiet_word() -> None:
 
 
 def test_a_container_is_as_good_as_a_vm() -> None:
-    history = History(Watched(201))
+    history = History(WatchEntry(201))
     history.guests = {201: container(201, R, uptime=10)}
     history.see()
     history.guests = {201: container(201, S)}

@@ -4,7 +4,7 @@ import pytest
 
 from core.guest import Kind
 from core.proxmox_errors import HalfGone, NothingVisible, TokenRefused, Unreachable
-from core.watch.incidents.model import SOURCE, Level, Topic, Watched
+from core.watch.incidents.model import SOURCE, Severity, Topic, WatchEntry
 from tests.support.watch.steps import History, R, S, flat, many, task
 
 GONE = Unreachable("pve.example.com")
@@ -22,7 +22,7 @@ def test_three_failures_are_one_message_and_one_when_it_is_back() -> None:
     history.see(R)
     assert fail(history, 10, seconds=10) == [[], [], ["opening source"], *[[]] * 7]
     incident = history.state.open[history.state.source.incident or 0]
-    assert (incident.subject, incident.level, incident.watched) == (SOURCE, Level.CRITICAL, 1)
+    assert (incident.subject, incident.level, incident.watched) == (SOURCE, Severity.CRITICAL, 1)
     assert incident.fault and (incident.fault.error, incident.fault.values) == (
         "Unreachable",
         (("host", "pve.example.com"),),
@@ -186,7 +186,7 @@ def test_one_of_two_guests_can_be_deleted() -> None:
 
 
 def test_guests_nobody_watches_may_go() -> None:
-    history = History(Watched(101))
+    history = History(WatchEntry(101))
     for vmid in (102, 103, 104):
         history.put(vmid, R)
     history.see()
@@ -205,7 +205,7 @@ def test_a_dead_node_is_one_message_that_names_its_guests() -> None:
     assert history.see() == []  # suspected
     assert history.see() == ["opening node pve1"]
     incident = history.incident()
-    assert incident.level is Level.CRITICAL and len(incident.guests) == 100
+    assert incident.level is Severity.CRITICAL and len(incident.guests) == 100
     assert [history.see() for _ in range(20)] == [[]] * 20
     history.nodes["pve1"] = True
     for vmid in range(101, 201):
@@ -251,7 +251,7 @@ def test_a_guest_that_ha_starts_elsewhere_is_told_as_such() -> None:
     history.put(101, R, node="pve2", uptime=10)
     assert history.see() == ["opening note 101 elsewhere"]
     fact = history.incident().guests[0]
-    assert fact.node == "pve2" and history.incident().level is Level.INFO
+    assert fact.node == "pve2" and history.incident().level is Severity.INFO
     history.put(102, S, node="pve2")
     assert history.see() == []
     history.put(102, R, node="pve2", uptime=10)

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from core.guest import Storage
-from core.watch.incidents.model import ALL, Metric, Mute, Post, Watched
-from core.watch.incidents.notifications import tell_all
-from core.watch.incidents.state import Moment, Rules
-from core.watch.incidents.transition import Work
+from core.watch.incidents.model import ALL, MessageKind, Metric, Mute, WatchEntry
+from core.watch.incidents.notifications import announce_all
+from core.watch.incidents.state import Rules, StepTime
+from core.watch.incidents.transition import Transition
 from tests.core.watch.test_infrastructure import GONE
 from tests.support.watch.steps import History, R, S, container, flat, many, task
 
@@ -25,7 +25,7 @@ def busy(cpu: float) -> dict[str, Any]:
 
 
 def test_a_threshold_is_told_after_three_reads_and_over_five_points_lower() -> None:
-    history = History(Watched(101, cpu=80))
+    history = History(WatchEntry(101, cpu=80))
     history.see(R)
     assert history.see(R, R, **busy(0.8)) == []
     assert history.see(R, **busy(0.8)) == [OVER]
@@ -36,7 +36,7 @@ def test_a_threshold_is_told_after_three_reads_and_over_five_points_lower() -> N
 
 
 def test_a_peak_is_no_alert_and_a_dip_no_recovery() -> None:
-    history = History(Watched(101, cpu=80))
+    history = History(WatchEntry(101, cpu=80))
     history.see(R)
     for _ in range(5):
         assert history.see(R, R, **busy(0.99)) + history.see(R, **busy(0.5)) == []
@@ -46,14 +46,14 @@ def test_a_peak_is_no_alert_and_a_dip_no_recovery() -> None:
 
 
 def test_a_value_that_is_not_known_changes_nothing() -> None:
-    history = History(Watched(101, cpu=80))
+    history = History(WatchEntry(101, cpu=80))
     history.see(R, R, **busy(0.9))
     assert history.see(R, cpu=None) == []
     assert history.see(R, **busy(0.9)) == [OVER]
 
 
 def test_a_guest_that_stops_ends_its_thresholds_silently() -> None:
-    history = History(Watched(101, cpu=80))
+    history = History(WatchEntry(101, cpu=80))
     history.see(R)
     history.see(R, R, R, **busy(0.9))
     assert history.see(S) == [DOWN]
@@ -65,7 +65,7 @@ def test_a_guest_that_stops_ends_its_thresholds_silently() -> None:
 
 @pytest.mark.parametrize("metric", list(Metric))
 def test_every_metric_has_its_own(metric: Metric) -> None:
-    history = History(replace(Watched(201), **{metric.value: 50}))
+    history = History(replace(WatchEntry(201), **{metric.value: 50}))
     use: dict[str, Any] = {"cpu": 0.6, "memory": 6, "memory_total": 10, "disk": 6, "disk_total": 10}
     history.guests = {201: container(201, R, uptime=10, **use)}
     told = [history.see() for _ in range(3)]
@@ -73,9 +73,9 @@ def test_every_metric_has_its_own(metric: Metric) -> None:
 
 
 def test_taking_the_threshold_away_ends_it() -> None:
-    history = History(Watched(101, cpu=80))
+    history = History(WatchEntry(101, cpu=80))
     history.see(R, R, R, **busy(0.9))
-    history.entries = (Watched(101),)
+    history.entries = (WatchEntry(101),)
     assert history.see(R, **busy(0.9)) == []
     assert history.incident().forgotten and not history.state.gauges
 
@@ -164,10 +164,10 @@ def test_many_failed_backups_are_one_message() -> None:
 
 def mute(history: History, target: str, seconds: float) -> None:
     """As core/watch/service.py does it."""
-    work = Work(history.state, Moment(history.unix, 0.0), history.rules)
+    work = Transition(history.state, StepTime(history.unix, 0.0), history.rules)
     work.mutes[target] = Mute(target, work.elapsed + seconds, history.unix + seconds)
     work.good = True
-    tell_all(work)
+    announce_all(work)
     history._take(work.outcome())
 
 
@@ -250,7 +250,7 @@ def test_when_a_mute_of_many_ends_what_goes_on_is_one_message() -> None:
     told = [history.see() for _ in range(8)]
     assert [len(one) for one in told if one] == [1]
     message = history.messages[-1]
-    assert message.post is Post.UNMUTED and message.mention and len(message.incidents) == 20
+    assert message.post is MessageKind.UNMUTED and message.mention and len(message.incidents) == 20
     for vmid in range(101, 121):
         history.put(vmid, R)
     assert len(history.see()) == 1
@@ -298,7 +298,7 @@ def test_an_outage_of_proxmox_makes_no_reminder_early() -> None:
 
 
 def test_in_the_quiet_hours_only_what_is_critical_is_told() -> None:
-    history = History(Watched(101), Watched(102, cpu=50))
+    history = History(WatchEntry(101), WatchEntry(102, cpu=50))
     history.see()
     history.put(102, R, cpu=0.9)
     assert history.looks(4, quiet=True) == []
@@ -316,7 +316,7 @@ def test_a_quiet_night_has_no_digest() -> None:
 
 
 def test_a_digest_names_each_incident_once() -> None:
-    history = History(Watched(101, cpu=50))
+    history = History(WatchEntry(101, cpu=50))
     history.see(R)
     history.see(R, R, R, quiet=True, cpu=0.9)
     history.see(R, R, R, quiet=True, cpu=0.1)
@@ -324,7 +324,7 @@ def test_a_digest_names_each_incident_once() -> None:
 
 
 def test_what_waited_outlives_the_bot() -> None:
-    history = History(Watched(101, cpu=50))
+    history = History(WatchEntry(101, cpu=50))
     history.see(R)
     history.see(R, R, R, quiet=True, cpu=0.9)
     history.restart()
@@ -332,7 +332,7 @@ def test_what_waited_outlives_the_bot() -> None:
 
 
 def test_the_digest_comes_even_while_proxmox_cannot_be_read() -> None:
-    history = History(Watched(101, cpu=50))
+    history = History(WatchEntry(101, cpu=50))
     history.see(R)
     history.see(R, R, R, quiet=True, cpu=0.9)
     assert history.see(fault=GONE) == ["digest gauge cpu 101 back"]
@@ -346,7 +346,7 @@ def test_every_message_has_its_own_number() -> None:
     history.see()
     numbers = [message.id for message in history.messages]
     assert len(set(numbers)) == len(numbers) == 4
-    assert {message.post for message in history.messages} == {Post.OPENING}
+    assert {message.post for message in history.messages} == {MessageKind.OPENING}
     assert not set(numbers) & set(history.incidents)
 
 
@@ -362,7 +362,7 @@ def test_a_failed_backup_of_a_node_that_returns_is_no_news() -> None:
 
 
 def test_a_threshold_of_a_guest_that_is_not_decided_on_stays() -> None:
-    history = History(Watched(101, cpu=80))
+    history = History(WatchEntry(101, cpu=80))
     history.see(R)
     history.see(R, R, R, **busy(0.9))
     assert history.see(S, unsure=[101]) == []
@@ -376,9 +376,9 @@ def test_ending_a_mute_between_two_looks_makes_no_reminder() -> None:
     mute(history, "all", 360_000)
     history.looks(300)
     before = len(history.messages)
-    work = Work(history.state, Moment(history.unix, 0.0), history.rules)
+    work = Transition(history.state, StepTime(history.unix, 0.0), history.rules)
     work.mutes.clear()
     work.good = True
-    tell_all(work, reminds=False)
+    announce_all(work, reminds=False)
     history._take(work.outcome())
     assert len(history.messages) == before

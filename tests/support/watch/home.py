@@ -5,23 +5,23 @@ from pathlib import Path
 
 from adapters.journal.store import SqliteJournal
 from core.guest import Guest, State
-from core.watch.incidents.model import Message, Watched
+from core.watch.incidents.model import Message, WatchEntry
 from core.watch.incidents.state import Rules
 from core.watch.service import Watch
 from monitor_store import MonitorStore
-from tests.support.fakes import World
+from tests.support.fakes import FakeWorld
 
 
-class Home:
+class WatchHarness:
     """`look` is one poll a minute later; what it told comes back as `opening guest`. `restart` is a new process."""
 
     def __init__(
-        self, directory: Path, guests: Iterable[Guest] = (), watched: Iterable[int | Watched] = (101,)
+        self, directory: Path, guests: Iterable[Guest] = (), watched: Iterable[int | WatchEntry] = (101,)
     ) -> None:
-        self.directory, self.world = directory, World(guests)
+        self.directory, self.world = directory, FakeWorld(guests)
         self.clock, self.proxmox = self.world.clock, self.world.proxmox
         self.quiet = False
-        first = [one if isinstance(one, Watched) else Watched(one) for one in watched]
+        first = [one if isinstance(one, WatchEntry) else WatchEntry(one) for one in watched]
         self.store = MonitorStore(directory / "monitor_list.json")
         self.store.load([])
         self.store.save(tuple(first))
@@ -33,7 +33,7 @@ class Home:
         self.journal.open()
         world = self.world
         self.watch = Watch(
-            world.reader,
+            world.cluster_cache,
             self.proxmox,
             self.clock,
             world.expected,
@@ -43,14 +43,14 @@ class Home:
             lambda unix: self.quiet,
         )
         loaded = self.store.load([])
-        self.watch.begin(loaded.entries, loaded.states)
-        self.watch.tell(self.messages.extend)
+        self.watch.load(loaded.entries, loaded.states)
+        self.watch.subscribe_messages(self.messages.extend)
 
     def restart(self, away: float = 600.0) -> None:
         """The bot dies and is started again; only what is on the disk is left."""
         self.journal.close()
         guests, tasks = self.proxmox.guests, self.proxmox.tasks
-        old, self.world = self.clock, World()
+        old, self.world = self.clock, FakeWorld()
         self.clock, self.proxmox = self.world.clock, self.world.proxmox
         self.clock.unix = old.unix + away
         self.proxmox.guests, self.proxmox.tasks = guests, tasks
@@ -72,7 +72,7 @@ class Home:
         return told
 
     def message(self, number: int) -> Message:
-        posting = self.journal.posting(number)
+        posting = self.journal.outbox_message(number)
         assert posting is not None
         return posting.message
 

@@ -1,7 +1,7 @@
 """A second opinion on what has to be told, written from the contract of the watch alone and in its order.
 
 It shares nothing with core/watch but the names of core/watch/incidents/model.py. It keeps plain, mutable
-books and judges the same `Sight` of a look as the bot; `look` returns the messages that this look owes.
+books and judges the same `Visible` of a look as the bot; `look` returns the messages that this look owes.
 Readings of the contract where it leaves something open are marked with "Reading:".
 """
 
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from core.errors import BotError
 from core.guest import Cluster, Guest, Kind, State, Storage, TaskSummary
 from core.proxmox_errors import GuestMoved, MissingPrivilege
-from core.watch.incidents.model import DOWN, Level, Metric, Post, Topic, Watched, What
-from tests.support.watch.world import BOT, Sight
+from core.watch.incidents.model import DOWN, GuestEvent, MessageKind, Metric, Severity, Topic, WatchEntry
+from tests.support.watch.world import BOT, Visible
 
 MINUTE = 60.0
 STOPS = {f"{kind}{what}" for kind in ("qm", "vz") for what in ("stop", "shutdown", "suspend", "destroy")} | {
@@ -50,7 +50,7 @@ OUT = (*DEAD, *PASSING)
 class Fact:
     """What became of a guest. `works`: the work's names that may be given as the reason."""
 
-    what: What
+    what: GuestEvent
     node: str = ""
     by: str = ""
     task: str = ""
@@ -71,7 +71,7 @@ class Case:
     """
 
     topic: Topic
-    level: Level
+    level: Severity
     look: int
     since: tuple[float, float]
     facts: dict[int, Fact] = field(default_factory=dict)
@@ -111,7 +111,7 @@ class Case:
 class Mail:
     """One message that has to arrive."""
 
-    post: Post
+    post: MessageKind
     cases: list[Case]
     mention: bool = False
     silent: bool = False
@@ -134,7 +134,7 @@ class Hold:
 class Book:
     """What is known of a watched guest. `alarm`: it is down and that is (or is part of) an alarm."""
 
-    entry: Watched
+    entry: WatchEntry
     state: State | None = None
     missing: bool = False
     alarm: bool = False
@@ -156,7 +156,7 @@ class Book:
 
 
 @dataclass(eq=False)
-class News:
+class OracleNews:
     """A piece of guest news: `kind` is down, back, restart or note."""
 
     kind: str
@@ -196,7 +196,7 @@ class Seen:
 class Oracle:
     """The books of one cluster. `complaints` collects what the bot asked for wrongly, or did not ask for."""
 
-    def __init__(self, entries: Iterable[Watched], repeat: float, storage_limit: int) -> None:
+    def __init__(self, entries: Iterable[WatchEntry], repeat: float, storage_limit: int) -> None:
         self.books = {entry.vmid: Book(entry) for entry in entries}
         self.repeat, self.storage_limit = repeat, storage_limit
         self.looks = 0
@@ -265,7 +265,7 @@ class Oracle:
     def mute(self, target: str, seconds: float, at: float, wall: float) -> None:
         self.mutes[target] = self.elapsed + self.passed(at, wall) + seconds
 
-    def not_stored(self, sight: Sight) -> None:
+    def not_stored(self, sight: Visible) -> None:
         """A look was for nothing. Reading: the task lists read in it need not be read again sooner for that."""
         self.blind = True
         if sight.tasks_read:
@@ -288,7 +288,7 @@ class Oracle:
         self.tell_what_was_muted(self.was_good, before=self.looks + 1)
         return self.mails
 
-    def watch(self, entry: Watched) -> None:
+    def watch(self, entry: WatchEntry) -> None:
         self.books[entry.vmid] = Book(entry)
 
     def unwatch(self, vmid: int) -> None:
@@ -300,7 +300,7 @@ class Oracle:
 
     # -- a look
 
-    def look(self, sight: Sight, at: float, wall: float, quiet: bool) -> list[Mail]:
+    def look(self, sight: Visible, at: float, wall: float, quiet: bool) -> list[Mail]:
         """What has to be told after it. `at`, `wall`: when it was judged."""
         self.looks += 1
         self.mails, self.quiet = [], quiet
@@ -331,7 +331,7 @@ class Oracle:
 
     # -- Source
 
-    def believed(self, sight: Sight) -> bool:
+    def believed(self, sight: Visible) -> bool:
         """Whether the look is a good one; else it is noted as failed."""
         first = sight.first
         if isinstance(first, BotError):
@@ -361,14 +361,14 @@ class Oracle:
             self.failing_since = self.elapsed
         self.failures += 1
         if self.source is None and (self.failures >= 3 or self.elapsed - self.failing_since >= 2 * MINUTE):
-            case = self.case(Topic.SOURCE, Level.CRITICAL, fault=fault, watched=len(self.books))
+            case = self.case(Topic.SOURCE, Severity.CRITICAL, fault=fault, watched=len(self.books))
             case.since = (self.failing_since, self.failing_since)
             self.source = case
             self.open(case)
 
     # -- a good look
 
-    def good_look(self, sight: Sight) -> None:
+    def good_look(self, sight: Visible) -> None:
         came_back = self.source is not None
         if self.source is not None:
             self.end(self.source, since_elapsed=True)
@@ -377,7 +377,7 @@ class Oracle:
         self.read_tasks(sight, seen)
         self.wait_for_tasks(seen, sight)
         self.judge_nodes(seen)
-        news: list[News] = []
+        news: list[OracleNews] = []
         for vmid in sorted(self.books):
             self.note_unknown(self.books[vmid], seen)
             self.judge_guest(self.books[vmid], seen, sight, news)
@@ -390,7 +390,7 @@ class Oracle:
         self.known = seen.listed
         self.greeted = True
 
-    def confirmed(self, sight: Sight) -> Seen:
+    def confirmed(self, sight: Visible) -> Seen:
         """The first list, with the suspects asked for or read again."""
         assert isinstance(sight.first, Cluster)
         seen = Seen(sight.first)
@@ -445,7 +445,7 @@ class Oracle:
         """It stood still, which nobody was alarmed of, and QEMU holds it now: somebody has started it meanwhile."""
         return not (book.alarm or book.missing) and book.state is State.STOPPED and guest.state in HALTED
 
-    def ask_for_unknown(self, seen: Seen, sight: Sight) -> dict[int, Guest]:
+    def ask_for_unknown(self, seen: Seen, sight: Visible) -> dict[int, Guest]:
         """The watched guests that the list does not know though their node is there are asked for by themselves: five
         in a look, and each has its turn."""
         unknown = {
@@ -465,7 +465,7 @@ class Oracle:
         answer_in(seen, found)
         return {vmid: answer for vmid, answer in found.items() if answer.state is not State.UNKNOWN}
 
-    def ask(self, seen: Seen, vmids: set[int], sight: Sight) -> None:
+    def ask(self, seen: Seen, vmids: set[int], sight: Visible) -> None:
         silent = set()
         for vmid in vmids:
             answer = sight.answers.get(vmid) or GuestMoved(vmid, "")
@@ -484,7 +484,7 @@ class Oracle:
 
     # -- the task list
 
-    def read_tasks(self, sight: Sight, seen: Seen) -> None:
+    def read_tasks(self, sight: Visible, seen: Seen) -> None:
         """Reading: a backup that has failed is told once, whichever list shows it first; what a list had at the first
         look at it is old, unless it was seen running."""
         new = {task.upid: task for task in self.failed_in_list(sight)}
@@ -507,12 +507,12 @@ class Oracle:
             self.nodes_heard.add(name)
             self.failed_backups |= {task.upid for task in rows if _failed(task)}
         if new:
-            case = self.case(Topic.BACKUP, Level.WARNING)
+            case = self.case(Topic.BACKUP, Severity.WARNING)
             case.backups = {(t.node, int(t.id) if t.id else None, t.status or "") for t in new.values()}
             self.one_off(case)
         self.failed_backups |= set(new)
 
-    def failed_in_list(self, sight: Sight) -> list[TaskSummary]:
+    def failed_in_list(self, sight: Visible) -> list[TaskSummary]:
         """Those that are new in the cluster's list."""
         held = any(book.hold for book in self.books.values())
         due = self.tasks_clock is None or self.clock - self.tasks_clock >= 5 * MINUTE + 75
@@ -533,7 +533,7 @@ class Oracle:
         self.tasks_known = True
         return new
 
-    def with_unlisted(self, listed: list[TaskSummary], sight: Sight) -> list[TaskSummary]:
+    def with_unlisted(self, listed: list[TaskSummary], sight: Visible) -> list[TaskSummary]:
         """Somebody may do more at once than the list has room for: what was done within five minutes before a node's
         newest task is asked of it, where nothing that was listed before is listed still."""
         tasks = {task.upid: task for task in listed}
@@ -549,7 +549,7 @@ class Oracle:
             tasks |= {task.upid: task for task in rows if task.started >= newest - 5 * MINUTE}
         return sorted(tasks.values(), key=lambda task: task.started, reverse=True)
 
-    def wait_for_tasks(self, seen: Seen, sight: Sight) -> None:
+    def wait_for_tasks(self, seen: Seen, sight: Visible) -> None:
         """Reading: what the task list might have explained is not judged without it, but for one look only."""
         waited, self.unexplained = self.unexplained, set()
         if not sight.tasks_read or not isinstance(sight.tasks, BotError):
@@ -614,13 +614,13 @@ class Oracle:
 
     def node_lost(self, name: str) -> None:
         self.nodes[name] = False
-        case = self.case(Topic.NODE, Level.CRITICAL, node=name)
+        case = self.case(Topic.NODE, Severity.CRITICAL, node=name)
         for vmid, book in self.books.items():
             if book.node == name and book.state in LIVING and not book.missing:
                 if book.hold:
                     case.maybe.add(vmid)
                 else:
-                    case.facts[vmid] = Fact(What.STOPPED)
+                    case.facts[vmid] = Fact(GuestEvent.STOPPED)
         self.node_cases[name] = case
         self.open(case)
 
@@ -670,8 +670,10 @@ class Oracle:
                 continue
             self.stale_looks[node.name] = self.stale_looks.get(node.name, 0) + 1
             if self.stale_looks[node.name] == 2:
-                case = self.case(Topic.STALE, Level.WARNING, node=node.name)
-                case.facts = {g.vmid: Fact(What.UNKNOWN, node.name) for g in unknown if g.vmid in self.books}
+                case = self.case(Topic.STALE, Severity.WARNING, node=node.name)
+                case.facts = {
+                    g.vmid: Fact(GuestEvent.UNKNOWN, node.name) for g in unknown if g.vmid in self.books
+                }
                 self.stale[node.name] = case
                 self.open(case)
         for name in set(self.stale_looks) - set(online):
@@ -686,7 +688,7 @@ class Oracle:
         for vmid, book in self.books.items():
             if book.unknown is not None and self.clock - book.unknown >= 30 * MINUTE:
                 node = seen.guests[vmid].node if vmid in seen.guests else book.node
-                unseen.setdefault(node, {})[vmid] = Fact(What.UNKNOWN, node)
+                unseen.setdefault(node, {})[vmid] = Fact(GuestEvent.UNKNOWN, node)
                 ages[node] = max(ages.get(node, 0.0), self.clock - book.unknown)
         for node in set(self.unseen) - set(unseen):
             case = self.unseen.pop(node)
@@ -699,14 +701,14 @@ class Oracle:
             if node in self.unseen:
                 self.unseen[node].facts = facts
                 continue
-            case = self.case(Topic.BLIND, Level.CRITICAL, node=node)
+            case = self.case(Topic.BLIND, Severity.CRITICAL, node=node)
             case.facts, case.since = facts, (self.clock, self.elapsed - ages[node])
             self.unseen[node] = case
             self.open(case)
 
     # -- Guests
 
-    def judge_guest(self, book: Book, seen: Seen, sight: Sight, news: list[News]) -> None:
+    def judge_guest(self, book: Book, seen: Seen, sight: Visible, news: list[OracleNews]) -> None:
         vmid = book.entry.vmid
         if vmid in seen.undecided:
             return
@@ -739,7 +741,7 @@ class Oracle:
         else:
             self.found_alive(book, guest, sight, news)
 
-    def found_passing(self, book: Book, guest: Guest, news: list[News]) -> None:
+    def found_passing(self, book: Book, guest: Guest, news: list[OracleNews]) -> None:
         """Ten minutes in states that pass by themselves are too many. Reading: not for a guest that stands still
         under a lock (a backup may take its time), and what is told as down already is not told again. What comes up
         on another node was moved there: how long it ran before says nothing."""
@@ -769,7 +771,7 @@ class Oracle:
             book.hold = None
         book.lost = ""
 
-    def found_dead(self, book: Book, guest: Guest, news: list[News]) -> None:
+    def found_dead(self, book: Book, guest: Guest, news: list[OracleNews]) -> None:
         if book.state in OUT and not self.started_and_halted(book, guest):
             # Reading: it stays told as what it was at first.
             book.node, book.state, book.lost = guest.node, guest.state, ""
@@ -778,7 +780,7 @@ class Oracle:
             book.stopped_at = self.elapsed
         self.judge_stop(book, guest, news)
 
-    def judge_stop(self, book: Book, guest: Guest, news: list[News]) -> None:
+    def judge_stop(self, book: Book, guest: Guest, news: list[OracleNews]) -> None:
         """The five rules, in their order."""
         vmid = book.entry.vmid
         if vmid in self.orders:
@@ -814,11 +816,11 @@ class Oracle:
                 wanted = not (lock and later == 0) and not self.own_stop(tasks)
             if wanted:
                 self.stopped_silently(book, guest)
-                self.note(book, Fact(What.STOPPED, guest.node, stop.user, stop.type), news)
+                self.note(book, Fact(GuestEvent.STOPPED, guest.node, stop.user, stop.type), news)
                 return
         if guest.lock == "suspended" and not halted:  # somebody's wish, whether or not the task is seen
             self.stopped_silently(book, guest)
-            self.note(book, Fact(What.STOPPED, guest.node), news)
+            self.note(book, Fact(GuestEvent.STOPPED, guest.node), news)
             return
         excuses = {lock, *works} - {None} if hold or lock or self.excused(tasks) else set()
         if excuses and (hold is None or self.clock - hold.since < 30 * MINUTE):
@@ -847,7 +849,7 @@ class Oracle:
         book.hold, book.alarm = None, False
         self.settle(book, guest)
 
-    def down(self, book: Book, guest: Guest | None, fact: Fact, news: list[News]) -> None:
+    def down(self, book: Book, guest: Guest | None, fact: Fact, news: list[OracleNews]) -> None:
         """An alarm. `guest` None: it is missing."""
         book.hold = None
         if guest is not None:
@@ -855,9 +857,9 @@ class Oracle:
         book.alarm, book.lost = True, ""
         fact.away = not self.greeted
         if self.changed(book):
-            news.append(News("down", book.entry.vmid, fact))
+            news.append(OracleNews("down", book.entry.vmid, fact))
 
-    def gone(self, book: Book, news: list[News]) -> None:
+    def gone(self, book: Book, news: list[OracleNews]) -> None:
         vmid = book.entry.vmid
         task = next(iter(self.recent_tasks(vmid, book.node)), None)
         was_dead, book.missing, book.hold, book.uptime = book.state in OUT, True, None, None
@@ -869,24 +871,24 @@ class Oracle:
             self.orders.pop(vmid, None)
             # Reading: as with every stop by somebody no incident of it stays open, and that is no recovery.
             if book.case is not None:
-                self.leave(book, What.MISSING, forgotten=True)
+                self.leave(book, GuestEvent.MISSING, forgotten=True)
             book.alarm = False
             if task and task.type in DESTROYS:  # Reading: what was ordered is silent, as a stop is
-                self.note(book, Fact(What.MISSING, book.node, task.user, task.type), news)
+                self.note(book, Fact(GuestEvent.MISSING, book.node, task.user, task.type), news)
         elif book.case is not None:
             # Reading: it is down already and told; the incident says from now on that it is missing. (While it is
             # flapping it is a change like any other.)
-            book.case.facts[vmid].what = What.MISSING
+            book.case.facts[vmid].what = GuestEvent.MISSING
         else:
-            self.down(book, None, Fact(What.MISSING, book.node), news)
+            self.down(book, None, Fact(GuestEvent.MISSING, book.node), news)
 
-    def listed_again(self, book: Book, guest: Guest, news: list[News]) -> None:
+    def listed_again(self, book: Book, guest: Guest, news: list[OracleNews]) -> None:
         alarm, book.alarm = book.alarm, False
         self.settle(book, guest)
         if alarm:
             self.back(book, guest, news)
 
-    def found_alive(self, book: Book, guest: Guest, sight: Sight, news: list[News]) -> None:
+    def found_alive(self, book: Book, guest: Guest, sight: Visible, news: list[OracleNews]) -> None:
         if book.alarm:
             if guest.state is State.RUNNING:
                 book.alarm = False
@@ -900,7 +902,7 @@ class Oracle:
         self.settle(book, guest)
         elsewhere = (lost and guest.node != lost) or (held and held.kind == "ha")
         if elsewhere and guest.state is State.RUNNING:
-            self.note(book, Fact(What.ELSEWHERE, guest.node), news)
+            self.note(book, Fact(GuestEvent.ELSEWHERE, guest.node), news)
         elif (
             before is State.RUNNING
             and guest.state is State.RUNNING
@@ -914,33 +916,35 @@ class Oracle:
             self.expect(sight.tasks_read, f"{guest.vmid} restarted, but the task list was not read")
             self.restarted(book, guest, news)
 
-    def restarted(self, book: Book, guest: Guest, news: list[News]) -> None:
+    def restarted(self, book: Book, guest: Guest, news: list[OracleNews]) -> None:
         tasks = self.recent_tasks(guest.vmid, book.node)
         if guest.vmid in self.orders:
             return  # Reading: the order is not used up by it, since a stop was ordered
         if guest.lock in WORK_LOCKS or any(task.type in WORKS - REBOOTS for task in tasks):
             return
         if tasks:
-            self.note(book, Fact(What.RESTARTED, guest.node, tasks[0].user, tasks[0].type), news)
+            self.note(book, Fact(GuestEvent.RESTARTED, guest.node, tasks[0].user, tasks[0].type), news)
         elif self.changed(book):
-            fact = Fact(What.RESTARTED, guest.node, away=not self.greeted)
-            news.append(News("restart", guest.vmid, fact))
+            fact = Fact(GuestEvent.RESTARTED, guest.node, away=not self.greeted)
+            news.append(OracleNews("restart", guest.vmid, fact))
 
-    def back(self, book: Book, guest: Guest, news: list[News]) -> None:
+    def back(self, book: Book, guest: Guest, news: list[OracleNews]) -> None:
         tell = self.changed(book)
         if book.case is None or not tell:
             return
         if book.case.topic is Topic.GROUP:
-            self.leave(book, What.BACK)
+            self.leave(book, GuestEvent.BACK)
         else:
             news.append(
-                News("back", guest.vmid, Fact(What.BACK, guest.node, away=not self.greeted), book.case)
+                OracleNews(
+                    "back", guest.vmid, Fact(GuestEvent.BACK, guest.node, away=not self.greeted), book.case
+                )
             )
             book.case = None
 
-    def note(self, book: Book, fact: Fact, news: list[News]) -> None:
+    def note(self, book: Book, fact: Fact, news: list[OracleNews]) -> None:
         fact.away, fact.note = not self.greeted, True
-        news.append(News("note", book.entry.vmid, fact))
+        news.append(OracleNews("note", book.entry.vmid, fact))
 
     # -- Flapping
 
@@ -949,14 +953,14 @@ class Oracle:
         book.changes = [*(at for at in book.changes if self.clock - at <= 30 * MINUTE), self.clock]
         if book.flapping is None and len(book.changes) >= 6:
             if book.case is not None:
-                self.leave(book, What.FLAPPING)
-            book.flapping = self.case(Topic.FLAPPING, Level.WARNING)
-            book.flapping.facts[book.entry.vmid] = Fact(What.FLAPPING, book.node)
+                self.leave(book, GuestEvent.FLAPPING)
+            book.flapping = self.case(Topic.FLAPPING, Severity.WARNING)
+            book.flapping.facts[book.entry.vmid] = Fact(GuestEvent.FLAPPING, book.node)
             self.open(book.flapping)
             return False
         return book.flapping is None
 
-    def end_flapping(self, book: Book, seen: Seen, news: list[News]) -> None:
+    def end_flapping(self, book: Book, seen: Seen, news: list[OracleNews]) -> None:
         if book.flapping is None or self.clock - book.changes[-1] < 15 * MINUTE:
             return
         if book.entry.vmid in seen.undecided or book.lost:
@@ -966,20 +970,20 @@ class Oracle:
         # Reading: "down" is what would be an alarm; stopped by somebody, or waiting, is as good as running.
         self.end(case, tell=not book.alarm)
         if book.alarm:
-            what, state = (What.MISSING, State.UNKNOWN) if book.missing else _down_as(book.state)
+            what, state = (GuestEvent.MISSING, State.UNKNOWN) if book.missing else _down_as(book.state)
             fact = Fact(what, book.node, away=not self.greeted, state=state)
-            news.append(News("down", book.entry.vmid, fact))
+            news.append(OracleNews("down", book.entry.vmid, fact))
 
     # -- incidents of guests
 
     def open_down(self, book: Book, fact: Fact) -> None:
-        case = self.case(Topic.GUEST, Level.CRITICAL)
+        case = self.case(Topic.GUEST, Severity.CRITICAL)
         case.since = (self.clock, book.stopped_at)
         case.facts[book.entry.vmid] = fact
         book.case = case
         self.open(case)
 
-    def leave(self, book: Book, what: What, *, forgotten: bool = False) -> None:
+    def leave(self, book: Book, what: GuestEvent, *, forgotten: bool = False) -> None:
         """The guest leaves its incident, which makes no news of its own but may end the group."""
         case = book.case
         assert case is not None
@@ -990,18 +994,18 @@ class Oracle:
             self.end(case, tell=False)
         elif not case.down:
             # Reading: it is a recovery if anybody of it came back.
-            self.end(case, tell=any(fact.what is What.BACK for fact in case.facts.values()))
+            self.end(case, tell=any(fact.what is GuestEvent.BACK for fact in case.facts.values()))
 
     def forget_guest(self, book: Book) -> None:
         if book.case is not None:
-            self.leave(book, What.FORGOTTEN, forgotten=True)
+            self.leave(book, GuestEvent.FORGOTTEN, forgotten=True)
         if book.flapping is not None:
             self.forget(book.flapping)
         book.flapping, book.alarm, book.changes = None, False, []
 
     # -- Grouping
 
-    def tell_news(self, news: list[News], *, one_group: bool) -> None:
+    def tell_news(self, news: list[OracleNews], *, one_group: bool) -> None:
         loud = []
         for piece in news:
             if self.muted_guest(self.books[piece.vmid]):
@@ -1022,23 +1026,31 @@ class Oracle:
                 for piece in heap:
                     self.single(piece)
 
-    def single(self, piece: News) -> None:
+    def single(self, piece: OracleNews) -> None:
         book = self.books[piece.vmid]
         if piece.kind == "down":
             self.open_down(book, piece.fact)
         elif piece.kind == "back":
             assert piece.case is not None
-            piece.case.facts[piece.vmid].what = What.BACK
+            piece.case.facts[piece.vmid].what = GuestEvent.BACK
             self.end(piece.case)
         else:
             note = piece.kind == "note"
-            case = self.case(Topic.NOTE if note else Topic.RESTART, Level.INFO if note else Level.WARNING)
+            case = self.case(
+                Topic.NOTE if note else Topic.RESTART, Severity.INFO if note else Severity.WARNING
+            )
             case.facts[piece.vmid] = piece.fact
             self.one_off(case)
 
-    def group(self, heap: list[News]) -> None:
+    def group(self, heap: list[OracleNews]) -> None:
         kinds = {piece.kind for piece in heap}
-        level = Level.CRITICAL if "down" in kinds else Level.WARNING if "restart" in kinds else Level.INFO
+        level = (
+            Severity.CRITICAL
+            if "down" in kinds
+            else Severity.WARNING
+            if "restart" in kinds
+            else Severity.INFO
+        )
         case = self.case(Topic.GROUP, level)
         case.facts = {piece.vmid: piece.fact for piece in heap}
         for piece in heap:
@@ -1046,7 +1058,7 @@ class Oracle:
                 self.books[piece.vmid].case = case
                 case.since = (self.clock, min(case.since[1], self.books[piece.vmid].stopped_at))
             if piece.case is not None:
-                piece.case.facts[piece.vmid].what = What.BACK
+                piece.case.facts[piece.vmid].what = GuestEvent.BACK
                 self.end(piece.case, tell=False)
         if case.down:
             self.open(case)
@@ -1083,8 +1095,8 @@ class Oracle:
             return
         meter = self.meters.setdefault(key, Meter())
         if self.over_limit(meter, percent, limit):
-            case = self.case(Topic.GAUGE, Level.WARNING, metric=metric, limit=limit, percent=percent)
-            case.facts[vmid] = Fact(What.BACK, guest.node)
+            case = self.case(Topic.GAUGE, Severity.WARNING, metric=metric, limit=limit, percent=percent)
+            case.facts[vmid] = Fact(GuestEvent.BACK, guest.node)
             meter.case = case
             self.open(case)
 
@@ -1109,7 +1121,7 @@ class Oracle:
             if self.over_limit(meter, percent, self.storage_limit):
                 limit = self.storage_limit
                 case = self.case(
-                    Topic.STORAGE, Level.WARNING, node=node, storage=row.name, limit=limit, percent=percent
+                    Topic.STORAGE, Severity.WARNING, node=node, storage=row.name, limit=limit, percent=percent
                 )
                 meter.case = case
                 self.open(case)
@@ -1138,7 +1150,7 @@ class Oracle:
     def case(
         self,
         topic: Topic,
-        level: Level,
+        level: Severity,
         *,
         node: str = "",
         storage: str = "",
@@ -1165,7 +1177,7 @@ class Oracle:
     def open(self, case: Case) -> None:
         self.cases.append(case)
         if not self.muted(case):
-            self.say(Post.OPENING, case)
+            self.say(MessageKind.OPENING, case)
 
     def one_off(self, case: Case) -> None:
         """Over as soon as it is told; muted, it stands in the history only."""
@@ -1176,7 +1188,7 @@ class Oracle:
         case.over = True
         case.until = (self.elapsed, self.elapsed) if since_elapsed else (self.clock_before, self.elapsed)
         if tell and case.told and not self.muted(case):
-            self.say(Post.RECOVERY, case)
+            self.say(MessageKind.RECOVERY, case)
 
     def forget(self, case: Case) -> None:
         case.over = case.forgotten = True
@@ -1216,10 +1228,10 @@ class Oracle:
             # Reading: more than five whose mute has ended are one message.
             for case in late:
                 case.told, case.said = True, self.clock
-            loud = [case for case in late if not self.quiet or case.level is Level.CRITICAL]
+            loud = [case for case in late if not self.quiet or case.level is Severity.CRITICAL]
             self.noted += [case for case in late if case not in loud and case not in self.noted]
             if loud:
-                self.mails.append(Mail(Post.UNMUTED, loud, mention=True))
+                self.mails.append(Mail(MessageKind.UNMUTED, loud, mention=True))
         for case in self.cases:
             # Reading: while Proxmox cannot be read only the incident about that is told.
             if (
@@ -1228,7 +1240,7 @@ class Oracle:
                 and not self.muted(case)
                 and (good or case.topic is Topic.SOURCE)
             ):
-                self.say(Post.OPENING, case)
+                self.say(MessageKind.OPENING, case)
 
     # -- Reminders
 
@@ -1239,26 +1251,26 @@ class Oracle:
             now = self.elapsed if case.topic is Topic.SOURCE else self.clock
             due = self.repeat and now - case.said >= self.repeat
             if due and not case.over and case.told and not case.acked and not self.muted(case):
-                self.say(Post.REMINDER, case)
+                self.say(MessageKind.REMINDER, case)
 
     # -- Quiet hours
 
-    def say(self, post: Post, case: Case) -> None:
-        if post is not Post.RECOVERY:
+    def say(self, post: MessageKind, case: Case) -> None:
+        if post is not MessageKind.RECOVERY:
             # Reading: what the quiet hours keep back counts as told when it is noted.
             case.told = True
             case.said = self.elapsed if case.topic is Topic.SOURCE else self.clock
-        if self.quiet and (case.level is not Level.CRITICAL or post is Post.RECOVERY):
+        if self.quiet and (case.level is not Severity.CRITICAL or post is MessageKind.RECOVERY):
             if case not in self.noted:
                 self.noted.append(case)
             return
-        mention = post is Post.OPENING and case.level is not Level.INFO
-        silent = post is Post.RECOVERY or (post is Post.OPENING and case.level is Level.INFO)
+        mention = post is MessageKind.OPENING and case.level is not Severity.INFO
+        silent = post is MessageKind.RECOVERY or (post is MessageKind.OPENING and case.level is Severity.INFO)
         self.mails.append(Mail(post, [case], mention, silent))
 
     def end_quiet(self) -> None:
         if not self.quiet and self.noted:
-            self.mails.append(Mail(Post.DIGEST, list(self.noted), silent=True))
+            self.mails.append(Mail(MessageKind.DIGEST, list(self.noted), silent=True))
             self.noted.clear()
 
     def expect(self, truth: bool, complaint: str) -> None:
@@ -1266,13 +1278,13 @@ class Oracle:
             self.complaints.append(complaint)
 
 
-def _down_as(state: State | None) -> tuple[What, State]:
+def _down_as(state: State | None) -> tuple[GuestEvent, State]:
     """What a guest that is down is told as, and which state is named with it."""
     if state is State.IO_ERROR:
-        return What.IO_ERROR, State.UNKNOWN
+        return GuestEvent.IO_ERROR, State.UNKNOWN
     if state in HALTED:
-        return What.HALTED, state
-    return (What.STUCK, state) if state in PASSING else (What.STOPPED, State.UNKNOWN)
+        return GuestEvent.HALTED, state
+    return (GuestEvent.STUCK, state) if state in PASSING else (GuestEvent.STOPPED, State.UNKNOWN)
 
 
 def _down_fact(guest: Guest, *, works: set[str] | None = None, after: str = "") -> Fact:

@@ -5,11 +5,11 @@ from typing import Any
 
 from core.errors import BotError
 from core.guest import Cluster, Guest, Kind, Node, State, Storage, TaskSummary
-from core.watch.incidents.model import Incident, Message, Post, Topic, Watched
-from core.watch.incidents.observation import Look, source_fault
-from core.watch.incidents.state import Moment, Outcome, Rules, WatchState
+from core.watch.incidents.model import Incident, Message, MessageKind, Topic, WatchEntry
+from core.watch.incidents.observation import Observation, find_source_fault
+from core.watch.incidents.state import Outcome, Rules, StepTime, WatchState
 from core.watch.incidents.step import step
-from core.watch.records import changes, records_of, state_from
+from core.watch.records import changed_records, decode_state, encode_state
 from tests.support.fakes import NOON, guest
 
 R, S, P, U, L = State.RUNNING, State.STOPPED, State.PAUSED, State.UNKNOWN, State.PRELAUNCH
@@ -34,9 +34,9 @@ class History:
     """`see` is one look; the guests not named in it look as in the look before."""
 
     def __init__(
-        self, *entries: Watched, rules: Rules | None = None, nodes: Iterable[str] = ("pve1", "pve2")
+        self, *entries: WatchEntry, rules: Rules | None = None, nodes: Iterable[str] = ("pve1", "pve2")
     ) -> None:
-        self.entries = entries or (Watched(101),)
+        self.entries = entries or (WatchEntry(101),)
         self.rules = rules or Rules()
         self.state = WatchState()
         self.unix, self.fresh, self.away = NOON, True, True
@@ -84,15 +84,17 @@ class History:
             away = max(0.0, self.unix - (self.state.pulse.unix or self.unix))
             passed = away if self.fresh else seconds
             read = self.cluster()
-            wrong = fault or source_fault(self.state, self.entries, read, self.state.pulse.elapsed + passed)
-            look = Look(
+            wrong = fault or find_source_fault(
+                self.state, self.entries, read, self.state.pulse.elapsed + passed
+            )
+            look = Observation(
                 None if wrong else read,
                 wrong,
                 first,
                 unsure=frozenset(unsure),
                 tasks=None if tasks is None else tuple(tasks),
             )
-            moment = Moment(self.unix, passed, self.fresh, self.away, quiet)
+            moment = StepTime(self.unix, passed, self.fresh, self.away, quiet)
             told += self._take(step(self.state, self.entries, look, moment, self.rules, ordered))
             self.fresh = False
             self.away = self.away and not self.state.pulse.good
@@ -106,7 +108,7 @@ class History:
         return told
 
     def _take(self, outcome: Outcome) -> list[str]:
-        written = changes(records_of(self.state), records_of(outcome.state))
+        written = changed_records(encode_state(self.state), encode_state(outcome.state))
         self.last, self.state = outcome, outcome.state
         self._changed += outcome.incidents
         self.incidents |= {incident.id: incident for incident in outcome.incidents}
@@ -116,8 +118,12 @@ class History:
 
     def restart(self, away: float = 600.0) -> None:
         """The bot ends and begins anew from what is written, so many seconds later."""
-        records = {key: text for key, text in changes({}, records_of(self.state)).items() if text is not None}
-        kept = state_from(records, self.state.open.values())
+        records = {
+            key: text
+            for key, text in changed_records({}, encode_state(self.state)).items()
+            if text is not None
+        }
+        kept = decode_state(records, self.state.open.values())
         assert kept == self.state
         self.state, self.fresh, self.away = kept, True, True
         self.unix += away - 60
@@ -138,10 +144,14 @@ class History:
             ]
             parts += (
                 [", ".join(facts)]
-                if message.post is not Post.RECOVERY and incident.topic is not Topic.NODE
+                if message.post is not MessageKind.RECOVERY and incident.topic is not Topic.NODE
                 else []
             )
-            if message.post is Post.RECOVERY and incident.topic in (Topic.GUEST, Topic.FLAPPING, Topic.GAUGE):
+            if message.post is MessageKind.RECOVERY and incident.topic in (
+                Topic.GUEST,
+                Topic.FLAPPING,
+                Topic.GAUGE,
+            ):
                 parts.append(str(incident.guests[0].vmid))
         return " ".join(part for part in parts if part)
 
@@ -150,8 +160,8 @@ class History:
         return self._changed[-1]
 
 
-def many(count: int, start: int = 101) -> tuple[Watched, ...]:
-    return tuple(Watched(vmid) for vmid in range(start, start + count))
+def many(count: int, start: int = 101) -> tuple[WatchEntry, ...]:
+    return tuple(WatchEntry(vmid) for vmid in range(start, start + count))
 
 
 def container(vmid: int, state: State = R, **values: Any) -> Guest:

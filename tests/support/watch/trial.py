@@ -19,23 +19,23 @@ from typing import Any, NoReturn, cast
 
 from adapters.journal.store import SqliteJournal
 from core.access.policy import Actor, Place
-from core.actions.expected_stops import ExpectedStops, Note
+from core.actions.expected_stops import ExpectedStops, StoreStop
 from core.actions.order import Order, Plan
-from core.cluster_cache import ClusterReader
+from core.cluster_cache import ClusterCache
 from core.codec import decode
-from core.delivery.alerts import GIVE_UP, LATE, STALE_PAIR, Delivery
+from core.delivery.alerts import GIVE_UP_SECONDS, LATE_SECONDS, STALE_PAIR_SECONDS, AlertDelivery
 from core.delivery.channel import AlertChannel
 from core.errors import JournalFailed
 from core.guest import Guest, Kind, State
 from core.proxmox import Proxmox
 from core.proxmox_errors import BadAnswer, ProxmoxError, Rejected, TimedOut
 from core.verbs import Verb
-from core.watch.incidents.model import DOWN, Incident, Message, Post, Topic, Watched, What
+from core.watch.incidents.model import DOWN, GuestEvent, Incident, Message, MessageKind, Topic, WatchEntry
 from core.watch.incidents.state import Rules
-from core.watch.journal import Batch, Posting
+from core.watch.journal import Batch, OutboxMessage
 from core.watch.service import Watch
 from tests.support.watch.oracle import Case, Fact, Mail, Oracle
-from tests.support.watch.world import BOT, Box, Shown, Sight, SimClock, SimCluster, SimDiscord
+from tests.support.watch.world import BOT, Shown, SimClock, SimCluster, SimDiscord, SimGuest, Visible
 
 INTERVAL = 61.0
 """Seconds between two looks: not 60, so that no period of the contract ends exactly with a look."""
@@ -45,19 +45,19 @@ RULES = Rules(repeat=20 * 60.0, storage_limit=90)
 SLACK = 90.0
 """By how much two lengths of the same incident may differ: a look, and the second read in it."""
 ENTRIES = (
-    Watched(101, cpu=80),
-    Watched(102),
-    Watched(103, memory=90),
-    Watched(104),
-    Watched(105),
-    Watched(106),
-    Watched(107, disk=80),
-    Watched(108),
-    Watched(109),
+    WatchEntry(101, cpu=80),
+    WatchEntry(102),
+    WatchEntry(103, memory=90),
+    WatchEntry(104),
+    WatchEntry(105),
+    WatchEntry(106),
+    WatchEntry(107, disk=80),
+    WatchEntry(108),
+    WatchEntry(109),
 )
 UNWATCHED = (110, 111, 112, 113)
 TEMPLATE = 190
-HELD = (What.HALTED, What.STUCK)
+HELD = (GuestEvent.HALTED, GuestEvent.STUCK)
 GUEST_TOPICS = (Topic.GUEST, Topic.RESTART, Topic.FLAPPING, Topic.NOTE)
 
 logging.getLogger("core").setLevel(logging.CRITICAL)
@@ -76,7 +76,7 @@ class Wrong(AssertionError):
 
 
 @dataclass
-class Trouble:
+class JournalFaults:
     """What happens to the journal's writes. `kill_in`: the process dies at the n-th from now, before it is done
     or (`kill_after`) just after."""
 
@@ -98,11 +98,11 @@ class Trouble:
             raise Kill
 
 
-class TroubledJournal(SqliteJournal):
+class FaultyJournal(SqliteJournal):
     """The real journal, with troubles at its writes. `on_commit` hears of what was stored."""
 
     def __init__(
-        self, path: Path, clock: SimClock, trouble: Trouble, on_commit: Callable[[Batch], None]
+        self, path: Path, clock: SimClock, trouble: JournalFaults, on_commit: Callable[[Batch], None]
     ) -> None:
         super().__init__(path, clock.now)
         self.trouble, self.on_commit = trouble, on_commit
@@ -113,27 +113,27 @@ class TroubledJournal(SqliteJournal):
             super().commit(batch)
             self.on_commit(batch)
 
-    def trying(
+    def note_try(
         self, message_id: int, content: str, at: float, absorbs: int | None = None, *, late: float = 0.0
     ) -> None:
         with self.trouble.writing():
-            super().trying(message_id, content, at, absorbs, late=late)
+            super().note_try(message_id, content, at, absorbs, late=late)
 
     def absorb(self, message_ids: Iterable[int]) -> None:
         with self.trouble.writing():
             super().absorb(message_ids)
 
-    def posted(self, message_id: int, discord_id: int, edition: int) -> None:
+    def note_posted(self, message_id: int, discord_id: int, edition: int) -> None:
         with self.trouble.writing():
-            super().posted(message_id, discord_id, edition)
+            super().note_posted(message_id, discord_id, edition)
 
-    def edited(self, message_id: int, edition: int) -> None:
+    def note_edited(self, message_id: int, edition: int) -> None:
         with self.trouble.writing():
-            super().edited(message_id, edition)
+            super().note_edited(message_id, edition)
 
-    def refused(self, message_id: int, error: str, *, not_taken: bool) -> None:
+    def note_refused(self, message_id: int, error: str, *, not_taken: bool) -> None:
         with self.trouble.writing():
-            super().refused(message_id, error, not_taken=not_taken)
+            super().note_refused(message_id, error, not_taken=not_taken)
 
     def give_up(self, message_id: int, error: str) -> None:
         with self.trouble.writing():
@@ -141,12 +141,12 @@ class TroubledJournal(SqliteJournal):
             self.on_give_up(message_id)
 
 
-class WatchedOrders(ExpectedStops):
+class RecordedStops(ExpectedStops):
     """The real ones; while they note something in the journal `noting` is set, so that it is not taken for a look."""
 
     noting = False
 
-    def begin(self, orders: Mapping[int, str], note: Note) -> None:
+    def load(self, orders: Mapping[int, str], note: StoreStop) -> None:
         def marked(vmid: int, by: str | None) -> None:
             self.noting = True
             try:
@@ -154,16 +154,16 @@ class WatchedOrders(ExpectedStops):
             finally:
                 self.noting = False
 
-        super().begin(orders, marked)
+        super().load(orders, marked)
 
 
 class ListInMemory:
     """The watch list's file."""
 
-    def __init__(self, entries: tuple[Watched, ...]) -> None:
+    def __init__(self, entries: tuple[WatchEntry, ...]) -> None:
         self.entries = entries
 
-    def save(self, guests: tuple[Watched, ...]) -> None:
+    def save(self, guests: tuple[WatchEntry, ...]) -> None:
         self.entries = guests
 
 
@@ -189,10 +189,10 @@ class Letter:
 class Process:
     """What dies with the process."""
 
-    journal: TroubledJournal
-    expected: WatchedOrders
+    journal: FaultyJournal
+    expected: RecordedStops
     watch: Watch
-    delivery: Delivery
+    delivery: AlertDelivery
     next_try: float | None = None
 
 
@@ -207,7 +207,7 @@ class Trial:
         self.discord.on_compose = self._composed
         self.oracle = Oracle(ENTRIES, RULES.repeat, RULES.storage_limit)
         self.store = ListInMemory(ENTRIES)
-        self.trouble = Trouble()
+        self.trouble = JournalFaults()
         self.quiet = False
         self.story: list[str] = []
         self.looks = 0
@@ -246,28 +246,28 @@ class Trial:
         for vmid in (*(entry.vmid for entry in ENTRIES), *UNWATCHED):
             kind = Kind.LXC if vmid in (107, 108) else Kind.QEMU
             booted = self.clock.mono - 86_400.0 - vmid
-            self.cluster.boxes[vmid] = Box(vmid, kind, f"pve{homes.get(vmid, 1)}", booted=booted)
+            self.cluster.boxes[vmid] = SimGuest(vmid, kind, f"pve{homes.get(vmid, 1)}", booted=booted)
         self.cluster.boxes[104].state = State.STOPPED
-        template = Box(TEMPLATE, Kind.QEMU, "pve1", State.STOPPED, template=True)
+        template = SimGuest(TEMPLATE, Kind.QEMU, "pve1", State.STOPPED, template=True)
         self.cluster.boxes[TEMPLATE] = template
 
     # -- the process
 
     def _start(self) -> Process:
         self.run += 1
-        journal = TroubledJournal(self.path, self.clock, self.trouble, self._on_commit)
+        journal = FaultyJournal(self.path, self.clock, self.trouble, self._on_commit)
         journal.open()
         journal.on_give_up = self._on_give_up
         proxmox = cast(Proxmox, self.cluster)
         channel = cast(AlertChannel, self.discord)
-        expected = WatchedOrders(self.clock)
-        reader = ClusterReader(proxmox, self.clock)
+        expected = RecordedStops(self.clock)
+        reader = ClusterCache(proxmox, self.clock)
         watch = Watch(
             reader, proxmox, self.clock, expected, self.store, journal, RULES, lambda unix: self.quiet
         )
-        watch.begin(self.store.entries, {})
-        delivery = Delivery(journal, channel, self.clock)
-        watch.tell(lambda ids: delivery.made(*ids))
+        watch.load(self.store.entries, {})
+        delivery = AlertDelivery(journal, channel, self.clock)
+        watch.subscribe_messages(lambda ids: delivery.on_stored(*ids))
         delivery.wake()
         self.oracle.run_begins(self.clock.mono)
         return Process(journal, expected, watch, delivery)
@@ -334,13 +334,13 @@ class Trial:
             self._die(self.off_after_kill)
         self._deliver(max(self.clock.mono, began + INTERVAL))
 
-    def _judge(self, sight: Sight, at: float) -> None:
+    def _judge(self, sight: Visible, at: float) -> None:
         self.looks += 1
         wall = self.clock.wall - (self.clock.mono - at)
         owed = self.oracle.look(sight, at, wall, self.quiet)
         self._owed += owed
         stored = [message.post.value for message, _ in self._stored]
-        trouble = self.process.watch.trouble
+        trouble = self.process.watch.read_error
         if stored or owed or trouble:
             self._say(
                 f"look {self.looks}{f' fails: {trouble}' if trouble else ''}: owed {[str(m) for m in owed]}, {stored}"
@@ -470,16 +470,18 @@ class Trial:
         """Before an attempt: recoveries that may be told in one line with their opening."""
         waiting = [each for each in self.letters.values() if each.taken is None and not each.given_up]
         for opening in waiting:
-            if opening.message.post is Post.OPENING and self._may_be_old(opening, STALE_PAIR - SLACK):
+            if opening.message.post is MessageKind.OPENING and self._may_be_old(
+                opening, STALE_PAIR_SECONDS - SLACK
+            ):
                 for recovery in waiting:
                     same = recovery.message.incidents == opening.message.incidents
-                    if same and recovery.message.post is Post.RECOVERY:
+                    if same and recovery.message.post is MessageKind.RECOVERY:
                         recovery.may_be_absorbed = True
         for reminder in waiting:
-            if reminder.message.post is Post.REMINDER:
+            if reminder.message.post is MessageKind.REMINDER:
                 twins = [each for each in waiting if each.message.incidents == reminder.message.incidents]
                 newest = max(twins, key=lambda each: each.message.id) is reminder
-                told = any(each.message.post is Post.OPENING for each in twins)
+                told = any(each.message.post is MessageKind.OPENING for each in twins)
                 over = all(self.cases[number].over for number in reminder.message.incidents)
                 if over or told or not newest:
                     reminder.may_be_absorbed = True
@@ -491,10 +493,10 @@ class Trial:
         letter.given_up = True
         age = self.clock.mono - letter.made
         certain = letter.jumps == self.jumps
-        if message_id not in self.discord.rejected and certain and age <= GIVE_UP - 1:
+        if message_id not in self.discord.rejected and certain and age <= GIVE_UP_SECONDS - 1:
             self._wrong("lost", f"given up after {age:.0f} s: {letter.mail}")
 
-    def _composed(self, posting: Posting, text: str) -> None:
+    def _composed(self, posting: OutboxMessage, text: str) -> None:
         """The bot puts a message into words: they have to be true now."""
         letter, words = self.letters.get(posting.message.id), json.loads(text)
         if letter is None:
@@ -510,9 +512,9 @@ class Trial:
                 self._misworded.append(f"{letter.mail} says {_words(incident)}: {'; '.join(found)}")
         late, age = words["late"], self.clock.mono - letter.made
         if letter.jumps == self.jumps and posting.posted is None:
-            if (late is not None) != (age > LATE) or (late is not None and abs(late - age) > 1):
+            if (late is not None) != (age > LATE_SECONDS) or (late is not None and abs(late - age) > 1):
                 self._misworded.append(f"late {late}, but it is {age:.1f} s old: {letter.mail}")
-        elif letter.jumps == self.jumps and late is not None and not LATE < late <= age + 1:
+        elif letter.jumps == self.jumps and late is not None and not LATE_SECONDS < late <= age + 1:
             self._misworded.append(f"edited, late {late}, but it is {age:.1f} s old: {letter.mail}")
         letter.texts[text] = self.clock.mono
 
@@ -545,11 +547,11 @@ class Trial:
         composed = letter.texts.get(shown.content)
         if composed is None or self.clock.mono - composed > SAME_TEXT:
             self._wrong("told wrongly", f"posted with a text of {composed}: {letter.mail}")
-        if letter.message.post is Post.OPENING and self._may_be_old(letter, STALE_PAIR):
+        if letter.message.post is MessageKind.OPENING and self._may_be_old(letter, STALE_PAIR_SECONDS):
             # what was made by now, and is still waiting, is told in this line
             for other in self.letters.values():
                 pair = other.message.incidents == letter.message.incidents and other is not letter
-                if pair and other.message.post is Post.RECOVERY and other.taken is None:
+                if pair and other.message.post is MessageKind.RECOVERY and other.taken is None:
                     other.may_be_absorbed = True
 
     def finish(self) -> None:
@@ -566,9 +568,9 @@ class Trial:
             if letter.taken is None:
                 if not letter.may_be_absorbed:
                     self._wrong("lost", str(letter.mail))
-            elif letter.message.post is Post.OPENING:
+            elif letter.message.post is MessageKind.OPENING:
                 self._check_final(here[number], letter)
-        waiting = self.process.journal.undelivered().waiting
+        waiting = self.process.journal.backlog().waiting
         if waiting or self.process.journal.to_edit():
             self._wrong("lost", f"{waiting} messages still wait in the journal, though Discord is well")
 
@@ -654,7 +656,7 @@ class Trial:
             lambda: self.oracle.unwatch(vmid),
         )
 
-    def watch(self, entry: Watched) -> None:
+    def watch(self, entry: WatchEntry) -> None:
         self._say(f"{entry.vmid} is watched")
         guest = self.guest(entry.vmid)
         self._command(
@@ -679,7 +681,7 @@ class Trial:
 
         def order() -> None:
             try:
-                with suppress(ProxmoxError), self.process.expected.stop_of(plan) as expectation:
+                with suppress(ProxmoxError), self.process.expected.expect_stop(plan) as expectation:
                     noted.append(vmid)
                     expectation.sent = answer != "refused"
                     raise_answer(answer)
@@ -705,9 +707,9 @@ class Trial:
         self._say(f"the bot says of itself: {text}")
         stored = self._was_stored()
         self._command(
-            lambda: self.process.watch.say(text),
+            lambda: self.process.watch.post_notice(text),
             stored,
-            lambda: self._owed.append(Mail(Post.WORD, [])),
+            lambda: self._owed.append(Mail(MessageKind.WORD, [])),
             tells=False,
         )
 
@@ -754,7 +756,7 @@ def _ids(cases: Iterable[Case]) -> tuple[int, ...]:
     return tuple(sorted(id(case) for case in cases))
 
 
-def _mail_key(mail: Mail) -> tuple[Post, bool, bool, tuple[int, ...]]:
+def _mail_key(mail: Mail) -> tuple[MessageKind, bool, bool, tuple[int, ...]]:
     return (mail.post, mail.mention, mail.silent, _ids(mail.cases))
 
 
@@ -790,8 +792,8 @@ def disagreements(case: Case, incident: Incident) -> list[str]:
         found.append(f"level {incident.level.value}, not {case.level.value}")
     if incident.open == case.over:
         found.append(f"{'open' if incident.open else 'over'}, not {'over' if case.over else 'open'}")
-    forgotten = incident.forgotten or any(fact.what is What.FORGOTTEN for fact in incident.guests)
-    flaps = any(fact.what is What.FLAPPING for fact in case.facts.values())
+    forgotten = incident.forgotten or any(fact.what is GuestEvent.FORGOTTEN for fact in incident.guests)
+    flaps = any(fact.what is GuestEvent.FLAPPING for fact in case.facts.values())
     # how an incident that ends as FLAPPING, or a group, is marked otherwise is open
     if case.topic is not Topic.GROUP and not flaps and forgotten != case.forgotten:
         found.append(f"forgotten {forgotten}, not {case.forgotten}")
@@ -823,7 +825,7 @@ def disagreements(case: Case, incident: Incident) -> list[str]:
 
 def _of_fact(case: Case, fact: Fact, theirs: Any) -> list[str]:
     found = []
-    settled = case.over and case.topic is Topic.GUEST and fact.what is What.BACK
+    settled = case.over and case.topic is Topic.GUEST and fact.what is GuestEvent.BACK
     if (
         case.topic is not Topic.FLAPPING
         and not settled
@@ -843,6 +845,6 @@ def _of_fact(case: Case, fact: Fact, theirs: Any) -> list[str]:
             found.append(f"{theirs.vmid} by {theirs.by!r} {theirs.task!r}, not {fact.by!r} {fact.task!r}")
         if theirs.away != fact.away:
             found.append(f"{theirs.vmid} away {theirs.away}")
-        if fact.what is What.ELSEWHERE and theirs.node != fact.node:
+        if fact.what is GuestEvent.ELSEWHERE and theirs.node != fact.node:
             found.append(f"{theirs.vmid} on {theirs.node}, not {fact.node}")
     return found

@@ -1,6 +1,6 @@
 """A small cluster and a small Discord for the histories of tests/long_runs/test_histories.py: plain, fast, in memory.
 
-What a look can see is fixed when it begins (`Sight`), so that the bot and the oracle judge the same. The truth
+What a look can see is fixed when it begins (`Visible`), so that the bot and the oracle judge the same. The truth
 changes between looks only. Time is virtual: it passes when somebody sleeps or the history says so.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from core.clock import Clock
 from core.codec import encode
-from core.delivery.channel import Fate, NotDelivered
+from core.delivery.channel import DeliveryFailure, NotDelivered
 from core.errors import BotError
 from core.guest import Cluster, Guest, Kind, Node, State, Storage, TaskSummary
 from core.proxmox_errors import (
@@ -24,7 +24,7 @@ from core.proxmox_errors import (
     TokenRefused,
     Unreachable,
 )
-from core.watch.journal import Posting
+from core.watch.journal import OutboxMessage
 
 BEGIN = 1_790_000_000.0
 """Unix seconds of a history's beginning, as Proxmox' and Discord's clocks (which nobody sets) know it."""
@@ -65,7 +65,7 @@ class SimClock(Clock):
 
 
 @dataclass
-class Box:
+class SimGuest:
     """The truth about one guest. `booted` on the monotonic clock; the figures are percent."""
 
     vmid: int
@@ -81,7 +81,7 @@ class Box:
 
 
 @dataclass
-class Sight:
+class Visible:
     """What one look can see, and (below) what it asked for."""
 
     began: float
@@ -131,7 +131,7 @@ class SimCluster:
 
     def __init__(self, clock: SimClock) -> None:
         self.clock = clock
-        self.boxes: dict[int, Box] = {}
+        self.boxes: dict[int, SimGuest] = {}
         self.online = dict.fromkeys(NODES, True)
         self.dead_word: dict[str, State] = {}
         """As what the list shows the guests of an offline node."""
@@ -144,7 +144,7 @@ class SimCluster:
         self.deaf: set[str] = set()
         """Nodes that answer nothing that is asked of them or their guests."""
         self.odd = Oddities()
-        self.sight: Sight | None = None
+        self.sight: Visible | None = None
         self._pid = 0
 
     # -- what happens
@@ -165,12 +165,12 @@ class SimCluster:
             for task in self.tasks
         ]
 
-    def uptime(self, box: Box) -> int | None:
+    def uptime(self, box: SimGuest) -> int | None:
         return None if box.state is State.STOPPED else int(self.clock.mono - box.booted)
 
     # -- what is seen of it
 
-    def _guest(self, box: Box) -> Guest:
+    def _guest(self, box: SimGuest) -> Guest:
         known = self.online.get(box.node, False)
         state = box.state if known else self.dead_word.get(box.node, State.UNKNOWN)
         runs = known and box.state is not State.STOPPED
@@ -192,7 +192,7 @@ class SimCluster:
             lock=box.lock if known else None,
         )
 
-    def _listed(self, box: Box) -> Guest:
+    def _listed(self, box: SimGuest) -> Guest:
         """As the list has it: of a node that hangs what the configuration says."""
         guest = self._guest(box)
         if box.node not in self.hung or not self.online.get(box.node, False):
@@ -239,7 +239,7 @@ class SimCluster:
             return NodeUnreachable(guest.node)
         return guest
 
-    def begin_look(self) -> Sight:
+    def begin_look(self) -> Visible:
         """What the look that begins now can see."""
         fault, odd, here, truth = self._fault(), self.odd, {}, {}
         for vmid in sorted(self.boxes):
@@ -255,7 +255,7 @@ class SimCluster:
         tasks = fault or tuple(self._listed_tasks())
         failed = {name: self._failed_on(name) for name in self.online}
         everything = {name: self._tasks_on(name) for name in self.online}
-        self.sight = Sight(self.clock.mono, first, second, answers, tasks, failed, everything)
+        self.sight = Visible(self.clock.mono, first, second, answers, tasks, failed, everything)
         return self.sight
 
     def end_look(self) -> None:
@@ -332,7 +332,7 @@ class SimCluster:
             raise rows
         return tuple(task for task in rows if task.started >= since)
 
-    def _now(self) -> Sight:
+    def _now(self) -> Visible:
         assert self.sight is not None, "Proxmox was asked outside of a look"
         return self.sight
 
@@ -365,7 +365,7 @@ class SimDiscord:
         self.next: deque[str] = deque()
         self.rejected: set[int] = set()
         """Messages of the journal that were met by a 400."""
-        self.on_compose: Callable[[Posting, str], None] = lambda posting, text: None
+        self.on_compose: Callable[[OutboxMessage, str], None] = lambda posting, text: None
         self.limited_until = self.edits_limited_until = 0.0
         """On the monotonic clock: Discord limits everything, or edits of old messages, until then."""
         self.removed: set[int] = set()
@@ -373,7 +373,7 @@ class SimDiscord:
         self._nonces: dict[str, tuple[float, int]] = {}
         self._last = 5000
 
-    def compose(self, posting: Posting, late: float | None) -> str:
+    def compose(self, posting: OutboxMessage, late: float | None) -> str:
         incidents = [encode(incident) for incident in posting.incidents]
         message = posting.message
         words = {"post": message.post.value, "late": late, "text": message.text, "incidents": incidents}
@@ -386,7 +386,7 @@ class SimDiscord:
             return "429"
         return self.next.popleft() if self.next else self.mode
 
-    async def post(self, posting: Posting, content: str, nonce: str) -> int:
+    async def post(self, posting: OutboxMessage, content: str, nonce: str) -> int:
         about, fault = posting.message.id, self._meets()
         if fault == "400":
             self.rejected.add(about)
@@ -399,9 +399,9 @@ class SimDiscord:
         _raise_after(fault)
         return known[1]
 
-    async def edit(self, posting: Posting, content: str) -> None:
+    async def edit(self, posting: OutboxMessage, content: str) -> None:
         if self.clock.mono < self.edits_limited_until:
-            raise NotDelivered(Fate.PASSING, "30046", not_taken=True)
+            raise NotDelivered(DeliveryFailure.PASSING, "30046", not_taken=True)
         fault = self._meets()
         _raise_before("503" if fault == "400" else fault)
         for shown in self.shown:
@@ -410,7 +410,7 @@ class SimDiscord:
                 shown.edits += 1
                 _raise_after(fault)
                 return
-        raise NotDelivered(Fate.GONE, "unknown message", not_taken=True)
+        raise NotDelivered(DeliveryFailure.GONE, "unknown message", not_taken=True)
 
     async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
         fault = self._meets()
@@ -430,16 +430,16 @@ class SimDiscord:
 def _raise_before(fault: str) -> None:
     """What is met before Discord has taken anything."""
     if fault == "400":
-        raise NotDelivered(Fate.REJECTED, "400", not_taken=True)
+        raise NotDelivered(DeliveryFailure.REJECTED, "400", not_taken=True)
     if fault == "404":
-        raise NotDelivered(Fate.REFUSED, "404 unknown channel", not_taken=True)
+        raise NotDelivered(DeliveryFailure.REFUSED, "404 unknown channel", not_taken=True)
     if fault == "429":
-        raise NotDelivered(Fate.PASSING, "429", not_taken=True)
+        raise NotDelivered(DeliveryFailure.PASSING, "429", not_taken=True)
     if fault in ("503", "reset"):
-        raise NotDelivered(Fate.PASSING, fault)
+        raise NotDelivered(DeliveryFailure.PASSING, fault)
 
 
 def _raise_after(fault: str) -> None:
     """The answer that gets lost."""
     if fault in ("taken", "reset-taken"):
-        raise NotDelivered(Fate.PASSING, fault)
+        raise NotDelivered(DeliveryFailure.PASSING, fault)

@@ -12,25 +12,25 @@ from hypothesis import settings as hypothesis_settings
 from core.errors import BotError, JournalFailed
 from core.guest import HALTED_STATES, PASSING_STATES, Kind, State
 from core.proxmox_errors import CertificateNotTrusted, HalfGone, Rejected, TimedOut, Unreachable
-from core.watch.incidents.infrastructure import fault_of
+from core.watch.incidents.infrastructure import make_source_fault
 from core.watch.incidents.model import (
     ALL,
     ONE_OFF,
     SOURCE,
     BackupFact,
-    Fault,
+    GuestEvent,
     GuestFact,
     Incident,
-    Level,
     Message,
+    MessageKind,
     Metric,
     Mute,
-    Post,
+    Severity,
+    SourceFault,
     Topic,
-    What,
 )
 from core.watch.incidents.state import GuestState
-from core.watch.journal import Posting, Undelivered
+from core.watch.journal import Backlog, OutboxMessage
 from tests.support.fakes import NOON
 from tests.ui.test_formatting import (
     ATTACKS,
@@ -47,13 +47,13 @@ from ui.cards import card
 from ui.formatting import Colour
 from ui.i18n import Language, Text, Texts
 from ui.interaction.buttons import ALERT, alert_buttons, can_start, guest_of
-from ui.messages.errors import sentence
+from ui.messages.errors import error_sentence
 from ui.messages.proxmox_errors import PROXMOX_SENTENCES
 from ui.messages.subjects import subject_label, subject_name
 from ui.watch.alert_text import CONTENT_MOST, error_of, message_text, work_word
 from ui.watch.incidents.text import HEADS, OVER, RECOVERIES, SHORT
-from ui.watch.status import Health, outcome_of_test, status
-from ui.watch.views import history, muted, unmuted
+from ui.watch.status import Health, outcome_of_test, status_card
+from ui.watch.views import history_card, muted_card, unmuted_card
 
 Golden = Callable[[str, str], None]
 TEXTS = Texts("ja")
@@ -62,11 +62,11 @@ languages = pytest.mark.parametrize("language", ["ja", "en"])
 ROLE = "<@&4711>"
 
 
-def fact(what: What = What.STOPPED, vmid: int = 101, **values: Any) -> GuestFact:
+def fact(what: GuestEvent = GuestEvent.STOPPED, vmid: int = 101, **values: Any) -> GuestFact:
     return replace(GuestFact(vmid, what, Kind.QEMU, "pve1", "web01" if vmid == 101 else f"g{vmid}"), **values)
 
 
-def incident(topic: Topic, level: Level = Level.CRITICAL, **values: Any) -> Incident:
+def incident(topic: Topic, level: Severity = Severity.CRITICAL, **values: Any) -> Incident:
     over: dict[str, Any] = {"ended": NOON, "seconds": 0.0} if topic in ONE_OFF else {}
     return replace(Incident(17, topic, "guest/101", level, NOON, 0.0), **over, **values)
 
@@ -75,32 +75,37 @@ def over(begun: Incident, seconds: float = 725, **values: Any) -> Incident:
     return replace(begun, ended=NOON + seconds, seconds=seconds, **values)
 
 
-def guest_is(what: What, begun: Incident, **values: Any) -> tuple[GuestFact, ...]:
+def guest_is(what: GuestEvent, begun: Incident, **values: Any) -> tuple[GuestFact, ...]:
     return (replace(begun.guests[0], what=what, **values), *begun.guests[1:])
 
 
 DOWN = incident(Topic.GUEST, guests=(fact(),))
 GAUGE = incident(
-    Topic.GAUGE, Level.WARNING, guests=(fact(What.BACK),), metric=Metric.CPU, percent=97.4, limit=90
+    Topic.GAUGE, Severity.WARNING, guests=(fact(GuestEvent.BACK),), metric=Metric.CPU, percent=97.4, limit=90
 )
-STORAGE = incident(Topic.STORAGE, Level.WARNING, storage="local", node="pve1", percent=91.0, limit=90)
+STORAGE = incident(Topic.STORAGE, Severity.WARNING, storage="local", node="pve1", percent=91.0, limit=90)
 SHARED = replace(STORAGE, storage="nfs", node="")
 NODE = incident(Topic.NODE, node="pve2", guests=(fact(), fact(vmid=105)))
-FLAPS = incident(Topic.FLAPPING, Level.WARNING, guests=(fact(What.FLAPPING),))
-OLD = incident(Topic.STALE, Level.WARNING, node="pve2", guests=(fact(What.UNKNOWN), fact(What.UNKNOWN, 105)))
-UNSEEN = incident(Topic.BLIND, node="pve2", guests=(fact(What.UNKNOWN), fact(What.UNKNOWN, 105)))
-READ = incident(Topic.SOURCE, fault=fault_of(Unreachable("pve1")), watched=12)
+FLAPS = incident(Topic.FLAPPING, Severity.WARNING, guests=(fact(GuestEvent.FLAPPING),))
+OLD = incident(
+    Topic.STALE,
+    Severity.WARNING,
+    node="pve2",
+    guests=(fact(GuestEvent.UNKNOWN), fact(GuestEvent.UNKNOWN, 105)),
+)
+UNSEEN = incident(Topic.BLIND, node="pve2", guests=(fact(GuestEvent.UNKNOWN), fact(GuestEvent.UNKNOWN, 105)))
+READ = incident(Topic.SOURCE, fault=make_source_fault(Unreachable("pve1")), watched=12)
 MANY = incident(
     Topic.GROUP,
     guests=(
         *(fact(vmid=vmid) for vmid in range(101, 107)),
-        fact(What.IO_ERROR, 110),
-        fact(What.HALTED, 114, state=State.PANICKED),
-        fact(What.HALTED, 115, state=State.WATCHDOG),
-        fact(What.STUCK, 116, state=State.PRELAUNCH),
-        fact(What.MISSING, 111),
-        fact(What.RESTARTED, 112),
-        fact(What.STOPPED, 113, by="root@pam", task="qmstop"),
+        fact(GuestEvent.IO_ERROR, 110),
+        fact(GuestEvent.HALTED, 114, state=State.PANICKED),
+        fact(GuestEvent.HALTED, 115, state=State.WATCHDOG),
+        fact(GuestEvent.STUCK, 116, state=State.PRELAUNCH),
+        fact(GuestEvent.MISSING, 111),
+        fact(GuestEvent.RESTARTED, 112),
+        fact(GuestEvent.STOPPED, 113, by="root@pam", task="qmstop"),
     ),
 )
 BACKUPS = (
@@ -116,44 +121,48 @@ OPENINGS: dict[str, Incident] = {
     "down, after its node": replace(DOWN, guests=(fact(after_node=True),)),
     "down, moved by HA": replace(DOWN, guests=(fact(after_ha=True),)),
     "down while the bot was away": replace(DOWN, guests=(fact(away=True, kind=Kind.LXC, name=None),)),
-    "I/O error": replace(DOWN, guests=(fact(What.IO_ERROR),)),
+    "I/O error": replace(DOWN, guests=(fact(GuestEvent.IO_ERROR),)),
     **{
-        f"down, {state.value}": replace(DOWN, guests=(fact(What.HALTED, state=state),))
+        f"down, {state.value}": replace(DOWN, guests=(fact(GuestEvent.HALTED, state=state),))
         for state in sorted(HALTED_STATES - {State.IO_ERROR})
     },
     **{
-        f"down, stuck in {state.value}": replace(DOWN, guests=(fact(What.STUCK, state=state),))
+        f"down, stuck in {state.value}": replace(DOWN, guests=(fact(GuestEvent.STUCK, state=state),))
         for state in sorted(PASSING_STATES)
     },
-    "missing": replace(DOWN, guests=(fact(What.MISSING),)),
-    "back": over(DOWN, guests=(fact(What.BACK),), acked_by="Akiko", acked=NOON + 60),
-    "back, after a backup": over(DOWN, guests=(fact(What.BACK, task="vzdump"),)),
-    "down, then flapping": over(DOWN, guests=(fact(What.FLAPPING),), forgotten=True),
-    "down, then deleted": over(DOWN, guests=(fact(What.MISSING),), forgotten=True),
-    "down, then not watched": over(DOWN, guests=(fact(What.FORGOTTEN),), forgotten=True),
+    "missing": replace(DOWN, guests=(fact(GuestEvent.MISSING),)),
+    "back": over(DOWN, guests=(fact(GuestEvent.BACK),), acked_by="Akiko", acked=NOON + 60),
+    "back, after a backup": over(DOWN, guests=(fact(GuestEvent.BACK, task="vzdump"),)),
+    "down, then flapping": over(DOWN, guests=(fact(GuestEvent.FLAPPING),), forgotten=True),
+    "down, then deleted": over(DOWN, guests=(fact(GuestEvent.MISSING),), forgotten=True),
+    "down, then not watched": over(DOWN, guests=(fact(GuestEvent.FORGOTTEN),), forgotten=True),
     "many": MANY,
-    "many, some back": replace(MANY, guests=(*guest_is(What.BACK, MANY)[:1], *MANY.guests[1:])),
-    "many, all back": over(MANY, guests=tuple(replace(one, what=What.BACK) for one in MANY.guests[:9])),
+    "many, some back": replace(MANY, guests=(*guest_is(GuestEvent.BACK, MANY)[:1], *MANY.guests[1:])),
+    "many, all back": over(MANY, guests=tuple(replace(one, what=GuestEvent.BACK) for one in MANY.guests[:9])),
     "many, none watched": over(
         MANY,
-        guests=(fact(What.FORGOTTEN), fact(What.FLAPPING, 102)),
+        guests=(fact(GuestEvent.FORGOTTEN), fact(GuestEvent.FLAPPING, 102)),
         forgotten=True,
     ),
     "many restarted": over(
-        replace(MANY, level=Level.WARNING),
+        replace(MANY, level=Severity.WARNING),
         0.0,
-        guests=tuple(fact(What.RESTARTED, vmid) for vmid in range(101, 108)),
+        guests=tuple(fact(GuestEvent.RESTARTED, vmid) for vmid in range(101, 108)),
     ),
     "many stopped by somebody": over(
-        replace(MANY, level=Level.INFO), 0.0, guests=tuple(fact(vmid=vmid, **BY) for vmid in range(101, 108))
+        replace(MANY, level=Severity.INFO),
+        0.0,
+        guests=tuple(fact(vmid=vmid, **BY) for vmid in range(101, 108)),
     ),
     "many back after an outage": over(
-        replace(MANY, level=Level.INFO), 0.0, guests=(fact(What.BACK, away=True), fact(What.BACK, 102))
+        replace(MANY, level=Severity.INFO),
+        0.0,
+        guests=(fact(GuestEvent.BACK, away=True), fact(GuestEvent.BACK, 102)),
     ),
     "many elsewhere": over(
-        replace(MANY, level=Level.INFO),
+        replace(MANY, level=Severity.INFO),
         0.0,
-        guests=tuple(fact(What.ELSEWHERE, vmid, node="pve2") for vmid in range(101, 108)),
+        guests=tuple(fact(GuestEvent.ELSEWHERE, vmid, node="pve2") for vmid in range(101, 108)),
     ),
     "node": NODE,
     "node, muted": replace(NODE, muted_until=NOON + 60),
@@ -174,8 +183,8 @@ OPENINGS: dict[str, Incident] = {
     "not known, one, seen": over(UNSEEN, guests=UNSEEN.guests[:1]),
     "not known, not watched": over(UNSEEN, forgotten=True),
     "source": READ,
-    "source, one watched": replace(READ, watched=1, fault=fault_of(HalfGone(7, 12))),
-    "source, for a reason of another version": replace(READ, fault=Fault("Unheard", (("x", "y"),))),
+    "source, one watched": replace(READ, watched=1, fault=make_source_fault(HalfGone(7, 12))),
+    "source, for a reason of another version": replace(READ, fault=SourceFault("Unheard", (("x", "y"),))),
     "source, back": over(READ),
     "CPU": GAUGE,
     "memory": replace(GAUGE, metric=Metric.MEMORY),
@@ -187,66 +196,75 @@ OPENINGS: dict[str, Incident] = {
     "storage, over": over(STORAGE, percent=80.0),
     "storage, no longer measured": over(SHARED, forgotten=True),
     "flapping": FLAPS,
-    "flapping, calm": over(FLAPS, guests=(fact(What.BACK),)),
-    "flapping, down": over(FLAPS, guests=(fact(What.STOPPED),)),
+    "flapping, calm": over(FLAPS, guests=(fact(GuestEvent.BACK),)),
+    "flapping, down": over(FLAPS, guests=(fact(GuestEvent.STOPPED),)),
     "flapping, not watched": over(FLAPS, forgotten=True),
-    "restart": incident(Topic.RESTART, Level.WARNING, guests=(fact(What.RESTARTED, away=True),)),
-    "backup": incident(Topic.BACKUP, Level.WARNING, backups=BACKUPS[:1]),
-    "backup job": incident(Topic.BACKUP, Level.WARNING, backups=BACKUPS[1:]),
-    "backups": incident(Topic.BACKUP, Level.WARNING, backups=BACKUPS),
-    "stopped by somebody": incident(Topic.NOTE, Level.INFO, guests=(fact(**BY),)),
-    "deleted by somebody": incident(Topic.NOTE, Level.INFO, guests=(fact(What.MISSING, by="root@pam"),)),
-    "restarted by somebody": incident(Topic.NOTE, Level.INFO, guests=(fact(What.RESTARTED, **BY),)),
-    "by nobody known": incident(Topic.NOTE, Level.INFO, guests=(fact(),)),
-    "elsewhere": incident(Topic.NOTE, Level.INFO, guests=(fact(What.ELSEWHERE, node="pve3"),)),
+    "restart": incident(Topic.RESTART, Severity.WARNING, guests=(fact(GuestEvent.RESTARTED, away=True),)),
+    "backup": incident(Topic.BACKUP, Severity.WARNING, backups=BACKUPS[:1]),
+    "backup job": incident(Topic.BACKUP, Severity.WARNING, backups=BACKUPS[1:]),
+    "backups": incident(Topic.BACKUP, Severity.WARNING, backups=BACKUPS),
+    "stopped by somebody": incident(Topic.NOTE, Severity.INFO, guests=(fact(**BY),)),
+    "deleted by somebody": incident(
+        Topic.NOTE, Severity.INFO, guests=(fact(GuestEvent.MISSING, by="root@pam"),)
+    ),
+    "restarted by somebody": incident(Topic.NOTE, Severity.INFO, guests=(fact(GuestEvent.RESTARTED, **BY),)),
+    "by nobody known": incident(Topic.NOTE, Severity.INFO, guests=(fact(),)),
+    "elsewhere": incident(Topic.NOTE, Severity.INFO, guests=(fact(GuestEvent.ELSEWHERE, node="pve3"),)),
 }
 
 
-def posting(post: Post, *incidents: Incident, text: str = "", created: float = NOON) -> Posting:
+def posting(post: MessageKind, *incidents: Incident, text: str = "", created: float = NOON) -> OutboxMessage:
     ids = tuple(each.id for each in incidents)
-    return Posting(Message(3, post, created, ids, text=text), incidents)
+    return OutboxMessage(Message(3, post, created, ids, text=text), incidents)
 
 
-def told(t: Text, sent: Posting, late: float | None = None, mention: str = "") -> str:
+def told(t: Text, sent: OutboxMessage, late: float | None = None, mention: str = "") -> str:
     """The message with its buttons below it."""
     lines = [message_text(t, sent, late, mention)]
-    if len(sent.incidents) == 1 and sent.message.post is not Post.RECOVERY:
-        buttons = alert_buttons(t, sent.incidents[0], edited=sent.message.post is Post.OPENING)
+    if len(sent.incidents) == 1 and sent.message.post is not MessageKind.RECOVERY:
+        buttons = alert_buttons(t, sent.incidents[0], edited=sent.message.post is MessageKind.OPENING)
         faces = [f"[{button.item.label}] {button.item.custom_id}" for button in buttons]
         lines += faces
     return "\n".join(lines)
 
 
-Told = tuple[str, Posting, float | None, str]
+Told = tuple[str, OutboxMessage, float | None, str]
 
 
 def everything() -> list[Told]:
     """One of each: what, the message, how late, whom it mentions."""
-    made: list[Told] = [(name, posting(Post.OPENING, each), None, "") for name, each in OPENINGS.items()]
-    made += [
-        ("late, with a mention", posting(Post.OPENING, DOWN), 754.0, ROLE),
-        ("over before it was posted, with a mention", posting(Post.OPENING, OPENINGS["back"]), 7200.0, ROLE),
+    made: list[Told] = [
+        (name, posting(MessageKind.OPENING, each), None, "") for name, each in OPENINGS.items()
     ]
     made += [
-        (f"recovery of {name}", posting(Post.RECOVERY, each), None, "")
+        ("late, with a mention", posting(MessageKind.OPENING, DOWN), 754.0, ROLE),
+        (
+            "over before it was posted, with a mention",
+            posting(MessageKind.OPENING, OPENINGS["back"]),
+            7200.0,
+            ROLE,
+        ),
+    ]
+    made += [
+        (f"recovery of {name}", posting(MessageKind.RECOVERY, each), None, "")
         for name, each in OPENINGS.items()
         if not each.open and each.topic not in ONE_OFF and not each.forgotten and each.seconds
         if name != "flapping, down"
     ]
     later = NOON + 4 * 3600
     made += [
-        (f"reminder of {name}", posting(Post.REMINDER, each, created=later), None, "")
+        (f"reminder of {name}", posting(MessageKind.REMINDER, each, created=later), None, "")
         for name, each in OPENINGS.items()
         if each.open or name == "back"
     ]
-    some = [each for each in OPENINGS.values() if each.level is not Level.CRITICAL]
+    some = [each for each in OPENINGS.values() if each.level is not Severity.CRITICAL]
     made += [
-        ("unmuted", posting(Post.UNMUTED, *some, DOWN), None, "<@&4711>"),
-        ("digest", posting(Post.DIGEST, *some, DOWN, OPENINGS["back"]), 61.0, ""),
-        ("digest of one", posting(Post.DIGEST, GAUGE), None, ""),
-        ("test", posting(Post.TEST), None, ""),
-        ("word", posting(Post.WORD, text="⚠️ The watch list could not be read."), None, ""),
-        ("forgotten by the journal", posting(Post.OPENING), None, ""),
+        ("unmuted", posting(MessageKind.UNMUTED, *some, DOWN), None, "<@&4711>"),
+        ("digest", posting(MessageKind.DIGEST, *some, DOWN, OPENINGS["back"]), 61.0, ""),
+        ("digest of one", posting(MessageKind.DIGEST, GAUGE), None, ""),
+        ("test", posting(MessageKind.TEST), None, ""),
+        ("word", posting(MessageKind.WORD, text="⚠️ The watch list could not be read."), None, ""),
+        ("forgotten by the journal", posting(MessageKind.OPENING), None, ""),
     ]
     return made
 
@@ -263,18 +281,18 @@ def test_every_topic_has_all_its_words() -> None:
         assert set(table) == set(Topic)
     assert {each.topic for each in OPENINGS.values() if each.open} == set(Topic) - ONE_OFF
     assert {each.topic for each in OPENINGS.values() if not each.open} == set(Topic)
-    assert {fact.what for each in OPENINGS.values() for fact in each.guests} == set(What)
+    assert {fact.what for each in OPENINGS.values() for fact in each.guests} == set(GuestEvent)
 
 
 @pytest.mark.parametrize("topic", Topic)
-@pytest.mark.parametrize("what", What)
+@pytest.mark.parametrize("what", GuestEvent)
 @pytest.mark.parametrize("forgotten", [False, True])
-def test_no_combination_is_without_words(topic: Topic, what: What, forgotten: bool) -> None:
+def test_no_combination_is_without_words(topic: Topic, what: GuestEvent, forgotten: bool) -> None:
     """Also those that the watch does not make today."""
     begun = incident(topic, guests=(fact(what),), backups=BACKUPS[:1], storage="nfs", metric=Metric.CPU)
     for t in (EN, JA):
         for each in (replace(begun, ended=None), over(begun, forgotten=forgotten), over(begun, 0.0)):
-            for post in Post:
+            for post in MessageKind:
                 text = message_text(t, posting(post, each, text="x"))
                 assert text
                 assert len(text) <= CONTENT_MOST
@@ -288,7 +306,7 @@ def test_no_combination_is_without_words(topic: Topic, what: What, forgotten: bo
 def test_the_first_line_has_the_sign_and_the_mention(name: str) -> None:
     """A notification shows the beginning; a mention works in the content alone."""
     for t in (EN, JA):
-        first, *rest = message_text(t, posting(Post.OPENING, OPENINGS[name]), None, ROLE).splitlines()
+        first, *rest = message_text(t, posting(MessageKind.OPENING, OPENINGS[name]), None, ROLE).splitlines()
         assert first.startswith(("🔴 ", "⚠️ ", "⚪ ", "🟢 "))
         assert first.endswith(f" {ROLE}")
         assert all(line.startswith(("-# ", "**", "Backup", "ノード")) for line in rest)
@@ -296,7 +314,9 @@ def test_the_first_line_has_the_sign_and_the_mention(name: str) -> None:
 
 def test_green_is_for_what_is_well_again() -> None:
     green = {
-        name for name, each in OPENINGS.items() if message_text(EN, posting(Post.OPENING, each))[0] == "🟢"
+        name
+        for name, each in OPENINGS.items()
+        if message_text(EN, posting(MessageKind.OPENING, each))[0] == "🟢"
     }
     assert green == {
         "back",
@@ -322,7 +342,7 @@ def test_a_message_begins_and_ends_with_something_to_read() -> None:
 
 
 def test_a_reminder_that_comes_after_the_end_says_that_it_is_over() -> None:
-    text = message_text(EN, posting(Post.REMINDER, OPENINGS["back"]))
+    text = message_text(EN, posting(MessageKind.REMINDER, OPENINGS["back"]))
     assert text.startswith("🟢") and "Still" not in text
 
 
@@ -390,11 +410,11 @@ def samples(error: type[BotError]) -> list[BotError]:
 @pytest.mark.parametrize("error", PROXMOX_SENTENCES, ids=lambda error: error.__name__)
 def test_every_fault_becomes_its_error_again(error: type[BotError]) -> None:
     for example in samples(error):
-        again = error_of(fault_of(example))
+        again = error_of(make_source_fault(example))
         assert type(again) is error
         assert str(again) == str(example)
-        assert sentence(EN, again) in message_text(
-            EN, posting(Post.OPENING, replace(READ, fault=fault_of(example)))
+        assert error_sentence(EN, again) in message_text(
+            EN, posting(MessageKind.OPENING, replace(READ, fault=make_source_fault(example)))
         )
 
 
@@ -402,24 +422,24 @@ def test_every_fault_becomes_its_error_again(error: type[BotError]) -> None:
     "fault",
     [
         None,
-        Fault("Unheard"),
-        Fault("ProxmoxError"),
-        Fault("dataclass"),
-        Fault("__name__"),
-        Fault("Unreachable"),
-        Fault("Unreachable", (("port", "8006"),)),
-        Fault("HalfGone", (("gone", "many"), ("known", "7"))),
+        SourceFault("Unheard"),
+        SourceFault("ProxmoxError"),
+        SourceFault("dataclass"),
+        SourceFault("__name__"),
+        SourceFault("Unreachable"),
+        SourceFault("Unreachable", (("port", "8006"),)),
+        SourceFault("HalfGone", (("gone", "many"), ("known", "7"))),
     ],
 )
-def test_a_fault_of_another_version_is_passed_over(fault: Fault | None) -> None:
+def test_a_fault_of_another_version_is_passed_over(fault: SourceFault | None) -> None:
     assert error_of(fault) is None
-    text = message_text(EN, posting(Post.OPENING, replace(READ, fault=fault)))
+    text = message_text(EN, posting(MessageKind.OPENING, replace(READ, fault=fault)))
     assert len(text.splitlines()) == 1
 
 
 def test_flags_and_nothing_are_not_their_words() -> None:
-    assert error_of(fault_of(TimedOut("h", False))).__dict__ == TimedOut("h", False).__dict__
-    assert error_of(fault_of(CertificateNotTrusted("h", None))).__dict__["fingerprint"] is None
+    assert error_of(make_source_fault(TimedOut("h", False))).__dict__ == TimedOut("h", False).__dict__
+    assert error_of(make_source_fault(CertificateNotTrusted("h", None))).__dict__["fingerprint"] is None
 
 
 # --- works ---
@@ -451,7 +471,7 @@ def hostile_incidents(evil: str) -> list[Incident]:
                 backups=backups,
                 node=evil,
                 storage=evil if each.storage else "",
-                fault=fault_of(Rejected(500, evil)),
+                fault=make_source_fault(Rejected(500, evil)),
                 acked_by=evil,
                 acked=NOON,
                 muted_until=NOON,
@@ -468,16 +488,16 @@ def hostile_texts(evil: str) -> list[str]:
         texts += [
             message_text(t, posting(post, each), 100.0)
             for each in incidents
-            for post in (Post.OPENING, Post.RECOVERY, Post.REMINDER)
+            for post in (MessageKind.OPENING, MessageKind.RECOVERY, MessageKind.REMINDER)
         ]
-        texts.append(message_text(t, posting(Post.DIGEST, *incidents[:12])))
+        texts.append(message_text(t, posting(MessageKind.DIGEST, *incidents[:12])))
         health = replace(HEALTH, stuck=evil, heartbeat=evil, mutes=(Mute(f"node/{evil}", 1, NOON, evil),))
         views = [
-            history(t, incidents[:10], 10, 101, 0, NOON),
-            status(t, replace(health, blind=True, trouble=Unreachable(evil)), None, NOON),
-            muted(t, Mute(f"storage/{evil}", 1.0, NOON), None),
-            unmuted(t, evil, None),
-            outcome_of_test(t, replace(posting(Post.TEST), error=evil), evil, 10.0, 1, 2),
+            history_card(t, incidents[:10], 10, 101, 0, NOON),
+            status_card(t, replace(health, blind=True, read_error=Unreachable(evil)), None, NOON),
+            muted_card(t, Mute(f"storage/{evil}", 1.0, NOON), None),
+            unmuted_card(t, evil, None),
+            outcome_of_test(t, replace(posting(MessageKind.TEST), error=evil), evil, 10.0, 1, 2),
         ]
         for view in views:
             whole(view)
@@ -526,7 +546,7 @@ def test_hundreds_at_once_fit_into_one_message(language: Language) -> None:
     t = TEXTS.of(language)
     facts = tuple(
         fact(what, 999_990_000 + number, name=LONG, node=LONG, by=LONG if number % 3 else "", away=True)
-        for number, what in enumerate(list(What) * 60)
+        for number, what in enumerate(list(GuestEvent) * 60)
     )
     backups = tuple(BackupFact(LONG, 999_999_999, LONG, LONG) for _ in range(200))
     answers: dict[str, Any] = {"acked_by": LONG, "acked": NOON, "muted_until": NOON}
@@ -535,17 +555,17 @@ def test_hundreds_at_once_fit_into_one_message(language: Language) -> None:
         over(MANY, guests=facts, **answers),
         replace(NODE, guests=facts, node=LONG, **answers),
         replace(OPENINGS["backups"], backups=backups, **answers),
-        replace(READ, fault=fault_of(Rejected(500, LONG * 50)), **answers),
+        replace(READ, fault=make_source_fault(Rejected(500, LONG * 50)), **answers),
     ):
-        for post in (Post.OPENING, Post.REMINDER, Post.RECOVERY):
+        for post in (MessageKind.OPENING, MessageKind.REMINDER, MessageKind.RECOVERY):
             text = message_text(t, posting(post, each), 1e9, ROLE)
             assert len(text) <= CONTENT_MOST
             assert text.splitlines()[-1].startswith(("-#", "🟢"))
             assert "`" not in masked(text), "nothing was cut in the middle"
-    digest = message_text(t, posting(Post.DIGEST, *[replace(MANY, guests=facts)] * 300), 1e9)
+    digest = message_text(t, posting(MessageKind.DIGEST, *[replace(MANY, guests=facts)] * 300), 1e9)
     assert len(digest) <= CONTENT_MOST and "`" not in masked(digest)
     assert re.search(r"\b29\d\b", digest), "how many more there are"
-    assert len(message_text(t, posting(Post.WORD, text="w" * 5000))) == CONTENT_MOST
+    assert len(message_text(t, posting(MessageKind.WORD, text="w" * 5000))) == CONTENT_MOST
 
 
 @pytest.mark.parametrize("t", [JA, EN], ids=["ja", "en"])
@@ -553,14 +573,14 @@ def test_no_row_of_a_group_is_left_out(t: Text) -> None:
     """However many guests the rows before it have, their heads and counts stand there."""
     people = [f"somebody{n}@pve" for n in range(6)]
     facts = [fact(vmid=100 + n, name="x" * 60, by=people[n % 6], task="qmstop") for n in range(240)]
-    facts += [fact(What.RESTARTED, 900 + n, name="y" * 60) for n in range(40)]
-    text = message_text(t, posting(Post.OPENING, replace(MANY, guests=tuple(facts))))
+    facts += [fact(GuestEvent.RESTARTED, 900 + n, name="y" * 60) for n in range(40)]
+    text = message_text(t, posting(MessageKind.OPENING, replace(MANY, guests=tuple(facts))))
     assert len(text) <= CONTENT_MOST
     assert text.count("(40):") == 7
 
 
 def test_a_group_names_its_guests_by_what_happened() -> None:
-    text = message_text(EN, posting(Post.OPENING, MANY))
+    text = message_text(EN, posting(MessageKind.OPENING, MANY))
     assert "**Stopped** (6): **101** `web01`, **102** `g102`" in text
     assert "**Stopped by `root@pam`** (1): **113** `g113`" in text
     assert text.startswith("🔴 11 guests have been down since <t:"), "whoever stopped it wanted that"
@@ -571,14 +591,14 @@ def test_a_group_names_its_guests_by_what_happened() -> None:
 HEALTH = Health(
     last_read=NOON - 12,
     interval=60.0,
-    trouble=None,
+    read_error=None,
     failures=0,
     open=0,
-    undelivered=Undelivered(),
+    undelivered=Backlog(),
     stuck="",
-    journal_trouble=None,
+    journal_error=None,
     heartbeat="",
-    beaten=NOON - 10,
+    last_beat=NOON - 10,
 )
 MUTES = (
     Mute(ALL, 60.0, NOON + 60, "Akiko"),
@@ -592,11 +612,11 @@ MUTES = (
 UNWELL = replace(
     HEALTH,
     last_read=NOON - 600,
-    trouble=TimedOut("pve1", False),
+    read_error=TimedOut("pve1", False),
     failures=4,
     open=3,
-    undelivered=Undelivered(5, NOON - 300, 1, "403 Missing Access"),
-    journal_trouble=JournalFailed("ENOSPC"),
+    undelivered=Backlog(5, NOON - 300, 1, "403 Missing Access"),
+    journal_error=JournalFailed("ENOSPC"),
     heartbeat="HTTP 500",
     mutes=MUTES,
     blind=True,
@@ -608,21 +628,21 @@ UNWELL = replace(
 @languages
 def test_what_monitor_shows(language: Language, golden: Golden) -> None:
     t, here = TEXTS.of(language), cluster(WEB, DB)
-    delivered = replace(posting(Post.TEST), posted=4711)
-    waiting = replace(HEALTH, undelivered=Undelivered(1, NOON - 5), heartbeat=None)
+    delivered = replace(posting(MessageKind.TEST), posted=4711)
+    waiting = replace(HEALTH, undelivered=Backlog(1, NOON - 5), heartbeat=None)
     views = [
-        history(t, list(OPENINGS.values())[:10], 10, None, 0, NOON),
-        history(t, list(OPENINGS.values())[-10:], 99, 101, 3, NOON),
-        history(t, [], 0, None, 0, NOON),
-        status(t, HEALTH, here, NOON),
-        status(t, UNWELL, here, NOON),
-        status(t, replace(waiting, last_read=None, undelivered=JournalFailed("EIO")), None, NOON),
-        status(t, replace(waiting, stuck="503 Service Unavailable"), here, NOON),
-        *(muted(t, mute, here) for mute in MUTES),
-        *(unmuted(t, mute.target, here) for mute in MUTES[:2]),
+        history_card(t, list(OPENINGS.values())[:10], 10, None, 0, NOON),
+        history_card(t, list(OPENINGS.values())[-10:], 99, 101, 3, NOON),
+        history_card(t, [], 0, None, 0, NOON),
+        status_card(t, HEALTH, here, NOON),
+        status_card(t, UNWELL, here, NOON),
+        status_card(t, replace(waiting, last_read=None, undelivered=JournalFailed("EIO")), None, NOON),
+        status_card(t, replace(waiting, stuck="503 Service Unavailable"), here, NOON),
+        *(muted_card(t, mute, here) for mute in MUTES),
+        *(unmuted_card(t, mute.target, here) for mute in MUTES[:2]),
         outcome_of_test(t, delivered, "", 10.0, 1, 2),
-        outcome_of_test(t, replace(posting(Post.TEST), error="403 Missing Access"), "", 10.0, 1, 2),
-        outcome_of_test(t, posting(Post.TEST), "no connection to Discord", 10.0, 1, 2),
+        outcome_of_test(t, replace(posting(MessageKind.TEST), error="403 Missing Access"), "", 10.0, 1, 2),
+        outcome_of_test(t, posting(MessageKind.TEST), "no connection to Discord", 10.0, 1, 2),
         outcome_of_test(t, None, "", 10.0, 1, 2),
     ]
     for view in views:
@@ -633,19 +653,19 @@ def test_what_monitor_shows(language: Language, golden: Golden) -> None:
 @languages
 def test_the_watch_is_green_only_when_all_is_well(language: Language) -> None:
     def colour(health: Health) -> int:
-        components: Any = status(TEXTS.of(language), health, None, NOON).to_components()  # type: ignore[no-untyped-call]  # discord.py leaves it untyped
+        components: Any = status_card(TEXTS.of(language), health, None, NOON).to_components()  # type: ignore[no-untyped-call]  # discord.py leaves it untyped
         return int(components[0]["accent_color"])
 
     assert colour(HEALTH) == colour(replace(HEALTH, heartbeat=None)) == Colour.GOOD
     assert colour(replace(HEALTH, mutes=MUTES, open=3)) == Colour.GOOD
-    assert colour(replace(HEALTH, undelivered=Undelivered(given_up=1))) == Colour.GOOD
+    assert colour(replace(HEALTH, undelivered=Backlog(given_up=1))) == Colour.GOOD
     for ill in (
         {"last_read": None},
         {"last_read": NOON - 181},
-        {"trouble": Unreachable("h")},
-        {"undelivered": Undelivered(waiting=1, oldest=NOON)},
+        {"read_error": Unreachable("h")},
+        {"undelivered": Backlog(waiting=1, oldest=NOON)},
         {"undelivered": JournalFailed("EIO")},
-        {"journal_trouble": JournalFailed("EIO")},
+        {"journal_error": JournalFailed("EIO")},
         {"heartbeat": "timeout"},
         {"blind": True},
         {"unknown": (GuestState(101),)},
@@ -658,12 +678,12 @@ def test_the_watch_is_green_only_when_all_is_well(language: Language) -> None:
 def test_long_histories_and_many_mutes_fit(language: Language) -> None:
     t = TEXTS.of(language)
     facts = tuple(fact(vmid=999_990_000 + number, name=LONG, by=LONG, task=LONG) for number in range(300))
-    note = incident(Topic.NOTE, Level.INFO, guests=facts[:1])
+    note = incident(Topic.NOTE, Severity.INFO, guests=facts[:1])
     for each in (replace(MANY, guests=facts, acked_by=LONG, acked=NOON), note):
-        whole(history(t, [each] * 10, 99_999, 999_999_999, 5, NOON))
+        whole(history_card(t, [each] * 10, 99_999, 999_999_999, 5, NOON))
     mutes = tuple(Mute(f"storage/{'n' * 63}/{number}{LONG}", 1.0, NOON, LONG) for number in range(500))
     whole(
-        status(
+        status_card(
             t,
             replace(
                 UNWELL, mutes=mutes, blind=True, stuck=LONG * 20, unknown=(GuestState(101, name=LONG),) * 900

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from core.watch.incidents.model import DOWN, GuestFact, Incident, Topic, What
-from ui.formatting import code, state_word, when
+from core.watch.incidents.model import DOWN, GuestEvent, GuestFact, Incident, Topic
+from ui.formatting import code, state_word, timestamp
 from ui.i18n import Text
-from ui.watch.incidents.names import NAMES_MOST, guest_at, guest_name, guest_names, lasted
+from ui.watch.incidents.names import NAMES_MOST, duration_text, guest_at, guest_name, guest_names
 from ui.watch.incidents.states import HELD, held_head, held_short
 
-Say = Callable[[Text, Incident], str]
+IncidentText = Callable[[Text, Incident], str]
 
 GROUP_MOST = 1300
 """Characters of all rows of a group."""
@@ -16,118 +16,122 @@ SHORT_MOST = 200
 """Characters of the guests' names in a line of a list."""
 
 
-def doer(t: Text, fact: GuestFact) -> str:
+def doer_text(t: Text, fact: GuestFact) -> str:
     """Who did it in Proxmox, and by which task."""
     by = code(fact.by) if fact.by else t("somebody")
     return t("{by} (task {task})", by=by, task=code(fact.task, 30)) if fact.task else by
 
 
-_STOPPED: Mapping[What, Say] = {
-    What.STOPPED: lambda t, x: t(
-        "{guest} has stopped, {time}.", guest=guest_at(t, x.guests[0]), time=when(x.opened)
+_STOPPED: Mapping[GuestEvent, IncidentText] = {
+    GuestEvent.STOPPED: lambda t, x: t(
+        "{guest} has stopped, {time}.", guest=guest_at(t, x.guests[0]), time=timestamp(x.opened)
     ),
-    What.IO_ERROR: lambda t, x: t(
-        "{guest} was halted by an I/O error, {time}.", guest=guest_at(t, x.guests[0]), time=when(x.opened)
+    GuestEvent.IO_ERROR: lambda t, x: t(
+        "{guest} was halted by an I/O error, {time}.",
+        guest=guest_at(t, x.guests[0]),
+        time=timestamp(x.opened),
     ),
-    What.HALTED: held_head,
-    What.STUCK: held_head,
-    What.MISSING: lambda t, x: t(
+    GuestEvent.HALTED: held_head,
+    GuestEvent.STUCK: held_head,
+    GuestEvent.MISSING: lambda t, x: t(
         "{guest} has disappeared from the cluster, {time}.",
         guest=guest_at(t, x.guests[0]),
-        time=when(x.opened),
+        time=timestamp(x.opened),
     ),
 }
-_NO_LONGER_DOWN: Mapping[What, Say] = {
-    What.BACK: lambda t, x: t(
+_NO_LONGER_DOWN: Mapping[GuestEvent, IncidentText] = {
+    GuestEvent.BACK: lambda t, x: t(
         "{guest} was down for {time} and came back at {end}.",
         guest=guest_at(t, x.guests[0]),
-        time=lasted(t, x),
-        end=when(x.ended or 0, "t"),
+        time=duration_text(t, x),
+        end=timestamp(x.ended or 0, "t"),
     ),
-    What.FLAPPING: lambda t, x: t(
+    GuestEvent.FLAPPING: lambda t, x: t(
         "{guest} keeps going down and coming back; another message tells of it.",
         guest=guest_at(t, x.guests[0]),
     ),
-    What.MISSING: lambda t, x: t(
+    GuestEvent.MISSING: lambda t, x: t(
         "{guest} was deleted after it had been down for {time}.",
         guest=guest_at(t, x.guests[0]),
-        time=lasted(t, x),
+        time=duration_text(t, x),
     ),
-    What.FORGOTTEN: lambda t, x: t(
+    GuestEvent.FORGOTTEN: lambda t, x: t(
         "{guest} is no longer being watched; it had been down for {time}.",
         guest=guest_at(t, x.guests[0]),
-        time=lasted(t, x),
+        time=duration_text(t, x),
     ),
 }
-_DONE: Mapping[What, Say] = {
-    What.STOPPED: lambda t, x: t(
+_DONE: Mapping[GuestEvent, IncidentText] = {
+    GuestEvent.STOPPED: lambda t, x: t(
         "{guest} was stopped by {by}, {time}.",
         guest=guest_at(t, x.guests[0]),
-        by=doer(t, x.guests[0]),
-        time=when(x.opened),
+        by=doer_text(t, x.guests[0]),
+        time=timestamp(x.opened),
     ),
-    What.MISSING: lambda t, x: t(
+    GuestEvent.MISSING: lambda t, x: t(
         "{guest} was deleted by {by}, {time}.",
         guest=guest_at(t, x.guests[0]),
-        by=doer(t, x.guests[0]),
-        time=when(x.opened),
+        by=doer_text(t, x.guests[0]),
+        time=timestamp(x.opened),
     ),
-    What.RESTARTED: lambda t, x: t(
+    GuestEvent.RESTARTED: lambda t, x: t(
         "{guest} was restarted by {by}, {time}.",
         guest=guest_at(t, x.guests[0]),
-        by=doer(t, x.guests[0]),
-        time=when(x.opened),
+        by=doer_text(t, x.guests[0]),
+        time=timestamp(x.opened),
     ),
-    What.ELSEWHERE: lambda t, x: t(
+    GuestEvent.ELSEWHERE: lambda t, x: t(
         "HA has started {guest} again on node {node}, {time}.",
         guest=guest_name(x.guests[0]),
         node=code(x.guests[0].node),
-        time=when(x.opened),
+        time=timestamp(x.opened),
     ),
 }
-_SHORT: Mapping[What, Callable[[Text, GuestFact], str]] = {
-    What.STOPPED: lambda t, x: t("{guest} stopped", guest=guest_name(x)),
-    What.IO_ERROR: lambda t, x: t("{guest} halted by an I/O error", guest=guest_name(x)),
-    What.HALTED: held_short,
-    What.STUCK: held_short,
-    What.MISSING: lambda t, x: t("{guest} gone from the cluster", guest=guest_name(x)),
+_SHORT: Mapping[GuestEvent, Callable[[Text, GuestFact], str]] = {
+    GuestEvent.STOPPED: lambda t, x: t("{guest} stopped", guest=guest_name(x)),
+    GuestEvent.IO_ERROR: lambda t, x: t("{guest} halted by an I/O error", guest=guest_name(x)),
+    GuestEvent.HALTED: held_short,
+    GuestEvent.STUCK: held_short,
+    GuestEvent.MISSING: lambda t, x: t("{guest} gone from the cluster", guest=guest_name(x)),
 }
-_SHORT_DONE: Mapping[What, Callable[[Text, GuestFact], str]] = {
-    What.STOPPED: lambda t, x: t("{guest} stopped by {by}", guest=guest_name(x), by=doer(t, x)),
-    What.MISSING: lambda t, x: t("{guest} deleted by {by}", guest=guest_name(x), by=doer(t, x)),
-    What.RESTARTED: lambda t, x: t("{guest} restarted by {by}", guest=guest_name(x), by=doer(t, x)),
-    What.ELSEWHERE: lambda t, x: t(
+_SHORT_DONE: Mapping[GuestEvent, Callable[[Text, GuestFact], str]] = {
+    GuestEvent.STOPPED: lambda t, x: t("{guest} stopped by {by}", guest=guest_name(x), by=doer_text(t, x)),
+    GuestEvent.MISSING: lambda t, x: t("{guest} deleted by {by}", guest=guest_name(x), by=doer_text(t, x)),
+    GuestEvent.RESTARTED: lambda t, x: t(
+        "{guest} restarted by {by}", guest=guest_name(x), by=doer_text(t, x)
+    ),
+    GuestEvent.ELSEWHERE: lambda t, x: t(
         "{guest} started again by HA on node {node}", guest=guest_name(x), node=code(x.node)
     ),
 }
 
 
-def down(t: Text, incident: Incident) -> str:
-    return _STOPPED.get(incident.guests[0].what, _STOPPED[What.STOPPED])(t, incident)
+def down_text(t: Text, incident: Incident) -> str:
+    return _STOPPED.get(incident.guests[0].what, _STOPPED[GuestEvent.STOPPED])(t, incident)
 
 
-def no_longer_down(t: Text, incident: Incident) -> str:
+def recovered_text(t: Text, incident: Incident) -> str:
     say = _NO_LONGER_DOWN.get(incident.guests[0].what)
-    other = What.FORGOTTEN if incident.forgotten else What.BACK
+    other = GuestEvent.FORGOTTEN if incident.forgotten else GuestEvent.BACK
     return (say or _NO_LONGER_DOWN[other])(t, incident)
 
 
-def done(t: Text, incident: Incident) -> str:
-    return _DONE.get(incident.guests[0].what, _DONE[What.STOPPED])(t, incident)
+def note_text(t: Text, incident: Incident) -> str:
+    return _DONE.get(incident.guests[0].what, _DONE[GuestEvent.STOPPED])(t, incident)
 
 
-def short_down(t: Text, incident: Incident) -> str:
+def short_down_text(t: Text, incident: Incident) -> str:
     fact = incident.guests[0]
     say = _SHORT.get(fact.what)
     return say(t, fact) if say else t("{guest} down", guest=guest_name(fact))
 
 
-def short_done(t: Text, fact: GuestFact) -> str:
-    return _SHORT_DONE.get(fact.what, _SHORT_DONE[What.STOPPED])(t, fact)
+def short_note_text(t: Text, fact: GuestFact) -> str:
+    return _SHORT_DONE.get(fact.what, _SHORT_DONE[GuestEvent.STOPPED])(t, fact)
 
 
-def calm(t: Text, incident: Incident) -> str:
-    guest, time = guest_at(t, incident.guests[0]), lasted(t, incident)
+def calm_text(t: Text, incident: Incident) -> str:
+    guest, time = guest_at(t, incident.guests[0]), duration_text(t, incident)
     if incident.forgotten:
         return t("{guest} is no longer being watched.", guest=guest)
     if incident.guests[0].what in DOWN:
@@ -140,27 +144,27 @@ def calm(t: Text, incident: Incident) -> str:
 # -- groups
 
 
-def at_once(incident: Incident) -> bool:
+def is_over_at_once(incident: Incident) -> bool:
     """A group in which nobody was down: it was over when it was told."""
     return incident.topic is Topic.GROUP and incident.seconds == 0
 
 
-_TOGETHER: Mapping[What, Callable[[Text], str]] = {
-    What.STOPPED: lambda t: t("Stopped"),
-    What.IO_ERROR: lambda t: t("I/O error"),
-    What.HALTED: lambda t: t("Halted"),
-    What.STUCK: lambda t: t("Stuck"),
-    What.MISSING: lambda t: t("Gone from the cluster"),
-    What.RESTARTED: lambda t: t("Restarted"),
-    What.FLAPPING: lambda t: t("Going down and coming back"),
-    What.ELSEWHERE: lambda t: t("Started again by HA elsewhere"),
-    What.BACK: lambda t: t("Back"),
-    What.UNKNOWN: lambda t: t("State not known"),
-    What.FORGOTTEN: lambda t: t("No longer watched"),
+_TOGETHER: Mapping[GuestEvent, Callable[[Text], str]] = {
+    GuestEvent.STOPPED: lambda t: t("Stopped"),
+    GuestEvent.IO_ERROR: lambda t: t("I/O error"),
+    GuestEvent.HALTED: lambda t: t("Halted"),
+    GuestEvent.STUCK: lambda t: t("Stuck"),
+    GuestEvent.MISSING: lambda t: t("Gone from the cluster"),
+    GuestEvent.RESTARTED: lambda t: t("Restarted"),
+    GuestEvent.FLAPPING: lambda t: t("Going down and coming back"),
+    GuestEvent.ELSEWHERE: lambda t: t("Started again by HA elsewhere"),
+    GuestEvent.BACK: lambda t: t("Back"),
+    GuestEvent.UNKNOWN: lambda t: t("State not known"),
+    GuestEvent.FORGOTTEN: lambda t: t("No longer watched"),
 }
 
 
-def became(t: Text, what: What) -> str:
+def event_text(t: Text, what: GuestEvent) -> str:
     """In a word or two."""
     return _TOGETHER[what](t)
 
@@ -174,7 +178,7 @@ def group_rows(t: Text, facts: Iterable[GuestFact]) -> list[str]:
         rows.setdefault((order.index(fact.what), fact.by, state), []).append(fact)
     lines = []
     for (place, by, state), some in sorted(rows.items()):
-        word = became(t, order[place])
+        word = event_text(t, order[place])
         if state:
             word = f"{word}: {state_word(t, some[0].state)}"
         if by:
@@ -184,39 +188,39 @@ def group_rows(t: Text, facts: Iterable[GuestFact]) -> list[str]:
     return lines
 
 
-def group(t: Text, incident: Incident) -> str:
+def group_text(t: Text, incident: Incident) -> str:
     return t.plural(
         "{n} guest has been down since {time}.",
         "{n} guests have been down since {time}.",
         len(incident.down),
-        time=when(incident.opened, "t"),
+        time=timestamp(incident.opened, "t"),
     )
 
 
-def group_over(t: Text, incident: Incident) -> str:
-    if at_once(incident):
+def group_over_text(t: Text, incident: Incident) -> str:
+    if is_over_at_once(incident):
         return t.plural(
             "{n} guest has changed, {time}.",
             "{n} guests have changed at once, {time}.",
             len(incident.guests),
-            time=when(incident.opened),
+            time=timestamp(incident.opened),
         )
     if incident.forgotten:
         return t("No guest of these is down and watched any more.")
-    return group_back(t, incident)
+    return group_back_text(t, incident)
 
 
-def group_back(t: Text, incident: Incident) -> str:
-    back = [fact for fact in incident.guests if fact.what is What.BACK]
+def group_back_text(t: Text, incident: Incident) -> str:
+    back = [fact for fact in incident.guests if fact.what is GuestEvent.BACK]
     return t.plural(
         "{n} guest is back after {time}.",
         "{n} guests are back after {time}.",
         len(back),
-        time=lasted(t, incident),
+        time=duration_text(t, incident),
     )
 
 
-def group_short(t: Text, incident: Incident) -> str:
+def group_short_text(t: Text, incident: Incident) -> str:
     """While guests are down, those."""
     down = incident.down
     if down:

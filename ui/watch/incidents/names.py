@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from core.watch.incidents.model import GuestFact, Incident, Metric, Topic
-from ui.formatting import code, duration, fit, kind_word, named, percent
+from ui.formatting import code, fit_lines, format_duration, format_percent, kind_word, title_of
 from ui.i18n import Text
 
 NAMES_MOST = 500
@@ -11,7 +11,7 @@ NAMES_MOST = 500
 
 
 def guest_name(fact: GuestFact) -> str:
-    return named(fact.vmid, fact.name or str(fact.vmid))
+    return title_of(fact.vmid, fact.name or str(fact.vmid))
 
 
 def guest_at(t: Text, fact: GuestFact) -> str:
@@ -25,7 +25,7 @@ def guest_at(t: Text, fact: GuestFact) -> str:
 
 
 def guest_names(t: Text, facts: Iterable[GuestFact], most: int = NAMES_MOST) -> str:
-    return fit(t, (guest_name(fact) for fact in facts), most, ", ")
+    return fit_lines(t, (guest_name(fact) for fact in facts), most, ", ")
 
 
 def storage_name(t: Text, storage: str, node: str) -> str:
@@ -54,9 +54,9 @@ def metric_word(t: Text, metric: Metric | None) -> str:
     return {Metric.CPU: t("CPU"), Metric.MEMORY: t("Memory"), Metric.DISK: t("Disk")}[metric or Metric.CPU]
 
 
-def lasted(t: Text, incident: Incident) -> str:
-    return duration(t, incident.seconds or 0)
+def duration_text(t: Text, incident: Incident) -> str:
+    return format_duration(t, incident.seconds or 0)
 
 
-def full(value: float | None) -> str:
-    return percent(None if value is None else value / 100)
+def fill_percent(value: float | None) -> str:
+    return format_percent(None if value is None else value / 100)

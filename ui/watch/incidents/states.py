@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 
 from core.guest import State
-from core.watch.incidents.model import GuestFact, Incident, What
-from ui.formatting import state_word, when
+from core.watch.incidents.model import GuestEvent, GuestFact, Incident
+from ui.formatting import state_word, timestamp
 from ui.i18n import Text
 from ui.watch.incidents.names import guest_at, guest_name
 
-HELD = frozenset({What.HALTED, What.STUCK})
+HELD = frozenset({GuestEvent.HALTED, GuestEvent.STUCK})
 
 _HEADS: Mapping[State, Callable[[Text, str, str], str]] = {
     State.INTERNAL_ERROR: lambda t, guest, time: t(
@@ -68,12 +68,12 @@ _ADVICE: Mapping[State, Callable[[Text], str]] = {
 def held_head(t: Text, incident: Incident) -> str:
     """A guest that is HALTED or STUCK, as the first line of its incident."""
     fact = incident.guests[0]
-    say, guest, time = _HEADS.get(fact.state), guest_at(t, fact), when(incident.opened)
+    say, guest, time = _HEADS.get(fact.state), guest_at(t, fact), timestamp(incident.opened)
     return say(t, guest, time) if say else t("{guest} was halted, {time}.", guest=guest, time=time)
 
 
 def held_short(t: Text, fact: GuestFact) -> str:
-    if fact.what is What.STUCK:
+    if fact.what is GuestEvent.STUCK:
         return t("{guest} stuck: {state}", guest=guest_name(fact), state=state_word(t, fact.state))
     return t("{guest} halted: {state}", guest=guest_name(fact), state=state_word(t, fact.state))
 

@@ -5,45 +5,52 @@ A table per form, by what it is about; of guests by what became of them. What co
 
 from collections.abc import Mapping
 
-from core.watch.incidents.model import DOWN, ONE_OFF, BackupFact, Incident, Level, Topic, What
-from ui.formatting import ALARM, BACK, QUIET, WARNING, code, named, when
+from core.watch.incidents.model import DOWN, ONE_OFF, BackupFact, GuestEvent, Incident, Severity, Topic
+from ui.formatting import ALARM, BACK, QUIET, WARNING, code, timestamp, title_of
 from ui.i18n import Text
 from ui.watch.incidents.guests import (
-    Say,
-    at_once,
-    calm,
-    done,
-    down,
-    group,
-    group_back,
-    group_over,
-    group_short,
-    no_longer_down,
-    short_done,
-    short_down,
+    IncidentText,
+    calm_text,
+    down_text,
+    group_back_text,
+    group_over_text,
+    group_short_text,
+    group_text,
+    is_over_at_once,
+    note_text,
+    recovered_text,
+    short_down_text,
+    short_note_text,
 )
-from ui.watch.incidents.names import full, guest_at, guest_name, lasted, metric_word, storage_name
+from ui.watch.incidents.names import (
+    duration_text,
+    fill_percent,
+    guest_at,
+    guest_name,
+    metric_word,
+    storage_name,
+)
 from ui.watch.incidents.unknown import (
-    blind,
-    blind_over,
-    blind_recovery,
-    blind_short,
-    stale,
-    stale_over,
-    stale_recovery,
-    stale_short,
+    blind_over_text,
+    blind_recovery_text,
+    blind_short_text,
+    blind_text,
+    stale_over_text,
+    stale_recovery_text,
+    stale_short_text,
+    stale_text,
 )
 
-_LEVEL_SIGNS = {Level.CRITICAL: ALARM, Level.WARNING: WARNING, Level.INFO: QUIET}
+_LEVEL_SIGNS = {Severity.CRITICAL: ALARM, Severity.WARNING: WARNING, Severity.INFO: QUIET}
 
 
-def sign(incident: Incident) -> str:
+def sign_of(incident: Incident) -> str:
     """The emoji in front of it: how bad it is, green once it is well again, white where nobody looks any more."""
     if incident.open or incident.topic in ONE_OFF:
         return _LEVEL_SIGNS[incident.level]
     if incident.forgotten or (incident.topic is Topic.FLAPPING and incident.guests[0].what in DOWN):
         return QUIET
-    if at_once(incident) and any(fact.what is not What.BACK for fact in incident.guests):
+    if is_over_at_once(incident) and any(fact.what is not GuestEvent.BACK for fact in incident.guests):
         return _LEVEL_SIGNS[incident.level]
     return BACK
 
@@ -56,7 +63,7 @@ def backup_of(t: Text, fact: BackupFact) -> str:
         return t("Backup job on node {node}", node=code(fact.node))
     return t(
         "Backup of {guest} on node {node}",
-        guest=named(fact.vmid, fact.name or str(fact.vmid)),
+        guest=title_of(fact.vmid, fact.name or str(fact.vmid)),
         node=code(fact.node),
     )
 
@@ -70,12 +77,12 @@ def _backup_short(t: Text, incident: Incident) -> str:
 def _backup(t: Text, incident: Incident) -> str:
     if len(incident.backups) == 1:
         backup = backup_of(t, incident.backups[0])
-        return t("{backup} has failed, {time}.", backup=backup, time=when(incident.opened))
+        return t("{backup} has failed, {time}.", backup=backup, time=timestamp(incident.opened))
     return t.plural(
         "{n} backup has failed, {time}.",
         "{n} backups have failed, {time}.",
         len(incident.backups),
-        time=when(incident.opened),
+        time=timestamp(incident.opened),
     )
 
 
@@ -92,10 +99,10 @@ def _storage_over(t: Text, incident: Incident) -> str:
     return t(
         "{storage} was over {limit} for {time} and fell to {percent} at {end}.",
         storage=_storage(t, incident),
-        limit=full(incident.limit),
-        time=lasted(t, incident),
-        percent=full(incident.percent),
-        end=when(incident.ended or 0, "t"),
+        limit=fill_percent(incident.limit),
+        time=duration_text(t, incident),
+        percent=fill_percent(incident.percent),
+        end=timestamp(incident.ended or 0, "t"),
     )
 
 
@@ -106,16 +113,16 @@ def _gauge_over(t: Text, incident: Incident) -> str:
             "{guest}: {metric} is no longer held against the threshold of {limit}.",
             guest=guest,
             metric=metric,
-            limit=full(incident.limit),
+            limit=fill_percent(incident.limit),
         )
     return t(
         "{guest}: {metric} was over {limit} for {time} and fell to {percent} at {end}.",
         guest=guest,
         metric=metric,
-        limit=full(incident.limit),
-        time=lasted(t, incident),
-        percent=full(incident.percent),
-        end=when(incident.ended or 0, "t"),
+        limit=fill_percent(incident.limit),
+        time=duration_text(t, incident),
+        percent=fill_percent(incident.percent),
+        end=timestamp(incident.ended or 0, "t"),
     )
 
 
@@ -128,141 +135,147 @@ def _node_over(t: Text, incident: Incident) -> str:
     return t(
         "Node {node} was offline for {time} and came back at {end}.",
         node=code(incident.node),
-        time=lasted(t, incident),
-        end=when(incident.ended or 0, "t"),
+        time=duration_text(t, incident),
+        end=timestamp(incident.ended or 0, "t"),
     )
 
 
 # -- the tables
 
-HEADS: Mapping[Topic, Say] = {
-    Topic.GUEST: down,
-    Topic.GROUP: group,
+HEADS: Mapping[Topic, IncidentText] = {
+    Topic.GUEST: down_text,
+    Topic.GROUP: group_text,
     Topic.NODE: lambda t, x: t(
-        "Node {node} has gone offline, {time}.", node=code(x.node), time=when(x.opened)
+        "Node {node} has gone offline, {time}.", node=code(x.node), time=timestamp(x.opened)
     ),
     Topic.SOURCE: lambda t, x: (
-        t("Proxmox has been unreadable since {time}.", time=when(x.opened, "t"))
+        t("Proxmox has been unreadable since {time}.", time=timestamp(x.opened, "t"))
         if not x.watched
         else t.plural(
             "Proxmox has been unreadable since {time}. {n} guest is not being watched meanwhile.",
             "Proxmox has been unreadable since {time}. {n} guests are not being watched meanwhile.",
             x.watched,
-            time=when(x.opened, "t"),
+            time=timestamp(x.opened, "t"),
         )
     ),
     Topic.GAUGE: lambda t, x: t(
         "{guest}: {metric} use has reached {percent} (threshold {limit}), {time}.",
         guest=guest_at(t, x.guests[0]),
         metric=metric_word(t, x.metric),
-        percent=full(x.percent),
-        limit=full(x.limit),
-        time=when(x.opened),
+        percent=fill_percent(x.percent),
+        limit=fill_percent(x.limit),
+        time=timestamp(x.opened),
     ),
     Topic.STORAGE: lambda t, x: t(
         "{storage} has filled up to {percent} (threshold {limit}), {time}.",
         storage=_storage(t, x),
-        percent=full(x.percent),
-        limit=full(x.limit),
-        time=when(x.opened),
+        percent=fill_percent(x.percent),
+        limit=fill_percent(x.limit),
+        time=timestamp(x.opened),
     ),
     Topic.FLAPPING: lambda t, x: t(
         "{guest} keeps going down and coming back (noticed {time}).",
         guest=guest_at(t, x.guests[0]),
-        time=when(x.opened),
+        time=timestamp(x.opened),
     ),
     Topic.RESTART: lambda t, x: t(
-        "{guest} has restarted unexpectedly, {time}.", guest=guest_at(t, x.guests[0]), time=when(x.opened)
+        "{guest} has restarted unexpectedly, {time}.",
+        guest=guest_at(t, x.guests[0]),
+        time=timestamp(x.opened),
     ),
     Topic.BACKUP: _backup,
-    Topic.STALE: stale,
-    Topic.BLIND: blind,
-    Topic.NOTE: done,
+    Topic.STALE: stale_text,
+    Topic.BLIND: blind_text,
+    Topic.NOTE: note_text,
 }
 """While it goes on; of what is over at once, for ever."""
 
-OVER: Mapping[Topic, Say] = {
-    Topic.GUEST: no_longer_down,
-    Topic.GROUP: group_over,
+OVER: Mapping[Topic, IncidentText] = {
+    Topic.GUEST: recovered_text,
+    Topic.GROUP: group_over_text,
     Topic.NODE: _node_over,
     Topic.SOURCE: lambda t, x: t(
         "Proxmox could not be read for {time}; watching resumed at {end}.",
-        time=lasted(t, x),
-        end=when(x.ended or 0, "t"),
+        time=duration_text(t, x),
+        end=timestamp(x.ended or 0, "t"),
     ),
     Topic.GAUGE: _gauge_over,
     Topic.STORAGE: _storage_over,
-    Topic.FLAPPING: calm,
-    Topic.STALE: stale_over,
-    Topic.BLIND: blind_over,
+    Topic.FLAPPING: calm_text,
+    Topic.STALE: stale_over_text,
+    Topic.BLIND: blind_over_text,
     Topic.RESTART: HEADS[Topic.RESTART],
     Topic.BACKUP: HEADS[Topic.BACKUP],
     Topic.NOTE: HEADS[Topic.NOTE],
 }
 """What its opening says from the end on."""
 
-RECOVERIES: Mapping[Topic, Say] = {
+RECOVERIES: Mapping[Topic, IncidentText] = {
     Topic.GUEST: lambda t, x: t(
-        "{guest} is back after {time}.", guest=guest_name(x.guests[0]), time=lasted(t, x)
+        "{guest} is back after {time}.", guest=guest_name(x.guests[0]), time=duration_text(t, x)
     ),
-    Topic.GROUP: group_back,
-    Topic.NODE: lambda t, x: t("Node {node} is back after {time}.", node=code(x.node), time=lasted(t, x)),
+    Topic.GROUP: group_back_text,
+    Topic.NODE: lambda t, x: t(
+        "Node {node} is back after {time}.", node=code(x.node), time=duration_text(t, x)
+    ),
     Topic.SOURCE: lambda t, x: t(
-        "Proxmox can be read again after {time}. Watching goes on.", time=lasted(t, x)
+        "Proxmox can be read again after {time}. Watching goes on.", time=duration_text(t, x)
     ),
     Topic.GAUGE: lambda t, x: t(
         "{guest}: {metric} is at {percent} again after {time}.",
         guest=guest_name(x.guests[0]),
         metric=metric_word(t, x.metric),
-        percent=full(x.percent),
-        time=lasted(t, x),
+        percent=fill_percent(x.percent),
+        time=duration_text(t, x),
     ),
     Topic.STORAGE: lambda t, x: t(
         "{storage} is {percent} full again after {time}.",
         storage=_storage(t, x),
-        percent=full(x.percent),
-        time=lasted(t, x),
+        percent=fill_percent(x.percent),
+        time=duration_text(t, x),
     ),
     Topic.FLAPPING: lambda t, x: t(
         "{guest} is steady after {time} of going down and coming back.",
         guest=guest_name(x.guests[0]),
-        time=lasted(t, x),
+        time=duration_text(t, x),
     ),
-    Topic.STALE: stale_recovery,
-    Topic.BLIND: blind_recovery,
+    Topic.STALE: stale_recovery_text,
+    Topic.BLIND: blind_recovery_text,
     Topic.RESTART: HEADS[Topic.RESTART],
     Topic.BACKUP: HEADS[Topic.BACKUP],
     Topic.NOTE: HEADS[Topic.NOTE],
 }
 """The message of its own that it is over; the last three never are."""
 
-SHORT: Mapping[Topic, Say] = {
-    Topic.GUEST: short_down,
-    Topic.GROUP: group_short,
+SHORT: Mapping[Topic, IncidentText] = {
+    Topic.GUEST: short_down_text,
+    Topic.GROUP: group_short_text,
     Topic.NODE: lambda t, x: t("Node {node} offline", node=code(x.node)),
     Topic.SOURCE: lambda t, x: t("Proxmox not readable"),
     Topic.GAUGE: lambda t, x: t(
         "{guest}: {metric} over {limit}",
         guest=guest_name(x.guests[0]),
         metric=metric_word(t, x.metric),
-        limit=full(x.limit),
+        limit=fill_percent(x.limit),
     ),
-    Topic.STORAGE: lambda t, x: t("{storage} over {limit}", storage=_storage(t, x), limit=full(x.limit)),
+    Topic.STORAGE: lambda t, x: t(
+        "{storage} over {limit}", storage=_storage(t, x), limit=fill_percent(x.limit)
+    ),
     Topic.FLAPPING: lambda t, x: t("{guest} going down and coming back", guest=guest_name(x.guests[0])),
     Topic.RESTART: lambda t, x: t("{guest} restarted unexpectedly", guest=guest_name(x.guests[0])),
     Topic.BACKUP: _backup_short,
-    Topic.STALE: stale_short,
-    Topic.BLIND: blind_short,
-    Topic.NOTE: lambda t, x: short_done(t, x.guests[0]),
+    Topic.STALE: stale_short_text,
+    Topic.BLIND: blind_short_text,
+    Topic.NOTE: lambda t, x: short_note_text(t, x.guests[0]),
 }
 """A phrase for reminders, digests and the history."""
 
 
-def head(t: Text, incident: Incident) -> str:
+def headline(t: Text, incident: Incident) -> str:
     """Its first line, as it is now."""
     say = HEADS if incident.open else OVER
-    return f"{sign(incident)} {say[incident.topic](t, incident)}"
+    return f"{sign_of(incident)} {say[incident.topic](t, incident)}"
 
 
-def short(t: Text, incident: Incident) -> str:
+def short_text(t: Text, incident: Incident) -> str:
     return SHORT[incident.topic](t, incident)

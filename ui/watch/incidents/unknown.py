@@ -1,22 +1,22 @@
 """Nodes without new figures, and guests whose state nobody knows, in words: a part of ui/watch/incidents/text.py."""
 
 from core.watch.incidents.model import Incident
-from ui.formatting import code, when
+from ui.formatting import code, timestamp
 from ui.i18n import Text
-from ui.watch.incidents.names import guest_at, guest_name, guest_names, lasted
+from ui.watch.incidents.names import duration_text, guest_at, guest_name, guest_names
 
 # -- a node without new figures
 
 
-def stale(t: Text, x: Incident) -> str:
+def stale_text(t: Text, x: Incident) -> str:
     return t(
         "Proxmox has no new figures from node {node} (noticed {time}).",
         node=code(x.node),
-        time=when(x.opened),
+        time=timestamp(x.opened),
     )
 
 
-def stale_over(t: Text, x: Incident) -> str:
+def stale_over_text(t: Text, x: Incident) -> str:
     if x.forgotten:
         return t(
             "Proxmox had no new figures from node {node}; by now it is offline or gone.", node=code(x.node)
@@ -24,16 +24,18 @@ def stale_over(t: Text, x: Incident) -> str:
     return t(
         "Proxmox had no new figures from node {node} for {time}, until {end}.",
         node=code(x.node),
-        time=lasted(t, x),
-        end=when(x.ended or 0, "t"),
+        time=duration_text(t, x),
+        end=timestamp(x.ended or 0, "t"),
     )
 
 
-def stale_recovery(t: Text, x: Incident) -> str:
-    return t("Node {node} reports its figures again after {time}.", node=code(x.node), time=lasted(t, x))
+def stale_recovery_text(t: Text, x: Incident) -> str:
+    return t(
+        "Node {node} reports its figures again after {time}.", node=code(x.node), time=duration_text(t, x)
+    )
 
 
-def stale_short(t: Text, x: Incident) -> str:
+def stale_short_text(t: Text, x: Incident) -> str:
     return t("No new figures from node {node}", node=code(x.node))
 
 
@@ -51,56 +53,56 @@ def stale_notes(t: Text, x: Incident) -> list[str]:
 # -- guests whose state is not known
 
 
-def blind(t: Text, x: Incident) -> str:
+def blind_text(t: Text, x: Incident) -> str:
     if len(x.guests) == 1 and x.node:
         return t(
             "The state of {guest} has not been known since {time}.",
             guest=guest_at(t, x.guests[0]),
-            time=when(x.opened, "t"),
+            time=timestamp(x.opened, "t"),
         )
     return t.plural(
         "The state of {n} watched guest has not been known since {time}.",
         "The state of {n} watched guests has not been known since {time}.",
         len(x.guests),
-        time=when(x.opened, "t"),
+        time=timestamp(x.opened, "t"),
     )
 
 
-def blind_over(t: Text, x: Incident) -> str:
+def blind_over_text(t: Text, x: Incident) -> str:
     if x.forgotten:
         return t("The state of these was not known; they are no longer watched, or their node is offline.")
     if len(x.guests) == 1:
         return t(
             "The state of {guest} was not known for {time}, until {end}.",
             guest=guest_name(x.guests[0]),
-            time=lasted(t, x),
-            end=when(x.ended or 0, "t"),
+            time=duration_text(t, x),
+            end=timestamp(x.ended or 0, "t"),
         )
     return t.plural(
         "The state of {n} watched guest was not known for {time}, until {end}.",
         "The state of {n} watched guests was not known for {time}, until {end}.",
         len(x.guests),
-        time=lasted(t, x),
-        end=when(x.ended or 0, "t"),
+        time=duration_text(t, x),
+        end=timestamp(x.ended or 0, "t"),
     )
 
 
-def blind_recovery(t: Text, x: Incident) -> str:
+def blind_recovery_text(t: Text, x: Incident) -> str:
     if len(x.guests) == 1:
         return t(
             "The state of {guest} is known again after {time}.",
             guest=guest_name(x.guests[0]),
-            time=lasted(t, x),
+            time=duration_text(t, x),
         )
     return t.plural(
         "The state of {n} watched guest is known again after {time}.",
         "The state of {n} watched guests is known again after {time}.",
         len(x.guests),
-        time=lasted(t, x),
+        time=duration_text(t, x),
     )
 
 
-def blind_short(t: Text, x: Incident) -> str:
+def blind_short_text(t: Text, x: Incident) -> str:
     if len(x.guests) == 1:
         return t("State of {guest} not known", guest=guest_name(x.guests[0]))
     return t.plural("State of {n} guest not known", "State of {n} guests not known", len(x.guests))
