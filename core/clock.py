@@ -1,11 +1,11 @@
-"""Time, passed in so that rules can be tested without waiting."""
+"""Provide the time as an object, so that rules can be tested without waiting."""
 
 import asyncio
 import time
 
 
 class Clock:
-    """The real clock. `monotonic` measures intervals; `now` (Unix seconds) is for display only."""
+    """The real clock. `monotonic` (seconds) measures intervals. `now` (Unix seconds) is for display only."""
 
     def monotonic(self) -> float:
         return time.monotonic()

@@ -1,4 +1,4 @@
-"""The last read of the cluster, shared by everything that only wants to look."""
+"""Share reads of the cluster and of snapshot lists, so that Proxmox is asked only once."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -12,13 +12,16 @@ from core.proxmox import Proxmox
 T = TypeVar("T")
 
 FRESH_SECONDS = 10.0
-"""Seconds a read serves completions and lists: Proxmox itself renews its figures every 10 s (pvestatd)."""
+"""Seconds for which a read is used for completions and lists. Proxmox updates its figures every 10 s (pvestatd)."""
 LEARNED_SECONDS = 12.0
-"""How long what was seen of one guest is truer than the list: pvestatd's round, and pmxcfs' 2 s of caching."""
+"""Seconds for which an action's view of a guest is newer than the list: pvestatd's 10 s and 2 s of pmxcfs caching."""
 
 
 class ClusterCache:
-    """One read at a time, however many ask (single flight), kept for whoever can live with its age."""
+    """Read the cluster once at a time for all callers (single flight), and keep the last read.
+
+    `last`: the last read, None before the first.
+    """
 
     def __init__(self, proxmox: Proxmox, clock: Clock) -> None:
         self._proxmox, self._clock = proxmox, clock
@@ -28,27 +31,31 @@ class ClusterCache:
         self.last: Cluster | None = None
 
     def find(self, vmid: int) -> Guest | None:
-        """The guest as last read, without asking."""
+        """Return the guest from the last read, without asking Proxmox; None if it is not in it."""
         return self.last.find(vmid) if self.last else None
 
     def overlay(self, vmid: int, guest: Guest | None) -> None:
-        """Show what an action has just seen of a guest (None: it is gone) over the list.
+        """Overlay the list with a guest as an action has just seen it (None: it is gone).
 
-        Only its state is shown: who may do what goes by the pool, tags and node of the newest list.
+        Only its state and figures are used. Access is decided by the pool, tags and node in the newest list.
         """
         self._overlays[vmid] = (self._clock.monotonic() + LEARNED_SECONDS, guest)
         if self.last is not None:
             self.last = self._with_overlays(self.last)
 
     def drop_overlay(self, vmid: int) -> None:
-        """What was seen of it holds no more (it has moved): from now on the list is right."""
+        """Drop what `learn` stored of a guest, because it has moved and the list is right."""
         self._overlays.pop(vmid, None)
 
     async def read(self, max_age: float = FRESH_SECONDS) -> Cluster:
-        """A read at most `max_age` seconds old (0: begun after this call). Raises ProxmoxError."""
+        """Return a read at most `max_age` seconds old (0: started after this call).
+
+        Raises: ProxmoxError.
+        """
         if self.last is not None and self._clock.monotonic() - self.last.read_at < max_age:
             return self.last
-        if self._next is not None and (max_age == 0 or self._flight is None):  # None: it is about to begin
+        # `_start_shared` is None while the next read is about to start
+        if self._next is not None and (max_age == 0 or self._flight is None):
             return await asyncio.shield(self._next)
         if self._flight is None:
             self._flight = _start_shared(self._fetch())
@@ -58,7 +65,7 @@ class ClusterCache:
         return await asyncio.shield(self._flight)
 
     async def _after(self, flight: asyncio.Task[Cluster]) -> Cluster:
-        """The read after the one under way."""
+        """Read the cluster after `flight` has ended."""
         await asyncio.wait({flight})
         self._flight, self._next = self._next, None
         return await self._fetch()
@@ -85,14 +92,17 @@ class ClusterCache:
 
 
 class SnapshotCache:
-    """Snapshot lists for completions, kept as long as a cluster read; one request per guest at a time."""
+    """Read snapshot lists for completions, one request per guest at a time. Keep them FRESH_SECONDS seconds."""
 
     def __init__(self, proxmox: Proxmox, clock: Clock) -> None:
         self._proxmox, self._clock = proxmox, clock
         self._kept: dict[int, tuple[float, asyncio.Task[tuple[Snapshot, ...]]]] = {}
 
     async def read(self, guest: Guest) -> tuple[Snapshot, ...]:
-        """At most FRESH_SECONDS seconds old. Raises ProxmoxError."""
+        """Return the guest's snapshots, at most FRESH_SECONDS seconds old.
+
+        Raises: ProxmoxError.
+        """
         now = self._clock.monotonic()
         self._kept = {vmid: kept for vmid, kept in self._kept.items() if now - kept[0] < FRESH_SECONDS}
         kept = self._kept.get(guest.vmid)
@@ -107,9 +117,9 @@ class SnapshotCache:
 
 
 def _overlaid(listed: Guest | None, seen: Guest) -> Guest:
-    """The listed guest in the state in which it was seen.
+    """Return the listed guest with the state and figures of the seen one.
 
-    A guest that is not listed yet has no tags and no pool: nobody's rights may hang on what only the bot remembers.
+    A guest that is not listed yet gets no tags and no pool: access must not depend on what only the bot remembers.
     """
     if listed is None or listed.kind is not seen.kind:
         return listed or replace(seen, tags=(), pool=None)
@@ -130,7 +140,7 @@ def _failed(flight: asyncio.Task[T]) -> bool:
 
 
 def _start_shared(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """A task for whoever asks. They may all have gone when it fails: then the event loop need not complain."""
+    """Start a task that several callers await. Its error is not logged by asyncio if all of them have gone."""
     task = asyncio.create_task(work)
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
     return task

@@ -1,7 +1,7 @@
-"""Frozen dataclasses of plain values as JSON, and back: what the journal keeps.
+"""Encode frozen dataclasses of plain values as JSON for the journal, and decode them.
 
-Enums, None, tuples and nested dataclasses are understood; fields that a former version did not write take their
-defaults, fields that this one does not know are passed over.
+Enums, None, tuples and nested dataclasses are supported. Fields that an older version did not write take their
+defaults, and unknown fields are ignored.
 """
 
 import json
@@ -15,12 +15,15 @@ T = TypeVar("T")
 
 
 def encode(value: Any) -> str:
-    """A dataclass, or what JSON knows, in one line. Fields that have their default are left out."""
+    """Encode a dataclass or a JSON value in one line. Fields equal to their default are left out."""
     return json.dumps(_plain(value), ensure_ascii=True, separators=(",", ":"), allow_nan=False)
 
 
 def decode(cls: type[T], text: str) -> T:
-    """Raises ValueError where the text is not what `encode` made of this class."""
+    """Decode a text that `encode` wrote for this class.
+
+    Raises: ValueError if the text does not fit the class.
+    """
     try:
         return _build(cls, json.loads(text))  # type: ignore[no-any-return]  # built of that class
     except (TypeError, KeyError, AttributeError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""How long, as people write it: `30m`, `8h`, `2d`, `1h30m`, `8 hours`, `30分`, `８時間`."""
+"""Parse durations as people write them: `30m`, `8h`, `2d`, `1h30m`, `8 hours`, `30分`, `８時間`."""
 
 import re
 import unicodedata
@@ -15,7 +15,10 @@ _WRITTEN = re.compile(
 
 
 def parse_duration(text: str, most: int = MOST_SECONDS) -> int:
-    """The seconds. Raises BadDuration for anything else, and outside of one minute to `most` seconds."""
+    """Return the duration in seconds, from one minute to `most` seconds.
+
+    Raises: BadDuration.
+    """
     written = "".join(unicodedata.normalize("NFKC", text).casefold().split())
     match = _WRITTEN.fullmatch(written)
     if match is None:

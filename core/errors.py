@@ -45,7 +45,7 @@ from core.rights import Level
 
 
 class BotError(Exception):
-    """The root. Every subclass is a dataclass of the values its sentence needs, if it needs any."""
+    """The root of all errors. A subclass whose sentence needs values is a dataclass of these values."""
 
     def __str__(self) -> str:
         values = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))  # type: ignore[arg-type]  # every subclass is a dataclass
@@ -54,17 +54,20 @@ class BotError(Exception):
 
 @dataclass(eq=False)
 class Refused(BotError):
-    """A no, decided here or by Proxmox; nothing was changed."""
+    """The bot or Proxmox refused the request, and nothing was changed."""
 
 
 class NotHere(Refused):
-    """Used where the bot may not be used."""
+    """The bot may not be used in this place."""
 
 
 @dataclass(eq=False)
 class NotAllowed(Refused):
-    """`level` is what the person has: for a guest there, otherwise anywhere. `protected`: it would do for another
-    guest."""
+    """The person's level is too low.
+
+    `level`: the person's level on the guest in question, or without a guest their highest level on any guest.
+    `protected`: the level would suffice for a guest that is not protected.
+    """
 
     needed: Level
     level: Level
@@ -73,8 +76,12 @@ class NotAllowed(Refused):
 
 @dataclass(eq=False)
 class ReadOnly(Refused):
-    """`by`: the display name of the admin who switched changes off, `by_id` their user id, 0 where that was not
-    kept; `since` Unix seconds."""
+    """All changes are switched off.
+
+    `by`: display name of the admin who switched them off.
+    `by_id`: user id of this admin, 0 if it was not stored.
+    `since`: Unix seconds.
+    """
 
     by: str
     since: float
@@ -83,7 +90,11 @@ class ReadOnly(Refused):
 
 @dataclass(eq=False)
 class Unconfirmed(Refused):
-    """The guest is protected (or is to be deleted), and what has to be typed for it was not."""
+    """The order needs a confirmation that was not given.
+
+    A protected guest needs its name and a reason, and a deletion needs the guest's name. Some other plans must be
+    seen before they are carried out.
+    """
 
     vmid: int
     label: str
@@ -91,12 +102,16 @@ class Unconfirmed(Refused):
 
 
 class OnlySomeGuests(Refused):
-    """It is about the whole cluster, and the person's roles are narrowed to some guests."""
+    """The request concerns the whole cluster, but the person's roles are limited to some guests."""
 
 
 @dataclass(eq=False)
 class TooManyChanges(Refused):
-    """`most` in a minute; `wait` seconds until the next."""
+    """The person has reached the limit of changes.
+
+    `most`: changes allowed per minute.
+    `wait`: seconds until the next change is allowed.
+    """
 
     most: int
     wait: float
@@ -104,8 +119,12 @@ class TooManyChanges(Refused):
 
 @dataclass(eq=False)
 class TooQuick(Refused):
-    """`wait`: whole seconds until the next. `skipped`: refusals of this kind that the audit did not keep since the
-    last that it did; None: this one is only counted, too."""
+    """The person sends requests too quickly.
+
+    `wait`: whole seconds until the next request is allowed.
+    `skipped`: number of such refusals since the last one that got an audit record. None: this one gets no record
+    either and is only counted.
+    """
 
     wait: int
     skipped: int | None = 0
@@ -113,7 +132,7 @@ class TooQuick(Refused):
 
 @dataclass(eq=False)
 class GuestNotFound(Refused):
-    """There is none, or none that the person may see: nobody can tell which."""
+    """No guest has this VMID, or the person may not see it. The two cases look the same on purpose."""
 
     vmid: int
 
@@ -154,7 +173,11 @@ class GuestProtected(Refused):
 
 @dataclass(eq=False)
 class GuestBusy(Refused):
-    """`by` and `by_id` are the display name and user id of the person whose action runs; `since` Unix seconds."""
+    """Another action of the bot is running on the guest.
+
+    `by`, `by_id`: display name and user id of the person who started it.
+    `since`: Unix seconds.
+    """
 
     vmid: int
     label: str
@@ -181,7 +204,11 @@ class BadSnapshotName(Refused):
 
 @dataclass(eq=False)
 class BadAmount(Refused):
-    """`option` is the option's name; the bounds are inclusive."""
+    """A number is out of range.
+
+    `option`: name of the option.
+    `least`, `most`: inclusive bounds.
+    """
 
     option: str
     value: int
@@ -200,7 +227,10 @@ class NothingGiven(Refused):
 
 @dataclass(eq=False)
 class NothingToChange(Refused):
-    """`cores`, `memory_mb`: stored already, and in effect after the next restart by Proxmox."""
+    """The guest already has the given values.
+
+    `cores`, `memory_mb`: values that are already stored and take effect at the next restart by Proxmox.
+    """
 
     vmid: int
     label: str
@@ -238,7 +268,7 @@ class SnapshotUnsupported(Refused):
 
 @dataclass(eq=False)
 class MemoryNotSaved(Refused):
-    """with_memory was asked for a container or a guest that does not run."""
+    """`with_memory` was requested for a container, or for a guest that is not running."""
 
     vmid: int
     label: str
@@ -247,22 +277,25 @@ class MemoryNotSaved(Refused):
 
 @dataclass(eq=False)
 class NotYours(Refused):
-    """`owner` and `owner_id` are the display name and user id of the person who asked."""
+    """The question was put to another person.
+
+    `owner`, `owner_id`: display name and user id of that person.
+    """
 
     owner: str
     owner_id: int = 0
 
 
 class QuestionOver(Refused):
-    """The question has lapsed, or is older than this run of the bot."""
+    """The question has expired, or an earlier run of the bot asked it."""
 
 
 class QuestionAnswered(Refused):
-    """A second press: what the first one began is under way or done."""
+    """The question was already answered. The action of the first press is running or done."""
 
 
 class AnswerTooLate(Refused):
-    """Discord has told the person that the bot did not respond: then nothing may be done any more."""
+    """Discord has told the person that the bot did not respond, so nothing may be changed any more."""
 
 
 @dataclass(eq=False)
@@ -272,12 +305,12 @@ class NameMismatch(Refused):
 
 
 class NoReason(Refused):
-    """A protected guest's name was typed, but no reason."""
+    """The name of a protected guest was typed, but no reason was given."""
 
 
 @dataclass(eq=False)
 class ChangedMeanwhile(Refused):
-    """The guest with this VMID is no longer the one the question showed."""
+    """The guest with this VMID is no longer the one that the question showed."""
 
     vmid: int
 
@@ -301,7 +334,7 @@ class CannotWatchTemplate(Refused):
 
 @dataclass(eq=False)
 class DiskUnknown(Refused):
-    """A threshold for the disk of a VM, whose use Proxmox does not know."""
+    """A disk threshold was given for a VM, but Proxmox does not know the disk use of VMs."""
 
     vmid: int
     label: str
@@ -309,39 +342,39 @@ class DiskUnknown(Refused):
 
 @dataclass(eq=False)
 class BadDuration(Refused):
-    """Not a duration such as 30m, 8h or 2d, or outside of one minute to 30 days."""
+    """The value is not a duration such as 30m, 8h or 2d, or not between one minute and 30 days."""
 
     value: str
 
 
 @dataclass(eq=False)
 class UnknownTarget(Refused):
-    """Neither a guest, nor a node, nor everything."""
+    """The value is neither a guest nor a node nor "everything"."""
 
     value: str
 
 
 @dataclass(eq=False)
 class NotMuted(Refused):
-    """`value`: the target as it was given."""
+    """The target is not muted. `value`: the target as it was typed."""
 
     value: str
 
 
 class IncidentOver(Refused):
-    """There is nothing left to acknowledge or mute."""
+    """The incident has ended, so there is nothing left to acknowledge or mute."""
 
 
 @dataclass(eq=False)
 class StoreFailed(BotError):
-    """The watch list could not be written; it is as it was."""
+    """The watch list could not be written. The old one is unchanged."""
 
     reason: str
 
 
 @dataclass(eq=False)
 class JournalFailed(BotError):
-    """The journal could not be written, or read; it is as it was."""
+    """The journal could not be written, or could not be read if `reading` is true. It is unchanged."""
 
     reason: str
     reading: bool = False

@@ -1,4 +1,4 @@
-"""What is left of a guest to go back to, when something is lost: its backups and snapshots."""
+"""Describe what a guest can be restored from: its backups and snapshots."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from core.guest import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """One backup of a guest. `taken` is Unix seconds, `size` bytes (None where the storage does not tell)."""
+    """One backup of a guest. `taken`: Unix seconds. `size`: bytes, None if the storage does not report it."""
 
     storage: str
     volume: str
@@ -17,7 +17,7 @@ class Backup:
 
 @dataclass(frozen=True, slots=True)
 class Backups:
-    """Those the bot's token may see, newest first. `unread`: storages that could not be asked."""
+    """The backups visible to the bot's token, newest first. `unread`: storages that could not be asked."""
 
     found: tuple[Backup, ...] = ()
     unread: tuple[str, ...] = ()
@@ -25,7 +25,7 @@ class Backups:
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """What an action does not touch; None where Proxmox does not tell, or not in time."""
+    """The backups and snapshots that an action leaves. None if Proxmox did not report them, or not in time."""
 
     backups: Backups | None
     snapshots: tuple[Snapshot, ...] | None

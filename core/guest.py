@@ -1,4 +1,4 @@
-"""Guests, nodes and the cluster as one read of `/cluster/resources` shows them."""
+"""Define guests, nodes and the cluster as one read of `/cluster/resources` shows them."""
 
 import hashlib
 import zlib
@@ -8,14 +8,14 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """The two kinds of guest, by the word the API's paths use."""
+    """The two kinds of guest, by the word in the API's paths."""
 
     QEMU = "qemu"
     LXC = "lxc"
 
 
 class State(StrEnum):
-    """What a guest is doing. A word Proxmox may invent tomorrow becomes UNKNOWN, never an exception."""
+    """State of a guest. Unknown words of Proxmox become UNKNOWN, never an exception."""
 
     RUNNING = "running"
     STOPPED = "stopped"
@@ -30,7 +30,7 @@ class State(StrEnum):
     WATCHDOG = "watchdog"
     POSTMIGRATE = "postmigrate"
     DEBUG = "debug"
-    SHUTDOWN = "shutdown"  # powered off, and the process still lives
+    SHUTDOWN = "shutdown"  # powered off, but the process is still alive
     INMIGRATE = "inmigrate"
     FINISH_MIGRATE = "finish-migrate"
     SAVING = "save-vm"
@@ -43,16 +43,16 @@ class State(StrEnum):
 
 
 FINGERPRINT_DIGITS = 32
-"""128 bits, so that nobody finds a second name with the mark of a first."""
+"""128 bits, so that nobody can find a second name with the same fingerprint."""
 
 
 def fingerprint_of(kind: Kind, name: str | None) -> str:
-    """Hex digits that stand for a guest's kind and name."""
+    """Return hex digits that identify a guest's kind and name."""
     return hashlib.sha256(_fingerprint_text(kind, name)).hexdigest()[:FINGERPRINT_DIGITS]
 
 
 def _old_fingerprint_of(kind: Kind, name: str | None) -> str:
-    """The mark in messages of earlier versions: eight hex digits, for which another name can be made up."""
+    """Return the fingerprint of earlier versions: eight hex digits, for which a second name can be found."""
     return f"{zlib.crc32(_fingerprint_text(kind, name)):08x}"
 
 
@@ -68,21 +68,21 @@ HALTED_STATES = frozenset(
         *(State.POSTMIGRATE, State.DEBUG),
     }
 )
-"""The process lives, the guest does not run, and somebody has to do something before it does again."""
+"""The process is alive, but the guest does not run until somebody acts."""
 PASSING_STATES = frozenset(
     {
         *(State.PRELAUNCH, State.SHUTDOWN, State.INMIGRATE, State.FINISH_MIGRATE),
         *(State.SAVING, State.RESTORING, State.COLO),
     }
 )
-"""Between two others. Each ends by itself, unless something is stuck."""
+"""Transitional states. Each ends by itself, unless something is stuck."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """One guest. `cpu` is a fraction of `cpus` (0..1); memory and disk are bytes; `uptime` seconds.
+    """One guest. `cpu`: fraction of `cpus` (0..1). Memory and disk: bytes. `uptime`: seconds.
 
-    `name` is None while Proxmox does not know it yet (a guest just made, or one of a dead node).
+    `name` is None while Proxmox does not know it (a new guest, or one on a dead node).
     """
 
     vmid: int
@@ -103,32 +103,35 @@ class Guest:
     ha_managed: bool = False
     pool: str | None = None
     protected: bool = False
-    """Proxmox' protection flag, which stands in the configuration alone: False where that was not read."""
+    """Proxmox' protection flag. It is only in the configuration, so it is False if that was not read."""
     memory_seen_by_host: bool = False
-    """`memory` is what the host holds for the guest: the guest itself does not say what it uses."""
+    """Whether `memory` is the host's figure, because the guest does not report its own use."""
 
     @property
     def fingerprint(self) -> str:
-        """Hex digits that tell this guest from another that may get its VMID."""
+        """Hex digits that distinguish this guest from another that gets its VMID later."""
         return fingerprint_of(self.kind, self.name)
 
     def has_fingerprint(self, fingerprint: str) -> bool:
-        """Whether a button's mark is this guest's: the mark of now, or that of an earlier version by its length.
+        """Return whether the fingerprint in a button belongs to this guest.
 
-        No message sent from now on holds the old one, so that it comes from an old message alone.
+        Those of earlier versions, which are shorter, are accepted too. New messages do not contain them, so
+        they can only come from an old message.
         """
         return fingerprint in (self.fingerprint, _old_fingerprint_of(self.kind, self.name))
 
     @property
     def label(self) -> str:
-        """The name, or the VMID where there is none."""
+        """The name, or the VMID if there is none."""
         return self.name or str(self.vmid)
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node. Figures are None where the token lacks Sys.Audit. `known` False: it is there, and Proxmox has had
-    nothing of it for five minutes (its pvestatd hangs)."""
+    """One node. Figures are None if the token lacks Sys.Audit.
+
+    `known=False`: it is online, but Proxmox has had no data of it for five minutes (its pvestatd hangs).
+    """
 
     name: str
     online: bool
@@ -141,9 +144,9 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """A storage of one node, or with `shared` of the whole cluster, listed once per node. Sizes in bytes.
+    """A storage of one node, or, if `shared`, of the cluster, listed once per node. Sizes in bytes.
 
-    `available` False: Proxmox has no figures of it just now, or its node is offline.
+    `available=False`: Proxmox has no figures of it now, or its node is offline.
     """
 
     name: str
@@ -156,14 +159,14 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """One read of the cluster. `guests` are sorted by VMID; `read_at` is on the monotonic clock."""
+    """One read of the cluster. `guests` are sorted by VMID. `read_at` is on the monotonic clock."""
 
     guests: tuple[Guest, ...]
     nodes: tuple[Node, ...]
     read_at: float
     storages: tuple[Storage, ...] = ()
     pools: tuple[str, ...] = ()
-    """Those that the token may know of."""
+    """The pools visible to the token."""
     _by_vmid: Mapping[int, Guest] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -180,13 +183,13 @@ class Cluster:
         return next((node for node in self.nodes if node.name == name), None)
 
     def node_online(self, name: str) -> bool:
-        """False only for a node the cluster lists as offline."""
+        """Return False only for a node that the cluster lists as offline."""
         return all(node.online for node in self.nodes if node.name == name)
 
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """One disk of a guest: its key (`scsi0`, `rootfs`), its volume and its size as Proxmox writes it."""
+    """One disk of a guest: key (`scsi0`, `rootfs`), volume, and size as Proxmox writes it."""
 
     key: str
     volume: str
@@ -195,7 +198,7 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class GuestConfig:
-    """What the configuration says now (`current=1`): cores per socket, memory and balloon in MiB."""
+    """The current configuration (`current=1`). Cores are per socket; memory and balloon in MiB."""
 
     cores: int | None
     sockets: int
@@ -214,9 +217,9 @@ class GuestConfig:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One snapshot. `taken` is Unix seconds (None: not known); `memory` tells of saved RAM.
+    """One snapshot. `taken`: Unix seconds, None if unknown. `memory`: whether it includes the RAM.
 
-    `incomplete`: it is being made or deleted, or that has failed halfway.
+    `incomplete`: it is being created or deleted, or that failed halfway.
     """
 
     name: str
@@ -229,9 +232,9 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class TaskSummary:
-    """A line of a task list. `status` is None while it runs; times are Unix seconds, of the node's clock.
+    """One line of a task list. `status` is None while it runs. Times are Unix seconds by the node's clock.
 
-    `id` is what it is about: a VMID, or empty for a job of several guests.
+    `id`: the VMID it concerns, "" for a job of several guests.
     """
 
     upid: str

@@ -1,11 +1,11 @@
-"""The lanes on the way to Proxmox: people's reads never delay the watch, nor a change that was ordered."""
+"""Separate the requests to Proxmox into lanes: people's reads never delay the watch or an ordered change."""
 
 from enum import StrEnum
 
 
 class Lane(StrEnum):
-    """For whom a request is sent."""
+    """Purpose of a request."""
 
-    READS = "reads"  # what people look at
+    READS = "reads"  # people's reads
     CHANGES = "changes"  # a change, from its plan to its end
-    WATCH = "watch"  # the cluster's list, which everybody shares, and the watch's own questions
+    WATCH = "watch"  # the cluster's list, shared by everybody, and the watch's other reads

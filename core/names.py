@@ -1,4 +1,4 @@
-"""The patterns Proxmox itself holds names to, so that a bad one is refused before anything is sent.
+"""Check names against Proxmox' own patterns, so that a bad one is refused before anything is sent.
 
 Sources: pve-common JSONSchema.pm (pve-vmid, pve-node, pve-storage-id, dns-name, pve-configid), PVE::UPID, and
 qemu-server/pve-container Snapshot.pm for the reserved snapshot names.
@@ -17,14 +17,14 @@ DESCRIPTION_MOST = 1000
 THRESHOLD_LEAST, THRESHOLD_MOST = 10, 100
 
 _NODE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
-_STORAGE = re.compile(r"[a-zA-Z][a-zA-Z0-9._-]{0,98}[a-zA-Z0-9]")  # parse_storage_id gives no length
+_STORAGE = re.compile(r"[a-zA-Z][a-zA-Z0-9._-]{0,98}[a-zA-Z0-9]")  # parse_storage_id has no length limit
 _SNAPSHOT = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{1,39}")
 _DNS_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 _DNS_NAME = re.compile(rf"(?:{_DNS_LABEL}\.)*{_DNS_LABEL}")
 _UPID = re.compile(
     r"UPID:(?P<node>[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?):(?P<pid>[0-9A-Fa-f]{8}):"
     r"(?P<pstart>[0-9A-Fa-f]{8,9}):(?P<starttime>[0-9A-Fa-f]{8}):(?P<type>[^:\s/?#%]+):(?P<id>[^:\s/?#%]*):"
-    # as pve-access-control has it, so that `#`, `?` and `%` may be in it; not what a proxy could unescape twice
+    # like pve-access-control, so `#`, `?` and `%` are allowed, but nothing that a proxy could unescape twice
     r"(?P<user>(?:[^:\s/%\x00-\x1f\x7f]|%(?![0-9A-Fa-f]{2}))+):"
 )
 _RESERVED = {Kind.QEMU: {"current", "pending"}, Kind.LXC: {"current", "pending", "vzdump"}}
@@ -32,7 +32,7 @@ _RESERVED = {Kind.QEMU: {"current", "pending"}, Kind.LXC: {"current", "pending",
 
 @dataclass(frozen=True, slots=True)
 class Upid:
-    """A task's id, taken apart. `node` is the node to ask, wherever the guest is now."""
+    """A parsed task id. `node`: the node to ask, wherever the guest is now. `started`: Unix seconds."""
 
     text: str
     node: str
@@ -43,7 +43,7 @@ class Upid:
 
     @classmethod
     def parse(cls, text: str) -> "Upid | None":
-        """The parts, or None where the text is no UPID."""
+        """Parse a UPID; None if the text is invalid."""
         match = _UPID.fullmatch(text)
         if match is None:
             return None
@@ -61,14 +61,21 @@ def is_storage(text: str) -> bool:
 
 
 def checked_vmid(value: int) -> int:
-    """The VMID itself. Raises BadVmid outside 100..999999999."""
+    """Return the VMID if it is within 100..999999999.
+
+    Raises: BadVmid.
+    """
     if not VMID_LEAST <= value <= VMID_MOST:
         raise BadVmid(str(value))
     return value
 
 
 def checked_snapshot_name(text: str, kind: Kind | None = None) -> str:
-    """The name itself. Raises BadSnapshotName: letter first, 2 to 40 of letters, digits, `-`, `_`."""
+    """Return the name if it is valid and not reserved.
+
+    It has 2 to 40 letters, digits, `-` and `_`, and begins with a letter.
+    Raises: BadSnapshotName.
+    """
     reserved = _RESERVED[kind] if kind else _RESERVED[Kind.QEMU]
     if _SNAPSHOT.fullmatch(text) is None or text.lower() in reserved:
         raise BadSnapshotName(text)
@@ -76,7 +83,10 @@ def checked_snapshot_name(text: str, kind: Kind | None = None) -> str:
 
 
 def checked_guest_name(text: str) -> str:
-    """The name itself. Raises BadGuestName unless it is a DNS name (no spaces, no underscore)."""
+    """Return the name if it is a DNS name (no spaces, no underscore).
+
+    Raises: BadGuestName.
+    """
     if len(text) > 253 or _DNS_NAME.fullmatch(text) is None:
         raise BadGuestName(text)
     return text
@@ -87,7 +97,10 @@ def checked_cores(value: int) -> int:
 
 
 def checked_memory(value: int) -> int:
-    """Memory in MiB."""
+    """Return the memory in MiB if it is within the limits.
+
+    Raises: BadAmount.
+    """
     return _within("memory_mb", value, MEMORY_LEAST_MB, MEMORY_MOST_MB)
 
 
@@ -98,5 +111,8 @@ def _within(option: str, value: int, least: int, most: int) -> int:
 
 
 def checked_threshold(option: str, value: int) -> int | None:
-    """A threshold in percent; 0 is none."""
+    """Return a threshold in percent if it is within the limits; None for 0.
+
+    Raises: BadAmount.
+    """
     return None if value == 0 else _within(option, value, THRESHOLD_LEAST, THRESHOLD_MOST)

@@ -1,8 +1,8 @@
-"""The options of what was asked for, as the audit keeps them."""
+"""Format the options of an order for the audit."""
 
 from collections.abc import Mapping
 
 
 def format_options(given: Mapping[str, object]) -> str:
-    """`name=value` of those that were given: neither None nor empty nor False."""
+    """Return `name=value` for each given option. None, "" and False count as not given."""
     return " ".join(f"{name}={value}" for name, value in given.items() if value not in (None, "", False))

@@ -1,4 +1,4 @@
-"""What the rules need of Proxmox, as a protocol; proxmox_client.py keeps it."""
+"""Define the rules' access to Proxmox as a protocol; proxmox_client.py implements it."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,7 +10,7 @@ from core.verbs import Verb
 
 @dataclass(frozen=True, slots=True)
 class TaskStatus:
-    """`exit` is None while the task runs; afterwards Proxmox' word: OK, WARNINGS: n, or the error."""
+    """State of a task. `exit`: None while it runs, then Proxmox' word: OK, WARNINGS: n, or the error."""
 
     running: bool
     exit: str | None
@@ -18,14 +18,13 @@ class TaskStatus:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A value of the configuration. It changes only with the next full stop and start, where there is `pending` or
-    `delete`."""
+    """A value of the configuration. With `pending` or `delete` it changes at the next full stop and start."""
 
     key: str
     value: str | None
     pending: str | None
     delete: bool = False
-    """It is to be taken away, so that Proxmox' default holds."""
+    """Whether it will be removed, so that Proxmox' default applies."""
 
     @property
     def is_waiting(self) -> bool:
@@ -33,90 +32,102 @@ class Pending:
 
 
 class Proxmox(Protocol):
-    """Every method raises a ProxmoxError of core/errors.py (clone also VmidTaken) and nothing else."""
+    """The requests to Proxmox.
+
+    Every method raises a ProxmoxError (core/proxmox_errors.py) and nothing else. `clone` also raises VmidTaken.
+    """
 
     identity: str
     """The bot's own `user@realm!token`, as task lists show it."""
 
     def close(self) -> None:
-        """End the calls under way; further ones fail as Unreachable."""
+        """End the running calls. Later ones fail as Unreachable."""
 
     async def cluster(self) -> Cluster:
-        """All guests and nodes, in one request."""
+        """Return all guests and nodes, with one request."""
 
     async def status(self, guest: Guest, *, quick: bool = False) -> Guest:
-        """The guest as it is this moment (`status/current`). `quick`: its node may hang, and must not hold others."""
+        """Return the guest as it is now (`status/current`).
+
+        `quick`: its node may hang and must not block other calls.
+        """
 
     async def config(self, guest: Guest) -> GuestConfig:
-        """The configuration as it holds now, without pending changes."""
+        """Return the configuration in effect now, without pending changes."""
 
     async def pending(self, guest: Guest) -> tuple[Pending, ...]:
-        """The changes that wait for a restart."""
+        """Return the configuration values, including changes that wait for a restart."""
 
     async def snapshots(self, guest: Guest) -> tuple[Snapshot, ...]:
-        """Oldest first, without the pseudo-snapshot `current`."""
+        """Return the snapshots, oldest first, without the pseudo-snapshot `current`."""
 
     async def snapshot_config(self, guest: Guest, name: str) -> GuestConfig:
-        """The configuration that a snapshot keeps, tags and protection included."""
+        """Return the configuration in a snapshot, including tags and protection."""
 
     async def backups(self, guest: Guest) -> Backups:
-        """On the storages of its node: what stands in others is not seen from there."""
+        """Return the backups on the storages of the guest's node.
+
+        Those on other nodes' storages are not visible there.
+        """
 
     async def can_snapshot(self, guest: Guest) -> bool:
-        """Whether the guest's storages can take a snapshot."""
+        """Return whether the guest's storages support snapshots."""
 
     async def addresses(self, guest: Guest) -> tuple[str, ...] | None:
-        """IP addresses, loopback and link-local left out; None where neither agent nor LXC gives them."""
+        """Return IP addresses without loopback and link-local ones; None if neither agent nor LXC reports any."""
 
     async def recent_tasks(self, guest: Guest, limit: int) -> tuple[TaskSummary, ...]:
-        """The guest's tasks on its node, newest first, running ones included."""
+        """Return the guest's tasks on its node, newest first, including running ones."""
 
     async def cluster_tasks(self) -> tuple[TaskSummary, ...]:
-        """The latest 25 tasks of every node and all running ones, newest first (`/cluster/tasks`).
+        """Return the latest 25 tasks of every node and all running ones, newest first (`/cluster/tasks`).
 
-        Without Sys.Audit on `/` a token sees none (Cluster.pm compares it with the bare user).
+        A token without Sys.Audit on `/` sees none (Cluster.pm compares it with the bare user).
         """
 
     async def node_tasks(self, node: str, since: int) -> tuple[TaskSummary, ...]:
-        """All tasks of a node that began at `since` (Unix seconds) or later, newest first, running ones included.
+        """Return a node's tasks that started at or after `since` (Unix seconds), newest first.
 
-        Without Sys.Audit on the node a token sees its own alone.
+        Running ones are included. A token without Sys.Audit on the node sees only its own.
         """
 
     async def failed_backups(self, node: str, since: int) -> tuple[TaskSummary, ...]:
-        """The vzdump tasks of a node, begun at `since` (Unix seconds) or later, that did not end well, newest first.
+        """Return the failed vzdump tasks of a node, started at `since` (Unix seconds) or later, newest first.
 
-        Without Sys.Audit on the node a token sees its own alone.
+        A token without Sys.Audit on the node sees only its own.
         """
 
     async def power(self, guest: Guest, verb: Verb) -> str:
-        """start, reboot, shutdown or stop; the UPID."""
+        """Start, reboot, shut down or stop a guest, and return the UPID."""
 
     async def clone(self, template: Guest, newid: int, name: str, *, target: str | None, full: bool) -> str:
-        """The UPID."""
+        """Clone a template and return the UPID."""
 
     async def resize(
         self, guest: Guest, cores: int | None, memory_mb: int | None, digest: str | None
     ) -> str | None:
-        """The UPID for QEMU; None for LXC, where it holds at once."""
+        """Change cores and memory. Return the UPID for QEMU, None for LXC, where it takes effect at once."""
 
     async def delete(self, guest: Guest) -> str:
-        """The UPID."""
+        """Delete a guest and return the UPID."""
 
     async def snapshot_create(self, guest: Guest, name: str, description: str, memory: bool) -> str:
-        """The UPID."""
+        """Create a snapshot and return the UPID."""
 
     async def snapshot_rollback(self, guest: Guest, name: str) -> str:
-        """The UPID."""
+        """Roll a guest back to a snapshot and return the UPID."""
 
     async def snapshot_delete(self, guest: Guest, name: str) -> str:
-        """The UPID."""
+        """Delete a snapshot and return the UPID."""
 
     async def next_id(self) -> int:
-        """The lowest free VMID; nothing is reserved."""
+        """Return the lowest free VMID. It is not reserved."""
 
     async def task_status(self, upid: str) -> TaskStatus:
-        """Raises TaskUnknown where Proxmox no longer knows it."""
+        """Return the state of a task.
+
+        Raises: TaskUnknown if Proxmox no longer knows it.
+        """
 
     async def task_log(self, upid: str, start: int, limit: int) -> tuple[str, ...]:
-        """Lines of the log from number `start` (0-based) on."""
+        """Return lines of the log, starting at number `start` (0-based)."""

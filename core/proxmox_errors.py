@@ -1,24 +1,24 @@
-"""What Proxmox, or the way to it, says no with: a branch of the tree in core/errors.py.
+"""Define the errors of Proxmox and of the connection to it, a branch of the tree in core/errors.py.
 
     ProxmoxError
     ├── Unreachable              no connection to PROXMOX_HOST
     ├── CertificateNotTrusted    TLS refused
-    ├── TimedOut                 no answer in time: the work may go on
+    ├── TimedOut                 no answer in time: the work may continue
     ├── NodeUnreachable          595, 596, 599: another node does not answer
     ├── NoQuorum                 the cluster is read-only
     ├── TokenRefused             401
     ├── MissingPrivilege         403, with privilege and path
     ├── GuestMoved               the guest is not on that node (any more)
-    ├── LockTimeout              the configuration's file lock was not to be had in 10 s
+    ├── LockTimeout              the configuration's file lock was not free within 10 s
     ├── StorageFull
     ├── TargetNotShared          the copy cannot go to another node
-    ├── LinkedCloneUnsupported   the storage has only full copies
+    ├── LinkedCloneUnsupported   the storage supports only full copies
     ├── TaskUnknown              Proxmox does not know this UPID
     ├── Rejected                 Proxmox' own words
-    ├── NothingVisible, HalfGone an empty list where guests were known, or half of them gone at once: a lost
-    │                            privilege, most likely
+    ├── NothingVisible, HalfGone an empty list where guests were known, or half of them gone at once: most likely
+    │                            a lost privilege
     └── BadAnswer                not an answer of the Proxmox API (a proxy's page, broken JSON)
-        └── AnswerTooLarge       more than any answer of its kind
+        └── AnswerTooLarge       larger than any valid answer of its kind
 
 An error carries values, never a sentence; ui/messages/errors.py has one sentence for each class.
 """
@@ -30,7 +30,7 @@ from core.errors import BotError
 
 @dataclass(eq=False)
 class ProxmoxError(BotError):
-    """Proxmox, or the way to it, said no."""
+    """Proxmox, or the connection to it, refused a request."""
 
 
 @dataclass(eq=False)
@@ -40,7 +40,7 @@ class Unreachable(ProxmoxError):
 
 @dataclass(eq=False)
 class CertificateNotTrusted(ProxmoxError):
-    """`fingerprint` is the SHA-256 of the certificate that was shown, or None where it could not be read."""
+    """TLS refused the certificate. `fingerprint`: its SHA-256, None if it could not be read."""
 
     host: str
     fingerprint: str | None
@@ -48,7 +48,7 @@ class CertificateNotTrusted(ProxmoxError):
 
 @dataclass(eq=False)
 class TimedOut(ProxmoxError):
-    """No answer in time. `changing` tells that a change was sent, which may be carried out all the same."""
+    """No answer in time. `changing`: a change was sent and may be carried out all the same."""
 
     host: str
     changing: bool
@@ -56,7 +56,7 @@ class TimedOut(ProxmoxError):
 
 @dataclass(eq=False)
 class NodeUnreachable(ProxmoxError):
-    """`changing` as in TimedOut."""
+    """Another node does not answer. `changing` as in TimedOut."""
 
     node: str
     changing: bool = False
@@ -72,7 +72,7 @@ class TokenRefused(ProxmoxError):
 
 @dataclass(eq=False)
 class MissingPrivilege(ProxmoxError):
-    """`privilege` and `path` as Proxmox names them; empty where it did not."""
+    """The token lacks a privilege. `privilege` and `path` as Proxmox names them; "" if it did not."""
 
     privilege: str
     path: str
@@ -111,7 +111,7 @@ class TaskUnknown(ProxmoxError):
 
 @dataclass(eq=False)
 class Rejected(ProxmoxError):
-    """Proxmox' own words; `status` is the HTTP status."""
+    """Another refusal in Proxmox' own words. `status` is the HTTP status."""
 
     status: int
     message: str
@@ -123,7 +123,7 @@ class NothingVisible(ProxmoxError):
 
 @dataclass(eq=False)
 class HalfGone(ProxmoxError):
-    """`gone` of the `known` guests are no longer listed; None for who may not know how many there are."""
+    """`gone` of the `known` guests are no longer listed; None for people who may not know the numbers."""
 
     gone: int | None
     known: int | None
@@ -131,7 +131,10 @@ class HalfGone(ProxmoxError):
 
 @dataclass(eq=False)
 class BadAnswer(ProxmoxError):
-    """`changing` as in TimedOut. `status` is the HTTP status, where the answer was one."""
+    """Not an answer of the Proxmox API.
+
+    `changing` as in TimedOut. `status` is the HTTP status, if there was one.
+    """
 
     host: str
     changing: bool = False
@@ -140,4 +143,4 @@ class BadAnswer(ProxmoxError):
 
 @dataclass(eq=False)
 class AnswerTooLarge(BadAnswer):
-    """What came was not read to its end."""
+    """The answer was too large and was not read to its end."""

@@ -1,4 +1,4 @@
-"""What the settings name and what is there: the look that a bot takes at the start. One pure function judges it."""
+"""Compare the settings with what exists, for the check at the start. Pure functions."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,11 +9,11 @@ from core.guest import Cluster
 
 
 class Problem(StrEnum):
-    """What is wrong. Behind each: the fields of `Finding` it fills."""
+    """Kinds of findings. Each comment lists the fields of `Finding` that it fills."""
 
     PROXMOX = "proxmox"  # error
     NO_GUESTS = "no_guests"
-    NO_NODE = "no_node"  # value (as set), names (of the nodes that are there)
+    NO_NODE = "no_node"  # value (as set), names (of the existing nodes)
     NODE_OFFLINE = "node_offline"  # value
     NO_GUILD = "no_guild"  # value
     GUILD_AWAY = "guild_away"
@@ -23,7 +23,7 @@ class Problem(StrEnum):
     IS_A_CATEGORY = "is_a_category"  # value (its name)
     IS_A_CHANNEL = "is_a_channel"  # value (its name)
     TAKES_NO_MESSAGES = "takes_no_messages"  # value (its name)
-    PERMISSIONS = "permissions"  # value (the channel's name), names (of the permissions that are missing)
+    PERMISSIONS = "permissions"  # value (the channel's name), names (of the missing permissions)
     NO_HISTORY = "no_history"  # value (the channel's name)
     NO_ROLE = "no_role"  # value
     ROLE_IS_SILENT = "role_is_silent"  # value (the role's name)
@@ -31,12 +31,12 @@ class Problem(StrEnum):
 
 
 NOTES = {Problem.NODE_OFFLINE, Problem.NO_HISTORY, Problem.ROLE_IS_SILENT, Problem.EVERYBODY_IS_ADMIN}
-"""What is said, and keeps nothing from working."""
+"""Findings that are reported but prevent nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong with `setting`."""
+    """One fault of `setting`."""
 
     problem: Problem
     setting: str
@@ -46,14 +46,14 @@ class Finding:
 
     @property
     def is_serious(self) -> bool:
-        """Whether the bot is not ready for it."""
+        """Whether it keeps the bot from being ready."""
         return self.problem not in NOTES
 
 
 class ChannelKind(StrEnum):
-    """What a Discord channel is good for."""
+    """Kinds of Discord channels, by their use."""
 
-    MESSAGES = "messages"  # text, announcements, voice's own chat, a thread
+    MESSAGES = "messages"  # text, announcements, a voice channel's own chat, a thread
     CATEGORY = "category"
     OTHER = "other"  # a forum, a directory
 
@@ -69,7 +69,7 @@ VIEW, SEND, SEND_IN_THREAD, HISTORY = (
 
 @dataclass(frozen=True, slots=True)
 class ChannelView:
-    """A channel of the guild. `missing`: the permissions of the bot there that it needs and has not."""
+    """A channel of the guild. `missing`: permissions that the bot needs there and does not have."""
 
     name: str
     kind: ChannelKind
@@ -78,9 +78,12 @@ class ChannelView:
 
 @dataclass(frozen=True, slots=True)
 class GuildView:
-    """The guild as the gateway shows it. `channels` and `roles` by id hold what was asked for and is there;
-    `silent`: the role to mention would not be notified; `untold`: channels of which Discord does not say just now
-    whether they are there."""
+    """The guild as the gateway shows it.
+
+    `channels` and `roles`: by id, those that were looked for and exist.
+    `silent`: the role to mention would not be notified.
+    `untold`: ids of channels whose existence Discord does not reveal now.
+    """
 
     name: str
     available: bool = True
@@ -92,7 +95,7 @@ class GuildView:
 
 @dataclass(frozen=True, slots=True)
 class RequiredSetup:
-    """What the settings name. `channels` and `roles` by the setting's name."""
+    """The objects named in the settings. `channels` and `roles` by the setting's name."""
 
     node: str
     guild: int
@@ -110,7 +113,7 @@ class RequiredSetup:
 
 
 def check_proxmox(wanted: RequiredSetup, seen: Cluster | BotError) -> tuple[Finding, ...]:
-    """What is wrong between the bot and the guests."""
+    """Return the findings about Proxmox."""
     if isinstance(seen, BotError):
         return (Finding(Problem.PROXMOX, "PROXMOX_HOST", type(seen).__name__, error=seen),)
     found = [] if seen.guests else [Finding(Problem.NO_GUESTS, "PROXMOX_TOKEN_NAME")]
@@ -123,7 +126,7 @@ def check_proxmox(wanted: RequiredSetup, seen: Cluster | BotError) -> tuple[Find
 
 
 def check_discord(wanted: RequiredSetup, seen: GuildView | None) -> tuple[Finding, ...]:
-    """What is wrong between the bot and the people. `seen` None: the bot is not in the guild."""
+    """Return the findings about Discord. `seen=None`: the bot is not in the guild."""
     if seen is None:
         return (Finding(Problem.NO_GUILD, "GUILD_ID", str(wanted.guild)),)
     if not seen.available:

@@ -39,7 +39,7 @@ class Operation(StrEnum):
 
 
 class Level(IntEnum):
-    """What a role may do; each level includes those below it."""
+    """Access level of a role. Each level includes the lower ones."""
 
     NONE = 0
     VIEWER = 1
@@ -48,18 +48,18 @@ class Level(IntEnum):
 
 
 class Reach(StrEnum):
-    """What an operation is about, and so where the level must hold."""
+    """The guests on which the person needs the level for an operation."""
 
     GUEST = "guest"  # one guest
-    SEEN = "seen"  # whatever the person may see
+    SEEN = "seen"  # the guests that the person may see
     WHOLE = "whole"  # the whole cluster
 
 
 class Effect(IntEnum):
-    """What an operation changes."""
+    """Kind of change that an operation makes."""
 
     NOTHING = 0
-    WORDS = 1  # what the bot says: acknowledging, muting
+    WORDS = 1  # only the bot's messages: acknowledging, muting
     LIST = 2  # the watch list
     GUEST = 3  # a guest
 
@@ -80,16 +80,19 @@ class Right:
 
     @property
     def changes(self) -> bool:
-        """Whether the switch of all changes refuses it, and a minute counts it."""
+        """Whether `/readonly` refuses it and the limit of changes per minute counts it."""
         return self.effect >= Effect.LIST
 
     def guards(self, seconds: float) -> bool:
-        """Whether this takes an admin on a protected guest. `seconds`: how long it would last."""
+        """Return whether it needs an admin on a protected guest. `seconds`: how long it would last."""
         return self.guarded or (self.guarded_after is not None and seconds > self.guarded_after)
 
 
 LONG_MUTE_SECONDS = 8 * 3600.0
-"""The longest mute that an alert's button has. Silence for longer is like taking the guest off the watch list."""
+"""Longest mute, in seconds, that an alert's button offers.
+
+A longer one is like removing the guest from the watch list.
+"""
 
 _GUEST, _SEEN, _WHOLE = Reach.GUEST, Reach.SEEN, Reach.WHOLE
 RIGHTS: Mapping[Operation, Right] = {
@@ -121,7 +124,11 @@ RIGHTS: Mapping[Operation, Right] = {
     Operation.READONLY_ON: Right(Level.ADMIN, _WHOLE, Effect.WORDS),
     Operation.READONLY_OFF: Right(Level.ADMIN, _WHOLE, Effect.WORDS),
 }
-"""What is about several guests, a node or everything (a mute, an alert) asks for GUEST rights on each, or WHOLE."""
+"""One row per operation.
+
+A mute or an alert may be about several guests, a node or everything. It then needs the level on each of the
+guests, or on the whole cluster.
+"""
 
 ON_ALERTS = frozenset({Operation.START, Operation.INFO, Operation.ACKNOWLEDGE, Operation.MONITOR_MUTE})
 """What the buttons of alerts do, which have to work where alerts are, also outside of the category."""

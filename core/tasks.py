@@ -1,4 +1,4 @@
-"""Following a task to its true end: an accepted task is not a result."""
+"""Follow a task to its real end: an accepted task is not a result."""
 
 import contextlib
 import re
@@ -14,14 +14,14 @@ _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s?%")
 _WARNINGS = re.compile(r"WARNINGS: \d+")
 LOG_CHUNK = 500
 LOG_CHUNKS = 10
-"""So much of a log is read in one look: one that grows faster is not caught up with."""
+"""Lines per request, and requests per check, of a log. A log that grows faster is not read to its end."""
 LOG_TAIL = 5
 LOG_EMPTY = ("no content",)
-"""What Proxmox answers for an empty log (pve-common Tools.pm dump_logfile): no line of it."""
+"""Proxmox' answer for an empty log (pve-common Tools.pm dump_logfile). It is no line of the log."""
 LOG_AFTER = 3.0
-"""Seconds a task runs before its log is read for a percentage: short tasks need no second request."""
+"""Seconds that a task runs before its log is read for a percentage: short tasks need no second request."""
 LOST_AFTER = 600.0
-"""Seconds without any answer about the task after which its end is given up as not to be seen."""
+"""Seconds without any answer about the task after which it counts as LOST."""
 
 
 class TaskEnd(StrEnum):
@@ -34,9 +34,10 @@ class TaskEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """How a task ended: VANISHED is what Proxmox does not know any more, LOST what could not be asked for.
+    """How a task ended. VANISHED: Proxmox does not know it any more. LOST: Proxmox could not be asked.
 
-    `message` is Proxmox' exit text; `log` its last lines where it was not OK."""
+    `message`: Proxmox' exit text. `log`: its last lines if the end was not OK.
+    """
 
     end: TaskEnd
     upid: str
@@ -46,7 +47,7 @@ class TaskResult:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A look at running work: elapsed seconds, percent where the log gives one. `out_of_sight`: no answer."""
+    """Progress of running work: elapsed seconds, and percent if the log shows one. `out_of_sight`: no answer."""
 
     elapsed: float
     percent: float | None = None
@@ -58,18 +59,18 @@ OnProgress = Callable[[Progress], Awaitable[None]]
 
 
 async def ignore_progress(progress: Progress) -> None:
-    """For those who do not want to know."""
+    """Ignore the progress."""
 
 
 def end_of(exit_text: str) -> TaskEnd:
-    """OK, WARNINGS or ERROR by Proxmox' exit text (pve-common RESTEnvironment.pm: status of a worker)."""
+    """Return OK, WARNINGS or ERROR for Proxmox' exit text (pve-common RESTEnvironment.pm: status of a worker)."""
     if exit_text == "OK":
         return TaskEnd.OK
     return TaskEnd.WARNINGS if _WARNINGS.fullmatch(exit_text) else TaskEnd.ERROR
 
 
 def percent_in(lines: tuple[str, ...]) -> float | None:
-    """The last percentage that the lines speak of."""
+    """Return the last percentage in the lines."""
     for line in reversed(lines):
         found = _PERCENT.findall(line)
         if found and float(found[-1]) <= 100:
@@ -78,7 +79,7 @@ def percent_in(lines: tuple[str, ...]) -> float | None:
 
 
 class _TaskLog:
-    """The task's log, read on from where the last look ended."""
+    """The task's log, read in steps."""
 
     def __init__(self, proxmox: Proxmox, upid: str) -> None:
         self._proxmox, self._upid = proxmox, upid
@@ -86,7 +87,7 @@ class _TaskLog:
         self.tail: tuple[str, ...] = ()
 
     async def read_on(self) -> tuple[str, ...]:
-        """The latest of what is new. A log that cannot be read is no reason to lose the task."""
+        """Return the latest new lines. If the log cannot be read, the task is followed all the same."""
         new: tuple[str, ...] = ()
         with contextlib.suppress(ProxmoxError):
             for _ in range(LOG_CHUNKS):
@@ -104,10 +105,10 @@ class _TaskLog:
 async def follow(
     proxmox: Proxmox, clock: Clock, upid: str, on_progress: OnProgress = ignore_progress
 ) -> TaskResult:
-    """Wait for the task's end, however long it takes, and say how it ended.
+    """Wait for the task's end, however long it takes, and return it.
 
-    Looks after 0.5, 1, 2 and then every 4 s. While Proxmox does not answer it goes on looking, for
-    ten minutes, and then calls it LOST; a task Proxmox does not know (any more) is VANISHED.
+    Checks after 0.5, 1, 2 and then every 4 s. While Proxmox does not answer it continues for ten minutes and
+    then returns LOST. A task that Proxmox does not know (any more) is VANISHED.
     """
     began = seen = clock.monotonic()
     delay, percent, log = 0.5, None, _TaskLog(proxmox, upid)

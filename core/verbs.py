@@ -92,9 +92,10 @@ ACTIONS: dict[Verb, Action] = {
 
 
 def failed_precondition(action: Action, guest: Guest) -> Refused | None:
-    """Why the action cannot be done to this guest as it is now, or None.
+    """Return why the action cannot be done to this guest as it is now, or None.
 
-    The order is that of a person's remedy: what the guest is, then what holds it, then its state.
+    The checks are in the order in which a person would solve the problems: kind, then lock and protection, then
+    state.
     """
     vmid, label, verb = guest.vmid, guest.label, action.verb.value
     if action.verb is Verb.CREATE and not guest.template:

@@ -1,4 +1,4 @@
-"""What was typed to narrow an answer, and means nothing: parts of the tree of core/errors.py."""
+"""Define the errors for typed values that narrow an answer, a part of the tree of core/errors.py."""
 
 from dataclasses import dataclass
 
@@ -7,31 +7,31 @@ from core.errors import Refused
 
 @dataclass(eq=False)
 class BadSince(Refused):
-    """Neither a duration of one minute to 3650 days nor a date."""
+    """The value is neither a date nor a duration of one minute to 3650 days."""
 
     value: str
 
 
 @dataclass(eq=False)
 class UnknownPerson(Refused):
-    """Nobody of that name is in the audit trail, and it is no id."""
+    """The value is not a user id, and nobody in the audit trail has this name."""
 
     value: str
 
 
 @dataclass(eq=False)
 class SeveralPeople(Refused):
-    """The audit trail has several people of that name."""
+    """Several people in the audit trail have this name."""
 
     value: str
 
 
 class NothingChosen(Refused):
-    """The entry of a completion that only says why there is nothing to choose."""
+    """The chosen completion entry only explains why there is nothing to choose."""
 
 
 @dataclass(eq=False)
 class UnknownOperation(Refused):
-    """Nothing that can be asked of the bot."""
+    """The value names no operation of the bot."""
 
     value: str

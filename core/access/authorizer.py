@@ -1,4 +1,4 @@
-"""Where the one decision (core/access/policy.py) meets what is known just now."""
+"""Decide access (core/access/policy.py) with the data that is known now."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,16 +20,16 @@ from core.guest import Cluster, Guest
 from core.rights import RIGHTS, Effect, Level, Operation
 
 Check = Callable[[Guest], Refused | None]
-"""Why somebody may not do to a guest what they want to, or None."""
+"""Returns why a person may not act on a guest, or None."""
 
 
 def allow_anyone(guest: Guest) -> Refused | None:
-    """For what the bot itself looks at after an action that was allowed."""
+    """Admit everybody, for the bot's own reads after an allowed action."""
     return None
 
 
 class Authorizer:
-    """Knows the rules, whom the tags of the last read make an owner, and whether changes are switched off."""
+    """Decide access by the rules, the owner tags in the last read, and the read-only switch."""
 
     def __init__(self, rules: AccessRules, cluster_cache: ClusterCache, read_only: ReadOnlySwitch) -> None:
         self.rules, self._cluster_cache, self.read_only = rules, cluster_cache, read_only
@@ -44,7 +44,7 @@ class Authorizer:
         whole: bool = False,
         seconds: float = 0.0,
     ) -> Refused | None:
-        """As `decide` says. `operation` None: what is none at all, so that the place alone is asked about."""
+        """Return the refusal of `decide`, or None. `operation=None` checks the place only."""
         if operation is None:
             return place_refusal(self.rules, actor)
         last = self._cluster_cache.last
@@ -63,7 +63,7 @@ class Authorizer:
         )
 
     def _read_only_refusal(self) -> Refused | None:
-        """An error of its own for everybody who is told: a traceback belongs to one of them."""
+        """Return a new copy of the read-only error, because a raised error keeps its own traceback."""
         held = self.read_only.refusal
         return replace(held) if held else None
 
@@ -76,7 +76,10 @@ class Authorizer:
         whole: bool = False,
         seconds: float = 0.0,
     ) -> None:
-        """Raises what `refusal` says."""
+        """Check access.
+
+        Raises: Refused, as returned by `refusal`.
+        """
         if refusal := self.refusal(actor, operation, guest, whole=whole, seconds=seconds):
             raise refusal
 
@@ -84,33 +87,35 @@ class Authorizer:
         return lambda guest: self.refusal(actor, operation, guest)
 
     def needs_fresh_list(self, actor: Actor, operation: Operation, vmid: int) -> bool:
-        """Whether the list has to be read anew before this change is decided: what was read may be true no more."""
+        """Return whether the list must be read again before this change is decided, because it may be outdated."""
         changes = RIGHTS[operation].effect is not Effect.NOTHING
         return changes and depends_on_list(self.rules, actor, operation, vmid)
 
     def guest_index(self, cluster: Cluster) -> GuestIndex:
-        """What is looked up in this read, made once for each."""
+        """Return the index of this read. It is built once per read."""
         if self._guest_index is None or self._guest_index.cluster is not cluster:
             self._guest_index = GuestIndex(cluster)
         return self._guest_index
 
     def offer(self, actor: Actor, operation: Operation, cluster: Cluster) -> Offer:
-        """The guests that may be offered to this person: those that `refusal` would say nothing of."""
+        """Return the guests to offer to this person: those for which `refusal` returns None."""
         held = self.read_only.refusal is not None
         return offer_for(self.rules, actor, operation, self.guest_index(cluster), read_only=held)
 
     def has_hidden_guests(self, actor: Actor) -> bool:
-        """Whether there may be guests that are hidden from this person."""
+        """Return whether some guests may be hidden from this person."""
         return level_everywhere(self.rules, actor) is Level.NONE
 
     def unseen_pools(self, actor: Actor | None = None) -> tuple[str, ...]:
-        """As `unseen_pools` of core/access/policy.py says of the last read; none before the first."""
+        """Return `unseen_pools` of core/access/policy.py for the last read; empty before the first one."""
         last = self._cluster_cache.last
         return unseen_pools(self.rules, last, actor) if last else ()
 
     def visible_cluster(self, actor: Actor, cluster: Cluster) -> Cluster:
-        """The cluster without what is hidden from this person: guests, the nodes that have none of theirs, and
-        storages."""
+        """Return the cluster without the parts that are hidden from this person.
+
+        Scoped users see their guests, the nodes that host them, and no storages.
+        """
         if not self.has_hidden_guests(actor):
             return cluster
         reach = self.guest_index(cluster).vmids_at_level(self.rules, actor, Level.VIEWER)

@@ -1,7 +1,7 @@
-"""One read of the cluster, made ready for keystrokes: by words, by tags, pools and nodes, and by who may do what.
+"""Index one read of the cluster for completions: by words, tags, pools and nodes, and by access.
 
-Made once per read, so that what a person types costs little however large the cluster is. Nothing here permits
-anything: it offers, and what is chosen is decided anew (core/access/policy.py). Both agree, which a test holds.
+It is built once per read, so that each keystroke is cheap in a large cluster. It grants nothing: it only offers
+guests, and access is checked again for the chosen one (core/access/policy.py). A test ensures that both agree.
 """
 
 from collections import defaultdict
@@ -14,22 +14,22 @@ from core.guest import Cluster, Guest
 from core.rights import RIGHTS, Level, Operation, Reach
 
 TYPED_MOST, WORDS_MOST = 100, 5
-"""How much of what was typed counts: so many characters, and so many words of them."""
+"""Characters and words of the typed text that are used."""
 
 
 def normalized(typed: str) -> str:
-    """What counts of it, whatever its case."""
+    """Return the used part of the text, in lower case."""
     return typed[:TYPED_MOST].casefold().strip()
 
 
 def words_of(typed: str) -> tuple[str, ...]:
-    """The words that all have to be found."""
+    """Return the words that must all match."""
     return tuple(dict.fromkeys(normalized(typed).split()))[:WORDS_MOST]
 
 
 @dataclass(frozen=True, slots=True)
 class IndexedGuest:
-    """A guest and what it is found by, in lower case."""
+    """A guest and its lower-case search text."""
 
     guest: Guest
     text: str
@@ -37,7 +37,7 @@ class IndexedGuest:
 
 
 class GuestIndex:
-    """What is looked up in one read of the cluster. Each part is made when it is first asked for."""
+    """The index of one read. Each part is built when it is first used."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -45,7 +45,7 @@ class GuestIndex:
 
     @cached_property
     def rows(self) -> tuple[IndexedGuest, ...]:
-        """By VMID."""
+        """All guests, ordered by VMID."""
         return tuple(
             IndexedGuest(guest, f"{guest.vmid} {name} {guest.node.casefold()}", name)
             for guest in self.cluster.guests
@@ -74,25 +74,25 @@ class GuestIndex:
 
     @cached_property
     def protected(self) -> frozenset[int]:
-        """By their tag, or by Proxmox' flag as far as that was read."""
+        """Guests protected by their tag, or by Proxmox' flag if that was read."""
         flagged = (guest.vmid for guest in self.cluster.guests if guest.protected)
         return frozenset(self._by_tag.get(PROTECTED_TAG, ())).union(flagged)
 
     def vmids_named(self, name: str) -> Collection[int]:
-        """The guests of exactly this name."""
+        """Return the guests with exactly this name."""
         return self._by_name.get(name, ())
 
     def vmids_owned_by(self, user_id: int) -> Collection[int]:
         return self._by_tag.get(f"{OWNER_TAG}{user_id}", ())
 
     def guests_owned_by(self, user_id: int) -> tuple[Guest, ...]:
-        """Those whose tags make this person their owner."""
+        """Return the guests that have this person as owner in their tags."""
         found = (self.cluster.find(vmid) for vmid in self.vmids_owned_by(user_id))
         return tuple(guest for guest in found if guest)
 
     def vmids_in_scopes(self, scopes: tuple[Scope, ...]) -> frozenset[int]:
-        """As Scope.covers says of each guest. VMIDs count also where there is no such guest."""
-        if scopes not in self._by_scopes:  # which are as many as there are roles
+        """Return the guests for which `Scope.covers`. VMIDs are included even if no such guest exists."""
+        if scopes not in self._by_scopes:  # there are as many as roles
             self._by_scopes[scopes] = frozenset().union(*map(self._vmids_in_scope, scopes))
         return self._by_scopes[scopes]
 
@@ -109,7 +109,7 @@ class GuestIndex:
                 return set[int]().union(*(self._by_pool[pool] for pool in inside))
 
     def vmids_at_level(self, rules: AccessRules, actor: Actor, least: Level) -> frozenset[int] | None:
-        """The guests on which the person has at least this level; None: every guest."""
+        """Return the guests on which the person has at least this level; None: every guest."""
         if not rules.levels:
             return None
         held = [role for role, level in rules.levels.items() if role in actor.roles and level >= least]
@@ -119,7 +119,7 @@ class GuestIndex:
         return found.union(self.vmids_owned_by(actor.user_id)) if least <= Level.OPERATOR else found
 
     def matching(self, typed: str) -> Iterator[IndexedGuest]:
-        """Those in which all words occur, by VMID."""
+        """Yield the rows that contain all words, ordered by VMID."""
         words = words_of(typed)
         if not words:
             return iter(self.rows)
@@ -137,13 +137,13 @@ def _group_by(guests: Iterable[Guest], key: Callable[[Guest], str]) -> dict[str,
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The guests that a person may be offered for an operation. `within` None: all."""
+    """The guests to offer to a person for an operation. `within=None`: all."""
 
     within: frozenset[int] | None
     protected: frozenset[int] = frozenset()
-    """Protected ones, to which only an admin may do it."""
+    """Protected guests, on which only an admin may do it."""
     admin_of: frozenset[int] | None = None
-    """Where the person is an admin; None: everywhere."""
+    """Guests on which the person is an admin; None: all."""
 
     @property
     def is_empty(self) -> bool:
@@ -161,7 +161,7 @@ NO_OFFER = Offer(frozenset())
 def offer_for(
     rules: AccessRules, actor: Actor, operation: Operation, guest_index: GuestIndex, *, read_only: bool
 ) -> Offer:
-    """The guests of which `decide` says nothing against it. `read_only`: it would, to every change."""
+    """Return the guests for which `decide` would not refuse the operation. `read_only`: it refuses every change."""
     right = RIGHTS[operation]
     if place_refusal(rules, actor, operation) or (read_only and right.changes):
         return NO_OFFER

@@ -1,8 +1,8 @@
-"""Who may do what, to which guest, where. One pure function decides: the gate, every view and form and the action
-itself call it.
+"""Decide who may do what, to which guest, and where.
 
-Roles are those of the interaction that is judged; a role may be narrowed to some guests by scopes. A guest whose
-tags say `owner-<user id>` has that person as its operator. What one may not see does not exist for one.
+One pure function, `decide`, is called by the gate, by every view and form, and by the action itself. The roles
+are those of the current interaction. Scopes may limit a role to some guests. The tag `owner-<user id>` makes that
+person an operator of the guest. A guest that a person may not see does not exist for them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ PROTECTED_TAG = "protected"
 
 
 class InteractionKind(StrEnum):
-    """How a person came to ask."""
+    """Kind of interaction by which a person asks."""
 
     COMMAND = "command"
     COMPLETION = "completion"
@@ -28,10 +28,10 @@ class InteractionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an interaction happened. None means: not in a guild, or not to be known (which is a no).
+    """Place of an interaction. None: not in a guild, or unknown, which is refused.
 
-    `category_id` is that of the channel, or of the parent for threads and forum posts; `channel_id` that of the
-    channel or thread itself.
+    `category_id`: category of the channel; for threads and forum posts, of the parent channel.
+    `channel_id`: the channel or thread itself.
     """
 
     guild_id: int | None
@@ -51,7 +51,7 @@ class Actor:
 
 
 class ScopeKind(StrEnum):
-    """What a scope goes by, by the word before its colon."""
+    """Property by which a scope selects guests. Its value is the word before the colon in the setting."""
 
     VMID = "vmid"
     TAG = "tag"
@@ -61,7 +61,7 @@ class ScopeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Some of the guests. `value` as Proxmox writes it, of VMID its digits; tags whatever their case."""
+    """A set of guests. `value` is written as in Proxmox, a VMID as its digits. Tags match in any case."""
 
     kind: ScopeKind
     value: str
@@ -72,7 +72,7 @@ class Scope:
                 return str(guest.vmid) == self.value
             case ScopeKind.TAG:
                 return has_tag(guest, self.value)
-            case ScopeKind.POOL:  # a pool may be in another: `lab/web` is in `lab`
+            case ScopeKind.POOL:  # pools may be nested: `lab/web` is in `lab`
                 return f"{guest.pool or ''}/".startswith(f"{self.value}/")
             case ScopeKind.NODE:
                 return guest.node == self.value
@@ -80,9 +80,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class AccessRules:
-    """The one guild and the one category the bot may be used in, the channel that alerts go to, and who may what.
+    """The guild and the category in which the bot may be used, the alert channel, and the rights of roles.
 
-    `levels` by role id; none: everybody is ADMIN. `scopes` narrows roles that are in `levels`. `protected`: VMIDs.
+    `levels`: by role id; empty: everybody is ADMIN. `scopes`: by role id, the guests to which a role in `levels`
+    is limited. `protected`: VMIDs.
     """
 
     guild_id: int
@@ -98,17 +99,17 @@ def has_tag(guest: Guest, tag: str) -> bool:
 
 
 def is_protected(rules: AccessRules, guest: Guest) -> bool:
-    """By the bot's configuration, by its tag, or by Proxmox' flag."""
+    """Return whether the bot's configuration, a tag, or Proxmox' flag protects the guest."""
     return guest.vmid in rules.protected or has_tag(guest, PROTECTED_TAG) or guest.protected
 
 
 def unknown_guest(vmid: int) -> Guest:
-    """A guest of which nothing is known but its VMID: it is in no scope but its own."""
+    """Return a guest with nothing known but its VMID. Only the scope of that VMID contains it."""
     return Guest(vmid, Kind.QEMU, "", State.UNKNOWN)
 
 
 def listed_or_unknown(cluster: Cluster | None, vmid: int) -> Guest:
-    """As the cluster lists it, or as nothing but its VMID."""
+    """Return the guest as listed in the cluster, or with nothing but its VMID."""
     guest = cluster.find(vmid) if cluster else None
     return guest or unknown_guest(vmid)
 
@@ -118,7 +119,7 @@ def is_owner(actor: Actor, guest: Guest) -> bool:
 
 
 def grants(rules: AccessRules, actor: Actor) -> dict[int, tuple[Level, tuple[Scope, ...]]]:
-    """The person's roles that count: what each allows, and the guests it is narrowed to (none: all)."""
+    """Return the person's roles that have a level: each with its level and its scopes (none: all guests)."""
     return {
         role: (level, rules.scopes.get(role, ()))
         for role, level in sorted(rules.levels.items())
@@ -127,7 +128,7 @@ def grants(rules: AccessRules, actor: Actor) -> dict[int, tuple[Level, tuple[Sco
 
 
 def level_on(rules: AccessRules, actor: Actor, guest: Guest) -> Level:
-    """What the person may do to this guest; NONE: it is hidden from them."""
+    """Return the person's level on this guest. NONE: the guest is hidden from them."""
     if not rules.levels:
         return Level.ADMIN
     held = [
@@ -140,7 +141,7 @@ def level_on(rules: AccessRules, actor: Actor, guest: Guest) -> Level:
 
 
 def level_everywhere(rules: AccessRules, actor: Actor) -> Level:
-    """What the person may do to the cluster as a whole, and so to every guest."""
+    """Return the person's level on the whole cluster, and so on every guest."""
     if not rules.levels:
         return Level.ADMIN
     held = [level for role, level in rules.levels.items() if role in actor.roles - rules.scopes.keys()]
@@ -148,7 +149,7 @@ def level_everywhere(rules: AccessRules, actor: Actor) -> Level:
 
 
 def level_anywhere(rules: AccessRules, actor: Actor, guests: Iterable[Guest]) -> Level:
-    """The most the person may do to any guest; `guests`: those that may be the person's own."""
+    """Return the person's highest level on any guest. `guests`: the guests whose owner tags are checked."""
     if not rules.levels:
         return Level.ADMIN
     held = [level for role, level in rules.levels.items() if role in actor.roles]
@@ -158,7 +159,10 @@ def level_anywhere(rules: AccessRules, actor: Actor, guests: Iterable[Guest]) ->
 
 
 def place_refusal(rules: AccessRules, actor: Actor, operation: Operation | None = None) -> Refused | None:
-    """Why nothing may be asked here. An alert's button works where alerts are, wherever that is."""
+    """Return the refusal of a place where the bot may not be used, or None.
+
+    An alert's button works in the alert channel, even outside the category.
+    """
     place = actor.place
     if place.guild_id == rules.guild_id:
         if place.category_id == rules.category_id:
@@ -180,12 +184,13 @@ def decide(
     read_only: Refused | None = None,
     seconds: float = 0.0,
 ) -> Refused | None:
-    """Why this person may not do this (to this guest) here, or None. Deny is the default.
+    """Return why this person may not do this here, to this guest, or None. The default is to deny.
 
-    `guest` None, where the operation is about one: which is not known yet, so that the person must have the level
-    on some guest. `guests`: what is known of the cluster, for whom tags make an owner. `whole`: it is about more
-    than guests (a node, everything). `read_only`: what to say to changes while there are to be none.
-    `seconds`: how long it would last.
+    `guest`: None if it is not known yet; then the person needs the level on any guest.
+    `guests`: the guests whose owner tags are checked if no guest is given, or if it is about more than guests.
+    `whole`: the operation is about more than guests (a node, everything).
+    `read_only`: the refusal of every change while changes are switched off.
+    `seconds`: how long the operation would last.
     """
     refusal = place_refusal(rules, actor, operation)
     if refusal is not None:
@@ -211,8 +216,10 @@ def decide(
 
 
 def depends_on_list(rules: AccessRules, actor: Actor, operation: Operation, vmid: int) -> bool:
-    """Whether the person may do this to the guest, were it protected, only because of its tags, pool or node, which
-    others can change."""
+    """Return whether this permission may depend on the guest's tags, pool or node, which others can change.
+
+    It assumes that the guest is protected.
+    """
     right, sure = RIGHTS[operation], level_everywhere(rules, actor)
     for level, scopes in grants(rules, actor).values():
         if any(scope.kind is ScopeKind.VMID and scope.value == str(vmid) for scope in scopes):
@@ -225,16 +232,16 @@ def depends_on_list(rules: AccessRules, actor: Actor, operation: Operation, vmid
 
 
 def scoped_vmids(rules: AccessRules, actor: Actor) -> frozenset[int]:
-    """The guests that the person's roles name by their VMID, also those that are gone."""
+    """Return the VMIDs in the scopes of the person's roles, including those of deleted guests."""
     scopes = (scope for _, scopes in grants(rules, actor).values() for scope in scopes)
     return frozenset(int(scope.value) for scope in scopes if scope.kind is ScopeKind.VMID)
 
 
 def unseen_pools(rules: AccessRules, cluster: Cluster, actor: Actor | None = None) -> tuple[str, ...]:
-    """The pools that scopes name and the cluster does not show, so that nobody gets a guest by them: they do not
-    exist, or the token lacks Pool.Audit on `/pool/NAME` (Proxmox then leaves a guest's pool out).
+    """Return the pools that scopes name but the cluster does not show. They give nobody access to a guest.
 
-    `actor`: only of the roles this person has.
+    Such a pool does not exist, or the token lacks Pool.Audit on `/pool/NAME` (Proxmox then omits the pool of a
+    guest). `actor`: check only the roles of this person.
     """
     scopes = rules.scopes if actor is None else {role: rules.scopes.get(role, ()) for role in actor.roles}
     named = {scope.value for some in scopes.values() for scope in some if scope.kind is ScopeKind.POOL}
@@ -242,5 +249,5 @@ def unseen_pools(rules: AccessRules, cluster: Cluster, actor: Actor | None = Non
 
 
 def visible_guests(rules: AccessRules, actor: Actor, guests: Iterable[Guest]) -> tuple[Guest, ...]:
-    """Those that exist for this person."""
+    """Return the guests that this person may see."""
     return tuple(guest for guest in guests if level_on(rules, actor, guest) > Level.NONE)

@@ -1,5 +1,8 @@
-"""How much one person may change, so that a mistake, or a stolen account, does not reach every guest at once; and
-how quickly they may ask, so that nobody stands in everybody's way."""
+"""Limit each person's changes and requests.
+
+A limit of changes keeps a mistake or a stolen account from reaching every guest at once. A limit of requests
+keeps one person from blocking everybody.
+"""
 
 from collections import deque
 from collections.abc import Mapping
@@ -11,41 +14,47 @@ from core.errors import TooManyChanges, TooQuick
 
 WINDOW_SECONDS = 60.0
 PEOPLE_MOST = 1000
-"""So many people are remembered before those are forgotten of whom nothing counts any more."""
+"""Number of remembered people above which those without counted changes are forgotten."""
 
 
 class ChangeLimit:
-    """At most `most` changes a minute for each person, in any channel; 0 for as many as they like."""
+    """Limit each person to `most` changes a minute, in any channel; 0 for no limit."""
 
     def __init__(self, clock: Clock, most: int) -> None:
         self._clock, self._most = clock, most
         self._taken: dict[int, deque[float]] = {}
 
     def check(self, user_id: int) -> None:
-        """Raises TooManyChanges where `take` would."""
+        """Check whether `take` would succeed.
+
+        Raises: TooManyChanges.
+        """
         now, taken = self._clock.monotonic(), self._counted(user_id)
         if self._most and len(taken) >= self._most:
             raise TooManyChanges(self._most, WINDOW_SECONDS - (now - taken[0]))
 
     def take(self, user_id: int) -> None:
-        """One change of this person begins. Raises TooManyChanges, which counts for nothing."""
+        """Count the start of a change. A refused one is not counted.
+
+        Raises: TooManyChanges.
+        """
         self.check(user_id)
         self.charge(user_id)
 
     def charge(self, user_id: int) -> None:
-        """Count an attempt that access refused; never more of them than `most`."""
+        """Count an attempt that access refused; never more than `most`."""
         taken = self._counted(user_id)
         if len(taken) < self._most:
             self._taken[user_id] = taken
             taken.append(self._clock.monotonic())
 
     def give_back(self, user_id: int) -> None:
-        """The change that was taken last came to nothing before anything was done."""
+        """Remove the change counted last, because it ended before anything was done."""
         if taken := self._taken.get(user_id):
             taken.pop()
 
     def _counted(self, user_id: int) -> deque[float]:
-        """What still counts of this person; the others whose minute is over are forgotten."""
+        """Return the counted times of this person. People whose minute is over are forgotten."""
         now = self._clock.monotonic()
         if len(self._taken) > PEOPLE_MOST:
             self._taken = {
@@ -58,7 +67,7 @@ class ChangeLimit:
 
 
 class RequestKind(StrEnum):
-    """What is asked for, each with a pace of its own: reading much hinders nobody from acting."""
+    """Kinds of request, each with a rate of its own, so that much reading hinders nobody from acting."""
 
     READ = "read"
     CHANGE = "change"
@@ -67,7 +76,7 @@ class RequestKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many at once, and one more every so many seconds."""
+    """`burst` requests at once, and one more every `every` seconds."""
 
     burst: int
     every: float
@@ -79,21 +88,24 @@ RATES: Mapping[RequestKind, Rate] = {
     RequestKind.COMPLETION: Rate(20, 0.25),
 }
 AUDITED_EVERY = 60.0
-"""Seconds between two refusals of one person that the audit keeps one by one; those between are counted."""
+"""Seconds between two refusals of one person that get their own audit record; those between are counted."""
 
 
 class RateLimiter:
-    """Holds each person to the rates, whether or not what they ask for is allowed. What has no rate is not held."""
+    """Limit each person to the rates, whether or not the request is allowed.
+
+    A kind without a rate is not limited.
+    """
 
     def __init__(self, clock: Clock, rates: Mapping[RequestKind, Rate] = RATES) -> None:
         self._clock, self.rates = clock, rates
         self._used: dict[tuple[int, RequestKind], float] = {}
-        """When all that was taken is made up for, on the monotonic clock."""
+        """Monotonic time at which the full burst is available again."""
         self._refused: dict[tuple[int, RequestKind], tuple[float, int]] = {}
-        """When a refusal was last kept, and how many were not since."""
+        """Monotonic time of the last recorded refusal, and the number of unrecorded ones since."""
 
     def take(self, user_id: int, kind: RequestKind) -> TooQuick | None:
-        """Take one, or say why not."""
+        """Use one request, or return the refusal."""
         rate, now, key = self.rates.get(kind), self._clock.monotonic(), (user_id, kind)
         if rate is None:
             return None
@@ -110,7 +122,7 @@ class RateLimiter:
         return TooQuick(-int(-wait // 1), skipped if news else None)
 
     def _forget_oldest(self, now: float) -> None:
-        """Remember so many people at most: those who used up nothing first, then those who asked longest ago."""
+        """Remember a limited number of people: forget those who used up nothing first, then the oldest requests."""
         if len(self._used) > PEOPLE_MOST:
             self._used = {key: used for key, used in self._used.items() if used > now}
         for kept in (self._used, self._refused):

@@ -1,6 +1,6 @@
-"""One switch that refuses every change: kept in two places, so that it survives restarts and the loss of one.
+"""Store the switch that refuses every change. It is in two places, to survive restarts and the loss of one place.
 
-What either place says is on is on, and so is what cannot be read: somebody meant it.
+The switch is on if either place says so, or holds something unreadable: then somebody has switched changes off.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class RecordStore(Protocol):
-    """What is needed of the Journal."""
+    """The methods of the `Journal` that the switch needs."""
 
     def records(self) -> dict[str, str]: ...
 
@@ -25,10 +25,10 @@ class RecordStore(Protocol):
 
 
 class SwitchFile(Protocol):
-    """The second place. Every method raises StoreFailed."""
+    """The second place. Every method may raise StoreFailed."""
 
     def read(self) -> str | None:
-        """What was written, None where nothing is."""
+        """Return the stored text, None if there is none."""
 
     def write(self, text: str) -> None: ...
 
@@ -36,8 +36,11 @@ class SwitchFile(Protocol):
 
 
 class ReadOnlySwitch:
-    """`held` is what to say to changes while they are switched off, None while they are allowed. `unkept`: why it is
-    on in memory only."""
+    """Keep the switch in memory and in both places.
+
+    `held`: the error for changes while they are switched off, None while they are allowed.
+    `unkept`: why the switch is on in memory only, None if it is stored or off.
+    """
 
     def __init__(self, journal: RecordStore, clock: Clock, file: SwitchFile | None = None) -> None:
         self._journal, self._clock, self._file = journal, clock, file
@@ -45,7 +48,10 @@ class ReadOnlySwitch:
         self.store_error: JournalFailed | StoreFailed | None = None
 
     def load(self) -> None:
-        """Read what was set, when the journal has been opened. Raises JournalFailed."""
+        """Read the stored switch, once the journal is open.
+
+        Raises: JournalFailed.
+        """
         kept, spared = self._journal.records().get(KEY), self._read_file()
         self.refusal = self._decode(kept) or self._decode(spared)
         if self.refusal is not None and (kept is None or (spared is None and self._file is not None)):
@@ -69,13 +75,16 @@ class ReadOnlySwitch:
             return ReadOnly("?", self._clock.now())
 
     def turn_on(self, by: str, by_id: int = 0) -> None:
-        """At once, whatever the disk says; see `unkept`. Who turned it on first stays the one who did."""
+        """Refuse changes from now on, even if the disk fails; see `unkept`.
+
+        If the switch is already on, the first person stays on record.
+        """
         if self.refusal is None:
             self.refusal = ReadOnly(by, self._clock.now(), by_id)
         self.store()
 
     def store(self) -> None:
-        """Write once more that it is on, in both places. One of them is enough. Does not raise."""
+        """Write again to both places that the switch is on; one is enough. Does not raise."""
         if self.refusal is None:
             self.store_error = None
             return
@@ -100,7 +109,10 @@ class ReadOnlySwitch:
             self._file.write(text)
 
     def turn_off(self) -> None:
-        """Raises JournalFailed and StoreFailed; then it is as it was."""
+        """Allow changes again.
+
+        Raises: JournalFailed or StoreFailed; the switch then stays on.
+        """
         try:
             if self._file is not None:
                 self._file.remove()

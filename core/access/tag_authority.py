@@ -1,4 +1,4 @@
-"""What a guest's tags and its protection decide, and so what a clone or a rollback would hand on, give or take."""
+"""Read the access rules in a guest's tags and protection, and compare them with those of a clone or snapshot."""
 
 import re
 from collections.abc import Iterable
@@ -11,7 +11,11 @@ _OWNER = re.compile(re.escape(OWNER_TAG) + r"([0-9]{1,20})")
 
 @dataclass(frozen=True, slots=True)
 class TagAuthority:
-    """`owners`: user ids, who are operators of the guest. `scoped`: tags that ROLE_SCOPES goes by, in lower case."""
+    """The access rules in a guest's tags and flags.
+
+    `owners`: ids of users who are operators of the guest. `scoped`: its tags that ROLE_SCOPES uses, in lower
+    case.
+    """
 
     owners: frozenset[int] = frozenset()
     protected: bool = False
@@ -19,11 +23,11 @@ class TagAuthority:
 
     @property
     def has_effect(self) -> bool:
-        """Whether it names an owner or protects."""
+        """Whether it names an owner or protects the guest."""
         return bool(self.owners) or self.protected
 
     def minus(self, other: "TagAuthority") -> "TagAuthority":
-        """What this one has and the other has not."""
+        """Return the part of these rules that `other` does not have."""
         return TagAuthority(
             self.owners - other.owners,
             self.protected and not other.protected,
@@ -34,7 +38,10 @@ class TagAuthority:
 def authority_of(
     rules: AccessRules, tags: Iterable[str], *, protection: bool = False, vmid: int | None = None
 ) -> TagAuthority:
-    """`protection` is Proxmox' flag. `vmid`: also what the bot's configuration says of that VMID."""
+    """Return the access rules in a guest's tags.
+
+    `protection`: Proxmox' flag. `vmid`: also consider this VMID in the bot's configuration.
+    """
     low = frozenset(tag.casefold() for tag in tags)
     scopes = {
         scope.value.casefold()

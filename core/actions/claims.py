@@ -1,4 +1,4 @@
-"""One action at a time per guest: who is at work on it, and how many have ended."""
+"""Allow one action at a time per guest, and count the ended ones."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,24 +11,25 @@ from core.verbs import Verb
 
 
 class Claims:
-    """`busy`, by VMID: what to say to everybody else while an action on the guest is under way."""
+    """The running actions. `busy`: by VMID, the error for everybody else while an action runs."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.busy: dict[int, GuestBusy] = {}
         self._ended: dict[int, int] = {}
-        """By VMID: how many actions have ended. Only guests that were acted on are in it."""
+        """By VMID, the number of ended actions. It contains only guests that were acted on."""
 
     def ended(self, vmid: int) -> int:
-        """How many actions on this guest have ended."""
+        """Return the number of ended actions on this guest."""
         return self._ended.get(vmid, 0)
 
     @contextmanager
     def alone(self, plan: Plan, ended: int) -> Iterator[None]:
-        """Around the action. Nothing was awaited since the plan was made, which admits the person.
+        """Claim the guest for the action in the `with` block.
 
-        Raises GuestBusy, and ChangedMeanwhile where an action has ended since `ended` were counted: the plan is
-        older than what it did.
+        There must be no await between making the plan, which checks access, and this call.
+        Raises: GuestBusy, ChangedMeanwhile if an action has ended since `ended` was counted, so that the plan
+        is outdated.
         """
         order, vmid = plan.order, plan.order.vmid
         if running := self.busy.get(vmid):

@@ -1,4 +1,4 @@
-"""One action from order to outcome: decided again, found, checked, done once, followed, read again."""
+"""Carry out one action: check access, find the guest, send the request once, follow the task, read the result."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -31,24 +31,24 @@ from core.verbs import ACTIONS, Action, Verb
 
 SETTLE_SECONDS = 60.0
 SETTLE_SECONDS_HA = 300.0
-"""How long to wait for the expected state after a good task. HA's manager acts in rounds of 10 s."""
+"""Seconds to wait for the expected state after a successful task. HA's manager acts every 10 s."""
 
 ACCESS_ERRORS = (NotAllowed, NotHere, OnlySomeGuests, GuestNotFound)
-"""What a person is told who may not do something, or who tries VMIDs."""
+"""Errors for people who lack access or guess VMIDs."""
 
 OnStart = Callable[[], Awaitable[int | None]]
-"""Gives Discord's id of the public message that shows how it goes, None where there is none."""
+"""Called just before the request. Returns Discord's id of the public progress message, None if there is none."""
 
 RecordStep = Callable[..., None]
-"""Keeps how far an attempt has come: the step, the plan as it is sent, and its task once that is known."""
+"""Records the progress of an attempt: the step, the plan as sent, and the UPID once it is known."""
 
 
 async def _start_silently() -> None:
-    """For those who have nobody to tell that it begins."""
+    """Return at once, for callers that show no progress message."""
 
 
 class Executor:
-    """Everything that changes a guest goes through `execute`; `plan` is its first half, to be shown."""
+    """Plan and carry out every action that changes a guest. `plan` is to be shown; `execute` plans again."""
 
     def __init__(
         self,
@@ -69,15 +69,15 @@ class Executor:
         self._stopped = False
 
     def subscribe_unknown(self, on_unknown: Callable[[int], None]) -> None:
-        """Whom to tell the attempts that ended so that nobody knows whether they were done."""
+        """Set the callback for attempts whose result is unknown. It gets the attempt's id."""
         self._on_unknown = on_unknown
 
     def is_busy(self, vmid: int) -> bool:
-        """Whether an action on this guest is under way."""
+        """Return whether an action on this guest is running."""
         return vmid in self._claims.busy
 
     async def plan(self, order: Order) -> Plan:
-        """What would happen, to be shown. Raises a Refused or ProxmoxError when it would not; changes nothing."""
+        """Plan the order to show it, and change nothing. Raises: Refused, ProxmoxError if it cannot be done."""
         try:
             self._limit.check(order.actor.user_id)
             self._planner.authorize(order)
@@ -102,16 +102,17 @@ class Executor:
         on_start: OnStart = _start_silently,
         may_ask: bool = False,
     ) -> Report:
-        """Do it, once, and follow it to its end. Raises as `plan` does, and whatever the sending says.
+        """Carry out the order once and follow it to its end.
 
-        `shown` is the plan a person agreed to: another guest under the same VMID is refused. `begin` is awaited
-        when nothing speaks against it any more and nothing has been sent yet; what it raises calls it off. What
-        cannot be kept in the audit is not done: JournalFailed. `may_ask`: the caller asks where Unconfirmed is
-        raised, so that this is no attempt yet.
+        `shown`: the plan that a person agreed to; another guest under the same VMID is refused.
+        `begin`: awaited after the checks and before the request. An error in it cancels the action.
+        `may_ask`: the caller asks the person after Unconfirmed, so that this error is not recorded as an attempt.
+        Raises: the errors of `plan` and of the request; JournalFailed if the audit cannot store the attempt, in
+        which case nothing is done.
         """
         began = self._clock.monotonic()
         step, attempt, shown_in = AuditStep.REFUSED, None, None
-        plan: Plan | None = None  # as it was sent last
+        plan: Plan | None = None  # the plan as last sent
         upid = ""
         this_task = asyncio.current_task()
         self._running.add(this_task)
@@ -122,7 +123,7 @@ class Executor:
             self._planner.authorize(order)
             await self._ensure_free(order)
             ended = self._claims.ended(order.vmid)
-            plan = await self._planner.plan(order)  # who may not do it has taken nobody's place
+            plan = await self._planner.plan(order)  # before the claim: a refused person must not block others
             if shown is not None:
                 plan.ensure_unchanged(shown)
             plan.ensure_confirmed()
@@ -151,7 +152,7 @@ class Executor:
             if may_ask and isinstance(error, Unconfirmed):
                 raise
             if step is AuditStep.ENDED and isinstance(error, asyncio.CancelledError):
-                raise  # the bot ends: the next one finds out how it came out (core/actions/recovery.py)
+                raise  # the bot ends: its next run finds out the result (core/actions/recovery.py)
             if attempt is None:
                 self._charge(order, error)
             seconds = self._clock.monotonic() - began
@@ -180,12 +181,15 @@ class Executor:
         return report
 
     async def stop(self) -> None:
-        """The bot ends: what was sent is followed no longer, what was not sent is not sent. Returns when all of that
-        is over; the guests themselves are left alone."""
+        """Cancel all running actions because the bot ends.
+
+        Requests already sent are no longer followed, and no others are sent. The guests themselves are left
+        alone. Returns when every action has stopped, after about a second at the latest.
+        """
         self._stopped = True
         for task in filter(None, self._running):
             task.cancel()
-        for pause in (0.0,) * 20 + (0.05,) * 20:  # what takes longer must not hold up the end
+        for pause in (0.0,) * 20 + (0.05,) * 20:  # a slower action must not delay the shutdown
             if not self._running:
                 return
             await self._clock.sleep(pause)
@@ -201,12 +205,12 @@ class Executor:
                 await on_progress(Progress(self._clock.monotonic() - began, upid=upid))
                 task = await follow(self._proxmox, self._clock, upid, on_progress)
             report = await self._conclude(plan, action, task, began, on_progress)
-            done = report.good and report.settled  # what did not obey in time may still do so
+            done = report.good and report.settled  # a guest that did not obey in time may still do so
             expected.running_again = done and report.after is not None and report.after.state is State.RUNNING
         return report
 
     async def _send(self, plan: Plan, expected: ExpectedStop, note: RecordStep) -> tuple[Plan, str | None]:
-        """Once; a second time only where the guest was not there, so that nothing was done."""
+        """Send the request once, and again only if the guest had moved, so that nothing was done."""
         try:
             try:
                 started = await self._sender.start(plan)
@@ -214,28 +218,32 @@ class Executor:
                 again = await self._planner.plan(plan.order)
                 again.ensure_unchanged(plan)
                 again.ensure_confirmed()
-                note(AuditStep.SENDING, again)  # to another node, where its task is looked for
+                note(AuditStep.SENDING, again)  # to another node: a lost task is looked for there
                 started = await self._sender.start(again)
         except (TimedOut, NodeUnreachable, BadAnswer) as error:
             expected.sent = error.changing
             raise
-        except asyncio.CancelledError:  # it may be on its way
+        except asyncio.CancelledError:  # the request may have been sent
             expected.sent = True
             raise
         expected.sent = True
         return started
 
     def _charge(self, order: Order, error: BaseException) -> None:
-        """What access refuses counts as a change of this person, too: trying is not free."""
+        """Count an access refusal as a change of this person, so that trying is not free."""
         if isinstance(error, ACCESS_ERRORS):
             self._limit.charge(order.actor.user_id)
 
     async def _ensure_free(self, order: Order) -> None:
-        """Raises GuestBusy while an action on this guest is under way, to those who may know of the guest. Others are
-        told what they would be if there were none, for which Proxmox may be asked; of a free guest nothing is."""
+        """Check that no action on this guest is running.
+
+        For people without access run the normal check, so that the error reveals nothing; it may ask Proxmox.
+        Proxmox is not asked about a free guest.
+        Raises: GuestBusy, and the errors of `Planner.check_access`.
+        """
         if order.vmid in self._claims.busy:
             await self._planner.check_access(order)
-            if running := self._claims.busy.get(order.vmid):  # which may have ended meanwhile
+            if running := self._claims.busy.get(order.vmid):  # the action may have ended meanwhile
                 raise replace(running)
 
     async def _conclude(
@@ -262,7 +270,7 @@ class Executor:
     async def _settle(
         self, guest: Guest, becomes: State, began: float, on_progress: OnProgress
     ) -> tuple[Guest | None, bool]:
-        """Read the guest until it is as expected: HA acts later, and a QEMU reboot passes through stopped."""
+        """Read the guest until its state is as expected: HA acts later, and a QEMU reboot passes through stopped."""
         patience = SETTLE_SECONDS_HA if guest.ha_managed else SETTLE_SECONDS
         since, delay = self._clock.monotonic(), 0.5
         while True:
@@ -276,14 +284,14 @@ class Executor:
             delay = min(delay * 2, 4.0)
 
     async def _read_guest(self, vmid: int) -> Guest | None:
-        """The guest now, wherever it is, or None where it cannot be seen."""
+        """Return the guest as it is now, on whatever node; None if it cannot be read."""
         try:
             return await self._planner.locate(vmid, allow_anyone)
         except BotError:
             return None
 
     async def _read_clone(self, plan: Plan) -> Guest:
-        """The new guest as it is, or as it was ordered where it cannot be read yet."""
+        """Return the new guest as it is, or as ordered if it cannot be read yet."""
         ordered = Guest(
             vmid=plan.new_vmid or 0,
             kind=plan.guest.kind,
@@ -297,7 +305,7 @@ class Executor:
             return ordered
 
     async def _applied_change(self, plan: Plan) -> Change | None:
-        """What changed, and whether it waits for a restart (asked; guessed only if Proxmox is silent)."""
+        """Return the change and whether it waits for a restart. That is guessed only if Proxmox does not answer."""
         change = plan.change
         if change is None or plan.withdraws_pending:
             return None
@@ -339,12 +347,12 @@ class Executor:
 
 
 def _outcome_prefix(error: BaseException) -> str:
-    """`unknown: ` where the work may have been done, or may go on."""
+    """Return the prefix `unknown: ` if the action may have been done or may still be running, otherwise ""."""
     certain = isinstance(error, BotError) and not getattr(error, "changing", False)
     return "" if certain else UNKNOWN
 
 
 def _audited_error(error: BaseException) -> BaseException:
-    """What was called off with a word, before anything was sent, has nobody who awaits it any more."""
+    """Replace a cancellation that has a message by AnswerTooLate, because nobody waits for the answer."""
     called_off = isinstance(error, asyncio.CancelledError) and error.args
     return AnswerTooLate() if called_off else error

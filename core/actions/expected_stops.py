@@ -1,6 +1,7 @@
-"""Stops that a person ordered through the bot, noted before the request is sent: they are no alarm.
+"""Remember stops that were ordered through the bot, so that they raise no alarm.
 
-They are noted in the journal, too, so that the bot's own end makes no alarm of them.
+They are noted before the request is sent, also in the journal, so that a restart of the bot raises no alarm
+either.
 """
 
 import logging
@@ -16,19 +17,26 @@ from core.verbs import ACTIONS
 _log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 300.0
-"""How long after the action a stop still counts as ordered: a guest may obey late, and HA acts in rounds."""
+"""Seconds after the action in which a stop still counts as ordered.
+
+A guest may obey late, and HA acts in rounds.
+"""
 BLIND_SECONDS = 1800.0
-"""How much longer an order counts while nothing can be seen."""
+"""Additional seconds in which an order counts while the bot cannot see the guest."""
 LAG_SECONDS = 30.0
-"""The same once the guest was seen running again: only the cluster's list (10 s behind) may still show the stop."""
+"""Seconds after the action in which a stop counts as ordered if the guest was seen running again.
+
+Only the cluster's list (10 s behind) may still show the stop then.
+"""
 
 
 @dataclass(slots=True)
 class ExpectedStop:
-    """`sent`: Proxmox has (or may have) the request. `over`: the guest was seen running again. `observed`: it
-    was seen stopped while the action still ran, which uses it up with the action's end.
+    """One ordered stop.
 
-    `began` and `until` are on the monotonic clock; `until` is None while the action runs.
+    `sent`: Proxmox has, or may have, the request. `over`: the guest was seen running again.
+    `observed`: the guest was seen stopped during the action, so that the order ends with it.
+    `began` and `until` are on the monotonic clock. `until` is None while the action runs.
     """
 
     by: str
@@ -40,15 +48,15 @@ class ExpectedStop:
 
 
 StoreStop = Callable[[int, str | None], None]
-"""Keeps who ordered a guest's stop (None: nobody any more) for the next run. May raise JournalFailed."""
+"""Stores who ordered a guest's stop for the next run; None deletes it. May raise JournalFailed."""
 
 
 def _store_nothing(vmid: int, by: str | None) -> None:
-    """Before `begin`."""
+    """Store nothing, before `begin` sets the real callback."""
 
 
 class ExpectedStops:
-    """Which guests are meant to go down just now."""
+    """The guests that are expected to stop now."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -56,7 +64,10 @@ class ExpectedStops:
         self._store: StoreStop = _store_nothing
 
     def load(self, orders: Mapping[int, str], store: StoreStop) -> None:
-        """What a former run had ordered may still happen; from now on orders are noted."""
+        """Take over the orders of an earlier run (VMID -> who), and store orders with `store` from now on.
+
+        The stops of the earlier run may still happen.
+        """
         now = self._clock.monotonic()
         self._stops |= {
             vmid: ExpectedStop(by, now, now + GRACE_SECONDS, sent=True) for vmid, by in orders.items()
@@ -65,7 +76,10 @@ class ExpectedStops:
 
     @contextmanager
     def expect_stop(self, plan: Plan) -> Iterator[ExpectedStop]:
-        """Around the action. What was refused is expected no longer. Raises JournalFailed first."""
+        """Expect the guest's stop during the `with` block. After a refusal it is no longer expected.
+
+        Raises: JournalFailed before the block.
+        """
         expected_stop = ExpectedStop(plan.order.actor.name, self._clock.monotonic())
         vmid = plan.order.vmid
         if not ACTIONS[plan.order.verb].stops:
@@ -78,7 +92,7 @@ class ExpectedStops:
             yield expected_stop
         finally:
             if former is not None and not expected_stop.sent and not expected_stop.seen:
-                self._stops[vmid] = former  # a guest may still obey the order before
+                self._stops[vmid] = former  # the guest may still obey the order before
             elif not expected_stop.sent or expected_stop.seen:
                 self._drop(vmid)
             else:
@@ -86,10 +100,10 @@ class ExpectedStops:
                 expected_stop.until = self._clock.monotonic() + grace
 
     def current(self, *, blind: bool = False) -> dict[int, str]:
-        """VMID -> display name of who ordered the stop, for every stop expected now.
+        """Return the stops expected now: VMID -> display name of the person who ordered it.
 
-        `blind`: what has expired lately is expected yet, since nobody could see whether the guest obeyed; but half
-        an hour at most, and not of a guest that was seen running again.
+        `blind`: include recently expired ones, because nobody could see whether the guest obeyed. They count
+        for half an hour more, unless the guest was seen running again.
         """
         over = self.expired()
         if blind:
@@ -100,13 +114,16 @@ class ExpectedStops:
         return {vmid: stop.by for vmid, stop in self._stops.items() if vmid not in over}
 
     def renew(self, vmid: int) -> None:
-        """What a former run had ordered is at work still: its stop is expected for as long again, if it is at all."""
+        """Expect the stop of an earlier run for as long again, because its action is still running.
+
+        Does nothing if no stop of this guest is expected.
+        """
         stop = self._stops.get(vmid)
         if stop is not None and stop.until is not None:
             stop.until = self._clock.monotonic() + GRACE_SECONDS
 
     def withdraw(self, vmid: int, before: float) -> None:
-        """The stop that was ordered before then (monotonic) has turned out never to have begun."""
+        """Remove the stop ordered before this monotonic time: it never began."""
         stop = self._stops.get(vmid)
         if stop is not None and stop.until is not None and stop.began <= before:
             self._drop(vmid)
@@ -118,12 +135,12 @@ class ExpectedStops:
         )
 
     def forget(self, vmids: Iterable[int]) -> None:
-        """These are not expected any more, and no longer noted."""
+        """Drop these stops. The caller has already deleted their stored orders."""
         for vmid in vmids:
             self._stops.pop(vmid, None)
 
     def on_stop_seen(self, vmid: int) -> None:
-        """The ordered stop has been observed: the next one is an alarm again."""
+        """Note that the ordered stop was seen, so that the next one raises an alarm again."""
         stop = self._stops.get(vmid)
         if stop is not None and stop.until is None:
             stop.seen = True
@@ -131,9 +148,9 @@ class ExpectedStops:
             self._drop(vmid)
 
     def _drop(self, vmid: int) -> None:
-        """Expected no longer. What cannot be noted now excuses no more than it did before."""
+        """Stop expecting it. If that cannot be stored, the next run may still expect it."""
         del self._stops[vmid]
         try:
             self._store(vmid, None)
         except JournalFailed as error:
-            _log.warning("that a stop is over could not be noted: %s", error.reason)
+            _log.warning("the end of an expected stop could not be stored: %s", error.reason)

@@ -1,4 +1,4 @@
-"""Everything the info panel shows of one guest, read side by side; what cannot be had is left out."""
+"""Read everything that the info panel shows of one guest, in parallel. Unavailable parts are left out."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class GuestDetails:
-    """A guest with what surrounds it; None where Proxmox does not tell (or the token may not know)."""
+    """A guest and its details. None if Proxmox does not report a part, or the token may not see it."""
 
     guest: Guest
     config: GuestConfig | None
@@ -24,42 +24,48 @@ class GuestDetails:
     addresses: tuple[str, ...] | None
     last_task: TaskSummary | None
     pending: tuple[Pending, ...] | None = None
-    """What waits for a restart."""
+    """Changes that wait for a restart."""
     protected: bool = False
-    """By the bot's configuration, its tag or Proxmox' flag."""
+    """Whether the bot's configuration, a tag or Proxmox' flag protects it."""
 
 
 @dataclass(eq=False, slots=True)
 class _SharedRead:
-    """One reading of a guest, and how many wait for it."""
+    """One running read of a guest, and the number of callers that wait for it."""
 
     task: asyncio.Task[GuestDetails]
     waiting: int = 0
 
 
 class Inspector:
-    """Reads all that is shown of a guest. However many ask at once, Proxmox is asked once; each is judged by
-    themselves. What nobody waits for any more is given up."""
+    """Read all details of a guest.
+
+    Simultaneous callers share one read, but access is checked for each. A read that nobody waits for is
+    cancelled.
+    """
 
     def __init__(self, proxmox: Proxmox, planner: Planner) -> None:
         self._proxmox, self._planner = proxmox, planner
         self._flights: dict[tuple[int, Kind, str], _SharedRead] = {}
 
     async def inspect(self, vmid: int, check: Check) -> GuestDetails:
-        """Raises GuestNotFound, what `check` says, or a ProxmoxError when the guest itself cannot be read."""
+        """Read the details of a guest.
+
+        Raises: GuestNotFound, the refusal of `check`, or a ProxmoxError if the guest itself cannot be read.
+        """
         listed = await self._planner.find(vmid, check)
         try:
             details = await self._read_shared(listed)
         except GuestMoved:
             listed = await self._planner.find_moved(listed, check)
             details = await self._read_shared(listed)
-        guest = replace(details.guest, pool=listed.pool)  # by the list that this person was judged by
+        guest = replace(details.guest, pool=listed.pool)  # from the list by which access was checked
         if refusal := check(guest):
             raise refusal
         return replace(details, guest=guest)
 
     def forget(self, vmid: int) -> None:
-        """Something was done to it: who asks from now on does not join those who asked before."""
+        """Do not let later callers join a read that began before an action on the guest."""
         self._flights = {key: flight for key, flight in self._flights.items() if key[0] != vmid}
 
     async def _read_shared(self, listed: Guest) -> GuestDetails:
@@ -82,7 +88,7 @@ class Inspector:
         if flight is not None and flight.task is task:
             del self._flights[key]
         if task.done() and not task.cancelled():
-            task.exception()  # whoever asked may have gone
+            task.exception()  # the caller may be gone
 
     async def _read(self, listed: Guest) -> GuestDetails:
         guest, proxmox = await self._planner.status(listed), self._proxmox

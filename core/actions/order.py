@@ -1,4 +1,4 @@
-"""What is asked for, what would happen, and what came of it."""
+"""Define orders, plans and reports: what a person asks for, what it would do, and how it ended."""
 
 from dataclasses import dataclass
 
@@ -15,32 +15,33 @@ from core.verbs import Verb
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One wish of one person. `vmid` is the guest's, for CREATE the template's; memory is in MiB."""
+    """The request of one person. `vmid` is the guest's, for CREATE the template's. Memory is in MiB."""
 
     verb: Verb
     vmid: int
     actor: Actor
     name: str | None = None
-    """CREATE: the new guest's name."""
+    """CREATE: name of the new guest."""
     new_vmid: int | None = None
-    """CREATE: the wished VMID, None for the next free one."""
+    """CREATE: the requested VMID, None for the next free one."""
     cores: int | None = None
     memory_mb: int | None = None
     fingerprint: str | None = None
-    """The mark of the guest the person saw (a button's, see Guest.has_fingerprint), None where they named a VMID."""
+    """Fingerprint of the guest that the person saw (a button's, see `Guest.has_fingerprint`), None if they entered a
+    VMID."""
     snapshot: str | None = None
     description: str = ""
     with_memory: bool = False
     typed: str | None = None
-    """The guest's name as the person typed it to confirm, None where they were not asked."""
+    """The guest's name as the person typed it to confirm, None if they were not asked."""
     reason: str = ""
-    """Why, in the person's words."""
+    """The reason, in the person's words."""
     dry_run: bool = False
-    """Only to be shown."""
+    """Whether to show the plan only."""
 
     @property
     def detail(self) -> str:
-        """The options in one line, for the audit."""
+        """Return the options in one line, for the audit trail."""
         names = (
             "name",
             "new_vmid",
@@ -56,37 +57,39 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an order would do to which guest, as just read: shown before a question, checked before acting."""
+    """The effect of an order on a guest as just read. It is shown before a question and checked before acting."""
 
     order: Order
     guest: Guest
     config: GuestConfig | None = None
     snapshots: tuple[Snapshot, ...] = ()
     snapshot: Snapshot | None = None
-    """The snapshot a rollback or delete speaks of."""
+    """The snapshot to roll back to or delete."""
     new_vmid: int | None = None
-    """CREATE: the VMID the copy gets; None while the next free one is to be asked for."""
+    """CREATE: VMID of the copy; None until the next free one is requested."""
     target: str | None = None
-    """CREATE: another node than the template's."""
+    """CREATE: the target node, if it is not the template's."""
     full: bool = False
-    """CREATE: a full copy, where the storage has no linked ones."""
+    """CREATE: whether to make a full copy, because the storage has no linked ones."""
     guarded: bool = False
-    """The guest is protected against this."""
+    """Whether the guest is protected against this operation."""
     fallback: Fallback | None = None
-    """What is left to go back to; only read where the plan is to be shown."""
+    """The remaining backups and snapshots; only read if the plan is to be shown."""
     stored: GuestConfig | None = None
-    """RESIZE: the configuration with what waits for a restart."""
+    """RESIZE: the configuration including changes that wait for a restart."""
     excess: Excess | None = None
-    """RESIZE: what the node does not have."""
+    """RESIZE: the requested amounts that the node does not have."""
     before: TagAuthority | None = None
-    """SNAPSHOT_ROLLBACK: what the guest's tags decide now."""
+    """SNAPSHOT_ROLLBACK: the access rules in the guest's tags now."""
     after: TagAuthority | None = None
-    """CREATE: what the copy's tags will decide; SNAPSHOT_ROLLBACK: what those in the snapshot would (None: they
-    could not be read)."""
+    """Access rules in the tags afterwards: for CREATE the copy's, for SNAPSHOT_ROLLBACK the snapshot's.
+
+    None if those of the snapshot could not be read.
+    """
 
     @property
     def change(self) -> "Change | None":
-        """RESIZE: stored and new, or None where nothing differs. Cores are counted over all sockets."""
+        """RESIZE: stored and new values, None if nothing differs. Cores are counted over all sockets."""
         order, now, cores, memory = self.order, self.config, None, None
         if now is None:
             return None
@@ -106,7 +109,7 @@ class Plan:
 
     @property
     def unmet(self) -> tuple[int | None, int | None]:
-        """RESIZE: the cores and the memory that are asked for and do not hold now; None for each that does."""
+        """RESIZE: requested cores and memory that are not in effect now; None for each that is."""
         order, now = self.order, self.config
         return (
             order.cores if now is not None and order.cores != now.cores else None,
@@ -115,12 +118,12 @@ class Plan:
 
     @property
     def withdraws_pending(self) -> bool:
-        """RESIZE: what is asked for holds now, and only what waits for a restart is taken back."""
+        """RESIZE: whether the order only takes back a change that waits for a restart."""
         return self.change is not None and self.unmet == (None, None)
 
     @property
     def needs_preview(self) -> bool:
-        """Whether a person should see the plan before it is carried out, though nothing is lost by it."""
+        """Whether a person should see the plan first although nothing is lost by it."""
         handed_on = self.order.verb is Verb.CREATE and self.after is not None and self.after.has_effect
         return self.excess is not None or handed_on
 
@@ -134,7 +137,10 @@ class Plan:
         return self.guarded or self.order.verb is Verb.DELETE
 
     def ensure_confirmed(self) -> None:
-        """Raises NameMismatch, Unconfirmed and NoReason unless the order holds what this plan takes."""
+        """Check that the order contains the confirmations that this plan needs.
+
+        Raises: NameMismatch, Unconfirmed, NoReason.
+        """
         guest, order = self.guest, self.order
         if self.needs_name and order.typed is not None and order.typed != guest.label:
             raise NameMismatch(guest.vmid, guest.label)
@@ -144,8 +150,12 @@ class Plan:
             raise NoReason
 
     def ensure_unchanged(self, shown: "Plan") -> None:
-        """Raises ChangedMeanwhile unless this is still the guest a person agreed to, for RESIZE also the change, for
-        DELETE also all that would be lost, for CREATE and SNAPSHOT_ROLLBACK also what tags would decide."""
+        """Check that this plan is still the one that the person agreed to.
+
+        The guest and the snapshot must be the same, for RESIZE also the change, for DELETE everything that
+        would be lost, and for CREATE and SNAPSHOT_ROLLBACK the access rules in the tags.
+        Raises: ChangedMeanwhile.
+        """
         same = self.guest.fingerprint == shown.guest.fingerprint and self.snapshot == shown.snapshot
         if self.order.verb is Verb.RESIZE:
             same = same and (self.change, self.excess) == (shown.change, shown.excess)
@@ -159,9 +169,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A resize, before and after: cores (over all sockets), memory in MiB; None where not asked for.
+    """A resize, as (before, after): cores over all sockets, memory in MiB; None if not requested.
 
-    `cores_now`, `memory_now`: what the guest runs with, where a change before this one waits for a restart.
+    `cores_now`, `memory_now`: current values, if an earlier change waits for a restart.
     """
 
     cores: tuple[int | None, int] | None
@@ -173,10 +183,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How an order ended. `after` is the guest as read again (None when it is gone or could not be read);
-    of a new guest, what was ordered.
+    """How an order ended.
 
-    `settled` is False when the task ended well but the guest is not yet in the state it should reach.
+    `after`: the guest as read again, None if it is gone or unreadable; for a new guest, as ordered.
+    `settled=False`: the task ended well, but the guest is not yet in the expected state.
     """
 
     plan: Plan
@@ -188,5 +198,5 @@ class Report:
 
     @property
     def good(self) -> bool:
-        """Ended well, warnings included."""
+        """Whether it ended well, warnings included."""
         return self.task is None or self.task.end in (TaskEnd.OK, TaskEnd.WARNINGS)

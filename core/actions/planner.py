@@ -1,4 +1,4 @@
-"""From an order to a plan: decided, found, and checked against what speaks against it. Changes nothing."""
+"""Make the plan of an order: decide access, find the guest, and check what prevents the action. Changes nothing."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -35,13 +35,13 @@ from core.verbs import ACTIONS, Verb, failed_precondition
 T = TypeVar("T")
 
 REFUSAL_SECONDS = 3.0
-"""Seconds between two lists read only to refuse something: trying in vain must not keep Proxmox at work."""
+"""Minimum seconds between two reads that only confirm a refusal: refused attempts must not keep Proxmox busy."""
 FALLBACK_SECONDS = 10.0
-"""A storage that hangs must not keep a person from seeing what would be lost."""
+"""Time limit in seconds: a storage that hangs must not keep a person from seeing the plan."""
 
 
 class Planner:
-    """The first half of every action. `home_node` is where new guests go when the storage allows it."""
+    """Plan every action. `home_node`: the node for new guests, if the storage allows it."""
 
     def __init__(
         self,
@@ -56,10 +56,10 @@ class Planner:
         self._refusal_read: float | None = None
 
     async def find(self, vmid: int, check: Check, *, max_age: float = FRESH_SECONDS) -> Guest:
-        """The guest as the list has it, which is at most `max_age` seconds old where it permits something.
+        """Return the guest from the list. If the list permits the action, it is at most `max_age` seconds old.
 
-        Raises BadVmid, GuestNotFound, what `check` says, ProxmoxError. Who is refused has no list read anew each
-        time: what may have come to be permitted is, within REFUSAL_SECONDS seconds.
+        A refused person does not cause a new read each time, so a new permission takes effect within REFUSAL_SECONDS
+        seconds. Raises: BadVmid, GuestNotFound, ProxmoxError, and the refusal of `check`.
         """
         checked_vmid(vmid)
         last = self._cluster_cache.last
@@ -74,8 +74,10 @@ class Planner:
         return guest
 
     def _refusal_age(self) -> float:
-        """How old the list may be that refuses something: the guest, or its tags, may be new. Read at once, but not
-        for each who tries."""
+        """Return the maximum age in seconds of a list that refuses something.
+
+        The guest or its tags may be new, so the list is read again, but at most once in REFUSAL_SECONDS seconds.
+        """
         now = self._clock.monotonic()
         if self._refusal_read is not None and now - self._refusal_read < REFUSAL_SECONDS:
             return REFUSAL_SECONDS
@@ -90,10 +92,10 @@ class Planner:
         *,
         max_age: float = FRESH_SECONDS,
     ) -> T:
-        """Work on the guest as it is this moment, wherever it is; found again, once, if it moves meanwhile.
+        """Run `work` with the guest as it is now, on whatever node. If it moves meanwhile, find it once more.
 
-        Raises GuestNotFound, what `check` says, a ProxmoxError, and what the work raises. The work must change
-        nothing. Nothing but `check` is said of a guest that it does not let pass.
+        `work` must change nothing. If `check` refuses the guest, only that refusal is raised.
+        Raises: GuestNotFound, ProxmoxError, the refusal of `check`, and the errors of `work`.
         """
         guest = await self.find(vmid, check, max_age=max_age)
         try:
@@ -102,7 +104,10 @@ class Planner:
             return await work(await self._status(await self.find_moved(guest, check), check))
 
     async def find_moved(self, guest: Guest, check: Check) -> Guest:
-        """A guest that is not where it was listed, where it is listed now. Raises as `find` does."""
+        """Read the list again to find a guest that has left its listed node.
+
+        Raises: GuestNotFound, ProxmoxError, and the refusal of `check`.
+        """
         self._cluster_cache.drop_overlay(guest.vmid)
         moved = (await self._cluster_cache.read(max_age=0)).find(guest.vmid)
         if moved is None or moved.node == guest.node:
@@ -111,11 +116,14 @@ class Planner:
         return moved
 
     async def locate(self, vmid: int, check: Check, *, max_age: float = FRESH_SECONDS) -> Guest:
-        """The guest as it is this moment, wherever it is. Raises GuestNotFound, what `check` says, ProxmoxError."""
+        """Return the guest as it is now, on whatever node.
+
+        Raises: GuestNotFound, ProxmoxError, and the refusal of `check`.
+        """
         return await self.run_on(vmid, _return_guest, check, max_age=max_age)
 
     async def status(self, listed: Guest) -> Guest:
-        """A listed guest as it is this moment. Raises ProxmoxError, GuestMoved where it is not there."""
+        """Return a listed guest as it is now. Raises: ProxmoxError; GuestMoved if it is not on its listed node."""
         if self._cluster_cache.last and not self._cluster_cache.last.node_online(listed.node):
             raise NodeUnreachable(listed.node)
         return await self._proxmox.status(listed)
@@ -130,11 +138,14 @@ class Planner:
         self._authorizer.authorize(order.actor, _operation(order), guest)
 
     def list_age(self, actor: Actor, operation: Operation, vmid: int) -> float:
-        """How old the list may be, in seconds, that this is decided by."""
+        """Return the maximum age in seconds of the list on which this decision is based."""
         return 0.0 if self._authorizer.needs_fresh_list(actor, operation, vmid) else FRESH_SECONDS
 
     async def check_access(self, order: Order) -> None:
-        """Raises what access says to it, GuestNotFound, or a ProxmoxError where the list is needed and not there."""
+        """Check access to the guest of the order.
+
+        Raises: Refused, GuestNotFound; ProxmoxError if the list is needed and cannot be read.
+        """
         self.authorize(order)
         operation = _operation(order)
         check = self._authorizer.check_for(order.actor, operation)
@@ -157,7 +168,7 @@ class Planner:
             raise ChangedMeanwhile(guest.vmid)
         action, plan = ACTIONS[order.verb], Plan(order, guest)
         refusal = failed_precondition(action, guest)
-        if refusal and not action.needs_unprotected:  # those are judged with their configuration
+        if refusal and not action.needs_unprotected:  # those are checked later, with the configuration
             raise refusal
         match order.verb:
             case Verb.DELETE:
@@ -187,11 +198,14 @@ class Planner:
         return replace(plan, guest=guest, config=config, guarded=self.protects(guest), before=before)
 
     def protects(self, guest: Guest) -> bool:
-        """By the bot's configuration, its tag, or Proxmox' flag as far as that was read."""
+        """Return whether the bot's configuration, a tag, or Proxmox' flag (if it was read) protects the guest."""
         return is_protected(self._authorizer.rules, guest)
 
     async def fallback(self, plan: Plan) -> Fallback:
-        """What the guest could be brought back from afterwards. What cannot be read is said to be unknown."""
+        """Return the backups and snapshots from which the guest can be restored afterwards.
+
+        Each of the two is None if it could not be read.
+        """
         guest = plan.guest
         if plan.order.verb is Verb.DELETE:  # the snapshots are lost with it
             return Fallback(await _read_in_time(self._proxmox.backups(guest)), ())
@@ -203,15 +217,15 @@ class Planner:
         )
 
     async def with_protection(self, guest: Guest) -> Guest:
-        """The guest as `configured` says, or as it is where that cannot be read."""
+        """Return the guest as `configured` does, or unchanged if that cannot be read."""
         try:
             return await self.configured(guest)
         except ProxmoxError:
             return guest
 
     async def configured(self, guest: Guest) -> Guest:
-        """The guest with its tags and Proxmox' flag of now. Raises ProxmoxError."""
-        if not guest.node:  # it is not listed
+        """Return the guest with its current tags and Proxmox' protection flag. Raises: ProxmoxError."""
+        if not guest.node:  # not in the list
             return guest
         config = await self._proxmox.config(guest)
         return replace(guest, protected=config.protection, tags=config.tags)
@@ -235,7 +249,7 @@ class Planner:
         return plan
 
     async def _waiting(self, guest: Guest) -> tuple[tuple[Pending, ...], ProxmoxError | None]:
-        """What waits for a restart, or why that cannot be read. Raises GuestMoved alone."""
+        """Return the changes that wait for a restart, and the error of reading them. Raises: GuestMoved only."""
         try:
             return await self._proxmox.pending(guest), None
         except GuestMoved:
@@ -248,7 +262,7 @@ class Planner:
         if order.new_vmid is not None and (await self._cluster_cache.read(max_age=0)).find(order.new_vmid):
             raise VmidTaken(order.new_vmid)
         elsewhere = self._home_node if self._home_node != guest.node else None
-        config = await self._proxmox.config(guest)  # a clone gets the tags, and Proxmox' flag
+        config = await self._proxmox.config(guest)  # a clone inherits the tags and Proxmox' flag
         after = authority_of(
             self._authorizer.rules, guest.tags, protection=config.protection, vmid=order.new_vmid
         )
@@ -275,7 +289,10 @@ class Planner:
         return replace(plan, snapshots=snapshots)
 
     async def _with_snapshot_tags(self, plan: Plan, name: str) -> Plan:
-        """What the tags in the snapshot would decide. Raises GuestMoved alone."""
+        """Add the access rules that the tags in the snapshot would set, unless they cannot be read.
+
+        Raises: GuestMoved only.
+        """
         try:
             kept = await self._proxmox.snapshot_config(plan.guest, name)
         except GuestMoved:
@@ -287,7 +304,7 @@ class Planner:
 
 
 def _remaining_snapshots(order: Order, snapshots: Iterable[Snapshot]) -> Iterable[Snapshot]:
-    """Those that can be gone back to afterwards."""
+    """Return the snapshots that can still be rolled back to afterwards."""
     gone = order.snapshot if order.verb is Verb.SNAPSHOT_DELETE else None
     return (each for each in snapshots if each.name != gone and not each.incomplete)
 
@@ -314,7 +331,7 @@ def _operation(order: Order) -> Operation:
 
 
 def _validate(order: Order) -> None:
-    """What can be refused without asking Proxmox anything."""
+    """Check the options that can be refused without asking Proxmox."""
     if order.verb is Verb.RESIZE and order.cores is None and order.memory_mb is None:
         raise NothingGiven
     checked_vmid(order.vmid)

@@ -1,8 +1,8 @@
-"""What was under way when the bot ended, or got no answer, found out afterwards: Proxmox is asked how it came out.
+"""Find out the results of attempts that were left open when the bot ended or an answer was lost.
 
-Of a request that Proxmox had taken the task is known, and asked for by its UPID. Of one whose answer got lost the
-task is looked for. The person is told, and the trail gets the true end. Until then the attempt stays open in the
-trail, so that a further end of the bot loses nothing. A stop that was ordered stays expected meanwhile.
+If Proxmox accepted the request, the task is known by its UPID. If the answer was lost, the task is searched
+for. The person is informed, and the trail gets the real result. Until then the attempt stays open in the trail,
+so that another end of the bot loses nothing, and an ordered stop stays expected.
 """
 
 import asyncio
@@ -37,48 +37,57 @@ from core.verbs import ACTIONS, Verb
 _log = logging.getLogger(__name__)
 
 CONCURRENT_MOST = 4
-"""Attempts that are asked for at the same time: the watch reads by the same way."""
+"""Attempts checked at once; the watch shares the same connection."""
 SURE_SECONDS = 45.0
-"""So long after the start a request of the former run may still make its task: pveproxy takes up to 30 s."""
+"""Seconds after the start in which a request of the earlier run may still create its task.
+
+pveproxy takes up to 30 s.
+"""
 PAUSES = (1.0, 2.0, 4.0)
 LONG_PAUSE = 30.0
-"""Seconds between two questions: of a task that runs every 4 s, of a Proxmox that does not answer up to 30."""
+"""Seconds between two checks: up to 4 while a task runs, up to 30 while Proxmox does not answer."""
 GIVE_UP = 24 * 3600.0
-"""How long a Proxmox that does not answer is asked."""
+"""Seconds after which the bot stops asking a Proxmox that does not answer."""
 NOTIFY_SECONDS = 60.0
-"""How long the trail waits for the person to be told first: an end in between then tells once more, not never."""
+"""Seconds that the trail waits until the person has been informed.
+
+If the bot ends in between, the person is informed twice and not never.
+"""
 FIRST_ANSWER_SECONDS = 5.0
-"""So long the person is told first that the end is not known: what is found out must not be overwritten by that."""
+"""Seconds to wait before the first check in the same run.
+
+First the person is told that the result is unknown, and that must not overwrite the real result.
+"""
 TASKS_READ = 50
 IDS_BACK = 500
-"""Records before the attempt among which its guest's tasks are known."""
+"""Records before the attempt that are searched for known tasks of its guest."""
 
 
 class OutcomeNotifier(Protocol):
-    """Whoever tells the person."""
+    """Informs the person."""
 
     async def notify(self, found: AuditEntry) -> None:
-        """How it ended, in the message that showed it, else in its channel. Does not raise."""
+        """Show the result in the original message, or else in its channel. Does not raise."""
 
 
 @dataclass(slots=True)
 class _OpenAttempt:
-    """An attempt, and its task as far as it is known."""
+    """An open attempt, and its task if known."""
 
     open: AuditEntry
     upid: str
     since: float
-    """When it was first asked for (monotonic)."""
+    """Monotonic time of the first check."""
     failures: int = 0
 
     @property
     def sent_at(self) -> float:
-        """When the request was sent at the earliest (Unix seconds)."""
+        """Earliest Unix second at which the request may have been sent."""
         return self.open.began if self.open.record.step is AuditStep.ENDED else self.open.at
 
 
 class ActionRecovery:
-    """Finds out about all that the trail has open from a former run, and ends when nothing is open any more."""
+    """Find out the results of all attempts that an earlier run left open in the trail."""
 
     def __init__(
         self,
@@ -90,7 +99,7 @@ class ActionRecovery:
         notifier: OutcomeNotifier,
         is_busy: Callable[[int], bool] = lambda vmid: False,
     ) -> None:
-        """`is_busy`: whether an action of this run is under way on a guest."""
+        """`is_busy`: returns whether an action of this run is running on a guest."""
         self._on_deleted: Callable[[int], None] = lambda vmid: None
         self._proxmox, self._clock, self._book, self._audit = proxmox, clock, book, audit
         self._expected, self._notifier, self._is_busy = expected, notifier, is_busy
@@ -99,24 +108,24 @@ class ActionRecovery:
         self._notifying: set[asyncio.Task[None]] = set()
 
     def subscribe_deleted(self, on_deleted: Callable[[int], None]) -> None:
-        """Whom to tell a guest whose deletion turns out to have been done."""
+        """Set the callback for a guest whose deletion turns out to be done."""
         self._on_deleted = on_deleted
 
     async def run(self) -> None:
-        """Does not raise; what nobody expected is logged."""
+        """Settle all open attempts. Unexpected errors are logged. Does not raise."""
         cases = [self._open_attempt(each) for each in self._audit.cut_off]
         if cases:
-            _log.info("%d actions were cut off by the end of the bot; Proxmox is asked for them", len(cases))
+            _log.info("%d actions were interrupted when the bot ended; asking Proxmox about them", len(cases))
         await asyncio.gather(*(self._settle(attempt) for attempt in cases))
         if self._notifying:
             await asyncio.wait(self._notifying)
 
     def recover(self, attempt: int) -> None:
-        """An attempt of this run has ended so that nobody knows how: ask for it, too. Does not raise."""
+        """Find out the result of an attempt of this run that ended unknown. Does not raise."""
         try:
             (found, *_), _ = self._book.audit_page(AuditFilter(until=attempt), 0, 1)
         except (JournalFailed, ValueError):
-            return  # the next start asks for it
+            return  # the next start finds it out
         if found.attempt == attempt:
             task = asyncio.create_task(
                 self._settle(self._open_attempt(found), FIRST_ANSWER_SECONDS), name="unknown end"
@@ -125,7 +134,7 @@ class ActionRecovery:
             task.add_done_callback(self._recovering.discard)
 
     def stop(self) -> None:
-        """The bot ends; what is open is asked for by the next start."""
+        """Stop. The next start continues with the open attempts."""
         for task in (*self._recovering, *self._notifying):
             task.cancel()
 
@@ -133,7 +142,7 @@ class ActionRecovery:
         return _OpenAttempt(found, found.record.upid, self._clock.monotonic())
 
     async def _settle(self, attempt: _OpenAttempt, wait: float = 0.0) -> None:
-        """`wait`: seconds before it is asked for the first time."""
+        """Check an attempt until its result is known, then store it. `wait`: seconds before the first check."""
         try:
             outcome, tries = None, 0
             if wait:
@@ -146,11 +155,11 @@ class ActionRecovery:
                     await self._clock.sleep(_pause(attempt, tries))
                     tries += 1
             await self._close(attempt, outcome)
-        except Exception:  # noqa: BLE001 - a bug of ours in one case must not keep the others open
-            _log.exception("how attempt %d ended could not be found out", attempt.open.attempt)
+        except Exception:  # noqa: BLE001 - a bug in one case must not keep the others open
+            _log.exception("the result of attempt %d could not be found out", attempt.open.attempt)
 
     async def _find_outcome(self, attempt: _OpenAttempt) -> str | None:
-        """The outcome as the trail has it, None while it is open."""
+        """Return the outcome for the trail, None while it is open."""
         try:
             if not attempt.upid:
                 found = await self._task_of(attempt)
@@ -170,10 +179,11 @@ class ActionRecovery:
         return None if status.running else (status.exit or "unexpected status")
 
     async def _task_of(self, attempt: _OpenAttempt) -> str | None:
-        """The task that the request started, by guest, type, time and the bot's own token; "" where there is none.
-        None while it may be that of an action of this run, which has not been told of it yet.
+        """Return the UPID of the task that the request started, "" if there is none.
 
-        One that the trail knows belongs to another attempt. Raises ProxmoxError, JournalFailed.
+        It is found by guest, type, time and the bot's own token. A task that the trail knows belongs to another
+        attempt. None: an action of this run is running, and the task may be its own.
+        Raises: ProxmoxError, JournalFailed.
         """
         record, vmid = attempt.open.record, attempt.open.record.vmid or 0
         types = frozenset().union(*ACTIONS[Verb(record.operation)].tasks.values())
@@ -196,7 +206,11 @@ class ActionRecovery:
         return ours[0]
 
     async def _without_task(self, attempt: _OpenAttempt) -> str | None:
-        """What has no task was never begun, but for what Proxmox does at once. Raises ProxmoxError."""
+        """Return the outcome of a request without a task.
+
+        Nothing has begun, except for changes that Proxmox makes at once.
+        Raises: ProxmoxError.
+        """
         if await self._resize_applied(attempt.open):
             return "OK"
         sure = (
@@ -206,7 +220,10 @@ class ActionRecovery:
         return NOTHING_STARTED if sure else None
 
     async def _resize_applied(self, open_: AuditEntry) -> bool:
-        """Whether a container has the size that was asked for, which makes no task. Raises ProxmoxError."""
+        """Return whether a container has the requested size, because its resize has no task.
+
+        Raises: ProxmoxError.
+        """
         if open_.record.operation != Verb.RESIZE.value or open_.record.step is AuditStep.ASKED:
             return False
         options = dict(part.partition("=")[::2] for part in open_.record.detail.split())
@@ -220,7 +237,7 @@ class ActionRecovery:
         return bool(wanted) and all(str(has[name]) == value for name, value in wanted.items())
 
     async def _is_gone(self, ended: AuditRecord) -> bool:
-        """Whether a guest was deleted, and none has got its VMID since. What cannot be read is not gone."""
+        """Return whether a deleted guest is gone and its VMID is still free. False if that cannot be read."""
         if ended.operation != Verb.DELETE.value or ending_of(ended) not in (Ending.DONE, Ending.WARNINGS):
             return False
         try:
@@ -229,17 +246,20 @@ class ActionRecovery:
             return False
 
     async def _close(self, attempt: _OpenAttempt, outcome: str) -> None:
-        """Tell, then write: between the two the attempt is open still. What is as unknown as before is no news."""
+        """Inform the person, then store the result: the attempt stays open until then.
+
+        Nothing happens if the result is as unknown as before.
+        """
         if attempt.open.record.step is AuditStep.ENDED and outcome in (CUT_OFF, TaskEnd.VANISHED):
             return
         if (
             outcome == NOTHING_STARTED and attempt.open.record.step is not AuditStep.ASKED
-        ):  # which is none to wait for yet
+        ):  # no stop is expected of an ASKED attempt
             self._expected.withdraw(attempt.open.record.vmid or 0, attempt.since)
         ended = replace(attempt.open.record, step=AuditStep.ENDED, outcome=outcome, upid=attempt.upid)
         if await self._is_gone(ended):
             self._on_deleted(ended.vmid or 0)
-        _log.info("attempt %d, cut off by the end of the bot, ended: %s", attempt.open.attempt, outcome)
+        _log.info("attempt %d, interrupted when the bot ended: %s", attempt.open.attempt, outcome)
         telling = asyncio.create_task(self._notifier.notify(replace(attempt.open, record=ended)))
         self._notifying.add(telling)
         telling.add_done_callback(self._notifying.discard)
@@ -253,7 +273,7 @@ def _pause(attempt: _OpenAttempt, tries: int) -> float:
 
 
 def _guest_of(open_: AuditEntry) -> Guest:
-    """The guest where the request was sent: its tasks stay on that node."""
+    """Return the guest on the node where the request was sent, because its tasks stay there."""
     record = open_.record
     return Guest(record.vmid or 0, _kind_of(record.upid), record.node, State.UNKNOWN)
 

@@ -1,4 +1,4 @@
-"""What a resize starts from, and whether the node has as much."""
+"""Calculate the stored configuration for a resize, and check it against the size of the node."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -8,12 +8,12 @@ from core.guest import GuestConfig, Kind, Node
 from core.proxmox import Pending
 
 DEFAULT_MEMORY_MB = 512
-"""QEMU's and LXC's default where the configuration names none (QemuServer/Memory.pm, LXC/Config.pm)."""
+"""Default of QEMU and LXC if the configuration names none (QemuServer/Memory.pm, LXC/Config.pm)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """More than the node has, as (asked, there): CPUs over all sockets, memory in bytes."""
+    """Requests above the node's size, as (asked, available): CPUs over all sockets, memory in bytes."""
 
     cores: tuple[int, int] | None = None
     memory: tuple[int, int] | None = None
@@ -22,7 +22,7 @@ class Excess:
 def find_excess(
     config: GuestConfig | None, node: Node | None, cores: int | None, memory_mb: int | None
 ) -> Excess | None:
-    """What of these wishes the node does not have; None where it has all, or its size is not known."""
+    """Return the requests that the node cannot meet; None if it can meet all, or its size is unknown."""
     if node is None:
         return None
     total = cores * (config.sockets if config else 1) if cores is not None else None
@@ -35,7 +35,7 @@ def find_excess(
 
 
 def with_pending(config: GuestConfig, kind: Kind, pending: Iterable[Pending]) -> GuestConfig:
-    """The configuration as it will be after the next restart."""
+    """Return the configuration as it will be after the next restart."""
     waiting = {item.key: item for item in pending if item.is_waiting}
     cores, sockets, memory = config.cores, config.sockets, config.memory_mb
     if "cores" in waiting:
@@ -48,6 +48,6 @@ def with_pending(config: GuestConfig, kind: Kind, pending: Iterable[Pending]) ->
 
 
 def _amount(waiting: Mapping[str, Pending], key: str) -> int | None:
-    """Also of `current=2048`. None where the value is taken away."""
+    """Return the number, also from `current=2048`. None if the value will be removed."""
     match = re.search(r"[0-9]{1,9}", waiting[key].pending or "")
     return int(match.group()) if match else None

@@ -1,4 +1,4 @@
-"""The one request that starts an action. Everything was decided before; what Proxmox says is final."""
+"""Send the one request that starts an action. All decisions were made before."""
 
 from collections import deque
 from dataclasses import replace
@@ -18,32 +18,33 @@ from core.proxmox_errors import (
 from core.verbs import ACTIONS, Verb
 
 CLOCK_SKEW = 60
-"""Seconds the node's clock may differ from ours when a task is looked for after a time-out."""
+"""Seconds that the node's clock may differ from the bot's when a task is searched for after a time-out."""
 ID_TRIES = 5
 UPIDS_REMEMBERED = 1000
-"""How many UPIDs are remembered, so that none is taken for the answer to a second request."""
+"""Number of remembered UPIDs, so that none is taken for the answer to a second request."""
 
 
 class Sender:
-    """Starts plans. A request whose answer got lost is never repeated: the node's task list tells of it."""
+    """Start plans. A request whose answer was lost is never repeated: its task is looked up in the node's list."""
 
     def __init__(self, proxmox: Proxmox, clock: Clock) -> None:
         self._proxmox, self._clock = proxmox, clock
         self._known_upids: deque[str] = deque(maxlen=UPIDS_REMEMBERED)
 
     async def start(self, plan: Plan) -> tuple[Plan, str | None]:
-        """The plan as it was really started, and its UPID (None: it holds already, no task).
+        """Return the plan as it was really started, and its UPID.
 
-        Raises ProxmoxError, for a clone also VmidTaken.
+        The UPID is None if the change took effect at once, without a task.
+        Raises: ProxmoxError, for a clone also VmidTaken.
         """
         if plan.order.verb is Verb.CREATE:
             return await self._clone(plan)
         return plan, await self._send_once(plan)
 
     async def _clone(self, plan: Plan) -> tuple[Plan, str | None]:
-        """The next free VMID is nobody's until the clone exists: take another when somebody was faster.
+        """Clone, and take another VMID if somebody else used the free one first.
 
-        Without shared storage the copy stays on the template's node; without linked clones it is a full one.
+        Without shared storage the copy stays on the template's node. Without linked clones it is a full one.
         """
         tries = 0
         while True:
@@ -77,9 +78,10 @@ class Sender:
         return upid
 
     async def _find_started_task(self, plan: Plan, sent_at: float) -> str | None:
-        """The task that the unanswered request started: by type, guest, time and the bot's own token.
+        """Return the UPID of the task that the unanswered request started, None if there is none.
 
-        A task that is the answer to an earlier request is none, and a copy has to exist.
+        It is found by type, guest, time and the bot's own token. A task that answers an earlier request does
+        not count. For CREATE the copy must exist.
         """
         types = ACTIONS[plan.order.verb].tasks[plan.guest.kind]
         try:

@@ -1,9 +1,9 @@
-"""Repeats in the audit trail: what one person asks for again and again is one row, and later its count.
+"""Fold repeats in the audit trail: repeated attempts of one person share a row and a count.
 
-A refusal that repeats one of the last minute (same person, operation, guest and kind of refusal) is counted, and
-so is all that a person asks for beyond some tens of rows a minute, as far as it changes nothing: a person fills so
-many rows and no more. The count is written when the minute is over, as a record that follows the row; a death before
-loses the count, never the row.
+A refusal that repeats one of the last minute (same person, operation, guest and kind of refusal) is counted.
+Attempts beyond `ROWS_MOST` rows a minute are counted too, if they change nothing, so that one person cannot
+fill the trail. The count is written when the minute is over, as a record that follows the row. A crash before
+that loses the count, never the row.
 """
 
 from dataclasses import dataclass, field, replace
@@ -13,10 +13,12 @@ from core.clock import Clock
 
 WINDOW_SECONDS = 60.0
 ROWS_MOST = 30
-"""Refusals of one person in a window that have a row of their own; of everything else that changes nothing as many
-again."""
+"""Maximum number of rows per person and window.
+
+It applies to refusals, and again to everything else that changes nothing.
+"""
 VARIOUS = "various"
-"""The operation of the row that all the others of a person are counted in."""
+"""Operation of the row that counts all further attempts of a person."""
 
 _Whose = tuple[int, bool]
 _Key = tuple[AuditStep, str, int | None, str]
@@ -25,7 +27,7 @@ _REST: _Key = (AuditStep.REFUSED, VARIOUS, None, "")
 
 @dataclass(slots=True)
 class _Fold:
-    """`row`: what was written; `attempt` its id, None where the disk refused. `kept`: the count that is written."""
+    """A row and its count. `attempt`: the row's id, None if the disk refused it. `kept`: the stored count."""
 
     row: AuditRecord
     attempt: int | None
@@ -35,7 +37,7 @@ class _Fold:
 
 @dataclass(slots=True)
 class _Window:
-    """A person's rows since the first of them."""
+    """The rows of one person since the first of them."""
 
     until: float
     rows: int = 0
@@ -47,14 +49,14 @@ class _Window:
 
 
 class Folding:
-    """Counts what need not be a row. It holds the rows of one window a person, and forgets them after it."""
+    """Count attempts that need no row of their own. It remembers the rows of one window per person."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._windows: dict[_Whose, _Window] = {}
 
     def counted(self, entry: AuditRecord) -> bool:
-        """Whether it repeats a row that stands, which counts it then."""
+        """Count the record if it repeats an existing row, and return whether it does."""
         window = self._windows.get(_whose(entry))
         if window is None or not (window.full or entry.step is AuditStep.REFUSED):
             return False
@@ -67,7 +69,7 @@ class Folding:
         return True
 
     def row_of(self, entry: AuditRecord) -> AuditRecord:
-        """The row for what was not counted: as it is, or one for all that is left."""
+        """Return the row for a record that was not counted: itself, or the one for all further attempts."""
         window = self._windows.get(_whose(entry))
         if window is None or not window.full:
             return entry
@@ -75,14 +77,14 @@ class Folding:
         return AuditRecord(entry.step, entry.actor, VARIOUS, outcome=outcome)
 
     def opened(self, row: AuditRecord, attempt: int | None) -> None:
-        """The row was written, by this id; None: it will be."""
+        """Note that a row was written under this id. None: it will be written later."""
         until = self._clock.monotonic() + WINDOW_SECONDS
         window = self._windows.setdefault(_whose(row), _Window(until))
         window.rows += 1
         window.folds[_REST if row.operation == VARIOUS else _key(row)] = _Fold(row, attempt)
 
     def due(self, *, everything: bool = False) -> list[tuple[AuditRecord, int | None]]:
-        """The counts to be written, each with the id of its row: of windows that are over, or of all."""
+        """Return the counts to write, each with the id of its row: those of finished windows, or all."""
         now, found = self._clock.monotonic(), []
         for whose, window in list(self._windows.items()):
             over = now >= window.until
@@ -101,5 +103,5 @@ def _whose(entry: AuditRecord) -> _Whose:
 
 
 def _key(entry: AuditRecord) -> _Key:
-    """The kind of a refusal stands before its values, some of which are never the same twice."""
+    """Return the key of a record. A refusal counts by its class name, because some of its values never repeat."""
     return entry.step, entry.operation, entry.vmid, entry.outcome.partition("(")[0]

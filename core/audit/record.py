@@ -1,4 +1,4 @@
-"""One step of what a person asks for, as the audit trail keeps it."""
+"""Define the record that the audit trail keeps of each step of an attempt."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,23 +7,25 @@ from core.access.policy import Actor
 
 
 class AuditStep(StrEnum):
-    """How far an attempt has come."""
+    """Progress of an attempt."""
 
-    REFUSED = "refused"  # nothing was changed; outcome: why
-    PLANNED = "planned"  # what would happen was shown, with a question or as a dry run
-    ASKED = "asked"  # allowed, and nothing was sent yet
-    SENDING = "sending"  # the request to Proxmox is on its way
-    SENT = "sent"  # Proxmox has taken it; upid: its task
-    ENDED = "ended"  # outcome: what came of it
+    REFUSED = "refused"  # nothing was changed; outcome: the reason
+    PLANNED = "planned"  # the plan was shown, with a question or as a dry run
+    ASKED = "asked"  # allowed, but nothing was sent yet
+    SENDING = "sending"  # the request to Proxmox is being sent
+    SENT = "sent"  # Proxmox accepted the request; upid: its task
+    ENDED = "ended"  # outcome: the result
 
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """One step of an attempt. `operation` is an Operation's word, or of what is none, what was asked for.
+    """One step of an attempt.
 
-    `detail`: the options in one line. `guest`, `node` and `state`: its name, node and state before. `reason`: what
-    the person typed as one. `upid` is that of the task; `seconds` how long it took. `message_id`: Discord's id of the
-    public message that shows how it goes. `times`: how often it was asked for, all of it told by this record.
+    `operation`: the word of an `Operation`, otherwise the request as it came in (such as a custom_id).
+    `detail`: the options in one line. `guest`, `node`, `state`: name, node and state of the guest before.
+    `reason`: as the person typed it. `upid`: the task's UPID. `seconds`: duration of the action.
+    `message_id`: Discord's id of the public progress message.
+    `times`: number of repeated requests that this record stands for.
     """
 
     step: AuditStep

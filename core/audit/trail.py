@@ -1,9 +1,9 @@
-"""Who asked for what, and what came of it. Proxmox' own log only ever shows the bot's token.
+"""Record who asked for what, and how it ended. Proxmox' own log only ever shows the bot's token.
 
-An attempt is one record (refused, planned, or a reading that was answered), or several: asked, written before
-anything is sent; sending and sent, around the request to Proxmox; and ended. An attempt without its end was cut off
-with the bot; the next start finds out how it ended (core/actions/recovery.py). What is asked for again and
-again is one row with a count (core/audit/folding.py).
+An attempt is one record (refused, planned, or an answered read) or several: asked, written before anything is
+sent; sending and sent, around the request to Proxmox; and ended. If the bot ends before the end is recorded,
+the next start finds out how the attempt ended (core/actions/recovery.py). Repeated attempts share one row
+with a count (core/audit/folding.py).
 """
 
 import asyncio
@@ -25,38 +25,38 @@ from core.verbs import Verb
 __all__ = ["AuditRecord", "AuditStep"]
 
 DETAIL_MOST, OUTCOME_MOST = 500, 1000
-"""Characters that are kept of what was typed, and of what came of it."""
+"""Characters kept of the typed text, and of the outcome."""
 LATE_MOST = 1000
-"""So many records wait in memory for a disk that refuses."""
+"""Maximum number of records that wait in memory while the disk refuses writes."""
 
 _log = logging.getLogger("audit")
 
 
 UNKNOWN = "unknown: "
-"""How an outcome begins of which it is not known whether it was done."""
+"""Prefix of an outcome when it is not known whether the action was done."""
 CUT_OFF = f"{UNKNOWN}cut off"
-"""The outcome of what was under way when the bot ended."""
+"""Outcome of an attempt that was running when the bot ended."""
 NOTHING_STARTED = "nothing begun"
-"""The outcome of what was cut off before Proxmox had it."""
+"""Outcome of an attempt that ended before Proxmox had the request."""
 CANCELLED = "cancelled"
-"""The outcome of a question that its asker called off."""
+"""Outcome of a question that its asker cancelled."""
 RECHECK_SECONDS = 86_400.0
-"""Seconds for which a start asks again how something ended of which that is not known."""
+"""Maximum age in seconds of an unknown result that a start still asks Proxmox about."""
 NOT_SETTLED = "the task ended well, but the guest is not in the state expected"
 
 
 class Ending(StrEnum):
-    """How an attempt ended, as far as its latest record tells."""
+    """Result of an attempt according to its latest record."""
 
     DONE = "done"
-    WARNINGS = "warnings"  # done, and Proxmox warned of something
+    WARNINGS = "warnings"  # done, with warnings from Proxmox
     FAILED = "failed"
     UNKNOWN = "unknown"  # done or not
     REFUSED = "refused"
-    SHOWN = "shown"  # what would happen, and no more
-    UNFINISHED = "unfinished"  # no end yet
-    CUT_OFF = "cut_off"  # the bot ended meanwhile
-    CANCELLED = "cancelled"  # by who asked, before anything was done
+    SHOWN = "shown"  # only the plan was shown
+    UNFINISHED = "unfinished"  # no result yet
+    CUT_OFF = "cut_off"  # the bot ended during it
+    CANCELLED = "cancelled"  # cancelled by the asker before anything was done
 
 
 _STEPS = {AuditStep.REFUSED: Ending.REFUSED, AuditStep.PLANNED: Ending.SHOWN}
@@ -76,14 +76,15 @@ def ending_of(record: AuditRecord) -> Ending:
 
 
 def step_of(error: BaseException) -> AuditStep:
-    """Of an attempt that ended in an error before anything was sent: a no, or a failure."""
+    """Return the step of an attempt that failed before anything was sent: refused or ended."""
     return AuditStep.REFUSED if isinstance(error, Refused) else AuditStep.ENDED
 
 
 def outcome_of(error: BaseException) -> str:
-    """What came of an attempt that ended in an error.
+    """Return the outcome of an attempt that ended in an error.
 
-    Of an error nobody expected only its kind: its text may hold anything, a secret included. The log has it.
+    An unexpected error is named by its class alone, because its text may contain a secret. The log has the
+    text.
     """
     if isinstance(error, asyncio.CancelledError):
         return NOTHING_STARTED
@@ -92,8 +93,10 @@ def outcome_of(error: BaseException) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """A record as it is kept. `attempt` is the id of its attempt's first record; `began` when that was written,
-    `at` when this one was (Unix seconds)."""
+    """A stored record.
+
+    `attempt`: id of the attempt's first record. `began` and `at`: Unix seconds of the first and this record.
+    """
 
     id: int
     attempt: int
@@ -104,8 +107,10 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which attempts are wanted; None and empty mean all. `since`: begun then or later (Unix seconds). `until`: none
-    newer than this id, so that what comes in meanwhile shifts no page."""
+    """Filter of attempts; None and "" mean all. `since`: earliest start in Unix seconds.
+
+    `until`: newest id to include, so that pages stay stable.
+    """
 
     vmid: int | None = None
     person_id: int | None = None
@@ -115,7 +120,7 @@ class AuditFilter:
 
 
 class Stream(StrEnum):
-    """The queues to the audit channel: refusals wait for everything else."""
+    """Queues to the audit channel. Refusals wait for all changes."""
 
     CHANGES = "changes"
     REFUSALS = "refusals"
@@ -123,11 +128,11 @@ class Stream(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditCursor:
-    """How far the records of a stream have been posted: up to and with the id `posted`.
+    """How far the records of a stream have been posted: up to and including the id `posted`.
 
-    `there`: Discord's id of the last message, 0 where there is none. `tried`: the last
-    id of a message of which it is not known whether Discord has it, 0 where there is none;
-    `tried_at` when that was (Unix seconds).
+    `there`: Discord's id of the last message, 0 if there is none.
+    `tried`: last record id of a message that Discord may or may not have, 0 if there is none.
+    `tried_at`: Unix seconds of that attempt.
     """
 
     posted: int
@@ -137,71 +142,93 @@ class AuditCursor:
 
 
 class AuditStore(Protocol):
-    """The kept records, to which one can only add. Every method raises JournalFailed when the disk refuses."""
+    """The stored records, which can only be added to.
+
+    Every method raises JournalFailed if the disk refuses.
+    """
 
     def audit_add(self, record: AuditRecord, at: float, attempt: int | None = None) -> int:
-        """Add a record, durably; its id. `attempt`: the id of the one it follows."""
+        """Add a record durably and return its id. `attempt`: id of an earlier record of the same attempt."""
 
     def audit_page(self, wanted: AuditFilter, offset: int, limit: int) -> tuple[tuple[AuditEntry, ...], int]:
-        """The latest record of each attempt, newest attempt first; and how many attempts there are."""
+        """Return the latest record of each attempt, newest attempt first, and the number of attempts."""
 
     def audit_people(self, limit: int) -> tuple[tuple[int, str], ...]:
-        """Ids and latest names of those who asked for something, the latest first."""
+        """Return ids and latest names of the people who asked for something, latest first."""
 
     def audit_export(
         self, wanted: AuditFilter, before: int | None, limit: int
     ) -> tuple[tuple[AuditEntry, ...], int | None]:
-        """As `audited`, of attempts older than `before` (an attempt's id; None: all); and where to go on, None at
-        the end. What comes in meanwhile shifts nothing."""
+        """Return attempts older than `before` as `audited` does, and the id for the next call.
+
+        `before`: an attempt's id; None: all. The returned id is None at the end. New attempts do not shift the
+        result.
+        """
 
     def audit_after(
         self, after: int, limit: int, stream: Stream | None = None
     ) -> tuple[tuple[AuditEntry, ...], int]:
-        """The records of higher ids (of one stream), the first ones first; and the id up to which that was all."""
+        """Return the records of a stream (None: all) with higher ids, oldest first, and the last id covered."""
 
     def audit_last(self) -> int:
-        """The id of the newest record, 0 where there is none."""
+        """Return the id of the newest record, 0 if there is none."""
 
     def audit_open(self) -> tuple[AuditEntry, ...]:
-        """The latest record of each attempt without an end."""
+        """Return the latest record of each attempt without a result."""
 
     def audit_unknown(self, since: float) -> tuple[AuditEntry, ...]:
-        """The latest record, written since then (Unix seconds), of each attempt of which the end is not known."""
+        """Return the latest record of each attempt whose result is unknown.
+
+        Records before `since` (Unix seconds) are left out.
+        """
 
     def audit_upids(self, vmid: int, after: int, but: int) -> frozenset[str]:
-        """The tasks that are known of a guest, by records of higher ids and of another attempt than `but`."""
+        """Return the known UPIDs of a guest from records with higher ids, except those of the attempt `but`."""
 
     def audit_cursor(self, stream: Stream = Stream.CHANGES) -> AuditCursor | None: ...
 
     def audit_put_cursor(self, cursor: AuditCursor | None, stream: Stream = Stream.CHANGES) -> None: ...
 
     def audit_prune(self, before: float, after: int = 0) -> int | None:
-        """Forget attempts of which all was written before then (Unix seconds), among the next few of higher ids than
-        `after`; the id to go on after, None at the end."""
+        """Delete the attempts whose records are all older than `before` (Unix seconds).
+
+        Checks the next few ids after `after`. Return the id for the next call, None at the end.
+        """
 
 
 class AuditLog(Protocol):
     cut_off: tuple[AuditEntry, ...]
-    """What a former run had begun of which it is to be found out how it ended."""
+    """Attempts of an earlier run whose result has to be found out."""
 
     def record(self, entry: AuditRecord, attempt: int | None = None) -> int | None:
-        """Keep it; its id, for the record that follows. Raises JournalFailed for ASKED: what cannot be kept is not
-        done. Other steps have happened already: then None, and they are written when the disk allows it."""
+        """Store a record and return its id, None if it could not be stored yet.
+
+        An ASKED record must be stored before the action. Other steps have already happened: they are written
+        when the disk allows it.
+        Raises: JournalFailed, for ASKED only.
+        """
 
     def close_cut_off(self) -> None:
-        """At the start: what has no end yet was cut off with a former run. Raises JournalFailed where that cannot be
-        read."""
+        """At the start, find the attempts that an earlier run left without a result.
+
+        Raises: JournalFailed.
+        """
 
     def write_late(self, *, counts: bool = False) -> None:
-        """Once more what the disk had refused, and how often things were asked for, where their minute is over; with
-        `counts` of all. Does not raise."""
+        """Write the records that the disk refused, and the counts of repeats whose minute is over.
+
+        `counts`: write all counts. Does not raise.
+        """
 
     def finish(self) -> None:
-        """The bot ends: what is not kept by now is in the log only. Does not raise."""
+        """Write the rest before the bot ends; a record that cannot be stored is in the log only.
+
+        Does not raise.
+        """
 
 
 class AuditTrail:
-    """The audit in the journal, and one line a record in the bot's log."""
+    """Store the audit trail in the journal, with one log line per record."""
 
     def __init__(self, book: AuditStore, clock: Clock) -> None:
         self._records, self._clock = book, clock
@@ -212,7 +239,7 @@ class AuditTrail:
         self.cut_off: tuple[AuditEntry, ...] = ()
 
     def subscribe(self, on_kept: Callable[[], None]) -> None:
-        """Whom to tell that a record was kept."""
+        """Set the callback for each stored record."""
         self._on_recorded = on_kept
 
     def close_cut_off(self) -> None:
@@ -263,7 +290,10 @@ class AuditTrail:
             self._store(entry, attempt)
 
     def _write_late(self) -> None:
-        """In their order: what waits goes first. Raises JournalFailed."""
+        """Write the waiting records in order.
+
+        Raises: JournalFailed.
+        """
         while self._late:
             self._records.audit_add(*self._late[0])
             self._late.popleft()

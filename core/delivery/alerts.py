@@ -1,8 +1,8 @@
-"""From the journal to Discord: every message once, in order, however long Discord is away.
+"""Send the messages of the journal to Discord, each once and in order, however long Discord is away.
 
-A message is noted as tried before it is sent and as posted afterwards. A try whose answer got lost is repeated
-under the same nonce, by which Discord knows it for a few minutes ("Create Message": enforce_nonce); later the
-channel is searched for it first.
+An attempt is stored before the message is sent, and the success afterwards. An attempt whose answer was lost is
+repeated with the same nonce, which Discord remembers for a few minutes ("Create Message": enforce_nonce). After
+that the channel is first searched for the message.
 """
 
 import asyncio
@@ -22,31 +22,33 @@ from core.watch.journal import Journal, OutboxMessage
 _log = logging.getLogger(__name__)
 
 TOO_OLD, BROKEN = "too old", "an error of the bot's own"
-"""Reasons of our own; all others are Discord's words, or those of a library."""
+"""The bot's own reasons for a failure; all others are texts of Discord or of a library."""
 BREAKS_MOST = 5
-"""So many errors of our own, and a message is given up."""
+"""Give up a message after this many of the bot's own errors."""
 GIVE_UP_SECONDS = 24 * 3600.0
 EDIT_GIVE_UP_SECONDS = 7 * 86400.0
-"""How long a message is worth posting, and how long one that is there is worth bringing up to date."""
+"""Seconds after which a message is no longer posted, and after which a posted one is no longer edited."""
 LATE_SECONDS = 60.0
-"""A message posted so many seconds after it was made says how late it is."""
+"""A message posted more than this many seconds after it was made mentions its delay."""
 STALE_PAIR_SECONDS = 15 * 60.0
-"""An opening as old as this, over before it was posted, is one line with its recovery."""
+"""An opening older than this, whose incident ended before it was posted, shares one line with its recovery."""
 NONCE_SECONDS = 120.0
-"""How long a nonce is relied on: Discord knows it for "the past few minutes"."""
+"""Seconds for which a nonce is trusted: Discord remembers it for "the past few minutes"."""
 CLOCK_MARGIN_SECONDS = 24 * 3600.0
-"""How far the bot's clock may have been off when a message was made that is searched for by Discord's."""
+"""Seconds to look back further in a search: the bot's clock may have been wrong when it made the message."""
 
 
 class AlertDelivery:
-    """Sends what the journal holds. When a message of this run was made is kept by the monotonic clock, so that
-    a jump of the wall clock makes none late."""
+    """Send what the journal holds.
+
+    Message age uses the monotonic clock, so that clock jumps do not make messages late.
+    """
 
     def __init__(self, journal: Journal, channel: AlertChannel, clock: Clock) -> None:
         self._journal, self._channel, self._clock = journal, channel, clock
         self._work, self._edit_work, self._ending = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._quiet = asyncio.Event()
-        """No new message is waiting for a try just now, so that edits have their turn."""
+        """Set while no new message is waiting for an attempt, so that edits may run."""
         self._busy = asyncio.Lock()
         self._posts = Retries(clock, "an alert could not be sent")
         self._edits = Retries(clock, "the edit of an alert could not be sent")
@@ -54,30 +56,30 @@ class AlertDelivery:
         self._tried_at: dict[int, float] = {}
         self._bugs: dict[int, int] = {}
         self._limited_edits: dict[int, tuple[float, str]] = {}
-        """Edits that Discord limits, by message: until when (monotonic), and in which words."""
+        """Edits that Discord limits, by message: monotonic end of the limit, and Discord's words."""
         self.tries = 0
 
     @property
     def error(self) -> str:
-        """Why the last try failed; empty while messages get through."""
+        """Why the last attempt failed; empty while messages get through."""
         return self._posts.error or self._edits.error
 
     def wake(self) -> None:
-        """There is something to send, or Discord is back."""
+        """Try again now: there is something to send, or Discord is back."""
         self._posts.shorten_pause()
         self._edits.shorten_pause()
         self._work.set()
 
     def on_stored(self, *message_ids: int) -> None:
-        """These messages have just been stored."""
+        """Note the time at which these messages were stored, and wake up."""
         now = self._clock.monotonic()
         self._created_at |= dict.fromkeys(message_ids, now)
         self.wake()
 
     async def run(self) -> None:
-        """Until the bot ends. What nobody expected is logged and does not end it.
+        """Send until the bot ends. Unexpected errors are logged and do not end the loop.
 
-        Edits go beside the new messages and never before one of them: an edit that takes long holds up no alert.
+        Edits run beside new messages and never before one, so that a slow edit delays no alert.
         """
         async with self._busy:
             await asyncio.gather(
@@ -93,10 +95,10 @@ class AlertDelivery:
                 await (work.wait() if pause is None else sleep_until_set(self._clock, pause, work))
 
     async def drain(self) -> None:
-        """The bot ends: let a try under way come to its end, then try once more what waits.
+        """Finish before the bot ends: let the current attempt end, then try all waiting messages once more.
 
-        No call is cut off: discord.py does not survive that while it waits for a rate limit. What does not get
-        through is in the journal.
+        No call is cancelled, because discord.py does not survive that during a rate limit. Unsent messages stay
+        in the journal.
         """
         self._ending.set()
         for event in (self._work, self._edit_work, self._quiet):
@@ -107,7 +109,7 @@ class AlertDelivery:
             await self._attempt()
 
     async def outcome(self, message_id: int, seconds: float) -> OutboxMessage | None:
-        """What became of a message within so many seconds: posted, or failed at least once."""
+        """Wait up to `seconds` until a message is posted or has failed once, and return its posting."""
         end = self._clock.monotonic() + seconds
         while self._clock.monotonic() < end:
             posting = self._journal.outbox_message(message_id)
@@ -117,14 +119,14 @@ class AlertDelivery:
         return self._journal.outbox_message(message_id)
 
     async def _attempt(self) -> float | None:
-        """Send all that can be sent; seconds until the next try, None when nothing is left."""
+        """Send everything that can be sent. Return the seconds until the next attempt, None if nothing is left."""
         pause = await self._attempt_posts()
         return pause if pause is not None else await self._attempt_edits()
 
     async def _attempt_posts(self) -> float | None:
         self._quiet.clear()
         pause = await self._posts.attempt(self._flush_posts)
-        if pause is None:  # else Discord is not there for edits either
+        if pause is None:  # otherwise Discord is not there for edits either
             self._quiet.set()
             self._edit_work.set()
         return pause
@@ -133,7 +135,10 @@ class AlertDelivery:
         return await self._edits.attempt(self._flush_edits)
 
     async def _flush_posts(self) -> None:
-        """One message that cannot be put into words holds up no other; it is tried again with the next attempt."""
+        """Post all waiting messages.
+
+        A message that cannot be composed delays no other and is tried again next time.
+        """
         passed: set[int] = set()
         while waiting := tuple(each for each in self._journal.to_post() if each.message.id not in passed):
             if needless := find_superfluous(waiting):
@@ -144,7 +149,7 @@ class AlertDelivery:
             raise NotDelivered(DeliveryFailure.PASSING, BROKEN)
 
     async def _flush_edits(self) -> None:
-        """One edit that fails, or that Discord limits, holds up no other."""
+        """Send all waiting edits. An edit that fails or is limited by Discord delays no other."""
         passed: set[int] = set()
         trouble: NotDelivered | None = None
         while editions := [each for each in self._journal.to_edit() if each.message.id not in passed]:
@@ -168,7 +173,7 @@ class AlertDelivery:
                     self._limited_edits[number] = now + min(error.wait, LIMIT_MOST), error.reason
                 trouble = _sooner(trouble, error)
         if trouble is not None:
-            if trouble.wait:  # the other edits took their time meanwhile
+            if trouble.wait:  # the other edits took time meanwhile
                 due = min(
                     self._limited_edits[number][0] for number in passed if number in self._limited_edits
                 )
@@ -176,12 +181,15 @@ class AlertDelivery:
             raise trouble
 
     async def _attempt_one(self, posting: OutboxMessage, work: Coroutine[Any, Any, None]) -> bool:
-        """Whether it ended without a bug of ours; after a few of those the message is given up, or left as shown."""
+        """Run `work` and return whether it ended without a bug of the bot.
+
+        After `BREAKS_MOST` bugs the message is given up, or left as it is shown.
+        """
         try:
             await work
         except (NotDelivered, JournalFailed):
             raise
-        except Exception:  # noqa: BLE001 - a bug of ours in one message must not end all others
+        except Exception:  # noqa: BLE001 - a bug in one message must not stop all others
             _log.exception("%s cannot be sent", _named(posting.message))
         else:
             return True
@@ -211,7 +219,7 @@ class AlertDelivery:
             if searched:
                 found = await self._channel.find(posting.tried, since, self._journal.discord_ids())
             again = again and not searched
-            told = posting.tried if again else content  # one text until it is known what became of it
+            told = posting.tried if again else content  # keep one text until the outcome is known
             if found is None:
                 if not again:
                     self._tried_at[message.id] = self._clock.monotonic()
@@ -235,7 +243,7 @@ class AlertDelivery:
             if not_taken:
                 self._tried_at.pop(message.id, None)
             self._journal.note_refused(message.id, error.reason, not_taken=not_taken)
-            error.everywhere = bool(error.wait)  # a limit on a new message is one on all of them
+            error.everywhere = bool(error.wait)  # a limit on one new message applies to all of them
             raise
         older = told != content and (again or message.post is MessageKind.OPENING)
         self._journal.note_posted(message.id, there, posting.wanted - 1 if older else posting.wanted)
@@ -244,7 +252,7 @@ class AlertDelivery:
         self._forget(message.id)
 
     def _must_search(self, posting: OutboxMessage) -> bool:
-        """Whether a former try may have been taken, so long ago that the nonce does not tell any more."""
+        """Return whether an earlier attempt may have succeeded too long ago for the nonce to detect it."""
         if not posting.tried:
             return False
         tried = self._tried_at.get(posting.message.id)
@@ -252,7 +260,7 @@ class AlertDelivery:
         return not (recently and posting.run == self._journal.run)
 
     def _recovery_of(self, posting: OutboxMessage, waiting: tuple[OutboxMessage, ...]) -> int | None:
-        """The waiting recovery that an opening, over by now, tells in its own line."""
+        """Return the waiting recovery that a late opening reports in its own line, None if there is none."""
         if posting.message.post is not MessageKind.OPENING:
             return None
         for other in waiting:
@@ -272,7 +280,7 @@ class AlertDelivery:
         return age
 
     def _give_up(self, posting: OutboxMessage, reason: str) -> None:
-        _log.error("an alert is given up, %s: %s", _named(posting.message), reason)
+        _log.error("giving up an alert, %s: %s", _named(posting.message), reason)
         self._journal.give_up(posting.message.id, reason)
         self._forget(posting.message.id)
 
@@ -310,7 +318,7 @@ class AlertDelivery:
 
 
 def _sooner(one: NotDelivered | None, other: NotDelivered) -> NotDelivered:
-    """Of two failed edits the one that is tried again first."""
+    """Return the one of two failed edits that is tried again first."""
 
     def seconds(error: NotDelivered) -> float:
         return error.wait or (LONG_PAUSE if error.failure is DeliveryFailure.REFUSED else 0.0)
@@ -319,20 +327,20 @@ def _sooner(one: NotDelivered | None, other: NotDelivered) -> NotDelivered:
 
 
 def _named(message: Message) -> str:
-    """For the log, whose lines tell of incidents by their numbers."""
+    """Name a message for the log, with the numbers of its incidents."""
     about = ", ".join(map(str, message.incidents)) or "none"
     return f"message {message.id} ({message.post.value}, incidents: {about})"
 
 
 def _delay(posting: OutboxMessage) -> float | None:
-    """How late a message was that is there, None if it was in time."""
+    """Return the seconds by which a posted message was late, None if it was on time."""
     return posting.late if posting.late > LATE_SECONDS else None
 
 
 def find_superfluous(waiting: Sequence[OutboxMessage]) -> list[int]:
-    """Reminders that say nothing any more: what they are about is over, or another waiting message says it too.
+    """Return the reminders that are not needed: the incident is over, or another waiting message covers it.
 
-    One that was tried counts for nothing here: it may be there since long ago.
+    Messages that were tried before are ignored, because they may have been posted long ago.
     """
     fresh = [each for each in waiting if not each.tried]
     openings = {each.message.incidents for each in fresh if each.message.post is MessageKind.OPENING}

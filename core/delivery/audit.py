@@ -1,9 +1,10 @@
-"""From the audit trail to its channel: a line for whatever changed something, or was refused.
+"""Post the audit trail to its channel: one line for each change and each refusal.
 
-The trail is two queues, of changes and of refusals, so that no flood of refusals holds a change back: a mark in the
-journal says of each up to which record it was posted. Many lines go into one message.
-A message is marked as tried before it is sent; until it is known what became of it the same records are sent again,
-under the same nonce, by which Discord knows it for a few minutes; later the channel is searched for it first.
+The trail is posted in two queues, so that a flood of refusals delays no change. The journal stores for each how
+far it was posted. Several lines share one message.
+An attempt to send is stored before the message is sent. Until its outcome is known, the same records are sent
+again with the same nonce, which Discord remembers for a few minutes. After that the channel is first searched
+for the message.
 """
 
 import asyncio
@@ -29,44 +30,49 @@ from core.watch.journal import Backlog, Journal
 _log = logging.getLogger(__name__)
 
 CONTENT_MOST = 2000
-"""Characters of a message without components (Discord)."""
+"""Maximum characters of a message without components, set by Discord."""
 SPACING_SECONDS = 2.0
-"""Seconds between two messages, so that a flood of attempts is none of messages."""
+"""Minimum seconds between two posts."""
 PAGE_RECORDS = 200
 """Records read at once."""
 UNMARKED_MOST = 500
-"""So many records that need no line, and it is written down that they were passed."""
+"""Number of passed records without a line after which the position is stored."""
 _READS = {operation.value for operation in Operation if RIGHTS[operation].effect is Effect.NOTHING} | {
     VARIOUS
 }
 
 
 class AuditChannel(Protocol):
-    """The channel of the trail. The two asynchronous calls raise NotDelivered and nothing else."""
+    """The channel of the audit trail. The two asynchronous methods raise `NotDelivered` and nothing else."""
 
     def line(self, audited: AuditEntry) -> str:
-        """An attempt, in at most CONTENT_MOST characters."""
+        """Return the line of an attempt, in at most `CONTENT_MOST` characters."""
 
     async def post(self, content: str, nonce: str) -> int:
-        """Discord's id of the message."""
+        """Post the text and return Discord's id of the message."""
 
     def fallback_texts(self, content: str) -> tuple[str, ...]:
-        """What is shown instead where Discord blocks this text: without foreign words, then a fixed sentence."""
+        """Return replacements for a text that Discord blocks: one without foreign words, then a fixed sentence."""
 
     async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
-        """The bot's own message of this content, not older than `since` (Unix seconds), if it is there and none of
-        the `known` ones."""
+        """Find the bot's own message with this content and return its id, None if there is none.
+
+        Messages older than `since` (Unix seconds) and those in `known` are ignored.
+        """
 
 
 def is_posted(record: AuditRecord) -> bool:
-    """Refusals, and the ends of what changed something or may have; no readings, no plans."""
+    """Return whether a record is posted: refusals, and results of operations that change something.
+
+    No reads and no plans.
+    """
     return record.step is AuditStep.REFUSED or (
         record.step is AuditStep.ENDED and record.operation not in _READS
     )
 
 
 def count_fitting(lines: Sequence[str], most: int = CONTENT_MOST) -> int:
-    """How many of the lines fit into one message, one below the other; at least one, if there is any."""
+    """Return how many of the lines fit into one message, one per row; at least one if there is any."""
     room, count = most, 0
     for line in lines:
         room -= _units(line) + (1 if count else 0)
@@ -77,23 +83,23 @@ def count_fitting(lines: Sequence[str], most: int = CONTENT_MOST) -> int:
 
 
 def _units(text: str) -> int:
-    """As JavaScript counts, which may be how Discord does: an emoji is two."""
+    """Count characters as JavaScript does, where an emoji is two, because Discord may count so."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _format_lines(channel: AuditChannel, told: Sequence[AuditEntry]) -> dict[int, str]:
-    """By the id of the record. One that cannot be put into words holds up no other: it is in the trail."""
+    """Return the lines by record id. A record that cannot be rendered is left out and blocks no other."""
     found: dict[int, str] = {}
     for each in told:
         try:
             found[each.id] = channel.line(each)
-        except Exception:  # noqa: BLE001 - a bug of ours in one line
+        except Exception:  # noqa: BLE001 - a bug in one line
             _log.exception("record %d of the audit trail is not posted", each.id)
     return found
 
 
 async def _find_posted(channel: AuditChannel, content: str, cursor: AuditCursor) -> int | None:
-    """None, too, where Discord does not understand the search."""
+    """Search for the message of an earlier attempt. None if it is not there, or if Discord rejects the search."""
     try:
         return await channel.find(
             content, max(0.0, cursor.tried_at - CLOCK_MARGIN_SECONDS), frozenset({cursor.there})
@@ -111,18 +117,21 @@ class _Queue:
         self._journal, self.stream = journal, stream
         self._cursor: AuditCursor | None = None
         self._stored_up_to = 0
-        """Up to where the mark in the journal says it was posted; the one here may be further."""
+        """Last posted id according to the journal; the position in memory may be further."""
         self.tried: float | None = None
-        """When this run tried what is tried (monotonic)."""
+        """Monotonic time of this run's attempt to send the records in `cursor.tried`."""
         self.separate_up_to = 0
-        """Up to this record each line is a message of its own, since Discord did not take them together."""
+        """Up to this record id each line is a message of its own, because Discord refused them together."""
 
     @property
     def cursor(self) -> AuditCursor:
-        """Where a former run ended; the first time of all nothing of the past is told. Raises JournalFailed."""
+        """The position where an earlier run ended. On the first run ever it is the newest record.
+
+        Raises: JournalFailed.
+        """
         if self._cursor is None:
             cursor = self._journal.audit_cursor(self.stream)
-            if cursor is None:  # a former version had one queue for all
+            if cursor is None:  # an earlier version had one queue for all
                 former = self._journal.audit_cursor()
                 cursor = AuditCursor(former.posted) if former else AuditCursor(self._journal.audit_last())
                 self._journal.audit_put_cursor(cursor, self.stream)
@@ -130,7 +139,10 @@ class _Queue:
         return self._cursor
 
     def records(self) -> tuple[tuple[AuditEntry, ...], int]:
-        """Those of the next message, or a page of them; and up to which id that is all. Raises JournalFailed."""
+        """Return the records for the next message or page, and the last id covered.
+
+        Raises: JournalFailed.
+        """
         cursor = self.cursor
         records, last = self._journal.audit_after(cursor.posted, PAGE_RECORDS, self.stream)
         if cursor.tried:
@@ -138,7 +150,10 @@ class _Queue:
         return tuple(each for each in records if is_posted(each.record) and each.id <= last), last
 
     def waiting(self) -> list[AuditEntry]:
-        """Those of the next PAGE_RECORDS that are to be told, for whoever only looks. Raises JournalFailed."""
+        """Return the records to post among the next `PAGE_RECORDS`, without changing anything.
+
+        Raises: JournalFailed.
+        """
         cursor = self._cursor or self._journal.audit_cursor(self.stream)
         if cursor is None:
             return []
@@ -146,7 +161,7 @@ class _Queue:
         return [each for each in records if is_posted(each.record)]
 
     def skip(self, last: int) -> None:
-        """Up to `last` there is nothing to tell. Not every such step is worth a write."""
+        """Pass the records up to `last`, which need no line. The position is not stored each time."""
         cursor = self.cursor
         if cursor.tried or last - self._stored_up_to >= UNMARKED_MOST:
             self.store(AuditCursor(last, cursor.there))
@@ -154,7 +169,10 @@ class _Queue:
             self._cursor = AuditCursor(last, cursor.there)
 
     def store(self, cursor: AuditCursor) -> None:
-        """Raises JournalFailed."""
+        """Store the position.
+
+        Raises: JournalFailed.
+        """
         self._journal.audit_put_cursor(cursor, self.stream)
         self._cursor, self._stored_up_to = cursor, cursor.posted
         if not cursor.tried:
@@ -167,21 +185,24 @@ class _Queue:
 
 
 class AuditDelivery:
-    """Posts as long as it runs. `channel` None: nothing is posted, and the marks are taken out, so that it begins
-    with what is next when it is switched on again."""
+    """Post the trail while it runs.
+
+    `channel=None`: nothing is posted, and the positions are deleted, so that posting later starts with the next
+    record.
+    """
 
     def __init__(self, journal: Journal, channel: AuditChannel | None, clock: Clock) -> None:
         self._journal, self._channel, self._clock = journal, channel, clock
         self._work, self._retry, self._ending = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._busy = asyncio.Lock()
         self._queues = [_Queue(journal, stream) for stream in Stream]
-        """What is asked first goes first."""
+        """In the order of the streams: the first has priority."""
         self._sent: float | None = None
         self._failures = 0
         self.error = ""
-        """Why the last try failed; empty while lines get through."""
+        """Why the last attempt failed; empty while lines get through."""
         self.blocked = ""
-        """Why the last line that is there has fewer words than it should; empty if it has them all."""
+        """Why the last posted line was shortened; empty if it was not."""
 
     @property
     def is_enabled(self) -> bool:
@@ -189,21 +210,24 @@ class AuditDelivery:
         return self._channel is not None
 
     def backlog(self) -> Backlog:
-        """The lines that wait, of the next PAGE_RECORDS records of each stream. Raises JournalFailed."""
+        """Return the number and age of the waiting lines among the next `PAGE_RECORDS` records of each stream.
+
+        Raises: JournalFailed.
+        """
         waiting = [each for queue in self._queues for each in queue.waiting()]
         return Backlog(len(waiting), min((each.at for each in waiting), default=None))
 
     def wake(self) -> None:
-        """A record was kept. After a failed try that is no reason to hurry."""
+        """Post soon, because a record was stored. A pause after a failure is not cut short."""
         self._work.set()
 
     def on_reconnect(self) -> None:
-        """Discord is there again."""
+        """Try again now, because Discord is back."""
         self._retry.set()
         self._work.set()
 
     async def run(self) -> None:
-        """Until the bot ends. What nobody expected is logged and does not end it."""
+        """Post until the bot ends. Unexpected errors are logged and do not end the loop."""
         if self._channel is None:
             for queue in self._queues:
                 queue.forget()
@@ -221,10 +245,10 @@ class AuditDelivery:
                     )
 
     async def drain(self) -> None:
-        """The bot ends: let a try under way come to its end, then try once more what waits.
+        """Finish before the bot ends: let the current attempt end, then try the waiting lines once more.
 
-        No call is cut off: discord.py does not survive that while it waits for a rate limit. What does not get
-        through is in the trail.
+        No call is cancelled, because discord.py does not survive that during a rate limit. Unsent lines stay in
+        the trail.
         """
         self._ending.set()
         self.on_reconnect()
@@ -233,7 +257,7 @@ class AuditDelivery:
                 await self._attempt(self._channel)
 
     async def _attempt(self, channel: AuditChannel) -> float | None:
-        """Post all that there is; seconds until the next try, None when nothing is left."""
+        """Post everything. Return the seconds until the next attempt, None if nothing is left."""
         try:
             await self._flush(channel)
         except NotDelivered as error:
@@ -243,7 +267,7 @@ class AuditDelivery:
             )
         except JournalFailed as error:
             return self._failed(f"the journal: {error.reason}")
-        except Exception:  # noqa: BLE001 - a bug of ours around the lines must not end the posting
+        except Exception:  # noqa: BLE001 - a bug around the lines must not end the posting
             _log.exception("the audit trail could not be posted")
             return self._failed("")
         if self.error:
@@ -252,9 +276,9 @@ class AuditDelivery:
         return None
 
     def _failed(self, reason: str, pause: float | None = None) -> float:
-        """Told once, not with every try."""
+        """Log a new reason once, and return the seconds until the next attempt."""
         if reason and reason != self.error:
-            _log.warning("the audit trail could not be posted, and it is tried again: %s", reason)
+            _log.warning("the audit trail could not be posted and will be tried again: %s", reason)
         self.error = reason or self.error
         self._failures += 1
         return pause or (PAUSES[self._failures - 1] if self._failures <= len(PAUSES) else LONG_PAUSE)
@@ -262,7 +286,7 @@ class AuditDelivery:
     # -- messages
 
     async def _flush(self, channel: AuditChannel) -> None:
-        """A message at a time, and each time changes first."""
+        """Send one message after the other, and before each look for changes first."""
         while True:
             await self._wait_spacing()
             for queue in self._queues:
@@ -273,7 +297,10 @@ class AuditDelivery:
                 return
 
     async def _lines_of(self, channel: AuditChannel, queue: _Queue) -> dict[int, str]:
-        """Those of the next records that need any; nothing when nothing is left. Raises JournalFailed."""
+        """Return the lines of the next records that need one; empty if nothing is left.
+
+        Raises: JournalFailed.
+        """
         while True:
             records, last = queue.records()
             if lines := _format_lines(channel, records):
@@ -309,21 +336,21 @@ class AuditDelivery:
                 if error.not_taken and not again:
                     queue.store(cursor)
                 raise
-            if len(ids) > 1:  # it is one of them: each for itself
+            if len(ids) > 1:  # one of them is the cause: send each by itself
                 queue.separate_up_to = last
                 queue.store(AuditCursor(cursor.posted, cursor.there))
                 return
             self.blocked = error.reason
-            _log.error("Discord does not take the line of record %d: %s", last, error.reason)
+            _log.error("Discord rejects the line of record %d: %s", last, error.reason)
         self._sent = self._clock.monotonic()
         queue.store(AuditCursor(last, there or cursor.there))
 
     def _tried_lately(self, queue: _Queue) -> bool:
-        """So that Discord still knows the nonce."""
+        """Return whether this run tried so recently that Discord still knows the nonce."""
         return queue.tried is not None and self._clock.monotonic() - queue.tried < NONCE_SECONDS
 
     async def _wait_spacing(self) -> None:
-        """Between two messages; the last of all does not wait."""
+        """Wait between two messages, but not before the last one at the end."""
         if self._sent is not None and not self._ending.is_set():
             left = self._sent + SPACING_SECONDS - self._clock.monotonic()
             if left > 0:

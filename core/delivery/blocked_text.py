@@ -1,4 +1,4 @@
-"""What Discord blocks for its words is sent with fewer of them."""
+"""Send a text that Discord blocks again with fewer words."""
 
 import logging
 from collections.abc import Awaitable, Callable, Iterator
@@ -13,15 +13,16 @@ _log = logging.getLogger(__name__)
 
 class FallbackTexts(Protocol):
     def fallback_texts(self, content: str) -> tuple[str, ...]:
-        """What is shown instead of a text that Discord blocks, the best first."""
+        """Return replacements for a text that Discord blocks, best first."""
 
 
 async def send_with_fallbacks(
     channel: FallbackTexts, content: str, send: Callable[[str], Awaitable[T]]
 ) -> tuple[T, str]:
-    """Send a text, and with fewer words what Discord blocks: the result, and why it was not the whole, or "".
+    """Send a text, and shorter versions if Discord blocks it.
 
-    Raises NotDelivered: what `send` raises; REJECTED where no words pass.
+    Return the result, and why the text was shortened ("" if it was not).
+    Raises: NotDelivered as `send` raises it; with REJECTED if no version passes.
     """
     blocked = ""
     for text in _texts(channel, content):

@@ -1,4 +1,4 @@
-"""The alert channel as the delivery knows it, and what a failed try means."""
+"""Define the port to the alert channel and the kinds of failed delivery."""
 
 from enum import StrEnum
 from typing import Protocol
@@ -7,8 +7,12 @@ from core.watch.journal import OutboxMessage
 
 
 class DeliveryFailure(StrEnum):
-    """What a failed try means: PASSING trouble; the channel REFUSED us (403, 404); this text is BLOCKED, and others
-    may pass; the message is REJECTED whatever it says; the message to be edited is GONE."""
+    """Kinds of failed delivery.
+
+    PASSING: temporary trouble. REFUSED: the channel refuses the bot (403, 404). BLOCKED: Discord blocks this
+    text, and another may pass. REJECTED: the message is refused whatever its text. GONE: the message to edit no
+    longer exists.
+    """
 
     PASSING = "passing"
     REFUSED = "refused"
@@ -18,8 +22,13 @@ class DeliveryFailure(StrEnum):
 
 
 class NotDelivered(Exception):
-    """A failed try. `reason` is for people; `not_taken`: Discord surely does not have the message; `wait`: seconds
-    that Discord has named, 0 where it has named none; `everywhere`: they hold for everything, not for this alone."""
+    """A delivery attempt failed.
+
+    `reason`: text for people.
+    `not_taken`: Discord certainly does not have the message.
+    `wait`: seconds that Discord asked for, 0 if it named none.
+    `everywhere`: the wait applies to all messages and not only to this one.
+    """
 
     def __init__(
         self,
@@ -36,20 +45,25 @@ class NotDelivered(Exception):
 
 
 class AlertChannel(Protocol):
-    """The channel that alerts go to. The three asynchronous calls raise NotDelivered and nothing else."""
+    """The channel that receives alerts. The three asynchronous methods raise `NotDelivered` and nothing else."""
 
     def compose(self, posting: OutboxMessage, late: float | None) -> str:
-        """The message's text as it is now. `late`: seconds of delay to be told, None if it is in time."""
+        """Return the current text of the message.
+
+        `late`: seconds of delay to mention, None if it is on time.
+        """
 
     def fallback_texts(self, content: str) -> tuple[str, ...]:
-        """What is shown instead where Discord blocks this text: without foreign words, then a fixed sentence."""
+        """Return replacements for a text that Discord blocks: one without foreign words, then a fixed sentence."""
 
     async def post(self, posting: OutboxMessage, content: str, nonce: str) -> int:
-        """Post it with its buttons; Discord's id of the message."""
+        """Post the message with its buttons and return its Discord id."""
 
     async def edit(self, posting: OutboxMessage, content: str) -> None:
-        """Show this edition in the message that is there."""
+        """Edit the existing message to show this version."""
 
     async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
-        """The bot's own message of this content, not older than `since` (Unix seconds), if it is there and none of
-        the `known` ones."""
+        """Find the bot's own message with this content and return its id, None if there is none.
+
+        Messages older than `since` (Unix seconds) and those in `known` are ignored.
+        """

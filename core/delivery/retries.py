@@ -1,4 +1,4 @@
-"""When to try Discord again: the pauses between failed tries, and limits that Discord has named."""
+"""Decide when to try Discord again: pauses between failed attempts, and limits that Discord names."""
 
 import asyncio
 import contextlib
@@ -13,32 +13,35 @@ _log = logging.getLogger(__name__)
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 LONG_PAUSE = 300.0
-"""Seconds between two tries: doubling to a minute, then five minutes."""
+"""Seconds between two attempts: doubling up to a minute, then five minutes."""
 LIMIT_MOST = 3600.0
-"""Seconds that Discord's own limit is believed at most; then it is tried all the same."""
+"""Maximum seconds to obey a limit named by Discord; after that the bot tries again."""
 
 
 class Retries:
-    """One kind of work that is tried until it is done. `failed` says in the log that it was not."""
+    """Repeat one kind of work until it is done. `failed`: the text of the log line about a failure."""
 
     def __init__(self, clock: Clock, failed: str) -> None:
         self._clock, self._failed = clock, failed
         self._failures = 0
         self._limited_until = 0.0
-        """Until then (monotonic) Discord has said that it takes nothing."""
+        """Monotonic end of a limit named by Discord."""
         self.error = ""
-        """Why the last try failed; empty while all goes well."""
+        """Why the last attempt failed; empty while all is well."""
 
     def shorten_pause(self) -> None:
-        """Discord is back: no pause of five minutes. A limit that Discord has named still holds."""
+        """Skip the five-minute pause, because Discord is back. A limit named by Discord still holds."""
         self._failures = min(self._failures, len(PAUSES) - 1)
 
     def clear_limit(self) -> None:
-        """Forget a limit: this is the last try of all."""
+        """Forget a limit for the last attempt before the end."""
         self._limited_until = 0.0
 
     async def attempt(self, work: Callable[[], Awaitable[None]]) -> float | None:
-        """Do the work; seconds until the next try, None when it is done. Never raises but for a cancel."""
+        """Do the work. Return the seconds until the next attempt, None when it is done.
+
+        Raises nothing but a cancellation.
+        """
         left = self._limited_until - self._clock.monotonic()
         if left > 0:
             return left
@@ -53,9 +56,9 @@ class Retries:
             return pause
         except JournalFailed as error:
             self.error = str(error)
-            _log.error("the journal refuses, and %s: %s", self._failed, error.reason)
+            _log.error("the journal refuses writes, and %s: %s", self._failed, error.reason)
             return self._next_pause()
-        except Exception:  # noqa: BLE001 - a bug of ours around the messages must not end the sending either
+        except Exception:  # noqa: BLE001 - a bug around the messages must not stop the sending either
             _log.exception("%s", self._failed)
             return self._next_pause()
         self._failures, self.error = 0, ""
@@ -72,7 +75,7 @@ class Retries:
 
 
 async def sleep_until_set(clock: Clock, seconds: float, over: asyncio.Event) -> None:
-    """Between two tries; cut short by the event."""
+    """Wait between two attempts, or until the event is set."""
     waits = [asyncio.ensure_future(clock.sleep(seconds)), asyncio.ensure_future(over.wait())]
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

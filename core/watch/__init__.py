@@ -1,6 +1,7 @@
-"""The watch: from what was read of the cluster to what is told, once each.
+"""Watch the guests: turn each poll of the cluster into alerts, each of which is sent once.
 
-incidents/model.py and incidents/state.py have the words. poller.py reads and confirms; incidents/step.py
-decides, with its parts incidents/infrastructure.py, incidents/guests.py, incidents/thresholds.py and
-incidents/notifications.py; service.py is the whole at work; core/delivery/alerts.py is the way to Discord.
+`incidents/model.py` and `incidents/state.py` define the data. `poller.py` reads and confirms.
+`incidents/step.py` decides, using `incidents/infrastructure.py`, `incidents/guests.py`,
+`incidents/thresholds.py` and `incidents/notifications.py`. `service.py` runs the whole, and
+`core/delivery/alerts.py` sends to Discord.
 """

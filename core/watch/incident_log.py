@@ -1,4 +1,4 @@
-"""An incident as a line of the log, for whoever reads there what was told in Discord."""
+"""Describe an incident in one line of the log, as it was reported in Discord."""
 
 from core.watch.incidents.model import GuestFact, Incident
 
@@ -6,7 +6,7 @@ _GUESTS_MOST = 10
 
 
 def incident_line(incident: Incident) -> str:
-    """Number, what it is about, how bad, whether it is over. In English, as all of the log."""
+    """Return number, severity, state and subject of an incident in English, like the rest of the log."""
     about = [_about(incident)]
     about += [f"{incident.metric.value} {incident.percent} %"] if incident.metric else []
     about += [_guest(fact) for fact in incident.guests[:_GUESTS_MOST]]

@@ -1,7 +1,8 @@
-"""What must survive a crash, as a protocol; adapters/journal/store.py at the top keeps it in SQLite.
+"""Define the journal as a protocol. It stores everything that must survive a crash.
 
-Every call blocks for about a millisecond and is made on the event loop, so that nothing comes between a decision
-and its storing. Each is one transaction: it has happened whole or not at all, whenever the process dies.
+adapters/journal/store.py implements it in SQLite. Every call blocks for about a millisecond and runs on the
+event loop, so that nothing happens between a decision and its storing. Each call is one transaction: it
+happens completely or not at all, whenever the process dies.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -14,9 +15,10 @@ from core.watch.incidents.model import Incident, Message
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What is written together. `records` by key, None removes the key; incidents replace those of their id.
+    """Data that is written together.
 
-    Of a message that was posted already and speaks of a changed incident (Post.OPENING), a new edition is wanted.
+    `records`: by key; None deletes the key. `incidents` replace those with the same id.
+    A posted opening (Post.OPENING) of a changed incident becomes due for an edit.
     """
 
     records: Mapping[str, str | None] = field(default_factory=dict)
@@ -26,12 +28,12 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class OutboxMessage:
-    """A message on its way. `incidents` are as they are now, in the order of the message.
+    """A message on its way to Discord. `incidents`: as they are now, in the order of the message.
 
-    `posted` is Discord's id of it, None until it is there; `wanted` and `shown` count its editions (0: the first).
-    `tried`: the content of a try of which it is not known whether Discord took it, "" where there is none;
-    `tried_at` (Unix seconds) when that was, `late` how many seconds after it was made; `run`: which run of the
-    process tried it (Journal.run).
+    `posted`: Discord's id of the message, None until it is posted.
+    `wanted` and `shown`: version numbers of the text (0: the first).
+    `tried`: text of an attempt whose outcome is unknown, "" if there is none.
+    `tried_at`: Unix seconds of that attempt. `late`: its delay in seconds. `run`: its run (`Journal.run`).
     """
 
     message: Message
@@ -49,9 +51,12 @@ class OutboxMessage:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """`waiting` messages are not posted yet, the oldest since `oldest` (Unix seconds); `given_up` were never
-    taken. `error`: what Discord said last of one of them. `blocked` messages are shown with fewer words than they
-    have, since Discord blocks these; `blocked_error`: what it said last of one."""
+    """Messages that did not arrive as they should.
+
+    `waiting`: number not posted yet, the oldest since `oldest` (Unix seconds).
+    `given_up`: number never posted. `error`: Discord's last reason for one of these.
+    `blocked`: number shown with fewer words because Discord blocked the text. `blocked_error`: its last reason.
+    """
 
     waiting: int = 0
     oldest: float | None = None
@@ -63,74 +68,83 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class JournalRenewal:
-    """The file was not there any more, or damaged, and was made anew. `whole`: nothing is lost; otherwise the state
-    of the watch has to be written again. `aside`: the name under which is kept what stood in its place."""
+    """The journal was missing or damaged, and was recreated.
+
+    `whole`: nothing is lost. Otherwise the state of the watch must be written again.
+    `aside`: the name under which the old file is kept, if it was there.
+    """
 
     whole: bool
     aside: str | None = None
 
 
 class Journal(AuditStore, Protocol):
-    """Every method raises JournalFailed (core/errors.py) when the disk refuses; then nothing was changed. The audit
-    trail stands in the same file (core/audit/trail.py)."""
+    """The durable store of the bot, including the audit trail (core/audit/trail.py).
+
+    Every method raises JournalFailed (core/errors.py) if the disk refuses. Nothing was changed then.
+    """
 
     run: int
-    """Counts the starts of the bot on this journal."""
+    """Number of the bot's starts on this journal."""
     nonce_prefix: str
-    """Ten characters of this journal's own, so that its nonces are no other journal's."""
+    """Ten characters unique to this journal, so that no other journal has its nonces."""
 
     def check_file(self) -> JournalRenewal | None:
-        """Whether the file is the one that was opened, made anew if it is not, and takes what is written: tried by
-        writing something. JournalFailed, too, where a damaged file cannot be made anew yet."""
+        """Check by a test write that the file is still the opened one and accepts writes. Recreate it if not.
+
+        Return how it was recreated, None if it was not.
+        Raises: JournalFailed, also if a damaged file cannot be recreated yet.
+        """
 
     def records(self) -> dict[str, str]:
-        """All records by key."""
+        """Return all records by key."""
 
     def open_incidents(self) -> tuple[Incident, ...]:
-        """Those not over, by id."""
+        """Return the open incidents, ordered by id."""
 
     def commit(self, batch: Batch) -> None:
-        """All of it, durably (synchronous=FULL), or nothing."""
+        """Write the whole batch durably (synchronous=FULL), or nothing."""
 
     # -- delivery
 
     def to_post(self) -> tuple[OutboxMessage, ...]:
-        """The messages that are not posted and not given up, by id."""
+        """Return the messages that are neither posted nor given up, ordered by id."""
 
     def to_edit(self) -> tuple[OutboxMessage, ...]:
-        """The posted messages of which a newer edition is wanted, by id."""
+        """Return the posted messages that need an edit, ordered by id."""
 
     def discord_ids(self) -> frozenset[int]:
-        """Discord's ids of all messages that are there."""
+        """Return Discord's ids of all posted messages."""
 
     def outbox_message(self, message_id: int) -> OutboxMessage | None:
-        """One message by its own id (not Discord's), whatever became of it."""
+        """Return one message by its own id (not Discord's), whatever its state."""
 
     def note_try(
         self, message_id: int, content: str, at: float, absorbs: int | None = None, *, late: float = 0.0
     ) -> None:
-        """Just before it is sent: from now on it may be there. Counts the attempts.
+        """Note an attempt just before it is sent, because from then on Discord may have the message.
 
-        `absorbs`: another message that it says too, and which is therefore not sent (no failure).
+        It counts the attempts. `late`: seconds since the message was made.
+        `absorbs`: another message that this one includes, and which is therefore not sent (no failure).
         """
 
     def absorb(self, message_ids: Iterable[int]) -> None:
-        """These waiting messages are not sent (no failure): others say what they say."""
+        """Mark waiting messages as not to be sent, because others include them (no failure)."""
 
     def note_posted(self, message_id: int, discord_id: int, edition: int) -> None:
-        """Discord has it, in this edition (-1: in one that is older than any)."""
+        """Note that Discord has the message in this version (-1: in one older than any)."""
 
     def note_edited(self, message_id: int, edition: int) -> None:
-        """Discord shows this edition."""
+        """Note the version that Discord shows."""
 
     def note_blocked(self, message_id: int, error: str) -> None:
-        """Why a message that is there has fewer words than it should; "" once it has them all."""
+        """Note why a posted message is shortened; "" once it is complete."""
 
     def note_refused(self, message_id: int, error: str, *, not_taken: bool) -> None:
-        """The try failed; `not_taken`: Discord surely does not have it."""
+        """Note a failed attempt. `not_taken`: Discord certainly does not have the message."""
 
     def give_up(self, message_id: int, error: str) -> None:
-        """It is not sent any more."""
+        """Mark a message as not to be sent any more."""
 
     # -- reading
 
@@ -139,13 +153,19 @@ class Journal(AuditStore, Protocol):
     def history(
         self, vmids: Collection[int] | None, offset: int, limit: int
     ) -> tuple[tuple[Incident, ...], int]:
-        """Incidents newest first (of these guests, also within groups and nodes; None: all), and their number."""
+        """Return incidents, newest first, and the number of all.
+
+        `vmids`: only those of these guests, also within groups and nodes; None: all.
+        """
 
     def counts(self, since: float) -> dict[int, int]:
-        """Incidents opened since then (Unix seconds) by VMID, NOTEs left out."""
+        """Return the number of incidents by VMID, without NOTEs, opened at or after `since` (Unix seconds)."""
 
     def backlog(self, since: float = 0.0) -> Backlog:
-        """`since` (Unix seconds): older messages with fewer words are not counted."""
+        """Count the undelivered messages. `since` (Unix seconds): older shortened messages are not counted."""
 
     def prune(self, before: float) -> bool:
-        """Forget some of what ended, and of messages settled, before then (Unix seconds); whether there is more."""
+        """Delete some incidents that ended, and messages that were settled, before `before` (Unix seconds).
+
+        Return whether there are more.
+        """

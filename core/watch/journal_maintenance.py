@@ -1,4 +1,4 @@
-"""The care of the journal, with every look: is it there, does it take what is written, what is old goes."""
+"""Look after the journal at each poll: check that it exists and accepts writes, and delete old records."""
 
 import logging
 
@@ -9,26 +9,29 @@ from core.watch.journal import Journal, JournalRenewal
 RETENTION_SECONDS = 90 * 86400.0
 PRUNE_EVERY = 86400.0
 FIRST_PRUNE = 3600.0
-"""How long incidents that are over stay in the journal, how often the older ones are taken out, and how long after
-the start for the first time."""
+"""Seconds that closed incidents are kept, seconds between two prunings, and seconds before the first one."""
 PIECES_MOST = 100
-"""Pieces of it in one look: each takes some milliseconds."""
+"""Maximum number of pieces pruned in one poll; each takes a few milliseconds."""
 
 _log = logging.getLogger(__name__)
 
 
 class JournalMaintenance:
-    """`trouble`: why the journal does not take what is written. `renewed`: it was made anew, until somebody tells."""
+    """Check and prune the journal.
+
+    `trouble`: why the journal does not accept writes.
+    `renewed`: how the journal was recreated, until somebody has reported it.
+    """
 
     def __init__(self, journal: Journal, clock: Clock, audit_days: int) -> None:
         self._journal, self._clock, self._audit_days = journal, clock, audit_days
         self.error: JournalFailed | None = None
         self.renewed: JournalRenewal | None = None
         self._pruned = clock.monotonic() - PRUNE_EVERY + FIRST_PRUNE
-        self._after: int | None = 0  # of the audit trail: where to go on; None: it is done
+        self._after: int | None = 0  # position in the audit trail to continue from; None: done
 
     def check(self) -> JournalRenewal | None:
-        """Whether it was made anew just now. Does not raise."""
+        """Return how the journal was recreated, if that just happened. Does not raise."""
         try:
             renewed = self._journal.check_file()
         except JournalFailed as error:
@@ -39,8 +42,11 @@ class JournalMaintenance:
         return renewed
 
     async def prune(self) -> None:
-        """Not at once: a clock that is set right after the start must not cost the trail. In pieces, between which
-        others go on; what is left after some of them waits for the next look. Does not raise."""
+        """Delete old records in pieces, so that other work runs in between. Does not raise.
+
+        Pruning does not begin right after the start: a clock that is corrected then must not cost the audit
+        trail. The rest waits for the next poll.
+        """
         unix, monotonic = self._clock.now(), self._clock.monotonic()
         if monotonic - self._pruned < PRUNE_EVERY:
             return
@@ -55,4 +61,4 @@ class JournalMaintenance:
                 await self._clock.sleep(0)
         except JournalFailed as error:
             self._pruned = monotonic
-            _log.warning("old incidents could not be taken out: %s", error.reason)
+            _log.warning("old incidents could not be deleted: %s", error.reason)

@@ -1,4 +1,4 @@
-"""The watch's state as the journal has it: nothing of it counts before it is written."""
+"""Keep the watch's state in the journal: nothing takes effect before it is written."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -13,20 +13,23 @@ _log = logging.getLogger(__name__)
 
 
 class Persistence:
-    """`state` is what was stored last."""
+    """Write the state to the journal. `state` is the last stored one."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self.state = WatchState()
         self._stored: dict[str, object] = {}
         self.on_messages: Callable[[tuple[int, ...]], None] = _ignore
-        """Told the ids of messages that have just been stored."""
+        """Called with the ids of newly stored messages."""
 
     def load(self, unix: float) -> dict[int, str]:
-        """Read the state; the orders of a former run: VMID -> by whom. Raises JournalFailed."""
+        """Read the state, and return the stop orders of an earlier run: VMID -> who ordered it.
+
+        Raises: JournalFailed.
+        """
         records = self._journal.records()
         self.state = decode_state(records, self._journal.open_incidents())
-        if "pulse" not in records:  # buttons of a journal that is lost must not fit the incidents of this one
+        if "pulse" not in records:  # buttons of a lost journal must not fit the incidents of this one
             self.state = replace(self.state, pulse=replace(self.state.pulse, last_id=int(unix)))
         self._stored = encode_state(self.state)
         return {
@@ -36,18 +39,27 @@ class Persistence:
         }
 
     def rewrite(self, orders: Mapping[int, str]) -> None:
-        """All of the state, and who ordered which guest's stop, into a journal that has lost it. Raises
-        JournalFailed."""
+        """Write the whole state and all stop orders (VMID -> who) into a journal that has lost them.
+
+        Raises: JournalFailed.
+        """
         written = changed_records({}, encode_state(self.state))
         written |= {f"{EXPECTED_STOP}{vmid}": by for vmid, by in orders.items()}
         self._journal.commit(Batch(written, tuple(self.state.open.values())))
 
     def note_expected_stop(self, vmid: int, by: str | None) -> None:
-        """Raises JournalFailed."""
+        """Store who ordered a guest's stop; None deletes the order.
+
+        Raises: JournalFailed.
+        """
         self._journal.commit(Batch(records={f"{EXPECTED_STOP}{vmid}": by}))
 
     def commit(self, outcome: Outcome, expired: Iterable[int] = ()) -> None:
-        """All of it or nothing; `expired` orders are noted no longer, as those heeded. Raises JournalFailed."""
+        """Store the whole outcome or nothing.
+
+        Also deletes the stored orders in `expired` and `outcome.heeded`.
+        Raises: JournalFailed.
+        """
         after = encode_state(outcome.state)
         written = changed_records(self._stored, after)
         over = (*outcome.seen_stops, *expired)  # an order counts once
@@ -61,4 +73,4 @@ class Persistence:
 
 
 def _ignore(message_ids: tuple[int, ...]) -> None:
-    """Before bot.py has said who sends them."""
+    """Ignore the ids until bot.py sets the callback."""

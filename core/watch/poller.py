@@ -1,4 +1,4 @@
-"""Looking at the cluster: one read, and what has to be asked before a suspicion is believed."""
+"""Poll the cluster: read it once, and query more before a suspicion is believed."""
 
 import asyncio
 import logging
@@ -26,14 +26,17 @@ from core.watch.status_poller import StatusPoller
 from core.watch.task_lists import complete_task_list
 
 SECOND_READ = 12.0
-"""Seconds until a second read shows something new: pvestatd's round of 10 s, and 2 s of pmxcfs' caching."""
+"""Seconds until a second read shows new data: pvestatd's round of 10 s, and 2 s of pmxcfs' caching."""
 
 _log = logging.getLogger(__name__)
 
 
 class Poller:
-    """One read an interval; `status/current` of at most five suspects, or a second read for more. Guests whose state
-    the list does not know are asked for in turns."""
+    """Poll the cluster at each interval.
+
+    Up to five suspects are confirmed by `status/current`, and more by a second read. Guests of unknown state
+    are queried in turn.
+    """
 
     def __init__(self, cluster_cache: ClusterCache, proxmox: Proxmox, clock: Clock) -> None:
         self._cluster_cache, self._proxmox, self._clock = cluster_cache, proxmox, clock
@@ -47,8 +50,11 @@ class Poller:
         elapsed: float,
         previous: Observation | None = None,
     ) -> Observation:
-        """Does not raise: a read that fails is a look, too. `elapsed` is the state's, at this moment; `before` the
-        last look that said something: what was left open in it is believed by the list now."""
+        """Poll once. Does not raise: a failed read is a result too.
+
+        `elapsed`: the state's, now.
+        `before`: the last usable poll. Suspects it could not confirm are now believed as listed.
+        """
         try:
             listed = await self._cluster_cache.read(max_age=0)
         except ProxmoxError as error:
@@ -88,7 +94,7 @@ class Poller:
         )
         if observation.tasks is not None:
             return observation
-        # what the task list might have explained waits for the next look, once
+        # an event that the unread tasks might explain waits for the next poll, once
         unexplained = _explicable(state, suspects) - (previous.unexplained if previous else frozenset())
         return replace(observation, unsure=observation.unsure | unexplained, unexplained=unexplained)
 
@@ -100,7 +106,7 @@ class Poller:
         found: Suspects,
         answers: Mapping[int, Guest],
     ) -> Observation:
-        """Read again. What only the second read shows has to wait for its own confirmation."""
+        """Read again. Suspicions that only the second read shows wait for their own confirmation."""
         await self._clock.sleep(SECOND_READ)
         suspects = frozenset(guest.vmid for guest in found.guests)
         try:
@@ -115,7 +121,10 @@ class Poller:
         )
 
     async def _confirm(self, first: Cluster, found: Suspects, unanswered: frozenset[int]) -> Observation:
-        """Ask for each suspect by itself, at once. `unanswered`: those that did not answer the last time."""
+        """Query all suspects individually and at once.
+
+        `unanswered`: those that did not answer last time.
+        """
         answers = await asyncio.gather(*(self._confirm_one(first, guest) for guest in found.guests))
         guests = {guest.vmid: guest for guest in first.guests}
         confirmed, unsure = set(), set()
@@ -132,10 +141,13 @@ class Poller:
         )
 
     async def _confirm_one(self, first: Cluster, suspect: GuestState) -> Guest | bool:
-        """The guest as it is, or whether that stays open. A guest that is not listed and not there is gone."""
+        """Return the guest as it is now, True if its state stays open, or False if the list is to be believed.
+
+        A guest that is neither listed nor found is gone.
+        """
         listed = first.find(suspect.vmid)
         if listed is None and not suspect.node:
-            return False  # of a list of the former form, which did not say where
+            return False  # from a list of the older form, which did not store the node
         try:
             return await self._proxmox.status(listed or suspect.as_guest())
         except (GuestMoved, MissingPrivilege):
@@ -144,7 +156,7 @@ class Poller:
             return True
 
     async def _tasks(self, state: WatchState, found: Suspects) -> tuple[TaskSummary, ...] | None:
-        """The cluster's task list, where it may explain something, and now and then for failed backups."""
+        """Return the cluster's task list if it may explain something or is due for failed backups, else None."""
         now = self._clock.monotonic()
         due = self._tasks_read is None or now - self._tasks_read >= RECENT_SECONDS
         if not (due or _explicable(state, found)):
@@ -152,7 +164,7 @@ class Poller:
         try:
             tasks = await self._proxmox.cluster_tasks()
         except MissingPrivilege:
-            return ()  # it will not be read the next time either
+            return ()  # the next attempt would fail too
         except ProxmoxError as error:
             _log.warning("the task list could not be read: %s", error)
             return None
@@ -162,7 +174,7 @@ class Poller:
 
 
 def _merge_answers(listed: Cluster, answers: Mapping[int, Guest]) -> Cluster:
-    """The list with the answers of guests of which it has no state."""
+    """Add the answers of single guests to a list that lacks their state."""
     if not answers:
         return listed
     guests = (
@@ -172,6 +184,6 @@ def _merge_answers(listed: Cluster, answers: Mapping[int, Guest]) -> Cluster:
 
 
 def _explicable(state: WatchState, found: Suspects) -> frozenset[int]:
-    """The guests of which tasks may explain something."""
+    """Return the guests for which tasks may explain something."""
     held = {guest.vmid for guest in state.guests.values() if guest.held}
     return found.restarts.union(held, (guest.vmid for guest in found.guests))

@@ -1,15 +1,15 @@
-"""What the bot itself has just done to guests: lists show it late, and a look may have begun before it was done."""
+"""Remember the bot's own recent actions, because the guest list shows their effect late."""
 
 from core.clock import Clock
 from core.guest import Guest, State
 from core.watch.incidents.observation import LAG_SECONDS, Observation
 
 ACTED_SECONDS = 120.0
-"""How long a list may show a guest as it was before."""
+"""Seconds for which a list may still show a guest as it was before the action."""
 
 
 class RecentActions:
-    """By VMID: when the bot was done with it, on the monotonic clock, and its uptime then."""
+    """For each VMID, keep the monotonic time of the bot's last action and the guest's uptime then."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -19,7 +19,10 @@ class RecentActions:
         self._done[vmid] = (self._clock.monotonic(), _uptime(after))
 
     def outdated(self, observation: Observation, began: float) -> frozenset[int]:
-        """The guests that this look, begun then, shows as they were before."""
+        """Return the guests that this poll shows as they were before the bot's action.
+
+        `began`: monotonic time at which the poll started.
+        """
         now = self._clock.monotonic()
         self._done = {vmid: done for vmid, done in self._done.items() if now - done[0] < ACTED_SECONDS}
         found = set()

@@ -1,4 +1,4 @@
-"""The state of the watch as the journal's records, and back."""
+"""Turn the state of the watch into records of the journal, and back."""
 
 import json
 import logging
@@ -21,11 +21,11 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 EXPECTED_STOP = "ordered/"
-"""What a person ordered to stop: not part of the state, kept by core/actions/expected_stops.py."""
+"""Prefix of people's stop orders. They are not part of the state; core/actions/expected_stops.py keeps them."""
 
 
 def encode_state(state: WatchState) -> dict[str, object]:
-    """Every part that is written for itself, not encoded yet: most of them do not change between two looks."""
+    """Return each separately stored part, not yet encoded, because most parts do not change between polls."""
     parts: dict[str, object] = {
         "pulse": state.pulse,
         "source": state.source,
@@ -45,7 +45,7 @@ def encode_state(state: WatchState) -> dict[str, object]:
 
 
 def changed_records(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, str | None]:
-    """What has to be written so that the journal holds `after` where it held `before`."""
+    """Return the records to write so that the journal holds `after` instead of `before`; None deletes a record."""
     written: dict[str, str | None] = {
         key: encode(sorted(value) if isinstance(value, frozenset) else value)
         for key, value in after.items()
@@ -55,7 +55,10 @@ def changed_records(before: Mapping[str, object], after: Mapping[str, object]) -
 
 
 def decode_state(records: Mapping[str, str], open_incidents: Iterable[Incident]) -> WatchState:
-    """What was written. A record that cannot be understood is left out, and logged: its subject is seen anew."""
+    """Rebuild the state from records.
+
+    An unreadable record is logged and left out, so that its subject starts anew.
+    """
     return WatchState(
         pulse=_one(records, "pulse", lambda text: decode(PollState, text), PollState()),
         source=_one(records, "source", lambda text: decode(SourceState, text), SourceState()),

@@ -1,4 +1,4 @@
-"""The watch at work: the list a person edits, and what follows from each look, stored before it counts."""
+"""Run the watch: keep the watch list, and store the result of each poll before it takes effect."""
 
 import contextlib
 import logging
@@ -34,18 +34,21 @@ _log = logging.getLogger(__name__)
 
 
 class WatchStore(Protocol):
-    """Where the list outlives the process."""
+    """The file that keeps the watch list."""
 
     def save(self, guests: tuple[WatchEntry, ...]) -> str | None:
-        """All or nothing. Raises StoreFailed, and the stored list is as it was. A name: under it is kept what
-        somebody else has made of the list meanwhile."""
+        """Save the whole list or nothing.
+
+        Return the name under which somebody else's changes to the file were kept, None if there were none.
+        Raises: StoreFailed. The stored list is then unchanged.
+        """
 
 
 class Watch:
-    """Holds the state. Whatever changes it is in the journal before it counts, messages included."""
+    """Hold the state of the watch. Every change and message is in the journal before it takes effect."""
 
     blind: tuple[GuestState, ...] = ()
-    """The watched guests whose state has not been known for half an hour."""
+    """Watched guests whose state has been unknown for half an hour."""
 
     def __init__(
         self,
@@ -65,43 +68,47 @@ class Watch:
             JournalMaintenance(journal, clock, rules.audit_days),
         )
         self.entries: tuple[WatchEntry, ...] = ()
-        """The watch list, by VMID."""
+        """The watch list, ordered by VMID."""
         self.read_error: BotError | None = None
-        """Why the last read says nothing, None while reads do."""
+        """Why the last read cannot be used, None if it can."""
         self.sees_tasks: bool | None = None
-        """Whether the task list had any at the last look at it: of a real cluster it always has."""
+        """Whether the last task list had any task: on a real cluster it always has."""
         self.journal_error: JournalFailed | None = None
-        """Why the last look could not be stored, and is judged again by the next; or why nothing more can be."""
+        """Why the last poll could not be stored and is judged again, or why nothing can be stored any more."""
         self.last_read: float | None = None
-        """When Proxmox was last read well in this run, Unix seconds."""
+        """Unix seconds of the last good read of Proxmox in this run."""
         self._stepped: float | None = None
-        self._last_poll_good = False  # the last look was good, and is stored
+        self._last_poll_good = False  # the last poll was good and is stored
         self._recent_actions = RecentActions(clock)
         self._on_edited: Callable[[str], None] = lambda name: None
         self._previous: Observation | None = None
-        """The last look of this run that said something and was stored."""
+        """The last usable and stored poll of this run."""
         self._away = True
 
     @property
     def state(self) -> WatchState:
-        """As it is stored."""
+        """The state as stored."""
         return self._persistence.state
 
     @property
     def stale(self) -> tuple[str, ...]:
-        """The nodes that are told as having no new figures."""
+        """The nodes that are reported as having no new figures."""
         return tuple(name for name, node in sorted(self.state.nodes.items()) if node.stale_incident)
 
     def subscribe_messages(self, on_messages: Callable[[tuple[int, ...]], None]) -> None:
-        """Whom to tell the ids of messages that have just been stored."""
+        """Set the callback for the ids of newly stored messages."""
         self._persistence.on_messages = on_messages
 
     def subscribe_edits(self, on_edited: Callable[[str], None]) -> None:
-        """Whom to tell where a list is kept that somebody has changed while the bot ran."""
+        """Set the callback for the name of a file that keeps another edit of the list, made while the bot ran."""
         self._on_edited = on_edited
 
     def load(self, entries: tuple[WatchEntry, ...], states: Mapping[int, State]) -> None:
-        """Start from what was stored. `states`: what a list of the former form knew. Raises JournalFailed."""
+        """Start from the stored state.
+
+        `states`: guest states from a watch list of the older form.
+        Raises: JournalFailed.
+        """
         orders = self._persistence.load(self._clock.now())
         new = {
             vmid: GuestState(vmid, state) for vmid, state in states.items() if vmid not in self.state.guests
@@ -120,10 +127,10 @@ class Watch:
     def add(
         self, guest: Guest, cpu: int | None = None, memory: int | None = None, disk: int | None = None
     ) -> bool:
-        """Watch a guest from now on: True; or change the thresholds given (0: none any more) of one that is
-        watched: False. A threshold that is the same already stays as it is, with what was told of it.
+        """Watch a guest (returns True), or change the given thresholds of a watched one (returns False).
 
-        Raises AlreadyWatched (where none is given), CannotWatchTemplate, DiskUnknown, BadAmount, StoreFailed.
+        A threshold of 0 is removed. An unchanged threshold keeps its open alert.
+        Raises: AlreadyWatched if none is given, CannotWatchTemplate, DiskUnknown, BadAmount, StoreFailed.
         """
         given = {Metric.CPU: cpu, Metric.MEMORY: memory, Metric.DISK: disk}
         old = self.find(guest.vmid)
@@ -141,23 +148,23 @@ class Watch:
     def check_entry(
         self, guest: Guest, cpu: int | None = None, memory: int | None = None, disk: int | None = None
     ) -> None:
-        """Raises what `add` would refuse, and changes nothing."""
+        """Check what `add` would do, without changing anything. Raises: as `add`, except StoreFailed."""
         given = {Metric.CPU: cpu, Metric.MEMORY: memory, Metric.DISK: disk}
         limits = {metric: value for metric, value in given.items() if value is not None}
         make_entry(guest, self.find(guest.vmid), limits)
 
     def _reset_thresholds(self, vmid: int, metrics: Iterable[Metric]) -> None:
-        """What was told of another threshold is over without a word: the guest is as it was."""
+        """End the alerts of changed thresholds silently: the guest itself has not changed."""
         transition = self._start_transition()
         drop_thresholds_of(transition, vmid, metrics)
         self._commit(transition)
 
     def remove(self, vmid: int) -> None:
-        """Watch it no longer; what is open of it ends. Raises BadVmid, NotWatched, StoreFailed."""
+        """Stop watching a guest and end its open incidents. Raises: BadVmid, NotWatched, StoreFailed."""
         if self.find(checked_vmid(vmid)) is None:
             raise NotWatched(vmid)
         self._save_entries(tuple(entry for entry in self.entries if entry.vmid != vmid))
-        with contextlib.suppress(JournalFailed):  # it is off the list; the next look forgets it then
+        with contextlib.suppress(JournalFailed):  # it is off the list, and the next poll forgets it
             self._forget(vmid)
 
     def _save_entries(self, entries: tuple[WatchEntry, ...]) -> None:
@@ -168,7 +175,7 @@ class Watch:
             self._on_edited(aside)
 
     def _forget_removed(self) -> None:
-        """Of guests that are off the list, though the journal did not hear of it. Raises JournalFailed."""
+        """Forget guests that are off the list but still in the journal. Raises: JournalFailed."""
         for vmid in self.state.guests.keys() - {entry.vmid for entry in self.entries}:
             self._forget(vmid)
 
@@ -183,7 +190,10 @@ class Watch:
         self.blind = blind_guests(self.state, self.entries)
 
     def on_action_done(self, report: Report) -> bool:
-        """What the bot itself did to a watched guest; whether it was taken off the list, since it is deleted."""
+        """Note what the bot did to a watched guest.
+
+        Return whether the guest was taken off the list because it was deleted.
+        """
         vmid, after, verb = report.plan.order.vmid, report.after, report.plan.order.verb
         if self.find(vmid) is None or not report.good:
             return False
@@ -195,28 +205,31 @@ class Watch:
             known = self.state.guests.get(vmid)
             if ACTIONS[verb].stops and after is not None and known is not None:
                 transition = self._start_transition()
-                transition.uptimes.pop(vmid, None)  # it begins anew, by order
+                transition.uptimes.pop(vmid, None)  # its uptime starts anew, as ordered
                 if after.state is State.STOPPED and known.state is not State.STOPPED:
                     transition.guests[vmid] = transition.settle(known, after, wanted=True)
                 self._commit(transition)
             if after is not None and after.state is State.STOPPED:
-                self._expected.on_stop_seen(vmid)  # no look will: the next stop is an alarm again
+                self._expected.on_stop_seen(vmid)  # no poll will notice it: the next stop is an alarm again
         except (StoreFailed, JournalFailed) as error:
-            _log.warning("what was done to %d could not be noted: %s", vmid, error)
+            _log.warning("the action on guest %d could not be noted: %s", vmid, error)
         return False
 
     def on_guest_deleted(self, vmid: int) -> None:
-        """The bot itself has deleted a guest, which was found out afterwards: it is watched no longer."""
+        """Stop watching a guest that the bot deleted, when this was only found out afterwards."""
         try:
             if self.find(vmid) is not None:
                 self.remove(vmid)
         except (StoreFailed, JournalFailed) as error:
-            _log.warning("that %d was deleted could not be noted: %s", vmid, error)
+            _log.warning("the deletion of guest %d could not be noted: %s", vmid, error)
 
     # -- answers to alerts
 
     def acknowledge(self, incident_id: int, by: str, by_id: int = 0) -> Incident:
-        """Say it no more; the first who says so counts. Raises IncidentOver, JournalFailed."""
+        """Stop the reminders of an incident.
+
+        The first acknowledgement counts. Raises: IncidentOver, JournalFailed.
+        """
         transition = self._start_transition()
         incident = transition.find_open(incident_id)
         if incident.acked is None:
@@ -227,46 +240,46 @@ class Watch:
         return incident
 
     def mute(self, target: str, seconds: float, by: str, by_id: int = 0) -> Mute:
-        """Tell nothing of a subject (core/watch/incidents/model.py) for so long. Raises JournalFailed."""
+        """Mute a subject (core/watch/incidents/model.py) for some seconds. Raises: JournalFailed."""
         transition = self._start_transition()
         mute = transition.mute(target, seconds, by, by_id)
         self._commit(transition)
         return mute
 
     def mute_incident(self, incident_id: int, seconds: float, by: str, by_id: int = 0) -> Incident:
-        """Mute what an alert speaks of. Raises IncidentOver, JournalFailed."""
+        """Mute everything that an alert is about. Raises: IncidentOver, JournalFailed."""
         transition = self._start_transition()
         incident = transition.find_open(incident_id)
         for target in sorted({targets[0] for targets in subjects_of(incident)}):
             transition.mute(target, seconds, by, by_id)
         transition.update_incident(
             replace(incident, muted_until=transition.muted_until(incident))
-        )  # nothing else may be told just now
+        )  # nothing else may be reported now
         self._commit(transition)
         return transition.open[incident_id]
 
     def unmute(self, target: str) -> None:
-        """Tell of it again. Raises NotMuted, JournalFailed."""
+        """End the mute of a subject. Raises: NotMuted, JournalFailed."""
         transition = self._start_transition()
         if transition.mutes.pop(target, None) is None:
             raise NotMuted(target)
         self._commit(transition)
 
     def mutes(self) -> tuple[Mute, ...]:
-        """Those that still hold, the first to end first."""
+        """Return the mutes in force, the first to end first."""
         now = self._elapsed()
         held = (mute for mute in self.state.mutes.values() if mute.elapsed > now)
         return tuple(sorted(held, key=lambda mute: mute.elapsed))
 
     def send_test(self) -> int:
-        """A message that says it is one; its id. Raises JournalFailed."""
+        """Store a test message and return its id. Raises: JournalFailed."""
         transition = self._start_transition()
         message = transition.add_message(MessageKind.TEST)
         self._commit(transition, tells=False)
         return message.id
 
     def post_notice(self, text: str) -> None:
-        """A word of the bot about itself. Raises JournalFailed."""
+        """Store a message of the bot about itself. Raises: JournalFailed."""
         transition = self._start_transition()
         transition.add_message(MessageKind.WORD, text=text)
         self._commit(transition, tells=False)
@@ -274,7 +287,10 @@ class Watch:
     # -- looking
 
     async def poll(self) -> None:
-        """One look, one step. A read that fails is a step too; one that cannot be stored is not taken."""
+        """Read the cluster once and take one step.
+
+        A failed read is a step too; a step that cannot be stored is not taken.
+        """
         with contextlib.suppress(JournalFailed):
             if (renewed := self.maintenance.check()) and not renewed.whole:
                 self._persistence.rewrite(self._expected.current(blind=True))
@@ -317,23 +333,27 @@ class Watch:
     # -- storing
 
     def _elapsed(self) -> float:
-        """Since the last step by the monotonic clock; from a former run by the wall clock, never backwards."""
+        """Return `elapsed` now, in seconds.
+
+        It follows the monotonic clock. The first step of a run adds the wall time since the earlier run, never
+        a negative one.
+        """
         pulse, now = self.state.pulse, self._clock.now()
         if self._stepped is None:
             return pulse.elapsed + max(0.0, now - (pulse.unix or now))
         return pulse.elapsed + self._clock.monotonic() - self._stepped
 
     def _start_transition(self) -> Transition:
-        """A change by a person, between two looks."""
+        """Start a change by a person between two polls."""
         passed = self._elapsed() - self.state.pulse.elapsed
         unix = self._clock.now()
         return Transition(self.state, StepTime(unix, passed, quiet=self._quiet(unix)), self._rules)
 
     def _commit(self, transition: Transition, *, tells: bool = True) -> None:
-        """Store a person's change. The clocks go on with the next look."""
+        """Store a person's change. The clocks advance with the next poll."""
         if tells:
             transition.good = self.state.pulse.good
-            announce_all(transition, reminds=False)  # which are a look's concern
+            announce_all(transition, reminds=False)  # reminders belong to a poll
         outcome = transition.outcome()
         pulse = replace(self.state.pulse, last_id=outcome.state.pulse.last_id)
         self._persistence.commit(replace(outcome, state=replace(outcome.state, pulse=pulse)))

@@ -1,4 +1,4 @@
-"""Asking for the watched guests whose state the list does not have: a few in a look, in turns, within a time."""
+"""Query single guests whose state is missing from the guest list: a few per poll, in turn, within a time limit."""
 
 import asyncio
 import logging
@@ -10,16 +10,22 @@ from core.guest import Guest, State
 from core.proxmox import Proxmox
 
 ASK_LEAST, ASK_MOST = 5, 25
-"""So many are asked for in a look: five, or more where otherwise not each had its turn in TURN_LOOKS."""
+"""Guests queried per poll: at least five, and more if each would otherwise wait longer than `TURN_LOOKS` polls."""
 TURN_LOOKS = 20
 ASK_SECONDS = 6.0
-"""How long all of them together may take. Those that have not answered by then have their turn again."""
+"""Seconds that all queries of one poll may take together.
+
+Guests that have not answered by then are queried again.
+"""
 
 _log = logging.getLogger(__name__)
 
 
 class StatusPoller:
-    """Remembers whose turn it is. Of a node that did not answer the last time one guest is asked for, to try it."""
+    """Remember which guest is queried next.
+
+    If a node did not answer last time, only one of its guests is queried as a trial.
+    """
 
     def __init__(self, proxmox: Proxmox, clock: Clock) -> None:
         self._proxmox, self._clock = proxmox, clock
@@ -27,7 +33,10 @@ class StatusPoller:
         self._silent: frozenset[str] = frozenset()
 
     async def ask(self, unknown: Sequence[Guest]) -> dict[int, Guest]:
-        """Those that answered with a state, by VMID. Does not raise, and takes ASK_SECONDS at most."""
+        """Return the guests that answered with a state, by VMID.
+
+        Does not raise, and takes at most `ASK_SECONDS`.
+        """
         if not unknown:
             self._asked, self._silent = {}, frozenset()
             return {}
@@ -60,13 +69,13 @@ class StatusPoller:
     async def _status(self, guest: Guest) -> Guest | None:
         try:
             return await self._proxmox.status(guest, quick=True)
-        except (BotError, ValueError) as error:  # ValueError: the list has a node's name that is none
-            _log.info("the state of %d is not known, and asking for it failed: %s", guest.vmid, error)
+        except (BotError, ValueError) as error:  # ValueError: the list contains an invalid node name
+            _log.info("the state of guest %d is unknown and could not be queried: %s", guest.vmid, error)
             return None
 
 
 def _first_of_each(guests: Iterable[Guest]) -> list[Guest]:
-    """The first guest of each node."""
+    """Return the first guest of each node."""
     first: dict[str, Guest] = {}
     for guest in guests:
         first.setdefault(guest.node, guest)

@@ -1,4 +1,4 @@
-"""What a mute is for, as a subject of core/watch/incidents/model.py, from what a person chose or typed."""
+"""Turn the text for a mute into a subject of core/watch/incidents/model.py."""
 
 import re
 from collections.abc import Collection
@@ -14,10 +14,10 @@ _NODE = re.compile(r"node/(.+)")
 
 
 def target_of(text: str, cluster: Cluster | None, watched: Collection[int] = ()) -> str:
-    """The subject that a completion's value, a VMID, a guest's exact name or a node's name stands for.
+    """Return the subject of a completion's value, a VMID, a guest's exact name or a node's name.
 
-    `cluster` None: nothing is known of it just now, and what is well formed is taken. Raises UnknownTarget, also
-    for a name that several have.
+    `cluster=None`: the cluster is unknown now, and any well-formed value is accepted.
+    Raises: UnknownTarget, also for a name that several guests have.
     """
     typed = text.strip()
     if typed.casefold() in _ALL:

@@ -1,7 +1,7 @@
-"""What the cluster's task list had no room for: asked of the nodes themselves, where it may explain a stop.
+"""Complete the cluster's task list from the nodes' own lists, if tasks may explain a stop.
 
-Of the finished tasks of a node it has 25, by their start. When somebody stops forty guests at once, fifteen of these
-tasks are not in it.
+The cluster's list holds 25 finished tasks per node, by start time. When somebody stops forty guests at once,
+fifteen of these tasks are missing.
 """
 
 import asyncio
@@ -13,12 +13,12 @@ from core.guest import TaskSummary
 from core.proxmox import Proxmox
 
 LISTED_LEAST = 25
-"""So many tasks of a node are listed at least, if it has had as many."""
+"""Minimum number of tasks that the cluster lists per node, if the node has had as many."""
 NODES_MOST = 8
 TIMEOUT_SECONDS = 6.0
-"""How long all nodes together may take."""
+"""Seconds that all nodes together may take."""
 BEFORE_SECONDS = 300
-"""How far before its newest task a node is asked about, by the node's own clock."""
+"""Seconds to look back before a node's newest listed task, by the node's own clock."""
 
 _log = logging.getLogger(__name__)
 
@@ -29,8 +29,11 @@ async def complete_task_list(
     tasks: tuple[TaskSummary, ...],
     nodes: Iterable[str],
 ) -> tuple[TaskSummary, ...]:
-    """The tasks, and those that the list had no room for on these nodes. `known`: the UPIDs of the list before; while
-    one of a node's is still listed, nothing that began since can be missing. Does not raise."""
+    """Return the listed tasks and, for these nodes, the tasks that the list had no room for.
+
+    `known`: UPIDs of the previous list. If a finished task of a node is in both lists, no newer one can be
+    missing. Does not raise.
+    """
     asking = {
         asyncio.ensure_future(_tasks_of(proxmox, node, since)): node
         for node, since in _truncated_nodes(known, tasks, nodes)[:NODES_MOST]
@@ -52,7 +55,7 @@ async def complete_task_list(
 def _truncated_nodes(
     known: Mapping[str, float] | None, tasks: tuple[TaskSummary, ...], nodes: Iterable[str]
 ) -> list[tuple[str, int]]:
-    """The nodes of which something may be missing, each with the start from which on it is asked."""
+    """Return the nodes that may miss tasks, each with the Unix second from which to ask it."""
     if known is None:
         return []
     found = []

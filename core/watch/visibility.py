@@ -1,4 +1,4 @@
-"""What of the past a person may read who may not see every guest."""
+"""Reduce incidents to the part that a person with limited access may read."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,8 +11,10 @@ T = TypeVar("T", GuestFact, BackupFact)
 
 
 def visible_part(incident: Incident, exists: Callable[[int], bool], cluster: Cluster | None) -> Incident:
-    """Without the guests that do not exist for somebody, and without a name that one of them had before: it may have
-    been another guest's."""
+    """Return the incident without guests hidden from the person, and without outdated guest names.
+
+    An old name may have belonged to another guest.
+    """
     return replace(
         incident,
         guests=tuple(_named(fact, cluster) for fact in incident.guests if exists(fact.vmid)),
@@ -23,7 +25,7 @@ def visible_part(incident: Incident, exists: Callable[[int], bool], cluster: Clu
 
 
 def concerns(incident: Incident, exists: Callable[[int], bool]) -> bool:
-    """Whether it is about a guest that exists for somebody."""
+    """Return whether the incident is about a guest that exists for the person."""
     vmids = [fact.vmid for fact in incident.guests] + [fact.vmid or 0 for fact in incident.backups]
     return any(exists(vmid) for vmid in vmids)
 

@@ -1,8 +1,9 @@
-"""Failed backups: from the cluster's task list, and from each node's own.
+"""Find failed backups, both in the cluster's task list and in each node's own list.
 
-The cluster's list has 25 finished tasks of a node, by their start (pve-common RESTEnvironment.pm: active_workers). A
-backup of two hours is not in it at its end if 25 tasks began after it: so each node is asked for its failed backups
-now and then, and at once when a backup that ran is listed no longer.
+The cluster's list holds only 25 finished tasks per node, by start time (pve-common RESTEnvironment.pm:
+active_workers). A backup that runs for two hours is missing from it at its end if 25 tasks started after it. So
+each node is asked for its failed backups at intervals, and at once when a running backup disappears from the
+list.
 """
 
 import asyncio
@@ -22,20 +23,22 @@ from core.watch.incidents.transition import Transition
 
 EVERY_SECONDS = 300.0
 NODES_MOST = 8
-"""So many nodes are asked in a look, those that have waited longest first."""
+"""Maximum number of nodes asked in one poll; those that have waited longest come first."""
 ASK_SECONDS = 6.0
 BACK_SECONDS = 86_400
-"""How far before the last time a node is asked about: what ended since then may have begun long ago, and the node's
-clock may not be right."""
+"""Seconds to look back before the previous request to a node.
+
+A task that ended since then may have started long ago, and the node's clock may be wrong.
+"""
 FAILED_MOST, RUNNING_MOST, LATELY_MOST = 1000, 500, 2000
-"""So many are remembered, the newest."""
+"""Maximum number of UPIDs remembered of each kind; the newest are kept."""
 BACKUPS = "backups"
 
 _log = logging.getLogger(__name__)
 
 
 class BackupPoller:
-    """Asks nodes for their failed backups, when it is time to."""
+    """Ask nodes for their failed backups when they are due."""
 
     def __init__(self, proxmox: Proxmox, clock: Clock) -> None:
         self._proxmox, self._clock = proxmox, clock
@@ -49,8 +52,11 @@ class BackupPoller:
         *,
         busy: bool = False,
     ) -> dict[str, tuple[TaskSummary, ...]]:
-        """By node, those that answered. `tasks`: the cluster's, where they have just been read. `busy`: an alarm may
-        be due in this look, which should not wait for this. Does not raise."""
+        """Return the failed backups by node, for the nodes that answered. Does not raise.
+
+        `tasks`: the cluster's task list if it has just been read.
+        `busy`: this poll may raise an alarm, which must not wait for these requests.
+        """
         chosen = self._due(cluster, frozenset() if busy else _vanished(state, tasks), busy)
         if not chosen:
             return {}
@@ -84,19 +90,19 @@ class BackupPoller:
     async def _failed(self, node: str, since: int) -> tuple[TaskSummary, ...] | None:
         try:
             return await self._proxmox.failed_backups(node, since)
-        except (BotError, ValueError) as error:  # ValueError: the list has a node's name that is none
+        except (BotError, ValueError) as error:  # ValueError: the list contains an invalid node name
             _log.info("the failed backups of node %r could not be read: %s", node, error)
             return None
 
 
 def query_start(state: WatchState, node: str, unix: float) -> int:
-    """From which start of tasks on, in Unix seconds, a node is asked about."""
+    """Return the earliest task start, in Unix seconds, to ask a node about."""
     last = int(min(state.asked.get(node, unix), unix)) - BACK_SECONDS
     return max(0, min([last, *(start for upid, start in _starts(state.running) if _node_of(upid) == node)]))
 
 
 def _vanished(state: WatchState, tasks: Iterable[TaskSummary] | None) -> frozenset[str]:
-    """The nodes of backups that ran and are not listed any more."""
+    """Return the nodes of running backups that are no longer listed."""
     if tasks is None:
         return frozenset()
     listed = {task.upid for task in tasks}
@@ -104,7 +110,7 @@ def _vanished(state: WatchState, tasks: Iterable[TaskSummary] | None) -> frozens
 
 
 def _starts(upids: Iterable[str]) -> list[tuple[str, int]]:
-    """With when each began, oldest first."""
+    """Return each UPID with its start in Unix seconds, oldest first."""
     parsed = ((upid, Upid.parse(upid)) for upid in upids)
     return sorted(
         ((upid, parts.started if parts else 0) for upid, parts in parsed), key=lambda pair: (pair[1], pair[0])
@@ -120,8 +126,10 @@ def _newest(upids: Iterable[str], most: int) -> frozenset[str]:
 
 
 def note_backups(transition: Transition) -> None:
-    """Tell of backups that failed since the last look. Those that were there at the first look at a list are old,
-    unless they were seen running."""
+    """Report backups that failed since the last poll.
+
+    Failures present in the first read of a list count as old, unless the backup was seen running.
+    """
     tasks, lists = transition.observation.tasks, transition.observation.backups
     new = _new_in_list(transition, tasks) if tasks is not None else {}
     for node, rows in lists.items():
@@ -144,14 +152,14 @@ def note_backups(transition: Transition) -> None:
 
 
 def _new_in_list(transition: Transition, tasks: tuple[TaskSummary, ...]) -> dict[str, TaskSummary]:
-    """Note when each task of the cluster's list was first seen; the failed backups that are new in it."""
+    """Note when each task of the cluster's list was first seen, and return its new failed backups."""
     first, before = transition.tasks is None, transition.tasks or {}
     told = {task.node for task in tasks}
     silent = {upid: at for upid, at in before.items() if _node_of(upid) not in told}
     now = -1e9 if first else transition.clock
-    # what was asked of a node by itself is not listed in the next look, and may be asked for again
+    # a node's own tasks are missing from the next cluster list, and may be read again later
     lately = {upid: at for upid, at in before.items() if transition.clock - at <= 2 * RECENT_SECONDS}
-    # the tasks of an offline node are not listed, and are no news when it is back
+    # the tasks of an offline node are not listed, and are not new when it returns
     listed = {task.upid: before.get(task.upid, now) for task in tasks}
     transition.tasks = silent | dict(list(lately.items())[-LATELY_MOST:]) | listed
     return (
@@ -164,7 +172,7 @@ def _running(
     tasks: tuple[TaskSummary, ...] | None,
     lists: Mapping[str, tuple[TaskSummary, ...]],
 ) -> frozenset[str]:
-    """The backups that were seen running and whose end is not known yet."""
+    """Return the backups that were seen running and whose end is not known yet."""
     running = transition.running - {task.upid for rows in lists.values() for task in rows}
     if tasks is None:
         return running

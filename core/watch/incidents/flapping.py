@@ -1,4 +1,4 @@
-"""Changes of a watched guest: what is told of them, the incident that a guest is down in, and flapping."""
+"""Handle the changes of a watched guest: its news, the incident it is down in, and flapping."""
 
 from dataclasses import replace
 
@@ -9,9 +9,9 @@ from core.watch.incidents.state import GuestState, HoldReason
 from core.watch.incidents.transition import News, Transition
 
 FLAP_CHANGES, FLAP_SECONDS = 5, 1800.0
-"""More changes than these in so many seconds, and the guest flaps."""
+"""A guest flaps after more than this many changes within this many seconds."""
 CALM_SECONDS = 900.0
-"""Without a change for so long, it has stopped flapping."""
+"""Seconds without a change after which a guest no longer flaps."""
 
 
 def make_fact(
@@ -42,7 +42,7 @@ def make_fact(
 
 
 def down_event(state: State) -> GuestEvent:
-    """What a guest that is down in this state is told as."""
+    """Map the state of a guest that is down to the word that reports it."""
     if state is State.IO_ERROR:
         return GuestEvent.IO_ERROR
     if state in HALTED_STATES:
@@ -53,7 +53,7 @@ def down_event(state: State) -> GuestEvent:
 def record_change(
     transition: Transition, guest: GuestState, fact: GuestFact | None, *, ago: float = 0.0
 ) -> GuestState:
-    """Count a change, and make news of it; but of a guest that flaps that alone is told."""
+    """Count a change and add it to the news. For a flapping guest only the flapping is reported."""
     kept = [at for at in guest.changes if transition.clock - at < FLAP_SECONDS]
     guest = replace(guest, changes=(*kept, transition.clock)[-FLAP_CHANGES - 1 :])
     if guest.flapping:
@@ -75,7 +75,7 @@ def record_change(
 def leave_incident(
     transition: Transition, guest: GuestState, what: GuestEvent, *, ago: float = 0.0
 ) -> GuestState:
-    """The guest is no longer down in its incident, but `what`. The last one out ends a group."""
+    """Take the guest out of its incident and record there what became of it. The last guest out ends a group."""
     incident = transition.open.get(guest.incident or 0)
     guest = replace(guest, incident=None)
     if incident is None:
@@ -95,7 +95,7 @@ def leave_incident(
 
 
 def forget_guest(transition: Transition, guest: GuestState) -> GuestState:
-    """Nobody watches it any more, or it cannot be watched: what is open of it ends without a word."""
+    """End the open incidents of a guest silently, because it is no longer watched or cannot be watched."""
     flapping = transition.open.get(guest.flapping or 0)
     if flapping is not None:
         transition.close_incident(flapping, forgotten=True)
@@ -103,7 +103,7 @@ def forget_guest(transition: Transition, guest: GuestState) -> GuestState:
 
 
 def end_flapping(transition: Transition, guest: GuestState) -> GuestState:
-    """The end of flapping: told once, as what it has come to."""
+    """End flapping once the guest is calm, and report the state it has settled in."""
     waits = bool(guest.changes) and transition.clock - guest.changes[-1] < CALM_SECONDS
     if guest.flapping is None or waits:
         return guest
@@ -121,7 +121,7 @@ def end_flapping(transition: Transition, guest: GuestState) -> GuestState:
 
 
 def _is_down(guest: GuestState) -> bool:
-    """As an alarm would have it."""
+    """Return whether an alarm would count the guest as down."""
     return (guest.missing or guest.state in NOT_RUNNING_STATES) and not guest.wanted
 
 

@@ -1,6 +1,6 @@
-"""What became of a watched guest: down, back, restarted, or nothing worth a word.
+"""Decide what became of a watched guest: down, back, restarted, or nothing to report.
 
-Of every change it is asked whether somebody wanted it, before it becomes an alarm.
+Before a change becomes an alarm, the bot checks whether somebody wanted it.
 """
 
 from dataclasses import replace
@@ -32,22 +32,22 @@ from core.watch.incidents.transition import News, Transition
 from core.watch.incidents.unknown import note_unknown
 
 WORK_SECONDS = 1800.0
-"""The longest that a lock or a task excuses a stop."""
+"""Maximum seconds that a lock or a task excuses a stop."""
 RETURN_SECONDS = 300.0
-"""How long a guest may take to start after its node came back or HA moved it."""
+"""Seconds a guest has to start after its node came back or HA moved it."""
 STUCK_SECONDS = 600.0
-"""How long a guest may be in a passing state."""
+"""Seconds a guest may be in a passing state."""
 
 
 def check_guest(transition: Transition, entry: WatchEntry) -> None:
-    """One watched guest in this look."""
+    """Judge one watched guest in this poll."""
     if entry.vmid in transition.observation.unsure or transition.observation.cluster is None:
         return
     old = transition.guests.get(entry.vmid, GuestState(entry.vmid))
     listed = transition.observation.cluster.find(entry.vmid)
     new = note_unknown(transition, _next_state(transition, old, listed), listed)
     if listed is not None:
-        online = transition.observation.cluster.node_online(listed.node)  # else it was not judged
+        online = transition.observation.cluster.node_online(listed.node)  # otherwise the guest was not judged
         judged = online and listed.state is not State.UNKNOWN and not new.lost_node
         node = listed.node if judged or not new.node else new.node
         new = replace(new, kind=listed.kind, node=node, name=listed.name or new.name)
@@ -62,7 +62,7 @@ def _next_state(transition: Transition, old: GuestState, listed: Guest | None) -
     if not transition.nodes.get(listed.node, NodeState(True)).online:
         return replace(old, lost_node=listed.node)
     if transition.observation.cluster and not transition.observation.cluster.node_online(listed.node):
-        return old  # its node is only suspected yet
+        return old  # its node is only suspected to be offline
     if listed.template:
         return transition.settle(forget_guest(transition, old), listed)
     if listed.state is State.UNKNOWN:
@@ -71,7 +71,7 @@ def _next_state(transition: Transition, old: GuestState, listed: Guest | None) -
         return _enter_passing(transition, old, listed)
     old = replace(old, passing=None)
     if old.missing:
-        # one that was made again, and not started yet, does not flap
+        # a guest that was created again and is not started yet does not flap
         return transition.settle(
             _recover(transition, old, listed), listed, wanted=listed.state in NOT_RUNNING_STATES
         )
@@ -84,16 +84,16 @@ def _next_state(transition: Transition, old: GuestState, listed: Guest | None) -
         )
     if listed.state is State.RUNNING:
         return _enter_running(transition, old, listed)
-    if old.state in NOT_RUNNING_STATES:  # half-way up is not back
+    if old.state in NOT_RUNNING_STATES:  # a guest that is only half started is not back
         return old
     return transition.settle(old, listed)
 
 
 def _enter_passing(transition: Transition, old: GuestState, listed: Guest) -> GuestState:
-    """Wait for the end of a passing state. A guest that is stuck in it is down.
+    """Wait for the end of a passing state, and treat a guest that is stuck in one as down.
 
-    A stopped VM is in `prelaunch`, too, while vzdump reads it: under a lock nothing is expected of it. A guest that
-    is down and told as such is not told again.
+    A stopped VM is also in `prelaunch` while vzdump reads it, so nothing is expected of a guest under a lock. A
+    guest that was already reported as down is not reported again.
     """
     if old.missing or old.state in PASSING_STATES:
         return old
@@ -109,7 +109,7 @@ def _enter_passing(transition: Transition, old: GuestState, listed: Guest) -> Gu
 
 
 def _enter_missing(transition: Transition, old: GuestState) -> GuestState:
-    """No longer in the cluster."""
+    """Handle a guest that is no longer in the cluster."""
     missing = replace(old, missing=True, wanted=False, held=None, lost_node="", passing=None)
     newest = next(iter(transition.recent_tasks(old)), None)
     destroyed = newest if newest and newest.effect is TaskEffect.DESTROY else None
@@ -131,9 +131,9 @@ def _enter_missing(transition: Transition, old: GuestState) -> GuestState:
 
 
 def _enter_stopped(transition: Transition, old: GuestState, listed: Guest) -> GuestState:
-    """An alarm unless it was ordered, follows from a node's return, was somebody's wish, or is part of some work.
+    """Raise an alarm, unless the stop was ordered or wanted, follows a node's return, or belongs to other work.
 
-    Nobody's stop makes QEMU hold a guest: what did has come after it.
+    A person's stop never makes QEMU halt a guest: whatever halted it came later.
     """
     if old.vmid in transition.expected_stops:
         transition.seen_stops.append(old.vmid)
@@ -146,9 +146,7 @@ def _enter_stopped(transition: Transition, old: GuestState, listed: Guest) -> Gu
         if transition.clock - held.since < RETURN_SECONDS:
             return old
         return _enter_down(transition, old, listed, after=held.wait)
-    stood = (
-        held is None and old.state in NOT_RUNNING_STATES
-    )  # what was done to it before explains nothing new
+    stood = held is None and old.state in NOT_RUNNING_STATES  # earlier tasks do not explain a new event
     tasks = [] if stood else transition.recent_tasks(old)
     by_hand = _ordered_stop(listed, tasks) if held is None else _stop_while_held(tasks, held)
     wished = by_hand is not None or listed.lock == HIBERNATION_LOCK
@@ -166,8 +164,10 @@ def _enter_stopped(transition: Transition, old: GuestState, listed: Guest) -> Gu
 
 
 def _work_under_way(listed: Guest, tasks: list[RecentTask], *, waits: bool) -> str:
-    """The lock, or else the task, for which it may be stopped a while. Work that is over, and after which somebody
-    has started it, is no reason to begin to wait."""
+    """Return the lock, or else the task, that may stop the guest for a while; "" if there is none.
+
+    Work that has ended, and after which somebody started the guest, is no reason to begin waiting.
+    """
     if listed.lock in WORK_LOCKS:
         return listed.lock or ""
     works = [recent for recent in tasks if recent.is_work]
@@ -182,9 +182,11 @@ def _work_under_way(listed: Guest, tasks: list[RecentTask], *, waits: bool) -> s
 
 
 def _ordered_stop(listed: Guest, tasks: list[RecentTask]) -> RecentTask | None:
-    """The stop that somebody ordered. During some work, as under its lock, a stop is the work's own: vzdump in stop
-    mode shuts a VM down by a task of root@pam (VZDump/QemuServer.pm: stop_vm). A backup begun afterwards is not
-    (in the same second it may be the reason).
+    """Return the stop that a person ordered, None if there is none.
+
+    A stop during other work or under its lock belongs to that work: vzdump in stop mode shuts a VM down by a
+    task of root@pam (VZDump/QemuServer.pm: stop_vm). A backup that began after the stop does not explain it,
+    except in the same second.
     """
     before = list(dropwhile(lambda recent: recent.task.type == "vzdump", tasks))
     if not before or before[0].is_work or before[0].effect not in STOP_EFFECTS:
@@ -199,7 +201,7 @@ def _ordered_stop(listed: Guest, tasks: list[RecentTask]) -> RecentTask | None:
 
 
 def _stop_while_held(tasks: list[RecentTask], held: HeldStop) -> RecentTask | None:
-    """The stop that somebody ordered while it was waited for the guest."""
+    """Return the stop that a person ordered while the bot was waiting for the guest."""
     newest = next(iter(tasks), None)
     ordered = newest and newest.effect in STOP_EFFECTS and not newest.is_work and newest.seen > held.since
     return newest if ordered else None
@@ -234,7 +236,7 @@ def _enter_running(transition: Transition, old: GuestState, listed: Guest) -> Gu
 
 
 def _recover(transition: Transition, old: GuestState, listed: Guest) -> GuestState:
-    """It runs again. Nobody is told who was not told that it stopped."""
+    """Handle a guest that runs again. If its stop was not reported, its return is not either."""
     incident = transition.open.get(old.incident or 0)
     if incident is None:
         return record_change(transition, old, None) if old.flapping and not old.wanted else old
@@ -249,7 +251,7 @@ def _recover(transition: Transition, old: GuestState, listed: Guest) -> GuestSta
 
 
 def _has_restarted(transition: Transition, old: GuestState, listed: Guest) -> bool:
-    """Its uptime went back on the same node; a migration begins it anew."""
+    """Return whether the uptime went back on the same node. A migration also resets the uptime."""
     before = transition.uptimes.get(old.vmid)
     return (
         before is not None
@@ -274,8 +276,10 @@ def _note_restart(transition: Transition, old: GuestState, listed: Guest) -> Gue
 
 
 def _note_uptime(transition: Transition, guest: GuestState, listed: Guest, *, moved: bool) -> None:
-    """What was asked for by itself is newer than the list, which must not seem to go back afterwards. On another node
-    it begins anew."""
+    """Store the guest's uptime, so that the list does not seem to go back afterwards.
+
+    An individually queried uptime is newer than the list, and on another node the uptime starts anew.
+    """
     runs = listed.state is State.RUNNING
     if guest.state is not State.RUNNING or (moved and not runs):
         transition.uptimes.pop(guest.vmid, None)

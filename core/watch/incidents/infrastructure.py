@@ -1,4 +1,4 @@
-"""What the guests hang on: the connection to Proxmox, and the nodes. While one of them fails, no guest is judged."""
+"""Judge the connection to Proxmox and the nodes. While one of them fails, its guests are not judged."""
 
 from dataclasses import fields, replace
 
@@ -21,11 +21,14 @@ from core.watch.incidents.unknown import forget_stale
 
 SOURCE_FAILURES = 3
 SOURCE_SECONDS = 120.0
-"""Proxmox is told of as out of reach after three failed reads or two minutes."""
+"""Proxmox is reported as unreachable after three failed reads or two minutes."""
 
 
 def check_source(transition: Transition) -> bool:
-    """Whether this look says something about the guests; tells once if none has for a while, and once after."""
+    """Return whether this poll says anything about the guests.
+
+    Reports once when no poll has for a while, and once when one does again.
+    """
     fault, old = transition.observation.fault, transition.source
     since = transition.elapsed if old.since is None else old.since
     incident = transition.open.get(old.incident or 0)
@@ -56,13 +59,13 @@ def check_source(transition: Transition) -> bool:
 
 
 def make_source_fault(error: BotError) -> SourceFault:
-    """An error as the journal can keep it."""
+    """Turn an error into the form that the journal stores."""
     values = tuple((each.name, str(getattr(error, each.name))) for each in fields(error))  # type: ignore[arg-type]  # every subclass is a dataclass
     return SourceFault(type(error).__name__, values)
 
 
 def check_nodes(transition: Transition, cluster: Cluster) -> None:
-    """A list without any node says nothing; a node it does not have any more was taken out of the cluster."""
+    """Judge all nodes. An empty list says nothing; a missing node was removed from the cluster."""
     if not cluster.nodes:
         return
     for node in cluster.nodes:
@@ -102,7 +105,7 @@ def _next_node_state(transition: Transition, node: Node) -> NodeState:
 
 
 def _guests_lost_with(transition: Transition, node: str) -> tuple[GuestFact, ...]:
-    """The watched guests that ran on it, as last seen."""
+    """Return the watched guests that were last seen running on the node."""
     return tuple(
         GuestFact(guest.vmid, GuestEvent.STOPPED, guest.kind, node, guest.name)
         for guest in (transition.guests.get(entry.vmid) for entry in transition.entries)
@@ -111,6 +114,6 @@ def _guests_lost_with(transition: Transition, node: str) -> tuple[GuestFact, ...
 
 
 def _was_running(guest: GuestState) -> bool:
-    """It ran where it was last seen; one that HA has moved there has yet to start."""
+    """Return whether the guest ran where it was last seen. A guest that HA has just moved has yet to start."""
     awaited = guest.held is not None and guest.held.wait is HoldReason.HA
     return guest.state in ALIVE_STATES and not guest.missing and not awaited

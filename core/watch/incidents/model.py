@@ -1,8 +1,8 @@
-"""The words of the watch: what is watched, what is known of it, what has happened and what is told.
+"""Define the data of the watch: watched guests, events, incidents and messages.
 
-Two clocks, in seconds, both free of the wall clock's jumps: `elapsed` runs always (across restarts by wall time),
-`clock` only while Proxmox can be read. Times called `unix` are Unix seconds, for display only. What
-outlives the process (adapters/journal/store.py) has fields of plain values only.
+Two clocks count in seconds and ignore jumps of the wall clock. `elapsed` always runs (between runs of the bot
+by wall time). `clock` runs only while Proxmox can be read. `unix` times are Unix seconds, for display only.
+Data that outlives the process (adapters/journal/store.py) has fields of plain values only.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,10 @@ from core.guest import Kind, State, fingerprint_of
 
 ALL = "all"
 SOURCE = "source"
-"""Two subjects; the others are `guest/101`, `node/pve1` and `storage/pve1/local` (shared ones: `storage/nfs`)."""
+"""Special subjects.
+
+The others are `guest/101`, `node/pve1` and `storage/pve1/local` (shared ones: `storage/nfs`).
+"""
 
 
 def guest_subject(vmid: int) -> str:
@@ -24,12 +27,12 @@ def node_subject(name: str) -> str:
 
 
 def storage_subject(name: str, node: str | None) -> str:
-    """`node` None: the storage is shared, and one for all nodes."""
+    """Return the subject of a storage. `node=None`: it is shared, and one for all nodes."""
     return f"storage/{node}/{name}" if node else f"storage/{name}"
 
 
 class Metric(StrEnum):
-    """What a threshold of a guest can be for. DISK is known of containers only."""
+    """Metrics of a guest that can have a threshold. DISK is known for containers only."""
 
     CPU = "cpu"
     MEMORY = "memory"
@@ -38,7 +41,7 @@ class Metric(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WatchEntry:
-    """One entry of the watch list; thresholds in percent, None where there is none."""
+    """One entry of the watch list. Thresholds are in percent; None means no threshold."""
 
     vmid: int
     cpu: int | None = None
@@ -50,7 +53,10 @@ class WatchEntry:
 
 
 class Severity(StrEnum):
-    """CRITICAL is told even in quiet hours; INFO mentions nobody and makes no sound."""
+    """Severity of an incident.
+
+    CRITICAL is reported even in quiet hours; INFO mentions nobody and makes no sound.
+    """
 
     CRITICAL = "critical"
     WARNING = "warning"
@@ -58,18 +64,18 @@ class Severity(StrEnum):
 
 
 class GuestEvent(StrEnum):
-    """What became of a guest."""
+    """Events of a guest."""
 
     STOPPED = "stopped"
-    IO_ERROR = "io_error"  # QEMU holds it: its storage failed or is full
-    HALTED = "halted"  # QEMU holds it for another reason, which `state` names
+    IO_ERROR = "io_error"  # QEMU has paused it: its storage failed or is full
+    HALTED = "halted"  # QEMU has halted it for another reason, named by `state`
     STUCK = "stuck"  # it has been in a passing `state` for too long
     MISSING = "missing"  # no longer in the cluster: deleted
     RESTARTED = "restarted"
     BACK = "back"
     ELSEWHERE = "elsewhere"  # HA runs it again on another node
-    FLAPPING = "flapping"  # its own incident speaks of it from now on
-    UNKNOWN = "unknown"  # nobody knows: its state could not be seen for long
+    FLAPPING = "flapping"  # reported by an incident of its own from now on
+    UNKNOWN = "unknown"  # its state has been unknown for long
     FORGOTTEN = "forgotten"  # taken off the watch list, or made a template
 
 
@@ -80,9 +86,11 @@ DOWN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class GuestFact:
-    """What happened to one guest, and why as far as known. `by`: the `user@realm` of Proxmox who wanted it, with
-    `task` as the type of the task (`qmstop`); without `by`, `task` is the work (a lock or task) it did not come
-    back from."""
+    """An event of one guest and its known cause.
+
+    `by`: the Proxmox `user@realm` who wanted it; `task` is then the type of their task (`qmstop`).
+    Without `by`, `task` is the lock or task from which the guest did not come back.
+    """
 
     vmid: int
     what: GuestEvent
@@ -92,31 +100,31 @@ class GuestFact:
     by: str = ""
     task: str = ""
     away: bool = False
-    """It happened while the bot was not running."""
+    """Whether it happened while the bot was not running."""
     after_node: bool = False
     after_ha: bool = False
-    """Its node came back, or HA moved it, and it was not started in time."""
+    """Whether its node came back (`after_node`) or HA moved it (`after_ha`), and it did not start in time."""
     wanted: bool = False
-    """Somebody did it, even where it is not known who."""
+    """Whether somebody did it on purpose, even if it is not known who."""
     state: State = State.UNKNOWN
-    """Of HALTED and STUCK: the state that it does not leave. It stays when `what` changes."""
+    """For HALTED and STUCK: the state that the guest does not leave. It stays when `what` changes."""
 
     @property
     def down(self) -> bool:
-        """It is down, and nobody wanted it."""
+        """Whether the guest is down and nobody wanted it."""
         return self.what in DOWN and not (self.by or self.wanted)
 
     @property
     def fingerprint(self) -> str:
-        """As Guest.fingerprint, for buttons."""
+        """The same as `Guest.fingerprint`, for buttons."""
         return fingerprint_of(self.kind, self.name)
 
 
 class Topic(StrEnum):
-    """What an incident is about; the fields of Incident that each fills stand behind it."""
+    """Subjects of an incident. Each comment ends with the fields of `Incident` that it fills."""
 
     GUEST = "guest"  # one guest is down; guests (one)
-    GROUP = "group"  # what happened to many guests at once; guests
+    GROUP = "group"  # several guests changed at once; guests
     NODE = "node"  # a node is offline; node, guests (the watched ones it ran)
     SOURCE = "source"  # Proxmox cannot be read; fault, watched
     GAUGE = "gauge"  # a guest's metric is over its threshold; guests (one), metric, percent, limit
@@ -124,18 +132,18 @@ class Topic(StrEnum):
     FLAPPING = "flapping"  # a guest changes again and again; guests (one)
     RESTART = "restart"  # one guest restarted by itself; guests (one)
     BACKUP = "backup"  # backups failed; backups
-    STALE = "stale"  # a node is there, and Proxmox has no new figures of it; node, guests (watched, unknown)
-    BLIND = "blind"  # the state of watched guests of a node has not been known for long; node, guests
+    STALE = "stale"  # a node is online, but Proxmox has no new figures of it; node, guests (watched, unknown)
+    BLIND = "blind"  # the state of watched guests on a node has been unknown for long; node, guests
     NOTE = "note"  # no alarm: somebody stopped, deleted or restarted it, or HA moved it; guests (one)
 
 
 ONE_OFF = frozenset({Topic.RESTART, Topic.BACKUP, Topic.NOTE})
-"""Over as soon as they are told."""
+"""Topics that are over as soon as they are reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFault:
-    """Why Proxmox cannot be read: a ProxmoxError of core/errors.py by its name and its fields."""
+    """Why Proxmox cannot be read: the name and fields of a `ProxmoxError` (core/proxmox_errors.py)."""
 
     error: str
     values: tuple[tuple[str, str], ...] = ()
@@ -143,7 +151,7 @@ class SourceFault:
 
 @dataclass(frozen=True, slots=True)
 class BackupFact:
-    """One failed backup task. `vmid` None: a job of several guests. `error` is the task's exit text."""
+    """One failed backup task. `vmid=None`: a job of several guests. `error`: the exit text of the task."""
 
     node: str
     vmid: int | None
@@ -154,10 +162,12 @@ class BackupFact:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """Something that happened. It is over once `ended` is set; `seconds` is how long it lasted.
+    """One incident. It is over once `ended` is set.
 
-    `said` is the `clock` (of SOURCE: `elapsed`) when it was last told. `told` False: nobody has read of it yet,
-    since it is muted.
+    `opened`, `ended`, `acked` and `muted_until` are Unix seconds. `began` is on `elapsed`.
+    `seconds`: how long it lasted.
+    `said`: when it was last reported, on `clock` (for SOURCE on `elapsed`).
+    `told=False`: not reported yet, because it is muted.
     """
 
     id: int
@@ -183,9 +193,9 @@ class Incident:
     told: bool = False
     said: float = 0.0
     forgotten: bool = False
-    """Ended because nobody watches the guest, node or storage any more, not because it is well again."""
+    """Whether it ended because nobody watches its subject any more, and not because all is well again."""
     acked_by_id: int = 0
-    """The user id of who is called `acked_by`; 0 where it was not kept."""
+    """User id of the person in `acked_by`; 0 if it was not stored."""
 
     @property
     def open(self) -> bool:
@@ -193,20 +203,20 @@ class Incident:
 
     @property
     def down(self) -> tuple[GuestFact, ...]:
-        """The guests of it that are down still."""
+        """The guests of the incident that are still down."""
         return tuple(fact for fact in self.guests if fact.down)
 
 
 class MessageKind(StrEnum):
-    """What a message is for."""
+    """Kinds of message."""
 
-    OPENING = "opening"  # of one incident; edited whenever the incident changes
-    RECOVERY = "recovery"  # the short word that it is over
-    REMINDER = "reminder"  # it is still open
-    UNMUTED = "unmuted"  # what goes on of much that was muted
-    DIGEST = "digest"  # what waited for the end of the quiet hours
+    OPENING = "opening"  # opens one incident; edited whenever the incident changes
+    RECOVERY = "recovery"  # says that it is over
+    REMINDER = "reminder"  # says that it is still open
+    UNMUTED = "unmuted"  # lists the open incidents of a large mute that has ended
+    DIGEST = "digest"  # lists the incidents of the quiet hours
     TEST = "test"  # /monitor test; no incident
-    WORD = "word"  # one of the bot about itself; no incident; text
+    WORD = "word"  # the bot about itself; no incident; text
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,17 +229,17 @@ class Message:
     incidents: tuple[int, ...] = ()
     mention: bool = False
     silent: bool = False
-    """Posted without a notification (Discord's SUPPRESS_NOTIFICATIONS)."""
+    """Whether it is posted without a notification (Discord's SUPPRESS_NOTIFICATIONS)."""
     text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Mute:
-    """Nothing is told of `target` (a subject) until `elapsed` is reached; `until` is the same as Unix time."""
+    """A mute of `target` (a subject). It ends at `elapsed`; `until` is the same as Unix seconds."""
 
     target: str
     elapsed: float
     until: float
     by: str = ""
     by_id: int = 0
-    """The user id of who is called `by`; 0 where it was not kept."""
+    """User id of the person in `by`; 0 if it was not stored."""

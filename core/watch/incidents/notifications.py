@@ -1,4 +1,4 @@
-"""From news to messages: grouped when there is much of it, silent while muted, again when nobody answers."""
+"""Turn news into messages: grouped if there are many, silent while muted, repeated if nobody answers."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,12 +7,12 @@ from core.watch.incidents.model import GuestEvent, Incident, MessageKind, Severi
 from core.watch.incidents.transition import News, Transition
 
 SINGLE_MOST = 5
-"""More guests than these in one read are one message."""
+"""More guests than this in one poll share one message."""
 GROUP = "group"
 
 
 def open_incidents(transition: Transition) -> None:
-    """Make incidents of this look's news, grouped where there are many."""
+    """Open incidents for the news of this poll, grouped if there are many."""
     unmuted, muted = _split_by_mute(transition)
     for news in muted:
         _open_single(transition, news)
@@ -51,7 +51,7 @@ def _open_single(transition: Transition, news: News) -> None:
 
 
 def _close_single(transition: Transition, news: News, number: int) -> Incident:
-    """The GUEST incident that the news end."""
+    """End the GUEST incident that the news is about, and return it."""
     incident = transition.open[number]
     return transition.close_incident(
         incident, ago=news.ago, guests=(replace(incident.guests[0], what=news.fact.what),)
@@ -59,7 +59,7 @@ def _close_single(transition: Transition, news: News, number: int) -> Incident:
 
 
 def _open_group(transition: Transition, some: Sequence[News]) -> None:
-    """One message for all of them, whose members come back one by one."""
+    """Open one incident for all of them. Its guests recover one by one."""
     for news in some:
         if news.over is not None:
             _close_single(transition, news, news.over)
@@ -75,7 +75,7 @@ def _open_group(transition: Transition, some: Sequence[News]) -> None:
 
 
 def announce_all(transition: Transition, *, reminds: bool = True) -> None:
-    """Tell what is new or no longer muted, and again what nobody has answered."""
+    """Report new and unmuted incidents, and remind of those that nobody has answered."""
     unmuted = [
         incident
         for incident in sorted(transition.open.values(), key=lambda incident: incident.id)
@@ -100,7 +100,10 @@ def announce_all(transition: Transition, *, reminds: bool = True) -> None:
 
 
 def _new_one_offs(transition: Transition) -> list[Incident]:
-    """One-offs of this look: everything else that is over was told before, or never."""
+    """Return the one-off incidents of this poll.
+
+    Every other closed incident was reported before, or never will be.
+    """
     former = transition.previous.pulse.last_id
     return [
         incident
@@ -110,7 +113,7 @@ def _new_one_offs(transition: Transition) -> list[Incident]:
 
 
 def post_digest(transition: Transition) -> None:
-    """What waited for the end of the quiet hours, in one message."""
+    """Report the incidents of the quiet hours in one message."""
     if transition.quieted and not transition.now.quiet:
         transition.add_message(MessageKind.DIGEST, tuple(transition.quieted), silent=True)
         transition.quieted.clear()

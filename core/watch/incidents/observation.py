@@ -1,4 +1,4 @@
-"""One look at the cluster: what was read, what has to be confirmed first, and what excuses a stop."""
+"""Define one poll of the cluster: the data it read, the suspicions to confirm, and the tasks that excuse a stop."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,26 +11,28 @@ from core.watch.incidents.model import WatchEntry
 from core.watch.incidents.state import GuestState, WatchState
 
 CONFIRM_MOST = 5
-"""So many suspects are asked for one by one; more are confirmed by a second read."""
+"""Maximum number of suspects queried individually; more are confirmed by a second read."""
 RECENT_SECONDS = 300.0
-"""How long after a task was first seen it excuses a stop."""
+"""Seconds for which a task excuses a stop, after it was first seen."""
 LAG_SECONDS = 15
-"""The most that the cluster's list is behind `status/current` (pvestatd's round, pmxcfs' caching)."""
+"""Maximum seconds by which the cluster's list lags behind `status/current` (pvestatd's round, pmxcfs' caching)."""
 ACCEPT_SECONDS = 1800.0
-"""Half of the guests gone for so long is taken to be true."""
+"""Seconds after which the loss of half of the guests is believed."""
 
 DOWN_STATES = HALTED_STATES | {State.STOPPED}
 ALIVE_STATES = frozenset({State.RUNNING, State.PAUSED, State.SUSPENDED})
 NOT_RUNNING_STATES = DOWN_STATES | PASSING_STATES
-"""What is settled for a guest that does not run. A passing state is settled once the guest is stuck in it."""
+"""The settled states of a guest that does not run. A passing state settles once the guest is stuck in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a look has shown. `cluster` None: it could not be read or believed, because of `fault`.
+    """The result of one poll. `cluster=None`: it could not be read or believed, because of `fault`.
 
-    `first` is the first of two reads, if there were two. `confirmed`: guests that were asked for one by one;
-    their answer stands in `cluster`. `unsure`: those that could not be. `tasks` None: not read.
+    `first`: the first of two reads, if there were two.
+    `confirmed`: guests that were queried individually; `cluster` holds their answers.
+    `unsure`: guests that could not be confirmed.
+    `tasks=None`: the task list was not read.
     """
 
     cluster: Cluster | None
@@ -39,27 +41,28 @@ class Observation:
     confirmed: frozenset[int] = frozenset()
     unsure: frozenset[int] = frozenset()
     unanswered: frozenset[int] = frozenset()
-    """Those of the unsure that were not to be confirmed in this look."""
+    """The `unsure` guests that did not answer in this poll."""
     unexplained: frozenset[int] = frozenset()
-    """Those of the unsure whose tasks could not be read in it."""
+    """The `unsure` guests whose tasks could not be read in this poll."""
     overlooked: frozenset[int] = frozenset()
-    """Guests that are there, though the list does not have them."""
+    """Guests that exist although the list does not have them."""
     tasks: tuple[TaskSummary, ...] | None = None
     backups: Mapping[str, tuple[TaskSummary, ...]] = field(default_factory=dict)
-    """The failed backups that nodes told by themselves; of the nodes that were asked and answered."""
+    """Failed backups by node, from the nodes that were asked and answered."""
     listed: Cluster | None = None
-    """The list without what was asked of guests by themselves, where it is another than `cluster`."""
+    """The list without the answers of single guests, if it differs from `cluster`."""
     own_identity: str = ""
     """The bot's own `user@realm!token`, as tasks show it."""
 
     def recent_tasks(
         self, guest: "GuestState", seen: Mapping[str, float], clock: float
     ) -> list["RecentTask"]:
-        """The guest's tasks that are known to TASK_EFFECTS and run, or were first seen (`seen`, on `clock`) less than
-        five minutes ago, newest first; a backup job of several guests on its node is one of them.
+        """Return the guest's recent tasks of the kinds in `TASK_EFFECTS`, newest first.
 
-        By when they were seen, not by their own times: the node's clock and the bot's may differ. From a stop of
-        the bot's own on there are none: what was ordered through it is known, and counts once.
+        A task is recent while it runs, or for five minutes after it was first seen (`seen`, on `clock`). Backup
+        jobs of several guests on its node are included.
+        The time of first sight counts, because the node's clock and the bot's may differ. The bot's own stop
+        and everything before it are left out: its orders are known, and each counts once.
         """
         found: list[RecentTask] = []
         for task in sorted(self.tasks or (), key=lambda task: task.started, reverse=True):
@@ -77,7 +80,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Suspects:
-    """What a read shows that must not be believed at once. `restarts`: whose uptime went back."""
+    """Parts of a read that need confirmation. `restarts`: guests whose uptime went back."""
 
     guests: tuple[GuestState, ...] = ()
     nodes: tuple[str, ...] = ()
@@ -104,7 +107,7 @@ def find_suspects(state: WatchState, entries: Iterable[WatchEntry], read: Cluste
 
 
 def started_and_halted(old: GuestState, listed: Guest) -> bool:
-    """It was stopped, which is not told as an alarm, and has since been started and halted, unseen."""
+    """Return whether a stopped guest without an open alert was started and halted between two polls."""
     untold = old.incident is None and (old.flapping is None or old.wanted) and not old.missing
     return old.state is State.STOPPED and untold and listed.state in HALTED_STATES
 
@@ -121,8 +124,12 @@ def _was_online(state: WatchState, name: str) -> bool:
 def find_source_fault(
     state: WatchState, entries: Iterable[WatchEntry], read: Cluster, elapsed: float
 ) -> BotError | None:
-    """Why a read is not to be believed: it shows what only lost privileges show (/cluster/resources filters by
-    VM.Audit and answers 200 with what is left, Cluster.pm). `elapsed` as in WatchState, at this moment."""
+    """Return why a read must not be believed, None if it may be.
+
+    Lost privileges hide guests: /cluster/resources filters by VM.Audit and answers 200 with the rest
+    (Cluster.pm).
+    `elapsed`: as in `WatchState`, now.
+    """
     listed = {guest.vmid for guest in read.guests}
     gone = state.known - listed
     if not any(entry.vmid in gone for entry in entries):
@@ -137,10 +144,10 @@ def find_source_fault(
 
 
 class TaskEffect(StrEnum):
-    """What a task of Proxmox does to a guest's state."""
+    """Effect of a Proxmox task on a guest's state."""
 
     STOP = "stop"
-    WORK = "work"  # it may stop the guest for a while
+    WORK = "work"  # may stop the guest for a while
     REBOOT = "reboot"
     START = "start"
     DESTROY = "destroy"
@@ -158,12 +165,12 @@ TASK_EFFECTS: Mapping[str, TaskEffect] = (
     | dict.fromkeys(("qmstart", "vzstart", "hastart", "qmresume"), TaskEffect.START)
     | dict.fromkeys(("qmdestroy", "vzdestroy"), TaskEffect.DESTROY)
 )
-"""By the type of the task, as UPIDs name it (qemu-server, pve-container and pve-ha-manager: fork_worker)."""
+"""Effect by task type, as UPIDs name it (qemu-server, pve-container and pve-ha-manager: fork_worker)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecentTask:
-    """A task and what it does; `seen` is when it was first listed, on `clock`."""
+    """A task and its effect. `seen`: when it was first listed, on `clock`."""
 
     effect: TaskEffect
     task: TaskSummary
@@ -171,11 +178,11 @@ class RecentTask:
 
     @property
     def is_work(self) -> bool:
-        """It may stop the guest for a while, and starts it again by itself."""
+        """Return whether the task may stop the guest for a while and starts it again by itself."""
         return self.effect in (TaskEffect.WORK, TaskEffect.REBOOT)
 
     def ran_at(self, unix: int) -> bool:
-        """It was under way then, by its node's clock."""
+        """Return whether the task was running at this Unix second, by its node's clock."""
         ended = self.task.ended
         return self.task.started <= unix and (ended is None or unix < ended)
 
@@ -188,6 +195,6 @@ WORK_LOCKS = frozenset(
         *("clone", "create", "disk", "mounted", "fstrim"),
     }
 )
-"""Under these locks a guest is stopped for a reason (QemuServer.pm, LXC/Config.pm)."""
+"""Locks under which a guest may be stopped for a good reason (QemuServer.pm, LXC/Config.pm)."""
 HIBERNATION_LOCK = "suspended"
-"""The lock of a guest that somebody suspended to disk; it stays until the guest is started again."""
+"""The lock of a guest that was suspended to disk; it stays until the guest is started again."""

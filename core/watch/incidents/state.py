@@ -1,5 +1,5 @@
-"""What is known between two looks. It outlives the process (core/watch/records.py), so its fields are plain
-values."""
+"""Define the state between two polls. It outlives the process (core/watch/records.py), so its fields are
+plain values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from core.watch.incidents.model import Incident, Message, Mute
 
 
 class HoldReason(StrEnum):
-    """Why a stop is not told yet."""
+    """Why a stop is not reported yet."""
 
     WORK = "work"  # a lock, or a task such as a backup
     NODE = "node"  # its node has just come back
@@ -19,7 +19,7 @@ class HoldReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HeldStop:
-    """A guest that is stopped for a reason that should pass. `since` is on `clock`; `what` the lock or task."""
+    """A guest that is stopped for a reason that should pass. `since` is on `clock`; `what` is the lock or task."""
 
     wait: HoldReason
     since: float
@@ -28,12 +28,15 @@ class HeldStop:
 
 @dataclass(frozen=True, slots=True)
 class GuestState:
-    """What is settled of a watched guest. `state` UNKNOWN: not seen yet. `since` is Unix seconds.
+    """The settled state of a watched guest. `state` UNKNOWN: not seen yet. `since`: Unix seconds.
 
-    `incident`: the open GUEST or GROUP incident it is down in. `lost_node`: the offline node it was on.
-    `wanted`: somebody stopped or deleted it, or made it again without starting it.
-    `changes`: the latest changes on `clock`, for flapping; `flapping`: the open FLAPPING incident.
-    `passing`: `clock` since when it has been in a passing state; `unknown`: since when its state has not been known.
+    `incident`: the open GUEST or GROUP incident it is down in.
+    `lost_node`: the offline node it was on.
+    `wanted`: somebody stopped or deleted it, or created it again without starting it.
+    `changes`: times of the latest changes on `clock`, for flapping.
+    `flapping`: the open FLAPPING incident.
+    `passing`: start of its passing state, on `clock`.
+    `unknown`: since when its state has been unknown, on `clock`.
     """
 
     vmid: int
@@ -53,14 +56,18 @@ class GuestState:
     unknown: float | None = None
 
     def as_guest(self) -> Guest:
-        """The guest as last seen, for asking after one that the list no longer has."""
+        """Return the guest as last seen, to query one that is no longer listed."""
         return Guest(self.vmid, self.kind, self.node, self.state, name=self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """`suspect`: offline in the last look, to be confirmed by the next. `stale`: looks in a row without new figures
-    of it, counted to 2; `stale_incident`: the open STALE incident."""
+    """State of a node.
+
+    `suspect`: offline in the last poll, to be confirmed by the next.
+    `stale`: polls in a row without new figures, counted up to 2.
+    `stale_incident`: the open STALE incident.
+    """
 
     online: bool
     suspect: bool = False
@@ -71,8 +78,11 @@ class NodeState:
 
 @dataclass(frozen=True, slots=True)
 class ThresholdState:
-    """How many reads in a row it was over (under, once it was told), and since it was told, how many in a row did not
-    show the guest's own use."""
+    """State of a measured value.
+
+    `streak`: reads in a row over the limit, or under it once the alert is open.
+    `blind`: reads in a row, with the alert open, that did not show the guest's own use.
+    """
 
     streak: int = 0
     incident: int | None = None
@@ -81,8 +91,11 @@ class ThresholdState:
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """`since`: `elapsed` at the first failure in a row; `opened` the same as Unix time.
-    `halved`: `elapsed` since when every look has shown half of the guests gone."""
+    """State of the connection to Proxmox.
+
+    `since`: `elapsed` at the first failure in a row; `opened`: the same in Unix seconds.
+    `halved`: `elapsed` since every poll has shown half of the guests gone.
+    """
 
     failures: int = 0
     since: float | None = None
@@ -93,7 +106,10 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True)
 class PollState:
-    """What changes with every look. `good`: the last read succeeded; `last_id` of incidents and messages."""
+    """Values that change with every poll.
+
+    `good`: the last read succeeded. `last_id`: the last id of incidents and messages.
+    """
 
     elapsed: float = 0.0
     clock: float = 0.0
@@ -104,13 +120,14 @@ class PollState:
 
 @dataclass(frozen=True, slots=True)
 class WatchState:
-    """All that is known. `gauges` by `guest/101/cpu` or the storage's subject; `mutes` by target; `open` by id;
-    `uptimes` in seconds as last read; `known`: all VMIDs of the last good read.
+    """The whole state of the watch.
 
-    `tasks`: `clock` when each UPID of the cluster's task list was first seen, None before the first look; `failed`:
-    the UPIDs of the backups that failed; `running`: of those that were seen running and whose end is not known;
-    `asked`: Unix seconds when each node last told its failed backups. `quieted`: ids of incidents that wait for the
-    end of the quiet hours.
+    `gauges`: by `guest/101/cpu` or the storage's subject. `mutes`: by target. `open`: by id.
+    `uptimes`: seconds as last read. `known`: all VMIDs of the last good read.
+    `tasks`: `clock` when each UPID of the cluster's task list was first seen, None before the first read.
+    `failed`: UPIDs of failed backups. `running`: UPIDs of backups seen running whose end is not known.
+    `asked`: Unix seconds when each node last listed its failed backups.
+    `quieted`: ids of incidents that wait for the end of the quiet hours.
     """
 
     pulse: PollState = PollState()
@@ -131,8 +148,10 @@ class WatchState:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a person sets. `repeat` in seconds, 0 for never; `storage_limit` in percent; `audit_days`: how long the
-    audit trail is kept."""
+    """Settings of the watch.
+
+    `repeat`: seconds, 0 for never. `storage_limit`: percent. `audit_days`: days the trail is kept.
+    """
 
     repeat: float = 240 * 60.0
     storage_limit: int = 90
@@ -141,8 +160,12 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class StepTime:
-    """Now. `passed`: seconds since the last step, by the monotonic clock; with `fresh` (the first step of a run)
-    by the wall clock, never negative. `away`: no look of this run has been good yet. `quiet`: within the quiet hours.
+    """The time of a step.
+
+    `passed`: seconds since the last step by the monotonic clock.
+    `fresh`: the first step of a run, where `passed` follows the wall clock and is never negative.
+    `away`: no poll of this run has been good yet.
+    `quiet`: within the quiet hours.
     """
 
     unix: float
@@ -154,7 +177,7 @@ class StepTime:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a step leaves: the state, the incidents that are new or changed, the messages to be sent.
+    """The result of a step: the state, new or changed incidents, and messages to send.
 
     `heeded`: VMIDs whose ordered stop has now been seen.
     """

@@ -1,6 +1,7 @@
-"""One step of the watch, a pure function: from what was known and one look to what is known and told.
+"""Take one step of the watch, as a pure function of the former state and one poll.
 
-Source before node before guest: what hangs on something that fails is not judged.
+The source is judged before the nodes, and the nodes before the guests: nothing is judged while it depends on a
+failure.
 """
 
 from collections.abc import Iterable
@@ -25,7 +26,10 @@ def step(
     rules: Rules,
     expected_stops: Iterable[int] = (),
 ) -> Outcome:
-    """`expected_stops`: VMIDs whose stop a person ordered through the bot and which has not been seen yet."""
+    """Return the outcome of one poll.
+
+    `expected_stops`: VMIDs whose stop was ordered through the bot and has not been seen yet.
+    """
     transition = Transition(state, now, rules, entries, observation, expected_stops)
     good = check_source(transition)
     if not (now.fresh or state.source.incident or transition.source.incident):

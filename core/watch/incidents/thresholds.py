@@ -1,4 +1,4 @@
-"""Thresholds: over the limit in three reads in a row, and over with it only five points lower."""
+"""Judge thresholds: alert after three reads in a row over the limit, and recover five points below it."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -24,15 +24,15 @@ from core.watch.incidents.transition import Transition
 READS_IN_A_ROW = 3
 _BETWEEN = PASSING_STATES | {State.UNKNOWN}
 MARGIN = 5
-"""Points of percent between the limit and where it is over."""
+"""Percentage points below the limit at which the alert ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class ThresholdReading:
-    """What is measured in this look. `percent` None: not known just now; `limit` None: nobody wants to know.
+    """One measured value of this poll. `percent=None`: not known now. `limit=None`: no threshold is set.
 
-    `idle`: there is nothing to measure (the guest does not run), which ends what was told. `blind`: what is listed
-    is not the guest's own use; what was told ends with the third such read in a row.
+    `idle`: there is nothing to measure (the guest does not run), which ends the alert.
+    `blind`: the listed value is not the guest's own use. The third such read in a row ends the alert.
     """
 
     key: str
@@ -44,9 +44,9 @@ class ThresholdReading:
 
 
 def make_entry(guest: Guest, old: WatchEntry | None, limits: Mapping[Metric, int]) -> WatchEntry:
-    """The entry of a guest with these thresholds, in percent (0: none any more), beside those it has.
+    """Return a guest's entry with these thresholds in percent (0 removes one), keeping its others.
 
-    Raises AlreadyWatched (where none is given), CannotWatchTemplate, DiskUnknown, BadAmount.
+    Raises: AlreadyWatched if none is given, CannotWatchTemplate, DiskUnknown, BadAmount.
     """
     fields: dict[str, Any] = {
         metric.value: checked_threshold(metric.value, value) for metric, value in limits.items()
@@ -102,7 +102,8 @@ def _check_reading(transition: Transition, reading: ThresholdReading) -> None:
 
 
 def _lose_sight(transition: Transition, key: str, old: ThresholdState) -> None:
-    """Hold what was told for READS_IN_A_ROW reads: balloon data is away for a moment after a migration, too."""
+    """Keep the alert for `READS_IN_A_ROW` reads, because balloon data is also missing for a moment after a
+    migration."""
     blind = old.blind + 1
     if old.incident is None or blind >= READS_IN_A_ROW:
         drop_threshold(transition, key)
@@ -111,7 +112,7 @@ def _lose_sight(transition: Transition, key: str, old: ThresholdState) -> None:
 
 
 def drop_threshold(transition: Transition, key: str) -> None:
-    """Measured no longer."""
+    """Stop measuring a value and end its alert."""
     old = transition.gauges.pop(key, None)
     incident = transition.open.get(old.incident or 0) if old else None
     if incident is not None:
@@ -119,7 +120,7 @@ def drop_threshold(transition: Transition, key: str) -> None:
 
 
 def drop_thresholds_of(transition: Transition, vmid: int, metrics: Iterable[Metric] = Metric) -> None:
-    """These of a guest are measured no longer, or anew."""
+    """Stop measuring these metrics of a guest, or start anew."""
     for metric in metrics:
         drop_threshold(transition, threshold_key(vmid, metric))
 
@@ -150,14 +151,14 @@ def _guest_readings(transition: Transition, entry: WatchEntry, guest: Guest | No
 
 
 def _out_of_sight(transition: Transition, guest: Guest) -> bool:
-    """Its node is offline: what is listed of it is old."""
+    """Return whether the guest's node is offline, so that its listed values are old."""
     return transition.observation.cluster is not None and not transition.observation.cluster.node_online(
         guest.node
     )
 
 
 def usage_percent(guest: Guest, metric: Metric) -> float | None:
-    """How much of what it has a guest uses; None where Proxmox does not know."""
+    """Return the share of its resources that a guest uses, in percent; None if Proxmox does not know."""
     match metric:
         case Metric.CPU:
             return None if guest.cpu is None else guest.cpu * 100
@@ -192,8 +193,10 @@ def _guest_incident(guest: Guest, metric: Metric) -> Callable[[Transition, float
 
 
 def _storage_readings(transition: Transition, cluster: Cluster) -> list[ThresholdReading]:
-    """Every storage once. A shared one is listed by each node, and some may be behind: the fullest counts of those
-    that have figures."""
+    """Return one gauge per storage.
+
+    Each node lists a shared storage, and some figures may be old, so the fullest one counts.
+    """
     readings: dict[str, ThresholdReading] = {}
     for storage in cluster.storages:
         subject = storage_subject(storage.name, None if storage.shared else storage.node)

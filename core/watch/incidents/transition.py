@@ -1,4 +1,4 @@
-"""A step in the making: the former state to read, and what becomes of it."""
+"""Collect the changes of one step."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -25,14 +25,14 @@ from core.watch.incidents.observation import Observation, RecentTask
 from core.watch.incidents.state import GuestState, Outcome, Rules, StepTime, WatchState
 
 SINCE_TOLERANCE = 60.0
-"""What runs on keeps its beginning, unless it has begun anew by more than this."""
+"""Keep `since` unless the start moved by more than this many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What happened to one guest in this look. `over`: the incident that it ends, since `ago` seconds.
+    """One event of a guest in this poll. `over`: the incident that it ended `ago` seconds ago.
 
-    What somebody wanted is no alarm.
+    News that somebody wanted is no alarm.
     """
 
     fact: GuestFact
@@ -45,7 +45,7 @@ class News:
 
 
 class Transition:
-    """Collects what a step changes. The dictionaries start as copies of the former state's."""
+    """Collect the changes of a step. The dictionaries start as copies of the former state's."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Transition:
         self.seen_stops: list[int] = []
         self.news: list[News] = []
         self.source_recovered = False
-        """Proxmox can be read again, after it was told that it cannot."""
+        """Whether Proxmox can be read again after it was reported as unreachable."""
         self._last_id = state.pulse.last_id
 
     def outcome(self) -> Outcome:
@@ -107,7 +107,7 @@ class Transition:
     # -- incidents
 
     def open_incident(self, topic: Topic, subject: str, level: Severity, **fields: Any) -> Incident:
-        """A new incident, not told yet; a one-off is over at once."""
+        """Open an incident that is not reported yet. A one-off is over at once."""
         self._last_id += 1
         over: dict[str, Any] = {"ended": self.now.unix, "seconds": 0.0} if topic in ONE_OFF else {}
         incident = Incident(
@@ -123,7 +123,7 @@ class Transition:
         return self.update_incident(incident)
 
     def update_incident(self, incident: Incident) -> Incident:
-        """The incident as it is from now on."""
+        """Store a changed incident and return it."""
         self.changed[incident.id] = incident
         if incident.open:
             self.open[incident.id] = incident
@@ -134,7 +134,7 @@ class Transition:
     def close_incident(
         self, incident: Incident, *, ago: float = 0.0, forgotten: bool = False, **fields: Any
     ) -> Incident:
-        """It is over, since `ago` seconds."""
+        """End an incident that was over `ago` seconds ago."""
         seconds = max(0.0, self.elapsed - ago - incident.began)
         return self.update_incident(
             replace(incident, ended=self.now.unix - ago, seconds=seconds, forgotten=forgotten, **fields)
@@ -143,7 +143,7 @@ class Transition:
     # -- telling
 
     def announce(self, incident: Incident) -> Incident:
-        """Open it towards people. In the quiet hours only what is critical is posted at once."""
+        """Post the opening of an incident. In quiet hours only critical ones are posted at once."""
         timer = self.elapsed if incident.topic is Topic.SOURCE else self.clock
         incident = self.update_incident(replace(incident, told=True, said=timer))
         info = incident.level is Severity.INFO
@@ -151,7 +151,7 @@ class Transition:
         return incident
 
     def announce_together(self, incidents: Iterable[Incident]) -> None:
-        """Open many towards people in one message."""
+        """Post the opening of many incidents in one message."""
         told = [
             self.update_incident(replace(each, told=True, said=self.clock, muted_until=None))
             for each in incidents
@@ -162,12 +162,12 @@ class Transition:
             self.add_message(MessageKind.UNMUTED, said, mention=True)
 
     def announce_recovery(self, incident: Incident) -> None:
-        """The short word that it is over, unless nobody was told that it began, or it is muted."""
+        """Post the recovery, unless the incident was never reported or is muted."""
         if incident.told and not self.muted(incident):
             self.post(MessageKind.RECOVERY, incident, silent=True)
 
     def remind(self, incident: Incident, timer: float) -> None:
-        """Say it again when it is time to."""
+        """Post a reminder if one is due."""
         due = self.rules.repeat > 0 and timer - incident.said >= self.rules.repeat
         if due and incident.told and incident.acked is None and not self.muted(incident):
             self.post(MessageKind.REMINDER, self.update_incident(replace(incident, said=timer)))
@@ -188,7 +188,10 @@ class Transition:
         return message
 
     def find_open(self, incident_id: int) -> Incident:
-        """The open incident that somebody answers. Raises IncidentOver."""
+        """Return the open incident that somebody answers.
+
+        Raises: IncidentOver.
+        """
         incident = self.open.get(incident_id)
         if incident is None:
             raise IncidentOver
@@ -205,7 +208,10 @@ class Transition:
         return self.muted_until(incident) is not None
 
     def muted_until(self, incident: Incident) -> float | None:
-        """Until when (Unix seconds) nothing is told of it: as long as everything it speaks of is muted."""
+        """Return the Unix second until which the incident is muted, None if it is not.
+
+        It is muted while everything it is about is muted.
+        """
         ends = [self._longest(targets) for targets in subjects_of(incident)]
         return None if not ends or None in ends else min(end for end in ends if end is not None)
 
@@ -218,11 +224,11 @@ class Transition:
     # -- guests
 
     def recent_tasks(self, guest: GuestState) -> list[RecentTask]:
-        """What somebody, or some work, has just done to the guest, newest first."""
+        """Return the guest's recent tasks, newest first."""
         return self.observation.recent_tasks(guest, self.tasks or {}, self.clock)
 
     def settle(self, guest: GuestState, listed: Guest, **fields: Any) -> GuestState:
-        """The guest is in this state from now on."""
+        """Settle the guest in the listed state."""
         began = self.now.unix - (listed.uptime or 0) if listed.state is State.RUNNING else self.now.unix
         again = (
             listed.state is State.RUNNING
@@ -233,7 +239,7 @@ class Transition:
         if guest.state is listed.state and not again:
             since = guest.since
         elif guest.state is State.UNKNOWN and listed.state is not State.RUNNING:
-            since = None  # it was so before it was looked at
+            since = None  # it was so before the first poll
         values: dict[str, Any] = {"state": listed.state, "since": since, "held": None, "lost_node": ""}
         values |= {"missing": False, "wanted": False, "passing": None} | fields
         return replace(guest, **values)
@@ -244,7 +250,7 @@ def guest_targets(vmid: int, node: str) -> tuple[str, ...]:
 
 
 def subjects_of(incident: Incident) -> tuple[tuple[str, ...], ...]:
-    """What an incident speaks of: for each thing the mute targets that cover it."""
+    """Return the mute targets of an incident: one tuple for each thing it is about."""
     match incident.topic:
         case Topic.SOURCE:
             return ((SOURCE, ALL),)

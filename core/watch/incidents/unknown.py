@@ -1,6 +1,6 @@
-"""Guests and nodes of which Proxmox knows nothing new, since pvestatd hangs or a guest does not answer.
+"""Find guests and nodes without new data, because pvestatd hangs or a guest does not answer.
 
-Such a watched guest is asked for by itself; while none of that helps, the watch is blind for it, and says so.
+Such a watched guest is queried individually. If that does not help, the watch is blind for it and says so.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,14 +20,14 @@ from core.watch.incidents.state import GuestState, NodeState, WatchState
 from core.watch.incidents.transition import Transition
 
 BLIND_SECONDS = 1800.0
-"""How long the state of a watched guest may be unknown before that is told."""
+"""Seconds for which the state of a watched guest may be unknown before an alert."""
 STALE_LOOKS = 2
-"""A node without new figures in so many looks in a row is told."""
+"""Polls in a row without new figures after which a node is reported."""
 STORES_LEAST = 2
 
 
 def unknown_guests(entries: Iterable[WatchEntry], read: Cluster) -> list[Guest]:
-    """The watched guests that a read lists without their state, though their node is there."""
+    """Return the watched guests that are listed without a state although their node is online."""
     listed = (read.find(entry.vmid) for entry in entries)
     return [
         guest
@@ -37,8 +37,12 @@ def unknown_guests(entries: Iterable[WatchEntry], read: Cluster) -> list[Guest]:
 
 
 def stale_nodes(read: Cluster) -> frozenset[str]:
-    """The nodes that are there and have no new figures: of the node itself, of all its VMs, of all its containers, or
-    of all its storages (several, and one at least its own: a single one may simply be away)."""
+    """Return the online nodes that have no new figures.
+
+    A node has none if its own figures, those of all its VMs, of all its containers or of all its storages are
+    missing. The storages count only if there are several and one is not shared, because a single one may just
+    be offline.
+    """
     return frozenset(node.name for node in read.nodes if node.online and _is_stale(read, node))
 
 
@@ -58,8 +62,10 @@ def _is_stale(read: Cluster, node: Node) -> bool:
 
 
 def blind_guests(state: WatchState, entries: Iterable[WatchEntry]) -> tuple[GuestState, ...]:
-    """The watched guests whose state has not been known for too long. Those of an offline node are not among them:
-    the node's incident speaks of these."""
+    """Return the watched guests whose state has been unknown for too long.
+
+    Guests of an offline node are left out, because the node's incident covers them.
+    """
     guests = (state.guests.get(entry.vmid) for entry in entries)
     return tuple(guest for guest in guests if guest and _is_blind(guest, state.pulse.clock))
 
@@ -72,7 +78,7 @@ def _is_blind(guest: GuestState, clock: float) -> bool:
 
 
 def note_unknown(transition: Transition, guest: GuestState, listed: Guest | None) -> GuestState:
-    """Since when the state of the guest has not been known, None where it is."""
+    """Return the guest with `unknown` set to the time since which its state is unknown, None if it is known."""
     known = (
         guest.missing
         if listed is None
@@ -84,18 +90,20 @@ def note_unknown(transition: Transition, guest: GuestState, listed: Guest | None
 
 
 def _is_lost(transition: Transition, node: str) -> bool:
-    """Its incident speaks of the guests on it."""
+    """Return whether the node is offline, so that its incident covers its guests."""
     return not transition.nodes.get(node, NodeState(True)).online
 
 
 def check_stale_nodes(transition: Transition, raw: Cluster) -> None:
-    """Tell once that a node has no new figures, and once that it has again. `raw`: as listed, without what was asked
-    of guests by themselves."""
+    """Report once that a node has no new figures, and once that it has them again.
+
+    `raw`: the list without the answers of single guests.
+    """
     stale = stale_nodes(raw)
     for name, node in list(transition.nodes.items()):
         incident = transition.open.get(node.stale_incident or 0)
         if node.online and not raw.node_online(name):
-            continue  # it is only suspected yet
+            continue  # it is only suspected to be offline
         if name in stale:
             looks = min(node.stale + 1, STALE_LOOKS)
             number = node.stale_incident
@@ -109,7 +117,7 @@ def check_stale_nodes(transition: Transition, raw: Cluster) -> None:
 
 
 def forget_stale(transition: Transition, node: NodeState) -> None:
-    """The node is not in the cluster any more."""
+    """End the incident of a node that is no longer in the cluster."""
     incident = transition.open.get(node.stale_incident or 0)
     if incident is not None:
         transition.close_incident(incident, forgotten=True)
@@ -129,7 +137,7 @@ def _open_stale(transition: Transition, name: str, raw: Cluster) -> Incident:
 
 
 def check_blind_guests(transition: Transition) -> None:
-    """Tell once per node that the state of some watched guests has not been known for long, and once that it is."""
+    """Report once per node that watched guests have been unknown for long, and once that they are known again."""
     by_node: dict[str, list[GuestState]] = {}
     for entry in transition.entries:
         guest = transition.guests.get(entry.vmid)
@@ -165,20 +173,23 @@ def _open_blind(
 
 
 def _node_of(transition: Transition, guest: GuestState) -> str:
-    """The node that the guest is on: listed even where nothing else is known of it."""
+    """Return the guest's node, which is listed even if nothing else is known."""
     listed = transition.observation.cluster.find(guest.vmid) if transition.observation.cluster else None
     return listed.node if listed else guest.node
 
 
 def _is_known(transition: Transition, vmid: int) -> bool:
-    """Watched, and seen in this look."""
+    """Return whether the guest is watched and was seen in this poll."""
     guest = transition.guests.get(vmid)
     watched = any(entry.vmid == vmid for entry in transition.entries)
     return watched and guest is not None and guest.unknown is None and not guest.lost_node
 
 
 def _close(transition: Transition, incident: Incident, *, again: bool) -> None:
-    """`again`: it is known again. Else it is out of sight for another reason, which is told by itself."""
+    """End the incident.
+
+    `again=False`: the guest or node is out of sight for another reason, reported separately.
+    """
     ended = transition.close_incident(incident, forgotten=not again)
     if again:
         transition.announce_recovery(ended)
