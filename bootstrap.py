@@ -1,4 +1,4 @@
-"""Who is given what: the services made of the settings, and what is said of a data directory out of order."""
+"""Build the services from the settings, and describe faults of the data directory."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What the bot itself opens and closes. `connected`: whether Discord's gateway is there."""
+    """The objects that the bot itself opens and closes. `connected`: whether Discord's gateway is connected."""
 
     store: MonitorStore
     read_only_file: ReadOnlyFile
@@ -66,7 +66,7 @@ class Resources:
 
 
 def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Resources) -> Services:
-    """Everything between Discord and Proxmox. Nothing is opened or read here."""
+    """Build everything between Discord and Proxmox. Nothing is opened or read."""
     endpoint = Endpoint(
         host=settings.proxmox_host,
         port=settings.proxmox_port,
@@ -87,7 +87,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
     proxmox = ProxmoxClient(endpoint, clock)
     watching, changing = proxmox.in_lane(Lane.WATCH), proxmox.in_lane(Lane.CHANGES)
     cluster_cache, expected, audit = (
-        ClusterCache(watching, clock),  # one read serves everybody, and is at most two requests at once
+        ClusterCache(watching, clock),  # one read serves everybody, with at most two requests at once
         ExpectedStops(clock),
         AuditTrail(resources.journal, clock),
     )
@@ -150,12 +150,12 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
 def _post_edit_notice(watch: Watch, t: Text, name: str) -> None:
     text = start_words.list_edited(t, name)
     _log.error("%s", text)
-    with contextlib.suppress(JournalFailed):  # what cannot be stored is in the log at least
+    with contextlib.suppress(JournalFailed):  # if it cannot be stored, it is in the log
         watch.post_notice(f"{WARNING} {text}")
 
 
 def levels_of(settings: Settings) -> dict[int, Level]:
-    """What each role may do, the most where it is named more than once."""
+    """Return the level of each role, the highest if it is named more than once."""
     return (
         dict.fromkeys(settings.viewer_role_ids, Level.VIEWER)
         | dict.fromkeys(settings.operator_role_ids, Level.OPERATOR)
@@ -164,7 +164,7 @@ def levels_of(settings: Settings) -> dict[int, Level]:
 
 
 def failure_line(t: Text, error: Exception, directory: Path) -> str:
-    """Why the bot cannot begin with this data directory, and what to do."""
+    """Say why the bot cannot start with this data directory, and what to do."""
     match error:
         case DataDirInUse():
             return in_use_line(t, error)
@@ -172,7 +172,7 @@ def failure_line(t: Text, error: Exception, directory: Path) -> str:
             return foreign_file_line(t, error)
         case JournalError():
             return journal_error_line(t, error)
-        case JournalFailed():  # opened, and not to be read all the same
+        case JournalFailed():  # opened, but unreadable
             unreadable = JournalError(JournalErrorKind.UNREADABLE, directory / JOURNAL_NAME, error.reason)
             return journal_error_line(t, unreadable)
         case StoreError():
@@ -184,14 +184,16 @@ def failure_line(t: Text, error: Exception, directory: Path) -> str:
 
 
 def data_loss_lines(t: Text, opened: JournalReport, loaded: LoadReport, *, off: bool) -> list[str]:
-    """What of the data directory could not be read, for the place where alerts are read. `off`: changes are switched
-    off."""
+    """List the parts of the data directory that could not be read, for the alert channel.
+
+    `off`: changes are switched off.
+    """
     lines = []
     if opened.outcome is OpenOutcome.RECREATED:
         lines.append(start_words.journal_lost(t, _name(opened.set_aside), off=off))
     had_one = (
         loaded.outcome is LoadOutcome.READ and not loaded.states
-    )  # older bots' lists had states, and no journal
+    )  # lists of older bots had states, and no journal
     if opened.outcome is OpenOutcome.CREATED and had_one:
         lines.append(start_words.journal_gone(t, off=off))
     if loaded.outcome is LoadOutcome.RECOVERED_FROM_BACKUP:

@@ -1,10 +1,10 @@
-"""Builds everything, runs it, closes it; and the command line.
+"""Build the bot, run it and close it. This is also the command line.
 
     python bot.py          run the bot with config.py and the environment
     python bot.py --demo   try it without an account or server (needs requirements-dev.txt)
 
-Exit codes: 0 ended as wished, 1 Discord refused the token or the guild, or DATA_DIR cannot be used, 2 the
-configuration, or this Python, is not usable.
+Exit codes: 0 the bot was told to stop, 1 Discord refused the token or the guild, or DATA_DIR cannot be used, 2
+the configuration or this Python is not usable.
 """
 
 import sys
@@ -13,14 +13,14 @@ from startup import requirements_check as requisites
 
 if (
     requisites.missing_requirements()
-):  # before the first import that needs it: a sentence is more use than a traceback
+):  # before the first import that needs a package: a sentence helps more than a traceback
     print(requisites.missing_requirements(), file=sys.stderr)
     sys.exit(2)
 
 import os
 import signal
 
-if __name__ == "__main__":  # nothing has begun while the rest is imported, which takes a second
+if __name__ == "__main__":  # the other imports take a second, and nothing has started until they are done
     for end in (signal.SIGTERM, signal.SIGINT):
         signal.signal(end, lambda *_: os._exit(0))
 
@@ -88,11 +88,11 @@ _log = logging.getLogger("bot")
 
 
 class StartFailed(Exception):
-    """The bot cannot begin; its text says why, for the terminal."""
+    """The bot cannot start. The text says why, for the terminal."""
 
 
 class ProxmoxBot(commands.Bot):
-    """discord.py's client with the services. Nothing happens here before `start`."""
+    """The client of discord.py, with the services. Nothing happens before `start`."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         trace = RateLimitWatch(clock).trace()
@@ -141,14 +141,17 @@ class ProxmoxBot(commands.Bot):
         GatewayGuard(self, texts).guard()
         self._check = StartCheck(self, self.services, required_setup(settings))
         self.connected = False
-        """Whether the gateway is there just now."""
+        """Whether the gateway is connected now."""
         self._ending = asyncio.Event()
         self.running: asyncio.Task[None] | None = None
-        """What runs `start`, if it is to be ended by `close`."""
+        """The task that runs `start`, if `close` has to end it."""
 
     async def start(self, token: str, *, reconnect: bool = True) -> None:
-        """Watch from now on, and be at Discord whenever Discord is there. Raises StartFailed, DiscordRefused."""
-        # calls to Proxmox share these threads with look-ups of Discord's name, which must not queue behind them
+        """Watch Proxmox from now on, and connect to Discord whenever it can be reached.
+
+        Raises: StartFailed, DiscordRefused.
+        """
+        # calls to Proxmox share these threads with DNS look-ups for Discord, which must not queue behind them
         asyncio.get_running_loop().set_default_executor(UnjoinedThreads(THREADS))
         self._open()
         await self._begin()
@@ -160,7 +163,10 @@ class ProxmoxBot(commands.Bot):
             checking.cancel()
 
     def _open(self) -> None:
-        """Nothing is read before the directory is this bot's alone. Raises StartFailed."""
+        """Lock the data directory, and then read it.
+
+        Raises: StartFailed.
+        """
         t, directory = self.services.texts.public, self._settings.data_dir
         try:
             self._lock = lock_data_dir(directory)
@@ -174,11 +180,11 @@ class ProxmoxBot(commands.Bot):
         off = self.services.authorizer.read_only.refusal is not None
         for text in data_loss_lines(t, opened, loaded, off=off):
             _log.error("%s", text)
-            with contextlib.suppress(JournalFailed):  # what cannot be stored is in the log at least
+            with contextlib.suppress(JournalFailed):  # if it cannot be stored, it is in the log
                 self.services.watch.post_notice(f"{WARNING} {text}")
 
     async def _begin(self) -> None:
-        """Make the commands and start what runs by itself, the watch above all: none of it waits for Discord."""
+        """Add the cogs and start the background work without waiting for Discord, above all the watch."""
         services, guild = self.services, discord.Object(self._settings.guild_id)
         self.add_dynamic_items(PersistentButton)
         await self.tree.set_translator(CatalogueTranslator(services.texts))
@@ -194,7 +200,7 @@ class ProxmoxBot(commands.Bot):
             await self.add_cog(cog, guild=guild)
 
     async def setup_hook(self) -> None:
-        """Logged in: what waits can be sent, whether or not the gateway is there."""
+        """Send waiting messages after the log-in, even while the gateway is not connected."""
         self.services.alert_delivery.wake()
         self.services.audit_delivery.on_reconnect()
 
@@ -221,14 +227,14 @@ class ProxmoxBot(commands.Bot):
         self.connected = False
 
     async def on_interaction(self, interaction: Interaction) -> None:
-        """Forms come here, also those from before a restart, of which discord.py knows nothing."""
+        """Handle submitted modals here. discord.py does not know those opened before a restart."""
         await answer_unheard(interaction)
         if interaction.type is discord.InteractionType.modal_submit:
             data: Mapping[str, object] = dict(interaction.data or {})
             await on_submit(interaction, str(data.get("custom_id", "")), typed_fields(data))
 
     async def close(self) -> None:
-        """Say farewell where work is shown under way, then go."""
+        """Edit the messages of running work with a farewell, then close."""
         last_words: set[asyncio.Future[None]] = set()
         if not self.is_closed():
             replies = list(self.services.open_replies)
@@ -237,11 +243,12 @@ class ProxmoxBot(commands.Bot):
             farewells += [close_questions(self.services), self.monitor.finish()]
             farewells.append(self.audit.finish())
             last_words = {asyncio.ensure_future(farewell) for farewell in farewells}
-            # not cancelled when it takes too long: others would wait for a rate limit that discord.py never ends
+            # not cancelled when it takes too long, or others would wait for a rate limit that discord.py never
+            # ends
             await asyncio.wait(last_words, timeout=FAREWELL_SECONDS)
         if self.running is not None and self.running is not asyncio.current_task():
-            # discord.py would wait for an answer on a dead line, or close the session as one to resume, which
-            # leaves the bot "online"
+            # discord.py would wait for an answer on a dead connection, or leave a session to resume, which
+            # keeps the bot "online"
             self.running.cancel()
         self._ending.set()
         await self.heartbeat.close()
@@ -258,7 +265,7 @@ class ProxmoxBot(commands.Bot):
 
 
 async def serve(settings: Settings) -> int:
-    """Run until told to stop. The exit code."""
+    """Run until told to stop, and return the exit code."""
     bot = ProxmoxBot(settings, Clock())
     stopping: set[asyncio.Task[None]] = set()
 
@@ -312,13 +319,13 @@ def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.env
     use_other_discord(environ)
     try:
         return asyncio.run(serve(settings))
-    except Exception:  # noqa: BLE001 - logged, because the log masks the secrets and a traceback does not
-        _log.critical("the bot ended by an error of its own", exc_info=True)
+    except Exception:  # noqa: BLE001 - the log masks the secrets, and a traceback does not
+        _log.critical("the bot ended because of an internal error", exc_info=True)
         return 1
 
 
 def config_report(t: Text, error: SettingsError) -> list[str]:
-    """Every fault at once, each with its remedy."""
+    """Return a line for each fault, with its remedy."""
     head = t.plural(
         "The configuration has {n} fault:", "The configuration has {n} faults:", len(error.faults)
     )
@@ -326,7 +333,7 @@ def config_report(t: Text, error: SettingsError) -> list[str]:
 
 
 def demo() -> NoReturn:
-    """Become the playground, which starts this file as its bot."""
+    """Replace this process by the playground, which starts this file as its bot."""
     if find_spec("simcord") is None or find_spec("fakepve") is None:
         print(
             "The demo needs more packages: pip install -r requirements-dev.txt (or: make demo)",
@@ -334,7 +341,7 @@ def demo() -> NoReturn:
         )
         sys.exit(2)
     os.chdir(HERE)
-    os.execv(sys.executable, [sys.executable, "-m", "playground"])  # noqa: S606 - this very Python, no shell
+    os.execv(sys.executable, [sys.executable, "-m", "playground"])  # noqa: S606 - the same Python, no shell
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""monitor_list.json: the watch list, written so that no moment of death loses an entry.
+"""Store the watch list in monitor_list.json, so that a crash at any moment loses no entry.
 
-Its form is in adapters/files/watch_list_format.py. Beside it stand monitor_list.json.bak (the former good
-one), for a moment .monitor_list.json.<hex>.tmp; what could not be read, monitor_list.json.corrupt-<UTC time>,
-and what somebody changed while the bot ran, monitor_list.json.edited-<UTC time>, which nothing here
-overwrites or removes. All calls block, for about a millisecond with fsync; they are made on the event loop,
-so that nothing comes between a change and its storing. They assume that no other process writes the list
-(adapters/files/data_lock.py).
+adapters/files/watch_list_format.py defines the format. Beside the file are monitor_list.json.bak (the
+previous good one) and, for a moment, .monitor_list.json.<hex>.tmp. An unreadable file is kept as
+monitor_list.json.corrupt-<UTC time>, and one that somebody changed while the bot ran as
+monitor_list.json.edited-<UTC time>; these are never overwritten or removed. All calls block, for about a
+millisecond with fsync. They run on the event loop, so that nothing happens between a change and its storing.
+No other process may write the list (adapters/files/data_lock.py).
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from core.watch.incidents.model import WatchEntry
 class StoreErrorKind(StrEnum):
     """Why the list cannot be used."""
 
-    UNREADABLE = "unreadable"  # reason: errno name; permission or I/O, the content is not judged
+    UNREADABLE = "unreadable"  # reason: errno name; permission or I/O error, the content was not judged
     NOT_WRITABLE = "not_writable"  # reason: errno name (ENOSPC disk full, EROFS, ENOENT no directory, …)
     NEWER_VERSION = "newer_version"  # reason: the version found
 
 
 class StoreError(Exception):
-    """The list could not be read or saved; what stood on the disk still stands there."""
+    """The list could not be read or saved. The files on the disk are unchanged."""
 
     def __init__(self, kind: StoreErrorKind, path: Path, reason: str) -> None:
         super().__init__(kind, path, reason)
@@ -54,7 +54,7 @@ class StoreError(Exception):
 
 
 class LoadOutcome(StrEnum):
-    """What `load` found."""
+    """Results of `load`."""
 
     CREATED = "created"
     READ = "read"
@@ -65,9 +65,9 @@ class LoadOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """The list, how it was come by, and where an unreadable file was put (None if there was none).
+    """The list, how it was loaded, and where an unreadable file was moved (None if there was none).
 
-    `states`: of the guests of which a file of a former version says one, by VMID; the next save drops them.
+    `states`: guest states from a file of a former version, by VMID. The next save drops them.
     """
 
     entries: tuple[WatchEntry, ...]
@@ -77,21 +77,21 @@ class LoadReport:
 
 
 class MonitorStore:
-    """The watch list in a file. `clock` gives Unix seconds and only names files that are set aside."""
+    """The watch list in a file. `clock` returns Unix seconds, used only in names of files that are set aside."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._given_path = path
         self._clock = clock
         self._foreign = UnknownKeys()
         self._known: bytes | None = None
-        """The file's content as it was read or written last."""
+        """The file's content as it was last read or written."""
         self._lock = threading.Lock()
 
     def load(self, initial: Iterable[int]) -> LoadReport:
-        """The list of the file; `initial` (VMIDs) counts only if there never was one, or none can be read.
+        """Load the list. `initial` (VMIDs) is used only if no file exists or none can be read.
 
-        Raises StoreError (the list is unchanged then; an unreadable file may have been copied aside) and
-        ValueError for a VMID of `initial` that is none.
+        Raises: StoreError (the list is unchanged, but an unreadable file may have been copied aside),
+        ValueError for an invalid VMID in `initial`.
         """
         first = checked(WatchEntry(vmid) for vmid in initial)
         with self._lock:
@@ -111,7 +111,7 @@ class MonitorStore:
             aside = [] if content is None else [self._set_aside(path, content)]
             if (
                 spare is not None and spared is not None
-            ):  # put back as it is, with all that only it still knows
+            ):  # restored as it is, with all data that only it still has
                 restored, found, happened = spare, spared, LoadOutcome.RECOVERED_FROM_BACKUP
             else:
                 if spare is not None:
@@ -123,11 +123,12 @@ class MonitorStore:
             return LoadReport(found.entries, happened, aside[0] if aside else None, found.states)
 
     def save(self, guests: tuple[WatchEntry, ...]) -> str | None:
-        """Replaces the list; on the disk when this returns. A VMID that comes twice counts once: the first.
+        """Replace the list. It is on the disk when this returns. The first entry of a repeated VMID counts.
 
-        Returns a name if somebody has changed the file since it was read or written last: theirs is kept under it.
-        Raises StoreFailed (the former list still stands; its cause is the StoreError); ValueError for what no file
-        can hold.
+        Return a file name if somebody changed the file since the bot last read or wrote it: their version is
+        kept under that name.
+        Raises: StoreFailed (the former list is unchanged; the cause is the StoreError), ValueError for an
+        invalid entry.
         """
         entries = checked(guests)
         with self._lock:
@@ -155,9 +156,12 @@ class MonitorStore:
         return self._given_path.parent.resolve() / self._given_path.name
 
     def _read(self, path: Path) -> tuple[bytes | None, Document | None]:
-        """Content (None: no file) and its meaning (None: it has none). Raises StoreError."""
+        """Return the file's content (None: no file) and its parsed form (None: unreadable).
+
+        Raises: StoreError.
+        """
         try:
-            if path.is_symlink():  # what it leads to is not the bot's
+            if path.is_symlink():  # the target of the link is not the bot's
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
             content = path.read_bytes()
         except FileNotFoundError:
@@ -172,7 +176,7 @@ class MonitorStore:
             raise StoreError(StoreErrorKind.NEWER_VERSION, path, str(newer)) from newer
 
     def _set_aside(self, path: Path, content: bytes, word: str = "corrupt") -> Path:
-        """Copies a file to a name that is free; the original stays until it is replaced whole."""
+        """Copy a file to a free name. The original stays until it is replaced."""
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock()))
         stem, number = f"{path.name}.{word}-{stamp}", 1
         with _translated_errors(path):
@@ -185,7 +189,7 @@ class MonitorStore:
                     number += 1
 
     def _write(self, path: Path, content: bytes, former: bytes | None, *, keep: bool) -> None:
-        """Puts `content` in the place of `former` (None: no file), which becomes the backup with `keep`."""
+        """Replace `former` (None: no file) by `content`. With `keep`, `former` becomes the backup."""
         with _translated_errors(path):
             if former is not None and keep:
                 replace_file(_backup_path(path), former)
@@ -216,7 +220,7 @@ def _translated_errors(path: Path) -> Iterator[None]:
 
 
 def _sweep(path: Path) -> None:
-    """Removes temporary files that a death left behind; what cannot be removed is left."""
+    """Remove temporary files that a crash left behind, if possible."""
     with contextlib.suppress(OSError):
         for stale in list(path.parent.iterdir()):
             if stale.name.startswith(f".{path.name}.") and stale.name.endswith(".tmp"):

@@ -1,5 +1,7 @@
-"""What the bot asks of Proxmox: each call with its path checked against Proxmox' own patterns, and its answer turned
-into the dataclasses of core/. How a call is made is in adapters/proxmox/http.py.
+"""Send the bot's requests to Proxmox.
+
+Each path is checked against Proxmox' own patterns, and each answer becomes a dataclass of core/.
+adapters/proxmox/http.py makes the calls.
 """
 
 import copy
@@ -44,20 +46,20 @@ __all__ = ["BACKUPS_SECONDS", "THREADS", "Endpoint", "ProxmoxClient"]
 T = TypeVar("T")
 
 BACKUPS_SECONDS = 5.0
-"""How long all storages together are asked for backups."""
+"""Seconds that all storages together may take to list their backups."""
 ROWS_MOST = 10_000
-"""Rows that are read of a list of one guest, or of tasks."""
+"""Maximum number of rows read of a list of one guest, or of tasks."""
 EXIT_MOST = 900
-"""Characters of a task's last words that are kept."""
+"""Characters kept of a task's exit text."""
 
 FAILED_MOST, TASKS_MOST = 100, 500
-"""So many failed backups, and so many tasks, of a node are read at once."""
+"""Maximum number of failed backups, and of tasks, read from a node at once."""
 
 _POWER = {Verb.START: "start", Verb.REBOOT: "reboot", Verb.SHUTDOWN: "shutdown", Verb.STOP: "stop"}
 
 
 class ProxmoxClient:
-    """Keeps core.proxmox.Proxmox."""
+    """Implement `core.proxmox.Proxmox`."""
 
     def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
         self._endpoint, self._clock = endpoint, clock
@@ -65,13 +67,13 @@ class ProxmoxClient:
         self.identity = f"{endpoint.user}!{endpoint.token_name}"
 
     def in_lane(self, lane: Lane) -> Self:
-        """The same client, whose calls go in another lane."""
+        """Return the same client for another lane."""
         other = copy.copy(self)
         other._calls = self._calls.in_lane(lane)
         return other
 
     def close(self) -> None:
-        """End the calls that are under way, as failed; further ones are not sent."""
+        """End the running calls as failed, and send no more."""
         self._calls.close()
 
     # -- reading
@@ -113,7 +115,7 @@ class ProxmoxClient:
         return found
 
     async def backups(self, guest: Guest) -> Backups:
-        """Storages that do not answer in time are named, and what the others say is not lost."""
+        """Return the guest's backups, and the names of the storages that do not answer in time."""
         names, away = await self._calls.get(
             self._storages_of(guest),
             list,
@@ -129,7 +131,7 @@ class ProxmoxClient:
         return ("nodes", node_path(guest.node), "storage")
 
     async def _backups_on(self, guest: Guest, name: str) -> tuple[Backup, ...] | None:
-        """None where this storage cannot be asked: the others still can."""
+        """Return the backups on one storage, None if it cannot be asked: the others still can."""
         path = (*self._storages_of(guest), storage_path(name), "content")
         try:
             found: tuple[Backup, ...] = await self._calls.get(
@@ -226,7 +228,11 @@ class ProxmoxClient:
     async def resize(
         self, guest: Guest, cores: int | None, memory_mb: int | None, digest: str | None
     ) -> str | None:
-        """QEMU by POST (a task, whose errors can be followed), LXC by PUT (its only verb, done when it answers)."""
+        """Change cores and memory.
+
+        QEMU by POST, a task whose errors can be followed. LXC by PUT, its only verb, which is done when it
+        answers.
+        """
         parameters: dict[str, object] = {"cores": cores, "memory": memory_mb, "digest": digest}
         if guest.kind is Kind.QEMU:
             return await self._calls.start_task("post", (*guest_path(guest), "config"), guest, **parameters)
@@ -235,9 +241,10 @@ class ProxmoxClient:
         return None
 
     async def delete(self, guest: Guest) -> str:
-        """With its entries in backup jobs, replication and HA: the next guest with this VMID must not inherit them.
+        """Delete a guest together with its entries in backup jobs, replication and HA.
 
-        Disks that are not in the configuration stay (destroy-unreferenced-disks=0).
+        Otherwise the next guest with this VMID would inherit them. Disks that are not in the configuration stay
+        (destroy-unreferenced-disks=0).
         """
         parameters: dict[str, object] = {"purge": 1, "destroy-unreferenced-disks": 0}
         return await self._calls.start_task("delete", guest_path(guest), guest, **parameters)

@@ -1,7 +1,7 @@
-"""Tells an outside monitor that the bot lives: one GET of its URL for each beat.
+"""Tell an outside monitor that the bot is alive: one GET of its URL per beat.
 
-The URL is a secret, for whoever has it can say that the bot lives. aiohttp's own errors name it: only words
-made here are logged or shown, and no traceback.
+The URL is a secret, because everybody who has it can report that the bot is alive. aiohttp's own errors contain
+it. So only words made here are logged or shown, and no traceback.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import yarl
 SECONDS = 10.0
 REDIRECTS = 3
 BODY_MOST, BODY_SECONDS = 2048, 1.0
-"""Bytes of an answer that are looked at, and how long they are waited for."""
+"""Bytes read of an answer, and seconds to wait for them."""
 SENTENCE_MOST = 300
-"""Characters of an answer in words; what is longer is a page, of which nothing is known."""
+"""Maximum characters of an answer in words. A longer one is a page, which is not interpreted."""
 
 _log = logging.getLogger("heartbeat")
 _WORDS: tuple[tuple[type[Exception], str], ...] = (
@@ -36,19 +36,22 @@ _WORDS: tuple[tuple[type[Exception], str], ...] = (
     (aiohttp.ClientResponseError, "not HTTP"),
     (aiohttp.ServerDisconnectedError, "disconnected"),
 )
-"""What the errors are called, the first that fits."""
+"""Names of the errors; the first match counts."""
 
 
 class Heartbeat:
-    """Beats at a URL, if one is given. `failing` says why the last beat was not taken, in a technical word of no
-    language ("HTTP 500", "ECONNREFUSED", "timeout"); None if it was taken, or there was none."""
+    """Send beats to a URL, if there is one.
+
+    `failing`: why the last beat was not accepted, as a technical word without translation ("HTTP 500",
+    "ECONNREFUSED", "timeout"). None if it was accepted, or before the first.
+    """
 
     def __init__(
         self, url: str | None, seconds: float = SECONDS, clock: Callable[[], float] = time.time
     ) -> None:
         self.error: str | None = None
         self.last_beat: float | None = None
-        """When the last one was taken, Unix seconds."""
+        """Unix seconds of the last accepted beat."""
         self._url = url
         self._seconds = seconds
         self._clock = clock
@@ -57,24 +60,27 @@ class Heartbeat:
 
     @property
     def is_enabled(self) -> bool:
-        """Whether there is a monitor to tell."""
+        """Whether a monitor is configured."""
         return self._url is not None
 
     async def beat(self) -> bool:
-        """Whether the monitor took it. Never raises; logs when it begins to fail and when it works again."""
+        """Send a beat and return whether the monitor accepted it.
+
+        Never raises. The first failure and the first success after it are logged.
+        """
         if self._url is None or self._closed:
             return False
         return self._noted(await self._fetch(self._url))
 
     async def close(self) -> None:
-        """No beat after this; one under way ends."""
+        """Send no more beats, and end a running one."""
         self._closed = True
         session, self._session = self._session, None
         if session is not None:
             await session.close()
 
     def _noted(self, reason: str | None) -> bool:
-        if self._closed:  # in the middle of the beat: no fault of the monitor's
+        if self._closed:  # closed during the beat: not the monitor's fault
             return False
         if reason and not self.error:
             _log.warning("the heartbeat is not taken: %s", reason)
@@ -86,7 +92,10 @@ class Heartbeat:
         return reason is None
 
     async def _fetch(self, url: str) -> str | None:
-        """What is wrong, or None. Of the body no more than its beginning is read; then the connection is closed."""
+        """Send the GET and return why it failed, None if it succeeded.
+
+        Only the beginning of the body is read; then the connection is closed.
+        """
         try:
             async with self._opened().get(
                 yarl.URL(url, encoded=True),  # as it was given, not as yarl would write it
@@ -95,11 +104,11 @@ class Heartbeat:
                 if response.status >= 400:
                     return f"HTTP {response.status}"
                 return refusal_in(await _beginning(response.content))
-        except Exception as error:  # noqa: BLE001 - a monitor out of order must not stop what is monitored
+        except Exception as error:  # noqa: BLE001 - a broken monitor must not stop the bot
             return _word(error)
 
     def _opened(self) -> aiohttp.ClientSession:
-        """The session, made when first needed: it belongs to the running loop."""
+        """Return the session. It is made on first use, because it belongs to the running loop."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(force_close=True),
@@ -107,7 +116,7 @@ class Heartbeat:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 headers={"Accept-Encoding": "identity"},
-                trust_env=False,  # no proxy and no .netrc: the URL goes where it says
+                trust_env=False,  # no proxy and no .netrc: the request goes to the URL itself
             )
         return self._session
 
@@ -121,7 +130,7 @@ def _word(error: Exception) -> str:
 
 
 async def _beginning(content: aiohttp.StreamReader) -> bytes:
-    """What comes of the body in time. A body that breaks off says nothing against the beat."""
+    """Return the part of the body that arrives in time. An incomplete body does not make the beat fail."""
     body = b""
     with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
         async with asyncio.timeout(BODY_SECONDS):
@@ -147,15 +156,15 @@ _REFUSALS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\brate[ _-]?limit|\btoo many requests\b", re.IGNORECASE), "rate limited"),
     (re.compile(r"\b(?:not active|inactive|paused|disabled)\b", re.IGNORECASE), "not active"),
 )
-"""Words by which a service says, with a good status, that it did not take the beat; and what that is called here."""
+"""Phrases with which a service refuses a beat in spite of a good status, and the reason to report."""
 
 
 def refusal_in(body: bytes) -> str | None:
-    """Why the service did not take it although its status is good, as far as its answer says so; else None.
+    """Return why a service refused the beat in spite of a good status, None if its answer does not say so.
 
-    healthchecks.io: `OK (not found)` for a check that was deleted, `OK (rate limited)`. Uptime Kuma:
-    `{"ok":false,"msg":"…"}`, and its own page for an address that is not the push monitor's. Whoever answers in
-    other words is believed.
+    healthchecks.io answers `OK (not found)` for a deleted check, and `OK (rate limited)`. Uptime Kuma answers
+    `{"ok":false,"msg":"…"}`, and its own page at an address that is not the push monitor's. Any other answer
+    counts as accepted.
     """
     text = body.decode("utf-8", "replace").strip()
     told = _object(text)

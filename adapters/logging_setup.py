@@ -1,8 +1,9 @@
-"""The bot's log: one line for one thing, without secrets, and without other libraries' chatter.
+"""Set up the bot's log: one line per entry, without secrets, and without the chatter of libraries.
 
-Whatever comes from outside may stand in a line: names from Proxmox, texts of errors. So every line of every logger
-is escaped here: what a terminal or a reader could take for another line, or for a command, is shown as an escape
-(`\\n`, `\\x1b`). A traceback keeps its lines, each behind a bar that no line of the log begins with.
+A line may contain text from outside, for example names from Proxmox and error messages. So every line of every
+logger is escaped: characters that a terminal or a reader could take for another line or for a command are shown
+as an escape (`\\n`, `\\x1b`). A traceback keeps its lines, each behind a bar that no line of the log begins
+with.
 """
 
 import logging
@@ -15,31 +16,33 @@ from adapters.settings.load import Settings
 _log = logging.getLogger("bot")
 
 BAR = "    | "
-"""Before each line of a traceback."""
+"""Stands before each line of a traceback."""
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f]"
 )
-"""Control characters, line ends of every kind, what turns the direction of text, and halves of pairs."""
+"""Control characters, line ends of every kind, characters that change the text direction, and single surrogates."""
 _TOKENS = (
     re.compile(r"((?:interactions|webhooks)(?:/|%2F)[0-9]{1,20}(?:/|%2F))[^/\s?#\"'&%]+", re.IGNORECASE),
     re.compile(r"(\\?[\"'][a-z_]{0,20}token\\?[\"']\s*:\s*[bu]?\\?[\"'])[^\"'\\]+", re.IGNORECASE),
     re.compile(r"(\b[a-z_]{0,20}token=[bu]?[\"']?)[^\"'\s,)>&]+", re.IGNORECASE),
 )
-"""Where the tokens of interactions stand: in addresses, in payloads of the gateway, and in reprs. With one, anybody
-can answer in the bot's name for 15 minutes."""
+"""Places of the tokens of interactions: in addresses, in payloads of the gateway, and in reprs.
+
+With one, anybody can answer in the bot's name for 15 minutes.
+"""
 _QUIET = ("discord", "aiohttp", "proxmoxer", "urllib3", "asyncio")
-"""Libraries of which only warnings are of use to whoever runs the bot; all of it with LOG_LEVEL = DEBUG."""
+"""Libraries of which only warnings are logged, unless LOG_LEVEL = DEBUG."""
 _NO_VOICE = ("PyNaCl is not installed", "davey is not installed")
 
 
 def escape_line(text: str) -> str:
-    """What cannot be seen, or would begin another line, as an escape."""
+    """Escape characters that are invisible or would begin another line."""
     return _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 class MaskedFormatter(logging.Formatter):
-    """Keeps the secrets, and forged lines, out of the log, tracebacks included."""
+    """Mask secrets and prevent forged lines, in tracebacks too."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
@@ -70,13 +73,13 @@ class MaskedFormatter(logging.Formatter):
 
 
 def is_useful(record: logging.LogRecord) -> bool:
-    """Not that discord.py cannot speak: this bot has no voice."""
+    """Drop discord.py's warnings about missing voice packages, because this bot has no voice."""
     return not str(record.msg).startswith(_NO_VOICE)
 
 
 def set_up_logging(settings: Settings) -> None:
-    """To standard output, for everything in this process."""
-    if hasattr(sys.stdout, "reconfigure"):  # a terminal of another encoding must not lose a line
+    """Log everything in this process to standard output."""
+    if hasattr(sys.stdout, "reconfigure"):  # a terminal with another encoding must not lose a line
         sys.stdout.reconfigure(errors="backslashreplace")
     handler = logging.StreamHandler(sys.stdout)
     secrets = (settings.discord_token, settings.proxmox_token_value, settings.heartbeat_url)
@@ -86,4 +89,4 @@ def set_up_logging(settings: Settings) -> None:
         logging.getLogger(name).setLevel(logging.NOTSET if settings.log_level == "DEBUG" else logging.WARNING)
     logging.getLogger("discord.client").addFilter(is_useful)
     if settings.proxmox_verify_ssl is False and not settings.proxmox_fingerprint:
-        _log.warning("PROXMOX_VERIFY_SSL = False: whoever sits in between can read the API token")
+        _log.warning("PROXMOX_VERIFY_SSL = False: anybody between the bot and Proxmox can read the API token")

@@ -1,7 +1,8 @@
-"""Keeps the bot at Discord: logs in, registers the commands and holds the gateway, however long Discord is away.
+"""Keep the bot connected to Discord, however long Discord is away.
 
-discord.py's own `start` gives up where Discord is away at the first try, and sleeps up to 17 minutes between two
-tries later. Here a try that fails is repeated after 1, 2, 4 … 60 s; only a refused token or guild ends it.
+It logs in, registers the commands and holds the gateway. discord.py's own `start` gives up if Discord is away
+at the first attempt, and later sleeps up to 17 minutes between two attempts. Here a failed attempt is repeated
+after 1, 2, 4 … 60 s. Only a refused token or guild ends it.
 """
 
 from __future__ import annotations
@@ -26,54 +27,62 @@ from ui.i18n import Text
 from ui.messages.discord_refusals import ConnectStep, RetryRule, Verdict, diagnose, ended_there, tried_again
 
 TRY_SECONDS = 60.0
-"""How long a log-in, or the opening of the gateway, may take."""
+"""Seconds that a log-in, or opening the gateway, may take."""
 COMMANDS_SECONDS = 30.0
-"""How long the gateway waits for the first registration of the commands: those of before work meanwhile."""
+"""Seconds to wait for the first registration of the commands before the gateway is opened.
+
+Meanwhile the previously registered commands work.
+"""
 REFUSED_SECONDS = 600.0
-"""Between two tries at what trying alone does not change: Discord takes back a token that identifies itself more
-than 1,000 times a day."""
+"""Seconds between two attempts when only a change elsewhere can help.
+
+Discord revokes a token that identifies itself more than 1,000 times a day.
+"""
 COMMANDS_RETRY_SECONDS = 3600.0
-"""The same for refused commands."""
+"""Seconds between two attempts to register refused commands."""
 LONGEST_WAIT = 3600.0
-"""Discord's own "try again in …" is heeded up to here."""
+"""Maximum seconds to obey Discord's own "try again in …"."""
 STEADY_SECONDS = 60.0
-"""A connection that lasted so many seconds was a good one: the next try comes at once."""
+"""Seconds after which a connection counts as good: the next attempt then comes at once."""
 
 STAND_IN = "DISCORD_STAND_IN"
-"""The variable without which the addresses of another Discord are refused."""
+"""The variable that must be set before another Discord's addresses are accepted."""
 
 _AWAY = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError)
 _TROUBLE = (*_AWAY, TypeError, KeyError, ValueError)
-"""With what discord.py stumbles over where what answers is not Discord: it takes the page for JSON."""
+"""Includes the errors that discord.py raises when something else answers: it takes a proxy's page for JSON."""
 
 _log = logging.getLogger(__name__)
 
 
 class DiscordRefused(Exception):
-    """Discord refuses the token or the guild; its text says so, for the terminal."""
+    """Discord refuses the token or the guild. The text says so, for the terminal."""
 
 
 class ConnectAttempts:
-    """Counts what failed in a row, says it in the log, and waits."""
+    """Count the failures in a row, log them, and wait between attempts."""
 
     def __init__(self, t: Text, clock: Clock, over: asyncio.Event, step: ConnectStep, lasting: float) -> None:
         self._t, self._clock, self._over, self._step, self._lasting = t, clock, over, step, lasting
         self.failures, self._told = 0, ""
 
     def succeeded(self) -> None:
-        """It worked."""
+        """Start counting anew after a success."""
         self.failures, self._told = 0, ""
 
     async def failed(self, error: BaseException) -> None:
-        """Wait until the next try, or the end. Raises DiscordRefused where there is to be none."""
-        _log.debug("a try at Discord failed: %s: %s", type(error).__name__, error)
+        """Wait until the next attempt, or the end of the bot.
+
+        Raises: DiscordRefused if another attempt is useless.
+        """
+        _log.debug("an attempt to reach Discord failed: %s: %s", type(error).__name__, error)
         verdict = diagnose(self._t, error, self._step)
         if verdict.retry is RetryRule.FINAL:
             raise DiscordRefused(verdict.text) from error
         await self.pause(verdict)
 
     async def pause(self, verdict: Verdict) -> None:
-        """Wait; say why unless it was said often enough."""
+        """Wait, and log why unless it was logged often enough."""
         step = PAUSES[min(self.failures, len(PAUSES) - 1)]
         seconds = self._lasting if verdict.retry is RetryRule.LASTING else step
         seconds = max(seconds, min(verdict.wait, LONGEST_WAIT))
@@ -84,7 +93,7 @@ class ConnectAttempts:
 
 
 class Connection:
-    """One bot's way to Discord. `register` tells Discord the commands; `over` is set when the bot ends."""
+    """The connection of one bot. `register` sends the commands to Discord. `over` is set when the bot ends."""
 
     def __init__(
         self,
@@ -97,7 +106,10 @@ class Connection:
         self._client, self._register, self._t, self._clock, self._over = client, register, t, clock, over
 
     async def run(self, token: str) -> None:
-        """Until the bot is closed. Raises DiscordRefused."""
+        """Stay connected until the bot is closed.
+
+        Raises: DiscordRefused.
+        """
         await self._log_in(token)
         tried = asyncio.Event()
         tasks = {asyncio.create_task(self._commands(tried), name="commands")}
@@ -124,15 +136,15 @@ class Connection:
                     await self._client.login(token)
                 return
             except _TROUBLE as error:
-                # each log-in makes a session of its own, and a closed one takes its connector with it
+                # each log-in opens a new session, and a closed one closes its connector too
                 await self._client.http.close()
                 self._client.http.connector = discord.utils.MISSING
                 await tries.failed(error)
 
     async def _commands(self, tried: asyncio.Event) -> None:
-        """Register the commands; `tried` is set when the first try is over.
+        """Register the commands. `tried` is set after the first attempt.
 
-        Nothing is cancelled here: within the wait for a rate limit that would block discord.py for good.
+        Nothing is cancelled here: during the wait for a rate limit that would block discord.py for good.
         """
         tries = self._tries(ConnectStep.COMMANDS, COMMANDS_RETRY_SECONDS)
         while not self._over.is_set():
@@ -146,7 +158,10 @@ class Connection:
             await tries.failed(trouble)
 
     async def _gateway(self) -> None:
-        """What discord.py's Client.connect does, with pauses of at most a minute and without its traceback a try."""
+        """Do the work of discord.py's Client.connect.
+
+        The pauses are at most a minute, and no attempt logs a traceback.
+        """
         client, tries = self._client, self._tries(ConnectStep.GATEWAY, REFUSED_SECONDS)
         how: dict[str, Any] = {"initial": True}
         while not (client.is_closed() or self._over.is_set()):
@@ -162,8 +177,10 @@ class Connection:
                 resumes = again.resume
             except _AWAY as trouble:
                 error, resumes = trouble, True
-            except Exception:  # noqa: BLE001 - an event that discord.py stumbles over must not end the bot
-                _log.exception("an event of Discord could not be taken; what follows it is asked for again")
+            except Exception:  # noqa: BLE001 - an event that discord.py cannot handle must not end the bot
+                _log.exception(
+                    "an event from Discord could not be handled; reconnecting to receive the next ones"
+                )
                 resumes, tries.failures = True, max(tries.failures, 1)
                 await _hang_up(client.ws)
             if client.is_closed() or self._over.is_set():
@@ -184,14 +201,17 @@ class Connection:
 
 
 async def _hang_up(socket: DiscordWebSocket | None) -> None:
-    """Leave a connection so that its session can be taken up again, which 1000 would end."""
+    """Close a connection so that its session can be resumed, which code 1000 would prevent."""
     if socket is not None and socket.open:
         with contextlib.suppress(*_AWAY):
             await socket.close(code=4000)
 
 
 def _how_to_return(socket: DiscordWebSocket | None, *, resumes: bool) -> dict[str, Any]:
-    """How the next connection begins: where the last one ended, or anew; empty if there never was one."""
+    """Return the arguments of the next connection: resume the session or start anew.
+
+    Empty if there was none before.
+    """
     if socket is None:
         return {}
     if not (resumes and socket.session_id):
@@ -206,9 +226,9 @@ def _how_to_return(socket: DiscordWebSocket | None, *, resumes: bool) -> dict[st
 
 
 def use_other_discord(environ: Mapping[str, str]) -> None:
-    """For the demo and the tests: another Discord, which must be on this machine. Not a setting.
+    """Use another Discord, for the demo and the tests. It must be on this machine. Not a setting.
 
-    Raises SystemExit for one elsewhere, and where STAND_IN does not say that it is meant.
+    Raises: SystemExit for an address elsewhere, or if `STAND_IN` is not set to 1.
     """
     base, gateway = environ.get("DISCORD_API_BASE"), environ.get("DISCORD_GATEWAY_URL")
     given = [name for name in ("DISCORD_API_BASE", "DISCORD_GATEWAY_URL") if environ.get(name)]

@@ -1,7 +1,7 @@
-"""Looks at the start whether what the settings name is there, and says so in the log: `ready:`, or what is wrong.
+"""Check at the start that everything named in the settings exists, and log `ready:` or what is wrong.
 
-The bot goes on in any case. What is wrong is looked at again, every minute and when Discord is back, until it is
-mended; after that never again: from then on the watch tells of Proxmox, and the delivery of its channels.
+The bot runs in any case. Faults are checked again, every minute and when Discord is back, until they are
+mended. After that the check ends: the watch reports on Proxmox, and the delivery on its channels.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from ui.messages.readiness import finding_line, mended_line, ready_line
 
 AGAIN_SECONDS = 60.0
 FIRST_LOOK_SECONDS = 60.0
-"""How long the watch's own first look at Proxmox is waited for: it is enough for both."""
+"""Seconds to wait for the watch's own first read of Proxmox, which serves both."""
 
 _log = logging.getLogger("bot")
 
 
 def required_setup(settings: Settings) -> RequiredSetup:
-    """What has to be there for these settings."""
+    """Return the objects that these settings need."""
     channels = {"ALERT_CHANNEL_ID": settings.alert_channel_id}
     if settings.audit_channel_id is not None:
         channels["AUDIT_CHANNEL_ID"] = settings.audit_channel_id
@@ -46,7 +46,7 @@ def required_setup(settings: Settings) -> RequiredSetup:
 
 
 class StartCheck:
-    """The look of one bot. `recheck` says that Discord is there, or back."""
+    """Check one bot until it is ready. `recheck` is called when Discord is connected, or back."""
 
     def __init__(self, client: discord.Client, services: Services, wanted: RequiredSetup) -> None:
         self._client, self._services, self._wanted = client, services, wanted
@@ -55,19 +55,19 @@ class StartCheck:
         self._cluster: Cluster | BotError | None = None
 
     def recheck(self) -> None:
-        """Do not wait for the next look."""
+        """Do the next check at once."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Until everything is as it should be."""
+        """Check until everything is in order."""
         await self._await_first_poll()
         while True:
             self._wake.clear()
             try:
                 if await self._check():
                     return
-            except Exception:  # noqa: BLE001 - a bug of ours in this look must not cost the bot
-                _log.exception("the look at the start failed")
+            except Exception:  # noqa: BLE001 - a bug in this check must not stop the bot
+                _log.exception("the check at the start failed")
             await sleep_until_set(self._services.clock, AGAIN_SECONDS, self._wake)
 
     async def _await_first_poll(self) -> None:
@@ -78,7 +78,7 @@ class StartCheck:
         self._cluster = watch.read_error or self._services.cluster_cache.last
 
     async def _check(self) -> bool:
-        """Whether the bot is ready."""
+        """Check once, and return whether the bot is ready."""
         cluster = await self._proxmox()
         found = check_proxmox(self._wanted, cluster)
         guild: GuildView | None = None
@@ -94,7 +94,7 @@ class StartCheck:
         return True
 
     async def _proxmox(self) -> Cluster | BotError:
-        """Proxmox is asked again only where something was wrong there."""
+        """Return the cluster, or why it cannot be read. Proxmox is read again only after a fault there."""
         last = self._cluster
         if last is not None and not (
             self._logged and any(f.is_serious for f in check_proxmox(self._wanted, last))
@@ -109,7 +109,7 @@ class StartCheck:
         return doubt if isinstance(doubt, (NothingVisible, HalfGone)) else found
 
     def _log_findings(self, found: tuple[Finding, ...], *, whole: bool) -> None:
-        """What is new, and what is no longer so. Not `whole`: nothing is known of Discord's part."""
+        """Log new findings and mended ones. `whole=False`: Discord was not checked."""
         t = self._services.texts.public
         now = {finding_line(t, finding): finding for finding in found}
         for line in now:

@@ -1,17 +1,17 @@
-"""Says what is missing before anything that needs it is imported: Python 3.11, and the packages of requirements.txt.
+"""Check the requirements before they are imported: Python 3.11, and the packages of requirements.txt.
 
-bot.py imports this first; `make` runs it, which looks at the Python alone. An old Python has to read both files: they
-keep to the syntax of Python 3.6, and this one to its library.
+bot.py imports this first. `make` runs it to check the Python alone. An old Python must be able to read both
+files: they keep to the syntax of Python 3.6, and this one to its library.
 """
 
 import os
 import re
 import sys
 
-HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - as an old Python has it
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - works in an old Python
 NEEDED = (3, 11)
 SHOWN = 5
-"""So many missing packages are named."""
+"""Maximum number of missing packages that are named."""
 OLD_PYTHON = (
     "このボットには Python {needed} 以降が必要です（今の Python は {found}）。"
     "`python{needed} bot.py` のように、新しい Python で動かしてください。\n"
@@ -27,10 +27,10 @@ _PIN = re.compile(r"^([\w.-]+)(?:\[[\w,]+\])?==\S+(?: *; *python_(?:full_)?versi
 
 
 def missing_requirements() -> str:
-    """What is missing, in both languages, with the command that helps; empty if nothing is."""
+    """Return a message in both languages about anything missing, with the command that helps; else ""."""
     if old_python():
         return old_python()
-    missing = missing_packages(os.path.join(HERE, "requirements.txt"))  # noqa: PTH118 - as an old Python has it
+    missing = missing_packages(os.path.join(HERE, "requirements.txt"))  # noqa: PTH118 - works in an old Python
     if not missing:
         return ""
     names = ", ".join(missing[:SHOWN]) + (", …" if len(missing) > SHOWN else "")
@@ -38,18 +38,18 @@ def missing_requirements() -> str:
 
 
 def old_python() -> str:
-    """That this Python is too old, with the command that helps; empty if it is not."""
+    """Return a message that this Python is too old, with the command that helps; "" if it is not."""
     if sys.version_info >= NEEDED:
         return ""
     return OLD_PYTHON.format(needed="{}.{}".format(*NEEDED), found="{}.{}.{}".format(*sys.version_info[:3]))
 
 
 def missing_packages(file: str) -> "list[str]":
-    """The packages of a requirements file that are not installed; none where the file is not there."""
+    """Return the packages of a requirements file that are not installed; none if there is no file."""
     from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - not in old Pythons
 
     try:
-        with open(file, encoding="utf-8") as lines:  # noqa: PTH123 - as an old Python has it
+        with open(file, encoding="utf-8") as lines:  # noqa: PTH123 - works in an old Python
             pins = [found for found in map(_PIN.match, lines) if found]
     except OSError:
         return []

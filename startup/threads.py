@@ -1,4 +1,4 @@
-"""Threads that do not hold up the end of the process."""
+"""Provide threads that do not delay the end of the process."""
 
 import logging
 import os
@@ -9,18 +9,21 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 
 JOIN_SECONDS = 0.3
-"""How long the other threads are waited for: those that are idle need no more."""
+"""Seconds to wait for the other threads at the end. Idle ones need no more."""
 
 
 class UnjoinedThreads(ThreadPoolExecutor):
-    """Its end is not waited for: the look-up of a name may hang for half a minute, and nothing can cut it."""
+    """A pool that does not wait for its threads at the end.
+
+    A DNS look-up may hang for half a minute and cannot be cut.
+    """
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         super().shutdown(wait=False, cancel_futures=True)
 
 
 def exit_process(code: int) -> NoReturn:
-    """End the process with this exit code, also while a thread hangs, which Python itself would wait for."""
+    """End the process with this exit code, even while a thread hangs, for which Python itself would wait."""
     end = time.monotonic() + JOIN_SECONDS
     for thread in threading.enumerate():
         if thread is not threading.current_thread():

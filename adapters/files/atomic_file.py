@@ -1,5 +1,4 @@
-"""Files that are there whole or not at all, and where they cannot be written at all: for all that keeps something in
-the data directory."""
+"""Write files of the data directory completely or not at all, and detect where nothing can be written."""
 
 from __future__ import annotations
 
@@ -13,12 +12,12 @@ _NO_DIRECTORY_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # some network 
 
 
 def errno_name(error: OSError) -> str:
-    """Such as ENOSPC."""
+    """Return the errno name, for example ENOSPC."""
     return errno.errorcode.get(error.errno or 0, "EIO")
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Replaces a file whole: whoever opens it sees the old or the new content, even after a power cut."""
+    """Replace a whole file. Every reader sees the old or the new content, even after a power cut."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     create_file(temporary, content)
     try:
@@ -30,7 +29,10 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def create_file(path: Path, content: bytes) -> None:
-    """Makes a file that must not exist (FileExistsError), readable by its owner only, synced to the disk."""
+    """Create a file that must not exist yet, readable by its owner only and synced to the disk.
+
+    Raises: FileExistsError.
+    """
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
         try:
@@ -60,7 +62,7 @@ def sync_directory(directory: Path) -> None:
 
 
 def mounted_read_only(path: Path) -> bool:
-    """Whether the file system there is, or where the path would be made."""
+    """Return whether the file system at this path is mounted read-only. The path need not exist."""
     if not hasattr(os, "statvfs"):
         return False
     for place in (path, *path.parents):

@@ -1,12 +1,13 @@
-"""DATA_DIR/.lock: one process at a time works on the data directory.
+"""Lock DATA_DIR/.lock, so that only one process uses the data directory.
 
-The lock is the kernel's (flock), so it ends with the process however that dies, and the file stays. What is written
-in it is only for telling: the process id of the holder, which in a container is that of another world. On NFS and
-other network file systems the lock may lie, or be of one machine alone: two bots on two machines can then both have
-it. Where it cannot be had at all, the bot works without one and says so in the log.
+The lock belongs to the kernel (flock): it ends with the process, however that dies, and the file stays. The
+file's content is information only: the process id of the holder. If the holder runs in a container, that id
+belongs to another namespace. On NFS and other network file systems the lock may be ineffective or hold for one
+machine alone, so that two bots on two machines both get it. If no lock is possible at all, the bot works
+without one and logs a warning.
 
-Before that the directory is looked at: whoever else can write to it might have put a link where the bot keeps a file,
-so that the bot would write to, or read, what the link leads to.
+First the directory is checked: other users who can write to it might have placed a link where the bot keeps a
+file, so that the bot would read or write the target of the link.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL}
 if sys.platform == "win32":
     import msvcrt
 
-    _FAR = 1 << 30  # Windows locks bytes, against reading too: one that holds nothing
+    _FAR = 1 << 30  # a byte beyond the content, because Windows locks bytes even against reading
 
     def _lock(handle: int) -> None:
         os.lseek(handle, _FAR, os.SEEK_SET)
@@ -52,7 +53,7 @@ else:
 
 
 class DataDirInUse(Exception):
-    """Another process works on `path`, the directory. `pid`: as it wrote, None where that cannot be read."""
+    """Another process uses the directory `path`. `pid`: its process id as it wrote it, None if unreadable."""
 
     def __init__(self, path: Path, pid: int | None) -> None:
         super().__init__(path, pid)
@@ -60,7 +61,7 @@ class DataDirInUse(Exception):
 
 
 class ForeignFile(Exception):
-    """`path`, where the bot keeps a file, is not the bot's. `reason`: link | kind | owner; `owner`: the user's id."""
+    """The file at `path` is not the bot's. `reason`: link | kind | owner. `owner`: the user's id."""
 
     def __init__(self, path: Path, reason: str, owner: int | None = None) -> None:
         super().__init__(path, reason, owner)
@@ -74,7 +75,7 @@ class DataLock:
         self._handle: int | None = handle
 
     def release(self) -> None:
-        """Let another process have the directory; once is enough."""
+        """Release the directory. Further calls do nothing."""
         handle, self._handle = self._handle, None
         if handle is not None:
             with contextlib.suppress(OSError):
@@ -83,9 +84,11 @@ class DataLock:
 
 
 def lock_data_dir(directory: Path) -> DataLock:
-    """Take the lock, or raise DataDirInUse, or Planted. OSError where the file cannot be made.
+    """Lock the directory.
 
-    The file is never removed: somebody may have it open already and would lock what nobody else can find.
+    The file is never removed, because another process may have it open already and would lock a file that
+    nobody else can find.
+    Raises: DataDirInUse, Planted, OSError if the file cannot be made.
     """
     flags = os.O_RDWR | os.O_CREAT | NO_FOLLOW
     try:
@@ -104,7 +107,7 @@ def lock_data_dir(directory: Path) -> DataLock:
             if error.errno not in _NO_LOCKS:
                 raise
             _log.warning(
-                "%s cannot be locked (%s): see to it that only one bot uses this directory",
+                "%s cannot be locked (%s): make sure that only one bot uses this directory",
                 directory / LOCK_NAME,
                 errno.errorcode.get(error.errno, "EIO"),
             )
@@ -118,10 +121,11 @@ def lock_data_dir(directory: Path) -> DataLock:
 
 
 def refuse_foreign_files(directory: Path) -> None:
-    """Raise Planted for what is no plain file, or somebody else's, where the bot keeps its own.
+    """Check the bot's files in the directory.
 
-    Files of root and of the directory's owner count as the bot's: they could change everything anyway. A directory
-    in the place of a file is told of by whoever opens it.
+    Files of root and of the directory's owner count as the bot's, because these users could change everything
+    anyway. A directory in the place of a file is reported by the code that opens it.
+    Raises: Planted for a link, a special file, or another user's file.
     """
     mine = {os.geteuid(), 0, directory.stat().st_uid} if hasattr(os, "geteuid") else None
     for name in KEPT_NAMES:
@@ -139,12 +143,12 @@ def refuse_foreign_files(directory: Path) -> None:
 
 
 def others_may_write(path: Path) -> Path | None:
-    """What lets everybody on this machine write, or replace, `path`: itself or its directory; None if nothing does.
+    """Return the path that lets every user of this machine write or replace `path`, else None.
 
-    In a directory with the sticky bit (as /tmp) only the owner of a file can replace it; one that is not there yet
-    anybody can put there.
+    It is `path` itself or its directory. In a directory with the sticky bit (as /tmp) only its owner can
+    replace a file, but everybody can create a missing one.
     """
-    if os.name == "nt":  # whose modes say nothing of who may write
+    if os.name == "nt":  # modes there do not show who may write
         return None
     with contextlib.suppress(OSError):
         there = path.exists()

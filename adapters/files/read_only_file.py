@@ -1,7 +1,7 @@
-"""readonly.json: the second place of the switch that refuses every change (core/access/read_only.py).
+"""Keep a copy of the read-only switch (core/access/read_only.py) in readonly.json.
 
-The first is the journal. The file is there while changes are switched off; who loses the journal, or sets it back,
-does not allow them again.
+The first copy is in the journal. The file exists while changes are switched off, so that losing or restoring
+the journal does not allow them again.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from core.errors import StoreFailed
 
 
 class ReadOnlyFile:
-    """Keeps core.access.read_only.SwitchFile."""
+    """Implement `core.access.read_only.SwitchFile`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def read(self) -> str | None:
-        """What is written in it, None where it is not there. Raises StoreFailed."""
+        """Return the content, None if there is no file.
+
+        Raises: StoreFailed.
+        """
         try:
             return self._path.read_text("utf-8", "replace")
         except FileNotFoundError:
@@ -29,7 +32,10 @@ class ReadOnlyFile:
             raise StoreFailed(errno_name(error)) from error
 
     def write(self, text: str) -> None:
-        """On the disk when this returns. Raises StoreFailed."""
+        """Write the file. It is on the disk when this returns.
+
+        Raises: StoreFailed.
+        """
         try:
             replace_file(self._path, text.encode("utf-8", "backslashreplace"))
             sync_directory(self._path.parent)
@@ -37,7 +43,10 @@ class ReadOnlyFile:
             raise StoreFailed(errno_name(error)) from error
 
     def remove(self) -> None:
-        """Raises StoreFailed; then it may still be there."""
+        """Remove the file.
+
+        Raises: StoreFailed. The file may then still exist.
+        """
         try:
             self._path.unlink(missing_ok=True)
             sync_directory(Path(os.path.realpath(self._path.parent)))

@@ -1,9 +1,8 @@
-"""The form of monitor_list.json, a part of monitor_store.py: bytes to the watch list and back.
+"""Read and write the format of monitor_list.json. A part of monitor_store.py.
 
-{"version": 1, "guests": [{"vmid": 101, "cpu": 90, "memory": 80, "disk": 90}, …]}, thresholds in percent and left
-out where there are none; a plain list [100, "101"] of older bots is read too. Former versions wrote "state",
-"since" and "alarmed" for each guest: that is read, and not written any more. Keys that this code does not know
-are kept.
+{"version": 1, "guests": [{"vmid": 101, "cpu": 90, "memory": 80, "disk": 90}, …]}. Thresholds are in percent and
+left out if there are none. A plain list [100, "101"] of older bots is read too. Former versions wrote "state",
+"since" and "alarmed" for each guest: these are read but no longer written. Unknown keys are kept.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ _LOWEST, _HIGHEST = 100, 999_999_999  # pve-common, JSONSchema.pm: pve-vmid
 
 
 class Unreadable(Exception):
-    """The content is not a watch list."""
+    """The content is no watch list."""
 
 
 class NewerVersion(Exception):
-    """The content is a watch list of a version that this code does not know."""
+    """The content is a watch list of a newer version."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownKeys:
-    """Keys of newer versions: beside "version" and "guests", and of each guest by its VMID."""
+    """Unknown keys: those beside "version" and "guests", and those of each guest by VMID."""
 
     document: Mapping[str, object] = field(default_factory=dict)
     guests: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
@@ -39,7 +38,7 @@ class UnknownKeys:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a file says. `states` are of the former form; `upgraded`: it was the plain list."""
+    """The content of a file. `states`: from the older form. `upgraded`: the file was the plain list."""
 
     entries: tuple[WatchEntry, ...]
     foreign: UnknownKeys = UnknownKeys()
@@ -48,7 +47,10 @@ class Document:
 
 
 def checked(entries: Iterable[WatchEntry]) -> tuple[WatchEntry, ...]:
-    """Without duplicates, the first of each kept. Raises ValueError for an entry that no file may hold."""
+    """Return the entries without duplicates; the first of each VMID counts.
+
+    Raises: ValueError for an invalid entry.
+    """
     unique: dict[int, WatchEntry] = {}
     for entry in entries:
         if isinstance(entry.vmid, bool) or not _LOWEST <= entry.vmid <= _HIGHEST:
@@ -62,7 +64,7 @@ def checked(entries: Iterable[WatchEntry]) -> tuple[WatchEntry, ...]:
 
 
 def encode_watch_list(entries: Iterable[WatchEntry], foreign: UnknownKeys) -> bytes:
-    """The file's whole content."""
+    """Return the whole content of the file."""
     guests = [
         {**foreign.guests.get(each.vmid, {}), "vmid": each.vmid}
         | {metric.value: each.limit(metric) for metric in Metric if each.limit(metric) is not None}
@@ -73,7 +75,10 @@ def encode_watch_list(entries: Iterable[WatchEntry], foreign: UnknownKeys) -> by
 
 
 def decode_watch_list(content: bytes) -> Document:
-    """Raises Unreadable or Newer."""
+    """Parse the content of a file.
+
+    Raises: Unreadable, Newer.
+    """
     try:
         data: object = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse, parse_float=_finite)
         if isinstance(data, list):
@@ -100,7 +105,7 @@ def decode_watch_list(content: bytes) -> Document:
 
 
 def _entry(item: object) -> tuple[WatchEntry, State, Mapping[str, object]]:
-    """A guest, its state where the former form says one, and the keys that this code does not know."""
+    """Return a guest, its state in the older form, and its unknown keys."""
     if not isinstance(item, dict):
         raise Unreadable
     vmid, limits = _vmid(item.pop("vmid", None)), {metric: item.pop(metric.value, None) for metric in Metric}
@@ -109,13 +114,13 @@ def _entry(item: object) -> tuple[WatchEntry, State, Mapping[str, object]]:
 
 
 def _former(item: dict[str, Any]) -> State:
-    """Takes out what former versions kept of a guest."""
+    """Remove the fields of former versions and return the state."""
     state, since, alarmed = item.pop("state", "unknown"), item.pop("since", None), item.pop("alarmed", False)
     if not isinstance(state, str) or not isinstance(alarmed, bool):
         raise Unreadable
     if isinstance(since, bool) or not isinstance(since, int | float | None):
         raise Unreadable
-    float(since or 0)  # OverflowError where no float can hold it
+    float(since or 0)  # OverflowError if no float can hold it
     return State.of(state)
 
 
@@ -128,7 +133,7 @@ def _vmid(item: object) -> int:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)  # NaN and Infinity are no JSON
+    raise ValueError(constant)  # NaN and Infinity are not JSON
 
 
 def _finite(digits: str) -> float:

@@ -1,8 +1,8 @@
-"""The audit trail in journal.db, a part of adapters/journal/store.py: its SQL, and rows to records and back
-(core/audit/trail.py).
+"""Store the audit trail in journal.db. A part of adapters/journal/store.py.
 
-What is filtered by, `began` and the order are those of an attempt's first record: a clock that was set back moves
-nothing. What is shown of it is the record that was written last. A person's roles are not kept, and read as none.
+It holds the SQL, and turns rows into records (core/audit/trail.py) and back. Filters, `began` and the order follow
+the first record of an attempt, so that a clock that is set back moves nothing. The displayed values are those
+of the latest record. A person's roles are not stored and are read as none.
 
 Every function takes the connection within a transaction of adapters/journal/database.py, which translates the errors.
 """
@@ -29,12 +29,12 @@ _ADD = """
         :operation, :detail, :vmid, :guest, :node, :state, :reason, :upid, :outcome, :seconds, :message_id, :times
     )
 """
-"""What follows a record that was forgotten is an attempt of its own: better that than not to be kept."""
+"""A record whose predecessor was pruned becomes an attempt of its own, so that it is not lost."""
 
 _CURSORS = {Stream.CHANGES: "audit_posting", Stream.REFUSALS: "audit_posting_refusals"}
-"""The names in `meta` of how far the records have been posted."""
+"""Names in `meta` that hold how far each stream has been posted."""
 PIECE = 500
-"""Attempts that are looked at when old ones are forgotten: some milliseconds in which nothing else happens."""
+"""Attempts checked in one pruning step: it blocks everything else for a few milliseconds."""
 
 _CONDITIONS = {
     "vmid": "vmid = :vmid",
@@ -86,11 +86,11 @@ _FORGET = """
         AND NOT EXISTS (SELECT 1 FROM audit WHERE attempt = first.id AND at >= :before)
     )
 """
-"""Of first records only: those that follow go with them (ON DELETE CASCADE)."""
+"""Deletes first records only. Those that follow are deleted with them (ON DELETE CASCADE)."""
 
 
 def add_record(db: sqlite3.Connection, row: Mapping[str, object], follows: int | None) -> int:
-    """A new record and its id; `row` is a `encode_row`."""
+    """Insert a record and return its id. `row`: from `encode_row`."""
     db.execute(_ADD, {**row, "follows": follows})
     (number,) = db.execute("SELECT last_insert_rowid()").fetchone()
     return int(number)
@@ -99,8 +99,10 @@ def add_record(db: sqlite3.Connection, row: Mapping[str, object], follows: int |
 def read_attempts(
     db: sqlite3.Connection, wanted: AuditFilter, offset: int, limit: int
 ) -> tuple[dict[int, AuditEntry | None], int]:
-    """The latest record of each attempt by its id, newest attempt first, None where it cannot be read; and how many
-    attempts there are, those included."""
+    """Return the latest record of each attempt, and the number of all attempts.
+
+    Records are keyed by id, newest attempt first. None stands for an unreadable one, which is counted too.
+    """
     query, count, values = page_queries(wanted)
     rows = db.execute(query, {**values, "offset": offset, "limit": limit}).fetchall()
     (number,) = db.execute(count, values).fetchone()
@@ -110,7 +112,8 @@ def read_attempts(
 def read_export(
     db: sqlite3.Connection, wanted: AuditFilter, before: int | None, limit: int
 ) -> tuple[dict[int, AuditEntry | None], int | None]:
-    """As `read_attempts`, of those older than `before`; and the id to go on before, None at the end."""
+    """Return the attempts older than `before` as `read_attempts` does, and the id for the next call, None at the
+    end."""
     query, _, values = page_queries(wanted, before)
     rows = db.execute(query, {**values, "offset": 0, "limit": limit}).fetchall()
     return {row["id"]: decode_row(row) for row in rows}, rows[-1]["first"] if len(rows) == limit else None
@@ -119,14 +122,14 @@ def read_export(
 def read_after(
     db: sqlite3.Connection, number: int, limit: int, stream: Stream | None
 ) -> tuple[dict[int, AuditEntry | None], int]:
-    """The records of higher ids, in their order; and the last id of those."""
+    """Return the records with higher ids in order, and the last of these ids (`number` if there are none)."""
     refused = None if stream is None else int(stream is Stream.REFUSALS)
     rows = db.execute(_AFTER, {"after": number, "limit": limit, "refused": refused}).fetchall()
     return {row["id"]: decode_row(row) for row in rows}, rows[-1]["id"] if rows else number
 
 
 def read_open(db: sqlite3.Connection) -> dict[int, AuditEntry | None]:
-    """The records that say of an attempt that it began, and after which none follows."""
+    """Return the records of attempts that have begun and have no later record."""
     return {row["id"]: decode_row(row) for row in db.execute(_OPEN).fetchall()}
 
 
@@ -136,7 +139,7 @@ def read_last_id(db: sqlite3.Connection) -> int:
 
 
 def read_unknown(db: sqlite3.Connection, since: float) -> dict[int, AuditEntry | None]:
-    """The last records of attempts that were sent, and of which nobody knows how they ended."""
+    """Return the last records of attempts that were sent and whose result is unknown."""
     words = {
         "unknown": encode_text(UNKNOWN),
         "settled": encode_text(f"{UNKNOWN}{NOT_SETTLED}"),
@@ -148,7 +151,7 @@ def read_unknown(db: sqlite3.Connection, since: float) -> dict[int, AuditEntry |
 
 
 def read_upids(db: sqlite3.Connection, vmid: int, after: int, but: int) -> frozenset[str]:
-    """The tasks of a guest in records of higher ids, without those of the attempt `but`."""
+    """Return the UPIDs of a guest in records with higher ids, except those of the attempt `but`."""
     rows = db.execute(
         "SELECT upid FROM audit WHERE id > ? AND vmid = ? AND upid != x'' AND coalesce(attempt, id) != ?",
         (after, vmid, but),
@@ -157,7 +160,7 @@ def read_upids(db: sqlite3.Connection, vmid: int, after: int, but: int) -> froze
 
 
 def read_cursor(db: sqlite3.Connection, stream: Stream) -> AuditCursor | None:
-    """None, too, for one that cannot be read: the posting then begins anew."""
+    """Return how far a stream has been posted. None if it is not stored or unreadable: posting then starts anew."""
     row = db.execute("SELECT value FROM meta WHERE name = ?", (_CURSORS[stream],)).fetchone()
     try:
         return decode(AuditCursor, str(row[0])) if row else None
@@ -173,14 +176,18 @@ def write_cursor(db: sqlite3.Connection, given: AuditCursor | None, stream: Stre
 
 
 def read_people(db: sqlite3.Connection, limit: int) -> dict[int, tuple[int, str] | None]:
-    """Who asked for something, by the id of the first record of their latest attempt, the latest first; None where
-    it cannot be read."""
+    """Return the people (id and name) of recent attempts, latest first.
+
+    The key is the id of the first record of each person's latest attempt. None stands for an unreadable person.
+    """
     return {row["id"]: _person_of(row) for row in db.execute(_PEOPLE, (limit,)).fetchall()}
 
 
 def forget_attempts(db: sqlite3.Connection, before: float, after: int) -> int | None:
-    """Forget whole attempts, those of which all was written before then (Unix seconds), of the next PIECE ids; the id
-    to go on after, None at the end."""
+    """Delete the attempts among the next `PIECE` ids whose records are all older than `before` (Unix seconds).
+
+    Return the id for the next call, None at the end.
+    """
     (last,) = db.execute(_PIECE, (after, PIECE)).fetchone()
     if last is not None:
         db.execute(_FORGET, {"before": before, "after": after, "last": last})
@@ -188,9 +195,9 @@ def forget_attempts(db: sqlite3.Connection, before: float, after: int) -> int | 
 
 
 def page_queries(wanted: AuditFilter, before: int | None = None) -> tuple[str, str, dict[str, object]]:
-    """A page of attempts (with :offset and :limit), their number, and the values of both.
+    """Build the query for a page of attempts (with :offset and :limit), the count query, and their values.
 
-    A condition that is not wanted must not stand there: with `:vmid IS NULL OR` no index would be used.
+    Unused conditions must be left out: with `:vmid IS NULL OR` SQLite would use no index.
     """
     asked: dict[str, object] = {
         "vmid": wanted.vmid,
@@ -203,7 +210,7 @@ def page_queries(wanted: AuditFilter, before: int | None = None) -> tuple[str, s
     values = {name: value for name, value in asked.items() if value is not None}
     first = " AND ".join(("FROM audit WHERE attempt IS NULL", *(_CONDITIONS[name] for name in values)))
     query = (
-        "SELECT latest.*, first.id AS first, first.at AS began"  # noqa: S608 - made of our own words above
+        "SELECT latest.*, first.id AS first, first.at AS began"  # noqa: S608 - made of fixed words above
         f" FROM (SELECT id, at {first} ORDER BY id DESC LIMIT :limit OFFSET :offset) AS first"
         " JOIN audit AS latest"
         " ON latest.id = coalesce((SELECT max(id) FROM audit WHERE attempt = first.id), first.id)"
@@ -213,7 +220,7 @@ def page_queries(wanted: AuditFilter, before: int | None = None) -> tuple[str, s
 
 
 def encode_row(record: AuditRecord, at: float) -> dict[str, object]:
-    """All columns but those that say which record it is, and which it follows."""
+    """Return all columns of a record except its id and its attempt."""
     actor = record.actor
     return {
         "at": at,
@@ -240,11 +247,10 @@ def encode_row(record: AuditRecord, at: float) -> dict[str, object]:
 
 
 def decode_row(row: sqlite3.Row) -> AuditEntry | None:
-    """None for what this version cannot read.
+    """Return the record of a row, None if this version cannot read it.
 
-    A newer bot's words are none of this: its file is not opened at all (adapters/journal/schema.py). What is
-    left is damage, and a trail that makes up how somebody came to ask, or how it ended, is worse than one
-    with a gap. The gap shows: the attempt is counted, and it is told in the log.
+    Such a row is damaged, because adapters/journal/schema.py refuses the file of a newer bot. A gap is better than an
+    invented origin or result. The gap stays visible: the attempt is counted, and the log mentions it.
     """
     try:
         place = Place(row["guild_id"], row["category_id"], row["channel_id"])

@@ -1,7 +1,7 @@
-"""A journal out of the connection to one that is gone or damaged, a part of adapters/journal/store.py.
+"""Copy a journal out of the open connection when its file is gone or damaged. A part of adapters/journal/store.py.
 
-A file that was deleted or replaced is there for as long as it is open, and can be copied whole. Of one that was cut
-or overwritten is saved what can be read, table by table and row by row.
+A deleted or replaced file exists as long as it is open, and can be copied whole. From a truncated or
+overwritten file, the readable rows are saved table by table.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ _TABLES = ("meta", "records", "incidents", "incident_guests", "messages", "audit
 
 
 def copy_all(source: sqlite3.Connection, target: Path) -> bool:
-    """Whether all of it is in `target` now. Raises sqlite3.Error where `target` cannot be written."""
+    """Copy the whole journal to `target`. Return False if the source cannot be read completely.
+
+    Raises: sqlite3.Error if `target` cannot be written.
+    """
     with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as db:
         try:
             source.backup(db)
@@ -30,8 +33,10 @@ def copy_all(source: sqlite3.Connection, target: Path) -> bool:
 
 
 def salvage(source: sqlite3.Connection, target: Path, meta: Mapping[str, object], last_audit: int) -> bool:
-    """Always True: as much as can be read is in `target` now, with `meta`. Raises sqlite3.Error where `target` cannot
-    be written."""
+    """Save as many rows as can be read, and `meta`, to `target`. Always returns True.
+
+    Raises: sqlite3.Error if `target` cannot be written.
+    """
     target.write_bytes(b"")
     with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as db:
         migrate(db, 0)
@@ -48,13 +53,13 @@ def salvage(source: sqlite3.Connection, target: Path, meta: Mapping[str, object]
 
 
 def _save(source: sqlite3.Connection, db: sqlite3.Connection, table: str) -> None:
-    """Row by row, as far as it can be read."""
+    """Copy the rows of a table until one cannot be read."""
     with contextlib.suppress(sqlite3.DatabaseError):
-        rows = source.execute(f"SELECT * FROM {table} ORDER BY rowid")  # noqa: S608 - our own words
+        rows = source.execute(f"SELECT * FROM {table} ORDER BY rowid")  # noqa: S608 - fixed words
         marks = ", ".join("?" * len(rows.description))
         for row in rows:
             try:
-                db.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", tuple(row))  # noqa: S608 - our own words
+                db.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", tuple(row))  # noqa: S608 - fixed words
             except sqlite3.IntegrityError:
                 continue
             except sqlite3.DatabaseError as error:
@@ -64,7 +69,7 @@ def _save(source: sqlite3.Connection, db: sqlite3.Connection, table: str) -> Non
 
 
 def _of_target(error: sqlite3.DatabaseError) -> bool:
-    """Whether the disk refuses what is written, rather than that something cannot be read."""
+    """Return whether the error means that the target cannot be written, and not that the source is unreadable."""
     return getattr(error, "sqlite_errorname", "").startswith(
         ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN")
     )

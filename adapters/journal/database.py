@@ -1,6 +1,6 @@
-"""The file of adapters/journal/store.py: opening it, whatever is found there, and its transactions.
+"""Open the file of adapters/journal/store.py, whatever state it is in, and run its transactions.
 
-Every error of SQLite and of the disk becomes JournalError (at the start) or JournalFailed (later) here.
+Every error of SQLite and of the disk becomes `JournalError` (at the start) or `JournalFailed` (later).
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ from core.watch.journal import JournalRenewal
 _log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 0.25
-"""How long another connection's lock is waited for: all calls are made on the event loop."""
+"""Seconds to wait for the lock of another connection. It is short because all calls run on the event loop."""
 _LETTERS, _LENGTH = string.ascii_lowercase + string.digits, 10
 PROBE_BYTES = 16_384
-"""What is written to learn whether the disk takes anything: more than a change needs."""
+"""Bytes written to learn whether the disk accepts data: more than any change needs."""
 READ = "BEGIN"
-"""How a transaction begins that changes nothing."""
+"""Starts a transaction that changes nothing."""
 CORRUPT_CODES = {"SQLITE_NOTADB", "SQLITE_CORRUPT"}
-"""Reasons that are the file's own fault, not the disk's."""
+"""Error codes that mean a damaged file and not a failing disk."""
 _NOT_WRITABLE = {"SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_LOCKED"}
-"""CANTOPEN: the file itself was opened before, so it is the -wal beside it."""
+"""CANTOPEN is among them because the file itself was opened before, so the -wal file is meant."""
 
 
 class JournalErrorKind(StrEnum):
-    """Why the journal cannot be used. The reason is an errno name or one of SQLite (SQLITE_IOERR, …)."""
+    """Why the journal cannot be used. The reason is an errno name or a code of SQLite (SQLITE_IOERR, …)."""
 
-    UNREADABLE = "unreadable"  # permission or I/O, the content is not judged
+    UNREADABLE = "unreadable"  # permission or I/O error; the content was not judged
     NOT_WRITABLE = "not_writable"
     NEWER_VERSION = "newer_version"  # reason: the version found
 
 
 class JournalError(Exception):
-    """The journal could not be opened; what stood on the disk still stands there."""
+    """The journal could not be opened. The files on the disk are unchanged."""
 
     def __init__(self, kind: JournalErrorKind, path: Path, reason: str) -> None:
         super().__init__(kind, path, reason)
@@ -56,7 +56,7 @@ class JournalError(Exception):
 
 
 class OpenOutcome(StrEnum):
-    """What `open` found. RECREATED: the file could not be understood and a new one was made."""
+    """Results of `open`. RECREATED: the file was unreadable and a new one was made."""
 
     CREATED = "created"
     READ = "read"
@@ -65,7 +65,7 @@ class OpenOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JournalReport:
-    """How the journal was come by, and where an unreadable file was put (None if there was none)."""
+    """How the journal was opened, and where an unreadable file was moved (None if there was none)."""
 
     outcome: OpenOutcome
     set_aside: Path | None = None
@@ -73,7 +73,7 @@ class JournalReport:
 
 @dataclass(frozen=True, slots=True)
 class _FileIdentity:
-    """What the file and the -wal beside it are known by (device and inode), and how large the file is at least."""
+    """Identity of the file and its -wal (device and inode), and the minimum size of the file in bytes."""
 
     file: tuple[int, int]
     wal: tuple[int, int] | None
@@ -81,11 +81,11 @@ class _FileIdentity:
 
 
 class _CorruptFile(Exception):
-    """The content is not a database, or a broken one."""
+    """The content is no database, or a damaged one."""
 
 
 class JournalFile:
-    """One connection. `run` counts the starts; `nonce_prefix` was made with the file."""
+    """Hold one connection. `run` counts the starts of the bot. `nonce_prefix` was made with the file."""
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         self._given_path = path
@@ -96,11 +96,14 @@ class JournalFile:
         self.nonce_prefix = ""
 
     def open(self) -> JournalReport:
-        """Make or read the file, bring its tables up to date and count the run. Raises JournalError."""
-        # of links only the directory's are followed: a file of this name may have been planted
+        """Create or read the file, migrate its tables and count the run.
+
+        Raises: JournalError.
+        """
+        # only links of the directory are followed, because the file's own name may be a planted link
         self._path = path = self._given_path.parent.resolve() / self._given_path.name
         try:
-            for stale in path.parent.glob(f".{path.name}.*.tmp*"):  # of a death in `renew`
+            for stale in path.parent.glob(f".{path.name}.*.tmp*"):  # left by a crash in `renew`
                 stale.unlink(missing_ok=True)
             fresh = _create_if_missing(path)
             try:
@@ -115,12 +118,12 @@ class JournalFile:
         except (sqlite3.Error, OSError) as error:
             reason = _reason(error)
             if _kind(error) is JournalErrorKind.NOT_WRITABLE and mounted_read_only(path):
-                reason = "EROFS"  # to SQLite it is one reason with a lack of permission
+                reason = "EROFS"  # for SQLite this is the same as missing permission
             raise JournalError(_kind(error), path, reason) from error
         return JournalReport(OpenOutcome.CREATED if created else OpenOutcome.READ)
 
     def close(self) -> None:
-        """Leave one file behind, as far as the disk allows; without it nothing is lost either."""
+        """Merge the -wal into the file if the disk allows it. Nothing is lost if it does not."""
         db, self._db = self._db, None
         if db is not None:
             with contextlib.suppress(sqlite3.Error):
@@ -129,11 +132,12 @@ class JournalFile:
                 db.close()
 
     def _begin(self, path: Path, fresh: bool, *, again: bool = False) -> bool:
-        """Whether it is a new one; `again`: within a run. Raises _Spoilt, NewerSchema, sqlite3.Error."""
+        """Connect, check and migrate the file. Return whether it is new. `again`: within the same run.
+
+        Raises: _Spoilt, NewerSchema, sqlite3.Error.
+        """
         if not fresh and path.stat().st_size == 0:
-            raise _CorruptFile(
-                "empty"
-            )  # SQLite would take it for a new one, and what stands in -wal for nothing
+            raise _CorruptFile("empty")  # SQLite would take it for a new file and ignore the content of -wal
         db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         try:
             version = checked_version(db)
@@ -145,12 +149,12 @@ class JournalFile:
             migrate(db, version)
             self.run, self.nonce_prefix = _count_run(db, 0 if again else 1)
             with contextlib.suppress(sqlite3.Error):
-                db.execute("PRAGMA wal_checkpoint")  # the less stands in -wal alone, the less is lost with it
+                db.execute("PRAGMA wal_checkpoint")  # data that is only in -wal would be lost with it
         except BaseException as error:
             with contextlib.suppress(sqlite3.Error, OSError):
                 db.close()
                 if fresh and path.stat().st_size == 0:
-                    path.unlink()  # the next start would take it for one that was cut off
+                    path.unlink()  # the next start would take it for a truncated one
             if isinstance(error, sqlite3.Error) and _reason(error) in CORRUPT_CODES:
                 raise _CorruptFile(_reason(error)) from error
             raise
@@ -161,13 +165,17 @@ class JournalFile:
     # -- while it is open
 
     def probe(self) -> None:
-        """Write something new that no page is free for but those of the last time. Raises JournalFailed."""
+        """Write new data to learn whether the disk accepts it. Deletes the previous probe.
+
+        The data needs new pages of the file: only those of the previous probe are free.
+        Raises: JournalFailed.
+        """
         with self.transaction() as db:
             db.execute("INSERT INTO probe (value) VALUES (randomblob(?))", (PROBE_BYTES,))
             db.execute("DELETE FROM probe WHERE id < last_insert_rowid()")
 
     def lost(self) -> bool:
-        """Whether what is written goes into a file that nobody will open again, or that was damaged."""
+        """Return whether the open file was deleted, replaced or truncated."""
         if self._db is None:
             return False
         try:
@@ -181,17 +189,17 @@ class JournalFile:
         return gone
 
     def _note_size(self) -> None:
-        """The file only grows, whenever SQLite moves into it what stands in the -wal."""
+        """Note how far the file has grown. It only grows, when SQLite moves data into it from the -wal."""
         with contextlib.suppress(OSError):
             now = _identity_of(self._path)
             if now.file == self._traces.file and now.size > self._traces.size:
                 self._traces = replace(self._traces, size=now.size)
 
     def renew(self, last_audit: int) -> JournalRenewal:
-        """Put a whole file in the place of what is there, with all that can still be read of the one that is open.
-        `last_audit`: the last id of the trail, which is not used again.
+        """Replace the file by a whole one with everything that can still be read from the open one.
 
-        Raises JournalFailed; then the old one is used on.
+        `last_audit`: the last id of the trail, which is not used again.
+        Raises: JournalFailed. The old connection then stays in use.
         """
         if self._db is None:
             raise JournalFailed("closed")
@@ -223,20 +231,24 @@ class JournalFile:
         return JournalRenewal(whole)
 
     def _set_aside(self, path: Path, word: str = "corrupt") -> Path:
-        """Moves a file, and what stands beside it, to a name that is free."""
+        """Rename a file and its -wal and -shm to free names, and return the new path."""
         stem = f"{path.name}.{word}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(self._clock()))}"
         aside, number = path.with_name(stem), 1
         while os.path.lexists(aside):
             number += 1
             aside = path.with_name(f"{stem}-{number}")
-        for suffix in ("", "-wal", "-shm"):  # what stood beside it is not to be taken for the next file's
+        for suffix in ("", "-wal", "-shm"):  # otherwise they would be taken for those of the next file
             with contextlib.suppress(FileNotFoundError):
                 path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
         return aside
 
     @contextlib.contextmanager
     def transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
-        """All that happens within, or nothing. The one place where SQLite's errors become JournalFailed."""
+        """Run the block as one transaction, completely or not at all.
+
+        Translates every error of SQLite.
+        Raises: JournalFailed.
+        """
         if self._db is None:
             raise JournalFailed("closed")
         try:
@@ -253,12 +265,15 @@ class JournalFile:
                 raise
         except (sqlite3.Error, OSError) as error:
             raise JournalFailed(_reason(error), reading=begin == READ) from error
-        except ValueError as error:  # `decode`: not what this version writes
+        except ValueError as error:  # from `decode`: not written by this version
             raise JournalFailed("unreadable", reading=True) from error
 
 
 def _identity_of(path: Path) -> _FileIdentity:
-    """Raises OSError where there is no file."""
+    """Return the traces of the file.
+
+    Raises: OSError if it does not exist.
+    """
     found, wal = path.stat(), None
     with contextlib.suppress(FileNotFoundError):
         beside = path.with_name(path.name + "-wal").stat()
@@ -267,7 +282,7 @@ def _identity_of(path: Path) -> _FileIdentity:
 
 
 def _count_run(db: sqlite3.Connection, more: int) -> tuple[int, str]:
-    """The number of this run, and the prefix that was made in the first."""
+    """Count the run. Return its number and the prefix made in the first run."""
     prefix = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
     db.execute("BEGIN IMMEDIATE")
     db.execute("INSERT OR IGNORE INTO meta VALUES ('run', 0), ('nonce_prefix', ?)", (prefix,))
@@ -278,10 +293,12 @@ def _count_run(db: sqlite3.Connection, more: int) -> tuple[int, str]:
 
 
 def _create_if_missing(path: Path) -> bool:
-    """Whether the file had to be made. In both cases only its owner may read it; SQLite gives what it makes
-    beside it the same mode."""
+    """Create the file if needed, and return whether that was needed. Only its owner may read it.
+
+    SQLite gives the files beside it the same mode.
+    """
     try:
-        if path.is_symlink():  # what it leads to is not the bot's
+        if path.is_symlink():  # the target of the link is not the bot's
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         path.open("rb").close()  # before SQLite opens it: a close drops all locks of the process on a file
     except FileNotFoundError:
@@ -302,7 +319,7 @@ def _kind(error: Exception) -> JournalErrorKind:
 
 
 def _reason(error: Exception) -> str:
-    """The name of an errno, or of SQLite's primary result code (SQLITE_IOERR_WRITE is an SQLITE_IOERR)."""
+    """Return the errno name, or SQLite's primary result code (SQLITE_IOERR for SQLITE_IOERR_WRITE)."""
     if isinstance(error, OSError):
         return errno.errorcode.get(error.errno or 0, "EIO")
     name = getattr(error, "sqlite_errorname", type(error).__name__)

@@ -1,11 +1,12 @@
-"""The tables of journal.db, a part of adapters/journal/store.py.
+"""Define the tables of journal.db. A part of adapters/journal/store.py.
 
-Each step of MIGRATIONS is applied once, in its order; how many have been stands in the file's user_version. A step
-that was ever released is not changed any more: what is new comes as a new step at the end, a new table as well as
-a new word of an enum (an empty step then), since an older bot cannot read it and must not try.
+Each step of `MIGRATIONS` is applied once and in order. The file's user_version counts the applied steps. A
+released step never changes. Anything new is a new step at the end: a new table, or an empty step for a new word
+of an enum, because an older bot cannot read such a file and must not try.
 
-Ids are those of core/watch. What others wrote stands in BLOBs, since a text of SQLite cannot hold half of a
-surrogate pair. No table is WITHOUT ROWID: quick_check of SQLite 3.40 finds faults in such tables that have none.
+Ids are those of core/watch. Text from outside is stored in BLOBs, because SQLite's text cannot hold half of a
+surrogate pair. No table is WITHOUT ROWID, because quick_check of SQLite 3.40 reports faults in sound tables of
+that kind.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ MIGRATIONS: tuple[str, ...] = (
         SELECT RAISE(ABORT, 'the audit trail is only added to');
     END;
     """,
-    # new words of audit.step with it: sending, sent
+    # adds the words sending and sent to audit.step
     """
     ALTER TABLE audit ADD COLUMN message_id INTEGER;                -- where who asked is shown how it goes
     ALTER TABLE audit ADD COLUMN times INTEGER NOT NULL DEFAULT 1;  -- how often it was asked for
@@ -106,11 +107,14 @@ MIGRATIONS: tuple[str, ...] = (
 
 
 class NewerSchema(Exception):
-    """The file is of a bot that knows more steps than this one."""
+    """The file was written by a newer bot with more migration steps."""
 
 
 def checked_version(db: sqlite3.Connection) -> int:
-    """How many steps the file has seen, 0 for one that was just made. Raises NewerSchema."""
+    """Return the number of applied steps, 0 for a new file.
+
+    Raises: NewerSchema.
+    """
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version > len(MIGRATIONS):
         raise NewerSchema(version)
@@ -118,6 +122,6 @@ def checked_version(db: sqlite3.Connection) -> int:
 
 
 def migrate(db: sqlite3.Connection, version: int) -> None:
-    """The steps that are lacking, each whole or not at all."""
+    """Apply the missing steps, each completely or not at all."""
     for number, step in enumerate(MIGRATIONS[version:], version + 1):
         db.executescript(f"BEGIN IMMEDIATE;{step};PRAGMA user_version = {number};COMMIT;")

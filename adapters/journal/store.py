@@ -1,9 +1,9 @@
-"""journal.db: what must survive a crash (core/watch/journal.py), in SQLite.
+"""Store everything that must survive a crash (core/watch/journal.py) in journal.db, with SQLite.
 
-Beside it stand journal.db-wal and journal.db-shm while the bot runs, and what could not be read,
+While the bot runs, journal.db-wal and journal.db-shm are beside it. An unreadable file is kept as
 journal.db.corrupt-<UTC time>. Only one process may use it (adapters/files/data_lock.py).
-adapters/journal/database.py opens it and has its transactions, adapters/journal/schema.py its tables,
-adapters/journal/watch_rows.py incidents and messages, adapters/journal/audit_rows.py the audit trail.
+adapters/journal/database.py opens it and runs transactions, adapters/journal/schema.py has the tables,
+adapters/journal/watch_rows.py the incidents and messages, and adapters/journal/audit_rows.py the audit trail.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _NOT_SHOWN = "record %d of the audit trail cannot be read, and is not shown"
 
 
 class SqliteJournal:
-    """The Journal in a file. `clock` gives Unix seconds and only names files that are set aside."""
+    """The `Journal` in a file. `clock` returns Unix seconds, used only in names of files that are set aside."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._file = JournalFile(path, clock)
@@ -54,10 +54,13 @@ class SqliteJournal:
         self._told: set[tuple[str, int]] = set()
 
     def open(self) -> JournalReport:
-        """Make or read the file, bring its tables up to date and count the run. Raises JournalError."""
+        """Create or read the file, migrate its tables and count the run.
+
+        Raises: JournalError.
+        """
         report = self._file.open()
         self.run, self.nonce_prefix = self._file.run, self._file.nonce_prefix
-        with contextlib.suppress(JournalFailed):  # of what cannot be read each read tells
+        with contextlib.suppress(JournalFailed):  # every later read reports what is unreadable
             self._last_audit = self.audit_last()
         return report
 
@@ -77,7 +80,7 @@ class SqliteJournal:
         return renewed
 
     def close(self) -> None:
-        """Leave one file behind, as far as the disk allows; without it nothing is lost either."""
+        """Merge the -wal into the file if the disk allows it. Nothing is lost if it does not."""
         self._file.close()
 
     # -- writing
@@ -264,7 +267,7 @@ class SqliteJournal:
             return trail.forget_attempts(db, before, after)
 
     def _readable(self, found: Mapping[int, T | None], sentence: str) -> tuple[T, ...]:
-        """What cannot be read stays where it is, and holds up no other; it is told once."""
+        """Return the readable values. Each unreadable one is logged once, stays stored and blocks no other."""
         for number in (number for number, value in found.items() if value is None):
             if (sentence, number) not in self._told:
                 self._told.add((sentence, number))

@@ -1,4 +1,4 @@
-"""Text of others in journal.db: in BLOBs, since a text of SQLite cannot hold half of a surrogate pair."""
+"""Store text from outside in BLOBs, because SQLite's text cannot hold half of a surrogate pair."""
 
 
 def encode_text(text: str) -> bytes:
@@ -6,7 +6,10 @@ def encode_text(text: str) -> bytes:
 
 
 def decode_text(blob: object) -> str:
-    """Raises ValueError for what `encode_text` does not make; SQLite puts anything into any column."""
+    """Decode a BLOB written by `encode_text`. SQLite accepts any type in any column.
+
+    Raises: ValueError for any other value.
+    """
     if not isinstance(blob, bytes):
-        raise ValueError(blob)  # noqa: TRY004 - it is the content that is wrong
+        raise ValueError(blob)  # noqa: TRY004 - the content is wrong, not the type of an argument
     return blob.decode("utf-8", "surrogatepass")

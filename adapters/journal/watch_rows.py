@@ -1,7 +1,7 @@
-"""Incidents and messages in journal.db, a part of adapters/journal/store.py: their SQL, and rows to
-incidents, postings and back.
+"""Store incidents and messages in journal.db. A part of adapters/journal/store.py.
 
-Every function takes the connection within a transaction of adapters/journal/database.py, which translates the errors.
+It holds their SQL, and turns rows into incidents and postings and back. Every function takes the connection
+within a transaction of adapters/journal/database.py, which translates the errors.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from core.watch.journal import Backlog, Batch, OutboxMessage
 T = TypeVar("T")
 
 PIECE = 500
-"""Rows that are forgotten at once: some milliseconds in which nothing else happens."""
+"""Rows deleted in one pruning step: it blocks everything else for a few milliseconds."""
 
 ABSORB = "UPDATE messages SET status = 'absorbed' WHERE id = ? AND status = 'waiting'"
 _SETTLED = """
@@ -35,7 +35,7 @@ _UNSETTLED = "SELECT json FROM messages WHERE status = 'waiting' OR (status = 'p
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A batch as rows, made before the transaction begins: a value that no row can hold changes nothing."""
+    """A batch as rows. It is built before the transaction begins, so that an invalid value changes nothing."""
 
     records: tuple[tuple[bytes, bytes | None], ...]
     incidents: tuple[tuple[object, ...], ...]
@@ -44,7 +44,10 @@ class Rows:
 
     @classmethod
     def of(cls, batch: Batch) -> Rows:
-        """Of an incident that comes twice the last counts. Raises ValueError for what is no JSON."""
+        """Build the rows of a batch. The last version of a repeated incident counts.
+
+        Raises: ValueError for a value that JSON cannot hold.
+        """
         changed = {each.id: each for each in batch.incidents}.values()
         return cls(
             tuple(
@@ -61,7 +64,7 @@ class Rows:
 
 
 def write_batch(db: sqlite3.Connection, rows: Rows) -> None:
-    """All of it, and new editions of what speaks of a changed incident."""
+    """Write all rows, and count a new version of each message about a changed incident."""
     ids = [(incident[0],) for incident in rows.incidents]
     db.executemany(
         "DELETE FROM records WHERE key = ?", [(key,) for key, value in rows.records if value is None]
@@ -78,7 +81,7 @@ def write_batch(db: sqlite3.Connection, rows: Rows) -> None:
     )
     db.executemany("DELETE FROM incident_guests WHERE incident = ?", ids)
     db.executemany("INSERT INTO incident_guests (incident, vmid) VALUES (?, ?)", rows.guests)
-    # a waiting one may be on its way in its present edition: what it shows is known once it is there
+    # a waiting message may be on its way in its present version: what it shows is known once it is posted
     db.executemany(
         "UPDATE messages SET wanted = wanted + 1"
         " WHERE incident = ? AND post = 'opening' AND status IN ('waiting', 'posted')",
@@ -90,7 +93,10 @@ def write_batch(db: sqlite3.Connection, rows: Rows) -> None:
 
 
 def forget_old(db: sqlite3.Connection, before: float) -> bool:
-    """A piece of what ended, and of the messages settled, before then (Unix seconds); whether there may be more."""
+    """Delete some incidents that ended, and messages that were settled, before `before` (Unix seconds).
+
+    Return whether there may be more.
+    """
     old = db.execute(_SETTLED, {"before": before, "most": PIECE}).fetchall()
     db.executemany("DELETE FROM messages WHERE id = ?", old)
     needed = {
@@ -107,26 +113,29 @@ def forget_old(db: sqlite3.Connection, before: float) -> bool:
 
 
 def read_outbox(db: sqlite3.Connection, query: str, values: Iterable[int]) -> dict[int, OutboxMessage | None]:
-    """By the messages' own ids; None for what this version cannot read."""
+    """Return the postings by message id, None for one that this version cannot read."""
     return {row["id"]: _posting(db, row) for row in db.execute(query, tuple(values)).fetchall()}
 
 
 def read_incidents(rows: Iterable[tuple[str]]) -> tuple[Incident, ...]:
-    """Raises ValueError for one that this version cannot read."""
+    """Decode incidents.
+
+    Raises: ValueError if this version cannot read one.
+    """
     return tuple(decode(Incident, text) for (text,) in rows)
 
 
 def read_history(
     db: sqlite3.Connection, vmids: Collection[int] | None, offset: int, limit: int
 ) -> tuple[tuple[Incident, ...], int]:
-    """A page of incidents, newest first, and how many there are."""
+    """Return a page of incidents, newest first, and the number of all. `vmids=None`: of all guests."""
     wanted = {"vmids": None if vmids is None else json.dumps(sorted(vmids)), "offset": offset, "limit": limit}
     which = (
         " WHERE :vmids IS NULL OR id IN"
         " (SELECT incident FROM incident_guests WHERE vmid IN (SELECT value FROM json_each(:vmids)))"
     )
-    page = f"SELECT json FROM incidents{which} ORDER BY id DESC LIMIT :limit OFFSET :offset"  # noqa: S608 - no values in it
-    count = db.execute(f"SELECT count(*) FROM incidents{which}", wanted)  # noqa: S608 - no values in it
+    page = f"SELECT json FROM incidents{which} ORDER BY id DESC LIMIT :limit OFFSET :offset"  # noqa: S608 - contains no values
+    count = db.execute(f"SELECT count(*) FROM incidents{which}", wanted)  # noqa: S608 - contains no values
     return read_incidents(db.execute(page, wanted)), int(count.fetchone()[0])
 
 
@@ -157,7 +166,7 @@ def read_backlog(db: sqlite3.Connection, since: float) -> Backlog:
 
 
 def _read(kind: type[T], text: str) -> T | None:
-    """None for what this version cannot read: a damaged row must not hold up the others."""
+    """Decode a row, None if it is unreadable: a damaged row must not block the others."""
     try:
         return decode(kind, text)
     except ValueError:
@@ -189,6 +198,6 @@ def _posting(db: sqlite3.Connection, row: sqlite3.Row) -> OutboxMessage | None:
 
 
 def _vmids(incident: Incident) -> set[int]:
-    """Whose history it belongs to: a backup's too, which has no guests."""
+    """Return the guests whose history includes the incident: those of failed backups, too."""
     backups = {fact.vmid for fact in incident.backups if fact.vmid is not None}
     return {fact.vmid for fact in incident.guests} | backups

@@ -1,4 +1,7 @@
-"""A guest's IP addresses, out of what its own agent or its kernel says: work is bounded whatever that is."""
+"""Find a guest's IP addresses in the report of its agent or kernel.
+
+The work is bounded whatever the report contains.
+"""
 
 import ipaddress
 from collections.abc import Iterable, Iterator
@@ -7,11 +10,11 @@ from typing import Any
 
 ADDRESSES_MOST = 6
 ROWS_MOST = 1000
-"""Rows with an address that are looked at, in all."""
+"""Maximum number of rows with an address that are read in all."""
 ROWS_EACH = 100
-"""The same of one interface, so that none hides the others."""
+"""Maximum number of rows read per interface, so that no interface hides the others."""
 TEXT_MOST = 64
-"""Characters of an address with its zone and length; an IPv6 address has at most 45."""
+"""Characters kept of an address with its zone and prefix length; an IPv6 address has at most 45."""
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -24,17 +27,18 @@ _VIRTUAL = (
 
 
 def parse_agent_addresses(answer: dict[str, Any]) -> tuple[str, ...] | None:
-    """What QEMU's agent answers (network-get-interfaces): as parse_addresses."""
+    """Parse the answer of QEMU's agent (network-get-interfaces) as `parse_addresses` does."""
     interfaces = answer.get("result")
     return parse_addresses(interfaces) if isinstance(interfaces, list) else None
 
 
 def parse_addresses(interfaces: Iterable[Any]) -> tuple[str, ...] | None:
-    """At most six, without loopback, link-local, multicast and unspecified ones; None where there is none.
+    """Return at most six addresses, None if there are none.
 
-    Both forms of LXC's list and that of QEMU's agent are read. All interfaces are put in order by their names:
-    those that look physical come first, then those nobody knows, then bridges and tunnels. Their addresses are
-    looked at in that order, up to a number; of each kind of interface IPv4 comes before IPv6.
+    Loopback, link-local, multicast and unspecified addresses are left out. Both forms of LXC's list and the
+    form of QEMU's agent are read.
+    Physical-looking interfaces come first, then unknown ones, then bridges and tunnels. Within each group IPv4
+    comes before IPv6. Only the first rows in this order are read.
     """
     found: dict[tuple[int, int], dict[_Address, None]] = {}
     ordered = sorted(((_rank(each), each) for each in interfaces if isinstance(each, dict)), key=_first)
@@ -54,7 +58,7 @@ def _first(ranked: tuple[int, dict[str, Any]]) -> int:
 
 
 def _rank(interface: dict[str, Any]) -> int:
-    """0: looks physical; 1: nobody knows; 2: a bridge or tunnel of software."""
+    """Return 0 for a physical-looking interface, 2 for a software bridge or tunnel, 1 for any other."""
     name = interface.get("name")
     start = name[:12].casefold() if isinstance(name, str) else ""
     if start.startswith(_PHYSICAL):

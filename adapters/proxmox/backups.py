@@ -1,4 +1,4 @@
-"""Asking several storages for backups side by side: those that do not answer in time hold up no other."""
+"""Ask several storages for backups in parallel. A storage that does not answer in time delays no other."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from core.fallback import Backup, Backups
 
 Ask = Callable[[str], Awaitable[tuple[Backup, ...] | None]]
-"""One storage's backups by its name; None where it cannot be asked."""
+"""Takes a storage's name and returns its backups, None if it cannot be asked."""
 
 
 async def ask_all(names: Iterable[str], ask: Ask, seconds: float) -> Backups:
-    """Newest first. What has not answered after so many seconds is named."""
+    """Return the backups, newest first, and the names of the storages that did not answer within `seconds`."""
     asked = {name: asyncio.ensure_future(ask(name)) for name in names}
     if asked:
         _, late = await asyncio.wait(asked.values(), timeout=seconds)

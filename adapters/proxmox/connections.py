@@ -1,7 +1,7 @@
-"""A line to Proxmox: one session of proxmoxer, whose answers are taken as they came, within a size and a time.
+"""Send requests over one proxmoxer session, and return raw answers within limits of size and time.
 
-The only file that imports proxmoxer. It reads no answer: it drops what a refusal says in its body, and takes a
-proxy's page for an answer.
+Only this file imports proxmoxer. proxmoxer's own parsing is avoided: it drops the text in the body of a
+refusal, and accepts a proxy's page as an answer.
 """
 
 import threading
@@ -20,7 +20,7 @@ from adapters.proxmox.tls import Sockets, Transport, body_of
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the API is and how it is trusted. `fingerprint` (SHA-256, colons allowed) replaces the CA."""
+    """Address of the API and how to trust it. `fingerprint` (SHA-256, colons allowed) replaces the CA."""
 
     host: str
     port: int
@@ -40,18 +40,18 @@ class _ResponseTaken(Exception):
 
 
 class ApiConnection:
-    """One session, for one request at a time: requests promises no thread-safe Session."""
+    """One session for one request at a time, because requests does not promise a thread-safe Session."""
 
     def __init__(self, end: Endpoint) -> None:
         self.sockets = Sockets()
         self._most = 0
         verify = end.verify_ssl
         if end.fingerprint and not isinstance(verify, Path):
-            verify = False  # the pin is stricter than any CA; without it verification stays on
+            verify = False  # the pin is stricter than any CA; without a pin verification stays on
         self._api = ProxmoxAPI(
             f"[{end.host}]" if ":" in end.host else end.host,
             port=end.port,
-            user=end.user.encode().decode("latin-1"),  # a header's bytes, which http.client makes of latin-1
+            user=end.user.encode().decode("latin-1"),  # http.client encodes header text as latin-1
             token_name=end.token_name,
             token_value=end.token_value,
             verify_ssl=str(verify) if isinstance(verify, Path) else verify,
@@ -69,9 +69,10 @@ class ApiConnection:
         timeout: tuple[float, float],
         most: int,
     ) -> Response:
-        """Send a request, once. `timeout`: seconds to connect and between two packets; `most`: bytes of a body.
+        """Send a request once.
 
-        Raises what requests raises, and TooLarge.
+        `timeout`: seconds to connect, and seconds between two packets. `most`: maximum bytes of a body.
+        Raises: TooLarge, and everything that requests raises.
         """
         resource = self._api(list(path))
         self._session.auth.timeout = timeout  # type: ignore[union-attr]  # proxmoxer's own class of auth has it
@@ -89,7 +90,10 @@ class ApiConnection:
         self.sockets.shut()
 
     def _take_response(self, response: requests.Response, **_: Any) -> None:
-        """Before proxmoxer sees it, and before a redirect is followed, which would send a change twice."""
+        """Take the answer before proxmoxer sees it.
+
+        This also prevents a redirect from being followed, which would send a change twice.
+        """
         raise _ResponseTaken(
             Response(
                 response.status_code,
@@ -102,7 +106,7 @@ class ApiConnection:
 
 
 class ConnectionPool:
-    """The lines of one client. Those that are not in use wait to be used again, the latest first."""
+    """The sessions (`ApiConnection`) of one client. Idle ones are used again, the latest first."""
 
     def __init__(self, end: Endpoint) -> None:
         self._end, self._lock = end, threading.Lock()
@@ -111,7 +115,7 @@ class ConnectionPool:
         self.closed = False
 
     def close(self) -> None:
-        """Cut all of them, and make no more."""
+        """Cut all lines and make no more."""
         with self._lock:
             self.closed, connections = True, list(self._all)
             self._idle.clear()
@@ -119,7 +123,7 @@ class ConnectionPool:
             connection.sockets.shut()
 
     def acquire(self) -> ApiConnection | None:
-        """A line for one request, or None once they are closed."""
+        """Return a line for one request, None after `close`."""
         with self._lock:
             if self._idle:
                 return self._idle.pop()
@@ -133,7 +137,7 @@ class ConnectionPool:
             return not self.closed
 
     def release(self, connection: ApiConnection) -> None:
-        """What was cut is not used again."""
+        """Return a line after a request. A cut one is closed and not used again."""
         with self._lock:
             if not (self.closed or connection.sockets.is_shut):
                 self._idle.append(connection)
@@ -142,7 +146,7 @@ class ConnectionPool:
 
 
 class Deadline:
-    """The end in all of one call, which cuts the line that it is on."""
+    """The overall deadline of one call. When it passes, it cuts the line of the call."""
 
     def __init__(self, seconds: float) -> None:
         self._ends = time.monotonic() + seconds
@@ -152,18 +156,18 @@ class Deadline:
 
     @property
     def left(self) -> float:
-        """Seconds."""
+        """Seconds until the deadline, never negative."""
         return max(0.0, self._ends - time.monotonic())
 
     def cut(self) -> None:
-        """The time is over."""
+        """Mark the deadline as passed and cut the line."""
         with self._lock:
             self.passed = True
             if self._line is not None:
                 self._line.sockets.shut()
 
     def attach(self, connection: ApiConnection | None) -> bool:
-        """The call is on this line from now on (None: on none). Whether there is time left."""
+        """Set the line that the call uses (None: none), and return whether there is time left."""
         with self._lock:
             self._line = connection
             return not self.passed

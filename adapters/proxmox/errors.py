@@ -1,6 +1,6 @@
-"""What Proxmox refuses with, made into our errors: pure functions on plain data.
+"""Translate Proxmox' refusals into the project's errors. Pure functions on plain data.
 
-Sources are named beside what they decide.
+Sources are named next to each rule.
 """
 
 import re
@@ -24,14 +24,14 @@ from core.proxmox_errors import (
 )
 
 TEXT_MOST = 900
-"""Characters that are read of a refusal: what is longer is cut before a pattern sees it, and fits into the audit."""
+"""Characters read of a refusal. Longer text is cut before a pattern is applied, and fits into the audit."""
 FIELDS_MOST = 20
-"""Errors of single parameters that are read."""
+"""Maximum number of parameter errors read."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """What a call was about, so that its refusal can name it. `not_found` is the error for an unknown object."""
+    """The subject of a call, for the error of its refusal. `not_found` is the error for an unknown object."""
 
     guest: Guest | None = None
     not_found: BotError | None = None
@@ -105,16 +105,16 @@ _KNOWN = re.compile(
 
 
 def is_known(text: str) -> bool:
-    """Whether these are words of Proxmox alone, whoever may have written around them."""
+    """Return whether the text contains words that only Proxmox uses."""
     return _KNOWN.search(text[:TEXT_MOST]) is not None
 
 
 def make_error(
     status: int, message: str, fields: object, refusal: CallContext, host: str, changing: bool
 ) -> BotError:
-    """An HTTP refusal of Proxmox as one of our errors.
+    """Return the project's error for an HTTP refusal of Proxmox.
 
-    `message` is Proxmox' own, `fields` the errors of single parameters.
+    `message` is Proxmox' own; `fields` are the errors by parameter.
     """
     text = _words(message, fields)
     if status == 401:
@@ -124,7 +124,7 @@ def make_error(
         return (
             MissingPrivilege(match["privileges"] or "", match["path"]) if match else MissingPrivilege("", "")
         )
-    if status in (502, 504):  # a reverse proxy in front of pveproxy: what was sent may be under way
+    if status in (502, 504):  # a reverse proxy in front of pveproxy: the request may still be running
         return TimedOut(host, changing)
     if 595 <= status <= 599:
         node = refusal.guest.node if refusal.guest else host
@@ -140,7 +140,7 @@ def make_error(
 
 
 def _words(message: str, fields: object) -> str:
-    """On one line, and cut."""
+    """Join the message and the field errors to one line of limited length."""
     parts = [message[:TEXT_MOST]]
     if isinstance(fields, dict):
         some = list(fields.items())[:FIELDS_MOST]

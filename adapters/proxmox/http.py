@@ -1,5 +1,6 @@
-"""The one way to Proxmox: a call in a thread of its own, in its lane, with one deadline in all, held to the shape its
-answer must have. Every foreign exception is translated in one place, `_translated`.
+"""Send every call to Proxmox: in a thread, in its lane, with one deadline, and check the shape of the answer.
+
+Every foreign exception is translated in one place, `_translated`.
 """
 
 import asyncio
@@ -24,22 +25,22 @@ from core.proxmox_errors import AnswerTooLarge, BadAnswer, CertificateNotTrusted
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 15.0
 CHANGE_SECONDS = 35.0
-"""Reading a change's answer: pveproxy itself gives up on another node after 30 s."""
+"""Seconds to read the answer to a change: pveproxy itself gives up on another node after 30 s."""
 QUICK_SECONDS = 4.0
-"""The same of a storage, which may hang."""
+"""Seconds to read the answer about a storage, which may hang."""
 QUEUE_SECONDS = 30.0
-"""How long a call waits for its place, at most."""
+"""Maximum seconds that a call waits for its place."""
 CUT_SECONDS = 1.0
-"""How long after its deadline a call is given up whose thread has not ended, as one that looks up a name."""
+"""Seconds after its deadline until a call is abandoned whose thread still runs, for example in a DNS look-up."""
 BODY_MOST = 4 * 2**20
-"""Bytes of an answer, unpacked. A guest's own agent gives some of them."""
+"""Maximum bytes of an unpacked answer. A guest's own agent supplies some answers."""
 LIST_MOST = 16 * 2**20
-"""The same of the cluster's list, which has some 400 bytes for each guest."""
+"""Maximum bytes of the cluster's list, which has some 400 bytes per guest."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """What is sent. `read` makes of the answer's `data` what the caller wants, in the thread."""
+    """One request. `read` converts the `data` of the answer, and runs in the thread."""
 
     method: str
     path: tuple[str, ...]
@@ -55,20 +56,20 @@ class _Call:
 
 
 class Calls:
-    """The calls of one lane. Those of the other lanes share its lines, and places that are free."""
+    """The calls of one lane. The other lanes share its lines, and may use its free places."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint, self._lane = endpoint, Lane.READS
         self._lines, self._lanes = ConnectionPool(endpoint), RequestSlots()
 
     def in_lane(self, lane: Lane) -> Self:
-        """The same way to Proxmox, in another lane."""
+        """Return the same connection for another lane."""
         other = copy.copy(self)
         other._lane = lane
         return other
 
     def close(self) -> None:
-        """End the calls that are under way, as failed; further ones are not sent."""
+        """End the running calls as failed, and send no more."""
         self._lines.close()
 
     async def get(
@@ -83,8 +84,11 @@ class Calls:
         most: int = BODY_MOST,
         **parameters: object,
     ) -> Any:
-        """`read` is given what came, and runs in the thread: an answer may be long. `quick`: it may be a storage
-        that hangs, which must not hold the other calls.
+        """Send a GET and return its `data`, converted by `read`.
+
+        `shape`: the expected type of `data`.
+        `read`: runs in the thread, because an answer may be long.
+        `quick`: the call is to a storage, which may hang and must not block other calls.
         """
 
         def understood(data: Any) -> Any:
@@ -97,23 +101,26 @@ class Calls:
         return await self._run(call, quick=quick)
 
     async def start_task(self, method: str, path: tuple[str, ...], guest: Guest, **parameters: object) -> str:
-        """Send a change; its UPID. An answer that is none leaves open what happened."""
+        """Send a change and return the UPID of its task.
+
+        Raises: BadAnswer if the answer is no UPID, so that the result is unknown.
+        """
         answer = await self.change(method, path, guest, **parameters)
         if not isinstance(answer, str) or Upid.parse(answer) is None:
             raise BadAnswer(self._endpoint.host, changing=True)
         return answer
 
     async def change(self, method: str, path: tuple[str, ...], guest: Guest, **parameters: object) -> object:
-        """Send a change, once; what came."""
+        """Send a change once and return the `data` of the answer."""
         return await self._run(
             _Call(method, path, CallContext(guest), parameters, CHANGE_SECONDS, BODY_MOST, None)
         )
 
     async def _run(self, call: _Call, *, quick: bool = False) -> Any:
-        """The choke point: one thread, one place in a lane, one deadline.
+        """Run a call at the choke point: one thread, one place in a lane, one deadline.
 
-        A caller that gives up while it waits is never sent. One that gives up later leaves its thread at work, which
-        keeps its place until it ends: Proxmox is at work on it, too.
+        If the caller gives up while waiting, nothing is sent. If it gives up later, the thread continues and
+        keeps its place until it ends, because Proxmox is still working too.
         """
         host, loop = self._endpoint.host, asyncio.get_running_loop()
         try:
@@ -129,7 +136,7 @@ class Calls:
             alarm.cancel()
             give_back()
             if not done.cancelled():
-                done.exception()  # whoever asked may have gone
+                done.exception()  # the caller may be gone
 
         work.add_done_callback(over)
         done, _ = await asyncio.wait({work}, timeout=deadline.left + CUT_SECONDS)
@@ -142,8 +149,11 @@ class Calls:
         return call.read(data) if call.read else data
 
     def _data_of(self, call: _Call, deadline: Deadline) -> object:
-        """What Proxmox said, in a thread. A GET may meet a connection that is just being closed, and is tried twice:
-        pveproxy closes idle ones after 5 s."""
+        """Send the call in this thread and return its `data`.
+
+        A GET is tried twice, because it may meet a connection that is just being closed: pveproxy closes idle
+        ones after 5 s.
+        """
         for last in (False, True) if not call.changing else (True,):
             connection = self._lines.acquire()
             if connection is None:
@@ -172,7 +182,7 @@ class Calls:
         answer = connection.send(
             call.method, call.path, given, (max(connect, 0.01), max(packet, 0.01)), call.most
         )
-        if deadline.passed:  # what was cut may look like an answer without a body
+        if deadline.passed:  # a cut answer may look like one without a body
             raise TimedOut(host, call.changing)
         own = parse_response(answer)
         if own is None:
@@ -204,4 +214,4 @@ class Calls:
             return TimedOut(end.host, changing and connection.sockets.stood)
         if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
             return connection_lost(error, end.host, changing)
-        return BadAnswer(end.host, changing)  # packed wrongly, say: something else than Proxmox answered
+        return BadAnswer(end.host, changing)  # packed wrongly, for example: not an answer of Proxmox

@@ -1,4 +1,4 @@
-"""Places for requests: how many may be under way at once, and for whom they are kept."""
+"""Limit the requests that run at once, with reserved places per lane."""
 
 import asyncio
 import contextlib
@@ -7,23 +7,29 @@ from collections.abc import Callable
 from core.lanes import Lane
 
 SLOTS = {Lane.READS: 4, Lane.CHANGES: 2, Lane.WATCH: 3}
-"""Requests under way at once, by lane. Only READS is lent out, so that each lane always has its own. More
-would only wait in pveproxy, which has three workers."""
+"""Requests that run at once, by lane.
+
+Only the places of READS are lent to other lanes, so the others always keep theirs. More requests would only
+wait in pveproxy, which has three workers.
+"""
 QUICK = 2
-"""Storages asked at once: they may hang, and the places that are left are other readers' too."""
+"""Storages asked at once. They may hang, and must leave places for other reads."""
 THREADS = sum(SLOTS.values()) + 7
-"""Threads for the process: as many are free for Discord's DNS look-ups even while every place is held."""
+"""Threads of the process: seven stay free for Discord's DNS look-ups while every place is taken."""
 
 
 class RequestSlots:
-    """Hands out the places, in the order in which they were asked for."""
+    """Hand out places in the order of the requests."""
 
     def __init__(self) -> None:
         self._places = {lane: asyncio.Semaphore(places) for lane, places in SLOTS.items()}
         self._quick = asyncio.Semaphore(QUICK)
 
     async def acquire(self, lane: Lane, *, quick: bool) -> Callable[[], None]:
-        """Wait for a place; returns what gives it back. `quick` requests are readers', unless the watch asks."""
+        """Wait for a place and return the function that gives it back.
+
+        `quick` requests use the places of READS, unless the watch makes them.
+        """
         reads, apart = self._places[Lane.READS], quick and lane is not Lane.WATCH
         own = reads if apart else self._places[lane]
         place = reads if own.locked() and not reads.locked() else own

@@ -1,7 +1,7 @@
-"""Proxmox' rows made into the dataclasses of core/: pure functions on plain data.
+"""Parse Proxmox' rows into the dataclasses of core/. Pure functions on plain data.
 
-Parsers never raise on unexpected rows; a row without what names it (VMID, node, name, UPID) is left out. Sources are
-named beside what they decide.
+Parsers never raise on unexpected data. A row without its identity (VMID, node, name, UPID) is left out. Sources
+are named next to each rule.
 """
 
 import re
@@ -36,14 +36,17 @@ from core.names import is_storage
 from core.proxmox import Pending
 
 LINE_MOST = 1000
-"""Characters that are kept of a line of a log."""
+"""Characters kept of a log line."""
 _QEMU_DISK = re.compile(r"(?:ide|sata|scsi|virtio|efidisk|tpmstate|unused)\d+")
 _LXC_DISK = re.compile(r"rootfs|(?:mp|unused)\d+")
 
 
 def parse_cluster(rows: Iterable[Any], read_at: float) -> Cluster:
-    """`/cluster/resources`. A guest on an offline node is UNKNOWN, whatever the list still says of it:
-    pmxcfs goes on broadcasting its last state for five minutes (status.c)."""
+    """Parse `/cluster/resources`. `read_at`: monotonic time of the read.
+
+    A guest on an offline node is UNKNOWN, whatever the list says: pmxcfs repeats its last state for five
+    minutes (status.c).
+    """
     known = [row for row in rows if isinstance(row, dict)]
     nodes = tuple(
         sorted(
@@ -85,7 +88,10 @@ def _node(row: Mapping[str, Any]) -> Node:
 
 
 def _storage(row: Mapping[str, Any], offline: Collection[str]) -> Storage:
-    """Without a broadcast its status is `unknown` and it has no figures (API2Tools.pm extract_storage_stats)."""
+    """Parse a storage.
+
+    Without a broadcast its status is `unknown` and it has no figures (API2Tools.pm extract_storage_stats).
+    """
     node, used, total = (
         str(row["node"]),
         parse_whole(row.get("disk")),
@@ -126,8 +132,11 @@ def _listed(row: Mapping[str, Any]) -> Guest:
 
 
 def _seen_by_host(kind: Kind, row: Mapping[str, Any]) -> bool:
-    """Without balloon data Proxmox 9 gives `memhost` as a VM's `mem` (QemuServer.pm vmstatus); Proxmox 8 has no
-    `memhost`. No guest can use more than it has, so that such a figure is not the guest's either."""
+    """Return whether a guest's memory use is the host's figure and not the guest's own.
+
+    Without balloon data Proxmox 9 reports `memhost` as a VM's `mem` (QemuServer.pm vmstatus). Proxmox 8 has no
+    `memhost`. A use above the guest's total is not its own either.
+    """
     used, host, total = (parse_whole(row.get(key)) for key in ("mem", "memhost", "maxmem"))
     if not used:
         return False
@@ -135,7 +144,10 @@ def _seen_by_host(kind: Kind, row: Mapping[str, Any]) -> bool:
 
 
 def parse_status(guest: Guest, row: Mapping[str, Any]) -> Guest:
-    """`status/current`: the truth of this moment. QEMU says paused and the like in `qmpstatus` only."""
+    """Parse `status/current`, the state of this moment.
+
+    QEMU reports paused and similar states in `qmpstatus` only.
+    """
     word = row.get("status")
     if word == "running":
         word = row.get("qmpstatus") or word
@@ -157,7 +169,7 @@ def parse_status(guest: Guest, row: Mapping[str, Any]) -> Guest:
         lock=parse_text(row.get("lock")),
         tags=parse_tags(row.get("tags")),
         ha_managed=isinstance(ha, dict) and parse_flag(ha.get("managed")),
-        pool=guest.pool,  # which the cluster's list alone tells
+        pool=guest.pool,  # only the cluster's list has it
         memory_seen_by_host=_seen_by_host(guest.kind, row),
     )
 
@@ -183,13 +195,16 @@ def parse_config(kind: Kind, row: Mapping[str, Any]) -> GuestConfig:
 
 
 def _memory(value: object) -> int:
-    """MiB. Newer QEMU configurations write `current=2048`."""
+    """Return the memory in MiB. Newer QEMU configurations write `current=2048`."""
     match = re.search(r"\d+", parse_text(value) or "")
     return (parse_whole(match.group()) if match else None) or DEFAULT_MEMORY_MB
 
 
 def _disk(key: str, value: str) -> Disk | None:
-    """None for CD drives, cloud-init media and the host's own directories: they are not lost with the guest."""
+    """Parse a disk.
+
+    None for CD drives, cloud-init media and directories of the host, which are not lost with the guest.
+    """
     volume, *options = value.split(",")
     if volume == "none" or volume.startswith("/") or "media=cdrom" in options:
         return None
@@ -198,7 +213,7 @@ def _disk(key: str, value: str) -> Disk | None:
 
 
 def parse_pending(rows: Iterable[Any]) -> tuple[Pending, ...]:
-    """`/pending`: a value that is to be taken away has `delete` (1, or 2 with force) instead of `pending`."""
+    """Parse `/pending`. A value to be removed has `delete` (1, or 2 with force) instead of `pending`."""
     return tuple(
         Pending(
             key,
@@ -212,8 +227,10 @@ def parse_pending(rows: Iterable[Any]) -> tuple[Pending, ...]:
 
 
 def parse_snapshots(rows: Iterable[Any]) -> tuple[Snapshot, ...]:
-    """Sorted by time, those without one last: the API's order is that of a Perl hash. `current` is the present
-    state, not a snapshot."""
+    """Parse snapshots, sorted by time, those without a time last.
+
+    The API's own order is random (a Perl hash). `current` is left out: it is the present state and no snapshot.
+    """
     snapshots = [
         Snapshot(
             name=name,
@@ -230,7 +247,7 @@ def parse_snapshots(rows: Iterable[Any]) -> tuple[Snapshot, ...]:
 
 
 def parse_backup_storages(rows: Iterable[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """`/nodes/{node}/storage?content=backup`: those that can be asked, and those that are not active just now."""
+    """Parse `/nodes/{node}/storage?content=backup`. Return the active storages, and the inactive ones."""
     states = {
         name: parse_flag(row.get("active"))
         for row in rows
@@ -246,15 +263,21 @@ _KINDS = dict.fromkeys(("qemu", "vm", "pbs-vm"), Kind.QEMU) | dict.fromkeys(
 
 
 def _kind_of_backup(row: Mapping[str, Any]) -> Kind | None:
-    """As pve-storage tells them apart (volume_is_qemu_backup, volume_is_lxc_backup); None: by nothing it says."""
+    """Return the kind of the guest in a backup, None if the row does not show it.
+
+    pve-storage detects it the same way (volume_is_qemu_backup, volume_is_lxc_backup).
+    """
     named = _BACKUP_KIND.search(str(row["volid"]))
     words = (row.get("subtype"), row.get("format"), *(named.groups() if named else ()))
     return next((_KINDS[word] for word in words if isinstance(word, str) and word in _KINDS), None)
 
 
 def parse_backups(kind: Kind, storage: str, rows: Iterable[Any]) -> tuple[Backup, ...]:
-    """`content?content=backup` of one storage, in its order: the backups of a guest of this kind. A VMID may have
-    been another guest's before. Rows without a time are none that could be shown."""
+    """Parse `content?content=backup` of one storage, in its order.
+
+    Backups of the other kind are left out, because the VMID may have belonged to another guest. Rows without a
+    time are left out, because they cannot be shown.
+    """
     return tuple(
         Backup(storage, volume, taken, parse_whole(row.get("size")))
         for row in rows
@@ -266,7 +289,10 @@ def parse_backups(kind: Kind, storage: str, rows: Iterable[Any]) -> tuple[Backup
 
 
 def parse_tasks(rows: Iterable[Any]) -> tuple[TaskSummary, ...]:
-    """Newest first. A running task has the status RUNNING in a node's list, and none in the cluster's."""
+    """Parse tasks, newest first.
+
+    A running task has the status RUNNING in a node's list, and none in the cluster's.
+    """
     tasks = [_task(row) for row in rows if isinstance(row, dict) and parse_text(row.get("upid"))]
     return tuple(sorted(tasks, key=lambda task: task.started, reverse=True))
 
@@ -276,7 +302,7 @@ def _task(row: Mapping[str, Any]) -> TaskSummary:
     if status == "RUNNING":
         ended = status = None
     elif ended is not None:
-        status = status or "unexpected status"  # UPID.pm read_status: its log breaks off
+        status = status or "unexpected status"  # UPID.pm read_status: its log is incomplete
     return TaskSummary(
         upid=parse_text(row.get("upid")) or "",
         type=parse_text(row.get("type")) or "",
@@ -290,11 +316,11 @@ def _task(row: Mapping[str, Any]) -> TaskSummary:
 
 
 def _task_user(row: Mapping[str, Any]) -> str:
-    """`user@realm!token`: the list gives the token apart (Tasks.pm: tokenid)."""
+    """Return `user@realm!token`. The list has the token in a field of its own (Tasks.pm: tokenid)."""
     user, token = parse_text(row.get("user")) or "", parse_text(row.get("tokenid"))
     return f"{user}!{token}" if token and "!" not in user else user
 
 
 def parse_log(rows: Iterable[Any]) -> tuple[str, ...]:
-    """Lines of a task's log, each cut: a program may have written a whole file into one."""
+    """Return the lines of a task's log, each cut, because a program may write a whole file into one line."""
     return tuple(str(row.get("t", ""))[:LINE_MOST] for row in rows if isinstance(row, dict))

@@ -1,6 +1,6 @@
-"""What stands in a request's path, checked against Proxmox' own patterns.
+"""Build the parts of request paths, checked against Proxmox' own patterns.
 
-Checked here too, whatever the caller did: proxmoxer joins text, and `..` would change the address.
+They are checked here too, whatever the caller did: proxmoxer joins text, and `..` would change the address.
 """
 
 from urllib.parse import quote
@@ -11,26 +11,36 @@ from core.proxmox_errors import TaskUnknown
 
 
 def node_path(name: str) -> str:
-    """A node's name."""
+    """Return a node's name, checked.
+
+    Raises: ValueError.
+    """
     if not is_node(name):
         raise ValueError(f"not a node name: {name!r}")
     return name
 
 
 def storage_path(name: str) -> str:
-    """A storage's name."""
+    """Return a storage's name, checked.
+
+    Raises: ValueError.
+    """
     if not is_storage(name):
         raise ValueError(f"not a storage name: {name!r}")
     return name
 
 
 def guest_path(guest: Guest) -> tuple[str, ...]:
-    """Where a guest's calls begin."""
+    """Return the start of the path of a guest's calls."""
     return ("nodes", node_path(guest.node), Kind(guest.kind).value, str(checked_vmid(guest.vmid)))
 
 
 def task_path(upid: str) -> tuple[str, ...]:
-    """Where a task's calls begin: the node that it runs on, wherever its guest is by now. Its user may hold `#`."""
+    """Return the start of the path of a task's calls.
+
+    It names the node that ran the task, wherever the guest is now. The user in a UPID may contain `#`.
+    Raises: TaskUnknown.
+    """
     parsed = Upid.parse(upid)
     if parsed is None:
         raise TaskUnknown(upid)

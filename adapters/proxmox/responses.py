@@ -1,13 +1,14 @@
-"""Whether an answer is Proxmox' own, and what it says: pure functions on plain data.
+"""Decide whether an answer comes from Proxmox itself, and parse it. Pure functions on plain data.
 
-An answer is Proxmox' own if one of these holds; anything else is a proxy's, and says nothing about a request:
+An answer is Proxmox' own if one of these holds. Any other comes from a proxy and says nothing about a request.
 
 - 2xx with a JSON object that has `data` (pve-http-server, Formatter.pm prepare_response_data);
-- 4xx or 5xx with a JSON object that has `data`, which is null, and no `message` or `errors` of another shape;
-- 4xx or 5xx with a reason phrase in words that only Proxmox uses (`is_known`), whatever the body is;
-- 4xx or 5xx without a body (AnyEvent.pm `error`; before http-server 5.2 all refusals), if the status is one that
-  Proxmox sends so, and the reason phrase is not the standard one, or the `Server` header names pve-api-daemon, or
-  the status speaks for itself: 401 without a challenge, 595 to 599.
+- 4xx or 5xx with a JSON object whose `data` is null, and whose `message` and `errors`, if any, have the usual
+  form;
+- 4xx or 5xx with a reason phrase that only Proxmox uses (`is_known`), whatever the body is;
+- 4xx or 5xx without a body (AnyEvent.pm `error`; before http-server 5.2 all refusals) and without a challenge,
+  if the `Server` header names pve-api-daemon, or if Proxmox sends this status without a body and either the
+  reason phrase is not the standard one or the status is clear by itself (401, 595 to 599).
 """
 
 import json
@@ -22,12 +23,12 @@ _BARE = frozenset({400, 401, 403, 404, 500, 501, *range(595, 600)})
 """Statuses that Proxmox sends without a body."""
 _SERVER = "pve-api-daemon"
 _MEANINGLESS = re.compile(r"status code \d+|<none>|unknown(?: error)?")
-"""What proxies write where they know no phrase (Go's net/http, among others)."""
+"""Phrases that proxies write where they know none (Go's net/http, among others)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came over the wire. `challenge`: it asks for another login, as only proxies do."""
+    """A raw HTTP answer. `challenge`: it asks for another login, as only proxies do."""
 
     status: int
     reason: str
@@ -38,7 +39,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class ApiResult:
-    """What Proxmox said. `message` is empty where it gave no reason; `fields` are the errors of parameters."""
+    """The content of Proxmox' own answer. `message`: empty if it gave no reason. `fields`: errors by parameter."""
 
     status: int
     data: object = None
@@ -51,7 +52,7 @@ class ApiResult:
 
 
 def parse_response(answer: Response) -> ApiResult | None:
-    """What Proxmox said, or None where the answer is not its own."""
+    """Parse the answer; None if it is not Proxmox' own."""
     status = answer.status
     if not 200 <= status < 300 and status < 400:
         return None
@@ -75,7 +76,7 @@ def parse_response(answer: Response) -> ApiResult | None:
 def _document(body: bytes) -> object:
     try:
         return json.loads(body.decode("utf-8"))
-    except (ValueError, RecursionError):  # not UTF-8 is a ValueError, too
+    except (ValueError, RecursionError):  # invalid UTF-8 is a ValueError, too
         return None
 
 
@@ -96,7 +97,7 @@ def _fields(document: Mapping[str, object]) -> dict[str, str]:
 
 
 def _phrase(status: int, reason: str) -> str:
-    """The reason phrase, unless it is the standard one of this status or says nothing."""
+    """Return the reason phrase, "" if it is the status's standard phrase or says nothing."""
     text = reason[:TEXT_MOST].strip()
     standard = {one.phrase.casefold() for one in HTTPStatus if one == status}
     return "" if text.casefold() in standard or _MEANINGLESS.fullmatch(text.casefold()) else text

@@ -1,6 +1,7 @@
-"""The way to the Proxmox API: TLS as the settings want it, and sockets that can be shut while threads wait on them.
+"""Set up TLS to the Proxmox API as configured, with sockets that can be shut while threads wait on them.
 
-Beside proxmox_client.py the only file that knows requests and urllib3.
+Only this file imports urllib3. requests is imported here, in adapters/proxmox/http.py and in
+adapters/proxmox/connections.py.
 """
 
 import hashlib
@@ -20,35 +21,38 @@ from urllib3.util.ssl_ import create_urllib3_context
 from core.proxmox_errors import ProxmoxError, TimedOut, Unreachable
 
 CHUNK = 65536
-"""Bytes of a body that are read, and unpacked, at once."""
+"""Bytes of a body that are read and unpacked at a time."""
 
 
 CONTAINERS_MOST, ITEMS_MOST = 200_000, 1_000_000
-"""Lists and objects, and commas, in a body. Decoding and collecting more of them would hold every thread up."""
+"""Maximum number of lists and objects, and of commas, in a body. Decoding more would block every thread."""
 
 
 class TooLarge(Exception):
-    """A body is longer than it may be, or has more in it."""
+    """A body has too many bytes or too many items."""
 
 
 class Sockets:
-    """The connection of one session, so that it can be cut while a thread waits on it: a thread cannot be cancelled.
+    """The connection of one session, which can be cut while a thread waits on it. A thread cannot be cancelled.
 
-    It is held by a second descriptor. The first is not to be had during TLS' handshake, nor while a body is read
-    after which the server closes.
+    It is held by a second descriptor, because the first is out of reach during the TLS handshake, and while a
+    body is read after which the server closes.
     """
 
     def __init__(self) -> None:
         self._handle: int | None = None
-        """A bare number: the garbage collector may end a socket object before it ends what would close it."""
+        """A bare number, because the garbage collector may end a socket object before the object that closes it."""
         self._connection: HTTPSConnection | None = None
         self._lock = threading.Lock()
         self.is_shut = False
         self.stood = False
-        """Whether TLS stood on the latest connection, so that a request may have been sent."""
+        """Whether TLS was established on the latest connection, so that a request may have been sent."""
 
     def add(self, plain: socket.socket, connection: HTTPSConnection | None = None) -> None:
-        """Called before anything is sent on it. Raises ConnectionAbortedError once it was shut."""
+        """Register a connection before anything is sent on it.
+
+        Raises: ConnectionAbortedError after `shut`.
+        """
         with self._lock:
             self._drop()
             if self.is_shut:
@@ -56,14 +60,17 @@ class Sockets:
             self._handle, self._connection = plain.dup().detach(), connection
 
     def tidy(self) -> None:
-        """After a request: a connection that was closed, or never stood, is ended. Whoever else holds its descriptor,
-        such as an exception that waits to be collected, holds nothing open."""
+        """Cut the connection after a request if it was closed or never established.
+
+        Its descriptor may still be held elsewhere, for example by an exception that is not collected yet. The
+        cut ends the connection all the same.
+        """
         with self._lock:
             if self._connection is None or self._connection.sock is None:
                 self._drop(cut=True)
 
     def shut(self) -> None:
-        """Cut it for good: whoever reads or writes on it fails at once."""
+        """Cut the connection for good. Every reader and writer fails at once."""
         with self._lock:
             self.is_shut = True
             self._drop(cut=True)
@@ -82,7 +89,7 @@ class Sockets:
 
 
 def _pool_class(sockets: Sockets) -> type[HTTPSConnectionPool]:
-    """urllib3's pool, whose connection is known to `sockets` from its first byte on."""
+    """Return urllib3's pool class with connections that register with `sockets` before their first byte."""
 
     class Connection(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
@@ -106,8 +113,9 @@ def _pool_class(sockets: Sockets) -> type[HTTPSConnectionPool]:
 
 
 def body_of(response: requests.Response, most: int) -> bytes:
-    """The body, unpacked. Raises TooLarge as soon as it has more than `most` bytes, or for what is in it, and what
-    requests raises.
+    """Return the unpacked body.
+
+    Raises: TooLarge if it has more than `most` bytes or too many items, and everything that requests raises.
     """
     body = bytearray()
     for chunk in response.iter_content(CHUNK):
@@ -121,7 +129,10 @@ def body_of(response: requests.Response, most: int) -> bytes:
 
 
 class Transport(HTTPAdapter):
-    """TLS as wanted: a pinned certificate, and old cluster CAs without keyUsage accepted (Python 3.13 is strict)."""
+    """TLS as configured.
+
+    Supports a pinned certificate, and old cluster CAs without keyUsage (Python 3.13 is strict).
+    """
 
     def __init__(self, fingerprint: str | None, verify: bool, sockets: Sockets) -> None:
         self._fingerprint, self._verify = fingerprint, verify
@@ -139,7 +150,10 @@ class Transport(HTTPAdapter):
 
 
 def presented_fingerprint(host: str, port: int, seconds: float, sockets: Sockets) -> str | None:
-    """SHA-256 of the certificate the server shows, for a person to compare. Sends nothing secret."""
+    """Return the SHA-256 of the certificate that the server shows, for a person to compare.
+
+    Sends nothing secret.
+    """
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
@@ -154,14 +168,17 @@ def presented_fingerprint(host: str, port: int, seconds: float, sockets: Sockets
 
 
 def is_distrusted(error: Exception) -> bool:
-    """Whether TLS failed for the certificate. Its other errors are connections that broke or never stood."""
+    """Return whether TLS failed because of the certificate. Its other errors are broken connections."""
     if not isinstance(error, requests.exceptions.SSLError):
         return False
     return any(words in str(error) for words in ("certificate verify failed", "ingerprint", "X509"))
 
 
 def connection_lost(error: requests.RequestException, host: str, changing: bool) -> ProxmoxError:
-    """A connection that broke: before it stood nothing was sent, afterwards a change may have been."""
+    """Translate a broken connection.
+
+    Nothing was sent before it was established, but later a change may have been.
+    """
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)
     never = isinstance(

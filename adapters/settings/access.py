@@ -1,4 +1,4 @@
-"""One value at a time: which roles may do what, to which guests, and how much in a minute."""
+"""Parse the settings of access: roles, the guests they may use, and changes per minute."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from adapters.settings.faults import Fault, FaultKind, RawSetting, SettingReject
 from adapters.settings.values import VMIDS, parse_snowflake
 from core.access.policy import Scope, ScopeKind
 
-CHANGES = (1, 1000)  # a minute
+CHANGES = (1, 1000)  # per minute
 DAYS = (1, 3650)
 ROLE_LISTS = ("viewer_role_ids", "operator_role_ids", "admin_role_ids")
 _PATTERNS = {
@@ -26,7 +26,7 @@ _PATTERNS = {
 
 
 def parse_roles(given: RawSetting) -> tuple[int, ...]:
-    """Ids of roles, each as of a role that is mentioned. One alone need not stand in a list."""
+    """Parse role ids, also in the form of a mention. A single one needs no list."""
     items = given.value
     if given.source == "environment" and isinstance(items, str):
         items = [item for item in re.split(r"[,\s]+", items.strip().strip("[]")) if item]
@@ -46,7 +46,7 @@ def parse_roles(given: RawSetting) -> tuple[int, ...]:
 
 
 def parse_scopes(given: RawSetting) -> dict[int, tuple[Scope, ...]]:
-    """`{role id: ["tag:web", "pool:lab", "node:pve2", 105]}`, in the environment as JSON."""
+    """Parse `{role id: ["tag:web", "pool:lab", "node:pve2", 105]}`, in the environment as JSON."""
     rows: Any = given.value
     if isinstance(rows, str):
         try:
@@ -87,7 +87,7 @@ def _scope(given: RawSetting, item: object) -> Scope:
 
 
 def parse_changes(given: RawSetting) -> int:
-    """Changes a minute for each person; 0 for as many as they like."""
+    """Parse the changes per minute for each person; 0 for no limit."""
     return given.whole(given.value, *CHANGES, digits=given.source == "environment", or_zero=True)
 
 
@@ -96,7 +96,7 @@ def parse_days(given: RawSetting) -> int:
 
 
 def access_faults(values: Mapping[str, Any]) -> list[Fault]:
-    """What does not fit together: a narrowed role without a level, and everybody as more than a viewer."""
+    """Return the conflicts between settings: a scoped role without a level, and @everyone as more than a viewer."""
     levelled = {role for name in ROLE_LISTS for role in values.get(name) or ()}
     strays = [role for role in values.get("role_scopes") or () if role not in levelled]
     guild = values.get("guild_id")

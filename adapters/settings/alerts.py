@@ -1,4 +1,4 @@
-"""One value at a time: whom alerts call, when, and how the bot shows that it lives."""
+"""Parse the settings of alerts: the role to mention, when to alert, and the heartbeat."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ DAY = 24 * 60
 _SPAN = re.compile(r"([0-9]{1,2}):([0-9]{2})\s*[-~〜ー‐‒–—―−]\s*([0-9]{1,2}):([0-9]{2})")
 _ADDRESS = re.compile(r"[!#-;=?-\[\]-~]+")  # printable ASCII without spaces, quotes, <, > and backslashes
 _MEANT = dict.fromkeys(("jst", "jst-9", "gmt+9", "utc+9", "utc+09:00"), "asia/tokyo")
-"""Words for a time zone that no spelling leads from to its name."""
+"""Common names of a time zone that are not similar to its real name."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuietHours:
-    """A span of every day in minutes since midnight: `start` inclusive, `end` exclusive, never equal."""
+    """A daily span in minutes since midnight: `start` inclusive, `end` exclusive, never equal."""
 
     start: int
     end: int
 
     def holds(self, minute: int) -> bool:
-        """Whether a minute of the day is in it; a span may go over midnight."""
+        """Return whether a minute of the day is in the span, which may cross midnight."""
         if self.start < self.end:
             return self.start <= minute < self.end
         return minute >= self.start or minute < self.end
 
 
 def minute_of_day(zone: ZoneInfo, unix: float) -> int:
-    """What a clock on the wall there shows, in minutes since midnight."""
+    """Return the local time in the zone, in minutes since midnight."""
     there = datetime.fromtimestamp(unix, zone)
     return there.hour * 60 + there.minute
 
 
 def parse_optional_snowflake(given: RawSetting) -> int | None:
-    """An id that may be left out: 0 means none too, as it stands for an id in config.py.example."""
+    """Parse an optional id. 0 means none, because config.py.example uses it as a placeholder."""
     value = given.value.strip() if isinstance(given.value, str) else given.value
     if value == "0" or (type(value) is int and value == 0):
         return None
@@ -51,17 +51,17 @@ def parse_optional_snowflake(given: RawSetting) -> int | None:
 
 
 def parse_repeat(given: RawSetting) -> int:
-    """Minutes until an open incident is said again; 0 for never."""
+    """Parse the minutes between two reminders of an open incident; 0 for never."""
     return given.whole(given.value, *REPEATS, digits=given.source == "environment", or_zero=True)
 
 
 def parse_storage_percent(given: RawSetting) -> int:
-    """How full a storage may be; 0 for any."""
+    """Parse the percentage from which a storage is too full; 0 for no limit."""
     return given.whole(given.value, *PERCENTS, digits=given.source == "environment", or_zero=True)
 
 
 def parse_quiet_hours(given: RawSetting) -> QuietHours:
-    """HH:MM-HH:MM, with the digits, colons and dashes of a Japanese keyboard too; 24:00 is an end."""
+    """Parse HH:MM-HH:MM, also with the digits, colons and dashes of a Japanese keyboard. 24:00 is a valid end."""
     match = _SPAN.fullmatch(unicodedata.normalize("NFKC", given.text()))
     if match is None:
         given.reject(FaultKind.BAD_QUIET_HOURS, reason="pattern")
@@ -75,25 +75,25 @@ def parse_quiet_hours(given: RawSetting) -> QuietHours:
 
 
 def parse_timezone(given: RawSetting) -> ZoneInfo:
-    """A name of the IANA database, upper and lower case alike."""
+    """Parse a name of the IANA database in upper or lower case."""
     word = given.text().lower().replace(" ", "_")
     name = _zones().get(word)
     try:
         if name is not None:
             return ZoneInfo(name)
-    except (OSError, ValueError, KeyError):  # listed, but its file cannot be used
+    except (OSError, ValueError, KeyError):  # listed, but its file is unusable
         given.reject(FaultKind.BAD_TIMEZONE)
     return given.reject(FaultKind.BAD_TIMEZONE, nearest=_nearest_zone(word))
 
 
 @cache
 def _zones() -> dict[str, str]:
-    """Every name by its lower case. Read once: the whole database is walked for it."""
+    """Return every name by its lower case. Cached, because it walks the whole database."""
     return {name.lower(): name for name in sorted(available_timezones())}
 
 
 def _nearest_zone(word: str) -> str | None:
-    """The name that was meant: by the whole of it, or by its city alone."""
+    """Return the most similar zone name, compared as a whole and by its city alone."""
     zones = _zones()
     words = {zone.rpartition("/")[2]: zone for zone in zones} | {zone: zone for zone in zones}
     near = difflib.get_close_matches(word[:60], words, 1, 0.8)
@@ -102,7 +102,7 @@ def _nearest_zone(word: str) -> str | None:
 
 
 def parse_heartbeat_url(given: RawSetting) -> Secret:
-    """A URL for GET, with or without user:password@. Nothing of it is ever shown."""
+    """Parse a URL for GET, with or without user:password@. No part of it is ever shown."""
     text = given.text()
     if not _ADDRESS.fullmatch(text):
         given.reject(FaultKind.BAD_URL, reason="characters")

@@ -1,8 +1,7 @@
-"""The ways and words of refusing a setting: a `RawSetting` value on its way to its parser, and the `Fault` it may end
-as.
+"""Define how a setting is refused: the `RawSetting` value for a parser, and the `Fault` that it may become.
 
-No sentences are made here: a `Fault` names its kind and its values, the ui renders it. No secret ever stands
-in a fault or a repr.
+No sentences are made here: a `Fault` has a kind and values, and the ui renders it. No secret ever appears in a
+fault or a repr.
 """
 
 from __future__ import annotations
@@ -18,27 +17,27 @@ from typing import Any, Literal, NoReturn
 
 Source = Literal["environment", "config", "file", "default"]
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.I)
-"""What the value of an API token looks like."""
+"""Form of the value of an API token."""
 _SECRET_LIKE = re.compile(UUID.pattern + r"|[\w-]{20,}\.[\w-]{4,}\.[\w-]{20,}|!.*=", re.I | re.S)
 
 
 class FaultKind(StrEnum):
-    """What is wrong with a setting. Behind each kind: the fields of `Fault` it fills; errno: its name."""
+    """Kinds of faults in settings. Each comment lists the fields of `Fault` that it fills; errno means its name."""
 
-    NO_CONFIG = "no_config"  # value (path of config.py): neither the file nor any required variable is there
-    CONFIG_SYNTAX = "config_syntax"  # line; name is the file's name, as in the next
+    NO_CONFIG = "no_config"  # value (path of config.py): neither the file nor any required variable exists
+    CONFIG_SYNTAX = "config_syntax"  # line; name is the file's name, as in the next kind
     CONFIG_ERROR = "config_error"  # value (class of the exception), line
-    MISSING = "missing"  # other (the name that may hold a file instead; secrets only)
+    MISSING = "missing"  # other (the name that may give a file instead; secrets only)
     PLACEHOLDER_LEFT = "placeholder_left"  # value
     UNKNOWN_NAME = "unknown_name"  # nearest
     BOTH_GIVEN = "both_given"  # other (X_FILE)
     WRONG_TYPE = "wrong_type"  # expected (a Setting.form), found (a Python type), value
     OUT_OF_RANGE = "out_of_range"  # value, low, high
-    ZERO_OR_RANGE = "zero_or_range"  # value, low, high: neither 0 nor from low to high
+    ZERO_OR_RANGE = "zero_or_range"  # value, low, high: neither 0 nor between low and high
     NOT_AN_ID = "not_an_id"  # value
-    GUILD_AS_ROLE = "guild_as_role"  # value: the role of everybody, which has the server's id; reason: level
+    GUILD_AS_ROLE = "guild_as_role"  # value: the role @everyone, which has the server's id; reason: level
     BAD_SCOPE = "bad_scope"  # value (the entry, or the role), reason: shape | empty | no_level
-    BAD_HOST = "bad_host"  # value, reason: url | path | port | name; nearest (what was meant; url, path)
+    BAD_HOST = "bad_host"  # value, reason: url | path | port | name; nearest (the likely host; url, path)
     BAD_USER = "bad_user"  # value
     USER_WITH_TOKEN = "user_with_token"  # noqa: S105 - a word; value (user@realm only), other (setting for the rest)
     BAD_TOKEN_NAME = "bad_token_name"  # noqa: S105 - a word; value, reason: whole_token | secret | pattern; nearest
@@ -57,7 +56,7 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. `value` is one printable line of at most 80 characters, None if it is or may be a secret."""
+    """One fault. `value`: one printable line of at most 80 characters, None if it is or may be a secret."""
 
     kind: FaultKind
     name: str
@@ -74,7 +73,7 @@ class Fault:
 
 
 class Secret:
-    """A text that shows itself only to `reveal()`: masked in repr, str and format, never pickled."""
+    """A text that only `reveal()` returns. It is masked in repr, str and format, and cannot be pickled."""
 
     __slots__ = ("__text",)
 
@@ -101,7 +100,7 @@ class Secret:
 
 
 class SettingRejected(Exception):
-    """A parser's refusal; never leaves `load`."""
+    """A parser refuses a value. Never leaves `load`."""
 
     def __init__(self, *faults: Fault) -> None:
         super().__init__(*faults)
@@ -110,7 +109,7 @@ class SettingRejected(Exception):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RawSetting:
-    """A raw value on its way to a parser. `hide`: never shown in a fault; `base`: of relative paths."""
+    """A raw value for a parser. `hide`: texts never shown in a fault. `base`: directory of relative paths."""
 
     name: str
     form: str
@@ -137,7 +136,10 @@ class RawSetting:
         return self.value.strip()
 
     def whole(self, value: object, low: int, high: int, *, digits: bool, or_zero: bool = False) -> int:
-        """A whole number from low to high; as text only with `digits`, and 0 too with `or_zero`."""
+        """Return a whole number from low to high. Text counts only with `digits`, and 0 only with `or_zero`.
+
+        Raises: Rejected.
+        """
         if digits and isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,30}", value.strip()):
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
@@ -148,7 +150,11 @@ class RawSetting:
         return value
 
     def path(self, kind: FaultKind) -> Path:
-        """Absolute path; relative ones start at config.py's directory. `kind` is for what no path can be."""
+        """Return an absolute path; relative ones start at config.py's directory.
+
+        `kind`: the fault to report for an invalid path.
+        Raises: Rejected.
+        """
         text = str(self.value) if isinstance(self.value, Path) else self.text()
         try:
             path = self.base / Path(text).expanduser()
@@ -159,7 +165,7 @@ class RawSetting:
 
 
 def printable(value: object, hide: Iterable[str] = ()) -> str | None:
-    """A value as a fault may show it: one printable line, at most 80 characters; None: perhaps a secret."""
+    """Return a value for a fault: one printable line of at most 80 characters, None if it may be a secret."""
     if not isinstance(value, str | int | float | Path):
         return None
     if isinstance(value, int) and value.bit_length() > 100:

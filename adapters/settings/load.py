@@ -1,7 +1,7 @@
-"""config.py and the environment become one frozen `Settings`; every fault is reported at once.
+"""Load config.py and the environment into one frozen `Settings`, and report all faults at once.
 
-adapters/settings/values.py and adapters/settings/alerts.py know what each value may be. No secret ever stands
-in an error or a local variable of the frame that raises.
+adapters/settings/values.py, adapters/settings/access.py and adapters/settings/alerts.py parse the values. No
+secret ever appears in an error or in a local variable of the frame that raises.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ __all__ = [
 
 
 class SettingsError(Exception):
-    """All faults of one reading, and the language to tell them in."""
+    """All faults of the configuration, and the language in which to report them."""
 
     def __init__(self, faults: tuple[Fault, ...], language: Language = "ja") -> None:
         super().__init__(faults, language)
@@ -86,10 +86,14 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Checked settings. IPv6 hosts stand without brackets; the fingerprint is SHA-256, AA:BB:… or None;
-    proxmox_verify_ssl is a bool or the absolute path of a CA file; data_dir exists and is writable;
-    alert_repeat_minutes and storage_alert_percent are 0 for never, changes_per_minute for no limit; role_scopes by
-    role id."""
+    """Checked settings.
+
+    `proxmox_host`: IPv6 without brackets. `proxmox_fingerprint`: SHA-256, AA:BB:… or None.
+    `proxmox_verify_ssl`: a bool, or the absolute path of a CA file.
+    `data_dir` exists and is writable, or is on a read-only file system.
+    `alert_repeat_minutes` and `storage_alert_percent`: 0 for never. `changes_per_minute`: 0 for no limit.
+    `role_scopes`: by role id.
+    """
 
     discord_token: Secret
     guild_id: int
@@ -126,9 +130,12 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row of SETTINGS. `form` is the word of WRONG_TYPE.expected; `default` is as one would write it in
-    config.py; `fields` are the fields of Settings that the parser's tuple fills (none: the name's own); `unlike` is
-    an earlier field, the guild's, whose value this one may not have."""
+    """One row of `SETTINGS`.
+
+    `form`: the word for WRONG_TYPE.expected. `default`: as it would be written in config.py.
+    `fields`: the fields of `Settings` that the parser's tuple fills (empty: the one with the row's name).
+    `unlike`: an earlier field, the guild's, whose value this one must not have.
+    """
 
     name: str
     form: str
@@ -141,7 +148,7 @@ class Setting:
 
     @property
     def file_name(self) -> str | None:
-        """The name of the setting that may name a file instead; secrets only."""
+        """Return the name of the setting that may give a file instead; for secrets only."""
         return f"{self.name}_FILE" if self.secret else None
 
 
@@ -159,7 +166,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PROXMOX_VERIFY_SSL", "yes_no_or_path", parse_verify_ssl, default=True),
     Setting("PROXMOX_FINGERPRINT", "text", parse_fingerprint),
     Setting("LANGUAGE", "text", parse_language, default="ja"),
-    Setting("DATA_DIR", "path", parse_data_dir, default="."),  # relative to config.py, as every path
+    Setting("DATA_DIR", "path", parse_data_dir, default="."),  # relative to config.py, like every path
     Setting("MONITOR_INTERVAL_SECONDS", "whole_number", parse_interval, default=60),
     Setting("STORAGE_ALERT_PERCENT", "whole_number", parse_storage_percent, default=90),
     Setting("ALERT_MENTION_ROLE_ID", "id", parse_optional_snowflake, unlike="guild_id"),
@@ -181,9 +188,10 @@ KNOWN_NAMES = tuple(name for row in SETTINGS for name in (row.name, row.file_nam
 
 
 def load(config_path: Path, environ: Mapping[str, str]) -> Settings:
-    """Reads config.py (may be absent) and the environment, which wins. Raises SettingsError with all faults.
+    """Read config.py (may be absent) and the environment, which has priority.
 
-    An empty value, or None in config.py, counts as not given. DATA_DIR may be made, nothing else is written.
+    An empty value, or None in config.py, counts as not given. Nothing is written, but DATA_DIR may be created.
+    Raises: SettingsError with all faults.
     """
     outcome = _read(config_path, environ)
     del environ  # a traceback that prints locals must not print the secrets in it
@@ -193,9 +201,9 @@ def load(config_path: Path, environ: Mapping[str, str]) -> Settings:
 
 
 def language_of(environ: Mapping[str, str], configured: object = None) -> Language:
-    """The language to print faults in: LANGUAGE of the environment or config.py if valid, else the locale.
+    """Return the language of faults: a valid LANGUAGE (environment, then config.py), else that of the locale.
 
-    Japanese if nothing (or C) is said, English for any other locale.
+    Japanese if no locale (or C) is set, English for any other.
     """
     for word in (environ.get("LANGUAGE"), configured):
         if isinstance(word, str) and word.strip().lower() in ("ja", "en"):
@@ -251,7 +259,10 @@ def _given(
     base: Path,
     hide: tuple[str, ...],
 ) -> RawSetting | None:
-    """The value that counts for a row: environment, else config.py, else default. May raise Rejected."""
+    """Return the value of a row: from the environment, else config.py, else the default. None if there is none.
+
+    Raises: Rejected.
+    """
     source: Source
     for source, where in (("environment", variables), ("config", config)):
         value, file = where.get(row.name), where.get(row.file_name or "")
@@ -279,8 +290,10 @@ def _from_file(row: Setting, given: RawSetting) -> RawSetting:
 
 
 def _config(path: Path, faults: list[Fault]) -> tuple[dict[str, object], Literal["read", "absent", "broken"]]:
-    """The UPPER_CASE names of config.py that have a value; adds to `faults`. Warnings are silenced: the
-    compiler's print the source line, which may hold a secret."""
+    """Return the UPPER_CASE names of config.py that have a value, and add its faults to `faults`.
+
+    Warnings are silenced: those of the compiler print the source line, which may hold a secret.
+    """
     try:
         path.read_bytes()
     except FileNotFoundError:
@@ -292,7 +305,7 @@ def _config(path: Path, faults: list[Fault]) -> tuple[dict[str, object], Literal
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             names = runpy.run_path(str(path))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - config.py is foreign code, it may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - config.py is foreign code and may raise anything
         faults.append(_config_fault(path, error))
         return {}, "broken"
     found = {name: value for name, value in names.items() if name.isupper() and not name.startswith("_")}

@@ -1,4 +1,4 @@
-"""One value at a time: what a setting of the bot itself, of Discord or of Proxmox may be."""
+"""Parse the settings of the bot itself, of Discord and of Proxmox."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Language = Literal["ja", "en"]
 VMIDS = (100, 999_999_999)  # pve-common, JSONSchema.pm: pve-vmid
 INTERVALS = (5, 3600)  # seconds
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
-_REALM = r"[A-Za-z][A-Za-z0-9._-]+"  # pve-access-control: realm_regex, which is token_subid_regex too
+_REALM = r"[A-Za-z][A-Za-z0-9._-]+"  # pve-access-control: realm_regex, the same as token_subid_regex
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DNS = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _PREFIX = r"(?:sha-?256(?: fingerprint)?\s*[=:]\s*)?"  # as openssl prints it
@@ -54,7 +54,10 @@ def parse_vmids(given: RawSetting) -> tuple[int, ...]:
 
 
 def parse_snowflake(given: RawSetting) -> int:
-    """As a number, or as a role or channel is mentioned. Discord's ids are unsigned 64-bit; https://discord.com/developers/docs/reference#snowflakes."""
+    """Parse an id, also in the form of a role or channel mention.
+
+    Discord's ids are unsigned 64-bit; https://discord.com/developers/docs/reference#snowflakes.
+    """
     value = given.value
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise SettingRejected(given.wrong_type(value))
@@ -85,7 +88,7 @@ def parse_host(given: RawSetting) -> tuple[str, int]:
 
 
 def host_port(text: str) -> tuple[str, int] | str:
-    """Host and port, or the word for what is wrong. Takes host, host:port, v6, [v6] and [v6]:port."""
+    """Return host and port, or the word for the fault. Accepts host, host:port, v6, [v6] and [v6]:port."""
     host, port = text, "8006"
     if match := re.fullmatch(r"\[([^\[\]]*)\](?::(.*))?|([^:]*):([^:]*)", text, re.S):
         host = match[1] if match[3] is None else match[3]
@@ -170,7 +173,7 @@ def parse_log_level(given: RawSetting) -> str:
 
 
 def parse_data_dir(given: RawSetting) -> Path:
-    """Makes the last level of the path if only that is missing: a slip higher up must not grow a new tree."""
+    """Create the last level of the path if only that is missing. A mistake higher up must not create a new tree."""
     path = given.path(FaultKind.DATA_DIR_NOT_WRITABLE)
     reason = "EACCES"
     try:
@@ -180,6 +183,6 @@ def parse_data_dir(given: RawSetting) -> Path:
             return path
     except OSError as error:
         reason = errno_name(error)
-    if mounted_read_only(path):  # no fault of the configuration: the start says so
+    if mounted_read_only(path):  # not a fault of the configuration: the start reports it
         return path
     return given.reject(FaultKind.DATA_DIR_NOT_WRITABLE, value=path, reason=reason)
