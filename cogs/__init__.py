@@ -1,1 +1,1 @@
-"""The commands, a few lines each: who asks, defer, one call, one answer."""
+"""Declare the commands. Each is a few lines: identify the person, defer, make one call, answer once."""

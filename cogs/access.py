@@ -1,4 +1,4 @@
-"""/access, and /readonly on and off."""
+"""Declare /access, /readonly on and /readonly off."""
 
 from discord import app_commands
 from discord.app_commands import locale_str
@@ -19,7 +19,7 @@ from ui.messages.startup import read_only_unkept
 
 
 class Access(commands.Cog):
-    """Who may do what, as the person asking is concerned; and the switch for everybody."""
+    """Show people what they may do, and switch all changes off or on for everybody."""
 
     readonly = app_commands.Group(
         name="readonly", description=locale_str("Switch all changes off, or on again")
@@ -45,7 +45,7 @@ class Access(commands.Cog):
                 if vmid is not None:
                     age = (
                         0.0 if services.authorizer.has_hidden_guests(attempt.actor) else FRESH_SECONDS
-                    )  # as a change would be judged
+                    )  # as fresh as for the access decision about a change
                     guest = await services.planner.locate(vmid, attempt.check, max_age=age)
                     guest = await services.planner.with_protection(guest)
                 cluster = await cluster_for_completion(services)
@@ -60,7 +60,7 @@ class Access(commands.Cog):
         async with Reply(services, interaction) as reply:
             with record_attempt(interaction, Operation.READONLY_ON) as attempt:
                 attempt.authorize(whole=True)
-                attempt.start(unkept=True)  # whoever needs it needs it with a full disk, too
+                attempt.start(unkept=True)  # the switch must work even if the disk is full
                 was = switch.refusal is not None
                 switch.turn_on(interaction.user.display_name, interaction.user.id)
             if switch.refusal:

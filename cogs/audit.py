@@ -1,4 +1,4 @@
-"""/audit, and what posts the audit trail to its channel."""
+"""Declare /audit, and run the tasks that write the audit trail and post it to its channel."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ COUNTS_EVERY = 15.0
 
 
 class Audit(commands.Cog):
-    """Who asked for what. The answer names guests and people, so that only who asked sees it."""
+    """Show the audit trail. The answer is private, because it names guests and people."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -38,14 +38,14 @@ class Audit(commands.Cog):
         self._services.action_recovery.stop()
 
     async def _counts(self) -> None:
-        """Write how often things were asked for, once their minute is over."""
+        """Write the counts of repeated requests to the trail once their minute is over."""
         while True:
             await asyncio.sleep(COUNTS_EVERY)
             self._services.audit.write_late()
 
     async def finish(self) -> None:
-        """The bot ends: lines that wait are tried once more."""
-        if self._posting is not None:  # else it has not begun
+        """Try once more to post the waiting lines before the bot ends."""
+        if self._posting is not None:  # otherwise posting was never started
             await self._services.audit_delivery.drain()
 
     @app_commands.command(description=locale_str("Who asked for what, and how it ended"))

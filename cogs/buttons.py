@@ -1,6 +1,7 @@
-"""What a press on a lasting button does, also after a restart.
+"""Handle presses on lasting buttons, also after a restart.
 
-Each press passes the gate here (CommandTree's check does not cover buttons) and is judged by who presses.
+Each press passes the gate here, because CommandTree's check does not cover buttons. Access is decided for the person
+who presses.
 """
 
 import contextlib
@@ -51,7 +52,7 @@ async def _guest(interaction: Interaction, match: re.Match[str], attempt: Attemp
 
 
 async def _alert(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
-    """An alert's button. The alert itself is edited by the delivery alone, once the watch has stored the answer."""
+    """Handle an alert's button. Only the delivery edits the alert, after the watch has stored the answer."""
     services, what = services_of(interaction), match["what"]
     incident = services.journal.incident(int(match["incident"]))
     if incident is None:
@@ -83,7 +84,7 @@ async def _alert(interaction: Interaction, match: re.Match[str], attempt: Attemp
 
 
 def _answered(interaction: Interaction, incident: Incident, what: str, t: Text) -> str:
-    """Store an acknowledgement or a mute; what there is to say of it."""
+    """Store an acknowledgement or a mute, and return the text to show."""
     watch, user = services_of(interaction).watch, interaction.user
     if what != "ack":
         return muted_line(t, watch.mute_incident(incident.id, MUTES[what], user.display_name, user.id))
@@ -94,7 +95,10 @@ def _answered(interaction: Interaction, incident: Incident, what: str, t: Text) 
 
 
 def _vmid_of(incident: Incident) -> int:
-    """The one guest that a button is about; a forged one may ask for a guest where there are many or none."""
+    """Return the VMID of an incident about one guest.
+
+    Raises: IncidentOver for other incidents, which only a forged button can name here.
+    """
     vmid = guest_of(incident)
     if vmid is None:
         raise IncidentOver
@@ -110,7 +114,10 @@ def _alert_operation(match: re.Match[str]) -> Operation | None:
 
 
 def _page_reply(services: Services, interaction: Interaction) -> Reply:
-    """A page takes the place of the one before; but who may not see every guest turns nobody else's."""
+    """Return the reply for another page, which replaces the page before.
+
+    On a public message a scoped user gets a private reply instead, so that others keep the page that they see.
+    """
     message = interaction.message
     own = message is None or message.flags.ephemeral
     apart = services.authorizer.has_hidden_guests(actor_of(interaction)) and not own
@@ -118,7 +125,7 @@ def _page_reply(services: Services, interaction: Interaction) -> Reply:
 
 
 def _page_label(match: re.Match[str]) -> str:
-    """To which page, for the audit, counted as people do."""
+    """Return the page for the audit, counted from 1."""
     return f"page={int(match['page']) + 1}"
 
 
@@ -144,7 +151,7 @@ async def _history(interaction: Interaction, match: re.Match[str], attempt: Atte
 
 
 async def _audit(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
-    """A page of an audit trail that is private, wherever the press came from."""
+    """Show a page of the audit trail, always privately."""
     services = services_of(interaction)
     wanted = AuditFilter(
         int(match["vmid"]) if match["vmid"] else None,
@@ -173,7 +180,7 @@ def _page_operation(match: re.Match[str]) -> Operation | None:
 
 
 def _describe(attempt: Attempt, match: re.Match[str]) -> int | None:
-    """Whom a button is about, for the record: nothing is decided by it."""
+    """Return the VMID of a button's guest, for the audit only. No decision depends on it."""
     found = match.groupdict()
     if number := found.get("vmid") or found.get("read"):
         return int(number)
@@ -192,17 +199,20 @@ _HANDLERS: tuple[tuple[re.Pattern[str], OperationOf, Handler], ...] = (
     (PAGE, _page_operation, _page),
     (AUDIT, lambda match: Operation.AUDIT, _audit),
     (HISTORY, lambda match: Operation.MONITOR_HISTORY, _history),
-    (QUESTION, lambda match: None, _question),  # which action it is stands in the question, not in the button
+    (QUESTION, lambda match: None, _question),  # the action is stored in the question, not in the button
 )
 
 
 async def on_button_press(interaction: Interaction, custom_id: str) -> None:
-    """A press on the button with this custom_id."""
+    """Handle a press on the button with this custom_id."""
     await run_guarded(interaction, lambda attempt: _pressed(interaction, custom_id, attempt))
 
 
 async def _pressed(interaction: Interaction, custom_id: str, attempt: Attempt) -> BotError | None:
-    """Do it, or say why not. A custom_id that fits no pattern was forged, or made by another version."""
+    """Carry out a press, or return why not.
+
+    A custom_id that fits no pattern was forged or comes from another version.
+    """
     for pattern, asks, does in _HANDLERS:
         match = pattern.fullmatch(custom_id)
         if match is not None:
@@ -210,7 +220,8 @@ async def _pressed(interaction: Interaction, custom_id: str, attempt: Attempt) -
             if operation is not None:
                 attempt.word, attempt.detail = operation.value, custom_id
                 attempt.vmid = _describe(attempt, match)
-            asks_for = Operation.ACKNOWLEDGE if pattern is QUESTION else operation  # an answer, not a look
+            # the rate limit counts an answer as a change, not as a read
+            asks_for = Operation.ACKNOWLEDGE if pattern is QUESTION else operation
             refusal = rate_limit_refusal(interaction, asks_for) or refusal_of(interaction, operation)
             if refusal is None:
                 await does(interaction, match, attempt)

@@ -1,4 +1,4 @@
-"""/list, /info, /create, /resize, /delete and /help."""
+"""Declare /list, /info, /create, /resize, /delete and /help."""
 
 import discord
 from discord import app_commands
@@ -28,7 +28,7 @@ KINDS = [Choice(name=locale_str("VM"), value="qemu"), Choice(name=locale_str("CT
 
 
 class General(commands.Cog):
-    """Looking at guests, making, resizing and deleting them."""
+    """List, show, create, resize and delete guests."""
 
     def __init__(self, services: Services) -> None:
         self._services = services

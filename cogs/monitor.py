@@ -1,4 +1,4 @@
-"""The commands of /monitor, and the loop that watches."""
+"""Declare the commands of /monitor, and run the loop that polls the watched guests."""
 
 import asyncio
 import contextlib
@@ -46,11 +46,13 @@ from ui.watch.views import added_card, muted_until, success_card
 _log = logging.getLogger(__name__)
 
 POLL_SECONDS = 150.0
-"""Two reads that run into every time-out of the client, 12 s between them and the questions after them take
-less; what hangs longer is started again."""
+"""Seconds after which a running poll counts as hung and is started again.
+
+Two reads that run into every timeout of the client, the 12 s between them and the queries after them take less.
+"""
 
 FAILURES_TOLD = 2
-"""So many looks in a row that end in an error of our own are told."""
+"""Number of polls in a row that must fail with an unexpected error before the failure is reported."""
 
 NAME_MOST = 255
 CONFIRM = locale_str("The guest's name, if it is protected")
@@ -60,11 +62,13 @@ SendLine = Callable[[str], Coroutine[Any, Any, None]]
 
 
 class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_str("Watching and alerts")):
-    """The watch list, and the watch itself. `say` sends a line to the alert channel past the journal.
+    """Edit the watch list, and poll the watched guests.
 
-    tasks.loop follows the wall clock, backs off by itself on OSErrors and ends for good on other exceptions:
-    so its body lets none out, runs that a clock jump makes up for are swallowed, and a watchdog on the
-    monotonic clock starts the loop again when it has not run for two intervals.
+    `say`: sends a line to the alert channel without the journal.
+
+    `tasks.loop` follows the wall clock, backs off by itself on an `OSError`, and ends for good on any other
+    exception. Therefore its body catches every exception and skips the extra runs after a clock jump. A watchdog
+    on the monotonic clock restarts the loop when it has not run for two intervals.
     """
 
     def __init__(self, services: Services, say: SendLine) -> None:
@@ -89,12 +93,12 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
             task.cancel()
 
     async def finish(self) -> None:
-        """The bot ends: alerts that wait are tried once more, by nobody else meanwhile."""
-        if self._sending is not None:  # else it has not begun
+        """Try once more to send the waiting alerts before the bot ends. Nothing else sends meanwhile."""
+        if self._sending is not None:  # otherwise sending was never started
             await self._services.alert_delivery.drain()
 
     def _run_aside(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """Something that the loop does not wait for."""
+        """Run the work as a task of its own that the loop does not wait for."""
         task = asyncio.create_task(work, name=name)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
@@ -104,7 +108,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
     async def _poll(self) -> None:
         now = self._services.clock.monotonic()
         if now - self._ran < self._services.poll_seconds / 2 and self._poll.current_loop > 0:
-            return  # made up for a wall clock that was set forward
+            return  # an extra run, because the wall clock was set forward
         self._ran, self._looking = now, True
         try:
             await self._poll_once()
@@ -116,7 +120,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
             self._looking = False
 
     def _report_failure(self, error_id: str | None) -> None:
-        """Once when two looks in a row have failed by a bug of ours, and once when they work again."""
+        """Report once that two polls in a row failed because of a bug, and once that they work again."""
         t, before = self._services.texts.public, self._breaks
         self._breaks = 0 if error_id is None else before + 1
         if error_id is not None and self._breaks == FAILURES_TOLD:
@@ -125,7 +129,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
             self._run_aside(self._say(f"{BACK} {watch_works(t)}"), "word")
 
     def _report_hang(self, seconds: float | None) -> None:
-        """Once when a look has not ended for so long, and once when one has ended again."""
+        """Report once that a poll has been running for `seconds`, and once that one has ended again."""
         t, before = self._services.texts.public, self._hung
         self._hung = seconds is not None
         if seconds is not None and not before:
@@ -145,16 +149,19 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
             self._run_aside(self._services.heartbeat.beat(), "heartbeat")
 
     def _report_pools(self, unseen: tuple[str, ...]) -> None:
-        """Once for each pool that comes to be unseen."""
+        """Report each pool once when the settings name it but the cluster does not show it."""
         new, self._pools = set(unseen) - self._pools, set(unseen)
         if new:
             text = pools_unseen(self._services.texts.public, sorted(new))
             _log.warning("%s", text)
-            with contextlib.suppress(JournalFailed):  # it stands in the log at least
+            with contextlib.suppress(JournalFailed):  # the log has it at least
                 self._services.watch.post_notice(f"{WARNING} {text}")
 
     def _report_journal(self, trouble: JournalFailed | None) -> None:
-        """Once when it begins and once when it is over: what cannot be written cannot be told through it."""
+        """Report once that the journal cannot be written, and once that it works again.
+
+        The lines are sent without the journal, because it could not store them.
+        """
         t, before = self._services.texts.public, self._journal_trouble
         self._journal_trouble = trouble
         if trouble is not None and before is None:
@@ -164,7 +171,10 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
             self._run_aside(self._say(f"{BACK} {journal_well(t)}"), "word")
 
     def _report_renewal(self) -> None:
-        """Once, through the journal that is there again; and what it may have missed is stored."""
+        """Report once that the journal was recreated, through the new journal.
+
+        Then store the read-only switch again, because the journal may have missed it.
+        """
         care, switch = self._services.watch.maintenance, self._services.authorizer.read_only
         if care.renewed is not None:
             text = journal_renewed(self._services.texts.public, care.renewed.aside, whole=care.renewed.whole)
@@ -186,7 +196,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
                     self._report_hang(silent)
                 if self._poll.is_running():
                     self._poll.restart()
-                else:  # restart() passes over a loop that has ended
+                else:  # `restart()` does nothing to a loop that has ended
                     self._poll.start()
 
     @app_commands.command(description=locale_str("Watch a guest, or change its thresholds"))

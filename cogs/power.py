@@ -1,4 +1,4 @@
-"""/start, /reboot, /shutdown and /stop."""
+"""Declare /start, /reboot, /shutdown and /stop."""
 
 from discord import app_commands
 from discord.app_commands import locale_str
@@ -14,7 +14,7 @@ from ui.interaction.reply import Reply
 
 
 class Power(commands.Cog):
-    """Switching guests on and off."""
+    """Switch guests on and off."""
 
     def __init__(self, services: Services) -> None:
         self._services = services

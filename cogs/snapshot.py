@@ -1,4 +1,4 @@
-"""/snapshot create, list, rollback and delete."""
+"""Declare /snapshot create, list, rollback and delete."""
 
 from discord import app_commands, ui
 from discord.app_commands import locale_str
@@ -24,7 +24,7 @@ NAME = locale_str("The snapshot")
 class Snapshots(
     commands.GroupCog, group_name="snapshot", group_description=locale_str("Snapshots of a guest")
 ):
-    """Taking, listing, going back to and deleting snapshots."""
+    """Take, list, roll back to and delete snapshots."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -56,7 +56,7 @@ class Snapshots(
             await act(self._services, reply, order)
 
     def _signed(self, description: str, interaction: Interaction) -> str:
-        """Proxmox would only ever show the bot's token as whose snapshot it is."""
+        """Add the person's name to the description, because Proxmox only shows the bot's API token."""
         t, user = self._services.texts.public, interaction.user
         who = f"{plain(user.display_name)} ({user.id})"
         if not description:

@@ -1,1 +1,1 @@
-"""All that Discord shows or receives: the gate, parameters, rendering, views, replies and translation."""
+"""Talk to people through Discord: the access gate, parameters, rendering, views, replies and translation."""

@@ -1,4 +1,4 @@
-"""The one shape of every message: a card with a coloured edge, texts, and a row of buttons."""
+"""Build the common layout of all messages: a card with a coloured edge, texts and rows of buttons."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,8 +18,10 @@ def card(
     more: Sequence[Sequence[Item]] = (),
     below: Item | None = None,
 ) -> ui.LayoutView:
-    """Texts above rows of at most five buttons, and `below` (a file) under all. Empty texts are left out; too much
-    text is cut, never refused."""
+    """Build a card of texts, then rows of at most five buttons each, then `below` (a file).
+
+    Empty texts are left out. Text that is too long is cut and not refused.
+    """
     view = ui.LayoutView(timeout=None)
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=discord.Colour(int(colour)))
     room = MESSAGE_MOST
@@ -37,5 +39,5 @@ def card(
 
 
 def notice(text: str, colour: Colour = Colour.WARN) -> ui.LayoutView:
-    """A private sentence."""
+    """Build a card of one sentence."""
     return card(text, colour=colour)

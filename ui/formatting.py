@@ -1,6 +1,7 @@
-"""How things look: units, colours, emoji and the escaping of foreign text. No other module formats a number.
+"""Format values: units, colours, emoji, and the escaping of foreign text. No other module formats a number.
 
-Pure functions of (language, value). Emoji and colours mean the same everywhere: see STATE_EMOJI and Colour.
+The functions are pure and take a language and a value. Emoji and colours mean the same everywhere: see STATE_EMOJI
+and Colour.
 """
 
 import re
@@ -13,7 +14,7 @@ from ui.i18n import Text
 
 
 class Colour(IntEnum):
-    """The edge of a card, as 0xRRGGBB."""
+    """Edge colour of a card, as 0xRRGGBB."""
 
     GOOD = 0x3BA55D
     BUSY = 0x5865F2
@@ -44,15 +45,17 @@ SNAPSHOT, BACKUP, PROTECTED, READ_ONLY, MUTED = "📸", "💾", "🛡️", "🚧
 
 NAME_MOST = 64
 MESSAGE_MOST = 4000
-"""Characters of text in one message with components (Discord)."""
+"""Maximum number of characters of text in one message with components (Discord)."""
 
 
 _IGNORABLE = (
     "AD 34F 61C 115F-1160 17B4-17B5 180B-180F 200B-200F 202A-202E 2060-206F 3164 FE00-FE0F FEFF FFA0 FFF0-FFF8 "
     "1BCA0-1BCA3 1D173-1D17A E0000-E0FFF"
 )
-"""Default_Ignorable_Code_Point of DerivedCoreProperties.txt (the same in Unicode 14 to 17): what shows nothing,
-though much of it is no control character: fillers, variation selectors, tags."""
+"""Invisible characters: Default_Ignorable_Code_Point of DerivedCoreProperties.txt (the same in Unicode 14 to 17).
+
+Many of them are not control characters: fillers, variation selectors, tags.
+"""
 
 
 def _code_points(ranges: str) -> Iterable[str]:
@@ -62,14 +65,16 @@ def _code_points(ranges: str) -> Iterable[str]:
 
 
 _INVISIBLE = frozenset(_code_points(_IGNORABLE)) | {"\u2800"}
-"""And the empty pattern of Braille, which is a symbol of its own to Unicode."""
+"""The ignorable characters and the blank Braille pattern, which Unicode counts as a symbol."""
 _LOOKED_AT, _LOOKED_AT_MOST = 8, 512
-"""So many times what is kept is looked at, and at most so many characters over twice as many: Unicode's normal form
-takes the square of the length on some texts."""
+"""Limits for the part of a text that `plain` reads, because Unicode normalization takes quadratic time on some texts.
+
+The part is at most the first number times `most` characters, and at most twice `most` plus the second number.
+"""
 
 
 def plain(text: str, most: int = NAME_MOST) -> str:
-    """Foreign text on one line without control, bidi or invisible characters, cut to `most`."""
+    """Return foreign text on one line without control, bidi or invisible characters, cut to `most` characters."""
     rough = text[: min(most * _LOOKED_AT, 2 * most + _LOOKED_AT_MOST)]
     normal = unicodedata.normalize("NFC", rough)
     kept = "".join(
@@ -84,25 +89,25 @@ def plain(text: str, most: int = NAME_MOST) -> str:
 
 
 NOTHING = "?"
-"""What stands in a code span of which nothing would be to be seen."""
+"""Content of a code span that would otherwise be empty."""
 
 
 def code(text: str, most: int = NAME_MOST) -> str:
-    """Foreign text in a code span: no mention, link, emoji, timestamp or markdown works in there."""
+    """Return foreign text in a code span, where no mention, link, emoji, timestamp or markdown works."""
     safe = plain(text, most).replace("`", "ˋ")
     return f"`{safe or NOTHING}`"
 
 
 def person(name: str, user_id: int, most: int = NAME_MOST) -> str:
-    """Who somebody is: the name they had, which anybody can take on, and their mention, which nobody can.
+    """Return a person's stored name and their mention. Anybody can take on the name, but nobody the mention.
 
-    `user_id` 0: from before ids were kept, so that the name stands alone.
+    `user_id=0`: stored before ids were kept, so that only the name is shown.
     """
     return f"{code(name, most)} (<@{user_id}>)" if user_id else code(name, most)
 
 
 def code_block(lines: Iterable[str], most: int = 900) -> str:
-    """Foreign lines (a task's log) in a block. The last ones are kept when there is too much."""
+    """Return foreign lines (a task's log) in a code block. If there are too many, the last ones are kept."""
     kept: list[str] = []
     room = most
     for line in reversed([plain(line, 200).replace("`", "ˋ") for line in lines]):
@@ -114,7 +119,7 @@ def code_block(lines: Iterable[str], most: int = 900) -> str:
 
 
 def fit_lines(t: Text, lines: Iterable[str], most: int, between: str = "\n") -> str:
-    """As many lines (or other things) as fit into `most` characters, and how many more there are."""
+    """Join as many lines (or other items) as fit into `most` characters, and say how many more there are."""
     everything = list(lines)
     kept: list[str] = []
     room = most - 40
@@ -165,23 +170,26 @@ def colour_of(guest: Guest) -> Colour:
 
 
 def title(guest: Guest) -> str:
-    """`**101** `web01``: how a guest is named in every message."""
+    """Return the guest's name as every message shows it: `**101** `web01``."""
     return f"**{guest.vmid}** {code(guest.label)}" if guest.name else f"**{guest.vmid}**"
 
 
 def title_of(vmid: int, label: str) -> str:
-    """The same from an error's values."""
+    """Return the same as `title`, from the values of an error."""
     return f"**{vmid}** {code(label)}" if label != str(vmid) else f"**{vmid}**"
 
 
 def choice_label(t: Text, guest: Guest) -> str:
-    """A completion: `🟢 101 web01 · pve1 · VM`. Discord shows it as plain text, at most 100 characters."""
+    """Return a completion: `🟢 101 web01 · pve1 · VM`. Discord shows it as plain text, at most 100 characters."""
     label = f"{emoji_of(guest)} {guest.vmid} {plain(guest.name or '—')} · {plain(guest.node, 30)}"
     return plain_label(f"{label} · {kind_word(t, guest.kind)}")
 
 
 def plain_label(text: str) -> str:
-    """Cut to what a choice or a button's label may hold. Emoji's own joiners are kept: this is our own text."""
+    """Cut a text to the maximum length of a choice or a button's label.
+
+    Joiners inside emoji are kept, because this is the bot's own text.
+    """
     return text if len(text) <= 100 else text[:99] + "…"
 
 
@@ -190,7 +198,7 @@ MIB = 1024 * 1024
 
 
 def format_size(count: float) -> str:
-    """Bytes by 1024, as Proxmox' own pages show them: 1.5 GiB."""
+    """Format bytes with units of 1024, as Proxmox' own pages do: 1.5 GiB."""
     value = float(count)
     for unit in UNITS:
         if value < 1024 or unit == "TiB":
@@ -200,7 +208,7 @@ def format_size(count: float) -> str:
 
 
 def format_memory(count: int) -> str:
-    """MiB as they are configured, like any other size; in MiB where that would round them."""
+    """Format configured MiB like any other size, or in MiB if that would round the value."""
     text = format_size(count * MIB)
     number, unit = text.split()
     exact = float(number) * 1024 ** UNITS.index(unit) == count * MIB
@@ -211,7 +219,7 @@ _DISK_SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)([KMGT]?)")
 
 
 def format_disk_size(written: str) -> str:
-    """A disk's size as its configuration has it (`16G`, also by 1024), like any other size."""
+    """Format a disk's size from its configuration (`16G`, in units of 1024) like any other size."""
     match = _DISK_SIZE.fullmatch(written)
     if match is None:
         return code(written, 20)
@@ -219,7 +227,10 @@ def format_disk_size(written: str) -> str:
 
 
 def format_usage(used: float | None, total: float | None) -> str:
-    """`1.2 / 4.0 GiB`, the unit once where both share it; the total alone where use is not known; or a dash."""
+    """Return `1.2 / 4.0 GiB`, with the unit once if both share it.
+
+    Return only the total if the use is unknown, and a dash if the total is unknown.
+    """
     if total is None:
         return "—"
     whole = format_size(total)
@@ -235,7 +246,7 @@ def format_percent(fraction: float | None) -> str:
 
 
 def format_duration(t: Text, seconds: float) -> str:
-    """The largest unit and the one below it: `3 d 4 h`, `12 min`, `8 s`."""
+    """Format a duration with its largest unit and the next one: `3 d 4 h`, `12 min`, `8 s`."""
     left = max(0, round(seconds))
     minutes, secs = divmod(left, 60)
     hours, minutes = divmod(minutes, 60)
@@ -252,11 +263,14 @@ def format_duration(t: Text, seconds: float) -> str:
 
 
 def timestamp(unix: float, style: str = "R") -> str:
-    """A time in the reader's own zone and words, kept current by Discord (`R`: 5 minutes ago, `f`: in full)."""
+    """Return a Discord timestamp. Discord shows it in the reader's time zone and language and keeps it current.
+
+    `style`: `R` for "5 minutes ago", `f` for date and time in full.
+    """
     return f"<t:{int(unix)}:{style}>"
 
 
 def progress_bar(fraction: float) -> str:
-    """Ten boxes of progress."""
+    """Return a progress bar of ten boxes."""
     full = max(0, min(10, int(fraction * 10)))
     return "▰" * full + "▱" * (10 - full)

@@ -18,7 +18,7 @@ LOCALES = Path(__file__).resolve().parent.parent / "locales"
 
 
 class Text:
-    """One language's voice: `t("…")` translates, `t.plural(one, many, n)` counts."""
+    """Translate into one language: `t("…")`, or `t.plural(one, many, n)` to choose the form for a number."""
 
     def __init__(self, language: Language, translations: gettext.NullTranslations) -> None:
         self.language = language
@@ -31,12 +31,12 @@ class Text:
         return self._translations.ngettext(one, many, n).format(n=n, **values)
 
     def raw(self, message: str) -> str:
-        """The translation without values put in (command descriptions)."""
+        """Translate without inserting values (command descriptions)."""
         return self._translations.gettext(message)
 
 
 class Texts:
-    """Both languages; `public` is that of the channel (LANGUAGE)."""
+    """Both languages. `public` is the language of the channel (LANGUAGE)."""
 
     def __init__(self, public: Language, locales: Path = LOCALES) -> None:
         self._texts: dict[Language, Text] = {
@@ -49,7 +49,7 @@ class Texts:
         return self._texts[language]
 
     def of_locale(self, locale: str) -> Text:
-        """The reader's own: Japanese for a Japanese Discord, English for every other."""
+        """Return the reader's language: Japanese if their Discord is in Japanese, otherwise English."""
         return self._texts["ja" if locale == "ja" else "en"]
 
 

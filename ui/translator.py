@@ -1,4 +1,4 @@
-"""Descriptions of commands and options in Discord's own languages: English is the default, Japanese beside it."""
+"""Translate the descriptions of commands and options for Discord. English is the default, Japanese is added."""
 
 import discord
 from discord import app_commands
@@ -9,7 +9,7 @@ ENGLISH = (discord.Locale.american_english, discord.Locale.british_english)
 
 
 class CatalogueTranslator(app_commands.Translator):
-    """Looks the English source up in the catalogue. Names of commands and options stay as they are."""
+    """Look up the English source in the catalogue. The names of commands and options are not translated."""
 
     def __init__(self, texts: Texts) -> None:
         self._texts = texts

@@ -1,4 +1,4 @@
-"""/help: the commands in the reader's language, read from the command tree itself."""
+"""Show the commands of the command tree in the reader's language, for /help."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,7 +13,10 @@ AnyCommand = app_commands.Command[Any, ..., Any] | app_commands.Group | app_comm
 
 
 def rows_of(tree: Iterable[AnyCommand]) -> list[tuple[str, str]]:
-    """(`/snapshot list vmid`, its English description) for every command, options in brackets where optional."""
+    """Return (`/snapshot list vmid`, its English description) for every command.
+
+    Optional options are in brackets.
+    """
     rows: list[tuple[str, str]] = []
     for command in sorted(tree, key=lambda command: command.name):
         if isinstance(command, app_commands.Group):

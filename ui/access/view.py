@@ -1,4 +1,7 @@
-"""What a person may do here, and why not: from the one decision, asked of every operation and every guest."""
+"""Show what a person may do here, and why not.
+
+The one access decision is asked for every operation and every guest.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,11 +50,14 @@ from ui.messages.operations import operation_command
 from ui.messages.startup import pools_unseen
 
 GUESTS_MOST = 300
-"""Characters of the guests that are named in one line."""
+"""Maximum characters of the guests' names in one line."""
 
 
 def refusals(authorizer: Authorizer, actor: Actor, guest: Guest | None) -> dict[Operation, BotError | None]:
-    """What would be said to each operation, on this guest or on any: also what the guest's nature forbids."""
+    """Return for each operation the refusal it would get, or None. `guest=None` asks about any guest.
+
+    Refusals that follow from the kind of guest, or from a template, are included.
+    """
     return {
         operation: authorizer.refusal(actor, operation, guest) or _never(operation, guest)
         for operation in Operation
@@ -59,7 +65,7 @@ def refusals(authorizer: Authorizer, actor: Actor, guest: Guest | None) -> dict[
 
 
 def _never(operation: Operation, guest: Guest | None) -> BotError | None:
-    """What no state of the guest would change."""
+    """Return the error that refuses the operation in every state of the guest, or None."""
     if guest is not None and guest.template and operation is Operation.MONITOR_ADD:
         return CannotWatchTemplate(guest.vmid, guest.label)
     if guest is None or operation.value not in list(Verb):
@@ -70,7 +76,10 @@ def _never(operation: Operation, guest: Guest | None) -> BotError | None:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """On which of the guests a person sees something is allowed. `hidden`: there may be guests they do not see."""
+    """The guests that a person sees, divided by whether an operation is allowed on them.
+
+    `hidden`: there may be more guests that the person does not see.
+    """
 
     on: tuple[Guest, ...]
     off: tuple[Guest, ...]
@@ -84,9 +93,9 @@ class Extent:
 def extents(
     authorizer: Authorizer, actor: Actor, cluster: Cluster | None, wanted: Iterable[Operation]
 ) -> dict[Operation, Extent]:
-    """For each operation that is about one guest: where it is allowed, guest by guest.
+    """Return for each operation on a single guest where it is allowed, guest by guest.
 
-    Guests of one level and one protection are judged alike, so one of them is asked about for all.
+    The decision is the same for all guests with the same level and protection, so it is asked for one of them.
     """
     seen = visible_guests(authorizer.rules, actor, cluster.guests) if cluster else ()
     alike: dict[tuple[Level, bool], list[Guest]] = {}
@@ -119,11 +128,15 @@ def access_card(
     wanted: Operation | None,
     cluster: Cluster | None = None,
 ) -> ui.LayoutView:
-    """`wanted`: this operation alone; `guest`: on this one alone, else on those of `cluster`, as last read."""
+    """Build the card of /access.
+
+    `wanted`: show only this operation.
+    `guest`: show only this guest, otherwise the guests of `cluster` as last read.
+    """
     found = refusals(authorizer, actor, guest)
     if wanted is not None:
         found = {wanted: found[wanted]}
-    elif guest is not None:  # what is about one guest
+    elif guest is not None:  # only the operations on a single guest
         found = {each: found[each] for each in found if RIGHTS[each].reach is Reach.GUEST}
     allowed = [each for each, refusal in found.items() if refusal is None]
     where = extents(authorizer, actor, cluster, allowed) if guest is None else {}
@@ -156,7 +169,7 @@ def access_card(
 
 
 def _mutes_briefly(authorizer: Authorizer, actor: Actor, guests: Iterable[Guest]) -> bool:
-    """Whether one of them may be muted, but not for long."""
+    """Return whether at least one of the guests may be muted, but only for a short time."""
     return any(
         is_protected(authorizer.rules, guest)
         and authorizer.refusal(actor, Operation.MONITOR_MUTE, guest) is None
@@ -169,7 +182,7 @@ def _mutes_briefly(authorizer: Authorizer, actor: Actor, guests: Iterable[Guest]
 def _allowed(
     t: Text, authorizer: Authorizer, allowed: Sequence[Operation], where: Mapping[Operation, Extent]
 ) -> list[str]:
-    """One paragraph for all that holds for the same guests; first what holds everywhere."""
+    """Return one paragraph per set of guests. Operations allowed everywhere come first."""
     groups: dict[Extent | None, list[str]] = {None: []}
     for each in allowed:
         extent = where.get(each)
@@ -207,7 +220,7 @@ def _names(t: Text, authorizer: Authorizer, guests: Iterable[Guest]) -> str:
 
 
 def _why(t: Text, authorizer: Authorizer, actor: Actor, cluster: Cluster | None) -> str:
-    """The roles that count, by what they allow, and the guests that are the person's own."""
+    """List the person's roles that grant something, with their levels, and the guests the person owns."""
     if not authorizer.rules.levels:
         return _everybody(t)
     lines = [_role_line(t, role, *granted) for role, granted in grants(authorizer.rules, actor).items()]
@@ -222,7 +235,7 @@ def _why(t: Text, authorizer: Authorizer, actor: Actor, cluster: Cluster | None)
 
 
 def _why_on(t: Text, authorizer: Authorizer, actor: Actor, guest: Guest) -> str:
-    """The level on this guest, and what gives it; a role that does not reach it is said not to."""
+    """Show the level on this guest and its sources. A role that does not apply to the guest is marked so."""
     if not authorizer.rules.levels:
         return _everybody(t)
     lines = [

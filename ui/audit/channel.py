@@ -1,4 +1,4 @@
-"""The audit channel at Discord: what core/delivery/audit.py posts. Its lines make no sound and mention nobody."""
+"""Post the audit trail to its Discord channel for `core/delivery/audit.py`, silently and without mentions."""
 
 import discord
 
@@ -11,7 +11,7 @@ from ui.watch.alert_channel import find_own_message, translate_errors
 
 
 class DiscordAuditChannel:
-    """Keeps core.delivery.audit.AuditChannel, in the public language."""
+    """Implement `core.delivery.audit.AuditChannel`, in the public language."""
 
     def __init__(self, client: discord.Client, channel_id: int, t: Text) -> None:
         self._client, self._channel_id, self._t = client, channel_id, t

@@ -1,4 +1,4 @@
-"""From the audit trail to its cards, alike for the command and for the buttons that turn its pages."""
+"""Read the audit trail and show it, for the command and for the buttons that turn its pages."""
 
 from dataclasses import replace
 from functools import partial
@@ -19,7 +19,10 @@ FILE_NAME = "audit.csv"
 
 
 async def show_audit(services: Services, reply: Reply, wanted: AuditFilter, page: int = 0) -> None:
-    """A page beyond the end is the last. Raises JournalFailed."""
+    """Show one page of the audit trail. A page beyond the end shows the last one.
+
+    Raises: JournalFailed.
+    """
     if wanted.until is None:
         services.audit.write_late(counts=True)
         wanted = replace(wanted, until=services.journal.audit_last())
@@ -30,7 +33,10 @@ async def show_audit(services: Services, reply: Reply, wanted: AuditFilter, page
 
 
 async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> None:
-    """The first page, with every attempt in a file as far as Discord takes it. Raises JournalFailed."""
+    """Show the first page, and attach a file of all attempts, or of the newest that fit Discord's size limit.
+
+    Raises: JournalFailed.
+    """
     t, journal = reply.t, services.journal
     services.audit.write_late(counts=True)
     data, count, whole = await audit_csv(journal, services.clock, wanted, services.timezone)

@@ -1,7 +1,8 @@
-"""The audit trail as a file for a spreadsheet: one attempt a row, the newest first.
+"""Write the audit trail as a CSV file: one attempt per row, the newest first.
 
-UTF-8 with a byte order mark, without which Excel takes Japanese for something else. A text that a spreadsheet could
-take for a formula begins with an apostrophe, and every text is on one line, without signs that reorder it.
+The file is UTF-8 with a byte order mark, because Excel misreads Japanese without it. A text that a spreadsheet could
+take for a formula gets an apostrophe in front. Every text is on one line, without characters that change the text
+direction.
 """
 
 import csv
@@ -15,9 +16,9 @@ from core.watch.journal import Journal
 from ui.formatting import plain
 
 BYTES_MOST = 9_500_000
-"""Discord takes attachments of 10 MiB, and the rest of the request counts too."""
+"""Maximum bytes of the file. Discord accepts 10 MiB, and the rest of the request counts too."""
 CHUNK = 250
-"""Attempts read at once: a few milliseconds in which nothing else happens."""
+"""Attempts read in one go, which blocks the event loop for a few milliseconds."""
 COLUMNS = (
     *(
         "attempt",
@@ -34,11 +35,14 @@ COLUMNS = (
     *("guest", "node", "state", "detail", "reason", "outcome", "upid", "seconds", "times"),
 )
 _FORMULA = re.compile(r"(^\s*|[;|,]\s*)([=+\-@＝＋－＠])")
-"""Where a spreadsheet may see the beginning of a cell, whatever separates cells in its country."""
+"""Matches a formula sign where a spreadsheet may see the start of a cell, for every separator in use."""
 
 
 def csv_cell(value: str | float | None) -> str | float:
-    """Numbers stay numbers; a text is no formula; half a character is a question mark."""
+    """Make a value safe for a cell.
+
+    Numbers stay numbers. A text cannot be a formula. Invisible characters and single surrogates are removed.
+    """
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -75,9 +79,11 @@ def csv_row(audited: AuditEntry, zone: datetime.tzinfo) -> list[str | float]:
 async def audit_csv(
     journal: Journal, clock: Clock, wanted: AuditFilter, zone: datetime.tzinfo, most: int = BYTES_MOST
 ) -> tuple[bytes, int, bool]:
-    """The file, how many attempts it has, and whether that is all. Raises JournalFailed.
+    """Return the file, the number of attempts in it, and whether these are all.
 
-    It is read in the thread of the event loop, to which SQLite's connection belongs, and lets others on between.
+    The journal is read in the event loop's thread, because SQLite's connection belongs to it. Other work runs
+    between two chunks.
+    Raises: JournalFailed.
     """
     whole, count, before = bytearray(b"\xef\xbb\xbf" + _line(list(COLUMNS))), 0, None
     while True:

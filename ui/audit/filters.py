@@ -1,4 +1,4 @@
-"""What /audit is narrowed to: completions for people, actions and times, and what was meant by what was typed."""
+"""Parse the filters of /audit, and offer completions for people and times."""
 
 import datetime
 import re
@@ -20,7 +20,7 @@ from ui.interaction.options import CHOICES_MOST, duration_choices
 from ui.messages.operations import operation_named
 
 PEOPLE_MOST = 1000
-"""How many of those who asked last are looked through for a name."""
+"""Maximum number of people searched for a name, the latest first."""
 SINCE_MOST = 3650 * 86_400
 OFFERED = ("1h", "8h", "1d", "7d", "30d", "365d")
 _ID = re.compile(r"(?:<@!?)?([0-9]{17,19})>?")
@@ -28,8 +28,10 @@ _DATE = re.compile(r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})")
 
 
 def filter_of(services: Services, vmid: int | None, who: str, action: str, since: str) -> AuditFilter:
-    """Of the options as they were given. Raises BadVmid, UnknownPerson, SeveralPeople, UnknownOperation, BadSince,
-    JournalFailed."""
+    """Build the filter from the options as they were typed.
+
+    Raises: BadVmid, UnknownPerson, SeveralPeople, UnknownOperation, BadSince, JournalFailed.
+    """
     return AuditFilter(
         None if vmid is None else checked_vmid(vmid),
         _person(services, who) if who else None,
@@ -39,7 +41,7 @@ def filter_of(services: Services, vmid: int | None, who: str, action: str, since
 
 
 def _person(services: Services, who: str) -> int:
-    """An id, a mention, or the name that somebody had at their latest attempt."""
+    """Return the user id for an id, a mention, or the name that somebody had at their latest attempt."""
     meant = who.strip()
     if (match := _ID.fullmatch(meant)) and int(match[1]) < 2**63:
         return int(match[1])
@@ -62,7 +64,11 @@ def _nearly(name: str) -> str:
 
 
 def parse_since(text: str, now: float, zone: datetime.tzinfo) -> float:
-    """Unix seconds: so long ago, or when that day began in this zone. Raises BadSince."""
+    """Parse a duration before `now`, or a date, which means the start of that day in this time zone.
+
+    Returns Unix seconds.
+    Raises: BadSince.
+    """
     written = unicodedata.normalize("NFKC", text).strip()
     try:
         if match := _DATE.fullmatch(written):
@@ -78,7 +84,7 @@ def parse_since(text: str, now: float, zone: datetime.tzinfo) -> float:
 
 @explain_empty(ChoiceKind.PERSON)
 async def complete_people(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
-    """Those who asked for something, the latest first, whether or not they are still there."""
+    """Offer the people in the audit trail, the latest first, even if they have left the server."""
     try:
         known = services_of(interaction).people_cache.read(PEOPLE_MOST)
     except JournalFailed:
@@ -96,7 +102,7 @@ async def complete_people(interaction: Interaction, current: str) -> list[app_co
 
 
 async def complete_since(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
-    """Some durations, and the date that was typed."""
+    """Offer the typed date, or durations."""
     services = services_of(interaction)
     t = services.texts.of_locale(str(interaction.locale))
     typed = unicodedata.normalize("NFKC", current[:TYPED_MOST]).strip()
@@ -114,10 +120,10 @@ def _date_typed(typed: str, services: Services) -> str:
 
 
 def detail_of(who: str, action: str, since: str, *, csv: bool) -> str:
-    """The options in one line, for the audit."""
+    """Return the options in one line, for the audit trail."""
     return format_options({"who": who, "action": action, "since": since, "csv": csv})
 
 
 def name_of(services: Services, person_id: int) -> str:
-    """The name that a person had at their latest attempt, or the id."""
+    """Return the name that the person had at their latest attempt, or the id if there is none."""
     return dict(services.journal.audit_people(PEOPLE_MOST)).get(person_id, str(person_id))

@@ -1,4 +1,7 @@
-"""How what was cut off, or got no answer, came out: told in the message that showed it, else in its channel."""
+"""Report the result of an action that was interrupted or got no answer.
+
+The report replaces the action's original message if possible, otherwise it goes to the same channel.
+"""
 
 import logging
 from functools import partial
@@ -17,7 +20,10 @@ from ui.formatting import Colour
 from ui.i18n import Text
 
 TRIES_MOST, PAUSE, LONG_PAUSE = 60, 2.0, 60.0
-"""So often it is tried where Discord stumbles, for about an hour in all."""
+"""Maximum number of attempts when Discord fails, and the shortest and longest pause in seconds.
+
+All attempts together take about an hour.
+"""
 _COLOURS = {
     Ending.DONE: Colour.GOOD,
     Ending.FAILED: Colour.BAD,
@@ -37,21 +43,23 @@ def recovered_card(t: Text, found: AuditEntry) -> ui.LayoutView:
 
 
 class DiscordOutcomeNotifier:
-    """Keeps core.actions.recovery.OutcomeNotifier, with the bot's own rights: no token of an interaction outlives the
-    process."""
+    """Implement `core.actions.recovery.OutcomeNotifier`.
+
+    It uses the bot's own permissions, because the token of an interaction is lost when the process ends.
+    """
 
     def __init__(self, client: discord.Client, t: Text, clock: Clock) -> None:
         self._client, self._t, self._clock = client, t, clock
 
     async def notify(self, found: AuditEntry) -> None:
-        while self._client.application is None:  # not logged in: Discord is away since the start
+        while self._client.application is None:  # not logged in yet: no Discord since the start
             await self._clock.sleep(PAUSE)
         for tried in range(TRIES_MOST):
             try:
                 await self._show(found, recovered_card(self._t, found))
             except DISCORD_ERRORS as error:
                 if not is_transient(error):
-                    _log.warning("how attempt %d ended could not be told: %r", found.attempt, error)
+                    _log.warning("the result of attempt %d could not be shown: %r", found.attempt, error)
                     return
                 pause = min(LONG_PAUSE, PAUSE * 2.0 ** min(tried, 5))
                 await self._clock.sleep(max(pause, min(retry_after(error), LIMIT_MOST)))
@@ -59,7 +67,10 @@ class DiscordOutcomeNotifier:
                 return
 
     async def _show(self, found: AuditEntry, view: ui.LayoutView) -> None:
-        """Raises Trouble."""
+        """Show the card in the original message, or else in its channel.
+
+        Raises: Trouble.
+        """
         await send_with_fallbacks(self._t, view, partial(self._put, found))
 
     async def _put(self, found: AuditEntry, view: ui.LayoutView) -> None:
@@ -72,7 +83,7 @@ class DiscordOutcomeNotifier:
             except discord.HTTPException as error:
                 if is_transient(error) or is_blocked(error):
                     raise
-                _log.debug("its message cannot be edited", exc_info=error)
+                _log.debug("the message of the attempt cannot be edited", exc_info=error)
             else:
                 return
         await channel.send(view=view, allowed_mentions=nobody)

@@ -1,6 +1,6 @@
-"""The audit trail in words: an attempt as two short lines of a list, and as the line of the audit channel.
+"""Write attempts of the audit trail, as two short lines for a list or as one line for the audit channel.
 
-Every text is cut, so that a page and a line fit into a message by construction.
+Every text is cut, so that a page or a line always fits into a message.
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,7 +59,7 @@ SIGNS: Mapping[Ending, str] = {
 
 
 def _asked(t: Text, word: str) -> str:
-    """What was asked for; what is no operation was forged, or is of another version."""
+    """Return the operation in words. A word that is no operation was forged or comes from another version."""
     if word == VARIOUS:
         return f"**{t('various')}**"
     return f"**{operation_noun(t, Operation(word))}**" if word in list(Operation) else code(word, 24)
@@ -80,7 +80,7 @@ def ending_word(t: Text, ending: Ending) -> str:
 
 
 def _ended(t: Text, record: AuditRecord, most: int) -> str:
-    """How, and why where there is more to say."""
+    """Say how the attempt ended, with the reason if it adds something."""
     ending, outcome = ending_of(record), record.outcome
     word = ending_word(t, ending)
     if outcome == NOTHING_STARTED:
@@ -97,7 +97,7 @@ def _ended(t: Text, record: AuditRecord, most: int) -> str:
 
 
 def _more(t: Text, record: AuditRecord, most: int) -> list[str]:
-    """How it ended, the options, the reason that was typed, and how long it took."""
+    """Return the result, the number of repetitions, the options, the typed reason, the duration and the channel."""
     return [
         _ended(t, record, most),
         f"×{record.times}" if record.times > 1 else "",
@@ -109,7 +109,7 @@ def _more(t: Text, record: AuditRecord, most: int) -> list[str]:
 
 
 def attempt_words(t: Text, record: AuditRecord) -> str:
-    """What was asked for, of which guest, and how it ended."""
+    """Return the operation, the guest and the result in one line."""
     return _joined([_asked(t, record.operation), _guest(record, 64), _ended(t, record, 300)])
 
 
@@ -118,7 +118,7 @@ def _joined(parts: Sequence[str]) -> str:
 
 
 def _who(name: str, user_id: int, most: int) -> str:
-    """By the id, which `who:` takes, too: anybody can take on a name."""
+    """Return the name with the id, because anybody can take any name. The option `who` accepts the id."""
     return f"{code(name, most)} ({code(str(user_id))})"
 
 
@@ -144,7 +144,7 @@ def audit_row(t: Text, audited: AuditEntry) -> str:
 
 
 def audit_head(t: Text, wanted: AuditFilter, total: int, name: str) -> str:
-    """The title, how many attempts there are, and what they were narrowed to. `name`: that of the person wanted."""
+    """Return the title with the number of attempts and the filters. `name`: name of the person in the filter."""
     words = [
         f"**{wanted.vmid}**" if wanted.vmid is not None else "",
         _who(name, wanted.person_id, 32) if wanted.person_id is not None else "",
@@ -168,7 +168,11 @@ def audit_page(
     note: str = "",
     attached: Item | None = None,
 ) -> ui.LayoutView:
-    """A page (from 0, within bounds). With a file, which `note` is about, it has no buttons."""
+    """Build one page of the list.
+
+    `page` counts from 0 and is brought within bounds.
+    `attached`: a file, which `note` describes. The page then has no buttons.
+    """
     page, pages = page_of(page, total)
     rows = [audit_row(t, each) for each in found] or [t("Nothing of this kind has been asked for.")]
     body = fit_lines(t, rows, MESSAGE_MOST - 330)
@@ -188,7 +192,7 @@ def audit_page(
 
 
 def audit_line(t: Text, audited: AuditEntry) -> str:
-    """One attempt, at most about 1,000 characters."""
+    """Return the line of one attempt, in about 1,000 characters at most."""
     record = audited.record
     who = _who(record.actor.name, record.actor.user_id, 32)
     guest = _joined([_guest(record, 64)])

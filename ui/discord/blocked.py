@@ -1,7 +1,7 @@
-"""What Discord blocks for its words: once more without foreign ones, and at last as a fixed sentence.
+"""Resend a message that Discord blocks for its words: first without foreign text, then as a fixed sentence.
 
-AutoMod and the link filter refuse a message for a guest's name that looks like a link. All that comes from outside
-stands in code spans and code blocks (ui/formatting.py), so these are what is taken out; VMIDs and our own words stay.
+AutoMod and the link filter refuse a message, for example, if a guest's name looks like a link. All text from outside
+is in code spans and code blocks (`ui/formatting.py`), so these are removed. VMIDs and the bot's own words stay.
 """
 
 import logging
@@ -20,36 +20,39 @@ from ui.i18n import Text
 T = TypeVar("T")
 
 CONTENT_MOST = 2000
-"""Characters of a message without components (Discord)."""
+"""Maximum characters of a message without components, set by Discord."""
 _FILTERS = frozenset({20009, 200000, 200001, 240000})
-"""Explicit content, AutoMod (of a message, of a title), harmful links: of whatever status."""
+"""Discord's codes for explicit content, AutoMod (message, title) and harmful links, with any HTTP status."""
 _NOT_THE_WORDS = frozenset({40060, 50001, 50008, 50013, 50024, 50083, 160005}) | LIMITED
-"""Codes of a 400 that is no fault of the words: it is answered already, the channel takes none, or not so many."""
+"""Codes of a 400 that is not caused by the words.
+
+The interaction already has an answer, the channel accepts no messages, or a limit is reached.
+"""
 _BLOCK = re.compile(r"```.*?```", re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]*)`")
 _OWN = re.compile(r"/[a-z]+(?: [a-z]+)?")
-"""A code span of our own: a command."""
+"""Matches the bot's own code spans, which are commands."""
 _LEFT_OUT = "`…`"
 
 _log = logging.getLogger(__name__)
 
 
 def is_blocked(error: Exception) -> bool:
-    """Whether Discord refuses the words of a message, so that others may pass."""
+    """Return whether Discord refuses the words of a message, so that other words may pass."""
     if not isinstance(error, discord.HTTPException) or error.code in _NOT_THE_WORDS:
         return False
     return error.code in _FILTERS or error.status == 400
 
 
 def without_foreign(text: str) -> str:
-    """Only our own words, numbers and VMIDs."""
+    """Remove foreign text, so that only the bot's own words, numbers and VMIDs stay."""
     return _SPAN.sub(lambda span: span[0] if _OWN.fullmatch(span[1]) else _LEFT_OUT, _BLOCK.sub("", text))
 
 
 def make_fallback_texts(t: Text, content: str, fixed: str) -> tuple[str, ...]:
-    """What is shown instead of a plain text that Discord blocks, the best first."""
+    """Return replacements for a plain text that Discord blocks, the best first."""
     bare = without_foreign(content)
-    if bare == content:  # it was blocked for our own words
+    if bare == content:  # the bot's own words were blocked
         return (fixed,)
     return f"{bare}\n-# {_note(t)}"[:CONTENT_MOST], fixed
 
@@ -57,7 +60,10 @@ def make_fallback_texts(t: Text, content: str, fixed: str) -> tuple[str, ...]:
 async def send_with_fallbacks(
     t: Text, view: ui.LayoutView, send: Callable[[ui.LayoutView], Awaitable[T]]
 ) -> T:
-    """Send a card, and with fewer words what Discord blocks. Raises what `send` does."""
+    """Send a card, with fewer words each time Discord blocks it.
+
+    Raises: whatever `send` raises.
+    """
     blocked: Exception | None = None
     for shown in _fallback_views(t, view):
         try:
@@ -77,7 +83,7 @@ def _fallback_views(t: Text, view: ui.LayoutView) -> Iterator[ui.LayoutView]:
 
 
 def _strip_foreign(t: Text, view: ui.LayoutView) -> ui.LayoutView:
-    """The card itself, changed: it is not shown as it was any more."""
+    """Remove foreign text from the card. The card is changed in place, because its old form is not shown again."""
     room = MESSAGE_MOST
     for item in view.walk_children():
         if isinstance(item, ui.TextDisplay):
@@ -85,7 +91,7 @@ def _strip_foreign(t: Text, view: ui.LayoutView) -> ui.LayoutView:
             room -= len(item.content)
         button = item.item if isinstance(item, ui.DynamicItem) else item
         if isinstance(button, ui.Button) and (button.custom_id or "").startswith("q1:yes:"):
-            button.label = t("Yes, do it")  # it said to whom
+            button.label = t("Yes, do it")  # the old label contains a foreign name
     note = f"-# {_note(t)}"
     box: Any = next((item for item in view.children if isinstance(item, ui.Container)), view)
     if len(note) <= room:

@@ -1,4 +1,4 @@
-"""What may go wrong on the way to Discord, how long it is worth waiting, and what is logged of surprises."""
+"""Handle errors of requests to Discord: decide about retries and waits, and log unexpected errors."""
 
 import asyncio
 import contextlib
@@ -20,20 +20,23 @@ DISCORD_ERRORS = (
     OSError,
     asyncio.TimeoutError,
 )
-"""What sending to Discord may raise. discord.py does not retry a 503 or a lost connection. It raises RateLimited,
-before it asks anything, where an earlier answer has named a limit that lasts too long for it."""
+"""Errors that a request to Discord may raise.
+
+discord.py does not retry a 503 or a lost connection. It raises RateLimited before the request if an earlier answer
+has named a limit that is too long for it.
+"""
 
 
 LIMITED = frozenset({20016, 20022, 20028, 20029, 30046, 40062, 40333, 130000})
-"""Discord's codes for a limit or an overload, of whatever status: of a channel, a server, edits of old messages."""
+"""Discord's codes, with any status, for a limit or overload: of a channel, a server, or edits of old messages."""
 LIMITED_SECONDS = 60.0
-"""How long one of them lasts where Discord does not say."""
+"""Seconds that such a limit lasts if Discord does not say."""
 
 
 class LongRateLimit(discord.HTTPException):
-    """A 429 that is too long to be waited for inside discord.py (ui/discord/rate_limits.py).
+    """A 429 with a wait that is too long for discord.py (ui/discord/rate_limits.py).
 
-    `retry_after`: seconds that Discord has named; `everywhere`: it holds for the whole bot.
+    `retry_after`: seconds named by Discord. `everywhere`: the limit applies to the whole bot.
     """
 
     def __init__(
@@ -49,21 +52,21 @@ class LongRateLimit(discord.HTTPException):
 
 
 def log_unexpected(error: BaseException) -> str:
-    """Log an error nobody expected under a short id, which is all a person sees of it."""
+    """Log an unexpected error under a short id, and return the id. People see only the id."""
     error_id = secrets.token_hex(4)
     _log.error("incident %s", error_id, exc_info=error)
     return error_id
 
 
 def is_transient(error: Exception) -> bool:
-    """Worth another try: the server's own trouble or a broken connection, not a refusal."""
+    """Return whether a retry is worthwhile: after a server error, a limit or a broken connection, not a refusal."""
     if not isinstance(error, discord.HTTPException):
         return True
     return error.status >= 500 or error.status == 429 or error.code in LIMITED
 
 
 def retry_after(error: Exception) -> float:
-    """Seconds that Discord wants to be left alone, 0 where it has named none."""
+    """Return the seconds to wait according to Discord, 0 if there is nothing to wait for."""
     if isinstance(error, (LongRateLimit, discord.RateLimited)):
         return error.retry_after
     if not isinstance(error, discord.HTTPException) or not (error.status == 429 or error.code in LIMITED):
@@ -77,9 +80,9 @@ def retry_after(error: Exception) -> float:
 async def send_with_retries(
     clock: Clock, send: Callable[[], Awaitable[None]], pauses: Sequence[float], most: float
 ) -> Exception | None:
-    """Send it, and again after each of the pauses where that is worth it; the last error, None once it is sent.
+    """Send, and retry after each of `pauses` (seconds) if that is worthwhile. Return the last error, None once sent.
 
-    Waits as long as Discord says, on the bot's own clock, unless that would be later than `most` seconds from now.
+    Waits as long as Discord asks, on the bot's own clock, but not beyond `most` seconds from the start.
     """
     end = clock.monotonic() + most
     for pause in (*pauses, None):

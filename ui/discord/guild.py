@@ -1,4 +1,4 @@
-"""The guild of the settings as discord.py has it, for the look at the start (core/readiness.py)."""
+"""Read the configured guild through discord.py, for the check at the start (`core/readiness.py`)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ui.discord.failures import DISCORD_ERRORS
 
 
 async def read_guild(client: discord.Client, wanted: RequiredSetup) -> GuildView | None:
-    """What is there of what is wanted; None if the bot is not in the guild.
+    """Return which of the wanted channels and roles exist; None if the bot is not in the guild.
 
-    Of Discord itself only a thread is asked for that the gateway has not told of, as it does of quiet ones.
+    The gateway sends everything except quiet threads. Discord itself is asked only for these.
     """
     guild = client.get_guild(wanted.guild)
     if guild is None:
@@ -44,7 +44,10 @@ async def read_guild(client: discord.Client, wanted: RequiredSetup) -> GuildView
 
 
 async def _quiet_thread(guild: discord.Guild, number: int) -> discord.Thread | None:
-    """Raises Trouble where Discord does not say."""
+    """Fetch a thread that the gateway did not send. None if there is no such thread, or the bot may not see it.
+
+    Raises: Trouble, if Discord gives no answer.
+    """
     try:
         found = await guild.fetch_channel(number)
     except (discord.NotFound, discord.Forbidden, discord.InvalidData):
@@ -66,7 +69,7 @@ def _channel(found: discord.abc.GuildChannel | discord.Thread, me: discord.Membe
 
 
 def _is_silent(guild: discord.Guild, wanted: RequiredSetup) -> bool:
-    """Whether a mention of the role would reach nobody. Where: in the alert channel."""
+    """Return whether a mention of the role in the alert channel would notify nobody."""
     role = guild.get_role(wanted.mention_role) if wanted.mention_role else None
     channel = guild.get_channel_or_thread(wanted.channels.get("ALERT_CHANNEL_ID", 0))
     if role is None or role.mentionable or channel is None:

@@ -1,8 +1,8 @@
-"""Answers that are not Discord's own: a proxy's page, or one that asks for a log-in.
+"""Reject answers that do not come from Discord: the page of a proxy, or one that asks for a log-in.
 
-discord.py takes whatever comes for Discord's. A page with a good status is then an object without fields, one with
-400 a refused message, and one with 401 a refused token. Here it becomes a broken connection, before discord.py sees
-it.
+discord.py takes every answer for Discord's. It would read a page with a success status as an object without fields,
+one with 400 as a refused message, and one with 401 as a refused token. Here such a page becomes a broken connection,
+before discord.py sees it.
 """
 
 import json
@@ -11,15 +11,16 @@ from types import SimpleNamespace
 import aiohttp
 
 _JSON = "application/json"
-"""Exactly so: what has a charset behind it discord.py reads as text."""
+"""Must match exactly: if a charset follows, discord.py reads the body as text."""
 
 
 async def refuse_proxy_pages(
     session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
 ) -> None:
-    """For `on_request_end` of an aiohttp.TraceConfig. Raises aiohttp.ContentTypeError.
+    """Refuse pages, as `on_request_end` of an `aiohttp.TraceConfig`.
 
-    Passes over 429 and 5xx, which are tried again whoever said them, and over answers without a body.
+    Ignore 429 and 5xx, which are retried whoever sent them, and answers without a body.
+    Raises: aiohttp.ContentTypeError.
     """
     response = params.response
     status = response.status

@@ -1,9 +1,9 @@
-"""Rate limits that are too long for discord.py to wait for, and requests without an answer.
+"""Turn long rate limits and requests without an answer into errors, so that discord.py does not wait for them.
 
-discord.py waits for a 429 inside the call. Nobody can see that from outside, and it must not be cancelled: a wait
-for a global limit that is cut off leaves discord.py closed to every later call (HTTPClient._global_over). So a long
-limit becomes an error here, before discord.py sees the answer, and a deadline holds for each request on the wire,
-never for the waits between them. No call of discord.py is cancelled anywhere in the bot.
+discord.py waits for a 429 inside the call. The caller cannot see that wait and must not cancel it: after a cancelled
+wait for a global limit, discord.py blocks every later call (HTTPClient._global_over). So a long limit becomes an
+error here, before discord.py sees the answer. A time limit applies to each request on the wire, never to the waits
+between requests. No call of discord.py is cancelled anywhere in the bot.
 """
 
 import json
@@ -19,26 +19,31 @@ from core.clock import Clock
 from ui.discord.failures import LongRateLimit
 
 TRY_SECONDS = 60.0
-"""One request, from its first byte to the last of its answer. Longer is a lost connection."""
+"""Time limit in seconds of one request, from its first byte to the last byte of the answer.
+
+A longer request counts as a lost connection.
+"""
 _PLACE = re.compile(r"/(channels|webhooks|interactions)/")
 _START = "start"
 _MOST: Mapping[str, float] = {"channels": 10.0, "webhooks": 10.0, "interactions": 2.0, _START: 5.0}
-"""Seconds that discord.py may wait for by itself. The requests of the start are the log-in and the commands: the
-log-in is given up after a while, which must not be amid a wait. Discord takes the first answer to an interaction
-within three seconds only."""
+"""Longest limit in seconds that discord.py may wait for by itself, by kind of request.
+
+`_START` is the log-in and the registration of commands. The bot gives up the log-in after a while, which must not
+happen during a wait. Discord accepts the first answer to an interaction only within three seconds.
+"""
 
 
 class RateLimitWatch:
-    """Watches every answer of Discord to one client."""
+    """Check every answer of Discord to one client."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._until = 0.0
         self._answer: tuple[aiohttp.ClientResponse, dict[str, Any]] | None = None
-        """Until when (monotonic) a global limit holds, and the answer that said so."""
+        """The answer that reported a global limit. `_until`: monotonic time at which the limit ends."""
 
     def trace(self) -> aiohttp.TraceConfig:
-        """For Client(http_trace=...)."""
+        """Return the trace for `Client(http_trace=...)`."""
         trace = aiohttp.TraceConfig()
         trace.on_request_start.append(self._before)
         trace.on_request_end.append(self._after)
@@ -50,7 +55,7 @@ class RateLimitWatch:
         context: SimpleNamespace,
         params: aiohttp.TraceRequestStartParams,
     ) -> None:
-        """Ask nothing while a global limit holds: each request would be refused, and many refusals are a ban."""
+        """Stop requests while a global limit lasts. Discord would refuse them, and many refusals lead to a ban."""
         left = self._until - self._clock.monotonic()
         if self._answer is not None and _place_of(params.url.path) == "channels" and left > _MOST["channels"]:
             raise LongRateLimit(*self._answer, left, everywhere=True)
@@ -60,7 +65,7 @@ class RateLimitWatch:
     ) -> None:
         response, place = params.response, _place_of(params.url.path)
         if response.status != 429 or not response.headers.get("Via"):
-            return  # without Via it is a proxy's, for which discord.py does not wait either
+            return  # without Via it comes from a proxy, and discord.py does not wait for it either
         data = _reason_of(await response.text(errors="replace"))
         seconds = _seconds(data.get("retry_after"), response.headers.get("Retry-After"))
         if seconds <= _MOST[place]:
@@ -99,7 +104,7 @@ def _reason_of(text: str) -> dict[str, Any]:
 
 
 def _seconds(*values: Any) -> float:
-    """The first that is a number."""
+    """Return the first value that is a number, 0 if there is none."""
     for value in values:
         try:
             return float(value)

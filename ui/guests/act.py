@@ -1,4 +1,4 @@
-"""From an order to its outcome on the screen, alike for commands, buttons and questions."""
+"""Carry out an order and show its outcome, in the same way for commands, buttons and questions."""
 
 from core.access.policy import place_refusal
 from core.actions.order import Order, Plan, Report
@@ -22,7 +22,10 @@ from ui.messages.errors import error_sentence
 async def act(
     services: Services, reply: Reply, order: Order, *, shown: Plan | None = None, may_ask: bool = False
 ) -> None:
-    """Carry it out, showing progress and the outcome in the reply's message. `may_ask`: see carry_out."""
+    """Carry out the order, and show progress and outcome in the reply's message.
+
+    `may_ask`: see `Executor.execute`.
+    """
     report = await _carry_out(services, reply, order, (), shown, may_ask=may_ask)
     text, colour = _outcome_with_watch(services, reply.t, report)
     buttons = _next_steps(reply.t, report)
@@ -30,7 +33,7 @@ async def act(
 
 
 async def act_on_panel(services: Services, reply: Reply, order: Order) -> None:
-    """The same from a panel's button: the panel goes on as a panel, with the outcome as its note."""
+    """Carry out an order from a panel's button. The message stays a panel, with the outcome as its note."""
     known = services.cluster_cache.find(order.vmid)
     verbs = _allowed_buttons(services, reply)
     buttons = guest_buttons(reply.t, known, verbs, disabled=True) if known else []
@@ -40,10 +43,10 @@ async def act_on_panel(services: Services, reply: Reply, order: Order) -> None:
         AnswerTooLate,
         ChangedMeanwhile,
         GuestBusy,
-    ):  # it is not this press's, or this guest's, panel to edit
+    ):  # the panel belongs to another press or to another guest
         raise
     except BotError as error:
-        if _is_hidden(services, reply, order.vmid):  # the others can still see it
+        if _is_hidden(services, reply, order.vmid):  # other people may still see the panel
             raise
         begun = reply.working
         await _refresh_panel(services, reply, order.vmid, error_sentence(reply.t, error) if begun else "")
@@ -55,18 +58,18 @@ async def act_on_panel(services: Services, reply: Reply, order: Order) -> None:
 
 
 def _is_hidden(services: Services, reply: Reply, vmid: int) -> bool:
-    """Whether there is a guest of which this person may not know."""
+    """Return whether the guest exists but is hidden from this person."""
     guest = services.cluster_cache.find(vmid)
     actor = actor_of(reply.interaction)
     return guest is not None and services.authorizer.refusal(actor, Operation.INFO, guest) is not None
 
 
 async def _refresh_panel(services: Services, reply: Reply, vmid: int, note: str) -> None:
-    """The panel as it is now; where the guest cannot be read, what is known and a button to try again."""
+    """Show the panel again with current values. If the guest cannot be read, show the note and a refresh button."""
     try:
         await show_panel(services, reply, vmid, note)
     except BotError as error:
-        told = dict.fromkeys((note, error_sentence(reply.t, error)))  # which may be one and the same
+        told = dict.fromkeys((note, error_sentence(reply.t, error)))  # the two may be the same sentence
         await reply.show(card(*told, colour=Colour.WARN, buttons=[refresh_button(reply.t, vmid)]))
 
 
@@ -80,9 +83,10 @@ async def show_panel(services: Services, reply: Reply, vmid: int, note: str = ""
 
 
 def _allowed_buttons(services: Services, reply: Reply) -> tuple[Verb, ...]:
-    """The buttons that a panel may have here: in an alert channel outside of the category not all of them work.
+    """Return the actions whose buttons a panel may have in this place.
 
-    Everybody sees them, and they are judged by who presses.
+    In an alert channel outside the category not all of them work. Everybody sees the buttons; access is decided
+    for the person who presses one.
     """
     rules, actor = services.authorizer.rules, actor_of(reply.interaction)
     return tuple(verb for verb in POWER if place_refusal(rules, actor, Operation(verb.value)) is None)
@@ -116,7 +120,7 @@ async def _carry_out(
 
 
 def _outcome_with_watch(services: Services, t: Text, report: Report) -> tuple[str, Colour]:
-    """The outcome, with what it meant for the watch list."""
+    """Return text and colour of the outcome, and say if it changed the watch list."""
     text, colour = outcome_text(t, report)
     if services.watch.on_action_done(report):
         text += "\n" + t("It was taken off the watch list, too.")
@@ -124,7 +128,10 @@ def _outcome_with_watch(services: Services, t: Text, report: Report) -> tuple[st
 
 
 def _next_steps(t: Text, report: Report) -> list[Item]:
-    """The button a person would look for now: start the new guest, or restart for the new size."""
+    """Return the most likely next step as a button.
+
+    Start a new or rolled back guest, or reboot a guest for its new size.
+    """
     after, verb = report.after, report.plan.order.verb
     if not report.good or after is None:
         return []

@@ -1,4 +1,4 @@
-"""What a person should read before a plan is carried out, though nothing is lost: a small node, tags that decide."""
+"""Write warnings for a plan that loses no data: the node is too small, or tags change owners or protection."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ TAGS_MOST = 300
 
 
 def caveats(t: Text, plan: Plan) -> list[str]:
-    """Lines for the plan's card."""
+    """Return the warning lines for the plan's card."""
     match plan.order.verb:
         case Verb.RESIZE:
             return excess_lines(t, plan)
@@ -25,7 +25,10 @@ def caveats(t: Text, plan: Plan) -> list[str]:
 
 
 def excess_lines(t: Text, plan: Plan) -> list[str]:
-    """What the node does not have. A container starts all the same, and gets what there is."""
+    """Warn of cores and memory that the node does not have.
+
+    A container starts all the same and gets only what the node has.
+    """
     if plan.excess is None:
         return []
     lines, node = [], code(plan.guest.node)
@@ -51,7 +54,7 @@ def excess_lines(t: Text, plan: Plan) -> list[str]:
 
 
 def clone_caveats(t: Text, plan: Plan) -> list[str]:
-    """Who will own the copy, and whether it will be protected."""
+    """Say who will own the copy, and whether it will be protected."""
     after = plan.after
     if after is None:
         return []
@@ -70,7 +73,7 @@ def clone_caveats(t: Text, plan: Plan) -> list[str]:
 
 
 def rollback_caveats(t: Text, plan: Plan) -> list[str]:
-    """What the tags in the snapshot would change."""
+    """Say which owners, protection and scopes would change with the tags in the snapshot."""
     before, after = plan.before, plan.after
     if after is None:
         return [
@@ -95,7 +98,7 @@ def rollback_caveats(t: Text, plan: Plan) -> list[str]:
 
 
 def running_lines(t: Text, change: Change) -> list[str]:
-    """What the guest runs with, where an earlier change waits for a restart."""
+    """Show the values in effect if an earlier change still waits for a restart."""
     values = []
     if change.cores and change.cores_now is not None:
         values.append(t.plural("{n} core", "{n} cores", change.cores_now))

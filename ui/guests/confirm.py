@@ -1,8 +1,8 @@
-"""Asking back before something is lost: one asker, sixty seconds, one press that counts.
+"""Ask for confirmation before something is lost. Only the asker may answer, within sixty seconds and only once.
 
-A question is its plan on a card, a red button and a grey one; where more is at stake, the red button brings a form
-for the guest's name, and for a protected guest a reason. Nothing happens before; a question that
-lapses goes grey and says so; a press after a restart finds nothing and is told that it is over.
+A question shows the plan on a card with a red and a grey button. If more is at stake, the red button opens a form
+for the guest's name, and for a protected guest also a reason. Nothing happens before the answer. A question without
+an answer greys out its buttons and says so. A press after a restart is told that the question is over.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ NAME_FIELD, REASON_FIELD = "name", "reason"
 
 
 async def ask(services: Services, reply: Reply, plan: Plan) -> None:
-    """Show the plan and its buttons as the reply's message, and wait for nobody."""
+    """Show the plan and its buttons as the reply's message. Do not wait for the answer."""
 
     async def end(note: str) -> None:
         await reply.show(question_over(services, question, note))
@@ -63,7 +63,7 @@ async def ask(services: Services, reply: Reply, plan: Plan) -> None:
 
 
 def _renew(services: Services, question: Question) -> None:
-    """Begin the time anew, once: the asker is at the form. Leave a question that is answered by now."""
+    """Restart the timer once, because the asker has opened the form. Skip a question that is no longer open."""
     if not services.questions.is_open(question) or question.renewed:
         return
     question.renewed = True
@@ -92,7 +92,7 @@ async def _end(question: Question, note: str) -> None:
 
 
 def question_over(services: Services, question: Question, note: str) -> ui.LayoutView:
-    """Return the question's card with grey buttons, and why."""
+    """Return the question's card with grey buttons and the reason."""
     return _question_card(services, question, note, over=True)
 
 
@@ -112,9 +112,9 @@ def _stopping(t: Text) -> str:
 
 
 async def on_press(interaction: Interaction, answer: str, nonce: str, attempt: Attempt) -> None:
-    """A press on a question's button, by anybody, at any time.
+    """Handle a press on a question's button, by anybody, at any time.
 
-    Raises QuestionOver, QuestionAnswered, NotYours, and what access says to the roles of now.
+    Raises: QuestionOver, QuestionAnswered, NotYours, Refused by access with the current roles.
     """
     services = services_of(interaction)
     plan = services.questions.plan_of(nonce)
@@ -142,7 +142,7 @@ async def on_press(interaction: Interaction, answer: str, nonce: str, attempt: A
 
 
 async def _send_form(interaction: Interaction, t: Text, question: Question) -> None:
-    """The form, without the guest's name where Discord blocks it."""
+    """Send the form, without the guest's name if Discord blocks it."""
     try:
         await interaction.response.send_modal(confirmation_form(t, question))
     except discord.HTTPException as error:
@@ -152,7 +152,7 @@ async def _send_form(interaction: Interaction, t: Text, question: Question) -> N
 
 
 async def _carry_out(interaction: Interaction, services: Services, question: Question) -> None:
-    """What was agreed to. If it is refused after all, the question goes grey and the asker is told why."""
+    """Carry out the confirmed order. If it is refused after all, grey out the question and tell the asker why."""
     async with Reply(services, interaction) as reply:
         try:
             order = replace(question.plan.order, actor=actor_of(interaction))  # with the roles of now
@@ -165,7 +165,10 @@ async def _carry_out(interaction: Interaction, services: Services, question: Que
 
 
 def _asker_of(interaction: Interaction, plan: Plan | None) -> int | None:
-    """Who was asked; of a question of an earlier run, who gave the command that its message answers."""
+    """Return the asker's user id, None if unknown.
+
+    For a question of an earlier run, it is the user of the command that the message answers.
+    """
     if plan is not None:
         return plan.order.actor.user_id
     metadata = interaction.message.interaction_metadata if interaction.message else None
@@ -173,7 +176,7 @@ def _asker_of(interaction: Interaction, plan: Plan | None) -> int | None:
 
 
 async def _disable_buttons(interaction: Interaction) -> None:
-    """A question from before a restart: its buttons do nothing any more, and should look so."""
+    """Grey out the buttons of a question from before a restart, because they no longer work."""
     if interaction.message is None:
         return
     view = ui.LayoutView.from_message(interaction.message, timeout=1)
@@ -181,12 +184,12 @@ async def _disable_buttons(interaction: Interaction) -> None:
         if isinstance(item, ui.Button):
             item.disabled = True
     t = services_of(interaction).texts.public
-    with contextlib.suppress(*DISCORD_ERRORS):  # what matters is the word that follows
+    with contextlib.suppress(*DISCORD_ERRORS):  # the asker is told in any case
         await send_with_fallbacks(t, view, lambda shown: interaction.response.edit_message(view=shown))
 
 
 def _describe(attempt: Attempt, plan: Plan | None) -> None:
-    """Say in the record what it is about, whatever comes of it."""
+    """Put the plan's order and guest into the attempt's audit record, whatever the result."""
     if plan is not None:
         order = plan.order
         attempt.word, attempt.vmid, attempt.detail = order.verb.value, order.vmid, order.detail
@@ -194,19 +197,22 @@ def _describe(attempt: Attempt, plan: Plan | None) -> None:
 
 
 def _ensure_asker(interaction: Interaction, question: Question) -> None:
-    """Raises NotYours, and what access says: who has lost the role since may not even cancel."""
+    """Check that the asker is answering and still has access. Without the role they may not even cancel.
+
+    Raises: NotYours, Refused by access.
+    """
     order = question.plan.order
     if interaction.user.id != order.actor.user_id:
         raise NotYours(order.actor.name, order.actor.user_id)
     asked = question.plan.guest
-    now = services_of(interaction).cluster_cache.find(order.vmid) or asked  # its tags may have changed since
+    now = services_of(interaction).cluster_cache.find(order.vmid) or asked  # its tags may have changed
     authorize(interaction, Operation(order.verb.value), replace(now, protected=asked.protected))
 
 
 def confirmation_form(t: Text, question: Question, *, bare: bool = False) -> ui.Modal:
-    """Typing the guest's name, and for a protected one why: the last step before something is lost.
+    """Return the form for the guest's name, and for a protected guest the reason.
 
-    `bare` says nowhere what the name is.
+    It is the last step before something is lost. `bare`: do not show the guest's name anywhere.
     """
     plan = question.plan
     shown = replace(plan, guest=replace(plan.guest, name=None)) if bare else plan
@@ -224,9 +230,10 @@ def confirmation_form(t: Text, question: Question, *, bare: bool = False) -> ui.
 
 
 async def on_submit(interaction: Interaction, custom_id: str, typed: Mapping[str, str]) -> None:
-    """A form sent in, also one from before a restart: the same gate, asker and single use as for a button.
+    """Handle a submitted form, also one from before a restart.
 
-    `typed`: what was typed, by the fields' custom_ids.
+    The same rules apply as for a button: the gate, the asker, and a single use.
+    `typed`: the text of each field by its custom_id.
     """
 
     async def work(attempt: Attempt) -> BotError | None:
@@ -251,7 +258,7 @@ async def on_submit(interaction: Interaction, custom_id: str, typed: Mapping[str
 
 
 def typed_fields(data: Mapping[str, Any]) -> dict[str, str]:
-    """What was typed into a form's fields by their custom_ids, from the interaction's own data, whatever it holds."""
+    """Return the text of a form's fields by custom_id, from the interaction's raw data. Any data is accepted."""
     found = {}
     rows = data.get("components")
     for row in rows if isinstance(rows, list) else ():
@@ -264,7 +271,10 @@ def typed_fields(data: Mapping[str, Any]) -> dict[str, str]:
 
 
 async def ask_first(services: Services, reply: Reply, order: Order) -> None:
-    """Show what would happen, and ask; in a dry run show it alone. Raises as Operations.plan does."""
+    """Show the plan and ask for confirmation. In a dry run only show the plan.
+
+    Raises: AnswerTooLate, and the errors of `Operations.plan`.
+    """
     ensure_awaited(reply.interaction)
     plan = await services.executor.plan(order)
     if order.dry_run:
@@ -277,7 +287,7 @@ async def ask_first(services: Services, reply: Reply, order: Order) -> None:
 
 
 async def act_or_ask(services: Services, reply: Reply, order: Order) -> None:
-    """Do it at once, or where the guest is protected ask first."""
+    """Carry out the order at once, or ask first if the guest is protected or a person should see the plan."""
     try:
         await act(services, reply, order, may_ask=True)
     except Unconfirmed:

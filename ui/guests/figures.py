@@ -1,4 +1,4 @@
-"""A guest's CPUs and memory in words, also where Proxmox has no figure of the guest's own."""
+"""Show a guest's cores and memory, also if the guest itself reports no memory use to Proxmox."""
 
 from core.guest import Guest, State
 from ui.formatting import format_usage
@@ -6,7 +6,7 @@ from ui.i18n import Text
 
 
 def cores_of(t: Text, count: float) -> str:
-    """`2 cores`, `0.5 cores`: a container's CPU limit need not be whole."""
+    """Return `2 cores` or `0.5 cores`, because a container's CPU limit may be fractional."""
     rounded = round(count, 2)
     if rounded == int(rounded):
         return t.plural("{n} core", "{n} cores", int(rounded))
@@ -14,7 +14,7 @@ def cores_of(t: Text, count: float) -> str:
 
 
 def memory_of(t: Text, guest: Guest) -> str:
-    """What the guest uses of its memory; where it does not say so itself, what the host holds for it."""
+    """Show the guest's memory use, or the host's figure if the guest itself reports none."""
     if guest.state is State.STOPPED:
         return format_usage(None, guest.memory_total)
     if not is_seen_by_host(guest):
@@ -23,12 +23,12 @@ def memory_of(t: Text, guest: Guest) -> str:
 
 
 def is_seen_by_host(guest: Guest) -> bool:
-    """Whether the figure of its memory is not the guest's own."""
+    """Return whether the memory figure comes from the host and not from the guest."""
     return guest.memory_seen_by_host and guest.state is not State.STOPPED
 
 
 def memory_advice(t: Text) -> str:
-    """What is missing where `is_seen_by_host`."""
+    """Say what the guest lacks if `is_seen_by_host` is true."""
     return t(
         "The guest does not report its memory use: its balloon driver or guest agent is missing or not running. "
         "Memory raises no alert."

@@ -1,4 +1,5 @@
-"""Lists in pages: the guests of the cluster, a guest's snapshots. The watch's are in ui/watch/views.py."""
+"""List the guests of the cluster in pages, and the snapshots of a guest. `ui/watch/views.py` has the watch's
+lists."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -35,7 +36,7 @@ ROWS = 10
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What /list was narrowed to; empty means all. `status` is running, stopped, other or template."""
+    """The filters of /list; empty means all. `status` is running, stopped, other or template."""
 
     status: str = ""
     kind: str = ""
@@ -43,7 +44,7 @@ class Filters:
 
     @property
     def detail(self) -> str:
-        """In one line, for the audit."""
+        """Return the filters in one line, for the audit trail."""
         return format_options({"status": self.status, "kind": self.kind, "node": self.node})
 
     def matches(self, guest: Guest) -> bool:
@@ -59,14 +60,14 @@ class Filters:
 
 
 def status_of(guest: Guest) -> str:
-    """The word of /list's `status` option for this guest."""
+    """Return the value of /list's option `status` that this guest matches."""
     if guest.template:
         return "template"
     return guest.state.value if guest.state in (State.RUNNING, State.STOPPED) else "other"
 
 
 def filter_word(t: Text, status: str) -> str:
-    """The option's choice in words; nothing where there is none."""
+    """Return the label of a `status` choice, empty if there is none."""
     return {
         "running": t("running"),
         "stopped": t("stopped"),
@@ -78,9 +79,10 @@ def filter_word(t: Text, status: str) -> str:
 def guest_list_card(
     t: Text, cluster: Cluster, filters: Filters, page: int, now: float, *, narrowed: bool = False
 ) -> ui.LayoutView:
-    """Page `page` (from 0; beyond the last is the last) of all guests that the filters admit, sorted by VMID.
+    """Build one page of the guests that match the filters, sorted by VMID.
 
-    `narrowed`: the cluster is shown without what the reader may not see.
+    `page`: counts from 0. A page beyond the last shows the last.
+    `narrowed`: guests may be missing from `cluster` because the reader may not see them.
     """
     guests = [guest for guest in cluster.guests if filters.matches(guest)]
     page, pages = page_of(page, len(guests))
@@ -94,14 +96,17 @@ def guest_list_card(
 
 
 def _none_at_all(t: Text) -> str:
-    """An empty cluster is rare; a token without VM.Audit sees just that (Cluster.pm filters, and answers 200)."""
+    """Warn about the token. An empty cluster is rare, but a token without VM.Audit sees one.
+
+    Proxmox' Cluster.pm filters the guests and still answers 200.
+    """
     return f"{WARNING} " + t(
         "Proxmox shows no guest at all. The API token may lack the privilege `VM.Audit`."
     )
 
 
 def _totals(t: Text, guests: Sequence[Guest]) -> str:
-    """By state, in the words of the rows below."""
+    """Count the guests by state, in the same words as the rows below."""
     counts = Counter(None if guest.template else guest.state for guest in guests)
     parts = [t.plural("{n} guest", "{n} guests", len(guests))]
     parts += [f"{STATE_EMOJI[each]} {state_word(t, each)} {counts[each]}" for each in State if counts[each]]
@@ -129,7 +134,7 @@ def _guest_row(t: Text, guest: Guest) -> str:
 
 
 def snapshot_list_card(t: Text, guest: Guest, snapshots: Sequence[Snapshot]) -> ui.LayoutView:
-    """As a tree of parents, with age, description, and whether memory was saved."""
+    """Show the snapshots as a tree, with age, description and a note if memory was saved."""
     count = t.plural("{n} snapshot", "{n} snapshots", len(snapshots))
     head = f"### {title(guest)} · {count}"
     lines = [_snapshot_row(t, snapshot, depth) for snapshot, depth in _tree(snapshots)]
@@ -139,7 +144,10 @@ def snapshot_list_card(t: Text, guest: Guest, snapshots: Sequence[Snapshot]) -> 
 
 
 def _tree(snapshots: Sequence[Snapshot]) -> list[tuple[Snapshot, int]]:
-    """Each snapshot after its parent, with its depth; one whose parent is gone (or in a ring) is a root."""
+    """Return each snapshot after its parent, with its depth.
+
+    A snapshot whose parent is missing is a root. In a ring of parents the first snapshot is the root.
+    """
     names = {snapshot.name for snapshot in snapshots}
     children: dict[str, list[Snapshot]] = {}
     for snapshot in reversed(snapshots):
@@ -183,7 +191,7 @@ def _snapshot_row(t: Text, snapshot: Snapshot, depth: int) -> str:
 
 
 def page_of(page: int, count: int) -> tuple[int, int]:
-    """The page within bounds, and how many there are (at least one)."""
+    """Return the page brought within bounds, and the number of pages, at least one."""
     pages = max(1, -(-count // ROWS))
     return max(0, min(page, pages - 1)), pages
 

@@ -122,7 +122,7 @@ def _snapshot(order: Order) -> str:
 def working_card(
     t: Text, order: Order, guest: str, progress: Progress, buttons: Sequence[Item] = ()
 ) -> ui.LayoutView:
-    """While it runs: what, how far, how long, and that it goes on when it takes long or is out of sight."""
+    """Return the card of a running action: progress, time so far, and a note if it is slow or Proxmox is silent."""
     lines = [f"{WORKING} {WORDINGS[order.verb].working(t, guest, order)}"]
     if progress.percent is not None:
         lines.append(f"{progress_bar(progress.percent / 100)} {progress.percent:.0f}%")
@@ -139,13 +139,13 @@ def working_card(
 
 
 def farewell_card(t: Text, order: Order, guest: str) -> ui.LayoutView:
-    """When the bot ends while work is under way."""
+    """Return the card for an action that is still running when the bot ends."""
     text = t("The bot is being stopped. What was begun goes on in Proxmox; look with `/info` how it ended.")
     return card(f"{WARNING} {WORDINGS[order.verb].working(t, guest, order)}\n{text}", colour=Colour.WARN)
 
 
 def outcome_text(t: Text, report: Report) -> tuple[str, Colour]:
-    """How it ended, true to the task's own end and to what the guest was seen to be afterwards."""
+    """Return the text and colour of the outcome, from the task's result and the guest's state afterwards."""
     order, task = report.plan.order, report.task
     guest = title(_subject(report))
     words = WORDINGS[order.verb]
@@ -195,7 +195,7 @@ def _withdrawn(t: Text) -> str:
 
 
 def _subject(report: Report) -> Guest:
-    """Whom the sentence is about: for a copy the new guest, otherwise the guest as it was found."""
+    """Return the guest that the sentence names: the new guest for a copy, otherwise the guest of the plan."""
     if report.plan.order.verb is Verb.CREATE and report.after is not None and report.good:
         return report.after
     return report.plan.guest
@@ -214,7 +214,7 @@ def _particulars(t: Text, report: Report) -> list[str]:
             lines.append(
                 t("It takes effect after a restart by Proxmox (a reboot inside the guest is not enough).")
             )
-            if plan.guarded:  # for which no button would do
+            if plan.guarded:  # then the card has no reboot button
                 lines.append(t("The guest is protected: `/reboot` asks for its name and a reason."))
         elif plan.guest.state is State.STOPPED:
             lines.append(t("It takes effect at the next start."))
@@ -241,7 +241,7 @@ def change_lines(t: Text, change: Change) -> list[str]:
 
 
 def _log_without_error(message: str, log: Iterable[str]) -> tuple[str, ...]:
-    """The log without the lines that say what the task's error says: Proxmox writes it below as `TASK ERROR:`."""
+    """Return the log without lines that repeat the task's error. Proxmox appends it as `TASK ERROR:`."""
     told = " ".join(message.split())
 
     def repeats(line: str) -> bool:
@@ -259,5 +259,5 @@ def _with_log(text: str, log: tuple[str, ...]) -> str:
 
 
 def footer(t: Text, report: Report) -> str:
-    """Who and how long, in small print."""
+    """Return the person and the duration, in small print."""
     return f"-# <@{report.plan.order.actor.user_id}> · {format_duration(t, report.seconds)}"

@@ -1,4 +1,4 @@
-"""The info panel of one guest: what it is, how it does, and the buttons that fit its state."""
+"""Show the info panel of one guest: its data, and the buttons that fit its state."""
 
 from collections.abc import Sequence
 
@@ -39,7 +39,7 @@ POWER = (Verb.START, Verb.REBOOT, Verb.SHUTDOWN)
 def guest_panel(
     t: Text, details: GuestDetails, now: float, note: str = "", verbs: Sequence[Verb] = POWER
 ) -> ui.LayoutView:
-    """The whole panel. `now` is Unix seconds; `note` is the outcome of a button that was just pressed."""
+    """Return the whole panel. `now`: Unix seconds. `note`: outcome of a button that was just pressed."""
     guest = details.guest
     head = f"### {emoji_of(guest)} {title(guest)}\n{_headline(t, guest)}"
     body = "\n".join(f"**{name}** {value}" for name, value in _rows(t, details) if value)
@@ -98,7 +98,7 @@ def _memory(t: Text, guest: Guest) -> str:
 
 
 def _waiting(t: Text, pending: Sequence[Pending]) -> str:
-    """The changes that hold only after a restart by Proxmox."""
+    """List the changes that take effect only after a restart by Proxmox."""
     rows = []
     for item in pending:
         after = t("default") if item.delete or item.pending is None else code(item.pending, 40)

@@ -1,4 +1,4 @@
-"""What would happen, shown before it does: made from the same plan that then runs."""
+"""Show the plan of an action before it runs. The same plan is carried out afterwards."""
 
 from collections.abc import Callable
 
@@ -38,7 +38,7 @@ def plan_parts(t: Text, plan: Plan, now: float) -> list[str]:
 
 
 def yes_label(t: Text, plan: Plan) -> str:
-    """The red button names what it does to whom (Discord: verb and object)."""
+    """Return the label of the red button: verb and object (Discord)."""
     name = plain(plan.guest.label, 40)
     label = {
         Verb.REBOOT: t("Reboot {name}", name=name),
@@ -72,7 +72,7 @@ def _line(t: Text, guest: Guest) -> str:
 
 
 def _fallback(t: Text, plan: Plan) -> str:
-    """What the guest could be brought back from: the last backup, and the snapshots that stay."""
+    """List what the guest can be restored from afterwards: the last backup and the remaining snapshots."""
     if plan.fallback is None:
         return ""
     backups, snapshots = plan.fallback.backups, plan.fallback.snapshots

@@ -1,4 +1,4 @@
-"""From a person to the guests they may see: the cluster as it exists for them."""
+"""Show the guests that a person may see."""
 
 from ui.guests.lists import Filters, guest_list_card
 from ui.interaction.context import Services
@@ -7,7 +7,10 @@ from ui.interaction.reply import Reply
 
 
 async def show_guests(services: Services, reply: Reply, filters: Filters, page: int = 0) -> None:
-    """Raises a ProxmoxError."""
+    """Show one page of the filtered list, without the guests hidden from this person.
+
+    Raises: ProxmoxError.
+    """
     authorizer, actor = services.authorizer, actor_of(reply.interaction)
     cluster = authorizer.visible_cluster(actor, await services.cluster_cache.read())
     now = services.clock.now()

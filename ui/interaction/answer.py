@@ -1,7 +1,8 @@
-"""The one message in which an interaction is answered, and the ways to it.
+"""Put the one answer to an interaction where the person reads it.
 
-The first answer goes to the interaction, later ones by its token, and those past the token's life by the bot's own
-rights in the channel. Discord's limits: 3 s for the first answer, 15 min for the token.
+The first answer goes to the interaction, and later ones use its token. When the token has expired, the bot edits or
+sends the message with its own permissions in the channel. Discord's limits: 3 s for the first answer, 15 min for the
+token.
 """
 
 import io
@@ -19,28 +20,29 @@ from ui.interaction.context import Interaction, Services
 _log = logging.getLogger(__name__)
 
 FIRST_SECONDS = 3.0
-"""Discord takes the first answer no later; one that is limited for longer goes another way."""
+"""Seconds in which Discord accepts the first answer. If a rate limit lasts longer, the answer goes another way."""
 TOKEN_SECONDS = 14 * 60.0
 CHANNEL_SECONDS = 15 * 60.0
-"""How long a limit of the channel is waited for with an answer that has no other way."""
+"""Seconds to wait for the channel's rate limit with an answer that has no other way."""
 RETRIES = (1.0, 2.0, 4.0)
 ALREADY_ACKNOWLEDGED = 40060
-"""Discord's error code for a second first answer."""
+"""Discord's error code for an interaction that already has a first answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file of an answer, whose view shows it."""
+    """A file attached to an answer. The answer's view must show it."""
 
     name: str
     data: bytes = field(repr=False)
 
 
 class Answer:
-    """Puts a view where the person reads it. One call at a time: whoever has it keeps the order.
+    """Show views as the answer. The caller makes one call at a time.
 
-    `t` is the language of the answer: the reader's own when private, otherwise the channel's. The answer to a press
-    is its message edited (`in_place`), or with `anew` a new message.
+    `t`: language of the answer. A private answer uses the reader's own, any other the channel's.
+    `in_place`: the answer to a button press edits the message with the button.
+    `anew`: the answer to a press is a new message instead.
     """
 
     def __init__(self, services: Services, interaction: Interaction, *, private: bool, anew: bool) -> None:
@@ -55,23 +57,26 @@ class Answer:
 
     @property
     def answered(self) -> bool:
-        """Whether Discord has a first answer of ours."""
+        """Return whether Discord has a first answer from the bot."""
         return self._taken or self.interaction.response.is_done()
 
     def accept_duplicate(self, error: discord.HTTPException) -> None:
-        """An earlier try took effect, only its answer was lost. Raises any other error."""
+        """Accept the error that Discord already has the first answer, because only its response was lost.
+
+        Raises: `error` itself, if it is any other error.
+        """
         if error.code != ALREADY_ACKNOWLEDGED:
             raise error
         self._taken = True
 
     @property
     def seconds_left(self) -> float:
-        """Seconds in which the way that is open now stays open."""
+        """Return the seconds for which the current way to answer stays open."""
         age = self._clock.monotonic() - self._began
         return max(0.0, (TOKEN_SECONDS if self.answered else FIRST_SECONDS) - age)
 
     async def acknowledge(self) -> None:
-        """Tell Discord that an answer comes, unless one has come."""
+        """Defer the answer, unless Discord already has one."""
         if self.answered:
             return
         try:
@@ -84,13 +89,16 @@ class Answer:
             self.accept_duplicate(error)
 
     async def show(self, view: ui.LayoutView) -> None:
-        """Put it, again when Discord stumbles, and at last in the channel."""
+        """Show the view. Retry when Discord fails, and send it to the channel as the last resort."""
         error = await send_with_retries(self._clock, lambda: self.put(view), RETRIES, self.seconds_left)
         if error is not None:
             await self._show_in_channel(view, error)
 
     async def put(self, view: ui.LayoutView, *, last: bool = True) -> None:
-        """Show it by the way that is open now. What is not the `last` word makes no new message."""
+        """Show the view by the way that is open now.
+
+        `last=False`: another view will follow, so no new message is sent to the channel.
+        """
         interaction = self.interaction
         if interaction.client.is_closed():
             return
@@ -120,14 +128,17 @@ class Answer:
         return await self.interaction.edit_original_response(view=view, attachments=self._files() or MISSING)
 
     def _files(self) -> list[discord.File]:
-        """Anew for each try, which reads them to their end."""
+        """Return new file objects for each attempt, because an attempt reads them to the end."""
         kept = self.attached
         return [discord.File(io.BytesIO(kept.data), kept.name)] if kept else []
 
     async def _show_in_channel(
         self, view: ui.LayoutView, error: Exception | None, *, last: bool = True
     ) -> None:
-        """Past the token's life (or when it was refused) with the bot's own rights; nothing private goes there."""
+        """Show the view in the channel with the bot's own permissions. The token has expired or was refused.
+
+        A private view is not sent there.
+        """
         if self.private:
             _log.warning("a private answer could not be delivered: %r", error)
             return
@@ -141,11 +152,11 @@ class Answer:
 
     async def _edit_in_channel(self, view: ui.LayoutView) -> None:
         if self.message_id is not None:
-            nobody = discord.AllowedMentions.none()  # this call alone does not take the bot's default
+            nobody = discord.AllowedMentions.none()  # only this call ignores the client's default
             await self._channel.get_partial_message(self.message_id).edit(view=view, allowed_mentions=nobody)
 
     async def _put_in_channel(self, view: ui.LayoutView) -> None:
-        """Edit the message, and where that does not go send a new one."""
+        """Edit the message, or send a new one if that fails."""
         try:
             await self._edit_in_channel(view)
         except DISCORD_ERRORS as error:

@@ -1,10 +1,16 @@
-"""The buttons that outlive a restart. Their custom_id says which guest and what; nothing else in it is trusted.
+"""Create the buttons, which still work after a restart.
 
-`g1:start:101:5d0a…` acts on a guest (the last part is Guest.fingerprint, so that a stale button does not reach
-another guest that got its VMID; 32 hex digits, in messages of earlier versions eight, which go on working),
-`g1:refresh:101` reads it again, `a1:ack:17` answers an alert by its incident (`:r` at the end: in a message that is
-not edited), `p1:…` turns a page, `q1:…` answers a question. What a press does is in cogs/buttons.py, which
-reaches here through the Services: this module only makes buttons.
+A button's `custom_id` names the guest and the action, and nothing else in it is trusted:
+
+- `g1:start:101:5d0a…` acts on a guest. The last part is `Guest.fingerprint`, so that a stale button does not reach
+another
+  guest that got the same VMID. It has 32 hex digits, or eight in messages of earlier versions, which still work.
+- `g1:refresh:101` reads the guest again.
+- `a1:ack:17` answers an alert by its incident. `:r` at the end marks a message that is not edited.
+- `p1:…` turns a page.
+- `q1:…` answers a question.
+
+This module only creates buttons. `cogs/buttons.py` handles the presses and is called through `Services`.
 """
 
 import re
@@ -35,7 +41,7 @@ AUDIT = re.compile(
     r":(?P<person>[0-9]{0,19}):(?P<operation>[a-z_]{0,24}):(?P<since>[0-9]{0,11})"
     r":(?P<until>[0-9]{0,9})"
 )
-"""The longest has 100 characters, which is what Discord gives a custom_id."""
+"""The longest match has 100 characters, Discord's limit for a `custom_id`."""
 HISTORY = re.compile(
     r"p1:history:(?P<move>first|prev|next|last):(?P<page>[0-9]{1,5}):(?P<vmid>(?:[1-9][0-9]{2,8})?)"
 )
@@ -43,13 +49,13 @@ ALERT = re.compile(
     r"a1:(?P<what>start|details|ack|mute1|mute8):(?P<incident>[1-9][0-9]{0,15})(?P<unedited>:r)?"
 )
 MUTES = {"mute1": 3600, "mute8": 8 * 3600}
-"""Seconds of an alert's two buttons."""
+"""Seconds of the two mute buttons of an alert."""
 FORM = re.compile(r"f1:(?P<nonce>[0-9a-f]{16})")
 QUESTION = re.compile(r"q1:(?P<answer>yes|no):(?P<nonce>[0-9a-f]{16})")
 
 
 class PersistentButton(ui.DynamicItem[ui.Button[Any]], template=r"[a-z][0-9]:.{1,97}"):
-    """Every button of this bot. discord.py makes it anew from its custom_id for each press."""
+    """A button of this bot. discord.py creates it again from its `custom_id` for each press."""
 
     @classmethod
     async def from_custom_id(
@@ -85,7 +91,10 @@ def refresh_button(t: Text, vmid: int, *, disabled: bool = False) -> PersistentB
 
 
 def alert_buttons(t: Text, incident: Incident, *, edited: bool = True) -> list[PersistentButton]:
-    """What can be done about it now. `edited`: the message is kept up to date, so that it shows the answer."""
+    """Return the buttons for what can be done about the incident now.
+
+    `edited`: the message is kept up to date, so that it will show the effect of a press.
+    """
     tail = f"{incident.id}" if edited else f"{incident.id}:r"
     guest = guest_of(incident)
     offers: list[tuple[str, str, discord.ButtonStyle]] = []
@@ -107,7 +116,7 @@ def alert_buttons(t: Text, incident: Incident, *, edited: bool = True) -> list[P
 
 
 def guest_of(incident: Incident) -> int | None:
-    """The VMID of the one guest it is about, where there is one to look at."""
+    """Return the VMID of the incident's guest, None unless there is exactly one to look at."""
     if incident.topic in (Topic.GROUP, Topic.NODE, Topic.STALE):
         return None
     if incident.topic is Topic.BACKUP:
@@ -121,7 +130,10 @@ def can_start(incident: Incident) -> bool:
 
 
 def page_buttons(what: str, page: int, pages: int, filters: Sequence[str]) -> list[PersistentButton]:
-    """First, previous, next, last; none where there is one page only. `page` counts from 0."""
+    """Return the buttons first, previous, next and last, or none if there is only one page.
+
+    `page` counts from 0.
+    """
     if pages <= 1:
         return []
     tail = ":".join(filters)
@@ -138,7 +150,7 @@ def page_buttons(what: str, page: int, pages: int, filters: Sequence[str]) -> li
 
 
 def question_buttons(t: Text, nonce: str, yes: str, *, disabled: bool = False) -> list[PersistentButton]:
-    """The red one says what it does; the grey one leaves everything as it is."""
+    """Return a red button, whose label `yes` names the action, and a grey one that cancels."""
     red = discord.ButtonStyle.danger
     return [
         PersistentButton(

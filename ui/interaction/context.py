@@ -1,4 +1,4 @@
-"""Everything a cog, a button or a form may need, given by bot.py and changed by nobody."""
+"""Define the services for cogs, buttons and forms. bot.py provides them, and nobody changes them."""
 
 import datetime
 from collections.abc import Awaitable, Callable
@@ -30,8 +30,11 @@ Interaction = discord.Interaction[discord.Client]
 
 
 class Heartbeat(Protocol):
-    """A sign of life to whoever watches the watch. `wanted`: it is set up; `failing`: why the last one did not
-    arrive, None while they do; `taken`: when one last did (Unix seconds)."""
+    """Send signs of life to a monitor outside of the bot.
+
+    `wanted`: whether it is set up. `failing`: why the last one did not arrive, None if it did.
+    `taken`: Unix seconds of the last one that arrived.
+    """
 
     error: str | None
     last_beat: float | None
@@ -40,7 +43,7 @@ class Heartbeat(Protocol):
     def is_enabled(self) -> bool: ...
 
     async def beat(self) -> bool:
-        """One. Does not raise."""
+        """Send one sign of life. Does not raise."""
 
 
 class OpenReply(Protocol):
@@ -65,24 +68,24 @@ class Services:
     alert_delivery: AlertDelivery
     heartbeat: Heartbeat
     connected: Callable[[], bool]
-    """Whether Discord's gateway is there just now."""
+    """Returns whether the gateway to Discord is connected now."""
     audit: AuditLog
     audit_delivery: AuditDelivery
     action_recovery: ActionRecovery
-    """Finds out how what was cut off by the bot's end came out."""
+    """Finds out the results of actions that the end of an earlier run cut off."""
     clock: Clock
     texts: Texts
     questions: Questions
     press: Callable[[Interaction, str], Awaitable[None]]
-    """What a press on a lasting button does: presses.press."""
+    """Handles a press on a lasting button: `presses.press`."""
     timezone: datetime.tzinfo
-    """In which a date begins (TIMEZONE)."""
+    """Time zone in which dates begin (TIMEZONE)."""
     poll_seconds: float
-    """Seconds between two reads of the watch."""
+    """Seconds between two polls of the watch."""
     arrivals: Arrivals = field(default_factory=Arrivals)
-    """How late interactions arrive."""
+    """Measures how late interactions arrive."""
     open_replies: set[OpenReply] = field(default_factory=set)
-    """Answers still under way, to be told when the bot ends."""
+    """Unfinished answers, to be told when the bot ends."""
 
 
 class _Serving(Protocol):
@@ -90,5 +93,8 @@ class _Serving(Protocol):
 
 
 def services_of(interaction: Interaction) -> Services:
-    """Buttons are made anew by discord.py for every press, so they find the services at the client."""
+    """Return the services of the client.
+
+    discord.py makes a new button object for every press, so buttons cannot hold the services themselves.
+    """
     return cast(_Serving, interaction.client).services

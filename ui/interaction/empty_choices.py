@@ -1,6 +1,6 @@
-"""Why there is nothing to choose: one entry of a completion says it, where Discord would only say "no options match".
+"""Explain an empty completion with one entry, where Discord would only say "no options match".
 
-Choosing that entry does nothing: its value is refused before anything else is looked at.
+Choosing that entry does nothing: its value is refused before anything else is checked.
 """
 
 import asyncio
@@ -23,15 +23,15 @@ from ui.interaction.refusal import mixed_levels_text
 from ui.messages.errors import level_word
 
 NUMBER, WORD = -404, "!nothing"
-"""The values of that entry, which are those of nothing else: no VMID, node, snapshot, target or duration."""
+"""Values of that entry. They cannot be a VMID, node, snapshot, target or duration."""
 
 ANEW_SECONDS = 0.5
-"""What is left of Discord's 3 s when a completion has waited as long as it may."""
+"""Seconds left of Discord's 3 s after a completion has waited as long as it may."""
 Choices = list[app_commands.Choice[Any]]
 
 
 class ChoiceKind(Enum):
-    """What a completion offers."""
+    """Kind of choices that a completion offers."""
 
     GUEST = "guest"
     TEMPLATE = "template"
@@ -69,7 +69,7 @@ _REFUSALS: Mapping[type[Refused], Callable[[Text, Any], str]] = {
 
 
 def refusal_choice(t: Text, interaction: Interaction, refusal: Refused, asker: Actor) -> Choices:
-    """The entry for what the gate refuses; none where the bot is not to be used at all."""
+    """Return the entry for a refusal by the gate; no entry where the bot may not be used at all."""
     say = _REFUSALS.get(type(refusal))
     if say is None:
         return []
@@ -78,7 +78,7 @@ def refusal_choice(t: Text, interaction: Interaction, refusal: Refused, asker: A
 
 
 def empty_choice(t: Text, interaction: Interaction, wanted: ChoiceKind) -> Choices:
-    """The entry for a list that is empty whatever is typed."""
+    """Return the entry for a list that is empty whatever the person types."""
     if _is_unread(interaction, wanted):
         return [_entry(interaction, t("Proxmox cannot be read right now."))]
     if wanted is ChoiceKind.SNAPSHOT:
@@ -87,7 +87,7 @@ def empty_choice(t: Text, interaction: Interaction, wanted: ChoiceKind) -> Choic
 
 
 def _no_snapshot(t: Text, interaction: Interaction) -> str:
-    """Of a guest that is hidden the same is said as of one that does not exist."""
+    """Say why there is no snapshot. The text is the same for a hidden guest and for one that does not exist."""
     if not getattr(interaction.namespace, "vmid", None):
         return t("Choose the guest (vmid) first.")
     return t("No snapshot found: the guest has none, or cannot be read right now.")
@@ -100,7 +100,7 @@ def _entry(interaction: Interaction, text: str) -> app_commands.Choice[Any]:
 
 
 def options_of(data: object) -> Iterator[Mapping[str, Any]]:
-    """A command's options as they came, those of a group's command too."""
+    """Yield the options of a command as received, also of a command in a group."""
     inner = data.get("options") if isinstance(data, Mapping) else None
     for option in inner if isinstance(inner, list) else ():
         if isinstance(option, Mapping):
@@ -109,7 +109,7 @@ def options_of(data: object) -> Iterator[Mapping[str, Any]]:
 
 
 def nothing_chosen(interaction: Interaction) -> NothingChosen | None:
-    """The refusal of a command in which that entry was chosen."""
+    """Return the refusal if that entry was chosen in the command, otherwise None."""
     chosen = any(option.get("value") in (NUMBER, WORD) for option in options_of(interaction.data))
     return NothingChosen() if chosen else None
 
@@ -120,7 +120,7 @@ async def choices_or_reason(
     wanted: ChoiceKind,
     offered: Callable[[Any], Awaitable[Choices]],
 ) -> Choices:
-    """What is offered for what is typed; where nothing would be whatever is typed, why."""
+    """Return the choices for the typed text, or the reason entry if there are none for any text."""
     found = await offered(typed)
     if found or (str(typed).strip() and await _is_narrowed(interaction, wanted, offered)):
         return found
@@ -129,7 +129,7 @@ async def choices_or_reason(
 
 
 def _is_unread(interaction: Interaction, wanted: ChoiceKind) -> bool:
-    """Whether it is Proxmox' to offer, of which nothing has been read yet."""
+    """Return whether the choices come from Proxmox and nothing has been read from it yet."""
     return services_of(interaction).cluster_cache.last is None and wanted not in (
         ChoiceKind.PERSON,
         ChoiceKind.MUTED,
@@ -139,7 +139,7 @@ def _is_unread(interaction: Interaction, wanted: ChoiceKind) -> bool:
 async def _is_narrowed(
     interaction: Interaction, wanted: ChoiceKind, offered: Callable[[Any], Awaitable[Choices]]
 ) -> bool:
-    """Whether it is what is typed that leaves nothing; also where that cannot be told in time."""
+    """Return whether only the typed text leaves no choices. True also if that cannot be checked in time."""
     if _is_unread(interaction, wanted):
         return False
     try:
@@ -153,7 +153,7 @@ Completion = Callable[[Interaction, str], Coroutine[Any, Any, Choices]]
 
 
 def explain_empty(wanted: ChoiceKind) -> Callable[[Completion], Completion]:
-    """For a completion that is a function."""
+    """Decorate a completion function so that it explains an empty list."""
 
     def around(complete: Completion) -> Completion:
         @wraps(complete)

@@ -1,7 +1,7 @@
-"""Who may do what, where: the first check of commands and completions, and of every button and form.
+"""Check access for every command, completion, button and form, and record every attempt.
 
-discord.py runs CommandTree.interaction_check for commands and autocomplete only, so buttons and forms call
-`refusal_of` themselves; the action decides once more in core. Every attempt is recorded, here or there.
+discord.py calls `CommandTree.interaction_check` only for commands and autocomplete, so buttons and forms call
+`refusal_of` themselves. The action checks access again in core. An attempt is recorded either here or in core.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 PRIVATE_RETRIES = (0.3, 0.6, 0.9)
 FIRST_SECONDS, FOLLOWUP_SECONDS = 3.0, 14 * 60.0
-"""How long Discord takes a first answer, and what follows it."""
+"""Seconds in which Discord accepts the first answer, and seconds for later answers."""
 _INTERACTION_KINDS = {
     discord.InteractionType.autocomplete: InteractionKind.COMPLETION,
     discord.InteractionType.component: InteractionKind.BUTTON,
@@ -43,10 +43,13 @@ _INTERACTION_KINDS = {
 
 
 def actor_of(interaction: Interaction) -> Actor:
-    """The person, their roles and the place, as this interaction tells them; nothing remembered, no custom_id."""
+    """Return the person with roles and place.
+
+    They come only from this interaction, never from memory or from a `custom_id`.
+    """
     user = interaction.user
     place = Place(interaction.guild_id, _category_of(interaction), interaction.channel_id)
-    roles = frozenset(role.id for role in getattr(user, "roles", ()))  # a User, in a direct message, has none
+    roles = frozenset(role.id for role in getattr(user, "roles", ()))  # a `User` (direct message) has none
     return Actor(
         user.id,
         user.display_name,
@@ -57,7 +60,7 @@ def actor_of(interaction: Interaction) -> Actor:
 
 
 def _category_of(interaction: Interaction) -> int | None:
-    """The channel's category, or its parent's for threads and forum posts; None where it cannot be known."""
+    """Return the category of the channel, or of its parent for a thread or forum post. None if unknown."""
     channel, guild = interaction.channel, interaction.guild
     if channel is None or guild is None:
         return None
@@ -70,7 +73,7 @@ def _category_of(interaction: Interaction) -> int | None:
 
 
 def operation_of(interaction: Interaction) -> Operation | None:
-    """What a command, or the completion of one, asks for."""
+    """Return the operation of a command or its completion, None for any other interaction."""
     command = interaction.command
     return Operation(command.qualified_name.replace(" ", "_")) if command else None
 
@@ -78,18 +81,23 @@ def operation_of(interaction: Interaction) -> Operation | None:
 def refusal_of(
     interaction: Interaction, operation: Operation | None, guest: Guest | None = None
 ) -> Refused | None:
-    """Why this interaction may not go on, or None. `guest`: the one it is about, where that is known."""
+    """Return why this interaction is refused, or None. `guest`: the guest in question, if known."""
     return services_of(interaction).authorizer.refusal(actor_of(interaction), operation, guest)
 
 
 def authorize(interaction: Interaction, operation: Operation, guest: Guest | None = None) -> None:
-    """Raises what `refusal_of` says."""
+    """Check access.
+
+    Raises: the refusal that `refusal_of` returns.
+    """
     services_of(interaction).authorizer.authorize(actor_of(interaction), operation, guest)
 
 
 def rate_limit_refusal(interaction: Interaction, operation: Operation | None) -> TooQuick | None:
-    """Take this interaction from what its person may ask for, or say why not. Asked before anything is judged, so
-    that trying in vain is not free."""
+    """Count this interaction against the person's rate limit, or return the refusal.
+
+    This runs before access is decided, so that refused attempts count as well.
+    """
     kind = RequestKind.READ
     if interaction.type is discord.InteractionType.autocomplete:
         kind = RequestKind.COMPLETION
@@ -103,7 +111,7 @@ def rate_limit_refusal(interaction: Interaction, operation: Operation | None) ->
 
 @dataclass(slots=True)
 class Attempt:
-    """Something a person asks of the bot, as far as it is known by its end."""
+    """One thing that a person asks of the bot. Its fields are filled in as they become known."""
 
     interaction: Interaction
     word: str
@@ -112,7 +120,7 @@ class Attempt:
     reason: str = ""
     guest: Guest | None = None
     outcome: str = "OK"
-    """How it ended, where nothing is raised."""
+    """Outcome to record if nothing is raised."""
     id: int | None = None
     begun: bool = False
     actor: Actor = field(init=False)
@@ -122,19 +130,27 @@ class Attempt:
 
     @property
     def check(self) -> Check:
-        """Judges a guest for this attempt."""
+        """Return the access check of a guest for this attempt."""
         return self.services.authorizer.check_for(self.actor, Operation(self.word))
 
     def authorize(self, guest: Guest | None = None, *, whole: bool = False, seconds: float = 0.0) -> None:
-        """Raises the Refused that access decides on. `whole`: it is about more than guests."""
+        """Check access.
+
+        `whole`: the attempt concerns more than guests, such as a node or everything.
+        `seconds`: duration of the effect, such as of a mute.
+        Raises: Refused.
+        """
         self.guest = guest or self.guest
         self.services.authorizer.authorize(
             self.actor, Operation(self.word), guest, whole=whole, seconds=seconds
         )
 
     def start(self, *, unkept: bool = False) -> None:
-        """It was allowed, and is done now. Raises TooManyChanges, and JournalFailed: what cannot be kept is not
-        done, unless it may be `unkept`."""
+        """Record that the attempt was allowed and is now carried out. Count a change against the limit of changes.
+
+        `unkept`: carry it out even if it cannot be recorded.
+        Raises: TooManyChanges, JournalFailed.
+        """
         limit, counts = self.services.change_limit, RIGHTS[Operation(self.word)].effect >= Effect.LIST
         if counts:
             limit.take(self.actor.user_id)
@@ -164,7 +180,10 @@ class Attempt:
         return self.services.audit.record(entry, self.id)
 
     def refuse(self, refusal: BotError) -> None:
-        """Record that it was refused, or has failed, unless it is one of a flood, of which the next record tells."""
+        """Record that the attempt was refused or failed.
+
+        A `TooQuick` that is only counted is not recorded. The next record contains the count.
+        """
         if not isinstance(refusal, TooQuick) or refusal.skipped is not None:
             self.record(step_of(refusal), str(refusal))
 
@@ -197,21 +216,24 @@ def record_attempt(
 
 
 def is_given_up(interaction: Interaction) -> bool:
-    """Whether Discord takes no answer to it any more (ui/interaction/reply.py)."""
+    """Return whether Discord no longer accepts an answer to the interaction (`ui/interaction/reply.py`)."""
     return GIVEN_UP in interaction.extras
 
 
 def ensure_awaited(interaction: Interaction) -> None:
-    """Raises AnswerTooLate where nobody awaits what would be done."""
+    """Check that somebody still waits for the answer.
+
+    Raises: AnswerTooLate.
+    """
     if is_given_up(interaction):
         raise AnswerTooLate
 
 
 def attempt_of(interaction: Interaction) -> Attempt:
-    """What a command, button or form wants, in the words it came in."""
+    """Create the attempt of a command, button or form from the words in which it arrived."""
     command = interaction.command
     if command is not None:
-        options: dict[str, object] = {name: value for name, value in interaction.namespace}  # noqa: C416 - it has keys() of another kind
+        options: dict[str, object] = {name: value for name, value in interaction.namespace}  # noqa: C416 - dict() fails, as `keys` is None
         vmid = options.get("vmid") or options.get("template_id")
         detail = format_options({name: value for name, value in options.items() if name != "vmid"})
         word = command.qualified_name.replace(" ", "_")
@@ -223,9 +245,9 @@ def attempt_of(interaction: Interaction) -> Attempt:
 async def run_guarded(
     interaction: Interaction, work: Callable[[Attempt], Awaitable[BotError | None]]
 ) -> None:
-    """Run what a button or form does, and record and answer whatever it refuses or raises: nothing above would.
+    """Run the work of a button or form. Record and answer what it refuses or raises, because no caller would.
 
-    The work says of the attempt what it is, as soon as it knows.
+    The work fills in the attempt's fields as soon as it knows them.
     """
     t = services_of(interaction).texts.of_locale(str(interaction.locale))
     attempt = attempt_of(interaction)
@@ -233,7 +255,7 @@ async def run_guarded(
         refusal = await work(attempt)
     except BotError as error:
         refusal = error
-    except Exception as error:  # noqa: BLE001 - discord.py would only log it, and the person wait in vain
+    except Exception as error:  # noqa: BLE001 - discord.py would only log it, without an answer to the person
         error_id = log_unexpected(error)
         attempt.record(AuditStep.ENDED, f"unknown: {type(error).__name__}")
         await reply_privately(interaction, notice(unexpected_sentence(t, error_id)))
@@ -244,7 +266,7 @@ async def run_guarded(
 
 
 async def reply_privately(interaction: Interaction, view: ui.LayoutView) -> None:
-    """A word to this person only, whether or not the interaction was acknowledged. Does not raise."""
+    """Show a card to this person only, whether or not the interaction was acknowledged. Does not raise."""
     services = services_of(interaction)
     t = services.texts.of_locale(str(interaction.locale))
 
@@ -259,16 +281,19 @@ async def reply_privately(interaction: Interaction, view: ui.LayoutView) -> None
         services.clock, lambda: send_with_fallbacks(t, view, send), PRIVATE_RETRIES, most
     )
     if error is not None:
-        _log.warning("a private word could not be delivered: %r", error)
+        _log.warning("a private message could not be delivered: %r", error)
 
 
 def _nothing_chosen(interaction: Interaction) -> Refused | None:
-    """While one types, that entry may still stand in another option."""
+    """Return the refusal of the entry that only explains why there is nothing to choose.
+
+    A completion is not refused, because another option may still contain that entry.
+    """
     return None if interaction.type is discord.InteractionType.autocomplete else nothing_chosen(interaction)
 
 
 class GatedTree(app_commands.CommandTree[discord.Client]):
-    """The command tree behind the gate, with one place for errors nobody expected."""
+    """The command tree, with the access check before each command and one handler for unexpected errors."""
 
     async def interaction_check(self, interaction: Interaction) -> bool:
         operation, typing = (
@@ -298,11 +323,14 @@ class GatedTree(app_commands.CommandTree[discord.Client]):
         return False
 
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError) -> None:
-        """What a command did not answer itself. Must not raise: asyncio would only log it."""
+        """Answer an error that the command did not answer itself.
+
+        Must not raise, because asyncio would only log it.
+        """
         error_id = log_unexpected(error)
         t = services_of(interaction).texts.of_locale(str(interaction.locale))
         if interaction.type is discord.InteractionType.autocomplete:
             return  # Discord shows that the options could not be loaded
-        if not isinstance(error, app_commands.CommandInvokeError):  # else what it did has told of itself
+        if not isinstance(error, app_commands.CommandInvokeError):  # otherwise the command has recorded it
             attempt_of(interaction).record(AuditStep.REFUSED, type(error).__name__)
         await reply_privately(interaction, notice(unexpected_sentence(t, error_id)))

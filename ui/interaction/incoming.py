@@ -1,7 +1,7 @@
-"""What the gateway brings, looked through before discord.py reads it.
+"""Check the gateway's events before discord.py parses them.
 
-discord.py takes each event for complete. What an event lacks raises inside of its reading of the socket, which ends
-the bot; or later, in a task that nobody awaits, while the person waits for an answer.
+discord.py assumes that each event is complete. A missing field raises an error while discord.py reads the socket,
+which ends the bot. Or it raises later in a task that nobody awaits, and the person gets no answer.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from ui.interaction.context import Interaction, services_of
 from ui.interaction.gate import reply_privately
 
 WORDS_MOST = 5
-"""So many answers to interactions that cannot be read are under way at once; others go without."""
+"""Maximum number of simultaneous answers to unreadable interactions; any more get no answer."""
 _log = logging.getLogger(__name__)
 
 _COMMAND, _PRESS, _COMPLETION, _FORM = 2, 3, 4, 5
@@ -30,13 +30,13 @@ _FIELDS: Mapping[int, _TYPED] = {
     _COMPLETION: {"data.name": str},
     _FORM: {"data.custom_id": str, "data.components": list},
 }
-"""What is needed of an interaction of each type, besides a person."""
+"""Required fields of each type of interaction, besides the person."""
 
 Parse = Callable[[Any], None]
 
 
 def missing_field(data: Mapping[str, Any]) -> str | None:
-    """The first field that an interaction lacks, or that is of another type, or None."""
+    """Return the first field of an interaction that is missing or has the wrong type, or None."""
     for path, kind in _FIELDS.get(_at(data, "type"), {}).items():
         if not isinstance(_at(data, path), kind):
             return path
@@ -51,14 +51,14 @@ def _at(data: object, path: str) -> Any:
 
 
 class GatewayGuard:
-    """Stands before discord.py's table of events: none that it cannot read gets further, or ends the bot."""
+    """Wrap discord.py's event parsers, so that an unreadable event is dropped and does not end the bot."""
 
     def __init__(self, client: discord.Client, texts: Texts) -> None:
         self._client, self._texts = client, texts
         self._words: set[asyncio.Task[None]] = set()
 
     def guard(self) -> None:
-        """Put itself before every parser. The table is discord.py's own, which has no other way in."""
+        """Wrap every parser. The table is private to discord.py, but there is no public way in."""
         parsers = self._client._connection.parsers
         for event, parse in list(parsers.items()):
             parsers[event] = self._guarded(event, parse)
@@ -66,20 +66,20 @@ class GatewayGuard:
     def _guarded(self, event: str, parse: Parse) -> Parse:
         def read(data: Any) -> None:
             if event == "INTERACTION_CREATE" and (path := missing_field(data)) is not None:
-                _log.warning("an interaction came without %s and was left out", path)
+                _log.warning("an interaction came without %s and was ignored", path)
                 self._answer(data)
                 return
             try:
                 parse(data)
-            except Exception as error:  # noqa: BLE001 - it would end the connection, and with it the bot
-                _log.warning("an event %s could not be read and was left out: %r", event, error)
+            except Exception as error:  # noqa: BLE001 - it would end the connection and the bot
+                _log.warning("an event %s could not be read and was ignored: %r", event, error)
                 if event == "INTERACTION_CREATE":
                     self._answer(data)
 
         return read
 
     def _answer(self, data: Any) -> None:
-        """A private word, where there is an address for it, to commands, presses and forms."""
+        """Send a private notice to a command, press or form, if the interaction has a usable id and token."""
         number, token = _at(data, "id"), _at(data, "token")
         answerable = _at(data, "type") in (_COMMAND, _PRESS, _FORM)
         if (
@@ -106,7 +106,7 @@ class GatewayGuard:
         try:
             await self._client.http.request(route, json={"type": 4, "data": shown})
         except DISCORD_ERRORS as error:
-            _log.warning("a private word could not be delivered: %r", error)
+            _log.warning("a private message could not be delivered: %r", error)
 
 
 def _unreadable(texts: Texts, locale: str) -> str:
@@ -115,7 +115,7 @@ def _unreadable(texts: Texts, locale: str) -> str:
 
 
 async def answer_unheard(interaction: Interaction) -> None:
-    """A press of whose message discord.py could read nothing: it passes over those in silence."""
+    """Answer a button press whose message discord.py could not read, because discord.py ignores it silently."""
     if interaction.type is discord.InteractionType.component and interaction.message is None:
         text = _unreadable(services_of(interaction).texts, str(interaction.locale))
         await reply_privately(interaction, notice(text))

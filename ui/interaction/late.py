@@ -1,8 +1,8 @@
-"""Interactions that arrive late: Discord waits 3 s for the first answer, and then takes none.
+"""Detect interactions that arrive late. Discord waits 3 s for the first answer and accepts none after that.
 
-An interaction's id says when it was made, by Discord's clock. How far our clock is from it is not known, so that the
-quickest arrival of the last minutes is taken for punctual. That may be wrong, so that no command is dropped for it
-alone: a late one is acknowledged before anything else is done, and dropped where Discord refuses that.
+The id of an interaction contains its creation time by Discord's clock. The offset to our clock is unknown, so the
+quickest arrival of the last minutes counts as punctual. This guess may be wrong, so it alone drops no command. A late
+command is acknowledged before anything else is done, and is dropped only if Discord refuses the acknowledgement.
 """
 
 import asyncio
@@ -17,24 +17,27 @@ from discord.utils import DISCORD_EPOCH
 from ui.discord.failures import DISCORD_ERRORS
 
 GIVEN_UP = "given up"
-"""Under this word an interaction's extras say that nobody awaits its answer any more."""
+"""Key in the extras of an interaction whose answer nobody waits for any more."""
 _DEAD = (10062, 10015)
-"""Discord's error codes for an interaction, and a token, that it no longer knows."""
+"""Discord's error codes for an unknown interaction and an unknown token."""
 LATE_SECONDS = 2.5
 REMEMBERED_SECONDS = 600.0
 REMEMBERED_MOST = 200
 
 
 class Arrivals:
-    """How long interactions took to arrive, as far as that can be compared."""
+    """Remember how long recent interactions took to arrive, to detect late ones."""
 
     def __init__(self) -> None:
         self._delays: deque[tuple[float, float]] = deque(maxlen=REMEMBERED_MOST)
         self._apart: float | None = None
 
     def late(self, interaction_id: int, now: float | None = None) -> bool:
-        """Note an arrival. `now`: seconds on the monotonic clock, which stands still while a machine is suspended:
-        then all that was noted is forgotten."""
+        """Note an arrival, and return whether it is late.
+
+        `now`: monotonic seconds. If it is None, the clocks are read. The monotonic clock stands still while the
+        machine is suspended. If it and the wall clock have moved apart, all earlier arrivals are forgotten.
+        """
         if now is None:
             now, before = time.monotonic(), self._apart
             self._apart = time.time() - now
@@ -47,14 +50,17 @@ class Arrivals:
         return delay - min(each for _, each in self._delays) > LATE_SECONDS
 
     def begin_anew(self) -> None:
-        """A late one was in time after all: the clocks have moved against each other."""
+        """Forget all arrivals, because the clocks have moved against each other.
+
+        It is a sign of this if Discord still accepts an answer to an interaction that seemed late.
+        """
         self._delays.clear()
 
 
 async def acknowledge_first(
     acknowledge: Callable[[], Awaitable[None]], interaction: discord.Interaction[Any], arrivals: Arrivals
 ) -> None:
-    """It arrived late: before anything is asked of Proxmox, see whether Discord still takes an answer."""
+    """Acknowledge a late interaction first, to learn if Discord still accepts an answer before Proxmox is asked."""
     try:
         await acknowledge()
     except DISCORD_ERRORS as error:
@@ -65,7 +71,10 @@ async def acknowledge_first(
 
 
 def give_up(interaction: discord.Interaction[Any], error: Exception, task: asyncio.Task[Any]) -> None:
-    """Where the error says that nobody awaits the answer: what has not been asked of Proxmox by now is not."""
+    """Cancel the task if the error says that nobody waits for the answer any more.
+
+    Then nothing further is requested from Proxmox.
+    """
     if _is_dead(error):
         interaction.extras[GIVEN_UP] = True
         task.cancel(GIVEN_UP)

@@ -1,4 +1,4 @@
-"""The open questions by nonce: what each is about, who was asked, and whether it was answered."""
+"""Keep the questions by nonce: the plan of each, the person asked, and whether it was answered."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,35 +10,41 @@ from ui.i18n import Text
 
 SECONDS = 60.0
 REMEMBERED = 500
-"""How many questions that are over are remembered, to tell a second press from a late one, and whom it was about."""
+"""Maximum number of past questions to remember.
+
+With them a second press differs from a late one, and the audit can name the guest of a late press.
+"""
 
 
 @dataclass(slots=True)
 class Question:
-    """One open question. The order of its plan names the asker."""
+    """One open question. The actor in the order of its plan is the only one who may answer."""
 
     nonce: str
     plan: Plan
     t: Text
     end: Callable[[str], Awaitable[None]]
-    """Shows the question as over, with this note."""
+    """Shows the question as over, with the given note."""
     lapse: asyncio.Task[None] | None = field(default=None)
     renewed: bool = False
 
 
 class Questions:
-    """Each answer takes its question out, so that one press counts."""
+    """The open questions. An answer removes its question, so that only one press counts."""
 
     def __init__(self) -> None:
         self._open: dict[str, Question] = {}
         self._past: dict[str, tuple[Plan, bool]] = {}
-        """The last ones that are over, and whether they were answered."""
+        """Plans of the last past questions, and whether they were answered."""
 
     def add(self, question: Question) -> None:
         self._open[question.nonce] = question
 
     def find(self, nonce: str) -> Question:
-        """Raises: QuestionOver, or QuestionAnswered for a press after the one that counted."""
+        """Return the open question.
+
+        Raises: QuestionOver; QuestionAnswered for a press after the one that counted.
+        """
         question = self._open.get(nonce)
         if question is None:
             _, answered = self._past.get(nonce, (None, False))
@@ -46,12 +52,15 @@ class Questions:
         return question
 
     def plan_of(self, nonce: str) -> Plan | None:
-        """Return the plan of an open or a remembered question, None for one of an earlier run."""
+        """Return the plan of an open or remembered question, None for a question of an earlier run."""
         question = self._open.get(nonce)
         return question.plan if question else self._past.get(nonce, (None, False))[0]
 
     def take(self, nonce: str) -> Question:
-        """Take the question out as answered. Raises: as `find` does."""
+        """Remove the question as answered, and return it.
+
+        Raises: the errors of `find`.
+        """
         question = self.find(nonce)
         self._remove(question, answered=True)
         if question.lapse:
@@ -59,7 +68,7 @@ class Questions:
         return question
 
     def lapse(self, question: Question) -> bool:
-        """Take the question out as unanswered. Return False where it is over already."""
+        """Remove the question as unanswered. Return False if it is over already."""
         if not self.is_open(question):
             return False
         self._remove(question, answered=False)
@@ -75,7 +84,7 @@ class Questions:
             del self._past[next(iter(self._past))]
 
     def take_all(self) -> list[Question]:
-        """Take out every open question and stop its time. The bot ends, and no question outlives it."""
+        """Remove every open question and stop its timer, because the bot ends."""
         questions = list(self._open.values())
         self._open.clear()
         for question in questions:

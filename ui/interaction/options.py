@@ -1,4 +1,4 @@
-"""The options a person types: VMIDs, snapshot and node names, with completions from the last read."""
+"""Complete the options of commands (such as VMIDs, snapshots, nodes, durations) from the last read."""
 
 import asyncio
 import contextlib
@@ -36,11 +36,11 @@ CHOICES_MOST = 25
 VMID = locale_str("The guest: VMID or name")
 DRY_RUN = locale_str("Only show what would happen")
 WAIT_SECONDS = 2.0
-"""Discord wants completions within 3 s; after this the last read, however old, has to do."""
+"""Seconds that a completion waits for Proxmox. Then it uses the last read, because Discord allows only 3 s."""
 
 
 async def cluster_for_completion(services: Services, max_age: float = FRESH_SECONDS) -> Cluster | None:
-    """The last read; renewed when it is over `max_age` seconds old, unless Proxmox is too slow for a completion."""
+    """Return a read at most `max_age` seconds old, or the last read if Proxmox is too slow for a completion."""
     try:
         async with asyncio.timeout(WAIT_SECONDS):
             return await services.cluster_cache.read(max_age)
@@ -49,18 +49,18 @@ async def cluster_for_completion(services: Services, max_age: float = FRESH_SECO
 
 
 def offers(interaction: Interaction, guest: Guest) -> bool:
-    """Whether the person may do to this guest what the command that is being typed does."""
+    """Return whether the person may use the typed command on this guest."""
     return refusal_of(interaction, operation_of(interaction), guest) is None
 
 
 def offers_whole(interaction: Interaction) -> bool:
-    """The same to everything."""
+    """Return whether the person may use the typed command on the whole cluster."""
     authorizer, operation = services_of(interaction).authorizer, operation_of(interaction)
     return authorizer.refusal(actor_of(interaction), operation, whole=True) is None
 
 
 def offer_to(interaction: Interaction, cluster: Cluster) -> Offer:
-    """The guests to which the person may do what the command that is being typed does."""
+    """Return the guests on which the person may use the typed command."""
     operation = operation_of(interaction)
     return (
         services_of(interaction).authorizer.offer(actor_of(interaction), operation, cluster)
@@ -78,11 +78,13 @@ def best_guests(
     *,
     templates: bool = True,
 ) -> list[Guest]:
-    """At most 25: the VMID typed in full, then those the verb can act on, those that begin as typed, and by VMID.
+    """Return at most 25 matching guests.
 
-    CREATE offers templates only; the verbs a template can never take do not offer any. `among`: of these only.
-    `templates` False: without any.
-    Nothing is worked out for those that come after the first 25 of their kind.
+    The guest with exactly the typed VMID comes first, then guests on which the operation can act, then the others.
+    Within these, guests that begin with the typed text come first, then the order is by VMID.
+    CREATE offers only templates. Operations that do not apply to templates offer none.
+    `among`: offer only these VMIDs. `templates=False`: offer no templates.
+    The search ends early once the best 25 are known.
     """
     if offer.is_empty:
         return []
@@ -105,7 +107,7 @@ def best_guests(
             or not offer.allows(guest.vmid)
         ):
             continue
-        if str(guest.vmid) == start:  # what Enter takes must not be 9100 when 100 was typed
+        if str(guest.vmid) == start:  # Enter takes the first one: not 9100 if 100 was typed
             exact.append(guest)
             continue
         begins = row.text.startswith(start) or row.name.startswith(start)
@@ -118,10 +120,13 @@ def best_guests(
 
 
 class GuestId(app_commands.Transformer):
-    """A VMID. Only the number is taken; everything about it is checked by the action."""
+    """A VMID with completion. It only reads the number; the action checks everything else."""
 
     def __init__(self, verb: Verb | None = None, *, watched: bool | None = None) -> None:
-        """`watched`: True offers the watched guests only, False those that can be watched, the others first."""
+        """Choose the guests to offer.
+
+        `watched`: True offers only watched guests. False offers guests that can be watched, unwatched ones first.
+        """
         self._verb, self._watched = verb, watched
 
     @property
@@ -176,7 +181,7 @@ class GuestId(app_commands.Transformer):
 
 @explain_empty(ChoiceKind.SNAPSHOT)
 async def complete_snapshots(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
-    """The snapshots of the guest chosen in `vmid`, newest first."""
+    """Complete the snapshots of the guest chosen in `vmid`, newest first."""
     services = services_of(interaction)
     try:
         vmid = int(getattr(interaction.namespace, "vmid", 0) or 0)
@@ -204,7 +209,7 @@ async def complete_snapshots(interaction: Interaction, current: str) -> list[app
 
 @explain_empty(ChoiceKind.NODE)
 async def complete_nodes(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
-    """The nodes of the cluster."""
+    """Complete the nodes of the cluster. Scoped users get the nodes that host their guests."""
     services, actor = services_of(interaction), actor_of(interaction)
     cluster, typed = await cluster_for_completion(services), normalized(current)
     names = [node.name for node in cluster.nodes] if cluster else []
@@ -219,7 +224,7 @@ async def complete_nodes(interaction: Interaction, current: str) -> list[app_com
 
 @explain_empty(ChoiceKind.TARGET)
 async def complete_mute_targets(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
-    """Everything, the guests (the watched ones first), the nodes and the storages."""
+    """Complete the targets of a mute: everything, guests (watched ones first), nodes and storages."""
     services = services_of(interaction)
     cluster = await cluster_for_completion(services)
     whole, listed = offers_whole(interaction), {entry.vmid for entry in services.watch.entries}
@@ -248,7 +253,7 @@ async def complete_mute_targets(interaction: Interaction, current: str) -> list[
 
 @explain_empty(ChoiceKind.MUTED)
 async def complete_mutes(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
-    """What is muted just now."""
+    """Complete the current mutes that the person may lift."""
     services = services_of(interaction)
     cluster = await cluster_for_completion(services)
     whole = offers_whole(interaction)
@@ -262,7 +267,7 @@ async def complete_mutes(interaction: Interaction, current: str) -> list[app_com
 
 
 class _Target(NamedTuple):
-    """What a mute may be for. `text`: what it is found by in lower case; "": its label."""
+    """A possible target of a mute. `text`: lower-case text to search in; "": its label."""
 
     subject: str
     text: str = ""
@@ -271,7 +276,10 @@ class _Target(NamedTuple):
 def _subject_choices(
     interaction: Interaction, targets: Iterable[_Target], cluster: Cluster | None, typed: str
 ) -> list[app_commands.Choice[str]]:
-    """Those that are named exactly first, which is what Enter takes. A label is made for what is offered alone."""
+    """Return choices for the matching targets.
+
+    Exact matches come first, because Enter takes the first choice. Labels are made only where they are needed.
+    """
     t = services_of(interaction).texts.of_locale(str(interaction.locale))
     words, meant = words_of(typed), typed[:TYPED_MOST].strip()
     named = services_of(interaction).authorizer.guest_index(cluster).vmids_named(meant) if cluster else ()
@@ -303,8 +311,10 @@ async def complete_durations(interaction: Interaction, current: str) -> list[app
 def duration_choices(
     t: Text, typed: str, offered: Iterable[str], most: int
 ) -> list[app_commands.Choice[str]]:
-    """What was typed, where it is one of at most `most` seconds (a bare number may become one), and those that are
-    often wanted."""
+    """Return the typed duration and the matching ones of `offered`; all of `offered` if nothing matches.
+
+    The typed one must be at most `most` seconds long. A bare number is offered with each unit (m, h, d).
+    """
     wishes = [f"{typed}{unit}" for unit in ("m", "h", "d")] if re.fullmatch("[0-9]{1,5}", typed) else [typed]
     found: dict[int, str] = {}
     for text in wishes if typed else ():
@@ -314,7 +324,7 @@ def duration_choices(
     for text, seconds in wanted.items():
         if start in text or start in format_duration(t, seconds).casefold():
             found.setdefault(seconds, text)
-    if not found:  # rather than nothing at all
+    if not found:  # better than an empty list
         found = {seconds: text for text, seconds in wanted.items()}
     return [
         app_commands.Choice(name=format_duration(t, seconds), value=text)

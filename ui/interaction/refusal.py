@@ -1,4 +1,4 @@
-"""A no, as it is shown: its sentence, and whether changes are switched off besides."""
+"""Show a refusal: its sentence, and whether changes are switched off as well."""
 
 from discord import ui
 
@@ -14,9 +14,9 @@ from ui.messages.errors import error_sentence, level_word, read_only_line
 
 
 def refusal_card(services: Services, t: Text, error: BotError, asker: Actor | None = None) -> ui.LayoutView:
-    """`t`: the reader's language. `asker`: of a refusal in which no guest is named, whoever is refused.
+    """Return the card of a refusal. While the bot is read-only, it says so too.
 
-    Whoever is told no while the bot is read-only learns of that too.
+    `t`: the reader's language. `asker`: the refused person, given only if the refusal names no guest.
     """
     held, text = (
         services.authorizer.read_only.refusal,
@@ -31,9 +31,10 @@ def refusal_card(services: Services, t: Text, error: BotError, asker: Actor | No
 def mixed_levels_text(
     t: Text, authorizer: Authorizer, asker: Actor | None, error: BotError, least: Level = Level.VIEWER
 ) -> str:
-    """What to say where no guest is named and the level is held for some guests only: it is not that of all.
+    """Return the sentence for a person whose levels differ between guests, if the refusal names no guest.
 
-    `least`: nothing is said where the level for the others is lower. Below VIEWER they are hidden.
+    Return "" otherwise, and if the level for the other guests is below `least`. Guests below VIEWER are hidden, so
+    the sentence must not mention them.
     """
     if asker is None or not isinstance(error, NotAllowed):
         return ""

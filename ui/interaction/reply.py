@@ -1,7 +1,8 @@
-"""One answer to one interaction: acknowledged in time, edited in place, refused in private.
+"""Answer one interaction: acknowledge it in time, edit the same message, and refuse in private.
 
-`async with Reply(...) as reply:` around a command's or button's work. A BotError that leaves the block becomes
-one private sentence; anything else an incident id. Discord's limits: 3 s to acknowledge, 15 min for the token.
+Put `async with Reply(...) as reply:` around the work of a command or button. A BotError that leaves the block
+becomes one private sentence, any other exception an incident id. Discord's limits: 3 s to acknowledge, 15 min for
+the token.
 """
 
 import asyncio
@@ -32,13 +33,13 @@ _log = logging.getLogger(__name__)
 ACKNOWLEDGE_AFTER = 0.6
 EDIT_EVERY = 2.0
 BEGIN_RETRIES = (0.3, 0.6, 0.9)
-"""Before a change there is less patience: Discord waits 3 s for the first answer."""
+"""Seconds between the tries before a change. They are short, because Discord waits 3 s for the first answer."""
 
 
 class Reply:
-    """When what is said. How it gets there is ui/interaction/answer.py; `t` and `private` are explained there.
+    """Decide when each message of an answer is sent, one at a time.
 
-    One thing is sent at a time.
+    ui/interaction/answer.py sends them, and explains `t` and `private`.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Reply:
         self._working = False
         self._refusal_sent = False
         self._bot_stopping = False
-        self._task: asyncio.Task[Any] | None = None  # what works on the answer
+        self._task: asyncio.Task[Any] | None = None  # the task that works on the answer
         self._farewell: ui.LayoutView | None = None
 
     async def __aenter__(self) -> "Reply":
@@ -73,7 +74,7 @@ class Reply:
         task, self._task = self._task, None
         if self._timer and not self._lock.locked():
             self._timer.cancel()
-        elif self._timer:  # an acknowledgement under way cannot be called back: Discord may have taken it
+        elif self._timer:  # a running acknowledgement cannot be cancelled: Discord may have it
             await asyncio.wait({self._timer})
         if GIVEN_UP in self.interaction.extras:
             if task and isinstance(error, asyncio.CancelledError):
@@ -97,7 +98,7 @@ class Reply:
             try:
                 await self._answer.acknowledge()
             except DISCORD_ERRORS as error:
-                _log.debug("not acknowledged", exc_info=error)  # whoever answers next finds out why
+                _log.debug("not acknowledged", exc_info=error)  # the next request reports the reason
                 if (
                     self._task and not self._shown and self._farewell is None
                 ):  # a change that has begun goes on
@@ -107,19 +108,20 @@ class Reply:
 
     @property
     def interaction(self) -> Interaction:
-        """What is answered."""
+        """The interaction that is answered."""
         return self._answer.interaction
 
     @property
     def working(self) -> bool:
-        """Whether the message says that work goes on."""
+        """Whether the message shows that the action is running."""
         return self._working
 
     async def start(self, working: ui.LayoutView, farewell: ui.LayoutView) -> int | None:
-        """Just before something is changed: Discord has to take the answer first. Raises AnswerTooLate.
+        """Send the first answer before something is changed. Return the id of the message.
 
-        A press shows `working` in its message at once. `farewell` is shown if the bot ends from now on. The id of the
-        message, None where it is private: another run of the bot cannot edit that.
+        The id is None for a private message, because another run of the bot cannot edit it.
+        `working`: shown at once in the message of a press. `farewell`: shown if the bot ends from now on.
+        Raises: AnswerTooLate if Discord does not accept the answer, so that nothing may be changed.
         """
 
         async def show_working() -> None:
@@ -133,7 +135,10 @@ class Reply:
         return None if hidden else self._answer.message_id
 
     async def accept(self) -> None:
-        """The same for a press that changes what somebody else then shows. Raises AnswerTooLate."""
+        """Acknowledge a press before it changes something. Another part of the bot then shows the change.
+
+        Raises: AnswerTooLate.
+        """
         await self._first(self._answer.acknowledge)
 
     async def _first(self, answer: Callable[[], Awaitable[None]]) -> None:
@@ -147,7 +152,7 @@ class Reply:
     # -- showing
 
     async def show(self, view: ui.LayoutView) -> None:
-        """The answer: always the same message. Tried again when Discord stumbles."""
+        """Show the answer, always in the same message. Try again if Discord fails."""
         if self._progressed:
             wait = EDIT_EVERY - (self._clock.monotonic() - self._edited)
             if wait > 0:
@@ -157,7 +162,10 @@ class Reply:
             self._working, self._farewell = False, None
 
     async def show_file(self, view: ui.LayoutView, attached: Attachment, without: ui.LayoutView) -> None:
-        """The same with a file, which only a private answer may have; `without` where Discord does not take it."""
+        """Show the answer with a file. Show `without` if Discord does not accept it.
+
+        Only a private answer may have a file.
+        """
         self._answer.attached = attached
         try:
             async with self._lock:
@@ -177,7 +185,7 @@ class Reply:
         self._shown, self._edited = True, self._clock.monotonic()
 
     def progress(self, render: Callable[[Progress], ui.LayoutView]) -> OnProgress:
-        """Show running work, no more often than every 2 s. A missed edit does not matter: another follows."""
+        """Return a callback that shows progress, at most every 2 s. A failed edit is ignored: another follows."""
 
         async def tell(progress: Progress) -> None:
             now = self._clock.monotonic()
@@ -205,7 +213,7 @@ class Reply:
     # -- refusing
 
     async def _refuse(self, render: Callable[[Text], ui.LayoutView]) -> None:
-        """Private where that is still possible; in the shown message where work was already seen to begin."""
+        """Send the refusal privately, or in the shown message if that already shows a running action."""
         if self.interaction.client.is_closed():
             return
         async with self._lock:

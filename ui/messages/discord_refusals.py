@@ -1,7 +1,7 @@
-"""One sentence for everything that keeps the bot from Discord: what it is, what it is not, and what to do.
+"""Explain in one sentence why the bot cannot reach Discord: the cause, causes to rule out, and what to do.
 
-For the log and the terminal. Discord's error codes and close codes are those of its documentation ("Opcodes and
-Status Codes").
+The sentences are for the log and the terminal. The error codes and close codes come from Discord's documentation
+("Opcodes and Status Codes").
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ui.formatting import plain
 from ui.i18n import Text
 
 TOO_MANY_COMMANDS = 30034
-"""More than 200 new commands in a guild in one day."""
+"""Discord's error code for more than 200 new commands in a guild in one day."""
 _MOST = 120
 
 
 class ConnectStep(StrEnum):
-    """What was tried."""
+    """The step of the start at which an error occurred."""
 
     LOG_IN = "log_in"
     COMMANDS = "commands"
@@ -33,7 +33,7 @@ class ConnectStep(StrEnum):
 
 
 class RetryRule(StrEnum):
-    """Whether to try again: soon (PASSING), now and then (LASTING), or not at all (FINAL)."""
+    """When to try again: soon (PASSING), now and then (LASTING), or not at all (FINAL)."""
 
     PASSING = "passing"
     LASTING = "lasting"
@@ -42,7 +42,10 @@ class RetryRule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`wait`: for how many seconds Discord itself asked not to be tried."""
+    """The explanation of an error, and when to try again.
+
+    `wait`: seconds that Discord itself asked to wait before the next attempt.
+    """
 
     retry: RetryRule
     text: str
@@ -50,7 +53,7 @@ class Verdict:
 
 
 def diagnose(t: Text, error: BaseException, step: ConnectStep) -> Verdict:
-    """What an error at this step means."""
+    """Explain an error that occurred at this step."""
     if isinstance(error, discord.LoginFailure):
         return _token(t)
     if isinstance(error, discord.ConnectionClosed):
@@ -67,12 +70,12 @@ def diagnose(t: Text, error: BaseException, step: ConnectStep) -> Verdict:
 
 
 def ended_there(t: Text) -> Verdict:
-    """Discord closed a connection without a reason that tells."""
+    """Explain a connection that Discord closed without a useful reason."""
     return Verdict(RetryRule.PASSING, t("Discord ended the connection."))
 
 
 def tried_again(t: Text, verdict: Verdict, seconds: float) -> str:
-    """The line of the log for a try that failed."""
+    """Return the log line for a failed attempt."""
     return t("{what} Next try in {seconds} s.", what=verdict.text, seconds=round(seconds))
 
 
@@ -133,7 +136,7 @@ _CLOSED: dict[int, tuple[RetryRule, Callable[[Text], str]]] = {
         ),
     ),
 }
-"""What Discord's gateway closes a connection with where trying again at once is no use."""
+"""Close codes of Discord's gateway after which an immediate retry would fail again."""
 
 
 def _closed(t: Text, code: int) -> Verdict:
@@ -149,7 +152,7 @@ def _answer(t: Text, error: discord.HTTPException, step: ConnectStep) -> Verdict
     reason = plain(f"{error.status}, {error.code}: {error.text}", _MOST)
     if error.status == 401:
         return _token(t)
-    if error.status == 429 and error.response.headers.get("Via"):  # else somebody in front of Discord says so
+    if error.status == 429 and error.response.headers.get("Via"):  # without it, a server in front answers
         return _asked_to_wait(t, _seconds(error.response.headers))
     if error.status == 429:
         return _page(t, error.status, error.response.headers)
@@ -185,7 +188,7 @@ def _answer(t: Text, error: discord.HTTPException, step: ConnectStep) -> Verdict
 
 
 def _page(t: Text, status: int, headers: object) -> Verdict:
-    """An answer that is not Discord's own: of Cloudflare in front of it, or of a proxy on the way."""
+    """Explain an answer that comes from Cloudflare in front of Discord or from a proxy on the way."""
     wait = _seconds(headers)
     if status == 429:
         return Verdict(
@@ -226,7 +229,7 @@ def _trouble(t: Text, status: int, wait: float = 0.0) -> Verdict:
 
 
 def _seconds(headers: object) -> float:
-    """Retry-After, 0 where there is none."""
+    """Return the seconds of the header `Retry-After`, 0 if there is none."""
     get = getattr(headers, "get", None)
     try:
         return max(0.0, float(get("Retry-After"))) if get is not None else 0.0
@@ -262,7 +265,7 @@ def _no_way(t: Text, error: BaseException) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """The name of an errno, or a word for what has none."""
+    """Return "timeout", the name of the errno, or the class name of the error."""
     if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
         return "timeout"
     number = error.errno if isinstance(error, OSError) else None

@@ -1,7 +1,7 @@
-"""One sentence for every fault of the settings and of what is stored, as a terminal shows it.
+"""Explain every fault of the settings and of the stored files in one sentence for the terminal.
 
-What an adapter found is told here without knowing the adapter: the tables go by the words of its enums. All
-values are made safe in one place, `_told`; no Discord markdown, no line breaks.
+This module does not import the adapters that find the faults, so its tables use the values of their enums as keys.
+`_told` makes all values of a setting's fault safe. The sentences contain no Discord markdown and no line breaks.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ui.formatting import plain
 from ui.i18n import Text
 from ui.messages.settings import FAULTS, FaultText, Table, Told
 
-if TYPE_CHECKING:  # ui does not know the adapters
+if TYPE_CHECKING:  # `ui` must not import the adapters at run time
     from adapters.files.data_lock import DataDirInUse, ForeignFile
     from adapters.journal.store import JournalError
     from adapters.settings.load import Fault
@@ -101,24 +101,24 @@ _SAME_AS = {
 
 
 def fault_lines(t: Text, faults: Iterable[Fault]) -> list[str]:
-    """One line for each fault, in their order: the setting, what is wrong with it and what to do."""
+    """Return one line per fault, in the same order: the setting, the fault and what to do."""
     return [_fault_line(t, fault) for fault in faults]
 
 
 def store_error_line(t: Text, error: StoreError) -> str:
-    """Why the watch list cannot be used, and what to do."""
+    """Explain why the watch list cannot be used, and what to do."""
     say = _entry(STORE_ERRORS, error.kind, error.reason) or STORE_ERRORS["not_writable", ""]
     return say(t, {"path": _quoted(t, plain(str(error.path), _PATH_MOST)), "reason": plain(error.reason)})
 
 
 def journal_error_line(t: Text, error: JournalError) -> str:
-    """Why the journal cannot be used, and what to do."""
+    """Explain why the journal cannot be used, and what to do."""
     say = _entry(JOURNAL_ERRORS, error.kind, error.reason) or JOURNAL_ERRORS["not_writable", ""]
     return say(t, {"path": _quoted(t, plain(str(error.path), _PATH_MOST)), "reason": plain(error.reason)})
 
 
 def in_use_line(t: Text, error: DataDirInUse) -> str:
-    """Another process works on DATA_DIR."""
+    """Explain that another process uses `DATA_DIR`."""
     path = _quoted(t, plain(str(error.path), _PATH_MOST))
     if error.pid is None:
         return t("Another bot already uses {path}. Stop it, or set another DATA_DIR.", path=path)
@@ -130,7 +130,7 @@ def in_use_line(t: Text, error: DataDirInUse) -> str:
 
 
 def foreign_file_line(t: Text, error: ForeignFile) -> str:
-    """Something that is not the bot's stands where it keeps a file in DATA_DIR."""
+    """Explain that a file in `DATA_DIR` is not the bot's own: a link, another user's file, or no plain file."""
     path = _quoted(t, plain(str(error.path), _PATH_MOST))
     if error.reason == "link":
         return t(
@@ -162,7 +162,7 @@ def _told(t: Text, fault: Fault) -> Told:
     bare = plain(fault.value or "", _MOST)
     nearest = plain(fault.nearest or "", _MOST)
     value = _quoted(t, bare) if bare else t("the value")
-    if fault.source == "config" and fault.found:  # 5 and "5" look alike, and one of them is wrong
+    if fault.source == "config" and fault.found:  # 5 and "5" look alike, but only one of them is right
         value = t("{value} (type {type})", value=value, type=plain(fault.found, _MOST))
     example = nearest or _HOST
     if fault.expected == "list_of_ids":

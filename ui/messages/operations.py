@@ -39,7 +39,7 @@ def operation_noun(t: Text, operation: Operation) -> str:
 
 
 def operation_command(t: Text, operation: Operation) -> str:
-    """As one gives it: its command, or the name of its button."""
+    """Return the operation as people know it: its command, or the label of its button."""
     return t("Acknowledge") if operation is Operation.ACKNOWLEDGE else f"/{command_name(operation)}"
 
 
@@ -48,7 +48,10 @@ def command_name(operation: Operation) -> str:
 
 
 def operation_named(texts: Texts, text: str) -> Operation:
-    """By its word, its command's name or its noun in either language. Raises UnknownOperation."""
+    """Find an operation by its word, its command's name, or its noun in either language.
+
+    Raises: UnknownOperation.
+    """
     meant = " ".join(unicodedata.normalize("NFKC", text).casefold().replace("_", " ").split()).lstrip("/")
     for operation in Operation:
         if meant == command_name(operation):

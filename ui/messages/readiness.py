@@ -1,4 +1,4 @@
-"""What the look at the start found, for the log: a line for each thing that is wrong, and what "ready:" names."""
+"""Put the findings of the check at the start into words for the log: a line per problem, and the "ready:" line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SETTING: dict[str, str] = {
     p.NothingVisible.__name__: "PROXMOX_TOKEN_NAME",
     p.HalfGone.__name__: "PROXMOX_TOKEN_NAME",
 }
-"""Which setting is the first to look at, by the error; of all others it is PROXMOX_HOST."""
+"""By error, the setting to check first. For all other errors it is PROXMOX_HOST."""
 
 _LINES: Mapping[Problem, Callable[[Text, Mapping[str, str]], str]] = {
     Problem.NO_GUESTS: lambda t, x: t(
@@ -71,7 +71,7 @@ _LINES: Mapping[Problem, Callable[[Text, Mapping[str, str]], str]] = {
 
 
 def _permissions(t: Text) -> dict[str, str]:
-    """As Discord's own settings call them."""
+    """Return the names that Discord's settings use for the permissions."""
     return {
         VIEW: t("View Channel"),
         SEND: t("Send Messages"),
@@ -81,17 +81,17 @@ def _permissions(t: Text) -> dict[str, str]:
 
 
 def finding_line(t: Text, finding: Finding) -> str:
-    """One line: how bad it is, the setting, what is wrong and what to do."""
+    """Return one line with the severity, the setting, the problem and the remedy."""
     return f"{FAILED if finding.is_serious else WARNING} {_told(t, finding)}"
 
 
 def mended_line(t: Text, finding: Finding) -> str:
-    """The same thing, once it is no longer so."""
+    """Return the line for a problem that has been fixed."""
     return f"{OK} {t('Fixed: {what}', what=_told(t, finding))}"
 
 
 def ready_line(t: Text, wanted: RequiredSetup, cluster: Cluster, guild: GuildView) -> str:
-    """What is watched, and where people read and give orders."""
+    """Return the line that names the watched cluster, and the places where people read and give commands."""
     parts = [
         t.plural("{n} guest", "{n} guests", len(cluster.guests)),
         t.plural("{n} node", "{n} nodes", len(cluster.nodes)),

@@ -1,6 +1,6 @@
-"""One sentence for every fault of a setting: what is wrong and what to do.
+"""Define one sentence for every fault of a setting: the problem and the remedy.
 
-ui/messages/faults.py fills them in and makes the values safe. The table goes by the words of the settings' own enum.
+ui/messages/faults.py fills in the values and makes them safe. The keys are the words of the settings' own enum.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from ui.i18n import Text
 
 Told = Mapping[str, object]
-"""The safe values, by the names the sentences know them by; what is left open is an empty text or None."""
+"""Safe values by placeholder name. A missing value is an empty text or None."""
 FaultText = Callable[[Text, Told], str]
 Table = dict[tuple[str, str], FaultText]
 """What is said, by kind and reason."""
@@ -63,7 +63,7 @@ def _timezone(t: Text, x: Told) -> str:
     return t("{name}: {value} is not a time zone. Write its IANA name, as in Asia/Tokyo.", **x)
 
 
-# By kind and reason (for wrong_type: the form expected); "" is for every other reason, such as an errno name.
+# Keys: kind and reason (for wrong_type: the expected form). "" is for every other reason, such as an errno name.
 FAULTS: Table = {
     ("no_config", ""): _no_config,
     ("config_syntax", ""): _syntax,

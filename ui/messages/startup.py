@@ -1,4 +1,5 @@
-"""What is said when something in DATA_DIR is not as it should be, where it is not a fault that ends the bot."""
+"""Report problems with DATA_DIR, the watch and ROLE_SCOPES that are not faults of a setting
+(ui/messages/faults.py)."""
 
 import shlex
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ PATH_MOST = 300
 
 
 def no_data_dir_line(t: Text, path: str, reason: str) -> str:
-    """For the terminal, as ui/messages/faults.py has it for what is in the directory."""
+    """Return the terminal line for an unusable DATA_DIR. ui/messages/faults.py has those about the files in it."""
     return t(
         "{path} cannot be used as DATA_DIR ({reason}). Check the disk and the permissions.",
         path=t("“{value}”", value=plain(path, PATH_MOST)),
@@ -20,7 +21,7 @@ def no_data_dir_line(t: Text, path: str, reason: str) -> str:
 
 
 def open_to_all(t: Text, path: str) -> str:
-    """For the log: a file or directory that everybody on the machine can write to."""
+    """Return the log line for a file or directory that everybody on the machine can write to."""
     return t(
         "Anyone on this machine can write to {path}, and so control the bot. Forbid it: {command}",
         path=t("“{value}”", value=plain(path, PATH_MOST)),
@@ -29,7 +30,7 @@ def open_to_all(t: Text, path: str) -> str:
 
 
 def read_only_data_dir_line(t: Text, path: str) -> str:
-    """For the terminal."""
+    """Return the terminal line for a DATA_DIR on a read-only file system."""
     return t(
         "{path} is on a file system that is mounted read-only. Mount it writable, or set another DATA_DIR.",
         path=t("“{value}”", value=plain(path, PATH_MOST)),
@@ -55,7 +56,7 @@ def list_lost(t: Text, guests: int, file: str) -> str:
 
 
 def list_edited(t: Text, file: str) -> str:
-    """While the bot runs."""
+    """Report, while the bot runs, that somebody has edited the file."""
     return t(
         "The watch list file was edited while the bot was running. The bot's own list counts;"
         " the edited file was kept as {file}. Stop the bot before you edit the file.",
@@ -64,7 +65,7 @@ def list_edited(t: Text, file: str) -> str:
 
 
 def journal_gone(t: Text, *, off: bool) -> str:
-    """`off`: changes are switched off."""
+    """Report at the start that the journal is gone. `off`: changes are switched off."""
     return f"{t('The journal is gone, so a new one was started.')} {_journal_had(t, off=off)}"
 
 
@@ -79,7 +80,7 @@ def _journal_had(t: Text, *, off: bool) -> str:
 
 
 def journal_renewed(t: Text, file: str | None, *, whole: bool) -> str:
-    """While the bot runs."""
+    """Report that the journal was recreated while the bot was running. `whole`: nothing was lost."""
     text = (
         t(
             "The journal was deleted or replaced while the bot was running. It was written again,"
@@ -97,7 +98,7 @@ def journal_renewed(t: Text, file: str | None, *, whole: bool) -> str:
 
 
 def journal_lost(t: Text, file: str, *, off: bool) -> str:
-    """`off`: changes are switched off."""
+    """Report at the start that the journal could not be read. `off`: changes are switched off."""
     text = t("The journal could not be read, so a new one was started.")
     kept = t("The unreadable file was kept as {file}.", file=code(file))
     return f"{text} {_journal_had(t, off=off)} {kept}"
@@ -112,7 +113,7 @@ def read_only_unkept(t: Text, error: JournalFailed | StoreFailed) -> str:
 
 
 def journal_stuck(t: Text, reason: str) -> str:
-    """While the bot runs."""
+    """Report, while the bot runs, that the journal cannot be written."""
     return t(
         "The journal cannot be written ({reason}): alerts wait until it can. Check the disk.",
         reason=code(reason),
@@ -138,7 +139,7 @@ def watch_works(t: Text) -> str:
 
 
 def pools_unseen(t: Text, pools: Sequence[str]) -> str:
-    """ROLE_SCOPES names pools that Proxmox does not show."""
+    """Report pools in ROLE_SCOPES that Proxmox does not show."""
     names = " ".join(code(name, 60) for name in pools[:5]) + (" …" if len(pools) > 5 else "")
     return t(
         "ROLE_SCOPES names pools that Proxmox does not show: {pools}. Nobody gets a guest "

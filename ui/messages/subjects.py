@@ -1,4 +1,4 @@
-"""What a mute is for, named for people: in messages, and as plain text in completions."""
+"""Name the subject of a mute for people: in messages, and as plain text in completions."""
 
 from collections.abc import Callable
 
@@ -9,13 +9,13 @@ from ui.i18n import Text
 
 
 def vmid_of(subject: str) -> int | None:
-    """The guest that a subject is, None for any other."""
+    """Return the VMID of a subject that is a guest, None for other subjects."""
     kind, _, rest = subject.partition("/")
     return int(rest) if kind == "guest" and rest.isdecimal() else None
 
 
 def subject_name(t: Text, subject: str, cluster: Cluster | None) -> str:
-    """In a message. `cluster` gives guests their names."""
+    """Return the name for a message. `cluster` provides the names of guests."""
     vmid = vmid_of(subject)
     if vmid is not None:
         guest = cluster.find(vmid) if cluster else None
@@ -24,7 +24,7 @@ def subject_name(t: Text, subject: str, cluster: Cluster | None) -> str:
 
 
 def subject_label(t: Text, subject: str, cluster: Cluster | None) -> str:
-    """In a completion, where nothing is formatted."""
+    """Return the name for a completion, where nothing is formatted."""
     vmid = vmid_of(subject)
     if vmid is not None:
         guest = cluster.find(vmid) if cluster else None

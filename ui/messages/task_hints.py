@@ -1,4 +1,4 @@
-"""What to do about the error of a task, where its words tell."""
+"""Recognize errors of tasks by their text, and say what to do about them."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from ui.i18n import Text
 from ui.messages.proxmox_errors import missing_privilege
 
 _MOST = 1000
-"""Characters of a task's error that are looked at."""
+"""Maximum characters of a task's error that are searched."""
 _HINTS: tuple[tuple[str, Callable[[Text], str]], ...] = (
     (
         r"still in use by linked clone|base volume .* still in use",
@@ -34,7 +34,7 @@ _PERMISSION = re.compile(r"Permission check failed \((?P<path>/[^,)]*)(?:,\s*(?P
 
 
 def task_hint(t: Text, verb: Verb, message: str) -> str | None:
-    """What to do about a task's error, where that is known."""
+    """Return what to do about a task's error, None if that is not known."""
     message = message[:_MOST]
     if match := _PERMISSION.search(message):
         return missing_privilege(t, p.MissingPrivilege(match["privileges"] or "", match["path"]))

@@ -1,4 +1,4 @@
-"""The alert channel at Discord: what core/delivery/alerts.py sends, and what came of each try in its words."""
+"""Send alerts to the Discord channel for `core/delivery/alerts.py`, and report failures as `NotDelivered`."""
 
 import contextlib
 import datetime
@@ -21,24 +21,27 @@ from ui.interaction.buttons import alert_buttons
 from ui.watch.alert_text import message_text
 
 SEARCHED = 50
-"""How many of the newest messages are looked through for one that may be there already."""
+"""Number of newest messages to search for one that may already have been posted."""
 MARGIN_SECONDS = 60.0
-"""How far Discord's clock may be off."""
+"""Seconds by which Discord's clock may differ from ours."""
 NO_CONNECTION, ENDING = "no connection to Discord", "the bot is ending"
-"""Reasons of our own; all others are quoted."""
+"""Reasons worded by the bot; all others are quoted."""
 _UNKNOWN_MESSAGE = 10008
 
 _log = logging.getLogger(__name__)
 
 
 class DiscordAlertChannel:
-    """Keeps core.delivery.channel.AlertChannel. `role_id`: whom an alert mentions, None for nobody."""
+    """Implement `core.delivery.channel.AlertChannel`.
+
+    `role_id`: role that alerts mention, None for no mention.
+    """
 
     def __init__(self, client: discord.Client, channel_id: int, t: Text, role_id: int | None = None) -> None:
         self._client, self._channel_id, self._t, self._role_id = client, channel_id, t, role_id
 
     def compose(self, posting: OutboxMessage, late: float | None) -> str:
-        """The text. It mentions for as long as there is something to do about it."""
+        """Write the text. It contains the mention while the incident is not over."""
         mention = f"<@&{self._role_id}>" if self._mentions(posting) else ""
         return message_text(self._t, posting, late, mention)
 
@@ -56,7 +59,7 @@ class DiscordAlertChannel:
         async with translate_errors(self._client):
             message = await self._channel.send(
                 content,
-                view=self._view(posting),  # type: ignore[arg-type]  # None is what it takes for no buttons
+                view=self._view(posting),  # type: ignore[arg-type]  # discord.py takes None for no buttons
                 nonce=nonce,
                 silent=posting.message.silent,
                 suppress_embeds=True,
@@ -75,11 +78,11 @@ class DiscordAlertChannel:
         return await find_own_message(self._client, self._channel, content, since, known)
 
     async def send_line(self, text: str) -> None:
-        """One line past the journal, which cannot be written: tried once, and it raises nothing."""
+        """Send one line without the journal, for when that cannot be written. Tries once and does not raise."""
         try:
             await send_with_fallbacks(self, text, self._send_line)
         except NotDelivered as error:
-            _log.warning("a word to the alert channel could not be sent: %s", error.reason)
+            _log.warning("a line to the alert channel could not be sent: %s", error.reason)
 
     async def _send_line(self, text: str) -> None:
         async with translate_errors(self._client):
@@ -92,12 +95,15 @@ class DiscordAlertChannel:
         return self._client.get_partial_messageable(self._channel_id)
 
     def _mentions(self, posting: OutboxMessage) -> bool:
-        """What was over before it could be posted is worth no ping."""
+        """Return whether to mention the role. An incident that ended before it was posted gets no mention."""
         over = any(not incident.open and bool(incident.seconds) for incident in posting.incidents)
         return self._role_id is not None and posting.message.mention and not over
 
     def _view(self, posting: OutboxMessage) -> ui.View | None:
-        """The buttons of the one incident that a message is about."""
+        """Return the buttons of the message, or None.
+
+        Recovery messages and messages about several incidents have no buttons.
+        """
         message = posting.message
         if len(posting.incidents) != 1 or message.post is MessageKind.RECOVERY:
             return None
@@ -117,9 +123,11 @@ async def find_own_message(
     since: float,
     known: Collection[int] = (),
 ) -> int | None:
-    """The bot's own message of this content among the newest ones, and none of the `known` ones. Raises NotDelivered.
+    """Find the bot's own message with this content among the newest ones, ignoring the `known` ids.
 
-    Where the history may not be read it cannot be told, so that the message comes twice rather than never.
+    None if there is none. None also if the bot may not read the history, because a message that is sent twice is
+    better than a lost one.
+    Raises: NotDelivered.
     """
     after = datetime.datetime.fromtimestamp(max(0.0, since - MARGIN_SECONDS), datetime.UTC)
     me = client.user.id if client.user else 0
@@ -136,7 +144,7 @@ async def find_own_message(
 
 @contextlib.asynccontextmanager
 async def translate_errors(client: discord.Client) -> AsyncIterator[None]:
-    """Discord's trouble as NotDelivered. Any other exception is somebody's mistake and stays what it is."""
+    """Turn Discord's errors into `NotDelivered`. Any other exception is a bug and passes unchanged."""
     if client.is_closed():
         raise NotDelivered(DeliveryFailure.PASSING, ENDING, not_taken=True)
     if client.application is None:  # not logged in yet
@@ -160,7 +168,7 @@ async def translate_errors(client: discord.Client) -> AsyncIterator[None]:
 
 
 def _failure_of(error: discord.HTTPException) -> DeliveryFailure:
-    """What is not known to be the message's own fault is tried again: no alert is lost by a guess."""
+    """Classify an error. Unknown errors count as temporary, so that a wrong guess loses no alert."""
     if error.status >= 500 or error.status in (408, 429) or error.code in LIMITED:
         return DeliveryFailure.PASSING
     if error.code == _UNKNOWN_MESSAGE:
@@ -169,6 +177,6 @@ def _failure_of(error: discord.HTTPException) -> DeliveryFailure:
 
 
 def _reason(error: discord.HTTPException) -> str:
-    """Discord's own words; a proxy's page is not one."""
+    """Return the status and Discord's own words, without the HTML page of a proxy."""
     text = "" if "<" in error.text else plain(error.text, 120)
     return f"{error.status} {text}".strip()

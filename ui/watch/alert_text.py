@@ -1,7 +1,8 @@
-"""What stands in the alert channel: one message of the watch, as it reads now.
+"""Write the current text of one message in the alert channel.
 
-Plain text, since a notification shows that best: a first line with what happened, small print with why, who has
-seen it, and how late it is. Everything is bounded, so that it fits into a message by construction.
+The text is plain, because notifications show plain text best. The first line tells what happened. The small print
+below tells the cause, who acknowledged the incident, and how late the message is. Every part has a maximum length,
+so that the text always fits into a message.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -24,13 +25,17 @@ from ui.watch.incidents.text import RECOVERIES, backup_of, headline, short_text,
 from ui.watch.incidents.unknown import blind_notes, stale_notes
 
 CONTENT_MOST = 2000
-"""Characters of a message without components (Discord)."""
+"""Maximum characters of a message without components, set by Discord."""
 ROWS_MOST = 1400
 TEST = "🔔"
 
 
 def message_text(t: Text, posting: OutboxMessage, late: float | None = None, mention: str = "") -> str:
-    """The message as it is to be shown. `late`: seconds of delay to be told; `mention`: whom it is to reach."""
+    """Write the text of the message.
+
+    `late`: seconds of delay to mention, None if it is on time.
+    `mention`: mention to add to the first line.
+    """
     say = _POSTS[posting.message.post]
     first, *rest = say(t, posting)
     if late is not None:
@@ -61,7 +66,7 @@ def _recovery(t: Text, posting: OutboxMessage) -> list[str]:
 
 
 def _reminder(t: Text, posting: OutboxMessage) -> list[str]:
-    """What ended before it could be posted is told as over."""
+    """Write a reminder. An incident that ended before the reminder could be posted is shown as over."""
     if not posting.incidents or not posting.incidents[0].open:
         return _opening(t, posting)
     incident = posting.incidents[0]
@@ -90,7 +95,7 @@ def _outcome(t: Text, incident: Incident) -> str:
 
 
 def outcome_word(t: Text, incident: Incident) -> str:
-    """What became of it, for lists; nothing for what is over at once."""
+    """Return how the incident ended, for lists. Empty for incidents without a duration."""
     if incident.open:
         return t("still going on")
     if incident.topic in ONE_OFF or not incident.seconds:
@@ -103,7 +108,7 @@ def outcome_word(t: Text, incident: Incident) -> str:
 
 
 def _forgotten(t: Text, incident: Incident) -> str:
-    """Why nobody looks at it any more."""
+    """Return why the incident is no longer followed."""
     if incident.topic in (Topic.GAUGE, Topic.STORAGE, Topic.STALE):
         return t("no longer measured")
     if incident.topic is Topic.NODE:
@@ -134,7 +139,7 @@ _POSTS: Mapping[MessageKind, Callable[[Text, OutboxMessage], list[str]]] = {
 
 
 def rows(t: Text, incident: Incident) -> list[str]:
-    """Which guests or backups it is about, where there may be many."""
+    """List the guests or backups of an incident that may have many of them."""
     if incident.topic is Topic.GROUP:
         return [fit_lines(t, group_rows(t, incident.guests), ROWS_MOST)]
     if incident.topic is Topic.BACKUP and len(incident.backups) > 1:
@@ -144,7 +149,7 @@ def rows(t: Text, incident: Incident) -> list[str]:
 
 
 def notes(t: Text, incident: Incident) -> list[str]:
-    """Why, as far as it is known, and who has seen it."""
+    """Return the known causes, and who acknowledged or muted the incident."""
     return [*_reasons(t, incident), *_answers(t, incident)]
 
 
@@ -215,7 +220,7 @@ _WORKS: Mapping[Iterable[str], Callable[[Text], str]] = {
 
 
 def work_word(t: Text, work: str) -> str:
-    """A lock or a task's type as a noun; Proxmox' own word where there is none."""
+    """Return a lock or a task type as a noun, or Proxmox' own word if it has no row."""
     for words, say in _WORKS.items():
         if work in words:
             return say(t)
@@ -231,7 +236,10 @@ def acked_line(t: Text, incident: Incident) -> str:
 
 
 def muted_line(t: Text, incident: Incident) -> str:
-    """Until when, and of what nothing is told: of a threshold the whole guest, of a node its guests, too."""
+    """Say until when and for which subject alerts are muted.
+
+    The mute of a threshold's incident covers the whole guest, and the mute of a node also covers its guests.
+    """
     time = timestamp(incident.muted_until or 0, "f")
     what = muted_subject(t, incident)
     return (
@@ -245,7 +253,7 @@ def _answers(t: Text, incident: Incident) -> list[str]:
     lines = []
     if incident.acked is not None:
         lines.append(acked_line(t, incident))
-    if incident.muted_until is not None:  # it goes on when the incident is over
+    if incident.muted_until is not None:  # a mute outlasts its incident
         lines.append(muted_line(t, incident))
     return lines
 
@@ -254,7 +262,7 @@ def _answers(t: Text, incident: Incident) -> list[str]:
 
 
 def error_of(fault: SourceFault | None) -> BotError | None:
-    """The error that a fault was made of; None where this version does not know it."""
+    """Return the error that a fault was made from. None if this version does not know it."""
     kind = getattr(proxmox_errors, fault.error, None) if fault else None
     if fault is None or kind not in PROXMOX_SENTENCES:
         return None

@@ -1,4 +1,4 @@
-"""From the watch to its cards, alike for commands and for the buttons that turn their pages."""
+"""Carry out the /monitor commands and show their cards. The page buttons use the same functions."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -39,7 +39,7 @@ DAY = 86_400
 
 
 async def show_watch_list(services: Services, reply: Reply, page: int = 0) -> None:
-    """With whatever is known: neither Proxmox nor the journal has to answer."""
+    """Show the watch list with the data at hand, even if neither Proxmox nor the journal answers."""
     actor, cluster = actor_of(reply.interaction), await cluster_for_completion(services)
     now = services.clock.now()
     entries = [
@@ -53,9 +53,10 @@ async def show_watch_list(services: Services, reply: Reply, page: int = 0) -> No
 
 
 async def show_history(services: Services, reply: Reply, vmid: int | None, page: int = 0) -> None:
-    """A page beyond the end is the last. Raises GuestNotFound, JournalFailed.
+    """Show one page of incidents. A page beyond the end becomes the last one.
 
-    Who may not see every guest reads of those alone that they may see, by the names these have now.
+    Scoped users see only incidents of guests that they may see, with the current names of these guests.
+    Raises: GuestNotFound, JournalFailed.
     """
     authorizer, actor = services.authorizer, actor_of(reply.interaction)
     cluster = await cluster_for_completion(services)
@@ -94,7 +95,7 @@ async def show_status(services: Services, reply: Reply) -> None:
 
 
 def health_of(services: Services) -> Health:
-    """How the watch is. Nothing is asked of Proxmox."""
+    """Return the health of the watch, without asking Proxmox."""
     watch = services.watch
     undelivered: Backlog | JournalFailed
     try:
@@ -122,10 +123,11 @@ def health_of(services: Services) -> Health:
 
 
 async def cluster_for_decision(attempt: Attempt, vmids: Iterable[int]) -> Cluster | None:
-    """The list that decides whether these guests are the person's: read anew where it hangs on pools, tags or nodes.
+    """Return the list by which access to these guests is decided.
 
-    Where Proxmox does not answer it is the last one there was, for what changes no more than what is said. Raises
-    ProxmoxError for the rest.
+    It is read again if access depends on pools, tags or nodes. If Proxmox does not answer, operations that change
+    neither guests nor the watch list use the last read.
+    Raises: ProxmoxError for the other operations.
     """
     services, operation = attempt.services, Operation(attempt.word)
     if any(services.authorizer.needs_fresh_list(attempt.actor, operation, vmid) for vmid in vmids):
@@ -148,12 +150,15 @@ def _audit_health(services: Services) -> AuditHealth | None:
 async def mute(
     services: Services, reply: Reply, target: str, duration: str, confirm: str = "", reason: str = ""
 ) -> None:
-    """Raises BadDuration, UnknownTarget, JournalFailed, and what access and `confirm_protected` say."""
+    """Mute a target.
+
+    Raises: BadDuration, UnknownTarget, JournalFailed, Refused by access, and the errors of `confirm_protected`.
+    """
     watch, interaction = services.watch, reply.interaction
     detail = f"{plain(target)} {plain(duration)}"
     with record_attempt(interaction, Operation.MONITOR_MUTE, detail=detail) as asked:
         seconds = parse_duration(duration)
-        cluster = await cluster_for_decision(asked, (0,))  # which guest is meant is found by the list, too
+        cluster = await cluster_for_decision(asked, (0,))  # the list is also needed to find the target
         subject = _subject_of(services, asked, target, cluster)
         asked.reason = plain(reason, REASON_MOST)
         await _guard_mute(asked, subject, cluster, seconds, confirm)
@@ -167,8 +172,11 @@ async def mute(
 async def _guard_mute(
     asked: Attempt, subject: str, cluster: Cluster | None, seconds: float, confirm: str
 ) -> None:
-    """A long mute of a protected guest takes what rebooting it takes; one of a node or of everything that has such
-    guests on the watch list, an admin and a reason."""
+    """Check the additional conditions of a long mute.
+
+    A protected guest needs the same as for its reboot: an admin, the guest's name, and a reason. A node or
+    everything needs an admin and a reason if it includes protected guests on the watch list.
+    """
     if not RIGHTS[Operation.MONITOR_MUTE].guards(seconds):
         return
     vmid = vmid_of(subject)
@@ -191,8 +199,10 @@ async def _guard_mute(
 
 
 async def _with_protection(asked: Attempt, guest: Guest, seconds: float) -> Guest:
-    """With Proxmox' flag. Raises ProxmoxError where it cannot be read and the person may not do it to a protected
-    one: it may be one."""
+    """Return the guest with Proxmox' protection flag.
+
+    Raises: ProxmoxError if the flag cannot be read and the person may not mute a protected guest.
+    """
     try:
         return await asked.services.planner.configured(guest)
     except ProxmoxError:
@@ -203,8 +213,10 @@ async def _with_protection(asked: Attempt, guest: Guest, seconds: float) -> Gues
 
 
 def confirm_protected(asked: Attempt, guest: Guest, confirm: str) -> None:
-    """Raises Unconfirmed, NameMismatch or NoReason where the guest is protected and its name and a reason were not
-    given."""
+    """Check that the name and a reason were given, if the guest is protected.
+
+    Raises: Unconfirmed, NameMismatch, NoReason.
+    """
     if not is_protected(asked.services.authorizer.rules, guest):
         return
     if not confirm.strip():
@@ -216,7 +228,10 @@ def confirm_protected(asked: Attempt, guest: Guest, confirm: str) -> None:
 
 
 async def unmute(services: Services, reply: Reply, target: str) -> None:
-    """Raises UnknownTarget, NotMuted, JournalFailed."""
+    """Lift a mute.
+
+    Raises: UnknownTarget, NotMuted, JournalFailed, Refused by access.
+    """
     watch = services.watch
     with record_attempt(reply.interaction, Operation.MONITOR_UNMUTE, detail=plain(target)) as asked:
         cluster = await cluster_for_decision(asked, (0,))
@@ -230,12 +245,18 @@ async def unmute(services: Services, reply: Reply, target: str) -> None:
 
 
 def is_visible_to(services: Services, actor: Actor, vmid: int, cluster: Cluster | None) -> bool:
-    """Whether the person may know of this guest. One that is gone is known to those who may see every guest."""
+    """Return whether the person may know of this guest.
+
+    A deleted guest is known to those who may see every guest, or whose scope has its VMID.
+    """
     return level_on(services.authorizer.rules, actor, listed_or_unknown(cluster, vmid)) > Level.NONE
 
 
 def is_subject_visible_to(services: Services, actor: Actor, subject: str, cluster: Cluster | None) -> bool:
-    """Of nodes those that have a guest of theirs; of storages none, for who may not see every guest."""
+    """Return whether the person may know of this subject.
+
+    Scoped users see the nodes that host their guests, and no storages.
+    """
     vmid, authorizer = vmid_of(subject), services.authorizer
     if vmid is not None:
         return is_visible_to(services, actor, vmid, cluster)
@@ -246,7 +267,10 @@ def is_subject_visible_to(services: Services, actor: Actor, subject: str, cluste
 
 
 def authorize_subject(attempt: Attempt, subject: str, cluster: Cluster | None) -> None:
-    """A guest's mute is that guest's matter, any other everybody's. Raises what access says."""
+    """Check access to a mute: to the guest if it is about one, otherwise to the whole cluster.
+
+    Raises: Refused.
+    """
     vmid = vmid_of(subject)
     if vmid is None:
         attempt.authorize(whole=True)
@@ -261,7 +285,10 @@ def _subject_of(
     cluster: Cluster | None,
     held: Collection[str] = (),
 ) -> str:
-    """What is meant, of what exists for this person. Raises UnknownTarget and what access says."""
+    """Return the subject that the person means, out of those that they may see.
+
+    Raises: UnknownTarget, Refused by access.
+    """
     actor = attempt.actor
     watched = {
         entry.vmid for entry in services.watch.entries if is_visible_to(services, actor, entry.vmid, cluster)
@@ -276,7 +303,10 @@ def _subject_of(
 
 
 async def authorize_incident(attempt: Attempt, incident: Incident) -> None:
-    """An alert is answered by those who may answer for all that it is about. Raises what access says."""
+    """Check that the person may answer the alert: they need the level for everything that it is about.
+
+    Raises: Refused.
+    """
     vmids: list[int | None] = [fact.vmid for fact in incident.guests or incident.backups]
     if incident.topic in (Topic.NODE, Topic.STALE, Topic.SOURCE, Topic.STORAGE) or not vmids or None in vmids:
         attempt.authorize(whole=True)
@@ -291,9 +321,10 @@ async def authorize_incident(attempt: Attempt, incident: Incident) -> None:
 
 
 async def send_test(services: Services, reply: Reply) -> None:
-    """A real message through the real way, and what became of it. Raises JournalFailed.
+    """Send a real test message through the normal delivery, and show the result.
 
-    One that did not arrive is given up: hours later it would only puzzle people.
+    A message that does not arrive in time is given up, because hours later it would only confuse people.
+    Raises: JournalFailed.
     """
     rules = services.authorizer.rules
     with record_attempt(reply.interaction, Operation.MONITOR_TEST) as asked:

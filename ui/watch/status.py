@@ -1,4 +1,4 @@
-"""How the watch itself is, and what became of a test message."""
+"""Show the health of the watch itself, and the result of a test message."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -36,16 +36,19 @@ from ui.watch.alert_channel import ENDING, NO_CONNECTION
 from ui.watch.views import success_card
 
 LATE_READS = 3
-"""So many intervals without a good read are said to be too many."""
+"""Number of intervals without a successful read after which the status warns."""
 
 LATE_LINES = 30.0
-"""Seconds after which a line that still waits for the audit channel is trouble."""
+"""Seconds that a line may wait for the audit channel before the status warns."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditHealth:
-    """How the audit channel is. `error`: why it gets nothing, empty while it does; `unsent`: the lines that wait;
-    `blocked`: why its last line has fewer words than it should."""
+    """Health of the audit channel.
+
+    `error`: why nothing can be posted, "" while posting works. `unsent`: the waiting lines.
+    `blocked`: why the last line was posted without names, "" if it is complete.
+    """
 
     error: str = ""
     unsent: Backlog = field(default_factory=Backlog)
@@ -54,10 +57,12 @@ class AuditHealth:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What is known of the watch itself. `undelivered` is an error where the journal cannot be read.
+    """Health of the watch itself.
 
-    `heartbeat`: why it fails, empty while it arrives, None where it is not set up; `beaten`: when one last arrived.
-    `blind`: the token sees no task of the cluster, of which there are always some.
+    `undelivered`: an error if the journal cannot be read.
+    `heartbeat`: why it fails, "" while it arrives, None if it is not set up.
+    `beaten`: Unix seconds of the last heartbeat that arrived.
+    `blind`: the token sees no task of the cluster, although there are always some.
     """
 
     last_read: float | None
@@ -72,17 +77,17 @@ class Health:
     last_beat: float | None
     read_only: ReadOnly | None = None
     audit: AuditHealth | None = None
-    """None where no audit channel is set."""
+    """None if no audit channel is set."""
     mutes: tuple[Mute, ...] = ()
     blind: bool = False
     unknown: tuple[GuestState, ...] = ()
-    """Watched guests whose state has not been known for long."""
+    """Watched guests whose state has been unknown for long."""
     stale: tuple[str, ...] = ()
-    """Nodes of which Proxmox has no new figures."""
+    """Nodes for which Proxmox has no new figures."""
 
 
 def status_card(t: Text, health: Health, cluster: Cluster | None, now: float) -> ui.LayoutView:
-    """One line for each, with a sign of how it is."""
+    """Return the card: one line per part of the watch, each with a sign of its health."""
     lines = [
         (t("Proxmox"), _reading(t, health, now)),
         *([(t("Guests"), _unknown(t, health))] if health.unknown else []),
@@ -103,7 +108,7 @@ def status_card(t: Text, health: Health, cluster: Cluster | None, now: float) ->
 
 
 def _audit(t: Text, audit: AuditHealth, now: float) -> str:
-    """Up to date where no line waits. A line that has just been written may: that is no trouble yet."""
+    """Return the line of the audit channel. A line that was just written may still wait, which is no problem yet."""
     parts = []
     if audit.error:
         parts.append(t("could not be posted: {reason}", reason=code(audit.error, 120)))
@@ -171,7 +176,7 @@ def _delivery(t: Text, health: Health) -> str:
 
 
 def reason_words(t: Text, reason: str) -> str:
-    """Why a message did not get through: our own words are translated, those of others quoted."""
+    """Return why a message was not delivered. The bot's own reasons are translated, others are quoted."""
     ours = {
         NO_CONNECTION: t("Discord cannot be reached"),
         ENDING: t("the bot is being stopped"),
@@ -216,7 +221,7 @@ def _blind(t: Text) -> str:
 def outcome_of_test(
     t: Text, posting: OutboxMessage | None, stuck: str, seconds: float, guild_id: int, channel_id: int
 ) -> ui.LayoutView:
-    """What became of a test message. `stuck`: why the messages before it do not get through."""
+    """Return the result of a test message. `stuck`: why the messages before it are not delivered."""
     channel = f"<#{channel_id}>"
     if posting is not None and posting.posted is not None:
         link = f"https://discord.com/channels/{guild_id}/{channel_id}/{posting.posted}"

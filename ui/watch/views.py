@@ -1,4 +1,4 @@
-"""What /monitor shows: the watch list, the incidents of the past, and its answers."""
+"""Show the cards of /monitor: the watch list, past incidents, and the answers to changes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -48,8 +48,10 @@ def watch_list_card(
     now: float,
     counts: Mapping[int, int],
 ) -> ui.LayoutView:
-    """The watched guests (those the reader may see), each as last read, and what the watch knows of it; `counts`:
-    incidents by VMID."""
+    """Return one page of the watched guests that the reader may see.
+
+    Each row shows the guest as last read, and the watch's own data. `counts`: number of incidents by VMID.
+    """
     page, pages = page_of(page, len(watched))
     rows = [
         _row(t, watch, cluster, entry, now, counts.get(entry.vmid, 0))
@@ -71,7 +73,7 @@ def _row(
 ) -> str:
     known = watch.state.guests.get(entry.vmid)
     guest = cluster.find(entry.vmid) if cluster else None
-    if guest and not guest.name and known:  # the list lacks it while a node has no new figures
+    if guest and not guest.name and known:  # missing while a node has no new figures
         guest = replace(guest, name=known.name)
     state = guest.state if guest else State.UNKNOWN
     began = known.since if known and known.state is state and not known.missing else None
@@ -92,13 +94,13 @@ def _row(
 
 
 def muted_until(watch: Watch, vmid: int, node: str) -> float | None:
-    """Until when nothing is told of a guest."""
+    """Return the Unix time until which the guest is muted, None if it is not muted."""
     targets = guest_targets(vmid, node)
     return max((mute.until for mute in watch.mutes() if mute.target in targets), default=None)
 
 
 def thresholds(t: Text, entry: WatchEntry) -> str:
-    """`CPU ≥ 90% / Memory ≥ 80%`; nothing where there is none."""
+    """Return `CPU ≥ 90% / Memory ≥ 80%`, "" if there are no thresholds."""
     limits = ((metric, entry.limit(metric)) for metric in Metric)
     return " / ".join(
         f"{metric_word(t, metric)} ≥ {fill_percent(limit)}" for metric, limit in limits if limit is not None
@@ -106,14 +108,17 @@ def thresholds(t: Text, entry: WatchEntry) -> str:
 
 
 def _blind(guest: Guest | None, entry: WatchEntry) -> bool:
-    """Its threshold for memory has nothing to go by."""
+    """Return whether there is a memory threshold but no measured value for it."""
     return entry.memory is not None and guest is not None and is_seen_by_host(guest)
 
 
 def added_card(
     t: Text, guest: Guest, entry: WatchEntry, before: WatchEntry | None, until: float | None = None
 ) -> ui.LayoutView:
-    """The answer to /monitor add. `guest` as it is now; `before`: its entry until now; `until`: muted so long."""
+    """Return the answer to /monitor add.
+
+    `guest`: as it is now. `before`: its entry before the change. `until`: Unix time at which its mute ends.
+    """
     blind = f"{WARNING} {memory_advice(t)}" if _blind(guest, entry) else ""
     if before is None:
         text = t("{guest} is being watched from now on.", guest=title(guest))
@@ -133,7 +138,7 @@ def success_card(text: str) -> ui.LayoutView:
 
 
 def muted_card(t: Text, mute: Mute, cluster: Cluster | None, *, watched: bool = True) -> ui.LayoutView:
-    """`watched`: False for a guest of which the watch tells nothing anyway."""
+    """Return the answer to a mute. `watched=False`: the guest is not on the watch list."""
     text = t(
         "{what}: nothing is told until {time}.",
         what=subject_name(t, mute.target, cluster),
@@ -153,7 +158,10 @@ def unmuted_card(t: Text, target: str, cluster: Cluster | None) -> ui.LayoutView
 def history_card(
     t: Text, incidents: Sequence[Incident], total: int, vmid: int | None, page: int, now: float
 ) -> ui.LayoutView:
-    """One page (from 0, within bounds) of what happened, newest first; of one guest if `vmid` says so."""
+    """Return one page of incidents, newest first; only those of one guest if `vmid` is given.
+
+    `page` counts from 0 and is corrected to the existing pages.
+    """
     page, pages = page_of(page, total)
     count = t.plural("{n} incident", "{n} incidents", total)
     head = f"### {t('History')} · {f'**{vmid}** · {count}' if vmid else count}"

@@ -1,4 +1,4 @@
-"""What became of one guest, or of many at once, in words: a part of ui/watch/incidents/text.py."""
+"""Describe incidents of one guest or of many at once, a part of `ui/watch/incidents/text.py`."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -11,13 +11,13 @@ from ui.watch.incidents.states import HELD, held_head, held_short
 IncidentText = Callable[[Text, Incident], str]
 
 GROUP_MOST = 1300
-"""Characters of all rows of a group."""
+"""Maximum characters of all rows of a group."""
 SHORT_MOST = 200
-"""Characters of the guests' names in a line of a list."""
+"""Maximum characters of the guests' names in a line of a list."""
 
 
 def doer_text(t: Text, fact: GuestFact) -> str:
-    """Who did it in Proxmox, and by which task."""
+    """Return the Proxmox user who did it, with the task."""
     by = code(fact.by) if fact.by else t("somebody")
     return t("{by} (task {task})", by=by, task=code(fact.task, 30)) if fact.task else by
 
@@ -145,7 +145,7 @@ def calm_text(t: Text, incident: Incident) -> str:
 
 
 def is_over_at_once(incident: Incident) -> bool:
-    """A group in which nobody was down: it was over when it was told."""
+    """Return whether the incident is a group without a duration, because no guest in it was down."""
     return incident.topic is Topic.GROUP and incident.seconds == 0
 
 
@@ -165,12 +165,12 @@ _TOGETHER: Mapping[GuestEvent, Callable[[Text], str]] = {
 
 
 def event_text(t: Text, what: GuestEvent) -> str:
-    """In a word or two."""
+    """Return what happened to a guest, in a few words."""
     return _TOGETHER[what](t)
 
 
 def group_rows(t: Text, facts: Iterable[GuestFact]) -> list[str]:
-    """The guests by what happened to them, and by whom it was done."""
+    """List the guests, one row per event, user and held state."""
     order = list(_TOGETHER)
     rows: dict[tuple[int, str, str], list[GuestFact]] = {}
     for fact in facts:
@@ -183,7 +183,7 @@ def group_rows(t: Text, facts: Iterable[GuestFact]) -> list[str]:
             word = f"{word}: {state_word(t, some[0].state)}"
         if by:
             word = t("{what} by {by}", what=word, by=code(by))
-        share = min(NAMES_MOST, GROUP_MOST // len(rows) - 70)  # so that no row is left out with its guests
+        share = min(NAMES_MOST, GROUP_MOST // len(rows) - 70)  # leaves room for every row
         lines.append(f"**{word}** ({len(some)}): {guest_names(t, some, share)}")
     return lines
 
@@ -221,7 +221,7 @@ def group_back_text(t: Text, incident: Incident) -> str:
 
 
 def group_short_text(t: Text, incident: Incident) -> str:
-    """While guests are down, those."""
+    """Name the guests that are down, or all guests of the group if none is."""
     down = incident.down
     if down:
         names = guest_names(t, down, SHORT_MOST)

@@ -1,4 +1,4 @@
-"""How alerts name what they speak of: guests, storages, metrics, lengths and shares."""
+"""Name guests, storages, metrics, durations and percentages in alerts."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from ui.formatting import code, fit_lines, format_duration, format_percent, kind
 from ui.i18n import Text
 
 NAMES_MOST = 500
-"""Characters of a row of guests."""
+"""Maximum characters of a row of guests' names."""
 
 
 def guest_name(fact: GuestFact) -> str:
@@ -15,7 +15,7 @@ def guest_name(fact: GuestFact) -> str:
 
 
 def guest_at(t: Text, fact: GuestFact) -> str:
-    """With what it is and where."""
+    """Return the guest's name with its kind and node."""
     return t(
         "{guest} ({kind} on {node})",
         guest=guest_name(fact),
@@ -35,7 +35,7 @@ def storage_name(t: Text, storage: str, node: str) -> str:
 
 
 def muted_subject(t: Text, incident: Incident) -> str:
-    """What a mute of this incident is for; nothing where that is several things."""
+    """Return the subject that a mute of this incident covers. Empty if it covers several."""
     match incident.topic:
         case Topic.SOURCE:
             return t("The connection to Proxmox")

@@ -1,4 +1,4 @@
-"""A guest that QEMU holds in a state, or that is stuck in one: in words of its own for each, and what to do."""
+"""Describe guests that QEMU halted or that are stuck in a state, and say what to do about each state."""
 
 from collections.abc import Callable, Mapping
 
@@ -66,7 +66,7 @@ _ADVICE: Mapping[State, Callable[[Text], str]] = {
 
 
 def held_head(t: Text, incident: Incident) -> str:
-    """A guest that is HALTED or STUCK, as the first line of its incident."""
+    """Return the first line of the incident of a guest that is HALTED or STUCK."""
     fact = incident.guests[0]
     say, guest, time = _HEADS.get(fact.state), guest_at(t, fact), timestamp(incident.opened)
     return say(t, guest, time) if say else t("{guest} was halted, {time}.", guest=guest, time=time)
@@ -79,7 +79,7 @@ def held_short(t: Text, fact: GuestFact) -> str:
 
 
 def held_advice(t: Text, fact: GuestFact) -> str:
-    """What a person can do about it."""
+    """Say what a person can do about it."""
     say = _ADVICE.get(fact.state)
     if say:
         return say(t)

@@ -1,6 +1,7 @@
-"""One incident in words: while it goes on, when it is over, as a recovery, and in short for lists.
+"""Describe one incident: while it is open, when it is over, as a recovery message, and in short for lists.
 
-A table per form, by what it is about; of guests by what became of them. What comes from outside is in code spans.
+Each form has a table by topic, and guests have further tables by what happened to them. Text from outside is in code
+spans.
 """
 
 from collections.abc import Mapping
@@ -45,7 +46,11 @@ _LEVEL_SIGNS = {Severity.CRITICAL: ALARM, Severity.WARNING: WARNING, Severity.IN
 
 
 def sign_of(incident: Incident) -> str:
-    """The emoji in front of it: how bad it is, green once it is well again, white where nobody looks any more."""
+    """Return the emoji for an incident.
+
+    It shows the severity while the incident is open. It is green after a recovery, and white if the incident is no
+    longer followed.
+    """
     if incident.open or incident.topic in ONE_OFF:
         return _LEVEL_SIGNS[incident.level]
     if incident.forgotten or (incident.topic is Topic.FLAPPING and incident.guests[0].what in DOWN):
@@ -188,7 +193,7 @@ HEADS: Mapping[Topic, IncidentText] = {
     Topic.BLIND: blind_text,
     Topic.NOTE: note_text,
 }
-"""While it goes on; of what is over at once, for ever."""
+"""First lines of open incidents. Incidents without a duration keep theirs for ever."""
 
 OVER: Mapping[Topic, IncidentText] = {
     Topic.GUEST: recovered_text,
@@ -208,7 +213,7 @@ OVER: Mapping[Topic, IncidentText] = {
     Topic.BACKUP: HEADS[Topic.BACKUP],
     Topic.NOTE: HEADS[Topic.NOTE],
 }
-"""What its opening says from the end on."""
+"""First lines of opening messages once the incident is over."""
 
 RECOVERIES: Mapping[Topic, IncidentText] = {
     Topic.GUEST: lambda t, x: t(
@@ -245,7 +250,7 @@ RECOVERIES: Mapping[Topic, IncidentText] = {
     Topic.BACKUP: HEADS[Topic.BACKUP],
     Topic.NOTE: HEADS[Topic.NOTE],
 }
-"""The message of its own that it is over; the last three never are."""
+"""Texts of the separate recovery messages. The last three topics never get one."""
 
 SHORT: Mapping[Topic, IncidentText] = {
     Topic.GUEST: short_down_text,
@@ -268,11 +273,11 @@ SHORT: Mapping[Topic, IncidentText] = {
     Topic.BLIND: blind_short_text,
     Topic.NOTE: lambda t, x: short_note_text(t, x.guests[0]),
 }
-"""A phrase for reminders, digests and the history."""
+"""Short phrases for reminders, digests and the history."""
 
 
 def headline(t: Text, incident: Incident) -> str:
-    """Its first line, as it is now."""
+    """Return the current first line of the incident."""
     say = HEADS if incident.open else OVER
     return f"{sign_of(incident)} {say[incident.topic](t, incident)}"
 

@@ -1,4 +1,4 @@
-"""Nodes without new figures, and guests whose state nobody knows, in words: a part of ui/watch/incidents/text.py."""
+"""Describe nodes without new figures and guests in an unknown state, a part of `ui/watch/incidents/text.py`."""
 
 from core.watch.incidents.model import Incident
 from ui.formatting import code, timestamp
@@ -40,7 +40,7 @@ def stale_short_text(t: Text, x: Incident) -> str:
 
 
 def stale_notes(t: Text, x: Incident) -> list[str]:
-    """What it means, and for whom."""
+    """Explain the usual cause, and name the watched guests on the node."""
     if not x.open:
         return []
     why = t("Its `pvestatd` is not reporting, often because a storage hangs.")
@@ -109,7 +109,7 @@ def blind_short_text(t: Text, x: Incident) -> str:
 
 
 def blind_notes(t: Text, x: Incident) -> list[str]:
-    """Who they are, and what to do."""
+    """Name the guests if the first line does not, and say what to do."""
     lines = []
     if len(x.guests) > 1 or not x.node:
         lines.append(
