@@ -1,4 +1,4 @@
-"""`python -m playground`: the demo, with nothing to set up. Needs requirements-dev.txt."""
+"""Run the demo with `python -m playground`. Nothing has to be set up. Needs requirements-dev.txt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NEEDED = ("aiohttp", "discord", "simcord", "markdown_it", "linkify_it", "regex"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the demo; the exit code: 0 when it was ended, 1 when a part of it failed, 2 when parts are missing."""
+    """Run the demo and return the exit code: 0 ended by the user, 1 a part failed, 2 packages are missing."""
     parser = argparse.ArgumentParser(prog="python -m playground", description=__doc__)
     parser.add_argument("--port", type=_port, default=0, help="port of the page; any free one by default")
     parser.add_argument("--verbose", action="store_true", help="show what the bot and the cluster write")
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    from playground.demo import Demo  # noqa: PLC0415  # only once its requirements are known to be there
+    from playground.demo import Demo  # noqa: PLC0415  # only once its requirements are known to exist
 
     return asyncio.run(Demo(port=options.port, verbose=options.verbose).run())
 

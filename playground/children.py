@@ -1,4 +1,4 @@
-"""Child processes that end with the demo, whatever ends the demo."""
+"""Run child processes that end with the demo, whatever ends it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class ChildDied(Exception):
-    """A child ended by itself: its name, its exit code and the last lines it wrote."""
+    """A child ended by itself. It has the child's name, exit code and last lines of output."""
 
     def __init__(self, name: str, code: int | None, lines: Sequence[str]) -> None:
         super().__init__(f"{name} ended with code {code}")
@@ -25,11 +25,12 @@ class ChildDied(Exception):
 
 
 class Child:
-    """A Python program as a child process; its output is kept (the last lines) and, if wished, shown.
+    """A Python program as a child process. Its last lines of output are kept; `show` prints all of it.
 
-    It gets SIGTERM when the demo stops, SIGKILL after 8 s more. Ctrl-C does not reach it directly (it has a
-    session of its own), and on Linux the kernel ends it should the demo be killed. A program that `announces`
-    says on its first line what `first_line` returns; that line may hold a secret and is not shown.
+    It gets SIGTERM when the demo stops, and SIGKILL after 8 s more. Ctrl-C does not reach it directly, because
+    it has a session of its own. On Linux the kernel ends it if the demo is killed.
+    With `announces`, the program's first line is returned by `first_line`. That line may hold a secret and is
+    not shown.
     """
 
     def __init__(
@@ -68,7 +69,10 @@ class Child:
         ]
 
     async def first_line(self, timeout: float) -> str:
-        """The first line on its standard output. Raises ChildDied, and TimeoutError after `timeout` seconds."""
+        """Return the first line on its standard output, waiting up to `timeout` seconds.
+
+        Raises: ChildDied, TimeoutError.
+        """
         if self._first is None:
             raise RuntimeError("not started")
         died = asyncio.create_task(self.died())
@@ -87,7 +91,10 @@ class Child:
                 await died
 
     async def died(self) -> str:
-        """Never returns: raises ChildDied, with the last lines unless they were shown, when it has ended."""
+        """Wait until the child ends. Never returns.
+
+        Raises: ChildDied, with the last lines unless they were shown.
+        """
         if self._process is None:
             raise RuntimeError("not started")
         code = await self._process.wait()
@@ -95,7 +102,7 @@ class Child:
         raise ChildDied(self.name, code, () if self._show else self.lines)
 
     async def stop(self) -> int | None:
-        """End it and return its exit code; None when it was never started."""
+        """End the child and return its exit code, None if it was never started."""
         process = self._process
         if process is None:
             return None
@@ -124,7 +131,7 @@ class Child:
 
 
 async def _line(stream: asyncio.StreamReader) -> bytes:
-    """The next line; of one too long to keep, the part that is at hand."""
+    """Return the next line; if it is too long, the part that is available."""
     try:
         return await stream.readuntil()
     except asyncio.IncompleteReadError as ended:
@@ -134,5 +141,5 @@ async def _line(stream: asyncio.StreamReader) -> bytes:
 
 
 def _end_with_parent() -> None:
-    """In the child: ask the kernel for SIGTERM when the parent is gone (prctl(2), PR_SET_PDEATHSIG)."""
+    """Run in the child: ask the kernel for SIGTERM when the parent ends (prctl(2), PR_SET_PDEATHSIG)."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

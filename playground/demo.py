@@ -1,6 +1,6 @@
-"""The demo, put together: a Proxmox cluster, a Discord, the real bot between them, and the page.
+"""Put the demo together: a Proxmox cluster, a Discord, the real bot between them, and the page.
 
-The cluster and the bot are processes of their own, as in life; Discord and the page are this one.
+The cluster and the bot are separate processes, as in reality. Discord and the page run in this one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CLUSTER_PATIENCE = 30.0
 _BOT_PATIENCE = 45.0
 _FOREIGN = frozenset(KNOWN_NAMES)
 BLOCKED = "free-nitro"
-"""What the link filter of the demo's Discord blocks."""
+"""A text that the link filter of the demo's Discord blocks."""
 
 _READY = """
 デモの準備ができました。ブラウザーで開いてください。 · The demo is ready. Open this in a browser:
@@ -52,9 +52,10 @@ _READY = """
 
 
 class Demo:
-    """Everything of the demo. `bot` and `cluster` are what Python is to run; the tests run stand-ins.
+    """The whole demo.
 
-    `port` is the page's (0: any free one), `verbose` shows what bot and cluster write.
+    `bot` and `cluster`: arguments of Python for these programs; tests use stand-ins. `port`: of the page (0:
+    any free one). `verbose`: show the output of bot and cluster.
     """
 
     def __init__(
@@ -70,7 +71,10 @@ class Demo:
         self._cluster = Child("cluster", cluster, directory=ROOT, show=verbose, announces=True)
 
     async def run(self) -> int:
-        """Run until Ctrl-C, SIGTERM or the page's end: 0. When a child ends by itself: say so, and 1."""
+        """Run until Ctrl-C, SIGTERM or the end of the page, and return 0.
+
+        If a child ends by itself, report it and return 1.
+        """
         loop, task = asyncio.get_running_loop(), asyncio.ensure_future(self._play())
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, task.cancel)
@@ -89,7 +93,7 @@ class Demo:
             return 1
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, lambda: None)  # ending has begun: no second time
+                loop.add_signal_handler(number, lambda: None)  # the end has begun: ignore further signals
         return 0
 
     async def _play(self) -> None:
@@ -105,7 +109,7 @@ class Demo:
             page = DemoPage(server, stage, self._port)
             stack.push_async_callback(page.stop)
             await page.start()
-            # a config.py that is not there: the user's own, beside bot.py, is for a real server
+            # a config.py that does not exist: the user's own, beside bot.py, is for a real server
             program = (*self._program, "--config", str(Path(data) / "config.py"))
             self._bot = bot = Child("bot", program, directory=ROOT, show=self._verbose)
             stack.push_async_callback(bot.stop)
@@ -118,7 +122,10 @@ class Demo:
             await self._unless_a_child_dies(page.closed())
 
     async def _unless_a_child_dies(self, awaitable: Any) -> None:
-        """Await it, or raise ChildDied as soon as one of the children ends."""
+        """Await it.
+
+        Raises: ChildDied as soon as one of the children ends.
+        """
         children = [child for child in (self._bot, self._cluster) if child is not None]
         tasks = [asyncio.ensure_future(one) for one in (awaitable, *(child.died() for child in children))]
         try:
@@ -141,7 +148,7 @@ def _cluster_told(line: str) -> dict[str, Any]:
 def bot_environment(
     server: DiscordServer, stage: DemoGuild, cluster: Mapping[str, Any], data: Path
 ) -> dict[str, str]:
-    """The bot's settings for the demo. `cluster` is the line that the demo cluster prints when it is ready."""
+    """Return the bot's settings for the demo. `cluster`: the parsed line that the demo cluster prints."""
     return {
         **server.environment(),
         "GUILD_ID": str(stage.guild.id),
@@ -171,7 +178,7 @@ def _language() -> str:
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without a real bot's settings: the demo must never reach a real server."""
+    """Return this process's environment without a real bot's settings: the demo must never reach a real server."""
     return {
         key: value
         for key, value in os.environ.items()

@@ -1,6 +1,7 @@
-"""The demo guild and the web page on which every command, completion, button and form can be tried.
+"""Build the demo guild, and the web page on which every command, completion, button and form can be tried.
 
-The page is SimCord's Preview. It shows one channel; a second page shows one where the bot must refuse.
+The page is SimCord's Preview. It shows one channel; two more pages show one where the bot must refuse, and the
+audit channel.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
     from simcord import Preview
 
 _GATHER = 0.15
-"""Seconds in which changes are gathered before the page is published anew."""
+"""Seconds in which changes are collected before the page is published again."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoGuild:
-    """The demo guild: what is where, and who is who."""
+    """The demo guild: its channels, people and roles."""
 
     guild: Guild
     category: Channel
@@ -40,9 +41,9 @@ class DemoGuild:
     gamer: Person
     """An admin of the guests with the tag `game`, who sees no others."""
     levels: Mapping[str, Role]
-    """The bot's settings of roles, by name."""
+    """The roles by level: ADMIN, OPERATOR, VIEWER and GAME."""
     language: str = "ja"
-    """Of the page's own dates and times, and of the bot."""
+    """Language of the bot, and of the page's dates and times."""
 
     @property
     def people(self) -> tuple[Person, ...]:
@@ -51,7 +52,7 @@ class DemoGuild:
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """How the guild and its people are called, and what language they read. emma reads English in both."""
+    """Names of the guild and its people, and their language. emma reads English in both."""
 
     locale: str
     guild: str
@@ -81,8 +82,11 @@ _NAMES = {
 
 
 def build_guild(server: DiscordServer, language: str = "ja") -> DemoGuild:
-    """Set up the guild: the allowed category with a channel for commands and alerts and one for the audit, and a
-    channel outside of it. `language`: "ja" or "en"."""
+    """Set up the guild.
+
+    The allowed category has a channel for commands and alerts and one for the audit. A third channel is outside
+    of it. `language`: "ja" or "en".
+    """
     names = _NAMES[language]
     guild = server.guild(names.guild, locale=names.locale)
     admins = guild.create_role("Admin", permissions=discord.Permissions(manage_guild=True), color=0xE5700E)
@@ -119,10 +123,10 @@ def build_guild(server: DiscordServer, language: str = "ja") -> DemoGuild:
 
 
 class DemoPage:
-    """Serves a stage to a browser on 127.0.0.1 and publishes what the bot does in the background.
+    """Serve a stage to a browser on 127.0.0.1, and publish the bot's changes in the background.
 
-    `port` is that of the main page, the others take the next ones; 0 lets the system
-    choose all. Raises OSError when a port is taken.
+    `port` is the main page's, and the others take the next ones; 0 lets the system choose all.
+    Raises: OSError if a port is taken.
     """
 
     def __init__(self, server: DiscordServer, stage: DemoGuild, port: int = 0) -> None:
@@ -147,7 +151,7 @@ class DemoPage:
 
     @property
     def url(self) -> str:
-        """The page of the allowed channel. Its address holds a secret: whoever has it can press buttons."""
+        """The page of the allowed channel. Its address holds a secret: everybody who has it can press buttons."""
         return self._previews[0].url
 
     @property
@@ -178,5 +182,5 @@ class DemoPage:
             await asyncio.sleep(_GATHER)
             self._published = self._server.message_version
             for preview in self._previews:
-                with contextlib.suppress(simcord.SetupError):  # this page was ended; the other goes on
+                with contextlib.suppress(simcord.SetupError):  # this page was ended; the others continue
                     await preview.refresh()

@@ -1,9 +1,9 @@
-"""The demo cluster: three nodes of a small game-server team, alive and behaving like a real one.
+"""Run the demo cluster: three nodes of a small game-server team that behave like real ones.
 
     python -m playground.cluster.demo_cluster [--port N] [--seed N]
 
-prints one line of JSON when it serves (address, certificate fingerprint, API token, guests to watch) and ends on
-SIGTERM, SIGINT or when its standard input closes, which it does when the parent is gone.
+When it serves, it prints one line of JSON (address, certificate fingerprint, API token, guests to watch). It
+ends on SIGTERM, on SIGINT, or when its standard input closes, which happens when the parent ends.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ __all__ = ["FRAGILE", "NODE", "NODES", "WATCHED", "Life", "build_demo", "main"]
 NODES = ("pve1", "pve2", "pve3")
 NODE = "pve1"
 OWNER = "DEMO_OWNER_ID"
-"""The variable with the Discord id of the person who owns a guest by its tag, if anybody does."""
+"""Environment variable with the Discord id of the person who owns a guest by its tag, if there is one."""
 OWNED = 204
 WITHOUT_BALLOON, LIMITED = 106, 203
-"""A Windows VM without the balloon service, and a container with half a CPU."""
+"""A Windows VM without the balloon service, and a container limited to half a CPU."""
 WATCHED = (101, 102, 103, 201)
 
 
@@ -45,7 +45,7 @@ def _end_with_parent(stop: threading.Event) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve the demo cluster until told to stop; returns the exit code."""
+    """Serve the demo cluster until told to stop, and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m playground.cluster.demo_cluster", description=__doc__.splitlines()[0]
     )

@@ -1,4 +1,4 @@
-"""The demo's nodes, storages, guests and templates: a small game-server team's homelab."""
+"""Define the demo's nodes, storages, guests and templates: the homelab of a small game-server team."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playground.pve.server import Pve
 GIB = 1024**3
 DAY = 86400.0
 
-# vmid, name, node, days up (None: stopped), cores, MiB, GiB of disk, tags, more config
+# vmid, name, node, days running (None: stopped), cores, MiB, GiB of disk, tags, more config
 VMS: tuple[tuple[int, str, str, float | None, int, int, int, str, dict[str, Any]], ...] = (
     (101, "web01", "pve1", 23.4, 2, 4096, 32, "prod;web", {"agent": "1", "onboot": 1}),
     (102, "db01", "pve1", 23.4, 4, 16384, 128, "db;prod", {"agent": "1", "onboot": 1, "protection": 1}),
@@ -46,7 +46,10 @@ def _mac(vmid: int) -> str:
 
 
 def _interfaces(vmid: int) -> list[dict[str, Any]]:
-    """What the guest agent of a VM reports: loopback and one card with an IPv4 and a link-local IPv6 address."""
+    """Return the report of a VM's guest agent.
+
+    It has loopback, and one card with an IPv4 and a link-local IPv6 address.
+    """
     mac = _mac(vmid).lower()
     return [
         {
@@ -75,7 +78,7 @@ def _snapshot(
     ram: bool = False,
     **config: Any,
 ) -> None:
-    """Add a snapshot that was taken some days ago; the last one added becomes the guest's parent."""
+    """Add a snapshot taken some days ago. The last one added becomes the guest's parent."""
     left_out = ("description", "lock", "parent", "snaptime")
     taken = {key: value for key, value in guest.config.items() if key not in left_out}
     taken |= {"snaptime": int(time.time() - days_ago * DAY), **config}
@@ -90,9 +93,10 @@ def _snapshot(
 
 
 def build_demo(pve: Pve) -> None:
-    """Put the demo's nodes, storages, guests and templates into a cluster (opened or not), tasks unhurried.
+    """Put the demo's nodes, storages, guests and templates into a cluster, opened or not.
 
-    Times of tasks count only when `time_scale` is not 0, so tests may use the same cluster with instant tasks.
+    Task durations count only if `time_scale` is not 0, so that tests can use the same cluster with instant
+    tasks.
     """
     now = time.time()
     pve.cluster_name = "homelab"
@@ -248,7 +252,7 @@ def _templates(pve: Pve) -> None:
 
 
 def _peculiarities(pve: Pve) -> None:
-    """What makes the demo worth trying: snapshot trees, a lock, a paused VM, HA, a guest that ignores ACPI."""
+    """Add features worth trying: snapshot trees, a lock, a paused VM, HA, and a guest that ignores ACPI."""
     minecraft, web, wiki = pve.vm(103), pve.vm(101), pve.ct(204)
     _snapshot(minecraft, "clean-install", 90, description="インストール直後")
     _snapshot(minecraft, "v1-21", 40, description="1.21 に更新した後", parent="clean-install")
@@ -266,7 +270,7 @@ def _peculiarities(pve: Pve) -> None:
         (204, 1, 1.1),
     ):
         pve.keep_backup(vmid, days, gib)
-    pve.snapshot_lock(105, "backup")  # a backup that was interrupted
+    pve.snapshot_lock(105, "backup")  # an interrupted backup
     pve.pause_vm(109)
     pve.vm(106).acpi = False  # ignores the shutdown signal
     pve.vm(107).ha_state = "started"

@@ -1,4 +1,4 @@
-"""What happens in the demo cluster while somebody watches it: something to see, now and then."""
+"""Let things happen in the demo cluster from time to time, so that there is something to see."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Protocol
 from playground.pve.http import PveError
 from playground.pve.server import Pve, TaskPlan
 
-# Guests that crash now and then: watched ones, so that an alert is raised.
+# Guests that crash from time to time. They are watched, so that an alert is raised.
 FRAGILE = (103, 102)
 # A watched guest that root@pam shuts down once.
 MAINTAINED = 201
-# A guest whose backup fails, and why.
+# A guest whose backup fails, and the reason.
 UNLUCKY, REASON = 107, "job errors"
-# A shared storage, so that it is full once and not once a node.
+# A shared storage, so that it is reported once and not once per node.
 FILLING = "nfs-backup"
 LONELY = "pve3"
-# A node whose pvestatd hangs for a while, and a guest whose long backup fails unlisted.
+# A node whose pvestatd hangs for a while, and a guest whose long backup fails without being listed.
 DAZED, LONG = "pve2", 108
 
 
 class Happening(Protocol):
-    """A thing that goes on by itself."""
+    """Something that happens by itself."""
 
     def step(self, now: float) -> None:
-        """Do what is due at `now`."""
+        """Do everything that is due at `now`."""
 
 
 def _able(pve: Pve, vmid: int) -> bool:
-    """Whether the guest runs, within reach, and nobody acts on it, nor did within the last two minutes."""
+    """Return whether the guest runs on an online node, has no lock, and was left alone for two minutes."""
     guest = pve.guest(vmid)
     return (
         guest is not None
@@ -42,9 +42,10 @@ def _able(pve: Pve, vmid: int) -> bool:
 
 
 class Crashes:
-    """First crash 60 to 90 seconds after `started`, the next ones every 3 to 6 minutes; back after about two minutes.
+    """Let a guest crash and come back about two minutes later.
 
-    A guest that somebody acts on, or did within the last two minutes, is left alone.
+    The first crash comes 60 to 90 seconds after `started`, the next ones every 3 to 6 minutes. A guest that
+    somebody acted on in the last two minutes is left alone.
     """
 
     def __init__(self, pve: Pve, started: float, seed: int) -> None:
@@ -71,7 +72,10 @@ class Crashes:
 
 
 class Maintenance:
-    """root@pam shuts a guest down after about 3 minutes, and starts it about a minute later: no alert."""
+    """Let root@pam shut a guest down after about 3 minutes and start it about a minute later.
+
+    This raises no alert.
+    """
 
     def __init__(self, pve: Pve, started: float, seed: int) -> None:
         self._pve, rng = pve, random.Random(f"{seed}/maintenance")
@@ -94,7 +98,7 @@ class Maintenance:
 
 
 class FailedBackup:
-    """One backup fails, after about 5 minutes."""
+    """Let one backup fail after about 5 minutes."""
 
     def __init__(self, pve: Pve, started: float, seed: int) -> None:
         self._pve = pve
@@ -109,7 +113,7 @@ class FailedBackup:
 
 
 class FillingStorage:
-    """Backups fill a storage from the 4th minute to 94 % in the 11th; in the 13th the old ones are deleted."""
+    """Fill a storage with backups from the 4th minute to 94 % in the 11th, and delete old ones in the 13th."""
 
     FULL = 0.94
 
@@ -129,7 +133,7 @@ class FillingStorage:
 
 
 class LonelyNode:
-    """A node cannot be reached for about 90 seconds, after about 8 minutes; its guests go on meanwhile."""
+    """Make a node unreachable for about 90 seconds, after about 8 minutes. Its guests keep running."""
 
     def __init__(self, pve: Pve, started: float, seed: int) -> None:
         self._pve, rng = pve, random.Random(f"{seed}/node")
@@ -147,8 +151,10 @@ class LonelyNode:
 
 
 class LongBackup:
-    """A backup begins after a quarter of an hour; 26 tasks begin after it, and when it fails two minutes later it is
-    not in the cluster's task list any more."""
+    """Start a backup after a quarter of an hour, which fails two minutes later.
+
+    26 tasks start after it, so that it is no longer in the cluster's task list when it fails.
+    """
 
     def __init__(self, pve: Pve, started: float) -> None:
         self._pve, self._at, self._ends_at = pve, started + 905, started + 1025
@@ -169,7 +175,7 @@ class LongBackup:
 
 
 class HungStatistics:
-    """pvestatd of a node hangs from the 17th to the 21st minute: its guests answer, but are listed as unknown."""
+    """Let a node's pvestatd hang from the 17th to the 21st minute: its guests answer, but are listed as unknown."""
 
     def __init__(self, pve: Pve, started: float) -> None:
         self._pve, self._at, self._back_at = pve, started + 1020, started + 1260
@@ -185,8 +191,10 @@ class HungStatistics:
 
 
 class Tunnel:
-    """Something in front of Proxmox answers everything with a page of its own for half a minute, after about 14
-    minutes; what was asked is carried out all the same."""
+    """Let a proxy answer everything with its own page for half a minute, after about 14 minutes.
+
+    The requests are carried out all the same.
+    """
 
     STATUS = 524
 
@@ -205,9 +213,11 @@ class Tunnel:
 
 
 class Life:
-    """All of it; one step() a second. Within a quarter of an hour each usual kind of news has been seen once, and two
-    that are hard to see after it; then there are crashes only. The same seed gives the same life, as far as nobody
-    interferes."""
+    """Run all happenings, with one `step` per second.
+
+    Within a quarter of an hour each usual kind of event happens once. Then come two that are hard to notice,
+    and after them only crashes. The same seed gives the same events if nobody interferes.
+    """
 
     def __init__(self, pve: Pve, started: float, seed: int = 1) -> None:
         self._happenings: tuple[Happening, ...] = (
@@ -222,7 +232,7 @@ class Life:
         )
 
     def step(self, now: float) -> None:
-        """Do what is due at `now` (seconds of the clock that `started` was read from)."""
+        """Do everything that is due at `now` (seconds of the clock that gave `started`)."""
         for happening in self._happenings:
-            with contextlib.suppress(PveError):  # somebody was faster
+            with contextlib.suppress(PveError):  # somebody else acted first
                 happening.step(now)

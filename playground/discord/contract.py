@@ -1,6 +1,6 @@
-"""Hold request bodies against Discord's published OpenAPI description (discord/discord-api-spec).
+"""Check request bodies against Discord's published OpenAPI description (discord/discord-api-spec).
 
-The description is not part of this repository: whoever wants the check names the file.
+The description is not part of this repository. To check, pass the path of the file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _KEYWORDS_OF_A_CHOICE = ("anyOf", "oneOf")
 class Contract:
     """Discord's OpenAPI 3.1 description, read from a .json or .json.gz file.
 
-    Raises OSError when the file cannot be read and ValueError when it is no such description.
+    Raises: OSError if the file cannot be read, ValueError if it is no such description.
     """
 
     def __init__(self, file: str | Path) -> None:
@@ -37,10 +37,10 @@ class Contract:
         self._validators: dict[int, jsonschema.Draft202012Validator] = {}
 
     def breaches(self, method: str, path: str, body: Any) -> list[str]:
-        """Every way in which a body differs from its schema, as "where: what"; also an unknown operation.
+        """Return every difference between a body and its schema as "where: what"; also an unknown operation.
 
-        `path` is relative to the API base. One difference is passed over: discord.py sends the `id` of
-        an attachment as an integer where the description says string; Discord takes both.
+        `path` is relative to the API base. One difference is ignored: discord.py sends the `id` of an
+        attachment as an integer where the description says string, and Discord accepts both.
         """
         found = [item for item in self._operations if item[0].fullmatch(path) and method.lower() in item[2]]
         if not found:
@@ -79,7 +79,7 @@ def _with_text_ids(body: Any) -> Any:
 
 
 def _nearest(causes: Sequence[jsonschema.ValidationError]) -> jsonschema.ValidationError:
-    """Of the alternatives that a body failed, the one whose `type` it names; there, the chief cause."""
+    """Return the main error of the alternative that fits a body best: the one whose `type` it names."""
     branches: dict[Any, list[jsonschema.ValidationError]] = {}
     for cause in causes:
         branches.setdefault(cause.schema_path[0], []).append(cause)
@@ -90,7 +90,7 @@ def _nearest(causes: Sequence[jsonschema.ValidationError]) -> jsonschema.Validat
 
 
 def _told(error: jsonschema.ValidationError) -> str:
-    """The innermost cause: of a choice between schemas, the one that fits nearest."""
+    """Describe the innermost error, for a choice between schemas that of the best-fitting one."""
     while error.validator in _KEYWORDS_OF_A_CHOICE and error.context:
         error = _nearest(error.context)
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)

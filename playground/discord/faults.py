@@ -1,4 +1,4 @@
-"""What can go wrong between a bot and Discord: planned faults, rate limits, the journal of requests."""
+"""Define what can go wrong between a bot and Discord: planned faults, rate limits, and the journal of requests."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One REST request of the bot and what it was answered.
+    """One REST request of the bot and its answer.
 
-    `path` is relative to the API base and without query; `body` the decoded JSON (of a multipart request
-    its payload_json) or None; `files` the names of uploaded files; `status` the HTTP status, 0 when the
-    connection was cut instead; `at` seconds of time.monotonic() at arrival, `took` seconds to the answer.
+    `path`: relative to the API base, without query. `body`: the decoded JSON (of a multipart request its
+    payload_json), or None. `files`: names of uploaded files.
+    `status`: the HTTP status, 0 if the connection was cut instead. `at`: seconds of time.monotonic() at
+    arrival. `took`: seconds until the answer.
     """
 
     method: str
@@ -31,10 +32,11 @@ class Request:
 
 @dataclass(slots=True)
 class PlannedFault:
-    """A planned fault. It meets the next `times` requests whose method, path and body fit, then no more.
+    """A planned fault for the next `times` requests with a matching method, path and body.
 
-    With `after` the request takes effect first and only its answer is lost or replaced. `holding`: a text that the
-    body must hold, as a filter looks for it; `code` and `message` are Discord's own in the answer.
+    `after`: the request takes effect first, and only its answer is lost or replaced.
+    `holding`: text that the body must contain, as a filter looks for it.
+    `code` and `message`: Discord's own in the answer.
     """
 
     method: str
@@ -50,14 +52,14 @@ class PlannedFault:
     message: str = ""
     holding: str = ""
     page: str = ""
-    """What to answer with instead of Discord's JSON, as Cloudflare or a proxy on the way does: without Via."""
+    """Body of the answer instead of Discord's JSON, as from Cloudflare or another proxy: without Via."""
     kind: str = "text/html"
-    """The type that is said of the page."""
+    """Content type of the page."""
     hits: list[str] = field(default_factory=list)
 
     @property
     def met(self) -> int:
-        """How many requests it has met so far."""
+        """The number of requests that it has affected."""
         return len(self.hits)
 
     def fits(self, method: str, path: str, body: Any = None) -> bool:
@@ -66,12 +68,12 @@ class PlannedFault:
 
 
 def _written(body: Any, wanted: str) -> str:
-    """A body as a filter reads it; not worth the work where nothing is looked for."""
+    """Return a body as a filter reads it; "" if no text is looked for, to save work."""
     return json.dumps(body, ensure_ascii=False) if wanted else ""
 
 
 class FaultPlan:
-    """The faults still to come; of those that fit, the one planned first is taken."""
+    """The planned faults. The first one planned that fits a request is used."""
 
     def __init__(self) -> None:
         self.faults: list[PlannedFault] = []
@@ -93,7 +95,7 @@ class FaultPlan:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A rate limit: so many requests in so many seconds."""
+    """A rate limit: `requests` in `seconds`."""
 
     requests: int
     seconds: float
@@ -101,7 +103,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What is left of one bucket after a request; the source of the X-RateLimit headers."""
+    """The rest of one bucket after a request; the source of the X-RateLimit headers."""
 
     bucket: str
     window: Window
@@ -130,13 +132,13 @@ DISCORD_WINDOWS: dict[str, Window] = {
     "POST /webhooks/:id/:token": Window(5, 2.0),
     "PATCH /webhooks/:id/:token/messages/@original": Window(5, 2.0),
 }
-"""The windows that Discord's headers showed for the routes a bot uses most; Discord does not promise them."""
+"""Limits that Discord's headers showed for a bot's most frequent routes. Discord does not promise them."""
 
 
 class RateLimits:
-    """Fixed windows per route and major parameter, counted truly, so that the headers never lie.
+    """Fixed windows per route and major parameter, counted exactly, so that the headers are always right.
 
-    `windows` maps "METHOD /route/:id" to its window; every other route has `default`. `clock` gives seconds.
+    `windows` maps "METHOD /route/:id" to its window; every other route has `default`. `clock` returns seconds.
     """
 
     def __init__(
@@ -148,7 +150,7 @@ class RateLimits:
         self._used: dict[tuple[str, str], tuple[float, int]] = {}
 
     def spend(self, method: str, path: str) -> Budget:
-        """Count one request. When the window is already used up nothing is spent and `exceeded` is True."""
+        """Count one request. If the window is used up, nothing is counted and `exceeded` is True."""
         route = f"{method} {route_of(path)}"
         window = self.windows.get(route, self.default)
         key = (route, _major(path))
@@ -166,7 +168,7 @@ class RateLimits:
 
 
 def route_of(path: str) -> str:
-    """The route of a path, with ids and tokens replaced: "/channels/:id/messages/:id"."""
+    """Return the route of a path, with ids and tokens replaced: "/channels/:id/messages/:id"."""
     return _TOKEN.sub(r"\1/:id/:token", _SNOWFLAKE.sub("/:id", path))
 
 

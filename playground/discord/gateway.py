@@ -1,6 +1,6 @@
-"""Discord's gateway v10 on a websocket: sessions that outlive their socket, replay, compression.
+"""Serve Discord's gateway v10 on a websocket: sessions that outlive their socket, replay, compression.
 
-Knows nothing of guilds or messages: a `GatewayWorld` says what READY holds and feeds events into `Session.push`.
+It knows no guilds or messages: a `GatewayWorld` fills READY and feeds events into `Session.push`.
 Source: "Gateway" in Discord's developer documentation (opcodes, close codes, resuming, compression).
 """
 
@@ -22,36 +22,39 @@ DISPATCH, HEARTBEAT, IDENTIFY, PRESENCE, VOICE_STATE, RESUME = 0, 1, 2, 3, 4, 6
 RECONNECT, REQUEST_MEMBERS, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 7, 8, 9, 10, 11
 
 _REPLAY_FRAMES = 5000
-"""How many events a session keeps for RESUME; an older place is answered with an invalid session."""
+"""Events that a session keeps for RESUME; an older position is answered with an invalid session."""
 
 _HEARTBEAT_TRIP = 0.02
-"""Seconds until a heartbeat is answered. discord.py 2.7.1 notes the time only after sending; an answer quicker
-than that counts as an interval late, and it warns that it cannot keep up."""
+"""Seconds until a heartbeat is answered.
+
+discord.py 2.7.1 notes the time only after sending. A quicker answer counts as one interval late, and it warns
+that it cannot keep up.
+"""
 
 _PATIENCE = 2.0
-"""Seconds that a peer has to read what is sent to it and to answer a close frame."""
+"""Seconds that a peer has to read its data and to answer a close frame."""
 
 Frame = dict[str, Any]
 
 
 class GatewayWorld(Protocol):
-    """What the gateway asks of the Discord behind it."""
+    """The part of Discord that the gateway needs."""
 
     token: str
 
     def identified(self, session: Session, intents: int) -> int | None:
-        """Push READY and the guilds into a new session; or return the close code of a refusal."""
+        """Push READY and the guilds into a new session, or return the close code of a refusal."""
 
 
 class Session:
-    """One identified session. It lives on without a socket until it is resumed, replaced or ended."""
+    """One identified session. It exists without a socket until it is resumed, replaced or ended."""
 
     def __init__(self, session_id: str) -> None:
         self.id = session_id
         self.sequence = 0
         self.socket: _Socket | None = None
         self.feed: Callable[[str, Mapping[str, Any]], None] = lambda event, payload: None
-        """Set by the World: how an event of the world becomes an event of this session (intents!)."""
+        """Set by the World: turns an event of the world into an event of this session, by its intents."""
         self.ask_members: Callable[[Mapping[str, Any]], Awaitable[None]] | None = None
         """Set by the World: answers opcode 8 with GUILD_MEMBERS_CHUNK events."""
         self._sent: deque[Frame] = deque(maxlen=_REPLAY_FRAMES)
@@ -64,14 +67,14 @@ class Session:
             self.socket.send(frame)
 
     def replay(self, after: int) -> list[Frame] | None:
-        """The events after a sequence number, or None when some of them are no longer kept."""
+        """Return the events after a sequence number, None if some of them are no longer kept."""
         if after > self.sequence or (self._sent and after + 1 < self._sent[0]["s"]):
             return None
         return [frame for frame in self._sent if frame["s"] > after]
 
 
 class _Socket:
-    """One websocket: frames are queued, and one task writes them in order."""
+    """One websocket. Frames are queued, and one task writes them in order."""
 
     def __init__(
         self, request: web.Request, socket: web.WebSocketResponse, encode: Callable[[str], bytes | str]
@@ -96,7 +99,7 @@ class _Socket:
         await self.socket.close(code=code)
 
     def abort(self) -> None:
-        """Cut the TCP connection; the peer sees no close frame (1006)."""
+        """Cut the TCP connection. The peer sees no close frame (1006)."""
         self.ended_here = True
         if self.request.transport is not None:
             self.request.transport.abort()
@@ -111,13 +114,13 @@ class _Socket:
                 else:
                     await self.socket.send_bytes(data)
             except ConnectionError:
-                pass  # the reader notices the end of the socket; the session keeps the frame for a resume
+                pass  # the reader notices the end of the socket, and the session keeps the frame for a resume
             finally:
                 self._frames.task_done()
 
 
 class Gateway:
-    """Accepts the bot's websocket at one path. `changed` is called whenever a connection comes or goes."""
+    """Accept the bot's websocket at one path. `changed` is called whenever a connection opens or closes."""
 
     def __init__(self, world: GatewayWorld, changed: Callable[[], None]) -> None:
         self._world, self._changed = world, changed
@@ -125,13 +128,13 @@ class Gateway:
         self._sockets: set[_Socket] = set()
         self.sessions: dict[str, Session] = {}
         self.heartbeat_interval = 41.25
-        """Seconds between heartbeats, told in HELLO."""
+        """Seconds between heartbeats, sent in HELLO."""
         self.answer_heartbeats = True
-        """False leaves heartbeats unanswered: a connection that is up but dead."""
+        """False leaves heartbeats unanswered: the connection is open but dead."""
         self.closed = False
         """True refuses new connections with 503: an outage."""
         self.refuses: int | None = None
-        """The close code that every IDENTIFY and RESUME is answered with, None for none."""
+        """Close code for every IDENTIFY and RESUME, None to accept them."""
         self.identifies = self.resumes = self.refused_resumes = 0
 
     @property
@@ -152,7 +155,7 @@ class Gateway:
                 await socket.close(code)
 
     async def invalidate(self, *, resumable: bool = False) -> None:
-        """Send opcode 9. Unless `resumable`, the sessions are forgotten, and the bot has to identify anew."""
+        """Send opcode 9. Unless `resumable`, the sessions are forgotten, and the bot must identify again."""
         if not resumable:
             self.sessions.clear()
         for socket in list(self._sockets):
@@ -160,7 +163,7 @@ class Gateway:
             await socket.flushed()
 
     async def ask_reconnect(self) -> None:
-        """Send opcode 7, as Discord does before it restarts a gateway: the bot is to resume elsewhere."""
+        """Send opcode 7, as Discord does before it restarts a gateway: the bot should resume elsewhere."""
         for socket in list(self._sockets):
             socket.send(_bare(RECONNECT, None))
             await socket.flushed()
@@ -189,7 +192,7 @@ class Gateway:
             if session.socket is socket:
                 session.socket = None
                 if code in (WSCloseCode.OK, WSCloseCode.GOING_AWAY) and not socket.ended_here:
-                    del self.sessions[session.id]  # the client said good-bye: nothing to resume
+                    del self.sessions[session.id]  # the client closed normally: nothing to resume
         self._changed()
 
     async def _converse(self, socket: _Socket) -> None:
@@ -218,7 +221,7 @@ class Gateway:
                 case _ if session is None:
                     await socket.close(4003)
                 case 3 | 4:
-                    pass  # presence and voice change nothing that the playground shows
+                    pass  # presence and voice change nothing in the playground
                 case 8:
                     if session.ask_members is not None:
                         await session.ask_members(data)
@@ -275,7 +278,7 @@ def _bare(op: int, data: Any) -> Frame:
 
 
 def _encoder(compress: str | None) -> Callable[[str], bytes | str] | None:
-    """How frames are written for `?compress=`; None when that compression is not to be had here."""
+    """Return the function that encodes frames for `?compress=`; None if that compression is not available."""
     match compress:
         case None:
             return lambda text: text

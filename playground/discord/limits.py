@@ -1,7 +1,7 @@
-"""Discord's written limits for request bodies, checked by hand.
+"""Check request bodies against Discord's documented limits.
 
-SimCord, which answers the requests, checks messages and forms but neither command payloads nor autocomplete
-choices. Discord refuses each of these with 400 and code 50035; so does the playground.
+SimCord, which answers the requests, checks messages and forms, but neither command payloads nor autocomplete
+choices. Discord refuses each breach with 400 and code 50035, and so does the playground.
 Sources: "Application Commands", "Message Components" and "Receiving and Responding to Interactions" in
 Discord's developer documentation.
 """
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 COMPONENTS_V2 = 1 << 15
-"""Message flag of the newer layout components; it forbids content, embeds, polls and stickers."""
+"""Message flag of the newer layout components. It forbids content, embeds, polls and stickers."""
 
 _CALLBACK = re.compile(r"/interactions/\d+/[^/]+/callback")
 _COMMANDS = re.compile(r"/applications/\d+(/guilds/\d+)?/commands(/\d+)?")
@@ -27,9 +27,9 @@ _V2_TYPES = (9, 10, 11, 12, 13, 14, 17)
 
 
 def breaches(method: str, path: str, body: Any) -> list[str]:
-    """Name every written limit that one REST request breaks, as "where: what"; empty when it keeps them all.
+    """Return every documented limit that one REST request breaks, as "where: what"; empty if there is none.
 
-    `path` is relative to the API base ("/channels/1/messages"); `body` is the decoded JSON, or None.
+    `path` is relative to the API base ("/channels/1/messages"). `body` is the decoded JSON, or None.
     """
     if method not in {"POST", "PUT", "PATCH"} or body is None:
         return []
@@ -125,7 +125,7 @@ def _unique(where: str, names: list[Any]) -> Iterator[str]:
 
 
 def _weight(item: Mapping[str, Any]) -> int:
-    """Characters that Discord counts towards the 8000 of a command: of each text its longest localisation."""
+    """Count a command's characters towards Discord's 8000: for each text its longest localisation."""
     total = 0
     for key in ("name", "description"):
         texts = [item.get(key) or "", *(item.get(f"{key}_localizations") or {}).values()]
@@ -165,7 +165,7 @@ def _message(body: Mapping[str, Any]) -> Iterator[str]:
 
 
 def walk(components: Any) -> Iterator[Mapping[str, Any]]:
-    """Every component of a tree in reading order, parents before their children."""
+    """Yield every component of a tree in reading order, parents before their children."""
     for component in components or []:
         if isinstance(component, Mapping):
             yield component

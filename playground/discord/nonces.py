@@ -1,7 +1,7 @@
-"""Nonces of messages: one sent again within minutes is not posted again.
+"""Answer a message with a known nonce without posting it again.
 
-Source: "Create Message" in Discord's developer documentation, `enforce_nonce`: "If another message was created by
-the same author with the same nonce, that message will be returned and no new message will be created."
+Source: "Create Message" in Discord's developer documentation, `enforce_nonce`: "If another message was created
+by the same author with the same nonce, that message will be returned and no new message will be created."
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ _CREATE = re.compile(r"/channels/\d+/messages")
 
 
 class Nonces:
-    """The messages of one author (the bot) by nonce. `seconds`: Discord says "the past few minutes"."""
+    """The messages of one author (the bot) by nonce.
+
+    `seconds`: Discord remembers a nonce for "the past few minutes".
+    """
 
     def __init__(self, seconds: float = 180.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds, self._clock = seconds, clock
         self._sent: dict[str, tuple[float, Mapping[str, Any]]] = {}
 
     def answer(self, call: Call, create: Callable[[Call], Any]) -> Any:
-        """What a call is answered: by the message that has its nonce already, or by `create`."""
+        """Answer a call with the message that already has its nonce, or with the result of `create`."""
         body = call.body if isinstance(call.body, Mapping) else {}
         nonce = body.get("nonce")
         if nonce is None or call.method != "POST" or not _CREATE.fullmatch(call.path):

@@ -1,4 +1,4 @@
-"""People of the demo Discord, and what a bot did with one press of theirs."""
+"""Represent people of the demo Discord, and the bot's reaction to one press of theirs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class ReplySource(Protocol):
-    """The part of a DiscordServer that a Reply looks into."""
+    """The part of a DiscordServer that a Reply needs."""
 
     ack_seconds: dict[int, float]
 
@@ -42,7 +42,7 @@ class Person:
 
 
 class PressResult:
-    """What a bot did with one press: live, later edits and followups show up in it."""
+    """The bot's reaction to one press. It is live: later edits and followups appear in it."""
 
     def __init__(self, result: simcord.InteractionResult, record: Press, hall: ReplySource) -> None:
         self.result, self._record, self._hall = result, record, hall
@@ -53,7 +53,7 @@ class PressResult:
 
     @property
     def acknowledged(self) -> bool:
-        """Whether the bot answered in time; if not, a person reads "The application did not respond"."""
+        """Whether the bot answered in time. If not, a person reads "The application did not respond"."""
         return self._record.responded
 
     @property
@@ -63,7 +63,7 @@ class PressResult:
 
     @property
     def kind(self) -> str | None:
-        """ "message", "deferred", "deferred_update", "update", "modal", "autocomplete" or None."""
+        """The response: "message", "deferred", "deferred_update", "update", "modal", "autocomplete" or None."""
         return None if self._record.response_kind is None else str(self._record.response_kind)
 
     @property
@@ -80,7 +80,7 @@ class PressResult:
 
     @property
     def post(self) -> SeenMessage | None:
-        """The answer; of a press that edits its own message, that message."""
+        """The answer; for a press that edits its own message, that message."""
         return self._hall.find(self._record.channel_id, self._record.message_id)
 
     @property
@@ -90,14 +90,17 @@ class PressResult:
 
     @property
     def text(self) -> str:
-        """All that the press brought, as text: the answer, then the followups."""
+        """The answer and then the followups, as text."""
         posts = [] if self.post is None else [self.post]
         return "\n".join(post.text for post in [*posts, *self.followups])
 
     async def until(
         self, wanted: str | Callable[[PressResult], object], timeout: float = 10.0
     ) -> PressResult:
-        """Wait until the text contains `wanted`, or until `wanted(reply)` is true. Raises TimeoutError."""
+        """Wait until the text contains `wanted`, or until `wanted(reply)` is true.
+
+        Raises: TimeoutError.
+        """
         check = wanted if callable(wanted) else lambda reply: wanted in reply.text
         await self._hall.wait_until(lambda: check(self), timeout, f"{wanted!r} in {self!r}")
         return self

@@ -1,4 +1,4 @@
-"""Messages and forms as a person reads them: flat text and the buttons below it."""
+"""Show messages and forms as a person reads them: flat text, and the buttons below it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STYLES = {1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link", 6
 
 
 class StoredMessage(Protocol):
-    """What a Post reads of a stored message; SimCord's message model has it."""
+    """The part of a stored message that a Post reads; SimCord's message model has it."""
 
     id: int
     channel_id: int
@@ -31,7 +31,7 @@ class StoredMessage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A button of a message. `style` is "primary", "secondary", "success", "danger" or "link"."""
+    """A button of a message. `style`: "primary", "secondary", "success", "danger" or "link"."""
 
     label: str
     custom_id: str | None
@@ -42,7 +42,7 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """A select menu; `options` are (label, value) pairs, empty for menus of users, roles and channels."""
+    """A select menu. `options`: (label, value) pairs, empty for menus of users, roles and channels."""
 
     custom_id: str
     placeholder: str
@@ -51,7 +51,7 @@ class Select:
 
 
 class SeenMessage:
-    """A message, live: every property tells what it is now, after the latest edit."""
+    """A live message: every property shows the state after the latest edit."""
 
     def __init__(self, message: StoredMessage, exists: Callable[[], bool]) -> None:
         self._message, self._exists = message, exists
@@ -70,17 +70,17 @@ class SeenMessage:
 
     @property
     def exists(self) -> bool:
-        """False once it is deleted."""
+        """Whether it has not been deleted."""
         return self._exists()
 
     @property
     def ephemeral(self) -> bool:
-        """Only the person who asked sees it."""
+        """Whether only the person who asked sees it."""
         return bool(self._message.flags & EPHEMERAL)
 
     @property
     def thinking(self) -> bool:
-        """The bot has deferred and not yet answered: "… is thinking"."""
+        """Whether the bot has deferred and not answered yet: "… is thinking"."""
         return bool(self._message.flags & LOADING)
 
     @property
@@ -114,7 +114,10 @@ class SeenMessage:
         return [str(item.get("filename")) for item in self._message.attachments]
 
     def attachment_url(self, name: str) -> str:
-        """Where a file is to be had. Raises LookupError."""
+        """Return the URL of a file.
+
+        Raises: LookupError.
+        """
         for item in self._message.attachments:
             if item.get("filename") == name:
                 return str(item["url"])
@@ -122,7 +125,7 @@ class SeenMessage:
 
     @property
     def text(self) -> str:
-        """All that is to be read, in reading order: content, embeds, text displays; no button labels."""
+        """The readable text in reading order: content, embeds and text displays, without button labels."""
         parts = [self.content]
         for embed in self._message.embeds:
             parts += _embed_lines(embed)
@@ -138,7 +141,10 @@ class SeenMessage:
         return [_select(c) for c in walk(self._message.components) if c.get("type") in _SELECTS]
 
     def button(self, name: str) -> Button:
-        """The button with this label or custom_id. Raises LookupError, naming the buttons there are."""
+        """Return the button with this label or custom_id.
+
+        Raises: LookupError, which names the existing buttons.
+        """
         for button in self.buttons:
             if name in (button.label, button.custom_id):
                 return button
@@ -164,7 +170,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form (modal) as shown to a person; `text` is what stands between its controls."""
+    """A form (modal) as shown to a person. `text` stands between its controls."""
 
     custom_id: str
     title: str

@@ -1,6 +1,6 @@
-"""SimCord's Preview page, made fit for a bot that writes by itself while somebody is typing.
+"""Adapt SimCord's Preview page to a bot that writes while somebody is typing.
 
-Uses private names of SimCord 3.2.1, like playground/discord/world.py and nothing else.
+Like playground/discord/world.py, it uses private names of SimCord 3.2.1; no other file does.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ _NEAR_THE_END = '<= 600 ? "bottom"'
 def open_preview(
     world: simcord.Env, channel: simcord.ChannelHandle, people: Sequence[Person], **options: Any
 ) -> Preview:
-    """A Preview of a channel for these people; not yet entered. `options` are those of simcord's env.preview."""
+    """Return a Preview of a channel for these people, not yet entered.
+
+    `options`: those of simcord's env.preview.
+    """
     viewers = [person.actor for person in people]
     preview = world.preview(channel, viewers=viewers, layout="channel", **options)
     _take_presses_on_what_was_seen(preview)
@@ -36,10 +39,10 @@ def open_preview(
 
 
 def _take_presses_on_what_was_seen(preview: Preview) -> None:
-    """Take a press although the bot has written something since the browser last looked (every 0.5 s).
+    """Accept a press although the bot has written something since the browser last looked (every 0.5 s).
 
     SimCord refuses such a press as stale, so that a person would have to press again whenever an alert or a
-    progress bar comes in between. Whether the button is still there is checked all the same.
+    progress bar comes in between. The existence of the button is still checked.
     """
     strict = preview._action
 
@@ -53,7 +56,7 @@ def _take_presses_on_what_was_seen(preview: Preview) -> None:
 
 
 def _tell_the_time(preview: Preview) -> None:
-    """Let every publication carry the present time; SimCord's stands still between two refreshes."""
+    """Send the present time with every publication. SimCord's stands still between two refreshes."""
     publish = preview._publish
 
     def publish_now(page: Any, **reason: Any) -> None:
@@ -66,7 +69,7 @@ def _tell_the_time(preview: Preview) -> None:
 def _follow_the_conversation(preview: Preview) -> None:
     """Keep the newest message in view unless somebody has scrolled up by about a screen.
 
-    SimCord follows only from the very end: it stops when the command line grows while a command is typed, or
+    SimCord follows only from the very end. It stops when the command line grows while a command is typed, or
     when a short "thinking" becomes a tall card.
     """
     serve = preview._server._static
@@ -81,9 +84,9 @@ def _follow_the_conversation(preview: Preview) -> None:
 
 
 def _describe_commands_to_each(preview: Preview, locales: Mapping[int, str]) -> None:
-    """Describe commands, options and choices in the language of whoever looks, as Discord's clients do.
+    """Describe commands, options and choices in the language of each viewer, as Discord's clients do.
 
-    SimCord shows the descriptions in their default language to everybody. `locales` is by user id.
+    SimCord shows everybody the default language. `locales` is by user id.
     """
     serve = preview._server._commands
 
@@ -103,7 +106,7 @@ def _describe_commands_to_each(preview: Preview, locales: Mapping[int, str]) -> 
 
 
 def _registered(preview: Preview, page: Any) -> dict[str, Mapping[str, Any]]:
-    """What the bot registered, by the key that the catalog has for a command or subcommand."""
+    """Return the registered commands and subcommands, by their key in the catalog."""
     visible = preview.env.backend.visible_commands(user_id=page.viewer.id, channel_id=page.channel_id)
     return {
         f"{command['id']}:{'.'.join(path)}": leaf
@@ -113,7 +116,7 @@ def _registered(preview: Preview, page: Any) -> dict[str, Mapping[str, Any]]:
 
 
 def _describe(entry: dict[str, Any], leaf: Mapping[str, Any], locale: str) -> None:
-    """Put the words of this language into a catalog's entry; those it lacks stay in the default language."""
+    """Put the texts of this language into an entry of the catalog; missing ones stay in the default language."""
     entry["description"] = _in_language(leaf, "description", locale)
     for option, registered in zip(entry["options"], leaf.get("options") or [], strict=True):
         option["description"] = _in_language(registered, "description", locale)

@@ -1,6 +1,6 @@
-"""Discord's REST v10 over HTTP: who may ask, rate limits, planned faults, the journal.
+"""Serve Discord's REST v10 over HTTP: authorization, rate limits, planned faults, the journal.
 
-What a request does is the affair of the `answer` function it is given; this file only carries it.
+The given `answer` function carries out the requests; this file only transports them.
 Sources: "HTTP API", "Rate Limits" and "Uploading Files" in Discord's developer documentation.
 """
 
@@ -27,7 +27,7 @@ _REASONS = {401: "401: Unauthorized", 403: "403: Forbidden", 404: "404: Not Foun
 
 @dataclass(slots=True)
 class Upload:
-    """An uploaded file, in the shape that SimCord reads (that of discord.File)."""
+    """An uploaded file, with the attributes that SimCord reads (those of discord.File)."""
 
     fp: io.BytesIO
     filename: str
@@ -36,7 +36,7 @@ class Upload:
 
 @dataclass(slots=True)
 class Call:
-    """A decoded request on its way to the world behind."""
+    """A decoded request on its way to the world."""
 
     method: str
     path: str
@@ -47,7 +47,7 @@ class Call:
 
 
 class CallRefused(Exception):
-    """The world refuses a call: HTTP status and Discord's JSON error."""
+    """The world refuses a call, with an HTTP status and Discord's JSON error."""
 
     def __init__(self, status: int, payload: Mapping[str, Any]) -> None:
         super().__init__(f"{status}: {payload}")
@@ -56,11 +56,14 @@ class CallRefused(Exception):
 
 class CallHandler(Protocol):
     def __call__(self, call: Call) -> Any:
-        """Carry out a call; the JSON to answer with, or None for 204. Raises Refused."""
+        """Carry out a call and return the JSON to answer with, None for 204.
+
+        Raises: Refused.
+        """
 
 
 class Rest:
-    """The REST half. `done` is called after each request with its journal entry."""
+    """The REST part. `done` is called after each request with its journal entry."""
 
     def __init__(
         self, token: Callable[[], str], answer: CallHandler, done: Callable[[Request], None]
@@ -94,11 +97,11 @@ class Rest:
         if response is None:
             if request.transport is not None:
                 request.transport.abort()
-            return web.Response(status=500)  # never arrives: the connection is gone
+            return web.Response(status=500)  # never arrives: the connection is cut
         return response
 
     async def _respond(self, request: web.Request, call: Call) -> web.Response | None:
-        """The answer; None when the connection is to be cut."""
+        """Return the answer, None if the connection is to be cut."""
         if self.down:
             return json_answer(503, {"message": "503: Service Unavailable", "code": 0})
         open_route = call.path.startswith(("/interactions/", "/webhooks/")) or call.path == "/gateway"
@@ -153,7 +156,7 @@ async def _decode_form(request: web.Request, call: Call) -> None:
     by_index: dict[str, Upload] = {}
     async for part in await request.multipart():
         if not isinstance(part, BodyPartReader):
-            raise ValueError("nested multipart")  # noqa: TRY004  # a fault of the body, not of a type here
+            raise ValueError("nested multipart")  # noqa: TRY004  # the body is at fault, not a type here
         name = part.name or ""
         data = bytes(await part.read(decode=False))
         if name == "payload_json":
@@ -208,16 +211,16 @@ def _limited(wait: float, *, is_global: bool = False) -> dict[str, Any]:
 def json_answer(
     status: int, payload: Any, budget: Budget | None = None, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """A JSON answer as Discord sends it.
+    """Return a JSON answer as Discord sends it.
 
-    The type is exactly "application/json": with a charset behind it discord.py reads the body as text.
-    Via is Discord's proxy: without it discord.py takes a 429 for a ban and does not try again.
+    The type is exactly "application/json": with a charset after it discord.py reads the body as text. Via is
+    Discord's proxy: without it discord.py takes a 429 for a ban and does not try again.
     """
     whole = {"Content-Type": "application/json", "Via": "1.1 google", **(headers or {})}
     if budget is not None:
         whole |= budget.headers()
     text = "" if payload is None else json.dumps(payload)
-    if status == 204:  # without a body there is no type either: discord.py would try to read it as JSON
+    if status == 204:  # without a body there is no type either, or discord.py would try to read it as JSON
         del whole["Content-Type"]
         return web.Response(status=status, headers=whole)
     return web.Response(status=status, headers=whole, body=text.encode())

@@ -1,7 +1,7 @@
-"""A Discord of one's own: SimCord's model behind real REST v10 and gateway v10 sockets on 127.0.0.1.
+"""Provide a Discord: SimCord's model behind real REST v10 and gateway v10 sockets on 127.0.0.1.
 
-The bot is a program of its own. It finds this server by two environment variables, DISCORD_API_BASE and
-DISCORD_GATEWAY_URL (`DiscordServer.environment()` has both, and the token). All times are seconds.
+The bot is a separate program. It finds this server by two environment variables, DISCORD_API_BASE and
+DISCORD_GATEWAY_URL; `DiscordServer.environment()` has both, and the token. All times are seconds.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ Role = simcord.RoleHandle
 
 
 class DiscordServer(DiscordService):
-    """Build the guild, `start()`, run a bot against it, act as people, read messages, break things."""
+    """Build the guild, `start()`, run a bot against it, act as people, read messages, cause faults."""
 
     # ------------------------------------------------------------------ building
 
     def guild(self, name: str = "Demo", *, locale: str = "ja") -> Guild:
-        """A guild with the bot in it; `locale` is its preferred language ("guild_locale")."""
+        """Create a guild with the bot in it. `locale`: its preferred language ("guild_locale")."""
         return self.world.create_guild(name, preferred_locale=locale)
 
     def forum(self, guild: Guild, name: str, *, category: Channel | None = None) -> Channel:
-        """A forum. Other channels and roles come from the guild itself: create_category, create_role…"""
+        """Create a forum. Use the guild for other channels and roles: create_category, create_role…"""
         forum = guild.create_forum_channel(name)
         if category is not None:
             self.move(forum, category)
         return forum
 
     def thread(self, parent: Channel, name: str, owner: Person) -> Channel:
-        """A public thread of a text channel, or a post of a forum."""
+        """Create a public thread of a text channel, or a post of a forum."""
         return self.world.open_thread(parent, name, owner.id)
 
     def person(
@@ -49,7 +49,7 @@ class DiscordServer(DiscordService):
         roles: Sequence[Role] = (),
         locale: str = "ja",
     ) -> Person:
-        """A new member; `name` is the user name, `display` what others read."""
+        """Add a new member. `name`: the user name. `display`: the name that others read."""
         user = self.world.create_user(name, global_name=display)
         person = Person(guild.add_member(user, roles=roles), locale)
         self.people[person.id] = person
@@ -68,16 +68,16 @@ class DiscordServer(DiscordService):
     # ------------------------------------------------------------------ acting
 
     async def slash(self, person: Person, channel: Channel, command: str, /, **options: Any) -> PressResult:
-        """Run a command ("snapshot create"); returns when it is answered, or when `ack_limit` is over.
+        """Run a command ("snapshot create") and return when it is answered, or after `ack_limit`.
 
-        Raises simcord.SetupError when this person could not type it: no such command or option, not visible.
+        Raises: simcord.SetupError if this person could not type it: no such command or option, or not visible.
         """
         return self._reply(await person.actor.slash(channel, command, **options))
 
     async def autocomplete(
         self, person: Person, channel: Channel, command: str, option: str, typed: str = "", /, **filled: Any
     ) -> list[dict[str, Any]]:
-        """Type into an option; the choices as {"name": …, "value": …}."""
+        """Type into an option and return the choices as {"name": …, "value": …}."""
         return await person.actor.autocomplete(channel, command, option, typed, **filled)
 
     async def click(
@@ -85,8 +85,9 @@ class DiscordServer(DiscordService):
     ) -> PressResult:
         """Press the button with this custom_id or label.
 
-        With `force` the press is sent as it is, `button` being the custom_id: of a button that has gone,
-        is greyed out, or was never there. Raises LookupError or simcord.SetupError for a press not possible.
+        `force`: send the press as it is, with `button` as custom_id, even of a button that is gone, disabled or
+        was never there.
+        Raises: LookupError or simcord.SetupError for a press that is not possible.
         """
         if force:
             return self._reply(await self.world.press(person.actor, post, button, None))
@@ -96,13 +97,13 @@ class DiscordServer(DiscordService):
     async def select(
         self, person: Person, post: SeenMessage, values: Sequence[Any], *, custom_id: str | None = None
     ) -> PressResult:
-        """Choose in a menu: values of a text menu, handles of people, roles or channels for the others."""
+        """Choose in a menu: values of a text menu, or handles of people, roles or channels for the others."""
         return self._reply(await person.actor.select(self.world.response(post), values, custom_id=custom_id))
 
     async def submit(
         self, person: Person, shown: PressResult, values: Mapping[str, Any] | str
     ) -> PressResult:
-        """Send the form that `shown` brought; `values` by custom_id, or the text of its only field."""
+        """Send the form in `shown`. `values`: by custom_id, or the text of its only field."""
         if isinstance(values, str):
             if shown.form is None or len(shown.form.fields) != 1:
                 raise LookupError(f"not a form with one field: {shown.form}")
@@ -115,18 +116,21 @@ class DiscordServer(DiscordService):
     # ------------------------------------------------------------------ reading
 
     def messages(self, channel: Channel, viewer: Person | None = None) -> list[SeenMessage]:
-        """The messages of a channel, oldest first: what everybody sees, or what `viewer` sees."""
+        """Return the messages of a channel, oldest first, as everybody sees them, or as `viewer` does."""
         return self.world.history(channel.id, None if viewer is None else viewer.id)
 
     def attached(self, post: SeenMessage, name: str) -> bytes:
-        """The content of a message's file. Raises LookupError."""
+        """Return the content of a message's file.
+
+        Raises: LookupError.
+        """
         data = self.world.file(post.attachment_url(name))
         if data is None:
             raise LookupError(f"{name} was not uploaded")
         return data
 
     def commands(self, guild: Guild) -> list[dict[str, Any]]:
-        """The commands that the bot has registered for a guild, as it sent them."""
+        """Return the commands that the bot has registered for a guild, as it sent them."""
         return self.world.commands(guild.id)
 
     async def wait_message(
@@ -137,7 +141,10 @@ class DiscordServer(DiscordService):
         *,
         viewer: Person | None = None,
     ) -> SeenMessage:
-        """The newest message of a channel that contains `wanted`, or for which `wanted(post)` is true."""
+        """Wait for a message that contains `wanted`, or for which `wanted(post)` is true.
+
+        Return the newest one.
+        """
         check = wanted if callable(wanted) else lambda post: wanted in post.text
 
         def found() -> SeenMessage | None:

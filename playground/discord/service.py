@@ -1,6 +1,6 @@
-"""The sockets of the demo Discord and what can be done to them: lifecycle, waiting, time limits, faults.
+"""Run the sockets of the demo Discord: lifecycle, waiting, time limits, faults.
 
-The world behind the sockets is playground/discord/world.py; acting in it as a person is playground/discord/server.py.
+The world behind the sockets is playground/discord/world.py. playground/discord/server.py acts in it as a person.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _AUTOCOMPLETE_RESULT = 8
 class DiscordService:
     """REST and gateway on 127.0.0.1 in front of a World.
 
-    `contract` (or the environment variable DISCORD_CONTRACT) names Discord's OpenAPI file; with it every
-    request body is held against its schema. Whatever a request breaks is listed in `violations`.
+    `contract` (or the environment variable DISCORD_CONTRACT) names Discord's OpenAPI file. With it every
+    request body is checked against its schema. All breaches are listed in `violations`.
     """
 
     def __init__(
@@ -45,15 +45,15 @@ class DiscordService:
         self._runner: web.AppRunner | None = None
         self._opened_at: dict[int, float] = {}
         self.people: dict[int, Person] = {}
-        """Who acts, by user id; their language goes along with each press."""
+        """The acting people by user id; each press is sent with their language."""
         self.ack_seconds: dict[int, float] = {}
-        """How long the bot took to acknowledge a press, by the id of the interaction."""
+        """Seconds that the bot took to acknowledge a press, by the id of the interaction."""
         self.ack_limit = 3.0
-        """How long the bot may take to acknowledge a press; later it gets 404, code 10062."""
+        """Seconds that the bot has to acknowledge a press; later it gets 404, code 10062."""
         self.token_limit = 15 * 60.0
-        """How long the token of a press lives; later edits and followups get 404, code 10015."""
+        """Seconds that the token of a press lives; later edits and followups get 404, code 10015."""
         self.answer_wait = 10.0
-        """How long `slash`, `click` and `submit` wait for the answer to a press that the bot has deferred."""
+        """Seconds that `slash`, `click` and `submit` wait for the answer to a deferred press."""
         self.approved_intents = discord.Intents.none()
         """Privileged intents granted in the (imagined) developer portal; others are refused with 4014."""
         self.message_version = 0
@@ -70,7 +70,10 @@ class DiscordService:
     # ------------------------------------------------------------------ running
 
     async def start(self) -> None:
-        """Listen on 127.0.0.1. Raises OSError when the port is taken."""
+        """Listen on 127.0.0.1.
+
+        Raises: OSError if the port is taken.
+        """
         app = web.Application(client_max_size=32 << 20)
         app.router.add_get("/gateway", self.gateway.handle)
         app.router.add_get(f"{PREFIX}/gateway", self._gateway_address)
@@ -108,7 +111,7 @@ class DiscordService:
         return f"ws://127.0.0.1:{self._port}/gateway"
 
     def environment(self) -> dict[str, str]:
-        """What a bot has to find in its environment to come here instead of to Discord."""
+        """Return the environment variables that lead a bot here instead of to Discord."""
         return {
             "DISCORD_TOKEN": self.token,
             "DISCORD_API_BASE": self.api_base,
@@ -125,9 +128,10 @@ class DiscordService:
     async def wait_until(
         self, condition: Callable[[], T], timeout: float | None = 10.0, what: str = "the condition"
     ) -> T:
-        """The first true value of `condition`, looked at after every request and connection of the bot.
+        """Return the first true value of `condition`, checked after every request and connection of the bot.
 
-        Raises TimeoutError, with the latest requests in its message; `timeout` None waits for ever.
+        `timeout`: seconds; None waits for ever.
+        Raises: TimeoutError, with the latest requests in its message.
         """
         end = None if timeout is None else time.monotonic() + timeout
         while not (value := condition()):
@@ -148,12 +152,12 @@ class DiscordService:
         )
 
     def opened(self, record: Press) -> None:
-        """A press is about to be sent: its time limits begin."""
+        """Start the time limits of a press that is about to be sent."""
         self.world.limit(record, ack=self.ack_limit, token=self.token_limit)
         self._opened_at[record.id] = time.monotonic()
 
     async def answered(self, record: Press) -> None:
-        """Wait at most `ack_limit` for a sign of the bot, then at most `answer_wait` for its answer."""
+        """Wait at most `ack_limit` for an acknowledgement, then at most `answer_wait` for the answer."""
 
         def complete() -> bool:
             return not record.loading or self.find(record.channel_id, record.message_id) is None
@@ -165,7 +169,7 @@ class DiscordService:
     # ------------------------------------------------------------------ watching
 
     def find(self, channel_id: int, message_id: int | None) -> SeenMessage | None:
-        """A message by its id, whoever may see it; None when there is none (any more)."""
+        """Return a message by its id, whoever may see it; None if there is none (any more)."""
         return self.world.find(channel_id, message_id)
 
     @property
@@ -174,19 +178,22 @@ class DiscordService:
         return self.rest.journal
 
     def requests(self, method: str, path_part: str = "") -> list[Request]:
-        """The journal's requests with this method ("*" for any) and this text in their path."""
+        """Return the journal's requests with this method ("*" for any) and this text in their path."""
         return [r for r in self.journal if method in ("*", r.method) and path_part in r.path]
 
     @property
     def violations(self) -> list[str]:
-        """What requests broke: written limits, Discord's schema (with a contract), what is not modelled."""
+        """Breaches by requests.
+
+        They concern documented limits, Discord's schema (with a contract), and features that are not modelled.
+        """
         return self.rest.violations
 
     # ------------------------------------------------------------------ breaking
 
     @property
     def limits(self) -> RateLimits:
-        """The rate limits; `limits.windows.update(DISCORD_WINDOWS)` makes them like Discord's."""
+        """The rate limits. `limits.windows.update(DISCORD_WINDOWS)` makes them like Discord's."""
         return self.rest.limits
 
     def fail(
@@ -205,11 +212,11 @@ class DiscordService:
         page: str = "",
         kind: str = "text/html",
     ) -> PlannedFault:
-        """Answer the next `times` fitting requests with an error; `method` may be "*".
+        """Answer the next `times` matching requests with an error. `method` may be "*".
 
-        429 tells `retry_after` (0.3 by default); without `via` it looks like a ban. With `after` the request
-        takes effect all the same. `code` and `message` are Discord's, such as 30046.
-        `page` is an answer of somebody in front of Discord, of this `kind`.
+        429 sends `retry_after` (0.3 by default); without `via` it looks like a ban. With `after` the request
+        takes effect all the same. `code` and `message` are Discord's, for example 30046. `page` is the answer
+        of a proxy in front of Discord, with `kind` as its content type.
         """
         fault = PlannedFault(
             method, path_part, times, status, retry_after, 0.0, is_global, via, after, code, message
@@ -226,18 +233,18 @@ class DiscordService:
         status: int = 400,
         path_part: str = "",
     ) -> PlannedFault:
-        """Refuse every request whose body holds this text, as the link filter or AutoMod (200000) does."""
+        """Refuse every request whose body contains this text, as the link filter or AutoMod (200000) does."""
         fault = PlannedFault("*", path_part, 1_000_000, status, code=code, message=message, holding=text)
         return self.rest.faults.add(fault)
 
     def reset(self, method: str, path_part: str, times: int = 1, *, after: bool = False) -> PlannedFault:
-        """Cut the TCP connection instead of answering; with `after` the request takes effect all the same."""
+        """Cut the TCP connection instead of answering. With `after` the request takes effect all the same."""
         return self.rest.faults.add(PlannedFault(method, path_part, times, after=after))
 
     def delay(
         self, method: str, path_part: str, seconds: float, times: int = 1, *, after: bool = False
     ) -> PlannedFault:
-        """Let fitting requests wait before they take effect; with `after` only their answer is late."""
+        """Delay matching requests before they take effect. With `after` only their answer is late."""
         return self.rest.faults.add(PlannedFault(method, path_part, times, seconds=seconds, after=after))
 
     async def drop_gateway(self, code: int | None = 4000) -> None:
@@ -245,12 +252,12 @@ class DiscordService:
         await self.gateway.drop(code)
 
     async def invalidate_session(self, *, resumable: bool = False) -> None:
-        """Send opcode 9. Unless `resumable`, the bot has to IDENTIFY anew and what it missed is lost."""
+        """Send opcode 9. Unless `resumable`, the bot must IDENTIFY again, and events it missed are lost."""
         await self.gateway.invalidate(resumable=resumable)
 
     @contextlib.asynccontextmanager
     async def outage(self) -> AsyncIterator[None]:
-        """Discord is down: REST answers 503, the gateway is closed and refuses connections; presses wait."""
+        """Take Discord down: REST answers 503, the gateway closes and refuses connections, and presses wait."""
         self.rest.down = self.gateway.closed = True
         await self.gateway.drop(1001)
         try:
@@ -294,6 +301,6 @@ class DiscordService:
 
 
 def _made_up_token(bot_id: int) -> str:
-    """A token of the shape that Discord gives out: id, time, signature; good for nothing but this server."""
+    """Return a token in Discord's form (id, time, signature) that is valid for this server only."""
     owner = base64.b64encode(str(bot_id).encode()).decode().rstrip("=")
     return f"{owner}.{secrets.token_urlsafe(4)}.{secrets.token_urlsafe(20)}"

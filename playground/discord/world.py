@@ -1,6 +1,6 @@
-"""SimCord's model of Discord, opened up so that the bot can be another process.
+"""Open up SimCord's model of Discord, so that the bot can be another process.
 
-This and playground/discord/preview.py are the only files that use private names of SimCord, those of release 3.2.1.
+Only this file and playground/discord/preview.py use private names of SimCord, those of release 3.2.1.
 """
 
 from __future__ import annotations
@@ -31,38 +31,38 @@ from playground.discord.posts import SeenMessage
 from playground.discord.rest import Call, CallRefused
 
 Press = Interaction
-"""One press of a person and what became of it, as SimCord keeps it."""
+"""One press of a person and its result, as SimCord keeps it."""
 
 PUBLIC_THREAD = 11
 _ROW, _BUTTON, _STRING_SELECT = 1, 2, 3
 _HISTORY = 2000
-"""How many requests and events SimCord's own logs keep; they grow without end otherwise."""
+"""Entries that SimCord's own logs keep of requests and events; otherwise they grow without end."""
 
 _pressed: ContextVar[Press | None] = ContextVar("pressed", default=None)
 
 
 class Presses(Protocol):
-    """Is told of every press of a person (command, completion, button, form)."""
+    """Receives every press of a person (command, completion, button, form)."""
 
     def opened(self, record: Press) -> None:
         """Called right before the press is sent to the bot."""
 
     async def answered(self, record: Press) -> None:
-        """Returns when the press counts as answered."""
+        """Return when the press counts as answered."""
 
 
 class _RealClock(_clock.Clock):
-    """SimCord's time stands still between the steps of a test; here it is the time of day."""
+    """The time of day. SimCord's own clock stands still between the steps of a test."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
 
     def advance(self, seconds: float) -> None:
-        """Real time advances by itself."""
+        """Do nothing: real time advances by itself."""
 
 
 class _Parsers(dict[str, Callable[[Mapping[str, Any]], None]]):
-    """Stands where SimCord expects discord.py's table of event parsers: events are pushed to a session."""
+    """Push events to a session. SimCord expects discord.py's table of event parsers in this place."""
 
     def __init__(self, push: Callable[[str, Mapping[str, Any]], None]) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class _Parsers(dict[str, Callable[[Mapping[str, Any]], None]]):
 
 
 class World(simcord.Env):
-    """SimCord's world without a bot inside: the bot comes over the sockets.
+    """SimCord's world without a bot inside: the bot connects over the sockets.
 
     Overridden: waiting (for answers over the sockets, not for tasks of this process), the rule that only one
     person acts at a time, and the rule that there is only one Preview.
@@ -96,7 +96,7 @@ class World(simcord.Env):
 
     @property
     def _preview(self) -> Any:
-        """A plain attribute in SimCord; that it stays None lets a second Preview open."""
+        """A plain attribute in SimCord. It stays None, so that a second Preview can open."""
         return None
 
     @_preview.setter
@@ -105,10 +105,10 @@ class World(simcord.Env):
             self._previews.append(preview)
 
     def _begin_operation(self, label: str) -> None:
-        """Several people may act at once."""
+        """Do nothing, so that several people may act at once."""
 
     def _end_operation(self) -> None:
-        """See _begin_operation."""
+        """Do nothing; see `_begin_operation`."""
 
     def _mark_mutation(self) -> None:
         for preview in self._previews:
@@ -139,7 +139,10 @@ class World(simcord.Env):
     # ------------------------------------------------------------------ the bot's side
 
     def answer(self, call: Call) -> Any:
-        """Carry out one REST call of the bot. Raises Refused with Discord's error."""
+        """Carry out one REST call of the bot.
+
+        Raises: Refused with Discord's error.
+        """
         del self.backend.http_requests[:-_HISTORY], self.backend.transcript[:-_HISTORY]
         try:
             return router.dispatch(
@@ -154,15 +157,18 @@ class World(simcord.Env):
         except BackendError as error:
             raise CallRefused(error.status, error.to_json()) from error
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            # SimCord stumbles over a body that Discord would refuse; 500 makes it loud
+            # SimCord fails on a body that Discord would refuse; 500 makes this visible
             raise CallRefused(500, {"message": f"not understood: {error!r}", "code": 0}) from error
 
     def identify(self, session: Session, intents: int, approved: discord.Intents, url: str) -> int | None:
-        """Push READY and the guilds into a new session; 4014 for a privileged intent not approved."""
+        """Push READY and the guilds into a new session.
+
+        Return the close code 4014 for a privileged intent that is not approved.
+        """
         asked = discord.Intents._from_value(intents)
         if any(getattr(asked, one) and not getattr(approved, one) for one in PRIVILEGED_INTENTS):
             return 4014
-        # what SimCord takes for discord.py's connection state: which events are wanted, and who gets them
+        # used by SimCord as discord.py's connection state: the wanted events, and their receiver
         state = SimpleNamespace(intents=asked, parsers=_Parsers(session.push))
         fake = gateway.FakeGateway(self.backend, state)
         members = gateway.FakeWebSocket(self.backend, fake)
@@ -197,16 +203,16 @@ class World(simcord.Env):
         return self.backend.application_id
 
     def listen(self, listener: Callable[[str, Mapping[str, Any]], None]) -> None:
-        """Have `listener(event, payload)` called with every gateway event of the world."""
+        """Call `listener(event, payload)` for every gateway event of the world."""
         self.backend.subscribers.append(listener)
 
     def limit(self, press: Press, *, ack: float, token: float) -> None:
-        """Set when a press counts as unanswered and when its token dies, in seconds from now."""
+        """Set when a press counts as unanswered and when its token expires, in seconds from now."""
         press.initial_response_deadline = self.backend.iso_after(ack)
         press.expires_at = self.backend.iso_after(token)
 
     def commands(self, guild_id: int) -> list[dict[str, Any]]:
-        """The commands registered for a guild, as the bot sent them."""
+        """Return the commands registered for a guild, as the bot sent them."""
         return list(self.backend.commands.get(guild_id, {}).values())
 
     @property
@@ -215,7 +221,7 @@ class World(simcord.Env):
         return any(self.backend.commands.values())
 
     def locale_of(self, guild_id: int) -> str | None:
-        """The preferred language of a guild; None when there is no such guild."""
+        """Return the preferred language of a guild; None if there is no such guild."""
         guild = self.backend.guilds.get(guild_id)
         return None if guild is None else guild.preferred_locale
 
@@ -227,12 +233,12 @@ class World(simcord.Env):
         change(role.guild.id, user_id, role.id)
 
     def find(self, channel_id: int, message_id: int | None) -> SeenMessage | None:
-        """The message as it is now, whoever may see it; None when it is deleted."""
+        """Return the message as it is now, whoever may see it; None if it is deleted."""
         message = self.backend.messages.get(channel_id, {}).get(message_id or 0)
         return None if message is None else self._post(message)
 
     def history(self, channel_id: int, viewer_id: int | None) -> list[SeenMessage]:
-        """The messages of a channel, oldest first; without a viewer only those that everybody sees."""
+        """Return the messages of a channel, oldest first; without a viewer only those that everybody sees."""
         stored = sorted(self.backend.messages.get(channel_id, {}).values(), key=lambda message: message.id)
         return [self._post(message) for message in stored if message.visible_to(viewer_id)]
 
@@ -240,11 +246,11 @@ class World(simcord.Env):
         return SeenMessage(message, lambda: message.id in self.backend.messages.get(message.channel_id, {}))
 
     def file(self, url: str) -> bytes | None:
-        """What was uploaded, by the address that Discord gave it."""
+        """Return an uploaded file by the URL that Discord gave it, None if there is none."""
         return self.backend.cdn.get(url)
 
     def response(self, post: SeenMessage) -> simcord.ResponseMessage:
-        """A post in the form that SimCord's people can press."""
+        """Return a post in the form that SimCord's people can press."""
         return simcord.ResponseMessage(self, self.backend.get_message(post.channel_id, post.id))
 
     def press_of(self, result: simcord.InteractionResult) -> Press:
@@ -253,9 +259,9 @@ class World(simcord.Env):
     async def press(
         self, actor: simcord.MemberActor, post: SeenMessage, custom_id: str, values: list[str] | None
     ) -> simcord.InteractionResult:
-        """Send a press of a button (with `values`: of a menu), whether or not the message has it (still).
+        """Send a press of a button (with `values`: of a menu), whether or not the message has it (any more).
 
-        A button that the message lacks is put into the copy that goes along: discord.py passes over others.
+        A missing button is added to the copy sent with the press, because discord.py ignores unknown ones.
         """
         stored = _visible_message(actor, self.response(post))
         message: dict[str, Any] = copy.deepcopy(dict(serializers.message_payload(self.backend, stored)))
@@ -284,22 +290,26 @@ class World(simcord.Env):
 
     @contextlib.contextmanager
     def carried(self, channel: simcord.ChannelHandle | None) -> Iterator[None]:
-        """Presses of the people meanwhile reach the bot as made in this channel, of whatever guild; None: in a direct
-        message. So they can be made where Discord's own clients would offer none; they are answered where they were
-        made."""
+        """Let all presses in the `with` block reach the bot as if made in this channel, even of another guild.
+
+        `None`: in a direct message. This allows presses where Discord's clients would offer none. They are
+        answered where they were really made.
+        """
         with self.rewritten(lambda payload: self._carried(payload, channel)):
             yield
 
     @contextlib.contextmanager
     def rewritten(self, rewrite: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Iterator[None]:
-        """What people do meanwhile reaches the bot as `rewrite` makes it, the gateway's raw payload: incomplete, or
-        otherwise wrong."""
+        """Let all presses in the `with` block reach the bot as `rewrite` returns them.
+
+        `rewrite` gets the gateway's raw payload and may make it incomplete or wrong.
+        """
         emit = self.backend.emit
 
         def otherwise(event: str, payload: Mapping[str, Any]) -> None:
             emit(event, rewrite(payload) if event == "INTERACTION_CREATE" else payload)
 
-        setattr(self.backend, "emit", otherwise)  # noqa: B010 - a method is not to be assigned to, says mypy
+        setattr(self.backend, "emit", otherwise)  # noqa: B010 - mypy forbids assigning to a method
         try:
             yield
         finally:
@@ -319,7 +329,7 @@ class World(simcord.Env):
         return {**payload, "guild_id": guild_id, "channel_id": there["id"], "channel": there}
 
     def open_thread(self, parent: simcord.ChannelHandle, name: str, owner_id: int) -> simcord.ChannelHandle:
-        """A public thread below a text channel, or a post in a forum."""
+        """Create a public thread below a text channel, or a post in a forum."""
         thread = self.backend.create_thread(parent.id, name, owner_id, type=PUBLIC_THREAD, broadcast=False)
         self.backend.announce_thread_create(thread)
         return simcord.ChannelHandle(self, parent.guild, thread)

@@ -1,8 +1,8 @@
-"""The certificates of the playground's cluster: a root CA and a node certificate signed by it.
+"""Make the certificates of the playground's cluster: a root CA and a node certificate signed by it.
 
-Shaped as a real node's (pve-cluster, Setup.pm gen_pve_ssl_cert): the node's certificate names 127.0.0.1, ::1,
-localhost, the node's address and its name, and is signed by the cluster's own root CA, the file a client verifies
-with.
+They are built like a real node's (pve-cluster, Setup.pm gen_pve_ssl_cert). The node's certificate names
+127.0.0.1, ::1, localhost, the node's address and its name. It is signed by the cluster's own root CA, whose
+file a client verifies with.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def _name(common: str, organisation: str) -> x509.Name:
 def make_certificates(directory: Path, node: str, address: str, *, old_ca: bool = False) -> Certificates:
     """Write pve-root-ca.pem, pve-ssl.pem and pve-ssl.key into `directory`.
 
-    `old_ca` makes the root CA as clusters installed before pve-cluster's fix of bug 6701 have it: without a
-    keyUsage extension, which OpenSSL's strict mode (Python 3.13 and urllib3 2.8) refuses.
+    `old_ca`: make the root CA as on clusters installed before pve-cluster's fix of bug 6701, without a keyUsage
+    extension. OpenSSL's strict mode (Python 3.13 and urllib3 2.8) refuses it.
     """
     ca_key, node_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = _name("Proxmox Virtual Environment", "PVE Cluster Manager CA")

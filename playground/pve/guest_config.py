@@ -1,6 +1,6 @@
-"""Guests of the playground's Proxmox: adding them, and their configuration with pending values.
+"""Add guests to the playground's Proxmox, and serve their configuration with pending values.
 
-Fourth layer over fakepve; follows qemu-server PVE/API2/Qemu.pm and PVE/QemuServer.pm and pve-guest-common
+Fourth layer over fakepve. It follows qemu-server PVE/API2/Qemu.pm and PVE/QemuServer.pm and pve-guest-common
 PVE/AbstractConfig.pm.
 """
 
@@ -17,7 +17,7 @@ from playground.pve.http import PveError, TaskError, Values, drives_of
 from playground.pve.task_lists import TaskListTruth
 from playground.pve.tasks import disk_bytes
 
-# Applied at once besides fakepve's own list (QemuServer.pm fast_plug_option; balloon by hotplug).
+# Applied at once, in addition to fakepve's own list (QemuServer.pm fast_plug_option; balloon by hotplug).
 LIVE_KEYS = ("balloon", "shares", "vmstatestorage", "migrate_downtime", "migrate_speed")
 NOT_OPTIONS = ("node", "vmid", "digest", "skiplock", "force", "background_delay")
 
@@ -27,12 +27,15 @@ def _split(text: object) -> list[str]:
 
 
 class ConfigTruth(TaskListTruth):
-    """fakepve with typed configuration, pending values and whole guests."""
+    """fakepve with typed configuration, pending values and complete guests."""
 
     # ---------------------------------------------------------- add guests
 
     def add_vm(self, vmid: int, name: str, *args: Any, **kwargs: Any) -> Any:
-        """Add a QEMU VM (arguments as fakepve's FakeVm); a config without disk, net or memory gets usual ones."""
+        """Add a QEMU VM (arguments as for fakepve's FakeVm).
+
+        A config without disk, net or memory gets the usual ones.
+        """
         if self.guest(vmid) is not None:
             raise ValueError(f"guest {vmid} exists already")
         vm = super().add_vm(vmid, name, *args, **kwargs)
@@ -67,7 +70,7 @@ class ConfigTruth(TaskListTruth):
         return vm
 
     def add_ct(self, vmid: int, *args: Any, **kwargs: Any) -> Any:
-        """Add an LXC container (arguments as fakepve's FakeCt); a template's volumes become base volumes."""
+        """Add an LXC container (arguments as for fakepve's FakeCt). A template's volumes become base volumes."""
         ct = super().add_ct(vmid, *args, **kwargs)
         if ct.template:
             ct.config["rootfs"] = ct.config["rootfs"].replace(":vm-", ":base-")
@@ -79,7 +82,10 @@ class ConfigTruth(TaskListTruth):
         return await self._served(request, self._qemu_config)
 
     async def _qemu_config(self, v: Values, _user: str) -> Values:
-        """Qemu.pm vm_config, AbstractConfig.pm load_current_config: pending values merged unless current=1."""
+        """Follow Qemu.pm vm_config and AbstractConfig.pm load_current_config.
+
+        Pending values are merged unless current=1.
+        """
         vm = self.find(v["node"], v["vmid"])
         if v.get("snapshot") and v.get("current"):
             text = "cannot use 'snapshot' parameter with 'current'"
@@ -99,7 +105,7 @@ class ConfigTruth(TaskListTruth):
 
     async def _pending(self, request: web.Request) -> web.Response:
         async def listed(v: Values, _user: str) -> list[Values]:
-            """Qemu.pm vm_pending: key with value, pending or delete."""
+            """Follow Qemu.pm vm_pending: key with value, pending or delete."""
             vm = self.find(v["node"], v["vmid"])
             rows = []
             for key in sorted({*vm.config, *vm.pending}):
@@ -132,7 +138,7 @@ class ConfigTruth(TaskListTruth):
         return await self._served(request, asynchronously)
 
     async def _update_vm(self, v: Values, user: str) -> None:
-        """Qemu.pm update_vm_api: typed values; what a running VM cannot take at once stays pending."""
+        """Follow Qemu.pm update_vm_api: typed values. Values that a running VM cannot take at once stay pending."""
         vm = self.find(v["node"], v["vmid"])
         options = {key: value for key, value in v.items() if key not in NOT_OPTIONS}
         if not options:
@@ -157,7 +163,10 @@ class ConfigTruth(TaskListTruth):
                 vm.pending.pop(key)  # vmconfig_cleanup_pending: a value that changes nothing
 
     def copy_guest_state(self, vmid: int) -> Values:
-        """Everything of a guest that a request could change, for `nothing changed` tests; {} when it is gone."""
+        """Copy everything of a guest that a request could change, for `nothing changed` tests.
+
+        Returns {} if the guest is gone.
+        """
         guest = self.guest(vmid)
         if guest is None:
             return {}

@@ -1,6 +1,6 @@
-"""Snapshots, clones, deletion and disks of the playground's guests as Proxmox handles them.
+"""Handle snapshots, clones, deletion and disks of the playground's guests as Proxmox does.
 
-Sixth layer over fakepve; follows qemu-server PVE/API2/Qemu.pm and PVE/QemuServer.pm, pve-container
+Sixth layer over fakepve. It follows qemu-server PVE/API2/Qemu.pm and PVE/QemuServer.pm, pve-container
 PVE/API2/LXC.pm and pve-guest-common PVE/AbstractConfig.pm.
 """
 
@@ -23,14 +23,14 @@ def _config_size(text: int) -> str:
 
 
 class GuestTruth(PowerTruth):
-    """fakepve with snapshots, clones and deletions that leave what Proxmox leaves."""
+    """fakepve with snapshots, clones and deletions that have the same results as in Proxmox."""
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(host, port)
         # Linked clones: vmid -> vmid of the template whose base volumes it needs.
         self.linked: dict[int, int] = {}
         self._intruder: str | None = None
-        # Rows that stand in every list of snapshots besides its own, such as no Proxmox should send.
+        # Rows added to every list of snapshots, of a kind that Proxmox should not send.
         self.stray_snapshots: list[Any] = []
 
     # ------------------------------------------------------------ snapshots
@@ -42,7 +42,10 @@ class GuestTruth(PowerTruth):
         return self._shuffled(await super()._lxc_snapshot_list(user, v))
 
     def _shuffled(self, rows: list[Values]) -> list[Values]:
-        """Perl's hash order is none: by a hash of the name, `current` last (Qemu.pm snapshot_list)."""
+        """Order rows like Perl's random hash order (Qemu.pm snapshot_list).
+
+        They are ordered by a hash of the name, with `current` last.
+        """
         return self.stray_snapshots + sorted(
             rows, key=lambda row: (row["name"] == "current", hashlib.sha256(row["name"].encode()).hexdigest())
         )
@@ -53,7 +56,7 @@ class GuestTruth(PowerTruth):
         return await super()._lxc_snapshot(user, v)
 
     async def _qm_rollback(self, v: Values, user: str) -> Any:
-        """AbstractConfig.pm snapshot_rollback: stops the VM; one saved with RAM always runs afterwards."""
+        """Follow AbstractConfig.pm snapshot_rollback: stop the VM. One saved with RAM always runs afterwards."""
         vm, name = self.find(v["node"], v["vmid"]), v["snapname"]
         if v.get("start"):
             self.require(user, f"/vms/{vm.vmid}", "VM.PowerMgmt")
@@ -90,8 +93,11 @@ class GuestTruth(PowerTruth):
     # ------------------------------------------------ clone, delete, resize
 
     def take_vmid_on_next_clone(self, name: str = "somebody-was-faster") -> None:
-        """Somebody takes the id of the next clone just before it: `unable to create VM n: config file already
-        exists` (LXC: `CT n already exists on node '…'`)."""
+        """Let somebody else take the id of the next clone just before it.
+
+        The error is `unable to create VM n: config file already exists` (LXC: `CT n already exists on node
+        '…'`).
+        """
         self._intruder = name
 
     async def _cloned(self, v: Values, source: Any, run: Callable[[], Awaitable[Any]]) -> Any:
@@ -126,7 +132,10 @@ class GuestTruth(PowerTruth):
         return upid
 
     async def _qm_clone(self, v: Values, user: str) -> Any:
-        """Qemu.pm clone_vm: another node needs shared storage; the log of a full copy counts its percents."""
+        """Follow Qemu.pm clone_vm.
+
+        Another node needs shared storage, and the log of a full copy shows its percentage.
+        """
         source = self.find(v["node"], v["vmid"])
         drives = drives_of(source.config, skip_cdrom=True)
         target = v.get("target")
@@ -147,7 +156,10 @@ class GuestTruth(PowerTruth):
         return await self._cloned(v, source, lambda: super(GuestTruth, self)._lxc_clone(user, v))
 
     def _used_base(self, guest: Any) -> str | None:
-        """The template's base volume that a linked clone still needs (QemuServer.pm destroy_vm)."""
+        """Return the template's base volume that a linked clone still needs, else None.
+
+        Follows QemuServer.pm destroy_vm.
+        """
         if not any(
             base == guest.vmid and self.guest(clone) is not None for clone, base in self.linked.items()
         ):
@@ -185,7 +197,7 @@ class GuestTruth(PowerTruth):
         ]
 
     async def _qm_resize(self, v: Values, user: str) -> str:
-        """Qemu.pm resize_vm: a disk grows; it never shrinks."""
+        """Follow Qemu.pm resize_vm: a disk can grow but not shrink."""
         vm, disk = self.find(v["node"], v["vmid"]), v["disk"]
         if disk not in vm.config:
             raise PveError(500, f"disk '{disk}' does not exist")
@@ -218,7 +230,7 @@ class GuestTruth(PowerTruth):
     # ---------------------------------------------------------- full storage
 
     async def ceph_io(self, vm: Any, keys: Sequence[str] | None = None) -> None:
-        """fakepve's hook where disks are written: planned clone errors and full storages strike here."""
+        """Raise planned clone errors and full storages, in fakepve's hook for writing disks."""
         planned = planned_error.get()
         if planned is not None:
             raise TaskError(planned)

@@ -1,7 +1,7 @@
-"""The HTTP side of the playground's Proxmox: who may do what, what a request must look like, network trouble.
+"""Serve the HTTP side of the playground's Proxmox: rights, the form of requests, network trouble.
 
-First layer over fakepve. This file is the only one that imports fakepve; the others build on what it exports.
-Each correction names the place in Proxmox' source it follows.
+First layer over fakepve. Only this file imports fakepve; the others use its exports. Each correction names the
+place in Proxmox' source that it follows.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Values = dict[str, Any]
 
 # Paths whose rights /access/permissions always reports (RPCEnvironment.pm get_effective_permissions).
 USUAL_PATHS = ("/", "/access", "/access/groups", "/nodes", "/pool", "/sdn", "/storage", "/vms")
-# What Proxmox accepts for a boolean in a form (JSONSchema.pm check_type); also JSON's own.
+# Accepted booleans in a form (JSONSchema.pm check_type), and JSON's own.
 BOOLEANS = ("0", "1", 0, 1, True, False)
 
 
@@ -57,7 +57,7 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         super().__init__(host=host, port=port)
         # Real seconds before a 401 is answered: 3 in Proxmox (AnyEvent.pm, every failed authentication).
         self.auth_delay = 0.0
-        # Tokens without privilege separation: they hold all rights of their user.
+        # Tokens without privilege separation: they have all rights of their user.
         self.full_tokens: set[str] = set()
         self._denied: set[tuple[str, str]] = set()
         self._html_left = 0
@@ -71,7 +71,7 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
     async def _served(
         self, request: web.Request, handler: Callable[[Values, str], Awaitable[Any]]
     ) -> web.Response:
-        """Answer through the schema's checks (rights, then parameters, typed values), as Proxmox' REST layer."""
+        """Answer after the schema's checks (rights, then parameters, typed values), like Proxmox' REST layer."""
         user = request[fake_server.USER]
         match = self.resolve(request, fake_server.API)
 
@@ -99,7 +99,10 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
 
     @web.middleware
     async def _middleware(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        """401 as AnyEvent.pm gives it (late, no body); an error closes the connection (AnyEvent.pm response)."""
+        """Send 401 late and without a body, and close the connection after an error.
+
+        Follows AnyEvent.pm (response).
+        """
         if blocked := self.between.instead(request):
             return blocked
         response: web.StreamResponse = await super()._middleware(request, handler)
@@ -112,7 +115,7 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         return await self.between.passed(request, response, self._wait)
 
     async def _wait(self, seconds: float) -> None:
-        """Real seconds, cut short when the server closes."""
+        """Wait real seconds, cut short when the server closes."""
         if seconds > 0 and self._closing is not None:
             try:
                 await asyncio.wait_for(self._closing.wait(), seconds)
@@ -144,7 +147,7 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         return response
 
     def _check_request(self, request: web.Request, generic: Any, path_node: str | None, sent: Values) -> None:
-        """What fakepve lets through: unknown paths, unknown nodes, loose booleans, changes without quorum."""
+        """Check what fakepve does not: unknown paths, unknown nodes, loose booleans, changes without quorum."""
         match = generic or self.resolve(request, fake_server.API)
         info = match.methods.get(request.method) if match else None
         if info is None:
@@ -154,7 +157,7 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         declared = (info.get("parameters") or {}).get("properties", {})
         user = request[fake_server.USER]
         if user is not None:
-            # Rights come before the parameters' checks and before existence (HTTPServer.pm rest_handler).
+            # Rights are checked before the parameters and before existence (HTTPServer.pm rest_handler).
             self.check_permissions(user, info.get("permissions"), {**sent, **match.params}, declared)
         if path_node is not None and path_node not in self.nodes:
             # PVE::Cluster remote_node_ip.
@@ -177,7 +180,10 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
     # --------------------------------------------------------------- rights
 
     def allowed(self, user: str, path: str, priv: str) -> bool:
-        """A token's rights are the intersection of its own and its user's (RPCEnvironment.pm permissions)."""
+        """Return whether a user has a privilege.
+
+        A token's rights are the intersection of its own and its user's (RPCEnvironment.pm permissions).
+        """
         if any(
             priv == denied and (path == at or path.startswith(at.rstrip("/") + "/"))
             for denied, at in self._denied
@@ -191,14 +197,17 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         return self._granted(owner, path, priv) and self._granted(user, path, priv)
 
     def _granted(self, who: str, path: str, priv: str) -> bool:
-        """Whether the ACL names this user or token itself for the path, one above it or the guest's pool."""
+        """Return whether the ACL names this user or token for the path, a path above it or the guest's pool."""
         paths = [path]
         if self.pools and path.startswith("/vms/"):
             paths += [f"/pool/{name}" for name, ids in self.pools.items() if int(path.split("/")[2]) in ids]
         return any(self._holds(who, p, priv) for p in paths)
 
     def _holds(self, who: str, path: str, priv: str) -> bool:
-        """Roles on a path replace those from above it, they do not add to them (AccessControl.pm roles)."""
+        """Return whether the ACL entries of a user or token grant the privilege on a path.
+
+        Roles on a path replace those from above it and do not add to them (AccessControl.pm roles).
+        """
         nearest, held = 0, False
         for at, privs in self.acl.get(who, ()):
             if len(at) >= nearest and (at == "/" or path == at or path.startswith(at + "/")):
@@ -207,7 +216,7 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         return held
 
     async def _permissions(self, v: Values, user: str) -> dict[str, dict[str, int]]:
-        """GET /access/permissions: effective rights by path (AccessControl.pm, get_effective_permissions)."""
+        """Serve GET /access/permissions: effective rights by path (AccessControl.pm, get_effective_permissions)."""
         who = v.get("userid") or user
         if who != user:
             self.require(user, "/access", "Sys.Audit")
@@ -220,7 +229,7 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
     # ------------------------------------------------------------ scenarios
 
     def deny(self, privilege: str, path: str = "/") -> None:
-        """Nobody but root@pam's own session holds `privilege` on `path` and below, until allow_again().
+        """Take `privilege` on `path` and below from everybody but root@pam's own session, until allow_again().
 
         The answer is 403 `Permission check failed (/vms/100, VM.PowerMgmt)`. Needs ACLs (give_bot() first).
         """
@@ -233,7 +242,7 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         self._denied.clear()
 
     def html_instead_of_json(self, times: int = 1) -> None:
-        """The next requests get 200 and a page, as a login proxy in front of Proxmox answers."""
+        """Answer the next requests with 200 and a page, like a login proxy in front of Proxmox."""
         self._html_left = times
 
     def hang(
@@ -245,7 +254,7 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         acts: bool = False,
         method: str = "",
     ) -> None:
-        """Requests (of this method) whose path contains `path_part` wait that many real seconds; `seconds=0` ends it.
+        """Delay requests (of this method) whose path contains `path_part` by real seconds; `seconds=0` ends it.
 
         `acts`: the work is done first and only its answer is late, as when a client's time-out hits a POST that
         Proxmox is carrying out.

@@ -1,7 +1,8 @@
-"""What the playground's Proxmox measures: use of guests and nodes, now and in the past.
+"""Measure the playground's Proxmox: use of guests and nodes, now and in the past.
 
-Seventh layer over fakepve. Use is a smooth function of the clock and the guest's id, so the present value and the
-history (rrddata) always agree and nothing has to be recorded but when a guest ran. Follows pvestatd.pm and RRD.pm.
+Seventh layer over fakepve. Use is a smooth function of the clock and the guest's id. So the present value and
+the history (rrddata) always agree, and only the times when a guest ran are recorded. Follows pvestatd.pm and
+RRD.pm.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ TIMEFRAMES = {
     "year": (21600, 1440),
     "decade": (604800, 520),
 }
-# Guests of a node that its history adds up; more of them only cost time.
+# Guests of a node that its history adds up; more would only cost time.
 SUMMED_GUESTS = 40
 
 
@@ -58,7 +59,7 @@ def _habits(seed: int, key: str) -> tuple[float, ...]:
 
 
 def use_at(seed: int, key: str, when: float) -> Use:
-    """The use of a guest or node at a time: a daily wave, one of some minutes and a small quick one."""
+    """Return the use of a guest or node at a time: a daily wave, one of some minutes and a small quick one."""
     base, daily, short, mem, period, phase, net, disk = _habits(seed, key)
     day = math.sin(when / 86400 * 2 * math.pi + phase)
     slow = math.sin(when / period * 2 * math.pi + phase * 2)
@@ -75,7 +76,7 @@ def use_at(seed: int, key: str, when: float) -> Use:
 
 
 def transferred(seed: int, key: str, since: float, until: float) -> tuple[float, float]:
-    """Bytes received and written between two times: the integrals of use_at's rates, so they never fall."""
+    """Return bytes received and written between two times: the integrals of use_at's rates, so they never fall."""
     _, _, _, _, period, phase, net, disk = _habits(seed, key)
 
     def lively(when: float) -> float:
@@ -91,24 +92,24 @@ def transferred(seed: int, key: str, since: float, until: float) -> tuple[float,
 
 
 class MetricTruth(GuestTruth):
-    """fakepve with living numbers and their history."""
+    """fakepve with changing figures and their history."""
 
     version = "9.1.4"
 
     def __init__(self, host: str, port: int, seed: int) -> None:
         super().__init__(host, port)
         self.seed = seed
-        # When each guest ran: (start, end or None), as far as anybody looked.
+        # When each guest ran: (start, end or None), as far as it was observed.
         self._runs: dict[int, list[tuple[float, float | None]]] = {}
-        # Use that somebody has set, as fractions of the maximum: vmid -> cpu, mem, disk.
+        # Use set by a test, as fractions of the maximum: vmid -> cpu, mem, disk.
         self.set_uses: dict[int, dict[str, float]] = {}
-        # VMs without balloon data: their `mem` is the host's view, and equals `memhost`.
+        # VMs without balloon data: their `mem` is the host's figure and equals `memhost`.
         self.without_balloon: set[int] = set()
 
     # ------------------------------------------------------------- guests
 
     def _seen(self, guest: Any) -> None:
-        """Remember since when and until when the guest ran."""
+        """Note since when and until when the guest ran."""
         runs = self._runs.setdefault(guest.vmid, [])
         since = guest.started_at if guest.status == "running" else None
         if runs and runs[-1][1] is None:
@@ -119,7 +120,7 @@ class MetricTruth(GuestTruth):
             runs.append((since, None))
 
     def _measured(self, guest: Any, maxmem: int, maxdisk: int) -> Values:
-        """The moving fields of a guest: cpu 0..1, mem and disk in bytes, counters since its start."""
+        """Return the changing fields of a guest: cpu 0..1, mem and disk in bytes, counters since its start."""
         self._seen(guest)
         if guest.status != "running":
             moving = ("cpu", "mem", "disk", "netin", "netout", "diskread", "diskwrite", "uptime")
@@ -134,7 +135,7 @@ class MetricTruth(GuestTruth):
         return {
             "cpu": fixed.get("cpu", use.cpu),
             "mem": int(fixed.get("mem", use.mem) * maxmem),
-            # Proxmox knows how full a container's root is, never a VM's.
+            # Proxmox knows the fill level of a container's root, but never of a VM's disk.
             "disk": int(maxdisk * fixed.get("disk", 0.4)) if guest.guest.startswith("lxc/") else 0,
             "netin": int(net),
             "netout": int(net * 0.7),
@@ -147,7 +148,7 @@ class MetricTruth(GuestTruth):
         use: Values = super()._vm_usage(vm)
         use.update(self._measured(vm, use["maxmem"], use["maxdisk"]))
         if vm.vmid in self.without_balloon and vm.status == "running":
-            use["mem"] = int(use["maxmem"] * 1.003)  # QemuServer.pm vmstatus: QEMU's own pages come on top
+            use["mem"] = int(use["maxmem"] * 1.003)  # QemuServer.pm vmstatus: QEMU's own pages are added
             use["memhost"] = use["mem"]
         else:
             use["memhost"] = int(use["mem"] * 1.04)
@@ -160,13 +161,16 @@ class MetricTruth(GuestTruth):
         data: Values = super()._status(ct)
         limit = float(ct.config.get("cpulimit") or 0)
         if limit:
-            data["cpus"] = limit  # LXC.pm vmstatus: of the limit, which need not be whole
+            data["cpus"] = limit  # LXC.pm vmstatus: the limit, which need not be whole
         data.update(self._measured(ct, data["maxmem"], data["maxdisk"]))
         data.update(ct.stats)
         return data
 
     def _guest_row(self, guest: Any) -> Values:
-        """A guest as pvestatd broadcasts it; QEMU's status is its qmpstatus (pvestatd.pm update_qemu_status)."""
+        """Return a guest as pvestatd broadcasts it.
+
+        QEMU's status is its qmpstatus (pvestatd.pm update_qemu_status).
+        """
         qemu = guest.guest.startswith("qemu/")
         use = self._vm_usage(guest) if qemu else self._status(guest)
         moving = ("cpu", "mem", "memhost", "disk", "netin", "netout", "diskread", "diskwrite", "uptime")
@@ -181,7 +185,7 @@ class MetricTruth(GuestTruth):
     # -------------------------------------------------------------- nodes
 
     def _node_use(self, name: str, when: float, *, now: bool) -> Values:
-        """cpu 0..1 and mem in bytes of a node: its own and its running guests'."""
+        """Return cpu (0..1) and mem (bytes) of a node: its own and its running guests'."""
         state = self.nodes[name]
         maxcpu, maxmem = state.get("maxcpu", 16), state.get("maxmem", 64 * GIB)
         own = use_at(self.seed, "node/" + name, when)
@@ -218,7 +222,7 @@ class MetricTruth(GuestTruth):
         return [last - step * (rows - 1 - n) for n in range(rows)]
 
     async def _guest_history(self, v: Values, _user: str) -> list[Values]:
-        """rrddata of a guest: rates in B/s, cpu 0..1; a row where it did not run has only its time and maxima."""
+        """Serve rrddata of a guest: rates in B/s, cpu 0..1. A row where it did not run has only its time."""
         guest = self.vm(v["vmid"]) or self.ct(v["vmid"])
         guest = self.find(v["node"], v["vmid"]) if guest in self.vms else self._find_ct(v["node"], v["vmid"])
         row = self._guest_row(guest)
@@ -253,7 +257,7 @@ class MetricTruth(GuestTruth):
         return rows
 
     async def _node_history(self, v: Values, _user: str) -> list[Values]:
-        """rrddata of a node."""
+        """Serve rrddata of a node."""
         rows = []
         for when in self._times(v["timeframe"]):
             use = self._node_use(v["node"], when, now=False)

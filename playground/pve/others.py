@@ -1,6 +1,7 @@
-"""What others do in the playground's cluster, each with its task: administrators, backup jobs, the HA manager.
+"""Play other people's actions in the playground's cluster, each with its task.
 
-Tenth layer over fakepve; follows pve-manager PVE/VZDump.pm and qemu-server PVE/VZDump/QemuServer.pm.
+They are administrators, backup jobs and the HA manager. Tenth layer over fakepve. Follows pve-manager
+PVE/VZDump.pm and qemu-server PVE/VZDump/QemuServer.pm.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ ACTIONS = ("start", "stop", "shutdown", "reboot", "reset", "suspend", "resume", 
 
 
 class Others(Serving):
-    """A cluster that is not the bot's alone."""
+    """A cluster that others use, too."""
 
     def act_as(self, vmid: int, how: str, user: str = ROOT) -> str:
-        """Another administrator does something to a guest, as in the web interface; returns the UPID.
+        """Act on a guest as another administrator in the web interface, and return the UPID.
 
-        how: `start`, `stop`, `shutdown`, `reboot`, `reset`, `suspend`, `resume`, `destroy`, or a task's type such
-        as `qmstop`. An HA guest gets `hastop` and the like. next_task() decides how the task goes, as for the bot.
+        how: `start`, `stop`, `shutdown`, `reboot`, `reset`, `suspend`, `resume`, `destroy`, or a task's type,
+        for example `qmstop`. An HA guest gets `hastop` and the like. next_task() decides how the task runs, as
+        for the bot.
         """
         guest, action = self.guest(vmid), how.removeprefix("qm").removeprefix("vz")
         if action not in ACTIONS:
@@ -42,11 +44,11 @@ class Others(Serving):
         return str(self.call(act()))
 
     def stop_as(self, vmid: int, user: str = ROOT, how: str = "stop") -> str:
-        """Another administrator stops a guest (or does another thing of act_as()); returns the UPID."""
+        """Stop a guest as another administrator (or do another action of act_as()), and return the UPID."""
         return self.act_as(vmid, how, user)
 
     def start_as_root(self, vmid: int) -> str:
-        """Start a guest with a task of root@pam, as another administrator would; returns the UPID."""
+        """Start a guest with a task of root@pam, as another administrator would, and return the UPID."""
         return self.act_as(vmid, "start")
 
     def backup_job(
@@ -60,12 +62,13 @@ class Others(Serving):
         user: str = ROOT,
         mode: str = "snapshot",
     ) -> TaskPlan:
-        """A vzdump; the plan that is returned has its `upid`, and release() ends it when `hold` is set.
+        """Start a vzdump and return its plan, which has the `upid`. With `hold`, release() ends it.
 
-        vmid None: a job of several guests, whose task has an empty id and locks none here (snapshot_lock() does).
-        node: the guest's by default. ends, seconds, hold: as for next_task(); Proxmox' word for failed guests is
-        `job errors`. The guest has the lock `backup` while it runs. mode `stop`: it is down meanwhile, a VM by a
-        qmshutdown task of root@pam, and runs again afterwards.
+        vmid None: a job of several guests, whose task has an empty id and locks no guest here (snapshot_lock()
+        does). node: the guest's by default.
+        ends, seconds, hold: as for next_task(). Proxmox' exit text for failed guests is `job errors`.
+        The guest has the lock `backup` while it runs. mode `stop`: it is down meanwhile, a VM by a qmshutdown
+        task of root@pam, and runs again afterwards.
         """
         guest = None if vmid is None else self.guest(vmid)
         place = node or (None if guest is None else guest.node)
@@ -81,8 +84,7 @@ class Others(Serving):
         return plan
 
     def other_tasks(self, node: str, count: int = 26, user: str = ROOT) -> None:
-        """So many short tasks begin on a node, and end well: what began before them falls out of /cluster/tasks when
-        it ends."""
+        """Run `count` short tasks on a node, so that older tasks drop out of /cluster/tasks when they end."""
 
         async def begin() -> None:
             for _ in range(count):
@@ -91,8 +93,10 @@ class Others(Serving):
         self.call(begin())
 
     def ha_recover(self, vmid: int, node: str) -> str:
-        """HA runs the guest of a lost node on another one: it moves there, and its local resource manager starts
-        it with a task of root@pam; returns the UPID."""
+        """Let HA run the guest of a lost node on another one, and return the UPID.
+
+        The guest moves there, and the local resource manager starts it with a task of root@pam.
+        """
         guest = self.guest(vmid)
 
         async def runs() -> None:
@@ -107,7 +111,7 @@ class Others(Serving):
         return str(self.call(recover()))
 
     def ha_round(self) -> None:
-        """The HA manager carries out what was asked of it while ha_held was True."""
+        """Let the HA manager carry out the requests made while ha_held was True."""
         waiting, self._ha_waiting = self._ha_waiting, []
 
         async def act() -> None:
@@ -119,7 +123,7 @@ class Others(Serving):
     # ---------------------------------------------------- states, at once
 
     def _stop_dead(self, guest: Any) -> None:
-        """The guest no longer runs, whoever or whatever ended it."""
+        """Mark the guest as stopped, whatever ended it."""
         self._seen(guest)
         guest.status = "stopped"
         if guest.guest.startswith("qemu/"):
@@ -129,7 +133,7 @@ class Others(Serving):
         self._seen(guest)
 
     def _run_anew(self, guest: Any) -> None:
-        """The guest runs, from now on."""
+        """Mark the guest as running from now on."""
         guest.status, guest.started_at = "running", time.time()
         if guest.guest.startswith("qemu/"):
             guest.qmpstatus = "running"
@@ -138,11 +142,11 @@ class Others(Serving):
 
 
 async def _nothing() -> None:
-    """What a vzdump does to a guest is over with its plan."""
+    """Do nothing: the plan does all of a vzdump's work."""
 
 
 class _Backup(TaskPlan):
-    """A vzdump of one guest (or of none): its lock, and in stop mode its being down."""
+    """A vzdump of one guest (or of none) with its lock, and in stop mode its downtime."""
 
     def __init__(
         self, pve: Others, guest: Any, ends: str, seconds: float, hold: bool, *, stops: bool
@@ -174,7 +178,10 @@ class _Backup(TaskPlan):
             guest.config.pop("lock", None)
 
     async def _shut_down(self, guest: Any) -> None:
-        """A VM by `qm shutdown`, which is a task of its own; a container by lxc-stop, which is none."""
+        """Shut the guest down.
+
+        A VM by `qm shutdown`, which is a task of its own; a container by lxc-stop, which is none.
+        """
 
         async def body() -> None:
             self._pve._stop_dead(guest)

@@ -1,4 +1,4 @@
-"""How a task of the playground's Proxmox goes when a test decides it, and the words tasks end with."""
+"""Plan how a task of the playground's Proxmox runs, and classify the words that tasks end with."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ WARNINGS = re.compile(r"WARNINGS: \d+")
 
 
 class TaskPlan:
-    """How the next task of a type goes. Made by TaskTruth.next_task()."""
+    """A plan for the next task of a type. Made by TaskTruth.next_task()."""
 
     def __init__(
         self, ttype: str, vmid: int | None, lines: Sequence[str], ends: str, seconds: float, hold: bool
     ) -> None:
         self.ttype, self.vmid, self.lines, self.ends, self.seconds = ttype, vmid, tuple(lines), ends, seconds
-        # Set once a task has taken this plan; then `upid` is known.
+        # Set once a task uses this plan; then `upid` is known.
         self.started = threading.Event()
         self.upid = ""
         self.log: list[str] = []
@@ -35,7 +35,7 @@ class TaskPlan:
         self.log.append(line)
 
     def release(self, ends: str | None = None) -> None:
-        """Let a held task go on to its end; `ends` replaces the planned end."""
+        """Let a held task end. `ends` replaces the planned end."""
         if ends is not None:
             self.ends = ends
         self._held = False
@@ -62,7 +62,7 @@ class TaskPlan:
 
 
 def kind_of_end(status: str) -> str:
-    """PVE::Tools upid_normalize_status_type."""
+    """Follow PVE::Tools upid_normalize_status_type."""
     if status == "OK":
         return "ok"
     if WARNINGS.fullmatch(status):
@@ -71,7 +71,7 @@ def kind_of_end(status: str) -> str:
 
 
 def render_bytes(count: float) -> str:
-    """Bytes as Proxmox writes them in logs: `1.0 GiB` (PVE::Format render_bytes)."""
+    """Format bytes as Proxmox does in logs: `1.0 GiB` (PVE::Format render_bytes)."""
     for unit in ("B", "KiB", "MiB"):
         if count < 1024:
             return f"{count:.1f} {unit}"

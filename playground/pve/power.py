@@ -1,6 +1,7 @@
-"""Power of the playground's guests: start, stop, shutdown, reboot, the HA manager and the guest agent.
+"""Run power actions of the playground's guests: start, stop, shutdown, reboot, the HA manager, the guest agent.
 
-Fifth layer over fakepve; follows qemu-server PVE/API2/Qemu.pm, PVE/QemuServer.pm and PVE/QemuServer/Agent.pm.
+Fifth layer over fakepve. It follows qemu-server PVE/API2/Qemu.pm, PVE/QemuServer.pm and
+PVE/QemuServer/Agent.pm.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class PowerTruth(ConfigTruth):
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(host, port)
-        # No task waits longer than this for a guest to shut down, whatever the request says (PVE seconds).
+        # Maximum PVE seconds that a task waits for a guest to shut down, whatever the request says.
         self.shutdown_cap: float | None = None
         # PVE seconds between the end of a QEMU reboot task and the VM running again (qmeventd).
         self.reboot_gap = 0.0
@@ -49,7 +50,7 @@ class PowerTruth(ConfigTruth):
             raise TaskError(f"VM is locked ({vm.lock})")
 
     def _too_many_cpus(self, vm: Any) -> str | None:
-        """QemuServer.pm config_to_command, with what waits for this start."""
+        """Follow QemuServer.pm config_to_command, including changes that wait for this start."""
         stored = {**vm.config, **{key: value for key, value in vm.pending.items() if value is not None}}
         most = self.nodes[vm.node].get("maxcpu", 16)
         wanted = int(stored.get("cores") or 1) * int(stored.get("sockets") or 1)
@@ -61,7 +62,7 @@ class PowerTruth(ConfigTruth):
         return await super()._do_start(vm, user, p)
 
     async def _do_stop(self, vm: Any, user: str, p: Values) -> Any:
-        """QemuServer.pm _do_vm_stop: a stopped VM is a success, a locked one a task error."""
+        """Follow QemuServer.pm _do_vm_stop: a stopped VM is a success, a locked one a task error."""
         if vm.ha_managed:
             return await self._ha_request(vm, user, "stopped")
         if p.get("overrule-shutdown"):
@@ -76,7 +77,7 @@ class PowerTruth(ConfigTruth):
         return await self.task(vm.node, "qmstop", vm.vmid, user, body, vm=vm)
 
     async def _do_shutdown(self, vm: Any, user: str, p: Values) -> Any:
-        """Qemu.pm vm_shutdown: no check for running; a paused VM is refused unless forceStop."""
+        """Follow Qemu.pm vm_shutdown: no check for running; a paused VM is refused unless forceStop."""
         paused = vm.status == "running" and vm.qmpstatus == "paused"
         if paused and not p.get("forceStop"):
             raise PveError(500, "VM is paused - cannot shutdown")
@@ -96,7 +97,7 @@ class PowerTruth(ConfigTruth):
         return await self.task(vm.node, "qmshutdown", vm.vmid, user, body, vm=vm)
 
     async def _do_reboot(self, vm: Any, user: str, p: Values) -> Any:
-        """QemuServer.pm vm_reboot: the task ends when the VM has stopped; qmeventd starts it again later."""
+        """Follow QemuServer.pm vm_reboot: the task ends when the VM has stopped; qmeventd starts it again later."""
         if vm.status == "running" and vm.qmpstatus == "paused":
             raise PveError(500, "VM is paused - cannot shutdown")
         self._need_running(vm)
@@ -120,7 +121,7 @@ class PowerTruth(ConfigTruth):
         return await self.task(vm.node, "qmreboot", vm.vmid, user, body, vm=vm)
 
     async def _powerdown(self, vm: Any, p: Values) -> str | None:
-        """_do_vm_stop's time-out: the request's, else `startup` down=, else 60 s."""
+        """Apply _do_vm_stop's time-out: the request's, else `startup` down=, else 60 s."""
         down = re.search(r"\bdown=(\d+)", str(vm.config.get("startup", "")))
         timeout = int(p.get("timeout") or (down and down.group(1)) or self.shutdown_default_timeout)
         note: str | None = await super()._powerdown(vm, {**p, "timeout": self._capped(timeout)})
@@ -133,7 +134,7 @@ class PowerTruth(ConfigTruth):
         return timeout if self.shutdown_cap is None else min(timeout, self.shutdown_cap)
 
     async def _ha_request(self, vm: Any, user: str, state: str) -> Any:
-        """hastart and hastop tasks end at once; the manager acts later (ha_delay, or ha_round() while held)."""
+        """Run hastart or hastop, which end at once. The manager acts later (ha_delay, or ha_round() while held)."""
         if not self.ha_held:
             return await super()._ha_request(vm, user, state)
         kind = "CT" if vm.guest.startswith("lxc/") else "VM"
@@ -168,7 +169,7 @@ class PowerTruth(ConfigTruth):
     # ---------------------------------------------------------------- agent
 
     async def _agent_call(self, match: Any, values: Values) -> Any:
-        """QemuServer/Agent.pm agent_available: configured, running, answering, in this order."""
+        """Follow QemuServer/Agent.pm agent_available: configured, running, answering, in this order."""
         vm = self.find(values["node"], values["vmid"])
         enabled = re.match(r"(?:enabled=)?1(?:,|$)", str(vm.config.get("agent", "0")))
         if not enabled:

@@ -1,7 +1,7 @@
-"""What stands between a client and Proxmox: proxies, gateways and firewalls, and lines that hardly carry anything.
+"""Play proxies, gateways and firewalls between a client and Proxmox, and slow connections.
 
-Seen at the socket: pages in place of answers (whether the request was carried out or not), standard reason phrases,
-answers byte by byte, and small bodies that unpack to large ones.
+They work at the socket: pages instead of answers (whether the request was carried out or not), standard reason
+phrases, answers byte by byte, and small bodies that unpack to large ones.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 Wait = Callable[[float], Awaitable[None]]
-"""Real seconds, cut short when the server closes."""
+"""Waits real seconds, cut short when the server closes."""
 
 TUNNEL_PAGE = "<html>origin error</html>"
 CHUNK = 2**20
@@ -24,7 +24,7 @@ _PHRASES = {one.value: one.phrase for one in HTTPStatus}
 
 @dataclass
 class _Rule:
-    """For requests whose method and path contain these; `times` None: until it is taken back."""
+    """A rule for requests whose method and path contain these. `times=None`: until it is removed."""
 
     method: str
     part: str
@@ -63,7 +63,7 @@ class _Bomb(_Rule):
 
 
 class Between:
-    """Changes answers on their way back. Everything may be asked for at once; `nothing` ends it."""
+    """Change answers on their way back. All changes can be combined; `nothing` ends them."""
 
     def __init__(self) -> None:
         self.pages: list[_Page] = []
@@ -72,7 +72,7 @@ class Between:
         self._standard = self._old = False
 
     def nothing(self) -> None:
-        """Answers come as Proxmox gives them."""
+        """Pass all answers unchanged again."""
         self.pages, self._drips, self._bombs = [], [], []
         self._standard = self._old = False
 
@@ -88,27 +88,27 @@ class Between:
         times: int | None = 1,
         acts: bool = True,
     ) -> None:
-        """A page in place of the answer. `acts`: Proxmox has carried out the request; otherwise it never saw it."""
+        """Answer with a page. `acts`: Proxmox carries out the request; otherwise it never sees it."""
         self.pages.append(_Page(method, part, times, status, reason, body, kind, acts))
 
     def standard_phrases(self) -> None:
-        """As Caddy and Traefik: the body is Proxmox' own, the reason phrase the standard one."""
+        """Replace reason phrases by the standard ones, as Caddy and Traefik do; the body stays Proxmox' own."""
         self._standard = True
 
     def old_refusals(self) -> None:
-        """As Proxmox before http-server 5.2: what a refusal says stands in its reason phrase only."""
+        """Move the text of refusals to the reason phrase, as Proxmox did before http-server 5.2."""
         self._old = True
 
     def drip(self, part: str, seconds: float = 10.0, *, method: str = "", times: int | None = None) -> None:
-        """Headers at once, then a byte of the body every so many seconds."""
+        """Send the headers at once, then a byte of the body every `seconds`."""
         self._drips.append(_Drip(method, part, times, seconds))
 
     def bomb(self, part: str, size: int, *, method: str = "", times: int | None = None) -> None:
-        """An answer in gzip that unpacks to so many bytes: JSON, and blanks before it. It is packed now."""
+        """Answer with gzip that unpacks to `size` bytes: JSON with blanks before it. It is packed now."""
         self._bombs.append(_Bomb(method, part, times, _packed(size)))
 
     def instead(self, request: web.Request) -> web.Response | None:
-        """The page for a request that Proxmox shall not see."""
+        """Return the page for a request that must not reach Proxmox, None if there is none."""
         page = next((page for page in self.pages if not page.acts and page.takes(request)), None)
         if page is not None:
             page.use()
@@ -117,7 +117,7 @@ class Between:
     async def passed(
         self, request: web.Request, response: web.StreamResponse, wait: Wait
     ) -> web.StreamResponse:
-        """What comes of an answer on its way."""
+        """Apply the rules to an answer."""
         if page := next((page for page in self.pages if page.acts and page.takes(request)), None):
             page.use()
             response = page.response()
@@ -125,7 +125,7 @@ class Between:
             response = web.Response(status=response.status, reason=response.reason)
             response.headers["Server"] = "pve-api-daemon/3.0"
         if self._standard and response.status >= 400:
-            phrase = _PHRASES.get(response.status, f"status code {response.status}")  # as Go has it
+            phrase = _PHRASES.get(response.status, f"status code {response.status}")  # as Go writes it
             response.set_status(response.status, phrase)
             response.headers["Server"] = "Caddy"
         if bomb := next((bomb for bomb in self._bombs if bomb.takes(request)), None):
@@ -155,7 +155,7 @@ async def _dripped(
 
 
 def _packed(size: int) -> bytes:
-    """gzip of so many bytes; little of them is held at once."""
+    """Return gzip that unpacks to `size` bytes, without holding them all at once."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     end = json.dumps({"data": []}).encode()
     blanks = b" " * CHUNK

@@ -1,6 +1,6 @@
-"""/cluster/resources and the nodes of the playground's Proxmox.
+"""Serve /cluster/resources and the nodes of the playground's Proxmox.
 
-Eighth layer over fakepve; follows API2/Cluster.pm, API2Tools.pm extract_vm_stats and API2/Nodes.pm.
+Eighth layer over fakepve. It follows API2/Cluster.pm, API2Tools.pm extract_vm_stats and API2/Nodes.pm.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from playground.pve.metrics import GIB, MetricTruth
 
 
 class ResourceTruth(MetricTruth):
-    """fakepve with /cluster/resources as pvestatd and pmxcfs make it, and nodes with numbers."""
+    """fakepve with /cluster/resources as pvestatd and pmxcfs make it, and nodes with figures."""
 
     def __init__(self, host: str, port: int, seed: int) -> None:
         super().__init__(host, port, seed)
@@ -23,17 +23,19 @@ class ResourceTruth(MetricTruth):
         self._broadcast: dict[int, Values] | None = None
         # Offline nodes whose broadcasts are older than 300 s: their guests have lost name and use.
         self.expired_nodes: set[str] = set()
-        # Nodes whose pvestatd has hung for more than 300 s: what it broadcast is forgotten, and they are online.
+        # Nodes whose pvestatd has hung for more than 300 s: they are online, but their broadcasts are
+        # forgotten.
         self.hung_nodes: set[str] = set()
-        # How full a storage is on one node only: (storage, node) -> fraction.
+        # Fill level of a storage on one node only: (storage, node) -> fraction.
         self.node_fills: dict[tuple[str, str], float] = {}
-        # Rows that stand in /cluster/resources besides its own, such as no Proxmox should send.
+        # Rows added to /cluster/resources, of a kind that Proxmox should not send.
         self.stray_rows: list[Any] = []
 
     def _resource(self, guest: Any, user: str) -> Values:
-        """API2Tools.pm extract_vm_stats: without a broadcast there is no name and the status is `unknown`.
+        """Follow API2Tools.pm extract_vm_stats.
 
-        Its pool is left out for who lacks Pool.Audit there (Cluster.pm resources).
+        Without a broadcast there is no name and the status is `unknown`. The pool is left out for users without
+        Pool.Audit on it (Cluster.pm resources).
         """
         row: Values = {
             "id": guest.guest,
@@ -53,21 +55,21 @@ class ResourceTruth(MetricTruth):
         return row | {key: value for key, value in extra.items() if value}
 
     def hold_pvestatd(self) -> None:
-        """From now on /cluster/resources shows this moment, until pvestatd_round() or release_pvestatd().
+        """Freeze /cluster/resources at this moment, until pvestatd_round() or release_pvestatd().
 
-        As in Proxmox between two of its 10 s rounds: states are stale, and a new guest has neither name nor use
-        and the status `unknown`.
+        This is Proxmox between two of its 10 s rounds: states are stale, and a new guest has neither name nor
+        use and the status `unknown`.
         """
         self._broadcast = {}
         self.pvestatd_round()
 
     def pvestatd_round(self) -> None:
-        """Broadcast all guests' present state to the held /cluster/resources."""
+        """Broadcast the present state of all guests to the frozen /cluster/resources."""
         if self._broadcast is not None:
             self._broadcast = {guest.vmid: self._guest_row(guest) for guest in [*self.vms, *self.cts]}
 
     def release_pvestatd(self) -> None:
-        """/cluster/resources is always fresh again, as from the start."""
+        """Keep /cluster/resources always fresh again, as at the start."""
         self._broadcast = None
 
     # ---------------------------------------------------------- resources
@@ -76,7 +78,10 @@ class ResourceTruth(MetricTruth):
         return await self._served(request, self._cluster_resources)
 
     async def _cluster_resources(self, v: Values, user: str) -> list[Values]:
-        """API2/Cluster.pm resources: guests, nodes, storages per node, and what a client has to filter out."""
+        """Follow API2/Cluster.pm resources.
+
+        It lists guests, nodes, storages per node, and rows that a client must filter out.
+        """
         kind, rows = v.get("type"), list(self.stray_rows)
         if kind in (None, "vm"):
             rows += [
@@ -116,7 +121,7 @@ class ResourceTruth(MetricTruth):
         return self.allowed(user, f"/pool/{pool}", "Pool.Audit")
 
     def _storage_row(self, node: str, sid: str, user: str) -> Values | None:
-        """API2Tools.pm extract_storage_stats: without a broadcast it is `unknown` and has no figures."""
+        """Follow API2Tools.pm extract_storage_stats: without a broadcast it is `unknown` and has no figures."""
         row: Values | None = self._storage_resource(node, sid)
         if row is None or not self.allowed(user, f"/storage/{sid}", "Datastore.Audit"):
             return None
@@ -132,7 +137,10 @@ class ResourceTruth(MetricTruth):
     # -------------------------------------------------------------- nodes
 
     def _node_row(self, name: str, user: str) -> Values:
-        """A node; without Sys.Audit on it no numbers (API2Tools.pm extract_node_stats, Cluster.pm resources)."""
+        """Return a node, without figures if Sys.Audit is missing.
+
+        Follows API2Tools.pm extract_node_stats and Cluster.pm resources.
+        """
         online = self.nodes[name].get("online", True)
         row: Values = {
             "id": "node/" + name,
@@ -163,7 +171,7 @@ class ResourceTruth(MetricTruth):
         return [("GET", "/nodes/{node}/status", self._node_status)]
 
     async def _node_status(self, v: Values, _user: str) -> Values:
-        """API2/Nodes.pm status: load averages and MHz are strings."""
+        """Follow API2/Nodes.pm status: load averages and MHz are strings."""
         use = self._node_use(v["node"], time.time(), now=True)
         load = use["cpu"] * use["maxcpu"]
         swap = 8 * GIB

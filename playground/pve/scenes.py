@@ -1,7 +1,7 @@
-"""What happens to the playground's cluster by itself: crashes, lost nodes, full storages, guests that come and go.
+"""Play events in the playground's cluster: crashes, lost nodes, full storages, guests that come and go.
 
-Eleventh layer over fakepve. Nothing here leaves a task; what somebody does is in playground/pve/others.py.
-Scenes of many guests come between two requests: no answer shows half of one.
+Eleventh layer over fakepve. Nothing here leaves a task; people's actions are in playground/pve/others.py. A
+scene of many guests happens between two requests, so that no answer shows half of it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from playground.pve.others import Others
 
 
 class Scenes(Others):
-    """A cluster to which things happen."""
+    """A cluster in which events happen."""
 
     # ------------------------------------------------------------- guests
 
@@ -28,7 +28,7 @@ class Scenes(Others):
         status: str = "running",
         uptime: float = 86400.0,
     ) -> tuple[int, ...]:
-        """Add so many guests from VMID `first` on, two VMs to a container; returns their VMIDs.
+        """Add `count` guests from VMID `first` on, two VMs for each container, and return their VMIDs.
 
         node: None spreads them over all nodes. uptime: seconds that they have been running.
         """
@@ -49,7 +49,7 @@ class Scenes(Others):
         return vmids
 
     def remove_guest(self, vmid: int) -> None:
-        """The guest is gone, without a task: its configuration was deleted on the node's command line."""
+        """Remove the guest without a task: its configuration was deleted on the node's command line."""
         guest = self.guest(vmid)
 
         def remove() -> None:
@@ -61,16 +61,16 @@ class Scenes(Others):
         self.at_once(remove)
 
     def move_guest(self, vmid: int, node: str) -> None:
-        """The guest lives on another node from now on, as after a migration or an HA recovery."""
+        """Move the guest to another node, as after a migration or an HA recovery."""
         self.nodes.setdefault(node, {"online": True})
         self.guest(vmid).node = node
 
     def crash(self, vmid: int) -> None:
-        """The guest stops by itself: no task, no request."""
+        """Let the guest stop by itself: no task, no request."""
         self.crash_all((vmid,))
 
     def crash_all(self, vmids: Iterable[int]) -> None:
-        """All of these stop by themselves at the same moment."""
+        """Let all of these stop by themselves at the same moment."""
         wanted = set(vmids)
         guests = [guest for guest in [*self.vms, *self.cts] if guest.vmid in wanted]
         if len(guests) < len(wanted):
@@ -83,11 +83,11 @@ class Scenes(Others):
         self.at_once(stop)
 
     def revive(self, vmid: int) -> None:
-        """The guest runs again, without a task."""
+        """Let the guest run again, without a task."""
         self.revive_all((vmid,))
 
     def revive_all(self, vmids: Iterable[int]) -> None:
-        """All of these run again at the same moment."""
+        """Let all of these run again at the same moment."""
         wanted = set(vmids)
 
         def run() -> None:
@@ -98,35 +98,38 @@ class Scenes(Others):
         self.at_once(run)
 
     def bounce(self, vmid: int) -> None:
-        """A running guest has restarted by itself: no task, and its uptime begins anew."""
+        """Let a running guest restart by itself: no task, and its uptime starts anew."""
         if self.guest(vmid).status != "running":
             raise ValueError(f"guest {vmid} does not run")
         self.revive(vmid)
 
     def pause_vm(self, vmid: int) -> None:
-        """A running QEMU VM is paused: status `running`, qmpstatus (and /cluster/resources) `paused`."""
+        """Pause a running QEMU VM: status `running`, qmpstatus (and /cluster/resources) `paused`."""
         self.vm(vmid).qmpstatus = "paused"
 
     def hold_vm(self, vmid: int, state: str) -> None:
-        """QEMU holds a VM in this state of its own (qapi/run-state.json: `internal-error`, `guest-panicked`,
-        `prelaunch`, …). A stopped one has a process from now on. revive() and the like end it."""
+        """Put a VM into a state of QEMU, for example `internal-error`, `guest-panicked` or `prelaunch`.
+
+        All states are in qapi/run-state.json. A stopped VM has a process from then on. revive() and the like
+        end it.
+        """
         vm = self.vm(vmid)
         vm.status, vm.qmpstatus = "running", state
 
     def io_error(self, vmid: int) -> None:
-        """QEMU holds a running VM because its storage failed; revive() ends it."""
+        """Let QEMU halt a running VM because its storage failed; revive() ends it."""
         self.vm(vmid).qmpstatus = "io-error"
 
     def set_uptime(self, vmid: int, seconds: float) -> None:
-        """The running guest was started so many seconds ago."""
+        """Set the uptime of a running guest, in seconds."""
         self.guest(vmid).started_at = time.time() - seconds
 
     def set_use(
         self, vmid: int, *, cpu: float | None = None, memory: float | None = None, disk: float | None = None
     ) -> None:
-        """What the guest uses while it runs, as fractions of its maximum; what is left out is as usual again.
+        """Set the guest's use while it runs, as fractions of its maximum. Omitted values return to the usual.
 
-        disk: containers only, for Proxmox never knows a VM's.
+        disk: containers only, because Proxmox never knows a VM's.
         """
         if disk is not None and self.ct(vmid) is None:
             raise ValueError("Proxmox does not know how full a VM's disk is")
@@ -134,8 +137,10 @@ class Scenes(Others):
         self.set_uses[vmid] = {key: value for key, value in given.items() if value is not None}
 
     def lose_balloon(self, vmid: int, *, back: bool = False) -> None:
-        """The VM reports its memory no longer (its balloon driver is gone): what is listed is the host's view, a
-        little more than all it has. `back`: it reports again."""
+        """Stop the VM from reporting its memory, because its balloon driver is gone.
+
+        The list then shows the host's figure, a little more than its maximum. `back`: it reports again.
+        """
         if self.vm(vmid) is None:
             raise ValueError(f"{vmid} is no VM")
         (self.without_balloon.discard if back else self.without_balloon.add)(vmid)
@@ -143,16 +148,19 @@ class Scenes(Others):
     # -------------------------------------------------------------- nodes
 
     def node_offline(self, name: str, *, expired: bool = False) -> None:
-        """Requests for the node get 595. Its guests still look as before, for Proxmox forgets a node's broadcasts
-        only after 300 s; with `expired` they are `unknown` and have neither name nor use."""
+        """Answer requests for the node with 595.
+
+        Its guests look as before, because Proxmox keeps a node's broadcasts for 300 s. With `expired` they are
+        `unknown` and have neither name nor use.
+        """
         self.set_node_offline(name)
         if expired:
             self.expired_nodes.add(name)
 
     def node_online(self, name: str, *, rebooted: bool = False, left_stopped: Iterable[int] = ()) -> None:
-        """Undo node_offline(): the node could not be reached, and all on it went on.
+        """Undo node_offline(): the node was unreachable, and everything on it kept running.
 
-        rebooted: it was down, so what ran on it has just been started again (onboot), but for `left_stopped`.
+        rebooted: it was down, so its guests have just been started again (onboot), except for `left_stopped`.
         """
         stopped = set(left_stopped)
 
@@ -170,9 +178,11 @@ class Scenes(Others):
         self.at_once(back)
 
     def hang_pvestatd(self, name: str) -> None:
-        """pvestatd of a node has hung for five minutes, as a dead NFS server makes it: /cluster/resources knows the
-        node, its guests and its storages as `unknown`, by their configuration alone. Guests, asked by themselves
-        (`status/current`), answer truly."""
+        """Play a pvestatd of the node that has hung for five minutes, for example because of a dead NFS server.
+
+        /cluster/resources lists the node, its guests and its storages as `unknown`, from their configuration
+        alone. Single guests (`status/current`) answer truly.
+        """
         self.hung_nodes.add(name)
 
     def free_pvestatd(self, name: str) -> None:
@@ -182,7 +192,7 @@ class Scenes(Others):
     # ----------------------------------------------------------- storages
 
     def keep_backup(self, vmid: int, days: float, gib: float = 4.0, storage: str = "nfs-backup") -> None:
-        """A backup of this guest, made so many days ago."""
+        """Add a backup of this guest, made `days` ago."""
         made = time.time() - days * 86400
         kind, ending = ("lxc", "tar.zst") if self.guest(vmid) in self.cts else ("qemu", "vma.zst")
         stamp = time.strftime("%Y_%m_%d-%H_%M_%S", time.gmtime(made))
@@ -195,11 +205,11 @@ class Scenes(Others):
         }
 
     def full_storage(self, name: str) -> None:
-        """Nothing more fits on the storage: clones and snapshots end in a task error."""
+        """Fill the storage completely: clones and snapshots end in a task error."""
         self.storages[name]["avail"] = 0
 
     def fill_storage(self, name: str, fraction: float | None, *, node: str | None = None) -> None:
-        """So much of the storage is in use (0..1), on one node only if `node` is given.
+        """Set the used fraction (0..1) of the storage, on one node only if `node` is given.
 
         None: Proxmox has no figures of it, as when an NFS server is away.
         """

@@ -1,10 +1,10 @@
-"""A truthful Proxmox VE cluster on loopback, for tests and for the demo.
+"""Provide a realistic Proxmox VE cluster on loopback, for tests and for the demo.
 
-fakepve speaks Proxmox' API over HTTPS but is untrue in places that would mislead a bot. `Pve` corrects them in
+fakepve speaks Proxmox' API over HTTPS, but differs in places that would mislead a bot. `Pve` corrects them in
 layers: pve_http (rights, parameters, trouble), pve_tasks, pve_task_lists, pve_config, pve_power, pve_guests,
-pve_metrics, pve_resources, pve_serving (start and stop), pve_scenes (what happens to a cluster); this file makes
-one of them, with the bot's rights. It runs on a thread with its own event loop, so synchronous and asynchronous
-tests use it alike:
+pve_metrics, pve_resources, pve_serving (start and stop), pve_others (other people's actions), pve_scenes
+(events in the cluster). This file makes one of them, with the bot's rights. It runs on a thread with its own
+event loop, so that synchronous and asynchronous tests use it alike:
 
     with Pve(nodes=("pve1", "pve2")) as pve:
         secret = pve.give_bot()
@@ -13,7 +13,7 @@ tests use it alike:
                          verify_ssl=pve.ca_file)
 
 With `time_scale` 0 (the default) every task has ended when its request is answered, unless next_task() says
-otherwise; 1 is real time. Guests, tasks and faults may be changed from any thread while it runs.
+otherwise. 1 is real time. Guests, tasks and faults may be changed from any thread while it runs.
 
 From fakepve itself: add_vm, add_ct, add_node, grant, fail(method, path_end, status, message, times=…), backup,
 snapshot_lock, unlock, hold_config_lock, lose_quorum, regain_quorum, slow_network, flaky_network, time_scale.
@@ -31,7 +31,7 @@ __all__ = ["BOT_PRIVILEGES", "BOT_TOKEN", "BOT_USER", "Pve", "TaskPlan"]
 
 BOT_USER = "discordbot@pve"
 BOT_TOKEN = "bot"
-# The bot's privileges, as its README tells people to grant them (all roles; a test compares).
+# The bot's privileges, as its README tells people to grant them (all roles; a test compares them).
 BOT_PRIVILEGES = (
     "VM.Audit",
     "VM.PowerMgmt",
@@ -51,10 +51,10 @@ BOT_PRIVILEGES = (
 
 
 class Pve(Scenes):
-    """A cluster that serves while the `with` block (or open() … close()) lasts.
+    """A cluster that serves during the `with` block (or between open() and close()).
 
-    host, port: where it listens; port 0 takes a free one, known after open(). seed: the guests' habits.
-    old_ca: the root CA has no keyUsage, as on clusters installed before 2026-03.
+    host, port: its address; port 0 takes a free one, known after open(). seed: of the guests' use. old_ca: the
+    root CA has no keyUsage, as on clusters installed before 2026-03.
     """
 
     def give_bot(
@@ -67,10 +67,10 @@ class Pve(Scenes):
         path: str = "/",
         privsep: bool = True,
     ) -> str:
-        """Make a user and a token with the bot's least-privilege rights on `path`; returns the token's secret.
+        """Create a user and a token with the bot's privileges on `path`, and return the token's secret.
 
-        With privilege separation (Proxmox' default) user and token both get the ACL. May be called again for
-        other tokens; from the first call on, nobody but root@pam has rights without an ACL.
+        With privilege separation (Proxmox' default) user and token both get the ACL. It may be called again for
+        other tokens. From the first call on, nobody but root@pam has rights without an ACL.
         """
         value = value or secrets.token_hex(16)
         tokenid = f"{user}!{token}"

@@ -1,4 +1,4 @@
-"""Starts and stops the playground's Proxmox: a thread with an event loop of its own, and HTTPS on loopback.
+"""Start and stop the playground's Proxmox: a thread with its own event loop, and HTTPS on loopback.
 
 Ninth layer over fakepve.
 """
@@ -25,7 +25,7 @@ PATIENCE = 15.0
 
 
 class Serving(ResourceTruth):
-    """A cluster that serves while the `with` block (or open() … close()) lasts."""
+    """A cluster that serves during the `with` block (or between open() and close())."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Serving(ResourceTruth):
         self._server: asyncio.Server | None = None
 
     def open(self) -> Self:
-        """Start serving; returns when requests are answered."""
+        """Start serving, and return when requests are answered."""
         if self._thread is not None:
             raise RuntimeError("already open")
         self._directory = tempfile.TemporaryDirectory(prefix="pve-")
@@ -66,7 +66,7 @@ class Serving(ResourceTruth):
         return self
 
     def close(self) -> None:
-        """Stop serving, end what still runs, remove the certificates. May be called twice."""
+        """Stop serving, end everything that still runs, and remove the certificates. May be called twice."""
         if self._loop is not None and self._thread is not None:
             if self._thread.is_alive():
                 self.call(self._shut())
@@ -92,7 +92,10 @@ class Serving(ResourceTruth):
         self._loop.run_forever()
 
     async def start(self, certfile: str, keyfile: str) -> None:
-        """fakepve's start, but without a minute's grace for hanging requests and half a one for TLS at the end."""
+        """Start as fakepve does, but with short grace periods.
+
+        fakepve waits a minute for hanging requests, and half a minute for TLS at the end.
+        """
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certfile, keyfile)
         self._closing = asyncio.Event()
@@ -105,7 +108,7 @@ class Serving(ResourceTruth):
         self.port = int(self._server.sockets[0].getsockname()[1])
 
     async def _shut(self) -> None:
-        """Cut every connection: clients keep theirs open, and TLS would wait for their farewell."""
+        """Cut every connection: clients keep theirs open, and TLS would wait for their end."""
         if self._closing is not None:
             self._closing.set()
         serving = self.runner.server if self.runner else None
@@ -122,7 +125,7 @@ class Serving(ResourceTruth):
         await asyncio.gather(*left, return_exceptions=True)
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the server's loop from another thread and wait for its result."""
+        """Run a coroutine on the server's loop from another thread, and return its result."""
         if self._loop is None:
             work.close()
             raise RuntimeError("not open")
@@ -130,7 +133,7 @@ class Serving(ResourceTruth):
         return waiting.result(PATIENCE)
 
     def at_once(self, change: Callable[[], T]) -> T:
-        """Make a change between two requests: no answer shows half of it."""
+        """Make a change between two requests, so that no answer shows half of it."""
         if self._loop is None:
             return change()
 

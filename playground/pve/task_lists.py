@@ -1,6 +1,6 @@
-"""The task lists of the playground's Proxmox, and a single task as it is asked for.
+"""Serve the task lists of the playground's Proxmox, and single tasks.
 
-Third layer over fakepve; follows pve-manager API2/Tasks.pm and API2/Cluster.pm, and pve-common UPID.pm and
+Third layer over fakepve. It follows pve-manager API2/Tasks.pm and API2/Cluster.pm, and pve-common UPID.pm and
 RESTEnvironment.pm.
 """
 
@@ -21,18 +21,21 @@ UPID = re.compile(
     r":[^:\s]+:[^:\s]*:[^:\s]+:"
 )
 VIEW = ("upid", "node", "pid", "pstart", "starttime", "type", "id", "user")
-# How many tasks a node broadcasts, unless more of them run.
+# Tasks that a node broadcasts, unless more of them run.
 LISTED = 25
 
 
 def _owner(task: Values) -> Values:
-    """`user` without the token's name, which goes into `tokenid` (Tasks.pm convert_token_task)."""
+    """Move the token's name from `user` to `tokenid` (Tasks.pm convert_token_task)."""
     user, separator, token = task["user"].partition("!")
     return {**task, "user": user, "tokenid": token} if separator else task
 
 
 def _broadcast(task: Values) -> Values:
-    """A row of /cluster/tasks: the end in `status`, which a running task lacks; `pid` of running ones only."""
+    """Return a row of /cluster/tasks.
+
+    `status` has the end, and is missing while the task runs. Only running tasks have `pid`.
+    """
     view = {key: task[key] for key in ("upid", "node", "starttime", "type", "id", "user")}
     if "exitstatus" in task:
         view |= {"endtime": task["endtime"], "status": task["exitstatus"], "saved": "1"}
@@ -45,7 +48,10 @@ class TaskListTruth(TaskTruth):
     """fakepve with tasks listed as Proxmox lists them."""
 
     def _task_view(self, task: Values, listing: bool = False) -> Values:
-        """Lists hold the exit text in `status`, and `endtime`; the status call `exitstatus` and no endtime."""
+        """Return a task as a list or as the status call shows it.
+
+        Lists have the exit text in `status`, and `endtime`. The status call has `exitstatus` and no endtime.
+        """
         view = {key: task[key] for key in VIEW}
         if not listing:
             view |= {key: task[key] for key in ("status", "exitstatus") if key in task}
@@ -54,7 +60,7 @@ class TaskListTruth(TaskTruth):
         return _owner(view)
 
     def _get_task(self, request: web.Request) -> Values:
-        """Tasks.pm read_task_status: a UPID that is none, or whose log is gone, is a parameter error."""
+        """Follow Tasks.pm read_task_status: an invalid UPID, or one whose log is gone, is a parameter error."""
         upid, node = request.match_info["upid"], request.match_info["node"]
         if not UPID.fullmatch(upid):
             raise PveError(400, "Parameter verification failed.", {"upid": "unable to parse worker upid"})
@@ -67,7 +73,7 @@ class TaskListTruth(TaskTruth):
         return task
 
     async def _task_log(self, request: web.Request) -> web.Response:
-        """An empty log has one line, `no content` (PVE::Tools dump_logfile)."""
+        """Serve a task's log; an empty one has one line, `no content` (PVE::Tools dump_logfile)."""
         if not self._get_task(request)["log"]:
             return web.json_response({"data": [{"n": 1, "t": "no content"}], "total": 1})
         response: web.Response = await super()._task_log(request)
@@ -77,7 +83,7 @@ class TaskListTruth(TaskTruth):
         return await self._served(request, self._node_tasks)
 
     async def _node_tasks(self, v: Values, user: str) -> list[Values]:
-        """Tasks.pm node_tasks: finished ones unless `source` says otherwise, newest first, filtered."""
+        """Follow Tasks.pm node_tasks: finished ones unless `source` says otherwise, newest first, filtered."""
         audit = self.allowed(user, f"/nodes/{v['node']}", "Sys.Audit")
         source, wanted = (
             v.get("source", "archive"),
@@ -112,15 +118,18 @@ class TaskListTruth(TaskTruth):
         return [("GET", "/cluster/tasks", self._cluster_tasks)]
 
     async def _cluster_tasks(self, v: Values, user: str) -> list[Values]:
-        """API2/Cluster.pm tasks: what each node broadcasts. Whoever lacks Sys.Audit sees the tasks whose user is
-        exactly he: a token none at all, for the list names its user."""
+        """Follow API2/Cluster.pm tasks: the broadcasts of each node.
+
+        Users without Sys.Audit see only tasks of exactly their name. So a token sees none, because the list
+        names its user.
+        """
         everybody, rows = self.allowed(user, "/", "Sys.Audit"), []
         for node in self.nodes:
             rows += [row for row in map(_broadcast, self._active(node)) if everybody or row["user"] == user]
         return rows
 
     def _active(self, node: str) -> list[Values]:
-        """RESTEnvironment.pm active_workers: all running tasks, filled up to 25 with the last that ended."""
+        """Follow RESTEnvironment.pm active_workers: all running tasks, filled up to 25 with the last that ended."""
         here = [task for task in reversed(self.tasklog) if task["node"] == node]
         running = [task for task in here if "exitstatus" not in task]
         ended = [task for task in here if "exitstatus" in task]

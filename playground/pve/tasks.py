@@ -1,7 +1,7 @@
-"""Tasks of the playground's Proxmox: how they run, what they log and how they end.
+"""Run tasks of the playground's Proxmox: their time, log and end.
 
-Second layer over fakepve. The rules are those of pve-common UPID.pm and RESTEnvironment.pm: the last line of the
-log decides how a task ended.
+Second layer over fakepve. It follows pve-common UPID.pm and RESTEnvironment.pm: the last line of the log
+decides how a task ended.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from playground.pve.http import HttpTruth, TaskError, Values, size_bytes
 from playground.pve.plan import WARNINGS, TaskPlan, kind_of_end, render_bytes
 
 CLONES = ("qmclone", "vzclone")
-# Task type without its qm or vz: the lock it shows.
+# Task type without its qm or vz: the lock that it shows.
 LOCKS = {"snapshot": "snapshot", "delsnapshot": "snapshot-delete", "rollback": "rollback"}
 
-# An error that the running clone meets while it copies, so that it cleans up after itself as Proxmox does.
+# An error for the running clone while it copies, so that it cleans up after itself as Proxmox does.
 planned_error: contextvars.ContextVar[str | None] = contextvars.ContextVar("planned_error", default=None)
 
 
@@ -30,9 +30,9 @@ class TaskTruth(HttpTruth):
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(host, port)
-        # Proxmox seconds a task of this type takes before it acts (scaled by time_scale).
+        # Proxmox seconds that a task of this type takes before it acts (scaled by time_scale).
         self.task_secs: dict[str, float] = {}
-        # Bytes that the clone about to start will copy, None for a linked one.
+        # Bytes that the next clone will copy, None for a linked one.
         self._clone_bytes: int | None = None
         self._clone_label = ""
         self._plans: list[TaskPlan] = []
@@ -48,11 +48,11 @@ class TaskTruth(HttpTruth):
         seconds: float = 0.0,
         hold: bool = False,
     ) -> TaskPlan:
-        """Decide how the next task of type `ttype` (`qmstart`, `vzclone`, …), of guest `vmid` if given, goes.
+        """Plan how the next task of type `ttype` (`qmstart`, `vzclone`, …) runs, only of guest `vmid` if given.
 
         lines: written to its log, evenly over `seconds` (real ones).
-        ends: `OK`; `WARNINGS: 2` (the work is done); anything else is an error: the work is not done and the task
-        ends with these words (a QEMU clone puts `clone failed: ` before them, as Proxmox does).
+        ends: `OK`; `WARNINGS: 2` (the work is done); anything else is an error: the work is not done and the
+        task ends with these words (a QEMU clone puts `clone failed: ` before them, as Proxmox does).
         hold: it runs until the returned plan's release(); say() adds log lines meanwhile.
         """
         plan = TaskPlan(ttype, vmid, lines, ends, seconds, hold)
@@ -60,7 +60,7 @@ class TaskTruth(HttpTruth):
         return plan
 
     def past_task(self, node: str, ttype: str, tid: object, days_ago: float, user: str = "root@pam") -> None:
-        """A task that ended well some days ago, as every node's list has them."""
+        """Add a task that ended well some days ago, as every node's list has them."""
         upid, pid, start = self._upid(node, ttype, tid, user)
         began = int(start - days_ago * 86400)
         upid = upid.replace(f":{start:08X}:", f":{began:08X}:")
@@ -99,7 +99,7 @@ class TaskTruth(HttpTruth):
         lock: bool = True,
         log: Sequence[str] = (),
     ) -> str:
-        """Start a worker; returns its UPID. Finished already when time_scale is 0 and nothing is planned."""
+        """Start a worker and return its UPID. It has ended already if time_scale is 0 and nothing is planned."""
         upid, pid, start = self._upid(node, ttype, tid, user)
         record: Values = {
             "upid": upid,
@@ -174,8 +174,10 @@ class TaskTruth(HttpTruth):
 
     @contextlib.contextmanager
     def _visible_lock(self, record: Values) -> Iterator[None]:
-        """The lock a guest shows while its snapshots are worked on (AbstractConfig.pm set_lock); the work itself
-        then takes and leaves it."""
+        """Show the guest's lock while its snapshots are worked on (AbstractConfig.pm set_lock).
+
+        The work itself then takes and releases it.
+        """
         word = LOCKS.get(record["type"][2:])
         guest = self.guest(int(record["id"])) if word else None
         if guest is None or guest.lock:
@@ -189,7 +191,10 @@ class TaskTruth(HttpTruth):
             guest.config.pop("lock", None)
 
     async def _take_time(self, ttype: str, log: list[str], copies: tuple[str, int | None] | None) -> None:
-        """The usual duration of a task; a full copy of a QEMU disk logs its percentage (qemu-img convert -p)."""
+        """Wait for the usual duration of a task.
+
+        A full copy of a QEMU disk logs its percentage (qemu-img convert -p).
+        """
         seconds = self.task_secs.get(ttype, 0.0)
         if copies is None or ttype != "qmclone":
             await self.pause(seconds)
@@ -211,18 +216,21 @@ class TaskTruth(HttpTruth):
                 worker.cancel()
 
     def busy(self, vmid: int, *, within: float = 0.0) -> bool:
-        """Whether a task of the guest runs, or ended less than `within` seconds ago."""
+        """Return whether a task of the guest runs, or ended less than `within` seconds ago."""
         return any(
             record["id"] == str(vmid) and record.get("endtime", time.time()) >= time.time() - within
             for record in self.tasklog
         )
 
     def vanish_task(self, upid: str) -> None:
-        """The task's log is rotated away: asking for it gives 400 `no such task`."""
+        """Rotate the task's log away: requests for it get 400 `no such task`."""
         self.tasklog.remove(self.tasks.pop(upid))
 
 
 def disk_bytes(drive: str) -> int:
-    """Bytes of a drive or mount point value such as `local-lvm:vm-100-disk-0,size=8G`; 0 when it says nothing."""
+    """Return the bytes of a drive or mount point value; 0 without a size.
+
+    An example is `local-lvm:vm-100-disk-0,size=8G`.
+    """
     found = re.search(r"size=([^,]+)", drive)
     return int(size_bytes(found.group(1))) if found else 0
