@@ -1,6 +1,6 @@
-"""What all tests share: hypothesis without deadlines, and texts held against files.
+"""Configure all tests: Hypothesis without deadlines, and text snapshots.
 
-`pytest --update-snapshots` writes the files under tests/snapshots/ anew; read the difference before keeping it.
+`pytest --update-snapshots` rewrites the files in tests/snapshots/. Read the difference before keeping it.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 
 settings.register_profile(
     "bot",
-    deadline=None,  # a busy machine is no failure
+    deadline=None,  # a busy machine is not a failure
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("bot")
@@ -27,7 +27,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
-    """`golden("panel.ja", text)`: the text must equal tests/snapshots/panel.ja.txt."""
+    """Return a function that compares a text with its snapshot.
+
+    `golden("panel.ja", text)` compares with tests/snapshots/panel.ja.txt.
+    """
     update = bool(request.config.getoption("--update-snapshots"))
 
     def compare(name: str, text: str) -> None:

@@ -1,1 +1,1 @@
-"""What a developer runs, and the bot never."""
+"""Tools for developers; the bot never runs them."""

@@ -1,8 +1,8 @@
 """Keep the catalogues in step with the source: `python -m tools.messages` (or `make messages`).
 
-New messages come in empty (a test fails until they are translated), gone ones go. Read with `ast` rather than
-Babel's extractor, which does not look into f-strings. Places in the source are left out, so that moving code
-changes no catalogue.
+New messages are added without a translation (a test fails until they are translated), and unused ones are
+removed. The source is read with `ast`, because Babel's extractor does not look into f-strings. Source locations
+are left out, so that moving code changes no catalogue.
 """
 
 import ast
@@ -24,7 +24,7 @@ def path_of(language: str) -> Path:
 
 
 def in_source() -> set[Message]:
-    """Every message of the source: of `t("…")`, `t.plural("…", "…", n)` and `locale_str("…")`."""
+    """Return every message of the source: of `t("…")`, `t.plural("…", "…", n)` and `locale_str("…")`."""
     paths = (path for pattern in SOURCES for path in ROOT.glob(pattern))
     return {message for path in paths for message in _messages(ast.parse(path.read_text("utf-8")))}
 
@@ -49,7 +49,7 @@ def read(language: str) -> Catalog:
 
 
 def update(language: str) -> int:
-    """Bring one catalogue up to date. How many messages lack a translation."""
+    """Update one catalogue. Return the number of messages without a translation."""
     old, new = read(language), Catalog(locale=language)
     for message in sorted(in_source(), key=str):
         known = old.get(message[0] if isinstance(message, tuple) else message)

@@ -1,8 +1,8 @@
-"""Renews the hashes in requirements.txt and requirements-dev.txt after a version was changed: `python -m tools.pins`.
+"""Renew the hashes in requirements.txt and requirements-dev.txt after a version was changed: `python -m tools.pins`.
 
-Asks uv (which is not among the requirements: `pip install uv`) for every file of every package, for all systems
-and all Pythons from 3.11 on. Versions, order and comments stay as they are written; a package that another one has
-come to need is added at the end.
+Asks uv (not among the requirements: `pip install uv`) for every file of every package, for all systems and all
+Pythons from 3.11 on. Versions, order and comments stay as written. Packages that another one newly needs are
+added at the end.
 """
 
 import re
@@ -18,19 +18,22 @@ HASH = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def name_of(pin: str) -> str:
-    """The package as registries compare it: `discord.py` is `discord-py`."""
+    """Return the normalized package name that registries compare: `discord.py` becomes `discord-py`."""
     match = PIN.match(pin)
     return re.sub(r"[-_.]+", "-", match["name"]).lower() if match else ""
 
 
 def bare(text: str) -> list[str]:
-    """The lines of a requirements file without hashes."""
+    """Return the lines of a requirements file without hashes."""
     joined = text.replace("\\\n", " ")
     return [re.sub(r"\s+--hash=\S+", "", line).rstrip() for line in joined.splitlines()]
 
 
 def locked(pins: list[str]) -> dict[str, tuple[str, list[str]]]:
-    """What uv makes of the pins: by name, the line with its marker and the hashes of all its files."""
+    """Resolve the pins with uv. Return, by name, the line with its marker and the hashes of all its files.
+
+    Raises: SystemExit, if uv is missing or fails.
+    """
     uv = shutil.which("uv")
     if uv is None:
         raise SystemExit("uv is needed: python -m pip install uv")
@@ -51,7 +54,7 @@ def locked(pins: list[str]) -> dict[str, tuple[str, list[str]]]:
 
 
 def with_hashes(lines: list[str], found: dict[str, tuple[str, list[str]]]) -> str:
-    """The file's text: each pin with its marker and, one a line, its hashes."""
+    """Return the file's text: each pin with its marker, followed by its hashes, one per line."""
     text = ""
     for line in lines:
         pin = PIN.match(line)

@@ -1,4 +1,4 @@
-"""The outside monitor: what counts as taken, what is sent, what is logged, and that the URL stays a secret."""
+"""Test the heartbeat to an outside monitor: accepted answers, requests, log lines, and the secrecy of the URL."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @asynccontextmanager
 async def monitor(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """A monitor on this machine that answers everything with `handler`. Its address, without a slash at the end."""
+    """Run a local monitor that answers everything with `handler`. Yield its address without a trailing slash."""
     app = web.Application()
     app.router.add_route("*", "/{rest:.*}", handler)
     runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=0.1)
@@ -40,7 +40,10 @@ async def monitor(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncI
 async def raw(
     answer: bytes, heard: asyncio.Queue[bytes] | None = None, *, hold: bool = False
 ) -> AsyncIterator[str]:
-    """A monitor that sends these bytes for whatever comes, and with `hold` keeps the connection open."""
+    """Run a monitor that sends these bytes for every request.
+
+    `hold`: keep the connection open.
+    """
     over, serving = asyncio.Event(), list[asyncio.Task[None]]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -55,7 +58,7 @@ async def raw(
                 await writer.drain()
                 writer.close()
                 await writer.wait_closed()
-        except (OSError, EOFError):  # the other side went first
+        except (OSError, EOFError):  # the other side closed first
             return
         finally:
             writer.transport.abort()
@@ -83,7 +86,10 @@ async def heart(url: str | None, seconds: float = 5.0) -> AsyncIterator[Heartbea
 
 
 def answering(*statuses: int) -> tuple[Handler, list[str]]:
-    """Answers with these statuses in turn, the last of them for ever; and the paths asked for."""
+    """Return a handler that answers with these statuses in turn, and the list of requested paths.
+
+    The last status repeats forever.
+    """
     left, asked = list(statuses), list[str]()
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -94,7 +100,7 @@ def answering(*statuses: int) -> tuple[Handler, list[str]]:
 
 
 def unused() -> str:
-    """An address where nobody listens."""
+    """Return an address where nobody listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -166,7 +172,7 @@ KUMA_NO = b'{"ok":false,"msg":"Monitor not found or not active."}'
     ],
 )
 async def test_it_is_taken_only_if_the_service_says_so(body: bytes, word: str | None) -> None:
-    """healthchecks.io answers 200 for a check that was deleted."""
+    """healthchecks.io answers 200 even for a check that was deleted."""
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     async with raw(answer) as address, heart(f"{address}/{PUSH}") as beating:
         assert (await beating.beat(), beating.error) == (word is None, word)
@@ -194,7 +200,7 @@ async def test_a_body_that_never_comes_is_not_waited_for(monkeypatch: pytest.Mon
 
 
 async def test_the_answer_is_asked_for_as_it_is() -> None:
-    """A packed body could not be read, and one may unpack to any size."""
+    """A compressed body could not be read, and it may unpack to any size."""
     heard = asyncio.Queue[bytes]()
     async with raw(GOOD, heard) as address, heart(address) as beating:
         await beating.beat()
@@ -206,7 +212,7 @@ async def test_without_a_url_nothing_beats() -> None:
         assert (await beating.beat(), beating.error, beating.is_enabled) == (False, None, False)
     assert Heartbeat(
         "https://uptime.example.com"
-    ).is_enabled  # made without a loop: nothing is opened before a beat
+    ).is_enabled  # created without an event loop: nothing is opened before the first beat
 
 
 async def test_nobody_listens() -> None:
@@ -392,7 +398,7 @@ async def test_one_line_when_it_begins_to_fail_and_one_when_it_works_again(
     ],
 )
 async def test_the_url_is_never_in_the_log(answer: bytes | None, caplog: pytest.LogCaptureFixture) -> None:
-    """Not even with all that Python and aiohttp say when they are asked to say everything."""
+    """This holds even with Python's and aiohttp's full debug output."""
     caplog.set_level(logging.DEBUG)
     asyncio.get_running_loop().set_debug(True)
     async with raw(answer or b"", hold=answer is None) as address:

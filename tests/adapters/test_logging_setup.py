@@ -1,4 +1,4 @@
-"""One line of the log for one thing, without secrets: whatever comes from outside, and whoever logs it."""
+"""Test that each log record is one line without secrets, whatever comes from outside and whoever logs it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FORGED = "web\n2026-11-26 12:00:00,000 INFO    core.audit.trail: ended: stop by 
 
 @pytest.fixture
 def log() -> Iterator[tuple[logging.Logger, io.StringIO]]:
-    """A logger with the bot's formatter, and what it has written."""
+    """Yield a logger with the bot's formatter, and its output."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     handler.setFormatter(MaskedFormatter(["s3cret-token", "s3cret-token-longer"]))
@@ -68,7 +68,7 @@ def test_other_text_is_left_as_it_is() -> None:
 
 
 def test_a_traceback_keeps_its_lines_and_forges_none(log: tuple[logging.Logger, io.StringIO]) -> None:
-    """Also one whose error's own text looks like a line of the log."""
+    """The error's own text may look like a line of the log."""
     logger, written = log
     try:
         raise RuntimeError(f"{FORGED}\x1b[2K s3cret-token")

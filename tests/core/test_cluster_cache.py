@@ -1,4 +1,4 @@
-"""One read of the cluster serves everybody who asks for it."""
+"""Test that one read of the cluster serves everybody who asks for it."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ GONE = Unreachable("pve1")
 
 
 class SlowProxmox(FakeProxmox):
-    """Answers a cluster read only when it is let go; what it will answer is what stood there when it was asked."""
+    """Answer a cluster read only when released, with the state at the time of the request."""
 
     gates: list[asyncio.Event]
 
@@ -28,7 +28,7 @@ class SlowProxmox(FakeProxmox):
 
 
 async def settled(condition: Callable[[], object]) -> None:
-    """Let the other tasks run until it holds."""
+    """Let the other tasks run until the condition holds."""
     for _ in range(1000):
         if condition():
             return
@@ -103,7 +103,7 @@ async def test_an_age_of_nothing_means_a_read_made_after_the_call() -> None:
     proxmox.change(101, state=State.STOPPED)
     late = asyncio.create_task(reader.read(max_age=0))
     await idle()
-    assert len(proxmox.gates) == 1  # one request at a time, however impatient somebody is
+    assert len(proxmox.gates) == 1  # one request at a time, however many callers wait
     proxmox.gates[0].set()
     await settled(lambda: len(proxmox.gates) == 2)
     assert not late.done()
@@ -145,7 +145,7 @@ async def test_eight_at_once_with_nothing_under_way_make_two_requests_at_most() 
 
 
 async def test_whoever_looks_again_right_after_a_read_joins_the_queued_one() -> None:
-    """/start of a VMID that the first read did not have, while others wait for the next one."""
+    """The case is a /start of a VMID that the first read did not have, while others wait for the next one."""
     proxmox, reader = slow()
 
     async def looks_twice() -> Cluster:
@@ -383,7 +383,7 @@ async def test_a_failed_read_of_snapshots_is_not_kept() -> None:
 
 
 class SlowSnapshots(FakeProxmox):
-    """Answers for snapshots only when it is let go."""
+    """Answer for snapshots only when released."""
 
     gate: asyncio.Event
 
@@ -410,7 +410,7 @@ async def test_every_letter_typed_asks_for_snapshots_and_proxmox_is_asked_once()
 
 
 async def test_who_gives_up_on_snapshots_leaves_them_for_the_next() -> None:
-    """A completion has three seconds; a slow node answers the next letter."""
+    """A completion has three seconds. If the node is slow, its answer serves the next letter."""
     proxmox, reader = slow_snapshots()
     impatient = asyncio.create_task(reader.read(guest(101)))
     await idle()

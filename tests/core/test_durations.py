@@ -1,4 +1,4 @@
-"""How long, as people write it; and what is no duration."""
+"""Test the parsing of durations as people write them, and the refusal of other texts."""
 
 import contextlib
 
@@ -93,7 +93,7 @@ def test_what_is_none(text: str) -> None:
 
 @given(st.integers(LEAST_SECONDS // 60, MOST_SECONDS // 60), st.sampled_from(["ja", "en"]))
 def test_what_is_shown_can_be_typed(minutes: int, language: str) -> None:
-    """As far as it is shown: the two largest units."""
+    """The shown form keeps only the two largest units."""
     shown = format_duration(TEXTS.of("ja" if language == "ja" else "en"), minutes * 60)
     assert 0 <= minutes * 60 - parse_duration(shown) < 3600
 

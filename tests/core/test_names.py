@@ -1,4 +1,4 @@
-"""Names and numbers are held to Proxmox' own patterns before anything is sent."""
+"""Test that names and numbers are checked against Proxmox' own patterns before anything is sent."""
 
 import re
 from collections.abc import Callable

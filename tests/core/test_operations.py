@@ -1,4 +1,4 @@
-"""What may be done to which guest: the whole table, verb by state by template by lock by protection."""
+"""Test which action is allowed on which guest: every verb, state, template flag, lock and protection."""
 
 from itertools import product
 
@@ -23,7 +23,7 @@ LOCKS = (
 NOT_STOPPED = set(State) - {State.STOPPED}
 KNOWN = set(State) - {State.UNKNOWN}
 
-# Written out again by hand, so that a change of the rules has to be made twice, and on purpose.
+# Written out again by hand, so that each change of the rules must be made twice, on purpose.
 STATES: dict[Verb, set[State]] = {
     Verb.START: {State.STOPPED},
     Verb.REBOOT: {State.RUNNING},
@@ -62,7 +62,7 @@ TASKS = {
 def expected(
     verb: Verb, state: State, template: bool, lock: str | None, protected: bool
 ) -> type[Refused] | None:
-    """The same rules as plain questions in the order of a person's remedy."""
+    """Apply the same rules as plain questions, in the order in which a person would solve them."""
     if verb is Verb.CREATE and not template:
         return NotATemplate
     if template and verb not in FOR_TEMPLATES:

@@ -1,4 +1,4 @@
-"""A task is followed to its true end, whatever Proxmox does meanwhile."""
+"""Test that a task is followed to its true end, whatever Proxmox does meanwhile."""
 
 import asyncio
 import re
@@ -33,7 +33,7 @@ GONE = Unreachable("pve1")
 
 
 class Scene:
-    """One task under way and whoever watches it."""
+    """Hold one running task and its followers."""
 
     def __init__(
         self, seconds: float = 3.0, exit_text: str = "OK", lines: tuple[tuple[float, str], ...] = ()
@@ -190,7 +190,7 @@ async def test_the_wall_clock_does_not_matter() -> None:
 
 
 class Reads(FakeProxmox):
-    """Notes which lines were asked for."""
+    """Record which log lines were requested."""
 
     asked_for: list[tuple[int, int]]
 
@@ -221,7 +221,7 @@ async def test_the_log_is_read_on_from_where_the_last_look_ended() -> None:
 
 
 async def test_an_empty_log_hides_no_line_that_comes_later() -> None:
-    """Proxmox answers "no content" for an empty log, which is no line of it (pve-common Tools.pm)."""
+    """Proxmox answers "no content" for an empty log. That text is not a line of it (pve-common Tools.pm)."""
     scene = Scene(8, "VM quit/powerdown failed", ((7.5, "TASK ERROR: VM quit/powerdown failed"),))
     result = await scene.follow()
     assert scene.proxmox.asked.count("task_log") >= 2

@@ -33,13 +33,13 @@ from tests.support.process_stage import INTERVAL, ProcessStage, process_stage
 
 KILL_EVERY = 40.0
 LONG_DOWN = 90.0
-"""Seconds after which a crash has to have been told, whatever failed meanwhile."""
+"""Seconds of downtime after which a crash must have been reported, whatever failed meanwhile."""
 DETECT_WITHIN = 60.0
-"""Seconds after a guest came back in which its crash may still be told: an outage hides both."""
+"""Seconds after a guest's return within which its crash may still be reported, because an outage hides both."""
 SETTLE = 150.0
-"""Seconds that the bot is given at the end, without faults."""
+"""Seconds without faults that the bot gets at the end."""
 SAID_TWICE = "Interaction has already been acknowledged"
-"""What Discord says to a first answer whose own answer got lost, when it is sent again."""
+"""Discord's error for a first answer that is sent again because the reply to it was lost."""
 IDENTITY = f"{BOT_USER}!{BOT_TOKEN}"
 WAITING = "SELECT count(*) FROM messages WHERE status = 'waiting' OR (status = 'posted' AND shown < wanted)"
 CHANGING = frozenset({"start", "stop", "shutdown", "reboot", "snapshot_create", "snapshot_delete"})
@@ -55,7 +55,7 @@ TASKS = {
 
 @dataclass(slots=True)
 class Crash:
-    """A guest that stopped by itself; times are Unix seconds, `up` None while it is down."""
+    """Describe a guest that stopped by itself. Times are Unix seconds; `up` is `None` while it is down."""
 
     vmid: int
     down: float
@@ -70,7 +70,7 @@ class Crash:
 
 @dataclass
 class Chaos:
-    """A run in progress: the stage, what was done to it, and what went wrong."""
+    """Hold a run in progress: the stage, the events so far, and the faults found."""
 
     stage: ProcessStage
     random_: random.Random
@@ -103,7 +103,10 @@ class Chaos:
             await self.pause(KILL_EVERY)
 
     async def restart_what_ended(self) -> None:
-        """A supervisor. An end by itself is wrong: no fault of this run is one to end for."""
+        """Restart the bot whenever it has ended, as a supervisor does.
+
+        An end by itself is a fault, because no fault of this run justifies one.
+        """
         while not self.ending:
             await asyncio.sleep(0.5)
             code = self.stage.bot.process.returncode
@@ -131,7 +134,7 @@ class Chaos:
             crash.up = time.time()
 
     async def work(self, person: Person) -> None:
-        """A person who gives one command after the other, and does not mind what comes of it."""
+        """Give one command after another as a person, ignoring the outcome."""
         while not self.ending:
             await self.pause(self.random_.uniform(0.5, 4.0))
             vmid = self.random_.choice(self.operated)
@@ -163,7 +166,7 @@ class Chaos:
     # -- what fails
 
     async def trouble(self) -> None:
-        """One fault at a time on each side, in turn, with a rest in between."""
+        """Cause one fault at a time on each side, in turn, with a pause in between."""
         proxmox, discord = self.faults_of_proxmox(), self.faults_of_discord()
         while not self.ending:
             for faults in (proxmox, discord):
@@ -233,7 +236,7 @@ class Chaos:
         self._tasks.append(asyncio.ensure_future(work))
 
     async def pause(self, seconds: float) -> None:
-        """Sleep, cut short by the end of the run."""
+        """Sleep, but no longer than the run lasts."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._over.wait(), seconds)
 
@@ -257,7 +260,7 @@ class Chaos:
                     self.wrong.append(f"the run itself failed: {result!r}")
 
     async def settle(self) -> None:
-        """End all faults and wait until nothing is left to do: nothing to send, no attempt without an end."""
+        """End all faults and wait until no message is left to send and no attempt is without an end."""
         self.stage.server.rest.faults.clear()
         self.pve.hang("/cluster/resources", 0)
         self.pve.hang("/status/st", 0)
@@ -294,7 +297,7 @@ class Chaos:
 
     @staticmethod
     def _tells(incident: dict[str, Any], crash: Crash) -> bool:
-        """Whether the incident is the alarm for this crash; a group that only says "back" is none."""
+        """Return whether the incident is the alarm for this crash. A group that only says "back" does not count."""
         opened: float = incident["opened"]
         over = crash.up is not None and opened >= crash.up
         return crash.covers(opened) and any(
@@ -320,7 +323,7 @@ class Chaos:
                     self.wrong.append(f"false: incident {incident['id']} about {fact}")
 
     def compare_messages(self) -> None:
-        """Every message of the journal stands once in the channel, and nothing else does."""
+        """Check that every message in the journal stands in the channel exactly once, and no other message does."""
         with self.book() as db:
             rows = db.execute("SELECT id, status, discord_id, incident, post FROM messages").fetchall()
         known = Counter(discord for _, status, discord, _, _ in rows if status == "posted")
@@ -356,7 +359,10 @@ class Chaos:
         return list(found.values())
 
     def compare_audit(self) -> None:
-        """Each of the bot's tasks has one attempt with its true end, and nothing is unknown that Proxmox knows."""
+        """Check the audit trail against the bot's tasks.
+
+        Each task must have one attempt with its true end, and no end may be unknown that Proxmox knows.
+        """
         tasks = {upid: task for upid, task in self.pve.tasks.items() if task["user"] == IDENTITY}
         attempts = [each for each in self.attempts() if each.operation in CHANGING]
         self.figures["attempts"], self.figures["tasks"] = len(attempts), len(tasks)
@@ -384,7 +390,7 @@ class Chaos:
 
 @dataclass(slots=True)
 class AuditedAttempt:
-    """An attempt of the audit trail: its first record's time, its latest record's words."""
+    """Hold an attempt of the audit trail: the time of its first record and the words of its latest."""
 
     id: int
     at: float
@@ -412,14 +418,14 @@ class AuditedAttempt:
 
 
 def _slow(pve: Pve) -> None:
-    """Tasks that take a second or two, so that kills and faults meet them under way."""
+    """Let tasks take one to two seconds, so that kills and faults hit them while they run."""
     pve.time_scale = 0.5
     pve.task_secs = {f"{kind}{verb}": 2.0 for kind in ("qm", "vz") for verb in ("snapshot", "delsnapshot")}
     pve.reboot_gap = 1.0
 
 
 async def chaos(directory: Path, seconds: float, seed: int, guests: int) -> Chaos:
-    """One run, compared; its `wrong` is empty where all went well."""
+    """Run once and compare. `wrong` of the result is empty if all went well."""
 
     def prepare(pve: Pve) -> None:
         _slow(pve)
@@ -456,7 +462,7 @@ async def chaos(directory: Path, seconds: float, seed: int, guests: int) -> Chao
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run it; returns 1 if anything went wrong."""
+    """Run from the command line. Return 1 if anything went wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.long_runs.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=6.0)
     parser.add_argument("--seed", type=int, default=1)

@@ -34,28 +34,33 @@ from tests.support.process_stage import INTERVAL, ProcessStage, process_stage
 LATENCY = 0.1
 """Seconds that Proxmox takes for each answer."""
 FIRST = 20_000
-"""The first VMID of the many; the first ones of them are watched."""
+"""First VMID of the many guests. The lowest of them are watched."""
 CALM = "nothing"
 RATIO_MOST, ACK_MOST, START_MOST = 1.5, 1.0, 5.0
 MEMORY_MOST, JOURNAL_MOST = 64.0, 1.0
-"""MiB that a flood of a minute may add."""
+"""Maximum growth during a flood of one minute, in MiB."""
 PATIENCE = 180.0
 SAMPLES = 3
-"""So many alerts at least, however long they take."""
+"""Minimum number of alerts to measure, however long they take."""
 STEP = 2.0
-"""Seconds from an alert to the next guest's stop: the watch looks every five, so that each stop waits as long."""
+"""Seconds from an alert to the stop of the next guest.
+
+The watch polls every five seconds, so each stop waits equally long.
+"""
 
 
 class ManyGuests(Pve):
-    """Writes the rows of guests that nothing happens to once: ten thousand cost this machine half a second each time
-    they are listed, which is not what is measured."""
+    """Build the list rows of unchanging guests only once.
+
+    Listing ten thousand guests costs this machine half a second each time, and that cost is not to be measured.
+    """
 
     still: str = ""
     vms: list[Any]
     cts: list[Any]
 
     def hold_still(self, vmids: Container[int]) -> None:
-        """Nothing will happen to these."""
+        """Mark guests that will not change."""
         guests = [guest for guest in (*self.vms, *self.cts) if guest.vmid in vmids]
         self.still = ", ".join(json.dumps(self._resource(guest, "root@pam")) for guest in guests)
         self._held = vmids
@@ -79,7 +84,7 @@ class ManyGuests(Pve):
 
 @dataclass
 class Felt:
-    """What others felt during one flood, in seconds; growth in MiB."""
+    """Hold the waiting times of other people during one flood, in seconds, and the growth in MiB."""
 
     name: str
     alerts: list[float] = field(default_factory=list)
@@ -87,12 +92,12 @@ class Felt:
     started: list[float] = field(default_factory=list)
     sent: int = 0
     asked: int = 0
-    """Requests that reached Proxmox."""
+    """Number of requests that reached Proxmox."""
     memory: float = 0.0
     journal: float = 0.0
     seconds: float = 0.0
     worked: float = 0.0
-    """Seconds of CPU that the bot took."""
+    """Seconds of CPU time that the bot used."""
 
     @property
     def alert(self) -> float:
@@ -100,7 +105,7 @@ class Felt:
 
 
 class Flood:
-    """One person who floods, one who works, and guests that stop."""
+    """Run one person who floods, one who works, and guests that stop."""
 
     def __init__(self, stage: ProcessStage, a_second: float, seconds: float, guests: int) -> None:
         self.stage, self.a_second, self.seconds = stage, a_second, seconds
@@ -141,7 +146,7 @@ class Flood:
         }[name]
 
     async def _flood(self, felt: Felt) -> None:
-        """Whether or not the answers come, which nobody waits for."""
+        """Send requests at a fixed rate without waiting for the answers."""
         ask, began = self._asks(felt.name), time.monotonic()
         if ask is None:
             return
@@ -152,7 +157,7 @@ class Flood:
 
     def _aside(self, work: Awaitable[object]) -> None:
         async def alone() -> None:
-            with contextlib.suppress(Exception):  # what the one who floods is told does not matter
+            with contextlib.suppress(Exception):  # the answers to the flood do not matter
                 await work
 
         task = asyncio.create_task(alone())
@@ -162,7 +167,7 @@ class Flood:
     # -- who feels it
 
     async def _until(self, condition: Callable[[], object], what: str) -> float:
-        """Seconds until it is true."""
+        """Wait until the condition is true and return the seconds until then."""
         began = time.monotonic()
         while not condition():
             assert time.monotonic() - began < PATIENCE, f"not within {PATIENCE} s: {what}"
@@ -170,7 +175,7 @@ class Flood:
         return time.monotonic() - began
 
     async def _alerts(self, felt: Felt, end: float) -> None:
-        """One guest after the other stops. The first stop only finds out when the watch looks."""
+        """Stop one guest after another. The first stop only finds out when the watch polls."""
         first = True
         while len(felt.alerts) < SAMPLES or time.monotonic() < end:
             vmid = next(self._crashes)
@@ -185,7 +190,7 @@ class Flood:
         return any(f"**{vmid}**" in text for text in self.stage.alerts_told()[-5:])
 
     async def _works(self, felt: Felt, end: float) -> None:
-        """Another person looks at a guest and starts one, over and over."""
+        """Look at a guest and start one, over and over, as another person."""
         server, channel = self.stage.server, self.stage.channel
         while time.monotonic() < end:
             looked = await server.slash(self.ada, channel, "info", vmid=self.vmids[-1])
@@ -206,7 +211,7 @@ class Flood:
         memory, journal, asked = self._memory(), self._journal(), len(stage.pve.requests)
         worked = self._worked()
         flooding = asyncio.create_task(self._flood(felt))
-        await asyncio.sleep(2.0)  # until it has filled whatever it fills
+        await asyncio.sleep(2.0)  # let the flood reach its full effect
         end = time.monotonic() + self.seconds
         try:
             await asyncio.gather(self._alerts(felt, end), self._works(felt, end))
@@ -222,19 +227,19 @@ class Flood:
         return felt
 
     def _memory(self) -> float:
-        """MiB that the process holds in memory."""
+        """Return the resident memory of the process in MiB."""
         status = Path(f"/proc/{self.stage.bot.process.pid}/status").read_text("utf-8")
         return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
 
     def _worked(self) -> float:
-        """Seconds of CPU that the process took so far."""
+        """Return the seconds of CPU time that the process has used so far."""
         fields = (
             Path(f"/proc/{self.stage.bot.process.pid}/stat").read_text("utf-8").rpartition(")")[2].split()
         )
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _journal(self) -> float:
-        """MiB that the journal holds, wherever SQLite keeps them just now."""
+        """Return the size of the journal in MiB, no matter which of SQLite's files holds the pages."""
         with contextlib.closing(sqlite3.connect(self.stage.directory / "journal.db")) as journal:
             ((pages,),), ((size,),) = (
                 journal.execute(f"PRAGMA {word}") for word in ("page_count", "page_size")
@@ -243,7 +248,7 @@ class Flood:
 
 
 def table(found: list[Felt]) -> Iterator[tuple[str, bool]]:
-    """The figures line by line, and whether each meets its goals."""
+    """Return the figures line by line, each with whether it meets its goal."""
     calm = found[0]
     yield (
         f"{'flood':12} {'asked/s':>8} {'alert':>7} {'ratio':>6} {'acknowledged':>13} {'start done':>11} "
@@ -278,11 +283,11 @@ async def measure(guests: int, seconds: float, a_second: float, floods: tuple[st
         pve.max_requests = 10_000_000
         pve.add_many(guests, first=FIRST)
         pve.hold_still(range(FIRST + 400, FIRST + guests))
-        pve.crash_all(range(FIRST + 100, FIRST + 400))  # those that can be started
+        pve.crash_all(range(FIRST + 100, FIRST + 400))  # so that there are guests to start
 
     with tempfile.TemporaryDirectory() as directory:
         async with process_stage(Path(directory), prepare=prepare, made=ManyGuests) as stage:
-            stage.crashes_expected = True  # discord.py logs completions that come too late with a traceback
+            stage.crashes_expected = True  # discord.py logs a traceback for each completion that is too late
             flood = Flood(stage, a_second, seconds, guests)
             await stage.start(**flood.settings)
             await stage.first_look()
@@ -293,7 +298,7 @@ async def measure(guests: int, seconds: float, a_second: float, floods: tuple[st
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code: 1 where a goal is missed."""
+    """Run from the command line. Return 1 if a goal is missed."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.long_runs.flood", description=__doc__.splitlines()[0]
     )

@@ -41,7 +41,7 @@ from tests.support.stage import PATIENCE, Stage, stage, working_tasks
 
 REQUESTS_A_SEED = 250
 NUMBER = re.compile(r"(?<![0-9])[78]31[0-9]{6}(?![0-9])")
-"""A VMID begins with 7, what a guest keeps to itself with 8."""
+"""Pattern of the numbers: a VMID begins with 7, and a guest's private data with 8."""
 FIRST, GUESTS, SINGLE = 731_000_101, 18, 731_000_105
 TEMPLATES = (731_000_109, 731_000_113)
 POOLS = ("lab", "lab/inner", "labor", "out")
@@ -62,18 +62,22 @@ def numbers(*found: object) -> set[str]:
 
 @dataclass
 class Leak:
-    """`request`: who asked for what; `told`: the numbers that should not have been shown, and where."""
+    """Describe a leak.
+
+    `request`: the person and the request.
+    `told`: the numbers that should not have been shown, and the text with them.
+    """
 
     request: str
     told: str
 
 
 class TaggedCluster:
-    """The cluster in which everything that could tell of a guest is numbered."""
+    """Hold a cluster in which everything that could reveal a guest carries a number."""
 
     def __init__(self, pve: Pve, chance: random.Random) -> None:
         self.pve, self.chance, self._last = pve, chance, 831_000_000
-        build_demo(pve)  # for its nodes and storages
+        build_demo(pve)  # provides the nodes and storages
         pve.auth_delay = 0.0
         pve.vms.clear()
         pve.cts.clear()
@@ -93,7 +97,7 @@ class TaggedCluster:
         return self._last
 
     def add(self, vmid: int) -> None:
-        """A guest of chance: with what makes it somebody's, two snapshots and a note."""
+        """Add a guest with random tags and a random pool, two snapshots and a note."""
         own, chance = self.secret(), self.chance
         template = vmid in TEMPLATES
         config = {
@@ -118,7 +122,7 @@ class TaggedCluster:
         self.put(guest, chance.choice(POOLS))
 
     def put(self, guest: Any, pool: str) -> None:
-        """Into a pool of this guest's own below that one, or into that one."""
+        """Put the guest into this pool, or into a new pool of its own below it."""
         self.pve._pool_leave(guest.vmid)
         name = self.chance.choice((pool, f"{pool}/p{self.secret()}"))
         self.pve.pools.setdefault(name, set()).add(guest.vmid)
@@ -132,7 +136,7 @@ class TaggedCluster:
             guest.name = guest.config["name"] = name
 
     def seen(self, name: str, person: Person) -> list[Any]:
-        """The guests that this person may see, as the settings of `SCOPES` mean it."""
+        """Return the guests that this person may see by the settings of `SCOPES`."""
 
         def may_see(guest: Any) -> bool:
             tags = str(guest.config.get("tags") or "").lower().split(";")
@@ -159,7 +163,7 @@ class TaggedCluster:
 
 
 class LeakTrial:
-    """One stage, its people, and what they were told. `leaks` is what this is all about."""
+    """Hold one stage, its people and the texts they received. `leaks` is the result."""
 
     def __init__(self, scene: Stage, town: TaggedCluster, chance: random.Random) -> None:
         self.scene, self.town, self.pve, self.chance = scene, town, town.pve, chance
@@ -188,11 +192,14 @@ class LeakTrial:
         self.settings["CHANGES_PER_MINUTE"] = "0"
         self._ever: dict[str, set[str]] = {name: set() for name in PEOPLE}
         self._lately: dict[str, set[str]] = {name: set() for name in PEOPLE}
-        """What each could see since the bot last read the cluster: the bot knows no more of a change."""
+        """Numbers that each person could see at some time since the bot last read the cluster.
+
+        The bot does not know of later changes.
+        """
         self._own: dict[int, tuple[str, str]] = {}
-        """Answers by their message: whose, and as they were last shown to them."""
+        """Answers by message ID: their owner, and the text last shown to them."""
         self._held: list[tuple[int, TaskPlan, PressResult]] = []
-        """Of what is held up: the VMID, the task and the answer."""
+        """Actions held up in progress: the VMID, the task and the answer."""
         self._waiting: set[asyncio.Task[Any]] = set()
 
     # -- what may be told
@@ -207,7 +214,7 @@ class LeakTrial:
             self._lately[name] |= self.now(name)
 
     async def fresh(self) -> None:
-        """The watch looks, so that the bot knows of every change."""
+        """Run a poll of the watch, so that the bot learns of every change."""
         away = bool(self.pve.failures)
         await self.scene.poll()
         if not away:
@@ -221,7 +228,7 @@ class LeakTrial:
     # -- requests
 
     async def do(self, acting: Awaitable[Any]) -> Any:
-        """Act, and wait until the bot has done all that it does but what is held up."""
+        """Act, and wait until the bot has finished everything except the actions held up."""
         result = await acting
         while tasks := working_tasks() - self._waiting:
             _, late = await asyncio.wait(tasks, timeout=PATIENCE)
@@ -233,7 +240,7 @@ class LeakTrial:
         return server.messages(scene.channel, person)[-14:] + server.messages(scene.alerts, person)[-8:]
 
     async def ask(self, name: str, words: str, acting: Callable[[], Awaitable[Any]]) -> PressResult | None:
-        """One request of this person, and a look at all that it brought."""
+        """Make one request as this person and check everything that it brought."""
         person = self.people[name]
         before = {post.id: (post.text, whole(post)) for post in self.posts(person)}
         result = await self.do(acting())
@@ -245,17 +252,17 @@ class LeakTrial:
         brought = [post for post in [result.post, *result.followups] if post is not None]
         new = [post for post in brought if before.get(post.id, ("", ""))[0] != post.text]
         self.judge(name, words, [*map(whole, new), repr(result.form), repr(result.choices)], allowed)
-        for post in set(brought) - set(new):  # pressed, and at most its buttons are others now
+        for post in set(brought) - set(new):  # pressed messages, in which at most the buttons changed
             self.judge(name, words, [whole(post)], allowed | numbers(before[post.id][1]))
         for post in new:
-            if post.id in before:  # somebody's, and whose it is from now on nobody can tell
+            if post.id in before:  # an older message of somebody; its owner is unknown from now on
                 self._own.pop(post.id, None)
             else:
                 self._own[post.id] = (name, whole(post))
         return result
 
     def own_again(self) -> None:
-        """Answers that were edited by nobody's press: a question that lapsed, work that went on."""
+        """Check answers that were edited without a press: expired questions and work that went on."""
         for post in self.scene.server.messages(self.scene.channel)[-14:]:
             name, text = self._own.get(post.id, ("", ""))
             if name and whole(post) != text:
@@ -348,7 +355,7 @@ class LeakTrial:
     async def press(self, name: str) -> None:
         person, chance = self.people[name], self.chance
         posts = [post for post in self.posts(person) if post.buttons or chance.random() < 0.2]
-        running = {reply.post.id for _, _, reply in self._held if reply.post}  # which change by themselves
+        running = {reply.post.id for _, _, reply in self._held if reply.post}  # they change by themselves
         posts = [post for post in posts if post.id not in running]
         if not posts:
             return
@@ -364,14 +371,19 @@ class LeakTrial:
             await self.form(name, reply)
 
     def told_by(self, custom_id: str) -> str:
-        """The VMIDs, but no more, that an alert in a channel tells everybody there who may press its buttons."""
+        """Return the VMIDs of the alert behind this custom_id.
+
+        Everybody in its channel who may press its buttons reads them.
+        """
         kind, *rest = custom_id.split(":")
         incident = self.scene.services.journal.incident(int(rest[1])) if kind == "a1" else None
         return f" of {[fact.vmid for fact in incident.guests]}" if incident else ""
 
     def forged(self, *, alert: bool) -> str:
-        """A custom_id of this bot's kind. Discord itself would not take another kind's on an alert, which is of
-        text."""
+        """Return a forged custom_id of a kind that this bot uses.
+
+        On an alert, which is a text message, Discord itself would refuse the other kinds.
+        """
         chance, vmid = self.chance, self.vmid()
         known = self.scene.services.cluster_cache.find(vmid)
         fingerprint = known.fingerprint if known else "00000000"
@@ -464,7 +476,7 @@ class LeakTrial:
         self.own_again()
 
     async def hold(self, guest: Any) -> None:
-        """The admin of everything begins something that takes its time."""
+        """Start a long-running action as the person who may see everything."""
         await self.release()
         if guest.template or self.pve.failures:
             return
@@ -488,7 +500,10 @@ class LeakTrial:
         self.pve._plans.clear()
 
     async def root_acts(self, guest: Any) -> None:
-        """What the admin of everything asks for stands in the channel, for all to press."""
+        """Run a command as the person who may see everything.
+
+        The answer stands in the channel, and everybody can press its buttons.
+        """
         chance, scene = self.chance, self.scene
         command, options = chance.choice(
             (
@@ -527,7 +542,7 @@ TELLING: list[tuple[str, dict[str, Any]]] = [
     *[("monitor history", {})] * 3,
     ("monitor list", {}),
 ]
-"""What tells most is asked for more often."""
+"""Revealing commands, which are chosen more often."""
 HAPPENINGS = (
     *(
         "look",
@@ -563,18 +578,18 @@ HAPPENINGS = (
 
 
 def whole(post: SeenMessage) -> str:
-    """All of a message: what is read, and what goes along unread, such as custom_ids."""
+    """Return all of a message: its text and its invisible parts, such as custom_ids."""
     return json.dumps([post.content, post.embeds, post.components, post.attachments], ensure_ascii=False)
 
 
 def alike(text: str) -> str:
-    """Without what has to differ: the VMID that was asked for, and times."""
+    """Remove the parts that must differ: the VMID asked for, and times."""
     return re.sub(r"<t:[0-9]+", "<t:", NUMBER.sub("VMID", text))
 
 
 @dataclass
 class Ran:
-    """What came of one seed."""
+    """Hold the result of one seed."""
 
     seed: int
     leaks: list[Leak] = field(default_factory=list)
@@ -599,7 +614,7 @@ def one(job: tuple[int, int]) -> Ran:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code: 1 if anything was told that should not have been."""
+    """Run from the command line. Return 1 if anything leaked."""
     parser = argparse.ArgumentParser(prog="python -m tests.long_runs.leaks", description=__doc__)
     parser.add_argument("requests", type=int, nargs="?", default=10_000)
     parser.add_argument("--seed", type=int, default=1, help="the first seed")

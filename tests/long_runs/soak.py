@@ -24,7 +24,7 @@ HISTORIES_A_SEED = 50
 
 @dataclass
 class Ran:
-    """What came of one seed. `wrong`: the story, empty where all went well."""
+    """Hold the result of one seed. `wrong` is the story, or empty if all went well."""
 
     seed: int
     wrong: str = ""
@@ -45,7 +45,7 @@ def one(seed: int) -> Ran:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code: 1 if any history went wrong."""
+    """Run from the command line. Return 1 if any history went wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.long_runs.soak", description=__doc__)
     parser.add_argument("--histories", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1000, help="the first seed")

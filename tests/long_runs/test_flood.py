@@ -1,5 +1,7 @@
-"""The measurement of tests/long_runs/flood.py, a short one: that it measures. Figures of a busy machine would
-be no test."""
+"""Test that the measurement in tests/long_runs/flood.py works, with a short run.
+
+Its figures are not checked, because those of a busy machine prove nothing.
+"""
 
 import asyncio
 
@@ -33,7 +35,7 @@ def test_what_misses_a_goal_is_told(missed: dict[str, object]) -> None:
 
 
 def test_what_one_person_reads_is_bounded_at_the_real_process() -> None:
-    """Counted, not timed: requests to Proxmox, however quickly it is asked for."""
+    """Requests to Proxmox are counted, not timed, however fast the person sends commands."""
     (reads,) = asyncio.run(measure(1000, 1.0, 20.0, ("reads",)))
     assert reads.sent > 15 * reads.seconds
     theirs = 6 * (10 + reads.seconds)  # a panel takes six requests, and ten may come at once

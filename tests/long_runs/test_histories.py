@@ -1,6 +1,6 @@
-"""Generated histories of a cluster, a bot that dies and a Discord that fails, against the oracle.
+"""Test generated histories of a cluster, a bot that dies and a Discord that fails, against the oracle.
 
-A short run stands here; `make soak` runs ten thousand histories of the same machine. Each mutant is a bot with one
+This is a short run; `make soak` runs ten thousand histories of the same machine. Each mutant is a bot with one
 planted bug, which the machine has to find.
 """
 
@@ -40,7 +40,7 @@ T = TypeVar("T")
 MEMORY = Path("/dev/shm")
 NUMBER = st.integers(0, 8)
 LOOKS = st.sampled_from((1, 1, 0, 2, 3))
-"""How many looks come after it."""
+"""Number of polls after an event."""
 FAULTS = ("unreachable", "refused", "slow", "page", "empty", "half", "half-there")
 HELD = tuple(map(State, ("internal-error", "guest-panicked", "watchdog", "postmigrate")))
 PASSING = tuple(map(State, ("prelaunch", "shutdown", "save-vm")))
@@ -56,7 +56,7 @@ WORK_TASKS = {Kind.QEMU: ("vzdump", "qmsnapshot", "qmrollback"), Kind.LXC: ("vzd
 
 
 class Histories(RuleBasedStateMachine):
-    """What may happen to a cluster, to the bot and to Discord, in any order."""
+    """Generate events of a cluster, the bot and Discord, in any order."""
 
     loop: ClassVar[asyncio.AbstractEventLoop]
     folder: ClassVar[Path]
@@ -87,7 +87,7 @@ class Histories(RuleBasedStateMachine):
     # -- picking
 
     def _boxes(self, *states: State) -> list[SimGuest]:
-        """The guests in such a state, on nodes that are there; no templates, nothing locked."""
+        """Return the guests in one of these states on online nodes, without templates and locked guests."""
         cluster = self.trial.cluster
         return [
             box
@@ -134,7 +134,7 @@ class Histories(RuleBasedStateMachine):
         looks=LOOKS,
     )
     def qemu_holds_guests(self, number: int, first: int, state: State, stopped: bool, looks: int) -> None:
-        """Guests that ran, or that have just been started."""
+        """QEMU holds guests that ran, or that have just been started."""
         for box in self._some(number, first, State.STOPPED if stopped else State.RUNNING):
             if box.kind is Kind.QEMU:
                 self._stop(box, state)
@@ -195,7 +195,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(number=st.sampled_from((1, 2, 6)), first=NUMBER, looks=LOOKS)
     def somebody_stops_amid_many_tasks(self, number: int, first: int, looks: int) -> None:
-        """More of them begin at once than the list has room for."""
+        """More tasks begin at once than the list has room for."""
         boxes = self._some(number, first, State.RUNNING)
         for box in boxes:
             kind = STOP_TASKS[box.kind][0]
@@ -281,7 +281,7 @@ class Histories(RuleBasedStateMachine):
     def guest_is_worked_on(
         self, first: int, task: int, locked: bool, minutes: int, ends: str, runs: bool, looks: int
     ) -> None:
-        """A backup or the like stops it, and starts it again (or does not)."""
+        """A backup or similar task stops the guest, and may start it again."""
         cluster = self.trial.cluster
         for box in self._some(1, first, State.RUNNING):
             kind = _pick(WORK_TASKS[box.kind], task)
@@ -323,7 +323,10 @@ class Histories(RuleBasedStateMachine):
     def stop_is_ordered(
         self, first: int, obeys: int, task: bool, again: bool, answer: str, looks: int
     ) -> None:
-        """Through the bot; the guest obeys after so many looks, and may crash soon after it runs again."""
+        """The stop goes through the bot.
+
+        The guest obeys after this many polls, and may crash soon after it runs again.
+        """
         for box in self._some(1, first, State.RUNNING):
             self.trial.stop_through_bot(box.vmid, answer)
             if task:
@@ -384,7 +387,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(node=NUMBER, to=NUMBER, waits=st.sampled_from((0, 0, 1, 7)), looks=LOOKS)
     def guests_are_moved_by_ha(self, node: int, to: int, waits: int, looks: int) -> None:
-        """From a dead node to another, where they start after so many looks."""
+        """Move guests from a dead node to another, where they start after this many polls."""
         cluster = self.trial.cluster
         dead = [name for name, online in cluster.online.items() if not online]
         alive = [name for name, online in cluster.online.items() if online]
@@ -403,7 +406,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(looks=LOOKS)
     def node_is_taken_away(self, looks: int) -> None:
-        """A dead node without guests is removed from the cluster."""
+        """Remove a dead node without guests from the cluster."""
         cluster = self.trial.cluster
         homes = {box.node for box in cluster.boxes.values()}
         for name in [name for name, online in cluster.online.items() if not online and name not in homes]:
@@ -457,7 +460,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(first=NUMBER, node=st.sampled_from(("", "", *NODES)))
     def something_happens_between_two_reads(self, first: int, node: str) -> None:
-        """If the next look makes two."""
+        """Change guests or a node between the two reads of the next poll, if it makes two."""
         odd = self.trial.cluster.odd
         for box in self._some(1, first, State.RUNNING):
             odd.later_listed[box.vmid] = State.STOPPED
@@ -467,13 +470,13 @@ class Histories(RuleBasedStateMachine):
 
     @rule(answers=st.sampled_from(("", "slow", "page")), second=st.sampled_from(("", "slow", "page")))
     def confirming_fails(self, answers: str, second: str) -> None:
-        """In the next look."""
+        """Let the confirming requests of the next poll fail."""
         self.trial.cluster.odd.answers_fail, self.trial.cluster.odd.second_fails = answers, second
         self.trial.tell(f"in the next look fail: answers {answers}, second read {second}")
 
     @rule(node=NUMBER, deaf=st.booleans(), looks=st.sampled_from((1, 2, 3, 8, 34)))
     def pvestatd_hangs(self, node: int, deaf: bool, looks: int) -> None:
-        """Its guests are unknown to the list; if it is deaf nothing on it answers either."""
+        """The list does not know the node's guests. With `deaf`, the node does not answer queries either."""
         cluster = self.trial.cluster
         if alive := [name for name, online in cluster.online.items() if online]:
             name = _pick(alive, node)
@@ -530,7 +533,7 @@ class Histories(RuleBasedStateMachine):
     def long_backup_falls_out_of_the_list(
         self, vmid: int | None, ends: str, minutes: int, looks: int
     ) -> None:
-        """More tasks begin after it than the list has room for."""
+        """More tasks begin after the backup than the list has room for."""
         cluster = self.trial.cluster
         upid = cluster.task("vzdump", vmid, "root@pam", "pve1", status=None)
         self.trial.tell(f"a backup of {vmid or 'all'} begins")
@@ -650,7 +653,7 @@ class Histories(RuleBasedStateMachine):
         looks=LOOKS,
     )
     def discord_limits_for_long(self, seconds: float, edits: bool, looks: int) -> None:
-        """Everything, or edits alone."""
+        """Limit all requests, or only edits."""
         discord, until = self.trial.discord, self.trial.clock.mono + seconds
         if edits:
             discord.edits_limited_until = until
@@ -682,7 +685,7 @@ def _pick(items: Sequence[T], number: int) -> T:
 
 @contextmanager
 def place() -> Iterator[None]:
-    """Where the journals lie, in memory if that can be, and what runs the bots."""
+    """Provide a directory for the journals, in memory if possible, and the loop that runs the bots."""
     folder = tempfile.mkdtemp(prefix="histories-", dir=MEMORY if MEMORY.is_dir() else None)
     Histories.folder, Histories.loop = Path(folder), asyncio.new_event_loop()
     try:
@@ -695,7 +698,10 @@ def place() -> Iterator[None]:
 def run(
     machine: type[Histories], histories: int, number: int, *, shrink: bool = True, steps: int = 30
 ) -> None:
-    """So many histories of one seed. Raises Wrong with the story of the (shrunk) first that goes wrong."""
+    """Run this many histories of one seed.
+
+    Raises: Wrong, with the story of the first failure (shrunk if `shrink` is set).
+    """
     phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
     how = settings(
         max_examples=histories,
@@ -719,7 +725,7 @@ def test_histories_tell_what_the_oracle_owes() -> None:
 
 
 async def believed(self: Poller, first: Cluster, found: Suspects, unanswered: frozenset[int]) -> Observation:
-    """The list is right, whatever the guest itself would say."""
+    """Trust the list, whatever the guest itself would answer."""
     return Observation(first)
 
 
@@ -732,26 +738,26 @@ def not_noted(
     *,
     late: float = 0.0,
 ) -> None:
-    """Nobody knows after a crash, or a lost answer, that it was sent."""
+    """Do not record the attempt, so that it is unknown after a crash or a lost answer."""
 
 
 def timers_run_on(work: Transition) -> bool:
-    """The clock of the guests goes on while Proxmox cannot be read."""
+    """Let the guests' clock run on while Proxmox cannot be read."""
     good = sources.check_source(work)
     work.clock += 0.0 if good else work.now.passed
     return good
 
 
 def any_list_is_true(state: object, entries: object, read: object, elapsed: float) -> None:
-    """Guests that are gone are gone, were it all of them."""
+    """Accept every missing guest as gone, even if all are missing."""
 
 
 def nothing_is_muted(work: Transition, incident: Incident) -> None:
-    """Mutes are kept and shown, and not heeded."""
+    """Ignore mutes, which are still stored and shown."""
 
 
 def never_used_up(self: ExpectedStops, vmid: int) -> None:
-    """What was ordered once excuses every stop for five minutes."""
+    """Let each order excuse every stop for five minutes."""
 
 
 STOP_OF = ExpectedStops.expect_stop
@@ -759,7 +765,7 @@ STOP_OF = ExpectedStops.expect_stop
 
 @contextmanager
 def only_an_answer_counts(self: ExpectedStops, plan: Plan) -> Iterator[ExpectedStop]:
-    """An order that a proxy's page or nothing at all has answered counts as refused."""
+    """Treat an order as refused if a proxy's page or no answer came back."""
     with STOP_OF(self, plan) as expectation:
         try:
             yield expectation
@@ -769,17 +775,17 @@ def only_an_answer_counts(self: ExpectedStops, plan: Plan) -> Iterator[ExpectedS
 
 
 async def nobody_is_asked(self: object, *given: object, busy: bool = False) -> dict[str, object]:
-    """What the lists do not show stays unknown."""
+    """Query nobody, so that states missing from the lists stay unknown."""
     return {}
 
 
 def one_guest_each_time(self: StatusPoller, unknown: Sequence[Guest]) -> list[Guest]:
-    """Always the same one."""
+    """Query the same guest every time."""
     return list(unknown)[:1]
 
 
 def every_node_is_fresh(work: Transition, raw: Cluster) -> None:
-    """Whatever a node's pvestatd does."""
+    """Treat every node's data as fresh, even if its pvestatd hangs."""
 
 
 MUTANTS: dict[str, tuple[object, str, object]] = {
@@ -803,12 +809,12 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
 
 
 SEEDS = {"no turns": 2, "blindness not told": 3, "order counts twice": 3}
-"""Where the first one's histories are long in finding it."""
+"""Seeds for the mutants that seed 1 takes long to find."""
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_planted_bug_is_found(monkeypatch: pytest.MonkeyPatch, mutant: str) -> None:
-    """By histories of the machine that finds nothing in the bot as it is; it ends with the first."""
+    """The machine that finds nothing in the unchanged bot must find the bug. It stops at the first failure."""
     where, name, bug = MUTANTS[mutant]
     monkeypatch.setattr(where, name, bug)
     with pytest.raises(Wrong):

@@ -1,4 +1,4 @@
-"""The trial of tests/long_runs/leaks.py: a short one of it, and that it finds what somebody may forget."""
+"""Test tests/long_runs/leaks.py with a short run, and test that it finds a forgotten check."""
 
 import asyncio
 from collections.abc import Callable
@@ -46,7 +46,7 @@ async def busy_for_all(self: Executor, order: Order) -> None:
 
 
 def unasked(admit: object, guest: Guest) -> None:
-    """Every guest passes."""
+    """Let every guest pass."""
 
 
 FORGOTTEN: dict[str, list[tuple[str, Callable[..., Any]]]] = {
@@ -64,7 +64,7 @@ FORGOTTEN: dict[str, list[tuple[str, Callable[..., Any]]]] = {
 
 @pytest.mark.parametrize("forgotten", FORGOTTEN)
 def test_what_is_forgotten_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgotten: str) -> None:
-    """With one of the calls taken away."""
+    """One of the calls is taken away."""
     for target, stand_in in FORGOTTEN[forgotten]:
         monkeypatch.setattr(target, stand_in)
     for seed in range(80_000, 80_006):

@@ -1,4 +1,4 @@
-"""The demo as a process: it starts everything, says where the page is, and leaves nothing behind."""
+"""Test the demo as a process: it starts everything, says where the page is, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CLUSTER = f"import json, sys; print({json.dumps(json.dumps(READY))}, flush=True)
 
 
 class DemoProcess:
-    """`Demo.run` with stand-ins for bot and cluster, in a process of its own; each child notes its pid."""
+    """Run `Demo.run` in a separate process, with stand-ins for bot and cluster. Each child notes its PID."""
 
     def __init__(self, folder: Path, bot: str, cluster: str = CLUSTER) -> None:
         self._folder, self._programs = folder, {"bot": bot, "cluster": cluster}
@@ -71,7 +71,7 @@ class DemoProcess:
         )
 
     async def said(self, wanted: str) -> str:
-        """What it wrote, up to and including the line with `wanted`."""
+        """Return the output up to and including the line that contains `wanted`."""
         assert self.process is not None and self.process.stdout is not None
         told = ""
         while wanted not in told:
@@ -81,7 +81,7 @@ class DemoProcess:
         return told
 
     async def ended(self) -> tuple[int, str]:
-        """Its exit code and what else it wrote on standard error."""
+        """Wait for the end. Return the exit code and the rest of standard error."""
         assert self.process is not None
         _, errors = await asyncio.wait_for(self.process.communicate(), 20)
         assert self.process.returncode is not None
@@ -104,7 +104,7 @@ def alive(pid: int) -> bool:
 
 
 async def gone(*pids: int) -> bool:
-    """Whether the processes end within 10 s."""
+    """Return whether all processes end within 10 s."""
     for _ in range(200):
         if not any(alive(pid) for pid in pids):
             return True
@@ -135,7 +135,7 @@ async def test_it_serves_a_page_and_ends_with_everything(demo: DemoProcess, numb
             async with session.get(page) as response:
                 assert response.status == 200 and "channel-composer" in await response.text()
             async with session.get(page + "timeline.js") as response:
-                assert '<= 600 ? "bottom"' in await response.text()  # the page follows the conversation
+                assert '<= 600 ? "bottom"' in await response.text()  # the page scrolls with the conversation
     children = demo.child("bot"), demo.child("cluster")
     assert all(alive(pid) for pid in children)
     assert demo.process is not None
@@ -182,7 +182,7 @@ async def test_the_bot_gets_settings_of_the_demo_only(
     monkeypatch.setenv("PROXMOX_FINGERPRINT", "a real one")
     monkeypatch.setenv("HEARTBEAT_URL", "https://example.com/real")
     monkeypatch.setenv("ADMIN_ROLE_IDS", "1")
-    monkeypatch.setenv("LANGUAGE", "en_US:en")  # gettext's
+    monkeypatch.setenv("LANGUAGE", "en_US:en")  # gettext's own variable
     server = DiscordServer()
     stage = build_guild(server)
     told = bot_environment(server, stage, READY, tmp_path)

@@ -1,4 +1,4 @@
-"""The demo Discord against a real discord.py in a process of its own."""
+"""Test the demo Discord against a real discord.py in a separate process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BOT = Path(__file__).parents[1] / "support" / "tiny_discord_bot.py"
 
 
 class Bot:
-    """The bot process. `stop` ends it as a service manager would."""
+    """Run the bot process. `stop` ends it as a service manager would."""
 
     def __init__(self, server: DiscordServer, guild: Guild, log: Path) -> None:
         self.server, self.guild, self.log = server, guild, log
@@ -51,7 +51,7 @@ class Bot:
 
 
 class Scene:
-    """A server, a guild with two channels in and outside of a category, two people and the bot."""
+    """Hold a server, a guild with two channels inside and outside a category, two people and the bot."""
 
     def __init__(self, server: DiscordServer, bot: Bot, guild: Guild) -> None:
         self.server, self.bot, self.guild = server, bot, guild
@@ -63,7 +63,7 @@ class Scene:
 
 @pytest.fixture
 def contract() -> Path | None:
-    """Discord's description that requests are held against; a test that needs one parametrizes it."""
+    """Return the Discord description to check requests against. Tests that need one parametrize it."""
     return None
 
 
@@ -272,7 +272,10 @@ async def test_a_cut_connection_loses_the_request_or_only_its_answer(
 
 
 async def test_a_message_with_the_same_nonce_is_sent_once(scene: Scene) -> None:
-    """Its answer is lost, and the same is sent again; another nonce, or none, makes another message."""
+    """The answer is lost and the message is sent again with the same nonce.
+
+    A different nonce, or none, creates a new message.
+    """
     cut = scene.server.reset("POST", "/messages", after=True)
     reply = await scene.server.slash(scene.akiko, scene.channel, "post", text="hello", times=2, nonce=7)
     await reply.until("ServerDisconnectedError, sent")
@@ -399,7 +402,7 @@ async def test_only_a_session_still_known_is_resumed_and_from_where_it_was() -> 
         assert [(await other.receive()).type for _ in range(3)][-1] == aiohttp.WSMsgType.CLOSE
         await closing
         await server.wait_until(lambda: not server.gateway.connected)
-        assert await resumed(seq=5) == [(0, "RESUMED", None)]  # a close from this side keeps the session
+        assert await resumed(seq=5) == [(0, "RESUMED", None)]  # a session closed from here can be resumed
 
         async with session.ws_connect(server.gateway_url) as leaving:
             await leaving.send_json({"op": 6, "d": {**resume, "seq": 5}})
@@ -637,7 +640,7 @@ if CONTRACTS:  # Discord's description is not part of this repository
 
 
 def description(tmp_path: Path) -> Path:
-    """A small OpenAPI description in the shape of Discord's."""
+    """Write a small OpenAPI description in the form of Discord's."""
     callback = {
         "anyOf": [
             {"$ref": "#/components/schemas/Message"},

@@ -1,4 +1,7 @@
-"""The demo cluster's life: within a quarter of an hour, one thing of each kind, and the same with the same seed."""
+"""Test the demo cluster's life: one event of each kind within a quarter of an hour.
+
+The same seed gives the same events.
+"""
 
 import contextlib
 import re
@@ -36,7 +39,7 @@ def fill(pve: Pve) -> float:
 
 
 def lived(pve: Pve, seconds: int = QUARTER, seed: int = 1) -> list[tuple[object, ...]]:
-    """What is to be seen in each second."""
+    """Return the visible state of each second."""
     life, seen = Life(pve, 0.0, seed), []
     for second in range(seconds):
         life.step(float(second))
@@ -47,7 +50,7 @@ def lived(pve: Pve, seconds: int = QUARTER, seed: int = 1) -> list[tuple[object,
 
 
 def spans(values: list[object], wanted: object) -> list[tuple[int, int]]:
-    """From when until when (seconds) a value was the wanted one."""
+    """Return the spans (start and end in seconds) during which a value was the wanted one."""
     found: list[tuple[int, int]] = []
     for second, value in enumerate(values):
         if value == wanted and (second == 0 or values[second - 1] != wanted):
@@ -107,7 +110,7 @@ def test_a_tunnel_answers_for_half_a_minute(pve: Pve) -> None:
 
 
 def test_the_demo_has_its_second_crash_and_the_failed_backup_when_the_readmes_say(pve: Pve) -> None:
-    """The bot reads the task list with the second crash, and so tells of both at about 6:40."""
+    """The bot reads the task list with the second crash, so it reports both at about 6:40."""
     seen = lived(pve, 420)
     second = spans([row[0] == "stopped" or row[1] == "stopped" for row in seen], True)[1]
     assert 390 <= second[0] <= 405

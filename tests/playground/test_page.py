@@ -1,4 +1,4 @@
-"""The demo as a newcomer meets it: `python -m playground`, and its page in a browser."""
+"""Test the demo as a newcomer meets it: `python -m playground` and its page in a browser."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.xdist_group("page")
 
 
 class DemoProcess:
-    """`python -m playground` in a tree, as somebody would start it there."""
+    """Run `python -m playground` in a source tree, as a user would start it there."""
 
     def __init__(self, tree: Path, log: Path) -> None:
         self._log = log
@@ -42,7 +42,7 @@ class DemoProcess:
         return self._log.read_text("utf-8", "replace")
 
     def addresses(self) -> list[str]:
-        """The pages, as soon as the demo says that it is ready."""
+        """Wait until the demo says that it is ready, and return the pages."""
         until(lambda: "Ctrl-C" in self.output() or self.process.poll() is not None, "the demo to be ready")
         assert self.process.poll() is None, self.output()
         found = re.findall(r"http://127\.0\.0\.1:\d+/#\S+", self.output())
@@ -50,7 +50,7 @@ class DemoProcess:
         return found
 
     def children(self) -> dict[int, str]:
-        """Its child processes: command lines by pid."""
+        """Return the command lines of its child processes by PID."""
         listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return {
             int(pid): Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
@@ -58,7 +58,7 @@ class DemoProcess:
         }
 
     def end(self) -> int:
-        """Ctrl-C; its exit code."""
+        """Send Ctrl-C and return the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         try:
@@ -76,7 +76,7 @@ def until(condition: Callable[[], object], what: str) -> None:
 
 
 class Visitor:
-    """Somebody before the page, who types and presses."""
+    """Type and press as a visitor of the page."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -84,8 +84,11 @@ class Visitor:
         self.completions = page.locator(".command-suggestion")
 
     def type_command(self, name: str) -> Locator:
-        """Type it and take it from the list; the list's entry as it was shown. When the page has just been published
-        anew (an alert came, another person looks) what is being typed is lost, and typed once more."""
+        """Type the command, choose it from the list, and return its entry in the list.
+
+        When the page is published anew (an alert came, or another person looks) the typed text is lost, and it
+        is typed once more.
+        """
         box = self.page.locator("#channel-composer-input")
         entry = self.page.locator(".command-entry").filter(has_text=f"/{name}").first
         for patience in (3000, 3000, None):
@@ -106,13 +109,13 @@ class Visitor:
         field.press_sequentially(typed)
 
     def complete(self, option: str, typed: str, wanted: str) -> None:
-        """Type into an option and take the completion that contains `wanted`."""
+        """Type into an option and choose the completion that contains `wanted`."""
         self.fill(option, typed)
         expect(self.completions.first).to_contain_text(wanted)
         self.completions.first.click()
 
     def run(self, name: str, typed: str, wanted: str) -> Locator:
-        """A command with one guest; the message that answers it."""
+        """Run a command with one guest and return the message that answers it."""
         before = self.messages.locator("article").count()
         self.type_command(name).click()
         self.complete("vmid", typed, wanted)
@@ -125,7 +128,7 @@ class Visitor:
         self.page.locator("#send-message").click()
 
     def newest(self) -> Locator:
-        """The newest message, pinned by its id: it stays this one when others come."""
+        """Return the newest message, pinned by its ID, so that later messages do not replace it."""
         article = self.messages.locator("article").last
         identity = article.get_attribute("data-message-id")
         return self.messages.locator(f'article[data-message-id="{identity}"]')
@@ -135,7 +138,7 @@ class Visitor:
         expect(self.page.locator("#viewer-picker option:checked")).to_have_text(name)
         self.page.wait_for_timeout(
             1500
-        )  # the page then takes its messages and what is typed anew, and says nowhere when
+        )  # the page then replaces its messages and typed text, and gives no sign of it
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +168,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoProcess]:
 
 @pytest.fixture
 def visit(browser: Browser, demo: DemoProcess) -> Iterator[Callable[[int], Visitor]]:
-    """`visit(0)` opens the page of the allowed channel, `visit(1)` that of the audit, `visit(2)` the one outside."""
+    """Yield a function that opens a page: 0 of the allowed channel, 1 of the audit channel, 2 of the one outside."""
     pages: list[Page] = []
     faults: list[str] = []
 
@@ -235,17 +238,17 @@ def test_everybody_reads_commands_and_refusals_in_their_own_language(visit: Visi
     assert status_choices(me) == ["running", "stopped", "template", "neither running nor stopped"]
     before = me.messages.locator("article").count()
     me.type_command("start").click()
-    me.fill("vmid", "101")  # nothing is offered to her
+    me.fill("vmid", "101")  # she gets no choices
     me.page.locator(".command-chip").focus()
     me.send()
     expect(me.messages.locator("article")).to_have_count(before + 1)
     refusal = me.newest()
     expect(refusal).to_contain_text("This takes the level “operator”, and yours is “viewer”.")
-    expect(me.messages).not_to_contain_text("はすでに稼働中です")  # that was akiko's alone
+    expect(me.messages).not_to_contain_text("はすでに稼働中です")  # that answer was for akiko only
 
 
 def status_choices(me: Visitor) -> list[str]:
-    """What /list offers for its option `status`, in this person's language."""
+    """Return the choices of /list for its option `status`, in this person's language."""
     me.type_command("list").click()
     me.page.locator(".command-chip").click()
     me.page.locator(".command-suggestion").filter(has_text="status").click()
@@ -257,7 +260,7 @@ def status_choices(me: Visitor) -> list[str]:
 
 
 def test_an_alert_appears_by_itself(visit: Visit, demo: DemoProcess) -> None:
-    """Another administrator switches a watched guest off, without the bot."""
+    """Another administrator stops a watched guest without the bot."""
     me = visit(0)
     bot = next(pid for pid, line in demo.children().items() if "bot.py" in line)
     told = dict(
@@ -279,7 +282,7 @@ def test_an_alert_appears_by_itself(visit: Visit, demo: DemoProcess) -> None:
     expect(alert).to_have_count(1)
     proxmox.nodes("pve1").lxc(201).status.start.post()
     back = me.messages.locator("article").filter(has_text="dns").filter(has_text="復旧しました")
-    expect(back).to_have_count(2)  # the alert itself, rewritten, and the word that it is over
+    expect(back).to_have_count(2)  # the alert itself, edited, and the message that it is over
     expect(alert).to_have_count(0)
 
 
@@ -298,7 +301,7 @@ def test_outside_of_its_category_the_bot_refuses(visit: Visit) -> None:
 
 
 def test_ctrl_c_ends_all_and_a_users_config_does_not_matter(tmp_path: Path, browser: Browser) -> None:
-    """In a copy of the tree in which a real bot's config.py lies beside bot.py."""
+    """The demo runs in a copy of the tree that has a real bot's config.py beside bot.py."""
     tree, marker = tmp_path / "tree", tmp_path / "config.py was run"
     tree.mkdir()
     for path in ROOT.glob("*.py"):
@@ -320,7 +323,7 @@ def test_ctrl_c_ends_all_and_a_users_config_does_not_matter(tmp_path: Path, brow
         page.goto(address)
         me = Visitor(page)
         panel = me.run("info", "web01", "101 web01")
-        expect(panel).to_contain_text("稼働中")  # Proxmox is read: no foreign fingerprint is asked for
+        expect(panel).to_contain_text("稼働中")  # the other config's fingerprint is not used
         assert not marker.exists()
         began = time.monotonic()
         assert demo.end() == 0, demo.output()
@@ -345,7 +348,7 @@ def test_who_is_for_some_guests_sees_no_others(visit: Visit) -> None:
 
 
 def test_the_owner_reboots_their_guest_and_the_audit_channel_tells_of_it(visit: Visit) -> None:
-    """A viewer of everything else."""
+    """The owner is a viewer of everything else."""
     audit, me = visit(1), visit(0)
     me.become("viewer emma")
     outcome = me.run("reboot", "wiki", "204 wiki")

@@ -1,4 +1,4 @@
-"""The playground's Proxmox says what Proxmox says: each correction of fakepve, through real proxmoxer over HTTPS."""
+"""Test that the playground's Proxmox answers as Proxmox does: each correction of fakepve, by proxmoxer over HTTPS."""
 
 import contextlib
 import json
@@ -52,7 +52,7 @@ def pve() -> Iterator[Pve]:
 
 @pytest.fixture
 def api(pve: Pve) -> Iterator[Any]:
-    """The bot, with one privilege more than its roles: to set other options."""
+    """Provide the bot's API access, with one more privilege than its roles: the one to set other options."""
     made = client(pve, pve.give_bot(privileges=(*BOT_PRIVILEGES, "VM.Config.Options")))
     yield made
     made._store["session"].close()
@@ -175,7 +175,7 @@ def test_denied_privileges_name_privilege_and_path(pve: Pve, api: Any) -> None:
     assert (refused.status_code, refused.content) == (403, "Permission check failed (/vms/100, VM.PowerMgmt)")
     assert (
         refusal(api.nodes("pve1").qemu(100).status.start.post, force="x").status_code == 403
-    )  # rights come first
+    )  # privileges are checked first
     assert ended(api, api.nodes("pve2").qemu(101).status.start.post()) == "OK"
     pve.allow_again()
     assert ended(api, api.nodes("pve1").qemu(100).status.stop.post()) == "OK"

@@ -1,4 +1,4 @@
-"""What happens in the playground's cluster besides the bot's own doing, seen through its API as the bot sees it."""
+"""Test events in the playground's cluster that the bot did not cause, seen through the API as the bot sees them."""
 
 import threading
 import time
@@ -108,7 +108,7 @@ def test_a_job_of_several_guests_has_an_empty_id_and_needs_its_node(pve: Pve, ap
 def test_in_stop_mode_the_guest_is_down_meanwhile(
     pve: Pve, api: Any, vmid: int, kind: str, prefix: str
 ) -> None:
-    """A VM by a task of its own (QemuServer.pm stop_vm runs `qm shutdown`)."""
+    """A VM is stopped by a separate task (QemuServer.pm stop_vm runs `qm shutdown`)."""
     plan = pve.backup_job(vmid, hold=True, mode="stop")
     until(lambda: pve.guest(vmid).status == "stopped")
     assert (row_of(api, vmid)["status"], row_of(api, vmid)["lock"]) == ("stopped", "backup")
@@ -367,7 +367,7 @@ def test_a_thousand_guests_are_there_quickly_and_listed_quickly(pve: Pve, api: A
 
 
 def test_roles_on_a_path_replace_those_from_above_it(pve: Pve, api: Any) -> None:
-    """AccessControl.pm roles: what is granted at / is lost where something else is granted further down."""
+    """AccessControl.pm roles: a grant further down replaces the grants at /."""
     for who in (BOT_USER, f"{BOT_USER}!{BOT_TOKEN}"):
         pve.grant(who, "/storage/local", "Datastore.AllocateSpace")
     assert {name for name, _ in storages(api)} == {"local-lvm"}

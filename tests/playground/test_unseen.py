@@ -1,4 +1,4 @@
-"""What the playground can hide: a node whose pvestatd hangs, and backups that fall out of the task list."""
+"""Test what the playground can hide: a node whose pvestatd hangs, and backups that drop out of the task list."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""However Discord says no, or nothing: the watch goes on, Discord is tried again, and each reason is one sentence."""
+"""Test refusals and silence of Discord: the watch goes on, the bot tries again, and each reason is one sentence."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[ProcessStage]:
 
 
 async def watching(stage: ProcessStage) -> None:
-    """Launch a bot that watches 101, and wait until it knows it."""
+    """Launch a bot that watches 101, and wait until it knows the guest."""
     await stage.launch(MONITOR_VM_IDS="101", MONITOR_INTERVAL_SECONDS=str(INTERVAL))
     await stage.until(
         lambda: (stage.directory / "journal.db").exists() and stage.reads(), "a look", alive=True
@@ -45,7 +45,7 @@ async def back(stage: ProcessStage) -> None:
 
 
 async def test_the_watch_does_not_wait_for_discord(stage: ProcessStage) -> None:
-    """A stop while Discord was away from the start is told once Discord is back."""
+    """A stop that happened while Discord was away from the start is reported once Discord is back."""
     async with stage.server.outage():
         await watching(stage)
         stage.pve.crash(101)
@@ -70,7 +70,7 @@ async def test_nobody_listens_at_the_start(stage: ProcessStage) -> None:
 
 
 async def test_the_gateway_refuses_the_first_connections(stage: ProcessStage) -> None:
-    """REST answers meanwhile, so that alerts get through."""
+    """REST answers meanwhile, so alerts get through."""
     stage.server.gateway.closed = True
     await watching(stage)
     stage.pve.crash(101)
@@ -110,7 +110,7 @@ async def test_a_token_reset_while_running_ends_it_with_a_sentence(stage: Proces
 
 @pytest.mark.parametrize("code", LASTING_CODES)
 async def test_other_refusals_of_the_gateway_leave_the_watch_at_work(stage: ProcessStage, code: int) -> None:
-    """Tried again only now and then: each try is counted by Discord."""
+    """The bot tries again only from time to time, because Discord counts each attempt."""
     stage.server.gateway.refuses = code
     await watching(stage)
     await stage.until(lambda: f"close code {code}" in stage.bot.output(), "the sentence", alive=True)
@@ -131,7 +131,7 @@ async def test_other_refusals_of_the_gateway_leave_the_watch_at_work(stage: Proc
 async def test_commands_that_cannot_be_registered_are_a_sentence(
     stage: ProcessStage, status: int, code: int, words: str
 ) -> None:
-    """Those of the start before go on working."""
+    """The commands registered at the previous start still work."""
     await stage.start()
     await stage.bot.end()
     await stage.until(lambda: not stage.server.gateway.connected, "Discord to notice")
@@ -188,7 +188,7 @@ async def test_a_long_limit_at_the_log_in_is_kept_to(stage: ProcessStage) -> Non
 async def test_a_limit_at_the_log_in_is_no_silence_of_the_network(
     stage: ProcessStage, *, everywhere: bool
 ) -> None:
-    """One that discord.py would wait for by itself, longer than a log-in may take in all."""
+    """discord.py would wait for this limit by itself, longer than a log-in may take in total."""
     stage.server.fail("GET", "/users/@me", 429, retry_after=8.0, is_global=everywhere)
     bot = await stage.launch()
     await back(stage)
@@ -218,7 +218,7 @@ async def test_a_page_at_the_registration_of_commands_is_no_refused_guild(stage:
 
 
 async def test_connections_that_end_at_once_are_not_begun_without_a_pause(stage: ProcessStage) -> None:
-    """Discord takes back a token that identifies itself too often."""
+    """Discord revokes a token that identifies itself too often."""
     stage.server.gateway.refuses = 4000
     await stage.launch()
     await stage.until(
@@ -263,7 +263,7 @@ def test_every_error_is_one_line_in_both_languages(error: BaseException, step: C
 
 
 async def test_an_event_that_cannot_be_taken_does_not_end_the_bot(stage: ProcessStage) -> None:
-    """A role without its fields, say: what comes after it is heard all the same."""
+    """A role without its fields is such an event. Later events are still handled."""
     stage.crashes_expected = True
     await stage.start()
     for session in stage.server.gateway.sessions.values():
@@ -273,7 +273,7 @@ async def test_an_event_that_cannot_be_taken_does_not_end_the_bot(stage: Process
 
 
 async def test_what_was_cut_off_is_told_once_discord_is_back(stage: ProcessStage) -> None:
-    """The bot is killed amid a start, and begins again while Discord is away."""
+    """The bot is killed during a start, and begins again while Discord is away."""
     await stage.start()
     plan = stage.pve.next_task("qmstart", vmid=104, hold=True)
     stage.server.answer_wait = 0.0

@@ -1,4 +1,4 @@
-"""The end comes at once and with exit code 0: where nothing can be called back, and before anything has begun."""
+"""Test that the bot ends at once with exit code 0, before anything has begun and while a call cannot be cancelled."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[ProcessStage]:
 
 
 async def test_a_name_servers_silence_holds_no_end_up(stage: ProcessStage) -> None:
-    """A thread that looks up a name cannot be cut, and Python waits for its threads."""
+    """A thread that looks up a name cannot be cut, and Python waits for its threads at exit."""
     (stage.directory / "sitecustomize.py").write_text(SLOW_NAMES)
     bot = await stage.launch(PROXMOX_HOST="slow.example", PYTHONPATH=str(stage.directory))
     await stage.until(
@@ -43,7 +43,10 @@ async def test_a_name_servers_silence_holds_no_end_up(stage: ProcessStage) -> No
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="whether signals are caught is read there")
 async def test_a_signal_before_anything_has_begun_is_an_end_as_wished(stage: ProcessStage) -> None:
-    """While the packages are imported: as the first process of a container it would otherwise not hear it at all."""
+    """The signal comes while the packages are imported.
+
+    The first process of a container would otherwise ignore it.
+    """
     bot = await stage.launch()
     status = Path(f"/proc/{bot.process.pid}/status")
 

@@ -1,4 +1,7 @@
-"""`kill -9` amid changes of every kind, at a real process: the next start finds out what Proxmox did, once."""
+"""Test `kill -9` during changes of every kind, with a real process.
+
+The next start finds out, once, what Proxmox did.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody else put where the bot keeps its files is neither followed nor written."""
+"""Test that files and links that somebody else put in the bot's places are neither followed nor written."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_file_of_somebody_else_is_refused_unless_the_directory_is_theirs(tmp_path: Path) -> None:
-    """A directory mounted into a container belongs, with its files, to a user of the world outside."""
+    """A directory mounted into a container belongs, with its files, to a user outside the container."""
     (tmp_path / "journal.db").write_bytes(b"")
     os.chown(tmp_path / "journal.db", 12345, -1)
     with pytest.raises(ForeignFile) as caught:
@@ -50,7 +50,7 @@ def test_a_file_of_somebody_else_is_refused_unless_the_directory_is_theirs(tmp_p
 
 
 def test_the_directory_itself_may_be_a_link(tmp_path: Path) -> None:
-    """Whoever names it in DATA_DIR means where it leads to."""
+    """Somebody who names a link in DATA_DIR means its target."""
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     lock_data_dir(tmp_path / "link").release()
@@ -89,7 +89,7 @@ def test_each_is_one_line_that_says_what_to_do(language: str) -> None:
 
 
 async def test_the_bot_says_so_and_ends(tmp_path: Path) -> None:
-    """A journal that is a link; and before that, a directory that everybody may write to is warned of."""
+    """The journal is a link. A warning about a directory that everybody can write to comes first."""
     outside = tmp_path / "outside.db"
     data = tmp_path / "data"
     data.mkdir()

@@ -1,4 +1,4 @@
-"""The bot as people run it: `python bot.py`, between a Discord and a Proxmox cluster on real sockets."""
+"""Test the bot as people run it: `python bot.py` between a Discord and a Proxmox cluster on real sockets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ COMMANDS = {
     *("snapshot", "monitor", "access", "readonly", "audit"),
 }
 KILLS = 12
-"""How often the watch list's bot is killed: after each of the first `SPREAD` acknowledgements, and in between."""
+"""Number of kills in the test of the watch list.
+
+The bot is killed after each of the first `SPREAD` acknowledgements, and in between.
+"""
 SPREAD = 6
 VM, CT = 104, 205
 """Stopped guests of the demo cluster, one of each kind."""
@@ -143,7 +146,7 @@ async def test_a_signal_ends_it_while_discord_is_down(stage: ProcessStage) -> No
 
 
 async def test_a_signal_ends_it_while_the_line_to_discord_is_dead(stage: ProcessStage) -> None:
-    """Neither an answer nor an end of the connection comes: a cable that was pulled."""
+    """Neither an answer nor an end of the connection comes, as with a pulled cable."""
     wire = Wire("127.0.0.1", int(stage.server.api_base.split(":")[2].split("/")[0]))
     await wire.join()
     try:
@@ -180,7 +183,7 @@ def alerts_path(stage: ProcessStage) -> str:
 
 
 def with_a_waiting_alert(stage: ProcessStage) -> None:
-    """The next bot has an alert to send from its first moment on: its watch list is unreadable."""
+    """Make the watch list unreadable, so that the next bot has an alert to send from the start."""
     stage.list_file.write_bytes(b"[101,")
 
 
@@ -188,7 +191,7 @@ def with_a_waiting_alert(stage: ProcessStage) -> None:
 async def test_an_open_question_is_over_when_the_bot_ends(
     stage: ProcessStage, number: signal.Signals
 ) -> None:
-    """Nothing can be pressed in it any more, it says why, and nothing was done."""
+    """Its buttons are disabled, it says why, and nothing was done."""
     await stage.start()
     questions = [
         await stage.say(stage.akiko, "stop", vmid=101),
@@ -208,8 +211,10 @@ async def test_an_open_question_is_over_when_the_bot_ends(
 
 
 async def test_alerts_that_wait_are_sent_before_the_end(stage: ProcessStage) -> None:
-    """Once each and in order, although Discord loses an answer; together with the farewells for an open question
-    and for work under way."""
+    """Each is sent once and in order, although Discord loses an answer.
+
+    The farewells of an open question and of work under way are sent too.
+    """
     await stage.start(MONITOR_VM_IDS="101,201", MONITOR_INTERVAL_SECONDS=str(INTERVAL))
     await stage.first_look()
     plan = stage.pve.next_task("qmstart", vmid=VM, hold=True)
@@ -242,7 +247,7 @@ async def test_an_alert_that_cannot_be_sent_does_not_hold_up_the_end(stage: Proc
 
 
 async def refused(stage: ProcessStage, *arguments: str, **settings: str) -> tuple[int, str]:
-    """Exit code and output of a bot that does not run."""
+    """Return exit code and output of a bot that refuses to run."""
     bot = await stage.launch(*arguments, **settings)
     return await bot.wait(), bot.output()
 
@@ -332,7 +337,7 @@ async def test_another_discord_is_refused_unless_it_is_on_this_machine(
 
 @pytest.mark.parametrize("name", ["DISCORD_API_BASE", "DISCORD_GATEWAY_URL"])
 async def test_another_discord_is_refused_unless_it_is_said_to_be_one(stage: ProcessStage, name: str) -> None:
-    """Whoever can set a variable must not read what is meant for Discord."""
+    """Somebody who can set a variable must not read data meant for Discord."""
     both = {"DISCORD_API_BASE": "", "DISCORD_GATEWAY_URL": "", "DISCORD_STAND_IN": ""}
     code, output = await refused(stage, **{**both, name: stage.server.environment()[name]})
     assert code == 1 and name in output.splitlines()[-1] and "is for tests alone" in output
@@ -362,7 +367,7 @@ sys.exit(bot.main(["--config", "no config.py"]))
 
 
 async def test_no_secret_is_kept_of_a_crash_within_an_action(stage: ProcessStage) -> None:
-    """In the audit, too: what a test here leaves in the data directory is read at its end."""
+    """This covers the audit, too: every file in the data directory is read at the end of the test."""
     stage.crashes_expected = True
     await stage.start("-c", PLANTED.format(where="core.actions.sender._request"))
     reply = await stage.say(stage.akiko, "start", vmid=VM)
@@ -375,7 +380,7 @@ async def test_no_secret_is_kept_of_a_crash_within_an_action(stage: ProcessStage
 
 
 async def test_no_secret_is_written_at_debug_or_after_a_crash_inside(stage: ProcessStage) -> None:
-    """What it writes is read at the end of every test here; this one makes it write much, and crash."""
+    """The output of every test here is read at its end. This test makes the bot write much, and crash."""
     stage.crashes_expected = True
     await stage.start("-c", PLANTED.format(where="ui.guests.show.guest_list_card"), LOG_LEVEL="DEBUG")
     reply = await stage.say(stage.akiko, "list")
@@ -479,7 +484,7 @@ async def test_an_invalid_session_is_begun_anew(stage: ProcessStage) -> None:
 
 
 class Ledger:
-    """What was acknowledged about each guest's place on the watch list, and what is under way."""
+    """Record the acknowledged place of each guest on the watch list, and the changes under way."""
 
     def __init__(self) -> None:
         self.sure: dict[int, bool] = {}
@@ -487,7 +492,7 @@ class Ledger:
         self.acknowledged = 0
 
     async def work(self, stage: ProcessStage, vmids: list[int], rng: random.Random) -> None:
-        """Add and remove for ever, one command after the other."""
+        """Add and remove guests forever, one command after another."""
         while True:
             vmid = rng.choice(vmids)
             add = not self.sure.get(vmid, False)
@@ -499,7 +504,7 @@ class Ledger:
             self.acknowledged += 1
 
     def hold_against(self, watched: set[int]) -> None:
-        """Nothing that was acknowledged may be otherwise; what was under way may be either way."""
+        """Check every acknowledged change. A change under way may have happened or not."""
         for vmid, expected in self.sure.items():
             if vmid not in self.open:
                 assert (vmid in watched) is expected, (vmid, expected, watched)
@@ -509,7 +514,7 @@ class Ledger:
 
 
 async def cancelled(tasks: list[asyncio.Task[None]]) -> None:
-    """End them. More than one cancel may be needed: Python 3.11's wait_for may swallow one."""
+    """End the tasks. Several cancellations may be needed, because Python 3.11's `wait_for` may swallow one."""
     left = set(tasks)
     while left:
         for task in left:
@@ -523,7 +528,7 @@ def shown_vmids(reply: PressResult) -> set[int]:
 
 
 async def test_kill_9_loses_no_entry_of_the_watch_list(stage: ProcessStage) -> None:
-    """One worker's commands overlap with the other's, so that the kill meets writes in every state."""
+    """The commands of two workers overlap, so that the kill meets writes in every state."""
     rng, ledger = random.Random(20261123), Ledger()  # noqa: S311  # when to kill is no secret
     parts = [[101, 103, 201, 203], [104, 106, 204, 205]]
     stage.server.ack_limit = PATIENCE
@@ -641,7 +646,7 @@ async def test_an_outage_of_proxmox_is_told_once_and_what_happened_meanwhile(sta
 
 @pytest.mark.parametrize("how", ["refused", "cut", "taken, refused", "taken, cut"])
 async def test_an_alert_outlives_discords_trouble(stage: ProcessStage, how: str) -> None:
-    """However its sending goes wrong, it appears once: also when Discord took it and only the answer was lost."""
+    """Each fault is tried, including one in which Discord accepted the alert and only the answer was lost."""
     taken = how.startswith("taken")
     with_a_waiting_alert(stage)
     path = alerts_path(stage)
@@ -669,7 +674,7 @@ async def test_an_alert_outlives_discords_trouble(stage: ProcessStage, how: str)
 async def test_every_command(
     tmp_path: Path, contract: Path | None, kind: str, template: int, made: int, name: str
 ) -> None:
-    """One guest's life, from its template to its end, by every command of the table."""
+    """The commands of the table take one guest from its template to its end."""
     async with process_stage(tmp_path, contract) as stage:
         await stage.start()
         pve, server, akiko, channel = stage.pve, stage.server, stage.akiko, stage.channel
@@ -738,7 +743,7 @@ async def test_every_command(
         helped = await stage.say(akiko, "help")
         assert helped.ephemeral and all(command in helped.text for command in COMMANDS)
 
-        if pve.guest(made).status != "running":  # a rollback without memory leaves it off
+        if pve.guest(made).status != "running":  # a rollback without memory leaves it stopped
             await done("was started", "start", vmid=made)
         await answered("was switched off", await stage.say(akiko, "stop", vmid=made))
         assert pve.guest(made).status == "stopped"

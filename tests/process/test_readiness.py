@@ -1,4 +1,7 @@
-"""`ready:` means ready: what a setting names and is not there is a line with its remedy, and is told when mended."""
+"""Test that `ready:` means ready: each missing thing named in a setting gets a line with its remedy.
+
+Its repair is reported too.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ WRONG = "999999999999999999"
 
 
 def guild(*, silent: bool = False, without: int = 0, **changed: ChannelView) -> GuildView:
-    """The guild with something else in it; `changed` by what the channel is for."""
+    """Return the guild with changes. The keys of `changed` are the purposes of the channels."""
     ids = {"category": CATEGORY, "alerts": ALERTS, "audit": AUDIT}
     channels = CHANNELS | {ids[name]: channel for name, channel in changed.items()}
     kept = {number: channel for number, channel in channels.items() if number != without}
@@ -69,7 +72,7 @@ def guild(*, silent: bool = False, without: int = 0, **changed: ChannelView) -> 
     [
         (SOUND, []),
         (Cluster((), NODES, 0.0), [Problem.NO_GUESTS]),
-        (Cluster((GUEST,), (), 0.0), []),  # which nodes there are is not known
+        (Cluster((GUEST,), (), 0.0), []),  # the nodes are unknown
         (Cluster((GUEST,), NODES[1:], 0.0), [Problem.NO_NODE]),
         (Cluster((GUEST,), (Node("PVE1", online=True),), 0.0), [Problem.NO_NODE]),
         (Cluster((GUEST,), (Node("pve1", online=False),), 0.0), [Problem.NODE_OFFLINE]),
@@ -155,7 +158,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[ProcessStage]:
 
 
 async def found(stage: ProcessStage, *words: str) -> str:
-    """The log, once these words are in it."""
+    """Wait until the log contains these words, and return it."""
     await stage.until(lambda: all(word in stage.bot.output() for word in words), f"{words}", alive=True)
     return stage.bot.output()
 
@@ -218,7 +221,7 @@ async def test_the_ids_of_a_channel_and_its_category_mixed_up(stage: ProcessStag
 
 
 async def test_a_token_that_sees_nothing_and_then_does(stage: ProcessStage) -> None:
-    """What is mended is told, at the latest when Discord is back after a moment."""
+    """The repair is reported at the latest when Discord is back after a moment."""
     stage.pve.deny("VM.Audit")
     await stage.start(ADMIN_ROLE_IDS=str(stage.guild.create_role("admins").id))
     told = await found(stage, "❌ PROXMOX_TOKEN_NAME: Proxmox answers but shows no guests")
@@ -258,7 +261,7 @@ async def test_a_role_that_cannot_be_mentioned_is_a_warning(stage: ProcessStage)
 
 
 async def test_a_server_that_the_bot_is_not_in(stage: ProcessStage) -> None:
-    """Commands can be registered there, which takes another permission than to be in it."""
+    """Commands can be registered there, which takes another permission than membership."""
     stage.server.rest.faults.add(PlannedFault("PUT", "/commands", 99, 200))
     await stage.launch(GUILD_ID=WRONG)
     told = await found(stage, f"❌ GUILD_ID: the bot is not in the server “{WRONG}”")
@@ -271,7 +274,7 @@ async def test_a_server_that_the_bot_is_not_in(stage: ProcessStage) -> None:
 async def test_a_channel_of_which_discord_does_not_say_is_not_called_wrong(
     stage: ProcessStage, status: int, page: str
 ) -> None:
-    """It may be a thread that is quiet, for which has to be asked. Nobody is to copy an ID that may be right."""
+    """The channel may be a quiet thread, which has to be queried. Nobody should replace an ID that may be right."""
     path = f"/channels/{WRONG}"
     stage.server.rest.faults.add(PlannedFault("GET", path, 9, status, retry_after=60.0, page=page))
     await stage.start(ALERT_CHANNEL_ID=WRONG)

@@ -1,4 +1,4 @@
-"""An old Python, or one without the packages, gets a sentence with the command that helps."""
+"""Test that an old Python, or one without the packages, gets a sentence with the command that helps."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ OLD = [
     for python in sorted(Path.home().glob(".pyenv/versions/3.*/bin/python"))
     if int(python.parts[-3].split(".")[1]) < 11
 ]
-"""Old Pythons of this machine, if it has any."""
+"""Old Pythons on this machine, if there are any."""
 
 
 def run(python: str | Path, *arguments: str, **environment: str) -> tuple[int, str]:
-    """Exit code and all output."""
+    """Return exit code and all output."""
     done = subprocess.run(  # noqa: S603 - our own files
         [str(python), *arguments],
         cwd=ROOT,
@@ -37,7 +37,7 @@ def run(python: str | Path, *arguments: str, **environment: str) -> tuple[int, s
 
 @pytest.mark.parametrize("file", ["bot.py", "startup/requirements_check.py"])
 def test_an_old_python_can_read_as_far_as_the_check(file: str) -> None:
-    """The whole file is read before its first line runs."""
+    """Python compiles the whole file before its first line runs."""
     with tokenize.open(ROOT / file) as source:
         tree = ast.parse(source.read(), feature_version=(3, 7))
     first = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
@@ -66,7 +66,7 @@ def test_with_the_real_old_pythons_of_this_machine() -> None:
 
 
 def test_missing_packages_are_named_with_the_command(tmp_path: Path) -> None:
-    """A Python without site-packages has none of them."""
+    """The test uses a Python without site-packages, which has no packages."""
     code, told = run(
         sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); import bot"
     )

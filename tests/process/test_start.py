@@ -1,4 +1,7 @@
-"""What is said of a data directory out of order: in the terminal when the bot cannot begin, else where alerts are."""
+"""Test reports about a faulty data directory.
+
+They appear in the terminal if the bot cannot start, otherwise in the alert channel.
+"""
 
 import re
 from pathlib import Path
@@ -70,7 +73,7 @@ def test_a_list_of_before_there_was_a_journal_has_lost_none() -> None:
 
 
 async def test_the_first_look_waits_for_the_directory(bare_scene: Stage) -> None:
-    """A bot that cannot begin asks nothing of Discord or Proxmox, and leaves the lock to others."""
+    """A bot that cannot start sends nothing to Discord or Proxmox, and leaves the lock to others."""
     scene = bare_scene
     (scene.directory / "journal.db").mkdir()
     bot = ProxmoxBot(load(scene.directory / "config.py", scene.environment()), scene.clock)

@@ -1,4 +1,4 @@
-"""The words: every message in Japanese, every error with its sentence, every action with its wording."""
+"""Test the texts: every message in Japanese, every error with its sentence, every action with its wording."""
 
 import re
 import string
@@ -32,7 +32,7 @@ def english(message: Message) -> tuple[str, ...]:
 
 
 def placeholders(text: str) -> set[str]:
-    """The names in braces; a conversion or an attribute would be a way into our own objects."""
+    """Return the names in braces. A conversion or an attribute would give access to the bot's own objects."""
     names = set()
     for _, name, spec, conversion in string.Formatter().parse(text):
         if name is not None:
@@ -77,7 +77,7 @@ def test_a_translation_has_the_placeholders_of_its_message(language: str) -> Non
 def test_japanese_is_japanese_and_english_is_english() -> None:
     assert [message for message in in_source() if JAPANESE.search(" ".join(english(message)))] == []
     same = {message for message, texts in catalogue("ja").items() if not JAPANESE.search(" ".join(texts))}
-    # What Japanese administrators write in Latin letters too: units, names of things, nothing that is a sentence.
+    # Words that Japanese administrators write in Latin letters too: units and names of things, no sentences.
     sentences = [
         message for message in same if len(re.sub(r"\{\w+\}", "", " ".join(english(message))).split()) > 1
     ]
@@ -96,7 +96,7 @@ def test_a_translation_keeps_code_spans_and_settings() -> None:
 
 
 def test_english_sentences_end_as_sentences_do() -> None:
-    """A sentence in English is one in Japanese, or ends with a value."""
+    """If an English text ends as a sentence, so does the Japanese one, unless it ends with a value."""
     wrong = [
         message
         for message, texts in catalogue("ja").items()
@@ -146,7 +146,7 @@ ERRORS = [
 
 
 def values_of(name: str, hint: Any) -> list[object]:
-    """What a field may hold, hostile where it comes from outside."""
+    """Return possible values of a field, hostile if they come from outside."""
     if name == "verb":
         return [verb.value for verb in Verb]
     if name == "option":
@@ -181,7 +181,7 @@ def test_the_table_of_sentences_is_that_of_the_errors() -> None:
 def test_every_error_is_one_sentence_of_the_readers_language(error: type[BotError], t: Text) -> None:
     for example in examples(error):
         said = error_sentence(t, example)
-        plain = re.sub(r"`[^`\n]*`( \(<@\d+>\))?", "", said)  # a name, and the id that goes with it
+        plain = re.sub(r"`[^`\n]*`( \(<@\d+>\))?", "", said)  # a name and the ID that goes with it
         assert 5 < len(said) < 1000
         assert "\u202e" not in said
         assert "`" not in plain

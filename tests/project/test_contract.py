@@ -1,7 +1,7 @@
-"""Every request the bot may send keeps the contract of Proxmox VE: the hand-written one, and the published ones.
+"""Test that every request of the bot keeps the contract of Proxmox VE: the hand-written one and the published ones.
 
-The published schemas are no part of the project. Where a directory with them is at hand (PVE_CONTRACTS, or
-../shared/contracts beside the checkout) the same requests and the hand-written table are held against them too.
+The published schemas are no part of the project. If a directory with them exists (PVE_CONTRACTS, or
+../shared/contracts beside the checkout), the requests and the hand-written table are checked against them too.
 """
 
 import gzip
@@ -37,7 +37,7 @@ SCHEMAS = sorted(
 
 
 async def everything_sent() -> list[Request]:
-    """What each method sends, for both kinds, with and without each of its options."""
+    """Return the requests of every method, for both kinds of guest, with and without each option."""
     with Pve(nodes=("pve1", "pve2")) as pve:
         fill(pve)
         client = client_of(pve)
@@ -124,7 +124,7 @@ def test_the_contract_sees_what_is_wrong(request_: Request, wrong: str) -> None:
 
 
 if SCHEMAS:
-    # Patterns of the formats that the bot's parameters have (pve-common JSONSchema.pm).
+    # Patterns of the formats of the bot's parameters (pve-common JSONSchema.pm).
     FORMATS = {
         "pve-node": r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?",
         "pve-vmid": r"[1-9][0-9]{2,8}",
@@ -146,7 +146,7 @@ if SCHEMAS:
         return properties
 
     def check(name: str, schema: dict[str, Any], value: str) -> None:
-        """JSONSchema.pm check_prop, for what travels as text."""
+        """Check a value as JSONSchema.pm check_prop does, for values sent as text."""
         kind = schema.get("type", "string")
         if kind == "boolean":
             assert value in ("0", "1"), name

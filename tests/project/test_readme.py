@@ -1,4 +1,4 @@
-"""The documents tell the truth: commands, settings, privileges, sentences, links and versions against the code."""
+"""Test the documents against the code: commands, settings, privileges, sentences, links and versions."""
 
 import re
 from collections.abc import Awaitable
@@ -69,7 +69,7 @@ NEEDED: dict[str, set[str]] = {
 }
 ON_8 = {"VM.GuestAgent.Audit": "VM.Monitor"}
 OPTIONAL = {"Sys.Audit", "Datastore.Audit", "Pool.Audit", "VM.Backup"}
-"""Without them nothing is refused: there is less to see."""
+"""Optional privileges. Without them nothing is refused, but less is visible."""
 
 
 def text_of(language: str) -> str:
@@ -81,7 +81,7 @@ def without_code(text: str) -> str:
 
 
 def section(language: str, name: str) -> str:
-    """The text under a heading of the second level, its own subheadings included."""
+    """Return the text under a heading of the second level, including its subheadings."""
     heading = HEADINGS[name][language == "en"]
     match = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text_of(language), re.M | re.S)
     assert match, f"no section {heading}"
@@ -89,7 +89,7 @@ def section(language: str, name: str) -> str:
 
 
 def table(text: str) -> list[list[str]]:
-    """The cells of the first table, without its head."""
+    """Return the cells of the first table, without its head."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
@@ -155,7 +155,7 @@ def test_every_setting_stands_in_the_table_with_its_default(language: str) -> No
 
 
 def granted(language: str) -> dict[str, dict[str, set[str]]]:
-    """The `pveum` lines of the first block: who -> path -> privileges."""
+    """Parse the `pveum` lines of the first block into who -> path -> privileges."""
     match = re.search(r"```sh\n(.*?)```", section(language, "proxmox"), re.S)
     assert match
     block = match[1]
@@ -196,12 +196,12 @@ def test_the_table_says_which_privileges_are_optional(language: str) -> None:
 
 
 def test_the_demo_and_the_tests_have_these_privileges_too() -> None:
-    """Otherwise a command could work there and be refused for whoever follows the README."""
+    """Otherwise a command could work there and be refused for a reader of the README."""
     assert sorted(BOT_PRIVILEGES) == sorted(set().union(*NEEDED.values()))
 
 
 async def everything(pve: Pve, client: ProxmoxClient) -> list[str]:
-    """Do to a VM and to a container all that the bot can do. What was refused or failed, in Proxmox' words."""
+    """Do everything to a VM and to a container that the bot can do. Return the failures in Proxmox' words."""
     trouble: list[str] = []
     pve.pools.setdefault("lab", set())
 
@@ -249,7 +249,7 @@ async def everything(pve: Pve, client: ProxmoxClient) -> list[str]:
 
 @pytest.mark.parametrize("without", [None, *sorted(set().union(*NEEDED.values()))])
 async def test_the_pveum_lines_are_enough_and_each_is_needed(pve: Pve, without: str | None) -> None:
-    """On fakepve, which holds every request to the privileges of Proxmox' own schema."""
+    """The test uses fakepve, which checks every request against the privileges of Proxmox' own schema."""
     pve.apitokens[TOKEN] = "secret"
     for who, paths in granted("ja").items():
         for path, privileges in paths.items():
@@ -287,7 +287,7 @@ def test_troubleshooting_quotes_what_the_bot_says(language: str) -> None:
 
 
 def test_log_lines_to_look_for_are_lines_of_the_log() -> None:
-    """What Troubleshooting has people search the log for is what the source writes there."""
+    """The log lines that Troubleshooting tells people to search for must exist in the source."""
     source = "".join(
         path.read_text("utf-8") for name in ("core", "ui", "cogs") for path in (ROOT / name).rglob("*.py")
     )
@@ -324,7 +324,7 @@ def test_both_readmes_have_the_same_commands_to_copy() -> None:
 
 
 def anchor(heading: str) -> str:
-    """How GitHub makes an anchor of a heading."""
+    """Return the anchor that GitHub makes of a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
@@ -358,7 +358,7 @@ def test_every_dependency_is_explained() -> None:
     pinned: dict[str, str] = {}
     for name in ("requirements.txt", "requirements-dev.txt"):
         lines = (ROOT / name).read_text("utf-8")
-        if name == "requirements-dev.txt":  # of what those need in turn, only the bot's own is explained
+        if name == "requirements-dev.txt":  # their own dependencies are not explained
             lines = lines.partition("# needed by the ones above")[0]
         pinned.update(re.findall(r"^([\w.-]+)(?:\[\w+\])?==([\w.]+)", lines, re.M))
     assert listed == pinned

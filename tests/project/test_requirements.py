@@ -1,4 +1,4 @@
-"""Every file that an installation fetches is named by its hash, and nothing but packages is."""
+"""Test that every file fetched by an installation is named by its hash, and that only packages are fetched."""
 
 import re
 from pathlib import Path
@@ -13,14 +13,14 @@ every_file = pytest.mark.parametrize("name", FILES)
 
 
 def entries(name: str) -> list[str]:
-    """The logical lines of a requirements file, comments left out."""
+    """Return the logical lines of a requirements file, without comments."""
     joined = TEXTS[name].replace("\\\n", " ")
     return [line for line in joined.splitlines() if line and not line.startswith("#")]
 
 
 @every_file
 def test_each_pin_has_its_hashes(name: str) -> None:
-    """One wheel or source archive at the least, and no line that pip would have to trust."""
+    """Each pin has the hash of at least one wheel or source archive, and pip need not trust any line."""
     pins = [entry for entry in entries(name) if not entry.startswith("-r ")]
     for entry in pins:
         assert PIN.match(entry), entry
@@ -33,7 +33,7 @@ def test_each_pin_has_its_hashes(name: str) -> None:
 
 @every_file
 def test_no_line_says_where_to_fetch_from(name: str) -> None:
-    """Neither a registry nor a link: each person's own settings of pip say that."""
+    """The files name no registry and no link. Each person's own pip settings do that."""
     lines = [entry for entry in entries(name) if not PIN.match(entry)]
     assert lines == ([] if name == "requirements.txt" else ["-r requirements.txt"])
     assert not re.search(r"https?://|--(?:extra-)?index|--find-links|--trusted-host| @ ", TEXTS[name])
@@ -66,7 +66,7 @@ def test_new_hashes_leave_the_rest_as_it_is_written() -> None:
 
 
 def test_the_public_checks_run_nothing_that_can_be_replaced() -> None:
-    """Actions are named by commit, and the check for known vulnerabilities is among the steps."""
+    """Actions are pinned to commits, and the check for known vulnerabilities is among the steps."""
     workflows = sorted((ROOT / ".github/workflows").glob("*.yml"))
     texts = [path.read_text("utf-8") for path in workflows]
     assert texts

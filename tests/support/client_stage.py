@@ -1,8 +1,7 @@
-"""The stage of the client's tests: the real ProxmoxClient, real proxmoxer and HTTPS, to Pve or to a server that
-misbehaves byte by byte.
+"""Run the real `ProxmoxClient` over real proxmoxer and HTTPS, against Pve or a server that misbehaves byte by byte.
 
-A test module takes the fixtures by assignment: `pve, client = client_stage.pve, client_stage.client`. Whatever a
-test of the `pve` fixture sent is held against tests/support/pve_contract.py when it ends.
+A test module takes the fixtures by assignment: `pve, client = client_stage.pve, client_stage.client`. All
+requests of a test that uses the `pve` fixture are checked against `tests/support/pve_contract.py` at its end.
 """
 
 import asyncio
@@ -30,7 +29,7 @@ from proxmox_client import Endpoint, ProxmoxClient
 from tests.support.pve_contract import complaints
 
 PATIENCE = 15.0
-"""Real seconds after which what a test waits for is taken not to come."""
+"""Real seconds to wait before a test fails."""
 SECRET = "5ec4e7-0f-7he-b07-70ken"
 
 VM = Guest(100, Kind.QEMU, "pve1", State.RUNNING, "web01")
@@ -84,13 +83,13 @@ EVERY = READS | CHANGES
 
 
 def client_of(server: "Pve | Rude", secret: str = SECRET, **trust: Any) -> ProxmoxClient:
-    """A client of this server that trusts its CA, or whatever fields of Endpoint say."""
+    """Return a client that trusts this server's CA. `trust` overrides fields of `Endpoint`."""
     end = Endpoint(server.host, server.port, BOT_USER, BOT_TOKEN, secret, Path(server.ca_file))
     return ProxmoxClient(replace(end, **trust), Clock())
 
 
 def fill(pve: Pve) -> None:
-    """The guests named above."""
+    """Add the guests named above."""
     config = {"cores": 2, "memory": "2048", "agent": "1"}
     pve.add_vm(VM.vmid, VM.label, node=VM.node, status="running", config=config)
     pve.add_vm(VM_STOPPED.vmid, VM_STOPPED.label, node=VM_STOPPED.node)
@@ -103,7 +102,7 @@ def fill(pve: Pve) -> None:
 
 @contextlib.contextmanager
 def opened(**options: Any) -> Iterator[Pve]:
-    """A cluster with those guests; at its end everything it was asked is held against the contract."""
+    """Run a cluster with these guests, and check all requests against the contract at the end."""
     with Pve(nodes=("pve1", "pve2"), **options) as made:
         fill(made)
         yield made
@@ -123,20 +122,20 @@ def client(pve: Pve) -> ProxmoxClient:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time-outs of a fraction of a second."""
+    """Set time-outs to a fraction of a second."""
     for name in ("CONNECT_SECONDS", "READ_SECONDS", "CHANGE_SECONDS"):
         monkeypatch.setattr(f"adapters.proxmox.http.{name}", 0.4)
 
 
 async def refusal(call: Awaitable[object]) -> BotError:
-    """The error that a call ends with."""
+    """Return the error that a call raises."""
     with pytest.raises(BotError) as caught:
         await call
     return caught.value
 
 
 def one_thread() -> None:
-    """All calls from one thread, so that they share its connection."""
+    """Make all calls from one thread, so that they share its connection."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
 
 
@@ -162,7 +161,7 @@ def sent(pve: Pve, method: str = "POST") -> list[tuple[str, str, dict[str, Any]]
 
 
 def answer(body: str | bytes, status: str = "200 OK", *headers: str, kind: str = "application/json") -> bytes:
-    """An HTTP answer."""
+    """Build an HTTP answer."""
     raw = body.encode() if isinstance(body, str) else body
     head = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {len(raw)}", *headers]
     return "\r\n".join([*head, "", ""]).encode() + raw
@@ -174,7 +173,10 @@ STARTED = answer(f'{{"data":"{UPID}"}}')
 
 @dataclass(frozen=True)
 class Cut:
-    """Close the connection; `first` is sent before, `reset` makes it a TCP reset without TLS' farewell."""
+    """Close the connection after sending `first`.
+
+    `reset`: close it with a TCP reset, without the end message of TLS.
+    """
 
     first: bytes = b""
     reset: bool = False
@@ -182,14 +184,14 @@ class Cut:
 
 @dataclass(frozen=True)
 class HeldAnswer:
-    """Keep the request waiting until Rude.release is set, then answer."""
+    """Hold the request until `Rude.release` is set, then answer."""
 
     then: bytes
 
 
 @dataclass(frozen=True)
 class Drip:
-    """Send the first `at_once` bytes, then one byte every `seconds`, until Rude.release is set."""
+    """Send the first `at_once` bytes, then one byte every `seconds` until `Rude.release` is set."""
 
     whole: bytes
     seconds: float
@@ -200,11 +202,12 @@ ServerStep = bytes | Cut | HeldAnswer | Drip
 
 
 class Rude:
-    """A TLS server that does with its requests, in turn, what `steps` say (the last one for ever).
+    """Run a TLS server that handles its requests as `steps` say, one step each. The last step repeats forever.
 
-    `handshake`: "tls" as usual; "cut" closes during it; "plain" talks HTTP without TLS; "held" waits with it for
-    `release`; "drip" gives its bytes one by one, a quarter of a second apart.
-    `received` are the requests, whole; `raw` every byte that came through the connections.
+    `handshake`: `tls`: normal; `cut`: close during the handshake; `plain`: HTTP without TLS; `held`: wait for
+    `release`; `drip`: send one byte every 0.25 seconds.
+    `received`: the complete requests.
+    `raw`: every byte received on all connections.
     """
 
     def __init__(self, directory: Path, *steps: ServerStep, handshake: str = "tls") -> None:
@@ -244,7 +247,7 @@ class Rude:
 
     @property
     def serving(self) -> list[threading.Thread]:
-        """A thread for each connection; it ends with it."""
+        """One thread for each open connection."""
         return self._threads[1:]
 
     @property
@@ -298,7 +301,7 @@ class Rude:
                 return
 
     def _one(self, secure: ssl.SSLSocket) -> bool:
-        """One request; whether the connection goes on."""
+        """Handle one request. Return whether the connection stays open."""
         whole = b""
         while b"\r\n\r\n" not in whole or len(whole.partition(b"\r\n\r\n")[2]) < _length(whole):
             read = secure.recv(65536)
@@ -345,7 +348,7 @@ def _length(request: bytes) -> int:
 async def with_every_method(
     client: ProxmoxClient, calls: dict[str, _Call], guests: Sequence[Guest] = (VM, CT)
 ) -> dict[str, object]:
-    """What each method gave or raised, by `method kind`."""
+    """Call each method and return its result or its error, by `method kind`."""
     found: dict[str, object] = {}
     for name, call in calls.items():
         for guest in guests:

@@ -1,7 +1,7 @@
-"""A small cluster that keeps its state, and a clock that only moves when somebody sleeps.
+"""Provide an in-memory Proxmox cluster, and a clock that moves only through `sleep` and `advance`.
 
-`FakeProxmox` keeps core.proxmox.Proxmox by carrying things out on its own guests: a task runs for a while and
-then does what it is for. What goes wrong is said beforehand with `next`.
+`FakeProxmox` implements `core.proxmox.Proxmox` on its own guests. A task runs for a while and then takes
+effect. Tests plan faults with `next`.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ CONFIG = GuestConfig(
 
 
 class FakeClock(Clock):
-    """Both clocks stand still but for `sleep` and `advance`. `at` has something happen on the way."""
+    """Simulate both clocks, which move only through `sleep` and `advance`. `at` schedules an event."""
 
     def __init__(self, monotonic: float = 1000.0, unix: float = NOON) -> None:
         self.mono, self.unix = monotonic, unix
@@ -58,7 +58,7 @@ class FakeClock(Clock):
         return self.unix
 
     def at(self, seconds: float, happens: Callable[[], None]) -> None:
-        """Once so many seconds from now have passed."""
+        """Call `happens` once this many seconds have passed."""
         self._events.append((self.mono + seconds, happens))
 
     def advance(self, seconds: float) -> None:
@@ -82,22 +82,25 @@ class FakeClock(Clock):
 
 @dataclass(frozen=True)
 class Lost:
-    """The request is carried out, and then this is raised instead of its answer."""
+    """Carry out the request, then raise this error instead of answering."""
 
     error: BotError
 
 
 def leave() -> None:
-    """Everything stays as it is."""
+    """Do nothing."""
 
 
 FakeReaction = BotError | Lost | Callable[[], None] | None
-"""What a call meets: a refusal, a lost answer, something that happens just before it, or nothing."""
+"""Event that a call meets: an error, a lost answer, a callback to run just before the call, or nothing."""
 
 
 @dataclass
 class FakeTask:
-    """A task. `lines` is its log, each with the second (from its start) at which it is written."""
+    """Describe a task.
+
+    `lines` is its log: each line with the second, counted from the task's start, at which it is written.
+    """
 
     upid: str
     type: str
@@ -116,7 +119,7 @@ class FakeTask:
 
 @dataclass(frozen=True)
 class Sent:
-    """One change that reached Proxmox, carried out or not."""
+    """Record a change that reached Proxmox, whether carried out or not."""
 
     what: str
     vmid: int
@@ -126,7 +129,10 @@ class Sent:
 
 @dataclass
 class FakeProxmox:
-    """`listed` overrules what the cluster's list says of a guest, which may lag behind the truth in `guests`."""
+    """Simulate a cluster.
+
+    `guests` is the true state. `listed` overrides entries of the cluster's list, which may lag behind.
+    """
 
     clock: FakeClock
     guests: dict[int, Guest] = field(default_factory=dict)
@@ -142,11 +148,11 @@ class FakeProxmox:
     sent: list[Sent] = field(default_factory=list)
     identity: str = "bot@pve!discord"
     seconds: float = 3.0
-    """How long the next tasks run, how they end, and what they write."""
+    """Seconds that the next tasks run; `exit` and `lines` set their result and their log."""
     exit: str = "OK"
     lines: tuple[tuple[float, str], ...] = ()
     ha_seconds: float = 25.0
-    """How long HA's manager takes for what it was asked for."""
+    """Seconds that the HA manager takes to carry out a request."""
     snapshots_possible: bool = True
     next_free: int = 200
     _steps: defaultdict[str, deque[FakeReaction]] = field(default_factory=lambda: defaultdict(deque))
@@ -156,19 +162,19 @@ class FakeProxmox:
         self.guests |= {guest.vmid: guest for guest in guests}
 
     def next(self, method: str, *steps: FakeReaction) -> None:
-        """What the next calls of a method meet, one each; afterwards all is well."""
+        """Plan the events that the next calls of a method meet, one each. Later calls succeed."""
         self._steps[method].extend(steps)
 
     def change(self, vmid: int, **values: object) -> None:
         self.guests[vmid] = replace(self.guests[vmid], **values)  # type: ignore[arg-type]  # the tests know the fields
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection is open."""
 
     # -- the machinery
 
     async def _meet(self, method: str) -> BotError | None:
-        """Have happen what was said; the error that is to be raised after the call was carried out."""
+        """Apply the planned event. Return the error to raise after the call was carried out, if any."""
         self.asked.append(method)
         await asyncio.sleep(0)
         self._finish_tasks()
@@ -208,7 +214,10 @@ class FakeProxmox:
         began: float | None = None,
         seconds: float | None = None,
     ) -> str:
-        """A task as if somebody had started it; `began` on the monotonic clock."""
+        """Add a task as if somebody had started it.
+
+        `began`: its start on the monotonic clock.
+        """
         began = self.clock.mono if began is None else began
         started = int(self.clock.unix + began - self.clock.mono)
         self._pid += 1
@@ -230,7 +239,11 @@ class FakeProxmox:
         undo: Callable[[], None] = leave,
         **values: object,
     ) -> str:
-        """`at_once` is what holds already when the answer is given, `undo` takes it back if the task fails."""
+        """Start the task of a change.
+
+        `at_once`: effect that holds as soon as the answer is given.
+        `undo`: reverts `at_once` if the task fails.
+        """
         self.sent.append(Sent(str(values.pop("what", method)), guest.vmid, guest.node, values))
         error = await self._meet(method)
         self._there(guest)
@@ -254,7 +267,7 @@ class FakeProxmox:
 
     async def status(self, guest: Guest, *, quick: bool = False) -> Guest:
         await self._meet("status")
-        return replace(self._there(guest), pool=guest.pool)  # which the list alone tells
+        return replace(self._there(guest), pool=guest.pool)  # only the list knows the pool
 
     async def config(self, guest: Guest) -> GuestConfig:
         await self._meet("config")
@@ -390,7 +403,7 @@ class FakeProxmox:
             waiting = {item.key: item for item in self.waiting.get(guest.vmid, ())}
             for key, value in asked.items():
                 if value == live[key]:
-                    waiting.pop(key, None)  # what holds already waits for nothing
+                    waiting.pop(key, None)  # a value that applies at once is not pending
                 elif value is not None:
                     waiting[key] = Pending(key, str(live[key]), str(value))
             self.waiting[guest.vmid] = tuple(waiting.values())
@@ -434,7 +447,7 @@ class FakeProxmox:
 
 
 def _summaries(tasks: Iterable[FakeTask]) -> tuple[TaskSummary, ...]:
-    """Newest first."""
+    """Return the tasks, newest first."""
     return tuple(
         TaskSummary(
             task.upid,
@@ -444,7 +457,7 @@ def _summaries(tasks: Iterable[FakeTask]) -> tuple[TaskSummary, ...]:
             int(task.started + task.ends - task.began) if task.done else None,
             task.exit if task.done else None,
             task.node,
-            str(task.vmid or ""),  # a job of several guests has none
+            str(task.vmid or ""),  # a job of several guests has no VMID
         )
         for task in sorted(tasks, key=lambda task: task.started, reverse=True)
     )
@@ -452,15 +465,15 @@ def _summaries(tasks: Iterable[FakeTask]) -> tuple[TaskSummary, ...]:
 
 @dataclass
 class Ledger:
-    """The audit, kept to be read."""
+    """Keep the audit records for tests to read."""
 
     entries: list[AuditRecord] = field(default_factory=list)
-    """Without those around the request, which are in `requests`."""
+    """All records, except those written around the request, which are in `requests`."""
     requests: list[AuditRecord] = field(default_factory=list)
     cut_off: tuple[AuditEntry, ...] = ()
 
     fails: BotError | None = None
-    """What keeping an ASKED meets."""
+    """Error raised when an ASKED record is stored."""
 
     def record(self, entry: AuditRecord, attempt: int | None = None) -> int | None:
         if self.fails is not None:
@@ -474,13 +487,13 @@ class Ledger:
         return len(self.entries) + len(self.requests)
 
     def close_cut_off(self) -> None:
-        """Nothing is kept from one run to the next."""
+        """Do nothing: no record outlives a run."""
 
     def write_late(self, *, counts: bool = False) -> None:
-        """Nothing was refused that could be written later."""
+        """Do nothing: no record was refused that could be written later."""
 
     def finish(self) -> None:
-        """Nothing waits."""
+        """Do nothing: no record is waiting."""
 
     @property
     def steps(self) -> list[str]:
@@ -488,7 +501,7 @@ class Ledger:
 
 
 def guest(vmid: int = 101, state: State = State.RUNNING, **values: object) -> Guest:
-    """A QEMU guest on pve1, unless told otherwise."""
+    """Return a guest, by default a QEMU guest on pve1."""
     plain = Guest(vmid, Kind.QEMU, "pve1", state, f"web{vmid}")
     return replace(plain, **values)  # type: ignore[arg-type]  # the tests know the fields
 
@@ -497,7 +510,7 @@ TEMPLATE = guest(900, State.STOPPED, name="debian", template=True)
 
 
 class MemoryRecords:
-    """The journal's records, in memory."""
+    """Keep the journal's records in memory."""
 
     def __init__(self) -> None:
         self.kept: dict[str, str] = {}
@@ -513,7 +526,7 @@ class MemoryRecords:
 
 
 class FakeWorld:
-    """The rules as bot.py builds them, over a fake cluster and a fake clock."""
+    """Build the core as `bot.py` does, over a fake cluster and a fake clock."""
 
     def __init__(
         self, guests: Iterable[Guest] = (), *, home: str = "pve1", rules: AccessRules = RULES, most: int = 0
@@ -521,7 +534,7 @@ class FakeWorld:
         self.clock = FakeClock()
         self.proxmox = FakeProxmox(self.clock)
         self.proxmox.add(*guests)
-        kept: Proxmox = self.proxmox  # the fake is held to the protocol by the type checker
+        kept: Proxmox = self.proxmox  # lets mypy check the fake against the protocol
         self.ledger = Ledger()
         self.expected = ExpectedStops(self.clock)
         self.cluster_cache = ClusterCache(kept, self.clock)
@@ -539,7 +552,7 @@ class FakeWorld:
         )
 
     def order(self, verb: Verb, vmid: int = 101, actor: Actor = AKIKO, **values: object) -> Order:
-        """A deletion has been confirmed by the guest's name, where a test says nothing else."""
+        """Build an order. By default a deletion is confirmed by the guest's name."""
         if verb is Verb.DELETE and vmid in self.proxmox.guests:
             values = {"typed": self.proxmox.guests[vmid].label} | values
         return Order(verb, vmid, actor, **values)  # type: ignore[arg-type]  # the tests know the fields
@@ -550,5 +563,5 @@ class FakeWorld:
 
 
 def refusal(status: int = 500, message: str = "no") -> BotError:
-    """What Proxmox says where it says no in words we do not know."""
+    """Return the error for a Proxmox refusal with unknown words."""
     return Rejected(status, message)

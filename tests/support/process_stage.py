@@ -1,7 +1,7 @@
-"""`python bot.py` as a process of its own, between a Discord and a Proxmox cluster on loopback.
+"""Run `python bot.py` as a separate process between a simulated Discord and Proxmox cluster on loopback.
 
-Nothing of the bot is imported here: what it is told goes by its environment, what it says by its output, what
-it keeps by its files. tests/support/stage.py has the bot in the tests' own process instead.
+Nothing of the bot is imported here. Tests set its environment and read its output and its files.
+`tests/support/stage.py` runs the bot inside the test process instead.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 20.0
-"""Seconds after which what a test waits for is taken not to come."""
+"""Seconds to wait before a test fails."""
 INTERVAL = 5
-"""Seconds between two looks at Proxmox: the least that the bot allows."""
+"""Seconds between two polls of Proxmox; the minimum that the bot allows."""
 _CONNECTED = "connected to Discord as"
-"""What the bot logs when the gateway has let it in, which is after its commands are registered."""
+"""Log text of a connected bot. It appears after the commands are registered."""
 _LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE")
 
 
@@ -44,11 +44,14 @@ def _contracts() -> list[Path]:
 
 
 CONTRACTS = _contracts()
-"""Discord's own OpenAPI description, where there is one: it is not part of this repository."""
+"""Discord's own OpenAPI descriptions, if present: they are not part of this repository."""
 
 
 class BotProcess:
-    """One `python bot.py`. Its output goes to files, so that nothing it says is lost or blocks it."""
+    """Run one `python bot.py`.
+
+    Its output goes to files, so that nothing is lost and the process never blocks on it.
+    """
 
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self.process, self._log = process, log
@@ -72,15 +75,18 @@ class BotProcess:
         return self.process.returncode is None
 
     def output(self) -> str:
-        """Standard output and standard error, of all processes with this log."""
+        """Return standard output and standard error of all processes that share this log."""
         return self._log.read_text("utf-8", "replace")
 
     async def wait(self) -> int:
-        """Its exit code, once it has ended."""
+        """Wait for the end of the process and return its exit code."""
         return await asyncio.wait_for(self.process.wait(), PATIENCE)
 
     async def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
-        """Send a signal; the exit code (negative: died of a signal) and the seconds until the end."""
+        """Send a signal and return the exit code and the seconds until the end.
+
+        A negative exit code means death by a signal.
+        """
         began = time.monotonic()
         if self.running:
             self.process.send_signal(number)
@@ -94,9 +100,9 @@ class BotProcess:
 
 
 class ProcessStage:
-    """A guild, a cluster and the bot process between them.
+    """Hold a guild, a cluster and the bot process between them.
 
-    Leaving the stage ends the bot and holds its output against what no run may show (`assert_well`).
+    On leaving, the bot is stopped and its output is checked with `assert_well`.
     """
 
     def __init__(self, pve: Pve, server: DiscordServer, directory: Path) -> None:
@@ -110,7 +116,7 @@ class ProcessStage:
         self.akiko = server.person(self.guild, "akiko", display="Akiko", locale="ja")
         self.emma = server.person(self.guild, "emma", display="Emma", locale="en-US")
         self.crashes_expected = False
-        """Whether this test makes something inside the bot fail in a way that is logged with a traceback."""
+        """Whether this test makes the bot log a traceback."""
         self._settings: dict[str, str] = {}
         self._bot: BotProcess | None = None
 
@@ -126,7 +132,7 @@ class ProcessStage:
         return self.directory / "monitor_list.json"
 
     def environment(self, **settings: str) -> dict[str, str]:
-        """The bot's whole environment; what is "" is left out."""
+        """Return the bot's whole environment. Empty values are left out."""
         outer = {key: value for key, value in clean_environment().items() if key not in _LOCALE}
         told = {
             **outer,
@@ -151,7 +157,7 @@ class ProcessStage:
         return {key: value for key, value in told.items() if value}
 
     async def launch(self, *arguments: str, **settings: str) -> BotProcess:
-        """Start a bot process and do not wait for anything."""
+        """Start a bot process without waiting for anything."""
         self._settings = settings
         self._bot = await BotProcess.start(
             self.environment(**settings), self.directory / "bot.log", *arguments
@@ -159,14 +165,14 @@ class ProcessStage:
         return self._bot
 
     async def start(self, *arguments: str, **settings: str) -> None:
-        """Start a bot process; returns when it is connected and its commands are registered."""
+        """Start a bot process and wait until it is connected and its commands are registered."""
         log = self.directory / "bot.log"
         before = log.read_text("utf-8").count(_CONNECTED) if log.exists() else 0
         bot = await self.launch(*arguments, **settings)
         await self.until(lambda: bot.output().count(_CONNECTED) > before, "a connected bot", alive=True)
 
     async def restart(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """End the bot and start it again as it was."""
+        """Stop the bot and start it again with the same settings."""
         await self.bot.end(number)
         await self.until(lambda: not self.server.gateway.connected, "Discord to notice")
         await self.start(**self._settings)
@@ -178,7 +184,7 @@ class ProcessStage:
         return await self.server.slash(person, self.channel, command, **options)
 
     async def press(self, person: Person, on: SeenMessage | PressResult, button: str) -> PressResult:
-        """Press a button, by its label."""
+        """Press a button, given its label."""
         post = on.post if isinstance(on, PressResult) else on
         assert post is not None, f"no message: {on}"
         return await self.server.click(person, post, button)
@@ -186,7 +192,10 @@ class ProcessStage:
     async def until(
         self, condition: Callable[[], T], what: str = "the condition", *, alive: bool = False
     ) -> T:
-        """The first true value of a condition about anything. With `alive` the bot must not end meanwhile."""
+        """Wait until the condition is true and return its value.
+
+        `alive`: fail if the bot ends meanwhile.
+        """
         end = time.monotonic() + PATIENCE
         while not (value := condition()):
             assert time.monotonic() < end, f"not within {PATIENCE} s: {what}\n{self.bot.output()}"
@@ -205,7 +214,10 @@ class ProcessStage:
         await self.until(known, "a first look at the cluster", alive=True)
 
     async def looked(self) -> None:
-        """Wait until the bot has read the cluster once more, for which it may have begun already."""
+        """Wait for the next read of the cluster by the bot.
+
+        The read may belong to a poll that has already started.
+        """
         before = self.reads()
         await self.until(lambda: self.reads() > before, "another look at the cluster", alive=True)
 
@@ -216,13 +228,16 @@ class ProcessStage:
         return [post.text for post in self.server.messages(self.alerts)]
 
     def watched(self) -> list[int]:
-        """The VMIDs in monitor_list.json."""
+        """Return the VMIDs in `monitor_list.json`."""
         return [guest["vmid"] for guest in json.loads(self.list_file.read_text())["guests"]]
 
     # -- checking
 
     def assert_well(self) -> None:
-        """Nothing that Discord refuses was sent; no secret, traceback or forgotten exception was written."""
+        """Check that Discord found no rule violation.
+
+        Also check that no secret, traceback or forgotten exception was written.
+        """
         assert self.server.violations == []
         told = self.bot.output() if self._bot is not None else ""
         kept = [path for name in ("journal.db*", "monitor_list.json*") for path in self.directory.glob(name)]
@@ -243,9 +258,9 @@ async def process_stage(
     prepare: Callable[[Any], object] = build_demo,
     made: Callable[..., Pve] = Pve,
 ) -> AsyncIterator[ProcessStage]:
-    """Discord and Proxmox are up, the cluster's tasks end at once; the bot is started by the test.
+    """Start Discord and a Proxmox cluster whose tasks end at once. The test starts the bot.
 
-    `made`: another kind of Pve, which `prepare` is given.
+    `made`: the class of Pve to use; `prepare` receives its instance.
     """
     with made(nodes=NODES) as pve:
         prepare(pve)
@@ -264,7 +279,10 @@ async def process_stage(
 
 
 class Wire:
-    """A TCP relay that can be cut, so that the bot finds nobody listening, or `frozen`, so that nobody answers."""
+    """Relay TCP and break it on demand.
+
+    After `cut` nobody listens. While `frozen` is set nobody answers.
+    """
 
     def __init__(self, host: str, port: int) -> None:
         self._target, self.port = (host, port), 0
@@ -273,12 +291,12 @@ class Wire:
         self.frozen = False
 
     async def join(self) -> None:
-        """Listen, always on the same port."""
+        """Start to listen, always on the same port."""
         self._server = await asyncio.start_server(self._relay, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
-        """Listen no more, and end what is connected."""
+        """Stop listening and abort all connections."""
         if self._server is not None:
             self._server.close()
             self._server = None

@@ -1,6 +1,6 @@
-"""The contract of every request the bot may send to Proxmox VE: the endpoints it uses, and nothing else.
+"""Define every request that the bot may send to Proxmox VE: only the endpoints it uses.
 
-Written by hand after the API viewer of Proxmox VE 8.4, 9.1 and 9.2. Values stand as they travel: text.
+Written by hand from the API viewer of Proxmox VE 8.4, 9.1 and 9.2. Values are text, as they are sent.
 """
 
 import re
@@ -12,7 +12,7 @@ ALL_VERSIONS = ("8.4.5", "9.1", "9.2")
 
 @dataclass(frozen=True)
 class ValueForm:
-    """What a value looks like on the wire. `type` is the word of Proxmox' schema."""
+    """Describe a value as it is sent. `type` is the type name in Proxmox' schema."""
 
     type: str
     pattern: str
@@ -20,7 +20,7 @@ class ValueForm:
 
 
 _DNS = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
-_NODE = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"  # without a length in JSONSchema.pm and UPID.pm
+_NODE = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"  # JSONSchema.pm and UPID.pm set no maximum length
 NODE = ValueForm("string", _NODE)
 VMID = ValueForm("integer", r"[1-9]\d{2,8}")
 SNAPSHOT = ValueForm("string", r"[a-zA-Z][a-zA-Z0-9_-]{1,39}", required=True)
@@ -46,7 +46,7 @@ def word(*words: str, required: bool = False) -> ValueForm:
 
 STORAGE = ValueForm("string", r"[a-zA-Z][a-zA-Z0-9._-]*[a-zA-Z0-9]")
 PLACES = {"storage": STORAGE, "node": NODE, "vmid": VMID, "snapname": SNAPSHOT, "upid": UPID}
-"""What stands in a path's braces."""
+"""Form of each placeholder in a path."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class ContractRow:
     versions: tuple[str, ...] = ALL_VERSIONS
 
     def match(self, method: str, path: str) -> dict[str, str] | None:
-        """The path's values, or None where this is another endpoint."""
+        """Return the values in the path, or `None` if this is another endpoint."""
         pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]*)", self.path)
         found = re.fullmatch(pattern, path, re.S) if method == self.method else None
         return found.groupdict() if found else None
@@ -115,12 +115,12 @@ CONTRACT: tuple[ContractRow, ...] = (
 
 
 def row_of(method: str, path: str) -> ContractRow | None:
-    """The row a request belongs to."""
+    """Return the row that matches a request."""
     return next((row for row in CONTRACT if row.match(method, path) is not None), None)
 
 
 def complaints(method: str, path: str, values: Mapping[str, object]) -> list[str]:
-    """What is wrong with a request; nothing when it keeps the contract."""
+    """Return the faults of a request; an empty list if it keeps the contract."""
     row = row_of(method, path)
     if row is None:
         return [f"{method} {path}: not an endpoint of the bot"]

@@ -1,7 +1,8 @@
-"""The stage of the tests: the real bot between a Discord and a Proxmox cluster on loopback.
+"""Run the real bot inside the test process, between a simulated Discord and a simulated Proxmox cluster on loopback.
 
-Real discord.py over real sockets to SimCord's model, real proxmoxer over HTTPS to fakepve. Only time is the
-stage's own (tests/support/stage_clock.py). What a test does not announce must not happen: see `Stage.faults_found`.
+discord.py talks over real sockets to SimCord's model, and proxmoxer talks over HTTPS to fakepve. Only the clock
+is simulated (`tests/support/stage_clock.py`). A test fails on every fault that it did not announce; see
+`Stage.faults_found`.
 
 A test module takes the fixtures by assignment: `scene, pve, language = stage.scene, stage.pve, stage.language`.
 """
@@ -38,13 +39,13 @@ from ui.messages.errors import error_sentence
 T = TypeVar("T")
 
 PATIENCE = 20.0
-"""Real seconds after which what a test waits for is taken not to come."""
+"""Real seconds to wait before a test fails."""
 _HANDLERS = ("CommandTree-invoker", "discord-ui-", "discord.py: on_interaction")
-"""How discord.py names the tasks in which it runs commands, buttons and forms."""
+"""Name prefixes of the tasks in which discord.py runs commands, buttons and forms."""
 
 
 class _Errors(logging.Handler):
-    """Keeps what is logged at ERROR and above, asyncio's "never retrieved" among it."""
+    """Collect log records at ERROR and above, including asyncio's "never retrieved"."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -56,7 +57,10 @@ class _Errors(logging.Handler):
 
 
 class Stage:
-    """Everything a test acts on. `say`, `press` and `submit` return when the bot has done all of its answer."""
+    """Hold everything that a test acts on.
+
+    `say`, `press` and `submit` return after the bot has finished its answer.
+    """
 
     def __init__(self, pve: Pve, server: DiscordServer, directory: Path, token: str) -> None:
         self.pve, self.server, self.directory, self.token = pve, server, directory, token
@@ -69,15 +73,15 @@ class Stage:
         self.akiko = server.person(self.guild, "akiko", display="Akiko", locale="ja")
         self.emma = server.person(self.guild, "emma", display="Emma", locale="en-US")
         self.expected_statuses: set[int] = set()
-        """HTTP errors of Discord that this test brings about, besides those it plans by `server.fail`."""
+        """HTTP error statuses of Discord that this test causes, besides those planned with `server.fail`."""
         self.expected_errors: list[str] = []
-        """Words of log lines at ERROR, and of breached rules, that this test brings about."""
+        """Parts of ERROR log lines and of rule violations that this test causes."""
         self.mentionable: set[int] = set()
-        """Roles that alerts may mention in this test."""
-        self._ca_file = directory / "pve-root-ca.pem"  # which outlives the cluster's end
+        """Role IDs that alerts may mention in this test."""
+        self._ca_file = directory / "pve-root-ca.pem"  # outlives the cluster
         self._ca_file.write_text(Path(pve.ca_file).read_text())
         self.paced = False
-        """Whether people are held to the bot's pace: most tests ask as quickly as they can."""
+        """Whether the bot's rate limits apply. Off by default: most tests send commands as fast as they can."""
         self._settings: dict[str, str] = {}
         self._bot: ProxmoxBot | None = None
         self._running: asyncio.Task[None] | None = None
@@ -95,7 +99,7 @@ class Stage:
         return self.bot.services
 
     def environment(self) -> dict[str, str]:
-        """The bot's whole configuration."""
+        """Return the bot's whole configuration."""
         return {
             **self.server.environment(),
             "GUILD_ID": str(self.guild.id),
@@ -115,7 +119,10 @@ class Stage:
         }
 
     async def start_bot(self, **settings: str) -> None:
-        """A new bot in this process: connected, its commands registered, its first look at Proxmox over."""
+        """Start a new bot in this process.
+
+        Returns when it is connected, its commands are registered and its first poll of Proxmox is over.
+        """
         self._settings = settings
         self._bot = bot = ProxmoxBot(load(self.directory / "config.py", self.environment()), self.clock)
         if not self.paced:
@@ -141,12 +148,12 @@ class Stage:
             self._bot = None
 
     async def restart_bot(self) -> None:
-        """The same bot as a new process would be: nothing kept but what is on the disk."""
+        """Restart the bot as a new process would: only the data on disk remains."""
         await self.stop_bot()
         await self.start_bot(**self._settings)
 
     async def crash_bot(self) -> None:
-        """As after `kill -9`, then a new bot: it had no time for a last word."""
+        """Start a new bot as after `kill -9`: the old one cannot send or store anything more."""
         assert self._running is not None
         for question in self.services.questions._open.values():
             if question.lapse is not None:
@@ -164,13 +171,16 @@ class Stage:
     async def say(
         self, person: Person, command: str, /, *, channel: Any = None, **options: Any
     ) -> PressResult:
-        """Run a command, in the bot's channel unless `channel` names another (no command has such an option)."""
+        """Run a command and wait for its end.
+
+        `channel`: where to run it; default: the bot's channel. No command has an option of this name.
+        """
         return await self.whole(self.server.slash(person, channel or self.channel, command, **options))
 
     async def start_command(
         self, person: Person, command: str, /, *, channel: Any = None, **options: Any
     ) -> PressResult:
-        """Run a command and return as soon as the bot shows that it is at work, the end being open."""
+        """Run a command and return as soon as the bot shows that it is working on it."""
         before = self.server.answer_wait
         self.server.answer_wait = 0.0
         try:
@@ -182,15 +192,18 @@ class Stage:
     async def press(
         self, person: Person, on: SeenMessage | PressResult, button: str, *, force: bool = False
     ) -> PressResult:
-        """Press a button of a message."""
+        """Press a button of a message and wait for the end of the answer."""
         return await self.whole(self.server.click(person, post_of(on), button, force=force))
 
     async def submit(self, person: Person, shown: PressResult, typed: str | Mapping[str, str]) -> PressResult:
-        """Send the form that a press brought up: what stands in its fields, or in its only one."""
+        """Submit the form that a press opened.
+
+        `typed`: the text of each field by its name, or the text of the only field.
+        """
         return await self.whole(self.server.submit(person, shown, typed))
 
     async def whole(self, acting: Awaitable[T]) -> T:
-        """Do it, and wait until the bot has finished everything it is handling."""
+        """Await the action, then wait until the bot has finished everything it is handling."""
         result = await acting
         await self.settled()
         return result
@@ -200,17 +213,20 @@ class Stage:
         while tasks := working_tasks():
             _, late = await asyncio.wait(tasks, timeout=PATIENCE)
             assert not late, f"still at work after {PATIENCE} s: {late}"
-        await asyncio.sleep(0)  # what the handlers left behind (a question's lapse) has begun to wait
+        await asyncio.sleep(0)  # let tasks that the handlers started (a question's time-out) begin to wait
 
     async def choices(
         self, person: Person, command: str, option: str, typed: str = "", /, **filled: Any
     ) -> list[str]:
-        """The labels offered while typing in the bot's channel."""
+        """Return the labels offered while `typed` is entered in the bot's channel."""
         found = await self.server.autocomplete(person, self.channel, command, option, typed, **filled)
         return [str(choice["name"]) for choice in found]
 
     async def until(self, condition: Callable[[], T], what: str = "the condition") -> T:
-        """The first true value of a condition about anything, such as the cluster."""
+        """Wait until the condition is true and return its value.
+
+        The condition may be about anything, such as the cluster.
+        """
         end = time.monotonic() + PATIENCE
         while not (value := condition()):
             assert time.monotonic() < end, f"not within {PATIENCE} s: {what}"
@@ -220,29 +236,34 @@ class Stage:
     # -- reading
 
     def t(self, person: Person | None = None) -> Text:
-        """The language of public answers, or a person's own."""
+        """Return the language of public answers, or the person's own."""
         texts = self.services.texts
         return texts.of_locale(person.locale) if person else texts.public
 
     def told(self, person: Person, error: BotError) -> str:
-        """The sentence that this person reads of an error."""
+        """Return the sentence that this person reads for an error."""
         return error_sentence(self.t(person), error)
 
     def sent(self, method: str = "*", path_part: str = "") -> list[tuple[str, str, dict[str, Any]]]:
-        """What the bot asked of Proxmox so far: method, path, parameters."""
+        """Return the requests sent to Proxmox so far, as (method, path, parameters)."""
         return [r for r in list(self.pve.requests) if method in ("*", r[0]) and path_part in r[1]]
 
     def changes(self) -> list[tuple[str, str, dict[str, Any]]]:
-        """The requests that may change something."""
+        """Return the requests that may change something: all but GET."""
         return [r for r in list(self.pve.requests) if r[0] != "GET"]
 
     def cluster(self) -> dict[int, dict[str, Any]]:
-        """Everything of every guest that a request could change."""
+        """Return everything that a request could change, by VMID."""
         ids = [guest.vmid for guest in [*self.pve.vms, *self.pve.cts]]
         return {vmid: self.pve.copy_guest_state(vmid) for vmid in ids}
 
     async def poll(self, times: int = 1, *, later: float = 60.0) -> None:
-        """The watch's next looks, as its loop makes them every minute; a second read in them is waited for."""
+        """Run the watch's next polls, as its loop does every minute.
+
+        If a poll waits for its second read, the clock moves on.
+
+        `later`: seconds between two polls.
+        """
         for _ in range(times):
             self.clock.skip(later)
             looking = asyncio.create_task(self.bot.monitor._poll_once())
@@ -251,7 +272,7 @@ class Stage:
             looking.result()
 
     async def delivered(self) -> None:
-        """Wait until every alert is posted and shows what is now."""
+        """Wait until every alert is posted and up to date."""
         journal = self.services.journal
         await self.until(lambda: not (journal.to_post() or journal.to_edit()), "all alerts sent")
 
@@ -260,19 +281,19 @@ class Stage:
 
     @property
     def logged(self) -> list[str]:
-        """What was logged at ERROR, tracebacks included."""
+        """The log lines at ERROR, with tracebacks."""
         return self._log.lines
 
     # -- checking
 
     def assert_refused(self, reply: PressResult, person: Person, error: BotError) -> None:
-        """One private sentence in the person's own language, and nothing else to press or read."""
+        """Check that the reply is one private sentence in the person's language, without buttons."""
         told = self.told(person, error)
         assert reply.text == told, f"{reply.text!r} is not {told!r}"
         self.assert_private(reply)
 
     def assert_pressed_in_vain(self, reply: PressResult, person: Person, error: BotError) -> None:
-        """The same of a press that also brought its own, public message up to date."""
+        """Check that a press was refused with one private follow-up message. The public message was only updated."""
         assert [post.text for post in reply.followups] == [self.told(person, error)], reply.text
         assert reply.followups[0].ephemeral
         assert not reply.followups[0].buttons
@@ -280,7 +301,7 @@ class Stage:
         assert not post_of(reply).ephemeral
 
     def fingerprint(self, vmid: int) -> str:
-        """The last part of the custom_id of this guest's buttons."""
+        """Return the fingerprint that ends the custom_ids of this guest's buttons."""
         guest = self.services.cluster_cache.find(vmid)
         assert guest is not None
         return guest.fingerprint
@@ -293,7 +314,10 @@ class Stage:
         assert not shown[0].buttons
 
     def faults_found(self) -> list[str]:
-        """What happened unannounced: refusals at Discord, breached rules, errors logged, mentions allowed."""
+        """Return all faults that the test did not announce.
+
+        These are refusals by Discord, rule violations, logged errors, and messages that allow mentions.
+        """
         planned = Counter(hit for fault in self.server.rest.faults.faults for hit in fault.hits)
         found = list(self.server.violations)
         for request in self.server.journal:
@@ -310,7 +334,7 @@ class Stage:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Note errors that are logged meanwhile."""
+        """Collect errors that are logged in this block."""
         logging.getLogger().addHandler(self._log)
         try:
             yield
@@ -319,19 +343,19 @@ class Stage:
 
 
 def working_tasks() -> set[asyncio.Task[Any]]:
-    """What handles a command, a button or a form just now."""
+    """Return the tasks that currently handle a command, a button or a form."""
     return {task for task in asyncio.all_tasks() if task.get_name().startswith(_HANDLERS)}
 
 
 def post_of(on: SeenMessage | PressResult) -> SeenMessage:
-    """The message itself; of a reply, the one it brought."""
+    """Return the message itself, or the message of a reply."""
     post = on.post if isinstance(on, PressResult) else on
     assert post is not None, f"no message: {on}"
     return post
 
 
 def _may_mention(request: Request, mentionable: Collection[int]) -> bool:
-    """Whether a message was sent in which Discord would let mentions work, but for those of these roles."""
+    """Return whether a message was sent with mentions allowed, other than of the roles in `mentionable`."""
     body = request.body if isinstance(request.body, Mapping) else {}
     message = body.get("data", body) if request.path.endswith("/callback") else body
     if not isinstance(message, Mapping) or body.get("type") == discord.InteractionResponseType.modal.value:
@@ -346,20 +370,20 @@ def _may_mention(request: Request, mentionable: Collection[int]) -> bool:
 
 @contextlib.asynccontextmanager
 async def stage(pve: Pve, directory: Path) -> AsyncIterator[Stage]:
-    """Discord's side up, discord.py pointed at it, the bot's token made; the bot is started by the test."""
+    """Start Discord, point discord.py at it and create the bot's token. The test starts the bot."""
     async with DiscordServer() as server:
         route, gateway = discord.http.Route.BASE, discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY
         discord.http.Route.BASE = server.api_base
         discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(server.gateway_url)
         scene = Stage(pve, server, directory, pve.give_bot())
-        gc.freeze()  # what is there already need not be looked through below
+        gc.freeze()  # exclude existing objects from the collection below
         try:
             with scene.listening():
                 try:
                     yield scene
                 finally:
                     await scene.stop_bot()
-                gc.collect()  # so that exceptions nobody retrieved are told of now
+                gc.collect()  # exceptions that nobody retrieved are logged now
             found = scene.faults_found()
             assert not found, "unannounced:\n" + "\n".join(found)
         finally:
@@ -369,7 +393,7 @@ async def stage(pve: Pve, directory: Path) -> AsyncIterator[Stage]:
 
 @pytest.fixture
 def pve() -> Iterator[Pve]:
-    """The demo's cluster, its tasks done at once."""
+    """Provide the demo cluster, whose tasks end at once."""
     with Pve(nodes=NODES) as made:
         build_demo(made)
         made.auth_delay = 0.0
@@ -378,19 +402,19 @@ def pve() -> Iterator[Pve]:
 
 @pytest.fixture
 def language() -> str:
-    """LANGUAGE of the bot; a test that is about sentences parametrizes it."""
+    """Return the bot's `LANGUAGE`. Tests of sentences parametrize it."""
     return "en"
 
 
 @pytest.fixture
 async def bare_scene(pve: Pve, tmp_path: Path) -> AsyncIterator[Stage]:
-    """The stage with no bot on it yet."""
+    """Provide the stage before the bot is started."""
     async with stage(pve, tmp_path) as scene:
         yield scene
 
 
 @pytest.fixture
 async def scene(bare_scene: Stage, language: str) -> Stage:
-    """The stage with the bot at work."""
+    """Provide the stage with the bot running."""
     await bare_scene.start_bot(LANGUAGE=language)
     return bare_scene

@@ -1,4 +1,4 @@
-"""Time on the stage: as true as a real clock for whoever measures it, and in a hurry for whoever waits."""
+"""Provide a clock that measures real time but shortens waits."""
 
 import asyncio
 import contextlib
@@ -12,14 +12,16 @@ SHORT = 5.0
 
 
 class StageClock(Clock):
-    """A wait of up to five seconds takes a hundred-and-fiftieth of it, and the clock then moves on by the rest.
+    """Shorten short waits and let tests skip time.
 
-    Longer waits (a question's minute) last until the clock has come so far, usually by a test's `skip`.
+    A wait of up to five seconds takes 1/150 of it in real time, and the clock then moves on by the rest. A
+    longer wait (such as the minute of a question) lasts until the clock has reached its end, usually through
+    `skip`.
     """
 
     def __init__(self) -> None:
         self.wall = 0.0
-        """Seconds the time of day is off, as after somebody set the clock."""
+        """Seconds by which the wall clock is off, as after somebody set it."""
         self._skips: list[tuple[float, float]] = [(0.0, 0.0)]
         self._moved = asyncio.Event()
 
@@ -34,11 +36,11 @@ class StageClock(Clock):
         return time.time() + self._skipped + self.wall
 
     def at(self, real: float) -> float:
-        """What `monotonic` said at this moment of time.monotonic(), such as a request's arrival."""
+        """Convert a moment of `time.monotonic()`, such as the arrival of a request, to this clock's `monotonic`."""
         return real + self._skips[bisect_right(self._skips, (real, float("inf"))) - 1][1]
 
     def skip(self, seconds: float) -> None:
-        """It is that much later now, for everybody."""
+        """Move the clock forward for everybody."""
         self._skips.append((time.monotonic(), self._skipped + seconds))
         self._moved.set()
         self._moved = asyncio.Event()
@@ -51,6 +53,6 @@ class StageClock(Clock):
                 self.skip(left)
         while (left := goal - self.monotonic()) > 0:
             with contextlib.suppress(TimeoutError):
-                # not wait_for: in Python 3.11 it swallows a cancel that meets a skip
+                # not wait_for: in Python 3.11 it swallows a cancellation that arrives together with a skip
                 async with asyncio.timeout(left):
                     await self._moved.wait()

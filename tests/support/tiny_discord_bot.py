@@ -1,4 +1,4 @@
-"""A small discord.py bot that the tests of the demo Discord run as a process of its own."""
+"""Run a small discord.py bot as a separate process, for the tests of the demo Discord."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GUILD = discord.Object(int(os.environ.get("GUILD_ID", "1")))
 
 
 class CountButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"count:(?P<n>\d+)"):
-    """Works after a restart: all it knows is in its custom_id."""
+    """Count presses. The button works after a restart, because its whole state is in its custom_id."""
 
     def __init__(self, n: int) -> None:
         super().__init__(discord.ui.Button(label=f"Count {n}", custom_id=f"count:{n}"))
@@ -32,7 +32,7 @@ class CountButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"cou
 
 
 class NameForm(discord.ui.Modal, title="名前を入力"):
-    """One text field below an explanation."""
+    """Show an explanation and, below it, one text field."""
 
     hint: discord.ui.TextDisplay[Any] = discord.ui.TextDisplay("元に戻せません")
     name: discord.ui.Label[Any] = discord.ui.Label(

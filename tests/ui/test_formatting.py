@@ -1,4 +1,4 @@
-"""How everything looks: golden texts in both languages, hostile text kept harmless, Discord's limits kept."""
+"""Test the rendering of all views: snapshots in both languages, hostile text made harmless, Discord's limits kept."""
 
 import json
 import re
@@ -94,7 +94,7 @@ COMPONENTS_MOST, TEXT_MOST, LABEL_MOST, ID_MOST = 40, 4000, 80, 100
 
 
 def payload(view: ui.LayoutView) -> list[dict[str, Any]]:
-    """The components as they are sent."""
+    """Return the components as they are sent."""
     components: list[dict[str, Any]] = view.to_components()  # type: ignore[no-untyped-call]  # discord.py leaves it untyped
     return components
 
@@ -114,7 +114,7 @@ def buttons_of(view: ui.LayoutView) -> list[dict[str, Any]]:
 
 
 def shown(view: ui.LayoutView) -> str:
-    """A view for a person to read: its colour, its texts, its buttons."""
+    """Describe a view for a person to read: its colour, its texts, its buttons."""
     lines: list[str] = []
     for part in walk(payload(view)):
         match part["type"]:
@@ -154,14 +154,14 @@ def holds_discords_limits(view: ui.LayoutView) -> None:
 
 
 def whole(view: ui.LayoutView) -> None:
-    """Within the limits without having been cut in the middle: code spans are closed, blocks too."""
+    """Check that the view keeps the limits and that no code span or block was cut open."""
     holds_discords_limits(view)
     for text in texts_of(view):
         assert "`" not in outside_code(text), text[-200:]
 
 
 def outside_code(text: str) -> str:
-    """What Discord reads as markdown: all but code blocks and code spans."""
+    """Return the text that Discord reads as markdown: everything except code blocks and code spans."""
     text = re.sub(r"```\n[^`]*\n```", "▣", text)
     return re.sub(r"`[^`\n]+`", "▢", text)
 
@@ -219,7 +219,7 @@ def order(verb: Verb, vmid: int = 101, **values: Any) -> Order:
 
 
 def report(verb: Verb, end: TaskEnd | None = TaskEnd.OK, **values: Any) -> Report:
-    """An outcome of the web server; `order_…` and `plan_…` go to the order and the plan."""
+    """Build an outcome for the web server. `order_…` and `plan_…` set fields of the order and the plan."""
     asked = {key.removeprefix("order_"): values.pop(key) for key in list(values) if key.startswith("order_")}
     planned = {key.removeprefix("plan_"): values.pop(key) for key in list(values) if key.startswith("plan_")}
     message, log = values.pop("message", "OK"), values.pop("log", ())
@@ -234,7 +234,7 @@ def outcome(t: Text, ended: Report) -> ui.LayoutView:
 
 
 class NoStore:
-    """The list is only looked at."""
+    """Store nothing, because the list is only read."""
 
     def save(self, guests: tuple[WatchEntry, ...]) -> None:
         raise AssertionError(guests)
@@ -249,7 +249,7 @@ def watch_of(
     mutes: Iterable[Mute] = (),
     trouble: Unreachable | None = None,
 ) -> Watch:
-    """A watch that knows this much and never looks."""
+    """Build a watch with this knowledge that never polls."""
     clock, proxmox = FakeClock(), FakeProxmox(FakeClock())
     expected, reader = ExpectedStops(clock), ClusterCache(proxmox, clock)
     watch = Watch(reader, proxmox, clock, expected, NoStore(), JOURNAL, Rules(), lambda unix: False)
@@ -367,7 +367,7 @@ SAME_TAGS: dict[str, Any] = {"before": TagAuthority(), "after": TagAuthority()}
 
 
 def fallbacks() -> list[Plan]:
-    """What there is to go back to, in every way that it may be known; and what only a protected guest asks for."""
+    """Build plans with each fallback (backups, snapshots, none, or unknown), and those of a protected guest."""
     rollback = Plan(
         order(Verb.SNAPSHOT_ROLLBACK, snapshot="clean"),
         WEB,
@@ -470,25 +470,25 @@ def test_outcomes(language: Language, golden: Golden) -> None:
 
 
 class Nowhere(DiscordAlertChannel):
-    """A channel to which nothing is sent."""
+    """Send nothing."""
 
     def __init__(self) -> None:
         super().__init__(discord.Client(intents=discord.Intents.none()), 1, EN)
 
 
 class Silent:
-    """Tells nobody."""
+    """Notify nobody."""
 
     async def notify(self, found: AuditEntry) -> None: ...
 
 
 def listed(t: Text, watch: Watch, *rest: Any) -> ui.LayoutView:
-    """To somebody who may see every guest."""
+    """Render the list for somebody who may see every guest."""
     return watch_list_card(t, watch, watch.entries, *rest)
 
 
 def services(language: Language = "ja") -> Services:
-    """Everything a card could ask for, over an empty cluster. Nothing runs."""
+    """Build everything that a card may need, over an empty cluster. Nothing runs."""
     world, texts = FakeWorld(), Texts(language)
     return Services(
         authorizer=world.authorizer,
@@ -521,7 +521,7 @@ def services(language: Language = "ja") -> Services:
 
 
 class Screen(Reply):
-    """An answer that keeps what it would show."""
+    """Keep the views that an answer would show."""
 
     def __init__(self, t: Text) -> None:
         self.t, self.views = t, list[ui.LayoutView]()
@@ -536,7 +536,10 @@ async def never(note: str) -> None:
 
 @languages
 async def test_questions_asked_and_over(language: Language, golden: Golden) -> None:
-    """Open, out of time, stopped with the bot, cancelled, not carried out: grey buttons and why, no time limit."""
+    """The states are open, expired, stopped with the bot, cancelled, and not carried out.
+
+    A question that is over has grey buttons and the reason, and no time limit.
+    """
     t, around = TEXTS.of(language), services(language)
     stop, delete = plans()[0], plans()[2]
     lapsing, stopping = Screen(t), Screen(t)
@@ -577,7 +580,7 @@ async def test_help(language: Language, golden: Golden) -> None:
 
 
 async def test_the_lists_show_at_once_what_an_action_has_just_seen() -> None:
-    """Proxmox' list lags behind by some ten seconds; what was seen of a guest is shown over it meanwhile."""
+    """Proxmox' list lags about ten seconds behind. Meanwhile the guest is shown as the action last saw it."""
     world = FakeWorld([guest(101), guest(102), guest(103)])
     world.proxmox.listed = {101: guest(101), 102: guest(102)}
 
@@ -607,7 +610,10 @@ async def test_the_lists_show_at_once_what_an_action_has_just_seen() -> None:
 
 
 def test_a_watched_guest_is_shown_as_last_read_and_not_as_remembered() -> None:
-    """A guest of a dead node keeps its place in the watch (unknown is not stopped), but is not said to run."""
+    """A guest of a dead node keeps its state in the watch, but is not shown as running.
+
+    Unknown does not mean stopped.
+    """
     watch = watch_of(WatchEntry(101), known=[GuestState(101, State.RUNNING, NOON - 300)])
     for read, word in ((State.UNKNOWN, "❔"), (State.STOPPED, "⚪"), (State.RUNNING, "🟢")):
         told = "\n".join(
@@ -634,7 +640,7 @@ def test_a_template_has_only_refresh_and_a_panel_at_work_no_live_button() -> Non
 
 
 def test_a_button_tells_its_guest_from_another() -> None:
-    """Same guest, same mark, whatever it does; another kind or name, another mark."""
+    """The same guest has the same fingerprint for every button. Another kind or name has another one."""
     marks = [
         each.fingerprint
         for each in (WEB, replace(WEB, kind=Kind.LXC), replace(WEB, name="web02"), replace(WEB, name=None))
@@ -718,7 +724,7 @@ foreign = st.builds(
 
 
 def hostile_things(evil: str) -> dict[str, list[str]]:
-    """Everything that is rendered, with the same foreign text in every place it can come from. For both languages."""
+    """Render everything in both languages, with the same foreign text wherever foreign text can come from."""
     bad = Guest(
         vmid=101,
         kind=Kind.QEMU,
@@ -785,7 +791,7 @@ def hostile_things(evil: str) -> dict[str, list[str]]:
 
 
 def mask(text: str) -> str:
-    """Outside code as it is, with all code spans and blocks alike."""
+    """Replace all code spans and blocks by the same text, and keep the rest."""
     return outside_code(text)
 
 
@@ -795,7 +801,7 @@ HARMLESS = {name: [mask(text) for text in texts] for name, texts in hostile_thin
 @settings(max_examples=60)
 @given(foreign)
 def test_foreign_text_stays_in_its_code_span(evil: str) -> None:
-    """Outside code every message is, to the letter, what it is with a harmless name.
+    """Outside code, every message equals the one with a harmless name, letter by letter.
 
     Words that a hint knows add the hint's own sentence, which is ours.
     """
@@ -813,7 +819,10 @@ def test_each_attack_alone(evil: str) -> None:
 
 
 def test_what_our_own_words_may_contain() -> None:
-    """The second half of the proof: with a harmless name nothing is mentioned, linked or timed but what is meant."""
+    """This is the second half of the proof.
+
+    With a harmless name, only the intended mentions, links and times appear.
+    """
     for texts in HARMLESS.values():
         for text in texts:
             rest = re.sub(r"<t:\d+:[Rft]>", "", text).replace(f"<@{AKIKO.user_id}>", "")
@@ -822,13 +831,19 @@ def test_what_our_own_words_may_contain() -> None:
 
 
 def harmless_characters(text: str) -> bool:
-    """No control, format (bidi, zero-width), surrogate, private or unassigned character."""
+    """Return whether the text has no invisible or undefined character.
+
+    These are control, format (bidi, zero-width), surrogate, private and unassigned characters.
+    """
     return all(unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") for char in text)
 
 
 @given(foreign)
 def test_labels_and_titles_cannot_reorder_or_break(evil: str) -> None:
-    """A button, a completion and a form's title show plain text: nothing in it may turn the line round."""
+    """Buttons, completions and form titles show plain text.
+
+    No character in it may change the direction of the line.
+    """
     bad = guest(101, name=evil, node=evil)
     snapshot = Snapshot(evil, int(NOON), evil, False, None)
     for t in (EN, JA):

@@ -1,4 +1,4 @@
-"""No invisible code point of a name survives: checked against Unicode's own list, written another way."""
+"""Test that no invisible code point of a name survives, against Unicode's own list in an independent form."""
 
 import sys
 import unicodedata

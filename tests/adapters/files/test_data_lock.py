@@ -1,4 +1,4 @@
-"""One process at a time on the data directory, and none kept out by one that died."""
+"""Test the lock of the data directory: one process at a time, and a dead process keeps nobody out."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ time.sleep(60)
 
 @contextmanager
 def holder(directory: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """Another process that tries, and the words it says."""
+    """Start another process that tries to take the lock, and yield it with its output."""
     process = subprocess.Popen(  # noqa: S603 - our own text
         [sys.executable, "-c", HOLD, str(directory)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
@@ -78,7 +78,7 @@ def test_kill_9_frees_it_even_if_a_child_lives_on(tmp_path: Path) -> None:
     with holder(tmp_path) as (process, said):
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
-        os.kill(int(said[1]), 0)  # the child is there still, and holds nothing
+        os.kill(int(said[1]), 0)  # the child still runs and holds nothing
         lock_data_dir(tmp_path).release()
 
 
@@ -91,7 +91,7 @@ def test_two_of_one_process_exclude_each_other_too(tmp_path: Path) -> None:
     lock.release()
     lock.release()
     again = lock_data_dir(tmp_path)
-    lock.release()  # the former one has no say over it
+    lock.release()  # the former lock object no longer controls it
     with pytest.raises(DataDirInUse):
         lock_data_dir(tmp_path)
     again.release()

@@ -1,4 +1,4 @@
-"""The watch list survives: spoilt files, failing disks and a death at any moment."""
+"""Test that the watch list survives corrupt files, failing disks and a death at any moment."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def saved(tmp: Path) -> dict[str, Any]:
 
 
 class Saves(Protocol):
-    """What the watch asks of a store."""
+    """Describe the store's methods that the watch uses."""
 
     def save(self, guests: tuple[WatchEntry, ...]) -> str | None: ...
 
@@ -276,7 +276,7 @@ FORMER_STATES = {101: State.RUNNING, 102: State.STOPPED, 105: State.IO_ERROR}
 
 def test_the_states_of_a_former_version_are_handed_on_until_a_list_is_saved(tmp_path: Path) -> None:
     (tmp_path / "monitor_list.json").write_bytes(FORMER)
-    for _ in range(2):  # a bot that dies before it has kept them elsewhere finds them again
+    for _ in range(2):  # a bot that dies before storing them elsewhere finds them again
         assert store(tmp_path).load([]) == LoadReport(FORMER_ENTRIES, LoadOutcome.READ, states=FORMER_STATES)
     tested = store(tmp_path)
     tested.load([])
@@ -322,7 +322,7 @@ def test_unknown_keys_of_a_newer_version_survive(tmp_path: Path) -> None:
         {"vmid": 101, "memory": 80, "muted": {"until": [1, None]}},
         {"vmid": 102},
     ]
-    tested.save((changed, WatchEntry(103)))  # watched anew: what was known of it went with it
+    tested.save((changed, WatchEntry(103)))  # watched again: its former state was forgotten
     assert saved(tmp_path)["guests"][1] == {"vmid": 103}
     assert saved(tmp_path)["guests"][0]["muted"] == {"until": [1, None]}
 
@@ -453,7 +453,10 @@ def raising(number: int) -> Callable[..., Any]:
 
 
 class Faults:
-    """Counts the calls of `os` that write and makes number `at` (and, if it lasts, all after it) fail."""
+    """Count the writing calls of `os` and let call number `at` fail.
+
+    `lasting`: all later calls fail too.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int, lasting: bool) -> None:
         self.at, self.lasting, self.seen = at, lasting, list[str]()
@@ -493,7 +496,7 @@ def test_a_failure_at_any_call_of_save_leaves_the_old_list(tmp_path: Path, lasti
         step = faults.seen[at] if failed else "none"
         report = store(here).load([999])
         assert report.outcome is LoadOutcome.READ
-        # the directory's sync comes last: on a disk that no longer writes at all, only the new list is left
+        # the directory is synced last: on a disk that no longer writes at all, only the new list is left
         last = failed and lasting and faults.seen[: at + 1].count("replace") == 2 and step != "replace"
         assert report.entries == (NEW if not failed or last else OLD), (at, step)
         assert names(here) == ["monitor_list.json", "monitor_list.json.bak"]

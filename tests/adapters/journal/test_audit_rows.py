@@ -1,4 +1,4 @@
-"""The audit trail in journal.db: what was kept comes back, is never changed, and goes by whole attempts."""
+"""Test the audit trail in journal.db: records come back, never change, and are deleted by whole attempts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ from core.watch.journal import Batch, Journal
 from tests.support.fakes import NOON, FakeClock
 
 ODD = "\ud83d\x00'\"; DROP TABLE audit;--\u202e\u2066abc\u2069\udfff\nライブ"
-"""As a hostile person or a broken Proxmox may write: halves of surrogate pairs, NUL, quotes, bidi, a line break."""
+"""Text as a hostile person or a broken Proxmox may write it.
+
+It contains halves of surrogate pairs, NUL, quotes, bidi characters and a line break.
+"""
 ALL = AuditFilter()
 EMMA, NOAH = 2**62 + 1, 2**62 + 2
 
@@ -51,12 +54,12 @@ def record(
 
 
 def shown(journal: Journal, wanted: AuditFilter = ALL, offset: int = 0, limit: int = 99) -> list[int]:
-    """The attempts on a page."""
+    """Return the IDs of the attempts on a page."""
     return [each.attempt for each in journal.audit_page(wanted, offset, limit)[0]]
 
 
 def untouched(journal: SqliteJournal) -> list[object]:
-    """All that can be read of the trail."""
+    """Return everything that can be read from the trail."""
     with journal._file.transaction("BEGIN") as db:
         return [tuple(row) for row in db.execute("SELECT * FROM audit ORDER BY id")]
 
@@ -470,7 +473,7 @@ every_write = pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES)
 def test_a_full_disk_leaves_nothing_half_written(
     tmp_path: Path, write: Callable[[SqliteJournal], object]
 ) -> None:
-    """A limit of pages is what a full disk is to SQLite (see tests/adapters/journal/test_database.py)."""
+    """SQLite treats a limit of pages like a full disk (see tests/adapters/journal/test_database.py)."""
     tested = SqliteJournal(tmp_path / "journal.db")
     tested.open()
     some(tested)
@@ -556,7 +559,7 @@ def test_a_closed_journal_refuses(tmp_path: Path) -> None:
     ids=["all", "vmid", "person", "operation", "since", "combined"],
 )
 def test_no_page_and_no_count_reads_the_whole_table(journal: SqliteJournal, wanted: AuditFilter) -> None:
-    """The indexes are of first records only; without one it would say SCAN audit."""
+    """The indexes cover first records only. Without an index the query plan would contain SCAN audit."""
     query, count, values = page_queries(wanted)
     with journal._file.transaction("BEGIN") as db:
         for text in (query, count):
@@ -571,7 +574,7 @@ def test_no_page_and_no_count_reads_the_whole_table(journal: SqliteJournal, want
 
 @dataclass
 class Plain:
-    """What the trail promises, without a disk."""
+    """Model the trail's promises without a disk."""
 
     kept: list[AuditEntry]
     last: int = 0
@@ -584,7 +587,7 @@ class Plain:
         return self.last
 
     def attempts(self) -> list[list[AuditEntry]]:
-        """The newest first, each with its records in their order."""
+        """Return the attempts, newest first, each with its records in order."""
         numbers = sorted({each.attempt for each in self.kept}, reverse=True)
         return [[each for each in self.kept if each.attempt == number] for number in numbers]
 
@@ -638,7 +641,7 @@ def test_it_says_what_a_plain_list_says(
     steps: Iterable[tuple[AuditRecord, float, int | None] | float],
     looks: Iterable[tuple[AuditFilter, int, int]],
 ) -> None:
-    """A step is a record, which may follow any id (there or not), or the time before which all is forgotten."""
+    """A step is a record, which may follow any ID (existing or not), or a time before which everything is deleted."""
     with tempfile.TemporaryDirectory() as directory:
         tested, model = SqliteJournal(Path(directory) / "journal.db"), Plain([])
         tested.open()

@@ -1,4 +1,4 @@
-"""The journal's file: spoilt, full, locked, forbidden, and a death at any moment."""
+"""Test the journal's file: corrupt, full, locked, forbidden, and a death at any moment."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def opened(tmp: Path) -> Iterator[SqliteJournal]:
 
 
 def batch(number: int, text: str = "") -> Batch:
-    """One incident, its message, its record."""
+    """Return a batch of one incident, its message and its record."""
     fact = GuestFact(100 + number, GuestEvent.STOPPED, Kind.QEMU, "pve1", text)
     incident = Incident(
         number, Topic.GUEST, "guest/101", Severity.CRITICAL, float(number), 1.0, guests=(fact,)
@@ -62,7 +62,7 @@ def asked(number: int, text: str = "") -> AuditRecord:
 
 
 def content(journal: SqliteJournal) -> list[object]:
-    """All that can be read of it."""
+    """Return everything that can be read from the journal."""
     incidents, count = journal.history(None, 0, 10**6)
     messages = [journal.outbox_message(1_000_000 + each.id) for each in incidents]
     guests = [journal.history({100 + each.id}, 0, 9) for each in incidents]
@@ -120,13 +120,13 @@ def emptied(path: Path) -> None:
 
 
 def inner_pages(path: Path) -> None:
-    """The header is well: only a check of the whole finds it."""
+    """Damage inner pages. The header is intact, so only a check of the whole file finds it."""
     whole = path.read_bytes()
     path.write_bytes(whole[:8192] + b"\xff" * (len(whole) - 12288) + whole[-4096:])
 
 
 def one_page(path: Path) -> None:
-    """One of the incidents, which the start itself does not read."""
+    """Damage a page of the incidents, which the start itself does not read."""
     whole = path.read_bytes()
     page = whole.rindex(b"guest/101") // 4096 * 4096
     path.write_bytes(whole[:page] + b"\xff" * 4096 + whole[page + 4096 :])
@@ -169,7 +169,7 @@ def test_what_stands_beside_a_spoilt_file_goes_with_it(tmp_path: Path) -> None:
 
 
 def test_a_healthy_file_is_never_set_aside(tmp_path: Path) -> None:
-    """quick_check of some versions of SQLite finds faults in tables of uncommon forms."""
+    """`quick_check` of some SQLite versions reports faults in tables of unusual form."""
     for number in range(1, 30):
         with opened(tmp_path) as journal:
             journal.commit(batch(number))
@@ -297,7 +297,7 @@ def test_a_first_start_that_fails_leaves_no_empty_file(
     assert made(tmp_path).open().outcome is OpenOutcome.CREATED
 
 
-# Opens the journal as a user who may read it and nothing else: its owner does not even try to change that.
+# Opens the journal as a user who may only read it. Its owner does not even try to change that.
 FORBIDDEN = """
 import os, sys
 from pathlib import Path
@@ -349,7 +349,7 @@ def run(text: str, *arguments: object) -> str:
 def test_a_full_disk_changes_nothing_and_is_got_over(
     tmp_path: Path, write: Callable[[SqliteJournal], object]
 ) -> None:
-    """A limit of pages is what a full disk is to SQLite: SQLITE_FULL in the midst of a transaction."""
+    """SQLite treats a limit of pages like a full disk: SQLITE_FULL in the middle of a transaction."""
     with opened(tmp_path) as journal:
         for number in range(1, 4):
             journal.commit(batch(number))
@@ -406,7 +406,7 @@ def test_a_lock_of_somebody_else_is_not_waited_for_long(
             write(journal)
         assert failed.value.reason == "SQLITE_BUSY"
         assert time.monotonic() - began < 5
-        assert content(journal) == before  # what is there can be read meanwhile
+        assert content(journal) == before  # the stored data can still be read
         other.execute("ROLLBACK")
         other.close()
         write(journal)
@@ -457,7 +457,7 @@ def test_a_read_only_disk(tmp_path: Path, write: Callable[[SqliteJournal], objec
 
 
 def test_an_interrupted_call_is_undone(tmp_path: Path) -> None:
-    """Also by what is no error of SQLite, such as Ctrl+C."""
+    """This includes interruptions that are not SQLite errors, such as Ctrl+C."""
     with opened(tmp_path) as journal:
         journal.commit(batch(1))
         before = content(journal)
@@ -476,7 +476,7 @@ def test_a_close_that_fails_loses_nothing(tmp_path: Path) -> None:
     other.execute("BEGIN")
     other.execute("SELECT * FROM meta").fetchall()
     journal.commit(batch(2))
-    journal.close()  # the reader keeps what it reads of from being written back
+    journal.close()  # the reader prevents a checkpoint of the pages it reads
     other.close()
     with opened(tmp_path) as again:
         assert again.records()["last"] == "2"
@@ -553,7 +553,7 @@ def test_kill_9_at_every_step(tmp_path: Path, scenario: str) -> None:
             assert journal.run in runs
     assert done == sorted(
         done
-    )  # once it is there it stays: the last steps are those of a COMMIT that is on the disk
+    )  # once it is stored it stays: the last steps are those of a COMMIT that is on the disk
     assert done[-1]
     assert before == after or not done[steps // 2]
 
@@ -611,7 +611,7 @@ def test_kill_9_at_random_moments(tmp_path: Path) -> None:
         last = int(journal.records()["last"])
         word, newest = acknowledged[-1]
         assert last in ((newest,) if word != "d" else (newest, newest + 1))
-        for each in range(number + 1, last + 1):  # all of what was acknowledged, whole
+        for each in range(number + 1, last + 1):  # everything that was acknowledged is complete
             whole(journal, each, acknowledged)
         assert journal.incident(last + 1) is None
         assert journal.outbox_message(1_000_000 + last + 1) is None
@@ -627,7 +627,7 @@ def test_kill_9_at_random_moments(tmp_path: Path) -> None:
 
 
 def whole(journal: SqliteJournal, number: int, acknowledged: list[tuple[str, int]]) -> None:
-    """A commit with all its parts, and of its message at least what was acknowledged."""
+    """Check that a commit has all its parts, and that its message shows at least the acknowledged state."""
     given = batch(number, "x" * (number % 7 * 900))
     assert journal.incident(number) == given.incidents[0]
     assert journal.history({100 + number}, 0, 9) == (given.incidents, 1)

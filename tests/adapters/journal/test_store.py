@@ -1,4 +1,4 @@
-"""The journal keeps what it was given: against a model of plain dictionaries, and case by case."""
+"""Test that the journal keeps its data, against a model of plain dictionaries and case by case."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from core.watch.incidents.model import (
 from core.watch.journal import Backlog, Batch, Journal, OutboxMessage
 
 ODD = "pve\ud800\x00'\"; DROP TABLE records;--\u202e"
-"""A name as a hostile or broken Proxmox may give it: half a surrogate pair, NUL, quotes."""
+"""Name as a hostile or broken Proxmox may send it: half a surrogate pair, NUL, quotes."""
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_it_counts_its_runs_and_keeps_its_prefix(tmp_path: Path) -> None:
         prefixes.add(tested.nonce_prefix)
         tested.close()
         tested.close()
-        assert [path.name for path in tmp_path.iterdir()] == ["journal.db"]  # closed, it is one file
+        assert [path.name for path in tmp_path.iterdir()] == ["journal.db"]  # a closed journal is one file
     (prefix,) = prefixes
     assert re.fullmatch("[a-z0-9]{10}", prefix)
     other = SqliteJournal(tmp_path / "other.db")
@@ -298,7 +298,7 @@ def test_a_message_that_another_says_too_is_not_sent(journal: SqliteJournal) -> 
     assert journal.backlog() == Backlog(waiting=1, oldest=1.0)
     journal.note_posted(2, 77, 0)
     journal.commit(Batch(messages=(opening(4),)))
-    journal.note_try(4, "x", 9.0, absorbs=2)  # what is there already stays there
+    journal.note_try(4, "x", 9.0, absorbs=2)  # a posted message stays posted
     assert journal.outbox_message(2) == OutboxMessage(
         opening(2, 1), (incident(1, 101, ended=8.0),), posted=77, tried_at=9.0, run=1, attempts=1
     )
@@ -380,13 +380,13 @@ def test_pruning_keeps_what_is_open_waits_or_is_still_to_be_edited(journal: Sqli
             {"a": "1"},
             tuple(incident(number, 101, ended=None if number == 1 else 10.0) for number in range(1, 8)),
             (
-                opening(11, 1),  # of an open incident: will be edited
+                opening(11, 1),  # of an open incident, so it will be edited
                 opening(12, 2),
                 opening(13, 3),  # waits
-                opening(14, 4),  # wants an edition
+                opening(14, 4),  # needs an edit
                 Message(
                     15, MessageKind.DIGEST, 1.0, (12345, 5)
-                ),  # waits, and tells of one that is not its first
+                ),  # waits, and reports an incident not its first
                 opening(16, 6),  # tried late
                 Message(17, MessageKind.REMINDER, 1.0, (1,)),
                 opening(18),  # given up
@@ -398,7 +398,7 @@ def test_pruning_keeps_what_is_open_waits_or_is_still_to_be_edited(journal: Sqli
         journal.note_posted(message, message, -1 if message == 14 else 0)
     journal.give_up(18, "400")
     journal.prune(10.0)
-    assert journal.history(None, 0, 99)[1] == 7  # ended at that very moment, not before
+    assert journal.history(None, 0, 99)[1] == 7  # ended at that very moment, not before it
     journal.prune(50.0)
     assert [each.id for each in journal.history(None, 0, 99)[0]] == [5, 4, 3, 1]
     kept = [number for number in range(10, 20) if journal.outbox_message(number)]
@@ -422,7 +422,7 @@ def test_pruning_keeps_what_is_open_waits_or_is_still_to_be_edited(journal: Sqli
 
 
 class Plain:
-    """What the journal promises, without a disk."""
+    """Model the journal's promises without a disk."""
 
     def __init__(self) -> None:
         self.run = 0
@@ -521,7 +521,7 @@ INCIDENTS = st.builds(
 
 
 class Agreement(RuleBasedStateMachine):
-    """Whatever is done to both, both say the same, also after a start anew."""
+    """Apply each step to both and check that they agree, also after a restart."""
 
     @initialize()
     def begin(self) -> None:

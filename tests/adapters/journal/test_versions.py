@@ -1,4 +1,4 @@
-"""Journals of former versions, as these wrote them: all that they hold is there afterwards.
+"""Test that journals of former versions are opened without loss.
 
 tests/journals/version-<n>.sql is the dump of a file that the bot of that version wrote.
 """

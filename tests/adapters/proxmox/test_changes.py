@@ -1,4 +1,4 @@
-"""What the client changes on a truthful Proxmox: what is sent, what comes of it, and how Proxmox refuses."""
+"""Test the client's changes on a well-behaved Proxmox: the requests, their effects and the refusals."""
 
 from typing import Any
 
@@ -288,7 +288,7 @@ async def test_what_stands_in_the_way_of_any_change(
 
 @BOTH
 async def test_a_guest_on_another_node(pve: Pve, client: ProxmoxClient, guest: Guest) -> None:
-    """LXC's power actions look whether the container runs here before they look for it (LXC/Status.pm)."""
+    """LXC's power actions check whether the container runs here before they look for it (LXC/Status.pm)."""
     pve.move_guest(guest.vmid, "pve2")
     for call in (client.status(guest), client.config(guest), client.delete(guest)):
         assert str(await refusal(call)) == str(GuestMoved(guest.vmid, "pve1"))

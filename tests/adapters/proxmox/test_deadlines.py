@@ -1,4 +1,4 @@
-"""A call has one deadline in all, whatever drips: its socket is closed there, and its place is free again."""
+"""Test the deadline of a call: a slow answer ends there, its socket is closed and its place is free again."""
 
 import asyncio
 import contextlib
@@ -36,9 +36,9 @@ from tests.support.client_stage import (
 pve, client = client_stage.pve, client_stage.client
 
 IN_ALL = 1.0
-"""The deadline of these tests, in seconds, to connect included."""
+"""Deadline of these tests in seconds, including the time to connect."""
 AMPLE = 6.0
-"""What a call may take on a busy machine."""
+"""Seconds that a call may take on a busy machine."""
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ async def test_a_read_that_is_tried_twice_has_one_deadline(tmp_path: Path, brief
 
 
 async def test_dripping_answers_hold_no_place_and_no_thread(tmp_path: Path, brief: None) -> None:
-    """Four such answers once held the bot for minutes."""
+    """Four such answers would otherwise hold the bot for minutes."""
     before = threading.active_count()
     drip = DRIPS["a body that closes"]
     with Rude(tmp_path, drip, drip, drip, drip, EMPTY_LIST) as rude:
@@ -114,7 +114,7 @@ async def test_dripping_answers_hold_no_place_and_no_thread(tmp_path: Path, brie
 async def test_a_name_that_is_not_looked_up_in_time_is_given_up(
     tmp_path: Path, brief: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thread that hangs in the system's resolver cannot be cut; whoever waits is told all the same."""
+    """A thread that hangs in the system's resolver cannot be cut. The caller still gets an answer."""
     free = threading.Event()
 
     def hangs(*_: object, **__: object) -> None:
@@ -162,7 +162,7 @@ async def test_the_playground_drips(pve: Pve, client: ProxmoxClient, brief: None
 
 @contextlib.contextmanager
 def memory_within(megabytes: float) -> Iterator[None]:
-    """The most that this process holds meanwhile, above what it held before."""
+    """Check that this process uses at most this much more memory in this block."""
     over, stop = threading.Event(), threading.Event()
 
     def held() -> int:
@@ -189,7 +189,7 @@ def memory_within(megabytes: float) -> Iterator[None]:
 async def test_a_small_body_that_unpacks_to_a_huge_one_is_not_read(
     pve: Pve, client: ProxmoxClient, part: str
 ) -> None:
-    """400 kB of gzip are 414 MB of JSON."""
+    """400 kB of gzip unpack to 414 MB of JSON."""
     pve.between.bomb(part, 414 * 10**6, times=1)
     with memory_within(150):
         call = client.cluster() if part == "/cluster/resources" else client.status(VM)

@@ -1,4 +1,7 @@
-"""What Proxmox refuses with becomes one of our errors: all that its source can say, and the known ones exactly."""
+"""Test the translation of Proxmox' refusals into the bot's errors.
+
+It covers everything that Proxmox' source can say; the known refusals are checked exactly.
+"""
 
 import pytest
 from fakepve import errors as catalogue
@@ -201,7 +204,7 @@ def test_every_text_of_proxmox_becomes_an_error_of_ours() -> None:
 @pytest.mark.parametrize("words", list(FAMILIES))
 def test_families_land_where_they_belong(words: str) -> None:
     known = {message: (status, params) for _, _, status, message, params in EVERYTHING if words in message}
-    if not known:  # said by Proxmox' daemons and libraries, which the catalogue adds to every method
+    if not known:  # errors of Proxmox' daemons and libraries, which the catalogue adds to every method
         extra = catalogue.errors_for("POST", "/nodes/pve1/qemu/100/status/start")
         known = {row["message"]: (row["status"], None) for row in extra if words in row["message"]}
     for message, (status, params) in known.items():
@@ -210,7 +213,7 @@ def test_families_land_where_they_belong(words: str) -> None:
 
 
 def test_and_nothing_else_lands_there() -> None:
-    """A text of another family that is taken for one of ours would hide Proxmox' own words."""
+    """A text of another kind that is taken for one of ours would hide Proxmox' own words."""
     for _, path, status, message, params in EVERYTHING:
         error = told(status, message, params)
         if type(error) in PLAIN and status not in (401, 403):

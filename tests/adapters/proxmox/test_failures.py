@@ -1,4 +1,4 @@
-"""What goes wrong on the way to Proxmox, and what the client makes of it."""
+"""Test the client's errors for faults on the way to Proxmox."""
 
 import socket
 from pathlib import Path
@@ -176,7 +176,7 @@ async def test_the_name_is_not_found(pve: Pve, monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_nobody_takes_the_call(pve: Pve, hasty: None) -> None:
-    """A full backlog: Linux leaves further connections without an answer."""
+    """The backlog is full, so Linux leaves further connections without an answer."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -193,7 +193,7 @@ async def test_nobody_takes_the_call(pve: Pve, hasty: None) -> None:
 
 @pytest.mark.parametrize("handshake", ["cut", "plain"])
 async def test_a_failed_handshake_is_no_matter_of_trust(tmp_path: Path, handshake: str) -> None:
-    """For a change it stays open whether anything arrived: from here it looks like a connection that broke later."""
+    """For a change it is unknown whether anything arrived: it looks like a connection that broke later."""
     with Rude(tmp_path, handshake=handshake) as rude:
         client = client_of(rude)
         assert str(await refusal(client.cluster())) == str(Unreachable("127.0.0.1"))
@@ -242,7 +242,7 @@ def test_a_change_gets_more_time_than_a_read() -> None:
 
 @pytest.mark.parametrize("reset", [False, True])
 async def test_a_kept_connection_that_is_just_being_closed(tmp_path: Path, reset: bool) -> None:
-    """pveproxy closes a connection after 5 idle seconds: the next request may cross that in flight."""
+    """pveproxy closes a connection after 5 idle seconds. The next request may cross this in flight."""
     with Rude(tmp_path, EMPTY_LIST, Cut(reset=reset), EMPTY_LIST) as rude:
         client = client_of(rude)
         one_thread()
@@ -301,7 +301,7 @@ async def test_a_refused_token(pve: Pve) -> None:
     assert {type(error) for error in found.values()} == {TokenRefused}
     pve.apitokens.clear()
     assert isinstance(await refusal(client_of(pve).cluster()), TokenRefused)
-    pve.requests.clear()  # of these Pve records no parameters, which the contract would miss
+    pve.requests.clear()  # Pve records no parameters of these, and the contract would miss them
 
 
 async def test_refusals_that_name_no_privilege(pve: Pve, client: ProxmoxClient) -> None:

@@ -1,4 +1,4 @@
-"""A call to Proxmox whose asker has gone: its thread ends by itself, and nobody is told of its failure."""
+"""Test a call to Proxmox that nobody waits for any more: its thread ends by itself, and its failure is not logged."""
 
 import asyncio
 import gc
@@ -14,7 +14,7 @@ ENDPOINT = Endpoint("127.0.0.1", 8006, "bot@pve", "bot", "secret")
 
 
 async def test_a_failure_that_nobody_waits_for_is_no_noise(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else asyncio logs "exception was never retrieved", with whatever stands in it."""
+    """Otherwise asyncio logs "exception was never retrieved", with the text of the exception."""
     calls, goes_on, ended = Calls(ENDPOINT), threading.Event(), threading.Event()
 
     def blocking(self: Calls, *arguments: Any) -> object:
@@ -31,7 +31,7 @@ async def test_a_failure_that_nobody_waits_for_is_no_noise(monkeypatch: pytest.M
     await asyncio.gather(asking, return_exceptions=True)
     del asking
     goes_on.set()
-    await asyncio.wait(left_at_work(), timeout=20)  # which asks for no result
+    await asyncio.wait(left_at_work(), timeout=20)  # does not ask for the results
     assert ended.is_set()
     gc.collect()
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Proxmox' rows as data: no row that it, or anything else, may send raises, and each value lands where it belongs."""
+"""Test the parsing of Proxmox' rows: parsers never raise on unexpected data, and each value lands in its field."""
 
 import json
 import math
@@ -103,7 +103,7 @@ PARSERS: dict[str, tuple[Any, Callable[[Any], object]]] = {
 
 
 def held_to_types(value: object) -> None:
-    """No dict leaves, and no number that is none."""
+    """Check that the value contains no dict and no NaN or infinite number."""
     if isinstance(value, float):
         assert math.isfinite(value)
     elif isinstance(value, tuple):
@@ -250,7 +250,7 @@ def test_status_keeps_what_the_answer_does_not_say() -> None:
         State.STOPPED,
         "web01",
         2.0,
-        (),  # an answer without tags says that there are none, and tags open doors
+        (),  # an answer without tags means no tags, and tags grant access
         None,
     )
 
@@ -392,7 +392,7 @@ def test_storages_are_sorted_and_have_their_figures() -> None:
         (FULL | {"shared": "1"}, True),
         (FULL | {"status": "unknown"}, False),
         (FULL | {"status": None}, False),
-        (FULL | {"maxdisk": 0}, False),  # a broadcast without a size: API2Tools.pm makes it 0
+        (FULL | {"maxdisk": 0}, False),  # a broadcast without a size: API2Tools.pm sets it to 0
         (FULL | {"disk": None}, False),
         ({key: FULL[key] for key in ("type", "storage", "node", "status")}, False),
         (FULL | {"node": "gone"}, False),
@@ -450,7 +450,7 @@ def test_tasks_newest_first_with_their_token() -> None:
         (
             {"upid": "1", "node": "a", "id": "101"},
             ("a", "101", None, None),
-        ),  # so a running task is in /cluster/tasks
+        ),  # a running task in /cluster/tasks looks like this
         (
             {"upid": "1", "node": "a", "id": "", "endtime": 9, "status": "job errors"},
             ("a", "", 9, "job errors"),

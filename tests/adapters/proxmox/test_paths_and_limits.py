@@ -1,4 +1,4 @@
-"""What the client lets through: no path but the ones it means, and no more than four calls at once."""
+"""Test the client's limits: only the intended paths, and at most four calls at once."""
 
 import asyncio
 import contextlib
@@ -84,7 +84,7 @@ Attempt = Callable[[ProxmoxClient], Awaitable[object]]
 
 
 def attempts(text: str, vmid: Any) -> list[tuple[str, Attempt]]:
-    """Every way of a value into a path, and the path that alone may come of it."""
+    """Return every way in which a value gets into a path, and the only path that may result."""
     here = f"/nodes/pve1/qemu/100/snapshot/{text}"
     moved, other = replace(VM, node=text), replace(VM, vmid=vmid)
     task = Upid.parse(text)
@@ -166,7 +166,7 @@ async def test_a_kind_that_is_none_is_not_sent() -> None:
 
 
 def test_every_well_formed_value_is_sent() -> None:
-    """The other half: the checks refuse no name that Proxmox has."""
+    """This is the other half: the checks refuse no name that Proxmox allows."""
     with opened() as pve:
 
         async def tried() -> None:
@@ -188,7 +188,7 @@ def test_every_well_formed_value_is_sent() -> None:
 
 
 async def resolved() -> None:
-    """What Discord's side needs of the same threads: a name looked up, and somebody else's work."""
+    """Look up a name and run other work in threads, as Discord's side needs to."""
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(10):
         await loop.getaddrinfo("localhost", 443, type=socket.SOCK_STREAM)
@@ -211,7 +211,7 @@ async def test_at_most_four_calls_and_the_other_threads_stay_free(tmp_path: Path
 
 
 async def test_callers_that_give_up_do_not_free_the_places_of_their_threads(tmp_path: Path) -> None:
-    """Completions wait two seconds and go; a hung node must not eat one thread with each of them."""
+    """Completions give up after two seconds. A hung node must not take a thread with each of them."""
     with Rude(tmp_path, HeldAnswer(EMPTY_LIST)) as rude:
         client = client_of(rude)
         for _ in range(3):
@@ -297,7 +297,7 @@ async def test_closing_ends_what_is_under_way_and_sends_nothing_more(tmp_path: P
         async with asyncio.timeout(10):
             await asyncio.wait(calls)
         errors = [call.exception() for call in calls]
-        if handshake == "tls":  # four were sent, and may be carried out
+        if handshake == "tls":  # four were sent and may be carried out
             assert sorted(type(error).__name__ for error in errors) == ["TimedOut"] * 4 + ["Unreachable"] * 2
         else:
             assert {type(error) for error in errors} == {Unreachable}

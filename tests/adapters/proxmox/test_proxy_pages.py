@@ -1,4 +1,7 @@
-"""A page of a proxy is not Proxmox' answer, and Proxmox' words are read where they stand: seen at the socket."""
+"""Test at the socket that a proxy's page is never taken for Proxmox' answer.
+
+Proxmox' own words are read from the place where they stand.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the client reads of a truthful Proxmox, for QEMU and LXC alike."""
+"""Test the client's reads on a well-behaved Proxmox, for QEMU and LXC alike."""
 
 import time
 from dataclasses import replace

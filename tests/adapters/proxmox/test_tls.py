@@ -1,4 +1,4 @@
-"""Whom the client trusts, and that its token reaches nobody else: TLS, environment, errors and log."""
+"""Test which servers the client trusts, and that its token reaches nobody else: TLS, environment, errors and log."""
 
 import gc
 import logging
@@ -176,7 +176,7 @@ class _Everything(logging.Handler):
 
 @pytest.fixture
 def log() -> Iterator[list[str]]:
-    """All that is logged anywhere at DEBUG, proxmoxer's own loggers opened too."""
+    """Capture all logging at DEBUG, with proxmoxer's own loggers enabled."""
     handler, root = _Everything(), logging.getLogger()
     names = [
         "",
@@ -197,7 +197,7 @@ def log() -> Iterator[list[str]]:
 
 
 def told(error: BaseException) -> str:
-    """All that a log may write of an exception and those behind it."""
+    """Return all text that a log may write about an exception and its causes."""
     parts = ["".join(traceback.format_exception(error))]
     seen: list[BaseException] = []
     link: BaseException | None = error
@@ -264,7 +264,7 @@ async def test_identity_is_the_token_without_its_secret() -> None:
 
 
 async def test_a_connection_that_is_not_trusted_is_closed_at_once(tmp_path: Path) -> None:
-    """Not when the garbage collector comes by: what caused the refusal may hold its socket."""
+    """It must not wait for the garbage collector, because the cause of the refusal may hold the socket."""
     gc.disable()
     try:
         with Rude(tmp_path) as rude:

@@ -1,4 +1,4 @@
-"""Users and tokens of every name that Proxmox allows: the bot follows its own task, seen at the socket."""
+"""Test users and tokens with every name that Proxmox allows: the bot follows its own task, seen at the socket."""
 
 import asyncio
 

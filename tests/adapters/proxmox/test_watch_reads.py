@@ -1,4 +1,4 @@
-"""What the watch reads through the client: the cluster's task list and its storages, of a truthful Proxmox."""
+"""Test the watch's reads through the client on a well-behaved Proxmox: the cluster's task list and storages."""
 
 import time
 from pathlib import Path
@@ -138,7 +138,7 @@ async def test_a_storage_proxmox_cannot_reach_is_not_available(pve: Pve, client:
 async def test_an_offline_nodes_storages_are_not_available(
     pve: Pve, client: ProxmoxClient, expired: bool
 ) -> None:
-    """Whatever the list still says of them: their last figures are broadcast for five minutes."""
+    """The list may still show figures, because the last ones are broadcast for five minutes."""
     pve.node_offline("pve2", expired=expired)
     storages = (await client.cluster()).storages
     assert {s.node: s.available for s in storages} == {"pve1": True, "pve2": False}

@@ -1,4 +1,4 @@
-"""Every fault of the settings and of the watch list's file has one clear line."""
+"""Test that every fault of the settings and of the watch list's file has one clear line."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ FORMS = sorted({row.form for row in SETTINGS} | {"path"})
 
 
 def reasons() -> dict[FaultKind, tuple[str, ...]]:
-    """What each kind's comment in adapters/settings/faults.py says its reason may be."""
+    """Return the possible reasons of each kind, as its comment in adapters/settings/faults.py lists them."""
     source = Path(setting_faults.__file__).read_text(encoding="utf-8")
     found: dict[FaultKind, tuple[str, ...]] = {}
     for kind in FaultKind:

@@ -1,4 +1,4 @@
-"""Every setting, every fault, and no secret anywhere."""
+"""Test every setting and every fault, and that no secret is shown."""
 
 from __future__ import annotations
 
@@ -303,7 +303,7 @@ def test_the_role_of_everybody_is_found_wherever_the_ids_stand(tmp_path: Path) -
 
 
 def test_the_time_zones_come_with_the_bot_where_the_system_has_none(tmp_path: Path) -> None:
-    """Windows, and small container images."""
+    """Windows and small container images have no time zones of their own."""
     source = (
         "import sys, pathlib, zoneinfo\n"
         "from adapters.settings import load as settings\n"
@@ -387,7 +387,7 @@ LONG = 10**5000
 BY_ENVIRONMENT: list[tuple[str, str, dict[str, object]]] = [
     ("GUILD_ID", "abc", {"kind": K.NOT_AN_ID, "value": "abc"}),
     ("GUILD_ID", "1234567890123456", {"kind": K.NOT_AN_ID}),
-    ("ALERT_MENTION_ROLE_ID", "<@423456789012345678>", {"kind": K.NOT_AN_ID}),  # a person's
+    ("ALERT_MENTION_ROLE_ID", "<@423456789012345678>", {"kind": K.NOT_AN_ID}),  # a person's ID
     ("ALERT_MENTION_ROLE_ID", "423456789012345678>", {"kind": K.NOT_AN_ID}),
     ("GUILD_ID", "99999999999999999999", {"kind": K.NOT_AN_ID}),
     ("GUILD_ID", "１２３４５６７８９０１２３４５６７８", {"kind": K.NOT_AN_ID}),
@@ -588,7 +588,7 @@ def test_faults_in_config_py(tmp_path: Path, name: str, text: str, expected: dic
 def test_a_config_py_that_does_not_run(
     tmp_path: Path, text: str, kind: FaultKind, line: int | None, value: str | None
 ) -> None:
-    found = by_config(tmp_path, text, without="GUILD_ID")  # what is missing cannot be known: one fault
+    found = by_config(tmp_path, text, without="GUILD_ID")  # nothing was read, so GUILD_ID is no second fault
     assert found == (Fault(kind, "config.py", value, line=line),)
 
 

@@ -1,4 +1,7 @@
-"""Authority comes from the newest list: what the bot itself saw of a guest shows its state, and permits nothing."""
+"""Test that access follows the newest cluster list.
+
+A guest as the bot itself last read it shows its state, and permits nothing.
+"""
 
 from dataclasses import replace
 
@@ -46,7 +49,7 @@ LEFT: dict[str, tuple[int, dict[str, object]]] = {
 @pytest.mark.parametrize("left", LEFT)
 @pytest.mark.parametrize("between", [0.0, 5.0])
 async def test_whose_guest_left_cannot_act_on_it_once_more(left: str, between: float) -> None:
-    """Acting again and again keeps nothing alive, and not even the next act gets through."""
+    """Repeated actions keep no access alive, and not even the next one gets through."""
     role, change = LEFT[left]
     actor = replace(AKIKO, roles=frozenset({role})) if role else OWNER
     world = FakeWorld([THEIRS], rules=RULES)
@@ -96,7 +99,7 @@ PROTECTED = {"reboot": Verb.REBOOT, "shutdown": Verb.SHUTDOWN}
 
 @pytest.mark.parametrize("word", PROTECTED)
 async def test_an_admin_of_a_pool_alone_is_none_of_a_protected_guest_that_left_it(word: str) -> None:
-    """Though as an operator of every guest they might have done it, were the guest not protected."""
+    """As an operator of every guest they could do it if the guest were not protected."""
     actor = replace(AKIKO, roles=frozenset({ALL, BOSS}))
     found = guest(101, State.RUNNING, pool="lab", tags=("protected",))
     world = FakeWorld([found, guest(102, State.RUNNING)], rules=BOTH)
@@ -159,7 +162,7 @@ async def test_another_kind_of_guest_under_the_vmid_is_shown_as_listed() -> None
 
 @pytest.fixture
 async def cast(bare_scene: Stage, pve: Pve) -> Cast:
-    """`game` is an admin of the pool `lab` alone, in which is 104."""
+    """Give `game` the admin level for the pool `lab` only, which holds 104."""
     made = Cast(bare_scene)
     pve.vm(104).pool = "lab"
     scopes = made.settings["ROLE_SCOPES"].replace("tag:game", "pool:lab")
@@ -174,7 +177,7 @@ WAYS = ["command", "button", "question", "form", "mute", "watch", "unwatch"]
 async def test_a_guest_that_left_the_pool_is_out_of_reach_at_once(
     bare_scene: Stage, cast: Cast, pve: Pve, way: str
 ) -> None:
-    """By every way in, right after the last act and without any time going by."""
+    """It holds for every way in, right after the last action and without any delay."""
     scene, game = bare_scene, cast["game"]
     panel = await scene.say(game, "info", vmid=104)
     asked = panel
@@ -237,7 +240,7 @@ async def test_access_tells_what_would_be_refused(bare_scene: Stage, cast: Cast,
 async def test_snapshot_names_are_of_those_who_see_the_guest_now(
     bare_scene: Stage, cast: Cast, pve: Pve
 ) -> None:
-    """Not of whoever saw it when the list was last read, however long ago."""
+    """It does not matter who could see the guest when the list was last read, however long ago."""
     scene, game = bare_scene, cast["game"]
     await scene.say(game, "snapshot create", vmid=104, name="before")
     assert len(await scene.choices(game, "snapshot delete", "name", "", vmid=104)) == 1
@@ -251,7 +254,7 @@ async def test_snapshot_names_are_of_those_who_see_the_guest_now(
 async def test_nobody_takes_off_the_list_what_may_be_theirs_no_more(
     bare_scene: Stage, cast: Cast, pve: Pve
 ) -> None:
-    """Proxmox does not answer, so that it cannot be said whether the guest is still in the pool."""
+    """Proxmox does not answer, so the bot cannot know whether the guest is still in the pool."""
     scene, game = bare_scene, cast["game"]
     await scene.say(game, "monitor add", vmid=104)
     pve.vm(104).pool = None

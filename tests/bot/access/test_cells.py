@@ -1,4 +1,4 @@
-"""/access agrees with the gate, cell by cell: every operation, level, scope and owner, guest by guest."""
+"""Test that /access agrees with the gate for every operation, level, scope, owner and guest."""
 
 from itertools import product
 from types import SimpleNamespace
@@ -50,7 +50,7 @@ SCOPES: dict[str, tuple[Scope, ...]] = {
 
 
 def shown(text: str) -> dict[str, tuple[str, str]]:
-    """By command: its sign, and the small print below it."""
+    """Return, by command, its sign and the small print below it."""
     found, lines = {}, text.splitlines()
     for number, line in enumerate(lines):
         if line[:1] in "✅❌":
@@ -116,7 +116,7 @@ def text_of(view: object) -> str:
 
 
 async def test_an_owner_reads_for_which_guest_a_tick_holds(bare_scene: Stage, pve: Pve) -> None:
-    """A viewer who owns one guest: operator there, and nowhere else."""
+    """The person is a viewer who owns one guest: an operator there, and nowhere else."""
     scene, cast_ = bare_scene, Cast(bare_scene)
     viewer = cast_["viewer"]
     pve.guest(104).config["tags"] = f"owner-{viewer.id}"
@@ -146,7 +146,7 @@ async def test_a_role_that_does_not_reach_the_guest_is_said_not_to(bare_scene: S
 
 
 async def test_a_refusal_without_a_guest_does_not_say_one_level_for_all(bare_scene: Stage, pve: Pve) -> None:
-    """The same viewer at `/stop`: refused before any guest is looked at, also while typing."""
+    """The same viewer at `/stop` is refused before any guest is looked at, also while typing."""
     scene, cast_ = bare_scene, Cast(bare_scene)
     viewer = cast_["viewer"]
     pve.guest(104).config["tags"] = f"owner-{viewer.id}"

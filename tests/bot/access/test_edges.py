@@ -1,4 +1,4 @@
-"""Where who may do what meets time, other people's messages and what only looks like a guest's."""
+"""Test edge cases of access: changes over time, other people's messages, and targets that only look like guests."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ async def test_a_panel_stays_what_it_is_when_somebody_else_may_not_see_its_guest
 
 
 async def test_the_outcome_of_a_creation_is_not_lost_by_a_press(bare_scene: Stage) -> None:
-    """Who may use the template alone cannot see what came of it; the others still can."""
+    """A person who may use only the template cannot see the created guest; the others still can."""
     scene, cast = bare_scene, Cast(bare_scene)
     scopes = cast.settings["ROLE_SCOPES"].replace("tag:game", "vmid:9000")
     await scene.start_bot(**{**cast.settings, "ROLE_SCOPES": scopes})
@@ -125,7 +125,7 @@ async def test_a_resize_that_withdraws_says_so_and_offers_no_button_that_cannot_
 
 
 async def test_nodes_and_storages_are_no_oracle_for_who_is_narrowed(bare_scene: Stage, cast: Cast) -> None:
-    """Of nodes those count on which one has a guest; storages are nobody's but the cluster's."""
+    """A scoped user sees the nodes that host their guests, and no storages."""
     scene, game = bare_scene, cast["game"]
     for target in ("node/pve1", "pve1", "node/pve9", "storage/nfs-backup", "storage/xyz"):
         reply = await scene.say(game, "monitor mute", target=target, duration="2h")
@@ -153,7 +153,7 @@ async def test_only_ones_own_incidents_are_counted(bare_scene: Stage, cast: Cast
 
 
 async def test_the_past_of_a_guest_that_is_gone(bare_scene: Stage, pve: Pve) -> None:
-    """It is still in the scope of its VMID, and in no other."""
+    """A deleted guest stays in the scope of its VMID, and in no other."""
     scene, cast = bare_scene, Cast(bare_scene)
     scopes = cast.settings["ROLE_SCOPES"].replace("tag:game", "vmid:103")
     await scene.start_bot(**{**cast.settings, "ROLE_SCOPES": scopes})

@@ -1,4 +1,4 @@
-"""What a keystroke costs, whatever is typed, however large the cluster is, and whoever types; and what it offers."""
+"""Test the cost and the choices of each keystroke, for any text, any size of cluster and any person."""
 
 import time
 from collections.abc import Callable
@@ -26,7 +26,10 @@ bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 
 MANY = 10_000
 SECONDS = 0.25
-"""Of CPU that one keystroke may cost at so many guests, the playground's Discord included; it was 8.6 s."""
+"""CPU seconds that one keystroke may cost with this many guests, including the playground's Discord.
+
+It was once 8.6 s.
+"""
 HERE = Place(1, 2)
 
 
@@ -107,7 +110,7 @@ def test_what_is_offered_is_what_nothing_would_be_said_against(
 
 
 def ranked(guests: tuple[Guest, ...], typed: str, verb: Verb | None) -> list[Guest]:
-    """The same, as it is written in the documents, of all guests at once."""
+    """Rank all guests at once, as the documents describe it."""
     start = normalized(typed)
 
     def rank(guest: Guest) -> tuple[bool, bool, bool, int]:
@@ -136,7 +139,7 @@ def test_those_that_fit_come_first(guests: list[Guest], typed: str, verb: Verb |
 
 
 def test_they_do_among_many() -> None:
-    """More than 25 of a kind, and the one that was typed in full among the last."""
+    """There are more than 25 of a kind, and the guest typed in full is among the last."""
     states = (State.RUNNING, State.STOPPED)
     guests = tuple(Guest(vmid, Kind.QEMU, "pve1", states[vmid % 2], f"vm{vmid}") for vmid in range(100, 2200))
     everything = Offer(None)
@@ -150,7 +153,11 @@ def test_they_do_among_many() -> None:
 
 
 class Crowd:
-    """Four people: who may do everything, who sees half of it through many scopes, who sees one, who sees nothing."""
+    """Hold four people.
+
+    One may do everything, one sees half of the guests through many scopes, one sees one guest, and one sees
+    nothing.
+    """
 
     def __init__(self, scene: Stage) -> None:
         roles = {name: scene.guild.create_role(name) for name in ("all", "half", "one")}
@@ -182,7 +189,7 @@ TYPED: dict[str, Callable[[], str]] = {
 async def cost(
     scene: Stage, person: Person, command: str, option: str, typed: str, filled: dict[str, Any]
 ) -> float:
-    """Seconds of CPU of the loop's thread; time that other programs take does not count."""
+    """Return the CPU seconds of the loop's thread. Time taken by other programs does not count."""
     began = time.thread_time()
     await scene.server.autocomplete(person, scene.channel, command, option, typed, **filled)
     return time.thread_time() - began
@@ -198,7 +205,7 @@ async def test_a_keystroke_is_cheap_whatever_is_typed(bare_scene: Stage, pve: Pv
     for name, person in crowd.people.items():
         for command, option, filled in [*EVERY_COMPLETION, ("audit", "who", {})]:
             await scene.services.cluster_cache.read()
-            await cost(scene, person, command, option, "", filled)  # what is made once for each read
+            await cost(scene, person, command, option, "", filled)  # work done once per read
             for words, typed in TYPED.items():
                 took = await cost(scene, person, command, option, typed(), filled)
                 if took > SECONDS:
@@ -209,7 +216,7 @@ async def test_a_keystroke_is_cheap_whatever_is_typed(bare_scene: Stage, pve: Pv
 async def test_rights_are_not_worked_out_for_who_sees_nothing(
     bare_scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor guest by guest for who sees something: there are as many decisions as there are choices, at most."""
+    """For a person who sees some guests there are at most as many decisions as choices, not one per guest."""
     scene, crowd = bare_scene, Crowd(bare_scene)
     pve.add_many(300)
     await scene.start_bot(**crowd.settings)

@@ -1,4 +1,7 @@
-"""Roles, scopes and owners at the real bot: what each person is offered, answered and refused, and no hidden name."""
+"""Test roles, scopes and owners on the real bot: each person's choices, answers and refusals.
+
+No answer reveals a hidden name.
+"""
 
 import logging
 import random
@@ -22,7 +25,7 @@ GAME = {103, 104, 105}
 
 
 class Cast:
-    """A viewer, an operator, an admin, one of nothing, and one whose admin's role is for the tag `game` only."""
+    """Hold a viewer, an operator, an admin, a person without a level, and an admin for the tag `game` only."""
 
     def __init__(self, scene: Stage) -> None:
         make = scene.guild.create_role
@@ -217,7 +220,7 @@ async def test_forged_replayed_and_foreign_presses_are_refused_and_recorded(
 
 
 async def test_no_hidden_name_is_ever_told(bare_scene: Stage, cast: Cast, pve: Pve) -> None:
-    """Seeded requests of every kind by one who may see three guests: nothing they read names another."""
+    """One person who may see three guests sends seeded requests of every kind. No answer names another guest."""
     scene, game, chance = bare_scene, cast["game"], random.Random(7)  # noqa: S311 - a seed for a repeatable test
     hidden = [guest for guest in [*pve.vms, *pve.cts] if guest.vmid not in GAME]
     names = {guest.name for guest in hidden}
@@ -282,7 +285,7 @@ async def test_a_hidden_guest_that_is_busy_is_as_one_that_is_not_there(
 async def test_a_press_on_the_panel_of_a_hidden_guest_leaves_it_to_those_who_see_it(
     bare_scene: Stage, cast: Cast, pve: Pve
 ) -> None:
-    """It is another person's answer: whoever may not know of the guest does not get to replace it."""
+    """The panel is another person's answer. Somebody who may not know of the guest must not replace it."""
     scene, game = bare_scene, cast["game"]
     panel = await scene.say(cast["admin"], "info", vmid=101)
     before = (panel.text, post_of(panel).buttons)
@@ -297,7 +300,10 @@ async def test_a_press_on_the_panel_of_a_hidden_guest_leaves_it_to_those_who_see
 async def test_without_any_role_there_is_a_warning_at_the_start(
     bare_scene: Stage, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    """And everybody is an admin; once one of the three is set, somebody without a role is nothing."""
+    """Without any role everybody is an admin.
+
+    Once one of the three settings is set, a person without a role has no level.
+    """
     scene = bare_scene
     role = scene.guild.create_role("some")
     with caplog.at_level(logging.INFO, logger="bot"):

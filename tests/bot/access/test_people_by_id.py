@@ -1,4 +1,4 @@
-"""Who did something is known by their id: a member who takes on an admin's nickname reads as that admin nowhere."""
+"""Test that people are identified by ID: a member who takes an admin's nickname is never shown as that admin."""
 
 import json
 import re
@@ -26,12 +26,12 @@ BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 
 @pytest.fixture
 def copycat(scene: Stage) -> Person:
-    """Another member who calls themselves Akiko, as the admin is called."""
+    """Create another member who calls themselves Akiko, like the admin."""
     return scene.server.person(scene.guild, "mallory", display="Akiko", locale="en-US")
 
 
 def is_named(text: str, one: Person, other: Person) -> None:
-    """Wherever the name stands, the id of this person stands with it, and never the other's."""
+    """Check that this person's ID stands beside each mention of the name, and never the other person's."""
     names = text.count("`Akiko`")
     assert names > 0 and str(other.id) not in text, text
     assert len(re.findall(rf"`Akiko` \((?:<@|`){one.id}(?:>|`)\)", text)) == names, text
@@ -106,7 +106,7 @@ async def test_the_audit_its_file_and_a_snapshots_description(
 
 
 async def test_nobody_is_notified_by_it(scene: Stage, copycat: Person) -> None:
-    """The stage looks at each request's allowed_mentions; here that there were mentions to be looked at."""
+    """The stage checks each request's `allowed_mentions`. This test checks that there were mentions to check."""
     await scene.say(copycat, "readonly on")
     assert any(f"<@{copycat.id}>" in str(request.body) for request in scene.server.journal)
 

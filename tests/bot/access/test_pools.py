@@ -1,4 +1,4 @@
-"""Pools are shown to those alone who have Pool.Audit on them: scopes that go by one nobody sees are told of."""
+"""Test pools, which are visible only with Pool.Audit: scopes that name an invisible pool are reported."""
 
 import logging
 
@@ -19,7 +19,7 @@ bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 
 @pytest.fixture
 def pooled(pve: Pve) -> Pve:
-    """web01 (101) is in the pool lab."""
+    """Put web01 (101) into the pool lab."""
     pve.pools["lab"] = {101}
     pve.guest(101).pool = "lab"
     return pve
@@ -72,7 +72,7 @@ def test_which_pools_are_seen_nowhere(
 
 
 async def start(scene: Stage) -> None:
-    """akiko is an operator of the pool lab, emma an admin of everything."""
+    """Start the bot with akiko as an operator of the pool lab and emma as an admin of everything."""
     operator, admin = scene.guild.create_role("operator"), scene.guild.create_role("admin")
     scene.akiko = scene.server.person(scene.guild, "aki", locale="en-US", roles=[operator])
     scene.emma = scene.server.person(scene.guild, "em", locale="en-US", roles=[admin])

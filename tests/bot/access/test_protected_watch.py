@@ -1,4 +1,4 @@
-"""Silence about a protected guest takes what rebooting it takes: muting it for long, and taking it off the list."""
+"""Test that silencing a protected guest takes the same as rebooting it: a long mute, or removal from the list."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ EVERY = pytest.mark.parametrize(("command", "options"), SILENCES, ids=["mute", "
 
 
 async def watched(scene: Stage, pve: Pve, how: str) -> Cast:
-    """web01 is protected and on the watch list."""
+    """Protect web01 and put it on the watch list."""
     cast = Cast(scene)
     await scene.start_bot(**cast.settings, **protect(pve, how))
     await scene.say(cast["admin"], "monitor add", vmid=101)
@@ -96,7 +96,10 @@ async def test_what_holds_none_is_as_before(bare_scene: Stage, pve: Pve) -> None
 async def test_who_may_not_mute_a_protected_one_long_mutes_none_of_which_that_is_not_known(
     bare_scene: Stage, pve: Pve
 ) -> None:
-    """The node does not tell the flag just now: for an operator it may be set, for an admin it need not be known."""
+    """The node does not return the flag just now.
+
+    For an operator it counts as set; for an admin it does not matter.
+    """
     scene, cast = bare_scene, await watched(bare_scene, pve, "flag")
     pve.fail("GET", "/qemu/101/config", 595, "No route to host")
     pve.fail("GET", "/qemu/101/config", 595, "No route to host")
@@ -115,7 +118,7 @@ async def test_who_may_not_mute_a_protected_one_long_mutes_none_of_which_that_is
 async def test_a_tag_that_was_just_set_protects_at_once(
     bare_scene: Stage, pve: Pve, command: str, options: dict[str, Any]
 ) -> None:
-    """The list that is ten seconds old does not have it yet."""
+    """The list is ten seconds old and does not have the tag yet."""
     scene, cast = bare_scene, Cast(bare_scene)
     await scene.start_bot(**cast.settings)
     await scene.say(cast["admin"], "monitor add", vmid=101)

@@ -1,4 +1,4 @@
-"""Protected guests: who may endanger them, by what they type, and what is kept of it. Nothing else gets through."""
+"""Test protected guests: who may endanger them, the texts to type, and the record. Nothing else gets through."""
 
 import asyncio
 from typing import Any
@@ -31,7 +31,7 @@ EVERY = pytest.mark.parametrize(("command", "options", "path"), GUARDED)
 
 
 def protect(pve: Pve, how: str) -> dict[str, str]:
-    """Protect web01 in one of the three ways; the settings of it. For /delete it is stopped, too."""
+    """Protect web01 in one of the three ways and return the settings for it. For /delete also stop it."""
     if how == "tag":
         pve.vm(101).config["tags"] = "prod;protected"
     elif how == "flag":
@@ -42,7 +42,7 @@ def protect(pve: Pve, how: str) -> dict[str, str]:
 async def asked(
     scene: Stage, person: Person, command: str, options: dict[str, Any]
 ) -> tuple[PressResult, PressResult]:
-    """The question, and the form that its red button brings."""
+    """Run the command and press its red button. Return the question and the form."""
     question = await scene.say(person, command, **options)
     form = await scene.press(person, question, post_of(question).buttons[0].custom_id or "")
     assert form.form is not None
@@ -130,7 +130,7 @@ async def test_an_operator_may_not_even_with_the_name(bare_scene: Stage, pve: Pv
 async def test_a_panels_button_is_refused_and_says_what_to_do(
     bare_scene: Stage, pve: Pve, how: str, button: str
 ) -> None:
-    """Also one that was shown before the guest was protected."""
+    """This includes a button that was shown before the guest was protected."""
     scene = bare_scene
     await scene.start_bot(**protect(pve, how))
     panel = await scene.say(scene.emma, "info", vmid=101)

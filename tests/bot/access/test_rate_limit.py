@@ -1,4 +1,4 @@
-"""How quickly one person may ask, and that what nobody awaits is not asked of Proxmox."""
+"""Test the rate limits of one person, and that requests nobody waits for are not sent to Proxmox."""
 
 import asyncio
 
@@ -38,7 +38,7 @@ def test_so_many_at_once_and_then_so_many_a_second(asked: RequestKind) -> None:
     assert pace.take(8, asked) is None, "others are not concerned"
     assert all(pace.take(7, other) is None for other in RequestKind if other is not asked)
     allowed = 0
-    for _ in range(400):  # 20 a second, for 20 seconds
+    for _ in range(400):  # 20 a second for 20 seconds
         clock.advance(0.05)
         allowed += pace.take(7, asked) is None
     assert abs(allowed - 20 / rate.every) <= 1
@@ -47,7 +47,7 @@ def test_so_many_at_once_and_then_so_many_a_second(asked: RequestKind) -> None:
 
 
 def test_nothing_of_a_persons_normal_use_is_refused() -> None:
-    """Ten reads in ten seconds, then one every two seconds, and a word typed at six letters a second."""
+    """Normal use is ten reads in ten seconds, then one every two seconds; a word is typed at six letters a second."""
     clock = FakeClock()
     pace = RateLimiter(clock)
     for _ in range(10):
@@ -122,7 +122,7 @@ async def test_completions_and_presses_have_their_pace_too(scene: Stage) -> None
 
 
 async def test_refused_attempts_are_held_to_the_pace(scene: Stage, pve: Pve) -> None:
-    """Whoever tries one VMID after the other gets no quicker than anybody."""
+    """Somebody who tries one VMID after another gets no higher rate than anybody else."""
     asked = len(scene.sent())
     for vmid in range(500, 560):
         await scene.say(scene.emma, "info", vmid=vmid)
@@ -160,7 +160,7 @@ async def test_each_of_them_is_judged(bare_scene: Stage, pve: Pve) -> None:
 
 
 async def test_what_was_read_before_an_action_is_not_shown_after_it(scene: Stage, pve: Pve) -> None:
-    """Whoever asks after it does not join those who asked before."""
+    """A person who asks after the action does not join those who asked before it."""
     pve.hang("/qemu/104/config", 1.5, times=1)
     early = asyncio.create_task(scene.server.slash(scene.emma, scene.channel, "info", vmid=104))
     await scene.until(lambda: scene.sent("GET", "/qemu/104/config"))
@@ -174,7 +174,7 @@ async def test_what_was_read_before_an_action_is_not_shown_after_it(scene: Stage
 
 
 async def test_what_discord_no_longer_awaits_is_not_asked_of_proxmox(scene: Stage, pve: Pve) -> None:
-    """Discord has told the person that the bot did not respond, while their request still waited for the list."""
+    """Discord said that the bot did not respond, while the request still waited for the list."""
     scene.expected_statuses.add(404)
     scene.clock.skip(11)
     scene.server.ack_limit = 0.3
@@ -218,7 +218,7 @@ async def test_a_late_arrival_is_answered_before_anything_is_asked(
 
 
 def test_the_quickest_of_the_last_minutes_is_punctual() -> None:
-    """However far the two clocks are from each other."""
+    """It holds however far the two clocks are apart."""
     for offset in (0.0, 1e6, -1e6):
         arrivals = Arrivals()
 

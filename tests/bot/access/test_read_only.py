@@ -1,4 +1,4 @@
-"""/readonly: one switch that refuses every change, told in every refusal, and outlives restarts and crashes."""
+"""Test /readonly: one switch refuses every change, appears in every refusal, and outlives restarts and crashes."""
 
 import json
 from typing import Any
@@ -125,7 +125,7 @@ class Stuck(MemoryRecords):
 
 
 class Paper:
-    """The second place, which refuses what is named in `fails`."""
+    """Simulate the second place of storage, which refuses the operations named in `fails`."""
 
     def __init__(self, text: str | None = None, fails: str = "") -> None:
         self.text, self.fails = text, fails

@@ -1,6 +1,6 @@
-"""Every action for every level, scope and place, by every way in: the answer of each cell.
+"""Test every action for every level, scope and place, by every way in.
 
-What is expected is written down here a second time, in the words of the people who use the bot, and not taken from
+The expected answers are written down here a second time, in the users' own words, and not taken from
 core/rights.py. An operation, a command, a completion or a kind of button without a row here fails the test.
 """
 
@@ -65,11 +65,14 @@ LEVELS = {
 TABLE = {word.strip(): level for level, words in LEVELS.items() for word in words.split(",")}
 ON_PROTECTED = "reboot, shutdown, stop, delete, resize, snapshot rollback, snapshot delete, monitor remove"
 GUARDED = {word.strip() for word in ON_PROTECTED.split(",")}
-"""What takes an admin on a protected guest, who types its name and a reason; so does a mute of more than 8 hours."""
+"""Operations that take an admin on a protected guest, who types its name and a reason.
+
+A mute of more than 8 hours is also one.
+"""
 FOR_EVERYTHING = ("monitor test", "readonly on", "readonly off", "audit")
-"""What is never about one guest: it takes the level for all of them."""
+"""Commands that are never about one guest. They take the level for all guests."""
 ON_ALERTS = ("start", "info", "acknowledge", "monitor mute")
-"""What an alert's buttons do, where alerts are."""
+"""Operations of an alert's buttons, in the alert channel."""
 PEOPLE = {
     "nobody": (0, 0, 0),
     "viewer": (VIEWER, VIEWER, VIEWER),
@@ -82,7 +85,10 @@ PEOPLE = {
     "viewer, game operator": (VIEWER, OPERATOR, VIEWER),
     "operator, game admin": (OPERATOR, ADMIN, OPERATOR),
 }
-"""The level for everything, for guests with the tag `game` (of which one person is the owner), and for others."""
+"""Levels of each person: for everything, for guests with the tag `game`, and for others.
+
+One person owns a guest with that tag.
+"""
 ALERTS_OUTSIDE = "alert channel outside"
 FAR = ("direct message", "other guild")
 PLACES = (*INSIDE, *OUTSIDE, ALERTS_OUTSIDE, *FAR)
@@ -90,7 +96,10 @@ PLACES = (*INSIDE, *OUTSIDE, ALERTS_OUTSIDE, *FAR)
 
 @dataclass(frozen=True)
 class Cell:
-    """What is asked of whom: `about` is "game" or "other" for a guest, "everything", or "" where it is open."""
+    """Describe one request of one person.
+
+    `about`: "game" or "other" for a guest, "everything", or "" if it is open.
+    """
 
     word: str
     person: str
@@ -100,7 +109,10 @@ class Cell:
 
     @property
     def answer(self) -> str:
-        """ "yes", or why not: "here", "level", "hidden", "some" (roles for some guests only)."""
+        """Return "yes" or the reason for a refusal.
+
+        The reasons are "here", "level", "hidden" and "some" (roles for some guests only).
+        """
         alert = self.place == ALERTS_OUTSIDE and self.way is InteractionKind.BUTTON and self.word in ON_ALERTS
         if self.place not in INSIDE and not alert:
             return "here"
@@ -183,7 +195,10 @@ HOURS = 3600.0
 
 
 def test_every_cell_of_a_protected_guest() -> None:
-    """By tag, by Proxmox' flag and by the bot's configuration, for each length of a mute."""
+    """Protection comes from a tag, from Proxmox' flag or from the bot's configuration.
+
+    Each length of a mute is tried.
+    """
     cells, wrong = 0, []
     seconds = (0.0, 1 * HOURS, 8 * HOURS, 8 * HOURS + 60, 24 * HOURS, 720 * HOURS)
     guests = ((PROTECTED, RULES), (replace(GAME, protected=True), RULES))
@@ -214,16 +229,20 @@ def test_every_cell_of_a_protected_guest() -> None:
 
 RUNNING, STOPPED = {"game": 103, "other": 101}, {"game": 104, "other": 205}
 DOWN = {"game": 106, "other": 201}
-"""Guests that have stopped by themselves, and run again before the watch has seen it: their alerts are open."""
+"""Guests that stopped by themselves and run again before the next poll, so that their alerts stay open."""
 TEMPLATE = {"game": 9001, "other": 9000}
 BOTH = ("game", "other")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A request by one way in. `harmless`: what speaks against it once access does not, so that nothing is changed;
-    None where there is nothing to change. `hidden`: what is said of a hidden guest instead of "not found". `known`:
-    which guest it is stands fast from the start, so that nothing is decided without it."""
+    """Describe a request by one way in.
+
+    `harmless`: the refusal that follows if access is granted, so that nothing is changed; `None` if the request
+    changes nothing anyway.
+    `hidden`: the answer for a hidden guest, if it is not "not found".
+    `known`: whether the guest is known from the start, so that no decision is made without it.
+    """
 
     word: str
     about: str
@@ -242,7 +261,7 @@ def state_refused(verb: str, about: str) -> BotError:
 
 
 def command_rows() -> Iterator[Row]:
-    """Of every command at least one."""
+    """Yield at least one row for every command."""
     for word in ("list", "help", "access", "monitor list", "monitor history", "monitor status"):
         yield Row(word, "", {})
     for word in ("monitor test", "readonly on", "readonly off", "audit"):
@@ -275,8 +294,10 @@ def command_rows() -> Iterator[Row]:
 
 
 def completion_rows() -> Iterator[tuple[Row, str, str, Any]]:
-    """Of every option that completes: a request, the option, what is typed, and what is to be offered for it (None:
-    something)."""
+    """Yield a request for every option that completes.
+
+    Each item is the row, the option, the typed text and the expected choice (`None`: any choice).
+    """
     for word, option, filled in (
         ("list", "node", {}),
         ("access", "action", {}),
@@ -305,7 +326,7 @@ def completion_rows() -> Iterator[tuple[Row, str, str, Any]]:
 
 
 class House:
-    """The real bot with everybody in it, the guests as the rows need them, and messages to press."""
+    """Hold the real bot with all people, the guests that the rows need, and messages to press."""
 
     def __init__(self, scene: Stage, pve: Pve) -> None:
         self.scene, self.pve, make = scene, pve, scene.guild.create_role
@@ -364,7 +385,7 @@ class House:
     # -- where
 
     def there(self, word: str) -> Channel | None:
-        """The channel of this kind; None for a direct message."""
+        """Return the channel of this kind; `None` for a direct message."""
         scene = self.scene
         if word == "direct message":
             return None
@@ -379,7 +400,7 @@ class House:
     # -- what is said
 
     def error(self, cell: Cell, row: Row) -> BotError | None:
-        """The refusal by access that is to be told, None where it is not refused."""
+        """Return the expected refusal by access, or `None` if access is granted."""
         _, game, other = PEOPLE[cell.person]
         needed, most = TABLE[cell.word], max(PEOPLE[cell.person])
         asked = cell if row.known else Cell(cell.word, cell.person, cell.place, cell.way)
@@ -392,7 +413,7 @@ class House:
         return {"here": NotHere(), "some": OnlySomeGuests(), "hidden": hidden}.get(answer)
 
     def of_some_guests(self, cell: Cell, row: Row, error: BotError) -> str:
-        """The sentence for a level that is held for some guests only, where no guest was looked at yet."""
+        """Return the sentence for a level that is held for some guests only, before any guest was looked at."""
         everywhere, words = PEOPLE[cell.person][0], ("no", "viewer", "operator", "admin")
         asked = Cell(cell.word, cell.person, cell.place, cell.way)
         named = row.known or asked.answer == "yes" or cell.way is not InteractionKind.COMMAND
@@ -441,7 +462,7 @@ every_place = pytest.mark.parametrize("where", PLACES)
 
 
 def leaves(commands: list[dict[str, Any]], before: str = "") -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Every command that can be given, with its options."""
+    """Yield every command that can be given, with its options."""
     for command in commands:
         name, options = f"{before}{command['name']}", command.get("options", [])
         groups = [option for option in options if option["type"] in (1, 2)]
@@ -505,7 +526,7 @@ async def test_every_completion(house: House, where: str) -> None:
 
 
 def button_rows(house: House) -> Iterator[tuple[Row, SeenMessage, str]]:
-    """Of every kind of button that is not a question's: a request, the message it is on and its custom_id."""
+    """Yield every kind of button except those of questions: the request, its message and its custom_id."""
     for page, word in (("list", "list"), ("watch", "monitor list")):
         yield Row(word, "", {}), house.panel, f"p1:{page}:next:0:::"
     yield Row("monitor history", "", {}), house.panel, "p1:history:next:0:"
@@ -545,7 +566,7 @@ async def test_every_button(house: House, where: str) -> None:
 
 @every_place
 async def test_every_answer_to_a_question_and_every_form(house: House, where: str) -> None:
-    """Asked while the person was an admin, answered as what they are now."""
+    """The person is an admin when the question appears, and has their current level when they answer."""
     scene, channel, carried = house.scene, house.there(where), house.scene.server.world.carried
     for name, about in product(PEOPLE, BOTH):
         person, up, off = house.people[name], RUNNING[about], STOPPED[about]

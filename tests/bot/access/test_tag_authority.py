@@ -1,4 +1,4 @@
-"""Tags that decide who may do what are spoken of before a clone hands them on or a rollback brings them back."""
+"""Test that a clone or a rollback announces the tags it would restore, if they decide who may do what."""
 
 import pytest
 
@@ -78,7 +78,7 @@ async def test_a_tag_that_comes_after_the_plan_was_shown_is_no_surprise(scene: S
 
 
 async def snapshot_with(scene: Stage, pve: Pve, vmid: int, tags: str, now: str) -> str:
-    """A snapshot taken with these tags, of a guest that has those now; what the question of a rollback says."""
+    """Take a snapshot while the guest has `tags`, change them to `now`, and return the question of a rollback."""
     guest = pve.guest(vmid)
     guest.config["tags"] = tags
     assert "was taken" in (await scene.say(scene.emma, "snapshot create", vmid=vmid, name="then")).text

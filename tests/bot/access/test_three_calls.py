@@ -1,7 +1,7 @@
-"""The decision is called three times: by the gate, by every button and form, and by the action itself.
+"""Test the three calls of the access decision: in the gate, in every button and form, and in the action itself.
 
-Each of the three is enough: with the other two saying yes to everybody nothing gets through. And the probes would
-show it: with all of them saying yes everything does.
+Each of the three is enough: nothing gets through if the other two allow everything. The probes would notice a
+gap: everything gets through if all three allow everything.
 """
 
 import ast
@@ -30,7 +30,7 @@ GATE, VIEW, ACTION = "the gate", "the button or form", "the action"
 
 
 class Yes(Authorizer):
-    """Lets everybody do everything."""
+    """Allow everybody everything."""
 
     def refusal(self, *_: object, **__: object) -> Refused | None:
         return None
@@ -48,7 +48,7 @@ def nothing(*_: object, **__: object) -> None:
 
 
 def take_away(patch: pytest.MonkeyPatch, scene: Stage, call: str) -> None:
-    """Have this call of the decision say yes to everybody."""
+    """Let this call of the decision allow everybody everything."""
     judge = scene.services.authorizer
     match call:
         case "the gate":
@@ -72,7 +72,11 @@ def take_away(patch: pytest.MonkeyPatch, scene: Stage, call: str) -> None:
 
 @dataclass(frozen=True)
 class Probe:
-    """Something that somebody may not do. `ready` makes it ready and gives what does it; `done`: it got through."""
+    """Describe a forbidden attempt.
+
+    `ready`: prepares it and returns a function that makes it.
+    `done`: whether it got through.
+    """
 
     calls: tuple[str, ...]
     ready: Callable[[Stage, Cast], Awaitable[Callable[[], Awaitable[Any]]]]
@@ -196,7 +200,7 @@ async def test_without_all_of_them_it_gets_through(
 async def test_without_the_gate_every_command_is_held_to_the_rules_by_what_it_does(
     bare_scene: Stage, cast: Cast, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No change is made, and nobody hears of a guest."""
+    """No change is made, and no guest is revealed."""
     scene, names = bare_scene, {guest.name for guest in [*pve.vms, *pve.cts]}
     take_away(monkeypatch, scene, GATE)
     before, changing = scene.cluster(), 0
@@ -215,8 +219,8 @@ async def test_without_the_gate_every_command_is_held_to_the_rules_by_what_it_do
 
 
 def test_there_is_no_other_way_in() -> None:
-    """Commands pass the tree with the gate, buttons the one class that calls cogs/buttons.py, forms the bot
-    itself."""
+    """Commands pass the tree with the gate, buttons the one class that calls cogs/buttons.py, and forms the
+    bot itself."""
     trees, callbacks, forms = [], [], []
     for module in MODULES:
         for node in ast.walk(module.tree):

@@ -1,4 +1,4 @@
-"""Questions and the delete form: pressed twice, by others, too late, after a restart; what changed meanwhile."""
+"""Test questions and the delete form: pressed twice, by others, too late, after a restart, and after changes."""
 
 import asyncio
 
@@ -154,7 +154,10 @@ async def test_a_question_from_before_a_crash_is_over_and_goes_grey_at_its_asker
 
 
 def not_carried_out(scene: Stage, question: PressResult, reply: PressResult, error: BotError) -> None:
-    """All see that it did not happen, the asker alone reads why; what would have been lost stays to be read."""
+    """Check that everybody sees that nothing was done, and that only the asker reads why.
+
+    The listed losses stay readable.
+    """
     scene.assert_pressed_in_vain(reply, scene.emma, error)
     assert scene.t()("It was not carried out.") in question.text
     assert "**" in question.text
@@ -171,7 +174,7 @@ async def test_a_guest_that_moved_is_found_again(scene: Stage, pve: Pve) -> None
 
 
 async def test_a_guest_that_moves_at_the_very_last_moment_is_found_again_once(scene: Stage, pve: Pve) -> None:
-    """The change itself meets the old node: nothing was done there, so it goes to the new one."""
+    """The change itself reaches the old node, which did nothing, so it goes to the new one."""
     question = await scene.say(scene.emma, "stop", vmid=101)
     pve.fail(
         "POST",
@@ -257,7 +260,7 @@ async def test_the_time_begins_anew_with_the_form(scene: Stage, pve: Pve) -> Non
 
 
 async def test_the_time_begins_anew_once(scene: Stage, pve: Pve) -> None:
-    """Pressing on and on keeps no question alive: it lapses two minutes after it was asked, at the latest."""
+    """Repeated presses keep no question alive: it expires two minutes after it was asked at the latest."""
     question = await scene.say(scene.akiko, "delete", vmid=104)
     yes = yes_of(question)
     for _ in range(2):
@@ -292,7 +295,7 @@ async def test_started_between_form_and_name(scene: Stage, pve: Pve) -> None:
 
 @pytest.mark.parametrize("what", ["disk", "protection", "snapshot"])
 async def test_more_would_be_lost_than_was_shown(scene: Stage, pve: Pve, what: str) -> None:
-    """Trap: an agreement to lose one disk is none to lose two."""
+    """Trap: consent to lose one disk is not consent to lose two."""
     question = await scene.say(scene.emma, "delete", vmid=104)
     form = await scene.press(scene.emma, question, yes_of(question))
     if what == "disk":
@@ -370,7 +373,7 @@ async def test_a_lapse_while_discord_is_away_is_shown_when_it_is_back(scene: Sta
 
 
 async def test_a_question_goes_grey_also_when_discord_refuses_that(scene: Stage) -> None:
-    """From before a crash: the private word comes, whether or not the old message can be edited."""
+    """The question is from before a crash. The private answer comes whether or not the old message can be edited."""
     question = await scene.say(scene.emma, "stop", vmid=101)
     await scene.crash_bot()
     scene.server.fail("POST", "/callback", 403)

@@ -1,4 +1,4 @@
-"""CPUs and memory as they are told, and snapshots whose times or parents make no sense."""
+"""Test the display of CPUs and memory, and of snapshots with impossible times or parents."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""People's reads never delay the watch or a change: each has places of its own on the way to Proxmox."""
+"""Test that people's reads never delay the watch or a change: each has reserved places for its calls to Proxmox."""
 
 import asyncio
 import socket
@@ -18,7 +18,7 @@ from tests.support.stage import Stage
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
 IN_TIME = 10.0
-"""Seconds for what nothing delays, on a busy machine; a call that hangs holds its place for longer."""
+"""Seconds for an undelayed call on a busy machine. A call that hangs holds its place for longer."""
 
 
 async def test_the_watch_and_changes_do_not_queue_behind_reads(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ async def test_the_watch_and_changes_do_not_queue_behind_reads(tmp_path: Path) -
 
 @pytest.mark.parametrize("lane", [Lane.WATCH, Lane.CHANGES])
 async def test_a_lane_that_is_full_takes_places_that_no_reader_needs(tmp_path: Path, lane: Lane) -> None:
-    """A node that hangs must not hold the changes of the others."""
+    """A hung node must not hold up the changes of the others."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
     with Rude(tmp_path, HeldAnswer(EMPTY_LIST)) as rude:
         client = client_of(rude)
@@ -94,7 +94,7 @@ async def test_names_are_looked_up_while_every_place_is_held(tmp_path: Path) -> 
 
 
 async def test_the_bot_has_threads_for_all_places_and_more(scene: Stage) -> None:
-    """Its own start sets so many, whatever the number of processors."""
+    """The bot sets this number at its own start, whatever the number of processors."""
     executor = asyncio.get_running_loop()._default_executor  # type: ignore[attr-defined]  # asyncio shows it nowhere
     assert executor._max_workers == THREADS > sum(SLOTS.values()) + 5
 
@@ -119,4 +119,4 @@ async def test_the_real_watch_and_a_real_change_pass_by_hanging_reads(scene: Sta
         await asyncio.wait(hanging)
     finally:
         pve.hang("/qemu/103/config", 0)
-        scene.services.proxmox.close()  # which ends what hangs
+        scene.services.proxmox.close()  # ends the hung calls

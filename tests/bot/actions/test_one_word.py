@@ -1,4 +1,4 @@
-"""One thing is said once, and in one way: a task's error, a state, a size."""
+"""Test that each fact is shown once and in one way: a task's error, a state, a size."""
 
 import pytest
 

@@ -1,4 +1,7 @@
-"""What is shown before the red button: what would happen, and what is left to go back to. Dry runs end there."""
+"""Test the plan shown before the red button: what would happen, and what remains to go back to.
+
+Dry runs end there.
+"""
 
 import asyncio
 from typing import Any
@@ -97,8 +100,10 @@ async def test_what_cannot_be_read_does_not_hide_the_question(scene: Stage, pve:
 async def test_a_storage_that_hangs_is_named_and_holds_nothing_up(
     scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of many that hang, too: what another says is shown, and other calls go on. They hang beyond every time-out, so
-    that an error nobody waits for would show."""
+    """Several storages may hang: another storage's answer is shown, and other calls go on.
+
+    They hang beyond every time-out, so that an error nobody waits for would show.
+    """
     assert QUICK_SECONDS + BACKUPS_SECONDS < FALLBACK_SECONDS < READ_SECONDS
     monkeypatch.setattr("adapters.proxmox.http.QUICK_SECONDS", 1.0)
     monkeypatch.setattr("proxmox_client.BACKUPS_SECONDS", 1.8)
@@ -116,7 +121,7 @@ async def test_a_storage_that_hangs_is_named_and_holds_nothing_up(
     assert "last backup: <t:" in text and "`a-good` · 3.0 GiB" in text
     assert "could not be asked for backups:" in text
     assert all(f"`{name}`" in text for name in ("a-dead", "b-dead", "c-dead", "d-dead"))
-    await asyncio.sleep(2.2)  # what is still under way comes to its end while the stage listens
+    await asyncio.sleep(2.2)  # calls under way end while the stage still listens
 
 
 async def test_a_list_of_storages_or_snapshots_that_hangs(

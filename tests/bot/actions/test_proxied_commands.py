@@ -1,4 +1,7 @@
-"""Commands and the watch behind a proxy: what is done is told as done, and what is not known is said."""
+"""Test commands and the watch behind a proxy.
+
+Finished work is reported as finished, and unknown results as unknown.
+"""
 
 import pytest
 
@@ -30,7 +33,7 @@ async def stop(scene: Stage, vmid: int = 101) -> str:
 async def test_a_stop_whose_answer_was_a_page_is_followed_to_its_end(scene: Stage, pve: Pve) -> None:
     pve.between.page("/qemu/101/status/stop", 524, method="POST")
     await scene.say(scene.akiko, "monitor add", vmid=101)
-    await scene.poll(2, later=5.0)  # the node's clock and the bot's must not differ by more than a minute
+    await scene.poll(2, later=5.0)  # the clocks of the node and the bot must not differ by more than a minute
     text = await stop(scene)
     assert scene.t()("{guest} was switched off.", guest=f"**101** `{pve.guest(101).name}`") in text
     assert "` `" not in text
@@ -110,7 +113,7 @@ async def test_a_refusal_without_words_shows_no_empty_code(scene: Stage, pve: Pv
 
 @BOTH
 async def test_a_tunnel_that_answers_for_proxmox_is_an_outage_with_its_status(scene: Stage, pve: Pve) -> None:
-    """Guests are not taken to be down for it, and the alert outlives a restart."""
+    """Guests are not taken to be down because of it, and the alert outlives a restart."""
     await scene.say(scene.akiko, "monitor add", vmid=101)
     await scene.poll(2)
     pve.between.page("/api2/json/", 524, times=None)

@@ -1,4 +1,7 @@
-"""What the end of the bot cut off is found out by the next one: at a real process, at the real bot, and by rules."""
+"""Test that the next bot finds out how an interrupted action ended.
+
+The tests use a real process, the real bot, and the rules alone.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[ProcessStage]:
 
 
 def ends(directory: Path) -> list[tuple[str, str, str]]:
-    """Operation, step and outcome of the latest record of each attempt, oldest first."""
+    """Return operation, step and outcome of the latest record of each attempt, oldest first."""
     with closing(sqlite3.connect(directory / "journal.db")) as db:
         rows = db.execute(
             "SELECT CAST(operation AS TEXT), step, CAST(outcome AS TEXT) FROM audit AS each WHERE NOT EXISTS"
@@ -97,7 +100,7 @@ async def test_a_killed_bots_lost_answer_is_looked_for(stage: ProcessStage) -> N
 
 
 async def test_sigterm_leaves_the_end_open_and_the_next_bot_tells_it(stage: ProcessStage) -> None:
-    """What was sent is followed no longer; the trail is not told a guess, and the log promises nothing."""
+    """The bot stops following the task. The trail gets no guess, and the log promises nothing."""
     await stage.start()
     plan = stage.pve.next_task("qmstart", vmid=VM, hold=True)
     stage.server.answer_wait = 0.0
@@ -118,7 +121,7 @@ async def test_sigterm_leaves_the_end_open_and_the_next_bot_tells_it(stage: Proc
 
 
 async def test_sigterm_keeps_what_was_not_sent_from_being_sent(stage: ProcessStage) -> None:
-    """The change has been asked for and waits for Discord's answer when the end comes."""
+    """The change has been ordered and waits for Discord's answer when the end comes."""
     await stage.start()
     stage.server.answer_wait = 0.0
     stage.server.delay("POST", "/callback", 2.0)
@@ -155,7 +158,7 @@ async def test_what_is_found_out_is_told_without_words_that_discord_blocks(stage
 
 
 async def test_an_ordered_stop_stays_expected_while_its_task_is_followed(scene: Stage, pve: Pve) -> None:
-    """However long it takes: the next bot holds on to the order."""
+    """The next bot keeps the order however long the task takes."""
     await scene.say(scene.emma, "monitor add", vmid=101)
     await scene.poll()
     plan = pve.next_task("qmshutdown", vmid=101, hold=True)
@@ -189,7 +192,7 @@ async def test_where_the_message_is_gone_a_new_one_is_made(bare_scene: Stage, pv
 
 
 class Told:
-    """Who is told, and what the trail says at that moment."""
+    """Record who is notified, and the trail's content at that moment."""
 
     def __init__(self, journal: SqliteJournal) -> None:
         self.journal = journal
@@ -202,7 +205,7 @@ class Told:
 
 
 class Case:
-    """A trail that a former run left open, over the fake cluster."""
+    """Hold a trail left open by a former run, over the fake cluster."""
 
     def __init__(self, directory: Path) -> None:
         self.world = FakeWorld([guest(101), guest(102, kind=Kind.LXC)])
@@ -390,7 +393,7 @@ async def test_operations_leave_open_what_was_sent(case: Case) -> None:
 
 
 async def test_an_end_that_nobody_knew_is_asked_for_again(case: Case) -> None:
-    """By the same run, and by the next start for a day."""
+    """It is queried again by the same run, and by later starts for a day."""
     upid = begun(case)
     attempt = case.left(AuditStep.ASKED, AuditStep.SENDING)
     case.journal.audit_add(
@@ -423,7 +426,7 @@ async def test_an_end_that_stays_unknown_is_told_no_second_time(case: Case) -> N
 
 
 async def test_a_lost_answer_of_this_run_is_found_out(tmp_path: Path) -> None:
-    """Proxmox is away just when the task is looked for."""
+    """Proxmox is away just when the bot looks for the task."""
     case = Case(tmp_path)
     world = case.world
     operations = Executor(

@@ -1,4 +1,4 @@
-"""What the trail says while a change is under way is enough to find out how it ended, wherever the bot is killed."""
+"""Test that the trail of a change is enough to find out how it ended, wherever the bot is killed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ scene, bare_scene, pve, language = stages.scene, stages.bare_scene, stages.pve, 
 
 SNAPSHOT = Snapshot("before", 1_789_000_000, "", False, None)
 KILLED: Any = asyncio.CancelledError()
-"""What the trail is left with is the same as after `kill -9`: nothing is written from then on."""
+"""Ends a run like `kill -9`: nothing more is written to the trail from then on."""
 TYPED = {"typed": "web101", "reason": "why"}
 ALL: dict[str, tuple[Verb, dict[str, Any]]] = {
     "start": (Verb.START, {}),
@@ -98,7 +98,7 @@ async def test_killed_before_the_request(case: Case, what: str) -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await operations.execute(order, on_start=begin)
-    del case.audit.record  # the class's own again: the next run
+    del case.audit.record  # the next run uses the class's own method again
     (ended,) = await case.run()
     assert (ended.outcome, case.world.sent) == (NOTHING_STARTED, [])
 
@@ -107,7 +107,7 @@ async def test_killed_before_the_request(case: Case, what: str) -> None:
 async def test_a_guest_that_moved_just_before_is_asked_about_where_the_request_went(
     case: Case, killed: bool
 ) -> None:
-    """At the second node the bot is killed, or gets no answer: its task is there, and not at the first."""
+    """The bot is killed, or gets no answer, at the second node. Its task is there, and not at the first."""
     order, operations, proxmox = ordered(case, "shutdown"), operations_of(case), case.world.proxmox
     error: Any = KILLED if killed else TimedOut("pve2", changing=True)
     proxmox.next("power", lambda: proxmox.change(101, node="pve2"), Lost(error))
@@ -122,7 +122,7 @@ async def test_a_guest_that_moved_just_before_is_asked_about_where_the_request_w
 
 
 async def test_what_breaks_after_the_request_was_taken_is_followed_by_its_task(case: Case) -> None:
-    """A bug of ours while the task runs: the task is known, and its end can be asked for."""
+    """A bug of ours strikes while the task runs. The task is known, and its end can be queried."""
     order, operations = ordered(case, "shutdown"), operations_of(case)
 
     async def broken(progress: Progress) -> None:
@@ -136,7 +136,7 @@ async def test_what_breaks_after_the_request_was_taken_is_followed_by_its_task(c
 
 
 async def test_a_task_that_the_trail_knows_as_its_own_is_not_passed_over(case: Case) -> None:
-    """Its end was written without it, by a bot that had found none."""
+    """Its end was written without a task, by a bot that had found none."""
     order, operations = ordered(case, "shutdown"), operations_of(case)
     await operations.execute(order)
     (found,) = case.journal.audit_page(AuditFilter(), 0, 1)[0]
@@ -164,8 +164,10 @@ async def test_what_is_called_off_before_it_was_sent_is_said_not_to_have_begun(c
 
 @pytest.mark.parametrize("other", ["", "before", "after"])
 async def test_a_stop_that_was_never_begun_excuses_none(case: Case, other: str) -> None:
-    """The guest may crash by itself right after the start; a stop that was ordered before, or is ordered meanwhile,
-    is another one."""
+    """The guest may crash by itself right after the start.
+
+    A stop that was ordered earlier, or is ordered meanwhile, is a different one and stays expected.
+    """
     order, operations, expected = ordered(case, "shutdown"), operations_of(case), case.world.expected
     noted: list[tuple[int, str | None]] = []
     expected.load({101: "Akiko"}, lambda vmid, by: noted.append((vmid, by)))
@@ -183,7 +185,7 @@ async def test_a_stop_that_was_never_begun_excuses_none(case: Case, other: str) 
 
 
 async def test_the_task_of_an_action_of_this_run_is_not_taken_for_that_of_the_one_before(case: Case) -> None:
-    """The person orders it once more, and Proxmox' answer to that is on its way."""
+    """The person repeats the order, and Proxmox' answer to the new request is still on its way."""
     order, operations = ordered(case, "shutdown"), operations_of(case)
     case.cut_off._is_busy = operations.is_busy
     case.left(AuditStep.ASKED, AuditStep.SENDING)
@@ -206,7 +208,7 @@ async def test_the_task_of_an_action_of_this_run_is_not_taken_for_that_of_the_on
 
 
 async def test_what_is_found_out_in_this_run_is_told_after_that_it_is_not_known(case: Case) -> None:
-    """Both words go into the same message."""
+    """Both texts go into the same message."""
     order, operations = ordered(case, "shutdown"), operations_of(case)
     case.world.proxmox.next("power", Lost(TimedOut("pve1", changing=True)))
     case.world.proxmox.next("recent_tasks", Unreachable("pve1"))
@@ -218,7 +220,7 @@ async def test_what_is_found_out_in_this_run_is_told_after_that_it_is_not_known(
 
 
 async def test_a_guest_whose_deletion_was_cut_off_is_watched_no_longer(scene: Stage, pve: Pve) -> None:
-    """As after any `/delete`; nothing is alarmed, however long it is looked at."""
+    """It ends like any `/delete`: no alarm follows, however many polls run."""
     await scene.say(scene.emma, "monitor add", vmid=104)
     await scene.poll(2)
     plan = pve.next_task("qmdestroy", vmid=104, hold=True)

@@ -1,4 +1,7 @@
-"""A resize to more than the node has is asked about; what waits for a restart is shown, also to the next resize."""
+"""Test resizes beyond the node's capacity, which need confirmation, and changes that wait for a restart.
+
+Pending changes are shown, also to the next resize.
+"""
 
 import pytest
 
@@ -25,7 +28,7 @@ NODE = Node("pve1", True, cpus=16.0, memory_total=64 * GIB)
         (NODE, None, 65536, None),
         (NODE, None, 65537, Excess(memory=(65537 * 1024**2, 64 * GIB))),
         (NODE, 9, 65537, Excess((18, 16), (65537 * 1024**2, 64 * GIB))),
-        (Node("pve1", True), 8192, 4_000_000, None),  # not known without Sys.Audit
+        (Node("pve1", True), 8192, 4_000_000, None),  # unknown without Sys.Audit
         (Node("pve1", True, cpus=0.0, memory_total=0), 8192, 4_000_000, None),
         (None, 8192, 4_000_000, None),
     ],

@@ -1,4 +1,4 @@
-"""Nobody who may not do something to a guest keeps it from those who may: judged first, claimed then."""
+"""Test that a person without permission never blocks a guest: access is decided before the guest is claimed."""
 
 import asyncio
 from dataclasses import replace
@@ -37,7 +37,7 @@ def world_of(most: int = 0) -> FakeWorld:
 
 @pytest.mark.parametrize("actor", [MALLORY, NOBODY, replace(AKIKO, roles=frozenset({VIEWER}))])
 async def test_a_guest_is_not_busy_with_what_may_not_be_done(actor: object) -> None:
-    """At no moment of the attempt, however long Proxmox takes."""
+    """It holds at every moment of the attempt, however long Proxmox takes."""
     world = world_of()
     attempt = asyncio.create_task(
         world.executor.execute(replace(world.order(Verb.START), actor=actor))  # type: ignore[arg-type]  # actors all
@@ -73,7 +73,7 @@ async def test_the_name_that_is_read_is_of_somebody_at_work() -> None:
 
 
 async def test_a_plan_from_before_an_action_that_has_ended_is_not_carried_out() -> None:
-    """What was read of the guest is older than what was done to it."""
+    """The plan's data about the guest is older than the other action's effect."""
     world = world_of()
     held = asyncio.Event()
     status = world.proxmox.status
@@ -114,7 +114,7 @@ async def test_refused_attempts_count_for_who_makes_them() -> None:
 async def test_the_real_bot_lets_an_admin_act_while_somebody_tries_in_vain(
     bare_scene: Stage, pve: Pve
 ) -> None:
-    """An operator of other guests floods /start of this one, with a Proxmox that takes its time."""
+    """An operator of other guests floods /start of this one while Proxmox is slow."""
     scene, cast = bare_scene, Cast(bare_scene)
     await scene.start_bot(**cast.settings)
     scene.clock.skip(11)

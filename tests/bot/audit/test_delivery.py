@@ -1,4 +1,4 @@
-"""The audit channel: every change and every refusal once, in order, through outages, lost answers and deaths."""
+"""Test the audit channel: every change and every refusal once, in order, despite outages, lost answers and deaths."""
 
 import asyncio
 import logging
@@ -119,15 +119,16 @@ def test_what_is_no_operation_is_told() -> None:
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    """What the posting logs, whatever level others have set for `core`."""
+    """Capture the log of the posting, whatever level other tests have set for `core`."""
     caplog.set_level(logging.WARNING, logger="core.delivery.audit")
     return caplog
 
 
 class Room:
-    """The channel as far as a line knows it: nonces for three minutes, and a history.
+    """Simulate the audit channel: its history, and nonces for three minutes.
 
-    `fate` is what the next request meets; `taken`: it takes effect all the same, only its answer is lost.
+    `fate`: the fault of the next request.
+    `taken`: the request takes effect all the same, and only its answer is lost.
     """
 
     def __init__(self, clock: FakeClock) -> None:
@@ -176,7 +177,7 @@ class Room:
 
 
 class Office:
-    """A trail with the channel behind it. `kill` is a new process: nothing but the file is left."""
+    """Hold a trail and the channel behind it. `kill` starts a new process, which has only the file."""
 
     def __init__(self, directory: Path) -> None:
         self.path, self.clock = directory / "journal.db", FakeClock()
@@ -201,7 +202,7 @@ class Office:
         )
 
     async def post(self) -> float | None:
-        """One attempt; seconds until the next."""
+        """Make one attempt. Return the seconds until the next."""
         assert self.room is not None
         return await self.posting._attempt(self.room)
 
@@ -327,7 +328,10 @@ async def test_news_do_not_hurry_it_while_it_fails_and_discord_does(office: Offi
 
 @pytest.mark.parametrize("fate", [DeliveryFailure.PASSING, DeliveryFailure.REFUSED])
 async def test_what_discord_surely_has_not_taken_is_made_anew(office: Office, fate: DeliveryFailure) -> None:
-    """With what has come since; nothing is searched for, and no nonce is used for another text."""
+    """The new message includes the lines added since.
+
+    Nothing is searched for, and no nonce is used for another text.
+    """
     await office.post()
     office.record()
     assert office.room is not None
@@ -441,7 +445,7 @@ async def test_a_mark_that_cannot_be_read_begins_anew(office: Office, damage: ob
 async def test_a_message_is_not_taken_for_the_one_before_that_reads_the_same(
     office: Office, monkeypatch: pytest.MonkeyPatch, taken: bool
 ) -> None:
-    """Two refusals of one second, each in a message of its own, and the second one's answer lost with the bot."""
+    """Two refusals in the same second have a message each. The answer to the second is lost with the bot."""
     await office.post()
     assert office.room is not None
     monkeypatch.setattr(office.room, "line", lambda audited: "refused")
@@ -468,7 +472,7 @@ STEPS = st.lists(
 @settings(max_examples=150, deadline=None)
 @given(STEPS)
 def test_every_line_comes_once_and_in_order_whatever_happens(steps: list[str]) -> None:
-    """Answers that get lost, with the message or without it; deaths; nonces that Discord has forgotten."""
+    """The steps include answers lost with or without the message, deaths, and nonces that Discord has forgotten."""
 
     async def history(directory: Path) -> None:
         office, expected, asked = Office(directory), list[str](), list[int]()
@@ -504,7 +508,7 @@ def test_every_line_comes_once_and_in_order_whatever_happens(steps: list[str]) -
                     office.clock.advance(60.0)
         await office.post()
         office.journal.close()
-        for ending in ("done", "refused"):  # each stream in its order
+        for ending in ("done", "refused"):  # each stream keeps its order
             stream = [line for line in expected if line.endswith(ending)]
             assert [line for line in room.lines if line.endswith(ending)] == stream
         assert len(room.lines) == len(expected)
@@ -527,7 +531,7 @@ async def start_posting(scene: Stage, audits: Channel, **settings: str) -> None:
 
 
 async def posted_lines(scene: Stage, audits: Channel) -> list[str]:
-    """The lines of the channel once all is posted."""
+    """Wait until everything is posted and return the lines of the channel."""
     journal = scene.services.journal
 
     def posted(stream: Stream) -> bool:
@@ -708,7 +712,7 @@ async def test_the_bots_end_has_a_last_try(bare_scene: Stage, audits: Channel) -
     fault = scene.server.fail("POST", f"/channels/{audits.id}/messages", 503)
     await scene.say(scene.emma, "info", vmid=100_001)
     await scene.until(lambda: fault.met)
-    scene.services.audit_delivery._retry = asyncio.Event()  # nothing but the end wakes it
+    scene.services.audit_delivery._retry = asyncio.Event()  # only the end wakes it
     await scene.stop_bot()
     assert len(scene.server.messages(audits)) == 1
 

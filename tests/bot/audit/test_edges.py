@@ -1,4 +1,4 @@
-"""What the trail says of attempts that end otherwise than most: refused presses, cancels, lost ends, odd outcomes."""
+"""Test the audit trail of unusual attempts: refused presses, cancellations, lost ends and odd outcomes."""
 
 import csv
 import io
@@ -130,7 +130,7 @@ async def test_an_outage_is_no_refusal(scene: Stage, pve: Pve) -> None:
 async def test_a_good_task_that_did_not_work_is_not_done(
     scene: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scene.services.executor, "_settle", never_settles)  # the guest does not come up
+    monkeypatch.setattr(scene.services.executor, "_settle", never_settles)  # the guest does not start
     await scene.say(scene.emma, "start", vmid=104)
     assert ending_of(trail(scene)[0]) is Ending.UNKNOWN
 
@@ -147,7 +147,7 @@ async def test_a_test_alert_that_did_not_arrive_is_not_done(scene: Stage) -> Non
 
 
 class Moody(SqliteJournal):
-    """A journal whose disk is full for a while."""
+    """Simulate a journal whose disk is full for a while."""
 
     full = False
 
@@ -234,7 +234,7 @@ async def test_a_file_that_discord_does_not_take_is_said(scene: Stage) -> None:
 
 
 async def test_a_row_of_what_was_only_shown_took_no_time() -> None:
-    """`seconds` is how long something took that was done."""
+    """`seconds` measures only work that was carried out."""
     world = FakeWorld([guest(101)])
     await world.executor.plan(world.order(Verb.STOP))
     with pytest.raises(Refused):

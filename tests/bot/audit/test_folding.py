@@ -1,4 +1,4 @@
-"""A person who asks again and again: few rows with a count, no change held back, old rows forgotten in pieces."""
+"""Test the audit trail under a flood: few rows with a count, no delayed change, and old rows deleted in pieces."""
 
 import csv
 import io
@@ -29,7 +29,7 @@ ALL = AuditFilter()
 
 
 class Trail:
-    """An audit over a real journal, with time that a test moves."""
+    """Keep an audit over a real journal, on a clock that the test moves."""
 
     def __init__(self, directory: Path) -> None:
         self.clock = FakeClock()
@@ -49,7 +49,7 @@ class Trail:
         self.audit.write_late()
 
     def shown(self) -> list[tuple[str, int | None, int]]:
-        """Operation, guest and count of each attempt, oldest first."""
+        """Return operation, guest and count of each attempt, oldest first."""
         found, _ = self.journal.audit_page(ALL, 0, 10_000)
         return [(each.record.operation, each.record.vmid, each.record.times) for each in reversed(found)]
 
@@ -131,7 +131,7 @@ def test_the_end_of_the_bot_writes_what_was_counted(trail: Trail) -> None:
 
 
 def test_a_day_of_it_is_a_few_megabytes(trail: Trail) -> None:
-    """20 a second, half of them alike, for ten minutes."""
+    """There are 20 attempts a second for ten minutes, half of them alike."""
     for number in range(12_000):
         trail.refuse(101 if number % 2 else 100 + number, f"GuestNotFound(vmid={number})")
         trail.clock.advance(0.05)

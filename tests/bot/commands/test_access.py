@@ -1,4 +1,4 @@
-"""/access: what one may do here and why not, to the reader alone, and never more than they may know."""
+"""Test /access: a private answer about what the reader may do here and why not, with nothing hidden revealed."""
 
 import pytest
 
@@ -22,7 +22,7 @@ async def cast(bare_scene: Stage) -> Cast:
 
 
 def split(text: str) -> tuple[set[str], set[str]]:
-    """The commands behind the good and the bad sign."""
+    """Return the commands with the good sign and those with the bad sign."""
     good = [line for line in text.splitlines() if line.startswith("✅")]
     bad = [line for line in text.splitlines() if line.startswith("❌")]
     return (
@@ -49,7 +49,7 @@ async def test_each_reads_their_own_alone(bare_scene: Stage, cast: Cast) -> None
 
 
 async def test_every_answer_is_the_gates_own(bare_scene: Stage, cast: Cast) -> None:
-    """What it says of a guest is what then happens there."""
+    """Each answer about a guest matches the gate's own decision there."""
     scene = bare_scene
     for name in ("viewer", "operator", "admin"):
         good, bad = split((await scene.say(cast[name], "access", vmid=104)).text)
@@ -129,7 +129,7 @@ async def test_with_no_roles_set_everybody_is_told_so(scene: Stage) -> None:
 
 
 async def test_what_a_guest_can_never_do_is_not_promised(bare_scene: Stage, cast: Cast) -> None:
-    """Proxmox itself does not delete 102, and no guest but a template is copied."""
+    """Proxmox itself refuses to delete 102, and only templates are cloned."""
     good, bad = split((await bare_scene.say(cast["admin"], "access", vmid=102)).text)
     assert {"/delete", "/create"} <= bad and {"/stop", "/reboot"} <= good
     good, bad = split((await bare_scene.say(cast["admin"], "access", vmid=9000)).text)

@@ -1,4 +1,4 @@
-"""/audit at the real bot: who may see the trail, what rows say, filters, pages, the file, and a disk that refuses."""
+"""Test /audit on the real bot: access, the text of rows, filters, pages, the file, and a failing disk."""
 
 import asyncio
 import csv
@@ -509,7 +509,7 @@ def test_what_an_outcome_means() -> None:
 
 
 async def test_what_comes_in_meanwhile_shifts_no_page(scene: Stage) -> None:
-    """Looking is an attempt itself."""
+    """Looking at the trail is an attempt itself and adds a record."""
     keep(scene, *(entry(vmid=1000 + number) for number in range(30)))
     shown = await scene.say(scene.emma, "audit")
     seen = re.findall(r"\*\*(10[0-9]{2})\*\*", shown.text)

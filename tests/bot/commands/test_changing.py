@@ -1,4 +1,4 @@
-"""/create, /resize and /delete: what they make of the cluster, and what they refuse."""
+"""Test /create, /resize and /delete: their effects on the cluster and their refusals."""
 
 import pytest
 
@@ -176,7 +176,10 @@ async def test_resize_respects_the_ballooning_minimum(scene: Stage, pve: Pve) ->
 
 
 async def test_resize_does_not_overwrite_what_somebody_else_changed(scene: Stage, pve: Pve) -> None:
-    """The digest read with the old values goes along: Proxmox refuses when the file is another by then."""
+    """The request carries the digest that was read with the old values.
+
+    Proxmox refuses it if the file has changed since.
+    """
     await scene.say(scene.emma, "resize", vmid=104, cores=2)
     assert all(parameters.get("digest") for _, _, parameters in scene.changes())
 

@@ -1,4 +1,4 @@
-"""/list, /info and /help, and the commands as Discord knows them."""
+"""Test /list, /info and /help, and the commands as registered with Discord."""
 
 import re
 from typing import Any
@@ -19,7 +19,7 @@ STOPPED = STATE_EMOJI[State.STOPPED]
 
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 
-# command, its options in order; a star marks the required ones
+# each command and its options in order; a star marks the required ones
 TABLE = {
     "list": ["status", "kind", "node"],
     "info": ["vmid*"],
@@ -52,7 +52,7 @@ SUBCOMMAND, INTEGER = 1, 4
 
 
 def leaves(commands: list[dict[str, Any]], before: str = "") -> dict[str, dict[str, Any]]:
-    """Every command that can be run, by its full name."""
+    """Return every command that can be run, by its full name."""
     found: dict[str, dict[str, Any]] = {}
     for command in commands:
         inner = [option for option in command.get("options", []) if option["type"] == SUBCOMMAND]
@@ -78,7 +78,7 @@ async def test_commands_are_the_tables_and_the_guilds_only(scene: Stage) -> None
 
 
 async def test_names_stay_and_descriptions_are_localised(scene: Stage) -> None:
-    """English by default and for English clients, Japanese for Japanese ones, for every option and choice."""
+    """Every option and choice is English by default and for English clients, and Japanese for Japanese ones."""
     waiting = list(scene.server.commands(scene.guild))
     while waiting:
         one = waiting.pop()
@@ -120,7 +120,7 @@ async def test_list_shows_every_guest_by_vmid(scene: Stage, pve: Pve) -> None:
 
 
 def has_row(text: str, label: str, value: str) -> bool:
-    """Whether a line of the panel begins with this label, however it is set off, and says this."""
+    """Return whether a line of the panel begins with this label, in any markup, and has this value."""
     return any(re.match(rf"\W*{re.escape(label)}\W", line) and value in line for line in text.splitlines())
 
 
@@ -171,7 +171,10 @@ async def test_node_completes(scene: Stage) -> None:
 
 
 async def test_list_of_five_thousand(bare_scene: Stage, pve: Pve) -> None:
-    """Every page holds the right ten, the edges are greyed out, and a page beyond the last is the last."""
+    """Every page holds the right ten guests, and the buttons at the edges are greyed out.
+
+    A page beyond the last shows the last.
+    """
     for vmid in range(10_000, 14_983):
         (pve.add_ct if vmid % 3 else pve.add_vm)(vmid, f"guest-{vmid}", node="pve2")
     every = sorted(guest.vmid for guest in [*pve.vms, *pve.cts])

@@ -1,4 +1,4 @@
-"""/monitor in all its parts, the list on the disk, and the incidents that come of it, over real sockets."""
+"""Test all parts of /monitor, the list on disk, and the resulting incidents, over real sockets."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 
 
 async def look(scene: Stage, times: int = 1, *, later: float = 60.0) -> None:
-    """The watch's next looks, and the alerts that come of them sent."""
+    """Run the next polls of the watch and wait until their alerts are sent."""
     await scene.poll(times, later=later)
     await scene.delivered()
 
@@ -153,7 +153,7 @@ async def test_the_first_list_comes_from_the_settings_and_an_old_bots_file_is_re
 
 
 async def test_what_a_former_bots_list_knew_is_no_alarm_again(bare_scene: Stage, pve: Pve) -> None:
-    """It was told of the stop already; a stop it did not know is told."""
+    """A stop that the old list already knew is not reported again; a stop that it did not know is."""
     pve.crash_all((101, 102))
     document = {
         "version": 1,
@@ -168,7 +168,7 @@ async def test_what_a_former_bots_list_knew_is_no_alarm_again(bare_scene: Stage,
 async def test_a_list_that_cannot_be_saved_is_not_changed(scene: Stage, tmp_path: Path) -> None:
     await watching(scene, 101)
     (tmp_path / "monitor_list.json").unlink()
-    (tmp_path / "monitor_list.json").mkdir()  # a rename over a directory fails, whoever the tests run as
+    (tmp_path / "monitor_list.json").mkdir()  # a rename over a directory fails for every user
     reply = await scene.say(scene.emma, "monitor add", vmid=201)
     scene.assert_private(reply)
     reason = reply.text.split("`")[1]
@@ -221,7 +221,7 @@ async def test_a_deleted_guest_goes_off_the_list(scene: Stage, pve: Pve) -> None
 
 @BOTH
 async def test_the_list_while_proxmox_is_away(scene: Stage, pve: Pve) -> None:
-    """What is known is shown, with why it may be old."""
+    """The list shows the known data and why it may be old."""
     await watching(scene, 101)
     pve.fail("GET", "/cluster/resources", 595, "No route to host")
     await look(scene)
@@ -350,7 +350,7 @@ async def test_an_ordered_stop_is_no_alarm(scene: Stage, pve: Pve, command: str)
 
 
 async def test_a_stop_during_the_action_is_no_alarm(scene: Stage, pve: Pve) -> None:
-    """The watch reads while the task still runs."""
+    """The watch polls while the task still runs."""
     await watching(scene, 101)
     plan = pve.next_task("qmshutdown", vmid=101, hold=True)
     await scene.start_command(scene.emma, "shutdown", vmid=101)
@@ -392,7 +392,7 @@ async def test_proxmox_out_of_reach_is_one_message_and_one_when_it_is_back(scene
 
 
 async def test_a_token_that_sees_nothing_is_a_fault_of_the_source(scene: Stage, pve: Pve) -> None:
-    """/cluster/resources answers 200 with no guests when VM.Audit is lost: not four stops."""
+    """If VM.Audit is lost, /cluster/resources answers 200 without guests. This must not look like four stops."""
     await watching(scene, 101, 102, 103, 201)
     pve.deny("VM.Audit")
     await look(scene, 5)
@@ -404,7 +404,7 @@ async def test_a_token_that_sees_nothing_is_a_fault_of_the_source(scene: Stage, 
 
 
 async def test_watched_right_after_a_start_is_no_alarm(scene: Stage, pve: Pve) -> None:
-    """The list lags behind: what it says at first is no change."""
+    """The list lags behind, so its first state does not count as a change."""
     await scene.say(scene.emma, "start", vmid=104)
     await scene.say(scene.emma, "monitor add", vmid=104)
     await look(scene, 3)
@@ -467,7 +467,7 @@ async def test_an_alert_whose_answer_got_lost_is_there_once(scene: Stage, pve: P
 
 
 async def test_an_alert_waits_for_the_next_run(scene: Stage, pve: Pve) -> None:
-    """Discord refuses until the bot has died; the next one sends it, once, and says that it is late."""
+    """Discord refuses until the bot has died. The next bot sends the alert once and says that it is late."""
     await watching(scene, 101)
     fault = scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 503, 1000)
     pve.crash(101)
@@ -498,7 +498,7 @@ async def test_one_that_was_taken_just_before_the_bot_died_is_not_sent_again(sce
 
 
 async def test_an_alert_that_waits_goes_when_discord_is_back(scene: Stage) -> None:
-    """Not only after the five minutes that a refusal is given."""
+    """It does not wait for the end of the five minutes after a refusal."""
     fault = scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 403, 1000)
     scene.services.watch.post_notice("waits")
     await scene.until(lambda: fault.met and scene.services.alert_delivery.error)
@@ -516,7 +516,7 @@ async def test_an_outage_that_begins_and_ends_unheard_is_one_line(scene: Stage, 
     pve.revive(101)
     await scene.poll(15)
     fault.times = fault.met
-    await asyncio.sleep(0.2)  # the last try is over, and the next five minutes away
+    await asyncio.sleep(0.2)  # the last attempt is over, and the next one is five minutes away
     scene.clock.skip(400)
     await scene.delivered()
     (text,) = scene.alerts_told()
@@ -545,7 +545,7 @@ async def test_alerts_that_cannot_be_sent_do_not_keep_the_bot(
 
 async def test_one_that_discord_does_not_understand_is_given_up(scene: Stage) -> None:
     scene.expected_errors.append("given up")
-    scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 400, 2)  # nor a fixed sentence for it
+    scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 400, 2)  # its fixed sentence fails too
     scene.services.watch.post_notice("lost")
     scene.services.watch.post_notice("told")
     await scene.delivered()
@@ -782,7 +782,7 @@ async def test_an_unreadable_journal_is_set_aside_and_told(scene: Stage) -> None
 async def test_a_journal_that_cannot_be_written_changes_nothing(
     scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither a mute, nor what a look has shown: it is judged again, and told once it can be stored."""
+    """A mute is not changed. A poll's result is judged again, and reported once it can be stored."""
     scene.expected_errors += ["the journal cannot be written", "the journal refuses"]
     await watching(scene, 101)
     error = JournalFailed("ENOSPC")

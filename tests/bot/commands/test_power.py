@@ -1,4 +1,4 @@
-"""/start, /reboot, /shutdown and /stop: what they do to the cluster, and how they follow it to its end."""
+"""Test /start, /reboot, /shutdown and /stop: their effects on the cluster, and how they are followed to the end."""
 
 import pytest
 
@@ -51,7 +51,7 @@ async def test_reboot_leaves_it_running_anew(scene: Stage, pve: Pve, vmid: int) 
 
 
 async def test_reboot_waits_for_the_guest_to_be_back(scene: Stage, pve: Pve) -> None:
-    """QEMU's reboot task ends when the VM has stopped; qmeventd starts it again later."""
+    """QEMU's reboot task ends when the VM has stopped. qmeventd starts the VM again later."""
     pve.time_scale, pve.reboot_gap = 0.02, 10.0
     reply = await scene.say(scene.emma, "reboot", vmid=VM)
     assert pve.vm(VM).status == "running"
@@ -61,7 +61,7 @@ async def test_reboot_waits_for_the_guest_to_be_back(scene: Stage, pve: Pve) -> 
 @BOTH
 @pytest.mark.parametrize("vmid", [VM, CT, 109])
 async def test_stop_asks_first_and_then_stops(scene: Stage, pve: Pve, vmid: int) -> None:
-    """109 is paused: a hard stop is for guests that do not run as they should, too."""
+    """109 is paused: a hard stop is also for guests that do not run properly."""
     before = scene.cluster()
     question = await scene.say(scene.akiko, "stop", vmid=vmid)
     t, name = scene.t(), pve.guest(vmid).name
@@ -123,7 +123,7 @@ async def test_start_wakes_a_guest_suspended_to_disk(scene: Stage, pve: Pve) -> 
 
 @BOTH
 async def test_shutdown_that_the_guest_does_not_obey(scene: Stage, pve: Pve) -> None:
-    """106 ignores ACPI: the task ends in a time-out, the guest runs on, and the answer names what helps."""
+    """106 ignores ACPI. The task ends in a time-out, the guest still runs, and the answer names the remedy."""
     pve.time_scale = 0.001
     reply = await scene.say(scene.akiko, "shutdown", vmid=106)
     t = scene.t()
@@ -135,7 +135,7 @@ async def test_shutdown_that_the_guest_does_not_obey(scene: Stage, pve: Pve) -> 
 
 @BOTH
 async def test_ha_is_followed_to_the_expected_state(scene: Stage, pve: Pve) -> None:
-    """HA's task only hands the wish over; the answer waits for the manager's round."""
+    """HA's task only hands the request over. The answer waits for the manager's round."""
     pve.ha_held = True
     begun = await scene.start_command(scene.akiko, "shutdown", vmid=107)
     await scene.until(lambda: len(scene.sent("GET", "/qemu/107/status/current")) > 4)
@@ -193,7 +193,7 @@ async def test_a_task_that_vanishes_has_an_unknown_result(scene: Stage, pve: Pve
 
 
 async def test_an_end_proxmox_does_not_know_is_an_error(scene: Stage, pve: Pve) -> None:
-    """A worker that was killed leaves "unexpected status"."""
+    """A killed worker leaves "unexpected status"."""
     pve.next_task("qmstart", vmid=104, ends="unexpected status")
     reply = await scene.say(scene.emma, "start", vmid=104)
     assert "could not be started" in reply.text

@@ -1,4 +1,4 @@
-"""/snapshot create, list, rollback and delete."""
+"""Test /snapshot create, list, rollback and delete."""
 
 import pytest
 

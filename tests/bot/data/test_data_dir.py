@@ -1,4 +1,4 @@
-"""What somebody does to the data directory: mounted read-only, the list edited by hand under the running bot."""
+"""Test changes to the data directory under the running bot: mounted read-only, or the list edited by hand."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The data directory of the version before, as that bot left it when it was killed: nothing of it is lost.
+"""Test that the data directory of the previous version is opened without loss, as left by a killed bot.
 
-tests/fixtures/data_of_2026_11_25 was written by the bot of that day amid the demo's cluster: five guests on the watch
-list, three of them down (one alert acknowledged, one muted, one still waiting for Discord), two mutes, a `/shutdown`
-under way, and `/readonly on`.
+tests/fixtures/data_of_2026_11_25 was written by the bot of that day on the demo's cluster. It holds five guests
+on the watch list, three of them down (one alert acknowledged, one muted, one still waiting for Discord), two
+mutes, a `/shutdown` under way, and `/readonly on`.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ bare_scene, pve, language = stages.bare_scene, stages.pve, stages.language
 
 DATA = Path(__file__).parents[2] / "fixtures" / "data_of_2026_11_25"
 LEFT_AT = 1_795_699_340.0
-"""When that bot was killed."""
+"""Unix time at which that bot was killed."""
 GUILD, CATEGORY, CHANNEL, ALERTS, AUDITS, EMMA, AKIKO = (
     *("1575500275450380288", "1575500275450380291", "1575500275450380292", "1575500275450380293"),
     *("1575500275454574592", "1575500275450380296", "1575500275450380295"),
 )
 ACKED, MUTED, WAITING = 1_795_698_938, 1_795_698_940, 1_795_698_942
-"""Its incidents: of 101, of 103, of 201."""
+"""Its incidents: of 101, of 103 and of 201."""
 PANEL_OF_104 = "g1:{verb}:104:d3c41065"
-"""A button of a panel that it sent."""
+"""Button of a panel that it sent."""
 
 
 def restore(scene: Stage) -> None:
-    """The directory as it was, for the people and channels of this stage and at its time."""
+    """Restore the directory for the people and channels of this stage, and set the clock to its time."""
     script = (DATA / "journal.sql").read_text("utf-8")
     here = {
         GUILD: scene.guild.id,
@@ -62,13 +62,13 @@ def restore(scene: Stage) -> None:
 
 @pytest.fixture
 async def scene(bare_scene: Stage, pve: Pve) -> Stage:
-    """The new bot over that directory; three guests are down since then."""
+    """Start the new bot on that directory. Three guests have been down since then."""
     scene = bare_scene
     restore(scene)
     for vmid in (101, 103, 201):
         pve.crash(vmid)
     audits = scene.guild.create_text_channel("audit", category=scene.category)
-    scene.expected_statuses.add(404)  # the messages of that time are not in this Discord
+    scene.expected_statuses.add(404)  # the messages of that time do not exist in this Discord
     await scene.start_bot(AUDIT_CHANNEL_ID=str(audits.id))
     return scene
 

@@ -1,4 +1,4 @@
-"""A journal that is lost: before the start, and under the running bot. It is told, and nothing is allowed by it."""
+"""Test a lost journal, before the start and under the running bot: it is reported, and it permits nothing."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def replaced_by_garbage(path: Path) -> None:
 
 
 def copied_back(path: Path) -> None:
-    """As a restore does that puts a file of its own there."""
+    """Replace the file by another, as a restore from a backup does."""
     shutil.copy(path, path.with_name("copy"))
     path.with_name("copy").replace(path)
 
@@ -286,7 +286,7 @@ def test_where_it_cannot_be_made_again_the_old_one_is_used_on(
 async def test_the_bot_notices_within_one_look_and_goes_on(
     scene: Stage, pve: Pve, lose: Callable[[Path], None]
 ) -> None:
-    """What was open is open, what was muted is muted, and what had not been delivered is."""
+    """Open incidents stay open, mutes stay, and undelivered messages are still sent."""
     await scene.say(scene.emma, "monitor add", vmid=101)
     await scene.say(scene.emma, "monitor add", vmid=201)
     await scene.poll()
@@ -320,7 +320,7 @@ def line_of(text: str, name: str) -> str:
 
 @pytest.mark.parametrize("trouble", [full_or_no_larger, full_share], ids=["full", "room for a look only"])
 async def test_a_full_disk_is_seen_in_the_status_and_its_end_too(small: Stage, trouble: Trouble) -> None:
-    """Also where what a look writes still fits in, and nothing else does."""
+    """This holds even if a poll's small writes still fit and nothing else does."""
     scene, path = small, small.directory / "journal.db"
     scene.expected_errors += ["the journal cannot be written", "the journal refuses"]
     await scene.poll()

@@ -1,9 +1,9 @@
-"""A journal that cannot be written, at the real bot: no change reaches Proxmox, and the person is told why.
+"""Test the real bot with a journal that cannot be written: no change reaches Proxmox, and the person is told why.
 
-What switches all changes off works all the same: tests/bot/data/test_journal_lost.py.
+The switch that disables all changes still works: tests/bot/data/test_journal_lost.py.
 
-The disk is really full (a file system of its own, where one may be mounted) or SQLite's share of it is; the lock is
-really held, by another connection.
+The disk is really full (a file system of its own, if one can be mounted), or SQLite's share of it is. The lock
+is really held, by another connection.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ def test_every_change_is_among_them() -> None:
 
 @contextlib.contextmanager
 def locked(journal: SqliteJournal, path: Path, begin: str) -> Iterator[str]:
-    """By somebody else's transaction."""
+    """Hold the lock with another connection's transaction."""
     other = sqlite3.connect(path, isolation_level=None)
     other.execute(begin)
     try:
@@ -89,7 +89,7 @@ def fill(journal: SqliteJournal) -> None:
 
 @contextlib.contextmanager
 def full_share(journal: SqliteJournal, path: Path) -> Iterator[str]:
-    """No more pages for SQLite."""
+    """Allow SQLite no more pages."""
     with journal._file.transaction("BEGIN") as db:
         (pages,) = db.execute("PRAGMA page_count").fetchone()
         db.execute(f"PRAGMA max_page_count = {pages + 4}")
@@ -101,7 +101,7 @@ def full_share(journal: SqliteJournal, path: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def full_disk(journal: SqliteJournal, path: Path) -> Iterator[str]:
-    """The file system the bot's directory is on, which `mounted` made."""
+    """Fill the file system of the bot's directory, which `mounted` created."""
     filler = path.with_name("filler")
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
@@ -113,8 +113,10 @@ def full_disk(journal: SqliteJournal, path: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def no_larger_file(journal: SqliteJournal, path: Path) -> Iterator[str]:
-    """What stands for a full disk where no file system can be mounted: the kernel lets no file grow beyond the
-    journal's."""
+    """Let the kernel refuse files larger than the journal's.
+
+    This stands for a full disk where no file system can be mounted.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     largest = max(file.stat().st_size for file in path.parent.glob("journal.db*"))
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
@@ -139,7 +141,7 @@ TROUBLES = {
 
 @pytest.fixture
 async def small(pve: Pve, tmp_path: Path) -> AsyncIterator[Stage]:
-    """The bot at work, its directory on a small file system of its own where that can be made."""
+    """Run the bot with its directory on a small file system of its own, if one can be mounted."""
     directory = tmp_path / "data"
     directory.mkdir()
     mount, unmount = shutil.which("mount"), shutil.which("umount")
@@ -158,7 +160,7 @@ async def small(pve: Pve, tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 async def wish(scene: Stage, command: str, options: dict[str, Any]) -> PressResult:
-    """Everything a person does for it: the command, the red button, the form."""
+    """Perform all steps of a command: the command itself, the red button and the form."""
     reply = await scene.say(scene.emma, command, **options)
     if reply.post and len(reply.post.buttons) == 2 and not reply.ephemeral:
         reply = await scene.press(scene.emma, reply, str(reply.post.buttons[0].custom_id))
@@ -168,7 +170,7 @@ async def wish(scene: Stage, command: str, options: dict[str, Any]) -> PressResu
 
 
 async def alarm(scene: Stage, pve: Pve) -> SeenMessage:
-    """The open alert of a guest."""
+    """Crash a guest and return its open alert."""
     pve.crash(202)
     await scene.poll()
     await scene.delivered()
@@ -217,7 +219,7 @@ async def test_no_change_is_made_and_the_person_is_told_why(small: Stage, pve: P
 
 
 async def test_a_lock_delays_nobody_for_long(scene: Stage) -> None:
-    """All of the journal is written on the event loop, which waits BUSY_SECONDS for each lock."""
+    """The whole journal is written on the event loop, which waits `BUSY_SECONDS` for each lock."""
     path = scene.directory / "journal.db"
     with locked(scene.bot.journal, path, "BEGIN IMMEDIATE"):
         began = time.monotonic()

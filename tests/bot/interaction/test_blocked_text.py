@@ -1,4 +1,4 @@
-"""What Discord blocks for its words: shown once more without foreign text, and at last as a fixed sentence."""
+"""Test messages that Discord blocks for their words: sent again without foreign text, then as a fixed sentence."""
 
 import pytest
 
@@ -28,7 +28,7 @@ FILTERS = pytest.mark.parametrize(
 
 @pytest.fixture(autouse=True)
 def named(pve: Pve) -> None:
-    """Two guests have a name that the filters know."""
+    """Give two guests names that the filters know."""
     pve.guest(101).name = NAME
     pve.guest(104).name = NAME
 
@@ -39,7 +39,7 @@ async def watching(scene: Stage, *vmids: int, **settings: str) -> None:
 
 
 def block_all_but(scene: Stage, path: str, message: str = "no words at all") -> None:
-    """A rule that takes no VMID either."""
+    """Add a rule that blocks even a VMID."""
     scene.server.block("**10", 200000, message, path_part=path)
 
 
@@ -158,7 +158,7 @@ async def test_every_answer_is_shown_without_the_name(
     bare_scene: Stage, pve: Pve, command: str, options: dict[str, object]
 ) -> None:
     await watching(bare_scene, 101)
-    await bare_scene.say(bare_scene.akiko, "info", vmid=101)  # so that the trail has it
+    await bare_scene.say(bare_scene.akiko, "info", vmid=101)  # adds a record to the trail
     bare_scene.server.block(NAME)
     reply = await bare_scene.say(bare_scene.emma, command, **options)
     assert "Discord blocked" in reply.text and NAME not in reply.text
@@ -225,7 +225,7 @@ async def test_an_answer_past_its_token_is_shown_without_the_name(bare_scene: St
 
 
 async def test_the_demos_link_filter_is_seen_at_work(bare_scene: Stage, pve: Pve) -> None:
-    """As its first lines say: a guest of that name is made, and shown without it."""
+    """The demo's first lines promise that a guest with such a name is created and shown without the name."""
     bare_scene.server.block(BLOCKED)
     await bare_scene.start_bot()
     reply = await bare_scene.say(bare_scene.emma, "create", template_id=9000, name=BLOCKED)

@@ -1,4 +1,4 @@
-"""Buttons of panels and lists: pressed twice, by others, after a restart, when out of date, forged."""
+"""Test the buttons of panels and lists: pressed twice, by others, after a restart, out of date, and forged."""
 
 import asyncio
 
@@ -47,7 +47,7 @@ def enabled(reply: PressResult) -> list[str]:
 async def test_a_panel_acts_and_edits_itself(
     scene: Stage, pve: Pve, vmid: int, button: str, state: str, then: list[str]
 ) -> None:
-    """Asked for by one person, pressed by another: the presser is named."""
+    """One person asks for the panel and another presses it. The answer names the presser."""
     t = scene.t()
     panel = await scene.say(scene.akiko, "info", vmid=vmid)
     messages = len(scene.server.messages(scene.channel))
@@ -99,7 +99,7 @@ async def test_a_panel_of_a_guest_that_is_gone(scene: Stage, pve: Pve) -> None:
 
 
 async def test_a_panel_while_proxmox_is_away_can_be_refreshed_later(scene: Stage, pve: Pve) -> None:
-    """It neither says for ever that it is at work, nor loses its buttons for good."""
+    """It neither claims to be working forever nor loses its buttons for good."""
     panel = await scene.say(scene.emma, "info", vmid=104)
     pve.fail("GET", "/status/current", 595, "No route to host")
     reply = await scene.press(scene.akiko, panel, "Start")
@@ -116,7 +116,7 @@ async def test_a_panel_while_proxmox_is_away_can_be_refreshed_later(scene: Stage
 async def test_a_panel_whose_work_was_refused_after_it_was_shown_as_begun(
     scene: Stage, pve: Pve, readable: bool
 ) -> None:
-    """All saw it begin, so all read how it ended; and the panel stays one."""
+    """Everybody saw the work begin, so everybody reads how it ended. The panel stays a panel."""
     panel = await scene.say(scene.emma, "info", vmid=104)
     pve.fail("POST", "/status/start", 596, "Connection timed out")
     if not readable:
@@ -136,7 +136,7 @@ async def test_a_panel_whose_work_was_refused_after_it_was_shown_as_begun(
 
 
 async def test_a_panel_that_shows_anothers_work_is_left_alone(scene: Stage, pve: Pve) -> None:
-    """A press on a panel that is out of date, while the guest is busy, does not hide the work under way."""
+    """A press on an outdated panel does not hide the work under way on the busy guest."""
     panel = await scene.say(scene.emma, "info", vmid=104)
     plan = pve.next_task("qmstart", vmid=104, hold=True)
     await scene.start_command(scene.emma, "start", vmid=104)
@@ -178,7 +178,7 @@ async def test_a_panel_works_after_a_restart(scene: Stage, pve: Pve) -> None:
 
 @pytest.mark.parametrize("slow", [0.0, 0.4])
 async def test_a_panels_double_press_acts_once(scene: Stage, pve: Pve, slow: float) -> None:
-    """Also when Discord is slow to take the first press's answer: the second meets a guest that is busy."""
+    """This also holds if Discord is slow to accept the first answer. The second press finds the guest busy."""
     panel = await scene.say(scene.emma, "info", vmid=101)
     custom_id = f"g1:reboot:101:{scene.fingerprint(101)}"
     if slow:
@@ -204,7 +204,7 @@ async def test_a_panels_double_press_acts_once(scene: Stage, pve: Pve, slow: flo
 async def test_a_stale_panel_does_not_reach_another_guest_with_its_vmid(
     scene: Stage, pve: Pve, state: str
 ) -> None:
-    """104 was deleted, and its VMID given to somebody's payroll."""
+    """104 was deleted, and its VMID was given to somebody's payroll server."""
     t = scene.t()
     panel = await scene.say(scene.emma, "info", vmid=104)
     pve.vms.remove(pve.vm(104))
@@ -225,7 +225,7 @@ async def test_a_stale_panel_does_not_reach_another_guest_with_its_vmid(
 
 
 async def test_the_next_step_of_an_answer_is_held_to_its_guest_too(scene: Stage, pve: Pve) -> None:
-    """The button under a copy that was made: gone, and its VMID another's."""
+    """The button is under the answer to a clone. The clone is gone, and another guest has its VMID."""
     reply = await scene.say(scene.emma, "create", template_id=9000, name="web-02")
     pve.vms.remove(pve.vm(100))
     pve.add_vm(100, "payroll", node="pve1", status="stopped")
@@ -304,7 +304,7 @@ async def test_a_forged_button_changes_nothing_and_is_told_so(scene: Stage, cust
 async def test_a_button_for_another_guest_is_judged_as_any_wish(
     scene: Stage, custom_id: str, error: BotError
 ) -> None:
-    """A custom_id is a wish, not a right: the guest it names is checked like a typed one."""
+    """A custom_id is a request and not a right. Its guest is checked like a typed one."""
     before = scene.cluster()
     panel = await scene.say(scene.emma, "info", vmid=104)
     if custom_id.endswith(":"):

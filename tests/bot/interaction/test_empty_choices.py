@@ -1,4 +1,4 @@
-"""A completion without choices says why in one entry; choosing that entry is refused and never acts."""
+"""Test a completion without choices: one entry gives the reason, and choosing it is refused and never acts."""
 
 import pytest
 
@@ -26,7 +26,7 @@ async def cast(bare_scene: Stage) -> Cast:
 async def entry(
     scene: Stage, person: Person, command: str, option: str, **filled: object
 ) -> tuple[str, object]:
-    """The one entry: what it says, and its value."""
+    """Return the label and the value of the only entry."""
     found = await scene.server.autocomplete(person, scene.channel, command, option, "", **filled)
     (one,) = found
     assert one["name"].startswith("⛔ ") and len(one["name"]) <= 100
@@ -101,13 +101,13 @@ async def test_nothing_there_to_choose(scene: Stage, pve: Pve) -> None:
 
 
 async def test_what_is_typed_and_fits_nothing_is_discords_to_say(scene: Stage) -> None:
-    """There are choices, only not for this: "no options match" is the reason."""
+    """There are choices, but none matches the text. Discord's own "no options match" is the reason."""
     for command, option in (("start", "vmid"), ("list", "node"), ("monitor mute", "target")):
         assert await scene.choices(scene.emma, command, option, "no such thing") == []
 
 
 async def test_a_hidden_guest_is_not_betrayed(bare_scene: Stage, cast: Cast) -> None:
-    """Its snapshots, and those of no guest at all, get the same entry."""
+    """A hidden guest's snapshots get the same entry as those of a guest that does not exist."""
     scene = bare_scene
     hidden = await entry(scene, cast["game"], "snapshot rollback", "name", vmid=101)
     assert hidden == await entry(scene, cast["game"], "snapshot rollback", "name", vmid=999)

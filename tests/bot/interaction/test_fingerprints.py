@@ -1,4 +1,4 @@
-"""A button knows its guest: by SHA-256 from now on, by CRC32 in the messages of earlier versions."""
+"""Test the guest's fingerprint in buttons: SHA-256 in new messages, CRC32 in messages of earlier versions."""
 
 import zlib
 from dataclasses import replace
@@ -22,7 +22,7 @@ def old_mark(guest: Guest) -> str:
 
 
 def same_crc(wanted: int, head: str) -> str:
-    """A DNS name that begins with `head` and has this CRC32 as the name of a VM: as anybody can find one."""
+    """Find a DNS name that begins with `head` and has this CRC32 as a VM's name. Anybody can do this."""
     letters = "abcdefghijklmnopqrstuvwxyz0123456789"
     start = zlib.crc32(f"qemu {head}".encode())
     halves: dict[int, str] = {}
@@ -38,7 +38,7 @@ def same_crc(wanted: int, head: str) -> str:
                     halves[zlib.crc32(d.encode(), three)] = a + b + c + d
 
     def undo(crc: int, byte: int) -> int:
-        """The CRC before this byte."""
+        """Return the CRC before this byte."""
         crc ^= 0xFFFFFFFF
         index = back[crc >> 24]
         return ((((crc ^ crc_table[index]) << 8) | (index ^ byte)) & 0xFFFFFFFF) ^ 0xFFFFFFFF
@@ -91,7 +91,7 @@ def test_a_mark_has_128_bits_and_the_old_one_is_known_by_its_length() -> None:
 
 
 async def test_a_crafted_name_does_not_fit_a_panel(scene: Stage, pve: Pve) -> None:
-    """Somebody deletes 101 and makes a guest of that VMID whose name has the same CRC32."""
+    """Somebody deletes 101 and creates a guest with that VMID whose name has the same CRC32."""
     panel = await scene.say(scene.emma, "info", vmid=101)
     crafted = same_crc(zlib.crc32(b"qemu web01"), "x-")
     assert zlib.crc32(f"qemu {crafted}".encode()) == zlib.crc32(b"qemu web01")

@@ -1,4 +1,4 @@
-"""Where the bot may be used: commands, completions, buttons and forms, each in every kind of place."""
+"""Test where the bot may be used: commands, completions, buttons and forms, each in every kind of place."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ OUTSIDE = ["no category", "other category", "thread outside", "forum post outsid
 
 
 def place(scene: Stage, word: str) -> Channel:
-    """A channel of this kind, made now."""
+    """Create a channel of this kind."""
     server, guild = scene.server, scene.guild
     elsewhere = guild.create_category("Elsewhere")
     lounge = guild.create_text_channel("lounge", category=elsewhere)
@@ -137,7 +137,7 @@ async def test_outside_nothing_completes(scene: Stage, word: str) -> None:
 
 @pytest.mark.parametrize("where", ["no category", "other category"])
 async def test_a_panel_carried_outside_is_dead(scene: Stage, pve: Pve, where: str) -> None:
-    """A channel that was moved: its buttons are held to the rule at each press."""
+    """The channel was moved. Its buttons are checked against the rule at each press."""
     panel = await scene.say(scene.emma, "info", vmid=104)
     pages = await scene.say(scene.emma, "list")
     question = await scene.say(scene.akiko, "stop", vmid=101)
@@ -173,7 +173,7 @@ async def test_a_form_carried_outside_does_nothing(scene: Stage, pve: Pve) -> No
 
 
 async def test_another_guild_is_outside(bare_scene: Stage, pve: Pve) -> None:
-    """The bot is told to serve another guild than the one its messages and commands are in."""
+    """The bot is configured for a guild other than the one that holds its messages and commands."""
     scene = bare_scene
     await scene.start_bot()
     panel = await scene.say(scene.emma, "info", vmid=104)
@@ -186,7 +186,7 @@ async def test_another_guild_is_outside(bare_scene: Stage, pve: Pve) -> None:
         scene.assert_refused(await scene.say(scene.emma, command, **options), scene.emma, NotHere())
     assert await scene.choices(scene.emma, "info", "vmid") == []
     scene.assert_refused(await scene.press(scene.emma, panel, "Start"), scene.emma, NotHere())
-    for button in post_of(question).buttons:  # grey since the bot ended, pressed all the same
+    for button in post_of(question).buttons:  # disabled since the bot ended, and pressed all the same
         pressed = await scene.press(scene.emma, question, button.custom_id or "", force=True)
         scene.assert_refused(pressed, scene.emma, NotHere())
     assert scene.cluster() == before and len(pve.requests) == asked

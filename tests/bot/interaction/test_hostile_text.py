@@ -1,4 +1,4 @@
-"""Text from Proxmox and its guests is hostile: nothing of it mentions, links, formats or hides in any answer."""
+"""Test hostile text from Proxmox and its guests: it never mentions, links, formats or hides anything in an answer."""
 
 import re
 
@@ -28,8 +28,11 @@ ACTIVE = re.compile(
 
 
 def harmless(text: str, asker: int, channel: int | None = None) -> None:
-    """What is left once code spans and blocks, in which nothing works, and the asker's own name (and the channel that
-    the audit names) are taken out."""
+    """Check that nothing active is left in the text.
+
+    Code spans and blocks, in which nothing works, are removed first, as are the asker's own mention and the
+    channel that the audit names.
+    """
     assert text.count("```") % 2 == 0
     bare = re.sub(r"```.*?```", "", text, flags=re.S)
     bare = re.sub(r"`[^`\n]*`", "", bare).replace(f"<@{asker}>", "").replace(f"<#{channel}>", "")
@@ -77,7 +80,7 @@ async def test_names_notes_tags_snapshots_and_logs(bare_scene: Stage, pve: Pve, 
         harmless(reply.text, asker.id)
     for label in await scene.choices(asker, "info", "vmid", "103"):
         assert len(label) <= 100 and not re.search(r"[\u202a-\u202e\u2066-\u2069\n]", label)
-    scene.clock.skip(400)  # past the time in which a stop counts as that ordered above
+    scene.clock.skip(400)  # after this time a stop no longer counts as the one ordered above
     await scene.poll()
     assert scene.alerts_told() == []
     pve.crash(103)

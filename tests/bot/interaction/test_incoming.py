@@ -1,4 +1,4 @@
-"""What the gateway brings incompletely: no press, form or command without a field ends the bot or acts."""
+"""Test incomplete gateway events: a press, form or command without a field neither ends the bot nor acts."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ TOLD = "What Discord sent was incomplete, so nothing was done. Please try again.
 
 
 def without(path: str, value: Any = ...) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
-    """The payload with this field taken out, or in its place `value`."""
+    """Return a function that removes this field from a payload, or sets it to `value`."""
 
     def rewrite(payload: Mapping[str, Any]) -> Mapping[str, Any]:
         changed = copy.deepcopy(dict(payload))

@@ -1,4 +1,4 @@
-"""Completions while typing: which guests, in which order, and at what price for Proxmox."""
+"""Test completions while typing: the guests, their order, and the cost for Proxmox."""
 
 import pytest
 
@@ -55,7 +55,7 @@ async def test_those_the_verb_can_act_on_come_first(scene: Stage, command: str, 
 
 
 async def test_a_vmid_typed_in_full_comes_first(scene: Stage, pve: Pve) -> None:
-    """Running 100 cannot be deleted, template 9100 can: what Enter takes is 100 all the same."""
+    """The running 100 cannot be deleted, and template 9100 can. Enter still takes 100."""
     pve.add_vm(100, "debian", node="pve1", status="running")
     await scene.services.cluster_cache.read(max_age=0)
     assert (await offered(scene, "delete", "100"))[:2] == [100, 9100]
@@ -156,7 +156,7 @@ async def test_guests_without_a_name_yet_and_nodes_gone_dark(scene: Stage, pve: 
 async def test_snapshots_that_take_long_are_left_out_in_time(
     scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both requests together, the guest's and its snapshots', have to fit into Discord's 3 s."""
+    """The requests for the guest and for its snapshots must together fit into Discord's 3 s."""
     monkeypatch.setattr(parameters, "WAIT_SECONDS", 0.4)
     scene.clock.skip(11)
     pve.hang("/snapshot", 1.0)

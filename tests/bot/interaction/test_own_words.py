@@ -1,4 +1,4 @@
-"""The bot's words about itself: what they tell, what goes with them, and nothing else on the same occasion."""
+"""Test the bot's messages about itself: their text, their buttons, and that they bring nothing else along."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ SUPPRESS_EMBEDS = 1 << 2
 
 @pytest.mark.parametrize("word", [Watch.send_test, lambda watch: watch.say("hello")], ids=["test", "word"])
 async def test_a_test_tells_nothing_that_a_look_has_to_tell(tmp_path: Path, word: object) -> None:
-    """Its mute is just over: the next look tells of it, if it still is so."""
+    """Its mute has just ended. The next poll reports the incident if it is still true."""
     home = WatchHarness(tmp_path, [guest(101)])
     await home.look()
     home.watch.mute("guest/101", 300.0, "Emma")

@@ -1,4 +1,7 @@
-"""What answers in Discord's place, and limits named in advance: no alert is lost, and nobody is blamed for it."""
+"""Test answers from something in Discord's place, and limits announced in advance: no alert is lost.
+
+Nobody is blamed for such an answer.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -35,14 +38,14 @@ async def stage(tmp_path: Path) -> AsyncIterator[ProcessStage]:
 
 
 async def watching(scene: Stage, *vmids: int) -> str:
-    """The bot, watching these; the path of the alert channel's messages."""
+    """Start the bot with these guests watched. Return the path of the alert channel's messages."""
     await scene.start_bot(MONITOR_VM_IDS=",".join(map(str, vmids)))
     await scene.poll(2)
     return f"/channels/{scene.alerts.id}/messages"
 
 
 async def later(scene: Stage, step: float = 301.0, done: Callable[[], bool] | None = None) -> None:
-    """Let time pass until it is done: every alert is there, unless something else is said."""
+    """Let time pass until `done` holds; by default until every alert is there."""
     journal = scene.services.journal
 
     def is_done() -> bool:
@@ -104,7 +107,7 @@ async def test_a_page_at_the_log_in_ends_no_bot(
 
 
 async def test_a_limit_named_in_advance_delays_alerts_and_loses_none(bare_scene: Stage, pve: Pve) -> None:
-    """Discord's headers say how long a bucket lasts; discord.py asks nothing while that is over 30 s."""
+    """Discord's headers say how long a bucket lasts. discord.py sends nothing while that is more than 30 s."""
     path = await watching(bare_scene, 101, 102)
     bare_scene.server.limits.windows["POST /channels/:id/messages"] = Window(9, 33.0)
     pve.crash(101)

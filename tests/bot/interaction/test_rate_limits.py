@@ -1,4 +1,4 @@
-"""Rate limits of Discord, long and short: everything flows again afterwards, and an old edit holds up nothing."""
+"""Test Discord's rate limits, long and short: messages flow again afterwards, and an old edit delays nothing."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,19 +17,22 @@ OLD_EDITS = "Maximum number of edits to messages older than 1 hour reached. Try 
 
 
 def limit(scene: Stage, method: str, path: str, times: int = 1, *, everywhere: bool = True) -> PlannedFault:
-    """As Discord limits: for more than a minute, with the header of its proxy."""
+    """Limit requests as Discord does: for more than a minute, with the header of its proxy."""
     return scene.server.fail(method, path, 429, times, retry_after=LONG, is_global=everywhere)
 
 
 async def watching(scene: Stage, *vmids: int) -> str:
-    """The bot, watching these; the path of the alert channel's messages."""
+    """Start the bot with these guests watched. Return the path of the alert channel's messages."""
     await scene.start_bot(MONITOR_VM_IDS=",".join(map(str, vmids)))
     await scene.poll(2)
     return f"/channels/{scene.alerts.id}/messages"
 
 
 async def later(scene: Stage, seconds: float, done: Callable[[], object] | None = None) -> None:
-    """So much later, until it is done (every alert is there): a wait that begins only now ends as well."""
+    """Let this many seconds pass, and go on until `done` holds (by default until every alert is there).
+
+    A wait that begins only now ends as well.
+    """
     journal = scene.services.journal
 
     def is_done() -> bool:
@@ -43,7 +46,7 @@ async def later(scene: Stage, seconds: float, done: Callable[[], object] | None 
 
 async def met(scene: Stage, fault: PlannedFault) -> None:
     await scene.until(lambda: fault.met, "the limit to be met")
-    await asyncio.sleep(0.2)  # so that what would be cut off is amid its wait
+    await asyncio.sleep(0.2)  # lets the call that would be cut off begin to wait
 
 
 async def test_a_global_limit_on_an_alert_silences_none(bare_scene: Stage, pve: Pve) -> None:
@@ -69,7 +72,7 @@ async def test_a_global_limit_on_an_alert_silences_none(bare_scene: Stage, pve: 
 
 
 async def test_the_wait_that_a_proxy_names_is_kept_too(bare_scene: Stage, pve: Pve) -> None:
-    """Without Via, as from Cloudflare: discord.py does not wait for it."""
+    """Without Via, as from Cloudflare, discord.py does not wait for it."""
     path = await watching(bare_scene, 101)
     fault = bare_scene.server.fail("POST", path, 429, retry_after=LONG, via=False)
     pve.crash(101)
@@ -84,7 +87,7 @@ async def test_the_wait_that_a_proxy_names_is_kept_too(bare_scene: Stage, pve: P
 
 
 async def test_a_bot_that_ends_amid_a_short_limit_sends_what_waits(bare_scene: Stage, pve: Pve) -> None:
-    """Inside discord.py's own wait for a global limit, which must not be cut off."""
+    """The end comes during discord.py's own wait for a global limit, which must not be cut off."""
     path = await watching(bare_scene, 101)
     fault = bare_scene.server.fail("POST", path, 429, retry_after=1.0, is_global=True)
     pve.crash(101)
@@ -138,7 +141,7 @@ async def test_edits_of_an_old_message_hold_back_no_new_alert(bare_scene: Stage,
 async def test_an_edit_that_takes_its_time_holds_back_no_new_alert(
     bare_scene: Stage, pve: Pve, kind: str
 ) -> None:
-    """Whether Discord answers it late, or discord.py waits for its limits by itself."""
+    """Either Discord answers the edit late, or discord.py waits for its limits by itself."""
     path = await watching(bare_scene, 101, 102)
     pve.crash(101)
     await bare_scene.poll()
@@ -209,7 +212,7 @@ async def test_an_outcome_that_hits_a_limit_that_is_no_429_is_shown_whole(scene:
 
 
 async def test_a_limited_first_answer_is_shown_in_the_channel(scene: Stage) -> None:
-    """After three seconds Discord takes no first answer any more, so that waiting for it would be in vain."""
+    """Discord accepts no first answer after three seconds, so waiting for it would be useless."""
     limit(scene, "POST", "/callback", 10)
     reply = asyncio.create_task(scene.say(scene.emma, "info", vmid=101))
     await scene.until(lambda: scene.server.messages(scene.channel), "the answer")

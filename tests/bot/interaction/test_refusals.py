@@ -1,4 +1,4 @@
-"""What Proxmox, or the way to it, can say no with: each one private sentence, and what was changed, if anything."""
+"""Test each way in which Proxmox or the way to it refuses: one private sentence, and any changes made so far."""
 
 import pytest
 
@@ -113,7 +113,7 @@ async def test_proxmox_that_is_down(bare_scene: Stage, pve: Pve) -> None:
 
 
 async def test_a_page_instead_of_json(scene: Stage, pve: Pve) -> None:
-    """Trap T7: proxmoxer takes a proxy's page for an answer."""
+    """Trap T7: proxmoxer accepts a proxy's page as an answer."""
     before = scene.cluster()
     scene.clock.skip(11)
     pve.html_instead_of_json(1)
@@ -134,7 +134,7 @@ async def test_a_time_out_says_that_the_work_may_go_on(
 async def test_a_time_out_of_work_that_began_is_followed(
     scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only the answer was late: the node's task list shows the bot's own task, which is followed to its end."""
+    """Only the answer was late. The node's task list shows the bot's own task, which is followed to its end."""
     monkeypatch.setattr("adapters.proxmox.http.CHANGE_SECONDS", 0.3)
     pve.hang(START, 1.0, times=1, acts=True)
     reply = await scene.say(scene.emma, "start", vmid=104)
@@ -204,7 +204,7 @@ async def test_a_token_that_sees_no_guest(scene: Stage, pve: Pve) -> None:
 async def test_what_nobody_expected_is_an_id_to_look_up(
     scene: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing of the error itself is shown, and the log has it under the same id."""
+    """The error itself is not shown. The log has it under the same ID."""
     scene.expected_errors.append("incident")
 
     def broken(*_: object) -> None:

@@ -1,5 +1,7 @@
-"""Presses that are not to count: forged, replayed, another person's, after losing the role. Each is refused in
-private, changes nothing, and leaves one record of who tried what."""
+"""Test presses that must not count: forged, replayed, another person's, or after losing the role.
+
+Each is refused in private, changes nothing, and leaves one record of who tried what.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -37,7 +39,7 @@ def needs(level: Level) -> NotAllowed:
 
 
 class Room:
-    """What there is to press: a panel, a list of several pages, an alert, questions and their forms."""
+    """Hold things to press: a panel, a list of several pages, an alert, questions and their forms."""
 
     def __init__(self, scene: Stage, cast: Cast) -> None:
         self.scene, self.cast = scene, cast
@@ -72,7 +74,7 @@ def yes_of(post: SeenMessage) -> str:
 
 
 def question_of(room: Room) -> SeenMessage:
-    """The one that brought the form."""
+    """Return the question that opened the form."""
     return next(post for post in room.scene.server.messages(room.scene.channel) if len(post.buttons) == 2)
 
 
@@ -101,7 +103,7 @@ def forged_on_alert(what: str) -> Ready:
 
 
 def roleless(button: str, name: str = "operator") -> Ready:
-    """A press on a message that everybody sees, after losing the role."""
+    """Prepare a press on a public message by a person who has lost the role."""
 
     async def ready(room: Room) -> Act:
         post = await (room.alert() if button.startswith("a1") else room.panel())
@@ -173,7 +175,7 @@ async def answered_form(room: Room, form: PressResult) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """`word`: what the record calls it."""
+    """Describe a case. `word`: its operation in the record."""
 
     ready: Ready
     error: BotError

@@ -1,4 +1,4 @@
-"""How every answer behaves: in time, in one message, no faster than Discord likes, past its limits and its faults."""
+"""Test how answers behave: in time, in one message, within Discord's rate, and despite its limits and faults."""
 
 import asyncio
 import itertools
@@ -21,7 +21,7 @@ DEFERRED, DEFERRED_UPDATE = 5, 6
 
 
 def edits(scene: Stage) -> list[Request]:
-    """Everything that wrote a message of the bot after the registration, oldest first."""
+    """Return the requests that wrote a message of the bot after the registration, oldest first."""
     return [r for r in scene.server.journal if r.method in ("POST", "PATCH") and r.status < 300]
 
 
@@ -60,7 +60,7 @@ async def test_a_button_is_acknowledged_in_time_too(scene: Stage, pve: Pve) -> N
 
 
 async def test_a_late_refusal_is_still_private(scene: Stage, pve: Pve) -> None:
-    """Acknowledged in public before it was known that it would be refused: the public trace goes."""
+    """The refusal comes after a public acknowledgement. The public message is deleted."""
     pve.hang("/status/current", 1.5, times=1)
     messages = len(scene.server.messages(scene.channel))
     reply = await scene.say(scene.akiko, "start", vmid=101)
@@ -73,7 +73,7 @@ async def test_a_late_refusal_is_still_private(scene: Stage, pve: Pve) -> None:
 async def test_a_refusal_that_falls_while_the_acknowledgement_is_in_flight_arrives(
     scene: Stage, pve: Pve, person: str
 ) -> None:
-    """It is refused at 0.8 s; Discord takes the acknowledgement, sent at 0.6 s, only at 1.1 s."""
+    """The command is refused at 0.8 s. Discord takes the acknowledgement, sent at 0.6 s, only at 1.1 s."""
     asker = scene.akiko if person == "akiko" else scene.emma
     pve.hang("/status/current", 0.8, times=1)
     scene.server.delay("POST", "/callback", 0.5)
@@ -114,7 +114,7 @@ async def test_quick_answers_need_no_thinking(scene: Stage) -> None:
 async def test_hung_calls_leave_the_threads_that_discord_needs(scene: Stage, pve: Pve) -> None:
     """Traps T4 and T5: name look-ups share the default executor with Proxmox calls."""
     pve.hang("/status/current", 1.5)
-    guests = (*range(101, 110), 201, 202, 203)  # of one guest there would be one request
+    guests = (*range(101, 110), 201, 202, 203)  # a single guest would cause only one request
     asking = [asyncio.create_task(scene.say(scene.emma, "info", vmid=vmid)) for vmid in guests]
     await scene.until(lambda: len(scene.sent("GET", "/status/current")) >= 4)
     loop = asyncio.get_running_loop()
@@ -222,7 +222,7 @@ async def test_past_the_tokens_life_it_goes_on_in_the_channel(scene: Stage, pve:
 
 
 async def test_a_token_that_dies_early_does_not_lose_the_outcome(scene: Stage, pve: Pve) -> None:
-    """Discord refuses the edit (404, code 10015): the same message is edited with the bot's own rights."""
+    """Discord refuses the edit (404, code 10015). The same message is edited with the bot's own rights."""
     scene.expected_statuses.add(404)
     scene.server.token_limit = 1.0
     plan = pve.next_task("qmstart", vmid=104, hold=True)
@@ -248,7 +248,10 @@ async def test_a_message_deleted_meanwhile_is_followed_by_a_new_one(scene: Stage
 async def test_a_deleted_answer_and_a_dead_token_make_one_new_message_at_most(
     scene: Stage, pve: Pve, past: bool
 ) -> None:
-    """Progress is not told anew with each tick; only the outcome is. `past`: the bot knows that the token died."""
+    """Progress is not posted again at each step; only the outcome is.
+
+    `past`: the bot knows that the token has expired.
+    """
     scene.expected_statuses.add(404)
     scene.server.token_limit = 0.5
     plan = pve.next_task("qmclone", hold=True)
@@ -290,7 +293,7 @@ CHANGING: list[tuple[str, dict[str, object]]] = [
 async def test_a_command_whose_acknowledgement_is_refused_changes_nothing(
     scene: Stage, command: str, options: dict[str, object]
 ) -> None:
-    """The person reads that the bot did not respond, and may have given the command again."""
+    """The person reads that the bot did not respond, and may have repeated the command."""
     before = scene.cluster()
     scene.expected_statuses.add(404)
     scene.server.ack_limit = 0.0
@@ -328,7 +331,7 @@ async def test_a_press_whose_acknowledgement_is_refused_changes_nothing(scene: S
 
 
 async def test_a_command_replayed_after_a_gap_comes_too_late_and_changes_nothing(scene: Stage) -> None:
-    """The gateway keeps events for a session that is resumed; Discord's 3 s to answer are over by then."""
+    """The gateway keeps events for a resumed session. Discord's 3 s to answer are over by then."""
     scene.expected_statuses.add(404)
     scene.server.ack_limit = 0.0
     await scene.server.drop_gateway(None)
@@ -350,7 +353,7 @@ async def test_trouble_at_discord_while_the_outcome_is_shown(scene: Stage, pve: 
     if kind == "429":
         scene.server.fail("PATCH", "/messages/@original", 429, 2, retry_after=0.2)
     elif kind == "503":
-        scene.server.fail("PATCH", "/messages/@original", 503, 1)  # discord.py waits a second by itself
+        scene.server.fail("PATCH", "/messages/@original", 503, 1)  # discord.py waits a second on its own
     else:
         scene.server.reset("PATCH", "/messages/@original", 3, after=kind == "late reset")
     plan.release()
@@ -367,7 +370,7 @@ async def test_an_answer_whose_first_request_breaks_is_given_all_the_same(scene:
 
 
 async def test_an_answer_taken_although_the_connection_broke_is_not_given_twice(scene: Stage) -> None:
-    """The first request took effect, only its answer was lost: the second one is refused (40060)."""
+    """The first request took effect, but its answer was lost. The second one is refused (40060)."""
     scene.expected_statuses.add(400)
     scene.expected_errors.append("Interaction has already been acknowledged")
     scene.server.reset("POST", "/callback", 1, after=True)
@@ -397,7 +400,7 @@ async def test_a_bot_that_is_ended_says_that_the_work_goes_on(scene: Stage, pve:
 async def test_a_bot_that_is_ended_before_anything_was_sent_does_not_send_it_afterwards(
     scene: Stage, pve: Pve
 ) -> None:
-    """It says that the command is to be given again: then it must not have been carried out."""
+    """The answer says that the command must be repeated, so it must not have been carried out."""
     told = scene.t()("The bot is being stopped. Please give the command again in a moment.")
     pve.hang("/qemu/104/status/current", 1.2, times=1)
     giving = asyncio.create_task(scene.server.slash(scene.akiko, scene.channel, "start", vmid=104))

@@ -1,4 +1,7 @@
-"""Random wrong inputs over all commands: each a clear private refusal, with nothing changed and no incident."""
+"""Test random wrong inputs to all commands: each gets a clear private refusal and changes nothing.
+
+None is an unexpected error with an ID.
+"""
 
 import random
 from typing import Any
@@ -21,7 +24,7 @@ WRONG_VMIDS = [*ABSENT, 0, 1, 99, -1, -101, 1_000_000_000, LARGEST, -LARGEST]
 
 
 def wrong(random_: random.Random) -> tuple[str, dict[str, Any]]:
-    """A command that cannot be carried out, whatever the demo's cluster is like."""
+    """Return a command that cannot be carried out, whatever the demo cluster contains."""
     vmid, name = random_.choice(WRONG_VMIDS), random_.choice(NAMES[1:])
     amount = random_.choice([0, -1, -LARGEST, 5_000_000, LARGEST])
     commands: list[tuple[str, dict[str, Any]]] = [

@@ -1,4 +1,4 @@
-"""The buttons of alerts: what each does, who may press it where, after a restart, when it is over, forged."""
+"""Test the buttons of alerts: their effects, who may press them where, after a restart, after the end, and forged."""
 
 import asyncio
 
@@ -26,7 +26,7 @@ async def look(scene: Stage, times: int = 1, *, later: float = 60.0) -> None:
 
 
 async def alarm(scene: Stage, pve: Pve, vmid: int = 101) -> SeenMessage:
-    """The alert of a guest that has just crashed."""
+    """Crash a guest and return its alert."""
     await scene.say(scene.emma, "monitor add", vmid=vmid)
     await look(scene)
     pve.crash(vmid)
@@ -35,7 +35,7 @@ async def alarm(scene: Stage, pve: Pve, vmid: int = 101) -> SeenMessage:
 
 
 def button(post: SeenMessage, what: str) -> str:
-    """The custom_id of this button."""
+    """Return the custom_id of this button."""
     found = [str(one.custom_id) for one in post.buttons if f":{what}:" in str(one.custom_id)]
     assert len(found) == 1, (what, post.buttons)
     return found[0]
@@ -46,7 +46,7 @@ def whats(post: SeenMessage) -> list[str]:
 
 
 def answered_in_silence(scene: Stage, reply: PressResult) -> None:
-    """Acknowledged, with no message of its own."""
+    """Check that the press was acknowledged without a message of its own."""
     assert scene.server.requests("POST", "/callback")[-1].body["type"] == DEFERRED_UPDATE
     assert reply.followups == []
 
@@ -83,7 +83,7 @@ async def test_start_shows_that_it_works_while_it_does(scene: Stage, pve: Pve) -
 
 
 async def test_start_of_one_that_runs_again_is_the_usual_refusal(scene: Stage, pve: Pve) -> None:
-    """Nobody has looked yet, so the alert still says that it is down."""
+    """The guest runs again, but no poll has seen it yet, so the alert still says that it is down."""
     post = await alarm(scene, pve)
     pve.revive(101)
     for person in (scene.akiko, scene.emma):
@@ -158,7 +158,7 @@ async def test_acknowledge_is_shown_and_ends_the_repeats(bare_scene: Stage, pve:
 
 
 async def test_what_nobody_acknowledged_is_said_again(bare_scene: Stage, pve: Pve) -> None:
-    """And can be acknowledged there, which is answered by a word, since that message is not edited."""
+    """A reminder can be acknowledged too. It is answered with a message, because a reminder is not edited."""
     scene = bare_scene
     await scene.start_bot(ALERT_REPEAT_MINUTES="5")
     post = await alarm(scene, pve)
@@ -262,7 +262,7 @@ async def test_other_words_do_nothing(scene: Stage, pve: Pve, custom_id: str) ->
 
 
 async def test_a_forged_start_of_an_alert_that_has_none(scene: Stage, pve: Pve) -> None:
-    """A guest whose CPU is busy cannot be started by its alert."""
+    """A guest with a busy CPU cannot be started from its alert."""
     await scene.say(scene.emma, "monitor add", vmid=101, cpu=50)
     pve.set_use(101, cpu=0.9)
     await look(scene, 4)
@@ -300,7 +300,7 @@ async def test_a_journal_that_refuses_says_so(
 
 
 async def test_a_press_that_discord_no_longer_takes_changes_nothing(scene: Stage, pve: Pve) -> None:
-    """The presser was told that it failed."""
+    """Discord has told the presser that the press failed."""
     post = await alarm(scene, pve)
     scene.expected_statuses.add(404)
     scene.server.fail("POST", "/callback", 404, 2)
@@ -314,7 +314,7 @@ async def test_a_press_that_discord_no_longer_takes_changes_nothing(scene: Stage
 
 @pytest.fixture
 async def apart(bare_scene: Stage) -> Stage:
-    """The alert channel lies outside of the category."""
+    """Provide a stage whose alert channel lies outside the category."""
     bare_scene.server.move(bare_scene.alerts, None)
     await bare_scene.start_bot()
     return bare_scene
@@ -356,7 +356,7 @@ async def test_there_nothing_else_works(apart: Stage) -> None:
 
 
 async def test_an_alert_in_any_other_place_is_dead(apart: Stage, pve: Pve) -> None:
-    """Such as one in a channel that was the alert channel once."""
+    """Such a place is a channel that was the alert channel once."""
     post = await alarm(apart, pve)
     await apart.stop_bot()
     settings = {"ALERT_CHANNEL_ID": str(apart.channel.id)}

@@ -1,4 +1,4 @@
-"""The alert channel at a real Discord: what is posted, edited and found, and what each refusal means."""
+"""Test the alert channel against a real Discord: posting, editing and finding messages, and each refusal."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -42,12 +42,12 @@ def posting(*incidents: Incident, post: MessageKind = MessageKind.OPENING, **val
 
 
 class Alerts:
-    """The adapter on the stage, and what it has asked of Discord."""
+    """Hold the adapter on the stage and read its requests to Discord."""
 
     def __init__(self, scene: Stage) -> None:
         self.scene = scene
         self.made = DiscordAlertChannel(scene.bot, scene.alerts.id, scene.t(), ROLE)
-        self.kept: AlertChannel = self.made  # held to the protocol by the type checker
+        self.kept: AlertChannel = self.made  # lets mypy check it against the protocol
         self.path = f"/channels/{scene.alerts.id}/messages"
         scene.mentionable.add(ROLE)
 
@@ -110,7 +110,7 @@ async def test_a_silent_one_makes_no_sound(alerts: Alerts) -> None:
 
 
 async def test_the_same_nonce_is_the_same_message(alerts: Alerts) -> None:
-    """Discord's promise that repeating a try depends on; the longest nonce there can be."""
+    """Repeated attempts depend on this promise of Discord. The nonce has the maximum length."""
     nonce = "abcdefghij-12345678901234"
     assert len(nonce) == 25
     assert await alerts.send(posting(DOWN), nonce) == await alerts.send(posting(DOWN), nonce)
@@ -129,7 +129,7 @@ async def test_what_is_about_nothing_single_has_no_buttons(alerts: Alerts, post:
 
 
 async def test_the_opening_is_rewritten_when_it_is_over(alerts: Alerts) -> None:
-    """The mention stays to be read, and pings nobody a second time."""
+    """The mention stays readable but notifies nobody a second time."""
     there = await alerts.send(posting(DOWN, mention=True))
     over = replace(posting(BACK, mention=True), posted=there)
     await alerts.kept.edit(over, alerts.kept.compose(over, None))
@@ -183,7 +183,7 @@ async def test_what_others_wrote_is_not_the_bots(alerts: Alerts) -> None:
 
 
 async def test_the_newest_messages_are_looked_through(alerts: Alerts) -> None:
-    """However much was written since it was made."""
+    """The message is found however much was written after it."""
     made = alerts.scene.clock.now()
     for number in range(55):
         await alerts.scene.emma.actor.send(alerts.scene.alerts, f"chat {number}")
@@ -221,7 +221,7 @@ async def test_trouble_while_looking_is_trouble(alerts: Alerts) -> None:
 async def test_what_a_refusal_means(
     alerts: Alerts, status: int, fate: DeliveryFailure, not_taken: bool
 ) -> None:
-    via = status != 429  # without it discord.py does not wait and try again
+    via = status != 429  # without it discord.py does not wait and retry
     alerts.scene.server.fail("POST", alerts.path, status, via=via)
     with pytest.raises(NotDelivered) as caught:
         await alerts.send(posting(DOWN))
@@ -241,7 +241,7 @@ async def test_what_a_refusal_means(
     ],
 )
 def test_a_400_that_is_the_channels_fault_loses_no_alert(code: int, fate: DeliveryFailure) -> None:
-    """ALERT_CHANNEL_ID is a category or a forum, or its thread was closed: it is set right one day."""
+    """ALERT_CHANNEL_ID is a category or a forum, or its thread was closed. Somebody will correct it one day."""
     response = SimpleNamespace(status=400, reason="Bad Request")
     error = discord.HTTPException(response, {"code": code, "message": "no"})  # type: ignore[arg-type]  # all it reads
     assert _failure_of(error) is fate

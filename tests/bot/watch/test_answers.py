@@ -1,4 +1,4 @@
-"""What /monitor says when there is nothing to do, or when it does less than it seems."""
+"""Test the answers of /monitor if there is nothing to do, or less is done than expected."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Backups that fail out of sight of the cluster's task list: followed to their end by the node's own."""
+"""Test failed backups that are missing from the cluster's task list: the node's own list shows how they ended."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, sta
 
 
 async def begun(scene: Stage, pve: Pve, vmid: int = 103, ends: str = "job errors") -> TaskPlan:
-    """A backup that runs, and has been seen so."""
+    """Start a backup and wait until a poll has seen it running."""
     plan = pve.backup_job(vmid, ends=ends, hold=True)
     assert await look(scene, 6) == []
     return plan
@@ -172,7 +172,7 @@ def test_it_is_asked_from_before_the_last_time_and_from_the_oldest_that_runs() -
 
 
 class Steps:
-    """One look after another, a minute apart."""
+    """Run polls one after another, a minute apart."""
 
     def __init__(self, state: WatchState | None = None) -> None:
         self.state, self.count = state or WatchState(), 0
@@ -214,7 +214,7 @@ def test_the_two_lists_together_tell_it_once() -> None:
 
 
 def test_what_was_seen_running_is_told_though_the_nodes_list_is_new() -> None:
-    """As in a data directory of a version that did not ask nodes."""
+    """The data directory is from a version that did not query nodes."""
     steps = Steps(WatchState(tasks={}))
     assert steps.see([task(1, None)]) == []
     assert steps.see([], a=[task(1, "job errors"), task(2, "job errors")]) == FAILED

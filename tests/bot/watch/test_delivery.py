@@ -1,4 +1,7 @@
-"""The way to Discord: each message once, in order, through outages, lost answers and the bot's own death."""
+"""Test the delivery to Discord: each message arrives once and in order.
+
+This holds despite outages, lost answers and the bot's own death.
+"""
 
 import asyncio
 import json
@@ -27,9 +30,10 @@ BAD = NotDelivered(DeliveryFailure.REJECTED, "Invalid Form Body", not_taken=True
 
 
 class Channel:
-    """Discord, as far as an alert knows it: messages by id, and nonces for three minutes.
+    """Simulate the alert channel: messages by ID, and nonces for three minutes.
 
-    `faults`: one a request. `after`: it takes effect all the same, only its answer is lost.
+    `faults`: one for each request.
+    `after`: the request takes effect all the same, and only its answer is lost.
     """
 
     def __init__(self, clock: FakeClock) -> None:
@@ -96,7 +100,7 @@ def incident(number: int, *, ended: float | None = None) -> Incident:
 
 
 class Office:
-    """A journal with a channel behind it. `kill` is a new process: nothing but the file is left."""
+    """Hold a journal and the channel behind it. `kill` starts a new process, which has only the file."""
 
     def __init__(self, directory: Path) -> None:
         self.directory, self.clock = directory, FakeClock()
@@ -118,7 +122,7 @@ class Office:
         self.delivery.on_stored(*(post.id for post in posts))
 
     def opening(self, number: int) -> None:
-        """Incident and message of one number."""
+        """Store the incident and the message of one number."""
         self.store(
             incident(number), posts=(Message(number + 100, MessageKind.OPENING, self.clock.now(), (number,)),)
         )
@@ -130,7 +134,7 @@ class Office:
         )
 
     async def run(self, seconds: float = 0.0) -> None:
-        """Let the sender work, for so many seconds of its clock or until it has nothing left to do."""
+        """Let the sender work for this many seconds of its clock, or until nothing is left to do."""
         end = self.clock.mono + seconds
         task = asyncio.create_task(self.delivery.run())
         try:
@@ -408,7 +412,7 @@ async def test_every_message_has_its_own_nonce(post: Office, monkeypatch: pytest
 
 
 async def test_a_later_text_whose_answer_got_lost_is_found_too(post: Office) -> None:
-    """The first tries were not taken; the one that was says how late it is, and its answer is lost for long."""
+    """The first attempts failed. The successful one says how late it is, and its answer is lost for a long time."""
     post.channel.faults = [DOWN] * 9
     post.opening(1)
     await post.run(700)
@@ -456,7 +460,7 @@ async def test_a_message_that_cannot_be_put_into_words_holds_up_no_other(post: O
 
 
 async def test_an_edit_that_is_refused_holds_up_no_other(post: Office) -> None:
-    """403, code 50005: a message of the bot's account before it was changed."""
+    """The refusal is 403, code 50005: the message is by the bot's former account."""
     post.opening(1)
     post.opening(2)
     await post.run()
@@ -500,7 +504,7 @@ async def test_no_reminder_of_what_is_over(post: Office) -> None:
 
 async def test_an_edit_after_a_jump_of_the_wall_clock_tells_no_delay_that_was_not(post: Office) -> None:
     post.opening(1)
-    post.clock.unix += 3600  # as NTP does just after the start
+    post.clock.unix += 3600  # as NTP does soon after the start
     await post.run()
     post.over(1)
     await post.run()
@@ -519,7 +523,7 @@ async def test_nothing_is_kept_of_messages_that_are_done_with(post: Office) -> N
 
 
 async def test_a_reminder_is_not_dropped_for_an_opening_that_is_there_already(post: Office) -> None:
-    """Discord took it and its answer got lost: seeds 3000 and 3004 of the soak."""
+    """Discord accepted the opening and its answer got lost: seeds 3000 and 3004 of the soak."""
     post.opening(1)
     post.channel.faults, post.channel.after = [LOST], True
     await post.run(0.5)

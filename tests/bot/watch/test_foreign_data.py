@@ -1,4 +1,7 @@
-"""Whatever Proxmox, a guest or a proxy sends, the event loop goes on, and memory and work are bounded."""
+"""Test that hostile data from Proxmox, guests and proxies never blocks the event loop.
+
+Memory and work are bounded too.
+"""
 
 import asyncio
 import json
@@ -30,11 +33,11 @@ from ui.messages.task_hints import task_hint
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
 BLOCK = 1.5
-"""Seconds that the loop may stand still on a busy machine. What these tests are about took ten and more."""
+"""Seconds that the loop may block on a busy machine. Without the limits these tests took ten seconds and more."""
 
 
 async def longest_block(work: Awaitable[Any]) -> tuple[float, Any]:
-    """The longest time in which the loop did nothing else, and what came of the work, or its BotError."""
+    """Return the longest time that the loop was blocked, in seconds, and the result of the work or its `BotError`."""
     longest, last = 0.0, time.monotonic()
 
     async def tick() -> None:
@@ -172,7 +175,7 @@ async def test_a_large_cluster_is_read_off_the_loop(tmp_path: Path) -> None:
     guest = (
         '{"type":"qemu","vmid":%d,"node":"pve1","status":"running","name":"web","mem":1,"maxmem":2,"cpu":0.1,'
         '"maxcpu":4,"disk":0,"maxdisk":3,"uptime":9,"tags":"a;b","template":0,"more":"' + "x" * 240 + '"}'
-    )  # 400 bytes, as Proxmox 9 sends of each
+    )  # 400 bytes for each, as Proxmox 9 sends
     body = '{"data":[' + ",".join(guest % (100 + n) for n in range(20_000)) + "]}"
     with Rude(tmp_path, answer(body)) as rude:
         block, cluster = await longest_block(client_of(rude).cluster())
@@ -236,7 +239,7 @@ def test_what_was_cut_is_seen_to_be() -> None:
 
 
 async def test_a_long_refusal_at_the_socket(tmp_path: Path) -> None:
-    """60 kB in the body, and as much as HTTP lets through in the reason phrase."""
+    """The body has 60 kB, and the reason phrase is as long as HTTP allows."""
     text = "VM 1 " * 12_000
     pages = answer(json.dumps({"data": None, "message": text}), "500 x"), answer("", f"500 {text}")
     for at, page in enumerate(pages):
@@ -260,7 +263,7 @@ async def test_a_line_of_a_log_and_last_words_are_cut(tmp_path: Path) -> None:
 
 
 async def test_a_log_without_an_end_is_not_read_for_ever() -> None:
-    """Its last lines are shown, as far as they were read."""
+    """The last lines read within the limit are shown."""
     world = EndlessLog()
     result = await follow(world, world, UPID)  # type: ignore[arg-type]  # all that following asks for
     assert result.end is TaskEnd.ERROR
@@ -269,7 +272,7 @@ async def test_a_log_without_an_end_is_not_read_for_ever() -> None:
 
 
 class EndlessLog:
-    """A task that has failed, and whose log grows as fast as it is read."""
+    """Simulate a failed task whose log grows as fast as it is read."""
 
     def __init__(self) -> None:
         self.read = 0

@@ -1,4 +1,4 @@
-"""The loop behind the alerts: no exception ends it, no clock stalls it, and a pause is made up for once, not often.
+"""Test the loop behind the alerts: no exception ends it, no clock stalls it, and missed polls are made up for once.
 
 The cog is the real one, at an interval of a fifth of a second instead of a minute.
 """
@@ -35,7 +35,7 @@ INTERVAL = 0.2
 
 
 class Looking(Watch):
-    """The watch, with a note of when it looked, and stumbling when told to."""
+    """Record when the watch polls, and fail when told to."""
 
     def __init__(self, care: JournalMaintenance) -> None:
         self.maintenance = care
@@ -52,7 +52,7 @@ class Looking(Watch):
 
 
 class Beats:
-    """A heartbeat that counts."""
+    """Count the heartbeats."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.error: str | None = None
@@ -103,7 +103,7 @@ async def test_it_looks_at_every_interval(scene: Stage) -> None:
 
 
 async def test_no_exception_ends_or_delays_it(scene: Stage) -> None:
-    """Trap T1: foreign exceptions end a tasks.loop. Trap T2: of OSErrors it makes a pause of up to 1024 s."""
+    """Trap T1: foreign exceptions end a `tasks.loop`. Trap T2: after OSErrors it pauses for up to 1024 s."""
     scene.expected_errors.append("incident")
     stumbles = [
         KeyError("data"),
@@ -136,7 +136,7 @@ async def test_a_loop_that_ended_all_the_same_is_started_again(scene: Stage) -> 
 
 
 def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """The time of day as tasks.loop and discord.utils read it, off by so much."""
+    """Shift the wall clock that `tasks.loop` and `discord.utils` read."""
     real = datetime.datetime
 
     class Shifted(real):  # type: ignore[valid-type, misc]  # the class as it is at this moment
@@ -148,7 +148,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 
 
 async def test_a_clock_set_forward_makes_no_burst(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trap T3: an hour forward would be sixty looks at once."""
+    """Trap T3: an hour forward would mean sixty polls at once."""
     async with watching(scene) as (_, watch):
         await looks_again(scene, watch)
         set_clock(monkeypatch, 60 * INTERVAL)
@@ -159,7 +159,7 @@ async def test_a_clock_set_forward_makes_no_burst(scene: Stage, monkeypatch: pyt
 
 
 async def test_a_clock_set_back_makes_no_stall(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trap T3: an hour back would be an hour without a look; the watchdog starts the loop again."""
+    """Trap T3: an hour back would mean an hour without a poll. The watchdog starts the loop again."""
     scene.expected_errors.append("is started again")
     async with watching(scene) as (_, watch):
         await looks_again(scene, watch)
@@ -170,7 +170,7 @@ async def test_a_clock_set_back_makes_no_stall(scene: Stage, monkeypatch: pytest
 
 
 async def test_a_look_that_takes_long_is_not_taken_for_dead(scene: Stage) -> None:
-    """The watchdog lets a slow read finish; none is begun beside it."""
+    """The watchdog lets a slow read finish and begins no other beside it."""
     async with watching(scene) as (cog, watch):
         await looks_again(scene, watch)
         watch.seconds = 1.5 * INTERVAL
@@ -193,7 +193,7 @@ async def test_every_good_look_is_a_heartbeat(scene: Stage) -> None:
 
 @pytest.mark.parametrize("why", ["Proxmox", "the journal", "Discord", "a guest"])
 async def test_no_heartbeat_while_something_is_wrong(scene: Stage, why: str) -> None:
-    """Whoever watches the bot has to hear of it when the bot cannot tell."""
+    """The outside monitor must notice if the bot cannot report."""
     beats = Beats()
     async with watching(scene, beats, connected=why != "Discord") as (_, watch):
         watch.read_error = Unreachable("pve1") if why == "Proxmox" else None
@@ -234,7 +234,7 @@ async def test_the_gateway_coming_and_going_is_known(scene: Stage) -> None:
 
 
 async def test_a_journal_that_refuses_is_told_once_and_once_when_it_is_well(scene: Stage) -> None:
-    """Past the journal, for through it nothing can be told."""
+    """The report bypasses the journal, which can store nothing."""
     t = scene.t()
     scene.expected_errors.append("the journal cannot be written")
     async with watching(scene) as (_, watch):
@@ -252,7 +252,7 @@ async def test_a_journal_that_refuses_is_told_once_and_once_when_it_is_well(scen
 
 
 async def test_a_watch_that_fails_by_a_bug_is_told_once_and_once_when_it_works(scene: Stage) -> None:
-    """One failure may pass; from the second on nothing would be watched in silence."""
+    """A single failure may pass. From the second on, guests would silently be unwatched."""
     scene.expected_errors.append("incident")
     t = scene.t()
     async with watching(scene) as (_, watch):
@@ -279,7 +279,7 @@ async def test_a_word_that_does_not_get_through_is_not_waited_for(scene: Stage) 
 async def test_a_look_that_hangs_is_told_by_the_watchdog(
     scene: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once, past the watch itself; and once when a look has ended again."""
+    """The report comes once, bypassing the watch itself, and once more when a poll has ended again."""
     monkeypatch.setattr("cogs.monitor.POLL_SECONDS", 3 * INTERVAL)
     scene.expected_errors.append("is started again")
     t = scene.t()

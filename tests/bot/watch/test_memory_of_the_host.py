@@ -1,4 +1,4 @@
-"""Memory figures that are the host's view of a VM: told as such, and never an alarm."""
+"""Test memory figures that show the host's view of a VM: they are marked as such and never raise an alarm."""
 
 import pytest
 
@@ -26,11 +26,11 @@ OVER = 17_231_028_224
         ({"mem": OVER, "memhost": OVER + 1}, None),  # no guest uses more than it has
         ({"mem": OVER}, None),
         ({"mem": OVER, "type": "lxc"}, None),
-        ({"mem": 8 * GIB, "memhost": OVER}, 50.0),  # the guest's own, and the host holds more
+        ({"mem": 8 * GIB, "memhost": OVER}, 50.0),  # the guest's own figure; the host holds more
         ({"mem": 16 * GIB, "memhost": OVER}, 100.0),
         ({"mem": 8 * GIB}, 50.0),  # Proxmox 8
         ({"mem": 16 * GIB}, 100.0),
-        ({"mem": 8 * GIB, "memhost": 8 * GIB, "type": "lxc"}, 50.0),  # the host's view is a container's own
+        ({"mem": 8 * GIB, "memhost": 8 * GIB, "type": "lxc"}, 50.0),  # a container's own figure
         ({"mem": 0, "memhost": 0}, 0.0),
         ({"mem": 0}, 0.0),
     ],
@@ -85,7 +85,7 @@ async def test_an_open_alarm_ends_when_the_guest_reports_no_longer(scene: Stage,
     await scene.poll(3)
     await scene.delivered()
     pve.lose_balloon(101)
-    await scene.poll(2)  # it may be away for a moment, as after a migration
+    await scene.poll(2)  # the figure may be missing for a moment, as after a migration
     pve.lose_balloon(101, back=True)
     await scene.poll(1)
     pve.lose_balloon(101)

@@ -1,4 +1,4 @@
-"""The watch at work: one read an interval, suspicions confirmed, everything in the journal before it counts."""
+"""Test the watch at work: one read per interval, suspicions confirmed, everything stored before it counts."""
 
 import sqlite3
 from collections.abc import Callable
@@ -171,7 +171,7 @@ async def test_a_guest_that_the_list_forgot_is_not_missing(tmp_path: Path) -> No
 
 
 async def test_the_worst_detection_is_under_ninety_seconds(tmp_path: Path) -> None:
-    """60 s between reads, 12 s until Proxmox' list shows it, 12 s of confirming."""
+    """It adds 60 s between reads, 12 s until Proxmox' list shows the stop, and 12 s to confirm it."""
     scene = home(tmp_path, 10)
     await scene.look()
     stopped = scene.clock.mono + 0.1
@@ -196,7 +196,7 @@ async def test_a_task_list_that_fails_once_makes_no_alarm_of_a_wish(tmp_path: Pa
 
 
 async def test_a_guest_of_a_former_list_that_is_gone_stops_nothing(tmp_path: Path) -> None:
-    """Such a list did not say on which node it was."""
+    """Such a list did not name the guest's node."""
     scene = home(tmp_path, 2)
     scene.watch.load((*scene.watch.entries, WatchEntry(103)), {101: R, 103: R})
     assert await scene.look(S) == ["opening guest", "opening guest"]
@@ -427,7 +427,7 @@ async def test_answers_and_mutes_outlive_the_bot(tmp_path: Path) -> None:
 
 
 class Refusing:
-    """The journal, but its disk is full."""
+    """Simulate a journal whose disk is full."""
 
     def __init__(self, scene: WatchHarness) -> None:
         self._scene, self._commit = scene, scene.journal.commit
@@ -538,7 +538,7 @@ async def test_an_ordered_stop_is_no_alarm_even_if_the_bot_dies_during_it(tmp_pa
 
 
 def ordered(scene: WatchHarness) -> None:
-    """A stop that Proxmox took and the guest did not obey yet."""
+    """Order a stop that Proxmox accepts and the guest does not obey yet."""
     with scene.world.expected.expect_stop(
         Plan(scene.world.order(Verb.STOP), scene.proxmox.guests[101])
     ) as order:
@@ -599,7 +599,7 @@ async def test_a_mute_shows_on_the_alert_though_proxmox_cannot_be_read(tmp_path:
 
 
 async def test_a_new_journal_does_not_count_from_one(tmp_path: Path) -> None:
-    """The buttons of a lost journal's alerts would answer other incidents."""
+    """Otherwise the buttons of a lost journal's alerts would act on other incidents."""
     scene = home(tmp_path)
     await scene.look(R, S)
     first = next(iter(scene.watch.state.open))
@@ -622,7 +622,7 @@ async def test_a_guest_taken_off_while_the_journal_refuses_is_forgotten_later(tm
 
 
 async def test_another_threshold_is_no_recovery(tmp_path: Path) -> None:
-    """Nothing fell; and 0 takes a threshold off."""
+    """No value fell. A threshold of 0 removes the threshold."""
     scene = WatchHarness(tmp_path, [guest(101, R)], [WatchEntry(101, cpu=80)])
     scene.change(101, R, cpu=0.9)
     told = [await scene.look() for _ in range(4)]
@@ -635,7 +635,10 @@ async def test_another_threshold_is_no_recovery(tmp_path: Path) -> None:
 
 
 async def test_since_when_is_not_made_up(tmp_path: Path) -> None:
-    """A guest found stopped at first sight was so before; a paused one is so since it was first seen paused."""
+    """A guest found stopped at first sight has an unknown start.
+
+    A paused one counts from the first poll that saw it paused.
+    """
     scene = home(tmp_path, 2)
     scene.change(102, S)
     await scene.look(State.PAUSED, State.PAUSED)
@@ -704,14 +707,12 @@ async def test_a_death_between_the_list_and_the_journal_leaves_nothing_open(tmp_
 async def test_an_order_counts_once_even_if_the_bot_dies_as_it_sees_the_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The look that sees the stop uses the order up in its own transaction."""
+    """The poll that sees the stop uses the order up in its own transaction."""
     scene = home(tmp_path)
     await scene.look()
     scene.watch._persistence.note_expected_stop(101, "Akiko")
     scene.restart(away=5)
-    monkeypatch.setattr(
-        scene.world.expected, "on_stop_seen", lambda vmid: None
-    )  # it dies before it comes to that
+    monkeypatch.setattr(scene.world.expected, "on_stop_seen", lambda vmid: None)  # it dies before this call
     assert await scene.look(S) == []
     scene.restart(away=5)
     assert await scene.look(R, S) == ["opening guest"]
@@ -725,7 +726,7 @@ def kept_vmids(home: WatchHarness) -> list[int | None]:
 
 
 async def test_the_audit_trail_is_kept_for_its_days_and_never_cut_right_after_a_start(tmp_path: Path) -> None:
-    """A clock that is wrong when the bot starts, and set right soon after, costs nothing."""
+    """A clock that is wrong at the start and corrected soon after costs nothing."""
     home = WatchHarness(tmp_path, [guest(101)])
     days = Rules().audit_days
     for vmid, age in ((101, days + 1), (102, days - 1)):

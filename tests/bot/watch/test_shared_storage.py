@@ -1,4 +1,4 @@
-"""A shared storage whose nodes report differently is measured by the fullest that has figures."""
+"""Test that a shared storage whose nodes report differently is measured by the fullest report with figures."""
 
 import pytest
 

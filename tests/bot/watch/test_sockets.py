@@ -1,6 +1,6 @@
-"""The watch over real sockets: what an outage of any size looks like in the alert channel.
+"""Test outages of every size over real sockets, as seen in the alert channel.
 
-Real bot, real discord.py, real proxmoxer; the time between two looks is skipped.
+The bot, discord.py and proxmoxer are real. The time between two polls is skipped.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, sta
 
 
 async def look(scene: Stage, times: int = 1, *, seconds: float = 60.0) -> list[str]:
-    """So many looks a minute apart; what they told in the alert channel, once it is all there."""
+    """Run this many polls a minute apart. Return their alerts once all have arrived."""
     before = len(scene.alerts_told())
     for _ in range(times):
         scene.clock.skip(seconds)
@@ -157,7 +157,7 @@ async def test_one_read_an_interval_for_a_thousand_watched_guests(bare_scene: St
 async def test_ten_minutes_without_discord_while_twenty_open_and_fifteen_close(
     bare_scene: Stage, pve: Pve, kind: str
 ) -> None:
-    """Afterwards exactly the right messages, marked late."""
+    """Afterwards exactly the right messages are there, marked as late."""
     scene = bare_scene
     vmids = pve.add_many(20)
     await watching(scene, vmids, ALERT_REPEAT_MINUTES="0")
@@ -174,7 +174,7 @@ async def test_ten_minutes_without_discord_while_twenty_open_and_fifteen_close(
         scene.clock.skip(60)
         await watch.poll()
 
-    for group in range(4):  # five at a time, so that each is an incident of its own
+    for group in range(4):  # five at a time, so that each has its own incident
         pve.crash_all(vmids[5 * group : 5 * group + 5])
         await quick()
     for group in range(3):
@@ -185,7 +185,7 @@ async def test_ten_minutes_without_discord_while_twenty_open_and_fifteen_close(
     assert scene.alerts_told() == []
     assert scene.services.journal.backlog().waiting == 35
     fault.times = fault.met
-    scene.services.alert_delivery.wake()  # a skipped clock would miss a try that is under way and fails yet
+    scene.services.alert_delivery.wake()  # a skipped clock would miss an attempt that is under way and fails
     await delivered(scene)
     told = scene.alerts_told()
     assert len(told) == 35

@@ -1,4 +1,4 @@
-"""States that a VM does not leave by itself, and those that last too long: told in words of their own."""
+"""Test states that a VM does not leave by itself, and those that last too long: each is reported in its own words."""
 
 import pytest
 
@@ -145,7 +145,7 @@ def test_a_stop_by_somebody_does_not_explain_what_halts_it_afterwards() -> None:
 
 @pytest.mark.parametrize("state", [*HALTED, State.IO_ERROR])
 def test_a_stop_by_somebody_is_no_reason_why_qemu_holds_it(state: State) -> None:
-    """It was started again before anybody looked."""
+    """The guest was started again before the next poll."""
     history = History()
     history.see(R, tasks=[])
     told = history.see(state, tasks=[task("qmstop", 101)])

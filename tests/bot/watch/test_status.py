@@ -1,4 +1,4 @@
-"""/monitor status says no more than the reader may know, and calls nothing up to date that waits."""
+"""Test that /monitor status reveals nothing hidden, and calls nothing up to date that still waits."""
 
 import re
 
@@ -27,7 +27,7 @@ async def test_lines_that_wait_are_told_with_their_age(bare_scene: Stage, audits
     assert line_of(status, "Audit channel") == "**Audit channel** ✅ up to date"
     scene.server.delay(
         "POST", f"/channels/{audits.id}/messages", 2.0, 1
-    )  # Discord is slow: no error to be told
+    )  # Discord is slow, and there is no error to report
     for vmid in (100_001, 100_002):
         await scene.say(scene.emma, "info", vmid=vmid)
     status = (await scene.say(scene.emma, "monitor status")).text

@@ -1,4 +1,4 @@
-"""Rows without what names them, at the socket: they are left out, and everything else goes on."""
+"""Test rows without an identifying field, at the socket: they are skipped, and everything else goes on."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A node whose pvestatd hangs, and guests whose state nobody knows: asked for by themselves, and told."""
+"""Test nodes whose pvestatd hangs and guests with unknown state: they are queried one by one and reported."""
 
 import asyncio
 import time
@@ -99,7 +99,7 @@ async def test_a_node_that_hangs_altogether_is_said_to_be_unknown_and_no_look_ge
 
 
 class Hanging(FakeProxmox):
-    """The guests of `hung` do not answer."""
+    """Let the guests in `hung` not answer."""
 
     hung: frozenset[str] = frozenset()
     was_asked: tuple[int, ...] = ()

@@ -1,4 +1,4 @@
-"""Who may do what, where, to which guest: the one decision, in every combination, and what it may never do."""
+"""Test the access decision: who may do what, where and to which guest, in every combination."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -46,7 +46,7 @@ every_operation = pytest.mark.parametrize("operation", Operation)
 
 
 def rules(scopes: Iterable[Scope] = (), level: Level = Level.ADMIN) -> AccessRules:
-    """Three roles for everything, and one of `level` that is narrowed to the scopes."""
+    """Return rules with three roles for everything and one role of `level` that is limited to the scopes."""
     narrow = {NARROW: tuple(scopes)} if scopes else {}
     return AccessRules(10, 20, 30, LEVELS | ({NARROW: level} if scopes else {}), narrow)
 
@@ -174,7 +174,7 @@ def test_the_table_of_the_docs_is_the_table_of_rights(heading: str) -> None:
         words = [word.replace(" ", "_").lstrip("/") for word in cells[0].split("`")[1::2]]
         words += ["acknowledge"] if "“" in cells[0] or "「" in cells[0] else []
         told |= dict.fromkeys(words, (level, cells[3] != "✅", bool(cells[4])))
-    assert told.pop("access") == (Level.VIEWER, False, False)  # which takes no level at all
+    assert told.pop("access") == (Level.VIEWER, False, False)  # takes no level at all
     assert told == {
         operation.value: (right.level, right.reach is Reach.WHOLE, right.guards(float("inf")))
         for operation, right in RIGHTS.items()
@@ -243,7 +243,7 @@ def test_a_narrowed_role_is_one_for_its_guests_alone(
 
 @pytest.mark.parametrize("operation", [Operation.MONITOR_TEST, Operation.MONITOR_MUTE])
 def test_whoever_has_too_little_for_everything_is_told_the_level_they_have(operation: Operation) -> None:
-    """And not that none of their roles counts, which is not so."""
+    """The refusal must not say that none of their roles counts, because that is false."""
     narrow, actor = rules([Scope(ScopeKind.TAG, "web")], Level.VIEWER), with_roles(NARROW)
     refusal = decide(narrow, actor, operation, guests=(WEB, DB), whole=True)
     assert isinstance(refusal, NotAllowed)
@@ -296,7 +296,7 @@ def test_what_endangers_a_protected_guest_takes_an_admin(
     guarded, actor = replace(rules(), protected=frozenset(listed)), with_roles(role)
     before, refusal = decide(rules(), actor, operation, DB), decide(guarded, actor, operation, guest)
     if operation.value in GUARDED and role == OPERATORS and before is None:
-        assert operation in (Operation.REBOOT, Operation.SHUTDOWN)  # which an operator has otherwise
+        assert operation in (Operation.REBOOT, Operation.SHUTDOWN)  # otherwise allowed for an operator
         assert isinstance(refusal, NotAllowed)
         assert (refusal.needed, refusal.level, refusal.protected) == (Level.ADMIN, Level.OPERATOR, True)
     else:

@@ -1,4 +1,7 @@
-"""An action from order to outcome, over a cluster that keeps its state: sent once, followed, told truly."""
+"""Test an action from order to outcome, on a cluster that keeps its state.
+
+It is sent once, followed to its end, and reported truthfully.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -73,7 +76,7 @@ def create(world: FakeWorld, **values: Any) -> Order:
 
 
 async def holds_free(world: FakeWorld, vmid: int) -> None:
-    """No action holds the guest: whatever else speaks against it."""
+    """Check that no action holds the guest, whatever else may refuse it."""
     try:
         await world.executor.plan(world.order(Verb.STOP, vmid))
     except GuestBusy:
@@ -258,7 +261,7 @@ Prepare = Callable[[FakeWorld], None]
 
 
 def nothing(world: FakeWorld) -> None:
-    """As it is."""
+    """Change nothing."""
 
 
 def protected(world: FakeWorld) -> None:
@@ -410,7 +413,7 @@ GUARDED = [
 
 
 def protecting(how: str, found: Guest) -> FakeWorld:
-    """A world in which 101 is protected: by the bot's configuration, its tag or Proxmox' flag."""
+    """Return a world in which 101 is protected: by the bot's configuration, its tag or Proxmox' flag."""
     tagged = replace(found, tags=("protected",)) if how == "tag" else found
     world = FakeWorld(
         [tagged], rules=replace(RULES, protected=frozenset({101}) if how == "setting" else frozenset())
@@ -539,7 +542,7 @@ async def test_a_guest_that_never_stands_still_is_planned_for_twice_only() -> No
 
 
 async def test_a_guest_that_moves_right_after_an_action_is_found() -> None:
-    """What the action saw of it is shown over the list, and must not hide where it is."""
+    """The state that the action saw is shown in place of the list's, and must not hide the guest's new node."""
     world = FakeWorld([RUNNING])
     await world.executor.execute(world.order(Verb.STOP))
     world.proxmox.change(101, node="pve2")
@@ -822,7 +825,7 @@ async def test_it_does_not_begin_where_it_is_refused() -> None:
 
 @pytest.mark.parametrize("error", [AnswerTooLate(), RuntimeError("broken"), asyncio.CancelledError()])
 async def test_what_cannot_be_answered_any_more_is_not_done(error: BaseException) -> None:
-    """Interactions that Discord sends again after a gap of the gateway: the person was told of a failure."""
+    """Discord replays interactions after a gap of the gateway. The person was told that they failed."""
     world = FakeWorld([RUNNING])
 
     async def begin() -> None:
@@ -928,7 +931,10 @@ async def test_another_guest_under_the_same_vmid_is_refused(changed: dict[str, o
 async def test_a_guest_of_the_same_name_with_other_disks_or_snapshots_is_not_deleted(
     config: GuestConfig, snapshots: tuple[Snapshot, ...]
 ) -> None:
-    """Deleted and made anew from the same template: the card named what would be lost, and this is not it."""
+    """The guest was deleted and recreated from the same template.
+
+    The confirmation named losses that differ from this guest's data.
+    """
     world = FakeWorld([STOPPED])
     world.proxmox.kept[101] = (SNAPSHOT,)
     order = world.order(Verb.DELETE)
@@ -1238,7 +1244,7 @@ async def test_a_guest_out_of_sight_while_it_settles_is_looked_for_again() -> No
 
 
 async def test_settling_is_measured_by_the_clock_and_not_by_its_pauses() -> None:
-    """Each look may itself take seconds, up to the client's time-out."""
+    """Each read may itself take seconds, up to the client's time-out."""
     world = FakeWorld([guest(101, ha_managed=True)])
     world.proxmox.ha_seconds = 10_000
     world.proxmox.next("status", None, *[lambda: world.clock.advance(20)] * 1000)
@@ -1287,7 +1293,7 @@ async def test_a_copy_that_cannot_be_read_yet_is_told_as_it_was_ordered() -> Non
 
 
 async def test_lists_show_what_was_done_although_proxmox_list_lags() -> None:
-    """pvestatd writes its figures every ten seconds: the list still says running after the guest is off."""
+    """pvestatd writes its figures every ten seconds. The list still says "running" after the guest has stopped."""
     world = FakeWorld([RUNNING, guest(102)])
     world.proxmox.listed[101] = RUNNING
     assert (await world.executor.execute(world.order(Verb.STOP))).good
@@ -1298,7 +1304,7 @@ async def test_lists_show_what_was_done_although_proxmox_list_lags() -> None:
     world.clock.advance(LEARNED_SECONDS)
     found = (await world.cluster_cache.read()).find(101)
     assert found is not None
-    assert found.state is State.RUNNING  # what the list says for longer than that is not the lag
+    assert found.state is State.RUNNING  # the list no longer lags after this time, so it counts
 
 
 async def test_a_deleted_guest_is_gone_from_lists_and_a_copy_is_in_them_at_once() -> None:
@@ -1371,7 +1377,7 @@ async def test_a_hidden_guest_is_not_found_whatever_is_the_matter_with_it(verb: 
 
 
 async def test_tags_of_this_moment_count() -> None:
-    """The list still says what the guest's own status no longer does, and the other way round."""
+    """The list still has a tag that the guest's own status no longer has, and the other way round."""
     world = FakeWorld([guest(101)], rules=NARROW)
     order = world.order(Verb.STOP, 101, replace(AKIKO, roles=frozenset({7})))
     world.proxmox.listed[101] = guest(101, tags=("mine",))

@@ -1,4 +1,4 @@
-"""Ordered stops: expected from before the request until they are seen, or a while after the action."""
+"""Test expected stops: expected from before the request until they are seen, or for a while after the action."""
 
 import pytest
 
@@ -89,7 +89,7 @@ def test_a_seen_stop_is_used_up() -> None:
 
 
 def test_a_stop_seen_while_the_action_runs_is_used_up_with_it() -> None:
-    """A shutdown's task may end well after a poll saw the guest stopped; the next stop is a crash."""
+    """A shutdown's task may end well after a poll saw the guest stopped. The next stop is a crash."""
     stops = ExpectedStops(FakeClock())
     with stops.expect_stop(plan()) as expectation:
         expectation.sent = True

@@ -1,4 +1,4 @@
-"""The one request: never repeated, and no older task is taken for the answer that got lost."""
+"""Test the one request of a change: it is never repeated, and no older task is taken for a lost answer."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ UNANSWERED: list[BotError] = [
     NodeUnreachable("pve1", changing=True),
     BadAnswer("pve1", changing=True),
 ]
-"""After each of them the change may have been made all the same."""
+"""Errors after which the change may have been made all the same."""
 unanswered = pytest.mark.parametrize("error", UNANSWERED, ids=lambda error: type(error).__name__)
 
 
@@ -27,7 +27,7 @@ def create(world: FakeWorld, name: str = "new01", new_vmid: int | None = None) -
 
 
 def earlier(world: FakeWorld, kind: str, vmid: int, user: str | None = None) -> str:
-    """A task of a moment ago that this run of the bot knows nothing of."""
+    """Add a recent task that this run of the bot does not know."""
     return world.proxmox.start_task(kind, vmid, "pve1", lambda: None, user=user, seconds=1)
 
 
@@ -37,7 +37,7 @@ def tasks(world: FakeWorld) -> list[FakeTask]:
 
 @unanswered
 async def test_the_task_of_the_request_before_is_no_answer(error: BotError) -> None:
-    """Two shutdowns within a minute: the first one's task is younger than the clock's tolerance."""
+    """There are two shutdowns within a minute. The first one's task is younger than the clock's tolerance."""
     world = FakeWorld([RUNNING])
     assert (await world.executor.execute(world.order(Verb.SHUTDOWN))).good
     world.proxmox.change(101, state=State.RUNNING)
@@ -100,7 +100,7 @@ async def test_whatever_was_ordered_its_lost_answer_is_looked_for(
 
 
 async def test_an_unreadable_answer_to_a_question_is_no_lost_change() -> None:
-    """`changing` False: it was read only, or refused on the way."""
+    """`changing=False`: the request only read, or was refused on the way."""
     world = FakeWorld([RUNNING])
     earlier(world, "qmshutdown", 101)
     world.proxmox.next("power", BadAnswer("pve1", changing=False))
@@ -113,7 +113,7 @@ async def test_an_unreadable_answer_to_a_question_is_no_lost_change() -> None:
 
 @unanswered
 async def test_a_container_that_may_have_been_resized_is_told_as_unknown(error: BotError) -> None:
-    """There is no task to look for: it held at once, or never."""
+    """There is no task to look for: the change took effect at once, or never."""
     world = FakeWorld([guest(101, kind=Kind.LXC)])
     world.proxmox.next("resize", Lost(error))
     with pytest.raises(type(error)):
@@ -127,7 +127,7 @@ async def test_a_container_that_may_have_been_resized_is_told_as_unknown(error: 
 
 @unanswered
 async def test_a_copy_that_does_not_exist_was_not_started(error: BotError) -> None:
-    """The template's clone task of a moment ago made another guest."""
+    """The template's recent clone task created another guest."""
     world = FakeWorld([TEMPLATE])
     earlier(world, "qmclone", 900)
     world.proxmox.next("clone", error)
@@ -176,7 +176,7 @@ async def test_a_copy_that_fails_is_told_and_leaves_nothing() -> None:
 
 
 async def test_two_copies_at_once_get_a_vmid_each() -> None:
-    """Both from the same template need one action after the other; from two templates they race for the VMID."""
+    """Two clones of the same template run one after the other. From two templates they compete for the VMID."""
     world = FakeWorld([TEMPLATE, guest(901, State.STOPPED, name="alpine", template=True)])
     seen: list[int | None] = []
 

@@ -1,4 +1,4 @@
-"""What becomes of one guest, as a table: states in, words out; and what excuses a stop."""
+"""Test the news about one guest as a table of states and messages, and the excuses for a stop."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ DOWN, BACK = "opening guest 101 stopped", "recovery guest 101"
     ("states", "told"),
     [
         ((R, R, R), []),
-        ((S, S), []),  # the first sight is silent, whatever it is
+        ((S, S), []),  # the first state is never reported
         ((R, S), [DOWN]),
         ((R, S, S, S), [DOWN]),
         ((R, S, R), [DOWN, BACK]),
@@ -33,7 +33,7 @@ DOWN, BACK = "opening guest 101 stopped", "recovery guest 101"
         ((S, L, S), []),
         ((R, P, R), []),
         ((R, P, S), [DOWN]),
-        ((R, S, P), [DOWN]),  # half-way up is not back
+        ((R, S, P), [DOWN]),  # half-way up does not count as back
         ((R, S, P, R), [DOWN, BACK]),
         ((R, S, U, R), [DOWN, BACK]),
         ((R, IO), ["opening guest 101 io_error"]),
@@ -61,7 +61,7 @@ def test_the_recovery_tells_how_long_and_mentions_nobody() -> None:
     history.see(R, S, S, S)
     history.see(R, uptime=10)
     incident = history.incident()
-    assert incident.seconds == 170  # it has run for ten seconds of the last minute
+    assert incident.seconds == 170  # it ran for ten seconds of the last minute
     assert incident.guests[0].what is GuestEvent.BACK
     assert not history.messages[-1].mention and history.messages[-1].silent
 
@@ -97,7 +97,7 @@ def test_a_restart_of_the_bot_amid_an_incident_says_nothing_new() -> None:
 
 
 def among_others() -> History:
-    """A list without any guest would be a fault of the source."""
+    """Return a history with other guests, because an empty list would be a fault of the source."""
     history = History()
     history.put(900, R)
     return history
@@ -265,7 +265,7 @@ def test_a_stop_under_a_lock_waits(lock: str) -> None:
 
 
 def test_a_guest_suspended_to_disk_is_somebodys_wish() -> None:
-    """The lock stays until it is started again, however long that takes."""
+    """The lock stays until the guest is started again, however long that takes."""
     history = History()
     history.see(R, tasks=[])
     tasks = [task("qmsuspend", 101, by="bob@pve")]
@@ -298,7 +298,7 @@ def test_a_stop_in_a_backup_waits_and_is_told_when_it_does_not_come_back() -> No
 
 
 def test_a_backup_in_stop_mode_is_no_stop_by_somebody() -> None:
-    """vzdump shuts a VM down by a task of root@pam, under its own lock."""
+    """vzdump shuts a VM down with a task of root@pam, under its own lock."""
     history = History()
     history.see(R, tasks=[])
     tasks = [task("vzdump", 101, status=None, number=1), task("qmshutdown", 101, number=2)]
@@ -349,7 +349,10 @@ def test_a_stop_by_somebody_soon_after_a_backup_is_theirs() -> None:
 def test_a_backup_that_began_after_somebody_stopped_it_is_not_the_reason(
     job: int | str, status: str | None, lock: str | None
 ) -> None:
-    """As it may be found after an outage (seed 1174 of the soak: on another node since, and so an alarm)."""
+    """A poll after an outage may find this.
+
+    In seed 1174 of the soak the guest was on another node by then, so it was an alarm.
+    """
     history = History()
     history.see(R, tasks=[])
     tasks = [task("qmshutdown", 101, number=1, by="bob@pve"), task("vzdump", job, number=2, status=status)]
@@ -376,7 +379,7 @@ def test_no_lock_excuses_more_than_half_an_hour() -> None:
 
 
 def test_a_held_guest_that_is_paused_is_waited_for_no_more() -> None:
-    """Seed 1100 of the soak: its next stop has nothing to do with what it was held for."""
+    """Seed 1100 of the soak: its next stop is unrelated to the reason for which it was held."""
     history = History()
     history.see(R)
     assert history.see(S, lock="backup") == []
@@ -553,7 +556,7 @@ def test_a_flapping_guest_made_a_template_is_forgotten_at_once() -> None:
 
 
 def test_a_restart_right_after_the_guest_was_asked_for_is_seen() -> None:
-    """What was asked for by itself is newer than the list; a restart is told all the same."""
+    """The guest's own answer is newer than the list. A restart is reported all the same."""
     history = History()
     history.see(R, uptime=5000)
     history.see(R, uptime=5060)

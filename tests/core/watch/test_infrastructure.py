@@ -1,4 +1,4 @@
-"""Source before node before guest: what cannot be read is not judged, and an outage is one message."""
+"""Test the order source, node, guest: data that cannot be read is not judged, and an outage is one message."""
 
 import pytest
 
@@ -46,7 +46,7 @@ def test_two_failures_are_no_message() -> None:
 
 
 def test_reads_that_fail_now_and_then_stop_no_timer() -> None:
-    """They are never told as an outage, so the longest wait under a lock must end all the same."""
+    """They are never reported as an outage, so the longest wait under a lock must end all the same."""
     history = History()
     history.see(R)
     told = []
@@ -209,7 +209,7 @@ def test_a_dead_node_is_one_message_that_names_its_guests() -> None:
     assert [history.see() for _ in range(20)] == [[]] * 20
     history.nodes["pve1"] = True
     for vmid in range(101, 201):
-        history.put(vmid, R, uptime=10)  # all of them booted anew
+        history.put(vmid, R, uptime=10)  # all of them have rebooted
     assert history.see() == ["recovery node pve1"]
     assert history.see() == []
 
@@ -274,7 +274,7 @@ def test_a_guest_that_does_not_come_back_with_its_node_is_told_after_five_minute
 
 
 def test_a_guest_that_ha_moved_and_does_not_start_is_told_as_such() -> None:
-    """Its node is still away, so nothing is said of that node's return."""
+    """Its node is still away, so that node's return is not mentioned."""
     history = History()
     history.see()
     history.nodes["pve1"] = False
@@ -339,7 +339,7 @@ def test_the_topic_of_a_guest_of_an_offline_node_is_the_node(kind: Kind) -> None
 
 
 def test_half_gone_has_to_last_without_a_break() -> None:
-    """Privileges that come back in part after an outage are no deleted guests."""
+    """Privileges that come back in part after an outage must not look like deleted guests."""
     history = History(*many(4))
     history.see()
     gone = {vmid: history.guests.pop(vmid) for vmid in (101, 102)}

@@ -1,4 +1,4 @@
-"""Thresholds, storages, backups; and when something is told: muted, quiet, again, or not at all."""
+"""Test thresholds, storages and backups, and the time of each report: muted, in quiet hours, repeated, or never."""
 
 from dataclasses import replace
 from typing import Any
@@ -163,7 +163,7 @@ def test_many_failed_backups_are_one_message() -> None:
 
 
 def mute(history: History, target: str, seconds: float) -> None:
-    """As core/watch/service.py does it."""
+    """Mute the target as core/watch/service.py does."""
     work = Transition(history.state, StepTime(history.unix, 0.0), history.rules)
     work.mutes[target] = Mute(target, work.elapsed + seconds, history.unix + seconds)
     work.good = True

@@ -1,4 +1,4 @@
-"""What may be muted: by a completion's value, a VMID, a name; and what is refused."""
+"""Test the targets of a mute: a completion's value, a VMID or a name, and the refusals."""
 
 import pytest
 
@@ -50,7 +50,7 @@ CLUSTER = Cluster(
     ],
 )
 def test_what_is_meant(text: str, subject: str) -> None:
-    """999 is watched, though it is gone."""
+    """999 is on the watch list although it is gone."""
     assert target_of(text, CLUSTER, {101, 999}) == subject
 
 
@@ -79,7 +79,7 @@ def test_what_is_meant(text: str, subject: str) -> None:
     ],
 )
 def test_what_nobody_knows(text: str) -> None:
-    """Neither a name of two guests nor one of a guest and a node says which is meant."""
+    """A name shared by two guests, or by a guest and a node, is ambiguous."""
     with pytest.raises(UnknownTarget) as caught:
         target_of(text, CLUSTER, {101, 999})
     assert caught.value.value == text

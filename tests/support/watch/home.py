@@ -1,4 +1,4 @@
-"""The watch as bot.py builds it, over a fake cluster and clock, with a real journal and a real list on the disk."""
+"""Build the watch as `bot.py` does, over a fake cluster and clock, with a real journal and a real list on disk."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +13,11 @@ from tests.support.fakes import FakeWorld
 
 
 class WatchHarness:
-    """`look` is one poll a minute later; what it told comes back as `opening guest`. `restart` is a new process."""
+    """Hold a watch and its surroundings.
+
+    `look` runs one poll, a minute later, and returns its messages as words such as `opening guest`. `restart`
+    starts a new process.
+    """
 
     def __init__(
         self, directory: Path, guests: Iterable[Guest] = (), watched: Iterable[int | WatchEntry] = (101,)
@@ -47,7 +51,7 @@ class WatchHarness:
         self.watch.subscribe_messages(self.messages.extend)
 
     def restart(self, away: float = 600.0) -> None:
-        """The bot dies and is started again; only what is on the disk is left."""
+        """End the bot and start it again `away` seconds later. Only the data on disk remains."""
         self.journal.close()
         guests, tasks = self.proxmox.guests, self.proxmox.tasks
         old, self.world = self.clock, FakeWorld()
@@ -60,7 +64,7 @@ class WatchHarness:
         self.proxmox.change(vmid, state=state, **values)
 
     async def look(self, *states: State) -> list[str]:
-        """One look, or one after each of these states of guest 101."""
+        """Run one poll, or one poll after each of these states of guest 101. Return the new messages as words."""
         told: list[str] = []
         for state in states or (None,):
             if state is not None:
@@ -84,7 +88,7 @@ class WatchHarness:
         return " ".join([message.post.value, *topics])
 
     def asked(self) -> list[str]:
-        """What was asked of Proxmox since this was last called."""
+        """Return the calls made to Proxmox since the last call of this method."""
         asked = list(self.proxmox.asked)
         self.proxmox.asked.clear()
         return asked

@@ -1,8 +1,8 @@
-"""A second opinion on what has to be told, written from the contract of the watch alone and in its order.
+"""Give a second opinion on the messages to send, written only from the contract of the watch and in its order.
 
-It shares nothing with core/watch but the names of core/watch/incidents/model.py. It keeps plain, mutable
-books and judges the same `Visible` of a look as the bot; `look` returns the messages that this look owes.
-Readings of the contract where it leaves something open are marked with "Reading:".
+It shares nothing with core/watch but the names of `core/watch/incidents/model.py`. It keeps plain, mutable
+books and judges the same `Visible` of a poll as the bot. `look` returns the messages that this poll must
+send. Where the contract leaves something open, the chosen reading is marked with "Reading:".
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ STOPS = {f"{kind}{what}" for kind in ("qm", "vz") for what in ("stop", "shutdown
     "hastop"
 }
 REBOOTS = {"qmreboot", "vzreboot", "qmreset"}
-"""Reading: a reset is as good as a reboot."""
+"""Reading: a reset counts as a reboot."""
 WORKS = {
     f"{kind}{what}" for kind in ("qm", "vz") for what in ("snapshot", "rollback", "delsnapshot", "template")
 }
@@ -43,12 +43,12 @@ PASSING = tuple(
 )
 DEAD = (State.STOPPED, *HALTED)
 OUT = (*DEAD, *PASSING)
-"""Not running, as the books have it: a passing state is in them once the guest is stuck in it."""
+"""States that count as not running. A passing state counts once the guest is stuck in it."""
 
 
 @dataclass(eq=False)
 class Fact:
-    """What became of a guest. `works`: the work's names that may be given as the reason."""
+    """Describe what became of a guest. `works`: names of tasks that may be given as the reason."""
 
     what: GuestEvent
     node: str = ""
@@ -57,17 +57,19 @@ class Fact:
     works: set[str] = field(default_factory=set)
     away: bool = False
     after: str = ""
-    """Of what it was not started again in time: its node's return (node) or being moved (ha)."""
+    """Event after which the guest was not started again in time: its node's return (node) or its move (ha)."""
     state: State = State.UNKNOWN
-    """In which it is held (HALTED) or stuck (STUCK)."""
+    """State in which QEMU holds the guest (HALTED) or in which it is stuck (STUCK)."""
     note: bool = False
-    """No alarm: it is stopped because somebody wanted it, which is not "down"."""
+    """Whether the fact is no alarm: somebody wanted the guest stopped, which does not count as "down"."""
 
 
 @dataclass(eq=False)
 class Case:
-    """An incident. It lasted something between the two of `since` and `until`, as (clock, elapsed). Reading: a
-    guest that was held back first may count from its stop or from its alarm.
+    """Hold an incident.
+
+    Its length lies between `since` and `until`, each given as (clock, elapsed). Reading: the time of a guest
+    that was first held back may count from its stop or from its alarm.
     """
 
     topic: Topic
@@ -76,7 +78,7 @@ class Case:
     since: tuple[float, float]
     facts: dict[int, Fact] = field(default_factory=dict)
     maybe: set[int] = field(default_factory=set)
-    """Guests that may be named or not (NODE: those held just then)."""
+    """Guests that may be named or not (NODE: those held at that moment)."""
     node: str = ""
     storage: str = ""
     metric: Metric | None = None
@@ -109,7 +111,7 @@ class Case:
 
 @dataclass(eq=False)
 class Mail:
-    """One message that has to arrive."""
+    """Describe one message that must arrive."""
 
     post: MessageKind
     cases: list[Case]
@@ -123,7 +125,7 @@ class Mail:
 
 @dataclass(eq=False)
 class Hold:
-    """A stop that waits: for `node`, for `ha` or for a `work` (with its names)."""
+    """Describe a stop that waits: for `node`, for `ha`, or for a `work` (with its names)."""
 
     kind: str
     since: float
@@ -132,7 +134,10 @@ class Hold:
 
 @dataclass(eq=False)
 class Book:
-    """What is known of a watched guest. `alarm`: it is down and that is (or is part of) an alarm."""
+    """Hold the knowledge about a watched guest.
+
+    `alarm`: the guest is down, and that is an alarm or part of one.
+    """
 
     entry: WatchEntry
     state: State | None = None
@@ -148,16 +153,16 @@ class Book:
     flapping: Case | None = None
     stopped_at: float = 0.0
     passing: float | None = None
-    """Since when it has been in passing states, on the clock."""
+    """Clock time since which the guest has been in passing states."""
     unknown: float | None = None
-    """Since when nobody knows its state, on the clock."""
+    """Clock time since which its state is unknown."""
     unasked: int = 0
-    """Looks in a row in which the list did not know it and it was not asked for."""
+    """Number of consecutive polls in which the list did not know its state and it was not queried."""
 
 
 @dataclass(eq=False)
 class OracleNews:
-    """A piece of guest news: `kind` is down, back, restart or note."""
+    """Describe a piece of guest news. `kind` is down, back, restart or note."""
 
     kind: str
     vmid: int
@@ -167,7 +172,7 @@ class OracleNews:
 
 @dataclass(eq=False)
 class Meter:
-    """Reads in a row over the limit, and under it."""
+    """Count consecutive reads over the limit, and under it."""
 
     over: int = 0
     under: int = 0
@@ -176,7 +181,7 @@ class Meter:
 
 
 class Seen:
-    """What one good look saw: the lists, put right by what was confirmed."""
+    """Hold what one good poll saw: the lists, corrected by the confirmed facts."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.guests: dict[int, Guest] = {guest.vmid: guest for guest in cluster.guests}
@@ -185,16 +190,19 @@ class Seen:
         self.listed: set[int] = set(self.guests)
         self.undecided: set[int] = set()
         self.doubted: set[str] = set()
-        """Nodes that are listed as offline, and which nobody has confirmed."""
+        """Nodes that are listed as offline but not confirmed."""
         self.raw = cluster
-        """As it was listed."""
+        """The cluster as it was listed."""
         self.answered: set[int] = set()
-        """Guests that the list does not know and that have answered by themselves."""
+        """Guests whose state the list did not know and that answered a query of their own."""
         self.gone: set[int] = set()
 
 
 class Oracle:
-    """The books of one cluster. `complaints` collects what the bot asked for wrongly, or did not ask for."""
+    """Keep the books of one cluster.
+
+    `complaints` collects the bot's needless requests and its missing ones.
+    """
 
     def __init__(self, entries: Iterable[WatchEntry], repeat: float, storage_limit: int) -> None:
         self.books = {entry.vmid: Book(entry) for entry in entries}
@@ -202,18 +210,18 @@ class Oracle:
         self.looks = 0
         self.elapsed = self.clock = self.clock_before = 0.0
         self.last: tuple[float, float] | None = None
-        """When the last look was: (monotonic, wall)."""
+        """Time of the last poll: (monotonic, wall)."""
         self.fresh = True
         self.greeted = False
-        """This run has had its first good look."""
+        """Whether this run has had its first good poll."""
         self.was_good = False
         self.blind = True
-        """Nothing was seen in the last look, or there was none in this run."""
+        """Whether the last poll saw nothing, or this run has had no poll yet."""
         self.known: set[int] = set()
         self.unanswered: set[int] = set()
-        """Suspects that could not be asked for in the last good look."""
+        """Suspects that could not be queried in the last good poll."""
         self.unexplained: set[int] = set()
-        """Those whose tasks could not be read in it."""
+        """Guests whose tasks could not be read in the last good poll."""
         self.nodes: dict[str, bool] = {}
         self.doubted: set[str] = set()
         self.node_cases: dict[str, Case] = {}
@@ -226,9 +234,9 @@ class Oracle:
         self.tasks_known = False
         self.failed_backups: set[str] = set()
         self.seen_running: set[str] = set()
-        """Backups that were once seen running."""
+        """UPIDs of backups that were once seen running."""
         self.nodes_heard: set[str] = set()
-        """Nodes whose own list of failed backups was read once."""
+        """Nodes whose own list of failed backups was read at least once."""
         self.node_asked: dict[str, float] = {}
         self.stale_looks: dict[str, int] = {}
         self.stale: dict[str, Case] = {}
@@ -246,18 +254,22 @@ class Oracle:
     # -- what persons do
 
     def run_begins(self, at: float) -> None:
-        """The process was started anew. Orders of the former run count from now (core/actions/expected_stops.py)."""
+        """Begin a new run after a restart. Orders of the former run count from now
+        (core/actions/expected_stops.py)."""
         self.fresh, self.greeted, self.unanswered, self.blind = True, False, set(), True
         self.unexplained = set()
         self.orders = dict.fromkeys(self.orders, at + 5 * MINUTE)
         for book in self.books.values():
-            book.unasked = 0  # whose turn it is is not kept
+            book.unasked = 0  # the order of the queries is not stored
 
     def order(self, vmid: int, at: float) -> None:
         self.orders[vmid] = at + 5 * MINUTE
 
     def passed(self, at: float, wall: float) -> float:
-        """Seconds since the last look; of a run that has had none, by the wall clock, and never negative."""
+        """Return the seconds since the last poll.
+
+        For a new run without a poll, measure by the wall clock. The result is never negative.
+        """
         if self.last is None:
             return 0.0
         return max(0.0, wall - self.last[1]) if self.fresh else at - self.last[0]
@@ -266,7 +278,10 @@ class Oracle:
         self.mutes[target] = self.elapsed + self.passed(at, wall) + seconds
 
     def not_stored(self, sight: Visible) -> None:
-        """A look was for nothing. Reading: the task lists read in it need not be read again sooner for that."""
+        """Note a poll whose result was not stored.
+
+        Reading: the task lists read in it need not be read again any sooner because of that.
+        """
         self.blind = True
         if sight.tasks_read:
             self.tasks_clock = math.inf
@@ -278,10 +293,14 @@ class Oracle:
         del self.mutes[target]
 
     def acknowledge(self, case: Case, by: str) -> None:
-        case.acked = case.acked or by  # Reading: the first counts
+        case.acked = case.acked or by  # Reading: the first acknowledgement counts
 
     def after_command(self, at: float, wall: float, quiet: bool) -> list[Mail]:
-        """Reading: what is no longer muted when a person changes something is told at once, not in the next look."""
+        """Return the messages due after a person's command.
+
+        Reading: news whose mute has ended is sent at once when a person changes something, not in the next
+        poll.
+        """
         self.mails, self.quiet = [], quiet
         now = self.elapsed + self.passed(at, wall)
         self.mutes = {target: end for target, end in self.mutes.items() if end > now}
@@ -292,7 +311,7 @@ class Oracle:
         self.books[entry.vmid] = Book(entry)
 
     def unwatch(self, vmid: int) -> None:
-        """Its incidents end as forgotten."""
+        """Stop watching the guest. Its incidents end as forgotten."""
         book = self.books.pop(vmid)
         self.forget_guest(book)
         for metric in Metric:
@@ -301,11 +320,14 @@ class Oracle:
     # -- a look
 
     def look(self, sight: Visible, at: float, wall: float, quiet: bool) -> list[Mail]:
-        """What has to be told after it. `at`, `wall`: when it was judged."""
+        """Return the messages that must be sent after this poll.
+
+        `at`, `wall`: monotonic and wall-clock time at which it was judged.
+        """
         self.looks += 1
         self.mails, self.quiet = [], quiet
         if not self.blind:
-            # Reading: an order does not run out while nothing is seen.
+            # Reading: an order does not expire while the polls see nothing.
             self.orders = {vmid: until for vmid, until in self.orders.items() if at <= until}
         self.orders = {v: until for v, until in self.orders.items() if at <= until + 30 * MINUTE}
         passed = self.passed(at, wall)
@@ -315,7 +337,8 @@ class Oracle:
         told_before = self.source is not None
         good = self.believed(sight)
         if not (self.fresh or told_before or self.source):
-            # Reading: "cannot be read" is what is told; a read that fails now and then stops no timer.
+            # Reading: the timers stop only after "cannot be read" was reported, not for a read that fails now
+            # and then.
             self.clock += passed
         if good:
             self.good_look(sight)
@@ -332,7 +355,7 @@ class Oracle:
     # -- Source
 
     def believed(self, sight: Visible) -> bool:
-        """Whether the look is a good one; else it is noted as failed."""
+        """Return whether the poll is good. If it is not, note it as failed."""
         first = sight.first
         if isinstance(first, BotError):
             self.half_since = None
@@ -348,7 +371,7 @@ class Oracle:
             self.failed_look(None)
             return False
         if len(gone) >= 2 and 2 * len(gone) >= len(self.known):
-            # Reading: the 30 min are of looks that all show half of them gone.
+            # Reading: the 30 min consist of polls that all show half of the guests gone.
             if self.half_since is None:
                 self.half_since = self.elapsed
             if self.elapsed - self.half_since < 30 * MINUTE:
@@ -391,7 +414,7 @@ class Oracle:
         self.greeted = True
 
     def confirmed(self, sight: Visible) -> Seen:
-        """The first list, with the suspects asked for or read again."""
+        """Return the first list, corrected by querying the suspects or reading the list again."""
         assert isinstance(sight.first, Cluster)
         seen = Seen(sight.first)
         answers = self.ask_for_unknown(seen, sight)
@@ -401,9 +424,9 @@ class Oracle:
         if dark or len(suspects - sure) > 5:
             self.expect(sight.reads == 2, f"a second read was needed, {sight.reads} were made")
             if isinstance(sight.second, BotError):
-                # Reading: a node that was doubted in the last look is confirmed by this one's first read.
+                # Reading: a node that was doubted in the last poll is confirmed by this poll's first read.
                 seen.undecided, seen.doubted = suspects - sure, dark - self.doubted
-                # Reading: that, too, is a look in which they were not confirmed
+                # Reading: this, too, counts as a poll in which they were not confirmed.
                 self.unanswered = suspects - sure
                 return seen
             seen = Seen(sight.second)
@@ -413,7 +436,7 @@ class Oracle:
             seen.doubted = {
                 name for name, up in seen.nodes.items() if not up and self.nodes.get(name, False)
             } - dark
-            # Reading: who is not listed in the second either is gone, without asking for it.
+            # Reading: a guest missing from the second list too is gone, without a query.
             seen.gone = {vmid for vmid in suspects & again if vmid not in seen.guests}
             self.unanswered = again - suspects
             suspects &= again
@@ -442,12 +465,18 @@ class Oracle:
         return found
 
     def started_and_halted(self, book: Book, guest: Guest) -> bool:
-        """It stood still, which nobody was alarmed of, and QEMU holds it now: somebody has started it meanwhile."""
+        """Return whether somebody has started the guest and QEMU has halted it since.
+
+        It was stopped without an alarm, and QEMU holds it now.
+        """
         return not (book.alarm or book.missing) and book.state is State.STOPPED and guest.state in HALTED
 
     def ask_for_unknown(self, seen: Seen, sight: Visible) -> dict[int, Guest]:
-        """The watched guests that the list does not know though their node is there are asked for by themselves: five
-        in a look, and each has its turn."""
+        """Check the queries of watched guests whose state the list does not know although their node is online.
+
+        The bot queries at most five in a poll, and each gets its turn. Returns the answers with a state, by
+        VMID.
+        """
         unknown = {
             vmid
             for vmid in self.books
@@ -470,7 +499,7 @@ class Oracle:
         for vmid in vmids:
             answer = sight.answers.get(vmid) or GuestMoved(vmid, "")
             if vmid not in seen.guests and isinstance(answer, Guest) and answer.node != self.books[vmid].node:
-                answer = GuestMoved(vmid, answer.node)  # it is asked for where it was last seen
+                answer = GuestMoved(vmid, answer.node)  # the query goes to the node where it was last seen
             if isinstance(answer, Guest):
                 seen.guests[vmid] = answer
             elif vmid not in seen.guests and isinstance(answer, (GuestMoved, MissingPrivilege)):
@@ -479,14 +508,17 @@ class Oracle:
                 silent.add(vmid)
                 seen.undecided.add(vmid)
             elif vmid not in seen.guests:
-                seen.gone.add(vmid)  # believed by the list: the second look in a row without an answer
+                seen.gone.add(vmid)  # the list counts: this is the second poll in a row without an answer
         self.unanswered = silent
 
     # -- the task list
 
     def read_tasks(self, sight: Visible, seen: Seen) -> None:
-        """Reading: a backup that has failed is told once, whichever list shows it first; what a list had at the first
-        look at it is old, unless it was seen running."""
+        """Check the reads of the task lists and note failed backups.
+
+        Reading: a failed backup is reported once, whichever list shows it first. Failures in the first read of
+        a list count as old, unless the backup was seen running.
+        """
         new = {task.upid: task for task in self.failed_in_list(sight)}
         for name, online in seen.nodes.items():
             asked = self.node_asked.setdefault(name, self.clock)
@@ -494,7 +526,7 @@ class Oracle:
                 self.node_asked[name] = self.clock
             else:
                 waited = self.clock - asked
-                # Reading: five minutes, or ten while each look has an alarm to see to first
+                # Reading: at most five minutes, or ten while every poll has an alarm to handle first
                 self.expect(waited < 10 * MINUTE + 75, f"the backups of {name} were not asked for")
         for name in sorted(sight.nodes_asked):
             rows = sight.failed[name]
@@ -513,7 +545,7 @@ class Oracle:
         self.failed_backups |= set(new)
 
     def failed_in_list(self, sight: Visible) -> list[TaskSummary]:
-        """Those that are new in the cluster's list."""
+        """Return the failed backups that are new in the cluster's list."""
         held = any(book.hold for book in self.books.values())
         due = self.tasks_clock is None or self.clock - self.tasks_clock >= 5 * MINUTE + 75
         if held or due:
@@ -534,8 +566,11 @@ class Oracle:
         return new
 
     def with_unlisted(self, listed: list[TaskSummary], sight: Visible) -> list[TaskSummary]:
-        """Somebody may do more at once than the list has room for: what was done within five minutes before a node's
-        newest task is asked of it, where nothing that was listed before is listed still."""
+        """Add tasks that no longer fit into the cluster's list.
+
+        Somebody may start more tasks at once than the list holds. If none of a node's formerly listed tasks is
+        listed any more, the node is asked for its tasks of the five minutes before its newest one.
+        """
         tasks = {task.upid: task for task in listed}
         for name in {task.node for task in listed}:
             here = [task for task in listed if task.node == name]
@@ -550,7 +585,10 @@ class Oracle:
         return sorted(tasks.values(), key=lambda task: task.started, reverse=True)
 
     def wait_for_tasks(self, seen: Seen, sight: Visible) -> None:
-        """Reading: what the task list might have explained is not judged without it, but for one look only."""
+        """Put off judgements for which the task list could not be read.
+
+        Reading: an event that the task list might explain is not judged without it, but for one poll only.
+        """
         waited, self.unexplained = self.unexplained, set()
         if not sight.tasks_read or not isinstance(sight.tasks, BotError):
             return
@@ -574,10 +612,10 @@ class Oracle:
         seen.gone -= self.unexplained
 
     def recent_tasks(self, vmid: int, node: str) -> list[TaskSummary]:
-        """The guest's recent tasks that are in the tables, newest first.
+        """Return the guest's recent tasks that are in the tables, newest first.
 
-        A backup job of several guests on its node (Reading: on which it was in the last look) is one of them. A
-        stop by the bot itself hides what was before it and excuses nothing.
+        A backup job of several guests on its node counts as one of them (Reading: the node where the guest was
+        in the last poll). A stop by the bot itself hides the tasks before it and excuses nothing.
         """
         recent = []
         for task in self.tasks:
@@ -627,8 +665,11 @@ class Oracle:
     # -- what is not known
 
     def note_unknown(self, book: Book, seen: Seen) -> None:
-        """Since when nobody knows its state. Reading: of a guest on an offline node the node's incident tells, and
-        one that is gone is known to be."""
+        """Note since when the guest's state is unknown.
+
+        Reading: a guest on an offline node is covered by the node's incident, and a guest that is gone counts
+        as known.
+        """
         vmid = book.entry.vmid
         if vmid in seen.undecided:
             return
@@ -643,8 +684,10 @@ class Oracle:
             book.unknown = self.clock
 
     def judge_figures(self, seen: Seen) -> None:
-        """A node that is there, and of which (or of whose VMs, containers or storages) nothing is known in two looks
-        in a row."""
+        """Judge online nodes whose figures are missing in two polls in a row.
+
+        The figures may be missing for the node itself, or for all its VMs, containers or storages.
+        """
         raw = seen.raw
         online = {node.name: node.online for node in raw.nodes}
         for node in raw.nodes:
@@ -682,7 +725,7 @@ class Oracle:
                 self.forget(self.stale.pop(name))
 
     def judge_unseen(self, seen: Seen) -> None:
-        """Half an hour in which nobody knows the state of watched guests: one incident a node."""
+        """Judge guests whose state has been unknown for half an hour: one incident per node."""
         unseen: dict[str, dict[int, Fact]] = {}
         ages: dict[str, float] = {}
         for vmid, book in self.books.items():
@@ -717,7 +760,7 @@ class Oracle:
             return
         guest = seen.guests.get(vmid)
         if guest is None:
-            return  # not listed, and known as missing
+            return  # not listed, and known to be missing
         if not seen.nodes.get(guest.node, True):
             book.lost = guest.node if not self.nodes.get(guest.node, True) else book.lost
             return
@@ -742,9 +785,12 @@ class Oracle:
             self.found_alive(book, guest, sight, news)
 
     def found_passing(self, book: Book, guest: Guest, news: list[OracleNews]) -> None:
-        """Ten minutes in states that pass by themselves are too many. Reading: not for a guest that stands still
-        under a lock (a backup may take its time), and what is told as down already is not told again. What comes up
-        on another node was moved there: how long it ran before says nothing."""
+        """Judge a guest that has been in passing states for ten minutes or more.
+
+        Reading: this does not apply to a guest that is stopped under a lock (a backup may take its time), nor
+        to a guest already reported as down. A guest that comes up on another node was moved there, so its
+        former uptime means nothing.
+        """
         if guest.node != book.node:
             book.node, book.uptime = guest.node, None
         if book.missing or book.state in PASSING:
@@ -759,7 +805,7 @@ class Oracle:
             self.judge_stop(book, guest, news)
 
     def settle(self, book: Book, guest: Guest) -> None:
-        """That is how it is from now on."""
+        """Take over the guest's current state."""
         book.passing = None
         if book.state in OUT or guest.state in OUT:
             book.uptime = None
@@ -773,7 +819,7 @@ class Oracle:
 
     def found_dead(self, book: Book, guest: Guest, news: list[OracleNews]) -> None:
         if book.state in OUT and not self.started_and_halted(book, guest):
-            # Reading: it stays told as what it was at first.
+            # Reading: the report keeps the first reason.
             book.node, book.state, book.lost = guest.node, guest.state, ""
             return
         if book.hold is None:
@@ -781,7 +827,7 @@ class Oracle:
         self.judge_stop(book, guest, news)
 
     def judge_stop(self, book: Book, guest: Guest, news: list[OracleNews]) -> None:
-        """The five rules, in their order."""
+        """Apply the five rules in their order."""
         vmid = book.entry.vmid
         if vmid in self.orders:
             del self.orders[vmid]
@@ -793,20 +839,20 @@ class Oracle:
             return
         hold = book.hold
         if hold and hold.kind != "work":
-            # Reading: an order or the end of its five minutes ends this wait; 3 and 4 do not.
+            # Reading: an order or the end of its five minutes ends this wait; rules 3 and 4 do not.
             if self.clock - hold.since >= 5 * MINUTE:
                 self.down(book, guest, _down_fact(guest, after=hold.kind), news)
             return
-        # Reading: what was done to a guest before it stood still is no reason why it is held now.
+        # Reading: tasks from before the guest was stopped do not explain why QEMU holds it now.
         tasks = [] if book.state in OUT and not hold else self.recent_tasks(vmid, book.node)
         works = [task.type for task in tasks if task.type in WORKS]
         lock = guest.lock if guest.lock in WORK_LOCKS else None
-        # Reading: backups that began after the stop are not the reason for it.
+        # Reading: backups that began after the stop are not its reason.
         later = 0
         while not hold and later < len(tasks) and tasks[later].type == "vzdump":
             later += 1
         stop = tasks[later] if later < len(tasks) and tasks[later].type in STOPS else None
-        # Reading: somebody's stop ends with a guest that is stopped. One that QEMU holds was started after it.
+        # Reading: somebody's stop ends with a stopped guest. A guest that QEMU holds was started after it.
         halted = guest.state in HALTED
         if stop and not halted:
             first = self.first_seen[stop.upid]
@@ -818,7 +864,7 @@ class Oracle:
                 self.stopped_silently(book, guest)
                 self.note(book, Fact(GuestEvent.STOPPED, guest.node, stop.user, stop.type), news)
                 return
-        if guest.lock == "suspended" and not halted:  # somebody's wish, whether or not the task is seen
+        if guest.lock == "suspended" and not halted:  # somebody wanted it, whether or not the task is seen
             self.stopped_silently(book, guest)
             self.note(book, Fact(GuestEvent.STOPPED, guest.node), news)
             return
@@ -831,12 +877,12 @@ class Oracle:
         self.down(book, guest, _down_fact(guest, works=hold.works if hold else set()), news)
 
     def excused(self, tasks: list[TaskSummary]) -> bool:
-        """Its tasks are a reason to wait: the newest is a work, or one is running."""
+        """Return whether its tasks are a reason to wait: the newest is a work, or a work is running."""
         running = any(task.type in WORKS and task.ended is None for task in tasks)
         return running or bool(tasks and tasks[0].type in WORKS) or self.own_stop(tasks)
 
     def own_stop(self, tasks: list[TaskSummary]) -> bool:
-        """The newest stop fell into a work, and so was a part of it."""
+        """Return whether the newest stop happened during a work and so was part of it."""
         stop = next((task for task in tasks if task.type in STOPS), None)
         return stop is not None and any(
             task.type in WORKS
@@ -850,7 +896,7 @@ class Oracle:
         self.settle(book, guest)
 
     def down(self, book: Book, guest: Guest | None, fact: Fact, news: list[OracleNews]) -> None:
-        """An alarm. `guest` None: it is missing."""
+        """Raise an alarm. `guest=None`: the guest is missing."""
         book.hold = None
         if guest is not None:
             self.settle(book, guest)
@@ -869,15 +915,15 @@ class Oracle:
         book.state = State.STOPPED
         if vmid in self.orders or (task and task.type in DESTROYS):
             self.orders.pop(vmid, None)
-            # Reading: as with every stop by somebody no incident of it stays open, and that is no recovery.
+            # Reading: as with every stop by somebody, its incident is closed, and that is no recovery.
             if book.case is not None:
                 self.leave(book, GuestEvent.MISSING, forgotten=True)
             book.alarm = False
-            if task and task.type in DESTROYS:  # Reading: what was ordered is silent, as a stop is
+            if task and task.type in DESTROYS:  # Reading: an ordered deletion is silent, like a stop
                 self.note(book, Fact(GuestEvent.MISSING, book.node, task.user, task.type), news)
         elif book.case is not None:
-            # Reading: it is down already and told; the incident says from now on that it is missing. (While it is
-            # flapping it is a change like any other.)
+            # Reading: it was already reported as down; from now on the incident says that it is missing.
+            # (While it is flapping, this is a change like any other.)
             book.case.facts[vmid].what = GuestEvent.MISSING
         else:
             self.down(book, None, Fact(GuestEvent.MISSING, book.node), news)
@@ -894,9 +940,9 @@ class Oracle:
                 book.alarm = False
                 self.settle(book, guest)
                 self.back(book, guest, news)
-            return  # paused and the like: not back yet
+            return  # paused and similar states are not back yet
         if book.state in OUT and guest.state is not State.RUNNING:
-            return  # Reading: the same holds for one whose stop was no alarm
+            return  # Reading: the same holds for a guest whose stop was no alarm
         before, lost, held, uptime = book.state, book.lost, book.hold, book.uptime
         moved = guest.node != book.node
         self.settle(book, guest)
@@ -919,7 +965,7 @@ class Oracle:
     def restarted(self, book: Book, guest: Guest, news: list[OracleNews]) -> None:
         tasks = self.recent_tasks(guest.vmid, book.node)
         if guest.vmid in self.orders:
-            return  # Reading: the order is not used up by it, since a stop was ordered
+            return  # Reading: this does not use up the order, because a stop was ordered
         if guest.lock in WORK_LOCKS or any(task.type in WORKS - REBOOTS for task in tasks):
             return
         if tasks:
@@ -949,7 +995,7 @@ class Oracle:
     # -- Flapping
 
     def changed(self, book: Book) -> bool:
-        """Counts a change. False: it makes no news of its own, since the guest is flapping."""
+        """Count a change. Return whether it is news of its own; it is not while the guest is flapping."""
         book.changes = [*(at for at in book.changes if self.clock - at <= 30 * MINUTE), self.clock]
         if book.flapping is None and len(book.changes) >= 6:
             if book.case is not None:
@@ -967,7 +1013,7 @@ class Oracle:
             return
         case, book.flapping = book.flapping, None
         book.changes = []
-        # Reading: "down" is what would be an alarm; stopped by somebody, or waiting, is as good as running.
+        # Reading: "down" means an alarm. A guest stopped by somebody, or waiting, counts as running.
         self.end(case, tell=not book.alarm)
         if book.alarm:
             what, state = (GuestEvent.MISSING, State.UNKNOWN) if book.missing else _down_as(book.state)
@@ -984,7 +1030,7 @@ class Oracle:
         self.open(case)
 
     def leave(self, book: Book, what: GuestEvent, *, forgotten: bool = False) -> None:
-        """The guest leaves its incident, which makes no news of its own but may end the group."""
+        """Take the guest out of its incident. This is no news of its own, but it may end the group."""
         case = book.case
         assert case is not None
         book.case = None
@@ -993,7 +1039,7 @@ class Oracle:
             case.forgotten = forgotten
             self.end(case, tell=False)
         elif not case.down:
-            # Reading: it is a recovery if anybody of it came back.
+            # Reading: it is a recovery if at least one of its guests came back.
             self.end(case, tell=any(fact.what is GuestEvent.BACK for fact in case.facts.values()))
 
     def forget_guest(self, book: Book) -> None:
@@ -1011,7 +1057,7 @@ class Oracle:
             if self.muted_guest(self.books[piece.vmid]):
                 self.single(piece)
             elif piece.case is not None and not piece.case.told:
-                # Reading: the end of what nobody has read of is no news.
+                # Reading: the end of an incident that was never reported is no news.
                 self.single(piece)
             else:
                 loud.append(piece)
@@ -1101,7 +1147,7 @@ class Oracle:
             self.open(case)
 
     def lose_sight(self, key: str) -> None:
-        """What is read is not the guest's own: a third such read in a row ends what was told."""
+        """Count a reading that is the host's and not the guest's own. The third in a row ends a reported incident."""
         meter = self.meters.get(key, Meter())
         meter.blind, meter.over, meter.under = meter.blind + 1, 0, 0
         if meter.case is None or meter.blind >= 3:
@@ -1127,7 +1173,10 @@ class Oracle:
                 self.open(case)
 
     def over_limit(self, meter: Meter, percent: float, limit: int) -> bool:
-        """Counts a read; True: it is an incident from now on. Ends the one that is there when it is over."""
+        """Count a read.
+
+        Return whether an incident begins now. End an open incident once its value is normal again.
+        """
         meter.blind = 0
         if meter.case is None:
             meter.over = meter.over + 1 if percent >= limit else 0
@@ -1180,7 +1229,7 @@ class Oracle:
             self.say(MessageKind.OPENING, case)
 
     def one_off(self, case: Case) -> None:
-        """Over as soon as it is told; muted, it stands in the history only."""
+        """Report an incident that is over at once. If it is muted, it appears only in the history."""
         case.over, case.until = True, self.now
         self.open(case)
 
@@ -1197,8 +1246,11 @@ class Oracle:
     # -- Mutes
 
     def muted(self, case: Case) -> bool:
-        """Reading: a group is muted while all are that are down in it (all of it, once nobody is), and failed
-        backups while all their guests (or nodes) are."""
+        """Return whether the incident is muted.
+
+        Reading: a group is muted while all of its guests that are down are muted, or all its guests once none
+        is down. Failed backups are muted while all their guests (or nodes) are.
+        """
         if "all" in self.mutes:
             return True
         if case.topic is Topic.SOURCE:
@@ -1225,7 +1277,7 @@ class Oracle:
         late = [case for case in self.cases if not case.over and not case.told and not self.muted(case)]
         late = [case for case in late if case.look < before]
         if good and len(late) > 5:
-            # Reading: more than five whose mute has ended are one message.
+            # Reading: more than five incidents whose mute has ended become one message.
             for case in late:
                 case.told, case.said = True, self.clock
             loud = [case for case in late if not self.quiet or case.level is Severity.CRITICAL]
@@ -1233,7 +1285,7 @@ class Oracle:
             if loud:
                 self.mails.append(Mail(MessageKind.UNMUTED, loud, mention=True))
         for case in self.cases:
-            # Reading: while Proxmox cannot be read only the incident about that is told.
+            # Reading: while Proxmox cannot be read, only the incident about that is reported.
             if (
                 not case.over
                 and not case.told
@@ -1257,7 +1309,7 @@ class Oracle:
 
     def say(self, post: MessageKind, case: Case) -> None:
         if post is not MessageKind.RECOVERY:
-            # Reading: what the quiet hours keep back counts as told when it is noted.
+            # Reading: news held back by the quiet hours counts as reported when it is noted.
             case.told = True
             case.said = self.elapsed if case.topic is Topic.SOURCE else self.clock
         if self.quiet and (case.level is not Severity.CRITICAL or post is MessageKind.RECOVERY):
@@ -1279,7 +1331,7 @@ class Oracle:
 
 
 def _down_as(state: State | None) -> tuple[GuestEvent, State]:
-    """What a guest that is down is told as, and which state is named with it."""
+    """Return the word that reports a guest that is down in this state, and the state named with it."""
     if state is State.IO_ERROR:
         return GuestEvent.IO_ERROR, State.UNKNOWN
     if state in HALTED:
@@ -1298,7 +1350,7 @@ def _failed(task: TaskSummary) -> bool:
 
 
 def answer_in(seen: Seen, answers: dict[int, Guest]) -> None:
-    """What guests answered by themselves counts where the list knows nothing of them."""
+    """Use a guest's own answer if the list does not know its state."""
     for vmid, answer in answers.items():
         listed = seen.guests.get(vmid)
         if listed is not None and listed.state is State.UNKNOWN and seen.nodes.get(listed.node, True):

@@ -1,4 +1,4 @@
-"""Steps of the watch one after another, a minute apart, and what they told in words short enough for a table."""
+"""Run steps of the watch a minute apart and describe their messages in words short enough for a table."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -24,14 +24,18 @@ def task(
     number: int = 1,
     node: str = "pve1",
 ) -> TaskSummary:
-    """A line of the task list. `status` None: it runs. `number` makes it another one, and a later one."""
+    """Build a row of the task list.
+
+    `status`: result of the task; `None` while it runs.
+    `number`: makes the task distinct; a higher number is a later task.
+    """
     upid = f"UPID:{node}:{number:08X}:00000001:{number:08X}:{kind}:{vmid}:{by}:"
     ended = None if status is None else number
     return TaskSummary(upid, kind, by, number, ended, status, node=node, id=str(vmid))
 
 
 class History:
-    """`see` is one look; the guests not named in it look as in the look before."""
+    """Run a sequence of polls. Guests not named in a call of `see` stay as in the poll before."""
 
     def __init__(
         self, *entries: WatchEntry, rules: Rules | None = None, nodes: Iterable[str] = ("pve1", "pve2")
@@ -58,7 +62,11 @@ class History:
         return Cluster(tuple(sorted(shown, key=lambda one: one.vmid)), nodes, 0.0, self.storages)
 
     def put(self, vmid: int = 101, state: State = R, **values: Any) -> None:
-        """From now on this guest looks so; by default a running one has run for 1000 s more than ever."""
+        """Set how this guest looks from now on.
+
+        By default a running guest has an uptime of 10,000 seconds, which is longer than before; any other guest
+        has none.
+        """
         values.setdefault("uptime", 10_000 if state is R else None)
         self.guests[vmid] = guest(vmid, state, **values)
 
@@ -75,7 +83,10 @@ class History:
         jump: float = 0.0,
         **values: Any,
     ) -> list[str]:
-        """What is told while guest 101 goes through these states, one look each; without any, one look as it is."""
+        """Return the messages sent while guest 101 goes through these states, one poll each.
+
+        Without states, run one poll with the guests as they are.
+        """
         told: list[str] = []
         for state in states or (None,):
             if state is not None:
@@ -101,7 +112,7 @@ class History:
         return told
 
     def looks(self, count: int, **values: Any) -> list[str]:
-        """What is told in so many looks."""
+        """Return the messages of this many polls."""
         told: list[str] = []
         for _ in range(count):
             told += self.see(**values)
@@ -117,7 +128,7 @@ class History:
         return [self.words(message) for message in outcome.messages]
 
     def restart(self, away: float = 600.0) -> None:
-        """The bot ends and begins anew from what is written, so many seconds later."""
+        """Restart the bot from its stored records after `away` seconds."""
         records = {
             key: text
             for key, text in changed_records({}, encode_state(self.state)).items()
@@ -129,7 +140,7 @@ class History:
         self.unix += away - 60
 
     def words(self, message: Message) -> str:
-        """`opening guest 101 stopped by root@pam`, `recovery node pve1`."""
+        """Describe a message, such as `opening guest 101 stopped by root@pam` or `recovery node pve1`."""
         parts = [message.post.value]
         for number in message.incidents:
             incident = self.incidents[number]
@@ -156,7 +167,7 @@ class History:
         return " ".join(part for part in parts if part)
 
     def incident(self) -> Incident:
-        """The last one that changed."""
+        """Return the incident that changed last."""
         return self._changed[-1]
 
 

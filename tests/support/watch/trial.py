@@ -1,11 +1,12 @@
-"""One history: the real watch, journal and delivery over the cluster, the Discord and the clocks of
-tests/support/watch/world.py, and the oracle beside them.
+"""Run one history: the real watch, journal and delivery beside the oracle, in the world of
+`tests/support/watch/world.py`.
 
-Every method is something that happens. After each look what the bot stored is held against what the oracle owes,
-and whatever appears in the channel is held against both. `Wrong` carries the story up to there.
+Each public method is an event. After each poll, the messages stored by the bot are compared with those that the
+oracle expects. Every new message in the channel is compared with both. `Wrong` carries the story up to that
+point.
 
-Delivery is driven without its `run`: this asks for one attempt after the other at the times `run` would (at once
-when there is news, else after the pause that the last attempt named).
+Delivery runs without its `run` method. The trial makes one attempt after another at the times at which `run`
+would: at once when there is news, otherwise after the pause that the last attempt returned.
 """
 
 import asyncio
@@ -38,12 +39,15 @@ from tests.support.watch.oracle import Case, Fact, Mail, Oracle
 from tests.support.watch.world import BOT, Shown, SimClock, SimCluster, SimDiscord, SimGuest, Visible
 
 INTERVAL = 61.0
-"""Seconds between two looks: not 60, so that no period of the contract ends exactly with a look."""
+"""Seconds between two polls. Not 60, so that no period of the contract ends exactly at a poll."""
 SAME_TEXT = 140.0
-"""How long after it was composed a text may still appear: the bot repeats it for 120 s while it does not know."""
+"""Seconds after composition for which a text may still appear.
+
+The bot repeats a text for 120 s while the outcome is unknown.
+"""
 RULES = Rules(repeat=20 * 60.0, storage_limit=90)
 SLACK = 90.0
-"""By how much two lengths of the same incident may differ: a look, and the second read in it."""
+"""Seconds by which two lengths of the same incident may differ: one poll and its second read."""
 ENTRIES = (
     WatchEntry(101, cpu=80),
     WatchEntry(102),
@@ -64,11 +68,11 @@ logging.getLogger("core").setLevel(logging.CRITICAL)
 
 
 class Kill(BaseException):
-    """The process dies here."""
+    """Signal the death of the process."""
 
 
 class Wrong(AssertionError):
-    """The bot and the contract disagree; `kind` is lost, duplicated, false or told wrongly."""
+    """Report that the bot and the contract disagree. `kind`: "lost", "duplicated", "false" or "told wrongly"."""
 
     def __init__(self, kind: str, what: str, story: list[str]) -> None:
         super().__init__(f"{kind}: {what}\n" + "\n".join(story))
@@ -77,8 +81,11 @@ class Wrong(AssertionError):
 
 @dataclass
 class JournalFaults:
-    """What happens to the journal's writes. `kill_in`: the process dies at the n-th from now, before it is done
-    or (`kill_after`) just after."""
+    """Plan the faults of the journal's writes.
+
+    `kill_in`: the process dies at this write, counted from now, before the write is done.
+    `kill_after`: the process dies just after that write instead.
+    """
 
     kill_in: int = 0
     kill_after: bool = False
@@ -99,7 +106,7 @@ class JournalFaults:
 
 
 class FaultyJournal(SqliteJournal):
-    """The real journal, with troubles at its writes. `on_commit` hears of what was stored."""
+    """Run the real journal with planned faults at its writes. `on_commit` receives each stored batch."""
 
     def __init__(
         self, path: Path, clock: SimClock, trouble: JournalFaults, on_commit: Callable[[Batch], None]
@@ -142,7 +149,10 @@ class FaultyJournal(SqliteJournal):
 
 
 class RecordedStops(ExpectedStops):
-    """The real ones; while they note something in the journal `noting` is set, so that it is not taken for a look."""
+    """Run the real expected stops.
+
+    `noting` is set while they write to the journal, to tell these writes from a poll's.
+    """
 
     noting = False
 
@@ -158,7 +168,7 @@ class RecordedStops(ExpectedStops):
 
 
 class ListInMemory:
-    """The watch list's file."""
+    """Keep the watch list in memory instead of a file."""
 
     def __init__(self, entries: tuple[WatchEntry, ...]) -> None:
         self.entries = entries
@@ -169,12 +179,12 @@ class ListInMemory:
 
 @dataclass
 class Letter:
-    """A message that was stored, and what the oracle says of it."""
+    """Hold a stored message and the mail that the oracle expects for it."""
 
     message: Message
     mail: Mail
     made: float
-    """On the monotonic clock."""
+    """Time on the monotonic clock."""
     run: int
     jumps: int
     taken: float | None = None
@@ -182,12 +192,12 @@ class Letter:
     may_be_absorbed: bool = False
     given_up: bool = False
     texts: dict[str, float] = field(default_factory=dict)
-    """What was composed for it, and when."""
+    """Composed texts, each with its time on the monotonic clock."""
 
 
 @dataclass
 class Process:
-    """What dies with the process."""
+    """Hold the objects that die with the process."""
 
     journal: FaultyJournal
     expected: RecordedStops
@@ -197,7 +207,11 @@ class Process:
 
 
 class Trial:
-    """One history of one bot. `loop` runs everything; `path` is the journal's file, not there yet."""
+    """Run one history of one bot.
+
+    `loop`: runs all coroutines.
+    `path`: the journal's file, which must not exist yet.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, path: Path) -> None:
         self.loop, self.path = loop, path
@@ -212,7 +226,7 @@ class Trial:
         self.story: list[str] = []
         self.looks = 0
         self.broken = False
-        """Something went wrong: what stands at the end need not be checked."""
+        """Whether something went wrong, so that the final state need not be checked."""
         self.jumps = self.run = 0
         self.off_after_kill = 5.0
         self.incidents: dict[int, Incident] = {}
@@ -273,18 +287,18 @@ class Trial:
         return Process(journal, expected, watch, delivery)
 
     def _die(self, off: float) -> None:
-        """The process is gone; after `off` seconds the next one is there."""
+        """Kill the process and start the next one after `off` seconds."""
         self.trouble.kill_in = 0
         database = self.process.journal._file._db
         assert database is not None
-        database.close()  # nothing that a process does when it ends in order
+        database.close()  # skip everything else that an orderly end does
         self._say(f"the process dies, and is there again after {off:.0f} s")
         self._inspect_channel()
         self.clock.advance(off)
         self.process = self._start()
 
     def restart(self, off: float) -> None:
-        """The bot is ended in order and started again."""
+        """Stop the bot in order and start it again after `off` seconds."""
         self._say(f"the bot is ended for {off:.0f} s")
         try:
             self._run(self.process.delivery.drain())
@@ -312,7 +326,7 @@ class Trial:
     # -- looks
 
     def look(self) -> None:
-        """One look, the delivery of what it made, and the time until the next look."""
+        """Run one poll, deliver its messages, and let the time until the next poll pass."""
         began = self.clock.mono
         sight = self.cluster.begin_look()
         self._committed, killed = [], False
@@ -463,11 +477,18 @@ class Trial:
         self.clock.advance(max(0.0, until - self.clock.mono))
 
     def _may_be_old(self, letter: Letter, seconds: float) -> bool:
-        """Whether it may count as older: after a restart its age is known by a wall clock that has jumped."""
+        """Return whether the letter may count as older than this many seconds.
+
+        After a restart the bot knows its age only from the wall clock, which may have jumped.
+        """
         return self.clock.mono - letter.made > seconds or letter.jumps != self.jumps
 
     def _note_pairs(self) -> None:
-        """Before an attempt: recoveries that may be told in one line with their opening."""
+        """Before an attempt, mark the messages that may be merged into another one.
+
+        A recovery may be merged into its opening once that is old. A reminder may be dropped if its incident is
+        over, if its opening still waits, or if it is not the newest of its incident.
+        """
         waiting = [each for each in self.letters.values() if each.taken is None and not each.given_up]
         for opening in waiting:
             if opening.message.post is MessageKind.OPENING and self._may_be_old(
@@ -497,7 +518,7 @@ class Trial:
             self._wrong("lost", f"given up after {age:.0f} s: {letter.mail}")
 
     def _composed(self, posting: OutboxMessage, text: str) -> None:
-        """The bot puts a message into words: they have to be true now."""
+        """Check that a message is true at the moment the bot composes it."""
         letter, words = self.letters.get(posting.message.id), json.loads(text)
         if letter is None:
             self._misworded.append(f"a message that was never stored: {text}")
@@ -519,7 +540,7 @@ class Trial:
         letter.texts[text] = self.clock.mono
 
     def _inspect_channel(self) -> None:
-        """Whatever is new in the channel is held against what is owed."""
+        """Compare new and edited messages in the channel with the expected ones."""
         if self._misworded:
             self._wrong("told wrongly", self._misworded[0])
         for shown in self.discord.shown:
@@ -548,14 +569,14 @@ class Trial:
         if composed is None or self.clock.mono - composed > SAME_TEXT:
             self._wrong("told wrongly", f"posted with a text of {composed}: {letter.mail}")
         if letter.message.post is MessageKind.OPENING and self._may_be_old(letter, STALE_PAIR_SECONDS):
-            # what was made by now, and is still waiting, is told in this line
+            # a recovery that is waiting now may be reported in this message
             for other in self.letters.values():
                 pair = other.message.incidents == letter.message.incidents and other is not letter
                 if pair and other.message.post is MessageKind.RECOVERY and other.taken is None:
                     other.may_be_absorbed = True
 
     def finish(self) -> None:
-        """All is well again; then everything has arrived, and shows how things are."""
+        """End all faults, then check that every message has arrived and shows the final state."""
         self._say("the end: the disk and Discord are well")
         self.discord.mode, self.trouble.full, self.trouble.kill_in = "", False, 0
         self.discord.limited_until = self.discord.edits_limited_until = 0.0
@@ -575,7 +596,7 @@ class Trial:
             self._wrong("lost", f"{waiting} messages still wait in the journal, though Discord is well")
 
     def _check_final(self, shown: Shown, letter: Letter) -> None:
-        """It shows how its incident is now."""
+        """Check that the message shows the final state of its incident."""
         for text in json.loads(shown.content)["incidents"]:
             incident = decode(Incident, text)
             if found := disagreements(self.cases[incident.id], incident):
@@ -599,8 +620,12 @@ class Trial:
         *,
         tells: bool = True,
     ) -> None:
-        """`books` notes it with the oracle if `done` then says that it has happened; `tells`: what waits for the
-        end of a mute may be told with it."""
+        """Run a command, and record it with the oracle if it took effect.
+
+        `done`: whether the command took effect.
+        `books`: records it with the oracle.
+        `tells`: whether messages held back by a mute that has ended may be sent with it.
+        """
         killed = False
         try:
             act()
@@ -671,8 +696,11 @@ class Trial:
         return {entry.vmid for entry in self.store.entries}
 
     def stop_through_bot(self, vmid: int, answer: str = "") -> None:
-        """Somebody orders a stop; what Proxmox does of it is another matter. `answer`: how the request ended: well,
-        with a `page` of a proxy or `lost` on its way (Proxmox may have it: it stays expected), or `refused`."""
+        """Order a stop through the bot, which does not yet stop the guest.
+
+        `answer`: how the request ended. Empty: well. `page`: with a proxy's page. `lost`: on its way; Proxmox
+        may have received it, so the stop stays expected. `refused`: with a refusal.
+        """
         self._say(f"a stop of {vmid} is ordered{f', and answered: {answer}' if answer else ''}")
         plan = Plan(Order(Verb.STOP, vmid, Actor(7, "Akiko", Place(1, 2))), self.guest(vmid))
 
@@ -690,10 +718,10 @@ class Trial:
                 raise
 
         def happened() -> bool:
-            """Noted before it was sent; what the bot makes of the answer is not asked.
+            """Return whether the stop was noted before it was sent. The bot's handling of the answer is not checked.
 
-            After a death before a refusal was noted the order still stands, until it is found out how it ended
-            (core/actions/recovery.py, which has no part here).
+            If the process died before it noted a refusal, the order still stands until its outcome is found out
+            (`core/actions/recovery.py`, which takes no part here).
             """
             stands = f"ordered/{vmid}" in self.process.journal.records()
             return stands and bool(deaths) if answer == "refused" else bool(noted) or stands
@@ -728,7 +756,7 @@ class Trial:
         if text.startswith("look") and len(self.story) > 1 and text.rsplit(" ", maxsplit=1)[-1].isdigit():
             before = self.story[-1].split("  ")[-1]
             if before.startswith("look") and ":" not in before:
-                self.story.pop()  # of looks at which nothing happens only the last is told
+                self.story.pop()  # of a run of uneventful polls keep only the last
         self.story.append(f"{_time(self.clock.mono - 1000.0)}  {text}")
 
     tell = _say
@@ -739,7 +767,7 @@ class Trial:
 
 
 def raise_answer(answer: str) -> None:
-    """As the client raises what a change was answered."""
+    """Raise the error that the client raises for this answer to a change."""
     if answer == "page":
         raise BadAnswer("pve.example", changing=True)
     if answer == "lost":
@@ -786,7 +814,7 @@ def _words(incident: Incident) -> str:
 
 
 def disagreements(case: Case, incident: Incident) -> list[str]:
-    """What an incident of the bot says otherwise than the oracle."""
+    """List the differences between the bot's incident and the oracle's."""
     found = []
     if incident.level is not case.level:
         found.append(f"level {incident.level.value}, not {case.level.value}")
@@ -794,7 +822,7 @@ def disagreements(case: Case, incident: Incident) -> list[str]:
         found.append(f"{'open' if incident.open else 'over'}, not {'over' if case.over else 'open'}")
     forgotten = incident.forgotten or any(fact.what is GuestEvent.FORGOTTEN for fact in incident.guests)
     flaps = any(fact.what is GuestEvent.FLAPPING for fact in case.facts.values())
-    # how an incident that ends as FLAPPING, or a group, is marked otherwise is open
+    # the contract leaves open how a group, or an incident that ends as FLAPPING, is marked
     if case.topic is not Topic.GROUP and not flaps and forgotten != case.forgotten:
         found.append(f"forgotten {forgotten}, not {case.forgotten}")
     if (incident.acked_by or "") != case.acked:

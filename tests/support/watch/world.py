@@ -1,7 +1,7 @@
-"""A small cluster and a small Discord for the histories of tests/long_runs/test_histories.py: plain, fast, in memory.
+"""Simulate a small cluster and a small Discord in memory, for the histories of `tests/long_runs/test_histories.py`.
 
-What a look can see is fixed when it begins (`Visible`), so that the bot and the oracle judge the same. The truth
-changes between looks only. Time is virtual: it passes when somebody sleeps or the history says so.
+All that a poll can see is fixed at its start (`Visible`), so the bot and the oracle judge the same data. The true
+state changes only between polls. Time is virtual: it passes when somebody sleeps or when the history moves it.
 """
 
 import asyncio
@@ -27,9 +27,9 @@ from core.proxmox_errors import (
 from core.watch.journal import OutboxMessage
 
 BEGIN = 1_790_000_000.0
-"""Unix seconds of a history's beginning, as Proxmox' and Discord's clocks (which nobody sets) know it."""
+"""Start of a history in Unix seconds, by Proxmox' and Discord's clocks, which nobody sets."""
 CONFIRM = 6.0
-"""A read of the list so many seconds after the look's first one is its second."""
+"""Seconds after the first read of the list from which a read counts as the poll's second."""
 NODES = ("pve1", "pve2", "pve3")
 BOT = "bot@pve!discord"
 ALIVE = (State.RUNNING, State.PAUSED, State.SUSPENDED)
@@ -37,7 +37,7 @@ STORAGES = (("local", "pve1"), ("local", "pve2"), ("nfs", "pve1"), ("nfs", "pve2
 
 
 class SimClock(Clock):
-    """`jump` moves the wall clock alone. `true` is what Proxmox' and Discord's clocks show."""
+    """Simulate all clocks. `jump` moves only the wall clock. `true` is the time of Proxmox and Discord."""
 
     def __init__(self) -> None:
         self.mono, self.wall = 1000.0, BEGIN
@@ -66,7 +66,7 @@ class SimClock(Clock):
 
 @dataclass
 class SimGuest:
-    """The truth about one guest. `booted` on the monotonic clock; the figures are percent."""
+    """Hold the true state of one guest. `booted` is on the monotonic clock; CPU, memory and disk are percentages."""
 
     vmid: int
     kind: Kind
@@ -82,7 +82,7 @@ class SimGuest:
 
 @dataclass
 class Visible:
-    """What one look can see, and (below) what it asked for."""
+    """Hold the data that one poll can see, and below it the requests that the poll made."""
 
     began: float
     first: Cluster | ProxmoxError
@@ -90,9 +90,9 @@ class Visible:
     answers: dict[int, Guest | ProxmoxError]
     tasks: tuple[TaskSummary, ...] | ProxmoxError
     failed: dict[str, tuple[TaskSummary, ...] | ProxmoxError] = field(default_factory=dict)
-    """By node, the backups that have failed there."""
+    """Failed backups of each node."""
     everything: dict[str, tuple[TaskSummary, ...] | ProxmoxError] = field(default_factory=dict)
-    """By node, all its tasks."""
+    """All tasks of each node."""
     reads: int = 0
     asked: set[int] = field(default_factory=set)
     tasks_read: bool = False
@@ -103,15 +103,15 @@ class Visible:
 
 @dataclass
 class Oddities:
-    """What goes wrong in the next look only."""
+    """Plan faults of the next poll only."""
 
     listed: dict[int, State] = field(default_factory=dict)
-    """The first list says this of a guest, which is not so."""
+    """False states that the first list shows, by VMID."""
     unlisted: set[int] = field(default_factory=set)
     dark_nodes: set[str] = field(default_factory=set)
-    """Nodes that the first list shows as offline, and which are not."""
+    """Nodes that the first list falsely shows as offline."""
     later_listed: dict[int, State] = field(default_factory=dict)
-    """The second list says this of a guest: it has just happened."""
+    """States that the second list shows, by VMID, because they have just changed."""
     later_dark: set[str] = field(default_factory=set)
     second_fails: str = ""
     answers_fail: str = ""
@@ -119,13 +119,16 @@ class Oddities:
 
 
 def trouble(word: str) -> ProxmoxError | None:
-    """A read that takes too long, or the page of a proxy instead of an answer."""
+    """Return the error of a read that takes too long, or of one answered by a proxy's page."""
     answers = {"slow": TimedOut("pve.example", changing=False), "page": BadAnswer("pve.example")}
     return answers.get(word)
 
 
 class SimCluster:
-    """The truth, and the Proxmox that shows it. `fault`: what every read of the list meets for now."""
+    """Hold the true state and the Proxmox that shows it.
+
+    `fault`: the error that every read of the list raises for now.
+    """
 
     identity = BOT
 
@@ -134,15 +137,15 @@ class SimCluster:
         self.boxes: dict[int, SimGuest] = {}
         self.online = dict.fromkeys(NODES, True)
         self.dead_word: dict[str, State] = {}
-        """As what the list shows the guests of an offline node."""
+        """State that the list shows for the guests of an offline node, by node."""
         self.filled = {"storage/pve1/local": 50.0, "storage/pve2/local": 50.0, "storage/nfs": 50.0}
         self.tasks: list[TaskSummary] = []
         self.fault = ""
         self.hidden: set[int] = set()
         self.hung: set[str] = set()
-        """Nodes whose pvestatd has hung for long: the list knows nothing of them and their guests."""
+        """Nodes whose pvestatd has hung for long. The list knows nothing about them and their guests."""
         self.deaf: set[str] = set()
-        """Nodes that answer nothing that is asked of them or their guests."""
+        """Nodes that answer no request about themselves or their guests."""
         self.odd = Oddities()
         self.sight: Visible | None = None
         self._pid = 0
@@ -150,7 +153,7 @@ class SimCluster:
     # -- what happens
 
     def task(self, kind: str, vmid: int | None, user: str, node: str, *, status: str | None = "OK") -> str:
-        """A task that has just been started; `status` None: it runs."""
+        """Add a task that has just started. `status=None`: it is still running."""
         self._pid += 1
         about = "" if vmid is None else str(vmid)
         started = int(self.clock.true)
@@ -193,14 +196,18 @@ class SimCluster:
         )
 
     def _listed(self, box: SimGuest) -> Guest:
-        """As the list has it: of a node that hangs what the configuration says."""
+        """Return the guest as the list shows it. For a hung node only the configuration is known."""
         guest = self._guest(box)
         if box.node not in self.hung or not self.online.get(box.node, False):
             return guest
         return Guest(box.vmid, box.kind, box.node, State.UNKNOWN, lock=box.lock)
 
     def _list(self, here: dict[int, Guest], lies: dict[int, State], dark: set[str]) -> Cluster:
-        """The guests that are `here`, but as the list has them."""
+        """Return the cluster's list of the guests in `here`.
+
+        `lies`: false states, by VMID.
+        `dark`: nodes shown as offline.
+        """
         guests = dict(here)
         for vmid, state in lies.items():
             if vmid in guests:
@@ -240,7 +247,7 @@ class SimCluster:
         return guest
 
     def begin_look(self) -> Visible:
-        """What the look that begins now can see."""
+        """Return the data that the poll starting now can see."""
         fault, odd, here, truth = self._fault(), self.odd, {}, {}
         for vmid in sorted(self.boxes):
             here[vmid], truth[vmid] = self._listed(self.boxes[vmid]), self._guest(self.boxes[vmid])
@@ -259,11 +266,11 @@ class SimCluster:
         return self.sight
 
     def end_look(self) -> None:
-        """The oddities were those of that look."""
+        """End the poll and its oddities."""
         self.sight, self.odd = None, Oddities()
 
     def _listed_tasks(self) -> list[TaskSummary]:
-        """All that run, filled up to 25 of a node with those that ended, by their start."""
+        """Return all running tasks, filled up to 25 per node with ended ones, by their start."""
         rows: list[TaskSummary] = []
         for name, online in self.online.items():
             here = [task for task in self.tasks if task.node == name] if online else []
@@ -339,11 +346,11 @@ class SimCluster:
 
 @dataclass
 class Shown:
-    """One message in the channel. `at` is Discord's own clock (Unix seconds)."""
+    """Hold one message in the channel. `at` is in Unix seconds by Discord's own clock."""
 
     id: int
     about: int
-    """The journal's id of it, which nobody in the channel sees."""
+    """ID of the message in the journal. It is invisible in the channel."""
     content: str
     at: float
     edits: int = 0
@@ -351,12 +358,15 @@ class Shown:
 
 NONCE_MEMORY = 180.0
 UNSURE = ("503", "reset", "taken", "reset-taken")
-"""Faults whose outcome the bot cannot know; with the last two Discord has taken the message."""
+"""Faults whose outcome is unknown to the bot. With the last two, Discord has accepted the message."""
 
 
 class SimDiscord:
-    """The alert channel: core.delivery.channel.AlertChannel. `mode` holds until it is changed; `next` is what the
-    next calls meet, one each ("" is well)."""
+    """Simulate the alert channel: `core.delivery.channel.AlertChannel`.
+
+    `mode`: fault of all calls until it is changed.
+    `next`: faults of the next calls, one each; an empty string means success.
+    """
 
     def __init__(self, clock: SimClock) -> None:
         self.clock = clock
@@ -364,12 +374,12 @@ class SimDiscord:
         self.mode = ""
         self.next: deque[str] = deque()
         self.rejected: set[int] = set()
-        """Messages of the journal that were met by a 400."""
+        """Journal IDs of the messages that were answered with a 400."""
         self.on_compose: Callable[[OutboxMessage, str], None] = lambda posting, text: None
         self.limited_until = self.edits_limited_until = 0.0
-        """On the monotonic clock: Discord limits everything, or edits of old messages, until then."""
+        """Times on the monotonic clock until which Discord limits all requests, or only edits of old messages."""
         self.removed: set[int] = set()
-        """Messages that somebody deleted in Discord."""
+        """Journal IDs of the messages that somebody deleted in Discord."""
         self._nonces: dict[str, tuple[float, int]] = {}
         self._last = 5000
 
@@ -422,13 +432,13 @@ class SimDiscord:
         return None
 
     def remove(self, index: int) -> None:
-        """Somebody deletes a message."""
+        """Delete a message, as somebody does in Discord."""
         gone = self.shown.pop(index % len(self.shown))
         self.removed.add(gone.about)
 
 
 def _raise_before(fault: str) -> None:
-    """What is met before Discord has taken anything."""
+    """Raise the error of a fault that comes before Discord accepts anything."""
     if fault == "400":
         raise NotDelivered(DeliveryFailure.REJECTED, "400", not_taken=True)
     if fault == "404":
@@ -440,6 +450,6 @@ def _raise_before(fault: str) -> None:
 
 
 def _raise_after(fault: str) -> None:
-    """The answer that gets lost."""
+    """Raise the error of an answer that gets lost."""
     if fault in ("taken", "reset-taken"):
         raise NotDelivered(DeliveryFailure.PASSING, fault)

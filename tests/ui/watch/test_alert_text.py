@@ -1,4 +1,4 @@
-"""Alerts, the history and the state of the watch in words: every topic in every state, and nothing foreign active."""
+"""Test the words of alerts, the history and the status in every state, with all foreign text inactive."""
 
 import re
 from collections.abc import Callable
@@ -219,7 +219,7 @@ def posting(post: MessageKind, *incidents: Incident, text: str = "", created: fl
 
 
 def told(t: Text, sent: OutboxMessage, late: float | None = None, mention: str = "") -> str:
-    """The message with its buttons below it."""
+    """Return the message with its buttons below it."""
     lines = [message_text(t, sent, late, mention)]
     if len(sent.incidents) == 1 and sent.message.post is not MessageKind.RECOVERY:
         buttons = alert_buttons(t, sent.incidents[0], edited=sent.message.post is MessageKind.OPENING)
@@ -232,7 +232,7 @@ Told = tuple[str, OutboxMessage, float | None, str]
 
 
 def everything() -> list[Told]:
-    """One of each: what, the message, how late, whom it mentions."""
+    """Return one example of each: its kind, the message, how late it is and whom it mentions."""
     made: list[Told] = [
         (name, posting(MessageKind.OPENING, each), None, "") for name, each in OPENINGS.items()
     ]
@@ -288,7 +288,7 @@ def test_every_topic_has_all_its_words() -> None:
 @pytest.mark.parametrize("what", GuestEvent)
 @pytest.mark.parametrize("forgotten", [False, True])
 def test_no_combination_is_without_words(topic: Topic, what: GuestEvent, forgotten: bool) -> None:
-    """Also those that the watch does not make today."""
+    """This includes combinations that the watch does not produce today."""
     begun = incident(topic, guests=(fact(what),), backups=BACKUPS[:1], storage="nfs", metric=Metric.CPU)
     for t in (EN, JA):
         for each in (replace(begun, ended=None), over(begun, forgotten=forgotten), over(begun, 0.0)):
@@ -304,7 +304,7 @@ def test_no_combination_is_without_words(topic: Topic, what: GuestEvent, forgott
 
 @pytest.mark.parametrize("name", OPENINGS)
 def test_the_first_line_has_the_sign_and_the_mention(name: str) -> None:
-    """A notification shows the beginning; a mention works in the content alone."""
+    """A notification shows only the first line, and a mention works only in the content."""
     for t in (EN, JA):
         first, *rest = message_text(t, posting(MessageKind.OPENING, OPENINGS[name]), None, ROLE).splitlines()
         assert first.startswith(("🔴 ", "⚠️ ", "⚪ ", "🟢 "))
@@ -335,7 +335,7 @@ def test_green_is_for_what_is_well_again() -> None:
 
 
 def test_a_message_begins_and_ends_with_something_to_read() -> None:
-    """Discord takes spaces off both ends, and a try whose answer got lost is known by its content."""
+    """Discord strips spaces from both ends. A message whose answer got lost is recognized by its content."""
     for _, sent, late, mention in everything():
         text = message_text(EN, sent, late, mention)
         assert text == text.strip()
@@ -376,7 +376,7 @@ def test_only_a_stopped_guest_can_be_started() -> None:
 
 
 def test_a_message_that_is_not_edited_says_so_in_its_buttons() -> None:
-    """So that a press on it is answered by a word of its own."""
+    """A press on such a message is therefore answered with a message of its own."""
     for button in alert_buttons(EN, DOWN, edited=False):
         match = ALERT.fullmatch(str(button.item.custom_id))
         assert match and match["unedited"] == ":r" and match["incident"] == "17"
@@ -515,7 +515,7 @@ def masked(text: str) -> str:
 @hypothesis_settings(max_examples=25)
 @given(foreign)
 def test_foreign_text_stays_in_its_code_span(evil: str) -> None:
-    """How many names fit differs with their length; every name that is there is in a code span."""
+    """The number of names that fit depends on their length. Every name shown is in a code span."""
     evil = f"Ж{evil.replace('/', '')}Ж"
     assume(len(evil) > 2)
     for text in hostile_texts(evil):
@@ -570,7 +570,7 @@ def test_hundreds_at_once_fit_into_one_message(language: Language) -> None:
 
 @pytest.mark.parametrize("t", [JA, EN], ids=["ja", "en"])
 def test_no_row_of_a_group_is_left_out(t: Text) -> None:
-    """However many guests the rows before it have, their heads and counts stand there."""
+    """The heads and counts of a group's rows are shown even if the rows before them name many guests."""
     people = [f"somebody{n}@pve" for n in range(6)]
     facts = [fact(vmid=100 + n, name="x" * 60, by=people[n % 6], task="qmstop") for n in range(240)]
     facts += [fact(GuestEvent.RESTARTED, 900 + n, name="y" * 60) for n in range(40)]
