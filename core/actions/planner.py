@@ -14,6 +14,7 @@ from core.clock import Clock
 from core.cluster_cache import FRESH_SECONDS, ClusterCache
 from core.errors import (
     BalloonTooLarge,
+    BotError,
     ChangedMeanwhile,
     GuestNotFound,
     MemoryNotSaved,
@@ -62,15 +63,18 @@ class Planner:
         seconds. Raises: BadVmid, GuestNotFound, ProxmoxError, and the refusal of `check`.
         """
         checked_vmid(vmid)
-        last = self._cluster_cache.last
+        last, admitted = self._cluster_cache.last, None
         if last is not None and self._clock.monotonic() - last.read_at < FRESH_SECONDS:
             known = last.find(vmid)
             if known is None or check(known):
                 max_age = self._refusal_age()
+            else:
+                admitted = known
         guest = (await self._cluster_cache.read(max_age)).find(vmid)
         if guest is None:
             raise GuestNotFound(vmid)
-        _ensure_allowed(check, guest)
+        if guest is not admitted:
+            _ensure_allowed(check, guest)
         return guest
 
     def _refusal_age(self) -> float:
@@ -97,11 +101,20 @@ class Planner:
         `work` must change nothing. If `check` refuses the guest, only that refusal is raised.
         Raises: GuestNotFound, ProxmoxError, the refusal of `check`, and the errors of `work`.
         """
+
+        async def admitted(guest: Guest) -> T:
+            _ensure_allowed(check, guest)
+            return await work(guest)
+
+        return await self._at(vmid, admitted, check, max_age)
+
+    async def _at(self, vmid: int, work: Callable[[Guest], Awaitable[T]], check: Check, max_age: float) -> T:
+        """Do the same as `at`, but leave the access check of the guest as read to `work`."""
         guest = await self.find(vmid, check, max_age=max_age)
         try:
-            return await work(await self._status(guest, check))
+            return await work(await self.status(guest))
         except GuestMoved:
-            return await work(await self._status(await self.find_moved(guest, check), check))
+            return await work(await self.status(await self.find_moved(guest, check)))
 
     async def find_moved(self, guest: Guest, check: Check) -> Guest:
         """Read the list again to find a guest that has left its listed node.
@@ -128,13 +141,8 @@ class Planner:
             raise NodeUnreachable(listed.node)
         return await self._proxmox.status(listed)
 
-    async def _status(self, listed: Guest, check: Check) -> Guest:
-        guest = await self.status(listed)
-        _ensure_allowed(check, guest)
-        return guest
-
-    def authorize(self, order: Order, guest: Guest | None = None) -> None:
-        """Raises the Refused that access decides on; without `guest`, as far as that can be said without it."""
+    def authorize(self, order: Order, guest: Guest) -> None:
+        """Check access to the guest. Raises: Refused."""
         self._authorizer.authorize(order.actor, _operation(order), guest)
 
     def list_age(self, actor: Actor, operation: Operation, vmid: int) -> float:
@@ -146,7 +154,6 @@ class Planner:
 
         Raises: Refused, GuestNotFound; ProxmoxError if the list is needed and cannot be read.
         """
-        self.authorize(order)
         operation = _operation(order)
         check = self._authorizer.check_for(order.actor, operation)
         age = self.list_age(order.actor, operation, order.vmid)
@@ -155,15 +162,34 @@ class Planner:
             await self.find(order.vmid, check, max_age=age)
 
     async def plan(self, order: Order) -> Plan:
-        """What would happen. Raises a Refused or ProxmoxError when it would not."""
-        self.authorize(order)
+        """Return the plan of the order. Access is decided twice: on the guest as listed, and on the guest as read.
+
+        Raises: Refused or ProxmoxError if the order cannot be carried out.
+        """
         _validate(order)
         operation = _operation(order)
         check = self._authorizer.check_for(order.actor, operation)
         age = self.list_age(order.actor, operation, order.vmid)
-        return await self.run_on(order.vmid, lambda guest: self._plan(order, guest), check, max_age=age)
+        return await self._at(order.vmid, lambda guest: self._plan(order, guest, check), check, age)
 
-    async def _plan(self, order: Order, guest: Guest) -> Plan:
+    async def _plan(self, order: Order, guest: Guest, check: Check) -> Plan:
+        guarded = RIGHTS[_operation(order)].guarded
+        try:
+            plan = await self._checked(order, guest)
+            if guarded:
+                plan = await self._with_protection(plan)  # last, so that the protection flag is up to date
+        except BotError:
+            _ensure_allowed(
+                check, guest
+            )  # an access refusal comes first, because it reveals nothing about the guest
+            raise
+        _ensure_allowed(check, plan.guest)
+        if guarded and (refusal := failed_precondition(ACTIONS[order.verb], plan.guest)):
+            raise refusal
+        return await self._resize(plan) if order.verb is Verb.RESIZE else plan
+
+    async def _checked(self, order: Order, guest: Guest) -> Plan:
+        """Check the order and return the plan, as far as possible without the configuration."""
         if order.fingerprint is not None and not guest.has_fingerprint(order.fingerprint):
             raise ChangedMeanwhile(guest.vmid)
         action, plan = ACTIONS[order.verb], Plan(order, guest)
@@ -177,19 +203,12 @@ class Planner:
                 plan = await self._create(plan)
             case Verb.SNAPSHOT_CREATE | Verb.SNAPSHOT_ROLLBACK | Verb.SNAPSHOT_DELETE:
                 plan = await self._snapshot(plan)
-        if not RIGHTS[_operation(order)].guarded:
-            return plan
-        plan = await self._with_protection(plan)  # last of all: whether it is protected should be news
-        refusal = failed_precondition(action, plan.guest)
-        if refusal:
-            raise refusal
-        return await self._resize(plan) if order.verb is Verb.RESIZE else plan
+        return plan
 
     async def _with_protection(self, plan: Plan) -> Plan:
-        """With the configuration, where Proxmox' flag stands. Raises what access says to it."""
+        """Add the configuration, which contains Proxmox' protection flag."""
         config = await self._proxmox.config(plan.guest)
         guest = replace(plan.guest, protected=config.protection)
-        self.authorize(plan.order, guest)
         before = None
         if plan.order.verb is Verb.SNAPSHOT_ROLLBACK:
             before = authority_of(

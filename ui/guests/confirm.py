@@ -31,7 +31,6 @@ from ui.interaction.buttons import FORM, question_buttons
 from ui.interaction.context import Interaction, Services, services_of
 from ui.interaction.gate import (
     Attempt,
-    actor_of,
     authorize,
     ensure_awaited,
     rate_limit_refusal,
@@ -138,7 +137,7 @@ async def on_press(interaction: Interaction, answer: str, nonce: str, attempt: A
             note = question.t("Cancelled; nothing was done.")
             await reply.show(question_over(services, question, note))
     else:
-        await _carry_out(interaction, services, question)
+        await _carry_out(services, question, attempt)
 
 
 async def _send_form(interaction: Interaction, t: Text, question: Question) -> None:
@@ -151,11 +150,11 @@ async def _send_form(interaction: Interaction, t: Text, question: Question) -> N
         await interaction.response.send_modal(confirmation_form(t, question, bare=True))
 
 
-async def _carry_out(interaction: Interaction, services: Services, question: Question) -> None:
+async def _carry_out(services: Services, question: Question, attempt: Attempt) -> None:
     """Carry out the confirmed order. If it is refused after all, grey out the question and tell the asker why."""
-    async with Reply(services, interaction) as reply:
+    async with Reply(services, attempt.interaction) as reply:
         try:
-            order = replace(question.plan.order, actor=actor_of(interaction))  # with the roles of now
+            order = replace(question.plan.order, actor=attempt.actor)  # with the current roles
             await act(services, reply, order, shown=question.plan)
         except BotError:
             if not reply.working:
@@ -251,7 +250,7 @@ async def on_submit(interaction: Interaction, custom_id: str, typed: Mapping[str
         plan = replace(question.plan, order=replace(question.plan.order, typed=name, reason=reason))
         plan.ensure_confirmed()
         services.questions.take(question.nonce)
-        await _carry_out(interaction, services, replace(question, plan=plan))
+        await _carry_out(services, replace(question, plan=plan), attempt)
         return None
 
     await run_guarded(interaction, work)

@@ -7,7 +7,9 @@ token.
 
 import io
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 import discord
 from discord import ui
@@ -37,6 +39,32 @@ class Attachment:
     data: bytes = field(repr=False)
 
 
+class AnswerState(Enum):
+    """The states of an answer."""
+
+    NEW = auto()
+    """Discord has no first answer."""
+    DEFERRED = auto()
+    """Discord has a first answer, but the person does not see one yet."""
+    WORKING = auto()
+    """The message says that work is running."""
+    SHOWN = auto()
+    """The message shows the answer."""
+    CLOSED = auto()
+    """The request was refused, or nobody waits for the answer. Nothing follows."""
+
+
+_NEW, _DEFERRED, _WORKING, _SHOWN, _CLOSED = AnswerState
+NEXT: Mapping[AnswerState, frozenset[AnswerState]] = {
+    _NEW: frozenset({_DEFERRED, _WORKING, _SHOWN, _CLOSED}),
+    _DEFERRED: frozenset({_WORKING, _SHOWN, _CLOSED}),
+    _WORKING: frozenset({_WORKING, _SHOWN, _CLOSED}),
+    _SHOWN: frozenset({_SHOWN, _CLOSED}),
+    _CLOSED: frozenset(),
+}
+"""The states that may follow each state. An answer may be shown again, as when a question expires."""
+
+
 class Answer:
     """Show views as the answer. The caller makes one call at a time.
 
@@ -53,12 +81,21 @@ class Answer:
         self.in_place = self.message_id is not None
         self.attached: Attachment | None = None
         self._clock, self._began = services.clock, services.clock.monotonic()
-        self._taken = False
+        self.state = _DEFERRED if interaction.response.is_done() else _NEW
 
     @property
     def answered(self) -> bool:
         """Return whether Discord has a first answer from the bot."""
-        return self._taken or self.interaction.response.is_done()
+        return self.state is not _NEW
+
+    def move(self, state: AnswerState) -> None:
+        """Change the state.
+
+        Raises: AssertionError, if the new state may not follow the old one.
+        """
+        if state not in NEXT[self.state]:
+            raise AssertionError(f"an answer went from {self.state.name} to {state.name}")
+        self.state = state
 
     def accept_duplicate(self, error: discord.HTTPException) -> None:
         """Accept the error that Discord already has the first answer, because only its response was lost.
@@ -67,7 +104,11 @@ class Answer:
         """
         if error.code != ALREADY_ACKNOWLEDGED:
             raise error
-        self._taken = True
+        self._note_first()
+
+    def _note_first(self) -> None:
+        if self.state is _NEW:
+            self.move(_DEFERRED)
 
     @property
     def seconds_left(self) -> float:
@@ -87,6 +128,7 @@ class Answer:
                 self.message_id = answer.message_id if answer else None
         except discord.HTTPException as error:
             self.accept_duplicate(error)
+        self._note_first()
 
     async def show(self, view: ui.LayoutView) -> None:
         """Show the view. Retry when Discord fails, and send it to the channel as the last resort."""
@@ -108,6 +150,7 @@ class Answer:
             except discord.HTTPException as error:
                 self.accept_duplicate(error)
                 await self.put(view)
+            self._note_first()
         elif self._clock.monotonic() - self._began < TOKEN_SECONDS:
             message = await send_with_fallbacks(self.t, view, self._put_again)
             self.message_id = message.id

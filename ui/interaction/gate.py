@@ -192,12 +192,22 @@ class Attempt:
         return services_of(self.interaction)
 
 
-@contextlib.contextmanager
 def record_attempt(
     interaction: Interaction, operation: Operation, vmid: int | None = None, detail: str = ""
-) -> Iterator[Attempt]:
-    """Around what the bot itself does for a person; actions on guests are recorded by core/actions/executor.py."""
-    attempt = Attempt(interaction, operation.value, vmid, detail)
+) -> contextlib.AbstractContextManager[Attempt]:
+    """Create the attempt of a command, and record it as `recording` does."""
+    return recording(Attempt(interaction, operation.value, vmid, detail))
+
+
+@contextlib.contextmanager
+def recording(attempt: Attempt, detail: str | None = None) -> Iterator[Attempt]:
+    """Record an attempt that the bot carries out itself. `core/actions/executor.py` records the actions on guests.
+
+    `detail`: replaces the attempt's own detail.
+    """
+    interaction, operation = attempt.interaction, Operation(attempt.word)
+    if detail is not None:
+        attempt.detail = detail
     try:
         ensure_awaited(interaction)
         yield attempt

@@ -22,7 +22,7 @@ from ui.discord.blocked import send_with_fallbacks
 from ui.discord.failures import DISCORD_ERRORS, log_unexpected, retry_after, send_with_retries
 from ui.formatting import Colour
 from ui.i18n import Text
-from ui.interaction.answer import FIRST_SECONDS, RETRIES, Answer, Attachment
+from ui.interaction.answer import FIRST_SECONDS, RETRIES, Answer, AnswerState, Attachment
 from ui.interaction.context import Interaction, Services
 from ui.interaction.late import GIVEN_UP, acknowledge_first, give_up
 from ui.interaction.refusal import refusal_card
@@ -51,11 +51,8 @@ class Reply:
         self._lock = asyncio.Lock()
         self._timer: asyncio.Task[None] | None = None
         self._edited = self._clock.monotonic()
-        self._progressed = False
-        self._shown = False
-        self._working = False
-        self._refusal_sent = False
-        self._bot_stopping = False
+        self._rest_until = self._edited
+        """Monotonic time from which the last edit may follow an edit that showed progress."""
         self._task: asyncio.Task[Any] | None = None  # the task that works on the answer
         self._farewell: ui.LayoutView | None = None
 
@@ -79,6 +76,7 @@ class Reply:
         if GIVEN_UP in self.interaction.extras:
             if task and isinstance(error, asyncio.CancelledError):
                 task.uncancel()
+            self._close()
             _log.info("Discord awaits no answer any more; the work for it was given up")
             return isinstance(error, (AnswerTooLate, asyncio.CancelledError))
         if isinstance(error, BotError):
@@ -99,9 +97,8 @@ class Reply:
                 await self._answer.acknowledge()
             except DISCORD_ERRORS as error:
                 _log.debug("not acknowledged", exc_info=error)  # the next request reports the reason
-                if (
-                    self._task and not self._shown and self._farewell is None
-                ):  # a change that has begun goes on
+                unseen = self._answer.state in (AnswerState.NEW, AnswerState.DEFERRED)
+                if self._task and unseen and self._farewell is None:  # a change that has started continues
                     give_up(self.interaction, error, self._task)
             except Exception as error:  # noqa: BLE001 - nobody awaits this task
                 log_unexpected(error)
@@ -114,7 +111,7 @@ class Reply:
     @property
     def working(self) -> bool:
         """Whether the message shows that the action is running."""
-        return self._working
+        return self._answer.state is AnswerState.WORKING
 
     async def start(self, working: ui.LayoutView, farewell: ui.LayoutView) -> int | None:
         """Send the first answer before something is changed. Return the id of the message.
@@ -126,7 +123,7 @@ class Reply:
 
         async def show_working() -> None:
             await self._answer.put(working)
-            self._shown = self._working = True
+            self._answer.move(AnswerState.WORKING)
 
         await self._first(show_working if self._answer.in_place else self._answer.acknowledge)
         self._farewell = farewell
@@ -143,7 +140,7 @@ class Reply:
 
     async def _first(self, answer: Callable[[], Awaitable[None]]) -> None:
         async with self._lock:
-            if self._bot_stopping:
+            if self._services.executor.ending:
                 raise AnswerTooLate
             error = await send_with_retries(self._clock, answer, BEGIN_RETRIES, FIRST_SECONDS)
             if error is not None:
@@ -153,13 +150,12 @@ class Reply:
 
     async def show(self, view: ui.LayoutView) -> None:
         """Show the answer, always in the same message. Try again if Discord fails."""
-        if self._progressed:
-            wait = EDIT_EVERY - (self._clock.monotonic() - self._edited)
-            if wait > 0:
-                await self._clock.sleep(wait)
+        wait = self._rest_until - self._clock.monotonic()
+        if wait > 0:
+            await self._clock.sleep(wait)
         async with self._lock:
             await self._show(view)
-            self._working, self._farewell = False, None
+            self._farewell = None
 
     async def show_file(self, view: ui.LayoutView, attached: Attachment, without: ui.LayoutView) -> None:
         """Show the answer with a file. Show `without` if Discord does not accept it.
@@ -175,14 +171,15 @@ class Reply:
         finally:
             self._answer.attached = None
         if error is None:
-            self._shown = True
+            self._answer.move(AnswerState.SHOWN)
         else:
             _log.warning("a file could not be delivered: %r", error)
             await self.show(without)
 
     async def _show(self, view: ui.LayoutView) -> None:
         await self._answer.show(view)
-        self._shown, self._edited = True, self._clock.monotonic()
+        self._answer.move(AnswerState.SHOWN)
+        self._edited = self._clock.monotonic()
 
     def progress(self, render: Callable[[Progress], ui.LayoutView]) -> OnProgress:
         """Return a callback that shows progress, at most every 2 s. A failed edit is ignored: another follows."""
@@ -191,22 +188,25 @@ class Reply:
             now = self._clock.monotonic()
             if now - self._edited < EDIT_EVERY or self._lock.locked():
                 return
-            self._edited, self._progressed = now, True
+            self._edited, self._rest_until = now, now + EDIT_EVERY
             async with self._lock:
                 try:
                     await self._answer.put(render(progress), last=False)
-                    self._shown = self._working = True
+                    self._answer.move(AnswerState.WORKING)
                 except DISCORD_ERRORS as error:
                     self._edited += retry_after(error)
+                    self._rest_until = self._edited + EDIT_EVERY
 
         return tell
 
     async def say_farewell(self) -> None:
-        """The bot ends while this answer is under way. What was not sent to Proxmox by now is not sent any more."""
+        """Tell the person that the bot ends during this answer.
+
+        No action may start any more at this time (`Operations.ending`).
+        """
         text = self.t("The bot is being stopped. Please give the command again in a moment.")
         async with self._lock:
-            self._bot_stopping = True
-            if self._farewell is not None or (self._answer.answered and not self._shown):
+            if self._farewell is not None or self._answer.state is AnswerState.DEFERRED:
                 with contextlib.suppress(*DISCORD_ERRORS):
                     await self._answer.put(self._farewell or notice(text))
 
@@ -217,14 +217,20 @@ class Reply:
         if self.interaction.client.is_closed():
             return
         async with self._lock:
+            told = asyncio.Event()  # set once the person is told, so that a retry does not repeat it
             error = await send_with_retries(
-                self._clock, lambda: self._put_refusal(render), BEGIN_RETRIES, self._answer.seconds_left
+                self._clock, lambda: self._put_refusal(render, told), BEGIN_RETRIES, self._answer.seconds_left
             )
+            self._close()
             if error is not None:
                 _log.warning("a refusal could not be delivered: %r", error)
 
-    async def _put_refusal(self, render: Callable[[Text], ui.LayoutView]) -> None:
-        if self._working:
+    def _close(self) -> None:
+        self._answer.move(AnswerState.CLOSED)
+        self._farewell = None
+
+    async def _put_refusal(self, render: Callable[[Text], ui.LayoutView], told: asyncio.Event) -> None:
+        if self.working:
             await self._show(render(self.t))
             return
         if not self._answer.answered:
@@ -236,12 +242,12 @@ class Reply:
         if self._answer.private:
             await self._answer.put(render(self.reader))
             return
-        thinking = not self._answer.in_place and not self._shown
+        thinking = not self._answer.in_place and self._answer.state is AnswerState.DEFERRED
         if thinking:  # the first followup would become this public message, so it gets a body first
             await self._answer.put(notice("…", Colour.QUIET))
-        if not self._refusal_sent:  # a second try goes on where the first one broke off
+        if not told.is_set():
             await send_with_fallbacks(self.reader, render(self.reader), self._follow_up)
-            self._refusal_sent = True
+            told.set()
         if thinking:
             await self.interaction.delete_original_response()
 

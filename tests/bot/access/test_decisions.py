@@ -1,0 +1,219 @@
+"""A confirmed /stop asks access seven times, each time at a place that knows something new, and each counts."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+
+from core.access.policy import Actor, InteractionKind, decide
+from core.audit.trail import AuditFilter, AuditStep
+from core.errors import BotError, GuestNotFound, ReadOnly, Refused
+from core.guest import Guest
+from core.rights import Operation
+from playground.pve.server import Pve
+from tests.bot.access.test_levels import Cast
+from tests.support import stage
+from tests.support.stage import Stage
+from ui.interaction.gate import Attempt
+
+bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
+
+
+class Known(NamedTuple):
+    """What a decision knows: how it is asked for, whether the guest is named, and how often Proxmox was asked."""
+
+    way: InteractionKind
+    guest: bool
+    lists: int
+    statuses: int
+    configs: int
+    begun: bool
+    """Whether the audit holds that it was asked for, so that the request is next."""
+
+
+class Decisions:
+    """Notes each decision about /stop. `after`: what happens right after the decision of that number."""
+
+    def __init__(self, scene: Stage) -> None:
+        self.scene, self.made, self.refused = scene, list[Known](), list[int]()
+        self.after: dict[int, Callable[[], object]] = {}
+        self._before = self._counts()
+
+    def _counts(self) -> list[int]:
+        return [len(self.scene.sent("GET", part)) for part in ("/resources", "/status/current", "/config")]
+
+    def __call__(
+        self, rules: Any, actor: Actor, operation: Operation, guest: Guest | None = None, **how: Any
+    ) -> Refused | None:
+        refusal = decide(rules, actor, operation, guest, **how)
+        if operation is Operation.STOP:
+            lists, statuses, configs = (
+                now - before for now, before in zip(self._counts(), self._before, strict=True)
+            )
+            begun = AuditStep.ASKED in steps(self.scene)
+            self.made.append(
+                Known(actor.interaction_kind, guest is not None, lists, statuses, configs, begun)
+            )
+            if refusal:
+                self.refused.append(len(self.made))
+            self.after.pop(len(self.made), lambda: None)()
+        return refusal
+
+
+def steps(scene: Stage) -> list[AuditStep]:
+    """The steps of all attempts, the newest first."""
+    return [each.record.step for each in scene.services.journal.audit_page(AuditFilter(), 0, 50)[0]]
+
+
+@pytest.fixture
+async def cast(bare_scene: Stage) -> Cast:
+    made = Cast(bare_scene)
+    await bare_scene.start_bot(**made.settings)
+    return made
+
+
+@pytest.fixture
+async def decisions(bare_scene: Stage, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> Decisions:
+    await bare_scene.services.cluster_cache.read()
+    made = Decisions(bare_scene)
+    monkeypatch.setattr("core.access.authorizer.decide", made)
+    return made
+
+
+COMMAND, BUTTON = InteractionKind.COMMAND, InteractionKind.BUTTON
+SEVEN = [
+    Known(COMMAND, guest=False, lists=0, statuses=0, configs=0, begun=False),  # the gate
+    Known(COMMAND, guest=True, lists=0, statuses=0, configs=0, begun=False),  # as listed
+    Known(COMMAND, guest=True, lists=0, statuses=1, configs=1, begun=False),  # as read
+    Known(BUTTON, guest=True, lists=0, statuses=1, configs=1, begun=False),  # the press
+    Known(BUTTON, guest=True, lists=0, statuses=1, configs=1, begun=False),  # as listed
+    Known(BUTTON, guest=True, lists=0, statuses=2, configs=2, begun=False),  # as read
+    Known(BUTTON, guest=True, lists=0, statuses=2, configs=2, begun=True),  # before the request
+]
+
+
+async def test_a_confirmed_stop_asks_seven_times(bare_scene: Stage, cast: Cast, decisions: Decisions) -> None:
+    question = await bare_scene.say(cast["admin"], "stop", vmid=103)
+    await bare_scene.press(cast["admin"], question, "Switch off minecraft")
+    assert [path for _, path, _ in bare_scene.changes()] == ["/nodes/pve2/qemu/103/status/stop"]
+    assert decisions.made == SEVEN
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+async def test_each_of_the_seven_is_enough(
+    bare_scene: Stage, cast: Cast, decisions: Decisions, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Its no ends it: nothing is sent. For a no by the list, the list is read once more and asked again."""
+    scene, admin = bare_scene, cast["admin"]
+
+    def one_no(*args: Any, **how: Any) -> Refused | None:
+        said = decisions(*args, **how)
+        return GuestNotFound(103) if len(decisions.made) >= number else said
+
+    monkeypatch.setattr("core.access.authorizer.decide", one_no)
+    reply = await scene.say(admin, "stop", vmid=103)
+    if number > 3:
+        reply = await scene.press(admin, reply, "Switch off minecraft")
+    again = [SEVEN[number - 1]._replace(lists=1)] if number in (2, 5) else []
+    assert decisions.made == SEVEN[:number] + again
+    assert scene.changes() == []
+    assert steps(scene)[0] is AuditStep.REFUSED
+    assert scene.told(admin, GuestNotFound(103)) in "\n".join(
+        [reply.text, *(post.text for post in reply.followups)]
+    )
+
+
+def untag(pve: Pve) -> None:
+    pve.vm(103).config["tags"] = "other"
+
+
+async def refused(scene: Stage, cast: Cast, error: BotError, *, at_press: bool) -> None:
+    """Whose admin role is for guests of a tag gives /stop, presses the button, and is refused without a change."""
+    reply = await scene.say(cast["game"], "stop", vmid=103)
+    if at_press:
+        reply = await scene.press(cast["game"], reply, "Switch off minecraft")
+    assert scene.changes() == []
+    assert scene.told(cast["game"], error) in "\n".join(
+        [reply.text, *(post.text for post in reply.followups)]
+    )
+
+
+async def test_the_gate_refuses_before_anything_is_read(
+    bare_scene: Stage, cast: Cast, decisions: Decisions
+) -> None:
+    bare_scene.clock.skip(60)  # the list is old
+    before = len(bare_scene.sent())
+    reply = await bare_scene.say(cast["operator"], "stop", vmid=103)
+    assert reply.ephemeral and len(decisions.made) == 1
+    assert len(bare_scene.sent()) == before
+
+
+async def test_of_a_guest_that_is_hidden_by_the_list_no_status_is_read(
+    bare_scene: Stage, cast: Cast, decisions: Decisions, pve: Pve
+) -> None:
+    reply = await bare_scene.say(cast["game"], "stop", vmid=101)
+    bare_scene.assert_refused(reply, cast["game"], GuestNotFound(101))
+    assert bare_scene.sent("GET", "/101/") == []
+
+
+@pytest.mark.parametrize(
+    ("number", "at_press", "last"),
+    [
+        (3, False, Known(COMMAND, guest=True, lists=1, statuses=1, configs=1, begun=False)),
+        (4, True, Known(BUTTON, guest=True, lists=2, statuses=1, configs=1, begun=False)),
+        (7, True, Known(BUTTON, guest=True, lists=2, statuses=2, configs=2, begun=False)),
+    ],
+)
+async def test_a_tag_that_is_taken_away_is_missed_by_the_next_decision(
+    bare_scene: Stage, cast: Cast, decisions: Decisions, pve: Pve, number: int, at_press: bool, last: Known
+) -> None:
+    """A role for a tag has the list read anew before each plan: as listed is asked twice."""
+    decisions.after[number] = lambda: untag(pve)
+    await refused(bare_scene, cast, GuestNotFound(103), at_press=at_press)
+    assert decisions.made[-1] == last
+    assert decisions.refused == [len(decisions.made)]
+
+
+async def test_a_role_that_is_taken_away_leaves_the_question_open(
+    bare_scene: Stage, cast: Cast, decisions: Decisions
+) -> None:
+    question = await bare_scene.say(cast["admin"], "stop", vmid=103)
+    bare_scene.server.take_role(cast["admin"], cast.roles["admin"])
+    reply = await bare_scene.press(cast["admin"], question, "Switch off minecraft")
+    bare_scene.assert_refused(reply, cast["admin"], GuestNotFound(103))
+    assert decisions.made[-1] == SEVEN[3]
+    bare_scene.server.give_role(cast["admin"], cast.roles["admin"])
+    await bare_scene.press(cast["admin"], question, "Switch off minecraft")
+    assert len(bare_scene.changes()) == 1
+
+
+async def test_changes_that_are_switched_off_last_stop_the_request(
+    bare_scene: Stage, cast: Cast, decisions: Decisions
+) -> None:
+    switch = bare_scene.services.authorizer.read_only
+    decisions.after[6] = lambda: switch.turn_on("Akiko")
+    question = await bare_scene.say(cast["admin"], "stop", vmid=103)
+    await bare_scene.press(cast["admin"], question, "Switch off minecraft")
+    assert bare_scene.changes() == []
+    assert decisions.made == SEVEN and decisions.refused == [7]
+    assert isinstance(switch.refusal, ReadOnly)
+
+
+async def test_an_attempt_is_made_once(
+    bare_scene: Stage, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = list[str]()
+    begin = Attempt.__post_init__
+
+    def noted(attempt: Attempt) -> None:
+        made.append(attempt.word)
+        begin(attempt)
+
+    monkeypatch.setattr("ui.interaction.gate.Attempt.__post_init__", noted)
+    panel = await bare_scene.say(cast["admin"], "info", vmid=103)
+    assert made == ["info"]
+    await bare_scene.press(cast["admin"], panel, "g1:refresh:103")
+    assert made[1:] == ["g1:refresh:103"], "whose word is then known"
+    newest = bare_scene.services.journal.audit_page(AuditFilter(), 0, 2)[0]
+    told = [(each.record.operation, each.record.vmid, each.record.actor.interaction_kind) for each in newest]
+    assert told == [("info", 103, BUTTON), ("info", 103, COMMAND)]

@@ -1,0 +1,51 @@
+"""The states of an answer: one at a time, and none goes back."""
+
+import pytest
+
+from ui.interaction.answer import Answer, AnswerState
+
+NEW, DEFERRED, WORKING, SHOWN, CLOSED = AnswerState
+
+
+def moved(*states: AnswerState) -> Answer:
+    answer = object.__new__(Answer)
+    answer.state = NEW
+    for state in states:
+        answer.move(state)
+    return answer
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        (DEFERRED, WORKING, WORKING, SHOWN),  # a long command
+        (WORKING, SHOWN),  # a press, whose message shows the work at once
+        (SHOWN, SHOWN),  # a question that lapses
+        (CLOSED,),  # refused at once
+        (DEFERRED, WORKING, CLOSED),  # failed while it was seen to go on
+    ],
+)
+def test_an_answer_goes_on(states: tuple[AnswerState, ...]) -> None:
+    answer = moved(*states)
+    assert answer.state is states[-1] and answer.answered
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        (DEFERRED, NEW),
+        (DEFERRED, DEFERRED),
+        (SHOWN, WORKING),
+        (WORKING, DEFERRED),
+        *((CLOSED, state) for state in AnswerState),
+    ],
+)
+def test_none_goes_back(states: tuple[AnswerState, ...]) -> None:
+    before = moved(*states[:-1])
+    with pytest.raises(AssertionError, match=f"from {states[-2].name} to {states[-1].name}"):
+        before.move(states[-1])
+    assert before.state is states[-2]
+
+
+def test_a_new_answer_is_not_there() -> None:
+    assert not moved().answered
