@@ -34,7 +34,7 @@ from core.delivery.audit import AuditChannel, AuditDelivery
 from core.delivery.channel import AlertChannel
 from core.errors import JournalFailed
 from core.lanes import Lane
-from core.rights import Level
+from core.operations import Level
 from core.watch.incidents.state import Rules
 from core.watch.service import Watch
 from monitor_store import LoadOutcome, LoadReport, MonitorStore, StoreError

@@ -33,13 +33,13 @@ from core.fallback import Backup, Backups
 from core.guest import Cluster, Guest, GuestConfig, Kind, Snapshot, TaskSummary
 from core.lanes import Lane
 from core.names import checked_snapshot_name, checked_vmid
+from core.operations import OPERATIONS, Operation
 from core.proxmox import Pending, TaskStatus
 from core.proxmox_errors import (
     BadAnswer,
     ProxmoxError,
     TaskUnknown,
 )
-from core.verbs import Verb
 
 __all__ = ["BACKUPS_SECONDS", "THREADS", "Endpoint", "ProxmoxClient"]
 
@@ -54,8 +54,6 @@ EXIT_MOST = 900
 
 FAILED_MOST, TASKS_MOST = 100, 500
 """Maximum number of failed backups, and of tasks, read from a node at once."""
-
-_POWER = {Verb.START: "start", Verb.REBOOT: "reboot", Verb.SHUTDOWN: "shutdown", Verb.STOP: "stop"}
 
 
 class ProxmoxClient:
@@ -211,8 +209,11 @@ class ProxmoxClient:
 
     # -- changing
 
-    async def power(self, guest: Guest, verb: Verb) -> str:
-        return await self._calls.start_task("post", (*guest_path(guest), "status", _POWER[verb]), guest)
+    async def power(self, guest: Guest, verb: Operation) -> str:
+        word = OPERATIONS[verb].power
+        if not word:
+            raise ValueError(f"{verb} is not done by a word of power")
+        return await self._calls.start_task("post", (*guest_path(guest), "status", word), guest)
 
     async def clone(self, template: Guest, newid: int, name: str, *, target: str | None, full: bool) -> str:
         return await self._calls.start_task(

@@ -5,7 +5,7 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from core.cluster_cache import FRESH_SECONDS
-from core.rights import Operation
+from core.operations import Operation
 from ui.access.view import access_card
 from ui.cards import card
 from ui.formatting import OK, READ_ONLY, WARNING, Colour

@@ -6,7 +6,7 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from core.rights import Operation
+from core.operations import Operation
 from ui.audit.commands import send_audit, show_audit
 from ui.audit.filters import complete_people, complete_since, detail_of, filter_of
 from ui.interaction.context import Interaction, Services

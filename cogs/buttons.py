@@ -11,8 +11,7 @@ from collections.abc import Awaitable, Callable
 from core.actions.order import Order
 from core.audit.trail import AuditFilter
 from core.errors import BotError, IncidentOver, QuestionOver
-from core.rights import Operation
-from core.verbs import Verb
+from core.operations import Operation
 from core.watch.incidents.model import Incident, Topic
 from ui.audit.commands import show_audit
 from ui.cards import notice
@@ -45,7 +44,7 @@ async def _guest(interaction: Interaction, match: re.Match[str], attempt: Attemp
                 await show_panel(services, reply, int(match["read"]))
             return
         order = Order(
-            Verb(match["action"]), int(match["vmid"]), attempt.actor, fingerprint=match["fingerprint"]
+            Operation(match["action"]), int(match["vmid"]), attempt.actor, fingerprint=match["fingerprint"]
         )
         await act_on_panel(services, reply, order)
 
@@ -67,7 +66,7 @@ async def _alert(interaction: Interaction, match: re.Match[str], attempt: Attemp
             raise IncidentOver
         async with Reply(services, interaction, anew=True) as reply:
             fact = incident.guests[0]
-            order = Order(Verb.START, fact.vmid, attempt.actor, fingerprint=fact.fingerprint)
+            order = Order(Operation.START, fact.vmid, attempt.actor, fingerprint=fact.fingerprint)
             await act(services, reply, order)
     else:
         async with Reply(services, interaction) as reply:

@@ -6,8 +6,7 @@ from discord.app_commands import Choice, locale_str
 from discord.ext import commands
 
 from core.actions.order import Order
-from core.rights import Operation
-from core.verbs import Verb
+from core.operations import Operation
 from ui.access.help import help_card
 from ui.guests.act import show_panel
 from ui.guests.confirm import act_or_ask, ask_first
@@ -66,11 +65,13 @@ class General(commands.Cog):
     async def create(
         self,
         interaction: Interaction,
-        template_id: app_commands.Transform[int, GuestId(Verb.CREATE)],
+        template_id: app_commands.Transform[int, GuestId(Operation.CREATE)],
         name: str,
         new_vmid: int | None = None,
     ) -> None:
-        order = Order(Verb.CREATE, template_id, actor_of(interaction), name=name.strip(), new_vmid=new_vmid)
+        order = Order(
+            Operation.CREATE, template_id, actor_of(interaction), name=name.strip(), new_vmid=new_vmid
+        )
         async with Reply(self._services, interaction) as reply:
             await act_or_ask(self._services, reply, order)
 
@@ -83,11 +84,11 @@ class General(commands.Cog):
     async def resize(
         self,
         interaction: Interaction,
-        vmid: app_commands.Transform[int, GuestId(Verb.RESIZE)],
+        vmid: app_commands.Transform[int, GuestId(Operation.RESIZE)],
         cores: int | None = None,
         memory_mb: int | None = None,
     ) -> None:
-        order = Order(Verb.RESIZE, vmid, actor_of(interaction), cores=cores, memory_mb=memory_mb)
+        order = Order(Operation.RESIZE, vmid, actor_of(interaction), cores=cores, memory_mb=memory_mb)
         async with Reply(self._services, interaction) as reply:
             await act_or_ask(self._services, reply, order)
 
@@ -96,10 +97,10 @@ class General(commands.Cog):
     async def delete(
         self,
         interaction: Interaction,
-        vmid: app_commands.Transform[int, GuestId(Verb.DELETE)],
+        vmid: app_commands.Transform[int, GuestId(Operation.DELETE)],
         dry_run: bool = False,
     ) -> None:
-        order = Order(Verb.DELETE, vmid, actor_of(interaction), dry_run=dry_run)
+        order = Order(Operation.DELETE, vmid, actor_of(interaction), dry_run=dry_run)
         async with Reply(self._services, interaction) as reply:
             await ask_first(self._services, reply, order)
 

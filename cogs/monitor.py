@@ -13,8 +13,8 @@ from discord.ext import commands, tasks
 from core.access.policy import unknown_guest
 from core.errors import JournalFailed, NotWatched
 from core.names import checked_vmid
+from core.operations import Operation
 from core.options import format_options
-from core.rights import Operation
 from ui.discord.failures import log_unexpected
 from ui.formatting import ALARM, BACK, WARNING, plain, title
 from ui.interaction.context import Interaction, Services

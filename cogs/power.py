@@ -5,7 +5,7 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from core.actions.order import Order
-from core.verbs import Verb
+from core.operations import Operation
 from ui.guests.confirm import act_or_ask, ask_first
 from ui.interaction.context import Interaction, Services
 from ui.interaction.gate import actor_of
@@ -19,39 +19,39 @@ class Power(commands.Cog):
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    async def _act(self, interaction: Interaction, verb: Verb, vmid: int) -> None:
+    async def _act(self, interaction: Interaction, verb: Operation, vmid: int) -> None:
         async with Reply(self._services, interaction) as reply:
             await act_or_ask(self._services, reply, Order(verb, vmid, actor_of(interaction)))
 
     @app_commands.command(description=locale_str("Start a guest"))
     @app_commands.describe(vmid=VMID)
     async def start(
-        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Verb.START)]
+        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Operation.START)]
     ) -> None:
-        await self._act(interaction, Verb.START, vmid)
+        await self._act(interaction, Operation.START, vmid)
 
     @app_commands.command(description=locale_str("Reboot a guest"))
     @app_commands.describe(vmid=VMID)
     async def reboot(
-        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Verb.REBOOT)]
+        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Operation.REBOOT)]
     ) -> None:
-        await self._act(interaction, Verb.REBOOT, vmid)
+        await self._act(interaction, Operation.REBOOT, vmid)
 
     @app_commands.command(description=locale_str("Shut a guest down gently (ACPI)"))
     @app_commands.describe(vmid=VMID)
     async def shutdown(
-        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Verb.SHUTDOWN)]
+        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Operation.SHUTDOWN)]
     ) -> None:
-        await self._act(interaction, Verb.SHUTDOWN, vmid)
+        await self._act(interaction, Operation.SHUTDOWN, vmid)
 
     @app_commands.command(description=locale_str("Switch a guest off hard (asks first)"))
     @app_commands.describe(vmid=VMID, dry_run=DRY_RUN)
     async def stop(
         self,
         interaction: Interaction,
-        vmid: app_commands.Transform[int, GuestId(Verb.STOP)],
+        vmid: app_commands.Transform[int, GuestId(Operation.STOP)],
         dry_run: bool = False,
     ) -> None:
-        order = Order(Verb.STOP, vmid, actor_of(interaction), dry_run=dry_run)
+        order = Order(Operation.STOP, vmid, actor_of(interaction), dry_run=dry_run)
         async with Reply(self._services, interaction) as reply:
             await ask_first(self._services, reply, order)

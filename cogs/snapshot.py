@@ -7,8 +7,7 @@ from discord.ext import commands
 from core.actions.order import Order
 from core.guest import Guest
 from core.names import DESCRIPTION_MOST
-from core.rights import Operation
-from core.verbs import Verb
+from core.operations import Operation
 from ui.formatting import plain
 from ui.guests.act import act
 from ui.guests.confirm import ask_first
@@ -39,13 +38,13 @@ class Snapshots(
     async def create(
         self,
         interaction: Interaction,
-        vmid: app_commands.Transform[int, GuestId(Verb.SNAPSHOT_CREATE)],
+        vmid: app_commands.Transform[int, GuestId(Operation.SNAPSHOT_CREATE)],
         name: str,
         description: app_commands.Range[str, 0, DESCRIPTION_MOST] = "",
         with_memory: bool = False,
     ) -> None:
         order = Order(
-            Verb.SNAPSHOT_CREATE,
+            Operation.SNAPSHOT_CREATE,
             vmid,
             actor_of(interaction),
             snapshot=name.strip(),
@@ -83,11 +82,11 @@ class Snapshots(
     async def rollback(
         self,
         interaction: Interaction,
-        vmid: app_commands.Transform[int, GuestId(Verb.SNAPSHOT_ROLLBACK)],
+        vmid: app_commands.Transform[int, GuestId(Operation.SNAPSHOT_ROLLBACK)],
         name: str,
         dry_run: bool = False,
     ) -> None:
-        await self._ask(interaction, Verb.SNAPSHOT_ROLLBACK, vmid, name, dry_run=dry_run)
+        await self._ask(interaction, Operation.SNAPSHOT_ROLLBACK, vmid, name, dry_run=dry_run)
 
     @app_commands.command(description=locale_str("Delete a snapshot (asks first)"))
     @app_commands.describe(vmid=VMID, name=NAME)
@@ -95,13 +94,13 @@ class Snapshots(
     async def delete(
         self,
         interaction: Interaction,
-        vmid: app_commands.Transform[int, GuestId(Verb.SNAPSHOT_DELETE)],
+        vmid: app_commands.Transform[int, GuestId(Operation.SNAPSHOT_DELETE)],
         name: str,
     ) -> None:
-        await self._ask(interaction, Verb.SNAPSHOT_DELETE, vmid, name)
+        await self._ask(interaction, Operation.SNAPSHOT_DELETE, vmid, name)
 
     async def _ask(
-        self, interaction: Interaction, verb: Verb, vmid: int, name: str, *, dry_run: bool = False
+        self, interaction: Interaction, verb: Operation, vmid: int, name: str, *, dry_run: bool = False
     ) -> None:
         order = Order(verb, vmid, actor_of(interaction), snapshot=name.strip(), dry_run=dry_run)
         async with Reply(self._services, interaction) as reply:

@@ -11,24 +11,19 @@
     │   ├── TooQuick                 the person asks more quickly than can be answered
     │   ├── GuestNotFound            no guest with this VMID, or none that the person may see
     │   ├── WrongState               running, stopped … does not fit the action
-    │   ├── TemplateRefused          a template cannot do this
-    │   ├── NotATemplate             only a template can be cloned here
-    │   ├── GuestLocked              Proxmox holds a lock on the guest
-    │   ├── GuestProtected           Proxmox' protection flag is set
+    │   ├── WrongKind                a container cannot do this, or a VM cannot
+    │   ├── TemplateRefused, NotATemplate: a template cannot do this, or nothing but a template can
+    │   ├── GuestLocked, GuestProtected: Proxmox holds a lock on the guest, or its protection flag is set
     │   ├── GuestBusy                another action of the bot is under way
-    │   ├── BadVmid, BadGuestName, BadSnapshotName, BadAmount
-    │   ├── VmidTaken                the VMID belongs to another guest
-    │   ├── NothingGiven             /resize without cores and memory
-    │   ├── NothingToChange          /resize to what the guest has
-    │   ├── BalloonTooLarge          memory below the balloon's minimum
-    │   ├── SnapshotNotFound, SnapshotExists, SnapshotUnsupported, MemoryNotSaved
+    │   ├── BadVmid, BadGuestName, BadSnapshotName, BadAmount, VmidTaken
+    │   ├── NothingGiven, NothingToChange: /resize without cores and memory, or to what the guest has
+    │   ├── BalloonTooLarge, SnapshotNotFound, SnapshotExists, SnapshotUnsupported, MemoryNotSaved
     │   ├── NotYours                 somebody else's question
     │   ├── QuestionOver, QuestionAnswered: it has lapsed (or is of an earlier run), or was answered before
     │   ├── AnswerTooLate            Discord no longer takes an answer to this interaction
     │   ├── NameMismatch, NoReason   the typed name is another one, or no reason was given
     │   ├── ChangedMeanwhile         the guest is no longer what the question showed
-    │   ├── AlreadyWatched, NotWatched, CannotWatchTemplate, DiskUnknown
-    │   ├── BadDuration, UnknownTarget, NotMuted
+    │   ├── AlreadyWatched, NotWatched, CannotWatchTemplate, DiskUnknown, BadDuration, UnknownTarget, NotMuted
     │   ├── UnknownOperation, UnknownPerson, SeveralPeople, BadSince, NothingChosen: core/wanted_errors.py
     │   └── IncidentOver             an alert's button, after the incident has ended
     ├── ProxmoxError                 Proxmox, or the way to it, said no: core/proxmox_errors.py
@@ -41,7 +36,7 @@ An error carries values, never a sentence; ui/messages/errors.py has one sentenc
 from dataclasses import dataclass, fields
 
 from core.guest import Kind, State
-from core.rights import Level
+from core.operations import Level
 
 
 class BotError(Exception):
@@ -143,6 +138,14 @@ class WrongState(Refused):
     label: str
     verb: str
     state: State
+
+
+@dataclass(eq=False)
+class WrongKind(Refused):
+    vmid: int
+    label: str
+    verb: str
+    kind: Kind
 
 
 @dataclass(eq=False)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from core.fallback import Backups
 from core.guest import Cluster, Guest, GuestConfig, Snapshot, TaskSummary
-from core.verbs import Verb
+from core.operations import Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,8 @@ class Proxmox(Protocol):
         A token without Sys.Audit on the node sees only its own.
         """
 
-    async def power(self, guest: Guest, verb: Verb) -> str:
-        """Start, reboot, shut down or stop a guest, and return the UPID."""
+    async def power(self, guest: Guest, verb: Operation) -> str:
+        """An action whose row has a `power`; the UPID."""
 
     async def clone(self, template: Guest, newid: int, name: str, *, target: str | None, full: bool) -> str:
         """Clone a template and return the UPID."""

@@ -24,20 +24,26 @@ def path_of(language: str) -> Path:
 
 
 def in_source() -> set[Message]:
-    """Return every message of the source: of `t("…")`, `t.plural("…", "…", n)` and `locale_str("…")`."""
+    """Every message of the source: of `t("…")`, `N_("…")`, `t.plural("…", "…", n)` and `locale_str("…")`.
+
+    Raises ValueError where `N_` marks something else than one literal string.
+    """
     paths = (path for pattern in SOURCES for path in ROOT.glob(pattern))
-    return {message for path in paths for message in _messages(ast.parse(path.read_text("utf-8")))}
+    return {message for path in paths for message in messages_of(path.read_text("utf-8"))}
 
 
-def _messages(tree: ast.AST) -> Iterator[Message]:
-    for node in ast.walk(tree):
+def messages_of(source: str) -> Iterator[Message]:
+    """The messages of one file's source, see `in_source`."""
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and node.args:
             texts = [
                 arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
             ]
             function = node.func
             name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-            if name in ("t", "locale_str") and texts:
+            if name == "N_" and len(texts) != 1:
+                raise ValueError(f"line {node.lineno}: N_ takes one literal string: {ast.unparse(node)}")
+            if name in ("t", "N_", "locale_str") and texts:
                 yield texts[0]
             elif name == "plural" and len(texts) >= 2:
                 yield (texts[0], texts[1])

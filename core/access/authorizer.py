@@ -17,7 +17,7 @@ from core.access.read_only import ReadOnlySwitch
 from core.cluster_cache import ClusterCache
 from core.errors import Refused
 from core.guest import Cluster, Guest
-from core.rights import RIGHTS, Effect, Level, Operation
+from core.operations import OPERATIONS, Effect, Level, Operation
 
 Check = Callable[[Guest], Refused | None]
 """Returns why a person may not act on a guest, or None."""
@@ -88,7 +88,7 @@ class Authorizer:
 
     def needs_fresh_list(self, actor: Actor, operation: Operation, vmid: int) -> bool:
         """Return whether the list must be read again before this change is decided, because it may be outdated."""
-        changes = RIGHTS[operation].effect is not Effect.NOTHING
+        changes = OPERATIONS[operation].effect is not Effect.NOTHING
         return changes and depends_on_list(self.rules, actor, operation, vmid)
 
     def guest_index(self, cluster: Cluster) -> GuestIndex:

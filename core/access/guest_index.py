@@ -11,7 +11,7 @@ from functools import cached_property
 
 from core.access.policy import OWNER_TAG, PROTECTED_TAG, AccessRules, Actor, Scope, ScopeKind, place_refusal
 from core.guest import Cluster, Guest
-from core.rights import RIGHTS, Level, Operation, Reach
+from core.operations import OPERATIONS, Level, Operation, Reach
 
 TYPED_MOST, WORDS_MOST = 100, 5
 """Characters and words of the typed text that are used."""
@@ -162,7 +162,7 @@ def offer_for(
     rules: AccessRules, actor: Actor, operation: Operation, guest_index: GuestIndex, *, read_only: bool
 ) -> Offer:
     """Return the guests for which `decide` would not refuse the operation. `read_only`: it refuses every change."""
-    right = RIGHTS[operation]
+    right = OPERATIONS[operation]
     if place_refusal(rules, actor, operation) or (read_only and right.changes):
         return NO_OFFER
     if right.reach is Reach.WHOLE:

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from core.errors import GuestNotFound, NotAllowed, NotHere, OnlySomeGuests, Refused
 from core.guest import Cluster, Guest, Kind, State
-from core.rights import ON_ALERTS, RIGHTS, Level, Operation, Reach
+from core.operations import OPERATIONS, Level, Operation, Reach
 
 OWNER_TAG = "owner-"
 PROTECTED_TAG = "protected"
@@ -168,7 +168,12 @@ def place_refusal(rules: AccessRules, actor: Actor, operation: Operation | None 
         if place.category_id == rules.category_id:
             return None
         at_alerts = place.channel_id is not None and place.channel_id == rules.alert_channel_id
-        if at_alerts and actor.interaction_kind is InteractionKind.BUTTON and operation in ON_ALERTS:
+        if (
+            at_alerts
+            and actor.interaction_kind is InteractionKind.BUTTON
+            and operation is not None
+            and OPERATIONS[operation].on_alerts
+        ):
             return None
     return NotHere()
 
@@ -195,7 +200,7 @@ def decide(
     refusal = place_refusal(rules, actor, operation)
     if refusal is not None:
         return refusal
-    right = RIGHTS[operation]
+    right = OPERATIONS[operation]
     protected = right.guards(seconds) and guest is not None and is_protected(rules, guest)
     needed = Level.ADMIN if protected else right.level
     if whole or right.reach is Reach.WHOLE:
@@ -220,7 +225,7 @@ def depends_on_list(rules: AccessRules, actor: Actor, operation: Operation, vmid
 
     It assumes that the guest is protected.
     """
-    right, sure = RIGHTS[operation], level_everywhere(rules, actor)
+    right, sure = OPERATIONS[operation], level_everywhere(rules, actor)
     for level, scopes in grants(rules, actor).values():
         if any(scope.kind is ScopeKind.VMID and scope.value == str(vmid) for scope in scopes):
             sure = max(sure, level)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from core.actions.order import Plan
 from core.clock import Clock
 from core.errors import ChangedMeanwhile, GuestBusy
-from core.verbs import Verb
+from core.operations import Operation
 
 
 class Claims:
@@ -34,7 +34,7 @@ class Claims:
         order, vmid = plan.order, plan.order.vmid
         if running := self.busy.get(vmid):
             raise replace(running)
-        if self.ended(vmid) != ended and order.verb is not Verb.CREATE:
+        if self.ended(vmid) != ended and order.verb is not Operation.CREATE:
             raise ChangedMeanwhile(vmid)
         self.busy[vmid] = GuestBusy(
             vmid=vmid,

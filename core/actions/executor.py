@@ -24,10 +24,10 @@ from core.errors import (
     Unconfirmed,
 )
 from core.guest import Guest, Kind, State
+from core.operations import OPERATIONS, Operation, OperationRow
 from core.proxmox import Proxmox
 from core.proxmox_errors import BadAnswer, GuestMoved, NodeUnreachable, ProxmoxError, TimedOut
 from core.tasks import OnProgress, Progress, TaskEnd, TaskResult, follow, ignore_progress
-from core.verbs import ACTIONS, Action, Verb
 
 SETTLE_SECONDS = 60.0
 SETTLE_SECONDS_HA = 300.0
@@ -82,7 +82,7 @@ class Executor:
             self._limit.check(order.actor.user_id)
             await self._ensure_free(order)
             plan = await self._planner.plan(order)
-            if plan.needs_name or ACTIONS[order.verb].asks:
+            if plan.needs_name or OPERATIONS[order.verb].asks:
                 plan = replace(plan, fallback=await self._planner.fallback(plan))
         except BaseException as error:
             self._charge(order, error)
@@ -193,7 +193,7 @@ class Executor:
             await self._clock.sleep(pause)
 
     async def _run(self, plan: Plan, began: float, on_progress: OnProgress, note: RecordStep) -> Report:
-        action = ACTIONS[plan.order.verb]
+        action = OPERATIONS[plan.order.verb]
         note(AuditStep.SENDING, plan)
         with self._expected.expect_stop(plan) as expected:
             plan, upid = await self._send(plan, expected, note)
@@ -245,14 +245,14 @@ class Executor:
                 raise replace(running)
 
     async def _conclude(
-        self, plan: Plan, action: Action, task: TaskResult | None, began: float, on_progress: OnProgress
+        self, plan: Plan, action: OperationRow, task: TaskResult | None, began: float, on_progress: OnProgress
     ) -> Report:
         report = Report(plan, task, None, 0.0)
         if not report.good:
             report = replace(report, after=await self._read_guest(plan.guest.vmid))
-        elif plan.order.verb is Verb.DELETE:
+        elif plan.order.verb is Operation.DELETE:
             self._cluster_cache.overlay(plan.guest.vmid, None)
-        elif plan.order.verb is Verb.CREATE:
+        elif plan.order.verb is Operation.CREATE:
             report = replace(report, after=await self._read_clone(plan))
         elif action.becomes:
             after, settled = await self._settle(plan.guest, action.becomes, began, on_progress)
@@ -261,7 +261,7 @@ class Executor:
             report = replace(report, after=await self._read_guest(plan.guest.vmid))
         if report.after is not None:
             self._cluster_cache.overlay(report.after.vmid, report.after)
-        if plan.order.verb is Verb.RESIZE and report.good:
+        if plan.order.verb is Operation.RESIZE and report.good:
             report = replace(report, change=await self._applied_change(plan))
         return replace(report, seconds=self._clock.monotonic() - began)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from core.actions.order import Plan
 from core.clock import Clock
 from core.errors import JournalFailed
-from core.verbs import ACTIONS
+from core.operations import OPERATIONS
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class ExpectedStops:
         """
         expected_stop = ExpectedStop(plan.order.actor.name, self._clock.monotonic())
         vmid = plan.order.vmid
-        if not ACTIONS[plan.order.verb].stops:
+        if not OPERATIONS[plan.order.verb].stops:
             yield expected_stop
             return
         former = self._stops.get(vmid)

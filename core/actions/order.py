@@ -8,16 +8,16 @@ from core.actions.resizing import Excess
 from core.errors import ChangedMeanwhile, NameMismatch, NoReason, Unconfirmed
 from core.fallback import Fallback
 from core.guest import Guest, GuestConfig, Snapshot
+from core.operations import OPERATIONS, Operation
 from core.options import format_options
 from core.tasks import TaskEnd, TaskResult
-from core.verbs import Verb
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """The request of one person. `vmid` is the guest's, for CREATE the template's. Memory is in MiB."""
 
-    verb: Verb
+    verb: Operation
     vmid: int
     actor: Actor
     name: str | None = None
@@ -124,7 +124,7 @@ class Plan:
     @property
     def needs_preview(self) -> bool:
         """Whether a person should see the plan first although nothing is lost by it."""
-        handed_on = self.order.verb is Verb.CREATE and self.after is not None and self.after.has_effect
+        handed_on = self.order.verb is Operation.CREATE and self.after is not None and self.after.has_effect
         return self.excess is not None or handed_on
 
     @property
@@ -134,7 +134,7 @@ class Plan:
     @property
     def needs_name(self) -> bool:
         """Whether the person has to type the guest's name."""
-        return self.guarded or self.order.verb is Verb.DELETE
+        return self.guarded or OPERATIONS[self.order.verb].asks_name
 
     def ensure_confirmed(self) -> None:
         """Check that the order contains the confirmations that this plan needs.
@@ -157,11 +157,11 @@ class Plan:
         Raises: ChangedMeanwhile.
         """
         same = self.guest.fingerprint == shown.guest.fingerprint and self.snapshot == shown.snapshot
-        if self.order.verb is Verb.RESIZE:
+        if self.order.verb is Operation.RESIZE:
             same = same and (self.change, self.excess) == (shown.change, shown.excess)
-        if self.order.verb in (Verb.CREATE, Verb.SNAPSHOT_ROLLBACK):
+        if self.order.verb in (Operation.CREATE, Operation.SNAPSHOT_ROLLBACK):
             same = same and (self.before, self.after) == (shown.before, shown.after)
-        if self.order.verb is Verb.DELETE:
+        if self.order.verb is Operation.DELETE:
             same = same and (self.config, self.snapshots) == (shown.config, shown.snapshots)
         if not same:
             raise ChangedMeanwhile(self.guest.vmid)

@@ -9,6 +9,7 @@ from core.access.authorizer import Authorizer, Check
 from core.access.policy import Actor, is_protected, unknown_guest
 from core.access.tag_authority import authority_of
 from core.actions.order import Order, Plan
+from core.actions.preconditions import failed_precondition
 from core.actions.resizing import find_excess, with_pending
 from core.clock import Clock
 from core.cluster_cache import FRESH_SECONDS, ClusterCache
@@ -28,10 +29,9 @@ from core.errors import (
 from core.fallback import Fallback
 from core.guest import Guest, Kind, Snapshot, State
 from core.names import checked_cores, checked_guest_name, checked_memory, checked_snapshot_name, checked_vmid
+from core.operations import OPERATIONS, Operation
 from core.proxmox import Pending, Proxmox
 from core.proxmox_errors import GuestMoved, NodeUnreachable, ProxmoxError
-from core.rights import RIGHTS, Operation
-from core.verbs import ACTIONS, Verb, failed_precondition
 
 T = TypeVar("T")
 
@@ -143,7 +143,7 @@ class Planner:
 
     def authorize(self, order: Order, guest: Guest) -> None:
         """Check access to the guest. Raises: Refused."""
-        self._authorizer.authorize(order.actor, _operation(order), guest)
+        self._authorizer.authorize(order.actor, order.verb, guest)
 
     def list_age(self, actor: Actor, operation: Operation, vmid: int) -> float:
         """Return the maximum age in seconds of the list on which this decision is based."""
@@ -154,7 +154,7 @@ class Planner:
 
         Raises: Refused, GuestNotFound; ProxmoxError if the list is needed and cannot be read.
         """
-        operation = _operation(order)
+        operation = order.verb
         check = self._authorizer.check_for(order.actor, operation)
         age = self.list_age(order.actor, operation, order.vmid)
         known = self._cluster_cache.find(order.vmid) or unknown_guest(order.vmid)
@@ -167,13 +167,13 @@ class Planner:
         Raises: Refused or ProxmoxError if the order cannot be carried out.
         """
         _validate(order)
-        operation = _operation(order)
+        operation = order.verb
         check = self._authorizer.check_for(order.actor, operation)
         age = self.list_age(order.actor, operation, order.vmid)
         return await self._at(order.vmid, lambda guest: self._plan(order, guest, check), check, age)
 
     async def _plan(self, order: Order, guest: Guest, check: Check) -> Plan:
-        guarded = RIGHTS[_operation(order)].guarded
+        guarded = OPERATIONS[order.verb].guarded
         try:
             plan = await self._checked(order, guest)
             if guarded:
@@ -184,24 +184,24 @@ class Planner:
             )  # an access refusal comes first, because it reveals nothing about the guest
             raise
         _ensure_allowed(check, plan.guest)
-        if guarded and (refusal := failed_precondition(ACTIONS[order.verb], plan.guest)):
+        if guarded and (refusal := failed_precondition(OPERATIONS[order.verb], plan.guest)):
             raise refusal
-        return await self._resize(plan) if order.verb is Verb.RESIZE else plan
+        return await self._resize(plan) if order.verb is Operation.RESIZE else plan
 
     async def _checked(self, order: Order, guest: Guest) -> Plan:
         """Check the order and return the plan, as far as possible without the configuration."""
         if order.fingerprint is not None and not guest.has_fingerprint(order.fingerprint):
             raise ChangedMeanwhile(guest.vmid)
-        action, plan = ACTIONS[order.verb], Plan(order, guest)
+        action, plan = OPERATIONS[order.verb], Plan(order, guest)
         refusal = failed_precondition(action, guest)
         if refusal and not action.needs_unprotected:  # those are checked later, with the configuration
             raise refusal
         match order.verb:
-            case Verb.DELETE:
+            case Operation.DELETE:
                 plan = replace(plan, snapshots=await self._proxmox.snapshots(guest))
-            case Verb.CREATE:
+            case Operation.CREATE:
                 plan = await self._create(plan)
-            case Verb.SNAPSHOT_CREATE | Verb.SNAPSHOT_ROLLBACK | Verb.SNAPSHOT_DELETE:
+            case Operation.SNAPSHOT_CREATE | Operation.SNAPSHOT_ROLLBACK | Operation.SNAPSHOT_DELETE:
                 plan = await self._snapshot(plan)
         return plan
 
@@ -210,7 +210,7 @@ class Planner:
         config = await self._proxmox.config(plan.guest)
         guest = replace(plan.guest, protected=config.protection)
         before = None
-        if plan.order.verb is Verb.SNAPSHOT_ROLLBACK:
+        if plan.order.verb is Operation.SNAPSHOT_ROLLBACK:
             before = authority_of(
                 self._authorizer.rules, guest.tags, protection=guest.protected, vmid=guest.vmid
             )
@@ -226,7 +226,7 @@ class Planner:
         Each of the two is None if it could not be read.
         """
         guest = plan.guest
-        if plan.order.verb is Verb.DELETE:  # the snapshots are lost with it
+        if plan.order.verb is Operation.DELETE:  # the snapshots are deleted too
             return Fallback(await _read_in_time(self._proxmox.backups(guest)), ())
         backups, snapshots = await asyncio.gather(
             _read_in_time(self._proxmox.backups(guest)), _read_in_time(self._proxmox.snapshots(guest))
@@ -291,12 +291,14 @@ class Planner:
         order, guest, name = plan.order, plan.guest, plan.order.snapshot or ""
         snapshots = await self._proxmox.snapshots(guest)
         known = next((snapshot for snapshot in snapshots if snapshot.name == name), None)
-        if order.verb is not Verb.SNAPSHOT_CREATE:
+        if order.verb is not Operation.SNAPSHOT_CREATE:
             if known is None:
                 raise SnapshotNotFound(guest.vmid, guest.label, name)
             plan = replace(plan, snapshots=snapshots, snapshot=known)
             return (
-                await self._with_snapshot_tags(plan, name) if order.verb is Verb.SNAPSHOT_ROLLBACK else plan
+                await self._with_snapshot_tags(plan, name)
+                if order.verb is Operation.SNAPSHOT_ROLLBACK
+                else plan
             )
         checked_snapshot_name(name, guest.kind)
         if known:
@@ -324,7 +326,7 @@ class Planner:
 
 def _remaining_snapshots(order: Order, snapshots: Iterable[Snapshot]) -> Iterable[Snapshot]:
     """Return the snapshots that can still be rolled back to afterwards."""
-    gone = order.snapshot if order.verb is Verb.SNAPSHOT_DELETE else None
+    gone = order.snapshot if order.verb is Operation.SNAPSHOT_DELETE else None
     return (each for each in snapshots if each.name != gone and not each.incomplete)
 
 
@@ -345,16 +347,12 @@ def _ensure_allowed(check: Check, guest: Guest) -> None:
         raise refusal
 
 
-def _operation(order: Order) -> Operation:
-    return Operation(order.verb.value)
-
-
 def _validate(order: Order) -> None:
     """Check the options that can be refused without asking Proxmox."""
-    if order.verb is Verb.RESIZE and order.cores is None and order.memory_mb is None:
+    if order.verb is Operation.RESIZE and order.cores is None and order.memory_mb is None:
         raise NothingGiven
     checked_vmid(order.vmid)
-    if order.verb is Verb.CREATE:
+    if order.verb is Operation.CREATE:
         checked_guest_name(order.name or "")
     if order.new_vmid is not None:
         checked_vmid(order.new_vmid)

@@ -29,10 +29,10 @@ from core.clock import Clock
 from core.errors import JournalFailed
 from core.guest import Guest, Kind, State
 from core.names import Upid
+from core.operations import OPERATIONS, Operation
 from core.proxmox import Proxmox
 from core.proxmox_errors import ProxmoxError, TaskUnknown
 from core.tasks import TaskEnd
-from core.verbs import ACTIONS, Verb
 
 _log = logging.getLogger(__name__)
 
@@ -186,7 +186,7 @@ class ActionRecovery:
         Raises: ProxmoxError, JournalFailed.
         """
         record, vmid = attempt.open.record, attempt.open.record.vmid or 0
-        types = frozenset().union(*ACTIONS[Verb(record.operation)].tasks.values())
+        types = frozenset().union(*OPERATIONS[Operation(record.operation)].tasks.values())
         tasks = await self._proxmox.recent_tasks(_guest_of(attempt.open), TASKS_READ)
         if self._is_busy(vmid):
             return None
@@ -224,7 +224,7 @@ class ActionRecovery:
 
         Raises: ProxmoxError.
         """
-        if open_.record.operation != Verb.RESIZE.value or open_.record.step is AuditStep.ASKED:
+        if open_.record.operation != Operation.RESIZE.value or open_.record.step is AuditStep.ASKED:
             return False
         options = dict(part.partition("=")[::2] for part in open_.record.detail.split())
         cluster = await self._proxmox.cluster()
@@ -238,7 +238,10 @@ class ActionRecovery:
 
     async def _is_gone(self, ended: AuditRecord) -> bool:
         """Return whether a deleted guest is gone and its VMID is still free. False if that cannot be read."""
-        if ended.operation != Verb.DELETE.value or ending_of(ended) not in (Ending.DONE, Ending.WARNINGS):
+        if ended.operation != Operation.DELETE.value or ending_of(ended) not in (
+            Ending.DONE,
+            Ending.WARNINGS,
+        ):
             return False
         try:
             return (await self._proxmox.cluster()).find(ended.vmid or 0) is None

@@ -6,6 +6,7 @@ from dataclasses import replace
 from core.actions.order import Plan
 from core.clock import Clock
 from core.errors import GuestNotFound, VmidTaken
+from core.operations import OPERATIONS, Operation
 from core.proxmox import Proxmox
 from core.proxmox_errors import (
     BadAnswer,
@@ -15,7 +16,6 @@ from core.proxmox_errors import (
     TargetNotShared,
     TimedOut,
 )
-from core.verbs import ACTIONS, Verb
 
 CLOCK_SKEW = 60
 """Seconds that the node's clock may differ from the bot's when a task is searched for after a time-out."""
@@ -37,7 +37,7 @@ class Sender:
         The UPID is None if the change took effect at once, without a task.
         Raises: ProxmoxError, for a clone also VmidTaken.
         """
-        if plan.order.verb is Verb.CREATE:
+        if plan.order.verb is Operation.CREATE:
             return await self._clone(plan)
         return plan, await self._send_once(plan)
 
@@ -83,11 +83,11 @@ class Sender:
         It is found by type, guest, time and the bot's own token. A task that answers an earlier request does
         not count. For CREATE the copy must exist.
         """
-        types = ACTIONS[plan.order.verb].tasks[plan.guest.kind]
+        types = OPERATIONS[plan.order.verb].tasks[plan.guest.kind]
         try:
             tasks = await self._proxmox.recent_tasks(plan.guest, 10)
             if (
-                plan.order.verb is Verb.CREATE
+                plan.order.verb is Operation.CREATE
                 and (await self._proxmox.cluster()).find(plan.new_vmid or 0) is None
             ):
                 return None
@@ -102,23 +102,24 @@ class Sender:
 
 async def _request(proxmox: Proxmox, plan: Plan) -> str | None:
     order, guest = plan.order, plan.guest
+    if OPERATIONS[order.verb].power:
+        return await proxmox.power(guest, order.verb)
     match order.verb:
-        case Verb.START | Verb.REBOOT | Verb.SHUTDOWN | Verb.STOP:
-            return await proxmox.power(guest, order.verb)
-        case Verb.CREATE:
+        case Operation.CREATE:
             if plan.new_vmid is None or order.name is None:
                 raise GuestNotFound(order.vmid)
             return await proxmox.clone(guest, plan.new_vmid, order.name, target=plan.target, full=plan.full)
-        case Verb.RESIZE:
+        case Operation.RESIZE:
             digest = plan.config.digest if plan.config else None
             return await proxmox.resize(guest, order.cores, order.memory_mb, digest)
-        case Verb.DELETE:
+        case Operation.DELETE:
             return await proxmox.delete(guest)
-        case Verb.SNAPSHOT_CREATE:
+        case Operation.SNAPSHOT_CREATE:
             return await proxmox.snapshot_create(
                 guest, order.snapshot or "", order.description, order.with_memory
             )
-        case Verb.SNAPSHOT_ROLLBACK:
+        case Operation.SNAPSHOT_ROLLBACK:
             return await proxmox.snapshot_rollback(guest, order.snapshot or "")
-        case Verb.SNAPSHOT_DELETE:
+        case Operation.SNAPSHOT_DELETE:
             return await proxmox.snapshot_delete(guest, order.snapshot or "")
+    raise ValueError(f"no request is known for {order.verb}")

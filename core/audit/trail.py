@@ -19,8 +19,8 @@ from core.audit.folding import Folding
 from core.audit.record import AuditRecord, AuditStep
 from core.clock import Clock
 from core.errors import BotError, JournalFailed, Refused
+from core.operations import ACTIONS
 from core.tasks import TaskEnd, end_of
-from core.verbs import Verb
 
 __all__ = ["AuditRecord", "AuditStep"]
 
@@ -245,7 +245,7 @@ class AuditTrail:
     def close_cut_off(self) -> None:
         found = self._records.audit_open()
         unknown = self._records.audit_unknown(self._clock.now() - RECHECK_SECONDS)
-        self.cut_off = tuple(each for each in (*found, *unknown) if each.record.operation in list(Verb))
+        self.cut_off = tuple(each for each in (*found, *unknown) if each.record.operation in ACTIONS)
         for each in found:
             if each not in self.cut_off:
                 self.record(replace(each.record, step=AuditStep.ENDED, outcome=CUT_OFF), each.attempt)

@@ -24,7 +24,7 @@ from core.delivery.blocked_text import send_with_fallbacks
 from core.delivery.channel import DeliveryFailure, NotDelivered
 from core.delivery.retries import LIMIT_MOST, LONG_PAUSE, PAUSES, sleep_until_set
 from core.errors import JournalFailed
-from core.rights import RIGHTS, Effect, Operation
+from core.operations import OPERATIONS, Effect, Operation
 from core.watch.journal import Backlog, Journal
 
 _log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ PAGE_RECORDS = 200
 """Records read at once."""
 UNMARKED_MOST = 500
 """Number of passed records without a line after which the position is stored."""
-_READS = {operation.value for operation in Operation if RIGHTS[operation].effect is Effect.NOTHING} | {
+_READS = {operation.value for operation in Operation if OPERATIONS[operation].effect is Effect.NOTHING} | {
     VARIOUS
 }
 

@@ -13,8 +13,8 @@ from core.cluster_cache import ClusterCache
 from core.errors import BotError, JournalFailed, NotMuted, NotWatched, StoreFailed
 from core.guest import Guest, State
 from core.names import checked_vmid
+from core.operations import OPERATIONS, Operation
 from core.proxmox import Proxmox
-from core.verbs import ACTIONS, Verb
 from core.watch.incidents.flapping import forget_guest
 from core.watch.incidents.model import Incident, MessageKind, Metric, Mute, WatchEntry
 from core.watch.incidents.notifications import announce_all
@@ -199,11 +199,11 @@ class Watch:
             return False
         self._recent_actions.note(vmid, after)
         try:
-            if verb is Verb.DELETE:
+            if verb is Operation.DELETE:
                 self.remove(vmid)
                 return True
             known = self.state.guests.get(vmid)
-            if ACTIONS[verb].stops and after is not None and known is not None:
+            if OPERATIONS[verb].stops and after is not None and known is not None:
                 transition = self._start_transition()
                 transition.uptimes.pop(vmid, None)  # its uptime starts anew, as ordered
                 if after.state is State.STOPPED and known.state is not State.STOPPED:

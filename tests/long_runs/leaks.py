@@ -30,13 +30,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.rights import Operation
+from core.operations import Operation
 from playground.cluster.demo_cluster import NODES, build_demo
 from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
 from playground.pve.plan import TaskPlan
 from playground.pve.server import Pve
-from tests.bot.interaction.test_gate import EVERY_COMMAND, EVERY_COMPLETION
+from tests.support.catalogue import EVERY_COMMAND, EVERY_COMPLETION
 from tests.support.stage import PATIENCE, Stage, stage, working_tasks
 
 REQUESTS_A_SEED = 250

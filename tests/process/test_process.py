@@ -14,12 +14,10 @@ from typing import Any
 import pytest
 
 from playground.discord.people import PressResult
+from tests.support import catalogue
 from tests.support.process_stage import CONTRACTS, INTERVAL, PATIENCE, ProcessStage, Wire, process_stage
 
-COMMANDS = {
-    *("list", "info", "create", "resize", "delete", "help", "start", "reboot", "shutdown", "stop"),
-    *("snapshot", "monitor", "access", "readonly", "audit"),
-}
+COMMANDS = {command.word.split()[0] for command in catalogue.COMMANDS}
 KILLS = 12
 """Number of kills in the test of the watch list.
 

@@ -9,22 +9,26 @@ from typing import Any, get_type_hints
 import pytest
 
 from core import errors, proxmox_errors
-from core.actions.order import Order
 from core.errors import BotError
 from core.guest import Kind, State
-from core.rights import Level
-from core.verbs import Verb
-from tests.support.fakes import AKIKO, NOON
-from tools.messages import LANGUAGES, Message, in_source, read, translated
-from ui.guests.outcome import WORDINGS
-from ui.i18n import Text, Texts
-from ui.messages.errors import SENTENCES, error_sentence, unexpected_sentence, verb_noun
+from core.operations import ACTIONS, OPERATIONS, Level, Operation
+from tests.support.fakes import NOON
+from tools.messages import LANGUAGES, Message, in_source, messages_of, read, translated
+from ui.guests.plan import _PARTICULARS
+from ui.i18n import N_, Text, Texts
+from ui.messages.errors import SENTENCES, error_sentence, unexpected_sentence
+from ui.messages.operations import WORDS, operation_noun
 from ui.messages.task_hints import task_hint
 
 TEXTS = Texts("ja")
 JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff66-\uff9f]")
 HOSTILE = "<@1> `x` {name} {0.__class__} %s @everyone [a](http://b) \u202e\n**b** ```c```"
 LANGUAGE_PAIRS = [TEXTS.of("ja"), TEXTS.of("en")]
+
+
+def may_ask(action: Operation) -> bool:
+    """Whether it asks back, or may for a protected guest or for what a plan has found."""
+    return OPERATIONS[action].asks or OPERATIONS[action].guarded or action is Operation.CREATE
 
 
 def english(message: Message) -> tuple[str, ...]:
@@ -61,6 +65,29 @@ def test_no_message_is_missing_left_over_or_empty(language: str) -> None:
     assert source - set(known) == set(), "run: python -m tools.messages"
     assert set(known) - source == set(), "run: python -m tools.messages"
     assert [message for message, text in known.items() if not translated(text) or not all(text)] == []
+
+
+def test_a_message_that_a_row_holds_is_found() -> None:
+    assert set(messages_of('ROWS = {1: N_("{guest} was started."), 2: text.N_("Start")}')) == {
+        "{guest} was started.",
+        "Start",
+    }
+    assert set(messages_of('t(row.message, guest=guest)\nt("Start")')) == {"Start"}
+
+
+@pytest.mark.parametrize("marked", ["N_(message)", 'N_(f"{noun} it")', 'N_("Start", "Stop")'])
+def test_a_marked_message_is_one_literal_string(marked: str) -> None:
+    with pytest.raises(ValueError, match="line 1: N_ takes one literal string"):
+        list(messages_of(marked))
+
+
+def test_a_marked_message_is_translated_where_it_is_shown() -> None:
+    message = N_("{guest} was started.")
+    assert message == "{guest} was started."
+    assert [t(message, guest="**101**") for t in LANGUAGE_PAIRS] == [
+        "**101** を開始しました。",
+        "**101** was started.",
+    ]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -148,7 +175,7 @@ ERRORS = [
 def values_of(name: str, hint: Any) -> list[object]:
     """Return possible values of a field, hostile if they come from outside."""
     if name == "verb":
-        return [verb.value for verb in Verb]
+        return [verb.value for verb in ACTIONS]
     if name == "option":
         return ["cores", "memory_mb"]  # the option's own name
     choices: dict[Any, list[object]] = {
@@ -196,61 +223,107 @@ def test_an_unexpected_error_shows_its_id_only() -> None:
         assert "`0badcafe`" in unexpected_sentence(t, "0badcafe")
 
 
+VALUES = {"guest": "**101** `web01`", "name": "`new01`", "snapshot": "`before`"}
+
+
+def test_every_operation_has_a_row_of_words() -> None:
+    missing = {operation.value for operation in set(Operation) ^ WORDS.keys()}
+    assert not missing, f"give it a row in WORDS (ui/messages/operations.py): {missing}"
+
+
 @pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
-def test_every_verb_has_its_words(t: Text) -> None:
-    assert set(WORDINGS) == set(Verb)
-    order = Order(Verb.CREATE, 101, AKIKO, name="new01", snapshot="before")
-    said = [
-        say(t, "**101** `web01`", order)
-        for wording in WORDINGS.values()
-        for say in (wording.working, wording.done, wording.failed)
-    ]
-    assert len(set(said)) == 3 * len(Verb)
+def test_every_operation_has_its_noun(t: Text) -> None:
+    nouns = {operation_noun(t, operation) for operation in Operation}
+    assert len(nouns) == len(Operation)
+    assert "" not in nouns
+
+
+@pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
+@pytest.mark.parametrize("action", ACTIONS)
+def test_every_action_has_its_words(action: Operation, t: Text) -> None:
+    words = WORDS[action]
+    said = [t(message, **VALUES) for message in (words.working, words.done, words.failed)]
+    assert len(set(said)) == 3
     assert all("**101** `web01`" in text for text in said)
-    nouns = {verb_noun(t, verb.value) for verb in Verb}
-    assert len(nouns) == len(Verb)
-    for verb, wording in WORDINGS.items():
-        if verb.value.startswith("snapshot"):
-            assert "`before`" in wording.done(t, "x", order)
+    if action.value.startswith("snapshot"):
+        assert all("`before`" in text for text in said)
+
+
+def test_no_two_actions_say_the_same() -> None:
+    said = [
+        message
+        for action in ACTIONS
+        for message in (WORDS[action].working, WORDS[action].done, WORDS[action].failed)
+    ]
+    assert len(set(said)) == 3 * len(ACTIONS)
+
+
+@pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
+@pytest.mark.parametrize("action", [each for each in ACTIONS if may_ask(each)])
+def test_what_may_ask_back_has_the_words_of_its_question(action: Operation, t: Text) -> None:
+    words = WORDS[action]
+    assert words.question and words.yes
+    assert "web01" in t(words.yes, name="web01")
+    assert bool(words.consequence) is (action not in _PARTICULARS)
+
+
+@pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
+def test_a_refusal_by_state_names_the_guest(t: Text) -> None:
+    told = [
+        t(message, guest="**101** `web01`", state="paused")
+        for words in WORDS.values()
+        for message in words.refused.values()
+    ]
+    assert told and all("**101** `web01`" in text for text in told)
 
 
 @pytest.mark.parametrize(
     ("verb", "message", "word"),
     [
-        (Verb.SHUTDOWN, "VM quit/powerdown failed - got timeout", "/stop"),
-        (Verb.REBOOT, "VM quit/powerdown failed - got timeout", "/stop"),
-        (Verb.START, "start failed: command 'kvm' failed: got timeout", None),
-        (Verb.SHUTDOWN, "can't lock file '/var/lock/qemu-server/lock-101.conf' - got timeout", "Other work"),
-        (Verb.DELETE, "base volume 'local:base-900-disk-0' is still in use by linked cloned", "linked"),
+        (Operation.SHUTDOWN, "VM quit/powerdown failed - got timeout", "/stop"),
+        (Operation.REBOOT, "VM quit/powerdown failed - got timeout", "/stop"),
+        (Operation.START, "start failed: command 'kvm' failed: got timeout", None),
         (
-            Verb.DELETE,
+            Operation.SHUTDOWN,
+            "can't lock file '/var/lock/qemu-server/lock-101.conf' - got timeout",
+            "Other work",
+        ),
+        (Operation.DELETE, "base volume 'local:base-900-disk-0' is still in use by linked cloned", "linked"),
+        (
+            Operation.DELETE,
             "base volume 'local:base-900-disk-0' is still in use (use by 'vm-101-disk-0')",
             "linked",
         ),
-        (Verb.DELETE, "can't find base volume 'local:base-900-disk-0'", None),
-        (Verb.CREATE, "lvcreate error: insufficient free space", "full"),
-        (Verb.CREATE, "qemu-img: error while writing: No space left on device", "full"),
-        (Verb.SNAPSHOT_CREATE, "write error: no space left on device", "full"),
-        (Verb.CREATE, "ERROR: out of space", "full"),
-        (Verb.CREATE, "storage 'local' is full", "full"),
-        (Verb.CREATE, "this fullname is not allowed", None),
-        (Verb.START, "failed to set up the network namespace", None),
-        (Verb.START, "lxc-start: cannot open /proc/self/ns/net: workspace missing", None),
-        (Verb.START, "cluster not ready - no quorum?", "quorum"),
-        (Verb.SNAPSHOT_CREATE, "VM is locked (backup)", "Other work"),
+        (Operation.DELETE, "can't find base volume 'local:base-900-disk-0'", None),
+        (Operation.CREATE, "lvcreate error: insufficient free space", "full"),
+        (Operation.CREATE, "qemu-img: error while writing: No space left on device", "full"),
+        (Operation.SNAPSHOT_CREATE, "write error: no space left on device", "full"),
+        (Operation.CREATE, "ERROR: out of space", "full"),
+        (Operation.CREATE, "storage 'local' is full", "full"),
+        (Operation.CREATE, "this fullname is not allowed", None),
+        (Operation.START, "failed to set up the network namespace", None),
+        (Operation.START, "lxc-start: cannot open /proc/self/ns/net: workspace missing", None),
+        (Operation.START, "cluster not ready - no quorum?", "quorum"),
+        (Operation.SNAPSHOT_CREATE, "VM is locked (backup)", "Other work"),
         (
-            Verb.CREATE,
+            Operation.CREATE,
             "Permission check failed (/storage/local-lvm, Datastore.AllocateSpace)",
             "/storage/local-lvm",
         ),
-        (Verb.CREATE, "403 Permission check failed (/sdn/zones/localnetwork/vmbr0, SDN.Use)\n", "`SDN.Use`"),
-        (Verb.CREATE, "Permission check failed (/vms/101)", "`/vms/101`"),
-        (Verb.CREATE, "Permission check failed", None),
-        (Verb.SNAPSHOT_ROLLBACK, "can't rollback, 'a' is not the most recent snapshot on 'b'", "newest"),
-        (Verb.START, "it just did not work", None),
+        (
+            Operation.CREATE,
+            "403 Permission check failed (/sdn/zones/localnetwork/vmbr0, SDN.Use)\n",
+            "`SDN.Use`",
+        ),
+        (Operation.CREATE, "Permission check failed (/vms/101)", "`/vms/101`"),
+        (Operation.CREATE, "Permission check failed", None),
+        (Operation.SNAPSHOT_ROLLBACK, "can't rollback, 'a' is not the most recent snapshot on 'b'", "newest"),
+        (Operation.START, "it just did not work", None),
     ],
 )
-def test_what_a_task_said_is_explained_where_it_is_known(verb: Verb, message: str, word: str | None) -> None:
+def test_what_a_task_said_is_explained_where_it_is_known(
+    verb: Operation, message: str, word: str | None
+) -> None:
     english, japanese = task_hint(TEXTS.of("en"), verb, message), task_hint(TEXTS.of("ja"), verb, message)
     if word is None:
         assert english is japanese is None
@@ -268,7 +341,7 @@ def test_a_missing_privilege_is_told_alike_for_a_request_and_a_task() -> None:
     words = "Permission check failed (/storage/local-lvm, Datastore.AllocateSpace)"
     error = proxmox_errors.MissingPrivilege("Datastore.AllocateSpace", "/storage/local-lvm")
     for t in LANGUAGE_PAIRS:
-        assert task_hint(t, Verb.CREATE, words) == error_sentence(t, error)
-    hostile = task_hint(LANGUAGE_PAIRS[1], Verb.CREATE, "Permission check failed (/x`<@1>, `@everyone`)")
+        assert task_hint(t, Operation.CREATE, words) == error_sentence(t, error)
+    hostile = task_hint(LANGUAGE_PAIRS[1], Operation.CREATE, "Permission check failed (/x`<@1>, `@everyone`)")
     assert hostile is not None
     assert "@" not in re.sub(r"`[^`\n]*`", "", hostile)

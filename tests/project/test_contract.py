@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 
 from core.errors import BotError
+from core.guest import Kind
+from core.operations import Operation
 from playground.pve.server import Pve
+from tests.support.catalogue import ACTION
 from tests.support.client_stage import CHANGES, CT, EVERY, READS, UPID, VM, client_of, fill
 from tests.support.pve_contract import (
     ALL_VERSIONS,
@@ -44,6 +47,8 @@ async def everything_sent() -> list[Request]:
         for guest in (VM, CT):
             for call in EVERY.values():
                 await _sent(call(client, guest))
+            for operation in of_one_kind(guest.kind):
+                await _sent(client.power(guest, operation))
             for extra in (
                 client.clone(guest, 999_999_999, "a.b-c.example.jp", target=None, full=False),
                 client.clone(guest, 100, "x", target="pve2", full=False),
@@ -64,6 +69,11 @@ async def everything_sent() -> list[Request]:
         return list(pve.requests)
 
 
+def of_one_kind(kind: Kind) -> list[Operation]:
+    """The actions by a word of power that the other kind of guest cannot do."""
+    return [each for each, action in ACTION.items() if action.power and set(action.tasks) == {kind}]
+
+
 async def _sent(call: Any) -> None:
     try:
         await call
@@ -77,7 +87,8 @@ async def requests() -> list[Request]:
 
 
 async def test_every_request_of_every_method_keeps_the_contract(requests: list[Request]) -> None:
-    assert len(requests) == 2 * (len(READS) + len(CHANGES)) + 2 * 12 + 6  # backups ask twice
+    alone = sum(len(of_one_kind(kind)) for kind in Kind)
+    assert len(requests) == 2 * (len(READS) + len(CHANGES)) + alone + 2 * 12 + 6  # backups ask twice
     assert [complaint for request in requests for complaint in complaints(*request)] == []
 
 
@@ -94,7 +105,7 @@ async def test_the_contract_has_no_row_that_is_not_used(requests: list[Request])
         (("GET", "/access/users", {}), "not an endpoint"),
         (("PUT", "/nodes/pve1/qemu/100/config", {}), "not an endpoint"),
         (("POST", "/nodes/pve1/lxc/100/config", {}), "not an endpoint"),
-        (("POST", "/nodes/pve1/qemu/100/status/reset", {}), "not an endpoint"),
+        (("POST", "/nodes/pve1/qemu/100/status/hibernate", {}), "not an endpoint"),
         (("GET", "/nodes/pve1/qemu/100/status/current/", {}), "not an endpoint"),
         (("GET", "/nodes//qemu/100/config", {}), "node in the path"),
         (("GET", "/nodes/pve1/qemu/99/config", {}), "vmid in the path"),

@@ -13,10 +13,10 @@ from babel.messages.pofile import read_po
 from adapters.settings.load import SETTINGS
 from core.clock import Clock
 from core.guest import Guest, Kind, State
+from core.operations import Operation
 from core.proxmox import Proxmox
 from core.proxmox_errors import ProxmoxError
 from core.tasks import TaskEnd, follow
-from core.verbs import Verb
 from playground.pve.server import BOT_PRIVILEGES, Pve
 from proxmox_client import Endpoint, ProxmoxClient
 from tests.support import stage
@@ -228,7 +228,7 @@ async def everything(pve: Pve, client: ProxmoxClient) -> list[str]:
         await done(client.snapshot_create(guest, "before", "", False))
         await done(client.snapshot_rollback(guest, "before"))
         await done(client.snapshot_delete(guest, "before"))
-        for verb in (Verb.START, Verb.REBOOT, Verb.STOP):
+        for verb in (Operation.START, Operation.REBOOT, Operation.STOP):
             await done(client.power(guest, verb))
         await done(client.resize(guest, 3, None, None))
         await done(client.resize(guest, None, 1536, None))

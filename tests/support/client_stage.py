@@ -22,10 +22,11 @@ import pytest
 from core.clock import Clock
 from core.errors import BotError
 from core.guest import Guest, Kind, State
-from core.verbs import Verb
+from core.operations import Operation
 from playground.pve.certificates import make_certificates
 from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
 from proxmox_client import Endpoint, ProxmoxClient
+from tests.support.catalogue import ACTION
 from tests.support.pve_contract import complaints
 
 PATIENCE = 15.0
@@ -64,11 +65,18 @@ READS: dict[str, _Call] = {
     "task_log": lambda client, guest: client.task_log(UPID, 0, 20),
 }
 """Every method that only reads."""
+
+
+def _power(operation: Operation) -> _Call:
+    return lambda client, guest: client.power(guest, operation)
+
+
 CHANGES: dict[str, _Call] = {
-    "start": lambda client, guest: client.power(guest, Verb.START),
-    "reboot": lambda client, guest: client.power(guest, Verb.REBOOT),
-    "shutdown": lambda client, guest: client.power(guest, Verb.SHUTDOWN),
-    "stop": lambda client, guest: client.power(guest, Verb.STOP),
+    **{
+        each.value: _power(each)
+        for each, action in ACTION.items()
+        if action.power and set(Kind) == set(action.tasks)
+    },
     "clone": lambda client, guest: client.clone(guest, 120, "new", target="pve1", full=True),
     "resize": lambda client, guest: client.resize(guest, 4, 1024, "a" * 40),
     "snapshot_create": lambda client, guest: client.snapshot_create(
@@ -78,7 +86,7 @@ CHANGES: dict[str, _Call] = {
     "snapshot_delete": lambda client, guest: client.snapshot_delete(guest, "before"),
     "delete": lambda client, guest: client.delete(guest),
 }
-"""Every method that changes something, with every option."""
+"""Every method that changes something, with every option, as far as it is for both kinds of guest."""
 EVERY = READS | CHANGES
 
 

@@ -24,9 +24,10 @@ from core.cluster_cache import ClusterCache
 from core.errors import BotError, VmidTaken
 from core.fallback import Backups
 from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, Storage, TaskSummary
+from core.operations import Operation
 from core.proxmox import Pending, Proxmox, TaskStatus
 from core.proxmox_errors import GuestMoved, Rejected, TaskUnknown
-from core.verbs import Verb
+from tests.support.catalogue import ACTION
 
 NOON = 1_790_000_000.0
 RULES = AccessRules(guild_id=1, category_id=2)
@@ -347,14 +348,14 @@ class FakeProxmox:
 
     # -- changing
 
-    async def power(self, guest: Guest, verb: Verb) -> str:
-        state = State.RUNNING if verb in (Verb.START, Verb.REBOOT) else State.STOPPED
+    async def power(self, guest: Guest, verb: Operation) -> str:
+        action = ACTION[verb]
+        word = next((each for each in action.tasks[guest.kind] if each.startswith("ha")), None)
 
         def effect() -> None:
-            self.change(guest.vmid, state=state)
+            self.change(guest.vmid, state=action.becomes)
 
-        if guest.ha_managed and verb is not Verb.REBOOT:
-            word = "hastart" if verb is Verb.START else "hastop"
+        if guest.ha_managed and word is not None:
             return await self._change(
                 "power", guest, word, lambda: self.clock.at(self.ha_seconds, effect), what=verb.value
             )
@@ -551,9 +552,9 @@ class FakeWorld:
             ChangeLimit(self.clock, most),
         )
 
-    def order(self, verb: Verb, vmid: int = 101, actor: Actor = AKIKO, **values: object) -> Order:
+    def order(self, verb: Operation, vmid: int = 101, actor: Actor = AKIKO, **values: object) -> Order:
         """Build an order. By default a deletion is confirmed by the guest's name."""
-        if verb is Verb.DELETE and vmid in self.proxmox.guests:
+        if verb is Operation.DELETE and vmid in self.proxmox.guests:
             values = {"typed": self.proxmox.guests[vmid].label} | values
         return Order(verb, vmid, actor, **values)  # type: ignore[arg-type]  # the tests know the fields
 

@@ -7,6 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from core.guest import Kind
+from tests.support.catalogue import words_of_power
+
 ALL_VERSIONS = ("8.4.5", "9.1", "9.2")
 
 
@@ -76,10 +79,7 @@ def _guest_rows(kind: str) -> tuple[ContractRow, ...]:
         ContractRow("GET", f"{guest}/snapshot/{{snapname}}/config"),
         ContractRow("GET", f"{guest}/feature", {"feature": word("snapshot", required=True)}),
         ContractRow("GET", f"{guest}/agent/network-get-interfaces" if qemu else f"{guest}/interfaces"),
-        *(
-            ContractRow("POST", f"{guest}/status/{action}")
-            for action in ("start", "stop", "shutdown", "reboot")
-        ),
+        *(ContractRow("POST", f"{guest}/status/{action}") for action in words_of_power(Kind(kind))),
         ContractRow("POST", f"{guest}/clone", clone),
         ContractRow("POST" if qemu else "PUT", f"{guest}/config", config),
         ContractRow("DELETE", guest, {"purge": FLAG, "destroy-unreferenced-disks": FLAG}),

@@ -19,9 +19,7 @@ from adapters.heartbeat import Heartbeat
 from adapters.journal.store import SqliteJournal
 from cogs.access import Access
 from cogs.buttons import on_button_press
-from cogs.general import General
 from cogs.monitor import Monitor
-from cogs.power import Power
 from cogs.snapshot import Snapshots
 from core.access.rate_limit import ChangeLimit, RateLimiter
 from core.access.tag_authority import TagAuthority
@@ -38,9 +36,9 @@ from core.delivery.audit import AuditDelivery
 from core.errors import GuestBusy, GuestLocked
 from core.fallback import Backup, Backups, Fallback
 from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, TaskSummary
+from core.operations import ACTIONS, Operation
 from core.proxmox_errors import Rejected, StorageFull, Unreachable
 from core.tasks import Progress, TaskEnd, TaskResult
-from core.verbs import Verb
 from core.watch.incidents.model import Mute, WatchEntry
 from core.watch.incidents.state import GuestState, Rules, WatchState
 from core.watch.service import Watch
@@ -214,11 +212,11 @@ def cluster(*guests: Guest) -> Cluster:
     return Cluster(tuple(sorted(guests, key=lambda each: each.vmid)), NODES, 0.0)
 
 
-def order(verb: Verb, vmid: int = 101, **values: Any) -> Order:
+def order(verb: Operation, vmid: int = 101, **values: Any) -> Order:
     return Order(verb, vmid, AKIKO, **values)
 
 
-def report(verb: Verb, end: TaskEnd | None = TaskEnd.OK, **values: Any) -> Report:
+def report(verb: Operation, end: TaskEnd | None = TaskEnd.OK, **values: Any) -> Report:
     """Build an outcome for the web server. `order_…` and `plan_…` set fields of the order and the plan."""
     asked = {key.removeprefix("order_"): values.pop(key) for key in list(values) if key.startswith("order_")}
     planned = {key.removeprefix("plan_"): values.pop(key) for key in list(values) if key.startswith("plan_")}
@@ -266,24 +264,22 @@ def watch_of(
 @languages
 def test_panel(language: Language, golden: Golden) -> None:
     t = TEXTS.of(language)
+
+    def shows(details: GuestDetails, note: str = "") -> ui.LayoutView:
+        return guest_panel(t, details, NOON, note, (Operation.START, Operation.REBOOT, Operation.SHUTDOWN))
+
     views = [
-        guest_panel(t, DETAILS, NOON),
-        guest_panel(
-            t, GuestDetails(DB, replace(CONFIG, protection=True), (), None, None, protected=True), NOON
-        ),
-        guest_panel(t, GuestDetails(NAMELESS, None, None, None, None), NOON),
-        guest_panel(
-            t,
+        shows(DETAILS),
+        shows(GuestDetails(DB, replace(CONFIG, protection=True), (), None, None, protected=True)),
+        shows(GuestDetails(NAMELESS, None, None, None, None)),
+        shows(
             GuestDetails(PAUSED, CONFIG, None, None, replace(TASK, ended=None, status=None)),
-            NOON,
             "the outcome of a button",
         ),
-        guest_panel(
-            t,
+        shows(
             GuestDetails(DEBIAN, CONFIG, (), None, replace(TASK, type="qmclone", status="no space left")),
-            NOON,
         ),
-        guest_panel(t, GuestDetails(WEB, None, (), (), replace(TASK, status="WARNINGS: 2")), NOON),
+        shows(GuestDetails(WEB, None, (), (), replace(TASK, status="WARNINGS: 2"))),
     ]
     golden(f"panel.{language}", "\n\n".join(map(shown, views)))
 
@@ -351,14 +347,14 @@ def test_snapshot_trees(language: Language, golden: Golden) -> None:
 def plans() -> list[Plan]:
     disks = (Disk("scsi0", "local-lvm:vm-101-disk-0", "32G"), Disk("efidisk0", "local:vm-101-disk-1", None))
     return [
-        Plan(order(Verb.STOP), WEB),
-        Plan(order(Verb.STOP), PAUSED),
-        Plan(order(Verb.DELETE), DB, replace(CONFIG, disks=disks), SNAPSHOTS),
-        Plan(order(Verb.DELETE), DEBIAN, replace(CONFIG, disks=()), ()),
-        Plan(order(Verb.DELETE), NAMELESS),
-        Plan(order(Verb.SNAPSHOT_ROLLBACK, snapshot="before-update"), WEB, snapshot=SNAPSHOTS[1]),
-        Plan(order(Verb.SNAPSHOT_ROLLBACK, snapshot="clean"), WEB, snapshot=SNAPSHOTS[0], **SAME_TAGS),
-        Plan(order(Verb.SNAPSHOT_DELETE, snapshot="clean"), DB, snapshot=SNAPSHOTS[0]),
+        Plan(order(Operation.STOP), WEB),
+        Plan(order(Operation.STOP), PAUSED),
+        Plan(order(Operation.DELETE), DB, replace(CONFIG, disks=disks), SNAPSHOTS),
+        Plan(order(Operation.DELETE), DEBIAN, replace(CONFIG, disks=()), ()),
+        Plan(order(Operation.DELETE), NAMELESS),
+        Plan(order(Operation.SNAPSHOT_ROLLBACK, snapshot="before-update"), WEB, snapshot=SNAPSHOTS[1]),
+        Plan(order(Operation.SNAPSHOT_ROLLBACK, snapshot="clean"), WEB, snapshot=SNAPSHOTS[0], **SAME_TAGS),
+        Plan(order(Operation.SNAPSHOT_DELETE, snapshot="clean"), DB, snapshot=SNAPSHOTS[0]),
         *fallbacks(),
     ]
 
@@ -369,18 +365,18 @@ SAME_TAGS: dict[str, Any] = {"before": TagAuthority(), "after": TagAuthority()}
 def fallbacks() -> list[Plan]:
     """Build plans with each fallback (backups, snapshots, none, or unknown), and those of a protected guest."""
     rollback = Plan(
-        order(Verb.SNAPSHOT_ROLLBACK, snapshot="clean"),
+        order(Operation.SNAPSHOT_ROLLBACK, snapshot="clean"),
         WEB,
         snapshot=SNAPSHOTS[0],
         guarded=True,
         before=TagAuthority(frozenset({7}), True, frozenset({"web"})),
         after=TagAuthority(frozenset({8}), False, frozenset({"lab"})),
     )
-    reboot, resize = order(Verb.REBOOT), order(Verb.RESIZE, cores=4, memory_mb=4096)
+    reboot, resize = order(Operation.REBOOT), order(Operation.RESIZE, cores=4, memory_mb=4096)
     old = Backup("pbs", "pbs:backup/vm/101/2026-09-01T00:00:00Z", int(NOON) - 90_000, 1_300_000_000)
     return [
-        Plan(order(Verb.STOP), WEB, fallback=Fallback(Backups((old, old)), SNAPSHOTS)),
-        Plan(order(Verb.DELETE), DB, CONFIG, fallback=Fallback(Backups((replace(old, size=None),)), ())),
+        Plan(order(Operation.STOP), WEB, fallback=Fallback(Backups((old, old)), SNAPSHOTS)),
+        Plan(order(Operation.DELETE), DB, CONFIG, fallback=Fallback(Backups((replace(old, size=None),)), ())),
         replace(rollback, fallback=Fallback(Backups((), ("pbs", "nas`@everyone")), ())),
         Plan(reboot, WEB, CONFIG, guarded=True, fallback=Fallback(None, None)),
         Plan(resize, WEB, CONFIG, guarded=True, fallback=Fallback(Backups(), SNAPSHOTS[:1])),
@@ -391,9 +387,9 @@ def fallbacks() -> list[Plan]:
             stored=replace(CONFIG, cores=3, memory_mb=3072),
             excess=Excess((8, 4), (4 * GIB, 3 * GIB)),
         ),
-        Plan(order(Verb.SHUTDOWN), WEB, CONFIG, guarded=True),
+        Plan(order(Operation.SHUTDOWN), WEB, CONFIG, guarded=True),
         Plan(
-            order(Verb.CREATE, name="copy"),
+            order(Operation.CREATE, name="copy"),
             DEBIAN,
             new_vmid=120,
             after=TagAuthority(frozenset({7}), True, frozenset({"web"})),
@@ -403,7 +399,7 @@ def fallbacks() -> list[Plan]:
 
 def question(t: Text, plan: Plan) -> ui.LayoutView:
     buttons = question_buttons(t, "0123456789abcdef", yes_label(t, plan))
-    return card(*plan_parts(t, plan, NOON), colour=Colour.WARN, buttons=buttons)
+    return card(*plan_parts(t, plan), colour=Colour.WARN, buttons=buttons)
 
 
 @languages
@@ -426,31 +422,33 @@ def outcomes() -> list[Report]:
         "log": lines,
     }
     return [
-        report(Verb.START, plan_guest=stopped),
-        report(Verb.REBOOT),
-        report(Verb.SHUTDOWN, after=stopped),
-        report(Verb.SHUTDOWN, **error),
-        report(Verb.SHUTDOWN, settled=False, plan_guest=ha, after=ha),
-        report(Verb.SHUTDOWN, settled=False, after=None),
-        report(Verb.STOP, TaskEnd.VANISHED, message="", after=None),
-        report(Verb.STOP, TaskEnd.LOST, message="", after=None),
-        report(Verb.CREATE, TaskEnd.LOST, message="", after=None, **created),
-        report(Verb.STOP, TaskEnd.WARNINGS, message="WARNINGS: 1", log=("WARN: careful",), after=stopped),
-        report(Verb.CREATE, after=new, **created),
-        report(Verb.CREATE, TaskEnd.ERROR, message="no space left on device", after=DEBIAN, **created),
-        report(Verb.RESIZE, change=both, plan_guest=stopped),
-        report(Verb.RESIZE, change=replace(both, waits_for_restart=True)),
-        report(Verb.RESIZE, None, change=Change((None, 1), None)),
-        report(Verb.RESIZE, change=None),
-        report(Verb.RESIZE, change=both, after=None),
-        report(Verb.DELETE, after=None),
-        report(Verb.DELETE, TaskEnd.ERROR, message="base volume 'x' is still in use by linked cloned"),
-        report(Verb.SNAPSHOT_CREATE, order_snapshot="before"),
-        report(Verb.SNAPSHOT_CREATE, order_snapshot="before", after=None),
-        report(Verb.SNAPSHOT_ROLLBACK, order_snapshot="before", after=stopped),
-        report(Verb.SNAPSHOT_ROLLBACK, order_snapshot="before", after=None),
-        report(Verb.SNAPSHOT_DELETE, order_snapshot="before", seconds=4000),
-        report(Verb.SNAPSHOT_DELETE, TaskEnd.ERROR, order_snapshot="before", message=""),
+        report(Operation.START, plan_guest=stopped),
+        report(Operation.REBOOT),
+        report(Operation.SHUTDOWN, after=stopped),
+        report(Operation.SHUTDOWN, **error),
+        report(Operation.SHUTDOWN, settled=False, plan_guest=ha, after=ha),
+        report(Operation.SHUTDOWN, settled=False, after=None),
+        report(Operation.STOP, TaskEnd.VANISHED, message="", after=None),
+        report(Operation.STOP, TaskEnd.LOST, message="", after=None),
+        report(Operation.CREATE, TaskEnd.LOST, message="", after=None, **created),
+        report(
+            Operation.STOP, TaskEnd.WARNINGS, message="WARNINGS: 1", log=("WARN: careful",), after=stopped
+        ),
+        report(Operation.CREATE, after=new, **created),
+        report(Operation.CREATE, TaskEnd.ERROR, message="no space left on device", after=DEBIAN, **created),
+        report(Operation.RESIZE, change=both, plan_guest=stopped),
+        report(Operation.RESIZE, change=replace(both, waits_for_restart=True)),
+        report(Operation.RESIZE, None, change=Change((None, 1), None)),
+        report(Operation.RESIZE, change=None),
+        report(Operation.RESIZE, change=both, after=None),
+        report(Operation.DELETE, after=None),
+        report(Operation.DELETE, TaskEnd.ERROR, message="base volume 'x' is still in use by linked cloned"),
+        report(Operation.SNAPSHOT_CREATE, order_snapshot="before"),
+        report(Operation.SNAPSHOT_CREATE, order_snapshot="before", after=None),
+        report(Operation.SNAPSHOT_ROLLBACK, order_snapshot="before", after=stopped),
+        report(Operation.SNAPSHOT_ROLLBACK, order_snapshot="before", after=None),
+        report(Operation.SNAPSHOT_DELETE, order_snapshot="before", seconds=4000),
+        report(Operation.SNAPSHOT_DELETE, TaskEnd.ERROR, order_snapshot="before", message=""),
     ]
 
 
@@ -460,11 +458,11 @@ def test_outcomes(language: Language, golden: Golden) -> None:
     views = [outcome(t, ended) for ended in outcomes()]
     named_guest = title(WEB)
     views += [
-        working_card(t, order(Verb.START), named_guest, Progress(0)),
-        working_card(t, order(Verb.CREATE, 900, name="new01"), title(DEBIAN), Progress(30, 42.4)),
-        working_card(t, order(Verb.SHUTDOWN), named_guest, Progress(75)),
-        working_card(t, order(Verb.SHUTDOWN), named_guest, Progress(75, out_of_sight=True)),
-        farewell_card(t, order(Verb.SNAPSHOT_ROLLBACK, snapshot="before"), named_guest),
+        working_card(t, order(Operation.START), named_guest, Progress(0)),
+        working_card(t, order(Operation.CREATE, 900, name="new01"), title(DEBIAN), Progress(30, 42.4)),
+        working_card(t, order(Operation.SHUTDOWN), named_guest, Progress(75)),
+        working_card(t, order(Operation.SHUTDOWN), named_guest, Progress(75, out_of_sight=True)),
+        farewell_card(t, order(Operation.SNAPSHOT_ROLLBACK, snapshot="before"), named_guest),
     ]
     golden(f"outcomes.{language}", "\n\n".join(map(shown, views)))
 
@@ -567,8 +565,7 @@ async def test_questions_asked_and_over(language: Language, golden: Golden) -> N
 @languages
 async def test_help(language: Language, golden: Golden) -> None:
     around = services(language)
-    tree: list[Any] = [*General(around).get_app_commands(), *Power(around).get_app_commands()]
-    tree += [Snapshots(around).app_command, Monitor(around, Nowhere().send_line).app_command]
+    tree: list[Any] = [Snapshots(around).app_command, Monitor(around, Nowhere().send_line).app_command]
     tree += Access(around).get_app_commands()
     view = help_card(TEXTS.of(language), tree)
     whole(view)
@@ -634,7 +631,7 @@ def test_a_template_has_only_refresh_and_a_panel_at_work_no_live_button() -> Non
         ]
     for each in (WEB, DB, DEBIAN):
         at_work = working_card(
-            EN, order(Verb.START), title(each), Progress(0), guest_buttons(EN, each, disabled=True)
+            EN, order(Operation.START), title(each), Progress(0), guest_buttons(EN, each, disabled=True)
         )
         assert all(button["disabled"] for button in buttons_of(at_work))
 
@@ -655,7 +652,7 @@ def test_a_button_tells_its_guest_from_another() -> None:
 
 def test_unknown_results_are_not_called_failed_or_done() -> None:
     for end in (TaskEnd.LOST, TaskEnd.VANISHED):
-        for verb in Verb:
+        for verb in ACTIONS:
             text, colour = outcome_text(EN, report(verb, end, message="", after=None, order_snapshot="s"))
             assert colour is Colour.WARN
             assert text.startswith("❔")
@@ -758,10 +755,15 @@ def hostile_things(evil: str) -> dict[str, list[str]]:
             ),
             "snapshots": snapshot_list_card(t, bad, (snapshot,)),
         }
-        for verb in (Verb.STOP, Verb.DELETE, Verb.SNAPSHOT_ROLLBACK, Verb.SNAPSHOT_DELETE):
+        for verb in (
+            Operation.STOP,
+            Operation.DELETE,
+            Operation.SNAPSHOT_ROLLBACK,
+            Operation.SNAPSHOT_DELETE,
+        ):
             plan = Plan(order(verb, **wish), bad, config, (snapshot,), snapshot)
-            views[f"plan {verb}"] = card(*plan_parts(t, plan, NOON), colour=Colour.WARN)
-        for verb in Verb:
+            views[f"plan {verb}"] = card(*plan_parts(t, plan), colour=Colour.WARN)
+        for verb in ACTIONS:
             for end in TaskEnd:
                 ended = report(
                     verb,
@@ -805,7 +807,7 @@ def test_foreign_text_stays_in_its_code_span(evil: str) -> None:
 
     Words that a hint knows add the hint's own sentence, which is ours.
     """
-    assume(all(task_hint(EN, verb, evil) is None for verb in Verb))
+    assume(all(task_hint(EN, verb, evil) is None for verb in ACTIONS))
     for name, texts in hostile_things(evil).items():
         assert [mask(text) for text in texts] == HARMLESS[name], name
         for text in texts:
@@ -847,12 +849,17 @@ def test_labels_and_titles_cannot_reorder_or_break(evil: str) -> None:
     bad = guest(101, name=evil, node=evil)
     snapshot = Snapshot(evil, int(NOON), evil, False, None)
     for t in (EN, JA):
-        for verb in (Verb.STOP, Verb.DELETE, Verb.SNAPSHOT_ROLLBACK, Verb.SNAPSHOT_DELETE):
+        for verb in (
+            Operation.STOP,
+            Operation.DELETE,
+            Operation.SNAPSHOT_ROLLBACK,
+            Operation.SNAPSHOT_DELETE,
+        ):
             plan = Plan(order(verb, snapshot=evil), bad, CONFIG, (snapshot,), snapshot)
             label = yes_label(t, plan)
             assert harmless_characters(label)
             holds_discords_limits(question(t, plan))
-            if verb is Verb.DELETE:
+            if verb is Operation.DELETE:
                 assert harmless_characters(title_of_form(t, plan))
                 assert len(title_of_form(t, plan)) <= 45
         choice = choice_label(t, bad)
@@ -989,7 +996,7 @@ def test_a_panel_full_to_the_brim(language: Language) -> None:
     addresses = tuple(f"2001:db8:ffff:ffff:ffff:ffff:ffff:{number:04x}" for number in range(6))
     task = replace(TASK, type="t" * 200, status="e" * 1000)
     log = tuple("l" * 500 for _ in range(200))
-    ended = report(Verb.STOP, TaskEnd.ERROR, message="m" * 2000, log=log, plan_guest=BIG)
+    ended = report(Operation.STOP, TaskEnd.ERROR, message="m" * 2000, log=log, plan_guest=BIG)
     note, _ = outcome_text(t, ended)
     whole(guest_panel(t, GuestDetails(BIG, config, snapshots, addresses, task), NOON, note))
 
@@ -998,13 +1005,13 @@ def test_a_panel_full_to_the_brim(language: Language) -> None:
 def test_forty_disks_and_huge_logs(language: Language) -> None:
     t = TEXTS.of(language)
     snapshots = tuple(Snapshot("s" * 39 + str(number), 1, "d" * 500, True, None) for number in range(500))
-    for verb in (Verb.STOP, Verb.DELETE, Verb.SNAPSHOT_ROLLBACK, Verb.SNAPSHOT_DELETE):
+    for verb in (Operation.STOP, Operation.DELETE, Operation.SNAPSHOT_ROLLBACK, Operation.SNAPSHOT_DELETE):
         asked = order(verb, snapshot="s" * 40)
         plan = Plan(asked, BIG, replace(CONFIG, disks=DISKS), snapshots, snapshots[0])
         whole(question(t, plan))
         assert len(yes_label(t, plan)) <= LABEL_MOST
     log = tuple("l" * 1000 for _ in range(50))
-    for verb in Verb:
+    for verb in ACTIONS:
         for end in TaskEnd:
             ended = report(
                 verb,
@@ -1059,7 +1066,7 @@ def test_any_guests_make_a_valid_message(found: list[Guest], page: int, t: Text)
     for each in found[:3]:
         whole(guest_panel(t, GuestDetails(each, None, (), None, None), NOON))
         buttons = buttons_of(guest_panel(t, GuestDetails(each, None, (), None, None), NOON))
-        assert len(buttons) == (1 if each.template else 4)
+        assert len(buttons) in ((1,) if each.template else (4, 5)), "a row holds five"
         assert all(GUEST.fullmatch(button["custom_id"]) for button in buttons)
 
 

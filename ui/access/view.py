@@ -19,17 +19,17 @@ from core.access.policy import (
     level_on,
     visible_guests,
 )
+from core.actions.preconditions import failed_precondition
 from core.errors import (
     BotError,
     CannotWatchTemplate,
     GuestProtected,
-    NotAllowed,
     NotATemplate,
     TemplateRefused,
+    WrongKind,
 )
 from core.guest import Cluster, Guest
-from core.rights import LONG_MUTE_SECONDS, RIGHTS, Level, Operation, Reach
-from core.verbs import ACTIONS, Verb, failed_precondition
+from core.operations import ACTIONS, LONG_MUTE_SECONDS, OPERATIONS, Level, Operation, Reach
 from ui.cards import card
 from ui.formatting import (
     FAILED,
@@ -64,14 +64,18 @@ def refusals(authorizer: Authorizer, actor: Actor, guest: Guest | None) -> dict[
     }
 
 
+LASTING = (GuestProtected, NotATemplate, TemplateRefused, WrongKind)
+"""Errors that refuse an action in every state of the guest."""
+
+
 def _never(operation: Operation, guest: Guest | None) -> BotError | None:
     """Return the error that refuses the operation in every state of the guest, or None."""
     if guest is not None and guest.template and operation is Operation.MONITOR_ADD:
         return CannotWatchTemplate(guest.vmid, guest.label)
-    if guest is None or operation.value not in list(Verb):
+    if guest is None or operation not in ACTIONS:
         return None
-    found = failed_precondition(ACTIONS[Verb(operation.value)], guest)
-    return found if isinstance(found, (GuestProtected, NotAllowed, NotATemplate, TemplateRefused)) else None
+    found = failed_precondition(OPERATIONS[operation], guest)
+    return found if isinstance(found, LASTING) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ def extents(
         alike.setdefault(nature, []).append(guest)
     found = {}
     for operation in wanted:
-        if RIGHTS[operation].reach is Reach.GUEST:
+        if OPERATIONS[operation].reach is Reach.GUEST:
             allowed = [
                 nature
                 for nature, guests in alike.items()
@@ -137,7 +141,7 @@ def access_card(
     if wanted is not None:
         found = {wanted: found[wanted]}
     elif guest is not None:  # only the operations on a single guest
-        found = {each: found[each] for each in found if RIGHTS[each].reach is Reach.GUEST}
+        found = {each: found[each] for each in found if OPERATIONS[each].reach is Reach.GUEST}
     allowed = [each for each, refusal in found.items() if refusal is None]
     where = extents(authorizer, actor, cluster, allowed) if guest is None else {}
     parts = _allowed(t, authorizer, allowed, where)
@@ -147,7 +151,7 @@ def access_card(
             reason = _why_not(t, authorizer, actor, guest, refusal)
             reasons.setdefault(reason, []).append(code(operation_command(t, each)))
     parts += [f"{FAILED} {' '.join(names)}\n-# {reason}" for reason, names in reasons.items()]
-    risky = any(RIGHTS[each].guarded and RIGHTS[each].level < Level.ADMIN for each in allowed)
+    risky = any(OPERATIONS[each].guarded and OPERATIONS[each].level < Level.ADMIN for each in allowed)
     if guest is None and risky and level_everywhere(authorizer.rules, actor) < Level.ADMIN:
         parts.append(f"-# {t('Protection set in Proxmox itself shows only with `vmid`.')}")
     seen = cluster.guests if cluster and guest is None else ()
@@ -162,7 +166,7 @@ def access_card(
         if is_protected(authorizer.rules, guest):
             words = t("This guest is protected: risky actions take an admin, its name and a reason.")
             parts.append(f"{PROTECTED} {words}")
-    if authorizer.read_only.refusal and not any(RIGHTS[each].effect for each in found):
+    if authorizer.read_only.refusal and not any(OPERATIONS[each].effect for each in found):
         parts.append(f"{READ_ONLY} {read_only_line(t, authorizer.read_only.refusal)}")
     why = _why_on(t, authorizer, actor, guest) if guest else _why(t, authorizer, actor, cluster)
     return card(f"### {head}\n{why}", *parts, colour=Colour.QUIET)

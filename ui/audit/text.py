@@ -20,7 +20,7 @@ from core.audit.trail import (
     ending_of,
 )
 from core.guest import State
-from core.rights import Operation
+from core.operations import Operation
 from core.tasks import TaskEnd
 from ui.cards import Item, card
 from ui.formatting import (

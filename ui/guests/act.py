@@ -4,9 +4,8 @@ from core.access.policy import place_refusal
 from core.actions.order import Order, Plan, Report
 from core.errors import AnswerTooLate, BotError, ChangedMeanwhile, GuestBusy
 from core.guest import State
-from core.rights import Operation
+from core.operations import Operation
 from core.tasks import Progress
-from core.verbs import Verb
 from ui.cards import Item, card
 from ui.formatting import Colour, title
 from ui.guests.outcome import farewell_card, footer, outcome_text, working_card
@@ -82,14 +81,14 @@ async def show_panel(services: Services, reply: Reply, vmid: int, note: str = ""
     )
 
 
-def _allowed_buttons(services: Services, reply: Reply) -> tuple[Verb, ...]:
+def _allowed_buttons(services: Services, reply: Reply) -> tuple[Operation, ...]:
     """Return the actions whose buttons a panel may have in this place.
 
     In an alert channel outside the category not all of them work. Everybody sees the buttons; access is decided
     for the person who presses one.
     """
     rules, actor = services.authorizer.rules, actor_of(reply.interaction)
-    return tuple(verb for verb in POWER if place_refusal(rules, actor, Operation(verb.value)) is None)
+    return tuple(verb for verb in POWER if place_refusal(rules, actor, verb) is None)
 
 
 async def _carry_out(
@@ -135,10 +134,10 @@ def _next_steps(t: Text, report: Report) -> list[Item]:
     after, verb = report.after, report.plan.order.verb
     if not report.good or after is None:
         return []
-    if verb is Verb.CREATE:
-        return [guest_button(t, Verb.START, after)]
+    if verb is Operation.CREATE:
+        return [guest_button(t, Operation.START, after)]
     if report.change and report.change.waits_for_restart and not report.plan.guarded:
-        return [guest_button(t, Verb.REBOOT, after, label=t("Reboot now"))]
-    if verb is Verb.SNAPSHOT_ROLLBACK and after.state is State.STOPPED:
-        return [guest_button(t, Verb.START, after)]
+        return [guest_button(t, Operation.REBOOT, after, label=t("Reboot now"))]
+    if verb is Operation.SNAPSHOT_ROLLBACK and after.state is State.STOPPED:
+        return [guest_button(t, Operation.START, after)]
     return []

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from core.actions.order import Change, Plan
 from core.guest import Kind
-from core.verbs import Verb
+from core.operations import Operation
 from ui.formatting import PROTECTED, WARNING, code, fit_lines, format_memory, format_size
 from ui.i18n import Text
 
@@ -14,11 +14,11 @@ TAGS_MOST = 300
 def caveats(t: Text, plan: Plan) -> list[str]:
     """Return the warning lines for the plan's card."""
     match plan.order.verb:
-        case Verb.RESIZE:
+        case Operation.RESIZE:
             return excess_lines(t, plan)
-        case Verb.CREATE:
+        case Operation.CREATE:
             return clone_caveats(t, plan)
-        case Verb.SNAPSHOT_ROLLBACK:
+        case Operation.SNAPSHOT_ROLLBACK:
             return rollback_caveats(t, plan)
         case _:
             return []

@@ -18,8 +18,7 @@ from discord import ui
 from core.actions.order import Order, Plan
 from core.audit.trail import CANCELLED, AuditStep
 from core.errors import BotError, NotYours, QuestionOver, Unconfirmed
-from core.rights import Operation
-from core.verbs import Verb
+from core.operations import Operation
 from ui.cards import card
 from ui.discord.blocked import is_blocked, send_with_fallbacks
 from ui.discord.failures import DISCORD_ERRORS, log_unexpected
@@ -99,7 +98,7 @@ def _question_card(
     services: Services, question: Question, note: str = "", *, over: bool = False
 ) -> ui.LayoutView:
     t, plan = question.t, question.plan
-    parts = plan_parts(t, plan, services.clock.now())
+    parts = plan_parts(t, plan)
     limit = "" if over else f"-# {t('Answer within {n} seconds.', n=int(SECONDS))}"
     buttons = question_buttons(t, question.nonce, yes_label(t, plan), disabled=over)
     colour = Colour.QUIET if over else Colour.WARN
@@ -205,7 +204,7 @@ def _ensure_asker(interaction: Interaction, question: Question) -> None:
         raise NotYours(order.actor.name, order.actor.user_id)
     asked = question.plan.guest
     now = services_of(interaction).cluster_cache.find(order.vmid) or asked  # its tags may have changed
-    authorize(interaction, Operation(order.verb.value), replace(now, protected=asked.protected))
+    authorize(interaction, order.verb, replace(now, protected=asked.protected))
 
 
 def confirmation_form(t: Text, question: Question, *, bare: bool = False) -> ui.Modal:
@@ -219,7 +218,9 @@ def confirmation_form(t: Text, question: Question, *, bare: bool = False) -> ui.
     name: ui.TextInput[Any] = ui.TextInput(
         placeholder=plain(shown.guest.label, 100), max_length=FORM_NAME_MOST, custom_id=NAME_FIELD
     )
-    lost = t("This cannot be undone.") if plan.order.verb is Verb.DELETE else t("This guest is protected.")
+    lost = (
+        t("This cannot be undone.") if plan.order.verb is Operation.DELETE else t("This guest is protected.")
+    )
     form.add_item(ui.Label(text=t("Type the guest's name")[:45], description=lost[:100], component=name))
     if plan.needs_reason:
         reason: ui.TextInput[Any] = ui.TextInput(max_length=REASON_MOST, custom_id=REASON_FIELD)
@@ -277,7 +278,7 @@ async def ask_first(services: Services, reply: Reply, order: Order) -> None:
     ensure_awaited(reply.interaction)
     plan = await services.executor.plan(order)
     if order.dry_run:
-        parts = plan_parts(reply.t, plan, services.clock.now())
+        parts = plan_parts(reply.t, plan)
         head = f"-# {reply.t('Dry run: this is only shown.')}"
         note = reply.t("This was a dry run; nothing was done.")
         await reply.show(card(head, *parts, f"-# {note}", colour=Colour.QUIET))

@@ -1,14 +1,13 @@
-"""What is shown while an action runs and when it has ended: one table of words, one shape for all actions."""
+"""Show the progress and the outcome of an action, in the same form for all actions."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from discord import ui
 
 from core.actions.order import Change, Order, Report
 from core.guest import Guest, State
+from core.operations import Operation
 from core.tasks import Progress, TaskEnd
-from core.verbs import Verb
 from ui.cards import Item, card
 from ui.formatting import (
     FAILED,
@@ -26,104 +25,21 @@ from ui.formatting import (
     title,
 )
 from ui.guests.caveats import clone_caveats, excess_lines, running_lines
-from ui.i18n import Text
+from ui.i18n import Marked, Text
+from ui.messages.operations import WORDS
 from ui.messages.task_hints import task_hint
 
-OrderText = Callable[[Text, str, Order], str]
 
-
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """What is said of an action at work, done, and failed. Takes the guest as it is named, and the order."""
-
-    working: OrderText
-    done: OrderText
-    failed: OrderText
-
-
-WORDINGS: dict[Verb, Wording] = {
-    Verb.START: Wording(
-        lambda t, guest, order: t("Starting {guest} …", guest=guest),
-        lambda t, guest, order: t("{guest} was started.", guest=guest),
-        lambda t, guest, order: t("{guest} could not be started.", guest=guest),
-    ),
-    Verb.REBOOT: Wording(
-        lambda t, guest, order: t("Rebooting {guest} …", guest=guest),
-        lambda t, guest, order: t("{guest} was rebooted.", guest=guest),
-        lambda t, guest, order: t("{guest} could not be rebooted.", guest=guest),
-    ),
-    Verb.SHUTDOWN: Wording(
-        lambda t, guest, order: t("Shutting down {guest} …", guest=guest),
-        lambda t, guest, order: t("{guest} was shut down.", guest=guest),
-        lambda t, guest, order: t("{guest} could not be shut down.", guest=guest),
-    ),
-    Verb.STOP: Wording(
-        lambda t, guest, order: t("Switching off {guest} …", guest=guest),
-        lambda t, guest, order: t("{guest} was switched off.", guest=guest),
-        lambda t, guest, order: t("{guest} could not be switched off.", guest=guest),
-    ),
-    Verb.CREATE: Wording(
-        lambda t, guest, order: t("Copying {guest} to {name} …", guest=guest, name=code(order.name or "")),
-        lambda t, guest, order: t("{guest} was created.", guest=guest),
-        lambda t, guest, order: t(
-            "{name} could not be created from {guest}.", guest=guest, name=code(order.name or "")
-        ),
-    ),
-    Verb.RESIZE: Wording(
-        lambda t, guest, order: t("Resizing {guest} …", guest=guest),
-        lambda t, guest, order: t("{guest} was resized.", guest=guest),
-        lambda t, guest, order: t("{guest} could not be resized.", guest=guest),
-    ),
-    Verb.DELETE: Wording(
-        lambda t, guest, order: t("Deleting {guest} …", guest=guest),
-        lambda t, guest, order: t("{guest} was deleted.", guest=guest),
-        lambda t, guest, order: t("{guest} could not be deleted.", guest=guest),
-    ),
-    Verb.SNAPSHOT_CREATE: Wording(
-        lambda t, guest, order: t(
-            "Taking snapshot {snapshot} of {guest} …", guest=guest, snapshot=_snapshot(order)
-        ),
-        lambda t, guest, order: t(
-            "Snapshot {snapshot} of {guest} was taken.", guest=guest, snapshot=_snapshot(order)
-        ),
-        lambda t, guest, order: t(
-            "Snapshot {snapshot} of {guest} could not be taken.", guest=guest, snapshot=_snapshot(order)
-        ),
-    ),
-    Verb.SNAPSHOT_ROLLBACK: Wording(
-        lambda t, guest, order: t(
-            "Rolling {guest} back to {snapshot} …", guest=guest, snapshot=_snapshot(order)
-        ),
-        lambda t, guest, order: t(
-            "{guest} was rolled back to {snapshot}.", guest=guest, snapshot=_snapshot(order)
-        ),
-        lambda t, guest, order: t(
-            "{guest} could not be rolled back to {snapshot}.", guest=guest, snapshot=_snapshot(order)
-        ),
-    ),
-    Verb.SNAPSHOT_DELETE: Wording(
-        lambda t, guest, order: t(
-            "Deleting snapshot {snapshot} of {guest} …", guest=guest, snapshot=_snapshot(order)
-        ),
-        lambda t, guest, order: t(
-            "Snapshot {snapshot} of {guest} was deleted.", guest=guest, snapshot=_snapshot(order)
-        ),
-        lambda t, guest, order: t(
-            "Snapshot {snapshot} of {guest} could not be deleted.", guest=guest, snapshot=_snapshot(order)
-        ),
-    ),
-}
-
-
-def _snapshot(order: Order) -> str:
-    return code(order.snapshot or "")
+def _say(t: Text, message: Marked, guest: str, order: Order) -> str:
+    """Format a sentence of the operation's row with every value that it may contain."""
+    return t(message, guest=guest, name=code(order.name or ""), snapshot=code(order.snapshot or ""))
 
 
 def working_card(
     t: Text, order: Order, guest: str, progress: Progress, buttons: Sequence[Item] = ()
 ) -> ui.LayoutView:
     """Return the card of a running action: progress, time so far, and a note if it is slow or Proxmox is silent."""
-    lines = [f"{WORKING} {WORDINGS[order.verb].working(t, guest, order)}"]
+    lines = [f"{WORKING} {_say(t, WORDS[order.verb].working, guest, order)}"]
     if progress.percent is not None:
         lines.append(f"{progress_bar(progress.percent / 100)} {progress.percent:.0f}%")
     notes = []
@@ -141,14 +57,14 @@ def working_card(
 def farewell_card(t: Text, order: Order, guest: str) -> ui.LayoutView:
     """Return the card for an action that is still running when the bot ends."""
     text = t("The bot is being stopped. What was begun goes on in Proxmox; look with `/info` how it ended.")
-    return card(f"{WARNING} {WORDINGS[order.verb].working(t, guest, order)}\n{text}", colour=Colour.WARN)
+    return card(f"{WARNING} {_say(t, WORDS[order.verb].working, guest, order)}\n{text}", colour=Colour.WARN)
 
 
 def outcome_text(t: Text, report: Report) -> tuple[str, Colour]:
     """Return the text and colour of the outcome, from the task's result and the guest's state afterwards."""
     order, task = report.plan.order, report.task
     guest = title(_subject(report))
-    words = WORDINGS[order.verb]
+    words = WORDS[order.verb]
     if task and task.end is TaskEnd.VANISHED:
         text = t(
             "{guest}: Proxmox no longer knows the task, so its result is unknown. Look with `/info`.",
@@ -163,13 +79,16 @@ def outcome_text(t: Text, report: Report) -> tuple[str, Colour]:
         )
         return f"{UNSURE} {text}", Colour.WARN
     if task and task.end is TaskEnd.ERROR:
-        lines = [f"{FAILED} {words.failed(t, title(report.plan.guest), order)}", code(task.message, 300)]
+        lines = [
+            f"{FAILED} {_say(t, words.failed, title(report.plan.guest), order)}",
+            code(task.message, 300),
+        ]
         advice = task_hint(t, order.verb, task.message)
         if advice:
             lines.append(advice)
         return _with_log("\n".join(lines), _log_without_error(task.message, task.log)), Colour.BAD
-    withdrawn = order.verb is Verb.RESIZE and report.change is None
-    lines = [f"{OK} {guest}: {_withdrawn(t)}" if withdrawn else f"{OK} {words.done(t, guest, order)}"]
+    withdrawn = order.verb is Operation.RESIZE and report.change is None
+    lines = [f"{OK} {guest}: {_withdrawn(t)}" if withdrawn else f"{OK} {_say(t, words.done, guest, order)}"]
     colour = Colour.GOOD
     if not report.settled and report.after is None:
         text = t("The task ended well, but {guest} cannot be read just now. Look with `/info`.", guest=guest)
@@ -196,14 +115,14 @@ def _withdrawn(t: Text) -> str:
 
 def _subject(report: Report) -> Guest:
     """Return the guest that the sentence names: the new guest for a copy, otherwise the guest of the plan."""
-    if report.plan.order.verb is Verb.CREATE and report.after is not None and report.good:
+    if report.plan.order.verb is Operation.CREATE and report.after is not None and report.good:
         return report.after
     return report.plan.guest
 
 
 def _particulars(t: Text, report: Report) -> list[str]:
     plan, lines = report.plan, []
-    if plan.order.verb is Verb.CREATE and report.after:
+    if plan.order.verb is Operation.CREATE and report.after:
         node = code(report.after.node)
         lines.append(t("From {template}, on node {node}.", template=title(plan.guest), node=node))
         lines += clone_caveats(t, plan)
@@ -220,7 +139,7 @@ def _particulars(t: Text, report: Report) -> list[str]:
             lines.append(t("It takes effect at the next start."))
         else:
             lines.append(t("It is in effect now."))
-    if plan.order.verb is Verb.SNAPSHOT_ROLLBACK and report.after:
+    if plan.order.verb is Operation.SNAPSHOT_ROLLBACK and report.after:
         lines.append(t("The guest is now: {state}.", state=state_word(t, report.after.state)))
     return lines
 

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from discord import ui
 
 from core.actions.inspector import GuestDetails
+from core.actions.preconditions import can_act
 from core.guest import Guest, State, TaskSummary
+from core.operations import Operation
 from core.proxmox import Pending
 from core.tasks import TaskEnd, end_of
-from core.verbs import Verb, can_act
 from ui.cards import Item, card
 from ui.formatting import (
     FAILED,
@@ -32,12 +33,13 @@ from ui.formatting import (
 from ui.guests.figures import cores_of, is_seen_by_host, memory_advice, memory_of
 from ui.i18n import Text
 from ui.interaction.buttons import guest_button, refresh_button
+from ui.messages.operations import BUTTONS
 
-POWER = (Verb.START, Verb.REBOOT, Verb.SHUTDOWN)
+POWER = tuple(BUTTONS)
 
 
 def guest_panel(
-    t: Text, details: GuestDetails, now: float, note: str = "", verbs: Sequence[Verb] = POWER
+    t: Text, details: GuestDetails, now: float, note: str = "", verbs: Sequence[Operation] = POWER
 ) -> ui.LayoutView:
     """Return the whole panel. `now`: Unix seconds. `note`: outcome of a button that was just pressed."""
     guest = details.guest
@@ -49,12 +51,13 @@ def guest_panel(
 
 
 def guest_buttons(
-    t: Text, guest: Guest, verbs: Sequence[Verb] = POWER, *, disabled: bool = False
+    t: Text, guest: Guest, verbs: Sequence[Operation] = POWER, *, disabled: bool = False
 ) -> list[Item]:
-    """Start, reboot and shutdown, each enabled by the guest's state, and refresh. A template has only that."""
+    """Return the buttons that fit the guest's state or are always shown, and refresh. A template has only refresh."""
     buttons: list[Item] = [
         guest_button(t, verb, guest, disabled=disabled or not can_act(verb, guest))
         for verb in (() if guest.template else verbs)
+        if BUTTONS[verb].always or can_act(verb, guest)
     ]
     return [*buttons, refresh_button(t, guest.vmid, disabled=disabled)]
 

@@ -1,10 +1,10 @@
 """Show the plan of an action before it runs. The same plan is carried out afterwards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from core.actions.order import Plan
 from core.guest import Disk, Guest, Snapshot
-from core.verbs import Verb
+from core.operations import Operation
 from ui.formatting import (
     BACKUP,
     PROTECTED,
@@ -25,38 +25,30 @@ from ui.formatting import (
 from ui.guests.caveats import caveats
 from ui.guests.outcome import change_lines
 from ui.i18n import Text
-from ui.messages.errors import verb_noun
+from ui.messages.operations import WORDS, operation_noun
 
 
-def plan_parts(t: Text, plan: Plan, now: float) -> list[str]:
-    """The card's texts for an action that asks back. `now` in Unix seconds."""
+def plan_parts(t: Text, plan: Plan) -> list[str]:
+    """Return the texts of the card that asks for confirmation."""
     words = t("This guest is protected: its name and a reason have to be typed.")
     guarded = f"{PROTECTED} {words}" if plan.guarded else ""
     warned = "\n".join(caveats(t, plan))
-    parts = (_TEXTS[plan.order.verb](t, plan, now), warned, _fallback(t, plan), guarded)
+    parts = (_text(t, plan), warned, _fallback(t, plan), guarded)
     return [part for part in parts if part]
 
 
 def yes_label(t: Text, plan: Plan) -> str:
     """Return the label of the red button: verb and object (Discord)."""
-    name = plain(plan.guest.label, 40)
-    label = {
-        Verb.REBOOT: t("Reboot {name}", name=name),
-        Verb.SHUTDOWN: t("Shut down {name}", name=name),
-        Verb.CREATE: t("Create {name}", name=plain(plan.order.name or "", 40)),
-        Verb.RESIZE: t("Resize {name}", name=name),
-        Verb.STOP: t("Switch off {name}", name=name),
-        Verb.DELETE: t("Delete {name}", name=name),
-        Verb.SNAPSHOT_ROLLBACK: t("Roll back {name}", name=name),
-        Verb.SNAPSHOT_DELETE: t("Delete {name}", name=plain(plan.order.snapshot or "", 40)),
-    }[plan.order.verb]
+    objects = {Operation.CREATE: plan.order.name, Operation.SNAPSHOT_DELETE: plan.order.snapshot}
+    name = plain(objects.get(plan.order.verb, plan.guest.label) or "", 40)
+    label = t(WORDS[plan.order.verb].yes, name=name)
     return f"{label} …" if plan.needs_name else label  # a form follows
 
 
 def title_of_form(t: Text, plan: Plan) -> str:
     guest = plan.guest
     name = plain(f"{guest.vmid} {guest.name or ''}", 30)
-    return t("{action}: {name}", action=verb_noun(t, plan.order.verb), name=name)
+    return t("{action}: {name}", action=operation_noun(t, plan.order.verb), name=name)
 
 
 def _line(t: Text, guest: Guest) -> str:
@@ -91,7 +83,7 @@ def _fallback(t: Text, plan: Plan) -> str:
         if backups.unread:
             names = fit_lines(t, (code(name, 40) for name in backups.unread), 200, " ")
             lines.append(f"- {WARNING} {t('could not be asked for backups: {storages}', storages=names)}")
-    if plan.order.verb is Verb.DELETE:
+    if plan.order.verb is Operation.DELETE:
         pass
     elif snapshots is None:
         lines.append(f"- {SNAPSHOT} {t('snapshots: not known just now')}")
@@ -105,60 +97,28 @@ def _fallback(t: Text, plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _reboot(t: Text, plan: Plan, now: float) -> str:
-    return "\n".join(
-        (
-            f"### {WARNING} {t('Reboot?')}",
-            _line(t, plan.guest),
-            t("The guest is shut down and started again; whoever uses it is cut off meanwhile."),
-        )
-    )
+def _text(t: Text, plan: Plan) -> str:
+    """Return the question, the guest, and the effect on the guest."""
+    words = WORDS[plan.order.verb]
+    particulars = _PARTICULARS.get(plan.order.verb)
+    lines = particulars(t, plan) if particulars else [t(words.consequence)]
+    return "\n".join((f"### {WARNING} {t(words.question)}", _line(t, plan.guest), *lines))
 
 
-def _shutdown(t: Text, plan: Plan, now: float) -> str:
-    return "\n".join(
-        (
-            f"### {WARNING} {t('Shut down?')}",
-            _line(t, plan.guest),
-            t("The guest is shut down and stays off until it is started again."),
-        )
-    )
-
-
-def _create(t: Text, plan: Plan, now: float) -> str:
+def _create(t: Text, plan: Plan) -> list[str]:
     new = code(plan.order.name or "")
-    return "\n".join(
-        (
-            f"### {WARNING} {t('Create?')}",
-            _line(t, plan.guest),
-            t("It is copied to {name}.", name=f"**{plan.new_vmid}** {new}" if plan.new_vmid else new),
-        )
-    )
+    return [t("It is copied to {name}.", name=f"**{plan.new_vmid}** {new}" if plan.new_vmid else new)]
 
 
-def _resize(t: Text, plan: Plan, now: float) -> str:
-    lines = [t("The change that waits for a restart will be withdrawn.")]
+def _resize(t: Text, plan: Plan) -> list[str]:
     if plan.change and not plan.withdraws_pending:
-        lines = change_lines(t, plan.change)
-    return "\n".join((f"### {WARNING} {t('Resize?')}", _line(t, plan.guest), *lines))
+        return change_lines(t, plan.change)
+    return [t("The change that waits for a restart will be withdrawn.")]
 
 
-def _stop(t: Text, plan: Plan, now: float) -> str:
-    return "\n".join(
-        (
-            f"### {WARNING} {t('Switch off hard?')}",
-            _line(t, plan.guest),
-            t(
-                "This is like pulling the plug: what the guest has not saved is lost. `/shutdown` is the gentle way."
-            ),
-        )
-    )
-
-
-def _delete(t: Text, plan: Plan, now: float) -> str:
+def _delete(t: Text, plan: Plan) -> list[str]:
     disks = plan.config.disks if plan.config else ()
-    lines = [f"### {WARNING} {t('Delete for good?')}", _line(t, plan.guest)]
-    lines += [f"**{t('This cannot be undone.')}**", t("What is lost:")]
+    lines = [f"**{t('This cannot be undone.')}**", t("What is lost:")]
     if disks:
         rows = (f"- {code(disk.key, 20)} {code(disk.volume, 80)} {_size(disk)}".rstrip() for disk in disks)
         lines.append(fit_lines(t, rows, 1200))
@@ -169,33 +129,24 @@ def _delete(t: Text, plan: Plan, now: float) -> str:
         count = t.plural("{n} snapshot", "{n} snapshots", len(plan.snapshots))
         more = " …" if len(plan.snapshots) > 10 else ""
         lines.append(f"- {count}: {names}{more}")
-    lines.append(f"- {t('its places in backup jobs, replication and HA')}")
-    return "\n".join(lines)
+    return [*lines, f"- {t('its places in backup jobs, replication and HA')}"]
 
 
 def _size(disk: Disk) -> str:
     return format_disk_size(disk.size) if disk.size else ""
 
 
-def _rollback(t: Text, plan: Plan, now: float) -> str:
-    lines = [f"### {WARNING} {t('Roll back?')}", _line(t, plan.guest), _snapshot_line(t, plan.snapshot)]
-    lines.append(t("The present state of the guest is lost, and the guest is stopped for it."))
+def _rollback(t: Text, plan: Plan) -> list[str]:
+    after = t("Start it again afterwards.")
     if plan.snapshot and plan.snapshot.memory:
-        lines.append(t("The snapshot holds memory: the guest then runs on from there."))
-    else:
-        lines.append(t("Start it again afterwards."))
-    return "\n".join(lines)
+        after = t("The snapshot holds memory: the guest then runs on from there.")
+    lost = t("The present state of the guest is lost, and the guest is stopped for it.")
+    return [_snapshot_line(t, plan.snapshot), lost, after]
 
 
-def _snapshot_delete(t: Text, plan: Plan, now: float) -> str:
-    return "\n".join(
-        (
-            f"### {WARNING} {t('Delete this snapshot?')}",
-            _line(t, plan.guest),
-            _snapshot_line(t, plan.snapshot),
-            t("The guest itself stays as it is. The snapshot cannot be brought back."),
-        )
-    )
+def _snapshot_delete(t: Text, plan: Plan) -> list[str]:
+    stays = t("The guest itself stays as it is. The snapshot cannot be brought back.")
+    return [_snapshot_line(t, plan.snapshot), stays]
 
 
 def _snapshot_line(t: Text, snapshot: Snapshot | None) -> str:
@@ -211,13 +162,11 @@ def _snapshot_line(t: Text, snapshot: Snapshot | None) -> str:
     return " · ".join(parts)
 
 
-_TEXTS: dict[Verb, Callable[[Text, Plan, float], str]] = {
-    Verb.REBOOT: _reboot,
-    Verb.SHUTDOWN: _shutdown,
-    Verb.CREATE: _create,
-    Verb.RESIZE: _resize,
-    Verb.STOP: _stop,
-    Verb.DELETE: _delete,
-    Verb.SNAPSHOT_ROLLBACK: _rollback,
-    Verb.SNAPSHOT_DELETE: _snapshot_delete,
+_PARTICULARS: Mapping[Operation, Callable[[Text, Plan], list[str]]] = {
+    Operation.CREATE: _create,
+    Operation.RESIZE: _resize,
+    Operation.DELETE: _delete,
+    Operation.SNAPSHOT_ROLLBACK: _rollback,
+    Operation.SNAPSHOT_DELETE: _snapshot_delete,
 }
+"""Functions for plans with details of their own. Other actions have one sentence for all guests."""

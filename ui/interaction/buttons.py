@@ -21,15 +21,15 @@ import discord
 from discord import ui
 
 from core.guest import Guest
-from core.verbs import Verb
+from core.operations import Operation
 from core.watch.incidents.model import GuestEvent, Incident, Topic
 from ui.formatting import format_duration
 from ui.i18n import Text
 from ui.interaction.context import Interaction, services_of
-from ui.messages.errors import verb_noun
+from ui.messages.operations import BUTTONS, operation_noun
 
 GUEST = re.compile(
-    r"g1:(?:(?P<action>start|reboot|shutdown):(?P<vmid>[1-9][0-9]{2,8}):(?P<fingerprint>[0-9a-f]{32}|[0-9a-f]{8})"
+    rf"g1:(?:(?P<action>{'|'.join(BUTTONS)}):(?P<vmid>[1-9][0-9]{{2,8}}):(?P<fingerprint>[0-9a-f]{{32}}|[0-9a-f]{{8}})"
     r"|refresh:(?P<read>[1-9][0-9]{2,8}))"
 )
 PAGE = re.compile(
@@ -69,20 +69,13 @@ class PersistentButton(ui.DynamicItem[ui.Button[Any]], template=r"[a-z][0-9]:.{1
         await services_of(interaction).press(interaction, self.custom_id)
 
 
-_STYLES = {
-    Verb.START: discord.ButtonStyle.success,
-    Verb.REBOOT: discord.ButtonStyle.primary,
-    Verb.SHUTDOWN: discord.ButtonStyle.danger,
-}
-
-
 def guest_button(
-    t: Text, verb: Verb, guest: Guest, *, label: str | None = None, disabled: bool = False
+    t: Text, verb: Operation, guest: Guest, *, label: str | None = None, disabled: bool = False
 ) -> PersistentButton:
-    text = label or verb_noun(t, verb)
+    text = label or operation_noun(t, verb)
     custom_id = f"g1:{verb.value}:{guest.vmid}:{guest.fingerprint}"
     return PersistentButton(
-        ui.Button(style=_STYLES[verb], label=text, custom_id=custom_id, disabled=disabled)
+        ui.Button(style=BUTTONS[verb].style, label=text, custom_id=custom_id, disabled=disabled)
     )
 
 
@@ -99,7 +92,7 @@ def alert_buttons(t: Text, incident: Incident, *, edited: bool = True) -> list[P
     guest = guest_of(incident)
     offers: list[tuple[str, str, discord.ButtonStyle]] = []
     if can_start(incident):
-        offers.append(("start", verb_noun(t, Verb.START), discord.ButtonStyle.success))
+        offers.append(("start", operation_noun(t, Operation.START), discord.ButtonStyle.success))
     if guest is not None:
         offers.append(("details", t("Details"), discord.ButtonStyle.secondary))
     if incident.open and incident.acked is None:

@@ -14,7 +14,7 @@ from discord import app_commands
 
 from core.access.policy import Actor
 from core.errors import NotAllowed, OnlySomeGuests, ReadOnly, Refused
-from core.rights import Level
+from core.operations import Level
 from core.wanted_errors import NothingChosen
 from ui.formatting import REFUSED, plain_label
 from ui.i18n import Text

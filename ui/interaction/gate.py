@@ -18,8 +18,8 @@ from core.access.rate_limit import RequestKind
 from core.audit.trail import DETAIL_MOST, AuditRecord, AuditStep, step_of
 from core.errors import AnswerTooLate, BotError, JournalFailed, Refused, TooQuick
 from core.guest import Guest
+from core.operations import OPERATIONS, Effect, Operation
 from core.options import format_options
-from core.rights import RIGHTS, Effect, Operation
 from ui.cards import notice
 from ui.discord.blocked import send_with_fallbacks
 from ui.discord.failures import DISCORD_ERRORS, log_unexpected, send_with_retries
@@ -101,7 +101,7 @@ def rate_limit_refusal(interaction: Interaction, operation: Operation | None) ->
     kind = RequestKind.READ
     if interaction.type is discord.InteractionType.autocomplete:
         kind = RequestKind.COMPLETION
-    elif operation is not None and RIGHTS[operation].effect is not Effect.NOTHING:
+    elif operation is not None and OPERATIONS[operation].effect is not Effect.NOTHING:
         kind = RequestKind.CHANGE
     return services_of(interaction).rate_limiter.take(interaction.user.id, kind)
 
@@ -151,7 +151,7 @@ class Attempt:
         `unkept`: carry it out even if it cannot be recorded.
         Raises: TooManyChanges, JournalFailed.
         """
-        limit, counts = self.services.change_limit, RIGHTS[Operation(self.word)].effect >= Effect.LIST
+        limit, counts = self.services.change_limit, OPERATIONS[Operation(self.word)].effect >= Effect.LIST
         if counts:
             limit.take(self.actor.user_id)
         try:
@@ -220,7 +220,7 @@ def recording(attempt: Attempt, detail: str | None = None) -> Iterator[Attempt]:
             raise
         attempt.record(AuditStep.ENDED, f"unknown: {type(error).__name__}")
         raise
-    if not attempt.begun and RIGHTS[operation].effect is not Effect.NOTHING:
+    if not attempt.begun and OPERATIONS[operation].effect is not Effect.NOTHING:
         raise AssertionError(f"{operation} was done without begin()")
     attempt.record(AuditStep.ENDED, attempt.outcome)
 

@@ -15,19 +15,19 @@ from discord.app_commands import locale_str
 
 from core.access.guest_index import NO_OFFER, TYPED_MOST, GuestIndex, Offer, normalized, words_of
 from core.access.policy import listed_or_unknown, unknown_guest
+from core.actions.preconditions import can_act
 from core.cluster_cache import FRESH_SECONDS
 from core.durations import MOST_SECONDS, parse_duration
 from core.errors import BadDuration, BotError
 from core.guest import Cluster, Guest
-from core.rights import Operation
-from core.verbs import Verb, can_act
+from core.operations import Operation
 from core.watch.incidents.model import ALL, guest_subject, node_subject, storage_subject
 from ui.formatting import SNAPSHOT, choice_label, format_duration, kind_word, plain, plain_label
 from ui.i18n import Text
 from ui.interaction.context import Interaction, Services, services_of
 from ui.interaction.empty_choices import ChoiceKind, choices_or_reason, explain_empty
 from ui.interaction.gate import actor_of, operation_of, refusal_of
-from ui.messages.operations import command_name, operation_noun
+from ui.messages.operations import command_of, operation_noun
 from ui.messages.subjects import subject_label, vmid_of
 
 _log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def best_guests(
     guest_index: GuestIndex,
     offer: Offer,
     typed: str,
-    verb: Verb | None,
+    verb: Operation | None,
     among: Container[int] | None = None,
     *,
     templates: bool = True,
@@ -95,9 +95,9 @@ def best_guests(
     exact: list[Guest] = []
 
     def wanted(guest: Guest) -> bool:
-        if verb is Verb.CREATE:
+        if verb is Operation.CREATE:
             return guest.template
-        return not guest.template or (templates and verb in (None, Verb.DELETE))
+        return not guest.template or (templates and verb in (None, Operation.DELETE))
 
     for row in guest_index.matching(typed):
         guest = row.guest
@@ -122,7 +122,7 @@ def best_guests(
 class GuestId(app_commands.Transformer):
     """A VMID with completion. It only reads the number; the action checks everything else."""
 
-    def __init__(self, verb: Verb | None = None, *, watched: bool | None = None) -> None:
+    def __init__(self, verb: Operation | None = None, *, watched: bool | None = None) -> None:
         """Choose the guests to offer.
 
         `watched`: True offers only watched guests. False offers guests that can be watched, unwatched ones first.
@@ -140,7 +140,7 @@ class GuestId(app_commands.Transformer):
         self, interaction: Interaction, value: int | float | str, /
     ) -> list[app_commands.Choice[int]]:
         wanted = ChoiceKind.WATCHED if self._watched else ChoiceKind.GUEST
-        if self._verb is Verb.CREATE:
+        if self._verb is Operation.CREATE:
             wanted = ChoiceKind.TEMPLATE
         return await choices_or_reason(
             interaction, value, wanted, lambda typed: self._offered(interaction, typed)
@@ -338,7 +338,7 @@ async def operations(interaction: Interaction, current: str) -> list[app_command
     services = services_of(interaction)
     t = services.texts.of_locale(str(interaction.locale))
     typed = normalized(current).replace("_", " ").lstrip("/").strip()
-    labels = {each: f"{operation_noun(t, each)} · {command_name(each)}" for each in Operation}
+    labels = {each: f"{operation_noun(t, each)} · {command_of(each)}" for each in Operation}
     found = [
         app_commands.Choice(name=plain_label(label), value=operation.value)
         for operation, label in labels.items()

@@ -5,7 +5,7 @@ from discord import ui
 from core.access.authorizer import Authorizer
 from core.access.policy import Actor, level_everywhere
 from core.errors import BotError, NotAllowed, ReadOnly, Refused
-from core.rights import Level
+from core.operations import Level
 from ui.cards import notice
 from ui.formatting import READ_ONLY
 from ui.i18n import Text

@@ -35,6 +35,7 @@ _PHRASES: Mapping[type[e.BotError], Callable[[Text], str]] = {
     e.TooQuick: lambda t: t("too much at once"),
     e.GuestNotFound: lambda t: t("no such guest, or hidden"),
     e.WrongState: lambda t: t("not in this state of the guest"),
+    e.WrongKind: lambda t: t("not for this kind of guest"),
     e.TemplateRefused: lambda t: t("is a template"),
     e.NotATemplate: lambda t: t("not a template"),
     e.GuestLocked: lambda t: t("locked by Proxmox"),

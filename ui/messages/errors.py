@@ -7,42 +7,19 @@ from core import errors as e
 from core import wanted_errors as w
 from core.guest import Kind, State
 from core.names import VMID_LEAST, VMID_MOST
-from core.rights import Level
-from core.verbs import Verb
+from core.operations import ACTIONS, Level, Operation
 from ui.formatting import code, format_duration, format_memory, person, state_word, timestamp, title_of
 from ui.i18n import Text
+from ui.messages.operations import WORDS, operation_noun
 from ui.messages.proxmox_errors import PROXMOX_SENTENCES
 from ui.messages.subjects import subject_name
 
 
-def verb_noun(t: Text, verb: str) -> str:
-    """The action as a noun, as it stands on buttons and in titles."""
-    return {
-        Verb.START: t("Start"),
-        Verb.REBOOT: t("Reboot"),
-        Verb.SHUTDOWN: t("Shutdown"),
-        Verb.STOP: t("Stop"),
-        Verb.CREATE: t("Create"),
-        Verb.RESIZE: t("Resize"),
-        Verb.DELETE: t("Delete"),
-        Verb.SNAPSHOT_CREATE: t("Create snapshot"),
-        Verb.SNAPSHOT_ROLLBACK: t("Roll back"),
-        Verb.SNAPSHOT_DELETE: t("Delete snapshot"),
-    }[Verb(verb)]
-
-
 def _wrong_state(t: Text, error: e.WrongState) -> str:
     guest = title_of(error.vmid, error.label)
-    if error.verb == Verb.START and error.state is State.RUNNING:
-        return t("{guest} is already running.", guest=guest)
-    if error.verb == Verb.START and error.state is State.PAUSED:
-        return t("{guest} is paused. Resume it in the Proxmox web interface.", guest=guest)
-    if error.verb == Verb.DELETE:
-        return t(
-            "{guest} is not stopped ({state}). Shut it down before deleting it.",
-            guest=guest,
-            state=state_word(t, error.state),
-        )
+    state = state_word(t, error.state)
+    if said := WORDS[Operation(error.verb)].refused.get(error.state):
+        return t(said, guest=guest, state=state)
     if error.state is State.STOPPED:
         return t("{guest} is stopped, so there is nothing to do. Use `/start` to start it.", guest=guest)
     if error.state is State.UNKNOWN:
@@ -50,14 +27,21 @@ def _wrong_state(t: Text, error: e.WrongState) -> str:
     return t(
         "{guest} is {state}; that does not allow “{action}”.",
         guest=guest,
-        state=state_word(t, error.state),
-        action=verb_noun(t, error.verb),
+        state=state,
+        action=operation_noun(t, Operation(error.verb)),
     )
+
+
+def _wrong_kind(t: Text, error: e.WrongKind) -> str:
+    guest, action = title_of(error.vmid, error.label), operation_noun(t, Operation(error.verb))
+    if error.kind is Kind.LXC:
+        return t("{guest} is a container; “{action}” is for VMs only.", guest=guest, action=action)
+    return t("{guest} is a VM; “{action}” is for containers only.", guest=guest, action=action)
 
 
 def _unconfirmed(t: Text, error: e.Unconfirmed) -> str:
     guest, command = title_of(error.vmid, error.label), error.verb.replace("_", " ")
-    if error.verb not in list(Verb):  # what has no question that could ask
+    if error.verb not in ACTIONS:  # only actions have a question that asks for them
         return t(
             "{guest} is protected: {command} needs its name in `confirm`, and a `reason`.",
             guest=guest,
@@ -99,7 +83,7 @@ def _busy(t: Text, error: e.GuestBusy) -> str:
         "{person} is already at work on {guest}: “{action}”, begun {since}. Please wait until that is over.",
         person=person(error.by, error.by_id),
         guest=title_of(error.vmid, error.label),
-        action=verb_noun(t, error.verb),
+        action=operation_noun(t, Operation(error.verb)),
         since=timestamp(error.since),
     )
 
@@ -168,6 +152,7 @@ SENTENCES: dict[type[e.BotError], Callable[[Text, Any], str]] = {
         "There is no guest with VMID **{vmid}**. `/list` shows them all.", vmid=x.vmid
     ),
     e.WrongState: _wrong_state,
+    e.WrongKind: _wrong_kind,
     e.TemplateRefused: lambda t, x: t(
         "{guest} is a template and cannot do that. `/create` makes a guest from it.",
         guest=title_of(x.vmid, x.label),

@@ -1,49 +1,179 @@
-"""What can be asked for, in words: as nouns, as it is given, and found again by any of them."""
+"""Define the words for each operation, one row each. Other modules format and show them."""
 
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from core.rights import Operation
-from core.verbs import Verb
+from discord import ButtonStyle
+
+from core.guest import State
+from core.operations import Operation
 from core.wanted_errors import UnknownOperation
-from ui.i18n import Text, Texts
-from ui.messages.errors import verb_noun
+from ui.i18n import N_, Marked, Text, Texts
 
-_NOUNS: Mapping[Operation, Callable[[Text], str]] = {
-    Operation.LIST: lambda t: t("List"),
-    Operation.INFO: lambda t: t("Details"),
-    Operation.HELP: lambda t: t("Help"),
-    Operation.SNAPSHOT_LIST: lambda t: t("Snapshot list"),
-    Operation.MONITOR_LIST: lambda t: t("Watch list"),
-    Operation.MONITOR_ADD: lambda t: t("Begin watching"),
-    Operation.MONITOR_REMOVE: lambda t: t("End watching"),
-    Operation.MONITOR_MUTE: lambda t: t("Mute"),
-    Operation.MONITOR_UNMUTE: lambda t: t("Unmute"),
-    Operation.MONITOR_HISTORY: lambda t: t("History"),
-    Operation.MONITOR_STATUS: lambda t: t("Watch status"),
-    Operation.MONITOR_TEST: lambda t: t("Test alert"),
-    Operation.ACKNOWLEDGE: lambda t: t("Acknowledge"),
-    Operation.ACCESS: lambda t: t("Own rights"),
-    Operation.READONLY_ON: lambda t: t("Changes off"),
-    Operation.READONLY_OFF: lambda t: t("Changes on"),
-    Operation.AUDIT: lambda t: t("Audit trail"),
+_NONE = Marked("")
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A button of the info panel. `always`: grey it out instead of hiding it if it does not fit the state."""
+
+    style: ButtonStyle
+    always: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words for one operation.
+
+    Actions have `working`, `done` and `failed`. Actions that can ask for confirmation also have the next three.
+    Placeholders: {guest} is the guest as displayed, {name} the new guest's name, {snapshot} the snapshot's name.
+    """
+
+    noun: Marked
+    """Used on buttons, in titles and in lists."""
+    working: Marked = _NONE
+    done: Marked = _NONE
+    failed: Marked = _NONE
+    question: Marked = _NONE
+    """Title of the question's card."""
+    consequence: Marked = _NONE
+    """Effect on the guest, for plans without details of their own."""
+    yes: Marked = _NONE
+    """Label of the question's red button: verb and object (Discord). Here {name} is the object's name."""
+    button: Button | None = None
+    refused: Mapping[State, Marked] = field(default_factory=dict)
+    """By state of the guest, the refusal used instead of the general sentence. Placeholders: {guest}, {state}."""
+
+
+WORDS: Mapping[Operation, Words] = {
+    Operation.START: Words(
+        N_("Start"),
+        N_("Starting {guest} …"),
+        N_("{guest} was started."),
+        N_("{guest} could not be started."),
+        button=Button(ButtonStyle.success, always=True),
+        refused={
+            State.RUNNING: N_("{guest} is already running."),
+            State.PAUSED: N_("{guest} is paused. Resume it in the Proxmox web interface."),
+        },
+    ),
+    Operation.REBOOT: Words(
+        N_("Reboot"),
+        N_("Rebooting {guest} …"),
+        N_("{guest} was rebooted."),
+        N_("{guest} could not be rebooted."),
+        N_("Reboot?"),
+        N_("The guest is shut down and started again; whoever uses it is cut off meanwhile."),
+        N_("Reboot {name}"),
+        button=Button(ButtonStyle.primary, always=True),
+    ),
+    Operation.SHUTDOWN: Words(
+        N_("Shutdown"),
+        N_("Shutting down {guest} …"),
+        N_("{guest} was shut down."),
+        N_("{guest} could not be shut down."),
+        N_("Shut down?"),
+        N_("The guest is shut down and stays off until it is started again."),
+        N_("Shut down {name}"),
+        button=Button(ButtonStyle.danger, always=True),
+    ),
+    Operation.STOP: Words(
+        N_("Stop"),
+        N_("Switching off {guest} …"),
+        N_("{guest} was switched off."),
+        N_("{guest} could not be switched off."),
+        N_("Switch off hard?"),
+        N_(
+            "This is like pulling the plug: what the guest has not saved is lost. `/shutdown` is the gentle way."
+        ),
+        N_("Switch off {name}"),
+    ),
+    Operation.CREATE: Words(
+        N_("Create"),
+        N_("Copying {guest} to {name} …"),
+        N_("{guest} was created."),
+        N_("{name} could not be created from {guest}."),
+        N_("Create?"),
+        yes=N_("Create {name}"),
+    ),
+    Operation.RESIZE: Words(
+        N_("Resize"),
+        N_("Resizing {guest} …"),
+        N_("{guest} was resized."),
+        N_("{guest} could not be resized."),
+        N_("Resize?"),
+        yes=N_("Resize {name}"),
+    ),
+    Operation.DELETE: Words(
+        N_("Delete"),
+        N_("Deleting {guest} …"),
+        N_("{guest} was deleted."),
+        N_("{guest} could not be deleted."),
+        N_("Delete for good?"),
+        yes=N_("Delete {name}"),
+        refused=dict.fromkeys(
+            State, N_("{guest} is not stopped ({state}). Shut it down before deleting it.")
+        ),
+    ),
+    Operation.SNAPSHOT_CREATE: Words(
+        N_("Create snapshot"),
+        N_("Taking snapshot {snapshot} of {guest} …"),
+        N_("Snapshot {snapshot} of {guest} was taken."),
+        N_("Snapshot {snapshot} of {guest} could not be taken."),
+    ),
+    Operation.SNAPSHOT_ROLLBACK: Words(
+        N_("Roll back"),
+        N_("Rolling {guest} back to {snapshot} …"),
+        N_("{guest} was rolled back to {snapshot}."),
+        N_("{guest} could not be rolled back to {snapshot}."),
+        N_("Roll back?"),
+        yes=N_("Roll back {name}"),
+    ),
+    Operation.SNAPSHOT_DELETE: Words(
+        N_("Delete snapshot"),
+        N_("Deleting snapshot {snapshot} of {guest} …"),
+        N_("Snapshot {snapshot} of {guest} was deleted."),
+        N_("Snapshot {snapshot} of {guest} could not be deleted."),
+        N_("Delete this snapshot?"),
+        yes=N_("Delete {name}"),
+    ),
+    Operation.LIST: Words(N_("List")),
+    Operation.INFO: Words(N_("Details")),
+    Operation.HELP: Words(N_("Help")),
+    Operation.SNAPSHOT_LIST: Words(N_("Snapshot list")),
+    Operation.MONITOR_LIST: Words(N_("Watch list")),
+    Operation.MONITOR_ADD: Words(N_("Begin watching")),
+    Operation.MONITOR_REMOVE: Words(N_("End watching")),
+    Operation.MONITOR_MUTE: Words(N_("Mute")),
+    Operation.MONITOR_UNMUTE: Words(N_("Unmute")),
+    Operation.MONITOR_HISTORY: Words(N_("History")),
+    Operation.MONITOR_STATUS: Words(N_("Watch status")),
+    Operation.MONITOR_TEST: Words(N_("Test alert")),
+    Operation.ACKNOWLEDGE: Words(N_("Acknowledge")),
+    Operation.ACCESS: Words(N_("Own rights")),
+    Operation.READONLY_ON: Words(N_("Changes off")),
+    Operation.READONLY_OFF: Words(N_("Changes on")),
+    Operation.AUDIT: Words(N_("Audit trail")),
 }
+
+BUTTONS: Mapping[Operation, Button] = {
+    operation: words.button for operation, words in WORDS.items() if words.button is not None
+}
+"""Operations that have a button on the panel, in the panel's order."""
 
 
 def operation_noun(t: Text, operation: Operation) -> str:
-    """As a noun; the command's own name where a new one has none yet."""
-    if operation.value in list(Verb):
-        return verb_noun(t, operation.value)
-    say = _NOUNS.get(operation)
-    return say(t) if say else command_name(operation)
+    return t(WORDS[operation].noun)
 
 
 def operation_command(t: Text, operation: Operation) -> str:
     """Return the operation as people know it: its command, or the label of its button."""
-    return t("Acknowledge") if operation is Operation.ACKNOWLEDGE else f"/{command_name(operation)}"
+    return t("Acknowledge") if operation is Operation.ACKNOWLEDGE else f"/{command_of(operation)}"
 
 
-def command_name(operation: Operation) -> str:
+def command_of(operation: Operation) -> str:
+    """Return the command's name without the slash."""
     return operation.value.replace("_", " ")
 
 
@@ -54,7 +184,7 @@ def operation_named(texts: Texts, text: str) -> Operation:
     """
     meant = " ".join(unicodedata.normalize("NFKC", text).casefold().replace("_", " ").split()).lstrip("/")
     for operation in Operation:
-        if meant == command_name(operation):
+        if meant == command_of(operation):
             return operation
     for operation in Operation:
         if meant in (operation_noun(texts.of(language), operation).casefold() for language in ("ja", "en")):

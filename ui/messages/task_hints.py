@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from core import proxmox_errors as p
-from core.verbs import Verb
+from core.operations import Operation
 from ui.i18n import Text
 from ui.messages.proxmox_errors import missing_privilege
 
@@ -33,7 +33,7 @@ _HINTS: tuple[tuple[str, Callable[[Text], str]], ...] = (
 _PERMISSION = re.compile(r"Permission check failed \((?P<path>/[^,)]*)(?:,\s*(?P<privileges>[^)]+))?\)")
 
 
-def task_hint(t: Text, verb: Verb, message: str) -> str | None:
+def task_hint(t: Text, verb: Operation, message: str) -> str | None:
     """Return what to do about a task's error, None if that is not known."""
     message = message[:_MOST]
     if match := _PERMISSION.search(message):
@@ -41,6 +41,6 @@ def task_hint(t: Text, verb: Verb, message: str) -> str | None:
     for pattern, say in _HINTS:
         if re.search(pattern, message):
             return say(t)
-    if verb in (Verb.SHUTDOWN, Verb.REBOOT) and "got timeout" in message:
+    if verb in (Operation.SHUTDOWN, Operation.REBOOT) and "got timeout" in message:
         return t("The guest did not obey in time. `/stop` switches it off hard.")
     return None

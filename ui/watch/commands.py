@@ -16,8 +16,8 @@ from core.errors import (
     UnknownTarget,
 )
 from core.guest import Cluster, Guest
+from core.operations import OPERATIONS, Level, Operation
 from core.proxmox_errors import HalfGone, ProxmoxError
-from core.rights import RIGHTS, Level, Operation
 from core.watch.incidents.model import ALL, SOURCE, Incident, Topic, node_subject
 from core.watch.incidents.transition import guest_targets
 from core.watch.journal import Backlog
@@ -131,7 +131,7 @@ async def cluster_for_decision(attempt: Attempt, vmids: Iterable[int]) -> Cluste
     """
     services, operation = attempt.services, Operation(attempt.word)
     if any(services.authorizer.needs_fresh_list(attempt.actor, operation, vmid) for vmid in vmids):
-        if RIGHTS[operation].changes:
+        if OPERATIONS[operation].changes:
             return await services.cluster_cache.read(max_age=0)
         return await cluster_for_completion(services, max_age=0)
     return await cluster_for_completion(services)
@@ -177,7 +177,7 @@ async def _guard_mute(
     A protected guest needs the same as for its reboot: an admin, the guest's name, and a reason. A node or
     everything needs an admin and a reason if it includes protected guests on the watch list.
     """
-    if not RIGHTS[Operation.MONITOR_MUTE].guards(seconds):
+    if not OPERATIONS[Operation.MONITOR_MUTE].guards(seconds):
         return
     vmid = vmid_of(subject)
     if vmid is not None:

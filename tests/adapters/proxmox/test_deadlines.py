@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from adapters.proxmox.http import CHANGE_SECONDS, CONNECT_SECONDS, QUEUE_SECONDS, READ_SECONDS
+from core.operations import Operation
 from core.proxmox_errors import AnswerTooLarge, BadAnswer, TimedOut
-from core.verbs import Verb
 from playground.pve.server import Pve
 from proxmox_client import ProxmoxClient
 from tests.support import client_stage
@@ -70,7 +70,9 @@ async def test_an_answer_that_drips_ends_at_the_deadline(tmp_path: Path, brief: 
     with Rude(tmp_path, DRIPS[name]) as rude:
         client, began = client_of(rude), time.monotonic()
         assert str(await refusal(client.cluster())) == str(TimedOut("127.0.0.1", changing=False))
-        assert str(await refusal(client.power(VM, Verb.STOP))) == str(TimedOut("127.0.0.1", changing=True))
+        assert str(await refusal(client.power(VM, Operation.STOP))) == str(
+            TimedOut("127.0.0.1", changing=True)
+        )
         assert time.monotonic() - began < 2 * AMPLE
         assert len(rude.received) == 2, "neither was repeated"
 
@@ -78,7 +80,7 @@ async def test_an_answer_that_drips_ends_at_the_deadline(tmp_path: Path, brief: 
 async def test_a_handshake_that_drips_ends_there_too_and_sent_nothing(tmp_path: Path, brief: None) -> None:
     with Rude(tmp_path, handshake="drip") as rude:
         client, began = client_of(rude), time.monotonic()
-        for call in (client.cluster(), client.power(VM, Verb.STOP)):
+        for call in (client.cluster(), client.power(VM, Operation.STOP)):
             assert str(await refusal(call)) == str(TimedOut("127.0.0.1", changing=False))
         assert time.monotonic() - began < 2 * AMPLE
         assert rude.received == []
@@ -136,9 +138,11 @@ async def test_who_waits_for_a_place_too_long_is_told_and_sends_nothing(
     monkeypatch.setattr("adapters.proxmox.http.QUEUE_SECONDS", 0.2)
     with Rude(tmp_path, HeldAnswer(STARTED)) as rude:
         client = client_of(rude)
-        hanging = [asyncio.create_task(client.power(VM, Verb.START)) for _ in range(4)]
+        hanging = [asyncio.create_task(client.power(VM, Operation.START)) for _ in range(4)]
         await until(lambda: rude.held == 4)
-        assert str(await refusal(client.power(VM, Verb.STOP))) == str(TimedOut("127.0.0.1", changing=False))
+        assert str(await refusal(client.power(VM, Operation.STOP))) == str(
+            TimedOut("127.0.0.1", changing=False)
+        )
         rude.release.set()
         await asyncio.gather(*hanging)
         assert len(rude.received) == 4
@@ -206,7 +210,7 @@ async def test_however_it_is_packed(tmp_path: Path, packed: str) -> None:
     with Rude(tmp_path, answer(body, "200 OK", f"Content-Encoding: {packed}")) as rude:
         with memory_within(60):
             assert isinstance(await refusal(client_of(rude).snapshots(VM)), AnswerTooLarge)
-        error = await refusal(client_of(rude).power(VM, Verb.STOP))
+        error = await refusal(client_of(rude).power(VM, Operation.STOP))
         assert str(error) == str(AnswerTooLarge("127.0.0.1", changing=True))
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from adapters.proxmox.http import CHANGE_SECONDS, CONNECT_SECONDS, READ_SECONDS
 from core.guest import Guest, Kind
+from core.operations import Operation
 from core.proxmox_errors import (
     BadAnswer,
     MissingPrivilege,
@@ -17,7 +18,6 @@ from core.proxmox_errors import (
     TokenRefused,
     Unreachable,
 )
-from core.verbs import Verb
 from playground.pve.server import Pve
 from proxmox_client import ProxmoxClient
 from tests.support import client_stage
@@ -55,7 +55,7 @@ async def test_a_node_that_does_not_answer(
 ) -> None:
     pve.fail("POST", "/status/stop", status, "Connection timed out")
     pve.fail("GET", "/status/current", status, "Connection timed out")
-    changing = await refusal(client.power(VM, Verb.STOP))
+    changing = await refusal(client.power(VM, Operation.STOP))
     assert str(changing) == str(NodeUnreachable("pve1", changing=open_end))
     assert str(await refusal(client.status(VM))) == str(NodeUnreachable("pve1", changing=False))
     assert len(sent(pve)) == len(sent(pve, "GET")) == 1
@@ -64,7 +64,7 @@ async def test_a_node_that_does_not_answer(
 @BOTH
 async def test_an_offline_node(pve: Pve, client: ProxmoxClient, guest: Guest) -> None:
     pve.node_offline(guest.node)
-    for call in (client.status(guest), client.power(guest, Verb.STOP), client.recent_tasks(guest, 5)):
+    for call in (client.status(guest), client.power(guest, Operation.STOP), client.recent_tasks(guest, 5)):
         error = await refusal(call)
         assert isinstance(error, NodeUnreachable)
         assert not error.changing
@@ -77,14 +77,14 @@ async def test_a_proxy_that_gave_up_leaves_open_what_happened(
 ) -> None:
     pve.fail("POST", "/status/stop", status, HTML, html=True)
     pve.fail("GET", "/status/current", status, HTML, html=True)
-    assert str(await refusal(client.power(VM, Verb.STOP))) == str(TimedOut(pve.host, changing=True))
+    assert str(await refusal(client.power(VM, Operation.STOP))) == str(TimedOut(pve.host, changing=True))
     assert str(await refusal(client.status(VM))) == str(TimedOut(pve.host, changing=False))
 
 
 @pytest.mark.parametrize("body", ["", '{"data":null}', HTML, '{"errors":null}', b"\xff\xfe"], ids=range(5))
 async def test_a_refusal_counts_whatever_stands_in_its_body(tmp_path: Path, body: str | bytes) -> None:
     with Rude(tmp_path, answer(body, "500 cluster not ready - no quorum?")) as rude:
-        assert type(await refusal(client_of(rude).power(VM, Verb.STOP))).__name__ == "NoQuorum"
+        assert type(await refusal(client_of(rude).power(VM, Operation.STOP))).__name__ == "NoQuorum"
         assert rude.asked == ["POST /nodes/pve1/qemu/100/status/stop"]
 
 
@@ -148,7 +148,7 @@ async def test_a_redirect_is_not_followed(tmp_path: Path, status: str) -> None:
     there = answer("", status, "Location: /api2/json/nodes/pve1/qemu/101/status/stop")
     with Rude(tmp_path, there) as rude:
         client = client_of(rude)
-        assert isinstance(await refusal(client.power(VM, Verb.STOP)), BadAnswer)
+        assert isinstance(await refusal(client.power(VM, Operation.STOP)), BadAnswer)
         assert isinstance(await refusal(client.cluster()), BadAnswer)
         assert rude.asked == ["POST /nodes/pve1/qemu/100/status/stop", "GET /cluster/resources"]
 
@@ -161,7 +161,7 @@ async def test_nobody_listens() -> None:
         port = listener.getsockname()[1]
     with Pve() as pve:
         client = client_of(pve, port=port)
-        for call in (client.cluster(), client.power(VM, Verb.STOP)):
+        for call in (client.cluster(), client.power(VM, Operation.STOP)):
             assert str(await refusal(call)) == str(Unreachable("127.0.0.1"))
 
 
@@ -171,7 +171,7 @@ async def test_the_name_is_not_found(pve: Pve, monkeypatch: pytest.MonkeyPatch) 
 
     client = client_of(pve, host="pve.example.jp")
     monkeypatch.setattr(socket, "getaddrinfo", none)
-    for call in (client.cluster(), client.power(VM, Verb.STOP)):
+    for call in (client.cluster(), client.power(VM, Operation.STOP)):
         assert str(await refusal(call)) == str(Unreachable("pve.example.jp"))
 
 
@@ -185,7 +185,7 @@ async def test_nobody_takes_the_call(pve: Pve, hasty: None) -> None:
             one.setblocking(False)
             one.connect_ex(listener.getsockname())
         client = client_of(pve, port=listener.getsockname()[1])
-        for call in (client.cluster(), client.power(VM, Verb.STOP)):
+        for call in (client.cluster(), client.power(VM, Operation.STOP)):
             assert str(await refusal(call)) == str(Unreachable("127.0.0.1"))
         for one in waiting:
             one.close()
@@ -197,7 +197,7 @@ async def test_a_failed_handshake_is_no_matter_of_trust(tmp_path: Path, handshak
     with Rude(tmp_path, handshake=handshake) as rude:
         client = client_of(rude)
         assert str(await refusal(client.cluster())) == str(Unreachable("127.0.0.1"))
-        error = await refusal(client.power(VM, Verb.STOP))
+        error = await refusal(client.power(VM, Operation.STOP))
         assert str(error) == str(TimedOut("127.0.0.1", changing=True))
         assert rude.received == []
 
@@ -227,7 +227,7 @@ async def test_a_read_without_an_answer_is_not_repeated_and_changed_nothing(
 
 async def test_the_work_goes_on_after_the_time_out(pve: Pve, client: ProxmoxClient, hasty: None) -> None:
     pve.hang("/status/stop", 30, acts=True)
-    assert str(await refusal(client.power(VM, Verb.STOP))) == str(TimedOut(pve.host, changing=True))
+    assert str(await refusal(client.power(VM, Operation.STOP))) == str(TimedOut(pve.host, changing=True))
     assert len(sent(pve)) == 1
     (task,) = await client.recent_tasks(VM, 10)
     assert (task.type, task.status, task.user) == ("qmstop", "OK", client.identity)
@@ -278,7 +278,7 @@ async def test_an_answer_that_breaks_off(tmp_path: Path) -> None:
     for first in (half, chunked):
         with Rude(tmp_path, Cut(first)) as rude:
             client = client_of(rude)
-            error = await refusal(client.power(VM, Verb.STOP))
+            error = await refusal(client.power(VM, Operation.STOP))
             assert str(error) == str(TimedOut("127.0.0.1", changing=True)), first
             assert len(rude.received) == 1
             assert isinstance(await refusal(client.cluster()), Unreachable)

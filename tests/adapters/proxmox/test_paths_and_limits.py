@@ -17,8 +17,8 @@ from core.errors import BadSnapshotName, BotError
 from core.guest import Guest, Kind
 from core.lanes import Lane
 from core.names import Upid
+from core.operations import Operation
 from core.proxmox_errors import Unreachable
-from core.verbs import Verb
 from proxmox_client import ProxmoxClient
 from tests.support.client_stage import (
     CT,
@@ -91,7 +91,7 @@ def attempts(text: str, vmid: Any) -> list[tuple[str, Attempt]]:
     node = task.node if task else ""
     return [
         (f"/nodes/{text}/qemu/100/status/current", lambda client: client.status(moved)),
-        (f"/nodes/{text}/qemu/100/status/stop", lambda client: client.power(moved, Verb.STOP)),
+        (f"/nodes/{text}/qemu/100/status/stop", lambda client: client.power(moved, Operation.STOP)),
         (f"/nodes/{text}/tasks", lambda client: client.recent_tasks(moved, 1)),
         (f"/nodes/pve1/qemu/{vmid}/config", lambda client: client.config(other)),
         (f"/nodes/pve1/qemu/{vmid}", lambda client: client.delete(other)),
@@ -235,7 +235,7 @@ async def test_who_gives_up_while_waiting_takes_no_place(tmp_path: Path) -> None
         client = client_of(rude)
         working = [asyncio.create_task(client.cluster()) for _ in range(CONCURRENT)]
         await until(lambda: rude.held == CONCURRENT)
-        waiting = [asyncio.create_task(client.power(VM, Verb.STOP)) for _ in range(5)]
+        waiting = [asyncio.create_task(client.power(VM, Operation.STOP)) for _ in range(5)]
         await asyncio.sleep(0)
         for call in waiting:
             call.cancel()
@@ -286,7 +286,7 @@ async def test_every_method_keeps_to_the_gate(tmp_path: Path) -> None:
 async def test_closing_ends_what_is_under_way_and_sends_nothing_more(tmp_path: Path, handshake: str) -> None:
     with Rude(tmp_path, HeldAnswer(STARTED), handshake=handshake) as rude:
         client = client_of(rude)
-        calls = [asyncio.create_task(client.power(VM, Verb.STOP)) for _ in range(6)]
+        calls = [asyncio.create_task(client.power(VM, Operation.STOP)) for _ in range(6)]
         await until(lambda: rude.connections == CONCURRENT)
         if handshake == "tls":
             await until(lambda: rude.held == CONCURRENT)

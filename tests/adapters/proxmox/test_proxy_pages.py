@@ -9,6 +9,7 @@ import pytest
 
 from adapters.proxmox.responses import Response, parse_response
 from core.errors import BotError, GuestLocked
+from core.operations import Operation
 from core.proxmox_errors import (
     BadAnswer,
     MissingPrivilege,
@@ -19,7 +20,6 @@ from core.proxmox_errors import (
     TimedOut,
     TokenRefused,
 )
-from core.verbs import Verb
 from playground.pve.server import Pve
 from proxmox_client import ProxmoxClient
 from tests.support import client_stage
@@ -158,7 +158,7 @@ OWN: dict[str, tuple[bytes, BotError]] = {
 async def test_what_proxmox_says_is_read_from_the_body_first(tmp_path: Path, name: str) -> None:
     page, expected = OWN[name]
     with Rude(tmp_path, page) as rude:
-        assert str(await refusal(client_of(rude).power(VM, Verb.STOP))) == str(expected)
+        assert str(await refusal(client_of(rude).power(VM, Operation.STOP))) == str(expected)
 
 
 async def test_a_read_is_told_as_much(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ async def test_a_read_is_told_as_much(tmp_path: Path) -> None:
 async def test_the_playground_writes_standard_phrases(pve: Pve, client: ProxmoxClient) -> None:
     pve.between.standard_phrases()
     pve.fail("POST", "/status/stop", 500, "VM is locked (backup)")
-    assert str(await refusal(client.power(VM, Verb.STOP))) == str(GuestLocked(100, "web01", "backup"))
+    assert str(await refusal(client.power(VM, Operation.STOP))) == str(GuestLocked(100, "web01", "backup"))
     pve.deny("VM.Audit", "/vms/100")
     assert str(await refusal(client.config(VM))) == str(MissingPrivilege("VM.Audit", "/vms/100"))
     pve.allow_again()
@@ -185,17 +185,17 @@ async def test_the_playground_writes_standard_phrases(pve: Pve, client: ProxmoxC
 async def test_the_playground_refuses_as_before_5_2(pve: Pve, client: ProxmoxClient) -> None:
     pve.between.old_refusals()
     pve.fail("POST", "/status/stop", 500, "VM is locked (backup)")
-    assert str(await refusal(client.power(VM, Verb.STOP))) == str(GuestLocked(100, "web01", "backup"))
+    assert str(await refusal(client.power(VM, Operation.STOP))) == str(GuestLocked(100, "web01", "backup"))
 
 
 async def test_the_playground_answers_as_a_tunnel_does(pve: Pve, client: ProxmoxClient) -> None:
     pve.between.page("/status/stop")
-    error = await refusal(client.power(VM, Verb.STOP))
+    error = await refusal(client.power(VM, Operation.STOP))
     assert str(error) == str(BadAnswer(pve.host, changing=True, status=524))
     (task,) = await client.recent_tasks(VM, 10)
     assert (task.type, task.user) == ("qmstop", client.identity)
     pve.between.page("/status/start", 403, acts=False)
-    assert isinstance(await refusal(client.power(VM, Verb.START)), BadAnswer)
+    assert isinstance(await refusal(client.power(VM, Operation.START)), BadAnswer)
     assert [task.type for task in await client.recent_tasks(VM, 10)] == ["qmstop"]
 
 

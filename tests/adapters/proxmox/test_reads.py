@@ -9,9 +9,9 @@ import pytest
 from adapters.proxmox.parse import parse_backup_storages, parse_backups
 from core.fallback import Backup, Backups
 from core.guest import Cluster, Guest, Kind, State
+from core.operations import Operation
 from core.proxmox import TaskStatus
 from core.proxmox_errors import BadAnswer, Rejected, TaskUnknown
-from core.verbs import Verb
 from playground.pve.server import Pve
 from proxmox_client import ProxmoxClient
 from tests.support import client_stage
@@ -164,7 +164,7 @@ async def test_config_of_a_vm_is_what_holds_now(pve: Pve, client: ProxmoxClient)
     waiting = {row.key: (row.value, row.pending) for row in await client.pending(VM)}
     assert (waiting["cores"], waiting["memory"]) == (("2", "4"), ("2048", "4096"))
     assert waiting["sockets"] == ("2", None)
-    await client.power(VM, Verb.REBOOT)
+    await client.power(VM, Operation.REBOOT)
     config = await client.config(VM)
     assert (config.cores, config.memory_mb) == (4, 4096)
     assert [row for row in await client.pending(VM) if row.pending] == []
@@ -225,12 +225,12 @@ async def test_recent_tasks_hold_running_and_ended_ones_of_this_guest(
     pve: Pve, client: ProxmoxClient, guest: Guest
 ) -> None:
     prefix = "qm" if guest.kind is Kind.QEMU else "vz"
-    await client.power(guest, Verb.STOP)
-    await client.power(VM if guest is CT else CT, Verb.STOP)
+    await client.power(guest, Operation.STOP)
+    await client.power(VM if guest is CT else CT, Operation.STOP)
     pve.next_task(f"{prefix}start", ends="boom")
-    await client.power(guest, Verb.START)
+    await client.power(guest, Operation.START)
     held = pve.next_task(f"{prefix}start", hold=True)
-    running = await client.power(guest, Verb.START)
+    running = await client.power(guest, Operation.START)
     tasks = await client.recent_tasks(guest, 10)
     assert {(task.type, task.status) for task in tasks} == {
         (f"{prefix}stop", "OK"),
@@ -245,7 +245,7 @@ async def test_recent_tasks_hold_running_and_ended_ones_of_this_guest(
 
 async def test_a_task_runs_and_ends(pve: Pve, client: ProxmoxClient) -> None:
     plan = pve.next_task("qmstart", hold=True)
-    upid = await client.power(VM_STOPPED, Verb.START)
+    upid = await client.power(VM_STOPPED, Operation.START)
     assert upid.split(":")[1] == "pve2"
     assert await client.task_status(upid) == TaskStatus(True, None)
     plan.say("one")
@@ -261,7 +261,7 @@ async def test_a_task_runs_and_ends(pve: Pve, client: ProxmoxClient) -> None:
 @pytest.mark.parametrize("ends", ["WARNINGS: 2", "start failed: QEMU exited with code 1"])
 async def test_how_a_task_ended(pve: Pve, client: ProxmoxClient, ends: str) -> None:
     pve.next_task("vzstart", ends=ends, lines=["WARN: nesting"])
-    upid = await client.power(CT_STOPPED, Verb.START)
+    upid = await client.power(CT_STOPPED, Operation.START)
     assert await client.task_status(upid) == TaskStatus(False, ends)
     assert (await client.task_log(upid, 0, 50))[0] == "WARN: nesting"
 
@@ -269,14 +269,14 @@ async def test_how_a_task_ended(pve: Pve, client: ProxmoxClient, ends: str) -> N
 async def test_a_task_is_asked_where_it_runs_after_its_guest_has_moved(
     pve: Pve, client: ProxmoxClient
 ) -> None:
-    upid = await client.power(CT, Verb.STOP)
+    upid = await client.power(CT, Operation.STOP)
     pve.move_guest(200, "pve2")
     assert (await client.task_status(upid)).exit == "OK"
     assert (await client.status(replace(CT, node="pve2"))).state is State.STOPPED
 
 
 async def test_unknown_tasks(pve: Pve, client: ProxmoxClient) -> None:
-    upid = await client.power(VM, Verb.STOP)
+    upid = await client.power(VM, Operation.STOP)
     pve.vanish_task(upid)
     assert str(await refusal(client.task_status(upid))) == str(TaskUnknown(upid))
     before = list(pve.requests)

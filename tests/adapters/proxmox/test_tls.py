@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from core.errors import BotError
+from core.operations import Operation
 from core.proxmox_errors import CertificateNotTrusted
-from core.verbs import Verb
 from playground.pve.certificates import make_certificates
 from proxmox_client import Endpoint, ProxmoxClient
 from tests.support import client_stage
@@ -73,7 +73,7 @@ async def test_another_ca_shows_the_fingerprint_to_compare(tmp_path: Path, old_c
     other = make_certificates(tmp_path, "pve9", "127.0.0.1").ca_file
     with opened(old_ca=old_ca) as pve:
         client = client_of(pve, verify_ssl=other if trust == "another CA" else True)
-        for call in (client.cluster(), client.power(VM, Verb.STOP)):
+        for call in (client.cluster(), client.power(VM, Operation.STOP)):
             assert str(await refusal(call)) == str(CertificateNotTrusted(pve.host, pve.fingerprint))
         assert pve.requests == []
 
@@ -106,7 +106,7 @@ async def test_a_wrong_pin_gets_no_byte(tmp_path: Path, verify: Any) -> None:
     with Rude(tmp_path) as rude:
         verify_ssl = Path(rude.ca_file) if verify == "CA" else verify
         client = client_of(rude, verify_ssl=verify_ssl, fingerprint=":".join(["AB"] * 32))
-        for call in (client.cluster(), client.power(VM, Verb.STOP)):
+        for call in (client.cluster(), client.power(VM, Operation.STOP)):
             assert str(await refusal(call)) == str(CertificateNotTrusted("127.0.0.1", rude.fingerprint))
         assert rude.raw == b""
 
@@ -259,7 +259,7 @@ async def test_identity_is_the_token_without_its_secret() -> None:
     with opened() as pve:
         client: ProxmoxClient = client_of(pve)
         assert client.identity == "discordbot@pve!bot"
-        upid = await client.power(VM, Verb.STOP)
+        upid = await client.power(VM, Operation.STOP)
         assert upid.endswith(f":{client.identity}:")
 
 

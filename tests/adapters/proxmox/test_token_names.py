@@ -6,8 +6,8 @@ import pytest
 
 from core.clock import Clock
 from core.names import Upid
+from core.operations import Operation
 from core.tasks import TaskEnd, follow
-from core.verbs import Verb
 from playground.pve.server import Pve
 from proxmox_client import ProxmoxClient
 from tests.support import client_stage
@@ -22,7 +22,7 @@ pve = client_stage.pve
 async def test_a_task_is_followed_whoever_the_bot_is(pve: Pve, user: str) -> None:
     secret = pve.give_bot(user)
     client: ProxmoxClient = client_of(pve, secret, user=user)
-    upid = await client.power(VM, Verb.STOP)
+    upid = await client.power(VM, Operation.STOP)
     parsed = Upid.parse(upid)
     assert parsed is not None and parsed.user == client.identity == f"{user}!bot"
     async with asyncio.timeout(client_stage.PATIENCE):

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from core.guest import Guest, Kind, State, TaskSummary
+from core.operations import Operation
 from core.proxmox_errors import BadAnswer
-from core.verbs import Verb
 from playground.pve.server import Pve
 from proxmox_client import ProxmoxClient
 from tests.support import client_stage
@@ -43,7 +43,7 @@ async def test_who_stopped_a_guest(pve: Pve, client: ProxmoxClient, guest: Guest
 
 
 async def test_the_bots_own_tasks_bear_its_token(pve: Pve, client: ProxmoxClient) -> None:
-    upid = await client.power(VM, Verb.STOP)
+    upid = await client.power(VM, Operation.STOP)
     task = await only_task(client)
     assert (task.upid, task.user) == (upid, client.identity)
 
@@ -94,7 +94,7 @@ async def test_all_running_tasks_and_else_25_of_each_node_newest_first(
 async def test_without_sys_audit_a_token_sees_no_task_not_even_its_own(
     pve: Pve, client: ProxmoxClient
 ) -> None:
-    await client.power(VM, Verb.STOP)
+    await client.power(VM, Operation.STOP)
     pve.backup_job(None, "pve1")
     pve.deny("Sys.Audit")
     assert await client.cluster_tasks() == ()

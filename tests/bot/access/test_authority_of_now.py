@@ -11,8 +11,7 @@ from core.access.policy import AccessRules, Scope, ScopeKind, depends_on_list
 from core.cluster_cache import LEARNED_SECONDS
 from core.errors import GuestNotFound, NotAllowed
 from core.guest import Guest, Kind, State
-from core.rights import Level, Operation
-from core.verbs import Verb
+from core.operations import Level, Operation
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
@@ -54,16 +53,16 @@ async def test_whose_guest_left_cannot_act_on_it_once_more(left: str, between: f
     actor = replace(AKIKO, roles=frozenset({role})) if role else OWNER
     world = FakeWorld([THEIRS], rules=RULES)
     await world.cluster_cache.read()
-    verbs = [Verb.START, Verb.SHUTDOWN] * 3
+    verbs = [Operation.START, Operation.SHUTDOWN] * 3
     for verb in verbs:
         assert (await world.executor.execute(world.order(verb, 101, actor))).good
         world.clock.advance(between)
     world.proxmox.change(101, **change)
     sent, reads = len(world.sent), world.proxmox.asked.count("cluster")
     with pytest.raises((GuestNotFound, NotAllowed)):
-        await world.executor.execute(world.order(Verb.START, 101, actor))
+        await world.executor.execute(world.order(Operation.START, 101, actor))
     with pytest.raises((GuestNotFound, NotAllowed)):
-        await world.executor.plan(world.order(Verb.START, 101, actor))
+        await world.executor.plan(world.order(Operation.START, 101, actor))
     assert len(world.sent) == sent
     assert reads < world.proxmox.asked.count("cluster") <= reads + 2, "at most one fresh read a decision"
 
@@ -73,7 +72,7 @@ async def test_who_needs_no_pool_or_tag_costs_no_read_more() -> None:
     await world.cluster_cache.read()
     for role in (ALL, ONE):
         actor = replace(AKIKO, user_id=role, roles=frozenset({role}))
-        await world.executor.plan(world.order(Verb.START, 101, actor))
+        await world.executor.plan(world.order(Operation.START, 101, actor))
     assert world.proxmox.asked.count("cluster") == 1
 
 
@@ -94,7 +93,7 @@ BOTH = AccessRules(
     levels={ALL: Level.OPERATOR, BOSS: Level.ADMIN},
     scopes={BOSS: (Scope(ScopeKind.POOL, "lab"),)},
 )
-PROTECTED = {"reboot": Verb.REBOOT, "shutdown": Verb.SHUTDOWN}
+PROTECTED = {"reboot": Operation.REBOOT, "shutdown": Operation.SHUTDOWN}
 
 
 @pytest.mark.parametrize("word", PROTECTED)

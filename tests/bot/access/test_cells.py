@@ -11,7 +11,7 @@ from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind, deci
 from core.access.read_only import ReadOnlySwitch
 from core.cluster_cache import ClusterCache
 from core.guest import Cluster, Guest, Kind, State
-from core.rights import RIGHTS, Level, Operation, Reach
+from core.operations import OPERATIONS, Level, Operation, Reach
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
@@ -85,7 +85,7 @@ def test_every_cell_is_what_the_gate_says(
     for operation in Operation:
         asked = decide(rules, actor, operation, guests=cluster.guests)
         sign, small = cells[operation_command(T, operation)]
-        if RIGHTS[operation].reach is not Reach.GUEST:
+        if OPERATIONS[operation].reach is not Reach.GUEST:
             assert (sign == "✅") is (asked is None), operation
             continue
         on = {each.vmid for each in cluster.guests if decide(rules, actor, operation, each) is None}
@@ -103,7 +103,7 @@ def test_every_cell_is_what_the_gate_says(
             continue
         cells = shown(text_of(access_card(T, authorizer, actor, one, None, cluster)))
         for operation in Operation:
-            if RIGHTS[operation].reach is Reach.GUEST and operation is not Operation.CREATE:
+            if OPERATIONS[operation].reach is Reach.GUEST and operation is not Operation.CREATE:
                 allowed = decide(rules, actor, operation, one) is None
                 assert (cells[operation_command(T, operation)][0] == "✅") is allowed, (operation, one.vmid)
 

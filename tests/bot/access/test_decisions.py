@@ -9,7 +9,7 @@ from core.access.policy import Actor, InteractionKind, decide
 from core.audit.trail import AuditFilter, AuditStep
 from core.errors import BotError, GuestNotFound, ReadOnly, Refused
 from core.guest import Guest
-from core.rights import Operation
+from core.operations import Operation
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage

@@ -8,7 +8,7 @@ import pytest
 
 from core.audit.trail import AuditFilter, AuditStep
 from core.errors import ChangedMeanwhile, GuestNotFound, NotAllowed, OnlySomeGuests, ReadOnly, UnknownTarget
-from core.rights import Level
+from core.operations import Level
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from core.access import guest_index as looked
 from core.access.guest_index import TYPED_MOST, WORDS_MOST, GuestIndex, Offer, normalized, offer_for, words_of
 from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind, decide, unknown_guest
+from core.actions.preconditions import can_act
 from core.errors import ReadOnly
 from core.guest import Cluster, Guest, Kind, State
-from core.rights import Level, Operation
-from core.verbs import Verb, can_act
+from core.operations import ACTIONS, Level, Operation
 from playground.discord.people import Person
 from playground.pve.server import Pve
-from tests.bot.interaction.test_gate import EVERY_COMPLETION
 from tests.support import stage
+from tests.support.catalogue import EVERY_COMPLETION
 from tests.support.stage import Stage
 from ui.interaction.options import CHOICES_MOST, best_guests
 
@@ -109,7 +109,7 @@ def test_what_is_offered_is_what_nothing_would_be_said_against(
 # -- which come first
 
 
-def ranked(guests: tuple[Guest, ...], typed: str, verb: Verb | None) -> list[Guest]:
+def ranked(guests: tuple[Guest, ...], typed: str, verb: Operation | None) -> list[Guest]:
     """Rank all guests at once, as the documents describe it."""
     start = normalized(typed)
 
@@ -120,7 +120,11 @@ def ranked(guests: tuple[Guest, ...], typed: str, verb: Verb | None) -> list[Gue
     found = [
         guest
         for guest in guests
-        if (guest.template if verb is Verb.CREATE else not guest.template or verb in (None, Verb.DELETE))
+        if (
+            guest.template
+            if verb is Operation.CREATE
+            else not guest.template or verb in (None, Operation.DELETE)
+        )
         and all(
             word in f"{guest.vmid} {guest.name or ''} {guest.node}".casefold() for word in words_of(typed)
         )
@@ -131,9 +135,9 @@ def ranked(guests: tuple[Guest, ...], typed: str, verb: Verb | None) -> list[Gue
 @given(
     GUESTS,
     st.sampled_from(["", "1", "10", "101", "web", "WEB0", "pve1 10", "02", "nothing", "101 pve2"]),
-    st.sampled_from([None, *Verb]),
+    st.sampled_from([None, *ACTIONS]),
 )
-def test_those_that_fit_come_first(guests: list[Guest], typed: str, verb: Verb | None) -> None:
+def test_those_that_fit_come_first(guests: list[Guest], typed: str, verb: Operation | None) -> None:
     cluster = Cluster(tuple(sorted(guests, key=lambda guest: guest.vmid)), (), 0.0)
     assert best_guests(GuestIndex(cluster), Offer(None), typed, verb) == ranked(cluster.guests, typed, verb)
 
@@ -145,7 +149,7 @@ def test_they_do_among_many() -> None:
     everything = Offer(None)
     table = GuestIndex(Cluster(guests, (), 0.0))
     for typed in ("", "2", "21", "210", "2100", "vm", "vm21", "m2", "9"):
-        for verb in (None, Verb.START, Verb.STOP, Verb.DELETE):
+        for verb in (None, Operation.START, Operation.STOP, Operation.DELETE):
             assert best_guests(table, everything, typed, verb) == ranked(guests, typed, verb), (typed, verb)
 
 

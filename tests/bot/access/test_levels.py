@@ -12,11 +12,11 @@ import pytest
 from core.access.policy import InteractionKind
 from core.audit.trail import AuditFilter, AuditStep
 from core.errors import GuestNotFound, NotAllowed, NotYours, QuestionAnswered, QuestionOver
-from core.rights import Level
+from core.operations import Level
 from playground.discord.people import Person, PressResult
 from playground.pve.server import Pve
-from tests.bot.interaction.test_gate import EVERY_COMMAND, EVERY_COMPLETION
 from tests.support import stage
+from tests.support.catalogue import EVERY_COMMAND, EVERY_COMPLETION, level_of
 from tests.support.stage import Stage, post_of
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
@@ -55,14 +55,6 @@ async def cast(bare_scene: Stage) -> Cast:
     made = Cast(bare_scene)
     await bare_scene.start_bot(**made.settings)
     return made
-
-
-def level_of(command: str) -> Level:
-    viewer = ("list", "info", "help", "snapshot list", "monitor list", "monitor history", "monitor status")
-    if command == "access":
-        return Level.NONE
-    operator = ("start", "reboot", "shutdown", "snapshot create", "monitor mute", "monitor unmute")
-    return Level.VIEWER if command in viewer else Level.OPERATOR if command in operator else Level.ADMIN
 
 
 @pytest.mark.parametrize(
@@ -116,8 +108,8 @@ async def test_a_narrowed_admin_sees_and_does_their_own_alone(
     assert "Watching 1 guest" in (await scene.say(game, "monitor list")).text
     assert "web01" not in (await scene.say(game, "monitor status")).text
     for command, options in EVERY_COMMAND:
-        if options.get("vmid") == 101:
-            reply = await scene.say(game, command, **options)
+        if "vmid" in options:
+            reply = await scene.say(game, command, **{**options, "vmid": 101})
             scene.assert_refused(reply, game, GuestNotFound(101))
     panel = await scene.say(cast["admin"], "info", vmid=101)
     for button in ("Reboot", "Refresh"):

@@ -8,7 +8,7 @@ from adapters.proxmox.parse import parse_cluster
 from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind, unseen_pools
 from core.errors import GuestNotFound
 from core.guest import Cluster
-from core.rights import Level
+from core.operations import Level
 from playground.pve.server import BOT_PRIVILEGES, Pve
 from tests.support import stage
 from tests.support.client_stage import SECRET, client_of

@@ -6,7 +6,7 @@ import pytest
 
 from core.audit.trail import AuditFilter
 from core.errors import NameMismatch, NoReason, NotAllowed, Unconfirmed
-from core.rights import Level
+from core.operations import Level
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.bot.access.test_protection import protect

@@ -7,11 +7,12 @@ import pytest
 
 from core.audit.trail import AuditFilter, AuditRecord, AuditStep
 from core.errors import GuestProtected, NameMismatch, NoReason, NotAllowed, Unconfirmed
-from core.rights import Level
+from core.operations import Level
 from playground.discord.people import Person, PressResult
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
+from tests.support.catalogue import ACTING, COMMAND, level_of
 from tests.support.stage import Stage, post_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -19,13 +20,9 @@ scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, sta
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 REASON = {"name": "web01", "reason": "kernel update"}
 GUARDED: list[tuple[str, dict[str, Any], str]] = [
-    ("stop", {"vmid": 101}, "/qemu/101/status/stop"),
-    ("reboot", {"vmid": 101}, "/qemu/101/status/reboot"),
-    ("shutdown", {"vmid": 101}, "/qemu/101/status/shutdown"),
-    ("resize", {"vmid": 101, "cores": 4}, "/qemu/101/config"),
-    ("snapshot rollback", {"vmid": 101, "name": "nginx-ok"}, "/qemu/101/snapshot/nginx-ok/rollback"),
-    ("snapshot delete", {"vmid": 101, "name": "nginx-ok"}, "/qemu/101/snapshot/nginx-ok"),
-    ("delete", {"vmid": 101}, "/qemu/101"),
+    (command.word, {**command.example, "vmid": 101}, f"/qemu/101/{command.action.request}".rstrip("/"))
+    for command in ACTING
+    if command.guarded and command.action
 ]
 EVERY = pytest.mark.parametrize(("command", "options", "path"), GUARDED)
 
@@ -82,7 +79,9 @@ async def test_without_protection_it_is_as_before(
 ) -> None:
     reply = await scene.say(scene.emma, command, **options)
     assert "protected" not in reply.text
-    assert (command in ("reboot", "shutdown", "resize")) is bool(scene.changes())
+    action = COMMAND[command].action
+    assert action is not None
+    assert bool(scene.changes()) is not action.asks
 
 
 @BOTH
@@ -116,7 +115,7 @@ async def test_an_operator_may_not_even_with_the_name(bare_scene: Stage, pve: Pv
     await scene.start_bot(**cast.settings, PROTECTED_VM_IDS="101")
     for command, options, _ in GUARDED:
         reply = await scene.say(cast["operator"], command, **options)
-        error = NotAllowed(Level.ADMIN, Level.OPERATOR, protected=command in ("reboot", "shutdown"))
+        error = NotAllowed(Level.ADMIN, Level.OPERATOR, protected=level_of(command) is Level.OPERATOR)
         scene.assert_refused(reply, cast["operator"], error)
     assert "protected" in scene.told(
         cast["operator"], NotAllowed(Level.ADMIN, Level.OPERATOR, protected=True)

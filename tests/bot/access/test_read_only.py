@@ -9,12 +9,12 @@ from core.access.read_only import KEY, ReadOnlySwitch
 from core.audit.trail import AuditFilter, AuditStep
 from core.clock import Clock
 from core.errors import GuestNotFound, JournalFailed, NotAllowed, ReadOnly, StoreFailed
-from core.rights import RIGHTS, Effect, Level, Operation
+from core.operations import OPERATIONS, Effect, Level, Operation
 from playground.discord.people import Person
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
-from tests.bot.interaction.test_gate import EVERY_COMMAND, EVERY_COMPLETION
 from tests.support import stage
+from tests.support.catalogue import COMMANDS, EVERY_COMMAND, EVERY_COMPLETION
 from tests.support.fakes import MemoryRecords
 from tests.support.stage import Stage, post_of
 
@@ -23,7 +23,7 @@ scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, sta
 CHANGING = [
     (command, options)
     for command, options in EVERY_COMMAND
-    if RIGHTS[Operation(command.replace(" ", "_"))].effect >= Effect.LIST
+    if OPERATIONS[Operation(command.replace(" ", "_"))].effect >= Effect.LIST
 ]
 
 
@@ -39,11 +39,11 @@ async def test_every_change_is_refused_and_everything_else_goes_on(scene: Stage,
     question = await scene.say(scene.emma, "stop", vmid=101)
     reply = await scene.say(scene.akiko, "readonly on")
     assert "Changes were switched off" in reply.text and "`Akiko`" in reply.text and not reply.ephemeral
-    assert len(CHANGING) == 12
+    assert {word for word, _ in CHANGING} == {one.word for one in COMMANDS if one.effect >= Effect.LIST}
     for command, options in CHANGING:
         scene.assert_refused(await scene.say(scene.emma, command, **options), scene.emma, held(scene))
     for command, option, filled in EVERY_COMPLETION:
-        if RIGHTS[Operation(command.replace(" ", "_"))].effect >= Effect.LIST:
+        if OPERATIONS[Operation(command.replace(" ", "_"))].effect >= Effect.LIST:
             (why,) = await scene.choices(scene.emma, command, option, **filled)
             assert why == "⛔ Changes are switched off (read-only).", command
     told = scene.told(scene.emma, held(scene))

@@ -1,7 +1,7 @@
-"""Test every action for every level, scope and place, by every way in.
+"""Every action for every level, scope and place, by every way in: the answer of each cell.
 
-The expected answers are written down here a second time, in the users' own words, and not taken from
-core/rights.py. An operation, a command, a completion or a kind of button without a row here fails the test.
+What is expected is the table of docs/access.md, which the people read who use the bot, and not taken from
+core/operations.py. An operation, a command, a completion or a kind of button without a row here fails the test.
 """
 
 from collections.abc import Iterator
@@ -37,39 +37,36 @@ from core.errors import (
     SnapshotExists,
     SnapshotNotFound,
     UnknownTarget,
+    WrongKind,
     WrongState,
 )
 from core.guest import Guest, Kind, State
-from core.rights import Level, Operation
+from core.operations import Level, Operation
 from playground.discord.people import PressResult
 from playground.discord.posts import SeenMessage
 from playground.discord.server import Channel
 from playground.pve.server import Pve
 from tests.bot.interaction.test_gate import INSIDE, OUTSIDE, place
 from tests.support import stage
+from tests.support.access_document import promises
+from tests.support.catalogue import ACTING, ACTION, COMMAND
 from tests.support.stage import Stage, post_of
 from ui.interaction.empty_choices import NUMBER, WORD
+from ui.messages.operations import BUTTONS
 
 bare_scene, pve = stage.bare_scene, stage.pve
 
 # -- the table
 
 ANYBODY, VIEWER, OPERATOR, ADMIN = range(4)
-LEVELS = {
-    ANYBODY: "access",
-    VIEWER: "list, info, help, snapshot list, monitor list, monitor history, monitor status",
-    OPERATOR: "start, reboot, shutdown, snapshot create, acknowledge, monitor mute, monitor unmute",
-    ADMIN: "stop, delete, create, resize, snapshot rollback, snapshot delete, monitor add, monitor remove,"
-    " monitor test, readonly on, readonly off, audit",
-}
-TABLE = {word.strip(): level for level, words in LEVELS.items() for word in words.split(",")}
-ON_PROTECTED = "reboot, shutdown, stop, delete, resize, snapshot rollback, snapshot delete, monitor remove"
-GUARDED = {word.strip() for word in ON_PROTECTED.split(",")}
+PROMISES = promises("en")
+TABLE = {word: each.level for word, each in PROMISES.items()} | {"access": ANYBODY}
+GUARDED = {word for word, each in PROMISES.items() if each.protected == "admin, name, reason"}
 """Operations that take an admin on a protected guest, who types its name and a reason.
 
 A mute of more than 8 hours is also one.
 """
-FOR_EVERYTHING = ("monitor test", "readonly on", "readonly off", "audit")
+FOR_EVERYTHING = tuple(word for word, each in PROMISES.items() if each.everything)
 """Commands that are never about one guest. They take the level for all guests."""
 ON_ALERTS = ("start", "info", "acknowledge", "monitor mute")
 """Operations of an alert's buttons, in the alert channel."""
@@ -128,7 +125,7 @@ class Cell:
 
 def test_every_operation_has_a_row() -> None:
     missing = {operation.value.replace("_", " ") for operation in Operation} ^ TABLE.keys()
-    assert not missing, f"say here, in LEVELS, who may do this: {missing}"
+    assert not missing, f"say in the table of docs/access.md who may do this: {missing}"
 
 
 # -- the decision itself
@@ -232,6 +229,7 @@ DOWN = {"game": 106, "other": 201}
 """Guests that stopped by themselves and run again before the next poll, so that their alerts stay open."""
 TEMPLATE = {"game": 9001, "other": 9000}
 BOTH = ("game", "other")
+POWER = [command.word for command in ACTING if command.action and command.action.power]
 
 
 @dataclass(frozen=True)
@@ -253,11 +251,19 @@ class Row:
     known: bool = False
 
 
-def state_refused(verb: str, about: str) -> BotError:
-    running = verb in ("start", "delete")
-    vmid = (RUNNING if running else STOPPED)[about]
-    names = {103: "minecraft", 101: "web01", 104: "palworld", 205: "grafana"}
-    return WrongState(vmid, names[vmid], verb, State.RUNNING if running else State.STOPPED)
+NAMES = {103: "minecraft", 101: "web01", 104: "palworld", 205: "grafana"}
+
+
+def unfit(word: str, about: str) -> tuple[int, BotError]:
+    """A guest that this cannot be done to, and why: its kind, or else its state."""
+    action, operation = ACTION[COMMAND[word].operation], COMMAND[word].operation
+    vmid, state = RUNNING[about], State.RUNNING
+    if state in action.states:
+        vmid, state = STOPPED[about], State.STOPPED
+    kind = Kind.LXC if vmid == 205 else Kind.QEMU
+    if kind not in action.tasks:
+        return vmid, WrongKind(vmid, NAMES[vmid], operation.value, kind)
+    return vmid, WrongState(vmid, NAMES[vmid], operation.value, state)
 
 
 def command_rows() -> Iterator[Row]:
@@ -273,10 +279,9 @@ def command_rows() -> Iterator[Row]:
         name, snapshot, cores = ("minecraft", "v1-21", 6) if about == "game" else ("web01", "nginx-ok", 2)
         for word in ("info", "access", "snapshot list", "monitor history"):
             yield Row(word, about, {"vmid": up}, vmid=up)
-        for word in ("start", "delete"):
-            yield Row(word, about, {"vmid": up}, state_refused(word, about), vmid=up)
-        for word in ("reboot", "shutdown", "stop"):
-            yield Row(word, about, {"vmid": off}, state_refused(word, about), vmid=off)
+        for word in ("delete", *POWER):
+            vmid, refused = unfit(word, about)
+            yield Row(word, about, {"vmid": vmid}, refused, vmid=vmid)
         yield Row("create", about, {"template_id": up, "name": "new"}, NotATemplate(up, name), vmid=up)
         yield Row("resize", about, {"vmid": up, "cores": cores}, NothingToChange(up, name), vmid=up)
         taken = {"vmid": up, "name": snapshot}
@@ -311,7 +316,7 @@ def completion_rows() -> Iterator[tuple[Row, str, str, Any]]:
     for about in BOTH:
         up = RUNNING[about]
         for word in (
-            *("info", "access", "start", "reboot", "shutdown", "stop", "resize", "delete"),
+            *("info", "access", "resize", "delete", *POWER),
             *("snapshot create", "snapshot list", "snapshot rollback", "snapshot delete"),
             *("monitor add", "monitor remove", "monitor history"),
         ):
@@ -532,12 +537,14 @@ def button_rows(house: House) -> Iterator[tuple[Row, SeenMessage, str]]:
     yield Row("monitor history", "", {}), house.panel, "p1:history:next:0:"
     yield Row("audit", "everything", {}), house.panel, "p1:audit:next:0:::::"
     for about in BOTH:
-        up, off, fingerprint = RUNNING[about], STOPPED[about], house.scene.fingerprint
-        refused = state_refused("start", about)
-        yield Row("start", about, {}, refused, vmid=up), house.panel, f"g1:start:{up}:{fingerprint(up)}"
-        for verb in ("reboot", "shutdown"):
-            refused = state_refused(verb, about)
-            yield Row(verb, about, {}, refused, vmid=off), house.panel, f"g1:{verb}:{off}:{fingerprint(off)}"
+        up, fingerprint = RUNNING[about], house.scene.fingerprint
+        for word in BUTTONS:
+            vmid, refused = unfit(word, about)
+            yield (
+                Row(word, about, {}, refused, vmid=vmid),
+                house.panel,
+                f"g1:{word}:{vmid}:{fingerprint(vmid)}",
+            )
         yield Row("info", about, {}, vmid=up), house.panel, f"g1:refresh:{up}"
         yield Row("monitor history", about, {}, vmid=up), house.panel, f"p1:history:next:0:{up}"
         alert, down = house.alerts[about], DOWN[about]

@@ -15,13 +15,13 @@ from core.access.authorizer import Authorizer, Check, allow_anyone
 from core.access.guest_index import Offer
 from core.audit.trail import AuditFilter, AuditStep
 from core.errors import Refused
-from core.rights import RIGHTS, Effect, Operation
+from core.operations import OPERATIONS, Effect, Operation
 from playground.discord.people import PressResult
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
-from tests.bot.interaction.test_gate import EVERY_COMMAND
 from tests.project.test_architecture import MODULES
 from tests.support import stage
+from tests.support.catalogue import EVERY_COMMAND
 from tests.support.stage import Stage, post_of
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
@@ -207,7 +207,7 @@ async def test_without_the_gate_every_command_is_held_to_the_rules_by_what_it_do
     for word, options in EVERY_COMMAND:
         reply = await scene.say(cast["nobody"], word, **options)
         assert not [name for name in names if name in reply.text], word
-        if RIGHTS[Operation(word.replace(" ", "_"))].effect is not Effect.NOTHING:
+        if OPERATIONS[Operation(word.replace(" ", "_"))].effect is not Effect.NOTHING:
             changing += 1
             assert reply.ephemeral and not post_of(reply).buttons, word
             (last,) = scene.services.journal.audit_page(AuditFilter(), 0, 1)[0]

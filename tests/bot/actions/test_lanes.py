@@ -9,7 +9,7 @@ import pytest
 
 from adapters.proxmox.lanes import SLOTS, THREADS, RequestSlots
 from core.lanes import Lane
-from core.verbs import Verb
+from core.operations import Operation
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.client_stage import EMPTY_LIST, STARTED, VM, HeldAnswer, Rude, client_of, until
@@ -28,7 +28,7 @@ async def test_the_watch_and_changes_do_not_queue_behind_reads(tmp_path: Path) -
         await until(lambda: rude.held == SLOTS[Lane.READS])
         async with asyncio.timeout(IN_TIME):
             await client.in_lane(Lane.WATCH).cluster()
-            assert await client.in_lane(Lane.CHANGES).power(VM, Verb.START)
+            assert await client.in_lane(Lane.CHANGES).power(VM, Operation.START)
         assert rude.held == SLOTS[Lane.READS]
         for read in reads:
             read.cancel()

@@ -33,9 +33,9 @@ from core.audit.trail import (
     ending_of,
 )
 from core.guest import Kind
+from core.operations import Operation
 from core.proxmox_errors import TaskUnknown, TimedOut, Unreachable
 from core.tasks import TaskEnd
-from core.verbs import Verb
 from playground.pve.server import Pve
 from tests.support import stage as stages
 from tests.support.fakes import AKIKO, NOON, FakeWorld, Lost, guest
@@ -362,7 +362,7 @@ async def test_operations_end_before_they_send(case: Case) -> None:
         asked.set()
         await asyncio.Event().wait()
 
-    action = asyncio.create_task(world.executor.execute(world.order(Verb.SHUTDOWN), on_start=begin))
+    action = asyncio.create_task(world.executor.execute(world.order(Operation.SHUTDOWN), on_start=begin))
     await asked.wait()
     await world.executor.stop()
     assert action.done() or world.executor._running == set()
@@ -378,7 +378,7 @@ async def test_operations_leave_open_what_was_sent(case: Case) -> None:
         at_work.set()
         await asyncio.Event().wait()
 
-    action = asyncio.create_task(world.executor.execute(world.order(Verb.SHUTDOWN), hold))
+    action = asyncio.create_task(world.executor.execute(world.order(Operation.SHUTDOWN), hold))
     await at_work.wait()
     await world.executor.stop()
     assert world.ledger.steps == ["asked"]
@@ -446,7 +446,7 @@ async def test_a_lost_answer_of_this_run_is_found_out(tmp_path: Path) -> None:
         return 4711
 
     with pytest.raises(TimedOut):
-        await operations.execute(world.order(Verb.SHUTDOWN), on_start=begin)
+        await operations.execute(world.order(Operation.SHUTDOWN), on_start=begin)
     (unknown,) = case.journal.audit_page(AuditFilter(), 0, 9)[0]
     assert ending_of(unknown.record) is Ending.UNKNOWN
     await asyncio.wait(case.cut_off._recovering, timeout=20)

@@ -13,13 +13,14 @@ from core.access.rate_limit import ChangeLimit
 from core.actions.executor import Executor
 from core.actions.recovery import FIRST_ANSWER_SECONDS
 from core.audit.trail import NOTHING_STARTED, AuditFilter, AuditRecord, AuditStep, Ending, ending_of
-from core.guest import Guest, Kind, Snapshot, State
+from core.guest import Guest, Kind, Snapshot
+from core.operations import Operation
 from core.proxmox_errors import TimedOut, Unreachable
 from core.tasks import Progress
-from core.verbs import Verb
 from playground.pve.server import Pve
 from tests.bot.actions.test_recovery import Case
 from tests.support import stage as stages
+from tests.support.catalogue import ACTION
 from tests.support.fakes import TEMPLATE, Lost, guest
 from tests.support.stage import Stage
 
@@ -29,20 +30,17 @@ SNAPSHOT = Snapshot("before", 1_789_000_000, "", False, None)
 KILLED: Any = asyncio.CancelledError()
 """Ends a run like `kill -9`: nothing more is written to the trail from then on."""
 TYPED = {"typed": "web101", "reason": "why"}
-ALL: dict[str, tuple[Verb, dict[str, Any]]] = {
-    "start": (Verb.START, {}),
-    "reboot": (Verb.REBOOT, {}),
-    "shutdown": (Verb.SHUTDOWN, {}),
-    "stop": (Verb.STOP, {}),
-    "delete": (Verb.DELETE, {}),
-    "create": (Verb.CREATE, {"name": "new"}),
-    "resize": (Verb.RESIZE, {"cores": 3}),
-    "resize lxc": (Verb.RESIZE, {"cores": 3, "memory_mb": 1024}),
-    "snapshot_create": (Verb.SNAPSHOT_CREATE, {"snapshot": "now"}),
-    "snapshot_rollback": (Verb.SNAPSHOT_ROLLBACK, {"snapshot": "before"}),
-    "snapshot_delete": (Verb.SNAPSHOT_DELETE, {"snapshot": "before"}),
+ALL: dict[str, tuple[Operation, dict[str, Any]]] = {
+    **{each.value: (each, {}) for each, action in ACTION.items() if action.power},
+    "delete": (Operation.DELETE, {}),
+    "create": (Operation.CREATE, {"name": "new"}),
+    "resize": (Operation.RESIZE, {"cores": 3}),
+    "resize lxc": (Operation.RESIZE, {"cores": 3, "memory_mb": 1024}),
+    "snapshot_create": (Operation.SNAPSHOT_CREATE, {"snapshot": "now"}),
+    "snapshot_rollback": (Operation.SNAPSHOT_ROLLBACK, {"snapshot": "before"}),
+    "snapshot_delete": (Operation.SNAPSHOT_DELETE, {"snapshot": "before"}),
 }
-METHODS = {"start": "power", "reboot": "power", "shutdown": "power", "stop": "power", "create": "clone"}
+METHODS = {each.value: "power" for each, action in ACTION.items() if action.power} | {"create": "clone"}
 
 
 @pytest.fixture
@@ -61,12 +59,11 @@ def operations_of(case: Case) -> Executor:
 
 def ordered(case: Case, what: str) -> Any:
     verb, values = ALL[what]
-    down = verb in (Verb.START, Verb.DELETE)
     kind = Kind.LXC if what == "resize lxc" else Kind.QEMU
-    there = guest(101, State.STOPPED if down else State.RUNNING, kind=kind)
+    there = guest(101, ACTION[verb].begins, kind=kind)
     case.world.proxmox.add(there, replace(TEMPLATE, node="pve1"))
     case.world.proxmox.kept[101] = (SNAPSHOT,)
-    return case.world.order(verb, 900 if verb is Verb.CREATE else 101, **values)
+    return case.world.order(verb, 900 if verb is Operation.CREATE else 101, **values)
 
 
 def last(case: Case) -> AuditRecord:
@@ -194,7 +191,7 @@ async def test_the_task_of_an_action_of_this_run_is_not_taken_for_that_of_the_on
     asked: list[object] = []
     send = case.world.proxmox.power
 
-    async def power(guest: Guest, verb: Verb) -> str:
+    async def power(guest: Guest, verb: Operation) -> str:
         upid = await send(guest, verb)
         asked.append(await case.cut_off._find_outcome(former))
         return upid

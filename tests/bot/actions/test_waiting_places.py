@@ -8,8 +8,7 @@ import pytest
 from core.access.policy import AccessRules, Scope, ScopeKind
 from core.errors import ChangedMeanwhile, GuestBusy, GuestNotFound, NotAllowed, TooManyChanges
 from core.guest import State
-from core.rights import Level
-from core.verbs import Verb
+from core.operations import Level, Operation
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
@@ -40,7 +39,7 @@ async def test_a_guest_is_not_busy_with_what_may_not_be_done(actor: object) -> N
     """It holds at every moment of the attempt, however long Proxmox takes."""
     world = world_of()
     attempt = asyncio.create_task(
-        world.executor.execute(replace(world.order(Verb.START), actor=actor))  # type: ignore[arg-type]  # actors all
+        world.executor.execute(replace(world.order(Operation.START), actor=actor))  # type: ignore[arg-type]  # actors all
     )
     while not attempt.done():
         assert world.executor._claims.busy == {}
@@ -52,10 +51,11 @@ async def test_a_guest_is_not_busy_with_what_may_not_be_done(actor: object) -> N
 async def test_an_admin_acts_while_others_try() -> None:
     world = world_of()
     trying = [
-        asyncio.create_task(world.executor.execute(world.order(Verb.START, 101, MALLORY))) for _ in range(20)
+        asyncio.create_task(world.executor.execute(world.order(Operation.START, 101, MALLORY)))
+        for _ in range(20)
     ]
     await asyncio.sleep(0)
-    assert (await world.executor.execute(world.order(Verb.START, 101, ADA))).good
+    assert (await world.executor.execute(world.order(Operation.START, 101, ADA))).good
     for attempt in await asyncio.gather(*trying, return_exceptions=True):
         assert isinstance(attempt, GuestNotFound), "and nobody learns that it was busy"
 
@@ -63,7 +63,7 @@ async def test_an_admin_acts_while_others_try() -> None:
 async def test_the_name_that_is_read_is_of_somebody_at_work() -> None:
     world = world_of()
     asyncs = [
-        asyncio.create_task(world.executor.execute(world.order(Verb.START, 102, actor)))
+        asyncio.create_task(world.executor.execute(world.order(Operation.START, 102, actor)))
         for actor in (NOBODY, MALLORY, ADA)
     ]
     results = await asyncio.gather(*asyncs, return_exceptions=True)
@@ -87,9 +87,9 @@ async def test_a_plan_from_before_an_action_that_has_ended_is_not_carried_out() 
 
     resume = asyncio.Event()
     world.proxmox.status = slowly  # type: ignore[method-assign, assignment]  # the first answer is late
-    late = asyncio.create_task(world.executor.execute(world.order(Verb.START, 101, ADA)))
+    late = asyncio.create_task(world.executor.execute(world.order(Operation.START, 101, ADA)))
     await held.wait()
-    assert (await world.executor.execute(world.order(Verb.START, 101, ADA))).good
+    assert (await world.executor.execute(world.order(Operation.START, 101, ADA))).good
     resume.set()
     with pytest.raises(ChangedMeanwhile):
         await late
@@ -100,15 +100,15 @@ async def test_refused_attempts_count_for_who_makes_them() -> None:
     world = world_of(most=3)
     for _ in range(3):
         with pytest.raises(GuestNotFound):
-            await world.executor.execute(world.order(Verb.START, 101, MALLORY))
+            await world.executor.execute(world.order(Operation.START, 101, MALLORY))
     asked = len(world.proxmox.asked)
     for attempt in (world.executor.execute, world.executor.plan):
         with pytest.raises(TooManyChanges):
-            await attempt(world.order(Verb.START, 101, MALLORY))
+            await attempt(world.order(Operation.START, 101, MALLORY))
     assert len(world.proxmox.asked) == asked, "Proxmox is asked no more"
-    assert (await world.executor.execute(world.order(Verb.START, 101, ADA))).good
+    assert (await world.executor.execute(world.order(Operation.START, 101, ADA))).good
     world.clock.advance(60)
-    assert (await world.executor.execute(world.order(Verb.START, 102, MALLORY))).good
+    assert (await world.executor.execute(world.order(Operation.START, 102, MALLORY))).good
 
 
 async def test_the_real_bot_lets_an_admin_act_while_somebody_tries_in_vain(

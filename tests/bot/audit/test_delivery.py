@@ -32,7 +32,7 @@ from core.audit.trail import (
 from core.delivery.audit import CONTENT_MOST, SPACING_SECONDS, AuditDelivery, count_fitting, is_posted
 from core.delivery.channel import DeliveryFailure, NotDelivered
 from core.delivery.retries import LONG_PAUSE
-from core.rights import RIGHTS, Effect, Operation
+from core.operations import OPERATIONS, Effect, Operation
 from playground.discord.faults import PlannedFault
 from playground.discord.server import Channel
 from playground.pve.server import Pve
@@ -107,7 +107,7 @@ def test_changes_and_refusals_are_told_and_readings_and_plans_are_not(operation:
 
     assert told(AuditStep.REFUSED)
     assert not told(AuditStep.PLANNED) and not told(AuditStep.ASKED)
-    assert told(AuditStep.ENDED) is (RIGHTS[operation].effect is not Effect.NOTHING)
+    assert told(AuditStep.ENDED) is (OPERATIONS[operation].effect is not Effect.NOTHING)
 
 
 def test_what_is_no_operation_is_told() -> None:

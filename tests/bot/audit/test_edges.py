@@ -12,7 +12,7 @@ import pytest
 from adapters.journal.store import SqliteJournal
 from core.audit.trail import AuditEntry, AuditFilter, AuditRecord, AuditStep, AuditTrail, Ending, ending_of
 from core.errors import JournalFailed, Refused
-from core.verbs import Verb
+from core.operations import Operation
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
@@ -236,9 +236,9 @@ async def test_a_file_that_discord_does_not_take_is_said(scene: Stage) -> None:
 async def test_a_row_of_what_was_only_shown_took_no_time() -> None:
     """`seconds` measures only work that was carried out."""
     world = FakeWorld([guest(101)])
-    await world.executor.plan(world.order(Verb.STOP))
+    await world.executor.plan(world.order(Operation.STOP))
     with pytest.raises(Refused):
-        await world.executor.plan(world.order(Verb.START))
+        await world.executor.plan(world.order(Operation.START))
     planned, refused = world.ledger.entries
     assert [each.step for each in (planned, refused)] == [AuditStep.PLANNED, AuditStep.REFUSED]
     assert planned.seconds == refused.seconds == 0.0

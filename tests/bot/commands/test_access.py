@@ -4,7 +4,7 @@ import pytest
 
 from core.access.policy import Actor, Place, is_owner
 from core.errors import GuestNotFound, NotHere
-from core.rights import RIGHTS, Operation, Reach
+from core.operations import OPERATIONS, Operation, Reach
 from core.wanted_errors import UnknownOperation
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
@@ -53,7 +53,7 @@ async def test_every_answer_is_the_gates_own(bare_scene: Stage, cast: Cast) -> N
     scene = bare_scene
     for name in ("viewer", "operator", "admin"):
         good, bad = split((await scene.say(cast[name], "access", vmid=104)).text)
-        assert len(good | bad) == sum(right.reach is Reach.GUEST for right in RIGHTS.values())
+        assert len(good | bad) == sum(right.reach is Reach.GUEST for right in OPERATIONS.values())
         for command in ("/start", "/monitor remove"):
             reply = await scene.say(cast[name], command.removeprefix("/"), vmid=104)
             refused = "This takes the level" in reply.text

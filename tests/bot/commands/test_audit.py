@@ -18,7 +18,7 @@ from core.access.policy import Actor, InteractionKind, Place
 from core.audit.trail import CUT_OFF, AuditEntry, AuditFilter, AuditRecord, AuditStep, Ending, ending_of
 from core.clock import Clock
 from core.errors import BadVmid, BotError, JournalFailed, NotAllowed, OnlySomeGuests
-from core.rights import Level, Operation
+from core.operations import Level, Operation
 from core.wanted_errors import BadSince, SeveralPeople, UnknownOperation, UnknownPerson
 from playground.discord.people import Person, PressResult
 from playground.pve.server import Pve

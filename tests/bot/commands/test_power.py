@@ -4,7 +4,7 @@ import pytest
 
 from core.errors import GuestLocked, TemplateRefused, WrongState
 from core.guest import State
-from core.verbs import Verb
+from core.operations import Operation
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
@@ -78,17 +78,17 @@ async def test_stop_asks_first_and_then_stops(scene: Stage, pve: Pve, vmid: int)
 @pytest.mark.parametrize(
     ("command", "vmid", "verb", "state"),
     [
-        ("start", 101, Verb.START, State.RUNNING),
-        ("start", 201, Verb.START, State.RUNNING),
-        ("start", 109, Verb.START, State.PAUSED),
-        ("shutdown", 104, Verb.SHUTDOWN, State.STOPPED),
-        ("shutdown", 109, Verb.SHUTDOWN, State.PAUSED),
-        ("reboot", 205, Verb.REBOOT, State.STOPPED),
-        ("stop", 104, Verb.STOP, State.STOPPED),
+        ("start", 101, Operation.START, State.RUNNING),
+        ("start", 201, Operation.START, State.RUNNING),
+        ("start", 109, Operation.START, State.PAUSED),
+        ("shutdown", 104, Operation.SHUTDOWN, State.STOPPED),
+        ("shutdown", 109, Operation.SHUTDOWN, State.PAUSED),
+        ("reboot", 205, Operation.REBOOT, State.STOPPED),
+        ("stop", 104, Operation.STOP, State.STOPPED),
     ],
 )
 async def test_wrong_state_is_refused(
-    scene: Stage, pve: Pve, command: str, vmid: int, verb: Verb, state: State
+    scene: Stage, pve: Pve, command: str, vmid: int, verb: Operation, state: State
 ) -> None:
     before = scene.cluster()
     for person in (scene.akiko, scene.emma):

@@ -23,27 +23,19 @@ from adapters.journal.store import SqliteJournal
 from core.access.policy import Actor, Place
 from core.audit.trail import AuditRecord, AuditStep
 from core.errors import JournalFailed
-from core.rights import RIGHTS, Effect, Operation
+from core.operations import OPERATIONS, Effect, Operation
 from playground.discord.people import PressResult
 from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
 from tests.support import stage
+from tests.support.catalogue import ACTING
 from tests.support.stage import Stage, post_of
 
 pve, bare_scene, scene, language = stage.pve, stage.bare_scene, stage.scene, stage.language
 
 DISK_KIB = 8192
 WISHES: list[tuple[str, dict[str, Any]]] = [
-    ("start", {"vmid": 104}),
-    ("reboot", {"vmid": 101}),
-    ("shutdown", {"vmid": 106}),
-    ("stop", {"vmid": 103}),
-    ("create", {"template_id": 9000, "name": "web-02"}),
-    ("resize", {"vmid": 106, "cores": 2}),
-    ("delete", {"vmid": 205}),
-    ("snapshot create", {"vmid": 101, "name": "good"}),
-    ("snapshot rollback", {"vmid": 101, "name": "nginx-ok"}),
-    ("snapshot delete", {"vmid": 204, "name": "weekly"}),
+    *((command.word, dict(command.example)) for command in ACTING),
     ("monitor add", {"vmid": 201}),
     ("monitor remove", {"vmid": 202, "confirm": "proxy", "reason": "it is retired"}),
     ("monitor mute", {"target": "node/pve1", "duration": "1h"}),
@@ -55,7 +47,7 @@ WISHES: list[tuple[str, dict[str, Any]]] = [
 
 def test_every_change_is_among_them() -> None:
     by_command = {word.replace(" ", "_") for word, _ in WISHES}
-    missing = {each.value for each in Operation if RIGHTS[each].effect is not Effect.NOTHING} - by_command
+    missing = {each.value for each in Operation if OPERATIONS[each].effect is not Effect.NOTHING} - by_command
     assert missing == {"acknowledge", "readonly_on"}, f"wish for it in WISHES: {missing}"
 
 
@@ -213,7 +205,7 @@ async def test_no_change_is_made_and_the_person_is_told_why(small: Stage, pve: P
     for command, options in WISHES:
         reply = await wish(scene, command, options)
         assert told not in reply.text and not reply.ephemeral, (command, reply.text)
-    assert len(scene.changes()) == 10, scene.changes()
+    assert len(scene.changes()) == len(ACTING), scene.changes()
     assert {entry.vmid for entry in watch.entries} == {201}
     assert [mute.target for mute in watch.mutes()] == ["node/pve1"] and switch.refusal is None
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from core.rights import RIGHTS, Effect, Level, Operation
+from core.operations import OPERATIONS, Effect, Level, Operation
 from core.wanted_errors import NothingChosen
 from playground.discord.people import Person
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast, level_of
-from tests.bot.interaction.test_gate import EVERY_COMPLETION
+from tests.bot.access.test_levels import Cast
 from tests.support import stage
+from tests.support.catalogue import COMMANDS, EVERY_COMPLETION, level_of
 from tests.support.stage import Stage
 from ui.interaction import empty_choices as no_choice
 from ui.interaction.empty_choices import NUMBER, WORD
@@ -68,7 +68,7 @@ async def test_a_language_of_its_reader(bare_scene: Stage, cast: Cast) -> None:
 async def test_read_only_mode(scene: Stage) -> None:
     await scene.say(scene.akiko, "readonly on")
     for command, option, filled in EVERY_COMPLETION:
-        if RIGHTS[operation_of(command)].effect >= Effect.LIST:
+        if OPERATIONS[operation_of(command)].effect >= Effect.LIST:
             said, _ = await entry(scene, scene.emma, command, option, **filled)
             assert said == "Changes are switched off (read-only).", command
 
@@ -117,19 +117,13 @@ async def test_a_hidden_guest_is_not_betrayed(bare_scene: Stage, cast: Cast) -> 
 
 
 CHOSEN: list[tuple[str, dict[str, object]]] = [
-    ("info", {"vmid": NUMBER}),
-    ("start", {"vmid": NUMBER}),
-    ("shutdown", {"vmid": NUMBER}),
-    ("reboot", {"vmid": NUMBER}),
-    ("stop", {"vmid": NUMBER}),
-    ("delete", {"vmid": NUMBER}),
-    ("monitor add", {"vmid": NUMBER}),
-    ("monitor remove", {"vmid": NUMBER}),
-    ("resize", {"vmid": NUMBER, "cores": 2}),
+    *(
+        (command.word, {**command.example, "vmid": NUMBER})
+        for command in COMMANDS
+        if "vmid" in command.example
+    ),
     ("create", {"template_id": NUMBER, "name": "new01"}),
     ("list", {"node": WORD}),
-    ("access", {"vmid": NUMBER}),
-    ("snapshot create", {"vmid": NUMBER, "name": "x1"}),
     ("snapshot rollback", {"vmid": 103, "name": WORD}),
     ("snapshot delete", {"vmid": 103, "name": WORD}),
     ("monitor mute", {"target": WORD, "duration": "1h"}),

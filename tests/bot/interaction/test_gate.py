@@ -1,13 +1,12 @@
 """Test where the bot may be used: commands, completions, buttons and forms, each in every kind of place."""
 
-from typing import Any
-
 import pytest
 
 from core.errors import NotHere
 from playground.discord.server import Channel
 from playground.pve.server import Pve
 from tests.support import stage
+from tests.support.catalogue import EVERY_COMMAND, EVERY_COMPLETION
 from tests.support.stage import Stage, post_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -37,60 +36,6 @@ def place(scene: Stage, word: str) -> Channel:
         case "forum post outside":
             return server.thread(server.forum(guild, "forum", category=elsewhere), "a post", scene.emma)
     raise ValueError(word)
-
-
-EVERY_COMMAND: list[tuple[str, dict[str, Any]]] = [
-    ("list", {}),
-    ("info", {"vmid": 101}),
-    ("create", {"template_id": 9000, "name": "web-02"}),
-    ("resize", {"vmid": 101, "cores": 4}),
-    ("delete", {"vmid": 104}),
-    ("start", {"vmid": 104}),
-    ("reboot", {"vmid": 101}),
-    ("shutdown", {"vmid": 101}),
-    ("stop", {"vmid": 101}),
-    ("snapshot create", {"vmid": 101, "name": "good"}),
-    ("snapshot list", {"vmid": 101}),
-    ("snapshot rollback", {"vmid": 101, "name": "nginx-ok"}),
-    ("snapshot delete", {"vmid": 101, "name": "nginx-ok"}),
-    ("monitor add", {"vmid": 101}),
-    ("monitor remove", {"vmid": 101}),
-    ("monitor list", {}),
-    ("monitor mute", {"target": "all", "duration": "1h"}),
-    ("monitor unmute", {"target": "all"}),
-    ("monitor history", {}),
-    ("monitor test", {}),
-    ("monitor status", {}),
-    ("help", {}),
-    ("access", {"vmid": 101}),
-    ("readonly on", {}),
-    ("readonly off", {}),
-    ("audit", {}),
-    ("audit", {"csv": True}),
-]
-EVERY_COMPLETION: list[tuple[str, str, dict[str, Any]]] = [
-    ("list", "node", {}),
-    ("info", "vmid", {}),
-    ("create", "template_id", {}),
-    ("resize", "vmid", {}),
-    ("delete", "vmid", {}),
-    ("start", "vmid", {}),
-    ("snapshot create", "vmid", {}),
-    ("snapshot rollback", "vmid", {}),
-    ("snapshot rollback", "name", {"vmid": 103}),
-    ("snapshot delete", "name", {"vmid": 103}),
-    ("monitor add", "vmid", {}),
-    ("monitor remove", "vmid", {}),
-    ("monitor mute", "target", {}),
-    ("monitor mute", "duration", {}),
-    ("monitor unmute", "target", {}),
-    ("monitor history", "vmid", {}),
-    ("access", "vmid", {}),
-    ("access", "action", {}),
-    ("audit", "vmid", {}),
-    ("audit", "action", {}),
-    ("audit", "since", {}),
-]
 
 
 @pytest.mark.parametrize("word", INSIDE)

@@ -5,6 +5,7 @@ import pytest
 from core.guest import State
 from playground.pve.server import Pve
 from tests.support import stage
+from tests.support.catalogue import COMMANDS
 from tests.support.stage import Stage
 from ui.formatting import STATE_EMOJI
 from ui.interaction import options as parameters
@@ -16,10 +17,7 @@ STOPPED = STATE_EMOJI[State.STOPPED]
 NO_SNAPSHOT = "⛔ No snapshot found: the guest has none, or cannot be read right now."
 UNREADABLE = "⛔ Proxmox cannot be read right now."
 
-NEEDS_VMID = [
-    "info", "resize", "delete", "start", "reboot", "shutdown", "stop",
-    "snapshot create", "snapshot list", "snapshot rollback", "snapshot delete", "monitor add",
-]  # fmt: skip
+NEEDS_VMID = [each.word for each in COMMANDS if "vmid*" in each.options and each.word != "monitor remove"]
 
 
 async def offered(scene: Stage, command: str, typed: str = "", option: str = "vmid") -> list[int]:

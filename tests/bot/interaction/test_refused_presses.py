@@ -21,7 +21,7 @@ from core.errors import (
     QuestionAnswered,
     QuestionOver,
 )
-from core.rights import Level
+from core.operations import Level
 from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve

@@ -17,10 +17,10 @@ from adapters.proxmox.errors import TEXT_MOST, CallContext, make_error
 from adapters.proxmox.responses import Response, parse_response
 from core.errors import BotError
 from core.guest import Guest, Kind, State
+from core.operations import Operation
 from core.proxmox import TaskStatus
 from core.proxmox_errors import AnswerTooLarge
 from core.tasks import LOG_CHUNK, LOG_CHUNKS, TaskEnd, follow, percent_in
-from core.verbs import Verb
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.client_stage import UPID, VM, Rude, answer, client_of
@@ -221,7 +221,7 @@ def test_no_pattern_and_no_normal_form_sees_a_long_text(name: str) -> None:
         parse_response(Response(status, text, b""))
     for say in stage_texts():
         reason_of(say, text)
-        task_hint(say, Verb.STOP, text)
+        task_hint(say, Operation.STOP, text)
     for most in (64, 300, 4000):
         assert len(plain(text, most)) <= most
     percent_in((text[:1000],))
@@ -244,7 +244,7 @@ async def test_a_long_refusal_at_the_socket(tmp_path: Path) -> None:
     pages = answer(json.dumps({"data": None, "message": text}), "500 x"), answer("", f"500 {text}")
     for at, page in enumerate(pages):
         with Rude(tmp_path / str(at), page) as rude:
-            block, error = await longest_block(client_of(rude).power(VM, Verb.STOP))
+            block, error = await longest_block(client_of(rude).power(VM, Operation.STOP))
         assert block < BLOCK
         assert isinstance(error, BotError) and len(str(error)) < 2_000
 

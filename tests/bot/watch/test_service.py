@@ -23,8 +23,8 @@ from core.errors import (
     StoreFailed,
 )
 from core.guest import Kind, Node, State, Storage
+from core.operations import Operation
 from core.proxmox_errors import MissingPrivilege, NodeUnreachable, NothingVisible, TimedOut, Unreachable
-from core.verbs import Verb
 from core.watch.incidents.model import GuestEvent, Topic, WatchEntry
 from core.watch.incidents.state import Rules
 from core.watch.journal import Batch
@@ -202,8 +202,10 @@ async def test_a_guest_of_a_former_list_that_is_gone_stops_nothing(tmp_path: Pat
     assert await scene.look(S) == ["opening guest", "opening guest"]
 
 
-@pytest.mark.parametrize("verb", [Verb.STOP, Verb.REBOOT])
-async def test_a_list_from_before_the_bots_own_action_is_not_believed(tmp_path: Path, verb: Verb) -> None:
+@pytest.mark.parametrize("verb", [Operation.STOP, Operation.REBOOT])
+async def test_a_list_from_before_the_bots_own_action_is_not_believed(
+    tmp_path: Path, verb: Operation
+) -> None:
     scene = home(tmp_path)
     scene.change(101, R, uptime=5000)
     await scene.look()
@@ -222,7 +224,7 @@ async def test_a_list_from_before_the_bots_own_action_is_not_believed(tmp_path: 
 async def test_an_order_that_was_obeyed_excuses_no_stop_after_an_outage(tmp_path: Path) -> None:
     scene = home(tmp_path)
     await scene.look()
-    await carried_out(scene, Verb.REBOOT)
+    await carried_out(scene, Operation.REBOOT)
     scene.proxmox.next("cluster", *[Unreachable("pve.example.com")] * 120)
     told = [await scene.look() for _ in range(119)]
     scene.change(101, S)
@@ -233,7 +235,7 @@ async def test_an_order_that_was_obeyed_excuses_no_stop_after_an_outage(tmp_path
 async def test_a_flapping_guest_that_is_shut_down_through_the_bot_is_no_alarm(tmp_path: Path) -> None:
     scene = home(tmp_path)
     await scene.look(R, S, R, S, R, S, R)
-    await carried_out(scene, Verb.STOP)
+    await carried_out(scene, Operation.STOP)
     told = [await scene.look() for _ in range(20)]
     assert [one for one in told if one] == [["recovery flapping"]]
 
@@ -498,14 +500,16 @@ async def test_a_quiet_look_writes_little(tmp_path: Path, monkeypatch: pytest.Mo
 # -- stops through the bot
 
 
-async def carried_out(scene: WatchHarness, verb: Verb) -> Report:
+async def carried_out(scene: WatchHarness, verb: Operation) -> Report:
     report = await scene.world.executor.execute(scene.world.order(verb))
     scene.watch.on_action_done(report)
     return report
 
 
-@pytest.mark.parametrize("verb", [Verb.STOP, Verb.SHUTDOWN])
-async def test_a_stop_through_the_bot_is_no_alarm_and_the_next_stop_is(tmp_path: Path, verb: Verb) -> None:
+@pytest.mark.parametrize("verb", [Operation.STOP, Operation.SHUTDOWN])
+async def test_a_stop_through_the_bot_is_no_alarm_and_the_next_stop_is(
+    tmp_path: Path, verb: Operation
+) -> None:
     scene = home(tmp_path)
     await scene.look()
     await carried_out(scene, verb)
@@ -517,7 +521,7 @@ async def test_a_reboot_through_the_bot_is_no_alarm(tmp_path: Path) -> None:
     scene = home(tmp_path)
     await scene.look()
     scene.proxmox.change(101, uptime=3)
-    await carried_out(scene, Verb.REBOOT)
+    await carried_out(scene, Operation.REBOOT)
     scene.clock.advance(600)
     assert await scene.look() == []
 
@@ -525,7 +529,7 @@ async def test_a_reboot_through_the_bot_is_no_alarm(tmp_path: Path) -> None:
 async def test_an_ordered_stop_is_no_alarm_even_if_the_bot_dies_during_it(tmp_path: Path) -> None:
     scene = home(tmp_path)
     await scene.look()
-    plan = await scene.world.executor.plan(scene.world.order(Verb.STOP))
+    plan = await scene.world.executor.plan(scene.world.order(Operation.STOP))
     with scene.world.expected.expect_stop(plan):
         kept = scene.journal.records()
     assert kept["ordered/101"] == "Akiko"
@@ -540,7 +544,7 @@ async def test_an_ordered_stop_is_no_alarm_even_if_the_bot_dies_during_it(tmp_pa
 def ordered(scene: WatchHarness) -> None:
     """Order a stop that Proxmox accepts and the guest does not obey yet."""
     with scene.world.expected.expect_stop(
-        Plan(scene.world.order(Verb.STOP), scene.proxmox.guests[101])
+        Plan(scene.world.order(Operation.STOP), scene.proxmox.guests[101])
     ) as order:
         order.sent = True
 
@@ -653,14 +657,14 @@ async def test_a_stop_that_cannot_be_noted_is_not_sent(tmp_path: Path) -> None:
     scene = home(tmp_path)
     await scene.look()
     with Refusing(scene), pytest.raises(JournalFailed):
-        await carried_out(scene, Verb.STOP)
+        await carried_out(scene, Operation.STOP)
     assert scene.proxmox.sent == []
 
 
 async def test_a_deleted_guest_is_taken_off_the_list(tmp_path: Path) -> None:
     scene = home(tmp_path, 3)
     await scene.look(S)
-    report = await scene.world.executor.execute(scene.world.order(Verb.DELETE))
+    report = await scene.world.executor.execute(scene.world.order(Operation.DELETE))
     assert scene.watch.on_action_done(report)
     assert scene.watch.find(101) is None
     assert await scene.look() == []

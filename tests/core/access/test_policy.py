@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -27,10 +26,10 @@ from core.access.policy import (
 )
 from core.errors import GuestNotFound, NotAllowed, NotHere, OnlySomeGuests, ReadOnly, Refused
 from core.guest import Guest, Kind, State
-from core.rights import ON_ALERTS, RIGHTS, Effect, Level, Operation, Reach
-from core.verbs import Verb
+from core.operations import ACTIONS, OPERATIONS, Effect, Level, Operation, Reach
+from tests.support.access_document import HEADINGS, Promise, promises
+from tests.support.catalogue import COMMANDS
 
-DOCS = Path(__file__).resolve().parents[3] / "docs/access.md"
 RULES = AccessRules(guild_id=10, category_id=20)
 ALERTS = AccessRules(guild_id=10, category_id=20, alert_channel_id=30)
 GUILDS = (10, 11, 20, 0, None)
@@ -87,7 +86,7 @@ def test_in_the_alert_channel_what_alerts_buttons_are_for_and_nothing_more(
         refusal = decide(rules, actor, operation)
         inside = (guild, category) == (10, 20)
         at_alerts = (guild, channel) == (10, 30) and rules is ALERTS and way is InteractionKind.BUTTON
-        assert (refusal is None) is (inside or (at_alerts and operation in ON_ALERTS))
+        assert (refusal is None) is (inside or (at_alerts and OPERATIONS[operation].on_alerts))
         assert refusal is None or type(refusal) is NotHere
 
 
@@ -107,7 +106,7 @@ def test_nothing_is_lost_by_an_alerts_button() -> None:
         Operation.INFO,
         Operation.ACKNOWLEDGE,
         Operation.MONITOR_MUTE,
-    } == ON_ALERTS
+    } == {operation for operation in Operation if OPERATIONS[operation].on_alerts}
 
 
 @pytest.mark.parametrize("user_id", [10, 20, 0, 999])
@@ -120,15 +119,9 @@ def test_the_person_does_not_open_another_place(user_id: int) -> None:
 
 # --- the level ---
 
-ANYBODY_MAY = ("access",)
-VIEWER_MAY = ("list", "info", "help", "snapshot_list", "monitor_list", "monitor_history", "monitor_status")
-OPERATOR_MAY = (
-    *("start", "reboot", "shutdown", "snapshot_create"),
-    *("acknowledge", "monitor_mute", "monitor_unmute"),
-)
-ADMIN_MAY = (
-    *("stop", "create", "resize", "delete", "snapshot_rollback", "snapshot_delete"),
-    *("monitor_add", "monitor_remove", "monitor_test", "readonly_on", "readonly_off", "audit"),
+LEVEL = {command.operation: command.level for command in COMMANDS} | {Operation.ACKNOWLEDGE: Level.OPERATOR}
+ANYBODY_MAY, VIEWER_MAY, OPERATOR_MAY, ADMIN_MAY = (
+    tuple(operation.value for operation, needed in LEVEL.items() if needed is level) for level in Level
 )
 
 
@@ -136,9 +129,9 @@ def test_every_operation_has_its_level_and_every_action_is_one() -> None:
     assert sorted([*ANYBODY_MAY, *VIEWER_MAY, *OPERATOR_MAY, *ADMIN_MAY]) == sorted(
         each.value for each in Operation
     )
-    assert RIGHTS.keys() == set(Operation)
-    for verb in Verb:
-        right = RIGHTS[Operation(verb.value)]
+    assert OPERATIONS.keys() == set(Operation)
+    for verb in ACTIONS:
+        right = OPERATIONS[verb]
         assert (right.effect, right.reach) == (Effect.GUEST, Reach.GUEST)
 
 
@@ -155,29 +148,20 @@ def test_each_level_may_do_its_own_and_what_is_below(
     nothing, refusal = not set(roles) & LEVELS.keys(), decide(rules(), actor, operation, WEB)
     assert (decide(rules(), actor, operation) is None) is allowed
     assert (refusal is None) is (allowed and not (nothing and operation.value in ANYBODY_MAY))
-    if nothing and RIGHTS[operation].reach is not Reach.WHOLE:
+    if nothing and OPERATIONS[operation].reach is not Reach.WHOLE:
         assert type(refusal) is GuestNotFound
     elif not allowed:
         assert type(refusal) is NotAllowed
-        assert refusal.needed is RIGHTS[operation].level
+        assert refusal.needed is OPERATIONS[operation].level
 
 
-@pytest.mark.parametrize("heading", ["## 誰が何をできるか", "## Who may do what"])
-def test_the_table_of_the_docs_is_the_table_of_rights(heading: str) -> None:
-    section = DOCS.read_text("utf-8").split(heading)[1].split("\n## ")[0]
-    told: dict[str, tuple[Level, bool, bool]] = {}
-    for line in section.splitlines():
-        cells = [cell.strip() for cell in line.split("|")[1:-1]]
-        if len(cells) != 5 or "/" not in cells[0]:
-            continue
-        level = Level([cell.startswith("✅") for cell in cells[1:4]].index(True) + 1)
-        words = [word.replace(" ", "_").lstrip("/") for word in cells[0].split("`")[1::2]]
-        words += ["acknowledge"] if "“" in cells[0] or "「" in cells[0] else []
-        told |= dict.fromkeys(words, (level, cells[3] != "✅", bool(cells[4])))
-    assert told.pop("access") == (Level.VIEWER, False, False)  # takes no level at all
-    assert told == {
-        operation.value: (right.level, right.reach is Reach.WHOLE, right.guards(float("inf")))
-        for operation, right in RIGHTS.items()
+@pytest.mark.parametrize("language", list(HEADINGS))
+def test_the_table_of_the_docs_is_the_table_of_operations(language: str) -> None:
+    told = promises(language)
+    assert told.pop("access") == Promise(Level.VIEWER, False, "")  # which takes no level at all
+    assert {word: (each.level, each.everything, bool(each.protected)) for word, each in told.items()} == {
+        operation.value.replace("_", " "): (row.level, row.reach is Reach.WHOLE, row.guards(float("inf")))
+        for operation, row in OPERATIONS.items()
         if operation is not Operation.ACCESS
     }
 
@@ -222,7 +206,7 @@ def test_a_scope_holds_not(scope: Scope, guest: Guest) -> None:
 def test_a_narrowed_role_is_one_for_its_guests_alone(
     operation: Operation, level: Level, scope: Scope
 ) -> None:
-    narrow, actor, right = rules([scope], level), with_roles(NARROW), RIGHTS[operation]
+    narrow, actor, right = rules([scope], level), with_roles(NARROW), OPERATIONS[operation]
     assert level_on(narrow, actor, WEB) is level
     assert level_on(narrow, actor, DB) is Level.NONE
     assert level_everywhere(narrow, actor) is Level.NONE
@@ -247,7 +231,7 @@ def test_whoever_has_too_little_for_everything_is_told_the_level_they_have(opera
     narrow, actor = rules([Scope(ScopeKind.TAG, "web")], Level.VIEWER), with_roles(NARROW)
     refusal = decide(narrow, actor, operation, guests=(WEB, DB), whole=True)
     assert isinstance(refusal, NotAllowed)
-    assert (refusal.needed, refusal.level) == (RIGHTS[operation].level, Level.VIEWER)
+    assert (refusal.needed, refusal.level) == (OPERATIONS[operation].level, Level.VIEWER)
 
 
 def test_roles_add_up() -> None:
@@ -261,7 +245,7 @@ def test_roles_add_up() -> None:
 @every_operation
 @pytest.mark.parametrize("tag", ["owner-1", "OWNER-1"])
 def test_the_owner_is_operator_of_that_guest(operation: Operation, tag: str) -> None:
-    mine, right = replace(DB, tags=(tag,)), RIGHTS[operation]
+    mine, right = replace(DB, tags=(tag,)), OPERATIONS[operation]
     for actor, its in ((with_roles(), True), (with_roles(user=2), False), (with_roles(user=11), False)):
         refusal = decide(rules(), actor, operation, mine)
         assert (refusal is None) is (its and right.level <= Level.OPERATOR)
@@ -273,11 +257,8 @@ def test_the_owner_is_operator_of_that_guest(operation: Operation, tag: str) -> 
 
 # --- protection, and no changes at all ---
 
-GUARDED = (
-    *("stop", "reboot", "shutdown", "delete", "resize", "snapshot_rollback", "snapshot_delete"),
-    "monitor_remove",
-)
-CHANGES = (*Verb, "monitor_add", "monitor_remove")
+GUARDED = [command.operation.value for command in COMMANDS if command.guarded]
+CHANGES = [command.operation.value for command in COMMANDS if command.effect >= Effect.LIST]
 
 
 @every_operation
@@ -296,7 +277,7 @@ def test_what_endangers_a_protected_guest_takes_an_admin(
     guarded, actor = replace(rules(), protected=frozenset(listed)), with_roles(role)
     before, refusal = decide(rules(), actor, operation, DB), decide(guarded, actor, operation, guest)
     if operation.value in GUARDED and role == OPERATORS and before is None:
-        assert operation in (Operation.REBOOT, Operation.SHUTDOWN)  # otherwise allowed for an operator
+        assert LEVEL[operation] is Level.OPERATOR  # which has it otherwise
         assert isinstance(refusal, NotAllowed)
         assert (refusal.needed, refusal.level, refusal.protected) == (Level.ADMIN, Level.OPERATOR, True)
     else:
@@ -352,10 +333,10 @@ def test_what_is_hidden_is_not_found_and_a_role_more_allows_no_less(
 ) -> None:
     narrow, operation = rules(scopes, level), data.draw(st.sampled_from(Operation))
     refusal = decide(narrow, actor, operation, guest)
-    if level_on(narrow, actor, guest) is Level.NONE and RIGHTS[operation].reach is Reach.GUEST:
+    if level_on(narrow, actor, guest) is Level.NONE and OPERATIONS[operation].reach is Reach.GUEST:
         assert type(refusal) in (GuestNotFound, NotHere)
     if refusal is None:
-        assert level_anywhere(narrow, actor, (guest,)) >= RIGHTS[operation].level
+        assert level_anywhere(narrow, actor, (guest,)) >= OPERATIONS[operation].level
         more = replace(actor, roles=actor.roles | {data.draw(st.sampled_from((*LEVELS, NARROW, OTHER)))})
         assert decide(narrow, more, operation, guest) is None
     assert level_everywhere(narrow, actor) <= level_on(narrow, actor, guest)

@@ -50,6 +50,7 @@ from core.errors import (
 )
 from core.fallback import Backup, Backups, Fallback
 from core.guest import Guest, GuestConfig, Kind, Node, Snapshot, State
+from core.operations import ACTIONS, OPERATIONS, Level, Operation
 from core.proxmox import Pending
 from core.proxmox_errors import (
     BadAnswer,
@@ -62,9 +63,8 @@ from core.proxmox_errors import (
     TokenRefused,
     Unreachable,
 )
-from core.rights import Level
 from core.tasks import Progress, TaskEnd
-from core.verbs import ACTIONS, Verb
+from tests.support.catalogue import ACTION
 from tests.support.fakes import AKIKO, CONFIG, RULES, STRANGER, TEMPLATE, FakeWorld, Lost, guest, refusal
 
 LATE = TimedOut("pve1", True)
@@ -72,13 +72,13 @@ SNAPSHOT = Snapshot("before", 1_789_000_000, "before the update", False, None)
 
 
 def create(world: FakeWorld, **values: Any) -> Order:
-    return world.order(Verb.CREATE, 900, **{"name": "new01", **values})
+    return world.order(Operation.CREATE, 900, **{"name": "new01", **values})
 
 
 async def holds_free(world: FakeWorld, vmid: int) -> None:
     """Check that no action holds the guest, whatever else may refuse it."""
     try:
-        await world.executor.plan(world.order(Verb.STOP, vmid))
+        await world.executor.plan(world.order(Operation.STOP, vmid))
     except GuestBusy:
         raise AssertionError(f"{vmid} is still held") from None
     except BotError:
@@ -96,14 +96,14 @@ def clones(world: FakeWorld) -> list[dict[str, object]]:
 @pytest.mark.parametrize(
     ("verb", "before", "after"),
     [
-        (Verb.START, State.STOPPED, State.RUNNING),
-        (Verb.REBOOT, State.RUNNING, State.RUNNING),
-        (Verb.SHUTDOWN, State.RUNNING, State.STOPPED),
-        (Verb.STOP, State.RUNNING, State.STOPPED),
-        (Verb.STOP, State.PAUSED, State.STOPPED),
+        (Operation.START, State.STOPPED, State.RUNNING),
+        (Operation.REBOOT, State.RUNNING, State.RUNNING),
+        (Operation.SHUTDOWN, State.RUNNING, State.STOPPED),
+        (Operation.STOP, State.RUNNING, State.STOPPED),
+        (Operation.STOP, State.PAUSED, State.STOPPED),
     ],
 )
-async def test_power(verb: Verb, before: State, after: State, kind: Kind) -> None:
+async def test_power(verb: Operation, before: State, after: State, kind: Kind) -> None:
     world = FakeWorld([guest(101, before, kind=kind)])
     report = await world.executor.execute(world.order(verb))
     assert world.sent == [(verb.value, 101, "pve1")]
@@ -113,7 +113,7 @@ async def test_power(verb: Verb, before: State, after: State, kind: Kind) -> Non
     assert (report.after.state, report.settled, report.good) == (after, True, True)
     assert world.proxmox.guests[101].state is after
     task = world.proxmox.tasks[report.task.upid]
-    assert task.type in ACTIONS[verb].tasks[kind]
+    assert task.type in OPERATIONS[verb].tasks[kind]
 
 
 async def test_create() -> None:
@@ -135,7 +135,7 @@ async def test_create_with_a_wished_vmid_asks_for_no_other() -> None:
 
 async def test_delete() -> None:
     world = FakeWorld([guest(101, State.STOPPED)])
-    report = await world.executor.execute(world.order(Verb.DELETE))
+    report = await world.executor.execute(world.order(Operation.DELETE))
     assert (report.good, report.after, report.settled) == (True, None, True)
     assert 101 not in world.proxmox.guests
     assert world.cluster_cache.last is not None
@@ -144,19 +144,19 @@ async def test_delete() -> None:
 
 async def test_snapshots() -> None:
     world = FakeWorld([guest(101)])
-    await world.executor.execute(world.order(Verb.SNAPSHOT_CREATE, snapshot="before", with_memory=True))
+    await world.executor.execute(world.order(Operation.SNAPSHOT_CREATE, snapshot="before", with_memory=True))
     (kept,) = world.proxmox.kept[101]
     assert (kept.name, kept.memory) == ("before", True)
-    report = await world.executor.execute(world.order(Verb.SNAPSHOT_ROLLBACK, snapshot="before"))
+    report = await world.executor.execute(world.order(Operation.SNAPSHOT_ROLLBACK, snapshot="before"))
     assert report.after is not None
     assert report.after.state is State.RUNNING
-    await world.executor.execute(world.order(Verb.SNAPSHOT_DELETE, snapshot="before"))
+    await world.executor.execute(world.order(Operation.SNAPSHOT_DELETE, snapshot="before"))
     assert world.proxmox.kept[101] == ()
 
 
 async def test_resize_of_a_container_holds_at_once_without_a_task() -> None:
     world = FakeWorld([guest(101, kind=Kind.LXC)])
-    report = await world.executor.execute(world.order(Verb.RESIZE, cores=4, memory_mb=4096))
+    report = await world.executor.execute(world.order(Operation.RESIZE, cores=4, memory_mb=4096))
     assert report.task is None
     assert report.good
     assert report.change == Change((2, 4), (2048, 4096), waits_for_restart=False)
@@ -164,21 +164,21 @@ async def test_resize_of_a_container_holds_at_once_without_a_task() -> None:
 
 async def test_resize_of_a_running_vm_waits_for_a_restart() -> None:
     world = FakeWorld([guest(101)])
-    report = await world.executor.execute(world.order(Verb.RESIZE, cores=4))
+    report = await world.executor.execute(world.order(Operation.RESIZE, cores=4))
     assert report.change == Change((2, 4), None, waits_for_restart=True)
     assert world.proxmox.sent[0].values == {"cores": 4, "memory_mb": None, "digest": "d1"}
 
 
 async def test_resize_of_a_stopped_vm_waits_for_nothing() -> None:
     world = FakeWorld([guest(101, State.STOPPED)])
-    report = await world.executor.execute(world.order(Verb.RESIZE, memory_mb=1024))
+    report = await world.executor.execute(world.order(Operation.RESIZE, memory_mb=1024))
     assert report.change == Change(None, (2048, 1024), waits_for_restart=False)
 
 
 async def test_what_else_is_pending_does_not_count_as_the_resize() -> None:
     world = FakeWorld([guest(101, State.STOPPED)])
     world.proxmox.waiting[101] = (Pending("boot", "order=scsi0", "order=net0"), Pending("cores", "2", None))
-    report = await world.executor.execute(world.order(Verb.RESIZE, memory_mb=1024))
+    report = await world.executor.execute(world.order(Operation.RESIZE, memory_mb=1024))
     assert report.change is not None
     assert not report.change.waits_for_restart
 
@@ -197,7 +197,7 @@ async def test_where_pending_values_cannot_be_read_the_kind_decides(
     world = FakeWorld([guest(101, state, kind=kind)])
     for _ in ("the plan", "the outcome"):
         world.proxmox.next("pending", MissingPrivilege("VM.Audit", "/vms/101"))
-    report = await world.executor.execute(world.order(Verb.RESIZE, cores=3))
+    report = await world.executor.execute(world.order(Operation.RESIZE, cores=3))
     assert report.change is not None
     assert report.change.waits_for_restart is waits
 
@@ -210,16 +210,16 @@ async def test_a_resize_that_waits_for_a_restart_can_be_taken_back(
     live: dict[str, Any], wished: dict[str, Any]
 ) -> None:
     world = FakeWorld([RUNNING])
-    first = await world.executor.execute(world.order(Verb.RESIZE, **wished))
+    first = await world.executor.execute(world.order(Operation.RESIZE, **wished))
     assert first.change is not None
     assert first.change.waits_for_restart
     assert [len(waiting) for waiting in world.proxmox.waiting.values()] == [1]
-    report = await world.executor.execute(world.order(Verb.RESIZE, **live))
+    report = await world.executor.execute(world.order(Operation.RESIZE, **live))
     assert report.good
     assert report.change is None
     assert [len(waiting) for waiting in world.proxmox.waiting.values()] == [0]
     with pytest.raises(NothingToChange):
-        await world.executor.execute(world.order(Verb.RESIZE, **live))
+        await world.executor.execute(world.order(Operation.RESIZE, **live))
 
 
 @pytest.mark.parametrize(
@@ -234,21 +234,21 @@ async def test_there_is_nothing_to_take_back_where_something_else_waits(waiting:
     world = FakeWorld([RUNNING])
     world.proxmox.waiting[101] = waiting
     with pytest.raises(NothingToChange):
-        await world.executor.execute(world.order(Verb.RESIZE, cores=2))
+        await world.executor.execute(world.order(Operation.RESIZE, cores=2))
     assert world.sent == []
 
 
 async def test_a_resize_of_nothing_asks_proxmox_nothing() -> None:
     world = FakeWorld([RUNNING])
     with pytest.raises(NothingGiven):
-        await world.executor.plan(world.order(Verb.RESIZE))
+        await world.executor.plan(world.order(Operation.RESIZE))
     assert world.proxmox.asked == []
 
 
 async def test_cores_are_counted_over_all_sockets() -> None:
     world = FakeWorld([guest(101)])
     world.proxmox.configs[101] = replace(CONFIG, sockets=2)
-    report = await world.executor.execute(world.order(Verb.RESIZE, cores=3))
+    report = await world.executor.execute(world.order(Operation.RESIZE, cores=3))
     assert report.change is not None
     assert report.change.cores == (4, 6)
 
@@ -288,32 +288,32 @@ STOPPED, RUNNING = guest(101, State.STOPPED), guest(101)
 @pytest.mark.parametrize(
     ("verb", "vmid", "found", "values", "prepare", "error"),
     [
-        (Verb.START, 101, RUNNING, {}, nothing, WrongState),
-        (Verb.STOP, 101, STOPPED, {}, nothing, WrongState),
-        (Verb.SHUTDOWN, 101, guest(101, lock="backup"), {}, nothing, GuestLocked),
-        (Verb.START, 900, RUNNING, {}, nothing, TemplateRefused),
-        (Verb.START, 102, RUNNING, {}, nothing, GuestNotFound),
-        (Verb.START, 99, RUNNING, {}, nothing, BadVmid),
-        (Verb.START, -1, RUNNING, {}, nothing, BadVmid),
-        (Verb.REBOOT, 101, RUNNING, {}, node_down, NodeUnreachable),
-        (Verb.DELETE, 101, STOPPED, {}, protected, GuestProtected),
-        (Verb.DELETE, 101, RUNNING, {}, nothing, WrongState),
-        (Verb.CREATE, 101, STOPPED, {"name": "new01"}, nothing, NotATemplate),
-        (Verb.CREATE, 900, STOPPED, {"name": "a_b"}, nothing, BadGuestName),
-        (Verb.CREATE, 900, STOPPED, {}, nothing, BadGuestName),
-        (Verb.CREATE, 900, STOPPED, {"name": "a", "new_vmid": 101}, nothing, VmidTaken),
-        (Verb.CREATE, 900, STOPPED, {"name": "a", "new_vmid": 5}, nothing, BadVmid),
-        (Verb.RESIZE, 101, RUNNING, {"cores": 0}, nothing, BadAmount),
-        (Verb.RESIZE, 101, RUNNING, {"memory_mb": 15}, nothing, BadAmount),
-        (Verb.RESIZE, 101, RUNNING, {"cores": 2, "memory_mb": 2048}, nothing, NothingToChange),
-        (Verb.RESIZE, 101, RUNNING, {}, nothing, NothingGiven),
-        (Verb.RESIZE, 101, RUNNING, {"memory_mb": 512}, ballooning, BalloonTooLarge),
-        (Verb.SNAPSHOT_CREATE, 101, RUNNING, {"snapshot": "1st"}, nothing, BadSnapshotName),
-        (Verb.SNAPSHOT_CREATE, 101, RUNNING, {}, nothing, BadSnapshotName),
-        (Verb.SNAPSHOT_CREATE, 101, RUNNING, {"snapshot": "before"}, with_snapshot, SnapshotExists),
-        (Verb.SNAPSHOT_CREATE, 101, RUNNING, {"snapshot": "ab"}, without_snapshots, SnapshotUnsupported),
+        (Operation.START, 101, RUNNING, {}, nothing, WrongState),
+        (Operation.STOP, 101, STOPPED, {}, nothing, WrongState),
+        (Operation.SHUTDOWN, 101, guest(101, lock="backup"), {}, nothing, GuestLocked),
+        (Operation.START, 900, RUNNING, {}, nothing, TemplateRefused),
+        (Operation.START, 102, RUNNING, {}, nothing, GuestNotFound),
+        (Operation.START, 99, RUNNING, {}, nothing, BadVmid),
+        (Operation.START, -1, RUNNING, {}, nothing, BadVmid),
+        (Operation.REBOOT, 101, RUNNING, {}, node_down, NodeUnreachable),
+        (Operation.DELETE, 101, STOPPED, {}, protected, GuestProtected),
+        (Operation.DELETE, 101, RUNNING, {}, nothing, WrongState),
+        (Operation.CREATE, 101, STOPPED, {"name": "new01"}, nothing, NotATemplate),
+        (Operation.CREATE, 900, STOPPED, {"name": "a_b"}, nothing, BadGuestName),
+        (Operation.CREATE, 900, STOPPED, {}, nothing, BadGuestName),
+        (Operation.CREATE, 900, STOPPED, {"name": "a", "new_vmid": 101}, nothing, VmidTaken),
+        (Operation.CREATE, 900, STOPPED, {"name": "a", "new_vmid": 5}, nothing, BadVmid),
+        (Operation.RESIZE, 101, RUNNING, {"cores": 0}, nothing, BadAmount),
+        (Operation.RESIZE, 101, RUNNING, {"memory_mb": 15}, nothing, BadAmount),
+        (Operation.RESIZE, 101, RUNNING, {"cores": 2, "memory_mb": 2048}, nothing, NothingToChange),
+        (Operation.RESIZE, 101, RUNNING, {}, nothing, NothingGiven),
+        (Operation.RESIZE, 101, RUNNING, {"memory_mb": 512}, ballooning, BalloonTooLarge),
+        (Operation.SNAPSHOT_CREATE, 101, RUNNING, {"snapshot": "1st"}, nothing, BadSnapshotName),
+        (Operation.SNAPSHOT_CREATE, 101, RUNNING, {}, nothing, BadSnapshotName),
+        (Operation.SNAPSHOT_CREATE, 101, RUNNING, {"snapshot": "before"}, with_snapshot, SnapshotExists),
+        (Operation.SNAPSHOT_CREATE, 101, RUNNING, {"snapshot": "ab"}, without_snapshots, SnapshotUnsupported),
         (
-            Verb.SNAPSHOT_CREATE,
+            Operation.SNAPSHOT_CREATE,
             101,
             STOPPED,
             {"snapshot": "ab", "with_memory": True},
@@ -321,7 +321,7 @@ STOPPED, RUNNING = guest(101, State.STOPPED), guest(101)
             MemoryNotSaved,
         ),
         (
-            Verb.SNAPSHOT_CREATE,
+            Operation.SNAPSHOT_CREATE,
             101,
             guest(101, kind=Kind.LXC),
             {"snapshot": "ab", "with_memory": True},
@@ -329,20 +329,20 @@ STOPPED, RUNNING = guest(101, State.STOPPED), guest(101)
             MemoryNotSaved,
         ),
         (
-            Verb.SNAPSHOT_CREATE,
+            Operation.SNAPSHOT_CREATE,
             101,
             guest(101, kind=Kind.LXC),
             {"snapshot": "vzdump"},
             nothing,
             BadSnapshotName,
         ),
-        (Verb.SNAPSHOT_ROLLBACK, 101, RUNNING, {"snapshot": "other"}, with_snapshot, SnapshotNotFound),
-        (Verb.SNAPSHOT_DELETE, 101, RUNNING, {"snapshot": "other"}, with_snapshot, SnapshotNotFound),
-        (Verb.SNAPSHOT_DELETE, 101, RUNNING, {"snapshot": "../x"}, with_snapshot, BadSnapshotName),
+        (Operation.SNAPSHOT_ROLLBACK, 101, RUNNING, {"snapshot": "other"}, with_snapshot, SnapshotNotFound),
+        (Operation.SNAPSHOT_DELETE, 101, RUNNING, {"snapshot": "other"}, with_snapshot, SnapshotNotFound),
+        (Operation.SNAPSHOT_DELETE, 101, RUNNING, {"snapshot": "../x"}, with_snapshot, BadSnapshotName),
     ],
 )
 async def test_refused_before_anything_is_sent(
-    verb: Verb,
+    verb: Operation,
     vmid: int,
     found: Guest,
     values: dict[str, Any],
@@ -363,8 +363,8 @@ async def test_refused_before_anything_is_sent(
     await holds_free(world, vmid)
 
 
-@pytest.mark.parametrize("verb", Verb)
-async def test_access_is_decided_again_in_the_action(verb: Verb) -> None:
+@pytest.mark.parametrize("verb", ACTIONS)
+async def test_access_is_decided_again_in_the_action(verb: Operation) -> None:
     world = FakeWorld([RUNNING, TEMPLATE])
     order = world.order(verb, actor=STRANGER, name="new01", cores=8, snapshot="before")
     for attempt in (world.executor.plan(order), world.executor.execute(order)):
@@ -377,7 +377,7 @@ async def test_access_is_decided_again_in_the_action(verb: Verb) -> None:
 async def test_a_plan_changes_nothing_and_shows_what_would_be_lost() -> None:
     world = FakeWorld([STOPPED])
     world.proxmox.kept[101] = (SNAPSHOT,)
-    plan = await world.executor.plan(world.order(Verb.DELETE))
+    plan = await world.executor.plan(world.order(Operation.DELETE))
     assert (plan.guest, plan.config, plan.snapshots) == (STOPPED, CONFIG, (SNAPSHOT,))
     assert world.sent == []
     assert world.ledger.steps == ["planned"]
@@ -391,7 +391,7 @@ async def test_no_text_of_an_unexpected_error_is_kept() -> None:
 
     world.proxmox.next("power", break_down)
     with pytest.raises(RuntimeError):
-        await world.executor.execute(world.order(Verb.STOP))
+        await world.executor.execute(world.order(Operation.STOP))
     assert world.ledger.steps == ["asked", "ended"]
     assert world.ledger.entries[-1].outcome == "unknown: RuntimeError"
     assert secret not in str(world.ledger.entries)
@@ -400,13 +400,13 @@ async def test_no_text_of_an_unexpected_error_is_kept() -> None:
 # --- what has to be typed ---
 
 GUARDED = [
-    (Verb.STOP, RUNNING, {}),
-    (Verb.REBOOT, RUNNING, {}),
-    (Verb.RESIZE, RUNNING, {"cores": 8}),
-    (Verb.SHUTDOWN, RUNNING, {}),
-    (Verb.SNAPSHOT_ROLLBACK, RUNNING, {"snapshot": "before"}),
-    (Verb.SNAPSHOT_DELETE, RUNNING, {"snapshot": "before"}),
-    (Verb.DELETE, STOPPED, {}),
+    (Operation.STOP, RUNNING, {}),
+    (Operation.REBOOT, RUNNING, {}),
+    (Operation.RESIZE, RUNNING, {"cores": 8}),
+    (Operation.SHUTDOWN, RUNNING, {}),
+    (Operation.SNAPSHOT_ROLLBACK, RUNNING, {"snapshot": "before"}),
+    (Operation.SNAPSHOT_DELETE, RUNNING, {"snapshot": "before"}),
+    (Operation.DELETE, STOPPED, {}),
 ]
 
 
@@ -424,9 +424,9 @@ def protecting(how: str, found: Guest) -> FakeWorld:
 @pytest.mark.parametrize("how", ["setting", "tag", "flag"])
 @pytest.mark.parametrize(("verb", "found", "values"), GUARDED)
 async def test_a_protected_guest_is_held_here_whatever_asked(
-    verb: Verb, found: Guest, values: dict[str, Any], how: str
+    verb: Operation, found: Guest, values: dict[str, Any], how: str
 ) -> None:
-    if (verb, how) == (Verb.DELETE, "flag"):
+    if (verb, how) == (Operation.DELETE, "flag"):
         return  # Proxmox itself refuses: GuestProtected
     name: dict[str, Any] = {"typed": found.label, "reason": "why"}
     for words, error in (
@@ -448,7 +448,7 @@ async def test_a_protected_guest_is_held_here_whatever_asked(
 async def test_nothing_is_deleted_without_its_name(typed: str | None, error: type[BotError]) -> None:
     world = FakeWorld([STOPPED])
     with pytest.raises(error):
-        await world.executor.execute(world.order(Verb.DELETE, typed=typed))
+        await world.executor.execute(world.order(Operation.DELETE, typed=typed))
     assert world.sent == []
 
 
@@ -461,7 +461,7 @@ async def test_a_guest_that_moves_and_is_protected_there_is_left_alone() -> None
 
     world.proxmox.next("power", moved)
     with pytest.raises(Unconfirmed):
-        await world.executor.execute(world.order(Verb.STOP))
+        await world.executor.execute(world.order(Operation.STOP))
     assert world.sent == [("stop", 101, "pve1")]
 
 
@@ -470,13 +470,13 @@ async def test_what_is_left_is_read_for_what_is_shown_alone() -> None:
     world.proxmox.kept[101] = (SNAPSHOT,)
     saved = Backups((Backup("pbs", "pbs:x", 1_789_000_000, 5),))
     world.proxmox.saved[101] = saved
-    shown = await world.executor.plan(world.order(Verb.STOP))
+    shown = await world.executor.plan(world.order(Operation.STOP))
     assert shown.fallback == Fallback(saved, (SNAPSHOT,))
-    single = await world.executor.plan(world.order(Verb.SNAPSHOT_DELETE, snapshot="before"))
+    single = await world.executor.plan(world.order(Operation.SNAPSHOT_DELETE, snapshot="before"))
     assert single.fallback == Fallback(saved, ())
-    assert (await world.executor.plan(world.order(Verb.SHUTDOWN))).fallback is None
+    assert (await world.executor.plan(world.order(Operation.SHUTDOWN))).fallback is None
     asked = world.proxmox.asked.count("backups")
-    await world.executor.execute(world.order(Verb.STOP), shown=shown)
+    await world.executor.execute(world.order(Operation.STOP), shown=shown)
     assert world.proxmox.asked.count("backups") == asked == 2
 
 
@@ -487,7 +487,7 @@ async def test_a_guest_that_has_moved_since_the_last_read_is_found_again() -> No
     world = FakeWorld([STOPPED])
     await world.cluster_cache.read()
     world.proxmox.change(101, node="pve2")
-    report = await world.executor.execute(world.order(Verb.START))
+    report = await world.executor.execute(world.order(Operation.START))
     assert world.sent == [("start", 101, "pve2")]
     assert report.after is not None
     assert report.after.node == "pve2"
@@ -496,7 +496,7 @@ async def test_a_guest_that_has_moved_since_the_last_read_is_found_again() -> No
 async def test_a_guest_that_moves_just_before_the_request_is_found_again() -> None:
     world = FakeWorld([STOPPED])
     world.proxmox.next("power", lambda: world.proxmox.change(101, node="pve2"))
-    report = await world.executor.execute(world.order(Verb.START))
+    report = await world.executor.execute(world.order(Operation.START))
     assert world.sent == [("start", 101, "pve1"), ("start", 101, "pve2")]
     assert report.good
     assert report.plan.guest.node == "pve2"
@@ -505,20 +505,20 @@ async def test_a_guest_that_moves_just_before_the_request_is_found_again() -> No
 
 
 MOVES = [
-    (Verb.DELETE, STOPPED, {}, "config"),
-    (Verb.DELETE, STOPPED, {}, "snapshots"),
-    (Verb.RESIZE, RUNNING, {"cores": 4}, "config"),
-    (Verb.RESIZE, RUNNING, {"cores": 2}, "pending"),
-    (Verb.SNAPSHOT_CREATE, RUNNING, {"snapshot": "ab"}, "snapshots"),
-    (Verb.SNAPSHOT_CREATE, RUNNING, {"snapshot": "ab"}, "can_snapshot"),
-    (Verb.SNAPSHOT_ROLLBACK, RUNNING, {"snapshot": "before"}, "snapshots"),
-    (Verb.SNAPSHOT_DELETE, RUNNING, {"snapshot": "before"}, "snapshots"),
+    (Operation.DELETE, STOPPED, {}, "config"),
+    (Operation.DELETE, STOPPED, {}, "snapshots"),
+    (Operation.RESIZE, RUNNING, {"cores": 4}, "config"),
+    (Operation.RESIZE, RUNNING, {"cores": 2}, "pending"),
+    (Operation.SNAPSHOT_CREATE, RUNNING, {"snapshot": "ab"}, "snapshots"),
+    (Operation.SNAPSHOT_CREATE, RUNNING, {"snapshot": "ab"}, "can_snapshot"),
+    (Operation.SNAPSHOT_ROLLBACK, RUNNING, {"snapshot": "before"}, "snapshots"),
+    (Operation.SNAPSHOT_DELETE, RUNNING, {"snapshot": "before"}, "snapshots"),
 ]
 
 
 @pytest.mark.parametrize(("verb", "found", "values", "method"), MOVES)
 async def test_a_guest_that_moves_while_it_is_planned_for_is_planned_for_anew(
-    verb: Verb, found: Guest, values: dict[str, Any], method: str
+    verb: Operation, found: Guest, values: dict[str, Any], method: str
 ) -> None:
     world = FakeWorld([found])
     world.proxmox.kept[101] = (SNAPSHOT,)
@@ -535,16 +535,16 @@ async def test_a_guest_that_never_stands_still_is_planned_for_twice_only() -> No
     flee = [lambda node=node: world.proxmox.change(101, node=node) for node in ("pve2", "pve1", "pve2")]
     world.proxmox.next("config", *flee)
     with pytest.raises(GuestMoved):
-        await world.executor.plan(world.order(Verb.DELETE))
+        await world.executor.plan(world.order(Operation.DELETE))
     assert world.proxmox.asked.count("config") == 2
 
 
 async def test_a_guest_that_moves_right_after_an_action_is_found() -> None:
     """The state that the action saw is shown in place of the list's, and must not hide the guest's new node."""
     world = FakeWorld([RUNNING])
-    await world.executor.execute(world.order(Verb.STOP))
+    await world.executor.execute(world.order(Operation.STOP))
     world.proxmox.change(101, node="pve2")
-    assert (await world.executor.execute(world.order(Verb.START))).good
+    assert (await world.executor.execute(world.order(Operation.START))).good
     assert world.sent == [("stop", 101, "pve1"), ("start", 101, "pve2")]
 
 
@@ -553,7 +553,7 @@ async def test_it_is_found_again_once_only() -> None:
     flee = [lambda node=node: world.proxmox.change(101, node=node) for node in ("pve2", "pve1", "pve2")]
     world.proxmox.next("power", *flee)
     with pytest.raises(GuestMoved):
-        await world.executor.execute(world.order(Verb.START))
+        await world.executor.execute(world.order(Operation.START))
     assert len(world.sent) == 2
     assert world.ledger.steps == ["asked", "ended"]
 
@@ -566,7 +566,7 @@ async def test_a_moved_guest_that_is_another_one_now_is_left_alone() -> None:
 
     world.proxmox.next("power", replaced)
     with pytest.raises(ChangedMeanwhile):
-        await world.executor.execute(world.order(Verb.START))
+        await world.executor.execute(world.order(Operation.START))
     assert world.sent == [("start", 101, "pve1")]
 
 
@@ -575,7 +575,7 @@ async def test_a_guest_gone_in_the_meantime_is_not_found() -> None:
     await world.cluster_cache.read()
     del world.proxmox.guests[101]
     with pytest.raises(GuestNotFound):
-        await world.executor.execute(world.order(Verb.START))
+        await world.executor.execute(world.order(Operation.START))
     assert world.sent == []
 
 
@@ -583,7 +583,7 @@ async def test_a_guest_made_a_moment_ago_is_found() -> None:
     world = FakeWorld([])
     await world.cluster_cache.read()
     world.proxmox.add(STOPPED)
-    assert (await world.executor.execute(world.order(Verb.START))).good
+    assert (await world.executor.execute(world.order(Operation.START))).good
 
 
 # --- the one request ---
@@ -596,7 +596,7 @@ async def test_a_lost_answer_is_not_asked_for_again_and_the_started_task_is_foll
 ) -> None:
     world = FakeWorld([guest(101, kind=kind)])
     world.proxmox.next("power", Lost(error))
-    report = await world.executor.execute(world.order(Verb.SHUTDOWN))
+    report = await world.executor.execute(world.order(Operation.SHUTDOWN))
     assert world.sent == [("shutdown", 101, "pve1")]
     assert report.good
     assert report.task is not None
@@ -609,7 +609,7 @@ async def test_where_no_task_was_started_the_time_out_is_told(error: BotError) -
     world = FakeWorld([RUNNING])
     world.proxmox.next("power", error)
     with pytest.raises(type(error)):
-        await world.executor.execute(world.order(Verb.SHUTDOWN))
+        await world.executor.execute(world.order(Operation.SHUTDOWN))
     assert len(world.sent) == 1
     assert world.expected.current() == {101: "Akiko"}
 
@@ -619,7 +619,7 @@ async def test_where_nothing_was_sent_no_task_is_looked_for() -> None:
     world.proxmox.start_task("qmshutdown", 101, "pve1", lambda: None)
     world.proxmox.next("power", NodeUnreachable("pve1", changing=False))
     with pytest.raises(NodeUnreachable):
-        await world.executor.execute(world.order(Verb.SHUTDOWN))
+        await world.executor.execute(world.order(Operation.SHUTDOWN))
     assert "recent_tasks" not in world.proxmox.asked
     assert world.expected.current() == {}
 
@@ -654,12 +654,12 @@ async def test_only_ones_own_task_of_the_right_type_and_time_is_adopted(
     )
     world.proxmox.next("power", LATE)
     if adopted:
-        report = await world.executor.execute(world.order(Verb.SHUTDOWN))
+        report = await world.executor.execute(world.order(Operation.SHUTDOWN))
         assert report.task is not None
         assert report.task.upid == upid
     else:
         with pytest.raises(TimedOut):
-            await world.executor.execute(world.order(Verb.SHUTDOWN))
+            await world.executor.execute(world.order(Operation.SHUTDOWN))
     assert len(world.sent) == 1
 
 
@@ -668,16 +668,16 @@ async def test_a_task_list_that_cannot_be_read_leaves_the_time_out_as_it_is() ->
     world.proxmox.next("power", Lost(LATE))
     world.proxmox.next("recent_tasks", Unreachable("pve1"))
     with pytest.raises(TimedOut):
-        await world.executor.execute(world.order(Verb.SHUTDOWN))
+        await world.executor.execute(world.order(Operation.SHUTDOWN))
     assert len(world.sent) == 1
 
 
 @pytest.mark.parametrize("error", [refusal(), TokenRefused(), Unreachable("pve1"), LATE])
 async def test_no_refusal_makes_a_second_request(error: BotError) -> None:
     for verb, values in (
-        (Verb.SHUTDOWN, {}),
-        (Verb.RESIZE, {"cores": 8}),
-        (Verb.SNAPSHOT_CREATE, {"snapshot": "ab"}),
+        (Operation.SHUTDOWN, {}),
+        (Operation.RESIZE, {"cores": 8}),
+        (Operation.SNAPSHOT_CREATE, {"snapshot": "ab"}),
     ):
         world = FakeWorld([RUNNING])
         for method in ("power", "resize", "snapshot_create"):
@@ -693,7 +693,7 @@ async def test_a_time_out_after_a_move_leaves_the_stop_expected() -> None:
     world = FakeWorld([RUNNING])
     world.proxmox.next("power", lambda: world.proxmox.change(101, node="pve2"), LATE)
     with pytest.raises(TimedOut):
-        await world.executor.execute(world.order(Verb.STOP))
+        await world.executor.execute(world.order(Operation.STOP))
     assert world.expected.current() == {101: "Akiko"}
 
 
@@ -796,11 +796,11 @@ async def test_it_begins_when_nothing_speaks_against_it_and_nothing_was_sent() -
     async def begin() -> None:
         seen.append((list(world.ledger.steps), len(world.sent), world.expected.current()))
         with pytest.raises(GuestBusy):
-            await world.executor.execute(world.order(Verb.STOP))
+            await world.executor.execute(world.order(Operation.STOP))
         assert "status" in world.proxmox.asked
         world.ledger.entries.clear()
 
-    assert (await world.executor.execute(world.order(Verb.SHUTDOWN), on_start=begin)).good
+    assert (await world.executor.execute(world.order(Operation.SHUTDOWN), on_start=begin)).good
     assert seen == [(["asked"], 0, {})]
     assert world.sent == [("shutdown", 101, "pve1")]
     assert world.ledger.steps == ["ended"]
@@ -813,11 +813,11 @@ async def test_it_does_not_begin_where_it_is_refused() -> None:
     async def begin() -> None:
         begun.append(True)
 
-    shown = Plan(world.order(Verb.START), replace(STOPPED, name="other"))
+    shown = Plan(world.order(Operation.START), replace(STOPPED, name="other"))
     with pytest.raises(WrongState):
-        await world.executor.execute(world.order(Verb.STOP), on_start=begin)
+        await world.executor.execute(world.order(Operation.STOP), on_start=begin)
     with pytest.raises(ChangedMeanwhile):
-        await world.executor.execute(world.order(Verb.START), shown=shown, on_start=begin)
+        await world.executor.execute(world.order(Operation.START), shown=shown, on_start=begin)
     assert begun == []
 
 
@@ -830,7 +830,7 @@ async def test_what_cannot_be_answered_any_more_is_not_done(error: BaseException
         raise error
 
     with pytest.raises(type(error)):
-        await world.executor.execute(world.order(Verb.STOP), on_start=begin)
+        await world.executor.execute(world.order(Operation.STOP), on_start=begin)
     assert world.sent == []
     assert world.expected.current() == {}
     assert world.ledger.steps == ["asked", "refused" if isinstance(error, Refused) else "ended"]
@@ -850,26 +850,26 @@ async def test_a_second_action_on_a_busy_guest_is_told_who_is_at_work() -> None:
 
     async def meanwhile(progress: Progress) -> None:
         if not refused:
-            order = world.order(Verb.STOP)
+            order = world.order(Operation.STOP)
             for attempt in (world.executor.plan(order), world.executor.execute(order)):
                 with pytest.raises(GuestBusy) as caught:
                     await attempt
                 refused.append(caught.value)
-            await world.executor.execute(world.order(Verb.SHUTDOWN, 102))
+            await world.executor.execute(world.order(Operation.SHUTDOWN, 102))
 
     began = world.clock.unix
-    await world.executor.execute(world.order(Verb.REBOOT), meanwhile)
+    await world.executor.execute(world.order(Operation.REBOOT), meanwhile)
     assert [(e.vmid, e.label, e.verb, e.by, e.since) for e in refused] == [
         (101, "web101", "reboot", "Akiko", began)
     ] * 2
     assert refused[0] is not refused[1]
     assert [what for what, _, _ in world.sent] == ["reboot", "shutdown"]
-    assert (await world.executor.execute(world.order(Verb.SHUTDOWN))).good
+    assert (await world.executor.execute(world.order(Operation.SHUTDOWN))).good
 
 
 async def test_of_two_at_the_same_moment_one_acts() -> None:
     world = FakeWorld([RUNNING])
-    order = world.order(Verb.STOP)
+    order = world.order(Operation.STOP)
     results = await asyncio.gather(
         *(world.executor.execute(order) for _ in range(10)), return_exceptions=True
     )
@@ -885,10 +885,10 @@ async def test_a_cancelled_action_frees_the_guest() -> None:
         begun.set()
         await asyncio.Event().wait()
 
-    action = asyncio.create_task(world.executor.execute(world.order(Verb.STOP), hold))
+    action = asyncio.create_task(world.executor.execute(world.order(Operation.STOP), hold))
     await begun.wait()
     with pytest.raises(GuestBusy):
-        await world.executor.plan(world.order(Verb.STOP))
+        await world.executor.plan(world.order(Operation.STOP))
     action.cancel()
     with pytest.raises(asyncio.CancelledError):
         await action
@@ -906,7 +906,7 @@ async def test_a_cancelled_action_frees_the_guest() -> None:
 )
 async def test_another_guest_under_the_same_vmid_is_refused(changed: dict[str, object]) -> None:
     world = FakeWorld([STOPPED])
-    order = world.order(Verb.DELETE)
+    order = world.order(Operation.DELETE)
     shown = await world.executor.plan(order)
     world.proxmox.change(101, **changed)
     with pytest.raises(ChangedMeanwhile):
@@ -935,7 +935,7 @@ async def test_a_guest_of_the_same_name_with_other_disks_or_snapshots_is_not_del
     """
     world = FakeWorld([STOPPED])
     world.proxmox.kept[101] = (SNAPSHOT,)
-    order = world.order(Verb.DELETE)
+    order = world.order(Operation.DELETE)
     shown = await world.executor.plan(order)
     world.proxmox.configs[101], world.proxmox.kept[101] = config, snapshots
     with pytest.raises(ChangedMeanwhile):
@@ -948,7 +948,7 @@ async def test_a_guest_of_the_same_name_with_other_disks_or_snapshots_is_not_del
 async def test_a_snapshot_taken_meanwhile_does_not_hinder_the_rollback_to_another() -> None:
     world = FakeWorld([STOPPED])
     world.proxmox.kept[101] = (SNAPSHOT,)
-    order = world.order(Verb.SNAPSHOT_ROLLBACK, snapshot="before")
+    order = world.order(Operation.SNAPSHOT_ROLLBACK, snapshot="before")
     shown = await world.executor.plan(order)
     world.proxmox.kept[101] = (SNAPSHOT, replace(SNAPSHOT, name="later"))
     assert (await world.executor.execute(order, shown=shown)).good
@@ -956,7 +956,7 @@ async def test_a_snapshot_taken_meanwhile_does_not_hinder_the_rollback_to_anothe
 
 async def test_a_button_acts_on_the_guest_it_was_drawn_for() -> None:
     world = FakeWorld([RUNNING])
-    order = world.order(Verb.SHUTDOWN, fingerprint=RUNNING.fingerprint)
+    order = world.order(Operation.SHUTDOWN, fingerprint=RUNNING.fingerprint)
     assert (await world.executor.execute(order)).good
     world.proxmox.guests[101] = guest(101, name="other")
     world.clock.advance(LEARNED_SECONDS)
@@ -969,7 +969,7 @@ async def test_a_button_acts_on_the_guest_it_was_drawn_for() -> None:
 async def test_a_button_knows_its_guest_again_wherever_it_is_and_whatever_it_does() -> None:
     world = FakeWorld([RUNNING])
     seen = replace(RUNNING, node="pve2", state=State.STOPPED, uptime=5, lock="backup", tags=("x",))
-    assert (await world.executor.execute(world.order(Verb.SHUTDOWN, fingerprint=seen.fingerprint))).good
+    assert (await world.executor.execute(world.order(Operation.SHUTDOWN, fingerprint=seen.fingerprint))).good
     others = [replace(RUNNING, kind=Kind.LXC), replace(RUNNING, name="web102"), replace(RUNNING, name=None)]
     assert len({RUNNING.fingerprint, *(other.fingerprint for other in others)}) == 4
     assert all(len(bytes.fromhex(other.fingerprint)) == 16 for other in others)
@@ -978,7 +978,7 @@ async def test_a_button_knows_its_guest_again_wherever_it_is_and_whatever_it_doe
 async def test_another_snapshot_under_the_same_name_is_refused() -> None:
     world = FakeWorld([STOPPED])
     world.proxmox.kept[101] = (SNAPSHOT,)
-    order = world.order(Verb.SNAPSHOT_ROLLBACK, snapshot="before")
+    order = world.order(Operation.SNAPSHOT_ROLLBACK, snapshot="before")
     shown = await world.executor.plan(order)
     world.proxmox.kept[101] = (replace(SNAPSHOT, taken=1_789_000_001),)
     with pytest.raises(ChangedMeanwhile):
@@ -988,7 +988,7 @@ async def test_another_snapshot_under_the_same_name_is_refused() -> None:
 
 async def test_what_was_agreed_to_is_done_also_after_a_move() -> None:
     world = FakeWorld([STOPPED])
-    order = world.order(Verb.DELETE)
+    order = world.order(Operation.DELETE)
     shown = await world.executor.plan(order)
     world.proxmox.change(101, node="pve2")
     assert (await world.executor.execute(order, shown=shown)).good
@@ -997,7 +997,7 @@ async def test_what_was_agreed_to_is_done_also_after_a_move() -> None:
 
 async def test_the_state_is_judged_again_after_the_question() -> None:
     world = FakeWorld([STOPPED])
-    order = world.order(Verb.DELETE)
+    order = world.order(Operation.DELETE)
     shown = await world.executor.plan(order)
     world.proxmox.change(101, state=State.RUNNING)
     with pytest.raises(WrongState):
@@ -1012,7 +1012,7 @@ async def test_the_audit_says_asked_before_and_ended_after() -> None:
     world = FakeWorld([RUNNING])
     seen: list[list[str]] = []
     world.proxmox.next("power", lambda: seen.append(list(world.ledger.steps)))
-    report = await world.executor.execute(world.order(Verb.SHUTDOWN))
+    report = await world.executor.execute(world.order(Operation.SHUTDOWN))
     assert seen == [["asked"]]
     asked, ended = world.ledger.entries
     assert (asked.step, asked.upid, asked.outcome) == ("asked", "", "")
@@ -1027,7 +1027,7 @@ async def test_the_audit_says_asked_before_and_ended_after() -> None:
 async def test_the_audit_of_a_failed_task_has_proxmox_words() -> None:
     world = FakeWorld([RUNNING])
     world.proxmox.exit = "VM quit/powerdown failed - got timeout"
-    report = await world.executor.execute(world.order(Verb.SHUTDOWN))
+    report = await world.executor.execute(world.order(Operation.SHUTDOWN))
     assert not report.good
     assert report.after is not None
     assert report.after.state is State.RUNNING
@@ -1053,7 +1053,7 @@ async def test_the_audit_tells_what_was_not_done_from_what_nobody_knows(
     world = FakeWorld([RUNNING])
     world.proxmox.next("power", error)
     with pytest.raises(type(error)):
-        await world.executor.execute(world.order(Verb.STOP))
+        await world.executor.execute(world.order(Operation.STOP))
     asked, ended = world.ledger.entries
     assert (asked.step, ended.step) == ("asked", "ended")
     assert str(error) in ended.outcome
@@ -1071,7 +1071,7 @@ async def test_what_breaks_after_it_was_asked_is_ended_as_unknown(error: BaseExc
 
     world.proxmox.next(method, broken)
     with pytest.raises(type(error)):
-        await world.executor.execute(world.order(Verb.STOP))
+        await world.executor.execute(world.order(Operation.STOP))
     assert world.ledger.steps == ["asked", "ended"]
     assert world.ledger.entries[-1].outcome.startswith(f"unknown: {type(error).__name__}")
     await holds_free(world, 101)
@@ -1086,7 +1086,7 @@ async def test_an_action_cut_off_by_the_end_of_the_bot_is_left_open() -> None:
         begun.set()
         await asyncio.Event().wait()
 
-    action = asyncio.create_task(world.executor.execute(world.order(Verb.STOP), hold))
+    action = asyncio.create_task(world.executor.execute(world.order(Operation.STOP), hold))
     await begun.wait()
     world.clock.advance(7)
     action.cancel()
@@ -1107,7 +1107,7 @@ async def test_what_breaks_before_anything_was_sent_has_failed_and_is_not_unknow
 
     world.proxmox.next("status", broken)
     with pytest.raises(type(error)):
-        await world.executor.execute(world.order(Verb.STOP))
+        await world.executor.execute(world.order(Operation.STOP))
     (entry,) = world.ledger.entries
     assert ending_of(entry) is Ending.FAILED
     ended = NOTHING_STARTED if isinstance(error, asyncio.CancelledError) else type(error).__name__
@@ -1120,8 +1120,8 @@ async def test_the_audit_has_the_options() -> None:
     assert world.ledger.entries[0].detail == "name=new01 new_vmid=555"
 
 
-@pytest.mark.parametrize("verb", [Verb.SHUTDOWN, Verb.STOP, Verb.REBOOT])
-async def test_the_stop_is_expected_before_the_request_is_sent(verb: Verb) -> None:
+@pytest.mark.parametrize("verb", [Operation.SHUTDOWN, Operation.STOP, Operation.REBOOT])
+async def test_the_stop_is_expected_before_the_request_is_sent(verb: Operation) -> None:
     world = FakeWorld([RUNNING])
     seen: list[dict[int, str]] = []
     world.proxmox.next("power", lambda: seen.append(world.expected.current()))
@@ -1136,7 +1136,7 @@ async def test_the_stop_is_expected_before_the_request_is_sent(verb: Verb) -> No
 async def test_a_guest_that_did_not_obey_in_time_may_obey_late(found: Guest, exit_text: str) -> None:
     world = FakeWorld([found])
     world.proxmox.exit, world.proxmox.ha_seconds = exit_text, 10_000
-    report = await world.executor.execute(world.order(Verb.SHUTDOWN))
+    report = await world.executor.execute(world.order(Operation.SHUTDOWN))
     assert report.after is not None
     assert report.after.state is State.RUNNING
     world.clock.advance(GRACE_SECONDS - 1)
@@ -1147,7 +1147,7 @@ async def test_a_guest_that_did_not_obey_in_time_may_obey_late(found: Guest, exi
 
 async def test_after_a_reboot_the_next_stop_is_soon_an_alarm() -> None:
     world = FakeWorld([RUNNING])
-    await world.executor.execute(world.order(Verb.REBOOT))
+    await world.executor.execute(world.order(Operation.REBOOT))
     world.clock.advance(LAG_SECONDS + 1)
     assert world.expected.current() == {}
 
@@ -1159,7 +1159,7 @@ async def test_progress_begins_with_the_upid() -> None:
     async def watch(progress: Progress) -> None:
         seen.append(progress)
 
-    report = await world.executor.execute(world.order(Verb.SHUTDOWN), watch)
+    report = await world.executor.execute(world.order(Operation.SHUTDOWN), watch)
     assert report.task is not None
     assert seen[0].upid == report.task.upid
     assert [progress.elapsed for progress in seen] == sorted(progress.elapsed for progress in seen)
@@ -1169,7 +1169,7 @@ async def test_a_vanished_task_is_told_as_such() -> None:
     world = FakeWorld([RUNNING])
     world.proxmox.seconds = 60
     world.clock.at(5, world.proxmox.tasks.clear)
-    report = await world.executor.execute(world.order(Verb.SHUTDOWN))
+    report = await world.executor.execute(world.order(Operation.SHUTDOWN))
     assert report.task is not None
     assert report.task.end is TaskEnd.VANISHED
     assert not report.good
@@ -1178,7 +1178,7 @@ async def test_a_vanished_task_is_told_as_such() -> None:
 async def test_warnings_are_a_good_end() -> None:
     world = FakeWorld([RUNNING])
     world.proxmox.exit, world.proxmox.lines = "WARNINGS: 1", ((0.0, "WARN: careful"),)
-    report = await world.executor.execute(world.order(Verb.SHUTDOWN))
+    report = await world.executor.execute(world.order(Operation.SHUTDOWN))
     assert report.task is not None
     assert (report.good, report.task.end, report.task.log) == (True, TaskEnd.WARNINGS, ("WARN: careful",))
 
@@ -1194,7 +1194,7 @@ async def test_ha_is_waited_for_until_the_state_is_reached() -> None:
     async def watch(progress: Progress) -> None:
         seen.append(progress)
 
-    report = await world.executor.execute(world.order(Verb.SHUTDOWN), watch)
+    report = await world.executor.execute(world.order(Operation.SHUTDOWN), watch)
     assert report.after is not None
     assert (report.after.state, report.settled) == (State.STOPPED, True)
     assert report.seconds > SETTLE_SECONDS_HA - 20
@@ -1204,7 +1204,7 @@ async def test_ha_is_waited_for_until_the_state_is_reached() -> None:
 async def test_ha_that_does_not_act_in_time_is_told() -> None:
     world = FakeWorld([guest(101, ha_managed=True)])
     world.proxmox.ha_seconds = 10_000
-    report = await world.executor.execute(world.order(Verb.SHUTDOWN))
+    report = await world.executor.execute(world.order(Operation.SHUTDOWN))
     assert report.good
     assert report.after is not None
     assert (report.after.state, report.settled) == (State.RUNNING, False)
@@ -1219,13 +1219,13 @@ async def test_a_good_task_without_its_state_is_not_waited_for_so_long_without_h
     world.clock.at(10_000, lambda: None)
     original = world.proxmox.power
 
-    async def idle(found: Guest, verb: Verb) -> str:
+    async def idle(found: Guest, verb: Operation) -> str:
         upid = await original(found, verb)
         world.proxmox.tasks[upid].effect = lambda: None
         return upid
 
     world.proxmox.power = idle  # type: ignore[method-assign, assignment]  # a task that ends well and does nothing
-    report = await world.executor.execute(world.order(Verb.SHUTDOWN))
+    report = await world.executor.execute(world.order(Operation.SHUTDOWN))
     assert not report.settled
     assert SETTLE_SECONDS <= report.seconds < SETTLE_SECONDS + 20
 
@@ -1237,7 +1237,7 @@ async def test_a_guest_out_of_sight_while_it_settles_is_looked_for_again() -> No
         world.proxmox.next("status", Unreachable("pve1"), Unreachable("pve1"))
 
     world.clock.at(4, out_of_sight)
-    report = await world.executor.execute(world.order(Verb.SHUTDOWN))
+    report = await world.executor.execute(world.order(Operation.SHUTDOWN))
     assert (report.settled, report.after is not None) == (True, True)
 
 
@@ -1246,7 +1246,7 @@ async def test_settling_is_measured_by_the_clock_and_not_by_its_pauses() -> None
     world = FakeWorld([guest(101, ha_managed=True)])
     world.proxmox.ha_seconds = 10_000
     world.proxmox.next("status", None, *[lambda: world.clock.advance(20)] * 1000)
-    report = await world.executor.execute(world.order(Verb.SHUTDOWN))
+    report = await world.executor.execute(world.order(Operation.SHUTDOWN))
     assert not report.settled
     assert SETTLE_SECONDS_HA <= report.seconds < SETTLE_SECONDS_HA + 40
 
@@ -1254,15 +1254,15 @@ async def test_settling_is_measured_by_the_clock_and_not_by_its_pauses() -> None
 @pytest.mark.parametrize(
     ("verb", "found", "values", "exit_text"),
     [
-        (Verb.SHUTDOWN, RUNNING, {}, "OK"),
-        (Verb.SHUTDOWN, RUNNING, {}, "VM quit/powerdown failed - got timeout"),
-        (Verb.RESIZE, RUNNING, {"cores": 4}, "OK"),
-        (Verb.SNAPSHOT_CREATE, RUNNING, {"snapshot": "ab"}, "OK"),
-        (Verb.DELETE, STOPPED, {}, "lvremove failed"),
+        (Operation.SHUTDOWN, RUNNING, {}, "OK"),
+        (Operation.SHUTDOWN, RUNNING, {}, "VM quit/powerdown failed - got timeout"),
+        (Operation.RESIZE, RUNNING, {"cores": 4}, "OK"),
+        (Operation.SNAPSHOT_CREATE, RUNNING, {"snapshot": "ab"}, "OK"),
+        (Operation.DELETE, STOPPED, {}, "lvremove failed"),
     ],
 )
 async def test_a_guest_that_cannot_be_read_again_is_not_told_of_as_it_was_before(
-    verb: Verb, found: Guest, values: dict[str, Any], exit_text: str
+    verb: Operation, found: Guest, values: dict[str, Any], exit_text: str
 ) -> None:
     world = FakeWorld([found])
     world.proxmox.exit = exit_text
@@ -1270,7 +1270,7 @@ async def test_a_guest_that_cannot_be_read_again_is_not_told_of_as_it_was_before
     report = await world.executor.execute(world.order(verb, **values))
     assert report.after is None
     assert report.good is (exit_text == "OK")
-    assert report.settled is (verb is not Verb.SHUTDOWN or exit_text != "OK")
+    assert report.settled is (verb is not Operation.SHUTDOWN or exit_text != "OK")
     assert world.ledger.steps == ["asked", "ended"]
 
 
@@ -1278,7 +1278,7 @@ async def test_a_guest_deleted_by_somebody_meanwhile_is_not_told_of_as_it_was_be
     world = FakeWorld([RUNNING])
     world.proxmox.next("task_status", world.proxmox.guests.clear)
     world.proxmox.seconds = 0
-    report = await world.executor.execute(world.order(Verb.STOP))
+    report = await world.executor.execute(world.order(Operation.STOP))
     assert report.after is None
     assert not report.settled
 
@@ -1294,7 +1294,7 @@ async def test_lists_show_what_was_done_although_proxmox_list_lags() -> None:
     """pvestatd writes its figures every ten seconds. The list still says "running" after the guest has stopped."""
     world = FakeWorld([RUNNING, guest(102)])
     world.proxmox.listed[101] = RUNNING
-    assert (await world.executor.execute(world.order(Verb.STOP))).good
+    assert (await world.executor.execute(world.order(Operation.STOP))).good
     for age in (10.0, 0.0):
         found = (await world.cluster_cache.read(max_age=age)).find(101)
         assert found is not None
@@ -1308,27 +1308,27 @@ async def test_lists_show_what_was_done_although_proxmox_list_lags() -> None:
 async def test_a_deleted_guest_is_gone_from_lists_and_a_copy_is_in_them_at_once() -> None:
     world = FakeWorld([STOPPED, TEMPLATE])
     world.proxmox.listed[101] = STOPPED
-    await world.executor.execute(world.order(Verb.DELETE))
+    await world.executor.execute(world.order(Operation.DELETE))
     assert [each.vmid for each in (await world.cluster_cache.read(max_age=0)).guests] == [900]
     before = await world.proxmox.cluster()
     await world.executor.execute(create(world))
     assert before.find(200) is None
     assert [each.vmid for each in (await world.cluster_cache.read()).guests] == [200, 900]
     with pytest.raises(GuestNotFound):
-        await world.executor.plan(world.order(Verb.START))
+        await world.executor.plan(world.order(Operation.START))
 
 
 async def test_the_end_of_an_action_costs_no_read_of_the_cluster() -> None:
     world = FakeWorld([RUNNING])
     await world.cluster_cache.read()
-    await world.executor.execute(world.order(Verb.STOP))
+    await world.executor.execute(world.order(Operation.STOP))
     assert world.proxmox.asked.count("cluster") == 1
 
 
 async def test_afterwards_lists_show_what_was_done() -> None:
     world = FakeWorld([RUNNING])
     await world.cluster_cache.read()
-    await world.executor.execute(world.order(Verb.STOP))
+    await world.executor.execute(world.order(Operation.STOP))
     assert world.cluster_cache.last is not None
     found = world.cluster_cache.last.find(101)
     assert found is not None
@@ -1338,11 +1338,11 @@ async def test_afterwards_lists_show_what_was_done() -> None:
 async def test_a_refresh_that_fails_spoils_nothing() -> None:
     world = FakeWorld([RUNNING])
     world.proxmox.next("cluster", None, Unreachable("pve1"), Unreachable("pve1"))
-    assert (await world.executor.execute(world.order(Verb.STOP))).good
+    assert (await world.executor.execute(world.order(Operation.STOP))).good
 
 
 def test_a_plan_is_held_against_what_was_shown() -> None:
-    order = Order(Verb.STOP, 101, AKIKO)
+    order = Order(Operation.STOP, 101, AKIKO)
     Plan(order, RUNNING).ensure_unchanged(Plan(order, replace(RUNNING, node="pve2", uptime=5, cpu=0.5)))
     with pytest.raises(ChangedMeanwhile):
         Plan(order, RUNNING).ensure_unchanged(Plan(order, replace(RUNNING, name="other")))
@@ -1354,14 +1354,16 @@ def test_a_plan_is_held_against_what_was_shown() -> None:
 NARROW = AccessRules(1, 2, levels={7: Level.ADMIN}, scopes={7: (Scope(ScopeKind.TAG, "mine"),)})
 
 
-@pytest.mark.parametrize("verb", Verb)
+@pytest.mark.parametrize("verb", ACTIONS)
 @pytest.mark.parametrize("online", [True, False])
-async def test_a_hidden_guest_is_not_found_whatever_is_the_matter_with_it(verb: Verb, online: bool) -> None:
+async def test_a_hidden_guest_is_not_found_whatever_is_the_matter_with_it(
+    verb: Operation, online: bool
+) -> None:
     hidden = guest(101, State.PAUSED, lock="backup", node="pve1")
     world = FakeWorld([hidden, guest(900, State.STOPPED, template=True)], rules=NARROW)
     world.proxmox.nodes = (Node("pve1", online),)
     actor = replace(AKIKO, roles=frozenset({7}))
-    vmid = 900 if verb is Verb.CREATE else 101
+    vmid = 900 if verb is Operation.CREATE else 101
     order = world.order(verb, vmid, actor, name="new01", cores=8, snapshot="before")
     world.executor._claims.busy[vmid] = GuestBusy(vmid, "web101", "stop", "Emma", 0.0)
     for _ in range(2):
@@ -1377,7 +1379,7 @@ async def test_a_hidden_guest_is_not_found_whatever_is_the_matter_with_it(verb: 
 async def test_tags_of_this_moment_count() -> None:
     """The list still has a tag that the guest's own status no longer has, and the other way round."""
     world = FakeWorld([guest(101)], rules=NARROW)
-    order = world.order(Verb.STOP, 101, replace(AKIKO, roles=frozenset({7})))
+    order = world.order(Operation.STOP, 101, replace(AKIKO, roles=frozenset({7})))
     world.proxmox.listed[101] = guest(101, tags=("mine",))
     with pytest.raises(GuestNotFound):
         await world.executor.execute(order)
@@ -1388,24 +1390,24 @@ async def test_tags_of_this_moment_count() -> None:
 async def test_so_many_changes_a_minute_for_each_person() -> None:
     world = FakeWorld([guest(vmid, State.STOPPED) for vmid in range(101, 110)], most=3)
     for vmid in (101, 102, 103):
-        await world.executor.execute(world.order(Verb.START, vmid))
+        await world.executor.execute(world.order(Operation.START, vmid))
     sent = len(world.sent)
     with pytest.raises(TooManyChanges) as caught:
-        await world.executor.execute(world.order(Verb.START, 104))
+        await world.executor.execute(world.order(Operation.START, 104))
     assert caught.value.most == 3 and 0 < caught.value.wait <= 60
     assert len(world.sent) == sent and world.ledger.steps[-1] == "refused"
     emma = replace(AKIKO, user_id=8, name="Emma")
-    assert (await world.executor.execute(world.order(Verb.START, 105, emma))).good
+    assert (await world.executor.execute(world.order(Operation.START, 105, emma))).good
     world.clock.advance(caught.value.wait)
-    assert (await world.executor.execute(world.order(Verb.START, 104))).good
+    assert (await world.executor.execute(world.order(Operation.START, 104))).good
 
 
-@pytest.mark.parametrize("verb", [verb for verb in Verb if verb is not Verb.CREATE])
-async def test_what_cannot_be_kept_in_the_audit_is_not_done(verb: Verb) -> None:
-    world = FakeWorld([STOPPED if verb in (Verb.START, Verb.DELETE) else RUNNING])
+@pytest.mark.parametrize("verb", [verb for verb in ACTIONS if verb is not Operation.CREATE])
+async def test_what_cannot_be_kept_in_the_audit_is_not_done(verb: Operation) -> None:
+    world = FakeWorld([replace(RUNNING, state=ACTION[verb].begins)])
     world.proxmox.kept[101] = (SNAPSHOT,)
     world.ledger.fails = JournalFailed("SQLITE_FULL")
-    name = "new" if verb is Verb.SNAPSHOT_CREATE else "before"
+    name = "new" if verb is Operation.SNAPSHOT_CREATE else "before"
     begun: list[bool] = []
 
     async def begin() -> None:
@@ -1429,9 +1431,9 @@ async def test_what_came_to_nothing_before_the_request_does_not_count(refuses: s
     world.ledger.fails = JournalFailed("disk full") if refuses == "journal" else None
     if refuses != "nobody":
         with pytest.raises((AnswerTooLate, JournalFailed)):
-            await world.executor.execute(world.order(Verb.SHUTDOWN), on_start=begin)
+            await world.executor.execute(world.order(Operation.SHUTDOWN), on_start=begin)
     world.ledger.fails = None
-    await world.executor.execute(world.order(Verb.SHUTDOWN))
+    await world.executor.execute(world.order(Operation.SHUTDOWN))
     assert len(world.sent) == 1
     with pytest.raises(TooManyChanges):
-        await world.executor.execute(world.order(Verb.START))
+        await world.executor.execute(world.order(Operation.START))

@@ -5,27 +5,27 @@ import pytest
 from core.actions.expected_stops import GRACE_SECONDS, LAG_SECONDS, ExpectedStops
 from core.actions.order import Order, Plan
 from core.errors import GuestLocked
-from core.verbs import ACTIONS, Verb
+from core.operations import ACTIONS, OPERATIONS, Operation
 from tests.support.fakes import AKIKO, STRANGER, FakeClock, guest
 
 
-def plan(verb: Verb = Verb.SHUTDOWN, vmid: int = 101) -> Plan:
+def plan(verb: Operation = Operation.SHUTDOWN, vmid: int = 101) -> Plan:
     return Plan(Order(verb, vmid, AKIKO), guest(vmid))
 
 
-def carried_out(stops: ExpectedStops, verb: Verb = Verb.SHUTDOWN, *, over: bool = False) -> None:
+def carried_out(stops: ExpectedStops, verb: Operation = Operation.SHUTDOWN, *, over: bool = False) -> None:
     with stops.expect_stop(plan(verb)) as expectation:
         expectation.sent = True
         expectation.running_again = over
 
 
-@pytest.mark.parametrize("verb", Verb)
-def test_only_what_stops_a_guest_is_expected_to(verb: Verb) -> None:
+@pytest.mark.parametrize("verb", ACTIONS)
+def test_only_what_stops_a_guest_is_expected_to(verb: Operation) -> None:
     stops = ExpectedStops(FakeClock())
     with stops.expect_stop(plan(verb)) as expectation:
         expectation.sent = True
-        assert stops.current() == ({101: "Akiko"} if ACTIONS[verb].stops else {})
-    assert stops.current() == ({101: "Akiko"} if ACTIONS[verb].stops else {})
+        assert stops.current() == ({101: "Akiko"} if OPERATIONS[verb].stops else {})
+    assert stops.current() == ({101: "Akiko"} if OPERATIONS[verb].stops else {})
 
 
 def test_it_holds_however_long_the_action_takes_and_a_while_after() -> None:
@@ -55,7 +55,7 @@ def test_the_wall_clock_does_not_matter() -> None:
 def test_seen_running_again_it_holds_only_as_long_as_the_list_lags() -> None:
     clock = FakeClock()
     stops = ExpectedStops(clock)
-    carried_out(stops, Verb.REBOOT, over=True)
+    carried_out(stops, Operation.REBOOT, over=True)
     clock.advance(LAG_SECONDS)
     assert stops.current() == {101: "Akiko"}
     clock.advance(0.1)
@@ -102,7 +102,7 @@ def test_a_refused_second_order_leaves_the_first_one_expected() -> None:
     """A guest that did not obey /shutdown in time may still do so after a /stop was refused."""
     stops = ExpectedStops(FakeClock())
     carried_out(stops)
-    second = Plan(Order(Verb.STOP, 101, STRANGER), guest())
+    second = Plan(Order(Operation.STOP, 101, STRANGER), guest())
     with pytest.raises(GuestLocked), stops.expect_stop(second):
         assert stops.current() == {101: "Stranger"}
         raise GuestLocked(101, "web101", "backup")
@@ -114,7 +114,7 @@ def test_guests_do_not_share_an_expectation() -> None:
     stops = ExpectedStops(clock)
     carried_out(stops)
     clock.advance(GRACE_SECONDS / 2)
-    with stops.expect_stop(plan(Verb.STOP, 102)) as expectation:
+    with stops.expect_stop(plan(Operation.STOP, 102)) as expectation:
         expectation.sent = True
         assert stops.current() == {101: "Akiko", 102: "Akiko"}
     clock.advance(GRACE_SECONDS / 2 + 1)

@@ -7,9 +7,9 @@ import pytest
 from core.actions.order import Order
 from core.errors import BotError
 from core.guest import Guest, Kind, State
+from core.operations import Operation
 from core.proxmox_errors import BadAnswer, NodeUnreachable, TimedOut, Unreachable
 from core.tasks import Progress, TaskEnd
-from core.verbs import Verb
 from tests.support.fakes import TEMPLATE, FakeTask, FakeWorld, Lost, guest
 
 RUNNING, STOPPED = guest(101), guest(101, State.STOPPED)
@@ -23,7 +23,7 @@ unanswered = pytest.mark.parametrize("error", UNANSWERED, ids=lambda error: type
 
 
 def create(world: FakeWorld, name: str = "new01", new_vmid: int | None = None) -> Order:
-    return world.order(Verb.CREATE, 900, name=name, new_vmid=new_vmid)
+    return world.order(Operation.CREATE, 900, name=name, new_vmid=new_vmid)
 
 
 def earlier(world: FakeWorld, kind: str, vmid: int, user: str | None = None) -> str:
@@ -39,12 +39,12 @@ def tasks(world: FakeWorld) -> list[FakeTask]:
 async def test_the_task_of_the_request_before_is_no_answer(error: BotError) -> None:
     """There are two shutdowns within a minute. The first one's task is younger than the clock's tolerance."""
     world = FakeWorld([RUNNING])
-    assert (await world.executor.execute(world.order(Verb.SHUTDOWN))).good
+    assert (await world.executor.execute(world.order(Operation.SHUTDOWN))).good
     world.proxmox.change(101, state=State.RUNNING)
     world.clock.advance(10)
     world.proxmox.next("power", error)
     with pytest.raises(type(error)):
-        await world.executor.execute(world.order(Verb.SHUTDOWN))
+        await world.executor.execute(world.order(Operation.SHUTDOWN))
     assert world.proxmox.guests[101].state is State.RUNNING
     assert len(world.sent) == 2
     assert world.ledger.entries[-1].outcome.startswith("unknown: ")
@@ -53,10 +53,10 @@ async def test_the_task_of_the_request_before_is_no_answer(error: BotError) -> N
 @unanswered
 async def test_of_two_tasks_the_new_one_is_the_answer(error: BotError) -> None:
     world = FakeWorld([RUNNING])
-    first = await world.executor.execute(world.order(Verb.SHUTDOWN))
+    first = await world.executor.execute(world.order(Operation.SHUTDOWN))
     world.proxmox.change(101, state=State.RUNNING)
     world.proxmox.next("power", Lost(error))
-    second = await world.executor.execute(world.order(Verb.SHUTDOWN))
+    second = await world.executor.execute(world.order(Operation.SHUTDOWN))
     assert first.task is not None
     assert second.task is not None
     assert [first.task.upid, second.task.upid] == [task.upid for task in tasks(world)]
@@ -68,10 +68,10 @@ async def test_of_two_tasks_the_new_one_is_the_answer(error: BotError) -> None:
 async def test_a_task_found_after_a_lost_answer_is_found_once(error: BotError) -> None:
     world = FakeWorld([RUNNING])
     world.proxmox.next("power", Lost(error), error)
-    assert (await world.executor.execute(world.order(Verb.SHUTDOWN))).good
+    assert (await world.executor.execute(world.order(Operation.SHUTDOWN))).good
     world.proxmox.change(101, state=State.RUNNING)
     with pytest.raises(type(error)):
-        await world.executor.execute(world.order(Verb.SHUTDOWN))
+        await world.executor.execute(world.order(Operation.SHUTDOWN))
     assert len(tasks(world)) == 1
 
 
@@ -79,14 +79,14 @@ async def test_a_task_found_after_a_lost_answer_is_found_once(error: BotError) -
 @pytest.mark.parametrize(
     ("verb", "found", "values"),
     [
-        (Verb.START, STOPPED, {}),
-        (Verb.RESIZE, RUNNING, {"cores": 8}),
-        (Verb.DELETE, STOPPED, {}),
-        (Verb.SNAPSHOT_CREATE, RUNNING, {"snapshot": "ab"}),
+        (Operation.START, STOPPED, {}),
+        (Operation.RESIZE, RUNNING, {"cores": 8}),
+        (Operation.DELETE, STOPPED, {}),
+        (Operation.SNAPSHOT_CREATE, RUNNING, {"snapshot": "ab"}),
     ],
 )
 async def test_whatever_was_ordered_its_lost_answer_is_looked_for(
-    verb: Verb, found: Guest, values: dict[str, Any], error: BotError
+    verb: Operation, found: Guest, values: dict[str, Any], error: BotError
 ) -> None:
     world = FakeWorld([found])
     for method in ("power", "resize", "delete", "snapshot_create"):
@@ -105,7 +105,7 @@ async def test_an_unreadable_answer_to_a_question_is_no_lost_change() -> None:
     earlier(world, "qmshutdown", 101)
     world.proxmox.next("power", BadAnswer("pve1", changing=False))
     with pytest.raises(BadAnswer):
-        await world.executor.execute(world.order(Verb.SHUTDOWN))
+        await world.executor.execute(world.order(Operation.SHUTDOWN))
     assert "recent_tasks" not in world.proxmox.asked
     assert world.expected.current() == {}
     assert not world.ledger.entries[-1].outcome.startswith("unknown: ")
@@ -117,7 +117,7 @@ async def test_a_container_that_may_have_been_resized_is_told_as_unknown(error: 
     world = FakeWorld([guest(101, kind=Kind.LXC)])
     world.proxmox.next("resize", Lost(error))
     with pytest.raises(type(error)):
-        await world.executor.execute(world.order(Verb.RESIZE, cores=4))
+        await world.executor.execute(world.order(Operation.RESIZE, cores=4))
     assert len(world.sent) == 1
     assert world.ledger.entries[-1].outcome.startswith("unknown: ")
 
@@ -183,7 +183,7 @@ async def test_two_copies_at_once_get_a_vmid_each() -> None:
     async def meanwhile(progress: Progress) -> None:
         if not seen:
             seen.append(None)
-            report = await world.executor.execute(world.order(Verb.CREATE, 901, name="new02"))
+            report = await world.executor.execute(world.order(Operation.CREATE, 901, name="new02"))
             seen[0] = report.plan.new_vmid
 
     report = await world.executor.execute(create(world), meanwhile)

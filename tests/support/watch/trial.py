@@ -28,9 +28,9 @@ from core.delivery.alerts import GIVE_UP_SECONDS, LATE_SECONDS, STALE_PAIR_SECON
 from core.delivery.channel import AlertChannel
 from core.errors import JournalFailed
 from core.guest import Guest, Kind, State
+from core.operations import Operation
 from core.proxmox import Proxmox
 from core.proxmox_errors import BadAnswer, ProxmoxError, Rejected, TimedOut
-from core.verbs import Verb
 from core.watch.incidents.model import DOWN, GuestEvent, Incident, Message, MessageKind, Topic, WatchEntry
 from core.watch.incidents.state import Rules
 from core.watch.journal import Batch, OutboxMessage
@@ -702,7 +702,7 @@ class Trial:
         may have received it, so the stop stays expected. `refused`: with a refusal.
         """
         self._say(f"a stop of {vmid} is ordered{f', and answered: {answer}' if answer else ''}")
-        plan = Plan(Order(Verb.STOP, vmid, Actor(7, "Akiko", Place(1, 2))), self.guest(vmid))
+        plan = Plan(Order(Operation.STOP, vmid, Actor(7, "Akiko", Place(1, 2))), self.guest(vmid))
 
         noted: list[int] = []
         deaths: list[Kill] = []

@@ -1,0 +1,40 @@
+"""Check whether the current state of a guest allows an action."""
+
+from core.errors import (
+    GuestLocked,
+    GuestProtected,
+    NotATemplate,
+    Refused,
+    TemplateRefused,
+    WrongKind,
+    WrongState,
+)
+from core.guest import Guest
+from core.operations import OPERATIONS, Operation, OperationRow
+
+
+def failed_precondition(action: OperationRow, guest: Guest) -> Refused | None:
+    """Return why the action cannot be done to this guest as it is now, or None.
+
+    The checks are in the order in which a person would solve the problems: kind, then lock and protection, then
+    state.
+    """
+    vmid, label, verb = guest.vmid, guest.label, action.operation.value
+    if action.operation is Operation.CREATE and not guest.template:
+        return NotATemplate(vmid, label)
+    if guest.template and not action.template:
+        return TemplateRefused(vmid, label, verb)
+    if guest.kind not in action.kinds:
+        return WrongKind(vmid, label, verb, guest.kind)
+    if guest.lock and guest.lock not in action.locks:
+        return GuestLocked(vmid, label, guest.lock)
+    if action.needs_unprotected and guest.protected:
+        return GuestProtected(vmid, label)
+    if guest.state not in action.states:
+        return WrongState(vmid, label, verb, guest.state)
+    return None
+
+
+def can_act(operation: Operation, guest: Guest) -> bool:
+    """Return whether the action fits the guest as last read, to sort completions and enable buttons."""
+    return failed_precondition(OPERATIONS[operation], guest) is None

@@ -1,0 +1,106 @@
+"""Test which action is allowed on which guest: every verb, state, template flag, lock and protection."""
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from core.actions.preconditions import can_act, failed_precondition
+from core.errors import (
+    GuestLocked,
+    GuestProtected,
+    NotATemplate,
+    Refused,
+    TemplateRefused,
+    WrongKind,
+    WrongState,
+)
+from core.guest import Guest, Kind, State
+from core.operations import ACTIONS, OPERATIONS, Operation
+from tests.support.catalogue import ACTION
+
+LOCKS = (
+    None,
+    "backup",
+    "clone",
+    "migrate",
+    "snapshot",
+    "rollback",
+    "suspended",
+    "suspending",
+    "mounted",
+    "new",
+)
+
+
+def expected(
+    verb: Operation, kind: Kind, state: State, template: bool, lock: str | None, protected: bool
+) -> type[Refused] | None:
+    """Apply the same rules as plain questions, in the order in which a person would solve them."""
+    if verb is Operation.CREATE and not template:
+        return NotATemplate
+    if template and not ACTION[verb].template:
+        return TemplateRefused
+    if kind not in ACTION[verb].tasks:
+        return WrongKind
+    if lock is not None and not (verb is Operation.START and lock == "suspended"):
+        return GuestLocked
+    if verb is Operation.DELETE and protected:
+        return GuestProtected
+    return None if state in ACTION[verb].states else WrongState
+
+
+@pytest.mark.parametrize("verb", ACTIONS)
+def test_the_whole_table(verb: Operation) -> None:
+    rows = 0
+    for state, template, lock, protected, kind in product(State, (False, True), LOCKS, (False, True), Kind):
+        guest = Guest(101, kind, "pve1", state, "web01", template=template, lock=lock, protected=protected)
+        refusal = failed_precondition(OPERATIONS[verb], guest)
+        wanted = expected(verb, kind, state, template, lock, protected)
+        assert (type(refusal) if refusal else None) is wanted, (state, template, lock, protected)
+        if not protected:
+            assert can_act(verb, guest) is (wanted is None)
+        rows += 1
+    assert rows == len(State) * 2 * len(LOCKS) * 2 * 2
+
+
+def test_a_refusal_tells_what_it_is_about() -> None:
+    guest = Guest(101, Kind.QEMU, "pve1", State.RUNNING, "web01")
+    wrong = failed_precondition(OPERATIONS[Operation.START], guest)
+    assert isinstance(wrong, WrongState)
+    assert (wrong.vmid, wrong.label, wrong.verb, wrong.state) == (101, "web01", "start", State.RUNNING)
+    locked = failed_precondition(
+        OPERATIONS[Operation.STOP], Guest(102, Kind.LXC, "pve1", State.RUNNING, None, lock="backup")
+    )
+    assert isinstance(locked, GuestLocked)
+    assert (locked.vmid, locked.label, locked.lock) == (102, "102", "backup")
+
+
+@pytest.mark.parametrize(("kind", "other"), [(Kind.QEMU, Kind.LXC), (Kind.LXC, Kind.QEMU)])
+def test_an_action_for_one_kind_is_refused_to_the_other(kind: Kind, other: Kind) -> None:
+    """Before anything that could change: a container never learns it."""
+    row = OPERATIONS[Operation.STOP]
+    row = replace(row, tasks={kind: row.tasks[kind]})
+    assert row.kinds == {kind}
+    assert failed_precondition(row, Guest(101, kind, "pve1", State.RUNNING)) is None
+    for state, lock in product(State, LOCKS):
+        refusal = failed_precondition(row, Guest(101, other, "pve1", state, "web01", lock=lock))
+        assert isinstance(refusal, WrongKind)
+        assert (refusal.vmid, refusal.label, refusal.verb, refusal.kind) == (101, "web01", "stop", other)
+
+
+@pytest.mark.parametrize("verb", ACTIONS)
+def test_every_verb_has_a_whole_row(verb: Operation) -> None:
+    row, told = OPERATIONS[verb], ACTION[verb]
+    assert row.operation is verb
+    assert (row.states, row.becomes, row.tasks) == (told.states, told.becomes, told.tasks)
+    assert (row.asks, row.stops, row.template) == (told.asks, told.stops, told.template)
+    assert row.power == told.power
+    assert row.needs_unprotected is row.asks_name is (verb is Operation.DELETE)
+    own = {Kind.QEMU: ("qm", "ha"), Kind.LXC: ("vz", "ha", "qmresume")}
+    for kind, types in row.tasks.items():
+        assert all(word.startswith(own[kind]) for word in types)
+
+
+def test_no_row_without_a_verb() -> None:
+    assert OPERATIONS.keys() == set(Operation)

@@ -1,0 +1,230 @@
+"""Every command, stated once for all tests, and written by hand: nothing here is taken from core/operations.py.
+
+A registered command without a row here fails tests/project/test_command_catalogue.py. Who may do what stands
+apart from this, in the table of docs/access.md, which tests/bot/access/test_table.py reads.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.guest import Kind, State
+from core.operations import Effect, Level, Operation
+
+NONE, VIEWER, OPERATOR, ADMIN = Level
+NOTHING, WORDS, LIST, GUEST = Effect
+RUNNING, STOPPED = frozenset({State.RUNNING}), frozenset({State.STOPPED})
+ALL_STATES = frozenset(State)
+KNOWN = ALL_STATES - {State.UNKNOWN}
+
+
+@dataclass(frozen=True)
+class Action:
+    """What a command does to a guest.
+
+    `request` follows the guest's path in the API, for the command's example. `tasks`: the types of the task that it
+    makes, for each kind that can do it.
+    """
+
+    request: str
+    states: frozenset[State]
+    tasks: Mapping[Kind, frozenset[str]]
+    becomes: State | None = None
+    asks: bool = False
+    stops: bool = False
+    template: bool = False
+
+    @property
+    def power(self) -> str:
+        """Proxmox' word for it, where it is one of `status/WORD`."""
+        return self.request.removeprefix("status/") if self.request.startswith("status/") else ""
+
+    @property
+    def begins(self) -> State:
+        """A state from which it may start."""
+        return next(state for state in State if state in self.states)
+
+
+@dataclass(frozen=True)
+class Command:
+    """`options` in their order, with a star where required. `example`: the demo cluster carries it out.
+
+    `completes`: options to try completion on, with what is filled in before. `guarded`: on a protected guest it takes
+    an admin, the guest's name and a reason.
+    """
+
+    word: str
+    options: str
+    level: Level
+    effect: Effect
+    example: Mapping[str, Any] = field(default_factory=dict)
+    completes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    guarded: bool = False
+    action: Action | None = None
+
+    @property
+    def operation(self) -> Operation:
+        return Operation(self.word.replace(" ", "_"))
+
+
+def tasks(suffix: str, *also: str) -> dict[Kind, frozenset[str]]:
+    return {Kind.QEMU: frozenset({f"qm{suffix}", *also}), Kind.LXC: frozenset({f"vz{suffix}", *also})}
+
+
+OF_103 = {"vmid": 103}
+COMMANDS = (
+    Command("list", "status kind node", VIEWER, NOTHING, {}, {"node": {}}),
+    Command("info", "vmid*", VIEWER, NOTHING, {"vmid": 101}, {"vmid": {}}),
+    Command(
+        "create",
+        "template_id* name* new_vmid",
+        ADMIN,
+        GUEST,
+        {"template_id": 9000, "name": "web-02"},
+        {"template_id": {}},
+        action=Action("clone", ALL_STATES, tasks("clone"), template=True),
+    ),
+    Command(
+        "resize",
+        "vmid* cores memory_mb",
+        ADMIN,
+        GUEST,
+        {"vmid": 101, "cores": 4},
+        {"vmid": {}},
+        guarded=True,
+        action=Action("config", KNOWN, tasks("config")),
+    ),
+    Command(
+        "delete",
+        "vmid* dry_run",
+        ADMIN,
+        GUEST,
+        {"vmid": 205},
+        {"vmid": {}},
+        guarded=True,
+        action=Action("", STOPPED, tasks("destroy"), asks=True, stops=True, template=True),
+    ),
+    Command(
+        "start",
+        "vmid*",
+        OPERATOR,
+        GUEST,
+        {"vmid": 104},
+        {"vmid": {}},
+        action=Action("status/start", STOPPED, tasks("start", "hastart", "qmresume"), State.RUNNING),
+    ),
+    Command(
+        "reboot",
+        "vmid*",
+        OPERATOR,
+        GUEST,
+        {"vmid": 101},
+        guarded=True,
+        action=Action("status/reboot", RUNNING, tasks("reboot"), State.RUNNING, stops=True),
+    ),
+    Command(
+        "shutdown",
+        "vmid*",
+        OPERATOR,
+        GUEST,
+        {"vmid": 106},
+        guarded=True,
+        action=Action("status/shutdown", RUNNING, tasks("shutdown", "hastop"), State.STOPPED, stops=True),
+    ),
+    Command(
+        "stop",
+        "vmid* dry_run",
+        ADMIN,
+        GUEST,
+        {"vmid": 103},
+        guarded=True,
+        action=Action(
+            "status/stop",
+            ALL_STATES - STOPPED,
+            tasks("stop", "hastop"),
+            State.STOPPED,
+            asks=True,
+            stops=True,
+        ),
+    ),
+    Command(
+        "snapshot create",
+        "vmid* name* description with_memory",
+        OPERATOR,
+        GUEST,
+        {"vmid": 101, "name": "good"},
+        {"vmid": {}},
+        action=Action("snapshot", KNOWN, tasks("snapshot")),
+    ),
+    Command("snapshot list", "vmid*", VIEWER, NOTHING, {"vmid": 101}),
+    Command(
+        "snapshot rollback",
+        "vmid* name* dry_run",
+        ADMIN,
+        GUEST,
+        {"vmid": 101, "name": "nginx-ok"},
+        {"vmid": {}, "name": OF_103},
+        guarded=True,
+        action=Action("snapshot/nginx-ok/rollback", KNOWN, tasks("rollback"), asks=True, stops=True),
+    ),
+    Command(
+        "snapshot delete",
+        "vmid* name*",
+        ADMIN,
+        GUEST,
+        {"vmid": 101, "name": "nginx-ok"},
+        {"name": OF_103},
+        guarded=True,
+        action=Action("snapshot/nginx-ok", KNOWN, tasks("delsnapshot"), asks=True),
+    ),
+    Command("monitor add", "vmid* cpu memory disk", ADMIN, LIST, {"vmid": 101}, {"vmid": {}}),
+    Command("monitor remove", "vmid* confirm reason", ADMIN, LIST, {"vmid": 101}, {"vmid": {}}, guarded=True),
+    Command("monitor list", "", VIEWER, NOTHING),
+    Command(
+        "monitor mute",
+        "target* duration* confirm reason",
+        OPERATOR,
+        WORDS,
+        {"target": "all", "duration": "1h"},
+        {"target": {}, "duration": {}},
+    ),
+    Command("monitor unmute", "target*", OPERATOR, WORDS, {"target": "all"}, {"target": {}}),
+    Command("monitor history", "vmid", VIEWER, NOTHING, {}, {"vmid": {}}),
+    Command("monitor test", "", ADMIN, WORDS),
+    Command("monitor status", "", VIEWER, NOTHING),
+    Command("help", "", VIEWER, NOTHING),
+    Command("access", "action vmid", NONE, NOTHING, {"vmid": 101}, {"vmid": {}, "action": {}}),
+    Command("readonly on", "", ADMIN, WORDS),
+    Command("readonly off", "", ADMIN, WORDS),
+    Command(
+        "audit",
+        "vmid who action since csv",
+        ADMIN,
+        NOTHING,
+        {},
+        {"vmid": {}, "action": {}, "since": {}},
+    ),
+)
+COMMAND = {command.word: command for command in COMMANDS}
+ACTING = tuple(command for command in COMMANDS if command.action is not None)
+ACTION = {command.operation: command.action for command in COMMANDS if command.action is not None}
+"""What each action does, by its operation."""
+
+EVERY_COMMAND: list[tuple[str, dict[str, Any]]] = [
+    *((command.word, dict(command.example)) for command in COMMANDS),
+    ("audit", {"csv": True}),
+]
+EVERY_COMPLETION: list[tuple[str, str, dict[str, Any]]] = [
+    (command.word, option, dict(filled))
+    for command in COMMANDS
+    for option, filled in command.completes.items()
+]
+
+
+def level_of(word: str) -> Level:
+    return COMMAND[word].level
+
+
+def words_of_power(kind: Kind) -> list[str]:
+    """Proxmox' words in `POST …/status/WORD`, for this kind of guest."""
+    return [action.power for action in ACTION.values() if action.power and kind in action.tasks]
