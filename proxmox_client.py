@@ -28,7 +28,6 @@ from adapters.proxmox.parse import (
 )
 from adapters.proxmox.paths import guest_path, node_path, storage_path, task_path
 from core.clock import Clock
-from core.errors import BadVmid
 from core.fallback import Backup, Backups
 from core.guest import Cluster, Guest, GuestConfig, Kind, Snapshot, TaskSummary
 from core.lanes import Lane
@@ -40,6 +39,7 @@ from core.proxmox_errors import (
     ProxmoxError,
     TaskUnknown,
 )
+from core.wanted_errors import BadVmid
 
 __all__ = ["BACKUPS_SECONDS", "THREADS", "Endpoint", "ProxmoxClient"]
 

@@ -1,7 +1,8 @@
-"""Encode frozen dataclasses of plain values as JSON for the journal, and decode them.
+"""Frozen dataclasses of plain values as JSON, and back: what the journal keeps.
 
-Enums, None, tuples and nested dataclasses are supported. Fields that an older version did not write take their
-defaults, and unknown fields are ignored.
+Enums, None, tuples and nested dataclasses are understood; fields that a former version did not write take their
+defaults, fields that this one does not know are passed over. A class with `to_dict` and `from_dict` has a form of
+its own.
 """
 
 import json
@@ -16,7 +17,7 @@ T = TypeVar("T")
 
 def encode(value: Any) -> str:
     """Encode a dataclass or a JSON value in one line. Fields equal to their default are left out."""
-    return json.dumps(_plain(value), ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return json.dumps(to_plain(value), ensure_ascii=True, separators=(",", ":"), allow_nan=False)
 
 
 def decode(cls: type[T], text: str) -> T:
@@ -25,22 +26,30 @@ def decode(cls: type[T], text: str) -> T:
     Raises: ValueError if the text does not fit the class.
     """
     try:
-        return _build(cls, json.loads(text))  # type: ignore[no-any-return]  # built of that class
+        return from_plain(cls, json.loads(text))  # type: ignore[no-any-return]  # built of that class
     except (TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a {cls.__name__}: {text[:80]}") from error
 
 
-def _plain(value: Any) -> Any:
+def fields_of(value: Any) -> dict[str, Any]:
+    """A dataclass's fields as JSON knows them, without those that have their default."""
+    return {
+        field.name: to_plain(getattr(value, field.name))
+        for field in fields(value)
+        if field.default is MISSING or getattr(value, field.name) != field.default
+    }
+
+
+def to_plain(value: Any) -> Any:
+    """A value as JSON knows it."""
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
     if is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: _plain(getattr(value, field.name))
-            for field in fields(value)
-            if field.default is MISSING or getattr(value, field.name) != field.default
-        }
+        return fields_of(value)
     if isinstance(value, (tuple, list, frozenset)):
-        return [_plain(item) for item in value]
+        return [to_plain(item) for item in value]
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): to_plain(item) for key, item in value.items()}
     return value.value if isinstance(value, Enum) else value
 
 
@@ -49,19 +58,22 @@ def _hints(cls: type) -> dict[str, Any]:
     return get_type_hints(cls)
 
 
-def _build(kind: Any, value: Any) -> Any:
+def from_plain(kind: Any, value: Any) -> Any:
+    """What `to_plain` made of a value of this type. Raises TypeError, ValueError, KeyError or AttributeError."""
+    if hasattr(kind, "from_dict"):
+        return kind.from_dict(value)
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
         inner = [each for each in get_args(kind) if each is not type(None)]
-        return None if value is None else _build(inner[0], value)
+        return None if value is None else from_plain(inner[0], value)
     if origin is tuple:
         inner = list(get_args(kind))
         if len(inner) == 2 and inner[1] is Ellipsis:
-            return tuple(_build(inner[0], item) for item in value)
-        return tuple(_build(each, item) for each, item in zip(inner, value, strict=True))
+            return tuple(from_plain(inner[0], item) for item in value)
+        return tuple(from_plain(each, item) for each, item in zip(inner, value, strict=True))
     if isinstance(kind, type) and is_dataclass(kind):
         hints = _hints(kind)
-        return kind(**{name: _build(hints[name], item) for name, item in value.items() if name in hints})
+        return kind(**{name: from_plain(hints[name], item) for name, item in value.items() if name in hints})
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind(value)
     if kind is float:

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from core.errors import BadDuration
+from core.wanted_errors import BadDuration
 
 LEAST_SECONDS, MOST_SECONDS = 60, 30 * 86_400
 

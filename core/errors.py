@@ -1,50 +1,76 @@
-"""Everything that can be said no with, as one tree.
+"""Define the errors with which the bot refuses or fails, as one tree.
 
     BotError
-    ├── Refused                      a no, and nothing was changed
-    │   ├── NotHere                  wrong guild, category or a direct message
+    ├── Refused                      the request was refused and nothing was changed
+    │   ├── NotHere                  wrong guild, wrong category or a direct message
     │   ├── NotAllowed               the person's roles do not suffice
     │   ├── ReadOnly                 an admin has switched all changes off
-    │   ├── Unconfirmed              a protected guest's name and a reason were not given
-    │   ├── OnlySomeGuests           it is about the whole cluster, and their roles are for some guests only
-    │   ├── TooManyChanges           the person has changed enough for this minute
-    │   ├── TooQuick                 the person asks more quickly than can be answered
-    │   ├── GuestNotFound            no guest with this VMID, or none that the person may see
-    │   ├── WrongState               running, stopped … does not fit the action
-    │   ├── WrongKind                a container cannot do this, or a VM cannot
-    │   ├── TemplateRefused, NotATemplate: a template cannot do this, or nothing but a template can
-    │   ├── GuestLocked, GuestProtected: Proxmox holds a lock on the guest, or its protection flag is set
-    │   ├── GuestBusy                another action of the bot is under way
-    │   ├── BadVmid, BadGuestName, BadSnapshotName, BadAmount, VmidTaken
-    │   ├── NothingGiven, NothingToChange: /resize without cores and memory, or to what the guest has
-    │   ├── BalloonTooLarge, SnapshotNotFound, SnapshotExists, SnapshotUnsupported, MemoryNotSaved
-    │   ├── NotYours                 somebody else's question
-    │   ├── QuestionOver, QuestionAnswered: it has lapsed (or is of an earlier run), or was answered before
-    │   ├── AnswerTooLate            Discord no longer takes an answer to this interaction
-    │   ├── NameMismatch, NoReason   the typed name is another one, or no reason was given
-    │   ├── ChangedMeanwhile         the guest is no longer what the question showed
-    │   ├── AlreadyWatched, NotWatched, CannotWatchTemplate, DiskUnknown, BadDuration, UnknownTarget, NotMuted
-    │   ├── UnknownOperation, UnknownPerson, SeveralPeople, BadSince, NothingChosen: core/wanted_errors.py
-    │   └── IncidentOver             an alert's button, after the incident has ended
-    ├── ProxmoxError                 Proxmox, or the way to it, said no: core/proxmox_errors.py
+    │   ├── Unconfirmed              the confirmation that the action needs was not given
+    │   ├── OnlySomeGuests           the request concerns the whole cluster, the person's roles only some guests
+    │   ├── TooManyChanges           the person has reached the limit of changes per minute
+    │   ├── TooQuick                 the person sends requests too quickly
+    │   ├── NotYours                 the question was put to somebody else
+    │   ├── QuestionOver             the question has expired, or an earlier run asked it
+    │   ├── QuestionAnswered         the question was already answered
+    │   ├── AnswerTooLate            Discord no longer accepts an answer to this interaction
+    │   ├── NameMismatch, NoReason   the typed name is wrong, or the reason is missing
+    │   ├── ChangedMeanwhile         the guest is no longer the one that the question showed
+    │   ├── AlreadyWatched, NotWatched, CannotWatchTemplate, DiskUnknown, NotMuted
+    │   ├── IncidentOver             an alert's button was pressed after the incident had ended
+    │   ├── …                        the guest does not allow the action: core/guest_errors.py
+    │   └── …                        the input is invalid: core/wanted_errors.py
+    ├── ProxmoxError                 Proxmox refused, or could not be reached: core/proxmox_errors.py
     ├── StoreFailed                  the watch list could not be written
-    └── JournalFailed                the journal could not be written
+    └── JournalFailed                the journal could not be written or read
 
-An error carries values, never a sentence; ui/messages/errors.py has one sentence for each class.
+An error carries values and no sentence. `ui` has one row of words for each class.
 """
 
-from dataclasses import dataclass, fields
+import json
+from dataclasses import dataclass
+from typing import Any
 
-from core.guest import Kind, State
+from core.codec import fields_of
 from core.operations import Level
+
+TEXT_MOST = 990
+"""Maximum characters of an error's text; the audit trail stores no more of an outcome."""
+_CUTS = (600, 300, 100, 30, 10)
+"""Characters to which each value is cut, one step after the other, until the whole text is short enough."""
 
 
 class BotError(Exception):
     """The root of all errors. A subclass whose sentence needs values is a dataclass of these values."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Encode the error for the journal: its class name, and its fields as JSON types.
+
+        `core/error_codec.py` decodes it.
+        """
+        return {"error": type(self).__name__, "values": fields_of(self)}
+
     def __str__(self) -> str:
-        values = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))  # type: ignore[arg-type]  # every subclass is a dataclass
-        return f"{type(self).__name__}({values})"
+        """Return `to_dict` as one line of JSON, for the audit trail and the log.
+
+        Long values are cut one by one, so that the text stays valid JSON.
+        """
+        encoded = self.to_dict()
+        text = _in_one_line(encoded)
+        for most in _CUTS:
+            if len(text) <= TEXT_MOST:
+                break
+            values = {name: _cut(value, most) for name, value in encoded["values"].items()}
+            text = _in_one_line(encoded | {"values": values})
+        return text
+
+
+def _in_one_line(encoded: dict[str, Any]) -> str:
+    text = json.dumps(encoded, ensure_ascii=False, separators=(",", ":"))
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
+
+
+def _cut(value: object, most: int) -> object:
+    return f"{value[: most - 1]}…" if isinstance(value, str) and len(value) > most else value
 
 
 @dataclass(eq=False)
@@ -126,159 +152,6 @@ class TooQuick(Refused):
 
 
 @dataclass(eq=False)
-class GuestNotFound(Refused):
-    """No guest has this VMID, or the person may not see it. The two cases look the same on purpose."""
-
-    vmid: int
-
-
-@dataclass(eq=False)
-class WrongState(Refused):
-    vmid: int
-    label: str
-    verb: str
-    state: State
-
-
-@dataclass(eq=False)
-class WrongKind(Refused):
-    vmid: int
-    label: str
-    verb: str
-    kind: Kind
-
-
-@dataclass(eq=False)
-class TemplateRefused(Refused):
-    vmid: int
-    label: str
-    verb: str
-
-
-@dataclass(eq=False)
-class NotATemplate(Refused):
-    vmid: int
-    label: str
-
-
-@dataclass(eq=False)
-class GuestLocked(Refused):
-    vmid: int
-    label: str
-    lock: str
-
-
-@dataclass(eq=False)
-class GuestProtected(Refused):
-    vmid: int
-    label: str
-
-
-@dataclass(eq=False)
-class GuestBusy(Refused):
-    """Another action of the bot is running on the guest.
-
-    `by`, `by_id`: display name and user id of the person who started it.
-    `since`: Unix seconds.
-    """
-
-    vmid: int
-    label: str
-    verb: str
-    by: str
-    since: float
-    by_id: int = 0
-
-
-@dataclass(eq=False)
-class BadVmid(Refused):
-    value: str
-
-
-@dataclass(eq=False)
-class BadGuestName(Refused):
-    value: str
-
-
-@dataclass(eq=False)
-class BadSnapshotName(Refused):
-    value: str
-
-
-@dataclass(eq=False)
-class BadAmount(Refused):
-    """A number is out of range.
-
-    `option`: name of the option.
-    `least`, `most`: inclusive bounds.
-    """
-
-    option: str
-    value: int
-    least: int
-    most: int
-
-
-@dataclass(eq=False)
-class VmidTaken(Refused):
-    vmid: int
-
-
-class NothingGiven(Refused):
-    pass
-
-
-@dataclass(eq=False)
-class NothingToChange(Refused):
-    """The guest already has the given values.
-
-    `cores`, `memory_mb`: values that are already stored and take effect at the next restart by Proxmox.
-    """
-
-    vmid: int
-    label: str
-    cores: int | None = None
-    memory_mb: int | None = None
-
-
-@dataclass(eq=False)
-class BalloonTooLarge(Refused):
-    vmid: int
-    label: str
-    memory_mb: int
-    balloon_mb: int
-
-
-@dataclass(eq=False)
-class SnapshotNotFound(Refused):
-    vmid: int
-    label: str
-    snapshot: str
-
-
-@dataclass(eq=False)
-class SnapshotExists(Refused):
-    vmid: int
-    label: str
-    snapshot: str
-
-
-@dataclass(eq=False)
-class SnapshotUnsupported(Refused):
-    vmid: int
-    label: str
-
-
-@dataclass(eq=False)
-class MemoryNotSaved(Refused):
-    """`with_memory` was requested for a container, or for a guest that is not running."""
-
-    vmid: int
-    label: str
-    kind: Kind
-
-
-@dataclass(eq=False)
 class NotYours(Refused):
     """The question was put to another person.
 
@@ -341,20 +214,6 @@ class DiskUnknown(Refused):
 
     vmid: int
     label: str
-
-
-@dataclass(eq=False)
-class BadDuration(Refused):
-    """The value is not a duration such as 30m, 8h or 2d, or not between one minute and 30 days."""
-
-    value: str
-
-
-@dataclass(eq=False)
-class UnknownTarget(Refused):
-    """The value is neither a guest nor a node nor "everything"."""
-
-    value: str
 
 
 @dataclass(eq=False)

@@ -7,8 +7,8 @@ qemu-server/pve-container Snapshot.pm for the reserved snapshot names.
 import re
 from dataclasses import dataclass
 
-from core.errors import BadAmount, BadGuestName, BadSnapshotName, BadVmid
 from core.guest import Kind
+from core.wanted_errors import BadAmount, BadGuestName, BadSnapshotName, BadVmid
 
 VMID_LEAST, VMID_MOST = 100, 999_999_999
 CORES_LEAST, CORES_MOST = 1, 8192

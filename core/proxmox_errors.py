@@ -1,26 +1,24 @@
-"""Define the errors of Proxmox and of the connection to it, a branch of the tree in core/errors.py.
+"""What Proxmox, or the way to it, says no with: a branch of the tree in core/errors.py.
 
-    ProxmoxError
-    ├── Unreachable              no connection to PROXMOX_HOST
-    ├── CertificateNotTrusted    TLS refused
-    ├── TimedOut                 no answer in time: the work may continue
-    ├── NodeUnreachable          595, 596, 599: another node does not answer
-    ├── NoQuorum                 the cluster is read-only
-    ├── TokenRefused             401
-    ├── MissingPrivilege         403, with privilege and path
-    ├── GuestMoved               the guest is not on that node (any more)
-    ├── LockTimeout              the configuration's file lock was not free within 10 s
-    ├── StorageFull
-    ├── TargetNotShared          the copy cannot go to another node
-    ├── LinkedCloneUnsupported   the storage supports only full copies
-    ├── TaskUnknown              Proxmox does not know this UPID
-    ├── Rejected                 Proxmox' own words
-    ├── NothingVisible, HalfGone an empty list where guests were known, or half of them gone at once: most likely
-    │                            a lost privilege
-    └── BadAnswer                not an answer of the Proxmox API (a proxy's page, broken JSON)
-        └── AnswerTooLarge       larger than any valid answer of its kind
-
-An error carries values, never a sentence; ui/messages/errors.py has one sentence for each class.
+ProxmoxError
+├── Unreachable              no connection to PROXMOX_HOST
+├── CertificateNotTrusted    TLS refused
+├── TimedOut                 no answer in time: the work may go on
+├── NodeUnreachable          595, 596, 599: another node does not answer
+├── NoQuorum                 the cluster is read-only
+├── TokenRefused             401
+├── MissingPrivilege         403, with privilege and path
+├── GuestMoved               the guest is not on that node (any more)
+├── LockTimeout              the configuration's file lock was not to be had in 10 s
+├── StorageFull
+├── TargetNotShared          the copy cannot go to another node
+├── LinkedCloneUnsupported   the storage has only full copies
+├── TaskUnknown              Proxmox does not know this UPID
+├── Rejected                 Proxmox' own words
+├── NothingVisible, HalfGone an empty list where guests were known, or half of them gone at once: a lost
+│                            privilege, most likely
+└── BadAnswer                not an answer of the Proxmox API (a proxy's page, broken JSON)
+    └── AnswerTooLarge       more than any answer of its kind
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,51 @@
-"""Define the errors for typed values that narrow an answer, a part of the tree of core/errors.py."""
+"""Define the errors for invalid input, a part of the tree of `core/errors.py`."""
 
 from dataclasses import dataclass
 
 from core.errors import Refused
+
+
+@dataclass(eq=False)
+class BadVmid(Refused):
+    value: str
+
+
+@dataclass(eq=False)
+class BadGuestName(Refused):
+    value: str
+
+
+@dataclass(eq=False)
+class BadSnapshotName(Refused):
+    value: str
+
+
+@dataclass(eq=False)
+class BadAmount(Refused):
+    """A number is out of range.
+
+    `option`: name of the option.
+    `least`, `most`: inclusive bounds.
+    """
+
+    option: str
+    value: int
+    least: int
+    most: int
+
+
+@dataclass(eq=False)
+class BadDuration(Refused):
+    """The value is not a duration such as 30m, 8h or 2d, or not between one minute and 30 days."""
+
+    value: str
+
+
+@dataclass(eq=False)
+class UnknownTarget(Refused):
+    """The value is neither a guest nor a node nor "everything"."""
+
+    value: str
 
 
 @dataclass(eq=False)

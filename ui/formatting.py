@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 
 from core.guest import HALTED_STATES, PASSING_STATES, Guest, Kind, State
+from core.operations import Level
 from ui.i18n import Text
 
 
@@ -136,6 +137,15 @@ def fit_lines(t: Text, lines: Iterable[str], most: int, between: str = "\n") -> 
 
 def kind_word(t: Text, kind: Kind) -> str:
     return t("VM") if kind is Kind.QEMU else t("CT")
+
+
+def level_word(t: Text, level: Level) -> str:
+    return {
+        Level.NONE: t("none"),
+        Level.VIEWER: t("viewer"),
+        Level.OPERATOR: t("operator"),
+        Level.ADMIN: t("admin"),
+    }[level]
 
 
 def state_word(t: Text, state: State) -> str:

@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from core.errors import BotError, ChangedMeanwhile, GuestLocked, GuestProtected, VmidTaken
+from core.errors import BotError, ChangedMeanwhile
 from core.guest import Guest
+from core.guest_errors import GuestLocked, GuestProtected, VmidTaken
 from core.proxmox_errors import (
     GuestMoved,
     LinkedCloneUnsupported,

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from core.errors import GuestNotFound, NotAllowed, NotHere, OnlySomeGuests, Refused
+from core.errors import NotAllowed, NotHere, OnlySomeGuests, Refused
 from core.guest import Cluster, Guest, Kind, State
+from core.guest_errors import GuestNotFound
 from core.operations import OPERATIONS, Level, Operation, Reach
 
 OWNER_TAG = "owner-"

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from core.actions.order import Plan
 from core.clock import Clock
-from core.errors import ChangedMeanwhile, GuestBusy
+from core.errors import ChangedMeanwhile
+from core.guest_errors import GuestBusy
 from core.operations import Operation
 
 

@@ -14,16 +14,9 @@ from core.actions.sender import Sender
 from core.audit.trail import NOT_SETTLED, UNKNOWN, AuditLog, AuditRecord, AuditStep, outcome_of, step_of
 from core.clock import Clock
 from core.cluster_cache import ClusterCache
-from core.errors import (
-    AnswerTooLate,
-    BotError,
-    GuestNotFound,
-    NotAllowed,
-    NotHere,
-    OnlySomeGuests,
-    Unconfirmed,
-)
+from core.errors import AnswerTooLate, BotError, NotAllowed, NotHere, OnlySomeGuests, Unconfirmed
 from core.guest import Guest, Kind, State
+from core.guest_errors import GuestNotFound
 from core.operations import OPERATIONS, Operation, OperationRow
 from core.proxmox import Proxmox
 from core.proxmox_errors import BadAnswer, GuestMoved, NodeUnreachable, ProxmoxError, TimedOut

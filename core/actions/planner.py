@@ -13,10 +13,11 @@ from core.actions.preconditions import failed_precondition
 from core.actions.resizing import find_excess, with_pending
 from core.clock import Clock
 from core.cluster_cache import FRESH_SECONDS, ClusterCache
-from core.errors import (
+from core.errors import BotError, ChangedMeanwhile
+from core.fallback import Fallback
+from core.guest import Guest, Kind, Snapshot, State
+from core.guest_errors import (
     BalloonTooLarge,
-    BotError,
-    ChangedMeanwhile,
     GuestNotFound,
     MemoryNotSaved,
     NothingGiven,
@@ -26,8 +27,6 @@ from core.errors import (
     SnapshotUnsupported,
     VmidTaken,
 )
-from core.fallback import Fallback
-from core.guest import Guest, Kind, Snapshot, State
 from core.names import checked_cores, checked_guest_name, checked_memory, checked_snapshot_name, checked_vmid
 from core.operations import OPERATIONS, Operation
 from core.proxmox import Pending, Proxmox

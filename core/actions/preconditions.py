@@ -1,15 +1,15 @@
 """Check whether the current state of a guest allows an action."""
 
-from core.errors import (
+from core.errors import Refused
+from core.guest import Guest
+from core.guest_errors import (
     GuestLocked,
     GuestProtected,
     NotATemplate,
-    Refused,
     TemplateRefused,
     WrongKind,
     WrongState,
 )
-from core.guest import Guest
 from core.operations import OPERATIONS, Operation, OperationRow
 
 

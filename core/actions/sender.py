@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from core.actions.order import Plan
 from core.clock import Clock
-from core.errors import GuestNotFound, VmidTaken
+from core.guest_errors import GuestNotFound, VmidTaken
 from core.operations import OPERATIONS, Operation
 from core.proxmox import Proxmox
 from core.proxmox_errors import (

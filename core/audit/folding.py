@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from core.audit.record import AuditRecord, AuditStep
 from core.clock import Clock
+from core.error_codec import word_of
 
 WINDOW_SECONDS = 60.0
 ROWS_MOST = 30
@@ -103,5 +104,5 @@ def _whose(entry: AuditRecord) -> _Whose:
 
 
 def _key(entry: AuditRecord) -> _Key:
-    """Return the key of a record. A refusal counts by its class name, because some of its values never repeat."""
-    return entry.step, entry.operation, entry.vmid, entry.outcome.partition("(")[0]
+    """Of a refusal the kind alone: some of its values are never the same twice."""
+    return entry.step, entry.operation, entry.vmid, word_of(entry.outcome)

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Collection
 
-from core.errors import UnknownTarget
 from core.guest import Cluster
 from core.names import VMID_LEAST, VMID_MOST, is_node
+from core.wanted_errors import UnknownTarget
 from core.watch.incidents.model import ALL, SOURCE, guest_subject, node_subject, storage_subject
 
 _ALL = frozenset({ALL, "everything", "すべて", "全て"})

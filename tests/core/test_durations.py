@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.durations import LEAST_SECONDS, MOST_SECONDS, parse_duration
-from core.errors import BadDuration
+from core.wanted_errors import BadDuration
 from ui.formatting import format_duration
 from ui.i18n import Texts
 from ui.interaction.options import OFFERED

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.proxmox.paths import task_path
-from core.errors import BadAmount, BadGuestName, BadSnapshotName, BadVmid
 from core.guest import Kind
 from core.names import (
     Upid,
@@ -20,6 +19,7 @@ from core.names import (
     checked_vmid,
     is_node,
 )
+from core.wanted_errors import BadAmount, BadGuestName, BadSnapshotName, BadVmid
 
 # As written in pve-common JSONSchema.pm and PVE/UPID.pm. Perl's $ is \Z with a newline allowed: ours is stricter.
 PVE_NAME = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9\-]*[a-zA-Z0-9])?)"

@@ -21,9 +21,10 @@ from core.audit.record import AuditStep
 from core.audit.trail import AuditEntry, AuditRecord
 from core.clock import Clock
 from core.cluster_cache import ClusterCache
-from core.errors import BotError, VmidTaken
+from core.errors import BotError
 from core.fallback import Backups
 from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, Storage, TaskSummary
+from core.guest_errors import VmidTaken
 from core.operations import Operation
 from core.proxmox import Pending, Proxmox, TaskStatus
 from core.proxmox_errors import GuestMoved, Rejected, TaskUnknown

@@ -33,9 +33,9 @@ from core.audit.trail import AuditEntry
 from core.cluster_cache import LEARNED_SECONDS, ClusterCache, SnapshotCache
 from core.delivery.alerts import AlertDelivery
 from core.delivery.audit import AuditDelivery
-from core.errors import GuestBusy, GuestLocked
 from core.fallback import Backup, Backups, Fallback
 from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, TaskSummary
+from core.guest_errors import GuestBusy, GuestLocked
 from core.operations import ACTIONS, Operation
 from core.proxmox_errors import Rejected, StorageFull, Unreachable
 from core.tasks import Progress, TaskEnd, TaskResult

@@ -20,15 +20,9 @@ from core.access.policy import (
     visible_guests,
 )
 from core.actions.preconditions import failed_precondition
-from core.errors import (
-    BotError,
-    CannotWatchTemplate,
-    GuestProtected,
-    NotATemplate,
-    TemplateRefused,
-    WrongKind,
-)
+from core.errors import BotError, CannotWatchTemplate
 from core.guest import Cluster, Guest
+from core.guest_errors import GuestProtected, NotATemplate, TemplateRefused, WrongKind
 from core.operations import ACTIONS, LONG_MUTE_SECONDS, OPERATIONS, Level, Operation, Reach
 from ui.cards import card
 from ui.formatting import (
@@ -41,11 +35,12 @@ from ui.formatting import (
     code,
     fit_lines,
     format_duration,
+    level_word,
     title,
 )
 from ui.i18n import Text
 from ui.interaction.refusal import mixed_levels_text
-from ui.messages.errors import error_sentence, level_word, read_only_line
+from ui.messages.errors import error_sentence, read_only_line
 from ui.messages.operations import operation_command
 from ui.messages.startup import pools_unseen
 

@@ -9,10 +9,10 @@ from discord import app_commands
 from core.access.guest_index import TYPED_MOST, words_of
 from core.audit.trail import AuditFilter
 from core.durations import parse_duration
-from core.errors import BadDuration, JournalFailed
+from core.errors import JournalFailed
 from core.names import checked_vmid
 from core.options import format_options
-from core.wanted_errors import BadSince, SeveralPeople, UnknownPerson
+from core.wanted_errors import BadDuration, BadSince, SeveralPeople, UnknownPerson
 from ui.formatting import plain, plain_label
 from ui.interaction.context import Interaction, Services, services_of
 from ui.interaction.empty_choices import ChoiceKind, explain_empty

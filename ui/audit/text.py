@@ -42,7 +42,7 @@ from ui.formatting import (
 from ui.guests.lists import list_footer, page_of
 from ui.i18n import Text
 from ui.interaction.buttons import page_buttons
-from ui.messages.error_phrases import reason_of
+from ui.messages.errors import reason_of
 from ui.messages.operations import operation_noun
 
 SIGNS: Mapping[Ending, str] = {

@@ -2,8 +2,9 @@
 
 from core.access.policy import place_refusal
 from core.actions.order import Order, Plan, Report
-from core.errors import AnswerTooLate, BotError, ChangedMeanwhile, GuestBusy
+from core.errors import AnswerTooLate, BotError, ChangedMeanwhile
 from core.guest import State
+from core.guest_errors import GuestBusy
 from core.operations import Operation
 from core.tasks import Progress
 from ui.cards import Item, card

@@ -13,14 +13,13 @@ import discord
 from discord import app_commands
 
 from core.access.policy import Actor
-from core.errors import NotAllowed, OnlySomeGuests, ReadOnly, Refused
-from core.operations import Level
+from core.errors import Refused
 from core.wanted_errors import NothingChosen
 from ui.formatting import REFUSED, plain_label
-from ui.i18n import Text
+from ui.i18n import N_, Marked, Text
 from ui.interaction.context import Interaction, services_of
 from ui.interaction.refusal import mixed_levels_text
-from ui.messages.errors import level_word
+from ui.messages.errors import choice
 
 NUMBER, WORD = -404, "!nothing"
 """Values of that entry. They cannot be a VMID, node, snapshot, target or duration."""
@@ -43,38 +42,24 @@ class ChoiceKind(Enum):
     PERSON = "person"
 
 
-_NONE: Mapping[ChoiceKind, Callable[[Text], str]] = {
-    ChoiceKind.GUEST: lambda t: t("There is no guest to which you may do this."),
-    ChoiceKind.TEMPLATE: lambda t: t("There is no template you may use."),
-    ChoiceKind.WATCHED: lambda t: t("No guest that you may choose is on the watch list."),
-    ChoiceKind.NODE: lambda t: t("There is no node to choose from."),
-    ChoiceKind.TARGET: lambda t: t("There is nothing you may mute."),
-    ChoiceKind.PERSON: lambda t: t("Nobody found: the audit trail is empty, or cannot be read right now."),
-    ChoiceKind.MUTED: lambda t: t("There is no mute that you may lift."),
+_NONE: Mapping[ChoiceKind, Marked] = {
+    ChoiceKind.GUEST: N_("There is no guest to which you may do this."),
+    ChoiceKind.TEMPLATE: N_("There is no template you may use."),
+    ChoiceKind.WATCHED: N_("No guest that you may choose is on the watch list."),
+    ChoiceKind.NODE: N_("There is no node to choose from."),
+    ChoiceKind.TARGET: N_("There is nothing you may mute."),
+    ChoiceKind.PERSON: N_("Nobody found: the audit trail is empty, or cannot be read right now."),
+    ChoiceKind.MUTED: N_("There is no mute that you may lift."),
 }
-_REFUSALS: Mapping[type[Refused], Callable[[Text, Any], str]] = {
-    NotAllowed: lambda t, x: (
-        t("None of your roles may use this bot.")
-        if x.level is Level.NONE
-        else t(
-            "This takes the level “{needed}”, and yours is “{level}”.",
-            needed=level_word(t, x.needed),
-            level=level_word(t, x.level),
-        )
-    ),
-    ReadOnly: lambda t, x: t("Changes are switched off (read-only)."),
-    OnlySomeGuests: lambda t, x: t("This takes the level for all guests."),
-}
-"""In a completion nothing is formatted: short, without times and names. What is not here is refused in silence."""
 
 
 def refusal_choice(t: Text, interaction: Interaction, refusal: Refused, asker: Actor) -> Choices:
     """Return the entry for a refusal by the gate; no entry where the bot may not be used at all."""
-    say = _REFUSALS.get(type(refusal))
-    if say is None:
+    said = choice(t, refusal)
+    if not said:
         return []
     mixed = mixed_levels_text(t, services_of(interaction).authorizer, asker, refusal)
-    return [_entry(interaction, mixed or say(t, refusal))]
+    return [_entry(interaction, mixed or said)]
 
 
 def empty_choice(t: Text, interaction: Interaction, wanted: ChoiceKind) -> Choices:
@@ -83,7 +68,7 @@ def empty_choice(t: Text, interaction: Interaction, wanted: ChoiceKind) -> Choic
         return [_entry(interaction, t("Proxmox cannot be read right now."))]
     if wanted is ChoiceKind.SNAPSHOT:
         return [_entry(interaction, _no_snapshot(t, interaction))]
-    return [_entry(interaction, _NONE[wanted](t))]
+    return [_entry(interaction, t(_NONE[wanted]))]
 
 
 def _no_snapshot(t: Text, interaction: Interaction) -> str:

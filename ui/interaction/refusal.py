@@ -7,10 +7,10 @@ from core.access.policy import Actor, level_everywhere
 from core.errors import BotError, NotAllowed, ReadOnly, Refused
 from core.operations import Level
 from ui.cards import notice
-from ui.formatting import READ_ONLY
+from ui.formatting import READ_ONLY, level_word
 from ui.i18n import Text
 from ui.interaction.context import Services
-from ui.messages.errors import error_sentence, level_word, read_only_line
+from ui.messages.errors import error_sentence, read_only_line
 
 
 def refusal_card(services: Services, t: Text, error: BotError, asker: Actor | None = None) -> ui.LayoutView:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -17,7 +16,7 @@ import discord
 
 from ui.discord.failures import LongRateLimit
 from ui.formatting import plain
-from ui.i18n import Text
+from ui.i18n import N_, Marked, Text
 
 TOO_MANY_COMMANDS = 30034
 """Discord's error code for more than 200 new commands in a guild in one day."""
@@ -91,45 +90,45 @@ def _asked_to_wait(t: Text, seconds: float) -> Verdict:
     )
 
 
-_CLOSED: dict[int, tuple[RetryRule, Callable[[Text], str]]] = {
+_CLOSED: dict[int, tuple[RetryRule, Marked]] = {
     4004: (
         RetryRule.FINAL,
-        lambda t: t(
+        N_(
             "Discord refused the token (close code 4004); most likely it was reset. The network is not the cause. "
             "Set the new token as DISCORD_TOKEN."
         ),
     ),
     4010: (
         RetryRule.LASTING,
-        lambda t: t(
+        N_(
             "Discord refused the connection as a wrong shard (close code 4010). The token and the settings are not "
             "the cause: update the bot."
         ),
     ),
     4011: (
         RetryRule.LASTING,
-        lambda t: t(
+        N_(
             "Discord refused the connection: this application is in too many servers for one bot (close code 4011). "
             "The network is not the cause. Use an application of your own for this bot, and its DISCORD_TOKEN."
         ),
     ),
     4012: (
         RetryRule.LASTING,
-        lambda t: t(
+        N_(
             "Discord no longer supports the gateway version that this bot uses (close code 4012)."
             " The token and the settings are not the cause: update the bot."
         ),
     ),
     4013: (
         RetryRule.LASTING,
-        lambda t: t(
+        N_(
             "Discord refused the intents that the bot asks for as invalid (close code 4013). The token and the "
             "settings are not the cause: update the bot."
         ),
     ),
     4014: (
         RetryRule.LASTING,
-        lambda t: t(
+        N_(
             "Discord refused the intents that the bot asks for (close code 4014). The bot needs none of the three "
             "Privileged Gateway Intents, and the token is not the cause: check the application in the Developer "
             "Portal, and update the bot."
@@ -141,8 +140,8 @@ _CLOSED: dict[int, tuple[RetryRule, Callable[[Text], str]]] = {
 
 def _closed(t: Text, code: int) -> Verdict:
     if code in _CLOSED:
-        retry, say = _CLOSED[code]
-        return Verdict(retry, say(t))
+        retry, message = _CLOSED[code]
+        return Verdict(retry, t(message))
     return ended_there(t)
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ui.formatting import plain
-from ui.i18n import Text
-from ui.messages.settings import FAULTS, FaultText, Table, Told
+from ui.i18n import N_, Text
+from ui.messages.settings import FAULTS, Table, Told
 
 if TYPE_CHECKING:  # `ui` must not import the adapters at run time
     from adapters.files.data_lock import DataDirInUse, ForeignFile
@@ -24,70 +24,61 @@ _PATH_MOST = 300
 _HOST = "pve.example.com"
 
 STORE_ERRORS: Table = {
-    ("unreadable", ""): lambda t, x: t(
-        "The watch list {path} cannot be read ({reason}). Check the file and its permissions.", **x
+    ("unreadable", ""): N_(
+        "The watch list {path} cannot be read ({reason}). Check the file and its permissions."
     ),
-    ("unreadable", "EACCES"): lambda t, x: t(
-        "The bot may not read the watch list {path}. Give its user permission to read it.", **x
+    ("unreadable", "EACCES"): N_(
+        "The bot may not read the watch list {path}. Give its user permission to read it."
     ),
-    ("unreadable", "EISDIR"): lambda t, x: t(
-        "There is a directory where the watch list {path} should be. Move it away.", **x
+    ("unreadable", "EISDIR"): N_("There is a directory where the watch list {path} should be. Move it away."),
+    ("not_writable", ""): N_(
+        "The watch list {path} cannot be written ({reason}). Check the disk and the permissions."
     ),
-    ("not_writable", ""): lambda t, x: t(
-        "The watch list {path} cannot be written ({reason}). Check the disk and the permissions.", **x
+    ("not_writable", "EACCES"): N_(
+        "The bot may not write the watch list {path}. Give its user permission to write to the directory."
     ),
-    ("not_writable", "EACCES"): lambda t, x: t(
-        "The bot may not write the watch list {path}. Give its user permission to write to the directory.",
-        **x,
+    ("not_writable", "ENOENT"): N_(
+        "The directory of the watch list {path} does not exist. Make it, or correct DATA_DIR."
     ),
-    ("not_writable", "ENOENT"): lambda t, x: t(
-        "The directory of the watch list {path} does not exist. Make it, or correct DATA_DIR.", **x
+    ("not_writable", "ENOSPC"): N_(
+        "The watch list {path} cannot be written: the disk is full. Make room on it."
     ),
-    ("not_writable", "ENOSPC"): lambda t, x: t(
-        "The watch list {path} cannot be written: the disk is full. Make room on it.", **x
+    ("not_writable", "EROFS"): N_(
+        "The watch list {path} cannot be written: the file system is read-only. Set another DATA_DIR."
     ),
-    ("not_writable", "EROFS"): lambda t, x: t(
-        "The watch list {path} cannot be written: the file system is read-only. Set another DATA_DIR.", **x
-    ),
-    ("newer_version", ""): lambda t, x: t(
+    ("newer_version", ""): N_(
         "The watch list {path} was written by a newer version of the bot (format {reason}). "
-        "Update the bot, or move the file away.",
-        **x,
+        "Update the bot, or move the file away."
     ),
 }
 
 JOURNAL_ERRORS: Table = {
-    ("unreadable", ""): lambda t, x: t(
-        "The journal {path} cannot be read ({reason}). Check the file and its permissions.", **x
+    ("unreadable", ""): N_(
+        "The journal {path} cannot be read ({reason}). Check the file and its permissions."
     ),
-    ("unreadable", "EACCES"): lambda t, x: t(
-        "The bot may not read the journal {path}. Give its user permission to read it.", **x
+    ("unreadable", "EACCES"): N_(
+        "The bot may not read the journal {path}. Give its user permission to read it."
     ),
-    ("unreadable", "EISDIR"): lambda t, x: t(
-        "There is a directory where the journal {path} should be. Move it away.", **x
+    ("unreadable", "EISDIR"): N_("There is a directory where the journal {path} should be. Move it away."),
+    ("not_writable", ""): N_(
+        "The journal {path} cannot be written ({reason}). Check the disk and the permissions."
     ),
-    ("not_writable", ""): lambda t, x: t(
-        "The journal {path} cannot be written ({reason}). Check the disk and the permissions.", **x
+    ("not_writable", "EACCES"): N_(
+        "The bot may not write the journal {path}. Give its user permission to write to the directory."
     ),
-    ("not_writable", "EACCES"): lambda t, x: t(
-        "The bot may not write the journal {path}. Give its user permission to write to the directory.", **x
+    ("not_writable", "ENOENT"): N_(
+        "The directory of the journal {path} does not exist. Make it, or correct DATA_DIR."
     ),
-    ("not_writable", "ENOENT"): lambda t, x: t(
-        "The directory of the journal {path} does not exist. Make it, or correct DATA_DIR.", **x
+    ("not_writable", "ENOSPC"): N_(
+        "The journal {path} cannot be written: the disk is full. Make room on it."
     ),
-    ("not_writable", "ENOSPC"): lambda t, x: t(
-        "The journal {path} cannot be written: the disk is full. Make room on it.", **x
+    ("not_writable", "EROFS"): N_(
+        "The journal {path} cannot be written: the file system is read-only. Set another DATA_DIR."
     ),
-    ("not_writable", "EROFS"): lambda t, x: t(
-        "The journal {path} cannot be written: the file system is read-only. Set another DATA_DIR.", **x
-    ),
-    ("not_writable", "SQLITE_BUSY"): lambda t, x: t(
-        "The journal {path} is in use by another program. End that program.", **x
-    ),
-    ("newer_version", ""): lambda t, x: t(
+    ("not_writable", "SQLITE_BUSY"): N_("The journal {path} is in use by another program. End that program."),
+    ("newer_version", ""): N_(
         "The journal {path} was written by a newer version of the bot (format {reason}). Update the bot, or move "
-        "the file away.",
-        **x,
+        "the file away."
     ),
 }
 
@@ -107,14 +98,17 @@ def fault_lines(t: Text, faults: Iterable[Fault]) -> list[str]:
 
 def store_error_line(t: Text, error: StoreError) -> str:
     """Explain why the watch list cannot be used, and what to do."""
-    say = _entry(STORE_ERRORS, error.kind, error.reason) or STORE_ERRORS["not_writable", ""]
-    return say(t, {"path": _quoted(t, plain(str(error.path), _PATH_MOST)), "reason": plain(error.reason)})
+    return _file_line(t, STORE_ERRORS, error)
 
 
 def journal_error_line(t: Text, error: JournalError) -> str:
     """Explain why the journal cannot be used, and what to do."""
-    say = _entry(JOURNAL_ERRORS, error.kind, error.reason) or JOURNAL_ERRORS["not_writable", ""]
-    return say(t, {"path": _quoted(t, plain(str(error.path), _PATH_MOST)), "reason": plain(error.reason)})
+    return _file_line(t, JOURNAL_ERRORS, error)
+
+
+def _file_line(t: Text, table: Table, error: StoreError | JournalError) -> str:
+    values = {"path": _quoted(t, plain(str(error.path), _PATH_MOST)), "reason": plain(error.reason)}
+    return _line(t, table, (error.kind, error.reason), ("not_writable", ""), values)
 
 
 def in_use_line(t: Text, error: DataDirInUse) -> str:
@@ -149,13 +143,16 @@ def foreign_file_line(t: Text, error: ForeignFile) -> str:
 
 
 def _fault_line(t: Text, fault: Fault) -> str:
-    say = _entry(FAULTS, fault.kind, fault.reason or fault.expected) or FAULTS["wrong_type", ""]
-    return say(t, _told(t, fault))
+    reason = fault.reason or fault.expected or ""
+    return _line(t, FAULTS, (fault.kind, reason), ("wrong_type", ""), _told(t, fault))
 
 
-def _entry(table: Table, kind: str, reason: str | None) -> FaultText | None:
-    words = (reason or "", _SAME_AS.get(reason or "", ""), "")
-    return next((table[kind, word] for word in words if (kind, word) in table), None)
+def _line(t: Text, table: Table, wanted: tuple[str, str], otherwise: tuple[str, str], values: Told) -> str:
+    """Fill in the row for this kind and reason, or the row for the kind alone, or the row `otherwise`."""
+    kind, reason = wanted
+    rows = [(kind, word) for word in (reason, _SAME_AS.get(reason, ""), "")]
+    message = table[next((row for row in rows if row in table), otherwise)]
+    return t(message if isinstance(message, str) else message(values), **values)
 
 
 def _told(t: Text, fault: Fault) -> Told:

@@ -1,93 +1,83 @@
-"""One sentence for every error that Proxmox, or the way to it, says no with: a part of ui/messages/errors.py."""
-
-from collections.abc import Callable
-from typing import Any
+"""Define the words for each error of core/proxmox_errors.py, one row each."""
 
 from core import proxmox_errors as p
-from core.errors import BotError
 from ui.formatting import code
-from ui.i18n import Text
+from ui.i18n import N_, Marked, Text
+from ui.messages.error_words import ErrorWords, Rows, fill_in
 
 
 def missing_privilege(t: Text, error: p.MissingPrivilege) -> str:
     if not error.path:
         return t("Proxmox refused: the bot's API token lacks a privilege. Check its permissions.")
-    return t(
-        "Proxmox refused: the bot's API token lacks {privilege} on {path}. Give it to the user and the token.",
-        privilege=code(error.privilege or "?"),
-        path=code(error.path),
+    message = N_(
+        "Proxmox refused: the bot's API token lacks {privilege} on {path}. Give it to the user and the token."
     )
+    return fill_in(t, error, message, privilege=code(error.privilege or "?"))
 
 
 def _certificate(t: Text, error: p.CertificateNotTrusted) -> str:
-    if error.fingerprint is None:
-        return t(
-            "The certificate of {host} is not trusted. Set PROXMOX_VERIFY_SSL or PROXMOX_FINGERPRINT.",
-            host=code(error.host),
+    message = N_("The certificate of {host} is not trusted. Set PROXMOX_VERIFY_SSL or PROXMOX_FINGERPRINT.")
+    if error.fingerprint is not None:
+        message = N_(
+            "The certificate of {host} is not trusted. Compare this SHA-256 fingerprint with `pvenode cert "
+            "info`, then set it as PROXMOX_FINGERPRINT:\n{fingerprint}"
         )
-    return t(
-        "The certificate of {host} is not trusted. Compare this SHA-256 fingerprint with `pvenode cert info`, "
-        "then set it as PROXMOX_FINGERPRINT:\n{fingerprint}",
-        host=code(error.host),
-        fingerprint=code(error.fingerprint, 100),
-    )
+    return fill_in(t, error, message)
 
 
 def _timed_out(t: Text, error: p.TimedOut) -> str:
+    message = N_("{host} did not answer in time. Check its load and the network.")
     if error.changing:
-        return t(
-            "{host} did not answer in time. The work may go on all the same: look with `/info` before trying again.",
-            host=code(error.host),
+        message = N_(
+            "{host} did not answer in time. The work may go on all the same: look with `/info` before trying "
+            "again."
         )
-    return t("{host} did not answer in time. Check its load and the network.", host=code(error.host))
+    return fill_in(t, error, message)
 
 
 def _node_unreachable(t: Text, error: p.NodeUnreachable) -> str:
+    message = N_("Node {node} cannot be reached. Check that it is up and on the network.")
     if error.changing:
-        return t(
-            "Node {node} did not answer. The work may go on all the same: look with `/info` before trying again.",
-            node=code(error.node),
+        message = N_(
+            "Node {node} did not answer. The work may go on all the same: look with `/info` before trying again."
         )
-    return t("Node {node} cannot be reached. Check that it is up and on the network.", node=code(error.node))
+    return fill_in(t, error, message)
 
 
 def _bad_answer(t: Text, error: p.BadAnswer) -> str:
-    host, status = code(error.host), error.status if error.status and error.status >= 300 else None
-    if error.changing and status:
-        return t(
-            "A proxy or gateway in front of {host} answered (HTTP {status}), not Proxmox. The "
-            "work may go on all the same: look with `/info` before trying again.",
-            host=host,
-            status=status,
-        )
-    if error.changing:
-        return t(
-            "The answer of {host} could not be read. The work may go on all the same: "
-            "look with `/info` before trying again.",
-            host=host,
-        )
-    if status:
-        return t(
-            "{host} does not answer like a Proxmox API (HTTP {status}). "
-            "Check PROXMOX_HOST, and any proxy in between.",
-            host=host,
-            status=status,
-        )
-    return t(
-        "{host} does not answer like a Proxmox API. Check PROXMOX_HOST, and any proxy in between.", host=host
-    )
+    from_a_proxy = error.status is not None and error.status >= 300
+    return fill_in(t, error, _BAD_ANSWERS[error.changing, from_a_proxy])
+
+
+_BAD_ANSWERS: dict[tuple[bool, bool], Marked] = {
+    (True, True): N_(
+        "A proxy or gateway in front of {host} answered (HTTP {status}), not Proxmox. The work may go on all "
+        "the same: look with `/info` before trying again."
+    ),
+    (True, False): N_(
+        "The answer of {host} could not be read. The work may go on all the same: look with `/info` before "
+        "trying again."
+    ),
+    (False, True): N_(
+        "{host} does not answer like a Proxmox API (HTTP {status}). Check PROXMOX_HOST, and any proxy in between."
+    ),
+    (False, False): N_(
+        "{host} does not answer like a Proxmox API. Check PROXMOX_HOST, and any proxy in between."
+    ),
+}
+"""Keys: whether a change was sent, and whether the HTTP status is 300 or more, which means a proxy."""
 
 
 def _too_large(t: Text, error: p.AnswerTooLarge) -> str:
     if error.changing:
         return _bad_answer(t, error)
-    return t("The answer from {host} is too large and was not read to its end.", host=code(error.host))
+    return fill_in(t, error, N_("The answer from {host} is too large and was not read to its end."))
 
 
 def _rejected(t: Text, error: p.Rejected) -> str:
     if not error.message.strip():
-        return t("Proxmox refused without a reason (HTTP {status}).", status=error.status)
-    return t("Proxmox refused: {message}", message=code(error.message, 300))
+        return fill_in(t, error, N_("Proxmox refused without a reason (HTTP {status})."))
+    return fill_in(t, error, N_("Proxmox refused: {message}"), message=code(error.message, 300))
 
 
 def _half_gone(t: Text, error: p.HalfGone) -> str:
@@ -106,41 +96,49 @@ def _half_gone(t: Text, error: p.HalfGone) -> str:
     )
 
 
-PROXMOX_SENTENCES: dict[type[BotError], Callable[[Text, Any], str]] = {
-    p.Unreachable: lambda t, x: t(
-        "Proxmox ({host}) cannot be reached. Check the network and that the host is up.", host=code(x.host)
+PROXMOX_WORDS: Rows = {
+    p.Unreachable: ErrorWords(
+        N_("Proxmox ({host}) cannot be reached. Check the network and that the host is up."),
+        N_("Proxmox not reachable"),
     ),
-    p.CertificateNotTrusted: _certificate,
-    p.TimedOut: _timed_out,
-    p.NodeUnreachable: _node_unreachable,
-    p.NoQuorum: lambda t, x: t(
-        "The cluster has no quorum, so nothing can be changed. Bring the other nodes back first."
+    p.CertificateNotTrusted: ErrorWords(_certificate, N_("certificate not trusted")),
+    p.TimedOut: ErrorWords(_timed_out, N_("no answer in time")),
+    p.NodeUnreachable: ErrorWords(_node_unreachable, N_("node not reachable")),
+    p.NoQuorum: ErrorWords(
+        N_("The cluster has no quorum, so nothing can be changed. Bring the other nodes back first."),
+        N_("no quorum"),
     ),
-    p.TokenRefused: lambda t, x: t(
-        "Proxmox refused the bot's API token. Check PROXMOX_USER, PROXMOX_TOKEN_NAME and "
-        "PROXMOX_TOKEN_VALUE, and whether it has expired."
+    p.TokenRefused: ErrorWords(
+        N_(
+            "Proxmox refused the bot's API token. Check PROXMOX_USER, PROXMOX_TOKEN_NAME and "
+            "PROXMOX_TOKEN_VALUE, and whether it has expired."
+        ),
+        N_("API token refused"),
     ),
-    p.MissingPrivilege: missing_privilege,
-    p.GuestMoved: lambda t, x: t(
-        "**{vmid}** is just moving to another node. Please try again in a moment.", vmid=x.vmid
+    p.MissingPrivilege: ErrorWords(missing_privilege, N_("API token lacks a privilege")),
+    p.GuestMoved: ErrorWords(
+        N_("**{vmid}** is just moving to another node. Please try again in a moment."), N_("guest was moving")
     ),
-    p.LockTimeout: lambda t, x: t(
-        "Other work holds the guest's configuration just now. Please try again in a moment."
+    p.LockTimeout: ErrorWords(
+        N_("Other work holds the guest's configuration just now. Please try again in a moment."),
+        N_("configuration held by other work"),
     ),
-    p.StorageFull: lambda t, x: t("The storage is full: {message}", message=code(x.message, 200)),
-    p.TargetNotShared: lambda t, x: t(
-        "The copy cannot go to another node, since its storage is local: {message}",
-        message=code(x.message, 200),
+    p.StorageFull: ErrorWords(N_("The storage is full: {message}"), N_("storage full")),
+    p.TargetNotShared: ErrorWords(
+        N_("The copy cannot go to another node, since its storage is local: {message}"),
+        N_("storage not shared"),
     ),
-    p.LinkedCloneUnsupported: lambda t, x: t(
-        "The storage of this template does not allow copies: {message}", message=code(x.message, 200)
+    p.LinkedCloneUnsupported: ErrorWords(
+        N_("The storage of this template does not allow copies: {message}"),
+        N_("storage does not allow copies"),
     ),
-    p.TaskUnknown: lambda t, x: t("Proxmox no longer knows this task: {upid}", upid=code(x.upid, 100)),
-    p.Rejected: _rejected,
-    p.NothingVisible: lambda t, x: t(
-        "Proxmox suddenly shows no guest at all. The API token may have lost the privilege `VM.Audit`."
+    p.TaskUnknown: ErrorWords(N_("Proxmox no longer knows this task: {upid}"), N_("task not known")),
+    p.Rejected: ErrorWords(_rejected, N_("refused by Proxmox")),
+    p.NothingVisible: ErrorWords(
+        N_("Proxmox suddenly shows no guest at all. The API token may have lost the privilege `VM.Audit`."),
+        N_("no guest visible"),
     ),
-    p.HalfGone: _half_gone,
-    p.BadAnswer: _bad_answer,
-    p.AnswerTooLarge: _too_large,
+    p.HalfGone: ErrorWords(_half_gone, N_("many guests gone at once")),
+    p.BadAnswer: ErrorWords(_bad_answer, N_("answer not understood")),
+    p.AnswerTooLarge: ErrorWords(_too_large, N_("answer too large")),
 }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from core import proxmox_errors as p
 from core.guest import Cluster
 from core.readiness import HISTORY, SEND, SEND_IN_THREAD, VIEW, Finding, GuildView, Problem, RequiredSetup
 from ui.formatting import FAILED, OK, WARNING, plain
-from ui.i18n import Text
+from ui.i18n import N_, Marked, Text
 from ui.messages.errors import error_sentence
 
 _MOST = 100
@@ -22,51 +22,32 @@ _SETTING: dict[str, str] = {
 }
 """By error, the setting to check first. For all other errors it is PROXMOX_HOST."""
 
-_LINES: Mapping[Problem, Callable[[Text, Mapping[str, str]], str]] = {
-    Problem.NO_GUESTS: lambda t, x: t(
-        "Proxmox answers but shows no guests. Give `VM.Audit` to both the user and the token.", **x
+_LINES: Mapping[Problem, Marked] = {
+    Problem.NO_GUESTS: N_(
+        "Proxmox answers but shows no guests. Give `VM.Audit` to both the user and the token."
     ),
-    Problem.NO_NODE: lambda t, x: t("there is no node {value}. The nodes of this cluster: {names}.", **x),
-    Problem.NODE_OFFLINE: lambda t, x: t("the node {value} is offline right now.", **x),
-    Problem.NO_GUILD: lambda t, x: t(
-        "the bot is not in the server {value}. Check the ID, and invite the bot to it.", **x
+    Problem.NO_NODE: N_("there is no node {value}. The nodes of this cluster: {names}."),
+    Problem.NODE_OFFLINE: N_("the node {value} is offline right now."),
+    Problem.NO_GUILD: N_("the bot is not in the server {value}. Check the ID, and invite the bot to it."),
+    Problem.GUILD_AWAY: N_("Discord does not show the server right now. The bot will check again."),
+    Problem.NO_CATEGORY: N_("there is no category {value} in the server. Copy the ID of the category again."),
+    Problem.NO_CHANNEL: N_("there is no channel {value} in the server. Copy the ID of the channel again."),
+    Problem.NOT_TOLD: N_(
+        "Discord does not say right now whether there is a channel {value}. The bot will check again."
     ),
-    Problem.GUILD_AWAY: lambda t, x: t(
-        "Discord does not show the server right now. The bot will check again.", **x
+    Problem.IS_A_CATEGORY: N_("{value} is a category. Copy the ID of a channel in it."),
+    Problem.IS_A_CHANNEL: N_("{value} is a channel, not a category. Copy the ID of the category it is in."),
+    Problem.TAKES_NO_MESSAGES: N_("{value} takes no messages (it may be a forum). Choose a text channel."),
+    Problem.PERMISSIONS: N_("in {value} the bot lacks: {names}. Give its role these permissions."),
+    Problem.NO_HISTORY: N_(
+        "in {value} the bot lacks: {names}. A message may be sent twice when Discord's answer gets lost."
     ),
-    Problem.NO_CATEGORY: lambda t, x: t(
-        "there is no category {value} in the server. Copy the ID of the category again.", **x
-    ),
-    Problem.NO_CHANNEL: lambda t, x: t(
-        "there is no channel {value} in the server. Copy the ID of the channel again.", **x
-    ),
-    Problem.NOT_TOLD: lambda t, x: t(
-        "Discord does not say right now whether there is a channel {value}. The bot will check again.", **x
-    ),
-    Problem.IS_A_CATEGORY: lambda t, x: t("{value} is a category. Copy the ID of a channel in it.", **x),
-    Problem.IS_A_CHANNEL: lambda t, x: t(
-        "{value} is a channel, not a category. Copy the ID of the category it is in.", **x
-    ),
-    Problem.TAKES_NO_MESSAGES: lambda t, x: t(
-        "{value} takes no messages (it may be a forum). Choose a text channel.", **x
-    ),
-    Problem.PERMISSIONS: lambda t, x: t(
-        "in {value} the bot lacks: {names}. Give its role these permissions.", **x
-    ),
-    Problem.NO_HISTORY: lambda t, x: t(
-        "in {value} the bot lacks: {names}. A message may be sent twice when Discord's answer gets lost.", **x
-    ),
-    Problem.NO_ROLE: lambda t, x: t(
-        "there is no role {value} in the server. Copy the ID of the role again.", **x
-    ),
-    Problem.ROLE_IS_SILENT: lambda t, x: t(
+    Problem.NO_ROLE: N_("there is no role {value} in the server. Copy the ID of the role again."),
+    Problem.ROLE_IS_SILENT: N_(
         "the bot cannot mention the role {value}, so nobody is notified. Allow anyone to "
-        "mention the role, or give the bot “Mention All Roles”.",
-        **x,
+        "mention the role, or give the bot “Mention All Roles”."
     ),
-    Problem.EVERYBODY_IS_ADMIN: lambda t, x: t(
-        "no role is set, so everybody in the category is an admin.", **x
-    ),
+    Problem.EVERYBODY_IS_ADMIN: N_("no role is set, so everybody in the category is an admin."),
 }
 
 
@@ -119,7 +100,7 @@ def _told(t: Text, finding: Finding) -> str:
         shown = [plain(name, _MOST) for name in finding.names[:_NAMES_MOST]]
         shown += ["…"] if len(finding.names) > _NAMES_MOST else []
     values = {"value": _quoted(t, finding.value), "names": ", ".join(shown)}
-    return f"{finding.setting}: {_LINES[finding.problem](t, values)}"
+    return f"{finding.setting}: {t(_LINES[finding.problem], **values)}"
 
 
 def _quoted(t: Text, value: str) -> str:

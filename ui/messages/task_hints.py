@@ -1,33 +1,32 @@
 """Recognize errors of tasks by their text, and say what to do about them."""
 
 import re
-from collections.abc import Callable
 
 from core import proxmox_errors as p
 from core.operations import Operation
-from ui.i18n import Text
+from ui.i18n import N_, Marked, Text
 from ui.messages.proxmox_errors import missing_privilege
 
 _MOST = 1000
 """Maximum characters of a task's error that are searched."""
-_HINTS: tuple[tuple[str, Callable[[Text], str]], ...] = (
+_HINTS: tuple[tuple[str, Marked], ...] = (
     (
         r"still in use by linked clone|base volume .* still in use",
-        lambda t: t("Guests cloned from it still use its disk. Delete those first."),
+        N_("Guests cloned from it still use its disk. Delete those first."),
     ),
     (
         r"[Nn]o space left|not enough (free )?(disk )?space|out of space|free space|\bis full\b",
-        lambda t: t("The storage seems to be full."),
+        N_("The storage seems to be full."),
     ),
     (
         r"MAX \d+ vcpus allowed",
-        lambda t: t("The VM has more cores than the node has CPUs. Give it fewer with `/resize`."),
+        N_("The VM has more cores than the node has CPUs. Give it fewer with `/resize`."),
     ),
-    (r"no quorum", lambda t: t("The cluster has no quorum.")),
-    (r"is locked|can't lock file", lambda t: t("Other work holds the guest. Try again when it is over.")),
+    (r"no quorum", N_("The cluster has no quorum.")),
+    (r"is locked|can't lock file", N_("Other work holds the guest. Try again when it is over.")),
     (
         r"is not (the )?most recent",
-        lambda t: t("This storage can only be rolled back to its newest snapshot."),
+        N_("This storage can only be rolled back to its newest snapshot."),
     ),
 )
 _PERMISSION = re.compile(r"Permission check failed \((?P<path>/[^,)]*)(?:,\s*(?P<privileges>[^)]+))?\)")
@@ -38,9 +37,9 @@ def task_hint(t: Text, verb: Operation, message: str) -> str | None:
     message = message[:_MOST]
     if match := _PERMISSION.search(message):
         return missing_privilege(t, p.MissingPrivilege(match["privileges"] or "", match["path"]))
-    for pattern, say in _HINTS:
+    for pattern, advice in _HINTS:
         if re.search(pattern, message):
-            return say(t)
+            return t(advice)
     if verb in (Operation.SHUTDOWN, Operation.REBOOT) and "got timeout" in message:
         return t("The guest did not obey in time. `/stop` switches it off hard.")
     return None

@@ -6,10 +6,8 @@ so that the text always fits into a message.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from types import UnionType
-from typing import Any, get_args, get_type_hints
 
-from core import proxmox_errors
+from core.error_codec import from_dict
 from core.errors import BotError
 from core.watch.incidents.flapping import CALM_SECONDS
 from core.watch.incidents.model import DOWN, ONE_OFF, GuestEvent, Incident, MessageKind, SourceFault, Topic
@@ -17,7 +15,7 @@ from core.watch.journal import OutboxMessage
 from ui.formatting import ALARM, BACK, QUIET, code, fit_lines, format_duration, person, timestamp
 from ui.i18n import Text
 from ui.messages.errors import error_sentence
-from ui.messages.proxmox_errors import PROXMOX_SENTENCES
+from ui.messages.proxmox_errors import PROXMOX_WORDS
 from ui.watch.incidents.guests import event_text, group_rows
 from ui.watch.incidents.names import duration_text, guest_names, muted_subject
 from ui.watch.incidents.states import HELD, held_advice
@@ -263,20 +261,5 @@ def _answers(t: Text, incident: Incident) -> list[str]:
 
 def error_of(fault: SourceFault | None) -> BotError | None:
     """Return the error that a fault was made from. None if this version does not know it."""
-    kind = getattr(proxmox_errors, fault.error, None) if fault else None
-    if fault is None or kind not in PROXMOX_SENTENCES:
-        return None
-    hints = get_type_hints(kind)
-    try:
-        error: BotError = kind(**{name: _value(hints[name], text) for name, text in fault.values})
-    except (KeyError, TypeError, ValueError):
-        return None
-    return error
-
-
-def _value(hint: Any, text: str) -> object:
-    """A field's value from its text."""
-    if isinstance(hint, UnionType):
-        inner = next(each for each in get_args(hint) if each is not type(None))
-        return None if text == "None" else _value(inner, text)
-    return text == "True" if hint is bool else hint(text)
+    error = from_dict(fault.to_dict()) if fault else None
+    return error if type(error) in PROXMOX_WORDS else None

@@ -6,18 +6,11 @@ from functools import partial
 
 from core.access.policy import Actor, is_protected, level_on, listed_or_unknown, scoped_vmids
 from core.durations import parse_duration
-from core.errors import (
-    JournalFailed,
-    NameMismatch,
-    NoReason,
-    NotMuted,
-    OnlySomeGuests,
-    Unconfirmed,
-    UnknownTarget,
-)
+from core.errors import JournalFailed, NameMismatch, NoReason, NotMuted, OnlySomeGuests, Unconfirmed
 from core.guest import Cluster, Guest
 from core.operations import OPERATIONS, Level, Operation
 from core.proxmox_errors import HalfGone, ProxmoxError
+from core.wanted_errors import UnknownTarget
 from core.watch.incidents.model import ALL, SOURCE, Incident, Topic, node_subject
 from core.watch.incidents.transition import guest_targets
 from core.watch.journal import Backlog

@@ -29,7 +29,7 @@ from ui.formatting import (
 )
 from ui.guests.lists import list_footer
 from ui.i18n import Text
-from ui.messages.errors import error_sentence, read_only_line
+from ui.messages.errors import error_sentence, read_only_line, reason_of
 from ui.messages.startup import journal_stuck
 from ui.messages.subjects import subject_name
 from ui.watch.alert_channel import ENDING, NO_CONNECTION
@@ -183,7 +183,7 @@ def reason_words(t: Text, reason: str) -> str:
         TOO_OLD: t("it was too old"),
         BROKEN: t("an error of the bot's own, see the log"),
     }
-    return ours.get(reason) or code(reason, 150)
+    return ours.get(reason) or reason_of(t, reason, 150)
 
 
 def _journal(t: Text, error: JournalFailed | None) -> str:

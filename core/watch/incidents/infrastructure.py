@@ -1,8 +1,7 @@
 """Judge the connection to Proxmox and the nodes. While one of them fails, its guests are not judged."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
-from core.errors import BotError
 from core.guest import Cluster, Node
 from core.proxmox_errors import HalfGone
 from core.watch.incidents.model import (
@@ -50,18 +49,12 @@ def check_source(transition: Transition) -> bool:
             Topic.SOURCE,
             SOURCE,
             Severity.CRITICAL,
-            fault=make_source_fault(fault),
+            fault=SourceFault.of(fault),
             watched=len(transition.entries),
         )
         transition.update_incident(replace(incident, opened=opened, began=since))
         transition.source = replace(transition.source, incident=incident.id)
     return False
-
-
-def make_source_fault(error: BotError) -> SourceFault:
-    """Turn an error into the form that the journal stores."""
-    values = tuple((each.name, str(getattr(error, each.name))) for each in fields(error))  # type: ignore[arg-type]  # every subclass is a dataclass
-    return SourceFault(type(error).__name__, values)
 
 
 def check_nodes(transition: Transition, cluster: Cluster) -> None:

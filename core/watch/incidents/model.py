@@ -5,9 +5,15 @@ by wall time). `clock` runs only while Proxmox can be read. `unix` times are Uni
 Data that outlives the process (adapters/journal/store.py) has fields of plain values only.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
+from core import error_codec
+from core.codec import from_plain
+from core.errors import BotError
 from core.guest import Kind, State, fingerprint_of
 
 ALL = "all"
@@ -143,10 +149,25 @@ ONE_OFF = frozenset({Topic.RESTART, Topic.BACKUP, Topic.NOTE})
 
 @dataclass(frozen=True, slots=True)
 class SourceFault:
-    """Why Proxmox cannot be read: the name and fields of a `ProxmoxError` (core/proxmox_errors.py)."""
+    """Why Proxmox cannot be read: a ProxmoxError of core/errors.py as a value that can be compared and kept."""
 
     error: str
-    values: tuple[tuple[str, str], ...] = ()
+    values: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def of(cls, error: BotError) -> SourceFault:
+        return cls.from_dict(error.to_dict())
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> SourceFault:
+        word, values = from_plain(str, data["error"]), data.get("values", {})
+        if isinstance(values, list):  # as bots up to 26 November 2026 wrote them
+            error = error_codec.from_dict(data)
+            return cls.of(error) if error else cls(word)
+        return cls(word, tuple(values.items()))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"error": self.error, "values": dict(self.values)}
 
 
 @dataclass(frozen=True, slots=True)

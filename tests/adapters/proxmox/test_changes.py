@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from core.errors import BotError, ChangedMeanwhile, GuestLocked, GuestProtected, VmidTaken
+from core.errors import BotError, ChangedMeanwhile
 from core.guest import Guest, Kind, State
+from core.guest_errors import GuestLocked, GuestProtected, VmidTaken
 from core.operations import OPERATIONS, Operation
 from core.proxmox_errors import GuestMoved, LockTimeout, MissingPrivilege, NoQuorum, Rejected, TargetNotShared
 from playground.pve.server import Pve
@@ -120,7 +121,7 @@ async def test_clone(pve: Pve, client: ProxmoxClient, template: Guest, full: boo
 async def test_somebody_took_the_vmid(pve: Pve, client: ProxmoxClient, template: Guest) -> None:
     pve.take_vmid_on_next_clone()
     error = await refusal(client.clone(template, 120, "new", target=None, full=False))
-    assert str(error) == "VmidTaken(vmid=120)"
+    assert str(error) == str(VmidTaken(120))
     assert isinstance(error, VmidTaken)
 
 

@@ -7,8 +7,9 @@ import pytest
 from fakepve import errors as catalogue
 
 from adapters.proxmox.errors import CallContext, make_error
-from core.errors import BotError, ChangedMeanwhile, GuestLocked, GuestProtected, VmidTaken
+from core.errors import BotError, ChangedMeanwhile
 from core.guest import Guest, Kind, State
+from core.guest_errors import GuestLocked, GuestProtected, VmidTaken
 from core.proxmox_errors import (
     GuestMoved,
     LinkedCloneUnsupported,

@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.proxmox.lanes import SLOTS
-from core.errors import BadSnapshotName, BotError
+from core.errors import BotError
 from core.guest import Guest, Kind
 from core.lanes import Lane
 from core.names import Upid
 from core.operations import Operation
 from core.proxmox_errors import Unreachable
+from core.wanted_errors import BadSnapshotName
 from proxmox_client import ProxmoxClient
 from tests.support.client_stage import (
     CT,

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from adapters.proxmox.responses import Response, parse_response
-from core.errors import BotError, GuestLocked
+from core.errors import BotError
+from core.guest_errors import GuestLocked
 from core.operations import Operation
 from core.proxmox_errors import (
     BadAnswer,

@@ -9,8 +9,9 @@ import pytest
 
 from core.access.policy import AccessRules, Scope, ScopeKind, depends_on_list
 from core.cluster_cache import LEARNED_SECONDS
-from core.errors import GuestNotFound, NotAllowed
+from core.errors import NotAllowed
 from core.guest import Guest, Kind, State
+from core.guest_errors import GuestNotFound
 from core.operations import Level, Operation
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast

@@ -7,8 +7,9 @@ import pytest
 
 from core.access.policy import Actor, InteractionKind, decide
 from core.audit.trail import AuditFilter, AuditStep
-from core.errors import BotError, GuestNotFound, ReadOnly, Refused
+from core.errors import BotError, ReadOnly, Refused
 from core.guest import Guest
+from core.guest_errors import GuestNotFound
 from core.operations import Operation
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from core.audit.trail import AuditFilter, AuditStep
-from core.errors import ChangedMeanwhile, GuestNotFound, NotAllowed, OnlySomeGuests, ReadOnly, UnknownTarget
+from core.errors import ChangedMeanwhile, NotAllowed, OnlySomeGuests, ReadOnly
+from core.guest_errors import GuestNotFound
 from core.operations import Level
+from core.wanted_errors import UnknownTarget
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage

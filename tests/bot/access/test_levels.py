@@ -11,7 +11,8 @@ import pytest
 
 from core.access.policy import InteractionKind
 from core.audit.trail import AuditFilter, AuditStep
-from core.errors import GuestNotFound, NotAllowed, NotYours, QuestionAnswered, QuestionOver
+from core.errors import NotAllowed, NotYours, QuestionAnswered, QuestionOver
+from core.guest_errors import GuestNotFound
 from core.operations import Level
 from playground.discord.people import Person, PressResult
 from playground.pve.server import Pve

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from core.audit.trail import AuditFilter, AuditRecord, AuditStep
-from core.errors import GuestProtected, NameMismatch, NoReason, NotAllowed, Unconfirmed
+from core.errors import NameMismatch, NoReason, NotAllowed, Unconfirmed
+from core.guest_errors import GuestProtected
 from core.operations import Level
 from playground.discord.people import Person, PressResult
 from playground.pve.server import Pve

@@ -8,7 +8,8 @@ import pytest
 from core.access.read_only import KEY, ReadOnlySwitch
 from core.audit.trail import AuditFilter, AuditStep
 from core.clock import Clock
-from core.errors import GuestNotFound, JournalFailed, NotAllowed, ReadOnly, StoreFailed
+from core.errors import JournalFailed, NotAllowed, ReadOnly, StoreFailed
+from core.guest_errors import GuestNotFound
 from core.operations import OPERATIONS, Effect, Level, Operation
 from playground.discord.people import Person
 from playground.pve.server import Pve

@@ -25,23 +25,25 @@ from core.access.policy import (
 from core.errors import (
     AlreadyWatched,
     BotError,
-    GuestNotFound,
     NameMismatch,
     NotAllowed,
-    NotATemplate,
     NotHere,
-    NothingToChange,
     NotMuted,
     NotWatched,
     OnlySomeGuests,
+)
+from core.guest import Guest, Kind, State
+from core.guest_errors import (
+    GuestNotFound,
+    NotATemplate,
+    NothingToChange,
     SnapshotExists,
     SnapshotNotFound,
-    UnknownTarget,
     WrongKind,
     WrongState,
 )
-from core.guest import Guest, Kind, State
 from core.operations import Level, Operation
+from core.wanted_errors import UnknownTarget
 from playground.discord.people import PressResult
 from playground.discord.posts import SeenMessage
 from playground.discord.server import Channel

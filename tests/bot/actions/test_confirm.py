@@ -4,18 +4,9 @@ import asyncio
 
 import pytest
 
-from core.errors import (
-    BotError,
-    ChangedMeanwhile,
-    GuestNotFound,
-    GuestProtected,
-    NameMismatch,
-    NotYours,
-    QuestionAnswered,
-    QuestionOver,
-    WrongState,
-)
+from core.errors import BotError, ChangedMeanwhile, NameMismatch, NotYours, QuestionAnswered, QuestionOver
 from core.guest import State
+from core.guest_errors import GuestNotFound, GuestProtected, WrongState
 from playground.discord.people import PressResult
 from playground.pve.server import Pve
 from tests.support import stage

@@ -11,8 +11,8 @@ import pytest
 from adapters.proxmox.http import QUICK_SECONDS, READ_SECONDS
 from core.actions.planner import FALLBACK_SECONDS
 from core.audit.trail import AuditFilter, AuditStep
-from core.errors import GuestProtected, WrongState
 from core.guest import State
+from core.guest_errors import GuestProtected, WrongState
 from playground.pve.server import Pve
 from proxmox_client import BACKUPS_SECONDS
 from tests.support import stage

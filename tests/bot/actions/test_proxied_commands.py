@@ -6,7 +6,7 @@ Finished work is reported as finished, and unknown results as unknown.
 import pytest
 
 from core.audit.trail import AuditFilter, AuditRecord, AuditStep
-from core.errors import GuestLocked
+from core.guest_errors import GuestLocked
 from core.proxmox_errors import BadAnswer, MissingPrivilege, Rejected
 from playground.pve.server import Pve
 from tests.support import stage
@@ -61,7 +61,7 @@ async def test_a_stop_that_nobody_can_tell_of_is_unknown_and_stays_expected(
     assert "` `" not in text and "<html" not in text
     assert (str(status) in text) == (status >= 300)
     ended = next(record for record in audited(scene) if record.operation == "stop")
-    assert ended.step is AuditStep.ENDED and ended.outcome.startswith("unknown: BadAnswer")
+    assert ended.step is AuditStep.ENDED and ended.outcome.startswith('unknown: {"error":"BadAnswer"')
     pve.between.nothing()
     assert pve.guest(101).status == "stopped"
     await scene.poll(3)

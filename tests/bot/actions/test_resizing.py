@@ -6,8 +6,8 @@ Pending changes are shown, also to the next resize.
 import pytest
 
 from core.actions.resizing import Excess, find_excess, with_pending
-from core.errors import NothingToChange
 from core.guest import GuestConfig, Kind, Node
+from core.guest_errors import NothingToChange
 from core.proxmox import Pending
 from playground.pve.server import Pve
 from tests.support import stage

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from core.access.policy import AccessRules, Scope, ScopeKind
-from core.errors import ChangedMeanwhile, GuestBusy, GuestNotFound, NotAllowed, TooManyChanges
+from core.errors import ChangedMeanwhile, NotAllowed, TooManyChanges
 from core.guest import State
+from core.guest_errors import GuestBusy, GuestNotFound
 from core.operations import Level, Operation
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast

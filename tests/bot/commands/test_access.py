@@ -3,7 +3,8 @@
 import pytest
 
 from core.access.policy import Actor, Place, is_owner
-from core.errors import GuestNotFound, NotHere
+from core.errors import NotHere
+from core.guest_errors import GuestNotFound
 from core.operations import OPERATIONS, Operation, Reach
 from core.wanted_errors import UnknownOperation
 from playground.pve.server import Pve

@@ -2,12 +2,10 @@
 
 import pytest
 
-from core.errors import (
-    BadAmount,
-    BadGuestName,
-    BadVmid,
+from core.errors import BotError
+from core.guest import State
+from core.guest_errors import (
     BalloonTooLarge,
-    BotError,
     GuestLocked,
     GuestNotFound,
     GuestProtected,
@@ -18,7 +16,7 @@ from core.errors import (
     VmidTaken,
     WrongState,
 )
-from core.guest import State
+from core.wanted_errors import BadAmount, BadGuestName, BadVmid
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from core.errors import GuestNotFound
 from core.guest import State
+from core.guest_errors import GuestNotFound
 from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
 from tests.support import stage

@@ -11,19 +11,16 @@ from core.access.policy import InteractionKind
 from core.audit.trail import AuditFilter, AuditStep
 from core.errors import (
     AlreadyWatched,
-    BadAmount,
-    BadDuration,
-    BadVmid,
     BotError,
     CannotWatchTemplate,
     DiskUnknown,
-    GuestNotFound,
     JournalFailed,
     NotMuted,
     NotWatched,
     StoreFailed,
-    UnknownTarget,
 )
+from core.guest_errors import GuestNotFound
+from core.wanted_errors import BadAmount, BadDuration, BadVmid, UnknownTarget
 from core.watch.incidents.model import ALL
 from playground.pve.server import Pve
 from tests.support import stage

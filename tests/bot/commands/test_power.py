@@ -2,8 +2,8 @@
 
 import pytest
 
-from core.errors import GuestLocked, TemplateRefused, WrongState
 from core.guest import State
+from core.guest_errors import GuestLocked, TemplateRefused, WrongState
 from core.operations import Operation
 from playground.pve.server import Pve
 from tests.support import stage

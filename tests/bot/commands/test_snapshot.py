@@ -2,9 +2,9 @@
 
 import pytest
 
-from core.errors import (
-    BadSnapshotName,
-    BotError,
+from core.errors import BotError
+from core.guest import Kind
+from core.guest_errors import (
     GuestLocked,
     GuestNotFound,
     MemoryNotSaved,
@@ -13,7 +13,7 @@ from core.errors import (
     SnapshotUnsupported,
     TemplateRefused,
 )
-from core.guest import Kind
+from core.wanted_errors import BadSnapshotName
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of

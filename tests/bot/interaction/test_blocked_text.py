@@ -2,8 +2,8 @@
 
 import pytest
 
-from core.errors import WrongState
 from core.guest import State
+from core.guest_errors import WrongState
 from playground.demo import BLOCKED
 from playground.pve.server import Pve
 from tests.support import stage

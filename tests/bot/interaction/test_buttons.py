@@ -4,16 +4,9 @@ import asyncio
 
 import pytest
 
-from core.errors import (
-    BotError,
-    ChangedMeanwhile,
-    GuestBusy,
-    GuestNotFound,
-    QuestionOver,
-    TemplateRefused,
-    WrongState,
-)
+from core.errors import BotError, ChangedMeanwhile, QuestionOver
 from core.guest import State
+from core.guest_errors import GuestBusy, GuestNotFound, TemplateRefused, WrongState
 from core.proxmox_errors import NodeUnreachable
 from playground.discord.people import PressResult
 from playground.pve.server import Pve

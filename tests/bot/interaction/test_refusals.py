@@ -2,7 +2,8 @@
 
 import pytest
 
-from core.errors import BotError, GuestLocked, GuestNotFound, VmidTaken
+from core.errors import BotError
+from core.guest_errors import GuestLocked, GuestNotFound, VmidTaken
 from core.proxmox_errors import (
     BadAnswer,
     CertificateNotTrusted,

@@ -11,16 +11,17 @@ import pytest
 
 from core.access.policy import InteractionKind
 from core.audit.trail import AuditFilter, AuditStep
+from core.error_codec import word_of
 from core.errors import (
     BotError,
     ChangedMeanwhile,
-    GuestNotFound,
     IncidentOver,
     NotAllowed,
     NotYours,
     QuestionAnswered,
     QuestionOver,
 )
+from core.guest_errors import GuestNotFound
 from core.operations import Level
 from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
@@ -279,4 +280,4 @@ async def test_it_is_refused_changes_nothing_and_is_recorded(bare_scene: Stage, 
         person.id,
         case.way,
     )
-    assert record.operation.startswith(case.word) and record.outcome.startswith(type(case.error).__name__)
+    assert record.operation.startswith(case.word) and word_of(record.outcome) == type(case.error).__name__

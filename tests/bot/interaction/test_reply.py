@@ -5,8 +5,8 @@ import itertools
 
 import pytest
 
-from core.errors import GuestBusy, WrongState
 from core.guest import State
+from core.guest_errors import GuestBusy, WrongState
 from playground.discord.faults import Request
 from playground.pve.server import Pve
 from tests.support import stage

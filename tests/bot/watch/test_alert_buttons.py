@@ -6,8 +6,9 @@ import pytest
 
 from core.access.policy import InteractionKind
 from core.audit.trail import AuditFilter, AuditStep
-from core.errors import ChangedMeanwhile, IncidentOver, JournalFailed, NotHere, WrongState
+from core.errors import ChangedMeanwhile, IncidentOver, JournalFailed, NotHere
 from core.guest import State
+from core.guest_errors import WrongState
 from playground.discord.people import PressResult
 from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve

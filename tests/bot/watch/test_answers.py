@@ -2,7 +2,8 @@
 
 import pytest
 
-from core.errors import NotMuted, NotWatched, UnknownTarget
+from core.errors import NotMuted, NotWatched
+from core.wanted_errors import UnknownTarget
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage

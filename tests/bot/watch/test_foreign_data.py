@@ -27,7 +27,7 @@ from tests.support.client_stage import UPID, VM, Rude, answer, client_of
 from tests.support.stage import Stage
 from ui.formatting import plain
 from ui.i18n import Texts
-from ui.messages.error_phrases import reason_of
+from ui.messages.errors import reason_of
 from ui.messages.task_hints import task_hint
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language

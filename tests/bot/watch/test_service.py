@@ -11,8 +11,6 @@ from core.actions.order import Plan, Report
 from core.audit.trail import AuditFilter, AuditRecord, AuditStep
 from core.errors import (
     AlreadyWatched,
-    BadAmount,
-    BadVmid,
     BotError,
     CannotWatchTemplate,
     DiskUnknown,
@@ -25,6 +23,7 @@ from core.errors import (
 from core.guest import Kind, Node, State, Storage
 from core.operations import Operation
 from core.proxmox_errors import MissingPrivilege, NodeUnreachable, NothingVisible, TimedOut, Unreachable
+from core.wanted_errors import BadAmount, BadVmid
 from core.watch.incidents.model import GuestEvent, Topic, WatchEntry
 from core.watch.incidents.state import Rules
 from core.watch.journal import Batch

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import GuestNotFound
+from core.guest_errors import GuestNotFound
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage

@@ -24,8 +24,9 @@ from core.access.policy import (
     unknown_guest,
     visible_guests,
 )
-from core.errors import GuestNotFound, NotAllowed, NotHere, OnlySomeGuests, ReadOnly, Refused
+from core.errors import NotAllowed, NotHere, OnlySomeGuests, ReadOnly, Refused
 from core.guest import Guest, Kind, State
+from core.guest_errors import GuestNotFound
 from core.operations import ACTIONS, OPERATIONS, Effect, Level, Operation, Reach
 from tests.support.access_document import HEADINGS, Promise, promises
 from tests.support.catalogue import COMMANDS

@@ -4,7 +4,7 @@ import pytest
 
 from core.actions.expected_stops import GRACE_SECONDS, LAG_SECONDS, ExpectedStops
 from core.actions.order import Order, Plan
-from core.errors import GuestLocked
+from core.guest_errors import GuestLocked
 from core.operations import ACTIONS, OPERATIONS, Operation
 from tests.support.fakes import AKIKO, STRANGER, FakeClock, guest
 

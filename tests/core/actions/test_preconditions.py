@@ -6,16 +6,16 @@ from itertools import product
 import pytest
 
 from core.actions.preconditions import can_act, failed_precondition
-from core.errors import (
+from core.errors import Refused
+from core.guest import Guest, Kind, State
+from core.guest_errors import (
     GuestLocked,
     GuestProtected,
     NotATemplate,
-    Refused,
     TemplateRefused,
     WrongKind,
     WrongState,
 )
-from core.guest import Guest, Kind, State
 from core.operations import ACTIONS, OPERATIONS, Operation
 from tests.support.catalogue import ACTION
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from core.errors import UnknownTarget
 from core.guest import Cluster, Node, Storage
+from core.wanted_errors import UnknownTarget
 from core.watch.targets import target_of
 from tests.support.fakes import guest
 

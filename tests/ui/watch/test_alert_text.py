@@ -12,7 +12,6 @@ from hypothesis import settings as hypothesis_settings
 from core.errors import BotError, JournalFailed
 from core.guest import HALTED_STATES, PASSING_STATES, Kind, State
 from core.proxmox_errors import CertificateNotTrusted, HalfGone, Rejected, TimedOut, Unreachable
-from core.watch.incidents.infrastructure import make_source_fault
 from core.watch.incidents.model import (
     ALL,
     ONE_OFF,
@@ -48,7 +47,7 @@ from ui.formatting import Colour
 from ui.i18n import Language, Text, Texts
 from ui.interaction.buttons import ALERT, alert_buttons, can_start, guest_of
 from ui.messages.errors import error_sentence
-from ui.messages.proxmox_errors import PROXMOX_SENTENCES
+from ui.messages.proxmox_errors import PROXMOX_WORDS
 from ui.messages.subjects import subject_label, subject_name
 from ui.watch.alert_text import CONTENT_MOST, error_of, message_text, work_word
 from ui.watch.incidents.text import HEADS, OVER, RECOVERIES, SHORT
@@ -94,7 +93,7 @@ OLD = incident(
     guests=(fact(GuestEvent.UNKNOWN), fact(GuestEvent.UNKNOWN, 105)),
 )
 UNSEEN = incident(Topic.BLIND, node="pve2", guests=(fact(GuestEvent.UNKNOWN), fact(GuestEvent.UNKNOWN, 105)))
-READ = incident(Topic.SOURCE, fault=make_source_fault(Unreachable("pve1")), watched=12)
+READ = incident(Topic.SOURCE, fault=SourceFault.of(Unreachable("pve1")), watched=12)
 MANY = incident(
     Topic.GROUP,
     guests=(
@@ -183,7 +182,7 @@ OPENINGS: dict[str, Incident] = {
     "not known, one, seen": over(UNSEEN, guests=UNSEEN.guests[:1]),
     "not known, not watched": over(UNSEEN, forgotten=True),
     "source": READ,
-    "source, one watched": replace(READ, watched=1, fault=make_source_fault(HalfGone(7, 12))),
+    "source, one watched": replace(READ, watched=1, fault=SourceFault.of(HalfGone(7, 12))),
     "source, for a reason of another version": replace(READ, fault=SourceFault("Unheard", (("x", "y"),))),
     "source, back": over(READ),
     "CPU": GAUGE,
@@ -407,14 +406,14 @@ def samples(error: type[BotError]) -> list[BotError]:
     ]
 
 
-@pytest.mark.parametrize("error", PROXMOX_SENTENCES, ids=lambda error: error.__name__)
+@pytest.mark.parametrize("error", PROXMOX_WORDS, ids=lambda error: error.__name__)
 def test_every_fault_becomes_its_error_again(error: type[BotError]) -> None:
     for example in samples(error):
-        again = error_of(make_source_fault(example))
+        again = error_of(SourceFault.of(example))
         assert type(again) is error
         assert str(again) == str(example)
         assert error_sentence(EN, again) in message_text(
-            EN, posting(MessageKind.OPENING, replace(READ, fault=make_source_fault(example)))
+            EN, posting(MessageKind.OPENING, replace(READ, fault=SourceFault.of(example)))
         )
 
 
@@ -438,8 +437,8 @@ def test_a_fault_of_another_version_is_passed_over(fault: SourceFault | None) ->
 
 
 def test_flags_and_nothing_are_not_their_words() -> None:
-    assert error_of(make_source_fault(TimedOut("h", False))).__dict__ == TimedOut("h", False).__dict__
-    assert error_of(make_source_fault(CertificateNotTrusted("h", None))).__dict__["fingerprint"] is None
+    assert error_of(SourceFault.of(TimedOut("h", False))).__dict__ == TimedOut("h", False).__dict__
+    assert error_of(SourceFault.of(CertificateNotTrusted("h", None))).__dict__["fingerprint"] is None
 
 
 # --- works ---
@@ -471,7 +470,7 @@ def hostile_incidents(evil: str) -> list[Incident]:
                 backups=backups,
                 node=evil,
                 storage=evil if each.storage else "",
-                fault=make_source_fault(Rejected(500, evil)),
+                fault=SourceFault.of(Rejected(500, evil)),
                 acked_by=evil,
                 acked=NOON,
                 muted_until=NOON,
@@ -555,7 +554,7 @@ def test_hundreds_at_once_fit_into_one_message(language: Language) -> None:
         over(MANY, guests=facts, **answers),
         replace(NODE, guests=facts, node=LONG, **answers),
         replace(OPENINGS["backups"], backups=backups, **answers),
-        replace(READ, fault=make_source_fault(Rejected(500, LONG * 50)), **answers),
+        replace(READ, fault=SourceFault.of(Rejected(500, LONG * 50)), **answers),
     ):
         for post in (MessageKind.OPENING, MessageKind.REMINDER, MessageKind.RECOVERY):
             text = message_text(t, posting(post, each), 1e9, ROLE)
