@@ -21,6 +21,17 @@ demo: $(VENV)/ready   ## A Discord and a Proxmox cluster on this machine, and th
 test: $(VENV)/ready   ## All tests
 	$(RUN) -m pytest -n 4 --dist loadgroup
 
+# Tests of rules alone: no socket, no process, no Discord.
+PURE := tests/core tests/project/test_catalogues.py tests/project/test_requirements.py
+
+quick: $(VENV)/ready   ## The pure tests (seconds)
+	$(RUN) -m pytest -q -n 2 $(PURE)
+
+# Measuring doubles the time that tests compute, so that `make test` goes without.
+coverage: $(VENV)/ready   ## All tests, and how much of core, adapters and ui they run
+	$(RUN) -m pytest -n 4 --dist loadgroup --cov --cov-report=json
+	$(RUN) -m tools.coverage_floor coverage.json
+
 soak: $(VENV)/ready   ## 10,000 generated histories of the watch against the oracle (about 20 minutes on 2 cores)
 	$(RUN) -m tests.long_runs.soak
 
@@ -42,9 +53,9 @@ lint: $(VENV)/ready   ## Format, lint and types, nothing changed
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
 
-check: lint test   ## What has to pass before every commit
+check: lint coverage   ## What has to pass before every commit
 
 messages: $(VENV)/ready   ## Bring the catalogues in step with the source
 	$(RUN) -m tools.messages
 
-.PHONY: help demo test soak chaos leaks flood format lint check messages
+.PHONY: help demo test quick coverage soak chaos leaks flood format lint check messages

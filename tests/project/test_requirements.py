@@ -73,5 +73,24 @@ def test_the_public_checks_run_nothing_that_can_be_replaced() -> None:
     for text in texts:
         uses = re.findall(r"uses:\s*(\S+)", text)
         assert all(re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}", each) for each in uses), uses
+        assert len(re.findall(r"uses: \S+ # v\d", text)) == len(uses), "the version stands behind each hash"
         assert re.search(r"^permissions:\n  contents: read$", text, re.M)
     assert any("pip-audit" in text and "requirements.txt" in text for text in texts)
+
+
+def test_the_public_checks_run_on_every_python_from_the_oldest_that_is_allowed() -> None:
+    text = (ROOT / ".github/workflows/check.yml").read_text("utf-8")
+    lowest = re.search(r'requires-python = ">=3\.(\d+)"', (ROOT / "pyproject.toml").read_text("utf-8"))
+    pythons = re.search(r"python: \[(.+)\]", text)
+    assert lowest and pythons
+    assert pythons[1] == ", ".join(f'"3.{minor}"' for minor in range(int(lowest[1]), 15))
+    assert "make check PYTHON=python" in text
+
+
+def test_hooks_download_nothing() -> None:
+    """Each is a program of .venv."""
+    text = (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
+    entries = re.findall(r"^ +entry: (.+)$", text, re.M)
+    assert len(entries) == text.count("- id: ") == text.count("language: system")
+    assert all(entry.startswith(".venv/bin/python -m ") for entry in entries)
+    assert re.findall(r"- repo: (\S+)", text) == ["local"]

@@ -1,168 +1,322 @@
-"""Test that the data directory of the previous version is opened without loss, as left by a killed bot.
+"""The data directories of former versions, as those bots left them when they were killed: the new bot goes on.
 
-tests/fixtures/data_of_2026_11_25 was written by the bot of that day on the demo's cluster. It holds five guests
-on the watch list, three of them down (one alert acknowledged, one muted, one still waiting for Discord), two
-mutes, a `/shutdown` under way, and `/readonly on`.
+tests/support/former_data.py says what they hold. That each row and field is read is held in
+tests/adapters/journal/test_former_rows.py.
 """
 
 from __future__ import annotations
 
-import sqlite3
-import time
-from contextlib import closing
-from pathlib import Path
+from dataclasses import dataclass
 
 import pytest
 
-from adapters.journal.store import JournalReport, OpenOutcome, SqliteJournal
 from core.audit.trail import NOTHING_STARTED, AuditFilter, AuditStep
-from core.errors import ChangedMeanwhile
+from core.errors import ChangedMeanwhile, QuestionOver
+from core.tasks import TaskEnd
 from core.watch.incidents.model import Metric
+from playground.discord.people import PressResult
 from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
 from tests.support import stage as stages
+from tests.support.former_data import ALL, OF_25, OF_26, READ_ONLY, FormerData
 from tests.support.stage import Stage, post_of
 
 bare_scene, pve, language = stages.bare_scene, stages.pve, stages.language
 
-DATA = Path(__file__).parents[2] / "fixtures" / "data_of_2026_11_25"
-LEFT_AT = 1_795_699_340.0
-"""Unix time at which that bot was killed."""
-GUILD, CATEGORY, CHANNEL, ALERTS, AUDITS, EMMA, AKIKO = (
-    *("1575500275450380288", "1575500275450380291", "1575500275450380292", "1575500275450380293"),
-    *("1575500275454574592", "1575500275450380296", "1575500275450380295"),
-)
-ACKED, MUTED, WAITING = 1_795_698_938, 1_795_698_940, 1_795_698_942
-"""Its incidents: of 101, of 103 and of 201."""
-PANEL_OF_104 = "g1:{verb}:104:d3c41065"
-"""Button of a panel that it sent."""
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the new bot makes of a directory.
+
+    `limits`: the thresholds by VMID (CPU, memory, disk). `open`: the subjects of the open incidents. `told`: the
+    messages that waited, by some words of each. `attempts`: how many the trail holds. `ends`: what is found out of
+    the attempts that were cut off, by operation and VMID. `ids_kept`: the bot of that day kept who somebody is.
+    """
+
+    watched: tuple[int, ...]
+    limits: dict[int, tuple[int | None, int | None, int | None]]
+    open: tuple[str, ...]
+    told: tuple[str, ...]
+    attempts: int
+    ends: dict[tuple[str, int], str]
+    ids_kept: bool
 
 
-def restore(scene: Stage) -> None:
-    """Restore the directory for the people and channels of this stage, and set the clock to its time."""
-    script = (DATA / "journal.sql").read_text("utf-8")
-    here = {
-        GUILD: scene.guild.id,
-        CATEGORY: scene.category.id,
-        CHANNEL: scene.channel.id,
-        ALERTS: scene.alerts.id,
-        EMMA: scene.emma.id,
-        AKIKO: scene.akiko.id,
-    }
-    for was, now in here.items():
-        script = script.replace(was, str(now))
-    path = scene.directory / "journal.db"
-    with closing(sqlite3.connect(path)) as db:
-        db.executescript(script)
-        assert db.execute("PRAGMA user_version").fetchone() == (2,)
-    path.chmod(0o600)
-    (scene.directory / "monitor_list.json").write_bytes((DATA / "list.json").read_bytes())
-    scene.clock.wall = LEFT_AT - time.time()
+EXPECTED = {
+    OF_25.name: Expected(
+        watched=(101, 102, 103, 201, 202),
+        limits={101: (90, 80, None)},
+        open=("guest/101", "guest/103", "guest/201"),
+        told=("**201** `dns`",),
+        attempts=14,
+        ends={("shutdown", 102): NOTHING_STARTED},
+        ids_kept=False,
+    ),
+    OF_26.name: Expected(
+        watched=(
+            101,
+            102,
+            103,
+            105,
+            107,
+            108,
+            109,
+            110,
+            201,
+            202,
+            203,
+            204,
+            1000,
+            1001,
+            1002,
+            1003,
+            1004,
+            1005,
+        ),
+        limits={101: (90, 80, None), 201: (None, None, 85), 202: (95, 90, 80)},
+        open=(
+            *(
+                "group",
+                "guest/101",
+                "guest/102",
+                "guest/103",
+                "guest/107",
+                "guest/109",
+                "guest/201",
+                "guest/202",
+            ),
+            *("node/pve3", "node/pve4", "node/pve4", "storage/nfs-backup", "storage/pve1/local-lvm"),
+        ),
+        told=(
+            "no new figures from node `pve4`",
+            "**107** `nas` (VM on `pve3`) has stopped",
+            "**108** `router` is steady",
+            "Node `pve3` has gone offline",
+            "**201** `dns`: Disk over 85%",
+            "Storage `local-lvm` on `pve1` over 90%",
+            "Shared storage `nfs-backup` over 90%",
+            "The state of **110** `build` (VM on `pve4`) has not been known",
+            "**102** `db01` (VM on `pve1`) was down for 1 min",
+            "**102** `db01` is back after 1 min",
+            "**102** `db01` (VM on `pve1`) was down for 1 min",
+            "**102** `db01` is back after 1 min",
+            "**102** `db01` (VM on `pve1`) keeps going down and coming back; another message tells of it",
+            "**102** `db01` (VM on `pve1`) keeps going down and coming back (noticed",
+            "Proxmox could not be read for",
+            "Proxmox can be read again",
+        ),
+        attempts=47,
+        ends={("shutdown", 203): TaskEnd.VANISHED, ("start", 104): NOTHING_STARTED},
+        ids_kept=True,
+    ),
+}
+
+
+@pytest.fixture(params=ALL, ids=lambda former: former.name)
+def former(request: pytest.FixtureRequest) -> FormerData:
+    data: FormerData = request.param
+    return data
 
 
 @pytest.fixture
-async def scene(bare_scene: Stage, pve: Pve) -> Stage:
-    """Start the new bot on that directory. Three guests have been down since then."""
-    scene = bare_scene
-    restore(scene)
-    for vmid in (101, 103, 201):
-        pve.crash(vmid)
-    audits = scene.guild.create_text_channel("audit", category=scene.category)
-    scene.expected_statuses.add(404)  # the messages of that time do not exist in this Discord
-    await scene.start_bot(AUDIT_CHANNEL_ID=str(audits.id))
-    return scene
+def expected(former: FormerData) -> Expected:
+    return EXPECTED[former.name]
 
 
-async def test_nothing_is_lost_and_nothing_told_twice(scene: Stage) -> None:
-    services = scene.services
-    assert [entry.vmid for entry in services.watch.entries] == [101, 102, 103, 201, 202]
-    entry = services.watch.find(101)
-    assert entry is not None and (entry.limit(Metric.CPU), entry.limit(Metric.MEMORY)) == (90, 80)
-    assert sorted(services.watch.state.open) == [ACKED, MUTED, WAITING]
-    assert {mute.target: (mute.by, mute.by_id) for mute in services.watch.mutes()} == {
-        "guest/103": ("Emma", 0),
-        "node/pve2": ("Emma", 0),
+@pytest.fixture
+async def scene(bare_scene: Stage, pve: Pve, former: FormerData) -> Stage:
+    """The new bot over that directory, and the cluster as it was."""
+    former.restore(bare_scene)
+    former.cluster(pve)
+    audits = bare_scene.guild.create_text_channel("audit", category=bare_scene.category)
+    bare_scene.expected_statuses.add(404)  # the messages of that time are not in this Discord
+    await bare_scene.start_bot(AUDIT_CHANNEL_ID=str(audits.id))
+    return bare_scene
+
+
+only_26 = pytest.mark.parametrize("former", [OF_26], ids=[OF_26.name], indirect=True)
+
+
+async def open_to_changes(scene: Stage) -> SeenMessage:
+    """Changes are allowed again; the message of a panel, to press the buttons of that day on."""
+    assert (await scene.say(scene.akiko, "readonly off")).text
+    assert scene.services.authorizer.read_only.refusal is None
+    return post_of(await scene.say(scene.emma, "info", vmid=104))
+
+
+async def press(scene: Stage, post: SeenMessage, custom_id: str) -> PressResult:
+    """Emma presses a button that is not there any more."""
+    scene.clock.skip(10.0)  # nobody is held to the pace
+    return await scene.whole(scene.server.click(scene.emma, post, custom_id, force=True))
+
+
+def told_by(reply: PressResult) -> str:
+    return "\n".join([reply.text, *(each.text for each in reply.followups)])
+
+
+async def test_the_watch_list_is_whole(scene: Stage, expected: Expected) -> None:
+    entries = scene.services.watch.entries
+    assert tuple(entry.vmid for entry in entries) == expected.watched
+    limits = {each.vmid: tuple(each.limit(metric) for metric in Metric) for each in entries}
+    assert {vmid: limit for vmid, limit in limits.items() if any(limit)} == expected.limits
+
+
+async def test_nothing_is_lost_and_nothing_told_twice(
+    scene: Stage, former: FormerData, expected: Expected
+) -> None:
+    watch = scene.services.watch
+    emma, akiko = (scene.emma.id, scene.akiko.id) if expected.ids_kept else (0, 0)
+    assert tuple(sorted(each.subject for each in watch.state.open.values())) == expected.open
+    (acked,) = [each for each in watch.state.open.values() if each.acked is not None]
+    assert (acked.subject, acked.acked_by, acked.acked_by_id) == ("guest/101", "Akiko", akiko)
+    assert {mute.target: (mute.by, mute.by_id) for mute in watch.mutes()} == {
+        "guest/103": ("Emma", emma),
+        "node/pve2": ("Emma", emma),
     }
     await scene.delivered()
     await scene.poll(3)
     await scene.delivered()
-    (told,) = scene.alerts_told()
-    assert "**201** `dns`" in told and "🔴" in told, "what waited is sent, and nothing again"
-    assert "acknowledged by `Akiko`" in (await scene.say(scene.emma, "monitor history")).text
+    told = scene.alerts_told()
+    assert len(told) == len(expected.told), told
+    for text, words in zip(told, expected.told, strict=True):
+        assert words in text, "what waited is sent, and nothing again"
+    history = (await scene.say(scene.emma, "monitor history", vmid=101)).text
+    assert "acknowledged by `Akiko`" in history
 
 
-async def test_changes_stay_switched_off_in_both_places(scene: Stage) -> None:
+async def test_changes_stay_switched_off_in_both_places(scene: Stage, expected: Expected) -> None:
+    akiko = scene.akiko.id if expected.ids_kept else 0
     held = scene.services.authorizer.read_only.refusal
-    assert held is not None and (held.by, held.by_id) == ("Akiko", 0)
+    assert held is not None and (held.by, held.by_id) == ("Akiko", akiko)
     reply = await scene.say(scene.emma, "start", vmid=104)
     scene.assert_refused(reply, scene.emma, held)
     assert "`Akiko`" in reply.text and "(`0`)" not in reply.text
-    await scene.stop_bot()
-    for path in scene.directory.glob("journal.db*"):
-        path.unlink()
     scene.expected_errors.append("The journal is gone")
-    await scene.start_bot()
-    again = scene.services.authorizer.read_only.refusal
-    assert again is not None and again.by == "Akiko", "the second place was written at the first start"
+    for place in ("journal.db*", READ_ONLY):  # the second place is written at the first start
+        await scene.stop_bot()
+        for path in scene.directory.glob(place):
+            path.unlink()
+        await scene.start_bot()
+        again = scene.services.authorizer.read_only.refusal
+        assert again is not None, f"without {place}"
+        assert (again.by, again.by_id, again.since) == (held.by, held.by_id, held.since)
 
 
-async def test_its_trail_goes_on(scene: Stage) -> None:
-    found, total = scene.services.journal.audit_page(AuditFilter(), 0, 50)
-    assert total == 14
+async def test_its_trail_goes_on(scene: Stage, expected: Expected) -> None:
+    journal = scene.services.journal
+    found, total = journal.audit_page(AuditFilter(), 0, 50)
+    assert total == expected.attempts
     oldest = found[-1].record
     assert (oldest.operation, oldest.vmid, oldest.actor.user_id) == ("monitor_add", 101, scene.emma.id)
     assert oldest.times == 1 and oldest.message_id is None
-
-    def shutdown() -> bool:
-        open_ = scene.services.journal.audit_open()
-        return not [each for each in open_ if each.record.operation == "shutdown"]
-
-    await scene.until(shutdown, "what was under way is found out about")
-    ended = scene.services.journal.audit_page(AuditFilter(operation="shutdown"), 0, 1)[0][0].record
-    assert (ended.step, ended.outcome, ended.vmid) == (AuditStep.ENDED, NOTHING_STARTED, 102)
+    await scene.until(lambda: not journal.audit_open(), "what was under way is found out about")
+    for (operation, vmid), outcome in expected.ends.items():
+        ended = journal.audit_page(AuditFilter(vmid, operation=operation), 0, 1)[0][0].record
+        assert (ended.step, ended.outcome) == (AuditStep.ENDED, outcome)
     page = await scene.say(scene.emma, "audit")
     assert "**Shutdown**" in page.text and "not started: Proxmox has no task" in page.text
     assert "Found out afterwards" in scene.server.messages(scene.channel)[0].text
 
 
-async def test_its_buttons_work(scene: Stage, pve: Pve) -> None:
-    assert (await scene.say(scene.akiko, "readonly off")).text
-    post = post_of(await scene.say(scene.emma, "info", vmid=104))
+@only_26
+async def test_its_errors_are_told_in_words(scene: Stage) -> None:
+    """Errors stand in the trail as that day's bot wrote them."""
+    words = {
+        107: ("failed: `snapshot feature is not availab…`",),
+        205: (
+            "refused: changes were switched off",
+            "failed: refused by Proxmox `unable to stop`",
+            "refused: not in this state of the guest",
+        ),
+        4711: ("refused: no such guest, or hidden",),
+        4712: ("refused: no such guest, or hidden · ×6",),
+    }
+    for vmid, expected in words.items():
+        page = (await scene.say(scene.emma, "audit", vmid=vmid)).text
+        assert [each for each in expected if f"\n-# {each} · " not in page] == [], page
 
-    async def press(button: str) -> SeenMessage | None:
-        reply = await scene.server.click(scene.emma, post, button, force=True)
-        await scene.settled()
-        return reply.post
 
-    await press(PANEL_OF_104.format(verb="start"))
+async def test_its_buttons_work(scene: Stage, pve: Pve, former: FormerData) -> None:
+    post, watch = await open_to_changes(scene), scene.services.watch
+    await press(scene, post, former.custom_id("panel of 104", "Start"))
     assert pve.vm(104).status == "running"
-    await press(f"a1:start:{ACKED}")
+    shown = await press(scene, post, former.custom_id("panel of 104", "Refresh"))
+    assert "**104** `palworld`" in shown.text and "**running**" in shown.text
+    await press(scene, post, former.custom_id("🔴 **101**", "Start"))
     assert pve.vm(101).status == "running"
-    await press(f"a1:ack:{MUTED}")
-    await press(f"a1:mute1:{WAITING}")
-    acked = scene.services.watch.state.open[MUTED]
+    details = await press(scene, post, former.custom_id("🔴 **103**", "Details"))
+    assert "**103** `minecraft`" in details.text and details.ephemeral
+    await press(scene, post, former.custom_id("🔴 **103**", "Acknowledge"))
+    (acked,) = [each for each in watch.state.open.values() if each.subject == "guest/103"]
     assert (acked.acked_by, acked.acked_by_id) == ("Emma", scene.emma.id)
-    assert "guest/201" in {mute.target for mute in scene.services.watch.mutes()}
+    last = "🔴 **201**" if former is OF_25 else "⚠️ **201**"
+    await press(scene, post, former.custom_id(last, "Mute 1 h"))
+    assert "guest/201" in {mute.target for mute in watch.mutes()}
     await scene.say(scene.emma, "monitor unmute", target="pve2")
     await scene.poll(2)
     await scene.delivered()
-    assert ACKED not in scene.services.watch.state.open
+    assert "guest/101" not in {each.subject for each in watch.state.open.values()}
 
 
-async def test_its_buttons_reach_no_other_guest(scene: Stage, pve: Pve) -> None:
-    await scene.say(scene.akiko, "readonly off")
-    post = post_of(await scene.say(scene.emma, "info", vmid=104))
+async def test_its_buttons_reach_no_other_guest(scene: Stage, pve: Pve, former: FormerData) -> None:
+    post = await open_to_changes(scene)
     pve.vm(104).name = pve.vm(104).config["name"] = "another"
-    reply = await scene.server.click(scene.emma, post, PANEL_OF_104.format(verb="start"), force=True)
-    await scene.settled()
-    assert scene.told(scene.emma, ChangedMeanwhile(104)) in reply.text + "".join(
-        each.text for each in reply.followups
-    )
+    before = len(scene.changes())
+    reply = await press(scene, post, former.custom_id("panel of 104", "Start"))
+    assert scene.told(scene.emma, ChangedMeanwhile(104)) in told_by(reply)
+    assert len(scene.changes()) == before
+
+
+@only_26
+async def test_its_panels_work_whole(scene: Stage, pve: Pve, former: FormerData) -> None:
+    post = await open_to_changes(scene)
+    for panel, guest in (("panel of 104", pve.vm(104)), ("panel of 201", pve.ct(201))):
+        for button, status in (("Start", "running"), ("Reboot", "running"), ("Shutdown", "stopped")):
+            before = len(scene.changes())
+            await press(scene, post, former.custom_id(panel, button))
+            assert guest.status == status
+            assert len(scene.changes()) == before + (0 if (panel, button) == ("panel of 201", "Start") else 1)
+
+
+@only_26
+async def test_every_kind_of_alert_is_answered(scene: Stage, former: FormerData) -> None:
+    alerts = {
+        "🔴 Still going on after 1 h 2 min: **103**": "guest/103",
+        "⚠️ **201** `dns`": "guest/201",
+        "⚠️ Storage `local-lvm`": "storage/pve1/local-lvm",
+        "⚠️ Shared storage `nfs-backup`": "storage/nfs-backup",
+        "🔴 6 guests": "group",
+    }
+    post, watch = await open_to_changes(scene), scene.services.watch
+    for alert, subject in alerts.items():
+        until = []
+        for button in ("Acknowledge", "Mute 1 h", "Mute 8 h"):
+            await press(scene, post, former.custom_id(alert, button))
+            (answered,) = [each for each in watch.state.open.values() if each.subject == subject]
+            assert answered.acked_by_id == scene.emma.id
+            until.append(answered.muted_until or 0.0)
+        assert until[1] <= until[2] and until[2] > scene.clock.now(), alert
+    assert {f"storage/{name}" for name in ("nfs-backup", "pve1/local-lvm")} <= {
+        mute.target for mute in watch.mutes()
+    }
+
+
+@only_26
+async def test_its_pages_turn(scene: Stage, former: FormerData) -> None:
+    pages = {"p1:list:next": "2/3", "p1:watch:next": "2/2", "p1:history:next": "2/3", "p1:audit:last": "4/4"}
+    post = await open_to_changes(scene)
+    for begin, foot in pages.items():
+        (custom_id,) = [each for each in former.custom_ids() if each.startswith(begin)]
+        reply = await press(scene, post, custom_id)
+        assert f"-# {foot} " in reply.text, custom_id
+
+
+@only_26
+async def test_its_questions_are_over(scene: Stage, pve: Pve, former: FormerData) -> None:
+    post = await open_to_changes(scene)
+    questions = [each for each in former.custom_ids() if each.startswith("q1:")]
+    assert len(questions) == 4
+    for custom_id in questions:
+        reply = await press(scene, post, custom_id)
+        assert scene.told(scene.emma, QuestionOver()) in told_by(reply)
     assert scene.changes() == []
-
-
-def test_the_file_is_read_as_it_is(bare_scene: Stage) -> None:
-    restore(bare_scene)
-    journal = SqliteJournal(bare_scene.directory / "journal.db")
-    assert journal.open() == JournalReport(OpenOutcome.READ)
-    journal.close()
