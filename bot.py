@@ -327,7 +327,7 @@ def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.env
 def config_report(t: Text, error: SettingsError) -> list[str]:
     """Return a line for each fault, with its remedy."""
     head = t.plural(
-        "The configuration has {n} fault:", "The configuration has {n} faults:", len(error.faults)
+        "The configuration has {n} error:", "The configuration has {n} errors:", len(error.faults)
     )
     return [head, *(f"- {line}" for line in fault_lines(t, error.faults))]
 

@@ -83,9 +83,9 @@ class Heartbeat:
         if self._closed:  # closed during the beat: not the monitor's fault
             return False
         if reason and not self.error:
-            _log.warning("the heartbeat is not taken: %s", reason)
+            _log.warning("the heartbeat was not accepted: %s", reason)
         elif self.error and not reason:
-            _log.info("the heartbeat is taken again")
+            _log.info("the heartbeat is accepted again")
         self.error = reason
         if reason is None:
             self.last_beat = self._clock()

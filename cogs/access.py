@@ -21,14 +21,12 @@ from ui.messages.startup import read_only_unkept
 class Access(commands.Cog):
     """Show people what they may do, and switch all changes off or on for everybody."""
 
-    readonly = app_commands.Group(
-        name="readonly", description=locale_str("Switch all changes off, or on again")
-    )
+    readonly = app_commands.Group(name="readonly", description=locale_str("Turn read-only mode on or off"))
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    @app_commands.command(description=locale_str("What you may do here, and why not"))
+    @app_commands.command(description=locale_str("Show which actions you can use"))
     @app_commands.describe(action=locale_str("Only this action"), vmid=VMID)
     @app_commands.autocomplete(action=operations)
     async def access(
@@ -52,9 +50,7 @@ class Access(commands.Cog):
                 view = access_card(reply.t, services.authorizer, attempt.actor, guest, wanted, cluster)
                 await reply.show(view)
 
-    @readonly.command(
-        name="on", description=locale_str("Switch all changes off: nothing can be done to guests")
-    )
+    @readonly.command(name="on", description=locale_str("Turn read-only mode on: guests cannot be changed"))
     async def turn_on(self, interaction: Interaction) -> None:
         services, switch = self._services, self._services.authorizer.read_only
         async with Reply(services, interaction) as reply:
@@ -65,14 +61,14 @@ class Access(commands.Cog):
                 switch.turn_on(interaction.user.display_name, interaction.user.id)
             if switch.refusal:
                 text = f"{READ_ONLY} {read_only_line(reply.t, switch.refusal)}"
-                head = reply.t("Changes are switched off already.") + "\n" if was else ""
-                note = reply.t("Looking, alerts and mutes go on. `/readonly off` switches changes on again.")
+                head = reply.t("Read-only mode is already on.") + "\n" if was else ""
+                note = reply.t("Viewing, alerts and mutes still work. Turn it off with `/readonly off`.")
                 unkept = (
                     f"{WARNING} {read_only_unkept(reply.t, switch.store_error)}" if switch.store_error else ""
                 )
                 await reply.show(card(f"{head}{text}", unkept, f"-# {note}", colour=Colour.WARN))
 
-    @readonly.command(name="off", description=locale_str("Allow changes again"))
+    @readonly.command(name="off", description=locale_str("Turn read-only mode off"))
     async def turn_off(self, interaction: Interaction) -> None:
         services, switch = self._services, self._services.authorizer.read_only
         async with Reply(services, interaction) as reply:
@@ -81,5 +77,5 @@ class Access(commands.Cog):
                 attempt.start()
                 was = switch.refusal is not None
                 switch.turn_off()
-            text = reply.t("Changes are allowed again.") if was else reply.t("Changes are allowed already.")
+            text = reply.t("Read-only mode is now off.") if was else reply.t("Read-only mode is already off.")
             await reply.show(card(f"{OK} {text}", colour=Colour.GOOD))

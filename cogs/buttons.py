@@ -88,7 +88,7 @@ def _answered(interaction: Interaction, incident: Incident, what: str, t: Text) 
     first = watch.acknowledge(incident.id, user.display_name, user.id)
     if first.acked_by_id != user.id:
         return acked_line(t, first)
-    return t("Acknowledged: no more reminders of this.")
+    return t("Acknowledged. No more reminders for this incident.")
 
 
 def _vmid_of(incident: Incident) -> int:

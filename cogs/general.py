@@ -21,7 +21,7 @@ STATUSES = [
     Choice(name=locale_str("running"), value="running"),
     Choice(name=locale_str("stopped"), value="stopped"),
     Choice(name=locale_str("template"), value="template"),
-    Choice(name=locale_str("neither running nor stopped"), value="other"),
+    Choice(name=locale_str("other states"), value="other"),
 ]
 KINDS = [Choice(name=locale_str("VM"), value="qemu"), Choice(name=locale_str("CT"), value="lxc")]
 
@@ -32,9 +32,9 @@ class General(commands.Cog):
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    @app_commands.command(name="list", description=locale_str("All guests of the cluster"))
+    @app_commands.command(name="list", description=locale_str("List all guests of the cluster"))
     @app_commands.describe(
-        status=locale_str("Only guests in this state"),
+        status=locale_str("Only guests with this status"),
         kind=locale_str("Only VMs or only containers"),
         node=locale_str("Only guests on this node"),
     )
@@ -49,18 +49,18 @@ class General(commands.Cog):
             with record_attempt(interaction, Operation.LIST, detail=filters.detail):
                 await show_guests(services, reply, filters)
 
-    @app_commands.command(description=locale_str("State, use and buttons of one guest"))
+    @app_commands.command(description=locale_str("Show the state and controls of a guest"))
     @app_commands.describe(vmid=VMID)
     async def info(self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId()]) -> None:
         async with Reply(self._services, interaction) as reply:
             with record_attempt(interaction, Operation.INFO, vmid):
                 await show_panel(self._services, reply, vmid)
 
-    @app_commands.command(description=locale_str("Make a guest by cloning a template"))
+    @app_commands.command(description=locale_str("Create a guest by cloning a template"))
     @app_commands.describe(
-        template_id=locale_str("The template to copy"),
+        template_id=locale_str("Template to clone"),
         name=locale_str("Name of the new guest: letters, digits and hyphens"),
-        new_vmid=locale_str("VMID of the new guest (the next free one if left out)"),
+        new_vmid=locale_str("VMID of the new guest (default: the next free one)"),
     )
     async def create(
         self,
@@ -75,7 +75,7 @@ class General(commands.Cog):
         async with Reply(self._services, interaction) as reply:
             await act_or_ask(self._services, reply, order)
 
-    @app_commands.command(description=locale_str("Change cores or memory of a guest"))
+    @app_commands.command(description=locale_str("Change the cores or memory of a guest"))
     @app_commands.describe(
         vmid=VMID,
         cores=locale_str("Number of cores (per socket)"),
@@ -92,7 +92,7 @@ class General(commands.Cog):
         async with Reply(self._services, interaction) as reply:
             await act_or_ask(self._services, reply, order)
 
-    @app_commands.command(description=locale_str("Delete a guest for good (asks for its name)"))
+    @app_commands.command(description=locale_str("Delete a guest permanently (asks for its name)"))
     @app_commands.describe(vmid=VMID, dry_run=DRY_RUN)
     async def delete(
         self,
@@ -104,7 +104,7 @@ class General(commands.Cog):
         async with Reply(self._services, interaction) as reply:
             await ask_first(self._services, reply, order)
 
-    @app_commands.command(description=locale_str("The commands of this bot"))
+    @app_commands.command(description=locale_str("Show the commands of this bot"))
     async def help(self, interaction: Interaction) -> None:
         async with Reply(self._services, interaction, private=True) as reply:
             tree = interaction.client.tree  # type: ignore[attr-defined]  # the client is this bot

@@ -55,13 +55,13 @@ FAILURES_TOLD = 2
 """Number of polls in a row that must fail with an unexpected error before the failure is reported."""
 
 NAME_MOST = 255
-CONFIRM = locale_str("The guest's name, if it is protected")
-REASON = locale_str("The reason, if a guest is protected")
+CONFIRM = locale_str("Name of the guest, if it is protected")
+REASON = locale_str("Reason, if the guest is protected")
 
 SendLine = Callable[[str], Coroutine[Any, Any, None]]
 
 
-class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_str("Watching and alerts")):
+class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_str("Monitoring and alerts")):
     """Edit the watch list, and poll the watched guests.
 
     `say`: sends a line to the alert channel without the journal.
@@ -199,12 +199,12 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
                 else:  # `restart()` does nothing to a loop that has ended
                     self._poll.start()
 
-    @app_commands.command(description=locale_str("Watch a guest, or change its thresholds"))
+    @app_commands.command(description=locale_str("Add a guest to the watch list, or change its thresholds"))
     @app_commands.describe(
         vmid=VMID,
-        cpu=locale_str("Alert at this CPU use in percent (0: never)"),
-        memory=locale_str("Alert at this memory use in percent (0: never)"),
-        disk=locale_str("Alert at this disk use in percent (0: never; containers only)"),
+        cpu=locale_str("CPU usage in percent that triggers an alert (0: off)"),
+        memory=locale_str("Memory usage in percent that triggers an alert (0: off)"),
+        disk=locale_str("Disk usage in percent that triggers an alert (0: off; containers only)"),
     )
     async def add(
         self,
@@ -231,7 +231,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
                 until = muted_until(watch, vmid, guest.node)
                 await reply.show(added_card(reply.t, guest, entry, before, until))
 
-    @app_commands.command(description=locale_str("Stop watching a guest"))
+    @app_commands.command(description=locale_str("Remove a guest from the watch list"))
     @app_commands.describe(vmid=VMID, confirm=CONFIRM, reason=REASON)
     async def remove(
         self,
@@ -254,18 +254,18 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
                 attempt.start()
                 self._services.watch.remove(vmid)
             name = title(guest) if guest else f"**{vmid}**"
-            await reply.show(success_card(reply.t("Stopped watching {guest}.", guest=name)))
+            await reply.show(success_card(reply.t("{guest} was removed from the watch list.", guest=name)))
 
-    @app_commands.command(name="list", description=locale_str("The watched guests and their state"))
+    @app_commands.command(name="list", description=locale_str("List the watched guests and their state"))
     async def list_watched(self, interaction: Interaction) -> None:
         async with Reply(self._services, interaction) as reply:
             with record_attempt(interaction, Operation.MONITOR_LIST):
                 await show_watch_list(self._services, reply)
 
-    @app_commands.command(name="mute", description=locale_str("Send no alerts about something for a while"))
+    @app_commands.command(name="mute", description=locale_str("Mute alerts for a while"))
     @app_commands.describe(
         target=locale_str("A guest, a node, or everything"),
-        duration=locale_str("For how long, such as 30m, 8h or 2d"),
+        duration=locale_str("How long, such as 30m, 8h or 2d"),
         confirm=CONFIRM,
         reason=REASON,
     )
@@ -281,14 +281,14 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         async with Reply(self._services, interaction) as reply:
             await mute(self._services, reply, target, duration, confirm, reason)
 
-    @app_commands.command(name="unmute", description=locale_str("Send alerts about it again"))
-    @app_commands.describe(target=locale_str("What is muted"))
+    @app_commands.command(name="unmute", description=locale_str("Unmute alerts"))
+    @app_commands.describe(target=locale_str("Muted guest, node or storage"))
     @app_commands.autocomplete(target=complete_mutes)
     async def unmute_target(self, interaction: Interaction, target: str) -> None:
         async with Reply(self._services, interaction) as reply:
             await unmute(self._services, reply, target)
 
-    @app_commands.command(description=locale_str("What happened, newest first"))
+    @app_commands.command(description=locale_str("Show the incident history, newest first"))
     @app_commands.describe(vmid=locale_str("Only this guest: VMID or name"))
     async def history(
         self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId()] | None = None
@@ -297,12 +297,12 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
             with record_attempt(interaction, Operation.MONITOR_HISTORY, vmid):
                 await show_history(self._services, reply, None if vmid is None else checked_vmid(vmid))
 
-    @app_commands.command(description=locale_str("Send a test message to the alert channel"))
+    @app_commands.command(description=locale_str("Send a test alert to the alert channel"))
     async def test(self, interaction: Interaction) -> None:
         async with Reply(self._services, interaction) as reply:
             await send_test(self._services, reply)
 
-    @app_commands.command(description=locale_str("How the watch itself is: reads, alerts, mutes"))
+    @app_commands.command(description=locale_str("Show the monitoring status: reads, alerts, mutes"))
     async def status(self, interaction: Interaction) -> None:
         async with Reply(self._services, interaction) as reply:
             with record_attempt(interaction, Operation.MONITOR_STATUS):

@@ -37,14 +37,14 @@ class Power(commands.Cog):
     ) -> None:
         await self._act(interaction, Operation.REBOOT, vmid)
 
-    @app_commands.command(description=locale_str("Shut a guest down gently (ACPI)"))
+    @app_commands.command(description=locale_str("Shut down a guest cleanly (ACPI)"))
     @app_commands.describe(vmid=VMID)
     async def shutdown(
         self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Operation.SHUTDOWN)]
     ) -> None:
         await self._act(interaction, Operation.SHUTDOWN, vmid)
 
-    @app_commands.command(description=locale_str("Switch a guest off hard (asks first)"))
+    @app_commands.command(description=locale_str("Force-stop a guest (asks for confirmation)"))
     @app_commands.describe(vmid=VMID, dry_run=DRY_RUN)
     async def stop(
         self,

@@ -17,7 +17,7 @@ from ui.interaction.gate import actor_of, record_attempt
 from ui.interaction.options import DRY_RUN, VMID, GuestId, complete_snapshots
 from ui.interaction.reply import Reply
 
-NAME = locale_str("The snapshot")
+NAME = locale_str("Snapshot to use")
 
 
 class Snapshots(
@@ -28,12 +28,12 @@ class Snapshots(
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    @app_commands.command(description=locale_str("Take a snapshot"))
+    @app_commands.command(description=locale_str("Create a snapshot"))
     @app_commands.describe(
         vmid=VMID,
-        name=locale_str("Name of the snapshot: a letter first, then letters, digits, - and _"),
-        description=locale_str("What it is for"),
-        with_memory=locale_str("Save the memory too (running VMs only)"),
+        name=locale_str("Name of the snapshot: starts with a letter, then letters, digits, - and _"),
+        description=locale_str("Description, such as the purpose"),
+        with_memory=locale_str("Include RAM (running VMs only)"),
     )
     async def create(
         self,
@@ -62,7 +62,7 @@ class Snapshots(
             return t("by {name} via Discord", name=who)
         return t("{description} (by {name} via Discord)", description=description, name=who)
 
-    @app_commands.command(name="list", description=locale_str("The snapshots of a guest"))
+    @app_commands.command(name="list", description=locale_str("List the snapshots of a guest"))
     @app_commands.describe(vmid=VMID)
     async def list_snapshots(
         self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId()]
@@ -76,7 +76,7 @@ class Snapshots(
     async def _listed(self, reply: Reply, guest: Guest) -> ui.LayoutView:
         return snapshot_list_card(reply.t, guest, await self._services.proxmox.snapshots(guest))
 
-    @app_commands.command(description=locale_str("Go back to a snapshot (asks first)"))
+    @app_commands.command(description=locale_str("Roll back to a snapshot (asks for confirmation)"))
     @app_commands.describe(vmid=VMID, name=NAME, dry_run=DRY_RUN)
     @app_commands.autocomplete(name=complete_snapshots)
     async def rollback(
@@ -88,7 +88,7 @@ class Snapshots(
     ) -> None:
         await self._ask(interaction, Operation.SNAPSHOT_ROLLBACK, vmid, name, dry_run=dry_run)
 
-    @app_commands.command(description=locale_str("Delete a snapshot (asks first)"))
+    @app_commands.command(description=locale_str("Delete a snapshot (asks for confirmation)"))
     @app_commands.describe(vmid=VMID, name=NAME)
     @app_commands.autocomplete(name=complete_snapshots)
     async def delete(

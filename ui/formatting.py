@@ -42,7 +42,7 @@ STATE_COLOUR = {
 OK, WARNING, FAILED, WORKING, ALARM, BACK, QUIET = "✅", "⚠️", "❌", "⏳", "🔴", "🟢", "⚪"
 REFUSED, UNSURE = "⛔", "❔"
 
-SNAPSHOT, BACKUP, PROTECTED, READ_ONLY, MUTED = "📸", "💾", "🛡️", "🚧", "🔕"
+SNAPSHOT, BACKUP, PROTECTED, READ_ONLY, MUTED, DRY_RUN = "📸", "💾", "🛡️", "🚧", "🔕", "🔍"
 
 NAME_MOST = 64
 MESSAGE_MOST = 4000
@@ -251,6 +251,11 @@ def format_usage(used: float | None, total: float | None) -> str:
     return f"{number} / {whole}" if unit == whole.split()[1] else f"{part} / {whole}"
 
 
+def listed(t: Text, words: Iterable[str]) -> str:
+    """Words of the same kind in one line."""
+    return t(", ").join(words)
+
+
 def format_percent(fraction: float | None) -> str:
     return "—" if fraction is None else f"{fraction * 100:.0f}%"
 
@@ -269,7 +274,7 @@ def format_duration(t: Text, seconds: float) -> str:
     )
     first = next((place for place, (number, _) in enumerate(units) if number), len(units) - 1)
     kept = [text for number, text in units[first : first + 2] if number]
-    return " ".join(kept) or t("{n} s", n=0)
+    return " ".join(kept) or t("less than 1 s")
 
 
 def timestamp(unix: float, style: str = "R") -> str:

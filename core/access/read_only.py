@@ -61,7 +61,7 @@ class ReadOnlySwitch:
         try:
             return self._file.read() if self._file is not None else None
         except StoreFailed as error:
-            _log.error("what /readonly has switched off cannot be read (%s), so it stays off", error.reason)
+            _log.error("the read-only switch cannot be read (%s), so read-only mode is on", error.reason)
             return "?"
 
     def _decode(self, kept: str | None) -> ReadOnly | None:

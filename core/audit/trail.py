@@ -273,7 +273,7 @@ class AuditTrail:
             if entry.step is AuditStep.ASKED:
                 raise
             again = "the bot ends" if self._finished else "and is tried again later"
-            _log.warning("the audit could not be kept, %s: %s", again, error.reason)
+            _log.warning("the audit trail could not be written, %s: %s", again, error.reason)
             self._late.append((entry, now, attempt))
             return None
         self._on_recorded()
@@ -303,7 +303,8 @@ class AuditTrail:
         self.write_late(counts=True)
         if self._late:
             _log.error(
-                "%d records of the audit could not be kept; they are in this log only", len(self._late)
+                "%d records of the audit trail could not be written; they are only in this log",
+                len(self._late),
             )
 
 

@@ -379,9 +379,9 @@ async def test_one_line_when_it_begins_to_fail_and_one_when_it_works_again(
         (False, "HTTP 503"),
     ]
     assert told(caplog) == [
-        (logging.WARNING, "the heartbeat is not taken: HTTP 500"),
-        (logging.INFO, "the heartbeat is taken again"),
-        (logging.WARNING, "the heartbeat is not taken: HTTP 503"),
+        (logging.WARNING, "the heartbeat was not accepted: HTTP 500"),
+        (logging.INFO, "the heartbeat is accepted again"),
+        (logging.WARNING, "the heartbeat was not accepted: HTTP 503"),
     ]
 
 

@@ -230,12 +230,12 @@ def test_everybody_reads_commands_and_refusals_in_their_own_language(visit: Visi
     expect(refusal).to_contain_text("はすでに稼働中です")
 
     me.become("viewer emma")
-    expect(me.type_command("info")).to_contain_text("State, use and buttons of one guest")
+    expect(me.type_command("info")).to_contain_text("Show the state and controls of a guest")
     me.page.locator(".command-entry").first.click()
-    expect(me.page.locator(".command-context")).to_contain_text("The guest: VMID or name")
+    expect(me.page.locator(".command-context")).to_contain_text("Guest: VMID or name")
     me.page.get_by_role("button", name="Exit command mode").click()
     me.page.locator("#channel-composer-input").fill("")
-    assert status_choices(me) == ["running", "stopped", "template", "neither running nor stopped"]
+    assert status_choices(me) == ["running", "stopped", "template", "other states"]
     before = me.messages.locator("article").count()
     me.type_command("start").click()
     me.fill("vmid", "101")  # she gets no choices
@@ -243,7 +243,7 @@ def test_everybody_reads_commands_and_refusals_in_their_own_language(visit: Visi
     me.send()
     expect(me.messages.locator("article")).to_have_count(before + 1)
     refusal = me.newest()
-    expect(refusal).to_contain_text("This takes the level “operator”, and yours is “viewer”.")
+    expect(refusal).to_contain_text("You need the “operator” level; yours is “viewer”.")
     expect(me.messages).not_to_contain_text("はすでに稼働中です")  # that answer was for akiko only
 
 
@@ -296,7 +296,7 @@ def test_outside_of_its_category_the_bot_refuses(visit: Visit) -> None:
     me.type_command("list").click()
     me.send()
     expect(me.messages.locator("article")).to_have_count(1)
-    expect(me.messages).to_contain_text("許可されたカテゴリ")
+    expect(me.messages).to_contain_text("このチャンネルでは使えません")
     expect(me.messages).not_to_contain_text("web01")
 
 

@@ -58,14 +58,14 @@ async def test_the_watch_does_not_wait_for_discord(stage: ProcessStage) -> None:
     await (await stage.say(stage.akiko, "list")).until("palworld")
     tried = [r for r in stage.server.requests("GET", "/users/@me") if r.status == 503]
     assert len(tried) >= 2
-    assert "Discord itself has a problem right now (503)" in stage.bot.output()
+    assert "Discord has a problem right now (503)" in stage.bot.output()
     assert len(stage.server.requests("PUT", "/commands")) == 1
 
 
 async def test_nobody_listens_at_the_start(stage: ProcessStage) -> None:
     await stage.launch(DISCORD_API_BASE="http://127.0.0.1:9/api/v10", MONITOR_VM_IDS="101")
     await stage.until(lambda: stage.bot.output().count("ECONNREFUSED") >= 2, "two tries", alive=True)
-    assert "Discord cannot be reached (ECONNREFUSED). The token is not the cause." in stage.bot.output()
+    assert "Cannot reach Discord (ECONNREFUSED). The token is not the cause." in stage.bot.output()
     assert stage.reads()
 
 
@@ -92,7 +92,7 @@ async def test_a_signal_ends_the_waiting_at_once(
     else:
         stage.server.gateway.refuses = 4014
     bot = await stage.launch()
-    await stage.until(lambda: "Next try in" in bot.output(), "a first try", alive=True)
+    await stage.until(lambda: "Retrying in" in bot.output(), "a first try", alive=True)
     code, seconds = await bot.end(number)
     assert (code, seconds < 3.0) == (0, True), seconds
 
@@ -123,9 +123,9 @@ async def test_other_refusals_of_the_gateway_leave_the_watch_at_work(stage: Proc
 @pytest.mark.parametrize(
     ("status", "code", "words"),
     [
-        (400, 30034, "Discord accepts no more new commands today (30034"),
+        (400, 30034, "The daily limit for new Discord commands is reached (30034"),
         (400, 50035, "Discord does not accept the bot's commands (400, 50035"),
-        (503, 0, "Discord itself has a problem right now (503)"),
+        (503, 0, "Discord has a problem right now (503)"),
     ],
 )
 async def test_commands_that_cannot_be_registered_are_a_sentence(
@@ -155,13 +155,13 @@ async def test_a_guild_that_discord_does_not_know_is_a_sentence(stage: ProcessSt
         (
             429,
             BAN,
-            "Cloudflare, in front of Discord, is blocking this machine's IP address for a while (429)",
+            "Cloudflare in front of Discord is temporarily blocking this machine's IP address (429)",
         ),
         (403, BAN, "is blocking this machine (403)"),
         (407, "<p>Log in", "is blocking this machine (407)"),
-        (503, BAN, "itself has a problem right now (503)"),
-        (200, "<title>Hotel WLAN</title>", "Something other than Discord answers in its place"),
-        (403, "", "Discord does not let the bot log in (403"),
+        (503, BAN, "has a problem right now (503)"),
+        (200, "<title>Hotel WLAN</title>", "Something other than Discord answered"),
+        (403, "", "Discord refused the login (403"),
     ],
 )
 async def test_what_stands_in_front_of_discord_is_a_sentence(
@@ -181,7 +181,7 @@ async def test_a_long_limit_at_the_log_in_is_kept_to(stage: ProcessStage) -> Non
     bot = await stage.launch()
     words = "Discord is rate limiting the bot"
     await stage.until(lambda: words in bot.output(), "the sentence", alive=True)
-    assert "Next try in 3000 s." in bot.output()
+    assert "Retrying in 3000 s." in bot.output()
 
 
 @pytest.mark.parametrize("everywhere", [False, True])
@@ -193,7 +193,7 @@ async def test_a_limit_at_the_log_in_is_no_silence_of_the_network(
     bot = await stage.launch()
     await back(stage)
     assert "Discord is rate limiting the bot" in bot.output()
-    assert "Next try in 8 s." in bot.output() and "timeout" not in bot.output()
+    assert "Retrying in 8 s." in bot.output() and "timeout" not in bot.output()
 
 
 async def test_a_limit_on_the_commands_holds_up_neither_the_gateway_nor_alerts(stage: ProcessStage) -> None:
@@ -207,7 +207,7 @@ async def test_a_limit_on_the_commands_holds_up_neither_the_gateway_nor_alerts(s
     stage.pve.crash(101)
     await stage.server.wait_message(stage.alerts, "has stopped", PATIENCE)
     await (await stage.say(stage.akiko, "list")).until("palworld")
-    assert "Next try in 29 s." in stage.bot.output()
+    assert "Retrying in 29 s." in stage.bot.output()
 
 
 async def test_a_page_at_the_registration_of_commands_is_no_refused_guild(stage: ProcessStage) -> None:
@@ -222,7 +222,7 @@ async def test_connections_that_end_at_once_are_not_begun_without_a_pause(stage:
     stage.server.gateway.refuses = 4000
     await stage.launch()
     await stage.until(
-        lambda: "Discord ended the connection. Next try in" in stage.bot.output(), "pauses", alive=True
+        lambda: "Discord closed the connection. Retrying in" in stage.bot.output(), "pauses", alive=True
     )
     stage.server.gateway.refuses = None
     await back(stage)
@@ -283,5 +283,5 @@ async def test_what_was_cut_off_is_told_once_discord_is_back(stage: ProcessStage
     plan.release()
     async with stage.server.outage():
         bot = await stage.launch()
-        await stage.until(lambda: bot.output().count("Next try in") >= 2, "two tries", alive=True)
-    await stage.until(lambda: "Found out afterwards" in reply.text, "the person told", alive=True)
+        await stage.until(lambda: bot.output().count("Retrying in") >= 2, "two tries", alive=True)
+    await stage.until(lambda: "Found out later" in reply.text, "the person told", alive=True)

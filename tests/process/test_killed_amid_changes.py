@@ -45,6 +45,6 @@ async def test_what_was_carried_out_without_an_answer_is_told_as_done(stage: Pro
     await stage.restart(signal.SIGKILL)
     await stage.until(lambda: ends(stage.directory)[0][1] == "ended", "the true end", alive=True)
     assert ends(stage.directory) == [(word, "ended", "OK")]
-    await reply.until(lambda shown: "Found out afterwards" in shown.text)
+    await reply.until(lambda shown: "Found out later" in shown.text)
     sent = [request for request in list(stage.pve.requests) if request[0] in ("POST", "PUT")]
     assert len(sent) == 1, "nothing is done twice"

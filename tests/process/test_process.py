@@ -57,7 +57,7 @@ async def test_the_list_made_at_the_first_start_rules_from_then_on(stage: Proces
     assert stage.watched() == [101]
     assert stage.list_file.stat().st_mode & 0o077 == 0
     reply = await stage.say(stage.akiko, "monitor add", vmid=201)
-    await reply.until("is being watched from now on")
+    await reply.until("Now watching")
     await stage.bot.end()
     await stage.start(MONITOR_VM_IDS="102,103")
     assert stage.watched() == [101, 201]
@@ -81,10 +81,10 @@ async def test_an_unreadable_list_is_set_aside_and_told(stage: ProcessStage, spa
         )
     await stage.start(MONITOR_VM_IDS="101")
     assert stage.watched() == ([103] if spare else [101])
-    told = await stage.server.wait_message(stage.alerts, "could not be read")
+    told = await stage.server.wait_message(stage.alerts, "Cannot read the watch list")
     aside = next(stage.directory.glob("monitor_list.json.corrupt-*"))
     assert aside.read_bytes() == spoilt
-    assert aside.name in told.text and ("last good copy" in told.text) is spare
+    assert aside.name in told.text and ("last backup copy" in told.text) is spare
     await stage.restart()
     assert len(stage.alerts_told()) == 1
 
@@ -117,7 +117,7 @@ async def test_a_followed_task_is_told_of_the_end(stage: ProcessStage, number: s
     await reply.until("Starting")
     code, seconds = await stage.bot.end(number)
     assert (code, seconds < 5.0) == (0, True), seconds
-    assert "The bot is being stopped" in reply.text and "104" in reply.text
+    assert "The bot is shutting down" in reply.text and "104" in reply.text
     plan.release()
     await stage.until(lambda: stage.pve.guest(VM).status == "running", "the work to go on in Proxmox")
 
@@ -202,7 +202,7 @@ async def test_an_open_question_is_over_when_the_bot_ends(
     assert (code, seconds < 5.0) == (0, True), seconds
     for post in posts:
         assert [button.disabled for button in post.buttons] == [True, True]
-        assert "The bot is being stopped, so nothing was done." in post.text
+        assert "The bot is shutting down, so nothing was done." in post.text
         assert "Answer within" not in post.text
     assert [r for r in stage.pve.requests if r[0] != "GET"] == []
     assert [len(question.followups) for question in questions] == [0, 0]
@@ -229,7 +229,7 @@ async def test_alerts_that_wait_are_sent_before_the_end(stage: ProcessStage) -> 
     assert (code, seconds < 5.0) == (0, True), seconds
     told = stage.alerts_told()
     assert [name in line for name, line in zip(("web01", "dns"), told, strict=True)] == [True, True]
-    assert "nothing was done" in question.text and "The bot is being stopped" in started.text
+    assert "othing was done" in question.text and "The bot is shutting down" in started.text
 
 
 async def test_an_alert_that_cannot_be_sent_does_not_hold_up_the_end(stage: ProcessStage) -> None:
@@ -264,10 +264,10 @@ FAULTY = {
 @pytest.mark.parametrize(
     ("told", "head"),
     [
-        ({"LANGUAGE": "en"}, "The configuration has 7 faults:"),
+        ({"LANGUAGE": "en"}, "The configuration has 7 errors:"),
         ({"LANGUAGE": "ja", "LANG": "en_US.UTF-8"}, "設定に 7 件の誤りがあります:"),
-        ({"LANGUAGE": "", "LANG": "en_GB.UTF-8"}, "The configuration has 7 faults:"),
-        ({"LANGUAGE": "", "LANG": "de_DE.UTF-8"}, "The configuration has 7 faults:"),
+        ({"LANGUAGE": "", "LANG": "en_GB.UTF-8"}, "The configuration has 7 errors:"),
+        ({"LANGUAGE": "", "LANG": "de_DE.UTF-8"}, "The configuration has 7 errors:"),
         ({"LANGUAGE": "", "LANG": "ja_JP.UTF-8"}, "設定に 7 件の誤りがあります:"),
         ({"LANGUAGE": "", "LANG": "", "LC_ALL": "C"}, "設定に 7 件の誤りがあります:"),
     ],
@@ -496,7 +496,7 @@ class Ledger:
             add = not self.sure.get(vmid, False)
             self.open.add(vmid)
             reply = await stage.say(stage.akiko, "monitor add" if add else "monitor remove", vmid=vmid)
-            await reply.until("is being watched from now on" if add else "Stopped watching")
+            await reply.until("Now watching" if add else "was removed from the watch list")
             self.open.discard(vmid)
             self.sure[vmid] = add
             self.acknowledged += 1
@@ -592,7 +592,7 @@ async def test_a_return_is_told_by_a_bot_that_was_restarted_meanwhile(stage: Pro
     stage.pve.revive(101)
     await stage.until(lambda: not stage.server.gateway.connected, "Discord to notice")
     await stage.start(MONITOR_VM_IDS="101", MONITOR_INTERVAL_SECONDS=str(INTERVAL))
-    await stage.server.wait_message(stage.alerts, "is back after", PATIENCE)
+    await stage.server.wait_message(stage.alerts, "recovered after", PATIENCE)
     assert len(stage.alerts_told()) == 2
 
 
@@ -610,7 +610,7 @@ async def test_alerts_are_told_once_each(stage: ProcessStage) -> None:
     down, also = stage.alerts_told()
     assert "web01" in down and "pve1" in down and "has stopped" in down and "has stopped" in also
     stage.pve.revive(101)
-    back = await stage.server.wait_message(stage.alerts, "is back after", PATIENCE)
+    back = await stage.server.wait_message(stage.alerts, "recovered after", PATIENCE)
     assert "web01" in back.text
     await stage.looked()
     assert len(stage.alerts_told()) == 3
@@ -627,12 +627,12 @@ async def test_an_outage_of_proxmox_is_told_once_and_what_happened_meanwhile(sta
         )
         await stage.first_look()
         await wire.cut()
-        await stage.server.wait_message(stage.alerts, "has been unreadable since", 2 * PATIENCE)
+        await stage.server.wait_message(stage.alerts, "No connection to Proxmox since", 2 * PATIENCE)
         stage.pve.crash(101)
         await wire.join()
         await stage.server.wait_message(stage.alerts, "has stopped", PATIENCE)
         await stage.looked()
-        kinds = ["could not be read for", "can be read again", "has stopped"]
+        kinds = ["The connection to Proxmox was down for", "Connected to Proxmox again", "has stopped"]
         told = stage.alerts_told()
         assert len(told) == len(kinds), told
         assert all(kind in line for kind, line in zip(kinds, told, strict=True)), told
@@ -720,7 +720,7 @@ async def test_every_command(
 
         memory = {"with_memory": True} if kind == "VM" else {}
         await done(
-            "was taken", "snapshot create", vmid=made, name="before-x", description="更新の前", **memory
+            "was created", "snapshot create", vmid=made, name="before-x", description="更新の前", **memory
         )
         assert bool(pve.guest(made).snapshots["before-x"].get("vmstate")) is (kind == "VM")
         shown = await done("before-x", "snapshot list", vmid=made)
@@ -733,17 +733,17 @@ async def test_every_command(
         await answered("was deleted", await stage.say(akiko, "snapshot delete", vmid=made, name="before-x"))
         assert "before-x" not in pve.guest(made).snapshots
 
-        await done("is being watched", "monitor add", vmid=made)
+        await done("Now watching", "monitor add", vmid=made)
         assert stage.watched() == [made]
         assert name in (await stage.say(akiko, "monitor list")).text
-        await done("Stopped watching", "monitor remove", vmid=made)
+        await done("was removed from the watch list", "monitor remove", vmid=made)
         assert stage.watched() == []
         helped = await stage.say(akiko, "help")
         assert helped.ephemeral and all(command in helped.text for command in COMMANDS)
 
         if pve.guest(made).status != "running":  # a rollback without memory leaves it stopped
             await done("was started", "start", vmid=made)
-        await answered("was switched off", await stage.say(akiko, "stop", vmid=made))
+        await answered("was force-stopped", await stage.say(akiko, "stop", vmid=made))
         assert pve.guest(made).status == "stopped"
         lost = await done(name, "delete", vmid=made)
         assert lost.post is not None

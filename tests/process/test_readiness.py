@@ -189,13 +189,13 @@ async def test_a_sound_start_says_what_it_found(stage: ProcessStage) -> None:
             {"PROXMOX_VERIFY_SSL": "true", "PROXMOX_FINGERPRINT": ":".join(["AB"] * 32)},
             "❌ PROXMOX_VERIFY_SSL: The",
         ),
-        ({"PROXMOX_HOST": "127.0.0.1:9"}, "❌ PROXMOX_HOST: Proxmox (`127.0.0.1`) cannot be reached"),
-        ({"NODE_NAME": "pve9"}, "❌ NODE_NAME: there is no node “pve9”. The nodes of this cluster: pve1, "),
-        ({"ALLOWED_CATEGORY_ID": WRONG}, f"❌ ALLOWED_CATEGORY_ID: there is no category “{WRONG}”"),
-        ({"ALERT_CHANNEL_ID": WRONG}, f"❌ ALERT_CHANNEL_ID: there is no channel “{WRONG}”"),
-        ({"AUDIT_CHANNEL_ID": WRONG}, f"❌ AUDIT_CHANNEL_ID: there is no channel “{WRONG}”"),
-        ({"ADMIN_ROLE_IDS": WRONG}, f"❌ ADMIN_ROLE_IDS: there is no role “{WRONG}”"),
-        ({"ALERT_MENTION_ROLE_ID": WRONG}, f"❌ ALERT_MENTION_ROLE_ID: there is no role “{WRONG}”"),
+        ({"PROXMOX_HOST": "127.0.0.1:9"}, "❌ PROXMOX_HOST: Cannot reach Proxmox (`127.0.0.1`)"),
+        ({"NODE_NAME": "pve9"}, "❌ NODE_NAME: the cluster has no node “pve9”. Its nodes: pve1, "),
+        ({"ALLOWED_CATEGORY_ID": WRONG}, f"❌ ALLOWED_CATEGORY_ID: the server has no category “{WRONG}”"),
+        ({"ALERT_CHANNEL_ID": WRONG}, f"❌ ALERT_CHANNEL_ID: the server has no channel “{WRONG}”"),
+        ({"AUDIT_CHANNEL_ID": WRONG}, f"❌ AUDIT_CHANNEL_ID: the server has no channel “{WRONG}”"),
+        ({"ADMIN_ROLE_IDS": WRONG}, f"❌ ADMIN_ROLE_IDS: the server has no role “{WRONG}”"),
+        ({"ALERT_MENTION_ROLE_ID": WRONG}, f"❌ ALERT_MENTION_ROLE_ID: the server has no role “{WRONG}”"),
         (
             {"ALERT_CHANNEL_ID": WRONG, "LANGUAGE": "ja"},
             f"❌ ALERT_CHANNEL_ID: チャンネル「{WRONG}」がサーバーに",
@@ -242,12 +242,12 @@ async def test_permissions_that_are_missing_are_named(stage: ProcessStage) -> No
     await stage.start(ALERT_CHANNEL_ID=str(quiet.id), AUDIT_CHANNEL_ID=str(audit.id))
     await found(
         stage,
-        "❌ ALERT_CHANNEL_ID: in “quiet” the bot lacks: View Channel, Send Messages, Read Message History. Give",
+        "❌ ALERT_CHANNEL_ID: in “quiet” the bot lacks: View Channel, Send Messages, Read Message History. Grant",
         "⚠️ AUDIT_CHANNEL_ID: in “audit” the bot lacks: Read Message History. A message",
     )
     await stage.bot.end()
     await stage.start(ALERT_CHANNEL_ID=str(forum.id))
-    await found(stage, "❌ ALERT_CHANNEL_ID: “forum” takes no messages")
+    await found(stage, "❌ ALERT_CHANNEL_ID: “forum” cannot receive messages")
 
 
 async def test_a_role_that_cannot_be_mentioned_is_a_warning(stage: ProcessStage) -> None:
@@ -278,18 +278,18 @@ async def test_a_channel_of_which_discord_does_not_say_is_not_called_wrong(
     path = f"/channels/{WRONG}"
     stage.server.rest.faults.add(PlannedFault("GET", path, 9, status, retry_after=60.0, page=page))
     await stage.start(ALERT_CHANNEL_ID=WRONG)
-    words = f"❌ ALERT_CHANNEL_ID: Discord does not say right now whether there is a channel “{WRONG}”"
+    words = f"❌ ALERT_CHANNEL_ID: Discord currently gives no information about the channel “{WRONG}”"
     told = await found(stage, words)
-    assert "Copy the ID" not in told and "ready:" not in told
+    assert "Copy the category ID" not in told and "ready:" not in told
     stage.server.rest.faults.clear()
     await stage.server.drop_gateway(4000)
-    await found(stage, f"❌ ALERT_CHANNEL_ID: there is no channel “{WRONG}”")
+    await found(stage, f"❌ ALERT_CHANNEL_ID: the server has no channel “{WRONG}”")
 
 
 async def test_proxmox_is_told_of_while_discord_is_away(stage: ProcessStage) -> None:
     async with stage.server.outage():
         await stage.launch(NODE_NAME="pve9")
-        told = await found(stage, "❌ NODE_NAME: there is no node “pve9”")
+        told = await found(stage, "❌ NODE_NAME: the cluster has no node “pve9”")
         assert "GUILD_ID" not in told
-    await stage.until(lambda: "everybody in the category" in stage.bot.output(), "the rest", alive=True)
+    await stage.until(lambda: "everyone in the category" in stage.bot.output(), "the rest", alive=True)
     assert "ready:" not in stage.bot.output()

@@ -91,4 +91,4 @@ async def test_two_bots_cannot_share_a_directory(scene: Stage) -> None:
     with pytest.raises(StartFailed, match="already uses"):
         await second.start(scene.server.token)
     await second.close()
-    assert "Watching" in (await scene.say(scene.emma, "monitor list")).text, "the first goes on"
+    assert "watched guest" in (await scene.say(scene.emma, "monitor list")).text, "the first goes on"

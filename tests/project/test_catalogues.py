@@ -287,7 +287,7 @@ def test_a_refusal_by_state_names_the_guest(t: Text) -> None:
         (
             Operation.SHUTDOWN,
             "can't lock file '/var/lock/qemu-server/lock-101.conf' - got timeout",
-            "Other work",
+            "Another task",
         ),
         (Operation.DELETE, "base volume 'local:base-900-disk-0' is still in use by linked cloned", "linked"),
         (
@@ -305,7 +305,7 @@ def test_a_refusal_by_state_names_the_guest(t: Text) -> None:
         (Operation.START, "failed to set up the network namespace", None),
         (Operation.START, "lxc-start: cannot open /proc/self/ns/net: workspace missing", None),
         (Operation.START, "cluster not ready - no quorum?", "quorum"),
-        (Operation.SNAPSHOT_CREATE, "VM is locked (backup)", "Other work"),
+        (Operation.SNAPSHOT_CREATE, "VM is locked (backup)", "Another task"),
         (
             Operation.CREATE,
             "Permission check failed (/storage/local-lvm, Datastore.AllocateSpace)",
@@ -330,7 +330,7 @@ def test_what_a_task_said_is_explained_where_it_is_known(
         assert english is japanese is None
     elif word == "linked":
         assert english is not None
-        assert "cloned from it" in english
+        assert "Linked clones" in english
     else:
         assert english is not None
         assert japanese is not None

@@ -10,6 +10,8 @@ from typing import Any
 
 from core.guest import Kind, State
 from core.operations import Effect, Level, Operation
+from ui.i18n import Text
+from ui.messages.operations import operation_noun
 
 NONE, VIEWER, OPERATOR, ADMIN = Level
 NOTHING, WORDS, LIST, GUEST = Effect
@@ -33,6 +35,8 @@ class Action:
     asks: bool = False
     stops: bool = False
     template: bool = False
+    button: str = ""
+    """Of the panel. "always": greyed out where it does not fit; "fits": left out there."""
 
     @property
     def power(self) -> str:
@@ -111,7 +115,9 @@ COMMANDS = (
         GUEST,
         {"vmid": 104},
         {"vmid": {}},
-        action=Action("status/start", STOPPED, tasks("start", "hastart", "qmresume"), State.RUNNING),
+        action=Action(
+            "status/start", STOPPED, tasks("start", "hastart", "qmresume"), State.RUNNING, button="always"
+        ),
     ),
     Command(
         "reboot",
@@ -120,7 +126,7 @@ COMMANDS = (
         GUEST,
         {"vmid": 101},
         guarded=True,
-        action=Action("status/reboot", RUNNING, tasks("reboot"), State.RUNNING, stops=True),
+        action=Action("status/reboot", RUNNING, tasks("reboot"), State.RUNNING, stops=True, button="always"),
     ),
     Command(
         "shutdown",
@@ -129,7 +135,14 @@ COMMANDS = (
         GUEST,
         {"vmid": 106},
         guarded=True,
-        action=Action("status/shutdown", RUNNING, tasks("shutdown", "hastop"), State.STOPPED, stops=True),
+        action=Action(
+            "status/shutdown",
+            RUNNING,
+            tasks("shutdown", "hastop"),
+            State.STOPPED,
+            stops=True,
+            button="always",
+        ),
     ),
     Command(
         "stop",
@@ -228,3 +241,17 @@ def level_of(word: str) -> Level:
 def words_of_power(kind: Kind) -> list[str]:
     """Proxmox' words in `POST …/status/WORD`, for this kind of guest."""
     return [action.power for action in ACTION.values() if action.power and kind in action.tasks]
+
+
+def panel_buttons(t: Text, kind: Kind, state: State) -> list[tuple[str, bool]]:
+    """The labels of the buttons under such a guest's details, and whether each can be pressed."""
+    found = []
+    for operation, action in ACTION.items():
+        fits = kind in action.tasks and state in action.states
+        if action.button == "always" or (action.button == "fits" and fits):
+            found.append((operation_noun(t, operation), fits))
+    return [*found, (t("Refresh"), True)]
+
+
+def enabled_buttons(t: Text, kind: Kind, state: State) -> list[str]:
+    return [label for label, fits in panel_buttons(t, kind, state) if fits]

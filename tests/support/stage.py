@@ -24,7 +24,7 @@ from discord.ext import commands
 
 from adapters.settings.load import load
 from bot import ProxmoxBot
-from core.errors import BotError
+from core.errors import BotError, NotHere
 from playground.cluster.demo_cluster import NODES, build_demo
 from playground.discord.faults import Request
 from playground.discord.people import Person, PressResult
@@ -244,6 +244,10 @@ class Stage:
         """Return the sentence that this person reads for an error."""
         return error_sentence(self.t(person), error)
 
+    def try_in(self, person: Person, channel: int) -> str:
+        t = self.t(person)
+        return t("The bot does not work in this channel. Try {channel}.", channel=f"<#{channel}>")
+
     def sent(self, method: str = "*", path_part: str = "") -> list[tuple[str, str, dict[str, Any]]]:
         """Return the requests sent to Proxmox so far, as (method, path, parameters)."""
         return [r for r in list(self.pve.requests) if method in ("*", r[0]) and path_part in r[1]]
@@ -288,8 +292,10 @@ class Stage:
 
     def assert_refused(self, reply: PressResult, person: Person, error: BotError) -> None:
         """Check that the reply is one private sentence in the person's language, without buttons."""
-        told = self.told(person, error)
-        assert reply.text == told, f"{reply.text!r} is not {told!r}"
+        told = [self.told(person, error)]
+        if isinstance(error, NotHere):  # where the person sees a channel that would do, it is named
+            told += [self.try_in(person, channel.id) for channel in (self.channel, self.alerts)]
+        assert reply.text in told, f"{reply.text!r} is not {told!r}"
         self.assert_private(reply)
 
     def assert_pressed_in_vain(self, reply: PressResult, person: Person, error: BotError) -> None:

@@ -550,7 +550,7 @@ async def test_questions_asked_and_over(language: Language, golden: Golden) -> N
     await close_questions(around)
     assert questions._open == {}
     views = [*lapsing.views, *stopping.views]
-    notes = (t("Cancelled; nothing was done."), t("It was not carried out."))
+    notes = (t("Cancelled. Nothing was done."), t("Nothing was done."))
     answered = Question("0123456789abcdef", stop, t, never)
     views += [question_over(around, answered, note) for note in notes]
     for view in views:
@@ -658,7 +658,7 @@ def test_unknown_results_are_not_called_failed_or_done() -> None:
             assert text.startswith("❔")
             assert "unknown" in text
             assert not re.search(r"was|could not", text)
-            assert ("does not answer" in text) is (end is TaskEnd.LOST)
+            assert ("stopped answering" in text) is (end is TaskEnd.LOST)
 
 
 # --- hostile text ---
@@ -1089,9 +1089,9 @@ def test_a_card_has_no_time_limit_and_its_colour() -> None:
 @pytest.mark.parametrize(
     ("seconds", "english", "japanese"),
     [
-        (-5, "0 s", "0秒"),
-        (0, "0 s", "0秒"),
-        (0.4, "0 s", "0秒"),
+        (-5, "less than 1 s", "1秒未満"),
+        (0, "less than 1 s", "1秒未満"),
+        (0.4, "less than 1 s", "1秒未満"),
         (0.6, "1 s", "1秒"),
         (8, "8 s", "8秒"),
         (59.4, "59 s", "59秒"),

@@ -36,7 +36,10 @@ def _source(command: app_commands.Command[Any, ..., Any]) -> str:
 
 def help_card(t: Text, tree: Iterable[AnyCommand]) -> ui.LayoutView:
     lines = [f"`{usage}` — {t.raw(description)}" for usage, description in rows_of(tree)]
-    foot = t("Type a name or number at `vmid` to choose a guest. What could lose data asks back first.")
+    foot = t(
+        "Type a name or number in `vmid` to choose a guest. Anything that could lose data asks for "
+        "confirmation."
+    )
     return card(
         f"### {t('Commands')}", fit_lines(t, lines, MESSAGE_MOST - 400), f"-# {foot}", colour=Colour.BUSY
     )

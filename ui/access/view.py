@@ -148,18 +148,18 @@ def access_card(
     parts += [f"{FAILED} {' '.join(names)}\n-# {reason}" for reason, names in reasons.items()]
     risky = any(OPERATIONS[each].guarded and OPERATIONS[each].level < Level.ADMIN for each in allowed)
     if guest is None and risky and level_everywhere(authorizer.rules, actor) < Level.ADMIN:
-        parts.append(f"-# {t('Protection set in Proxmox itself shows only with `vmid`.')}")
+        parts.append(f"-# {t('Protection set in Proxmox is only shown with `vmid`.')}")
     seen = cluster.guests if cluster and guest is None else ()
     if Operation.MONITOR_MUTE in allowed and _mutes_briefly(authorizer, actor, [guest] if guest else seen):
         words = t(
-            "`/monitor mute` of a protected guest: {time} at most", time=format_duration(t, LONG_MUTE_SECONDS)
+            "`/monitor mute` of a protected guest: at most {time}", time=format_duration(t, LONG_MUTE_SECONDS)
         )
         parts.append(f"-# {words}")
-    head = t("What you may do here")
+    head = t("Actions you can use")
     if guest is not None:
-        head = t("What you may do to {guest}", guest=title(guest))
+        head = t("Actions you can use on {guest}", guest=title(guest))
         if is_protected(authorizer.rules, guest):
-            words = t("This guest is protected: risky actions take an admin, its name and a reason.")
+            words = t("This guest is protected: risky actions need an admin, its name and a reason.")
             parts.append(f"{PROTECTED} {words}")
     if authorizer.read_only.refusal and not any(OPERATIONS[each].effect for each in found):
         parts.append(f"{READ_ONLY} {read_only_line(t, authorizer.read_only.refusal)}")
@@ -205,7 +205,7 @@ def _why_not(t: Text, authorizer: Authorizer, actor: Actor, guest: Guest | None,
 
 def _where(t: Text, authorizer: Authorizer, extent: Extent) -> str:
     if not extent.on:
-        return t("There is no guest right now to which you may do this.")
+        return t("You cannot do this with any guest right now.")
     if extent.hidden or len(extent.on) <= len(extent.off):
         return t("only for {guests}", guests=_names(t, authorizer, extent.on))
     return t("except {guests}", guests=_names(t, authorizer, extent.off))
@@ -230,7 +230,7 @@ def _why(t: Text, authorizer: Authorizer, actor: Actor, cluster: Cluster | None)
     if own:
         level = level_word(t, Level.OPERATOR)
         lines.append(t("owner of {guests}: {level}", guests=_names(t, authorizer, own), level=level))
-    return _small(t, lines or [t("None of your roles counts here.")])
+    return _small(t, lines or [t("None of your roles has permissions here.")])
 
 
 def _why_on(t: Text, authorizer: Authorizer, actor: Actor, guest: Guest) -> str:
@@ -251,7 +251,7 @@ def _why_on(t: Text, authorizer: Authorizer, actor: Actor, guest: Guest) -> str:
 
 
 def _everybody(t: Text) -> str:
-    return f"-# {t('No roles are set up: everybody in this category is an admin.')}"
+    return f"-# {t('No roles are configured: everyone in this category is an admin.')}"
 
 
 def _small(t: Text, lines: Iterable[str]) -> str:

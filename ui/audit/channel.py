@@ -32,7 +32,7 @@ class DiscordAuditChannel:
 
     def fallback_texts(self, content: str) -> tuple[str, ...]:
         t = self._t
-        fixed = t("Discord blocked this line of the audit trail. `/audit` shows it.")
+        fixed = t("Discord blocked this line of the audit trail. See `/audit`.")
         return make_fallback_texts(t, content, f"{WARNING} {fixed}")
 
     async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:

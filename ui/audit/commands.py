@@ -42,19 +42,19 @@ async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> N
     data, count, whole = await audit_csv(journal, services.clock, wanted, services.timezone)
     found, total = journal.audit_page(wanted, 0, ROWS)
     if whole:
-        note = t.plural("{n} attempt is in the file.", "{n} attempts are in the file.", count)
+        note = t.plural("The file contains {n} attempt.", "The file contains {n} attempts.", count)
     else:
         note = f"{WARNING} " + t.plural(
-            "Only the newest {n} attempt fits into a file. Narrow it down with `since` and the other options.",
-            "Only the newest {n} attempts fit into a file. Narrow it down with `since` and the other options.",
+            "Only the newest {n} attempt fits into the file. Narrow it down with `since` and "
+            "the other options.",
+            "Only the newest {n} attempts fit into the file. Narrow it down with `since` and "
+            "the other options.",
             count,
         )
     name, now = _name(services, wanted), services.clock.now()
     page = partial(audit_page, t, found, total, wanted, name, 0, now)
     attached: ui.File[ui.LayoutView] = ui.File(f"attachment://{FILE_NAME}")
-    lost = (
-        f"{WARNING} {t('Discord did not take the file. Narrow it down with `since` and the other options.')}"
-    )
+    lost = f"{WARNING} {t('Discord did not accept the file. Narrow it down with `since` and the other options.')}"
     await reply.show_file(
         page(note=f"-# {note}", attached=attached), Attachment(FILE_NAME, data), page(note=f"-# {lost}")
     )

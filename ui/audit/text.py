@@ -36,6 +36,7 @@ from ui.formatting import (
     code,
     fit_lines,
     format_duration,
+    listed,
     state_word,
     timestamp,
 )
@@ -61,20 +62,20 @@ SIGNS: Mapping[Ending, str] = {
 def _asked(t: Text, word: str) -> str:
     """Return the operation in words. A word that is no operation was forged or comes from another version."""
     if word == VARIOUS:
-        return f"**{t('various')}**"
+        return f"**{t('several actions')}**"
     return f"**{operation_noun(t, Operation(word))}**" if word in list(Operation) else code(word, 24)
 
 
 def ending_word(t: Text, ending: Ending) -> str:
     return {
         Ending.DONE: t("done"),
-        Ending.WARNINGS: t("done, with warnings"),
+        Ending.WARNINGS: t("done with warnings"),
         Ending.FAILED: t("failed"),
-        Ending.UNKNOWN: t("result not known"),
+        Ending.UNKNOWN: t("result unknown"),
         Ending.REFUSED: t("refused"),
         Ending.SHOWN: t("shown only"),
         Ending.UNFINISHED: t("unfinished"),
-        Ending.CUT_OFF: t("unfinished: the bot ended"),
+        Ending.CUT_OFF: t("unfinished: the bot stopped"),
         Ending.CANCELLED: t("cancelled"),
     }[ending]
 
@@ -84,7 +85,7 @@ def _ended(t: Text, record: AuditRecord, most: int) -> str:
     ending, outcome = ending_of(record), record.outcome
     word = ending_word(t, ending)
     if outcome == NOTHING_STARTED:
-        return t("not started: Proxmox has no task for it")
+        return t("not started: no task in Proxmox")
     if ending in (Ending.DONE, Ending.WARNINGS) or outcome in (
         CUT_OFF,
         CANCELLED,
@@ -102,7 +103,7 @@ def _more(t: Text, record: AuditRecord, most: int) -> list[str]:
         _ended(t, record, most),
         f"×{record.times}" if record.times > 1 else "",
         code(record.detail, most) if record.detail else "",
-        t("reason {reason}", reason=code(record.reason, most)) if record.reason else "",
+        t("reason: {reason}", reason=code(record.reason, most)) if record.reason else "",
         format_duration(t, record.seconds) if record.seconds >= 1 else "",
         f"<#{record.actor.place.channel_id}>" if record.actor.place.channel_id else "",
     ]
@@ -151,9 +152,9 @@ def audit_head(t: Text, wanted: AuditFilter, total: int, name: str) -> str:
         _asked(t, wanted.operation) if wanted.operation else "",
         t("since {time}", time=timestamp(wanted.since, "f")) if wanted.since is not None else "",
     ]
-    only = ", ".join(word for word in words if word)
+    only = listed(t, (word for word in words if word))
     head = f"### {t('Audit trail')} · {t.plural('{n} attempt', '{n} attempts', total)}"
-    return f"{head}\n-# {t('Only: {filters}', filters=only)}" if only else head
+    return f"{head}\n-# {t('Filter: {filters}', filters=only)}" if only else head
 
 
 def audit_page(
@@ -174,7 +175,7 @@ def audit_page(
     `attached`: a file, which `note` describes. The page then has no buttons.
     """
     page, pages = page_of(page, total)
-    rows = [audit_row(t, each) for each in found] or [t("Nothing of this kind has been asked for.")]
+    rows = [audit_row(t, each) for each in found] or [t("No matching records.")]
     body = fit_lines(t, rows, MESSAGE_MOST - 330)
     filters = (wanted.vmid or "", wanted.person_id or "", wanted.operation, wanted.since, wanted.until)
     parts = [str(int(each) if isinstance(each, float) else each or "") for each in filters]

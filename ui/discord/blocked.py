@@ -79,7 +79,7 @@ async def send_with_fallbacks(
 def _fallback_views(t: Text, view: ui.LayoutView) -> Iterator[ui.LayoutView]:
     yield view
     yield _strip_foreign(t, view)
-    yield notice(t("Discord blocked this answer. What was done is in the audit trail."))
+    yield notice(t("Discord blocked this answer. The audit trail shows what was done."))
 
 
 def _strip_foreign(t: Text, view: ui.LayoutView) -> ui.LayoutView:
@@ -91,7 +91,7 @@ def _strip_foreign(t: Text, view: ui.LayoutView) -> ui.LayoutView:
             room -= len(item.content)
         button = item.item if isinstance(item, ui.DynamicItem) else item
         if isinstance(button, ui.Button) and (button.custom_id or "").startswith("q1:yes:"):
-            button.label = t("Yes, do it")  # the old label contains a foreign name
+            button.label = t("Confirm")  # the old label contains a foreign name
     note = f"-# {_note(t)}"
     box: Any = next((item for item in view.children if isinstance(item, ui.Container)), view)
     if len(note) <= room:

@@ -123,7 +123,7 @@ def _outcome_with_watch(services: Services, t: Text, report: Report) -> tuple[st
     """Return text and colour of the outcome, and say if it changed the watch list."""
     text, colour = outcome_text(t, report)
     if services.watch.on_action_done(report):
-        text += "\n" + t("It was taken off the watch list, too.")
+        text += "\n" + t("It was also removed from the watch list.")
     return text, colour
 
 

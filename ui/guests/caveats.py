@@ -34,22 +34,24 @@ def excess_lines(t: Text, plan: Plan) -> list[str]:
     lines, node = [], code(plan.guest.node)
     if plan.excess.cores:
         asked, there = plan.excess.cores
-        lines.append(t("{n} cores are more than node {node} has ({there}).", n=asked, node=node, there=there))
+        lines.append(
+            t("{n} cores exceed the cores of node {node} ({there}).", n=asked, node=node, there=there)
+        )
     if plan.excess.memory:
         asked, there = plan.excess.memory
         wanted = format_memory(asked // 1024**2)
         lines.append(
             t(
-                "{n} of memory is more than node {node} has ({there}).",
+                "{n} of memory exceeds the memory of node {node} ({there}).",
                 n=wanted,
                 node=node,
                 there=format_size(there),
             )
         )
     if plan.guest.kind is Kind.QEMU:
-        lines.append(t("The VM may not start then."))
+        lines.append(t("The VM may not start with these values."))
     else:
-        lines.append(t("A container cannot use more than the node has."))
+        lines.append(t("A container can only use what the node has."))
     return [*(f"{WARNING} {line}" for line in lines[:-1]), lines[-1]]
 
 
@@ -58,17 +60,17 @@ def clone_caveats(t: Text, plan: Plan) -> list[str]:
     after = plan.after
     if after is None:
         return []
-    lines = [t("The copy keeps the template's tags.")] if after.has_effect else []
+    lines = [t("The clone keeps the tags of the template.")] if after.has_effect else []
     if after.owners:
         lines.append(
-            f"{WARNING} {t('{people} will own the copy, and may operate it.', people=_people(t, after.owners))}"
+            f"{WARNING} {t('{people} will own the clone and can operate it.', people=_people(t, after.owners))}"
         )
     elif after.has_effect:
-        lines.append(t("Nobody will own the copy."))
+        lines.append(t("The clone will have no owner."))
     if after.protected:
-        lines.append(f"{PROTECTED} {t('The copy will be protected.')}")
+        lines.append(f"{PROTECTED} {t('The clone will be protected.')}")
     if after.has_effect and after.scope_tags:
-        lines.append(t("Tags that ROLE_SCOPES uses: {tags}", tags=_tags(t, after.scope_tags)))
+        lines.append(t("Tags used by ROLE_SCOPES: {tags}", tags=_tags(t, after.scope_tags)))
     return lines
 
 
@@ -83,7 +85,7 @@ def rollback_caveats(t: Text, plan: Plan) -> list[str]:
         return []
     gained, lost, lines = after.minus(before), before.minus(after), []
     if gained.owners:
-        lines.append(t("{people} will own the guest, and may operate it.", people=_people(t, gained.owners)))
+        lines.append(t("{people} will own the guest and can operate it.", people=_people(t, gained.owners)))
     if lost.owners:
         lines.append(t("{people} will no longer own the guest.", people=_people(t, lost.owners)))
     if gained.protected:
@@ -91,9 +93,13 @@ def rollback_caveats(t: Text, plan: Plan) -> list[str]:
     if lost.protected:
         lines.append(t("The guest will no longer be protected."))
     if gained.scope_tags:
-        lines.append(t("It gets tags that ROLE_SCOPES uses: {tags}", tags=_tags(t, gained.scope_tags)))
+        lines.append(
+            t("Tags used by ROLE_SCOPES that will be added: {tags}", tags=_tags(t, gained.scope_tags))
+        )
     if lost.scope_tags:
-        lines.append(t("It loses tags that ROLE_SCOPES uses: {tags}", tags=_tags(t, lost.scope_tags)))
+        lines.append(
+            t("Tags used by ROLE_SCOPES that will be removed: {tags}", tags=_tags(t, lost.scope_tags))
+        )
     return [f"{WARNING} {line}" for line in lines]
 
 
@@ -104,7 +110,7 @@ def running_lines(t: Text, change: Change) -> list[str]:
         values.append(t.plural("{n} core", "{n} cores", change.cores_now))
     if change.memory_mb and change.memory_now is not None:
         values.append(format_memory(change.memory_now))
-    return [f"-# {t('In effect until the restart: {value}', value=' · '.join(values))}"] if values else []
+    return [f"-# {t('In effect until the reboot: {value}', value=' · '.join(values))}"] if values else []
 
 
 def _people(t: Text, ids: Iterable[int]) -> str:

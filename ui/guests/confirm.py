@@ -22,7 +22,7 @@ from core.operations import Operation
 from ui.cards import card
 from ui.discord.blocked import is_blocked, send_with_fallbacks
 from ui.discord.failures import DISCORD_ERRORS, log_unexpected
-from ui.formatting import Colour, plain
+from ui.formatting import DRY_RUN, Colour, plain
 from ui.guests.act import act
 from ui.guests.plan import plan_parts, title_of_form, yes_label
 from ui.i18n import Text
@@ -73,7 +73,7 @@ def _renew(services: Services, question: Question) -> None:
 async def _lapse(services: Services, question: Question) -> None:
     await services.clock.sleep(SECONDS)
     if services.questions.lapse(question):
-        await _end(question, question.t("Nobody answered in time, so nothing was done."))
+        await _end(question, question.t("Timed out. Nothing was done."))
 
 
 async def close_questions(services: Services) -> None:
@@ -106,7 +106,7 @@ def _question_card(
 
 
 def _stopping(t: Text) -> str:
-    return t("The bot is being stopped, so nothing was done.")
+    return t("The bot is shutting down, so nothing was done.")
 
 
 async def on_press(interaction: Interaction, answer: str, nonce: str, attempt: Attempt) -> None:
@@ -133,7 +133,7 @@ async def on_press(interaction: Interaction, answer: str, nonce: str, attempt: A
     if answer == "no":
         attempt.record(AuditStep.PLANNED, CANCELLED)
         async with Reply(services, interaction) as reply:
-            note = question.t("Cancelled; nothing was done.")
+            note = question.t("Cancelled. Nothing was done.")
             await reply.show(question_over(services, question, note))
     else:
         await _carry_out(services, question, attempt)
@@ -157,7 +157,7 @@ async def _carry_out(services: Services, question: Question, attempt: Attempt) -
             await act(services, reply, order, shown=question.plan)
         except BotError:
             if not reply.working:
-                note = question.t("It was not carried out.")
+                note = question.t("Nothing was done.")
                 await reply.show(question_over(services, question, note))
             raise
 
@@ -221,10 +221,12 @@ def confirmation_form(t: Text, question: Question, *, bare: bool = False) -> ui.
     lost = (
         t("This cannot be undone.") if plan.order.verb is Operation.DELETE else t("This guest is protected.")
     )
-    form.add_item(ui.Label(text=t("Type the guest's name")[:45], description=lost[:100], component=name))
+    form.add_item(
+        ui.Label(text=t("Enter the name of the guest")[:45], description=lost[:100], component=name)
+    )
     if plan.needs_reason:
         reason: ui.TextInput[Any] = ui.TextInput(max_length=REASON_MOST, custom_id=REASON_FIELD)
-        kept = t("It is kept in the audit trail.")[:100]
+        kept = t("Recorded in the audit trail.")[:100]
         form.add_item(ui.Label(text=t("Reason")[:45], description=kept, component=reason))
     return form
 
@@ -279,9 +281,8 @@ async def ask_first(services: Services, reply: Reply, order: Order) -> None:
     plan = await services.executor.plan(order)
     if order.dry_run:
         parts = plan_parts(reply.t, plan)
-        head = f"-# {reply.t('Dry run: this is only shown.')}"
-        note = reply.t("This was a dry run; nothing was done.")
-        await reply.show(card(head, *parts, f"-# {note}", colour=Colour.QUIET))
+        head = f"-# {DRY_RUN} {reply.t('Dry run: nothing will be done')}"
+        await reply.show(card(head, *parts, colour=Colour.QUIET))
     else:
         await ask(services, reply, plan)
 

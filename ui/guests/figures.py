@@ -19,7 +19,7 @@ def memory_of(t: Text, guest: Guest) -> str:
         return format_usage(None, guest.memory_total)
     if not is_seen_by_host(guest):
         return format_usage(guest.memory, guest.memory_total)
-    return t("{value} (host's view)", value=format_usage(guest.memory or 0, guest.memory_total))
+    return t("{value} (host view)", value=format_usage(guest.memory or 0, guest.memory_total))
 
 
 def is_seen_by_host(guest: Guest) -> bool:
@@ -30,6 +30,6 @@ def is_seen_by_host(guest: Guest) -> bool:
 def memory_advice(t: Text) -> str:
     """Say what the guest lacks if `is_seen_by_host` is true."""
     return t(
-        "The guest does not report its memory use: its balloon driver or guest agent is missing or not running. "
-        "Memory raises no alert."
+        "The guest does not report its memory usage: the balloon driver or guest agent is "
+        "missing or not running. There are no memory alerts."
     )

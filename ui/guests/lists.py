@@ -22,6 +22,7 @@ from ui.formatting import (
     fit_lines,
     format_percent,
     kind_word,
+    listed,
     plain,
     state_word,
     timestamp,
@@ -71,7 +72,7 @@ def filter_word(t: Text, status: str) -> str:
     return {
         "running": t("running"),
         "stopped": t("stopped"),
-        "other": t("neither running nor stopped"),
+        "other": t("other states"),
         "template": t("template"),
     }.get(status, "")
 
@@ -88,7 +89,7 @@ def guest_list_card(
     page, pages = page_of(page, len(guests))
     rows = [_guest_row(t, guest) for guest in guests[page * ROWS : page * ROWS + ROWS]]
     if not rows:
-        rows = [t("No guest matches.") if cluster.guests or narrowed else _none_at_all(t)]
+        rows = [t("No matching guests.") if cluster.guests or narrowed else _none_at_all(t)]
     head = f"### {_totals(t, guests)}{_narrowed(t, filters)}"
     colour = Colour.BUSY if cluster.guests or narrowed else Colour.WARN
     buttons = page_buttons("list", page, pages, filters.parts)
@@ -100,9 +101,7 @@ def _none_at_all(t: Text) -> str:
 
     Proxmox' Cluster.pm filters the guests and still answers 200.
     """
-    return f"{WARNING} " + t(
-        "Proxmox shows no guest at all. The API token may lack the privilege `VM.Audit`."
-    )
+    return f"{WARNING} " + t("Proxmox shows no guests. The API token may lack the privilege `VM.Audit`.")
 
 
 def _totals(t: Text, guests: Sequence[Guest]) -> str:
@@ -118,7 +117,7 @@ def _narrowed(t: Text, filters: Filters) -> str:
     kind = kind_word(t, Kind(filters.kind)) if filters.kind else ""
     node = code(filters.node) if filters.node else ""
     words = [word for word in (filter_word(t, filters.status), kind, node) if word]
-    return f"\n-# {t('Only: {filters}', filters=', '.join(words))}" if words else ""
+    return f"\n-# {t('Filter: {filters}', filters=listed(t, words))}" if words else ""
 
 
 def _guest_row(t: Text, guest: Guest) -> str:
@@ -139,7 +138,7 @@ def snapshot_list_card(t: Text, guest: Guest, snapshots: Sequence[Snapshot]) -> 
     head = f"### {title(guest)} · {count}"
     lines = [_snapshot_row(t, snapshot, depth) for snapshot, depth in _tree(snapshots)]
     if not lines:
-        lines = [t("There is no snapshot. `/snapshot create` takes one.")]
+        lines = [t("No snapshots. Create one with `/snapshot create`.")]
     return card(head, fit_lines(t, lines, MESSAGE_MOST - 300), colour=Colour.BUSY)
 
 
@@ -180,9 +179,9 @@ def _snapshot_row(t: Text, snapshot: Snapshot, depth: int) -> str:
     if snapshot.taken:
         parts.append(timestamp(snapshot.taken))
     elif not snapshot.incomplete:
-        parts.append(t("time not known"))
+        parts.append(t("time unknown"))
     if snapshot.memory:
-        parts.append(t("with memory"))
+        parts.append(t("with RAM"))
     if snapshot.incomplete:
         parts.append(f"{WARNING} {t('unfinished')}")
     if snapshot.description:

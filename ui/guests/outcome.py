@@ -44,11 +44,11 @@ def working_card(
         lines.append(f"{progress_bar(progress.percent / 100)} {progress.percent:.0f}%")
     notes = []
     if progress.elapsed >= 1:
-        notes.append(t("{time} so far", time=format_duration(t, progress.elapsed)))
+        notes.append(t("{time} elapsed", time=format_duration(t, progress.elapsed)))
     if progress.out_of_sight:
-        notes.append(t("Proxmox does not answer just now; the work may go on there"))
+        notes.append(t("Proxmox is not answering; the task may still be running"))
     elif progress.elapsed >= 60:
-        notes.append(t("still running; this message follows it to its end"))
+        notes.append(t("still running; this message will show the result"))
     if notes:
         lines.append(f"-# {' · '.join(notes)}")
     return card("\n".join(lines), colour=Colour.BUSY, buttons=buttons)
@@ -56,7 +56,9 @@ def working_card(
 
 def farewell_card(t: Text, order: Order, guest: str) -> ui.LayoutView:
     """Return the card for an action that is still running when the bot ends."""
-    text = t("The bot is being stopped. What was begun goes on in Proxmox; look with `/info` how it ended.")
+    text = t(
+        "The bot is shutting down. Tasks already started continue in Proxmox; check the result with `/info`."
+    )
     return card(f"{WARNING} {_say(t, WORDS[order.verb].working, guest, order)}\n{text}", colour=Colour.WARN)
 
 
@@ -67,14 +69,14 @@ def outcome_text(t: Text, report: Report) -> tuple[str, Colour]:
     words = WORDS[order.verb]
     if task and task.end is TaskEnd.VANISHED:
         text = t(
-            "{guest}: Proxmox no longer knows the task, so its result is unknown. Look with `/info`.",
+            "{guest}: the task is no longer in Proxmox, so the result is unknown. Check with `/info`.",
             guest=title(report.plan.guest),
         )
         return f"{UNSURE} {text}", Colour.WARN
     if task and task.end is TaskEnd.LOST:
         text = t(
-            "{guest}: Proxmox does not answer any more, so the result is unknown; the work may go on. "
-            "Look with `/info` later.",
+            "{guest}: Proxmox stopped answering, so the result is unknown. The task may still "
+            "be running. Check with `/info` later.",
             guest=title(report.plan.guest),
         )
         return f"{UNSURE} {text}", Colour.WARN
@@ -91,26 +93,26 @@ def outcome_text(t: Text, report: Report) -> tuple[str, Colour]:
     lines = [f"{OK} {guest}: {_withdrawn(t)}" if withdrawn else f"{OK} {_say(t, words.done, guest, order)}"]
     colour = Colour.GOOD
     if not report.settled and report.after is None:
-        text = t("The task ended well, but {guest} cannot be read just now. Look with `/info`.", guest=guest)
+        text = t("The task succeeded, but {guest} cannot be read right now. Check with `/info`.", guest=guest)
         lines, colour = [f"{WARNING} {text}"], Colour.WARN
     elif not report.settled:
         state = state_word(t, report.after.state if report.after else State.UNKNOWN)
         lines = [
-            f"{WARNING} {t('The task ended well, but {guest} is still “{state}”.', guest=guest, state=state)}"
+            f"{WARNING} {t('The task succeeded, but {guest} is still “{state}”.', guest=guest, state=state)}"
         ]
         if report.plan.guest.ha_managed:
-            lines.append(t("It is managed by HA, which acts in its own time. Look again with `/info`."))
+            lines.append(t("HA manages this guest and acts on its own schedule. Check again with `/info`."))
         colour = Colour.WARN
     lines += _particulars(t, report)
     if task and task.end is TaskEnd.WARNINGS:
         lines[0] = lines[0].replace(OK, WARNING, 1)
-        lines.append(t("Proxmox gave warnings:"))
+        lines.append(t("Warnings from Proxmox:"))
         return _with_log("\n".join(lines), task.log), Colour.WARN
     return "\n".join(lines), colour
 
 
 def _withdrawn(t: Text) -> str:
-    return t("The change that was waiting for a restart is withdrawn.")
+    return t("The pending change was reverted.")
 
 
 def _subject(report: Report) -> Guest:
@@ -124,21 +126,26 @@ def _particulars(t: Text, report: Report) -> list[str]:
     plan, lines = report.plan, []
     if plan.order.verb is Operation.CREATE and report.after:
         node = code(report.after.node)
-        lines.append(t("From {template}, on node {node}.", template=title(plan.guest), node=node))
+        lines.append(t("Cloned from {template} on node {node}.", template=title(plan.guest), node=node))
         lines += clone_caveats(t, plan)
     if report.change:
         lines += change_lines(t, report.change)
         lines += excess_lines(t, plan)
         if report.change.waits_for_restart:
-            lines.append(
-                t("It takes effect after a restart by Proxmox (a reboot inside the guest is not enough).")
-            )
             if plan.guarded:  # then the card has no reboot button
+                lines.append(t("Takes effect after `/reboot` (rebooting inside the guest isn't enough)."))
                 lines.append(t("The guest is protected: `/reboot` asks for its name and a reason."))
+            else:
+                lines.append(
+                    t(
+                        "To apply it, reboot with the button below or `/reboot` (rebooting inside the guest "
+                        "isn't enough)."
+                    )
+                )
         elif plan.guest.state is State.STOPPED:
-            lines.append(t("It takes effect at the next start."))
+            lines.append(t("Takes effect at the next start."))
         else:
-            lines.append(t("It is in effect now."))
+            lines.append(t("Already in effect."))
     if plan.order.verb is Operation.SNAPSHOT_ROLLBACK and report.after:
         lines.append(t("The guest is now: {state}.", state=state_word(t, report.after.state)))
     return lines

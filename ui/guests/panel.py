@@ -82,7 +82,7 @@ def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
         (t("Lock"), f"{WARNING} {code(guest.lock)}" if guest.lock else ""),
         (t("Protection"), t("on") if details.protected else ""),
         (t("HA"), t("managed") if guest.ha_managed else ""),
-        (t("After a restart"), _waiting(t, details.pending or ())),
+        (t("After reboot"), _waiting(t, details.pending or ())),
         (t("Snapshots"), "" if snapshots is None else str(len(snapshots))),
         (t("Last task"), _task(details.last_task)),
     ]

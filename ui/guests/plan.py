@@ -30,7 +30,7 @@ from ui.messages.operations import WORDS, operation_noun
 
 def plan_parts(t: Text, plan: Plan) -> list[str]:
     """Return the texts of the card that asks for confirmation."""
-    words = t("This guest is protected: its name and a reason have to be typed.")
+    words = t("This guest is protected. Enter its name and a reason.")
     guarded = f"{PROTECTED} {words}" if plan.guarded else ""
     warned = "\n".join(caveats(t, plan))
     parts = (_text(t, plan), warned, _fallback(t, plan), guarded)
@@ -68,25 +68,25 @@ def _fallback(t: Text, plan: Plan) -> str:
     if plan.fallback is None:
         return ""
     backups, snapshots = plan.fallback.backups, plan.fallback.snapshots
-    lines = [t("What is left to go back to:")]
+    lines = []
     if backups is None:
-        lines.append(f"- {BACKUP} {t('backups: not known just now')}")
+        lines.append(f"- {BACKUP} {t('backups: currently unknown')}")
     else:
         if backups.found:
             last = backups.found[0]
             words = [f"{timestamp(last.taken)} ({timestamp(last.taken, 'f')})", code(last.storage, 40)]
             words += [format_size(last.size)] if last.size else []
-            words += [t("{n} in all", n=len(backups.found))] if len(backups.found) > 1 else []
+            words += [t("{n} in total", n=len(backups.found))] if len(backups.found) > 1 else []
             lines.append(f"- {BACKUP} {t('last backup: {backup}', backup=' · '.join(words))}")
         else:
-            lines.append(f"- {BACKUP} {t('no backup that the bot can see')}")
+            lines.append(f"- {WARNING} {t('No backups found')}")
         if backups.unread:
             names = fit_lines(t, (code(name, 40) for name in backups.unread), 200, " ")
-            lines.append(f"- {WARNING} {t('could not be asked for backups: {storages}', storages=names)}")
+            lines.append(f"- {WARNING} {t('Cannot list the backups on: {storages}', storages=names)}")
     if plan.order.verb is Operation.DELETE:
         pass
     elif snapshots is None:
-        lines.append(f"- {SNAPSHOT} {t('snapshots: not known just now')}")
+        lines.append(f"- {SNAPSHOT} {t('snapshots: currently unknown')}")
     elif snapshots:
         count = t.plural("{n} snapshot", "{n} snapshots", len(snapshots))
         newest = max(snapshots, key=lambda snapshot: snapshot.taken or 0)
@@ -94,7 +94,9 @@ def _fallback(t: Text, plan: Plan) -> str:
         lines.append(f"- {SNAPSHOT} {count} · {t('newest: {name}', name=code(newest.name, 40))}{taken}")
     else:
         lines.append(f"- {SNAPSHOT} {t('no snapshots')}")
-    return "\n".join(lines)
+    if not snapshots and backups is not None and not backups.found:
+        return "\n".join(line.removeprefix("- ") for line in lines)
+    return "\n".join([t("Restore points:"), *lines])
 
 
 def _text(t: Text, plan: Plan) -> str:
@@ -107,18 +109,18 @@ def _text(t: Text, plan: Plan) -> str:
 
 def _create(t: Text, plan: Plan) -> list[str]:
     new = code(plan.order.name or "")
-    return [t("It is copied to {name}.", name=f"**{plan.new_vmid}** {new}" if plan.new_vmid else new)]
+    return [t("It will be cloned to {name}.", name=f"**{plan.new_vmid}** {new}" if plan.new_vmid else new)]
 
 
 def _resize(t: Text, plan: Plan) -> list[str]:
     if plan.change and not plan.withdraws_pending:
         return change_lines(t, plan.change)
-    return [t("The change that waits for a restart will be withdrawn.")]
+    return [t("The pending change will be reverted.")]
 
 
 def _delete(t: Text, plan: Plan) -> list[str]:
     disks = plan.config.disks if plan.config else ()
-    lines = [f"**{t('This cannot be undone.')}**", t("What is lost:")]
+    lines = [f"**{t('This cannot be undone.')}**", t("This will be lost:")]
     if disks:
         rows = (f"- {code(disk.key, 20)} {code(disk.volume, 80)} {_size(disk)}".rstrip() for disk in disks)
         lines.append(fit_lines(t, rows, 1200))
@@ -129,7 +131,7 @@ def _delete(t: Text, plan: Plan) -> list[str]:
         count = t.plural("{n} snapshot", "{n} snapshots", len(plan.snapshots))
         more = " …" if len(plan.snapshots) > 10 else ""
         lines.append(f"- {count}: {names}{more}")
-    return [*lines, f"- {t('its places in backup jobs, replication and HA')}"]
+    return [*lines, f"- {t('Backup-job, replication and HA entries')}"]
 
 
 def _size(disk: Disk) -> str:
@@ -137,15 +139,15 @@ def _size(disk: Disk) -> str:
 
 
 def _rollback(t: Text, plan: Plan) -> list[str]:
-    after = t("Start it again afterwards.")
+    after = t("Start it again afterwards if needed.")
     if plan.snapshot and plan.snapshot.memory:
-        after = t("The snapshot holds memory: the guest then runs on from there.")
-    lost = t("The present state of the guest is lost, and the guest is stopped for it.")
+        after = t("RAM is included, so it resumes running from that point.")
+    lost = t("The current state will be lost and the guest will be stopped.")
     return [_snapshot_line(t, plan.snapshot), lost, after]
 
 
 def _snapshot_delete(t: Text, plan: Plan) -> list[str]:
-    stays = t("The guest itself stays as it is. The snapshot cannot be brought back.")
+    stays = t("The guest does not change. A deleted snapshot cannot be restored.")
     return [_snapshot_line(t, plan.snapshot), stays]
 
 
@@ -156,7 +158,7 @@ def _snapshot_line(t: Text, snapshot: Snapshot | None) -> str:
     if snapshot.taken:
         parts.append(f"{timestamp(snapshot.taken, 'f')} ({timestamp(snapshot.taken)})")
     if snapshot.memory:
-        parts.append(t("with memory"))
+        parts.append(t("with RAM"))
     if snapshot.description:
         parts.append(code(snapshot.description, 80))
     return " · ".join(parts)

@@ -43,13 +43,13 @@ class ChoiceKind(Enum):
 
 
 _NONE: Mapping[ChoiceKind, Marked] = {
-    ChoiceKind.GUEST: N_("There is no guest to which you may do this."),
-    ChoiceKind.TEMPLATE: N_("There is no template you may use."),
-    ChoiceKind.WATCHED: N_("No guest that you may choose is on the watch list."),
-    ChoiceKind.NODE: N_("There is no node to choose from."),
-    ChoiceKind.TARGET: N_("There is nothing you may mute."),
-    ChoiceKind.PERSON: N_("Nobody found: the audit trail is empty, or cannot be read right now."),
-    ChoiceKind.MUTED: N_("There is no mute that you may lift."),
+    ChoiceKind.GUEST: N_("You cannot do this with any guest."),
+    ChoiceKind.TEMPLATE: N_("There are no templates you can use."),
+    ChoiceKind.WATCHED: N_("None of your guests is on the watch list."),
+    ChoiceKind.NODE: N_("There are no nodes to choose from."),
+    ChoiceKind.TARGET: N_("There is nothing you can mute."),
+    ChoiceKind.PERSON: N_("Nobody found: the audit trail is empty or cannot be read right now."),
+    ChoiceKind.MUTED: N_("There is no mute you can remove."),
 }
 
 
@@ -65,7 +65,7 @@ def refusal_choice(t: Text, interaction: Interaction, refusal: Refused, asker: A
 def empty_choice(t: Text, interaction: Interaction, wanted: ChoiceKind) -> Choices:
     """Return the entry for a list that is empty whatever the person types."""
     if _is_unread(interaction, wanted):
-        return [_entry(interaction, t("Proxmox cannot be read right now."))]
+        return [_entry(interaction, t("Cannot read from Proxmox right now."))]
     if wanted is ChoiceKind.SNAPSHOT:
         return [_entry(interaction, _no_snapshot(t, interaction))]
     return [_entry(interaction, t(_NONE[wanted]))]
@@ -74,8 +74,8 @@ def empty_choice(t: Text, interaction: Interaction, wanted: ChoiceKind) -> Choic
 def _no_snapshot(t: Text, interaction: Interaction) -> str:
     """Say why there is no snapshot. The text is the same for a hidden guest and for one that does not exist."""
     if not getattr(interaction.namespace, "vmid", None):
-        return t("Choose the guest (vmid) first.")
-    return t("No snapshot found: the guest has none, or cannot be read right now.")
+        return t("Choose a guest (vmid) first.")
+    return t("No snapshots found: the guest has none, or it cannot be read right now.")
 
 
 def _entry(interaction: Interaction, text: str) -> app_commands.Choice[Any]:

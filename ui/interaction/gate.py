@@ -272,7 +272,7 @@ async def run_guarded(
         return
     if refusal is not None:
         attempt.refuse(refusal)
-        await reply_privately(interaction, refusal_card(services_of(interaction), t, refusal))
+        await reply_privately(interaction, refusal_card(services_of(interaction), t, refusal, interaction))
 
 
 async def reply_privately(interaction: Interaction, view: ui.LayoutView) -> None:
@@ -329,7 +329,7 @@ class GatedTree(app_commands.CommandTree[discord.Client]):
             attempt_of(interaction).refuse(refusal)
             t = services_of(interaction).texts.of_locale(str(interaction.locale))
             services, actor = services_of(interaction), actor_of(interaction)
-            await reply_privately(interaction, refusal_card(services, t, refusal, actor))
+            await reply_privately(interaction, refusal_card(services, t, refusal, interaction, actor))
         return False
 
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError) -> None:

@@ -111,7 +111,7 @@ class GatewayGuard:
 
 def _unreadable(texts: Texts, locale: str) -> str:
     t = texts.of_locale(locale)
-    return t("What Discord sent was incomplete, so nothing was done. Please try again.")
+    return t("Discord sent incomplete data, so nothing was done. Try again.")
 
 
 async def answer_unheard(interaction: Interaction) -> None:

@@ -34,8 +34,8 @@ from ui.messages.subjects import subject_label, vmid_of
 _log = logging.getLogger(__name__)
 
 CHOICES_MOST = 25
-VMID = locale_str("The guest: VMID or name")
-DRY_RUN = locale_str("Only show what would happen")
+VMID = locale_str("Guest: VMID or name")
+DRY_RUN = locale_str("Only show what would be done")
 WAIT_SECONDS = 2.0
 """Seconds that a completion waits for Proxmox. Then it uses the last read, because Discord allows only 3 s."""
 

@@ -1,19 +1,22 @@
 """Show a refusal: its sentence, and whether changes are switched off as well."""
 
+import discord
 from discord import ui
 
 from core.access.authorizer import Authorizer
 from core.access.policy import Actor, level_everywhere
-from core.errors import BotError, NotAllowed, ReadOnly, Refused
+from core.errors import BotError, NotAllowed, NotHere, ReadOnly, Refused
 from core.operations import Level
 from ui.cards import notice
 from ui.formatting import READ_ONLY, level_word
 from ui.i18n import Text
-from ui.interaction.context import Services
+from ui.interaction.context import Interaction, Services
 from ui.messages.errors import error_sentence, read_only_line
 
 
-def refusal_card(services: Services, t: Text, error: BotError, asker: Actor | None = None) -> ui.LayoutView:
+def refusal_card(
+    services: Services, t: Text, error: BotError, interaction: Interaction, asker: Actor | None = None
+) -> ui.LayoutView:
     """Return the card of a refusal. While the bot is read-only, it says so too.
 
     `t`: the reader's language. `asker`: the refused person, given only if the refusal names no guest.
@@ -22,10 +25,26 @@ def refusal_card(services: Services, t: Text, error: BotError, asker: Actor | No
         services.authorizer.read_only.refusal,
         mixed_levels_text(t, services.authorizer, asker, error),
     )
+    channel = usable_channel(services, interaction) if isinstance(error, NotHere) else None
+    if channel is not None:
+        text = t("The bot does not work in this channel. Try {channel}.", channel=f"<#{channel}>")
     text = text or error_sentence(t, error)
     if held and isinstance(error, Refused) and not isinstance(error, ReadOnly):
         text += f"\n-# {READ_ONLY} {read_only_line(t, held)}"
     return notice(text)
+
+
+def usable_channel(services: Services, interaction: Interaction) -> int | None:
+    """The first channel of the bot's category that this person sees; None where they see none."""
+    rules, guild, person = services.authorizer.rules, interaction.guild, interaction.user
+    if guild is None or guild.id != rules.guild_id or not isinstance(person, discord.Member):
+        return None
+    of_category = (each for each in guild.text_channels if each.category_id == rules.category_id)
+    for channel in sorted(of_category, key=lambda each: (each.id == rules.alert_channel_id, each.position)):
+        allowed = channel.permissions_for(person)
+        if allowed.view_channel and allowed.use_application_commands:
+            return channel.id
+    return None
 
 
 def mixed_levels_text(
@@ -42,7 +61,7 @@ def mixed_levels_text(
     if not least <= everywhere < error.level:
         return ""
     return t(
-        "This takes the level “{needed}”. Yours is “{level}” for some guests, and “{other}” for the others.",
+        "You need the “{needed}” level; yours is “{level}” for some guests and “{other}” for the others.",
         needed=level_word(t, error.needed),
         level=level_word(t, error.level),
         other=level_word(t, everywhere),

@@ -77,10 +77,10 @@ class Reply:
             if task and isinstance(error, asyncio.CancelledError):
                 task.uncancel()
             self._close()
-            _log.info("Discord awaits no answer any more; the work for it was given up")
+            _log.info("Discord no longer expects an answer; the work was given up")
             return isinstance(error, (AnswerTooLate, asyncio.CancelledError))
         if isinstance(error, BotError):
-            await self._refuse(lambda t: refusal_card(self._services, t, error))
+            await self._refuse(lambda t: refusal_card(self._services, t, error, self.interaction))
             return True
         if isinstance(error, Exception):
             error_id = log_unexpected(error)
@@ -204,7 +204,7 @@ class Reply:
 
         No action may start any more at this time (`Operations.ending`).
         """
-        text = self.t("The bot is being stopped. Please give the command again in a moment.")
+        text = self.t("The bot is shutting down. Run the command again in a moment.")
         async with self._lock:
             if self._farewell is not None or self._answer.state is AnswerState.DEFERRED:
                 with contextlib.suppress(*DISCORD_ERRORS):

@@ -70,12 +70,12 @@ def diagnose(t: Text, error: BaseException, step: ConnectStep) -> Verdict:
 
 def ended_there(t: Text) -> Verdict:
     """Explain a connection that Discord closed without a useful reason."""
-    return Verdict(RetryRule.PASSING, t("Discord ended the connection."))
+    return Verdict(RetryRule.PASSING, t("Discord closed the connection."))
 
 
 def tried_again(t: Text, verdict: Verdict, seconds: float) -> str:
     """Return the log line for a failed attempt."""
-    return t("{what} Next try in {seconds} s.", what=verdict.text, seconds=round(seconds))
+    return t("{what} Retrying in {seconds} s.", what=verdict.text, seconds=round(seconds))
 
 
 def _token(t: Text) -> Verdict:
@@ -94,44 +94,45 @@ _CLOSED: dict[int, tuple[RetryRule, Marked]] = {
     4004: (
         RetryRule.FINAL,
         N_(
-            "Discord refused the token (close code 4004); most likely it was reset. The network is not the cause. "
-            "Set the new token as DISCORD_TOKEN."
+            "Discord refused the token (close code 4004); it was probably reset. The network "
+            "is not the cause. Set the new token as DISCORD_TOKEN."
         ),
     ),
     4010: (
         RetryRule.LASTING,
         N_(
-            "Discord refused the connection as a wrong shard (close code 4010). The token and the settings are not "
-            "the cause: update the bot."
+            "Discord refused the connection because of an invalid shard (close code 4010). The "
+            "token and the settings are not the cause. Update the bot."
         ),
     ),
     4011: (
         RetryRule.LASTING,
         N_(
-            "Discord refused the connection: this application is in too many servers for one bot (close code 4011). "
-            "The network is not the cause. Use an application of your own for this bot, and its DISCORD_TOKEN."
+            "Discord refused the connection: this application is in too many servers for one "
+            "bot (close code 4011). The network is not the cause. Create a separate "
+            "application for this bot and set its DISCORD_TOKEN."
         ),
     ),
     4012: (
         RetryRule.LASTING,
         N_(
-            "Discord no longer supports the gateway version that this bot uses (close code 4012)."
-            " The token and the settings are not the cause: update the bot."
+            "Discord no longer supports the gateway version of this bot (close code 4012). The "
+            "token and the settings are not the cause. Update the bot."
         ),
     ),
     4013: (
         RetryRule.LASTING,
         N_(
-            "Discord refused the intents that the bot asks for as invalid (close code 4013). The token and the "
-            "settings are not the cause: update the bot."
+            "Discord refused the bot's intents as invalid (close code 4013). The token and the "
+            "settings are not the cause. Update the bot."
         ),
     ),
     4014: (
         RetryRule.LASTING,
         N_(
-            "Discord refused the intents that the bot asks for (close code 4014). The bot needs none of the three "
-            "Privileged Gateway Intents, and the token is not the cause: check the application in the Developer "
-            "Portal, and update the bot."
+            "Discord refused the bot's intents (close code 4014). The bot needs none of the "
+            "three Privileged Gateway Intents, and the token is not the cause. Check the "
+            "application in the Developer Portal, and update the bot."
         ),
     ),
 }
@@ -160,27 +161,26 @@ def _answer(t: Text, error: discord.HTTPException, step: ConnectStep) -> Verdict
     if step is not ConnectStep.COMMANDS:
         return Verdict(
             RetryRule.PASSING,
-            t("Discord does not let the bot log in ({reason}). The network is not the cause.", reason=reason),
+            t("Discord refused the login ({reason}). The network is not the cause.", reason=reason),
         )
     if error.status in (403, 404):
         return Verdict(
             RetryRule.FINAL,
-            t("Discord does not let the bot into the guild. Check GUILD_ID, and invite the bot to it."),
+            t("The bot is not in this server. Check GUILD_ID, and invite the bot."),
         )
     if error.code == TOO_MANY_COMMANDS:
         return Verdict(
             RetryRule.LASTING,
             t(
-                "Discord accepts no more new commands today (30034: 200 a day). Commands registered "
-                "before still work; the token and the settings are not the cause."
+                "The daily limit for new Discord commands is reached (30034: 200 a day). "
+                "Existing commands still work; the token and the settings are not the cause."
             ),
         )
     return Verdict(
         RetryRule.LASTING,
         t(
-            "Discord does not accept the bot's commands ({reason}). Commands registered before "
-            "still work; the token and the network are not the cause. Update the bot, or report "
-            "this.",
+            "Discord does not accept the bot's commands ({reason}). Existing commands still "
+            "work; the token and the network are not the cause. Update the bot, or report this.",
             reason=reason,
         ),
     )
@@ -193,9 +193,9 @@ def _page(t: Text, status: int, headers: object) -> Verdict:
         return Verdict(
             RetryRule.PASSING,
             t(
-                "Cloudflare, in front of Discord, is blocking this machine's IP address for a while "
-                "(429): too many requests came from it, perhaps from other bots. The token and the "
-                "settings are not the cause."
+                "Cloudflare in front of Discord is temporarily blocking this machine's IP "
+                "address (429): it sent too many requests, perhaps from other bots. The token "
+                "and the settings are not the cause."
             ),
             wait,
         )
@@ -203,9 +203,9 @@ def _page(t: Text, status: int, headers: object) -> Verdict:
         return Verdict(
             RetryRule.PASSING,
             t(
-                "Cloudflare in front of Discord, or a proxy on the way, is blocking this machine "
-                "({status}). The token has not been checked and is not the cause. Check the network, "
-                "or try from another IP address.",
+                "Cloudflare or a proxy in front of Discord is blocking this machine "
+                "({status}). The token was not checked and is not the cause. Check the "
+                "network, or try another IP address.",
                 status=status,
             ),
             wait,
@@ -219,8 +219,8 @@ def _trouble(t: Text, status: int, wait: float = 0.0) -> Verdict:
     return Verdict(
         RetryRule.PASSING,
         t(
-            "Discord itself has a problem right now ({status}). The token, the settings and the "
-            "network here are not the cause.",
+            "Discord has a problem right now ({status}). The token, the settings and the local "
+            "network are not the cause.",
             status=status,
         ),
         wait,
@@ -238,8 +238,8 @@ def _seconds(headers: object) -> float:
 
 def _not_discord(t: Text, status: object) -> str:
     return t(
-        "Something other than Discord answers in its place ({status}). The token is not the "
-        "cause. Check the network for a proxy, or a page that asks you to log in.",
+        "Something other than Discord answered ({status}). The token is not the cause. Check "
+        "the network for a proxy or a login page.",
         status=status,
     )
 
@@ -247,18 +247,18 @@ def _not_discord(t: Text, status: object) -> str:
 def _no_way(t: Text, error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return t(
-            "Discord's address cannot be found (DNS). The token is not the cause. Check the network and the name "
-            "server of this machine."
+            "Cannot resolve Discord's address (DNS). The token is not the cause. Check the "
+            "network and the DNS server of this machine."
         )
     if isinstance(error, aiohttp.ClientSSLError):
         return t(
-            "Discord's certificate cannot be trusted. The token is not the cause. Check the clock"
-            " and the CA certificates of this machine, and whether a proxy inspects its traffic."
+            "Discord's certificate is not trusted. The token is not the cause. Check the clock "
+            "and the CA certificates of this machine, and whether a proxy inspects its traffic."
         )
     if isinstance(error, (TypeError, KeyError, ValueError)):
         return _not_discord(t, type(error).__name__)
     return t(
-        "Discord cannot be reached ({reason}). The token is not the cause. Check the network.",
+        "Cannot reach Discord ({reason}). The token is not the cause. Check the network.",
         reason=_reason(error),
     )
 

@@ -24,117 +24,106 @@ def _not_allowed(t: Text, error: e.NotAllowed) -> str:
         return t("None of your roles may use this bot. Ask an administrator of this server.")
     if error.protected:
         return fill_in(
-            t, error, N_("The guest is protected: this takes the level “{needed}”, and yours is “{level}”.")
+            t, error, N_("The guest is protected: you need the “{needed}” level; yours is “{level}”.")
         )
-    message = N_(
-        "This takes the level “{needed}”, and yours is “{level}”. Ask an administrator of this server."
-    )
+    message = N_("You need the “{needed}” level; yours is “{level}”. Ask an administrator of this server.")
     return fill_in(t, error, message)
 
 
 def _no_choice(t: Text, error: e.NotAllowed) -> str:
     if error.level is Level.NONE:
         return t("None of your roles may use this bot.")
-    return fill_in(t, error, N_("This takes the level “{needed}”, and yours is “{level}”."))
+    return fill_in(t, error, N_("You need the “{needed}” level; yours is “{level}”."))
 
 
 def read_only_line(t: Text, error: e.ReadOnly) -> str:
-    return fill_in(t, error, N_("Changes were switched off {since} by {person}."))
+    return fill_in(t, error, N_("Read-only mode was turned on {since} by {person}."))
 
 
 def _read_only(t: Text, error: e.ReadOnly) -> str:
-    return t("{line} An admin can switch them on again: `/readonly off`.", line=read_only_line(t, error))
+    return t("{line} An admin can turn it off with `/readonly off`.", line=read_only_line(t, error))
 
 
 def _unconfirmed(t: Text, error: e.Unconfirmed) -> str:
     command = error.verb.replace("_", " ")
     if error.verb not in ACTIONS:  # only actions have a question that asks for them
-        message = N_("{guest} is protected: {command} needs its name in `confirm`, and a `reason`.")
+        message = N_("{guest} is protected: use {command} with its name in `confirm` and a `reason`.")
         return fill_in(t, error, message, command=code(f"/{command}"))
-    message = N_(
-        "{guest} is protected: `/{command}` asks for its name and a reason, and both have to be typed."
-    )
+    message = N_("{guest} is protected. Use `/{command}` and enter its name and a reason.")
     return fill_in(t, error, message, command=command)
 
 
 def _not_muted(t: Text, error: e.NotMuted) -> str:
-    message = N_("{value} is not muted. `/monitor status` shows what is.")
+    message = N_("{value} is not muted. See `/monitor status`.")
     return fill_in(t, error, message, value=subject_name(t, error.value, None))
 
 
 def _journal_failed(t: Text, error: e.JournalFailed) -> str:
     if error.reading:
-        return fill_in(t, error, N_("The journal cannot be read ({reason}). Check the disk."))
+        return fill_in(t, error, N_("Cannot read the journal ({reason}). Check the disk."))
     message = N_("The journal could not be written ({reason}), so nothing was changed. Check the disk.")
     return fill_in(t, error, message)
 
 
 WORDS: Rows = {
-    e.NotHere: ErrorWords(
-        N_("This bot can only be used in the channels of its own category."), N_("not in the category")
-    ),
-    e.NotAllowed: ErrorWords(_not_allowed, N_("roles do not suffice"), _no_choice),
-    e.ReadOnly: ErrorWords(
-        _read_only, N_("changes were switched off"), N_("Changes are switched off (read-only).")
-    ),
-    e.Unconfirmed: ErrorWords(_unconfirmed, N_("protected, and not confirmed")),
+    e.NotHere: ErrorWords(N_("The bot does not work in this channel."), N_("outside the category")),
+    e.NotAllowed: ErrorWords(_not_allowed, N_("insufficient role permissions"), _no_choice),
+    e.ReadOnly: ErrorWords(_read_only, N_("read-only mode"), N_("Read-only mode is on.")),
+    e.Unconfirmed: ErrorWords(_unconfirmed, N_("protected, not confirmed")),
     e.OnlySomeGuests: ErrorWords(
-        N_("This is about more than the guests your roles are for: it takes the level for all guests."),
-        N_("roles for some guests only"),
-        N_("This takes the level for all guests."),
+        N_("This concerns all guests, but your roles only cover some of them."),
+        N_("roles only cover some guests"),
+        N_("You need permissions for all guests."),
     ),
     e.TooManyChanges: ErrorWords(
-        N_("The limit is {most} changes a minute. Try again in {time}."), N_("too many changes in a minute")
+        N_("The limit is {most} changes per minute. Try again in {time}."), N_("too many changes per minute")
     ),
-    e.TooQuick: ErrorWords(N_("Too many requests at once. Try again in {time}."), N_("too much at once")),
-    e.NotYours: ErrorWords(N_("Only {person}, who asked, can answer this."), N_("somebody else's question")),
+    e.TooQuick: ErrorWords(N_("Too many requests. Try again in {time}."), N_("too many requests")),
+    e.NotYours: ErrorWords(
+        N_("Only {person}, who ran the command, can answer this."), N_("someone else's confirmation")
+    ),
     e.QuestionOver: ErrorWords(
-        N_("This question is over. Look with `/info` before giving the command again."),
-        N_("question was over"),
+        N_("This confirmation has expired. Check with `/info` before running the command again."),
+        N_("confirmation expired"),
     ),
     e.QuestionAnswered: ErrorWords(
-        N_("This question was answered already; the message shows what came of it."),
-        N_("question was answered before"),
+        N_("This confirmation was already answered. The result is in its message."),
+        N_("confirmation already answered"),
     ),
     e.AnswerTooLate: ErrorWords(
-        N_("The answer came too late for Discord, so nothing was done. Please try again."),
+        N_("Discord did not receive the answer in time, so nothing was done. Try again."),
         N_("too late for Discord"),
     ),
     e.NameMismatch: ErrorWords(
-        N_("The name does not match; nothing was done. Press the button again, and type {expected} exactly."),
-        N_("typed name did not match"),
+        N_("The name does not match. Nothing was done; press the button again and enter {expected} exactly."),
+        N_("name did not match"),
     ),
     e.NoReason: ErrorWords(
-        N_("A reason is needed; nothing was done. Press the button again."), N_("no reason given")
+        N_("Enter a reason. Nothing was done; press the button again."), N_("no reason entered")
     ),
     e.ChangedMeanwhile: ErrorWords(
-        N_(
-            "**{vmid}** was changed by somebody else in the meantime, so nothing was done. Look again "
-            "with `/info`."
-        ),
-        N_("guest was changed meanwhile"),
+        N_("**{vmid}** has changed since it was shown, so nothing was done. Check it with `/info`."),
+        N_("guest changed in the meantime"),
     ),
-    e.AlreadyWatched: ErrorWords(N_("{guest} is already being watched."), N_("watched already")),
+    e.AlreadyWatched: ErrorWords(N_("{guest} is already watched."), N_("already watched")),
     e.NotWatched: ErrorWords(
-        N_("**{vmid}** is not on the watch list. `/monitor list` shows it."), N_("not on the watch list")
+        N_("**{vmid}** is not on the watch list. See `/monitor list`."), N_("not on the watch list")
     ),
     e.CannotWatchTemplate: ErrorWords(
-        N_("{guest} is a template, which never runs: there is nothing to watch."),
+        N_("{guest} is a template and cannot be watched."),
         N_("templates are not watched"),
     ),
     e.DiskUnknown: ErrorWords(
-        N_("{guest} is a VM: Proxmox does not know how full its disks are. Leave out `disk`."),
-        N_("disk use of a VM is not known"),
+        N_("{guest} is a VM: Proxmox cannot measure its disk usage. Leave out `disk`."),
+        N_("disk usage of a VM is unknown"),
     ),
-    e.NotMuted: ErrorWords(_not_muted, N_("was not muted")),
-    e.IncidentOver: ErrorWords(
-        N_("This is already over; there is nothing left to do here."), N_("was over already")
-    ),
+    e.NotMuted: ErrorWords(_not_muted, N_("not muted")),
+    e.IncidentOver: ErrorWords(N_("This incident is over. Nothing left to do."), N_("already over")),
     e.StoreFailed: ErrorWords(
         N_("The watch list could not be saved ({reason}), so nothing was changed."),
-        N_("watch list not writable"),
+        N_("watch list cannot be written"),
     ),
-    e.JournalFailed: ErrorWords(_journal_failed, N_("journal not usable")),
+    e.JournalFailed: ErrorWords(_journal_failed, N_("journal unavailable")),
     **PROXMOX_WORDS,
     **GUEST_WORDS,
     **WANTED_WORDS,
@@ -164,6 +153,4 @@ def reason_of(t: Text, outcome: str, most: int = _VALUE_MOST) -> str:
 
 
 def unexpected_sentence(t: Text, error_id: str) -> str:
-    return t(
-        "Something unexpected went wrong. Look for {incident} in the bot's log.", incident=code(error_id)
-    )
+    return t("Something went wrong. Look for {incident} in the bot's log.", incident=code(error_id))

@@ -25,26 +25,25 @@ _HOST = "pve.example.com"
 
 STORE_ERRORS: Table = {
     ("unreadable", ""): N_(
-        "The watch list {path} cannot be read ({reason}). Check the file and its permissions."
+        "Cannot read the watch list {path} ({reason}). Check the file and its permissions."
     ),
     ("unreadable", "EACCES"): N_(
-        "The bot may not read the watch list {path}. Give its user permission to read it."
+        "The bot has no permission to read the watch list {path}. Grant it to the bot's user."
     ),
-    ("unreadable", "EISDIR"): N_("There is a directory where the watch list {path} should be. Move it away."),
+    ("unreadable", "EISDIR"): N_("The watch list {path} is a directory. Move it away."),
     ("not_writable", ""): N_(
-        "The watch list {path} cannot be written ({reason}). Check the disk and the permissions."
+        "Cannot write the watch list {path} ({reason}). Check the disk and the permissions."
     ),
     ("not_writable", "EACCES"): N_(
-        "The bot may not write the watch list {path}. Give its user permission to write to the directory."
+        "The bot has no permission to write the watch list {path}. Grant its user write "
+        "permission for the directory."
     ),
     ("not_writable", "ENOENT"): N_(
-        "The directory of the watch list {path} does not exist. Make it, or correct DATA_DIR."
+        "The directory of the watch list {path} does not exist. Create it, or correct DATA_DIR."
     ),
-    ("not_writable", "ENOSPC"): N_(
-        "The watch list {path} cannot be written: the disk is full. Make room on it."
-    ),
+    ("not_writable", "ENOSPC"): N_("Cannot write the watch list {path}: the disk is full. Free up space."),
     ("not_writable", "EROFS"): N_(
-        "The watch list {path} cannot be written: the file system is read-only. Set another DATA_DIR."
+        "Cannot write the watch list {path}: the file system is read-only. Set another DATA_DIR."
     ),
     ("newer_version", ""): N_(
         "The watch list {path} was written by a newer version of the bot (format {reason}). "
@@ -53,29 +52,28 @@ STORE_ERRORS: Table = {
 }
 
 JOURNAL_ERRORS: Table = {
-    ("unreadable", ""): N_(
-        "The journal {path} cannot be read ({reason}). Check the file and its permissions."
-    ),
+    ("unreadable", ""): N_("Cannot read the journal {path} ({reason}). Check the file and its permissions."),
     ("unreadable", "EACCES"): N_(
-        "The bot may not read the journal {path}. Give its user permission to read it."
+        "The bot has no permission to read the journal {path}. Grant it to the bot's user."
     ),
-    ("unreadable", "EISDIR"): N_("There is a directory where the journal {path} should be. Move it away."),
+    ("unreadable", "EISDIR"): N_("The journal {path} is a directory. Move it away."),
     ("not_writable", ""): N_(
-        "The journal {path} cannot be written ({reason}). Check the disk and the permissions."
+        "Cannot write the journal {path} ({reason}). Check the disk and the permissions."
     ),
     ("not_writable", "EACCES"): N_(
-        "The bot may not write the journal {path}. Give its user permission to write to the directory."
+        "The bot has no permission to write the journal {path}. Grant its user write "
+        "permission for the directory."
     ),
     ("not_writable", "ENOENT"): N_(
-        "The directory of the journal {path} does not exist. Make it, or correct DATA_DIR."
+        "The directory of the journal {path} does not exist. Create it, or correct DATA_DIR."
     ),
-    ("not_writable", "ENOSPC"): N_(
-        "The journal {path} cannot be written: the disk is full. Make room on it."
-    ),
+    ("not_writable", "ENOSPC"): N_("Cannot write the journal {path}: the disk is full. Free up space."),
     ("not_writable", "EROFS"): N_(
-        "The journal {path} cannot be written: the file system is read-only. Set another DATA_DIR."
+        "Cannot write the journal {path}: the file system is read-only. Set another DATA_DIR."
     ),
-    ("not_writable", "SQLITE_BUSY"): N_("The journal {path} is in use by another program. End that program."),
+    ("not_writable", "SQLITE_BUSY"): N_(
+        "The journal {path} is in use by another program. Close that program."
+    ),
     ("newer_version", ""): N_(
         "The journal {path} was written by a newer version of the bot (format {reason}). Update the bot, or move "
         "the file away."
@@ -128,8 +126,8 @@ def foreign_file_line(t: Text, error: ForeignFile) -> str:
     path = _quoted(t, plain(str(error.path), _PATH_MOST))
     if error.reason == "link":
         return t(
-            "{path} is a link, and the bot does not follow links to its own files. Put the file "
-            "itself there, or set DATA_DIR to the directory it is in.",
+            "{path} is a link. The bot does not follow links to its own files. Put the file "
+            "itself there, or set DATA_DIR to the directory that contains it.",
             path=path,
         )
     if error.reason == "owner":
@@ -139,7 +137,7 @@ def foreign_file_line(t: Text, error: ForeignFile) -> str:
             path=path,
             user=error.owner,
         )
-    return t("{path} is not an ordinary file. Move it away.", path=path)
+    return t("{path} is not a regular file. Move it away.", path=path)
 
 
 def _fault_line(t: Text, fault: Fault) -> str:
@@ -169,7 +167,7 @@ def _told(t: Text, fault: Fault) -> Told:
     return {
         "name": _label(t, plain(fault.name, _MOST), fault.source),
         "value": value,
-        "path": _quoted(t, bare) if bare else t("the path given"),
+        "path": _quoted(t, bare) if bare else t("the specified path"),
         "bare": bare,
         "error": bare or "Exception",
         "user": bare or "user@realm",

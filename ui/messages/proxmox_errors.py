@@ -10,7 +10,8 @@ def missing_privilege(t: Text, error: p.MissingPrivilege) -> str:
     if not error.path:
         return t("Proxmox refused: the bot's API token lacks a privilege. Check its permissions.")
     message = N_(
-        "Proxmox refused: the bot's API token lacks {privilege} on {path}. Give it to the user and the token."
+        "Proxmox refused: the bot's API token lacks {privilege} on {path}. Grant it to both "
+        "the user and the token."
     )
     return fill_in(t, error, message, privilege=code(error.privilege or "?"))
 
@@ -29,17 +30,18 @@ def _timed_out(t: Text, error: p.TimedOut) -> str:
     message = N_("{host} did not answer in time. Check its load and the network.")
     if error.changing:
         message = N_(
-            "{host} did not answer in time. The work may go on all the same: look with `/info` before trying "
-            "again."
+            "{host} did not answer in time. The task may still be running: check with `/info` "
+            "before trying again."
         )
     return fill_in(t, error, message)
 
 
 def _node_unreachable(t: Text, error: p.NodeUnreachable) -> str:
-    message = N_("Node {node} cannot be reached. Check that it is up and on the network.")
+    message = N_("Cannot reach node {node}. Check that it is up and on the network.")
     if error.changing:
         message = N_(
-            "Node {node} did not answer. The work may go on all the same: look with `/info` before trying again."
+            "Node {node} did not answer. The task may still be running: check with `/info` "
+            "before trying again."
         )
     return fill_in(t, error, message)
 
@@ -51,18 +53,19 @@ def _bad_answer(t: Text, error: p.BadAnswer) -> str:
 
 _BAD_ANSWERS: dict[tuple[bool, bool], Marked] = {
     (True, True): N_(
-        "A proxy or gateway in front of {host} answered (HTTP {status}), not Proxmox. The work may go on all "
-        "the same: look with `/info` before trying again."
+        "A proxy or gateway in front of {host} answered (HTTP {status}), not Proxmox. The task "
+        "may still be running: check with `/info` before trying again."
     ),
     (True, False): N_(
-        "The answer of {host} could not be read. The work may go on all the same: look with `/info` before "
-        "trying again."
+        "The response from {host} could not be read. The task may still be running: check with "
+        "`/info` before trying again."
     ),
     (False, True): N_(
-        "{host} does not answer like a Proxmox API (HTTP {status}). Check PROXMOX_HOST, and any proxy in between."
+        "{host} does not answer like a Proxmox API (HTTP {status}). Check PROXMOX_HOST and any "
+        "proxy in between."
     ),
     (False, False): N_(
-        "{host} does not answer like a Proxmox API. Check PROXMOX_HOST, and any proxy in between."
+        "{host} does not answer like a Proxmox API. Check PROXMOX_HOST and any proxy in between."
     ),
 }
 """Keys: whether a change was sent, and whether the HTTP status is 300 or more, which means a proxy."""
@@ -71,7 +74,7 @@ _BAD_ANSWERS: dict[tuple[bool, bool], Marked] = {
 def _too_large(t: Text, error: p.AnswerTooLarge) -> str:
     if error.changing:
         return _bad_answer(t, error)
-    return fill_in(t, error, N_("The answer from {host} is too large and was not read to its end."))
+    return fill_in(t, error, N_("The response from {host} is too large and was not read to the end."))
 
 
 def _rejected(t: Text, error: p.Rejected) -> str:
@@ -83,14 +86,13 @@ def _rejected(t: Text, error: p.Rejected) -> str:
 def _half_gone(t: Text, error: p.HalfGone) -> str:
     if error.gone is None or error.known is None:
         return t(
-            "Many guests have suddenly gone from the list. The API token may have lost "
-            "privileges, or pools were changed."
+            "Many guests suddenly disappeared. The API token may have lost privileges, or pools were changed."
         )
     return t.plural(
-        "{n} guest of {known} is suddenly no longer listed. The API token may have lost privileges, or pools were "
-        "changed.",
-        "{n} guests of {known} are suddenly no longer listed. The API token may have lost privileges, or pools were "
-        "changed.",
+        "{n} guest of {known} suddenly disappeared. The API token may have lost privileges, or "
+        "pools were changed.",
+        "{n} guests of {known} suddenly disappeared. The API token may have lost privileges, "
+        "or pools were changed.",
         error.gone,
         known=error.known,
     )
@@ -98,47 +100,47 @@ def _half_gone(t: Text, error: p.HalfGone) -> str:
 
 PROXMOX_WORDS: Rows = {
     p.Unreachable: ErrorWords(
-        N_("Proxmox ({host}) cannot be reached. Check the network and that the host is up."),
-        N_("Proxmox not reachable"),
+        N_("Cannot reach Proxmox ({host}). Check the network and that the host is up."),
+        N_("Proxmox unreachable"),
     ),
     p.CertificateNotTrusted: ErrorWords(_certificate, N_("certificate not trusted")),
-    p.TimedOut: ErrorWords(_timed_out, N_("no answer in time")),
-    p.NodeUnreachable: ErrorWords(_node_unreachable, N_("node not reachable")),
+    p.TimedOut: ErrorWords(_timed_out, N_("timed out")),
+    p.NodeUnreachable: ErrorWords(_node_unreachable, N_("node unreachable")),
     p.NoQuorum: ErrorWords(
         N_("The cluster has no quorum, so nothing can be changed. Bring the other nodes back first."),
         N_("no quorum"),
     ),
     p.TokenRefused: ErrorWords(
         N_(
-            "Proxmox refused the bot's API token. Check PROXMOX_USER, PROXMOX_TOKEN_NAME and "
-            "PROXMOX_TOKEN_VALUE, and whether it has expired."
+            "Proxmox refused the bot's API token. Check PROXMOX_USER, PROXMOX_TOKEN_NAME, "
+            "PROXMOX_TOKEN_VALUE and the expiry date."
         ),
         N_("API token refused"),
     ),
     p.MissingPrivilege: ErrorWords(missing_privilege, N_("API token lacks a privilege")),
     p.GuestMoved: ErrorWords(
-        N_("**{vmid}** is just moving to another node. Please try again in a moment."), N_("guest was moving")
+        N_("**{vmid}** is migrating to another node. Try again in a moment."), N_("guest is migrating")
     ),
     p.LockTimeout: ErrorWords(
-        N_("Other work holds the guest's configuration just now. Please try again in a moment."),
-        N_("configuration held by other work"),
+        N_("Another task is using the guest's configuration. Try again in a moment."),
+        N_("configuration in use by another task"),
     ),
     p.StorageFull: ErrorWords(N_("The storage is full: {message}"), N_("storage full")),
     p.TargetNotShared: ErrorWords(
-        N_("The copy cannot go to another node, since its storage is local: {message}"),
-        N_("storage not shared"),
+        N_("Cannot clone to another node because the storage is local: {message}"),
+        N_("storage is not shared"),
     ),
     p.LinkedCloneUnsupported: ErrorWords(
-        N_("The storage of this template does not allow copies: {message}"),
-        N_("storage does not allow copies"),
+        N_("The storage of this template does not support cloning: {message}"),
+        N_("storage does not support cloning"),
     ),
-    p.TaskUnknown: ErrorWords(N_("Proxmox no longer knows this task: {upid}"), N_("task not known")),
+    p.TaskUnknown: ErrorWords(N_("Proxmox no longer knows this task: {upid}"), N_("task not found")),
     p.Rejected: ErrorWords(_rejected, N_("refused by Proxmox")),
     p.NothingVisible: ErrorWords(
-        N_("Proxmox suddenly shows no guest at all. The API token may have lost the privilege `VM.Audit`."),
-        N_("no guest visible"),
+        N_("Proxmox suddenly shows no guests. The API token may have lost the privilege `VM.Audit`."),
+        N_("no guests visible"),
     ),
-    p.HalfGone: ErrorWords(_half_gone, N_("many guests gone at once")),
-    p.BadAnswer: ErrorWords(_bad_answer, N_("answer not understood")),
-    p.AnswerTooLarge: ErrorWords(_too_large, N_("answer too large")),
+    p.HalfGone: ErrorWords(_half_gone, N_("many guests disappeared")),
+    p.BadAnswer: ErrorWords(_bad_answer, N_("invalid response")),
+    p.AnswerTooLarge: ErrorWords(_too_large, N_("response too large")),
 }

@@ -24,30 +24,34 @@ _SETTING: dict[str, str] = {
 
 _LINES: Mapping[Problem, Marked] = {
     Problem.NO_GUESTS: N_(
-        "Proxmox answers but shows no guests. Give `VM.Audit` to both the user and the token."
+        "Proxmox answers but shows no guests. Grant `VM.Audit` to both the user and the token."
     ),
-    Problem.NO_NODE: N_("there is no node {value}. The nodes of this cluster: {names}."),
-    Problem.NODE_OFFLINE: N_("the node {value} is offline right now."),
-    Problem.NO_GUILD: N_("the bot is not in the server {value}. Check the ID, and invite the bot to it."),
-    Problem.GUILD_AWAY: N_("Discord does not show the server right now. The bot will check again."),
-    Problem.NO_CATEGORY: N_("there is no category {value} in the server. Copy the ID of the category again."),
-    Problem.NO_CHANNEL: N_("there is no channel {value} in the server. Copy the ID of the channel again."),
+    Problem.NO_NODE: N_("the cluster has no node {value}. Its nodes: {names}."),
+    Problem.NODE_OFFLINE: N_("the node {value} is offline."),
+    Problem.NO_GUILD: N_("the bot is not in the server {value}. Check the ID, and invite the bot."),
+    Problem.GUILD_AWAY: N_(
+        "Discord currently gives no information about the server. The bot will check again."
+    ),
+    Problem.NO_CATEGORY: N_("the server has no category {value}. Copy the category ID again."),
+    Problem.NO_CHANNEL: N_("the server has no channel {value}. Copy the channel ID again."),
     Problem.NOT_TOLD: N_(
-        "Discord does not say right now whether there is a channel {value}. The bot will check again."
+        "Discord currently gives no information about the channel {value}. The bot will check again."
     ),
     Problem.IS_A_CATEGORY: N_("{value} is a category. Copy the ID of a channel in it."),
     Problem.IS_A_CHANNEL: N_("{value} is a channel, not a category. Copy the ID of the category it is in."),
-    Problem.TAKES_NO_MESSAGES: N_("{value} takes no messages (it may be a forum). Choose a text channel."),
-    Problem.PERMISSIONS: N_("in {value} the bot lacks: {names}. Give its role these permissions."),
-    Problem.NO_HISTORY: N_(
-        "in {value} the bot lacks: {names}. A message may be sent twice when Discord's answer gets lost."
+    Problem.TAKES_NO_MESSAGES: N_(
+        "{value} cannot receive messages (it may be a forum). Choose a text channel."
     ),
-    Problem.NO_ROLE: N_("there is no role {value} in the server. Copy the ID of the role again."),
+    Problem.PERMISSIONS: N_("in {value} the bot lacks: {names}. Grant these permissions to its role."),
+    Problem.NO_HISTORY: N_(
+        "in {value} the bot lacks: {names}. A message may arrive twice if Discord's answer is lost."
+    ),
+    Problem.NO_ROLE: N_("the server has no role {value}. Copy the role ID again."),
     Problem.ROLE_IS_SILENT: N_(
         "the bot cannot mention the role {value}, so nobody is notified. Allow anyone to "
-        "mention the role, or give the bot “Mention All Roles”."
+        "mention the role, or grant the bot “Mention All Roles”."
     ),
-    Problem.EVERYBODY_IS_ADMIN: N_("no role is set, so everybody in the category is an admin."),
+    Problem.EVERYBODY_IS_ADMIN: N_("no roles are configured, so everyone in the category is an admin."),
 }
 
 

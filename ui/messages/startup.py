@@ -23,7 +23,8 @@ def no_data_dir_line(t: Text, path: str, reason: str) -> str:
 def open_to_all(t: Text, path: str) -> str:
     """Return the log line for a file or directory that everybody on the machine can write to."""
     return t(
-        "Anyone on this machine can write to {path}, and so control the bot. Forbid it: {command}",
+        "Anyone on this machine can write to {path} and take control of the bot. Remove the "
+        "permission: {command}",
         path=t("“{value}”", value=plain(path, PATH_MOST)),
         command=plain(f"chmod o-w {shlex.quote(path)}", PATH_MOST),
     )
@@ -32,15 +33,15 @@ def open_to_all(t: Text, path: str) -> str:
 def read_only_data_dir_line(t: Text, path: str) -> str:
     """Return the terminal line for a DATA_DIR on a read-only file system."""
     return t(
-        "{path} is on a file system that is mounted read-only. Mount it writable, or set another DATA_DIR.",
+        "{path} is on a read-only file system. Mount it writable, or set another DATA_DIR.",
         path=t("“{value}”", value=plain(path, PATH_MOST)),
     )
 
 
 def list_recovered(t: Text, guests: int, file: str) -> str:
     return t(
-        "The watch list could not be read; its last good copy is used ({n} guests). "
-        "The unreadable file was kept as {file}.",
+        "Cannot read the watch list; using the last backup copy ({n} guests). The unreadable "
+        "file was kept as {file}.",
         n=guests,
         file=code(file),
     )
@@ -48,8 +49,8 @@ def list_recovered(t: Text, guests: int, file: str) -> str:
 
 def list_lost(t: Text, guests: int, file: str) -> str:
     return t(
-        "The watch list could not be read and there is no good copy: watching MONITOR_VM_IDS ({n} guests). "
-        "The unreadable file was kept as {file}.",
+        "Cannot read the watch list, and there is no backup copy: watching MONITOR_VM_IDS ({n} "
+        "guests). The unreadable file was kept as {file}.",
         n=guests,
         file=code(file),
     )
@@ -58,23 +59,21 @@ def list_lost(t: Text, guests: int, file: str) -> str:
 def list_edited(t: Text, file: str) -> str:
     """Report, while the bot runs, that somebody has edited the file."""
     return t(
-        "The watch list file was edited while the bot was running. The bot's own list counts;"
-        " the edited file was kept as {file}. Stop the bot before you edit the file.",
+        "The watch list file was edited while the bot was running. The bot keeps its own list; "
+        "the edited file was kept as {file}. Stop the bot before editing the file.",
         file=code(file),
     )
 
 
 def journal_gone(t: Text, *, off: bool) -> str:
     """Report at the start that the journal is gone. `off`: changes are switched off."""
-    return f"{t('The journal is gone, so a new one was started.')} {_journal_had(t, off=off)}"
+    return f"{t('The journal was missing, so a new one was created.')} {_journal_had(t, off=off)}"
 
 
 def _journal_had(t: Text, *, off: bool) -> str:
-    lost = t("Open incidents, mutes, the history and the audit trail are lost.")
+    lost = t("Open incidents, mutes, the history and the audit trail were lost.")
     changes = (
-        t("Changes stay switched off.")
-        if off
-        else t("Changes are allowed; `/readonly on` switches them off.")
+        t("Read-only mode stays on.") if off else t("Read-only mode is off; turn it on with `/readonly on`.")
     )
     return f"{lost} {changes}"
 
@@ -83,13 +82,13 @@ def journal_renewed(t: Text, file: str | None, *, whole: bool) -> str:
     """Report that the journal was recreated while the bot was running. `whole`: nothing was lost."""
     text = (
         t(
-            "The journal was deleted or replaced while the bot was running. It was written again,"
-            " and nothing is lost."
+            "The journal was deleted or replaced while the bot was running. It was written "
+            "again; nothing is lost."
         )
         if whole
         else t(
-            "The journal was damaged while the bot was running. A new one was started from what "
-            "the bot still knew; parts of the history and of the audit trail may be lost."
+            "The journal was damaged while the bot was running. A new one was created from "
+            "what was left; parts of the history and the audit trail may be lost."
         )
     )
     return (
@@ -99,15 +98,15 @@ def journal_renewed(t: Text, file: str | None, *, whole: bool) -> str:
 
 def journal_lost(t: Text, file: str, *, off: bool) -> str:
     """Report at the start that the journal could not be read. `off`: changes are switched off."""
-    text = t("The journal could not be read, so a new one was started.")
+    text = t("The journal could not be read, so a new one was created.")
     kept = t("The unreadable file was kept as {file}.", file=code(file))
     return f"{text} {_journal_had(t, off=off)} {kept}"
 
 
 def read_only_unkept(t: Text, error: JournalFailed | StoreFailed) -> str:
     return t(
-        "This could not be saved ({reason}). It holds while the bot runs, and is saved as "
-        "soon as that works. Check the disk.",
+        "Could not save this ({reason}). It applies while the bot runs and will be saved as "
+        "soon as possible. Check the disk.",
         reason=code(error.reason),
     )
 
@@ -115,40 +114,42 @@ def read_only_unkept(t: Text, error: JournalFailed | StoreFailed) -> str:
 def journal_stuck(t: Text, reason: str) -> str:
     """Report, while the bot runs, that the journal cannot be written."""
     return t(
-        "The journal cannot be written ({reason}): alerts wait until it can. Check the disk.",
+        "Cannot write the journal ({reason}): alerts wait until this is fixed. Check the disk.",
         reason=code(reason),
     )
 
 
 def watch_broken(t: Text, error_id: str) -> str:
     return t(
-        "The watch fails by an error of the bot's own ({id}): no alert comes until it works again. See the log.",
+        "Monitoring stopped because of an internal error ({id}). No alerts until it works "
+        "again. Check the log.",
         id=f"`{error_id}`",
     )
 
 
 def watch_hangs(t: Text, seconds: float) -> str:
     return t(
-        "The watch was stuck for {time} and is being restarted: no alerts came meanwhile. See the log.",
+        "Monitoring was stuck for {time} and is restarting. There were no alerts in that time. "
+        "Check the log.",
         time=format_duration(t, seconds),
     )
 
 
 def watch_works(t: Text) -> str:
-    return t("The watch works again.")
+    return t("Monitoring works again.")
 
 
 def pools_unseen(t: Text, pools: Sequence[str]) -> str:
     """Report pools in ROLE_SCOPES that Proxmox does not show."""
     names = " ".join(code(name, 60) for name in pools[:5]) + (" …" if len(pools) > 5 else "")
     return t(
-        "ROLE_SCOPES names pools that Proxmox does not show: {pools}. Nobody gets a guest "
-        "through them. Check their names, and give the user and the token `Pool.Audit` on "
-        "{path}.",
+        "Proxmox does not show these pools of ROLE_SCOPES: {pools}. Their guests are hidden "
+        "from everyone. Check the names, and grant `Pool.Audit` on {path} to both the user and "
+        "the token.",
         pools=names,
         path=code(f"/pool/{pools[0]}", 80),
     )
 
 
 def journal_well(t: Text) -> str:
-    return t("The journal can be written again. Alerts that waited are being sent.")
+    return t("The journal can be written again. Waiting alerts are being sent.")

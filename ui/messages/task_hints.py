@@ -12,7 +12,7 @@ _MOST = 1000
 _HINTS: tuple[tuple[str, Marked], ...] = (
     (
         r"still in use by linked clone|base volume .* still in use",
-        N_("Guests cloned from it still use its disk. Delete those first."),
+        N_("Linked clones still use its disk. Delete them first."),
     ),
     (
         r"[Nn]o space left|not enough (free )?(disk )?space|out of space|free space|\bis full\b",
@@ -20,13 +20,13 @@ _HINTS: tuple[tuple[str, Marked], ...] = (
     ),
     (
         r"MAX \d+ vcpus allowed",
-        N_("The VM has more cores than the node has CPUs. Give it fewer with `/resize`."),
+        N_("The VM has more cores than the node has CPUs. Reduce them with `/resize`."),
     ),
     (r"no quorum", N_("The cluster has no quorum.")),
-    (r"is locked|can't lock file", N_("Other work holds the guest. Try again when it is over.")),
+    (r"is locked|can't lock file", N_("Another task is using the guest. Try again when it has finished.")),
     (
         r"is not (the )?most recent",
-        N_("This storage can only be rolled back to its newest snapshot."),
+        N_("This storage can only roll back to the newest snapshot."),
     ),
 )
 _PERMISSION = re.compile(r"Permission check failed \((?P<path>/[^,)]*)(?:,\s*(?P<privileges>[^)]+))?\)")
@@ -41,5 +41,5 @@ def task_hint(t: Text, verb: Operation, message: str) -> str | None:
         if re.search(pattern, message):
             return t(advice)
     if verb in (Operation.SHUTDOWN, Operation.REBOOT) and "got timeout" in message:
-        return t("The guest did not obey in time. `/stop` switches it off hard.")
+        return t("The guest did not shut down in time. Use `/stop` to force it.")
     return None

@@ -2,6 +2,7 @@
 
 from core import wanted_errors as w
 from core.names import VMID_LEAST, VMID_MOST
+from ui.formatting import MIB, format_size
 from ui.i18n import N_, Text
 from ui.messages.error_words import ErrorWords, Rows, fill_in
 
@@ -11,52 +12,58 @@ def _bad_vmid(t: Text, error: w.BadVmid) -> str:
     return fill_in(t, error, message, least=VMID_LEAST, most=VMID_MOST)
 
 
+def _bad_amount(t: Text, error: w.BadAmount) -> str:
+    if error.option != "memory_mb":
+        return fill_in(t, error, N_("`{option}` cannot be {value}. Enter a number from {least} to {most}."))
+    low, high = (format_size(each * MIB).replace(".0 ", " ") for each in (error.least, error.most))
+    message = N_("`{option}` cannot be {value}. Enter {low} to {high} ({least} to {most}).")
+    return fill_in(t, error, message, low=low, high=high)
+
+
 WANTED_WORDS: Rows = {
     w.BadVmid: ErrorWords(_bad_vmid, N_("not a VMID")),
     w.BadGuestName: ErrorWords(
         N_(
-            "{value} cannot be a guest's name. Use letters, digits and hyphens (no spaces or "
+            "{value} is not a valid guest name. Use letters, digits and hyphens (no spaces or "
             "underscores), as in `web-01`."
         ),
-        N_("not a guest's name"),
+        N_("invalid guest name"),
     ),
     w.BadSnapshotName: ErrorWords(
         N_(
-            "{value} cannot be a snapshot's name. Use 2 to 40 letters, digits, `-` or `_`, beginning with"
-            " a letter; `current` and `pending` are reserved."
+            "{value} is not a valid snapshot name. Use 2 to 40 letters, digits, `-` or `_`, "
+            "starting with a letter; `current` and `pending` are reserved."
         ),
-        N_("not a snapshot's name"),
+        N_("invalid snapshot name"),
     ),
-    w.BadAmount: ErrorWords(
-        N_("`{option}` cannot be {value}. Give a number from {least} to {most}."), N_("number out of range")
-    ),
+    w.BadAmount: ErrorWords(_bad_amount, N_("number out of range")),
     w.BadDuration: ErrorWords(
-        N_("{value} cannot be used. Write a time of 1 minute to 30 days, as in `30m`, `8h` or `2d`."),
+        N_("{value} is not valid. Enter a duration from 1 minute to 30 days, such as `30m`, `8h` or `2d`."),
         N_("not a duration"),
     ),
     w.UnknownTarget: ErrorWords(
-        N_("{value} is neither a guest nor a node. Choose from the completions, or `all`."),
-        N_("neither guest nor node"),
+        N_("{value} is not a guest or node. Choose a suggestion, or enter `all`."),
+        N_("not a guest or node"),
     ),
     w.BadSince: ErrorWords(
         N_(
-            "{value} cannot be used. Write a time such as `8h` or `30d` (3650 days at most), or a date "
-            "such as `2026-11-01`."
+            "{value} is not valid. Enter a duration such as `8h` or `30d` (at most 3650 days), "
+            "or a date such as `2026-11-01`."
         ),
-        N_("neither duration nor date"),
+        N_("not a duration or date"),
     ),
     w.UnknownPerson: ErrorWords(
-        N_("{value} is nobody who has asked for anything. Choose from the completions, or give a user ID."),
-        N_("unknown person"),
+        N_("No records of {value}. Choose a suggestion, or enter a user ID."),
+        N_("unknown user"),
     ),
     w.SeveralPeople: ErrorWords(
-        N_("Several people are called {value}. Choose from the completions, or give a user ID."),
-        N_("several people of that name"),
+        N_("Several people are called {value}. Choose a suggestion, or enter a user ID."),
+        N_("name is not unique"),
     ),
     w.NothingChosen: ErrorWords(
-        N_("That entry only says why there is nothing to choose. Nothing was done."), N_("nothing chosen")
+        N_("That entry only explains why there is nothing to choose. Nothing was done."), N_("nothing chosen")
     ),
     w.UnknownOperation: ErrorWords(
-        N_("{value} is not an action of this bot. Choose from the completions."), N_("unknown action")
+        N_("{value} is not an action of this bot. Choose a suggestion."), N_("unknown action")
     ),
 }

@@ -47,7 +47,7 @@ class DiscordAlertChannel:
 
     def fallback_texts(self, content: str) -> tuple[str, ...]:
         t = self._t
-        fixed = t("Discord blocked this alert. `/monitor history` shows what it is about.")
+        fixed = t("Discord blocked this alert. See `/monitor history` for the details.")
         return make_fallback_texts(t, content, f"{WARNING} {fixed}")
 
     async def post(self, posting: OutboxMessage, content: str, nonce: str) -> int:

@@ -37,7 +37,7 @@ def message_text(t: Text, posting: OutboxMessage, late: float | None = None, men
     say = _POSTS[posting.message.post]
     first, *rest = say(t, posting)
     if late is not None:
-        rest.append(_small(t("This message arrives {time} late.", time=format_duration(t, late))))
+        rest.append(_small(t("This message is {time} late.", time=format_duration(t, late))))
     whole = "\n".join((f"{first} {mention}".rstrip(), *(line for line in rest if line)))
     return whole[:CONTENT_MOST].strip()
 
@@ -51,7 +51,7 @@ def _small(text: str) -> str:
 
 def _opening(t: Text, posting: OutboxMessage) -> list[str]:
     if not posting.incidents:
-        return [f"{QUIET} {t('The journal no longer has what this was about.')}"]
+        return [f"{QUIET} {t('This incident is no longer in the journal.')}"]
     incident = posting.incidents[0]
     return [headline(t, incident), *rows(t, incident), *map(_small, notes(t, incident))]
 
@@ -69,12 +69,12 @@ def _reminder(t: Text, posting: OutboxMessage) -> list[str]:
         return _opening(t, posting)
     incident = posting.incidents[0]
     time = format_duration(t, max(0.0, posting.message.created - incident.opened))
-    text = t("Still going on after {time}: {what}", time=time, what=short_text(t, incident))
+    text = t("Still open after {time}: {what}", time=time, what=short_text(t, incident))
     return [f"{sign_of(incident)} {text}", *map(_small, notes(t, incident))]
 
 
 def _digest(t: Text, posting: OutboxMessage) -> list[str]:
-    text = t("What happened in the quiet hours ({n}):", n=len(posting.incidents))
+    text = t("During quiet hours ({n}):", n=len(posting.incidents))
     lines = [
         f"{sign_of(incident)} {timestamp(incident.opened, 't')} {short_text(t, incident)}{_outcome(t, incident)}"
         for incident in posting.incidents
@@ -83,7 +83,7 @@ def _digest(t: Text, posting: OutboxMessage) -> list[str]:
 
 
 def _unmuted(t: Text, posting: OutboxMessage) -> list[str]:
-    text = t("These {n} were muted and still go on:", n=len(posting.incidents))
+    text = t("Muted incidents that are still open ({n}):", n=len(posting.incidents))
     return [f"{ALARM} {text}", *_digest(t, posting)[1:]]
 
 
@@ -95,14 +95,14 @@ def _outcome(t: Text, incident: Incident) -> str:
 def outcome_word(t: Text, incident: Incident) -> str:
     """Return how the incident ended, for lists. Empty for incidents without a duration."""
     if incident.open:
-        return t("still going on")
+        return t("open")
     if incident.topic in ONE_OFF or not incident.seconds:
         return ""
     if incident.forgotten:
         return _forgotten(t, incident)
     if incident.topic is Topic.FLAPPING and incident.guests[0].what in DOWN:
-        return t("stays down")
-    return t("over after {time}", time=duration_text(t, incident))
+        return t("still down")
+    return t("recovered after {time}", time=duration_text(t, incident))
 
 
 def _forgotten(t: Text, incident: Incident) -> str:
@@ -115,7 +115,7 @@ def _forgotten(t: Text, incident: Incident) -> str:
 
 
 def _test(t: Text, posting: OutboxMessage) -> list[str]:
-    return [f"{TEST} {t('This is a test. Alerts arrive in this channel.')}"]
+    return [f"{TEST} {t('This is a test alert. Alerts arrive in this channel.')}"]
 
 
 def _word(t: Text, posting: OutboxMessage) -> list[str]:
@@ -155,7 +155,7 @@ def _reasons(t: Text, incident: Incident) -> list[str]:
     match incident.topic:
         case Topic.NODE:
             names = guest_names(t, incident.guests)
-            return [t("Watched guests that ran on it: {guests}", guests=names)] if names else []
+            return [t("Watched guests on this node: {guests}", guests=names)] if names else []
         case Topic.STALE:
             return stale_notes(t, incident)
         case Topic.BLIND:
@@ -168,13 +168,18 @@ def _reasons(t: Text, incident: Incident) -> list[str]:
             return [told if incident.open else t("Reason: {reason}", reason=told)]
         case Topic.FLAPPING:
             calm = format_duration(t, CALM_SECONDS)
-            text = t("Single changes are not reported until it has been steady for {time}.", time=calm)
+            text = t("Single changes are not reported until it has been stable for {time}.", time=calm)
             return [text] if incident.open else []
         case Topic.BACKUP if len(incident.backups) == 1:
             fact = incident.backups[0]
-            return [t("Started by {by}. Error: {error}", by=code(fact.by), error=code(fact.error, 200))]
+            return [t("Started by {by}: {error}", by=code(fact.by), error=_backup_error(t, fact.error))]
         case _:
             return _of_guests(t, incident)
+
+
+def _backup_error(t: Text, error: str) -> str:
+    """Proxmox' own words, but for the commonest, which say little."""
+    return t("the job ended with errors") if error == "job errors" else code(error, 200)
 
 
 def _of_guests(t: Text, incident: Incident) -> list[str]:
@@ -182,7 +187,7 @@ def _of_guests(t: Text, incident: Incident) -> list[str]:
     if len(incident.guests) == 1 and incident.topic is Topic.GUEST:
         fact = incident.guests[0]
         if fact.by:
-            lines.append(t("Stopped by {by}, task {task}.", by=code(fact.by), task=code(fact.task or "?")))
+            lines.append(t("Stopped by {by} (task {task}).", by=code(fact.by), task=code(fact.task or "?")))
         elif fact.task:
             lines.append(
                 t("It stopped for {work} and was not started again in time.", work=work_word(t, fact.task))
@@ -192,25 +197,25 @@ def _of_guests(t: Text, incident: Incident) -> list[str]:
         elif incident.open and fact.what in _ADVICE:
             lines.append(_ADVICE[fact.what](t))
     if any(fact.after_node for fact in incident.guests):
-        lines.append(t("After its node came back, it was not started in time."))
+        lines.append(t("It was not started in time after its node came back."))
     if any(fact.after_ha for fact in incident.guests):
-        lines.append(t("HA moved it to this node, and it was not started there in time."))
+        lines.append(t("It was not started in time after HA moved it to this node."))
     if any(fact.away for fact in incident.guests):
-        lines.append(t("It happened while the bot was not running."))
+        lines.append(t("This happened while the bot was not running."))
     return lines
 
 
 _ADVICE: Mapping[GuestEvent, Callable[[Text], str]] = {
     GuestEvent.IO_ERROR: lambda t: t(
-        "Its storage has failed or is full. Set that right, then resume it in the Proxmox web interface."
+        "Its storage has failed or is full. Fix that, then resume it in the Proxmox web interface."
     ),
-    GuestEvent.MISSING: lambda t: t("It was deleted, or the API token does not see it any more."),
+    GuestEvent.MISSING: lambda t: t("It was deleted, or the API token can no longer see it."),
 }
 
 _WORKS: Mapping[Iterable[str], Callable[[Text], str]] = {
     ("backup", "vzdump"): lambda t: t("a backup"),
     ("snapshot", "qmsnapshot", "vzsnapshot"): lambda t: t("a snapshot"),
-    ("snapshot-delete", "qmdelsnapshot", "vzdelsnapshot"): lambda t: t("the deletion of a snapshot"),
+    ("snapshot-delete", "qmdelsnapshot", "vzdelsnapshot"): lambda t: t("a snapshot deletion"),
     ("rollback", "qmrollback", "vzrollback"): lambda t: t("a rollback"),
     ("migrate", "qmigrate", "vzmigrate", "hamigrate"): lambda t: t("a migration"),
     ("qmreboot", "vzreboot"): lambda t: t("a reboot"),

@@ -64,7 +64,9 @@ async def show_history(services: Services, reply: Reply, vmid: int | None, page:
     incidents, total = services.journal.history(vmids, page * ROWS, ROWS)
     if narrowed:
         incidents = tuple(visible_part(incident, exists, cluster) for incident in incidents)
-    await reply.show(history_card(reply.t, incidents, total, vmid, page, services.clock.now()))
+    guest = cluster.find(vmid) if cluster and vmid else None
+    label = guest.label if guest else ""
+    await reply.show(history_card(reply.t, incidents, total, vmid, page, services.clock.now(), label))
 
 
 async def show_status(services: Services, reply: Reply) -> None:
@@ -159,7 +161,7 @@ async def mute(
         held = watch.mute(subject, seconds, asked.actor.name, asked.actor.user_id)
     vmid = vmid_of(subject)
     watched = vmid is None or watch.find(vmid) is not None
-    await reply.show(muted_card(reply.t, held, cluster, watched=watched))
+    await reply.show(muted_card(reply.t, held, cluster, services.clock.now(), watched=watched))
 
 
 async def _guard_mute(

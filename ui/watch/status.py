@@ -96,39 +96,45 @@ def status_card(t: Text, health: Health, cluster: Cluster | None, now: float) ->
         (t("Journal"), _journal(t, health.journal_error)),
         (t("Heartbeat"), _heartbeat(t, health.heartbeat, health.last_beat)),
         *([(t("Audit channel"), _audit(t, health.audit, now))] if health.audit is not None else []),
-        *([(t("Changes"), f"{READ_ONLY} {read_only_line(t, health.read_only)}")] if health.read_only else []),
-        (t("Going on"), t.plural("{n} incident", "{n} incidents", health.open)),
+        *(
+            [(t("Read-only mode"), f"{READ_ONLY} {read_only_line(t, health.read_only)}")]
+            if health.read_only
+            else []
+        ),
+        (t("Open incidents"), t("{count}", count=health.open)),
         (t("Muted"), _mutes(t, health.mutes, cluster)),
     ]
     body = "\n".join(f"**{name}** {text}" for name, text in lines)
     blind = _blind(t) if health.blind else ""
     well = not blind and WARNING not in body
     colour = Colour.GOOD if well else Colour.WARN
-    return card(f"### {t('The watch')}", body, blind, list_footer(t, 0, 1, now), colour=colour)
+    return card(f"### {t('Monitoring status')}", body, blind, list_footer(t, 0, 1, now), colour=colour)
 
 
 def _audit(t: Text, audit: AuditHealth, now: float) -> str:
     """Return the line of the audit channel. A line that was just written may still wait, which is no problem yet."""
     parts = []
     if audit.error:
-        parts.append(t("could not be posted: {reason}", reason=code(audit.error, 120)))
+        parts.append(t("cannot be sent: {reason}", reason=code(audit.error, 120)))
     if audit.unsent.waiting:
         parts.append(
             t.plural(
-                "{n} line waits, since {time}",
-                "{n} lines wait, the oldest since {time}",
+                "{n} line waiting since {time}",
+                "{n} lines waiting, the oldest since {time}",
                 audit.unsent.waiting,
                 time=timestamp(audit.unsent.oldest or 0),
             )
         )
     elif audit.blocked and not audit.error:
-        parts.append(f"{t('up to date, the last line without names')}\n-# {code(audit.blocked, 120)}")
+        parts.append(f"{t('all delivered, the last line without names')}\n-# {code(audit.blocked, 120)}")
     late = now - (audit.unsent.oldest or now) > LATE_LINES
-    return f"{WARNING if audit.error or audit.blocked or late else OK} {' · '.join(parts) or t('up to date')}"
+    return (
+        f"{WARNING if audit.error or audit.blocked or late else OK} {' · '.join(parts) or t('all delivered')}"
+    )
 
 
 def _reading(t: Text, health: Health, now: float) -> str:
-    read = t("read {time}", time=timestamp(health.last_read)) if health.last_read else t("not read yet")
+    read = t("last read {time}", time=timestamp(health.last_read)) if health.last_read else t("not read yet")
     late = health.last_read is None or now - health.last_read > LATE_READS * health.interval
     parts = [f"{WARNING if health.read_error or late else OK} {read}"]
     if health.failures:
@@ -142,12 +148,12 @@ def _unknown(t: Text, health: Health) -> str:
         t, (title_of(each.vmid, each.name or str(each.vmid)) for each in health.unknown), 500, ", "
     )
     time = format_duration(t, BLIND_SECONDS)
-    return f"{WARNING} {t('state not known for over {time}: {guests}', time=time, guests=names)}"
+    return f"{WARNING} {t('state unknown for over {time}: {guests}', time=time, guests=names)}"
 
 
 def _stale(t: Text, nodes: Sequence[str]) -> str:
     names = fit_lines(t, (code(name) for name in nodes), 300, ", ")
-    return f"{WARNING} {t('no new figures from {nodes}', nodes=names)}"
+    return f"{WARNING} {t('no data from {nodes}', nodes=names)}"
 
 
 def _delivery(t: Text, health: Health) -> str:
@@ -158,8 +164,8 @@ def _delivery(t: Text, health: Health) -> str:
     if unsent.waiting:
         parts.append(
             t.plural(
-                "{n} message waits, since {time}",
-                "{n} messages wait, the oldest since {time}",
+                "{n} message waiting since {time}",
+                "{n} messages waiting, the oldest since {time}",
                 unsent.waiting,
                 time=timestamp(unsent.oldest or 0),
             )
@@ -167,21 +173,23 @@ def _delivery(t: Text, health: Health) -> str:
     if unsent.given_up:
         parts.append(t.plural("{n} message given up", "{n} messages given up", unsent.given_up))
     if unsent.blocked:
-        parts.append(t.plural("{n} message without names", "{n} messages without names", unsent.blocked))
+        parts.append(
+            t.plural("{n} message sent without names", "{n} messages sent without names", unsent.blocked)
+        )
     error = health.stuck or unsent.error if unsent.waiting or health.stuck else unsent.blocked_error
     if not unsent.waiting and not health.stuck and not unsent.blocked:
-        return " · ".join((f"{OK} {t('nothing waits') if parts else t('all delivered')}", *parts))
+        return " · ".join((f"{OK} {t('nothing waiting') if parts else t('all delivered')}", *parts))
     said = f"\n-# {reason_words(t, error)}" if error else ""
-    return f"{WARNING} {' · '.join(parts or [t('not up to date')])}{said}"
+    return f"{WARNING} {' · '.join(parts or [t('some messages are out of date')])}{said}"
 
 
 def reason_words(t: Text, reason: str) -> str:
     """Return why a message was not delivered. The bot's own reasons are translated, others are quoted."""
     ours = {
-        NO_CONNECTION: t("Discord cannot be reached"),
-        ENDING: t("the bot is being stopped"),
-        TOO_OLD: t("it was too old"),
-        BROKEN: t("an error of the bot's own, see the log"),
+        NO_CONNECTION: t("Cannot reach Discord"),
+        ENDING: t("the bot is shutting down"),
+        TOO_OLD: t("too old"),
+        BROKEN: t("internal error, see the log"),
     }
     return ours.get(reason) or reason_of(t, reason, 150)
 
@@ -192,14 +200,14 @@ def _journal(t: Text, error: JournalFailed | None) -> str:
 
 def _heartbeat(t: Text, failing: str | None, beaten: float | None) -> str:
     if failing is None:
-        return t("not set up")
-    last = t("taken {time}", time=timestamp(beaten)) if beaten else t("none taken yet")
+        return t("not configured")
+    last = t("last sent {time}", time=timestamp(beaten)) if beaten else t("none sent yet")
     return f"{WARNING} {code(failing, 150)} · {last}" if failing else f"{OK if beaten else WARNING} {last}"
 
 
 def _mutes(t: Text, mutes: Sequence[Mute], cluster: Cluster | None) -> str:
     if not mutes:
-        return t("nothing")
+        return t("none")
     lines = [
         f"\n-# {MUTED} {subject_name(t, mute.target, cluster)} · {t('until {time}', time=timestamp(mute.until, 'f'))}"
         f"{' · ' + person(mute.by, mute.by_id) if mute.by else ''}"
@@ -210,7 +218,8 @@ def _mutes(t: Text, mutes: Sequence[Mute], cluster: Cluster | None) -> str:
 
 def _blind(t: Text) -> str:
     text = t(
-        "The API token lacks `Sys.Audit` on `/`: who stopped a guest and which backups failed is not seen."
+        "The API token lacks `Sys.Audit` on `/`, so the bot cannot see who stopped a guest or "
+        "which backups failed."
     )
     return f"{WARNING} {text}"
 
@@ -225,21 +234,22 @@ def outcome_of_test(
     channel = f"<#{channel_id}>"
     if posting is not None and posting.posted is not None:
         link = f"https://discord.com/channels/{guild_id}/{channel_id}/{posting.posted}"
-        return success_card(t("The test message is in {channel}: {link}", channel=channel, link=link))
+        return success_card(t("Test alert sent to {channel}: {link}", channel=channel, link=link))
     reason = (posting.error if posting else "") or stuck
     if reason:
         text = t(
-            "Discord did not take the test message for {channel}: {reason}",
+            "Discord did not accept the test alert for {channel}: {reason}",
             channel=channel,
             reason=reason_words(t, reason),
         )
     else:
         text = t(
-            "The test message for {channel} did not get through within {time}.",
+            "The test alert for {channel} did not arrive within {time}.",
             channel=channel,
             time=format_duration(t, seconds),
         )
     advice = t(
-        "The test is not sent again; alerts are, until they arrive. Check the channel and the bot's rights there."
+        "A test alert is not sent again; real alerts are repeated until they arrive. Check the "
+        "channel and the bot's permissions there."
     )
     return card(f"{FAILED} {text}", advice, colour=Colour.BAD)

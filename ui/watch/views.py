@@ -6,7 +6,7 @@ from dataclasses import replace
 from discord import ui
 
 from core.guest import Cluster, Guest, State
-from core.watch.incidents.model import Incident, Metric, Mute, WatchEntry
+from core.watch.incidents.model import ALL, Incident, Metric, Mute, WatchEntry
 from core.watch.incidents.transition import guest_targets
 from core.watch.service import Watch
 from ui.cards import card
@@ -18,10 +18,12 @@ from ui.formatting import (
     WARNING,
     Colour,
     fit_lines,
+    listed,
     person,
     state_word,
     timestamp,
     title,
+    title_of,
 )
 from ui.guests.figures import is_seen_by_host, memory_advice
 from ui.guests.lists import ROWS, list_footer, page_of
@@ -34,6 +36,7 @@ from ui.watch.incidents.names import fill_percent, metric_word
 from ui.watch.incidents.text import short_text, sign_of
 
 COUNTED_DAYS = 7
+_HALF_A_DAY = 43_200
 
 
 # -- the list
@@ -58,8 +61,8 @@ def watch_list_card(
         for entry in watched[page * ROWS : page * ROWS + ROWS]
     ]
     if not rows:
-        rows = [t("Nothing is watched yet. `/monitor add` puts a guest on the list.")]
-    head = f"### {t.plural('Watching {n} guest', 'Watching {n} guests', len(watched))}"
+        rows = [t("No watched guests yet. Add one with `/monitor add`.")]
+    head = f"### {t.plural('{n} watched guest', '{n} watched guests', len(watched))}"
     trouble = f"{WARNING} {error_sentence(t, watch.read_error)}" if watch.read_error else ""
     buttons = page_buttons("watch", page, pages, ("", "", ""))
     colour = Colour.WARN if watch.read_error else Colour.BUSY
@@ -80,7 +83,7 @@ def _row(
     if began is None and state is State.RUNNING and guest and guest.uptime:
         began = now - guest.uptime
     until = muted_until(watch, entry.vmid, guest.node if guest else known.node if known else "")
-    count = t.plural("{n} incident in 7 days", "{n} incidents in 7 days", incidents)
+    count = t.plural("{n} incident in the last 7 days", "{n} incidents in the last 7 days", incidents)
     parts = [
         t("not found") if cluster and not guest else state_word(t, state),
         t("since {time}", time=timestamp(began)) if began else "",
@@ -100,11 +103,13 @@ def muted_until(watch: Watch, vmid: int, node: str) -> float | None:
 
 
 def thresholds(t: Text, entry: WatchEntry) -> str:
-    """Return `CPU ≥ 90% / Memory ≥ 80%`, "" if there are no thresholds."""
-    limits = ((metric, entry.limit(metric)) for metric in Metric)
-    return " / ".join(
-        f"{metric_word(t, metric)} ≥ {fill_percent(limit)}" for metric, limit in limits if limit is not None
-    )
+    """`alerts at CPU 90%, Memory 80%`; nothing where there is none."""
+    limits = [
+        t("{metric} {limit}", metric=metric_word(t, metric), limit=fill_percent(limit))
+        for metric in Metric
+        if (limit := entry.limit(metric)) is not None
+    ]
+    return t("alerts at {limits}", limits=listed(t, limits)) if limits else ""
 
 
 def _blind(guest: Guest | None, entry: WatchEntry) -> bool:
@@ -121,9 +126,9 @@ def added_card(
     """
     blind = f"{WARNING} {memory_advice(t)}" if _blind(guest, entry) else ""
     if before is None:
-        text = t("{guest} is being watched from now on.", guest=title(guest))
+        text = t("Now watching {guest}.", guest=title(guest))
     elif entry == before:
-        text = t("Nothing changed: the thresholds of {guest} stay as they are.", guest=title(guest))
+        text = t("Nothing changed. The thresholds of {guest} stay the same.", guest=title(guest))
     else:
         text = t("The thresholds of {guest} were changed.", guest=title(guest))
     muted = f"{MUTED} {t('Muted until {time}.', time=timestamp(until, 'f'))}" if until else ""
@@ -137,36 +142,48 @@ def success_card(text: str) -> ui.LayoutView:
 # -- mutes
 
 
-def muted_card(t: Text, mute: Mute, cluster: Cluster | None, *, watched: bool = True) -> ui.LayoutView:
-    """Return the answer to a mute. `watched=False`: the guest is not on the watch list."""
-    text = t(
-        "{what}: nothing is told until {time}.",
-        what=subject_name(t, mute.target, cluster),
-        time=timestamp(mute.until, "f"),
-    )
-    note = "" if watched else t("It is not on the watch list: only its failed backups would be reported.")
+def muted_card(
+    t: Text, mute: Mute, cluster: Cluster | None, now: float, *, watched: bool = True
+) -> ui.LayoutView:
+    """`watched`: False for a guest that raises no alerts anyway. The date is left out where the hour is enough."""
+    until = timestamp(mute.until, "t" if mute.until - now < _HALF_A_DAY else "f")
+    time = t("{time} ({relative})", time=until, relative=timestamp(mute.until))
+    if mute.target == ALL:
+        text = t("All alerts muted until {time}.", time=time)
+    else:
+        text = t("{what}: alerts muted until {time}.", what=subject_name(t, mute.target, cluster), time=time)
+    note = "" if watched else t("It is not on the watch list: only failed backups are reported.")
     return card(f"{MUTED} {text}", f"-# {WARNING} {note}" if note else "", colour=Colour.QUIET)
 
 
 def unmuted_card(t: Text, target: str, cluster: Cluster | None) -> ui.LayoutView:
-    return success_card(t("{what}: alerts are sent again.", what=subject_name(t, target, cluster)))
+    if target == ALL:
+        return success_card(t("Alerts unmuted (mutes of single guests, nodes and storages stay)."))
+    return success_card(t("{what}: alerts unmuted.", what=subject_name(t, target, cluster)))
 
 
 # -- the history
 
 
 def history_card(
-    t: Text, incidents: Sequence[Incident], total: int, vmid: int | None, page: int, now: float
+    t: Text,
+    incidents: Sequence[Incident],
+    total: int,
+    vmid: int | None,
+    page: int,
+    now: float,
+    label: str = "",
 ) -> ui.LayoutView:
-    """Return one page of incidents, newest first; only those of one guest if `vmid` is given.
+    """One page (from 0, within bounds) of what happened, newest first; of one guest if `vmid` says so.
 
-    `page` counts from 0 and is corrected to the existing pages.
+    `label`: that guest's name.
     """
     page, pages = page_of(page, total)
     count = t.plural("{n} incident", "{n} incidents", total)
-    head = f"### {t('History')} · {f'**{vmid}** · {count}' if vmid else count}"
+    of_guest = t("History of {guest}", guest=title_of(vmid, label or str(vmid))) if vmid else ""
+    head = f"### {of_guest or t('History')} · {count}"
     rows = [_past(t, incident) for incident in incidents]
-    body = fit_lines(t, rows, MESSAGE_MOST - 300) if rows else t("Nothing has happened yet.")
+    body = fit_lines(t, rows, MESSAGE_MOST - 300) if rows else t("No incidents yet.")
     buttons = page_buttons("history", page, pages, (str(vmid) if vmid else "",))
     return card(head, body, list_footer(t, page, pages, now), colour=Colour.BUSY, buttons=buttons)
 

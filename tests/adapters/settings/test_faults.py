@@ -141,47 +141,47 @@ def test_an_unknown_reason_is_told_too() -> None:
     [
         (
             Fault(K.NO_CONFIG, "config.py", "/srv/bot/config.py"),
-            "There is no config.py at “/srv/bot/config.py”. Copy config.py.example there and fill it in.",
+            "config.py not found at “/srv/bot/config.py”. Copy config.py.example there and fill it in.",
         ),
         (
             Fault(K.CONFIG_SYNTAX, "config.py", line=7),
-            "config.py, line 7: this is not valid Python. Check the quotes, brackets and commas there.",
+            "config.py, line 7: invalid Python syntax. Check the quotes, brackets and commas.",
         ),
         (
             Fault(K.CONFIG_ERROR, "config.py", "NameError", line=3),
-            "config.py, line 3: this cannot be run (NameError). Correct the line; text needs quotes.",
+            "config.py, line 3: cannot be run (NameError). Correct the line; text needs quotes.",
         ),
         (
             Fault(K.MISSING, "DISCORD_TOKEN", other="DISCORD_TOKEN_FILE"),
-            "DISCORD_TOKEN is not set. Set it in config.py or the environment, or name a file that holds it in "
-            "DISCORD_TOKEN_FILE.",
+            "DISCORD_TOKEN is not set. Set it in config.py or the environment, or set "
+            "DISCORD_TOKEN_FILE to a file that contains it.",
         ),
         (
             Fault(K.UNKNOWN_NAME, "NODE_NAM", nearest="NODE_NAME"),
-            "NODE_NAM is not a setting. Did you mean NODE_NAME? Correct or remove it.",
+            "NODE_NAM is not a setting. Did you mean NODE_NAME? Correct it or remove it.",
         ),
         (
             Fault(K.OUT_OF_RANGE, "MONITOR_INTERVAL_SECONDS", "4", "environment", low=5, high=3600),
-            "MONITOR_INTERVAL_SECONDS (environment): “4” is out of range. Choose a number from 5 to 3600.",
+            "MONITOR_INTERVAL_SECONDS (environment): “4” is out of range. Enter a number from 5 to 3600.",
         ),
         (
             Fault(K.ZERO_OR_RANGE, "ALERT_REPEAT_MINUTES", "3", "environment", low=5, high=10080),
-            "ALERT_REPEAT_MINUTES (environment): “3” is out of range. Choose a number from 5 to 10080, or 0 to turn "
-            "this off.",
+            "ALERT_REPEAT_MINUTES (environment): “3” is out of range. Enter a number from 5 to "
+            "10080, or 0 to turn this off.",
         ),
         (
             Fault(K.GUILD_AS_ROLE, "ALERT_MENTION_ROLE_ID", "123456789012345678"),
-            "ALERT_MENTION_ROLE_ID: “123456789012345678” is the ID of the server, which stands for @everyone. Write "
-            "the ID of another role, or leave it empty to mention nobody.",
+            "ALERT_MENTION_ROLE_ID: “123456789012345678” is the server ID, which stands for "
+            "@everyone. Enter the ID of another role, or leave it empty to mention nobody.",
         ),
         (
             Fault(K.BAD_QUIET_HOURS, "QUIET_HOURS", "23-7", reason="pattern"),
-            "QUIET_HOURS: “23-7” is not a span of the day. Write two times of 24 hours, as in 23:00-07:00.",
+            "QUIET_HOURS: “23-7” is not a time range. Use 24-hour times, as in 23:00-07:00.",
         ),
         (
             Fault(K.BAD_QUIET_HOURS, "QUIET_HOURS", "07:00-07:00", reason="same"),
-            "QUIET_HOURS: “07:00-07:00” ends when it begins. Write two different times, or leave it empty for no "
-            "quiet hours.",
+            "QUIET_HOURS: “07:00-07:00” starts and ends at the same time. Enter two different "
+            "times, or leave it empty for no quiet hours.",
         ),
         (
             Fault(K.BAD_TIMEZONE, "TIMEZONE", "Tokio", nearest="Asia/Tokyo"),
@@ -189,41 +189,42 @@ def test_an_unknown_reason_is_told_too() -> None:
         ),
         (
             Fault(K.BAD_TIMEZONE, "TIMEZONE", "here"),
-            "TIMEZONE: “here” is not a time zone. Write its IANA name, as in Asia/Tokyo.",
+            "TIMEZONE: “here” is not a time zone. Use an IANA name, as in Asia/Tokyo.",
         ),
         (
             Fault(K.BAD_URL, "HEARTBEAT_URL", source="file", reason="scheme"),
-            "HEARTBEAT_URL (read from its file) does not begin with http:// or https://. Copy the whole URL again.",
+            "HEARTBEAT_URL (read from its file) does not start with http:// or https://. Copy "
+            "the whole URL again.",
         ),
         (
             Fault(K.WRONG_TYPE, "MONITOR_VM_IDS", "101", "config", "list_of_whole_numbers", "int"),
-            "MONITOR_VM_IDS: “101” (type int) is not a list of VMIDs. Write whole numbers, as in [101, 102].",
+            "MONITOR_VM_IDS: “101” (type int) is not a list of VMIDs. Enter whole numbers, as in [101, 102].",
         ),
         (
             Fault(K.WRONG_TYPE, "MONITOR_VM_IDS", "x", "environment", "list_of_whole_numbers", "str"),
-            "MONITOR_VM_IDS (environment): “x” is not a list of VMIDs. Write whole numbers, as in 101, 102.",
+            "MONITOR_VM_IDS (environment): “x” is not a list of VMIDs. Enter whole numbers, as in 101, 102.",
         ),
         (
             Fault(K.BAD_HOST, "PROXMOX_HOST", "https://pve1:8006/", reason="url", nearest="pve1:8006"),
-            "PROXMOX_HOST: “https://pve1:8006/” is a URL. Write only the host, as in pve1:8006.",
+            "PROXMOX_HOST: “https://pve1:8006/” is a URL. Enter only the host, as in pve1:8006.",
         ),
         (
             Fault(K.BAD_HOST, "PROXMOX_HOST", reason="url"),
-            "PROXMOX_HOST: the value is a URL. Write only the host, as in pve.example.com.",
+            "PROXMOX_HOST: the value is a URL. Enter only the host, as in pve.example.com.",
         ),
         (
             Fault(K.USER_WITH_TOKEN, "PROXMOX_USER", "bot@pve", other="PROXMOX_TOKEN_NAME"),
-            "PROXMOX_USER holds more than the user. Write only bot@pve there, and the token's name in "
-            "PROXMOX_TOKEN_NAME.",
+            "PROXMOX_USER contains more than the user. Enter only bot@pve here, and the token "
+            "name in PROXMOX_TOKEN_NAME.",
         ),
         (
             Fault(K.BAD_TOKEN_NAME, "PROXMOX_TOKEN_NAME", reason="whole_token", nearest="discord"),
-            "PROXMOX_TOKEN_NAME holds more than the token's name. Write only discord there.",
+            "PROXMOX_TOKEN_NAME contains more than the token name. Enter only discord.",
         ),
         (
             Fault(K.BAD_SECRET, "DISCORD_TOKEN", source="file", reason="characters"),
-            "DISCORD_TOKEN (read from its file) contains spaces, quotes or other characters that no token has. "
-            "Copy the token again, alone.",
+            "DISCORD_TOKEN (read from its file) contains spaces, quotes or other characters "
+            "that are not allowed in a token. Copy only the token again.",
         ),
         (
             Fault(K.UNREADABLE_FILE, "PROXMOX_VERIFY_SSL", "/ca.pem", reason="EIO"),
@@ -231,7 +232,7 @@ def test_an_unknown_reason_is_told_too() -> None:
         ),
         (
             Fault(K.DATA_DIR_NOT_WRITABLE, "DATA_DIR", "/a/b", reason="ENOTDIR"),
-            "DATA_DIR: the directory that “/a/b” should stand in does not exist. Make it first, or correct the path.",
+            "DATA_DIR: the parent directory of “/a/b” does not exist. Create it first, or correct the path.",
         ),
     ],
 )

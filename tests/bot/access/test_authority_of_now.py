@@ -199,7 +199,7 @@ async def test_a_guest_that_left_the_pool_is_out_of_reach_at_once(
         case "button":
             await scene.press(game, panel, "Start")
         case "question":
-            await scene.press(game, asked, "Switch off palworld")
+            await scene.press(game, asked, "Force-stop palworld")
         case "form":
             await scene.submit(game, asked, "palworld")
         case "mute":

@@ -125,7 +125,7 @@ async def test_an_owner_reads_for_which_guest_a_tick_holds(bare_scene: Stage, pv
     cells = shown(text)
     assert cells["/start"] == ("✅", "-# only for **104** `palworld`")
     assert "owner of **104** `palworld`: operator" in text
-    assert "Yours is “operator” for some guests, and “viewer” for the others." in cells["/stop"][1]
+    assert "yours is “operator” for some guests and “viewer” for the others." in cells["/stop"][1]
     text = (await scene.say(viewer, "access", vmid=101)).text
     assert "Your level on this guest: viewer" in text and "operator" not in text.split("✅")[0]
 
@@ -151,7 +151,7 @@ async def test_a_refusal_without_a_guest_does_not_say_one_level_for_all(bare_sce
     viewer = cast_["viewer"]
     pve.guest(104).config["tags"] = f"owner-{viewer.id}"
     await scene.start_bot(**cast_.settings)
-    mixed = "This takes the level “admin”. Yours is “operator” for some guests, and “viewer” for the others."
+    mixed = "You need the “admin” level; yours is “operator” for some guests and “viewer” for the others."
     assert (await scene.say(viewer, "stop", vmid=101)).text == mixed
     assert await scene.choices(viewer, "stop", "vmid") == [f"⛔ {mixed}"]
     refused = await scene.say(viewer, "start", vmid=101)
@@ -162,7 +162,7 @@ async def test_an_operator_reads_how_long_a_protected_guest_may_be_muted(bare_sc
     scene, cast_ = bare_scene, Cast(bare_scene)
     pve.guest(104).config["tags"] = "protected"
     await scene.start_bot(**cast_.settings)
-    told = "`/monitor mute` of a protected guest: 8 h at most"
+    told = "`/monitor mute` of a protected guest: at most 8 h"
     for vmid, brief in ((104, True), (101, False), (None, True)):
         options = {} if vmid is None else {"vmid": vmid}
         assert (told in (await scene.say(cast_["operator"], "access", **options)).text) is brief

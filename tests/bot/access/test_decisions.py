@@ -95,7 +95,7 @@ SEVEN = [
 
 async def test_a_confirmed_stop_asks_seven_times(bare_scene: Stage, cast: Cast, decisions: Decisions) -> None:
     question = await bare_scene.say(cast["admin"], "stop", vmid=103)
-    await bare_scene.press(cast["admin"], question, "Switch off minecraft")
+    await bare_scene.press(cast["admin"], question, "Force-stop minecraft")
     assert [path for _, path, _ in bare_scene.changes()] == ["/nodes/pve2/qemu/103/status/stop"]
     assert decisions.made == SEVEN
 
@@ -114,7 +114,7 @@ async def test_each_of_the_seven_is_enough(
     monkeypatch.setattr("core.access.authorizer.decide", one_no)
     reply = await scene.say(admin, "stop", vmid=103)
     if number > 3:
-        reply = await scene.press(admin, reply, "Switch off minecraft")
+        reply = await scene.press(admin, reply, "Force-stop minecraft")
     again = [SEVEN[number - 1]._replace(lists=1)] if number in (2, 5) else []
     assert decisions.made == SEVEN[:number] + again
     assert scene.changes() == []
@@ -132,7 +132,7 @@ async def refused(scene: Stage, cast: Cast, error: BotError, *, at_press: bool) 
     """Whose admin role is for guests of a tag gives /stop, presses the button, and is refused without a change."""
     reply = await scene.say(cast["game"], "stop", vmid=103)
     if at_press:
-        reply = await scene.press(cast["game"], reply, "Switch off minecraft")
+        reply = await scene.press(cast["game"], reply, "Force-stop minecraft")
     assert scene.changes() == []
     assert scene.told(cast["game"], error) in "\n".join(
         [reply.text, *(post.text for post in reply.followups)]
@@ -180,11 +180,11 @@ async def test_a_role_that_is_taken_away_leaves_the_question_open(
 ) -> None:
     question = await bare_scene.say(cast["admin"], "stop", vmid=103)
     bare_scene.server.take_role(cast["admin"], cast.roles["admin"])
-    reply = await bare_scene.press(cast["admin"], question, "Switch off minecraft")
+    reply = await bare_scene.press(cast["admin"], question, "Force-stop minecraft")
     bare_scene.assert_refused(reply, cast["admin"], GuestNotFound(103))
     assert decisions.made[-1] == SEVEN[3]
     bare_scene.server.give_role(cast["admin"], cast.roles["admin"])
-    await bare_scene.press(cast["admin"], question, "Switch off minecraft")
+    await bare_scene.press(cast["admin"], question, "Force-stop minecraft")
     assert len(bare_scene.changes()) == 1
 
 
@@ -194,7 +194,7 @@ async def test_changes_that_are_switched_off_last_stop_the_request(
     switch = bare_scene.services.authorizer.read_only
     decisions.after[6] = lambda: switch.turn_on("Akiko")
     question = await bare_scene.say(cast["admin"], "stop", vmid=103)
-    await bare_scene.press(cast["admin"], question, "Switch off minecraft")
+    await bare_scene.press(cast["admin"], question, "Force-stop minecraft")
     assert bare_scene.changes() == []
     assert decisions.made == SEVEN and decisions.refused == [7]
     assert isinstance(switch.refusal, ReadOnly)

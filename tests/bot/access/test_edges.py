@@ -120,7 +120,7 @@ async def test_a_resize_that_withdraws_says_so_and_offers_no_button_that_cannot_
     done = await scene.submit(scene.emma, form, words)
     assert post_of(question).buttons == [], done.text
     back = await scene.say(scene.emma, "resize", vmid=101, cores=2)
-    assert "withdrawn" in back.text
+    assert "reverted" in back.text
 
 
 # -- what is not a guest
@@ -216,7 +216,7 @@ async def test_a_lost_journal_says_that_the_switch_and_the_trail_went_with_it(sc
     await scene.restart_bot()
     await scene.delivered()
     told = "\n".join(scene.alerts_told())
-    assert "the audit trail" in told and "Changes stay switched off" in told
+    assert "the audit trail" in told and "Read-only mode stays on" in told
 
 
 async def test_access_knows_of_proxmox_own_protection(bare_scene: Stage, cast: Cast, pve: Pve) -> None:

@@ -93,7 +93,7 @@ async def test_each_level_does_its_own(bare_scene: Stage, cast: Cast, pve: Pve) 
     await scene.press(cast["operator"], panel, "Start")
     assert pve.vm(104).status == "running"
     question = await scene.say(cast["admin"], "stop", vmid=104)
-    await scene.press(cast["admin"], question, "Switch off palworld")
+    await scene.press(cast["admin"], question, "Force-stop palworld")
     assert pve.vm(104).status == "stopped"
 
 
@@ -106,7 +106,7 @@ async def test_a_narrowed_admin_sees_and_does_their_own_alone(
         await scene.say(cast["admin"], "monitor mute", target=str(vmid), duration="2h")
     listed = (await scene.say(game, "list")).text
     assert "3 guests" in listed and "minecraft" in listed and "web01" not in listed
-    assert "Watching 1 guest" in (await scene.say(game, "monitor list")).text
+    assert "1 watched guest" in (await scene.say(game, "monitor list")).text
     assert "web01" not in (await scene.say(game, "monitor status")).text
     for command, options in EVERY_COMMAND:
         if "vmid" in options:
@@ -120,7 +120,7 @@ async def test_a_narrowed_admin_sees_and_does_their_own_alone(
     assert [choice for choice in await scene.choices(game, "info", "vmid") if "web01" in choice] == []
     assert len(await scene.choices(game, "info", "vmid")) == len(GAME)
     question = await scene.say(game, "stop", vmid=103)
-    await scene.press(game, question, "Switch off minecraft")
+    await scene.press(game, question, "Force-stop minecraft")
     assert pve.vm(103).status == "stopped"
 
 
@@ -144,7 +144,7 @@ async def test_the_owner_tag_makes_an_operator_of_that_guest(bare_scene: Stage, 
 @pytest.mark.parametrize(
     ("command", "options", "yes"),
     [
-        ("stop", {"vmid": 103}, "Switch off minecraft"),
+        ("stop", {"vmid": 103}, "Force-stop minecraft"),
         ("delete", {"vmid": 104}, "Delete palworld …"),
         ("snapshot rollback", {"vmid": 103, "name": "before-event"}, "Roll back minecraft"),
     ],
@@ -302,7 +302,7 @@ async def test_without_any_role_there_is_a_warning_at_the_start(
     with caplog.at_level(logging.INFO, logger="bot"):
         await scene.start_bot(**({name: str(role.id)} if name else {}))
         await scene.until(lambda: any("ready:" in record.getMessage() for record in caplog.records))
-    warned = [record for record in caplog.records if "everybody in the category" in record.getMessage()]
+    warned = [record for record in caplog.records if "everyone in the category" in record.getMessage()]
     assert [record.levelno for record in warned] == ([] if name else [logging.WARNING])
     reply = await scene.say(scene.emma, "readonly on")
     if name:

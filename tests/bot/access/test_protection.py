@@ -65,7 +65,7 @@ async def test_name_and_reason_are_asked_for_and_kept(
         scene.assert_refused(reply, scene.emma, GuestProtected(101, "web01"))
         return
     question, form = await asked(scene, scene.emma, command, options)
-    assert "This guest is protected: its name and a reason have to be typed." in question.text
+    assert "This guest is protected. Enter its name and a reason." in question.text
     assert scene.changes() == []
     assert [field.custom_id for field in form.form.fields] == ["name", "reason"]  # type: ignore[union-attr]  # seen above
     await scene.submit(scene.emma, form, REASON)
@@ -143,7 +143,7 @@ async def test_a_panels_button_is_refused_and_says_what_to_do(
 async def test_protected_after_the_question_was_shown(scene: Stage, pve: Pve) -> None:
     question = await scene.say(scene.emma, "stop", vmid=101)
     pve.vm(101).config["protection"] = 1
-    reply = await scene.press(scene.emma, question, "Switch off web01")
+    reply = await scene.press(scene.emma, question, "Force-stop web01")
     assert scene.told(scene.emma, Unconfirmed(101, "web01", "stop")) in reply.text
     assert scene.changes() == [] and pve.vm(101).status == "running"
 

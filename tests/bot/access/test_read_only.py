@@ -39,17 +39,17 @@ async def test_every_change_is_refused_and_everything_else_goes_on(scene: Stage,
     panel, before = await scene.say(scene.emma, "info", vmid=101), scene.cluster()
     question = await scene.say(scene.emma, "stop", vmid=101)
     reply = await scene.say(scene.akiko, "readonly on")
-    assert "Changes were switched off" in reply.text and "`Akiko`" in reply.text and not reply.ephemeral
+    assert "Read-only mode was turned on" in reply.text and "`Akiko`" in reply.text and not reply.ephemeral
     assert {word for word, _ in CHANGING} == {one.word for one in COMMANDS if one.effect >= Effect.LIST}
     for command, options in CHANGING:
         scene.assert_refused(await scene.say(scene.emma, command, **options), scene.emma, held(scene))
     for command, option, filled in EVERY_COMPLETION:
         if OPERATIONS[Operation(command.replace(" ", "_"))].effect >= Effect.LIST:
             (why,) = await scene.choices(scene.emma, command, option, **filled)
-            assert why == "⛔ Changes are switched off (read-only).", command
+            assert why == "⛔ Read-only mode is on.", command
     told = scene.told(scene.emma, held(scene))
     assert told in (await scene.press(scene.emma, panel, "Reboot")).text
-    assert told in (await scene.press(scene.emma, question, "Switch off web01")).text
+    assert told in (await scene.press(scene.emma, question, "Force-stop web01")).text
     assert scene.cluster() == before and scene.changes() == []
     assert [entry.vmid for entry in scene.services.watch.entries] == [102]
     assert "17 guests" in (await scene.say(scene.emma, "list")).text
@@ -98,7 +98,7 @@ async def test_it_is_told_in_every_other_refusal_too(bare_scene: Stage) -> None:
     for person, command, options, error in refusals:
         reply = await scene.say(person, command, **options)
         assert reply.text.startswith(scene.told(person, error))
-        assert "Changes were switched off" in reply.text and "`Admin`" in reply.text
+        assert "Read-only mode was turned on" in reply.text and "`Admin`" in reply.text
         scene.assert_private(reply)
 
 
@@ -197,7 +197,7 @@ def test_what_cannot_be_read_is_no_permission(kept: str) -> None:
 
 
 async def test_it_stands_in_the_status_and_is_told_once_more_when_asked_for(scene: Stage) -> None:
-    assert "Changes" not in (await scene.say(scene.emma, "monitor status")).text
+    assert "Read-only mode" not in (await scene.say(scene.emma, "monitor status")).text
     await scene.say(scene.akiko, "readonly on")
     assert "🚧" in (await scene.say(scene.emma, "monitor status")).text
     assert "already" in (await scene.say(scene.emma, "readonly on")).text

@@ -429,7 +429,9 @@ class House:
         if not VIEWER <= everywhere < error.level:
             return ""
         needed, level, other = words[error.needed], words[error.level], words[everywhere]
-        return f"This takes the level “{needed}”. Yours is “{level}” for some guests, and “{other}” for the others."
+        return (
+            f"You need the “{needed}” level; yours is “{level}” for some guests and “{other}” for the others."
+        )
 
     def check(self, cell: Cell, row: Row, reply: PressResult) -> None:
         person = self.people[cell.person]

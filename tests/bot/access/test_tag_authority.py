@@ -43,20 +43,20 @@ async def test_a_clone_of_a_tagged_template_is_asked_about(scene: Stage, pve: Pv
     pve.guest(9000).config["tags"] = "debian;owner-123456789012345678;protected"
     before = scene.cluster()
     asked = await scene.say(scene.emma, "create", template_id=9000, name="new")
-    assert "<@123456789012345678> will own the copy" in asked.text
-    assert "The copy will be protected" in asked.text
+    assert "<@123456789012345678> will own the clone" in asked.text
+    assert "The clone will be protected" in asked.text
     assert scene.cluster() == before
     done = await scene.press(scene.emma, asked, post_of(asked).buttons[0].label)
     assert "was created" in done.text
-    assert "<@123456789012345678> will own the copy" in done.text
+    assert "<@123456789012345678> will own the clone" in done.text
     assert len(scene.cluster()) == len(before) + 1
 
 
 async def test_a_clone_of_a_template_with_proxmox_protection_is_asked_about(scene: Stage, pve: Pve) -> None:
     pve.guest(9100).config["protection"] = 1
     asked = await scene.say(scene.emma, "create", template_id=9100, name="new")
-    assert "The copy will be protected" in asked.text
-    assert "Nobody will own the copy" in asked.text
+    assert "The clone will be protected" in asked.text
+    assert "The clone will have no owner" in asked.text
     assert scene.changes() == []
 
 
@@ -70,7 +70,7 @@ async def test_a_tag_that_comes_after_the_plan_was_shown_is_no_surprise(scene: S
     asked = await scene.say(scene.emma, "create", template_id=9000, name="new")
     pve.guest(9000).config["tags"] = "protected;owner-7"
     done = await scene.press(scene.emma, asked, post_of(asked).buttons[0].label)
-    assert "It was not carried out" in done.text
+    assert "Nothing was done" in done.text
     assert scene.changes() == []
 
 
@@ -81,7 +81,7 @@ async def snapshot_with(scene: Stage, pve: Pve, vmid: int, tags: str, now: str) 
     """Take a snapshot while the guest has `tags`, change them to `now`, and return the question of a rollback."""
     guest = pve.guest(vmid)
     guest.config["tags"] = tags
-    assert "was taken" in (await scene.say(scene.emma, "snapshot create", vmid=vmid, name="then")).text
+    assert "was created" in (await scene.say(scene.emma, "snapshot create", vmid=vmid, name="then")).text
     guest.config["tags"] = now
     await scene.poll()
     return (await scene.say(scene.emma, "snapshot rollback", vmid=vmid, name="then")).text
@@ -95,7 +95,7 @@ async def test_a_rollback_says_whom_it_makes_an_owner_and_what_it_unprotects(
     assert "<@7> will own the guest" in text
     assert "<@8> will no longer own the guest" in text
     assert "will no longer be protected" in text
-    assert "be read" not in text
+    assert "could not be read" not in text
 
 
 async def test_a_rollback_that_changes_none_of_them_says_nothing(scene: Stage, pve: Pve) -> None:
@@ -130,5 +130,5 @@ async def test_tags_of_scopes_are_spoken_of_too(bare_scene: Stage, pve: Pve) -> 
         ROLE_SCOPES=f'{{"{role.id}": ["tag:web", "tag:lab"]}}',
     )
     text = await snapshot_with(bare_scene, pve, 101, "web", "lab")
-    assert "gets tags that ROLE_SCOPES uses: `web`" in text
-    assert "loses tags that ROLE_SCOPES uses: `lab`" in text
+    assert "Tags used by ROLE_SCOPES that will be added: `web`" in text
+    assert "Tags used by ROLE_SCOPES that will be removed: `lab`" in text

@@ -117,7 +117,7 @@ async def alert(scene: Stage, cast: Cast) -> Callable[[], Awaitable[PressResult]
 async def question(scene: Stage, cast: Cast) -> Callable[[], Awaitable[PressResult]]:
     asked = await scene.say(cast["game"], "stop", vmid=103)
     scene.server.take_role(cast["game"], cast.roles["game"])
-    return lambda: scene.press(cast["game"], asked, "Switch off minecraft")
+    return lambda: scene.press(cast["game"], asked, "Force-stop minecraft")
 
 
 async def form(scene: Stage, cast: Cast) -> Callable[[], Awaitable[PressResult]]:

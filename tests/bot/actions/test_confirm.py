@@ -78,7 +78,7 @@ async def test_cancelling_changes_nothing(
     question = await scene.say(scene.akiko, command, **options)
     yes = yes_of(question)
     await scene.press(scene.akiko, question, scene.t()("Cancel"))
-    assert scene.t()("Cancelled; nothing was done.") in question.text
+    assert scene.t()("Cancelled. Nothing was done.") in question.text
     assert enabled(question) == []
     scene.assert_refused(
         await scene.press(scene.akiko, question, yes, force=True), scene.akiko, QuestionAnswered()
@@ -97,7 +97,7 @@ async def test_a_question_lapses_after_a_minute(
     scene.clock.skip(57)
     assert len(enabled(question)) == 2
     scene.clock.skip(3)
-    lapsed = scene.t()("Nobody answered in time, so nothing was done.")
+    lapsed = scene.t()("Timed out. Nothing was done.")
     await question.until(lambda shown: lapsed in shown.text)
     assert enabled(question) == []
     late = await scene.press(scene.akiko, question, yes, force=True)
@@ -112,7 +112,7 @@ async def test_a_bot_that_is_ended_takes_its_questions_back(
 ) -> None:
     question = await scene.say(scene.akiko, command, **options)
     yes, no = yes_of(question), no_of(question)
-    told = scene.t()("The bot is being stopped, so nothing was done.")
+    told = scene.t()("The bot is shutting down, so nothing was done.")
     await scene.stop_bot()
     assert told in question.text and enabled(question) == []
     await scene.start_bot()
@@ -150,7 +150,7 @@ def not_carried_out(scene: Stage, question: PressResult, reply: PressResult, err
     The listed losses stay readable.
     """
     scene.assert_pressed_in_vain(reply, scene.emma, error)
-    assert scene.t()("It was not carried out.") in question.text
+    assert scene.t()("Nothing was done.") in question.text
     assert "**" in question.text
     assert enabled(question) == [] and len(post_of(question).buttons) == 2
     assert scene.changes() == []
@@ -159,9 +159,9 @@ def not_carried_out(scene: Stage, question: PressResult, reply: PressResult, err
 async def test_a_guest_that_moved_is_found_again(scene: Stage, pve: Pve) -> None:
     question = await scene.say(scene.emma, "stop", vmid=101)
     pve.move_guest(101, "pve2")
-    await scene.press(scene.emma, question, "Switch off web01")
+    await scene.press(scene.emma, question, "Force-stop web01")
     assert [path for _, path, _ in scene.changes()] == ["/nodes/pve2/qemu/101/status/stop"]
-    assert "was switched off" in question.text
+    assert "was force-stopped" in question.text
 
 
 async def test_a_guest_that_moves_at_the_very_last_moment_is_found_again_once(scene: Stage, pve: Pve) -> None:
@@ -174,15 +174,15 @@ async def test_a_guest_that_moves_at_the_very_last_moment_is_found_again_once(sc
         "Configuration file 'nodes/pve1/qemu-server/101.conf' does not exist",
         times=1,
     )
-    await scene.press(scene.emma, question, "Switch off web01")
+    await scene.press(scene.emma, question, "Force-stop web01")
     assert len(scene.changes()) == 2
-    assert pve.vm(101).status == "stopped" and "was switched off" in question.text
+    assert pve.vm(101).status == "stopped" and "was force-stopped" in question.text
 
 
 async def test_a_guest_deleted_meanwhile(scene: Stage, pve: Pve) -> None:
     question = await scene.say(scene.emma, "stop", vmid=101)
     pve.vms.remove(pve.vm(101))
-    reply = await scene.press(scene.emma, question, "Switch off web01")
+    reply = await scene.press(scene.emma, question, "Force-stop web01")
     not_carried_out(scene, question, reply, GuestNotFound(101))
 
 
@@ -190,7 +190,7 @@ async def test_another_guest_under_the_same_vmid(scene: Stage, pve: Pve) -> None
     question = await scene.say(scene.emma, "stop", vmid=101)
     pve.vms.remove(pve.vm(101))
     pve.add_vm(101, "payroll", node="pve1", status="running")
-    reply = await scene.press(scene.emma, question, "Switch off web01")
+    reply = await scene.press(scene.emma, question, "Force-stop web01")
     not_carried_out(scene, question, reply, ChangedMeanwhile(101))
     assert pve.vm(101).status == "running"
 
@@ -198,7 +198,7 @@ async def test_another_guest_under_the_same_vmid(scene: Stage, pve: Pve) -> None
 async def test_a_guest_stopped_meanwhile(scene: Stage, pve: Pve) -> None:
     question = await scene.say(scene.emma, "stop", vmid=101)
     pve.crash(101)
-    reply = await scene.press(scene.emma, question, "Switch off web01")
+    reply = await scene.press(scene.emma, question, "Force-stop web01")
     not_carried_out(scene, question, reply, WrongState(101, "web01", "stop", State.STOPPED))
 
 
@@ -235,7 +235,7 @@ async def test_a_form_sent_after_the_lapse(scene: Stage, pve: Pve) -> None:
     question = await scene.say(scene.emma, "delete", vmid=104)
     form = await scene.press(scene.emma, question, yes_of(question))
     scene.clock.skip(60)
-    await question.until("Nobody answered in time")
+    await question.until("Timed out")
     scene.assert_refused(await scene.submit(scene.emma, form, "palworld"), scene.emma, QuestionOver())
     assert pve.vm(104) is not None
 
@@ -259,9 +259,7 @@ async def test_the_time_begins_anew_once(scene: Stage, pve: Pve) -> None:
         await scene.press(scene.akiko, question, yes)
         assert len(enabled(question)) == 2
     scene.clock.skip(15)
-    await question.until(
-        lambda shown: scene.t()("Nobody answered in time, so nothing was done.") in shown.text
-    )
+    await question.until(lambda shown: scene.t()("Timed out. Nothing was done.") in shown.text)
     late = await scene.press(scene.akiko, question, yes, force=True)
     scene.assert_pressed_in_vain(late, scene.akiko, QuestionOver())
     assert scene.changes() == []
@@ -313,10 +311,10 @@ async def test_a_press_while_the_first_is_still_being_checked(scene: Stage, pve:
     await scene.until(lambda: scene.sent("GET", "/qemu/101/status/current")[1:])
     second = await scene.server.click(scene.emma, post, yes, force=True)
     scene.assert_refused(second, scene.emma, QuestionAnswered())
-    assert "nothing was done" not in second.text
+    assert "othing was done" not in second.text
     await scene.whole(first)
     assert [path for _, path, _ in scene.changes()] == ["/nodes/pve1/qemu/101/status/stop"]
-    assert "was switched off" in question.text
+    assert "was force-stopped" in question.text
 
 
 def broken(*_: object) -> str:
@@ -359,7 +357,7 @@ async def test_a_lapse_while_discord_is_away_is_shown_when_it_is_back(scene: Sta
     question = await scene.say(scene.emma, "stop", vmid=101)
     scene.server.fail("PATCH", "/messages/@original", 503, 1)
     scene.clock.skip(60)
-    await question.until("Nobody answered in time")
+    await question.until("Timed out")
     assert enabled(question) == []
 
 

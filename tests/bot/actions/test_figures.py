@@ -49,7 +49,7 @@ def test_snapshots_in_a_ring_or_without_a_time_are_listed_once_and_not_unfinishe
     )
     assert [text.count(f"`{name}`") for name in ("x", "a", "b", "own")] == [1, 1, 1, 1]
     assert "unfinished" not in text
-    assert text.count("time not known") == 3
+    assert text.count("time unknown") == 3
     assert "unfinished" in shown(Snapshot("a", 7, "", False, None, incomplete=True))
 
 

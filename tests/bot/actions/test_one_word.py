@@ -43,7 +43,7 @@ async def test_a_state_is_one_word_in_head_row_and_panel(scene: Stage, pve: Pve)
         assert f"{emoji} **{vmid}**" in text and f"-# {word} · " in text
         panel = (await scene.say(scene.akiko, "info", vmid=vmid)).text
         assert panel.startswith(f"### {emoji} ") and f"**{word}**" in panel
-    assert t("neither running nor stopped") in (await scene.say(scene.akiko, "list", status="other")).text
+    assert t("other states") in (await scene.say(scene.akiko, "list", status="other")).text
 
 
 async def test_disks_are_written_as_other_sizes_are(scene: Stage) -> None:

@@ -39,12 +39,11 @@ async def test_a_dry_run_shows_the_plan_and_ends(
 ) -> None:
     before = scene.cluster()
     dry = await scene.say(scene.emma, command, **options, dry_run=True)
-    assert dry.text.endswith(scene.t()("This was a dry run; nothing was done."))
     assert post_of(dry).buttons == [] and not dry.ephemeral
     asked = await scene.say(scene.emma, command, **options)
-    shown = dry.text.removesuffix(scene.t()("This was a dry run; nothing was done."))
-    head, _, plan = shown.partition("\n")
-    assert scene.t()("Dry run: this is only shown.") in head
+    head, _, plan = dry.text.partition("\n")
+    words = scene.t()("Dry run: nothing will be done")
+    assert words in head and dry.text.count(words) == 1
     assert asked.text.startswith(plan.rstrip("-# \n")), "it is the plan that is then asked about"
     assert scene.cluster() == before and scene.changes() == []
     scene.clock.skip(61)
@@ -64,8 +63,8 @@ async def test_a_dry_run_says_no_as_the_real_one_does(scene: Stage) -> None:
 
 async def test_the_last_backup_and_the_snapshots_that_stay(scene: Stage, pve: Pve) -> None:
     stop = (await scene.say(scene.emma, "stop", vmid=101)).text
-    assert "What is left to go back to:" in stop
-    assert "last backup: <t:" in stop and "`nfs-backup` · 4.2 GiB · 2 in all" in stop
+    assert "Restore points:" in stop
+    assert "last backup: <t:" in stop and "`nfs-backup` · 4.2 GiB · 2 in total" in stop
     assert "2 snapshots · newest: `nginx-ok`" in stop
     rollback = (await scene.say(scene.akiko, "snapshot rollback", vmid=103, name="before-event")).text
     assert "18.0 GiB" in rollback and "4 snapshots" in rollback
@@ -74,26 +73,26 @@ async def test_the_last_backup_and_the_snapshots_that_stay(scene: Stage, pve: Pv
     pve.crash(103)
     lost = (await scene.say(scene.emma, "delete", vmid=103)).text
     assert lost.count("4 snapshots") == 1, "they are lost with the guest"
-    assert lost.index("What is lost:") < lost.index("4 snapshots") < lost.index("What is left to go back to:")
+    assert lost.index("This will be lost:") < lost.index("4 snapshots") < lost.index("Restore points:")
 
 
 async def test_without_a_backup_it_says_so(scene: Stage) -> None:
-    assert "no backup that the bot can see" in (await scene.say(scene.emma, "delete", vmid=104)).text
+    assert "No backups found" in (await scene.say(scene.emma, "delete", vmid=104)).text
 
 
 async def test_a_storage_of_backups_that_is_away_is_named(scene: Stage, pve: Pve) -> None:
     pve.fill_storage("nfs-backup", None)
     question = (await scene.say(scene.emma, "stop", vmid=101)).text
-    assert "could not be asked for backups: `nfs-backup`" in question
-    assert "no backup that the bot can see" in question
+    assert "Cannot list the backups on: `nfs-backup`" in question
+    assert "No backups found" in question
 
 
 @pytest.mark.parametrize("trouble", [595, 403, 500])
 async def test_what_cannot_be_read_does_not_hide_the_question(scene: Stage, pve: Pve, trouble: int) -> None:
     pve.fail("GET", "/nodes/pve1/storage", trouble, "no")
     question = await scene.say(scene.emma, "stop", vmid=101)
-    assert "backups: not known just now" in question.text
-    await scene.press(scene.emma, question, "Switch off web01")
+    assert "backups: currently unknown" in question.text
+    await scene.press(scene.emma, question, "Force-stop web01")
     assert pve.vm(101).status == "stopped"
 
 
@@ -119,7 +118,7 @@ async def test_a_storage_that_hangs_is_named_and_holds_nothing_up(
     assert not asked.done()
     text = (await asked).text
     assert "last backup: <t:" in text and "`a-good` · 3.0 GiB" in text
-    assert "could not be asked for backups:" in text
+    assert "Cannot list the backups on:" in text
     assert all(f"`{name}`" in text for name in ("a-dead", "b-dead", "c-dead", "d-dead"))
     await asyncio.sleep(2.2)  # calls under way end while the stage still listens
 
@@ -133,7 +132,7 @@ async def test_a_list_of_storages_or_snapshots_that_hangs(
     pve.hang("/nodes/pve1/storage", 1.0, times=1)
     pve.hang("/qemu/101/snapshot", 1.0, times=1)
     text = (await scene.say(scene.akiko, "stop", vmid=101)).text
-    assert "backups: not known just now" in text and "snapshots: not known just now" in text
+    assert "backups: currently unknown" in text and "snapshots: currently unknown" in text
     await asyncio.sleep(1.0)
 
 
@@ -141,5 +140,5 @@ async def test_what_is_carried_out_reads_no_backups(scene: Stage, pve: Pve) -> N
     question = await scene.say(scene.emma, "stop", vmid=101)
     before = len(scene.sent("GET", "/storage"))
     assert before > 0
-    await scene.press(scene.emma, question, "Switch off web01")
+    await scene.press(scene.emma, question, "Force-stop web01")
     assert len(scene.sent("GET", "/storage")) == before

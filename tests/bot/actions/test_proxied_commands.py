@@ -25,7 +25,7 @@ def audited(scene: Stage) -> list[AuditRecord]:
 async def stop(scene: Stage, vmid: int = 101) -> str:
     question = await scene.say(scene.akiko, "stop", vmid=vmid)
     name = scene.pve.guest(vmid).name
-    reply = await scene.press(scene.akiko, question, scene.t()("Switch off {name}", name=name))
+    reply = await scene.press(scene.akiko, question, scene.t()("Force-stop {name}", name=name))
     return "\n".join([question.text, *(post.text for post in reply.followups)])
 
 
@@ -35,7 +35,7 @@ async def test_a_stop_whose_answer_was_a_page_is_followed_to_its_end(scene: Stag
     await scene.say(scene.akiko, "monitor add", vmid=101)
     await scene.poll(2, later=5.0)  # the clocks of the node and the bot must not differ by more than a minute
     text = await stop(scene)
-    assert scene.t()("{guest} was switched off.", guest=f"**101** `{pve.guest(101).name}`") in text
+    assert scene.t()("{guest} was force-stopped.", guest=f"**101** `{pve.guest(101).name}`") in text
     assert "` `" not in text
     await scene.poll(3)
     await scene.delivered()

@@ -81,7 +81,7 @@ async def test_a_killed_bots_task_is_followed_by_the_next_one(stage: ProcessStag
     await stage.until(lambda: ends(stage.directory)[0][1] == "ended", "the true end", alive=True)
     assert ends(stage.directory) == [("start", "ended", word)]
     assert ("done" in reply.text) is (word == "OK") and (word == "OK" or word in reply.text)
-    assert "Found out afterwards" in reply.text
+    assert "Found out later" in reply.text
     assert len(stage.server.messages(stage.channel)) == 1, "in the message that showed it, and no other"
 
 
@@ -109,7 +109,7 @@ async def test_sigterm_leaves_the_end_open_and_the_next_bot_tells_it(stage: Proc
     await stage.until(lambda: ends(stage.directory) == [("start", "sent", "")], "the request taken")
     code, seconds = await stage.bot.end()
     assert (code, seconds < 5.0) == (0, True), seconds
-    assert "The bot is being stopped" in reply.text
+    assert "The bot is shutting down" in reply.text
     assert ends(stage.directory) == [("start", "sent", "")]
     assert "tried again later" not in stage.bot.output()
     plan.release()
@@ -149,7 +149,7 @@ async def test_what_is_found_out_is_told_without_words_that_discord_blocks(stage
     await stage.until(lambda: not stage.server.gateway.connected, "Discord to notice")
     plan.release()
     await stage.start()
-    await reply.until("Found out afterwards")
+    await reply.until("Found out later")
     assert name not in reply.text and f"**{VM}**" in reply.text and "Discord blocked" in reply.text
     assert len(stage.server.messages(stage.channel)) == 1
 

@@ -61,9 +61,9 @@ def test_what_is_stored(kind: Kind, pending: Pending, expected: tuple[int | None
 @pytest.mark.parametrize(
     ("vmid", "wish", "words"),
     [
-        (101, {"cores": 17}, ["17 cores are more than node", "(16)", "The VM may not start"]),
-        (101, {"memory_mb": 66560}, ["65.0 GiB of memory is more than node", "64.0 GiB"]),
-        (201, {"cores": 17}, ["17 cores are more than node", "A container cannot use more"]),
+        (101, {"cores": 17}, ["17 cores exceed the cores of node", "(16)", "The VM may not start"]),
+        (101, {"memory_mb": 66560}, ["65.0 GiB of memory exceeds the memory of node", "64.0 GiB"]),
+        (201, {"cores": 17}, ["17 cores exceed the cores of node", "A container can only use"]),
     ],
 )
 async def test_more_than_the_node_has_is_asked_about(
@@ -84,7 +84,7 @@ async def test_more_than_the_node_has_is_asked_about(
 async def test_what_the_node_has_is_done_at_once(scene: Stage) -> None:
     done = await scene.say(scene.emma, "resize", vmid=101, cores=16)
     assert "was resized" in done.text
-    assert "more than node" not in done.text
+    assert "exceed" not in done.text
 
 
 async def test_a_node_whose_size_is_not_known_holds_nothing_up(scene: Stage, pve: Pve) -> None:
@@ -100,7 +100,7 @@ async def test_what_waits_for_a_restart_is_shown_and_the_next_resize_starts_from
     first = await scene.say(scene.emma, "resize", vmid=101, cores=4, memory_mb=4096)
     assert "Cores: 2 → 4" in first.text
     info = (await scene.say(scene.emma, "info", vmid=101)).text
-    (row,) = [line for line in info.splitlines() if "After a restart" in line]
+    (row,) = [line for line in info.splitlines() if "After reboot" in line]
     assert "`cores` `2` → `4`" in row
     assert "`memory` `2048` → `4096`" in row
 
@@ -112,11 +112,11 @@ async def test_what_waits_for_a_restart_is_shown_and_the_next_resize_starts_from
 
     third = await scene.say(scene.emma, "resize", vmid=101, cores=6)
     assert "Cores: 4 → 6" in third.text
-    assert "In effect until the restart: 2 cores" in third.text
+    assert "In effect until the reboot: 2 cores" in third.text
     back = await scene.say(scene.emma, "resize", vmid=101, cores=2, memory_mb=2048)
-    assert "withdrawn" in back.text
+    assert "reverted" in back.text
     assert pve.guest(101).pending == {}
-    assert "After a restart" not in (await scene.say(scene.emma, "info", vmid=101)).text
+    assert "After reboot" not in (await scene.say(scene.emma, "info", vmid=101)).text
 
 
 async def test_a_value_that_is_to_be_taken_away_is_shown_as_such(scene: Stage, pve: Pve) -> None:

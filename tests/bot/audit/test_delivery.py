@@ -554,7 +554,7 @@ async def test_what_is_done_and_refused_is_told_and_nothing_else(
     await scene.say(scene.emma, "start", vmid=104)
     await scene.say(scene.emma, "list")
     question = await scene.say(scene.akiko, "stop", vmid=101)
-    await scene.press(scene.emma, question, t("Switch off {name}", name="web01"))
+    await scene.press(scene.emma, question, t("Force-stop {name}", name="web01"))
     pve.next_task("qmshutdown", vmid=103, ends="got timeout")
     await scene.say(scene.akiko, "shutdown", vmid=103)
     await scene.say(scene.akiko, "monitor mute", target="all", duration="1h")
@@ -564,7 +564,7 @@ async def test_what_is_done_and_refused_is_told_and_nothing_else(
     assert done.startswith("✅ <t:") and f"`Emma` (`{scene.emma.id}`)" in done
     assert f"**{t('Start')}** · **104** `palworld` @ `pve2` ({t('stopped')}) · {t('done')}" in done
     assert re.search(r" · `UPID:pve2:.*:qmstart:104:.*`$", done)
-    assert refused.startswith("⛔") and t("somebody else's question") in refused and "`Emma`" in refused
+    assert refused.startswith("⛔") and t("someone else's confirmation") in refused and "`Emma`" in refused
     assert failed.startswith("❌") and "`got timeout`" in failed and "**103**" in failed
     assert muted.startswith("✅") and f"**{t('Mute')}**" in muted and "`all 1h`" in muted
     for post in scene.server.messages(audits):
@@ -730,4 +730,4 @@ async def test_an_outage_of_discord_loses_nothing(bare_scene: Stage, audits: Cha
         await scene.until(lambda: scene.services.audit_delivery.error)
     scene.clock.skip(LONG_PAUSE)
     lines = await posted_lines(scene, audits)
-    assert len(lines) == 2 and "no such guest, or hidden" in lines[1]
+    assert len(lines) == 2 and "guest not found or hidden" in lines[1]

@@ -57,24 +57,24 @@ async def test_every_answer_is_the_gates_own(bare_scene: Stage, cast: Cast) -> N
         assert len(good | bad) == sum(right.reach is Reach.GUEST for right in OPERATIONS.values())
         for command in ("/start", "/monitor remove"):
             reply = await scene.say(cast[name], command.removeprefix("/"), vmid=104)
-            refused = "This takes the level" in reply.text
+            refused = "You need the “" in reply.text
             assert refused is (command in bad) is (command not in good)
 
 
 async def test_why_not(bare_scene: Stage, cast: Cast) -> None:
     scene = bare_scene
     text = (await scene.say(cast["operator"], "access", action="/stop", vmid=101)).text
-    assert "`/stop`" in text and "This takes the level “admin”, and yours is “operator”" in text
+    assert "`/stop`" in text and "You need the “admin” level; yours is “operator”" in text
     assert f"<@&{cast.roles['operator'].id}>: operator" in text and "/start" not in text
     text = (await scene.say(cast["operator"], "access", action="reboot", vmid=103)).text
-    assert "The guest is protected: this takes the level “admin”" in text
+    assert "The guest is protected: you need the “admin” level" in text
     text = (await scene.say(cast["nobody"], "access")).text
-    assert "None of your roles counts here." in text
+    assert "None of your roles has permissions here." in text
     text = (await scene.say(cast["game"], "access")).text
     assert "admin · only `tag:game`" in text
     await scene.say(cast["admin"], "readonly on")
     text = (await scene.say(cast["admin"], "access", action="start")).text
-    assert "❌ `/start`" in text and "Changes were switched off" in text
+    assert "❌ `/start`" in text and "Read-only mode was turned on" in text
 
 
 async def test_what_is_hidden_stays_hidden(bare_scene: Stage, cast: Cast) -> None:
@@ -84,9 +84,7 @@ async def test_what_is_hidden_stays_hidden(bare_scene: Stage, cast: Cast) -> Non
         scene.assert_refused(await scene.say(cast[name], "access", vmid=999), cast[name], GuestNotFound(999))
     assert "minecraft" in (await scene.say(cast["game"], "access", vmid=103)).text
     assert len(await scene.choices(cast["game"], "access", "vmid")) == 3
-    assert await scene.choices(cast["nobody"], "access", "vmid") == [
-        "⛔ There is no guest to which you may do this."
-    ]
+    assert await scene.choices(cast["nobody"], "access", "vmid") == ["⛔ You cannot do this with any guest."]
 
 
 async def test_the_owner_reads_why(bare_scene: Stage, cast: Cast, pve: Pve) -> None:

@@ -90,13 +90,13 @@ async def test_every_way_to_end_in_the_readers_language(scene: Stage, pve: Pve, 
     found = [row[0] for row in rows(reply)]
     assert found == ["❔", "⚠", "❔", "⏳", "❌", "⚪", "⛔", "✅"]
     for said in (
-        f"{t('result not known')}: {t('no answer in time')}",
-        t("reason {reason}", reason="`because ˋ@everyoneˋ`"),
-        t("done, with warnings"),
-        t("unfinished: the bot ended"),
+        f"{t('result unknown')}: {t('timed out')}",
+        t("reason: {reason}", reason="`because ˋ@everyoneˋ`"),
+        t("done with warnings"),
+        t("unfinished: the bot stopped"),
         f"{t('failed')}: `got timeout`",
         t("shown only"),
-        f"{t('refused')}: {t('not in this state of the guest')}",
+        f"{t('refused')}: {t('not possible in this state')}",
         f"`Emma` (`{scene.emma.id}`) · **{t('Start')}** · **104** `palworld`",
     ):
         assert said in reply.text, said
@@ -129,9 +129,9 @@ def test_every_error_has_its_phrase(t: Text) -> None:
         ("Rejected(status=500, message='no such disk')", "refused by Proxmox `no such disk`"),
         ("Rejected(status=500, message=\"it's\")", "refused by Proxmox `it's`"),
         ("MissingPrivilege(privilege='VM.Audit', path='/vms')", "API token lacks a privilege `VM.Audit`"),
-        ("NotAllowed(needed=<Level.ADMIN: 3>, level=<Level.VIEWER: 1>)", "roles do not suffice"),
+        ("NotAllowed(needed=<Level.ADMIN: 3>, level=<Level.VIEWER: 1>)", "insufficient role permissions"),
         ("WrongState(vmid=1, label='x, message=y', verb='a', state=<State.STOPPED: 'stopped'>)",
-         "not in this state of the guest"),
+         "not possible in this state"),
         ("OfTomorrow(vmid=1)", "`OfTomorrow(vmid=1)`"),
         ("NotHere", "`NotHere`"),
         ("", ""),
@@ -394,7 +394,7 @@ async def test_the_file_has_every_attempt_that_fits_newest_first(scene: Stage) -
     reply = await scene.say(scene.emma, "audit", csv=True, action="start")
     assert [row["person"] for row in parsed(scene, reply)] == ["Mia"]
     reply = await scene.say(scene.emma, "audit", csv=True, vmid=555)
-    assert parsed(scene, reply) == [] and "Nothing of this kind" in reply.text
+    assert parsed(scene, reply) == [] and "No matching records" in reply.text
 
 
 @pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＠"])
@@ -481,7 +481,7 @@ async def test_a_trail_that_cannot_be_read_is_said(scene: Stage) -> None:
             reply = await scene.say(scene.emma, "audit", **options)
             assert reply.text == scene.told(scene.emma, error) and reply.ephemeral
         assert await scene.choices(scene.emma, "audit", "who") == [
-            "⛔ Nobody found: the audit trail is empty, or cannot be read right now."
+            "⛔ Nobody found: the audit trail is empty or cannot be read right now."
         ]
         pressed = await scene.press(
             scene.emma, post, next(b.custom_id or "" for b in post.buttons if b.emoji == "▶️")

@@ -38,7 +38,7 @@ async def test_create_clones_a_template(scene: Stage, pve: Pve, template: int, n
     assert made.name == "web-02" and made.status == "stopped" and made.node == "pve1"
     assert pve.linked == {100: template}
     assert t("{guest} was created.", guest=title_of(100, "web-02")) in reply.text
-    told = t("From {template}, on node {node}.", template=title_of(template, name), node="`pve1`")
+    told = t("Cloned from {template} on node {node}.", template=title_of(template, name), node="`pve1`")
     assert told in reply.text
     assert [(button.label, button.disabled) for button in post_of(reply).buttons] == [(t("Start"), False)]
     await scene.press(scene.emma, reply, t("Start"))
@@ -107,7 +107,7 @@ async def test_resize_of_a_running_vm_waits_for_a_restart_and_offers_it(scene: S
     assert t("Cores: {before} → {after}", before=2, after=4) in reply.text
     assert t("Memory: {before} → {after}", before="4.0 GiB", after="6.0 GiB") in reply.text
     assert (
-        t("It takes effect after a restart by Proxmox (a reboot inside the guest is not enough).")
+        t("To apply it, reboot with the button below or `/reboot` (rebooting inside the guest isn't enough).")
         in reply.text
     )
     await scene.press(scene.akiko, reply, t("Reboot now"))
@@ -119,7 +119,7 @@ async def test_a_resize_that_waits_can_be_taken_back(scene: Stage, pve: Pve) -> 
     await scene.say(scene.emma, "resize", vmid=101, cores=4)
     assert pve.vm(101).pending == {"cores": 4}
     reply = await scene.say(scene.emma, "resize", vmid=101, cores=2)
-    assert "The change that was waiting for a restart is withdrawn." in reply.text and not reply.ephemeral
+    assert "The pending change was reverted." in reply.text and not reply.ephemeral
     assert not pve.vm(101).pending and pve.vm(101).config["cores"] == 2
     again = await scene.say(scene.emma, "resize", vmid=101, cores=2)
     scene.assert_refused(again, scene.emma, NothingToChange(101, "web01"))
@@ -130,7 +130,7 @@ async def test_resize_of_a_running_container_holds_now(scene: Stage, pve: Pve) -
     reply, t = await scene.say(scene.akiko, "resize", vmid=201, cores=3, memory_mb=768), scene.t()
     assert (pve.ct(201).config["cores"], pve.ct(201).config["memory"]) == (3, 768)
     assert t("Memory: {before} → {after}", before="512 MiB", after="768 MiB") in reply.text
-    assert t("It is in effect now.") in reply.text
+    assert t("Already in effect.") in reply.text
     assert post_of(reply).buttons == []
     assert [method for method, _, _ in scene.changes()] == ["PUT"]
 
@@ -140,7 +140,7 @@ async def test_resize_of_a_running_container_holds_now(scene: Stage, pve: Pve) -
 async def test_resize_of_a_stopped_guest_holds_at_the_next_start(scene: Stage, pve: Pve, vmid: int) -> None:
     reply = await scene.say(scene.akiko, "resize", vmid=vmid, cores=6)
     assert pve.guest(vmid).config["cores"] == 6
-    assert scene.t()("It takes effect at the next start.") in reply.text
+    assert scene.t()("Takes effect at the next start.") in reply.text
     assert post_of(reply).buttons == []
 
 
@@ -198,14 +198,14 @@ async def test_delete_shows_what_is_lost_asks_for_the_name_and_deletes(
         f"vm-{vmid}-disk-0",
         "G",
         t("This cannot be undone."),
-        t("no backup that the bot can see"),
+        t("No backups found"),
     ):
         assert fact.replace("vm-9000", "base-9000") in question.text
     assert scene.cluster() == before
     shown = await scene.press(scene.akiko, question, post_of(question).buttons[0].custom_id or "")
     assert shown.form is not None
     own = scene.t(scene.akiko)
-    assert shown.form.fields[0].label == own("Type the guest's name")
+    assert shown.form.fields[0].label == own("Enter the name of the guest")
     assert scene.cluster() == before
     await scene.submit(scene.akiko, shown, guest.name)
     assert pve.guest(vmid) is None
@@ -249,4 +249,4 @@ async def test_delete_of_a_template_in_use_says_why_it_failed(scene: Stage, pve:
     await scene.submit(scene.emma, shown, "debian13-cloud")
     assert pve.guest(9000) is not None
     assert "could not be deleted" in question.text
-    assert "Guests cloned from it still use its disk. Delete those first." in question.text
+    assert "Linked clones still use its disk. Delete them first." in question.text

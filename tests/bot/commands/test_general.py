@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from core.guest import State
+from core.guest import Kind, State
 from core.guest_errors import GuestNotFound
 from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
 from tests.support import stage
-from tests.support.catalogue import COMMANDS
+from tests.support.catalogue import COMMANDS, enabled_buttons, panel_buttons
 from tests.support.stage import Stage
 from ui.formatting import STATE_EMOJI, title_of
 
@@ -53,7 +53,7 @@ async def test_help_lists_every_command_in_the_readers_language(scene: Stage) ->
         reply = await scene.say(person, "help")
         t = scene.t(person)
         assert reply.ephemeral
-        assert t("The commands of this bot") in reply.text
+        assert t("Show the commands of this bot") in reply.text
         for command in COMMANDS:
             assert f"`/{command.word}" in reply.text
 
@@ -116,7 +116,7 @@ async def test_list_narrowed(scene: Stage, options: dict[str, str], expected: li
     assert vmids_in(reply.text) == expected
     assert f"{len(expected)} guest" in reply.text
     if not expected:
-        assert "No guest matches." in reply.text
+        assert "No matching guests." in reply.text
 
 
 async def test_node_completes(scene: Stage) -> None:
@@ -176,12 +176,8 @@ async def test_info_of_a_vm(scene: Stage) -> None:
         assert fact in reply.text, fact
     assert has_row(reply.text, t("Snapshots"), "2")
     assert "127.0.0.1" not in reply.text
-    assert [(b.label, b.disabled) for b in stage.post_of(reply).buttons] == [
-        (t("Start"), True),
-        (t("Reboot"), False),
-        (t("Shutdown"), False),
-        (t("Refresh"), False),
-    ]
+    buttons = [(button.label, not button.disabled) for button in stage.post_of(reply).buttons]
+    assert buttons == panel_buttons(t, Kind.QEMU, State.RUNNING)
     assert not reply.ephemeral
 
 
@@ -211,11 +207,13 @@ async def test_info_tells_of_lock_protection_ha_and_the_last_task(scene: Stage, 
 
 
 @pytest.mark.parametrize(
-    ("vmid", "enabled"),
-    [(104, ["Start", "Refresh"]), (109, ["Refresh"]), (9000, ["Refresh"]), (105, ["Refresh"])],
+    ("vmid", "state"), [(104, State.STOPPED), (109, State.PAUSED), (9000, None), (105, None)]
 )
-async def test_info_buttons_follow_the_state(scene: Stage, vmid: int, enabled: list[str]) -> None:
+async def test_info_buttons_follow_the_state(scene: Stage, vmid: int, state: State | None) -> None:
+    """A template, and a guest that Proxmox has locked, can only be looked at."""
     post = stage.post_of(await scene.say(scene.emma, "info", vmid=vmid))
+    t = scene.t(scene.emma)
+    enabled = enabled_buttons(t, Kind.QEMU, state) if state else [t("Refresh")]
     assert [button.label for button in post.buttons if not button.disabled] == enabled
 
 

@@ -68,10 +68,10 @@ async def test_stop_asks_first_and_then_stops(scene: Stage, pve: Pve, vmid: int)
     assert scene.cluster() == before
     assert scene.changes() == []
     assert f"{vmid}" in question.text and name in question.text
-    assert t("Switch off hard?") in question.text
-    await scene.press(scene.akiko, question, t("Switch off {name}", name=name))
+    assert t("Force stop?") in question.text
+    await scene.press(scene.akiko, question, t("Force-stop {name}", name=name))
     assert pve.guest(vmid).status == "stopped"
-    assert t("{guest} was switched off.", guest=name_of(pve, vmid)) in question.text
+    assert t("{guest} was force-stopped.", guest=name_of(pve, vmid)) in question.text
     assert [path.rpartition("/")[2] for _, path, _ in scene.changes()] == ["stop"]
 
 
@@ -129,7 +129,7 @@ async def test_shutdown_that_the_guest_does_not_obey(scene: Stage, pve: Pve) -> 
     t = scene.t()
     assert pve.vm(106).status == "running"
     assert t("{guest} could not be shut down.", guest=name_of(pve, 106)) in reply.text
-    assert t("The guest did not obey in time. `/stop` switches it off hard.") in reply.text
+    assert t("The guest did not shut down in time. Use `/stop` to force it.") in reply.text
     assert "timeout" in reply.text
 
 
@@ -152,7 +152,7 @@ async def test_ha_that_does_not_act_is_not_called_done(scene: Stage, pve: Pve) -
     reply = await scene.say(scene.emma, "shutdown", vmid=107)
     assert pve.vm(107).status == "running"
     assert "still “running”" in reply.text
-    assert "managed by HA" in reply.text
+    assert "HA manages this guest" in reply.text
     assert "was shut down" not in reply.text
 
 
@@ -162,7 +162,7 @@ async def test_warnings_of_a_task_are_shown(scene: Stage, pve: Pve) -> None:
     reply = await scene.say(scene.akiko, "start", vmid=104)
     t = scene.t()
     assert t("{guest} was started.", guest=name_of(pve, 104)) in reply.text
-    assert t("Proxmox gave warnings:") in reply.text
+    assert t("Warnings from Proxmox:") in reply.text
     assert "WARN: no efidisk configured!" in reply.text
     assert reply.text.startswith("⚠️")
 
@@ -186,7 +186,7 @@ async def test_a_task_that_vanishes_has_an_unknown_result(scene: Stage, pve: Pve
     pve.vanish_task(plan.upid)
     await scene.settled()
     text = scene.t()(
-        "{guest}: Proxmox no longer knows the task, so its result is unknown. Look with `/info`.",
+        "{guest}: the task is no longer in Proxmox, so the result is unknown. Check with `/info`.",
         guest=name_of(pve, 104),
     )
     assert text in begun.text
@@ -204,7 +204,7 @@ async def test_a_node_that_falls_silent_does_not_end_the_following(scene: Stage,
     plan = pve.next_task("qmstart", vmid=104, hold=True)
     begun = await scene.start_command(scene.emma, "start", vmid=104)
     pve.fail("GET", "/status", 596, "Connection timed out")
-    await begun.until("Proxmox does not answer just now; the work may go on there")
+    await begun.until("Proxmox is not answering; the task may still be running")
     pve.failures.clear()
     plan.release()
     await scene.settled()

@@ -42,7 +42,7 @@ async def test_create_takes_a_snapshot(scene: Stage, pve: Pve, vmid: int, memory
         signed, description="更新の前 @everyone", name=f"Akiko ({scene.akiko.id})"
     )
     told = scene.t()(
-        "Snapshot {snapshot} of {guest} was taken.",
+        "Snapshot {snapshot} of {guest} was created.",
         snapshot="`before-x`",
         guest=title_of(vmid, pve.guest(vmid).name),
     )
@@ -93,13 +93,13 @@ async def test_list_is_a_tree_without_current(scene: Stage) -> None:
     assert list(depth) == ["clean-install", "v1-21", "mods-test", "before-event"]
     rows = {line.split("`")[1]: line for line in lines[1:]}
     assert "`インストール直後`" in rows["clean-install"] and "<t:" in rows["clean-install"]
-    assert [name for name, row in rows.items() if t("with memory") in row] == ["mods-test"]
+    assert [name for name, row in rows.items() if t("with RAM") in row] == ["mods-test"]
 
 
 @BOTH
 async def test_list_of_none(scene: Stage) -> None:
     text = (await scene.say(scene.akiko, "snapshot list", vmid=202)).text
-    assert scene.t()("There is no snapshot. `/snapshot create` takes one.") in text
+    assert scene.t()("No snapshots. Create one with `/snapshot create`.") in text
 
 
 async def test_list_of_an_unknown_guest(scene: Stage) -> None:
@@ -117,9 +117,9 @@ async def test_rollback_asks_says_what_is_lost_and_rolls_back(
 ) -> None:
     t, guest, before = scene.t(), pve.guest(vmid), scene.cluster()
     question = await scene.say(scene.akiko, "snapshot rollback", vmid=vmid, name=name)
-    assert t("The present state of the guest is lost, and the guest is stopped for it.") in question.text
+    assert t("The current state will be lost and the guest will be stopped.") in question.text
     assert f"`{name}`" in question.text and title_of(vmid, guest.name) in question.text
-    assert (t("with memory") in question.text) is memory
+    assert (t("with RAM") in question.text) is memory
     assert scene.cluster() == before
     await scene.press(scene.akiko, question, t("Roll back {name}", name=guest.name))
     assert guest.config["parent"] == name
@@ -170,7 +170,7 @@ async def test_a_snapshot_replaced_under_the_same_name_is_another(scene: Stage, 
     question = await scene.say(scene.emma, "snapshot rollback", vmid=101, name="nginx-ok")
     pve.vm(101).snapshots["nginx-ok"]["snaptime"] += 600
     reply = await scene.press(scene.emma, question, "Roll back web01")
-    assert "was changed by somebody else in the meantime" in reply.text
+    assert "has changed since it was shown" in reply.text
     assert scene.changes() == []
 
 
@@ -179,7 +179,7 @@ async def test_rollback_refused_by_the_storage_says_why(scene: Stage, pve: Pve) 
     question = await scene.say(scene.emma, "snapshot rollback", vmid=103, name="v1-21")
     await scene.press(scene.emma, question, "Roll back minecraft")
     assert "could not be rolled back" in question.text
-    assert "This storage can only be rolled back to its newest snapshot." in question.text
+    assert "This storage can only roll back to the newest snapshot." in question.text
 
 
 async def test_names_complete_newest_first(scene: Stage) -> None:
@@ -190,8 +190,8 @@ async def test_names_complete_newest_first(scene: Stage) -> None:
         x.split()[1] for x in await scene.choices(scene.emma, "snapshot delete", "name", "MODS", vmid=103)
     ] == ["mods-test"]
     assert await scene.choices(scene.emma, "snapshot delete", "name", "x") == [
-        "⛔ Choose the guest (vmid) first."
+        "⛔ Choose a guest (vmid) first."
     ]
     assert await scene.choices(scene.emma, "snapshot delete", "name", "", vmid=999) == [
-        "⛔ No snapshot found: the guest has none, or cannot be read right now."
+        "⛔ No snapshots found: the guest has none, or it cannot be read right now."
     ]

@@ -54,8 +54,7 @@ async def test_a_read_only_file_system_is_told_as_one(
             code, told = await refused(stage, DATA_DIR=str(directory))
             assert code == 1
             assert told.splitlines()[-1] == (
-                f"“{directory}” is on a file system that is mounted read-only. "
-                "Mount it writable, or set another DATA_DIR."
+                f"“{directory}” is on a read-only file system. Mount it writable, or set another DATA_DIR."
             )
     finally:
         assert ran(unmount, str(data)) == 0

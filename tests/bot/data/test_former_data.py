@@ -88,7 +88,7 @@ EXPECTED = {
             *("node/pve3", "node/pve4", "node/pve4", "storage/nfs-backup", "storage/pve1/local-lvm"),
         ),
         told=(
-            "no new figures from node `pve4`",
+            "no data from node `pve4`",
             "**107** `nas` (VM on `pve3`) has stopped",
             "**108** `router` is steady",
             "Node `pve3` has gone offline",
@@ -191,7 +191,7 @@ async def test_changes_stay_switched_off_in_both_places(scene: Stage, expected: 
     reply = await scene.say(scene.emma, "start", vmid=104)
     scene.assert_refused(reply, scene.emma, held)
     assert "`Akiko`" in reply.text and "(`0`)" not in reply.text
-    scene.expected_errors.append("The journal is gone")
+    scene.expected_errors.append("The journal was missing")
     for place in ("journal.db*", READ_ONLY):  # the second place is written at the first start
         await scene.stop_bot()
         for path in scene.directory.glob(place):
@@ -214,8 +214,8 @@ async def test_its_trail_goes_on(scene: Stage, expected: Expected) -> None:
         ended = journal.audit_page(AuditFilter(vmid, operation=operation), 0, 1)[0][0].record
         assert (ended.step, ended.outcome) == (AuditStep.ENDED, outcome)
     page = await scene.say(scene.emma, "audit")
-    assert "**Shutdown**" in page.text and "not started: Proxmox has no task" in page.text
-    assert "Found out afterwards" in scene.server.messages(scene.channel)[0].text
+    assert "**Shutdown**" in page.text and "not started: no task in Proxmox" in page.text
+    assert "Found out later" in scene.server.messages(scene.channel)[0].text
 
 
 @only_26

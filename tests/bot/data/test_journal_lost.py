@@ -50,27 +50,27 @@ def without_journal(stage: ProcessStage) -> None:
 
 async def test_a_journal_that_is_gone_is_told_and_what_was_off_stays_off(stage: ProcessStage) -> None:
     await stage.start(MONITOR_VM_IDS="101")
-    await (await stage.say(stage.akiko, "readonly on")).until("Changes were switched off")
+    await (await stage.say(stage.akiko, "readonly on")).until("Read-only mode was turned on")
     await stage.bot.end()
     without_journal(stage)
     await stage.until(lambda: not stage.server.gateway.connected, "Discord to notice")
     await stage.start()
-    assert "The journal is gone" in stage.bot.output()
+    assert "The journal was missing" in stage.bot.output()
     await stage.until(stage.alerts_told, "the word in the alert channel")
-    assert ["The journal is gone" in text for text in stage.alerts_told()] == [True]
+    assert ["The journal was missing" in text for text in stage.alerts_told()] == [True]
     reply = await stage.say(stage.emma, "start", vmid=104)
-    await reply.until("Changes were switched off")
+    await reply.until("Read-only mode was turned on")
     assert "Akiko" in reply.text
     assert [request for request in stage.pve.requests if request[0] != "GET"] == []
-    await (await stage.say(stage.emma, "readonly off")).until("allowed again")
+    await (await stage.say(stage.emma, "readonly off")).until("is now off")
     await stage.restart()
-    await (await stage.say(stage.emma, "readonly off")).until("allowed already")
+    await (await stage.say(stage.emma, "readonly off")).until("is already off")
 
 
 async def test_a_first_start_and_an_older_bots_list_are_told_nothing(stage: ProcessStage) -> None:
     stage.list_file.write_text("[101]")
     await stage.start()
-    assert "journal" not in "".join(stage.alerts_told()) and "is gone" not in stage.bot.output()
+    assert "journal" not in "".join(stage.alerts_told()) and "was missing" not in stage.bot.output()
 
 
 async def test_a_journal_deleted_under_the_running_process_is_made_again(stage: ProcessStage) -> None:
@@ -101,7 +101,7 @@ async def test_either_place_keeps_changes_off(scene: Stage, lost: str, end: str)
     for path in scene.directory.glob("journal.db*" if lost == "journal" else "readonly.json"):
         path.unlink()
     if lost == "journal":
-        scene.expected_errors.append("The journal is gone")
+        scene.expected_errors.append("The journal was missing")
     await getattr(scene, end)()
     held = scene.services.authorizer.read_only.refusal
     assert held is not None and held.by == "Akiko"
@@ -134,7 +134,9 @@ async def test_a_full_disk_does_not_keep_changes_on(small: Stage) -> None:
         switch = scene.services.authorizer.read_only
         reply = await scene.say(scene.akiko, "readonly on")
         assert (
-            switch.refusal is not None and "Changes were switched off" in reply.text and not reply.ephemeral
+            switch.refusal is not None
+            and "Read-only mode was turned on" in reply.text
+            and not reply.ephemeral
         )
         assert ("could not be stored" in reply.text) is (switch.store_error is not None)
         scene.assert_refused(await scene.say(scene.emma, "start", vmid=104), scene.emma, switch.refusal)
@@ -329,7 +331,7 @@ async def test_a_full_disk_is_seen_in_the_status_and_its_end_too(small: Stage, t
         assert reply.ephemeral and scene.changes() == []
         await scene.poll()
         line = line_of((await scene.say(scene.emma, "monitor status")).text, "Journal")
-        assert "⚠️" in line and "cannot be written" in line
+        assert "⚠️" in line and "Cannot write the journal" in line
         assert scene.services.watch.journal_error is not None
     await scene.poll()
     assert "✅" in line_of((await scene.say(scene.emma, "monitor status")).text, "Journal")

@@ -95,7 +95,7 @@ async def test_an_alert_of_which_no_words_pass_is_a_fixed_sentence(bare_scene: S
     await bare_scene.poll()
     await bare_scene.delivered()
     (told,) = bare_scene.alerts_told()
-    assert told == "⚠️ Discord blocked this alert. `/monitor history` shows what it is about."
+    assert told == "⚠️ Discord blocked this alert. See `/monitor history` for the details."
 
 
 async def test_an_alert_that_is_never_taken_is_given_up_and_holds_up_no_other(
@@ -137,7 +137,7 @@ async def test_what_no_words_pass_of_is_a_fixed_sentence(bare_scene: Stage, pve:
     await bare_scene.start_bot()
     reply = await bare_scene.say(bare_scene.akiko, "start", vmid=104)
     assert started(pve)
-    assert reply.text == "Discord blocked this answer. What was done is in the audit trail."
+    assert reply.text == "Discord blocked this answer. The audit trail shows what was done."
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ async def test_every_answer_is_shown_without_the_name(
     bare_scene.server.block(NAME)
     reply = await bare_scene.say(bare_scene.emma, command, **options)
     assert "Discord blocked" in reply.text and NAME not in reply.text
-    assert "What was done" not in reply.text, "its own words are there"
+    assert "shows what was done" not in reply.text, "its own words are there"
 
 
 async def test_a_private_refusal_is_shown_without_the_name(bare_scene: Stage, pve: Pve) -> None:
@@ -182,7 +182,7 @@ async def test_a_question_can_be_answered_without_the_name(bare_scene: Stage, pv
     await bare_scene.start_bot()
     asked = await bare_scene.say(bare_scene.akiko, "stop", vmid=101)
     assert "**101**" in asked.text and NAME not in str(post_of(asked).components)
-    done = await bare_scene.press(bare_scene.akiko, asked, "Yes, do it")
+    done = await bare_scene.press(bare_scene.akiko, asked, "Confirm")
     assert pve.guest(101).status == "stopped", done.text
 
 
@@ -190,7 +190,7 @@ async def test_a_form_asks_for_a_name_that_it_may_not_show(bare_scene: Stage, pv
     bare_scene.server.block(NAME)
     await bare_scene.start_bot()
     asked = await bare_scene.say(bare_scene.akiko, "delete", vmid=104)
-    form = await bare_scene.press(bare_scene.akiko, asked, "Yes, do it")
+    form = await bare_scene.press(bare_scene.akiko, asked, "Confirm")
     bare_scene.server.rest.faults.clear()
     bare_scene.expected_statuses.add(400)
     done = await bare_scene.submit(bare_scene.akiko, form, NAME)
@@ -256,7 +256,7 @@ async def test_a_line_of_the_audit_channel_comes_without_the_name(bare_scene: St
 @pytest.mark.parametrize(
     ("text", "left"),
     [
-        ("**101** `web01` (VM on `pve1`) has stopped", "**101** `…` (VM on `…`) has stopped"),
+        ("**101** `web01` has stopped · VM · `pve1`", "**101** `…` has stopped · VM · `…`"),
         ("see `/monitor status` and `/info`", "see `/monitor status` and `/info`"),
         ("`/dev/sda free.example`", "`…`"),
         ("a\n```\nlog of a task\n```", "a\n"),

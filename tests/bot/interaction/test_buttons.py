@@ -5,12 +5,13 @@ import asyncio
 import pytest
 
 from core.errors import BotError, ChangedMeanwhile, QuestionOver
-from core.guest import State
+from core.guest import Kind, State
 from core.guest_errors import GuestBusy, GuestNotFound, TemplateRefused, WrongState
 from core.proxmox_errors import NodeUnreachable
 from playground.discord.people import PressResult
 from playground.pve.server import Pve
 from tests.support import stage
+from tests.support.catalogue import enabled_buttons
 from tests.support.stage import Stage, post_of
 from ui.messages.errors import error_sentence
 
@@ -28,17 +29,17 @@ def enabled(reply: PressResult) -> list[str]:
 
 @BOTH
 @pytest.mark.parametrize(
-    ("vmid", "button", "state", "then"),
+    ("vmid", "kind", "button", "state"),
     [
-        (104, "Start", "running", ["Reboot", "Shutdown", "Refresh"]),
-        (205, "Start", "running", ["Reboot", "Shutdown", "Refresh"]),
-        (101, "Shutdown", "stopped", ["Start", "Refresh"]),
-        (201, "Shutdown", "stopped", ["Start", "Refresh"]),
-        (101, "Reboot", "running", ["Reboot", "Shutdown", "Refresh"]),
+        (104, Kind.QEMU, "Start", State.RUNNING),
+        (205, Kind.LXC, "Start", State.RUNNING),
+        (101, Kind.QEMU, "Shutdown", State.STOPPED),
+        (201, Kind.LXC, "Shutdown", State.STOPPED),
+        (101, Kind.QEMU, "Reboot", State.RUNNING),
     ],
 )
 async def test_a_panel_acts_and_edits_itself(
-    scene: Stage, pve: Pve, vmid: int, button: str, state: str, then: list[str]
+    scene: Stage, pve: Pve, vmid: int, kind: Kind, button: str, state: State
 ) -> None:
     """One person asks for the panel and another presses it. The answer names the presser."""
     t = scene.t()
@@ -46,9 +47,9 @@ async def test_a_panel_acts_and_edits_itself(
     messages = len(scene.server.messages(scene.channel))
     await scene.press(scene.emma, panel, t(button))
     assert pve.guest(vmid).status == state
-    assert f"**{t(state)}**" in panel.text
+    assert f"**{t(state.value)}**" in panel.text
     assert f"<@{scene.emma.id}>" in panel.text
-    assert enabled(panel) == [t(label) for label in then]
+    assert enabled(panel) == enabled_buttons(t, kind, state)
     assert len(scene.server.messages(scene.channel)) == messages, "the same message"
 
 
@@ -60,7 +61,7 @@ async def test_while_it_acts_the_panels_buttons_are_grey(scene: Stage, pve: Pve)
     assert enabled(panel) == []
     plan.release()
     await pressing
-    assert enabled(panel) == ["Reboot", "Shutdown", "Refresh"]
+    assert enabled(panel) == enabled_buttons(scene.t(scene.emma), Kind.QEMU, State.RUNNING)
 
 
 async def test_refresh_shows_what_is_now(scene: Stage, pve: Pve) -> None:
@@ -77,7 +78,7 @@ async def test_a_panel_that_is_out_of_date_is_refused_and_brought_up_to_date(sce
     reply = await scene.press(scene.akiko, panel, "Start")
     scene.assert_pressed_in_vain(reply, scene.akiko, WrongState(104, "palworld", "start", State.RUNNING))
     assert scene.changes() == []
-    assert enabled(panel) == ["Reboot", "Shutdown", "Refresh"]
+    assert enabled(panel) == enabled_buttons(scene.t(scene.emma), Kind.QEMU, State.RUNNING)
 
 
 async def test_a_panel_of_a_guest_that_is_gone(scene: Stage, pve: Pve) -> None:
@@ -151,7 +152,7 @@ async def test_a_panel_whose_outcome_cannot_be_read_again_still_tells_it(scene: 
     pve.fail("GET", "/status/current", 595, "No route to host")
     plan.release("WARNINGS: 1")
     await pressing
-    assert "The task ended well, but **104** `palworld` cannot be read just now." in panel.text
+    assert "The task succeeded, but **104** `palworld` cannot be read right now." in panel.text
     assert enabled(panel) == ["Refresh"]
 
 
@@ -314,7 +315,7 @@ async def test_a_button_for_another_guest_is_judged_as_any_wish(
 async def test_pages_of_nonsense_filters_are_answered(scene: Stage) -> None:
     post = post_of(await scene.say(scene.emma, "list"))
     await scene.press(scene.emma, post, "p1:list:next:00042:other:qemu:pve9", force=True)
-    assert "No guest matches." in post.text
+    assert "No matching guests." in post.text
     for custom_id in ("p1:list:next:0:bogus::", "p1:list:next:0:running:zzzz:", "p1:list:next:0:::`@a`"):
         reply = await scene.press(scene.emma, post, custom_id, force=True)
         scene.assert_refused(reply, scene.emma, QuestionOver())

@@ -49,11 +49,11 @@ async def test_a_level_that_does_not_suffice(bare_scene: Stage, cast: Cast, name
             continue
         said, value = await entry(scene, cast[name], command, option, **filled)
         if whole:
-            assert said == "This takes the level for all guests."
+            assert said == "You need permissions for all guests."
         elif has is Level.NONE:
             assert said == "None of your roles may use this bot."
         else:
-            assert said.startswith("This takes the level “") and f"yours is “{name}”" in said
+            assert said.startswith("You need the “") and f"yours is “{name}”" in said
         assert value == (NUMBER if option in ("vmid", "template_id") else WORD), command
     assert scene.cluster() == before and scene.changes() == []
 
@@ -62,7 +62,7 @@ async def test_a_language_of_its_reader(bare_scene: Stage, cast: Cast) -> None:
     scene = bare_scene
     akiko = scene.server.person(scene.guild, "a", display="A", locale="ja", roles=[cast.roles["operator"]])
     said, _ = await entry(scene, akiko, "stop", "vmid")
-    assert said == "「管理者」の権限が必要です（現在の権限: オペレーター）。"
+    assert said == "「管理者」の権限が必要です（あなたの権限: オペレーター）。"
 
 
 async def test_read_only_mode(scene: Stage) -> None:
@@ -70,7 +70,7 @@ async def test_read_only_mode(scene: Stage) -> None:
     for command, option, filled in EVERY_COMPLETION:
         if OPERATIONS[operation_of(command)].effect >= Effect.LIST:
             said, _ = await entry(scene, scene.emma, command, option, **filled)
-            assert said == "Changes are switched off (read-only).", command
+            assert said == "Read-only mode is on.", command
 
 
 async def test_proxmox_that_never_answered(bare_scene: Stage, pve: Pve) -> None:
@@ -78,18 +78,18 @@ async def test_proxmox_that_never_answered(bare_scene: Stage, pve: Pve) -> None:
     await bare_scene.start_bot()
     for command, option in (("info", "vmid"), ("start", "vmid"), ("list", "node"), ("create", "template_id")):
         said, _ = await entry(bare_scene, bare_scene.emma, command, option)
-        assert said == "Proxmox cannot be read right now.", command
+        assert said == "Cannot read from Proxmox right now.", command
         typed = await bare_scene.choices(bare_scene.emma, command, option, "web")
         assert typed == [f"⛔ {said}"]
 
 
 async def test_nothing_there_to_choose(scene: Stage, pve: Pve) -> None:
     for command, option, filled, words in (
-        ("monitor remove", "vmid", {}, "No guest that you may choose is on the watch list."),
-        ("monitor unmute", "target", {}, "There is no mute that you may lift."),
-        ("snapshot rollback", "name", {}, "Choose the guest (vmid) first."),
-        ("snapshot rollback", "name", {"vmid": 109}, "No snapshot found: the guest has none"),
-        ("snapshot delete", "name", {"vmid": 999}, "No snapshot found: the guest has none"),
+        ("monitor remove", "vmid", {}, "None of your guests is on the watch list."),
+        ("monitor unmute", "target", {}, "There is no mute you can remove."),
+        ("snapshot rollback", "name", {}, "Choose a guest (vmid) first."),
+        ("snapshot rollback", "name", {"vmid": 109}, "No snapshots found: the guest has none"),
+        ("snapshot delete", "name", {"vmid": 999}, "No snapshots found: the guest has none"),
     ):
         said, _ = await entry(scene, scene.emma, command, option, **filled)
         assert said.startswith(words), said
@@ -97,7 +97,7 @@ async def test_nothing_there_to_choose(scene: Stage, pve: Pve) -> None:
         pve.remove_guest(guest.vmid)
     await scene.services.cluster_cache.read(max_age=0)
     said, _ = await entry(scene, scene.emma, "create", "template_id")
-    assert said == "There is no template you may use."
+    assert said == "There are no templates you can use."
 
 
 async def test_what_is_typed_and_fits_nothing_is_discords_to_say(scene: Stage) -> None:
@@ -111,9 +111,7 @@ async def test_a_hidden_guest_is_not_betrayed(bare_scene: Stage, cast: Cast) -> 
     scene = bare_scene
     hidden = await entry(scene, cast["game"], "snapshot rollback", "name", vmid=101)
     assert hidden == await entry(scene, cast["game"], "snapshot rollback", "name", vmid=999)
-    assert (await entry(scene, cast["nobody"], "access", "vmid"))[
-        0
-    ] == "There is no guest to which you may do this."
+    assert (await entry(scene, cast["nobody"], "access", "vmid"))[0] == "You cannot do this with any guest."
 
 
 CHOSEN: list[tuple[str, dict[str, object]]] = [
@@ -149,6 +147,6 @@ async def test_in_time_also_where_proxmox_hangs(
     monkeypatch.setattr(no_choice, "ANEW_SECONDS", 0.2)
     scene.clock.skip(11)
     pve.hang("/cluster/resources", 1.5)
-    assert await scene.choices(scene.emma, "info", "vmid", "no such guest") == []
+    assert await scene.choices(scene.emma, "info", "vmid", "guest not found") == []
     assert max(scene.server.ack_seconds.values()) < 1.2
     pve.hang("/cluster/resources", 0)

@@ -114,5 +114,5 @@ async def test_an_old_messages_button_goes_on(scene: Stage, pve: Pve, verb: str)
     again = await scene.press(
         scene.emma, post_of(panel), f"g1:{verb}:101:{zlib.crc32(b'qemu web01'):08x}", force=True
     )
-    assert "was changed by somebody else" in again.text
+    assert "has changed since it was shown" in again.text
     assert len(scene.changes()) == 1

@@ -96,7 +96,7 @@ async def test_a_panel_carried_outside_is_dead(scene: Stage, pve: Pve, where: st
         (panel, "Start"),
         (panel, "Refresh"),
         (pages, forward or ""),
-        (question, "Switch off web01"),
+        (question, "Force-stop web01"),
         (question, "Cancel"),
     ):
         scene.assert_refused(await scene.press(scene.akiko, reply, button), scene.akiko, NotHere())
@@ -104,7 +104,7 @@ async def test_a_panel_carried_outside_is_dead(scene: Stage, pve: Pve, where: st
     assert len(pve.requests) == asked
     assert [post_of(reply).text for reply in (panel, pages, question)] == texts
     scene.server.move(scene.channel, scene.category)
-    await scene.press(scene.akiko, question, "Switch off web01")
+    await scene.press(scene.akiko, question, "Force-stop web01")
     assert pve.vm(101).status == "stopped", "the question is still open for the asker, where it is allowed"
 
 
@@ -135,6 +135,15 @@ async def test_another_guild_is_outside(bare_scene: Stage, pve: Pve) -> None:
         pressed = await scene.press(scene.emma, question, button.custom_id or "", force=True)
         scene.assert_refused(pressed, scene.emma, NotHere())
     assert scene.cluster() == before and len(pve.requests) == asked
+
+
+async def test_a_channel_that_would_do_is_named_to_who_sees_it(scene: Stage) -> None:
+    reply = await scene.say(scene.emma, "list", channel=scene.outside)
+    assert reply.text == scene.try_in(scene.emma, scene.channel.id)
+    scene.server.move(scene.channel, None)
+    scene.server.move(scene.alerts, None)
+    reply = await scene.say(scene.emma, "list", channel=scene.outside)
+    assert reply.text == scene.told(scene.emma, NotHere())
 
 
 async def test_the_gate_follows_a_channel_into_the_category(scene: Stage) -> None:

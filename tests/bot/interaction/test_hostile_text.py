@@ -113,7 +113,7 @@ async def test_names_notes_tags_snapshots_and_logs(bare_scene: Stage, pve: Pve, 
 async def test_a_person_with_a_hostile_name(scene: Stage, pve: Pve) -> None:
     mallory = scene.server.person(scene.guild, "mallory", display="@everyone <@&1> `x`", locale="en-US")
     question = await scene.say(mallory, "stop", vmid=101)
-    reply = await scene.press(scene.emma, question, "Switch off web01")
+    reply = await scene.press(scene.emma, question, "Force-stop web01")
     harmless(reply.text, mallory.id)
     plan = pve.next_task("qmstart", vmid=104, hold=True)
     await scene.start_command(mallory, "start", vmid=104)

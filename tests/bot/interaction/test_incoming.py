@@ -14,7 +14,7 @@ from ui.interaction.incoming import missing_field
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
-TOLD = "What Discord sent was incomplete, so nothing was done. Please try again."
+TOLD = "Discord sent incomplete data, so nothing was done. Try again."
 
 
 def without(path: str, value: Any = ...) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
@@ -62,7 +62,7 @@ async def test_a_press_without_a_channel_is_not_in_the_category(scene: Stage, pv
     panel = await scene.say(scene.emma, "info", vmid=104)
     with scene.server.world.rewritten(without("channel")):
         reply = await scene.press(scene.emma, panel, "Start")
-    assert "can only be used in the channels of its own category" in reply.text
+    assert "The bot does not work in this channel" in reply.text
     assert scene.changes() == []
 
 

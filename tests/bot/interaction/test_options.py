@@ -14,8 +14,8 @@ scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, sta
 
 STOPPED = STATE_EMOJI[State.STOPPED]
 
-NO_SNAPSHOT = "⛔ No snapshot found: the guest has none, or cannot be read right now."
-UNREADABLE = "⛔ Proxmox cannot be read right now."
+NO_SNAPSHOT = "⛔ No snapshots found: the guest has none, or it cannot be read right now."
+UNREADABLE = "⛔ Cannot read from Proxmox right now."
 
 NEEDS_VMID = [each.word for each in COMMANDS if "vmid*" in each.options and each.word != "monitor remove"]
 

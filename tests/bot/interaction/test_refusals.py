@@ -216,7 +216,7 @@ async def test_what_nobody_expected_is_an_id_to_look_up(
         reply = await scene.say(person, "info", vmid=101)
         incident = reply.text.split("`")[1]
         assert reply.text == scene.t(person)(
-            "Something unexpected went wrong. Look for {incident} in the bot's log.", incident=f"`{incident}`"
+            "Something went wrong. Look for {incident} in the bot's log.", incident=f"`{incident}`"
         )
         assert post_of(reply).ephemeral and "secret" not in reply.text
         assert any(incident in line and "secret-of-the-house" in line for line in scene.logged)

@@ -138,7 +138,7 @@ async def cancel(room: Room, post: SeenMessage) -> None:
 
 async def lapse(room: Room, post: SeenMessage) -> None:
     room.scene.clock.skip(60)
-    await room.scene.until(lambda: "Nobody answered in time" in post.text)
+    await room.scene.until(lambda: "Timed out" in post.text)
 
 
 async def crash(room: Room, post: SeenMessage) -> None:

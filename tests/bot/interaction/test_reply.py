@@ -139,9 +139,9 @@ async def test_a_long_clone_shows_percent_and_is_edited_every_two_seconds_at_mos
     for done in (7, 42, 93):
         plan.say(f"transferred {done / 10:.1f} GiB of 10.0 GiB ({done}.00%)")
         await begun.until(f"{done}%")
-        assert t("Copying {guest} to {name} …", guest="", name="`web-02`").split("**")[0][:3] in begun.text
+        assert t("Cloning {guest} to {name} …", guest="", name="`web-02`").split("**")[0][:3] in begun.text
     scene.clock.skip(60)
-    await begun.until(t("still running; this message follows it to its end"))
+    await begun.until(t("still running; this message will show the result"))
     assert t("{n} min", n=1) in begun.text
     plan.release()
     await scene.settled()
@@ -322,12 +322,12 @@ async def test_a_press_whose_acknowledgement_is_refused_changes_nothing(scene: S
     if form is not None:
         await scene.submit(scene.emma, form, "palworld")
     else:
-        await scene.press(scene.emma, shown, "Start" if kind == "panel" else "Switch off web01")
+        await scene.press(scene.emma, shown, "Start" if kind == "panel" else "Force-stop web01")
     await scene.until(lambda: len(scene.server.requests("POST", "/callback")) > answers)
     await scene.settled()
     assert scene.changes() == [] and scene.cluster() == before
     if kind != "panel":
-        assert "It was not carried out." in shown.text
+        assert "Nothing was done." in shown.text
 
 
 async def test_a_command_replayed_after_a_gap_comes_too_late_and_changes_nothing(scene: Stage) -> None:
@@ -390,7 +390,7 @@ async def test_a_bot_that_is_ended_says_that_the_work_goes_on(scene: Stage, pve:
     pve.next_task("qmstart", vmid=104, hold=True)
     begun = await scene.start_command(scene.akiko, "start", vmid=104)
     told = scene.t()(
-        "The bot is being stopped. What was begun goes on in Proxmox; look with `/info` how it ended."
+        "The bot is shutting down. Tasks already started continue in Proxmox; check the result with `/info`."
     )
     await scene.stop_bot()
     assert told in begun.text
@@ -401,7 +401,7 @@ async def test_a_bot_that_is_ended_before_anything_was_sent_does_not_send_it_aft
     scene: Stage, pve: Pve
 ) -> None:
     """The answer says that the command must be repeated, so it must not have been carried out."""
-    told = scene.t()("The bot is being stopped. Please give the command again in a moment.")
+    told = scene.t()("The bot is shutting down. Run the command again in a moment.")
     pve.hang("/qemu/104/status/current", 1.2, times=1)
     giving = asyncio.create_task(scene.server.slash(scene.akiko, scene.channel, "start", vmid=104))
     await scene.until(lambda: scene.server.requests("POST", "/callback"), "the acknowledgement")

@@ -166,9 +166,9 @@ async def test_what_nobody_acknowledged_is_said_again(bare_scene: Stage, pve: Pv
     await look(scene, 6)
     assert len(scene.alerts_told()) == 2
     again = scene.server.messages(scene.alerts)[1]
-    assert again.text.startswith("🔴 Still going on after 5 min: **101** `web01` stopped")
+    assert again.text.startswith("🔴 Still open after 5 min: **101** `web01` stopped")
     reply = await scene.press(scene.emma, again, button(again, "ack"))
-    assert [one.text for one in reply.followups] == ["✅ Acknowledged: no more reminders of this."]
+    assert [one.text for one in reply.followups] == ["✅ Acknowledged. No more reminders for this incident."]
     assert reply.followups[0].ephemeral
     await scene.delivered()
     assert "`Emma`" in post.text, "the opening shows it"

@@ -70,7 +70,9 @@ async def test_an_alert_is_plain_text_with_buttons(alerts: Alerts) -> None:
     there = await alerts.send(posting(DOWN))
     (post,) = alerts.scene.server.messages(alerts.scene.alerts)
     assert post.id == there
-    assert post.content.startswith("🔴 **101** `web01` (VM on `pve1`) has stopped, <t:1790000000:R>.")
+    assert post.content.startswith(
+        "🔴 **101** `web01` has stopped unexpectedly · VM · `pve1` · <t:1790000000:R>"
+    )
     assert [(button.label, button.style, button.custom_id) for button in post.buttons] == [
         ("Start", "success", "a1:start:17"),
         ("Details", "secondary", "a1:details:17"),
@@ -106,7 +108,7 @@ async def test_a_silent_one_makes_no_sound(alerts: Alerts) -> None:
     (request,) = alerts.requests("POST")
     assert request.body["flags"] == SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS
     (post,) = alerts.scene.server.messages(alerts.scene.alerts)
-    assert post.buttons == [] and "back after" in post.content
+    assert post.buttons == [] and "recovered after" in post.content
 
 
 async def test_the_same_nonce_is_the_same_message(alerts: Alerts) -> None:
@@ -135,7 +137,7 @@ async def test_the_opening_is_rewritten_when_it_is_over(alerts: Alerts) -> None:
     await alerts.kept.edit(over, alerts.kept.compose(over, None))
     (post,) = alerts.scene.server.messages(alerts.scene.alerts)
     assert post.id == there and post.edited
-    assert post.content.startswith("🟢 **101** `web01` (VM on `pve1`) was down for 12 min 5 s")
+    assert post.content.startswith("🟢 **101** `web01` recovered at <t:1790000725:t> after 12 min 5 s down")
     assert f"<@&{ROLE}>" not in post.content
     assert [button.custom_id for button in post.buttons] == ["a1:details:17"]
     request = alerts.scene.server.requests("PATCH", f"{alerts.path}/{there}")[-1]

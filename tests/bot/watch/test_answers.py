@@ -10,7 +10,7 @@ from tests.support.stage import Stage
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
-UNCHANGED = "Nothing changed: the thresholds of {guest} stay as they are."
+UNCHANGED = "Nothing changed. The thresholds of {guest} stay the same."
 
 
 @pytest.mark.parametrize("metric", ["cpu", "memory", "disk"])
@@ -21,14 +21,14 @@ async def test_a_threshold_that_is_not_there_is_not_taken_away(scene: Stage, met
     reply = await scene.say(scene.emma, "monitor add", vmid=201, **{metric: 80})
     assert "were changed" in reply.text
     reply = await scene.say(scene.emma, "monitor add", vmid=201, **{metric: 80})
-    assert scene.t()(UNCHANGED, guest="**201** `dns`") in reply.text and "≥ 80%" in reply.text
+    assert scene.t()(UNCHANGED, guest="**201** `dns`") in reply.text and "80%" in reply.text
     reply = await scene.say(scene.emma, "monitor add", vmid=201, **{metric: 0})
-    assert "were changed" in reply.text and "≥" not in reply.text
+    assert "were changed" in reply.text and "alerts at" not in reply.text
 
 
 async def test_a_new_guest_without_a_threshold_is_watched(scene: Stage) -> None:
     reply = await scene.say(scene.emma, "monitor add", vmid=201, cpu=0)
-    assert "is being watched" in reply.text
+    assert "Now watching" in reply.text
 
 
 async def test_the_same_threshold_again_leaves_its_alert_alone(bare_scene: Stage, pve: Pve) -> None:
@@ -46,7 +46,7 @@ async def test_the_same_threshold_again_leaves_its_alert_alone(bare_scene: Stage
 
 @pytest.mark.parametrize("target", ["101", "guest/101", "web01"])
 async def test_a_mute_of_a_guest_that_is_not_watched_says_so(scene: Stage, target: str) -> None:
-    note = "It is not on the watch list: only its failed backups would be reported."
+    note = "It is not on the watch list: only failed backups are reported."
     reply = await scene.say(scene.emma, "monitor mute", target=target, duration="1h")
     assert scene.t()(note) in reply.text and "**101**" in reply.text
     await scene.say(scene.emma, "monitor add", vmid=101)

@@ -112,7 +112,7 @@ async def test_a_halt_is_told_in_discord_in_words_of_its_own(bare_scene: Stage, 
     t = bare_scene.t()
     assert told.startswith("🔴") and "**101**" in told
     assert (
-        t("Its storage has failed or is full. Set that right, then resume it in the Proxmox web interface.")
+        t("Its storage has failed or is full. Fix that, then resume it in the Proxmox web interface.")
         not in told
     )
     pve.revive(101)

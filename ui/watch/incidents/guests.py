@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from core.watch.incidents.model import DOWN, GuestEvent, GuestFact, Incident, Topic
 from ui.formatting import code, state_word, timestamp
 from ui.i18n import Text
-from ui.watch.incidents.names import NAMES_MOST, duration_text, guest_at, guest_name, guest_names
+from ui.watch.incidents.names import NAMES_MOST, duration_text, guest_name, guest_names, placed
 from ui.watch.incidents.states import HELD, held_head, held_short
 
 IncidentText = Callable[[Text, Incident], str]
@@ -16,83 +16,86 @@ SHORT_MOST = 200
 """Maximum characters of the guests' names in a line of a list."""
 
 
+def _person(t: Text, fact: GuestFact) -> str:
+    return code(fact.by) if fact.by else t("somebody")
+
+
 def doer_text(t: Text, fact: GuestFact) -> str:
     """Return the Proxmox user who did it, with the task."""
-    by = code(fact.by) if fact.by else t("somebody")
+    by = _person(t, fact)
     return t("{by} (task {task})", by=by, task=code(fact.task, 30)) if fact.task else by
 
 
+def _stopped(t: Text, incident: Incident) -> str:
+    """Unexpectedly, unless the lines below say why."""
+    fact = incident.guests[0]
+    explained = fact.by or fact.task or fact.after_node or fact.after_ha
+    text = (
+        t("{guest} has stopped", guest=guest_name(fact))
+        if explained
+        else t("{guest} has stopped unexpectedly", guest=guest_name(fact))
+    )
+    return placed(t, text, fact, incident.opened)
+
+
 _STOPPED: Mapping[GuestEvent, IncidentText] = {
-    GuestEvent.STOPPED: lambda t, x: t(
-        "{guest} has stopped, {time}.", guest=guest_at(t, x.guests[0]), time=timestamp(x.opened)
-    ),
-    GuestEvent.IO_ERROR: lambda t, x: t(
-        "{guest} was halted by an I/O error, {time}.",
-        guest=guest_at(t, x.guests[0]),
-        time=timestamp(x.opened),
+    GuestEvent.STOPPED: _stopped,
+    GuestEvent.IO_ERROR: lambda t, x: placed(
+        t, t("{guest} was halted by an I/O error", guest=guest_name(x.guests[0])), x.guests[0], x.opened
     ),
     GuestEvent.HALTED: held_head,
     GuestEvent.STUCK: held_head,
-    GuestEvent.MISSING: lambda t, x: t(
-        "{guest} has disappeared from the cluster, {time}.",
-        guest=guest_at(t, x.guests[0]),
-        time=timestamp(x.opened),
+    GuestEvent.MISSING: lambda t, x: placed(
+        t, t("{guest} has disappeared from the cluster", guest=guest_name(x.guests[0])), x.guests[0], x.opened
     ),
 }
 _NO_LONGER_DOWN: Mapping[GuestEvent, IncidentText] = {
     GuestEvent.BACK: lambda t, x: t(
-        "{guest} was down for {time} and came back at {end}.",
-        guest=guest_at(t, x.guests[0]),
+        "{guest} recovered at {end} after {time} down",
+        guest=guest_name(x.guests[0]),
         time=duration_text(t, x),
         end=timestamp(x.ended or 0, "t"),
     ),
     GuestEvent.FLAPPING: lambda t, x: t(
-        "{guest} keeps going down and coming back; another message tells of it.",
-        guest=guest_at(t, x.guests[0]),
+        "{guest} keeps stopping and recovering; see the separate alert", guest=guest_name(x.guests[0])
     ),
     GuestEvent.MISSING: lambda t, x: t(
-        "{guest} was deleted after it had been down for {time}.",
-        guest=guest_at(t, x.guests[0]),
-        time=duration_text(t, x),
+        "{guest} was deleted after {time} down", guest=guest_name(x.guests[0]), time=duration_text(t, x)
     ),
     GuestEvent.FORGOTTEN: lambda t, x: t(
-        "{guest} is no longer being watched; it had been down for {time}.",
-        guest=guest_at(t, x.guests[0]),
+        "{guest} is no longer watched; it was down for {time}",
+        guest=guest_name(x.guests[0]),
         time=duration_text(t, x),
     ),
 }
-_DONE: Mapping[GuestEvent, IncidentText] = {
-    GuestEvent.STOPPED: lambda t, x: t(
-        "{guest} was stopped by {by}, {time}.",
-        guest=guest_at(t, x.guests[0]),
-        by=doer_text(t, x.guests[0]),
-        time=timestamp(x.opened),
-    ),
-    GuestEvent.MISSING: lambda t, x: t(
-        "{guest} was deleted by {by}, {time}.",
-        guest=guest_at(t, x.guests[0]),
-        by=doer_text(t, x.guests[0]),
-        time=timestamp(x.opened),
-    ),
+_SHUTDOWNS, _STOPS = ("qmshutdown", "vzshutdown"), ("qmstop", "vzstop")
+"""The usual tasks that end a guest, cleanly and by force."""
+
+
+def _stopped_by(t: Text, fact: GuestFact) -> str:
+    """The verb says what the usual tasks are; any other is named."""
+    guest, by = guest_name(fact), _person(t, fact)
+    if fact.task in _SHUTDOWNS:
+        return t("{guest} was shut down by {by}", guest=guest, by=by)
+    if fact.task and fact.task not in _STOPS:
+        return t("{guest} was stopped by {by} (task {task})", guest=guest, by=by, task=code(fact.task, 30))
+    return t("{guest} was stopped by {by}", guest=guest, by=by)
+
+
+_DONE: Mapping[GuestEvent, Callable[[Text, GuestFact], str]] = {
+    GuestEvent.STOPPED: _stopped_by,
+    GuestEvent.MISSING: lambda t, x: t("{guest} was deleted by {by}", guest=guest_name(x), by=_person(t, x)),
     GuestEvent.RESTARTED: lambda t, x: t(
-        "{guest} was restarted by {by}, {time}.",
-        guest=guest_at(t, x.guests[0]),
-        by=doer_text(t, x.guests[0]),
-        time=timestamp(x.opened),
+        "{guest} was restarted by {by}", guest=guest_name(x), by=_person(t, x)
     ),
-    GuestEvent.ELSEWHERE: lambda t, x: t(
-        "HA has started {guest} again on node {node}, {time}.",
-        guest=guest_name(x.guests[0]),
-        node=code(x.guests[0].node),
-        time=timestamp(x.opened),
-    ),
+    GuestEvent.ELSEWHERE: lambda t, x: t("HA restarted {guest} on another node", guest=guest_name(x)),
 }
 _SHORT: Mapping[GuestEvent, Callable[[Text, GuestFact], str]] = {
     GuestEvent.STOPPED: lambda t, x: t("{guest} stopped", guest=guest_name(x)),
     GuestEvent.IO_ERROR: lambda t, x: t("{guest} halted by an I/O error", guest=guest_name(x)),
     GuestEvent.HALTED: held_short,
     GuestEvent.STUCK: held_short,
-    GuestEvent.MISSING: lambda t, x: t("{guest} gone from the cluster", guest=guest_name(x)),
+    GuestEvent.MISSING: lambda t, x: t("{guest} disappeared from the cluster", guest=guest_name(x)),
 }
 _SHORT_DONE: Mapping[GuestEvent, Callable[[Text, GuestFact], str]] = {
     GuestEvent.STOPPED: lambda t, x: t("{guest} stopped by {by}", guest=guest_name(x), by=doer_text(t, x)),
@@ -101,7 +104,7 @@ _SHORT_DONE: Mapping[GuestEvent, Callable[[Text, GuestFact], str]] = {
         "{guest} restarted by {by}", guest=guest_name(x), by=doer_text(t, x)
     ),
     GuestEvent.ELSEWHERE: lambda t, x: t(
-        "{guest} started again by HA on node {node}", guest=guest_name(x), node=code(x.node)
+        "{guest} restarted by HA on node {node}", guest=guest_name(x), node=code(x.node)
     ),
 }
 
@@ -113,11 +116,12 @@ def down_text(t: Text, incident: Incident) -> str:
 def recovered_text(t: Text, incident: Incident) -> str:
     say = _NO_LONGER_DOWN.get(incident.guests[0].what)
     other = GuestEvent.FORGOTTEN if incident.forgotten else GuestEvent.BACK
-    return (say or _NO_LONGER_DOWN[other])(t, incident)
+    return placed(t, (say or _NO_LONGER_DOWN[other])(t, incident), incident.guests[0])
 
 
 def note_text(t: Text, incident: Incident) -> str:
-    return _DONE.get(incident.guests[0].what, _DONE[GuestEvent.STOPPED])(t, incident)
+    fact = incident.guests[0]
+    return placed(t, _DONE.get(fact.what, _stopped_by)(t, fact), fact, incident.opened)
 
 
 def short_down_text(t: Text, incident: Incident) -> str:
@@ -131,14 +135,15 @@ def short_note_text(t: Text, fact: GuestFact) -> str:
 
 
 def calm_text(t: Text, incident: Incident) -> str:
-    guest, time = guest_at(t, incident.guests[0]), duration_text(t, incident)
+    fact, time = incident.guests[0], duration_text(t, incident)
+    guest = guest_name(fact)
     if incident.forgotten:
-        return t("{guest} is no longer being watched.", guest=guest)
-    if incident.guests[0].what in DOWN:
-        return t(
-            "{guest} kept going down and coming back for {time}, and stays down.", guest=guest, time=time
-        )
-    return t("{guest} kept going down and coming back for {time}; now it is steady.", guest=guest, time=time)
+        return placed(t, t("{guest} is no longer watched", guest=guest), fact)
+    if fact.what in DOWN:
+        text = t("{guest} kept stopping and recovering for {time}, and is still down", guest=guest, time=time)
+    else:
+        text = t("{guest} is stable after {time} of stopping and recovering", guest=guest, time=time)
+    return placed(t, text, fact)
 
 
 # -- groups
@@ -154,12 +159,12 @@ _TOGETHER: Mapping[GuestEvent, Callable[[Text], str]] = {
     GuestEvent.IO_ERROR: lambda t: t("I/O error"),
     GuestEvent.HALTED: lambda t: t("Halted"),
     GuestEvent.STUCK: lambda t: t("Stuck"),
-    GuestEvent.MISSING: lambda t: t("Gone from the cluster"),
+    GuestEvent.MISSING: lambda t: t("Disappeared from the cluster"),
     GuestEvent.RESTARTED: lambda t: t("Restarted"),
-    GuestEvent.FLAPPING: lambda t: t("Going down and coming back"),
-    GuestEvent.ELSEWHERE: lambda t: t("Started again by HA elsewhere"),
-    GuestEvent.BACK: lambda t: t("Back"),
-    GuestEvent.UNKNOWN: lambda t: t("State not known"),
+    GuestEvent.FLAPPING: lambda t: t("Stopping and recovering repeatedly"),
+    GuestEvent.ELSEWHERE: lambda t: t("Restarted by HA on another node"),
+    GuestEvent.BACK: lambda t: t("Recovered"),
+    GuestEvent.UNKNOWN: lambda t: t("State unknown"),
     GuestEvent.FORGOTTEN: lambda t: t("No longer watched"),
 }
 
@@ -190,8 +195,8 @@ def group_rows(t: Text, facts: Iterable[GuestFact]) -> list[str]:
 
 def group_text(t: Text, incident: Incident) -> str:
     return t.plural(
-        "{n} guest has been down since {time}.",
-        "{n} guests have been down since {time}.",
+        "{n} guest down since {time}.",
+        "{n} guests down since {time}.",
         len(incident.down),
         time=timestamp(incident.opened, "t"),
     )
@@ -199,22 +204,19 @@ def group_text(t: Text, incident: Incident) -> str:
 
 def group_over_text(t: Text, incident: Incident) -> str:
     if is_over_at_once(incident):
-        return t.plural(
-            "{n} guest has changed, {time}.",
-            "{n} guests have changed at once, {time}.",
-            len(incident.guests),
-            time=timestamp(incident.opened),
-        )
+        count = len(incident.guests)
+        text = t.plural("{n} guest changed", "{n} guests changed at once", count)
+        return f"{text} · {timestamp(incident.opened)}"
     if incident.forgotten:
-        return t("No guest of these is down and watched any more.")
+        return t("None of these guests is still down and watched.")
     return group_back_text(t, incident)
 
 
 def group_back_text(t: Text, incident: Incident) -> str:
     back = [fact for fact in incident.guests if fact.what is GuestEvent.BACK]
     return t.plural(
-        "{n} guest is back after {time}.",
-        "{n} guests are back after {time}.",
+        "{n} guest recovered after {time}.",
+        "{n} guests recovered after {time}.",
         len(back),
         time=duration_text(t, incident),
     )

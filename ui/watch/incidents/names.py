@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from core.watch.incidents.model import GuestFact, Incident, Metric, Topic
-from ui.formatting import code, fit_lines, format_duration, format_percent, kind_word, title_of
+from ui.formatting import code, fit_lines, format_duration, format_percent, kind_word, timestamp, title_of
 from ui.i18n import Text
 
 NAMES_MOST = 500
@@ -14,14 +14,10 @@ def guest_name(fact: GuestFact) -> str:
     return title_of(fact.vmid, fact.name or str(fact.vmid))
 
 
-def guest_at(t: Text, fact: GuestFact) -> str:
-    """Return the guest's name with its kind and node."""
-    return t(
-        "{guest} ({kind} on {node})",
-        guest=guest_name(fact),
-        kind=kind_word(t, fact.kind),
-        node=code(fact.node),
-    )
+def placed(t: Text, text: str, fact: GuestFact, time: float | None = None) -> str:
+    """The sentence, then what the guest is, where, and since when (Unix seconds)."""
+    parts = [text, kind_word(t, fact.kind), code(fact.node)]
+    return " · ".join(parts if time is None else [*parts, timestamp(time)])
 
 
 def guest_names(t: Text, facts: Iterable[GuestFact], most: int = NAMES_MOST) -> str:
@@ -52,6 +48,12 @@ def muted_subject(t: Text, incident: Incident) -> str:
 
 def metric_word(t: Text, metric: Metric | None) -> str:
     return {Metric.CPU: t("CPU"), Metric.MEMORY: t("Memory"), Metric.DISK: t("Disk")}[metric or Metric.CPU]
+
+
+def metric_use(t: Text, metric: Metric | None) -> str:
+    return {Metric.CPU: t("CPU usage"), Metric.MEMORY: t("Memory usage"), Metric.DISK: t("Disk usage")}[
+        metric or Metric.CPU
+    ]
 
 
 def duration_text(t: Text, incident: Incident) -> str:

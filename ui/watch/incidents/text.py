@@ -23,14 +23,7 @@ from ui.watch.incidents.guests import (
     short_down_text,
     short_note_text,
 )
-from ui.watch.incidents.names import (
-    duration_text,
-    fill_percent,
-    guest_at,
-    guest_name,
-    metric_word,
-    storage_name,
-)
+from ui.watch.incidents.names import duration_text, fill_percent, guest_name, metric_use, placed, storage_name
 from ui.watch.incidents.unknown import (
     blind_over_text,
     blind_recovery_text,
@@ -80,15 +73,15 @@ def _backup_short(t: Text, incident: Incident) -> str:
 
 
 def _backup(t: Text, incident: Incident) -> str:
-    if len(incident.backups) == 1:
-        backup = backup_of(t, incident.backups[0])
-        return t("{backup} has failed, {time}.", backup=backup, time=timestamp(incident.opened))
-    return t.plural(
-        "{n} backup has failed, {time}.",
-        "{n} backups have failed, {time}.",
-        len(incident.backups),
-        time=timestamp(incident.opened),
-    )
+    if len(incident.backups) != 1:
+        text = t.plural("{n} backup failed", "{n} backups failed", len(incident.backups))
+        return f"{text} · {timestamp(incident.opened)}"
+    fact = incident.backups[0]
+    if fact.vmid is None:
+        text = t("Backup job failed")
+    else:
+        text = t("Backup of {guest} failed", guest=title_of(fact.vmid, fact.name or str(fact.vmid)))
+    return f"{text} · {code(fact.node)} · {timestamp(incident.opened)}"
 
 
 # -- storages
@@ -98,11 +91,33 @@ def _storage(t: Text, incident: Incident) -> str:
     return storage_name(t, incident.storage, incident.node)
 
 
+def _storage_full(t: Text, incident: Incident) -> str:
+    text = t(
+        "{storage} is {percent} full (threshold {limit})",
+        storage=_storage(t, incident),
+        percent=fill_percent(incident.percent),
+        limit=fill_percent(incident.limit),
+    )
+    return f"{text} · {timestamp(incident.opened)}"
+
+
+def _gauge(t: Text, incident: Incident) -> str:
+    fact = incident.guests[0]
+    text = t(
+        "{guest}: {metric} has reached {percent} (threshold {limit})",
+        guest=guest_name(fact),
+        metric=metric_use(t, incident.metric),
+        percent=fill_percent(incident.percent),
+        limit=fill_percent(incident.limit),
+    )
+    return placed(t, text, fact, incident.opened)
+
+
 def _storage_over(t: Text, incident: Incident) -> str:
     if incident.forgotten:
-        return t("{storage} is no longer being measured.", storage=_storage(t, incident))
+        return t("{storage} is no longer measured.", storage=_storage(t, incident))
     return t(
-        "{storage} was over {limit} for {time} and fell to {percent} at {end}.",
+        "{storage} fell to {percent} at {end} after {time} over {limit}.",
         storage=_storage(t, incident),
         limit=fill_percent(incident.limit),
         time=duration_text(t, incident),
@@ -112,23 +127,25 @@ def _storage_over(t: Text, incident: Incident) -> str:
 
 
 def _gauge_over(t: Text, incident: Incident) -> str:
-    guest, metric = guest_at(t, incident.guests[0]), metric_word(t, incident.metric)
+    fact, metric = incident.guests[0], metric_use(t, incident.metric)
     if incident.forgotten:
-        return t(
-            "{guest}: {metric} is no longer held against the threshold of {limit}.",
-            guest=guest,
+        text = t(
+            "{guest}: {metric} is no longer checked against {limit}",
+            guest=guest_name(fact),
             metric=metric,
             limit=fill_percent(incident.limit),
         )
-    return t(
-        "{guest}: {metric} was over {limit} for {time} and fell to {percent} at {end}.",
-        guest=guest,
-        metric=metric,
-        limit=fill_percent(incident.limit),
-        time=duration_text(t, incident),
-        percent=fill_percent(incident.percent),
-        end=timestamp(incident.ended or 0, "t"),
-    )
+    else:
+        text = t(
+            "{guest}: {metric} fell to {percent} at {end} after {time} over {limit}",
+            guest=guest_name(fact),
+            metric=metric,
+            limit=fill_percent(incident.limit),
+            time=duration_text(t, incident),
+            percent=fill_percent(incident.percent),
+            end=timestamp(incident.ended or 0, "t"),
+        )
+    return placed(t, text, fact)
 
 
 # -- nodes
@@ -136,9 +153,9 @@ def _gauge_over(t: Text, incident: Incident) -> str:
 
 def _node_over(t: Text, incident: Incident) -> str:
     if incident.forgotten:
-        return t("Node {node} is no longer part of the cluster.", node=code(incident.node))
+        return t("Node {node} is no longer in the cluster.", node=code(incident.node))
     return t(
-        "Node {node} was offline for {time} and came back at {end}.",
+        "Node {node} recovered at {end} after {time} offline.",
         node=code(incident.node),
         time=duration_text(t, incident),
         end=timestamp(incident.ended or 0, "t"),
@@ -150,43 +167,24 @@ def _node_over(t: Text, incident: Incident) -> str:
 HEADS: Mapping[Topic, IncidentText] = {
     Topic.GUEST: down_text,
     Topic.GROUP: group_text,
-    Topic.NODE: lambda t, x: t(
-        "Node {node} has gone offline, {time}.", node=code(x.node), time=timestamp(x.opened)
-    ),
+    Topic.NODE: lambda t, x: f"{t('Node {node} went offline', node=code(x.node))} · {timestamp(x.opened)}",
     Topic.SOURCE: lambda t, x: (
-        t("Proxmox has been unreadable since {time}.", time=timestamp(x.opened, "t"))
+        t("No connection to Proxmox since {time}.", time=timestamp(x.opened, "t"))
         if not x.watched
         else t.plural(
-            "Proxmox has been unreadable since {time}. {n} guest is not being watched meanwhile.",
-            "Proxmox has been unreadable since {time}. {n} guests are not being watched meanwhile.",
+            "No connection to Proxmox since {time}. {n} guest is not monitored.",
+            "No connection to Proxmox since {time}. {n} guests are not monitored.",
             x.watched,
             time=timestamp(x.opened, "t"),
         )
     ),
-    Topic.GAUGE: lambda t, x: t(
-        "{guest}: {metric} use has reached {percent} (threshold {limit}), {time}.",
-        guest=guest_at(t, x.guests[0]),
-        metric=metric_word(t, x.metric),
-        percent=fill_percent(x.percent),
-        limit=fill_percent(x.limit),
-        time=timestamp(x.opened),
+    Topic.GAUGE: _gauge,
+    Topic.STORAGE: _storage_full,
+    Topic.FLAPPING: lambda t, x: placed(
+        t, t("{guest} keeps stopping and recovering", guest=guest_name(x.guests[0])), x.guests[0], x.opened
     ),
-    Topic.STORAGE: lambda t, x: t(
-        "{storage} has filled up to {percent} (threshold {limit}), {time}.",
-        storage=_storage(t, x),
-        percent=fill_percent(x.percent),
-        limit=fill_percent(x.limit),
-        time=timestamp(x.opened),
-    ),
-    Topic.FLAPPING: lambda t, x: t(
-        "{guest} keeps going down and coming back (noticed {time}).",
-        guest=guest_at(t, x.guests[0]),
-        time=timestamp(x.opened),
-    ),
-    Topic.RESTART: lambda t, x: t(
-        "{guest} has restarted unexpectedly, {time}.",
-        guest=guest_at(t, x.guests[0]),
-        time=timestamp(x.opened),
+    Topic.RESTART: lambda t, x: placed(
+        t, t("{guest} has restarted unexpectedly", guest=guest_name(x.guests[0])), x.guests[0], x.opened
     ),
     Topic.BACKUP: _backup,
     Topic.STALE: stale_text,
@@ -200,7 +198,7 @@ OVER: Mapping[Topic, IncidentText] = {
     Topic.GROUP: group_over_text,
     Topic.NODE: _node_over,
     Topic.SOURCE: lambda t, x: t(
-        "Proxmox could not be read for {time}; watching resumed at {end}.",
+        "The connection to Proxmox was down for {time}; monitoring resumed at {end}.",
         time=duration_text(t, x),
         end=timestamp(x.ended or 0, "t"),
     ),
@@ -217,30 +215,30 @@ OVER: Mapping[Topic, IncidentText] = {
 
 RECOVERIES: Mapping[Topic, IncidentText] = {
     Topic.GUEST: lambda t, x: t(
-        "{guest} is back after {time}.", guest=guest_name(x.guests[0]), time=duration_text(t, x)
+        "{guest} recovered after {time}.", guest=guest_name(x.guests[0]), time=duration_text(t, x)
     ),
     Topic.GROUP: group_back_text,
     Topic.NODE: lambda t, x: t(
-        "Node {node} is back after {time}.", node=code(x.node), time=duration_text(t, x)
+        "Node {node} recovered after {time}.", node=code(x.node), time=duration_text(t, x)
     ),
     Topic.SOURCE: lambda t, x: t(
-        "Proxmox can be read again after {time}. Watching goes on.", time=duration_text(t, x)
+        "Connected to Proxmox again after {time}. Monitoring resumed.", time=duration_text(t, x)
     ),
     Topic.GAUGE: lambda t, x: t(
-        "{guest}: {metric} is at {percent} again after {time}.",
+        "{guest}: {metric} is back to {percent} after {time}.",
         guest=guest_name(x.guests[0]),
-        metric=metric_word(t, x.metric),
+        metric=metric_use(t, x.metric),
         percent=fill_percent(x.percent),
         time=duration_text(t, x),
     ),
     Topic.STORAGE: lambda t, x: t(
-        "{storage} is {percent} full again after {time}.",
+        "{storage} is back to {percent} after {time}.",
         storage=_storage(t, x),
         percent=fill_percent(x.percent),
         time=duration_text(t, x),
     ),
     Topic.FLAPPING: lambda t, x: t(
-        "{guest} is steady after {time} of going down and coming back.",
+        "{guest} is stable after {time} of stopping and recovering.",
         guest=guest_name(x.guests[0]),
         time=duration_text(t, x),
     ),
@@ -256,17 +254,19 @@ SHORT: Mapping[Topic, IncidentText] = {
     Topic.GUEST: short_down_text,
     Topic.GROUP: group_short_text,
     Topic.NODE: lambda t, x: t("Node {node} offline", node=code(x.node)),
-    Topic.SOURCE: lambda t, x: t("Proxmox not readable"),
+    Topic.SOURCE: lambda t, x: t("No connection to Proxmox"),
     Topic.GAUGE: lambda t, x: t(
         "{guest}: {metric} over {limit}",
         guest=guest_name(x.guests[0]),
-        metric=metric_word(t, x.metric),
+        metric=metric_use(t, x.metric),
         limit=fill_percent(x.limit),
     ),
     Topic.STORAGE: lambda t, x: t(
         "{storage} over {limit}", storage=_storage(t, x), limit=fill_percent(x.limit)
     ),
-    Topic.FLAPPING: lambda t, x: t("{guest} going down and coming back", guest=guest_name(x.guests[0])),
+    Topic.FLAPPING: lambda t, x: t(
+        "{guest} stopping and recovering repeatedly", guest=guest_name(x.guests[0])
+    ),
     Topic.RESTART: lambda t, x: t("{guest} restarted unexpectedly", guest=guest_name(x.guests[0])),
     Topic.BACKUP: _backup_short,
     Topic.STALE: stale_short_text,

@@ -3,14 +3,14 @@
 from core.watch.incidents.model import Incident
 from ui.formatting import code, timestamp
 from ui.i18n import Text
-from ui.watch.incidents.names import duration_text, guest_at, guest_name, guest_names
+from ui.watch.incidents.names import duration_text, guest_name, guest_names, placed
 
 # -- a node without new figures
 
 
 def stale_text(t: Text, x: Incident) -> str:
     return t(
-        "Proxmox has no new figures from node {node} (noticed {time}).",
+        "Proxmox has no new data from node {node} (noticed {time}).",
         node=code(x.node),
         time=timestamp(x.opened),
     )
@@ -19,10 +19,10 @@ def stale_text(t: Text, x: Incident) -> str:
 def stale_over_text(t: Text, x: Incident) -> str:
     if x.forgotten:
         return t(
-            "Proxmox had no new figures from node {node}; by now it is offline or gone.", node=code(x.node)
+            "No data from node {node}; it is now offline or no longer in the cluster.", node=code(x.node)
         )
     return t(
-        "Proxmox had no new figures from node {node} for {time}, until {end}.",
+        "No data from node {node} for {time}, until {end}.",
         node=code(x.node),
         time=duration_text(t, x),
         end=timestamp(x.ended or 0, "t"),
@@ -30,24 +30,22 @@ def stale_over_text(t: Text, x: Incident) -> str:
 
 
 def stale_recovery_text(t: Text, x: Incident) -> str:
-    return t(
-        "Node {node} reports its figures again after {time}.", node=code(x.node), time=duration_text(t, x)
-    )
+    return t("Node {node} is sending data again after {time}.", node=code(x.node), time=duration_text(t, x))
 
 
 def stale_short_text(t: Text, x: Incident) -> str:
-    return t("No new figures from node {node}", node=code(x.node))
+    return t("No data from node {node}", node=code(x.node))
 
 
 def stale_notes(t: Text, x: Incident) -> list[str]:
     """Explain the usual cause, and name the watched guests on the node."""
     if not x.open:
         return []
-    why = t("Its `pvestatd` is not reporting, often because a storage hangs.")
+    why = t("`pvestatd` is not reporting, often because a storage hangs.")
     names = guest_names(t, x.guests)
     if not names:
         return [why]
-    return [why, t("Meanwhile these watched guests are asked one by one: {guests}", guests=names)]
+    return [why, t("Until then, these watched guests are checked one by one: {guests}", guests=names)]
 
 
 # -- guests whose state is not known
@@ -55,14 +53,12 @@ def stale_notes(t: Text, x: Incident) -> list[str]:
 
 def blind_text(t: Text, x: Incident) -> str:
     if len(x.guests) == 1 and x.node:
-        return t(
-            "The state of {guest} has not been known since {time}.",
-            guest=guest_at(t, x.guests[0]),
-            time=timestamp(x.opened, "t"),
-        )
+        fact = x.guests[0]
+        text = t("{guest}: state unknown since {time}", guest=guest_name(fact), time=timestamp(x.opened, "t"))
+        return placed(t, text, fact)
     return t.plural(
-        "The state of {n} watched guest has not been known since {time}.",
-        "The state of {n} watched guests has not been known since {time}.",
+        "The state of {n} watched guest has been unknown since {time}.",
+        "The state of {n} watched guests has been unknown since {time}.",
         len(x.guests),
         time=timestamp(x.opened, "t"),
     )
@@ -70,17 +66,19 @@ def blind_text(t: Text, x: Incident) -> str:
 
 def blind_over_text(t: Text, x: Incident) -> str:
     if x.forgotten:
-        return t("The state of these was not known; they are no longer watched, or their node is offline.")
+        return t(
+            "The state of these guests was unknown; they are no longer watched, or their node is offline."
+        )
     if len(x.guests) == 1:
         return t(
-            "The state of {guest} was not known for {time}, until {end}.",
+            "The state of {guest} was unknown for {time}, until {end}.",
             guest=guest_name(x.guests[0]),
             time=duration_text(t, x),
             end=timestamp(x.ended or 0, "t"),
         )
     return t.plural(
-        "The state of {n} watched guest was not known for {time}, until {end}.",
-        "The state of {n} watched guests was not known for {time}, until {end}.",
+        "The state of {n} watched guest was unknown for {time}, until {end}.",
+        "The state of {n} watched guests was unknown for {time}, until {end}.",
         len(x.guests),
         time=duration_text(t, x),
         end=timestamp(x.ended or 0, "t"),
@@ -104,8 +102,8 @@ def blind_recovery_text(t: Text, x: Incident) -> str:
 
 def blind_short_text(t: Text, x: Incident) -> str:
     if len(x.guests) == 1:
-        return t("State of {guest} not known", guest=guest_name(x.guests[0]))
-    return t.plural("State of {n} guest not known", "State of {n} guests not known", len(x.guests))
+        return t("State of {guest} unknown", guest=guest_name(x.guests[0]))
+    return t.plural("State of {n} guest unknown", "State of {n} guests unknown", len(x.guests))
 
 
 def blind_notes(t: Text, x: Incident) -> list[str]:
@@ -118,12 +116,12 @@ def blind_notes(t: Text, x: Incident) -> list[str]:
             else guest_names(t, x.guests)
         )
     if x.open and x.node:
-        lines.append(t("A stop would go unnoticed now. Check the node."))
+        lines.append(t("If a guest stops now, nobody will notice. Check the node."))
     elif x.open:
         lines.append(
             t(
-                "Proxmox does not list it: it was deleted, or the API token does not see it. "
-                "`/monitor remove` takes it off the watch list."
+                "Proxmox does not list it: it was deleted, or the API token cannot see it. "
+                "Remove it from the watch list with `/monitor remove`."
             )
         )
     return lines
