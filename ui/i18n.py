@@ -5,6 +5,7 @@ Write a message as `t("… {name} …", name=value)`; the values are inserted af
 from outside through render.code or render.plain before it becomes a value.
 """
 
+import functools
 import gettext
 import io
 from pathlib import Path
@@ -62,7 +63,9 @@ class Texts:
         return self._texts["ja" if locale == "ja" else "en"]
 
 
+@functools.cache
 def _catalogue(locales: Path, language: str) -> gettext.NullTranslations:
+    """Compile a catalogue, once for the whole process."""
     with (locales / language / "LC_MESSAGES" / f"{DOMAIN}.po").open("rb") as source:
         catalogue = read_po(source, locale=language)
     compiled = io.BytesIO()

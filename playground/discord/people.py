@@ -20,7 +20,7 @@ class ReplySource(Protocol):
 
     def find(self, channel_id: int, message_id: int | None) -> SeenMessage | None: ...
 
-    async def wait_until(self, condition: Callable[[], T], timeout: float = 10.0, what: str = "") -> T: ...
+    async def wait_until(self, condition: Callable[[], T], timeout: float = 60.0, what: str = "") -> T: ...
 
 
 class Person:
@@ -95,7 +95,7 @@ class PressResult:
         return "\n".join(post.text for post in [*posts, *self.followups])
 
     async def until(
-        self, wanted: str | Callable[[PressResult], object], timeout: float = 10.0
+        self, wanted: str | Callable[[PressResult], object], timeout: float = 60.0
     ) -> PressResult:
         """Wait until the text contains `wanted`, or until `wanted(reply)` is true.
 

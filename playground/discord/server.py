@@ -137,7 +137,7 @@ class DiscordServer(DiscordService):
         self,
         channel: Channel,
         wanted: str | Callable[[SeenMessage], object],
-        timeout: float = 10.0,
+        timeout: float = 60.0,
         *,
         viewer: Person | None = None,
     ) -> SeenMessage:

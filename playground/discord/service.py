@@ -126,7 +126,7 @@ class DiscordService:
         self._change = asyncio.Event()
 
     async def wait_until(
-        self, condition: Callable[[], T], timeout: float | None = 10.0, what: str = "the condition"
+        self, condition: Callable[[], T], timeout: float | None = 60.0, what: str = "the condition"
     ) -> T:
         """Return the first true value of `condition`, checked after every request and connection of the bot.
 

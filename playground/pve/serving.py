@@ -21,7 +21,7 @@ from playground.pve.certificates import Certificates, make_certificates
 from playground.pve.resources import ResourceTruth
 
 T = TypeVar("T")
-PATIENCE = 15.0
+PATIENCE = 60.0
 
 
 class Serving(ResourceTruth):
@@ -90,6 +90,10 @@ class Serving(ResourceTruth):
         assert self._loop is not None  # noqa: S101 - set by open() before the thread starts
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+
+    def _register_stateful(self, router: web.UrlDispatcher, prefixes: tuple[str, ...]) -> None:
+        """For JSON alone: the other format is for Proxmox' own pages, and a start costs half as much."""
+        super()._register_stateful(router, prefixes[:1])
 
     async def start(self, certfile: str, keyfile: str) -> None:
         """Start as fakepve does, but with short grace periods.

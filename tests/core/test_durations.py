@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from core.durations import LEAST_SECONDS, MOST_SECONDS, parse_duration
 from core.wanted_errors import BadDuration
+from tests.support.walked import walked
 from ui.formatting import format_duration
 from ui.i18n import Texts
 from ui.interaction.options import OFFERED
@@ -16,7 +17,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 TEXTS = Texts("ja")
 
 
-@pytest.mark.parametrize(
+@walked(
     ("text", "seconds"),
     [
         ("1m", MINUTE),
@@ -54,7 +55,7 @@ def test_what_people_write(text: str, seconds: int) -> None:
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize(
+@walked(
     "text",
     [
         "",

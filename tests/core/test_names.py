@@ -20,6 +20,7 @@ from core.names import (
     is_node,
 )
 from core.wanted_errors import BadAmount, BadGuestName, BadSnapshotName, BadVmid
+from tests.support.walked import walked
 
 # As written in pve-common JSONSchema.pm and PVE/UPID.pm. Perl's $ is \Z with a newline allowed: ours is stricter.
 PVE_NAME = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9\-]*[a-zA-Z0-9])?)"
@@ -73,12 +74,12 @@ NASTY = st.one_of(
 )
 
 
-@pytest.mark.parametrize("value", [100, 101, 9999, 999_999_999])
+@walked("value", [100, 101, 9999, 999_999_999])
 def test_vmids_accepted(value: int) -> None:
     assert checked_vmid(value) == value
 
 
-@pytest.mark.parametrize("value", [-101, -1, 0, 1, 99, 1_000_000_000, 2**63])
+@walked("value", [-101, -1, 0, 1, 99, 1_000_000_000, 2**63])
 def test_vmids_refused(value: int) -> None:
     with pytest.raises(BadVmid) as caught:
         checked_vmid(value)
@@ -95,15 +96,15 @@ def test_a_vmid_is_accepted_exactly_where_proxmox_accepts_it(value: int) -> None
     assert accepted == (PVE_VMID.match(str(value)) is not None)
 
 
-@pytest.mark.parametrize("name", ["ab", "a1", "A_", "a-", "before-update", "v2_1", "x" * 40, "vzdump"])
+@walked("name", ["ab", "a1", "A_", "a-", "before-update", "v2_1", "x" * 40, "vzdump"])
 def test_snapshot_names_accepted(name: str) -> None:
     assert checked_snapshot_name(name) == name
 
 
-@pytest.mark.parametrize(
+@walked(
     "name", [*HOSTILE, "a", "1a", "-a", "_a", "a.b", "x" * 41, "current", "pending", "Pending", "PENDING"]
 )
-@pytest.mark.parametrize("kind", [None, *Kind])
+@walked("kind", [None, *Kind])
 def test_snapshot_names_refused(name: str, kind: Kind | None) -> None:
     with pytest.raises(BadSnapshotName) as caught:
         checked_snapshot_name(name, kind)
@@ -129,14 +130,12 @@ def test_every_accepted_snapshot_name_is_one_of_proxmox(name: str) -> None:
         assert len(name) <= 40
 
 
-@pytest.mark.parametrize("name", ["a", "1", "web-01", "db.example.com", "A-1.B-2", "x" * 63, "0.0"])
+@walked("name", ["a", "1", "web-01", "db.example.com", "A-1.B-2", "x" * 63, "0.0"])
 def test_guest_names_accepted(name: str) -> None:
     assert checked_guest_name(name) == name
 
 
-@pytest.mark.parametrize(
-    "name", [*HOSTILE, "-a", "a-", "a_b", ".a", "a.", "a..b", "a.-b", "x" * 64, ".".join(["ab"] * 85)]
-)
+@walked("name", [*HOSTILE, "-a", "a-", "a_b", ".a", "a.", "a..b", "a.-b", "x" * 64, ".".join(["ab"] * 85)])
 def test_guest_names_refused(name: str) -> None:
     with pytest.raises(BadGuestName) as caught:
         checked_guest_name(name)
@@ -155,7 +154,7 @@ def test_every_accepted_guest_name_is_one_of_proxmox(name: str) -> None:
         assert PVE_DNS_NAME.match(name)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("name", "fits"),
     [
         ("pve", True),
@@ -179,7 +178,7 @@ def test_every_accepted_node_is_one_of_proxmox(name: str) -> None:
     assert is_node(name) == (PVE_NODE.match(name) is not None and len(name) <= 63)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("check", "option", "least", "most"),
     [(checked_cores, "cores", 1, 8192), (checked_memory, "memory_mb", 16, 4_178_944)],
 )
@@ -198,7 +197,7 @@ def test_amounts(check: Callable[[int], int], option: str, least: int, most: int
 REAL = "UPID:pve1:0000A1B2:00C3D4E5:6716F2A0:qmstart:101:discordbot@pve!bot:"
 
 
-@pytest.mark.parametrize(
+@walked(
     ("text", "parts"),
     [
         (REAL, ("pve1", "qmstart", "101", "discordbot@pve!bot", 0x6716F2A0)),
@@ -227,7 +226,7 @@ def test_real_upids_are_taken_apart(text: str, parts: tuple[str, str, str, str, 
     assert upid.text == text
 
 
-@pytest.mark.parametrize(
+@walked(
     "text",
     [
         "",

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from proxmoxer import ProxmoxAPI
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 30.0
+PATIENCE = 60.0
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 pytestmark = pytest.mark.xdist_group("page")
@@ -327,7 +327,7 @@ def test_ctrl_c_ends_all_and_a_users_config_does_not_matter(tmp_path: Path, brow
         assert not marker.exists()
         began = time.monotonic()
         assert demo.end() == 0, demo.output()
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
         page.close()
     finally:
         demo.end()

@@ -262,8 +262,8 @@ def test_closing_does_not_wait_for_hanging_requests() -> None:
         caller.start()
         _until(lambda: any(path == "/version" for _, path, _ in made.requests))
         closing = time.monotonic()
-    assert time.monotonic() - closing < 5
-    caller.join(5)
+    assert time.monotonic() - closing < 30
+    caller.join(30)
     assert not caller.is_alive()
 
 
@@ -333,9 +333,9 @@ def test_a_held_task_runs_until_it_is_released(pve: Pve, api: Any) -> None:
 
 
 def _until(true: Any) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not true():
-        assert time.monotonic() < end, "did not happen in 10 s"
+        assert time.monotonic() < end, "did not happen in a minute"
         time.sleep(0.01)
 
 

@@ -46,7 +46,7 @@ def storages(api: Any) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def until(true: Any) -> None:
-    end = time.monotonic() + 15
+    end = time.monotonic() + 60
     while not true():
         assert time.monotonic() < end
         time.sleep(0.005)
@@ -347,10 +347,10 @@ def test_storages_are_filled_emptied_and_lost(pve: Pve, api: Any) -> None:
 def test_a_thousand_guests_are_there_quickly_and_listed_quickly(pve: Pve, api: Any) -> None:
     begun = time.monotonic()
     vmids = pve.add_many(1000)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
     begun = time.monotonic()
     rows = [row for row in api.cluster.resources.get() if row.get("vmid") in set(vmids)]
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
     assert {row["type"]: sum(r["type"] == row["type"] for r in rows) for row in rows} == {
         "qemu": 667,
         "lxc": 333,

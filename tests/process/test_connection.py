@@ -14,7 +14,7 @@ import discord
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
-from tests.support.process_stage import INTERVAL, PATIENCE, ProcessStage, process_stage
+from tests.support.process_stage import INTERVAL, PATIENCE, SOON, ProcessStage, process_stage
 from ui.i18n import Texts
 from ui.messages.discord_refusals import ConnectStep, RetryRule, diagnose
 
@@ -94,7 +94,7 @@ async def test_a_signal_ends_the_waiting_at_once(
     bot = await stage.launch()
     await stage.until(lambda: "Retrying in" in bot.output(), "a first try", alive=True)
     code, seconds = await bot.end(number)
-    assert (code, seconds < 3.0) == (0, True), seconds
+    assert (code, seconds < SOON) == (0, True), seconds
 
 
 # ---------------------------------------------------------------------- refused

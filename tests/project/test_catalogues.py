@@ -13,6 +13,7 @@ from core.errors import BotError
 from core.guest import Kind, State
 from core.operations import ACTIONS, OPERATIONS, Level, Operation
 from tests.support.fakes import NOON
+from tests.support.walked import walked
 from tools.messages import LANGUAGES, Message, in_source, messages_of, read, translated
 from ui.guests.plan import _PARTICULARS
 from ui.i18n import N_, Text, Texts
@@ -59,7 +60,7 @@ def catalogue(language: str) -> dict[Message, tuple[str, ...]]:
     return found
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@walked("language", LANGUAGES)
 def test_no_message_is_missing_left_over_or_empty(language: str) -> None:
     known, source = catalogue(language), in_source()
     assert len(source) > 200
@@ -91,7 +92,7 @@ def test_a_marked_message_is_translated_where_it_is_shown() -> None:
     ]
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@walked("language", LANGUAGES)
 def test_a_translation_has_the_placeholders_of_its_message(language: str) -> None:
     wrong = [
         message
@@ -133,7 +134,7 @@ def test_english_sentences_end_as_sentences_do() -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
+@walked("t", LANGUAGE_PAIRS)
 def test_counts_are_said_in_both_languages(t: Text) -> None:
     said = [t.plural("{n} guest", "{n} guests", n) for n in (0, 1, 2, 5000)]
     assert [re.sub(r"\D", "", text) for text in said] == ["0", "1", "2", "5000"]
@@ -194,8 +195,8 @@ def test_every_error_has_a_row_of_words_and_no_row_is_left() -> None:
     assert len(ERRORS) > 40
 
 
-@pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+@walked("t", LANGUAGE_PAIRS)
+@walked("error", ERRORS)
 def test_every_error_is_one_sentence_of_the_readers_language(error: type[BotError], t: Text) -> None:
     for example in examples(error):
         said = error_sentence(t, example)
@@ -208,7 +209,7 @@ def test_every_error_is_one_sentence_of_the_readers_language(error: type[BotErro
         assert "\n" not in said or error is proxmox_errors.CertificateNotTrusted
 
 
-@pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
+@walked("t", LANGUAGE_PAIRS)
 def test_what_a_completion_says_is_plain(t: Text) -> None:
     said = [
         choice(t, example) for error in ERRORS for example in examples(error) if ERROR_WORDS[error].choice
@@ -232,15 +233,15 @@ def test_every_operation_has_a_row_of_words() -> None:
     assert not missing, f"give it a row in WORDS (ui/messages/operations.py): {missing}"
 
 
-@pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
+@walked("t", LANGUAGE_PAIRS)
 def test_every_operation_has_its_noun(t: Text) -> None:
     nouns = {operation_noun(t, operation) for operation in Operation}
     assert len(nouns) == len(Operation)
     assert "" not in nouns
 
 
-@pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
-@pytest.mark.parametrize("action", ACTIONS)
+@walked("t", LANGUAGE_PAIRS)
+@walked("action", ACTIONS)
 def test_every_action_has_its_words(action: Operation, t: Text) -> None:
     words = WORDS[action]
     said = [t(message, **VALUES) for message in (words.working, words.done, words.failed)]
@@ -259,8 +260,8 @@ def test_no_two_actions_say_the_same() -> None:
     assert len(set(said)) == 3 * len(ACTIONS)
 
 
-@pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
-@pytest.mark.parametrize("action", [each for each in ACTIONS if may_ask(each)])
+@walked("t", LANGUAGE_PAIRS)
+@walked("action", [each for each in ACTIONS if may_ask(each)])
 def test_what_may_ask_back_has_the_words_of_its_question(action: Operation, t: Text) -> None:
     words = WORDS[action]
     assert words.question and words.yes
@@ -268,7 +269,7 @@ def test_what_may_ask_back_has_the_words_of_its_question(action: Operation, t: T
     assert bool(words.consequence) is (action not in _PARTICULARS)
 
 
-@pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
+@walked("t", LANGUAGE_PAIRS)
 def test_a_refusal_by_state_names_the_guest(t: Text) -> None:
     told = [
         t(message, guest="**101** `web01`", state="paused")
@@ -278,7 +279,7 @@ def test_a_refusal_by_state_names_the_guest(t: Text) -> None:
     assert told and all("**101** `web01`" in text for text in told)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("verb", "message", "word"),
     [
         (Operation.SHUTDOWN, "VM quit/powerdown failed - got timeout", "/stop"),

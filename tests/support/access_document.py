@@ -30,3 +30,15 @@ def promises(language: str) -> dict[str, Promise]:
         words += ["acknowledge"] if "“" in cells[0] or "「" in cells[0] else []
         found |= dict.fromkeys(words, Promise(level, cells[3] != "✅", cells[4]))
     return found
+
+
+ANYBODY, VIEWER, OPERATOR, ADMIN = range(4)
+PROMISES = promises("en")
+TABLE = {word: each.level for word, each in PROMISES.items()} | {"access": ANYBODY}
+"""The least level of each operation, by its command."""
+GUARDED = {word for word, each in PROMISES.items() if each.protected == "admin, name, reason"}
+"""Operations that need an admin on a protected guest, with its name and a reason. So does a mute of over 8 hours."""
+FOR_EVERYTHING = tuple(word for word, each in PROMISES.items() if each.everything)
+"""Operations that are never about one guest: they take the level for all of them."""
+ON_ALERTS = ("start", "info", "acknowledge", "monitor mute")
+"""Operations of the buttons of alerts."""

@@ -29,7 +29,7 @@ from proxmox_client import Endpoint, ProxmoxClient
 from tests.support.catalogue import ACTION
 from tests.support.pve_contract import complaints
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 """Real seconds to wait before a test fails."""
 SECRET = "5ec4e7-0f-7he-b07-70ken"
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from bisect import bisect_right
+from typing import Any
 
 from core.clock import Clock
 
@@ -22,6 +23,8 @@ class StageClock(Clock):
     def __init__(self) -> None:
         self.wall = 0.0
         """Seconds by which the wall clock is off, as after somebody set it."""
+        self.waiting: set[asyncio.Task[Any] | None] = set()
+        """What waits for longer than `SHORT`: it goes on by a `skip`."""
         self._skips: list[tuple[float, float]] = [(0.0, 0.0)]
         self._moved = asyncio.Event()
 
@@ -51,8 +54,13 @@ class StageClock(Clock):
             await asyncio.sleep(seconds / HASTE)
             if (left := goal - self.monotonic()) > 0:
                 self.skip(left)
-        while (left := goal - self.monotonic()) > 0:
-            with contextlib.suppress(TimeoutError):
-                # not wait_for: in Python 3.11 it swallows a cancellation that arrives together with a skip
-                async with asyncio.timeout(left):
-                    await self._moved.wait()
+        task = asyncio.current_task()
+        self.waiting.add(task)
+        try:
+            while (left := goal - self.monotonic()) > 0:
+                with contextlib.suppress(TimeoutError):
+                    # not wait_for: in Python 3.11 it swallows a cancel that meets a skip
+                    async with asyncio.timeout(left):
+                        await self._moved.wait()
+        finally:
+            self.waiting.discard(task)

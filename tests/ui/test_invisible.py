@@ -3,8 +3,7 @@
 import sys
 import unicodedata
 
-import pytest
-
+from tests.support.walked import walked
 from ui.formatting import code, plain
 
 VARIATION = [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), *range(0x180B, 0x1810)]
@@ -13,7 +12,7 @@ TAGS = [*range(0xE0000, 0xE0080)]
 RESERVED = [0x2065, *range(0xFFF0, 0xFFF9), *range(0xE0080, 0xE0100), *range(0xE01F0, 0xE1000)]
 
 
-@pytest.mark.parametrize("number", [*VARIATION, *FILLERS, *TAGS, *RESERVED[::50]])
+@walked("number", [*VARIATION, *FILLERS, *TAGS, *RESERVED[::50]])
 def test_what_shows_nothing_goes(number: int) -> None:
     assert plain(f"web{chr(number)}01") == "web01"
     assert code(chr(number) * 3) == "`?`"
@@ -26,7 +25,7 @@ def test_no_format_or_control_character_of_this_unicode_is_left() -> None:
             assert plain(f"a{char}b") == "ab", hex(number)
 
 
-@pytest.mark.parametrize("char", ["é", "字", "ｶﾞ", "한", "ก", "🟢", "ß", "-"])
+@walked("char", ["é", "字", "ｶﾞ", "한", "ก", "🟢", "ß", "-"])
 def test_what_shows_something_stays(char: str) -> None:
     assert plain(f"a{char}b") == f"a{char}b"
 

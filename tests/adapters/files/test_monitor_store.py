@@ -6,12 +6,10 @@ import errno
 import json
 import os
 import random
-import signal
 import stat
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +23,7 @@ from core.errors import StoreFailed
 from core.guest import State
 from core.watch.incidents.model import WatchEntry
 from monitor_store import LoadOutcome, LoadReport, MonitorStore, StoreError, StoreErrorKind
+from tests.support.random_deaths import RandomDeaths
 
 ROOT = Path(monitor_store.__file__).parent
 NOON = 1_790_000_000.0  # 2026-09-21T14:13:20Z
@@ -676,40 +675,31 @@ def test_kill_9_before_every_system_call(tmp_path: Path, scenario: str) -> None:
 
 
 SAVE_FOR_EVER = """
-import sys
 from pathlib import Path
 from core.watch.incidents.model import Watched
 from monitor_store import MonitorStore
-store = MonitorStore(Path(sys.argv[1]), lambda: 0.0)
-number = int(sys.argv[2])
-while True:
-    number += 1
-    others = [Watched(10**6 + n) for n in range(number % 50)]
-    store.save((Watched(100 + number, cpu=1 + number % 100), *others))
-    sys.stdout.write(f"{number}\\n")
-    sys.stdout.flush()
+
+def work(start):
+    store, number = MonitorStore(Path(sys.argv[1]), lambda: 0.0), int(start)
+    while True:
+        number += 1
+        others = [Watched(10**6 + n) for n in range(number % 50)]
+        store.save((Watched(100 + number, cpu=1 + number % 100), *others))
+        told(number)
 """
 
 
 def test_kill_9_at_random_moments(tmp_path: Path) -> None:
+    store(tmp_path).save((WatchEntry(100),))
+    with RandomDeaths(SAVE_FOR_EVER, str(tmp_path / "monitor_list.json")) as deaths:
+        survive(deaths, tmp_path)
+
+
+def survive(deaths: RandomDeaths, tmp_path: Path) -> None:
     chance = random.Random(2)  # noqa: S311 - moments, no secrets
     number = 0
-    store(tmp_path).save((WatchEntry(100),))
     for _ in range(40):
-        child = subprocess.Popen(  # noqa: S603 - our text
-            [sys.executable, "-c", SAVE_FOR_EVER, str(tmp_path / "monitor_list.json"), str(number)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert child.stdout is not None
-        told = child.stdout.readline()
-        time.sleep(chance.uniform(0, 0.02))  # the random moment itself; nothing is waited for
-        child.send_signal(signal.SIGKILL)
-        rest = child.stdout.read()
-        child.stdout.close()
-        assert child.wait() == -signal.SIGKILL
-        acknowledged = int((told + rest).split()[-1])
+        acknowledged = int(deaths.one(str(number), chance.uniform(0, 0.02))[-1])
         report = store(tmp_path).load([999])
         assert report.outcome is LoadOutcome.READ
         number = ids(report)[0] - 100

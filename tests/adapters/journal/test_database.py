@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import random
-import signal
 import sqlite3
 import stat
 import subprocess
@@ -27,6 +26,7 @@ from core.errors import JournalFailed
 from core.guest import Kind
 from core.watch.incidents.model import GuestEvent, GuestFact, Incident, Message, MessageKind, Severity, Topic
 from core.watch.journal import Batch
+from tests.support.random_deaths import RandomDeaths
 
 ROOT = Path(journal_file.__file__).parents[2]
 NOON = 1_790_000_000.0  # 2026-09-21T14:13:20Z
@@ -543,9 +543,16 @@ def test_kill_9_at_every_step(tmp_path: Path, scenario: str) -> None:
             assert journal.run == 2
             WRITES[scenario](journal)
         after = content(journal)
-    done = []
+    done: list[bool] = []
+    seen: dict[str, bytes] = {}
     for step in range(steps + 1):
-        with opened(tmp_path / str(step)) as journal:
+        here = tmp_path / str(step)
+        left = {path.name: path.read_bytes() for path in here.iterdir()}
+        if done and left == seen:  # nothing was written since the last death, nor is read otherwise
+            done.append(done[-1])
+            continue
+        seen = left
+        with opened(here) as journal:
             found = content(journal)
             assert found in (before, after), step
             done.append(found == after)
@@ -559,52 +566,40 @@ def test_kill_9_at_every_step(tmp_path: Path, scenario: str) -> None:
 
 
 WORK_FOR_EVER = """
-import sys
 from pathlib import Path
 from tests.adapters.journal.test_database import batch, made
-journal = made(Path(sys.argv[1]))
-report = journal.open()
-number = int(sys.argv[2])
 
-def told(word):
-    sys.stdout.write(f"{word}{number}\\n")
-    sys.stdout.flush()
-
-while True:
-    number += 1
-    message = 1_000_000 + number
-    journal.commit(batch(number, "x" * (number % 7 * 900)))
-    told("c")
-    journal.trying(message, f"content {number}", 5.0)
-    told("t")
-    if number % 5 == 0:
-        journal.give_up(message, "400")
-    else:
-        journal.posted(message, number, 0)
-    told("d")
+def work(start):
+    journal, number = made(Path(sys.argv[1])), int(start)
+    journal.open()
+    while True:
+        number += 1
+        message = 1_000_000 + number
+        journal.commit(batch(number, "x" * (number % 7 * 900)))
+        told(f"c{number}")
+        journal.trying(message, f"content {number}", 5.0)
+        told(f"t{number}")
+        if number % 5 == 0:
+            journal.give_up(message, "400")
+        else:
+            journal.posted(message, number, 0)
+        told(f"d{number}")
 """
 
 
 def test_kill_9_at_random_moments(tmp_path: Path) -> None:
-    chance = random.Random(3)  # noqa: S311 - moments, no secrets
-    number, run_number = 0, 1
     with opened(tmp_path):
         pass
+    with RandomDeaths(WORK_FOR_EVER, str(tmp_path)) as deaths:
+        survive(deaths, tmp_path)
+
+
+def survive(deaths: RandomDeaths, tmp_path: Path) -> None:
+    chance = random.Random(3)  # noqa: S311 - moments, no secrets
+    number, run_number = 0, 1
     for _ in range(15):
-        child = subprocess.Popen(  # noqa: S603 - our text
-            [sys.executable, "-c", WORK_FOR_EVER, str(tmp_path), str(number)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert child.stdout is not None
-        told = child.stdout.readline()
-        time.sleep(chance.uniform(0, 0.03))  # the random moment itself; nothing is waited for
-        child.send_signal(signal.SIGKILL)
-        told += child.stdout.read()
-        child.stdout.close()
-        assert child.wait() == -signal.SIGKILL
-        acknowledged = [(line[0], int(line[1:])) for line in told.split()]
+        told = deaths.one(str(number), chance.uniform(0, 0.03))
+        acknowledged = [(line[0], int(line[1:])) for line in told]
         journal = made(tmp_path)
         assert journal.open() == JournalReport(OpenOutcome.READ)
         assert journal.run == run_number + 2

@@ -16,9 +16,11 @@ ENDPOINT = Endpoint("127.0.0.1", 8006, "bot@pve", "bot", "secret")
 async def test_a_failure_that_nobody_waits_for_is_no_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise asyncio logs "exception was never retrieved", with the text of the exception."""
     calls, goes_on, ended = Calls(ENDPOINT), threading.Event(), threading.Event()
+    begun = asyncio.Event()
 
     def blocking(self: Calls, *arguments: Any) -> object:
-        goes_on.wait(20)
+        loop.call_soon_threadsafe(begun.set)
+        goes_on.wait(60)
         ended.set()
         raise RuntimeError("late")
 
@@ -26,12 +28,12 @@ async def test_a_failure_that_nobody_waits_for_is_no_noise(monkeypatch: pytest.M
     loop, noise = asyncio.get_running_loop(), list[str]()
     loop.set_exception_handler(lambda _, context: noise.append(str(context["message"])))
     asking = asyncio.create_task(calls.get(("version",), dict))
-    await asyncio.sleep(0.05)
+    await begun.wait()
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     del asking
     goes_on.set()
-    await asyncio.wait(left_at_work(), timeout=20)  # does not ask for the results
+    await asyncio.wait(left_at_work(), timeout=60)  # which asks for no result
     assert ended.is_set()
     gc.collect()
     await asyncio.sleep(0)

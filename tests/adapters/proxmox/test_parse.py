@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.proxmox.addresses import parse_addresses
@@ -121,6 +121,7 @@ def held_to_types(value: object) -> None:
 def test_no_row_raises(parser: str) -> None:
     rows, parse = PARSERS[parser]
 
+    @settings(max_examples=40)  # new ones in every run; most of what one costs is its making
     @given(rows)
     def one(junk: Any) -> None:
         held_to_types(parse(junk))

@@ -161,7 +161,7 @@ async def test_a_thousand_guests_are_one_read(pve: Pve, client: ProxmoxClient) -
     pve.crash_all(vmids[:500])
     before = time.monotonic()
     cluster = await client.cluster()
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 30
     assert len(pve.requests) == 1
     states = [guest.state for guest in cluster.guests if guest.vmid in set(vmids)]
     assert (states.count(State.STOPPED), states.count(State.RUNNING)) == (500, 500)

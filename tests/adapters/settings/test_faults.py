@@ -20,6 +20,7 @@ from adapters.settings import values as setting_values
 from adapters.settings.faults import Fault, FaultKind, Source
 from adapters.settings.load import SETTINGS, SettingsError
 from monitor_store import StoreError, StoreErrorKind
+from tests.support.walked import walked
 from ui.formatting import plain
 from ui.i18n import Text
 from ui.messages import faults
@@ -83,9 +84,9 @@ def test_the_reasons_are_those_of_the_source() -> None:
     assert REASONS[K.BAD_TOKEN_NAME] == ("whole_token", "secret", "pattern")
 
 
-@pytest.mark.parametrize("full", [True, False], ids=["full", "bare"])
-@pytest.mark.parametrize("source", ["environment", "config", "file", "default"])
-@pytest.mark.parametrize(("kind", "reason"), CASES)
+@walked("full", [True, False])
+@walked("source", ["environment", "config", "file", "default"])
+@walked(("kind", "reason"), CASES)
 def test_every_kind_and_reason_has_a_sentence_with_the_setting(
     kind: FaultKind, reason: str | None, source: Source, full: bool
 ) -> None:
@@ -117,7 +118,7 @@ def test_every_kind_has_its_own_sentence_and_the_table_nothing_else() -> None:
     assert len(set(told)) == len(FORMS)
 
 
-@pytest.mark.parametrize("number", sorted(errno.errorcode))
+@walked("number", sorted(errno.errorcode))
 def test_any_errno_is_told(number: int) -> None:
     word = errno.errorcode[number]
     for kind in (K.UNREADABLE_FILE, K.DATA_DIR_NOT_WRITABLE):
@@ -136,7 +137,7 @@ def test_an_unknown_reason_is_told_too() -> None:
 # --- the words themselves ---
 
 
-@pytest.mark.parametrize(
+@walked(
     ("fault", "line"),
     [
         (
@@ -274,8 +275,8 @@ def test_no_value_breaks_a_line(kind: FaultKind, value: str, nearest: str, name:
 # --- the watch list's file ---
 
 
-@pytest.mark.parametrize("kind", StoreErrorKind)
-@pytest.mark.parametrize("reason", [*ERRNO, "ENOSPC", "EDQUOT", "2"])
+@walked("kind", StoreErrorKind)
+@walked("reason", [*ERRNO, "ENOSPC", "EDQUOT", "2"])
 def test_every_store_error_has_a_sentence_with_the_path(kind: StoreErrorKind, reason: str) -> None:
     line = store_error_line(EN, StoreError(kind, Path("/data/monitor_list.json"), reason))
     is_a_sentence(line)
@@ -303,8 +304,8 @@ def test_the_words_for_store_errors() -> None:
 SQLITE = ("SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR")
 
 
-@pytest.mark.parametrize("kind", JournalErrorKind)
-@pytest.mark.parametrize("reason", [*ERRNO, "EDQUOT", *SQLITE, "OperationalError", "2"])
+@walked("kind", JournalErrorKind)
+@walked("reason", [*ERRNO, "EDQUOT", *SQLITE, "OperationalError", "2"])
 def test_every_journal_error_has_a_sentence_with_the_path(kind: JournalErrorKind, reason: str) -> None:
     line = journal_error_line(EN, JournalError(kind, Path("/data/journal.db"), reason))
     is_a_sentence(line)

@@ -50,7 +50,7 @@ from playground.discord.server import Channel
 from playground.pve.server import Pve
 from tests.bot.interaction.test_gate import INSIDE, OUTSIDE, place
 from tests.support import stage
-from tests.support.access_document import promises
+from tests.support.access_document import ADMIN, FOR_EVERYTHING, GUARDED, ON_ALERTS, OPERATOR, TABLE, VIEWER
 from tests.support.catalogue import ACTING, ACTION, COMMAND
 from tests.support.stage import Stage, post_of
 from ui.interaction.empty_choices import NUMBER, WORD
@@ -60,18 +60,6 @@ bare_scene, pve = stage.bare_scene, stage.pve
 
 # -- the table
 
-ANYBODY, VIEWER, OPERATOR, ADMIN = range(4)
-PROMISES = promises("en")
-TABLE = {word: each.level for word, each in PROMISES.items()} | {"access": ANYBODY}
-GUARDED = {word for word, each in PROMISES.items() if each.protected == "admin, name, reason"}
-"""Operations that take an admin on a protected guest, who types its name and a reason.
-
-A mute of more than 8 hours is also one.
-"""
-FOR_EVERYTHING = tuple(word for word, each in PROMISES.items() if each.everything)
-"""Commands that are never about one guest. They take the level for all guests."""
-ON_ALERTS = ("start", "info", "acknowledge", "monitor mute")
-"""Operations of an alert's buttons, in the alert channel."""
 PEOPLE = {
     "nobody": (0, 0, 0),
     "viewer": (VIEWER, VIEWER, VIEWER),
@@ -90,7 +78,8 @@ One person owns a guest with that tag.
 """
 ALERTS_OUTSIDE = "alert channel outside"
 FAR = ("direct message", "other guild")
-PLACES = (*INSIDE, *OUTSIDE, ALERTS_OUTSIDE, *FAR)
+PLACES = (*INSIDE, *OUTSIDE, *FAR, ALERTS_OUTSIDE)
+"""The last one takes the alert channel out of the category, for good."""
 
 
 @dataclass(frozen=True)
@@ -404,6 +393,10 @@ class House:
             return scene.alerts
         return place(scene, word)
 
+    def everywhere(self) -> Iterator[tuple[str, Channel | None]]:
+        """Each place, made when its turn comes."""
+        return ((where, self.there(where)) for where in PLACES)
+
     # -- what is said
 
     def error(self, cell: Cell, row: Row) -> BotError | None:
@@ -439,6 +432,8 @@ class House:
         posts = [post for post in [reply.post, *reply.followups] if post is not None]
         if error is not None:
             no_less = self.of_some_guests(cell, row, error) or told(person, error)
+            if isinstance(error, NotHere) and cell.place in (*OUTSIDE, ALERTS_OUTSIDE):
+                no_less = self.scene.try_in(person, self.scene.channel.id)
             assert no_less in reply.text, f"{cell}: {reply.text!r} is not {no_less!r}"
             assert [post.ephemeral for post in posts if no_less in post.text] == [True], cell
         elif row.harmless is not None:
@@ -465,9 +460,6 @@ async def house(bare_scene: Stage, pve: Pve) -> House:
     await bare_scene.start_bot(**made.settings())
     await made.prepare()
     return made
-
-
-every_place = pytest.mark.parametrize("where", PLACES)
 
 
 def leaves(commands: list[dict[str, Any]], before: str = "") -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -501,37 +493,37 @@ async def test_every_command_completion_and_button_has_a_row(house: House) -> No
         )
 
 
-@every_place
-async def test_every_command(house: House, where: str) -> None:
-    scene, channel = house.scene, house.there(where)
-    rows = [row for row in command_rows() if where in INSIDE or row.about != "game"]
-    for name, row in product(PEOPLE, rows):
-        cell = Cell(row.word, name, where, InteractionKind.COMMAND, row.about)
-        with scene.server.world.carried(channel):
-            reply = await scene.say(house.people[name], row.word, **row.values)
-        house.check(cell, row, reply)
-        if scene.services.authorizer.read_only.refusal:
-            assert (row.word, cell.answer) == ("readonly on", "yes"), cell
-            await scene.say(house.root, "readonly off")
-    house.unchanged()
+async def test_every_command(house: House) -> None:
+    scene = house.scene
+    for where, channel in house.everywhere():
+        rows = [row for row in command_rows() if where in INSIDE or row.about != "game"]
+        for name, row in product(PEOPLE, rows):
+            cell = Cell(row.word, name, where, InteractionKind.COMMAND, row.about)
+            with scene.server.world.carried(channel):
+                reply = await scene.say(house.people[name], row.word, **row.values)
+            house.check(cell, row, reply)
+            if scene.services.authorizer.read_only.refusal:
+                assert (row.word, cell.answer) == ("readonly on", "yes"), cell
+                await scene.say(house.root, "readonly off")
+        house.unchanged()
 
 
-@every_place
-async def test_every_completion(house: House, where: str) -> None:
-    scene, channel = house.scene, house.there(where)
-    for name, (row, option, typed, wanted) in product(PEOPLE, completion_rows()):
-        cell = Cell(row.word, name, where, InteractionKind.COMPLETION, row.about)
-        with scene.server.world.carried(channel):
-            found = await scene.server.autocomplete(
-                house.people[name], scene.channel, row.word, option, typed, **row.values
-            )
-        values = [choice["value"] for choice in found if choice["value"] not in (NUMBER, WORD)]
-        offered = wanted in values if wanted is not None else bool(values)
-        assert offered is (cell.answer == "yes"), (cell, option, values)
-        if where not in INSIDE:
-            assert found == []
-        elif cell.answer != "yes":
-            assert len(found) <= 1, "at most the one entry that says why"
+async def test_every_completion(house: House) -> None:
+    scene = house.scene
+    for where, channel in house.everywhere():
+        for name, (row, option, typed, wanted) in product(PEOPLE, completion_rows()):
+            cell = Cell(row.word, name, where, InteractionKind.COMPLETION, row.about)
+            with scene.server.world.carried(channel):
+                found = await scene.server.autocomplete(
+                    house.people[name], scene.channel, row.word, option, typed, **row.values
+                )
+            values = [choice["value"] for choice in found if choice["value"] not in (NUMBER, WORD)]
+            offered = wanted in values if wanted is not None else bool(values)
+            assert offered is (cell.answer == "yes"), (cell, option, values)
+            if where not in INSIDE:
+                assert found == []
+            elif cell.answer != "yes":
+                assert len(found) <= 1, "at most the one entry that says why"
 
 
 def button_rows(house: House) -> Iterator[tuple[Row, SeenMessage, str]]:
@@ -564,21 +556,25 @@ def button_rows(house: House) -> Iterator[tuple[Row, SeenMessage, str]]:
             yield Row(word, about, {}, harmless, vmid=down), alert, f"a1:{what}:{number}"
 
 
-@every_place
-async def test_every_button(house: House, where: str) -> None:
-    scene, channel = house.scene, house.there(where)
-    for name, (row, post, custom_id) in product(PEOPLE, list(button_rows(house))):
-        cell = Cell(row.word, name, where, InteractionKind.BUTTON, row.about)
-        with scene.server.world.carried(channel):
-            reply = await scene.press(house.people[name], post, custom_id, force=True)
-        house.check(cell, row, reply)
-    house.unchanged()
+async def test_every_button(house: House) -> None:
+    scene = house.scene
+    for where, channel in house.everywhere():
+        for name, (row, post, custom_id) in product(PEOPLE, list(button_rows(house))):
+            cell = Cell(row.word, name, where, InteractionKind.BUTTON, row.about)
+            with scene.server.world.carried(channel):
+                reply = await scene.press(house.people[name], post, custom_id, force=True)
+            house.check(cell, row, reply)
+        house.unchanged()
 
 
-@every_place
-async def test_every_answer_to_a_question_and_every_form(house: House, where: str) -> None:
+async def test_every_answer_to_a_question_and_every_form(house: House) -> None:
     """The person is an admin when the question appears, and has their current level when they answer."""
-    scene, channel, carried = house.scene, house.there(where), house.scene.server.world.carried
+    for where, channel in house.everywhere():
+        await answer_everything(house, where, channel)
+
+
+async def answer_everything(house: House, where: str, channel: Channel | None) -> None:
+    scene, carried = house.scene, house.scene.server.world.carried
     for name, about in product(PEOPLE, BOTH):
         person, up, off = house.people[name], RUNNING[about], STOPPED[about]
         label = "palworld" if about == "game" else "grafana"

@@ -365,6 +365,7 @@ async def test_a_question_goes_grey_also_when_discord_refuses_that(scene: Stage)
     """The question is from before a crash. The private answer comes whether or not the old message can be edited."""
     question = await scene.say(scene.emma, "stop", vmid=101)
     await scene.crash_bot()
+    scene.server.ack_limit = 3.0
     scene.server.fail("POST", "/callback", 403)
     reply = await scene.press(scene.emma, question, yes_of(question))
     assert scene.told(scene.emma, QuestionOver()) in reply.text

@@ -114,7 +114,7 @@ async def test_a_guest_that_moved_just_before_is_asked_about_where_the_request_w
     if killed:
         await case.run()
     else:
-        await asyncio.wait(case.cut_off._recovering, timeout=20)
+        await asyncio.wait(case.cut_off._recovering, timeout=60)
     assert (last(case).outcome, last(case).node) == ("OK", "pve2")
 
 
@@ -128,7 +128,7 @@ async def test_what_breaks_after_the_request_was_taken_is_followed_by_its_task(c
     with pytest.raises(KeyError):
         await operations.execute(order, broken)
     assert ending_of(last(case)) is Ending.UNKNOWN and last(case).upid in case.world.proxmox.tasks
-    await asyncio.wait(case.cut_off._recovering, timeout=20)
+    await asyncio.wait(case.cut_off._recovering, timeout=60)
     assert last(case).outcome == "OK"
 
 
@@ -212,7 +212,7 @@ async def test_what_is_found_out_in_this_run_is_told_after_that_it_is_not_known(
     with pytest.raises(TimedOut):
         await operations.execute(order)
     case.world.clock.slept.clear()
-    await asyncio.wait(case.cut_off._recovering, timeout=20)
+    await asyncio.wait(case.cut_off._recovering, timeout=60)
     assert case.world.clock.slept[0] == FIRST_ANSWER_SECONDS and len(case.told.found) == 1
 
 

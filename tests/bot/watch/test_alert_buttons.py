@@ -304,6 +304,7 @@ async def test_a_press_that_discord_no_longer_takes_changes_nothing(scene: Stage
     """Discord has told the presser that the press failed."""
     post = await alarm(scene, pve)
     scene.expected_statuses.add(404)
+    scene.server.ack_limit = 3.0
     scene.server.fail("POST", "/callback", 404, 2)
     await scene.press(scene.emma, post, button(post, "ack"))
     await scene.delivered()

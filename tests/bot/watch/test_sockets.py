@@ -3,7 +3,6 @@
 The bot, discord.py and proxmoxer are real. The time between two polls is skipped.
 """
 
-import asyncio
 from collections.abc import Iterable
 
 import pytest
@@ -20,11 +19,7 @@ async def look(scene: Stage, times: int = 1, *, seconds: float = 60.0) -> list[s
     before = len(scene.alerts_told())
     for _ in range(times):
         scene.clock.skip(seconds)
-        looking = asyncio.create_task(scene.services.watch.poll())
-        while not looking.done():  # a second read comes twelve seconds later
-            scene.clock.skip(1)
-            await asyncio.sleep(0.01)
-        await looking
+        await scene.seen_through(scene.services.watch.poll())
     await delivered(scene)
     return scene.alerts_told()[before:]
 
