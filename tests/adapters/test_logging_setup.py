@@ -150,5 +150,5 @@ def test_an_incident_is_words_and_no_repr() -> None:
             seconds=8.0,
         )
         line = incident_line(full)
-        assert "recovered after 8 s" in line and "and 20 more" in line and len(line) < 900
+        assert "over after 8 s" in line and "and 20 more" in line and len(line) < 900
         assert not any(mark in line for mark in ("Incident(", "=", "<", "None"))

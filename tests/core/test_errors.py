@@ -23,11 +23,8 @@ from core.proxmox_errors import CertificateNotTrusted, HalfGone, ProxmoxError, R
 from core.wanted_errors import BadAmount
 from core.watch.incidents.model import SourceFault
 
-HERE = Path(__file__).parent
-OLD = [
-    json.loads(line)
-    for line in (HERE / "fixtures" / "errors_of_2026_11_26.jsonl").read_text("utf-8").splitlines()
-]
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+OLD = [json.loads(line) for line in (FIXTURES / "errors_of_2026_11_26.jsonl").read_text("utf-8").splitlines()]
 """Errors as the bot of that day wrote them into the audit (`str`) and into an incident (pairs of texts)."""
 KINDS = pytest.mark.parametrize("kind", ERRORS.values(), ids=ERRORS.keys())
 
@@ -139,7 +136,7 @@ def test_an_error_of_an_older_bot_is_read(row: dict[str, Any]) -> None:
 @pytest.mark.parametrize("journal", ["fixtures/data_of_2026_11_25/journal.sql", "journals/version-2.sql"])
 def test_the_refusals_in_an_older_journal_are_read(journal: str) -> None:
     with closing(sqlite3.connect(":memory:")) as db:
-        db.executescript((HERE / journal).read_text("utf-8"))
+        db.executescript((FIXTURES.parent / journal).read_text("utf-8"))
         kept = [row[0].decode() for row in db.execute("SELECT outcome FROM audit WHERE step = 'refused'")]
     assert kept
     assert all(from_text(outcome) for outcome in kept), kept

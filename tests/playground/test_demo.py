@@ -22,7 +22,7 @@ from playground.discord.server import DiscordServer
 from playground.page import DemoPage, build_guild
 
 ROOT = Path(__file__).resolve().parents[2]
-BOT = ROOT / "tests" / "tests/support/tiny_discord_bot.py"
+BOT = ROOT / "tests" / "support" / "tiny_discord_bot.py"
 READY = {
     "host": "127.0.0.1",
     "port": 8006,

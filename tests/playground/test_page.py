@@ -308,7 +308,7 @@ def test_ctrl_c_ends_all_and_a_users_config_does_not_matter(tmp_path: Path, brow
         if path.name != "config.py":
             shutil.copy(path, tree)
     leave = shutil.ignore_patterns("__pycache__")
-    for part in ("core", "cogs", "ui", "parts", "locales", "playground"):
+    for part in ("core", "cogs", "ui", "adapters", "startup", "locales", "playground"):
         shutil.copytree(ROOT / part, tree / part, ignore=leave)
     (tree / "config.py").write_text(
         f"import pathlib\npathlib.Path({str(marker)!r}).touch()\n"

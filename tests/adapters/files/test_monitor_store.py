@@ -605,7 +605,7 @@ def test_a_file_system_that_cannot_sync_directories_is_good_enough(
 DIE_AT_EACH_STEP = """
 import os, signal, sys
 from pathlib import Path
-from core.watch.incidents.model import Watched
+from core.watch.incidents.model import WatchEntry
 from monitor_store import MonitorStore
 root, scenario = Path(sys.argv[1]), sys.argv[2]
 
@@ -614,11 +614,11 @@ def prepare(here):
     if scenario == "upgrade":
         (here / "monitor_list.json").write_text("[101, 102]")
         return lambda: store.load([999])
-    store.save((Watched(101),))
-    store.save((Watched(101), Watched(102)))
+    store.save((WatchEntry(101),))
+    store.save((WatchEntry(101), WatchEntry(102)))
     if scenario == "save":
-        return lambda: store.save((Watched(101), Watched(102), Watched(103)))
-    store.save((Watched(101), Watched(102), Watched(103)))
+        return lambda: store.save((WatchEntry(101), WatchEntry(102), WatchEntry(103)))
+    store.save((WatchEntry(101), WatchEntry(102), WatchEntry(103)))
     (here / "monitor_list.json").write_bytes(b"spoilt")
     return lambda: store.load([999])
 
@@ -676,15 +676,15 @@ def test_kill_9_before_every_system_call(tmp_path: Path, scenario: str) -> None:
 
 SAVE_FOR_EVER = """
 from pathlib import Path
-from core.watch.incidents.model import Watched
+from core.watch.incidents.model import WatchEntry
 from monitor_store import MonitorStore
 
 def work(start):
     store, number = MonitorStore(Path(sys.argv[1]), lambda: 0.0), int(start)
     while True:
         number += 1
-        others = [Watched(10**6 + n) for n in range(number % 50)]
-        store.save((Watched(100 + number, cpu=1 + number % 100), *others))
+        others = [WatchEntry(10**6 + n) for n in range(number % 50)]
+        store.save((WatchEntry(100 + number, cpu=1 + number % 100), *others))
         told(number)
 """
 

@@ -577,12 +577,12 @@ def work(start):
         message = 1_000_000 + number
         journal.commit(batch(number, "x" * (number % 7 * 900)))
         told(f"c{number}")
-        journal.trying(message, f"content {number}", 5.0)
+        journal.note_try(message, f"content {number}", 5.0)
         told(f"t{number}")
         if number % 5 == 0:
             journal.give_up(message, "400")
         else:
-            journal.posted(message, number, 0)
+            journal.note_posted(message, number, 0)
         told(f"d{number}")
 """
 

@@ -77,7 +77,7 @@ def test_every_cell_is_what_the_gate_says(
     authorizer = Authorizer(
         rules,
         cast(ClusterCache, SimpleNamespace(last=cluster)),
-        cast(ReadOnlySwitch, SimpleNamespace(held=None)),
+        cast(ReadOnlySwitch, SimpleNamespace(refusal=None)),
     )
     text = text_of(access_card(T, authorizer, actor, None, None, cluster))
     cells = shown(text)

@@ -147,11 +147,11 @@ async def test_only_ones_own_incidents_are_counted(bare_scene: Stage, cast: Cast
     await scene.poll()
     pve.crash(101)
     await scene.poll()
-    assert "1 incident" in (await scene.say(cast["admin"], "monitor status")).text
-    assert "0 incidents" in (await scene.say(game, "monitor status")).text
+    assert "**Open incidents** 1" in (await scene.say(cast["admin"], "monitor status")).text
+    assert "**Open incidents** 0" in (await scene.say(game, "monitor status")).text
     pve.crash(103)
     await scene.poll()
-    assert "1 incident" in (await scene.say(game, "monitor status")).text
+    assert "**Open incidents** 1" in (await scene.say(game, "monitor status")).text
 
 
 async def test_the_past_of_a_guest_that_is_gone(bare_scene: Stage, pve: Pve) -> None:
@@ -195,7 +195,7 @@ async def test_a_backup_of_the_other_kind_is_another_guests(
     kept = volumes.pop(name)
     renamed = "backup/ct/104/2026" if found.get("format") else name.replace("qemu", "lxc")
     volumes[renamed] = {**kept, **found}
-    assert "no backup" in (await scene.say(scene.emma, "delete", vmid=104)).text
+    assert "No backups found" in (await scene.say(scene.emma, "delete", vmid=104)).text
 
 
 @pytest.mark.parametrize("state", ["prepare", "delete"])

@@ -236,5 +236,9 @@ def test_there_is_no_other_way_in() -> None:
                 assert node.attr != "callback", module.name
     assert trees == ["GatedTree"]
     press = "await services_of(interaction).press(interaction, self.custom_id)"
-    assert callbacks == [("ui/interaction/buttons.py", "callback", press)]
+    submit = "await run_guarded(interaction, work)"
+    assert callbacks == [
+        ("ui/guests/confirm.py", "on_submit", submit),
+        ("ui/interaction/buttons.py", "callback", press),
+    ]
     assert sorted(set(forms)) == ["bot.py", "ui/interaction/gate.py"]

@@ -549,7 +549,7 @@ async def test_alerts_that_cannot_be_sent_do_not_keep_the_bot(
 
 
 async def test_one_that_discord_does_not_understand_is_given_up(scene: Stage) -> None:
-    scene.expected_errors.append("given up")
+    scene.expected_errors.append("giving up an alert")
     scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 400, 2)  # its fixed sentence fails too
     scene.services.watch.post_notice("lost")
     scene.services.watch.post_notice("told")
@@ -705,7 +705,7 @@ async def test_a_test_message_really_goes_there(scene: Stage) -> None:
 
 @pytest.mark.parametrize("status", [400, 403, 404, 503])
 async def test_a_test_that_is_refused_says_what_discord_said_and_is_over(scene: Stage, status: int) -> None:
-    scene.expected_errors.append("given up")
+    scene.expected_errors.append("giving up an alert")
     fault = scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", status, 1000)
     reply = await scene.say(scene.emma, "monitor test")
     assert "did not accept the test alert" in reply.text and str(status) in reply.text

@@ -107,7 +107,7 @@ async def test_an_alert_that_is_never_taken_is_given_up_and_holds_up_no_other(
     pve.crash(102)
     await bare_scene.poll()
     await bare_scene.delivered()
-    bare_scene.expected_errors.append("an alert is given up")
+    bare_scene.expected_errors.append("giving up an alert")
     assert fault.met == 3 and len(bare_scene.alerts_told()) == 1
     assert bare_scene.services.journal.backlog().given_up == 1
 

@@ -17,7 +17,9 @@ scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, sta
 SUPPRESS_EMBEDS = 1 << 2
 
 
-@pytest.mark.parametrize("word", [Watch.send_test, lambda watch: watch.say("hello")], ids=["test", "word"])
+@pytest.mark.parametrize(
+    "word", [Watch.send_test, lambda watch: watch.post_notice("hello")], ids=["test", "word"]
+)
 async def test_a_test_tells_nothing_that_a_look_has_to_tell(tmp_path: Path, word: object) -> None:
     """Its mute has just ended. The next poll reports the incident if it is still true."""
     home = WatchHarness(tmp_path, [guest(101)])

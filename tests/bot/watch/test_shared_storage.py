@@ -37,4 +37,4 @@ async def test_a_node_without_figures_does_not_count(scene: Stage, pve: Pve, sha
     await scene.poll(4)
     await scene.delivered()
     (told,) = scene.alerts_told()
-    assert "no data from node `pve2`" in told
+    assert "no new data from node `pve2`" in told
