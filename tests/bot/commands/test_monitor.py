@@ -472,8 +472,8 @@ async def test_an_alert_waits_for_the_next_run(scene: Stage, pve: Pve) -> None:
     pve.crash(101)
     await scene.poll()
     await scene.until(lambda: fault.met)
-    await scene.crash_bot()
     scene.clock.skip(600)
+    await scene.crash_bot()
     fault.times = fault.met
     scene.services.alert_delivery.wake()
     await scene.delivered()
