@@ -219,6 +219,12 @@ COMMANDS = (
     ),
 )
 COMMAND = {command.word: command for command in COMMANDS}
+READING = tuple(
+    command.word
+    for command in COMMANDS
+    if command.effect is Effect.NOTHING and command.options.startswith("vmid*")
+)
+"""The commands that show something of one guest."""
 ACTING = tuple(command for command in COMMANDS if command.action is not None)
 ACTION = {command.operation: command.action for command in COMMANDS if command.action is not None}
 """What each action does, by its operation."""

@@ -51,7 +51,7 @@ from playground.pve.server import Pve
 from tests.bot.interaction.test_gate import INSIDE, OUTSIDE, place
 from tests.support import stage
 from tests.support.access_document import ADMIN, FOR_EVERYTHING, GUARDED, ON_ALERTS, OPERATOR, TABLE, VIEWER
-from tests.support.catalogue import ACTING, ACTION, COMMAND
+from tests.support.catalogue import ACTING, ACTION, COMMAND, COMMANDS, READING
 from tests.support.stage import Stage, post_of
 from ui.interaction.empty_choices import NUMBER, WORD
 from ui.messages.operations import BUTTONS
@@ -259,16 +259,14 @@ def unfit(word: str, about: str) -> tuple[int, BotError]:
 
 def command_rows() -> Iterator[Row]:
     """Yield at least one row for every command."""
-    for word in ("list", "help", "access", "monitor list", "monitor history", "monitor status"):
-        yield Row(word, "", {})
-    for word in ("monitor test", "readonly on", "readonly off", "audit"):
-        yield Row(word, "everything", {})
+    for word in (each.word for each in COMMANDS if "*" not in each.options):
+        yield Row(word, "everything" if word in FOR_EVERYTHING else "", {})
     yield Row("monitor mute", "everything", {"target": "node/pve3", "duration": "1h"})
     yield Row("monitor unmute", "everything", {"target": "node/pve2"}, NotMuted("node/pve2"))
     for about in BOTH:
         up, off, down = RUNNING[about], STOPPED[about], DOWN[about]
         name, snapshot, cores = ("minecraft", "v1-21", 6) if about == "game" else ("web01", "nginx-ok", 2)
-        for word in ("info", "access", "snapshot list", "monitor history"):
+        for word in (*READING, "access", "monitor history"):
             yield Row(word, about, {"vmid": up}, vmid=up)
         for word in ("delete", *POWER):
             vmid, refused = unfit(word, about)
@@ -307,8 +305,8 @@ def completion_rows() -> Iterator[tuple[Row, str, str, Any]]:
     for about in BOTH:
         up = RUNNING[about]
         for word in (
-            *("info", "access", "resize", "delete", *POWER),
-            *("snapshot create", "snapshot list", "snapshot rollback", "snapshot delete"),
+            *(*READING, "access", "resize", "delete", *POWER),
+            *("snapshot create", "snapshot rollback", "snapshot delete"),
             *("monitor add", "monitor remove", "monitor history"),
         ):
             yield Row(word, about, {}), "vmid", str(up), up
