@@ -27,7 +27,7 @@ scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, sta
 
 ROOT = Path(__file__).resolve().parents[2]
 README = {"ja": ROOT / "README.md", "en": ROOT / "README.en.md"}
-DOCUMENTS = (*README.values(), ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
+DOCUMENTS = (*sorted(ROOT.glob("*.md")), ROOT / "tests/README.md", *sorted((ROOT / "docs").glob("*.md")))
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 HEADINGS = {  # what the tests look for
     "commands": ("できること", "What it does"),
