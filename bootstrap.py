@@ -25,7 +25,7 @@ from core.actions.expected_stops import ExpectedStops
 from core.actions.inspector import Inspector
 from core.actions.planner import Planner
 from core.actions.recovery import ActionRecovery, OutcomeNotifier
-from core.audit.people import PeopleReader
+from core.audit.store import PeopleReader
 from core.audit.trail import AuditTrail
 from core.clock import Clock
 from core.cluster_cache import ClusterCache, SnapshotCache
@@ -33,8 +33,8 @@ from core.delivery.alerts import AlertDelivery
 from core.delivery.audit import AuditChannel, AuditDelivery
 from core.delivery.channel import AlertChannel
 from core.errors import JournalFailed
-from core.lanes import Lane
 from core.operations import Level
+from core.proxmox import Lane
 from core.watch.incidents.state import Rules
 from core.watch.service import Watch
 from monitor_store import LoadOutcome, LoadReport, MonitorStore, StoreError

@@ -28,17 +28,15 @@ from adapters.proxmox.parse import (
 )
 from adapters.proxmox.paths import guest_path, node_path, storage_path, task_path
 from core.clock import Clock
-from core.fallback import Backup, Backups
-from core.guest import Cluster, Guest, GuestConfig, Kind, Snapshot, TaskSummary
-from core.lanes import Lane
-from core.names import checked_snapshot_name, checked_vmid
+from core.guest import Backup, Backups, Cluster, Guest, GuestConfig, Kind, Snapshot, TaskSummary
 from core.operations import OPERATIONS, Operation
-from core.proxmox import Pending, TaskStatus
+from core.proxmox import Lane, Pending, TaskStatus
 from core.proxmox_errors import (
     BadAnswer,
     ProxmoxError,
     TaskUnknown,
 )
+from core.validation import checked_snapshot_name, checked_vmid
 from core.wanted_errors import BadVmid
 
 __all__ = ["BACKUPS_SECONDS", "THREADS", "Endpoint", "ProxmoxClient"]

@@ -9,7 +9,7 @@ import re
 from collections.abc import Awaitable, Callable
 
 from core.actions.order import Order
-from core.audit.trail import AuditFilter
+from core.audit.store import AuditFilter
 from core.errors import BotError, IncidentOver, QuestionOver
 from core.operations import Operation
 from core.watch.incidents.model import Incident, Topic

@@ -11,10 +11,10 @@ from discord.app_commands import locale_str
 from discord.ext import commands, tasks
 
 from core.access.policy import unknown_guest
+from core.audit.record import format_options
 from core.errors import JournalFailed, NotWatched
-from core.names import checked_vmid
 from core.operations import Operation
-from core.options import format_options
+from core.validation import checked_vmid
 from ui.discord.failures import log_unexpected
 from ui.formatting import ALARM, BACK, WARNING, plain, title
 from ui.interaction.context import Interaction, Services

@@ -6,8 +6,8 @@ from discord.ext import commands
 
 from core.actions.order import Order
 from core.guest import Guest
-from core.names import DESCRIPTION_MOST
 from core.operations import Operation
+from core.validation import DESCRIPTION_MOST
 from ui.formatting import plain
 from ui.guests.act import act
 from ui.guests.confirm import ask_first

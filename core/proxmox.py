@@ -1,11 +1,22 @@
 """Define the rules' access to Proxmox as a protocol; proxmox_client.py implements it."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
-from core.fallback import Backups
-from core.guest import Cluster, Guest, GuestConfig, Snapshot, TaskSummary
+from core.guest import Backups, Cluster, Guest, GuestConfig, Snapshot, TaskSummary
 from core.operations import Operation
+
+
+class Lane(StrEnum):
+    """Purpose of a request.
+
+    Each lane has its own places, so that people's reads never delay the watch or an ordered change.
+    """
+
+    READS = "reads"  # people's reads
+    CHANGES = "changes"  # a change, from its plan to its end
+    WATCH = "watch"  # the cluster's list, shared by everybody, and the watch's other reads
 
 
 @dataclass(frozen=True, slots=True)

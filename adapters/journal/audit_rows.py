@@ -14,8 +14,8 @@ from collections.abc import Mapping
 
 from adapters.journal.text import decode_text, encode_text
 from core.access.policy import Actor, InteractionKind, Place
-from core.audit.record import AuditRecord, AuditStep
-from core.audit.trail import NOT_SETTLED, UNKNOWN, AuditCursor, AuditEntry, AuditFilter, Stream
+from core.audit.record import NOT_SETTLED, UNKNOWN, AuditRecord, AuditStep
+from core.audit.store import AuditCursor, AuditEntry, AuditFilter, Stream
 from core.codec import decode, encode
 from core.tasks import TaskEnd
 

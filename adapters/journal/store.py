@@ -27,7 +27,8 @@ from adapters.journal.database import (
     OpenOutcome,
 )
 from adapters.journal.text import decode_text, encode_text
-from core.audit.trail import AuditCursor, AuditEntry, AuditFilter, AuditRecord, Stream
+from core.audit.record import AuditRecord
+from core.audit.store import AuditCursor, AuditEntry, AuditFilter, Stream
 from core.errors import JournalFailed
 from core.watch.incidents.model import Incident
 from core.watch.journal import Backlog, Batch, JournalRenewal, OutboxMessage

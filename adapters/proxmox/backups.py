@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
-from core.fallback import Backup, Backups
+from core.guest import Backup, Backups
 
 Ask = Callable[[str], Awaitable[tuple[Backup, ...] | None]]
 """Takes a storage's name and returns its backups, None if it cannot be asked."""

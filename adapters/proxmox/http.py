@@ -18,9 +18,9 @@ from adapters.proxmox.responses import parse_response
 from adapters.proxmox.tls import TooLarge, connection_lost, is_distrusted, presented_fingerprint
 from core.errors import BotError
 from core.guest import Guest
-from core.lanes import Lane
-from core.names import Upid
+from core.proxmox import Lane
 from core.proxmox_errors import AnswerTooLarge, BadAnswer, CertificateNotTrusted, TimedOut, Unreachable
+from core.validation import Upid
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 15.0

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from core.lanes import Lane
+from core.proxmox import Lane
 
 SLOTS = {Lane.READS: 4, Lane.CHANGES: 2, Lane.WATCH: 3}
 """Requests that run at once, by lane.

@@ -19,8 +19,8 @@ from adapters.proxmox.values import (
     parse_whole,
 )
 from core.actions.resizing import DEFAULT_MEMORY_MB
-from core.fallback import Backup
 from core.guest import (
+    Backup,
     Cluster,
     Disk,
     Guest,
@@ -32,8 +32,8 @@ from core.guest import (
     Storage,
     TaskSummary,
 )
-from core.names import is_storage
 from core.proxmox import Pending
+from core.validation import is_storage
 
 LINE_MOST = 1000
 """Characters kept of a log line."""

@@ -6,8 +6,8 @@ They are checked here too, whatever the caller did: proxmoxer joins text, and `.
 from urllib.parse import quote
 
 from core.guest import Guest, Kind
-from core.names import Upid, checked_vmid, is_node, is_storage
 from core.proxmox_errors import TaskUnknown
+from core.validation import Upid, checked_vmid, is_node, is_storage
 
 
 def node_path(name: str) -> str:

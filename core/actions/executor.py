@@ -11,7 +11,8 @@ from core.actions.expected_stops import ExpectedStop, ExpectedStops
 from core.actions.order import Change, Order, Plan, Report
 from core.actions.planner import Planner
 from core.actions.sender import Sender
-from core.audit.trail import NOT_SETTLED, UNKNOWN, AuditLog, AuditRecord, AuditStep, outcome_of, step_of
+from core.audit.record import NOT_SETTLED, UNKNOWN, AuditRecord, AuditStep, outcome_of, step_of
+from core.audit.trail import AuditLog
 from core.clock import Clock
 from core.cluster_cache import ClusterCache
 from core.errors import AnswerTooLate, BotError, NotAllowed, NotHere, OnlySomeGuests, Unconfirmed

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from core.access.policy import Actor
 from core.access.tag_authority import TagAuthority
 from core.actions.resizing import Excess
+from core.audit.record import format_options
 from core.errors import ChangedMeanwhile, NameMismatch, NoReason, Unconfirmed
-from core.fallback import Fallback
-from core.guest import Guest, GuestConfig, Snapshot
+from core.guest import Fallback, Guest, GuestConfig, Snapshot
 from core.operations import OPERATIONS, Operation
-from core.options import format_options
 from core.tasks import TaskEnd, TaskResult
 
 

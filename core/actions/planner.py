@@ -14,8 +14,7 @@ from core.actions.resizing import find_excess, with_pending
 from core.clock import Clock
 from core.cluster_cache import FRESH_SECONDS, ClusterCache
 from core.errors import BotError, ChangedMeanwhile
-from core.fallback import Fallback
-from core.guest import Guest, Kind, Snapshot, State
+from core.guest import Fallback, Guest, Kind, Snapshot, State
 from core.guest_errors import (
     BalloonTooLarge,
     GuestNotFound,
@@ -27,10 +26,16 @@ from core.guest_errors import (
     SnapshotUnsupported,
     VmidTaken,
 )
-from core.names import checked_cores, checked_guest_name, checked_memory, checked_snapshot_name, checked_vmid
 from core.operations import OPERATIONS, Operation
 from core.proxmox import Pending, Proxmox
 from core.proxmox_errors import GuestMoved, NodeUnreachable, ProxmoxError
+from core.validation import (
+    checked_cores,
+    checked_guest_name,
+    checked_memory,
+    checked_snapshot_name,
+    checked_vmid,
+)
 
 T = TypeVar("T")
 

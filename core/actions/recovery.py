@@ -13,26 +13,17 @@ from typing import Protocol
 
 from core.actions.expected_stops import ExpectedStops
 from core.actions.sender import CLOCK_SKEW
-from core.audit.trail import (
-    CUT_OFF,
-    NOTHING_STARTED,
-    AuditEntry,
-    AuditFilter,
-    AuditLog,
-    AuditRecord,
-    AuditStep,
-    AuditStore,
-    Ending,
-    ending_of,
-)
+from core.audit.record import CUT_OFF, NOTHING_STARTED, AuditRecord, AuditStep, Ending, ending_of
+from core.audit.store import AuditEntry, AuditFilter, AuditStore
+from core.audit.trail import AuditLog
 from core.clock import Clock
 from core.errors import JournalFailed
 from core.guest import Guest, Kind, State
-from core.names import Upid
 from core.operations import OPERATIONS, Operation
 from core.proxmox import Proxmox
 from core.proxmox_errors import ProxmoxError, TaskUnknown
 from core.tasks import TaskEnd
+from core.validation import Upid
 
 _log = logging.getLogger(__name__)
 

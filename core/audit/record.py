@@ -1,9 +1,24 @@
-"""Define the record that the audit trail keeps of each step of an attempt."""
+"""Define the record that the audit trail keeps of each step of an attempt, and read its result from it."""
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from core.access.policy import Actor
+from core.errors import BotError, Refused
+from core.tasks import TaskEnd, end_of
+
+UNKNOWN = "unknown: "
+"""Prefix of an outcome when it is not known whether the action was done."""
+CUT_OFF = f"{UNKNOWN}cut off"
+"""Outcome of an attempt that was running when the bot ended."""
+NOTHING_STARTED = "nothing begun"
+"""Outcome of an attempt that ended before Proxmox had the request."""
+CANCELLED = "cancelled"
+"""Outcome of a question that its asker cancelled."""
+
+NOT_SETTLED = "the task ended well, but the guest is not in the state expected"
 
 
 class AuditStep(StrEnum):
@@ -42,3 +57,54 @@ class AuditRecord:
     seconds: float = 0.0
     message_id: int | None = None
     times: int = 1
+
+
+def format_options(given: Mapping[str, object]) -> str:
+    """Return `name=value` for each given option. None, "" and False count as not given."""
+    return " ".join(f"{name}={value}" for name, value in given.items() if value not in (None, "", False))
+
+
+class Ending(StrEnum):
+    """Result of an attempt according to its latest record."""
+
+    DONE = "done"
+    WARNINGS = "warnings"  # done, with warnings from Proxmox
+    FAILED = "failed"
+    UNKNOWN = "unknown"  # done or not
+    REFUSED = "refused"
+    SHOWN = "shown"  # only the plan was shown
+    UNFINISHED = "unfinished"  # no result yet
+    CUT_OFF = "cut_off"  # the bot ended during it
+    CANCELLED = "cancelled"  # cancelled by the asker before anything was done
+
+
+_STEPS = {AuditStep.REFUSED: Ending.REFUSED, AuditStep.PLANNED: Ending.SHOWN}
+_TASKS = {TaskEnd.OK: Ending.DONE, TaskEnd.WARNINGS: Ending.WARNINGS, TaskEnd.ERROR: Ending.FAILED}
+
+
+def ending_of(record: AuditRecord) -> Ending:
+    if record.outcome == CANCELLED:
+        return Ending.CANCELLED
+    if record.step is not AuditStep.ENDED:
+        return _STEPS.get(record.step, Ending.UNFINISHED)
+    if record.outcome == CUT_OFF:
+        return Ending.CUT_OFF
+    if record.outcome.startswith(UNKNOWN) or record.outcome in (TaskEnd.VANISHED, TaskEnd.LOST):
+        return Ending.UNKNOWN
+    return _TASKS[end_of(record.outcome)]
+
+
+def step_of(error: BaseException) -> AuditStep:
+    """Return the step of an attempt that failed before anything was sent: refused or ended."""
+    return AuditStep.REFUSED if isinstance(error, Refused) else AuditStep.ENDED
+
+
+def outcome_of(error: BaseException) -> str:
+    """Return the outcome of an attempt that ended in an error.
+
+    An unexpected error is named by its class alone, because its text may contain a secret. The log has the
+    text.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        return NOTHING_STARTED
+    return str(error) if isinstance(error, BotError) else type(error).__name__

@@ -6,23 +6,19 @@ the next start finds out how the attempt ended (core/actions/recovery.py). Repea
 with a count (core/audit/folding.py).
 """
 
-import asyncio
 import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import Protocol
 
 from core.audit.folding import Folding
-from core.audit.record import AuditRecord, AuditStep
+from core.audit.record import CUT_OFF, AuditRecord, AuditStep
+from core.audit.store import AuditEntry, AuditStore
 from core.clock import Clock
-from core.errors import BotError, JournalFailed, Refused
+from core.errors import JournalFailed
 from core.operations import ACTIONS
-from core.tasks import TaskEnd, end_of
-
-__all__ = ["AuditRecord", "AuditStep"]
 
 DETAIL_MOST, OUTCOME_MOST = 500, 1000
 """Characters kept of the typed text, and of the outcome."""
@@ -31,169 +27,8 @@ LATE_MOST = 1000
 
 _log = logging.getLogger("audit")
 
-
-UNKNOWN = "unknown: "
-"""Prefix of an outcome when it is not known whether the action was done."""
-CUT_OFF = f"{UNKNOWN}cut off"
-"""Outcome of an attempt that was running when the bot ended."""
-NOTHING_STARTED = "nothing begun"
-"""Outcome of an attempt that ended before Proxmox had the request."""
-CANCELLED = "cancelled"
-"""Outcome of a question that its asker cancelled."""
 RECHECK_SECONDS = 86_400.0
 """Maximum age in seconds of an unknown result that a start still asks Proxmox about."""
-NOT_SETTLED = "the task ended well, but the guest is not in the state expected"
-
-
-class Ending(StrEnum):
-    """Result of an attempt according to its latest record."""
-
-    DONE = "done"
-    WARNINGS = "warnings"  # done, with warnings from Proxmox
-    FAILED = "failed"
-    UNKNOWN = "unknown"  # done or not
-    REFUSED = "refused"
-    SHOWN = "shown"  # only the plan was shown
-    UNFINISHED = "unfinished"  # no result yet
-    CUT_OFF = "cut_off"  # the bot ended during it
-    CANCELLED = "cancelled"  # cancelled by the asker before anything was done
-
-
-_STEPS = {AuditStep.REFUSED: Ending.REFUSED, AuditStep.PLANNED: Ending.SHOWN}
-_TASKS = {TaskEnd.OK: Ending.DONE, TaskEnd.WARNINGS: Ending.WARNINGS, TaskEnd.ERROR: Ending.FAILED}
-
-
-def ending_of(record: AuditRecord) -> Ending:
-    if record.outcome == CANCELLED:
-        return Ending.CANCELLED
-    if record.step is not AuditStep.ENDED:
-        return _STEPS.get(record.step, Ending.UNFINISHED)
-    if record.outcome == CUT_OFF:
-        return Ending.CUT_OFF
-    if record.outcome.startswith(UNKNOWN) or record.outcome in (TaskEnd.VANISHED, TaskEnd.LOST):
-        return Ending.UNKNOWN
-    return _TASKS[end_of(record.outcome)]
-
-
-def step_of(error: BaseException) -> AuditStep:
-    """Return the step of an attempt that failed before anything was sent: refused or ended."""
-    return AuditStep.REFUSED if isinstance(error, Refused) else AuditStep.ENDED
-
-
-def outcome_of(error: BaseException) -> str:
-    """Return the outcome of an attempt that ended in an error.
-
-    An unexpected error is named by its class alone, because its text may contain a secret. The log has the
-    text.
-    """
-    if isinstance(error, asyncio.CancelledError):
-        return NOTHING_STARTED
-    return str(error) if isinstance(error, BotError) else type(error).__name__
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
-    """A stored record.
-
-    `attempt`: id of the attempt's first record. `began` and `at`: Unix seconds of the first and this record.
-    """
-
-    id: int
-    attempt: int
-    began: float
-    at: float
-    record: AuditRecord
-
-
-@dataclass(frozen=True, slots=True)
-class AuditFilter:
-    """Filter of attempts; None and "" mean all. `since`: earliest start in Unix seconds.
-
-    `until`: newest id to include, so that pages stay stable.
-    """
-
-    vmid: int | None = None
-    person_id: int | None = None
-    operation: str = ""
-    since: float | None = None
-    until: int | None = None
-
-
-class Stream(StrEnum):
-    """Queues to the audit channel. Refusals wait for all changes."""
-
-    CHANGES = "changes"
-    REFUSALS = "refusals"
-
-
-@dataclass(frozen=True, slots=True)
-class AuditCursor:
-    """How far the records of a stream have been posted: up to and including the id `posted`.
-
-    `there`: Discord's id of the last message, 0 if there is none.
-    `tried`: last record id of a message that Discord may or may not have, 0 if there is none.
-    `tried_at`: Unix seconds of that attempt.
-    """
-
-    posted: int
-    there: int = 0
-    tried: int = 0
-    tried_at: float = 0.0
-
-
-class AuditStore(Protocol):
-    """The stored records, which can only be added to.
-
-    Every method raises JournalFailed if the disk refuses.
-    """
-
-    def audit_add(self, record: AuditRecord, at: float, attempt: int | None = None) -> int:
-        """Add a record durably and return its id. `attempt`: id of an earlier record of the same attempt."""
-
-    def audit_page(self, wanted: AuditFilter, offset: int, limit: int) -> tuple[tuple[AuditEntry, ...], int]:
-        """Return the latest record of each attempt, newest attempt first, and the number of attempts."""
-
-    def audit_people(self, limit: int) -> tuple[tuple[int, str], ...]:
-        """Return ids and latest names of the people who asked for something, latest first."""
-
-    def audit_export(
-        self, wanted: AuditFilter, before: int | None, limit: int
-    ) -> tuple[tuple[AuditEntry, ...], int | None]:
-        """Return attempts older than `before` as `audited` does, and the id for the next call.
-
-        `before`: an attempt's id; None: all. The returned id is None at the end. New attempts do not shift the
-        result.
-        """
-
-    def audit_after(
-        self, after: int, limit: int, stream: Stream | None = None
-    ) -> tuple[tuple[AuditEntry, ...], int]:
-        """Return the records of a stream (None: all) with higher ids, oldest first, and the last id covered."""
-
-    def audit_last(self) -> int:
-        """Return the id of the newest record, 0 if there is none."""
-
-    def audit_open(self) -> tuple[AuditEntry, ...]:
-        """Return the latest record of each attempt without a result."""
-
-    def audit_unknown(self, since: float) -> tuple[AuditEntry, ...]:
-        """Return the latest record of each attempt whose result is unknown.
-
-        Records before `since` (Unix seconds) are left out.
-        """
-
-    def audit_upids(self, vmid: int, after: int, but: int) -> frozenset[str]:
-        """Return the known UPIDs of a guest from records with higher ids, except those of the attempt `but`."""
-
-    def audit_cursor(self, stream: Stream = Stream.CHANGES) -> AuditCursor | None: ...
-
-    def audit_put_cursor(self, cursor: AuditCursor | None, stream: Stream = Stream.CHANGES) -> None: ...
-
-    def audit_prune(self, before: float, after: int = 0) -> int | None:
-        """Delete the attempts whose records are all older than `before` (Unix seconds).
-
-        Checks the next few ids after `after`. Return the id for the next call, None at the end.
-        """
 
 
 class AuditLog(Protocol):

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from core.audit.folding import VARIOUS
 from core.audit.record import AuditRecord, AuditStep
-from core.audit.trail import AuditCursor, AuditEntry, Stream
+from core.audit.store import AuditCursor, AuditEntry, Stream
 from core.clock import Clock
 from core.delivery.alerts import CLOCK_MARGIN_SECONDS, NONCE_SECONDS
 from core.delivery.blocked_text import send_with_fallbacks

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from core.audit.trail import AuditStore
+from core.audit.store import AuditStore
 from core.watch.incidents.model import Incident, Message
 
 

@@ -12,9 +12,9 @@ from core.clock import Clock
 from core.cluster_cache import ClusterCache
 from core.errors import BotError, JournalFailed, NotMuted, NotWatched, StoreFailed
 from core.guest import Guest, State
-from core.names import checked_vmid
 from core.operations import OPERATIONS, Operation
 from core.proxmox import Proxmox
+from core.validation import checked_vmid
 from core.watch.incidents.flapping import forget_guest
 from core.watch.incidents.model import Incident, MessageKind, Metric, Mute, WatchEntry
 from core.watch.incidents.notifications import announce_all
@@ -27,8 +27,7 @@ from core.watch.incidents.unknown import blind_guests
 from core.watch.journal import Journal
 from core.watch.journal_maintenance import JournalMaintenance
 from core.watch.persistence import Persistence
-from core.watch.poller import Poller
-from core.watch.recent_actions import RecentActions
+from core.watch.poller import Poller, RecentActions
 
 _log = logging.getLogger(__name__)
 

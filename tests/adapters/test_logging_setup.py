@@ -11,7 +11,6 @@ import pytest
 
 from adapters.logging_setup import BAR, MaskedFormatter, escape_line, is_useful
 from core.guest import Kind
-from core.watch.incident_log import incident_line
 from core.watch.incidents.model import (
     BackupFact,
     GuestEvent,
@@ -22,6 +21,7 @@ from core.watch.incidents.model import (
     SourceFault,
     Topic,
 )
+from core.watch.persistence import incident_line
 
 TOKEN = "aW50ZXJhY3Rpb246MTIzNDU2Nzg5MDEyMzQ1Njc4OnNlY3JldA"
 FORGED = "web\n2026-11-26 12:00:00,000 INFO    core.audit.trail: ended: stop by 'akiko' (1)"

@@ -17,13 +17,24 @@ from core.actions.executor import Executor
 from core.actions.expected_stops import ExpectedStops
 from core.actions.order import Order
 from core.actions.planner import Planner
-from core.audit.record import AuditStep
-from core.audit.trail import AuditEntry, AuditRecord
+from core.audit.record import AuditRecord, AuditStep
+from core.audit.store import AuditEntry
 from core.clock import Clock
 from core.cluster_cache import ClusterCache
 from core.errors import BotError
-from core.fallback import Backups
-from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, Storage, TaskSummary
+from core.guest import (
+    Backups,
+    Cluster,
+    Disk,
+    Guest,
+    GuestConfig,
+    Kind,
+    Node,
+    Snapshot,
+    State,
+    Storage,
+    TaskSummary,
+)
 from core.guest_errors import VmidTaken
 from core.operations import Operation
 from core.proxmox import Pending, Proxmox, TaskStatus

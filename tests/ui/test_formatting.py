@@ -28,13 +28,24 @@ from core.actions.inspector import GuestDetails, Inspector
 from core.actions.order import Change, Order, Plan, Report
 from core.actions.recovery import ActionRecovery
 from core.actions.resizing import Excess
-from core.audit.people import PeopleReader
-from core.audit.trail import AuditEntry
+from core.audit.store import AuditEntry, PeopleReader
 from core.cluster_cache import LEARNED_SECONDS, ClusterCache, SnapshotCache
 from core.delivery.alerts import AlertDelivery
 from core.delivery.audit import AuditDelivery
-from core.fallback import Backup, Backups, Fallback
-from core.guest import Cluster, Disk, Guest, GuestConfig, Kind, Node, Snapshot, State, TaskSummary
+from core.guest import (
+    Backup,
+    Backups,
+    Cluster,
+    Disk,
+    Fallback,
+    Guest,
+    GuestConfig,
+    Kind,
+    Node,
+    Snapshot,
+    State,
+    TaskSummary,
+)
 from core.guest_errors import GuestBusy, GuestLocked
 from core.operations import ACTIONS, Operation
 from core.proxmox_errors import Rejected, StorageFull, Unreachable

@@ -2,7 +2,7 @@
 
 import discord
 
-from core.audit.trail import AuditEntry
+from core.audit.store import AuditEntry
 from ui.audit.text import audit_line
 from ui.discord.blocked import make_fallback_texts
 from ui.formatting import WARNING

@@ -5,7 +5,7 @@ from functools import partial
 
 from discord import ui
 
-from core.audit.trail import AuditFilter
+from core.audit.store import AuditFilter
 from ui.audit.csv_file import audit_csv
 from ui.audit.filters import name_of
 from ui.audit.text import audit_page

@@ -10,7 +10,8 @@ import datetime
 import io
 import re
 
-from core.audit.trail import AuditEntry, AuditFilter, ending_of
+from core.audit.record import ending_of
+from core.audit.store import AuditEntry, AuditFilter
 from core.clock import Clock
 from core.watch.journal import Journal
 from ui.formatting import plain

@@ -7,11 +7,10 @@ import unicodedata
 from discord import app_commands
 
 from core.access.guest_index import TYPED_MOST, words_of
-from core.audit.trail import AuditFilter
-from core.durations import parse_duration
+from core.audit.record import format_options
+from core.audit.store import AuditFilter
 from core.errors import JournalFailed
-from core.names import checked_vmid
-from core.options import format_options
+from core.validation import checked_vmid, parse_duration
 from core.wanted_errors import BadDuration, BadSince, SeveralPeople, UnknownPerson
 from ui.formatting import plain, plain_label
 from ui.interaction.context import Interaction, Services, services_of

@@ -9,7 +9,8 @@ from functools import partial
 import discord
 from discord import ui
 
-from core.audit.trail import AuditEntry, Ending, ending_of
+from core.audit.record import Ending, ending_of
+from core.audit.store import AuditEntry
 from core.clock import Clock
 from core.delivery.retries import LIMIT_MOST
 from ui.audit.text import SIGNS, attempt_words

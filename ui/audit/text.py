@@ -8,17 +8,8 @@ from collections.abc import Mapping, Sequence
 from discord import ui
 
 from core.audit.folding import VARIOUS
-from core.audit.trail import (
-    CANCELLED,
-    CUT_OFF,
-    NOTHING_STARTED,
-    UNKNOWN,
-    AuditEntry,
-    AuditFilter,
-    AuditRecord,
-    Ending,
-    ending_of,
-)
+from core.audit.record import CANCELLED, CUT_OFF, NOTHING_STARTED, UNKNOWN, AuditRecord, Ending, ending_of
+from core.audit.store import AuditEntry, AuditFilter
 from core.guest import State
 from core.operations import Operation
 from core.tasks import TaskEnd

@@ -16,7 +16,7 @@ import discord
 from discord import ui
 
 from core.actions.order import Order, Plan
-from core.audit.trail import CANCELLED, AuditStep
+from core.audit.record import CANCELLED, AuditStep
 from core.errors import BotError, NotYours, QuestionOver, Unconfirmed
 from core.operations import Operation
 from ui.cards import card

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from discord import ui
 
+from core.audit.record import format_options
 from core.guest import Cluster, Guest, Kind, Snapshot, State
-from core.options import format_options
 from ui.cards import card
 from ui.formatting import (
     MESSAGE_MOST,

@@ -13,7 +13,7 @@ from core.actions.executor import Executor
 from core.actions.inspector import Inspector
 from core.actions.planner import Planner
 from core.actions.recovery import ActionRecovery
-from core.audit.people import PeopleReader
+from core.audit.store import PeopleReader
 from core.audit.trail import AuditLog
 from core.clock import Clock
 from core.cluster_cache import ClusterCache, SnapshotCache

@@ -15,11 +15,11 @@ from discord import app_commands, ui
 from core.access.authorizer import Check
 from core.access.policy import Actor, InteractionKind, Place
 from core.access.rate_limit import RequestKind
-from core.audit.trail import DETAIL_MOST, AuditRecord, AuditStep, step_of
+from core.audit.record import AuditRecord, AuditStep, format_options, step_of
+from core.audit.trail import DETAIL_MOST
 from core.errors import AnswerTooLate, BotError, JournalFailed, Refused, TooQuick
 from core.guest import Guest
 from core.operations import OPERATIONS, Effect, Operation
-from core.options import format_options
 from ui.cards import notice
 from ui.discord.blocked import send_with_fallbacks
 from ui.discord.failures import DISCORD_ERRORS, log_unexpected, send_with_retries

@@ -17,10 +17,10 @@ from core.access.guest_index import NO_OFFER, TYPED_MOST, GuestIndex, Offer, nor
 from core.access.policy import listed_or_unknown, unknown_guest
 from core.actions.preconditions import can_act
 from core.cluster_cache import FRESH_SECONDS
-from core.durations import MOST_SECONDS, parse_duration
 from core.errors import BotError
 from core.guest import Cluster, Guest
 from core.operations import Operation
+from core.validation import MOST_SECONDS, parse_duration
 from core.wanted_errors import BadDuration
 from core.watch.incidents.model import ALL, guest_subject, node_subject, storage_subject
 from ui.formatting import SNAPSHOT, choice_label, format_duration, kind_word, plain, plain_label

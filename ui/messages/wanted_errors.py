@@ -1,7 +1,7 @@
 """Define the words for each error of core/wanted_errors.py, one row each."""
 
 from core import wanted_errors as w
-from core.names import VMID_LEAST, VMID_MOST
+from core.validation import VMID_LEAST, VMID_MOST
 from ui.formatting import MIB, format_size
 from ui.i18n import N_, Text
 from ui.messages.error_words import ErrorWords, Rows, fill_in

@@ -5,17 +5,16 @@ from dataclasses import replace
 from functools import partial
 
 from core.access.policy import Actor, is_protected, level_on, listed_or_unknown, scoped_vmids
-from core.durations import parse_duration
 from core.errors import JournalFailed, NameMismatch, NoReason, NotMuted, OnlySomeGuests, Unconfirmed
 from core.guest import Cluster, Guest
 from core.operations import OPERATIONS, Level, Operation
 from core.proxmox_errors import HalfGone, ProxmoxError
+from core.validation import parse_duration
 from core.wanted_errors import UnknownTarget
 from core.watch.incidents.model import ALL, SOURCE, Incident, Topic, node_subject
 from core.watch.incidents.transition import guest_targets
 from core.watch.journal import Backlog
-from core.watch.targets import target_of
-from core.watch.visibility import concerns, visible_part
+from core.watch.subjects import concerns, target_of, visible_part
 from ui.formatting import plain
 from ui.guests.lists import ROWS, page_of
 from ui.interaction.context import Services

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from core.clock import Clock
 from core.errors import BotError
 from core.guest import Cluster, TaskSummary
-from core.names import Upid
 from core.proxmox import Proxmox
 from core.tasks import TaskEnd, end_of
+from core.validation import Upid
 from core.watch.incidents.model import BackupFact, Severity, Topic
 from core.watch.incidents.observation import RECENT_SECONDS
 from core.watch.incidents.state import WatchState

@@ -6,7 +6,7 @@ from typing import Any
 
 from core.errors import AlreadyWatched, CannotWatchTemplate, DiskUnknown
 from core.guest import PASSING_STATES, Cluster, Guest, Kind, State, Storage
-from core.names import checked_threshold
+from core.validation import checked_threshold
 from core.watch.incidents.model import (
     GuestEvent,
     GuestFact,

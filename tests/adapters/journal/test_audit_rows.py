@@ -19,7 +19,9 @@ from adapters.journal import schema as journal_schema
 from adapters.journal.audit_rows import page_queries
 from adapters.journal.store import JournalReport, OpenOutcome, SqliteJournal
 from core.access.policy import Actor, InteractionKind, Place
-from core.audit.trail import CUT_OFF, AuditCursor, AuditEntry, AuditFilter, AuditRecord, AuditStep, AuditTrail
+from core.audit.record import CUT_OFF, AuditRecord, AuditStep
+from core.audit.store import AuditCursor, AuditEntry, AuditFilter
+from core.audit.trail import AuditTrail
 from core.errors import JournalFailed
 from core.watch.incidents.model import Message, MessageKind
 from core.watch.journal import Batch, Journal

@@ -21,7 +21,8 @@ import pytest
 from adapters.journal import database as journal_file
 from adapters.journal.store import JournalError, JournalErrorKind, JournalReport, OpenOutcome, SqliteJournal
 from core.access.policy import Actor, Place
-from core.audit.trail import AuditFilter, AuditRecord, AuditStep
+from core.audit.record import AuditRecord, AuditStep
+from core.audit.store import AuditFilter
 from core.errors import JournalFailed
 from core.guest import Kind
 from core.watch.incidents.model import GuestEvent, GuestFact, Incident, Message, MessageKind, Severity, Topic

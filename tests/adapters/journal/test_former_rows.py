@@ -16,7 +16,8 @@ import pytest
 from adapters.journal.audit_rows import encode_row
 from adapters.journal.store import JournalReport, OpenOutcome, SqliteJournal
 from core.access.policy import InteractionKind
-from core.audit.trail import AuditCursor, AuditStep, Stream
+from core.audit.record import AuditStep
+from core.audit.store import AuditCursor, Stream
 from core.codec import decode, encode
 from core.guest import Kind, State
 from core.operations import Operation

@@ -15,7 +15,9 @@ from adapters.journal.schema import MIGRATIONS
 from adapters.journal.store import JournalReport, OpenOutcome, SqliteJournal
 from core.access.policy import Actor, Place
 from core.access.read_only import ReadOnlySwitch
-from core.audit.trail import AuditCursor, AuditFilter, AuditRecord, AuditStep, AuditTrail, Stream
+from core.audit.record import AuditRecord, AuditStep
+from core.audit.store import AuditCursor, AuditFilter, Stream
+from core.audit.trail import AuditTrail
 from core.watch.incidents.model import MessageKind
 from core.watch.journal import Batch
 from tests.support.fakes import FakeClock

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from adapters.proxmox.lanes import SLOTS
 from core.errors import BotError
 from core.guest import Guest, Kind
-from core.lanes import Lane
-from core.names import Upid
 from core.operations import Operation
+from core.proxmox import Lane
 from core.proxmox_errors import Unreachable
+from core.validation import Upid
 from core.wanted_errors import BadSnapshotName
 from proxmox_client import ProxmoxClient
 from tests.support.client_stage import (

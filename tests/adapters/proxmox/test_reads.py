@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from adapters.proxmox.parse import parse_backup_storages, parse_backups
-from core.fallback import Backup, Backups
-from core.guest import Cluster, Guest, Kind, State
+from core.guest import Backup, Backups, Cluster, Guest, Kind, State
 from core.operations import Operation
 from core.proxmox import TaskStatus
 from core.proxmox_errors import BadAnswer, Rejected, TaskUnknown

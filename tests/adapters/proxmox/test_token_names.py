@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from core.clock import Clock
-from core.names import Upid
 from core.operations import Operation
 from core.tasks import TaskEnd, follow
+from core.validation import Upid
 from playground.pve.server import Pve
 from proxmox_client import ProxmoxClient
 from tests.support import client_stage

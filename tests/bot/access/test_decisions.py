@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from core.access.policy import Actor, InteractionKind, decide
-from core.audit.trail import AuditFilter, AuditStep
+from core.audit.record import AuditStep
+from core.audit.store import AuditFilter
 from core.errors import BotError, ReadOnly, Refused
 from core.guest import Guest
 from core.guest_errors import GuestNotFound

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from core.audit.trail import AuditFilter, AuditStep
+from core.audit.record import AuditStep
+from core.audit.store import AuditFilter
 from core.errors import ChangedMeanwhile, NotAllowed, OnlySomeGuests, ReadOnly
 from core.guest_errors import GuestNotFound
 from core.operations import Level

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from core.access.policy import InteractionKind
-from core.audit.trail import AuditFilter, AuditStep
+from core.audit.record import AuditStep
+from core.audit.store import AuditFilter
 from core.errors import NotAllowed, NotYours, QuestionAnswered, QuestionOver
 from core.guest_errors import GuestNotFound
 from core.operations import Level

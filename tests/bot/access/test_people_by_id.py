@@ -6,7 +6,7 @@ import re
 import pytest
 
 from core.access.read_only import KEY
-from core.audit.trail import AuditFilter
+from core.audit.store import AuditFilter
 from core.codec import decode, encode
 from core.errors import ReadOnly
 from core.watch.incidents.model import Incident, Mute, Severity, Topic
@@ -20,7 +20,6 @@ from ui.audit.csv_file import COLUMNS, csv_row
 from ui.formatting import person
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
-
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from core.audit.trail import AuditFilter
+from core.audit.store import AuditFilter
 from core.errors import NameMismatch, NoReason, NotAllowed, Unconfirmed
 from core.operations import Level
 from playground.pve.server import Pve

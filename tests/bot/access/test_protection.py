@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from core.audit.trail import AuditFilter, AuditRecord, AuditStep
+from core.audit.record import AuditRecord, AuditStep
+from core.audit.store import AuditFilter
 from core.errors import NameMismatch, NoReason, NotAllowed, Unconfirmed
 from core.guest_errors import GuestProtected
 from core.operations import Level
@@ -17,7 +18,6 @@ from tests.support.catalogue import ACTING, COMMAND, level_of
 from tests.support.stage import Stage, post_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
-
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 REASON = {"name": "web01", "reason": "kernel update"}
 GUARDED: list[tuple[str, dict[str, Any], str]] = [

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from core.access.rate_limit import PEOPLE_MOST, RATES, RateLimiter, RequestKind
-from core.audit.trail import AuditFilter, AuditStep
+from core.audit.record import AuditStep
+from core.audit.store import AuditFilter
 from core.errors import AnswerTooLate, TooQuick
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast

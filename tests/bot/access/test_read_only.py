@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from core.access.read_only import KEY, ReadOnlySwitch
-from core.audit.trail import AuditFilter, AuditStep
+from core.audit.record import AuditStep
+from core.audit.store import AuditFilter
 from core.clock import Clock
 from core.errors import JournalFailed, NotAllowed, ReadOnly, StoreFailed
 from core.guest_errors import GuestNotFound

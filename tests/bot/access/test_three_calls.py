@@ -13,7 +13,8 @@ import pytest
 
 from core.access.authorizer import Authorizer, Check, allow_anyone
 from core.access.guest_index import Offer
-from core.audit.trail import AuditFilter, AuditStep
+from core.audit.record import AuditStep
+from core.audit.store import AuditFilter
 from core.errors import Refused
 from core.operations import OPERATIONS, Effect, Operation
 from playground.discord.people import PressResult

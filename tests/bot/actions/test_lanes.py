@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from adapters.proxmox.lanes import SLOTS, THREADS, RequestSlots
-from core.lanes import Lane
 from core.operations import Operation
+from core.proxmox import Lane
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.client_stage import EMPTY_LIST, STARTED, VM, HeldAnswer, Rude, client_of, until

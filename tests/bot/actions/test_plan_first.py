@@ -10,7 +10,8 @@ import pytest
 
 from adapters.proxmox.http import QUICK_SECONDS, READ_SECONDS
 from core.actions.planner import FALLBACK_SECONDS
-from core.audit.trail import AuditFilter, AuditStep
+from core.audit.record import AuditStep
+from core.audit.store import AuditFilter
 from core.guest import State
 from core.guest_errors import GuestProtected, WrongState
 from playground.pve.server import Pve
@@ -19,7 +20,6 @@ from tests.support import stage
 from tests.support.stage import Stage, post_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
-
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 DRY = pytest.mark.parametrize(
     ("command", "options"),

@@ -5,7 +5,8 @@ Finished work is reported as finished, and unknown results as unknown.
 
 import pytest
 
-from core.audit.trail import AuditFilter, AuditRecord, AuditStep
+from core.audit.record import AuditRecord, AuditStep
+from core.audit.store import AuditFilter
 from core.guest_errors import GuestLocked
 from core.proxmox_errors import BadAnswer, MissingPrivilege, Rejected
 from playground.pve.server import Pve
@@ -14,7 +15,6 @@ from tests.support.stage import Stage
 from ui.messages.errors import error_sentence
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
-
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 
 

@@ -19,19 +19,18 @@ from core.access.rate_limit import ChangeLimit
 from core.actions.executor import Executor
 from core.actions.expected_stops import GRACE_SECONDS
 from core.actions.recovery import GIVE_UP, SURE_SECONDS, ActionRecovery
-from core.audit.trail import (
+from core.audit.record import (
     CUT_OFF,
     NOT_SETTLED,
     NOTHING_STARTED,
     UNKNOWN,
-    AuditEntry,
-    AuditFilter,
     AuditRecord,
     AuditStep,
-    AuditTrail,
     Ending,
     ending_of,
 )
+from core.audit.store import AuditEntry, AuditFilter
+from core.audit.trail import AuditTrail
 from core.guest import Kind
 from core.operations import Operation
 from core.proxmox_errors import TaskUnknown, TimedOut, Unreachable

@@ -12,7 +12,8 @@ import pytest
 from core.access.rate_limit import ChangeLimit
 from core.actions.executor import Executor
 from core.actions.recovery import FIRST_ANSWER_SECONDS
-from core.audit.trail import NOTHING_STARTED, AuditFilter, AuditRecord, AuditStep, Ending, ending_of
+from core.audit.record import NOTHING_STARTED, AuditRecord, AuditStep, Ending, ending_of
+from core.audit.store import AuditFilter
 from core.guest import Guest, Kind, Snapshot
 from core.operations import Operation
 from core.proxmox_errors import TimedOut, Unreachable

@@ -18,17 +18,8 @@ from hypothesis import strategies as st
 
 from adapters.journal.store import SqliteJournal
 from core.access.policy import Actor, Place
-from core.audit.trail import (
-    CUT_OFF,
-    AuditCursor,
-    AuditEntry,
-    AuditFilter,
-    AuditRecord,
-    AuditStep,
-    Ending,
-    Stream,
-    ending_of,
-)
+from core.audit.record import CUT_OFF, AuditRecord, AuditStep, Ending, ending_of
+from core.audit.store import AuditCursor, AuditEntry, AuditFilter, Stream
 from core.delivery.audit import CONTENT_MOST, SPACING_SECONDS, AuditDelivery, count_fitting, is_posted
 from core.delivery.channel import DeliveryFailure, NotDelivered
 from core.delivery.retries import LONG_PAUSE

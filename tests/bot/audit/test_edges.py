@@ -10,7 +10,9 @@ import discord
 import pytest
 
 from adapters.journal.store import SqliteJournal
-from core.audit.trail import AuditEntry, AuditFilter, AuditRecord, AuditStep, AuditTrail, Ending, ending_of
+from core.audit.record import AuditRecord, AuditStep, Ending, ending_of
+from core.audit.store import AuditEntry, AuditFilter
+from core.audit.trail import AuditTrail
 from core.errors import JournalFailed, Refused
 from core.operations import Operation
 from playground.pve.server import Pve

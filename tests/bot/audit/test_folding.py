@@ -12,7 +12,9 @@ from adapters.journal.audit_rows import PIECE
 from adapters.journal.store import SqliteJournal
 from core.access.policy import Actor, Place
 from core.audit.folding import ROWS_MOST, VARIOUS, WINDOW_SECONDS
-from core.audit.trail import AuditFilter, AuditRecord, AuditStep, AuditTrail
+from core.audit.record import AuditRecord, AuditStep
+from core.audit.store import AuditFilter
+from core.audit.trail import AuditTrail
 from core.delivery.audit import AuditDelivery
 from core.errors import JournalFailed
 from playground.discord.server import Channel

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 
 from adapters.journal.audit_rows import add_record, encode_row
 from core.access.policy import Actor, InteractionKind, Place
-from core.audit.trail import CUT_OFF, AuditEntry, AuditFilter, AuditRecord, AuditStep, Ending, ending_of
+from core.audit.record import CUT_OFF, AuditRecord, AuditStep, Ending, ending_of
+from core.audit.store import AuditEntry, AuditFilter
 from core.clock import Clock
 from core.errors import BotError, JournalFailed, NotAllowed, OnlySomeGuests
 from core.operations import Level, Operation

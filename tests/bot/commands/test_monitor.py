@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.access.policy import InteractionKind
-from core.audit.trail import AuditFilter, AuditStep
+from core.audit.record import AuditStep
+from core.audit.store import AuditFilter
 from core.errors import (
     AlreadyWatched,
     BotError,
@@ -28,7 +29,6 @@ from ui.formatting import title_of
 from ui.messages.startup import journal_lost
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
-
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 
 

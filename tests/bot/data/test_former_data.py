@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from core.audit.trail import NOTHING_STARTED, AuditFilter, AuditStep
+from core.audit.record import NOTHING_STARTED, AuditStep
+from core.audit.store import AuditFilter
 from core.errors import ChangedMeanwhile, QuestionOver
 from core.tasks import TaskEnd
 from core.watch.incidents.model import Metric

@@ -13,7 +13,8 @@ import pytest
 
 from adapters.journal.store import OpenOutcome, SqliteJournal
 from core.access.policy import Actor, Place
-from core.audit.trail import AuditFilter, AuditRecord, AuditStep
+from core.audit.record import AuditRecord, AuditStep
+from core.audit.store import AuditFilter
 from core.errors import JournalFailed
 from core.guest import State
 from core.watch.incidents.model import MessageKind

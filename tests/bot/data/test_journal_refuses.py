@@ -21,7 +21,7 @@ import pytest
 
 from adapters.journal.store import SqliteJournal
 from core.access.policy import Actor, Place
-from core.audit.trail import AuditRecord, AuditStep
+from core.audit.record import AuditRecord, AuditStep
 from core.errors import JournalFailed
 from core.operations import OPERATIONS, Effect, Operation
 from playground.discord.people import PressResult

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from core.access.policy import InteractionKind
-from core.audit.trail import AuditFilter, AuditStep
+from core.audit.record import AuditStep
+from core.audit.store import AuditFilter
 from core.error_codec import word_of
 from core.errors import (
     BotError,

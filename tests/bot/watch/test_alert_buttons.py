@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from core.access.policy import InteractionKind
-from core.audit.trail import AuditFilter, AuditStep
+from core.audit.record import AuditStep
+from core.audit.store import AuditFilter
 from core.errors import ChangedMeanwhile, IncidentOver, JournalFailed, NotHere
 from core.guest import State
 from core.guest_errors import WrongState
@@ -16,7 +17,6 @@ from tests.support import stage
 from tests.support.stage import Stage, post_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
-
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 DEFERRED_UPDATE = 6
 

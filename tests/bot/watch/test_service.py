@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from core.actions.order import Plan, Report
-from core.audit.trail import AuditFilter, AuditRecord, AuditStep
+from core.audit.record import AuditRecord, AuditStep
+from core.audit.store import AuditFilter
 from core.errors import (
     AlreadyWatched,
     BotError,

@@ -15,7 +15,7 @@ from core.actions.executor import SETTLE_SECONDS, SETTLE_SECONDS_HA
 from core.actions.expected_stops import GRACE_SECONDS, LAG_SECONDS
 from core.actions.order import Change, Order, Plan
 from core.actions.sender import CLOCK_SKEW, ID_TRIES
-from core.audit.trail import NOTHING_STARTED, Ending, ending_of
+from core.audit.record import NOTHING_STARTED, Ending, ending_of
 from core.cluster_cache import LEARNED_SECONDS
 from core.error_codec import word_of
 from core.errors import (
@@ -30,8 +30,7 @@ from core.errors import (
     TooManyChanges,
     Unconfirmed,
 )
-from core.fallback import Backup, Backups, Fallback
-from core.guest import Guest, GuestConfig, Kind, Node, Snapshot, State
+from core.guest import Backup, Backups, Fallback, Guest, GuestConfig, Kind, Node, Snapshot, State
 from core.guest_errors import (
     BalloonTooLarge,
     GuestBusy,

@@ -1,20 +1,24 @@
-"""Check names against Proxmox' own patterns, so that a bad one is refused before anything is sent.
+"""Check what people and Proxmox give: ids and names against Proxmox' own patterns, amounts, and durations.
 
+A bad value is refused before anything is sent.
 Sources: pve-common JSONSchema.pm (pve-vmid, pve-node, pve-storage-id, dns-name, pve-configid), PVE::UPID, and
 qemu-server/pve-container Snapshot.pm for the reserved snapshot names.
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from core.guest import Kind
-from core.wanted_errors import BadAmount, BadGuestName, BadSnapshotName, BadVmid
+from core.wanted_errors import BadAmount, BadDuration, BadGuestName, BadSnapshotName, BadVmid
 
 VMID_LEAST, VMID_MOST = 100, 999_999_999
 CORES_LEAST, CORES_MOST = 1, 8192
 MEMORY_LEAST_MB, MEMORY_MOST_MB = 16, 4_178_944
 DESCRIPTION_MOST = 1000
 THRESHOLD_LEAST, THRESHOLD_MOST = 10, 100
+LEAST_SECONDS, MOST_SECONDS = 60, 30 * 86_400
+"""The shortest and the longest duration."""
 
 _NODE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
 _STORAGE = re.compile(r"[a-zA-Z][a-zA-Z0-9._-]{0,98}[a-zA-Z0-9]")  # parse_storage_id has no length limit
@@ -26,6 +30,12 @@ _UPID = re.compile(
     r"(?P<pstart>[0-9A-Fa-f]{8,9}):(?P<starttime>[0-9A-Fa-f]{8}):(?P<type>[^:\s/?#%]+):(?P<id>[^:\s/?#%]*):"
     # like pve-access-control, so `#`, `?` and `%` are allowed, but nothing that a proxy could unescape twice
     r"(?P<user>(?:[^:\s/%\x00-\x1f\x7f]|%(?![0-9A-Fa-f]{2}))+):"
+)
+
+_DURATION = re.compile(
+    r"(?:([0-9]{1,6})(?:d|days?|日間?))?"
+    r"(?:([0-9]{1,6})(?:h|hrs?|hours?|時間))?"
+    r"(?:([0-9]{1,6})(?:m|mins?|minutes?|分間?))?"
 )
 _RESERVED = {Kind.QEMU: {"current", "pending"}, Kind.LXC: {"current", "pending", "vzdump"}}
 
@@ -116,3 +126,21 @@ def checked_threshold(option: str, value: int) -> int | None:
     Raises: BadAmount.
     """
     return None if value == 0 else _within(option, value, THRESHOLD_LEAST, THRESHOLD_MOST)
+
+
+def parse_duration(text: str, most: int = MOST_SECONDS) -> int:
+    """Return the duration in seconds, from one minute to `most` seconds.
+
+    People write `30m`, `8h`, `2d`, `1h30m`, `8 hours`, `30分` or `８時間`.
+
+    Raises: BadDuration.
+    """
+    written = "".join(unicodedata.normalize("NFKC", text).casefold().split())
+    match = _DURATION.fullmatch(written)
+    if match is None:
+        raise BadDuration(text)
+    days, hours, minutes = (int(part or 0) for part in match.groups())
+    seconds = (days * 24 + hours) * 3600 + minutes * 60
+    if not LEAST_SECONDS <= seconds <= most:
+        raise BadDuration(text)
+    return seconds

@@ -4,7 +4,7 @@ import pytest
 
 from core.guest import Cluster, Node, Storage
 from core.wanted_errors import UnknownTarget
-from core.watch.targets import target_of
+from core.watch.subjects import target_of
 from tests.support.fakes import guest
 
 CLUSTER = Cluster(

@@ -1,0 +1,132 @@
+"""Define the port to the stored audit trail: its entries, filters, and positions of posting."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from core.audit.record import AuditRecord
+from core.clock import Clock
+from core.cluster_cache import FRESH_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """A stored record.
+
+    `attempt`: id of the attempt's first record. `began` and `at`: Unix seconds of the first and this record.
+    """
+
+    id: int
+    attempt: int
+    began: float
+    at: float
+    record: AuditRecord
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Filter of attempts; None and "" mean all. `since`: earliest start in Unix seconds.
+
+    `until`: newest id to include, so that pages stay stable.
+    """
+
+    vmid: int | None = None
+    person_id: int | None = None
+    operation: str = ""
+    since: float | None = None
+    until: int | None = None
+
+
+class Stream(StrEnum):
+    """Queues to the audit channel. Refusals wait for all changes."""
+
+    CHANGES = "changes"
+    REFUSALS = "refusals"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditCursor:
+    """How far the records of a stream have been posted: up to and including the id `posted`.
+
+    `there`: Discord's id of the last message, 0 if there is none.
+    `tried`: last record id of a message that Discord may or may not have, 0 if there is none.
+    `tried_at`: Unix seconds of that attempt.
+    """
+
+    posted: int
+    there: int = 0
+    tried: int = 0
+    tried_at: float = 0.0
+
+
+class AuditStore(Protocol):
+    """The stored records, which can only be added to.
+
+    Every method raises JournalFailed if the disk refuses.
+    """
+
+    def audit_add(self, record: AuditRecord, at: float, attempt: int | None = None) -> int:
+        """Add a record durably and return its id. `attempt`: id of an earlier record of the same attempt."""
+
+    def audit_page(self, wanted: AuditFilter, offset: int, limit: int) -> tuple[tuple[AuditEntry, ...], int]:
+        """Return the latest record of each attempt, newest attempt first, and the number of attempts."""
+
+    def audit_people(self, limit: int) -> tuple[tuple[int, str], ...]:
+        """Return ids and latest names of the people who asked for something, latest first."""
+
+    def audit_export(
+        self, wanted: AuditFilter, before: int | None, limit: int
+    ) -> tuple[tuple[AuditEntry, ...], int | None]:
+        """Return attempts older than `before` as `audited` does, and the id for the next call.
+
+        `before`: an attempt's id; None: all. The returned id is None at the end. New attempts do not shift the
+        result.
+        """
+
+    def audit_after(
+        self, after: int, limit: int, stream: Stream | None = None
+    ) -> tuple[tuple[AuditEntry, ...], int]:
+        """Return the records of a stream (None: all) with higher ids, oldest first, and the last id covered."""
+
+    def audit_last(self) -> int:
+        """Return the id of the newest record, 0 if there is none."""
+
+    def audit_open(self) -> tuple[AuditEntry, ...]:
+        """Return the latest record of each attempt without a result."""
+
+    def audit_unknown(self, since: float) -> tuple[AuditEntry, ...]:
+        """Return the latest record of each attempt whose result is unknown.
+
+        Records before `since` (Unix seconds) are left out.
+        """
+
+    def audit_upids(self, vmid: int, after: int, but: int) -> frozenset[str]:
+        """Return the known UPIDs of a guest from records with higher ids, except those of the attempt `but`."""
+
+    def audit_cursor(self, stream: Stream = Stream.CHANGES) -> AuditCursor | None: ...
+
+    def audit_put_cursor(self, cursor: AuditCursor | None, stream: Stream = Stream.CHANGES) -> None: ...
+
+    def audit_prune(self, before: float, after: int = 0) -> int | None:
+        """Delete the attempts whose records are all older than `before` (Unix seconds).
+
+        Checks the next few ids after `after`. Return the id for the next call, None at the end.
+        """
+
+
+class PeopleReader:
+    """Keep the names for completions as long as a read of the cluster (FRESH_SECONDS seconds)."""
+
+    def __init__(self, book: AuditStore, clock: Clock) -> None:
+        self._book, self._clock = book, clock
+        self._kept: tuple[float, tuple[tuple[int, str], ...]] | None = None
+
+    def read(self, most: int) -> tuple[tuple[int, str], ...]:
+        """Return `AuditStore.audit_people`, at most FRESH_SECONDS seconds old.
+
+        Raises: JournalFailed.
+        """
+        now = self._clock.monotonic()
+        if self._kept is None or now - self._kept[0] >= FRESH_SECONDS:
+            self._kept = now, self._book.audit_people(most)
+        return self._kept[1]

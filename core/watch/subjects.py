@@ -1,0 +1,88 @@
+"""Find the subject that a person names, and reduce incidents to the part that a person may read."""
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import TypeVar
+
+from core.guest import Cluster
+from core.validation import VMID_LEAST, VMID_MOST, is_node
+from core.wanted_errors import UnknownTarget
+from core.watch.incidents.model import (
+    ALL,
+    SOURCE,
+    BackupFact,
+    GuestFact,
+    Incident,
+    guest_subject,
+    node_subject,
+    storage_subject,
+)
+
+_ALL = frozenset({ALL, "everything", "すべて", "全て"})
+_GUEST = re.compile(r"(?:guest/)?([1-9][0-9]{2,8})")
+_NODE = re.compile(r"node/(.+)")
+
+
+def target_of(text: str, cluster: Cluster | None, watched: Collection[int] = ()) -> str:
+    """Return the subject of a completion's value, a VMID, a guest's exact name or a node's name.
+
+    `cluster=None`: the cluster is unknown now, and any well-formed value is accepted.
+    Raises: UnknownTarget, also for a name that several guests have.
+    """
+    typed = text.strip()
+    if typed.casefold() in _ALL:
+        return ALL
+    if typed.casefold() == SOURCE:
+        return SOURCE
+    if match := _GUEST.fullmatch(typed):
+        vmid = int(match[1])
+        if VMID_LEAST <= vmid <= VMID_MOST and (cluster is None or vmid in watched or cluster.find(vmid)):
+            return guest_subject(vmid)
+    if (match := _NODE.fullmatch(typed)) and cluster is None and is_node(match[1]):
+        return typed
+    found = _subjects_named(typed, cluster) if cluster else set()
+    if len(found) != 1:
+        raise UnknownTarget(text)
+    return found.pop()
+
+
+def _subjects_named(typed: str, cluster: Cluster) -> set[str]:
+    guests = {guest_subject(guest.vmid) for guest in cluster.guests if guest.name == typed}
+    nodes = {node_subject(node.name) for node in cluster.nodes}
+    storages = {
+        storage_subject(storage.name, None if storage.shared else storage.node)
+        for storage in cluster.storages
+    }
+    named = {subject for subject in nodes if subject == node_subject(typed)}
+    return guests | named | ({typed} & (nodes | storages))
+
+
+T = TypeVar("T", GuestFact, BackupFact)
+
+
+def visible_part(incident: Incident, exists: Callable[[int], bool], cluster: Cluster | None) -> Incident:
+    """Return the incident without guests hidden from the person, and without outdated guest names.
+
+    An old name may have belonged to another guest.
+    """
+    return replace(
+        incident,
+        guests=tuple(_with_current_name(fact, cluster) for fact in incident.guests if exists(fact.vmid)),
+        backups=tuple(
+            _with_current_name(fact, cluster)
+            for fact in incident.backups
+            if fact.vmid is not None and exists(fact.vmid)
+        ),
+    )
+
+
+def concerns(incident: Incident, exists: Callable[[int], bool]) -> bool:
+    """Return whether the incident is about a guest that exists for the person."""
+    vmids = [fact.vmid for fact in incident.guests] + [fact.vmid or 0 for fact in incident.backups]
+    return any(exists(vmid) for vmid in vmids)
+
+
+def _with_current_name(fact: T, cluster: Cluster | None) -> T:
+    guest = cluster.find(fact.vmid or 0) if cluster else None
+    return fact if guest and guest.name == fact.name else replace(fact, name=None)
