@@ -71,14 +71,13 @@ from ui.discord.proxy_pages import refuse_proxy_pages
 from ui.discord.rate_limits import RateLimitWatch, limit_request_time
 from ui.formatting import WARNING
 from ui.guests.confirm import close_questions, on_submit, typed_fields
-from ui.i18n import Text, Texts
+from ui.i18n import CatalogueTranslator, Text, Texts
 from ui.interaction.buttons import PersistentButton
 from ui.interaction.context import Interaction
 from ui.interaction.gate import GatedTree
 from ui.interaction.incoming import GatewayGuard, answer_unheard
 from ui.messages.faults import fault_lines
 from ui.messages.startup import open_to_all
-from ui.translator import CatalogueTranslator
 from ui.watch.alert_channel import DiscordAlertChannel
 
 HERE = Path(__file__).resolve().parent

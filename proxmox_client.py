@@ -4,17 +4,16 @@ Each path is checked against Proxmox' own patterns, and each answer becomes a da
 adapters/proxmox/http.py makes the calls.
 """
 
+import asyncio
 import copy
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import Any, Self, TypeVar
 
 from adapters.proxmox.addresses import parse_addresses, parse_agent_addresses
-from adapters.proxmox.backups import ask_all
 from adapters.proxmox.connections import Endpoint
 from adapters.proxmox.errors import CallContext
-from adapters.proxmox.http import LIST_MOST, Calls
-from adapters.proxmox.lanes import THREADS
+from adapters.proxmox.http import LIST_MOST, THREADS, Calls
 from adapters.proxmox.parse import (
     parse_backup_storages,
     parse_backups,
@@ -38,6 +37,24 @@ from core.proxmox_errors import (
 )
 from core.validation import checked_snapshot_name, checked_vmid
 from core.wanted_errors import BadVmid
+
+Ask = Callable[[str], Awaitable[tuple[Backup, ...] | None]]
+"""Takes a storage's name and returns its backups, None if it cannot be asked."""
+
+
+async def ask_all(names: Iterable[str], ask: Ask, seconds: float) -> Backups:
+    """Return the backups, newest first, and the names of the storages that did not answer within `seconds`."""
+    asked = {name: asyncio.ensure_future(ask(name)) for name in names}
+    if asked:
+        _, late = await asyncio.wait(asked.values(), timeout=seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.wait(asked.values())
+    answers = {name: None if task.cancelled() else task.result() for name, task in asked.items()}
+    found = [backup for each in answers.values() for backup in each or ()]
+    found.sort(key=lambda backup: (backup.taken, backup.volume), reverse=True)
+    return Backups(tuple(found), tuple(name for name, each in answers.items() if each is None))
+
 
 __all__ = ["BACKUPS_SECONDS", "THREADS", "Endpoint", "ProxmoxClient"]
 

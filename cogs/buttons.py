@@ -18,8 +18,7 @@ from ui.cards import notice
 from ui.formatting import OK, Colour
 from ui.guests.act import act, act_on_panel, show_panel
 from ui.guests.confirm import on_press
-from ui.guests.lists import Filters
-from ui.guests.show import show_guests
+from ui.guests.lists import Filters, show_guests
 from ui.i18n import Text
 from ui.interaction.buttons import ALERT, AUDIT, GUEST, HISTORY, MUTES, PAGE, QUESTION, guest_of
 from ui.interaction.context import Interaction, Services, services_of

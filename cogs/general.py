@@ -10,8 +10,7 @@ from core.operations import Operation
 from ui.access.help import help_card
 from ui.guests.act import show_panel
 from ui.guests.confirm import act_or_ask, ask_first
-from ui.guests.lists import Filters
-from ui.guests.show import show_guests
+from ui.guests.lists import Filters, show_guests
 from ui.interaction.context import Interaction, Services
 from ui.interaction.gate import actor_of, record_attempt
 from ui.interaction.options import DRY_RUN, VMID, GuestId, complete_nodes

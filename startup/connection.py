@@ -22,7 +22,7 @@ from discord.ext import commands
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 
 from core.clock import Clock
-from core.delivery.retries import PAUSES, sleep_until_set
+from core.delivery.outbox import PAUSES, sleep_until_set
 from ui.i18n import Text
 from ui.messages.discord_refusals import ConnectStep, RetryRule, Verdict, diagnose, ended_there, tried_again
 

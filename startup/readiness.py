@@ -12,7 +12,7 @@ import logging
 import discord
 
 from adapters.settings.load import Settings
-from core.delivery.retries import sleep_until_set
+from core.delivery.outbox import sleep_until_set
 from core.errors import BotError
 from core.guest import Cluster
 from core.proxmox_errors import HalfGone, NothingVisible

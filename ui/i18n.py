@@ -2,7 +2,8 @@
 
 Write a message as `t("… {name} …", name=value)`; the values are inserted after translation. A row of a table holds
 `N_("… {name} …")`, which is translated where it is shown: `t(row.message, name=value)`. Pass everything that comes
-from outside through render.code or render.plain before it becomes a value.
+from outside through `ui.formatting.code` or `plain` before it becomes a value. `CatalogueTranslator` gives Discord
+the descriptions of commands in both languages.
 """
 
 import functools
@@ -11,8 +12,10 @@ import io
 from pathlib import Path
 from typing import Literal, NewType
 
+import discord
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from discord import app_commands
 
 Language = Literal["ja", "en"]
 DOMAIN = "bot"
@@ -72,3 +75,31 @@ def _catalogue(locales: Path, language: str) -> gettext.NullTranslations:
     write_mo(compiled, catalogue)
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
+
+
+ENGLISH = (discord.Locale.american_english, discord.Locale.british_english)
+
+
+class CatalogueTranslator(app_commands.Translator):
+    """Look up the English source in the catalogue. The names of commands and options are not translated."""
+
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
+
+    async def translate(
+        self,
+        string: app_commands.locale_str,
+        locale: discord.Locale,
+        context: app_commands.TranslationContextTypes,
+    ) -> str | None:
+        place = context.location
+        names = (
+            app_commands.TranslationContextLocation.command_name,
+            app_commands.TranslationContextLocation.group_name,
+            app_commands.TranslationContextLocation.parameter_name,
+        )
+        if place in names:
+            return None
+        if locale is discord.Locale.japanese:
+            return self._texts.of("ja").raw(string.message)
+        return string.message if locale in ENGLISH else None

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
-from adapters.journal.text import decode_text, encode_text
+from adapters.journal.schema import decode_text, encode_text
 from core.access.policy import Actor, InteractionKind, Place
 from core.audit.record import NOT_SETTLED, UNKNOWN, AuditRecord, AuditStep
 from core.audit.store import AuditCursor, AuditEntry, AuditFilter, Stream

@@ -13,6 +13,21 @@ from __future__ import annotations
 
 import sqlite3
 
+
+def encode_text(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def decode_text(blob: object) -> str:
+    """Decode a BLOB written by `encode_text`. SQLite accepts any type in any column.
+
+    Raises: ValueError for any other value.
+    """
+    if not isinstance(blob, bytes):
+        raise ValueError(blob)  # noqa: TRY004 - the content is wrong, not the type of an argument
+    return blob.decode("utf-8", "surrogatepass")
+
+
 MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value NOT NULL);

@@ -26,7 +26,7 @@ from adapters.journal.database import (
     JournalReport,
     OpenOutcome,
 )
-from adapters.journal.text import decode_text, encode_text
+from adapters.journal.schema import decode_text, encode_text
 from core.audit.record import AuditRecord
 from core.audit.store import AuditCursor, AuditEntry, AuditFilter, Stream
 from core.errors import JournalFailed

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from adapters.journal.text import decode_text, encode_text
+from adapters.journal.schema import decode_text, encode_text
 from core.codec import decode, encode
 from core.watch.incidents.model import Incident, Message
 from core.watch.journal import Backlog, Batch, OutboxMessage

@@ -1,9 +1,10 @@
 """Send every call to Proxmox: in a thread, in its lane, with one deadline, and check the shape of the answer.
 
-Every foreign exception is translated in one place, `_translated`.
+Each lane has places of its own. Every foreign exception is translated in one place, `_translated`.
 """
 
 import asyncio
+import contextlib
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ import requests
 
 from adapters.proxmox.connections import ApiConnection, ConnectionPool, Deadline, Endpoint
 from adapters.proxmox.errors import CallContext, make_error
-from adapters.proxmox.lanes import RequestSlots
 from adapters.proxmox.responses import parse_response
 from adapters.proxmox.tls import TooLarge, connection_lost, is_distrusted, presented_fingerprint
 from core.errors import BotError
@@ -21,6 +21,46 @@ from core.guest import Guest
 from core.proxmox import Lane
 from core.proxmox_errors import AnswerTooLarge, BadAnswer, CertificateNotTrusted, TimedOut, Unreachable
 from core.validation import Upid
+
+SLOTS = {Lane.READS: 4, Lane.CHANGES: 2, Lane.WATCH: 3}
+"""Requests that run at once, by lane.
+
+Only the places of READS are lent to other lanes, so the others always keep theirs. More requests would only
+wait in pveproxy, which has three workers.
+"""
+QUICK = 2
+"""Storages asked at once. They may hang, and must leave places for other reads."""
+THREADS = sum(SLOTS.values()) + 7
+"""Threads of the process: seven stay free for Discord's DNS look-ups while every place is taken."""
+
+
+class RequestSlots:
+    """Hand out places in the order of the requests."""
+
+    def __init__(self) -> None:
+        self._places = {lane: asyncio.Semaphore(places) for lane, places in SLOTS.items()}
+        self._quick = asyncio.Semaphore(QUICK)
+
+    async def acquire(self, lane: Lane, *, quick: bool) -> Callable[[], None]:
+        """Wait for a place and return the function that gives it back.
+
+        `quick` requests use the places of READS, unless the watch makes them.
+        """
+        reads, apart = self._places[Lane.READS], quick and lane is not Lane.WATCH
+        own = reads if apart else self._places[lane]
+        place = reads if own.locked() and not reads.locked() else own
+        gates = (self._quick, place) if apart else (place,)
+        async with contextlib.AsyncExitStack() as held:
+            for gate in gates:
+                await held.enter_async_context(gate)
+            held.pop_all()
+
+        def give_back() -> None:
+            for gate in gates:
+                gate.release()
+
+        return give_back
+
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 15.0

@@ -12,9 +12,17 @@ from functools import partial
 from typing import Any
 
 from core.clock import Clock
-from core.delivery.blocked_text import send_with_fallbacks
 from core.delivery.channel import AlertChannel, DeliveryFailure, NotDelivered
-from core.delivery.retries import LIMIT_MOST, LONG_PAUSE, PAUSES, Retries, sleep_until_set
+from core.delivery.outbox import (
+    CLOCK_MARGIN_SECONDS,
+    LIMIT_MOST,
+    LONG_PAUSE,
+    NONCE_SECONDS,
+    PAUSES,
+    Retries,
+    send_with_fallbacks,
+    sleep_until_set,
+)
 from core.errors import JournalFailed
 from core.watch.incidents.model import Message, MessageKind
 from core.watch.journal import Journal, OutboxMessage
@@ -32,10 +40,6 @@ LATE_SECONDS = 60.0
 """A message posted more than this many seconds after it was made mentions its delay."""
 STALE_PAIR_SECONDS = 15 * 60.0
 """An opening older than this, whose incident ended before it was posted, shares one line with its recovery."""
-NONCE_SECONDS = 120.0
-"""Seconds for which a nonce is trusted: Discord remembers it for "the past few minutes"."""
-CLOCK_MARGIN_SECONDS = 24 * 3600.0
-"""Seconds to look back further in a search: the bot's clock may have been wrong when it made the message."""
 
 
 class AlertDelivery:

@@ -19,10 +19,16 @@ from core.audit.folding import VARIOUS
 from core.audit.record import AuditRecord, AuditStep
 from core.audit.store import AuditCursor, AuditEntry, Stream
 from core.clock import Clock
-from core.delivery.alerts import CLOCK_MARGIN_SECONDS, NONCE_SECONDS
-from core.delivery.blocked_text import send_with_fallbacks
 from core.delivery.channel import DeliveryFailure, NotDelivered
-from core.delivery.retries import LIMIT_MOST, LONG_PAUSE, PAUSES, sleep_until_set
+from core.delivery.outbox import (
+    CLOCK_MARGIN_SECONDS,
+    LIMIT_MOST,
+    LONG_PAUSE,
+    NONCE_SECONDS,
+    PAUSES,
+    send_with_fallbacks,
+    sleep_until_set,
+)
 from core.errors import JournalFailed
 from core.operations import OPERATIONS, Effect, Operation
 from core.watch.journal import Backlog, Journal

@@ -20,7 +20,7 @@ from ui.i18n import N_, Text, Texts
 from ui.messages.errors import WORDS as ERROR_WORDS
 from ui.messages.errors import choice, error_sentence, unexpected_sentence
 from ui.messages.operations import WORDS, operation_noun
-from ui.messages.task_hints import task_hint
+from ui.messages.proxmox_errors import task_hint
 
 TEXTS = Texts("ja")
 JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff66-\uff9f]")

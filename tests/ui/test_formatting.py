@@ -86,7 +86,7 @@ from ui.interaction.context import Services
 from ui.interaction.open_questions import Question, Questions
 from ui.interaction.reply import Reply
 from ui.messages.errors import error_sentence
-from ui.messages.task_hints import task_hint
+from ui.messages.proxmox_errors import task_hint
 from ui.watch.alert_channel import DiscordAlertChannel
 from ui.watch.views import watch_list_card
 

@@ -12,7 +12,7 @@ from discord import ui
 from core.audit.record import Ending, ending_of
 from core.audit.store import AuditEntry
 from core.clock import Clock
-from core.delivery.retries import LIMIT_MOST
+from core.delivery.outbox import LIMIT_MOST
 from ui.audit.text import SIGNS, attempt_words
 from ui.cards import card
 from ui.discord.blocked import is_blocked, send_with_fallbacks

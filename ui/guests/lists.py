@@ -1,5 +1,4 @@
-"""List the guests of the cluster in pages, and the snapshots of a guest. `ui/watch/views.py` has the watch's
-lists."""
+"""List the guests of the cluster in pages, and the snapshots of a guest."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -31,6 +30,9 @@ from ui.formatting import (
 from ui.guests.figures import memory_of
 from ui.i18n import Text
 from ui.interaction.buttons import page_buttons
+from ui.interaction.context import Services
+from ui.interaction.gate import actor_of
+from ui.interaction.reply import Reply
 
 ROWS = 10
 
@@ -198,3 +200,16 @@ def page_of(page: int, count: int) -> tuple[int, int]:
 def list_footer(t: Text, page: int, pages: int, now: float) -> str:
     parts = [f"{page + 1}/{pages}"] if pages > 1 else []
     return f"-# {' · '.join([*parts, t('updated {time}', time=timestamp(now))])}"
+
+
+async def show_guests(services: Services, reply: Reply, filters: Filters, page: int = 0) -> None:
+    """Show one page of the filtered list, without the guests hidden from this person.
+
+    Raises: ProxmoxError.
+    """
+    authorizer, actor = services.authorizer, actor_of(reply.interaction)
+    cluster = authorizer.visible_cluster(actor, await services.cluster_cache.read())
+    now = services.clock.now()
+    await reply.show(
+        guest_list_card(reply.t, cluster, filters, page, now, narrowed=authorizer.has_hidden_guests(actor))
+    )

@@ -27,7 +27,7 @@ from ui.formatting import (
 from ui.guests.caveats import clone_caveats, excess_lines, running_lines
 from ui.i18n import Marked, Text
 from ui.messages.operations import WORDS
-from ui.messages.task_hints import task_hint
+from ui.messages.proxmox_errors import task_hint
 
 
 def _say(t: Text, message: Marked, guest: str, order: Order) -> str:

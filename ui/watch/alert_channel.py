@@ -9,8 +9,8 @@ import aiohttp
 import discord
 from discord import ui
 
-from core.delivery.blocked_text import send_with_fallbacks
 from core.delivery.channel import DeliveryFailure, NotDelivered
+from core.delivery.outbox import send_with_fallbacks
 from core.watch.incidents.model import MessageKind
 from core.watch.journal import OutboxMessage
 from ui.discord.blocked import is_blocked, make_fallback_texts

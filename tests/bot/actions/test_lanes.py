@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.proxmox.lanes import SLOTS, THREADS, RequestSlots
+from adapters.proxmox.http import SLOTS, THREADS, RequestSlots
 from core.operations import Operation
 from core.proxmox import Lane
 from playground.pve.server import Pve

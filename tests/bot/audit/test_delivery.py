@@ -22,7 +22,7 @@ from core.audit.record import CUT_OFF, AuditRecord, AuditStep, Ending, ending_of
 from core.audit.store import AuditCursor, AuditEntry, AuditFilter, Stream
 from core.delivery.audit import CONTENT_MOST, SPACING_SECONDS, AuditDelivery, count_fitting, is_posted
 from core.delivery.channel import DeliveryFailure, NotDelivered
-from core.delivery.retries import LONG_PAUSE
+from core.delivery.outbox import LONG_PAUSE
 from core.operations import OPERATIONS, Effect, Operation
 from playground.discord.faults import PlannedFault
 from playground.discord.server import Channel

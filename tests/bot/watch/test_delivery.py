@@ -14,7 +14,7 @@ import pytest
 from adapters.journal.store import SqliteJournal
 from core.delivery.alerts import GIVE_UP_SECONDS, AlertDelivery
 from core.delivery.channel import DeliveryFailure, NotDelivered
-from core.delivery.retries import LONG_PAUSE
+from core.delivery.outbox import LONG_PAUSE
 from core.guest import Kind
 from core.watch.incidents.model import GuestEvent, GuestFact, Incident, Message, MessageKind, Severity, Topic
 from core.watch.journal import Batch, OutboxMessage

@@ -28,7 +28,7 @@ from tests.support.stage import Stage
 from ui.formatting import plain
 from ui.i18n import Texts
 from ui.messages.errors import reason_of
-from ui.messages.task_hints import task_hint
+from ui.messages.proxmox_errors import task_hint
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 

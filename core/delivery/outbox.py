@@ -1,13 +1,24 @@
-"""Decide when to try Discord again: pauses between failed attempts, and limits that Discord names."""
+"""Share what every at-least-once sender needs: when to try again, how long a nonce is trusted, and shorter texts.
+
+A sender stores the attempt before it sends, and the success afterwards. It repeats an attempt whose answer was
+lost with the same nonce, which Discord remembers for a few minutes ("Create Message": enforce_nonce). After that it
+first searches the channel for the message.
+"""
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Protocol, TypeVar
 
 from core.clock import Clock
 from core.delivery.channel import DeliveryFailure, NotDelivered
 from core.errors import BotError, JournalFailed
+
+NONCE_SECONDS = 120.0
+"""Seconds for which a nonce is trusted: Discord remembers it for "the past few minutes"."""
+CLOCK_MARGIN_SECONDS = 24 * 3600.0
+"""Seconds to look back further in a search: the bot's clock may have been wrong when it made the message."""
 
 _log = logging.getLogger(__name__)
 
@@ -84,3 +95,38 @@ async def sleep_until_set(clock: Clock, seconds: float, over: asyncio.Event) -> 
             wait.cancel()
             with contextlib.suppress(asyncio.CancelledError, BotError):
                 await wait
+
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+class FallbackTexts(Protocol):
+    def fallback_texts(self, content: str) -> tuple[str, ...]:
+        """Return replacements for a text that Discord blocks, best first."""
+
+
+async def send_with_fallbacks(
+    channel: FallbackTexts, content: str, send: Callable[[str], Awaitable[T]]
+) -> tuple[T, str]:
+    """Send a text, and shorter versions if Discord blocks it.
+
+    Return the result, and why the text was shortened ("" if it was not).
+    Raises: NotDelivered as `send` raises it; with REJECTED if no version passes.
+    """
+    blocked = ""
+    for text in _texts(channel, content):
+        try:
+            return await send(text), blocked
+        except NotDelivered as error:
+            if error.failure is not DeliveryFailure.BLOCKED:
+                raise
+            blocked = blocked or error.reason
+            _log.warning("Discord blocks the words of a message: %s", error.reason)
+    raise NotDelivered(DeliveryFailure.REJECTED, blocked, not_taken=True)
+
+
+def _texts(channel: FallbackTexts, content: str) -> Iterator[str]:
+    yield content
+    yield from channel.fallback_texts(content)
