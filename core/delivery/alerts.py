@@ -1,27 +1,33 @@
 """Send the messages of the journal to Discord, each once and in order, however long Discord is away.
 
-An attempt is stored before the message is sent, and the success afterwards. An attempt whose answer was lost is
-repeated with the same nonce, which Discord remembers for a few minutes ("Create Message": enforce_nonce). After
-that the channel is first searched for the message.
+core/delivery/outbox.py says how an attempt is repeated.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
 from core.clock import Clock
 from core.delivery.channel import AlertChannel, DeliveryFailure, NotDelivered
+from core.delivery.late_alerts import (
+    LATE_SECONDS,
+    STALE_PAIR_SECONDS,
+    AlertAges,
+    delay_of,
+    find_superfluous,
+    recovery_of,
+)
 from core.delivery.outbox import (
     CLOCK_MARGIN_SECONDS,
     LIMIT_MOST,
-    LONG_PAUSE,
-    NONCE_SECONDS,
     PAUSES,
     Retries,
+    is_nonce_known,
     send_with_fallbacks,
     sleep_until_set,
+    sooner_tried,
 )
 from core.errors import JournalFailed
 from core.watch.incidents.model import Message, MessageKind
@@ -36,17 +42,10 @@ BREAKS_MOST = 5
 GIVE_UP_SECONDS = 24 * 3600.0
 EDIT_GIVE_UP_SECONDS = 7 * 86400.0
 """Seconds after which a message is no longer posted, and after which a posted one is no longer edited."""
-LATE_SECONDS = 60.0
-"""A message posted more than this many seconds after it was made mentions its delay."""
-STALE_PAIR_SECONDS = 15 * 60.0
-"""An opening older than this, whose incident ended before it was posted, shares one line with its recovery."""
 
 
 class AlertDelivery:
-    """Send what the journal holds.
-
-    Message age uses the monotonic clock, so that clock jumps do not make messages late.
-    """
+    """Send what the journal holds."""
 
     def __init__(self, journal: Journal, channel: AlertChannel, clock: Clock) -> None:
         self._journal, self._channel, self._clock = journal, channel, clock
@@ -56,7 +55,7 @@ class AlertDelivery:
         self._busy = asyncio.Lock()
         self._posts = Retries(clock, "an alert could not be sent")
         self._edits = Retries(clock, "the edit of an alert could not be sent")
-        self._created_at: dict[int, float] = {}
+        self._ages = AlertAges(clock)
         self._tried_at: dict[int, float] = {}
         self._bugs: dict[int, int] = {}
         self._limited_edits: dict[int, tuple[float, str]] = {}
@@ -76,8 +75,7 @@ class AlertDelivery:
 
     def on_stored(self, *message_ids: int) -> None:
         """Note the time at which these messages were stored, and wake up."""
-        now = self._clock.monotonic()
-        self._created_at |= dict.fromkeys(message_ids, now)
+        self._ages.note_created(*message_ids)
         self.wake()
 
     async def run(self) -> None:
@@ -162,20 +160,22 @@ class AlertDelivery:
             until, reason = self._limited_edits.get(number, (0.0, ""))
             if until > now:
                 passed.add(number)
-                trouble = _sooner(trouble, NotDelivered(DeliveryFailure.PASSING, reason, wait=until - now))
+                trouble = sooner_tried(
+                    trouble, NotDelivered(DeliveryFailure.PASSING, reason, wait=until - now)
+                )
                 continue
             await self._quiet.wait()
             try:
                 if not await self._attempt_one(posting, self._edit(posting)):
                     passed.add(number)
-                    trouble = _sooner(trouble, NotDelivered(DeliveryFailure.PASSING, BROKEN))
+                    trouble = sooner_tried(trouble, NotDelivered(DeliveryFailure.PASSING, BROKEN))
             except NotDelivered as error:
                 if error.failure is not DeliveryFailure.REFUSED and (error.everywhere or not error.wait):
                     raise
                 passed.add(number)
                 if error.wait:
                     self._limited_edits[number] = now + min(error.wait, LIMIT_MOST), error.reason
-                trouble = _sooner(trouble, error)
+                trouble = sooner_tried(trouble, error)
         if trouble is not None:
             if trouble.wait:  # the other edits took time meanwhile
                 due = min(
@@ -209,7 +209,7 @@ class AlertDelivery:
     # -- posting
 
     async def _post(self, posting: OutboxMessage, waiting: tuple[OutboxMessage, ...]) -> None:
-        message, age = posting.message, self._age(posting)
+        message, age = posting.message, self._ages.age(posting.message)
         if age > GIVE_UP_SECONDS:
             self._give_up(posting, posting.error or TOO_OLD)
             return
@@ -227,9 +227,7 @@ class AlertDelivery:
             if found is None:
                 if not again:
                     self._tried_at[message.id] = self._clock.monotonic()
-                absorbs = (
-                    self._recovery_of(posting, waiting) if age > STALE_PAIR_SECONDS and not again else None
-                )
+                absorbs = recovery_of(posting, waiting) if age > STALE_PAIR_SECONDS and not again else None
                 nonce = f"{self._journal.nonce_prefix}-{message.id}"
 
                 async def send(text: str) -> int:
@@ -259,29 +257,8 @@ class AlertDelivery:
         """Return whether an earlier attempt may have succeeded too long ago for the nonce to detect it."""
         if not posting.tried:
             return False
-        tried = self._tried_at.get(posting.message.id)
-        recently = tried is not None and self._clock.monotonic() - tried < NONCE_SECONDS
+        recently = is_nonce_known(self._clock, self._tried_at.get(posting.message.id))
         return not (recently and posting.run == self._journal.run)
-
-    def _recovery_of(self, posting: OutboxMessage, waiting: tuple[OutboxMessage, ...]) -> int | None:
-        """Return the waiting recovery that a late opening reports in its own line, None if there is none."""
-        if posting.message.post is not MessageKind.OPENING:
-            return None
-        for other in waiting:
-            if (
-                other.message.post is MessageKind.RECOVERY
-                and other.message.incidents == posting.message.incidents
-            ):
-                return other.message.id
-        return None
-
-    def _age(self, posting: OutboxMessage) -> float:
-        made = self._created_at.get(posting.message.id)
-        if made is not None:
-            return self._clock.monotonic() - made
-        age = max(0.0, self._clock.now() - posting.message.created)
-        self._created_at[posting.message.id] = self._clock.monotonic() - age
-        return age
 
     def _give_up(self, posting: OutboxMessage, reason: str) -> None:
         _log.error("giving up an alert, %s: %s", _named(posting.message), reason)
@@ -289,20 +266,21 @@ class AlertDelivery:
         self._forget(posting.message.id)
 
     def _forget(self, message_id: int) -> None:
-        for kept in (self._created_at, self._tried_at, self._bugs, self._limited_edits):
+        self._ages.forget(message_id)
+        for kept in (self._tried_at, self._bugs, self._limited_edits):
             kept.pop(message_id, None)
 
     # -- editing
 
     async def _edit(self, posting: OutboxMessage) -> None:
-        content = self._channel.compose(posting, _delay(posting))
+        content = self._channel.compose(posting, delay_of(posting))
         try:
             _, blocked = await send_with_fallbacks(
                 self._channel, content, partial(self._channel.edit, posting)
             )
         except NotDelivered as error:
             young, passing = (
-                self._age(posting) <= EDIT_GIVE_UP_SECONDS,
+                self._ages.age(posting.message) <= EDIT_GIVE_UP_SECONDS,
                 error.failure is DeliveryFailure.PASSING,
             )
             if (passing and not error.wait) or (
@@ -321,39 +299,7 @@ class AlertDelivery:
         self._forget(posting.message.id)
 
 
-def _sooner(one: NotDelivered | None, other: NotDelivered) -> NotDelivered:
-    """Return the one of two failed edits that is tried again first."""
-
-    def seconds(error: NotDelivered) -> float:
-        return error.wait or (LONG_PAUSE if error.failure is DeliveryFailure.REFUSED else 0.0)
-
-    return other if one is None or seconds(other) < seconds(one) else one
-
-
 def _named(message: Message) -> str:
     """Name a message for the log, with the numbers of its incidents."""
     about = ", ".join(map(str, message.incidents)) or "none"
     return f"message {message.id} ({message.post.value}, incidents: {about})"
-
-
-def _delay(posting: OutboxMessage) -> float | None:
-    """Return the seconds by which a posted message was late, None if it was on time."""
-    return posting.late if posting.late > LATE_SECONDS else None
-
-
-def find_superfluous(waiting: Sequence[OutboxMessage]) -> list[int]:
-    """Return the reminders that are not needed: the incident is over, or another waiting message covers it.
-
-    Messages that were tried before are ignored, because they may have been posted long ago.
-    """
-    fresh = [each for each in waiting if not each.tried]
-    openings = {each.message.incidents for each in fresh if each.message.post is MessageKind.OPENING}
-    reminders = [each for each in fresh if each.message.post is MessageKind.REMINDER]
-    newest = {each.message.incidents: each.message.id for each in reminders}
-    return [
-        each.message.id
-        for each in reminders
-        if not any(incident.open for incident in each.incidents)
-        or each.message.incidents in openings
-        or newest[each.message.incidents] != each.message.id
-    ]

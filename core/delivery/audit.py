@@ -2,35 +2,27 @@
 
 The trail is posted in two queues, so that a flood of refusals delays no change. The journal stores for each how
 far it was posted. Several lines share one message.
-An attempt to send is stored before the message is sent. Until its outcome is known, the same records are sent
-again with the same nonce, which Discord remembers for a few minutes. After that the channel is first searched
-for the message.
+Until the outcome of an attempt is known, the same records are sent again (core/delivery/outbox.py).
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from core.audit.folding import VARIOUS
-from core.audit.record import AuditRecord, AuditStep
 from core.audit.store import AuditCursor, AuditEntry, Stream
 from core.clock import Clock
+from core.delivery.audit_queue import AuditQueue
 from core.delivery.channel import DeliveryFailure, NotDelivered
 from core.delivery.outbox import (
     CLOCK_MARGIN_SECONDS,
-    LIMIT_MOST,
-    LONG_PAUSE,
-    NONCE_SECONDS,
-    PAUSES,
+    Retries,
+    is_nonce_known,
     send_with_fallbacks,
     sleep_until_set,
 )
-from core.errors import JournalFailed
-from core.operations import OPERATIONS, Effect, Operation
 from core.watch.journal import Backlog, Journal
 
 _log = logging.getLogger(__name__)
@@ -39,13 +31,6 @@ CONTENT_MOST = 2000
 """Maximum characters of a message without components, set by Discord."""
 SPACING_SECONDS = 2.0
 """Minimum seconds between two posts."""
-PAGE_RECORDS = 200
-"""Records read at once."""
-UNMARKED_MOST = 500
-"""Number of passed records without a line after which the position is stored."""
-_READS = {operation.value for operation in Operation if OPERATIONS[operation].effect is Effect.NOTHING} | {
-    VARIOUS
-}
 
 
 class AuditChannel(Protocol):
@@ -65,16 +50,6 @@ class AuditChannel(Protocol):
 
         Messages older than `since` (Unix seconds) and those in `known` are ignored.
         """
-
-
-def is_posted(record: AuditRecord) -> bool:
-    """Return whether a record is posted: refusals, and results of operations that change something.
-
-    No reads and no plans.
-    """
-    return record.step is AuditStep.REFUSED or (
-        record.step is AuditStep.ENDED and record.operation not in _READS
-    )
 
 
 def count_fitting(lines: Sequence[str], most: int = CONTENT_MOST) -> int:
@@ -116,80 +91,6 @@ async def _find_posted(channel: AuditChannel, content: str, cursor: AuditCursor)
         return None
 
 
-class _Queue:
-    """One stream of the trail, and how far it was posted."""
-
-    def __init__(self, journal: Journal, stream: Stream) -> None:
-        self._journal, self.stream = journal, stream
-        self._cursor: AuditCursor | None = None
-        self._stored_up_to = 0
-        """Last posted id according to the journal; the position in memory may be further."""
-        self.tried: float | None = None
-        """Monotonic time of this run's attempt to send the records in `cursor.tried`."""
-        self.separate_up_to = 0
-        """Up to this record id each line is a message of its own, because Discord refused them together."""
-
-    @property
-    def cursor(self) -> AuditCursor:
-        """The position where an earlier run ended. On the first run ever it is the newest record.
-
-        Raises: JournalFailed.
-        """
-        if self._cursor is None:
-            cursor = self._journal.audit_cursor(self.stream)
-            if cursor is None:  # an earlier version had one queue for all
-                former = self._journal.audit_cursor()
-                cursor = AuditCursor(former.posted) if former else AuditCursor(self._journal.audit_last())
-                self._journal.audit_put_cursor(cursor, self.stream)
-            self._cursor, self._stored_up_to = cursor, cursor.posted
-        return self._cursor
-
-    def records(self) -> tuple[tuple[AuditEntry, ...], int]:
-        """Return the records for the next message or page, and the last id covered.
-
-        Raises: JournalFailed.
-        """
-        cursor = self.cursor
-        records, last = self._journal.audit_after(cursor.posted, PAGE_RECORDS, self.stream)
-        if cursor.tried:
-            last = min(last, cursor.tried) if records else cursor.tried
-        return tuple(each for each in records if is_posted(each.record) and each.id <= last), last
-
-    def waiting(self) -> list[AuditEntry]:
-        """Return the records to post among the next `PAGE_RECORDS`, without changing anything.
-
-        Raises: JournalFailed.
-        """
-        cursor = self._cursor or self._journal.audit_cursor(self.stream)
-        if cursor is None:
-            return []
-        records, _ = self._journal.audit_after(cursor.posted, PAGE_RECORDS, self.stream)
-        return [each for each in records if is_posted(each.record)]
-
-    def skip(self, last: int) -> None:
-        """Pass the records up to `last`, which need no line. The position is not stored each time."""
-        cursor = self.cursor
-        if cursor.tried or last - self._stored_up_to >= UNMARKED_MOST:
-            self.store(AuditCursor(last, cursor.there))
-        else:
-            self._cursor = AuditCursor(last, cursor.there)
-
-    def store(self, cursor: AuditCursor) -> None:
-        """Store the position.
-
-        Raises: JournalFailed.
-        """
-        self._journal.audit_put_cursor(cursor, self.stream)
-        self._cursor, self._stored_up_to = cursor, cursor.posted
-        if not cursor.tried:
-            self.tried = None
-
-    def forget(self) -> None:
-        with contextlib.suppress(JournalFailed):
-            if self._journal.audit_cursor(self.stream) is not None:
-                self._journal.audit_put_cursor(None, self.stream)
-
-
 class AuditDelivery:
     """Post the trail while it runs.
 
@@ -201,14 +102,17 @@ class AuditDelivery:
         self._journal, self._channel, self._clock = journal, channel, clock
         self._work, self._retry, self._ending = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._busy = asyncio.Lock()
-        self._queues = [_Queue(journal, stream) for stream in Stream]
+        self._queues = [AuditQueue(journal, stream) for stream in Stream]
         """In the order of the streams: the first has priority."""
         self._sent: float | None = None
-        self._failures = 0
-        self.error = ""
-        """Why the last attempt failed; empty while lines get through."""
+        self._retries = Retries(clock, "the audit trail could not be posted")
         self.blocked = ""
         """Why the last posted line was shortened; empty if it was not."""
+
+    @property
+    def error(self) -> str:
+        """Why the last attempt failed; empty while lines get through."""
+        return self._retries.error
 
     @property
     def is_enabled(self) -> bool:
@@ -264,30 +168,7 @@ class AuditDelivery:
 
     async def _attempt(self, channel: AuditChannel) -> float | None:
         """Post everything. Return the seconds until the next attempt, None if nothing is left."""
-        try:
-            await self._flush(channel)
-        except NotDelivered as error:
-            limit = min(error.wait, LIMIT_MOST) or None
-            return self._failed(
-                error.reason, limit or (LONG_PAUSE if error.failure is DeliveryFailure.REFUSED else None)
-            )
-        except JournalFailed as error:
-            return self._failed(f"the journal: {error.reason}")
-        except Exception:  # noqa: BLE001 - a bug around the lines must not end the posting
-            _log.exception("the audit trail could not be posted")
-            return self._failed("")
-        if self.error:
-            _log.info("the audit trail is posted again")
-        self._failures, self.error = 0, ""
-        return None
-
-    def _failed(self, reason: str, pause: float | None = None) -> float:
-        """Log a new reason once, and return the seconds until the next attempt."""
-        if reason and reason != self.error:
-            _log.warning("the audit trail could not be posted and will be tried again: %s", reason)
-        self.error = reason or self.error
-        self._failures += 1
-        return pause or (PAUSES[self._failures - 1] if self._failures <= len(PAUSES) else LONG_PAUSE)
+        return await self._retries.attempt(partial(self._flush, channel))
 
     # -- messages
 
@@ -302,7 +183,7 @@ class AuditDelivery:
             else:
                 return
 
-    async def _lines_of(self, channel: AuditChannel, queue: _Queue) -> dict[int, str]:
+    async def _lines_of(self, channel: AuditChannel, queue: AuditQueue) -> dict[int, str]:
         """Return the lines of the next records that need one; empty if nothing is left.
 
         Raises: JournalFailed.
@@ -316,7 +197,7 @@ class AuditDelivery:
             queue.skip(last)
             await self._clock.sleep(0)
 
-    async def _post(self, channel: AuditChannel, queue: _Queue, lines: Mapping[int, str]) -> None:
+    async def _post(self, channel: AuditChannel, queue: AuditQueue, lines: Mapping[int, str]) -> None:
         cursor, ids = queue.cursor, list(lines)[: count_fitting(list(lines.values()))]
         if ids[0] <= queue.separate_up_to:
             ids = ids[:1]
@@ -324,7 +205,7 @@ class AuditDelivery:
         again = bool(cursor.tried)
         there = None
         try:
-            if again and not self._tried_lately(queue):
+            if again and not is_nonce_known(self._clock, queue.tried):
                 there = await _find_posted(channel, content, cursor)
             if there is None:
                 if not again:
@@ -350,10 +231,6 @@ class AuditDelivery:
             _log.error("Discord rejects the line of record %d: %s", last, error.reason)
         self._sent = self._clock.monotonic()
         queue.store(AuditCursor(last, there or cursor.there))
-
-    def _tried_lately(self, queue: _Queue) -> bool:
-        """Return whether this run tried so recently that Discord still knows the nonce."""
-        return queue.tried is not None and self._clock.monotonic() - queue.tried < NONCE_SECONDS
 
     async def _wait_spacing(self) -> None:
         """Wait between two messages, but not before the last one at the end."""

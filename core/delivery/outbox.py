@@ -29,6 +29,11 @@ LIMIT_MOST = 3600.0
 """Maximum seconds to obey a limit named by Discord; after that the bot tries again."""
 
 
+def is_nonce_known(clock: Clock, tried: float | None) -> bool:
+    """Return whether Discord still knows the nonce of this run's attempt. `tried`: its monotonic time."""
+    return tried is not None and clock.monotonic() - tried < NONCE_SECONDS
+
+
 class Retries:
     """Repeat one kind of work until it is done. `failed`: the text of the log line about a failure."""
 
@@ -59,19 +64,22 @@ class Retries:
         try:
             await work()
         except NotDelivered as error:
-            self.error = error.reason
             pause = self._pause_after(error)
             if error.everywhere:
                 self._limited_until = self._clock.monotonic() + pause
-            _log.warning("%s, next try in %.0f s: %s", self._failed, pause, error.reason)
+            if error.reason != self.error:  # each reason once, however long it lasts
+                _log.warning("%s, next try in %.0f s: %s", self._failed, pause, error.reason)
+            self.error = error.reason
             return pause
         except JournalFailed as error:
-            self.error = str(error)
+            self.error = f"the journal: {error.reason}"
             _log.error("the journal refuses writes, and %s: %s", self._failed, error.reason)
             return self._next_pause()
         except Exception:  # noqa: BLE001 - a bug around the messages must not stop the sending either
             _log.exception("%s", self._failed)
             return self._next_pause()
+        if self.error:
+            _log.info("sent again, after %s: %s", self._failed, self.error)
         self._failures, self.error = 0, ""
         return None
 
@@ -130,3 +138,12 @@ async def send_with_fallbacks(
 def _texts(channel: FallbackTexts, content: str) -> Iterator[str]:
     yield content
     yield from channel.fallback_texts(content)
+
+
+def sooner_tried(one: NotDelivered | None, other: NotDelivered) -> NotDelivered:
+    """Return the one of two failed edits that is tried again first."""
+
+    def seconds(error: NotDelivered) -> float:
+        return error.wait or (LONG_PAUSE if error.failure is DeliveryFailure.REFUSED else 0.0)
+
+    return other if one is None or seconds(other) < seconds(one) else one

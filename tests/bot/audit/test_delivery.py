@@ -20,7 +20,8 @@ from adapters.journal.store import SqliteJournal
 from core.access.policy import Actor, Place
 from core.audit.record import CUT_OFF, AuditRecord, AuditStep, Ending, ending_of
 from core.audit.store import AuditCursor, AuditEntry, AuditFilter, Stream
-from core.delivery.audit import CONTENT_MOST, SPACING_SECONDS, AuditDelivery, count_fitting, is_posted
+from core.delivery.audit import CONTENT_MOST, SPACING_SECONDS, AuditDelivery, count_fitting
+from core.delivery.audit_queue import is_posted
 from core.delivery.channel import DeliveryFailure, NotDelivered
 from core.delivery.outbox import LONG_PAUSE
 from core.operations import OPERATIONS, Effect, Operation
@@ -111,7 +112,7 @@ def test_what_is_no_operation_is_told() -> None:
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     """Capture the log of the posting, whatever level other tests have set for `core`."""
-    caplog.set_level(logging.WARNING, logger="core.delivery.audit")
+    caplog.set_level(logging.WARNING, logger="core.delivery")
     return caplog
 
 
@@ -686,7 +687,7 @@ async def test_a_forbidden_channel_hinders_nothing_and_is_told_once(
     tried = fault.met
     await scene.say(scene.emma, "info", vmid=100_001)
     assert fault.met == tried, "news do not hurry it"
-    warnings = [r for r in log.records if r.name == "core.delivery.audit"]
+    warnings = [r for r in log.records if r.name == "core.delivery.outbox"]
     assert [record.levelname for record in warnings] == ["WARNING"] and "403" in warnings[0].getMessage()
     fault.times = fault.met
     scene.clock.skip(LONG_PAUSE)

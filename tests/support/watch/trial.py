@@ -24,8 +24,9 @@ from core.actions.expected_stops import ExpectedStops, StoreStop
 from core.actions.order import Order, Plan
 from core.cluster_cache import ClusterCache
 from core.codec import decode
-from core.delivery.alerts import GIVE_UP_SECONDS, LATE_SECONDS, STALE_PAIR_SECONDS, AlertDelivery
+from core.delivery.alerts import GIVE_UP_SECONDS, AlertDelivery
 from core.delivery.channel import AlertChannel
+from core.delivery.late_alerts import LATE_SECONDS, STALE_PAIR_SECONDS
 from core.errors import JournalFailed
 from core.guest import Guest, Kind, State
 from core.operations import Operation

@@ -1,0 +1,102 @@
+"""Read the records of the audit trail that have to be posted, and keep how far each stream was posted."""
+
+import contextlib
+
+from core.audit.folding import VARIOUS
+from core.audit.record import AuditRecord, AuditStep
+from core.audit.store import AuditCursor, AuditEntry, Stream
+from core.errors import JournalFailed
+from core.operations import OPERATIONS, Effect, Operation
+from core.watch.journal import Journal
+
+PAGE_RECORDS = 200
+"""Records read at once."""
+UNMARKED_MOST = 500
+"""Number of passed records without a line after which the position is stored."""
+_READS = {operation.value for operation in Operation if OPERATIONS[operation].effect is Effect.NOTHING} | {
+    VARIOUS
+}
+
+
+def is_posted(record: AuditRecord) -> bool:
+    """Return whether a record is posted: refusals, and results of operations that change something.
+
+    No reads and no plans.
+    """
+    return record.step is AuditStep.REFUSED or (
+        record.step is AuditStep.ENDED and record.operation not in _READS
+    )
+
+
+class AuditQueue:
+    """One stream of the trail, and how far it was posted."""
+
+    def __init__(self, journal: Journal, stream: Stream) -> None:
+        self._journal, self.stream = journal, stream
+        self._cursor: AuditCursor | None = None
+        self._stored_up_to = 0
+        """Last posted id according to the journal; the position in memory may be further."""
+        self.tried: float | None = None
+        """Monotonic time of this run's attempt to send the records in `cursor.tried`."""
+        self.separate_up_to = 0
+        """Up to this record id each line is a message of its own, because Discord refused them together."""
+
+    @property
+    def cursor(self) -> AuditCursor:
+        """The position where an earlier run ended. On the first run ever it is the newest record.
+
+        Raises: JournalFailed.
+        """
+        if self._cursor is None:
+            cursor = self._journal.audit_cursor(self.stream)
+            if cursor is None:  # an earlier version had one queue for all
+                former = self._journal.audit_cursor()
+                cursor = AuditCursor(former.posted) if former else AuditCursor(self._journal.audit_last())
+                self._journal.audit_put_cursor(cursor, self.stream)
+            self._cursor, self._stored_up_to = cursor, cursor.posted
+        return self._cursor
+
+    def records(self) -> tuple[tuple[AuditEntry, ...], int]:
+        """Return the records for the next message or page, and the last id covered.
+
+        Raises: JournalFailed.
+        """
+        cursor = self.cursor
+        records, last = self._journal.audit_after(cursor.posted, PAGE_RECORDS, self.stream)
+        if cursor.tried:
+            last = min(last, cursor.tried) if records else cursor.tried
+        return tuple(each for each in records if is_posted(each.record) and each.id <= last), last
+
+    def waiting(self) -> list[AuditEntry]:
+        """Return the records to post among the next `PAGE_RECORDS`, without changing anything.
+
+        Raises: JournalFailed.
+        """
+        cursor = self._cursor or self._journal.audit_cursor(self.stream)
+        if cursor is None:
+            return []
+        records, _ = self._journal.audit_after(cursor.posted, PAGE_RECORDS, self.stream)
+        return [each for each in records if is_posted(each.record)]
+
+    def skip(self, last: int) -> None:
+        """Pass the records up to `last`, which need no line. The position is not stored each time."""
+        cursor = self.cursor
+        if cursor.tried or last - self._stored_up_to >= UNMARKED_MOST:
+            self.store(AuditCursor(last, cursor.there))
+        else:
+            self._cursor = AuditCursor(last, cursor.there)
+
+    def store(self, cursor: AuditCursor) -> None:
+        """Store the position.
+
+        Raises: JournalFailed.
+        """
+        self._journal.audit_put_cursor(cursor, self.stream)
+        self._cursor, self._stored_up_to = cursor, cursor.posted
+        if not cursor.tried:
+            self.tried = None
+
+    def forget(self) -> None:
+        with contextlib.suppress(JournalFailed):
+            if self._journal.audit_cursor(self.stream) is not None:
+                self._journal.audit_put_cursor(None, self.stream)

@@ -1,0 +1,75 @@
+"""Decide about alerts that had to wait: which are superfluous, which share a line, and which delay is mentioned."""
+
+from collections.abc import Sequence
+
+from core.clock import Clock
+from core.watch.incidents.model import Message, MessageKind
+from core.watch.journal import OutboxMessage
+
+LATE_SECONDS = 60.0
+"""A message posted more than this many seconds after it was made mentions its delay."""
+STALE_PAIR_SECONDS = 15 * 60.0
+"""An opening older than this, whose incident ended before it was posted, shares one line with its recovery."""
+
+
+def delay_of(posting: OutboxMessage) -> float | None:
+    """Return the seconds by which a posted message was late, None if it was on time."""
+    return posting.late if posting.late > LATE_SECONDS else None
+
+
+def find_superfluous(waiting: Sequence[OutboxMessage]) -> list[int]:
+    """Return the reminders that are not needed: the incident is over, or another waiting message covers it.
+
+    Messages that were tried before are ignored, because they may have been posted long ago.
+    """
+    fresh = [each for each in waiting if not each.tried]
+    openings = {each.message.incidents for each in fresh if each.message.post is MessageKind.OPENING}
+    reminders = [each for each in fresh if each.message.post is MessageKind.REMINDER]
+    newest = {each.message.incidents: each.message.id for each in reminders}
+    return [
+        each.message.id
+        for each in reminders
+        if not any(incident.open for incident in each.incidents)
+        or each.message.incidents in openings
+        or newest[each.message.incidents] != each.message.id
+    ]
+
+
+class AlertAges:
+    """Keep the age of each message by the monotonic clock, so that clock jumps make no message late."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._created_at: dict[int, float] = {}
+
+    def note_created(self, *message_ids: int) -> None:
+        """Note that these messages were stored now."""
+        self._created_at |= dict.fromkeys(message_ids, self._clock.monotonic())
+
+    def age(self, message: Message) -> float:
+        """Return the age in seconds. For a message of an earlier run the wall clock says it once."""
+        made = self._created_at.get(message.id)
+        if made is not None:
+            return self._clock.monotonic() - made
+        age = max(0.0, self._clock.now() - message.created)
+        self._created_at[message.id] = self._clock.monotonic() - age
+        return age
+
+    def forget(self, message_id: int) -> None:
+        self._created_at.pop(message_id, None)
+
+    def __len__(self) -> int:
+        return len(self._created_at)
+
+
+def recovery_of(posting: OutboxMessage, waiting: Sequence[OutboxMessage]) -> int | None:
+    """Return the waiting recovery that a late opening reports in its own line, None if there is none."""
+    if posting.message.post is not MessageKind.OPENING:
+        return None
+    for other in waiting:
+        if (
+            other.message.post is MessageKind.RECOVERY
+            and other.message.incidents == posting.message.incidents
+        ):
+            return other.message.id
+    return None
