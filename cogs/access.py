@@ -44,7 +44,7 @@ class Access(commands.Cog):
                     age = (
                         0.0 if services.authorizer.has_hidden_guests(attempt.actor) else FRESH_SECONDS
                     )  # as fresh as for the access decision about a change
-                    guest = await services.planner.locate(vmid, attempt.check, max_age=age)
+                    guest = await services.planner.finder.locate(vmid, attempt.check, max_age=age)
                     guest = await services.planner.with_protection(guest)
                 cluster = await cluster_for_completion(services)
                 view = access_card(reply.t, services.authorizer, attempt.actor, guest, wanted, cluster)

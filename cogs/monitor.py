@@ -220,7 +220,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
             with record_attempt(interaction, Operation.MONITOR_ADD, vmid, detail) as attempt:
                 planner, operation = self._services.planner, Operation.MONITOR_ADD
                 age = planner.list_age(attempt.actor, operation, vmid)
-                guest = await planner.locate(vmid, attempt.check, max_age=age)
+                guest = await planner.finder.locate(vmid, attempt.check, max_age=age)
                 attempt.guest = guest
                 watch.check_entry(guest, cpu, memory, disk)
                 attempt.start()

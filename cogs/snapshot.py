@@ -70,7 +70,9 @@ class Snapshots(
         services = self._services
         async with Reply(services, interaction) as reply:
             with record_attempt(interaction, Operation.SNAPSHOT_LIST, vmid) as attempt:
-                work = services.planner.run_on(vmid, lambda guest: self._listed(reply, guest), attempt.check)
+                work = services.planner.finder.run_on(
+                    vmid, lambda guest: self._listed(reply, guest), attempt.check
+                )
                 await reply.show(await work)
 
     async def _listed(self, reply: Reply, guest: Guest) -> ui.LayoutView:

@@ -4,28 +4,24 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from core.access.authorizer import allow_anyone
 from core.access.rate_limit import ChangeLimit
 from core.actions.claims import Claims
 from core.actions.expected_stops import ExpectedStop, ExpectedStops
-from core.actions.order import Change, Order, Plan, Report
+from core.actions.order import Order, Plan, Report
 from core.actions.planner import Planner
+from core.actions.result import ResultReader
 from core.actions.sender import Sender
 from core.audit.record import NOT_SETTLED, UNKNOWN, AuditRecord, AuditStep, outcome_of, step_of
 from core.audit.trail import AuditLog
 from core.clock import Clock
 from core.cluster_cache import ClusterCache
 from core.errors import AnswerTooLate, BotError, NotAllowed, NotHere, OnlySomeGuests, Unconfirmed
-from core.guest import Guest, Kind, State
+from core.guest import Guest, State
 from core.guest_errors import GuestNotFound
-from core.operations import OPERATIONS, Operation, OperationRow
+from core.operations import OPERATIONS
 from core.proxmox import Proxmox
-from core.proxmox_errors import BadAnswer, GuestMoved, NodeUnreachable, ProxmoxError, TimedOut
-from core.tasks import OnProgress, Progress, TaskEnd, TaskResult, follow, ignore_progress
-
-SETTLE_SECONDS = 60.0
-SETTLE_SECONDS_HA = 300.0
-"""Seconds to wait for the expected state after a successful task. HA's manager acts every 10 s."""
+from core.proxmox_errors import BadAnswer, GuestMoved, NodeUnreachable, TimedOut
+from core.tasks import OnProgress, Progress, TaskEnd, follow, ignore_progress
 
 ACCESS_ERRORS = (NotAllowed, NotHere, OnlySomeGuests, GuestNotFound)
 """Errors for people who lack access or guess VMIDs."""
@@ -57,6 +53,7 @@ class Executor:
         self._proxmox, self._cluster_cache, self._clock = proxmox, cluster_cache, clock
         self._planner, self._audit, self._expected, self._limit = planner, audit, expected, limit
         self._sender = Sender(proxmox, clock)
+        self._results = ResultReader(proxmox, cluster_cache, clock, planner.finder)
         self._claims = Claims(clock)
         self._on_unknown: Callable[[int], None] = lambda attempt: None
         self._running: set[asyncio.Task[object] | None] = set()
@@ -187,7 +184,6 @@ class Executor:
             await self._clock.sleep(pause)
 
     async def _run(self, plan: Plan, began: float, on_progress: OnProgress, note: RecordStep) -> Report:
-        action = OPERATIONS[plan.order.verb]
         note(AuditStep.SENDING, plan)
         with self._expected.expect_stop(plan) as expected:
             plan, upid = await self._send(plan, expected, note)
@@ -196,7 +192,7 @@ class Executor:
                 note(AuditStep.SENT, plan, upid)
                 await on_progress(Progress(self._clock.monotonic() - began, upid=upid))
                 task = await follow(self._proxmox, self._clock, upid, on_progress)
-            report = await self._conclude(plan, action, task, began, on_progress)
+            report = await self._results.conclude(plan, task, began, on_progress)
             done = report.good and report.settled  # a guest that did not obey in time may still do so
             expected.running_again = done and report.after is not None and report.after.state is State.RUNNING
         return report
@@ -237,76 +233,6 @@ class Executor:
             await self._planner.check_access(order)
             if running := self._claims.busy.get(order.vmid):  # the action may have ended meanwhile
                 raise replace(running)
-
-    async def _conclude(
-        self, plan: Plan, action: OperationRow, task: TaskResult | None, began: float, on_progress: OnProgress
-    ) -> Report:
-        report = Report(plan, task, None, 0.0)
-        if not report.good:
-            report = replace(report, after=await self._read_guest(plan.guest.vmid))
-        elif plan.order.verb is Operation.DELETE:
-            self._cluster_cache.overlay(plan.guest.vmid, None)
-        elif plan.order.verb is Operation.CREATE:
-            report = replace(report, after=await self._read_clone(plan))
-        elif action.becomes:
-            after, settled = await self._settle(plan.guest, action.becomes, began, on_progress)
-            report = replace(report, after=after, settled=settled)
-        else:
-            report = replace(report, after=await self._read_guest(plan.guest.vmid))
-        if report.after is not None:
-            self._cluster_cache.overlay(report.after.vmid, report.after)
-        if plan.order.verb is Operation.RESIZE and report.good:
-            report = replace(report, change=await self._applied_change(plan))
-        return replace(report, seconds=self._clock.monotonic() - began)
-
-    async def _settle(
-        self, guest: Guest, becomes: State, began: float, on_progress: OnProgress
-    ) -> tuple[Guest | None, bool]:
-        """Read the guest until its state is as expected: HA acts later, and a QEMU reboot passes through stopped."""
-        patience = SETTLE_SECONDS_HA if guest.ha_managed else SETTLE_SECONDS
-        since, delay = self._clock.monotonic(), 0.5
-        while True:
-            now = await self._read_guest(guest.vmid)
-            if now is not None and now.state is becomes:
-                return now, True
-            if self._clock.monotonic() - since >= patience:
-                return now, False
-            await on_progress(Progress(self._clock.monotonic() - began))
-            await self._clock.sleep(delay)
-            delay = min(delay * 2, 4.0)
-
-    async def _read_guest(self, vmid: int) -> Guest | None:
-        """Return the guest as it is now, on whatever node; None if it cannot be read."""
-        try:
-            return await self._planner.locate(vmid, allow_anyone)
-        except BotError:
-            return None
-
-    async def _read_clone(self, plan: Plan) -> Guest:
-        """Return the new guest as it is, or as ordered if it cannot be read yet."""
-        ordered = Guest(
-            vmid=plan.new_vmid or 0,
-            kind=plan.guest.kind,
-            node=plan.target or plan.guest.node,
-            state=State.STOPPED,
-            name=plan.order.name,
-        )
-        try:
-            return await self._proxmox.status(ordered)
-        except ProxmoxError:
-            return ordered
-
-    async def _applied_change(self, plan: Plan) -> Change | None:
-        """Return the change and whether it waits for a restart. That is guessed only if Proxmox does not answer."""
-        change = plan.change
-        if change is None or plan.withdraws_pending:
-            return None
-        try:
-            waiting = {item.key for item in await self._proxmox.pending(plan.guest) if item.is_waiting}
-        except ProxmoxError:
-            live = plan.guest.kind is Kind.LXC or plan.guest.state is State.STOPPED
-            return replace(change, waits_for_restart=not live)
-        return replace(change, waits_for_restart=bool(waiting & {"cores", "memory"}))
 
     def _record(
         self,

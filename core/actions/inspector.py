@@ -53,11 +53,11 @@ class Inspector:
 
         Raises: GuestNotFound, the refusal of `check`, or a ProxmoxError if the guest itself cannot be read.
         """
-        listed = await self._planner.find(vmid, check)
+        listed = await self._planner.finder.find(vmid, check)
         try:
             details = await self._read_shared(listed)
         except GuestMoved:
-            listed = await self._planner.find_moved(listed, check)
+            listed = await self._planner.finder.find_moved(listed, check)
             details = await self._read_shared(listed)
         guest = replace(details.guest, pool=listed.pool)  # from the list by which access was checked
         if refusal := check(guest):
@@ -91,7 +91,7 @@ class Inspector:
             task.exception()  # the caller may be gone
 
     async def _read(self, listed: Guest) -> GuestDetails:
-        guest, proxmox = await self._planner.status(listed), self._proxmox
+        guest, proxmox = await self._planner.finder.status(listed), self._proxmox
         config, snapshots, addresses, tasks, pending = await asyncio.gather(
             _or_none(proxmox.config(guest)),
             _or_none(proxmox.snapshots(guest)),

@@ -1,13 +1,14 @@
 """Make the plan of an order: decide access, find the guest, and check what prevents the action. Changes nothing."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
 from core.access.authorizer import Authorizer, Check
 from core.access.policy import Actor, is_protected, unknown_guest
 from core.access.tag_authority import authority_of
+from core.actions.guest_finder import GuestFinder, ensure_allowed
 from core.actions.order import Order, Plan
 from core.actions.preconditions import failed_precondition
 from core.actions.resizing import find_excess, with_pending
@@ -17,7 +18,6 @@ from core.errors import BotError, ChangedMeanwhile
 from core.guest import Fallback, Guest, Kind, Snapshot, State
 from core.guest_errors import (
     BalloonTooLarge,
-    GuestNotFound,
     MemoryNotSaved,
     NothingGiven,
     NothingToChange,
@@ -28,7 +28,7 @@ from core.guest_errors import (
 )
 from core.operations import OPERATIONS, Operation
 from core.proxmox import Pending, Proxmox
-from core.proxmox_errors import GuestMoved, NodeUnreachable, ProxmoxError
+from core.proxmox_errors import GuestMoved, ProxmoxError
 from core.validation import (
     checked_cores,
     checked_guest_name,
@@ -39,8 +39,6 @@ from core.validation import (
 
 T = TypeVar("T")
 
-REFUSAL_SECONDS = 3.0
-"""Minimum seconds between two reads that only confirm a refusal: refused attempts must not keep Proxmox busy."""
 FALLBACK_SECONDS = 10.0
 """Time limit in seconds: a storage that hangs must not keep a person from seeing the plan."""
 
@@ -56,94 +54,9 @@ class Planner:
         authorizer: Authorizer,
         home_node: str,
     ) -> None:
-        self._proxmox, self._cluster_cache, self._clock = proxmox, cluster_cache, clock
+        self._proxmox, self._cluster_cache = proxmox, cluster_cache
         self._authorizer, self._home_node = authorizer, home_node
-        self._refusal_read: float | None = None
-
-    async def find(self, vmid: int, check: Check, *, max_age: float = FRESH_SECONDS) -> Guest:
-        """Return the guest from the list. If the list permits the action, it is at most `max_age` seconds old.
-
-        A refused person does not cause a new read each time, so a new permission takes effect within REFUSAL_SECONDS
-        seconds. Raises: BadVmid, GuestNotFound, ProxmoxError, and the refusal of `check`.
-        """
-        checked_vmid(vmid)
-        last, admitted = self._cluster_cache.last, None
-        if last is not None and self._clock.monotonic() - last.read_at < FRESH_SECONDS:
-            known = last.find(vmid)
-            if known is None or check(known):
-                max_age = self._refusal_age()
-            else:
-                admitted = known
-        guest = (await self._cluster_cache.read(max_age)).find(vmid)
-        if guest is None:
-            raise GuestNotFound(vmid)
-        if guest is not admitted:
-            _ensure_allowed(check, guest)
-        return guest
-
-    def _refusal_age(self) -> float:
-        """Return the maximum age in seconds of a list that refuses something.
-
-        The guest or its tags may be new, so the list is read again, but at most once in REFUSAL_SECONDS seconds.
-        """
-        now = self._clock.monotonic()
-        if self._refusal_read is not None and now - self._refusal_read < REFUSAL_SECONDS:
-            return REFUSAL_SECONDS
-        self._refusal_read = now
-        return 0.0
-
-    async def run_on(
-        self,
-        vmid: int,
-        work: Callable[[Guest], Awaitable[T]],
-        check: Check,
-        *,
-        max_age: float = FRESH_SECONDS,
-    ) -> T:
-        """Run `work` with the guest as it is now, on whatever node. If it moves meanwhile, find it once more.
-
-        `work` must change nothing. If `check` refuses the guest, only that refusal is raised.
-        Raises: GuestNotFound, ProxmoxError, the refusal of `check`, and the errors of `work`.
-        """
-
-        async def admitted(guest: Guest) -> T:
-            _ensure_allowed(check, guest)
-            return await work(guest)
-
-        return await self._at(vmid, admitted, check, max_age)
-
-    async def _at(self, vmid: int, work: Callable[[Guest], Awaitable[T]], check: Check, max_age: float) -> T:
-        """Do the same as `at`, but leave the access check of the guest as read to `work`."""
-        guest = await self.find(vmid, check, max_age=max_age)
-        try:
-            return await work(await self.status(guest))
-        except GuestMoved:
-            return await work(await self.status(await self.find_moved(guest, check)))
-
-    async def find_moved(self, guest: Guest, check: Check) -> Guest:
-        """Read the list again to find a guest that has left its listed node.
-
-        Raises: GuestNotFound, ProxmoxError, and the refusal of `check`.
-        """
-        self._cluster_cache.drop_overlay(guest.vmid)
-        moved = (await self._cluster_cache.read(max_age=0)).find(guest.vmid)
-        if moved is None or moved.node == guest.node:
-            raise GuestNotFound(guest.vmid) from None
-        _ensure_allowed(check, moved)
-        return moved
-
-    async def locate(self, vmid: int, check: Check, *, max_age: float = FRESH_SECONDS) -> Guest:
-        """Return the guest as it is now, on whatever node.
-
-        Raises: GuestNotFound, ProxmoxError, and the refusal of `check`.
-        """
-        return await self.run_on(vmid, _return_guest, check, max_age=max_age)
-
-    async def status(self, listed: Guest) -> Guest:
-        """Return a listed guest as it is now. Raises: ProxmoxError; GuestMoved if it is not on its listed node."""
-        if self._cluster_cache.last and not self._cluster_cache.last.node_online(listed.node):
-            raise NodeUnreachable(listed.node)
-        return await self._proxmox.status(listed)
+        self.finder = GuestFinder(proxmox, cluster_cache, clock)
 
     def authorize(self, order: Order, guest: Guest) -> None:
         """Check access to the guest. Raises: Refused."""
@@ -163,7 +76,7 @@ class Planner:
         age = self.list_age(order.actor, operation, order.vmid)
         known = self._cluster_cache.find(order.vmid) or unknown_guest(order.vmid)
         if age == 0 or check(known):
-            await self.find(order.vmid, check, max_age=age)
+            await self.finder.find(order.vmid, check, max_age=age)
 
     async def plan(self, order: Order) -> Plan:
         """Return the plan of the order. Access is decided twice: on the guest as listed, and on the guest as read.
@@ -174,7 +87,9 @@ class Planner:
         operation = order.verb
         check = self._authorizer.check_for(order.actor, operation)
         age = self.list_age(order.actor, operation, order.vmid)
-        return await self._at(order.vmid, lambda guest: self._plan(order, guest, check), check, age)
+        return await self.finder.run_unchecked(
+            order.vmid, lambda guest: self._plan(order, guest, check), check, age
+        )
 
     async def _plan(self, order: Order, guest: Guest, check: Check) -> Plan:
         guarded = OPERATIONS[order.verb].guarded
@@ -183,11 +98,10 @@ class Planner:
             if guarded:
                 plan = await self._with_protection(plan)  # last, so that the protection flag is up to date
         except BotError:
-            _ensure_allowed(
-                check, guest
-            )  # an access refusal comes first, because it reveals nothing about the guest
+            # an access refusal comes first, because it reveals nothing about the guest
+            ensure_allowed(check, guest)
             raise
-        _ensure_allowed(check, plan.guest)
+        ensure_allowed(check, plan.guest)
         if guarded and (refusal := failed_precondition(OPERATIONS[order.verb], plan.guest)):
             raise refusal
         return await self._resize(plan) if order.verb is Operation.RESIZE else plan
@@ -340,15 +254,6 @@ async def _read_in_time(reading: Awaitable[T]) -> T | None:
             return await reading
     except (ProxmoxError, TimeoutError):
         return None
-
-
-async def _return_guest(guest: Guest) -> Guest:
-    return guest
-
-
-def _ensure_allowed(check: Check, guest: Guest) -> None:
-    if refusal := check(guest):
-        raise refusal
 
 
 def _validate(order: Order) -> None:

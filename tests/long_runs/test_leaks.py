@@ -58,7 +58,10 @@ FORGOTTEN: dict[str, list[tuple[str, Callable[..., Any]]]] = {
     "the watch list and mutes": [("ui.watch.commands.is_visible_to", to_anybody)],
     "what the history names": [("ui.watch.commands.visible_part", as_it_was)],
     "busy guests": [("core.actions.executor.Executor._ensure_free", busy_for_all)],
-    "a guest that is read": [("core.actions.planner._ensure_allowed", unasked)],
+    "a guest that is read": [
+        ("core.actions.guest_finder.ensure_allowed", unasked),
+        ("core.actions.planner.ensure_allowed", unasked),
+    ],
 }
 
 

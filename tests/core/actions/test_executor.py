@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from core.access.policy import AccessRules, Scope, ScopeKind
-from core.actions.executor import SETTLE_SECONDS, SETTLE_SECONDS_HA
 from core.actions.expected_stops import GRACE_SECONDS, LAG_SECONDS
 from core.actions.order import Change, Order, Plan
+from core.actions.result import SETTLE_SECONDS, SETTLE_SECONDS_HA
 from core.actions.sender import CLOCK_SKEW, ID_TRIES
 from core.audit.record import NOTHING_STARTED, Ending, ending_of
 from core.cluster_cache import LEARNED_SECONDS

@@ -1,0 +1,123 @@
+"""Find the guest that an action concerns: on whatever node it is now, and only for people who may know of it."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from core.access.authorizer import Check
+from core.clock import Clock
+from core.cluster_cache import FRESH_SECONDS, ClusterCache
+from core.guest import Guest
+from core.guest_errors import GuestNotFound
+from core.proxmox import Proxmox
+from core.proxmox_errors import GuestMoved, NodeUnreachable
+from core.validation import checked_vmid
+
+T = TypeVar("T")
+
+REFUSAL_SECONDS = 3.0
+"""Minimum seconds between two reads that only confirm a refusal: refused attempts must not keep Proxmox busy."""
+
+
+class GuestFinder:
+    """Find guests in the list, and read them on their node. Every guest found passes the check of the caller."""
+
+    def __init__(self, proxmox: Proxmox, cluster_cache: ClusterCache, clock: Clock) -> None:
+        self._proxmox, self._cluster_cache, self._clock = proxmox, cluster_cache, clock
+        self._refusal_read: float | None = None
+
+    async def find(self, vmid: int, check: Check, *, max_age: float = FRESH_SECONDS) -> Guest:
+        """Return the guest from the list. If the list permits the action, it is at most `max_age` seconds old.
+
+        A refused person does not cause a new read each time, so a new permission takes effect within REFUSAL_SECONDS
+        seconds. Raises: BadVmid, GuestNotFound, ProxmoxError, and the refusal of `check`.
+        """
+        checked_vmid(vmid)
+        last, admitted = self._cluster_cache.last, None
+        if last is not None and self._clock.monotonic() - last.read_at < FRESH_SECONDS:
+            known = last.find(vmid)
+            if known is None or check(known):
+                max_age = self._refusal_age()
+            else:
+                admitted = known
+        guest = (await self._cluster_cache.read(max_age)).find(vmid)
+        if guest is None:
+            raise GuestNotFound(vmid)
+        if guest is not admitted:
+            ensure_allowed(check, guest)
+        return guest
+
+    def _refusal_age(self) -> float:
+        """Return the maximum age in seconds of a list that refuses something.
+
+        The guest or its tags may be new, so the list is read again, but at most once in REFUSAL_SECONDS seconds.
+        """
+        now = self._clock.monotonic()
+        if self._refusal_read is not None and now - self._refusal_read < REFUSAL_SECONDS:
+            return REFUSAL_SECONDS
+        self._refusal_read = now
+        return 0.0
+
+    async def run_on(
+        self,
+        vmid: int,
+        work: Callable[[Guest], Awaitable[T]],
+        check: Check,
+        *,
+        max_age: float = FRESH_SECONDS,
+    ) -> T:
+        """Run `work` with the guest as it is now, on whatever node. If it moves meanwhile, find it once more.
+
+        `work` must change nothing. If `check` refuses the guest, only that refusal is raised.
+        Raises: GuestNotFound, ProxmoxError, the refusal of `check`, and the errors of `work`.
+        """
+
+        async def admitted(guest: Guest) -> T:
+            ensure_allowed(check, guest)
+            return await work(guest)
+
+        return await self.run_unchecked(vmid, admitted, check, max_age)
+
+    async def run_unchecked(
+        self, vmid: int, work: Callable[[Guest], Awaitable[T]], check: Check, max_age: float
+    ) -> T:
+        """Do the same as `run_on`, but leave the access check of the guest as read to `work`."""
+        guest = await self.find(vmid, check, max_age=max_age)
+        try:
+            return await work(await self.status(guest))
+        except GuestMoved:
+            return await work(await self.status(await self.find_moved(guest, check)))
+
+    async def find_moved(self, guest: Guest, check: Check) -> Guest:
+        """Read the list again to find a guest that has left its listed node.
+
+        Raises: GuestNotFound, ProxmoxError, and the refusal of `check`.
+        """
+        self._cluster_cache.drop_overlay(guest.vmid)
+        moved = (await self._cluster_cache.read(max_age=0)).find(guest.vmid)
+        if moved is None or moved.node == guest.node:
+            raise GuestNotFound(guest.vmid) from None
+        ensure_allowed(check, moved)
+        return moved
+
+    async def locate(self, vmid: int, check: Check, *, max_age: float = FRESH_SECONDS) -> Guest:
+        """Return the guest as it is now, on whatever node.
+
+        Raises: GuestNotFound, ProxmoxError, and the refusal of `check`.
+        """
+        return await self.run_on(vmid, _return_guest, check, max_age=max_age)
+
+    async def status(self, listed: Guest) -> Guest:
+        """Return a listed guest as it is now. Raises: ProxmoxError; GuestMoved if it is not on its listed node."""
+        if self._cluster_cache.last and not self._cluster_cache.last.node_online(listed.node):
+            raise NodeUnreachable(listed.node)
+        return await self._proxmox.status(listed)
+
+
+def ensure_allowed(check: Check, guest: Guest) -> None:
+    """Raise the refusal of `check`, if it refuses this guest."""
+    if refusal := check(guest):
+        raise refusal
+
+
+async def _return_guest(guest: Guest) -> Guest:
+    return guest
