@@ -9,8 +9,8 @@ from core.operations import Operation
 from ui.access.view import access_card
 from ui.cards import card
 from ui.formatting import OK, READ_ONLY, WARNING, Colour
+from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction, Services
-from ui.interaction.gate import record_attempt
 from ui.interaction.options import VMID, GuestId, cluster_for_completion, operations
 from ui.interaction.reply import Reply
 from ui.messages.errors import read_only_line

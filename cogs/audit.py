@@ -9,8 +9,8 @@ from discord.ext import commands
 from core.operations import Operation
 from ui.audit.commands import send_audit, show_audit
 from ui.audit.filters import complete_people, complete_since, detail_of, filter_of
+from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction, Services
-from ui.interaction.gate import record_attempt
 from ui.interaction.options import GuestId, operations
 from ui.interaction.reply import Reply
 

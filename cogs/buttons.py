@@ -20,19 +20,14 @@ from ui.guests.act import act, act_on_panel, show_panel
 from ui.guests.confirm import on_press
 from ui.guests.lists import Filters, show_guests
 from ui.i18n import Text
+from ui.interaction.attempt import Attempt, recording
 from ui.interaction.buttons import ALERT, AUDIT, GUEST, HISTORY, MUTES, PAGE, QUESTION, guest_of
 from ui.interaction.context import Interaction, Services, services_of
-from ui.interaction.gate import (
-    Attempt,
-    rate_limit_refusal,
-    recording,
-    refusal_of,
-    reply_privately,
-    run_guarded,
-)
+from ui.interaction.gate import rate_limit_refusal, refusal_of, reply_privately, run_guarded
 from ui.interaction.reply import Reply
+from ui.watch.access import authorize_incident
 from ui.watch.alert_text import acked_line, muted_line
-from ui.watch.commands import authorize_incident, show_history, show_watch_list
+from ui.watch.commands import show_history, show_watch_list
 
 
 async def _guest(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:

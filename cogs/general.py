@@ -11,8 +11,8 @@ from ui.access.help import help_card
 from ui.guests.act import show_panel
 from ui.guests.confirm import act_or_ask, ask_first
 from ui.guests.lists import Filters, show_guests
-from ui.interaction.context import Interaction, Services
-from ui.interaction.gate import actor_of, record_attempt
+from ui.interaction.attempt import record_attempt
+from ui.interaction.context import Interaction, Services, actor_of
 from ui.interaction.options import DRY_RUN, VMID, GuestId, complete_nodes
 from ui.interaction.reply import Reply
 

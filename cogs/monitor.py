@@ -17,9 +17,9 @@ from core.operations import Operation
 from core.validation import checked_vmid
 from ui.discord.failures import log_unexpected
 from ui.formatting import ALARM, BACK, WARNING, plain, title
+from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction, Services
-from ui.interaction.gate import record_attempt
-from ui.interaction.options import VMID, GuestId, complete_durations, complete_mute_targets, complete_mutes
+from ui.interaction.options import VMID, GuestId, complete_durations
 from ui.interaction.reply import Reply
 from ui.messages.startup import (
     journal_renewed,
@@ -30,17 +30,9 @@ from ui.messages.startup import (
     watch_hangs,
     watch_works,
 )
-from ui.watch.commands import (
-    REASON_MOST,
-    cluster_for_decision,
-    confirm_protected,
-    mute,
-    send_test,
-    show_history,
-    show_status,
-    show_watch_list,
-    unmute,
-)
+from ui.watch.access import cluster_for_decision
+from ui.watch.commands import send_test, show_history, show_status, show_watch_list
+from ui.watch.mutes import REASON_MOST, complete_mute_targets, complete_mutes, confirm_protected, mute, unmute
 from ui.watch.views import added_card, muted_until, success_card
 
 _log = logging.getLogger(__name__)

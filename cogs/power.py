@@ -7,8 +7,7 @@ from discord.ext import commands
 from core.actions.order import Order
 from core.operations import Operation
 from ui.guests.confirm import act_or_ask, ask_first
-from ui.interaction.context import Interaction, Services
-from ui.interaction.gate import actor_of
+from ui.interaction.context import Interaction, Services, actor_of
 from ui.interaction.options import DRY_RUN, VMID, GuestId
 from ui.interaction.reply import Reply
 

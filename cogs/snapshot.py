@@ -12,8 +12,8 @@ from ui.formatting import plain
 from ui.guests.act import act
 from ui.guests.confirm import ask_first
 from ui.guests.lists import snapshot_list_card
-from ui.interaction.context import Interaction, Services
-from ui.interaction.gate import actor_of, record_attempt
+from ui.interaction.attempt import record_attempt
+from ui.interaction.context import Interaction, Services, actor_of
 from ui.interaction.options import DRY_RUN, VMID, GuestId, complete_snapshots
 from ui.interaction.reply import Reply
 

@@ -12,9 +12,9 @@ from ui.formatting import Colour, title
 from ui.guests.outcome import farewell_card, footer, outcome_text, working_card
 from ui.guests.panel import POWER, guest_buttons, guest_panel
 from ui.i18n import Text
+from ui.interaction.attempt import ensure_awaited
 from ui.interaction.buttons import guest_button, refresh_button
-from ui.interaction.context import Services
-from ui.interaction.gate import actor_of, ensure_awaited
+from ui.interaction.context import Services, actor_of
 from ui.interaction.reply import Reply
 from ui.messages.errors import error_sentence
 

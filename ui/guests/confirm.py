@@ -26,16 +26,10 @@ from ui.formatting import DRY_RUN, Colour, plain
 from ui.guests.act import act
 from ui.guests.plan import plan_parts, title_of_form, yes_label
 from ui.i18n import Text
+from ui.interaction.attempt import Attempt, ensure_awaited
 from ui.interaction.buttons import FORM, question_buttons
 from ui.interaction.context import Interaction, Services, services_of
-from ui.interaction.gate import (
-    Attempt,
-    authorize,
-    ensure_awaited,
-    rate_limit_refusal,
-    refusal_of,
-    run_guarded,
-)
+from ui.interaction.gate import authorize, rate_limit_refusal, refusal_of, run_guarded
 from ui.interaction.open_questions import SECONDS, Question
 from ui.interaction.reply import Reply
 

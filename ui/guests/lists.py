@@ -30,8 +30,7 @@ from ui.formatting import (
 from ui.guests.figures import memory_of
 from ui.i18n import Text
 from ui.interaction.buttons import page_buttons
-from ui.interaction.context import Services
-from ui.interaction.gate import actor_of
+from ui.interaction.context import Services, actor_of
 from ui.interaction.reply import Reply
 
 ROWS = 10

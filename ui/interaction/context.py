@@ -1,4 +1,4 @@
-"""Define the services for cogs, buttons and forms. bot.py provides them, and nobody changes them."""
+"""Give cogs, buttons and forms the services, and say who asks for what. bot.py provides the services."""
 
 import datetime
 from collections.abc import Awaitable, Callable
@@ -8,6 +8,7 @@ from typing import Protocol, cast
 import discord
 
 from core.access.authorizer import Authorizer
+from core.access.policy import Actor, InteractionKind, Place
 from core.access.rate_limit import ChangeLimit, RateLimiter
 from core.actions.executor import Executor
 from core.actions.inspector import Inspector
@@ -19,6 +20,7 @@ from core.clock import Clock
 from core.cluster_cache import ClusterCache, SnapshotCache
 from core.delivery.alerts import AlertDelivery
 from core.delivery.audit import AuditDelivery
+from core.operations import Operation
 from core.proxmox import Proxmox
 from core.watch.journal import Journal
 from core.watch.service import Watch
@@ -98,3 +100,46 @@ def services_of(interaction: Interaction) -> Services:
     discord.py makes a new button object for every press, so buttons cannot hold the services themselves.
     """
     return cast(_Serving, interaction.client).services
+
+
+_INTERACTION_KINDS = {
+    discord.InteractionType.autocomplete: InteractionKind.COMPLETION,
+    discord.InteractionType.component: InteractionKind.BUTTON,
+    discord.InteractionType.modal_submit: InteractionKind.FORM,
+}
+
+
+def actor_of(interaction: Interaction) -> Actor:
+    """Return the person with roles and place.
+
+    They come only from this interaction, never from memory or from a `custom_id`.
+    """
+    user = interaction.user
+    place = Place(interaction.guild_id, _category_of(interaction), interaction.channel_id)
+    roles = frozenset(role.id for role in getattr(user, "roles", ()))  # a `User` (direct message) has none
+    return Actor(
+        user.id,
+        user.display_name,
+        place,
+        roles,
+        _INTERACTION_KINDS.get(interaction.type, InteractionKind.COMMAND),
+    )
+
+
+def _category_of(interaction: Interaction) -> int | None:
+    """Return the category of the channel, or of its parent for a thread or forum post. None if unknown."""
+    channel, guild = interaction.channel, interaction.guild
+    if channel is None or guild is None:
+        return None
+    known = guild.get_channel_or_thread(channel.id) or channel
+    try:
+        category = getattr(known, "category_id", None)
+    except discord.ClientException:  # a thread whose parent is not known
+        return None
+    return category if isinstance(category, int) else None
+
+
+def operation_of(interaction: Interaction) -> Operation | None:
+    """Return the operation of a command or its completion, None for any other interaction."""
+    command = interaction.command
+    return Operation(command.qualified_name.replace(" ", "_")) if command else None

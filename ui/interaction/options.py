@@ -7,14 +7,13 @@ import logging
 import re
 import unicodedata
 from collections.abc import Container, Iterable, Set
-from typing import NamedTuple
 
 import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 
 from core.access.guest_index import NO_OFFER, TYPED_MOST, GuestIndex, Offer, normalized, words_of
-from core.access.policy import listed_or_unknown, unknown_guest
+from core.access.policy import unknown_guest
 from core.actions.preconditions import can_act
 from core.cluster_cache import FRESH_SECONDS
 from core.errors import BotError
@@ -22,14 +21,12 @@ from core.guest import Cluster, Guest
 from core.operations import Operation
 from core.validation import MOST_SECONDS, parse_duration
 from core.wanted_errors import BadDuration
-from core.watch.incidents.model import ALL, guest_subject, node_subject, storage_subject
-from ui.formatting import SNAPSHOT, choice_label, format_duration, kind_word, plain, plain_label
+from ui.formatting import SNAPSHOT, choice_label, format_duration, plain, plain_label
 from ui.i18n import Text
-from ui.interaction.context import Interaction, Services, services_of
+from ui.interaction.context import Interaction, Services, actor_of, operation_of, services_of
 from ui.interaction.empty_choices import ChoiceKind, choices_or_reason, explain_empty
-from ui.interaction.gate import actor_of, operation_of, refusal_of
+from ui.interaction.gate import refusal_of
 from ui.messages.operations import command_of, operation_noun
-from ui.messages.subjects import subject_label, vmid_of
 
 _log = logging.getLogger(__name__)
 
@@ -218,85 +215,6 @@ async def complete_nodes(interaction: Interaction, current: str) -> list[app_com
         names = sorted({guest.node for guest in services.authorizer.visible_cluster(actor, cluster).guests})
     found = [name for name in names if typed in name.casefold()]
     return [app_commands.Choice(name=name, value=name) for name in found[:CHOICES_MOST]]
-
-
-# -- mutes
-
-
-@explain_empty(ChoiceKind.TARGET)
-async def complete_mute_targets(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
-    """Complete the targets of a mute: everything, guests (watched ones first), nodes and storages."""
-    services = services_of(interaction)
-    cluster = await cluster_for_completion(services)
-    whole, listed = offers_whole(interaction), {entry.vmid for entry in services.watch.entries}
-    there = cluster.vmids if cluster else frozenset[int]()
-    gone = sorted(vmid for vmid in listed - there if offers(interaction, unknown_guest(vmid)))
-    targets = [_Target(ALL)] if whole else []
-    guests: list[_Target] = []
-    if cluster:
-        offer, t = offer_to(interaction, cluster), services.texts.of_locale(str(interaction.locale))
-        guests = [
-            _Target(guest_subject(row.guest.vmid), f"{row.text} {kind_word(t, row.guest.kind).casefold()}")
-            for row in services.authorizer.guest_index(cluster).rows
-            if not row.guest.template and offer.allows(row.guest.vmid)
-        ]
-    watched = {guest_subject(vmid) for vmid in listed}
-    targets += [target for target in guests if target.subject in watched]
-    targets += [_Target(guest_subject(vmid)) for vmid in gone]
-    targets += [_Target(node_subject(node.name)) for node in (cluster.nodes if cluster and whole else ())]
-    targets += [target for target in guests if target.subject not in watched]
-    storages = dict.fromkeys(
-        storage_subject(row.name, None if row.shared else row.node)
-        for row in (cluster.storages if cluster and whole else ())
-    )
-    return _subject_choices(interaction, [*targets, *map(_Target, storages)], cluster, current)
-
-
-@explain_empty(ChoiceKind.MUTED)
-async def complete_mutes(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
-    """Complete the current mutes that the person may lift."""
-    services = services_of(interaction)
-    cluster = await cluster_for_completion(services)
-    whole = offers_whole(interaction)
-    held = [
-        _Target(mute.target)
-        for mute in services.watch.mutes()
-        if ((vmid := vmid_of(mute.target)) is None and whole)
-        or (vmid is not None and offers(interaction, listed_or_unknown(cluster, vmid)))
-    ]
-    return _subject_choices(interaction, held, cluster, current)
-
-
-class _Target(NamedTuple):
-    """A possible target of a mute. `text`: lower-case text to search in; "": its label."""
-
-    subject: str
-    text: str = ""
-
-
-def _subject_choices(
-    interaction: Interaction, targets: Iterable[_Target], cluster: Cluster | None, typed: str
-) -> list[app_commands.Choice[str]]:
-    """Return choices for the matching targets.
-
-    Exact matches come first, because Enter takes the first choice. Labels are made only where they are needed.
-    """
-    t = services_of(interaction).texts.of_locale(str(interaction.locale))
-    words, meant = words_of(typed), typed[:TYPED_MOST].strip()
-    named = services_of(interaction).authorizer.guest_index(cluster).vmids_named(meant) if cluster else ()
-    exact = {meant, node_subject(meant), f"guest/{meant}", *map(guest_subject, named)}
-    first: list[str] = []
-    found: list[str] = []
-    for subject, text in targets:
-        if len(subject) > 100 or (len(found) == CHOICES_MOST and subject not in exact):
-            continue
-        text = text or subject_label(t, subject, cluster).casefold()
-        if all(word in text or word in subject.casefold() for word in words):
-            (first if subject in exact else found).append(subject)
-    return [
-        app_commands.Choice(name=subject_label(t, subject, cluster), value=subject)
-        for subject in [*first, *found][:CHOICES_MOST]
-    ]
 
 
 OFFERED = ("30m", "1h", "2h", "4h", "8h", "1d", "7d")

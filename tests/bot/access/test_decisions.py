@@ -16,7 +16,7 @@ from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.stage import Stage
-from ui.interaction.gate import Attempt
+from ui.interaction.attempt import Attempt
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 
@@ -211,7 +211,7 @@ async def test_an_attempt_is_made_once(
         made.append(attempt.word)
         begin(attempt)
 
-    monkeypatch.setattr("ui.interaction.gate.Attempt.__post_init__", noted)
+    monkeypatch.setattr("ui.interaction.attempt.Attempt.__post_init__", noted)
     panel = await bare_scene.say(cast["admin"], "info", vmid=103)
     assert made == ["info"]
     await bare_scene.press(cast["admin"], panel, "g1:refresh:103")

@@ -65,10 +65,11 @@ def take_away(patch: pytest.MonkeyPatch, scene: Stage, call: str) -> None:
             yes = Yes(judge.rules, scene.services.cluster_cache, judge.read_only)
             for planner in (scene.services.planner, scene.services.executor._planner):
                 patch.setattr(planner, "_authorizer", yes)
-            patch.setattr("ui.interaction.gate.Attempt.authorize", nothing)
-            patch.setattr("ui.interaction.gate.Attempt.check", property(lambda _: allow_anyone))
+            patch.setattr("ui.interaction.attempt.Attempt.authorize", nothing)
+            patch.setattr("ui.interaction.attempt.Attempt.check", property(lambda _: allow_anyone))
             patch.setattr("ui.interaction.options.refusal_of", nothing)
-            patch.setattr("ui.interaction.options.offer_to", lambda *_: Offer(None))
+            for place in ("ui.interaction.options", "ui.watch.mutes"):
+                patch.setattr(f"{place}.offer_to", lambda *_: Offer(None))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,164 @@
+"""Record each attempt of a person: who asked for what with which options, and how it ended.
+
+An attempt is recorded either here or, for an action on a guest, by core/actions/executor.py.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from core.access.authorizer import Check
+from core.access.policy import Actor
+from core.audit.record import AuditRecord, AuditStep, format_options, step_of
+from core.audit.trail import DETAIL_MOST
+from core.errors import AnswerTooLate, BotError, JournalFailed, TooQuick
+from core.guest import Guest
+from core.operations import OPERATIONS, Effect, Operation
+from ui.formatting import plain
+from ui.interaction.context import Interaction, Services, actor_of, services_of
+from ui.interaction.late import GIVEN_UP
+
+# -- recording
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One thing that a person asks of the bot. Its fields are filled in as they become known."""
+
+    interaction: Interaction
+    word: str
+    vmid: int | None = None
+    detail: str = ""
+    reason: str = ""
+    guest: Guest | None = None
+    outcome: str = "OK"
+    """Outcome to record if nothing is raised."""
+    id: int | None = None
+    begun: bool = False
+    actor: Actor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.actor = actor_of(self.interaction)
+
+    @property
+    def check(self) -> Check:
+        """Return the access check of a guest for this attempt."""
+        return self.services.authorizer.check_for(self.actor, Operation(self.word))
+
+    def authorize(self, guest: Guest | None = None, *, whole: bool = False, seconds: float = 0.0) -> None:
+        """Check access.
+
+        `whole`: the attempt concerns more than guests, such as a node or everything.
+        `seconds`: duration of the effect, such as of a mute.
+        Raises: Refused.
+        """
+        self.guest = guest or self.guest
+        self.services.authorizer.authorize(
+            self.actor, Operation(self.word), guest, whole=whole, seconds=seconds
+        )
+
+    def start(self, *, unkept: bool = False) -> None:
+        """Record that the attempt was allowed and is now carried out. Count a change against the limit of changes.
+
+        `unkept`: carry it out even if it cannot be recorded.
+        Raises: TooManyChanges, JournalFailed.
+        """
+        limit, counts = self.services.change_limit, OPERATIONS[Operation(self.word)].effect >= Effect.LIST
+        if counts:
+            limit.take(self.actor.user_id)
+        try:
+            self.id = self.record(AuditStep.ASKED)
+        except JournalFailed:
+            if not unkept:
+                if counts:
+                    limit.give_back(self.actor.user_id)
+                raise
+        self.begun = True
+
+    def record(self, step: AuditStep, outcome: str = "") -> int | None:
+        guest = self.guest or (self.services.cluster_cache.find(self.vmid) if self.vmid else None)
+        entry = AuditRecord(
+            step,
+            self.actor,
+            self.word,
+            self.vmid,
+            plain(self.detail, DETAIL_MOST),
+            guest=guest.label if guest else "",
+            node=guest.node if guest else "",
+            state=guest.state.value if guest else "",
+            reason=self.reason,
+            outcome=outcome,
+        )
+        return self.services.audit.record(entry, self.id)
+
+    def refuse(self, refusal: BotError) -> None:
+        """Record that the attempt was refused or failed.
+
+        A `TooQuick` that is only counted is not recorded. The next record contains the count.
+        """
+        if not isinstance(refusal, TooQuick) or refusal.skipped is not None:
+            self.record(step_of(refusal), str(refusal))
+
+    @property
+    def services(self) -> Services:
+        return services_of(self.interaction)
+
+
+def record_attempt(
+    interaction: Interaction, operation: Operation, vmid: int | None = None, detail: str = ""
+) -> contextlib.AbstractContextManager[Attempt]:
+    """Create the attempt of a command, and record it as `recording` does."""
+    return recording(Attempt(interaction, operation.value, vmid, detail))
+
+
+@contextlib.contextmanager
+def recording(attempt: Attempt, detail: str | None = None) -> Iterator[Attempt]:
+    """Record an attempt that the bot carries out itself. `core/actions/executor.py` records the actions on guests.
+
+    `detail`: replaces the attempt's own detail.
+    """
+    interaction, operation = attempt.interaction, Operation(attempt.word)
+    if detail is not None:
+        attempt.detail = detail
+    try:
+        ensure_awaited(interaction)
+        yield attempt
+    except BotError as error:
+        attempt.record(step_of(error), str(error))
+        raise
+    except BaseException as error:
+        if is_given_up(interaction) and attempt.id is None:
+            attempt.record(AuditStep.REFUSED, str(AnswerTooLate()))
+            raise
+        attempt.record(AuditStep.ENDED, f"unknown: {type(error).__name__}")
+        raise
+    if not attempt.begun and OPERATIONS[operation].effect is not Effect.NOTHING:
+        raise AssertionError(f"{operation} was done without begin()")
+    attempt.record(AuditStep.ENDED, attempt.outcome)
+
+
+def is_given_up(interaction: Interaction) -> bool:
+    """Return whether Discord no longer accepts an answer to the interaction (`ui/interaction/reply.py`)."""
+    return GIVEN_UP in interaction.extras
+
+
+def ensure_awaited(interaction: Interaction) -> None:
+    """Check that somebody still waits for the answer.
+
+    Raises: AnswerTooLate.
+    """
+    if is_given_up(interaction):
+        raise AnswerTooLate
+
+
+def attempt_of(interaction: Interaction) -> Attempt:
+    """Create the attempt of a command, button or form from the words in which it arrived."""
+    command = interaction.command
+    if command is not None:
+        options: dict[str, object] = {name: value for name, value in interaction.namespace}  # noqa: C416 - dict() fails, as `keys` is None
+        vmid = options.get("vmid") or options.get("template_id")
+        detail = format_options({name: value for name, value in options.items() if name != "vmid"})
+        word = command.qualified_name.replace(" ", "_")
+        return Attempt(interaction, word, vmid if isinstance(vmid, int) else None, detail)
+    data: dict[str, object] = dict(interaction.data or {})
+    return Attempt(interaction, plain(str(data.get("custom_id") or data.get("name", "?")), 100))

@@ -1,0 +1,80 @@
+"""Decide what a person may know of the watch, and which mutes and alerts they may answer."""
+
+from collections.abc import Iterable
+
+from core.access.policy import Actor, level_on, listed_or_unknown
+from core.errors import OnlySomeGuests
+from core.guest import Cluster
+from core.operations import OPERATIONS, Level, Operation
+from core.watch.incidents.model import ALL, SOURCE, Incident, Topic, node_subject
+from ui.interaction.attempt import Attempt
+from ui.interaction.context import Services
+from ui.interaction.options import cluster_for_completion
+from ui.messages.subjects import vmid_of
+
+
+async def cluster_for_decision(attempt: Attempt, vmids: Iterable[int]) -> Cluster | None:
+    """Return the list by which access to these guests is decided.
+
+    It is read again if access depends on pools, tags or nodes. If Proxmox does not answer, operations that change
+    neither guests nor the watch list use the last read.
+    Raises: ProxmoxError for the other operations.
+    """
+    services, operation = attempt.services, Operation(attempt.word)
+    if any(services.authorizer.needs_fresh_list(attempt.actor, operation, vmid) for vmid in vmids):
+        if OPERATIONS[operation].changes:
+            return await services.cluster_cache.read(max_age=0)
+        return await cluster_for_completion(services, max_age=0)
+    return await cluster_for_completion(services)
+
+
+def is_visible_to(services: Services, actor: Actor, vmid: int, cluster: Cluster | None) -> bool:
+    """Return whether the person may know of this guest.
+
+    A deleted guest is known to those who may see every guest, or whose scope has its VMID.
+    """
+    return level_on(services.authorizer.rules, actor, listed_or_unknown(cluster, vmid)) > Level.NONE
+
+
+def is_subject_visible_to(services: Services, actor: Actor, subject: str, cluster: Cluster | None) -> bool:
+    """Return whether the person may know of this subject.
+
+    Scoped users see the nodes that host their guests, and no storages.
+    """
+    vmid, authorizer = vmid_of(subject), services.authorizer
+    if vmid is not None:
+        return is_visible_to(services, actor, vmid, cluster)
+    if subject in (ALL, SOURCE) or not authorizer.has_hidden_guests(actor):
+        return True
+    nodes = authorizer.visible_cluster(actor, cluster).nodes if cluster else ()
+    return subject in {node_subject(node.name) for node in nodes}
+
+
+def authorize_subject(attempt: Attempt, subject: str, cluster: Cluster | None) -> None:
+    """Check access to a mute: to the guest if it is about one, otherwise to the whole cluster.
+
+    Raises: Refused.
+    """
+    vmid = vmid_of(subject)
+    if vmid is None:
+        attempt.authorize(whole=True)
+    else:
+        attempt.authorize(listed_or_unknown(cluster, vmid))
+
+
+async def authorize_incident(attempt: Attempt, incident: Incident) -> None:
+    """Check that the person may answer the alert: they need the level for everything that it is about.
+
+    Raises: Refused.
+    """
+    vmids: list[int | None] = [fact.vmid for fact in incident.guests or incident.backups]
+    if incident.topic in (Topic.NODE, Topic.STALE, Topic.SOURCE, Topic.STORAGE) or not vmids or None in vmids:
+        attempt.authorize(whole=True)
+        return
+    cluster = await cluster_for_decision(attempt, (vmid or 0 for vmid in vmids))
+    if len(vmids) > 1 and not all(
+        is_visible_to(attempt.services, attempt.actor, vmid or 0, cluster) for vmid in vmids
+    ):
+        raise OnlySomeGuests
+    for vmid in vmids:
+        attempt.authorize(listed_or_unknown(cluster, vmid or 0))
