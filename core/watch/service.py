@@ -4,7 +4,6 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Protocol
 
 from core.actions.expected_stops import ExpectedStops
 from core.actions.order import Report
@@ -19,7 +18,7 @@ from core.watch.incidents.flapping import forget_guest
 from core.watch.incidents.model import Incident, MessageKind, Metric, Mute, WatchEntry
 from core.watch.incidents.notifications import announce_all
 from core.watch.incidents.observation import Observation
-from core.watch.incidents.state import GuestState, Rules, StepTime, WatchState
+from core.watch.incidents.state import GuestState, Rules, WatchState
 from core.watch.incidents.step import step
 from core.watch.incidents.thresholds import drop_thresholds_of, make_entry
 from core.watch.incidents.transition import Transition, subjects_of
@@ -28,19 +27,10 @@ from core.watch.journal import Journal
 from core.watch.journal_maintenance import JournalMaintenance
 from core.watch.persistence import Persistence
 from core.watch.poller import Poller, RecentActions
+from core.watch.run_time import RunTime
+from core.watch.watch_list import WatchList, WatchStore
 
 _log = logging.getLogger(__name__)
-
-
-class WatchStore(Protocol):
-    """The file that keeps the watch list."""
-
-    def save(self, guests: tuple[WatchEntry, ...]) -> str | None:
-        """Save the whole list or nothing.
-
-        Return the name under which somebody else's changes to the file were kept, None if there were none.
-        Raises: StoreFailed. The stored list is then unchanged.
-        """
 
 
 class Watch:
@@ -61,13 +51,12 @@ class Watch:
         quiet: Callable[[float], bool],
     ) -> None:
         self._poller, self._clock, self._expected = Poller(cluster_cache, proxmox, clock), clock, expected
-        self._store, self._journal, self._rules, self._quiet = store, journal, rules, quiet
+        self._watch_list, self._time = WatchList(store), RunTime(clock, quiet)
+        self._journal, self._rules = journal, rules
         self._persistence, self.maintenance = (
             Persistence(journal),
             JournalMaintenance(journal, clock, rules.audit_days),
         )
-        self.entries: tuple[WatchEntry, ...] = ()
-        """The watch list, ordered by VMID."""
         self.read_error: BotError | None = None
         """Why the last read cannot be used, None if it can."""
         self.sees_tasks: bool | None = None
@@ -76,13 +65,15 @@ class Watch:
         """Why the last poll could not be stored and is judged again, or why nothing can be stored any more."""
         self.last_read: float | None = None
         """Unix seconds of the last good read of Proxmox in this run."""
-        self._stepped: float | None = None
         self._last_poll_good = False  # the last poll was good and is stored
         self._recent_actions = RecentActions(clock)
-        self._on_edited: Callable[[str], None] = lambda name: None
         self._previous: Observation | None = None
         """The last usable and stored poll of this run."""
-        self._away = True
+
+    @property
+    def entries(self) -> tuple[WatchEntry, ...]:
+        """The watch list, ordered by VMID."""
+        return self._watch_list.entries
 
     @property
     def state(self) -> WatchState:
@@ -100,7 +91,7 @@ class Watch:
 
     def subscribe_edits(self, on_edited: Callable[[str], None]) -> None:
         """Set the callback for the name of a file that keeps another edit of the list, made while the bot ran."""
-        self._on_edited = on_edited
+        self._watch_list.on_edited = on_edited
 
     def load(self, entries: tuple[WatchEntry, ...], states: Mapping[int, State]) -> None:
         """Start from the stored state.
@@ -113,7 +104,7 @@ class Watch:
             vmid: GuestState(vmid, state) for vmid, state in states.items() if vmid not in self.state.guests
         }
         self._persistence.state = replace(self.state, guests={**self.state.guests, **new})
-        self.entries = tuple(sorted(entries, key=lambda entry: entry.vmid))
+        self._watch_list.load(entries)
         self._forget_removed()
         self.blind = blind_guests(self.state, self.entries)
         self._expected.load(orders, self._persistence.note_expected_stop)
@@ -121,7 +112,7 @@ class Watch:
     # -- the list
 
     def find(self, vmid: int) -> WatchEntry | None:
-        return next((entry for entry in self.entries if entry.vmid == vmid), None)
+        return self._watch_list.find(vmid)
 
     def add(
         self, guest: Guest, cpu: int | None = None, memory: int | None = None, disk: int | None = None
@@ -131,13 +122,11 @@ class Watch:
         A threshold of 0 is removed. An unchanged threshold keeps its open alert.
         Raises: AlreadyWatched if none is given, CannotWatchTemplate, DiskUnknown, BadAmount, StoreFailed.
         """
-        given = {Metric.CPU: cpu, Metric.MEMORY: memory, Metric.DISK: disk}
-        old = self.find(guest.vmid)
-        limits = {metric: value for metric, value in given.items() if value is not None}
+        old, limits = self.find(guest.vmid), _given_limits(cpu, memory, disk)
         entry = make_entry(guest, old, limits)
         if entry == old:
             return False
-        self._save_entries((*(each for each in self.entries if each.vmid != guest.vmid), entry))
+        self._watch_list.put(entry)
         if old is not None:
             with contextlib.suppress(JournalFailed):
                 changed = [metric for metric in limits if entry.limit(metric) != old.limit(metric)]
@@ -148,9 +137,7 @@ class Watch:
         self, guest: Guest, cpu: int | None = None, memory: int | None = None, disk: int | None = None
     ) -> None:
         """Check what `add` would do, without changing anything. Raises: as `add`, except StoreFailed."""
-        given = {Metric.CPU: cpu, Metric.MEMORY: memory, Metric.DISK: disk}
-        limits = {metric: value for metric, value in given.items() if value is not None}
-        make_entry(guest, self.find(guest.vmid), limits)
+        make_entry(guest, self.find(guest.vmid), _given_limits(cpu, memory, disk))
 
     def _reset_thresholds(self, vmid: int, metrics: Iterable[Metric]) -> None:
         """End the alerts of changed thresholds silently: the guest itself has not changed."""
@@ -162,16 +149,9 @@ class Watch:
         """Stop watching a guest and end its open incidents. Raises: BadVmid, NotWatched, StoreFailed."""
         if self.find(checked_vmid(vmid)) is None:
             raise NotWatched(vmid)
-        self._save_entries(tuple(entry for entry in self.entries if entry.vmid != vmid))
+        self._watch_list.remove(vmid)
         with contextlib.suppress(JournalFailed):  # it is off the list, and the next poll forgets it
             self._forget(vmid)
-
-    def _save_entries(self, entries: tuple[WatchEntry, ...]) -> None:
-        entries = tuple(sorted(entries, key=lambda entry: entry.vmid))
-        aside = self._store.save(entries)
-        self.entries = entries
-        if aside is not None:
-            self._on_edited(aside)
 
     def _forget_removed(self) -> None:
         """Forget guests that are off the list but still in the journal. Raises: JournalFailed."""
@@ -266,7 +246,7 @@ class Watch:
 
     def mutes(self) -> tuple[Mute, ...]:
         """Return the mutes in force, the first to end first."""
-        now = self._elapsed()
+        now = self._time.elapsed(self.state.pulse)
         held = (mute for mute in self.state.mutes.values() if mute.elapsed > now)
         return tuple(sorted(held, key=lambda mute: mute.elapsed))
 
@@ -295,7 +275,9 @@ class Watch:
                 self._persistence.rewrite(self._expected.current(blind=True))
             self._forget_removed()
         began = self._clock.monotonic()
-        observation = await self._poller.observe(self.state, self.entries, self._elapsed(), self._previous)
+        observation = await self._poller.observe(
+            self.state, self.entries, self._time.elapsed(self.state.pulse), self._previous
+        )
         observation = replace(
             observation, unsure=observation.unsure | self._recent_actions.outdated(observation, began)
         )
@@ -304,9 +286,7 @@ class Watch:
             self.sees_tasks = bool(observation.tasks)
         if self.read_error is None:
             self.last_read = self._clock.now()
-        unix, monotonic = self._clock.now(), self._clock.monotonic()
-        passed = self._elapsed() - self.state.pulse.elapsed
-        moment = StepTime(unix, passed, self._stepped is None, self._away, self._quiet(unix))
+        moment = self._time.at_poll(self.state.pulse)
         expected_stops = self._expected.current(blind=not self._last_poll_good)
         expired = self._expected.expired() - expected_stops.keys()
         self._last_poll_good = False
@@ -316,13 +296,9 @@ class Watch:
         except JournalFailed as error:
             self.journal_error = error
             return
-        self.journal_error, self._stepped, self._last_poll_good = (
-            self.maintenance.error,
-            monotonic,
-            self.state.pulse.good,
-        )
+        self.journal_error, self._last_poll_good = self.maintenance.error, self.state.pulse.good
+        self._time.on_stored(good=self.state.pulse.good)
         self._previous = observation if observation.cluster else self._previous
-        self._away = self._away and not self.state.pulse.good
         self.blind = blind_guests(self.state, self.entries)
         for vmid in outcome.seen_stops:
             self._expected.on_stop_seen(vmid)
@@ -331,22 +307,9 @@ class Watch:
 
     # -- storing
 
-    def _elapsed(self) -> float:
-        """Return `elapsed` now, in seconds.
-
-        It follows the monotonic clock. The first step of a run adds the wall time since the earlier run, never
-        a negative one.
-        """
-        pulse, now = self.state.pulse, self._clock.now()
-        if self._stepped is None:
-            return pulse.elapsed + max(0.0, now - (pulse.unix or now))
-        return pulse.elapsed + self._clock.monotonic() - self._stepped
-
     def _start_transition(self) -> Transition:
         """Start a change by a person between two polls."""
-        passed = self._elapsed() - self.state.pulse.elapsed
-        unix = self._clock.now()
-        return Transition(self.state, StepTime(unix, passed, quiet=self._quiet(unix)), self._rules)
+        return Transition(self.state, self._time.between_polls(self.state.pulse), self._rules)
 
     def _commit(self, transition: Transition, *, tells: bool = True) -> None:
         """Store a person's change. The clocks advance with the next poll."""
@@ -356,3 +319,8 @@ class Watch:
         outcome = transition.outcome()
         pulse = replace(self.state.pulse, last_id=outcome.state.pulse.last_id)
         self._persistence.commit(replace(outcome, state=replace(outcome.state, pulse=pulse)))
+
+
+def _given_limits(cpu: int | None, memory: int | None, disk: int | None) -> dict[Metric, int]:
+    given = {Metric.CPU: cpu, Metric.MEMORY: memory, Metric.DISK: disk}
+    return {metric: value for metric, value in given.items() if value is not None}

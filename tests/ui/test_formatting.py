@@ -262,7 +262,7 @@ def watch_of(
     clock, proxmox = FakeClock(), FakeProxmox(FakeClock())
     expected, reader = ExpectedStops(clock), ClusterCache(proxmox, clock)
     watch = Watch(reader, proxmox, clock, expected, NoStore(), JOURNAL, Rules(), lambda unix: False)
-    watch.entries, watch.read_error = entries, trouble
+    watch._watch_list.entries, watch.read_error = entries, trouble
     watch._persistence.state = WatchState(
         guests={guest.vmid: guest for guest in known}, mutes={mute.target: mute for mute in mutes}
     )
