@@ -1,19 +1,16 @@
-"""Build the services from the settings, and describe faults of the data directory."""
+"""Build the services from the settings: who is given what."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-from adapters.files.data_lock import DataDirInUse, ForeignFile
 from adapters.files.read_only_file import ReadOnlyFile
 from adapters.heartbeat import Heartbeat
-from adapters.journal.store import JournalError, JournalErrorKind, JournalReport, OpenOutcome, SqliteJournal
+from adapters.journal.store import SqliteJournal
 from adapters.settings.load import Settings, minute_of_day
 from cogs.buttons import on_button_press
 from core.access.authorizer import Authorizer
@@ -37,16 +34,13 @@ from core.operations import Level
 from core.proxmox import Lane
 from core.watch.incidents.state import Rules
 from core.watch.service import Watch
-from monitor_store import LoadOutcome, LoadReport, MonitorStore, StoreError
+from monitor_store import MonitorStore
 from proxmox_client import Endpoint, ProxmoxClient
 from ui.formatting import WARNING
 from ui.i18n import Text, Texts
 from ui.interaction.context import Services
 from ui.interaction.open_questions import Questions
-from ui.messages import startup as start_words
-from ui.messages.faults import foreign_file_line, in_use_line, journal_error_line, store_error_line
-
-LIST_NAME, JOURNAL_NAME, READ_ONLY_NAME = "monitor_list.json", "journal.db", "readonly.json"
+from ui.messages.startup import list_edited
 
 _log = logging.getLogger(__name__)
 
@@ -148,7 +142,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
 
 
 def _post_edit_notice(watch: Watch, t: Text, name: str) -> None:
-    text = start_words.list_edited(t, name)
+    text = list_edited(t, name)
     _log.error("%s", text)
     with contextlib.suppress(JournalFailed):  # if it cannot be stored, it is in the log
         watch.post_notice(f"{WARNING} {text}")
@@ -161,47 +155,3 @@ def levels_of(settings: Settings) -> dict[int, Level]:
         | dict.fromkeys(settings.operator_role_ids, Level.OPERATOR)
         | dict.fromkeys(settings.admin_role_ids, Level.ADMIN)
     )
-
-
-def failure_line(t: Text, error: Exception, directory: Path) -> str:
-    """Say why the bot cannot start with this data directory, and what to do."""
-    match error:
-        case DataDirInUse():
-            return in_use_line(t, error)
-        case ForeignFile():
-            return foreign_file_line(t, error)
-        case JournalError():
-            return journal_error_line(t, error)
-        case JournalFailed():  # opened, but unreadable
-            unreadable = JournalError(JournalErrorKind.UNREADABLE, directory / JOURNAL_NAME, error.reason)
-            return journal_error_line(t, unreadable)
-        case StoreError():
-            return store_error_line(t, error)
-    if getattr(error, "errno", None) == errno.EROFS:
-        return start_words.read_only_data_dir_line(t, str(directory))
-    reason = str(getattr(error, "strerror", None) or error)
-    return start_words.no_data_dir_line(t, str(directory), reason)
-
-
-def data_loss_lines(t: Text, opened: JournalReport, loaded: LoadReport, *, off: bool) -> list[str]:
-    """List the parts of the data directory that could not be read, for the alert channel.
-
-    `off`: changes are switched off.
-    """
-    lines = []
-    if opened.outcome is OpenOutcome.RECREATED:
-        lines.append(start_words.journal_lost(t, _name(opened.set_aside), off=off))
-    had_one = (
-        loaded.outcome is LoadOutcome.READ and not loaded.states
-    )  # lists of older bots had states, and no journal
-    if opened.outcome is OpenOutcome.CREATED and had_one:
-        lines.append(start_words.journal_gone(t, off=off))
-    if loaded.outcome is LoadOutcome.RECOVERED_FROM_BACKUP:
-        lines.append(start_words.list_recovered(t, len(loaded.entries), _name(loaded.set_aside)))
-    if loaded.outcome is LoadOutcome.UNREADABLE_NO_BACKUP:
-        lines.append(start_words.list_lost(t, len(loaded.entries), _name(loaded.set_aside)))
-    return lines
-
-
-def _name(path: Path | None) -> str:
-    return path.name if path else "—"

@@ -9,12 +9,11 @@ the configuration or this Python is not usable.
 
 import sys
 
-from startup import requirements_check as requisites
+from startup.requirements_check import missing_requirements
 
-if (
-    requisites.missing_requirements()
-):  # before the first import that needs a package: a sentence helps more than a traceback
-    print(requisites.missing_requirements(), file=sys.stderr)
+# before the first import that needs a package: a sentence helps more than a traceback
+if missing_requirements():
+    print(missing_requirements(), file=sys.stderr)
     sys.exit(2)
 
 import os
@@ -37,21 +36,13 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from adapters.files.data_lock import DataDirInUse, DataLock, ForeignFile, lock_data_dir, others_may_write
+from adapters.files.data_lock import DataLock, lock_data_dir, others_may_write
 from adapters.files.read_only_file import ReadOnlyFile
 from adapters.heartbeat import Heartbeat
-from adapters.journal.store import JournalError, SqliteJournal
+from adapters.journal.store import SqliteJournal
 from adapters.logging_setup import set_up_logging
 from adapters.settings.load import Settings, SettingsError, load
-from bootstrap import (
-    JOURNAL_NAME,
-    LIST_NAME,
-    READ_ONLY_NAME,
-    Resources,
-    build_services,
-    data_loss_lines,
-    failure_line,
-)
+from bootstrap import Resources, build_services
 from cogs.access import Access
 from cogs.audit import Audit
 from cogs.general import General
@@ -59,24 +50,30 @@ from cogs.monitor import Monitor
 from cogs.power import Power
 from cogs.snapshot import Snapshots
 from core.clock import Clock
-from core.errors import JournalFailed
-from monitor_store import MonitorStore, StoreError
+from monitor_store import MonitorStore
 from proxmox_client import THREADS
 from startup.connection import Connection, DiscordRefused, use_other_discord
+from startup.data_dir import (
+    JOURNAL_NAME,
+    LIST_NAME,
+    READ_ONLY_NAME,
+    StartFailed,
+    read_data_dir,
+    start_failures,
+)
 from startup.readiness import StartCheck, required_setup
 from startup.threads import UnjoinedThreads, exit_process
 from ui.audit.channel import DiscordAuditChannel
 from ui.audit.recovery import DiscordOutcomeNotifier
 from ui.discord.proxy_pages import refuse_proxy_pages
 from ui.discord.rate_limits import RateLimitWatch, limit_request_time
-from ui.formatting import WARNING
 from ui.guests.confirm import close_questions, on_submit, typed_fields
-from ui.i18n import CatalogueTranslator, Text, Texts
+from ui.i18n import CatalogueTranslator, Texts
 from ui.interaction.buttons import PersistentButton
 from ui.interaction.context import Interaction
 from ui.interaction.gate import GatedTree
 from ui.interaction.incoming import GatewayGuard, answer_unheard
-from ui.messages.faults import fault_lines
+from ui.messages.faults import config_report
 from ui.messages.startup import open_to_all
 from ui.watch.alert_channel import DiscordAlertChannel
 
@@ -84,10 +81,6 @@ HERE = Path(__file__).resolve().parent
 FAREWELL_SECONDS = 3.0
 
 _log = logging.getLogger("bot")
-
-
-class StartFailed(Exception):
-    """The bot cannot start. The text says why, for the terminal."""
 
 
 class ProxmoxBot(commands.Bot):
@@ -167,20 +160,9 @@ class ProxmoxBot(commands.Bot):
         Raises: StartFailed.
         """
         t, directory = self.services.texts.public, self._settings.data_dir
-        try:
+        with start_failures(t, directory):
             self._lock = lock_data_dir(directory)
-            opened = self.journal.open()
-            loaded = self.store.load(self._settings.monitor_vm_ids)
-            self.services.authorizer.read_only.load()
-            self.services.audit.close_cut_off()
-            self.services.watch.load(loaded.entries, loaded.states)
-        except (DataDirInUse, ForeignFile, JournalError, JournalFailed, StoreError, OSError) as error:
-            raise StartFailed(failure_line(t, error, directory)) from error
-        off = self.services.authorizer.read_only.refusal is not None
-        for text in data_loss_lines(t, opened, loaded, off=off):
-            _log.error("%s", text)
-            with contextlib.suppress(JournalFailed):  # if it cannot be stored, it is in the log
-                self.services.watch.post_notice(f"{WARNING} {text}")
+            read_data_dir(self.services, self.journal, self.store, self._settings.monitor_vm_ids)
 
     async def _begin(self) -> None:
         """Add the cogs and start the background work without waiting for Discord, above all the watch."""
@@ -321,14 +303,6 @@ def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.env
     except Exception:  # noqa: BLE001 - the log masks the secrets, and a traceback does not
         _log.critical("the bot ended because of an internal error", exc_info=True)
         return 1
-
-
-def config_report(t: Text, error: SettingsError) -> list[str]:
-    """Return a line for each fault, with its remedy."""
-    head = t.plural(
-        "The configuration has {n} error:", "The configuration has {n} errors:", len(error.faults)
-    )
-    return [head, *(f"- {line}" for line in fault_lines(t, error.faults))]
 
 
 def demo() -> NoReturn:

@@ -15,8 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from adapters.journal import audit_rows as trail
-from adapters.journal import watch_rows as watch
+from adapters.journal import audit_rows, watch_rows
 from adapters.journal.database import (
     CORRUPT_CODES,
     READ,
@@ -87,9 +86,9 @@ class SqliteJournal:
     # -- writing
 
     def commit(self, batch: Batch) -> None:
-        rows = watch.Rows.of(batch)
+        rows = watch_rows.Rows.of(batch)
         with self._file.transaction() as db:
-            watch.write_batch(db, rows)
+            watch_rows.write_batch(db, rows)
 
     def put_record(self, key: str, text: str | None) -> None:
         """Write one record; None removes it. Raises: JournalFailed."""
@@ -104,11 +103,11 @@ class SqliteJournal:
                 " WHERE id = ? AND status = 'waiting'",
                 (encode_text(content), at, late, self.run, message_id),
             )
-            db.execute(watch.ABSORB, (absorbs,))
+            db.execute(watch_rows.ABSORB, (absorbs,))
 
     def absorb(self, message_ids: Iterable[int]) -> None:
         with self._file.transaction() as db:
-            db.executemany(watch.ABSORB, [(number,) for number in message_ids])
+            db.executemany(watch_rows.ABSORB, [(number,) for number in message_ids])
 
     def note_posted(self, message_id: int, discord_id: int, edition: int) -> None:
         with self._file.transaction() as db:
@@ -145,7 +144,7 @@ class SqliteJournal:
 
     def prune(self, before: float) -> bool:
         with self._file.transaction() as db:
-            return watch.forget_old(db, before)
+            return watch_rows.forget_old(db, before)
 
     # -- reading
 
@@ -156,7 +155,7 @@ class SqliteJournal:
 
     def open_incidents(self) -> tuple[Incident, ...]:
         with self._file.transaction(READ) as db:
-            return watch.read_incidents(
+            return watch_rows.read_incidents(
                 db.execute("SELECT json FROM incidents WHERE ended IS NULL ORDER BY id")
             )
 
@@ -177,7 +176,7 @@ class SqliteJournal:
 
     def incident(self, incident_id: int) -> Incident | None:
         with self._file.transaction(READ) as db:
-            found = watch.read_incidents(
+            found = watch_rows.read_incidents(
                 db.execute("SELECT json FROM incidents WHERE id = ?", (incident_id,))
             )
         return found[0] if found else None
@@ -186,7 +185,7 @@ class SqliteJournal:
         self, vmids: Collection[int] | None, offset: int, limit: int
     ) -> tuple[tuple[Incident, ...], int]:
         with self._file.transaction(READ) as db:
-            return watch.read_history(db, vmids, offset, limit)
+            return watch_rows.read_history(db, vmids, offset, limit)
 
     def counts(self, since: float) -> dict[int, int]:
         with self._file.transaction(READ) as db:
@@ -199,73 +198,73 @@ class SqliteJournal:
 
     def backlog(self, since: float = 0.0) -> Backlog:
         with self._file.transaction(READ) as db:
-            return watch.read_backlog(db, since)
+            return watch_rows.read_backlog(db, since)
 
     def _postings(self, query: str, *values: int) -> tuple[OutboxMessage, ...]:
         with self._file.transaction(READ) as db:
-            found = watch.read_outbox(db, query, values)
+            found = watch_rows.read_outbox(db, query, values)
         return self._readable(found, _NOT_SENT)
 
     # -- the audit trail
 
     def audit_add(self, record: AuditRecord, at: float, attempt: int | None = None) -> int:
-        row = trail.encode_row(record, at)
+        row = audit_rows.encode_row(record, at)
         with self._file.transaction() as db:
-            number = trail.add_record(db, row, attempt)
+            number = audit_rows.add_record(db, row, attempt)
         self._last_audit = number
         return number
 
     def audit_page(self, wanted: AuditFilter, offset: int, limit: int) -> tuple[tuple[AuditEntry, ...], int]:
         with self._file.transaction(READ) as db:
-            found, count = trail.read_attempts(db, wanted, offset, limit)
+            found, count = audit_rows.read_attempts(db, wanted, offset, limit)
         return self._readable(found, _NOT_SHOWN), count
 
     def audit_people(self, limit: int) -> tuple[tuple[int, str], ...]:
         with self._file.transaction(READ) as db:
-            found = trail.read_people(db, limit)
+            found = audit_rows.read_people(db, limit)
         return self._readable(found, _NOT_SHOWN)
 
     def audit_export(
         self, wanted: AuditFilter, before: int | None, limit: int
     ) -> tuple[tuple[AuditEntry, ...], int | None]:
         with self._file.transaction(READ) as db:
-            found, on = trail.read_export(db, wanted, before, limit)
+            found, on = audit_rows.read_export(db, wanted, before, limit)
         return self._readable(found, _NOT_SHOWN), on
 
     def audit_after(
         self, after: int, limit: int, stream: Stream | None = None
     ) -> tuple[tuple[AuditEntry, ...], int]:
         with self._file.transaction(READ) as db:
-            found, last = trail.read_after(db, after, limit, stream)
+            found, last = audit_rows.read_after(db, after, limit, stream)
         return self._readable(found, _NOT_SHOWN), last
 
     def audit_last(self) -> int:
         with self._file.transaction(READ) as db:
-            return trail.read_last_id(db)
+            return audit_rows.read_last_id(db)
 
     def audit_open(self) -> tuple[AuditEntry, ...]:
         with self._file.transaction(READ) as db:
-            return self._readable(trail.read_open(db), _NOT_SHOWN)
+            return self._readable(audit_rows.read_open(db), _NOT_SHOWN)
 
     def audit_unknown(self, since: float) -> tuple[AuditEntry, ...]:
         with self._file.transaction(READ) as db:
-            return self._readable(trail.read_unknown(db, since), _NOT_SHOWN)
+            return self._readable(audit_rows.read_unknown(db, since), _NOT_SHOWN)
 
     def audit_upids(self, vmid: int, after: int, but: int) -> frozenset[str]:
         with self._file.transaction(READ) as db:
-            return trail.read_upids(db, vmid, after, but)
+            return audit_rows.read_upids(db, vmid, after, but)
 
     def audit_cursor(self, stream: Stream = Stream.CHANGES) -> AuditCursor | None:
         with self._file.transaction(READ) as db:
-            return trail.read_cursor(db, stream)
+            return audit_rows.read_cursor(db, stream)
 
     def audit_put_cursor(self, cursor: AuditCursor | None, stream: Stream = Stream.CHANGES) -> None:
         with self._file.transaction() as db:
-            trail.write_cursor(db, cursor, stream)
+            audit_rows.write_cursor(db, cursor, stream)
 
     def audit_prune(self, before: float, after: int = 0) -> int | None:
         with self._file.transaction() as db:
-            return trail.forget_attempts(db, before, after)
+            return audit_rows.forget_attempts(db, before, after)
 
     def _readable(self, found: Mapping[int, T | None], sentence: str) -> tuple[T, ...]:
         """Return the readable values. Each unreadable one is logged once, stays stored and blocks no other."""

@@ -22,11 +22,8 @@ from core.actions.expected_stops import ExpectedStop, ExpectedStops
 from core.actions.order import Plan
 from core.guest import Cluster, Guest, Kind, State
 from core.proxmox_errors import ProxmoxError
-from core.watch import poller as looking
-from core.watch.incidents import flapping as changes
-from core.watch.incidents import guests, step, unknown
-from core.watch.incidents import infrastructure as sources
-from core.watch.incidents import notifications as telling
+from core.watch import poller
+from core.watch.incidents import flapping, guests, infrastructure, notifications, step, unknown
 from core.watch.incidents.backups import BackupPoller
 from core.watch.incidents.model import Incident, WatchEntry
 from core.watch.incidents.observation import Observation, Suspects
@@ -743,7 +740,7 @@ def not_noted(
 
 def timers_run_on(work: Transition) -> bool:
     """Let the guests' clock run on while Proxmox cannot be read."""
-    good = sources.check_source(work)
+    good = infrastructure.check_source(work)
     work.clock += 0.0 if good else work.now.passed
     return good
 
@@ -792,10 +789,10 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "unconfirmed": (Poller, "_confirm", believed),
     "try not noted": (SqliteJournal, "note_try", not_noted),
     "timers not frozen": (step, "check_source", timers_run_on),
-    "any list is true": (looking, "source_fault", any_list_is_true),
+    "any list is true": (poller, "find_source_fault", any_list_is_true),
     "mutes not heeded": (Transition, "muted_until", nothing_is_muted),
-    "never grouped": (telling, "SINGLE_MOST", 1000),
-    "never flapping": (changes, "FLAP_CHANGES", 1000),
+    "never grouped": (notifications, "SINGLE_MOST", 1000),
+    "never flapping": (flapping, "FLAP_CHANGES", 1000),
     "order counts twice": (ExpectedStops, "on_stop_seen", never_used_up),
     "unanswered orders forgotten": (ExpectedStops, "expect_stop", only_an_answer_counts),
     "unknown guests not asked": (StatusPoller, "ask", nobody_is_asked),
@@ -804,7 +801,7 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "blindness not told": (unknown, "BLIND_SECONDS", 1e9),
     "nodes not asked for backups": (BackupPoller, "ask", nobody_is_asked),
     "stuck guests not told": (guests, "STUCK_SECONDS", 1e9),
-    "held guests told as full storages": (changes, "HALTED_STATES", frozenset()),
+    "held guests told as full storages": (flapping, "HALTED_STATES", frozenset()),
 }
 
 

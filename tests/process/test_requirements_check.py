@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from startup import requirements_check as requisites
+from startup import requirements_check
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD = [
@@ -44,16 +44,16 @@ def test_an_old_python_can_read_as_far_as_the_check(file: str) -> None:
     if file == "bot.py":
         assert [ast.unparse(node) for node in first[:2]] == [
             "import sys",
-            "from startup import requirements_check as requisites",
+            "from startup.requirements_check import missing_requirements",
         ]
         assert isinstance(tree.body[3], ast.If), "the check comes before the other imports"
 
 
 def test_an_old_python_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 10, 13, "final", 0))
-    assert "3.10.13" in requisites.missing_requirements()
-    assert "python3.11 bot.py" in requisites.missing_requirements()
-    assert requisites.missing_requirements() == requisites.old_python()
+    assert "3.10.13" in requirements_check.missing_requirements()
+    assert "python3.11 bot.py" in requirements_check.missing_requirements()
+    assert requirements_check.missing_requirements() == requirements_check.old_python()
 
 
 def test_with_the_real_old_pythons_of_this_machine() -> None:
@@ -81,6 +81,6 @@ def test_one_that_only_another_package_needs_is_missed_too(tmp_path: Path) -> No
         "# some\nBabel==2.18.0 \\\n    --hash=sha256:00\nnot-there==1.0\n"
         "never[extra]==2 ; python_full_version >= '3.99' \\\n    --hash=sha256:00\n"
     )
-    assert requisites.missing_packages(str(file)) == ["not-there"]
-    assert requisites.missing_packages(str(tmp_path / "none.txt")) == []
-    assert requisites.missing_requirements() == ""
+    assert requirements_check.missing_packages(str(file)) == ["not-there"]
+    assert requirements_check.missing_packages(str(tmp_path / "none.txt")) == []
+    assert requirements_check.missing_requirements() == ""

@@ -11,11 +11,11 @@ import pytest
 from adapters.files.data_lock import DataDirInUse
 from adapters.journal.store import JournalError, JournalErrorKind, JournalReport, OpenOutcome
 from adapters.settings.load import load
-from bootstrap import data_loss_lines, failure_line
-from bot import ProxmoxBot, StartFailed
+from bot import ProxmoxBot
 from core.errors import JournalFailed
 from core.guest import State
 from monitor_store import LoadOutcome, LoadReport, StoreError, StoreErrorKind
+from startup.data_dir import StartFailed, data_loss_lines, failure_line
 from tests.support import stage
 from tests.support.stage import Stage
 from ui.i18n import Texts

@@ -18,8 +18,9 @@ TOP = {"bot", "bootstrap", "monitor_store", "proxmox_client"}
 FOLDERS = ("adapters", "startup", "core", "ui", "cogs")
 MAY_KNOW = {
     "bot": {"bootstrap", "startup", "cogs", "ui", "adapters", "monitor_store", "proxmox_client", "core"},
-    "bootstrap": {"cogs", "ui", "adapters", "monitor_store", "proxmox_client", "core"},
+    "bootstrap": {"startup.data_dir", "cogs", "ui", "adapters", "monitor_store", "proxmox_client", "core"},
     "startup": {"ui", "adapters.settings", "core"},
+    "startup.data_dir": {"ui", "adapters.files", "adapters.journal", "monitor_store", "core"},
     "cogs": {"ui", "core"},
     "ui": {"core"},
     "proxmox_client": {"adapters.proxmox", "core"},
@@ -53,8 +54,8 @@ FOREIGN = {
 }
 """The areas or modules that may import a library."""
 NEVER = {"playground", "tests", "tools", "bench", "simcord", "fakepve", "pytest", "hypothesis"}
-LINES_MOST = 350
-FILES_MOST = 17
+LINES_MOST = 330
+FILES_MOST = 15
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ui.messages.settings import FAULTS, Table, Told
 if TYPE_CHECKING:  # `ui` must not import the adapters at run time
     from adapters.files.data_lock import DataDirInUse, ForeignFile
     from adapters.journal.store import JournalError
-    from adapters.settings.load import Fault
+    from adapters.settings.load import Fault, SettingsError
     from monitor_store import StoreError
 
 _MOST = 100
@@ -189,3 +189,11 @@ def _label(t: Text, name: str, source: str) -> str:
 
 def _quoted(t: Text, value: str) -> str:
     return t("“{value}”", value=value)
+
+
+def config_report(t: Text, error: SettingsError) -> list[str]:
+    """Return a line for each fault, with its remedy."""
+    head = t.plural(
+        "The configuration has {n} error:", "The configuration has {n} errors:", len(error.faults)
+    )
+    return [head, *(f"- {line}" for line in fault_lines(t, error.faults))]

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.journal import schema as journal_schema
+from adapters.journal import schema
 from adapters.journal.audit_rows import page_queries
 from adapters.journal.store import JournalReport, OpenOutcome, SqliteJournal
 from core.access.policy import Actor, InteractionKind, Place
@@ -428,7 +428,7 @@ def test_a_file_of_the_first_version_keeps_what_it_has(
 ) -> None:
     message = Message(1, MessageKind.TEST, 1.0, ())
     with monkeypatch.context() as patch:
-        patch.setattr(journal_schema, "MIGRATIONS", journal_schema.MIGRATIONS[:1])
+        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
         former = SqliteJournal(tmp_path / "journal.db")
         former.open()
         prefix = former.nonce_prefix
@@ -443,7 +443,7 @@ def test_a_file_of_the_first_version_keeps_what_it_has(
         assert [posting.message for posting in present.to_post()] == [message]
         assert present.audit_add(record(), 1.0) == start - 1
         present.close()
-        assert version(tmp_path) == len(journal_schema.MIGRATIONS)
+        assert version(tmp_path) == len(schema.MIGRATIONS)
     with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 

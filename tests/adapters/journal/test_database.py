@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from adapters.journal import database as journal_file
+from adapters.journal import database
 from adapters.journal.store import JournalError, JournalErrorKind, JournalReport, OpenOutcome, SqliteJournal
 from core.access.policy import Actor, Place
 from core.audit.record import AuditRecord, AuditStep
@@ -29,7 +29,7 @@ from core.watch.incidents.model import GuestEvent, GuestFact, Incident, Message,
 from core.watch.journal import Batch
 from tests.support.random_deaths import RandomDeaths
 
-ROOT = Path(journal_file.__file__).parents[2]
+ROOT = Path(database.__file__).parents[2]
 NOON = 1_790_000_000.0  # 2026-09-21T14:13:20Z
 ASIDE = "journal.db.corrupt-20260921T141320Z"
 
@@ -292,7 +292,7 @@ def test_a_first_start_that_fails_leaves_no_empty_file(
         raise sqlite3.OperationalError("no such luck")
 
     with monkeypatch.context() as patch:
-        patch.setattr(journal_file, "checked_version", fail)
+        patch.setattr(database, "checked_version", fail)
         assert refused(tmp_path) == (JournalErrorKind.UNREADABLE, "OperationalError")
     assert names(tmp_path) == []
     assert made(tmp_path).open().outcome is OpenOutcome.CREATED

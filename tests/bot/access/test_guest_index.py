@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.access import guest_index as looked
+from core.access import guest_index
 from core.access.guest_index import TYPED_MOST, WORDS_MOST, GuestIndex, Offer, normalized, offer_for, words_of
 from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind, decide, unknown_guest
 from core.actions.preconditions import can_act
@@ -237,7 +237,7 @@ async def test_rights_are_not_worked_out_for_who_sees_nothing(
 
     match = GuestIndex.matching
     monkeypatch.setattr("core.access.authorizer.decide", counted)
-    monkeypatch.setattr(looked.GuestIndex, "matching", matching)
+    monkeypatch.setattr(guest_index.GuestIndex, "matching", matching)
     for name, person in crowd.people.items():
         for typed in ("", "v", "zzz"):
             decided.clear()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cogs import buttons as presses
+from cogs import buttons
 from core.access.policy import (
     AccessRules,
     Actor,
@@ -485,7 +485,7 @@ async def test_every_command_completion_and_button_has_a_row(house: House) -> No
     missing_options = completing ^ {(row.word, option) for row, option, _, _ in completion_rows()}
     assert not missing_options, f"give it a row in completion_rows: {missing_options}"
     ids = [custom_id for _, _, custom_id in button_rows(house)] + ["q1:no:0123456789abcdef"]
-    for pattern, _, _ in presses._HANDLERS:
+    for pattern, _, _ in buttons._HANDLERS:
         assert any(pattern.fullmatch(each) for each in ids), (
             f"give it a row in button_rows: {pattern.pattern}"
         )

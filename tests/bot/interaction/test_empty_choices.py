@@ -10,7 +10,7 @@ from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.catalogue import COMMANDS, EVERY_COMPLETION, level_of
 from tests.support.stage import Stage
-from ui.interaction import empty_choices as no_choice
+from ui.interaction import empty_choices
 from ui.interaction.empty_choices import NUMBER, WORD
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -144,7 +144,7 @@ async def test_in_time_also_where_proxmox_hangs(
     scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ui.interaction.options.WAIT_SECONDS", 0.4)
-    monkeypatch.setattr(no_choice, "ANEW_SECONDS", 0.2)
+    monkeypatch.setattr(empty_choices, "ANEW_SECONDS", 0.2)
     scene.clock.skip(11)
     pve.hang("/cluster/resources", 1.5)
     assert await scene.choices(scene.emma, "info", "vmid", "guest not found") == []
