@@ -42,7 +42,7 @@ _WORDS: tuple[tuple[type[Exception], str], ...] = (
 class Heartbeat:
     """Send beats to a URL, if there is one.
 
-    `failing`: why the last beat was not accepted, as a technical word without translation ("HTTP 500",
+    `error`: why the last beat was not accepted, as a technical word without translation ("HTTP 500",
     "ECONNREFUSED", "timeout"). None if it was accepted, or before the first.
     """
 

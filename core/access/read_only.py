@@ -38,8 +38,8 @@ class SwitchFile(Protocol):
 class ReadOnlySwitch:
     """Keep the switch in memory and in both places.
 
-    `held`: the error for changes while they are switched off, None while they are allowed.
-    `unkept`: why the switch is on in memory only, None if it is stored or off.
+    `refusal`: the error for changes while they are switched off, None while they are allowed.
+    `store_error`: why the switch is on in memory only, None if it is stored or off.
     """
 
     def __init__(self, journal: RecordStore, clock: Clock, file: SwitchFile | None = None) -> None:

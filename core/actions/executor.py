@@ -95,7 +95,7 @@ class Executor:
         """Carry out the order once and follow it to its end.
 
         `shown`: the plan that a person agreed to; another guest under the same VMID is refused.
-        `begin`: awaited after the checks and before the request. An error in it cancels the action.
+        `on_start`: awaited after the checks and before the request. An error in it cancels the action.
         `may_ask`: the caller asks the person after Unconfirmed, so that this error is not recorded as an attempt.
         Raises: the errors of `plan` and of the request; JournalFailed if the audit cannot store the attempt, in
         which case nothing is done.

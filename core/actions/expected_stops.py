@@ -34,8 +34,8 @@ Only the cluster's list (10 s behind) may still show the stop then.
 class ExpectedStop:
     """One ordered stop.
 
-    `sent`: Proxmox has, or may have, the request. `over`: the guest was seen running again.
-    `observed`: the guest was seen stopped during the action, so that the order ends with it.
+    `sent`: Proxmox has, or may have, the request. `running_again`: the guest was seen running again.
+    `seen`: the guest was seen stopped during the action, so that the order ends with it.
     `began` and `until` are on the monotonic clock. `until` is None while the action runs.
     """
 
@@ -52,7 +52,7 @@ StoreStop = Callable[[int, str | None], None]
 
 
 def _store_nothing(vmid: int, by: str | None) -> None:
-    """Store nothing, before `begin` sets the real callback."""
+    """Store nothing, before `load` sets the real callback."""
 
 
 class ExpectedStops:

@@ -17,7 +17,6 @@ NOTHING_STARTED = "nothing begun"
 """Outcome of an attempt that ended before Proxmox had the request."""
 CANCELLED = "cancelled"
 """Outcome of a question that its asker cancelled."""
-
 NOT_SETTLED = "the task ended well, but the guest is not in the state expected"
 
 

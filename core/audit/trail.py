@@ -73,9 +73,9 @@ class AuditTrail:
         self._finished = False
         self.cut_off: tuple[AuditEntry, ...] = ()
 
-    def subscribe(self, on_kept: Callable[[], None]) -> None:
+    def subscribe(self, on_recorded: Callable[[], None]) -> None:
         """Set the callback for each stored record."""
-        self._on_recorded = on_kept
+        self._on_recorded = on_recorded
 
     def close_cut_off(self) -> None:
         found = self._records.audit_open()

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 class JournalMaintenance:
     """Check and prune the journal.
 
-    `trouble`: why the journal does not accept writes.
+    `error`: why the journal does not accept writes.
     `renewed`: how the journal was recreated, until somebody has reported it.
     """
 

@@ -57,7 +57,7 @@ class Persistence:
     def commit(self, outcome: Outcome, expired: Iterable[int] = ()) -> None:
         """Store the whole outcome or nothing.
 
-        Also deletes the stored orders in `expired` and `outcome.heeded`.
+        Also deletes the stored orders in `expired` and `outcome.seen_stops`.
         Raises: JournalFailed.
         """
         after = encode_state(outcome.state)

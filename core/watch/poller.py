@@ -54,7 +54,7 @@ class Poller:
         """Poll once. Does not raise: a failed read is a result too.
 
         `elapsed`: the state's, now.
-        `before`: the last usable poll. Suspects it could not confirm are now believed as listed.
+        `previous`: the last usable poll. Suspects it could not confirm are now believed as listed.
         """
         try:
             listed = await self._cluster_cache.read(max_age=0)

@@ -133,7 +133,7 @@ def recording(attempt: Attempt, detail: str | None = None) -> Iterator[Attempt]:
         attempt.record(AuditStep.ENDED, f"unknown: {type(error).__name__}")
         raise
     if not attempt.begun and OPERATIONS[operation].effect is not Effect.NOTHING:
-        raise AssertionError(f"{operation} was done without begin()")
+        raise AssertionError(f"{operation} was done without start()")
     attempt.record(AuditStep.ENDED, attempt.outcome)
 
 

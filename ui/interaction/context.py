@@ -34,8 +34,8 @@ Interaction = discord.Interaction[discord.Client]
 class Heartbeat(Protocol):
     """Send signs of life to a monitor outside of the bot.
 
-    `wanted`: whether it is set up. `failing`: why the last one did not arrive, None if it did.
-    `taken`: Unix seconds of the last one that arrived.
+    `is_enabled`: whether it is set up. `error`: why the last one did not arrive, None if it did.
+    `last_beat`: Unix seconds of the last one that arrived.
     """
 
     error: str | None
@@ -79,7 +79,7 @@ class Services:
     texts: Texts
     questions: Questions
     press: Callable[[Interaction, str], Awaitable[None]]
-    """Handles a press on a lasting button: `presses.press`."""
+    """Handles a press on a lasting button: `cogs.buttons.on_button_press`."""
     timezone: datetime.tzinfo
     """Time zone in which dates begin (TIMEZONE)."""
     poll_seconds: float

@@ -1,7 +1,7 @@
-"""Check access for every command, completion, button and form, and record every attempt.
+"""Check access for every command, completion, button and form before anything is done.
 
 discord.py calls `CommandTree.interaction_check` only for commands and autocomplete, so buttons and forms call
-`refusal_of` themselves. The action checks access again in core. An attempt is recorded either here or in core.
+`refusal_of` themselves. The action checks access again in core.
 """
 
 import contextlib

@@ -20,7 +20,6 @@ from ui.watch.status import AuditHealth, Health, outcome_of_test, status_card
 from ui.watch.views import COUNTED_DAYS, history_card, watch_list_card
 
 TEST_SECONDS = 10.0
-
 DAY = 86_400
 
 

@@ -61,7 +61,7 @@ class Health:
 
     `undelivered`: an error if the journal cannot be read.
     `heartbeat`: why it fails, "" while it arrives, None if it is not set up.
-    `beaten`: Unix seconds of the last heartbeat that arrived.
+    `last_beat`: Unix seconds of the last heartbeat that arrived.
     `blind`: the token sees no task of the cluster, although there are always some.
     """
 

@@ -179,7 +179,7 @@ class StepTime:
 class Outcome:
     """The result of a step: the state, new or changed incidents, and messages to send.
 
-    `heeded`: VMIDs whose ordered stop has now been seen.
+    `seen_stops`: VMIDs whose ordered stop has now been seen.
     """
 
     state: WatchState
