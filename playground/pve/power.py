@@ -120,6 +120,19 @@ class PowerTruth(ConfigTruth):
 
         return await self.task(vm.node, "qmreboot", vm.vmid, user, body, vm=vm)
 
+    async def _do_suspend(self, vm: Any, user: str, p: Values) -> Any:
+        """Follow Qemu.pm vm_suspend: the task is qmpause, and qmsuspend to disk only."""
+        if p.get("todisk"):
+            return await super()._do_suspend(vm, user, p)
+        self._need_running(vm)
+
+        async def body() -> None:
+            if vm.lock != "backup":  # QemuServer.pm vm_suspend: a backup does not prevent it
+                self._task_lock_of(vm, p)
+            vm.qmpstatus = "paused"
+
+        return await self.task(vm.node, "qmpause", vm.vmid, user, body, vm=vm)
+
     async def _powerdown(self, vm: Any, p: Values) -> str | None:
         """Apply _do_vm_stop's time-out: the request's, else `startup` down=, else 60 s."""
         down = re.search(r"\bdown=(\d+)", str(vm.config.get("startup", "")))

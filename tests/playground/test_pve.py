@@ -577,6 +577,19 @@ def test_a_paused_vm(pve: Pve, api: Any) -> None:
     assert row_of(api, 100)["status"] == "stopped"
 
 
+def test_suspending_to_memory_and_to_disk_are_different_tasks(pve: Pve, api: Any) -> None:
+    """The web interface calls qmpause "Pause" and qmsuspend "Hibernate"."""
+    vm = api.nodes("pve1").qemu(100)
+    upid = vm.status.suspend.post()
+    assert (ended(api, upid), upid.split(":")[5], pve.vm(100).qmpstatus) == ("OK", "qmpause", "paused")
+    assert ended(api, vm.status.resume.post()) == "OK"
+    pve.snapshot_lock(100, "migrate")
+    assert ended(api, vm.status.suspend.post()) == "VM is locked (migrate)"
+    pve.snapshot_lock(100, None)
+    upid = vm.status.suspend.post(todisk=1)
+    assert (ended(api, upid), upid.split(":")[5], pve.vm(100).status) == ("OK", "qmsuspend", "stopped")
+
+
 def test_a_guest_that_ignores_acpi(pve: Pve, api: Any) -> None:
     pve.vm(100).acpi = False
     upid = api.nodes("pve1").qemu(100).status.shutdown.post(timeout=5)
