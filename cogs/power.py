@@ -1,4 +1,4 @@
-"""Declare /start, /reboot, /shutdown and /stop."""
+"""Declare /start, /reboot, /shutdown, /stop, /suspend and /resume."""
 
 from discord import app_commands
 from discord.app_commands import locale_str
@@ -13,7 +13,7 @@ from ui.interaction.reply import Reply
 
 
 class Power(commands.Cog):
-    """Switch guests on and off."""
+    """Start, stop and pause guests."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -54,3 +54,17 @@ class Power(commands.Cog):
         order = Order(Operation.STOP, vmid, actor_of(interaction), dry_run=dry_run)
         async with Reply(self._services, interaction) as reply:
             await ask_first(self._services, reply, order)
+
+    @app_commands.command(description=locale_str("Pause a VM (suspend to RAM)"))
+    @app_commands.describe(vmid=VMID)
+    async def suspend(
+        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Operation.SUSPEND)]
+    ) -> None:
+        await self._act(interaction, Operation.SUSPEND, vmid)
+
+    @app_commands.command(description=locale_str("Resume a paused VM"))
+    @app_commands.describe(vmid=VMID)
+    async def resume(
+        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Operation.RESUME)]
+    ) -> None:
+        await self._act(interaction, Operation.RESUME, vmid)

@@ -28,6 +28,8 @@ class Operation(StrEnum):
     REBOOT = "reboot"
     SHUTDOWN = "shutdown"
     STOP = "stop"
+    SUSPEND = "suspend"
+    RESUME = "resume"
     CREATE = "create"
     RESIZE = "resize"
     DELETE = "delete"
@@ -192,6 +194,28 @@ OPERATIONS: Mapping[Operation, OperationRow] = {
             power="stop",
             asks=True,
             stops=True,
+        ),
+        # To RAM: Proxmox shows the guest as paused. qmsuspend would be hibernation to disk.
+        OperationRow(
+            Operation.SUSPEND,
+            Level.OPERATOR,
+            _GUEST,
+            Effect.GUEST,
+            guarded=True,
+            tasks={Kind.QEMU: frozenset({"qmpause"})},
+            states=frozenset({State.RUNNING}),
+            becomes=State.PAUSED,
+            power="suspend",
+        ),
+        OperationRow(
+            Operation.RESUME,
+            Level.OPERATOR,
+            _GUEST,
+            Effect.GUEST,
+            tasks={Kind.QEMU: frozenset({"qmresume"})},
+            states=frozenset({State.PAUSED, State.SUSPENDED}),
+            becomes=State.RUNNING,
+            power="resume",
         ),
         OperationRow(
             Operation.CREATE,

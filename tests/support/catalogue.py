@@ -161,6 +161,31 @@ COMMANDS = (
         ),
     ),
     Command(
+        "suspend",
+        "vmid*",
+        OPERATOR,
+        GUEST,
+        {"vmid": 108},
+        guarded=True,
+        action=Action(
+            "status/suspend", RUNNING, {Kind.QEMU: frozenset({"qmpause"})}, State.PAUSED, button="fits"
+        ),
+    ),
+    Command(
+        "resume",
+        "vmid*",
+        OPERATOR,
+        GUEST,
+        {"vmid": 109},
+        action=Action(
+            "status/resume",
+            frozenset({State.PAUSED, State.SUSPENDED}),
+            {Kind.QEMU: frozenset({"qmresume"})},
+            State.RUNNING,
+            button="fits",
+        ),
+    ),
+    Command(
         "snapshot create",
         "vmid* name* description with_memory",
         OPERATOR,

@@ -55,7 +55,7 @@ WORDS: Mapping[Operation, Words] = {
         button=Button(ButtonStyle.success, always=True),
         refused={
             State.RUNNING: N_("{guest} is already running."),
-            State.PAUSED: N_("{guest} is paused. Resume it in the Proxmox web interface."),
+            State.PAUSED: N_("{guest} is paused. Use `/resume` to resume it."),
         },
     ),
     Operation.REBOOT: Words(
@@ -86,6 +86,25 @@ WORDS: Mapping[Operation, Words] = {
         N_("Force stop?"),
         N_("This is like pulling the plug: unsaved data will be lost. Use `/shutdown` to stop it cleanly."),
         N_("Force-stop {name}"),
+    ),
+    Operation.SUSPEND: Words(
+        N_("Pause"),
+        N_("Pausing {guest} …"),
+        N_("{guest} was paused."),
+        N_("{guest} could not be paused."),
+        N_("Pause?"),
+        N_("The guest will stay in RAM but not run until it is resumed; its users will be disconnected."),
+        N_("Pause {name}"),
+        button=Button(ButtonStyle.secondary),
+        refused={State.PAUSED: N_("{guest} is already paused.")},
+    ),
+    Operation.RESUME: Words(
+        N_("Resume"),
+        N_("Resuming {guest} …"),
+        N_("{guest} was resumed."),
+        N_("{guest} could not be resumed."),
+        button=Button(ButtonStyle.success),
+        refused={State.RUNNING: N_("{guest} is already running.")},
     ),
     Operation.CREATE: Words(
         N_("Create"),

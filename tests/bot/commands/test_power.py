@@ -1,13 +1,14 @@
-"""Test /start, /reboot, /shutdown and /stop: their effects on the cluster, and how they are followed to the end."""
+"""Test the power commands: their effects on the cluster, and how they are followed to the end."""
 
 import pytest
 
-from core.guest import State
-from core.guest_errors import GuestLocked, TemplateRefused, WrongState
+from core.guest import Kind, State
+from core.guest_errors import GuestLocked, TemplateRefused, WrongKind, WrongState
 from core.operations import Operation
+from playground.discord.people import PressResult
 from playground.pve.server import Pve
 from tests.support import stage
-from tests.support.stage import Stage
+from tests.support.stage import Stage, post_of
 from ui.formatting import title_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -221,3 +222,62 @@ async def test_a_task_out_of_sight_for_long_is_given_up_as_unknown(scene: Stage,
     assert "result is unknown" in begun.text
     pve.failures.clear()
     plan.release()
+
+
+# -- pausing
+
+
+@BOTH
+async def test_suspend_pauses_and_resume_lets_it_run_on(scene: Stage, pve: Pve) -> None:
+    reply = await scene.say(scene.akiko, "suspend", vmid=VM)
+    assert (pve.vm(VM).status, pve.vm(VM).qmpstatus) == ("running", "paused")
+    assert scene.t()("{guest} was paused.", guest=name_of(pve, VM)) in reply.text
+    refused = await scene.say(scene.akiko, "start", vmid=VM)
+    scene.assert_refused(refused, scene.akiko, WrongState(VM, "web01", "start", State.PAUSED))
+    assert "`/resume`" in refused.text
+    reply = await scene.say(scene.akiko, "resume", vmid=VM)
+    assert (pve.vm(VM).status, pve.vm(VM).qmpstatus) == ("running", "running")
+    assert scene.t()("{guest} was resumed.", guest=name_of(pve, VM)) in reply.text
+    assert [path.rpartition("/")[2] for _, path, _ in scene.changes()] == ["suspend", "resume"]
+
+
+@BOTH
+@pytest.mark.parametrize("command", ["suspend", "resume"])
+async def test_containers_are_refused_what_only_vms_can(scene: Stage, pve: Pve, command: str) -> None:
+    reply = await scene.say(scene.emma, command, vmid=CT)
+    scene.assert_refused(reply, scene.emma, WrongKind(CT, str(pve.guest(CT).name), command, Kind.LXC))
+    assert scene.changes() == []
+
+
+async def test_the_panel_offers_what_fits(scene: Stage, pve: Pve) -> None:
+    def offered(post: PressResult) -> list[str | None]:
+        return [button.label for button in post_of(post).buttons]
+
+    panel = await scene.say(scene.emma, "info", vmid=VM)
+    assert offered(panel) == ["Start", "Reboot", "Shutdown", "Pause", "Refresh"]
+    await scene.press(scene.emma, panel, "Pause")
+    assert pve.vm(VM).qmpstatus == "paused"
+    assert offered(panel) == ["Start", "Reboot", "Shutdown", "Resume", "Refresh"]
+    await scene.press(scene.emma, panel, "Resume")
+    assert pve.vm(VM).qmpstatus == "running"
+    assert offered(await scene.say(scene.emma, "info", vmid=CT)) == ["Start", "Reboot", "Shutdown", "Refresh"]
+
+
+@pytest.mark.parametrize("by_the_bot", [True, False])
+async def test_a_pause_is_no_fault(scene: Stage, pve: Pve, by_the_bot: bool) -> None:
+    """Resuming is none either. A crash right afterwards is one."""
+    await scene.say(scene.emma, "monitor add", vmid=VM)
+    await scene.poll(2)
+    for how, state in (("suspend", "paused"), ("resume", "running")):
+        if by_the_bot:
+            await scene.say(scene.emma, how, vmid=VM)
+        else:
+            pve.act_as(VM, how)
+        assert pve.vm(VM).qmpstatus == state
+        await scene.poll(12)
+        await scene.delivered()
+        assert scene.alerts_told() == []
+    pve.crash(VM)
+    await scene.poll(2)
+    await scene.delivered()
+    assert [text[0] for text in scene.alerts_told()] == ["🔴"]
