@@ -1,4 +1,4 @@
-"""Declare /start, /reboot, /shutdown, /stop, /suspend and /resume."""
+"""Declare /start, /reboot, /shutdown, /stop, /suspend, /resume and /reset."""
 
 from discord import app_commands
 from discord.app_commands import locale_str
@@ -21,6 +21,11 @@ class Power(commands.Cog):
     async def _act(self, interaction: Interaction, verb: Operation, vmid: int) -> None:
         async with Reply(self._services, interaction) as reply:
             await act_or_ask(self._services, reply, Order(verb, vmid, actor_of(interaction)))
+
+    async def _ask(self, interaction: Interaction, verb: Operation, vmid: int, *, dry_run: bool) -> None:
+        order = Order(verb, vmid, actor_of(interaction), dry_run=dry_run)
+        async with Reply(self._services, interaction) as reply:
+            await ask_first(self._services, reply, order)
 
     @app_commands.command(description=locale_str("Start a guest"))
     @app_commands.describe(vmid=VMID)
@@ -51,9 +56,7 @@ class Power(commands.Cog):
         vmid: app_commands.Transform[int, GuestId(Operation.STOP)],
         dry_run: bool = False,
     ) -> None:
-        order = Order(Operation.STOP, vmid, actor_of(interaction), dry_run=dry_run)
-        async with Reply(self._services, interaction) as reply:
-            await ask_first(self._services, reply, order)
+        await self._ask(interaction, Operation.STOP, vmid, dry_run=dry_run)
 
     @app_commands.command(description=locale_str("Pause a VM (suspend to RAM)"))
     @app_commands.describe(vmid=VMID)
@@ -68,3 +71,13 @@ class Power(commands.Cog):
         self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Operation.RESUME)]
     ) -> None:
         await self._act(interaction, Operation.RESUME, vmid)
+
+    @app_commands.command(description=locale_str("Reset a VM (asks for confirmation)"))
+    @app_commands.describe(vmid=VMID, dry_run=DRY_RUN)
+    async def reset(
+        self,
+        interaction: Interaction,
+        vmid: app_commands.Transform[int, GuestId(Operation.RESET)],
+        dry_run: bool = False,
+    ) -> None:
+        await self._ask(interaction, Operation.RESET, vmid, dry_run=dry_run)

@@ -30,6 +30,7 @@ class Operation(StrEnum):
     STOP = "stop"
     SUSPEND = "suspend"
     RESUME = "resume"
+    RESET = "reset"
     CREATE = "create"
     RESIZE = "resize"
     DELETE = "delete"
@@ -216,6 +217,20 @@ OPERATIONS: Mapping[Operation, OperationRow] = {
             states=frozenset({State.PAUSED, State.SUSPENDED}),
             becomes=State.RUNNING,
             power="resume",
+        ),
+        # The QEMU process lives on, so a paused VM would stay paused.
+        OperationRow(
+            Operation.RESET,
+            Level.ADMIN,
+            _GUEST,
+            Effect.GUEST,
+            guarded=True,
+            tasks={Kind.QEMU: frozenset({"qmreset"})},
+            states=frozenset({State.RUNNING}),
+            becomes=State.RUNNING,
+            power="reset",
+            asks=True,
+            stops=True,
         ),
         OperationRow(
             Operation.CREATE,

@@ -186,6 +186,22 @@ COMMANDS = (
         ),
     ),
     Command(
+        "reset",
+        "vmid* dry_run",
+        ADMIN,
+        GUEST,
+        {"vmid": 107},
+        guarded=True,
+        action=Action(
+            "status/reset",
+            RUNNING,
+            {Kind.QEMU: frozenset({"qmreset"})},
+            State.RUNNING,
+            asks=True,
+            stops=True,
+        ),
+    ),
+    Command(
         "snapshot create",
         "vmid* name* description with_memory",
         OPERATOR,

@@ -106,6 +106,17 @@ WORDS: Mapping[Operation, Words] = {
         button=Button(ButtonStyle.success),
         refused={State.RUNNING: N_("{guest} is already running.")},
     ),
+    Operation.RESET: Words(
+        N_("Reset"),
+        N_("Resetting {guest} …"),
+        N_("{guest} was reset."),
+        N_("{guest} could not be reset."),
+        N_("Reset?"),
+        N_(
+            "This is like pressing the reset button: unsaved data will be lost. Use `/reboot` to restart it cleanly."
+        ),
+        N_("Reset {name}"),
+    ),
     Operation.CREATE: Words(
         N_("Create"),
         N_("Cloning {guest} to {name} …"),

@@ -242,7 +242,7 @@ async def test_suspend_pauses_and_resume_lets_it_run_on(scene: Stage, pve: Pve) 
 
 
 @BOTH
-@pytest.mark.parametrize("command", ["suspend", "resume"])
+@pytest.mark.parametrize("command", ["suspend", "resume", "reset"])
 async def test_containers_are_refused_what_only_vms_can(scene: Stage, pve: Pve, command: str) -> None:
     reply = await scene.say(scene.emma, command, vmid=CT)
     scene.assert_refused(reply, scene.emma, WrongKind(CT, str(pve.guest(CT).name), command, Kind.LXC))
@@ -281,3 +281,33 @@ async def test_a_pause_is_no_fault(scene: Stage, pve: Pve, by_the_bot: bool) -> 
     await scene.poll(2)
     await scene.delivered()
     assert [text[0] for text in scene.alerts_told()] == ["🔴"]
+
+
+# -- resetting
+
+
+@BOTH
+async def test_reset_asks_first_and_then_resets(scene: Stage, pve: Pve) -> None:
+    before, t = pve.vm(VM).started_at, scene.t()
+    question = await scene.say(scene.akiko, "reset", vmid=VM)
+    assert t("Reset?") in question.text
+    assert "`/reboot`" in question.text
+    assert scene.changes() == []
+    await scene.press(scene.akiko, question, t("Reset {name}", name="web01"))
+    assert t("{guest} was reset.", guest=name_of(pve, VM)) in question.text
+    assert pve.vm(VM).started_at > before
+    assert [path.rpartition("/")[2] for _, path, _ in scene.changes()] == ["reset"]
+
+
+@pytest.mark.parametrize("by_the_bot", [True, False])
+async def test_a_reset_is_no_fault(scene: Stage, pve: Pve, by_the_bot: bool) -> None:
+    await scene.say(scene.emma, "monitor add", vmid=VM)
+    await scene.poll(2)
+    if by_the_bot:
+        await scene.press(scene.emma, await scene.say(scene.emma, "reset", vmid=VM), "Reset web01")
+    else:
+        pve.act_as(VM, "reset")
+    await scene.poll(12)
+    await scene.delivered()
+    assert [text for text in scene.alerts_told() if text.startswith("🔴")] == []
+    assert (scene.alerts_told() == []) is by_the_bot, "a note reports a restart by somebody else"
