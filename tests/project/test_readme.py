@@ -346,6 +346,15 @@ def test_links_and_files_exist(path: Path) -> None:
             assert name in made or (ROOT / name).exists(), name
 
 
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "CONTRIBUTING.ja.md"])
+def test_the_lines_of_contributing_stand_in_the_code(name: str) -> None:
+    paths = (path for folder in ("core", "ui", "cogs", "tests") for path in (ROOT / folder).rglob("*.py"))
+    code = "\n".join(path.read_text("utf-8") for path in (*paths, ROOT / "proxmox_client.py"))
+    blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / name).read_text("utf-8"), re.M | re.S)
+    assert len(blocks) > 10
+    assert [block for block in blocks if block not in code] == []
+
+
 @pytest.mark.parametrize(("name", "picture"), [("README.md", "demo.png"), ("README.en.md", "demo.en.png")])
 def test_each_readme_has_the_picture_of_its_language_and_it_is_small(name: str, picture: str) -> None:
     assert re.findall(r"!\[[^]]*\]\(docs/([\w.]+)\)", (ROOT / name).read_text("utf-8")) == [picture]
