@@ -1,4 +1,4 @@
-"""Build the services from the settings: who is given what."""
+"""Build the services from the settings, and connect them with each other."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
     )
     planner = Planner(proxmox, cluster_cache, clock, authorizer, settings.node_name)
     quiet = settings.quiet_hours
-    delivery = AlertDelivery(resources.journal, resources.channel, clock)
+    alert_delivery = AlertDelivery(resources.journal, resources.channel, clock)
     watch = Watch(
         cluster_cache,
         watching,
@@ -103,15 +103,15 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
         lambda unix: quiet is not None and quiet.holds(minute_of_day(settings.timezone, unix)),
     )
     changes_planner = Planner(changing, cluster_cache, clock, authorizer, settings.node_name)
-    operations = Executor(changing, cluster_cache, clock, changes_planner, audit, expected, limit)
-    cut_off = ActionRecovery(
-        changing, clock, resources.journal, audit, expected, resources.teller, operations.is_busy
+    executor = Executor(changing, cluster_cache, clock, changes_planner, audit, expected, limit)
+    recovery = ActionRecovery(
+        changing, clock, resources.journal, audit, expected, resources.teller, executor.is_busy
     )
-    operations.subscribe_unknown(cut_off.recover)
-    cut_off.subscribe_deleted(watch.on_guest_deleted)
-    posting = AuditDelivery(resources.journal, resources.audit_channel, clock)
-    audit.subscribe(posting.wake)
-    watch.subscribe_messages(lambda ids: delivery.on_stored(*ids))
+    executor.subscribe_unknown(recovery.recover)
+    recovery.subscribe_deleted(watch.on_guest_deleted)
+    audit_delivery = AuditDelivery(resources.journal, resources.audit_channel, clock)
+    audit.subscribe(audit_delivery.wake)
+    watch.subscribe_messages(lambda ids: alert_delivery.on_stored(*ids))
     watch.subscribe_edits(partial(_post_edit_notice, watch, texts.public))
     return Services(
         authorizer=authorizer,
@@ -123,15 +123,15 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
         inspector=Inspector(proxmox, planner),
         people_cache=PeopleReader(resources.journal, clock),
         planner=planner,
-        executor=operations,
+        executor=executor,
         watch=watch,
         journal=resources.journal,
-        alert_delivery=delivery,
+        alert_delivery=alert_delivery,
         heartbeat=resources.heartbeat,
         connected=resources.connected,
         audit=audit,
-        audit_delivery=posting,
-        action_recovery=cut_off,
+        audit_delivery=audit_delivery,
+        action_recovery=recovery,
         clock=clock,
         texts=texts,
         questions=Questions(),

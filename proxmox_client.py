@@ -1,6 +1,6 @@
 """Send the bot's requests to Proxmox.
 
-Each path is checked against Proxmox' own patterns, and each answer becomes a dataclass of core/.
+Each path is checked against Proxmox' own patterns. Each answer becomes a dataclass of core/.
 adapters/proxmox/http.py makes the calls.
 """
 
@@ -201,7 +201,7 @@ class ProxmoxClient:
 
     async def task_status(self, upid: str) -> TaskStatus:
         row = await self._calls.get(
-            (*task_path(upid), "status"), dict, refusal=CallContext(None, TaskUnknown(upid))
+            (*task_path(upid), "status"), dict, context=CallContext(None, TaskUnknown(upid))
         )
         running = row.get("status") != "stopped"
         exit_text = str(row.get("exitstatus", "unexpected status"))[:EXIT_MOST]
@@ -246,8 +246,8 @@ class ProxmoxClient:
     ) -> str | None:
         """Change cores and memory.
 
-        QEMU by POST, a task whose errors can be followed. LXC by PUT, its only verb, which is done when it
-        answers.
+        For QEMU, POST starts a task whose errors can be followed. For LXC there is only PUT: the change is done
+        when Proxmox answers.
         """
         parameters: dict[str, object] = {"cores": cores, "memory": memory_mb, "digest": digest}
         if guest.kind is Kind.QEMU:

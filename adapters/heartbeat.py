@@ -1,7 +1,7 @@
 """Tell an outside monitor that the bot is alive: one GET of its URL per beat.
 
 The URL is a secret, because everybody who has it can report that the bot is alive. aiohttp's own errors contain
-it. So only words made here are logged or shown, and no traceback.
+it: only words made here are logged or shown, and no traceback.
 """
 
 from __future__ import annotations
@@ -167,9 +167,9 @@ def refusal_in(body: bytes) -> str | None:
     counts as accepted.
     """
     text = body.decode("utf-8", "replace").strip()
-    told = _object(text)
-    if told is not None:
-        return (_named(text) or "not taken") if _says_no(told) else None
+    answer = _object(text)
+    if answer is not None:
+        return (_named(text) or "not taken") if _says_no(answer) else None
     if _PAGE.match(text):
         return "page"
     if len(text) > SENTENCE_MOST:
@@ -179,20 +179,20 @@ def refusal_in(body: bytes) -> str | None:
     return _named(text) or ("not taken" if refused else None)
 
 
-def _says_no(told: dict[str, object]) -> bool:
+def _says_no(answer: dict[str, object]) -> bool:
     for key in ("ok", "success"):
-        if key in told:
-            return told[key] in (False, None) or str(told[key]).lower() in ("false", "no", "0")
-    words = (told.get(key) for key in ("status", "result", "state"))
-    return any(isinstance(word, str) and _NO.match(word) for word in words) or bool(told.get("error"))
+        if key in answer:
+            return answer[key] in (False, None) or str(answer[key]).lower() in ("false", "no", "0")
+    words = (answer.get(key) for key in ("status", "result", "state"))
+    return any(isinstance(word, str) and _NO.match(word) for word in words) or bool(answer.get("error"))
 
 
 def _object(text: str) -> dict[str, object] | None:
     try:
-        told = json.loads(text)
+        answer = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return told if isinstance(told, dict) else None
+    return answer if isinstance(answer, dict) else None
 
 
 def _named(text: str) -> str | None:

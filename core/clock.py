@@ -1,4 +1,4 @@
-"""Provide the time as an object, so that rules can be tested without waiting."""
+"""Provide the time as an object: tests replace it and need not wait."""
 
 import asyncio
 import time

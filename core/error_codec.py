@@ -81,7 +81,7 @@ def _of_text(hint: Any, text: str) -> object:
 
 
 def _of_repr(written: str) -> object:
-    """Decode a value of the audit trail's old form, which stored its `repr`; of an enum `<Level.ADMIN: 3>`."""
+    """Decode a value of the audit trail's old form, which stored its `repr`. An enum's is `<Level.ADMIN: 3>`."""
     if written.startswith("<"):
         written = written[1:-1].partition(": ")[2]
     if written in _NAMES:

@@ -1,4 +1,4 @@
-"""Define the rules' access to Proxmox as a protocol; proxmox_client.py implements it."""
+"""Define the access of core/ to Proxmox as a protocol. proxmox_client.py implements it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,10 +9,7 @@ from core.operations import Operation
 
 
 class Lane(StrEnum):
-    """Purpose of a request.
-
-    Each lane has its own places, so that people's reads never delay the watch or an ordered change.
-    """
+    """Purpose of a request. Each has slots of its own: people's reads never delay the watch or a change."""
 
     READS = "reads"  # people's reads
     CHANGES = "changes"  # a change, from its plan to its end
@@ -35,7 +32,7 @@ class Pending:
     value: str | None
     pending: str | None
     delete: bool = False
-    """Whether it will be removed, so that Proxmox' default applies."""
+    """Whether it will be removed. Proxmox' default applies then."""
 
     @property
     def is_waiting(self) -> bool:
@@ -109,7 +106,7 @@ class Proxmox(Protocol):
         """
 
     async def power(self, guest: Guest, verb: Operation) -> str:
-        """An action whose row has a `power`; the UPID."""
+        """Do an action that has a `power` in `OPERATIONS`, and return the UPID."""
 
     async def clone(self, template: Guest, newid: int, name: str, *, target: str | None, full: bool) -> str:
         """Clone a template and return the UPID."""

@@ -1,22 +1,22 @@
-"""What Proxmox, or the way to it, says no with: a branch of the tree in core/errors.py.
+"""Define the errors of Proxmox and of the connection to it: a branch of the tree in core/errors.py.
 
 ProxmoxError
 ├── Unreachable              no connection to PROXMOX_HOST
 ├── CertificateNotTrusted    TLS refused
-├── TimedOut                 no answer in time: the work may go on
+├── TimedOut                 no answer in time; Proxmox may carry out a change all the same
 ├── NodeUnreachable          595, 596, 599: another node does not answer
 ├── NoQuorum                 the cluster is read-only
 ├── TokenRefused             401
 ├── MissingPrivilege         403, with privilege and path
 ├── GuestMoved               the guest is not on that node (any more)
-├── LockTimeout              the configuration's file lock was not to be had in 10 s
+├── LockTimeout              the configuration file stayed locked for 10 s
 ├── StorageFull
-├── TargetNotShared          the copy cannot go to another node
-├── LinkedCloneUnsupported   the storage has only full copies
+├── TargetNotShared          a copy on another node needs a shared storage
+├── LinkedCloneUnsupported   the storage supports full copies only
 ├── TaskUnknown              Proxmox does not know this UPID
 ├── Rejected                 Proxmox' own words
-├── NothingVisible, HalfGone an empty list where guests were known, or half of them gone at once: a lost
-│                            privilege, most likely
+├── NothingVisible, HalfGone all known guests, or half of them, are missing at once: the token has probably
+│                            lost a privilege
 └── BadAnswer                not an answer of the Proxmox API (a proxy's page, broken JSON)
     └── AnswerTooLarge       more than any answer of its kind
 """
@@ -70,7 +70,7 @@ class TokenRefused(ProxmoxError):
 
 @dataclass(eq=False)
 class MissingPrivilege(ProxmoxError):
-    """The token lacks a privilege. `privilege` and `path` as Proxmox names them; "" if it did not."""
+    """The token lacks a privilege. `privilege` and `path` as Proxmox names them; "" if it names none."""
 
     privilege: str
     path: str

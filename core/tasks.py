@@ -87,7 +87,7 @@ class _TaskLog:
         self.tail: tuple[str, ...] = ()
 
     async def read_on(self) -> tuple[str, ...]:
-        """Return the latest new lines. If the log cannot be read, the task is followed all the same."""
+        """Return the latest new lines, none if the log cannot be read: the task is followed all the same."""
         new: tuple[str, ...] = ()
         with contextlib.suppress(ProxmoxError):
             for _ in range(LOG_CHUNKS):
@@ -107,8 +107,8 @@ async def follow(
 ) -> TaskResult:
     """Wait for the task's end, however long it takes, and return it.
 
-    Checks after 0.5, 1, 2 and then every 4 s. While Proxmox does not answer it continues for ten minutes and
-    then returns LOST. A task that Proxmox does not know (any more) is VANISHED.
+    The pauses between checks are 0.5, 1, 2 and then 4 s. After ten minutes without an answer of Proxmox the task
+    counts as LOST. A task that Proxmox does not know (any more) is VANISHED.
     """
     began = seen = clock.monotonic()
     delay, percent, log = 0.5, None, _TaskLog(proxmox, upid)

@@ -117,12 +117,12 @@ class Connection:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(COMMANDS_SECONDS):
                     await tried.wait()
-            tasks.add(holding := asyncio.create_task(self._gateway(), name="gateway"))
-            while not holding.done() and not self._over.is_set():
+            tasks.add(gateway := asyncio.create_task(self._gateway(), name="gateway"))
+            while not gateway.done() and not self._over.is_set():
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
-                tasks -= done - {holding}
+                tasks -= done - {gateway}
         finally:
             for task in tasks:
                 task.cancel()
@@ -194,14 +194,14 @@ class Connection:
             elif tries.failures:
                 await tries.pause(ended_there(self._t))
             else:
-                tries.failures = 1  # at once, but not again within a minute
+                tries.failures = 1  # reconnect at once, but pause if this is lost within STEADY_SECONDS too
 
     def _tries(self, step: ConnectStep, lasting: float) -> ConnectAttempts:
         return ConnectAttempts(self._t, self._clock, self._over, step, lasting)
 
 
 async def _hang_up(socket: DiscordWebSocket | None) -> None:
-    """Close a connection so that its session can be resumed, which code 1000 would prevent."""
+    """Close a connection with a code that lets its session be resumed. Code 1000 would end the session."""
     if socket is not None and socket.open:
         with contextlib.suppress(*_AWAY):
             await socket.close(code=4000)
@@ -210,7 +210,7 @@ async def _hang_up(socket: DiscordWebSocket | None) -> None:
 def _how_to_return(socket: DiscordWebSocket | None, *, resumes: bool) -> dict[str, Any]:
     """Return the arguments of the next connection: resume the session or start anew.
 
-    Empty if there was none before.
+    They are empty for the first connection.
     """
     if socket is None:
         return {}

@@ -34,7 +34,7 @@ class StartFailed(Exception):
 
 @contextlib.contextmanager
 def start_failures(t: Text, directory: Path) -> Iterator[None]:
-    """Raise StartFailed for each fault of the data directory."""
+    """Turn any fault of the data directory into StartFailed."""
     try:
         yield
     except (DataDirInUse, ForeignFile, JournalError, JournalFailed, StoreError, OSError) as error:

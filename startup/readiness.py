@@ -1,4 +1,4 @@
-"""Check at the start that everything named in the settings exists, and log `ready:` or what is wrong.
+"""Check at the start that everything named in the settings exists, and log `ready:` or the faults.
 
 The bot runs in any case. Faults are checked again, every minute and when Discord is back, until they are
 mended. After that the check ends: the watch reports on Proxmox, and the delivery on its channels.
@@ -23,7 +23,7 @@ from ui.messages.readiness import finding_line, mended_line, ready_line
 
 AGAIN_SECONDS = 60.0
 FIRST_LOOK_SECONDS = 60.0
-"""Seconds to wait for the watch's own first read of Proxmox, which serves both."""
+"""Seconds to wait for the watch's first poll: this check uses its result."""
 
 _log = logging.getLogger("bot")
 

@@ -1,4 +1,4 @@
-"""Write files of the data directory completely or not at all, and detect where nothing can be written."""
+"""Write files of the data directory completely or not at all. Detect read-only file systems."""
 
 from __future__ import annotations
 

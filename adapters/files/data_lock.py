@@ -1,13 +1,13 @@
-"""Lock DATA_DIR/.lock, so that only one process uses the data directory.
+"""Lock DATA_DIR/.lock: only one process may use the data directory.
 
 The lock belongs to the kernel (flock): it ends with the process, however that dies, and the file stays. The
 file's content is information only: the process id of the holder. If the holder runs in a container, that id
 belongs to another namespace. On NFS and other network file systems the lock may be ineffective or hold for one
-machine alone, so that two bots on two machines both get it. If no lock is possible at all, the bot works
-without one and logs a warning.
+machine alone: two bots on two machines then both get it. If no lock is possible at all, the bot works without
+one and logs a warning.
 
-First the directory is checked: other users who can write to it might have placed a link where the bot keeps a
-file, so that the bot would read or write the target of the link.
+First the directory is checked. Other users who can write to it might have replaced a file of the bot with a
+link: the bot would then read or write the target of the link.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def lock_data_dir(directory: Path) -> DataLock:
 
     The file is never removed, because another process may have it open already and would lock a file that
     nobody else can find.
-    Raises: DataDirInUse, Planted, OSError if the file cannot be made.
+    Raises: DataDirInUse, ForeignFile, OSError if the file cannot be made.
     """
     flags = os.O_RDWR | os.O_CREAT | NO_FOLLOW
     try:
@@ -125,7 +125,7 @@ def refuse_foreign_files(directory: Path) -> None:
 
     Files of root and of the directory's owner count as the bot's, because these users could change everything
     anyway. A directory in the place of a file is reported by the code that opens it.
-    Raises: Planted for a link, a special file, or another user's file.
+    Raises: ForeignFile for a link, a special file, or another user's file.
     """
     mine = {os.geteuid(), 0, directory.stat().st_uid} if hasattr(os, "geteuid") else None
     for name in KEPT_NAMES:

@@ -77,7 +77,7 @@ def encode_watch_list(entries: Iterable[WatchEntry], foreign: UnknownKeys) -> by
 def decode_watch_list(content: bytes) -> Document:
     """Parse the content of a file.
 
-    Raises: Unreadable, Newer.
+    Raises: Unreadable, NewerVersion.
     """
     try:
         data: object = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse, parse_float=_finite)

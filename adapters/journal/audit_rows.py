@@ -1,8 +1,8 @@
 """Store the audit trail in journal.db. A part of adapters/journal/store.py.
 
-It holds the SQL, and turns rows into records (core/audit/trail.py) and back. Filters, `began` and the order follow
-the first record of an attempt, so that a clock that is set back moves nothing. The displayed values are those
-of the latest record. A person's roles are not stored and are read as none.
+It holds the SQL, and turns rows into records (core/audit/record.py) and back. Filters, `began` and the order
+follow the first record of an attempt: setting the clock back moves no attempt. The displayed values are those of
+the latest record. A person's roles are not stored and are read as none.
 
 Every function takes the connection within a transaction of adapters/journal/database.py, which translates the errors.
 """
@@ -29,10 +29,10 @@ _ADD = """
         :operation, :detail, :vmid, :guest, :node, :state, :reason, :upid, :outcome, :seconds, :message_id, :times
     )
 """
-"""A record whose predecessor was pruned becomes an attempt of its own, so that it is not lost."""
+"""If the record that it follows was pruned, the new record becomes an attempt of its own and is not lost."""
 
 _CURSORS = {Stream.CHANGES: "audit_posting", Stream.REFUSALS: "audit_posting_refusals"}
-"""Names in `meta` that hold how far each stream has been posted."""
+"""Name of each stream's cursor in the table `meta`."""
 PIECE = 500
 """Attempts checked in one pruning step: it blocks everything else for a few milliseconds."""
 
@@ -112,8 +112,10 @@ def read_attempts(
 def read_export(
     db: sqlite3.Connection, wanted: AuditFilter, before: int | None, limit: int
 ) -> tuple[dict[int, AuditEntry | None], int | None]:
-    """Return the attempts older than `before` as `read_attempts` does, and the id for the next call, None at the
-    end."""
+    """Return the attempts with ids below `before` as `read_attempts` does.
+
+    Also return the id for the next call, None at the end.
+    """
     query, _, values = page_queries(wanted, before)
     rows = db.execute(query, {**values, "offset": 0, "limit": limit}).fetchall()
     return {row["id"]: decode_row(row) for row in rows}, rows[-1]["first"] if len(rows) == limit else None
@@ -122,7 +124,7 @@ def read_export(
 def read_after(
     db: sqlite3.Connection, number: int, limit: int, stream: Stream | None
 ) -> tuple[dict[int, AuditEntry | None], int]:
-    """Return the records with higher ids in order, and the last of these ids (`number` if there are none)."""
+    """Return the records with ids above `number` in order, and the last of their ids (`number` if none)."""
     refused = None if stream is None else int(stream is Stream.REFUSALS)
     rows = db.execute(_AFTER, {"after": number, "limit": limit, "refused": refused}).fetchall()
     return {row["id"]: decode_row(row) for row in rows}, rows[-1]["id"] if rows else number
@@ -151,7 +153,7 @@ def read_unknown(db: sqlite3.Connection, since: float) -> dict[int, AuditEntry |
 
 
 def read_upids(db: sqlite3.Connection, vmid: int, after: int, but: int) -> frozenset[str]:
-    """Return the UPIDs of a guest in records with higher ids, except those of the attempt `but`."""
+    """Return the UPIDs of a guest in records with ids above `after`, except those of the attempt `but`."""
     rows = db.execute(
         "SELECT upid FROM audit WHERE id > ? AND vmid = ? AND upid != x'' AND coalesce(attempt, id) != ?",
         (after, vmid, but),
@@ -160,7 +162,7 @@ def read_upids(db: sqlite3.Connection, vmid: int, after: int, but: int) -> froze
 
 
 def read_cursor(db: sqlite3.Connection, stream: Stream) -> AuditCursor | None:
-    """Return how far a stream has been posted. None if it is not stored or unreadable: posting then starts anew."""
+    """Return a stream's cursor. None if it is not stored or unreadable: posting then starts anew."""
     row = db.execute("SELECT value FROM meta WHERE name = ?", (_CURSORS[stream],)).fetchone()
     try:
         return decode(AuditCursor, str(row[0])) if row else None

@@ -1,7 +1,7 @@
 """Store incidents and messages in journal.db. A part of adapters/journal/store.py.
 
-It holds their SQL, and turns rows into incidents and postings and back. Every function takes the connection
-within a transaction of adapters/journal/database.py, which translates the errors.
+It holds their SQL, and turns rows into incidents and outbox messages and back. Every function takes the
+connection within a transaction of adapters/journal/database.py, which translates the errors.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _UNSETTLED = "SELECT json FROM messages WHERE status = 'waiting' OR (status = 'p
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A batch as rows. It is built before the transaction begins, so that an invalid value changes nothing."""
+    """A batch as rows. It is built before the transaction begins: an invalid value then changes nothing."""
 
     records: tuple[tuple[bytes, bytes | None], ...]
     incidents: tuple[tuple[object, ...], ...]
@@ -44,7 +44,7 @@ class Rows:
 
     @classmethod
     def of(cls, batch: Batch) -> Rows:
-        """Build the rows of a batch. The last version of a repeated incident counts.
+        """Build the rows of a batch. Of an incident that occurs twice, the last version counts.
 
         Raises: ValueError for a value that JSON cannot hold.
         """
@@ -81,7 +81,7 @@ def write_batch(db: sqlite3.Connection, rows: Rows) -> None:
     )
     db.executemany("DELETE FROM incident_guests WHERE incident = ?", ids)
     db.executemany("INSERT INTO incident_guests (incident, vmid) VALUES (?, ?)", rows.guests)
-    # a waiting message may be on its way in its present version: what it shows is known once it is posted
+    # a waiting message may be on its way: which version it shows is known once it is posted
     db.executemany(
         "UPDATE messages SET wanted = wanted + 1"
         " WHERE incident = ? AND post = 'opening' AND status IN ('waiting', 'posted')",
@@ -93,9 +93,9 @@ def write_batch(db: sqlite3.Connection, rows: Rows) -> None:
 
 
 def forget_old(db: sqlite3.Connection, before: float) -> bool:
-    """Delete some incidents that ended, and messages that were settled, before `before` (Unix seconds).
+    """Delete up to `PIECE` incidents and as many messages that ended or were settled before `before`.
 
-    Return whether there may be more.
+    `before`: Unix seconds. Return whether there may be more.
     """
     old = db.execute(_SETTLED, {"before": before, "most": PIECE}).fetchall()
     db.executemany("DELETE FROM messages WHERE id = ?", old)
@@ -113,8 +113,8 @@ def forget_old(db: sqlite3.Connection, before: float) -> bool:
 
 
 def read_outbox(db: sqlite3.Connection, query: str, values: Iterable[int]) -> dict[int, OutboxMessage | None]:
-    """Return the postings by message id, None for one that this version cannot read."""
-    return {row["id"]: _posting(db, row) for row in db.execute(query, tuple(values)).fetchall()}
+    """Return the outbox messages by message id, None for one that this version cannot read."""
+    return {row["id"]: _outbox_message(db, row) for row in db.execute(query, tuple(values)).fetchall()}
 
 
 def read_incidents(rows: Iterable[tuple[str]]) -> tuple[Incident, ...]:
@@ -173,7 +173,7 @@ def _read(kind: type[T], text: str) -> T | None:
         return None
 
 
-def _posting(db: sqlite3.Connection, row: sqlite3.Row) -> OutboxMessage | None:
+def _outbox_message(db: sqlite3.Connection, row: sqlite3.Row) -> OutboxMessage | None:
     message = _read(Message, row["json"])
     if message is None:
         return None

@@ -42,24 +42,24 @@ class _ResponseTaken(Exception):
 class ApiConnection:
     """One session for one request at a time, because requests does not promise a thread-safe Session."""
 
-    def __init__(self, end: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         self.sockets = Sockets()
         self._most = 0
-        verify = end.verify_ssl
-        if end.fingerprint and not isinstance(verify, Path):
+        verify = endpoint.verify_ssl
+        if endpoint.fingerprint and not isinstance(verify, Path):
             verify = False  # the pin is stricter than any CA; without a pin verification stays on
         self._api = ProxmoxAPI(
-            f"[{end.host}]" if ":" in end.host else end.host,
-            port=end.port,
-            user=end.user.encode().decode("latin-1"),  # http.client encodes header text as latin-1
-            token_name=end.token_name,
-            token_value=end.token_value,
+            f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host,
+            port=endpoint.port,
+            user=endpoint.user.encode().decode("latin-1"),  # http.client encodes header text as latin-1
+            token_name=endpoint.token_name,
+            token_value=endpoint.token_value,
             verify_ssl=str(verify) if isinstance(verify, Path) else verify,
         )
         self._session: requests.Session = self._api._store["session"]
         self._session.trust_env = False
         self._session.hooks["response"].append(self._take_response)
-        self._session.mount("https://", Transport(end.fingerprint, verify is not False, self.sockets))
+        self._session.mount("https://", Transport(endpoint.fingerprint, verify is not False, self.sockets))
 
     def send(
         self,
@@ -108,14 +108,14 @@ class ApiConnection:
 class ConnectionPool:
     """The sessions (`ApiConnection`) of one client. Idle ones are used again, the latest first."""
 
-    def __init__(self, end: Endpoint) -> None:
-        self._end, self._lock = end, threading.Lock()
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint, self._lock = endpoint, threading.Lock()
         self._idle: list[ApiConnection] = []
         self._all: WeakSet[ApiConnection] = WeakSet()
         self.closed = False
 
     def close(self) -> None:
-        """Cut all lines and make no more."""
+        """Cut all connections and make no more."""
         with self._lock:
             self.closed, connections = True, list(self._all)
             self._idle.clear()
@@ -123,21 +123,21 @@ class ConnectionPool:
             connection.sockets.shut()
 
     def acquire(self) -> ApiConnection | None:
-        """Return a line for one request, None after `close`."""
+        """Return a connection for one request, None after `close`."""
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        connection = ApiConnection(self._end)
-        return connection if self._known(connection) else None
+        connection = ApiConnection(self._endpoint)
+        return connection if self._add_if_open(connection) else None
 
-    def _known(self, connection: ApiConnection) -> bool:
+    def _add_if_open(self, connection: ApiConnection) -> bool:
         with self._lock:
             if not self.closed:
                 self._all.add(connection)
             return not self.closed
 
     def release(self, connection: ApiConnection) -> None:
-        """Return a line after a request. A cut one is closed and not used again."""
+        """Take a connection back after a request. A cut one is closed and not used again."""
         with self._lock:
             if not (self.closed or connection.sockets.is_shut):
                 self._idle.append(connection)
@@ -146,12 +146,12 @@ class ConnectionPool:
 
 
 class Deadline:
-    """The overall deadline of one call. When it passes, it cuts the line of the call."""
+    """The overall deadline of one call. When it passes, it cuts the connection of the call."""
 
     def __init__(self, seconds: float) -> None:
         self._ends = time.monotonic() + seconds
         self._lock = threading.Lock()
-        self._line: ApiConnection | None = None
+        self._connection: ApiConnection | None = None
         self.passed = False
 
     @property
@@ -160,14 +160,14 @@ class Deadline:
         return max(0.0, self._ends - time.monotonic())
 
     def cut(self) -> None:
-        """Mark the deadline as passed and cut the line."""
+        """Mark the deadline as passed and cut the connection."""
         with self._lock:
             self.passed = True
-            if self._line is not None:
-                self._line.sockets.shut()
+            if self._connection is not None:
+                self._connection.sockets.shut()
 
     def attach(self, connection: ApiConnection | None) -> bool:
-        """Set the line that the call uses (None: none), and return whether there is time left."""
+        """Set the connection that the call uses (None: none), and return whether there is time left."""
         with self._lock:
-            self._line = connection
+            self._connection = connection
             return not self.passed

@@ -25,14 +25,14 @@ from core.proxmox_errors import (
 )
 
 TEXT_MOST = 900
-"""Characters read of a refusal. Longer text is cut before a pattern is applied, and fits into the audit."""
+"""Characters read of a refusal. The cut text fits into the audit trail, and no pattern is applied to more."""
 FIELDS_MOST = 20
 """Maximum number of parameter errors read."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """The subject of a call, for the error of its refusal. `not_found` is the error for an unknown object."""
+    """The facts of a call that the error of a refusal needs. `not_found`: the error for an unknown object."""
 
     guest: Guest | None = None
     not_found: BotError | None = None
@@ -44,7 +44,7 @@ _Rule = tuple[re.Pattern[str], Callable[[re.Match[str], CallContext, str], BotEr
 def _of_guest(
     make: Callable[[Guest], BotError],
 ) -> Callable[[re.Match[str], CallContext, str], BotError | None]:
-    return lambda match, refusal, text: make(refusal.guest) if refusal.guest else None
+    return lambda match, context, text: make(context.guest) if context.guest else None
 
 
 _RULES: tuple[_Rule, ...] = (
@@ -56,15 +56,15 @@ _RULES: tuple[_Rule, ...] = (
     # AbstractConfig.pm check_lock
     (
         re.compile(r"(?:VM|CT) is locked \((?P<lock>[^)]*)\)"),
-        lambda match, refusal, text: (
-            GuestLocked(refusal.guest.vmid, refusal.guest.label, match["lock"]) if refusal.guest else None
+        lambda match, context, text: (
+            GuestLocked(context.guest.vmid, context.guest.label, match["lock"]) if context.guest else None
         ),
     ),
     (
         re.compile(r"can't lock file .* got timeout"),
-        lambda match, refusal, text: LockTimeout(refusal.guest.vmid if refusal.guest else None),
+        lambda match, context, text: LockTimeout(context.guest.vmid if context.guest else None),
     ),
-    (re.compile(r"no quorum"), lambda match, refusal, text: NoQuorum()),
+    (re.compile(r"no quorum"), lambda match, context, text: NoQuorum()),
     # AbstractConfig.pm check_protection
     (
         re.compile(r"protection mode enabled"),
@@ -73,23 +73,23 @@ _RULES: tuple[_Rule, ...] = (
     # AbstractConfig.pm create_and_lock_config; Cluster.pm check_vmid_unused
     (
         re.compile(r"(?:VM|CT) (?P<vmid>\d+)\b.*already exists|create (?:VM|CT) (?P<id>\d+).*already exists"),
-        lambda match, refusal, text: VmidTaken(int(match["vmid"] or match["id"])),
+        lambda match, context, text: VmidTaken(int(match["vmid"] or match["id"])),
     ),
     # Qemu.pm and LXC.pm clone_vm
     (
         re.compile(r"can't clone (?:VM|CT) to node|can't clone to non-shared storage"),
-        lambda match, refusal, text: TargetNotShared(text),
+        lambda match, context, text: TargetNotShared(text),
     ),
     (
         re.compile(r"[Ll]inked clone.* not (?:supported|available)"),
-        lambda match, refusal, text: LinkedCloneUnsupported(text),
+        lambda match, context, text: LinkedCloneUnsupported(text),
     ),
     (
         re.compile(
             r"[Nn]o space left|not enough (?:free )?(?:disk )?space|out of space|insufficient free space"
             r"|free space in thin pool|is full|over ?quota|disk quota exceeded"
         ),
-        lambda match, refusal, text: StorageFull(text),
+        lambda match, context, text: StorageFull(text),
     ),
     # The digest sent is no longer the file's: Qemu.pm update_vm_api (once "missmatch"), Tools.pm assert_if_modified
     (
@@ -111,7 +111,7 @@ def is_known(text: str) -> bool:
 
 
 def make_error(
-    status: int, message: str, fields: object, refusal: CallContext, host: str, changing: bool
+    status: int, message: str, fields: object, context: CallContext, host: str, changing: bool
 ) -> BotError:
     """Return the project's error for an HTTP refusal of Proxmox.
 
@@ -128,13 +128,13 @@ def make_error(
     if status in (502, 504):  # a reverse proxy in front of pveproxy: the request may still be running
         return TimedOut(host, changing)
     if 595 <= status <= 599:
-        node = refusal.guest.node if refusal.guest else host
+        node = context.guest.node if context.guest else host
         return NodeUnreachable(node, changing=changing and status != 595)
-    if refusal.not_found and status in (400, 404, 500) and "no such task" in text:
-        return refusal.not_found
+    if context.not_found and status in (400, 404, 500) and "no such task" in text:
+        return context.not_found
     for pattern, make in _RULES:
         match = pattern.search(text)
-        found = make(match, refusal, text) if match else None
+        found = make(match, context, text) if match else None
         if found:
             return found
     return Rejected(status, text)

@@ -1,6 +1,6 @@
 """Send every call to Proxmox: in a thread, in its lane, with one deadline, and check the shape of the answer.
 
-Each lane has places of its own. Every foreign exception is translated in one place, `_translated`.
+Each lane has slots of its own. Every exception of a library is translated in one place, `_translate`.
 """
 
 import asyncio
@@ -25,31 +25,30 @@ from core.validation import Upid
 SLOTS = {Lane.READS: 4, Lane.CHANGES: 2, Lane.WATCH: 3}
 """Requests that run at once, by lane.
 
-Only the places of READS are lent to other lanes, so the others always keep theirs. More requests would only
-wait in pveproxy, which has three workers.
+Only the slots of READS are lent to other lanes. More requests would wait in pveproxy: it has three workers.
 """
-QUICK = 2
-"""Storages asked at once. They may hang, and must leave places for other reads."""
+QUICK_SLOTS = 2
+"""Maximum `quick` requests at once. They may hang, and must leave slots for other reads."""
 THREADS = sum(SLOTS.values()) + 7
-"""Threads of the process: seven stay free for Discord's DNS look-ups while every place is taken."""
+"""Threads of the process: seven stay free for Discord's DNS look-ups while every slot is taken."""
 
 
 class RequestSlots:
-    """Hand out places in the order of the requests."""
+    """Hand out slots in the order of the requests."""
 
     def __init__(self) -> None:
-        self._places = {lane: asyncio.Semaphore(places) for lane, places in SLOTS.items()}
-        self._quick = asyncio.Semaphore(QUICK)
+        self._slots = {lane: asyncio.Semaphore(slots) for lane, slots in SLOTS.items()}
+        self._quick = asyncio.Semaphore(QUICK_SLOTS)
 
     async def acquire(self, lane: Lane, *, quick: bool) -> Callable[[], None]:
-        """Wait for a place and return the function that gives it back.
+        """Wait for a slot and return the function that gives it back.
 
-        `quick` requests use the places of READS, unless the watch makes them.
+        `quick` requests use the slots of READS, unless the watch sends them.
         """
-        reads, apart = self._places[Lane.READS], quick and lane is not Lane.WATCH
-        own = reads if apart else self._places[lane]
-        place = reads if own.locked() and not reads.locked() else own
-        gates = (self._quick, place) if apart else (place,)
+        reads, apart = self._slots[Lane.READS], quick and lane is not Lane.WATCH
+        own = reads if apart else self._slots[lane]
+        slot = reads if own.locked() and not reads.locked() else own
+        gates = (self._quick, slot) if apart else (slot,)
         async with contextlib.AsyncExitStack() as held:
             for gate in gates:
                 await held.enter_async_context(gate)
@@ -69,9 +68,9 @@ CHANGE_SECONDS = 35.0
 QUICK_SECONDS = 4.0
 """Seconds to read the answer about a storage, which may hang."""
 QUEUE_SECONDS = 30.0
-"""Maximum seconds that a call waits for its place."""
+"""Maximum seconds that a call waits for its slot."""
 CUT_SECONDS = 1.0
-"""Seconds after its deadline until a call is abandoned whose thread still runs, for example in a DNS look-up."""
+"""Seconds after the deadline until a call is abandoned while its thread still runs, as in a DNS look-up."""
 BODY_MOST = 4 * 2**20
 """Maximum bytes of an unpacked answer. A guest's own agent supplies some answers."""
 LIST_MOST = 16 * 2**20
@@ -84,7 +83,7 @@ class _Call:
 
     method: str
     path: tuple[str, ...]
-    refusal: CallContext
+    context: CallContext
     parameters: dict[str, object]
     seconds: float
     most: int
@@ -96,11 +95,11 @@ class _Call:
 
 
 class Calls:
-    """The calls of one lane. The other lanes share its lines, and may use its free places."""
+    """The calls of one lane. All lanes share the connections, and may borrow the free slots of READS."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint, self._lane = endpoint, Lane.READS
-        self._lines, self._lanes = ConnectionPool(endpoint), RequestSlots()
+        self._connections, self._slots = ConnectionPool(endpoint), RequestSlots()
 
     def in_lane(self, lane: Lane) -> Self:
         """Return the same connection for another lane."""
@@ -110,7 +109,7 @@ class Calls:
 
     def close(self) -> None:
         """End the running calls as failed, and send no more."""
-        self._lines.close()
+        self._connections.close()
 
     async def get(
         self,
@@ -119,7 +118,7 @@ class Calls:
         guest: Guest | None = None,
         *,
         read: Callable[[Any], Any] | None = None,
-        refusal: CallContext | None = None,
+        context: CallContext | None = None,
         quick: bool = False,
         most: int = BODY_MOST,
         **parameters: object,
@@ -131,19 +130,19 @@ class Calls:
         `quick`: the call is to a storage, which may hang and must not block other calls.
         """
 
-        def understood(data: Any) -> Any:
+        def check_and_read(data: Any) -> Any:
             if not isinstance(data, shape):
                 raise BadAnswer(self._endpoint.host)
             return read(data) if read else data
 
         seconds = QUICK_SECONDS if quick else READ_SECONDS
-        call = _Call("get", path, refusal or CallContext(guest), parameters, seconds, most, understood)
+        call = _Call("get", path, context or CallContext(guest), parameters, seconds, most, check_and_read)
         return await self._run(call, quick=quick)
 
     async def start_task(self, method: str, path: tuple[str, ...], guest: Guest, **parameters: object) -> str:
         """Send a change and return the UPID of its task.
 
-        Raises: BadAnswer if the answer is no UPID, so that the result is unknown.
+        Raises: BadAnswer if the answer is no UPID: the result is then unknown.
         """
         answer = await self.change(method, path, guest, **parameters)
         if not isinstance(answer, str) or Upid.parse(answer) is None:
@@ -157,65 +156,65 @@ class Calls:
         )
 
     async def _run(self, call: _Call, *, quick: bool = False) -> Any:
-        """Run a call at the choke point: one thread, one place in a lane, one deadline.
+        """Run a call in one thread, with one slot and one deadline.
 
         If the caller gives up while waiting, nothing is sent. If it gives up later, the thread continues and
-        keeps its place until it ends, because Proxmox is still working too.
+        keeps its slot until it ends, because Proxmox is still working too.
         """
         host, loop = self._endpoint.host, asyncio.get_running_loop()
         try:
             async with asyncio.timeout(QUEUE_SECONDS):
-                give_back = await self._lanes.acquire(self._lane, quick=quick)
+                give_back = await self._slots.acquire(self._lane, quick=quick)
         except TimeoutError:
             raise TimedOut(host, changing=False) from None  # it was never sent
         deadline = Deadline(CONNECT_SECONDS + call.seconds)
         work = asyncio.create_task(asyncio.to_thread(self._blocking, call, deadline))
-        alarm = loop.call_later(deadline.left, deadline.cut)
+        timer = loop.call_later(deadline.left, deadline.cut)
 
-        def over(done: asyncio.Task[object]) -> None:
-            alarm.cancel()
+        def on_done(done: asyncio.Task[object]) -> None:
+            timer.cancel()
             give_back()
             if not done.cancelled():
-                done.exception()  # the caller may be gone
+                done.exception()  # retrieved here, because the caller may be gone
 
-        work.add_done_callback(over)
+        work.add_done_callback(on_done)
         done, _ = await asyncio.wait({work}, timeout=deadline.left + CUT_SECONDS)
         if not done:
             raise TimedOut(host, call.changing)
         return work.result()
 
     def _blocking(self, call: _Call, deadline: Deadline) -> Any:
-        data = self._data_of(call, deadline)
+        data = self._send(call, deadline)
         return call.read(data) if call.read else data
 
-    def _data_of(self, call: _Call, deadline: Deadline) -> object:
+    def _send(self, call: _Call, deadline: Deadline) -> object:
         """Send the call in this thread and return its `data`.
 
         A GET is tried twice, because it may meet a connection that is just being closed: pveproxy closes idle
         ones after 5 s.
         """
         for last in (False, True) if not call.changing else (True,):
-            connection = self._lines.acquire()
+            connection = self._connections.acquire()
             if connection is None:
                 break
             try:
                 if deadline.attach(connection):
-                    return self._answered(call, deadline, connection)
+                    return self._send_once(call, deadline, connection)
                 raise TimedOut(self._endpoint.host, changing=False)  # nothing was sent
             except BotError:
                 raise
             except requests.exceptions.ConnectionError as error:
                 again = not isinstance(error, requests.ConnectTimeout) and not is_distrusted(error)
-                if last or not again or deadline.passed or self._lines.closed:
-                    raise self._translated(error, call, deadline, connection) from error
+                if last or not again or deadline.passed or self._connections.closed:
+                    raise self._translate(error, call, deadline, connection) from error
             except Exception as error:
-                raise self._translated(error, call, deadline, connection) from error
+                raise self._translate(error, call, deadline, connection) from error
             finally:
                 deadline.attach(None)
-                self._lines.release(connection)
+                self._connections.release(connection)
         raise Unreachable(self._endpoint.host)
 
-    def _answered(self, call: _Call, deadline: Deadline, connection: ApiConnection) -> object:
+    def _send_once(self, call: _Call, deadline: Deadline, connection: ApiConnection) -> object:
         host = self._endpoint.host
         given = {key: value for key, value in call.parameters.items() if value is not None}
         connect, packet = min(CONNECT_SECONDS, deadline.left), min(call.seconds, deadline.left)
@@ -230,16 +229,16 @@ class Calls:
                 raise TimedOut(host, call.changing)
             raise BadAnswer(host, call.changing, answer.status)
         if own.refused:
-            raise make_error(own.status, own.message, own.fields, call.refusal, host, call.changing)
+            raise make_error(own.status, own.message, own.fields, call.context, host, call.changing)
         return own.data
 
-    def _translated(
+    def _translate(
         self, error: Exception, call: _Call, deadline: Deadline, connection: ApiConnection
     ) -> Exception:
         end, changing = self._endpoint, call.changing
         if deadline.passed:
             return TimedOut(end.host, changing and connection.sockets.stood)
-        if self._lines.closed and not connection.sockets.stood:
+        if self._connections.closed and not connection.sockets.stood:
             return Unreachable(end.host)
         if is_distrusted(error):
             seconds = min(CONNECT_SECONDS, deadline.left)

@@ -203,7 +203,7 @@ def _memory(value: object) -> int:
 def _disk(key: str, value: str) -> Disk | None:
     """Parse a disk.
 
-    None for CD drives, cloud-init media and directories of the host, which are not lost with the guest.
+    Return None for CD drives, cloud-init media and directories of the host: they are not lost with the guest.
     """
     volume, *options = value.split(",")
     if volume == "none" or volume.startswith("/") or "media=cdrom" in options:
@@ -322,5 +322,5 @@ def _task_user(row: Mapping[str, Any]) -> str:
 
 
 def parse_log(rows: Iterable[Any]) -> tuple[str, ...]:
-    """Return the lines of a task's log, each cut, because a program may write a whole file into one line."""
+    """Return the lines of a task's log. Each is cut, because a program may write a whole file into one line."""
     return tuple(str(row.get("t", ""))[:LINE_MOST] for row in rows if isinstance(row, dict))

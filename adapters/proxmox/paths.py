@@ -11,7 +11,7 @@ from core.validation import Upid, checked_vmid, is_node, is_storage
 
 
 def node_path(name: str) -> str:
-    """Return a node's name, checked.
+    """Check a node's name and return it.
 
     Raises: ValueError.
     """
@@ -21,7 +21,7 @@ def node_path(name: str) -> str:
 
 
 def storage_path(name: str) -> str:
-    """Return a storage's name, checked.
+    """Check a storage's name and return it.
 
     Raises: ValueError.
     """
@@ -31,7 +31,7 @@ def storage_path(name: str) -> str:
 
 
 def guest_path(guest: Guest) -> tuple[str, ...]:
-    """Return the start of the path of a guest's calls."""
+    """Return the start of the path of a guest's calls. Raises: ValueError, BadVmid."""
     return ("nodes", node_path(guest.node), Kind(guest.kind).value, str(checked_vmid(guest.vmid)))
 
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from adapters.settings.faults import FaultKind, RawSetting, Secret
 from adapters.settings.values import host_port, parse_snowflake
 
-REPEATS = (5, 10_080)  # minutes; a week
+REPEATS = (5, 10_080)  # minutes; the second is a week
 PERCENTS = (10, 100)
 DAY = 24 * 60
 _SPAN = re.compile(r"([0-9]{1,2}):([0-9]{2})\s*[-~〜ー‐‒–—―−]\s*([0-9]{1,2}):([0-9]{2})")
@@ -30,7 +30,7 @@ class QuietHours:
     end: int
 
     def holds(self, minute: int) -> bool:
-        """Return whether a minute of the day is in the span, which may cross midnight."""
+        """Return whether a minute of the day is in the span. The span may cross midnight."""
         if self.start < self.end:
             return self.start <= minute < self.end
         return minute >= self.start or minute < self.end

@@ -138,7 +138,7 @@ class RawSetting:
     def whole(self, value: object, low: int, high: int, *, digits: bool, or_zero: bool = False) -> int:
         """Return a whole number from low to high. Text counts only with `digits`, and 0 only with `or_zero`.
 
-        Raises: Rejected.
+        Raises: SettingRejected.
         """
         if digits and isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,30}", value.strip()):
             value = int(value)
@@ -153,7 +153,7 @@ class RawSetting:
         """Return an absolute path; relative ones start at config.py's directory.
 
         `kind`: the fault to report for an invalid path.
-        Raises: Rejected.
+        Raises: SettingRejected.
         """
         text = str(self.value) if isinstance(self.value, Path) else self.text()
         try:

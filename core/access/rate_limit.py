@@ -42,7 +42,7 @@ class ChangeLimit:
         self.charge(user_id)
 
     def charge(self, user_id: int) -> None:
-        """Count an attempt that access refused; never more than `most`."""
+        """Count an attempt that the access policy refused. The count stays at `most` or below."""
         taken = self._counted(user_id)
         if len(taken) < self._most:
             self._taken[user_id] = taken
@@ -67,7 +67,7 @@ class ChangeLimit:
 
 
 class RequestKind(StrEnum):
-    """Kinds of request, each with a rate of its own, so that much reading hinders nobody from acting."""
+    """Kinds of request. Each has a rate of its own: much reading hinders nobody from acting."""
 
     READ = "read"
     CHANGE = "change"
@@ -117,9 +117,9 @@ class RateLimiter:
             return None
         self._used[key] = used
         at, skipped = self._refused.pop(key, (now - AUDITED_EVERY, 0))
-        news = now - at >= AUDITED_EVERY
-        self._refused[key] = (now, 0) if news else (at, skipped + 1)
-        return TooQuick(-int(-wait // 1), skipped if news else None)
+        is_recorded = now - at >= AUDITED_EVERY
+        self._refused[key] = (now, 0) if is_recorded else (at, skipped + 1)
+        return TooQuick(-int(-wait // 1), skipped if is_recorded else None)
 
     def _forget_oldest(self, now: float) -> None:
         """Remember a limited number of people: forget those who used up nothing first, then the oldest requests."""

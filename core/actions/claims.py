@@ -12,7 +12,7 @@ from core.operations import Operation
 
 
 class Claims:
-    """The running actions. `busy`: by VMID, the error for everybody else while an action runs."""
+    """Hold the claims. `busy`: by VMID, the error for everybody else while an action runs."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -28,9 +28,8 @@ class Claims:
     def alone(self, plan: Plan, ended: int) -> Iterator[None]:
         """Claim the guest for the action in the `with` block.
 
-        There must be no await between making the plan, which checks access, and this call.
-        Raises: GuestBusy, ChangedMeanwhile if an action has ended since `ended` was counted, so that the plan
-        is outdated.
+        Access was checked when the plan was made: there must be no await between that and this call.
+        Raises: GuestBusy, ChangedMeanwhile for an outdated plan (an action has ended since `ended` was counted).
         """
         order, vmid = plan.order, plan.order.vmid
         if running := self.busy.get(vmid):

@@ -38,7 +38,7 @@ async def _start_silently() -> None:
 
 
 class Executor:
-    """Plan and carry out every action that changes a guest. `plan` is to be shown; `execute` plans again."""
+    """Plan and carry out actions. `plan` makes the plan to be shown. `execute` plans again."""
 
     def __init__(
         self,
@@ -77,8 +77,8 @@ class Executor:
                 plan = replace(plan, fallback=await self._planner.fallback(plan))
         except BaseException as error:
             self._charge(order, error)
-            said = _audited_error(error)
-            self._record(step_of(said), order, outcome=outcome_of(said))
+            audited = _audited_error(error)
+            self._record(step_of(audited), order, outcome=outcome_of(audited))
             raise
         self._record(AuditStep.PLANNED, order, plan.guest)
         return plan
@@ -96,12 +96,12 @@ class Executor:
 
         `shown`: the plan that a person agreed to; another guest under the same VMID is refused.
         `on_start`: awaited after the checks and before the request. An error in it cancels the action.
-        `may_ask`: the caller asks the person after Unconfirmed, so that this error is not recorded as an attempt.
-        Raises: the errors of `plan` and of the request; JournalFailed if the audit cannot store the attempt, in
-        which case nothing is done.
+        `may_ask`: the caller asks the person after Unconfirmed. This error is then not recorded as an attempt.
+        Raises: the errors of `plan` and of the request; JournalFailed if the audit trail cannot store the attempt
+        (nothing is done then).
         """
         began = self._clock.monotonic()
-        step, attempt, shown_in = AuditStep.REFUSED, None, None
+        step, attempt, progress_id = AuditStep.REFUSED, None, None
         plan: Plan | None = None  # the plan as last sent
         upid = ""
         this_task = asyncio.current_task()
@@ -122,10 +122,10 @@ class Executor:
                 self._limit.take(order.actor.user_id)
                 try:
                     attempt = self._record(AuditStep.ASKED, order, plan.guest)
-                    shown_in = await on_start()
+                    progress_id = await on_start()
                     self._planner.authorize(
                         order, plan.guest
-                    )  # what came meanwhile: no changes any more, for one
+                    )  # access may have changed meanwhile, for example by the read-only switch
                 except BaseException:
                     self._limit.give_back(order.actor.user_id)
                     raise
@@ -134,7 +134,7 @@ class Executor:
                 def note(now: AuditStep, sent: Plan, task: str = "") -> None:
                     nonlocal plan, upid
                     plan, upid = sent, task
-                    self._record(now, order, sent.guest, task, attempt=attempt, message_id=shown_in)
+                    self._record(now, order, sent.guest, task, attempt=attempt, message_id=progress_id)
 
                 report = await self._run(plan, began, on_progress, note)
         except BaseException as error:
@@ -149,10 +149,10 @@ class Executor:
             if step is AuditStep.ENDED:
                 outcome = f"{_outcome_prefix(error)}{outcome}"
             else:
-                said = _audited_error(error)
-                step, outcome = step_of(said), outcome_of(said)
+                audited = _audited_error(error)
+                step, outcome = step_of(audited), outcome_of(audited)
             guest = plan.guest if plan else None
-            self._record(step, order, guest, upid, outcome, seconds, attempt, shown_in)
+            self._record(step, order, guest, upid, outcome, seconds, attempt, progress_id)
             if step is AuditStep.ENDED and outcome.startswith(UNKNOWN) and attempt is not None:
                 self._on_unknown(attempt)
             raise
@@ -163,7 +163,7 @@ class Executor:
         if report.good and not report.settled:
             outcome = f"{UNKNOWN}{NOT_SETTLED}"
         self._record(
-            AuditStep.ENDED, order, report.plan.guest, upid, outcome, report.seconds, attempt, shown_in
+            AuditStep.ENDED, order, report.plan.guest, upid, outcome, report.seconds, attempt, progress_id
         )
         if task is not None and task.end is TaskEnd.LOST and attempt is not None:
             self._on_unknown(attempt)
@@ -198,7 +198,7 @@ class Executor:
         return report
 
     async def _send(self, plan: Plan, expected: ExpectedStop, note: RecordStep) -> tuple[Plan, str | None]:
-        """Send the request once, and again only if the guest had moved, so that nothing was done."""
+        """Send the request once, and again only if the guest had moved: nothing was done then."""
         try:
             try:
                 started = await self._sender.start(plan)
@@ -218,15 +218,15 @@ class Executor:
         return started
 
     def _charge(self, order: Order, error: BaseException) -> None:
-        """Count an access refusal as a change of this person, so that trying is not free."""
+        """Count an access refusal as a change of this person: guessing is not free."""
         if isinstance(error, ACCESS_ERRORS):
             self._limit.charge(order.actor.user_id)
 
     async def _ensure_free(self, order: Order) -> None:
         """Check that no action on this guest is running.
 
-        For people without access run the normal check, so that the error reveals nothing; it may ask Proxmox.
-        Proxmox is not asked about a free guest.
+        For a busy guest the access check runs first, and may ask Proxmox: people without access get its refusal
+        and do not learn that the guest is busy. Proxmox is not asked about a free guest.
         Raises: GuestBusy, and the errors of `Planner.check_access`.
         """
         if order.vmid in self._claims.busy:

@@ -26,9 +26,9 @@ class GuestFinder:
         self._refusal_read: float | None = None
 
     async def find(self, vmid: int, check: Check, *, max_age: float = FRESH_SECONDS) -> Guest:
-        """Return the guest from the list. If the list permits the action, it is at most `max_age` seconds old.
+        """Return the guest from the list. A list that permits the action is at most `max_age` seconds old.
 
-        A refused person does not cause a new read each time, so a new permission takes effect within REFUSAL_SECONDS
+        A refused person does not cause a new read each time. A new permission takes effect within REFUSAL_SECONDS
         seconds. Raises: BadVmid, GuestNotFound, ProxmoxError, and the refusal of `check`.
         """
         checked_vmid(vmid)
@@ -49,7 +49,7 @@ class GuestFinder:
     def _refusal_age(self) -> float:
         """Return the maximum age in seconds of a list that refuses something.
 
-        The guest or its tags may be new, so the list is read again, but at most once in REFUSAL_SECONDS seconds.
+        The guest or its tags may be new: the list is read again, but at most once in REFUSAL_SECONDS seconds.
         """
         now = self._clock.monotonic()
         if self._refusal_read is not None and now - self._refusal_read < REFUSAL_SECONDS:

@@ -1,8 +1,8 @@
 """Find out the results of attempts that were left open when the bot ended or an answer was lost.
 
 If Proxmox accepted the request, the task is known by its UPID. If the answer was lost, the task is searched
-for. The person is informed, and the trail gets the real result. Until then the attempt stays open in the trail,
-so that another end of the bot loses nothing, and an ordered stop stays expected.
+for. The person is informed, and the trail gets the real result. Until then the attempt stays open in the trail:
+if the bot ends again, nothing is lost. An ordered stop stays expected.
 """
 
 import asyncio
@@ -42,12 +42,12 @@ GIVE_UP = 24 * 3600.0
 NOTIFY_SECONDS = 60.0
 """Seconds that the trail waits until the person has been informed.
 
-If the bot ends in between, the person is informed twice and not never.
+If the bot ends in between, the person is informed twice rather than never.
 """
 FIRST_ANSWER_SECONDS = 5.0
 """Seconds to wait before the first check in the same run.
 
-First the person is told that the result is unknown, and that must not overwrite the real result.
+First the person is told that the result is unknown. That message must not overwrite the real result.
 """
 TASKS_READ = 50
 IDS_BACK = 500
@@ -65,7 +65,7 @@ class OutcomeNotifier(Protocol):
 class _OpenAttempt:
     """An open attempt, and its task if known."""
 
-    open: AuditEntry
+    entry: AuditEntry
     upid: str
     since: float
     """Monotonic time of the first check."""
@@ -74,25 +74,27 @@ class _OpenAttempt:
     @property
     def sent_at(self) -> float:
         """Earliest Unix second at which the request may have been sent."""
-        return self.open.began if self.open.record.step is AuditStep.ENDED else self.open.at
+        return self.entry.began if self.entry.record.step is AuditStep.ENDED else self.entry.at
 
 
 class ActionRecovery:
-    """Find out the results of all attempts that an earlier run left open in the trail."""
+    """Find out the results of attempts that an earlier run left open, or that ended unknown in this run.
+
+    `is_busy`: returns whether an action of this run is running on a guest.
+    """
 
     def __init__(
         self,
         proxmox: Proxmox,
         clock: Clock,
-        book: AuditStore,
+        store: AuditStore,
         audit: AuditLog,
         expected: ExpectedStops,
         notifier: OutcomeNotifier,
         is_busy: Callable[[int], bool] = lambda vmid: False,
     ) -> None:
-        """`is_busy`: returns whether an action of this run is running on a guest."""
         self._on_deleted: Callable[[int], None] = lambda vmid: None
-        self._proxmox, self._clock, self._book, self._audit = proxmox, clock, book, audit
+        self._proxmox, self._clock, self._store, self._audit = proxmox, clock, store, audit
         self._expected, self._notifier, self._is_busy = expected, notifier, is_busy
         self._slots = asyncio.Semaphore(CONCURRENT_MOST)
         self._recovering: set[asyncio.Task[None]] = set()
@@ -114,7 +116,7 @@ class ActionRecovery:
     def recover(self, attempt: int) -> None:
         """Find out the result of an attempt of this run that ended unknown. Does not raise."""
         try:
-            (found, *_), _ = self._book.audit_page(AuditFilter(until=attempt), 0, 1)
+            (found, *_), _ = self._store.audit_page(AuditFilter(until=attempt), 0, 1)
         except (JournalFailed, ValueError):
             return  # the next start finds it out
         if found.attempt == attempt:
@@ -139,7 +141,7 @@ class ActionRecovery:
             if wait:
                 await self._clock.sleep(wait)
             while outcome is None:
-                self._expected.renew(attempt.open.record.vmid or 0)
+                self._expected.renew(attempt.entry.record.vmid or 0)
                 async with self._slots:
                     outcome = await self._find_outcome(attempt)
                 if outcome is None:
@@ -147,7 +149,7 @@ class ActionRecovery:
                     tries += 1
             await self._close(attempt, outcome)
         except Exception:  # noqa: BLE001 - a bug in one case must not keep the others open
-            _log.exception("the result of attempt %d could not be found out", attempt.open.attempt)
+            _log.exception("the result of attempt %d could not be found out", attempt.entry.attempt)
 
     async def _find_outcome(self, attempt: _OpenAttempt) -> str | None:
         """Return the outcome for the trail, None while it is open."""
@@ -164,7 +166,7 @@ class ActionRecovery:
             return TaskEnd.VANISHED
         except (ProxmoxError, JournalFailed) as error:
             attempt.failures += 1
-            _log.debug("attempt %d is still open: %s", attempt.open.attempt, error)
+            _log.debug("attempt %d is still open: %s", attempt.entry.attempt, error)
             return CUT_OFF if self._clock.monotonic() - attempt.since > GIVE_UP else None
         attempt.failures = 0
         return None if status.running else (status.exit or "unexpected status")
@@ -176,12 +178,12 @@ class ActionRecovery:
         attempt. None: an action of this run is running, and the task may be its own.
         Raises: ProxmoxError, JournalFailed.
         """
-        record, vmid = attempt.open.record, attempt.open.record.vmid or 0
+        record, vmid = attempt.entry.record, attempt.entry.record.vmid or 0
         types = frozenset().union(*OPERATIONS[Operation(record.operation)].tasks.values())
-        tasks = await self._proxmox.recent_tasks(_guest_of(attempt.open), TASKS_READ)
+        tasks = await self._proxmox.recent_tasks(_guest_of(attempt.entry), TASKS_READ)
         if self._is_busy(vmid):
             return None
-        known = self._book.audit_upids(vmid, attempt.open.attempt - IDS_BACK, attempt.open.attempt)
+        known = self._store.audit_upids(vmid, attempt.entry.attempt - IDS_BACK, attempt.entry.attempt)
         ours = [
             task.upid
             for task in sorted(tasks, key=lambda task: task.started)
@@ -192,8 +194,8 @@ class ActionRecovery:
         ]
         if not ours:
             return ""
-        attempt.open = replace(attempt.open, record=replace(record, step=AuditStep.SENT, upid=ours[0]))
-        self._audit.record(attempt.open.record, attempt.open.attempt)
+        attempt.entry = replace(attempt.entry, record=replace(record, step=AuditStep.SENT, upid=ours[0]))
+        self._audit.record(attempt.entry.record, attempt.entry.attempt)
         return ours[0]
 
     async def _without_task(self, attempt: _OpenAttempt) -> str | None:
@@ -202,24 +204,24 @@ class ActionRecovery:
         Nothing has begun, except for changes that Proxmox makes at once.
         Raises: ProxmoxError.
         """
-        if await self._resize_applied(attempt.open):
+        if await self._resize_applied(attempt.entry):
             return "OK"
         sure = (
-            attempt.open.record.step is AuditStep.ASKED
+            attempt.entry.record.step is AuditStep.ASKED
             or self._clock.monotonic() - attempt.since >= SURE_SECONDS
         )
         return NOTHING_STARTED if sure else None
 
-    async def _resize_applied(self, open_: AuditEntry) -> bool:
+    async def _resize_applied(self, entry: AuditEntry) -> bool:
         """Return whether a container has the requested size, because its resize has no task.
 
         Raises: ProxmoxError.
         """
-        if open_.record.operation != Operation.RESIZE.value or open_.record.step is AuditStep.ASKED:
+        if entry.record.operation != Operation.RESIZE.value or entry.record.step is AuditStep.ASKED:
             return False
-        options = dict(part.partition("=")[::2] for part in open_.record.detail.split())
+        options = dict(part.partition("=")[::2] for part in entry.record.detail.split())
         cluster = await self._proxmox.cluster()
-        guest = cluster.find(open_.record.vmid or 0)
+        guest = cluster.find(entry.record.vmid or 0)
         if guest is None or guest.kind is not Kind.LXC:
             return False
         config = await self._proxmox.config(guest)
@@ -240,25 +242,25 @@ class ActionRecovery:
             return False
 
     async def _close(self, attempt: _OpenAttempt, outcome: str) -> None:
-        """Inform the person, then store the result: the attempt stays open until then.
+        """Inform the person, then store the result. The attempt stays open until then.
 
         Nothing happens if the result is as unknown as before.
         """
-        if attempt.open.record.step is AuditStep.ENDED and outcome in (CUT_OFF, TaskEnd.VANISHED):
+        if attempt.entry.record.step is AuditStep.ENDED and outcome in (CUT_OFF, TaskEnd.VANISHED):
             return
         if (
-            outcome == NOTHING_STARTED and attempt.open.record.step is not AuditStep.ASKED
+            outcome == NOTHING_STARTED and attempt.entry.record.step is not AuditStep.ASKED
         ):  # no stop is expected of an ASKED attempt
-            self._expected.withdraw(attempt.open.record.vmid or 0, attempt.since)
-        ended = replace(attempt.open.record, step=AuditStep.ENDED, outcome=outcome, upid=attempt.upid)
+            self._expected.withdraw(attempt.entry.record.vmid or 0, attempt.since)
+        ended = replace(attempt.entry.record, step=AuditStep.ENDED, outcome=outcome, upid=attempt.upid)
         if await self._is_gone(ended):
             self._on_deleted(ended.vmid or 0)
-        _log.info("attempt %d, interrupted when the bot ended: %s", attempt.open.attempt, outcome)
-        telling = asyncio.create_task(self._notifier.notify(replace(attempt.open, record=ended)))
+        _log.info("attempt %d, interrupted when the bot ended: %s", attempt.entry.attempt, outcome)
+        telling = asyncio.create_task(self._notifier.notify(replace(attempt.entry, record=ended)))
         self._notifying.add(telling)
         telling.add_done_callback(self._notifying.discard)
         await asyncio.wait({telling}, timeout=NOTIFY_SECONDS)
-        self._audit.record(ended, attempt.open.attempt)
+        self._audit.record(ended, attempt.entry.attempt)
 
 
 def _pause(attempt: _OpenAttempt, tries: int) -> float:
@@ -266,9 +268,9 @@ def _pause(attempt: _OpenAttempt, tries: int) -> float:
     return min(LONG_PAUSE, pause * 2.0 ** min(attempt.failures, 5)) if attempt.failures else pause
 
 
-def _guest_of(open_: AuditEntry) -> Guest:
+def _guest_of(entry: AuditEntry) -> Guest:
     """Return the guest on the node where the request was sent, because its tasks stay there."""
-    record = open_.record
+    record = entry.record
     return Guest(record.vmid or 0, _kind_of(record.upid), record.node, State.UNKNOWN)
 
 

@@ -21,7 +21,7 @@ CLOCK_SKEW = 60
 """Seconds that the node's clock may differ from the bot's when a task is searched for after a time-out."""
 ID_TRIES = 5
 UPIDS_REMEMBERED = 1000
-"""Number of remembered UPIDs, so that none is taken for the answer to a second request."""
+"""Number of remembered UPIDs: none of them is taken for the answer to a later request."""
 
 
 class Sender:

@@ -44,7 +44,7 @@ class AuditLog(Protocol):
         """
 
     def close_cut_off(self) -> None:
-        """At the start, find the attempts that an earlier run left without a result.
+        """Find the actions that an earlier run left without a result (`cut_off`), and end all other attempts.
 
         Raises: JournalFailed.
         """
@@ -56,7 +56,7 @@ class AuditLog(Protocol):
         """
 
     def finish(self) -> None:
-        """Write the rest before the bot ends; a record that cannot be stored is in the log only.
+        """Write the rest before the bot ends. A record that cannot be stored is in the log only.
 
         Does not raise.
         """
@@ -65,8 +65,8 @@ class AuditLog(Protocol):
 class AuditTrail:
     """Store the audit trail in the journal, with one log line per record."""
 
-    def __init__(self, book: AuditStore, clock: Clock) -> None:
-        self._records, self._clock = book, clock
+    def __init__(self, store: AuditStore, clock: Clock) -> None:
+        self._records, self._clock = store, clock
         self._on_recorded: Callable[[], None] = lambda: None
         self._late: deque[tuple[AuditRecord, float, int | None]] = deque(maxlen=LATE_MOST)
         self._folding = Folding(clock)
@@ -87,15 +87,15 @@ class AuditTrail:
 
     def record(self, entry: AuditRecord, attempt: int | None = None) -> int | None:
         entry = replace(entry, detail=entry.detail[:DETAIL_MOST], outcome=entry.outcome[:OUTCOME_MOST])
-        whole = attempt is None and entry.step is not AuditStep.ASKED
-        if whole:
+        is_complete = attempt is None and entry.step is not AuditStep.ASKED
+        if is_complete:
             self._write_counts()
             if self._folding.counted(entry):
                 return None
             entry = self._folding.row_of(entry)
         _log_line(entry)
         number = self._store(entry, attempt)
-        if whole:
+        if is_complete:
             self._folding.opened(entry, number)
         return number
 

@@ -111,7 +111,7 @@ class AlertDelivery:
             await self._attempt()
 
     async def outcome(self, message_id: int, seconds: float) -> OutboxMessage | None:
-        """Wait up to `seconds` until a message is posted or has failed once, and return its posting."""
+        """Wait up to `seconds` until a message is posted or has failed once, and return its outbox message."""
         end = self._clock.monotonic() + seconds
         while self._clock.monotonic() < end:
             posting = self._journal.outbox_message(message_id)
@@ -215,40 +215,42 @@ class AlertDelivery:
             return
         content = self._channel.compose(posting, age if age > LATE_SECONDS else None)
         self.tries += 1
-        again, blocked = bool(posting.tried), ""
+        is_repeat, blocked = bool(posting.tried), ""
         try:
             searched = self._must_search(posting)
             since = message.created - CLOCK_MARGIN_SECONDS
             found = None
             if searched:
                 found = await self._channel.find(posting.tried, since, self._journal.discord_ids())
-            again = again and not searched
-            told = posting.tried if again else content  # keep one text until the outcome is known
+            is_repeat = is_repeat and not searched
+            sent_text = posting.tried if is_repeat else content  # keep one text until the outcome is known
             if found is None:
-                if not again:
+                if not is_repeat:
                     self._tried_at[message.id] = self._clock.monotonic()
-                absorbs = recovery_of(posting, waiting) if age > STALE_PAIR_SECONDS and not again else None
+                absorbs = (
+                    recovery_of(posting, waiting) if age > STALE_PAIR_SECONDS and not is_repeat else None
+                )
                 nonce = f"{self._journal.nonce_prefix}-{message.id}"
 
                 async def send(text: str) -> int:
                     self._journal.note_try(message.id, text, self._clock.now(), absorbs, late=age)
                     return await self._channel.post(posting, text, nonce)
 
-                there, blocked = await send_with_fallbacks(self._channel, told, send)
+                discord_id, blocked = await send_with_fallbacks(self._channel, sent_text, send)
             else:
-                there, told = found, posting.tried
+                discord_id, sent_text = found, posting.tried
         except NotDelivered as error:
             if error.failure is DeliveryFailure.REJECTED:
                 self._give_up(posting, error.reason)
                 return
-            not_taken = error.not_taken and not again
+            not_taken = error.not_taken and not is_repeat
             if not_taken:
                 self._tried_at.pop(message.id, None)
             self._journal.note_refused(message.id, error.reason, not_taken=not_taken)
             error.everywhere = bool(error.wait)  # a limit on one new message applies to all of them
             raise
-        older = told != content and (again or message.post is MessageKind.OPENING)
-        self._journal.note_posted(message.id, there, posting.wanted - 1 if older else posting.wanted)
+        older = sent_text != content and (is_repeat or message.post is MessageKind.OPENING)
+        self._journal.note_posted(message.id, discord_id, posting.wanted - 1 if older else posting.wanted)
         if blocked:
             self._journal.note_blocked(message.id, blocked)
         self._forget(message.id)

@@ -1,4 +1,4 @@
-"""Read the records of the audit trail that have to be posted, and keep how far each stream was posted."""
+"""Read the records of the audit trail that are to be posted, and keep the cursor of each stream."""
 
 import contextlib
 
@@ -12,16 +12,16 @@ from core.watch.journal import Journal
 PAGE_RECORDS = 200
 """Records read at once."""
 UNMARKED_MOST = 500
-"""Number of passed records without a line after which the position is stored."""
+"""Number of passed records without a line after which the cursor is stored."""
 _READS = {operation.value for operation in Operation if OPERATIONS[operation].effect is Effect.NOTHING} | {
     VARIOUS
 }
 
 
 def is_posted(record: AuditRecord) -> bool:
-    """Return whether a record is posted: refusals, and results of operations that change something.
+    """Return whether a record is to be posted: a refusal, or the result of an operation that changes something.
 
-    No reads and no plans.
+    Reads and plans are not.
     """
     return record.step is AuditStep.REFUSED or (
         record.step is AuditStep.ENDED and record.operation not in _READS
@@ -29,13 +29,13 @@ def is_posted(record: AuditRecord) -> bool:
 
 
 class AuditQueue:
-    """One stream of the trail, and how far it was posted."""
+    """One stream of the audit trail, and its cursor."""
 
     def __init__(self, journal: Journal, stream: Stream) -> None:
         self._journal, self.stream = journal, stream
         self._cursor: AuditCursor | None = None
         self._stored_up_to = 0
-        """Last posted id according to the journal; the position in memory may be further."""
+        """Last posted id according to the journal; the cursor in memory may be further."""
         self.tried: float | None = None
         """Monotonic time of this run's attempt to send the records in `cursor.tried`."""
         self.separate_up_to = 0
@@ -43,7 +43,7 @@ class AuditQueue:
 
     @property
     def cursor(self) -> AuditCursor:
-        """The position where an earlier run ended. On the first run ever it is the newest record.
+        """The cursor of an earlier run. On the first run ever it is at the newest record.
 
         Raises: JournalFailed.
         """
@@ -79,7 +79,7 @@ class AuditQueue:
         return [each for each in records if is_posted(each.record)]
 
     def skip(self, last: int) -> None:
-        """Pass the records up to `last`, which need no line. The position is not stored each time."""
+        """Pass the records up to `last`: none of them needs a line. The cursor is not stored each time."""
         cursor = self.cursor
         if cursor.tried or last - self._stored_up_to >= UNMARKED_MOST:
             self.store(AuditCursor(last, cursor.there))
@@ -87,7 +87,7 @@ class AuditQueue:
             self._cursor = AuditCursor(last, cursor.there)
 
     def store(self, cursor: AuditCursor) -> None:
-        """Store the position.
+        """Store the cursor.
 
         Raises: JournalFailed.
         """

@@ -36,7 +36,7 @@ def find_superfluous(waiting: Sequence[OutboxMessage]) -> list[int]:
 
 
 class AlertAges:
-    """Keep the age of each message by the monotonic clock, so that clock jumps make no message late."""
+    """Keep the age of each message by the monotonic clock: jumps of the wall clock make no message late."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -47,7 +47,7 @@ class AlertAges:
         self._created_at |= dict.fromkeys(message_ids, self._clock.monotonic())
 
     def age(self, message: Message) -> float:
-        """Return the age in seconds. For a message of an earlier run the wall clock says it once."""
+        """Return the age in seconds. For a message of an earlier run it starts from the wall clock, read once."""
         made = self._created_at.get(message.id)
         if made is not None:
             return self._clock.monotonic() - made

@@ -1,4 +1,4 @@
-"""Share what every at-least-once sender needs: when to try again, how long a nonce is trusted, and shorter texts.
+"""Time the attempts of every at-least-once sender, judge the age of a nonce, and shorten blocked texts.
 
 A sender stores the attempt before it sends, and the success afterwards. It repeats an attempt whose answer was
 lost with the same nonce, which Discord remembers for a few minutes ("Create Message": enforce_nonce). After that it
@@ -50,7 +50,7 @@ class Retries:
         self._failures = min(self._failures, len(PAUSES) - 1)
 
     def clear_limit(self) -> None:
-        """Forget a limit for the last attempt before the end."""
+        """Forget the limit, because the last attempt before the bot ends follows."""
         self._limited_until = 0.0
 
     async def attempt(self, work: Callable[[], Awaitable[None]]) -> float | None:
@@ -93,9 +93,9 @@ class Retries:
         return PAUSES[self._failures - 1] if self._failures <= len(PAUSES) else LONG_PAUSE
 
 
-async def sleep_until_set(clock: Clock, seconds: float, over: asyncio.Event) -> None:
+async def sleep_until_set(clock: Clock, seconds: float, event: asyncio.Event) -> None:
     """Wait between two attempts, or until the event is set."""
-    waits = [asyncio.ensure_future(clock.sleep(seconds)), asyncio.ensure_future(over.wait())]
+    waits = [asyncio.ensure_future(clock.sleep(seconds)), asyncio.ensure_future(event.wait())]
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -73,7 +73,7 @@ class Persistence:
 
 
 def _ignore(message_ids: tuple[int, ...]) -> None:
-    """Ignore the ids until bot.py sets the callback."""
+    """Ignore the ids until the callback is set."""
 
 
 _GUESTS_MOST = 10

@@ -53,8 +53,8 @@ class Poller:
     ) -> Observation:
         """Poll once. Does not raise: a failed read is a result too.
 
-        `elapsed`: the state's, now.
-        `previous`: the last usable poll. Suspects it could not confirm are now believed as listed.
+        `elapsed`: the present time on the clock of this name (core/watch/incidents/model.py).
+        `previous`: the last usable poll. Suspects that it could not confirm are now believed to be as listed.
         """
         try:
             listed = await self._cluster_cache.read(max_age=0)
@@ -142,7 +142,7 @@ class Poller:
         )
 
     async def _confirm_one(self, first: Cluster, suspect: GuestState) -> Guest | bool:
-        """Return the guest as it is now, True if its state stays open, or False if the list is to be believed.
+        """Return the guest as it is now, True if its state stays unknown, False if the list is to be believed.
 
         A guest that is neither listed nor found is gone.
         """
@@ -175,7 +175,7 @@ class Poller:
 
 
 def _merge_answers(listed: Cluster, answers: Mapping[int, Guest]) -> Cluster:
-    """Add the answers of single guests to a list that lacks their state."""
+    """Replace listed guests of unknown state by the answers about them."""
     if not answers:
         return listed
     guests = (

@@ -25,7 +25,7 @@ EXPECTED_STOP = "ordered/"
 
 
 def encode_state(state: WatchState) -> dict[str, object]:
-    """Return each separately stored part, not yet encoded, because most parts do not change between polls."""
+    """Return each separately stored part. None is encoded yet, because most do not change between polls."""
     parts: dict[str, object] = {
         "pulse": state.pulse,
         "source": state.source,
@@ -57,7 +57,7 @@ def changed_records(before: Mapping[str, object], after: Mapping[str, object]) -
 def decode_state(records: Mapping[str, str], open_incidents: Iterable[Incident]) -> WatchState:
     """Rebuild the state from records.
 
-    An unreadable record is logged and left out, so that its subject starts anew.
+    An unreadable record is logged and left out. Its subject then starts anew.
     """
     return WatchState(
         pulse=_one(records, "pulse", lambda text: decode(PollState, text), PollState()),

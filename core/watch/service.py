@@ -119,7 +119,7 @@ class Watch:
     ) -> bool:
         """Watch a guest (returns True), or change the given thresholds of a watched one (returns False).
 
-        A threshold of 0 is removed. An unchanged threshold keeps its open alert.
+        A threshold of 0 is removed. An unchanged threshold keeps its open incident.
         Raises: AlreadyWatched if none is given, CannotWatchTemplate, DiskUnknown, BadAmount, StoreFailed.
         """
         old, limits = self.find(guest.vmid), _given_limits(cpu, memory, disk)
@@ -140,7 +140,7 @@ class Watch:
         make_entry(guest, self.find(guest.vmid), _given_limits(cpu, memory, disk))
 
     def _reset_thresholds(self, vmid: int, metrics: Iterable[Metric]) -> None:
-        """End the alerts of changed thresholds silently: the guest itself has not changed."""
+        """End the incidents of changed thresholds silently: the guest itself has not changed."""
         transition = self._start_transition()
         drop_thresholds_of(transition, vmid, metrics)
         self._commit(transition)
@@ -226,7 +226,7 @@ class Watch:
         return mute
 
     def mute_incident(self, incident_id: int, seconds: float, by: str, by_id: int = 0) -> Incident:
-        """Mute everything that an alert is about. Raises: IncidentOver, JournalFailed."""
+        """Mute the subjects of an incident. Raises: IncidentOver, JournalFailed."""
         transition = self._start_transition()
         incident = transition.find_open(incident_id)
         for target in sorted({targets[0] for targets in subjects_of(incident)}):
@@ -263,7 +263,7 @@ class Watch:
         transition.add_message(MessageKind.WORD, text=text)
         self._commit(transition, tells=False)
 
-    # -- looking
+    # -- polling
 
     async def poll(self) -> None:
         """Read the cluster once and take one step.

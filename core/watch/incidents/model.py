@@ -1,7 +1,8 @@
 """Define the data of the watch: watched guests, events, incidents and messages.
 
-Two clocks count in seconds and ignore jumps of the wall clock. `elapsed` always runs (between runs of the bot
-by wall time). `clock` runs only while Proxmox can be read. `unix` times are Unix seconds, for display only.
+Two clocks count in seconds and ignore jumps of the wall clock. `elapsed` always runs; between two runs of the
+bot it follows the wall clock. `clock` runs only while Proxmox can be read. `unix` times are Unix seconds, for
+display only.
 Data that outlives the process (adapters/journal/store.py) has fields of plain values only.
 """
 
@@ -33,7 +34,7 @@ def node_subject(name: str) -> str:
 
 
 def storage_subject(name: str, node: str | None) -> str:
-    """Return the subject of a storage. `node=None`: it is shared, and one for all nodes."""
+    """Return the subject of a storage. `node=None`: all nodes share the storage."""
     return f"storage/{node}/{name}" if node else f"storage/{name}"
 
 
@@ -127,7 +128,7 @@ class GuestFact:
 
 
 class Topic(StrEnum):
-    """Subjects of an incident. Each comment ends with the fields of `Incident` that it fills."""
+    """Kinds of incident. Each comment ends with the fields of `Incident` that this kind fills."""
 
     GUEST = "guest"  # one guest is down; guests (one)
     GROUP = "group"  # several guests changed at once; guests
@@ -232,8 +233,8 @@ class MessageKind(StrEnum):
     """Kinds of message."""
 
     OPENING = "opening"  # opens one incident; edited whenever the incident changes
-    RECOVERY = "recovery"  # says that it is over
-    REMINDER = "reminder"  # says that it is still open
+    RECOVERY = "recovery"  # says that an incident is over
+    REMINDER = "reminder"  # says that an incident is still open
     UNMUTED = "unmuted"  # lists the open incidents of a large mute that has ended
     DIGEST = "digest"  # lists the incidents of the quiet hours
     TEST = "test"  # /monitor test; no incident

@@ -1,4 +1,7 @@
-"""Judge thresholds: alert after three reads in a row over the limit, and recover five points below it."""
+"""Judge thresholds.
+
+Three reads in a row at or over the limit open an incident. Three in a row at least five points below end it.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -24,15 +27,15 @@ from core.watch.incidents.transition import Transition
 READS_IN_A_ROW = 3
 _BETWEEN = PASSING_STATES | {State.UNKNOWN}
 MARGIN = 5
-"""Percentage points below the limit at which the alert ends."""
+"""Percentage points below the limit at which the incident ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class ThresholdReading:
     """One measured value of this poll. `percent=None`: not known now. `limit=None`: no threshold is set.
 
-    `idle`: there is nothing to measure (the guest does not run), which ends the alert.
-    `blind`: the listed value is not the guest's own use. The third such read in a row ends the alert.
+    `idle`: there is nothing to measure (the guest does not run). The incident ends.
+    `blind`: the listed value is not the guest's own use. The third such read in a row ends the incident.
     """
 
     key: str
@@ -102,8 +105,10 @@ def _check_reading(transition: Transition, reading: ThresholdReading) -> None:
 
 
 def _lose_sight(transition: Transition, key: str, old: ThresholdState) -> None:
-    """Keep the alert for `READS_IN_A_ROW` reads, because balloon data is also missing for a moment after a
-    migration."""
+    """End the incident at the `READS_IN_A_ROW`-th such read.
+
+    Earlier ones keep it, because balloon data is also missing for a moment after a migration.
+    """
     blind = old.blind + 1
     if old.incident is None or blind >= READS_IN_A_ROW:
         drop_threshold(transition, key)
@@ -112,7 +117,7 @@ def _lose_sight(transition: Transition, key: str, old: ThresholdState) -> None:
 
 
 def drop_threshold(transition: Transition, key: str) -> None:
-    """Stop measuring a value and end its alert."""
+    """Stop measuring a value and end its incident."""
     old = transition.gauges.pop(key, None)
     incident = transition.open.get(old.incident or 0) if old else None
     if incident is not None:
@@ -120,7 +125,7 @@ def drop_threshold(transition: Transition, key: str) -> None:
 
 
 def drop_thresholds_of(transition: Transition, vmid: int, metrics: Iterable[Metric] = Metric) -> None:
-    """Stop measuring these metrics of a guest, or start anew."""
+    """Stop measuring these metrics of a guest. The next poll starts anew if they still have thresholds."""
     for metric in metrics:
         drop_threshold(transition, threshold_key(vmid, metric))
 
@@ -151,14 +156,14 @@ def _guest_readings(transition: Transition, entry: WatchEntry, guest: Guest | No
 
 
 def _out_of_sight(transition: Transition, guest: Guest) -> bool:
-    """Return whether the guest's node is offline, so that its listed values are old."""
+    """Return whether the guest's node is offline: its listed values are then old."""
     return transition.observation.cluster is not None and not transition.observation.cluster.node_online(
         guest.node
     )
 
 
 def usage_percent(guest: Guest, metric: Metric) -> float | None:
-    """Return the share of its resources that a guest uses, in percent; None if Proxmox does not know."""
+    """Return a guest's use of this resource in percent, None if Proxmox does not know it."""
     match metric:
         case Metric.CPU:
             return None if guest.cpu is None else guest.cpu * 100
@@ -193,9 +198,9 @@ def _guest_incident(guest: Guest, metric: Metric) -> Callable[[Transition, float
 
 
 def _storage_readings(transition: Transition, cluster: Cluster) -> list[ThresholdReading]:
-    """Return one gauge per storage.
+    """Return one reading per storage.
 
-    Each node lists a shared storage, and some figures may be old, so the fullest one counts.
+    Each node lists a shared storage. Some of these figures may be old: the fullest counts.
     """
     readings: dict[str, ThresholdReading] = {}
     for storage in cluster.storages:
