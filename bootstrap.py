@@ -54,7 +54,7 @@ class Resources:
     journal: SqliteJournal
     channel: AlertChannel
     audit_channel: AuditChannel | None
-    teller: OutcomeNotifier
+    notifier: OutcomeNotifier
     heartbeat: Heartbeat
     connected: Callable[[], bool]
 
@@ -105,7 +105,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
     changes_planner = Planner(changing, cluster_cache, clock, authorizer, settings.node_name)
     executor = Executor(changing, cluster_cache, clock, changes_planner, audit, expected, limit)
     recovery = ActionRecovery(
-        changing, clock, resources.journal, audit, expected, resources.teller, executor.is_busy
+        changing, clock, resources.journal, audit, expected, resources.notifier, executor.is_busy
     )
     executor.subscribe_unknown(recovery.recover)
     recovery.subscribe_deleted(watch.on_guest_deleted)

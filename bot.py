@@ -116,14 +116,14 @@ class ProxmoxBot(commands.Bot):
         )
         audits = settings.audit_channel_id
         audit_channel = DiscordAuditChannel(self, audits, texts.public) if audits else None
-        teller = DiscordOutcomeNotifier(self, texts.public, clock)
+        notifier = DiscordOutcomeNotifier(self, texts.public, clock)
         resources = Resources(
             self.store,
             ReadOnlyFile(settings.data_dir / READ_ONLY_NAME),
             self.journal,
             channel,
             audit_channel,
-            teller,
+            notifier,
             self.heartbeat,
             lambda: self.connected,
         )
@@ -165,7 +165,7 @@ class ProxmoxBot(commands.Bot):
             read_data_dir(self.services, self.journal, self.store, self._settings.monitor_vm_ids)
 
     async def _begin(self) -> None:
-        """Add the cogs and start the background work without waiting for Discord, above all the watch."""
+        """Add the cogs. They start the background work, above all the watch, without waiting for Discord."""
         services, guild = self.services, discord.Object(self._settings.guild_id)
         self.add_dynamic_items(PersistentButton)
         await self.tree.set_translator(CatalogueTranslator(services.texts))
@@ -224,8 +224,8 @@ class ProxmoxBot(commands.Bot):
             farewells += [close_questions(self.services), self.monitor.finish()]
             farewells.append(self.audit.finish())
             last_words = {asyncio.ensure_future(farewell) for farewell in farewells}
-            # not cancelled when it takes too long, or others would wait for a rate limit that discord.py never
-            # ends
+            # not cancelled when it takes too long: a cancelled wait for a rate limit would block discord.py's
+            # other requests for good
             await asyncio.wait(last_words, timeout=FAREWELL_SECONDS)
         if self.running is not None and self.running is not asyncio.current_task():
             # discord.py would wait for an answer on a dead connection, or leave a session to resume, which

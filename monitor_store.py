@@ -1,10 +1,10 @@
-"""Store the watch list in monitor_list.json, so that a crash at any moment loses no entry.
+"""Store the watch list in monitor_list.json. A crash at any moment loses no entry.
 
 adapters/files/watch_list_format.py defines the format. Beside the file are monitor_list.json.bak (the
 previous good one) and, for a moment, .monitor_list.json.<hex>.tmp. An unreadable file is kept as
 monitor_list.json.corrupt-<UTC time>, and one that somebody changed while the bot ran as
 monitor_list.json.edited-<UTC time>; these are never overwritten or removed. All calls block, for about a
-millisecond with fsync. They run on the event loop, so that nothing happens between a change and its storing.
+millisecond with fsync. They run on the event loop: nothing happens between a change and its storing.
 No other process may write the list (adapters/files/data_lock.py).
 """
 
@@ -105,22 +105,22 @@ class MonitorStore:
                         path, encode_watch_list(document.entries, document.foreign), content, keep=True
                     )
                 self._foreign = document.foreign
-                happened = LoadOutcome.UPGRADED if document.upgraded else LoadOutcome.READ
-                return LoadReport(document.entries, happened, states=document.states)
-            spare, spared = self._read(_backup_path(path))
+                outcome = LoadOutcome.UPGRADED if document.upgraded else LoadOutcome.READ
+                return LoadReport(document.entries, outcome, states=document.states)
+            spare, spare_document = self._read(_backup_path(path))
             aside = [] if content is None else [self._set_aside(path, content)]
             if (
-                spare is not None and spared is not None
+                spare is not None and spare_document is not None
             ):  # restored as it is, with all data that only it still has
-                restored, found, happened = spare, spared, LoadOutcome.RECOVERED_FROM_BACKUP
+                restored, found, outcome = spare, spare_document, LoadOutcome.RECOVERED_FROM_BACKUP
             else:
                 if spare is not None:
                     aside.append(self._set_aside(_backup_path(path), spare))
                 restored, found = encode_watch_list(first, UnknownKeys()), Document(first)
-                happened = LoadOutcome.UNREADABLE_NO_BACKUP if aside else LoadOutcome.CREATED
+                outcome = LoadOutcome.UNREADABLE_NO_BACKUP if aside else LoadOutcome.CREATED
             self._write(path, restored, content, keep=False)
             self._foreign = found.foreign
-            return LoadReport(found.entries, happened, aside[0] if aside else None, found.states)
+            return LoadReport(found.entries, outcome, aside[0] if aside else None, found.states)
 
     def save(self, guests: tuple[WatchEntry, ...]) -> str | None:
         """Replace the list. It is on the disk when this returns. The first entry of a repeated VMID counts.
@@ -147,7 +147,7 @@ class MonitorStore:
         former, document = self._read(path)
         if former is not None and self._known is not None and former != self._known:
             aside = self._set_aside(path, former, "edited" if document else "corrupt")
-        elif former is not None and document is None:  # spoilt behind our back: no backup to anybody
+        elif former is not None and document is None:  # damaged while the bot ran: unfit as a backup
             aside = self._set_aside(path, former)
         self._write(path, content, former, keep=document is not None and aside is None)
         return aside.name if aside else None

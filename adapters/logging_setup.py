@@ -32,7 +32,7 @@ _TOKENS = (
 With one, anybody can answer in the bot's name for 15 minutes.
 """
 _QUIET = ("discord", "aiohttp", "proxmoxer", "urllib3", "asyncio")
-"""Libraries of which only warnings are logged, unless LOG_LEVEL = DEBUG."""
+"""Libraries that may log only warnings and errors, unless LOG_LEVEL = DEBUG."""
 _NO_VOICE = ("PyNaCl is not installed", "davey is not installed")
 
 
@@ -73,7 +73,7 @@ class MaskedFormatter(logging.Formatter):
 
 
 def is_useful(record: logging.LogRecord) -> bool:
-    """Drop discord.py's warnings about missing voice packages, because this bot has no voice."""
+    """Return False for discord.py's warnings about missing voice packages, because this bot has no voice."""
     return not str(record.msg).startswith(_NO_VOICE)
 
 

@@ -1,4 +1,4 @@
-"""Share reads of the cluster and of snapshot lists, so that Proxmox is asked only once."""
+"""Share reads of the cluster and of snapshot lists: Proxmox is asked only once."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 FRESH_SECONDS = 10.0
 """Seconds for which a read is used for completions and lists. Proxmox updates its figures every 10 s (pvestatd)."""
-LEARNED_SECONDS = 12.0
+OVERLAY_SECONDS = 12.0
 """Seconds for which an action's view of a guest is newer than the list: pvestatd's 10 s and 2 s of pmxcfs caching."""
 
 
@@ -31,7 +31,7 @@ class ClusterCache:
         self.last: Cluster | None = None
 
     def find(self, vmid: int) -> Guest | None:
-        """Return the guest from the last read, without asking Proxmox; None if it is not in it."""
+        """Return the guest from the last read, without asking Proxmox. None if it is not listed there."""
         return self.last.find(vmid) if self.last else None
 
     def overlay(self, vmid: int, guest: Guest | None) -> None:
@@ -39,12 +39,12 @@ class ClusterCache:
 
         Only its state and figures are used. Access is decided by the pool, tags and node in the newest list.
         """
-        self._overlays[vmid] = (self._clock.monotonic() + LEARNED_SECONDS, guest)
+        self._overlays[vmid] = (self._clock.monotonic() + OVERLAY_SECONDS, guest)
         if self.last is not None:
             self.last = self._with_overlays(self.last)
 
     def drop_overlay(self, vmid: int) -> None:
-        """Drop what `learn` stored of a guest, because it has moved and the list is right."""
+        """Drop the overlay of a guest, because the guest has moved and the list is right."""
         self._overlays.pop(vmid, None)
 
     async def read(self, max_age: float = FRESH_SECONDS) -> Cluster:
@@ -54,7 +54,7 @@ class ClusterCache:
         """
         if self.last is not None and self._clock.monotonic() - self.last.read_at < max_age:
             return self.last
-        # `_start_shared` is None while the next read is about to start
+        # `_flight` is None while the next read is about to start
         if self._next is not None and (max_age == 0 or self._flight is None):
             return await asyncio.shield(self._next)
         if self._flight is None:

@@ -1,7 +1,7 @@
-"""Frozen dataclasses of plain values as JSON, and back: what the journal keeps.
+"""Encode frozen dataclasses of plain values as JSON for the journal, and decode them.
 
-Enums, None, tuples and nested dataclasses are understood; fields that a former version did not write take their
-defaults, fields that this one does not know are passed over. A class with `to_dict` and `from_dict` has a form of
+Enums, None, tuples and nested dataclasses are allowed. A field that a former version did not write takes its
+default. A field that this version does not know is ignored. A class with `to_dict` and `from_dict` has a form of
 its own.
 """
 
@@ -32,7 +32,7 @@ def decode(cls: type[T], text: str) -> T:
 
 
 def fields_of(value: Any) -> dict[str, Any]:
-    """A dataclass's fields as JSON knows them, without those that have their default."""
+    """Return a dataclass's fields as JSON types, without those that have their default."""
     return {
         field.name: to_plain(getattr(value, field.name))
         for field in fields(value)
@@ -41,7 +41,7 @@ def fields_of(value: Any) -> dict[str, Any]:
 
 
 def to_plain(value: Any) -> Any:
-    """A value as JSON knows it."""
+    """Convert a value to JSON types."""
     if hasattr(value, "to_dict"):
         return value.to_dict()
     if is_dataclass(value) and not isinstance(value, type):
@@ -59,7 +59,10 @@ def _hints(cls: type) -> dict[str, Any]:
 
 
 def from_plain(kind: Any, value: Any) -> Any:
-    """What `to_plain` made of a value of this type. Raises TypeError, ValueError, KeyError or AttributeError."""
+    """Rebuild a value of the type `kind` from the result of `to_plain`.
+
+    Raises: TypeError, ValueError, KeyError, AttributeError.
+    """
     if hasattr(kind, "from_dict"):
         return kind.from_dict(value)
     origin = get_origin(kind)

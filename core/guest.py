@@ -43,7 +43,7 @@ class State(StrEnum):
 
 
 FINGERPRINT_DIGITS = 32
-"""128 bits, so that nobody can find a second name with the same fingerprint."""
+"""128 bits: nobody can find a second name with the same fingerprint."""
 
 
 def fingerprint_of(kind: Kind, name: str | None) -> str:
@@ -103,7 +103,7 @@ class Guest:
     ha_managed: bool = False
     pool: str | None = None
     protected: bool = False
-    """Proxmox' protection flag. It is only in the configuration, so it is False if that was not read."""
+    """Proxmox' protection flag. It is only in the configuration: False if that was not read."""
     memory_seen_by_host: bool = False
     """Whether `memory` is the host's figure, because the guest does not report its own use."""
 

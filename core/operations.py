@@ -77,11 +77,11 @@ class OperationRow:
     reach: Reach
     effect: Effect = Effect.NOTHING
     guarded: bool = False
-    """Whether it needs an admin on a protected guest, who types the guest's name and a reason."""
+    """Whether on a protected guest it needs an admin, the guest's name and a reason."""
     guarded_after: float | None = None
     """The same as `guarded`, if it lasts for more seconds than this."""
     on_alerts: bool = False
-    """Whether an alert has a button for it, which works in the alert channel even outside the category."""
+    """Whether an alert has a button for it. The button works in the alert channel, even outside the category."""
     tasks: Mapping[Kind, frozenset[str]] = field(default_factory=dict)
     """By kind, the types of Proxmox' task, including those of HA. Other kinds do not have this operation."""
     states: frozenset[State] = frozenset()
@@ -101,7 +101,7 @@ class OperationRow:
     needs_unprotected: bool = False
     """Whether Proxmox refuses it while its own protection flag is set."""
     stops: bool = False
-    """Whether the guest stops during it, which raises no alarm."""
+    """Whether the guest stops during it. The watch reports no such stop."""
 
     @property
     def changes(self) -> bool:

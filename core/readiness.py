@@ -105,7 +105,7 @@ class RequiredSetup:
     mention_role: int | None = None
 
     @property
-    def levels(self) -> bool:
+    def has_levels(self) -> bool:
         """Whether any role has a level."""
         return any(
             self.roles.get(name) for name in ("ADMIN_ROLE_IDS", "OPERATOR_ROLE_IDS", "VIEWER_ROLE_IDS")
@@ -132,7 +132,7 @@ def check_discord(wanted: RequiredSetup, seen: GuildView | None) -> tuple[Findin
     if not seen.available:
         return (Finding(Problem.GUILD_AWAY, "GUILD_ID"),)
     found = [*_category(wanted, seen), *_channels(wanted, seen), *_roles(wanted, seen)]
-    if not wanted.levels:
+    if not wanted.has_levels:
         found.append(Finding(Problem.EVERYBODY_IS_ADMIN, "ADMIN_ROLE_IDS"))
     return tuple(found)
 

@@ -1,4 +1,4 @@
-"""Check what people and Proxmox give: ids and names against Proxmox' own patterns, amounts, and durations.
+"""Check the input of people and Proxmox: ids and names by Proxmox' own patterns, amounts, and durations.
 
 A bad value is refused before anything is sent.
 Sources: pve-common JSONSchema.pm (pve-vmid, pve-node, pve-storage-id, dns-name, pve-configid), PVE::UPID, and

@@ -23,7 +23,7 @@ class UnjoinedThreads(ThreadPoolExecutor):
 
 
 def exit_process(code: int) -> NoReturn:
-    """End the process with this exit code, even while a thread hangs, for which Python itself would wait."""
+    """End the process with this exit code, even while a thread hangs. Python itself would wait for the thread."""
     end = time.monotonic() + JOIN_SECONDS
     for thread in threading.enumerate():
         if thread is not threading.current_thread():

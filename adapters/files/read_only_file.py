@@ -1,7 +1,7 @@
 """Keep a copy of the read-only switch (core/access/read_only.py) in readonly.json.
 
-The first copy is in the journal. The file exists while changes are switched off, so that losing or restoring
-the journal does not allow them again.
+The first copy is in the journal. The file exists while changes are switched off. Losing or restoring the journal
+then does not allow them again.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ READ = "BEGIN"
 CORRUPT_CODES = {"SQLITE_NOTADB", "SQLITE_CORRUPT"}
 """Error codes that mean a damaged file and not a failing disk."""
 _NOT_WRITABLE = {"SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_LOCKED"}
-"""CANTOPEN is among them because the file itself was opened before, so the -wal file is meant."""
+"""CANTOPEN is among them: the file itself was opened before, and the -wal file could not be."""
 
 
 class JournalErrorKind(StrEnum):
@@ -91,7 +91,7 @@ class JournalFile:
         self._given_path = path
         self._clock = clock
         self._db: sqlite3.Connection | None = None
-        self._path, self._traces = path, _FileIdentity((0, 0), None, 0)
+        self._path, self._identity = path, _FileIdentity((0, 0), None, 0)
         self.run = 0
         self.nonce_prefix = ""
 
@@ -108,9 +108,9 @@ class JournalFile:
             fresh = _create_if_missing(path)
             try:
                 created = self._begin(path, fresh)
-            except _CorruptFile as spoilt:
+            except _CorruptFile as corrupt:
                 aside = self._set_aside(path)
-                _log.error("%s cannot be understood (%s) and is kept as %s", path, spoilt, aside.name)
+                _log.error("%s cannot be understood (%s) and is kept as %s", path, corrupt, aside.name)
                 self._begin(path, _create_if_missing(path))
                 return JournalReport(OpenOutcome.RECREATED, aside)
         except NewerSchema as newer:
@@ -134,7 +134,7 @@ class JournalFile:
     def _begin(self, path: Path, fresh: bool, *, again: bool = False) -> bool:
         """Connect, check and migrate the file. Return whether it is new. `again`: within the same run.
 
-        Raises: _Spoilt, NewerSchema, sqlite3.Error.
+        Raises: _CorruptFile, NewerSchema, sqlite3.Error, OSError.
         """
         if not fresh and path.stat().st_size == 0:
             raise _CorruptFile("empty")  # SQLite would take it for a new file and ignore the content of -wal
@@ -159,7 +159,7 @@ class JournalFile:
                 raise _CorruptFile(_reason(error)) from error
             raise
         db.row_factory = sqlite3.Row
-        self._db, self._traces = db, _identity_of(path)
+        self._db, self._identity = db, _identity_of(path)
         return version == 0
 
     # -- while it is open
@@ -182,23 +182,23 @@ class JournalFile:
             now = _identity_of(self._path)
         except OSError:
             return True
-        before, self._traces = self._traces, now
+        before, self._identity = self._identity, now
         gone = now.file != before.file or now.wal != before.wal or now.size < before.size
         if gone:
-            self._traces = before
+            self._identity = before
         return gone
 
     def _note_size(self) -> None:
-        """Note how far the file has grown. It only grows, when SQLite moves data into it from the -wal."""
+        """Note how far the file has grown. It grows when SQLite moves data into it from the -wal."""
         with contextlib.suppress(OSError):
             now = _identity_of(self._path)
-            if now.file == self._traces.file and now.size > self._traces.size:
-                self._traces = replace(self._traces, size=now.size)
+            if now.file == self._identity.file and now.size > self._identity.size:
+                self._identity = replace(self._identity, size=now.size)
 
     def renew(self, last_audit: int) -> JournalRenewal:
         """Replace the file by a whole one with everything that can still be read from the open one.
 
-        `last_audit`: the last id of the trail, which is not used again.
+        `last_audit`: the last id of the audit trail. It is not used again.
         Raises: JournalFailed. The old connection then stays in use.
         """
         if self._db is None:
@@ -270,9 +270,9 @@ class JournalFile:
 
 
 def _identity_of(path: Path) -> _FileIdentity:
-    """Return the traces of the file.
+    """Return the identity of a file and its -wal.
 
-    Raises: OSError if it does not exist.
+    Raises: OSError if the file does not exist.
     """
     found, wal = path.stat(), None
     with contextlib.suppress(FileNotFoundError):

@@ -51,7 +51,7 @@ class SqliteJournal:
         self.run = 0
         self.nonce_prefix = ""
         self._last_audit = 0
-        self._told: set[tuple[str, int]] = set()
+        self._logged: set[tuple[str, int]] = set()
 
     def open(self) -> JournalReport:
         """Create or read the file, migrate its tables and count the run.
@@ -122,7 +122,7 @@ class SqliteJournal:
             db.execute("UPDATE messages SET shown = ? WHERE id = ?", (edition, message_id))
 
     def note_blocked(self, message_id: int, error: str) -> None:
-        with self._file.transaction() as db:  # of what is posted nothing is tried, so that the column is free
+        with self._file.transaction() as db:  # a posted message has no text to try: `tried` is free
             db.execute(
                 "UPDATE messages SET error = ?, tried = ? WHERE id = ? AND status = 'posted'",
                 (encode_text(error), encode_text("blocked" if error else ""), message_id),
@@ -160,10 +160,12 @@ class SqliteJournal:
             )
 
     def to_post(self) -> tuple[OutboxMessage, ...]:
-        return self._postings("SELECT * FROM messages WHERE status = 'waiting' ORDER BY id")
+        return self._outbox_messages("SELECT * FROM messages WHERE status = 'waiting' ORDER BY id")
 
     def to_edit(self) -> tuple[OutboxMessage, ...]:
-        return self._postings("SELECT * FROM messages WHERE status = 'posted' AND shown < wanted ORDER BY id")
+        return self._outbox_messages(
+            "SELECT * FROM messages WHERE status = 'posted' AND shown < wanted ORDER BY id"
+        )
 
     def discord_ids(self) -> frozenset[int]:
         with self._file.transaction(READ) as db:
@@ -171,7 +173,7 @@ class SqliteJournal:
         return frozenset(int(row[0]) for row in rows)
 
     def outbox_message(self, message_id: int) -> OutboxMessage | None:
-        found = self._postings("SELECT * FROM messages WHERE id = ?", message_id)
+        found = self._outbox_messages("SELECT * FROM messages WHERE id = ?", message_id)
         return found[0] if found else None
 
     def incident(self, incident_id: int) -> Incident | None:
@@ -200,7 +202,7 @@ class SqliteJournal:
         with self._file.transaction(READ) as db:
             return watch_rows.read_backlog(db, since)
 
-    def _postings(self, query: str, *values: int) -> tuple[OutboxMessage, ...]:
+    def _outbox_messages(self, query: str, *values: int) -> tuple[OutboxMessage, ...]:
         with self._file.transaction(READ) as db:
             found = watch_rows.read_outbox(db, query, values)
         return self._readable(found, _NOT_SENT)
@@ -228,8 +230,8 @@ class SqliteJournal:
         self, wanted: AuditFilter, before: int | None, limit: int
     ) -> tuple[tuple[AuditEntry, ...], int | None]:
         with self._file.transaction(READ) as db:
-            found, on = audit_rows.read_export(db, wanted, before, limit)
-        return self._readable(found, _NOT_SHOWN), on
+            found, next_before = audit_rows.read_export(db, wanted, before, limit)
+        return self._readable(found, _NOT_SHOWN), next_before
 
     def audit_after(
         self, after: int, limit: int, stream: Stream | None = None
@@ -269,7 +271,7 @@ class SqliteJournal:
     def _readable(self, found: Mapping[int, T | None], sentence: str) -> tuple[T, ...]:
         """Return the readable values. Each unreadable one is logged once, stays stored and blocks no other."""
         for number in (number for number, value in found.items() if value is None):
-            if (sentence, number) not in self._told:
-                self._told.add((sentence, number))
+            if (sentence, number) not in self._logged:
+                self._logged.add((sentence, number))
                 _log.error(sentence, number)
         return tuple(value for value in found.values() if value is not None)

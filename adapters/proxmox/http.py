@@ -237,8 +237,8 @@ class Calls:
     ) -> Exception:
         end, changing = self._endpoint, call.changing
         if deadline.passed:
-            return TimedOut(end.host, changing and connection.sockets.stood)
-        if self._connections.closed and not connection.sockets.stood:
+            return TimedOut(end.host, changing and connection.sockets.established)
+        if self._connections.closed and not connection.sockets.established:
             return Unreachable(end.host)
         if is_distrusted(error):
             seconds = min(CONNECT_SECONDS, deadline.left)
@@ -250,7 +250,7 @@ class Calls:
         if isinstance(error, requests.exceptions.ConnectTimeout):
             return Unreachable(end.host)
         if isinstance(error, requests.exceptions.Timeout):
-            return TimedOut(end.host, changing and connection.sockets.stood)
+            return TimedOut(end.host, changing and connection.sockets.established)
         if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
             return connection_lost(error, end.host, changing)
         return BadAnswer(end.host, changing)  # packed wrongly, for example: not an answer of Proxmox

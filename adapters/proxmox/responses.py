@@ -57,18 +57,18 @@ def parse_response(answer: Response) -> ApiResult | None:
     if not 200 <= status < 300 and status < 400:
         return None
     document = _document(answer.body)
-    whole = isinstance(document, dict) and "data" in document
+    has_data = isinstance(document, dict) and "data" in document
     if status < 400:
-        return ApiResult(status, document["data"]) if isinstance(document, dict) and whole else None
+        return ApiResult(status, document["data"]) if isinstance(document, dict) and has_data else None
     phrase = _phrase(status, answer.reason)
-    if isinstance(document, dict) and whole and _is_refusal(document):
+    if isinstance(document, dict) and has_data and _is_refusal(document):
         return ApiResult(status, message=_message(document) or phrase, fields=_fields(document))
     if is_known(phrase):
         return ApiResult(status, message=phrase)
     if answer.body.strip() or answer.challenge:
         return None
-    speaks = status == 401 or 595 <= status <= 599
-    if answer.server.startswith(_SERVER) or (status in _BARE and (phrase or speaks)):
+    is_clear = status == 401 or 595 <= status <= 599
+    if answer.server.startswith(_SERVER) or (status in _BARE and (phrase or is_clear)):
         return ApiResult(status, message=phrase)
     return None
 

@@ -33,10 +33,10 @@ class TooLarge(Exception):
 
 
 class Sockets:
-    """The connection of one session, which can be cut while a thread waits on it. A thread cannot be cancelled.
+    """Hold the connection of one session, to cut it while a thread waits on it. A thread cannot be cancelled.
 
-    It is held by a second descriptor, because the first is out of reach during the TLS handshake, and while a
-    body is read after which the server closes.
+    It is held by a second descriptor. The first is out of reach during the TLS handshake, and while the last body
+    before the server closes the connection is read.
     """
 
     def __init__(self) -> None:
@@ -45,8 +45,8 @@ class Sockets:
         self._connection: HTTPSConnection | None = None
         self._lock = threading.Lock()
         self.is_shut = False
-        self.stood = False
-        """Whether TLS was established on the latest connection, so that a request may have been sent."""
+        self.established = False
+        """Whether TLS was established on the latest connection. A request may have been sent then."""
 
     def add(self, plain: socket.socket, connection: HTTPSConnection | None = None) -> None:
         """Register a connection before anything is sent on it.
@@ -93,7 +93,7 @@ def _pool_class(sockets: Sockets) -> type[HTTPSConnectionPool]:
 
     class Connection(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
-            sockets.stood = False
+            sockets.established = False
             plain = super()._new_conn()
             try:
                 sockets.add(plain, self)
@@ -104,7 +104,7 @@ def _pool_class(sockets: Sockets) -> type[HTTPSConnectionPool]:
 
         def connect(self) -> None:
             super().connect()
-            sockets.stood = True
+            sockets.established = True
 
     class Pool(HTTPSConnectionPool):
         ConnectionCls = Connection
@@ -177,7 +177,7 @@ def is_distrusted(error: Exception) -> bool:
 def connection_lost(error: requests.RequestException, host: str, changing: bool) -> ProxmoxError:
     """Translate a broken connection.
 
-    Nothing was sent before it was established, but later a change may have been.
+    Before it was established nothing was sent. Later a change may have been sent.
     """
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)

@@ -261,7 +261,7 @@ def _given(
 ) -> RawSetting | None:
     """Return the value of a row: from the environment, else config.py, else the default. None if there is none.
 
-    Raises: Rejected.
+    Raises: SettingRejected.
     """
     source: Source
     for source, where in (("environment", variables), ("config", config)):

@@ -173,7 +173,7 @@ def parse_log_level(given: RawSetting) -> str:
 
 
 def parse_data_dir(given: RawSetting) -> Path:
-    """Create the last level of the path if only that is missing. A mistake higher up must not create a new tree."""
+    """Parse a directory. Create its last level only: a mistake higher up must not create a new tree."""
     path = given.path(FaultKind.DATA_DIR_NOT_WRITABLE)
     reason = "EACCES"
     try:

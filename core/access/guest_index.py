@@ -1,7 +1,7 @@
 """Index one read of the cluster for completions: by words, tags, pools and nodes, and by access.
 
-It is built once per read, so that each keystroke is cheap in a large cluster. It grants nothing: it only offers
-guests, and access is checked again for the chosen one (core/access/policy.py). A test ensures that both agree.
+It is built once per read: each keystroke is then cheap in a large cluster. It only offers guests and grants
+nothing. Access is checked again for the chosen one (core/access/policy.py). A test ensures that both agree.
 """
 
 from collections import defaultdict
@@ -92,7 +92,7 @@ class GuestIndex:
 
     def vmids_in_scopes(self, scopes: tuple[Scope, ...]) -> frozenset[int]:
         """Return the guests for which `Scope.covers`. VMIDs are included even if no such guest exists."""
-        if scopes not in self._by_scopes:  # there are as many as roles
+        if scopes not in self._by_scopes:  # at most one entry per role
             self._by_scopes[scopes] = frozenset().union(*map(self._vmids_in_scope, scopes))
         return self._by_scopes[scopes]
 

@@ -29,7 +29,7 @@ class InteractionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Place of an interaction. None: not in a guild, or unknown, which is refused.
+    """Place of an interaction. None (not in a guild, or unknown) is refused.
 
     `category_id`: category of the channel; for threads and forum posts, of the parent channel.
     `channel_id`: the channel or thread itself.
@@ -193,7 +193,7 @@ def decide(
     """Return why this person may not do this here, to this guest, or None. The default is to deny.
 
     `guest`: None if it is not known yet; then the person needs the level on any guest.
-    `guests`: the guests whose owner tags are checked if no guest is given, or if it is about more than guests.
+    `guests`: the guests whose owner tags are checked if no guest is given, or with `whole`.
     `whole`: the operation is about more than guests (a node, everything).
     `read_only`: the refusal of every change while changes are switched off.
     `seconds`: how long the operation would last.
@@ -222,9 +222,9 @@ def decide(
 
 
 def depends_on_list(rules: AccessRules, actor: Actor, operation: Operation, vmid: int) -> bool:
-    """Return whether this permission may depend on the guest's tags, pool or node, which others can change.
+    """Return whether this permission may depend on the guest's tags, pool or node. Others can change these.
 
-    It assumes that the guest is protected.
+    Assumes that the guest is protected.
     """
     right, sure = OPERATIONS[operation], level_everywhere(rules, actor)
     for level, scopes in grants(rules, actor).values():

@@ -52,9 +52,9 @@ class ReadOnlySwitch:
 
         Raises: JournalFailed.
         """
-        kept, spared = self._journal.records().get(KEY), self._read_file()
-        self.refusal = self._decode(kept) or self._decode(spared)
-        if self.refusal is not None and (kept is None or (spared is None and self._file is not None)):
+        kept, copied = self._journal.records().get(KEY), self._read_file()
+        self.refusal = self._decode(kept) or self._decode(copied)
+        if self.refusal is not None and (kept is None or (copied is None and self._file is not None)):
             self.store()
 
     def _read_file(self) -> str | None:
@@ -75,7 +75,7 @@ class ReadOnlySwitch:
             return ReadOnly("?", self._clock.now())
 
     def turn_on(self, by: str, by_id: int = 0) -> None:
-        """Refuse changes from now on, even if the disk fails; see `unkept`.
+        """Refuse changes from now on, even if the disk fails (`store_error`).
 
         If the switch is already on, the first person stays on record.
         """

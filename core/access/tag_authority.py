@@ -13,8 +13,8 @@ _OWNER = re.compile(re.escape(OWNER_TAG) + r"([0-9]{1,20})")
 class TagAuthority:
     """The access rules in a guest's tags and flags.
 
-    `owners`: ids of users who are operators of the guest. `scoped`: its tags that ROLE_SCOPES uses, in lower
-    case.
+    `owners`: ids of users who are operators of the guest.
+    `scope_tags`: its tags that ROLE_SCOPES uses, in lower case.
     """
 
     owners: frozenset[int] = frozenset()

@@ -1,7 +1,6 @@
-"""Remember stops that were ordered through the bot, so that they raise no alarm.
+"""Remember stops that were ordered through the bot: they raise no alert.
 
-They are noted before the request is sent, also in the journal, so that a restart of the bot raises no alarm
-either.
+They are noted before the request is sent, also in the journal: they raise none after a restart of the bot either.
 """
 
 import logging
@@ -34,8 +33,9 @@ Only the cluster's list (10 s behind) may still show the stop then.
 class ExpectedStop:
     """One ordered stop.
 
-    `sent`: Proxmox has, or may have, the request. `running_again`: the guest was seen running again.
-    `seen`: the guest was seen stopped during the action, so that the order ends with it.
+    `sent`: Proxmox has, or may have, the request.
+    `running_again`: the guest was seen running again.
+    `seen`: the guest was seen stopped during the action. The order then ends with the action.
     `began` and `until` are on the monotonic clock. `until` is None while the action runs.
     """
 
@@ -140,7 +140,7 @@ class ExpectedStops:
             self._stops.pop(vmid, None)
 
     def on_stop_seen(self, vmid: int) -> None:
-        """Note that the ordered stop was seen, so that the next one raises an alarm again."""
+        """Note that the ordered stop was seen. The next stop raises an alert again."""
         stop = self._stops.get(vmid)
         if stop is not None and stop.until is None:
             stop.seen = True

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class GuestDetails:
-    """A guest and its details. None if Proxmox does not report a part, or the token may not see it."""
+    """A guest and its details. A part is None if Proxmox does not report it, or the token may not see it."""
 
     guest: Guest
     config: GuestConfig | None
@@ -88,7 +88,7 @@ class Inspector:
         if flight is not None and flight.task is task:
             del self._flights[key]
         if task.done() and not task.cancelled():
-            task.exception()  # the caller may be gone
+            task.exception()  # retrieved here, because the caller may be gone
 
     async def _read(self, listed: Guest) -> GuestDetails:
         guest, proxmox = await self._planner.finder.status(listed), self._proxmox

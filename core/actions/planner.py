@@ -112,7 +112,7 @@ class Planner:
             raise ChangedMeanwhile(guest.vmid)
         action, plan = OPERATIONS[order.verb], Plan(order, guest)
         refusal = failed_precondition(action, guest)
-        if refusal and not action.needs_unprotected:  # those are checked later, with the configuration
+        if refusal and not action.needs_unprotected:  # otherwise it is raised later, with the configuration
             raise refusal
         match order.verb:
             case Operation.DELETE:
@@ -124,7 +124,7 @@ class Planner:
         return plan
 
     async def _with_protection(self, plan: Plan) -> Plan:
-        """Add the configuration, which contains Proxmox' protection flag."""
+        """Add the configuration, and from it Proxmox' protection flag."""
         config = await self._proxmox.config(plan.guest)
         guest = replace(plan.guest, protected=config.protection)
         before = None

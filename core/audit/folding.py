@@ -1,9 +1,9 @@
 """Fold repeats in the audit trail: repeated attempts of one person share a row and a count.
 
 A refusal that repeats one of the last minute (same person, operation, guest and kind of refusal) is counted.
-Attempts beyond `ROWS_MOST` rows a minute are counted too, if they change nothing, so that one person cannot
-fill the trail. The count is written when the minute is over, as a record that follows the row. A crash before
-that loses the count, never the row.
+Attempts beyond `ROWS_MOST` rows a minute are counted too, if they change nothing: one person cannot fill the
+trail. The count is written when the minute is over, as a record that follows the row. A crash before that loses
+the count, never the row.
 """
 
 from dataclasses import dataclass, field, replace
@@ -104,5 +104,5 @@ def _whose(entry: AuditRecord) -> _Whose:
 
 
 def _key(entry: AuditRecord) -> _Key:
-    """Of a refusal the kind alone: some of its values are never the same twice."""
+    """Return the key by which repeats are found. Of a refusal it has the kind only, because some values vary."""
     return entry.step, entry.operation, entry.vmid, word_of(entry.outcome)

@@ -1,4 +1,4 @@
-"""Define the port to the stored audit trail: its entries, filters, and positions of posting."""
+"""Define the port to the stored audit trail: its entries, filters and cursors."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,7 +27,7 @@ class AuditEntry:
 class AuditFilter:
     """Filter of attempts; None and "" mean all. `since`: earliest start in Unix seconds.
 
-    `until`: newest id to include, so that pages stay stable.
+    `until`: newest id to include. It keeps the pages stable while records are added.
     """
 
     vmid: int | None = None
@@ -46,7 +46,7 @@ class Stream(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditCursor:
-    """How far the records of a stream have been posted: up to and including the id `posted`.
+    """Up to which record a stream was posted. `posted`: the id of the last posted record.
 
     `there`: Discord's id of the last message, 0 if there is none.
     `tried`: last record id of a message that Discord may or may not have, 0 if there is none.
@@ -77,7 +77,7 @@ class AuditStore(Protocol):
     def audit_export(
         self, wanted: AuditFilter, before: int | None, limit: int
     ) -> tuple[tuple[AuditEntry, ...], int | None]:
-        """Return attempts older than `before` as `audited` does, and the id for the next call.
+        """Return attempts older than `before` as `audit_page` does, and the id for the next call.
 
         `before`: an attempt's id; None: all. The returned id is None at the end. New attempts do not shift the
         result.
@@ -86,7 +86,7 @@ class AuditStore(Protocol):
     def audit_after(
         self, after: int, limit: int, stream: Stream | None = None
     ) -> tuple[tuple[AuditEntry, ...], int]:
-        """Return the records of a stream (None: all) with higher ids, oldest first, and the last id covered."""
+        """Return a stream's records (None: all) with ids above `after`, oldest first, and the last id covered."""
 
     def audit_last(self) -> int:
         """Return the id of the newest record, 0 if there is none."""
@@ -101,7 +101,7 @@ class AuditStore(Protocol):
         """
 
     def audit_upids(self, vmid: int, after: int, but: int) -> frozenset[str]:
-        """Return the known UPIDs of a guest from records with higher ids, except those of the attempt `but`."""
+        """Return a guest's UPIDs from records with ids above `after`, except those of the attempt `but`."""
 
     def audit_cursor(self, stream: Stream = Stream.CHANGES) -> AuditCursor | None: ...
 
@@ -115,10 +115,10 @@ class AuditStore(Protocol):
 
 
 class PeopleReader:
-    """Keep the names for completions as long as a read of the cluster (FRESH_SECONDS seconds)."""
+    """Read the names for completions. Keep them FRESH_SECONDS seconds, as long as a read of the cluster."""
 
-    def __init__(self, book: AuditStore, clock: Clock) -> None:
-        self._book, self._clock = book, clock
+    def __init__(self, store: AuditStore, clock: Clock) -> None:
+        self._store, self._clock = store, clock
         self._kept: tuple[float, tuple[tuple[int, str], ...]] | None = None
 
     def read(self, most: int) -> tuple[tuple[int, str], ...]:
@@ -128,5 +128,5 @@ class PeopleReader:
         """
         now = self._clock.monotonic()
         if self._kept is None or now - self._kept[0] >= FRESH_SECONDS:
-            self._kept = now, self._book.audit_people(most)
+            self._kept = now, self._store.audit_people(most)
         return self._kept[1]

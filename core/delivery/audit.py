@@ -1,7 +1,7 @@
 """Post the audit trail to its channel: one line for each change and each refusal.
 
-The trail is posted in two queues, so that a flood of refusals delays no change. The journal stores for each how
-far it was posted. Several lines share one message.
+The trail is posted in two streams: a flood of refusals delays no change. The journal stores a cursor for each.
+Several lines share one message.
 Until the outcome of an attempt is known, the same records are sent again (core/delivery/outbox.py).
 """
 
@@ -37,7 +37,7 @@ class AuditChannel(Protocol):
     """The channel of the audit trail. The two asynchronous methods raise `NotDelivered` and nothing else."""
 
     def line(self, audited: AuditEntry) -> str:
-        """Return the line of an attempt, in at most `CONTENT_MOST` characters."""
+        """Return the line of a record, in at most `CONTENT_MOST` characters."""
 
     async def post(self, content: str, nonce: str) -> int:
         """Post the text and return Discord's id of the message."""
@@ -94,8 +94,7 @@ async def _find_posted(channel: AuditChannel, content: str, cursor: AuditCursor)
 class AuditDelivery:
     """Post the trail while it runs.
 
-    `channel=None`: nothing is posted, and the positions are deleted, so that posting later starts with the next
-    record.
+    `channel=None`: nothing is posted, and the cursors are deleted. Posting later starts with the next record.
     """
 
     def __init__(self, journal: Journal, channel: AuditChannel | None, clock: Clock) -> None:
@@ -202,13 +201,13 @@ class AuditDelivery:
         if ids[0] <= queue.separate_up_to:
             ids = ids[:1]
         content, last = "\n".join(lines[number] for number in ids), ids[-1]
-        again = bool(cursor.tried)
+        is_repeat = bool(cursor.tried)
         there = None
         try:
-            if again and not is_nonce_known(self._clock, queue.tried):
+            if is_repeat and not is_nonce_known(self._clock, queue.tried):
                 there = await _find_posted(channel, content, cursor)
             if there is None:
-                if not again:
+                if not is_repeat:
                     queue.store(replace(cursor, tried=last, tried_at=self._clock.now()))
                     queue.tried = self._clock.monotonic()
                 nonce = f"{self._journal.nonce_prefix}-a{last}"
@@ -220,7 +219,7 @@ class AuditDelivery:
                     )
         except NotDelivered as error:
             if error.failure not in (DeliveryFailure.BLOCKED, DeliveryFailure.REJECTED):
-                if error.not_taken and not again:
+                if error.not_taken and not is_repeat:
                     queue.store(cursor)
                 raise
             if len(ids) > 1:  # one of them is the cause: send each by itself

@@ -1,7 +1,7 @@
-"""Watch the guests: turn each poll of the cluster into alerts, each of which is sent once.
+"""Watch the guests: turn each poll of the cluster into incidents and alerts. Each alert is sent once.
 
 `incidents/model.py` and `incidents/state.py` define the data. `poller.py` reads and confirms.
 `incidents/step.py` decides, using `incidents/infrastructure.py`, `incidents/guests.py`,
-`incidents/thresholds.py` and `incidents/notifications.py`. `service.py` runs the whole, and
-`core/delivery/alerts.py` sends to Discord.
+`incidents/thresholds.py` and `incidents/notifications.py`. `service.py` runs the watch.
+`core/delivery/alerts.py` sends the alerts to Discord.
 """

@@ -1,8 +1,8 @@
 """Define the journal as a protocol. It stores everything that must survive a crash.
 
 adapters/journal/store.py implements it in SQLite. Every call blocks for about a millisecond and runs on the
-event loop, so that nothing happens between a decision and its storing. Each call is one transaction: it
-happens completely or not at all, whenever the process dies.
+event loop: nothing happens between a decision and its storing. Each call is one transaction: it happens
+completely or not at all, whenever the process dies.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -18,7 +18,7 @@ class Batch:
     """Data that is written together.
 
     `records`: by key; None deletes the key. `incidents` replace those with the same id.
-    A posted opening (Post.OPENING) of a changed incident becomes due for an edit.
+    A posted opening (MessageKind.OPENING) of a changed incident becomes due for an edit.
     """
 
     records: Mapping[str, str | None] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class JournalRenewal:
 
 
 class Journal(AuditStore, Protocol):
-    """The durable store of the bot, including the audit trail (core/audit/trail.py).
+    """The durable store of the bot, including the audit trail (core/audit/store.py).
 
     Every method raises JournalFailed (core/errors.py) if the disk refuses. Nothing was changed then.
     """
@@ -87,7 +87,7 @@ class Journal(AuditStore, Protocol):
     run: int
     """Number of the bot's starts on this journal."""
     nonce_prefix: str
-    """Ten characters unique to this journal, so that no other journal has its nonces."""
+    """Ten characters unique to this journal: no other journal has its nonces."""
 
     def check_file(self) -> JournalRenewal | None:
         """Check by a test write that the file is still the opened one and accepts writes. Recreate it if not.
@@ -125,14 +125,14 @@ class Journal(AuditStore, Protocol):
         """Note an attempt just before it is sent, because from then on Discord may have the message.
 
         It counts the attempts. `late`: seconds since the message was made.
-        `absorbs`: another message that this one includes, and which is therefore not sent (no failure).
+        `absorbs`: another message, not sent because this one includes it (no failure).
         """
 
     def absorb(self, message_ids: Iterable[int]) -> None:
         """Mark waiting messages as not to be sent, because others include them (no failure)."""
 
     def note_posted(self, message_id: int, discord_id: int, edition: int) -> None:
-        """Note that Discord has the message in this version (-1: in one older than any)."""
+        """Note that Discord has the message in this version (-1: in one older than the first)."""
 
     def note_edited(self, message_id: int, edition: int) -> None:
         """Note the version that Discord shows."""
@@ -165,7 +165,7 @@ class Journal(AuditStore, Protocol):
         """Count the undelivered messages. `since` (Unix seconds): older shortened messages are not counted."""
 
     def prune(self, before: float) -> bool:
-        """Delete some incidents that ended, and messages that were settled, before `before` (Unix seconds).
+        """Delete a limited number of incidents that ended before `before`, and of messages settled by then.
 
-        Return whether there are more.
+        `before`: Unix seconds. Return whether there may be more.
         """

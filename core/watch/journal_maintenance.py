@@ -42,7 +42,7 @@ class JournalMaintenance:
         return renewed
 
     async def prune(self) -> None:
-        """Delete old records in pieces, so that other work runs in between. Does not raise.
+        """Delete old records in pieces: other work runs in between. Does not raise.
 
         Pruning does not begin right after the start: a clock that is corrected then must not cost the audit
         trail. The rest waits for the next poll.

@@ -10,8 +10,8 @@ from core.guest import Guest, State
 from core.proxmox import Proxmox
 
 ASK_LEAST, ASK_MOST = 5, 25
-"""Guests queried per poll: at least five, and more if each would otherwise wait longer than `TURN_LOOKS` polls."""
-TURN_LOOKS = 20
+"""Guests queried per poll: at least five, and more if each would otherwise wait longer than `TURN_POLLS` polls."""
+TURN_POLLS = 20
 ASK_SECONDS = 6.0
 """Seconds that all queries of one poll may take together.
 
@@ -58,7 +58,7 @@ class StatusPoller:
         return {vmid: answer for vmid, answer in answers.items() if answer.state is not State.UNKNOWN}
 
     def _turn(self, unknown: Sequence[Guest]) -> list[Guest]:
-        most = min(ASK_MOST, max(ASK_LEAST, -(-len(unknown) // TURN_LOOKS)))
+        most = min(ASK_MOST, max(ASK_LEAST, -(-len(unknown) // TURN_POLLS)))
         in_turn = sorted(unknown, key=lambda guest: (self._asked.get(guest.vmid, 0.0), guest.vmid))
         speaking = [guest for guest in in_turn if guest.node not in self._silent]
         trials = _first_of_each(guest for guest in in_turn if guest.node in self._silent)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from core.cluster_cache import FRESH_SECONDS, LEARNED_SECONDS, ClusterCache, SnapshotCache
+from core.cluster_cache import FRESH_SECONDS, OVERLAY_SECONDS, ClusterCache, SnapshotCache
 from core.guest import Cluster, Guest, Snapshot, State
 from core.proxmox_errors import ProxmoxError, Unreachable
 from tests.support.fakes import FakeClock, FakeProxmox, guest
@@ -283,7 +283,7 @@ async def test_what_was_seen_is_shown_at_once_and_over_a_list_that_lags() -> Non
     assert proxmox.asked == ["cluster"]
     await reader.read(max_age=0)
     assert shown(reader).state is State.STOPPED
-    proxmox.clock.advance(LEARNED_SECONDS - 0.01)
+    proxmox.clock.advance(OVERLAY_SECONDS - 0.01)
     await reader.read(max_age=0)
     assert shown(reader).state is State.STOPPED
     proxmox.clock.advance(0.01)
@@ -293,7 +293,7 @@ async def test_what_was_seen_is_shown_at_once_and_over_a_list_that_lags() -> Non
 
 async def test_it_holds_longer_than_a_read_is_fresh() -> None:
     """Otherwise the first list after the action would show the guest as it was before."""
-    assert LEARNED_SECONDS > FRESH_SECONDS
+    assert OVERLAY_SECONDS > FRESH_SECONDS
 
 
 async def test_what_was_learned_makes_no_read_younger() -> None:

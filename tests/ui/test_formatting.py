@@ -29,7 +29,7 @@ from core.actions.order import Change, Order, Plan, Report
 from core.actions.recovery import ActionRecovery
 from core.actions.resizing import Excess
 from core.audit.store import AuditEntry, PeopleReader
-from core.cluster_cache import LEARNED_SECONDS, ClusterCache, SnapshotCache
+from core.cluster_cache import OVERLAY_SECONDS, ClusterCache, SnapshotCache
 from core.delivery.alerts import AlertDelivery
 from core.delivery.audit import AuditDelivery
 from core.guest import (
@@ -612,7 +612,7 @@ async def test_the_lists_show_at_once_what_an_action_has_just_seen() -> None:
         assert listed().count("**102**") == 1  # on the watch list only
         assert "not found" in listed()
         await world.cluster_cache.read(max_age=0)
-    world.clock.advance(LEARNED_SECONDS)
+    world.clock.advance(OVERLAY_SECONDS)
     await world.cluster_cache.read(max_age=0)
     assert listed().count("🟢 **101**") == listed().count("🟢 **102**") == 2
 

@@ -55,7 +55,7 @@ class BackupPoller:
         """Return the failed backups by node, for the nodes that answered. Does not raise.
 
         `tasks`: the cluster's task list if it has just been read.
-        `busy`: this poll may raise an alarm, which must not wait for these requests.
+        `busy`: this poll may open an incident. That must not wait long for these requests.
         """
         chosen = self._due(cluster, frozenset() if busy else _vanished(state, tasks), busy)
         if not chosen:
@@ -154,14 +154,14 @@ def note_backups(transition: Transition) -> None:
 def _new_in_list(transition: Transition, tasks: tuple[TaskSummary, ...]) -> dict[str, TaskSummary]:
     """Note when each task of the cluster's list was first seen, and return its new failed backups."""
     first, before = transition.tasks is None, transition.tasks or {}
-    told = {task.node for task in tasks}
-    silent = {upid: at for upid, at in before.items() if _node_of(upid) not in told}
+    listed_nodes = {task.node for task in tasks}
+    unlisted = {upid: at for upid, at in before.items() if _node_of(upid) not in listed_nodes}
     now = -1e9 if first else transition.clock
     # a node's own tasks are missing from the next cluster list, and may be read again later
-    lately = {upid: at for upid, at in before.items() if transition.clock - at <= 2 * RECENT_SECONDS}
+    recent = {upid: at for upid, at in before.items() if transition.clock - at <= 2 * RECENT_SECONDS}
     # the tasks of an offline node are not listed, and are not new when it returns
     listed = {task.upid: before.get(task.upid, now) for task in tasks}
-    transition.tasks = silent | dict(list(lately.items())[-LATELY_MOST:]) | listed
+    transition.tasks = unlisted | dict(list(recent.items())[-LATELY_MOST:]) | listed
     return (
         {} if first else {task.upid: task for task in _failed_of(tasks) if task.upid not in transition.failed}
     )

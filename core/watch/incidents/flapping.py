@@ -121,7 +121,7 @@ def end_flapping(transition: Transition, guest: GuestState) -> GuestState:
 
 
 def _is_down(guest: GuestState) -> bool:
-    """Return whether an alarm would count the guest as down."""
+    """Return whether the guest is down and nobody wanted it."""
     return (guest.missing or guest.state in NOT_RUNNING_STATES) and not guest.wanted
 
 

@@ -1,6 +1,6 @@
 """Decide what became of a watched guest: down, back, restarted, or nothing to report.
 
-Before a change becomes an alarm, the bot checks whether somebody wanted it.
+Before a change is reported, the bot checks whether somebody wanted it.
 """
 
 from dataclasses import replace
@@ -92,8 +92,8 @@ def _next_state(transition: Transition, old: GuestState, listed: Guest | None) -
 def _enter_passing(transition: Transition, old: GuestState, listed: Guest) -> GuestState:
     """Wait for the end of a passing state, and treat a guest that is stuck in one as down.
 
-    A stopped VM is also in `prelaunch` while vzdump reads it, so nothing is expected of a guest under a lock. A
-    guest that was already reported as down is not reported again.
+    A stopped VM is also in `prelaunch` while vzdump reads it: a guest under a lock is left alone. A guest that was
+    already reported as down is not reported again.
     """
     if old.missing or old.state in PASSING_STATES:
         return old
@@ -131,7 +131,7 @@ def _enter_missing(transition: Transition, old: GuestState) -> GuestState:
 
 
 def _enter_stopped(transition: Transition, old: GuestState, listed: Guest) -> GuestState:
-    """Raise an alarm, unless the stop was ordered or wanted, follows a node's return, or belongs to other work.
+    """Report the stop, unless it was ordered or wanted, follows a node's return, or belongs to other work.
 
     A person's stop never makes QEMU halt a guest: whatever halted it came later.
     """
@@ -146,11 +146,11 @@ def _enter_stopped(transition: Transition, old: GuestState, listed: Guest) -> Gu
         if transition.clock - held.since < RETURN_SECONDS:
             return old
         return _enter_down(transition, old, listed, after=held.wait)
-    stood = held is None and old.state in NOT_RUNNING_STATES  # earlier tasks do not explain a new event
-    tasks = [] if stood else transition.recent_tasks(old)
+    was_down = held is None and old.state in NOT_RUNNING_STATES  # earlier tasks do not explain a new event
+    tasks = [] if was_down else transition.recent_tasks(old)
     by_hand = _ordered_stop(listed, tasks) if held is None else _stop_while_held(tasks, held)
-    wished = by_hand is not None or listed.lock == HIBERNATION_LOCK
-    if wished and listed.state not in HALTED_STATES:
+    is_wanted = by_hand is not None or listed.lock == HIBERNATION_LOCK
+    if is_wanted and listed.state not in HALTED_STATES:
         transition.news.append(
             News(make_fact(transition, old, down_event(listed.state), listed, recent=by_hand, wanted=True))
         )
@@ -166,7 +166,7 @@ def _enter_stopped(transition: Transition, old: GuestState, listed: Guest) -> Gu
 def _work_under_way(listed: Guest, tasks: list[RecentTask], *, waits: bool) -> str:
     """Return the lock, or else the task, that may stop the guest for a while; "" if there is none.
 
-    Work that has ended, and after which somebody started the guest, is no reason to begin waiting.
+    Work that ended before somebody started the guest is no reason to begin waiting.
     """
     if listed.lock in WORK_LOCKS:
         return listed.lock or ""
@@ -276,9 +276,10 @@ def _note_restart(transition: Transition, old: GuestState, listed: Guest) -> Gue
 
 
 def _note_uptime(transition: Transition, guest: GuestState, listed: Guest, *, moved: bool) -> None:
-    """Store the guest's uptime, so that the list does not seem to go back afterwards.
+    """Store the guest's uptime, to compare the next poll with it.
 
-    An individually queried uptime is newer than the list, and on another node the uptime starts anew.
+    An individually queried uptime is newer than the list's: without the subtraction the list would seem to go
+    back. On another node the uptime starts anew.
     """
     runs = listed.state is State.RUNNING
     if guest.state is not State.RUNNING or (moved and not runs):

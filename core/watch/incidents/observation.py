@@ -107,7 +107,7 @@ def find_suspects(state: WatchState, entries: Iterable[WatchEntry], read: Cluste
 
 
 def started_and_halted(old: GuestState, listed: Guest) -> bool:
-    """Return whether a stopped guest without an open alert was started and halted between two polls."""
+    """Return whether a stopped guest without an open incident was started and halted between two polls."""
     untold = old.incident is None and (old.flapping is None or old.wanted) and not old.missing
     return old.state is State.STOPPED and untold and listed.state in HALTED_STATES
 
@@ -128,7 +128,7 @@ def find_source_fault(
 
     Lost privileges hide guests: /cluster/resources filters by VM.Audit and answers 200 with the rest
     (Cluster.pm).
-    `elapsed`: as in `WatchState`, now.
+    `elapsed`: the present time on the clock of this name (core/watch/incidents/model.py).
     """
     listed = {guest.vmid for guest in read.guests}
     gone = state.known - listed

@@ -1,5 +1,7 @@
-"""Define the state between two polls. It outlives the process (core/watch/records.py), so its fields are
-plain values."""
+"""Define the state between two polls.
+
+It outlives the process (core/watch/records.py): its fields are plain values.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -80,8 +82,8 @@ class NodeState:
 class ThresholdState:
     """State of a measured value.
 
-    `streak`: reads in a row over the limit, or under it once the alert is open.
-    `blind`: reads in a row, with the alert open, that did not show the guest's own use.
+    `streak`: reads in a row at or over the limit, or well below it while the incident is open.
+    `blind`: reads in a row, while the incident is open, that did not show the guest's own use.
     """
 
     streak: int = 0
@@ -94,7 +96,7 @@ class SourceState:
     """State of the connection to Proxmox.
 
     `since`: `elapsed` at the first failure in a row; `opened`: the same in Unix seconds.
-    `halved`: `elapsed` since every poll has shown half of the guests gone.
+    `halved`: `elapsed` at the first poll in a row that showed half of the guests gone.
     """
 
     failures: int = 0
@@ -179,7 +181,7 @@ class StepTime:
 class Outcome:
     """The result of a step: the state, new or changed incidents, and messages to send.
 
-    `seen_stops`: VMIDs whose ordered stop has now been seen.
+    `seen_stops`: VMIDs whose expected stop has now been seen.
     """
 
     state: WatchState

@@ -140,7 +140,7 @@ class Transition:
             replace(incident, ended=self.now.unix - ago, seconds=seconds, forgotten=forgotten, **fields)
         )
 
-    # -- telling
+    # -- messages
 
     def announce(self, incident: Incident) -> Incident:
         """Post the opening of an incident. In quiet hours only critical ones are posted at once."""

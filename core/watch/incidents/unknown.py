@@ -1,6 +1,6 @@
 """Find guests and nodes without new data, because pvestatd hangs or a guest does not answer.
 
-Such a watched guest is queried individually. If that does not help, the watch is blind for it and says so.
+Such a watched guest is queried individually. If that does not help, the watch is blind for it and reports that.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,10 +20,10 @@ from core.watch.incidents.state import GuestState, NodeState, WatchState
 from core.watch.incidents.transition import Transition
 
 BLIND_SECONDS = 1800.0
-"""Seconds for which the state of a watched guest may be unknown before an alert."""
-STALE_LOOKS = 2
+"""Seconds for which the state of a watched guest may be unknown before an incident opens."""
+STALE_POLLS = 2
 """Polls in a row without new figures after which a node is reported."""
-STORES_LEAST = 2
+STORAGES_LEAST = 2
 
 
 def unknown_guests(entries: Iterable[WatchEntry], read: Cluster) -> list[Guest]:
@@ -49,14 +49,14 @@ def stale_nodes(read: Cluster) -> frozenset[str]:
 def _is_stale(read: Cluster, node: Node) -> bool:
     guests = [guest for guest in read.guests if guest.node == node.name]
     kinds = ([guest for guest in guests if guest.kind is kind] for kind in Kind)
-    stores = [store for store in read.storages if store.node == node.name]
+    storages = [storage for storage in read.storages if storage.node == node.name]
     return (
         not node.known
         or any(same and all(guest.state is State.UNKNOWN for guest in same) for same in kinds)
         or (
-            len(stores) >= STORES_LEAST
-            and not all(store.shared for store in stores)
-            and not any(store.available for store in stores)
+            len(storages) >= STORAGES_LEAST
+            and not all(storage.shared for storage in storages)
+            and not any(storage.available for storage in storages)
         )
     )
 
@@ -90,7 +90,7 @@ def note_unknown(transition: Transition, guest: GuestState, listed: Guest | None
 
 
 def _is_lost(transition: Transition, node: str) -> bool:
-    """Return whether the node is offline, so that its incident covers its guests."""
+    """Return whether the node is offline. Its incident then covers its guests."""
     return not transition.nodes.get(node, NodeState(True)).online
 
 
@@ -105,11 +105,11 @@ def check_stale_nodes(transition: Transition, raw: Cluster) -> None:
         if node.online and not raw.node_online(name):
             continue  # it is only suspected to be offline
         if name in stale:
-            looks = min(node.stale + 1, STALE_LOOKS)
+            polls = min(node.stale + 1, STALE_POLLS)
             number = node.stale_incident
-            if looks == STALE_LOOKS and incident is None:
+            if polls == STALE_POLLS and incident is None:
                 number = _open_stale(transition, name, raw).id
-            transition.nodes[name] = replace(node, stale=looks, stale_incident=number)
+            transition.nodes[name] = replace(node, stale=polls, stale_incident=number)
         elif node.stale or incident is not None:
             transition.nodes[name] = replace(node, stale=0, stale_incident=None)
             if incident is not None:
@@ -173,7 +173,7 @@ def _open_blind(
 
 
 def _node_of(transition: Transition, guest: GuestState) -> str:
-    """Return the guest's node, which is listed even if nothing else is known."""
+    """Return the guest's node. It is listed even if nothing else is known."""
     listed = transition.observation.cluster.find(guest.vmid) if transition.observation.cluster else None
     return listed.node if listed else guest.node
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from core.access.policy import AccessRules, Scope, ScopeKind, depends_on_list
-from core.cluster_cache import LEARNED_SECONDS
+from core.cluster_cache import OVERLAY_SECONDS
 from core.errors import NotAllowed
 from core.guest import Guest, Kind, State
 from core.guest_errors import GuestNotFound
@@ -136,7 +136,7 @@ async def test_what_was_seen_lends_its_state_alone() -> None:
         assert replace(found, cpu=None, cpus=None, memory=None, memory_total=None) == replace(
             expected, cpu=None, cpus=None, memory=None, memory_total=None
         )
-    world.clock.advance(LEARNED_SECONDS)
+    world.clock.advance(OVERLAY_SECONDS)
     assert (await world.cluster_cache.read(max_age=0)).find(101) == THEIRS
 
 

@@ -16,7 +16,7 @@ from core.actions.order import Change, Order, Plan
 from core.actions.result import SETTLE_SECONDS, SETTLE_SECONDS_HA
 from core.actions.sender import CLOCK_SKEW, ID_TRIES
 from core.audit.record import NOTHING_STARTED, Ending, ending_of
-from core.cluster_cache import LEARNED_SECONDS
+from core.cluster_cache import OVERLAY_SECONDS
 from core.error_codec import word_of
 from core.errors import (
     AnswerTooLate,
@@ -958,7 +958,7 @@ async def test_a_button_acts_on_the_guest_it_was_drawn_for() -> None:
     order = world.order(Operation.SHUTDOWN, fingerprint=RUNNING.fingerprint)
     assert (await world.executor.execute(order)).good
     world.proxmox.guests[101] = guest(101, name="other")
-    world.clock.advance(LEARNED_SECONDS)
+    world.clock.advance(OVERLAY_SECONDS)
     for attempt in (world.executor.plan, world.executor.execute):
         with pytest.raises(ChangedMeanwhile):
             await attempt(order)
@@ -1298,7 +1298,7 @@ async def test_lists_show_what_was_done_although_proxmox_list_lags() -> None:
         found = (await world.cluster_cache.read(max_age=age)).find(101)
         assert found is not None
         assert found.state is State.STOPPED
-    world.clock.advance(LEARNED_SECONDS)
+    world.clock.advance(OVERLAY_SECONDS)
     found = (await world.cluster_cache.read()).find(101)
     assert found is not None
     assert found.state is State.RUNNING  # the list no longer lags after this time, so it counts
