@@ -143,7 +143,7 @@ class ProxmoxBot(commands.Bot):
 
         Raises: StartFailed, DiscordRefused.
         """
-        # calls to Proxmox share these threads with DNS look-ups for Discord, which must not queue behind them
+        # calls to Proxmox share these threads with Discord's DNS look-ups: these must not queue behind the calls
         asyncio.get_running_loop().set_default_executor(UnjoinedThreads(THREADS))
         self._open()
         await self._begin()
@@ -306,7 +306,7 @@ def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.env
 
 
 def demo() -> NoReturn:
-    """Replace this process by the playground, which starts this file as its bot."""
+    """Replace this process by the playground. It starts this file as its bot."""
     if find_spec("simcord") is None or find_spec("fakepve") is None:
         print(
             "The demo needs more packages: pip install -r requirements-dev.txt (or: make demo)",

@@ -23,7 +23,7 @@ REDIRECTS = 3
 BODY_MOST, BODY_SECONDS = 2048, 1.0
 """Bytes read of an answer, and seconds to wait for them."""
 SENTENCE_MOST = 300
-"""Maximum characters of an answer in words. A longer one is a page, which is not interpreted."""
+"""Maximum characters of an answer in words. A longer one is a page and is not interpreted."""
 
 _log = logging.getLogger("heartbeat")
 _WORDS: tuple[tuple[type[Exception], str], ...] = (

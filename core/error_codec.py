@@ -1,6 +1,6 @@
 """Decode stored errors. The audit trail stores them as text, an incident as a dict.
 
-Only the form of `BotError.to_dict` is written. Versions up to 26 November 2026 wrote two other forms, which must
+Only the form of `BotError.to_dict` is written. Versions up to 26 November 2026 wrote two other forms, and these
 stay readable: `Name(field=repr, …)` in the audit trail, and a list of (name, text) pairs as the values in an
 incident.
 """

@@ -52,7 +52,7 @@ class BotError(Exception):
     def __str__(self) -> str:
         """Return `to_dict` as one line of JSON, for the audit trail and the log.
 
-        Long values are cut one by one, so that the text stays valid JSON.
+        Long values are cut one by one: the text stays valid JSON.
         """
         encoded = self.to_dict()
         text = _in_one_line(encoded)
@@ -171,7 +171,7 @@ class QuestionAnswered(Refused):
 
 
 class AnswerTooLate(Refused):
-    """Discord has told the person that the bot did not respond, so nothing may be changed any more."""
+    """Discord has told the person that the bot did not respond: nothing may be changed any more."""
 
 
 @dataclass(eq=False)
@@ -224,7 +224,7 @@ class NotMuted(Refused):
 
 
 class IncidentOver(Refused):
-    """The incident has ended, so there is nothing left to acknowledge or mute."""
+    """The incident has ended: there is nothing left to acknowledge or mute."""
 
 
 @dataclass(eq=False)

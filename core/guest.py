@@ -24,7 +24,7 @@ class State(StrEnum):
     PRELAUNCH = "prelaunch"
     IO_ERROR = "io-error"
     UNKNOWN = "unknown"
-    # The rest of QEMU's RunState (qapi/run-state.json), which Proxmox shows as the status.
+    # The rest of QEMU's RunState (qapi/run-state.json). Proxmox shows these as the status.
     INTERNAL_ERROR = "internal-error"
     PANICKED = "guest-panicked"
     WATCHDOG = "watchdog"
@@ -115,8 +115,8 @@ class Guest:
     def has_fingerprint(self, fingerprint: str) -> bool:
         """Return whether the fingerprint in a button belongs to this guest.
 
-        Those of earlier versions, which are shorter, are accepted too. New messages do not contain them, so
-        they can only come from an old message.
+        The shorter ones of earlier versions are accepted too. They can only come from an old message, because
+        new messages do not contain them.
         """
         return fingerprint in (self.fingerprint, _old_fingerprint_of(self.kind, self.name))
 

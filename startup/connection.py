@@ -241,7 +241,7 @@ def use_other_discord(environ: Mapping[str, str]) -> None:
         host = urlsplit(url).hostname or url
         try:
             here = ipaddress.ip_address(host).is_loopback
-        except ValueError:  # a name, which may lead anywhere
+        except ValueError:  # a name may lead anywhere
             here = False
         if not here:
             raise SystemExit(

@@ -1,4 +1,4 @@
-"""Open the data directory, and say what is wrong with it: why the bot cannot start, or what was lost."""
+"""Open the data directory, and explain its faults: why the bot cannot start, or which data was lost."""
 
 import contextlib
 import errno

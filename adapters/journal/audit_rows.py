@@ -4,7 +4,7 @@ It holds the SQL, and turns rows into records (core/audit/record.py) and back. F
 follow the first record of an attempt: setting the clock back moves no attempt. The displayed values are those of
 the latest record. A person's roles are not stored and are read as none.
 
-Every function takes the connection within a transaction of adapters/journal/database.py, which translates the errors.
+Every function takes the connection of a running transaction. adapters/journal/database.py translates the errors.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def read_attempts(
 ) -> tuple[dict[int, AuditEntry | None], int]:
     """Return the latest record of each attempt, and the number of all attempts.
 
-    Records are keyed by id, newest attempt first. None stands for an unreadable one, which is counted too.
+    Records are keyed by id, newest attempt first. None stands for an unreadable one. It is counted too.
     """
     query, count, values = page_queries(wanted)
     rows = db.execute(query, {**values, "offset": offset, "limit": limit}).fetchall()

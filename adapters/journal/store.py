@@ -60,7 +60,7 @@ class SqliteJournal:
         """
         report = self._file.open()
         self.run, self.nonce_prefix = self._file.run, self._file.nonce_prefix
-        with contextlib.suppress(JournalFailed):  # every later read reports what is unreadable
+        with contextlib.suppress(JournalFailed):  # every later read reports unreadable content itself
             self._last_audit = self.audit_last()
         return report
 

@@ -1,7 +1,7 @@
 """Store incidents and messages in journal.db. A part of adapters/journal/store.py.
 
 It holds their SQL, and turns rows into incidents and outbox messages and back. Every function takes the
-connection within a transaction of adapters/journal/database.py, which translates the errors.
+connection of a running transaction. adapters/journal/database.py translates the errors.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ ADDRESSES_MOST = 6
 ROWS_MOST = 1000
 """Maximum number of rows with an address that are read in all."""
 ROWS_EACH = 100
-"""Maximum number of rows read per interface, so that no interface hides the others."""
+"""Maximum number of rows read per interface: no interface may hide the others."""
 TEXT_MOST = 64
 """Characters kept of an address with its zone and prefix length; an IPv6 address has at most 45."""
 

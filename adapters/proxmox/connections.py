@@ -92,7 +92,7 @@ class ApiConnection:
     def _take_response(self, response: requests.Response, **_: Any) -> None:
         """Take the answer before proxmoxer sees it.
 
-        This also prevents a redirect from being followed, which would send a change twice.
+        This also keeps requests from following a redirect: that would send a change twice.
         """
         raise _ResponseTaken(
             Response(

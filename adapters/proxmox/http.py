@@ -66,7 +66,7 @@ READ_SECONDS = 15.0
 CHANGE_SECONDS = 35.0
 """Seconds to read the answer to a change: pveproxy itself gives up on another node after 30 s."""
 QUICK_SECONDS = 4.0
-"""Seconds to read the answer about a storage, which may hang."""
+"""Seconds to read the answer to a `quick` request: the storage or node it is about may hang."""
 QUEUE_SECONDS = 30.0
 """Maximum seconds that a call waits for its slot."""
 CUT_SECONDS = 1.0
@@ -74,7 +74,7 @@ CUT_SECONDS = 1.0
 BODY_MOST = 4 * 2**20
 """Maximum bytes of an unpacked answer. A guest's own agent supplies some answers."""
 LIST_MOST = 16 * 2**20
-"""Maximum bytes of the cluster's list, which has some 400 bytes per guest."""
+"""Maximum bytes of the cluster's list. It has some 400 bytes per guest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class Calls:
 
         `shape`: the expected type of `data`.
         `read`: runs in the thread, because an answer may be long.
-        `quick`: the call is to a storage, which may hang and must not block other calls.
+        `quick`: the storage or node that the call is about may hang. It must not block other calls.
         """
 
         def check_and_read(data: Any) -> Any:

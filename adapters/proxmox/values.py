@@ -15,7 +15,7 @@ def parse_vmid(value: object) -> int | None:
 
 
 def parse_time(value: object) -> int | None:
-    """Return Unix seconds. None for 0, which Proxmox sends if there is no time."""
+    """Return Unix seconds. None for 0: Proxmox sends it if there is no time."""
     seconds = parse_whole(value)
     return seconds if seconds is not None and 0 < seconds < _TIMES_MOST else None
 

@@ -188,7 +188,7 @@ KNOWN_NAMES = tuple(name for row in SETTINGS for name in (row.name, row.file_nam
 
 
 def load(config_path: Path, environ: Mapping[str, str]) -> Settings:
-    """Read config.py (may be absent) and the environment, which has priority.
+    """Read config.py (may be absent) and the environment. The environment has priority.
 
     An empty value, or None in config.py, counts as not given. Nothing is written, but DATA_DIR may be created.
     Raises: SettingsError with all faults.
@@ -292,7 +292,7 @@ def _from_file(row: Setting, given: RawSetting) -> RawSetting:
 def _config(path: Path, faults: list[Fault]) -> tuple[dict[str, object], Literal["read", "absent", "broken"]]:
     """Return the UPPER_CASE names of config.py that have a value, and add its faults to `faults`.
 
-    Warnings are silenced: those of the compiler print the source line, which may hold a secret.
+    Warnings are silenced: those of the compiler print the source line, and with it a secret.
     """
     try:
         path.read_bytes()

@@ -107,7 +107,10 @@ class GuestFinder:
         return await self.run_on(vmid, _return_guest, check, max_age=max_age)
 
     async def status(self, listed: Guest) -> Guest:
-        """Return a listed guest as it is now. Raises: ProxmoxError; GuestMoved if it is not on its listed node."""
+        """Return a listed guest as it is now.
+
+        Raises: ProxmoxError; GuestMoved if it is not on its listed node, NodeUnreachable if that is offline.
+        """
         if self._cluster_cache.last and not self._cluster_cache.last.node_online(listed.node):
             raise NodeUnreachable(listed.node)
         return await self._proxmox.status(listed)

@@ -96,7 +96,7 @@ class Planner:
         try:
             plan = await self._checked(order, guest)
             if guarded:
-                plan = await self._with_protection(plan)  # last, so that the protection flag is up to date
+                plan = await self._with_protection(plan)  # last: the protection flag must be up to date
         except BotError:
             # an access refusal comes first, because it reveals nothing about the guest
             ensure_allowed(check, guest)

@@ -60,7 +60,7 @@ class AuditCursor:
 
 
 class AuditStore(Protocol):
-    """The stored records, which can only be added to.
+    """The stored records. They are only added to, and pruned as whole attempts.
 
     Every method raises JournalFailed if the disk refuses.
     """

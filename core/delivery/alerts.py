@@ -45,13 +45,13 @@ EDIT_GIVE_UP_SECONDS = 7 * 86400.0
 
 
 class AlertDelivery:
-    """Send what the journal holds."""
+    """Send the outbox messages of the journal."""
 
     def __init__(self, journal: Journal, channel: AlertChannel, clock: Clock) -> None:
         self._journal, self._channel, self._clock = journal, channel, clock
         self._work, self._edit_work, self._ending = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._quiet = asyncio.Event()
-        """Set while no new message is waiting for an attempt, so that edits may run."""
+        """Set while no new message is waiting for an attempt: edits may run then."""
         self._busy = asyncio.Lock()
         self._posts = Retries(clock, "an alert could not be sent")
         self._edits = Retries(clock, "the edit of an alert could not be sent")
@@ -81,7 +81,7 @@ class AlertDelivery:
     async def run(self) -> None:
         """Send until the bot ends. Unexpected errors are logged and do not end the loop.
 
-        Edits run beside new messages and never before one, so that a slow edit delays no alert.
+        Edits run beside new messages and never before one: a slow edit delays no alert.
         """
         async with self._busy:
             await asyncio.gather(

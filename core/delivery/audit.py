@@ -172,7 +172,7 @@ class AuditDelivery:
     # -- messages
 
     async def _flush(self, channel: AuditChannel) -> None:
-        """Send one message after the other, and before each look for changes first."""
+        """Send one message after the other. Each is taken from the first stream that has a line to post."""
         while True:
             await self._wait_spacing()
             for queue in self._queues:

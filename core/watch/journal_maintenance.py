@@ -28,7 +28,7 @@ class JournalMaintenance:
         self.error: JournalFailed | None = None
         self.renewed: JournalRenewal | None = None
         self._pruned = clock.monotonic() - PRUNE_EVERY + FIRST_PRUNE
-        self._after: int | None = 0  # position in the audit trail to continue from; None: done
+        self._after: int | None = 0  # id in the audit trail to continue from; None: done
 
     def check(self) -> JournalRenewal | None:
         """Return how the journal was recreated, if that just happened. Does not raise."""

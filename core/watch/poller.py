@@ -148,7 +148,7 @@ class Poller:
         """
         listed = first.find(suspect.vmid)
         if listed is None and not suspect.node:
-            return False  # from a list of the older form, which did not store the node
+            return False  # from a list of the older form: it did not store the node
         try:
             return await self._proxmox.status(listed or suspect.as_guest())
         except (GuestMoved, MissingPrivilege):

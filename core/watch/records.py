@@ -45,7 +45,7 @@ def encode_state(state: WatchState) -> dict[str, object]:
 
 
 def changed_records(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, str | None]:
-    """Return the records to write so that the journal holds `after` instead of `before`; None deletes a record."""
+    """Return the records that turn `before` into `after` when they are written. None deletes a record."""
     written: dict[str, str | None] = {
         key: encode(sorted(value) if isinstance(value, frozenset) else value)
         for key, value in after.items()

@@ -169,7 +169,7 @@ class Watch:
         self.blind = blind_guests(self.state, self.entries)
 
     def on_action_done(self, report: Report) -> bool:
-        """Note what the bot did to a watched guest.
+        """Note an action of the bot on a watched guest.
 
         Return whether the guest was taken off the list because it was deleted.
         """
@@ -189,7 +189,9 @@ class Watch:
                     transition.guests[vmid] = transition.settle(known, after, wanted=True)
                 self._commit(transition)
             if after is not None and after.state is State.STOPPED:
-                self._expected.on_stop_seen(vmid)  # no poll will notice it: the next stop is an alarm again
+                self._expected.on_stop_seen(
+                    vmid
+                )  # no poll will notice it: the next stop raises an alert again
         except (StoreFailed, JournalFailed) as error:
             _log.warning("the action on guest %d could not be noted: %s", vmid, error)
         return False

@@ -27,7 +27,7 @@ class WatchList:
         """Called with the name of a file that keeps another edit of the list, made while the bot ran."""
 
     def load(self, entries: tuple[WatchEntry, ...]) -> None:
-        """Start with these entries, which are already stored."""
+        """Start with these entries. They are already stored."""
         self.entries = _ordered(entries)
 
     def find(self, vmid: int) -> WatchEntry | None:

@@ -114,7 +114,7 @@ class GuestFact:
     wanted: bool = False
     """Whether somebody did it on purpose, even if it is not known who."""
     state: State = State.UNKNOWN
-    """For HALTED and STUCK: the state that the guest does not leave. It stays when `what` changes."""
+    """For HALTED and STUCK: the state that the guest does not leave. It is kept when `what` changes."""
 
     @property
     def down(self) -> bool:
@@ -141,7 +141,7 @@ class Topic(StrEnum):
     BACKUP = "backup"  # backups failed; backups
     STALE = "stale"  # a node is online, but Proxmox has no new figures of it; node, guests (watched, unknown)
     BLIND = "blind"  # the state of watched guests on a node has been unknown for long; node, guests
-    NOTE = "note"  # no alarm: somebody stopped, deleted or restarted it, or HA moved it; guests (one)
+    NOTE = "note"  # nothing wrong: somebody stopped, deleted or restarted it, or HA moved it; guests (one)
 
 
 ONE_OFF = frozenset({Topic.RESTART, Topic.BACKUP, Topic.NOTE})

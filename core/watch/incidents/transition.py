@@ -32,7 +32,7 @@ SINCE_TOLERANCE = 60.0
 class News:
     """One event of a guest in this poll. `over`: the incident that it ended `ago` seconds ago.
 
-    News that somebody wanted is no alarm.
+    News that somebody wanted (`wanted`) is only noted.
     """
 
     fact: GuestFact
