@@ -228,8 +228,8 @@ class ProxmoxBot(commands.Bot):
             # other requests for good
             await asyncio.wait(last_words, timeout=FAREWELL_SECONDS)
         if self.running is not None and self.running is not asyncio.current_task():
-            # discord.py would wait for an answer on a dead connection, or leave a session to resume, which
-            # keeps the bot "online"
+            # discord.py would wait for an answer on a dead connection, or leave a session to resume: the bot
+            # would stay "online"
             self.running.cancel()
         self._ending.set()
         await self.heartbeat.close()

@@ -20,7 +20,7 @@
     │   ├── …                        the guest does not allow the action: core/guest_errors.py
     │   └── …                        the input is invalid: core/wanted_errors.py
     ├── ProxmoxError                 Proxmox refused, or could not be reached: core/proxmox_errors.py
-    ├── StoreFailed                  the watch list could not be written
+    ├── StoreFailed                  the watch list or the copy of the read-only switch could not be written
     └── JournalFailed                the journal could not be written or read
 
 An error carries values and no sentence. `ui` has one row of words for each class.
@@ -229,7 +229,7 @@ class IncidentOver(Refused):
 
 @dataclass(eq=False)
 class StoreFailed(BotError):
-    """The watch list could not be written. The old one is unchanged."""
+    """The watch list could not be written and is unchanged, or the copy of the read-only switch failed."""
 
     reason: str
 

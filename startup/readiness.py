@@ -22,7 +22,7 @@ from ui.interaction.context import Services
 from ui.messages.readiness import finding_line, mended_line, ready_line
 
 AGAIN_SECONDS = 60.0
-FIRST_LOOK_SECONDS = 60.0
+FIRST_POLL_SECONDS = 60.0
 """Seconds to wait for the watch's first poll: this check uses its result."""
 
 _log = logging.getLogger("bot")
@@ -72,7 +72,7 @@ class StartCheck:
 
     async def _await_first_poll(self) -> None:
         watch, waited = self._services.watch, 0.0
-        while watch.last_read is None and watch.read_error is None and waited < FIRST_LOOK_SECONDS:
+        while watch.last_read is None and watch.read_error is None and waited < FIRST_POLL_SECONDS:
             await asyncio.sleep(0.1)
             waited += 0.1
         self._cluster = watch.read_error or self._services.cluster_cache.last

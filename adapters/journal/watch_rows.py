@@ -93,7 +93,7 @@ def write_batch(db: sqlite3.Connection, rows: Rows) -> None:
 
 
 def forget_old(db: sqlite3.Connection, before: float) -> bool:
-    """Delete up to `PIECE` incidents and as many messages that ended or were settled before `before`.
+    """Delete a piece of the incidents that ended before `before`, and of the messages settled by then.
 
     `before`: Unix seconds. Return whether there may be more.
     """

@@ -95,7 +95,7 @@ class _Call:
 
 
 class Calls:
-    """The calls of one lane. All lanes share the connections, and may borrow the free slots of READS."""
+    """The calls of one lane. All lanes share the connections. Each may borrow free slots of READS."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint, self._lane = endpoint, Lane.READS

@@ -1,1 +1,1 @@
-"""Who may do what to which guest, where and how often."""
+"""Decide who may do what to which guest, where and how often."""

@@ -25,7 +25,7 @@ class RecordStore(Protocol):
 
 
 class SwitchFile(Protocol):
-    """The second place. Every method may raise StoreFailed."""
+    """The second place: a file. Every method may raise StoreFailed."""
 
     def read(self) -> str | None:
         """Return the stored text, None if there is none."""

@@ -1,1 +1,1 @@
-"""From an order to its report: plan, send, follow."""
+"""Carry out orders: plan, send, follow, report."""

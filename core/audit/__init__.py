@@ -1,1 +1,1 @@
-"""The trail of what was attempted, and how it ended."""
+"""Record every attempt, and how it ended."""

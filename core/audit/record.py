@@ -1,4 +1,4 @@
-"""Define the record that the audit trail keeps of each step of an attempt. Tell its result from it."""
+"""Define the record that the audit trail keeps of each step of an attempt. Derive the attempt's result from it."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Send the messages of the journal to Discord, each once and in order, however long Discord is away.
+"""Send the messages of the journal to Discord, each at least once and in order, however long Discord is away.
 
 core/delivery/outbox.py says how an attempt is repeated.
 """

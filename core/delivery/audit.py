@@ -68,10 +68,10 @@ def _units(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def _format_lines(channel: AuditChannel, told: Sequence[AuditEntry]) -> dict[int, str]:
+def _format_lines(channel: AuditChannel, records: Sequence[AuditEntry]) -> dict[int, str]:
     """Return the lines by record id. A record that cannot be rendered is left out and blocks no other."""
     found: dict[int, str] = {}
-    for each in told:
+    for each in records:
         try:
             found[each.id] = channel.line(each)
         except Exception:  # noqa: BLE001 - a bug in one line

@@ -1,4 +1,4 @@
-"""Watch the guests: turn each poll of the cluster into incidents and alerts. Each alert is sent once.
+"""Watch the guests: turn each poll of the cluster into incidents, and these into alerts.
 
 `incidents/model.py` and `incidents/state.py` define the data. `poller.py` reads and confirms.
 `incidents/step.py` decides, using `incidents/infrastructure.py`, `incidents/guests.py`,

@@ -235,7 +235,7 @@ class Watch:
             transition.mute(target, seconds, by, by_id)
         transition.update_incident(
             replace(incident, muted_until=transition.muted_until(incident))
-        )  # nothing else may be reported now
+        )  # announce_all updates it only while Proxmox can be read
         self._commit(transition)
         return transition.open[incident_id]
 

@@ -150,7 +150,7 @@ ONE_OFF = frozenset({Topic.RESTART, Topic.BACKUP, Topic.NOTE})
 
 @dataclass(frozen=True, slots=True)
 class SourceFault:
-    """Why Proxmox cannot be read: a ProxmoxError of core/errors.py as a value that can be compared and kept."""
+    """Why Proxmox cannot be read: a ProxmoxError (core/proxmox_errors.py) as a value to compare and to store."""
 
     error: str
     values: tuple[tuple[str, Any], ...] = ()

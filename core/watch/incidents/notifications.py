@@ -1,4 +1,4 @@
-"""Turn news into messages: grouped if there are many, silent while muted, repeated if nobody answers."""
+"""Turn news into messages: grouped if there are many, silent while muted, repeated until acknowledged."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -75,7 +75,7 @@ def _open_group(transition: Transition, some: Sequence[News]) -> None:
 
 
 def announce_all(transition: Transition, *, reminds: bool = True) -> None:
-    """Report new and unmuted incidents, and remind of those that nobody has answered."""
+    """Report new and unmuted incidents. Remind of those that nobody has acknowledged."""
     unmuted = [
         incident
         for incident in sorted(transition.open.values(), key=lambda incident: incident.id)

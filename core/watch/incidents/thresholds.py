@@ -105,9 +105,9 @@ def _check_reading(transition: Transition, reading: ThresholdReading) -> None:
 
 
 def _lose_sight(transition: Transition, key: str, old: ThresholdState) -> None:
-    """End the incident at the `READS_IN_A_ROW`-th such read.
+    """Count a `blind` reading. The incident ends after `READS_IN_A_ROW` of them in a row.
 
-    Earlier ones keep it, because balloon data is also missing for a moment after a migration.
+    A single one keeps it, because balloon data is also missing for a moment after a migration.
     """
     blind = old.blind + 1
     if old.incident is None or blind >= READS_IN_A_ROW:

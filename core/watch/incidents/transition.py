@@ -188,7 +188,7 @@ class Transition:
         return message
 
     def find_open(self, incident_id: int) -> Incident:
-        """Return the open incident that somebody answers.
+        """Return the open incident with this id.
 
         Raises: IncidentOver.
         """
