@@ -1,4 +1,4 @@
-"""Represent people of the demo Discord, and the bot's reaction to one press of theirs."""
+"""Represent people of the demo Discord, and the bot's reaction to one of their presses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class ReplySource(Protocol):
-    """The part of a DiscordServer that a Reply needs."""
+    """The part of a DiscordServer that a PressResult needs."""
 
     ack_seconds: dict[int, float]
 
@@ -97,7 +97,7 @@ class PressResult:
     async def until(
         self, wanted: str | Callable[[PressResult], object], timeout: float = 60.0
     ) -> PressResult:
-        """Wait until the text contains `wanted`, or until `wanted(reply)` is true.
+        """Wait until the text contains `wanted`, or until `wanted(result)` is true.
 
         Raises: TimeoutError.
         """

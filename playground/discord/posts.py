@@ -15,7 +15,7 @@ _STYLES = {1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link", 6
 
 
 class StoredMessage(Protocol):
-    """The part of a stored message that a Post reads; SimCord's message model has it."""
+    """The part of a stored message that a SeenMessage reads. SimCord's message model has it."""
 
     id: int
     channel_id: int

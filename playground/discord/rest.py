@@ -58,12 +58,12 @@ class CallHandler(Protocol):
     def __call__(self, call: Call) -> Any:
         """Carry out a call and return the JSON to answer with, None for 204.
 
-        Raises: Refused.
+        Raises: CallRefused.
         """
 
 
 class Rest:
-    """The REST part. `done` is called after each request with its journal entry."""
+    """Serve the REST API. `done` is called after each request with its journal entry."""
 
     def __init__(
         self, token: Callable[[], str], answer: CallHandler, done: Callable[[Request], None]
@@ -75,7 +75,7 @@ class Rest:
         self.journal: list[Request] = []
         self.violations: list[str] = []
         self.down = False
-        """True answers everything with 503: an outage."""
+        """True plays an outage: every answer is a 503."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         began = time.monotonic()

@@ -141,7 +141,7 @@ class World(simcord.Env):
     def answer(self, call: Call) -> Any:
         """Carry out one REST call of the bot.
 
-        Raises: Refused with Discord's error.
+        Raises: CallRefused, with Discord's error.
         """
         del self.backend.http_requests[:-_HISTORY], self.backend.transcript[:-_HISTORY]
         try:

@@ -1,10 +1,10 @@
 """Provide a realistic Proxmox VE cluster on loopback, for tests and for the demo.
 
 fakepve speaks Proxmox' API over HTTPS, but differs in places that would mislead a bot. `Pve` corrects them in
-layers: pve_http (rights, parameters, trouble), pve_tasks, pve_task_lists, pve_config, pve_power, pve_guests,
-pve_metrics, pve_resources, pve_serving (start and stop), pve_others (other people's actions), pve_scenes
-(events in the cluster). This file makes one of them, with the bot's rights. It runs on a thread with its own
-event loop, so that synchronous and asynchronous tests use it alike:
+layers, one file each: http (rights, parameters, network faults), tasks, task_lists, guest_config, power, guests,
+metrics, resources, serving (start and stop), others (other people's actions), scenes (events in the cluster).
+This file adds the bot's rights. The cluster runs on a thread with its own event loop, so synchronous and
+asynchronous tests use it alike:
 
     with Pve(nodes=("pve1", "pve2")) as pve:
         secret = pve.give_bot()

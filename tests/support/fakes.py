@@ -539,7 +539,7 @@ class MemoryRecords:
 
 
 class FakeWorld:
-    """Build the core as `bot.py` does, over a fake cluster and a fake clock."""
+    """Build the core as `bootstrap.py` does, over a fake cluster and a fake clock."""
 
     def __init__(
         self, guests: Iterable[Guest] = (), *, home: str = "pve1", rules: AccessRules = RULES, most: int = 0

@@ -53,7 +53,7 @@ class DiscordOutcomeNotifier:
         self._client, self._t, self._clock = client, t, clock
 
     async def notify(self, found: AuditEntry) -> None:
-        while self._client.application is None:  # not logged in yet: no Discord since the start
+        while self._client.application is None:  # the bot has not logged in since its start
             await self._clock.sleep(PAUSE)
         for tried in range(TRIES_MOST):
             try:
@@ -70,7 +70,7 @@ class DiscordOutcomeNotifier:
     async def _show(self, found: AuditEntry, view: ui.LayoutView) -> None:
         """Show the card in the original message, or else in its channel.
 
-        Raises: Trouble.
+        Raises: one of DISCORD_ERRORS.
         """
         await send_with_fallbacks(self._t, view, partial(self._put, found))
 

@@ -46,7 +46,7 @@ async def read_guild(client: discord.Client, wanted: RequiredSetup) -> GuildView
 async def _quiet_thread(guild: discord.Guild, number: int) -> discord.Thread | None:
     """Fetch a thread that the gateway did not send. None if there is no such thread, or the bot may not see it.
 
-    Raises: Trouble, if Discord gives no answer.
+    Raises: one of DISCORD_ERRORS, if Discord gives no answer.
     """
     try:
         found = await guild.fetch_channel(number)

@@ -269,7 +269,7 @@ def typed_fields(data: Mapping[str, Any]) -> dict[str, str]:
 async def ask_first(services: Services, reply: Reply, order: Order) -> None:
     """Show the plan and ask for confirmation. In a dry run only show the plan.
 
-    Raises: AnswerTooLate, and the errors of `Operations.plan`.
+    Raises: AnswerTooLate, and the errors of `Executor.plan`.
     """
     ensure_awaited(reply.interaction)
     plan = await services.executor.plan(order)

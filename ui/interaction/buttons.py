@@ -2,9 +2,8 @@
 
 A button's `custom_id` names the guest and the action, and nothing else in it is trusted:
 
-- `g1:start:101:5d0a…` acts on a guest. The last part is `Guest.fingerprint`, so that a stale button does not reach
-another
-  guest that got the same VMID. It has 32 hex digits, or eight in messages of earlier versions, which still work.
+- `g1:start:101:5d0a…` acts on a guest. The last part is `Guest.fingerprint`: a stale button must not reach another
+  guest that got the same VMID. It has 32 hex digits. Buttons of earlier versions have eight and still work.
 - `g1:refresh:101` reads the guest again.
 - `a1:ack:17` answers an alert by its incident. `:r` at the end marks a message that is not edited.
 - `p1:…` turns a page.

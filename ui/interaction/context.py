@@ -1,4 +1,4 @@
-"""Give cogs, buttons and forms the services, and say who asks for what. bot.py provides the services."""
+"""Give cogs, buttons and forms the services, and tell who asks for what. bootstrap.py builds the services."""
 
 import datetime
 from collections.abc import Awaitable, Callable
@@ -32,10 +32,10 @@ Interaction = discord.Interaction[discord.Client]
 
 
 class Heartbeat(Protocol):
-    """Send signs of life to a monitor outside of the bot.
+    """Send heartbeats to a monitor outside of the bot.
 
-    `is_enabled`: whether it is set up. `error`: why the last one did not arrive, None if it did.
-    `last_beat`: Unix seconds of the last one that arrived.
+    `wanted`: whether one is set up. `failing`: why the last heartbeat did not arrive, None if it did.
+    `taken`: Unix seconds of the last heartbeat that arrived.
     """
 
     error: str | None
@@ -45,7 +45,7 @@ class Heartbeat(Protocol):
     def is_enabled(self) -> bool: ...
 
     async def beat(self) -> bool:
-        """Send one sign of life. Does not raise."""
+        """Send one heartbeat. Does not raise."""
 
 
 class OpenReply(Protocol):
@@ -79,7 +79,7 @@ class Services:
     texts: Texts
     questions: Questions
     press: Callable[[Interaction, str], Awaitable[None]]
-    """Handles a press on a lasting button: `cogs.buttons.on_button_press`."""
+    """Handles a press on a lasting button: `on_button_press` in cogs/buttons.py."""
     timezone: datetime.tzinfo
     """Time zone in which dates begin (TIMEZONE)."""
     poll_seconds: float
@@ -87,7 +87,7 @@ class Services:
     arrivals: Arrivals = field(default_factory=Arrivals)
     """Measures how late interactions arrive."""
     open_replies: set[OpenReply] = field(default_factory=set)
-    """Unfinished answers, to be told when the bot ends."""
+    """Unfinished answers. Each shows a farewell when the bot ends."""
 
 
 class _Serving(Protocol):

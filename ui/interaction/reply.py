@@ -1,8 +1,8 @@
 """Answer one interaction: acknowledge it in time, edit the same message, and refuse in private.
 
 Put `async with Reply(...) as reply:` around the work of a command or button. A BotError that leaves the block
-becomes one private sentence, any other exception an incident id. Discord's limits: 3 s to acknowledge, 15 min for
-the token.
+becomes one private sentence. Any other exception is logged, and the person gets its error id. Discord's limits: 3 s
+to acknowledge, 15 min for the token.
 """
 
 import asyncio
@@ -202,7 +202,7 @@ class Reply:
     async def say_farewell(self) -> None:
         """Tell the person that the bot ends during this answer.
 
-        No action may start any more at this time (`Operations.ending`).
+        No action starts any more at this time (`Executor.ending`).
         """
         text = self.t("The bot is shutting down. Run the command again in a moment.")
         async with self._lock:

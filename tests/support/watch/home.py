@@ -1,4 +1,4 @@
-"""Build the watch as `bot.py` does, over a fake cluster and clock, with a real journal and a real list on disk."""
+"""Build the watch as `bootstrap.py` does, over a fake cluster and clock. Journal and watch list are real files."""
 
 from collections.abc import Iterable
 from pathlib import Path
