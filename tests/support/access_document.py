@@ -1,4 +1,4 @@
-"""The table of docs/access.md: who is promised what. Written by people for people, and read by the tests."""
+"""Read the access table of docs/access.md, so that tests can hold the bot to it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +9,12 @@ HEADINGS = {"ja": "\n## 誰が何をできるか\n", "en": "\n## Who may do what
 
 @dataclass(frozen=True)
 class Promise:
-    """`level` counts from 1, a viewer's. `everything`: it takes that level for all guests. `protected`: what it takes
-    on a protected guest, in words."""
+    """Hold one row of the table.
+
+    `level`: the level needed; 1 is VIEWER.
+    `everything`: the person needs that level for all guests.
+    `protected`: what a protected guest needs in addition, in the document's words.
+    """
 
     level: int
     everything: bool
@@ -18,7 +22,7 @@ class Promise:
 
 
 def promises(language: str) -> dict[str, Promise]:
-    """By the command's name without its slash; `acknowledge` is the button."""
+    """Return the rows by command name without the slash. `acknowledge` is a button."""
     section = DOCUMENT.read_text("utf-8").split(HEADINGS[language])[1].split("\n## ")[0]
     found: dict[str, Promise] = {}
     for line in section.splitlines():
@@ -35,10 +39,10 @@ def promises(language: str) -> dict[str, Promise]:
 ANYBODY, VIEWER, OPERATOR, ADMIN = range(4)
 PROMISES = promises("en")
 TABLE = {word: each.level for word, each in PROMISES.items()} | {"access": ANYBODY}
-"""The least level of each operation, by its command."""
+"""Level that each operation needs, by command name."""
 GUARDED = {word for word, each in PROMISES.items() if each.protected == "admin, name, reason"}
 """Operations that need an admin on a protected guest, with its name and a reason. So does a mute of over 8 hours."""
 FOR_EVERYTHING = tuple(word for word, each in PROMISES.items() if each.everything)
-"""Operations that are never about one guest: they take the level for all of them."""
+"""Operations that concern the whole cluster: the person needs the level for all guests."""
 ON_ALERTS = ("start", "info", "acknowledge", "monitor mute")
-"""Operations of the buttons of alerts."""
+"""Operations that have a button on alerts."""

@@ -1,7 +1,7 @@
-"""Every command, stated once for all tests, and written by hand: nothing here is taken from core/operations.py.
+"""List every command once, for all tests. Written by hand: nothing is taken from core/operations.py.
 
-A registered command without a row here fails tests/project/test_command_catalogue.py. Who may do what stands
-apart from this, in the table of docs/access.md, which tests/bot/access/test_table.py reads.
+A registered command without a row here fails tests/project/test_command_catalogue.py. The access table is separate:
+tests/bot/access/test_table.py reads it from docs/access.md.
 """
 
 from collections.abc import Mapping
@@ -22,10 +22,10 @@ KNOWN = ALL_STATES - {State.UNKNOWN}
 
 @dataclass(frozen=True)
 class Action:
-    """What a command does to a guest.
+    """Describe the effect of a command on a guest.
 
-    `request` follows the guest's path in the API, for the command's example. `tasks`: the types of the task that it
-    makes, for each kind that can do it.
+    `request`: API path of the command's example, relative to the guest's path. `tasks`: types of the task that
+    Proxmox starts, for each kind of guest that has the action.
     """
 
     request: str
@@ -36,25 +36,27 @@ class Action:
     stops: bool = False
     template: bool = False
     button: str = ""
-    """Of the panel. "always": greyed out where it does not fit; "fits": left out there."""
+    """Button on the panel. "always": greyed out if it does not fit the state. "fits": left out then. "": none."""
 
     @property
     def power(self) -> str:
-        """Proxmox' word for it, where it is one of `status/WORD`."""
+        """Proxmox' word in `status/WORD`, empty for other requests."""
         return self.request.removeprefix("status/") if self.request.startswith("status/") else ""
 
     @property
     def begins(self) -> State:
-        """A state from which it may start."""
+        """A state in which the action is possible."""
         return next(state for state in State if state in self.states)
 
 
 @dataclass(frozen=True)
 class Command:
-    """`options` in their order, with a star where required. `example`: the demo cluster carries it out.
+    """Describe a command.
 
-    `completes`: options to try completion on, with what is filled in before. `guarded`: on a protected guest it takes
-    an admin, the guest's name and a reason.
+    `options`: names in their order; required ones have a star.
+    `example`: values with which the demo cluster carries it out.
+    `completes`: options with completion, each with the values filled in before it.
+    `guarded`: a protected guest needs an admin, the guest's name and a reason.
     """
 
     word: str
@@ -265,10 +267,10 @@ READING = tuple(
     for command in COMMANDS
     if command.effect is Effect.NOTHING and command.options.startswith("vmid*")
 )
-"""The commands that show something of one guest."""
+"""Commands that show something of one guest."""
 ACTING = tuple(command for command in COMMANDS if command.action is not None)
 ACTION = {command.operation: command.action for command in COMMANDS if command.action is not None}
-"""What each action does, by its operation."""
+"""Effect of each action, by operation."""
 
 EVERY_COMMAND: list[tuple[str, dict[str, Any]]] = [
     *((command.word, dict(command.example)) for command in COMMANDS),
@@ -286,12 +288,12 @@ def level_of(word: str) -> Level:
 
 
 def words_of_power(kind: Kind) -> list[str]:
-    """Proxmox' words in `POST …/status/WORD`, for this kind of guest."""
+    """Return the words that Proxmox accepts in `POST …/status/WORD` for this kind of guest."""
     return [action.power for action in ACTION.values() if action.power and kind in action.tasks]
 
 
 def panel_buttons(t: Text, kind: Kind, state: State) -> list[tuple[str, bool]]:
-    """The labels of the buttons under such a guest's details, and whether each can be pressed."""
+    """Return the labels of the buttons on the panel of such a guest, each with whether it can be pressed."""
     found = []
     for operation, action in ACTION.items():
         fits = kind in action.tasks and state in action.states

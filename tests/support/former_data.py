@@ -1,4 +1,4 @@
-"""The data directories that former versions left behind; tests/fixtures/README.md says how they were made."""
+"""Restore data directories of former versions. tests/fixtures/README.md tells how they were made."""
 
 import json
 import sqlite3
@@ -15,16 +15,16 @@ from tests.support.stage import Stage
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 JOURNAL, WATCH_LIST, READ_ONLY = "journal.db", "monitor_list.json", "readonly.json"
-"""The files' names in a data directory, as they have always been."""
+"""File names in a data directory. They have never changed."""
 MADE = "made.json"
 BUTTONS = "buttons.json"
 
 
 @dataclass(frozen=True, slots=True)
 class FormerData:
-    """A data directory of tests/fixtures, and the cluster as its bot saw it last.
+    """Describe a data directory in tests/fixtures and the state of the cluster at that time.
 
-    `schema` is the journal's version. `cluster` brings the demo's cluster into that state.
+    `schema`: the journal's version. `cluster`: brings the demo cluster into that state.
     """
 
     name: str
@@ -37,12 +37,12 @@ class FormerData:
 
     @property
     def left_at(self) -> float:
-        """When that bot was killed, in Unix seconds."""
+        """Unix time at which that bot was killed."""
         return float(self._made["left_at"])
 
     @property
     def ids(self) -> dict[str, int]:
-        """Discord's ids of that day: of the guild, its channels and the people."""
+        """Discord's former ids of the guild, its channels and the people, by name."""
         return dict(self._made["ids"])
 
     @property
@@ -51,7 +51,7 @@ class FormerData:
         return made
 
     def lay_out(self, directory: Path, ids: dict[str, int] | None = None) -> None:
-        """Write the files as that bot left them. `ids` take the place of the ids of that day."""
+        """Write the files as that bot left them. `ids`, by name, replace the former ids."""
         with closing(sqlite3.connect(directory / JOURNAL)) as db:
             db.executescript(self._text("journal.sql", ids))
             assert db.execute("PRAGMA user_version").fetchone() == (self.schema,)
@@ -62,7 +62,7 @@ class FormerData:
             (directory / READ_ONLY).chmod(0o600)
 
     def restore(self, scene: Stage) -> None:
-        """Lay the files out for the people and channels of this stage, and set its clock to the time of that day."""
+        """Write the files for the people and channels of this stage, and set its wall clock to `left_at`."""
         here = {
             "guild": scene.guild.id,
             "category": scene.category.id,
@@ -75,7 +75,7 @@ class FormerData:
         scene.clock.wall = self.left_at - time.time()
 
     def custom_id(self, message: str, button: str) -> str:
-        """The custom_id of the button with this label, in the message that begins with these words."""
+        """Return the custom_id of the button labelled `button`, in the message that begins with `message`."""
         (found,) = [kept for kept in self._messages if kept["of"].startswith(message)]
         (custom_id,) = [
             part["custom_id"] for part in walk(found["components"]) if part.get("label") == button
@@ -83,7 +83,7 @@ class FormerData:
         return str(custom_id)
 
     def custom_ids(self) -> list[str]:
-        """The custom_ids of all buttons that the bot of that day sent."""
+        """Return the custom_ids of all buttons that the former bot sent."""
         parts = [part for kept in self._messages for part in walk(kept.get("components"))]
         return [part["custom_id"] for part in parts if "custom_id" in part]
 
@@ -117,7 +117,7 @@ def _cluster_of_26(pve: Pve) -> None:
     pve.crash_all((101, 103, 105, 107, 204, *several[:6]))
     pve.start_as_root(205)
     for vmid in (201, 202):
-        pve.set_uptime(vmid, 70 * 86400.0)  # that bot saw hours pass that the cluster did not
+        pve.set_uptime(vmid, 70 * 86400.0)  # above the stored uptimes, or the guests would seem restarted
     pve.io_error(109)
     pve.set_use(202, memory=0.96)
     pve.set_use(201, disk=0.9)

@@ -30,11 +30,11 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
-"""Seconds after which what a test waits for is taken not to come: it only ends a hang."""
+"""Seconds after which a wait fails. The only purpose is to end a hang."""
 SOON = 15.0
-"""Seconds in which a bot has ended, on a busy machine too: what it might wait for in vain takes a minute."""
+"""Maximum seconds until the bot has ended, even on a busy machine. A bot that waits in vain takes a minute."""
 BUSY_ACK = 15.0
-"""Discord's limit for the first answer to a press, in seconds: its true three may pass on a busy machine."""
+"""Seconds allowed for the first answer to a press. Discord's own limit of 3 s could pass on a busy machine."""
 INTERVAL = 5
 """Seconds between two polls of Proxmox; the minimum that the bot allows."""
 _CONNECTED = "connected to Discord as"
@@ -49,7 +49,7 @@ def _contracts() -> list[Path]:
 
 
 CONTRACTS = _contracts()
-"""Discord's own OpenAPI descriptions, if present: they are not part of this repository."""
+"""Paths of Discord's OpenAPI description, if present. It is not part of this repository."""
 
 
 class BotProcess:
@@ -65,7 +65,11 @@ class BotProcess:
     async def start(
         cls, environment: Mapping[str, str], log: Path, *arguments: str, cold: bool = False
     ) -> BotProcess:
-        """`arguments`: of Python; `cold`: by a new Python, as it always is with arguments."""
+        """Start a bot.
+
+        `arguments`: command line for a new Python, in place of bot.py.
+        `cold`: use a new Python instead of the warm starter.
+        """
         default = ("bot.py", "--config", str(log.with_name("no config.py")))
         if POSSIBLE and not arguments and not cold:
             return cls(starter().start(ROOT / default[0], default[1:], environment, log), log)
@@ -127,7 +131,7 @@ class ProcessStage:
         self.akiko = server.person(self.guild, "akiko", display="Akiko", locale="ja")
         self.emma = server.person(self.guild, "emma", display="Emma", locale="en-US")
         self.cold = False
-        """Whether a bot is started by a Python of its own: where the start is what the test is about."""
+        """Whether bots start in a new Python, for tests of the start itself."""
         self.crashes_expected = False
         """Whether this test makes the bot log a traceback."""
         self._settings: dict[str, str] = {}

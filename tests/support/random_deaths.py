@@ -1,4 +1,4 @@
-"""Kills a process at random moments of its work, again and again, each forked from one that has the imports."""
+"""Kill processes at random moments of their work. Each is forked from a parent that has the imports already."""
 
 from __future__ import annotations
 
@@ -34,7 +34,11 @@ def told(word):
 
 
 class RandomDeaths:
-    """`program` defines `work(argument)`, which goes on for ever and says by `told(word)` what is acknowledged."""
+    """Run the parent process.
+
+    `program`: source that defines `work(argument)`. It runs for ever and calls `told(word)` for each result that it
+    acknowledges.
+    """
 
     def __init__(self, program: str, *arguments: str) -> None:
         self._parent = subprocess.Popen(  # noqa: S603 - our text
@@ -55,7 +59,7 @@ class RandomDeaths:
         self._parent.communicate()
 
     def one(self, argument: str, seconds: float) -> list[str]:
-        """Start the work and kill it so many seconds after its first word. All that it said."""
+        """Start the work and kill it `seconds` after its first word. Return all of its words."""
         assert self._parent.stdin is not None
         assert self._parent.stdout is not None
         self._parent.stdin.write(f"{argument}\n")

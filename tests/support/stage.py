@@ -39,9 +39,9 @@ from ui.messages.errors import error_sentence
 T = TypeVar("T")
 
 PATIENCE = 60.0
-"""Real seconds after which what a test waits for is taken not to come: it only ends a hang."""
+"""Real seconds after which a wait fails. The only purpose is to end a hang."""
 BUSY_ACK = 15.0
-"""Discord's limit for the first answer to a press, in seconds: its true three may pass on a busy machine."""
+"""Seconds allowed for the first answer to a press. Discord's own limit of 3 s could pass on a busy machine."""
 _HANDLERS = ("CommandTree-invoker", "discord-ui-", "discord.py: on_interaction")
 """Name prefixes of the tasks in which discord.py runs commands, buttons and forms."""
 
@@ -275,11 +275,11 @@ class Stage:
             await self.seen_through(self.bot.monitor._poll_once())
 
     def kill_token(self, reply: PressResult) -> None:
-        """Discord takes nothing more by this press's token, as fifteen minutes after it."""
+        """Make Discord reject the token of this press, as it does after fifteen minutes."""
         self.server.world.limit(self.server.world.press_of(reply.result), ack=-1.0, token=-1.0)
 
     async def seen_through(self, look: Coroutine[Any, Any, None]) -> None:
-        """Wait for a look's end. The time before a second read passes as soon as nothing else is waited for."""
+        """Run a poll to its end. Skip the pause before its second read as soon as the poll waits for nothing else."""
         looking = asyncio.create_task(look)
         while (await asyncio.wait({looking}, timeout=0.01))[1]:
             if looking in self.clock.waiting:
@@ -296,7 +296,7 @@ class Stage:
 
     @property
     def logged(self) -> list[str]:
-        """The log lines at ERROR, with tracebacks."""
+        """Return the log lines at ERROR, with tracebacks."""
         return self._log.lines
 
     # -- checking
@@ -304,7 +304,7 @@ class Stage:
     def assert_refused(self, reply: PressResult, person: Person, error: BotError) -> None:
         """Check that the reply is one private sentence in the person's language, without buttons."""
         told = [self.told(person, error)]
-        if isinstance(error, NotHere):  # where the person sees a channel that would do, it is named
+        if isinstance(error, NotHere):  # the reply names a usable channel if the person sees one
             told += [self.try_in(person, channel.id) for channel in (self.channel, self.alerts)]
         assert reply.text in told, f"{reply.text!r} is not {told!r}"
         self.assert_private(reply)

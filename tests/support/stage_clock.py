@@ -24,7 +24,7 @@ class StageClock(Clock):
         self.wall = 0.0
         """Seconds by which the wall clock is off, as after somebody set it."""
         self.waiting: set[asyncio.Task[Any] | None] = set()
-        """What waits for longer than `SHORT`: it goes on by a `skip`."""
+        """Tasks in a wait longer than `SHORT`. A `skip` lets them continue."""
         self._skips: list[tuple[float, float]] = [(0.0, 0.0)]
         self._moved = asyncio.Event()
 

@@ -1,7 +1,7 @@
-"""Walks a table in one test, where a test for each row would cost more than the row itself.
+"""Run one test over a whole table, where a test per row would cost more than the row itself.
 
-`@walked("name", rows)` stands where `@pytest.mark.parametrize` would. It is for rows that share nothing: the
-fixtures of the test are made once for all of them. A failure names its row.
+Use `@walked("name", rows)` in place of `@pytest.mark.parametrize`. All rows share the test's fixtures, so no row
+may depend on what an earlier row left behind. A failure names its row.
 """
 
 import functools
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 def walked(
     names: str | Sequence[str], rows: Iterable[object]
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Call the test with each row. Several of these on a test walk every combination."""
+    """Call the test with each row. Several decorators on one test walk every combination."""
     wanted = (names,) if isinstance(names, str) else names
     listed = [(row,) if isinstance(names, str) else row for row in rows]
     assert listed, f"no rows of {names}"

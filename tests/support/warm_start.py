@@ -1,8 +1,8 @@
-"""Starts programs in processes that have imported their packages already, which saves most of what a start costs.
+"""Start programs in processes that already have their packages imported, because imports take most of a start.
 
-Each is a real process: it has its own id, environment, output, signals and death. It is forked from a starter
-(this file as a program) in place of a new Python; then the program is run as the main one. Each worker of the
-tests has one starter, which ends with it. A test that is about the start itself starts a Python of its own.
+A starter (this file as a program) forks each process, and the fork runs the program as its main module. It is a real
+process with its own id, environment, output and signals. Each test worker has one starter, which ends with the
+worker. Tests of the start itself use a new Python instead.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 POSSIBLE = sys.platform == "linux"
-"""Whether processes can be forked safely after all of these imports."""
+"""Whether a process with all of these imports can fork safely."""
 START_PATIENCE = 60.0
 """Seconds for the starter's own imports, on a busy machine."""
 
 
 class WarmProcess:
-    """A process that the starter has forked, with the part of asyncio's Process that the tests use."""
+    """Control a forked process, like the part of asyncio's Process that the tests use."""
 
     def __init__(self, starter: Starter, pid: int) -> None:
         self._starter, self.pid = starter, pid
@@ -53,17 +53,17 @@ class WarmProcess:
         self.send_signal(signal.SIGKILL)
 
     async def wait(self) -> int:
-        while (code := self.returncode) is None:  # noqa: ASYNC110 - it is told on a socket that several wait for
+        while (code := self.returncode) is None:  # noqa: ASYNC110 - several waiters share one socket, so each polls
             await asyncio.sleep(0.005)
         return code
 
 
 class Starter:
-    """The process that forks, as its client sees it."""
+    """Control the starter process."""
 
     def __init__(self) -> None:
         self.codes: dict[int, int] = {}
-        """Exit codes of those that have ended."""
+        """Exit codes of the ended processes, by process id."""
         self._begun: list[int] = []
         self._rest = b""
         self._socket, there = socket.socketpair()
@@ -88,9 +88,10 @@ class Starter:
     ) -> WarmProcess:
         """Fork a process that runs the program. Its output is added to `log`.
 
-        `after`: a module that the starter imports first, and keeps. Raises AssertionError when the starter has died.
+        `after`: module that the starter imports first. Later processes have it, too.
+        Raises: AssertionError, if the starter has died or is too slow.
         """
-        log.touch()  # it is read before the bot has come to write it
+        log.touch()  # tests may read it before the program writes
         wanted = {
             "command": [str(program), *arguments],
             "environment": dict(environment),
@@ -109,12 +110,12 @@ class Starter:
         return WarmProcess(self, self._begun.pop())
 
     def close(self) -> None:
-        """End it; what it has forked lives on."""
+        """End the starter. Its forked processes continue."""
         self._socket.close()
         self._process.wait(START_PATIENCE)
 
     def read(self) -> None:
-        """Take in what the starter has told so far."""
+        """Read the messages that the starter has sent so far."""
         with contextlib.suppress(BlockingIOError):
             while told := self._socket.recv(65536):
                 self._rest += told
@@ -129,7 +130,7 @@ class Starter:
 
 @functools.cache
 def starter() -> Starter:
-    """This process's own."""
+    """Return the one starter of this process."""
     made = Starter()
     atexit.register(made.close)
     return made
@@ -139,15 +140,15 @@ def starter() -> Starter:
 
 
 def serve(client: socket.socket) -> dict[str, Any] | None:
-    """Fork what the client asks for, and tell it of every end, until it is gone.
+    """Fork a process for each request of the client and report each exit code, until the client is gone.
 
-    Returns twice: None in the starter, and in each process that it has forked what that one is to become.
+    Returns None in the starter. Returns the request in each forked process.
     """
     woken, wakes = os.pipe()
     os.set_blocking(wakes, False)
     signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which end this one by going
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests; the starter ends with them
     rest = b""
     while True:
         ready, _, _ = select.select([client.fileno(), woken], [], [])
@@ -176,7 +177,7 @@ def serve(client: socket.socket) -> dict[str, Any] | None:
 
 
 def become(command: list[str], environment: Mapping[str, str], log: str) -> None:
-    """Run a program as `python program …` would, in the process that was just forked."""
+    """Run the program in this forked process, as `python program …` would."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

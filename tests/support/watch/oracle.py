@@ -251,11 +251,13 @@ class Oracle:
         self.complaints: list[str] = []
         self.quiet = False
 
-    # -- what persons do
+    # -- people's commands
 
     def run_begins(self, at: float) -> None:
-        """Begin a new run after a restart. Orders of the former run count from now
-        (core/actions/expected_stops.py)."""
+        """Begin a new run after a restart.
+
+        Orders of the former run count from now (core/actions/expected_stops.py).
+        """
         self.fresh, self.greeted, self.unanswered, self.blind = True, False, set(), True
         self.unexplained = set()
         self.orders = dict.fromkeys(self.orders, at + 5 * MINUTE)
@@ -317,7 +319,7 @@ class Oracle:
         for metric in Metric:
             self.forget_meter(f"guest/{vmid}/{metric.value}")
 
-    # -- a look
+    # -- a poll
 
     def look(self, sight: Visible, at: float, wall: float, quiet: bool) -> list[Mail]:
         """Return the messages that must be sent after this poll.
@@ -389,7 +391,7 @@ class Oracle:
             self.source = case
             self.open(case)
 
-    # -- a good look
+    # -- a good poll
 
     def good_look(self, sight: Visible) -> None:
         came_back = self.source is not None
@@ -662,7 +664,7 @@ class Oracle:
         self.node_cases[name] = case
         self.open(case)
 
-    # -- what is not known
+    # -- unknown states
 
     def note_unknown(self, book: Book, seen: Seen) -> None:
         """Note since when the guest's state is unknown.

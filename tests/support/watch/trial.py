@@ -1,5 +1,6 @@
-"""Run one history: the real watch, journal and delivery beside the oracle, in the world of
-`tests/support/watch/world.py`.
+"""Run one history: the real watch, journal and delivery beside the oracle.
+
+The simulated cluster and Discord are in `tests/support/watch/world.py`.
 
 Each public method is an event. After each poll, the messages stored by the bot are compared with those that the
 oracle expects. Every new message in the channel is compared with both. `Wrong` carries the story up to that
@@ -324,7 +325,7 @@ class Trial:
         self.clock.jump(seconds)
         self.jumps += 1
 
-    # -- looks
+    # -- polls
 
     def look(self) -> None:
         """Run one poll, deliver its messages, and let the time until the next poll pass."""
@@ -611,7 +612,7 @@ class Trial:
     def close(self) -> None:
         self.process.journal.close()
 
-    # -- what persons do with the bot
+    # -- people's commands
 
     def _command(
         self,
