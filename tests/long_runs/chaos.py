@@ -1,9 +1,9 @@
-"""Run the bot as a real process through faults on both sides and hold what it told against the truth.
+"""Run the bot as a real process through faults on both sides, then compare its reports with the truth.
 
     python -m tests.long_runs.chaos [--minutes N] [--seed N] [--guests N]
 
 The process is killed (SIGKILL) every 40 s. Meanwhile guests crash and come back, people give commands, and Proxmox
-and Discord fail in turn. Then all faults end, and three things are compared with what really happened: the
+and Discord fail in turn. Then all faults end. Three things are compared with what really happened: the
 incidents and messages in journal.db, the messages in the alert channel, and the audit trail.
 """
 
@@ -35,7 +35,7 @@ KILL_EVERY = 40.0
 LONG_DOWN = 90.0
 """Seconds of downtime after which a crash must have been reported, whatever failed meanwhile."""
 DETECT_WITHIN = 60.0
-"""Seconds after a guest's return within which its crash may still be reported, because an outage hides both."""
+"""Seconds after a guest's return in which its crash may be reported, because an outage may hide both."""
 SETTLE = 150.0
 """Seconds without faults that the bot gets at the end."""
 SAID_TWICE = "Interaction has already been acknowledged"
@@ -361,7 +361,7 @@ class Chaos:
     def compare_audit(self) -> None:
         """Check the audit trail against the bot's tasks.
 
-        Each task must have one attempt with its true end, and no end may be unknown that Proxmox knows.
+        Each task must have one attempt with its true end. The end must not be unknown if Proxmox knows it.
         """
         tasks = {upid: task for upid, task in self.pve.tasks.items() if task["user"] == IDENTITY}
         attempts = [each for each in self.attempts() if each.operation in CHANGING]

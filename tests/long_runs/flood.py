@@ -1,10 +1,11 @@
-"""What one person's flood costs everybody else: the real process, 10,000 guests, a Proxmox that answers in 100 ms.
+"""Measure how much one person's flood of requests delays everybody else.
 
     python -m tests.long_runs.flood [--guests N] [--seconds S] [--a-second N]
 
-One person asks 20 times a second, first nothing, then reads, then completions, then what they may not do. Meanwhile
-guests stop, and another person asks for a guest and starts one. Printed is what these felt, and how much memory and
-journal grew; the exit code is 1 where a goal is missed.
+The bot is a real process with 10,000 guests. Proxmox takes 100 ms for each answer. One person sends 20 requests a
+second: first none for comparison, then reads, then completions, then commands that they may not use. Meanwhile guests
+stop, and another person opens a panel and starts a guest. The run prints their waiting times and the growth of memory
+and journal. The exit code is 1 if a goal is missed.
 """
 
 from __future__ import annotations
@@ -45,14 +46,14 @@ SAMPLES = 3
 STEP = 2.0
 """Seconds from an alert to the stop of the next guest.
 
-The watch polls every five seconds, so each stop waits equally long.
+Each stop comes equally long before the next poll, because the watch polls every five seconds.
 """
 
 
 class ManyGuests(Pve):
     """Build the list rows of unchanging guests only once.
 
-    Listing ten thousand guests costs this machine half a second each time, and that cost is not to be measured.
+    Listing ten thousand guests takes the simulated Proxmox half a second each time. That must not be measured.
     """
 
     still: str = ""
@@ -133,7 +134,7 @@ class Flood:
             "MONITOR_INTERVAL_SECONDS": str(INTERVAL),
         }
 
-    # -- who floods
+    # -- the flood
 
     def _asks(self, name: str) -> Callable[[], Awaitable[object]] | None:
         server, channel, who = self.stage.server, self.stage.channel, self.mallory
@@ -164,7 +165,7 @@ class Flood:
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
 
-    # -- who feels it
+    # -- the others
 
     async def _until(self, condition: Callable[[], object], what: str) -> float:
         """Wait until the condition is true and return the seconds until then."""

@@ -1,14 +1,15 @@
-"""Ten thousand requests of people who may see some guests only, against the real bot: `make leaks`.
+"""Check that the real bot reveals no hidden guest in ten thousand requests: `make leaks`.
 
     python -m tests.long_runs.leaks [REQUESTS] [--seed N]
 
-Whatever belongs to a guest (its name, tags, pool, notes, snapshots) carries a number of its own, and so does its
-VMID. In all that one request brings its asker (answers and what they edit, with buttons and custom_ids, choices,
-forms) there may be no number but of guests that the asker may see, and those the asker typed. Who may see what is
-told here in other words than in core/access/policy.py. A hidden VMID must be answered just as one that nobody has.
+The people may see only some guests. Each guest has numbers of its own: its VMID, and one in each private text (name,
+tags, pool, notes, snapshots). Everything that a request shows to the person is searched for numbers: new and edited
+messages with their buttons and custom_ids, choices, forms. Only two kinds of number are allowed: those of guests that
+the person may see, and those that the person typed. The rules of access are written here a second time, apart from
+core/access/policy.py. A hidden VMID must get the same answer as one that does not exist.
 
-Each seed is REQUESTS_A_SEED requests on a stage of its own; meanwhile guests crash, move, change their tags, get
-another name or another guest's VMID, an action is under way, tasks fail and Proxmox is away.
+Each seed makes REQUESTS_A_SEED requests on a stage of its own. Meanwhile guests crash, move, and change their tags
+and names. New guests take the VMIDs of removed ones. Actions run, tasks fail, and Proxmox is away at times.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Leak:
     """Describe a leak.
 
     `request`: the person and the request.
-    `told`: the numbers that should not have been shown, and the text with them.
+    `told`: the numbers that should not have been shown, with their text.
     """
 
     request: str
@@ -202,7 +203,7 @@ class LeakTrial:
         """Actions held up in progress: the VMID, the task and the answer."""
         self._waiting: set[asyncio.Task[Any]] = set()
 
-    # -- what may be told
+    # -- what may be shown
 
     def now(self, name: str) -> set[str]:
         found = set().union(*map(self.town.known_of, self.town.seen(name, self.people[name])))
@@ -240,7 +241,7 @@ class LeakTrial:
         return server.messages(scene.channel, person)[-14:] + server.messages(scene.alerts, person)[-8:]
 
     async def ask(self, name: str, words: str, acting: Callable[[], Awaitable[Any]]) -> PressResult | None:
-        """Make one request as this person and check everything that it brought."""
+        """Make one request as this person. Check everything that it shows to them."""
         person = self.people[name]
         before = {post.id: (post.text, whole(post)) for post in self.posts(person)}
         result = await self.do(acting())
@@ -262,7 +263,7 @@ class LeakTrial:
         return result
 
     def own_again(self) -> None:
-        """Check answers that were edited without a press: expired questions and work that went on."""
+        """Check answers that changed without a press, such as expired questions and progress."""
         for post in self.scene.server.messages(self.scene.channel)[-14:]:
             name, text = self._own.get(post.id, ("", ""))
             if name and whole(post) != text:

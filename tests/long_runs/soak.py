@@ -1,8 +1,8 @@
-"""Ten thousand histories of the watch against the oracle, on all cores: `make soak`.
+"""Compare the watch with the oracle in ten thousand generated histories, on all cores: `make soak`.
 
     python -m tests.long_runs.soak [--histories N] [--seed N]
 
-Each seed is HISTORIES_A_SEED histories; the seeds of a run are printed, and a wrong one is told as its story.
+Each seed makes HISTORIES_A_SEED histories. The run prints its seeds, and the story of each history that went wrong.
 """
 
 from __future__ import annotations

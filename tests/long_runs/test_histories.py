@@ -131,7 +131,7 @@ class Histories(RuleBasedStateMachine):
         looks=LOOKS,
     )
     def qemu_holds_guests(self, number: int, first: int, state: State, stopped: bool, looks: int) -> None:
-        """QEMU holds guests that ran, or that have just been started."""
+        """Let QEMU hold guests that ran, or that have just been started."""
         for box in self._some(number, first, State.STOPPED if stopped else State.RUNNING):
             if box.kind is Kind.QEMU:
                 self._stop(box, state)
@@ -192,7 +192,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(number=st.sampled_from((1, 2, 6)), first=NUMBER, looks=LOOKS)
     def somebody_stops_amid_many_tasks(self, number: int, first: int, looks: int) -> None:
-        """More tasks begin at once than the list has room for."""
+        """Start more tasks at once than the list holds."""
         boxes = self._some(number, first, State.RUNNING)
         for box in boxes:
             kind = STOP_TASKS[box.kind][0]
@@ -278,7 +278,7 @@ class Histories(RuleBasedStateMachine):
     def guest_is_worked_on(
         self, first: int, task: int, locked: bool, minutes: int, ends: str, runs: bool, looks: int
     ) -> None:
-        """A backup or similar task stops the guest, and may start it again."""
+        """Run a backup or a similar task that stops the guest and may start it again."""
         cluster = self.trial.cluster
         for box in self._some(1, first, State.RUNNING):
             kind = _pick(WORK_TASKS[box.kind], task)
@@ -320,9 +320,9 @@ class Histories(RuleBasedStateMachine):
     def stop_is_ordered(
         self, first: int, obeys: int, task: bool, again: bool, answer: str, looks: int
     ) -> None:
-        """The stop goes through the bot.
+        """Order the stop through the bot.
 
-        The guest obeys after this many polls, and may crash soon after it runs again.
+        The guest stops after this many polls. It may crash soon after it runs again.
         """
         for box in self._some(1, first, State.RUNNING):
             self.trial.stop_through_bot(box.vmid, answer)
@@ -473,7 +473,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(node=NUMBER, deaf=st.booleans(), looks=st.sampled_from((1, 2, 3, 8, 34)))
     def pvestatd_hangs(self, node: int, deaf: bool, looks: int) -> None:
-        """The list does not know the node's guests. With `deaf`, the node does not answer queries either."""
+        """Let the list show the node's guests as unknown. With `deaf`, the node does not answer queries either."""
         cluster = self.trial.cluster
         if alive := [name for name, online in cluster.online.items() if online]:
             name = _pick(alive, node)
@@ -530,7 +530,7 @@ class Histories(RuleBasedStateMachine):
     def long_backup_falls_out_of_the_list(
         self, vmid: int | None, ends: str, minutes: int, looks: int
     ) -> None:
-        """More tasks begin after the backup than the list has room for."""
+        """Start more tasks after the backup than the list holds."""
         cluster = self.trial.cluster
         upid = cluster.task("vzdump", vmid, "root@pam", "pve1", status=None)
         self.trial.tell(f"a backup of {vmid or 'all'} begins")
@@ -541,7 +541,7 @@ class Histories(RuleBasedStateMachine):
         self.trial.tell(f"26 tasks later it ends: {ends}")
         self._looks(looks)
 
-    # -- what persons do with the bot
+    # -- people's commands
 
     @rule(
         what=st.sampled_from(
@@ -811,7 +811,7 @@ SEEDS = {"no turns": 2, "blindness not told": 3, "order counts twice": 3}
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_planted_bug_is_found(monkeypatch: pytest.MonkeyPatch, mutant: str) -> None:
-    """The machine that finds nothing in the unchanged bot must find the bug. It stops at the first failure."""
+    """Run the machine on a bot with this bug, and stop at its first failure."""
     where, name, bug = MUTANTS[mutant]
     monkeypatch.setattr(where, name, bug)
     with pytest.raises(Wrong):
