@@ -1,1 +1,1 @@
-"""Tools for developers; the bot never runs them."""
+"""Help developers. The bot never runs this package."""

@@ -1,7 +1,7 @@
-"""Holds the coverage of core, adapters and ui to a floor: `python -m tools.coverage_floor coverage.json`.
+"""Fail if the coverage of core, adapters or ui is too low: `python -m tools.coverage_floor coverage.json`.
 
-Coverage.py has one figure for lines and branches together; here each has its own. Reads what
-`pytest --cov --cov-report=json` wrote; which files it measures stands in pyproject.toml.
+`pytest --cov --cov-report=json` writes the report. pyproject.toml lists the measured files. Coverage.py itself only
+has a limit for lines and branches together; here each has its own.
 """
 
 import json
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LINES_LEAST, BRANCHES_LEAST = 95.0, 90.0
-"""Percent of each area."""
+"""Minimum percentage in each area."""
 AREAS = ("core", "ui")
-"""Folders that are held apart. All else that is measured is an adapter."""
+"""Folders that are areas of their own. All other measured files belong to the area `adapters`."""
 WORST_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """How much of some code ran."""
+    """Count the lines and branches of some code, and those of them that ran."""
 
     lines: int = 0
     lines_run: int = 0
@@ -48,7 +48,7 @@ class Covered:
 
     @property
     def missed(self) -> int:
-        """Lines and branches that did not run."""
+        """Number of lines and branches that did not run."""
         return self.lines - self.lines_run + self.branches - self.branches_run
 
 
@@ -57,13 +57,16 @@ def _percent(some: int, whole: int) -> float:
 
 
 def area_of(path: str) -> str:
-    """Which floor a file counts for."""
+    """Return the area to which a file belongs."""
     folder = path.replace("\\", "/").partition("/")[0]
     return folder if folder in AREAS else "adapters"
 
 
 def files_of(report: str) -> dict[str, Covered]:
-    """The measured files of coverage.py's JSON report. Raises ValueError for a report without branches."""
+    """Return the measured files of coverage.py's JSON report, by path.
+
+    Raises: ValueError, if branches were not measured.
+    """
     found: dict[str, Covered] = {}
     for path, file in json.loads(report)["files"].items():
         summary: Mapping[str, int] = file["summary"]
@@ -79,7 +82,7 @@ def files_of(report: str) -> dict[str, Covered]:
 
 
 def by_area(files: Mapping[str, Covered]) -> dict[str, Covered]:
-    """The sum of each area, also of one in which nothing was measured."""
+    """Return the sum of each area, zero for an area without measured files."""
     sums = dict.fromkeys(sorted((*AREAS, "adapters")), Covered())
     for path, covered in files.items():
         sums[area_of(path)] += covered
@@ -87,7 +90,7 @@ def by_area(files: Mapping[str, Covered]) -> dict[str, Covered]:
 
 
 def fails(sums: Mapping[str, Covered]) -> list[str]:
-    """The areas below a floor. An area of no lines was not measured."""
+    """Return the areas with too little coverage. An area without lines fails, because nothing was measured."""
     return [area for area, covered in sums.items() if not (covered.lines and covered.enough)]
 
 
@@ -100,7 +103,7 @@ def _table(rows: Iterable[tuple[str, Covered]]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Print the figures and the files that lack most; 1 if an area is below a floor."""
+    """Print the figures, and the files with the most missed code. Return 1 if an area has too little coverage."""
     files = files_of(Path(arguments[0]).read_text("utf-8"))
     sums = by_area(files)
     worst = sorted(files.items(), key=lambda each: -each[1].missed)[:WORST_SHOWN]

@@ -24,16 +24,16 @@ def path_of(language: str) -> Path:
 
 
 def in_source() -> set[Message]:
-    """Every message of the source: of `t("…")`, `N_("…")`, `t.plural("…", "…", n)` and `locale_str("…")`.
+    """Return all messages in `t("…")`, `N_("…")`, `t.plural("…", "…", n)` and `locale_str("…")`.
 
-    Raises ValueError where `N_` marks something else than one literal string.
+    Raises: ValueError, if `N_` marks anything but one literal string.
     """
     paths = (path for pattern in SOURCES for path in ROOT.glob(pattern))
     return {message for path in paths for message in messages_of(path.read_text("utf-8"))}
 
 
 def messages_of(source: str) -> Iterator[Message]:
-    """The messages of one file's source, see `in_source`."""
+    """Yield the messages of one file's source, as in_source() does for all files."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and node.args:
             texts = [

@@ -1,8 +1,8 @@
 """Renew the hashes in requirements.txt and requirements-dev.txt after a version was changed: `python -m tools.pins`.
 
-Asks uv (not among the requirements: `pip install uv`) for every file of every package, for all systems and all
-Pythons from 3.11 on. Versions, order and comments stay as written. Packages that another one newly needs are
-added at the end.
+This asks uv (not among the requirements: `pip install uv`) for every file of every package, for all systems and all
+Pythons from 3.11 on. Versions, order and comments stay as written. New dependencies of the packages are added at
+the end.
 """
 
 import re
