@@ -11,7 +11,7 @@ from ui.cards import card
 from ui.formatting import OK, READ_ONLY, WARNING, Colour
 from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction, Services
-from ui.interaction.options import VMID, GuestId, cluster_for_completion, operations
+from ui.interaction.options import VMID, GuestId, cluster_for_completion, complete_operations
 from ui.interaction.reply import Reply
 from ui.messages.errors import read_only_line
 from ui.messages.operations import operation_named
@@ -28,7 +28,7 @@ class Access(commands.Cog):
 
     @app_commands.command(description=locale_str("Show which actions you can use"))
     @app_commands.describe(action=locale_str("Only this action"), vmid=VMID)
-    @app_commands.autocomplete(action=operations)
+    @app_commands.autocomplete(action=complete_operations)
     async def access(
         self,
         interaction: Interaction,
@@ -56,7 +56,7 @@ class Access(commands.Cog):
         async with Reply(services, interaction) as reply:
             with record_attempt(interaction, Operation.READONLY_ON) as attempt:
                 attempt.authorize(whole=True)
-                attempt.start(unkept=True)  # the switch must work even if the disk is full
+                attempt.start(even_unrecorded=True)  # the switch must work even if the disk is full
                 was = switch.refusal is not None
                 switch.turn_on(interaction.user.display_name, interaction.user.id)
             if switch.refusal:

@@ -11,7 +11,7 @@ from ui.audit.commands import send_audit, show_audit
 from ui.audit.filters import complete_people, complete_since, detail_of, filter_of
 from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction, Services
-from ui.interaction.options import GuestId, operations
+from ui.interaction.options import GuestId, complete_operations
 from ui.interaction.reply import Reply
 
 COUNTS_EVERY = 15.0
@@ -56,7 +56,7 @@ class Audit(commands.Cog):
         since=locale_str("Start time, such as 8h, 30d or 2026-11-01"),
         csv=locale_str("Attach the full list as a CSV file"),
     )
-    @app_commands.autocomplete(who=complete_people, action=operations, since=complete_since)
+    @app_commands.autocomplete(who=complete_people, action=complete_operations, since=complete_since)
     async def audit(
         self,
         interaction: Interaction,

@@ -43,7 +43,7 @@ POLL_SECONDS = 150.0
 Two reads that run into every timeout of the client, the 12 s between them and the queries after them take less.
 """
 
-FAILURES_TOLD = 2
+FAILURES_BEFORE_REPORT = 2
 """Number of polls in a row that must fail with an unexpected error before the failure is reported."""
 
 NAME_MOST = 255
@@ -75,8 +75,8 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         self._poll.change_interval(seconds=services.poll_seconds)
 
     async def cog_load(self) -> None:
-        self._sending = self._run_aside(self._services.alert_delivery.run(), "alerts")
-        self._run_aside(self._watchdog(), "watchdog")
+        self._sending = self._run_in_background(self._services.alert_delivery.run(), "alerts")
+        self._run_in_background(self._watchdog(), "watchdog")
         self._poll.start()
 
     async def cog_unload(self) -> None:
@@ -89,8 +89,8 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         if self._sending is not None:  # otherwise sending was never started
             await self._services.alert_delivery.drain()
 
-    def _run_aside(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """Run the work as a task of its own that the loop does not wait for."""
+    def _run_in_background(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Run the work as a task of its own. The loop does not wait for it."""
         task = asyncio.create_task(work, name=name)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
@@ -115,19 +115,19 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         """Report once that two polls in a row failed because of a bug, and once that they work again."""
         t, before = self._services.texts.public, self._breaks
         self._breaks = 0 if error_id is None else before + 1
-        if error_id is not None and self._breaks == FAILURES_TOLD:
-            self._run_aside(self._say(f"{ALARM} {watch_broken(t, error_id)}"), "word")
-        elif error_id is None and before >= FAILURES_TOLD:
-            self._run_aside(self._say(f"{BACK} {watch_works(t)}"), "word")
+        if error_id is not None and self._breaks == FAILURES_BEFORE_REPORT:
+            self._run_in_background(self._say(f"{ALARM} {watch_broken(t, error_id)}"), "word")
+        elif error_id is None and before >= FAILURES_BEFORE_REPORT:
+            self._run_in_background(self._say(f"{BACK} {watch_works(t)}"), "word")
 
     def _report_hang(self, seconds: float | None) -> None:
         """Report once that a poll has been running for `seconds`, and once that one has ended again."""
         t, before = self._services.texts.public, self._hung
         self._hung = seconds is not None
         if seconds is not None and not before:
-            self._run_aside(self._say(f"{ALARM} {watch_hangs(t, seconds)}"), "word")
+            self._run_in_background(self._say(f"{ALARM} {watch_hangs(t, seconds)}"), "word")
         elif seconds is None and before:
-            self._run_aside(self._say(f"{BACK} {watch_works(t)}"), "word")
+            self._run_in_background(self._say(f"{BACK} {watch_works(t)}"), "word")
 
     async def _poll_once(self) -> None:
         watch = self._services.watch
@@ -138,7 +138,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         self._report_renewal()
         well = watch.read_error is None and watch.journal_error is None and not watch.blind
         if well and self._services.connected():
-            self._run_aside(self._services.heartbeat.beat(), "heartbeat")
+            self._run_in_background(self._services.heartbeat.beat(), "heartbeat")
 
     def _report_pools(self, unseen: tuple[str, ...]) -> None:
         """Report each pool once when the settings name it but the cluster does not show it."""
@@ -158,9 +158,9 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         self._journal_trouble = trouble
         if trouble is not None and before is None:
             _log.error("the journal cannot be written: %s", trouble.reason)
-            self._run_aside(self._say(f"{ALARM} {journal_stuck(t, trouble.reason)}"), "word")
+            self._run_in_background(self._say(f"{ALARM} {journal_stuck(t, trouble.reason)}"), "word")
         elif before is not None and trouble is None:
-            self._run_aside(self._say(f"{BACK} {journal_well(t)}"), "word")
+            self._run_in_background(self._say(f"{BACK} {journal_well(t)}"), "word")
 
     def _report_renewal(self) -> None:
         """Report once that the journal was recreated, through the new journal.

@@ -67,16 +67,16 @@ def _code_points(ranges: str) -> Iterable[str]:
 
 _INVISIBLE = frozenset(_code_points(_IGNORABLE)) | {"\u2800"}
 """The ignorable characters and the blank Braille pattern, which Unicode counts as a symbol."""
-_LOOKED_AT, _LOOKED_AT_MOST = 8, 512
+_READ_FACTOR, _READ_EXTRA = 8, 512
 """Limits for the part of a text that `plain` reads, because Unicode normalization takes quadratic time on some texts.
 
-The part is at most the first number times `most` characters, and at most twice `most` plus the second number.
+The part has at most `_READ_FACTOR * most` and at most `2 * most + _READ_EXTRA` characters.
 """
 
 
 def plain(text: str, most: int = NAME_MOST) -> str:
     """Return foreign text on one line without control, bidi or invisible characters, cut to `most` characters."""
-    rough = text[: min(most * _LOOKED_AT, 2 * most + _LOOKED_AT_MOST)]
+    rough = text[: min(most * _READ_FACTOR, 2 * most + _READ_EXTRA)]
     normal = unicodedata.normalize("NFC", rough)
     kept = "".join(
         " " if char.isspace() else char
@@ -252,7 +252,7 @@ def format_usage(used: float | None, total: float | None) -> str:
 
 
 def listed(t: Text, words: Iterable[str]) -> str:
-    """Words of the same kind in one line."""
+    """Join words of the same kind in one line."""
     return t(", ").join(words)
 
 

@@ -57,10 +57,10 @@ class Attempt:
             self.actor, Operation(self.word), guest, whole=whole, seconds=seconds
         )
 
-    def start(self, *, unkept: bool = False) -> None:
+    def start(self, *, even_unrecorded: bool = False) -> None:
         """Record that the attempt was allowed and is now carried out. Count a change against the limit of changes.
 
-        `unkept`: carry it out even if it cannot be recorded.
+        `even_unrecorded`: carry it out even if it cannot be recorded.
         Raises: TooManyChanges, JournalFailed.
         """
         limit, counts = self.services.change_limit, OPERATIONS[Operation(self.word)].effect >= Effect.LIST
@@ -69,7 +69,7 @@ class Attempt:
         try:
             self.id = self.record(AuditStep.ASKED)
         except JournalFailed:
-            if not unkept:
+            if not even_unrecorded:
                 if counts:
                     limit.give_back(self.actor.user_id)
                 raise

@@ -24,8 +24,8 @@ from ui.messages.errors import choice
 NUMBER, WORD = -404, "!nothing"
 """Values of that entry. They cannot be a VMID, node, snapshot, target or duration."""
 
-ANEW_SECONDS = 0.5
-"""Seconds left of Discord's 3 s after a completion has waited as long as it may."""
+RECHECK_SECONDS = 0.5
+"""Seconds for a second completion, without the typed text. Discord allows 3 s for both."""
 Choices = list[app_commands.Choice[Any]]
 
 
@@ -128,7 +128,7 @@ async def _is_narrowed(
     if _is_unread(interaction, wanted):
         return False
     try:
-        async with asyncio.timeout(ANEW_SECONDS):
+        async with asyncio.timeout(RECHECK_SECONDS):
             return bool(await offered(""))
     except TimeoutError:
         return True

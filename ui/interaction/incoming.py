@@ -18,7 +18,7 @@ from ui.i18n import Texts
 from ui.interaction.context import Interaction, services_of
 from ui.interaction.gate import reply_privately
 
-WORDS_MOST = 5
+NOTICES_MOST = 5
 """Maximum number of simultaneous answers to unreadable interactions; any more get no answer."""
 _log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class GatewayGuard:
             answerable
             and str(number).isdecimal()
             and isinstance(token, str)
-            and len(self._words) < WORDS_MOST
+            and len(self._words) < NOTICES_MOST
         ):
             word = asyncio.ensure_future(self._say(str(number), token, str(_at(data, "locale"))))
             self._words.add(word)

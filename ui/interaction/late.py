@@ -42,17 +42,17 @@ class Arrivals:
             now, before = time.monotonic(), self._apart
             self._apart = time.time() - now
             if before is not None and abs(self._apart - before) > 1.0:
-                self.begin_anew()
+                self.forget()
         delay = now - ((interaction_id >> 22) + DISCORD_EPOCH) / 1000
         while self._delays and now - self._delays[0][0] > REMEMBERED_SECONDS:
             self._delays.popleft()
         self._delays.append((now, delay))
         return delay - min(each for _, each in self._delays) > LATE_SECONDS
 
-    def begin_anew(self) -> None:
+    def forget(self) -> None:
         """Forget all arrivals, because the clocks have moved against each other.
 
-        It is a sign of this if Discord still accepts an answer to an interaction that seemed late.
+        The clocks have moved if Discord still accepts an answer to an interaction that seemed late.
         """
         self._delays.clear()
 
@@ -67,7 +67,7 @@ async def acknowledge_first(
         if _is_dead(error):
             interaction.extras[GIVEN_UP] = True
     else:
-        arrivals.begin_anew()
+        arrivals.forget()
 
 
 def give_up(interaction: discord.Interaction[Any], error: Exception, task: asyncio.Task[Any]) -> None:

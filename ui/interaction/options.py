@@ -252,7 +252,7 @@ def duration_choices(
     ][:CHOICES_MOST]
 
 
-async def operations(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+async def complete_operations(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """Complete the name of an operation in the reader's language."""
     services = services_of(interaction)
     t = services.texts.of_locale(str(interaction.locale))

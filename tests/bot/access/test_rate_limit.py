@@ -228,6 +228,6 @@ def test_the_quickest_of_the_last_minutes_is_punctual() -> None:
 
         assert not arrive(1000.0, 0.2) and not arrive(1001.0, 0.1)
         assert not arrive(1002.0, 2.0) and arrive(1003.0, 3.0)
-        arrivals.begin_anew()
+        arrivals.forget()
         assert not arrive(1004.0, 3.0) and not arrive(1010.0, 0.2) and arrive(1011.0, 3.2)
         assert not arrive(5000.0, 4.0), "nothing of the last minutes to go by"

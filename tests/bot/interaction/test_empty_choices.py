@@ -144,7 +144,7 @@ async def test_in_time_also_where_proxmox_hangs(
     scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ui.interaction.options.WAIT_SECONDS", 0.4)
-    monkeypatch.setattr(empty_choices, "ANEW_SECONDS", 0.2)
+    monkeypatch.setattr(empty_choices, "RECHECK_SECONDS", 0.2)
     scene.clock.skip(11)
     pve.hang("/cluster/resources", 1.5)
     assert await scene.choices(scene.emma, "info", "vmid", "guest not found") == []
