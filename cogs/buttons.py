@@ -88,7 +88,7 @@ def _answered(interaction: Interaction, incident: Incident, what: str, t: Text) 
 def _vmid_of(incident: Incident) -> int:
     """Return the VMID of an incident about one guest.
 
-    Raises: IncidentOver for other incidents, which only a forged button can name here.
+    Raises: IncidentOver, for any other incident. Only a forged button names one here.
     """
     vmid = guest_of(incident)
     if vmid is None:
@@ -105,9 +105,9 @@ def _alert_operation(match: re.Match[str]) -> Operation | None:
 
 
 def _page_reply(services: Services, interaction: Interaction, attempt: Attempt) -> Reply:
-    """Return the reply for another page, which replaces the page before.
+    """Return the reply that shows another page in place of the current one.
 
-    On a public message a scoped user gets a private reply instead, so that others keep the page that they see.
+    A scoped user gets a private reply on a public message, because other people still see the current page.
     """
     message = interaction.message
     own = message is None or message.flags.ephemeral

@@ -100,7 +100,9 @@ class Demo:
         async with AsyncExitStack() as stack:
             data = stack.enter_context(tempfile.TemporaryDirectory(prefix="proxmox-demo-"))
             server = await stack.enter_async_context(DiscordServer())
-            server.answer_wait = 0.5  # the page takes the next press soon; what comes later is published anew
+            server.answer_wait = (
+                0.5  # the page soon takes the next press; a later answer is published by itself
+            )
             stage = build_guild(server, _language())
             stack.push_async_callback(self._cluster.stop)
             await self._cluster.start({**clean_environment(), OWNER: str(stage.viewer.id)})
@@ -109,7 +111,7 @@ class Demo:
             page = DemoPage(server, stage, self._port)
             stack.push_async_callback(page.stop)
             await page.start()
-            # a config.py that does not exist: the user's own, beside bot.py, is for a real server
+            # no such config.py: the user's own, beside bot.py, is for a real server
             program = (*self._program, "--config", str(Path(data) / "config.py"))
             self._bot = bot = Child("bot", program, directory=ROOT, show=self._verbose)
             stack.push_async_callback(bot.stop)
@@ -122,9 +124,9 @@ class Demo:
             await self._unless_a_child_dies(page.closed())
 
     async def _unless_a_child_dies(self, awaitable: Any) -> None:
-        """Await it.
+        """Await it, as long as all children run.
 
-        Raises: ChildDied as soon as one of the children ends.
+        Raises: ChildDied, as soon as one of the children ends.
         """
         children = [child for child in (self._bot, self._cluster) if child is not None]
         tasks = [asyncio.ensure_future(one) for one in (awaitable, *(child.died() for child in children))]

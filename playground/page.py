@@ -1,7 +1,7 @@
 """Build the demo guild, and the web page on which every command, completion, button and form can be tried.
 
-The page is SimCord's Preview. It shows one channel; two more pages show one where the bot must refuse, and the
-audit channel.
+The page is SimCord's Preview. It shows one channel. Two more pages show the audit channel, and a channel where the
+bot must refuse.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The cluster of the demo, and its life."""
+"""Run the demo's Proxmox cluster, and let things happen in it."""

@@ -1,4 +1,4 @@
-"""Let things happen in the demo cluster from time to time, so that there is something to see."""
+"""Let things happen in the demo cluster from time to time, because a quiet cluster raises no alerts."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Protocol
 from playground.pve.http import PveError
 from playground.pve.server import Pve, TaskPlan
 
-# Guests that crash from time to time. They are watched, so that an alert is raised.
+# Guests that crash from time to time. They are watched, so each crash raises an alert.
 FRAGILE = (103, 102)
 # A watched guest that root@pam shuts down once.
 MAINTAINED = 201
 # A guest whose backup fails, and the reason.
 UNLUCKY, REASON = 107, "job errors"
-# A shared storage, so that it is reported once and not once per node.
+# A shared storage. It raises one alert, not one per node.
 FILLING = "nfs-backup"
 LONELY = "pve3"
 # A node whose pvestatd hangs for a while, and a guest whose long backup fails without being listed.
@@ -151,9 +151,9 @@ class LonelyNode:
 
 
 class LongBackup:
-    """Start a backup after a quarter of an hour, which fails two minutes later.
+    """Start a backup after a quarter of an hour, and let it fail two minutes later.
 
-    26 tasks start after it, so that it is no longer in the cluster's task list when it fails.
+    26 tasks run just before it fails. They push the backup out of the cluster's task list.
     """
 
     def __init__(self, pve: Pve, started: float) -> None:

@@ -1,1 +1,1 @@
-"""A Discord over HTTP and a gateway that is as strict as Discord is."""
+"""Simulate Discord over HTTP and a gateway, as strict as the real one."""

@@ -90,7 +90,7 @@ def _nearest(causes: Sequence[jsonschema.ValidationError]) -> jsonschema.Validat
 
 
 def _told(error: jsonschema.ValidationError) -> str:
-    """Describe the innermost error, for a choice between schemas that of the best-fitting one."""
+    """Describe the innermost error. In a choice between schemas, take the error of the one that fits best."""
     while error.validator in _KEYWORDS_OF_A_CHOICE and error.context:
         error = _nearest(error.context)
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)

@@ -35,8 +35,8 @@ class PlannedFault:
     """A planned fault for the next `times` requests with a matching method, path and body.
 
     `after`: the request takes effect first, and only its answer is lost or replaced.
-    `holding`: text that the body must contain, as a filter looks for it.
-    `code` and `message`: Discord's own in the answer.
+    `holding`: text that the request's body must contain.
+    `code` and `message`: Discord's JSON error in the answer.
     """
 
     method: str
@@ -52,7 +52,7 @@ class PlannedFault:
     message: str = ""
     holding: str = ""
     page: str = ""
-    """Body of the answer instead of Discord's JSON, as from Cloudflare or another proxy: without Via."""
+    """Body of the answer instead of Discord's JSON, like a page of Cloudflare. The header Via is left out."""
     kind: str = "text/html"
     """Content type of the page."""
     hits: list[str] = field(default_factory=list)
@@ -68,7 +68,7 @@ class PlannedFault:
 
 
 def _written(body: Any, wanted: str) -> str:
-    """Return a body as a filter reads it; "" if no text is looked for, to save work."""
+    """Return the body as text to search in, "" if nothing is searched for."""
     return json.dumps(body, ensure_ascii=False) if wanted else ""
 
 

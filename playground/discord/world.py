@@ -42,10 +42,10 @@ _pressed: ContextVar[Press | None] = ContextVar("pressed", default=None)
 
 
 class Presses(Protocol):
-    """Receives every press of a person (command, completion, button, form)."""
+    """Receive every press of a person (command, completion, button, form)."""
 
     def opened(self, record: Press) -> None:
-        """Called right before the press is sent to the bot."""
+        """Note a press right before it is sent to the bot."""
 
     async def answered(self, record: Press) -> None:
         """Return when the press counts as answered."""

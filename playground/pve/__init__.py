@@ -1,1 +1,1 @@
-"""A Proxmox VE API over HTTPS that is as wrong as the field is."""
+"""Simulate the Proxmox VE API over HTTPS, with the faults of real clusters."""

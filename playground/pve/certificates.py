@@ -1,8 +1,8 @@
 """Make the certificates of the playground's cluster: a root CA and a node certificate signed by it.
 
 They are built like a real node's (pve-cluster, Setup.pm gen_pve_ssl_cert). The node's certificate names
-127.0.0.1, ::1, localhost, the node's address and its name. It is signed by the cluster's own root CA, whose
-file a client verifies with.
+127.0.0.1, ::1, localhost, the node's address and its name. It is signed by the cluster's own root CA. Clients
+verify with the CA's file.
 """
 
 from __future__ import annotations

@@ -256,8 +256,8 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
     ) -> None:
         """Delay requests (of this method) whose path contains `path_part` by real seconds; `seconds=0` ends it.
 
-        `acts`: the work is done first and only its answer is late, as when a client's time-out hits a POST that
-        Proxmox is carrying out.
+        `acts`: Proxmox does the work first, and only its answer is late. A client then times out although its POST
+        takes effect.
         """
         self._hangs = [h for h in self._hangs if h.part != path_part]
         if seconds > 0:

@@ -64,11 +64,11 @@ class Others(Serving):
     ) -> TaskPlan:
         """Start a vzdump and return its plan, which has the `upid`. With `hold`, release() ends it.
 
-        vmid None: a job of several guests, whose task has an empty id and locks no guest here (snapshot_lock()
-        does). node: the guest's by default.
+        vmid None: a job of several guests. Its task has an empty id and locks no guest (use snapshot_lock()).
+        node: the guest's by default.
         ends, seconds, hold: as for next_task(). Proxmox' exit text for failed guests is `job errors`.
-        The guest has the lock `backup` while it runs. mode `stop`: it is down meanwhile, a VM by a qmshutdown
-        task of root@pam, and runs again afterwards.
+        The guest has the lock `backup` while the job runs.
+        mode `stop`: the guest is down meanwhile and runs again afterwards. A VM gets a qmshutdown task of root@pam.
         """
         guest = None if vmid is None else self.guest(vmid)
         place = node or (None if guest is None else guest.node)

@@ -62,7 +62,7 @@ class TaskPlan:
 
 
 def kind_of_end(status: str) -> str:
-    """Follow PVE::Tools upid_normalize_status_type."""
+    """Classify the exit text of a task: ok, warning, error or unknown (PVE::Tools upid_normalize_status_type)."""
     if status == "OK":
         return "ok"
     if WARNINGS.fullmatch(status):

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 Wait = Callable[[float], Awaitable[None]]
-"""Waits real seconds, cut short when the server closes."""
+"""Function that waits real seconds, cut short when the server closes."""
 
 TUNNEL_PAGE = "<html>origin error</html>"
 CHUNK = 2**20
@@ -104,7 +104,7 @@ class Between:
         self._drips.append(_Drip(method, part, times, seconds))
 
     def bomb(self, part: str, size: int, *, method: str = "", times: int | None = None) -> None:
-        """Answer with gzip that unpacks to `size` bytes: JSON with blanks before it. It is packed now."""
+        """Answer with gzip that unpacks to `size` bytes: JSON with blanks before it."""
         self._bombs.append(_Bomb(method, part, times, _packed(size)))
 
     def instead(self, request: web.Request) -> web.Response | None:

@@ -92,7 +92,7 @@ class Serving(ResourceTruth):
         self._loop.run_forever()
 
     def _register_stateful(self, router: web.UrlDispatcher, prefixes: tuple[str, ...]) -> None:
-        """For JSON alone: the other format is for Proxmox' own pages, and a start costs half as much."""
+        """Register only the JSON API, because the format of Proxmox' own pages would double the time of a start."""
         super()._register_stateful(router, prefixes[:1])
 
     async def start(self, certfile: str, keyfile: str) -> None:

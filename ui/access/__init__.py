@@ -1,1 +1,1 @@
-"""/access and /help."""
+"""Answer /access and /help."""

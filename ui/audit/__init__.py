@@ -1,1 +1,1 @@
-"""/audit, and the audit channel."""
+"""Show the audit trail, with /audit and in the audit channel."""

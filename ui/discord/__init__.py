@@ -1,1 +1,1 @@
-"""Discord's own limits and faults, and how a message gets past them."""
+"""Handle Discord's limits and faults."""

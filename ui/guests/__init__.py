@@ -1,1 +1,1 @@
-"""Lists, panels, plans and outcomes of guests."""
+"""Show lists, panels, plans and outcomes of guests."""

@@ -1,1 +1,1 @@
-"""How an interaction is taken, allowed, acknowledged and answered."""
+"""Receive, authorize, acknowledge and answer interactions."""

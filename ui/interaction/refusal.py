@@ -35,7 +35,7 @@ def refusal_card(
 
 
 def usable_channel(services: Services, interaction: Interaction) -> int | None:
-    """The first channel of the bot's category that this person sees; None where they see none."""
+    """Return the first channel of the bot's category where this person can use commands, None if there is none."""
     rules, guild, person = services.authorizer.rules, interaction.guild, interaction.user
     if guild is None or guild.id != rules.guild_id or not isinstance(person, discord.Member):
         return None

@@ -1,1 +1,1 @@
-"""Sentences: one place for the words of each error, operation and setting."""
+"""Hold the sentences: one place for the words of each error, operation and setting."""

@@ -1,5 +1,4 @@
-"""Report problems with DATA_DIR, the watch and ROLE_SCOPES that are not faults of a setting
-(ui/messages/faults.py)."""
+"""Report problems with DATA_DIR, the watch and ROLE_SCOPES. ui/messages/faults.py explains faults of a setting."""
 
 import shlex
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""Alerts, /monitor, and the state of the watch."""
+"""Show alerts, the answers to /monitor, and the state of the watch."""

@@ -178,7 +178,7 @@ def _reasons(t: Text, incident: Incident) -> list[str]:
 
 
 def _backup_error(t: Text, error: str) -> str:
-    """Proxmox' own words, but for the commonest, which say little."""
+    """Return Proxmox' own words. Only its vague `job errors` is replaced by a sentence."""
     return t("the job ended with errors") if error == "job errors" else code(error, 200)
 
 

@@ -103,7 +103,7 @@ def muted_until(watch: Watch, vmid: int, node: str) -> float | None:
 
 
 def thresholds(t: Text, entry: WatchEntry) -> str:
-    """`alerts at CPU 90%, Memory 80%`; nothing where there is none."""
+    """Return `alerts at CPU 90%, Memory 80%`, "" if the guest has no thresholds."""
     limits = [
         t("{metric} {limit}", metric=metric_word(t, metric), limit=fill_percent(limit))
         for metric in Metric
@@ -145,7 +145,10 @@ def success_card(text: str) -> ui.LayoutView:
 def muted_card(
     t: Text, mute: Mute, cluster: Cluster | None, now: float, *, watched: bool = True
 ) -> ui.LayoutView:
-    """`watched`: False for a guest that raises no alerts anyway. The date is left out where the hour is enough."""
+    """Return the answer to /monitor mute. The end has a date only if it is more than half a day away.
+
+    `watched`: False for a guest that is not on the watch list.
+    """
     until = timestamp(mute.until, "t" if mute.until - now < _HALF_A_DAY else "f")
     time = t("{time} ({relative})", time=until, relative=timestamp(mute.until))
     if mute.target == ALL:
@@ -174,9 +177,10 @@ def history_card(
     now: float,
     label: str = "",
 ) -> ui.LayoutView:
-    """One page (from 0, within bounds) of what happened, newest first; of one guest if `vmid` says so.
+    """Return one page of incidents, newest first.
 
-    `label`: that guest's name.
+    `vmid`: the guest of all these incidents, None for all guests. `label`: its name.
+    `page`: counts from 0 and is brought within bounds.
     """
     page, pages = page_of(page, total)
     count = t.plural("{n} incident", "{n} incidents", total)

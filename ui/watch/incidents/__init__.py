@@ -1,1 +1,1 @@
-"""Incidents in words."""
+"""Describe incidents in words."""

@@ -27,7 +27,7 @@ def doer_text(t: Text, fact: GuestFact) -> str:
 
 
 def _stopped(t: Text, incident: Incident) -> str:
-    """Unexpectedly, unless the lines below say why."""
+    """Say that the guest has stopped, and that it is unexpected if no cause is known."""
     fact = incident.guests[0]
     explained = fact.by or fact.task or fact.after_node or fact.after_ha
     text = (
@@ -73,7 +73,7 @@ _SHUTDOWNS, _STOPS = ("qmshutdown", "vzshutdown"), ("qmstop", "vzstop")
 
 
 def _stopped_by(t: Text, fact: GuestFact) -> str:
-    """The verb says what the usual tasks are; any other is named."""
+    """Say who stopped the guest. Name the task unless it is a usual one, which the verb already tells."""
     guest, by = guest_name(fact), _person(t, fact)
     if fact.task in _SHUTDOWNS:
         return t("{guest} was shut down by {by}", guest=guest, by=by)

@@ -15,7 +15,7 @@ def guest_name(fact: GuestFact) -> str:
 
 
 def placed(t: Text, text: str, fact: GuestFact, time: float | None = None) -> str:
-    """The sentence, then what the guest is, where, and since when (Unix seconds)."""
+    """Return the sentence with the guest's kind, its node and, if given, the `time` (Unix seconds)."""
     parts = [text, kind_word(t, fact.kind), code(fact.node)]
     return " · ".join(parts if time is None else [*parts, timestamp(time)])
 
