@@ -84,7 +84,7 @@ class ManyGuests(Pve):
 
 
 @dataclass
-class Felt:
+class FloodResult:
     """Hold the waiting times of other people during one flood, in seconds, and the growth in MiB."""
 
     name: str
@@ -146,15 +146,15 @@ class Flood:
             "refusals": lambda: server.slash(who, channel, "start", vmid=next(self._targets)),
         }[name]
 
-    async def _flood(self, felt: Felt) -> None:
+    async def _flood(self, result: FloodResult) -> None:
         """Send requests at a fixed rate without waiting for the answers."""
-        ask, began = self._asks(felt.name), time.monotonic()
+        ask, began = self._asks(result.name), time.monotonic()
         if ask is None:
             return
         while True:
             self._aside(ask())
-            felt.sent += 1
-            await asyncio.sleep(max(0.0, began + felt.sent / self.a_second - time.monotonic()))
+            result.sent += 1
+            await asyncio.sleep(max(0.0, began + result.sent / self.a_second - time.monotonic()))
 
     def _aside(self, work: Awaitable[object]) -> None:
         async def alone() -> None:
@@ -175,57 +175,57 @@ class Flood:
             await asyncio.sleep(0.01)
         return time.monotonic() - began
 
-    async def _alerts(self, felt: Felt, end: float) -> None:
+    async def _alerts(self, result: FloodResult, end: float) -> None:
         """Stop one guest after another. The first stop only finds out when the watch polls."""
         first = True
-        while len(felt.alerts) < SAMPLES or time.monotonic() < end:
+        while len(result.alerts) < SAMPLES or time.monotonic() < end:
             vmid = next(self._crashes)
             self.stage.pve.crash(vmid)
             took = await self._until(lambda vmid=vmid: self._told(vmid), f"an alert of {vmid}")  # type: ignore[misc]  # what mypy does not infer of a lambda's default
             if not first:
-                felt.alerts.append(took)
+                result.alerts.append(took)
             first = False
             await asyncio.sleep(STEP)
 
     def _told(self, vmid: int) -> bool:
         return any(f"**{vmid}**" in text for text in self.stage.alerts_told()[-5:])
 
-    async def _works(self, felt: Felt, end: float) -> None:
+    async def _works(self, result: FloodResult, end: float) -> None:
         """Look at a guest and start one, over and over, as another person."""
         server, channel = self.stage.server, self.stage.channel
         while time.monotonic() < end:
             looked = await server.slash(self.ada, channel, "info", vmid=self.vmids[-1])
-            felt.acknowledged.append(looked.ack_seconds or PATIENCE)
+            result.acknowledged.append(looked.ack_seconds or PATIENCE)
             vmid = next(self._starts)
             began = time.monotonic()
             reply = await server.slash(self.ada, channel, "start", vmid=vmid)
-            felt.acknowledged.append(reply.ack_seconds or PATIENCE)
+            result.acknowledged.append(reply.ack_seconds or PATIENCE)
             await self._until(lambda reply=reply: "was started" in reply.text, reply.text)  # type: ignore[misc]  # as above
-            felt.started.append(time.monotonic() - began)
+            result.started.append(time.monotonic() - began)
             await asyncio.sleep(2.0)
 
     # -- the run
 
-    async def run(self, name: str) -> Felt:
-        felt, stage = Felt(name), self.stage
+    async def run(self, name: str) -> FloodResult:
+        result, stage = FloodResult(name), self.stage
         began = time.monotonic()
         memory, journal, asked = self._memory(), self._journal(), len(stage.pve.requests)
         worked = self._worked()
-        flooding = asyncio.create_task(self._flood(felt))
+        flooding = asyncio.create_task(self._flood(result))
         await asyncio.sleep(2.0)  # let the flood reach its full effect
         end = time.monotonic() + self.seconds
         try:
-            await asyncio.gather(self._alerts(felt, end), self._works(felt, end))
+            await asyncio.gather(self._alerts(result, end), self._works(result, end))
         finally:
             flooding.cancel()
             await asyncio.wait({flooding})
-        felt.seconds = time.monotonic() - began
-        felt.memory, felt.journal = self._memory() - memory, self._journal() - journal
-        felt.worked = self._worked() - worked
-        felt.asked = len(stage.pve.requests) - asked
+        result.seconds = time.monotonic() - began
+        result.memory, result.journal = self._memory() - memory, self._journal() - journal
+        result.worked = self._worked() - worked
+        result.asked = len(stage.pve.requests) - asked
         if self._waiting:
             await asyncio.wait(self._waiting)
-        return felt
+        return result
 
     def _memory(self) -> float:
         """Return the resident memory of the process in MiB."""
@@ -248,7 +248,7 @@ class Flood:
         return int(pages) * int(size) / 2**20
 
 
-def table(found: list[Felt]) -> Iterator[tuple[str, bool]]:
+def table(found: list[FloodResult]) -> Iterator[tuple[str, bool]]:
     """Return the figures line by line, each with whether it meets its goal."""
     calm = found[0]
     yield (
@@ -256,20 +256,21 @@ def table(found: list[Felt]) -> Iterator[tuple[str, bool]]:
         f"{'memory/min':>11} {'journal/min':>12} {'Proxmox/s':>10} {'CPU':>5}",
         True,
     )
-    for felt in found:
-        ratio, minutes = felt.alert / calm.alert, felt.seconds / 60
-        memory, journal = felt.memory / minutes, felt.journal / minutes
+    for result in found:
+        ratio, minutes = result.alert / calm.alert, result.seconds / 60
+        memory, journal = result.memory / minutes, result.journal / minutes
         goals = (
             ratio <= RATIO_MOST,
-            max(felt.acknowledged) <= ACK_MOST,
-            max(felt.started) <= START_MOST,
-            felt is calm or memory <= MEMORY_MOST,
+            max(result.acknowledged) <= ACK_MOST,
+            max(result.started) <= START_MOST,
+            result is calm or memory <= MEMORY_MOST,
             journal <= JOURNAL_MOST,
         )
         yield (
-            f"{felt.name:12} {felt.sent / felt.seconds:8.1f} {felt.alert:6.2f}s {ratio:6.2f} "
-            f"{max(felt.acknowledged):12.2f}s {max(felt.started):10.2f}s {memory:7.1f} MiB {journal:8.2f} MiB "
-            f"{felt.asked / felt.seconds:10.1f} {felt.worked / felt.seconds:5.0%}{'' if all(goals) else '  missed'}",
+            f"{result.name:12} {result.sent / result.seconds:8.1f} {result.alert:6.2f}s {ratio:6.2f} "
+            f"{max(result.acknowledged):12.2f}s {max(result.started):10.2f}s {memory:7.1f} MiB {journal:8.2f} MiB "
+            f"{result.asked / result.seconds:10.1f} {result.worked / result.seconds:5.0%}"
+            f"{'' if all(goals) else '  missed'}",
             all(goals),
         )
     yield (
@@ -279,12 +280,12 @@ def table(found: list[Felt]) -> Iterator[tuple[str, bool]]:
     )
 
 
-async def measure(guests: int, seconds: float, a_second: float, floods: tuple[str, ...]) -> list[Felt]:
+async def measure(guests: int, seconds: float, a_second: float, floods: tuple[str, ...]) -> list[FloodResult]:
     def prepare(pve: ManyGuests) -> None:
         pve.max_requests = 10_000_000
         pve.add_many(guests, first=FIRST)
         pve.hold_still(range(FIRST + 400, FIRST + guests))
-        pve.crash_all(range(FIRST + 100, FIRST + 400))  # so that there are guests to start
+        pve.crash_all(range(FIRST + 100, FIRST + 400))  # guests to start later
 
     with tempfile.TemporaryDirectory() as directory:
         async with process_stage(Path(directory), prepare=prepare, made=ManyGuests) as stage:
@@ -307,7 +308,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=30.0, help="of each flood")
     parser.add_argument("--a-second", type=float, default=20.0, help="how often the one who floods asks")
     options = parser.parse_args(arguments)
-    work: Coroutine[Any, Any, list[Felt]] = measure(
+    work: Coroutine[Any, Any, list[FloodResult]] = measure(
         options.guests, options.seconds, options.a_second, (CALM, "reads", "completions", "refusals")
     )
     lines = list(table(asyncio.run(work)))

@@ -262,7 +262,7 @@ class LeakTrial:
                 self._own[post.id] = (name, whole(post))
         return result
 
-    def own_again(self) -> None:
+    def check_later_edits(self) -> None:
         """Check answers that changed without a press, such as expired questions and progress."""
         for post in self.scene.server.messages(self.scene.channel)[-14:]:
             name, text = self._own.get(post.id, ("", ""))
@@ -272,7 +272,7 @@ class LeakTrial:
                 self._own[post.id] = (name, whole(post))
 
     async def command(self, name: str) -> None:
-        command, options = self.chance.choice((*EVERY_COMMAND, *TELLING))
+        command, options = self.chance.choice((*EVERY_COMMAND, *REVEALING))
         values = self.options(command, dict(options))
         words = f"{name}: /{command} {values}"
         person = self.people[name]
@@ -290,7 +290,7 @@ class LeakTrial:
                 f"{name}: /{command} {twin}",
                 lambda: self.scene.server.slash(person, self.scene.channel, command, **twin),
             )
-            if other is not None and alike(reply.text) != alike(other.text):
+            if other is not None and without_variable_parts(reply.text) != without_variable_parts(other.text):
                 self.leaks.append(Leak(words, f"{reply.text!r} is told apart from {other.text!r}"))
 
     def options(self, command: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -383,7 +383,7 @@ class LeakTrial:
     def forged(self, *, alert: bool) -> str:
         """Return a forged custom_id of a kind that this bot uses.
 
-        On an alert, which is a text message, Discord itself would refuse the other kinds.
+        An alert is a text message. Discord itself would refuse the other kinds on it.
         """
         chance, vmid = self.chance, self.vmid()
         known = self.scene.services.cluster_cache.find(vmid)
@@ -474,7 +474,7 @@ class LeakTrial:
                 await self.root_acts(guest)
         if chance.random() < 0.5:
             await self.fresh()
-        self.own_again()
+        self.check_later_edits()
 
     async def hold(self, guest: Any) -> None:
         """Start a long-running action as the person who may see everything."""
@@ -538,12 +538,12 @@ class LeakTrial:
         await self.release()
 
 
-TELLING: list[tuple[str, dict[str, Any]]] = [
+REVEALING: list[tuple[str, dict[str, Any]]] = [
     ("list", {}),
     *[("monitor history", {})] * 3,
     ("monitor list", {}),
 ]
-"""Revealing commands, which are chosen more often."""
+"""Commands that reveal much. They are chosen more often."""
 HAPPENINGS = (
     *(
         "look",
@@ -583,13 +583,13 @@ def whole(post: SeenMessage) -> str:
     return json.dumps([post.content, post.embeds, post.components, post.attachments], ensure_ascii=False)
 
 
-def alike(text: str) -> str:
+def without_variable_parts(text: str) -> str:
     """Remove the parts that must differ: the VMID asked for, and times."""
     return re.sub(r"<t:[0-9]+", "<t:", NUMBER.sub("VMID", text))
 
 
 @dataclass
-class Ran:
+class SeedResult:
     """Hold the result of one seed."""
 
     seed: int
@@ -597,7 +597,7 @@ class Ran:
     figures: Counter[str] = field(default_factory=Counter)
 
 
-async def trial(seed: int, requests: int, directory: Path) -> Ran:
+async def trial(seed: int, requests: int, directory: Path) -> SeedResult:
     chance = random.Random(seed)  # noqa: S311 - a seed for a repeatable test
     with Pve(nodes=NODES, seed=seed) as pve:
         town = TaggedCluster(pve, chance)
@@ -605,10 +605,10 @@ async def trial(seed: int, requests: int, directory: Path) -> Ran:
             made = LeakTrial(scene, town, chance)
             await scene.start_bot(**made.settings)
             await made.run(requests)
-    return Ran(seed, made.leaks, made.figures)
+    return SeedResult(seed, made.leaks, made.figures)
 
 
-def one(job: tuple[int, int]) -> Ran:
+def one(job: tuple[int, int]) -> SeedResult:
     logging.getLogger().addHandler(logging.NullHandler())
     with tempfile.TemporaryDirectory() as directory:
         return asyncio.run(trial(*job, Path(directory)))

@@ -23,7 +23,7 @@ HISTORIES_A_SEED = 50
 
 
 @dataclass
-class Ran:
+class SeedResult:
     """Hold the result of one seed. `wrong` is the story, or empty if all went well."""
 
     seed: int
@@ -32,10 +32,10 @@ class Ran:
     figures: Counter[str] = field(default_factory=Counter)
 
 
-def one(seed: int) -> Ran:
+def one(seed: int) -> SeedResult:
     logging.disable(logging.CRITICAL)
     Histories.figures, Histories.count = {}, 0
-    ran = Ran(seed)
+    ran = SeedResult(seed)
     try:
         run(Histories, HISTORIES_A_SEED, seed, shrink=False)
     except Wrong as wrong:

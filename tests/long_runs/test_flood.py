@@ -7,11 +7,11 @@ import asyncio
 
 import pytest
 
-from tests.long_runs.flood import CALM, Felt, measure, table
+from tests.long_runs.flood import CALM, FloodResult, measure, table
 
 
-def felt(name: str, **values: object) -> Felt:
-    found = Felt(name, [3.0], [0.6], [1.0], 0, 10, 1.0, 0.1, 60.0)
+def result(name: str, **values: object) -> FloodResult:
+    found = FloodResult(name, [3.0], [0.6], [1.0], 0, 10, 1.0, 0.1, 60.0)
     for key, value in values.items():
         setattr(found, key, value)
     return found
@@ -28,10 +28,10 @@ def felt(name: str, **values: object) -> Felt:
     ],
 )
 def test_what_misses_a_goal_is_told(missed: dict[str, object]) -> None:
-    lines = list(table([felt(CALM), felt("reads", **missed)]))
+    lines = list(table([result(CALM), result("reads", **missed)]))
     assert [good for _, good in lines] == [True, True, False, True]
     assert lines[2][0].endswith("missed")
-    assert all(good for _, good in table([felt(CALM), felt("reads")]))
+    assert all(good for _, good in table([result(CALM), result("reads")]))
 
 
 def test_what_one_person_reads_is_bounded_at_the_real_process() -> None:

@@ -1,7 +1,7 @@
 """Test generated histories of a cluster, a bot that dies and a Discord that fails, against the oracle.
 
 This is a short run; `make soak` runs ten thousand histories of the same machine. Each mutant is a bot with one
-planted bug, which the machine has to find.
+planted bug. The machine must find it.
 """
 
 import asyncio
@@ -750,7 +750,7 @@ def any_list_is_true(state: object, entries: object, read: object, elapsed: floa
 
 
 def nothing_is_muted(work: Transition, incident: Incident) -> None:
-    """Ignore mutes, which are still stored and shown."""
+    """Ignore mutes. They are still stored and shown."""
 
 
 def never_used_up(self: ExpectedStops, vmid: int) -> None:

@@ -12,12 +12,12 @@ from core.access.policy import Actor
 from core.actions.executor import Executor
 from core.actions.order import Order
 from core.guest import Cluster, Guest
-from tests.long_runs.leaks import Ran, trial
+from tests.long_runs.leaks import SeedResult, trial
 
 REQUESTS = 150
 
 
-def ran(directory: Path, seed: int, requests: int = REQUESTS) -> Ran:
+def ran(directory: Path, seed: int, requests: int = REQUESTS) -> SeedResult:
     return asyncio.run(trial(seed, requests, directory))
 
 

@@ -1,4 +1,4 @@
-"""Read the access table of docs/access.md, so that tests can hold the bot to it."""
+"""Read the access table of docs/access.md, so that tests can compare the bot with it."""
 
 from dataclasses import dataclass
 from pathlib import Path

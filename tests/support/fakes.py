@@ -57,7 +57,7 @@ CONFIG = GuestConfig(
 
 
 class FakeClock(Clock):
-    """Simulate both clocks, which move only through `sleep` and `advance`. `at` schedules an event."""
+    """Simulate both clocks. They move only through `sleep` and `advance`. `at` schedules an event."""
 
     def __init__(self, monotonic: float = 1000.0, unix: float = NOON) -> None:
         self.mono, self.unix = monotonic, unix
@@ -144,7 +144,8 @@ class Sent:
 class FakeProxmox:
     """Simulate a cluster.
 
-    `guests` is the true state. `listed` overrides entries of the cluster's list, which may lag behind.
+    `guests` is the true state. `listed` overrides entries of the cluster's list, because the
+    real list may lag behind.
     """
 
     clock: FakeClock
@@ -481,7 +482,7 @@ class Ledger:
     """Keep the audit records for tests to read."""
 
     entries: list[AuditRecord] = field(default_factory=list)
-    """All records, except those written around the request, which are in `requests`."""
+    """All records, except those written around the request (see `requests`)."""
     requests: list[AuditRecord] = field(default_factory=list)
     cut_off: tuple[AuditEntry, ...] = ()
 

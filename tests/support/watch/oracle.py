@@ -61,7 +61,7 @@ class Fact:
     state: State = State.UNKNOWN
     """State in which QEMU holds the guest (HALTED) or in which it is stuck (STUCK)."""
     note: bool = False
-    """Whether the fact is no alarm: somebody wanted the guest stopped, which does not count as "down"."""
+    """Whether the fact is no alarm and does not count as "down", because somebody wanted the guest stopped."""
 
 
 @dataclass(eq=False)

@@ -64,8 +64,7 @@ class History:
     def put(self, vmid: int = 101, state: State = R, **values: Any) -> None:
         """Set how this guest looks from now on.
 
-        By default a running guest has an uptime of 10,000 seconds, which is longer than before; any other guest
-        has none.
+        By default a running guest has an uptime of 10,000 seconds, longer than before. Any other guest has none.
         """
         values.setdefault("uptime", 10_000 if state is R else None)
         self.guests[vmid] = guest(vmid, state, **values)

@@ -212,7 +212,7 @@ class Trial:
     """Run one history of one bot.
 
     `loop`: runs all coroutines.
-    `path`: the journal's file, which must not exist yet.
+    `path`: the journal's file. It must not exist yet.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, path: Path) -> None:
@@ -698,7 +698,7 @@ class Trial:
         return {entry.vmid for entry in self.store.entries}
 
     def stop_through_bot(self, vmid: int, answer: str = "") -> None:
-        """Order a stop through the bot, which does not yet stop the guest.
+        """Order a stop through the bot. The guest does not stop yet.
 
         `answer`: how the request ended. Empty: well. `page`: with a proxy's page. `lost`: on its way; Proxmox
         may have received it, so the stop stays expected. `refused`: with a refusal.
@@ -722,8 +722,8 @@ class Trial:
         def happened() -> bool:
             """Return whether the stop was noted before it was sent. The bot's handling of the answer is not checked.
 
-            If the process died before it noted a refusal, the order still stands until its outcome is found out
-            (`core/actions/recovery.py`, which takes no part here).
+            If the process died before it noted a refusal, the order still stands until its outcome is found out.
+            `core/actions/recovery.py` does that, outside of this trial.
             """
             stands = f"ordered/{vmid}" in self.process.journal.records()
             return stands and bool(deaths) if answer == "refused" else bool(noted) or stands

@@ -27,7 +27,7 @@ from core.proxmox_errors import (
 from core.watch.journal import OutboxMessage
 
 BEGIN = 1_790_000_000.0
-"""Start of a history in Unix seconds, by Proxmox' and Discord's clocks, which nobody sets."""
+"""Start of a history in Unix seconds, by Proxmox' and Discord's clocks. Nobody sets these."""
 CONFIRM = 6.0
 """Seconds after the first read of the list from which a read counts as the poll's second."""
 NODES = ("pve1", "pve2", "pve3")
