@@ -95,8 +95,7 @@ def _snapshot(
 def build_demo(pve: Pve) -> None:
     """Put the demo's nodes, storages, guests and templates into a cluster, opened or not.
 
-    Task durations count only if `time_scale` is not 0, so that tests can use the same cluster with instant
-    tasks.
+    Task durations count only if `time_scale` is not 0. Tests use the same cluster with instant tasks.
     """
     now = time.time()
     pve.cluster_name = "homelab"

@@ -1,7 +1,7 @@
 """Check request bodies against Discord's documented limits.
 
-SimCord, which answers the requests, checks messages and forms, but neither command payloads nor autocomplete
-choices. Discord refuses each breach with 400 and code 50035, and so does the playground.
+SimCord answers the requests. It checks messages and forms, but neither command payloads nor autocomplete choices.
+Discord refuses each breach with 400 and code 50035, and so does the playground.
 Sources: "Application Commands", "Message Components" and "Receiving and Responding to Interactions" in
 Discord's developer documentation.
 """

@@ -27,7 +27,7 @@ def open_preview(
 ) -> Preview:
     """Return a Preview of a channel for these people, not yet entered.
 
-    `options`: those of simcord's env.preview.
+    `options`: further options of simcord's env.preview.
     """
     viewers = [person.actor for person in people]
     preview = world.preview(channel, viewers=viewers, layout="channel", **options)
@@ -41,8 +41,8 @@ def open_preview(
 def _take_presses_on_what_was_seen(preview: Preview) -> None:
     """Accept a press although the bot has written something since the browser last looked (every 0.5 s).
 
-    SimCord refuses such a press as stale, so that a person would have to press again whenever an alert or a
-    progress bar comes in between. The existence of the button is still checked.
+    SimCord refuses such a press as stale. A person would have to press again whenever an alert or a progress bar
+    comes in between. The existence of the button is still checked.
     """
     strict = preview._action
 
@@ -56,7 +56,7 @@ def _take_presses_on_what_was_seen(preview: Preview) -> None:
 
 
 def _tell_the_time(preview: Preview) -> None:
-    """Send the present time with every publication. SimCord's stands still between two refreshes."""
+    """Send the present time with every publication, because SimCord's time stands still between two refreshes."""
     publish = preview._publish
 
     def publish_now(page: Any, **reason: Any) -> None:

@@ -134,7 +134,7 @@ class GuestTruth(PowerTruth):
     async def _qm_clone(self, v: Values, user: str) -> Any:
         """Follow Qemu.pm clone_vm.
 
-        Another node needs shared storage, and the log of a full copy shows its percentage.
+        A clone to another node needs shared storage. The log of a full copy shows its percentage.
         """
         source = self.find(v["node"], v["vmid"])
         drives = drives_of(source.config, skip_cdrom=True)

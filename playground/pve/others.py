@@ -180,7 +180,7 @@ class _Backup(TaskPlan):
     async def _shut_down(self, guest: Any) -> None:
         """Shut the guest down.
 
-        A VM by `qm shutdown`, which is a task of its own; a container by lxc-stop, which is none.
+        A VM gets `qm shutdown`, a task of its own. A container gets lxc-stop, which leaves no task.
         """
 
         async def body() -> None:

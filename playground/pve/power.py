@@ -147,7 +147,10 @@ class PowerTruth(ConfigTruth):
         return timeout if self.shutdown_cap is None else min(timeout, self.shutdown_cap)
 
     async def _ha_request(self, vm: Any, user: str, state: str) -> Any:
-        """Run hastart or hastop, which end at once. The manager acts later (ha_delay, or ha_round() while held)."""
+        """Run a hastart or hastop task. It ends at once.
+
+        The manager acts later: after ha_delay, or at ha_round() while held.
+        """
         if not self.ha_held:
             return await super()._ha_request(vm, user, state)
         kind = "CT" if vm.guest.startswith("lxc/") else "VM"

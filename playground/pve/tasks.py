@@ -21,7 +21,7 @@ CLONES = ("qmclone", "vzclone")
 # Task type without its qm or vz: the lock that it shows.
 LOCKS = {"snapshot": "snapshot", "delsnapshot": "snapshot-delete", "rollback": "rollback"}
 
-# An error for the running clone while it copies, so that it cleans up after itself as Proxmox does.
+# An error for the running clone while it copies. The clone then cleans up after itself as in Proxmox.
 planned_error: contextvars.ContextVar[str | None] = contextvars.ContextVar("planned_error", default=None)
 
 

@@ -63,9 +63,9 @@ def _nearly(name: str) -> str:
 
 
 def parse_since(text: str, now: float, zone: datetime.tzinfo) -> float:
-    """Parse a duration before `now`, or a date, which means the start of that day in this time zone.
+    """Parse a duration before `now`, or a date. Return Unix seconds.
 
-    Returns Unix seconds.
+    A date means the start of that day in this time zone.
     Raises: BadSince.
     """
     written = unicodedata.normalize("NFKC", text).strip()

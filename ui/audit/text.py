@@ -163,7 +163,7 @@ def audit_page(
     """Build one page of the list.
 
     `page` counts from 0 and is brought within bounds.
-    `attached`: a file, which `note` describes. The page then has no buttons.
+    `attached`: a file, described by `note`. The page then has no buttons.
     """
     page, pages = page_of(page, total)
     rows = [audit_row(t, each) for each in found] or [t("No matching records.")]

@@ -31,7 +31,7 @@ The interaction already has an answer, the channel accepts no messages, or a lim
 _BLOCK = re.compile(r"```.*?```", re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]*)`")
 _OWN = re.compile(r"/[a-z]+(?: [a-z]+)?")
-"""Matches the bot's own code spans, which are commands."""
+"""Matches the content of the bot's own code spans: commands."""
 _LEFT_OUT = "`…`"
 
 _log = logging.getLogger(__name__)

@@ -28,7 +28,7 @@ _START = "start"
 _MOST: Mapping[str, float] = {"channels": 10.0, "webhooks": 10.0, "interactions": 2.0, _START: 5.0}
 """Longest limit in seconds that discord.py may wait for by itself, by kind of request.
 
-`_START` is the log-in and the registration of commands. The bot gives up the log-in after a while, which must not
+`_START` is the log-in and the registration of commands. The bot gives up the log-in after a while. That must not
 happen during a wait. Discord accepts the first answer to an interaction only within three seconds.
 """
 

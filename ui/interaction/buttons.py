@@ -1,4 +1,4 @@
-"""Create the buttons, which still work after a restart.
+"""Create the buttons. They still work after a restart.
 
 A button's `custom_id` names the guest and the action, and nothing else in it is trusted:
 

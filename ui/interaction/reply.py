@@ -32,8 +32,8 @@ _log = logging.getLogger(__name__)
 
 ACKNOWLEDGE_AFTER = 0.6
 EDIT_EVERY = 2.0
-BEGIN_RETRIES = (0.3, 0.6, 0.9)
-"""Seconds between the tries before a change. They are short, because Discord waits 3 s for the first answer."""
+FIRST_RETRIES = (0.3, 0.6, 0.9)
+"""Seconds between the tries of a first answer or a refusal. Discord waits only 3 s for a first answer."""
 
 
 class Reply:
@@ -51,8 +51,8 @@ class Reply:
         self._lock = asyncio.Lock()
         self._timer: asyncio.Task[None] | None = None
         self._edited = self._clock.monotonic()
-        self._rest_until = self._edited
-        """Monotonic time from which the last edit may follow an edit that showed progress."""
+        self._pause_until = self._edited
+        """Monotonic time before which the final edit must not follow an edit that showed progress."""
         self._task: asyncio.Task[Any] | None = None  # the task that works on the answer
         self._farewell: ui.LayoutView | None = None
 
@@ -118,7 +118,7 @@ class Reply:
 
         The id is None for a private message, because another run of the bot cannot edit it.
         `working`: shown at once in the message of a press. `farewell`: shown if the bot ends from now on.
-        Raises: AnswerTooLate if Discord does not accept the answer, so that nothing may be changed.
+        Raises: AnswerTooLate, if Discord does not accept the answer. Nothing may be changed then.
         """
 
         async def show_working() -> None:
@@ -142,7 +142,7 @@ class Reply:
         async with self._lock:
             if self._services.executor.ending:
                 raise AnswerTooLate
-            error = await send_with_retries(self._clock, answer, BEGIN_RETRIES, FIRST_SECONDS)
+            error = await send_with_retries(self._clock, answer, FIRST_RETRIES, FIRST_SECONDS)
             if error is not None:
                 raise AnswerTooLate from error
 
@@ -150,7 +150,7 @@ class Reply:
 
     async def show(self, view: ui.LayoutView) -> None:
         """Show the answer, always in the same message. Try again if Discord fails."""
-        wait = self._rest_until - self._clock.monotonic()
+        wait = self._pause_until - self._clock.monotonic()
         if wait > 0:
             await self._clock.sleep(wait)
         async with self._lock:
@@ -188,14 +188,14 @@ class Reply:
             now = self._clock.monotonic()
             if now - self._edited < EDIT_EVERY or self._lock.locked():
                 return
-            self._edited, self._rest_until = now, now + EDIT_EVERY
+            self._edited, self._pause_until = now, now + EDIT_EVERY
             async with self._lock:
                 try:
                     await self._answer.put(render(progress), last=False)
                     self._answer.move(AnswerState.WORKING)
                 except DISCORD_ERRORS as error:
                     self._edited += retry_after(error)
-                    self._rest_until = self._edited + EDIT_EVERY
+                    self._pause_until = self._edited + EDIT_EVERY
 
         return tell
 
@@ -219,7 +219,7 @@ class Reply:
         async with self._lock:
             told = asyncio.Event()  # set once the person is told, so that a retry does not repeat it
             error = await send_with_retries(
-                self._clock, lambda: self._put_refusal(render, told), BEGIN_RETRIES, self._answer.seconds_left
+                self._clock, lambda: self._put_refusal(render, told), FIRST_RETRIES, self._answer.seconds_left
             )
             self._close()
             if error is not None:

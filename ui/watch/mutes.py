@@ -41,7 +41,7 @@ async def mute(
     detail = f"{plain(target)} {plain(duration)}"
     with record_attempt(interaction, Operation.MONITOR_MUTE, detail=detail) as asked:
         seconds = parse_duration(duration)
-        cluster = await cluster_for_decision(asked, (0,))  # the list is also needed to find the target
+        cluster = await cluster_for_decision(asked, (0,))  # the list is needed to find the target, too
         subject = _subject_of(services, asked, target, cluster)
         asked.reason = plain(reason, REASON_MOST)
         await _guard_mute(asked, subject, cluster, seconds, confirm)
@@ -151,7 +151,7 @@ def _subject_of(
     return subject
 
 
-# -- mutes
+# -- completions
 
 
 @explain_empty(ChoiceKind.TARGET)

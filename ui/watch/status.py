@@ -112,7 +112,7 @@ def status_card(t: Text, health: Health, cluster: Cluster | None, now: float) ->
 
 
 def _audit(t: Text, audit: AuditHealth, now: float) -> str:
-    """Return the line of the audit channel. A line that was just written may still wait, which is no problem yet."""
+    """Return the line of the audit channel. A line that was just written may still wait."""
     parts = []
     if audit.error:
         parts.append(t("cannot be sent: {reason}", reason=code(audit.error, 120)))

@@ -73,7 +73,7 @@ _SHUTDOWNS, _STOPS = ("qmshutdown", "vzshutdown"), ("qmstop", "vzstop")
 
 
 def _stopped_by(t: Text, fact: GuestFact) -> str:
-    """Say who stopped the guest. Name the task unless it is a usual one, which the verb already tells."""
+    """Say who stopped the guest. Name the task, unless the verb already tells it."""
     guest, by = guest_name(fact), _person(t, fact)
     if fact.task in _SHUTDOWNS:
         return t("{guest} was shut down by {by}", guest=guest, by=by)
