@@ -10,7 +10,7 @@ from core.tasks import Progress
 from ui.cards import Item, card
 from ui.formatting import Colour, title
 from ui.guests.outcome import farewell_card, footer, outcome_text, working_card
-from ui.guests.panel import POWER, guest_buttons, guest_panel
+from ui.guests.panel import PANEL_ACTIONS, guest_buttons, guest_panel
 from ui.i18n import Text
 from ui.interaction.attempt import ensure_awaited
 from ui.interaction.buttons import guest_button, refresh_button
@@ -89,7 +89,7 @@ def _allowed_buttons(services: Services, reply: Reply) -> tuple[Operation, ...]:
     for the person who presses one.
     """
     rules, actor = services.authorizer.rules, actor_of(reply.interaction)
-    return tuple(verb for verb in POWER if place_refusal(rules, actor, verb) is None)
+    return tuple(verb for verb in PANEL_ACTIONS if place_refusal(rules, actor, verb) is None)
 
 
 async def _carry_out(

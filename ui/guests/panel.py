@@ -35,11 +35,11 @@ from ui.i18n import Text
 from ui.interaction.buttons import guest_button, refresh_button
 from ui.messages.operations import BUTTONS
 
-POWER = tuple(BUTTONS)
+PANEL_ACTIONS = tuple(BUTTONS)
 
 
 def guest_panel(
-    t: Text, details: GuestDetails, now: float, note: str = "", verbs: Sequence[Operation] = POWER
+    t: Text, details: GuestDetails, now: float, note: str = "", verbs: Sequence[Operation] = PANEL_ACTIONS
 ) -> ui.LayoutView:
     """Return the whole panel. `now`: Unix seconds. `note`: outcome of a button that was just pressed."""
     guest = details.guest
@@ -51,7 +51,7 @@ def guest_panel(
 
 
 def guest_buttons(
-    t: Text, guest: Guest, verbs: Sequence[Operation] = POWER, *, disabled: bool = False
+    t: Text, guest: Guest, verbs: Sequence[Operation] = PANEL_ACTIONS, *, disabled: bool = False
 ) -> list[Item]:
     """Return the buttons that fit the guest's state or are always shown, and refresh. A template has only refresh."""
     buttons: list[Item] = [
