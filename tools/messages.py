@@ -33,7 +33,10 @@ def in_source() -> set[Message]:
 
 
 def messages_of(source: str) -> Iterator[Message]:
-    """Yield the messages of one file's source, as in_source() does for all files."""
+    """Yield the messages of one file's source.
+
+    Raises: ValueError, as in_source() does.
+    """
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and node.args:
             texts = [

@@ -103,7 +103,10 @@ class DiscordServer(DiscordService):
     async def submit(
         self, person: Person, shown: PressResult, values: Mapping[str, Any] | str
     ) -> PressResult:
-        """Send the form in `shown`. `values`: by custom_id, or the text of its only field."""
+        """Send the form in `shown`. `values`: by custom_id, or the text of its only field.
+
+        Raises: LookupError, if there is no form with exactly one field for that text.
+        """
         if isinstance(values, str):
             if shown.form is None or len(shown.form.fields) != 1:
                 raise LookupError(f"not a form with one field: {shown.form}")

@@ -35,6 +35,7 @@ class ConfigTruth(TaskListTruth):
         """Add a QEMU VM (arguments as for fakepve's FakeVm).
 
         A config without disk, net or memory gets the usual ones.
+        Raises: ValueError, if the VMID is taken.
         """
         if self.guest(vmid) is not None:
             raise ValueError(f"guest {vmid} exists already")

@@ -231,7 +231,8 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
     def deny(self, privilege: str, path: str = "/") -> None:
         """Take `privilege` on `path` and below from everybody but root@pam's own session, until allow_again().
 
-        The answer is 403 `Permission check failed (/vms/100, VM.PowerMgmt)`. Needs ACLs (give_bot() first).
+        The answer is 403 `Permission check failed (/vms/100, VM.PowerMgmt)`.
+        Raises: ValueError, if there are no ACLs yet. Call give_bot() or grant() first.
         """
         if self.acl is None:
             raise ValueError("without ACLs everybody may do anything: call give_bot() or grant() first")

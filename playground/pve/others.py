@@ -26,6 +26,7 @@ class Others(Serving):
         how: `start`, `stop`, `shutdown`, `reboot`, `reset`, `suspend`, `resume`, `destroy`, or a task's type,
         for example `qmstop`. An HA guest gets `hastop` and the like. next_task() decides how the task runs, as
         for the bot.
+        Raises: ValueError, for an action that the guest does not have.
         """
         guest, action = self.guest(vmid), how.removeprefix("qm").removeprefix("vz")
         if action not in ACTIONS:
@@ -69,6 +70,7 @@ class Others(Serving):
         ends, seconds, hold: as for next_task(). Proxmox' exit text for failed guests is `job errors`.
         The guest has the lock `backup` while the job runs.
         mode `stop`: the guest is down meanwhile and runs again afterwards. A VM gets a qmshutdown task of root@pam.
+        Raises: ValueError, if neither `vmid` nor `node` is given.
         """
         guest = None if vmid is None else self.guest(vmid)
         place = node or (None if guest is None else guest.node)

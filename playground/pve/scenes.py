@@ -70,7 +70,10 @@ class Scenes(Others):
         self.crash_all((vmid,))
 
     def crash_all(self, vmids: Iterable[int]) -> None:
-        """Let all of these stop by themselves at the same moment."""
+        """Let all of these stop by themselves at the same moment.
+
+        Raises: ValueError, if one of them does not exist.
+        """
         wanted = set(vmids)
         guests = [guest for guest in [*self.vms, *self.cts] if guest.vmid in wanted]
         if len(guests) < len(wanted):
@@ -98,7 +101,10 @@ class Scenes(Others):
         self.at_once(run)
 
     def bounce(self, vmid: int) -> None:
-        """Let a running guest restart by itself: no task, and its uptime starts anew."""
+        """Let a running guest restart by itself: no task, and its uptime starts anew.
+
+        Raises: ValueError, if it does not run.
+        """
         if self.guest(vmid).status != "running":
             raise ValueError(f"guest {vmid} does not run")
         self.revive(vmid)
@@ -130,6 +136,7 @@ class Scenes(Others):
         """Set the guest's use while it runs, as fractions of its maximum. Omitted values return to the usual.
 
         disk: containers only, because Proxmox never knows a VM's.
+        Raises: ValueError, for the disk of a VM.
         """
         if disk is not None and self.ct(vmid) is None:
             raise ValueError("Proxmox does not know how full a VM's disk is")
@@ -140,6 +147,7 @@ class Scenes(Others):
         """Stop the VM from reporting its memory, because its balloon driver is gone.
 
         The list then shows the host's figure, a little more than its maximum. `back`: it reports again.
+        Raises: ValueError, for a container.
         """
         if self.vm(vmid) is None:
             raise ValueError(f"{vmid} is no VM")

@@ -86,7 +86,7 @@ CHANGES: dict[str, _Call] = {
     "snapshot_delete": lambda client, guest: client.snapshot_delete(guest, "before"),
     "delete": lambda client, guest: client.delete(guest),
 }
-"""Every method that changes something, with every option, as far as it is for both kinds of guest."""
+"""Every change that both kinds of guest have, with all options."""
 EVERY = READS | CHANGES
 
 

@@ -40,7 +40,10 @@ def filter_of(services: Services, vmid: int | None, who: str, action: str, since
 
 
 def _person(services: Services, who: str) -> int:
-    """Return the user id for an id, a mention, or the name that somebody had at their latest attempt."""
+    """Return the user id for an id, a mention, or the name that somebody had at their latest attempt.
+
+    Raises: UnknownPerson, SeveralPeople, JournalFailed.
+    """
     meant = who.strip()
     if (match := _ID.fullmatch(meant)) and int(match[1]) < 2**63:
         return int(match[1])

@@ -144,7 +144,10 @@ async def find_own_message(
 
 @contextlib.asynccontextmanager
 async def translate_errors(client: discord.Client) -> AsyncIterator[None]:
-    """Turn Discord's errors into `NotDelivered`. Any other exception is a bug and passes unchanged."""
+    """Turn Discord's errors into `NotDelivered`. Any other exception is a bug and passes unchanged.
+
+    Raises: NotDelivered.
+    """
     if client.is_closed():
         raise NotDelivered(DeliveryFailure.PASSING, ENDING, not_taken=True)
     if client.application is None:  # not logged in yet

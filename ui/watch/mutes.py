@@ -35,7 +35,8 @@ async def mute(
 ) -> None:
     """Mute a target.
 
-    Raises: BadDuration, UnknownTarget, JournalFailed, Refused by access, and the errors of `confirm_protected`.
+    Raises: BadDuration, UnknownTarget, JournalFailed, ProxmoxError, Refused by access, and the errors of
+    `confirm_protected`.
     """
     watch, interaction = services.watch, reply.interaction
     detail = f"{plain(target)} {plain(duration)}"
