@@ -243,4 +243,4 @@ def test_there_is_no_other_way_in() -> None:
         ("ui/guests/confirm.py", "on_submit", submit),
         ("ui/interaction/buttons.py", "callback", press),
     ]
-    assert sorted(set(forms)) == ["bot.py", "ui/interaction/gate.py"]
+    assert sorted(set(forms)) == ["bot.py", "ui/interaction/context.py"]

@@ -10,6 +10,7 @@ import discord
 import pytest
 
 from adapters.journal.store import SqliteJournal
+from core.actions.result import ResultReader
 from core.audit.record import AuditRecord, AuditStep, Ending, ending_of
 from core.audit.store import AuditEntry, AuditFilter
 from core.audit.trail import AuditTrail
@@ -132,7 +133,7 @@ async def test_an_outage_is_no_refusal(scene: Stage, pve: Pve) -> None:
 async def test_a_good_task_that_did_not_work_is_not_done(
     scene: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scene.services.executor, "_settle", never_settles)  # the guest does not start
+    monkeypatch.setattr(ResultReader, "_settle", never_settles)  # the guest does not start
     await scene.say(scene.emma, "start", vmid=104)
     assert ending_of(trail(scene)[0]) is Ending.UNKNOWN
 
