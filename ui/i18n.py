@@ -9,6 +9,8 @@ the descriptions of commands in both languages.
 import functools
 import gettext
 import io
+import re
+import string
 from pathlib import Path
 from typing import Literal, NewType
 
@@ -30,6 +32,37 @@ def N_(message: str) -> Marked:  # noqa: N802 - gettext's own name for it
     return Marked(message)
 
 
+_JAPANESE = re.compile(r"[\u3001-\u30ff\u3400-\u9fff\uff01-\uff60]")
+"""A character of Japanese text, with its punctuation. The ideographic space is none."""
+
+
+def fill_japanese(message: str, values: dict[str, object]) -> str:
+    """Insert the values. Japanese takes a space beside `web01`, but none between two Japanese characters.
+
+    A message is written with the space of a Latin value ("{by} が"). It is dropped where the value is Japanese.
+    Only the message's own spaces are touched, never those inside a value.
+    """
+    filled = ""
+    own = False  # whether the last part belongs to the message
+    for literal, name, _, _ in string.Formatter().parse(message):
+        if not own and _meet(filled, literal.removeprefix(" ")) and literal.startswith(" "):
+            filled += literal[1:]
+        else:
+            filled += literal
+        own = name is None
+        if name is not None:
+            value = str(values[name])
+            if literal.endswith(" ") and _meet(filled[:-1], value):
+                filled = filled[:-1]
+            filled += value
+    return filled
+
+
+def _meet(left: str, right: str) -> bool:
+    """Whether the two would touch with a Japanese character on both sides."""
+    return bool(_JAPANESE.match(left[-1:]) and _JAPANESE.match(right))
+
+
 class Text:
     """Translate into one language: `t("…")`, or `t.plural(one, many, n)` to choose the form for a number."""
 
@@ -38,14 +71,17 @@ class Text:
         self._translations = translations
 
     def __call__(self, message: str, /, **values: object) -> str:
-        return self._translations.gettext(message).format(**values)
+        return self._fill(self._translations.gettext(message), values)
 
     def plural(self, one: str, many: str, n: int, /, **values: object) -> str:
-        return self._translations.ngettext(one, many, n).format(n=n, **values)
+        return self._fill(self._translations.ngettext(one, many, n), {"n": n, **values})
 
     def raw(self, message: str) -> str:
         """Translate without inserting values (command descriptions)."""
         return self._translations.gettext(message)
+
+    def _fill(self, message: str, values: dict[str, object]) -> str:
+        return fill_japanese(message, values) if self.language == "ja" else message.format(**values)
 
 
 class Texts:

@@ -16,7 +16,7 @@ from tests.support.fakes import NOON
 from tests.support.walked import walked
 from tools.messages import LANGUAGES, Message, in_source, messages_of, read, translated
 from ui.guests.plan import _PARTICULARS
-from ui.i18n import N_, Text, Texts
+from ui.i18n import N_, Text, Texts, fill_japanese
 from ui.messages.errors import WORDS as ERROR_WORDS
 from ui.messages.errors import choice, error_sentence, unexpected_sentence
 from ui.messages.operations import WORDS, operation_noun
@@ -90,6 +90,35 @@ def test_a_marked_message_is_translated_where_it_is_shown() -> None:
         "**101** を開始しました。",
         "**101** was started.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("message", "values", "text"),
+    [
+        (
+            "{a} は {b} が停止しました",
+            {"a": "`web01`", "b": "`root@pam`"},
+            "`web01` は `root@pam` が停止しました",
+        ),
+        (
+            "{a} は {b} が停止しました",
+            {"a": "`web01`", "b": "不明なユーザー"},
+            "`web01` は不明なユーザーが停止しました",
+        ),
+        (
+            "{by} による停止",
+            {"by": "`root@pam`（タスク `qmstop`）"},
+            "`root@pam`（タスク `qmstop`）による停止",
+        ),
+        ("コア: {n} → {m}", {"n": "すべて", "m": "なし"}, "コア: すべて → なし"),
+        ("{a} と {b}", {"a": "山田 太郎", "b": "名 {a} 前"}, "山田 太郎と名 {a} 前"),
+        ("{{}} の {a} の", {"a": 3}, "{} の 3 の"),
+    ],
+)
+def test_a_japanese_value_takes_no_space_beside_japanese(
+    message: str, values: dict[str, object], text: str
+) -> None:
+    assert fill_japanese(message, values) == text
 
 
 @walked("language", LANGUAGES)
