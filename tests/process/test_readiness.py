@@ -242,8 +242,8 @@ async def test_permissions_that_are_missing_are_named(stage: ProcessStage) -> No
     await stage.start(ALERT_CHANNEL_ID=str(quiet.id), AUDIT_CHANNEL_ID=str(audit.id))
     await found(
         stage,
-        "❌ ALERT_CHANNEL_ID: in “quiet” the bot lacks: View Channel, Send Messages, Read Message History. Grant",
-        "⚠️ AUDIT_CHANNEL_ID: in “audit” the bot lacks: Read Message History. A message",
+        "❌ ALERT_CHANNEL_ID: the bot lacks permissions in “quiet”: View Channel, Send Messages, Read",
+        "⚠️ AUDIT_CHANNEL_ID: the bot lacks permissions in “audit”: Read Message History. A message",
     )
     await stage.bot.end()
     await stage.start(ALERT_CHANNEL_ID=str(forum.id))

@@ -64,7 +64,7 @@ def ending_word(t: Text, ending: Ending) -> str:
         Ending.FAILED: t("failed"),
         Ending.UNKNOWN: t("result unknown"),
         Ending.REFUSED: t("refused"),
-        Ending.SHOWN: t("shown only"),
+        Ending.SHOWN: t("plan shown"),
         Ending.UNFINISHED: t("unfinished"),
         Ending.CUT_OFF: t("unfinished: the bot stopped"),
         Ending.CANCELLED: t("cancelled"),

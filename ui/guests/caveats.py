@@ -34,15 +34,13 @@ def excess_lines(t: Text, plan: Plan) -> list[str]:
     lines, node = [], code(plan.guest.node)
     if plan.excess.cores:
         asked, there = plan.excess.cores
-        lines.append(
-            t("{n} cores exceed the cores of node {node} ({there}).", n=asked, node=node, there=there)
-        )
+        lines.append(t("{n} cores are more than node {node} has ({there}).", n=asked, node=node, there=there))
     if plan.excess.memory:
         asked, there = plan.excess.memory
         wanted = format_memory(asked // 1024**2)
         lines.append(
             t(
-                "{n} of memory exceeds the memory of node {node} ({there}).",
+                "{n} of memory is more than node {node} has ({there}).",
                 n=wanted,
                 node=node,
                 there=format_size(there),

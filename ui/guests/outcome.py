@@ -147,7 +147,7 @@ def _particulars(t: Text, report: Report) -> list[str]:
         else:
             lines.append(t("Already in effect."))
     if plan.order.verb is Operation.SNAPSHOT_ROLLBACK and report.after:
-        lines.append(t("The guest is now: {state}.", state=state_word(t, report.after.state)))
+        lines.append(t("Current state of the guest: {state}", state=state_word(t, report.after.state)))
     return lines
 
 

@@ -42,7 +42,7 @@ def yes_label(t: Text, plan: Plan) -> str:
     objects = {Operation.CREATE: plan.order.name, Operation.SNAPSHOT_DELETE: plan.order.snapshot}
     name = plain(objects.get(plan.order.verb, plan.guest.label) or "", 40)
     label = t(WORDS[plan.order.verb].yes, name=name)
-    return f"{label} …" if plan.needs_name else label  # a form follows
+    return f"{label}…" if plan.needs_name else label  # a form follows
 
 
 def title_of_form(t: Text, plan: Plan) -> str:

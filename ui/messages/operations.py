@@ -49,7 +49,7 @@ class Words:
 WORDS: Mapping[Operation, Words] = {
     Operation.START: Words(
         N_("Start"),
-        N_("Starting {guest} …"),
+        N_("Starting {guest}…"),
         N_("{guest} was started."),
         N_("{guest} could not be started."),
         button=Button(ButtonStyle.success, always=True),
@@ -60,7 +60,7 @@ WORDS: Mapping[Operation, Words] = {
     ),
     Operation.REBOOT: Words(
         N_("Reboot"),
-        N_("Rebooting {guest} …"),
+        N_("Rebooting {guest}…"),
         N_("{guest} was rebooted."),
         N_("{guest} could not be rebooted."),
         N_("Reboot?"),
@@ -70,7 +70,7 @@ WORDS: Mapping[Operation, Words] = {
     ),
     Operation.SHUTDOWN: Words(
         N_("Shutdown"),
-        N_("Shutting down {guest} …"),
+        N_("Shutting down {guest}…"),
         N_("{guest} was shut down."),
         N_("{guest} could not be shut down."),
         N_("Shut down?"),
@@ -80,7 +80,7 @@ WORDS: Mapping[Operation, Words] = {
     ),
     Operation.STOP: Words(
         N_("Stop"),
-        N_("Force-stopping {guest} …"),
+        N_("Force-stopping {guest}…"),
         N_("{guest} was force-stopped."),
         N_("{guest} could not be force-stopped."),
         N_("Force stop?"),
@@ -119,7 +119,7 @@ WORDS: Mapping[Operation, Words] = {
     ),
     Operation.CREATE: Words(
         N_("Create"),
-        N_("Cloning {guest} to {name} …"),
+        N_("Cloning {guest} to {name}…"),
         N_("{guest} was created."),
         N_("{name} could not be created from {guest}."),
         N_("Create?"),
@@ -127,7 +127,7 @@ WORDS: Mapping[Operation, Words] = {
     ),
     Operation.RESIZE: Words(
         N_("Resize"),
-        N_("Resizing {guest} …"),
+        N_("Resizing {guest}…"),
         N_("{guest} was resized."),
         N_("{guest} could not be resized."),
         N_("Resize?"),
@@ -135,7 +135,7 @@ WORDS: Mapping[Operation, Words] = {
     ),
     Operation.DELETE: Words(
         N_("Delete"),
-        N_("Deleting {guest} …"),
+        N_("Deleting {guest}…"),
         N_("{guest} was deleted."),
         N_("{guest} could not be deleted."),
         N_("Delete permanently?"),
@@ -146,13 +146,13 @@ WORDS: Mapping[Operation, Words] = {
     ),
     Operation.SNAPSHOT_CREATE: Words(
         N_("Create snapshot"),
-        N_("Creating snapshot {snapshot} of {guest} …"),
+        N_("Creating snapshot {snapshot} of {guest}…"),
         N_("Snapshot {snapshot} of {guest} was created."),
         N_("Snapshot {snapshot} of {guest} could not be created."),
     ),
     Operation.SNAPSHOT_ROLLBACK: Words(
         N_("Rollback"),
-        N_("Rolling {guest} back to {snapshot} …"),
+        N_("Rolling {guest} back to {snapshot}…"),
         N_("{guest} was rolled back to {snapshot}."),
         N_("{guest} could not be rolled back to {snapshot}."),
         N_("Roll back?"),
@@ -160,7 +160,7 @@ WORDS: Mapping[Operation, Words] = {
     ),
     Operation.SNAPSHOT_DELETE: Words(
         N_("Delete snapshot"),
-        N_("Deleting snapshot {snapshot} of {guest} …"),
+        N_("Deleting snapshot {snapshot} of {guest}…"),
         N_("Snapshot {snapshot} of {guest} was deleted."),
         N_("Snapshot {snapshot} of {guest} could not be deleted."),
         N_("Delete this snapshot?"),

@@ -42,14 +42,14 @@ _LINES: Mapping[Problem, Marked] = {
     Problem.TAKES_NO_MESSAGES: N_(
         "{value} cannot receive messages (it may be a forum). Choose a text channel."
     ),
-    Problem.PERMISSIONS: N_("in {value} the bot lacks: {names}. Grant these permissions to its role."),
+    Problem.PERMISSIONS: N_("the bot lacks permissions in {value}: {names}. Grant them to its role."),
     Problem.NO_HISTORY: N_(
-        "in {value} the bot lacks: {names}. A message may arrive twice if Discord's answer is lost."
+        "the bot lacks permissions in {value}: {names}. A message may arrive twice if Discord's answer is lost."
     ),
     Problem.NO_ROLE: N_("the server has no role {value}. Copy the role ID again."),
     Problem.ROLE_IS_SILENT: N_(
         "the bot cannot mention the role {value}, so nobody is notified. Allow anyone to "
-        "mention the role, or grant the bot “Mention All Roles”."
+        "mention the role, or give the bot the permission to mention all roles."
     ),
     Problem.EVERYBODY_IS_ADMIN: N_("no roles are configured, so everyone in the category is an admin."),
 }

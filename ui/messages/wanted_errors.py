@@ -53,7 +53,7 @@ WANTED_WORDS: Rows = {
         N_("not a duration or date"),
     ),
     w.UnknownPerson: ErrorWords(
-        N_("No records of {value}. Choose a suggestion, or enter a user ID."),
+        N_("No records for {value}. Choose a suggestion, or enter a user ID."),
         N_("unknown user"),
     ),
     w.SeveralPeople: ErrorWords(

@@ -168,7 +168,7 @@ def _reasons(t: Text, incident: Incident) -> list[str]:
             return [told if incident.open else t("Reason: {reason}", reason=told)]
         case Topic.FLAPPING:
             calm = format_duration(t, CALM_SECONDS)
-            text = t("Single changes are not reported until it has been stable for {time}.", time=calm)
+            text = t("Individual changes are not reported until it has been stable for {time}.", time=calm)
             return [text] if incident.open else []
         case Topic.BACKUP if len(incident.backups) == 1:
             fact = incident.backups[0]

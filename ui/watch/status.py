@@ -101,7 +101,7 @@ def status_card(t: Text, health: Health, cluster: Cluster | None, now: float) ->
             if health.read_only
             else []
         ),
-        (t("Open incidents"), t("{count}", count=health.open)),
+        (t("Open incidents"), t("{incidents}", incidents=health.open)),
         (t("Muted"), _mutes(t, health.mutes, cluster)),
     ]
     body = "\n".join(f"**{name}** {text}" for name, text in lines)

@@ -161,7 +161,7 @@ def muted_card(
 
 def unmuted_card(t: Text, target: str, cluster: Cluster | None) -> ui.LayoutView:
     if target == ALL:
-        return success_card(t("Alerts unmuted (mutes of single guests, nodes and storages stay)."))
+        return success_card(t("Alerts unmuted (mutes of individual guests, nodes and storages remain)."))
     return success_card(t("{what}: alerts unmuted.", what=subject_name(t, target, cluster)))
 
 

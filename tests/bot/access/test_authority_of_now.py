@@ -182,7 +182,7 @@ async def test_a_guest_that_left_the_pool_is_out_of_reach_at_once(
     panel = await scene.say(game, "info", vmid=104)
     asked = panel
     if way == "form":
-        asked = await scene.press(game, await scene.say(game, "delete", vmid=104), "Delete palworld …")
+        asked = await scene.press(game, await scene.say(game, "delete", vmid=104), "Delete palworld…")
     elif way == "question":
         await scene.say(game, "start", vmid=104)
         asked = await scene.say(game, "stop", vmid=104)

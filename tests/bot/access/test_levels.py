@@ -146,7 +146,7 @@ async def test_the_owner_tag_makes_an_operator_of_that_guest(bare_scene: Stage, 
     ("command", "options", "yes"),
     [
         ("stop", {"vmid": 103}, "Force-stop minecraft"),
-        ("delete", {"vmid": 104}, "Delete palworld …"),
+        ("delete", {"vmid": 104}, "Delete palworld…"),
         ("snapshot rollback", {"vmid": 103, "name": "before-event"}, "Roll back minecraft"),
     ],
 )
@@ -176,7 +176,7 @@ async def test_a_form_after_losing_the_role_is_refused_and_recorded(
 ) -> None:
     scene, admin = bare_scene, cast["admin"]
     question = await scene.say(admin, "delete", vmid=104)
-    form = await scene.press(admin, question, "Delete palworld …")
+    form = await scene.press(admin, question, "Delete palworld…")
     scene.server.take_role(admin, cast.roles["admin"])
     scene.assert_refused(await scene.submit(admin, form, "palworld"), admin, GuestNotFound(104))
     assert pve.vm(104) is not None and scene.changes() == []

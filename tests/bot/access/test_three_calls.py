@@ -124,7 +124,7 @@ async def question(scene: Stage, cast: Cast) -> Callable[[], Awaitable[PressResu
 
 async def form(scene: Stage, cast: Cast) -> Callable[[], Awaitable[PressResult]]:
     asked = await scene.say(cast["game"], "delete", vmid=104)
-    shown = await scene.press(cast["game"], asked, "Delete palworld …")
+    shown = await scene.press(cast["game"], asked, "Delete palworld…")
     scene.server.take_role(cast["game"], cast.roles["game"])
     return lambda: scene.submit(cast["game"], shown, "palworld")
 

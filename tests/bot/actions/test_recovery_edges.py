@@ -222,7 +222,7 @@ async def test_a_guest_whose_deletion_was_cut_off_is_watched_no_longer(scene: St
     await scene.say(scene.emma, "monitor add", vmid=104)
     await scene.poll(2)
     plan = pve.next_task("qmdestroy", vmid=104, hold=True)
-    form = await scene.press(scene.emma, await scene.say(scene.emma, "delete", vmid=104), "Delete palworld …")
+    form = await scene.press(scene.emma, await scene.say(scene.emma, "delete", vmid=104), "Delete palworld…")
     scene.server.answer_wait = 0.0
     await scene.server.submit(scene.emma, form, "palworld")
     await scene.until(lambda: [each for each in scene.services.journal.audit_open() if each.record.upid])

@@ -61,9 +61,9 @@ def test_what_is_stored(kind: Kind, pending: Pending, expected: tuple[int | None
 @pytest.mark.parametrize(
     ("vmid", "wish", "words"),
     [
-        (101, {"cores": 17}, ["17 cores exceed the cores of node", "(16)", "The VM may not start"]),
-        (101, {"memory_mb": 66560}, ["65.0 GiB of memory exceeds the memory of node", "64.0 GiB"]),
-        (201, {"cores": 17}, ["17 cores exceed the cores of node", "A container can only use"]),
+        (101, {"cores": 17}, ["17 cores are more than node", "(16)", "The VM may not start"]),
+        (101, {"memory_mb": 66560}, ["65.0 GiB of memory is more than node", "64.0 GiB"]),
+        (201, {"cores": 17}, ["17 cores are more than node", "A container can only use"]),
     ],
 )
 async def test_more_than_the_node_has_is_asked_about(

@@ -96,7 +96,7 @@ async def test_every_way_to_end_in_the_readers_language(scene: Stage, pve: Pve, 
         t("done with warnings"),
         t("unfinished: the bot stopped"),
         f"{t('failed')}: `got timeout`",
-        t("shown only"),
+        t("plan shown"),
         f"{t('refused')}: {t('not possible in this state')}",
         f"`Emma` (`{scene.emma.id}`) · **{t('Start')}** · **104** `palworld`",
     ):

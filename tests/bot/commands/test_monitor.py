@@ -125,10 +125,10 @@ async def test_thresholds_are_set_and_changed(scene: Stage) -> None:
     reply = await scene.say(scene.emma, "monitor add", vmid=201, cpu=90, disk=80)
     assert "Now watching" in reply.text and "CPU 90%, Disk 80%" in reply.text
     reply = await scene.say(scene.emma, "monitor add", vmid=201, cpu=95, memory=70)
-    assert "thresholds of" in reply.text and "CPU 95%, Memory 70%, Disk 80%" in reply.text
-    assert "CPU 95%, Memory 70%, Disk 80%" in (await scene.say(scene.emma, "monitor list")).text
+    assert "thresholds of" in reply.text and "CPU 95%, memory 70%, disk 80%" in reply.text
+    assert "CPU 95%, memory 70%, disk 80%" in (await scene.say(scene.emma, "monitor list")).text
     await scene.restart_bot()
-    assert "CPU 95%, Memory 70%, Disk 80%" in (await scene.say(scene.emma, "monitor list")).text
+    assert "CPU 95%, memory 70%, disk 80%" in (await scene.say(scene.emma, "monitor list")).text
 
 
 async def test_the_list_outlives_the_bot(scene: Stage) -> None:
@@ -209,7 +209,7 @@ async def test_a_dead_nodes_guest_is_not_listed_as_running(scene: Stage, pve: Pv
 async def test_a_deleted_guest_goes_off_the_list(scene: Stage, pve: Pve) -> None:
     await watching(scene, 104)
     question = await scene.say(scene.emma, "delete", vmid=104)
-    form = await scene.press(scene.emma, question, "Delete palworld …")
+    form = await scene.press(scene.emma, question, "Delete palworld…")
     await scene.submit(scene.emma, form, "palworld")
     assert "It was also removed from the watch list." in question.text
     assert stored(scene) == []

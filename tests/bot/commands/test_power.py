@@ -141,7 +141,7 @@ async def test_ha_is_followed_to_the_expected_state(scene: Stage, pve: Pve) -> N
     begun = await scene.start_command(scene.akiko, "shutdown", vmid=107)
     await scene.until(lambda: len(scene.sent("GET", "/qemu/107/status/current")) > 4)
     assert pve.vm(107).status == "running"
-    assert scene.t()("Shutting down {guest} …", guest=name_of(pve, 107)) in begun.text
+    assert scene.t()("Shutting down {guest}…", guest=name_of(pve, 107)) in begun.text
     pve.ha_round()
     await scene.settled()
     assert pve.vm(107).status == "stopped"

@@ -93,7 +93,7 @@ EXPECTED = {
             "**107** `nas` has stopped",
             "**108** `router` is stable",
             "Node `pve3` went offline",
-            "**201** `dns`: Disk usage over 85%",
+            "**201** `dns`: disk usage over 85%",
             "Storage `local-lvm` on `pve1` over 90%",
             "Shared storage `nfs-backup` over 90%",
             "**110** `build`: state unknown",

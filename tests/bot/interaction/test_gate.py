@@ -48,7 +48,7 @@ async def test_inside_of_the_category_it_answers(scene: Stage, pve: Pve, word: s
     found = await scene.server.autocomplete(scene.emma, channel, "info", "vmid", "web")
     assert [choice["value"] for choice in found] == [101]
     question = await scene.say(scene.emma, "delete", vmid=205, channel=channel)
-    form = await scene.press(scene.emma, question, "Delete grafana …")
+    form = await scene.press(scene.emma, question, "Delete grafana…")
     await scene.submit(scene.emma, form, "grafana")
     assert pve.ct(205) is None
 
@@ -110,7 +110,7 @@ async def test_a_panel_carried_outside_is_dead(scene: Stage, pve: Pve, where: st
 
 async def test_a_form_carried_outside_does_nothing(scene: Stage, pve: Pve) -> None:
     question = await scene.say(scene.akiko, "delete", vmid=104)
-    form = await scene.press(scene.akiko, question, "Delete palworld …")
+    form = await scene.press(scene.akiko, question, "Delete palworld…")
     scene.server.move(scene.channel, None)
     scene.assert_refused(await scene.submit(scene.akiko, form, "palworld"), scene.akiko, NotHere())
     assert pve.vm(104) is not None

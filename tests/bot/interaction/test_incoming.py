@@ -87,7 +87,7 @@ async def test_a_command_without_a_field(scene: Stage, path: str) -> None:
 )
 async def test_a_form_without_a_field(scene: Stage, pve: Pve, path: str, value: Any) -> None:
     question = await scene.say(scene.emma, "delete", vmid=104)
-    form = await scene.press(scene.emma, question, "Delete palworld …")
+    form = await scene.press(scene.emma, question, "Delete palworld…")
     with scene.server.world.rewritten(without(path, value)):
         reply = await scene.submit(scene.emma, form, "palworld")
     await reply.until(lambda shown: shown.text == TOLD)

@@ -139,7 +139,7 @@ async def test_a_long_clone_shows_percent_and_is_edited_every_two_seconds_at_mos
     for done in (7, 42, 93):
         plan.say(f"transferred {done / 10:.1f} GiB of 10.0 GiB ({done}.00%)")
         await begun.until(f"{done}%")
-        assert t("Cloning {guest} to {name} …", guest="", name="`web-02`").split("**")[0][:3] in begun.text
+        assert t("Cloning {guest} to {name}…", guest="", name="`web-02`").split("**")[0][:3] in begun.text
     scene.clock.skip(60)
     await begun.until(t("still running; this message will show the result"))
     assert t("{n} min", n=1) in begun.text
@@ -311,7 +311,7 @@ async def test_a_press_whose_acknowledgement_is_refused_changes_nothing(scene: S
         {"panel": "info", "question": "stop", "form": "delete"}[kind],
         vmid=104 if kind != "question" else 101,
     )
-    form = await scene.press(scene.emma, shown, "Delete palworld …") if kind == "form" else None
+    form = await scene.press(scene.emma, shown, "Delete palworld…") if kind == "form" else None
     before = scene.cluster()
     scene.expected_statuses.add(404)
     scene.server.ack_limit = 0.0

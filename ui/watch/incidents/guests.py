@@ -17,7 +17,7 @@ SHORT_MOST = 200
 
 
 def _person(t: Text, fact: GuestFact) -> str:
-    return code(fact.by) if fact.by else t("somebody")
+    return code(fact.by) if fact.by else t("an unknown user")
 
 
 def doer_text(t: Text, fact: GuestFact) -> str:

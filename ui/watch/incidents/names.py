@@ -47,11 +47,11 @@ def muted_subject(t: Text, incident: Incident) -> str:
 
 
 def metric_word(t: Text, metric: Metric | None) -> str:
-    return {Metric.CPU: t("CPU"), Metric.MEMORY: t("Memory"), Metric.DISK: t("Disk")}[metric or Metric.CPU]
+    return {Metric.CPU: t("CPU"), Metric.MEMORY: t("memory"), Metric.DISK: t("disk")}[metric or Metric.CPU]
 
 
 def metric_use(t: Text, metric: Metric | None) -> str:
-    return {Metric.CPU: t("CPU usage"), Metric.MEMORY: t("Memory usage"), Metric.DISK: t("Disk usage")}[
+    return {Metric.CPU: t("CPU usage"), Metric.MEMORY: t("memory usage"), Metric.DISK: t("disk usage")}[
         metric or Metric.CPU
     ]
 

@@ -117,7 +117,7 @@ def _storage_over(t: Text, incident: Incident) -> str:
     if incident.forgotten:
         return t("{storage} is no longer measured.", storage=_storage(t, incident))
     return t(
-        "{storage} fell to {percent} at {end} after {time} over {limit}.",
+        "{storage}: usage fell to {percent} at {end} after {time} over {limit}.",
         storage=_storage(t, incident),
         limit=fill_percent(incident.limit),
         time=duration_text(t, incident),
@@ -232,7 +232,7 @@ RECOVERIES: Mapping[Topic, IncidentText] = {
         time=duration_text(t, x),
     ),
     Topic.STORAGE: lambda t, x: t(
-        "{storage} is back to {percent} after {time}.",
+        "{storage}: usage is back to {percent} after {time}.",
         storage=_storage(t, x),
         percent=fill_percent(x.percent),
         time=duration_text(t, x),

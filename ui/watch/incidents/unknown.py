@@ -116,7 +116,7 @@ def blind_notes(t: Text, x: Incident) -> list[str]:
             else guest_names(t, x.guests)
         )
     if x.open and x.node:
-        lines.append(t("If a guest stops now, nobody will notice. Check the node."))
+        lines.append(t("If a guest stops now, there will be no alert. Check the node."))
     elif x.open:
         lines.append(
             t(
