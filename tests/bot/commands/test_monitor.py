@@ -123,7 +123,7 @@ async def test_wrong_input_is_refused(
 
 async def test_thresholds_are_set_and_changed(scene: Stage) -> None:
     reply = await scene.say(scene.emma, "monitor add", vmid=201, cpu=90, disk=80)
-    assert "Now watching" in reply.text and "CPU 90%, Disk 80%" in reply.text
+    assert "Now watching" in reply.text and "CPU 90%, disk 80%" in reply.text
     reply = await scene.say(scene.emma, "monitor add", vmid=201, cpu=95, memory=70)
     assert "thresholds of" in reply.text and "CPU 95%, memory 70%, disk 80%" in reply.text
     assert "CPU 95%, memory 70%, disk 80%" in (await scene.say(scene.emma, "monitor list")).text
