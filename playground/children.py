@@ -62,7 +62,8 @@ class Child:
             start_new_session=True,
             preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
-        assert self._process.stdout is not None and self._process.stderr is not None  # noqa: S101  # PIPE above
+        assert self._process.stdout is not None  # noqa: S101  # PIPE above
+        assert self._process.stderr is not None  # noqa: S101  # PIPE above
         self._readers = [
             asyncio.create_task(self._read(self._process.stdout, announces=self._announces)),
             asyncio.create_task(self._read(self._process.stderr, announces=False)),

@@ -297,9 +297,11 @@ def test_every_accepted_upid_is_one_of_proxmox_and_one_segment_of_a_path(text: s
     upid = Upid.parse(text)
     if upid is not None:
         assert PVE_UPID.match(text)
-        assert not set("/?#%") & set(f"{upid.node}{upid.type}{upid.id}") and "/" not in upid.user
+        assert not set("/?#%") & set(f"{upid.node}{upid.type}{upid.id}")
+        assert "/" not in upid.user
         *_, segment = task_path(text)
-        assert not set("/?#") & set(segment) and unquote(segment) == text
+        assert not set("/?#") & set(segment)
+        assert unquote(segment) == text
         assert is_node(upid.node) or len(upid.node) > 63
         assert f":{upid.type}:{upid.id}:{upid.user}:" in text
 

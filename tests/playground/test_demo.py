@@ -72,7 +72,8 @@ class DemoProcess:
 
     async def said(self, wanted: str) -> str:
         """Return the output up to and including the line that contains `wanted`."""
-        assert self.process is not None and self.process.stdout is not None
+        assert self.process is not None
+        assert self.process.stdout is not None
         told = ""
         while wanted not in told:
             line = await asyncio.wait_for(self.process.stdout.readline(), 30)
@@ -133,7 +134,8 @@ async def test_it_serves_a_page_and_ends_with_everything(demo: DemoProcess, numb
     async with aiohttp.ClientSession() as session:
         for page in pages:
             async with session.get(page) as response:
-                assert response.status == 200 and "channel-composer" in await response.text()
+                assert response.status == 200
+                assert "channel-composer" in await response.text()
             async with session.get(page + "timeline.js") as response:
                 assert '<= 600 ? "bottom"' in await response.text()  # the page scrolls with the conversation
     children = demo.child("bot"), demo.child("cluster")
@@ -165,7 +167,10 @@ async def test_a_child_that_dies_is_named(
     demo = DemoProcess(tmp_path, bot, cluster)
     await demo.start()
     code, errors = await demo.ended()
-    assert code == 1 and name in errors and last in errors and "Traceback" not in errors
+    assert code == 1
+    assert name in errors
+    assert last in errors
+    assert "Traceback" not in errors
     assert await gone(*[demo.child(name) for name in ("bot", "cluster") if demo.started(name)])
 
 
@@ -173,7 +178,9 @@ async def test_a_cluster_that_says_nothing_useful_is_no_traceback(tmp_path: Path
     demo = DemoProcess(tmp_path, RUN_BOT, "print('hello', flush=True); import sys; sys.stdin.read()")
     await demo.start()
     code, errors = await demo.ended()
-    assert code == 1 and "hello" in errors and "Traceback" not in errors
+    assert code == 1
+    assert "hello" in errors
+    assert "Traceback" not in errors
 
 
 async def test_the_bot_gets_settings_of_the_demo_only(
@@ -189,9 +196,11 @@ async def test_the_bot_gets_settings_of_the_demo_only(
     assert told["LANGUAGE"] == "ja"
     monkeypatch.setenv("LANGUAGE", "en")
     assert bot_environment(server, stage, READY, tmp_path)["LANGUAGE"] == "en"
-    assert told["PROXMOX_HOST"] == "127.0.0.1:8006" and told["MONITOR_VM_IDS"] == "101,102,201"
+    assert told["PROXMOX_HOST"] == "127.0.0.1:8006"
+    assert told["MONITOR_VM_IDS"] == "101,102,201"
     assert told["ALLOWED_CATEGORY_ID"] == str(stage.category.id) != told["GUILD_ID"]
-    assert told["DISCORD_TOKEN"] == server.token and told["DATA_DIR"] == str(tmp_path)
+    assert told["DISCORD_TOKEN"] == server.token
+    assert told["DATA_DIR"] == str(tmp_path)
     assert not {"PROXMOX_FINGERPRINT", "HEARTBEAT_URL", "ADMIN_ROLE_IDS"} & clean_environment().keys()
     assert clean_environment()["PATH"] == os.environ["PATH"]
 
@@ -206,7 +215,8 @@ async def test_the_page_shows_what_the_bot_writes_without_being_asked() -> None:
         async with aiohttp.ClientSession(headers={"X-Simcord-Capability": secret}) as browser:
             async with browser.post(f"{base}api/pages", json={}) as response:
                 first = await response.json()
-            assert first["channel"]["name"] == "proxmox" and first["messages"] == {}
+            assert first["channel"]["name"] == "proxmox"
+            assert first["messages"] == {}
             token = {"Authorization": f"Bot {server.token}"}
             address = f"{server.api_base}/channels/{stage.channel.id}/messages"
             async with browser.post(address, json={"content": "web01 stopped"}, headers=token) as response:
@@ -243,11 +253,14 @@ def test_missing_parts_are_named_in_one_sentence(
     monkeypatch.setattr(command_line, "_NEEDED", ("asyncio", "no_such_module"))
     assert command_line.main([]) == 2
     told = capsys.readouterr().err
-    assert "no_such_module" in told and "asyncio" not in told and "requirements-dev.txt" in told
+    assert "no_such_module" in told
+    assert "asyncio" not in told
+    assert "requirements-dev.txt" in told
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "x"])
 def test_an_impossible_port_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         command_line.main(["--port", port])
-    assert ended.value.code == 2 and "--port" in capsys.readouterr().err
+    assert ended.value.code == 2
+    assert "--port" in capsys.readouterr().err

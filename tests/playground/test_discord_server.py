@@ -94,11 +94,14 @@ async def scene(tmp_path: Path, contract: Path | None) -> AsyncIterator[Scene]:
 async def test_a_command_is_answered_and_says_whose_language_it_saw(scene: Scene) -> None:
     server = scene.server
     reply = await server.slash(scene.akiko, scene.channel, "snapshot create", vmid=101, name="a")
-    assert reply.post is not None and reply.post.text == "101 a ja"
-    assert reply.kind == "message" and not reply.ephemeral
+    assert reply.post is not None
+    assert reply.post.text == "101 a ja"
+    assert reply.kind == "message"
+    assert not reply.ephemeral
     await reply.until("guild ja")
     assert [post.ephemeral for post in reply.followups] == [True]
-    assert reply.ack_seconds is not None and 0 < reply.ack_seconds < 3
+    assert reply.ack_seconds is not None
+    assert 0 < reply.ack_seconds < 3
 
     english = await server.slash(scene.emma, scene.channel, "snapshot create", vmid=102, name="b")
     assert english.text.startswith("102 b en-US")
@@ -168,10 +171,12 @@ async def test_autocomplete_and_its_limits(scene: Scene) -> None:
 async def test_panel_buttons_work_after_a_restart_of_the_bot(scene: Scene) -> None:
     server = scene.server
     shown = await server.slash(scene.akiko, scene.channel, "show")
-    assert shown.post is not None and shown.post.text == "## web01\ncount 0"
+    assert shown.post is not None
+    assert shown.post.text == "## web01\ncount 0"
     panel = shown.post
     clicked = await server.click(scene.emma, panel, "Count 0")
-    assert clicked.kind == "update" and panel.text == "## web01\ncount 1"
+    assert clicked.kind == "update"
+    assert panel.text == "## web01\ncount 1"
 
     assert server.gateway.identifies == 1
     await scene.bot.stop()
@@ -179,7 +184,8 @@ async def test_panel_buttons_work_after_a_restart_of_the_bot(scene: Scene) -> No
     await scene.bot.start()
     await server.wait_until(lambda: server.gateway.identifies == 2)
     await server.click(scene.akiko, panel, "count:1")
-    assert panel.text == "## web01\ncount 2" and panel.edited
+    assert panel.text == "## web01\ncount 2"
+    assert panel.edited
     assert [(b.label, b.custom_id, b.style) for b in panel.buttons] == [("Count 2", "count:2", "secondary")]
 
 
@@ -190,7 +196,8 @@ async def test_presses_that_a_client_does_not_offer(scene: Scene) -> None:
     with pytest.raises(LookupError, match="Count 0"):
         await server.click(scene.akiko, shown.post, "Delete")
     forged = await server.click(scene.akiko, shown.post, "count:41", force=True)
-    assert forged.acknowledged and shown.post.text.endswith("count 42")
+    assert forged.acknowledged
+    assert shown.post.text.endswith("count 42")
 
 
 async def test_two_presses_at_the_same_moment_both_arrive(scene: Scene) -> None:
@@ -206,22 +213,26 @@ async def test_two_presses_at_the_same_moment_both_arrive(scene: Scene) -> None:
 async def test_a_form_is_shown_and_submitted(scene: Scene) -> None:
     server = scene.server
     shown = await server.slash(scene.akiko, scene.channel, "form")
-    assert shown.form is not None and shown.post is None
+    assert shown.form is not None
+    assert shown.post is None
     assert (shown.form.title, shown.form.text) == ("名前を入力", "元に戻せません")
     assert [(f.label, f.required, f.max_length) for f in shown.form.fields] == [("名前", True, 20)]
     reply = await server.submit(scene.akiko, shown, "web01")
     await reply.until("deleted web01")
-    assert reply.text == "deleted web01" and reply.ephemeral
+    assert reply.text == "deleted web01"
+    assert reply.ephemeral
     with pytest.raises(simcord.SetupError, match="already been submitted"):
         await server.submit(scene.akiko, shown, {"name": "web01"})
 
 
 async def test_a_file_arrives_with_its_description(scene: Scene) -> None:
     reply = await scene.server.slash(scene.akiko, scene.channel, "file")
-    assert reply.post is not None and reply.post.attachments == ["chart.png"]
+    assert reply.post is not None
+    assert reply.post.attachments == ["chart.png"]
     assert reply.text == "CPU\none hour"
     request = scene.server.requests("POST", "/callback")[-1]
-    assert request.files == ("chart.png",) and request.body["data"]["attachments"][0]["description"] == "CPU"
+    assert request.files == ("chart.png",)
+    assert request.body["data"]["attachments"][0]["description"] == "CPU"
 
 
 # ---------------------------------------------------------------------- time limits
@@ -232,7 +243,8 @@ async def test_a_late_acknowledgement_is_refused_as_unknown(scene: Scene) -> Non
     reply = await scene.server.slash(scene.akiko, scene.channel, "late", seconds=0.5)
     assert not reply.acknowledged
     await scene.server.wait_message(scene.channel, "failed 404 10062")
-    assert not reply.acknowledged and reply.ack_seconds is None
+    assert not reply.acknowledged
+    assert reply.ack_seconds is None
 
 
 async def test_the_token_of_a_press_dies(scene: Scene) -> None:
@@ -247,7 +259,8 @@ async def test_the_token_of_a_press_dies(scene: Scene) -> None:
 async def test_429_is_retried_after_the_time_told(scene: Scene) -> None:
     fault = scene.server.fail("POST", "/messages", 429, times=2, retry_after=0.25)
     reply = await scene.server.slash(scene.akiko, scene.channel, "post", text="hello")
-    assert reply.text == "sent" and fault.met == 2
+    assert reply.text == "sent"
+    assert fault.met == 2
     sent = scene.server.requests("POST", f"/channels/{scene.channel.id}/messages")
     assert [r.status for r in sent] == [429, 429, 200]
     assert all(later.at - earlier.at >= 0.25 for earlier, later in itertools.pairwise(sent))
@@ -257,7 +270,8 @@ async def test_429_is_retried_after_the_time_told(scene: Scene) -> None:
 async def test_429_without_via_looks_like_a_ban(scene: Scene) -> None:
     scene.server.fail("POST", "/messages", 429, via=False)
     reply = await scene.server.slash(scene.akiko, scene.channel, "post", text="hello")
-    assert reply.text == "HTTPException 429" and not scene.server.messages(scene.channel)
+    assert reply.text == "HTTPException 429"
+    assert not scene.server.messages(scene.channel)
 
 
 async def test_500_is_retried_and_503_is_not(scene: Scene) -> None:
@@ -265,7 +279,8 @@ async def test_500_is_retried_and_503_is_not(scene: Scene) -> None:
     scene.server.fail("POST", "/messages", 503)
     reply = await scene.server.slash(scene.akiko, scene.channel, "post", text="hello", times=2)
     await reply.until("DiscordServerError 503, sent")
-    assert failed.met == 1 and len(scene.server.messages(scene.channel)) == 1
+    assert failed.met == 1
+    assert len(scene.server.messages(scene.channel)) == 1
 
 
 @pytest.mark.parametrize(("after", "messages"), [(False, 1), (True, 2)])
@@ -275,7 +290,8 @@ async def test_a_cut_connection_loses_the_request_or_only_its_answer(
     cut = scene.server.reset("POST", "/messages", after=after)
     reply = await scene.server.slash(scene.akiko, scene.channel, "post", text="hello", times=2)
     await reply.until("ServerDisconnectedError, sent")
-    assert cut.met == 1 and len(scene.server.messages(scene.channel)) == messages
+    assert cut.met == 1
+    assert len(scene.server.messages(scene.channel)) == messages
     assert [r.status for r in scene.server.requests("POST", "/messages")] == [0, 200]
 
 
@@ -287,7 +303,8 @@ async def test_a_message_with_the_same_nonce_is_sent_once(scene: Scene) -> None:
     cut = scene.server.reset("POST", "/messages", after=True)
     reply = await scene.server.slash(scene.akiko, scene.channel, "post", text="hello", times=2, nonce=7)
     await reply.until("ServerDisconnectedError, sent")
-    assert cut.met == 1 and len(scene.server.messages(scene.channel)) == 1
+    assert cut.met == 1
+    assert len(scene.server.messages(scene.channel)) == 1
     for more in ({"nonce": 8}, {}, {}):
         reply = await scene.server.slash(scene.akiko, scene.channel, "post", text="hello", **more)
         await reply.until("sent")
@@ -343,7 +360,8 @@ async def test_rate_limit_headers_tell_the_truth(scene: Scene) -> None:
                 seen.append((response.status, response.headers["X-RateLimit-Remaining"]))
                 assert response.headers["Content-Type"] == "application/json"
                 assert float(response.headers["X-RateLimit-Reset-After"]) <= 0.6
-    assert (429, "0") in seen and seen.count((429, "0")) >= 1
+    assert (429, "0") in seen
+    assert seen.count((429, "0")) >= 1
 
 
 # ---------------------------------------------------------------------- gateway
@@ -510,7 +528,8 @@ async def test_messages_that_break_a_limit_are_refused_and_recorded(
 async def test_a_form_with_a_long_title_is_refused(scene: Scene) -> None:
     scene.server.ack_limit = 1.0
     reply = await scene.server.slash(scene.akiko, scene.channel, "form", title="x" * 46)
-    assert reply.form is None and not reply.acknowledged
+    assert reply.form is None
+    assert not reply.acknowledged
     await scene.server.wait_until(
         lambda: any("title: must be 1 to 45" in violation for violation in scene.server.violations)
     )
@@ -607,13 +626,15 @@ async def test_bad_commands_are_refused_on_the_wire() -> None:
         async with aiohttp.ClientSession(headers=headers) as session:
             async with session.put(address, json=command(description="x" * 101)) as response:
                 assert (response.status, (await response.json())["code"]) == (400, 50035)
-            assert server.commands(guild) == [] and "/start.description" in server.violations[-1]
+            assert server.commands(guild) == []
+            assert "/start.description" in server.violations[-1]
             server.violations.clear()
             async with session.put(address, json=command()) as response:
                 assert response.status == 200
             async with session.put(address, data=b"{") as response:
                 assert (response.status, (await response.json())["code"]) == (400, 50109)
-        assert [c["name"] for c in server.commands(guild)] == ["start"] and server.violations == []
+        assert [c["name"] for c in server.commands(guild)] == ["start"]
+        assert server.violations == []
 
 
 # ---------------------------------------------------------------------- Discord's own description
@@ -689,6 +710,6 @@ def test_a_description_is_held_against_bodies(tmp_path: Path) -> None:
     assert contract.breaches("GET", path, None) == []
     assert contract.breaches("GET", path, {}) == [f"GET {path}: takes no body"]
     assert contract.breaches("POST", "/nonsense", {}) == ["POST /nonsense: no such operation"]
+    tmp_path.joinpath("other.json").write_text("{}")
     with pytest.raises(ValueError, match="not an OpenAPI description"):
-        tmp_path.joinpath("other.json").write_text("{}")
         Contract(tmp_path / "other.json")

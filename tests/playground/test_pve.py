@@ -304,7 +304,7 @@ def test_a_task_can_end_in_an_error_and_then_nothing_was_done(pve: Pve, api: Any
 
 
 @pytest.mark.parametrize(
-    "kind,template,words", [("qemu", 900, "clone failed: disk gone"), ("lxc", 901, "disk gone")]
+    ("kind", "template", "words"), [("qemu", 900, "clone failed: disk gone"), ("lxc", 901, "disk gone")]
 )
 def test_a_failed_clone_leaves_no_guest(pve: Pve, api: Any, kind: str, template: int, words: str) -> None:
     pve.next_task("qmclone" if kind == "qemu" else "vzclone", ends="disk gone")
@@ -346,7 +346,7 @@ def test_an_empty_log_has_one_line(pve: Pve, api: Any) -> None:
     plan.release()
 
 
-@pytest.mark.parametrize("kind,vmid,prefix", [("qemu", 100, "qm"), ("lxc", 200, "vz")])
+@pytest.mark.parametrize(("kind", "vmid", "prefix"), [("qemu", 100, "qm"), ("lxc", 200, "vz")])
 def test_a_guest_is_locked_while_its_snapshot_is_made(
     pve: Pve, api: Any, kind: str, vmid: int, prefix: str
 ) -> None:
@@ -685,7 +685,7 @@ def test_rollback_restores_the_config_and_stops_unless_the_snapshot_has_ram(pve:
     assert pve.ct(200).status == "stopped"
 
 
-@pytest.mark.parametrize("kind,vmid", [("qemu", 100), ("lxc", 200)])
+@pytest.mark.parametrize(("kind", "vmid"), [("qemu", 100), ("lxc", 200)])
 def test_reserved_snapshot_names(api: Any, kind: str, vmid: int) -> None:
     for name in ("current", "pending", "Pending"):
         refused = refusal(api.nodes("pve1")(kind)(vmid).snapshot.post, snapname=name)
@@ -695,7 +695,9 @@ def test_reserved_snapshot_names(api: Any, kind: str, vmid: int) -> None:
 # ---------------------------------------------------------- clone, delete
 
 
-@pytest.mark.parametrize("kind,template,task", [("qemu", 900, "qmdestroy"), ("lxc", 901, "vzdestroy")])
+@pytest.mark.parametrize(
+    ("kind", "template", "task"), [("qemu", 900, "qmdestroy"), ("lxc", 901, "vzdestroy")]
+)
 def test_a_template_with_linked_clones_cannot_be_deleted(
     pve: Pve, api: Any, kind: str, template: int, task: str
 ) -> None:
@@ -722,7 +724,7 @@ def test_another_node_needs_shared_storage(pve: Pve, api: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind,template,words",
+    ("kind", "template", "words"),
     [
         ("qemu", 900, "unable to create VM 102: config file already exists"),
         ("lxc", 901, "CT 102 already exists on node 'pve1'"),
@@ -741,7 +743,7 @@ def test_somebody_is_faster_with_the_free_id(
     assert row_of(api, 103)["status"] == "stopped"
 
 
-@pytest.mark.parametrize("kind,template", [("qemu", 900), ("lxc", 901)])
+@pytest.mark.parametrize(("kind", "template"), [("qemu", 900), ("lxc", 901)])
 def test_a_full_storage_fails_clones(pve: Pve, api: Any, kind: str, template: int) -> None:
     pve.full_storage("local-lvm")
     error = ended(api, api.nodes("pve1")(kind)(template).clone.post(newid=120, full=1))

@@ -42,7 +42,8 @@ async def test_a_hung_pvestatd_hides_all_but_the_configuration() -> None:
         assert (truth.state, truth.name) == (State.RUNNING, VM.name)
         pve.free_pvestatd(VM.node)
         listed = (await client.cluster()).find(VM.vmid)
-        assert listed is not None and listed.state is State.RUNNING
+        assert listed is not None
+        assert listed.state is State.RUNNING
 
 
 @pytest.mark.parametrize("state", ["internal-error", "prelaunch", "watchdog"])
@@ -51,7 +52,8 @@ async def test_a_vm_that_qemu_holds_is_listed_so(state: str) -> None:
         pve.hold_vm(VM.vmid, state)
         client = client_of(pve)
         listed = (await client.cluster()).find(VM.vmid)
-        assert listed is not None and listed.state.value == state
+        assert listed is not None
+        assert listed.state.value == state
         assert (await client.status(listed)).state.value == state
 
 

@@ -117,7 +117,8 @@ async def test_other_refusals_of_the_gateway_leave_the_watch_at_work(stage: Proc
     stage.pve.crash(101)
     await stage.server.wait_message(stage.alerts, "has stopped", PATIENCE)
     lines = [line for line in stage.bot.output().splitlines() if f"close code {code}" in line]
-    assert len(lines) == 1 and "600 s" in lines[0]
+    assert len(lines) == 1
+    assert "600 s" in lines[0]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,8 @@ async def test_what_stands_in_front_of_discord_is_a_sentence(
     await watching(stage)
     await back(stage)
     told = stage.bot.output()
-    assert words in told and "not the cause" in told
+    assert words in told
+    assert "not the cause" in told
     assert "<" not in re.sub(r"<t:|<@", "", told)
     assert len(stage.server.requests("GET", "/users/@me")) == 3
 
@@ -193,7 +195,8 @@ async def test_a_limit_at_the_log_in_is_no_silence_of_the_network(
     bot = await stage.launch()
     await back(stage)
     assert "Discord is rate limiting the bot" in bot.output()
-    assert "Retrying in 8 s." in bot.output() and "timeout" not in bot.output()
+    assert "Retrying in 8 s." in bot.output()
+    assert "timeout" not in bot.output()
 
 
 async def test_a_limit_on_the_commands_holds_up_neither_the_gateway_nor_alerts(stage: ProcessStage) -> None:
@@ -256,7 +259,8 @@ def test_every_error_is_one_line_in_both_languages(error: BaseException, step: C
     told = [diagnose(texts.of(language), error, step) for language in ("ja", "en")]
     assert told[0].text != told[1].text
     for verdict in told:
-        assert "\n" not in verdict.text and verdict.text.endswith((".", "。"))
+        assert "\n" not in verdict.text
+        assert verdict.text.endswith((".", "。"))
         assert (verdict.retry is RetryRule.FINAL) is isinstance(error, discord.LoginFailure)
     if isinstance(error, discord.RateLimited):
         assert told[0].wait == 65.0

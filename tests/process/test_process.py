@@ -69,7 +69,9 @@ async def test_the_plain_list_of_older_bots_is_read(stage: ProcessStage) -> None
     await stage.start(MONITOR_VM_IDS="102")
     assert stage.watched() == [101, 201]
     shown = await stage.say(stage.akiko, "monitor list")
-    assert "web01" in shown.text and "dns" in shown.text and "db01" not in shown.text
+    assert "web01" in shown.text
+    assert "dns" in shown.text
+    assert "db01" not in shown.text
 
 
 @pytest.mark.parametrize("spare", [True, False])
@@ -85,7 +87,8 @@ async def test_an_unreadable_list_is_set_aside_and_told(stage: ProcessStage, spa
     told = await stage.server.wait_message(stage.alerts, "Cannot read the watch list")
     aside = next(stage.directory.glob("monitor_list.json.corrupt-*"))
     assert aside.read_bytes() == spoilt
-    assert aside.name in told.text and ("last backup copy" in told.text) is spare
+    assert aside.name in told.text
+    assert ("last backup copy" in told.text) is spare
     await stage.restart()
     assert len(stage.alerts_told()) == 1
 
@@ -118,7 +121,8 @@ async def test_a_followed_task_is_told_of_the_end(stage: ProcessStage, number: s
     await reply.until("Starting")
     code, seconds = await stage.bot.end(number)
     assert (code, seconds < SOON) == (0, True), seconds
-    assert "The bot is shutting down" in reply.text and "104" in reply.text
+    assert "The bot is shutting down" in reply.text
+    assert "104" in reply.text
     plan.release()
     await stage.until(lambda: stage.pve.guest(VM).status == "running", "the work to go on in Proxmox")
 
@@ -230,7 +234,8 @@ async def test_alerts_that_wait_are_sent_before_the_end(stage: ProcessStage) -> 
     assert (code, seconds < SOON) == (0, True), seconds
     told = stage.alerts_told()
     assert [name in line for name, line in zip(("web01", "dns"), told, strict=True)] == [True, True]
-    assert "othing was done" in question.text and "The bot is shutting down" in started.text
+    assert "othing was done" in question.text
+    assert "The bot is shutting down" in started.text
 
 
 async def test_an_alert_that_cannot_be_sent_does_not_hold_up_the_end(stage: ProcessStage) -> None:
@@ -277,7 +282,8 @@ async def test_all_faults_are_told_at_once(stage: ProcessStage, told: dict[str, 
     code, output = await refused(stage, **FAULTY, **told)
     lines = output.splitlines()
     assert (code, lines[0]) == (2, head)
-    assert all(line.startswith("- ") for line in lines[1:]) and len(lines) == 8
+    assert all(line.startswith("- ") for line in lines[1:])
+    assert len(lines) == 8
     for name in FAULTY:
         assert sum(name in line for line in lines) == 1, name
 
@@ -290,15 +296,20 @@ async def test_faults_of_a_config_file_are_told_without_its_secrets(stage: Proce
     )
     nothing = dict.fromkeys(("DISCORD_TOKEN", "PROXMOX_TOKEN_VALUE", "GUILD_ID"), "")
     code, output = await refused(stage, "bot.py", "--config", str(config), **nothing)
-    assert code == 2 and secret not in output
-    assert "PROXMOX_TOKEN_VALEU" in output and "PROXMOX_TOKEN_VALUE" in output and "GUILD_ID" in output
+    assert code == 2
+    assert secret not in output
+    assert "PROXMOX_TOKEN_VALEU" in output
+    assert "PROXMOX_TOKEN_VALUE" in output
+    assert "GUILD_ID" in output
 
     config.write_text(f'DISCORD_TOKEN = "{secret}"\nraise RuntimeError(DISCORD_TOKEN)\n')
     code, output = await refused(stage, "bot.py", "--config", str(config), **nothing)
-    assert code == 2 and secret not in output
+    assert code == 2
+    assert secret not in output
     config.write_text(f'DISCORD_TOKEN = "{secret}\n')
     code, output = await refused(stage, "bot.py", "--config", str(config), **nothing)
-    assert code == 2 and secret not in output
+    assert code == 2
+    assert secret not in output
 
 
 @pytest.mark.parametrize(
@@ -311,14 +322,16 @@ async def test_faults_of_a_config_file_are_told_without_its_secrets(stage: Proce
 async def test_a_wrong_token_is_a_sentence(stage: ProcessStage, language: str, sentence: str) -> None:
     wrong = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcdE.this-is-not-the-token-of-this-bot"
     code, output = await refused(stage, DISCORD_TOKEN=wrong, LANGUAGE=language)
-    assert code == 1 and sentence in output.splitlines()[-1]
+    assert code == 1
+    assert sentence in output.splitlines()[-1]
     assert wrong not in output
 
 
 async def test_a_guild_that_the_bot_is_not_in_is_a_sentence(stage: ProcessStage) -> None:
     stage.server.fail("PUT", "/commands", 403)
     code, output = await refused(stage)
-    assert code == 1 and "Check GUILD_ID" in output.splitlines()[-1]
+    assert code == 1
+    assert "Check GUILD_ID" in output.splitlines()[-1]
 
 
 @pytest.mark.parametrize("name", ["DISCORD_API_BASE", "DISCORD_GATEWAY_URL"])
@@ -330,7 +343,8 @@ async def test_another_discord_is_refused_unless_it_is_on_this_machine(
     stage: ProcessStage, name: str, url: str
 ) -> None:
     code, output = await refused(stage, **{name: url})
-    assert code == 1 and "is not this machine" in output.splitlines()[-1]
+    assert code == 1
+    assert "is not this machine" in output.splitlines()[-1]
     assert stage.server.journal == []
 
 
@@ -339,14 +353,17 @@ async def test_another_discord_is_refused_unless_it_is_said_to_be_one(stage: Pro
     """Somebody who can set a variable must not read data meant for Discord."""
     both = {"DISCORD_API_BASE": "", "DISCORD_GATEWAY_URL": "", "DISCORD_STAND_IN": ""}
     code, output = await refused(stage, **{**both, name: stage.server.environment()[name]})
-    assert code == 1 and name in output.splitlines()[-1] and "is for tests alone" in output
+    assert code == 1
+    assert name in output.splitlines()[-1]
+    assert "is for tests alone" in output
     assert stage.server.journal == []
 
 
 async def test_another_discord_is_warned_of(stage: ProcessStage) -> None:
     await stage.start()
     told = [line for line in stage.bot.output().splitlines() if "not to Discord" in line]
-    assert len(told) == 1 and "WARNING" in told[0]
+    assert len(told) == 1
+    assert "WARNING" in told[0]
 
 
 # ---------------------------------------------------------------------- secrets
@@ -384,7 +401,9 @@ async def test_no_secret_is_written_at_debug_or_after_a_crash_inside(stage: Proc
     await stage.start("-c", PLANTED.format(where="ui.guests.show.guest_list_card"), LOG_LEVEL="DEBUG")
     reply = await stage.say(stage.akiko, "list")
     incident = re.search(r"[0-9a-f]{8}", reply.text)
-    assert incident is not None and reply.ephemeral and "RuntimeError" not in reply.text
+    assert incident is not None
+    assert reply.ephemeral
+    assert "RuntimeError" not in reply.text
     await (await stage.say(stage.akiko, "start", vmid=VM)).until("was started")
     stage.pve.fail("GET", "/status/current", 595, "no route to host")
     await (await stage.say(stage.emma, "info", vmid=101)).until(lambda shown: shown.text)
@@ -392,16 +411,20 @@ async def test_no_secret_is_written_at_debug_or_after_a_crash_inside(stage: Proc
     await stage.until(lambda: stage.server.gateway.resumes, "a resumed session", alive=True)
     await stage.bot.end()
     output = stage.bot.output()
-    assert "DEBUG" in output and f"incident {incident[0]}" in output
+    assert "DEBUG" in output
+    assert f"incident {incident[0]}" in output
     answered = [r.path.split("/") for r in stage.server.journal if r.path.startswith(("/inter", "/webhooks"))]
-    assert len(answered) > 2 and not any(path[3] in output for path in answered), "a token of an interaction"
-    assert "RuntimeError" in output and "PVEAPIToken=***" in output
+    assert len(answered) > 2
+    assert not any(path[3] in output for path in answered), "a token of an interaction"
+    assert "RuntimeError" in output
+    assert "PVEAPIToken=***" in output
 
 
 async def test_no_secret_is_written_when_it_cannot_go_on(stage: ProcessStage) -> None:
     stage.crashes_expected = True
     code, output = await refused(stage, "-c", PLANTED.format(where="monitor_store.MonitorStore.load"))
-    assert code == 1 and "RuntimeError" in output
+    assert code == 1
+    assert "RuntimeError" in output
 
 
 # ---------------------------------------------------------------------- Discord in trouble
@@ -469,7 +492,8 @@ async def test_what_is_replayed_when_its_time_is_over_does_nothing(stage: Proces
     assert {r.status for r in server.requests("POST", f"/interactions/{reply.interaction_id}/")} == {404}
     await (await stage.say(stage.emma, "list")).until("palworld")
     assert [r for r in stage.pve.requests if r[0] != "GET"] == []
-    assert stage.pve.guest(VM).status == "stopped" and stage.pve.guest(101).status == "running"
+    assert stage.pve.guest(VM).status == "stopped"
+    assert stage.pve.guest(101).status == "running"
 
 
 async def test_an_invalid_session_is_begun_anew(stage: ProcessStage) -> None:
@@ -552,7 +576,8 @@ async def test_kill_9_loses_no_entry_of_the_watch_list(stage: ProcessStage) -> N
     await stage.start()
     ledger.hold_against(set(stage.watched()))
     assert ledger.acknowledged >= sum(kill % SPREAD for kill in range(KILLS)), ledger.acknowledged
-    assert not list(stage.directory.glob("*.corrupt-*")) and not list(stage.directory.glob(".*.tmp"))
+    assert not list(stage.directory.glob("*.corrupt-*"))
+    assert not list(stage.directory.glob(".*.tmp"))
 
 
 # ---------------------------------------------------------------------- restart
@@ -609,7 +634,10 @@ async def test_alerts_are_told_once_each(stage: ProcessStage) -> None:
     stage.pve.crash(201)
     await stage.server.wait_message(stage.alerts, "dns", PATIENCE)
     down, also = stage.alerts_told()
-    assert "web01" in down and "pve1" in down and "has stopped" in down and "has stopped" in also
+    assert "web01" in down
+    assert "pve1" in down
+    assert "has stopped" in down
+    assert "has stopped" in also
     stage.pve.revive(101)
     back = await stage.server.wait_message(stage.alerts, "recovered after", PATIENCE)
     assert "web01" in back.text
@@ -656,8 +684,10 @@ async def test_an_alert_outlives_discords_trouble(stage: ProcessStage, how: str)
     await stage.start()
     await stage.until(lambda: len(stage.server.requests("POST", path)) == 2, "another try", alive=True)
     first, second = stage.server.requests("POST", path)
-    assert fault.met == 1 and second.status == 200
-    assert first.body["nonce"] == second.body["nonce"] and first.body["enforce_nonce"] is True
+    assert fault.met == 1
+    assert second.status == 200
+    assert first.body["nonce"] == second.body["nonce"]
+    assert first.body["enforce_nonce"] is True
     assert len(stage.alerts_told()) == 1
 
 
@@ -691,20 +721,23 @@ async def test_every_command(
         offered = await server.autocomplete(akiko, channel, "create", "template_id")
         assert {choice["value"] for choice in offered} == {9000, 9001, 9100}
         created = await done("was created", "create", template_id=template, name=name, new_vmid=made)
-        assert pve.guest(made).name == name and pve.guest(made).status == "stopped"
+        assert pve.guest(made).name == name
+        assert pve.guest(made).status == "stopped"
         await stage.press(akiko, created, "Start")
         await created.until("was started")
         assert pve.guest(made).status == "running"
 
         listed = await done(name, "list", kind="qemu" if kind == "VM" else "lxc", status="running")
-        assert kind in listed.text and str(made) in listed.text
+        assert kind in listed.text
+        assert str(made) in listed.text
         panel = await done(name, "info", vmid=made)
         assert panel.post is not None
         assert [b.label for b in panel.post.buttons] == ["Start", "Reboot", "Shutdown", "Refresh"]
         await stage.press(akiko, panel, "Refresh")
 
         offered = await server.autocomplete(akiko, channel, "shutdown", "vmid", name)
-        assert [choice["value"] for choice in offered] == [made] and kind in offered[0]["name"]
+        assert [choice["value"] for choice in offered] == [made]
+        assert kind in offered[0]["name"]
         started = pve.guest(made).started_at
         await done("was rebooted", "reboot", vmid=made)
         assert pve.guest(made).started_at > started
@@ -725,7 +758,8 @@ async def test_every_command(
         )
         assert bool(pve.guest(made).snapshots["before-x"].get("vmstate")) is (kind == "VM")
         shown = await done("before-x", "snapshot list", vmid=made)
-        assert "更新の前" in shown.text and "current" not in shown.text
+        assert "更新の前" in shown.text
+        assert "current" not in shown.text
         offered = await server.autocomplete(akiko, channel, "snapshot rollback", "name", "", vmid=made)
         assert [choice["value"] for choice in offered] == ["before-x"]
         await answered(
@@ -740,7 +774,8 @@ async def test_every_command(
         await done("was removed from the watch list", "monitor remove", vmid=made)
         assert stage.watched() == []
         helped = await stage.say(akiko, "help")
-        assert helped.ephemeral and all(command in helped.text for command in COMMANDS)
+        assert helped.ephemeral
+        assert all(command in helped.text for command in COMMANDS)
 
         if pve.guest(made).status != "running":  # a rollback without memory leaves it stopped
             await done("was started", "start", vmid=made)

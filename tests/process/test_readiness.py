@@ -135,7 +135,8 @@ def test_each_is_one_line_with_its_setting_in_both_languages(lack: Problem) -> N
     lines += [mended_line(texts.of(language), finding) for language in ("ja", "en")]
     assert len(set(lines)) == 4
     for line in lines:
-        assert "\n" not in line and len(line) < 900
+        assert "\n" not in line
+        assert len(line) < 900
         assert ("PROXMOX_VERIFY_SSL" if error else "SOME_SETTING") in line
         assert line[0] in ("❌✅" if finding.is_serious else "⚠✅")
 
@@ -167,7 +168,8 @@ async def test_a_sound_start_says_what_it_found(stage: ProcessStage) -> None:
     await stage.start(ADMIN_ROLE_IDS=str(stage.guild.create_role("admins").id))
     told = await found(stage, "ready: ")
     assert "server “Test” · category “Proxmox” · alerts in #alerts" in told
-    assert "❌" not in told and "⚠️" not in told
+    assert "❌" not in told
+    assert "⚠️" not in told
     reads = stage.reads()
     assert reads == 1, "the watch's own look is enough for both"
     for words in ("PyNaCl", "davey", "Session ID", "discord.", "static token"):
@@ -280,7 +282,8 @@ async def test_a_channel_of_which_discord_does_not_say_is_not_called_wrong(
     await stage.start(ALERT_CHANNEL_ID=WRONG)
     words = f"❌ ALERT_CHANNEL_ID: Discord currently gives no information about the channel “{WRONG}”"
     told = await found(stage, words)
-    assert "Copy the category ID" not in told and "ready:" not in told
+    assert "Copy the category ID" not in told
+    assert "ready:" not in told
     stage.server.rest.faults.clear()
     await stage.server.drop_gateway(4000)
     await found(stage, f"❌ ALERT_CHANNEL_ID: the server has no channel “{WRONG}”")

@@ -62,7 +62,8 @@ def test_what_was_lost_is_told_and_nothing_else(opened: OpenOutcome, happened: L
             assert len(named) == lost
             allowed = data_loss_lines(t, *reports, off=False)
             assert (told == allowed) is (opened is not OpenOutcome.RECREATED and not gone)
-            assert "`ENOSPC`" in journal_stuck(t, "ENOSPC") and journal_well(t)
+            assert "`ENOSPC`" in journal_stuck(t, "ENOSPC")
+            assert journal_well(t)
 
 
 def test_a_list_of_before_there_was_a_journal_has_lost_none() -> None:
@@ -80,7 +81,8 @@ async def test_the_first_look_waits_for_the_directory(bare_scene: Stage) -> None
     with pytest.raises(StartFailed, match="journal"):
         await bot.start(scene.server.token)
     await bot.close()
-    assert scene.server.journal == [] and scene.sent() == []
+    assert scene.server.journal == []
+    assert scene.sent() == []
     (scene.directory / "journal.db").rmdir()
     await scene.start_bot()
     assert scene.services.journal.run == 1

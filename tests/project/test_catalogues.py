@@ -293,7 +293,8 @@ def test_no_two_actions_say_the_same() -> None:
 @walked("action", [each for each in ACTIONS if may_ask(each)])
 def test_what_may_ask_back_has_the_words_of_its_question(action: Operation, t: Text) -> None:
     words = WORDS[action]
-    assert words.question and words.yes
+    assert words.question
+    assert words.yes
     assert "web01" in t(words.yes, name="web01")
     assert bool(words.consequence) is (action not in _PARTICULARS)
 
@@ -305,7 +306,8 @@ def test_a_refusal_by_state_names_the_guest(t: Text) -> None:
         for words in WORDS.values()
         for message in words.refused.values()
     ]
-    assert told and all("**101** `web01`" in text for text in told)
+    assert told
+    assert all("**101** `web01`" in text for text in told)
 
 
 @walked(

@@ -82,7 +82,8 @@ def test_the_public_checks_run_on_every_python_from_the_oldest_that_is_allowed()
     text = (ROOT / ".github/workflows/check.yml").read_text("utf-8")
     lowest = re.search(r'requires-python = ">=3\.(\d+)"', (ROOT / "pyproject.toml").read_text("utf-8"))
     pythons = re.search(r"python: \[(.+)\]", text)
-    assert lowest and pythons
+    assert lowest
+    assert pythons
     assert pythons[1] == ", ".join(f'"3.{minor}"' for minor in range(int(lowest[1]), 15))
     assert "make check PYTHON=python" in text
 

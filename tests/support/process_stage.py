@@ -288,7 +288,8 @@ async def process_stage(
                 yield stage
                 if stage._bot is not None and stage.bot.running:
                     code, seconds = await stage.bot.end()
-                    assert code == 0 and seconds < SOON, (code, seconds, stage.bot.output())
+                    assert code == 0, (code, seconds, stage.bot.output())
+                    assert seconds < SOON, (code, seconds, stage.bot.output())
                 stage.assert_well()
             finally:
                 if stage._bot is not None and stage.bot.running:

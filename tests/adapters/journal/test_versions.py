@@ -52,7 +52,8 @@ def test_what_a_former_version_wrote_is_there(tmp_path: Path, version: int) -> N
     assert journal.records()["ordered/102"] == "Emma"
     switch = ReadOnlySwitch(journal, FakeClock())
     switch.load()
-    assert switch.refusal is not None and switch.refusal.by == "Akiko"
+    assert switch.refusal is not None
+    assert switch.refusal.by == "Akiko"
     journal.commit(Batch({"new": "1"}))
     number = journal.audit_add(
         AuditRecord(AuditStep.SENT, SOMEBODY, "start", 101, message_id=5, times=3), 1.0

@@ -151,7 +151,8 @@ async def test_who_waits_for_a_place_too_long_is_told_and_sends_nothing(
 def test_a_look_of_the_watch_ends_before_its_watchdog_calls_it_dead() -> None:
     read = CONNECT_SECONDS + READ_SECONDS + 1.0
     assert 4 * read + 12.0 < 150.0
-    assert CONNECT_SECONDS + CHANGE_SECONDS > 30 and QUEUE_SECONDS < 60
+    assert CONNECT_SECONDS + CHANGE_SECONDS > 30
+    assert QUEUE_SECONDS < 60
 
 
 async def test_the_playground_drips(pve: Pve, client: ProxmoxClient, brief: None) -> None:

@@ -24,7 +24,8 @@ async def test_a_task_is_followed_whoever_the_bot_is(pve: Pve, user: str) -> Non
     client: ProxmoxClient = client_of(pve, secret, user=user)
     upid = await client.power(VM, Operation.STOP)
     parsed = Upid.parse(upid)
-    assert parsed is not None and parsed.user == client.identity == f"{user}!bot"
+    assert parsed is not None
+    assert parsed.user == client.identity == f"{user}!bot"
     async with asyncio.timeout(client_stage.PATIENCE):
         result = await follow(client, Clock(), upid)
     assert result.end is TaskEnd.OK

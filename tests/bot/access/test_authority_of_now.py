@@ -82,7 +82,9 @@ def test_what_hangs_on_the_list() -> None:
         return depends_on_list(RULES, replace(AKIKO, roles=frozenset({role})), operation, vmid)
 
     assert all(hangs(role) for role in (LAB, WEB, NODE, 0))
-    assert not hangs(ALL) and not hangs(ONE) and hangs(ONE, vmid=102)
+    assert not hangs(ALL)
+    assert not hangs(ONE)
+    assert hangs(ONE, vmid=102)
     assert hangs(ALL, Operation.STOP), "and is refused, by the newest list"
     assert not depends_on_list(AccessRules(1, 2), AKIKO, Operation.STOP, 101), "everybody is an admin"
 
@@ -147,7 +149,8 @@ async def test_a_guest_that_is_not_listed_yet_is_nobodys_by_its_tags() -> None:
         200, Guest(200, Kind.QEMU, "pve9", State.STOPPED, "new", tags=("web",), pool="lab")
     )
     found = world.cluster_cache.find(200)
-    assert found is not None and (found.tags, found.pool, found.name) == ((), None, "new")
+    assert found is not None
+    assert (found.tags, found.pool, found.name) == ((), None, "new")
 
 
 async def test_another_kind_of_guest_under_the_vmid_is_shown_as_listed() -> None:
@@ -209,7 +212,8 @@ async def test_a_guest_that_left_the_pool_is_out_of_reach_at_once(
         case "unwatch":
             await scene.say(game, "monitor remove", vmid=104)
     assert len(scene.changes()) == changed
-    assert scene.services.watch.mutes() == () and scene.services.watch.entries == kept
+    assert scene.services.watch.mutes() == ()
+    assert scene.services.watch.entries == kept
 
 
 async def test_an_alert_is_not_answered_by_whose_guest_left(bare_scene: Stage, cast: Cast, pve: Pve) -> None:
@@ -224,9 +228,11 @@ async def test_an_alert_is_not_answered_by_whose_guest_left(bare_scene: Stage, c
     pve.vm(104).pool = None
     for button in alert.buttons:
         reply = await scene.server.click(game, alert, str(button.custom_id), force=True)
-        assert "104" in reply.text and reply.text == scene.told(game, GuestNotFound(104)), button.label
+        assert "104" in reply.text, button.label
+        assert reply.text == scene.told(game, GuestNotFound(104)), button.label
     (incident,) = scene.services.watch.state.open.values()
-    assert incident.acked is None and scene.services.watch.mutes() == ()
+    assert incident.acked is None
+    assert scene.services.watch.mutes() == ()
 
 
 async def test_access_tells_what_would_be_refused(bare_scene: Stage, cast: Cast, pve: Pve) -> None:
@@ -261,4 +267,5 @@ async def test_nobody_takes_off_the_list_what_may_be_theirs_no_more(
     for _ in range(2):
         pve.fail("GET", "/cluster/resources", 595, "No route to host")
     reply = await scene.say(game, "monitor remove", vmid=104)
-    assert reply.ephemeral and scene.services.watch.find(104) is not None
+    assert reply.ephemeral
+    assert scene.services.watch.find(104) is not None

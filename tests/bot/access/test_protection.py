@@ -95,7 +95,8 @@ async def test_the_wrong_name_does_nothing_and_can_be_tried_again(
     question, form = await asked(scene, scene.akiko, "stop", {"vmid": 101})
     reply = await scene.submit(scene.akiko, form, {"name": typed, "reason": "x"})
     scene.assert_refused(reply, scene.akiko, NameMismatch(101, "web01"))
-    assert scene.changes() == [] and last(scene)[0].step is AuditStep.REFUSED
+    assert scene.changes() == []
+    assert last(scene)[0].step is AuditStep.REFUSED
     again = await scene.press(scene.akiko, question, post_of(question).buttons[0].custom_id or "")
     await scene.submit(scene.akiko, again, {"name": " web01 ", "reason": "x"})
     assert pve.vm(101).status == "stopped"
@@ -137,7 +138,8 @@ async def test_a_panels_button_is_refused_and_says_what_to_do(
     assert "**Protection** on" in panel.text
     reply = await scene.press(scene.emma, panel, button)
     scene.assert_pressed_in_vain(reply, scene.emma, Unconfirmed(101, "web01", button.lower()))
-    assert scene.changes() == [] and last(scene)[0].step is AuditStep.REFUSED
+    assert scene.changes() == []
+    assert last(scene)[0].step is AuditStep.REFUSED
 
 
 async def test_protected_after_the_question_was_shown(scene: Stage, pve: Pve) -> None:
@@ -145,7 +147,8 @@ async def test_protected_after_the_question_was_shown(scene: Stage, pve: Pve) ->
     pve.vm(101).config["protection"] = 1
     reply = await scene.press(scene.emma, question, "Force-stop web01")
     assert scene.told(scene.emma, Unconfirmed(101, "web01", "stop")) in reply.text
-    assert scene.changes() == [] and pve.vm(101).status == "running"
+    assert scene.changes() == []
+    assert pve.vm(101).status == "running"
 
 
 async def test_two_forms_of_one_question_count_once(bare_scene: Stage, pve: Pve) -> None:

@@ -35,7 +35,8 @@ def test_so_many_at_once_and_then_so_many_a_second(asked: RequestKind) -> None:
     pace = RateLimiter(clock)
     assert [pace.take(7, asked) for _ in range(rate.burst)] == [None] * rate.burst
     refused = pace.take(7, asked)
-    assert refused is not None and refused.wait == 1
+    assert refused is not None
+    assert refused.wait == 1
     assert pace.take(8, asked) is None, "others are not concerned"
     assert all(pace.take(7, other) is None for other in RequestKind if other is not asked)
     allowed = 0
@@ -70,7 +71,9 @@ def test_of_a_flood_one_refusal_a_minute_is_kept_and_says_how_many_were_not() ->
             refused.append(error)
         clock.advance(0.05)
     kept = [each.skipped for each in refused if each.skipped is not None]
-    assert len(kept) == 3 and kept[0] == 0 and len(refused) - sum(kept) - 3 < 60 * 20
+    assert len(kept) == 3
+    assert kept[0] == 0
+    assert len(refused) - sum(kept) - 3 < 60 * 20
     assert all(each.wait == 1 for each in refused)
 
 
@@ -82,7 +85,8 @@ def test_people_are_remembered_as_long_as_it_matters() -> None:
             pace.take(person, RequestKind.READ)
         if person % 1000 == 0:
             clock.advance(1.0)
-    assert len(pace._used) <= PEOPLE_MOST + 1 and len(pace._refused) <= PEOPLE_MOST + 1
+    assert len(pace._used) <= PEOPLE_MOST + 1
+    assert len(pace._refused) <= PEOPLE_MOST + 1
 
 
 # -- at the real bot
@@ -100,7 +104,8 @@ async def test_a_flood_of_reads_is_told_to_slow_down_and_others_are_not(scene: S
     assert pve.vm(104).status == "running", "reading much hinders nobody from acting"
     records = [each.record for each in scene.services.journal.audit_page(AuditFilter(), 0, 100)[0]]
     refused = [each for each in records if each.step is AuditStep.REFUSED]
-    assert len(refused) == 1 and refused[0].outcome == str(TooQuick(1))
+    assert len(refused) == 1
+    assert refused[0].outcome == str(TooQuick(1))
     scene.clock.skip(burst)
     assert "web01" in (await scene.say(scene.emma, "info", vmid=101)).text
 
@@ -118,7 +123,8 @@ async def test_completions_and_presses_have_their_pace_too(scene: Stage) -> None
     pressed = await scene.whole(asyncio.gather(*presses))
     told = [post for reply in pressed for post in reply.followups if "Too many requests" in post.text]
     told += [reply.post for reply in pressed if reply.post and reply.post.ephemeral]
-    assert told and all(post.ephemeral for post in told)
+    assert told
+    assert all(post.ephemeral for post in told)
     assert "web01" in panel.text
 
 
@@ -156,7 +162,8 @@ async def test_each_of_them_is_judged(bare_scene: Stage, pve: Pve) -> None:
         for name in ("viewer", "game", "nobody", "admin")
     }
     told = {name: (await scene.whole(task)).text for name, task in asking.items()}
-    assert "web01" in told["viewer"] and "web01" in told["admin"]
+    assert "web01" in told["viewer"]
+    assert "web01" in told["admin"]
     assert "web01" not in told["game"] + told["nobody"]
 
 
@@ -185,7 +192,8 @@ async def test_what_discord_no_longer_awaits_is_not_asked_of_proxmox(scene: Stag
         reply = await scene.say(scene.emma, command, **options)
         assert not reply.acknowledged
     assert [path for _, path, _ in scene.sent()[before:] if "/qemu/" in path] == []
-    assert scene.changes() == [] and scene.services.inspector._flights == {}
+    assert scene.changes() == []
+    assert scene.services.inspector._flights == {}
     assert scene.services.open_replies == set()
     records = [each.record for each in scene.services.journal.audit_page(AuditFilter(), 0, 2)[0]]
     assert [(each.step, each.outcome) for each in records] == [(AuditStep.REFUSED, str(AnswerTooLate()))] * 2
@@ -215,7 +223,8 @@ async def test_a_late_arrival_is_answered_before_anything_is_asked(
     assert await asyncio.wait_for(completion, 60) == [], "nor is a list read for it"
     assert scene.sent()[before:] == []
     (last, *_) = scene.services.journal.audit_page(AuditFilter(), 0, 3)[0]
-    assert last.record.step is AuditStep.REFUSED and last.record.outcome == str(AnswerTooLate())
+    assert last.record.step is AuditStep.REFUSED
+    assert last.record.outcome == str(AnswerTooLate())
 
 
 def test_the_quickest_of_the_last_minutes_is_punctual() -> None:
@@ -226,8 +235,12 @@ def test_the_quickest_of_the_last_minutes_is_punctual() -> None:
         def arrive(sent: float, took: float, arrivals: Arrivals = arrivals, offset: float = offset) -> bool:
             return arrivals.late(int(sent * 1000) << 22, sent + took + offset)
 
-        assert not arrive(1000.0, 0.2) and not arrive(1001.0, 0.1)
-        assert not arrive(1002.0, 2.0) and arrive(1003.0, 3.0)
+        assert not arrive(1000.0, 0.2)
+        assert not arrive(1001.0, 0.1)
+        assert not arrive(1002.0, 2.0)
+        assert arrive(1003.0, 3.0)
         arrivals.forget()
-        assert not arrive(1004.0, 3.0) and not arrive(1010.0, 0.2) and arrive(1011.0, 3.2)
+        assert not arrive(1004.0, 3.0)
+        assert not arrive(1010.0, 0.2)
+        assert arrive(1011.0, 3.2)
         assert not arrive(5000.0, 4.0), "nothing of the last minutes to go by"

@@ -40,7 +40,9 @@ async def test_every_change_is_refused_and_everything_else_goes_on(scene: Stage,
     panel, before = await scene.say(scene.emma, "info", vmid=101), scene.cluster()
     question = await scene.say(scene.emma, "stop", vmid=101)
     reply = await scene.say(scene.akiko, "readonly on")
-    assert "Read-only mode was turned on" in reply.text and "`Akiko`" in reply.text and not reply.ephemeral
+    assert "Read-only mode was turned on" in reply.text
+    assert "`Akiko`" in reply.text
+    assert not reply.ephemeral
     assert {word for word, _ in CHANGING} == {one.word for one in COMMANDS if one.effect >= Effect.LIST}
     for command, options in CHANGING:
         scene.assert_refused(await scene.say(scene.emma, command, **options), scene.emma, held(scene))
@@ -51,7 +53,8 @@ async def test_every_change_is_refused_and_everything_else_goes_on(scene: Stage,
     told = scene.told(scene.emma, held(scene))
     assert told in (await scene.press(scene.emma, panel, "Reboot")).text
     assert told in (await scene.press(scene.emma, question, "Force-stop web01")).text
-    assert scene.cluster() == before and scene.changes() == []
+    assert scene.cluster() == before
+    assert scene.changes() == []
     assert [entry.vmid for entry in scene.services.watch.entries] == [102]
     assert "17 guests" in (await scene.say(scene.emma, "list")).text
     await scene.say(scene.emma, "monitor mute", target="102", duration="2h")
@@ -99,7 +102,8 @@ async def test_it_is_told_in_every_other_refusal_too(bare_scene: Stage) -> None:
     for person, command, options, error in refusals:
         reply = await scene.say(person, command, **options)
         assert reply.text.startswith(scene.told(person, error))
-        assert "Read-only mode was turned on" in reply.text and "`Admin`" in reply.text
+        assert "Read-only mode was turned on" in reply.text
+        assert "`Admin`" in reply.text
         scene.assert_private(reply)
 
 
@@ -118,7 +122,8 @@ async def test_switched_on_between_question_and_form(scene: Stage, pve: Pve) -> 
     form = await scene.press(scene.emma, question, post_of(question).buttons[0].custom_id or "")
     await scene.say(scene.akiko, "readonly on")
     scene.assert_refused(await scene.submit(scene.emma, form, "palworld"), scene.emma, held(scene))
-    assert pve.vm(104) is not None and scene.changes() == []
+    assert pve.vm(104) is not None
+    assert scene.changes() == []
 
 
 class Stuck(MemoryRecords):
@@ -151,10 +156,13 @@ def test_it_is_switched_on_in_memory_where_nothing_can_be_kept() -> None:
     for spare in (None, Paper(fails="write")):
         switch = ReadOnlySwitch(Stuck(), Clock(), spare)
         switch.turn_on("Akiko")
-        assert switch.refusal is not None and isinstance(switch.store_error, JournalFailed)
+        assert switch.refusal is not None
+        assert isinstance(switch.store_error, JournalFailed)
     one = ReadOnlySwitch(Stuck(), Clock(), paper := Paper())
     one.turn_on("Akiko")
-    assert one.refusal is not None and one.store_error is None and paper.text, "one place is enough"
+    assert one.refusal is not None
+    assert one.store_error is None
+    assert paper.text, "one place is enough"
 
 
 @pytest.mark.parametrize("fails", ["journal", "remove"])
@@ -167,8 +175,10 @@ def test_it_is_switched_off_in_both_places_or_not_at_all(fails: str) -> None:
     switch.load()
     with pytest.raises((JournalFailed, StoreFailed)):
         switch.turn_off()
-    assert switch.refusal is not None and (switch.refusal.by, switch.refusal.since) == ("Akiko", 5.0)
-    assert paper.text == text and records.kept[KEY] == text
+    assert switch.refusal is not None
+    assert (switch.refusal.by, switch.refusal.since) == ("Akiko", 5.0)
+    assert paper.text == text
+    assert records.kept[KEY] == text
     later = ReadOnlySwitch(records, Clock(), paper)
     later.load()
     assert later.refusal is not None
@@ -185,7 +195,8 @@ def test_the_stricter_place_counts_and_the_other_one_learns_of_it(journal: bool,
     assert (switch.refusal is not None) is (journal or spare)
     assert (KEY in records.kept) is (paper.text is not None) is (journal or spare)
     switch.turn_off()
-    assert KEY not in records.kept and paper.text is None
+    assert KEY not in records.kept
+    assert paper.text is None
 
 
 @pytest.mark.parametrize("kept", ["", "7", "[]", "{}", '{"by": "x"}', '{"by": "x", "since": "y"}'])

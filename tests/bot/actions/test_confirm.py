@@ -66,7 +66,8 @@ async def test_only_the_asker_can_answer(
         reply = await scene.press(scene.emma, question, button)
         scene.assert_refused(reply, scene.emma, NotYours("Akiko", scene.akiko.id))
     assert scene.changes() == []
-    assert question.text == text and len(enabled(question)) == 2, "it is still open for the asker"
+    assert question.text == text
+    assert len(enabled(question)) == 2, "it is still open for the asker"
 
 
 @BOTH
@@ -83,7 +84,8 @@ async def test_cancelling_changes_nothing(
     scene.assert_refused(
         await scene.press(scene.akiko, question, yes, force=True), scene.akiko, QuestionAnswered()
     )
-    assert scene.cluster() == before and scene.changes() == []
+    assert scene.cluster() == before
+    assert scene.changes() == []
 
 
 @BOTH
@@ -102,7 +104,8 @@ async def test_a_question_lapses_after_a_minute(
     assert enabled(question) == []
     late = await scene.press(scene.akiko, question, yes, force=True)
     scene.assert_pressed_in_vain(late, scene.akiko, QuestionOver())
-    assert lapsed in question.text and enabled(question) == []
+    assert lapsed in question.text
+    assert enabled(question) == []
     assert scene.changes() == []
 
 
@@ -114,12 +117,14 @@ async def test_a_bot_that_is_ended_takes_its_questions_back(
     yes, no = yes_of(question), no_of(question)
     told = scene.t()("The bot is shutting down, so nothing was done.")
     await scene.stop_bot()
-    assert told in question.text and enabled(question) == []
+    assert told in question.text
+    assert enabled(question) == []
     await scene.start_bot()
     for button in (yes, no):
         reply = await scene.press(scene.akiko, question, button, force=True)
         scene.assert_pressed_in_vain(reply, scene.akiko, QuestionOver())
-    assert told in question.text and enabled(question) == []
+    assert told in question.text
+    assert enabled(question) == []
     assert scene.changes() == []
 
 
@@ -152,7 +157,8 @@ def not_carried_out(scene: Stage, question: PressResult, reply: PressResult, err
     scene.assert_pressed_in_vain(reply, scene.emma, error)
     assert scene.t()("Nothing was done.") in question.text
     assert "**" in question.text
-    assert enabled(question) == [] and len(post_of(question).buttons) == 2
+    assert enabled(question) == []
+    assert len(post_of(question).buttons) == 2
     assert scene.changes() == []
 
 
@@ -176,7 +182,8 @@ async def test_a_guest_that_moves_at_the_very_last_moment_is_found_again_once(sc
     )
     await scene.press(scene.emma, question, "Force-stop web01")
     assert len(scene.changes()) == 2
-    assert pve.vm(101).status == "stopped" and "was force-stopped" in question.text
+    assert pve.vm(101).status == "stopped"
+    assert "was force-stopped" in question.text
 
 
 async def test_a_guest_deleted_meanwhile(scene: Stage, pve: Pve) -> None:
@@ -212,7 +219,8 @@ async def test_the_wrong_name_deletes_nothing(scene: Stage, pve: Pve, typed: str
     form = await scene.press(scene.akiko, question, yes_of(question))
     reply = await scene.submit(scene.akiko, form, typed)
     scene.assert_refused(reply, scene.akiko, NameMismatch(104, "palworld"))
-    assert pve.vm(104) is not None and scene.changes() == []
+    assert pve.vm(104) is not None
+    assert scene.changes() == []
     again = await scene.press(scene.akiko, question, yes_of(question))
     await scene.submit(scene.akiko, again, "  palworld ")
     assert pve.vm(104) is None, "the question stays open for another try"
@@ -350,7 +358,8 @@ async def test_a_lapse_that_cannot_be_shown_ends_the_question_all_the_same(
     assert len(enabled(question)) == 2, "only its asker changes the message"
     reply = await scene.press(scene.emma, question, yes)
     scene.assert_pressed_in_vain(reply, scene.emma, QuestionOver())
-    assert enabled(question) == [] and scene.changes() == []
+    assert enabled(question) == []
+    assert scene.changes() == []
 
 
 async def test_a_lapse_while_discord_is_away_is_shown_when_it_is_back(scene: Stage) -> None:

@@ -20,7 +20,8 @@ async def test_a_tasks_error_stands_once(scene: Stage, pve: Pve, lines: list[str
     text = (await scene.say(scene.emma, "shutdown", vmid=103)).text
     assert text.count(TIMEOUT) == 1, text
     assert ("waiting" in text) is ("waiting" in lines)
-    assert "TASK ERROR" not in text and "``````" not in text
+    assert "TASK ERROR" not in text
+    assert "``````" not in text
 
 
 async def test_a_log_that_says_more_is_shown(scene: Stage, pve: Pve) -> None:
@@ -39,14 +40,18 @@ async def test_a_state_is_one_word_in_head_row_and_panel(scene: Stage, pve: Pve)
     ):
         text = (await scene.say(scene.akiko, "list", status=status)).text
         head = text.splitlines()[0]
-        assert f"{emoji} {word} " in head and "❔" not in head, head
-        assert f"{emoji} **{vmid}**" in text and f"-# {word} · " in text
+        assert f"{emoji} {word} " in head, head
+        assert "❔" not in head, head
+        assert f"{emoji} **{vmid}**" in text
+        assert f"-# {word} · " in text
         panel = (await scene.say(scene.akiko, "info", vmid=vmid)).text
-        assert panel.startswith(f"### {emoji} ") and f"**{word}**" in panel
+        assert panel.startswith(f"### {emoji} ")
+        assert f"**{word}**" in panel
     assert t("other states") in (await scene.say(scene.akiko, "list", status="other")).text
 
 
 async def test_disks_are_written_as_other_sizes_are(scene: Stage) -> None:
     question = await scene.say(scene.emma, "delete", vmid=104)
-    assert " GiB" in question.text and "G`" not in question.text
+    assert " GiB" in question.text
+    assert "G`" not in question.text
     await scene.press(scene.emma, question, post_of(question).buttons[1].custom_id or "")

@@ -39,13 +39,16 @@ async def test_a_dry_run_shows_the_plan_and_ends(
 ) -> None:
     before = scene.cluster()
     dry = await scene.say(scene.emma, command, **options, dry_run=True)
-    assert post_of(dry).buttons == [] and not dry.ephemeral
+    assert post_of(dry).buttons == []
+    assert not dry.ephemeral
     asked = await scene.say(scene.emma, command, **options)
     head, _, plan = dry.text.partition("\n")
     words = scene.t()("Dry run: nothing will be done")
-    assert words in head and dry.text.count(words) == 1
+    assert words in head
+    assert dry.text.count(words) == 1
     assert asked.text.startswith(plan.rstrip("-# \n")), "it is the plan that is then asked about"
-    assert scene.cluster() == before and scene.changes() == []
+    assert scene.cluster() == before
+    assert scene.changes() == []
     scene.clock.skip(61)
     await scene.settled()
     records = [each.record for each in scene.services.journal.audit_page(AuditFilter(), 0, 9)[0]]
@@ -64,12 +67,15 @@ async def test_a_dry_run_says_no_as_the_real_one_does(scene: Stage) -> None:
 async def test_the_last_backup_and_the_snapshots_that_stay(scene: Stage, pve: Pve) -> None:
     stop = (await scene.say(scene.emma, "stop", vmid=101)).text
     assert "Restore points:" in stop
-    assert "last backup: <t:" in stop and "`nfs-backup` · 4.2 GiB · 2 in total" in stop
+    assert "last backup: <t:" in stop
+    assert "`nfs-backup` · 4.2 GiB · 2 in total" in stop
     assert "2 snapshots · newest: `nginx-ok`" in stop
     rollback = (await scene.say(scene.akiko, "snapshot rollback", vmid=103, name="before-event")).text
-    assert "18.0 GiB" in rollback and "4 snapshots" in rollback
+    assert "18.0 GiB" in rollback
+    assert "4 snapshots" in rollback
     single = (await scene.say(scene.akiko, "snapshot delete", vmid=204, name="weekly")).text
-    assert "1.1 GiB" in single and "no snapshots" in single, "the one that goes is none to go back to"
+    assert "1.1 GiB" in single
+    assert "no snapshots" in single, "the one that goes is none to go back to"
     pve.crash(103)
     lost = (await scene.say(scene.emma, "delete", vmid=103)).text
     assert lost.count("4 snapshots") == 1, "they are lost with the guest"
@@ -117,7 +123,8 @@ async def test_a_storage_that_hangs_is_named_and_holds_nothing_up(
     await other.until("palworld")
     assert not asked.done()
     text = (await asked).text
-    assert "last backup: <t:" in text and "`a-good` · 3.0 GiB" in text
+    assert "last backup: <t:" in text
+    assert "`a-good` · 3.0 GiB" in text
     assert "Cannot list the backups on:" in text
     assert all(f"`{name}`" in text for name in ("a-dead", "b-dead", "c-dead", "d-dead"))
     await asyncio.sleep(2.2)  # calls under way end while the stage still listens
@@ -132,7 +139,8 @@ async def test_a_list_of_storages_or_snapshots_that_hangs(
     pve.hang("/nodes/pve1/storage", 1.0, times=1)
     pve.hang("/qemu/101/snapshot", 1.0, times=1)
     text = (await scene.say(scene.akiko, "stop", vmid=101)).text
-    assert "backups: currently unknown" in text and "snapshots: currently unknown" in text
+    assert "backups: currently unknown" in text
+    assert "snapshots: currently unknown" in text
     await asyncio.sleep(1.0)
 
 

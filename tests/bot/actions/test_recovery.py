@@ -79,7 +79,8 @@ async def test_a_killed_bots_task_is_followed_by_the_next_one(stage: ProcessStag
     plan.release()
     await stage.until(lambda: ends(stage.directory)[0][1] == "ended", "the true end", alive=True)
     assert ends(stage.directory) == [("start", "ended", word)]
-    assert ("done" in reply.text) is (word == "OK") and (word == "OK" or word in reply.text)
+    assert ("done" in reply.text) is (word == "OK")
+    assert word == "OK" or word in reply.text
     assert "Found out later" in reply.text
     assert len(stage.server.messages(stage.channel)) == 1, "in the message that showed it, and no other"
 
@@ -131,7 +132,8 @@ async def test_sigterm_keeps_what_was_not_sent_from_being_sent(stage: ProcessSta
     assert (code, seconds < SOON) == (0, True), seconds
     assert [request for request in stage.pve.requests if request[0] != "GET"] == []
     ((operation, step, outcome),) = ends(stage.directory)
-    assert (operation, step) == ("start", "ended") and not outcome.startswith("unknown"), outcome
+    assert (operation, step) == ("start", "ended"), outcome
+    assert not outcome.startswith("unknown"), outcome
     assert "tried again later" not in stage.bot.output()
 
 
@@ -149,7 +151,9 @@ async def test_what_is_found_out_is_told_without_words_that_discord_blocks(stage
     plan.release()
     await stage.start()
     await reply.until("Found out later")
-    assert name not in reply.text and f"**{VM}**" in reply.text and "Discord blocked" in reply.text
+    assert name not in reply.text
+    assert f"**{VM}**" in reply.text
+    assert "Discord blocked" in reply.text
     assert len(stage.server.messages(stage.channel)) == 1
 
 
@@ -270,7 +274,8 @@ async def test_a_lost_answers_task_is_found_and_no_other_taken_for_it(case: Case
     case.world.clock.advance(30)
     later = begun(case)
     ended = (await case.run())[-1]
-    assert (ended.outcome, ended.upid) == ("got timeout", wanted) and later != wanted
+    assert (ended.outcome, ended.upid) == ("got timeout", wanted)
+    assert later != wanted
 
 
 async def test_what_never_reached_proxmox_is_said_to_be_so(case: Case) -> None:
@@ -289,7 +294,8 @@ async def test_a_task_that_proxmox_has_forgotten_is_not_known(case: Case) -> Non
     )
     case.world.proxmox.next("task_status", TaskUnknown("x"))
     (ended,) = await case.run()
-    assert ended.outcome == TaskEnd.VANISHED and ending_of(ended) is Ending.UNKNOWN
+    assert ended.outcome == TaskEnd.VANISHED
+    assert ending_of(ended) is Ending.UNKNOWN
 
 
 async def test_a_proxmox_that_is_away_is_asked_until_it_answers(case: Case) -> None:
@@ -297,7 +303,8 @@ async def test_a_proxmox_that_is_away_is_asked_until_it_answers(case: Case) -> N
     case.world.proxmox.next("task_status", *[Unreachable("pve1"), TimedOut("pve1", False)] * 20)
     (ended,) = await case.run()
     assert ended.outcome == "OK"
-    assert len(case.world.clock.slept) == 40 and max(case.world.clock.slept) <= 30
+    assert len(case.world.clock.slept) == 40
+    assert max(case.world.clock.slept) <= 30
 
 
 async def test_a_proxmox_that_is_away_for_ever_is_given_up(case: Case) -> None:
@@ -365,7 +372,8 @@ async def test_operations_end_before_they_send(case: Case) -> None:
     await asked.wait()
     await world.executor.stop()
     assert action.done() or world.executor._running == set()
-    assert world.sent == [] and world.ledger.steps == ["asked", "ended"]
+    assert world.sent == []
+    assert world.ledger.steps == ["asked", "ended"]
     with pytest.raises(asyncio.CancelledError):
         await action
 
@@ -421,7 +429,8 @@ async def test_an_end_that_stays_unknown_is_told_no_second_time(case: Case) -> N
     case.world.proxmox.next("task_status", TaskUnknown("x"))
     before = case.journal.audit_last()
     await case.run()
-    assert case.told.found == [] and case.journal.audit_last() == before
+    assert case.told.found == []
+    assert case.journal.audit_last() == before
 
 
 async def test_a_lost_answer_of_this_run_is_found_out(tmp_path: Path) -> None:
@@ -450,6 +459,7 @@ async def test_a_lost_answer_of_this_run_is_found_out(tmp_path: Path) -> None:
     assert ending_of(unknown.record) is Ending.UNKNOWN
     await asyncio.wait(case.cut_off._recovering, timeout=60)
     (found,) = case.journal.audit_page(AuditFilter(), 0, 9)[0]
-    assert ending_of(found.record) is Ending.DONE and found.record.upid in world.proxmox.tasks
+    assert ending_of(found.record) is Ending.DONE
+    assert found.record.upid in world.proxmox.tasks
     assert [each.record.message_id for each in case.told.found] == [4711]
     assert world.expected.current() == {101: "Akiko"}

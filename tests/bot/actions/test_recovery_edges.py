@@ -79,7 +79,8 @@ async def test_killed_while_the_answer_is_on_its_way(case: Case, what: str) -> N
         await operations.execute(order)
     sent = len(case.world.sent)
     (ended,) = await case.run()
-    assert ended.outcome == "OK" and ending_of(ended) is Ending.DONE
+    assert ended.outcome == "OK"
+    assert ending_of(ended) is Ending.DONE
     assert len(case.world.sent) == sent == 1, "and nothing is sent a second time"
     assert len(case.told.found) == 1
     case.audit.close_cut_off()
@@ -128,7 +129,8 @@ async def test_what_breaks_after_the_request_was_taken_is_followed_by_its_task(c
 
     with pytest.raises(KeyError):
         await operations.execute(order, broken)
-    assert ending_of(last(case)) is Ending.UNKNOWN and last(case).upid in case.world.proxmox.tasks
+    assert ending_of(last(case)) is Ending.UNKNOWN
+    assert last(case).upid in case.world.proxmox.tasks
     await asyncio.wait(case.cut_off._recovering, timeout=60)
     assert last(case).outcome == "OK"
 
@@ -199,7 +201,8 @@ async def test_the_task_of_an_action_of_this_run_is_not_taken_for_that_of_the_on
 
     case.world.proxmox.power = power  # type: ignore[method-assign]  # asked while the answer is on its way
     assert (await operations.execute(order)).good
-    assert asked == [None] and former.upid == ""
+    assert asked == [None]
+    assert former.upid == ""
     await case.cut_off._settle(former)
     ends = [each.record.outcome for each in case.journal.audit_page(AuditFilter(), 0, 2)[0]]
     assert ends == ["OK", NOTHING_STARTED]
@@ -214,7 +217,8 @@ async def test_what_is_found_out_in_this_run_is_told_after_that_it_is_not_known(
         await operations.execute(order)
     case.world.clock.slept.clear()
     await asyncio.wait(case.cut_off._recovering, timeout=60)
-    assert case.world.clock.slept[0] == FIRST_ANSWER_SECONDS and len(case.told.found) == 1
+    assert case.world.clock.slept[0] == FIRST_ANSWER_SECONDS
+    assert len(case.told.found) == 1
 
 
 async def test_a_guest_whose_deletion_was_cut_off_is_watched_no_longer(scene: Stage, pve: Pve) -> None:
@@ -242,4 +246,5 @@ async def test_a_new_guest_of_a_deleted_ones_number_stays_watched(case: Case) ->
     case.left(AuditStep.ASKED, AuditStep.SENDING, operation="delete")
     case.world.proxmox.start_task("qmdestroy", 101, "pve1", lambda: None)
     (ended,) = await case.run()
-    assert ended.outcome == "OK" and told == [], "there is a guest of this VMID"
+    assert ended.outcome == "OK"
+    assert told == [], "there is a guest of this VMID"

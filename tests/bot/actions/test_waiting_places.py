@@ -131,7 +131,8 @@ async def test_the_real_bot_lets_an_admin_act_while_somebody_tries_in_vain(
     ]
     await scene.until(lambda: len(scene.sent("GET", "/cluster/resources")) > before)
     done = await scene.say(cast["admin"], "start", vmid=205)
-    assert "grafana" in done.text and "Game" not in done.text
+    assert "grafana" in done.text
+    assert "Game" not in done.text
     assert pve.ct(205).status == "running"
     for reply in await scene.whole(asyncio.gather(*trying)):
         scene.assert_refused(reply, cast["game"], GuestNotFound(205))

@@ -98,7 +98,8 @@ def test_changes_and_refusals_are_told_and_readings_and_plans_are_not(operation:
         return is_posted(AuditRecord(step, EMMA, operation.value))
 
     assert told(AuditStep.REFUSED)
-    assert not told(AuditStep.PLANNED) and not told(AuditStep.ASKED)
+    assert not told(AuditStep.PLANNED)
+    assert not told(AuditStep.ASKED)
     assert told(AuditStep.ENDED) is (OPERATIONS[operation].effect is not Effect.NOTHING)
 
 
@@ -310,7 +311,8 @@ async def test_news_do_not_hurry_it_while_it_fails_and_discord_does(office: Offi
     for _ in range(20):
         office.posting.wake()
         await asyncio.sleep(0)
-    assert office.shown() == [] and office.posting.error == "503"
+    assert office.shown() == []
+    assert office.posting.error == "503"
     office.posting.on_reconnect()
     for _ in range(20):
         await asyncio.sleep(0)
@@ -330,7 +332,8 @@ async def test_what_discord_surely_has_not_taken_is_made_anew(office: Office, fa
     office.room.fate = NotDelivered(fate, "503", not_taken=True)
     await office.post()
     mark = office.journal.audit_cursor()
-    assert mark is not None and (mark.posted, mark.tried) == (0, 0)
+    assert mark is not None
+    assert (mark.posted, mark.tried) == (0, 0)
     office.record()
     await office.post()
     assert office.room.shown == ["1 done\n2 done"]
@@ -372,7 +375,8 @@ async def test_one_line_that_discord_never_takes_costs_no_other(
     office.record()
     office.record()
     await office.post()
-    assert office.room is not None and office.room.shown[-1] == "6 done\n7 done", "together again"
+    assert office.room is not None
+    assert office.room.shown[-1] == "6 done\n7 done", "together again"
 
 
 async def test_a_search_that_discord_does_not_understand_is_none(office: Office) -> None:
@@ -409,7 +413,8 @@ async def test_a_journal_that_refuses_sends_nothing_that_would_come_twice(office
     with closing(sqlite3.connect(office.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert await office.post() == 1.0
-        assert office.shown() == [] and "SQLITE_BUSY" in office.posting.error
+        assert office.shown() == []
+        assert "SQLITE_BUSY" in office.posting.error
         other.execute("ROLLBACK")
     assert await office.post() is None
     assert office.shown() == ["1 done"]
@@ -553,14 +558,22 @@ async def test_what_is_done_and_refused_is_told_and_nothing_else(
     lines = await posted_lines(scene, audits)
     assert len(lines) == 4
     done, refused, failed, muted = lines
-    assert done.startswith("✅ <t:") and f"`Emma` (`{scene.emma.id}`)" in done
+    assert done.startswith("✅ <t:")
+    assert f"`Emma` (`{scene.emma.id}`)" in done
     assert f"**{t('Start')}** · **104** `palworld` @ `pve2` ({t('stopped')}) · {t('done')}" in done
     assert re.search(r" · `UPID:pve2:.*:qmstart:104:.*`$", done)
-    assert refused.startswith("⛔") and t("someone else's confirmation") in refused and "`Emma`" in refused
-    assert failed.startswith("❌") and "`got timeout`" in failed and "**103**" in failed
-    assert muted.startswith("✅") and f"**{t('Mute')}**" in muted and "`all 1h`" in muted
+    assert refused.startswith("⛔")
+    assert t("someone else's confirmation") in refused
+    assert "`Emma`" in refused
+    assert failed.startswith("❌")
+    assert "`got timeout`" in failed
+    assert "**103**" in failed
+    assert muted.startswith("✅")
+    assert f"**{t('Mute')}**" in muted
+    assert "`all 1h`" in muted
     for post in scene.server.messages(audits):
-        assert post.flags & SILENT and not post.buttons
+        assert post.flags & SILENT
+        assert not post.buttons
     assert scene.alerts_told() == []
 
 
@@ -632,7 +645,10 @@ async def test_what_was_under_way_when_the_bot_died_is_told_once_as_it_ended(
     plan.release()
     await scene.until(lambda: scene.services.journal.audit_open() == ())
     (line,) = await posted_lines(scene, audits)
-    assert line.startswith("✅") and "`Emma`" in line and "**104**" in line and "done" in line
+    assert line.startswith("✅")
+    assert "`Emma`" in line
+    assert "**104**" in line
+    assert "done" in line
     await scene.crash_bot()
     assert await posted_lines(scene, audits) == [line]
     (kept,) = scene.services.journal.audit_page(AuditFilter(), 0, 1)[0]
@@ -652,9 +668,8 @@ async def test_it_goes_on_after_a_restart_where_it_was(bare_scene: Stage, audits
     fault.times = fault.met
     scene.services.audit_delivery.on_reconnect()
     lines = await posted_lines(scene, audits)
-    assert ["100001" in lines[0], "100002" in lines[1], "100003" in lines[2]] == [True] * 3 and len(
-        lines
-    ) == 3
+    assert ["100001" in lines[0], "100002" in lines[1], "100003" in lines[2]] == [True] * 3
+    assert len(lines) == 3
 
 
 @pytest.mark.parametrize("restart", [False, True])
@@ -688,7 +703,8 @@ async def test_a_forbidden_channel_hinders_nothing_and_is_told_once(
     await scene.say(scene.emma, "info", vmid=100_001)
     assert fault.met == tried, "news do not hurry it"
     warnings = [r for r in log.records if r.name == "core.delivery.outbox"]
-    assert [record.levelname for record in warnings] == ["WARNING"] and "403" in warnings[0].getMessage()
+    assert [record.levelname for record in warnings] == ["WARNING"]
+    assert "403" in warnings[0].getMessage()
     fault.times = fault.met
     scene.clock.skip(LONG_PAUSE)
     assert len(await posted_lines(scene, audits)) == 2
@@ -722,4 +738,5 @@ async def test_an_outage_of_discord_loses_nothing(bare_scene: Stage, audits: Cha
         await scene.until(lambda: scene.services.audit_delivery.error)
     scene.clock.skip(LONG_PAUSE)
     lines = await posted_lines(scene, audits)
-    assert len(lines) == 2 and "guest not found or hidden" in lines[1]
+    assert len(lines) == 2
+    assert "guest not found or hidden" in lines[1]

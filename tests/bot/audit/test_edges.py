@@ -88,7 +88,8 @@ async def test_a_cancel_and_a_dry_run_are_told_apart(scene: Stage) -> None:
         Ending.SHOWN,
     ]
     assert (dry.detail, asked.detail) == ("dry_run=True", "")
-    assert cancelled.vmid == 101 and cancelled.guest == "web01"
+    assert cancelled.vmid == 101
+    assert cancelled.guest == "web01"
 
 
 async def test_what_was_given_is_kept(scene: Stage) -> None:
@@ -211,7 +212,8 @@ def test_an_end_that_could_not_be_written_is_written_later(moody: Moody) -> None
 )
 def test_no_text_of_the_file_is_a_formula_in_any_country(text: str) -> None:
     made = str(csv_cell(text))
-    assert "\u202e" not in made and "\n" not in made
+    assert "\u202e" not in made
+    assert "\n" not in made
     for separator in ";\t|,":
         for part in made.split(separator):
             assert not part.strip().startswith(("=", "+", "-", "@")), (made, separator)
@@ -222,7 +224,8 @@ async def test_every_cell_is_quoted_and_read_back(scene: Stage) -> None:
     reply = await scene.say(scene.emma, "audit", csv=True)
     text = scene.server.attached(post_of(reply), "audit.csv").decode("utf-8-sig")
     rows = list(csv.reader(io.StringIO(text)))
-    assert rows[0][0] == "attempt" and len({len(row) for row in rows}) == 1
+    assert rows[0][0] == "attempt"
+    assert len({len(row) for row in rows}) == 1
     assert all(line.startswith('"') and line.endswith('"') for line in text.strip().split("\r\n"))
 
 

@@ -149,7 +149,8 @@ async def test_audit_and_its_file_show_the_count(scene: Stage) -> None:
     for _ in range(4):
         await scene.say(scene.emma, "info", vmid=999)
     reply = await scene.say(scene.emma, "audit", vmid=999)
-    assert "1 attempt" in reply.text and "×4" in reply.text
+    assert "1 attempt" in reply.text
+    assert "×4" in reply.text
     reply = await scene.say(scene.emma, "audit", vmid=999, csv=True)
     data = scene.server.attached(post_of(reply), "audit.csv")
     rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
@@ -168,7 +169,8 @@ async def test_a_change_is_posted_before_the_refusals_that_wait(trail: Trail) ->
     change = trail.journal.audit_add(AuditRecord(AuditStep.ENDED, EMMA, "stop", 101, outcome="OK"), 2.0)
     began = trail.clock.mono
     await posting._attempt(room)
-    assert room.lines[0] == f"{change} done" and len(room.lines) == 2001
+    assert room.lines[0] == f"{change} done"
+    assert len(room.lines) == 2001
     assert room.at[0] - began < 5
 
 
@@ -213,5 +215,6 @@ def test_old_attempts_are_forgotten_in_pieces(trail: Trail) -> None:
         longest = max(longest, time.thread_time() - began)
         assert count - len(trail.shown()) <= PIECE
         pieces += 1
-    assert pieces == 4 and len(trail.shown()) == PIECE // 2
+    assert pieces == 4
+    assert len(trail.shown()) == PIECE // 2
     assert longest < 1.0

@@ -87,7 +87,8 @@ async def test_every_way_to_end_in_the_readers_language(scene: Stage, pve: Pve, 
     keep(scene, entry(step=AuditStep.ASKED, outcome=""), entry(outcome=CUT_OFF), entry(outcome="WARNINGS: 2"))
     keep(scene, entry(outcome="unknown: TimedOut(host='pve', changing=True)", reason="because `@everyone`"))
     reply = await scene.say(person, "audit")
-    assert reply.ephemeral and attempts(reply) == 8
+    assert reply.ephemeral
+    assert attempts(reply) == 8
     found = [row[0] for row in rows(reply)]
     assert found == ["❔", "⚠", "❔", "⏳", "❌", "⚪", "⛔", "✅"]
     for said in (
@@ -118,7 +119,8 @@ def test_every_error_has_its_phrase(t: Text) -> None:
         for example in examples(error):
             said = reason_of(t, str(example))
             bare = re.sub(r"`[^`]*`", "", said)
-            assert 3 < len(bare.strip()) <= 60 and len(said) <= 105, said
+            assert 3 < len(bare.strip()) <= 60, said
+            assert len(said) <= 105, said
             assert bool(JAPANESE.search(bare)) is (t.language == "ja"), said
             assert error.__name__ not in said
             harmless(said, 0)
@@ -172,7 +174,8 @@ async def test_hostile_names_do_nothing(scene: Stage, pve: Pve, evil: str) -> No
         shown = re.sub(r"<t:\d+:[fR]>", "", reply.text).replace("<#3>", "")
         harmless(shown, scene.emma.id, scene.channel.id)
     for label in await scene.choices(scene.emma, "audit", "who", ""):
-        assert len(label) <= 100 and not re.search(r"[\u202a-\u202e\u2066-\u2069\n]", label)
+        assert len(label) <= 100
+        assert not re.search(r"[\u202a-\u202e\u2066-\u2069\n]", label)
 
 
 # --- filters ---
@@ -223,7 +226,8 @@ async def test_filters(trail: Stage, options: dict[str, Any], count: int) -> Non
         reply = await trail.say(trail.emma, "audit", **options, **more)
         shown = [row for row in rows(reply) if "`Emma`" not in row]
         assert len(shown) == count, reply.text
-    assert last_record(trail).operation == "audit" and last_record(trail).outcome == "OK"
+    assert last_record(trail).operation == "audit"
+    assert last_record(trail).outcome == "OK"
     for word, value in options.items():
         assert word == "vmid" or f"{word}={value}".strip() in last_record(trail).detail
 
@@ -296,19 +300,26 @@ async def test_pages_keep_the_filters_and_edit_the_private_message(scene: Stage)
     keep(scene, *(entry(vmid=1000 + number) for number in range(25)), entry(operation="start"))
     reply = await scene.say(scene.emma, "audit", action="stop", who="Noah")
     post = post_of(reply)
-    assert "1/3" in post.text and attempts(reply) == 25 and len(rows(reply)) == 10
+    assert "1/3" in post.text
+    assert attempts(reply) == 25
+    assert len(rows(reply)) == 10
     assert rows(reply)[0].endswith("**1024**")
     last = next(button.custom_id for button in post.buttons if button.emoji == "⏭️") or ""
     assert AUDIT.fullmatch(last)
     pressed = await scene.press(scene.emma, post, last)
-    assert pressed.kind in ("update", "deferred_update") and not pressed.followups
-    assert "3/3" in post.text and post.ephemeral and len(re.findall(r"\*\*10\d\d\*\*", post.text)) == 5
+    assert pressed.kind in ("update", "deferred_update")
+    assert not pressed.followups
+    assert "3/3" in post.text
+    assert post.ephemeral
+    assert len(re.findall(r"\*\*10\d\d\*\*", post.text)) == 5
     await scene.press(scene.emma, post, last.replace(":2:", ":9999999:"), force=True)
     assert "3/3" in post.text, "beyond the end is the last"
-    assert last_record(scene).operation == "audit" and "page=" in last_record(scene).detail
+    assert last_record(scene).operation == "audit"
+    assert "page=" in last_record(scene).detail
     keep(scene, entry(vmid=2000))
     await scene.press(scene.emma, post, next(b.custom_id or "" for b in post.buttons if b.emoji == "⏮️"))
-    assert "1/3" in post.text and "**2000**" not in post.text, "it is the trail of when it was asked for"
+    assert "1/3" in post.text
+    assert "**2000**" not in post.text, "it is the trail of when it was asked for"
 
 
 @pytest.mark.parametrize("operation", ["", *Operation])
@@ -316,7 +327,8 @@ def test_a_button_says_it_all_in_a_hundred_characters(operation: str) -> None:
     filters = ("999999999", str(2**63 - 1), operation, "99999999999", "999999999")
     for button in page_buttons("audit", 5_000_000, 9_999_999, filters):
         custom_id = button.custom_id
-        assert len(custom_id) <= 100 and AUDIT.fullmatch(custom_id), custom_id
+        assert len(custom_id) <= 100, custom_id
+        assert AUDIT.fullmatch(custom_id), custom_id
 
 
 @pytest.mark.parametrize("what", ["p1:audit:next:0:::explode::", "p1:audit:next:9:101:1:stop:1:"])
@@ -326,7 +338,8 @@ async def test_a_forged_press_on_a_public_message_stays_private(scene: Stage, wh
     before = public.text
     reply = await scene.press(scene.emma, public, what, force=True)
     assert public.text == before
-    assert reply.ephemeral and "Audit trail" in reply.text
+    assert reply.ephemeral
+    assert "Audit trail" in reply.text
 
 
 # --- who may ---
@@ -337,7 +350,8 @@ async def test_only_admins_of_everything(bare_scene: Stage) -> None:
     await scene.start_bot(**cast.settings)
     keep(scene, *(entry(name="Secret", guest="hidden") for _ in range(12)))
     post = post_of(await scene.say(cast["admin"], "audit"))
-    assert "`hidden`" in post.text and post.ephemeral
+    assert "`hidden`" in post.text
+    assert post.ephemeral
     assert post.id not in {each.id for each in scene.server.messages(scene.channel)}
     for name, error in (
         ("nobody", NotAllowed(Level.ADMIN, Level.NONE)),
@@ -349,7 +363,8 @@ async def test_only_admins_of_everything(bare_scene: Stage) -> None:
             scene.assert_refused(await scene.say(cast[name], "audit", **options), cast[name], error)
             record = last_record(scene)
             assert (record.step, record.operation) == (AuditStep.REFUSED, "audit")
-            assert record.outcome == str(error) and record.actor.user_id == cast[name].id
+            assert record.outcome == str(error)
+            assert record.actor.user_id == cast[name].id
         for option in ("vmid", "who", "action", "since"):
             (why,) = await scene.choices(cast[name], "audit", option)
             assert why.startswith("⛔ ")
@@ -358,10 +373,8 @@ async def test_only_admins_of_everything(bare_scene: Stage) -> None:
     pressed = await scene.press(cast["admin"], post, button)
     assert "None of your roles" in pressed.text
     assert "2/" not in post.text
-    assert (
-        last_record(scene).actor.interaction_kind is InteractionKind.BUTTON
-        and last_record(scene).step is AuditStep.REFUSED
-    )
+    assert last_record(scene).actor.interaction_kind is InteractionKind.BUTTON
+    assert last_record(scene).step is AuditStep.REFUSED
 
 
 # --- the file ---
@@ -384,18 +397,23 @@ async def test_the_file_has_every_attempt_that_fits_newest_first(scene: Stage) -
     )
     reply = await scene.say(scene.akiko, "audit", csv=True)
     assert "602 件を添付しました。" in reply.text
-    assert post_of(reply).attachments == ["audit.csv"] and reply.ephemeral and not post_of(reply).buttons
+    assert post_of(reply).attachments == ["audit.csv"]
+    assert reply.ephemeral
+    assert not post_of(reply).buttons
     found = parsed(scene, reply)
-    assert len(found) == 602 and [row["vmid"] for row in found[:2]] == ["1599", "1598"]
+    assert len(found) == 602
+    assert [row["vmid"] for row in found[:2]] == ["1599", "1598"]
     first, second = found[-1], found[-2]
-    assert first["person"] == "秋子" and first["outcome"] == 'a "quoted" line, with all'
+    assert first["person"] == "秋子"
+    assert first["outcome"] == 'a "quoted" line, with all'
     assert (first["vmid"], first["seconds"], first["person_id"]) == ("101", "3.1", str(NOAH))
     assert datetime.datetime.fromisoformat(first["began"]).utcoffset() == datetime.timedelta(hours=9)
     assert (second["vmid"], second["ending"], second["upid"]) == ("", "shown", "")
     reply = await scene.say(scene.emma, "audit", csv=True, action="start")
     assert [row["person"] for row in parsed(scene, reply)] == ["Mia"]
     reply = await scene.say(scene.emma, "audit", csv=True, vmid=555)
-    assert parsed(scene, reply) == [] and "No matching records" in reply.text
+    assert parsed(scene, reply) == []
+    assert "No matching records" in reply.text
 
 
 @pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＠"])
@@ -406,7 +424,10 @@ async def test_no_cell_is_a_formula(scene: Stage, begins: str) -> None:
     for name in ("person", "operation", "detail", "guest", "reason", "outcome"):
         assert row[name] == (f"'{evil}" if begins.strip() else evil.strip()), name
     assert not any(text.startswith(begins) for text in row.values())
-    assert csv_cell(-5) == -5 and csv_cell("5") == "5" and csv_cell(None) == "" and csv_cell("\ud83d") == ""
+    assert csv_cell(-5) == -5
+    assert csv_cell("5") == "5"
+    assert csv_cell(None) == ""
+    assert csv_cell("\ud83d") == ""
 
 
 async def test_what_is_too_much_is_cut_and_said(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -414,8 +435,11 @@ async def test_what_is_too_much_is_cut_and_said(scene: Stage, monkeypatch: pytes
     whole, _, _ = await audit_csv(scene.services.journal, Clock(), AuditFilter(), TOKYO)
     for most in (len(whole) - 1, len(whole) // 2, 400):
         data, count, complete = await audit_csv(scene.services.journal, Clock(), AuditFilter(), TOKYO, most)
-        assert len(data) <= most and not complete
-        assert data == whole[: len(data)] and data.endswith(b"\r\n") and data.count(b"\r\n") == count + 1
+        assert len(data) <= most
+        assert not complete
+        assert data == whole[: len(data)]
+        assert data.endswith(b"\r\n")
+        assert data.count(b"\r\n") == count + 1
     assert await audit_csv(scene.services.journal, Clock(), AuditFilter(), TOKYO, len(whole)) == (
         whole,
         40,
@@ -425,7 +449,8 @@ async def test_what_is_too_much_is_cut_and_said(scene: Stage, monkeypatch: pytes
     monkeypatch.setattr(audit_csv, "__defaults__", (len(whole) // 2,))
     reply = await scene.say(scene.emma, "audit", csv=True)
     kept = len(parsed(scene, reply))
-    assert 15 < kept < 25 and f"⚠️ Only the newest {kept} attempts fit" in reply.text
+    assert 15 < kept < 25
+    assert f"⚠️ Only the newest {kept} attempts fit" in reply.text
 
 
 async def test_a_huge_trail_lets_others_on_and_what_comes_in_shifts_nothing(scene: Stage) -> None:
@@ -480,14 +505,16 @@ async def test_a_trail_that_cannot_be_read_is_said(scene: Stage) -> None:
         error = JournalFailed("SQLITE_ERROR", reading=True)
         for options in ({}, {"csv": True}, {"who": "Noah"}):
             reply = await scene.say(scene.emma, "audit", **options)
-            assert reply.text == scene.told(scene.emma, error) and reply.ephemeral
+            assert reply.text == scene.told(scene.emma, error)
+            assert reply.ephemeral
         assert await scene.choices(scene.emma, "audit", "who") == [
             "⛔ Nobody found: the audit trail is empty or cannot be read right now."
         ]
         pressed = await scene.press(
             scene.emma, post, next(b.custom_id or "" for b in post.buttons if b.emoji == "▶️")
         )
-        assert scene.told(scene.emma, error) in pressed.text and post.text == before
+        assert scene.told(scene.emma, error) in pressed.text
+        assert post.text == before
         other.execute("ALTER TABLE gone RENAME TO audit")
     assert attempts(await scene.say(scene.emma, "audit")) >= 30
 
@@ -519,4 +546,5 @@ async def test_what_comes_in_meanwhile_shifts_no_page(scene: Stage) -> None:
         await scene.press(scene.emma, shown, forward or "")
         seen += re.findall(r"\*\*(10[0-9]{2})\*\*", post_of(shown).text)
         assert "555" not in post_of(shown).text
-    assert seen == [str(1029 - number) for number in range(len(seen))] and len(seen) == 30
+    assert seen == [str(1029 - number) for number in range(len(seen))]
+    assert len(seen) == 30

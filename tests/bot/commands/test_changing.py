@@ -35,7 +35,9 @@ BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 async def test_create_clones_a_template(scene: Stage, pve: Pve, template: int, name: str) -> None:
     reply, t = await scene.say(scene.akiko, "create", template_id=template, name="web-02"), scene.t()
     made = pve.guest(100)
-    assert made.name == "web-02" and made.status == "stopped" and made.node == "pve1"
+    assert made.name == "web-02"
+    assert made.status == "stopped"
+    assert made.node == "pve1"
     assert pve.linked == {100: template}
     assert t("{guest} was created.", guest=title_of(100, "web-02")) in reply.text
     told = t("Cloned from {template} on node {node}.", template=title_of(template, name), node="`pve1`")
@@ -111,16 +113,20 @@ async def test_resize_of_a_running_vm_waits_for_a_restart_and_offers_it(scene: S
         in reply.text
     )
     await scene.press(scene.akiko, reply, t("Reboot now"))
-    assert str(pve.vm(101).config["memory"]) == "6144" and pve.vm(101).config["cores"] == 4
-    assert pve.vm(101).status == "running" and not pve.vm(101).pending
+    assert str(pve.vm(101).config["memory"]) == "6144"
+    assert pve.vm(101).config["cores"] == 4
+    assert pve.vm(101).status == "running"
+    assert not pve.vm(101).pending
 
 
 async def test_a_resize_that_waits_can_be_taken_back(scene: Stage, pve: Pve) -> None:
     await scene.say(scene.emma, "resize", vmid=101, cores=4)
     assert pve.vm(101).pending == {"cores": 4}
     reply = await scene.say(scene.emma, "resize", vmid=101, cores=2)
-    assert "The pending change was reverted." in reply.text and not reply.ephemeral
-    assert not pve.vm(101).pending and pve.vm(101).config["cores"] == 2
+    assert "The pending change was reverted." in reply.text
+    assert not reply.ephemeral
+    assert not pve.vm(101).pending
+    assert pve.vm(101).config["cores"] == 2
     again = await scene.say(scene.emma, "resize", vmid=101, cores=2)
     scene.assert_refused(again, scene.emma, NothingToChange(101, "web01"))
 

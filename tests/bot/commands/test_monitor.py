@@ -77,7 +77,8 @@ async def test_add_list_and_remove(scene: Stage) -> None:
     text = (await scene.say(scene.akiko, "monitor list")).text
     assert t.plural("{n} watched guest", "{n} watched guests", 2) in text
     assert text.index("**101**") < text.index("**201**")
-    assert text.count(t("running")) == 2 and text.count("<t:") == 3, "since when, twice, and as of when"
+    assert text.count(t("running")) == 2
+    assert text.count("<t:") == 3, "since when, twice, and as of when"
     await scene.say(scene.akiko, "monitor mute", target="101", duration="8h")
     reply = await scene.say(scene.akiko, "monitor remove", vmid=101)
     assert t("{guest} was removed from the watch list.", guest=title_of(101, "web01")) in reply.text
@@ -123,9 +124,11 @@ async def test_wrong_input_is_refused(
 
 async def test_thresholds_are_set_and_changed(scene: Stage) -> None:
     reply = await scene.say(scene.emma, "monitor add", vmid=201, cpu=90, disk=80)
-    assert "Now watching" in reply.text and "CPU 90%, disk 80%" in reply.text
+    assert "Now watching" in reply.text
+    assert "CPU 90%, disk 80%" in reply.text
     reply = await scene.say(scene.emma, "monitor add", vmid=201, cpu=95, memory=70)
-    assert "thresholds of" in reply.text and "CPU 95%, memory 70%, disk 80%" in reply.text
+    assert "thresholds of" in reply.text
+    assert "CPU 95%, memory 70%, disk 80%" in reply.text
     assert "CPU 95%, memory 70%, disk 80%" in (await scene.say(scene.emma, "monitor list")).text
     await scene.restart_bot()
     assert "CPU 95%, memory 70%, disk 80%" in (await scene.say(scene.emma, "monitor list")).text
@@ -135,7 +138,8 @@ async def test_the_list_outlives_the_bot(scene: Stage) -> None:
     await watching(scene, 101, 201)
     await scene.restart_bot()
     text = (await scene.say(scene.emma, "monitor list")).text
-    assert "**101** `web01`" in text and "**201** `dns`" in text
+    assert "**101** `web01`" in text
+    assert "**201** `dns`" in text
 
 
 async def test_the_first_list_comes_from_the_settings_and_an_old_bots_file_is_read(bare_scene: Stage) -> None:
@@ -145,7 +149,9 @@ async def test_the_first_list_comes_from_the_settings_and_an_old_bots_file_is_re
     (bare_scene.directory / "monitor_list.json").write_text("[102, 103]")
     await bare_scene.start_bot(MONITOR_VM_IDS="101")
     text = (await bare_scene.say(bare_scene.emma, "monitor list")).text
-    assert "**102**" in text and "**103**" in text and "**101**" not in text
+    assert "**102**" in text
+    assert "**103**" in text
+    assert "**101**" not in text
 
 
 async def test_what_a_former_bots_list_knew_is_no_alarm_again(bare_scene: Stage, pve: Pve) -> None:
@@ -158,7 +164,8 @@ async def test_what_a_former_bots_list_knew_is_no_alarm_again(bare_scene: Stage,
     (bare_scene.directory / "monitor_list.json").write_text(json.dumps(document))
     await bare_scene.start_bot()
     await look(bare_scene, 2)
-    assert len(bare_scene.alerts_told()) == 1 and "**102**" in bare_scene.alerts_told()[0]
+    assert len(bare_scene.alerts_told()) == 1
+    assert "**102**" in bare_scene.alerts_told()[0]
 
 
 async def test_a_list_that_cannot_be_saved_is_not_changed(scene: Stage, tmp_path: Path) -> None:
@@ -192,10 +199,13 @@ async def test_a_long_list_is_paged(bare_scene: Stage, pve: Pve) -> None:
         pve.add_ct(vmid, f"extra-{vmid}", status="running")
     await bare_scene.start_bot(MONITOR_VM_IDS=",".join(str(vmid) for vmid in range(300, 325)))
     post = post_of(await bare_scene.say(bare_scene.emma, "monitor list"))
-    assert "1/3" in post.text and "**309**" in post.text and "**310**" not in post.text
+    assert "1/3" in post.text
+    assert "**309**" in post.text
+    assert "**310**" not in post.text
     following = next(button.custom_id for button in post.buttons if button.emoji == "▶️")
     await bare_scene.press(bare_scene.akiko, post, following or "")
-    assert "2/3" in post.text and "**310**" in post.text
+    assert "2/3" in post.text
+    assert "**310**" in post.text
 
 
 async def test_a_dead_nodes_guest_is_not_listed_as_running(scene: Stage, pve: Pve) -> None:
@@ -203,7 +213,8 @@ async def test_a_dead_nodes_guest_is_not_listed_as_running(scene: Stage, pve: Pv
     pve.node_offline("pve3")
     scene.clock.skip(11)
     text = (await scene.say(scene.emma, "monitor list")).text
-    assert "unknown" in text and "running" not in text
+    assert "unknown" in text
+    assert "running" not in text
 
 
 async def test_a_deleted_guest_goes_off_the_list(scene: Stage, pve: Pve) -> None:
@@ -222,7 +233,8 @@ async def test_the_list_while_proxmox_is_away(scene: Stage, pve: Pve) -> None:
     pve.fail("GET", "/cluster/resources", 595, "No route to host")
     await look(scene)
     text = (await scene.say(scene.akiko, "monitor list")).text
-    assert "**101** `web01`" in text and text.splitlines()[1].startswith("⚠️")
+    assert "**101** `web01`" in text
+    assert text.splitlines()[1].startswith("⚠️")
 
 
 # -- incidents
@@ -243,8 +255,10 @@ async def test_one_incident_is_one_message_and_one_short_word(scene: Stage, pve:
     await look(scene, 3)
     assert len(scene.alerts_told()) == 2
     told = scene.alerts_told()
-    assert told[0].startswith("🟢") and opening.edited, "the first is rewritten"
-    assert title_of(101, "web01") in told[0] and title_of(101, "web01") in told[1]
+    assert told[0].startswith("🟢")
+    assert opening.edited, "the first is rewritten"
+    assert title_of(101, "web01") in told[0]
+    assert title_of(101, "web01") in told[1]
     assert [button.custom_id for button in opening.buttons] == [f"a1:details:{_incident(scene)}"]
     assert scene.server.messages(scene.alerts)[1].buttons == []
 
@@ -268,7 +282,8 @@ async def test_the_role_is_mentioned_at_the_opening_alone(bare_scene: Stage, pve
     assert [f"<@&{role.id}>" in text for text in scene.alerts_told()] == [False, False, False]  # it is over
     assert "Still open" in scene.alerts_told()[1]
     edits = scene.server.requests("PATCH", f"/channels/{scene.alerts.id}/messages")
-    assert edits and not any(request.body["allowed_mentions"].get("roles") for request in edits)
+    assert edits
+    assert not any(request.body["allowed_mentions"].get("roles") for request in edits)
 
 
 async def test_who_stopped_it_is_named_and_nobody_is_called(scene: Stage, pve: Pve) -> None:
@@ -276,7 +291,8 @@ async def test_who_stopped_it_is_named_and_nobody_is_called(scene: Stage, pve: P
     pve.stop_as(101, "admin@pve")
     await look(scene, 2)
     (text,) = scene.alerts_told()
-    assert text.startswith("⚪") and "was stopped by `admin@pve` · VM" in text
+    assert text.startswith("⚪")
+    assert "was stopped by `admin@pve` · VM" in text
 
 
 async def test_many_at_once_are_one_message(bare_scene: Stage, pve: Pve) -> None:
@@ -286,7 +302,8 @@ async def test_many_at_once_are_one_message(bare_scene: Stage, pve: Pve) -> None
     pve.crash_all(many)
     await look(bare_scene)
     (text,) = bare_scene.alerts_told()
-    assert text.startswith("🔴 8 guests down") and all(f"**{vmid}**" in text for vmid in many)
+    assert text.startswith("🔴 8 guests down")
+    assert all(f"**{vmid}**" in text for vmid in many)
     pve.revive_all(many[:5])
     await look(bare_scene)
     assert bare_scene.alerts_told()[0].startswith("🔴 3 guests down"), "the same message"
@@ -300,7 +317,8 @@ async def test_a_node_that_is_lost_is_one_message_and_none_of_its_guests(scene: 
     pve.node_offline("pve3")
     await look(scene, 3)
     (text,) = scene.alerts_told()
-    assert "Node `pve3` went offline" in text and "**107**" in text
+    assert "Node `pve3` went offline" in text
+    assert "**107**" in text
     pve.node_online("pve3")
     await look(scene, 2)
     assert signs(scene) == ["🟢", "🟢"]
@@ -381,7 +399,8 @@ async def test_proxmox_out_of_reach_is_one_message_and_one_when_it_is_back(scene
     pve.fail("GET", "/cluster/resources", 595, "No route to host")
     await look(scene, 6)
     assert len(scene.alerts_told()) == 1
-    assert "4" in scene.alerts_told()[0] and scene.alerts_told()[0].startswith("🔴")
+    assert "4" in scene.alerts_told()[0]
+    assert scene.alerts_told()[0].startswith("🔴")
     pve.failures.clear()
     await look(scene, 3)
     assert signs(scene) == ["🟢", "🟢"]
@@ -426,10 +445,8 @@ async def test_a_failed_backup_is_told(scene: Stage, pve: Pve) -> None:
     pve.backup_job(103, ends="job errors")
     await look(scene, 6)
     (text,) = scene.alerts_told()
-    assert (
-        text.startswith("⚠️ Backup of **103** `minecraft` failed · `pve")
-        and "the job ended with errors" in text
-    )
+    assert text.startswith("⚠️ Backup of **103** `minecraft` failed · `pve")
+    assert "the job ended with errors" in text
 
 
 async def test_a_quiet_guest_costs_one_read(bare_scene: Stage, pve: Pve) -> None:
@@ -461,7 +478,8 @@ async def test_an_alert_whose_answer_got_lost_is_there_once(scene: Stage, pve: P
     pve.crash(101)
     await look(scene)
     nonces = [request.body["nonce"] for request in scene.server.requests("POST", path)]
-    assert len(nonces) == 2 and nonces[0] == nonces[1]
+    assert len(nonces) == 2
+    assert nonces[0] == nonces[1]
     assert len(scene.alerts_told()) == 1
 
 
@@ -478,7 +496,8 @@ async def test_an_alert_waits_for_the_next_run(scene: Stage, pve: Pve) -> None:
     scene.services.alert_delivery.wake()
     await scene.delivered()
     (text,) = scene.alerts_told()
-    assert text.startswith("🔴") and "late" in text
+    assert text.startswith("🔴")
+    assert "late" in text
 
 
 async def test_one_that_was_taken_just_before_the_bot_died_is_not_sent_again(scene: Stage, pve: Pve) -> None:
@@ -525,7 +544,8 @@ async def test_an_outage_that_begins_and_ends_unheard_is_one_line(scene: Stage, 
 
     await scene.until(is_delivered, "the outage told")
     (text,) = scene.alerts_told()
-    assert text.startswith("🟢 **101** `web01` recovered at") and "late" in text
+    assert text.startswith("🟢 **101** `web01` recovered at")
+    assert "late" in text
 
 
 async def test_alerts_that_wait_are_sent_before_the_bot_ends(scene: Stage) -> None:
@@ -566,7 +586,9 @@ async def test_what_is_muted_is_not_told_and_told_when_it_is_not(scene: Stage, p
     await watching(scene, 101)
     reply = await scene.say(scene.akiko, "monitor mute", target="guest/101", duration="8時間")
     assert not reply.ephemeral
-    assert title_of(101, "web01") in reply.text and ":t>" in reply.text and ":R>" in reply.text
+    assert title_of(101, "web01") in reply.text
+    assert ":t>" in reply.text
+    assert ":R>" in reply.text
     pve.crash(101)
     await look(scene, 3)
     assert scene.alerts_told() == []
@@ -623,8 +645,11 @@ async def test_completions_of_targets_and_durations(scene: Stage, pve: Pve) -> N
 
     targets = await offered("monitor mute", "target")
     assert list(targets)[:5] == ["all", "guest/103", "node/pve1", "node/pve2", "node/pve3"]
-    assert len(targets) <= 25 and "guest/101" in targets and "guest/9000" not in targets
-    assert targets["all"] == "Everything" and targets["node/pve1"] == "Node pve1"
+    assert len(targets) <= 25
+    assert "guest/101" in targets
+    assert "guest/9000" not in targets
+    assert targets["all"] == "Everything"
+    assert targets["node/pve1"] == "Node pve1"
     assert list(await offered("monitor mute", "target", "web")) == ["guest/101"]
     assert next(iter(await offered("monitor mute", "target", "103"))) == "guest/103"
     assert list(await offered("monitor unmute", "target")) == ["!nothing"], "one entry says why"
@@ -667,7 +692,8 @@ async def test_the_history_newest_first_and_of_one_guest(scene: Stage, pve: Pve)
     assert text.index("**201**") < text.index("**101**")
     assert t("open") in text
     text = (await scene.say(scene.akiko, "monitor history", vmid=101)).text
-    assert "**101**" in text and "**201**" not in text
+    assert "**101**" in text
+    assert "**201**" not in text
     assert (
         t.plural("{n} incident in the last 7 days", "{n} incidents in the last 7 days", 1)
         in (await scene.say(scene.akiko, "monitor list")).text
@@ -684,7 +710,8 @@ async def test_a_long_history_is_paged(scene: Stage, pve: Pve) -> None:
     post = post_of(await scene.say(scene.emma, "monitor history", vmid=101))
     assert "1/" in post.text
     last = next(button.custom_id for button in post.buttons if button.emoji == "⏭️")
-    assert last is not None and last.endswith(":101")
+    assert last is not None
+    assert last.endswith(":101")
     await scene.press(scene.akiko, post, last)
     assert "2/" in post.text
     await scene.press(scene.akiko, post, "p1:history:next:99999:", force=True)
@@ -708,7 +735,8 @@ async def test_a_test_that_is_refused_says_what_discord_said_and_is_over(scene: 
     scene.expected_errors.append("giving up an alert")
     fault = scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", status, 1000)
     reply = await scene.say(scene.emma, "monitor test")
-    assert "did not accept the test alert" in reply.text and str(status) in reply.text
+    assert "did not accept the test alert" in reply.text
+    assert str(status) in reply.text
     assert "not sent again" in reply.text
     fault.times = fault.met
     scene.clock.skip(600)
@@ -720,7 +748,8 @@ async def test_a_test_behind_alerts_that_are_refused_says_why(scene: Stage) -> N
     posts_refused(scene, 403)
     scene.services.watch.post_notice("waits")
     reply = await scene.say(scene.emma, "monitor test")
-    assert "403" in reply.text and "not sent again" in reply.text
+    assert "403" in reply.text
+    assert "not sent again" in reply.text
     assert scene.services.journal.backlog().waiting == 1, "the alert itself waits on"
 
 
@@ -731,7 +760,9 @@ async def test_status_tells_what_is_well(scene: Stage) -> None:
     await watching(scene, 101)
     text = (await scene.say(scene.emma, "monitor status")).text
     assert "⚠️" not in text
-    assert "all delivered" in text and "not configured" in text and "read <t:" in text
+    assert "all delivered" in text
+    assert "not configured" in text
+    assert "read <t:" in text
 
 
 async def test_status_tells_what_is_not(scene: Stage, pve: Pve) -> None:
@@ -742,7 +773,8 @@ async def test_status_tells_what_is_not(scene: Stage, pve: Pve) -> None:
     await scene.until(lambda: scene.services.alert_delivery.error)
     text = (await scene.say(scene.emma, "monitor status")).text
     assert "3 failures in a row" in text
-    assert "1 message waiting" in text and "403" in text
+    assert "1 message waiting" in text
+    assert "403" in text
 
 
 async def test_status_tells_what_the_token_cannot_see(scene: Stage, pve: Pve) -> None:
@@ -802,7 +834,8 @@ async def test_a_journal_that_cannot_be_written_changes_nothing(
         pve.crash(101)
         await scene.poll(2)
         await scene.until(scene.alerts_told)
-        assert signs(scene) == ["🔴"] and "ENOSPC" in scene.alerts_told()[0]
+        assert signs(scene) == ["🔴"]
+        assert "ENOSPC" in scene.alerts_told()[0]
         assert "ENOSPC" in (await scene.say(scene.emma, "monitor status")).text
     await look(scene)
     await scene.until(lambda: len(scene.alerts_told()) == 3)
@@ -834,4 +867,5 @@ async def test_who_changed_the_watch_is_recorded(scene: Stage) -> None:
     assert {(each.actor.user_id, each.actor.name, each.actor.interaction_kind) for each in found} == {
         (scene.emma.id, "Emma", InteractionKind.COMMAND)
     }
-    assert "AlreadyWatched" in found[1].outcome and "UnknownTarget" in found[3].outcome
+    assert "AlreadyWatched" in found[1].outcome
+    assert "UnknownTarget" in found[3].outcome

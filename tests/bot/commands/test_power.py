@@ -68,7 +68,8 @@ async def test_stop_asks_first_and_then_stops(scene: Stage, pve: Pve, vmid: int)
     t, name = scene.t(), pve.guest(vmid).name
     assert scene.cluster() == before
     assert scene.changes() == []
-    assert f"{vmid}" in question.text and name in question.text
+    assert f"{vmid}" in question.text
+    assert name in question.text
     assert t("Force stop?") in question.text
     await scene.press(scene.akiko, question, t("Force-stop {name}", name=name))
     assert pve.guest(vmid).status == "stopped"

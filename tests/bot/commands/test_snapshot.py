@@ -92,7 +92,8 @@ async def test_list_is_a_tree_without_current(scene: Stage) -> None:
     assert depth == {"clean-install": 0, "v1-21": 1, "mods-test": 2, "before-event": 2}
     assert list(depth) == ["clean-install", "v1-21", "mods-test", "before-event"]
     rows = {line.split("`")[1]: line for line in lines[1:]}
-    assert "`インストール直後`" in rows["clean-install"] and "<t:" in rows["clean-install"]
+    assert "`インストール直後`" in rows["clean-install"]
+    assert "<t:" in rows["clean-install"]
     assert [name for name, row in rows.items() if t("with RAM") in row] == ["mods-test"]
 
 
@@ -118,7 +119,8 @@ async def test_rollback_asks_says_what_is_lost_and_rolls_back(
     t, guest, before = scene.t(), pve.guest(vmid), scene.cluster()
     question = await scene.say(scene.akiko, "snapshot rollback", vmid=vmid, name=name)
     assert t("The current state will be lost and the guest will be stopped.") in question.text
-    assert f"`{name}`" in question.text and title_of(vmid, guest.name) in question.text
+    assert f"`{name}`" in question.text
+    assert title_of(vmid, guest.name) in question.text
     assert (t("with RAM") in question.text) is memory
     assert scene.cluster() == before
     await scene.press(scene.akiko, question, t("Roll back {name}", name=guest.name))

@@ -78,7 +78,8 @@ async def test_a_list_that_was_edited_under_the_bot_is_kept_aside_and_told(scene
     assert aside.read_bytes() == edited
     await scene.delivered()
     (told,) = scene.alerts_told()
-    assert "edited while the bot was running" in told and aside.name in told
+    assert "edited while the bot was running" in told
+    assert aside.name in told
     await scene.say(scene.emma, "monitor remove", vmid=201)
     assert len(scene.alerts_told()) == 1, "once"
 
@@ -92,7 +93,8 @@ def test_nothing_of_a_hand_edit_is_lost(tmp_path: Path, content: bytes) -> None:
     assert store.save((WatchEntry(101), WatchEntry(102))) is None
     (tmp_path / "monitor_list.json").write_bytes(content)
     name = store.save((WatchEntry(102),))
-    assert name is not None and (tmp_path / name).read_bytes() == content
+    assert name is not None
+    assert (tmp_path / name).read_bytes() == content
     assert store.save((WatchEntry(101),)) is None
     again = MonitorStore(tmp_path / "monitor_list.json", lambda: NOON)
     assert [each.vmid for each in again.load([]).entries] == [101]
@@ -105,4 +107,5 @@ def test_the_same_content_again_is_no_edit(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes())
     assert store.save((WatchEntry(102),)) is None
     path.unlink()
-    assert store.save((WatchEntry(103),)) is None and path.exists(), "what was deleted is written again"
+    assert store.save((WatchEntry(103),)) is None
+    assert path.exists(), "what was deleted is written again"

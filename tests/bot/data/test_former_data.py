@@ -188,10 +188,12 @@ async def test_nothing_is_lost_and_nothing_told_twice(
 async def test_changes_stay_switched_off_in_both_places(scene: Stage, expected: Expected) -> None:
     akiko = scene.akiko.id if expected.ids_kept else 0
     held = scene.services.authorizer.read_only.refusal
-    assert held is not None and (held.by, held.by_id) == ("Akiko", akiko)
+    assert held is not None
+    assert (held.by, held.by_id) == ("Akiko", akiko)
     reply = await scene.say(scene.emma, "start", vmid=104)
     scene.assert_refused(reply, scene.emma, held)
-    assert "`Akiko`" in reply.text and "(`0`)" not in reply.text
+    assert "`Akiko`" in reply.text
+    assert "(`0`)" not in reply.text
     scene.expected_errors.append("The journal was missing")
     for place in ("journal.db*", READ_ONLY):  # the second place is written at the first start
         await scene.stop_bot()
@@ -209,13 +211,15 @@ async def test_its_trail_goes_on(scene: Stage, expected: Expected) -> None:
     assert total == expected.attempts
     oldest = found[-1].record
     assert (oldest.operation, oldest.vmid, oldest.actor.user_id) == ("monitor_add", 101, scene.emma.id)
-    assert oldest.times == 1 and oldest.message_id is None
+    assert oldest.times == 1
+    assert oldest.message_id is None
     await scene.until(lambda: not journal.audit_open(), "what was under way is found out about")
     for (operation, vmid), outcome in expected.ends.items():
         ended = journal.audit_page(AuditFilter(vmid, operation=operation), 0, 1)[0][0].record
         assert (ended.step, ended.outcome) == (AuditStep.ENDED, outcome)
     page = await scene.say(scene.emma, "audit")
-    assert "**Shutdown**" in page.text and "not started: no task in Proxmox" in page.text
+    assert "**Shutdown**" in page.text
+    assert "not started: no task in Proxmox" in page.text
     assert "Found out later" in scene.server.messages(scene.channel)[0].text
 
 
@@ -242,11 +246,13 @@ async def test_its_buttons_work(scene: Stage, pve: Pve, former: FormerData) -> N
     await press(scene, post, former.custom_id("panel of 104", "Start"))
     assert pve.vm(104).status == "running"
     shown = await press(scene, post, former.custom_id("panel of 104", "Refresh"))
-    assert "**104** `palworld`" in shown.text and "**running**" in shown.text
+    assert "**104** `palworld`" in shown.text
+    assert "**running**" in shown.text
     await press(scene, post, former.custom_id("🔴 **101**", "Start"))
     assert pve.vm(101).status == "running"
     details = await press(scene, post, former.custom_id("🔴 **103**", "Details"))
-    assert "**103** `minecraft`" in details.text and details.ephemeral
+    assert "**103** `minecraft`" in details.text
+    assert details.ephemeral
     await press(scene, post, former.custom_id("🔴 **103**", "Acknowledge"))
     (acked,) = [each for each in watch.state.open.values() if each.subject == "guest/103"]
     assert (acked.acked_by, acked.acked_by_id) == ("Emma", scene.emma.id)
@@ -296,7 +302,8 @@ async def test_every_kind_of_alert_is_answered(scene: Stage, former: FormerData)
             (answered,) = [each for each in watch.state.open.values() if each.subject == subject]
             assert answered.acked_by_id == scene.emma.id
             until.append(answered.muted_until or 0.0)
-        assert until[1] <= until[2] and until[2] > scene.clock.now(), alert
+        assert until[1] <= until[2], alert
+        assert until[2] > scene.clock.now(), alert
     assert {f"storage/{name}" for name in ("nfs-backup", "pve1/local-lvm")} <= {
         mute.target for mute in watch.mutes()
     }

@@ -71,7 +71,8 @@ async def test_a_journal_that_is_gone_is_told_and_what_was_off_stays_off(stage: 
 async def test_a_first_start_and_an_older_bots_list_are_told_nothing(stage: ProcessStage) -> None:
     stage.list_file.write_text("[101]")
     await stage.start()
-    assert "journal" not in "".join(stage.alerts_told()) and "was missing" not in stage.bot.output()
+    assert "journal" not in "".join(stage.alerts_told())
+    assert "was missing" not in stage.bot.output()
 
 
 async def test_a_journal_deleted_under_the_running_process_is_made_again(stage: ProcessStage) -> None:
@@ -105,7 +106,8 @@ async def test_either_place_keeps_changes_off(scene: Stage, lost: str, end: str)
         scene.expected_errors.append("The journal was missing")
     await getattr(scene, end)()
     held = scene.services.authorizer.read_only.refusal
-    assert held is not None and held.by == "Akiko"
+    assert held is not None
+    assert held.by == "Akiko"
     assert (scene.directory / "readonly.json").stat().st_mode & 0o777 == 0o600
     assert "access/read_only" in scene.services.journal.records(), "in both places again"
 
@@ -124,9 +126,8 @@ async def test_a_directory_in_its_place_is_on_too(bare_scene: Stage) -> None:
     await bare_scene.start_bot()
     assert bare_scene.services.authorizer.read_only.refusal is not None
     reply = await bare_scene.say(bare_scene.emma, "readonly off")
-    assert reply.ephemeral and bare_scene.services.authorizer.read_only.refusal is not None, (
-        "it would come back"
-    )
+    assert reply.ephemeral, "it would come back"
+    assert bare_scene.services.authorizer.read_only.refusal is not None, "it would come back"
 
 
 async def test_a_full_disk_does_not_keep_changes_on(small: Stage) -> None:
@@ -134,11 +135,9 @@ async def test_a_full_disk_does_not_keep_changes_on(small: Stage) -> None:
     with full_or_no_larger(scene.bot.journal, scene.directory / "journal.db"):
         switch = scene.services.authorizer.read_only
         reply = await scene.say(scene.akiko, "readonly on")
-        assert (
-            switch.refusal is not None
-            and "Read-only mode was turned on" in reply.text
-            and not reply.ephemeral
-        )
+        assert switch.refusal is not None
+        assert "Read-only mode was turned on" in reply.text
+        assert not reply.ephemeral
         assert ("could not be stored" in reply.text) is (switch.store_error is not None)
         scene.assert_refused(await scene.say(scene.emma, "start", vmid=104), scene.emma, switch.refusal)
         assert scene.changes() == []
@@ -216,8 +215,10 @@ def test_a_file_that_is_gone_is_made_again_with_all_it_had(
     lose(tmp_path / "journal.db")
     journal.commit(batch(90))
     renewed = journal.check_file()
-    assert renewed is not None and renewed.whole
-    assert journal.check_file() is None and journal.run == run
+    assert renewed is not None
+    assert renewed.whole
+    assert journal.check_file() is None
+    assert journal.run == run
     assert content(journal) != before, "what was written before it was noticed is there, too"
     whole = content(journal)
     journal.close()
@@ -225,7 +226,8 @@ def test_a_file_that_is_gone_is_made_again_with_all_it_had(
     assert [renewed.aside] if renewed.aside else [name for name in stood if name == renewed.aside] == []
     again = SqliteJournal(tmp_path / "journal.db")
     assert again.open().outcome is OpenOutcome.READ
-    assert content(again) == whole and again.run == run + 1
+    assert content(again) == whole
+    assert again.run == run + 1
     again.close()
     assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("journal.db")} == {0o600}
     assert not list(tmp_path.glob(".journal.db*"))
@@ -254,14 +256,16 @@ def test_of_a_file_that_was_cut_is_saved_what_can_be_read(
     last = journal.audit_last()
     lose(tmp_path / "journal.db")
     renewed = journal.check_file()
-    assert renewed is not None and renewed.aside is not None
+    assert renewed is not None
+    assert renewed.aside is not None
     journal.commit(batch(200, "new"))
     assert journal.audit_add(AuditRecord(AuditStep.REFUSED, EMMA, "stop"), 1.0) > last, "no id is used again"
     whole, run = content(journal), journal.run
     journal.close()
     again = SqliteJournal(tmp_path / "journal.db")
     assert again.open().outcome is OpenOutcome.READ
-    assert content(again) == whole and again.run == run + 1
+    assert content(again) == whole
+    assert again.run == run + 1
     again.close()
 
 
@@ -308,7 +312,8 @@ async def test_the_bot_notices_within_one_look_and_goes_on(
     assert "✅" in line_of((await scene.say(scene.emma, "monitor status")).text, "Journal")
     await scene.crash_bot()
     watch = scene.services.watch
-    assert watch.state.open.keys() == before.open.keys() and watch.state.mutes == before.mutes
+    assert watch.state.open.keys() == before.open.keys()
+    assert watch.state.mutes == before.mutes
     assert scene.services.authorizer.read_only.refusal is not None
     pve.revive(101)
     await scene.poll(2)
@@ -329,10 +334,12 @@ async def test_a_full_disk_is_seen_in_the_status_and_its_end_too(small: Stage, t
     await scene.poll()
     with trouble(scene.bot.journal, path):
         reply = await scene.say(scene.emma, "start", vmid=104)
-        assert reply.ephemeral and scene.changes() == []
+        assert reply.ephemeral
+        assert scene.changes() == []
         await scene.poll()
         line = line_of((await scene.say(scene.emma, "monitor status")).text, "Journal")
-        assert "⚠️" in line and "Cannot write the journal" in line
+        assert "⚠️" in line
+        assert "Cannot write the journal" in line
         assert scene.services.watch.journal_error is not None
     await scene.poll()
     assert "✅" in line_of((await scene.say(scene.emma, "monitor status")).text, "Journal")
@@ -358,7 +365,8 @@ def test_the_probe_needs_room_and_leaves_little(tmp_path: Path) -> None:
         with journal._file.transaction("BEGIN") as db:
             (pages[at],) = db.execute("PRAGMA page_count").fetchone()
     assert pages[0] == pages[1], "each takes the place of the one before"
-    assert journal.audit_page(AuditFilter(), 0, 1)[1] == 79 and journal.outbox_message(1_000_001) is not None
+    assert journal.audit_page(AuditFilter(), 0, 1)[1] == 79
+    assert journal.outbox_message(1_000_001) is not None
     assert MessageKind.OPENING
     journal.close()
 
@@ -377,7 +385,9 @@ async def test_what_cannot_be_read_of_a_damaged_file_is_written_from_memory(tmp_
     home.journal.records()
     emptied(tmp_path / "journal.db")
     await home.look()
-    assert home.watch.maintenance.renewed is not None and not home.watch.maintenance.renewed.whole
+    assert home.watch.maintenance.renewed is not None
+    assert not home.watch.maintenance.renewed.whole
     home.restart(60.0)
     assert home.watch.state.open.keys() == before.open.keys() != set()
-    assert home.watch.state.mutes == before.mutes and home.watch.state.guests.keys() == {101, 102}
+    assert home.watch.state.mutes == before.mutes
+    assert home.watch.state.guests.keys() == {101, 102}

@@ -197,17 +197,23 @@ async def test_no_change_is_made_and_the_person_is_told_why(small: Stage, pve: P
             reply = await wish(scene, command, options)
             assert told in reply.text, (command, reply.text)
             assert (reply.followups or [post_of(reply)])[-1].ephemeral, command
-            assert unchanged() and scene.changes() == [] and switch.refusal is None, command
+            assert unchanged(), command
+            assert scene.changes() == [], command
+            assert switch.refusal is None, command
         for on, button in ((panel, "Start"), (post, ack)):
             assert told in (await scene.press(scene.emma, on, button)).text, button
-        assert unchanged() and scene.changes() == [] and scene.services.executor._claims.busy == {}
+        assert unchanged()
+        assert scene.changes() == []
+        assert scene.services.executor._claims.busy == {}
         assert "palworld" in (await scene.say(scene.emma, "info", vmid=104)).text, "looking goes on"
     for command, options in WISHES:
         reply = await wish(scene, command, options)
-        assert told not in reply.text and not reply.ephemeral, (command, reply.text)
+        assert told not in reply.text, (command, reply.text)
+        assert not reply.ephemeral, (command, reply.text)
     assert len(scene.changes()) == len(ACTING), scene.changes()
     assert {entry.vmid for entry in watch.entries} == {201}
-    assert [mute.target for mute in watch.mutes()] == ["node/pve1"] and switch.refusal is None
+    assert [mute.target for mute in watch.mutes()] == ["node/pve1"]
+    assert switch.refusal is None
 
 
 async def test_a_lock_delays_nobody_for_long(scene: Stage) -> None:
@@ -221,7 +227,8 @@ async def test_a_lock_delays_nobody_for_long(scene: Stage) -> None:
             asyncio.gather(*(scene.server.slash(scene.emma, scene.channel, "list") for _ in range(5)))
         )
         together = time.monotonic() - began - alone
-    assert told_busy(scene, one) and alone < 6.0
+    assert told_busy(scene, one)
+    assert alone < 6.0
     assert all("17 guests" in reply.text for reply in many), "looking goes on"
     assert together < 12.0
 

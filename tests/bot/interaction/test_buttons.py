@@ -99,7 +99,8 @@ async def test_a_panel_while_proxmox_is_away_can_be_refreshed_later(scene: Stage
     reply = await scene.press(scene.akiko, panel, "Start")
     assert scene.told(scene.akiko, NodeUnreachable("pve2")) in reply.text
     assert scene.told(scene.emma, NodeUnreachable("pve2")) in panel.text
-    assert "Starting" not in panel.text and enabled(panel) == ["Refresh"]
+    assert "Starting" not in panel.text
+    assert enabled(panel) == ["Refresh"]
     pve.failures.clear()
     await scene.press(scene.akiko, panel, "Refresh")
     assert enabled(panel) == ["Start", "Refresh"]
@@ -123,7 +124,8 @@ async def test_a_panel_whose_work_was_refused_after_it_was_shown_as_begun(
         pve.fail("GET", "/status/current", 596, "Connection timed out")
     reply = await pressing
     told = error_sentence(scene.t(), NodeUnreachable("pve2", changing=True))
-    assert told in panel.text and reply.followups == []
+    assert told in panel.text
+    assert reply.followups == []
     expected = ["Start", "Refresh"] if readable else ["Refresh"]
     assert enabled(panel) == [scene.t()(label) for label in expected]
     assert len(scene.changes()) == 1
@@ -210,9 +212,11 @@ async def test_a_stale_panel_does_not_reach_another_guest_with_its_vmid(
         assert button.startswith(f"g1:{verb}:104:")
         reply = await scene.press(scene.akiko, panel, button, force=True)
         scene.assert_refused(reply, scene.akiko, ChangedMeanwhile(104))
-    assert scene.cluster() == before and scene.changes() == []
+    assert scene.cluster() == before
+    assert scene.changes() == []
     await scene.press(scene.akiko, panel, t("Refresh"))
-    assert "`payroll`" in panel.text and f"**{t(state)}**" in panel.text
+    assert "`payroll`" in panel.text
+    assert f"**{t(state)}**" in panel.text
     now = "Start" if state == "stopped" else "Shutdown"
     await scene.press(scene.akiko, panel, t(now))
     assert pve.vm(104).status != state, "what is shown now can be acted on"
@@ -225,7 +229,8 @@ async def test_the_next_step_of_an_answer_is_held_to_its_guest_too(scene: Stage,
     pve.add_vm(100, "payroll", node="pve1", status="stopped")
     pressed = await scene.press(scene.emma, reply, "Start")
     scene.assert_refused(pressed, scene.emma, ChangedMeanwhile(100))
-    assert pve.vm(100).status == "stopped" and len(scene.changes()) == 1
+    assert pve.vm(100).status == "stopped"
+    assert len(scene.changes()) == 1
 
 
 async def test_a_template_has_nothing_to_press_but_refresh(scene: Stage) -> None:
@@ -282,7 +287,8 @@ async def test_a_forged_button_changes_nothing_and_is_told_so(scene: Stage, cust
             scene.assert_pressed_in_vain(reply, person, QuestionOver())
         else:
             scene.assert_refused(reply, person, QuestionOver())
-    assert scene.cluster() == before and scene.changes() == []
+    assert scene.cluster() == before
+    assert scene.changes() == []
     assert panel.text == text
 
 
@@ -309,7 +315,8 @@ async def test_a_button_for_another_guest_is_judged_as_any_wish(
         scene.assert_refused(reply, scene.akiko, error)
     else:
         assert [post.text for post in reply.followups if post.ephemeral] == [scene.told(scene.akiko, error)]
-    assert scene.cluster() == before and scene.changes() == []
+    assert scene.cluster() == before
+    assert scene.changes() == []
 
 
 async def test_pages_of_nonsense_filters_are_answered(scene: Stage) -> None:

@@ -29,7 +29,8 @@ async def entry(
     """Return the label and the value of the only entry."""
     found = await scene.server.autocomplete(person, scene.channel, command, option, "", **filled)
     (one,) = found
-    assert one["name"].startswith("⛔ ") and len(one["name"]) <= 100
+    assert one["name"].startswith("⛔ ")
+    assert len(one["name"]) <= 100
     return one["name"][2:], one["value"]
 
 
@@ -53,9 +54,11 @@ async def test_a_level_that_does_not_suffice(bare_scene: Stage, cast: Cast, name
         elif has is Level.NONE:
             assert said == "None of your roles may use this bot."
         else:
-            assert said.startswith("You need the “") and f"yours is “{name}”" in said
+            assert said.startswith("You need the “")
+            assert f"yours is “{name}”" in said
         assert value == (NUMBER if option in ("vmid", "template_id") else WORD), command
-    assert scene.cluster() == before and scene.changes() == []
+    assert scene.cluster() == before
+    assert scene.changes() == []
 
 
 async def test_a_language_of_its_reader(bare_scene: Stage, cast: Cast) -> None:
@@ -136,8 +139,10 @@ async def test_the_entry_does_nothing(scene: Stage, command: str, options: dict[
     before = scene.cluster()
     reply = await scene.say(scene.emma, command, **options)
     scene.assert_refused(reply, scene.emma, NothingChosen())
-    assert scene.cluster() == before and scene.changes() == []
-    assert scene.services.watch.entries == () and scene.services.watch.mutes() == ()
+    assert scene.cluster() == before
+    assert scene.changes() == []
+    assert scene.services.watch.entries == ()
+    assert scene.services.watch.mutes() == ()
 
 
 async def test_in_time_also_where_proxmox_hangs(

@@ -66,18 +66,15 @@ def _crc_table() -> list[int]:
 
 
 def test_a_mark_has_128_bits_and_the_old_one_is_known_by_its_length() -> None:
-    assert (
-        len(WEB.fingerprint) == 32
-        and WEB.has_fingerprint(WEB.fingerprint)
-        and WEB.has_fingerprint(old_mark(WEB))
-    )
+    assert len(WEB.fingerprint) == 32
+    assert WEB.has_fingerprint(WEB.fingerprint)
+    assert WEB.has_fingerprint(old_mark(WEB))
     for other in (replace(WEB, name="web02"), replace(WEB, kind=Kind.LXC), replace(WEB, name=None)):
-        assert not other.has_fingerprint(WEB.fingerprint) and not other.has_fingerprint(old_mark(WEB))
-    assert (
-        not WEB.has_fingerprint("")
-        and not WEB.has_fingerprint(WEB.fingerprint[:8])
-        and not WEB.has_fingerprint(WEB.fingerprint[:16])
-    )
+        assert not other.has_fingerprint(WEB.fingerprint)
+        assert not other.has_fingerprint(old_mark(WEB))
+    assert not WEB.has_fingerprint("")
+    assert not WEB.has_fingerprint(WEB.fingerprint[:8])
+    assert not WEB.has_fingerprint(WEB.fingerprint[:16])
     for fingerprint in (WEB.fingerprint, old_mark(WEB)):
         assert GUEST.fullmatch(f"g1:shutdown:999999999:{fingerprint}")
     assert len(f"g1:shutdown:999999999:{WEB.fingerprint}") <= 100
@@ -108,7 +105,8 @@ async def test_an_old_messages_button_goes_on(scene: Stage, pve: Pve, verb: str)
     reply = await scene.press(
         scene.emma, post_of(panel), f"g1:{verb}:101:{zlib.crc32(b'qemu web01'):08x}", force=True
     )
-    assert "was " in reply.text and len(scene.changes()) == 1
+    assert "was " in reply.text
+    assert len(scene.changes()) == 1
     pve.vm(101).name = pve.vm(101).config["name"] = "other"
     scene.clock.skip(61)
     again = await scene.press(

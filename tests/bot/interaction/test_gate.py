@@ -42,7 +42,8 @@ def place(scene: Stage, word: str) -> Channel:
 async def test_inside_of_the_category_it_answers(scene: Stage, pve: Pve, word: str) -> None:
     channel = place(scene, word)
     reply = await scene.say(scene.emma, "info", vmid=104, channel=channel)
-    assert "palworld" in reply.text and not reply.ephemeral
+    assert "palworld" in reply.text
+    assert not reply.ephemeral
     await scene.press(scene.emma, reply, "Start")
     assert pve.vm(104).status == "running"
     found = await scene.server.autocomplete(scene.emma, channel, "info", "vmid", "web")
@@ -65,7 +66,8 @@ async def test_outside_every_command_is_refused_in_private(scene: Stage, word: s
     assert len(scene.pve.requests) == asked, "Proxmox is not even asked"
     assert scene.server.messages(channel) == []
     assert scene.services.watch.find(101) is not None
-    assert scene.services.watch.mutes() == () and scene.alerts_told() == []
+    assert scene.services.watch.mutes() == ()
+    assert scene.alerts_told() == []
 
 
 @pytest.mark.parametrize("word", OUTSIDE)
@@ -134,7 +136,8 @@ async def test_another_guild_is_outside(bare_scene: Stage, pve: Pve) -> None:
     for button in post_of(question).buttons:  # disabled since the bot ended, and pressed all the same
         pressed = await scene.press(scene.emma, question, button.custom_id or "", force=True)
         scene.assert_refused(pressed, scene.emma, NotHere())
-    assert scene.cluster() == before and len(pve.requests) == asked
+    assert scene.cluster() == before
+    assert len(pve.requests) == asked
 
 
 async def test_a_channel_that_would_do_is_named_to_who_sees_it(scene: Stage) -> None:

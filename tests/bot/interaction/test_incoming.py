@@ -53,7 +53,8 @@ async def test_a_press_without_a_field_is_answered_and_does_nothing(
         reply = await scene.press(scene.emma, panel, "Start")
     await reply.until(lambda shown: shown.text == TOLD)
     scene.assert_private(reply)
-    assert scene.changes() == [] and pve.vm(104).status == "stopped"
+    assert scene.changes() == []
+    assert pve.vm(104).status == "stopped"
     await scene.press(scene.emma, panel, "Start")
     assert pve.vm(104).status == "running", "and the bot lives"
 
@@ -91,7 +92,8 @@ async def test_a_form_without_a_field(scene: Stage, pve: Pve, path: str, value: 
     with scene.server.world.rewritten(without(path, value)):
         reply = await scene.submit(scene.emma, form, "palworld")
     await reply.until(lambda shown: shown.text == TOLD)
-    assert scene.changes() == [] and pve.vm(104).status == "stopped"
+    assert scene.changes() == []
+    assert pve.vm(104).status == "stopped"
 
 
 async def test_other_events_that_cannot_be_read_do_not_end_the_bot(scene: Stage) -> None:

@@ -66,7 +66,8 @@ async def test_a_page_in_place_of_an_answer_costs_no_alert(
     await later(bare_scene)
     assert fault.met == 8
     (told,) = bare_scene.alerts_told()
-    assert "has stopped" in told and "`pve1`" in told, "whole: it was not Discord that took offence"
+    assert "has stopped" in told, "whole: it was not Discord that took offence"
+    assert "`pve1`" in told, "whole: it was not Discord that took offence"
     assert bare_scene.services.journal.backlog().given_up == 0
 
 

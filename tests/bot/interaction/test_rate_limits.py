@@ -109,7 +109,8 @@ async def test_a_global_limit_on_an_edit_silences_none(bare_scene: Stage, pve: P
     pve.crash(102)
     await bare_scene.poll(later=1.0)
     await later(bare_scene, LONG)
-    assert len(bare_scene.alerts_told()) == 2 and "`Emma`" in bare_scene.alerts_told()[0]
+    assert len(bare_scene.alerts_told()) == 2
+    assert "`Emma`" in bare_scene.alerts_told()[0]
 
 
 async def test_edits_of_an_old_message_hold_back_no_new_alert(bare_scene: Stage, pve: Pve) -> None:
@@ -193,7 +194,8 @@ async def test_a_limit_that_is_no_429_costs_an_alert_neither_itself_nor_its_word
     await bare_scene.poll()
     await later(bare_scene, 301.0)
     (told,) = bare_scene.alerts_told()
-    assert "has stopped" in told and "`pve1`" in told
+    assert "has stopped" in told
+    assert "`pve1`" in told
     assert bare_scene.services.journal.backlog().given_up == 0
 
 

@@ -67,7 +67,8 @@ async def test_a_missing_privilege_is_named(scene: Stage, pve: Pve) -> None:
     pve.deny("VM.Snapshot")
     reply = await scene.say(scene.akiko, "snapshot create", vmid=101, name="good")
     scene.assert_refused(reply, scene.akiko, MissingPrivilege("VM.Snapshot", "/vms/101"))
-    assert "VM.Snapshot" in reply.text and "/vms/101" in reply.text
+    assert "VM.Snapshot" in reply.text
+    assert "/vms/101" in reply.text
 
 
 async def test_a_refused_token(scene: Stage, pve: Pve) -> None:
@@ -186,7 +187,8 @@ async def test_a_node_that_is_down(scene: Stage, pve: Pve) -> None:
     reply = await scene.say(scene.emma, "start", vmid=205)
     scene.assert_refused(reply, scene.emma, NodeUnreachable("pve3"))
     text = (await scene.say(scene.emma, "list", node="pve3")).text
-    assert text.count("unknown") == 6 and "running" not in text, "a dead node's guests are not running"
+    assert text.count("unknown") == 6
+    assert "running" not in text, "a dead node's guests are not running"
 
 
 @BOTH
@@ -218,5 +220,6 @@ async def test_what_nobody_expected_is_an_id_to_look_up(
         assert reply.text == scene.t(person)(
             "Something went wrong. Look for {incident} in the bot's log.", incident=f"`{incident}`"
         )
-        assert post_of(reply).ephemeral and "secret" not in reply.text
+        assert post_of(reply).ephemeral
+        assert "secret" not in reply.text
         assert any(incident in line and "secret-of-the-house" in line for line in scene.logged)

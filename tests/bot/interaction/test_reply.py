@@ -44,9 +44,11 @@ async def test_acknowledged_within_a_second_while_proxmox_hangs(
     pve.hang(part, 1.5, times=1)
     messages = len(scene.server.messages(scene.channel))
     reply = await scene.say(scene.emma, command, **options)
-    assert reply.ack_seconds is not None and reply.ack_seconds < 1.0
+    assert reply.ack_seconds is not None
+    assert reply.ack_seconds < 1.0
     assert [request.body["type"] for request in scene.server.requests("POST", "/callback")] == [DEFERRED]
-    assert str(options.get("vmid", "17 guests")) in reply.text and not post_of(reply).thinking
+    assert str(options.get("vmid", "17 guests")) in reply.text
+    assert not post_of(reply).thinking
     assert len(scene.server.messages(scene.channel)) == messages + 1, "one message, edited in place"
 
 
@@ -54,7 +56,8 @@ async def test_a_button_is_acknowledged_in_time_too(scene: Stage, pve: Pve) -> N
     panel = await scene.say(scene.emma, "info", vmid=101)
     pve.hang("/status/current", 1.5, times=1)
     reply = await scene.press(scene.emma, panel, "Refresh")
-    assert reply.ack_seconds is not None and reply.ack_seconds < 1.0
+    assert reply.ack_seconds is not None
+    assert reply.ack_seconds < 1.0
     last = scene.server.requests("POST", "/callback")[-1]
     assert last.body["type"] == DEFERRED_UPDATE
 
@@ -65,7 +68,8 @@ async def test_a_late_refusal_is_still_private(scene: Stage, pve: Pve) -> None:
     messages = len(scene.server.messages(scene.channel))
     reply = await scene.say(scene.akiko, "start", vmid=101)
     assert "**101** `web01`" in reply.text
-    assert all(post.ephemeral for post in reply.followups) and len(reply.followups) == 1
+    assert all(post.ephemeral for post in reply.followups)
+    assert len(reply.followups) == 1
     assert len(scene.server.messages(scene.channel)) == messages
 
 
@@ -183,13 +187,16 @@ async def test_the_second_is_told_who_does_what(scene: Stage, pve: Pve) -> None:
         scene.assert_refused(
             reply, scene.emma, GuestBusy(104, "palworld", "start", "Akiko", since, scene.akiko.id)
         )
-    assert "`Akiko`" in reply.text and timestamp(since) in reply.text
+    assert "`Akiko`" in reply.text
+    assert timestamp(since) in reply.text
     other = await scene.start_command(scene.emma, "start", vmid=205)
     plan.release()
     await scene.settled()
-    assert pve.vm(104).status == "running" and pve.ct(205).status == "running"
+    assert pve.vm(104).status == "running"
+    assert pve.ct(205).status == "running"
     assert len(scene.changes()) == 2
-    assert f"<@{scene.akiko.id}>" in begun.text and f"<@{scene.emma.id}>" in other.text
+    assert f"<@{scene.akiko.id}>" in begun.text
+    assert f"<@{scene.emma.id}>" in other.text
 
 
 async def test_afterwards_the_guest_is_free_again_whatever_happened(scene: Stage, pve: Pve) -> None:
@@ -217,7 +224,8 @@ async def test_past_the_tokens_life_it_goes_on_in_the_channel(scene: Stage, pve:
     assert scene.t()("{guest} was created.", guest=title_of(100, "web-02")) in begun.text
     assert len(scene.server.messages(scene.channel)) == 1
     late = [request for request in edits(scene) if request.path.startswith("/channels/")]
-    assert late and all(request.method == "PATCH" for request in late)
+    assert late
+    assert all(request.method == "PATCH" for request in late)
 
 
 async def test_a_token_that_dies_early_does_not_lose_the_outcome(scene: Stage, pve: Pve) -> None:
@@ -270,7 +278,8 @@ async def test_a_deleted_answer_and_a_dead_token_make_one_new_message_at_most(
     plan.release()
     await scene.settled()
     messages = [post.text for post in scene.server.messages(scene.channel)]
-    assert len(messages) == 1 and "was created" in messages[0]
+    assert len(messages) == 1
+    assert "was created" in messages[0]
 
 
 # -- an answer that Discord does not take
@@ -298,7 +307,8 @@ async def test_a_command_whose_acknowledgement_is_refused_changes_nothing(
     await scene.until(lambda: scene.server.requests("POST", "/callback"))
     await scene.settled()
     assert {request.status for request in scene.server.requests("POST", "/callback")} == {404}
-    assert scene.changes() == [] and scene.cluster() == before
+    assert scene.changes() == []
+    assert scene.cluster() == before
     scene.server.ack_limit = 3.0
     assert not (await scene.say(scene.emma, command, **options)).ephemeral
     assert len(scene.changes()) == 1, "the guest is free again"
@@ -322,7 +332,8 @@ async def test_a_press_whose_acknowledgement_is_refused_changes_nothing(scene: S
         await scene.press(scene.emma, shown, "Start" if kind == "panel" else "Force-stop web01")
     await scene.until(lambda: len(scene.server.requests("POST", "/callback")) > answers)
     await scene.settled()
-    assert scene.changes() == [] and scene.cluster() == before
+    assert scene.changes() == []
+    assert scene.cluster() == before
     if kind != "panel":
         assert "Nothing was done." in shown.text
 
@@ -420,4 +431,5 @@ async def test_a_bot_that_is_ended_says_nothing_where_nothing_was_shown(scene: S
     await scene.stop_bot()
     await pressing
     await scene.settled()
-    assert panel.text == text and scene.changes() == []
+    assert panel.text == text
+    assert scene.changes() == []

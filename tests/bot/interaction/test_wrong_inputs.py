@@ -68,7 +68,8 @@ async def test_each_is_refused_in_private_and_nothing_changes(scene: Stage, pve:
         person = random_.choice([scene.akiko, scene.emma])
         reply = await scene.say(person, command, **options)
         what = f"/{command} {options}: {reply.text!r}"
-        assert reply.text and post_of(reply).ephemeral, what
+        assert reply.text, what
+        assert post_of(reply).ephemeral, what
         assert not post_of(reply).buttons, what
         assert len(reply.text) < 500, what
         assert (any(ord(char) > 0x3000 for char in reply.text)) is (

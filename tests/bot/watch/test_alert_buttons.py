@@ -62,12 +62,14 @@ async def test_start_starts_it_and_answers_by_a_message_of_its_own(scene: Stage,
     before = post.text
     reply = await scene.press(scene.akiko, post, button(post, "start"))
     assert pve.vm(101).status == "running"
-    assert post_of(reply).id != post.id and not reply.ephemeral
+    assert post_of(reply).id != post.id
+    assert not reply.ephemeral
     assert t("{guest} was started.", guest="**101** `web01`") in reply.text
     assert f"<@{scene.akiko.id}>" in reply.text
     assert post.text == before, "the alert is the watch's to edit"
     await look(scene)
-    assert post.text.startswith("🟢") and whats(post) == ["details"]
+    assert post.text.startswith("🟢")
+    assert whats(post) == ["details"]
     told = [one.text for one in scene.server.messages(scene.alerts)]
     assert len(told) == 3, "the alert, the answer, the recovery"
 
@@ -80,7 +82,8 @@ async def test_start_shows_that_it_works_while_it_does(scene: Stage, pve: Pve) -
     assert shown.id != post.id
     plan.release()
     reply = await pressing
-    assert "was started" in reply.text and post_of(reply).id == shown.id
+    assert "was started" in reply.text
+    assert post_of(reply).id == shown.id
 
 
 async def test_start_of_one_that_runs_again_is_the_usual_refusal(scene: Stage, pve: Pve) -> None:
@@ -119,13 +122,15 @@ async def test_details_are_for_the_presser_alone(scene: Stage, pve: Pve) -> None
     post = await alarm(scene, pve)
     before = post.text
     reply = await scene.press(scene.akiko, post, button(post, "details"))
-    assert reply.ephemeral and post_of(reply).id != post.id
+    assert reply.ephemeral
+    assert post_of(reply).id != post.id
     assert "**101** `web01`" in reply.text
     assert scene.t(scene.akiko)("stopped") in reply.text, "in the presser's own language"
     assert [one.label for one in post_of(reply).buttons if not one.disabled] == [
         scene.t(scene.akiko)(word) for word in ("Start", "Refresh")
     ]
-    assert post.text == before and len(scene.alerts_told()) == 1
+    assert post.text == before
+    assert len(scene.alerts_told()) == 1
 
 
 async def test_the_panel_of_the_details_acts_as_any_panel(scene: Stage, pve: Pve) -> None:
@@ -148,12 +153,14 @@ async def test_acknowledge_is_shown_and_ends_the_repeats(bare_scene: Stage, pve:
     answered_in_silence(scene, reply)
     await scene.delivered()
     assert "`Akiko`" in post.text.splitlines()[1]
-    assert "ack" not in whats(post) and "mute1" in whats(post)
+    assert "ack" not in whats(post)
+    assert "mute1" in whats(post)
     await look(scene, 12)
     assert len(scene.alerts_told()) == 1
     pve.revive(101)
     await look(scene)
-    assert "`Akiko`" in post.text and post.text.startswith("🟢")
+    assert "`Akiko`" in post.text
+    assert post.text.startswith("🟢")
     text = (await scene.say(scene.emma, "monitor history")).text
     assert "`Akiko`" in text
 
@@ -176,7 +183,8 @@ async def test_what_nobody_acknowledged_is_said_again(bare_scene: Stage, pve: Pv
     assert "`Emma`" in reply.followups[0].text, "the first counts, and the second is told"
     reply = await scene.press(scene.emma, again, button(again, "mute1"))
     told = reply.followups[0].text
-    assert told.startswith("✅ Muted until <t:") and told.endswith(">: **101** `web01`."), told
+    assert told.startswith("✅ Muted until <t:"), told
+    assert told.endswith(">: **101** `web01`."), told
     assert reply.followups[0].ephemeral
     await look(scene, 12)
     assert len(scene.alerts_told()) == 2
@@ -201,7 +209,8 @@ async def test_mute_is_shown_and_holds(bare_scene: Stage, pve: Pve, what: str, h
     assert len(scene.alerts_told()) == 1
     pve.revive(101)
     await look(scene)
-    assert len(scene.alerts_told()) == 1 and post.text.startswith("🟢"), "edited, and no word beside it"
+    assert len(scene.alerts_told()) == 1, "edited, and no word beside it"
+    assert post.text.startswith("🟢"), "edited, and no word beside it"
     assert "Muted until <t:" in post.text, "which it is still"
 
 
@@ -249,7 +258,8 @@ async def test_an_incident_nobody_knows_is_over(scene: Stage, pve: Pve, what: st
     post = await alarm(scene, pve)
     reply = await scene.press(scene.emma, post, f"a1:{what}:999999", force=True)
     assert scene.told(scene.emma, IncidentOver()) in reply.text
-    assert scene.changes() == [] and scene.services.watch.mutes() == ()
+    assert scene.changes() == []
+    assert scene.services.watch.mutes() == ()
 
 
 @pytest.mark.parametrize(
@@ -258,7 +268,8 @@ async def test_an_incident_nobody_knows_is_over(scene: Stage, pve: Pve, what: st
 async def test_other_words_do_nothing(scene: Stage, pve: Pve, custom_id: str) -> None:
     post = await alarm(scene, pve)
     await scene.press(scene.emma, post, custom_id, force=True)
-    assert scene.changes() == [] and scene.services.watch.mutes() == ()
+    assert scene.changes() == []
+    assert scene.services.watch.mutes() == ()
     assert "Acknowledged" not in post.text
 
 
@@ -297,7 +308,8 @@ async def test_a_journal_that_refuses_says_so(
         full.setattr(scene.bot.journal, "commit", refuse)
         reply = await scene.press(scene.akiko, post, button(post, "ack"))
     assert [one.text for one in reply.followups] == [scene.told(scene.akiko, error)]
-    assert "Acknowledged" not in post.text and "ack" in whats(post)
+    assert "Acknowledged" not in post.text
+    assert "ack" in whats(post)
 
 
 async def test_a_press_that_discord_no_longer_takes_changes_nothing(scene: Stage, pve: Pve) -> None:
@@ -325,13 +337,16 @@ async def apart(bare_scene: Stage) -> Stage:
 async def test_in_an_alert_channel_outside_of_the_category_they_work(apart: Stage, pve: Pve) -> None:
     post = await alarm(apart, pve)
     panel = await apart.press(apart.akiko, post, button(post, "details"))
-    assert panel.ephemeral and "**101**" in panel.text
+    assert panel.ephemeral
+    assert "**101**" in panel.text
     await apart.press(apart.akiko, post, button(post, "ack"))
     await apart.press(apart.akiko, post, button(post, "mute1"))
     await apart.delivered()
-    assert "`Akiko`" in post.text and "Muted until" in post.text
+    assert "`Akiko`" in post.text
+    assert "Muted until" in post.text
     reply = await apart.press(apart.akiko, post, button(post, "start"))
-    assert "was started" in reply.text and pve.vm(101).status == "running"
+    assert "was started" in reply.text
+    assert pve.vm(101).status == "running"
 
 
 async def test_there_the_panel_has_no_buttons_that_would_be_refused(apart: Stage, pve: Pve) -> None:
@@ -367,7 +382,8 @@ async def test_an_alert_in_any_other_place_is_dead(apart: Stage, pve: Pve) -> No
     for what in ("start", "details", "ack", "mute1", "mute8"):
         reply = await apart.press(apart.akiko, post, button(post, what))
         apart.assert_refused(reply, apart.akiko, NotHere())
-    assert apart.changes() == [] and post.text == before
+    assert apart.changes() == []
+    assert post.text == before
 
 
 async def test_presses_are_recorded(scene: Stage, pve: Pve) -> None:

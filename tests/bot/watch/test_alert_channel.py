@@ -1,6 +1,5 @@
 """Test the alert channel against a real Discord: posting, editing and finding messages, and each refusal."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -59,8 +58,8 @@ class Alerts:
 
 
 @pytest.fixture
-async def alerts(scene: Stage) -> AsyncIterator[Alerts]:
-    yield Alerts(scene)
+async def alerts(scene: Stage) -> Alerts:
+    return Alerts(scene)
 
 
 # -- posting
@@ -108,7 +107,8 @@ async def test_a_silent_one_makes_no_sound(alerts: Alerts) -> None:
     (request,) = alerts.requests("POST")
     assert request.body["flags"] == SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS
     (post,) = alerts.scene.server.messages(alerts.scene.alerts)
-    assert post.buttons == [] and "recovered after" in post.content
+    assert post.buttons == []
+    assert "recovered after" in post.content
 
 
 async def test_the_same_nonce_is_the_same_message(alerts: Alerts) -> None:
@@ -136,7 +136,8 @@ async def test_the_opening_is_rewritten_when_it_is_over(alerts: Alerts) -> None:
     over = replace(posting(BACK, mention=True), posted=there)
     await alerts.kept.edit(over, alerts.kept.compose(over, None))
     (post,) = alerts.scene.server.messages(alerts.scene.alerts)
-    assert post.id == there and post.edited
+    assert post.id == there
+    assert post.edited
     assert post.content.startswith("🟢 **101** `web01` recovered at <t:1790000725:t> after 12 min 5 s down")
     assert f"<@&{ROLE}>" not in post.content
     assert [button.custom_id for button in post.buttons] == ["a1:details:17"]
@@ -265,7 +266,8 @@ async def test_a_connection_that_breaks_says_nothing(alerts: Alerts, after: bool
     alerts.scene.server.reset("POST", alerts.path, after=after)
     with pytest.raises(NotDelivered) as caught:
         await alerts.send(posting(DOWN))
-    assert caught.value.failure is DeliveryFailure.PASSING and not caught.value.not_taken
+    assert caught.value.failure is DeliveryFailure.PASSING
+    assert not caught.value.not_taken
 
 
 async def test_without_a_connection_it_was_surely_not_taken(
@@ -274,7 +276,8 @@ async def test_without_a_connection_it_was_surely_not_taken(
     monkeypatch.setattr(discord.http.Route, "BASE", "http://127.0.0.1:9/api/v10")
     with pytest.raises(NotDelivered) as caught:
         await alerts.send(posting(DOWN))
-    assert caught.value.failure is DeliveryFailure.PASSING and caught.value.not_taken
+    assert caught.value.failure is DeliveryFailure.PASSING
+    assert caught.value.not_taken
     assert isinstance(caught.value.__cause__, aiohttp.ClientConnectorError)
     assert "127.0.0.1" not in caught.value.reason
 
@@ -287,7 +290,8 @@ async def test_an_answer_that_does_not_come_is_a_lost_one(
     alerts.scene.server.delay("POST", alerts.path, 1.0)
     with pytest.raises(NotDelivered) as caught:
         await alerts.send(posting(DOWN))
-    assert caught.value.failure is DeliveryFailure.PASSING and not caught.value.not_taken
+    assert caught.value.failure is DeliveryFailure.PASSING
+    assert not caught.value.not_taken
 
 
 async def test_a_bot_that_has_ended_sends_nothing(alerts: Alerts) -> None:

@@ -37,7 +37,9 @@ async def test_a_long_backup_that_fails_unlisted_is_told_once(bare_scene: Stage,
     plan.release()
     await ended(bare_scene, pve, plan)
     told = await look(bare_scene, 6)
-    assert len(told) == 1 and "the job ended with errors" in told[0] and "**103**" in told[0]
+    assert len(told) == 1
+    assert "the job ended with errors" in told[0]
+    assert "**103**" in told[0]
     await bare_scene.crash_bot()
     assert await look(bare_scene, 12) == []
 
@@ -50,7 +52,8 @@ async def test_it_is_told_after_a_restart_of_the_bot_too(bare_scene: Stage, pve:
     plan.release()
     await ended(bare_scene, pve, plan)
     told = await look(bare_scene, 6)
-    assert len(told) == 1 and "the job ended with errors" in told[0]
+    assert len(told) == 1
+    assert "the job ended with errors" in told[0]
 
 
 async def test_one_that_came_and_went_between_two_looks_is_told(bare_scene: Stage, pve: Pve) -> None:
@@ -58,7 +61,8 @@ async def test_one_that_came_and_went_between_two_looks_is_told(bare_scene: Stag
     pve.backup_job(103, ends="job errors")
     pve.other_tasks(pve.guest(103).node)
     told = await look(bare_scene, 6)
-    assert len(told) == 1 and "the job ended with errors" in told[0]
+    assert len(told) == 1
+    assert "the job ended with errors" in told[0]
     assert await look(bare_scene, 12) == []
 
 

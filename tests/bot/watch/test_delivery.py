@@ -256,7 +256,8 @@ async def test_a_lost_answer_and_two_hours_without_discord_make_no_second_messag
     post.channel.after, post.channel.faults = False, [DOWN] * 30
     await post.run()
     assert len(post.shown) == 1
-    assert post.channel.requests[-2] == "find" and post.channel.requests[-1].startswith("edit")
+    assert post.channel.requests[-2] == "find"
+    assert post.channel.requests[-1].startswith("edit")
 
 
 @pytest.mark.parametrize("away", [5.0, 7200.0])
@@ -360,7 +361,8 @@ async def test_slow_down_is_no_doubt(post: Office) -> None:
     post.channel.faults = [SLOW] * 8
     post.opening(1)
     await post.run()
-    assert len(post.shown) == 1 and "find" not in post.channel.requests
+    assert len(post.shown) == 1
+    assert "find" not in post.channel.requests
 
 
 async def test_what_nobody_expected_does_not_end_the_sending(post: Office) -> None:
@@ -387,11 +389,14 @@ async def test_the_outcome_of_a_test_is_its_true_one(post: Office) -> None:
     post.store(posts=(Message(7, MessageKind.TEST, post.clock.now()),))
     running = asyncio.create_task(post.delivery.run())
     done = await post.delivery.outcome(7, 10)
-    assert done is not None and done.posted == 1
+    assert done is not None
+    assert done.posted == 1
     post.channel.faults = [FORBIDDEN] * 5
     post.store(posts=(Message(8, MessageKind.TEST, post.clock.now()),))
     failed = await post.delivery.outcome(8, 10)
-    assert failed is not None and failed.posted is None and failed.error == "Missing Access"
+    assert failed is not None
+    assert failed.posted is None
+    assert failed.error == "Missing Access"
     running.cancel()
 
 
@@ -408,7 +413,8 @@ async def test_every_message_has_its_own_nonce(post: Office, monkeypatch: pytest
     post.opening(2)
     await post.run()
     assert len(set(nonces)) == 2
-    assert all(len(nonce) <= 25 for nonce in nonces) and json.dumps(nonces)
+    assert all(len(nonce) <= 25 for nonce in nonces)
+    assert json.dumps(nonces)
 
 
 async def test_a_later_text_whose_answer_got_lost_is_found_too(post: Office) -> None:
@@ -468,7 +474,8 @@ async def test_an_edit_that_is_refused_holds_up_no_other(post: Office) -> None:
     post.over(1)
     post.over(2)
     await post.run(60)
-    assert "opening 2 over" in post.shown and "opening 1 open" in post.shown
+    assert "opening 2 over" in post.shown
+    assert "opening 1 open" in post.shown
 
 
 def reminder(number: int, incident: int, at: float) -> Message:
@@ -519,7 +526,9 @@ async def test_nothing_is_kept_of_messages_that_are_done_with(post: Office) -> N
     for number in range(6, 11):
         post.over(number)
     await post.run()
-    assert not (len(post.delivery._ages) or post.delivery._tried_at or post.delivery._bugs)
+    assert not (len(post.delivery._ages))
+    assert not (post.delivery._tried_at)
+    assert not (post.delivery._bugs)
 
 
 async def test_a_reminder_is_not_dropped_for_an_opening_that_is_there_already(post: Office) -> None:
@@ -578,7 +587,8 @@ async def test_of_what_no_words_pass_is_given_up(post: Office) -> None:
     post.channel.faults = [BLOCKED] * 3
     post.opening(1)
     await post.run()
-    assert post.shown == [] and post.journal.backlog().given_up == 1
+    assert post.shown == []
+    assert post.journal.backlog().given_up == 1
 
 
 @pytest.mark.parametrize("away", [5.0, 7200.0])
@@ -606,7 +616,8 @@ async def test_a_limit_is_waited_for_as_long_as_discord_says(post: Office) -> No
     post.opening(1)
     await post.run()
     assert post.clock.slept == [65.0, 400.0]
-    assert len(post.shown) == 1 and "find" not in post.channel.requests
+    assert len(post.shown) == 1
+    assert "find" not in post.channel.requests
 
 
 async def test_a_limit_without_reason_is_believed_for_an_hour(post: Office) -> None:
@@ -640,7 +651,8 @@ async def test_a_limited_edit_waits_alone(post: Office) -> None:
     assert post.shown[:2] == ["opening 1 open", "opening 2 over"]
     assert post.delivery.error == "429"
     await post.run()
-    assert post.shown[0] == "opening 1 over" and not post.delivery.error
+    assert post.shown[0] == "opening 1 over"
+    assert not post.delivery.error
 
 
 async def test_an_edit_that_is_limited_for_a_week_is_left_as_it_is(post: Office) -> None:
@@ -649,7 +661,8 @@ async def test_an_edit_that_is_limited_for_a_week_is_left_as_it_is(post: Office)
     post.channel.faults = [None, *[limited(3600.0)] * 300]
     post.over(1)
     await post.run(8 * 86400.0)
-    assert post.journal.to_edit() == () and len(post.channel.requests) < 200
+    assert post.journal.to_edit() == ()
+    assert len(post.channel.requests) < 200
 
 
 async def test_an_edit_that_hangs_holds_up_no_new_message(post: Office) -> None:

@@ -82,7 +82,8 @@ async def test_info_of_a_guest_with_a_flood_of_addresses(scene: Stage, pve: Pve,
     pve.vm(101).agent = {"interfaces": [interface("eth0", *many(count))]}
     block, reply = await longest_block(scene.say(scene.emma, "info", vmid=101))
     assert block < BLOCK
-    assert "10.0.0.0" in reply.text and len(reply.text) < 4000
+    assert "10.0.0.0" in reply.text
+    assert len(reply.text) < 4000
 
 
 async def test_a_thousand_bridges_do_not_hide_the_real_interface(scene: Stage, pve: Pve) -> None:
@@ -105,7 +106,8 @@ def test_what_looks_physical_comes_first_wherever_it_stands(name: str, count: in
     real = {**REAL, "name": name}
     for at in (0, count // 2, count):
         found = parse_addresses([*others[:at], real, *others[at:]])
-        assert found is not None and found[:2] == ("192.168.1.9", "2001:db8::9")
+        assert found is not None
+        assert found[:2] == ("192.168.1.9", "2001:db8::9")
 
 
 def test_an_unknown_interface_comes_before_bridges_and_after_cards() -> None:
@@ -246,7 +248,8 @@ async def test_a_long_refusal_at_the_socket(tmp_path: Path) -> None:
         with Rude(tmp_path / str(at), page) as rude:
             block, error = await longest_block(client_of(rude).power(VM, Operation.STOP))
         assert block < BLOCK
-        assert isinstance(error, BotError) and len(str(error)) < 2_000
+        assert isinstance(error, BotError)
+        assert len(str(error)) < 2_000
 
 
 async def test_a_line_of_a_log_and_last_words_are_cut(tmp_path: Path) -> None:
@@ -259,7 +262,8 @@ async def test_a_line_of_a_log_and_last_words_are_cut(tmp_path: Path) -> None:
         tmp_path / "exit", answer(json.dumps({"data": {"status": "stopped", "exitstatus": line}}))
     ) as rude:
         status = await client_of(rude).task_status(UPID)
-    assert status.exit is not None and len(status.exit) <= 900
+    assert status.exit is not None
+    assert len(status.exit) <= 900
 
 
 async def test_a_log_without_an_end_is_not_read_for_ever() -> None:

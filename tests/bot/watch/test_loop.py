@@ -121,7 +121,8 @@ async def test_no_exception_ends_or_delays_it(scene: Stage) -> None:
         await looks_again(scene, watch, len(stumbles) + 2)
         assert not watch.stumbles
         assert max(later - earlier for earlier, later in itertools.pairwise(watch.looks)) < 2.0
-        assert cog._poll.is_running() and not cog._poll.failed()
+        assert cog._poll.is_running()
+        assert not cog._poll.failed()
     assert len([line for line in scene.logged if "incident" in line]) == len(stumbles)
 
 

@@ -159,7 +159,8 @@ async def test_a_guest_that_is_not_there_any_more_is_missing(tmp_path: Path, ans
     del scene.proxmox.guests[101]
     scene.proxmox.next("status", answer)
     assert await scene.look() == ["opening guest"]
-    assert scene.watch.state.open and scene.watch.state.guests[101].missing
+    assert scene.watch.state.open
+    assert scene.watch.state.guests[101].missing
 
 
 async def test_a_guest_that_the_list_forgot_is_not_missing(tmp_path: Path) -> None:
@@ -336,7 +337,8 @@ async def test_a_guest_taken_off_the_list_ends_its_incidents_silently(tmp_path: 
     await scene.look(R, S)
     scene.messages.clear()
     scene.watch.remove(101)
-    assert scene.messages == [] and not scene.watch.state.open
+    assert scene.messages == []
+    assert not scene.watch.state.open
     incident = scene.journal.history({101}, 0, 5)[0][0]
     assert incident.forgotten
     assert await scene.look(R, S) == []
@@ -463,7 +465,8 @@ async def test_an_answer_that_cannot_be_stored_is_refused(tmp_path: Path) -> Non
             scene.watch.acknowledge(number, "Akiko")
         with pytest.raises(JournalFailed):
             scene.watch.mute("all", 60, "Akiko")
-    assert scene.watch.state.open[number].acked is None and scene.watch.mutes() == ()
+    assert scene.watch.state.open[number].acked is None
+    assert scene.watch.mutes() == ()
 
 
 async def test_a_record_that_cannot_be_read_costs_only_itself(tmp_path: Path) -> None:
@@ -620,9 +623,11 @@ async def test_a_guest_taken_off_while_the_journal_refuses_is_forgotten_later(tm
     await scene.look(R, S)
     with Refusing(scene):
         scene.watch.remove(101)
-    assert scene.watch.find(101) is None and len(scene.watch.state.open) == 1
+    assert scene.watch.find(101) is None
+    assert len(scene.watch.state.open) == 1
     assert await scene.look() == []
-    assert not scene.watch.state.open and 101 not in scene.watch.state.guests
+    assert not scene.watch.state.open
+    assert 101 not in scene.watch.state.guests
 
 
 async def test_another_threshold_is_no_recovery(tmp_path: Path) -> None:
@@ -705,7 +710,8 @@ async def test_a_death_between_the_list_and_the_journal_leaves_nothing_open(tmp_
     await scene.look(R, S)
     scene.store.save((WatchEntry(102),))
     scene.restart()
-    assert not scene.watch.state.open and 101 not in scene.watch.state.guests
+    assert not scene.watch.state.open
+    assert 101 not in scene.watch.state.guests
 
 
 async def test_an_order_counts_once_even_if_the_bot_dies_as_it_sees_the_stop(

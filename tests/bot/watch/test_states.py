@@ -110,7 +110,8 @@ async def test_a_halt_is_told_in_discord_in_words_of_its_own(bare_scene: Stage, 
     pve.hold_vm(101, state)
     (told,) = await look(bare_scene)
     t = bare_scene.t()
-    assert told.startswith("🔴") and "**101**" in told
+    assert told.startswith("🔴")
+    assert "**101**" in told
     assert (
         t("Its storage has failed or is full. Fix that, then resume it in the Proxmox web interface.")
         not in told
@@ -124,7 +125,8 @@ async def test_forty_minutes_of_prelaunch_are_told_in_discord(bare_scene: Stage,
     await watching(bare_scene, [101])
     pve.hold_vm(101, "prelaunch")
     (told,) = await look(bare_scene, 40)
-    assert told.startswith("🔴") and "**101**" in told
+    assert told.startswith("🔴")
+    assert "**101**" in told
 
 
 def test_a_backup_that_was_over_before_somebody_started_it_is_no_excuse() -> None:

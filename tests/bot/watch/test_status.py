@@ -49,7 +49,8 @@ async def test_a_refused_channel_tells_the_reason_and_how_much_waits(
     await scene.say(scene.emma, "info", vmid=100_001)
     await scene.until(lambda: scene.services.audit_delivery.error)
     line = line_of((await scene.say(scene.emma, "monitor status")).text, "Audit channel")
-    assert line.startswith("**Audit channel** ⚠️ cannot be sent") and "1 line waiting" in line
+    assert line.startswith("**Audit channel** ⚠️ cannot be sent")
+    assert "1 line waiting" in line
     fault.times = fault.met
 
 

@@ -35,19 +35,24 @@ async def test_a_guest_that_stops_behind_a_hung_pvestatd_is_told(bare_scene: Sta
     node = pve.guest(101).node
     pve.hang_pvestatd(node)
     told = await look(bare_scene, 3)
-    assert len(told) == 1 and told[0].startswith("⚠️") and f"`{node}`" in told[0]
+    assert len(told) == 1
+    assert told[0].startswith("⚠️")
+    assert f"`{node}`" in told[0]
     status = (await bare_scene.say(bare_scene.emma, "monitor status")).text
-    assert "⚠️" in status and f"`{node}`" in status
+    assert "⚠️" in status
+    assert f"`{node}`" in status
     pve.crash(101)
     (text,) = await look(bare_scene)
-    assert text.startswith("🔴") and "**101**" in text
+    assert text.startswith("🔴")
+    assert "**101**" in text
     pve.revive(101)
     assert len(await look(bare_scene)) == 1
     assert await look(bare_scene, 40) == [], "every guest answers: nothing is unknown"
     assert bare_scene.services.watch.blind == ()
     pve.free_pvestatd(node)
     (text,) = await look(bare_scene, 3)
-    assert text.startswith("🟢") and f"`{node}`" in text
+    assert text.startswith("🟢")
+    assert f"`{node}`" in text
 
 
 async def test_a_hundred_guests_of_a_hung_pvestatd_take_turns(bare_scene: Stage, pve: Pve) -> None:
@@ -83,15 +88,20 @@ async def test_a_node_that_hangs_altogether_is_said_to_be_unknown_and_no_look_ge
     told = await look(bare_scene, 33)
     assert len(told) == 1 + len([text for text in told if text.startswith("⚠️")])
     (blind,) = [text for text in told if text.startswith("🔴")]
-    assert "`pve3`" in blind and "**1000**" in blind and "**1011**" in blind
+    assert "`pve3`" in blind
+    assert "**1000**" in blind
+    assert "**1011**" in blind
     assert {each.vmid for each in watch.blind} == set(vmids)
     assert watch.stale == ("pve3",)
     status = (await bare_scene.say(bare_scene.emma, "monitor status")).text
-    assert "⚠️" in status and "**1000**" in status and "`pve3`" in status
+    assert "⚠️" in status
+    assert "**1000**" in status
+    assert "`pve3`" in status
     pve.fail("GET", "/status/current", 595, "", times=0)
     pve.free_pvestatd("pve3")
     told = await look(bare_scene, 3)
-    assert [text[0] for text in told] == ["🟢"] * len(told) and told
+    assert [text[0] for text in told] == ["🟢"] * len(told)
+    assert told
     assert watch.blind == ()
 
 
@@ -281,7 +291,8 @@ def test_a_guest_that_is_watched_no_more_ends_it_without_a_word() -> None:
     history.looks(40)
     history.entries = history.entries[1:]
     assert history.looks(2) == []
-    assert not history.incident().open and history.incident().forgotten
+    assert not history.incident().open
+    assert history.incident().forgotten
 
 
 def test_of_a_stop_that_was_seen_before_nothing_is_taken_back() -> None:

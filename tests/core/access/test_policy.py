@@ -206,11 +206,14 @@ def test_a_narrowed_role_is_one_for_its_guests_alone(
         assert type(whole) is (OnlySomeGuests if enough else NotAllowed)
     if right.reach is Reach.GUEST:
         assert (here is None) is enough
-        assert type(there) is GuestNotFound and there.vmid == DB.vmid
+        assert type(there) is GuestNotFound
+        assert there.vmid == DB.vmid
     elif right.reach is Reach.SEEN:
-        assert here is None and decide(narrow, actor, operation) is None
+        assert here is None
+        assert decide(narrow, actor, operation) is None
     else:
-        assert here is not None and there is not None
+        assert here is not None
+        assert there is not None
 
 
 @walked("operation", [Operation.MONITOR_TEST, Operation.MONITOR_MUTE])

@@ -437,7 +437,8 @@ async def test_a_protected_guest_is_held_here_whatever_asked(
         world = protecting(how, found)
         with pytest.raises(error):
             await world.executor.execute(world.order(verb, **values, **words))
-        assert world.sent == [] and world.ledger.steps == ["refused"]
+        assert world.sent == []
+        assert world.ledger.steps == ["refused"]
     world = protecting(how, found)
     assert (await world.executor.execute(world.order(verb, **values, **name))).good
     assert [entry.reason for entry in world.ledger.entries] == ["why", "why"]
@@ -1393,8 +1394,10 @@ async def test_so_many_changes_a_minute_for_each_person() -> None:
     sent = len(world.sent)
     with pytest.raises(TooManyChanges) as caught:
         await world.executor.execute(world.order(Operation.START, 104))
-    assert caught.value.most == 3 and 0 < caught.value.wait <= 60
-    assert len(world.sent) == sent and world.ledger.steps[-1] == "refused"
+    assert caught.value.most == 3
+    assert 0 < caught.value.wait <= 60
+    assert len(world.sent) == sent
+    assert world.ledger.steps[-1] == "refused"
     emma = replace(AKIKO, user_id=8, name="Emma")
     assert (await world.executor.execute(world.order(Operation.START, 105, emma))).good
     world.clock.advance(caught.value.wait)
@@ -1414,7 +1417,8 @@ async def test_what_cannot_be_kept_in_the_audit_is_not_done(verb: Operation) -> 
 
     with pytest.raises(JournalFailed):
         await world.executor.execute(world.order(verb, cores=8, snapshot=name), on_start=begin)
-    assert world.sent == [] and begun == []
+    assert world.sent == []
+    assert begun == []
     world.ledger.fails = None
     assert (await world.executor.execute(world.order(verb, cores=8, snapshot=name))).good
 

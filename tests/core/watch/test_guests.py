@@ -53,7 +53,8 @@ def test_the_alarm_has_the_facts() -> None:
     assert (incident.topic, incident.level, incident.subject) == (Topic.GUEST, Severity.CRITICAL, "guest/101")
     assert (fact.vmid, fact.name, fact.node, fact.away) == (101, "web101", "pve1", False)
     assert incident.opened == history.unix
-    assert history.messages[-1].mention and not history.messages[-1].silent
+    assert history.messages[-1].mention
+    assert not history.messages[-1].silent
 
 
 def test_the_recovery_tells_how_long_and_mentions_nobody() -> None:
@@ -63,7 +64,8 @@ def test_the_recovery_tells_how_long_and_mentions_nobody() -> None:
     incident = history.incident()
     assert incident.seconds == 170  # it ran for ten seconds of the last minute
     assert incident.guests[0].what is GuestEvent.BACK
-    assert not history.messages[-1].mention and history.messages[-1].silent
+    assert not history.messages[-1].mention
+    assert history.messages[-1].silent
 
 
 def test_a_stop_while_the_bot_was_away_is_told_as_such() -> None:
@@ -141,7 +143,8 @@ def test_a_guest_made_a_template_is_forgotten() -> None:
     history.see(R, S)
     history.put(101, S, template=True)
     assert history.see() == []
-    assert not history.incident().open and history.incident().forgotten
+    assert not history.incident().open
+    assert history.incident().forgotten
 
 
 # -- restarted
@@ -210,7 +213,8 @@ def test_a_stop_by_somebody_is_a_quiet_word_with_the_name(kind: str) -> None:
     history.see(R, tasks=[])
     assert history.see(S, tasks=[task(kind, 101, by="bob@pve")]) == ["opening note 101 stopped by bob@pve"]
     message = history.messages[-1]
-    assert message.silent and not message.mention
+    assert message.silent
+    assert not message.mention
     assert history.see(S, R) == []
 
 
@@ -293,7 +297,8 @@ def test_a_stop_in_a_backup_waits_and_is_told_when_it_does_not_come_back() -> No
     assert history.see(S, tasks=running) == []
     over = [task("vzdump", 101)]
     told = [history.see(S, tasks=over) for _ in range(8)]
-    assert told[:4] == [[]] * 4 and flat(told) == [DOWN]
+    assert told[:4] == [[]] * 4
+    assert flat(told) == [DOWN]
     assert history.incidents[1].guests[0].task == "vzdump"
 
 
@@ -334,7 +339,8 @@ def test_a_backup_that_left_its_guest_down_between_two_reads_is_an_alarm() -> No
     history.see(R, tasks=[])
     tasks = [replace(task("vzdump", 101, number=1), ended=3), task("qmshutdown", 101, number=2)]
     told = [history.see(S, tasks=tasks) for _ in range(8)]
-    assert told[0] == [] and flat(told) == [DOWN]
+    assert told[0] == []
+    assert flat(told) == [DOWN]
 
 
 def test_a_stop_by_somebody_soon_after_a_backup_is_theirs() -> None:
@@ -366,7 +372,8 @@ def test_a_stop_that_fell_into_a_backup_is_no_wish_though_another_backup_follows
     first = replace(task("vzdump", 101, number=1), ended=5)
     tasks = [first, task("qmshutdown", 101, number=2), task("vzdump", 101, number=6)]
     told = [history.see(S, tasks=tasks) for _ in range(8)]
-    assert told[0] == [] and flat(told) == [DOWN]
+    assert told[0] == []
+    assert flat(told) == [DOWN]
 
 
 def test_no_lock_excuses_more_than_half_an_hour() -> None:
@@ -374,7 +381,8 @@ def test_no_lock_excuses_more_than_half_an_hour() -> None:
     history.see(R)
     told = [history.see(S, lock="backup") for _ in range(40)]
     first = next(number for number, one in enumerate(told) if one)
-    assert first == 30 and told[first] == [DOWN]
+    assert first == 30
+    assert told[first] == [DOWN]
     assert flat(told) == [DOWN]
 
 
@@ -468,7 +476,8 @@ def test_more_than_five_at_once_are_one_message() -> None:
     for vmid in range(101, 107):
         history.put(vmid, S)
     told = history.see()
-    assert len(told) == 1 and told[0].startswith("opening group 101 stopped, 102 stopped")
+    assert len(told) == 1
+    assert told[0].startswith("opening group 101 stopped, 102 stopped")
 
 
 def test_five_at_once_are_five_messages() -> None:
@@ -488,7 +497,8 @@ def test_a_group_is_over_when_its_last_guest_is_back() -> None:
     for vmid in range(101, 107):
         history.put(vmid, R, uptime=20)
     assert history.see() == []
-    assert len(history.incident().down) == 1 and history.incident().open
+    assert len(history.incident().down) == 1
+    assert history.incident().open
     history.put(107, R, uptime=20)
     assert history.see() == ["recovery group"]
 
@@ -502,7 +512,8 @@ def test_many_single_incidents_that_end_together_are_one_word() -> None:
     for vmid in range(101, 107):
         history.put(vmid, R, uptime=20)
     told = history.see()
-    assert len(told) == 1 and told[0].startswith("opening group 101 back")
+    assert len(told) == 1
+    assert told[0].startswith("opening group 101 back")
     assert not history.state.open
     assert not history.messages[-1].mention
 
@@ -513,7 +524,8 @@ def test_guests_stopped_by_somebody_all_at_once_are_one_quiet_word() -> None:
     for vmid in range(101, 107):
         history.put(vmid, S)
     told = history.see(tasks=[task("qmshutdown", vmid, number=vmid) for vmid in range(101, 107)])
-    assert len(told) == 1 and history.messages[-1].silent
+    assert len(told) == 1
+    assert history.messages[-1].silent
     assert not history.state.open
 
 
@@ -543,7 +555,8 @@ def test_a_flapping_guest_that_is_made_again_and_not_started_is_no_alarm(by: lis
     history.see(tasks=by)
     history.guests[101] = replace(there, state=S, uptime=None)
     told = history.looks(20)
-    assert told == ["recovery flapping 101"] and not history.state.open
+    assert told == ["recovery flapping 101"]
+    assert not history.state.open
     assert history.see(R, S) == [DOWN]
 
 
@@ -552,7 +565,8 @@ def test_a_flapping_guest_made_a_template_is_forgotten_at_once() -> None:
     history.see(R)
     flap(history, 4)
     history.put(101, S, template=True)
-    assert history.see() == [] and not history.state.open
+    assert history.see() == []
+    assert not history.state.open
 
 
 def test_a_restart_right_after_the_guest_was_asked_for_is_seen() -> None:

@@ -23,7 +23,8 @@ def test_three_failures_are_one_message_and_one_when_it_is_back() -> None:
     assert fail(history, 10, seconds=10) == [[], [], ["opening source"], *[[]] * 7]
     incident = history.state.open[history.state.source.incident or 0]
     assert (incident.subject, incident.level, incident.watched) == (SOURCE, Severity.CRITICAL, 1)
-    assert incident.fault and (incident.fault.error, incident.fault.values) == (
+    assert incident.fault
+    assert (incident.fault.error, incident.fault.values) == (
         "Unreachable",
         (("host", "pve.example.com"),),
     )
@@ -110,7 +111,8 @@ def test_a_refused_token_is_told_as_what_it_is() -> None:
     history.see(R)
     assert history.looks(3, fault=TokenRefused()) == ["opening source"]
     fault = history.incident().fault
-    assert fault is not None and fault.error == "TokenRefused"
+    assert fault is not None
+    assert fault.error == "TokenRefused"
 
 
 def test_an_outage_outlives_the_bot() -> None:
@@ -137,7 +139,8 @@ def test_an_empty_list_is_a_fault_of_the_source() -> None:
     history.see()
     history.guests.clear()
     assert [history.see() for _ in range(100)] == [[], [], ["opening source"], *[[]] * 97]
-    assert history.incidents[1].fault and history.incidents[1].fault.error == NothingVisible.__name__
+    assert history.incidents[1].fault
+    assert history.incidents[1].fault.error == NothingVisible.__name__
     for vmid in range(101, 105):
         history.put(vmid, R)
     assert history.see() == ["recovery source"]
@@ -156,7 +159,8 @@ def test_half_of_the_guests_gone_at_once_is_a_fault_of_the_source() -> None:
     history.see()
     gone = {vmid: history.guests.pop(vmid) for vmid in (101, 102)}
     assert [history.see() for _ in range(5)] == [[], [], ["opening source"], [], []]
-    assert history.incidents[1].fault and history.incidents[1].fault.error == HalfGone.__name__
+    assert history.incidents[1].fault
+    assert history.incidents[1].fault.error == HalfGone.__name__
     history.guests |= gone
     assert history.see() == ["recovery source"]
 
@@ -205,7 +209,8 @@ def test_a_dead_node_is_one_message_that_names_its_guests() -> None:
     assert history.see() == []  # suspected
     assert history.see() == ["opening node pve1"]
     incident = history.incident()
-    assert incident.level is Severity.CRITICAL and len(incident.guests) == 100
+    assert incident.level is Severity.CRITICAL
+    assert len(incident.guests) == 100
     assert [history.see() for _ in range(20)] == [[]] * 20
     history.nodes["pve1"] = True
     for vmid in range(101, 201):
@@ -251,7 +256,8 @@ def test_a_guest_that_ha_starts_elsewhere_is_told_as_such() -> None:
     history.put(101, R, node="pve2", uptime=10)
     assert history.see() == ["opening note 101 elsewhere"]
     fact = history.incident().guests[0]
-    assert fact.node == "pve2" and history.incident().level is Severity.INFO
+    assert fact.node == "pve2"
+    assert history.incident().level is Severity.INFO
     history.put(102, S, node="pve2")
     assert history.see() == []
     history.put(102, R, node="pve2", uptime=10)
@@ -270,7 +276,8 @@ def test_a_guest_that_does_not_come_back_with_its_node_is_told_after_five_minute
     told = [history.see() for _ in range(8)]
     assert told == [[], [], [], [], ["opening guest 101 stopped"], [], [], []]
     fact = history.incidents[max(history.incidents)].guests[0]
-    assert fact.after_node and not fact.after_ha
+    assert fact.after_node
+    assert not fact.after_ha
 
 
 def test_a_guest_that_ha_moved_and_does_not_start_is_told_as_such() -> None:
@@ -284,7 +291,8 @@ def test_a_guest_that_ha_moved_and_does_not_start_is_told_as_such() -> None:
     told = [history.see() for _ in range(8)]
     assert [one for one in told if one] == [["opening guest 101 stopped"]]
     fact = history.incidents[max(history.incidents)].guests[0]
-    assert fact.after_ha and not fact.after_node
+    assert fact.after_ha
+    assert not fact.after_node
 
 
 def test_a_guest_that_was_stopped_before_is_not_named() -> None:
@@ -305,7 +313,8 @@ def test_a_node_taken_out_of_the_cluster_is_forgotten() -> None:
     assert history.see() == ["opening node pve2"]
     del history.nodes["pve2"]
     assert history.see() == []
-    assert history.incident().forgotten and not history.state.open
+    assert history.incident().forgotten
+    assert not history.state.open
 
 
 def test_a_list_without_nodes_says_nothing_of_them() -> None:
@@ -355,7 +364,8 @@ def test_a_node_that_is_only_suspected_leaves_its_guests_alone() -> None:
     history.see()
     history.nodes["pve1"] = False
     history.see()
-    assert history.state.guests[101].held is None and not history.state.guests[101].lost_node
+    assert history.state.guests[101].held is None
+    assert not history.state.guests[101].lost_node
 
 
 def test_a_guest_that_ha_has_yet_to_start_is_not_lost_with_its_new_node() -> None:
@@ -367,4 +377,5 @@ def test_a_guest_that_ha_has_yet_to_start_is_not_lost_with_its_new_node() -> Non
     history.see()
     history.nodes["pve2"] = False
     history.looks(2)
-    assert history.incident().node == "pve2" and history.incident().guests == ()
+    assert history.incident().node == "pve2"
+    assert history.incident().guests == ()

@@ -29,7 +29,8 @@ def test_a_threshold_is_told_after_three_reads_and_over_five_points_lower() -> N
     history.see(R)
     assert history.see(R, R, **busy(0.8)) == []
     assert history.see(R, **busy(0.8)) == [OVER]
-    assert history.incident().percent == 80 and history.incident().limit == 80
+    assert history.incident().percent == 80
+    assert history.incident().limit == 80
     assert history.see(*[R] * 5, **busy(0.76)) == []
     assert history.see(R, R, **busy(0.75)) == []
     assert history.see(R, **busy(0.75)) == ["recovery gauge cpu 101"]
@@ -58,7 +59,8 @@ def test_a_guest_that_stops_ends_its_thresholds_silently() -> None:
     history.see(R, R, R, **busy(0.9))
     assert history.see(S) == [DOWN]
     over = next(incident for incident in history.last.incidents if incident.metric)
-    assert over.forgotten and not over.open
+    assert over.forgotten
+    assert not over.open
     assert history.see(R, R, **busy(0.9)) == ["recovery guest 101"]
     assert history.see(R, **busy(0.9)) == [OVER]
 
@@ -77,7 +79,8 @@ def test_taking_the_threshold_away_ends_it() -> None:
     history.see(R, R, R, **busy(0.9))
     history.entries = (WatchEntry(101),)
     assert history.see(R, **busy(0.9)) == []
-    assert history.incident().forgotten and not history.state.gauges
+    assert history.incident().forgotten
+    assert not history.state.gauges
 
 
 # -- storages
@@ -192,7 +195,8 @@ def test_what_is_still_down_when_the_mute_ends_is_told_then() -> None:
     history.see(R)
     mute(history, "guest/101", 300)
     told = [history.see(S) for _ in range(8)]
-    assert told.index([DOWN]) == 4 and flat(told) == [DOWN]
+    assert told.index([DOWN]) == 4
+    assert flat(told) == [DOWN]
     assert history.see(R) == ["recovery guest 101"]
 
 
@@ -250,7 +254,9 @@ def test_when_a_mute_of_many_ends_what_goes_on_is_one_message() -> None:
     told = [history.see() for _ in range(8)]
     assert [len(one) for one in told if one] == [1]
     message = history.messages[-1]
-    assert message.post is MessageKind.UNMUTED and message.mention and len(message.incidents) == 20
+    assert message.post is MessageKind.UNMUTED
+    assert message.mention
+    assert len(message.incidents) == 20
     for vmid in range(101, 121):
         history.put(vmid, R)
     assert len(history.see()) == 1
@@ -306,7 +312,8 @@ def test_in_the_quiet_hours_only_what_is_critical_is_told() -> None:
     assert history.see(R, quiet=True) == []  # it runs again: not worth waking somebody
     told = history.see()
     assert told == ["digest gauge cpu 102 back guest 101 back"]
-    assert history.messages[-1].silent and not history.messages[-1].mention
+    assert history.messages[-1].silent
+    assert not history.messages[-1].mention
     assert history.see() == []
 
 

@@ -27,7 +27,8 @@ def moved(*states: AnswerState) -> Answer:
 )
 def test_an_answer_goes_on(states: tuple[AnswerState, ...]) -> None:
     answer = moved(*states)
-    assert answer.state is states[-1] and answer.answered
+    assert answer.state is states[-1]
+    assert answer.answered
 
 
 @pytest.mark.parametrize(

@@ -344,7 +344,8 @@ def test_a_message_begins_and_ends_with_something_to_read() -> None:
 
 def test_a_reminder_that_comes_after_the_end_says_that_it_is_over() -> None:
     text = message_text(EN, posting(MessageKind.REMINDER, OPENINGS["back"]))
-    assert text.startswith("🟢") and "Still" not in text
+    assert text.startswith("🟢")
+    assert "Still" not in text
 
 
 # --- buttons ---
@@ -380,7 +381,9 @@ def test_a_message_that_is_not_edited_says_so_in_its_buttons() -> None:
     """A press on such a message is therefore answered with a message of its own."""
     for button in alert_buttons(EN, DOWN, edited=False):
         match = ALERT.fullmatch(str(button.item.custom_id))
-        assert match and match["unedited"] == ":r" and match["incident"] == "17"
+        assert match
+        assert match["unedited"] == ":r"
+        assert match["incident"] == "17"
 
 
 @languages
@@ -564,7 +567,8 @@ def test_hundreds_at_once_fit_into_one_message(language: Language) -> None:
             assert text.splitlines()[-1].startswith(("-#", "🟢"))
             assert "`" not in masked(text), "nothing was cut in the middle"
     digest = message_text(t, posting(MessageKind.DIGEST, *[replace(MANY, guests=facts)] * 300), 1e9)
-    assert len(digest) <= CONTENT_MOST and "`" not in masked(digest)
+    assert len(digest) <= CONTENT_MOST
+    assert "`" not in masked(digest)
     assert re.search(r"\b29\d\b", digest), "how many more there are"
     assert len(message_text(t, posting(MessageKind.WORD, text="w" * 5000))) == CONTENT_MOST
 
