@@ -138,7 +138,7 @@ class ProxmoxBot(commands.Bot):
         self.running: asyncio.Task[None] | None = None
         """The task that runs `start`, if `close` has to end it."""
 
-    async def start(self, token: str, *, reconnect: bool = True) -> None:
+    async def start(self, token: str, *, reconnect: bool = True) -> None:  # noqa: ARG002  # discord.py's signature
         """Watch Proxmox from now on, and connect to Discord whenever it can be reached.
 
         Raises: StartFailed, DiscordRefused.

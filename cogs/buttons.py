@@ -186,9 +186,9 @@ _HANDLERS: tuple[tuple[re.Pattern[str], OperationOf, Handler], ...] = (
     (GUEST, _guest_operation, _guest),
     (ALERT, _alert_operation, _alert),
     (PAGE, _page_operation, _page),
-    (AUDIT, lambda match: Operation.AUDIT, _audit),
-    (HISTORY, lambda match: Operation.MONITOR_HISTORY, _history),
-    (QUESTION, lambda match: None, _question),  # the action is stored in the question, not in the button
+    (AUDIT, lambda _match: Operation.AUDIT, _audit),
+    (HISTORY, lambda _match: Operation.MONITOR_HISTORY, _history),
+    (QUESTION, lambda _match: None, _question),  # the action is stored in the question, not in the button
 )
 
 

@@ -18,7 +18,7 @@ class UnjoinedThreads(ThreadPoolExecutor):
     A DNS look-up may hang for half a minute and cannot be cut.
     """
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002  # as in Executor
         super().shutdown(wait=False, cancel_futures=True)
 
 

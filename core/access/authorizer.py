@@ -23,7 +23,7 @@ Check = Callable[[Guest], Refused | None]
 """Returns why a person may not act on a guest, or None."""
 
 
-def allow_anyone(guest: Guest) -> Refused | None:
+def allow_anyone(_guest: Guest) -> Refused | None:
     """Admit everybody, for the bot's own reads after an allowed action."""
     return None
 

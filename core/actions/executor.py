@@ -55,7 +55,7 @@ class Executor:
         self._sender = Sender(proxmox, clock)
         self._results = ResultReader(proxmox, cluster_cache, clock, planner.finder)
         self._claims = Claims(clock)
-        self._on_unknown: Callable[[int], None] = lambda attempt: None
+        self._on_unknown: Callable[[int], None] = lambda _attempt: None
         self._running: set[asyncio.Task[object] | None] = set()
         self.ending = False  # True while the bot shuts down: no action starts any more
 

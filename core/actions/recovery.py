@@ -91,7 +91,7 @@ class ActionRecovery:
         audit: AuditLog,
         expected: ExpectedStops,
         notifier: OutcomeNotifier,
-        is_busy: Callable[[int], bool] = lambda vmid: False,
+        is_busy: Callable[[int], bool] = lambda _vmid: False,
     ) -> None:
         self._on_deleted: Callable[[int], None] = lambda vmid: None
         self._proxmox, self._clock, self._store, self._audit = proxmox, clock, store, audit

@@ -23,7 +23,7 @@ class WatchList:
     def __init__(self, store: WatchStore) -> None:
         self._store = store
         self.entries: tuple[WatchEntry, ...] = ()
-        self.on_edited: Callable[[str], None] = lambda name: None
+        self.on_edited: Callable[[str], None] = lambda _name: None
         """Called with the name of a file that keeps another edit of the list, made while the bot ran."""
 
     def load(self, entries: tuple[WatchEntry, ...]) -> None:

@@ -53,7 +53,7 @@ class Session:
         self.id = session_id
         self.sequence = 0
         self.socket: _Socket | None = None
-        self.feed: Callable[[str, Mapping[str, Any]], None] = lambda event, payload: None
+        self.feed: Callable[[str, Mapping[str, Any]], None] = lambda _event, _payload: None
         """Set by the World: turns an event of the world into an event of this session, by its intents."""
         self.ask_members: Callable[[Mapping[str, Any]], Awaitable[None]] | None = None
         """Set by the World: answers opcode 8 with GUILD_MEMBERS_CHUNK events."""

@@ -282,7 +282,7 @@ class DiscordService:
             self.message_version += 1
         self._notify()
 
-    async def _gateway_address(self, request: web.Request) -> web.Response:
+    async def _gateway_address(self, _request: web.Request) -> web.Response:
         limit = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1}
         return json_answer(200, {"url": self.gateway_url, "shards": 1, "session_start_limit": limit})
 

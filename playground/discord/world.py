@@ -71,7 +71,7 @@ class _Parsers(dict[str, Callable[[Mapping[str, Any]], None]]):
     def __missing__(self, event: str) -> Callable[[Mapping[str, Any]], None]:
         return lambda payload: self._push(event, payload)
 
-    def get(self, event: str, default: Any = None) -> Any:
+    def get(self, event: str, _default: Any = None) -> Any:
         return self[event]
 
 
@@ -122,8 +122,8 @@ class World(simcord.Env):
     async def _settle_internal(
         self,
         *,
-        timeout: float | None = None,
-        idle: float = 0.05,
+        timeout: float | None = None,  # noqa: ARG002  # SimCord's signature
+        idle: float = 0.05,  # noqa: ARG002  # the same signature
         dispatch: str | None = None,
         _deadline: float | None = None,
     ) -> None:

@@ -117,7 +117,7 @@ class TaskListTruth(TaskTruth):
     def _routes_truth_tasks(self) -> list[tuple[str, str, Any]]:
         return [("GET", "/cluster/tasks", self._cluster_tasks)]
 
-    async def _cluster_tasks(self, v: Values, user: str) -> list[Values]:
+    async def _cluster_tasks(self, _v: Values, user: str) -> list[Values]:
         """Follow API2/Cluster.pm tasks: the broadcasts of each node.
 
         Users without Sys.Audit see only tasks of exactly their name. So a token sees none, because the list

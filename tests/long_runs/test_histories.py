@@ -721,7 +721,9 @@ def test_histories_tell_what_the_oracle_owes() -> None:
 # -- planted bugs
 
 
-async def believed(self: Poller, first: Cluster, found: Suspects, unanswered: frozenset[int]) -> Observation:
+async def believed(
+    _self: Poller, first: Cluster, _found: Suspects, _unanswered: frozenset[int]
+) -> Observation:
     """Trust the list, whatever the guest itself would answer."""
     return Observation(first)
 
@@ -771,12 +773,12 @@ def only_an_answer_counts(self: ExpectedStops, plan: Plan) -> Iterator[ExpectedS
             raise
 
 
-async def nobody_is_asked(self: object, *given: object, busy: bool = False) -> dict[str, object]:
+async def nobody_is_asked(*_given: object, **_more: object) -> dict[str, object]:
     """Query nobody, so that states missing from the lists stay unknown."""
     return {}
 
 
-def one_guest_each_time(self: StatusPoller, unknown: Sequence[Guest]) -> list[Guest]:
+def one_guest_each_time(_self: StatusPoller, unknown: Sequence[Guest]) -> list[Guest]:
     """Query the same guest every time."""
     return list(unknown)[:1]
 

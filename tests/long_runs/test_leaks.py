@@ -29,7 +29,7 @@ def test_no_hidden_guest_is_told_of(tmp_path: Path, seed: int) -> None:
     assert found.figures["twins"] > 5
 
 
-def everything(self: Authorizer, actor: Actor, cluster: Cluster) -> Cluster:
+def everything(_self: Authorizer, _actor: Actor, cluster: Cluster) -> Cluster:
     return cluster
 
 

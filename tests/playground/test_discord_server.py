@@ -317,7 +317,7 @@ def test_a_nonce_counts_for_minutes_and_only_where_it_is_enforced() -> None:
     nonces = Nonces(180.0, lambda: now[0])
 
     def sent(path: str = "/channels/1/messages", **body: Any) -> Any:
-        return nonces.answer(Call("POST", path, {"content": "x", **body}), lambda call: {"id": next(made)})[
+        return nonces.answer(Call("POST", path, {"content": "x", **body}), lambda _call: {"id": next(made)})[
             "id"
         ]
 

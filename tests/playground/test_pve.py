@@ -117,7 +117,8 @@ def test_power_actions_refuse_unknown_parameters(api: Any) -> None:
     assert list(refused.errors) == ["force"]
 
 
-def test_a_wrong_token_is_401_late_and_empty(pve: Pve, api: Any) -> None:
+@pytest.mark.usefixtures("api")
+def test_a_wrong_token_is_401_late_and_empty(pve: Pve) -> None:
     pve.auth_delay = 0.3
     asked = time.monotonic()
     refused = refusal(client(pve, "wrong").version.get)
@@ -370,7 +371,7 @@ def test_a_guest_is_locked_while_its_snapshot_is_made(
     assert row_of(api, vmid)["lock"] == "backup"
 
 
-def test_a_full_clone_counts_percents_a_linked_one_does_not(pve: Pve, api: Any) -> None:
+def test_a_full_clone_counts_percents_a_linked_one_does_not(api: Any) -> None:
     full = log_of(api, api.nodes("pve1").qemu(900).clone.post(newid=120, full=1))
     assert "transferred 983.0 MiB of 8.0 GiB (12.00%)" in full
     assert full[-2:] == ["transferred 8.0 GiB of 8.0 GiB (100.00%)", "TASK OK"]
@@ -440,7 +441,7 @@ def test_stop_can_overrule_a_shutdown(pve: Pve, api: Any) -> None:
 # ----------------------------------------------------------------- config
 
 
-def test_a_running_vms_new_cores_are_pending_until_a_restart_through_the_api(pve: Pve, api: Any) -> None:
+def test_a_running_vms_new_cores_are_pending_until_a_restart_through_the_api(api: Any) -> None:
     vm = api.nodes("pve1").qemu(100)
     vm.config.put(cores=4, memory=4096)
     assert (vm.config.get()["cores"], vm.config.get()["memory"]) == (4, "4096")
@@ -474,9 +475,7 @@ def test_pending_values_are_typed_as_in_the_config(pve: Pve, api: Any) -> None:
     )
 
 
-def test_pending_values_come_with_stop_and_start_and_go_with_revert_or_the_old_value(
-    pve: Pve, api: Any
-) -> None:
+def test_pending_values_come_with_stop_and_start_and_go_with_revert_or_the_old_value(api: Any) -> None:
     vm = api.nodes("pve1").qemu(100)
     vm.config.put(cores=8)
     vm.config.put(cores=2)
@@ -643,7 +642,7 @@ def test_the_ha_manager_acts_after_its_task_has_ended(pve: Pve, api: Any) -> Non
 # -------------------------------------------------------------- snapshots
 
 
-def test_snapshots_form_a_tree_and_come_in_no_order(pve: Pve, api: Any) -> None:
+def test_snapshots_form_a_tree_and_come_in_no_order(api: Any) -> None:
     for guest, ram in ((api.nodes("pve1").qemu(100), {"vmstate": 1}), (api.nodes("pve1").lxc(200), {})):
         for name in ("first", "second", "third", "fourth"):
             guest.snapshot.post(snapname=name, description=name.upper(), **ram)
@@ -793,9 +792,7 @@ def test_between_two_rounds_of_pvestatd_resources_are_stale(pve: Pve, api: Any) 
     assert (row_of(api, 100)["status"], row_of(api, 120)["name"]) == ("stopped", "new")
 
 
-def test_use_moves_within_bounds_and_counters_only_grow(
-    pve: Pve, api: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_use_moves_within_bounds_and_counters_only_grow(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     real, shift = time.time, [0.0]
     monkeypatch.setattr("playground.pve.metrics.time.time", lambda: real() + shift[0])
     seen: list[dict[str, Any]] = []

@@ -57,7 +57,11 @@ def until(true: Any) -> None:
 
 @BOTH
 def test_a_backup_locks_its_guest_while_it_runs(
-    pve: Pve, api: Any, vmid: int, kind: str, prefix: str
+    pve: Pve,
+    api: Any,
+    vmid: int,
+    kind: str,  # noqa: ARG001  # BOTH gives it
+    prefix: str,  # noqa: ARG001  # BOTH gives it
 ) -> None:
     plan = pve.backup_job(vmid, hold=True, user="alice@pam")
     assert row_of(api, vmid)["lock"] == "backup"
@@ -77,7 +81,7 @@ def test_a_backup_locks_its_guest_while_it_runs(
 
 
 @BOTH
-def test_a_backup_of_a_locked_guest_fails(pve: Pve, api: Any, vmid: int, kind: str, prefix: str) -> None:
+def test_a_backup_of_a_locked_guest_fails(pve: Pve, api: Any, vmid: int, kind: str, prefix: str) -> None:  # noqa: ARG001  # BOTH gives it
     pve.snapshot_lock(vmid, "snapshot")
     plan = pve.backup_job(vmid)
     assert api.nodes("pve1").tasks(plan.upid).status.get()["exitstatus"] == "job errors"
@@ -106,7 +110,11 @@ def test_a_job_of_several_guests_has_an_empty_id_and_needs_its_node(pve: Pve, ap
 
 @BOTH
 def test_in_stop_mode_the_guest_is_down_meanwhile(
-    pve: Pve, api: Any, vmid: int, kind: str, prefix: str
+    pve: Pve,
+    api: Any,
+    vmid: int,
+    kind: str,
+    prefix: str,  # noqa: ARG001  # BOTH gives it
 ) -> None:
     """A VM is stopped by a separate task (QemuServer.pm stop_vm runs `qm shutdown`)."""
     plan = pve.backup_job(vmid, hold=True, mode="stop")
@@ -131,7 +139,12 @@ def test_a_stopped_guest_stays_stopped_in_stop_mode(pve: Pve, api: Any) -> None:
 @BOTH
 @pytest.mark.parametrize("how", ["stop", "shutdown"])
 def test_another_administrator_stops_and_starts_a_guest(
-    pve: Pve, api: Any, vmid: int, kind: str, prefix: str, how: str
+    pve: Pve,
+    api: Any,
+    vmid: int,
+    kind: str,  # noqa: ARG001  # BOTH gives it
+    prefix: str,
+    how: str,
 ) -> None:
     pve.stop_as(vmid, "alice@pam", how=prefix + how)
     assert row_of(api, vmid)["status"] == "stopped"
@@ -163,7 +176,7 @@ def test_another_administrator_restarts_a_guest(
 
 
 @BOTH
-def test_another_administrator_deletes_a_guest(pve: Pve, api: Any, vmid: int, kind: str, prefix: str) -> None:
+def test_another_administrator_deletes_a_guest(pve: Pve, api: Any, vmid: int, kind: str, prefix: str) -> None:  # noqa: ARG001  # BOTH gives it
     pve.stop_as(vmid)
     pve.act_as(vmid, "destroy", "alice@pam")
     assert vmid not in {row["vmid"] for row in api.cluster.resources.get(type="vm")}
@@ -220,7 +233,11 @@ def test_who_is_not_there_cannot_crash(pve: Pve) -> None:
 
 @BOTH
 def test_a_guest_that_bounces_has_only_a_lower_uptime(
-    pve: Pve, api: Any, vmid: int, kind: str, prefix: str
+    pve: Pve,
+    api: Any,
+    vmid: int,
+    kind: str,  # noqa: ARG001  # BOTH gives it
+    prefix: str,  # noqa: ARG001  # BOTH gives it
 ) -> None:
     pve.set_uptime(vmid, 5000)
     pve.bounce(vmid)
@@ -289,7 +306,11 @@ def test_a_node_that_was_down_comes_back_with_fresh_guests(pve: Pve, api: Any) -
 
 @BOTH
 def test_ha_runs_a_guest_of_a_lost_node_elsewhere(
-    pve: Pve, api: Any, vmid: int, kind: str, prefix: str
+    pve: Pve,
+    api: Any,
+    vmid: int,
+    kind: str,  # noqa: ARG001  # BOTH gives it
+    prefix: str,
 ) -> None:
     pve.set_uptime(vmid, 5000)
     pve.node_offline("pve1")

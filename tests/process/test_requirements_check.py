@@ -67,7 +67,7 @@ def test_with_the_real_old_pythons_of_this_machine() -> None:
             assert len(told.splitlines()) == 2, "one sentence, in two languages"
 
 
-def test_missing_packages_are_named_with_the_command(tmp_path: Path) -> None:
+def test_missing_packages_are_named_with_the_command() -> None:
     """The test uses a Python without site-packages, which has no packages."""
     code, told = run(
         sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); import bot"

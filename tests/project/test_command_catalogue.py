@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from core.operations import ACTIONS, OPERATIONS
-from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.catalogue import ACTION, COMMANDS, Command
 from tests.support.stage import Stage
@@ -25,7 +24,7 @@ def leaves(commands: list[dict[str, Any]], before: str = "") -> dict[str, dict[s
     return found
 
 
-async def test_every_registered_command_has_a_row(scene: Stage, pve: Pve) -> None:
+async def test_every_registered_command_has_a_row(scene: Stage) -> None:
     registered = leaves(scene.server.commands(scene.guild))
     differ = registered.keys() ^ {command.word for command in COMMANDS}
     assert not differ, (

@@ -47,7 +47,7 @@ UPID = "UPID:pve1:0000A1B2:00C3D4E5:6716F2A0:qmstart:100:discordbot@pve!bot:"
 _Call = Callable[[ProxmoxClient, Guest], Awaitable[Any]]
 
 READS: dict[str, _Call] = {
-    "cluster": lambda client, guest: client.cluster(),
+    "cluster": lambda client, _guest: client.cluster(),
     "status": lambda client, guest: client.status(guest),
     "config": lambda client, guest: client.config(guest),
     "pending": lambda client, guest: client.pending(guest),
@@ -57,12 +57,12 @@ READS: dict[str, _Call] = {
     "backups": lambda client, guest: client.backups(guest),
     "addresses": lambda client, guest: client.addresses(guest),
     "recent_tasks": lambda client, guest: client.recent_tasks(guest, 3),
-    "cluster_tasks": lambda client, guest: client.cluster_tasks(),
-    "node_tasks": lambda client, guest: client.node_tasks("pve1", 1_790_000_000),
-    "failed_backups": lambda client, guest: client.failed_backups("pve1", 1_790_000_000),
-    "next_id": lambda client, guest: client.next_id(),
-    "task_status": lambda client, guest: client.task_status(UPID),
-    "task_log": lambda client, guest: client.task_log(UPID, 0, 20),
+    "cluster_tasks": lambda client, _guest: client.cluster_tasks(),
+    "node_tasks": lambda client, _guest: client.node_tasks("pve1", 1_790_000_000),
+    "failed_backups": lambda client, _guest: client.failed_backups("pve1", 1_790_000_000),
+    "next_id": lambda client, _guest: client.next_id(),
+    "task_status": lambda client, _guest: client.task_status(UPID),
+    "task_log": lambda client, _guest: client.task_log(UPID, 0, 20),
 }
 """Every method that only reads."""
 

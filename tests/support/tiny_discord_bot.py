@@ -24,7 +24,7 @@ class CountButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"cou
         self.n = n
 
     @classmethod
-    async def from_custom_id(cls, interaction: Any, item: Any, match: Any, /) -> CountButton:
+    async def from_custom_id(cls, _interaction: Any, _item: Any, match: Any, /) -> CountButton:
         return cls(int(match["n"]))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
@@ -76,7 +76,7 @@ async def create(interaction: discord.Interaction[Any], vmid: int, name: str) ->
 
 
 @create.autocomplete("name")
-async def names(interaction: discord.Interaction[Any], current: str) -> list[app_commands.Choice[str]]:
+async def names(_interaction: discord.Interaction[Any], current: str) -> list[app_commands.Choice[str]]:
     count = 26 if current == "many" else 2
     label = "x" * 101 if current == "long" else f"{current}-"
     return [app_commands.Choice(name=f"{label}{i}", value=f"{current}{i}") for i in range(count)]

@@ -261,7 +261,7 @@ def watch_of(
     """Build a watch with this knowledge that never polls."""
     clock, proxmox = FakeClock(), FakeProxmox(FakeClock())
     expected, reader = ExpectedStops(clock), ClusterCache(proxmox, clock)
-    watch = Watch(reader, proxmox, clock, expected, NoStore(), JOURNAL, Rules(), lambda unix: False)
+    watch = Watch(reader, proxmox, clock, expected, NoStore(), JOURNAL, Rules(), lambda _unix: False)
     watch._watch_list.entries, watch.read_error = entries, trouble
     watch._persistence.state = WatchState(
         guests={guest.vmid: guest for guest in known}, mutes={mute.target: mute for mute in mutes}
@@ -563,7 +563,7 @@ async def test_questions_asked_and_over(language: Language, golden: Golden) -> N
     views = [*lapsing.views, *stopping.views]
     notes = (t("Cancelled. Nothing was done."), t("Nothing was done."))
     answered = Question("0123456789abcdef", stop, t, never)
-    views += [question_over(around, answered, note) for note in notes]
+    views += [question_over(answered, note) for note in notes]
     for view in views:
         whole(view)
         grey = [bool(button.get("disabled")) for button in buttons_of(view)]

@@ -15,7 +15,7 @@ _JSON = "application/json"
 
 
 async def refuse_proxy_pages(
-    session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
+    _session: aiohttp.ClientSession, _context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
 ) -> None:
     """Refuse pages, as `on_request_end` of an `aiohttp.TraceConfig`.
 

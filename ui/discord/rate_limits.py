@@ -51,8 +51,8 @@ class RateLimitWatch:
 
     async def _before(
         self,
-        session: aiohttp.ClientSession,
-        context: SimpleNamespace,
+        _session: aiohttp.ClientSession,
+        _context: SimpleNamespace,
         params: aiohttp.TraceRequestStartParams,
     ) -> None:
         """Stop requests while a global limit lasts. Discord would refuse them, and many refusals lead to a ban."""
@@ -61,7 +61,10 @@ class RateLimitWatch:
             raise LongRateLimit(*self._answer, left, everywhere=True)
 
     async def _after(
-        self, session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
+        self,
+        _session: aiohttp.ClientSession,
+        _context: SimpleNamespace,
+        params: aiohttp.TraceRequestEndParams,
     ) -> None:
         response, place = params.response, _place_of(params.url.path)
         if response.status != 429 or not response.headers.get("Via"):

@@ -42,13 +42,13 @@ async def ask(services: Services, reply: Reply, plan: Plan) -> None:
     """Show the plan and its buttons as the reply's message. Do not wait for the answer."""
 
     async def end(note: str) -> None:
-        await reply.show(question_over(services, question, note))
+        await reply.show(question_over(question, note))
 
     question = Question(secrets.token_hex(8), plan, reply.t, end)
     services.questions.add(question)
     question.lapse = asyncio.create_task(_lapse(services, question))
     try:
-        await reply.show(_question_card(services, question))
+        await reply.show(_question_card(question))
     except BaseException:
         services.questions.take(question.nonce)
         raise
@@ -83,14 +83,12 @@ async def _end(question: Question, note: str) -> None:
         log_unexpected(error)
 
 
-def question_over(services: Services, question: Question, note: str) -> ui.LayoutView:
+def question_over(question: Question, note: str) -> ui.LayoutView:
     """Return the question's card with grey buttons and the reason."""
-    return _question_card(services, question, note, over=True)
+    return _question_card(question, note, over=True)
 
 
-def _question_card(
-    services: Services, question: Question, note: str = "", *, over: bool = False
-) -> ui.LayoutView:
+def _question_card(question: Question, note: str = "", *, over: bool = False) -> ui.LayoutView:
     t, plan = question.t, question.plan
     parts = plan_parts(t, plan)
     limit = "" if over else f"-# {t('Answer within {n} seconds.', n=int(SECONDS))}"
@@ -128,7 +126,7 @@ async def on_press(interaction: Interaction, answer: str, nonce: str, attempt: A
         attempt.record(AuditStep.PLANNED, CANCELLED)
         async with Reply(services, interaction) as reply:
             note = question.t("Cancelled. Nothing was done.")
-            await reply.show(question_over(services, question, note))
+            await reply.show(question_over(question, note))
     else:
         await _carry_out(services, question, attempt)
 
@@ -152,7 +150,7 @@ async def _carry_out(services: Services, question: Question, attempt: Attempt) -
         except BotError:
             if not reply.working:
                 note = question.t("Nothing was done.")
-                await reply.show(question_over(services, question, note))
+                await reply.show(question_over(question, note))
             raise
 
 

@@ -58,7 +58,7 @@ class PersistentButton(ui.DynamicItem[ui.Button[Any]], template=r"[a-z][0-9]:.{1
 
     @classmethod
     async def from_custom_id(
-        cls, interaction: Interaction, item: ui.Item[Any], match: re.Match[str], /
+        cls, _interaction: Interaction, item: ui.Item[Any], _match: re.Match[str], /
     ) -> Self:
         if not isinstance(item, ui.Button):
             raise TypeError(f"not a button: {item!r}")

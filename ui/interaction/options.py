@@ -131,7 +131,7 @@ class GuestId(app_commands.Transformer):
     def type(self) -> discord.AppCommandOptionType:
         return discord.AppCommandOptionType.integer
 
-    async def transform(self, interaction: Interaction, value: int, /) -> int:
+    async def transform(self, _interaction: Interaction, value: int, /) -> int:
         return value
 
     async def autocomplete(  # type: ignore[override]  # discord.py types it for choices of every kind

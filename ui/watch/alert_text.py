@@ -114,11 +114,11 @@ def _forgotten(t: Text, incident: Incident) -> str:
     return event_text(t, incident.guests[0].what if incident.topic is Topic.GUEST else GuestEvent.FORGOTTEN)
 
 
-def _test(t: Text, posting: OutboxMessage) -> list[str]:
+def _test(t: Text, _posting: OutboxMessage) -> list[str]:
     return [f"{TEST} {t('This is a test alert. Alerts arrive in this channel.')}"]
 
 
-def _word(t: Text, posting: OutboxMessage) -> list[str]:
+def _word(_t: Text, posting: OutboxMessage) -> list[str]:
     return [posting.message.text]
 
 

@@ -177,7 +177,7 @@ def _share(used: int | None, total: int | None) -> float | None:
     return used / total * 100 if used is not None and total else None
 
 
-def _no_incident(transition: Transition, percent: float, limit: int) -> Incident:
+def _no_incident(_transition: Transition, _percent: float, _limit: int) -> Incident:
     raise LookupError("a guest that is not there has no use")
 
 

@@ -126,7 +126,7 @@ def test_what_a_longer_pid_left_is_gone(tmp_path: Path) -> None:
 def test_a_file_system_without_locks_is_worked_on_with_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def refuse(handle: int) -> None:
+    def refuse(_handle: int) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(data_lock, "_lock", refuse)
@@ -136,7 +136,7 @@ def test_a_file_system_without_locks_is_worked_on_with_a_warning(
 
 
 def test_a_full_disk_is_no_reason_to_go_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(handle: int, data: bytes) -> int:
+    def full(_handle: int, _data: bytes) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
@@ -154,7 +154,7 @@ def test_other_errors_are_not_taken_for_another_process(
     with pytest.raises(FileNotFoundError):
         lock_data_dir(tmp_path / "missing")
 
-    def broken(handle: int) -> None:
+    def broken(_handle: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     handles = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0  # noqa: PTH208 - numbers, no paths

@@ -103,7 +103,10 @@ def rows(former: FormerData, tmp_path: Path) -> Rows:
 
 
 @pytest.fixture
-def journal(rows: Rows, tmp_path: Path) -> Iterator[SqliteJournal]:
+def journal(
+    rows: Rows,  # noqa: ARG001  # they are read before the journal is opened
+    tmp_path: Path,
+) -> Iterator[SqliteJournal]:
     """The journal of that directory, opened."""
     opened = SqliteJournal(tmp_path / JOURNAL)
     assert opened.open() == JournalReport(OpenOutcome.READ)

@@ -88,7 +88,7 @@ async def test_ha_takes_the_order_and_acts_later(pve: Pve, client: ProxmoxClient
     assert (await client.status(VM)).state is State.STOPPED
 
 
-async def test_the_same_mistake_is_a_task_error_or_a_refusal(pve: Pve, client: ProxmoxClient) -> None:
+async def test_the_same_mistake_is_a_task_error_or_a_refusal(client: ProxmoxClient) -> None:
     assert await ended(client, await client.power(VM, Operation.START)) == "VM 100 already running"
     assert isinstance(await refusal(client.power(CT, Operation.START)), Rejected)
 
@@ -189,7 +189,7 @@ async def test_an_old_digest_changes_nothing(pve: Pve, client: ProxmoxClient) ->
     assert pve.copy_guest_state(200) == before
 
 
-async def test_parameters_that_proxmox_refuses_are_told_in_its_words(pve: Pve, client: ProxmoxClient) -> None:
+async def test_parameters_that_proxmox_refuses_are_told_in_its_words(client: ProxmoxClient) -> None:
     error = await refusal(client.resize(CT, 9999, None, None))
     assert isinstance(error, Rejected)
     assert error.status == 400
@@ -227,7 +227,7 @@ async def test_a_snapshot_with_memory(pve: Pve, client: ProxmoxClient) -> None:
     assert (made.memory, made.description) == (True, "")
 
 
-async def test_a_missing_snapshot_is_a_task_error(pve: Pve, client: ProxmoxClient) -> None:
+async def test_a_missing_snapshot_is_a_task_error(client: ProxmoxClient) -> None:
     words = await ended(client, await client.snapshot_rollback(VM, "never"))
     assert words == "snapshot 'never' does not exist"
 
@@ -253,7 +253,7 @@ async def test_a_protected_guest_is_not_deleted(pve: Pve, client: ProxmoxClient,
     assert pve.guest(guest.vmid) is not None
 
 
-async def test_a_running_guest_is_not_deleted(pve: Pve, client: ProxmoxClient) -> None:
+async def test_a_running_guest_is_not_deleted(client: ProxmoxClient) -> None:
     assert str(await refusal(client.delete(VM))) == str(Rejected(500, "VM 100 is running - destroy failed"))
 
 

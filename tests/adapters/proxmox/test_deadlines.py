@@ -66,7 +66,8 @@ DRIPS: dict[str, ServerStep] = {
 
 
 @pytest.mark.parametrize("name", list(DRIPS))
-async def test_an_answer_that_drips_ends_at_the_deadline(tmp_path: Path, brief: None, name: str) -> None:
+@pytest.mark.usefixtures("brief")
+async def test_an_answer_that_drips_ends_at_the_deadline(tmp_path: Path, name: str) -> None:
     with Rude(tmp_path, DRIPS[name]) as rude:
         client, began = client_of(rude), time.monotonic()
         assert str(await refusal(client.cluster())) == str(TimedOut("127.0.0.1", changing=False))
@@ -77,7 +78,8 @@ async def test_an_answer_that_drips_ends_at_the_deadline(tmp_path: Path, brief: 
         assert len(rude.received) == 2, "neither was repeated"
 
 
-async def test_a_handshake_that_drips_ends_there_too_and_sent_nothing(tmp_path: Path, brief: None) -> None:
+@pytest.mark.usefixtures("brief")
+async def test_a_handshake_that_drips_ends_there_too_and_sent_nothing(tmp_path: Path) -> None:
     with Rude(tmp_path, handshake="drip") as rude:
         client, began = client_of(rude), time.monotonic()
         for call in (client.cluster(), client.power(VM, Operation.STOP)):
@@ -86,7 +88,8 @@ async def test_a_handshake_that_drips_ends_there_too_and_sent_nothing(tmp_path: 
         assert rude.received == []
 
 
-async def test_a_read_that_is_tried_twice_has_one_deadline(tmp_path: Path, brief: None) -> None:
+@pytest.mark.usefixtures("brief")
+async def test_a_read_that_is_tried_twice_has_one_deadline(tmp_path: Path) -> None:
     slow = Drip(LONG, 0.2, at_once=20)
     with Rude(tmp_path, EMPTY_LIST, Cut(), slow) as rude:
         client = client_of(rude)
@@ -97,7 +100,8 @@ async def test_a_read_that_is_tried_twice_has_one_deadline(tmp_path: Path, brief
         assert len(rude.received) == 3
 
 
-async def test_dripping_answers_hold_no_place_and_no_thread(tmp_path: Path, brief: None) -> None:
+@pytest.mark.usefixtures("brief")
+async def test_dripping_answers_hold_no_place_and_no_thread(tmp_path: Path) -> None:
     """Four such answers would otherwise hold the bot for minutes."""
     before = threading.active_count()
     drip = DRIPS["a body that closes"]
@@ -113,9 +117,8 @@ async def test_dripping_answers_hold_no_place_and_no_thread(tmp_path: Path, brie
     await until(lambda: threading.active_count() <= before + 5)
 
 
-async def test_a_name_that_is_not_looked_up_in_time_is_given_up(
-    tmp_path: Path, brief: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("brief")
+async def test_a_name_that_is_not_looked_up_in_time_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that hangs in the system's resolver cannot be cut. The caller still gets an answer."""
     free = threading.Event()
 
@@ -155,7 +158,8 @@ def test_a_look_of_the_watch_ends_before_its_watchdog_calls_it_dead() -> None:
     assert QUEUE_SECONDS < 60
 
 
-async def test_the_playground_drips(pve: Pve, client: ProxmoxClient, brief: None) -> None:
+@pytest.mark.usefixtures("brief")
+async def test_the_playground_drips(pve: Pve, client: ProxmoxClient) -> None:
     pve.between.drip("/cluster/resources", 0.3)
     assert isinstance(await refusal(client.cluster()), TimedOut)
     pve.between.nothing()

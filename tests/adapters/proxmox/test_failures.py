@@ -175,7 +175,8 @@ async def test_the_name_is_not_found(pve: Pve, monkeypatch: pytest.MonkeyPatch) 
         assert str(await refusal(call)) == str(Unreachable("pve.example.jp"))
 
 
-async def test_nobody_takes_the_call(pve: Pve, hasty: None) -> None:
+@pytest.mark.usefixtures("hasty")
+async def test_nobody_takes_the_call(pve: Pve) -> None:
     """The backlog is full, so Linux leaves further connections without an answer."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -207,25 +208,24 @@ async def test_a_failed_handshake_is_no_matter_of_trust(tmp_path: Path, handshak
 
 @BOTH
 @pytest.mark.parametrize("name", list(CHANGES))
-async def test_a_change_without_an_answer_is_sent_once(
-    tmp_path: Path, hasty: None, guest: Guest, name: str
-) -> None:
+@pytest.mark.usefixtures("hasty")
+async def test_a_change_without_an_answer_is_sent_once(tmp_path: Path, guest: Guest, name: str) -> None:
     with Rude(tmp_path, HeldAnswer(STARTED)) as rude:
         call: Any = CHANGES[name]
         assert str(await refusal(call(client_of(rude), guest))) == str(TimedOut("127.0.0.1", changing=True))
         assert len(rude.received) == 1
 
 
-async def test_a_read_without_an_answer_is_not_repeated_and_changed_nothing(
-    tmp_path: Path, hasty: None
-) -> None:
+@pytest.mark.usefixtures("hasty")
+async def test_a_read_without_an_answer_is_not_repeated_and_changed_nothing(tmp_path: Path) -> None:
     with Rude(tmp_path, HeldAnswer(EMPTY_LIST)) as rude:
         error = await refusal(client_of(rude).cluster())
         assert str(error) == str(TimedOut("127.0.0.1", changing=False))
         assert len(rude.received) == 1
 
 
-async def test_the_work_goes_on_after_the_time_out(pve: Pve, client: ProxmoxClient, hasty: None) -> None:
+@pytest.mark.usefixtures("hasty")
+async def test_the_work_goes_on_after_the_time_out(pve: Pve, client: ProxmoxClient) -> None:
     pve.hang("/status/stop", 30, acts=True)
     assert str(await refusal(client.power(VM, Operation.STOP))) == str(TimedOut(pve.host, changing=True))
     assert len(sent(pve)) == 1
@@ -319,7 +319,7 @@ async def test_anything_else_keeps_proxmox_own_words(pve: Pve, client: ProxmoxCl
     assert error.status == 501
 
 
-async def test_a_node_that_does_not_exist(pve: Pve, client: ProxmoxClient) -> None:
+async def test_a_node_that_does_not_exist(client: ProxmoxClient) -> None:
     lost = Guest(100, Kind.QEMU, "nowhere", VM.state)
     error = await refusal(client.status(lost))
     assert isinstance(error, Rejected)

@@ -18,7 +18,7 @@ async def test_a_failure_that_nobody_waits_for_is_no_noise(monkeypatch: pytest.M
     calls, goes_on, ended = Calls(ENDPOINT), threading.Event(), threading.Event()
     begun = asyncio.Event()
 
-    def blocking(self: Calls, *arguments: Any) -> object:
+    def blocking(_self: Calls, *_arguments: Any) -> object:
         loop.call_soon_threadsafe(begun.set)
         goes_on.wait(60)
         ended.set()

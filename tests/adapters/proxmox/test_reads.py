@@ -53,7 +53,7 @@ async def test_the_cluster_is_one_request(pve: Pve, client: ProxmoxClient) -> No
     assert [(node.name, node.online) for node in cluster.nodes] == [("pve1", True), ("pve2", True)]
 
 
-async def test_with_sys_audit_nodes_have_figures(pve: Pve, client: ProxmoxClient) -> None:
+async def test_with_sys_audit_nodes_have_figures(client: ProxmoxClient) -> None:
     nodes = (await client.cluster()).nodes
     assert len(nodes) == 2
     assert all(node.cpus and node.memory and node.memory_total for node in nodes)
@@ -182,7 +182,7 @@ async def test_config_of_a_container(pve: Pve, client: ProxmoxClient) -> None:
 
 @BOTH
 async def test_snapshots_are_sorted_by_time_and_current_is_none(
-    pve: Pve, client: ProxmoxClient, guest: Guest, monkeypatch: pytest.MonkeyPatch
+    pve: Pve, client: ProxmoxClient, guest: Guest
 ) -> None:
     assert await client.snapshots(guest) == ()
     for at, name in enumerate(("zeta", "alpha", "mid")):

@@ -220,9 +220,8 @@ TROUBLES: dict[str, list[ServerStep]] = {
 
 
 @pytest.mark.parametrize("trouble", list(TROUBLES))
-async def test_the_token_is_in_no_error_and_no_log(
-    tmp_path: Path, hasty: None, log: list[str], trouble: str
-) -> None:
+@pytest.mark.usefixtures("hasty")
+async def test_the_token_is_in_no_error_and_no_log(tmp_path: Path, log: list[str], trouble: str) -> None:
     calls = EVERY if trouble != "late" else {"cluster": EVERY["cluster"], "stop": EVERY["stop"]}
     with Rude(tmp_path, *TROUBLES[trouble]) as rude:
         found = await with_every_method(client_of(rude), calls, [VM])

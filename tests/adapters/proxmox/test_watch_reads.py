@@ -42,7 +42,7 @@ async def test_who_stopped_a_guest(pve: Pve, client: ProxmoxClient, guest: Guest
     assert (await client.status(guest)).state is State.STOPPED
 
 
-async def test_the_bots_own_tasks_bear_its_token(pve: Pve, client: ProxmoxClient) -> None:
+async def test_the_bots_own_tasks_bear_its_token(client: ProxmoxClient) -> None:
     upid = await client.power(VM, Operation.STOP)
     task = await only_task(client)
     assert (task.upid, task.user) == (upid, client.identity)

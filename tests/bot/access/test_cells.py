@@ -131,7 +131,7 @@ async def test_an_owner_reads_for_which_guest_a_tick_holds(bare_scene: Stage, pv
     assert "operator" not in text.split("✅")[0]
 
 
-async def test_a_role_that_does_not_reach_the_guest_is_said_not_to(bare_scene: Stage, pve: Pve) -> None:
+async def test_a_role_that_does_not_reach_the_guest_is_said_not_to(bare_scene: Stage) -> None:
     scene, cast_ = bare_scene, Cast(bare_scene)
     both = scene.server.person(
         scene.guild,

@@ -75,7 +75,11 @@ async def cast(bare_scene: Stage) -> Cast:
 
 
 @pytest.fixture
-async def decisions(bare_scene: Stage, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> Decisions:
+async def decisions(
+    bare_scene: Stage,
+    cast: Cast,  # noqa: ARG001  # its roles are read with the list
+    monkeypatch: pytest.MonkeyPatch,
+) -> Decisions:
     await bare_scene.services.cluster_cache.read()
     made = Decisions(bare_scene)
     monkeypatch.setattr("core.access.authorizer.decide", made)
@@ -151,9 +155,8 @@ async def test_the_gate_refuses_before_anything_is_read(
     assert len(bare_scene.sent()) == before
 
 
-async def test_of_a_guest_that_is_hidden_by_the_list_no_status_is_read(
-    bare_scene: Stage, cast: Cast, decisions: Decisions, pve: Pve
-) -> None:
+@pytest.mark.usefixtures("decisions")
+async def test_of_a_guest_that_is_hidden_by_the_list_no_status_is_read(bare_scene: Stage, cast: Cast) -> None:
     reply = await bare_scene.say(cast["game"], "stop", vmid=101)
     bare_scene.assert_refused(reply, cast["game"], GuestNotFound(101))
     assert bare_scene.sent("GET", "/101/") == []

@@ -113,7 +113,7 @@ async def test_a_resize_is_the_one_that_was_shown(bare_scene: Stage, pve: Pve) -
 
 
 async def test_a_resize_that_withdraws_says_so_and_offers_no_button_that_cannot_work(
-    bare_scene: Stage, pve: Pve
+    bare_scene: Stage,
 ) -> None:
     scene, words = bare_scene, {"name": "web01", "reason": "x"}
     await scene.start_bot(PROTECTED_VM_IDS="101")

@@ -282,7 +282,7 @@ async def test_a_hidden_guest_that_is_busy_is_as_one_that_is_not_there(
 
 
 async def test_a_press_on_the_panel_of_a_hidden_guest_leaves_it_to_those_who_see_it(
-    bare_scene: Stage, cast: Cast, pve: Pve
+    bare_scene: Stage, cast: Cast
 ) -> None:
     """The panel is another person's answer. Somebody who may not know of the guest must not replace it."""
     scene, game = bare_scene, cast["game"]

@@ -110,7 +110,8 @@ async def test_without_the_privilege_it_is_said(
     assert "web01" in (await scene.say(scene.akiko, "info", vmid=101)).text
 
 
-async def test_with_the_privilege_the_scope_holds(bare_scene: Stage, pooled: Pve) -> None:
+@pytest.mark.usefixtures("pooled")
+async def test_with_the_privilege_the_scope_holds(bare_scene: Stage) -> None:
     assert "Pool.Audit" in BOT_PRIVILEGES
     await start(bare_scene)
     await bare_scene.poll()

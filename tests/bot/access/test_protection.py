@@ -76,7 +76,10 @@ async def test_name_and_reason_are_asked_for_and_kept(
 
 @EVERY
 async def test_without_protection_it_is_as_before(
-    scene: Stage, pve: Pve, command: str, options: dict[str, Any], path: str
+    scene: Stage,
+    command: str,
+    options: dict[str, Any],
+    path: str,  # noqa: ARG001  # EVERY gives it
 ) -> None:
     reply = await scene.say(scene.emma, command, **options)
     assert "protected" not in reply.text
@@ -103,7 +106,7 @@ async def test_the_wrong_name_does_nothing_and_can_be_tried_again(
 
 
 @pytest.mark.parametrize("reason", ["   ", "\u200b\u3164\n", "\u202e"])
-async def test_an_empty_reason_is_none(bare_scene: Stage, pve: Pve, reason: str) -> None:
+async def test_an_empty_reason_is_none(bare_scene: Stage, reason: str) -> None:
     scene = bare_scene
     await scene.start_bot(PROTECTED_VM_IDS="101")
     _, form = await asked(scene, scene.emma, "stop", {"vmid": 101})
@@ -112,7 +115,7 @@ async def test_an_empty_reason_is_none(bare_scene: Stage, pve: Pve, reason: str)
     assert scene.changes() == []
 
 
-async def test_an_operator_may_not_even_with_the_name(bare_scene: Stage, pve: Pve) -> None:
+async def test_an_operator_may_not_even_with_the_name(bare_scene: Stage) -> None:
     scene, cast = bare_scene, Cast(bare_scene)
     await scene.start_bot(**cast.settings, PROTECTED_VM_IDS="101")
     for command, options, _ in GUARDED:
@@ -151,7 +154,7 @@ async def test_protected_after_the_question_was_shown(scene: Stage, pve: Pve) ->
     assert pve.vm(101).status == "running"
 
 
-async def test_two_forms_of_one_question_count_once(bare_scene: Stage, pve: Pve) -> None:
+async def test_two_forms_of_one_question_count_once(bare_scene: Stage) -> None:
     scene = bare_scene
     await scene.start_bot(PROTECTED_VM_IDS="101")
     question, form = await asked(scene, scene.emma, "reboot", {"vmid": 101})
@@ -162,7 +165,7 @@ async def test_two_forms_of_one_question_count_once(bare_scene: Stage, pve: Pve)
     assert [path for _, path, _ in scene.changes()] == ["/nodes/pve1/qemu/101/status/reboot"]
 
 
-async def test_the_reason_cannot_mention_or_format(bare_scene: Stage, pve: Pve) -> None:
+async def test_the_reason_cannot_mention_or_format(bare_scene: Stage) -> None:
     scene = bare_scene
     await scene.start_bot(PROTECTED_VM_IDS="101")
     _, form = await asked(scene, scene.emma, "stop", {"vmid": 101})

@@ -128,7 +128,7 @@ async def test_completions_and_presses_have_their_pace_too(scene: Stage) -> None
     assert "web01" in panel.text
 
 
-async def test_refused_attempts_are_held_to_the_pace(scene: Stage, pve: Pve) -> None:
+async def test_refused_attempts_are_held_to_the_pace(scene: Stage) -> None:
     """Somebody who tries one VMID after another gets no higher rate than anybody else."""
     asked = len(scene.sent())
     for vmid in range(500, 560):
@@ -200,7 +200,7 @@ async def test_what_discord_no_longer_awaits_is_not_asked_of_proxmox(scene: Stag
 
 
 async def test_a_late_arrival_is_answered_before_anything_is_asked(
-    scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
+    scene: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.expected_statuses.add(404)
     await scene.say(scene.emma, "help")

@@ -76,7 +76,7 @@ def audited(scene: Stage) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("end", ["restart_bot", "crash_bot"])
-async def test_it_outlives_the_bot(scene: Stage, pve: Pve, end: str) -> None:
+async def test_it_outlives_the_bot(scene: Stage, end: str) -> None:
     await scene.say(scene.akiko, "readonly on")
     since = held(scene).since
     await getattr(scene, end)()

@@ -42,7 +42,7 @@ def no_of(question: PressResult) -> str:
 
 @pytest.mark.parametrize(("command", "options", "path"), ASKING)
 async def test_a_double_press_counts_once(
-    scene: Stage, pve: Pve, command: str, options: dict[str, object], path: str
+    scene: Stage, command: str, options: dict[str, object], path: str
 ) -> None:
     question = await scene.say(scene.akiko, command, **options)
     post, yes = post_of(question), yes_of(question)
@@ -58,7 +58,10 @@ async def test_a_double_press_counts_once(
 
 @EVERY
 async def test_only_the_asker_can_answer(
-    scene: Stage, command: str, options: dict[str, object], path: str
+    scene: Stage,
+    command: str,
+    options: dict[str, object],
+    path: str,  # noqa: ARG001  # EVERY gives it
 ) -> None:
     question = await scene.say(scene.akiko, command, **options)
     text = question.text
@@ -73,7 +76,10 @@ async def test_only_the_asker_can_answer(
 @BOTH
 @EVERY
 async def test_cancelling_changes_nothing(
-    scene: Stage, command: str, options: dict[str, object], path: str
+    scene: Stage,
+    command: str,
+    options: dict[str, object],
+    path: str,  # noqa: ARG001  # EVERY gives it
 ) -> None:
     before = scene.cluster()
     question = await scene.say(scene.akiko, command, **options)
@@ -91,7 +97,10 @@ async def test_cancelling_changes_nothing(
 @BOTH
 @EVERY
 async def test_a_question_lapses_after_a_minute(
-    scene: Stage, command: str, options: dict[str, object], path: str
+    scene: Stage,
+    command: str,
+    options: dict[str, object],
+    path: str,  # noqa: ARG001  # EVERY gives it
 ) -> None:
     question = await scene.say(scene.akiko, command, **options)
     yes = yes_of(question)
@@ -111,7 +120,10 @@ async def test_a_question_lapses_after_a_minute(
 
 @EVERY
 async def test_a_bot_that_is_ended_takes_its_questions_back(
-    scene: Stage, command: str, options: dict[str, object], path: str
+    scene: Stage,
+    command: str,
+    options: dict[str, object],
+    path: str,  # noqa: ARG001  # EVERY gives it
 ) -> None:
     question = await scene.say(scene.akiko, command, **options)
     yes, no = yes_of(question), no_of(question)
@@ -131,7 +143,11 @@ async def test_a_bot_that_is_ended_takes_its_questions_back(
 @EVERY
 @pytest.mark.parametrize("which", [0, 1])
 async def test_a_question_from_before_a_crash_is_over_and_goes_grey_at_its_askers_first_press(
-    scene: Stage, command: str, options: dict[str, object], path: str, which: int
+    scene: Stage,
+    command: str,
+    options: dict[str, object],
+    path: str,  # noqa: ARG001  # EVERY gives it
+    which: int,
 ) -> None:
     question = await scene.say(scene.akiko, command, **options)
     buttons = [yes_of(question), no_of(question)]
@@ -227,7 +243,7 @@ async def test_the_wrong_name_deletes_nothing(scene: Stage, pve: Pve, typed: str
     assert scene.t()("{guest} was deleted.", guest=title_of(104, "palworld")) in question.text
 
 
-async def test_a_form_sent_twice_deletes_once(scene: Stage, pve: Pve) -> None:
+async def test_a_form_sent_twice_deletes_once(scene: Stage) -> None:
     question = await scene.say(scene.emma, "delete", vmid=104)
     form = await scene.press(scene.emma, question, yes_of(question))
     second = await scene.press(scene.emma, question, yes_of(question))
@@ -258,7 +274,7 @@ async def test_the_time_begins_anew_with_the_form(scene: Stage, pve: Pve) -> Non
     assert scene.services.questions._open == {}
 
 
-async def test_the_time_begins_anew_once(scene: Stage, pve: Pve) -> None:
+async def test_the_time_begins_anew_once(scene: Stage) -> None:
     """Repeated presses keep no question alive: it expires two minutes after it was asked at the latest."""
     question = await scene.say(scene.akiko, "delete", vmid=104)
     yes = yes_of(question)

@@ -93,7 +93,8 @@ async def test_names_are_looked_up_while_every_place_is_held(tmp_path: Path) -> 
         await asyncio.gather(*calls)
 
 
-async def test_the_bot_has_threads_for_all_places_and_more(scene: Stage) -> None:
+@pytest.mark.usefixtures("scene")
+async def test_the_bot_has_threads_for_all_places_and_more() -> None:
     """The bot sets this number at its own start, whatever the number of processors."""
     executor = asyncio.get_running_loop()._default_executor  # type: ignore[attr-defined]  # asyncio shows it nowhere
     assert executor._max_workers == THREADS > sum(SLOTS.values()) + 5

@@ -31,7 +31,7 @@ async def test_a_log_that_says_more_is_shown(scene: Stage, pve: Pve) -> None:
 
 
 @BOTH
-async def test_a_state_is_one_word_in_head_row_and_panel(scene: Stage, pve: Pve) -> None:
+async def test_a_state_is_one_word_in_head_row_and_panel(scene: Stage) -> None:
     t = scene.t()
     for status, emoji, word, vmid in (
         ("other", "⏸️", t("paused"), 109),

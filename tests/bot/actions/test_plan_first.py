@@ -34,9 +34,7 @@ DRY = pytest.mark.parametrize(
 
 @BOTH
 @DRY
-async def test_a_dry_run_shows_the_plan_and_ends(
-    scene: Stage, pve: Pve, command: str, options: dict[str, Any]
-) -> None:
+async def test_a_dry_run_shows_the_plan_and_ends(scene: Stage, command: str, options: dict[str, Any]) -> None:
     before = scene.cluster()
     dry = await scene.say(scene.emma, command, **options, dry_run=True)
     assert post_of(dry).buttons == []
@@ -144,7 +142,7 @@ async def test_a_list_of_storages_or_snapshots_that_hangs(
     await asyncio.sleep(1.0)
 
 
-async def test_what_is_carried_out_reads_no_backups(scene: Stage, pve: Pve) -> None:
+async def test_what_is_carried_out_reads_no_backups(scene: Stage) -> None:
     question = await scene.say(scene.emma, "stop", vmid=101)
     before = len(scene.sent("GET", "/storage"))
     assert before > 0

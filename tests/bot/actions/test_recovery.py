@@ -166,7 +166,7 @@ async def test_an_ordered_stop_stays_expected_while_its_task_is_followed(scene: 
     await scene.poll()
     plan = pve.next_task("qmshutdown", vmid=101, hold=True)
     reply = await scene.start_command(scene.emma, "shutdown", vmid=101)
-    scene.services.audit.record = lambda entry, attempt=None: None  # type: ignore[method-assign]  # killed, it writes no more
+    scene.services.audit.record = lambda *_entry, **_more: None  # type: ignore[method-assign]  # killed, it writes no more
     await scene.crash_bot()
     for _ in range(8):
         await scene.poll(later=GRACE_SECONDS / 3)
@@ -183,7 +183,7 @@ async def test_where_the_message_is_gone_a_new_one_is_made(bare_scene: Stage, pv
     await scene.start_bot()
     plan = pve.next_task("qmstart", vmid=VM, hold=True)
     reply = await scene.start_command(scene.emma, "start", vmid=VM)
-    scene.services.audit.record = lambda entry, attempt=None: None  # type: ignore[method-assign]  # killed, it writes no more
+    scene.services.audit.record = lambda *_entry, **_more: None  # type: ignore[method-assign]  # killed, it writes no more
     scene.server.fail("PATCH", f"/messages/{post_of(reply).id}", 404)
     plan.release()
     await scene.crash_bot()
@@ -331,7 +331,7 @@ async def test_a_containers_size_is_looked_at_since_it_makes_no_task(
 
 
 async def test_a_stop_is_expected_for_as_long_as_it_is_asked_for(case: Case) -> None:
-    case.world.expected.load({101: "Akiko"}, lambda vmid, by: None)
+    case.world.expected.load({101: "Akiko"}, lambda _vmid, _by: None)
     case.left(AuditStep.ASKED, AuditStep.SENT, upid=begun(case, seconds=5 * GRACE_SECONDS))
     await case.run()
     assert case.world.expected.current() == {101: "Akiko"}
@@ -381,7 +381,7 @@ async def test_operations_end_before_they_send(case: Case) -> None:
 async def test_operations_leave_open_what_was_sent(case: Case) -> None:
     world, at_work = case.world, asyncio.Event()
 
-    async def hold(progress: object) -> None:
+    async def hold(_progress: object) -> None:
         at_work.set()
         await asyncio.Event().wait()
 

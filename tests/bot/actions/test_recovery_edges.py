@@ -92,7 +92,7 @@ async def test_killed_before_the_request(case: Case, what: str) -> None:
     order, operations = ordered(case, what), operations_of(case)
 
     async def begin() -> None:
-        case.audit.record = lambda entry, attempt=None: None  # type: ignore[method-assign]  # nothing is written any more
+        case.audit.record = lambda *_entry, **_more: None  # type: ignore[method-assign]  # nothing is written any more
         raise KILLED
 
     with pytest.raises(asyncio.CancelledError):
@@ -124,7 +124,7 @@ async def test_what_breaks_after_the_request_was_taken_is_followed_by_its_task(c
     """A bug of ours strikes while the task runs. The task is known, and its end can be queried."""
     order, operations = ordered(case, "shutdown"), operations_of(case)
 
-    async def broken(progress: Progress) -> None:
+    async def broken(_progress: Progress) -> None:
         raise KeyError
 
     with pytest.raises(KeyError):
@@ -230,8 +230,8 @@ async def test_a_guest_whose_deletion_was_cut_off_is_watched_no_longer(scene: St
     scene.server.answer_wait = 0.0
     await scene.server.submit(scene.emma, form, "palworld")
     await scene.until(lambda: [each for each in scene.services.journal.audit_open() if each.record.upid])
-    scene.services.audit.record = lambda entry, attempt=None: None  # type: ignore[method-assign]  # killed, it writes no more
-    scene.services.watch.on_action_done = lambda report: False  # type: ignore[method-assign]  # nor anything else
+    scene.services.audit.record = lambda *_entry, **_more: None  # type: ignore[method-assign]  # killed, it writes no more
+    scene.services.watch.on_action_done = lambda *_report, **_more: False  # type: ignore[method-assign]  # nor anything else
     await scene.crash_bot()
     plan.release()
     await scene.until(lambda: scene.services.watch.find(104) is None, "off the list")

@@ -67,7 +67,7 @@ def test_what_is_stored(kind: Kind, pending: Pending, expected: tuple[int | None
     ],
 )
 async def test_more_than_the_node_has_is_asked_about(
-    scene: Stage, pve: Pve, vmid: int, wish: dict[str, int], words: list[str]
+    scene: Stage, vmid: int, wish: dict[str, int], words: list[str]
 ) -> None:
     before = scene.cluster()
     asked = await scene.say(scene.emma, "resize", vmid=vmid, **wish)

@@ -388,7 +388,7 @@ async def test_a_search_that_discord_does_not_understand_is_none(office: Office)
     await office.post()
     office.clock.mono += 500
 
-    async def refuse(content: str, since: float, known: frozenset[int]) -> int | None:
+    async def refuse(*_given: object, **_more: object) -> int | None:
         raise NotDelivered(DeliveryFailure.REJECTED, "400", not_taken=True)
 
     room.find = refuse  # type: ignore[method-assign]  # for this test
@@ -445,7 +445,7 @@ async def test_a_message_is_not_taken_for_the_one_before_that_reads_the_same(
     """Two refusals in the same second have a message each. The answer to the second is lost with the bot."""
     await office.post()
     assert office.room is not None
-    monkeypatch.setattr(office.room, "line", lambda audited: "refused")
+    monkeypatch.setattr(office.room, "line", lambda _audited: "refused")
     office.record(AuditStep.REFUSED)
     await office.post()
     office.record(AuditStep.REFUSED)
@@ -639,7 +639,7 @@ async def test_what_was_under_way_when_the_bot_died_is_told_once_as_it_ended(
     assert await posted_lines(scene, audits) == []
     (asked,) = scene.services.journal.audit_open()
     assert asked.record.step is AuditStep.SENT
-    scene.services.audit.record = lambda entry, attempt=None: None  # type: ignore[method-assign]  # killed, it writes no more
+    scene.services.audit.record = lambda *_entry, **_more: None  # type: ignore[method-assign]  # killed, it writes no more
     await scene.crash_bot()
     assert await posted_lines(scene, audits) == [], "it runs on"
     plan.release()

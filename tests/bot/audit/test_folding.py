@@ -18,7 +18,6 @@ from core.audit.trail import AuditTrail
 from core.delivery.audit import AuditDelivery
 from core.errors import JournalFailed
 from playground.discord.server import Channel
-from playground.pve.server import Pve
 from tests.bot.audit.test_delivery import Room
 from tests.support import stage
 from tests.support.fakes import FakeClock
@@ -114,7 +113,7 @@ def test_what_is_done_is_never_folded(trail: Trail) -> None:
 
 
 def test_a_disk_that_refuses_loses_no_count(trail: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*arguments: object) -> int:
+    def full(*_arguments: object) -> int:
         raise JournalFailed("SQLITE_FULL")
 
     with monkeypatch.context() as patch:
@@ -174,7 +173,7 @@ async def test_a_change_is_posted_before_the_refusals_that_wait(trail: Trail) ->
     assert room.at[0] - began < 5
 
 
-async def test_a_change_passes_refusals_while_these_are_posted(bare_scene: Stage, pve: Pve) -> None:
+async def test_a_change_passes_refusals_while_these_are_posted(bare_scene: Stage) -> None:
     scene = bare_scene
     audits: Channel = scene.guild.create_text_channel("audit")
     await scene.start_bot(AUDIT_CHANNEL_ID=str(audits.id))

@@ -179,7 +179,7 @@ async def test_resize_respects_the_ballooning_minimum(scene: Stage, pve: Pve) ->
     assert scene.changes() == []
 
 
-async def test_resize_does_not_overwrite_what_somebody_else_changed(scene: Stage, pve: Pve) -> None:
+async def test_resize_does_not_overwrite_what_somebody_else_changed(scene: Stage) -> None:
     """The request carries the digest that was read with the old values.
 
     Proxmox refuses it if the file has changed since.

@@ -217,7 +217,7 @@ async def test_a_dead_nodes_guest_is_not_listed_as_running(scene: Stage, pve: Pv
     assert "running" not in text
 
 
-async def test_a_deleted_guest_goes_off_the_list(scene: Stage, pve: Pve) -> None:
+async def test_a_deleted_guest_goes_off_the_list(scene: Stage) -> None:
     await watching(scene, 104)
     question = await scene.say(scene.emma, "delete", vmid=104)
     form = await scene.press(scene.emma, question, "Delete palworld…")
@@ -636,7 +636,7 @@ async def test_a_mute_outlives_the_bot_and_ends_by_itself(scene: Stage, pve: Pve
     assert signs(scene) == ["🔴"]
 
 
-async def test_completions_of_targets_and_durations(scene: Stage, pve: Pve) -> None:
+async def test_completions_of_targets_and_durations(scene: Stage) -> None:
     await watching(scene, 103)
 
     async def offered(command: str, option: str, typed: str = "") -> dict[str, str]:
@@ -824,7 +824,7 @@ async def test_a_journal_that_cannot_be_written_changes_nothing(
     await watching(scene, 101)
     error = JournalFailed("ENOSPC")
 
-    def refuse(batch: object) -> None:
+    def refuse(_batch: object) -> None:
         raise error
 
     with monkeypatch.context() as full:

@@ -12,7 +12,6 @@ import pytest
 
 from core.watch.incidents.model import WatchEntry
 from monitor_store import MonitorStore
-from playground.pve.server import Pve
 from tests.process.test_process import refused
 from tests.support import stage as stages
 from tests.support.process_stage import ProcessStage, process_stage
@@ -67,7 +66,7 @@ def written(*vmids: int, **more: object) -> bytes:
     return json.dumps({"version": 1, "guests": [{"vmid": vmid} for vmid in vmids], **more}).encode()
 
 
-async def test_a_list_that_was_edited_under_the_bot_is_kept_aside_and_told(scene: Stage, pve: Pve) -> None:
+async def test_a_list_that_was_edited_under_the_bot_is_kept_aside_and_told(scene: Stage) -> None:
     await scene.say(scene.emma, "monitor add", vmid=101)
     path, edited = scene.directory / "monitor_list.json", written(102, 103, note="mine")
     path.write_bytes(edited)

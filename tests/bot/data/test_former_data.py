@@ -162,9 +162,7 @@ async def test_the_watch_list_is_whole(scene: Stage, expected: Expected) -> None
     assert {vmid: limit for vmid, limit in limits.items() if any(limit)} == expected.limits
 
 
-async def test_nothing_is_lost_and_nothing_told_twice(
-    scene: Stage, former: FormerData, expected: Expected
-) -> None:
+async def test_nothing_is_lost_and_nothing_told_twice(scene: Stage, expected: Expected) -> None:
     watch = scene.services.watch
     emma, akiko = (scene.emma.id, scene.akiko.id) if expected.ids_kept else (0, 0)
     assert tuple(sorted(each.subject for each in watch.state.open.values())) == expected.open
@@ -320,7 +318,7 @@ async def test_its_pages_turn(scene: Stage, former: FormerData) -> None:
 
 
 @only_26
-async def test_its_questions_are_over(scene: Stage, pve: Pve, former: FormerData) -> None:
+async def test_its_questions_are_over(scene: Stage, former: FormerData) -> None:
     post = await open_to_changes(scene)
     questions = [each for each in former.custom_ids() if each.startswith("q1:")]
     assert len(questions) == 4

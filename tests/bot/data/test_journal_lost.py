@@ -275,7 +275,7 @@ def test_where_it_cannot_be_made_again_the_old_one_is_used_on(
     journal = filled(tmp_path)
     (tmp_path / "journal.db").unlink()
 
-    def full(*arguments: object, **more: object) -> int:
+    def full(*_arguments: object, **_more: object) -> int:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:

@@ -55,7 +55,7 @@ def test_every_change_is_among_them() -> None:
 
 
 @contextlib.contextmanager
-def locked(journal: SqliteJournal, path: Path, begin: str) -> Iterator[str]:
+def locked(_journal: SqliteJournal, path: Path, begin: str) -> Iterator[str]:
     """Hold the lock with another connection's transaction."""
     other = sqlite3.connect(path, isolation_level=None)
     other.execute(begin)
@@ -80,7 +80,7 @@ def fill(journal: SqliteJournal) -> None:
 
 
 @contextlib.contextmanager
-def full_share(journal: SqliteJournal, path: Path) -> Iterator[str]:
+def full_share(journal: SqliteJournal, _path: Path) -> Iterator[str]:
     """Allow SQLite no more pages."""
     with journal._file.transaction("BEGIN") as db:
         (pages,) = db.execute("PRAGMA page_count").fetchone()
@@ -104,7 +104,7 @@ def full_disk(journal: SqliteJournal, path: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def no_larger_file(journal: SqliteJournal, path: Path) -> Iterator[str]:
+def no_larger_file(_journal: SqliteJournal, path: Path) -> Iterator[str]:
     """Let the kernel refuse files larger than the journal's.
 
     This stands for a full disk where no file system can be mounted.

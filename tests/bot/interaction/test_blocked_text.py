@@ -166,7 +166,7 @@ async def test_what_no_words_pass_of_is_a_fixed_sentence(bare_scene: Stage, pve:
     ],
 )
 async def test_every_answer_is_shown_without_the_name(
-    bare_scene: Stage, pve: Pve, command: str, options: dict[str, object]
+    bare_scene: Stage, command: str, options: dict[str, object]
 ) -> None:
     await watching(bare_scene, 101)
     await bare_scene.say(bare_scene.akiko, "info", vmid=101)  # adds a record to the trail
@@ -200,7 +200,7 @@ async def test_a_question_can_be_answered_without_the_name(bare_scene: Stage, pv
     assert pve.guest(101).status == "stopped", done.text
 
 
-async def test_a_form_asks_for_a_name_that_it_may_not_show(bare_scene: Stage, pve: Pve) -> None:
+async def test_a_form_asks_for_a_name_that_it_may_not_show(bare_scene: Stage) -> None:
     bare_scene.server.block(NAME)
     await bare_scene.start_bot()
     asked = await bare_scene.say(bare_scene.akiko, "delete", vmid=104)
@@ -221,7 +221,7 @@ async def test_a_panels_button_shows_its_outcome_without_the_name(bare_scene: St
     assert NAME not in post_of(shown).text
 
 
-async def test_a_file_comes_with_fewer_words_beside_it(bare_scene: Stage, pve: Pve) -> None:
+async def test_a_file_comes_with_fewer_words_beside_it(bare_scene: Stage) -> None:
     await bare_scene.start_bot()
     await bare_scene.say(bare_scene.akiko, "info", vmid=101)
     bare_scene.server.block(NAME)
@@ -255,7 +255,7 @@ async def test_the_demos_link_filter_is_seen_at_work(bare_scene: Stage, pve: Pve
 # -- the audit channel
 
 
-async def test_a_line_of_the_audit_channel_comes_without_the_name(bare_scene: Stage, pve: Pve) -> None:
+async def test_a_line_of_the_audit_channel_comes_without_the_name(bare_scene: Stage) -> None:
     audit = bare_scene.guild.create_text_channel("audit", category=bare_scene.category)
     await bare_scene.start_bot(AUDIT_CHANNEL_ID=str(audit.id))
     bare_scene.server.block(NAME, path_part=f"/channels/{audit.id}/")

@@ -240,7 +240,7 @@ async def test_a_template_has_nothing_to_press_but_refresh(scene: Stage) -> None
     assert "`debian13-cloud`" in panel.text
 
 
-async def test_what_an_action_saw_is_not_forgotten_for_an_older_list(scene: Stage, pve: Pve) -> None:
+async def test_what_an_action_saw_is_not_forgotten_for_an_older_list(scene: Stage) -> None:
     """Completions and lists show the guest as the action left it, without another read."""
     panel = await scene.say(scene.emma, "info", vmid=104)
     await scene.press(scene.emma, panel, "Start")

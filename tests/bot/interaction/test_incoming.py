@@ -59,7 +59,7 @@ async def test_a_press_without_a_field_is_answered_and_does_nothing(
     assert pve.vm(104).status == "running", "and the bot lives"
 
 
-async def test_a_press_without_a_channel_is_not_in_the_category(scene: Stage, pve: Pve) -> None:
+async def test_a_press_without_a_channel_is_not_in_the_category(scene: Stage) -> None:
     panel = await scene.say(scene.emma, "info", vmid=104)
     with scene.server.world.rewritten(without("channel")):
         reply = await scene.press(scene.emma, panel, "Start")

@@ -222,7 +222,7 @@ async def test_a_limited_first_answer_is_shown_in_the_channel(scene: Stage) -> N
     await reply
 
 
-async def test_a_change_is_not_begun_while_its_answer_is_limited(scene: Stage, pve: Pve) -> None:
+async def test_a_change_is_not_begun_while_its_answer_is_limited(scene: Stage) -> None:
     limit(scene, "POST", "/callback", 10)
     await scene.say(scene.akiko, "start", vmid=104)
     assert not scene.changes()

@@ -26,7 +26,6 @@ from core.guest_errors import GuestNotFound
 from core.operations import Level
 from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
-from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.stage import Stage, post_of
@@ -142,11 +141,11 @@ async def lapse(room: Room, post: SeenMessage) -> None:
     await room.scene.until(lambda: "Timed out" in post.text)
 
 
-async def crash(room: Room, post: SeenMessage) -> None:
+async def crash(room: Room, _post: SeenMessage) -> None:
     await room.scene.crash_bot()
 
 
-async def lose(room: Room, post: SeenMessage) -> None:
+async def lose(room: Room, _post: SeenMessage) -> None:
     room.without_role("admin")
 
 
@@ -159,19 +158,19 @@ def sending(before: Callable[[Room, PressResult], Awaitable[Any]], *, by: str = 
     return ready
 
 
-async def lapse_form(room: Room, form: PressResult) -> None:
+async def lapse_form(room: Room, _form: PressResult) -> None:
     await lapse(room, question_of(room))
 
 
-async def crash_form(room: Room, form: PressResult) -> None:
+async def crash_form(room: Room, _form: PressResult) -> None:
     await room.scene.crash_bot()
 
 
-async def lose_form(room: Room, form: PressResult) -> None:
+async def lose_form(room: Room, _form: PressResult) -> None:
     room.without_role("admin")
 
 
-async def answered_form(room: Room, form: PressResult) -> None:
+async def answered_form(room: Room, _form: PressResult) -> None:
     await cancel(room, question_of(room))
 
 
@@ -251,7 +250,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-async def test_it_is_refused_changes_nothing_and_is_recorded(bare_scene: Stage, pve: Pve, name: str) -> None:
+async def test_it_is_refused_changes_nothing_and_is_recorded(bare_scene: Stage, name: str) -> None:
     scene, cast, case = bare_scene, Cast(bare_scene), CASES[name]
     await scene.start_bot(**cast.settings)
     act = await case.ready(Room(scene, cast))

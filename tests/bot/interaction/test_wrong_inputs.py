@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
 
@@ -60,7 +59,7 @@ def wrong(random_: random.Random) -> tuple[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("seed", range(2))
-async def test_each_is_refused_in_private_and_nothing_changes(scene: Stage, pve: Pve, seed: int) -> None:
+async def test_each_is_refused_in_private_and_nothing_changes(scene: Stage, seed: int) -> None:
     random_ = random.Random(seed)  # noqa: S311  # not a secret
     before = scene.cluster()
     for _ in range(40):

@@ -301,7 +301,7 @@ async def test_a_journal_that_refuses_says_so(
     post = await alarm(scene, pve)
     error = JournalFailed("ENOSPC")
 
-    def refuse(batch: object) -> None:
+    def refuse(_batch: object) -> None:
         raise error
 
     with monkeypatch.context() as full:

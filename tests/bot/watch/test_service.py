@@ -349,7 +349,7 @@ async def test_a_list_that_cannot_be_stored_stays_as_it_was(
 ) -> None:
     scene = home(tmp_path)
 
-    def full(guests: object) -> None:
+    def full(_guests: object) -> None:
         raise StoreFailed("ENOSPC")
 
     monkeypatch.setattr(scene.store, "save", full)
@@ -437,7 +437,7 @@ class Refusing:
         self._scene, self._commit = scene, scene.journal.commit
 
     def __enter__(self) -> None:
-        def full(batch: object) -> None:
+        def full(*_given: object, **_more: object) -> None:
             raise JournalFailed("SQLITE_FULL")
 
         self._scene.journal.commit = full  # type: ignore[method-assign]  # for as long as the disk is full
@@ -722,7 +722,7 @@ async def test_an_order_counts_once_even_if_the_bot_dies_as_it_sees_the_stop(
     await scene.look()
     scene.watch._persistence.note_expected_stop(101, "Akiko")
     scene.restart(away=5)
-    monkeypatch.setattr(scene.world.expected, "on_stop_seen", lambda vmid: None)  # it dies before this call
+    monkeypatch.setattr(scene.world.expected, "on_stop_seen", lambda _vmid: None)  # it dies before this call
     assert await scene.look(S) == []
     scene.restart(away=5)
     assert await scene.look(R, S) == ["opening guest"]

@@ -848,7 +848,7 @@ async def test_a_second_action_on_a_busy_guest_is_told_who_is_at_work() -> None:
     await world.cluster_cache.read()
     refused: list[GuestBusy] = []
 
-    async def meanwhile(progress: Progress) -> None:
+    async def meanwhile(_progress: Progress) -> None:
         if not refused:
             order = world.order(Operation.STOP)
             for attempt in (world.executor.plan(order), world.executor.execute(order)):
@@ -881,7 +881,7 @@ async def test_a_cancelled_action_frees_the_guest() -> None:
     world = FakeWorld([RUNNING])
     begun = asyncio.Event()
 
-    async def hold(progress: Progress) -> None:
+    async def hold(_progress: Progress) -> None:
         begun.set()
         await asyncio.Event().wait()
 
@@ -1082,7 +1082,7 @@ async def test_an_action_cut_off_by_the_end_of_the_bot_is_left_open() -> None:
     world = FakeWorld([RUNNING])
     begun = asyncio.Event()
 
-    async def hold(progress: Progress) -> None:
+    async def hold(_progress: Progress) -> None:
         begun.set()
         await asyncio.Event().wait()
 

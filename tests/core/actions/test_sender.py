@@ -180,7 +180,7 @@ async def test_two_copies_at_once_get_a_vmid_each() -> None:
     world = FakeWorld([TEMPLATE, guest(901, State.STOPPED, name="alpine", template=True)])
     seen: list[int | None] = []
 
-    async def meanwhile(progress: Progress) -> None:
+    async def meanwhile(_progress: Progress) -> None:
         if not seen:
             seen.append(None)
             report = await world.executor.execute(world.order(Operation.CREATE, 901, name="new02"))

@@ -44,7 +44,7 @@ class WatchHarness:
             self.store,
             self.journal,
             Rules(),
-            lambda unix: self.quiet,
+            lambda _unix: self.quiet,
         )
         loaded = self.store.load([])
         self.watch.load(loaded.entries, loaded.states)

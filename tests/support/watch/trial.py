@@ -115,7 +115,7 @@ class FaultyJournal(SqliteJournal):
     ) -> None:
         super().__init__(path, clock.now)
         self.trouble, self.on_commit = trouble, on_commit
-        self.on_give_up: Callable[[int], None] = lambda message_id: None
+        self.on_give_up: Callable[[int], None] = lambda _message_id: None
 
     def commit(self, batch: Batch) -> None:
         with self.trouble.writing():
@@ -279,7 +279,7 @@ class Trial:
         expected = RecordedStops(self.clock)
         reader = ClusterCache(proxmox, self.clock)
         watch = Watch(
-            reader, proxmox, self.clock, expected, self.store, journal, RULES, lambda unix: self.quiet
+            reader, proxmox, self.clock, expected, self.store, journal, RULES, lambda _unix: self.quiet
         )
         watch.load(self.store.entries, {})
         delivery = AlertDelivery(journal, channel, self.clock)

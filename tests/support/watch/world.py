@@ -375,7 +375,7 @@ class SimDiscord:
         self.next: deque[str] = deque()
         self.rejected: set[int] = set()
         """Journal IDs of the messages that were answered with a 400."""
-        self.on_compose: Callable[[OutboxMessage, str], None] = lambda posting, text: None
+        self.on_compose: Callable[[OutboxMessage, str], None] = lambda _posting, _text: None
         self.limited_until = self.edits_limited_until = 0.0
         """Times on the monotonic clock until which Discord limits all requests, or only edits of old messages."""
         self.removed: set[int] = set()

@@ -254,7 +254,7 @@ SHORT: Mapping[Topic, IncidentText] = {
     Topic.GUEST: short_down_text,
     Topic.GROUP: group_short_text,
     Topic.NODE: lambda t, x: t("Node {node} offline", node=code(x.node)),
-    Topic.SOURCE: lambda t, x: t("No connection to Proxmox"),
+    Topic.SOURCE: lambda t, _x: t("No connection to Proxmox"),
     Topic.GAUGE: lambda t, x: t(
         "{guest}: {metric} over {limit}",
         guest=guest_name(x.guests[0]),
