@@ -82,7 +82,7 @@ class ProxmoxClient:
     def in_lane(self, lane: Lane) -> Self:
         """Return the same client for another lane."""
         other = copy.copy(self)
-        other._calls = self._calls.in_lane(lane)
+        other._calls = self._calls.in_lane(lane)  # noqa: SLF001  # a copy of its own class
         return other
 
     def close(self) -> None:

@@ -56,7 +56,7 @@ class ApiConnection:
             token_value=endpoint.token_value,
             verify_ssl=str(verify) if isinstance(verify, Path) else verify,
         )
-        self._session: requests.Session = self._api._store["session"]
+        self._session: requests.Session = self._api._store["session"]  # noqa: SLF001  # proxmoxer shows its session nowhere else
         self._session.trust_env = False
         self._session.hooks["response"].append(self._take_response)
         self._session.mount("https://", Transport(endpoint.fingerprint, verify is not False, self.sockets))

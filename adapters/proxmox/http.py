@@ -104,7 +104,7 @@ class Calls:
     def in_lane(self, lane: Lane) -> Self:
         """Return the same connection for another lane."""
         other = copy.copy(self)
-        other._lane = lane
+        other._lane = lane  # noqa: SLF001  # a copy of its own class
         return other
 
     def close(self) -> None:

@@ -44,15 +44,15 @@ def _take_presses_on_what_was_seen(preview: Preview) -> None:
     SimCord refuses such a press as stale. A person would have to press again whenever an alert or a progress bar
     comes in between. The existence of the button is still checked.
     """
-    strict = preview._action
+    strict = preview._action  # noqa: SLF001  # private to SimCord
 
     async def forgiving(context_id: str | None, body: Mapping[str, Any]) -> dict[str, Any]:
-        page = preview._pages.get(context_id or "")
+        page = preview._pages.get(context_id or "")  # noqa: SLF001  # private to SimCord
         if page is not None and isinstance(body, Mapping):
             body = {**body, "published_revision": page.revision}
         return await strict(context_id, body)
 
-    preview._action = forgiving  # type: ignore[method-assign]  # the server looks it up for each press
+    preview._action = forgiving  # type: ignore[method-assign]  # noqa: SLF001  # private; the server looks it up for each press
 
 
 def _tell_the_time(preview: Preview) -> None:
@@ -60,10 +60,10 @@ def _tell_the_time(preview: Preview) -> None:
     publish = preview._publish
 
     def publish_now(page: Any, **reason: Any) -> None:
-        preview._advance_presentation_time()
+        preview._advance_presentation_time()  # noqa: SLF001  # private to SimCord
         publish(page, **reason)
 
-    preview._publish = publish_now  # type: ignore[method-assign]  # looked up for each publication
+    preview._publish = publish_now  # type: ignore[method-assign]  # noqa: SLF001  # private; looked up for each publication
 
 
 def _follow_the_conversation(preview: Preview) -> None:
@@ -72,7 +72,7 @@ def _follow_the_conversation(preview: Preview) -> None:
     SimCord follows only from the very end. It stops when the command line grows while a command is typed, or
     when a short "thinking" becomes a tall card.
     """
-    serve = preview._server._static
+    serve = preview._server._static  # noqa: SLF001  # private to SimCord
 
     async def served(request: web.Request) -> web.Response:
         response: web.Response = await serve(request)
@@ -80,7 +80,7 @@ def _follow_the_conversation(preview: Preview) -> None:
             response.text = response.text.replace(_AT_THE_END, _NEAR_THE_END)
         return response
 
-    preview._server._static = served  # type: ignore[method-assign]  # registered when the page is entered
+    preview._server._static = served  # type: ignore[method-assign]  # noqa: SLF001  # private; registered when the page is entered
 
 
 def _describe_commands_to_each(preview: Preview, locales: Mapping[int, str]) -> None:
@@ -88,11 +88,11 @@ def _describe_commands_to_each(preview: Preview, locales: Mapping[int, str]) -> 
 
     SimCord shows everybody the default language. `locales` is by user id.
     """
-    serve = preview._server._commands
+    serve = preview._server._commands  # noqa: SLF001  # private to SimCord
 
     async def served(request: web.Request) -> web.Response:
         response: web.Response = await serve(request)
-        page = preview._pages.get(request.headers.get("X-Simcord-Context", ""))
+        page = preview._pages.get(request.headers.get("X-Simcord-Context", ""))  # noqa: SLF001  # private to SimCord
         if response.status == 200 and page is not None:
             catalog, locale = json.loads(response.text or ""), locales.get(page.viewer.id, "en-US")
             leaves = _registered(preview, page) if catalog["entries"] else {}
@@ -102,7 +102,7 @@ def _describe_commands_to_each(preview: Preview, locales: Mapping[int, str]) -> 
             response.text = json.dumps(catalog)
         return response
 
-    preview._server._commands = served  # type: ignore[method-assign]  # registered when the page is entered
+    preview._server._commands = served  # type: ignore[method-assign]  # noqa: SLF001  # private; registered when the page is entered
 
 
 def _registered(preview: Preview, page: Any) -> dict[str, Mapping[str, Any]]:

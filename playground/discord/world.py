@@ -88,7 +88,7 @@ class World(simcord.Env):
         super().__init__(discord.Client(intents=discord.Intents(guilds=True)), check_errors=False)
         self.backend.clock = _RealClock()
         self.backend.bot_user.name = bot_name
-        self._message_states.add(self.bot._connection)
+        self._message_states.add(self.bot._connection)  # noqa: SLF001  # SimCord wants discord.py's state
         self._generation = 1  # of the bot; Preview takes no action while it is 0
         self._started = True
 
@@ -112,7 +112,7 @@ class World(simcord.Env):
 
     def _mark_mutation(self) -> None:
         for preview in self._previews:
-            preview._mark_action_dispatched()
+            preview._mark_action_dispatched()  # noqa: SLF001  # private to SimCord
 
     def _notify_dispatch_observers(self, interaction: Press) -> None:
         self._presses.opened(interaction)
@@ -165,7 +165,7 @@ class World(simcord.Env):
 
         Return the close code 4014 for a privileged intent that is not approved.
         """
-        asked = discord.Intents._from_value(intents)
+        asked = discord.Intents._from_value(intents)  # noqa: SLF001  # discord.py makes intents from a number only so
         if any(getattr(asked, one) and not getattr(approved, one) for one in PRIVILEGED_INTENTS):
             return 4014
         # used by SimCord as discord.py's connection state: the wanted events, and their receiver
@@ -254,7 +254,7 @@ class World(simcord.Env):
         return simcord.ResponseMessage(self, self.backend.get_message(post.channel_id, post.id))
 
     def press_of(self, result: simcord.InteractionResult) -> Press:
-        return result._interaction
+        return result._interaction  # noqa: SLF001  # private to SimCord
 
     async def press(
         self, actor: simcord.MemberActor, post: SeenMessage, custom_id: str, values: list[str] | None

@@ -102,10 +102,10 @@ class Others(Serving):
         guest = self.guest(vmid)
 
         async def runs() -> None:
-            self._run_anew(guest)
+            self.run_anew(guest)
 
         async def recover() -> Any:
-            self._stop_dead(guest)
+            self.stop_dead(guest)
             guest.node, guest.ha_state = node, "started"
             prefix = "vz" if guest.guest.startswith("lxc/") else "qm"
             return await self.task(node, prefix + "start", vmid, ROOT, runs)
@@ -124,7 +124,7 @@ class Others(Serving):
 
     # ---------------------------------------------------- states, at once
 
-    def _stop_dead(self, guest: Any) -> None:
+    def stop_dead(self, guest: Any) -> None:
         """Mark the guest as stopped, whatever ended it."""
         self._seen(guest)
         guest.status = "stopped"
@@ -134,7 +134,7 @@ class Others(Serving):
             guest.pid = None
         self._seen(guest)
 
-    def _run_anew(self, guest: Any) -> None:
+    def run_anew(self, guest: Any) -> None:
         """Mark the guest as running from now on."""
         guest.status, guest.started_at = "running", time.time()
         if guest.guest.startswith("qemu/"):
@@ -175,7 +175,7 @@ class _Backup(TaskPlan):
             await super().play()
         finally:
             if restarts:
-                self._pve._run_anew(guest)
+                self._pve.run_anew(guest)
             guest.lock = None
             guest.config.pop("lock", None)
 
@@ -186,7 +186,7 @@ class _Backup(TaskPlan):
         """
 
         async def body() -> None:
-            self._pve._stop_dead(guest)
+            self._pve.stop_dead(guest)
 
         if guest.guest.startswith("qemu/"):
             await self._pve.task(guest.node, "qmshutdown", guest.vmid, ROOT, body)

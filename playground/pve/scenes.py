@@ -81,7 +81,7 @@ class Scenes(Others):
 
         def stop() -> None:
             for guest in guests:
-                self._stop_dead(guest)
+                self.stop_dead(guest)
 
         self.at_once(stop)
 
@@ -96,7 +96,7 @@ class Scenes(Others):
         def run() -> None:
             for guest in [*self.vms, *self.cts]:
                 if guest.vmid in wanted:
-                    self._run_anew(guest)
+                    self.run_anew(guest)
 
         self.at_once(run)
 
@@ -175,9 +175,9 @@ class Scenes(Others):
         def back() -> None:
             for guest in [*self.vms, *self.cts]:
                 if guest.node == name and guest.vmid in stopped:
-                    self._stop_dead(guest)
+                    self.stop_dead(guest)
                 elif rebooted and guest.node == name and guest.status == "running":
-                    self._run_anew(guest)
+                    self.run_anew(guest)
             if rebooted:
                 self.nodes[name]["booted"] = time.time()
             self.set_node_offline(name, False)

@@ -30,7 +30,7 @@ def rows_of(tree: Iterable[AnyCommand]) -> list[tuple[str, str]]:
 
 
 def _source(command: app_commands.Command[Any, ..., Any]) -> str:
-    text = command._locale_description
+    text = command._locale_description  # noqa: SLF001  # discord.py keeps the untranslated text only there
     return text.message if text else command.description
 
 

@@ -59,7 +59,7 @@ class GatewayGuard:
 
     def guard(self) -> None:
         """Wrap every parser. The table is private to discord.py, but there is no public way in."""
-        parsers = self._client._connection.parsers
+        parsers = self._client._connection.parsers  # noqa: SLF001  # discord.py's table has no public way in
         for event, parse in list(parsers.items()):
             parsers[event] = self._guarded(event, parse)
 
