@@ -44,7 +44,7 @@ _Rule = tuple[re.Pattern[str], Callable[[re.Match[str], CallContext, str], BotEr
 def _of_guest(
     make: Callable[[Guest], BotError],
 ) -> Callable[[re.Match[str], CallContext, str], BotError | None]:
-    return lambda match, context, text: make(context.guest) if context.guest else None
+    return lambda _match, context, _text: make(context.guest) if context.guest else None
 
 
 _RULES: tuple[_Rule, ...] = (
@@ -56,15 +56,15 @@ _RULES: tuple[_Rule, ...] = (
     # AbstractConfig.pm check_lock
     (
         re.compile(r"(?:VM|CT) is locked \((?P<lock>[^)]*)\)"),
-        lambda match, context, text: (
+        lambda match, context, _text: (
             GuestLocked(context.guest.vmid, context.guest.label, match["lock"]) if context.guest else None
         ),
     ),
     (
         re.compile(r"can't lock file .* got timeout"),
-        lambda match, context, text: LockTimeout(context.guest.vmid if context.guest else None),
+        lambda _match, context, _text: LockTimeout(context.guest.vmid if context.guest else None),
     ),
-    (re.compile(r"no quorum"), lambda match, context, text: NoQuorum()),
+    (re.compile(r"no quorum"), lambda _match, _context, _text: NoQuorum()),
     # AbstractConfig.pm check_protection
     (
         re.compile(r"protection mode enabled"),
@@ -73,23 +73,23 @@ _RULES: tuple[_Rule, ...] = (
     # AbstractConfig.pm create_and_lock_config; Cluster.pm check_vmid_unused
     (
         re.compile(r"(?:VM|CT) (?P<vmid>\d+)\b.*already exists|create (?:VM|CT) (?P<id>\d+).*already exists"),
-        lambda match, context, text: VmidTaken(int(match["vmid"] or match["id"])),
+        lambda match, _context, _text: VmidTaken(int(match["vmid"] or match["id"])),
     ),
     # Qemu.pm and LXC.pm clone_vm
     (
         re.compile(r"can't clone (?:VM|CT) to node|can't clone to non-shared storage"),
-        lambda match, context, text: TargetNotShared(text),
+        lambda _match, _context, text: TargetNotShared(text),
     ),
     (
         re.compile(r"[Ll]inked clone.* not (?:supported|available)"),
-        lambda match, context, text: LinkedCloneUnsupported(text),
+        lambda _match, _context, text: LinkedCloneUnsupported(text),
     ),
     (
         re.compile(
             r"[Nn]o space left|not enough (?:free )?(?:disk )?space|out of space|insufficient free space"
             r"|free space in thin pool|is full|over ?quota|disk quota exceeded"
         ),
-        lambda match, context, text: StorageFull(text),
+        lambda _match, _context, text: StorageFull(text),
     ),
     # The digest sent is no longer the file's: Qemu.pm update_vm_api (once "missmatch"), Tools.pm assert_if_modified
     (

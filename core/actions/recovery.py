@@ -93,7 +93,7 @@ class ActionRecovery:
         notifier: OutcomeNotifier,
         is_busy: Callable[[int], bool] = lambda _vmid: False,
     ) -> None:
-        self._on_deleted: Callable[[int], None] = lambda vmid: None
+        self._on_deleted: Callable[[int], None] = lambda _vmid: None
         self._proxmox, self._clock, self._store, self._audit = proxmox, clock, store, audit
         self._expected, self._notifier, self._is_busy = expected, notifier, is_busy
         self._slots = asyncio.Semaphore(CONCURRENT_MOST)

@@ -57,7 +57,7 @@ def _take_presses_on_what_was_seen(preview: Preview) -> None:
 
 def _tell_the_time(preview: Preview) -> None:
     """Send the present time with every publication, because SimCord's time stands still between two refreshes."""
-    publish = preview._publish
+    publish = preview._publish  # noqa: SLF001  # private to SimCord
 
     def publish_now(page: Any, **reason: Any) -> None:
         preview._advance_presentation_time()  # noqa: SLF001  # private to SimCord
