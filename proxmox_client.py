@@ -227,7 +227,7 @@ class ProxmoxClient:
     async def power(self, guest: Guest, verb: Operation) -> str:
         word = OPERATIONS[verb].power
         if not word:
-            raise ValueError(f"{verb} is not done by a word of power")
+            raise ValueError(f"{verb} has no status command")
         return await self._calls.start_task("post", (*guest_path(guest), "status", word), guest)
 
     async def clone(self, template: Guest, newid: int, name: str, *, target: str | None, full: bool) -> str:

@@ -6,7 +6,6 @@ fault or a repr.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from collections.abc import Iterable
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, NoReturn
+
+from adapters.files.atomic_file import errno_name
 
 Source = Literal["environment", "config", "file", "default"]
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.I)
@@ -185,7 +186,3 @@ def bytes_of(given: RawSetting, path: Path) -> bytes:
         given.reject(FaultKind.NO_SUCH_FILE)
     except OSError as error:
         given.reject(FaultKind.UNREADABLE_FILE, reason=errno_name(error))
-
-
-def errno_name(error: OSError) -> str:
-    return errno.errorcode.get(error.errno or 0, "EIO")

@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from adapters.files.atomic_file import errno_name
 from adapters.settings.access import access_faults, parse_changes, parse_days, parse_roles, parse_scopes
 from adapters.settings.alerts import (
     QuietHours,
@@ -37,7 +38,6 @@ from adapters.settings.faults import (
     SettingRejected,
     Source,
     bytes_of,
-    errno_name,
     printable,
 )
 from adapters.settings.values import (

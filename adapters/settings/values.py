@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Literal
 
-from adapters.files.atomic_file import mounted_read_only
+from adapters.files.atomic_file import errno_name, mounted_read_only
 from adapters.settings.faults import (
     UUID,
     Fault,
@@ -18,7 +18,6 @@ from adapters.settings.faults import (
     Secret,
     SettingRejected,
     bytes_of,
-    errno_name,
     printable,
 )
 

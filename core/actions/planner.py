@@ -96,7 +96,7 @@ class Planner:
         try:
             plan = await self._checked(order, guest)
             if guarded:
-                plan = await self._with_protection(plan)  # last: the protection flag must be up to date
+                plan = await self._read_protection(plan)  # last: the protection flag must be up to date
         except BotError:
             # an access refusal comes first, because it reveals nothing about the guest
             ensure_allowed(check, guest)
@@ -123,7 +123,7 @@ class Planner:
                 plan = await self._snapshot(plan)
         return plan
 
-    async def _with_protection(self, plan: Plan) -> Plan:
+    async def _read_protection(self, plan: Plan) -> Plan:
         """Add the configuration, and from it Proxmox' protection flag."""
         config = await self._proxmox.config(plan.guest)
         guest = replace(plan.guest, protected=config.protection)

@@ -20,6 +20,8 @@ NONCE_SECONDS = 120.0
 CLOCK_MARGIN_SECONDS = 24 * 3600.0
 """Seconds to look back further in a search: the bot's clock may have been wrong when it made the message."""
 
+T = TypeVar("T")
+
 _log = logging.getLogger(__name__)
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
@@ -103,11 +105,6 @@ async def sleep_until_set(clock: Clock, seconds: float, event: asyncio.Event) ->
             wait.cancel()
             with contextlib.suppress(asyncio.CancelledError, BotError):
                 await wait
-
-
-T = TypeVar("T")
-
-_log = logging.getLogger(__name__)
 
 
 class FallbackTexts(Protocol):
