@@ -38,6 +38,8 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         if update:
             path.write_text(text + "\n", "utf-8")
         assert path.exists(), f"no snapshot {name}: run pytest --update-snapshots and read what it wrote"
-        assert text + "\n" == path.read_text("utf-8")
+        assert text + "\n" == path.read_text("utf-8"), (
+            f"{path.name}: if the change is meant, run pytest --update-snapshots and read the diff"
+        )
 
     return compare
