@@ -372,7 +372,9 @@ class FakeProxmox:
             return await self._change(
                 "power", guest, word, lambda: self.clock.at(self.ha_seconds, effect), what=verb.value
             )
-        return await self._change("power", guest, verb.value, effect, what=verb.value)
+        own = {each[2:] for each in action.tasks[guest.kind] if not each.startswith("ha")}
+        kind = verb.value if verb.value in own else own.pop()  # a suspension is the task qmpause
+        return await self._change("power", guest, kind, effect, what=verb.value)
 
     async def clone(self, template: Guest, newid: int, name: str, *, target: str | None, full: bool) -> str:
         def reserve() -> (
