@@ -44,6 +44,11 @@ ALL: dict[str, tuple[Operation, dict[str, Any]]] = {
 METHODS = {each.value: "power" for each, action in ACTION.items() if action.power} | {"create": "clone"}
 
 
+def test_every_action_is_cut_off_here() -> None:
+    missing = ACTION.keys() - {operation for operation, _ in ALL.values()}
+    assert not missing, f"give it a row in ALL: {missing}"
+
+
 @pytest.fixture
 def case(tmp_path: Path) -> Case:
     return Case(tmp_path)
