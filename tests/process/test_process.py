@@ -370,7 +370,7 @@ async def test_another_discord_is_warned_of(stage: ProcessStage) -> None:
 
 PLANTED = """
 import sys
-import bot, core.actions.sender, ui.guests.show, monitor_store
+import bot, core.actions.sender, ui.guests.lists, monitor_store
 
 def boom(*arguments, **more):
     import os
@@ -398,7 +398,7 @@ async def test_no_secret_is_kept_of_a_crash_within_an_action(stage: ProcessStage
 async def test_no_secret_is_written_at_debug_or_after_a_crash_inside(stage: ProcessStage) -> None:
     """The output of every test here is read at its end. This test makes the bot write much, and crash."""
     stage.crashes_expected = True
-    await stage.start("-c", PLANTED.format(where="ui.guests.show.guest_list_card"), LOG_LEVEL="DEBUG")
+    await stage.start("-c", PLANTED.format(where="ui.guests.lists.guest_list_card"), LOG_LEVEL="DEBUG")
     reply = await stage.say(stage.akiko, "list")
     incident = re.search(r"[0-9a-f]{8}", reply.text)
     assert incident is not None
@@ -732,7 +732,8 @@ async def test_every_command(
         assert str(made) in listed.text
         panel = await done(name, "info", vmid=made)
         assert panel.post is not None
-        assert [b.label for b in panel.post.buttons] == ["Start", "Reboot", "Shutdown", "Refresh"]
+        pause = ["Pause"] if kind == "VM" else []
+        assert [b.label for b in panel.post.buttons] == ["Start", "Reboot", "Shutdown", *pause, "Refresh"]
         await stage.press(akiko, panel, "Refresh")
 
         offered = await server.autocomplete(akiko, channel, "shutdown", "vmid", name)
