@@ -236,14 +236,14 @@ def test_everybody_reads_commands_and_refusals_in_their_own_language(visit: Visi
     me.page.get_by_role("button", name="Exit command mode").click()
     me.page.locator("#channel-composer-input").fill("")
     assert status_choices(me) == ["running", "stopped", "template", "other states"]
-    before = me.messages.locator("article").count()
     me.type_command("start").click()
     me.fill("vmid", "101")  # she gets no choices
     me.page.locator(".command-chip").focus()
     me.send()
-    expect(me.messages.locator("article")).to_have_count(before + 1)
-    refusal = me.newest()
-    expect(refusal).to_contain_text("You need the “operator” level; yours is “viewer”.")
+    refusals = me.messages.locator("article").filter(
+        has_text="You need the “operator” level; yours is “viewer”."
+    )
+    expect(refusals).to_have_count(1)  # an alert of the demo's life may come after it
     expect(me.messages).not_to_contain_text("はすでに稼働中です")  # that answer was for akiko only
 
 
