@@ -2,6 +2,11 @@
 
 import asyncio
 import time
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Clock:
@@ -15,3 +20,22 @@ class Clock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+async def results_within(seconds: float, work: Mapping[K, Coroutine[Any, Any, V]]) -> dict[K, V]:
+    """Run all of it at once and return the results that are there in time. The rest is cancelled.
+
+    Raises: the error of a coroutine that ended with one.
+    """
+    if not work:
+        return {}
+    running = {asyncio.ensure_future(each): key for key, each in work.items()}
+    try:
+        done, late = await asyncio.wait(running, timeout=seconds)
+    except asyncio.CancelledError:
+        for task in running:
+            task.cancel()
+        raise
+    for task in late:
+        task.cancel()
+    return {running[task]: task.result() for task in running if task in done}

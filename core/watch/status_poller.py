@@ -1,10 +1,9 @@
 """Query single guests whose state is missing from the guest list: a few per poll, in turn, within a time limit."""
 
-import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 
-from core.clock import Clock
+from core.clock import Clock, results_within
 from core.errors import BotError
 from core.guest import Guest, State
 from core.proxmox import Proxmox
@@ -43,16 +42,8 @@ class StatusPoller:
         chosen = self._turn(unknown)
         self._asked = {guest.vmid: self._asked.get(guest.vmid, 0.0) for guest in unknown}
         self._asked |= {guest.vmid: self._clock.monotonic() for guest in chosen}
-        asking = {asyncio.ensure_future(self._status(guest)): guest for guest in chosen}
-        try:
-            done, late = await asyncio.wait(asking, timeout=ASK_SECONDS)
-        except asyncio.CancelledError:
-            for task in asking:
-                task.cancel()
-            raise
-        for task in late:
-            task.cancel()
-        answers = {asking[task].vmid: answer for task in done if (answer := task.result()) is not None}
+        read = await results_within(ASK_SECONDS, {guest.vmid: self._status(guest) for guest in chosen})
+        answers = {vmid: answer for vmid, answer in read.items() if answer is not None}
         tried = {guest.node for guest in chosen}
         self._silent = frozenset((self._silent | tried) - {answer.node for answer in answers.values()})
         return {vmid: answer for vmid, answer in answers.items() if answer.state is not State.UNKNOWN}

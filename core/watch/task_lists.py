@@ -4,10 +4,10 @@ The cluster's list holds 25 finished tasks per node, by start time. When somebod
 fifteen of these tasks are missing.
 """
 
-import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 
+from core.clock import results_within
 from core.errors import BotError
 from core.guest import TaskSummary
 from core.proxmox import Proxmox
@@ -35,20 +35,13 @@ async def complete_task_list(
     missing. Does not raise.
     """
     asking = {
-        asyncio.ensure_future(_tasks_of(proxmox, node, since)): node
+        node: _tasks_of(proxmox, node, since)
         for node, since in _truncated_nodes(known, tasks, nodes)[:NODES_MOST]
     }
     if not asking:
         return tasks
-    try:
-        done, late = await asyncio.wait(asking, timeout=TIMEOUT_SECONDS)
-    except asyncio.CancelledError:
-        for each in asking:
-            each.cancel()
-        raise
-    for each in late:
-        each.cancel()
-    found = {task.upid: task for each in done for task in each.result()} | {task.upid: task for task in tasks}
+    read = await results_within(TIMEOUT_SECONDS, asking)
+    found = {task.upid: task for rows in read.values() for task in rows} | {task.upid: task for task in tasks}
     return tuple(sorted(found.values(), key=lambda task: task.started, reverse=True))
 
 

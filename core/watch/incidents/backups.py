@@ -6,11 +6,10 @@ each node is asked for its failed backups at intervals, and at once when a runni
 list.
 """
 
-import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 
-from core.clock import Clock
+from core.clock import Clock, results_within
 from core.errors import BotError
 from core.guest import Cluster, TaskSummary
 from core.proxmox import Proxmox
@@ -58,21 +57,11 @@ class BackupPoller:
         `busy`: this poll may open an incident. That must not wait long for these requests.
         """
         chosen = self._due(cluster, frozenset() if busy else _vanished(state, tasks), busy)
-        if not chosen:
-            return {}
         unix = self._clock.now()
-        asking = {
-            asyncio.ensure_future(self._failed(node, query_start(state, node, unix))): node for node in chosen
-        }
-        try:
-            done, late = await asyncio.wait(asking, timeout=ASK_SECONDS)
-        except asyncio.CancelledError:
-            for task in asking:
-                task.cancel()
-            raise
-        for task in late:
-            task.cancel()
-        return {asking[task]: rows for task in done if (rows := task.result()) is not None}
+        read = await results_within(
+            ASK_SECONDS, {node: self._failed(node, query_start(state, node, unix)) for node in chosen}
+        )
+        return {node: rows for node, rows in read.items() if rows is not None}
 
     def _due(self, cluster: Cluster, vanished: frozenset[str], busy: bool) -> list[str]:
         now, every = self._clock.monotonic(), EVERY_SECONDS * (2 if busy else 1)
