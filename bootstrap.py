@@ -30,7 +30,7 @@ from core.delivery.alerts import AlertDelivery
 from core.delivery.audit import AuditChannel, AuditDelivery
 from core.delivery.channel import AlertChannel
 from core.errors import JournalFailed
-from core.operations import Level
+from core.levels import Level
 from core.proxmox import Lane
 from core.watch.incidents.state import Rules
 from core.watch.service import Watch

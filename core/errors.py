@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.codec import fields_of
-from core.operations import Level
+from core.levels import Level
 
 TEXT_MOST = 990
 """Maximum characters of an error's text; the audit trail stores no more of an outcome."""

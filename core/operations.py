@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 
 from core.guest import Kind, State
+from core.levels import Effect, Level, Reach
 
 
 class Operation(StrEnum):
@@ -40,32 +41,6 @@ class Operation(StrEnum):
     ACCESS = "access"
     READONLY_ON = "readonly_on"
     READONLY_OFF = "readonly_off"
-
-
-class Level(IntEnum):
-    """Access level of a role. Each level includes the lower ones."""
-
-    NONE = 0
-    VIEWER = 1
-    OPERATOR = 2
-    ADMIN = 3
-
-
-class Reach(StrEnum):
-    """The guests on which the person needs the level for an operation."""
-
-    GUEST = "guest"  # one guest
-    SEEN = "seen"  # the guests that the person may see
-    WHOLE = "whole"  # the whole cluster
-
-
-class Effect(IntEnum):
-    """Kind of change that an operation makes."""
-
-    NOTHING = 0
-    WORDS = 1  # only the bot's messages: acknowledging, muting
-    LIST = 2  # the watch list
-    GUEST = 3  # a guest
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 
 from core.guest import HALTED_STATES, PASSING_STATES, Guest, Kind, State
-from core.operations import Level
+from core.levels import Level
 from ui.i18n import Text
 
 

@@ -17,7 +17,8 @@ from core.access.read_only import ReadOnlySwitch
 from core.cluster_cache import ClusterCache
 from core.errors import Refused
 from core.guest import Cluster, Guest
-from core.operations import OPERATIONS, Effect, Level, Operation
+from core.levels import Effect, Level
+from core.operations import OPERATIONS, Operation
 
 Check = Callable[[Guest], Refused | None]
 """Returns why a person may not act on a guest, or None."""

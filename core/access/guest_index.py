@@ -11,7 +11,8 @@ from functools import cached_property
 
 from core.access.policy import OWNER_TAG, PROTECTED_TAG, AccessRules, Actor, Scope, ScopeKind, place_refusal
 from core.guest import Cluster, Guest
-from core.operations import OPERATIONS, Level, Operation, Reach
+from core.levels import Level, Reach
+from core.operations import OPERATIONS, Operation
 
 TYPED_MOST, WORDS_MOST = 100, 5
 """Characters and words of the typed text that are used."""

@@ -12,7 +12,8 @@ from enum import StrEnum
 from core.errors import NotAllowed, NotHere, OnlySomeGuests, Refused
 from core.guest import Cluster, Guest, Kind, State
 from core.guest_errors import GuestNotFound
-from core.operations import OPERATIONS, Level, Operation, Reach
+from core.levels import Level, Reach
+from core.operations import OPERATIONS, Operation
 
 OWNER_TAG = "owner-"
 PROTECTED_TAG = "protected"

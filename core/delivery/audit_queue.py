@@ -6,7 +6,8 @@ from core.audit.folding import VARIOUS
 from core.audit.record import AuditRecord, AuditStep
 from core.audit.store import AuditCursor, AuditEntry, Stream
 from core.errors import JournalFailed
-from core.operations import OPERATIONS, Effect, Operation
+from core.levels import Effect
+from core.operations import OPERATIONS, Operation
 from core.watch.journal import Journal
 
 PAGE_RECORDS = 200

@@ -19,7 +19,7 @@ from core.codec import decode, encode
 from core.error_codec import ERRORS, from_dict, from_text, word_of
 from core.errors import TEXT_MOST, BotError, NotAllowed, TooManyChanges
 from core.guest_errors import GuestBusy
-from core.operations import Level
+from core.levels import Level
 from core.proxmox_errors import CertificateNotTrusted, HalfGone, ProxmoxError, Rejected, TimedOut, Unreachable
 from core.wanted_errors import BadAmount
 from core.watch.incidents.model import SourceFault

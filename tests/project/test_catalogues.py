@@ -11,7 +11,8 @@ import pytest
 from core import error_codec, errors, proxmox_errors
 from core.errors import BotError
 from core.guest import Kind, State
-from core.operations import ACTIONS, OPERATIONS, Level, Operation
+from core.levels import Level
+from core.operations import ACTIONS, OPERATIONS, Operation
 from tests.support.fakes import NOON
 from tests.support.walked import walked
 from tools.messages import LANGUAGES, Message, in_source, messages_of, read, translated

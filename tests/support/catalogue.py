@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.guest import Kind, State
-from core.operations import Effect, Level, Operation
+from core.levels import Effect, Level
+from core.operations import Operation
 from ui.i18n import Text
 from ui.messages.operations import operation_noun
 

@@ -23,7 +23,8 @@ from core.actions.preconditions import failed_precondition
 from core.errors import BotError, CannotWatchTemplate
 from core.guest import Cluster, Guest
 from core.guest_errors import GuestProtected, NotATemplate, TemplateRefused, WrongKind
-from core.operations import ACTIONS, LONG_MUTE_SECONDS, OPERATIONS, Level, Operation, Reach
+from core.levels import Level, Reach
+from core.operations import ACTIONS, LONG_MUTE_SECONDS, OPERATIONS, Operation
 from ui.cards import card
 from ui.formatting import (
     FAILED,

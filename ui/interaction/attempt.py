@@ -13,7 +13,8 @@ from core.audit.record import AuditRecord, AuditStep, format_options, step_of
 from core.audit.trail import DETAIL_MOST
 from core.errors import AnswerTooLate, BotError, JournalFailed, TooQuick
 from core.guest import Guest
-from core.operations import OPERATIONS, Effect, Operation
+from core.levels import Effect
+from core.operations import OPERATIONS, Operation
 from ui.formatting import plain
 from ui.interaction.context import Interaction, Services, actor_of, services_of
 from ui.interaction.late import GIVEN_UP

@@ -15,7 +15,8 @@ from core.access.rate_limit import RequestKind
 from core.audit.record import AuditStep
 from core.errors import BotError, Refused, TooQuick
 from core.guest import Guest
-from core.operations import OPERATIONS, Effect, Operation
+from core.levels import Effect
+from core.operations import OPERATIONS, Operation
 from ui.cards import notice
 from ui.discord.blocked import send_with_fallbacks
 from ui.discord.failures import DISCORD_ERRORS, log_unexpected, send_with_retries

@@ -6,7 +6,7 @@ from discord import ui
 from core.access.authorizer import Authorizer
 from core.access.policy import Actor, level_everywhere
 from core.errors import BotError, NotAllowed, NotHere, ReadOnly, Refused
-from core.operations import Level
+from core.levels import Level
 from ui.cards import notice
 from ui.formatting import READ_ONLY, level_word
 from ui.i18n import Text

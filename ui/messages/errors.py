@@ -5,7 +5,8 @@ This module has the rows for core/errors.py. WORDS has all rows. A test compares
 
 from core import errors as e
 from core.error_codec import from_text
-from core.operations import ACTIONS, Level
+from core.levels import Level
+from core.operations import ACTIONS
 from ui.formatting import code
 from ui.i18n import N_, Text
 from ui.messages.error_words import ErrorWords, Rows, fill_in, put_in_words

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from core.access.policy import Actor, level_on, listed_or_unknown
 from core.errors import OnlySomeGuests
 from core.guest import Cluster
-from core.operations import OPERATIONS, Level, Operation
+from core.levels import Level
+from core.operations import OPERATIONS, Operation
 from core.watch.incidents.model import ALL, SOURCE, Incident, Topic, node_subject
 from ui.interaction.attempt import Attempt
 from ui.interaction.context import Services

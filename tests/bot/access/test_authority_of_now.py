@@ -12,7 +12,8 @@ from core.cluster_cache import OVERLAY_SECONDS
 from core.errors import NotAllowed
 from core.guest import Guest, Kind, State
 from core.guest_errors import GuestNotFound
-from core.operations import Level, Operation
+from core.levels import Level
+from core.operations import Operation
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage

@@ -11,7 +11,8 @@ from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind, deci
 from core.access.read_only import ReadOnlySwitch
 from core.cluster_cache import ClusterCache
 from core.guest import Cluster, Guest, Kind, State
-from core.operations import OPERATIONS, Level, Operation, Reach
+from core.levels import Level, Reach
+from core.operations import OPERATIONS, Operation
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage

@@ -10,7 +10,7 @@ from core.audit.record import AuditStep
 from core.audit.store import AuditFilter
 from core.errors import ChangedMeanwhile, NotAllowed, OnlySomeGuests, ReadOnly
 from core.guest_errors import GuestNotFound
-from core.operations import Level
+from core.levels import Level
 from core.wanted_errors import UnknownTarget
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast

@@ -14,7 +14,8 @@ from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind, deci
 from core.actions.preconditions import can_act
 from core.errors import ReadOnly
 from core.guest import Cluster, Guest, Kind, State
-from core.operations import ACTIONS, Level, Operation
+from core.levels import Level
+from core.operations import ACTIONS, Operation
 from playground.discord.people import Person
 from playground.pve.server import Pve
 from tests.support import stage

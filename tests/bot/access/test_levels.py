@@ -14,7 +14,7 @@ from core.audit.record import AuditStep
 from core.audit.store import AuditFilter
 from core.errors import NotAllowed, NotYours, QuestionAnswered, QuestionOver
 from core.guest_errors import GuestNotFound
-from core.operations import Level
+from core.levels import Level
 from playground.discord.people import Person, PressResult
 from playground.pve.server import Pve
 from tests.support import stage

@@ -6,7 +6,7 @@ import pytest
 
 from core.audit.store import AuditFilter
 from core.errors import NameMismatch, NoReason, NotAllowed, Unconfirmed
-from core.operations import Level
+from core.levels import Level
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.bot.access.test_protection import protect

@@ -9,7 +9,7 @@ from core.audit.record import AuditRecord, AuditStep
 from core.audit.store import AuditFilter
 from core.errors import NameMismatch, NoReason, NotAllowed, Unconfirmed
 from core.guest_errors import GuestProtected
-from core.operations import Level
+from core.levels import Level
 from playground.discord.people import Person, PressResult
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast

@@ -11,7 +11,8 @@ from core.audit.store import AuditFilter
 from core.clock import Clock
 from core.errors import JournalFailed, NotAllowed, ReadOnly, StoreFailed
 from core.guest_errors import GuestNotFound
-from core.operations import OPERATIONS, Effect, Level, Operation
+from core.levels import Effect, Level
+from core.operations import OPERATIONS, Operation
 from playground.discord.people import Person
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast

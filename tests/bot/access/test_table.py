@@ -42,7 +42,8 @@ from core.guest_errors import (
     WrongKind,
     WrongState,
 )
-from core.operations import Level, Operation
+from core.levels import Level
+from core.operations import Operation
 from core.wanted_errors import UnknownTarget
 from playground.discord.people import PressResult
 from playground.discord.posts import SeenMessage

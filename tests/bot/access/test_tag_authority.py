@@ -4,7 +4,7 @@ import pytest
 
 from core.access.policy import AccessRules, Scope, ScopeKind
 from core.access.tag_authority import TagAuthority, authority_of
-from core.operations import Level
+from core.levels import Level
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of

@@ -16,7 +16,8 @@ from core.access.guest_index import Offer
 from core.audit.record import AuditStep
 from core.audit.store import AuditFilter
 from core.errors import Refused
-from core.operations import OPERATIONS, Effect, Operation
+from core.levels import Effect
+from core.operations import OPERATIONS, Operation
 from playground.discord.people import PressResult
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast

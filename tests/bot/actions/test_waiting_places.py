@@ -10,7 +10,8 @@ from core.actions.order import Report
 from core.errors import ChangedMeanwhile, NotAllowed, TooManyChanges
 from core.guest import State
 from core.guest_errors import GuestBusy, GuestNotFound
-from core.operations import Level, Operation
+from core.levels import Level
+from core.operations import Operation
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage

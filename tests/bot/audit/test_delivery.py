@@ -24,7 +24,8 @@ from core.delivery.audit import CONTENT_MOST, SPACING_SECONDS, AuditDelivery, co
 from core.delivery.audit_queue import is_posted
 from core.delivery.channel import DeliveryFailure, NotDelivered
 from core.delivery.outbox import LONG_PAUSE
-from core.operations import OPERATIONS, Effect, Operation
+from core.levels import Effect
+from core.operations import OPERATIONS, Operation
 from playground.discord.faults import PlannedFault
 from playground.discord.server import Channel
 from playground.pve.server import Pve

@@ -5,7 +5,8 @@ import pytest
 from core.access.policy import Actor, Place, is_owner
 from core.errors import NotHere
 from core.guest_errors import GuestNotFound
-from core.operations import OPERATIONS, Operation, Reach
+from core.levels import Reach
+from core.operations import OPERATIONS, Operation
 from core.wanted_errors import UnknownOperation
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast

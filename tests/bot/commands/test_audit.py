@@ -19,7 +19,8 @@ from core.audit.record import CUT_OFF, AuditRecord, AuditStep, Ending, ending_of
 from core.audit.store import AuditEntry, AuditFilter
 from core.clock import Clock
 from core.errors import BotError, JournalFailed, NotAllowed, OnlySomeGuests
-from core.operations import Level, Operation
+from core.levels import Level
+from core.operations import Operation
 from core.wanted_errors import BadSince, BadVmid, SeveralPeople, UnknownOperation, UnknownPerson
 from playground.discord.people import Person, PressResult
 from playground.pve.server import Pve

@@ -23,7 +23,8 @@ from adapters.journal.store import SqliteJournal
 from core.access.policy import Actor, Place
 from core.audit.record import AuditRecord, AuditStep
 from core.errors import JournalFailed
-from core.operations import OPERATIONS, Effect, Operation
+from core.levels import Effect
+from core.operations import OPERATIONS, Operation
 from playground.discord.people import PressResult
 from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve

@@ -2,7 +2,8 @@
 
 import pytest
 
-from core.operations import OPERATIONS, Effect, Level, Operation
+from core.levels import Effect, Level
+from core.operations import OPERATIONS, Operation
 from core.wanted_errors import NothingChosen
 from playground.discord.people import Person
 from playground.pve.server import Pve

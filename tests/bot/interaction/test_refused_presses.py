@@ -23,7 +23,7 @@ from core.errors import (
     QuestionOver,
 )
 from core.guest_errors import GuestNotFound
-from core.operations import Level
+from core.levels import Level
 from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
 from tests.bot.access.test_levels import Cast

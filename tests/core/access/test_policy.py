@@ -26,7 +26,8 @@ from core.access.policy import (
 from core.errors import NotAllowed, NotHere, OnlySomeGuests, ReadOnly, Refused
 from core.guest import Guest, Kind, State
 from core.guest_errors import GuestNotFound
-from core.operations import ACTIONS, OPERATIONS, Effect, Level, Operation, Reach
+from core.levels import Effect, Level, Reach
+from core.operations import ACTIONS, OPERATIONS, Operation
 from tests.support.access_document import GUARDED, HEADINGS, TABLE, Promise, promises
 from tests.support.catalogue import COMMANDS
 from tests.support.walked import walked

@@ -48,7 +48,8 @@ from core.guest_errors import (
     VmidTaken,
     WrongState,
 )
-from core.operations import ACTIONS, OPERATIONS, Level, Operation
+from core.levels import Level
+from core.operations import ACTIONS, OPERATIONS, Operation
 from core.proxmox import Pending
 from core.proxmox_errors import (
     BadAnswer,
