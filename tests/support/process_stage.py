@@ -24,6 +24,7 @@ from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
 from playground.discord.server import DiscordServer
 from playground.pve.server import Pve
+from tests.support.home_guild import HomeGuild
 from tests.support.warm_start import POSSIBLE, WarmProcess, starter
 
 T = TypeVar("T")
@@ -114,22 +115,16 @@ class BotProcess:
         return code, time.monotonic() - began
 
 
-class ProcessStage:
+class ProcessStage(HomeGuild):
     """Hold a guild, a cluster and the bot process between them.
 
     On leaving, the bot is stopped and its output is checked with `assert_well`.
     """
 
     def __init__(self, pve: Pve, server: DiscordServer, directory: Path) -> None:
-        self.pve, self.server, self.directory = pve, server, directory
+        super().__init__(server)
+        self.pve, self.directory = pve, directory
         self.token = pve.give_bot()
-        self.guild = server.guild("Test")
-        self.category = self.guild.create_category("Proxmox")
-        self.channel = self.guild.create_text_channel("proxmox", category=self.category)
-        self.alerts = self.guild.create_text_channel("alerts", category=self.category)
-        self.outside = self.guild.create_text_channel("lobby")
-        self.akiko = server.person(self.guild, "akiko", display="Akiko", locale="ja")
-        self.emma = server.person(self.guild, "emma", display="Emma", locale="en-US")
         self.cold = False
         """Whether bots start in a new Python, for tests of the start itself."""
         self.crashes_expected = False

@@ -31,6 +31,7 @@ from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
 from playground.discord.server import DiscordServer
 from playground.pve.server import Pve
+from tests.support.home_guild import HomeGuild
 from tests.support.stage_clock import StageClock
 from ui.i18n import Text
 from ui.interaction.context import Services
@@ -58,22 +59,16 @@ class _Errors(logging.Handler):
         self.lines.append(f"{record.name}: {record.getMessage()} {trace}".strip())
 
 
-class Stage:
+class Stage(HomeGuild):
     """Hold everything that a test acts on.
 
     `say`, `press` and `submit` return after the bot has finished its answer.
     """
 
     def __init__(self, pve: Pve, server: DiscordServer, directory: Path, token: str) -> None:
-        self.pve, self.server, self.directory, self.token = pve, server, directory, token
+        super().__init__(server)
+        self.pve, self.directory, self.token = pve, directory, token
         self.clock = StageClock()
-        self.guild = server.guild("Test")
-        self.category = self.guild.create_category("Proxmox")
-        self.channel = self.guild.create_text_channel("proxmox", category=self.category)
-        self.alerts = self.guild.create_text_channel("alerts", category=self.category)
-        self.outside = self.guild.create_text_channel("lobby")
-        self.akiko = server.person(self.guild, "akiko", display="Akiko", locale="ja")
-        self.emma = server.person(self.guild, "emma", display="Emma", locale="en-US")
         self.expected_statuses: set[int] = set()
         """HTTP error statuses of Discord that this test causes, besides those planned with `server.fail`."""
         self.expected_errors: list[str] = []
