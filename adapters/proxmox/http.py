@@ -34,7 +34,7 @@ THREADS = sum(SLOTS.values()) + 7
 
 
 class RequestSlots:
-    """Hand out slots in the order of the requests."""
+    """Hand out slots, first come, first served in each lane."""
 
     def __init__(self) -> None:
         self._slots = {lane: asyncio.Semaphore(slots) for lane, slots in SLOTS.items()}
@@ -95,14 +95,17 @@ class _Call:
 
 
 class Calls:
-    """The calls of one lane. All lanes share the connections. Each may borrow free slots of READS."""
+    """The calls of one lane. All lanes share the connections.
+
+    A call of any lane takes a free slot of READS if its own lane is full when it starts.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint, self._lane = endpoint, Lane.READS
         self._connections, self._slots = ConnectionPool(endpoint), RequestSlots()
 
     def in_lane(self, lane: Lane) -> Self:
-        """Return the same connection for another lane."""
+        """Return a copy for another lane that shares connections and slots."""
         other = copy.copy(self)
         other._lane = lane  # noqa: SLF001  # a copy of its own class
         return other

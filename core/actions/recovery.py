@@ -23,14 +23,13 @@ from core.operations import OPERATIONS, Operation
 from core.proxmox import Proxmox
 from core.proxmox_errors import ProxmoxError, TaskUnknown
 from core.tasks import TaskEnd
-from core.validation import Upid
 
 _log = logging.getLogger(__name__)
 
 CONCURRENT_MOST = 4
-"""Attempts checked at once; the watch shares the same connection."""
-SURE_SECONDS = 45.0
-"""Seconds after the start in which a request of the earlier run may still create its task.
+"""Attempts checked at once. The checks use the slots of CHANGES, and free ones of READS."""
+MAY_START_SECONDS = 45.0
+"""Seconds after an attempt was taken up in which its request may still create a task.
 
 pveproxy takes up to 30 s.
 """
@@ -38,9 +37,9 @@ PAUSES = (1.0, 2.0, 4.0)
 LONG_PAUSE = 30.0
 """Seconds between two checks: up to 4 while a task runs, up to 30 while Proxmox does not answer."""
 GIVE_UP = 24 * 3600.0
-"""Seconds after which the bot stops asking a Proxmox that does not answer."""
+"""Seconds after an attempt was taken up from which the next failed check ends it as unknown."""
 NOTIFY_SECONDS = 60.0
-"""Seconds that the trail waits until the person has been informed.
+"""Maximum seconds to wait until the person has been informed. Then the result is stored anyway.
 
 If the bot ends in between, the person is informed twice rather than never.
 """
@@ -68,7 +67,7 @@ class _OpenAttempt:
     entry: AuditEntry
     upid: str
     since: float
-    """Monotonic time of the first check."""
+    """Monotonic time at which it was taken up."""
     failures: int = 0
 
     @property
@@ -208,7 +207,7 @@ class ActionRecovery:
             return "OK"
         sure = (
             attempt.entry.record.step is AuditStep.ASKED
-            or self._clock.monotonic() - attempt.since >= SURE_SECONDS
+            or self._clock.monotonic() - attempt.since >= MAY_START_SECONDS
         )
         return NOTHING_STARTED if sure else None
 
@@ -242,7 +241,7 @@ class ActionRecovery:
             return False
 
     async def _close(self, attempt: _OpenAttempt, outcome: str) -> None:
-        """Inform the person, then store the result. The attempt stays open until then.
+        """Inform the person, then store the result. The attempt stays open until then, at most `NOTIFY_SECONDS`.
 
         Nothing happens if the result is as unknown as before.
         """
@@ -255,7 +254,7 @@ class ActionRecovery:
         ended = replace(attempt.entry.record, step=AuditStep.ENDED, outcome=outcome, upid=attempt.upid)
         if await self._is_gone(ended):
             self._on_deleted(ended.vmid or 0)
-        _log.info("attempt %d, interrupted when the bot ended: %s", attempt.entry.attempt, outcome)
+        _log.info("the result of attempt %d was found out: %s", attempt.entry.attempt, outcome)
         telling = asyncio.create_task(self._notifier.notify(replace(attempt.entry, record=ended)))
         self._notifying.add(telling)
         telling.add_done_callback(self._notifying.discard)
@@ -271,9 +270,4 @@ def _pause(attempt: _OpenAttempt, tries: int) -> float:
 def _guest_of(entry: AuditEntry) -> Guest:
     """Return the guest on the node where the request was sent, because its tasks stay there."""
     record = entry.record
-    return Guest(record.vmid or 0, _kind_of(record.upid), record.node, State.UNKNOWN)
-
-
-def _kind_of(upid: str) -> Kind:
-    task = Upid.parse(upid)
-    return Kind.LXC if task and task.type.startswith("vz") else Kind.QEMU
+    return Guest(record.vmid or 0, Kind.QEMU, record.node, State.UNKNOWN)  # tasks are found without the kind

@@ -48,7 +48,10 @@ class Retries:
         """Why the last attempt failed; empty while all is well."""
 
     def shorten_pause(self) -> None:
-        """Skip the five-minute pause, because Discord is back. A limit named by Discord still holds."""
+        """Let the next passing failure wait at most a minute, because Discord is back.
+
+        A limit named by Discord still holds.
+        """
         self._failures = min(self._failures, len(PAUSES) - 1)
 
     def clear_limit(self) -> None:

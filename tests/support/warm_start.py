@@ -11,7 +11,6 @@ import asyncio
 import atexit
 import contextlib
 import functools
-import importlib
 import json
 import os
 import runpy
@@ -83,12 +82,9 @@ class Starter:
         arguments: Sequence[str],
         environment: Mapping[str, str],
         log: Path,
-        *,
-        after: str = "",
     ) -> WarmProcess:
         """Fork a process that runs the program. Its output is added to `log`.
 
-        `after`: module that the starter imports first. Later processes have it, too.
         Raises: AssertionError, if the starter has died or is too slow.
         """
         log.touch()  # tests may read it before the program writes
@@ -96,7 +92,6 @@ class Starter:
             "command": [str(program), *arguments],
             "environment": dict(environment),
             "log": str(log),
-            "after": after,
         }
         self._socket.setblocking(True)
         self._socket.sendall(json.dumps(wanted).encode() + b"\n")
@@ -158,8 +153,6 @@ def serve(client: socket.socket) -> dict[str, Any] | None:
             *lines, rest = (rest + asked).split(b"\n")
             for line in lines:
                 wanted: dict[str, Any] = json.loads(line)
-                if after := wanted.pop("after"):
-                    importlib.import_module(after)
                 pid = os.fork()
                 if pid == 0:
                     signal.set_wakeup_fd(-1)

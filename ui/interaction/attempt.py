@@ -59,8 +59,9 @@ class Attempt:
         )
 
     def start(self, *, even_unrecorded: bool = False) -> None:
-        """Record that the attempt was allowed and is now carried out. Count a change against the limit of changes.
+        """Record that the attempt was allowed and is now carried out.
 
+        Count it against the change limit if it changes a guest or the watch list.
         `even_unrecorded`: carry it out even if it cannot be recorded.
         Raises: TooManyChanges, JournalFailed.
         """
@@ -153,7 +154,7 @@ def ensure_awaited(interaction: Interaction) -> None:
 
 
 def attempt_of(interaction: Interaction) -> Attempt:
-    """Create the attempt of a command, button or form from the words in which it arrived."""
+    """Create the attempt of a command, button or form: from the command's name and options, else the custom_id."""
     command = interaction.command
     if command is not None:
         options: dict[str, object] = {name: value for name, value in interaction.namespace}  # noqa: C416 - dict() fails, as `keys` is None

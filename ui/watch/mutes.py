@@ -42,7 +42,7 @@ async def mute(
     detail = f"{plain(target)} {plain(duration)}"
     with record_attempt(interaction, Operation.MONITOR_MUTE, detail=detail) as asked:
         seconds = parse_duration(duration)
-        cluster = await cluster_for_decision(asked, (0,))  # the list is needed to find the target, too
+        cluster = await cluster_for_decision(asked, (0,))  # no VMID is known yet
         subject = _subject_of(services, asked, target, cluster)
         asked.reason = plain(reason, REASON_MOST)
         await _guard_mute(asked, subject, cluster, seconds, confirm)

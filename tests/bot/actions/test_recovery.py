@@ -18,7 +18,7 @@ from adapters.journal.store import SqliteJournal
 from core.access.rate_limit import ChangeLimit
 from core.actions.executor import Executor
 from core.actions.expected_stops import GRACE_SECONDS
-from core.actions.recovery import GIVE_UP, SURE_SECONDS, ActionRecovery
+from core.actions.recovery import GIVE_UP, MAY_START_SECONDS, ActionRecovery
 from core.audit.record import (
     CUT_OFF,
     NOT_SETTLED,
@@ -285,7 +285,7 @@ async def test_what_never_reached_proxmox_is_said_to_be_so(case: Case) -> None:
     asked, sending = await case.run()
     assert asked.outcome == sending.outcome == NOTHING_STARTED
     assert ending_of(asked) is Ending.FAILED
-    assert case.world.clock.mono - began >= SURE_SECONDS, "its task may yet have come"
+    assert case.world.clock.mono - began >= MAY_START_SECONDS, "its task may yet have come"
 
 
 async def test_a_task_that_proxmox_has_forgotten_is_not_known(case: Case) -> None:
