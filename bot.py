@@ -233,6 +233,9 @@ class ProxmoxBot(commands.Bot):
             self.running.cancel()
         self._ending.set()
         await self.heartbeat.close()
+        ready = self._connection._ready_task  # noqa: SLF001  # discord.py's own close forgets it
+        if ready is not None:
+            ready.cancel()  # it would report "ready" to a client that is closed
         await super().close()
         for word in last_words:  # nothing can be sent any more
             word.cancel()

@@ -1,5 +1,6 @@
 """Test the bot's messages about itself: their text, their buttons, and that they bring nothing else along."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,13 @@ async def test_a_word_past_the_journal_previews_and_mentions_nothing(scene: Stag
     request = scene.server.requests("POST", f"/channels/{scene.alerts.id}/messages")[-1]
     assert request.body["flags"] == SUPPRESS_EMBEDS
     assert request.body["allowed_mentions"] == {"parse": []}
+
+
+async def test_the_end_leaves_no_task_of_the_start_behind(bare_scene: Stage) -> None:
+    """A bot that ends within seconds of its start has not been told by discord.py that it is ready."""
+    await bare_scene.start_bot()
+    waiting = asyncio.create_task(asyncio.sleep(60))
+    bare_scene.bot._connection._ready_task = waiting
+    await bare_scene.stop_bot()
+    await asyncio.wait({waiting}, timeout=10)
+    assert waiting.cancelled()
