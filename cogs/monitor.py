@@ -65,7 +65,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
 
     def __init__(self, services: Services, say: SendLine) -> None:
         self._services, self._say = services, say
-        self._ran, self._looking = services.clock.monotonic(), False
+        self._ran, self._polling = services.clock.monotonic(), False
         self._sending: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[Any]] = set()
         self._journal_trouble: JournalFailed | None = None
@@ -101,7 +101,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         now = self._services.clock.monotonic()
         if now - self._ran < self._services.poll_seconds / 2 and self._poll.current_loop > 0:
             return  # an extra run, because the wall clock was set forward
-        self._ran, self._looking = now, True
+        self._ran, self._polling = now, True
         try:
             await self._poll_once()
             self._report_failure(None)
@@ -109,7 +109,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         except Exception as error:  # noqa: BLE001 - any exception that left this body would end the watch
             self._report_failure(log_unexpected(error))
         finally:
-            self._looking = False
+            self._polling = False
 
     def _report_failure(self, error_id: str | None) -> None:
         """Report once that two polls in a row failed because of a bug, and once that they work again."""
@@ -182,9 +182,9 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         while True:
             await asyncio.sleep(interval / 2)
             silent = self._services.clock.monotonic() - self._ran
-            if silent > 2 * interval and not (self._looking and silent < POLL_SECONDS):
+            if silent > 2 * interval and not (self._polling and silent < POLL_SECONDS):
                 _log.error("the watch has not run for %.0f s and is started again", silent)
-                if self._looking:
+                if self._polling:
                     self._report_hang(silent)
                 if self._poll.is_running():
                     self._poll.restart()

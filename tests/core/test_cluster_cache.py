@@ -144,15 +144,15 @@ async def test_eight_at_once_with_nothing_under_way_make_two_requests_at_most() 
     assert len(proxmox.gates) == 2
 
 
-async def test_whoever_looks_again_right_after_a_read_joins_the_queued_one() -> None:
+async def test_whoever_reads_again_right_after_a_read_joins_the_queued_one() -> None:
     """The case is a /start of a VMID that the first read did not have, while others wait for the next one."""
     proxmox, reader = slow()
 
-    async def looks_twice() -> Cluster:
+    async def reads_twice() -> Cluster:
         await reader.read()
         return await reader.read(max_age=0)
 
-    twice = [asyncio.create_task(looks_twice()) for _ in range(3)]
+    twice = [asyncio.create_task(reads_twice()) for _ in range(3)]
     await settled(lambda: proxmox.gates)
     new = asyncio.create_task(reader.read(max_age=0))
     await idle()

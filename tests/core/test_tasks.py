@@ -199,7 +199,7 @@ class Reads(FakeProxmox):
         return await super().task_log(upid, start, limit)
 
 
-async def test_the_log_is_read_on_from_where_the_last_look_ended() -> None:
+async def test_the_log_is_read_on_from_where_the_last_read_ended() -> None:
     clock = FakeClock()
     proxmox = Reads(clock)
     proxmox.asked_for = []

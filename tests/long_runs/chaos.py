@@ -447,7 +447,7 @@ async def chaos(directory: Path, seconds: float, seed: int, guests: int) -> Chao
         await stage.start(
             MONITOR_VM_IDS=",".join(map(str, made)), MONITOR_INTERVAL_SECONDS=str(INTERVAL), LOG_LEVEL="INFO"
         )
-        await stage.first_look()
+        await stage.first_poll()
         stage.crashes_expected = True
         await run.run(seconds)
         await run.settle()

@@ -292,7 +292,7 @@ async def measure(guests: int, seconds: float, a_second: float, floods: tuple[st
             stage.crashes_expected = True  # discord.py logs a traceback for each completion that is too late
             flood = Flood(stage, a_second, seconds, guests)
             await stage.start(**flood.settings)
-            await stage.first_look()
+            await stage.first_poll()
             stage.pve.hang("/api2", LATENCY)
             found = [await flood.run(name) for name in floods]
             stage.pve.hang("/api2", 0)

@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
                 wrong[ran.kind] += 1
                 print(f"seed {ran.seed}: {ran.wrong}\n", flush=True)
     print(
-        f"seeds {seeds[0]}-{seeds[-1]}: {total['histories']} histories, {total['looks']} looks, "
+        f"seeds {seeds[0]}-{seeds[-1]}: {total['histories']} histories, {total['polls']} polls, "
         f"{total['messages']} messages; lost {wrong['lost']}, duplicated {wrong['duplicated']}, "
         f"false {wrong['false']}, otherwise wrong {wrong.total() - sum(wrong[k] for k in KINDS)}; "
         f"{time.monotonic() - began:.0f} s"

@@ -36,7 +36,7 @@ from tests.support.watch.world import ALIVE, BOT, NODES, SimGuest
 T = TypeVar("T")
 MEMORY = Path("/dev/shm")
 NUMBER = st.integers(0, 8)
-LOOKS = st.sampled_from((1, 1, 0, 2, 3))
+POLLS = st.sampled_from((1, 1, 0, 2, 3))
 """Number of polls after an event."""
 FAULTS = ("unreachable", "refused", "slow", "page", "empty", "half", "half-there")
 HELD = tuple(map(State, ("internal-error", "guest-panicked", "watchdog", "postmigrate")))
@@ -65,7 +65,7 @@ class Histories(RuleBasedStateMachine):
         type(self).count += 1
         self.path = self.folder / f"journal-{self.count}.db"
         self.trial = Trial(self.loop, self.path)
-        self._looks(1)
+        self._polls(1)
 
     def teardown(self) -> None:
         try:
@@ -77,9 +77,9 @@ class Histories(RuleBasedStateMachine):
             for name, number in self.trial.figures().items():
                 self.figures[name] = self.figures.get(name, 0) + number
 
-    def _looks(self, number: int) -> None:
+    def _polls(self, number: int) -> None:
         for _ in range(number):
-            self.trial.look()
+            self.trial.poll()
 
     # -- picking
 
@@ -109,33 +109,33 @@ class Histories(RuleBasedStateMachine):
 
     @rule(number=st.integers(1, 6))
     def time_passes(self, number: int) -> None:
-        self._looks(number)
+        self._polls(number)
 
     @rule(number=st.sampled_from((7, 16, 34)))
     def much_time_passes(self, number: int) -> None:
-        self._looks(number)
+        self._polls(number)
 
     # -- guests
 
-    @rule(number=st.sampled_from((1, 1, 2, 3, 6, 8)), first=NUMBER, io=st.booleans(), looks=LOOKS)
-    def guests_crash(self, number: int, first: int, io: bool, looks: int) -> None:
+    @rule(number=st.sampled_from((1, 1, 2, 3, 6, 8)), first=NUMBER, io=st.booleans(), polls=POLLS)
+    def guests_crash(self, number: int, first: int, io: bool, polls: int) -> None:
         for box in self._some(number, first, State.RUNNING, State.PAUSED):
             self._stop(box, State.IO_ERROR if io and box.kind is Kind.QEMU else State.STOPPED)
-        self._looks(looks)
+        self._polls(polls)
 
     @rule(
         number=st.sampled_from((1, 1, 2, 6)),
         first=NUMBER,
         state=st.sampled_from(HELD),
         stopped=st.booleans(),
-        looks=LOOKS,
+        polls=POLLS,
     )
-    def qemu_holds_guests(self, number: int, first: int, state: State, stopped: bool, looks: int) -> None:
+    def qemu_holds_guests(self, number: int, first: int, state: State, stopped: bool, polls: int) -> None:
         """Let QEMU hold guests that ran, or that have just been started."""
         for box in self._some(number, first, State.STOPPED if stopped else State.RUNNING):
             if box.kind is Kind.QEMU:
                 self._stop(box, state)
-        self._looks(looks)
+        self._polls(polls)
 
     @rule(
         number=st.sampled_from((1, 1, 2)),
@@ -143,11 +143,11 @@ class Histories(RuleBasedStateMachine):
         state=st.sampled_from(PASSING),
         stopped=st.booleans(),
         lock=st.sampled_from((None, None, "backup", "snapshot")),
-        looks=st.sampled_from((1, 3, 9, 12, 14)),
+        polls=st.sampled_from((1, 3, 9, 12, 14)),
         ends=st.booleans(),
     )
     def a_state_does_not_pass(
-        self, number: int, first: int, state: State, stopped: bool, lock: str | None, looks: int, ends: bool
+        self, number: int, first: int, state: State, stopped: bool, lock: str | None, polls: int, ends: bool
     ) -> None:
         boxes = [
             box
@@ -157,18 +157,18 @@ class Histories(RuleBasedStateMachine):
         for box in boxes:
             box.lock = lock
             self._stop(box, state)
-        self._looks(looks)
+        self._polls(polls)
         for box in boxes if ends else ():
             if box.state is state:
                 box.lock = None
                 self._run(box)
-        self._looks(1)
+        self._polls(1)
 
-    @rule(number=st.sampled_from((1, 1, 2, 6, 9)), first=NUMBER, looks=LOOKS)
-    def guests_start(self, number: int, first: int, looks: int) -> None:
+    @rule(number=st.sampled_from((1, 1, 2, 6, 9)), first=NUMBER, polls=POLLS)
+    def guests_start(self, number: int, first: int, polls: int) -> None:
         for box in self._some(number, first, *DOWN):
             self._run(box)
-        self._looks(looks)
+        self._polls(polls)
 
     @rule(first=NUMBER, times=st.integers(1, 4), gap=st.integers(1, 3))
     def guest_bounces(self, first: int, times: int, gap: int) -> None:
@@ -176,22 +176,22 @@ class Histories(RuleBasedStateMachine):
             for _ in range(times):
                 if box in self._boxes(State.RUNNING):
                     self._stop(box)
-                self._looks(gap)
+                self._polls(gap)
                 if box in self._boxes(State.STOPPED):
                     self._run(box)
-                self._looks(1)
+                self._polls(1)
 
-    @rule(number=st.sampled_from((1, 1, 2, 6)), first=NUMBER, task=NUMBER, looks=LOOKS)
-    def somebody_stops(self, number: int, first: int, task: int, looks: int) -> None:
+    @rule(number=st.sampled_from((1, 1, 2, 6)), first=NUMBER, task=NUMBER, polls=POLLS)
+    def somebody_stops(self, number: int, first: int, task: int, polls: int) -> None:
         for box in self._some(number, first, State.RUNNING):
             kind = _pick(STOP_TASKS[box.kind], task)
             self.trial.cluster.task(kind, box.vmid, "root@pam", box.node)
             self.trial.tell(f"root@pam: {kind} {box.vmid}")
             self._stop(box)
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(number=st.sampled_from((1, 2, 6)), first=NUMBER, looks=LOOKS)
-    def somebody_stops_amid_many_tasks(self, number: int, first: int, looks: int) -> None:
+    @rule(number=st.sampled_from((1, 2, 6)), first=NUMBER, polls=POLLS)
+    def somebody_stops_amid_many_tasks(self, number: int, first: int, polls: int) -> None:
         """Start more tasks at once than the list holds."""
         boxes = self._some(number, first, State.RUNNING)
         for box in boxes:
@@ -202,58 +202,58 @@ class Histories(RuleBasedStateMachine):
         for node in {box.node for box in boxes}:
             for _ in range(26):
                 self.trial.cluster.task("srvreload", None, "root@pam", node)
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(number=st.sampled_from((1, 1, 2, 6)), first=NUMBER, looks=LOOKS)
-    def guests_restart(self, number: int, first: int, looks: int) -> None:
+    @rule(number=st.sampled_from((1, 1, 2, 6)), first=NUMBER, polls=POLLS)
+    def guests_restart(self, number: int, first: int, polls: int) -> None:
         for box in self._some(number, first, State.RUNNING):
             self._run(box)
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(first=NUMBER, task=NUMBER, looks=LOOKS)
-    def somebody_restarts(self, first: int, task: int, looks: int) -> None:
+    @rule(first=NUMBER, task=NUMBER, polls=POLLS)
+    def somebody_restarts(self, first: int, task: int, polls: int) -> None:
         for box in self._some(1, first, State.RUNNING):
             kind = _pick(RESTART_TASKS[box.kind], task)
             self.trial.cluster.task(kind, box.vmid, "root@pam", box.node)
             self.trial.tell(f"root@pam: {kind} {box.vmid}")
             self._run(box)
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(first=NUMBER, looks=LOOKS)
-    def somebody_starts(self, first: int, looks: int) -> None:
+    @rule(first=NUMBER, polls=POLLS)
+    def somebody_starts(self, first: int, polls: int) -> None:
         for box in self._some(1, first, State.STOPPED):
             kind = "qmstart" if box.kind is Kind.QEMU else "vzstart"
             self.trial.cluster.task(kind, box.vmid, "root@pam", box.node)
             self.trial.tell(f"root@pam: {kind} {box.vmid}")
             self._run(box)
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(first=NUMBER, looks=LOOKS)
-    def guest_pauses(self, first: int, looks: int) -> None:
+    @rule(first=NUMBER, polls=POLLS)
+    def guest_pauses(self, first: int, polls: int) -> None:
         for box in self._some(1, first, State.RUNNING):
             box.state = State.PAUSED
             self.trial.tell(f"{box.vmid} is paused")
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(first=NUMBER, looks=LOOKS)
-    def guest_resumes(self, first: int, looks: int) -> None:
+    @rule(first=NUMBER, polls=POLLS)
+    def guest_resumes(self, first: int, polls: int) -> None:
         for box in self._some(1, first, State.PAUSED):
             box.state = State.RUNNING
             self.trial.tell(f"{box.vmid} is resumed")
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(first=NUMBER, by_task=st.booleans(), looks=LOOKS)
-    def guest_is_deleted(self, first: int, by_task: bool, looks: int) -> None:
+    @rule(first=NUMBER, by_task=st.booleans(), polls=POLLS)
+    def guest_is_deleted(self, first: int, by_task: bool, polls: int) -> None:
         for box in self._some(1, first, State.RUNNING, State.STOPPED):
             if by_task:
                 kind = "qmdestroy" if box.kind is Kind.QEMU else "vzdestroy"
                 self.trial.cluster.task(kind, box.vmid, "root@pam", box.node)
             del self.trial.cluster.boxes[box.vmid]
             self.trial.tell(f"{box.vmid} is deleted{' by a task of root@pam' if by_task else ''}")
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(first=NUMBER, runs=st.booleans(), looks=LOOKS)
-    def guest_is_made_again(self, first: int, runs: bool, looks: int) -> None:
+    @rule(first=NUMBER, runs=st.booleans(), polls=POLLS)
+    def guest_is_made_again(self, first: int, runs: bool, polls: int) -> None:
         cluster = self.trial.cluster
         gone = [entry.vmid for entry in ENTRIES if entry.vmid not in cluster.boxes]
         homes = [name for name, online in cluster.online.items() if online]
@@ -264,7 +264,7 @@ class Histories(RuleBasedStateMachine):
             self.trial.tell(f"{vmid} is made again on {homes[0]}")
             if runs:
                 self._run(cluster.boxes[vmid])
-        self._looks(looks)
+        self._polls(polls)
 
     @rule(
         first=NUMBER,
@@ -273,10 +273,10 @@ class Histories(RuleBasedStateMachine):
         minutes=st.sampled_from((0, 1, 3, 8, 33)),
         ends=st.sampled_from(("OK", "OK", "job errors", "WARNINGS: 1")),
         runs=st.booleans(),
-        looks=LOOKS,
+        polls=POLLS,
     )
     def guest_is_worked_on(
-        self, first: int, task: int, locked: bool, minutes: int, ends: str, runs: bool, looks: int
+        self, first: int, task: int, locked: bool, minutes: int, ends: str, runs: bool, polls: int
     ) -> None:
         """Run a backup or a similar task that stops the guest and may start it again."""
         cluster = self.trial.cluster
@@ -286,28 +286,28 @@ class Histories(RuleBasedStateMachine):
             box.lock = "backup" if locked else None
             self.trial.tell(f"{kind} of {box.vmid} begins")
             self._stop(box)
-            self._looks(minutes)
+            self._polls(minutes)
             cluster.finish(upid, ends)
             box.lock = None
             self.trial.tell(f"it ends: {ends}")
             if runs and box in self._boxes(State.STOPPED):
                 self._run(box)
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(first=NUMBER, lock=st.sampled_from(("snapshot", "rollback", "suspended", "locked")), looks=LOOKS)
-    def guest_stops_under_a_lock(self, first: int, lock: str, looks: int) -> None:
+    @rule(first=NUMBER, lock=st.sampled_from(("snapshot", "rollback", "suspended", "locked")), polls=POLLS)
+    def guest_stops_under_a_lock(self, first: int, lock: str, polls: int) -> None:
         for box in self._some(1, first, State.RUNNING):
             box.lock = lock
             self.trial.tell(f"{box.vmid} is locked: {lock}")
             self._stop(box)
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(looks=LOOKS)
-    def locks_are_gone(self, looks: int) -> None:
+    @rule(polls=POLLS)
+    def locks_are_gone(self, polls: int) -> None:
         for box in self.trial.cluster.boxes.values():
             box.lock = None
         self.trial.tell("all locks are gone")
-        self._looks(looks)
+        self._polls(polls)
 
     @rule(
         first=NUMBER,
@@ -315,10 +315,10 @@ class Histories(RuleBasedStateMachine):
         task=st.booleans(),
         again=st.booleans(),
         answer=st.sampled_from(("", "", "page", "lost", "refused")),
-        looks=LOOKS,
+        polls=POLLS,
     )
     def stop_is_ordered(
-        self, first: int, obeys: int, task: bool, again: bool, answer: str, looks: int
+        self, first: int, obeys: int, task: bool, again: bool, answer: str, polls: int
     ) -> None:
         """Order the stop through the bot.
 
@@ -328,47 +328,47 @@ class Histories(RuleBasedStateMachine):
             self.trial.stop_through_bot(box.vmid, answer)
             if task:
                 self.trial.cluster.task("hastop", box.vmid, BOT, box.node)
-            self._looks(obeys)
+            self._polls(obeys)
             if box in self._boxes(State.RUNNING):
                 self._stop(box)
             if again:
-                self._looks(1)
+                self._polls(1)
                 if box in self._boxes(State.STOPPED):
                     self._run(box)
-                self._looks(1)
+                self._polls(1)
                 if box in self._boxes(State.RUNNING):
                     self._stop(box)
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(first=NUMBER, node=NUMBER, looks=LOOKS)
-    def guest_migrates(self, first: int, node: int, looks: int) -> None:
+    @rule(first=NUMBER, node=NUMBER, polls=POLLS)
+    def guest_migrates(self, first: int, node: int, polls: int) -> None:
         for box in self._some(1, first, State.RUNNING):
             online = self.trial.cluster.online
             if homes := [name for name in online if online[name] and name != box.node]:
                 box.node, box.booted = _pick(homes, node), self.trial.clock.mono - 3.0
                 self.trial.tell(f"{box.vmid} migrates to {box.node}")
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(first=NUMBER, looks=LOOKS)
-    def guest_becomes_a_template(self, first: int, looks: int) -> None:
+    @rule(first=NUMBER, polls=POLLS)
+    def guest_becomes_a_template(self, first: int, polls: int) -> None:
         for box in self._some(1, first, State.STOPPED):
             box.template = True
             self.trial.tell(f"{box.vmid} becomes a template")
-        self._looks(looks)
+        self._polls(polls)
 
     # -- nodes
 
-    @rule(node=NUMBER, word=st.sampled_from((State.UNKNOWN, State.UNKNOWN, State.STOPPED)), looks=LOOKS)
-    def node_dies(self, node: int, word: State, looks: int) -> None:
+    @rule(node=NUMBER, word=st.sampled_from((State.UNKNOWN, State.UNKNOWN, State.STOPPED)), polls=POLLS)
+    def node_dies(self, node: int, word: State, polls: int) -> None:
         cluster = self.trial.cluster
         if alive := [name for name, online in cluster.online.items() if online]:
             name = _pick(alive, node)
             cluster.online[name], cluster.dead_word[name] = False, word
             self.trial.tell(f"{name} dies; its guests are listed as {word.value}")
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(node=NUMBER, runs=st.sampled_from(("all", "none", "some")), looks=LOOKS)
-    def node_returns(self, node: int, runs: str, looks: int) -> None:
+    @rule(node=NUMBER, runs=st.sampled_from(("all", "none", "some")), polls=POLLS)
+    def node_returns(self, node: int, runs: str, polls: int) -> None:
         cluster = self.trial.cluster
         if dead := [name for name, online in cluster.online.items() if not online]:
             name = _pick(dead, node)
@@ -380,10 +380,10 @@ class Histories(RuleBasedStateMachine):
                         self._run(box)
                     else:
                         self._stop(box)
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(node=NUMBER, to=NUMBER, waits=st.sampled_from((0, 0, 1, 7)), looks=LOOKS)
-    def guests_are_moved_by_ha(self, node: int, to: int, waits: int, looks: int) -> None:
+    @rule(node=NUMBER, to=NUMBER, waits=st.sampled_from((0, 0, 1, 7)), polls=POLLS)
+    def guests_are_moved_by_ha(self, node: int, to: int, waits: int, polls: int) -> None:
         """Move guests from a dead node to another, where they start after this many polls."""
         cluster = self.trial.cluster
         dead = [name for name, online in cluster.online.items() if not online]
@@ -395,14 +395,14 @@ class Histories(RuleBasedStateMachine):
                 box.node = target
                 self.trial.tell(f"HA moves {box.vmid} to {target}")
                 self._stop(box)
-            self._looks(waits)
+            self._polls(waits)
             for box in moved:
                 if box in self._boxes(State.STOPPED):
                     self._run(box)
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(looks=LOOKS)
-    def node_is_taken_away(self, looks: int) -> None:
+    @rule(polls=POLLS)
+    def node_is_taken_away(self, polls: int) -> None:
         """Remove a dead node without guests from the cluster."""
         cluster = self.trial.cluster
         homes = {box.node for box in cluster.boxes.values()}
@@ -410,23 +410,23 @@ class Histories(RuleBasedStateMachine):
             if cluster.filled.get(f"storage/{name}/local", 0) < 85:
                 del cluster.online[name]
                 self.trial.tell(f"{name} is removed from the cluster")
-        self._looks(looks)
+        self._polls(polls)
 
     # -- reads that go wrong
 
-    @rule(fault=st.sampled_from(FAULTS), looks=st.sampled_from((1, 2, 3, 5, 2, 3, 36)))
-    def source_fails(self, fault: str, looks: int) -> None:
+    @rule(fault=st.sampled_from(FAULTS), polls=st.sampled_from((1, 2, 3, 5, 2, 3, 36)))
+    def source_fails(self, fault: str, polls: int) -> None:
         cluster = self.trial.cluster
         cluster.fault = fault
         cluster.hidden = {vmid for vmid in cluster.boxes if vmid > 104}
         self.trial.tell(f"Proxmox: {fault}")
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(looks=LOOKS)
-    def source_is_well(self, looks: int) -> None:
+    @rule(polls=POLLS)
+    def source_is_well(self, polls: int) -> None:
         self.trial.cluster.fault = ""
         self.trial.tell("Proxmox is well")
-        self._looks(looks)
+        self._polls(polls)
 
     @rule(
         first=NUMBER,
@@ -439,21 +439,21 @@ class Histories(RuleBasedStateMachine):
             if book and book.state is State.RUNNING and not book.hold and not book.lost:
                 self.trial.cluster.odd.listed[box.vmid] = state
                 self.trial.tell(f"the list shows {box.vmid} as {state.value}, which is not so")
-        self._looks(1)
+        self._polls(1)
 
     @rule(first=NUMBER)
     def list_lacks(self, first: int) -> None:
         for box in self._some(1, first, State.RUNNING):
             self.trial.cluster.odd.unlisted.add(box.vmid)
             self.trial.tell(f"the list lacks {box.vmid}, which is there")
-        self._looks(1)
+        self._polls(1)
 
     @rule(node=NUMBER)
     def list_shows_a_node_offline(self, node: int) -> None:
         if not self.trial.oracle.doubted:
             self.trial.cluster.odd.dark_nodes.add(_pick(NODES, node))
             self.trial.tell(f"the list shows {_pick(NODES, node)} as offline, which is not so")
-        self._looks(1)
+        self._polls(1)
 
     @rule(first=NUMBER, node=st.sampled_from(("", "", *NODES)))
     def something_happens_between_two_reads(self, first: int, node: str) -> None:
@@ -469,10 +469,10 @@ class Histories(RuleBasedStateMachine):
     def confirming_fails(self, answers: str, second: str) -> None:
         """Let the confirming requests of the next poll fail."""
         self.trial.cluster.odd.answers_fail, self.trial.cluster.odd.second_fails = answers, second
-        self.trial.tell(f"in the next look fail: answers {answers}, second read {second}")
+        self.trial.tell(f"in the next poll fail: answers {answers}, second read {second}")
 
-    @rule(node=NUMBER, deaf=st.booleans(), looks=st.sampled_from((1, 2, 3, 8, 34)))
-    def pvestatd_hangs(self, node: int, deaf: bool, looks: int) -> None:
+    @rule(node=NUMBER, deaf=st.booleans(), polls=st.sampled_from((1, 2, 3, 8, 34)))
+    def pvestatd_hangs(self, node: int, deaf: bool, polls: int) -> None:
         """Let the list show the node's guests as unknown. With `deaf`, the node does not answer queries either."""
         cluster = self.trial.cluster
         if alive := [name for name, online in cluster.online.items() if online]:
@@ -481,65 +481,65 @@ class Histories(RuleBasedStateMachine):
             if deaf:
                 cluster.deaf.add(name)
             self.trial.tell(f"pvestatd of {name} hangs{', and all on it is deaf' if deaf else ''}")
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(looks=LOOKS)
-    def nothing_hangs(self, looks: int) -> None:
+    @rule(polls=POLLS)
+    def nothing_hangs(self, polls: int) -> None:
         self.trial.cluster.hung.clear()
         self.trial.cluster.deaf.clear()
         self.trial.tell("nothing hangs any more")
-        self._looks(looks)
+        self._polls(polls)
 
     # -- figures
 
     @rule(
         vmid=st.sampled_from((101, 103, 107)),
         percent=st.sampled_from((99.0, 90.0, 88.0, 80.0, 76.0, 75.0, 10.0)),
-        looks=st.sampled_from((1, 3, 4)),
+        polls=st.sampled_from((1, 3, 4)),
     )
-    def figure_of_a_guest(self, vmid: int, percent: float, looks: int) -> None:
+    def figure_of_a_guest(self, vmid: int, percent: float, polls: int) -> None:
         if box := self.trial.cluster.boxes.get(vmid):
             box.cpu = box.memory = box.disk = percent
             self.trial.tell(f"{vmid} uses {percent} %")
-        self._looks(looks)
+        self._polls(polls)
 
     @rule(
         which=NUMBER,
         percent=st.sampled_from((99.0, 90.0, 88.0, 85.0, 50.0)),
-        looks=st.sampled_from((1, 3, 4)),
+        polls=st.sampled_from((1, 3, 4)),
     )
-    def storage_fills(self, which: int, percent: float, looks: int) -> None:
+    def storage_fills(self, which: int, percent: float, polls: int) -> None:
         filled = self.trial.cluster.filled
         name = _pick(list(filled), which)
         filled[name] = percent
         self.trial.tell(f"{name} is at {percent} %")
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(vmid=st.sampled_from((101, 110, None)), status=st.sampled_from(("job errors", "OK")), looks=LOOKS)
-    def backup_ends(self, vmid: int | None, status: str, looks: int) -> None:
+    @rule(vmid=st.sampled_from((101, 110, None)), status=st.sampled_from(("job errors", "OK")), polls=POLLS)
+    def backup_ends(self, vmid: int | None, status: str, polls: int) -> None:
         self.trial.cluster.task("vzdump", vmid, "root@pam", "pve1", status=status)
         self.trial.tell(f"a backup of {vmid or 'all'} ended: {status}")
-        self._looks(looks)
+        self._polls(polls)
 
     @rule(
         vmid=st.sampled_from((101, 110, None)),
         ends=st.sampled_from(("job errors", "job errors", "OK", "WARNINGS: 2")),
         minutes=st.sampled_from((0, 0, 1, 7, 12)),
-        looks=st.sampled_from((1, 6, 12)),
+        polls=st.sampled_from((1, 6, 12)),
     )
     def long_backup_falls_out_of_the_list(
-        self, vmid: int | None, ends: str, minutes: int, looks: int
+        self, vmid: int | None, ends: str, minutes: int, polls: int
     ) -> None:
         """Start more tasks after the backup than the list holds."""
         cluster = self.trial.cluster
         upid = cluster.task("vzdump", vmid, "root@pam", "pve1", status=None)
         self.trial.tell(f"a backup of {vmid or 'all'} begins")
-        self._looks(minutes)
+        self._polls(minutes)
         for _ in range(26):
             cluster.task("srvreload", None, "root@pam", "pve1")
         cluster.finish(upid, ends)
         self.trial.tell(f"26 tasks later it ends: {ends}")
-        self._looks(looks)
+        self._polls(polls)
 
     # -- people's commands
 
@@ -557,99 +557,99 @@ class Histories(RuleBasedStateMachine):
             )
         ),
         minutes=st.sampled_from((2.5, 7.5, 30.5)),
-        looks=LOOKS,
+        polls=POLLS,
     )
-    def mute(self, what: str, minutes: float, looks: int) -> None:
+    def mute(self, what: str, minutes: float, polls: int) -> None:
         self.trial.mute(what, minutes * 60)
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(which=NUMBER, looks=LOOKS)
-    def unmute(self, which: int, looks: int) -> None:
+    @rule(which=NUMBER, polls=POLLS)
+    def unmute(self, which: int, polls: int) -> None:
         if mutes := [mute.target for mute in self.trial.process.watch.mutes()]:
             self.trial.unmute(_pick(mutes, which))
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(which=NUMBER, looks=LOOKS)
-    def acknowledge(self, which: int, looks: int) -> None:
+    @rule(which=NUMBER, polls=POLLS)
+    def acknowledge(self, which: int, polls: int) -> None:
         numbers = [number for number, case in self.trial.cases.items() if not case.over]
         if numbers:
             self.trial.acknowledge(_pick(numbers, which))
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(looks=LOOKS)
-    def quiet_hours_begin_or_end(self, looks: int) -> None:
+    @rule(polls=POLLS)
+    def quiet_hours_begin_or_end(self, polls: int) -> None:
         self.trial.quiet = not self.trial.quiet
         self.trial.tell(f"the quiet hours {'begin' if self.trial.quiet else 'end'}")
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(which=NUMBER, looks=LOOKS)
-    def guest_is_watched_no_more(self, which: int, looks: int) -> None:
+    @rule(which=NUMBER, polls=POLLS)
+    def guest_is_watched_no_more(self, which: int, polls: int) -> None:
         if len(self.trial.watched) > 4:
             self.trial.unwatch(_pick(sorted(self.trial.watched), which))
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(which=NUMBER, looks=LOOKS)
-    def guest_is_watched(self, which: int, looks: int) -> None:
+    @rule(which=NUMBER, polls=POLLS)
+    def guest_is_watched(self, which: int, polls: int) -> None:
         boxes = [box.vmid for box in self.trial.cluster.boxes.values() if not box.template]
         if free := [vmid for vmid in boxes if vmid not in self.trial.watched]:
             entry = next((each for each in ENTRIES if each.vmid == _pick(free, which)), None)
             self.trial.watch(entry or WatchEntry(_pick(free, which), memory=90))
-        self._looks(max(1, looks))
+        self._polls(max(1, polls))
 
-    @rule(looks=LOOKS)
-    def word_of_the_bot(self, looks: int) -> None:
+    @rule(polls=POLLS)
+    def word_of_the_bot(self, polls: int) -> None:
         self.trial.say("The list could not be saved.")
-        self._looks(looks)
+        self._polls(polls)
 
     # -- the process, its clock and its disk
 
-    @rule(off=OFF, killed=st.booleans(), looks=LOOKS)
-    def bot_restarts(self, off: float, killed: bool, looks: int) -> None:
+    @rule(off=OFF, killed=st.booleans(), polls=POLLS)
+    def bot_restarts(self, off: float, killed: bool, polls: int) -> None:
         if killed:
             self.trial.kill(off)
         else:
             self.trial.restart(off)
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(number=st.integers(1, 8), after=st.booleans(), off=OFF, looks=LOOKS)
-    def bot_will_die_at_a_write(self, number: int, after: bool, off: float, looks: int) -> None:
+    @rule(number=st.integers(1, 8), after=st.booleans(), off=OFF, polls=POLLS)
+    def bot_will_die_at_a_write(self, number: int, after: bool, off: float, polls: int) -> None:
         self.trial.kill_at_write(number, after=after, off=off)
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(seconds=st.sampled_from((3600.0, -3600.0)), looks=LOOKS)
-    def wall_clock_jumps(self, seconds: float, looks: int) -> None:
+    @rule(seconds=st.sampled_from((3600.0, -3600.0)), polls=POLLS)
+    def wall_clock_jumps(self, seconds: float, polls: int) -> None:
         self.trial.jump(seconds)
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(looks=st.sampled_from((1, 2, 5)))
-    def disk_is_full_for_a_while(self, looks: int) -> None:
+    @rule(polls=st.sampled_from((1, 2, 5)))
+    def disk_is_full_for_a_while(self, polls: int) -> None:
         self.trial.trouble.full = True
         self.trial.tell("the disk is full")
-        self._looks(looks)
+        self._polls(polls)
         self.trial.trouble.full = False
         self.trial.tell("the disk has room again")
 
     # -- Discord
 
-    @rule(mode=st.sampled_from(DISCORD), looks=LOOKS)
-    def discord_fails(self, mode: str, looks: int) -> None:
+    @rule(mode=st.sampled_from(DISCORD), polls=POLLS)
+    def discord_fails(self, mode: str, polls: int) -> None:
         self.trial.discord.mode = mode
         self.trial.tell(f"Discord: {mode}")
-        self._looks(looks)
+        self._polls(polls)
 
-    @rule(looks=LOOKS)
-    def discord_is_well(self, looks: int) -> None:
+    @rule(polls=POLLS)
+    def discord_is_well(self, polls: int) -> None:
         self.trial.discord.mode = ""
         self.trial.discord.next.clear()
         self.trial.tell("Discord is well")
-        self._looks(looks)
+        self._polls(polls)
 
     @rule(
         seconds=st.sampled_from((65.0, 65.0, 400.0, 4000.0)),
         edits=st.booleans(),
-        looks=LOOKS,
+        polls=POLLS,
     )
-    def discord_limits_for_long(self, seconds: float, edits: bool, looks: int) -> None:
+    def discord_limits_for_long(self, seconds: float, edits: bool, polls: int) -> None:
         """Limit all requests, or only edits."""
         discord, until = self.trial.discord, self.trial.clock.mono + seconds
         if edits:
@@ -657,7 +657,7 @@ class Histories(RuleBasedStateMachine):
         else:
             discord.limited_until = until
         self.trial.tell(f"Discord limits {'edits' if edits else 'everything'} for {seconds:.0f} s")
-        self._looks(looks)
+        self._polls(polls)
 
     @rule(mode=st.sampled_from(DISCORD), minutes=st.sampled_from((3, 20, 3, 20, 120)))
     def discord_is_down_for_up_to_two_hours(self, mode: str, minutes: int) -> None:

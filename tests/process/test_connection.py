@@ -32,9 +32,9 @@ async def watching(stage: ProcessStage) -> None:
     """Launch a bot that watches 101, and wait until it knows the guest."""
     await stage.launch(MONITOR_VM_IDS="101", MONITOR_INTERVAL_SECONDS=str(INTERVAL))
     await stage.until(
-        lambda: (stage.directory / "journal.db").exists() and stage.reads(), "a look", alive=True
+        lambda: (stage.directory / "journal.db").exists() and stage.reads(), "a poll", alive=True
     )
-    await stage.first_look()
+    await stage.first_poll()
 
 
 async def back(stage: ProcessStage) -> None:
@@ -49,8 +49,8 @@ async def test_the_watch_does_not_wait_for_discord(stage: ProcessStage) -> None:
     async with stage.server.outage():
         await watching(stage)
         stage.pve.crash(101)
-        await stage.looked()
-        await stage.looked()
+        await stage.polled()
+        await stage.polled()
         assert stage.alerts_told() == []
     await stage.server.wait_message(stage.alerts, "has stopped", PATIENCE)
     assert len(stage.alerts_told()) == 1
@@ -201,7 +201,7 @@ async def test_a_limit_at_the_log_in_is_no_silence_of_the_network(
 
 async def test_a_limit_on_the_commands_holds_up_neither_the_gateway_nor_alerts(stage: ProcessStage) -> None:
     await stage.start(MONITOR_VM_IDS="101", MONITOR_INTERVAL_SECONDS=str(INTERVAL))
-    await stage.first_look()
+    await stage.first_poll()
     await stage.bot.end()
     await stage.until(lambda: not stage.server.gateway.connected, "Discord to notice")
     stage.server.fail("PUT", "/commands", 429, 99, retry_after=29.0)

@@ -219,7 +219,7 @@ async def test_alerts_that_wait_are_sent_before_the_end(stage: ProcessStage) -> 
     The farewells of an open question and of work under way are sent too.
     """
     await stage.start(MONITOR_VM_IDS="101,201", MONITOR_INTERVAL_SECONDS=str(INTERVAL))
-    await stage.first_look()
+    await stage.first_poll()
     plan = stage.pve.next_task("qmstart", vmid=VM, hold=True)
     question = await stage.say(stage.akiko, "stop", vmid=103)
     stage.server.answer_wait = 0.0
@@ -611,7 +611,7 @@ async def test_a_question_from_before_a_restart_is_over(stage: ProcessStage) -> 
 
 async def test_a_return_is_told_by_a_bot_that_was_restarted_meanwhile(stage: ProcessStage) -> None:
     await stage.start(MONITOR_VM_IDS="101", MONITOR_INTERVAL_SECONDS=str(INTERVAL))
-    await stage.first_look()
+    await stage.first_poll()
     stage.pve.crash(101)
     await stage.server.wait_message(stage.alerts, "has stopped", PATIENCE)
     await stage.bot.end(signal.SIGKILL)
@@ -628,7 +628,7 @@ async def test_a_return_is_told_by_a_bot_that_was_restarted_meanwhile(stage: Pro
 async def test_alerts_are_told_once_each(stage: ProcessStage) -> None:
     """101 crashes and comes back, 201 crashes and stays down, 203 is shut down by order."""
     await stage.start(MONITOR_VM_IDS="101,201,203", MONITOR_INTERVAL_SECONDS=str(INTERVAL))
-    await stage.first_look()
+    await stage.first_poll()
     await (await stage.say(stage.akiko, "shutdown", vmid=203)).until("was shut down")
     stage.pve.crash(101)
     stage.pve.crash(201)
@@ -641,7 +641,7 @@ async def test_alerts_are_told_once_each(stage: ProcessStage) -> None:
     stage.pve.revive(101)
     back = await stage.server.wait_message(stage.alerts, "recovered after", PATIENCE)
     assert "web01" in back.text
-    await stage.looked()
+    await stage.polled()
     assert len(stage.alerts_told()) == 3
 
 
@@ -654,13 +654,13 @@ async def test_an_outage_of_proxmox_is_told_once_and_what_happened_meanwhile(sta
             MONITOR_INTERVAL_SECONDS=str(INTERVAL),
             PROXMOX_HOST=f"127.0.0.1:{wire.port}",
         )
-        await stage.first_look()
+        await stage.first_poll()
         await wire.cut()
         await stage.server.wait_message(stage.alerts, "No connection to Proxmox since", 2 * PATIENCE)
         stage.pve.crash(101)
         await wire.join()
         await stage.server.wait_message(stage.alerts, "has stopped", PATIENCE)
-        await stage.looked()
+        await stage.polled()
         kinds = ["The connection to Proxmox was down for", "Connected to Proxmox again", "has stopped"]
         told = stage.alerts_told()
         assert len(told) == len(kinds), told

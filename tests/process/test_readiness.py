@@ -171,7 +171,7 @@ async def test_a_sound_start_says_what_it_found(stage: ProcessStage) -> None:
     assert "❌" not in told
     assert "⚠️" not in told
     reads = stage.reads()
-    assert reads == 1, "the watch's own look is enough for both"
+    assert reads == 1, "the watch's own poll is enough for both"
     for words in ("PyNaCl", "davey", "Session ID", "discord.", "static token"):
         assert words not in told, told
 

@@ -219,8 +219,8 @@ async def everything(pve: Pve, client: ProxmoxClient) -> list[str]:
         guest = Guest(vmid, kind, pve.guest(vmid).node, State.RUNNING)
         source = Guest(template, kind, pve.guest(template).node, State.STOPPED)
         copy = replace(source, vmid=await client.next_id())
-        for look in (client.status, client.config, client.pending, client.snapshots, client.can_snapshot):
-            await done(look(guest))
+        for read in (client.status, client.config, client.pending, client.snapshots, client.can_snapshot):
+            await done(read(guest))
         await done(client.addresses(guest))
         pve.keep_backup(vmid, 1.0, storage="local")
         if not (await client.backups(guest)).found:

@@ -214,7 +214,7 @@ class ProcessStage(HomeGuild):
             await asyncio.sleep(0.01)
         return value
 
-    async def first_look(self) -> None:
+    async def first_poll(self) -> None:
         """Wait until the bot knows the state of every guest on its list."""
 
         def known() -> bool:
@@ -222,15 +222,15 @@ class ProcessStage(HomeGuild):
                 seen = journal.execute("SELECT CAST(key AS TEXT) FROM records").fetchall()
             return {(f"guest/{vmid}",) for vmid in self.watched()} <= set(seen)
 
-        await self.until(known, "a first look at the cluster", alive=True)
+        await self.until(known, "a first poll of the cluster", alive=True)
 
-    async def looked(self) -> None:
+    async def polled(self) -> None:
         """Wait for the next read of the cluster by the bot.
 
         The read may belong to a poll that has already started.
         """
         before = self.reads()
-        await self.until(lambda: self.reads() > before, "another look at the cluster", alive=True)
+        await self.until(lambda: self.reads() > before, "another poll of the cluster", alive=True)
 
     def reads(self) -> int:
         return sum(path.endswith("/cluster/resources") for _, path, _ in list(self.pve.requests))

@@ -273,13 +273,13 @@ class Stage(HomeGuild):
         """Make Discord reject the token of this press, as it does after fifteen minutes."""
         self.server.world.limit(self.server.world.press_of(reply.result), ack=-1.0, token=-1.0)
 
-    async def seen_through(self, look: Coroutine[Any, Any, None]) -> None:
+    async def seen_through(self, poll: Coroutine[Any, Any, None]) -> None:
         """Run a poll to its end. Skip the pause before its second read as soon as the poll waits for nothing else."""
-        looking = asyncio.create_task(look)
-        while (await asyncio.wait({looking}, timeout=0.01))[1]:
-            if looking in self.clock.waiting:
+        running = asyncio.create_task(poll)
+        while (await asyncio.wait({running}, timeout=0.01))[1]:
+            if running in self.clock.waiting:
                 self.clock.skip(12.0)
-        looking.result()
+        running.result()
 
     async def delivered(self) -> None:
         """Wait until every alert is posted and up to date."""

@@ -641,7 +641,7 @@ ADDED = st.tuples(RECORDS, TIMES, st.none() | st.integers(1, 20))
 )
 def test_it_says_what_a_plain_list_says(
     steps: Iterable[tuple[AuditRecord, float, int | None] | float],
-    looks: Iterable[tuple[AuditFilter, int, int]],
+    queries: Iterable[tuple[AuditFilter, int, int]],
 ) -> None:
     """A step is a record, which may follow any ID (existing or not), or a time before which everything is deleted."""
     with tempfile.TemporaryDirectory() as directory:
@@ -655,7 +655,7 @@ def test_it_says_what_a_plain_list_says(
                 else:
                     assert tested.audit_add(*step) == model.audit(*step)
             assert tested.audit_page(ALL, 0, 99) == (model.audited(ALL), len(model.attempts()))
-            for wanted, offset, limit in looks:
+            for wanted, offset, limit in queries:
                 expected = model.audited(wanted)
                 assert tested.audit_page(wanted, offset, limit) == (
                     expected[offset : offset + limit],

@@ -151,7 +151,7 @@ async def test_who_waits_for_a_place_too_long_is_told_and_sends_nothing(
         assert len(rude.received) == 4
 
 
-def test_a_look_of_the_watch_ends_before_its_watchdog_calls_it_dead() -> None:
+def test_a_poll_of_the_watch_ends_before_its_watchdog_calls_it_dead() -> None:
     read = CONNECT_SECONDS + READ_SECONDS + 1.0
     assert 4 * read + 12.0 < 150.0
     assert CONNECT_SECONDS + CHANGE_SECONDS > 30

@@ -32,7 +32,7 @@ scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, sta
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 
 
-async def look(scene: Stage, times: int = 1, *, later: float = 60.0) -> None:
+async def poll(scene: Stage, times: int = 1, *, later: float = 60.0) -> None:
     """Run the next polls of the watch and wait until their alerts are sent."""
     await scene.poll(times, later=later)
     await scene.delivered()
@@ -50,7 +50,7 @@ def signs(scene: Stage) -> list[str]:
 async def watching(scene: Stage, *vmids: int) -> None:
     for vmid in vmids:
         await scene.say(scene.emma, "monitor add", vmid=vmid)
-    await look(scene)
+    await poll(scene)
     assert scene.alerts_told() == []
 
 
@@ -73,7 +73,7 @@ async def test_add_list_and_remove(scene: Stage) -> None:
         assert t("Now watching {guest}.", guest=title_of(vmid, name)) in reply.text
         assert not reply.ephemeral
     assert stored(scene) == [101, 201]
-    await look(scene)
+    await poll(scene)
     text = (await scene.say(scene.akiko, "monitor list")).text
     assert t.plural("{n} watched guest", "{n} watched guests", 2) in text
     assert text.index("**101**") < text.index("**201**")
@@ -163,7 +163,7 @@ async def test_what_a_former_bots_list_knew_is_no_alarm_again(bare_scene: Stage,
     }
     (bare_scene.directory / "monitor_list.json").write_text(json.dumps(document))
     await bare_scene.start_bot()
-    await look(bare_scene, 2)
+    await poll(bare_scene, 2)
     assert len(bare_scene.alerts_told()) == 1
     assert "**102**" in bare_scene.alerts_told()[0]
 
@@ -231,7 +231,7 @@ async def test_the_list_while_proxmox_is_away(scene: Stage, pve: Pve) -> None:
     """The list shows the known data and why it may be old."""
     await watching(scene, 101)
     pve.fail("GET", "/cluster/resources", 595, "No route to host")
-    await look(scene)
+    await poll(scene)
     text = (await scene.say(scene.akiko, "monitor list")).text
     assert "**101** `web01`" in text
     assert text.splitlines()[1].startswith("⚠️")
@@ -245,14 +245,14 @@ async def test_one_incident_is_one_message_and_one_short_word(scene: Stage, pve:
     await watching(scene, 101, 201)
     t = scene.t()
     pve.crash(101)
-    await look(scene, 5)
+    await poll(scene, 5)
     assert len(scene.alerts_told()) == 1
     opening = scene.server.messages(scene.alerts)[0]
     assert opening.text.startswith("🔴")
     for fact in (title_of(101, "web01"), t("VM"), "`pve1`", "<t:"):
         assert fact in opening.text
     pve.revive(101)
-    await look(scene, 3)
+    await poll(scene, 3)
     assert len(scene.alerts_told()) == 2
     told = scene.alerts_told()
     assert told[0].startswith("🟢")
@@ -274,9 +274,9 @@ async def test_the_role_is_mentioned_at_the_opening_alone(bare_scene: Stage, pve
     await scene.start_bot(ALERT_MENTION_ROLE_ID=str(role.id), ALERT_REPEAT_MINUTES="5")
     await watching(scene, 101)
     pve.crash(101)
-    await look(scene, 8)
+    await poll(scene, 8)
     pve.revive(101)
-    await look(scene)
+    await poll(scene)
     sent = scene.server.requests("POST", f"/channels/{scene.alerts.id}/messages")
     assert [bool(request.body["allowed_mentions"].get("roles")) for request in sent] == [True, False, False]
     assert [f"<@&{role.id}>" in text for text in scene.alerts_told()] == [False, False, False]  # it is over
@@ -289,7 +289,7 @@ async def test_the_role_is_mentioned_at_the_opening_alone(bare_scene: Stage, pve
 async def test_who_stopped_it_is_named_and_nobody_is_called(scene: Stage, pve: Pve) -> None:
     await watching(scene, 101)
     pve.stop_as(101, "admin@pve")
-    await look(scene, 2)
+    await poll(scene, 2)
     (text,) = scene.alerts_told()
     assert text.startswith("⚪")
     assert "was stopped by `admin@pve` · VM" in text
@@ -298,41 +298,41 @@ async def test_who_stopped_it_is_named_and_nobody_is_called(scene: Stage, pve: P
 async def test_many_at_once_are_one_message(bare_scene: Stage, pve: Pve) -> None:
     many = pve.add_many(8)
     await bare_scene.start_bot(MONITOR_VM_IDS=",".join(map(str, many)))
-    await look(bare_scene)
+    await poll(bare_scene)
     pve.crash_all(many)
-    await look(bare_scene)
+    await poll(bare_scene)
     (text,) = bare_scene.alerts_told()
     assert text.startswith("🔴 8 guests down")
     assert all(f"**{vmid}**" in text for vmid in many)
     pve.revive_all(many[:5])
-    await look(bare_scene)
+    await poll(bare_scene)
     assert bare_scene.alerts_told()[0].startswith("🔴 3 guests down"), "the same message"
     pve.revive_all(many[5:])
-    await look(bare_scene)
+    await poll(bare_scene)
     assert [text.split(" after")[0] for text in bare_scene.alerts_told()] == ["🟢 8 guests recovered"] * 2
 
 
 async def test_a_node_that_is_lost_is_one_message_and_none_of_its_guests(scene: Stage, pve: Pve) -> None:
     await watching(scene, 107)
     pve.node_offline("pve3")
-    await look(scene, 3)
+    await poll(scene, 3)
     (text,) = scene.alerts_told()
     assert "Node `pve3` went offline" in text
     assert "**107**" in text
     pve.node_online("pve3")
-    await look(scene, 2)
+    await poll(scene, 2)
     assert signs(scene) == ["🟢", "🟢"]
 
 
 async def test_what_is_known_of_a_stop_outlives_the_bot(scene: Stage, pve: Pve) -> None:
     await watching(scene, 101)
     pve.crash(101)
-    await look(scene)
+    await poll(scene)
     await scene.restart_bot()
-    await look(scene, 3)
+    await poll(scene, 3)
     assert len(scene.alerts_told()) == 1
     pve.revive(101)
-    await look(scene, 2)
+    await poll(scene, 2)
     assert signs(scene) == ["🟢", "🟢"], "the message of the former run is edited"
 
 
@@ -341,7 +341,7 @@ async def test_a_stop_while_the_bot_was_away_is_told(scene: Stage, pve: Pve) -> 
     await scene.stop_bot()
     pve.crash(101)
     await scene.start_bot()
-    await look(scene, 2)
+    await poll(scene, 2)
     assert signs(scene) == ["🔴"]
     assert "while the bot was not running" in scene.alerts_told()[0]
 
@@ -352,14 +352,14 @@ async def test_an_ordered_stop_is_no_alarm(scene: Stage, pve: Pve, command: str)
     reply = await scene.say(scene.emma, command, vmid=101)
     if command == "stop":
         await scene.press(scene.emma, reply, "Force-stop web01")
-    await look(scene, 3)
+    await poll(scene, 3)
     if command != "reboot":
         assert pve.vm(101).status == "stopped"
         await scene.say(scene.emma, "start", vmid=101)
-    await look(scene, 10)
+    await poll(scene, 10)
     assert scene.alerts_told() == []
     pve.crash(101)
-    await look(scene, 2)
+    await poll(scene, 2)
     assert signs(scene) == ["🔴"], "the next one is an alarm again"
 
 
@@ -369,10 +369,10 @@ async def test_a_stop_during_the_action_is_no_alarm(scene: Stage, pve: Pve) -> N
     plan = pve.next_task("qmshutdown", vmid=101, hold=True)
     await scene.start_command(scene.emma, "shutdown", vmid=101)
     pve.crash(101)
-    await look(scene, 2)
+    await poll(scene, 2)
     plan.release()
     await scene.settled()
-    await look(scene, 2)
+    await poll(scene, 2)
     assert scene.alerts_told() == []
 
 
@@ -381,7 +381,7 @@ async def test_a_refused_stop_does_not_hide_the_real_one(scene: Stage, pve: Pve)
     pve.deny("VM.PowerMgmt")
     await scene.say(scene.emma, "shutdown", vmid=101)
     pve.crash(101)
-    await look(scene)
+    await poll(scene)
     assert signs(scene) == ["🔴"]
 
 
@@ -389,7 +389,7 @@ async def test_an_ordered_stop_is_remembered_over_a_restart(scene: Stage) -> Non
     await watching(scene, 101)
     await scene.say(scene.emma, "shutdown", vmid=101)
     await scene.restart_bot()
-    await look(scene, 3)
+    await poll(scene, 3)
     assert scene.alerts_told() == []
 
 
@@ -397,12 +397,12 @@ async def test_an_ordered_stop_is_remembered_over_a_restart(scene: Stage) -> Non
 async def test_proxmox_out_of_reach_is_one_message_and_one_when_it_is_back(scene: Stage, pve: Pve) -> None:
     await watching(scene, 101, 102, 103, 201)
     pve.fail("GET", "/cluster/resources", 595, "No route to host")
-    await look(scene, 6)
+    await poll(scene, 6)
     assert len(scene.alerts_told()) == 1
     assert "4" in scene.alerts_told()[0]
     assert scene.alerts_told()[0].startswith("🔴")
     pve.failures.clear()
-    await look(scene, 3)
+    await poll(scene, 3)
     assert signs(scene) == ["🟢", "🟢"]
 
 
@@ -410,11 +410,11 @@ async def test_a_token_that_sees_nothing_is_a_fault_of_the_source(scene: Stage, 
     """If VM.Audit is lost, /cluster/resources answers 200 without guests. This must not look like four stops."""
     await watching(scene, 101, 102, 103, 201)
     pve.deny("VM.Audit")
-    await look(scene, 5)
+    await poll(scene, 5)
     assert len(scene.alerts_told()) == 1
     assert "`VM.Audit`" in scene.alerts_told()[0]
     pve.allow_again()
-    await look(scene, 2)
+    await poll(scene, 2)
     assert len(scene.alerts_told()) == 2
 
 
@@ -422,10 +422,10 @@ async def test_watched_right_after_a_start_is_no_alarm(scene: Stage, pve: Pve) -
     """The list lags behind, so its first state does not count as a change."""
     await scene.say(scene.emma, "start", vmid=104)
     await scene.say(scene.emma, "monitor add", vmid=104)
-    await look(scene, 3)
+    await poll(scene, 3)
     assert scene.alerts_told() == []
     pve.crash(104)
-    await look(scene)
+    await poll(scene)
     assert signs(scene) == ["🔴"]
 
 
@@ -433,7 +433,7 @@ async def test_a_threshold_and_a_full_storage_are_told(scene: Stage, pve: Pve) -
     await scene.say(scene.emma, "monitor add", vmid=101, cpu=80)
     pve.set_use(101, cpu=0.95)
     pve.fill_storage("local-lvm", 0.97, node="pve1")
-    await look(scene, 4)
+    await poll(scene, 4)
     told = sorted(scene.alerts_told())
     assert [text[0] for text in told] == ["⚠", "⚠"]
     assert any("CPU usage has reached 95% (threshold 80%)" in text for text in told)
@@ -443,7 +443,7 @@ async def test_a_threshold_and_a_full_storage_are_told(scene: Stage, pve: Pve) -
 async def test_a_failed_backup_is_told(scene: Stage, pve: Pve) -> None:
     await watching(scene, 101)
     pve.backup_job(103, ends="job errors")
-    await look(scene, 6)
+    await poll(scene, 6)
     (text,) = scene.alerts_told()
     assert text.startswith("⚠️ Backup of **103** `minecraft` failed · `pve")
     assert "the job ended with errors" in text
@@ -451,9 +451,9 @@ async def test_a_failed_backup_is_told(scene: Stage, pve: Pve) -> None:
 
 async def test_a_quiet_guest_costs_one_read(bare_scene: Stage, pve: Pve) -> None:
     await bare_scene.start_bot(MONITOR_VM_IDS="101,102,103,104,105,106,201,202,203")
-    await look(bare_scene)
+    await poll(bare_scene)
     before = len(pve.requests)
-    await look(bare_scene)
+    await poll(bare_scene)
     assert [path for _, path, _ in pve.requests[before:]] == ["/cluster/resources"]
 
 
@@ -467,7 +467,7 @@ async def test_an_alert_is_sent_again_until_discord_takes_it(scene: Stage, pve: 
     path = f"/channels/{scene.alerts.id}/messages"
     scene.server.reset("POST", path, 3) if kind == "reset" else posts_refused(scene, 503, 3)
     pve.crash(101)
-    await look(scene)
+    await poll(scene)
     assert len(scene.alerts_told()) == 1
 
 
@@ -476,7 +476,7 @@ async def test_an_alert_whose_answer_got_lost_is_there_once(scene: Stage, pve: P
     path = f"/channels/{scene.alerts.id}/messages"
     scene.server.reset("POST", path, 1, after=True)
     pve.crash(101)
-    await look(scene)
+    await poll(scene)
     nonces = [request.body["nonce"] for request in scene.server.requests("POST", path)]
     assert len(nonces) == 2
     assert nonces[0] == nonces[1]
@@ -590,7 +590,7 @@ async def test_what_is_muted_is_not_told_and_told_when_it_is_not(scene: Stage, p
     assert ":t>" in reply.text
     assert ":R>" in reply.text
     pve.crash(101)
-    await look(scene, 3)
+    await poll(scene, 3)
     assert scene.alerts_told() == []
     assert "🔕" in (await scene.say(scene.akiko, "monitor list")).text
     assert (
@@ -599,7 +599,7 @@ async def test_what_is_muted_is_not_told_and_told_when_it_is_not(scene: Stage, p
     )
     reply = await scene.say(scene.akiko, "monitor unmute", target="web01")
     assert t("{what}: alerts unmuted.", what=title_of(101, "web01")) in reply.text
-    await look(scene)
+    await poll(scene)
     assert signs(scene) == ["🔴"]
 
 
@@ -630,9 +630,9 @@ async def test_a_mute_outlives_the_bot_and_ends_by_itself(scene: Stage, pve: Pve
     await scene.say(scene.emma, "monitor mute", target="all", duration="1h")
     await scene.restart_bot()
     pve.crash(101)
-    await look(scene, 3)
+    await poll(scene, 3)
     assert scene.alerts_told() == []
-    await look(scene, later=3600)
+    await poll(scene, later=3600)
     assert signs(scene) == ["🔴"]
 
 
@@ -684,9 +684,9 @@ async def test_the_history_newest_first_and_of_one_guest(scene: Stage, pve: Pve)
     assert t("No incidents yet.") in (await scene.say(scene.akiko, "monitor history")).text
     await watching(scene, 101, 201)
     pve.crash(101)
-    await look(scene)
+    await poll(scene)
     pve.crash(201)
-    await look(scene)
+    await poll(scene)
     text = (await scene.say(scene.akiko, "monitor history")).text
     assert t.plural("{n} incident", "{n} incidents", 2) in text
     assert text.index("**201**") < text.index("**101**")
@@ -779,7 +779,7 @@ async def test_status_tells_what_is_not(scene: Stage, pve: Pve) -> None:
 
 async def test_status_tells_what_the_token_cannot_see(scene: Stage, pve: Pve) -> None:
     pve.deny("Sys.Audit")
-    await look(scene, 6)
+    await poll(scene, 6)
     text = (await scene.say(scene.emma, "monitor status")).text
     assert "lacks `Sys.Audit` on `/`" in text
 
@@ -837,7 +837,7 @@ async def test_a_journal_that_cannot_be_written_changes_nothing(
         assert signs(scene) == ["🔴"]
         assert "ENOSPC" in scene.alerts_told()[0]
         assert "ENOSPC" in (await scene.say(scene.emma, "monitor status")).text
-    await look(scene)
+    await poll(scene)
     await scene.until(lambda: len(scene.alerts_told()) == 3)
     assert sorted(signs(scene)) == ["🔴", "🔴", "🟢"]
     assert any("**101**" in text for text in scene.alerts_told())

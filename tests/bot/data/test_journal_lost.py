@@ -77,7 +77,7 @@ async def test_a_first_start_and_an_older_bots_list_are_told_nothing(stage: Proc
 
 async def test_a_journal_deleted_under_the_running_process_is_made_again(stage: ProcessStage) -> None:
     await stage.start(MONITOR_VM_IDS="101,201", MONITOR_INTERVAL_SECONDS=str(INTERVAL))
-    await stage.first_look()
+    await stage.first_poll()
     await (await stage.say(stage.akiko, "monitor mute", target="node/pve2", duration="2d")).until("pve2")
     for path in stage.directory.glob("journal.db*"):
         path.unlink()
@@ -290,7 +290,7 @@ def test_where_it_cannot_be_made_again_the_old_one_is_used_on(
 
 
 @pytest.mark.parametrize("lose", [deleted_with_all, replaced_by_an_older_one, emptied])
-async def test_the_bot_notices_within_one_look_and_goes_on(
+async def test_the_bot_notices_within_one_poll_and_goes_on(
     scene: Stage, pve: Pve, lose: Callable[[Path], None]
 ) -> None:
     """Open incidents stay open, mutes stay, and undelivered messages are still sent."""
@@ -326,7 +326,7 @@ def line_of(text: str, name: str) -> str:
     return next(line for line in text.splitlines() if line.startswith(f"**{name}**"))
 
 
-@pytest.mark.parametrize("trouble", [full_or_no_larger, full_share], ids=["full", "room for a look only"])
+@pytest.mark.parametrize("trouble", [full_or_no_larger, full_share], ids=["full", "room for a poll only"])
 async def test_a_full_disk_is_seen_in_the_status_and_its_end_too(small: Stage, trouble: Trouble) -> None:
     """This holds even if a poll's small writes still fit and nothing else does."""
     scene, path = small, small.directory / "journal.db"
@@ -373,8 +373,8 @@ def test_the_probe_needs_room_and_leaves_little(tmp_path: Path) -> None:
 
 async def test_what_cannot_be_read_of_a_damaged_file_is_written_from_memory(tmp_path: Path) -> None:
     home = WatchHarness(tmp_path, [guest(101), guest(102)], (101, 102))
-    await home.look()
-    await home.look(State.STOPPED)
+    await home.poll()
+    await home.poll(State.STOPPED)
     home.watch.mute("guest/102", 9000.0, "Emma")
     before = home.watch.state
     with home.journal._file.transaction("BEGIN") as db:
@@ -384,7 +384,7 @@ async def test_what_cannot_be_read_of_a_damaged_file_is_written_from_memory(tmp_
         other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     home.journal.records()
     emptied(tmp_path / "journal.db")
-    await home.look()
+    await home.poll()
     assert home.watch.maintenance.renewed is not None
     assert not home.watch.maintenance.renewed.whole
     home.restart(60.0)

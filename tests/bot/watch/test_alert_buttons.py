@@ -21,7 +21,7 @@ BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 DEFERRED_UPDATE = 6
 
 
-async def look(scene: Stage, times: int = 1, *, later: float = 60.0) -> None:
+async def poll(scene: Stage, times: int = 1, *, later: float = 60.0) -> None:
     await scene.poll(times, later=later)
     await scene.delivered()
 
@@ -29,9 +29,9 @@ async def look(scene: Stage, times: int = 1, *, later: float = 60.0) -> None:
 async def alarm(scene: Stage, pve: Pve, vmid: int = 101) -> SeenMessage:
     """Crash a guest and return its alert."""
     await scene.say(scene.emma, "monitor add", vmid=vmid)
-    await look(scene)
+    await poll(scene)
     pve.crash(vmid)
-    await look(scene)
+    await poll(scene)
     return scene.server.messages(scene.alerts)[-1]
 
 
@@ -67,7 +67,7 @@ async def test_start_starts_it_and_answers_by_a_message_of_its_own(scene: Stage,
     assert t("{guest} was started.", guest="**101** `web01`") in reply.text
     assert f"<@{scene.akiko.id}>" in reply.text
     assert post.text == before, "the alert is the watch's to edit"
-    await look(scene)
+    await poll(scene)
     assert post.text.startswith("🟢")
     assert whats(post) == ["details"]
     told = [one.text for one in scene.server.messages(scene.alerts)]
@@ -101,7 +101,7 @@ async def test_start_after_the_end_is_refused_too(scene: Stage, pve: Pve) -> Non
     post = await alarm(scene, pve)
     start = button(post, "start")
     pve.revive(101)
-    await look(scene)
+    await poll(scene)
     reply = await scene.press(scene.emma, post, start, force=True)
     scene.assert_refused(reply, scene.emma, WrongState(101, "web01", "start", State.RUNNING))
 
@@ -155,10 +155,10 @@ async def test_acknowledge_is_shown_and_ends_the_repeats(bare_scene: Stage, pve:
     assert "`Akiko`" in post.text.splitlines()[1]
     assert "ack" not in whats(post)
     assert "mute1" in whats(post)
-    await look(scene, 12)
+    await poll(scene, 12)
     assert len(scene.alerts_told()) == 1
     pve.revive(101)
-    await look(scene)
+    await poll(scene)
     assert "`Akiko`" in post.text
     assert post.text.startswith("🟢")
     text = (await scene.say(scene.emma, "monitor history")).text
@@ -170,7 +170,7 @@ async def test_what_nobody_acknowledged_is_said_again(bare_scene: Stage, pve: Pv
     scene = bare_scene
     await scene.start_bot(ALERT_REPEAT_MINUTES="5")
     post = await alarm(scene, pve)
-    await look(scene, 6)
+    await poll(scene, 6)
     assert len(scene.alerts_told()) == 2
     again = scene.server.messages(scene.alerts)[1]
     assert again.text.startswith("🔴 Still open after 5 min: **101** `web01` stopped")
@@ -186,7 +186,7 @@ async def test_what_nobody_acknowledged_is_said_again(bare_scene: Stage, pve: Pv
     assert told.startswith("✅ Muted until <t:"), told
     assert told.endswith(">: **101** `web01`."), told
     assert reply.followups[0].ephemeral
-    await look(scene, 12)
+    await poll(scene, 12)
     assert len(scene.alerts_told()) == 2
 
 
@@ -205,10 +205,10 @@ async def test_mute_is_shown_and_holds(bare_scene: Stage, pve: Pve, what: str, h
     (mute,) = scene.services.watch.mutes()
     assert (mute.target, mute.by) == ("guest/101", "Emma")
     assert abs(mute.until - scene.clock.now() - hours * 3600) < 60
-    await look(scene, 12)
+    await poll(scene, 12)
     assert len(scene.alerts_told()) == 1
     pve.revive(101)
-    await look(scene)
+    await poll(scene)
     assert len(scene.alerts_told()) == 1, "edited, and no word beside it"
     assert post.text.startswith("🟢"), "edited, and no word beside it"
     assert "Muted until <t:" in post.text, "which it is still"
@@ -224,12 +224,12 @@ async def test_a_mute_can_be_taken_back(scene: Stage, pve: Pve) -> None:
 
 async def test_a_muted_node_is_the_node(scene: Stage, pve: Pve) -> None:
     pve.node_offline("pve3")
-    await look(scene)
+    await poll(scene)
     pve.node_online("pve3")
-    await look(scene, 2)
+    await poll(scene, 2)
     await scene.say(scene.emma, "monitor add", vmid=107)
     pve.node_offline("pve3")
-    await look(scene, 2)
+    await poll(scene, 2)
     post = scene.server.messages(scene.alerts)[-1]
     assert whats(post) == ["ack", "mute1", "mute8"]
     await scene.press(scene.emma, post, button(post, "mute8"))
@@ -244,7 +244,7 @@ async def test_what_is_over_needs_no_answer(scene: Stage, pve: Pve, what: str) -
     post = await alarm(scene, pve)
     custom_id = button(post, what)
     pve.revive(101)
-    await look(scene)
+    await poll(scene)
     text = post.text
     reply = await scene.press(scene.akiko, post, custom_id, force=True)
     assert [one.text for one in reply.followups] == [scene.told(scene.akiko, IncidentOver())]
@@ -277,7 +277,7 @@ async def test_a_forged_start_of_an_alert_that_has_none(scene: Stage, pve: Pve) 
     """A guest with a busy CPU cannot be started from its alert."""
     await scene.say(scene.emma, "monitor add", vmid=101, cpu=50)
     pve.set_use(101, cpu=0.9)
-    await look(scene, 4)
+    await poll(scene, 4)
     post = scene.server.messages(scene.alerts)[-1]
     assert "start" not in whats(post)
     incident = button(post, "ack").split(":")[2]

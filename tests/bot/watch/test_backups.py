@@ -13,7 +13,7 @@ from core.watch.incidents.step import step
 from core.watch.records import changed_records, decode_state, encode_state
 from playground.pve.plan import TaskPlan
 from playground.pve.server import Pve
-from tests.bot.watch.test_sockets import look, reads, watching
+from tests.bot.watch.test_sockets import poll, reads, watching
 from tests.support import stage
 from tests.support.fakes import NOON, FakeClock, FakeProxmox
 from tests.support.stage import Stage
@@ -26,7 +26,7 @@ scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, sta
 async def begun(scene: Stage, pve: Pve, vmid: int = 103, ends: str = "job errors") -> TaskPlan:
     """Start a backup and wait until a poll has seen it running."""
     plan = pve.backup_job(vmid, ends=ends, hold=True)
-    assert await look(scene, 6) == []
+    assert await poll(scene, 6) == []
     return plan
 
 
@@ -36,12 +36,12 @@ async def test_a_long_backup_that_fails_unlisted_is_told_once(bare_scene: Stage,
     pve.other_tasks(pve.guest(103).node)
     plan.release()
     await ended(bare_scene, pve, plan)
-    told = await look(bare_scene, 6)
+    told = await poll(bare_scene, 6)
     assert len(told) == 1
     assert "the job ended with errors" in told[0]
     assert "**103**" in told[0]
     await bare_scene.crash_bot()
-    assert await look(bare_scene, 12) == []
+    assert await poll(bare_scene, 12) == []
 
 
 async def test_it_is_told_after_a_restart_of_the_bot_too(bare_scene: Stage, pve: Pve) -> None:
@@ -51,19 +51,19 @@ async def test_it_is_told_after_a_restart_of_the_bot_too(bare_scene: Stage, pve:
     pve.other_tasks(pve.guest(103).node)
     plan.release()
     await ended(bare_scene, pve, plan)
-    told = await look(bare_scene, 6)
+    told = await poll(bare_scene, 6)
     assert len(told) == 1
     assert "the job ended with errors" in told[0]
 
 
-async def test_one_that_came_and_went_between_two_looks_is_told(bare_scene: Stage, pve: Pve) -> None:
+async def test_one_that_came_and_went_between_two_polls_is_told(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, [103])
     pve.backup_job(103, ends="job errors")
     pve.other_tasks(pve.guest(103).node)
-    told = await look(bare_scene, 6)
+    told = await poll(bare_scene, 6)
     assert len(told) == 1
     assert "the job ended with errors" in told[0]
-    assert await look(bare_scene, 12) == []
+    assert await poll(bare_scene, 12) == []
 
 
 async def test_one_that_ends_well_unlisted_is_not_told(bare_scene: Stage, pve: Pve) -> None:
@@ -72,7 +72,7 @@ async def test_one_that_ends_well_unlisted_is_not_told(bare_scene: Stage, pve: P
     pve.other_tasks(pve.guest(103).node)
     plan.release()
     await ended(bare_scene, pve, plan)
-    assert await look(bare_scene, 12) == []
+    assert await poll(bare_scene, 12) == []
     assert bare_scene.services.watch.state.running == frozenset()
 
 
@@ -80,21 +80,21 @@ async def test_what_had_failed_before_the_bot_came_is_not_told(bare_scene: Stage
     pve.backup_job(103, ends="job errors")
     pve.other_tasks(pve.guest(103).node)
     await watching(bare_scene, [103])
-    assert await look(bare_scene, 12) == []
+    assert await poll(bare_scene, 12) == []
 
 
-async def test_a_node_is_asked_every_five_minutes_and_a_hung_one_holds_no_look(
+async def test_a_node_is_asked_every_five_minutes_and_a_hung_one_holds_no_poll(
     bare_scene: Stage, pve: Pve
 ) -> None:
     await watching(bare_scene, [101])
     before = len(pve.requests)
-    await look(bare_scene, 10)
+    await poll(bare_scene, 10)
     lists = [path for path in reads(pve, before) if path.endswith("/tasks") and path.startswith("/nodes/")]
     assert len(lists) == 2 * len(pve.nodes)
     pve.hang("/nodes/pve3/tasks", 60.0)
     try:
         async with asyncio.timeout(30):
-            await look(bare_scene, 5)
+            await poll(bare_scene, 5)
     finally:
         pve.hang("/nodes/pve3/tasks", 0)
 
@@ -144,7 +144,7 @@ async def test_a_backup_that_is_listed_no_more_is_asked_for_at_once() -> None:
 async def test_an_alarm_comes_first_but_not_for_ever() -> None:
     proxmox = FakeProxmox(FakeClock())
     asking, here = BackupPoller(proxmox, proxmox.clock), cluster("a")
-    assert set(await asking.ask(WatchState(), here, None, busy=True)) == {"a"}, "the first look"
+    assert set(await asking.ask(WatchState(), here, None, busy=True)) == {"a"}, "the first poll"
     proxmox.clock.advance(EVERY_SECONDS + 1)
     state = WatchState(running=frozenset({upid(1)}))
     assert await asking.ask(state, here, [], busy=True) == {}
@@ -202,7 +202,7 @@ class Steps:
 FAILED = [("a", "job errors")]
 
 
-def test_the_first_look_at_each_list_is_old() -> None:
+def test_the_first_poll_of_each_list_is_old() -> None:
     steps = Steps()
     assert steps.see([task(1, "job errors")], a=[task(1, "job errors"), task(2, "job errors")]) == []
     assert steps.see([], a=[task(2, "job errors"), task(3, "job errors")]) == FAILED

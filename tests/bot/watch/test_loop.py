@@ -34,18 +34,18 @@ scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, sta
 INTERVAL = 0.2
 
 
-class Looking(Watch):
+class RecordingWatch(Watch):
     """Record when the watch polls, and fail when told to."""
 
     def __init__(self, care: JournalMaintenance) -> None:
         self.maintenance = care
-        self.looks: list[float] = []
+        self.polls: list[float] = []
         self.stumbles: list[BaseException] = []
         self.seconds = 0.0
         self.read_error = self.journal_error = None
 
     async def poll(self) -> None:
-        self.looks.append(time.monotonic())
+        self.polls.append(time.monotonic())
         await asyncio.sleep(self.seconds)
         if self.stumbles:
             raise self.stumbles.pop(0)
@@ -70,8 +70,8 @@ class Beats:
 @contextlib.asynccontextmanager
 async def watching(
     scene: Stage, beats: Beats | None = None, *, connected: bool = True
-) -> AsyncIterator[tuple[Monitor, Looking]]:
-    watch = Looking(scene.services.watch.maintenance)
+) -> AsyncIterator[tuple[Monitor, RecordingWatch]]:
+    watch = RecordingWatch(scene.services.watch.maintenance)
     channel = DiscordAlertChannel(scene.bot, scene.alerts.id, scene.t())
     services = replace(
         scene.services,
@@ -90,16 +90,16 @@ async def watching(
         await cog.cog_unload()
 
 
-async def looks_again(scene: Stage, watch: Looking, times: int = 3) -> None:
-    before = len(watch.looks)
-    await scene.until(lambda: len(watch.looks) >= before + times, "more looks")
+async def polls_again(scene: Stage, watch: RecordingWatch, times: int = 3) -> None:
+    before = len(watch.polls)
+    await scene.until(lambda: len(watch.polls) >= before + times, "more polls")
 
 
-async def test_it_looks_at_every_interval(scene: Stage) -> None:
+async def test_it_polls_at_every_interval(scene: Stage) -> None:
     async with watching(scene) as (_, watch):
-        await scene.until(lambda: len(watch.looks) >= 5)
-        taken = watch.looks[-1] - watch.looks[0]
-        assert taken > 0.9 * INTERVAL * (len(watch.looks) - 1)
+        await scene.until(lambda: len(watch.polls) >= 5)
+        taken = watch.polls[-1] - watch.polls[0]
+        assert taken > 0.9 * INTERVAL * (len(watch.polls) - 1)
 
 
 async def test_no_exception_ends_or_delays_it(scene: Stage) -> None:
@@ -118,9 +118,9 @@ async def test_no_exception_ends_or_delays_it(scene: Stage) -> None:
     ]
     async with watching(scene) as (cog, watch):
         watch.stumbles = list(stumbles)
-        await looks_again(scene, watch, len(stumbles) + 2)
+        await polls_again(scene, watch, len(stumbles) + 2)
         assert not watch.stumbles
-        assert max(later - earlier for earlier, later in itertools.pairwise(watch.looks)) < 2.0
+        assert max(later - earlier for earlier, later in itertools.pairwise(watch.polls)) < 2.0
         assert cog._poll.is_running()
         assert not cog._poll.failed()
     assert len([line for line in scene.logged if "incident" in line]) == len(stumbles)
@@ -129,10 +129,10 @@ async def test_no_exception_ends_or_delays_it(scene: Stage) -> None:
 async def test_a_loop_that_ended_all_the_same_is_started_again(scene: Stage) -> None:
     scene.expected_errors.append("is started again")
     async with watching(scene) as (cog, watch):
-        await looks_again(scene, watch)
+        await polls_again(scene, watch)
         watch.stumbles = [asyncio.CancelledError()]
         await scene.until(lambda: not cog._poll.is_running(), "the loop's end")
-        await looks_again(scene, watch, 5)
+        await polls_again(scene, watch, 5)
         assert cog._poll.is_running()
 
 
@@ -151,32 +151,32 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 async def test_a_clock_set_forward_makes_no_burst(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trap T3: an hour forward would mean sixty polls at once."""
     async with watching(scene) as (_, watch):
-        await looks_again(scene, watch)
+        await polls_again(scene, watch)
         set_clock(monkeypatch, 60 * INTERVAL)
-        began = len(watch.looks)
-        await looks_again(scene, watch, 6)
-        taken = watch.looks[began + 5] - watch.looks[began]
-        assert taken > 2 * INTERVAL, "six looks at once, or nearly"
+        began = len(watch.polls)
+        await polls_again(scene, watch, 6)
+        taken = watch.polls[began + 5] - watch.polls[began]
+        assert taken > 2 * INTERVAL, "six polls at once, or nearly"
 
 
 async def test_a_clock_set_back_makes_no_stall(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trap T3: an hour back would mean an hour without a poll. The watchdog starts the loop again."""
     scene.expected_errors.append("is started again")
     async with watching(scene) as (_, watch):
-        await looks_again(scene, watch)
+        await polls_again(scene, watch)
         set_clock(monkeypatch, -600 * INTERVAL)
         began = time.monotonic()
-        await looks_again(scene, watch, 5)
+        await polls_again(scene, watch, 5)
         assert time.monotonic() - began < 100 * INTERVAL
 
 
-async def test_a_look_that_takes_long_is_not_taken_for_dead(scene: Stage) -> None:
+async def test_a_poll_that_takes_long_is_not_taken_for_dead(scene: Stage) -> None:
     """The watchdog lets a slow read finish and begins no other beside it."""
     async with watching(scene) as (cog, watch):
-        await looks_again(scene, watch)
+        await polls_again(scene, watch)
         watch.seconds = 1.5 * INTERVAL
-        await looks_again(scene, watch, 4)
-        gaps = [later - earlier for earlier, later in itertools.pairwise(watch.looks[-4:])]
+        await polls_again(scene, watch, 4)
+        gaps = [later - earlier for earlier, later in itertools.pairwise(watch.polls[-4:])]
         assert min(gaps) > 1.4 * INTERVAL
         assert cog._poll.is_running()
     assert scene.logged == []
@@ -185,11 +185,11 @@ async def test_a_look_that_takes_long_is_not_taken_for_dead(scene: Stage) -> Non
 # -- the sign of life
 
 
-async def test_every_good_look_is_a_heartbeat(scene: Stage) -> None:
+async def test_every_good_poll_is_a_heartbeat(scene: Stage) -> None:
     beats = Beats()
     async with watching(scene, beats) as (_, watch):
-        await looks_again(scene, watch, 4)
-        await scene.until(lambda: beats.count >= len(watch.looks) - 1, "a beat for each look")
+        await polls_again(scene, watch, 4)
+        await scene.until(lambda: beats.count >= len(watch.polls) - 1, "a beat for each poll")
 
 
 @pytest.mark.parametrize("why", ["Proxmox", "the journal", "Discord", "a guest"])
@@ -201,24 +201,24 @@ async def test_no_heartbeat_while_something_is_wrong(scene: Stage, why: str) -> 
         watch.journal_error = JournalFailed("ENOSPC") if why == "the journal" else None
         watch.blind = (GuestState(101, unknown=1.0),) if why == "a guest" else ()
         scene.expected_errors.append("the journal cannot be written")
-        await looks_again(scene, watch)
+        await polls_again(scene, watch)
         assert beats.count == 0
 
 
-async def test_a_look_that_stumbles_is_no_heartbeat(scene: Stage) -> None:
+async def test_a_poll_that_stumbles_is_no_heartbeat(scene: Stage) -> None:
     scene.expected_errors.append("incident")
     beats = Beats()
     async with watching(scene, beats) as (_, watch):
         watch.stumbles = [KeyError("x") for _ in range(100)]
-        await looks_again(scene, watch)
+        await polls_again(scene, watch)
         assert beats.count == 0
 
 
-async def test_a_slow_heartbeat_delays_no_look(scene: Stage) -> None:
+async def test_a_slow_heartbeat_delays_no_poll(scene: Stage) -> None:
     beats = Beats(seconds=30.0)
     async with watching(scene, beats) as (_, watch):
         began = time.monotonic()
-        await looks_again(scene, watch, 5)
+        await polls_again(scene, watch, 5)
         assert time.monotonic() - began < 100 * INTERVAL
         assert beats.count >= 4
 
@@ -239,16 +239,16 @@ async def test_a_journal_that_refuses_is_told_once_and_once_when_it_is_well(scen
     t = scene.t()
     scene.expected_errors.append("the journal cannot be written")
     async with watching(scene) as (_, watch):
-        await looks_again(scene, watch)
+        await polls_again(scene, watch)
         assert scene.alerts_told() == []
         watch.journal_error = JournalFailed("ENOSPC")
         await scene.until(scene.alerts_told)
         watch.journal_error = JournalFailed("EIO")
-        await looks_again(scene, watch)
+        await polls_again(scene, watch)
         assert scene.alerts_told() == [f"🔴 {journal_stuck(t, 'ENOSPC')}"]
         watch.journal_error = None
         await scene.until(lambda: len(scene.alerts_told()) > 1)
-        await looks_again(scene, watch)
+        await polls_again(scene, watch)
         assert scene.alerts_told()[1:] == [f"🟢 {journal_well(t)}"]
 
 
@@ -258,11 +258,11 @@ async def test_a_watch_that_fails_by_a_bug_is_told_once_and_once_when_it_works(s
     t = scene.t()
     async with watching(scene) as (_, watch):
         watch.stumbles = [KeyError("one")]
-        await looks_again(scene, watch, 4)
+        await polls_again(scene, watch, 4)
         assert scene.alerts_told() == []
         watch.stumbles = [KeyError("data")] * 5
         await scene.until(lambda: len(scene.alerts_told()) > 1)
-        await looks_again(scene, watch, 4)
+        await polls_again(scene, watch, 4)
     first, second = scene.alerts_told()
     assert first.split("`")[::2] == f"🔴 {watch_broken(t, '0')}".split("`")[::2]
     assert second == f"🟢 {watch_works(t)}"
@@ -273,11 +273,11 @@ async def test_a_word_that_does_not_get_through_is_not_waited_for(scene: Stage) 
     scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 503, 1)
     async with watching(scene) as (_, watch):
         watch.journal_error = JournalFailed("ENOSPC")
-        await looks_again(scene, watch, 4)
+        await polls_again(scene, watch, 4)
     assert scene.alerts_told() == []
 
 
-async def test_a_look_that_hangs_is_told_by_the_watchdog(
+async def test_a_poll_that_hangs_is_told_by_the_watchdog(
     scene: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The report comes once, bypassing the watch itself, and once more when a poll has ended again."""
@@ -285,11 +285,11 @@ async def test_a_look_that_hangs_is_told_by_the_watchdog(
     scene.expected_errors.append("is started again")
     t = scene.t()
     async with watching(scene) as (_, watch):
-        await looks_again(scene, watch)
+        await polls_again(scene, watch)
         watch.seconds = 3600.0
         await scene.until(scene.alerts_told)
-        began = len(watch.looks)
-        await scene.until(lambda: len(watch.looks) >= began + 3, "several looks that hang")
+        began = len(watch.polls)
+        await scene.until(lambda: len(watch.polls) >= began + 3, "several polls that hang")
         assert len(scene.alerts_told()) == 1
         watch.seconds = 0.0
         await scene.until(lambda: len(scene.alerts_told()) > 1)

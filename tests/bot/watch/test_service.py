@@ -43,59 +43,59 @@ def home(directory: Path, count: int = 1, **values: object) -> WatchHarness:
 # -- reading and confirming
 
 
-async def test_a_quiet_look_is_one_request(tmp_path: Path) -> None:
+async def test_a_quiet_poll_is_one_request(tmp_path: Path) -> None:
     scene = home(tmp_path, 1000)
-    await scene.look()
+    await scene.poll()
     scene.asked()
     for _ in range(4):
-        await scene.look()
+        await scene.poll()
     assert scene.asked() == ["cluster"] * 4
 
 
 async def test_the_task_list_is_read_every_five_minutes(tmp_path: Path) -> None:
     scene = home(tmp_path)
     for _ in range(31):
-        await scene.look()
+        await scene.poll()
     assert scene.asked().count("cluster_tasks") == 7
 
 
 @pytest.mark.parametrize("count", [1, 5])
 async def test_up_to_five_suspects_are_asked_for_at_once(tmp_path: Path, count: int) -> None:
     scene = home(tmp_path, 8)
-    await scene.look()
+    await scene.poll()
     scene.asked()
     for vmid in range(101, 101 + count):
         scene.change(vmid, S)
     began = scene.clock.mono
-    assert await scene.look() == ["opening guest"] * count
+    assert await scene.poll() == ["opening guest"] * count
     assert scene.asked() == ["cluster", *["status"] * count, "cluster_tasks"]
     assert scene.clock.mono - began == 60
 
 
 async def test_more_are_confirmed_by_a_second_read_after_twelve_seconds(tmp_path: Path) -> None:
     scene = home(tmp_path, 30)
-    await scene.look()
+    await scene.poll()
     scene.asked()
     for vmid in range(101, 131):
         scene.change(vmid, S)
     began = scene.clock.mono
-    assert await scene.look() == ["opening group"]
+    assert await scene.poll() == ["opening group"]
     assert scene.asked() == ["cluster", "cluster", "cluster_tasks"]
     assert scene.clock.mono - began == 72
 
 
 async def test_a_blip_that_is_over_by_the_confirmation_makes_no_noise(tmp_path: Path) -> None:
     scene = home(tmp_path, 2)
-    await scene.look()
+    await scene.poll()
     scene.proxmox.listed[101] = guest(101, S)  # the list lags behind the truth
-    assert await scene.look() == []
+    assert await scene.poll() == []
     scene.proxmox.listed.clear()
-    assert await scene.look(R) == []
+    assert await scene.poll(R) == []
 
 
 async def test_a_blip_of_many_is_over_by_the_second_read(tmp_path: Path) -> None:
     scene = home(tmp_path, 10)
-    await scene.look()
+    await scene.poll()
     for vmid in range(101, 111):
         scene.change(vmid, S)
 
@@ -104,18 +104,18 @@ async def test_a_blip_of_many_is_over_by_the_second_read(tmp_path: Path) -> None
             scene.change(vmid, R)
 
     scene.clock.at(65, start)
-    assert await scene.look() == []
-    assert await scene.look() == []
+    assert await scene.poll() == []
+    assert await scene.poll() == []
 
 
-async def test_what_only_the_second_read_shows_waits_for_the_next_look(tmp_path: Path) -> None:
+async def test_what_only_the_second_read_shows_waits_for_the_next_poll(tmp_path: Path) -> None:
     scene = home(tmp_path, 10)
-    await scene.look()
+    await scene.poll()
     for vmid in range(101, 107):
         scene.change(vmid, S)
     scene.clock.at(65, lambda: scene.change(107, S))
-    assert await scene.look() == ["opening group"]
-    assert await scene.look() == ["opening guest"]
+    assert await scene.poll() == ["opening group"]
+    assert await scene.poll() == ["opening guest"]
 
 
 @pytest.mark.parametrize("error", [HUNG, NodeUnreachable("pve1"), Unreachable("pve1")])
@@ -123,84 +123,84 @@ async def test_a_suspect_that_cannot_be_asked_for_waits_and_is_believed_the_seco
     tmp_path: Path, error: BotError
 ) -> None:
     scene = home(tmp_path)
-    await scene.look()
+    await scene.poll()
     scene.change(101, S)
     scene.proxmox.next("status", error, error)
-    assert await scene.look() == []
-    assert await scene.look() == ["opening guest"]
+    assert await scene.poll() == []
+    assert await scene.poll() == ["opening guest"]
 
 
 async def test_a_second_read_that_fails_decides_nothing(tmp_path: Path) -> None:
     scene = home(tmp_path, 10)
-    await scene.look()
+    await scene.poll()
     for vmid in range(101, 111):
         scene.change(vmid, S)
     scene.proxmox.next("cluster", None, HUNG)
-    assert await scene.look() == []
-    assert await scene.look() == ["opening group"]
+    assert await scene.poll() == []
+    assert await scene.poll() == ["opening group"]
 
 
-async def test_a_node_is_confirmed_within_the_look(tmp_path: Path) -> None:
+async def test_a_node_is_confirmed_within_the_poll(tmp_path: Path) -> None:
     scene = home(tmp_path, 100)
-    await scene.look()
+    await scene.poll()
     scene.proxmox.nodes = (Node("pve1", False), Node("pve2", True))
     for vmid in range(101, 201):
         scene.change(vmid, State.UNKNOWN)
     began = scene.clock.mono
-    assert await scene.look() == ["opening node"]
+    assert await scene.poll() == ["opening node"]
     assert scene.clock.mono - began == 72
-    assert await scene.look() == []
+    assert await scene.poll() == []
 
 
 @pytest.mark.parametrize("answer", [None, MissingPrivilege("VM.Audit", "/vms/101")])
 async def test_a_guest_that_is_not_there_any_more_is_missing(tmp_path: Path, answer: BotError | None) -> None:
     scene = home(tmp_path, 4)
-    await scene.look()
+    await scene.poll()
     del scene.proxmox.guests[101]
     scene.proxmox.next("status", answer)
-    assert await scene.look() == ["opening guest"]
+    assert await scene.poll() == ["opening guest"]
     assert scene.watch.state.open
     assert scene.watch.state.guests[101].missing
 
 
 async def test_a_guest_that_the_list_forgot_is_not_missing(tmp_path: Path) -> None:
     scene = home(tmp_path, 4)
-    await scene.look()
+    await scene.poll()
     hidden = scene.proxmox.guests.pop(101)
     scene.proxmox.next("status", lambda: scene.proxmox.add(hidden))
-    assert await scene.look() == []
+    assert await scene.poll() == []
 
 
 async def test_the_worst_detection_is_under_ninety_seconds(tmp_path: Path) -> None:
     """It adds 60 s between reads, 12 s until Proxmox' list shows the stop, and 12 s to confirm it."""
     scene = home(tmp_path, 10)
-    await scene.look()
+    await scene.poll()
     stopped = scene.clock.mono + 0.1
     for vmid in range(101, 111):
         scene.proxmox.listed[vmid] = guest(vmid, R)
         scene.change(vmid, S)
     scene.clock.at(12.1, scene.proxmox.listed.clear)
-    assert await scene.look() == ["opening group"]
+    assert await scene.poll() == ["opening group"]
     assert scene.clock.mono - stopped < 90
 
 
 async def test_a_task_list_that_fails_once_makes_no_alarm_of_a_wish(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    await scene.look()
-    await scene.look()
+    await scene.poll()
+    await scene.poll()
     scene.proxmox.next("cluster_tasks", TimedOut("pve.example.com", changing=False))
-    assert await scene.look(S) == []
-    assert await scene.look() == ["opening guest"]
-    await scene.look(R)
+    assert await scene.poll(S) == []
+    assert await scene.poll() == ["opening guest"]
+    await scene.poll(R)
     scene.proxmox.next("cluster_tasks", *[TimedOut("pve.example.com", changing=False)] * 2)
-    assert [await scene.look(S), await scene.look()] == [[], ["opening guest"]], "it waits once"
+    assert [await scene.poll(S), await scene.poll()] == [[], ["opening guest"]], "it waits once"
 
 
 async def test_a_guest_of_a_former_list_that_is_gone_stops_nothing(tmp_path: Path) -> None:
     """Such a list did not name the guest's node."""
     scene = home(tmp_path, 2)
     scene.watch.load((*scene.watch.entries, WatchEntry(103)), {101: R, 103: R})
-    assert await scene.look(S) == ["opening guest", "opening guest"]
+    assert await scene.poll(S) == ["opening guest", "opening guest"]
 
 
 @pytest.mark.parametrize("verb", [Operation.STOP, Operation.REBOOT])
@@ -209,52 +209,52 @@ async def test_a_list_from_before_the_bots_own_action_is_not_believed(
 ) -> None:
     scene = home(tmp_path)
     scene.change(101, R, uptime=5000)
-    await scene.look()
+    await scene.poll()
     before = scene.proxmox.guests[101]
     await carried_out(scene, verb)
     after = scene.proxmox.guests[101]
     scene.world.cluster_cache._overlays.clear()
     scene.proxmox.guests[101] = replace(before, uptime=5014)  # pvestatd hangs
     scene.clock.advance(14 - 60)
-    assert await scene.look() == []
+    assert await scene.poll() == []
     scene.proxmox.guests[101] = replace(after, uptime=(after.uptime or 0) + 60 if after.uptime else None)
-    assert await scene.look() == []
-    assert await scene.look() == []
+    assert await scene.poll() == []
+    assert await scene.poll() == []
 
 
 async def test_an_order_that_was_obeyed_excuses_no_stop_after_an_outage(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    await scene.look()
+    await scene.poll()
     await carried_out(scene, Operation.REBOOT)
     scene.proxmox.next("cluster", *[Unreachable("pve.example.com")] * 120)
-    told = [await scene.look() for _ in range(119)]
+    told = [await scene.poll() for _ in range(119)]
     scene.change(101, S)
-    told += [await scene.look(), await scene.look()]
+    told += [await scene.poll(), await scene.poll()]
     assert ["recovery source", "opening guest"] in told
 
 
 async def test_a_flapping_guest_that_is_shut_down_through_the_bot_is_no_alarm(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    await scene.look(R, S, R, S, R, S, R)
+    await scene.poll(R, S, R, S, R, S, R)
     await carried_out(scene, Operation.STOP)
-    told = [await scene.look() for _ in range(20)]
+    told = [await scene.poll() for _ in range(20)]
     assert [one for one in told if one] == [["recovery flapping"]]
 
 
 async def test_a_failed_task_list_hides_no_alarm(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    await scene.look()
+    await scene.poll()
     scene.proxmox.next("cluster_tasks", MissingPrivilege("Sys.Audit", "/"))
-    assert await scene.look(S) == ["opening guest"]
+    assert await scene.poll(S) == ["opening guest"]
 
 
 async def test_why_it_stopped_is_looked_up(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    await scene.look()
+    await scene.poll()
     scene.proxmox.start_task(
         "qmshutdown", 101, "pve1", lambda: scene.change(101, S), user="root@pam", seconds=1
     )
-    assert await scene.look() == ["opening note"]
+    assert await scene.poll() == ["opening note"]
 
 
 # -- the source
@@ -262,24 +262,24 @@ async def test_why_it_stopped_is_looked_up(tmp_path: Path) -> None:
 
 async def test_proxmox_out_of_reach_is_one_message_and_its_reason_is_kept(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    await scene.look()
+    await scene.poll()
     error = Unreachable("pve.example.com")
     scene.proxmox.next("cluster", *[error] * 10)
-    told = [await scene.look() for _ in range(10)]
+    told = [await scene.poll() for _ in range(10)]
     assert [one for one in told if one] == [["opening source"]]
     assert scene.watch.read_error is error
-    assert await scene.look() == ["recovery source"]
+    assert await scene.poll() == ["recovery source"]
     assert scene.watch.read_error is None
 
 
 async def test_a_token_that_sees_nothing_is_a_fault_of_the_source(tmp_path: Path) -> None:
     scene = home(tmp_path, 3)
-    await scene.look()
+    await scene.poll()
     kept, scene.proxmox.guests = scene.proxmox.guests, {}
-    assert [await scene.look() for _ in range(5)] == [[], [], ["opening source"], [], []]
+    assert [await scene.poll() for _ in range(5)] == [[], [], ["opening source"], [], []]
     assert isinstance(scene.watch.read_error, NothingVisible)
     scene.proxmox.guests = kept
-    assert await scene.look() == ["recovery source"]
+    assert await scene.poll() == ["recovery source"]
 
 
 # -- the list
@@ -334,14 +334,14 @@ async def test_a_containers_disk_can_be_watched(tmp_path: Path) -> None:
 
 async def test_a_guest_taken_off_the_list_ends_its_incidents_silently(tmp_path: Path) -> None:
     scene = home(tmp_path, 2)
-    await scene.look(R, S)
+    await scene.poll(R, S)
     scene.messages.clear()
     scene.watch.remove(101)
     assert scene.messages == []
     assert not scene.watch.state.open
     incident = scene.journal.history({101}, 0, 5)[0][0]
     assert incident.forgotten
-    assert await scene.look(R, S) == []
+    assert await scene.poll(R, S) == []
 
 
 async def test_a_list_that_cannot_be_stored_stays_as_it_was(
@@ -365,7 +365,7 @@ async def test_a_list_of_the_former_form_keeps_what_it_knew(tmp_path: Path) -> N
     scene = WatchHarness.__new__(WatchHarness)
     WatchHarness.__init__(scene, tmp_path, [guest(101, S)], ())
     scene.watch.load((WatchEntry(101),), {101: R})
-    assert await scene.look() == ["opening guest"]
+    assert await scene.poll() == ["opening guest"]
 
 
 # -- answers
@@ -373,17 +373,17 @@ async def test_a_list_of_the_former_form_keeps_what_it_knew(tmp_path: Path) -> N
 
 async def test_acknowledging_stops_the_reminders_and_shows_who(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    await scene.look(R, S)
+    await scene.poll(R, S)
     number = next(iter(scene.watch.state.open))
     incident = scene.watch.acknowledge(number, "Akiko")
     assert incident.acked_by == "Akiko"
-    assert [await scene.look() for _ in range(300)] == [[]] * 300
-    assert await scene.look(R) == ["recovery guest"]
+    assert [await scene.poll() for _ in range(300)] == [[]] * 300
+    assert await scene.poll(R) == ["recovery guest"]
 
 
 async def test_an_answer_makes_a_new_edition_of_the_alert(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    await scene.look(R, S)
+    await scene.poll(R, S)
     opening = scene.messages[0]
     scene.journal.note_try(opening, "text", 1.0)
     scene.journal.note_posted(opening, 555, 0)
@@ -394,10 +394,10 @@ async def test_an_answer_makes_a_new_edition_of_the_alert(tmp_path: Path) -> Non
 
 async def test_muting_an_alert_mutes_what_it_speaks_of(tmp_path: Path) -> None:
     scene = home(tmp_path, 8)
-    await scene.look()
+    await scene.poll()
     for vmid in range(101, 109):
         scene.change(vmid, S)
-    await scene.look()
+    await scene.poll()
     group = next(iter(scene.watch.state.open))
     assert scene.watch.mute_incident(group, 3600, "Akiko").muted_until == scene.clock.unix + 3600
     assert {mute.target for mute in scene.watch.mutes()} == {f"guest/{vmid}" for vmid in range(101, 109)}
@@ -405,9 +405,9 @@ async def test_muting_an_alert_mutes_what_it_speaks_of(tmp_path: Path) -> None:
 
 async def test_a_mute_ends_by_itself_and_can_be_taken_back(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    await scene.look()
+    await scene.poll()
     scene.watch.mute("all", 600, "Akiko")
-    assert await scene.look(S) == []
+    assert await scene.poll(S) == []
     scene.watch.unmute("all")
     assert [scene.words(number) for number in scene.messages] == ["opening guest"]
     scene.watch.mute("guest/101", 600, "Akiko")
@@ -417,14 +417,14 @@ async def test_a_mute_ends_by_itself_and_can_be_taken_back(tmp_path: Path) -> No
 
 async def test_answers_and_mutes_outlive_the_bot(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    await scene.look(R, S)
+    await scene.poll(R, S)
     number = next(iter(scene.watch.state.open))
     scene.watch.acknowledge(number, "Akiko")
     scene.watch.mute("node/pve2", 3600, "Emma")
     scene.restart()
     assert scene.watch.state.open[number].acked_by == "Akiko"
     assert [(mute.target, mute.by) for mute in scene.watch.mutes()] == [("node/pve2", "Emma")]
-    assert await scene.look() == []
+    assert await scene.poll() == []
 
 
 # -- the journal
@@ -448,17 +448,17 @@ class Refusing:
 
 async def test_what_cannot_be_stored_is_judged_again_and_nothing_is_lost(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    await scene.look()
+    await scene.poll()
     with Refusing(scene):
-        assert await scene.look(S, S, S) == []
+        assert await scene.poll(S, S, S) == []
         assert scene.watch.journal_error is not None
-    assert await scene.look() == ["opening guest"]
+    assert await scene.poll() == ["opening guest"]
     assert scene.watch.journal_error is None
 
 
 async def test_an_answer_that_cannot_be_stored_is_refused(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    await scene.look(R, S)
+    await scene.poll(R, S)
     number = next(iter(scene.watch.state.open))
     with Refusing(scene):
         with pytest.raises(JournalFailed):
@@ -471,7 +471,7 @@ async def test_an_answer_that_cannot_be_stored_is_refused(tmp_path: Path) -> Non
 
 async def test_a_record_that_cannot_be_read_costs_only_itself(tmp_path: Path) -> None:
     scene = home(tmp_path, 2)
-    await scene.look()
+    await scene.poll()
     scene.journal.close()
     with sqlite3.connect(tmp_path / "journal.db") as db:
         broken = "UPDATE records SET value=? WHERE CAST(key AS TEXT)='guest/101'"
@@ -480,12 +480,12 @@ async def test_a_record_that_cannot_be_read_costs_only_itself(tmp_path: Path) ->
     scene.restart()
     scene.change(101, S)
     scene.change(102, S)
-    assert await scene.look() == ["opening guest"]  # 101 is seen for the first time
+    assert await scene.poll() == ["opening guest"]  # 101 is seen for the first time
 
 
-async def test_a_quiet_look_writes_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_quiet_poll_writes_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scene = home(tmp_path, 100)
-    await scene.look()
+    await scene.poll()
     written: list[set[str]] = []
     commit = scene.journal.commit
 
@@ -496,7 +496,7 @@ async def test_a_quiet_look_writes_little(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(scene.journal, "commit", noted)
     for vmid in range(101, 201):
         scene.change(vmid, R, uptime=5060)
-    await scene.look()
+    await scene.poll()
     assert written == [{"pulse", "uptimes"}]
 
 
@@ -514,24 +514,24 @@ async def test_a_stop_through_the_bot_is_no_alarm_and_the_next_stop_is(
     tmp_path: Path, verb: Operation
 ) -> None:
     scene = home(tmp_path)
-    await scene.look()
+    await scene.poll()
     await carried_out(scene, verb)
-    assert await scene.look() + await scene.look(R) == []
-    assert await scene.look(S) == ["opening guest"]
+    assert await scene.poll() + await scene.poll(R) == []
+    assert await scene.poll(S) == ["opening guest"]
 
 
 async def test_a_reboot_through_the_bot_is_no_alarm(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    await scene.look()
+    await scene.poll()
     scene.proxmox.change(101, uptime=3)
     await carried_out(scene, Operation.REBOOT)
     scene.clock.advance(600)
-    assert await scene.look() == []
+    assert await scene.poll() == []
 
 
 async def test_an_ordered_stop_is_no_alarm_even_if_the_bot_dies_during_it(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    await scene.look()
+    await scene.poll()
     plan = await scene.world.executor.plan(scene.world.order(Operation.STOP))
     with scene.world.expected.expect_stop(plan):
         kept = scene.journal.records()
@@ -539,9 +539,9 @@ async def test_an_ordered_stop_is_no_alarm_even_if_the_bot_dies_during_it(tmp_pa
     scene.journal.commit(Batch(records=dict(kept)))
     scene.change(101, S)
     scene.restart(away=30)
-    assert await scene.look() == []
+    assert await scene.poll() == []
     assert "ordered/101" not in scene.journal.records()
-    assert await scene.look(R, S) == ["opening guest"]
+    assert await scene.poll(R, S) == ["opening guest"]
 
 
 def ordered(scene: WatchHarness) -> None:
@@ -554,41 +554,41 @@ def ordered(scene: WatchHarness) -> None:
 
 async def test_an_order_does_not_run_out_while_proxmox_cannot_be_read(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    await scene.look()
+    await scene.poll()
     ordered(scene)
     scene.change(101, S)
     scene.proxmox.next("cluster", *[Unreachable("pve.example.com")] * 10)
-    assert [one for one in [await scene.look() for _ in range(11)] if one] == [
+    assert [one for one in [await scene.poll() for _ in range(11)] if one] == [
         ["opening source"],
         ["recovery source"],
     ]
-    assert await scene.look(R, S) == ["opening guest"]
+    assert await scene.poll(R, S) == ["opening guest"]
 
 
-async def test_an_order_does_not_run_out_while_looks_cannot_be_stored(tmp_path: Path) -> None:
+async def test_an_order_does_not_run_out_while_polls_cannot_be_stored(tmp_path: Path) -> None:
     """Seed 1123 of the soak."""
     scene = home(tmp_path)
-    await scene.look()
+    await scene.poll()
     ordered(scene)
     with Refusing(scene):
-        await scene.look(S, S, S, S, S, S, S)
-    assert await scene.look() == []
-    assert await scene.look(R, S) == ["opening guest"]
+        await scene.poll(S, S, S, S, S, S, S)
+    assert await scene.poll() == []
+    assert await scene.poll(R, S) == ["opening guest"]
 
 
 async def test_an_order_that_ran_out_is_no_longer_noted(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    await scene.look()
+    await scene.poll()
     ordered(scene)
-    assert await scene.look(R, R, R, R, R, R) == []
+    assert await scene.poll(R, R, R, R, R, R) == []
     assert "ordered/101" not in scene.journal.records()
     assert scene.world.expected.current(blind=True) == {}
-    assert await scene.look(S) == ["opening guest"]
+    assert await scene.poll(S) == ["opening guest"]
 
 
 async def test_the_first_acknowledgement_counts(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    await scene.look(R, S)
+    await scene.poll(R, S)
     number = next(iter(scene.watch.state.open))
     scene.watch.acknowledge(number, "Akiko")
     assert scene.watch.acknowledge(number, "Emma").acked_by == "Akiko"
@@ -596,10 +596,10 @@ async def test_the_first_acknowledgement_counts(tmp_path: Path) -> None:
 
 async def test_a_mute_shows_on_the_alert_though_proxmox_cannot_be_read(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    await scene.look(R, S)
+    await scene.poll(R, S)
     number = next(iter(scene.watch.state.open))
     scene.proxmox.next("cluster", Unreachable("pve.example.com"))
-    await scene.look()
+    await scene.poll()
     incident = scene.watch.mute_incident(number, 3600, "Akiko")
     assert incident.muted_until == scene.clock.now() + 3600
     assert scene.journal.incident(number) == incident
@@ -608,24 +608,24 @@ async def test_a_mute_shows_on_the_alert_though_proxmox_cannot_be_read(tmp_path:
 async def test_a_new_journal_does_not_count_from_one(tmp_path: Path) -> None:
     """Otherwise the buttons of a lost journal's alerts would act on other incidents."""
     scene = home(tmp_path)
-    await scene.look(R, S)
+    await scene.poll(R, S)
     first = next(iter(scene.watch.state.open))
     scene.journal.close()
     (tmp_path / "journal.db").unlink()
     scene.restart()
-    await scene.look(R, S)
+    await scene.poll(R, S)
     assert scene.watch.state.open.keys().isdisjoint({first})
     assert min(scene.watch.state.open) > first
 
 
 async def test_a_guest_taken_off_while_the_journal_refuses_is_forgotten_later(tmp_path: Path) -> None:
     scene = home(tmp_path, 2)
-    await scene.look(R, S)
+    await scene.poll(R, S)
     with Refusing(scene):
         scene.watch.remove(101)
     assert scene.watch.find(101) is None
     assert len(scene.watch.state.open) == 1
-    assert await scene.look() == []
+    assert await scene.poll() == []
     assert not scene.watch.state.open
     assert 101 not in scene.watch.state.guests
 
@@ -634,11 +634,11 @@ async def test_another_threshold_is_no_recovery(tmp_path: Path) -> None:
     """No value fell. A threshold of 0 removes the threshold."""
     scene = WatchHarness(tmp_path, [guest(101, R)], [WatchEntry(101, cpu=80)])
     scene.change(101, R, cpu=0.9)
-    told = [await scene.look() for _ in range(4)]
+    told = [await scene.poll() for _ in range(4)]
     assert ["opening gauge"] in told
     scene.watch.add(scene.proxmox.guests[101], cpu=95)
     assert not scene.watch.state.open
-    assert [await scene.look() for _ in range(4)] == [[], [], [], []]
+    assert [await scene.poll() for _ in range(4)] == [[], [], [], []]
     scene.watch.add(scene.proxmox.guests[101], cpu=0)
     assert scene.watch.find(101) == WatchEntry(101)
 
@@ -650,17 +650,17 @@ async def test_since_when_is_not_made_up(tmp_path: Path) -> None:
     """
     scene = home(tmp_path, 2)
     scene.change(102, S)
-    await scene.look(State.PAUSED, State.PAUSED)
+    await scene.poll(State.PAUSED, State.PAUSED)
     assert scene.watch.state.guests[102].since is None
-    await scene.look(R, State.PAUSED)
+    await scene.poll(R, State.PAUSED)
     first = scene.watch.state.guests[101].since
-    await scene.look(State.PAUSED)
+    await scene.poll(State.PAUSED)
     assert scene.watch.state.guests[101].since == first is not None
 
 
 async def test_a_stop_that_cannot_be_noted_is_not_sent(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    await scene.look()
+    await scene.poll()
     with Refusing(scene), pytest.raises(JournalFailed):
         await carried_out(scene, Operation.STOP)
     assert scene.proxmox.sent == []
@@ -668,46 +668,46 @@ async def test_a_stop_that_cannot_be_noted_is_not_sent(tmp_path: Path) -> None:
 
 async def test_a_deleted_guest_is_taken_off_the_list(tmp_path: Path) -> None:
     scene = home(tmp_path, 3)
-    await scene.look(S)
+    await scene.poll(S)
     report = await scene.world.executor.execute(scene.world.order(Operation.DELETE))
     assert scene.watch.on_action_done(report)
     assert scene.watch.find(101) is None
-    assert await scene.look() == []
+    assert await scene.poll() == []
 
 
 async def test_an_old_incident_leaves_the_journal_after_ninety_days(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    await scene.look(R, S, R)
+    await scene.poll(R, S, R)
     for number in scene.messages:
         scene.journal.note_try(number, "text", 1.0)
         scene.journal.note_posted(number, 1, 9)
     assert scene.journal.history(None, 0, 9)[1] == 1
     scene.clock.advance(91 * 86400)
-    await scene.look()
+    await scene.poll()
     assert scene.journal.history(None, 0, 9)[1] == 0
 
 
 async def test_storages_are_watched_with_the_same_read(tmp_path: Path) -> None:
     scene = home(tmp_path)
     scene.proxmox.storages = (Storage("local", "pve1", False, True, 95, 100),)
-    assert [await scene.look() for _ in range(3)] == [[], [], ["opening storage"]]
+    assert [await scene.poll() for _ in range(3)] == [[], [], ["opening storage"]]
     assert {incident.topic for incident in scene.watch.state.open.values()} == {Topic.STORAGE}
 
 
 async def test_a_guest_moved_by_ha_is_told_as_back_elsewhere(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    await scene.look()
+    await scene.poll()
     scene.proxmox.nodes = (Node("pve1", False), Node("pve2", True))
     scene.change(101, State.UNKNOWN)
-    await scene.look()
+    await scene.poll()
     scene.change(101, R, node="pve2", uptime=5)
-    assert await scene.look() == ["opening note"]
+    assert await scene.poll() == ["opening note"]
     assert scene.journal.history({101}, 0, 1)[0][0].guests[0].what is GuestEvent.ELSEWHERE
 
 
 async def test_a_death_between_the_list_and_the_journal_leaves_nothing_open(tmp_path: Path) -> None:
     scene = home(tmp_path, 2)
-    await scene.look(R, S)
+    await scene.poll(R, S)
     scene.store.save((WatchEntry(102),))
     scene.restart()
     assert not scene.watch.state.open
@@ -719,13 +719,13 @@ async def test_an_order_counts_once_even_if_the_bot_dies_as_it_sees_the_stop(
 ) -> None:
     """The poll that sees the stop uses the order up in its own transaction."""
     scene = home(tmp_path)
-    await scene.look()
+    await scene.poll()
     scene.watch._persistence.note_expected_stop(101, "Akiko")
     scene.restart(away=5)
     monkeypatch.setattr(scene.world.expected, "on_stop_seen", lambda _vmid: None)  # it dies before this call
-    assert await scene.look(S) == []
+    assert await scene.poll(S) == []
     scene.restart(away=5)
-    assert await scene.look(R, S) == ["opening guest"]
+    assert await scene.poll(R, S) == ["opening guest"]
 
 
 # --- what is forgotten ---
@@ -744,9 +744,9 @@ async def test_the_audit_trail_is_kept_for_its_days_and_never_cut_right_after_a_
             AuditRecord(AuditStep.REFUSED, AKIKO, "stop", vmid), home.clock.now() - age * 86_400
         )
     home.restart(away=400 * 86_400.0)
-    await home.look()
+    await home.poll()
     assert kept_vmids(home) == [101, 102]
     home.clock.unix -= 400 * 86_400.0
     for _ in range(70):
-        await home.look()
+        await home.poll()
     assert kept_vmids(home) == [102]

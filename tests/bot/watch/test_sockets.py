@@ -14,7 +14,7 @@ from tests.support.stage import Stage
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
 
-async def look(scene: Stage, times: int = 1, *, seconds: float = 60.0) -> list[str]:
+async def poll(scene: Stage, times: int = 1, *, seconds: float = 60.0) -> list[str]:
     """Run this many polls a minute apart. Return their alerts once all have arrived."""
     before = len(scene.alerts_told())
     for _ in range(times):
@@ -31,7 +31,7 @@ async def delivered(scene: Stage) -> None:
 
 async def watching(scene: Stage, vmids: Iterable[int], **settings: str) -> None:
     await scene.start_bot(MONITOR_VM_IDS=",".join(map(str, vmids)), **settings)
-    await look(scene, 2)
+    await poll(scene, 2)
     assert scene.alerts_told() == []
 
 
@@ -43,15 +43,15 @@ async def test_a_dead_node_with_a_hundred_watched_guests_is_one_message(bare_sce
     vmids = pve.add_many(100, node="pve3")
     await watching(bare_scene, vmids)
     pve.node_offline("pve3")
-    told = await look(bare_scene, 5)
+    told = await poll(bare_scene, 5)
     assert len(told) == 1
     assert "`pve3`" in told[0]
     assert "**1000**" in told[0]
     assert len(told[0]) <= 2000
     pve.node_offline("pve3", expired=True)  # after 300 s its guests are unknown and have no name
-    assert await look(bare_scene, 5) == []
+    assert await poll(bare_scene, 5) == []
     pve.node_online("pve3", rebooted=True)
-    told = await look(bare_scene, 5)
+    told = await poll(bare_scene, 5)
     assert len(told) == 1
     assert told[0].startswith("🟢")
 
@@ -59,19 +59,19 @@ async def test_a_dead_node_with_a_hundred_watched_guests_is_one_message(bare_sce
 async def test_proxmox_out_of_reach_is_one_message(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, pve.add_many(100))
     pve.fail("GET", "/cluster/resources", 595, "No route to host")
-    assert len(await look(bare_scene, 10)) == 1
+    assert len(await poll(bare_scene, 10)) == 1
     pve.failures.clear()
-    assert len(await look(bare_scene, 3)) == 1
+    assert len(await poll(bare_scene, 3)) == 1
 
 
 async def test_what_changed_while_proxmox_was_out_of_reach_is_one_digest(bare_scene: Stage, pve: Pve) -> None:
     vmids = pve.add_many(20)
     await watching(bare_scene, vmids)
     pve.fail("GET", "/cluster/resources", 595, "No route to host")
-    await look(bare_scene, 4)
+    await poll(bare_scene, 4)
     pve.crash_all(vmids[:3])
     pve.failures.clear()
-    told = await look(bare_scene)
+    told = await poll(bare_scene)
     assert len(told) == 2
     assert all(f"**{vmid}**" in told[1] for vmid in vmids[:3])
 
@@ -79,12 +79,12 @@ async def test_what_changed_while_proxmox_was_out_of_reach_is_one_digest(bare_sc
 async def test_an_empty_list_is_no_message_about_guests(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, pve.add_many(100))
     pve.deny("VM.Audit")
-    told = await look(bare_scene, 10)
+    told = await poll(bare_scene, 10)
     assert len(told) == 1
     assert "`VM.Audit`" in told[0]
     assert "**1000**" not in told[0]
     pve.allow_again()
-    told = await look(bare_scene, 2)
+    told = await poll(bare_scene, 2)
     assert len(told) == 1
     assert "**1000**" not in told[0]
 
@@ -93,13 +93,13 @@ async def test_thirty_guests_that_stop_at_once_are_one_message(bare_scene: Stage
     vmids = pve.add_many(100)
     await watching(bare_scene, vmids)
     pve.crash_all(vmids[:30])
-    told = await look(bare_scene, 3)
+    told = await poll(bare_scene, 3)
     assert len(told) == 1
     assert "30" in told[0]
     pve.revive_all(vmids[:29])
-    assert await look(bare_scene, 2) == []
+    assert await poll(bare_scene, 2) == []
     pve.revive_all(vmids[29:30])
-    told = await look(bare_scene)
+    told = await poll(bare_scene)
     assert len(told) == 1
     assert told[0].startswith("🟢")
     assert bare_scene.alerts_told()[0].startswith("🟢"), "the alert itself is rewritten"
@@ -110,9 +110,9 @@ async def test_a_restart_amid_an_incident_says_nothing_new_and_the_buttons_work(
 ) -> None:
     await watching(bare_scene, [101, 102])
     pve.crash(101)
-    assert len(await look(bare_scene)) == 1
+    assert len(await poll(bare_scene)) == 1
     await bare_scene.restart_bot()
-    assert await look(bare_scene, 3) == []
+    assert await poll(bare_scene, 3) == []
     alert = bare_scene.server.messages(bare_scene.alerts)[0]
     await bare_scene.press(bare_scene.emma, alert, bare_scene.t()("Acknowledge"))
     await delivered(bare_scene)
@@ -120,7 +120,7 @@ async def test_a_restart_amid_an_incident_says_nothing_new_and_the_buttons_work(
     alert = bare_scene.server.messages(bare_scene.alerts)[0]
     await bare_scene.press(bare_scene.akiko, alert, bare_scene.t()("Start"))
     assert pve.guest(101).status == "running"
-    told = await look(bare_scene)
+    told = await poll(bare_scene)
     assert len([text for text in told if text.startswith("🟢")]) == 1
     assert bare_scene.alerts_told()[0].startswith("🟢")
 
@@ -128,23 +128,23 @@ async def test_a_restart_amid_an_incident_says_nothing_new_and_the_buttons_work(
 async def test_a_crash_of_the_bot_amid_an_incident_says_nothing_new(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, [101, 102])
     pve.crash(101)
-    assert len(await look(bare_scene)) == 1
+    assert len(await poll(bare_scene)) == 1
     await bare_scene.crash_bot()
-    assert await look(bare_scene, 3) == []
+    assert await poll(bare_scene, 3) == []
     pve.revive(101)
-    assert len(await look(bare_scene)) == 1
+    assert len(await poll(bare_scene)) == 1
 
 
 async def test_one_read_an_interval_for_a_thousand_watched_guests(bare_scene: Stage, pve: Pve) -> None:
     vmids = pve.add_many(1000)
     await watching(bare_scene, vmids)
     before = len(pve.requests)
-    await look(bare_scene)
-    await look(bare_scene)
+    await poll(bare_scene)
+    await poll(bare_scene)
     assert reads(pve, before) == ["/cluster/resources"] * 2
     pve.crash_all(vmids[:5])
     before = len(pve.requests)
-    assert len(await look(bare_scene)) == 5
+    assert len(await poll(bare_scene)) == 5
     asked = reads(pve, before)
     assert asked.count("/cluster/resources") == 1
     assert sum(path.endswith("/status/current") for path in asked) == 5
@@ -152,7 +152,7 @@ async def test_one_read_an_interval_for_a_thousand_watched_guests(bare_scene: St
     assert len(asked) == 7
     pve.crash_all(vmids[5:50])
     before = len(pve.requests)
-    assert len(await look(bare_scene)) == 1
+    assert len(await poll(bare_scene)) == 1
     assert reads(pve, before) == ["/cluster/resources"] * 2 + ["/cluster/tasks"]
 
 
@@ -199,15 +199,15 @@ async def test_ten_minutes_without_discord_while_twenty_open_and_fifteen_close(
     assert {text[0] for text in recoveries} == {"🟢"}
     late = scene.t()("This message is {time} late.", time="").split()[0]
     assert all(late in text.rsplit("\n", 1)[-1] for text in told)
-    assert await look(scene, 3) == []
+    assert await poll(scene, 3) == []
 
 
 async def test_a_message_whose_answer_got_lost_is_there_once(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, [101])
     bare_scene.server.reset("POST", f"/channels/{bare_scene.alerts.id}/messages", 2, after=True)
     pve.crash(101)
-    assert len(await look(bare_scene)) == 1
-    assert await look(bare_scene, 2) == []
+    assert len(await poll(bare_scene)) == 1
+    assert await poll(bare_scene, 2) == []
 
 
 async def test_a_bot_that_dies_after_discord_took_the_message_does_not_send_it_again(
@@ -220,14 +220,14 @@ async def test_a_bot_that_dies_after_discord_took_the_message_does_not_send_it_a
     await bare_scene.services.watch.poll()
     await bare_scene.until(lambda: len(bare_scene.alerts_told()) == 1, "the message")
     await bare_scene.crash_bot()
-    assert await look(bare_scene, 3) == []
+    assert await poll(bare_scene, 3) == []
     assert len(bare_scene.alerts_told()) == 1
 
 
 async def test_why_it_stopped_is_told(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, [101, 102])
     pve.stop_as(101)
-    told = await look(bare_scene)
+    told = await poll(bare_scene)
     assert len(told) == 1
     assert "`root@pam`" in told[0]
     assert told[0].startswith("⚪")
@@ -239,7 +239,7 @@ async def test_forty_stops_at_once_by_somebody_are_no_alarm(bare_scene: Stage, p
     await watching(bare_scene, vmids)
     for vmid in vmids:
         pve.stop_as(vmid)
-    told = await look(bare_scene, 3)
+    told = await poll(bare_scene, 3)
     assert len(told) == 1
     assert told[0].startswith("⚪")
     assert "`root@pam`" in told[0]
@@ -249,12 +249,12 @@ async def test_a_backup_is_no_outage_and_a_failed_one_is_told(bare_scene: Stage,
     await watching(bare_scene, [103])
     plan = pve.backup_job(103, "pve2", mode="stop", hold=True)
     await bare_scene.until(lambda: pve.guest(103).status == "stopped", "the backup to stop it")
-    assert await look(bare_scene, 3) == []
+    assert await poll(bare_scene, 3) == []
     plan.release()
     await bare_scene.until(lambda: pve.guest(103).status == "running", "the backup's end")
-    assert await look(bare_scene, 3) == []
+    assert await poll(bare_scene, 3) == []
     pve.backup_job(103, "pve2", ends="job errors")
-    told = await look(bare_scene, 6)
+    told = await poll(bare_scene, 6)
     assert len(told) == 1
     assert "the job ended with errors" in told[0]
 
@@ -262,18 +262,18 @@ async def test_a_backup_is_no_outage_and_a_failed_one_is_told(bare_scene: Stage,
 async def test_a_full_storage_is_told_and_over(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, [101])
     pve.fill_storage("local-lvm", 0.95)
-    told = await look(bare_scene, 4)
+    told = await poll(bare_scene, 4)
     assert told
     assert all("`local-lvm`" in text for text in told)
     pve.fill_storage("local-lvm", 0.5)
-    assert len(await look(bare_scene, 4)) == len(told)
+    assert len(await poll(bare_scene, 4)) == len(told)
 
 
 async def test_a_guest_that_ha_starts_elsewhere_is_told_as_back(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, [105])
     pve.node_offline("pve3")
-    assert len(await look(bare_scene, 2)) == 1
+    assert len(await poll(bare_scene, 2)) == 1
     pve.ha_recover(105, "pve2")
-    told = await look(bare_scene, 2)
+    told = await poll(bare_scene, 2)
     assert len(told) == 1
     assert "`pve2`" in told[0]

@@ -4,7 +4,7 @@ import pytest
 
 from core.guest import HALTED_STATES, PASSING_STATES, State
 from playground.pve.server import Pve
-from tests.bot.watch.test_sockets import look, watching
+from tests.bot.watch.test_sockets import poll, watching
 from tests.support import stage
 from tests.support.stage import Stage
 from tests.support.watch.steps import History, L, R, S, task
@@ -40,7 +40,7 @@ def test_one_passing_state_after_the_other_is_no_progress() -> None:
 def test_it_is_told_after_ten_minutes() -> None:
     history = History()
     history.see(R)
-    assert history.looks(10) + history.see(*[L] * 10) == []
+    assert history.polls(10) + history.see(*[L] * 10) == []
     assert history.see(L) == ["opening guest 101 stuck"]
 
 
@@ -57,7 +57,7 @@ def test_a_start_that_does_not_end_is_told_of_a_guest_that_somebody_stopped() ->
     history = History()
     history.see(R, tasks=[])
     history.see(S, tasks=[task("qmstop", 101)])
-    history.looks(6)
+    history.polls(6)
     assert history.see(*[L] * 12) == ["opening guest 101 stuck"]
 
 
@@ -85,7 +85,7 @@ def test_a_stopped_guest_that_was_started_and_halted_unseen_is_told(state: State
     history = History()
     history.see(R, tasks=[])
     history.see(S, tasks=[task("qmstop", 101)])
-    history.looks(6)
+    history.polls(6)
     assert history.see(state, state) == [
         f"opening guest 101 {'io_error' if state is State.IO_ERROR else 'halted'}"
     ]
@@ -108,7 +108,7 @@ def test_what_a_restart_of_the_bot_forgets_is_nothing() -> None:
 async def test_a_halt_is_told_in_discord_in_words_of_its_own(bare_scene: Stage, pve: Pve, state: str) -> None:
     await watching(bare_scene, [101, 102])
     pve.hold_vm(101, state)
-    (told,) = await look(bare_scene)
+    (told,) = await poll(bare_scene)
     t = bare_scene.t()
     assert told.startswith("🔴")
     assert "**101**" in told
@@ -117,14 +117,14 @@ async def test_a_halt_is_told_in_discord_in_words_of_its_own(bare_scene: Stage, 
         not in told
     )
     pve.revive(101)
-    (told,) = await look(bare_scene)
+    (told,) = await poll(bare_scene)
     assert told.startswith("🟢")
 
 
 async def test_forty_minutes_of_prelaunch_are_told_in_discord(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, [101])
     pve.hold_vm(101, "prelaunch")
-    (told,) = await look(bare_scene, 40)
+    (told,) = await poll(bare_scene, 40)
     assert told.startswith("🔴")
     assert "**101**" in told
 
@@ -168,7 +168,7 @@ def test_a_flapping_guest_that_is_held_after_somebody_stopped_it_ends_as_held() 
     history.see(R, tasks=[])
     assert history.see(*[S, R] * 4)[-1] == "opening flapping 101 flapping"
     assert history.see(S, tasks=[task("qmstop", 101)]) == ["opening note 101 stopped by root@pam"]
-    assert history.looks(6) == []
+    assert history.polls(6) == []
     assert history.see(*[State.PANICKED] * 20) == ["opening guest 101 halted"]
 
 

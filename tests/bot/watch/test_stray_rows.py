@@ -35,7 +35,7 @@ STRAY: list[Any] = [
 ]
 
 
-async def test_a_look_goes_on_and_the_others_are_watched(scene: Stage, pve: Pve) -> None:
+async def test_a_poll_goes_on_and_the_others_are_watched(scene: Stage, pve: Pve) -> None:
     await scene.say(scene.emma, "monitor add", vmid=101)
     await scene.poll()
     before = (await scene.say(scene.emma, "list")).text.splitlines()[0]

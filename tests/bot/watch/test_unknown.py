@@ -14,7 +14,7 @@ from core.watch.incidents.unknown import blind_guests, stale_nodes
 from core.watch.records import decode_state
 from core.watch.status_poller import ASK_LEAST, StatusPoller
 from playground.pve.server import Pve
-from tests.bot.watch.test_sockets import look, reads, watching
+from tests.bot.watch.test_sockets import poll, reads, watching
 from tests.support import stage
 from tests.support.fakes import FakeClock, FakeProxmox, guest
 from tests.support.stage import Stage
@@ -34,7 +34,7 @@ async def test_a_guest_that_stops_behind_a_hung_pvestatd_is_told(bare_scene: Sta
     await watching(bare_scene, [101, 102])
     node = pve.guest(101).node
     pve.hang_pvestatd(node)
-    told = await look(bare_scene, 3)
+    told = await poll(bare_scene, 3)
     assert len(told) == 1
     assert told[0].startswith("⚠️")
     assert f"`{node}`" in told[0]
@@ -42,15 +42,15 @@ async def test_a_guest_that_stops_behind_a_hung_pvestatd_is_told(bare_scene: Sta
     assert "⚠️" in status
     assert f"`{node}`" in status
     pve.crash(101)
-    (text,) = await look(bare_scene)
+    (text,) = await poll(bare_scene)
     assert text.startswith("🔴")
     assert "**101**" in text
     pve.revive(101)
-    assert len(await look(bare_scene)) == 1
-    assert await look(bare_scene, 40) == [], "every guest answers: nothing is unknown"
+    assert len(await poll(bare_scene)) == 1
+    assert await poll(bare_scene, 40) == [], "every guest answers: nothing is unknown"
     assert bare_scene.services.watch.blind == ()
     pve.free_pvestatd(node)
-    (text,) = await look(bare_scene, 3)
+    (text,) = await poll(bare_scene, 3)
     assert text.startswith("🟢")
     assert f"`{node}`" in text
 
@@ -62,7 +62,7 @@ async def test_a_hundred_guests_of_a_hung_pvestatd_take_turns(bare_scene: Stage,
     asked: set[str] = set()
     for _ in range(20):
         before = len(pve.requests)
-        await look(bare_scene)
+        await poll(bare_scene)
         paths = [path for path in reads(pve, before) if path.endswith("/status/current")]
         assert len(paths) == ASK_LEAST
         asked |= set(paths)
@@ -70,7 +70,7 @@ async def test_a_hundred_guests_of_a_hung_pvestatd_take_turns(bare_scene: Stage,
     assert len(bare_scene.alerts_told()) == 1
 
 
-async def test_a_node_that_hangs_altogether_is_said_to_be_unknown_and_no_look_gets_slow(
+async def test_a_node_that_hangs_altogether_is_said_to_be_unknown_and_no_poll_gets_slow(
     bare_scene: Stage, pve: Pve
 ) -> None:
     vmids = pve.add_many(12, node="pve3")
@@ -85,7 +85,7 @@ async def test_a_node_that_hangs_altogether_is_said_to_be_unknown_and_no_look_ge
         assert time.monotonic() - began < 30
     pve.hang("/nodes/pve3/", 0)
     pve.fail("GET", "/status/current", 595, "no route to host", times=10_000)
-    told = await look(bare_scene, 33)
+    told = await poll(bare_scene, 33)
     assert len(told) == 1 + len([text for text in told if text.startswith("⚠️")])
     (blind,) = [text for text in told if text.startswith("🔴")]
     assert "`pve3`" in blind
@@ -99,7 +99,7 @@ async def test_a_node_that_hangs_altogether_is_said_to_be_unknown_and_no_look_ge
     assert "`pve3`" in status
     pve.fail("GET", "/status/current", 595, "", times=0)
     pve.free_pvestatd("pve3")
-    told = await look(bare_scene, 3)
+    told = await poll(bare_scene, 3)
     assert [text[0] for text in told] == ["🟢"] * len(told)
     assert told
     assert watch.blind == ()
@@ -164,7 +164,7 @@ async def test_the_number_is_bounded(number: int, asked: int) -> None:
     assert len(await turns.ask([*listed, *more][:number])) <= asked
 
 
-async def test_a_call_that_hangs_does_not_hold_the_look(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_call_that_hangs_does_not_hold_the_poll(monkeypatch: pytest.MonkeyPatch) -> None:
     turns, proxmox, listed = asking("pve1")
 
     async def never(_guest: Guest, **_more: bool) -> Guest:
@@ -230,13 +230,13 @@ def test_a_hung_node_is_told_once_blindness_once_and_both_ends() -> None:
     history.see(R)
     for vmid in range(101, 109):
         history.put(vmid, U)
-    assert starts(history.looks(2)) == [STALE]
+    assert starts(history.polls(2)) == [STALE]
     assert history.incident().level is Severity.WARNING
-    assert starts(history.looks(60)) == [BLIND]
+    assert starts(history.polls(60)) == [BLIND]
     assert (history.incident().level, len(history.incident().guests)) == (Severity.CRITICAL, 8)
     for vmid in range(101, 109):
         history.put(vmid, R)
-    assert sorted(starts(history.looks(3))) == [SEEN, FRESH]
+    assert sorted(starts(history.polls(3))) == [SEEN, FRESH]
 
 
 def test_it_is_thirty_minutes() -> None:
@@ -244,19 +244,19 @@ def test_it_is_thirty_minutes() -> None:
     history.put(102, R)
     history.see(R)
     history.put(101, U)
-    assert history.looks(30) == []
-    assert starts(history.looks(1)) == [BLIND]
+    assert history.polls(30) == []
+    assert starts(history.polls(1)) == [BLIND]
 
 
 def test_a_restart_of_the_bot_forgets_neither() -> None:
     history = History(*many(2))
     history.see(R)
     history.put(101, U)
-    assert history.looks(20) == []
+    assert history.polls(20) == []
     history.restart()
-    assert starts(history.looks(12)) == [BLIND]
+    assert starts(history.polls(12)) == [BLIND]
     history.restart()
-    assert history.looks(12) == []
+    assert history.polls(12) == []
     assert starts(history.see(R)) == [SEEN]
 
 
@@ -264,16 +264,16 @@ def test_the_guests_of_a_node_that_goes_offline_are_told_by_that() -> None:
     history = History()
     history.see(R)
     history.put(101, U)
-    assert starts(history.looks(40)) == [STALE, BLIND]
+    assert starts(history.polls(40)) == [STALE, BLIND]
     history.nodes["pve1"] = False
-    assert starts(history.looks(40)) == ["opening node"]
+    assert starts(history.polls(40)) == ["opening node"]
     assert {each.topic.value for each in history.state.open.values()} == {"node"}
 
 
 def test_a_guest_that_was_never_there_is_not_known() -> None:
     history = History(*many(2))
     del history.guests[102]
-    assert starts(history.looks(40)) == [BLIND]
+    assert starts(history.polls(40)) == [BLIND]
     assert [fact.vmid for fact in history.incident().guests] == [102]
 
 
@@ -281,16 +281,16 @@ def test_a_guest_that_is_gone_is_known_to_be() -> None:
     history = History(*many(3))
     history.see(R)
     del history.guests[102]
-    assert starts(history.looks(60)) == ["opening guest"]
+    assert starts(history.polls(60)) == ["opening guest"]
 
 
 def test_a_guest_that_is_watched_no_more_ends_it_without_a_word() -> None:
     history = History(*many(2))
     history.see(R)
     history.put(101, U)
-    history.looks(40)
+    history.polls(40)
     history.entries = history.entries[1:]
-    assert history.looks(2) == []
+    assert history.polls(2) == []
     assert not history.incident().open
     assert history.incident().forgotten
 
@@ -299,7 +299,7 @@ def test_of_a_stop_that_was_seen_before_nothing_is_taken_back() -> None:
     history = History(*many(2))
     assert history.see(R, S) == ["opening guest 101 stopped"]
     history.put(101, U)
-    assert starts(history.looks(40)) == [BLIND]
+    assert starts(history.polls(40)) == [BLIND]
     assert starts(history.see(R)) == [SEEN, "recovery guest"]
 
 

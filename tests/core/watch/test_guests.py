@@ -241,7 +241,7 @@ def test_a_task_of_long_ago_excuses_nothing() -> None:
     assert history.see(S, tasks=done) == [DOWN]
 
 
-def test_the_tasks_of_the_first_look_are_old() -> None:
+def test_the_tasks_of_the_first_poll_are_old() -> None:
     history = History()
     done = [task("qmshutdown", 101)]
     history.see(R, tasks=done)
@@ -554,7 +554,7 @@ def test_a_flapping_guest_that_is_made_again_and_not_started_is_no_alarm(by: lis
     there = history.guests.pop(101)
     history.see(tasks=by)
     history.guests[101] = replace(there, state=S, uptime=None)
-    told = history.looks(20)
+    told = history.polls(20)
     assert told == ["recovery flapping 101"]
     assert not history.state.open
     assert history.see(R, S) == [DOWN]

@@ -10,8 +10,8 @@ from tests.support.watch.steps import History, R, S, flat, many, task
 GONE = Unreachable("pve.example.com")
 
 
-def fail(history: History, looks: int, seconds: float = 60) -> list[list[str]]:
-    return [history.see(fault=GONE, seconds=seconds) for _ in range(looks)]
+def fail(history: History, polls: int, seconds: float = 60) -> list[list[str]]:
+    return [history.see(fault=GONE, seconds=seconds) for _ in range(polls)]
 
 
 # -- the source
@@ -109,7 +109,7 @@ def test_a_short_failure_makes_no_digest() -> None:
 def test_a_refused_token_is_told_as_what_it_is() -> None:
     history = History()
     history.see(R)
-    assert history.looks(3, fault=TokenRefused()) == ["opening source"]
+    assert history.polls(3, fault=TokenRefused()) == ["opening source"]
     fault = history.incident().fault
     assert fault is not None
     assert fault.error == "TokenRefused"
@@ -170,7 +170,7 @@ def test_half_gone_for_half_an_hour_is_true() -> None:
     history.see()
     for vmid in (101, 102):
         del history.guests[vmid]
-    told = history.looks(40)
+    told = history.polls(40)
     assert told == ["opening source", "recovery source", "opening group 101 missing, 102 missing"]
 
 
@@ -219,7 +219,7 @@ def test_a_dead_node_is_one_message_that_names_its_guests() -> None:
     assert history.see() == []
 
 
-def test_a_second_read_in_the_same_look_confirms_it_at_once() -> None:
+def test_a_second_read_in_the_same_poll_confirms_it_at_once() -> None:
     history = History()
     history.see()
     history.nodes["pve1"] = False
@@ -352,9 +352,9 @@ def test_half_gone_has_to_last_without_a_break() -> None:
     history = History(*many(4))
     history.see()
     gone = {vmid: history.guests.pop(vmid) for vmid in (101, 102)}
-    history.looks(20)
+    history.polls(20)
     fail(history, 60)
-    assert history.looks(25) == []
+    assert history.polls(25) == []
     history.guests |= gone
     assert history.see() == ["recovery source"]
 
@@ -372,10 +372,10 @@ def test_a_guest_that_ha_has_yet_to_start_is_not_lost_with_its_new_node() -> Non
     history = History()
     history.see()
     history.nodes["pve1"] = False
-    history.looks(2)
+    history.polls(2)
     history.put(101, S, node="pve2")
     history.see()
     history.nodes["pve2"] = False
-    history.looks(2)
+    history.polls(2)
     assert history.incident().node == "pve2"
     assert history.incident().guests == ()

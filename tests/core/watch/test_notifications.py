@@ -102,14 +102,14 @@ def test_a_storage_over_ninety_percent_is_told() -> None:
 def test_a_shared_storage_is_told_once() -> None:
     history = History()
     history.storages = tuple(storage(95, "nfs", node, shared=True) for node in ("pve1", "pve2"))
-    assert history.looks(5) == ["opening storage nfs"]
+    assert history.polls(5) == ["opening storage nfs"]
 
 
 def test_a_shared_storage_is_measured_where_it_is_available() -> None:
     history = History()
     away = Storage("nfs", "pve1", True, False)
     history.storages = (away, storage(95, "nfs", "pve2", shared=True))
-    assert history.looks(5) == ["opening storage nfs"]
+    assert history.polls(5) == ["opening storage nfs"]
 
 
 def test_a_storage_without_figures_or_limit_is_not_told() -> None:
@@ -118,10 +118,10 @@ def test_a_storage_without_figures_or_limit_is_not_told() -> None:
         Storage("local", "pve1", False, False, 99, 100),
         Storage("x", "pve1", False, True, 99, 0),
     )
-    assert history.looks(5) == []
+    assert history.polls(5) == []
     history = History(rules=Rules(storage_limit=0))
     history.storages = (storage(99),)
-    assert history.looks(5) == []
+    assert history.polls(5) == []
 
 
 # -- backups
@@ -205,7 +205,7 @@ def test_muting_an_alert_stops_its_reminders_and_its_recovery_but_not_its_edit()
     history.see(R, S)
     mute(history, "guest/101", 36000)
     assert history.state.open[1].muted_until is not None
-    assert history.looks(300) == []
+    assert history.polls(300) == []
     assert history.see(R) == []
     assert not history.incident().open
 
@@ -270,7 +270,7 @@ def test_a_muted_node_is_silent_and_its_guests_too() -> None:
     assert history.see() + history.see() + history.see() == []
     history.nodes["pve1"] = True
     history.put(101, S)
-    assert history.looks(10) == []
+    assert history.polls(10) == []
 
 
 # -- reminders
@@ -307,7 +307,7 @@ def test_in_the_quiet_hours_only_what_is_critical_is_told() -> None:
     history = History(WatchEntry(101), WatchEntry(102, cpu=50))
     history.see()
     history.put(102, R, cpu=0.9)
-    assert history.looks(4, quiet=True) == []
+    assert history.polls(4, quiet=True) == []
     assert history.see(S, quiet=True) == [DOWN]
     assert history.see(R, quiet=True) == []  # it runs again: not worth waking somebody
     told = history.see()
@@ -377,11 +377,11 @@ def test_a_threshold_of_a_guest_that_is_not_decided_on_stays() -> None:
     assert history.see(R, **busy(0.9)) == []
 
 
-def test_ending_a_mute_between_two_looks_makes_no_reminder() -> None:
+def test_ending_a_mute_between_two_polls_makes_no_reminder() -> None:
     history = History()
     history.see(R, S)
     mute(history, "all", 360_000)
-    history.looks(300)
+    history.polls(300)
     before = len(history.messages)
     work = Transition(history.state, StepTime(history.unix, 0.0), history.rules)
     work.mutes.clear()

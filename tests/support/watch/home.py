@@ -15,7 +15,7 @@ from tests.support.fakes import FakeWorld
 class WatchHarness:
     """Hold a watch and its surroundings.
 
-    `look` runs one poll, a minute later, and returns its messages as words such as `opening guest`. `restart`
+    `poll` runs one poll, a minute later, and returns its messages as words such as `opening guest`. `restart`
     starts a new process.
     """
 
@@ -63,7 +63,7 @@ class WatchHarness:
     def change(self, vmid: int = 101, state: State = State.STOPPED, **values: object) -> None:
         self.proxmox.change(vmid, state=state, **values)
 
-    async def look(self, *states: State) -> list[str]:
+    async def poll(self, *states: State) -> list[str]:
         """Run one poll, or one poll after each of these states of guest 101. Return the new messages as words."""
         told: list[str] = []
         for state in states or (None,):

@@ -1,7 +1,7 @@
 """Give a second opinion on the messages to send, written only from the contract of the watch and in its order.
 
 It shares nothing with core/watch but the names of `core/watch/incidents/model.py`. It keeps plain, mutable
-books and judges the same `Visible` of a poll as the bot. `look` returns the messages that this poll must
+books and judges the same `Visible` of a poll as the bot. `poll` returns the messages that this poll must
 send. Where the contract leaves something open, the chosen reading is marked with "Reading:".
 """
 
@@ -74,7 +74,7 @@ class Case:
 
     topic: Topic
     level: Severity
-    look: int
+    poll: int
     since: tuple[float, float]
     facts: dict[int, Fact] = field(default_factory=dict)
     maybe: set[int] = field(default_factory=set)
@@ -207,7 +207,7 @@ class Oracle:
     def __init__(self, entries: Iterable[WatchEntry], repeat: float, storage_limit: int) -> None:
         self.books = {entry.vmid: Book(entry) for entry in entries}
         self.repeat, self.storage_limit = repeat, storage_limit
-        self.looks = 0
+        self.polls = 0
         self.elapsed = self.clock = self.clock_before = 0.0
         self.last: tuple[float, float] | None = None
         """Time of the last poll: (monotonic, wall)."""
@@ -238,7 +238,7 @@ class Oracle:
         self.nodes_heard: set[str] = set()
         """Nodes whose own list of failed backups was read at least once."""
         self.node_asked: dict[str, float] = {}
-        self.stale_looks: dict[str, int] = {}
+        self.stale_polls: dict[str, int] = {}
         self.stale: dict[str, Case] = {}
         self.unseen: dict[str, Case] = {}
         self.tasks_clock: float | None = None
@@ -306,7 +306,7 @@ class Oracle:
         self.mails, self.quiet = [], quiet
         now = self.elapsed + self.passed(at, wall)
         self.mutes = {target: end for target, end in self.mutes.items() if end > now}
-        self.tell_what_was_muted(self.was_good, before=self.looks + 1)
+        self.tell_what_was_muted(self.was_good, before=self.polls + 1)
         return self.mails
 
     def watch(self, entry: WatchEntry) -> None:
@@ -321,12 +321,12 @@ class Oracle:
 
     # -- a poll
 
-    def look(self, sight: Visible, at: float, wall: float, quiet: bool) -> list[Mail]:
+    def poll(self, sight: Visible, at: float, wall: float, quiet: bool) -> list[Mail]:
         """Return the messages that must be sent after this poll.
 
         `at`, `wall`: monotonic and wall-clock time at which it was judged.
         """
-        self.looks += 1
+        self.polls += 1
         self.mails, self.quiet = [], quiet
         if not self.blind:
             # Reading: an order does not expire while the polls see nothing.
@@ -343,8 +343,8 @@ class Oracle:
             # and then.
             self.clock += passed
         if good:
-            self.good_look(sight)
-        self.tell_what_was_muted(good, before=self.looks)
+            self.good_poll(sight)
+        self.tell_what_was_muted(good, before=self.polls)
         self.remind(good)
         self.end_quiet()
         self.was_good, self.fresh, self.last, self.blind = good, False, (at, wall), not good
@@ -361,7 +361,7 @@ class Oracle:
         first = sight.first
         if isinstance(first, BotError):
             self.half_since = None
-            self.failed_look(first)
+            self.failed_poll(first)
             return False
         listed = {guest.vmid for guest in first.guests}
         gone = self.known - listed
@@ -370,18 +370,18 @@ class Oracle:
         if not listed:
             # Reading: an empty list is never accepted, however long it lasts.
             self.half_since = None
-            self.failed_look(None)
+            self.failed_poll(None)
             return False
         if len(gone) >= 2 and 2 * len(gone) >= len(self.known):
             # Reading: the 30 min consist of polls that all show half of the guests gone.
             if self.half_since is None:
                 self.half_since = self.elapsed
             if self.elapsed - self.half_since < 30 * MINUTE:
-                self.failed_look(None)
+                self.failed_poll(None)
                 return False
         return True
 
-    def failed_look(self, fault: BotError | None) -> None:
+    def failed_poll(self, fault: BotError | None) -> None:
         if self.failures == 0:
             self.failing_since = self.elapsed
         self.failures += 1
@@ -393,7 +393,7 @@ class Oracle:
 
     # -- a good poll
 
-    def good_look(self, sight: Visible) -> None:
+    def good_poll(self, sight: Visible) -> None:
         came_back = self.source is not None
         if self.source is not None:
             self.end(self.source, since_elapsed=True)
@@ -695,7 +695,7 @@ class Oracle:
         for node in raw.nodes:
             if not node.online:
                 if not self.nodes[node.name]:
-                    self.stale_looks.pop(node.name, None)
+                    self.stale_polls.pop(node.name, None)
                     if node.name in self.stale:
                         self.forget(self.stale.pop(node.name))
                 continue
@@ -709,20 +709,20 @@ class Oracle:
             dark = not any(store.available for store in stores)
             own = len([store for store in stores if not store.shared])
             if node.known and not whole and not (dark and own and len(stores) > 1):
-                self.stale_looks.pop(node.name, None)
+                self.stale_polls.pop(node.name, None)
                 if node.name in self.stale:
                     self.end(self.stale.pop(node.name))
                 continue
-            self.stale_looks[node.name] = self.stale_looks.get(node.name, 0) + 1
-            if self.stale_looks[node.name] == 2:
+            self.stale_polls[node.name] = self.stale_polls.get(node.name, 0) + 1
+            if self.stale_polls[node.name] == 2:
                 case = self.case(Topic.STALE, Severity.WARNING, node=node.name)
                 case.facts = {
                     g.vmid: Fact(GuestEvent.UNKNOWN, node.name) for g in unknown if g.vmid in self.books
                 }
                 self.stale[node.name] = case
                 self.open(case)
-        for name in set(self.stale_looks) - set(online):
-            del self.stale_looks[name]
+        for name in set(self.stale_polls) - set(online):
+            del self.stale_polls[name]
             if name in self.stale:
                 self.forget(self.stale.pop(name))
 
@@ -1214,7 +1214,7 @@ class Oracle:
         return Case(
             topic,
             level,
-            self.looks,
+            self.polls,
             self.now,
             node=node,
             storage=storage,
@@ -1277,7 +1277,7 @@ class Oracle:
 
     def tell_what_was_muted(self, good: bool, before: int) -> None:
         late = [case for case in self.cases if not case.over and not case.told and not self.muted(case)]
-        late = [case for case in late if case.look < before]
+        late = [case for case in late if case.poll < before]
         if good and len(late) > 5:
             # Reading: more than five incidents whose mute has ended become one message.
             for case in late:

@@ -97,7 +97,7 @@ class History:
             wrong = fault or find_source_fault(
                 self.state, self.entries, read, self.state.pulse.elapsed + passed
             )
-            look = Observation(
+            observation = Observation(
                 None if wrong else read,
                 wrong,
                 first,
@@ -105,12 +105,12 @@ class History:
                 tasks=None if tasks is None else tuple(tasks),
             )
             moment = StepTime(self.unix, passed, self.fresh, self.away, quiet)
-            told += self._take(step(self.state, self.entries, look, moment, self.rules, ordered))
+            told += self._take(step(self.state, self.entries, observation, moment, self.rules, ordered))
             self.fresh = False
             self.away = self.away and not self.state.pulse.good
         return told
 
-    def looks(self, count: int, **values: Any) -> list[str]:
+    def polls(self, count: int, **values: Any) -> list[str]:
         """Return the messages of this many polls."""
         told: list[str] = []
         for _ in range(count):

@@ -226,7 +226,7 @@ class Trial:
         self.trouble = JournalFaults()
         self.quiet = False
         self.story: list[str] = []
-        self.looks = 0
+        self.polls = 0
         self.broken = False
         """Whether something went wrong, so that the final state need not be checked."""
         self.jumps = self.run = 0
@@ -327,46 +327,46 @@ class Trial:
 
     # -- polls
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Run one poll, deliver its messages, and let the time until the next poll pass."""
         began = self.clock.mono
-        sight = self.cluster.begin_look()
+        sight = self.cluster.begin_poll()
         self._committed, killed = [], False
         attempts = self.trouble.writes
         try:
             self._run(self.process.watch.poll())
         except Kill:
             killed = True
-        self.cluster.end_look()
+        self.cluster.end_poll()
         attempted = self.trouble.writes > attempts
         if self._committed or not (killed or attempted):
             self._judge(sight, self._committed[0] if self._committed else self.clock.mono)
             if not killed:
                 self._compare_times()
         else:
-            self._say("the look was not stored")
+            self._say("the poll was not stored")
             self.oracle.not_stored(sight)
         if killed:
             self._die(self.off_after_kill)
         self._deliver(max(self.clock.mono, began + INTERVAL))
 
     def _judge(self, sight: Visible, at: float) -> None:
-        self.looks += 1
+        self.polls += 1
         wall = self.clock.wall - (self.clock.mono - at)
-        owed = self.oracle.look(sight, at, wall, self.quiet)
+        owed = self.oracle.poll(sight, at, wall, self.quiet)
         self._owed += owed
         stored = [message.post.value for message, _ in self._stored]
         trouble = self.process.watch.read_error
         if stored or owed or trouble:
             self._say(
-                f"look {self.looks}{f' fails: {trouble}' if trouble else ''}: owed {[str(m) for m in owed]}, {stored}"
+                f"poll {self.polls}{f' fails: {trouble}' if trouble else ''}: owed {[str(m) for m in owed]}, {stored}"
             )
         else:
-            self._say(f"look {self.looks}")
+            self._say(f"poll {self.polls}")
         if self.oracle.complaints:
             self._wrong("asked wrongly", "; ".join(self.oracle.complaints))
         if len(self._committed) > 1:
-            self._wrong("stored in pieces", f"{len(self._committed)} transactions in one look")
+            self._wrong("stored in pieces", f"{len(self._committed)} transactions in one poll")
         self._pair_incidents()
         self._compare_incidents()
         self._pair_messages()
@@ -607,7 +607,7 @@ class Trial:
                 )
 
     def figures(self) -> dict[str, int]:
-        return {"looks": self.looks, "messages": len(self.letters), "runs": self.run}
+        return {"polls": self.polls, "messages": len(self.letters), "runs": self.run}
 
     def close(self) -> None:
         self.process.journal.close()
@@ -755,9 +755,9 @@ class Trial:
             raise
 
     def _say(self, text: str) -> None:
-        if text.startswith("look") and len(self.story) > 1 and text.rsplit(" ", maxsplit=1)[-1].isdigit():
+        if text.startswith("poll") and len(self.story) > 1 and text.rsplit(" ", maxsplit=1)[-1].isdigit():
             before = self.story[-1].split("  ")[-1]
-            if before.startswith("look") and ":" not in before:
+            if before.startswith("poll") and ":" not in before:
                 self.story.pop()  # of a run of uneventful polls keep only the last
         self.story.append(f"{_time(self.clock.mono - 1000.0)}  {text}")
 

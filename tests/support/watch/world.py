@@ -246,7 +246,7 @@ class SimCluster:
             return NodeUnreachable(guest.node)
         return guest
 
-    def begin_look(self) -> Visible:
+    def begin_poll(self) -> Visible:
         """Return the data that the poll starting now can see."""
         fault, odd, here, truth = self._fault(), self.odd, {}, {}
         for vmid in sorted(self.boxes):
@@ -265,7 +265,7 @@ class SimCluster:
         self.sight = Visible(self.clock.mono, first, second, answers, tasks, failed, everything)
         return self.sight
 
-    def end_look(self) -> None:
+    def end_poll(self) -> None:
         """End the poll and its oddities."""
         self.sight, self.odd = None, Oddities()
 
@@ -340,7 +340,7 @@ class SimCluster:
         return tuple(task for task in rows if task.started >= since)
 
     def _now(self) -> Visible:
-        assert self.sight is not None, "Proxmox was asked outside of a look"
+        assert self.sight is not None, "Proxmox was asked outside of a poll"
         return self.sight
 
 
