@@ -22,18 +22,18 @@ class Audit(commands.Cog):
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._posting: asyncio.Task[None] | None = None
+        self._delivery: asyncio.Task[None] | None = None
         self._aside: list[asyncio.Task[None]] = []
 
     async def cog_load(self) -> None:
-        self._posting = asyncio.create_task(self._services.audit_delivery.run(), name="audit")
+        self._delivery = asyncio.create_task(self._services.audit_delivery.run(), name="audit")
         self._aside = [
             asyncio.create_task(self._services.action_recovery.run(), name="cut off"),
             asyncio.create_task(self._counts(), name="audit counts"),
         ]
 
     async def cog_unload(self) -> None:
-        for task in filter(None, (self._posting, *self._aside)):
+        for task in filter(None, (self._delivery, *self._aside)):
             task.cancel()
         self._services.action_recovery.stop()
 
@@ -45,7 +45,7 @@ class Audit(commands.Cog):
 
     async def finish(self) -> None:
         """Try once more to post the waiting lines before the bot ends."""
-        if self._posting is not None:  # otherwise posting was never started
+        if self._delivery is not None:  # otherwise it was never started
             await self._services.audit_delivery.drain()
 
     @app_commands.command(description=locale_str("Show who did what, and the result"))

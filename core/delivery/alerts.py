@@ -114,9 +114,9 @@ class AlertDelivery:
         """Wait up to `seconds` until a message is posted or has failed once, and return its outbox message."""
         end = self._clock.monotonic() + seconds
         while self._clock.monotonic() < end:
-            posting = self._journal.outbox_message(message_id)
-            if posting is None or posting.posted is not None or posting.error:
-                return posting
+            message = self._journal.outbox_message(message_id)
+            if message is None or message.posted is not None or message.error:
+                return message
             await self._clock.sleep(0.2)
         return self._journal.outbox_message(message_id)
 
@@ -142,11 +142,11 @@ class AlertDelivery:
         A message that cannot be composed delays no other and is tried again next time.
         """
         passed: set[int] = set()
-        while waiting := tuple(each for each in self._journal.to_post() if each.message.id not in passed):
+        while waiting := tuple(each for each in self._journal.to_post() if each.stored.id not in passed):
             if needless := find_superfluous(waiting):
                 self._journal.absorb(needless)
             elif not await self._attempt_one(waiting[0], self._post(waiting[0], waiting)):
-                passed.add(waiting[0].message.id)
+                passed.add(waiting[0].stored.id)
         if passed:
             raise NotDelivered(DeliveryFailure.PASSING, BROKEN)
 
@@ -154,9 +154,9 @@ class AlertDelivery:
         """Send all waiting edits. An edit that fails or is limited by Discord delays no other."""
         passed: set[int] = set()
         trouble: NotDelivered | None = None
-        while editions := [each for each in self._journal.to_edit() if each.message.id not in passed]:
-            posting, now = editions[0], self._clock.monotonic()
-            number = posting.message.id
+        while editions := [each for each in self._journal.to_edit() if each.stored.id not in passed]:
+            message, now = editions[0], self._clock.monotonic()
+            number = message.stored.id
             until, reason = self._limited_edits.get(number, (0.0, ""))
             if until > now:
                 passed.add(number)
@@ -166,7 +166,7 @@ class AlertDelivery:
                 continue
             await self._quiet.wait()
             try:
-                if not await self._attempt_one(posting, self._edit(posting)):
+                if not await self._attempt_one(message, self._edit(message)):
                     passed.add(number)
                     trouble = sooner_tried(trouble, NotDelivered(DeliveryFailure.PASSING, BROKEN))
             except NotDelivered as error:
@@ -184,7 +184,7 @@ class AlertDelivery:
                 trouble.wait = max(PAUSES[0], due - self._clock.monotonic())
             raise trouble
 
-    async def _attempt_one(self, posting: OutboxMessage, work: Coroutine[Any, Any, None]) -> bool:
+    async def _attempt_one(self, message: OutboxMessage, work: Coroutine[Any, Any, None]) -> bool:
         """Run `work` and return whether it ended without a bug of the bot.
 
         After `BREAKS_MOST` bugs the message is given up, or left as it is shown.
@@ -194,95 +194,95 @@ class AlertDelivery:
         except (NotDelivered, JournalFailed):
             raise
         except Exception:  # noqa: BLE001 - a bug in one message must not stop all others
-            _log.exception("%s cannot be sent", _named(posting.message))
+            _log.exception("%s cannot be sent", _named(message.stored))
         else:
             return True
-        number = posting.message.id
+        number = message.stored.id
         self._bugs[number] = self._bugs.get(number, 0) + 1
         if self._bugs[number] >= BREAKS_MOST:
-            if posting.posted is None:
-                self._give_up(posting, BROKEN)
+            if message.posted is None:
+                self._give_up(message, BROKEN)
             else:
-                self._mark_edited(posting, posting.wanted)
+                self._mark_edited(message, message.wanted)
         return False
 
-    # -- posting
+    # -- new messages
 
-    async def _post(self, posting: OutboxMessage, waiting: tuple[OutboxMessage, ...]) -> None:
-        message, age = posting.message, self._ages.age(posting.message)
+    async def _post(self, message: OutboxMessage, waiting: tuple[OutboxMessage, ...]) -> None:
+        stored, age = message.stored, self._ages.age(message.stored)
         if age > GIVE_UP_SECONDS:
-            self._give_up(posting, posting.error or TOO_OLD)
+            self._give_up(message, message.error or TOO_OLD)
             return
-        content = self._channel.compose(posting, age if age > LATE_SECONDS else None)
+        content = self._channel.compose(message, age if age > LATE_SECONDS else None)
         self.tries += 1
-        is_repeat, blocked = bool(posting.tried), ""
+        is_repeat, blocked = bool(message.tried), ""
         try:
-            searched = self._must_search(posting)
-            since = message.created - CLOCK_MARGIN_SECONDS
+            searched = self._must_search(message)
+            since = stored.created - CLOCK_MARGIN_SECONDS
             found = None
             if searched:
-                found = await self._channel.find(posting.tried, since, self._journal.discord_ids())
+                found = await self._channel.find(message.tried, since, self._journal.discord_ids())
             is_repeat = is_repeat and not searched
-            sent_text = posting.tried if is_repeat else content  # keep one text until the outcome is known
+            sent_text = message.tried if is_repeat else content  # keep one text until the outcome is known
             if found is None:
                 if not is_repeat:
-                    self._tried_at[message.id] = self._clock.monotonic()
+                    self._tried_at[stored.id] = self._clock.monotonic()
                 absorbs = (
-                    recovery_of(posting, waiting) if age > STALE_PAIR_SECONDS and not is_repeat else None
+                    recovery_of(message, waiting) if age > STALE_PAIR_SECONDS and not is_repeat else None
                 )
-                nonce = f"{self._journal.nonce_prefix}-{message.id}"
+                nonce = f"{self._journal.nonce_prefix}-{stored.id}"
 
                 async def send(text: str) -> int:
-                    self._journal.note_try(message.id, text, self._clock.now(), absorbs, late=age)
-                    return await self._channel.post(posting, text, nonce)
+                    self._journal.note_try(stored.id, text, self._clock.now(), absorbs, late=age)
+                    return await self._channel.post(message, text, nonce)
 
                 discord_id, blocked = await send_with_fallbacks(self._channel, sent_text, send)
             else:
-                discord_id, sent_text = found, posting.tried
+                discord_id, sent_text = found, message.tried
         except NotDelivered as error:
             if error.failure is DeliveryFailure.REJECTED:
-                self._give_up(posting, error.reason)
+                self._give_up(message, error.reason)
                 return
             not_taken = error.not_taken and not is_repeat
             if not_taken:
-                self._tried_at.pop(message.id, None)
-            self._journal.note_refused(message.id, error.reason, not_taken=not_taken)
+                self._tried_at.pop(stored.id, None)
+            self._journal.note_refused(stored.id, error.reason, not_taken=not_taken)
             error.everywhere = bool(error.wait)  # a limit on one new message applies to all of them
             raise
-        older = sent_text != content and (is_repeat or message.post is MessageKind.OPENING)
-        self._journal.note_posted(message.id, discord_id, posting.wanted - 1 if older else posting.wanted)
+        older = sent_text != content and (is_repeat or stored.post is MessageKind.OPENING)
+        self._journal.note_posted(stored.id, discord_id, message.wanted - 1 if older else message.wanted)
         if blocked:
-            self._journal.note_blocked(message.id, blocked)
-        self._forget(message.id)
+            self._journal.note_blocked(stored.id, blocked)
+        self._forget(stored.id)
 
-    def _must_search(self, posting: OutboxMessage) -> bool:
+    def _must_search(self, message: OutboxMessage) -> bool:
         """Return whether an earlier attempt may have succeeded too long ago for the nonce to detect it."""
-        if not posting.tried:
+        if not message.tried:
             return False
-        recently = is_nonce_known(self._clock, self._tried_at.get(posting.message.id))
-        return not (recently and posting.run == self._journal.run)
+        recently = is_nonce_known(self._clock, self._tried_at.get(message.stored.id))
+        return not (recently and message.run == self._journal.run)
 
-    def _give_up(self, posting: OutboxMessage, reason: str) -> None:
-        _log.error("giving up an alert, %s: %s", _named(posting.message), reason)
-        self._journal.give_up(posting.message.id, reason)
-        self._forget(posting.message.id)
+    def _give_up(self, message: OutboxMessage, reason: str) -> None:
+        _log.error("giving up an alert, %s: %s", _named(message.stored), reason)
+        self._journal.give_up(message.stored.id, reason)
+        self._forget(message.stored.id)
 
     def _forget(self, message_id: int) -> None:
         self._ages.forget(message_id)
         for kept in (self._tried_at, self._bugs, self._limited_edits):
             kept.pop(message_id, None)
 
-    # -- editing
+    # -- edits
 
-    async def _edit(self, posting: OutboxMessage) -> None:
-        content = self._channel.compose(posting, delay_of(posting))
+    async def _edit(self, message: OutboxMessage) -> None:
+        content = self._channel.compose(message, delay_of(message))
         try:
             _, blocked = await send_with_fallbacks(
-                self._channel, content, partial(self._channel.edit, posting)
+                self._channel, content, partial(self._channel.edit, message)
             )
         except NotDelivered as error:
             young, passing = (
-                self._ages.age(posting.message) <= EDIT_GIVE_UP_SECONDS,
+                self._ages.age(message.stored) <= EDIT_GIVE_UP_SECONDS,
                 error.failure is DeliveryFailure.PASSING,
             )
             if (passing and not error.wait) or (
@@ -291,14 +291,14 @@ class AlertDelivery:
                 raise
             if error.failure is not DeliveryFailure.GONE:
                 _log.warning("an alert cannot be edited: %s", error.reason)
-            blocked = posting.error
-        if blocked != posting.error:
-            self._journal.note_blocked(posting.message.id, blocked)
-        self._mark_edited(posting, posting.wanted)
+            blocked = message.error
+        if blocked != message.error:
+            self._journal.note_blocked(message.stored.id, blocked)
+        self._mark_edited(message, message.wanted)
 
-    def _mark_edited(self, posting: OutboxMessage, edition: int) -> None:
-        self._journal.note_edited(posting.message.id, edition)
-        self._forget(posting.message.id)
+    def _mark_edited(self, message: OutboxMessage, edition: int) -> None:
+        self._journal.note_edited(message.stored.id, edition)
+        self._forget(message.stored.id)
 
 
 def _named(message: Message) -> str:

@@ -47,7 +47,7 @@ class NotDelivered(Exception):
 class AlertChannel(Protocol):
     """The channel that receives alerts. The three asynchronous methods raise `NotDelivered` and nothing else."""
 
-    def compose(self, posting: OutboxMessage, late: float | None) -> str:
+    def compose(self, message: OutboxMessage, late: float | None) -> str:
         """Return the current text of the message.
 
         `late`: seconds of delay to mention, None if it is on time.
@@ -56,10 +56,10 @@ class AlertChannel(Protocol):
     def fallback_texts(self, content: str) -> tuple[str, ...]:
         """Return replacements for a text that Discord blocks: one without foreign words, then a fixed sentence."""
 
-    async def post(self, posting: OutboxMessage, content: str, nonce: str) -> int:
+    async def post(self, message: OutboxMessage, content: str, nonce: str) -> int:
         """Post the message with its buttons and return its Discord id."""
 
-    async def edit(self, posting: OutboxMessage, content: str) -> None:
+    async def edit(self, message: OutboxMessage, content: str) -> None:
         """Edit the existing message to show this version."""
 
     async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:

@@ -12,9 +12,9 @@ STALE_PAIR_SECONDS = 15 * 60.0
 """An opening older than this, whose incident ended before it was posted, shares one line with its recovery."""
 
 
-def delay_of(posting: OutboxMessage) -> float | None:
+def delay_of(message: OutboxMessage) -> float | None:
     """Return the seconds by which a posted message was late, None if it was on time."""
-    return posting.late if posting.late > LATE_SECONDS else None
+    return message.late if message.late > LATE_SECONDS else None
 
 
 def find_superfluous(waiting: Sequence[OutboxMessage]) -> list[int]:
@@ -23,15 +23,15 @@ def find_superfluous(waiting: Sequence[OutboxMessage]) -> list[int]:
     Messages that were tried before are ignored, because they may have been posted long ago.
     """
     fresh = [each for each in waiting if not each.tried]
-    openings = {each.message.incidents for each in fresh if each.message.post is MessageKind.OPENING}
-    reminders = [each for each in fresh if each.message.post is MessageKind.REMINDER]
-    newest = {each.message.incidents: each.message.id for each in reminders}
+    openings = {each.stored.incidents for each in fresh if each.stored.post is MessageKind.OPENING}
+    reminders = [each for each in fresh if each.stored.post is MessageKind.REMINDER]
+    newest = {each.stored.incidents: each.stored.id for each in reminders}
     return [
-        each.message.id
+        each.stored.id
         for each in reminders
         if not any(incident.open for incident in each.incidents)
-        or each.message.incidents in openings
-        or newest[each.message.incidents] != each.message.id
+        or each.stored.incidents in openings
+        or newest[each.stored.incidents] != each.stored.id
     ]
 
 
@@ -62,14 +62,11 @@ class AlertAges:
         return len(self._created_at)
 
 
-def recovery_of(posting: OutboxMessage, waiting: Sequence[OutboxMessage]) -> int | None:
+def recovery_of(message: OutboxMessage, waiting: Sequence[OutboxMessage]) -> int | None:
     """Return the waiting recovery that a late opening reports in its own line, None if there is none."""
-    if posting.message.post is not MessageKind.OPENING:
+    if message.stored.post is not MessageKind.OPENING:
         return None
     for other in waiting:
-        if (
-            other.message.post is MessageKind.RECOVERY
-            and other.message.incidents == posting.message.incidents
-        ):
-            return other.message.id
+        if other.stored.post is MessageKind.RECOVERY and other.stored.incidents == message.stored.incidents:
+            return other.stored.id
     return None

@@ -28,7 +28,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class OutboxMessage:
-    """A message on its way to Discord. `incidents`: as they are now, in the order of the message.
+    """A message on its way to Discord.
+
+    `stored`: the message as the watch made it. `incidents`: its incidents as they are now, in its order.
 
     `posted`: Discord's id of the message, None until it is posted.
     `wanted` and `shown`: version numbers of the text (0: the first).
@@ -36,7 +38,7 @@ class OutboxMessage:
     `tried_at`: Unix seconds of that attempt. `late`: its delay in seconds. `run`: its run (`Journal.run`).
     """
 
-    message: Message
+    stored: Message
     incidents: tuple[Incident, ...]
     posted: int | None = None
     wanted: int = 0

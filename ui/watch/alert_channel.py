@@ -40,38 +40,38 @@ class DiscordAlertChannel:
     def __init__(self, client: discord.Client, channel_id: int, t: Text, role_id: int | None = None) -> None:
         self._client, self._channel_id, self._t, self._role_id = client, channel_id, t, role_id
 
-    def compose(self, posting: OutboxMessage, late: float | None) -> str:
+    def compose(self, message: OutboxMessage, late: float | None) -> str:
         """Write the text. It contains the mention while the incident is not over."""
-        mention = f"<@&{self._role_id}>" if self._mentions(posting) else ""
-        return message_text(self._t, posting, late, mention)
+        mention = f"<@&{self._role_id}>" if self._mentions(message) else ""
+        return message_text(self._t, message, late, mention)
 
     def fallback_texts(self, content: str) -> tuple[str, ...]:
         t = self._t
         fixed = t("Discord blocked this alert. See `/monitor history` for the details.")
         return make_fallback_texts(t, content, f"{WARNING} {fixed}")
 
-    async def post(self, posting: OutboxMessage, content: str, nonce: str) -> int:
+    async def post(self, message: OutboxMessage, content: str, nonce: str) -> int:
         whom = discord.AllowedMentions.none()
-        if self._mentions(posting):
+        if self._mentions(message):
             whom = discord.AllowedMentions(
                 everyone=False, users=False, roles=[discord.Object(self._role_id or 0)], replied_user=False
             )
         async with translate_errors(self._client):
-            message = await self._channel.send(
+            sent = await self._channel.send(
                 content,
-                view=self._view(posting),  # type: ignore[arg-type]  # discord.py takes None for no buttons
+                view=self._view(message),  # type: ignore[arg-type]  # discord.py takes None for no buttons
                 nonce=nonce,
-                silent=posting.message.silent,
+                silent=message.stored.silent,
                 suppress_embeds=True,
                 allowed_mentions=whom,
             )
-        return message.id
+        return sent.id
 
-    async def edit(self, posting: OutboxMessage, content: str) -> None:
-        message = self._channel.get_partial_message(posting.posted or 0)
+    async def edit(self, message: OutboxMessage, content: str) -> None:
+        shown = self._channel.get_partial_message(message.posted or 0)
         async with translate_errors(self._client):
-            await message.edit(
-                content=content, view=self._view(posting), allowed_mentions=discord.AllowedMentions.none()
+            await shown.edit(
+                content=content, view=self._view(message), allowed_mentions=discord.AllowedMentions.none()
             )
 
     async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
@@ -94,20 +94,21 @@ class DiscordAlertChannel:
     def _channel(self) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(self._channel_id)
 
-    def _mentions(self, posting: OutboxMessage) -> bool:
+    def _mentions(self, message: OutboxMessage) -> bool:
         """Return whether to mention the role. An incident that ended before it was posted gets no mention."""
-        over = any(not incident.open and bool(incident.seconds) for incident in posting.incidents)
-        return self._role_id is not None and posting.message.mention and not over
+        over = any(not incident.open and bool(incident.seconds) for incident in message.incidents)
+        return self._role_id is not None and message.stored.mention and not over
 
-    def _view(self, posting: OutboxMessage) -> ui.View | None:
+    def _view(self, message: OutboxMessage) -> ui.View | None:
         """Return the buttons of the message, or None.
 
         Recovery messages and messages about several incidents have no buttons.
         """
-        message = posting.message
-        if len(posting.incidents) != 1 or message.post is MessageKind.RECOVERY:
+        if len(message.incidents) != 1 or message.stored.post is MessageKind.RECOVERY:
             return None
-        buttons = alert_buttons(self._t, posting.incidents[0], edited=message.post is MessageKind.OPENING)
+        buttons = alert_buttons(
+            self._t, message.incidents[0], edited=message.stored.post is MessageKind.OPENING
+        )
         if not buttons:
             return None
         view = ui.View(timeout=None)

@@ -28,14 +28,14 @@ ROWS_MOST = 1400
 TEST = "🔔"
 
 
-def message_text(t: Text, posting: OutboxMessage, late: float | None = None, mention: str = "") -> str:
+def message_text(t: Text, message: OutboxMessage, late: float | None = None, mention: str = "") -> str:
     """Write the text of the message.
 
     `late`: seconds of delay to mention, None if it is on time.
     `mention`: mention to add to the first line.
     """
-    say = _POSTS[posting.message.post]
-    first, *rest = say(t, posting)
+    say = _POSTS[message.stored.post]
+    first, *rest = say(t, message)
     if late is not None:
         rest.append(_small(t("This message is {time} late.", time=format_duration(t, late))))
     whole = "\n".join((f"{first} {mention}".rstrip(), *(line for line in rest if line)))
@@ -49,42 +49,42 @@ def _small(text: str) -> str:
 # -- the kinds of messages
 
 
-def _opening(t: Text, posting: OutboxMessage) -> list[str]:
-    if not posting.incidents:
+def _opening(t: Text, message: OutboxMessage) -> list[str]:
+    if not message.incidents:
         return [f"{QUIET} {t('This incident is no longer in the journal.')}"]
-    incident = posting.incidents[0]
+    incident = message.incidents[0]
     return [headline(t, incident), *rows(t, incident), *map(_small, notes(t, incident))]
 
 
-def _recovery(t: Text, posting: OutboxMessage) -> list[str]:
-    if not posting.incidents:
-        return _opening(t, posting)
-    incident = posting.incidents[0]
+def _recovery(t: Text, message: OutboxMessage) -> list[str]:
+    if not message.incidents:
+        return _opening(t, message)
+    incident = message.incidents[0]
     return [f"{BACK} {RECOVERIES[incident.topic](t, incident)}"]
 
 
-def _reminder(t: Text, posting: OutboxMessage) -> list[str]:
+def _reminder(t: Text, message: OutboxMessage) -> list[str]:
     """Write a reminder. An incident that ended before the reminder could be posted is shown as over."""
-    if not posting.incidents or not posting.incidents[0].open:
-        return _opening(t, posting)
-    incident = posting.incidents[0]
-    time = format_duration(t, max(0.0, posting.message.created - incident.opened))
+    if not message.incidents or not message.incidents[0].open:
+        return _opening(t, message)
+    incident = message.incidents[0]
+    time = format_duration(t, max(0.0, message.stored.created - incident.opened))
     text = t("Still open after {time}: {what}", time=time, what=short_text(t, incident))
     return [f"{sign_of(incident)} {text}", *map(_small, notes(t, incident))]
 
 
-def _digest(t: Text, posting: OutboxMessage) -> list[str]:
-    text = t("During quiet hours ({n}):", n=len(posting.incidents))
+def _digest(t: Text, message: OutboxMessage) -> list[str]:
+    text = t("During quiet hours ({n}):", n=len(message.incidents))
     lines = [
         f"{sign_of(incident)} {timestamp(incident.opened, 't')} {short_text(t, incident)}{_outcome(t, incident)}"
-        for incident in posting.incidents
+        for incident in message.incidents
     ]
     return [f"{QUIET} {text}", fit_lines(t, lines, ROWS_MOST)]
 
 
-def _unmuted(t: Text, posting: OutboxMessage) -> list[str]:
-    text = t("Muted incidents that are still open ({n}):", n=len(posting.incidents))
-    return [f"{ALARM} {text}", *_digest(t, posting)[1:]]
+def _unmuted(t: Text, message: OutboxMessage) -> list[str]:
+    text = t("Muted incidents that are still open ({n}):", n=len(message.incidents))
+    return [f"{ALARM} {text}", *_digest(t, message)[1:]]
 
 
 def _outcome(t: Text, incident: Incident) -> str:
@@ -114,12 +114,12 @@ def _forgotten(t: Text, incident: Incident) -> str:
     return event_text(t, incident.guests[0].what if incident.topic is Topic.GUEST else GuestEvent.FORGOTTEN)
 
 
-def _test(t: Text, _posting: OutboxMessage) -> list[str]:
+def _test(t: Text, _message: OutboxMessage) -> list[str]:
     return [f"{TEST} {t('This is a test alert. Alerts arrive in this channel.')}"]
 
 
-def _word(_t: Text, posting: OutboxMessage) -> list[str]:
-    return [posting.message.text]
+def _word(_t: Text, message: OutboxMessage) -> list[str]:
+    return [message.stored.text]
 
 
 _POSTS: Mapping[MessageKind, Callable[[Text, OutboxMessage], list[str]]] = {

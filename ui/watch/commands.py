@@ -110,13 +110,13 @@ def health_of(services: Services) -> Health:
 
 
 def _audit_health(services: Services) -> AuditHealth | None:
-    posting = services.audit_delivery
-    if not posting.is_enabled:
+    delivery = services.audit_delivery
+    if not delivery.is_enabled:
         return None
     try:
-        return AuditHealth(posting.error, posting.backlog(), posting.blocked)
+        return AuditHealth(delivery.error, delivery.backlog(), delivery.blocked)
     except JournalFailed as error:
-        return AuditHealth(posting.error or error.reason)
+        return AuditHealth(delivery.error or error.reason)
 
 
 async def send_test(services: Services, reply: Reply) -> None:
@@ -130,10 +130,10 @@ async def send_test(services: Services, reply: Reply) -> None:
         asked.authorize(whole=True)
         asked.start()
         test = services.watch.send_test()
-        posting = await services.alert_delivery.outcome(test, TEST_SECONDS)
+        message = await services.alert_delivery.outcome(test, TEST_SECONDS)
         stuck = services.alert_delivery.error
-        if posting is None or posting.posted is None:
-            asked.outcome = (posting.error if posting else "") or stuck or "not in time"
+        if message is None or message.posted is None:
+            asked.outcome = (message.error if message else "") or stuck or "not in time"
             services.journal.give_up(test, asked.outcome)
-    card = outcome_of_test(reply.t, posting, stuck, TEST_SECONDS, rules.guild_id, rules.alert_channel_id or 0)
+    card = outcome_of_test(reply.t, message, stuck, TEST_SECONDS, rules.guild_id, rules.alert_channel_id or 0)
     await reply.show(card)

@@ -228,14 +228,14 @@ def _blind(t: Text) -> str:
 
 
 def outcome_of_test(
-    t: Text, posting: OutboxMessage | None, stuck: str, seconds: float, guild_id: int, channel_id: int
+    t: Text, message: OutboxMessage | None, stuck: str, seconds: float, guild_id: int, channel_id: int
 ) -> ui.LayoutView:
     """Return the result of a test message. `stuck`: why the messages before it are not delivered."""
     channel = f"<#{channel_id}>"
-    if posting is not None and posting.posted is not None:
-        link = f"https://discord.com/channels/{guild_id}/{channel_id}/{posting.posted}"
+    if message is not None and message.posted is not None:
+        link = f"https://discord.com/channels/{guild_id}/{channel_id}/{message.posted}"
         return success_card(t("Test alert sent to {channel}: {link}", channel=channel, link=link))
-    reason = (posting.error if posting else "") or stuck
+    reason = (message.error if message else "") or stuck
     if reason:
         text = t(
             "Discord did not accept the test alert for {channel}: {reason}",

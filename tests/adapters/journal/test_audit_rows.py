@@ -235,7 +235,7 @@ def test_a_file_is_read_in_pages_that_nothing_new_shifts(journal: SqliteJournal)
     assert journal.audit_export(AuditFilter(vmid=103), 5, 2) == ((), None)
 
 
-def test_what_cannot_be_read_ends_no_file_and_no_posting(journal: SqliteJournal) -> None:
+def test_what_cannot_be_read_ends_no_file_and_no_delivery(journal: SqliteJournal) -> None:
     for number in range(6):
         journal.audit_add(record(), float(number))
     with journal._file.transaction() as db:
@@ -440,7 +440,7 @@ def test_a_file_of_the_first_version_keeps_what_it_has(
         assert present.open() == JournalReport(OpenOutcome.READ)
         assert (present.run, present.nonce_prefix) == (start, prefix)
         assert present.records() == {"a": ODD}
-        assert [posting.message for posting in present.to_post()] == [message]
+        assert [waiting.stored for waiting in present.to_post()] == [message]
         assert present.audit_add(record(), 1.0) == start - 1
         present.close()
         assert version(tmp_path) == len(schema.MIGRATIONS)

@@ -220,7 +220,7 @@ def test_rows_that_this_version_did_not_write_are_no_crash(tmp_path: Path) -> No
             with pytest.raises(JournalFailed) as failed:
                 read()
             assert failed.value.reason == "unreadable"
-        assert [posting.incidents for posting in journal.to_post()] == [()], "the message holds up no other"
+        assert [message.incidents for message in journal.to_post()] == [()], "the message holds up no other"
         with journal._file.transaction() as db:
             db.execute("""UPDATE messages SET json = '{"post":"of tomorrow"}'""")
         assert journal.to_post() == ()
@@ -629,15 +629,15 @@ def whole(journal: SqliteJournal, number: int, acknowledged: list[tuple[str, int
     assert journal.incident(number) == given.incidents[0]
     assert journal.history({100 + number}, 0, 9) == (given.incidents, 1)
     assert journal.records()[f"record/{number}"] == given.records[f"record/{number}"]
-    posting = journal.outbox_message(1_000_000 + number)
-    assert posting is not None
-    assert posting.message == given.messages[0]
-    waits = posting in journal.to_post()
+    message = journal.outbox_message(1_000_000 + number)
+    assert message is not None
+    assert message.stored == given.messages[0]
+    waits = message in journal.to_post()
     if ("d", number) in acknowledged:
         assert not waits
     if not waits:
-        assert posting.posted == (None if number % 5 == 0 else number)
-    elif posting.attempts:
-        assert posting.tried == f"content {number}"
+        assert message.posted == (None if number % 5 == 0 else number)
+    elif message.attempts:
+        assert message.tried == f"content {number}"
     else:
         assert ("t", number) not in acknowledged

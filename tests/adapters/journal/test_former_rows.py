@@ -157,14 +157,14 @@ def test_every_record_of_the_state_is_understood(former: FormerData, journal: Sq
 
 def test_every_message_that_waits_is_to_be_posted(rows: Rows, journal: SqliteJournal) -> None:
     waiting = {row["id"]: row for row in rows["messages"] if row["status"] == "waiting"}
-    postings = {posting.message.id: posting for posting in journal.to_post()}
-    assert postings.keys() == waiting.keys()
+    messages = {message.stored.id: message for message in journal.to_post()}
+    assert messages.keys() == waiting.keys()
     for number, row in waiting.items():
-        posting = postings[number]
-        assert (posting.tried.encode(), posting.error.encode()) == (row["tried"], row["error"])
-        assert (posting.tried_at, posting.late) == (row["tried_at"], row["late"])
-        assert (posting.run, posting.attempts, posting.wanted) == (row["run"], row["attempts"], row["wanted"])
-        assert posting.incidents[0].id == row["incident"]
+        message = messages[number]
+        assert (message.tried.encode(), message.error.encode()) == (row["tried"], row["error"])
+        assert (message.tried_at, message.late) == (row["tried_at"], row["late"])
+        assert (message.run, message.attempts, message.wanted) == (row["run"], row["attempts"], row["wanted"])
+        assert message.incidents[0].id == row["incident"]
 
 
 def test_every_audit_record_is_read_whole(rows: Rows, journal: SqliteJournal) -> None:

@@ -54,14 +54,14 @@ def opening(number: int, *incidents: int, created: float = 1.0) -> Message:
     return Message(number, MessageKind.OPENING, created, incidents, mention=True)
 
 
-def ids(postings: tuple[OutboxMessage, ...]) -> list[int]:
-    return [posting.message.id for posting in postings]
+def ids(messages: tuple[OutboxMessage, ...]) -> list[int]:
+    return [message.stored.id for message in messages]
 
 
 def editions(journal: Journal, message_id: int) -> tuple[int, int]:
-    posting = journal.outbox_message(message_id)
-    assert posting is not None
-    return posting.wanted, posting.shown
+    message = journal.outbox_message(message_id)
+    assert message is not None
+    return message.wanted, message.shown
 
 
 # --- the file ---
@@ -157,8 +157,8 @@ def test_odd_text_comes_back_wherever_it_stands(journal: SqliteJournal) -> None:
     assert journal.records() == {ODD: ODD, "": "", "pve": "x"}
     journal.note_try(1, ODD, 5.0)
     journal.note_refused(1, ODD, not_taken=False)
-    (posting,) = journal.to_post()
-    assert (posting.tried, posting.error) == (ODD, ODD)
+    (message,) = journal.to_post()
+    assert (message.tried, message.error) == (ODD, ODD)
     assert journal.backlog().error == ODD
     journal.commit(Batch({ODD: None, "never": None}))
     assert journal.records() == {"": "", "pve": "x"}
@@ -203,13 +203,13 @@ def test_a_message_on_its_way(journal: SqliteJournal) -> None:
         opening(2), (), tried="hello again", tried_at=6.5, run=1, attempts=2
     )
     journal.note_refused(2, "503", not_taken=False)
-    posting = journal.outbox_message(2)
-    assert posting is not None
-    assert (posting.tried, posting.error, posting.attempts) == ("hello again", "503", 2)
+    message = journal.outbox_message(2)
+    assert message is not None
+    assert (message.tried, message.error, message.attempts) == ("hello again", "503", 2)
     journal.note_refused(2, "429", not_taken=True)
-    posting = journal.outbox_message(2)
-    assert posting is not None
-    assert (posting.tried, posting.error, posting.tried_at) == ("", "429", 6.5)
+    message = journal.outbox_message(2)
+    assert message is not None
+    assert (message.tried, message.error, message.tried_at) == ("", "429", 6.5)
     journal.note_posted(2, 2**62, 0)
     assert journal.outbox_message(2) == OutboxMessage(
         opening(2), (), posted=2**62, tried_at=6.5, run=1, attempts=2
@@ -231,11 +231,11 @@ def test_the_run_that_tried_is_known_in_the_next(tmp_path: Path) -> None:
         if run == 1:
             tested.commit(Batch(messages=(opening(1),)))
         else:
-            (posting,) = tested.to_post()
-            assert (posting.tried, posting.run, tested.run) == ("run 1", 1, 2)
+            (message,) = tested.to_post()
+            assert (message.tried, message.run, tested.run) == ("run 1", 1, 2)
         tested.note_try(1, f"run {run}", 1.0)
-        (posting,) = tested.to_post()
-        assert (posting.tried, posting.run, posting.attempts) == (f"run {run}", run, run)
+        (message,) = tested.to_post()
+        assert (message.tried, message.run, message.attempts) == (f"run {run}", run, run)
         tested.close()
 
 
@@ -438,14 +438,14 @@ class Plain:
                 self.kept[key] = value
         changed = {each.id: each for each in batch.incidents}
         self.incidents |= changed
-        for number, posting in self.messages.items():
-            speaks = posting.message.post is MessageKind.OPENING and set(posting.message.incidents[:1]) & set(
+        for number, message in self.messages.items():
+            speaks = message.stored.post is MessageKind.OPENING and set(message.stored.incidents[:1]) & set(
                 changed
             )
             if speaks and self.status[number] in ("waiting", "posted"):
-                self.change(number, wanted=posting.wanted + 1)
-        for message in batch.messages:
-            self.messages[message.id], self.status[message.id] = OutboxMessage(message, ()), "waiting"
+                self.change(number, wanted=message.wanted + 1)
+        for stored in batch.messages:
+            self.messages[stored.id], self.status[stored.id] = OutboxMessage(stored, ()), "waiting"
 
     def change(self, number: int, **values: object) -> None:
         self.messages[number] = replace(self.messages[number], **values)  # type: ignore[arg-type]  # fields of it
@@ -458,9 +458,9 @@ class Plain:
             self.status[absorbs] = "absorbed"
 
     def outbox_message(self, number: int) -> OutboxMessage:
-        posting = self.messages[number]
-        present = tuple(self.incidents[n] for n in posting.message.incidents if n in self.incidents)
-        return replace(posting, incidents=present)
+        message = self.messages[number]
+        present = tuple(self.incidents[n] for n in message.stored.incidents if n in self.incidents)
+        return replace(message, incidents=present)
 
     def having(self, status: str) -> tuple[OutboxMessage, ...]:
         return tuple(
@@ -468,7 +468,7 @@ class Plain:
         )
 
     def to_edit(self) -> tuple[OutboxMessage, ...]:
-        return tuple(posting for posting in self.having("posted") if posting.shown < posting.wanted)
+        return tuple(message for message in self.having("posted") if message.shown < message.wanted)
 
     def history(self, vmid: int | None) -> tuple[Incident, ...]:
         return tuple(
@@ -479,26 +479,26 @@ class Plain:
 
     def backlog(self) -> Backlog:
         waiting = self.having("waiting")
-        given_up = [each for each in self.having("given_up") if each.message.post is not MessageKind.TEST]
+        given_up = [each for each in self.having("given_up") if each.stored.post is not MessageKind.TEST]
         told = [
-            each for each in (*waiting, *given_up) if each.error and each.message.post is not MessageKind.TEST
+            each for each in (*waiting, *given_up) if each.error and each.stored.post is not MessageKind.TEST
         ]
-        last = max(told, key=lambda posting: (posting.tried_at, posting.message.id), default=None)
-        oldest = min((posting.message.created for posting in waiting), default=None)
+        last = max(told, key=lambda message: (message.tried_at, message.stored.id), default=None)
+        oldest = min((message.stored.created for message in waiting), default=None)
         return Backlog(len(waiting), oldest, len(given_up), last.error if last else "")
 
     def prune(self, before: float) -> None:
         stay = {n for n, each in self.incidents.items() if each.ended is None or each.ended >= before}
-        for number, posting in list(self.messages.items()):
-            settled = self.status[number] != "waiting" and posting not in self.to_edit_raw()
-            old = max(posting.message.created, posting.tried_at) < before
-            held = posting.message.post is MessageKind.OPENING and bool(
-                stay & set(posting.message.incidents[:1])
+        for number, message in list(self.messages.items()):
+            settled = self.status[number] != "waiting" and message not in self.to_edit_raw()
+            old = max(message.stored.created, message.tried_at) < before
+            held = message.stored.post is MessageKind.OPENING and bool(
+                stay & set(message.stored.incidents[:1])
             )
             if settled and old and not held:
                 del self.messages[number], self.status[number]
         unsettled = [p for n, p in self.messages.items() if self.status[n] == "waiting"] + self.to_edit_raw()
-        stay |= {number for posting in unsettled for number in posting.message.incidents}
+        stay |= {number for message in unsettled for number in message.stored.incidents}
         self.incidents = {number: each for number, each in self.incidents.items() if number in stay}
 
     def to_edit_raw(self) -> list[OutboxMessage]:

@@ -47,7 +47,7 @@ def test_what_a_former_version_wrote_is_there(tmp_path: Path, version: int) -> N
     assert journal.run == 2
     (incident,) = journal.open_incidents()
     assert (incident.id, incident.guests[0].name) == (17, "web01 \ud83d")
-    assert [(each.message.id, each.message.post) for each in journal.to_post()] == [(19, MessageKind.WORD)]
+    assert [(each.stored.id, each.stored.post) for each in journal.to_post()] == [(19, MessageKind.WORD)]
     assert journal.discord_ids() == {4711}
     assert journal.records()["ordered/102"] == "Emma"
     switch = ReadOnlySwitch(journal, FakeClock())

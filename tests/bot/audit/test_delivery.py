@@ -113,7 +113,7 @@ def test_what_is_no_operation_is_told() -> None:
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    """Capture the log of the posting, whatever level other tests have set for `core`."""
+    """Capture the log of the delivery, whatever level other tests have set for `core`."""
     caplog.set_level(logging.WARNING, logger="core.delivery")
     return caplog
 
@@ -181,7 +181,7 @@ class Office:
     def _open(self) -> None:
         self.journal = SqliteJournal(self.path, self.clock.now)
         self.journal.open()
-        self.posting = AuditDelivery(self.journal, self.room, self.clock)
+        self.delivery = AuditDelivery(self.journal, self.room, self.clock)
 
     def kill(self) -> None:
         self.journal.close()
@@ -198,7 +198,7 @@ class Office:
     async def post(self) -> float | None:
         """Make one attempt. Return the seconds until the next."""
         assert self.room is not None
-        return await self.posting._attempt(self.room)
+        return await self.delivery._attempt(self.room)
 
     def shown(self) -> list[str]:
         assert self.room is not None
@@ -229,8 +229,8 @@ async def test_switched_off_and_on_again_it_begins_anew(office: Office) -> None:
     kept = office.room
     office.room = None
     office.kill()
-    await office.posting.run()
-    await office.posting.drain()
+    await office.delivery.run()
+    await office.delivery.drain()
     assert office.journal.audit_cursor() is None
     office.record()
     office.room = kept
@@ -306,15 +306,15 @@ async def test_news_do_not_hurry_it_while_it_fails_and_discord_does(office: Offi
         async def sleep(self, seconds: float) -> None:
             await asyncio.Event().wait()
 
-    office.posting._clock = Waiting()
+    office.delivery._clock = Waiting()
     office.room.fate = NotDelivered(DeliveryFailure.PASSING, "503", not_taken=True)
-    running = asyncio.create_task(office.posting.run())
+    running = asyncio.create_task(office.delivery.run())
     for _ in range(20):
-        office.posting.wake()
+        office.delivery.wake()
         await asyncio.sleep(0)
     assert office.shown() == []
-    assert office.posting.error == "503"
-    office.posting.on_reconnect()
+    assert office.delivery.error == "503"
+    office.delivery.on_reconnect()
     for _ in range(20):
         await asyncio.sleep(0)
     assert office.shown() == ["1 done"]
@@ -415,7 +415,7 @@ async def test_a_journal_that_refuses_sends_nothing_that_would_come_twice(office
         other.execute("BEGIN IMMEDIATE")
         assert await office.post() == 1.0
         assert office.shown() == []
-        assert "SQLITE_BUSY" in office.posting.error
+        assert "SQLITE_BUSY" in office.delivery.error
         other.execute("ROLLBACK")
     assert await office.post() is None
     assert office.shown() == ["1 done"]
@@ -523,9 +523,9 @@ def audits(bare_scene: Stage) -> Channel:
     return bare_scene.guild.create_text_channel("audit")
 
 
-async def start_posting(scene: Stage, audits: Channel, **settings: str) -> None:
+async def start_delivery(scene: Stage, audits: Channel, **settings: str) -> None:
     await scene.start_bot(**{"AUDIT_CHANNEL_ID": str(audits.id), **settings})
-    await scene.until(scene.services.journal.audit_cursor, "the posting to have begun")
+    await scene.until(scene.services.journal.audit_cursor, "the delivery to have begun")
 
 
 async def posted_lines(scene: Stage, audits: Channel) -> list[str]:
@@ -547,7 +547,7 @@ async def test_what_is_done_and_refused_is_told_and_nothing_else(
     bare_scene: Stage, audits: Channel, pve: Pve, language: str
 ) -> None:
     scene = bare_scene
-    await start_posting(scene, audits, LANGUAGE=language)
+    await start_delivery(scene, audits, LANGUAGE=language)
     t = scene.t()
     await scene.say(scene.emma, "start", vmid=104)
     await scene.say(scene.emma, "list")
@@ -586,7 +586,7 @@ async def test_without_the_setting_nothing_is_posted(bare_scene: Stage, audits: 
 
 
 async def test_it_may_be_the_alert_channel(bare_scene: Stage) -> None:
-    await start_posting(bare_scene, bare_scene.alerts)
+    await start_delivery(bare_scene, bare_scene.alerts)
     await bare_scene.say(bare_scene.emma, "start", vmid=104)
     await bare_scene.say(bare_scene.emma, "monitor test")
     await posted_lines(bare_scene, bare_scene.alerts)
@@ -597,7 +597,7 @@ async def test_it_may_be_the_alert_channel(bare_scene: Stage) -> None:
 @pytest.mark.parametrize("evil", EVIL)
 async def test_a_hostile_name_does_nothing(bare_scene: Stage, audits: Channel, pve: Pve, evil: str) -> None:
     pve.vm(104).name = pve.vm(104).config["name"] = evil
-    await start_posting(bare_scene, audits)
+    await start_delivery(bare_scene, audits)
     mallory = bare_scene.server.person(bare_scene.guild, "mallory", display=evil[:32], locale="en-US")
     await bare_scene.say(mallory, "start", vmid=104)
     await bare_scene.say(mallory, "snapshot create", vmid=104, name=evil)
@@ -608,7 +608,7 @@ async def test_a_hostile_name_does_nothing(bare_scene: Stage, audits: Channel, p
 
 async def test_a_flood_of_refusals_is_no_flood_of_messages(bare_scene: Stage, audits: Channel) -> None:
     scene = bare_scene
-    await start_posting(scene, audits)
+    await start_delivery(scene, audits)
     for number in range(60):
         vmid = 100_000 + number
         scene.services.audit.record(
@@ -634,7 +634,7 @@ async def test_what_was_under_way_when_the_bot_died_is_told_once_as_it_ended(
     bare_scene: Stage, audits: Channel, pve: Pve
 ) -> None:
     scene = bare_scene
-    await start_posting(scene, audits)
+    await start_delivery(scene, audits)
     plan = pve.next_task("qmstart", vmid=104, hold=True)
     await scene.start_command(scene.emma, "start", vmid=104)
     assert await posted_lines(scene, audits) == []
@@ -658,7 +658,7 @@ async def test_what_was_under_way_when_the_bot_died_is_told_once_as_it_ended(
 
 async def test_it_goes_on_after_a_restart_where_it_was(bare_scene: Stage, audits: Channel) -> None:
     scene = bare_scene
-    await start_posting(scene, audits)
+    await start_delivery(scene, audits)
     await scene.say(scene.emma, "info", vmid=100_001)
     await posted_lines(scene, audits)
     fault = scene.server.fail("POST", f"/channels/{audits.id}/messages", 503, 1000)
@@ -678,7 +678,7 @@ async def test_an_answer_that_got_lost_makes_no_second_message(
     bare_scene: Stage, audits: Channel, restart: bool
 ) -> None:
     scene = bare_scene
-    await start_posting(scene, audits)
+    await start_delivery(scene, audits)
     scene.server.reset("POST", f"/channels/{audits.id}/messages", after=True)
     await scene.say(scene.emma, "info", vmid=100_001)
     await scene.until(lambda: scene.services.audit_delivery.error)
@@ -693,7 +693,7 @@ async def test_a_forbidden_channel_hinders_nothing_and_is_told_once(
 ) -> None:
     scene = bare_scene
     fault = scene.server.fail("POST", f"/channels/{audits.id}/messages", 403, 1000)
-    await start_posting(scene, audits)
+    await start_delivery(scene, audits)
     reply = await scene.say(scene.emma, "start", vmid=104)
     assert "was started" in reply.text
     await scene.until(lambda: fault.met)
@@ -717,7 +717,7 @@ def _met(fault: PlannedFault, times: int) -> bool:
 
 async def test_the_bots_end_has_a_last_try(bare_scene: Stage, audits: Channel) -> None:
     scene = bare_scene
-    await start_posting(scene, audits)
+    await start_delivery(scene, audits)
     fault = scene.server.fail("POST", f"/channels/{audits.id}/messages", 503)
     await scene.say(scene.emma, "info", vmid=100_001)
     await scene.until(lambda: fault.met)
@@ -728,7 +728,7 @@ async def test_the_bots_end_has_a_last_try(bare_scene: Stage, audits: Channel) -
 
 async def test_an_outage_of_discord_loses_nothing(bare_scene: Stage, audits: Channel) -> None:
     scene = bare_scene
-    await start_posting(scene, audits)
+    await start_delivery(scene, audits)
     scene.expected_statuses.add(503)
     scene.expected_errors.append("Attempting a reconnect")
     async with scene.server.outage():

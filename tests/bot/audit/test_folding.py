@@ -161,13 +161,13 @@ async def test_audit_and_its_file_show_the_count(scene: Stage) -> None:
 
 async def test_a_change_is_posted_before_the_refusals_that_wait(trail: Trail) -> None:
     room = Room(trail.clock)
-    posting = AuditDelivery(trail.journal, room, trail.clock)
-    await posting._attempt(room)
+    delivery = AuditDelivery(trail.journal, room, trail.clock)
+    await delivery._attempt(room)
     for number in range(2000):
         trail.journal.audit_add(AuditRecord(AuditStep.REFUSED, MALLORY, "start", number), 1.0)
     change = trail.journal.audit_add(AuditRecord(AuditStep.ENDED, EMMA, "stop", 101, outcome="OK"), 2.0)
     began = trail.clock.mono
-    await posting._attempt(room)
+    await delivery._attempt(room)
     assert room.lines[0] == f"{change} done"
     assert len(room.lines) == 2001
     assert room.at[0] - began < 5
@@ -177,7 +177,7 @@ async def test_a_change_passes_refusals_while_these_are_posted(bare_scene: Stage
     scene = bare_scene
     audits: Channel = scene.guild.create_text_channel("audit")
     await scene.start_bot(AUDIT_CHANNEL_ID=str(audits.id))
-    await scene.until(scene.services.journal.audit_cursor, "the posting to have begun")
+    await scene.until(scene.services.journal.audit_cursor, "the delivery to have begun")
     hold = scene.server.delay("POST", f"/channels/{audits.id}/messages", 0.2, times=1)
     for number in range(300):
         one = replace(MALLORY, user_id=10_000 + number)

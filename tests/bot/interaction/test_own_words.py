@@ -31,7 +31,7 @@ async def test_a_test_tells_nothing_that_a_poll_has_to_tell(tmp_path: Path, word
     before = list(home.messages)
     word(home.watch)  # type: ignore[operator]  # a method, called without its instance
     assert [home.words(number) for number in home.messages[len(before) :]] in (["test"], ["word"])
-    assert {each.message.post for each in home.journal.to_post()} <= {MessageKind.TEST, MessageKind.WORD}
+    assert {each.stored.post for each in home.journal.to_post()} <= {MessageKind.TEST, MessageKind.WORD}
     assert await home.poll() == ["opening guest"]
 
 

@@ -1,4 +1,4 @@
-"""Test the alert channel against a real Discord: posting, editing and finding messages, and each refusal."""
+"""Test the alert channel against a real Discord: sending, editing and finding messages, and each refusal."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -35,7 +35,9 @@ BACK = replace(
 )
 
 
-def posting(*incidents: Incident, post: MessageKind = MessageKind.OPENING, **values: Any) -> OutboxMessage:
+def outbox_message(
+    *incidents: Incident, post: MessageKind = MessageKind.OPENING, **values: Any
+) -> OutboxMessage:
     message = Message(3, post, 1_790_000_000.0, tuple(each.id for each in incidents), **values)
     return OutboxMessage(message, incidents)
 
@@ -62,11 +64,11 @@ async def alerts(scene: Stage) -> Alerts:
     return Alerts(scene)
 
 
-# -- posting
+# -- new messages
 
 
 async def test_an_alert_is_plain_text_with_buttons(alerts: Alerts) -> None:
-    there = await alerts.send(posting(DOWN))
+    there = await alerts.send(outbox_message(DOWN))
     (post,) = alerts.scene.server.messages(alerts.scene.alerts)
     assert post.id == there
     assert post.content.startswith(
@@ -86,8 +88,8 @@ async def test_an_alert_is_plain_text_with_buttons(alerts: Alerts) -> None:
 
 
 async def test_it_mentions_the_one_role_and_nobody_else(alerts: Alerts) -> None:
-    await alerts.send(posting(DOWN, mention=True))
-    await alerts.send(posting(DOWN), "prefix-4")
+    await alerts.send(outbox_message(DOWN, mention=True))
+    await alerts.send(outbox_message(DOWN), "prefix-4")
     first, second = alerts.requests("POST")
     assert first.body["allowed_mentions"] == {"parse": [], "roles": [ROLE]}
     assert f"<@&{ROLE}>" in first.body["content"].splitlines()[0]
@@ -97,13 +99,13 @@ async def test_it_mentions_the_one_role_and_nobody_else(alerts: Alerts) -> None:
 
 async def test_without_a_role_nobody_is_mentioned(scene: Stage) -> None:
     channel = DiscordAlertChannel(scene.bot, scene.alerts.id, scene.t())
-    sent = posting(DOWN, mention=True)
+    sent = outbox_message(DOWN, mention=True)
     await channel.post(sent, channel.compose(sent, None), "n")
     assert "<@" not in scene.alerts_told()[0]
 
 
 async def test_a_silent_one_makes_no_sound(alerts: Alerts) -> None:
-    await alerts.send(posting(BACK, post=MessageKind.RECOVERY, silent=True))
+    await alerts.send(outbox_message(BACK, post=MessageKind.RECOVERY, silent=True))
     (request,) = alerts.requests("POST")
     assert request.body["flags"] == SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS
     (post,) = alerts.scene.server.messages(alerts.scene.alerts)
@@ -115,14 +117,14 @@ async def test_the_same_nonce_is_the_same_message(alerts: Alerts) -> None:
     """Repeated attempts depend on this promise of Discord. The nonce has the maximum length."""
     nonce = "abcdefghij-12345678901234"
     assert len(nonce) == 25
-    assert await alerts.send(posting(DOWN), nonce) == await alerts.send(posting(DOWN), nonce)
+    assert await alerts.send(outbox_message(DOWN), nonce) == await alerts.send(outbox_message(DOWN), nonce)
     assert len(alerts.scene.alerts_told()) == 1
 
 
 @pytest.mark.parametrize("post", [MessageKind.TEST, MessageKind.WORD, MessageKind.DIGEST])
 async def test_what_is_about_nothing_single_has_no_buttons(alerts: Alerts, post: MessageKind) -> None:
     several = (DOWN, replace(DOWN, id=18)) if post is MessageKind.DIGEST else ()
-    await alerts.send(posting(*several, post=post, text="x"))
+    await alerts.send(outbox_message(*several, post=post, text="x"))
     (message,) = alerts.scene.server.messages(alerts.scene.alerts)
     assert message.buttons == []
 
@@ -132,8 +134,8 @@ async def test_what_is_about_nothing_single_has_no_buttons(alerts: Alerts, post:
 
 async def test_the_opening_is_rewritten_when_it_is_over(alerts: Alerts) -> None:
     """The mention stays readable but notifies nobody a second time."""
-    there = await alerts.send(posting(DOWN, mention=True))
-    over = replace(posting(BACK, mention=True), posted=there)
+    there = await alerts.send(outbox_message(DOWN, mention=True))
+    over = replace(outbox_message(BACK, mention=True), posted=there)
     await alerts.kept.edit(over, alerts.kept.compose(over, None))
     (post,) = alerts.scene.server.messages(alerts.scene.alerts)
     assert post.id == there
@@ -147,18 +149,18 @@ async def test_the_opening_is_rewritten_when_it_is_over(alerts: Alerts) -> None:
 
 async def test_the_last_button_goes_too(alerts: Alerts) -> None:
     node = Incident(17, Topic.NODE, "node/pve2", Severity.CRITICAL, 1.0, 0.0, node="pve2")
-    there = await alerts.send(posting(node))
-    over = replace(posting(replace(node, ended=60.0, seconds=59.0)), posted=there)
+    there = await alerts.send(outbox_message(node))
+    over = replace(outbox_message(replace(node, ended=60.0, seconds=59.0)), posted=there)
     await alerts.kept.edit(over, alerts.kept.compose(over, None))
     (post,) = alerts.scene.server.messages(alerts.scene.alerts)
     assert post.buttons == []
 
 
 async def test_a_deleted_message_is_gone(alerts: Alerts) -> None:
-    there = await alerts.send(posting(DOWN))
+    there = await alerts.send(outbox_message(DOWN))
     alerts.scene.expected_statuses.add(404)
     await alerts.scene.bot.get_partial_messageable(alerts.scene.alerts.id).get_partial_message(there).delete()
-    over = replace(posting(BACK), posted=there)
+    over = replace(outbox_message(BACK), posted=there)
     with pytest.raises(NotDelivered) as caught:
         await alerts.kept.edit(over, "x")
     assert caught.value.failure is DeliveryFailure.GONE
@@ -168,11 +170,11 @@ async def test_a_deleted_message_is_gone(alerts: Alerts) -> None:
 
 
 async def test_a_message_that_is_there_is_found(alerts: Alerts) -> None:
-    content = alerts.kept.compose(posting(DOWN), None)
+    content = alerts.kept.compose(outbox_message(DOWN), None)
     now = alerts.scene.clock.now()
     assert await alerts.kept.find(content, now, frozenset()) is None
-    there = await alerts.send(posting(DOWN))
-    await alerts.send(posting(BACK), "prefix-5")
+    there = await alerts.send(outbox_message(DOWN))
+    await alerts.send(outbox_message(BACK), "prefix-5")
     assert await alerts.kept.find(content, now, frozenset()) == there
     assert await alerts.kept.find(content, now + 55, frozenset()) == there, "clocks differ"
     assert await alerts.kept.find(content, now + 3600, frozenset()) is None, "older than that"
@@ -180,7 +182,7 @@ async def test_a_message_that_is_there_is_found(alerts: Alerts) -> None:
 
 
 async def test_what_others_wrote_is_not_the_bots(alerts: Alerts) -> None:
-    content = alerts.kept.compose(posting(DOWN), None)
+    content = alerts.kept.compose(outbox_message(DOWN), None)
     await alerts.scene.emma.actor.send(alerts.scene.alerts, content)
     assert await alerts.kept.find(content, alerts.scene.clock.now(), frozenset()) is None
 
@@ -190,8 +192,8 @@ async def test_the_newest_messages_are_looked_through(alerts: Alerts) -> None:
     made = alerts.scene.clock.now()
     for number in range(55):
         await alerts.scene.emma.actor.send(alerts.scene.alerts, f"chat {number}")
-    there = await alerts.send(posting(DOWN))
-    assert await alerts.kept.find(alerts.kept.compose(posting(DOWN), None), made, frozenset()) == there
+    there = await alerts.send(outbox_message(DOWN))
+    assert await alerts.kept.find(alerts.kept.compose(outbox_message(DOWN), None), made, frozenset()) == there
 
 
 async def test_without_the_history_nothing_is_found(alerts: Alerts) -> None:
@@ -227,7 +229,7 @@ async def test_what_a_refusal_means(
     via = status != 429  # without it discord.py does not wait and retry
     alerts.scene.server.fail("POST", alerts.path, status, via=via)
     with pytest.raises(NotDelivered) as caught:
-        await alerts.send(posting(DOWN))
+        await alerts.send(outbox_message(DOWN))
     assert (caught.value.failure, caught.value.not_taken) == (fate, not_taken)
     assert caught.value.reason.startswith(str(status))
     assert len(caught.value.reason) < 150
@@ -252,10 +254,10 @@ def test_a_400_that_is_the_channels_fault_loses_no_alert(code: int, fate: Delive
 
 @pytest.mark.parametrize("status", [400, 403, 404, 503])
 async def test_what_a_refused_edit_means(alerts: Alerts, status: int) -> None:
-    there = await alerts.send(posting(DOWN))
+    there = await alerts.send(outbox_message(DOWN))
     alerts.scene.server.fail("PATCH", alerts.path, status)
     with pytest.raises(NotDelivered) as caught:
-        await alerts.kept.edit(replace(posting(BACK), posted=there), "x")
+        await alerts.kept.edit(replace(outbox_message(BACK), posted=there), "x")
     assert caught.value.failure is {400: DeliveryFailure.BLOCKED, 503: DeliveryFailure.PASSING}.get(
         status, DeliveryFailure.REFUSED
     )
@@ -265,7 +267,7 @@ async def test_what_a_refused_edit_means(alerts: Alerts, status: int) -> None:
 async def test_a_connection_that_breaks_says_nothing(alerts: Alerts, after: bool) -> None:
     alerts.scene.server.reset("POST", alerts.path, after=after)
     with pytest.raises(NotDelivered) as caught:
-        await alerts.send(posting(DOWN))
+        await alerts.send(outbox_message(DOWN))
     assert caught.value.failure is DeliveryFailure.PASSING
     assert not caught.value.not_taken
 
@@ -275,7 +277,7 @@ async def test_without_a_connection_it_was_surely_not_taken(
 ) -> None:
     monkeypatch.setattr(discord.http.Route, "BASE", "http://127.0.0.1:9/api/v10")
     with pytest.raises(NotDelivered) as caught:
-        await alerts.send(posting(DOWN))
+        await alerts.send(outbox_message(DOWN))
     assert caught.value.failure is DeliveryFailure.PASSING
     assert caught.value.not_taken
     assert isinstance(caught.value.__cause__, aiohttp.ClientConnectorError)
@@ -289,14 +291,14 @@ async def test_an_answer_that_does_not_come_is_a_lost_one(
     alerts.scene.expected_statuses.add(0)
     alerts.scene.server.delay("POST", alerts.path, 1.0)
     with pytest.raises(NotDelivered) as caught:
-        await alerts.send(posting(DOWN))
+        await alerts.send(outbox_message(DOWN))
     assert caught.value.failure is DeliveryFailure.PASSING
     assert not caught.value.not_taken
 
 
 async def test_a_bot_that_has_ended_sends_nothing(alerts: Alerts) -> None:
     await alerts.scene.stop_bot()
-    for call in (alerts.send(posting(DOWN)), alerts.kept.find("x", 0.0, frozenset())):
+    for call in (alerts.send(outbox_message(DOWN)), alerts.kept.find("x", 0.0, frozenset())):
         with pytest.raises(NotDelivered) as caught:
             await call
         assert caught.value.not_taken

@@ -44,12 +44,12 @@ class Channel:
         self.after = False
         self._nonces: dict[str, tuple[float, int]] = {}
 
-    def compose(self, posting: OutboxMessage, late: float | None) -> str:
-        states = ["over" if incident.ended else "open" for incident in posting.incidents]
-        acked = [incident.acked_by for incident in posting.incidents if incident.acked_by]
+    def compose(self, message: OutboxMessage, late: float | None) -> str:
+        states = ["over" if incident.ended else "open" for incident in message.incidents]
+        acked = [incident.acked_by for incident in message.incidents if incident.acked_by]
         delay = [] if late is None else [f"{late:.0f} s late"]
         return " ".join(
-            [posting.message.post.value, *map(str, posting.message.incidents), *states, *acked, *delay]
+            [message.stored.post.value, *map(str, message.stored.incidents), *states, *acked, *delay]
         )
 
     def fallback_texts(self, content: str) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ class Channel:
     def _fault(self) -> NotDelivered | None:
         return self.faults.pop(0) if self.faults else None
 
-    async def post(self, posting: OutboxMessage, content: str, nonce: str) -> int:
+    async def post(self, message: OutboxMessage, content: str, nonce: str) -> int:
         self.requests.append(f"post {content}")
         await asyncio.sleep(0)
         fault = self._fault()
@@ -75,13 +75,13 @@ class Channel:
             raise fault
         return there
 
-    async def edit(self, posting: OutboxMessage, content: str) -> None:
+    async def edit(self, message: OutboxMessage, content: str) -> None:
         self.requests.append(f"edit {content}")
         await asyncio.sleep(0)
         if fault := self._fault():
             raise fault
-        assert posting.posted is not None
-        self.shown[posting.posted] = content
+        assert message.posted is not None
+        self.shown[message.posted] = content
 
     async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
         self.requests.append("find")
@@ -269,9 +269,9 @@ async def test_a_death_between_sending_and_noting_neither_loses_nor_doubles(
     content = "opening 1 open"
     post.journal.note_try(101, content, post.clock.now())
     if taken:
-        posting = post.journal.outbox_message(101)
-        assert posting is not None
-        await post.channel.post(posting, content, f"{post.journal.nonce_prefix}-101")
+        message = post.journal.outbox_message(101)
+        assert message is not None
+        await post.channel.post(message, content, f"{post.journal.nonce_prefix}-101")
     post.kill(away)
     await post.run()
     assert len(post.shown) == 1
@@ -404,9 +404,9 @@ async def test_every_message_has_its_own_nonce(post: Office, monkeypatch: pytest
     nonces: list[str] = []
     sent = post.channel.post
 
-    async def noted(posting: OutboxMessage, content: str, nonce: str) -> int:
+    async def noted(message: OutboxMessage, content: str, nonce: str) -> int:
         nonces.append(nonce)
-        return await sent(posting, content, nonce)
+        return await sent(message, content, nonce)
 
     monkeypatch.setattr(post.channel, "post", noted)
     post.opening(1)
@@ -451,10 +451,10 @@ async def test_an_edit_waits_for_a_channel_that_comes_back(post: Office) -> None
 async def test_a_message_that_cannot_be_put_into_words_holds_up_no_other(post: Office) -> None:
     compose = post.channel.compose
 
-    def broken(posting: OutboxMessage, late: float | None) -> str:
-        if posting.message.incidents == (1,):
+    def broken(message: OutboxMessage, late: float | None) -> str:
+        if message.stored.incidents == (1,):
             raise KeyError("name")
-        return compose(posting, late)
+        return compose(message, late)
 
     post.channel.compose = broken  # type: ignore[method-assign]  # a bug of ours
     post.opening(1)
@@ -597,8 +597,8 @@ async def test_a_lost_answer_to_the_bare_words_makes_no_second_message(post: Off
     post.opening(1)
     sent = post.channel.post
 
-    async def taken(posting: OutboxMessage, content: str, nonce: str) -> int:
-        there = await sent(posting, content, nonce)
+    async def taken(message: OutboxMessage, content: str, nonce: str) -> int:
+        there = await sent(message, content, nonce)
         if content.startswith("bare"):
             post.channel.post = sent  # type: ignore[method-assign]  # its answer arrives from now on
             raise LOST
@@ -670,9 +670,9 @@ async def test_an_edit_that_hangs_holds_up_no_new_message(post: Office) -> None:
     await post.run()
     hangs, edit = asyncio.Event(), post.channel.edit
 
-    async def slow(posting: OutboxMessage, content: str) -> None:
+    async def slow(message: OutboxMessage, content: str) -> None:
         await hangs.wait()
-        await edit(posting, content)
+        await edit(message, content)
 
     post.channel.edit = slow  # type: ignore[method-assign]  # discord.py waits for a limit of its own
     running = asyncio.create_task(post.delivery.run())

@@ -389,7 +389,7 @@ async def test_an_answer_makes_a_new_edition_of_the_alert(tmp_path: Path) -> Non
     scene.journal.note_posted(opening, 555, 0)
     assert scene.journal.to_edit() == ()
     scene.watch.acknowledge(next(iter(scene.watch.state.open)), "Akiko")
-    assert [posting.message.id for posting in scene.journal.to_edit()] == [opening]
+    assert [message.stored.id for message in scene.journal.to_edit()] == [opening]
 
 
 async def test_muting_an_alert_mutes_what_it_speaks_of(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from playground.discord.server import Channel
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
-from tests.bot.audit.test_delivery import audits, posted_lines, start_posting
+from tests.bot.audit.test_delivery import audits, posted_lines, start_delivery
 from tests.support import stage
 from tests.support.stage import Stage
 
@@ -21,7 +21,7 @@ def line_of(text: str, name: str) -> str:
 
 async def test_lines_that_wait_are_told_with_their_age(bare_scene: Stage, audits: Channel) -> None:
     scene = bare_scene
-    await start_posting(scene, audits)
+    await start_delivery(scene, audits)
     await posted_lines(scene, audits)
     status = (await scene.say(scene.emma, "monitor status")).text
     assert line_of(status, "Audit channel") == "**Audit channel** ✅ all delivered"
@@ -45,7 +45,7 @@ async def test_a_refused_channel_tells_the_reason_and_how_much_waits(
 ) -> None:
     scene = bare_scene
     fault = scene.server.fail("POST", f"/channels/{audits.id}/messages", 403, 1000)
-    await start_posting(scene, audits)
+    await start_delivery(scene, audits)
     await scene.say(scene.emma, "info", vmid=100_001)
     await scene.until(lambda: scene.services.audit_delivery.error)
     line = line_of((await scene.say(scene.emma, "monitor status")).text, "Audit channel")

@@ -76,9 +76,9 @@ class WatchHarness:
         return told
 
     def message(self, number: int) -> Message:
-        posting = self.journal.outbox_message(number)
-        assert posting is not None
-        return posting.message
+        message = self.journal.outbox_message(number)
+        assert message is not None
+        return message.stored
 
     def words(self, number: int) -> str:
         message = self.message(number)

@@ -519,9 +519,9 @@ class Trial:
         if message_id not in self.discord.rejected and certain and age <= GIVE_UP_SECONDS - 1:
             self._wrong("lost", f"given up after {age:.0f} s: {letter.mail}")
 
-    def _composed(self, posting: OutboxMessage, text: str) -> None:
+    def _composed(self, message: OutboxMessage, text: str) -> None:
         """Check that a message is true at the moment the bot composes it."""
-        letter, words = self.letters.get(posting.message.id), json.loads(text)
+        letter, words = self.letters.get(message.stored.id), json.loads(text)
         if letter is None:
             self._misworded.append(f"a message that was never stored: {text}")
             return
@@ -534,7 +534,7 @@ class Trial:
             if found := disagreements(self.cases[incident.id], incident):
                 self._misworded.append(f"{letter.mail} says {_words(incident)}: {'; '.join(found)}")
         late, age = words["late"], self.clock.mono - letter.made
-        if letter.jumps == self.jumps and posting.posted is None:
+        if letter.jumps == self.jumps and message.posted is None:
             if (late is not None) != (age > LATE_SECONDS) or (late is not None and abs(late - age) > 1):
                 self._misworded.append(f"late {late}, but it is {age:.1f} s old: {letter.mail}")
         elif letter.jumps == self.jumps and late is not None and not LATE_SECONDS < late <= age + 1:

@@ -375,7 +375,7 @@ class SimDiscord:
         self.next: deque[str] = deque()
         self.rejected: set[int] = set()
         """Journal IDs of the messages that were answered with a 400."""
-        self.on_compose: Callable[[OutboxMessage, str], None] = lambda _posting, _text: None
+        self.on_compose: Callable[[OutboxMessage, str], None] = lambda _message, _text: None
         self.limited_until = self.edits_limited_until = 0.0
         """Times on the monotonic clock until which Discord limits all requests, or only edits of old messages."""
         self.removed: set[int] = set()
@@ -383,12 +383,12 @@ class SimDiscord:
         self._nonces: dict[str, tuple[float, int]] = {}
         self._last = 5000
 
-    def compose(self, posting: OutboxMessage, late: float | None) -> str:
-        incidents = [encode(incident) for incident in posting.incidents]
-        message = posting.message
-        words = {"post": message.post.value, "late": late, "text": message.text, "incidents": incidents}
-        text = encode(words | {"mention": message.mention, "silent": message.silent})
-        self.on_compose(posting, text)
+    def compose(self, message: OutboxMessage, late: float | None) -> str:
+        incidents = [encode(incident) for incident in message.incidents]
+        stored = message.stored
+        words = {"post": stored.post.value, "late": late, "text": stored.text, "incidents": incidents}
+        text = encode(words | {"mention": stored.mention, "silent": stored.silent})
+        self.on_compose(message, text)
         return text
 
     def _meets(self) -> str:
@@ -396,8 +396,8 @@ class SimDiscord:
             return "429"
         return self.next.popleft() if self.next else self.mode
 
-    async def post(self, posting: OutboxMessage, content: str, nonce: str) -> int:
-        about, fault = posting.message.id, self._meets()
+    async def post(self, message: OutboxMessage, content: str, nonce: str) -> int:
+        about, fault = message.stored.id, self._meets()
         if fault == "400":
             self.rejected.add(about)
         _raise_before(fault)
@@ -409,13 +409,13 @@ class SimDiscord:
         _raise_after(fault)
         return known[1]
 
-    async def edit(self, posting: OutboxMessage, content: str) -> None:
+    async def edit(self, message: OutboxMessage, content: str) -> None:
         if self.clock.mono < self.edits_limited_until:
             raise NotDelivered(DeliveryFailure.PASSING, "30046", not_taken=True)
         fault = self._meets()
         _raise_before("503" if fault == "400" else fault)
         for shown in self.shown:
-            if shown.id == posting.posted:
+            if shown.id == message.posted:
                 shown.content = content
                 shown.edits += 1
                 _raise_after(fault)

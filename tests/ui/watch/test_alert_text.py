@@ -214,7 +214,9 @@ OPENINGS: dict[str, Incident] = {
 }
 
 
-def posting(post: MessageKind, *incidents: Incident, text: str = "", created: float = NOON) -> OutboxMessage:
+def outbox_message(
+    post: MessageKind, *incidents: Incident, text: str = "", created: float = NOON
+) -> OutboxMessage:
     ids = tuple(each.id for each in incidents)
     return OutboxMessage(Message(3, post, created, ids, text=text), incidents)
 
@@ -222,8 +224,8 @@ def posting(post: MessageKind, *incidents: Incident, text: str = "", created: fl
 def told(t: Text, sent: OutboxMessage, late: float | None = None, mention: str = "") -> str:
     """Return the message with its buttons below it."""
     lines = [message_text(t, sent, late, mention)]
-    if len(sent.incidents) == 1 and sent.message.post is not MessageKind.RECOVERY:
-        buttons = alert_buttons(t, sent.incidents[0], edited=sent.message.post is MessageKind.OPENING)
+    if len(sent.incidents) == 1 and sent.stored.post is not MessageKind.RECOVERY:
+        buttons = alert_buttons(t, sent.incidents[0], edited=sent.stored.post is MessageKind.OPENING)
         faces = [f"[{button.item.label}] {button.item.custom_id}" for button in buttons]
         lines += faces
     return "\n".join(lines)
@@ -235,37 +237,37 @@ Told = tuple[str, OutboxMessage, float | None, str]
 def everything() -> list[Told]:
     """Return one example of each: its kind, the message, how late it is and whom it mentions."""
     made: list[Told] = [
-        (name, posting(MessageKind.OPENING, each), None, "") for name, each in OPENINGS.items()
+        (name, outbox_message(MessageKind.OPENING, each), None, "") for name, each in OPENINGS.items()
     ]
     made += [
-        ("late, with a mention", posting(MessageKind.OPENING, DOWN), 754.0, ROLE),
+        ("late, with a mention", outbox_message(MessageKind.OPENING, DOWN), 754.0, ROLE),
         (
             "over before it was posted, with a mention",
-            posting(MessageKind.OPENING, OPENINGS["back"]),
+            outbox_message(MessageKind.OPENING, OPENINGS["back"]),
             7200.0,
             ROLE,
         ),
     ]
     made += [
-        (f"recovery of {name}", posting(MessageKind.RECOVERY, each), None, "")
+        (f"recovery of {name}", outbox_message(MessageKind.RECOVERY, each), None, "")
         for name, each in OPENINGS.items()
         if not each.open and each.topic not in ONE_OFF and not each.forgotten and each.seconds
         if name != "flapping, down"
     ]
     later = NOON + 4 * 3600
     made += [
-        (f"reminder of {name}", posting(MessageKind.REMINDER, each, created=later), None, "")
+        (f"reminder of {name}", outbox_message(MessageKind.REMINDER, each, created=later), None, "")
         for name, each in OPENINGS.items()
         if each.open or name == "back"
     ]
     some = [each for each in OPENINGS.values() if each.level is not Severity.CRITICAL]
     made += [
-        ("unmuted", posting(MessageKind.UNMUTED, *some, DOWN), None, "<@&4711>"),
-        ("digest", posting(MessageKind.DIGEST, *some, DOWN, OPENINGS["back"]), 61.0, ""),
-        ("digest of one", posting(MessageKind.DIGEST, GAUGE), None, ""),
-        ("test", posting(MessageKind.TEST), None, ""),
-        ("word", posting(MessageKind.WORD, text="⚠️ The watch list could not be read."), None, ""),
-        ("forgotten by the journal", posting(MessageKind.OPENING), None, ""),
+        ("unmuted", outbox_message(MessageKind.UNMUTED, *some, DOWN), None, "<@&4711>"),
+        ("digest", outbox_message(MessageKind.DIGEST, *some, DOWN, OPENINGS["back"]), 61.0, ""),
+        ("digest of one", outbox_message(MessageKind.DIGEST, GAUGE), None, ""),
+        ("test", outbox_message(MessageKind.TEST), None, ""),
+        ("word", outbox_message(MessageKind.WORD, text="⚠️ The watch list could not be read."), None, ""),
+        ("forgotten by the journal", outbox_message(MessageKind.OPENING), None, ""),
     ]
     return made
 
@@ -294,7 +296,7 @@ def test_no_combination_is_without_words(topic: Topic, what: GuestEvent, forgott
     for t in (EN, JA):
         for each in (replace(begun, ended=None), over(begun, forgotten=forgotten), over(begun, 0.0)):
             for post in MessageKind:
-                text = message_text(t, posting(post, each, text="x"))
+                text = message_text(t, outbox_message(post, each, text="x"))
                 assert text
                 assert len(text) <= CONTENT_MOST
             alert_buttons(t, each)
@@ -307,7 +309,9 @@ def test_no_combination_is_without_words(topic: Topic, what: GuestEvent, forgott
 def test_the_first_line_has_the_sign_and_the_mention(name: str) -> None:
     """A notification shows only the first line, and a mention works only in the content."""
     for t in (EN, JA):
-        first, *rest = message_text(t, posting(MessageKind.OPENING, OPENINGS[name]), None, ROLE).splitlines()
+        first, *rest = message_text(
+            t, outbox_message(MessageKind.OPENING, OPENINGS[name]), None, ROLE
+        ).splitlines()
         assert first.startswith(("🔴 ", "⚠️ ", "⚪ ", "🟢 "))
         assert first.endswith(f" {ROLE}")
         assert all(line.startswith(("-# ", "**", "Backup", "ノード")) for line in rest)
@@ -317,7 +321,7 @@ def test_green_is_for_what_is_well_again() -> None:
     green = {
         name
         for name, each in OPENINGS.items()
-        if message_text(EN, posting(MessageKind.OPENING, each))[0] == "🟢"
+        if message_text(EN, outbox_message(MessageKind.OPENING, each))[0] == "🟢"
     }
     assert green == {
         "back",
@@ -343,7 +347,7 @@ def test_a_message_begins_and_ends_with_something_to_read() -> None:
 
 
 def test_a_reminder_that_comes_after_the_end_says_that_it_is_over() -> None:
-    text = message_text(EN, posting(MessageKind.REMINDER, OPENINGS["back"]))
+    text = message_text(EN, outbox_message(MessageKind.REMINDER, OPENINGS["back"]))
     assert text.startswith("🟢")
     assert "Still" not in text
 
@@ -418,7 +422,7 @@ def test_every_fault_becomes_its_error_again(error: type[BotError]) -> None:
         assert type(again) is error
         assert str(again) == str(example)
         assert error_sentence(EN, again) in message_text(
-            EN, posting(MessageKind.OPENING, replace(READ, fault=SourceFault.of(example)))
+            EN, outbox_message(MessageKind.OPENING, replace(READ, fault=SourceFault.of(example)))
         )
 
 
@@ -437,7 +441,7 @@ def test_every_fault_becomes_its_error_again(error: type[BotError]) -> None:
 )
 def test_a_fault_of_another_version_is_passed_over(fault: SourceFault | None) -> None:
     assert error_of(fault) is None
-    text = message_text(EN, posting(MessageKind.OPENING, replace(READ, fault=fault)))
+    text = message_text(EN, outbox_message(MessageKind.OPENING, replace(READ, fault=fault)))
     assert len(text.splitlines()) == 1
 
 
@@ -488,18 +492,18 @@ def hostile_incidents(evil: str) -> list[Incident]:
 def hostile_texts(t: Text, evil: str) -> list[str]:
     incidents = hostile_incidents(evil)
     texts = [
-        message_text(t, posting(post, each), 100.0)
+        message_text(t, outbox_message(post, each), 100.0)
         for each in incidents
         for post in (MessageKind.OPENING, MessageKind.RECOVERY, MessageKind.REMINDER)
     ]
-    texts.append(message_text(t, posting(MessageKind.DIGEST, *incidents[:12])))
+    texts.append(message_text(t, outbox_message(MessageKind.DIGEST, *incidents[:12])))
     health = replace(HEALTH, stuck=evil, heartbeat=evil, mutes=(Mute(f"node/{evil}", 1, NOON, evil),))
     views = [
         history_card(t, incidents[:10], 10, 101, 0, NOON),
         status_card(t, replace(health, blind=True, read_error=Unreachable(evil)), None, NOON),
         muted_card(t, Mute(f"storage/{evil}", 1.0, NOON), None, NOON),
         unmuted_card(t, evil, None),
-        outcome_of_test(t, replace(posting(MessageKind.TEST), error=evil), evil, 10.0, 1, 2),
+        outcome_of_test(t, replace(outbox_message(MessageKind.TEST), error=evil), evil, 10.0, 1, 2),
     ]
     for view in views:
         whole(view)
@@ -562,15 +566,15 @@ def test_hundreds_at_once_fit_into_one_message(language: Language) -> None:
         replace(READ, fault=SourceFault.of(Rejected(500, LONG * 50)), **answers),
     ):
         for post in (MessageKind.OPENING, MessageKind.REMINDER, MessageKind.RECOVERY):
-            text = message_text(t, posting(post, each), 1e9, ROLE)
+            text = message_text(t, outbox_message(post, each), 1e9, ROLE)
             assert len(text) <= CONTENT_MOST
             assert text.splitlines()[-1].startswith(("-#", "🟢"))
             assert "`" not in masked(text), "nothing was cut in the middle"
-    digest = message_text(t, posting(MessageKind.DIGEST, *[replace(MANY, guests=facts)] * 300), 1e9)
+    digest = message_text(t, outbox_message(MessageKind.DIGEST, *[replace(MANY, guests=facts)] * 300), 1e9)
     assert len(digest) <= CONTENT_MOST
     assert "`" not in masked(digest)
     assert re.search(r"\b29\d\b", digest), "how many more there are"
-    assert len(message_text(t, posting(MessageKind.WORD, text="w" * 5000))) == CONTENT_MOST
+    assert len(message_text(t, outbox_message(MessageKind.WORD, text="w" * 5000))) == CONTENT_MOST
 
 
 @walked("t", [JA, EN])
@@ -579,13 +583,13 @@ def test_no_row_of_a_group_is_left_out(t: Text) -> None:
     people = [f"somebody{n}@pve" for n in range(6)]
     facts = [fact(vmid=100 + n, name="x" * 60, by=people[n % 6], task="qmstop") for n in range(240)]
     facts += [fact(GuestEvent.RESTARTED, 900 + n, name="y" * 60) for n in range(40)]
-    text = message_text(t, posting(MessageKind.OPENING, replace(MANY, guests=tuple(facts))))
+    text = message_text(t, outbox_message(MessageKind.OPENING, replace(MANY, guests=tuple(facts))))
     assert len(text) <= CONTENT_MOST
     assert text.count("(40):") == 7
 
 
 def test_a_group_names_its_guests_by_what_happened() -> None:
-    text = message_text(EN, posting(MessageKind.OPENING, MANY))
+    text = message_text(EN, outbox_message(MessageKind.OPENING, MANY))
     assert "**Stopped** (6): **101** `web01`, **102** `g102`" in text
     assert "**Stopped by `root@pam`** (1): **113** `g113`" in text
     assert text.startswith("🔴 11 guests down since <t:"), "whoever stopped it wanted that"
@@ -633,7 +637,7 @@ UNWELL = replace(
 @languages
 def test_what_monitor_shows(language: Language, golden: Golden) -> None:
     t, here = TEXTS.of(language), cluster(WEB, DB)
-    delivered = replace(posting(MessageKind.TEST), posted=4711)
+    delivered = replace(outbox_message(MessageKind.TEST), posted=4711)
     waiting = replace(HEALTH, undelivered=Backlog(1, NOON - 5), heartbeat=None)
     views = [
         history_card(t, list(OPENINGS.values())[:10], 10, None, 0, NOON),
@@ -647,8 +651,10 @@ def test_what_monitor_shows(language: Language, golden: Golden) -> None:
         *(unmuted_card(t, mute.target, here) for mute in MUTES[:2]),
         muted_card(t, MUTES[0], here, MUTES[0].until - 86_400),
         outcome_of_test(t, delivered, "", 10.0, 1, 2),
-        outcome_of_test(t, replace(posting(MessageKind.TEST), error="403 Missing Access"), "", 10.0, 1, 2),
-        outcome_of_test(t, posting(MessageKind.TEST), "no connection to Discord", 10.0, 1, 2),
+        outcome_of_test(
+            t, replace(outbox_message(MessageKind.TEST), error="403 Missing Access"), "", 10.0, 1, 2
+        ),
+        outcome_of_test(t, outbox_message(MessageKind.TEST), "no connection to Discord", 10.0, 1, 2),
         outcome_of_test(t, None, "", 10.0, 1, 2),
     ]
     for view in views:
