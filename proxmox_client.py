@@ -224,10 +224,10 @@ class ProxmoxClient:
 
     # -- changing
 
-    async def power(self, guest: Guest, verb: Operation) -> str:
-        word = OPERATIONS[verb].power
+    async def power(self, guest: Guest, operation: Operation) -> str:
+        word = OPERATIONS[operation].power
         if not word:
-            raise ValueError(f"{verb} has no status command")
+            raise ValueError(f"{operation} has no status command")
         return await self._calls.start_task("post", (*guest_path(guest), "status", word), guest)
 
     async def clone(self, template: Guest, newid: int, name: str, *, target: str | None, full: bool) -> str:

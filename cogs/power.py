@@ -18,12 +18,12 @@ class Power(commands.Cog):
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    async def _act(self, interaction: Interaction, verb: Operation, vmid: int) -> None:
+    async def _act(self, interaction: Interaction, operation: Operation, vmid: int) -> None:
         async with Reply(self._services, interaction) as reply:
-            await act_or_ask(self._services, reply, Order(verb, vmid, actor_of(interaction)))
+            await act_or_ask(self._services, reply, Order(operation, vmid, actor_of(interaction)))
 
-    async def _ask(self, interaction: Interaction, verb: Operation, vmid: int, *, dry_run: bool) -> None:
-        order = Order(verb, vmid, actor_of(interaction), dry_run=dry_run)
+    async def _ask(self, interaction: Interaction, operation: Operation, vmid: int, *, dry_run: bool) -> None:
+        order = Order(operation, vmid, actor_of(interaction), dry_run=dry_run)
         async with Reply(self._services, interaction) as reply:
             await ask_first(self._services, reply, order)
 

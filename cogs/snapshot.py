@@ -102,8 +102,8 @@ class Snapshots(
         await self._ask(interaction, Operation.SNAPSHOT_DELETE, vmid, name)
 
     async def _ask(
-        self, interaction: Interaction, verb: Operation, vmid: int, name: str, *, dry_run: bool = False
+        self, interaction: Interaction, operation: Operation, vmid: int, name: str, *, dry_run: bool = False
     ) -> None:
-        order = Order(verb, vmid, actor_of(interaction), snapshot=name.strip(), dry_run=dry_run)
+        order = Order(operation, vmid, actor_of(interaction), snapshot=name.strip(), dry_run=dry_run)
         async with Reply(self._services, interaction) as reply:
             await ask_first(self._services, reply, order)

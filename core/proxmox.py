@@ -105,7 +105,7 @@ class Proxmox(Protocol):
         A token without Sys.Audit on the node sees only its own.
         """
 
-    async def power(self, guest: Guest, verb: Operation) -> str:
+    async def power(self, guest: Guest, operation: Operation) -> str:
         """Do an action that has a `power` in `OPERATIONS`, and return the UPID."""
 
     async def clone(self, template: Guest, newid: int, name: str, *, target: str | None, full: bool) -> str:

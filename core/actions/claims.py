@@ -34,12 +34,12 @@ class Claims:
         order, vmid = plan.order, plan.order.vmid
         if running := self.busy.get(vmid):
             raise replace(running)
-        if self.ended(vmid) != ended and order.verb is not Operation.CREATE:
+        if self.ended(vmid) != ended and order.operation is not Operation.CREATE:
             raise ChangedMeanwhile(vmid)
         self.busy[vmid] = GuestBusy(
             vmid=vmid,
             label=plan.guest.label,
-            verb=order.verb.value,
+            verb=order.operation.value,
             by=order.actor.name,
             since=self._clock.now(),
             by_id=order.actor.user_id,

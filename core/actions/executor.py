@@ -73,7 +73,7 @@ class Executor:
             self._limit.check(order.actor.user_id)
             await self._ensure_free(order)
             plan = await self._planner.plan(order)
-            if plan.needs_name or OPERATIONS[order.verb].asks:
+            if plan.needs_name or OPERATIONS[order.operation].asks:
                 plan = replace(plan, fallback=await self._planner.fallback(plan))
         except BaseException as error:
             self._charge(order, error)
@@ -117,7 +117,7 @@ class Executor:
                 plan.ensure_unchanged(shown)
             plan.ensure_confirmed()
             if may_ask and shown is None and plan.needs_preview:
-                raise Unconfirmed(plan.guest.vmid, plan.guest.label, order.verb.value)
+                raise Unconfirmed(plan.guest.vmid, plan.guest.label, order.operation.value)
             with self._claims.alone(plan, ended):
                 self._limit.take(order.actor.user_id)
                 try:
@@ -249,7 +249,7 @@ class Executor:
         record = AuditRecord(
             step=step,
             actor=order.actor,
-            operation=order.verb.value,
+            operation=order.operation.value,
             vmid=order.vmid,
             detail=order.detail,
             guest=guest.label if guest else "",

@@ -82,7 +82,7 @@ class ExpectedStops:
         """
         expected_stop = ExpectedStop(plan.order.actor.name, self._clock.monotonic())
         vmid = plan.order.vmid
-        if not OPERATIONS[plan.order.verb].stops:
+        if not OPERATIONS[plan.order.operation].stops:
             yield expected_stop
             return
         former = self._stops.get(vmid)

@@ -16,7 +16,7 @@ from core.tasks import TaskEnd, TaskResult
 class Order:
     """The request of one person. `vmid` is the guest's, for CREATE the template's. Memory is in MiB."""
 
-    verb: Operation
+    operation: Operation
     vmid: int
     actor: Actor
     name: str | None = None
@@ -123,7 +123,9 @@ class Plan:
     @property
     def needs_preview(self) -> bool:
         """Whether a person should see the plan first although nothing is lost by it."""
-        handed_on = self.order.verb is Operation.CREATE and self.after is not None and self.after.has_effect
+        handed_on = (
+            self.order.operation is Operation.CREATE and self.after is not None and self.after.has_effect
+        )
         return self.excess is not None or handed_on
 
     @property
@@ -133,7 +135,7 @@ class Plan:
     @property
     def needs_name(self) -> bool:
         """Whether the person has to type the guest's name."""
-        return self.guarded or OPERATIONS[self.order.verb].asks_name
+        return self.guarded or OPERATIONS[self.order.operation].asks_name
 
     def ensure_confirmed(self) -> None:
         """Check that the order contains the confirmations that this plan needs.
@@ -144,7 +146,7 @@ class Plan:
         if self.needs_name and order.typed is not None and order.typed != guest.label:
             raise NameMismatch(guest.vmid, guest.label)
         if self.needs_name and order.typed is None:
-            raise Unconfirmed(guest.vmid, guest.label, order.verb.value)
+            raise Unconfirmed(guest.vmid, guest.label, order.operation.value)
         if self.needs_reason and not order.reason:
             raise NoReason
 
@@ -156,11 +158,11 @@ class Plan:
         Raises: ChangedMeanwhile.
         """
         same = self.guest.fingerprint == shown.guest.fingerprint and self.snapshot == shown.snapshot
-        if self.order.verb is Operation.RESIZE:
+        if self.order.operation is Operation.RESIZE:
             same = same and (self.change, self.excess) == (shown.change, shown.excess)
-        if self.order.verb in (Operation.CREATE, Operation.SNAPSHOT_ROLLBACK):
+        if self.order.operation in (Operation.CREATE, Operation.SNAPSHOT_ROLLBACK):
             same = same and (self.before, self.after) == (shown.before, shown.after)
-        if self.order.verb is Operation.DELETE:
+        if self.order.operation is Operation.DELETE:
             same = same and (self.config, self.snapshots) == (shown.config, shown.snapshots)
         if not same:
             raise ChangedMeanwhile(self.guest.vmid)

@@ -60,7 +60,7 @@ class Planner:
 
     def authorize(self, order: Order, guest: Guest) -> None:
         """Check access to the guest. Raises: Refused."""
-        self._authorizer.authorize(order.actor, order.verb, guest)
+        self._authorizer.authorize(order.actor, order.operation, guest)
 
     def list_age(self, actor: Actor, operation: Operation, vmid: int) -> float:
         """Return the maximum age in seconds of the list on which this decision is based."""
@@ -71,7 +71,7 @@ class Planner:
 
         Raises: Refused, GuestNotFound; ProxmoxError if the list is needed and cannot be read.
         """
-        operation = order.verb
+        operation = order.operation
         check = self._authorizer.check_for(order.actor, operation)
         age = self.list_age(order.actor, operation, order.vmid)
         known = self._cluster_cache.find(order.vmid) or unknown_guest(order.vmid)
@@ -84,7 +84,7 @@ class Planner:
         Raises: Refused or ProxmoxError if the order cannot be carried out.
         """
         _validate(order)
-        operation = order.verb
+        operation = order.operation
         check = self._authorizer.check_for(order.actor, operation)
         age = self.list_age(order.actor, operation, order.vmid)
         return await self.finder.run_unchecked(
@@ -92,7 +92,7 @@ class Planner:
         )
 
     async def _plan(self, order: Order, guest: Guest, check: Check) -> Plan:
-        guarded = OPERATIONS[order.verb].guarded
+        guarded = OPERATIONS[order.operation].guarded
         try:
             plan = await self._checked(order, guest)
             if guarded:
@@ -102,19 +102,19 @@ class Planner:
             ensure_allowed(check, guest)
             raise
         ensure_allowed(check, plan.guest)
-        if guarded and (refusal := failed_precondition(OPERATIONS[order.verb], plan.guest)):
+        if guarded and (refusal := failed_precondition(OPERATIONS[order.operation], plan.guest)):
             raise refusal
-        return await self._resize(plan) if order.verb is Operation.RESIZE else plan
+        return await self._resize(plan) if order.operation is Operation.RESIZE else plan
 
     async def _checked(self, order: Order, guest: Guest) -> Plan:
         """Check the order and return the plan, as far as possible without the configuration."""
         if order.fingerprint is not None and not guest.has_fingerprint(order.fingerprint):
             raise ChangedMeanwhile(guest.vmid)
-        action, plan = OPERATIONS[order.verb], Plan(order, guest)
+        action, plan = OPERATIONS[order.operation], Plan(order, guest)
         refusal = failed_precondition(action, guest)
         if refusal and not action.needs_unprotected:  # otherwise it is raised later, with the configuration
             raise refusal
-        match order.verb:
+        match order.operation:
             case Operation.DELETE:
                 plan = replace(plan, snapshots=await self._proxmox.snapshots(guest))
             case Operation.CREATE:
@@ -128,7 +128,7 @@ class Planner:
         config = await self._proxmox.config(plan.guest)
         guest = replace(plan.guest, protected=config.protection)
         before = None
-        if plan.order.verb is Operation.SNAPSHOT_ROLLBACK:
+        if plan.order.operation is Operation.SNAPSHOT_ROLLBACK:
             before = authority_of(
                 self._authorizer.rules, guest.tags, protection=guest.protected, vmid=guest.vmid
             )
@@ -144,7 +144,7 @@ class Planner:
         Each of the two is None if it could not be read.
         """
         guest = plan.guest
-        if plan.order.verb is Operation.DELETE:  # the snapshots are deleted too
+        if plan.order.operation is Operation.DELETE:  # the snapshots are deleted too
             return Fallback(await _read_in_time(self._proxmox.backups(guest)), ())
         backups, snapshots = await asyncio.gather(
             _read_in_time(self._proxmox.backups(guest)), _read_in_time(self._proxmox.snapshots(guest))
@@ -209,13 +209,13 @@ class Planner:
         order, guest, name = plan.order, plan.guest, plan.order.snapshot or ""
         snapshots = await self._proxmox.snapshots(guest)
         known = next((snapshot for snapshot in snapshots if snapshot.name == name), None)
-        if order.verb is not Operation.SNAPSHOT_CREATE:
+        if order.operation is not Operation.SNAPSHOT_CREATE:
             if known is None:
                 raise SnapshotNotFound(guest.vmid, guest.label, name)
             plan = replace(plan, snapshots=snapshots, snapshot=known)
             return (
                 await self._with_snapshot_tags(plan, name)
-                if order.verb is Operation.SNAPSHOT_ROLLBACK
+                if order.operation is Operation.SNAPSHOT_ROLLBACK
                 else plan
             )
         checked_snapshot_name(name, guest.kind)
@@ -244,7 +244,7 @@ class Planner:
 
 def _remaining_snapshots(order: Order, snapshots: Iterable[Snapshot]) -> Iterable[Snapshot]:
     """Return the snapshots that can still be rolled back to afterwards."""
-    gone = order.snapshot if order.verb is Operation.SNAPSHOT_DELETE else None
+    gone = order.snapshot if order.operation is Operation.SNAPSHOT_DELETE else None
     return (each for each in snapshots if each.name != gone and not each.incomplete)
 
 
@@ -258,10 +258,10 @@ async def _read_in_time(reading: Awaitable[T]) -> T | None:
 
 def _validate(order: Order) -> None:
     """Check the options that can be refused without asking Proxmox."""
-    if order.verb is Operation.RESIZE and order.cores is None and order.memory_mb is None:
+    if order.operation is Operation.RESIZE and order.cores is None and order.memory_mb is None:
         raise NothingGiven
     checked_vmid(order.vmid)
-    if order.verb is Operation.CREATE:
+    if order.operation is Operation.CREATE:
         checked_guest_name(order.name or "")
     if order.new_vmid is not None:
         checked_vmid(order.new_vmid)

@@ -19,19 +19,19 @@ def failed_precondition(action: OperationRow, guest: Guest) -> Refused | None:
     The checks are in the order in which a person would solve the problems: kind, then lock and protection, then
     state.
     """
-    vmid, label, verb = guest.vmid, guest.label, action.operation.value
+    vmid, label, operation = guest.vmid, guest.label, action.operation.value
     if action.operation is Operation.CREATE and not guest.template:
         return NotATemplate(vmid, label)
     if guest.template and not action.template:
-        return TemplateRefused(vmid, label, verb)
+        return TemplateRefused(vmid, label, operation)
     if guest.kind not in action.kinds:
-        return WrongKind(vmid, label, verb, guest.kind)
+        return WrongKind(vmid, label, operation, guest.kind)
     if guest.lock and guest.lock not in action.locks:
         return GuestLocked(vmid, label, guest.lock)
     if action.needs_unprotected and guest.protected:
         return GuestProtected(vmid, label)
     if guest.state not in action.states:
-        return WrongState(vmid, label, verb, guest.state)
+        return WrongState(vmid, label, operation, guest.state)
     return None
 
 

@@ -37,18 +37,18 @@ class ResultReader:
         report = Report(plan, task, None, 0.0)
         if not report.good:
             report = replace(report, after=await self._read_guest(plan.guest.vmid))
-        elif plan.order.verb is Operation.DELETE:
+        elif plan.order.operation is Operation.DELETE:
             self._cluster_cache.overlay(plan.guest.vmid, None)
-        elif plan.order.verb is Operation.CREATE:
+        elif plan.order.operation is Operation.CREATE:
             report = replace(report, after=await self._read_clone(plan))
-        elif becomes := OPERATIONS[plan.order.verb].becomes:
+        elif becomes := OPERATIONS[plan.order.operation].becomes:
             after, settled = await self._settle(plan.guest, becomes, began, on_progress)
             report = replace(report, after=after, settled=settled)
         else:
             report = replace(report, after=await self._read_guest(plan.guest.vmid))
         if report.after is not None:
             self._cluster_cache.overlay(report.after.vmid, report.after)
-        if plan.order.verb is Operation.RESIZE and report.good:
+        if plan.order.operation is Operation.RESIZE and report.good:
             report = replace(report, change=await self._applied_change(plan))
         return replace(report, seconds=self._clock.monotonic() - began)
 

@@ -37,7 +37,7 @@ class Sender:
         The UPID is None if the change took effect at once, without a task.
         Raises: ProxmoxError, for a clone also VmidTaken.
         """
-        if plan.order.verb is Operation.CREATE:
+        if plan.order.operation is Operation.CREATE:
             return await self._clone(plan)
         return plan, await self._send_once(plan)
 
@@ -83,11 +83,11 @@ class Sender:
         It is found by type, guest, time and the bot's own token. A task that answers an earlier request does
         not count. For CREATE the copy must exist.
         """
-        types = OPERATIONS[plan.order.verb].tasks[plan.guest.kind]
+        types = OPERATIONS[plan.order.operation].tasks[plan.guest.kind]
         try:
             tasks = await self._proxmox.recent_tasks(plan.guest, 10)
             if (
-                plan.order.verb is Operation.CREATE
+                plan.order.operation is Operation.CREATE
                 and (await self._proxmox.cluster()).find(plan.new_vmid or 0) is None
             ):
                 return None
@@ -102,9 +102,9 @@ class Sender:
 
 async def _request(proxmox: Proxmox, plan: Plan) -> str | None:
     order, guest = plan.order, plan.guest
-    if OPERATIONS[order.verb].power:
-        return await proxmox.power(guest, order.verb)
-    match order.verb:
+    if OPERATIONS[order.operation].power:
+        return await proxmox.power(guest, order.operation)
+    match order.operation:
         case Operation.CREATE:
             if plan.new_vmid is None or order.name is None:
                 raise GuestNotFound(order.vmid)
@@ -122,4 +122,4 @@ async def _request(proxmox: Proxmox, plan: Plan) -> str | None:
             return await proxmox.snapshot_rollback(guest, order.snapshot or "")
         case Operation.SNAPSHOT_DELETE:
             return await proxmox.snapshot_delete(guest, order.snapshot or "")
-    raise ValueError(f"no request is known for {order.verb}")
+    raise ValueError(f"no request is known for {order.operation}")

@@ -173,16 +173,16 @@ class Watch:
 
         Return whether the guest was taken off the list because it was deleted.
         """
-        vmid, after, verb = report.plan.order.vmid, report.after, report.plan.order.verb
+        vmid, after, operation = report.plan.order.vmid, report.after, report.plan.order.operation
         if self.find(vmid) is None or not report.good:
             return False
         self._recent_actions.note(vmid, after)
         try:
-            if verb is Operation.DELETE:
+            if operation is Operation.DELETE:
                 self.remove(vmid)
                 return True
             known = self.state.guests.get(vmid)
-            if OPERATIONS[verb].stops and after is not None and known is not None:
+            if OPERATIONS[operation].stops and after is not None and known is not None:
                 transition = self._start_transition()
                 transition.uptimes.pop(vmid, None)  # its uptime starts anew, as ordered
                 if after.state is State.STOPPED and known.state is not State.STOPPED:

@@ -144,15 +144,15 @@ class Chaos:
 
     async def _command(self, person: Person, vmid: int) -> None:
         running = self.pve.guest(vmid).status == "running"
-        verb = self.random_.choice(("shutdown", "stop", "reboot", "snapshot create", "info", "list"))
-        verb = verb if running else self.random_.choice(("start", "start", "snapshot create", "info"))
+        command = self.random_.choice(("shutdown", "stop", "reboot", "snapshot create", "info", "list"))
+        command = command if running else self.random_.choice(("start", "start", "snapshot create", "info"))
         options: dict[str, Any] = {"vmid": vmid}
-        if verb == "snapshot create":
+        if command == "snapshot create":
             options["name"] = f"s{self.random_.randrange(10**6)}"
-        elif verb == "list":
+        elif command == "list":
             options = {}
-        reply = await self.stage.say(person, verb, **options)
-        if verb == "stop":
+        reply = await self.stage.say(person, command, **options)
+        if command == "stop":
             await self._confirm(person, reply)
 
     async def _confirm(self, person: Person, reply: PressResult) -> None:
@@ -420,7 +420,7 @@ class AuditedAttempt:
 def _slow(pve: Pve) -> None:
     """Let tasks take one to two seconds, so that kills and faults hit them while they run."""
     pve.time_scale = 0.5
-    pve.task_secs = {f"{kind}{verb}": 2.0 for kind in ("qm", "vz") for verb in ("snapshot", "delsnapshot")}
+    pve.task_secs = {f"{kind}{task}": 2.0 for kind in ("qm", "vz") for task in ("snapshot", "delsnapshot")}
     pve.reboot_gap = 1.0
 
 

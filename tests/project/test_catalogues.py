@@ -197,7 +197,7 @@ ERRORS = [
 def values_of(name: str, hint: Any) -> list[object]:
     """Return possible values of a field, hostile if they come from outside."""
     if name == "verb":
-        return [verb.value for verb in ACTIONS]
+        return [operation.value for operation in ACTIONS]
     if name == "option":
         return ["cores", "memory_mb"]  # the option's own name
     choices: dict[Any, list[object]] = {
@@ -312,7 +312,7 @@ def test_a_refusal_by_state_names_the_guest(t: Text) -> None:
 
 
 @walked(
-    ("verb", "message", "word"),
+    ("operation", "message", "word"),
     [
         (Operation.SHUTDOWN, "VM quit/powerdown failed - got timeout", "/stop"),
         (Operation.REBOOT, "VM quit/powerdown failed - got timeout", "/stop"),
@@ -356,9 +356,12 @@ def test_a_refusal_by_state_names_the_guest(t: Text) -> None:
     ],
 )
 def test_what_a_task_said_is_explained_where_it_is_known(
-    verb: Operation, message: str, word: str | None
+    operation: Operation, message: str, word: str | None
 ) -> None:
-    english, japanese = task_hint(TEXTS.of("en"), verb, message), task_hint(TEXTS.of("ja"), verb, message)
+    english, japanese = (
+        task_hint(TEXTS.of("en"), operation, message),
+        task_hint(TEXTS.of("ja"), operation, message),
+    )
     if word is None:
         assert english is japanese is None
     elif word == "linked":

@@ -228,8 +228,8 @@ async def everything(pve: Pve, client: ProxmoxClient) -> list[str]:
         await done(client.snapshot_create(guest, "before", "", False))
         await done(client.snapshot_rollback(guest, "before"))
         await done(client.snapshot_delete(guest, "before"))
-        for verb in (Operation.START, Operation.REBOOT, Operation.STOP):
-            await done(client.power(guest, verb))
+        for operation in (Operation.START, Operation.REBOOT, Operation.STOP):
+            await done(client.power(guest, operation))
         await done(client.resize(guest, 3, None, None))
         await done(client.resize(guest, None, 1536, None))
         await done(client.clone(source, copy.vmid, "copy", target=None, full=False))

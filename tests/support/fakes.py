@@ -361,8 +361,8 @@ class FakeProxmox:
 
     # -- changing
 
-    async def power(self, guest: Guest, verb: Operation) -> str:
-        action = ACTION[verb]
+    async def power(self, guest: Guest, operation: Operation) -> str:
+        action = ACTION[operation]
         word = next((each for each in action.tasks[guest.kind] if each.startswith("ha")), None)
 
         def effect() -> None:
@@ -370,11 +370,11 @@ class FakeProxmox:
 
         if guest.ha_managed and word is not None:
             return await self._change(
-                "power", guest, word, lambda: self.clock.at(self.ha_seconds, effect), what=verb.value
+                "power", guest, word, lambda: self.clock.at(self.ha_seconds, effect), what=operation.value
             )
         own = {each[2:] for each in action.tasks[guest.kind] if not each.startswith("ha")}
-        kind = verb.value if verb.value in own else own.pop()  # a suspension is the task qmpause
-        return await self._change("power", guest, kind, effect, what=verb.value)
+        kind = operation.value if operation.value in own else own.pop()  # a suspension is the task qmpause
+        return await self._change("power", guest, kind, effect, what=operation.value)
 
     async def clone(self, template: Guest, newid: int, name: str, *, target: str | None, full: bool) -> str:
         def reserve() -> (
@@ -567,11 +567,11 @@ class FakeWorld:
             ChangeLimit(self.clock, most),
         )
 
-    def order(self, verb: Operation, vmid: int = 101, actor: Actor = AKIKO, **values: object) -> Order:
+    def order(self, operation: Operation, vmid: int = 101, actor: Actor = AKIKO, **values: object) -> Order:
         """Build an order. By default a deletion is confirmed by the guest's name."""
-        if verb is Operation.DELETE and vmid in self.proxmox.guests:
+        if operation is Operation.DELETE and vmid in self.proxmox.guests:
             values = {"typed": self.proxmox.guests[vmid].label} | values
-        return Order(verb, vmid, actor, **values)  # type: ignore[arg-type]  # the tests know the fields
+        return Order(operation, vmid, actor, **values)  # type: ignore[arg-type]  # the tests know the fields
 
     @property
     def sent(self) -> list[tuple[str, int, str]]:

@@ -223,17 +223,17 @@ def cluster(*guests: Guest) -> Cluster:
     return Cluster(tuple(sorted(guests, key=lambda each: each.vmid)), NODES, 0.0)
 
 
-def order(verb: Operation, vmid: int = 101, **values: Any) -> Order:
-    return Order(verb, vmid, AKIKO, **values)
+def order(operation: Operation, vmid: int = 101, **values: Any) -> Order:
+    return Order(operation, vmid, AKIKO, **values)
 
 
-def report(verb: Operation, end: TaskEnd | None = TaskEnd.OK, **values: Any) -> Report:
+def report(operation: Operation, end: TaskEnd | None = TaskEnd.OK, **values: Any) -> Report:
     """Build an outcome for the web server. `order_…` and `plan_…` set fields of the order and the plan."""
     asked = {key.removeprefix("order_"): values.pop(key) for key in list(values) if key.startswith("order_")}
     planned = {key.removeprefix("plan_"): values.pop(key) for key in list(values) if key.startswith("plan_")}
     message, log = values.pop("message", "OK"), values.pop("log", ())
     task = None if end is None else TaskResult(end, UPID, message, log)
-    plan = Plan(order(verb, **asked), **{"guest": WEB, **planned})
+    plan = Plan(order(operation, **asked), **{"guest": WEB, **planned})
     return Report(plan, task, **{"after": WEB, "seconds": 12.4, **values})
 
 
@@ -663,8 +663,10 @@ def test_a_button_tells_its_guest_from_another() -> None:
 
 def test_unknown_results_are_not_called_failed_or_done() -> None:
     for end in (TaskEnd.LOST, TaskEnd.VANISHED):
-        for verb in ACTIONS:
-            text, colour = outcome_text(EN, report(verb, end, message="", after=None, order_snapshot="s"))
+        for operation in ACTIONS:
+            text, colour = outcome_text(
+                EN, report(operation, end, message="", after=None, order_snapshot="s")
+            )
             assert colour is Colour.WARN
             assert text.startswith("❔")
             assert "unknown" in text
@@ -766,18 +768,18 @@ def hostile_things(evil: str) -> dict[str, list[str]]:
             ),
             "snapshots": snapshot_list_card(t, bad, (snapshot,)),
         }
-        for verb in (
+        for operation in (
             Operation.STOP,
             Operation.DELETE,
             Operation.SNAPSHOT_ROLLBACK,
             Operation.SNAPSHOT_DELETE,
         ):
-            plan = Plan(order(verb, **wish), bad, config, (snapshot,), snapshot)
-            views[f"plan {verb}"] = card(*plan_parts(t, plan), colour=Colour.WARN)
-        for verb in ACTIONS:
+            plan = Plan(order(operation, **wish), bad, config, (snapshot,), snapshot)
+            views[f"plan {operation}"] = card(*plan_parts(t, plan), colour=Colour.WARN)
+        for operation in ACTIONS:
             for end in TaskEnd:
                 ended = report(
-                    verb,
+                    operation,
                     end,
                     message=evil,
                     log=(evil, evil),
@@ -785,9 +787,11 @@ def hostile_things(evil: str) -> dict[str, list[str]]:
                     after=bad,
                     **{f"order_{key}": value for key, value in wish.items()},
                 )
-                views[f"{verb} {end}"] = outcome(t, ended)
-            views[f"working {verb}"] = working_card(t, order(verb, **wish), title(bad), Progress(5, 10))
-            views[f"farewell {verb}"] = farewell_card(t, order(verb, **wish), title(bad))
+                views[f"{operation} {end}"] = outcome(t, ended)
+            views[f"working {operation}"] = working_card(
+                t, order(operation, **wish), title(bad), Progress(5, 10)
+            )
+            views[f"farewell {operation}"] = farewell_card(t, order(operation, **wish), title(bad))
         for name, view in views.items():
             whole(view)
             rendered[f"{name} {t.language}"] = texts_of(view)
@@ -818,7 +822,7 @@ def test_foreign_text_stays_in_its_code_span(evil: str) -> None:
 
     Words that a hint knows add the hint's own sentence, which is ours.
     """
-    assume(all(task_hint(EN, verb, evil) is None for verb in ACTIONS))
+    assume(all(task_hint(EN, operation, evil) is None for operation in ACTIONS))
     for name, texts in hostile_things(evil).items():
         assert [mask(text) for text in texts] == HARMLESS[name], name
         for text in texts:
@@ -860,17 +864,17 @@ def test_labels_and_titles_cannot_reorder_or_break(evil: str) -> None:
     bad = guest(101, name=evil, node=evil)
     snapshot = Snapshot(evil, int(NOON), evil, False, None)
     for t in (EN, JA):
-        for verb in (
+        for operation in (
             Operation.STOP,
             Operation.DELETE,
             Operation.SNAPSHOT_ROLLBACK,
             Operation.SNAPSHOT_DELETE,
         ):
-            plan = Plan(order(verb, snapshot=evil), bad, CONFIG, (snapshot,), snapshot)
+            plan = Plan(order(operation, snapshot=evil), bad, CONFIG, (snapshot,), snapshot)
             label = yes_label(t, plan)
             assert harmless_characters(label)
             holds_discords_limits(question(t, plan))
-            if verb is Operation.DELETE:
+            if operation is Operation.DELETE:
                 assert harmless_characters(title_of_form(t, plan))
                 assert len(title_of_form(t, plan)) <= 45
         choice = choice_label(t, bad)
@@ -1016,16 +1020,21 @@ def test_a_panel_full_to_the_brim(language: Language) -> None:
 def test_forty_disks_and_huge_logs(language: Language) -> None:
     t = TEXTS.of(language)
     snapshots = tuple(Snapshot("s" * 39 + str(number), 1, "d" * 500, True, None) for number in range(500))
-    for verb in (Operation.STOP, Operation.DELETE, Operation.SNAPSHOT_ROLLBACK, Operation.SNAPSHOT_DELETE):
-        asked = order(verb, snapshot="s" * 40)
+    for operation in (
+        Operation.STOP,
+        Operation.DELETE,
+        Operation.SNAPSHOT_ROLLBACK,
+        Operation.SNAPSHOT_DELETE,
+    ):
+        asked = order(operation, snapshot="s" * 40)
         plan = Plan(asked, BIG, replace(CONFIG, disks=DISKS), snapshots, snapshots[0])
         whole(question(t, plan))
         assert len(yes_label(t, plan)) <= LABEL_MOST
     log = tuple("l" * 1000 for _ in range(50))
-    for verb in ACTIONS:
+    for operation in ACTIONS:
         for end in TaskEnd:
             ended = report(
-                verb,
+                operation,
                 end,
                 message="m" * 5000,
                 log=log,

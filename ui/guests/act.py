@@ -35,8 +35,8 @@ async def act(
 async def act_on_panel(services: Services, reply: Reply, order: Order) -> None:
     """Carry out an order from a panel's button. The message stays a panel, with the outcome as its note."""
     known = services.cluster_cache.find(order.vmid)
-    verbs = _allowed_buttons(services, reply)
-    buttons = guest_buttons(reply.t, known, verbs, disabled=True) if known else []
+    operations = _allowed_buttons(services, reply)
+    buttons = guest_buttons(reply.t, known, operations, disabled=True) if known else []
     try:
         report = await _carry_out(services, reply, order, buttons, None)
     except (
@@ -89,7 +89,7 @@ def _allowed_buttons(services: Services, reply: Reply) -> tuple[Operation, ...]:
     for the person who presses one.
     """
     rules, actor = services.authorizer.rules, actor_of(reply.interaction)
-    return tuple(verb for verb in PANEL_ACTIONS if place_refusal(rules, actor, verb) is None)
+    return tuple(operation for operation in PANEL_ACTIONS if place_refusal(rules, actor, operation) is None)
 
 
 async def _carry_out(
@@ -132,13 +132,13 @@ def _next_steps(t: Text, report: Report) -> list[Item]:
 
     Start a new or rolled back guest, or reboot a guest for its new size.
     """
-    after, verb = report.after, report.plan.order.verb
+    after, operation = report.after, report.plan.order.operation
     if not report.good or after is None:
         return []
-    if verb is Operation.CREATE:
+    if operation is Operation.CREATE:
         return [guest_button(t, Operation.START, after)]
     if report.change and report.change.waits_for_restart and not report.plan.guarded:
         return [guest_button(t, Operation.REBOOT, after, label=t("Reboot now"))]
-    if verb is Operation.SNAPSHOT_ROLLBACK and after.state is State.STOPPED:
+    if operation is Operation.SNAPSHOT_ROLLBACK and after.state is State.STOPPED:
         return [guest_button(t, Operation.START, after)]
     return []

@@ -13,7 +13,7 @@ TAGS_MOST = 300
 
 def caveats(t: Text, plan: Plan) -> list[str]:
     """Return the warning lines for the plan's card."""
-    match plan.order.verb:
+    match plan.order.operation:
         case Operation.RESIZE:
             return excess_lines(t, plan)
         case Operation.CREATE:

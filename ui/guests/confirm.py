@@ -182,7 +182,7 @@ def _describe(attempt: Attempt, plan: Plan | None) -> None:
     """Put the plan's order and guest into the attempt's audit record, whatever the result."""
     if plan is not None:
         order = plan.order
-        attempt.word, attempt.vmid, attempt.detail = order.verb.value, order.vmid, order.detail
+        attempt.word, attempt.vmid, attempt.detail = order.operation.value, order.vmid, order.detail
         attempt.guest = plan.guest
 
 
@@ -196,7 +196,7 @@ def _ensure_asker(interaction: Interaction, question: Question) -> None:
         raise NotYours(order.actor.name, order.actor.user_id)
     asked = question.plan.guest
     now = services_of(interaction).cluster_cache.find(order.vmid) or asked  # its tags may have changed
-    authorize(interaction, order.verb, replace(now, protected=asked.protected))
+    authorize(interaction, order.operation, replace(now, protected=asked.protected))
 
 
 def confirmation_form(t: Text, question: Question, *, bare: bool = False) -> ui.Modal:
@@ -211,7 +211,9 @@ def confirmation_form(t: Text, question: Question, *, bare: bool = False) -> ui.
         placeholder=plain(shown.guest.label, 100), max_length=FORM_NAME_MOST, custom_id=NAME_FIELD
     )
     lost = (
-        t("This cannot be undone.") if plan.order.verb is Operation.DELETE else t("This guest is protected.")
+        t("This cannot be undone.")
+        if plan.order.operation is Operation.DELETE
+        else t("This guest is protected.")
     )
     form.add_item(
         ui.Label(text=t("Enter the name of the guest")[:45], description=lost[:100], component=name)

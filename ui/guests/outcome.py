@@ -39,7 +39,7 @@ def working_card(
     t: Text, order: Order, guest: str, progress: Progress, buttons: Sequence[Item] = ()
 ) -> ui.LayoutView:
     """Return the card of a running action: progress, time so far, and a note if it is slow or Proxmox is silent."""
-    lines = [f"{WORKING} {_say(t, WORDS[order.verb].working, guest, order)}"]
+    lines = [f"{WORKING} {_say(t, WORDS[order.operation].working, guest, order)}"]
     if progress.percent is not None:
         lines.append(f"{progress_bar(progress.percent / 100)} {progress.percent:.0f}%")
     notes = []
@@ -59,14 +59,16 @@ def farewell_card(t: Text, order: Order, guest: str) -> ui.LayoutView:
     text = t(
         "The bot is shutting down. Tasks already started continue in Proxmox; check the result with `/info`."
     )
-    return card(f"{WARNING} {_say(t, WORDS[order.verb].working, guest, order)}\n{text}", colour=Colour.WARN)
+    return card(
+        f"{WARNING} {_say(t, WORDS[order.operation].working, guest, order)}\n{text}", colour=Colour.WARN
+    )
 
 
 def outcome_text(t: Text, report: Report) -> tuple[str, Colour]:
     """Return the text and colour of the outcome, from the task's result and the guest's state afterwards."""
     order, task = report.plan.order, report.task
     guest = title(_subject(report))
-    words = WORDS[order.verb]
+    words = WORDS[order.operation]
     if task and task.end is TaskEnd.VANISHED:
         text = t(
             "{guest}: the task is no longer in Proxmox, so the result is unknown. Check with `/info`.",
@@ -85,11 +87,11 @@ def outcome_text(t: Text, report: Report) -> tuple[str, Colour]:
             f"{FAILED} {_say(t, words.failed, title(report.plan.guest), order)}",
             code(task.message, 300),
         ]
-        advice = task_hint(t, order.verb, task.message)
+        advice = task_hint(t, order.operation, task.message)
         if advice:
             lines.append(advice)
         return _with_log("\n".join(lines), _log_without_error(task.message, task.log)), Colour.BAD
-    withdrawn = order.verb is Operation.RESIZE and report.change is None
+    withdrawn = order.operation is Operation.RESIZE and report.change is None
     lines = [f"{OK} {guest}: {_withdrawn(t)}" if withdrawn else f"{OK} {_say(t, words.done, guest, order)}"]
     colour = Colour.GOOD
     if not report.settled and report.after is None:
@@ -117,14 +119,14 @@ def _withdrawn(t: Text) -> str:
 
 def _subject(report: Report) -> Guest:
     """Return the guest that the sentence names: the new guest for a copy, otherwise the guest of the plan."""
-    if report.plan.order.verb is Operation.CREATE and report.after is not None and report.good:
+    if report.plan.order.operation is Operation.CREATE and report.after is not None and report.good:
         return report.after
     return report.plan.guest
 
 
 def _particulars(t: Text, report: Report) -> list[str]:
     plan, lines = report.plan, []
-    if plan.order.verb is Operation.CREATE and report.after:
+    if plan.order.operation is Operation.CREATE and report.after:
         node = code(report.after.node)
         lines.append(t("Cloned from {template} on node {node}.", template=title(plan.guest), node=node))
         lines += clone_caveats(t, plan)
@@ -146,7 +148,7 @@ def _particulars(t: Text, report: Report) -> list[str]:
             lines.append(t("Takes effect at the next start."))
         else:
             lines.append(t("Already in effect."))
-    if plan.order.verb is Operation.SNAPSHOT_ROLLBACK and report.after:
+    if plan.order.operation is Operation.SNAPSHOT_ROLLBACK and report.after:
         lines.append(t("Current state of the guest: {state}", state=state_word(t, report.after.state)))
     return lines
 

@@ -39,7 +39,11 @@ PANEL_ACTIONS = tuple(BUTTONS)
 
 
 def guest_panel(
-    t: Text, details: GuestDetails, now: float, note: str = "", verbs: Sequence[Operation] = PANEL_ACTIONS
+    t: Text,
+    details: GuestDetails,
+    now: float,
+    note: str = "",
+    operations: Sequence[Operation] = PANEL_ACTIONS,
 ) -> ui.LayoutView:
     """Return the whole panel. `now`: Unix seconds. `note`: outcome of a button that was just pressed."""
     guest = details.guest
@@ -47,17 +51,17 @@ def guest_panel(
     body = "\n".join(f"**{name}** {value}" for name, value in _rows(t, details) if value)
     foot = f"-# {t('updated {time}', time=timestamp(now))}"
     colour = Colour.QUIET if guest.template else colour_of(guest)
-    return card(head, body, note, foot, colour=colour, buttons=guest_buttons(t, guest, verbs))
+    return card(head, body, note, foot, colour=colour, buttons=guest_buttons(t, guest, operations))
 
 
 def guest_buttons(
-    t: Text, guest: Guest, verbs: Sequence[Operation] = PANEL_ACTIONS, *, disabled: bool = False
+    t: Text, guest: Guest, operations: Sequence[Operation] = PANEL_ACTIONS, *, disabled: bool = False
 ) -> list[Item]:
     """Return the buttons that fit the guest's state or are always shown, and refresh. A template has only refresh."""
     buttons: list[Item] = [
-        guest_button(t, verb, guest, disabled=disabled or not can_act(verb, guest))
-        for verb in (() if guest.template else verbs)
-        if BUTTONS[verb].always or can_act(verb, guest)
+        guest_button(t, operation, guest, disabled=disabled or not can_act(operation, guest))
+        for operation in (() if guest.template else operations)
+        if BUTTONS[operation].always or can_act(operation, guest)
     ]
     return [*buttons, refresh_button(t, guest.vmid, disabled=disabled)]
 

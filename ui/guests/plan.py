@@ -40,15 +40,15 @@ def plan_parts(t: Text, plan: Plan) -> list[str]:
 def yes_label(t: Text, plan: Plan) -> str:
     """Return the label of the red button: verb and object (Discord)."""
     objects = {Operation.CREATE: plan.order.name, Operation.SNAPSHOT_DELETE: plan.order.snapshot}
-    name = plain(objects.get(plan.order.verb, plan.guest.label) or "", 40)
-    label = t(WORDS[plan.order.verb].yes, name=name)
+    name = plain(objects.get(plan.order.operation, plan.guest.label) or "", 40)
+    label = t(WORDS[plan.order.operation].yes, name=name)
     return f"{label}…" if plan.needs_name else label  # a form follows
 
 
 def title_of_form(t: Text, plan: Plan) -> str:
     guest = plan.guest
     name = plain(f"{guest.vmid} {guest.name or ''}", 30)
-    return t("{action}: {name}", action=operation_noun(t, plan.order.verb), name=name)
+    return t("{action}: {name}", action=operation_noun(t, plan.order.operation), name=name)
 
 
 def _line(t: Text, guest: Guest) -> str:
@@ -83,7 +83,7 @@ def _fallback(t: Text, plan: Plan) -> str:
         if backups.unread:
             names = fit_lines(t, (code(name, 40) for name in backups.unread), 200, " ")
             lines.append(f"- {WARNING} {t('Cannot list the backups on: {storages}', storages=names)}")
-    if plan.order.verb is Operation.DELETE:
+    if plan.order.operation is Operation.DELETE:
         pass
     elif snapshots is None:
         lines.append(f"- {SNAPSHOT} {t('snapshots: currently unknown')}")
@@ -101,8 +101,8 @@ def _fallback(t: Text, plan: Plan) -> str:
 
 def _text(t: Text, plan: Plan) -> str:
     """Return the question, the guest, and the effect on the guest."""
-    words = WORDS[plan.order.verb]
-    particulars = _PARTICULARS.get(plan.order.verb)
+    words = WORDS[plan.order.operation]
+    particulars = _PARTICULARS.get(plan.order.operation)
     lines = particulars(t, plan) if particulars else [t(words.consequence)]
     return "\n".join((f"### {WARNING} {t(words.question)}", _line(t, plan.guest), *lines))
 

@@ -69,12 +69,12 @@ class PersistentButton(ui.DynamicItem[ui.Button[Any]], template=r"[a-z][0-9]:.{1
 
 
 def guest_button(
-    t: Text, verb: Operation, guest: Guest, *, label: str | None = None, disabled: bool = False
+    t: Text, operation: Operation, guest: Guest, *, label: str | None = None, disabled: bool = False
 ) -> PersistentButton:
-    text = label or operation_noun(t, verb)
-    custom_id = f"g1:{verb.value}:{guest.vmid}:{guest.fingerprint}"
+    text = label or operation_noun(t, operation)
+    custom_id = f"g1:{operation.value}:{guest.vmid}:{guest.fingerprint}"
     return PersistentButton(
-        ui.Button(style=BUTTONS[verb].style, label=text, custom_id=custom_id, disabled=disabled)
+        ui.Button(style=BUTTONS[operation].style, label=text, custom_id=custom_id, disabled=disabled)
     )
 
 

@@ -71,7 +71,7 @@ def best_guests(
     guest_index: GuestIndex,
     offer: Offer,
     typed: str,
-    verb: Operation | None,
+    operation: Operation | None,
     among: Container[int] | None = None,
     *,
     templates: bool = True,
@@ -93,9 +93,9 @@ def best_guests(
     exact: list[Guest] = []
 
     def wanted(guest: Guest) -> bool:
-        if verb is Operation.CREATE:
+        if operation is Operation.CREATE:
             return guest.template
-        return not guest.template or (templates and verb in (None, Operation.DELETE))
+        return not guest.template or (templates and operation in (None, Operation.DELETE))
 
     for row in guest_index.matching(typed):
         guest = row.guest
@@ -109,7 +109,7 @@ def best_guests(
             exact.append(guest)
             continue
         begins = row.text.startswith(start) or row.name.startswith(start)
-        kind = kinds[verb is None or can_act(verb, guest), begins]
+        kind = kinds[operation is None or can_act(operation, guest), begins]
         if len(kind) < CHOICES_MOST:
             kind.append(guest)
         if len(kinds[True, True]) == CHOICES_MOST and (exact or not start):
@@ -120,12 +120,12 @@ def best_guests(
 class GuestId(app_commands.Transformer):
     """A VMID with completion. It only reads the number; the action checks everything else."""
 
-    def __init__(self, verb: Operation | None = None, *, watched: bool | None = None) -> None:
+    def __init__(self, operation: Operation | None = None, *, watched: bool | None = None) -> None:
         """Choose the guests to offer.
 
         `watched`: True offers only watched guests. False offers guests that can be watched, unwatched ones first.
         """
-        self._verb, self._watched = verb, watched
+        self._operation, self._watched = operation, watched
 
     @property
     def type(self) -> discord.AppCommandOptionType:
@@ -138,7 +138,7 @@ class GuestId(app_commands.Transformer):
         self, interaction: Interaction, value: int | float | str, /
     ) -> list[app_commands.Choice[int]]:
         wanted = ChoiceKind.WATCHED if self._watched else ChoiceKind.GUEST
-        if self._verb is Operation.CREATE:
+        if self._operation is Operation.CREATE:
             wanted = ChoiceKind.TEMPLATE
         return await choices_or_reason(
             interaction, value, wanted, lambda typed: self._offered(interaction, typed)
@@ -168,12 +168,12 @@ class GuestId(app_commands.Transformer):
             offer_to(interaction, cluster),
         )
         if self._watched is None:
-            return best_guests(guest_index, offer, typed, self._verb)
-        watched = best_guests(guest_index, offer, typed, self._verb, listed, templates=self._watched)
+            return best_guests(guest_index, offer, typed, self._operation)
+        watched = best_guests(guest_index, offer, typed, self._operation, listed, templates=self._watched)
         if self._watched:
             return watched
         rest = cluster.vmids - listed
-        others = best_guests(guest_index, offer, typed, self._verb, rest, templates=False)
+        others = best_guests(guest_index, offer, typed, self._operation, rest, templates=False)
         return sorted([*others, *watched], key=lambda guest: str(guest.vmid) != typed)
 
 

@@ -173,7 +173,7 @@ _HINTS: tuple[tuple[str, Marked], ...] = (
 _PERMISSION = re.compile(r"Permission check failed \((?P<path>/[^,)]*)(?:,\s*(?P<privileges>[^)]+))?\)")
 
 
-def task_hint(t: Text, verb: Operation, message: str) -> str | None:
+def task_hint(t: Text, operation: Operation, message: str) -> str | None:
     """Return what to do about a task's error, None if that is not known."""
     message = message[:_MOST]
     if match := _PERMISSION.search(message):
@@ -181,6 +181,6 @@ def task_hint(t: Text, verb: Operation, message: str) -> str | None:
     for pattern, advice in _HINTS:
         if re.search(pattern, message):
             return t(advice)
-    if verb in (Operation.SHUTDOWN, Operation.REBOOT) and "got timeout" in message:
+    if operation in (Operation.SHUTDOWN, Operation.REBOOT) and "got timeout" in message:
         return t("The guest did not shut down in time. Use `/stop` to force it.")
     return None

@@ -50,33 +50,33 @@ def root(guest: Guest) -> str:
 
 
 @pytest.mark.parametrize(
-    ("guest", "verb"),
+    ("guest", "operation"),
     [
-        (guest, verb)
-        for verb, does in ACTION.items()
+        (guest, operation)
+        for operation, does in ACTION.items()
         for guest in (VM, CT)
         if does.power and guest.kind in does.tasks
     ],
 )
-async def test_power(pve: Pve, client: ProxmoxClient, guest: Guest, verb: Operation) -> None:
-    does = ACTION[verb]
+async def test_power(pve: Pve, client: ProxmoxClient, guest: Guest, operation: Operation) -> None:
+    does = ACTION[operation]
     if does.begins is State.STOPPED:
         pve.crash(guest.vmid)
     elif does.begins is State.PAUSED:
         pve.pause_vm(guest.vmid)
-    upid = await client.power(guest, verb)
+    upid = await client.power(guest, operation)
     assert pve.requests == [("POST", f"{root(guest)}/{does.request}", {})]
     assert task_type(upid) in does.tasks[guest.kind]
     assert await ended(client, upid) == "OK"
     assert (await client.status(guest)).state is does.becomes
 
 
-async def test_every_verb_of_power_has_its_word_and_the_others_none(client: ProxmoxClient) -> None:
-    for verb in Operation:
-        if OPERATIONS[verb].power:
+async def test_every_operation_of_power_has_its_word_and_the_others_none(client: ProxmoxClient) -> None:
+    for operation in Operation:
+        if OPERATIONS[operation].power:
             continue
         with pytest.raises(ValueError, match="has no status command"):
-            await client.power(VM, verb)
+            await client.power(VM, operation)
 
 
 async def test_ha_takes_the_order_and_acts_later(pve: Pve, client: ProxmoxClient) -> None:

@@ -55,9 +55,9 @@ async def test_whose_guest_left_cannot_act_on_it_once_more(left: str, between: f
     actor = replace(AKIKO, roles=frozenset({role})) if role else OWNER
     world = FakeWorld([THEIRS], rules=RULES)
     await world.cluster_cache.read()
-    verbs = [Operation.START, Operation.SHUTDOWN] * 3
-    for verb in verbs:
-        assert (await world.executor.execute(world.order(verb, 101, actor))).good
+    operations = [Operation.START, Operation.SHUTDOWN] * 3
+    for operation in operations:
+        assert (await world.executor.execute(world.order(operation, 101, actor))).good
         world.clock.advance(between)
     world.proxmox.change(101, **change)
     sent, reads = len(world.sent), world.proxmox.asked.count("cluster")

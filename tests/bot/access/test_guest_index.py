@@ -112,21 +112,26 @@ def test_what_is_offered_is_what_nothing_would_be_said_against(
 # -- which come first
 
 
-def ranked(guests: tuple[Guest, ...], typed: str, verb: Operation | None) -> list[Guest]:
+def ranked(guests: tuple[Guest, ...], typed: str, operation: Operation | None) -> list[Guest]:
     """Rank all guests at once, as the documents describe it."""
     start = normalized(typed)
 
     def rank(guest: Guest) -> tuple[bool, bool, bool, int]:
         begins = str(guest.vmid).startswith(start) or (guest.name or "").casefold().startswith(start)
-        return str(guest.vmid) != start, verb is not None and not can_act(verb, guest), not begins, guest.vmid
+        return (
+            str(guest.vmid) != start,
+            operation is not None and not can_act(operation, guest),
+            not begins,
+            guest.vmid,
+        )
 
     found = [
         guest
         for guest in guests
         if (
             guest.template
-            if verb is Operation.CREATE
-            else not guest.template or verb in (None, Operation.DELETE)
+            if operation is Operation.CREATE
+            else not guest.template or operation in (None, Operation.DELETE)
         )
         and all(
             word in f"{guest.vmid} {guest.name or ''} {guest.node}".casefold() for word in words_of(typed)
@@ -140,9 +145,11 @@ def ranked(guests: tuple[Guest, ...], typed: str, verb: Operation | None) -> lis
     st.sampled_from(["", "1", "10", "101", "web", "WEB0", "pve1 10", "02", "nothing", "101 pve2"]),
     st.sampled_from([None, *ACTIONS]),
 )
-def test_those_that_fit_come_first(guests: list[Guest], typed: str, verb: Operation | None) -> None:
+def test_those_that_fit_come_first(guests: list[Guest], typed: str, operation: Operation | None) -> None:
     cluster = Cluster(tuple(sorted(guests, key=lambda guest: guest.vmid)), (), 0.0)
-    assert best_guests(GuestIndex(cluster), Offer(None), typed, verb) == ranked(cluster.guests, typed, verb)
+    assert best_guests(GuestIndex(cluster), Offer(None), typed, operation) == ranked(
+        cluster.guests, typed, operation
+    )
 
 
 def test_they_do_among_many() -> None:
@@ -152,8 +159,11 @@ def test_they_do_among_many() -> None:
     everything = Offer(None)
     table = GuestIndex(Cluster(guests, (), 0.0))
     for typed in ("", "2", "21", "210", "2100", "vm", "vm21", "m2", "9"):
-        for verb in (None, Operation.START, Operation.STOP, Operation.DELETE):
-            assert best_guests(table, everything, typed, verb) == ranked(guests, typed, verb), (typed, verb)
+        for operation in (None, Operation.START, Operation.STOP, Operation.DELETE):
+            assert best_guests(table, everything, typed, operation) == ranked(guests, typed, operation), (
+                typed,
+                operation,
+            )
 
 
 # -- what it costs, at the real bot

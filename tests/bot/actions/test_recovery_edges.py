@@ -64,12 +64,12 @@ def operations_of(case: Case) -> Executor:
 
 
 def ordered(case: Case, what: str) -> Any:
-    verb, values = ALL[what]
+    operation, values = ALL[what]
     kind = Kind.LXC if what == "resize lxc" else Kind.QEMU
-    there = guest(101, ACTION[verb].begins, kind=kind)
+    there = guest(101, ACTION[operation].begins, kind=kind)
     case.world.proxmox.add(there, replace(TEMPLATE, node="pve1"))
     case.world.proxmox.kept[101] = (SNAPSHOT,)
-    return case.world.order(verb, 900 if verb is Operation.CREATE else 101, **values)
+    return case.world.order(operation, 900 if operation is Operation.CREATE else 101, **values)
 
 
 def last(case: Case) -> AuditRecord:
@@ -79,7 +79,7 @@ def last(case: Case) -> AuditRecord:
 @pytest.mark.parametrize("what", ALL)
 async def test_killed_while_the_answer_is_on_its_way(case: Case, what: str) -> None:
     order, operations = ordered(case, what), operations_of(case)
-    case.world.proxmox.next(METHODS.get(what, order.verb.value.partition(" ")[0]), Lost(KILLED))
+    case.world.proxmox.next(METHODS.get(what, order.operation.value.partition(" ")[0]), Lost(KILLED))
     with pytest.raises(asyncio.CancelledError):
         await operations.execute(order)
     sent = len(case.world.sent)
@@ -199,8 +199,8 @@ async def test_the_task_of_an_action_of_this_run_is_not_taken_for_that_of_the_on
     asked: list[object] = []
     send = case.world.proxmox.power
 
-    async def power(guest: Guest, verb: Operation) -> str:
-        upid = await send(guest, verb)
+    async def power(guest: Guest, operation: Operation) -> str:
+        upid = await send(guest, operation)
         asked.append(await case.cut_off._find_outcome(former))
         return upid
 

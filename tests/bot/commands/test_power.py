@@ -78,7 +78,7 @@ async def test_stop_asks_first_and_then_stops(scene: Stage, pve: Pve, vmid: int)
 
 
 @pytest.mark.parametrize(
-    ("command", "vmid", "verb", "state"),
+    ("command", "vmid", "operation", "state"),
     [
         ("start", 101, Operation.START, State.RUNNING),
         ("start", 201, Operation.START, State.RUNNING),
@@ -90,12 +90,12 @@ async def test_stop_asks_first_and_then_stops(scene: Stage, pve: Pve, vmid: int)
     ],
 )
 async def test_wrong_state_is_refused(
-    scene: Stage, pve: Pve, command: str, vmid: int, verb: Operation, state: State
+    scene: Stage, pve: Pve, command: str, vmid: int, operation: Operation, state: State
 ) -> None:
     before = scene.cluster()
     for person in (scene.akiko, scene.emma):
         reply = await scene.say(person, command, vmid=vmid)
-        error = WrongState(vmid, pve.guest(vmid).name, verb.value, state)
+        error = WrongState(vmid, pve.guest(vmid).name, operation.value, state)
         scene.assert_refused(reply, person, error)
     assert scene.changes() == []
     assert scene.cluster() == before

@@ -207,9 +207,9 @@ async def test_a_stale_panel_does_not_reach_another_guest_with_its_vmid(
     pve.add_vm(104, "payroll", node="pve2", status=state)
     scene.clock.skip(11)
     before = scene.cluster()
-    for label, verb in (("Start", "start"), ("Shutdown", "shutdown"), ("Reboot", "reboot")):
+    for label, operation in (("Start", "start"), ("Shutdown", "shutdown"), ("Reboot", "reboot")):
         button = next(b for b in post_of(panel).buttons if b.label == t(label)).custom_id or ""
-        assert button.startswith(f"g1:{verb}:104:")
+        assert button.startswith(f"g1:{operation}:104:")
         reply = await scene.press(scene.akiko, panel, button, force=True)
         scene.assert_refused(reply, scene.akiko, ChangedMeanwhile(104))
     assert scene.cluster() == before

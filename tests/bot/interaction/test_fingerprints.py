@@ -99,18 +99,18 @@ async def test_a_crafted_name_does_not_fit_a_panel(scene: Stage, pve: Pve) -> No
     assert scene.changes() == []
 
 
-@pytest.mark.parametrize("verb", ["reboot", "shutdown"])
-async def test_an_old_messages_button_goes_on(scene: Stage, pve: Pve, verb: str) -> None:
+@pytest.mark.parametrize("operation", ["reboot", "shutdown"])
+async def test_an_old_messages_button_goes_on(scene: Stage, pve: Pve, operation: str) -> None:
     panel = await scene.say(scene.emma, "info", vmid=101)
     reply = await scene.press(
-        scene.emma, post_of(panel), f"g1:{verb}:101:{zlib.crc32(b'qemu web01'):08x}", force=True
+        scene.emma, post_of(panel), f"g1:{operation}:101:{zlib.crc32(b'qemu web01'):08x}", force=True
     )
     assert "was " in reply.text
     assert len(scene.changes()) == 1
     pve.vm(101).name = pve.vm(101).config["name"] = "other"
     scene.clock.skip(61)
     again = await scene.press(
-        scene.emma, post_of(panel), f"g1:{verb}:101:{zlib.crc32(b'qemu web01'):08x}", force=True
+        scene.emma, post_of(panel), f"g1:{operation}:101:{zlib.crc32(b'qemu web01'):08x}", force=True
     )
     assert "has changed since it was shown" in again.text
     assert len(scene.changes()) == 1

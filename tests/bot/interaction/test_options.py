@@ -46,7 +46,7 @@ async def test_labels_name_state_id_name_node_and_kind(scene: Stage) -> None:
         ("delete", [104, 205, 9000, 9001, 9100]),
     ],
 )
-async def test_those_the_verb_can_act_on_come_first(scene: Stage, command: str, able: list[int]) -> None:
+async def test_those_the_operation_can_act_on_come_first(scene: Stage, command: str, able: list[int]) -> None:
     found = await offered(scene, command)
     assert found[: len(able)] == able
     assert found[-1] not in able

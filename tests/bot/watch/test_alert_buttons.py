@@ -356,8 +356,8 @@ async def test_there_the_panel_has_no_buttons_that_would_be_refused(apart: Stage
     await apart.press(apart.emma, panel, "Start")
     assert [one.label for one in post_of(panel).buttons] == ["Start", "Refresh"]
     assert pve.vm(101).status == "running"
-    for verb in ("reboot", "shutdown"):
-        forged = f"g1:{verb}:101:{apart.fingerprint(101)}"
+    for operation in ("reboot", "shutdown"):
+        forged = f"g1:{operation}:101:{apart.fingerprint(101)}"
         reply = await apart.press(apart.emma, post, forged, force=True)
         apart.assert_refused(reply, apart.emma, NotHere())
     assert pve.vm(101).status == "running"

@@ -203,15 +203,15 @@ async def test_a_guest_of_a_former_list_that_is_gone_stops_nothing(tmp_path: Pat
     assert await scene.poll(S) == ["opening guest", "opening guest"]
 
 
-@pytest.mark.parametrize("verb", [Operation.STOP, Operation.REBOOT])
+@pytest.mark.parametrize("operation", [Operation.STOP, Operation.REBOOT])
 async def test_a_list_from_before_the_bots_own_action_is_not_believed(
-    tmp_path: Path, verb: Operation
+    tmp_path: Path, operation: Operation
 ) -> None:
     scene = home(tmp_path)
     scene.change(101, R, uptime=5000)
     await scene.poll()
     before = scene.proxmox.guests[101]
-    await carried_out(scene, verb)
+    await carried_out(scene, operation)
     after = scene.proxmox.guests[101]
     scene.world.cluster_cache._overlays.clear()
     scene.proxmox.guests[101] = replace(before, uptime=5014)  # pvestatd hangs
@@ -503,19 +503,19 @@ async def test_a_quiet_poll_writes_little(tmp_path: Path, monkeypatch: pytest.Mo
 # -- stops through the bot
 
 
-async def carried_out(scene: WatchHarness, verb: Operation) -> Report:
-    report = await scene.world.executor.execute(scene.world.order(verb))
+async def carried_out(scene: WatchHarness, operation: Operation) -> Report:
+    report = await scene.world.executor.execute(scene.world.order(operation))
     scene.watch.on_action_done(report)
     return report
 
 
-@pytest.mark.parametrize("verb", [Operation.STOP, Operation.SHUTDOWN])
+@pytest.mark.parametrize("operation", [Operation.STOP, Operation.SHUTDOWN])
 async def test_a_stop_through_the_bot_is_no_alarm_and_the_next_stop_is(
-    tmp_path: Path, verb: Operation
+    tmp_path: Path, operation: Operation
 ) -> None:
     scene = home(tmp_path)
     await scene.poll()
-    await carried_out(scene, verb)
+    await carried_out(scene, operation)
     assert await scene.poll() + await scene.poll(R) == []
     assert await scene.poll(S) == ["opening guest"]
 

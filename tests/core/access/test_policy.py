@@ -120,8 +120,8 @@ def in_words(operation: Operation) -> str:
 
 def test_every_operation_has_its_row_and_every_action_is_one() -> None:
     assert OPERATIONS.keys() == set(Operation)
-    for verb in ACTIONS:
-        right = OPERATIONS[verb]
+    for operation in ACTIONS:
+        right = OPERATIONS[operation]
         assert (right.effect, right.reach) == (Effect.GUEST, Reach.GUEST)
 
 

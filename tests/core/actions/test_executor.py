@@ -94,7 +94,7 @@ def clones(world: FakeWorld) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize(
-    ("verb", "before", "after"),
+    ("operation", "before", "after"),
     [
         (Operation.START, State.STOPPED, State.RUNNING),
         (Operation.REBOOT, State.RUNNING, State.RUNNING),
@@ -103,17 +103,17 @@ def clones(world: FakeWorld) -> list[dict[str, object]]:
         (Operation.STOP, State.PAUSED, State.STOPPED),
     ],
 )
-async def test_power(verb: Operation, before: State, after: State, kind: Kind) -> None:
+async def test_power(operation: Operation, before: State, after: State, kind: Kind) -> None:
     world = FakeWorld([guest(101, before, kind=kind)])
-    report = await world.executor.execute(world.order(verb))
-    assert world.sent == [(verb.value, 101, "pve1")]
+    report = await world.executor.execute(world.order(operation))
+    assert world.sent == [(operation.value, 101, "pve1")]
     assert report.task is not None
     assert report.task.end is TaskEnd.OK
     assert report.after is not None
     assert (report.after.state, report.settled, report.good) == (after, True, True)
     assert world.proxmox.guests[101].state is after
     task = world.proxmox.tasks[report.task.upid]
-    assert task.type in OPERATIONS[verb].tasks[kind]
+    assert task.type in OPERATIONS[operation].tasks[kind]
 
 
 async def test_create() -> None:
@@ -286,7 +286,7 @@ STOPPED, RUNNING = guest(101, State.STOPPED), guest(101)
 
 
 @pytest.mark.parametrize(
-    ("verb", "vmid", "found", "values", "prepare", "error"),
+    ("operation", "vmid", "found", "values", "prepare", "error"),
     [
         (Operation.START, 101, RUNNING, {}, nothing, WrongState),
         (Operation.STOP, 101, STOPPED, {}, nothing, WrongState),
@@ -342,7 +342,7 @@ STOPPED, RUNNING = guest(101, State.STOPPED), guest(101)
     ],
 )
 async def test_refused_before_anything_is_sent(
-    verb: Operation,
+    operation: Operation,
     vmid: int,
     found: Guest,
     values: dict[str, Any],
@@ -351,7 +351,7 @@ async def test_refused_before_anything_is_sent(
 ) -> None:
     world = FakeWorld([found, TEMPLATE])
     prepare(world)
-    order = world.order(verb, vmid, **values)
+    order = world.order(operation, vmid, **values)
     for attempt in (world.executor.plan(order), world.executor.execute(order)):
         with pytest.raises(error) as caught:
             await attempt
@@ -363,10 +363,10 @@ async def test_refused_before_anything_is_sent(
     await holds_free(world, vmid)
 
 
-@pytest.mark.parametrize("verb", ACTIONS)
-async def test_access_is_decided_again_in_the_action(verb: Operation) -> None:
+@pytest.mark.parametrize("operation", ACTIONS)
+async def test_access_is_decided_again_in_the_action(operation: Operation) -> None:
     world = FakeWorld([RUNNING, TEMPLATE])
-    order = world.order(verb, actor=STRANGER, name="new01", cores=8, snapshot="before")
+    order = world.order(operation, actor=STRANGER, name="new01", cores=8, snapshot="before")
     for attempt in (world.executor.plan(order), world.executor.execute(order)):
         with pytest.raises(NotHere):
             await attempt
@@ -422,11 +422,11 @@ def protecting(how: str, found: Guest) -> FakeWorld:
 
 
 @pytest.mark.parametrize("how", ["setting", "tag", "flag"])
-@pytest.mark.parametrize(("verb", "found", "values"), GUARDED)
+@pytest.mark.parametrize(("operation", "found", "values"), GUARDED)
 async def test_a_protected_guest_is_held_here_whatever_asked(
-    verb: Operation, found: Guest, values: dict[str, Any], how: str
+    operation: Operation, found: Guest, values: dict[str, Any], how: str
 ) -> None:
-    if (verb, how) == (Operation.DELETE, "flag"):
+    if (operation, how) == (Operation.DELETE, "flag"):
         return  # Proxmox itself refuses: GuestProtected
     name: dict[str, Any] = {"typed": found.label, "reason": "why"}
     for words, error in (
@@ -437,11 +437,11 @@ async def test_a_protected_guest_is_held_here_whatever_asked(
     ):
         world = protecting(how, found)
         with pytest.raises(error):
-            await world.executor.execute(world.order(verb, **values, **words))
+            await world.executor.execute(world.order(operation, **values, **words))
         assert world.sent == []
         assert world.ledger.steps == ["refused"]
     world = protecting(how, found)
-    assert (await world.executor.execute(world.order(verb, **values, **name))).good
+    assert (await world.executor.execute(world.order(operation, **values, **name))).good
     assert [entry.reason for entry in world.ledger.entries] == ["why", "why"]
 
 
@@ -517,17 +517,17 @@ MOVES = [
 ]
 
 
-@pytest.mark.parametrize(("verb", "found", "values", "method"), MOVES)
+@pytest.mark.parametrize(("operation", "found", "values", "method"), MOVES)
 async def test_a_guest_that_moves_while_it_is_planned_for_is_planned_for_anew(
-    verb: Operation, found: Guest, values: dict[str, Any], method: str
+    operation: Operation, found: Guest, values: dict[str, Any], method: str
 ) -> None:
     world = FakeWorld([found])
     world.proxmox.kept[101] = (SNAPSHOT,)
     world.proxmox.waiting[101] = (Pending("cores", "2", "8"),)
     world.proxmox.next(method, lambda: world.proxmox.change(101, node="pve2"))
-    plan = await world.executor.plan(world.order(verb, **values))
+    plan = await world.executor.plan(world.order(operation, **values))
     assert plan.guest == replace(found, node="pve2")
-    assert (await world.executor.execute(world.order(verb, **values))).good
+    assert (await world.executor.execute(world.order(operation, **values))).good
     assert [node for _, _, node in world.sent] == ["pve2"]
 
 
@@ -675,7 +675,7 @@ async def test_a_task_list_that_cannot_be_read_leaves_the_time_out_as_it_is() ->
 
 @pytest.mark.parametrize("error", [refusal(), TokenRefused(), Unreachable("pve1"), LATE])
 async def test_no_refusal_makes_a_second_request(error: BotError) -> None:
-    for verb, values in (
+    for operation, values in (
         (Operation.SHUTDOWN, {}),
         (Operation.RESIZE, {"cores": 8}),
         (Operation.SNAPSHOT_CREATE, {"snapshot": "ab"}),
@@ -684,7 +684,7 @@ async def test_no_refusal_makes_a_second_request(error: BotError) -> None:
         for method in ("power", "resize", "snapshot_create"):
             world.proxmox.next(method, error)
         with pytest.raises(type(error)):
-            await world.executor.execute(world.order(verb, **values))
+            await world.executor.execute(world.order(operation, **values))
         assert len(world.sent) == 1
         assert world.ledger.steps == ["asked", "ended"]
         await holds_free(world, 101)
@@ -1121,12 +1121,12 @@ async def test_the_audit_has_the_options() -> None:
     assert world.ledger.entries[0].detail == "name=new01 new_vmid=555"
 
 
-@pytest.mark.parametrize("verb", [Operation.SHUTDOWN, Operation.STOP, Operation.REBOOT])
-async def test_the_stop_is_expected_before_the_request_is_sent(verb: Operation) -> None:
+@pytest.mark.parametrize("operation", [Operation.SHUTDOWN, Operation.STOP, Operation.REBOOT])
+async def test_the_stop_is_expected_before_the_request_is_sent(operation: Operation) -> None:
     world = FakeWorld([RUNNING])
     seen: list[dict[int, str]] = []
     world.proxmox.next("power", lambda: seen.append(world.expected.current()))
-    await world.executor.execute(world.order(verb))
+    await world.executor.execute(world.order(operation))
     assert seen == [{101: "Akiko"}]
 
 
@@ -1220,8 +1220,8 @@ async def test_a_good_task_without_its_state_is_not_waited_for_so_long_without_h
     world.clock.at(10_000, lambda: None)
     original = world.proxmox.power
 
-    async def idle(found: Guest, verb: Operation) -> str:
-        upid = await original(found, verb)
+    async def idle(found: Guest, operation: Operation) -> str:
+        upid = await original(found, operation)
         world.proxmox.tasks[upid].effect = lambda: None
         return upid
 
@@ -1253,7 +1253,7 @@ async def test_settling_is_measured_by_the_clock_and_not_by_its_pauses() -> None
 
 
 @pytest.mark.parametrize(
-    ("verb", "found", "values", "exit_text"),
+    ("operation", "found", "values", "exit_text"),
     [
         (Operation.SHUTDOWN, RUNNING, {}, "OK"),
         (Operation.SHUTDOWN, RUNNING, {}, "VM quit/powerdown failed - got timeout"),
@@ -1263,15 +1263,15 @@ async def test_settling_is_measured_by_the_clock_and_not_by_its_pauses() -> None
     ],
 )
 async def test_a_guest_that_cannot_be_read_again_is_not_told_of_as_it_was_before(
-    verb: Operation, found: Guest, values: dict[str, Any], exit_text: str
+    operation: Operation, found: Guest, values: dict[str, Any], exit_text: str
 ) -> None:
     world = FakeWorld([found])
     world.proxmox.exit = exit_text
     world.proxmox.next("status", None, *[Unreachable("pve1")] * 1000)
-    report = await world.executor.execute(world.order(verb, **values))
+    report = await world.executor.execute(world.order(operation, **values))
     assert report.after is None
     assert report.good is (exit_text == "OK")
-    assert report.settled is (verb is not Operation.SHUTDOWN or exit_text != "OK")
+    assert report.settled is (operation is not Operation.SHUTDOWN or exit_text != "OK")
     assert world.ledger.steps == ["asked", "ended"]
 
 
@@ -1355,17 +1355,17 @@ def test_a_plan_is_held_against_what_was_shown() -> None:
 NARROW = AccessRules(1, 2, levels={7: Level.ADMIN}, scopes={7: (Scope(ScopeKind.TAG, "mine"),)})
 
 
-@pytest.mark.parametrize("verb", ACTIONS)
+@pytest.mark.parametrize("operation", ACTIONS)
 @pytest.mark.parametrize("online", [True, False])
 async def test_a_hidden_guest_is_not_found_whatever_is_the_matter_with_it(
-    verb: Operation, online: bool
+    operation: Operation, online: bool
 ) -> None:
     hidden = guest(101, State.PAUSED, lock="backup", node="pve1")
     world = FakeWorld([hidden, guest(900, State.STOPPED, template=True)], rules=NARROW)
     world.proxmox.nodes = (Node("pve1", online),)
     actor = replace(AKIKO, roles=frozenset({7}))
-    vmid = 900 if verb is Operation.CREATE else 101
-    order = world.order(verb, vmid, actor, name="new01", cores=8, snapshot="before")
+    vmid = 900 if operation is Operation.CREATE else 101
+    order = world.order(operation, vmid, actor, name="new01", cores=8, snapshot="before")
     world.executor._claims.busy[vmid] = GuestBusy(vmid, "web101", "stop", "Emma", 0.0)
     for _ in range(2):
         for attempt in (world.executor.plan(order), world.executor.execute(order)):
@@ -1405,23 +1405,25 @@ async def test_so_many_changes_a_minute_for_each_person() -> None:
     assert (await world.executor.execute(world.order(Operation.START, 104))).good
 
 
-@pytest.mark.parametrize("verb", [verb for verb in ACTIONS if verb is not Operation.CREATE])
-async def test_what_cannot_be_kept_in_the_audit_is_not_done(verb: Operation) -> None:
-    world = FakeWorld([replace(RUNNING, state=ACTION[verb].begins)])
+@pytest.mark.parametrize(
+    "operation", [operation for operation in ACTIONS if operation is not Operation.CREATE]
+)
+async def test_what_cannot_be_kept_in_the_audit_is_not_done(operation: Operation) -> None:
+    world = FakeWorld([replace(RUNNING, state=ACTION[operation].begins)])
     world.proxmox.kept[101] = (SNAPSHOT,)
     world.ledger.fails = JournalFailed("SQLITE_FULL")
-    name = "new" if verb is Operation.SNAPSHOT_CREATE else "before"
+    name = "new" if operation is Operation.SNAPSHOT_CREATE else "before"
     begun: list[bool] = []
 
     async def begin() -> None:
         begun.append(True)
 
     with pytest.raises(JournalFailed):
-        await world.executor.execute(world.order(verb, cores=8, snapshot=name), on_start=begin)
+        await world.executor.execute(world.order(operation, cores=8, snapshot=name), on_start=begin)
     assert world.sent == []
     assert begun == []
     world.ledger.fails = None
-    assert (await world.executor.execute(world.order(verb, cores=8, snapshot=name))).good
+    assert (await world.executor.execute(world.order(operation, cores=8, snapshot=name))).good
 
 
 @pytest.mark.parametrize("refuses", ["journal", "discord", "nobody"])

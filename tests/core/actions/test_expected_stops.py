@@ -9,23 +9,25 @@ from core.operations import ACTIONS, OPERATIONS, Operation
 from tests.support.fakes import AKIKO, STRANGER, FakeClock, guest
 
 
-def plan(verb: Operation = Operation.SHUTDOWN, vmid: int = 101) -> Plan:
-    return Plan(Order(verb, vmid, AKIKO), guest(vmid))
+def plan(operation: Operation = Operation.SHUTDOWN, vmid: int = 101) -> Plan:
+    return Plan(Order(operation, vmid, AKIKO), guest(vmid))
 
 
-def carried_out(stops: ExpectedStops, verb: Operation = Operation.SHUTDOWN, *, over: bool = False) -> None:
-    with stops.expect_stop(plan(verb)) as expectation:
+def carried_out(
+    stops: ExpectedStops, operation: Operation = Operation.SHUTDOWN, *, over: bool = False
+) -> None:
+    with stops.expect_stop(plan(operation)) as expectation:
         expectation.sent = True
         expectation.running_again = over
 
 
-@pytest.mark.parametrize("verb", ACTIONS)
-def test_only_what_stops_a_guest_is_expected_to(verb: Operation) -> None:
+@pytest.mark.parametrize("operation", ACTIONS)
+def test_only_what_stops_a_guest_is_expected_to(operation: Operation) -> None:
     stops = ExpectedStops(FakeClock())
-    with stops.expect_stop(plan(verb)) as expectation:
+    with stops.expect_stop(plan(operation)) as expectation:
         expectation.sent = True
-        assert stops.current() == ({101: "Akiko"} if OPERATIONS[verb].stops else {})
-    assert stops.current() == ({101: "Akiko"} if OPERATIONS[verb].stops else {})
+        assert stops.current() == ({101: "Akiko"} if OPERATIONS[operation].stops else {})
+    assert stops.current() == ({101: "Akiko"} if OPERATIONS[operation].stops else {})
 
 
 def test_it_holds_however_long_the_action_takes_and_a_while_after() -> None:

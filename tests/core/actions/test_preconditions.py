@@ -1,4 +1,4 @@
-"""Test which action is allowed on which guest: every verb, state, template flag, lock and protection."""
+"""Test which action is allowed on which guest: every operation, state, template flag, lock and protection."""
 
 from dataclasses import replace
 from itertools import product
@@ -34,32 +34,32 @@ LOCKS = (
 
 
 def expected(
-    verb: Operation, kind: Kind, state: State, template: bool, lock: str | None, protected: bool
+    operation: Operation, kind: Kind, state: State, template: bool, lock: str | None, protected: bool
 ) -> type[Refused] | None:
     """Apply the same rules as plain questions, in the order in which a person would solve them."""
-    if verb is Operation.CREATE and not template:
+    if operation is Operation.CREATE and not template:
         return NotATemplate
-    if template and not ACTION[verb].template:
+    if template and not ACTION[operation].template:
         return TemplateRefused
-    if kind not in ACTION[verb].tasks:
+    if kind not in ACTION[operation].tasks:
         return WrongKind
-    if lock is not None and not (verb is Operation.START and lock == "suspended"):
+    if lock is not None and not (operation is Operation.START and lock == "suspended"):
         return GuestLocked
-    if verb is Operation.DELETE and protected:
+    if operation is Operation.DELETE and protected:
         return GuestProtected
-    return None if state in ACTION[verb].states else WrongState
+    return None if state in ACTION[operation].states else WrongState
 
 
-@pytest.mark.parametrize("verb", ACTIONS)
-def test_the_whole_table(verb: Operation) -> None:
+@pytest.mark.parametrize("operation", ACTIONS)
+def test_the_whole_table(operation: Operation) -> None:
     rows = 0
     for state, template, lock, protected, kind in product(State, (False, True), LOCKS, (False, True), Kind):
         guest = Guest(101, kind, "pve1", state, "web01", template=template, lock=lock, protected=protected)
-        refusal = failed_precondition(OPERATIONS[verb], guest)
-        wanted = expected(verb, kind, state, template, lock, protected)
+        refusal = failed_precondition(OPERATIONS[operation], guest)
+        wanted = expected(operation, kind, state, template, lock, protected)
         assert (type(refusal) if refusal else None) is wanted, (state, template, lock, protected)
         if not protected:
-            assert can_act(verb, guest) is (wanted is None)
+            assert can_act(operation, guest) is (wanted is None)
         rows += 1
     assert rows == len(State) * 2 * len(LOCKS) * 2 * 2
 
@@ -89,18 +89,18 @@ def test_an_action_for_one_kind_is_refused_to_the_other(kind: Kind, other: Kind)
         assert (refusal.vmid, refusal.label, refusal.verb, refusal.kind) == (101, "web01", "stop", other)
 
 
-@pytest.mark.parametrize("verb", ACTIONS)
-def test_every_verb_has_a_whole_row(verb: Operation) -> None:
-    row, told = OPERATIONS[verb], ACTION[verb]
-    assert row.operation is verb
+@pytest.mark.parametrize("operation", ACTIONS)
+def test_every_operation_has_a_whole_row(operation: Operation) -> None:
+    row, told = OPERATIONS[operation], ACTION[operation]
+    assert row.operation is operation
     assert (row.states, row.becomes, row.tasks) == (told.states, told.becomes, told.tasks)
     assert (row.asks, row.stops, row.template) == (told.asks, told.stops, told.template)
     assert row.power == told.power
-    assert row.needs_unprotected is row.asks_name is (verb is Operation.DELETE)
+    assert row.needs_unprotected is row.asks_name is (operation is Operation.DELETE)
     own = {Kind.QEMU: ("qm", "ha"), Kind.LXC: ("vz", "ha", "qmresume")}
     for kind, types in row.tasks.items():
         assert all(word.startswith(own[kind]) for word in types)
 
 
-def test_no_row_without_a_verb() -> None:
+def test_no_row_without_a_operation() -> None:
     assert OPERATIONS.keys() == set(Operation)

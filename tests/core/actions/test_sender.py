@@ -77,7 +77,7 @@ async def test_a_task_found_after_a_lost_answer_is_found_once(error: BotError) -
 
 @unanswered
 @pytest.mark.parametrize(
-    ("verb", "found", "values"),
+    ("operation", "found", "values"),
     [
         (Operation.START, STOPPED, {}),
         (Operation.RESIZE, RUNNING, {"cores": 8}),
@@ -86,12 +86,12 @@ async def test_a_task_found_after_a_lost_answer_is_found_once(error: BotError) -
     ],
 )
 async def test_whatever_was_ordered_its_lost_answer_is_looked_for(
-    verb: Operation, found: Guest, values: dict[str, Any], error: BotError
+    operation: Operation, found: Guest, values: dict[str, Any], error: BotError
 ) -> None:
     world = FakeWorld([found])
     for method in ("power", "resize", "delete", "snapshot_create"):
         world.proxmox.next(method, Lost(error))
-    report = await world.executor.execute(world.order(verb, **values))
+    report = await world.executor.execute(world.order(operation, **values))
     assert report.good
     assert report.task is not None
     assert [report.task.upid] == [task.upid for task in tasks(world)]
