@@ -13,7 +13,7 @@ from core.watch.incidents.flapping import CALM_SECONDS
 from core.watch.incidents.model import DOWN, ONE_OFF, GuestEvent, Incident, MessageKind, SourceFault, Topic
 from core.watch.journal import OutboxMessage
 from ui.formatting import ALARM, BACK, QUIET, code, fit_lines, format_duration, person, timestamp
-from ui.i18n import Text
+from ui.i18n import N_, Marked, Text
 from ui.messages.errors import error_sentence
 from ui.messages.proxmox_errors import PROXMOX_WORDS
 from ui.watch.incidents.guests import event_text, group_rows
@@ -195,7 +195,7 @@ def _of_guests(t: Text, incident: Incident) -> list[str]:
         if incident.open and fact.what in HELD:
             lines.append(held_advice(t, fact))
         elif incident.open and fact.what in _ADVICE:
-            lines.append(_ADVICE[fact.what](t))
+            lines.append(t(_ADVICE[fact.what]))
     if any(fact.after_node for fact in incident.guests):
         lines.append(t("It was not started in time after its node came back."))
     if any(fact.after_ha for fact in incident.guests):
@@ -205,28 +205,28 @@ def _of_guests(t: Text, incident: Incident) -> list[str]:
     return lines
 
 
-_ADVICE: Mapping[GuestEvent, Callable[[Text], str]] = {
-    GuestEvent.IO_ERROR: lambda t: t(
+_ADVICE: Mapping[GuestEvent, Marked] = {
+    GuestEvent.IO_ERROR: N_(
         "Its storage has failed or is full. Fix that, then resume it in the Proxmox web interface."
     ),
-    GuestEvent.MISSING: lambda t: t("It was deleted, or the API token can no longer see it."),
+    GuestEvent.MISSING: N_("It was deleted, or the API token can no longer see it."),
 }
 
-_WORKS: Mapping[Iterable[str], Callable[[Text], str]] = {
-    ("backup", "vzdump"): lambda t: t("a backup"),
-    ("snapshot", "qmsnapshot", "vzsnapshot"): lambda t: t("a snapshot"),
-    ("snapshot-delete", "qmdelsnapshot", "vzdelsnapshot"): lambda t: t("a snapshot deletion"),
-    ("rollback", "qmrollback", "vzrollback"): lambda t: t("a rollback"),
-    ("migrate", "qmigrate", "vzmigrate", "hamigrate"): lambda t: t("a migration"),
-    ("qmreboot", "vzreboot"): lambda t: t("a reboot"),
+_WORKS: Mapping[Iterable[str], Marked] = {
+    ("backup", "vzdump"): N_("a backup"),
+    ("snapshot", "qmsnapshot", "vzsnapshot"): N_("a snapshot"),
+    ("snapshot-delete", "qmdelsnapshot", "vzdelsnapshot"): N_("a snapshot deletion"),
+    ("rollback", "qmrollback", "vzrollback"): N_("a rollback"),
+    ("migrate", "qmigrate", "vzmigrate", "hamigrate"): N_("a migration"),
+    ("qmreboot", "vzreboot"): N_("a reboot"),
 }
 
 
 def work_word(t: Text, work: str) -> str:
     """Return a lock or a task type as a noun, or Proxmox' own word if it has no row."""
-    for words, say in _WORKS.items():
+    for words, noun in _WORKS.items():
         if work in words:
-            return say(t)
+            return t(noun)
     return code(work, 30)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from core.watch.incidents.model import DOWN, GuestEvent, GuestFact, Incident, Topic
 from ui.formatting import code, state_word, timestamp
-from ui.i18n import Text
+from ui.i18n import N_, Marked, Text
 from ui.watch.incidents.names import NAMES_MOST, duration_text, guest_name, guest_names, placed
 from ui.watch.incidents.states import HELD, held_head, held_short
 
@@ -26,47 +26,15 @@ def doer_text(t: Text, fact: GuestFact) -> str:
     return t("{by} (task {task})", by=by, task=code(fact.task, 30)) if fact.task else by
 
 
-def _stopped(t: Text, incident: Incident) -> str:
-    """Say that the guest has stopped, and that it is unexpected if no cause is known."""
-    fact = incident.guests[0]
-    explained = fact.by or fact.task or fact.after_node or fact.after_ha
-    text = (
-        t("{guest} has stopped", guest=guest_name(fact))
-        if explained
-        else t("{guest} has stopped unexpectedly", guest=guest_name(fact))
-    )
-    return placed(t, text, fact, incident.opened)
-
-
-_STOPPED: Mapping[GuestEvent, IncidentText] = {
-    GuestEvent.STOPPED: _stopped,
-    GuestEvent.IO_ERROR: lambda t, x: placed(
-        t, t("{guest} was halted by an I/O error", guest=guest_name(x.guests[0])), x.guests[0], x.opened
-    ),
-    GuestEvent.HALTED: held_head,
-    GuestEvent.STUCK: held_head,
-    GuestEvent.MISSING: lambda t, x: placed(
-        t, t("{guest} has disappeared from the cluster", guest=guest_name(x.guests[0])), x.guests[0], x.opened
-    ),
+_STOPPED: Mapping[GuestEvent, Marked] = {
+    GuestEvent.IO_ERROR: N_("{guest} was halted by an I/O error"),
+    GuestEvent.MISSING: N_("{guest} has disappeared from the cluster"),
 }
-_NO_LONGER_DOWN: Mapping[GuestEvent, IncidentText] = {
-    GuestEvent.BACK: lambda t, x: t(
-        "{guest} recovered at {end} after {time} down",
-        guest=guest_name(x.guests[0]),
-        time=duration_text(t, x),
-        end=timestamp(x.ended or 0, "t"),
-    ),
-    GuestEvent.FLAPPING: lambda t, x: t(
-        "{guest} keeps stopping and recovering; see the separate alert", guest=guest_name(x.guests[0])
-    ),
-    GuestEvent.MISSING: lambda t, x: t(
-        "{guest} was deleted after {time} down", guest=guest_name(x.guests[0]), time=duration_text(t, x)
-    ),
-    GuestEvent.FORGOTTEN: lambda t, x: t(
-        "{guest} is no longer watched; it was down for {time}",
-        guest=guest_name(x.guests[0]),
-        time=duration_text(t, x),
-    ),
+_NO_LONGER_DOWN: Mapping[GuestEvent, Marked] = {
+    GuestEvent.BACK: N_("{guest} recovered at {end} after {time} down"),
+    GuestEvent.FLAPPING: N_("{guest} keeps stopping and recovering; see the separate alert"),
+    GuestEvent.MISSING: N_("{guest} was deleted after {time} down"),
+    GuestEvent.FORGOTTEN: N_("{guest} is no longer watched; it was down for {time}"),
 }
 _SHUTDOWNS, _STOPS = ("qmshutdown", "vzshutdown"), ("qmstop", "vzstop")
 """The usual tasks that end a guest, cleanly and by force."""
@@ -82,56 +50,67 @@ def _stopped_by(t: Text, fact: GuestFact) -> str:
     return t("{guest} was stopped by {by}", guest=guest, by=by)
 
 
-_DONE: Mapping[GuestEvent, Callable[[Text, GuestFact], str]] = {
-    GuestEvent.STOPPED: _stopped_by,
-    GuestEvent.MISSING: lambda t, x: t("{guest} was deleted by {by}", guest=guest_name(x), by=_person(t, x)),
-    GuestEvent.RESTARTED: lambda t, x: t(
-        "{guest} was restarted by {by}", guest=guest_name(x), by=_person(t, x)
-    ),
-    GuestEvent.ELSEWHERE: lambda t, x: t("HA restarted {guest} on another node", guest=guest_name(x)),
+_DONE: Mapping[GuestEvent, Marked] = {
+    GuestEvent.MISSING: N_("{guest} was deleted by {by}"),
+    GuestEvent.RESTARTED: N_("{guest} was restarted by {by}"),
+    GuestEvent.ELSEWHERE: N_("HA restarted {guest} on another node"),
 }
-_SHORT: Mapping[GuestEvent, Callable[[Text, GuestFact], str]] = {
-    GuestEvent.STOPPED: lambda t, x: t("{guest} stopped", guest=guest_name(x)),
-    GuestEvent.IO_ERROR: lambda t, x: t("{guest} halted by an I/O error", guest=guest_name(x)),
-    GuestEvent.HALTED: held_short,
-    GuestEvent.STUCK: held_short,
-    GuestEvent.MISSING: lambda t, x: t("{guest} disappeared from the cluster", guest=guest_name(x)),
+_SHORT: Mapping[GuestEvent, Marked] = {
+    GuestEvent.STOPPED: N_("{guest} stopped"),
+    GuestEvent.IO_ERROR: N_("{guest} halted by an I/O error"),
+    GuestEvent.MISSING: N_("{guest} disappeared from the cluster"),
 }
-_SHORT_DONE: Mapping[GuestEvent, Callable[[Text, GuestFact], str]] = {
-    GuestEvent.STOPPED: lambda t, x: t("{guest} stopped by {by}", guest=guest_name(x), by=doer_text(t, x)),
-    GuestEvent.MISSING: lambda t, x: t("{guest} deleted by {by}", guest=guest_name(x), by=doer_text(t, x)),
-    GuestEvent.RESTARTED: lambda t, x: t(
-        "{guest} restarted by {by}", guest=guest_name(x), by=doer_text(t, x)
-    ),
-    GuestEvent.ELSEWHERE: lambda t, x: t(
-        "{guest} restarted by HA on node {node}", guest=guest_name(x), node=code(x.node)
-    ),
+_SHORT_DONE: Mapping[GuestEvent, Marked] = {
+    GuestEvent.STOPPED: N_("{guest} stopped by {by}"),
+    GuestEvent.MISSING: N_("{guest} deleted by {by}"),
+    GuestEvent.RESTARTED: N_("{guest} restarted by {by}"),
+    GuestEvent.ELSEWHERE: N_("{guest} restarted by HA on node {node}"),
 }
 
 
 def down_text(t: Text, incident: Incident) -> str:
-    return _STOPPED.get(incident.guests[0].what, _STOPPED[GuestEvent.STOPPED])(t, incident)
+    """Say how the guest went down. A stop without a known cause is unexpected."""
+    fact = incident.guests[0]
+    if fact.what in HELD:
+        return held_head(t, incident)
+    explained = fact.by or fact.task or fact.after_node or fact.after_ha
+    stopped = N_("{guest} has stopped") if explained else N_("{guest} has stopped unexpectedly")
+    return placed(t, t(_STOPPED.get(fact.what, stopped), guest=guest_name(fact)), fact, incident.opened)
 
 
 def recovered_text(t: Text, incident: Incident) -> str:
-    say = _NO_LONGER_DOWN.get(incident.guests[0].what)
+    fact = incident.guests[0]
     other = GuestEvent.FORGOTTEN if incident.forgotten else GuestEvent.BACK
-    return placed(t, (say or _NO_LONGER_DOWN[other])(t, incident), incident.guests[0])
+    text = t(
+        _NO_LONGER_DOWN.get(fact.what, _NO_LONGER_DOWN[other]),
+        guest=guest_name(fact),
+        time=duration_text(t, incident),
+        end=timestamp(incident.ended or 0, "t"),
+    )
+    return placed(t, text, fact)
 
 
 def note_text(t: Text, incident: Incident) -> str:
     fact = incident.guests[0]
-    return placed(t, _DONE.get(fact.what, _stopped_by)(t, fact), fact, incident.opened)
+    done = _DONE.get(fact.what)
+    text = t(done, guest=guest_name(fact), by=_person(t, fact)) if done else _stopped_by(t, fact)
+    return placed(t, text, fact, incident.opened)
 
 
 def short_down_text(t: Text, incident: Incident) -> str:
     fact = incident.guests[0]
-    say = _SHORT.get(fact.what)
-    return say(t, fact) if say else t("{guest} down", guest=guest_name(fact))
+    if fact.what in HELD:
+        return held_short(t, fact)
+    return t(_SHORT.get(fact.what, N_("{guest} down")), guest=guest_name(fact))
 
 
 def short_note_text(t: Text, fact: GuestFact) -> str:
-    return _SHORT_DONE.get(fact.what, _SHORT_DONE[GuestEvent.STOPPED])(t, fact)
+    return t(
+        _SHORT_DONE.get(fact.what, _SHORT_DONE[GuestEvent.STOPPED]),
+        guest=guest_name(fact),
+        by=doer_text(t, fact),
+        node=code(fact.node),
+    )
 
 
 def calm_text(t: Text, incident: Incident) -> str:
@@ -154,24 +133,24 @@ def is_over_at_once(incident: Incident) -> bool:
     return incident.topic is Topic.GROUP and incident.seconds == 0
 
 
-_TOGETHER: Mapping[GuestEvent, Callable[[Text], str]] = {
-    GuestEvent.STOPPED: lambda t: t("Stopped"),
-    GuestEvent.IO_ERROR: lambda t: t("I/O error"),
-    GuestEvent.HALTED: lambda t: t("Halted"),
-    GuestEvent.STUCK: lambda t: t("Stuck"),
-    GuestEvent.MISSING: lambda t: t("Disappeared from the cluster"),
-    GuestEvent.RESTARTED: lambda t: t("Restarted"),
-    GuestEvent.FLAPPING: lambda t: t("Stopping and recovering repeatedly"),
-    GuestEvent.ELSEWHERE: lambda t: t("Restarted by HA on another node"),
-    GuestEvent.BACK: lambda t: t("Recovered"),
-    GuestEvent.UNKNOWN: lambda t: t("State unknown"),
-    GuestEvent.FORGOTTEN: lambda t: t("No longer watched"),
+_TOGETHER: Mapping[GuestEvent, Marked] = {
+    GuestEvent.STOPPED: N_("Stopped"),
+    GuestEvent.IO_ERROR: N_("I/O error"),
+    GuestEvent.HALTED: N_("Halted"),
+    GuestEvent.STUCK: N_("Stuck"),
+    GuestEvent.MISSING: N_("Disappeared from the cluster"),
+    GuestEvent.RESTARTED: N_("Restarted"),
+    GuestEvent.FLAPPING: N_("Stopping and recovering repeatedly"),
+    GuestEvent.ELSEWHERE: N_("Restarted by HA on another node"),
+    GuestEvent.BACK: N_("Recovered"),
+    GuestEvent.UNKNOWN: N_("State unknown"),
+    GuestEvent.FORGOTTEN: N_("No longer watched"),
 }
 
 
 def event_text(t: Text, what: GuestEvent) -> str:
     """Return what happened to a guest, in a few words."""
-    return _TOGETHER[what](t)
+    return t(_TOGETHER[what])
 
 
 def group_rows(t: Text, facts: Iterable[GuestFact]) -> list[str]:

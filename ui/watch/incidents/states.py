@@ -1,51 +1,53 @@
 """Describe guests that QEMU halted or that are stuck in a state, and say what to do about each state."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from core.guest import State
 from core.watch.incidents.model import GuestEvent, GuestFact, Incident
 from ui.formatting import state_word
-from ui.i18n import Text
+from ui.i18n import N_, Marked, Text
 from ui.watch.incidents.names import guest_name, placed
 
 HELD = frozenset({GuestEvent.HALTED, GuestEvent.STUCK})
 
-_HEADS: Mapping[State, Callable[[Text, str], str]] = {
-    State.INTERNAL_ERROR: lambda t, guest: t("{guest} was halted by a QEMU internal error", guest=guest),
-    State.PANICKED: lambda t, guest: t("{guest} was halted by a kernel panic", guest=guest),
-    State.WATCHDOG: lambda t, guest: t("{guest} was halted by its watchdog", guest=guest),
-    State.POSTMIGRATE: lambda t, guest: t("{guest} was left paused by a migration", guest=guest),
-    State.DEBUG: lambda t, guest: t("{guest} was halted by a debugger", guest=guest),
-    State.PRELAUNCH: lambda t, guest: t("{guest} got stuck while starting", guest=guest),
-    State.SHUTDOWN: lambda t, guest: t("{guest} powered off, but its process has not ended", guest=guest),
-    State.INMIGRATE: lambda t, guest: t("{guest} got stuck waiting for a migration", guest=guest),
-    State.FINISH_MIGRATE: lambda t, guest: t("{guest} got stuck at the end of a migration", guest=guest),
-    State.SAVING: lambda t, guest: t("{guest} got stuck saving its state", guest=guest),
-    State.RESTORING: lambda t, guest: t("{guest} got stuck restoring its state", guest=guest),
-    State.COLO: lambda t, guest: t("{guest} got stuck synchronizing (COLO)", guest=guest),
+_HEADS: Mapping[State, Marked] = {
+    State.INTERNAL_ERROR: N_("{guest} was halted by a QEMU internal error"),
+    State.PANICKED: N_("{guest} was halted by a kernel panic"),
+    State.WATCHDOG: N_("{guest} was halted by its watchdog"),
+    State.POSTMIGRATE: N_("{guest} was left paused by a migration"),
+    State.DEBUG: N_("{guest} was halted by a debugger"),
+    State.PRELAUNCH: N_("{guest} got stuck while starting"),
+    State.SHUTDOWN: N_("{guest} powered off, but its process has not ended"),
+    State.INMIGRATE: N_("{guest} got stuck waiting for a migration"),
+    State.FINISH_MIGRATE: N_("{guest} got stuck at the end of a migration"),
+    State.SAVING: N_("{guest} got stuck saving its state"),
+    State.RESTORING: N_("{guest} got stuck restoring its state"),
+    State.COLO: N_("{guest} got stuck synchronizing (COLO)"),
 }
-_ADVICE: Mapping[State, Callable[[Text], str]] = {
-    State.INTERNAL_ERROR: lambda t: t(
+_ADVICE: Mapping[State, Marked] = {
+    State.INTERNAL_ERROR: N_(
         "QEMU cannot continue. Check the system log of the node, then reset or stop the VM in "
         "the Proxmox web interface."
     ),
-    State.PANICKED: lambda t: t("Reset it in the Proxmox web interface, or stop and start it."),
-    State.WATCHDOG: lambda t: t(
+    State.PANICKED: N_("Reset it in the Proxmox web interface, or stop and start it."),
+    State.WATCHDOG: N_(
         "The guest OS stopped responding. Reset it in the Proxmox web interface, or stop and start it."
     ),
-    State.POSTMIGRATE: lambda t: t(
+    State.POSTMIGRATE: N_(
         "Check which node it runs on, then resume or stop it in the Proxmox web interface."
     ),
-    State.DEBUG: lambda t: t("Resume it in the Proxmox web interface when debugging is finished."),
+    State.DEBUG: N_("Resume it in the Proxmox web interface when debugging is finished."),
 }
+_OTHER_ADVICE = N_(
+    "This usually resolves itself. Check the system log of the node; if needed, stop and start the guest."
+)
 
 
 def held_head(t: Text, incident: Incident) -> str:
     """Return the first line of the incident of a guest that is HALTED or STUCK."""
     fact = incident.guests[0]
-    say, guest = _HEADS.get(fact.state), guest_name(fact)
-    text = say(t, guest) if say else t("{guest} was halted", guest=guest)
-    return placed(t, text, fact, incident.opened)
+    message = _HEADS.get(fact.state, N_("{guest} was halted"))
+    return placed(t, t(message, guest=guest_name(fact)), fact, incident.opened)
 
 
 def held_short(t: Text, fact: GuestFact) -> str:
@@ -56,9 +58,4 @@ def held_short(t: Text, fact: GuestFact) -> str:
 
 def held_advice(t: Text, fact: GuestFact) -> str:
     """Say what a person can do about it."""
-    say = _ADVICE.get(fact.state)
-    if say:
-        return say(t)
-    return t(
-        "This usually resolves itself. Check the system log of the node; if needed, stop and start the guest."
-    )
+    return t(_ADVICE.get(fact.state, _OTHER_ADVICE))
