@@ -154,4 +154,4 @@ def reason_of(t: Text, outcome: str, most: int = _VALUE_MOST) -> str:
 
 
 def unexpected_sentence(t: Text, error_id: str) -> str:
-    return t("Something went wrong. Look for {incident} in the bot's log.", incident=code(error_id))
+    return t("Something went wrong. Look for {error_id} in the bot's log.", error_id=code(error_id))

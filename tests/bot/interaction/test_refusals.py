@@ -216,10 +216,10 @@ async def test_what_nobody_expected_is_an_id_to_look_up(
     monkeypatch.setattr("proxmox_client.parse_status", broken)
     for person in everyone(scene):
         reply = await scene.say(person, "info", vmid=101)
-        incident = reply.text.split("`")[1]
+        error_id = reply.text.split("`")[1]
         assert reply.text == scene.t(person)(
-            "Something went wrong. Look for {incident} in the bot's log.", incident=f"`{incident}`"
+            "Something went wrong. Look for {error_id} in the bot's log.", error_id=f"`{error_id}`"
         )
         assert post_of(reply).ephemeral
         assert "secret" not in reply.text
-        assert any(incident in line and "secret-of-the-house" in line for line in scene.logged)
+        assert any(error_id in line and "secret-of-the-house" in line for line in scene.logged)
