@@ -23,62 +23,35 @@ _MOST = 100
 _PATH_MOST = 300
 _HOST = "pve.example.com"
 
-STORE_ERRORS: Table = {
-    ("unreadable", ""): N_(
-        "Cannot read the watch list {path} ({reason}). Check the file and its permissions."
-    ),
+FILE_ERRORS: Table = {
+    ("unreadable", ""): N_("Cannot read the {file} {path} ({reason}). Check the file and its permissions."),
     ("unreadable", "EACCES"): N_(
-        "The bot has no permission to read the watch list {path}. Grant it to the bot's user."
+        "The bot has no permission to read the {file} {path}. Grant it to the bot's user."
     ),
-    ("unreadable", "EISDIR"): N_("The watch list {path} is a directory. Move it away."),
+    ("unreadable", "EISDIR"): N_("The {file} {path} is a directory. Move it away."),
     ("not_writable", ""): N_(
-        "Cannot write the watch list {path} ({reason}). Check the disk and the permissions."
+        "Cannot write the {file} {path} ({reason}). Check the disk and the permissions."
     ),
     ("not_writable", "EACCES"): N_(
-        "The bot has no permission to write the watch list {path}. Grant its user write "
+        "The bot has no permission to write the {file} {path}. Grant its user write "
         "permission for the directory."
     ),
     ("not_writable", "ENOENT"): N_(
-        "The directory of the watch list {path} does not exist. Create it, or correct DATA_DIR."
+        "The directory of the {file} {path} does not exist. Create it, or correct DATA_DIR."
     ),
-    ("not_writable", "ENOSPC"): N_("Cannot write the watch list {path}: the disk is full. Free up space."),
+    ("not_writable", "ENOSPC"): N_("Cannot write the {file} {path}: the disk is full. Free up space."),
     ("not_writable", "EROFS"): N_(
-        "Cannot write the watch list {path}: the file system is read-only. Set another DATA_DIR."
-    ),
-    ("newer_version", ""): N_(
-        "The watch list {path} was written by a newer version of the bot (format {reason}). "
-        "Update the bot, or move the file away."
-    ),
-}
-
-JOURNAL_ERRORS: Table = {
-    ("unreadable", ""): N_("Cannot read the journal {path} ({reason}). Check the file and its permissions."),
-    ("unreadable", "EACCES"): N_(
-        "The bot has no permission to read the journal {path}. Grant it to the bot's user."
-    ),
-    ("unreadable", "EISDIR"): N_("The journal {path} is a directory. Move it away."),
-    ("not_writable", ""): N_(
-        "Cannot write the journal {path} ({reason}). Check the disk and the permissions."
-    ),
-    ("not_writable", "EACCES"): N_(
-        "The bot has no permission to write the journal {path}. Grant its user write "
-        "permission for the directory."
-    ),
-    ("not_writable", "ENOENT"): N_(
-        "The directory of the journal {path} does not exist. Create it, or correct DATA_DIR."
-    ),
-    ("not_writable", "ENOSPC"): N_("Cannot write the journal {path}: the disk is full. Free up space."),
-    ("not_writable", "EROFS"): N_(
-        "Cannot write the journal {path}: the file system is read-only. Set another DATA_DIR."
+        "Cannot write the {file} {path}: the file system is read-only. Set another DATA_DIR."
     ),
     ("not_writable", "SQLITE_BUSY"): N_(
-        "The journal {path} is in use by another program. Close that program."
+        "The {file} {path} is in use by another program. Close that program."
     ),
     ("newer_version", ""): N_(
-        "The journal {path} was written by a newer version of the bot (format {reason}). Update the bot, or move "
+        "The {file} {path} was written by a newer version of the bot (format {reason}). Update the bot, or move "
         "the file away."
     ),
 }
+"""Rows for the watch list and the journal. The error's kind and reason are the key."""
 
 _SAME_AS = {
     "EPERM": "EACCES",
@@ -96,17 +69,21 @@ def fault_lines(t: Text, faults: Iterable[Fault]) -> list[str]:
 
 def store_error_line(t: Text, error: StoreError) -> str:
     """Explain why the watch list cannot be used, and what to do."""
-    return _file_line(t, STORE_ERRORS, error)
+    return _file_line(t, t("watch list"), error)
 
 
 def journal_error_line(t: Text, error: JournalError) -> str:
     """Explain why the journal cannot be used, and what to do."""
-    return _file_line(t, JOURNAL_ERRORS, error)
+    return _file_line(t, t("journal"), error)
 
 
-def _file_line(t: Text, table: Table, error: StoreError | JournalError) -> str:
-    values = {"path": _quoted(t, plain(str(error.path), _PATH_MOST)), "reason": plain(error.reason)}
-    return _line(t, table, (error.kind, error.reason), ("not_writable", ""), values)
+def _file_line(t: Text, file: str, error: StoreError | JournalError) -> str:
+    values = {
+        "file": file,
+        "path": _quoted(t, plain(str(error.path), _PATH_MOST)),
+        "reason": plain(error.reason),
+    }
+    return _line(t, FILE_ERRORS, (error.kind, error.reason), ("not_writable", ""), values)
 
 
 def in_use_line(t: Text, error: DataDirInUse) -> str:

@@ -25,8 +25,7 @@ from ui.formatting import plain
 from ui.i18n import Text
 from ui.messages import faults
 from ui.messages.faults import (
-    JOURNAL_ERRORS,
-    STORE_ERRORS,
+    FILE_ERRORS,
     fault_lines,
     in_use_line,
     journal_error_line,
@@ -282,8 +281,8 @@ def test_every_store_error_has_a_sentence_with_the_path(kind: StoreErrorKind, re
     is_a_sentence(line)
     assert "“/data/monitor_list.json”" in line
     assert len(re.findall(r"\.(?: |$)", line)) >= 2
-    assert {key[0] for key in STORE_ERRORS} == {each.value for each in StoreErrorKind}
-    assert all((each, "") in STORE_ERRORS for each in StoreErrorKind)
+    assert {key[0] for key in FILE_ERRORS} == {each.value for each in StoreErrorKind}
+    assert all((each, "") in FILE_ERRORS for each in StoreErrorKind)
 
 
 def test_the_words_for_store_errors() -> None:
@@ -311,9 +310,9 @@ def test_every_journal_error_has_a_sentence_with_the_path(kind: JournalErrorKind
     is_a_sentence(line)
     assert "“/data/journal.db”" in line
     assert len(re.findall(r"\.(?: |$)", line)) >= 2
-    assert {key[0] for key in JOURNAL_ERRORS} == {each.value for each in JournalErrorKind}
-    assert all((each, "") in JOURNAL_ERRORS for each in JournalErrorKind)
-    known = (kind, faults._SAME_AS.get(reason, reason)) in JOURNAL_ERRORS
+    assert {key[0] for key in FILE_ERRORS} == {each.value for each in JournalErrorKind}
+    assert all((each, "") in FILE_ERRORS for each in JournalErrorKind)
+    known = (kind, faults._SAME_AS.get(reason, reason)) in FILE_ERRORS
     assert (f"({reason})" in line or f"(format {reason})" in line) != known
 
 
