@@ -72,7 +72,7 @@ from ui.i18n import CatalogueTranslator, Texts
 from ui.interaction.buttons import PersistentButton
 from ui.interaction.context import Interaction
 from ui.interaction.gate import GatedTree
-from ui.interaction.incoming import GatewayGuard, answer_unheard
+from ui.interaction.incoming import GatewayGuard, answer_unreadable_press
 from ui.messages.faults import config_report
 from ui.messages.startup import open_to_all
 from ui.watch.alert_channel import DiscordAlertChannel
@@ -209,7 +209,7 @@ class ProxmoxBot(commands.Bot):
 
     async def on_interaction(self, interaction: Interaction) -> None:
         """Handle submitted modals here. discord.py does not know those opened before a restart."""
-        await answer_unheard(interaction)
+        await answer_unreadable_press(interaction)
         if interaction.type is discord.InteractionType.modal_submit:
             data: Mapping[str, object] = dict(interaction.data or {})
             await on_submit(interaction, str(data.get("custom_id", "")), typed_fields(data))

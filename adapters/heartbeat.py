@@ -169,7 +169,7 @@ def refusal_in(body: bytes) -> str | None:
     text = body.decode("utf-8", "replace").strip()
     answer = _object(text)
     if answer is not None:
-        return (_named(text) or "not taken") if _says_no(answer) else None
+        return (_named(text) or "not taken") if _is_failure(answer) else None
     if _PAGE.match(text):
         return "page"
     if len(text) > SENTENCE_MOST:
@@ -179,7 +179,7 @@ def refusal_in(body: bytes) -> str | None:
     return _named(text) or ("not taken" if refused else None)
 
 
-def _says_no(answer: dict[str, object]) -> bool:
+def _is_failure(answer: dict[str, object]) -> bool:
     for key in ("ok", "success"):
         if key in answer:
             return answer[key] in (False, None) or str(answer[key]).lower() in ("false", "no", "0")

@@ -53,12 +53,12 @@ class MaskedFormatter(logging.Formatter):
         record.asctime = self.formatTime(record, self.datefmt)
         lines = [self._safe(self.formatMessage(record))]
         if record.exc_info:
-            lines += self._behind_bars(self.formatException(record.exc_info))
+            lines += self._with_bars(self.formatException(record.exc_info))
         if record.stack_info:
-            lines += self._behind_bars(self.formatStack(record.stack_info))
+            lines += self._with_bars(self.formatStack(record.stack_info))
         return "\n".join(lines)
 
-    def _behind_bars(self, text: str) -> list[str]:
+    def _with_bars(self, text: str) -> list[str]:
         return [BAR + self._safe(line) for line in self._masked(text).split("\n")]
 
     def _safe(self, line: str) -> str:

@@ -15,7 +15,7 @@ from ui.interaction.options import VMID, GuestId, cluster_for_completion, comple
 from ui.interaction.reply import Reply
 from ui.messages.errors import read_only_line
 from ui.messages.operations import operation_named
-from ui.messages.startup import read_only_unkept
+from ui.messages.startup import read_only_not_stored
 
 
 class Access(commands.Cog):
@@ -63,10 +63,12 @@ class Access(commands.Cog):
                 text = f"{READ_ONLY} {read_only_line(reply.t, switch.refusal)}"
                 head = reply.t("Read-only mode is already on.") + "\n" if was else ""
                 note = reply.t("Viewing, alerts and mutes still work. Turn it off with `/readonly off`.")
-                unkept = (
-                    f"{WARNING} {read_only_unkept(reply.t, switch.store_error)}" if switch.store_error else ""
+                warning = (
+                    f"{WARNING} {read_only_not_stored(reply.t, switch.store_error)}"
+                    if switch.store_error
+                    else ""
                 )
-                await reply.show(card(f"{head}{text}", unkept, f"-# {note}", colour=Colour.WARN))
+                await reply.show(card(f"{head}{text}", warning, f"-# {note}", colour=Colour.WARN))
 
     @readonly.command(name="off", description=locale_str("Turn read-only mode off"))
     async def turn_off(self, interaction: Interaction) -> None:

@@ -182,7 +182,7 @@ class Connection:
                     "an event from Discord could not be handled; reconnecting to receive the next ones"
                 )
                 resumes, tries.failures = True, max(tries.failures, 1)
-                await _hang_up(client.ws)
+                await _close_for_resume(client.ws)
             if client.is_closed() or self._over.is_set():
                 return
             client.dispatch("disconnect")
@@ -200,7 +200,7 @@ class Connection:
         return ConnectAttempts(self._t, self._clock, self._over, step, lasting)
 
 
-async def _hang_up(socket: DiscordWebSocket | None) -> None:
+async def _close_for_resume(socket: DiscordWebSocket | None) -> None:
     """Close a connection with a code that lets its session be resumed. Code 1000 would end the session."""
     if socket is not None and socket.open:
         with contextlib.suppress(*_AWAY):

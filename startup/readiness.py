@@ -19,7 +19,7 @@ from core.proxmox_errors import HalfGone, NothingVisible
 from core.readiness import Finding, GuildView, RequiredSetup, check_discord, check_proxmox
 from ui.discord.guild import read_guild
 from ui.interaction.context import Services
-from ui.messages.readiness import finding_line, mended_line, ready_line
+from ui.messages.readiness import finding_line, fixed_line, ready_line
 
 AGAIN_SECONDS = 60.0
 FIRST_POLL_SECONDS = 60.0
@@ -119,5 +119,5 @@ class StartCheck:
             if line not in now and (whole or finding.setting.startswith(("PROXMOX", "NODE"))):
                 del self._logged[line]
                 if finding.is_serious:
-                    _log.info("%s", mended_line(t, finding))
+                    _log.info("%s", fixed_line(t, finding))
         self._logged |= now

@@ -96,7 +96,7 @@ class Poller:
         if observation.tasks is not None:
             return observation
         # an event that the unread tasks might explain waits for the next poll, once
-        unexplained = _explicable(state, suspects) - (previous.unexplained if previous else frozenset())
+        unexplained = _explainable(state, suspects) - (previous.unexplained if previous else frozenset())
         return replace(observation, unsure=observation.unsure | unexplained, unexplained=unexplained)
 
     async def _read_again(
@@ -160,7 +160,7 @@ class Poller:
         """Return the cluster's task list if it may explain something or is due for failed backups, else None."""
         now = self._clock.monotonic()
         due = self._tasks_read is None or now - self._tasks_read >= RECENT_SECONDS
-        if not (due or _explicable(state, found)):
+        if not (due or _explainable(state, found)):
             return None
         try:
             tasks = await self._proxmox.cluster_tasks()
@@ -170,7 +170,7 @@ class Poller:
             _log.warning("the task list could not be read: %s", error)
             return None
         self._tasks_read = now
-        nodes = {state.guests[vmid].node for vmid in _explicable(state, found) if vmid in state.guests}
+        nodes = {state.guests[vmid].node for vmid in _explainable(state, found) if vmid in state.guests}
         return await complete_task_list(self._proxmox, state.tasks, tasks, nodes)
 
 
@@ -184,7 +184,7 @@ def _merge_answers(listed: Cluster, answers: Mapping[int, Guest]) -> Cluster:
     return replace(listed, guests=tuple(guests))
 
 
-def _explicable(state: WatchState, found: Suspects) -> frozenset[int]:
+def _explainable(state: WatchState, found: Suspects) -> frozenset[int]:
     """Return the guests for which tasks may explain something."""
     held = {guest.vmid for guest in state.guests.values() if guest.held}
     return found.restarts.union(held, (guest.vmid for guest in found.guests))

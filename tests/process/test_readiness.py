@@ -30,7 +30,7 @@ from core.readiness import (
 from playground.discord.faults import PlannedFault
 from tests.support.process_stage import ProcessStage, process_stage
 from ui.i18n import Texts
-from ui.messages.readiness import finding_line, mended_line, ready_line
+from ui.messages.readiness import finding_line, fixed_line, ready_line
 
 GUEST = Guest(101, Kind.QEMU, "pve1", State.RUNNING, "web01")
 NODES = (Node("pve1", online=True), Node("pve2", online=True))
@@ -132,7 +132,7 @@ def test_each_is_one_line_with_its_setting_in_both_languages(lack: Problem) -> N
     finding = Finding(lack, "SOME_SETTING", "a\n“b”", names, error)
     texts = Texts("ja")
     lines = [finding_line(texts.of(language), finding) for language in ("ja", "en")]
-    lines += [mended_line(texts.of(language), finding) for language in ("ja", "en")]
+    lines += [fixed_line(texts.of(language), finding) for language in ("ja", "en")]
     assert len(set(lines)) == 4
     for line in lines:
         assert "\n" not in line

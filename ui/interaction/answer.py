@@ -146,18 +146,18 @@ class Answer:
             return
         if not self.answered:
             try:
-                await send_with_fallbacks(self.t, view, self._put_first)
+                await send_with_fallbacks(self.t, view, self._send_first)
             except discord.HTTPException as error:
                 self.accept_duplicate(error)
                 await self.put(view)
             self._note_first()
         elif self._clock.monotonic() - self._began < TOKEN_SECONDS:
-            message = await send_with_fallbacks(self.t, view, self._put_again)
+            message = await send_with_fallbacks(self.t, view, self._edit_sent)
             self.message_id = message.id
         else:
             await self._show_in_channel(view, None, last=last)
 
-    async def _put_first(self, view: ui.LayoutView) -> None:
+    async def _send_first(self, view: ui.LayoutView) -> None:
         response = self.interaction.response
         if self.in_place:
             await response.edit_message(view=view, attachments=self._files() or MISSING)
@@ -167,7 +167,7 @@ class Answer:
             )
             self.message_id = answer.message_id
 
-    async def _put_again(self, view: ui.LayoutView) -> discord.InteractionMessage:
+    async def _edit_sent(self, view: ui.LayoutView) -> discord.InteractionMessage:
         return await self.interaction.edit_original_response(view=view, attachments=self._files() or MISSING)
 
     def _files(self) -> list[discord.File]:

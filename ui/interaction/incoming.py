@@ -114,7 +114,7 @@ def _unreadable(texts: Texts, locale: str) -> str:
     return t("Discord sent incomplete data, so nothing was done. Try again.")
 
 
-async def answer_unheard(interaction: Interaction) -> None:
+async def answer_unreadable_press(interaction: Interaction) -> None:
     """Answer a button press whose message discord.py could not read, because discord.py ignores it silently."""
     if interaction.type is discord.InteractionType.component and interaction.message is None:
         text = _unreadable(services_of(interaction).texts, str(interaction.locale))

@@ -65,7 +65,7 @@ def diagnose(t: Text, error: BaseException, step: ConnectStep) -> Verdict:
         return _answer(t, error, step)
     if isinstance(error, (aiohttp.WSServerHandshakeError, aiohttp.ContentTypeError)):
         return _page(t, error.status, error.headers)
-    return Verdict(RetryRule.PASSING, _no_way(t, error))
+    return Verdict(RetryRule.PASSING, _unreachable(t, error))
 
 
 def ended_there(t: Text) -> Verdict:
@@ -244,7 +244,7 @@ def _not_discord(t: Text, status: object) -> str:
     )
 
 
-def _no_way(t: Text, error: BaseException) -> str:
+def _unreachable(t: Text, error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return t(
             "Cannot resolve Discord's address (DNS). The token is not the cause. Check the "

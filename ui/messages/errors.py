@@ -16,7 +16,7 @@ from ui.messages.subjects import subject_name
 from ui.messages.wanted_errors import WANTED_WORDS
 
 _VALUE_MOST = 40
-_TELLING = ("message", "privilege", "reason", "lock", "value")
+_DETAILS = ("message", "privilege", "reason", "lock", "value")
 """Fields of errors that say more than the phrase. The first one with a text is added to it."""
 
 
@@ -148,7 +148,7 @@ def reason_of(t: Text, outcome: str, most: int = _VALUE_MOST) -> str:
     words = WORDS.get(type(error)) if error else None
     if words is None:
         return code(outcome, most) if outcome else ""
-    values = (getattr(error, name, None) for name in _TELLING)
+    values = (getattr(error, name, None) for name in _DETAILS)
     told = next((value for value in values if value and isinstance(value, str)), "")
     return f"{t(words.phrase)} {code(told, most)}" if told else t(words.phrase)
 

@@ -70,7 +70,7 @@ def finding_line(t: Text, finding: Finding) -> str:
     return f"{FAILED if finding.is_serious else WARNING} {_told(t, finding)}"
 
 
-def mended_line(t: Text, finding: Finding) -> str:
+def fixed_line(t: Text, finding: Finding) -> str:
     """Return the line for a problem that has been fixed."""
     return f"{OK} {t('Fixed: {what}', what=_told(t, finding))}"
 

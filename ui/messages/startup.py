@@ -102,7 +102,7 @@ def journal_lost(t: Text, file: str, *, off: bool) -> str:
     return f"{text} {_journal_had(t, off=off)} {kept}"
 
 
-def read_only_unkept(t: Text, error: JournalFailed | StoreFailed) -> str:
+def read_only_not_stored(t: Text, error: JournalFailed | StoreFailed) -> str:
     return t(
         "Could not save this ({reason}). It applies while the bot runs and will be saved as "
         "soon as possible. Check the disk.",

@@ -20,7 +20,7 @@ def _person(t: Text, fact: GuestFact) -> str:
     return code(fact.by) if fact.by else t("an unknown user")
 
 
-def doer_text(t: Text, fact: GuestFact) -> str:
+def user_with_task(t: Text, fact: GuestFact) -> str:
     """Return the Proxmox user who did it, with the task."""
     by = _person(t, fact)
     return t("{by} (task {task})", by=by, task=code(fact.task, 30)) if fact.task else by
@@ -108,7 +108,7 @@ def short_note_text(t: Text, fact: GuestFact) -> str:
     return t(
         _SHORT_DONE.get(fact.what, _SHORT_DONE[GuestEvent.STOPPED]),
         guest=guest_name(fact),
-        by=doer_text(t, fact),
+        by=user_with_task(t, fact),
         node=code(fact.node),
     )
 
@@ -133,7 +133,7 @@ def is_over_at_once(incident: Incident) -> bool:
     return incident.topic is Topic.GROUP and incident.seconds == 0
 
 
-_TOGETHER: Mapping[GuestEvent, Marked] = {
+_EVENTS: Mapping[GuestEvent, Marked] = {
     GuestEvent.STOPPED: N_("Stopped"),
     GuestEvent.IO_ERROR: N_("I/O error"),
     GuestEvent.HALTED: N_("Halted"),
@@ -150,12 +150,12 @@ _TOGETHER: Mapping[GuestEvent, Marked] = {
 
 def event_text(t: Text, what: GuestEvent) -> str:
     """Return what happened to a guest, in a few words."""
-    return t(_TOGETHER[what])
+    return t(_EVENTS[what])
 
 
 def group_rows(t: Text, facts: Iterable[GuestFact]) -> list[str]:
     """List the guests, one row per event, user and held state."""
-    order = list(_TOGETHER)
+    order = list(_EVENTS)
     rows: dict[tuple[int, str, str], list[GuestFact]] = {}
     for fact in facts:
         state = fact.state.value if fact.what in HELD else ""
