@@ -444,6 +444,7 @@ async def chaos(directory: Path, seconds: float, seed: int, guests: int) -> Chao
             tuple(sorted(vmid for vmid in made if 3000 <= vmid < 5000)),
         )
         stage.server.answer_wait = 15.0
+        stage.haste = 1.0  # the faults take their real time too
         await stage.start(
             MONITOR_VM_IDS=",".join(map(str, made)), MONITOR_INTERVAL_SECONDS=str(INTERVAL), LOG_LEVEL="INFO"
         )

@@ -150,11 +150,10 @@ class Visitor:
         return self.messages.locator(f'article[data-message-id="{identity}"]')
 
     def become(self, name: str) -> None:
+        """Choose another viewer, and wait until the page has replaced its messages and typed text."""
         self.page.locator("#viewer-picker").select_option(label=name)
+        expect(self.page.locator("#action-status")).to_have_text("Action completed")
         expect(self.page.locator("#viewer-picker option:checked")).to_have_text(name)
-        self.page.wait_for_timeout(
-            1500
-        )  # the page then replaces its messages and typed text, and gives no sign of it
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,8 @@ BUSY_ACK = 15.0
 """Seconds allowed for the first answer to a press. Discord's own limit of 3 s could pass on a busy machine."""
 INTERVAL = 5
 """Seconds between two polls of Proxmox; the minimum that the bot allows."""
+HASTE = 5.0
+"""Seconds that pass on the clock of a warm bot in each second. Its waits end as much sooner, discord.py's do not."""
 _CONNECTED = "connected to Discord as"
 """Log text of a connected bot. It appears after the commands are registered."""
 _LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE")
@@ -64,16 +66,22 @@ class BotProcess:
 
     @classmethod
     async def start(
-        cls, environment: Mapping[str, str], log: Path, *arguments: str, cold: bool = False
+        cls,
+        environment: Mapping[str, str],
+        log: Path,
+        *arguments: str,
+        cold: bool = False,
+        haste: float = 1.0,
     ) -> BotProcess:
         """Start a bot.
 
         `arguments`: command line for a new Python, in place of bot.py.
-        `cold`: use a new Python instead of the warm starter.
+        `cold`: use a new Python instead of the warm starter. Its time passes as usual.
+        `haste`: seconds that pass on a warm bot's clock in each second.
         """
         default = ("bot.py", "--config", str(log.with_name("no config.py")))
         if POSSIBLE and not arguments and not cold:
-            return cls(starter().start(ROOT / default[0], default[1:], environment, log), log)
+            return cls(starter().start(ROOT / default[0], default[1:], environment, log, haste), log)
         with log.open("ab") as out:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -127,6 +135,8 @@ class ProcessStage(HomeGuild):
         self.token = pve.give_bot()
         self.cold = False
         """Whether bots start in a new Python, for tests of the start itself."""
+        self.haste = HASTE
+        """Seconds that pass on the clock of a warm bot in each second."""
         self.crashes_expected = False
         """Whether this test makes the bot log a traceback."""
         self._settings: dict[str, str] = {}
@@ -171,7 +181,11 @@ class ProcessStage(HomeGuild):
         """Start a bot process without waiting for anything."""
         self._settings = settings
         self._bot = await BotProcess.start(
-            self.environment(**settings), self.directory / "bot.log", *arguments, cold=self.cold
+            self.environment(**settings),
+            self.directory / "bot.log",
+            *arguments,
+            cold=self.cold,
+            haste=self.haste,
         )
         return self._bot
 

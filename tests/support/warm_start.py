@@ -3,6 +3,8 @@
 A starter (this file as a program) forks each process, and the fork runs the program as its main module. It is a real
 process with its own id, environment, output and signals. Each test worker has one starter, which ends with the
 worker. Tests of the start itself use a new Python instead.
+
+A started bot may live faster, so that tests need not wait for its intervals: see `hasten`.
 """
 
 from __future__ import annotations
@@ -82,9 +84,11 @@ class Starter:
         arguments: Sequence[str],
         environment: Mapping[str, str],
         log: Path,
+        haste: float = 1.0,
     ) -> WarmProcess:
         """Fork a process that runs the program. Its output is added to `log`.
 
+        `haste`: seconds that pass on its clock in each second.
         Raises: AssertionError, if the starter has died or is too slow.
         """
         log.touch()  # tests may read it before the program writes
@@ -92,6 +96,7 @@ class Starter:
             "command": [str(program), *arguments],
             "environment": dict(environment),
             "log": str(log),
+            "haste": haste,
         }
         self._socket.setblocking(True)
         self._socket.sendall(json.dumps(wanted).encode() + b"\n")
@@ -169,7 +174,30 @@ def serve(client: socket.socket) -> dict[str, Any] | None:
                 client.sendall(json.dumps(["ended", ended[0], code]).encode() + b"\n")
 
 
-def become(command: list[str], environment: Mapping[str, str], log: str) -> None:
+def hasten(haste: float) -> None:
+    """Let time pass faster for core/clock.py and the watch's loop. The time of day stays that of other processes."""
+    from discord.ext import tasks  # noqa: PLC0415  # only in the starter
+
+    from core.clock import Clock  # noqa: PLC0415  # only in the starter
+
+    began, change_interval = time.monotonic(), tasks.Loop.change_interval
+
+    async def sleep(_: Clock, seconds: float) -> None:
+        await asyncio.sleep(seconds / haste)
+
+    def change_interval_of(loop: tasks.Loop[Any], *, seconds: float = 0, **given: Any) -> None:
+        change_interval(loop, seconds=seconds / haste, **given)
+
+    replaced: list[tuple[type, str, object]] = [
+        (Clock, "monotonic", lambda _: began + (time.monotonic() - began) * haste),
+        (Clock, "sleep", sleep),
+        (tasks.Loop, "change_interval", change_interval_of),
+    ]
+    for owner, name, made in replaced:
+        setattr(owner, name, made)
+
+
+def become(command: list[str], environment: Mapping[str, str], log: str, haste: float) -> None:
     """Run the program in this forked process, as `python program …` would."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -180,6 +208,8 @@ def become(command: list[str], environment: Mapping[str, str], log: str) -> None
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
+    if haste != 1.0:
+        hasten(haste)
     sys.argv = command
     runpy.run_path(command[0], run_name="__main__")
 

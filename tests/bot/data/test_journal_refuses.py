@@ -56,8 +56,14 @@ def test_every_change_is_among_them() -> None:
 
 
 @contextlib.contextmanager
-def locked(_journal: SqliteJournal, path: Path, begin: str) -> Iterator[str]:
-    """Hold the lock with another connection's transaction."""
+def locked(journal: SqliteJournal, path: Path, begin: str, *, patient: bool = False) -> Iterator[str]:
+    """Hold the lock with another connection's transaction.
+
+    `patient`: let the journal wait `BUSY_SECONDS` for it, as usual, instead of 10 ms.
+    """
+    if not patient:
+        with journal._file.transaction("BEGIN") as db:
+            db.execute("PRAGMA busy_timeout = 10")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute(begin)
     try:
@@ -220,7 +226,7 @@ async def test_no_change_is_made_and_the_person_is_told_why(small: Stage, pve: P
 async def test_a_lock_delays_nobody_for_long(scene: Stage) -> None:
     """The whole journal is written on the event loop, which waits `BUSY_SECONDS` for each lock."""
     path = scene.directory / "journal.db"
-    with locked(scene.bot.journal, path, "BEGIN IMMEDIATE"):
+    with locked(scene.bot.journal, path, "BEGIN IMMEDIATE", patient=True):
         began = time.monotonic()
         one = await scene.say(scene.emma, "start", vmid=104)
         alone = time.monotonic() - began
