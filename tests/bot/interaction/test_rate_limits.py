@@ -13,6 +13,8 @@ from tests.support.stage import Stage, post_of
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
 LONG = 65.0
+IN_VAIN = 3.0
+"""Seconds until Discord gives up on a first answer."""
 OLD_EDITS = "Maximum number of edits to messages older than 1 hour reached. Try again later"
 
 
@@ -215,6 +217,7 @@ async def test_an_outcome_that_hits_a_limit_that_is_no_429_is_shown_whole(scene:
 
 async def test_a_limited_first_answer_is_shown_in_the_channel(scene: Stage) -> None:
     """Discord accepts no first answer after three seconds, so waiting for it would be useless."""
+    scene.server.ack_limit = IN_VAIN
     limit(scene, "POST", "/callback", 10)
     reply = asyncio.create_task(scene.say(scene.emma, "info", vmid=101))
     await scene.until(lambda: scene.server.messages(scene.channel), "the answer")
@@ -223,6 +226,7 @@ async def test_a_limited_first_answer_is_shown_in_the_channel(scene: Stage) -> N
 
 
 async def test_a_change_is_not_begun_while_its_answer_is_limited(scene: Stage) -> None:
+    scene.server.ack_limit = IN_VAIN
     limit(scene, "POST", "/callback", 10)
     await scene.say(scene.akiko, "start", vmid=104)
     assert not scene.changes()
