@@ -18,6 +18,8 @@ from proxmoxer import ProxmoxAPI
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
+RESTING = re.compile("^(Action completed|Preview ready)$")
+"""What the page's status says while no action is under way."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 pytestmark = pytest.mark.xdist_group("page")
@@ -152,7 +154,7 @@ class Visitor:
     def become(self, name: str) -> None:
         """Choose another viewer, and wait until the page has replaced its messages and typed text."""
         self.page.locator("#viewer-picker").select_option(label=name)
-        expect(self.page.locator("#action-status")).to_have_text("Action completed")
+        expect(self.page.locator("#action-status")).to_have_text(RESTING)
         expect(self.page.locator("#viewer-picker option:checked")).to_have_text(name)
 
 

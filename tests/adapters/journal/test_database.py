@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import random
 import sqlite3
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -486,24 +488,61 @@ def test_a_close_that_fails_loses_nothing(tmp_path: Path) -> None:
 
 # --- kill -9 ---
 
-# Makes one directory per step, forks, and kills the child with SIGKILL at that step: before a statement, or within
-# one (SQLite calls the progress handler between its instructions). Ends with the first child that comes through.
+# Rehearses the write once, to learn what the files contain at each step: before a statement, or within one (SQLite
+# calls the progress handler between its instructions). Then forks children, each in a directory of its own, and kills
+# one with SIGKILL at every step that finds other files than the step before: a death in between leaves the same files.
+# The last child comes through. Prints the steps.
 DIE_AT_EACH_STEP = """
-import os, shutil, signal, sqlite3, sys
+import json, os, shutil, signal, sqlite3, sys
 from pathlib import Path
 from tests.adapters.journal.test_database import WRITES, batch, made
 
 root, scenario = Path(sys.argv[1]), sys.argv[2]
 connect = sqlite3.connect
 
-def deadly(db, state):
-    def count(*_):
-        state[0] -= 1
-        if state[0] < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-    db.set_trace_callback(count)
-    db.set_progress_handler(count, 8 if scenario == "first start" else 1)  # of which there are thousands
+def stepwise(db, on_step):
+    db.set_trace_callback(on_step)
+    db.set_progress_handler(on_step, 8 if scenario == "first start" else 1)  # of which there are thousands
     return db
+
+def write(here, on_step):
+    journal = made(here)
+    if scenario in ("start", "first start"):
+        sqlite3.connect = lambda *given, **more: stepwise(connect(*given, **more), on_step)
+        journal.open()
+    else:
+        journal.open()
+        stepwise(journal._file._db, on_step)
+        WRITES[scenario](journal)
+    os._exit(0)
+
+def rehearse(here):
+    last, step, changed = None, 0, root / "changed"
+    def compare(*_):
+        nonlocal last, step
+        files = {path.name: path.read_bytes() for path in here.iterdir()}
+        if files != last:
+            with changed.open("a") as out:
+                out.write(f"{step}\\n")
+        last, step = files, step + 1
+        (root / "steps").write_text(str(step))
+    write(here, compare)
+
+def die(here, left):
+    def count(*_):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+    write(here, count)
+
+def status_of(name, work, *more):
+    here = root / name
+    shutil.copytree(ready, here)
+    child = os.fork()
+    if child == 0:
+        work(here, *more)
+    return os.waitpid(child, 0)[1]
 
 ready = root / "ready"
 ready.mkdir()
@@ -513,32 +552,20 @@ if scenario != "first start":
     journal.commit(batch(1))
     journal.commit(batch(2))
     journal.close()
-for step in range(10_000):
-    here = root / str(step)
-    shutil.copytree(ready, here)
-    child = os.fork()
-    if child == 0:
-        journal, state = made(here), [step]
-        if scenario in ("start", "first start"):
-            sqlite3.connect = lambda *given, **more: deadly(connect(*given, **more), state)
-            journal.open()
-        else:
-            journal.open()
-            deadly(journal._file._db, state)
-            WRITES[scenario](journal)
-        os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    if status == 0:
-        break
-    assert os.WTERMSIG(status) == signal.SIGKILL
-print(step)
+assert status_of("rehearsal", rehearse) == 0
+end = int((root / "steps").read_text())
+steps = [*map(int, (root / "changed").read_text().split()), end]
+for step in steps:
+    status = status_of(str(step), die, step)
+    assert status == (0 if step == end else signal.SIGKILL), (step, status)
+print(json.dumps(steps))
 """
 
 
 @pytest.mark.parametrize("scenario", ["first start", "start", "commit", "trying", "prune", "audit"])
 def test_kill_9_at_every_step(tmp_path: Path, scenario: str) -> None:
-    steps = int(run(DIE_AT_EACH_STEP, tmp_path, scenario))
-    assert steps >= 3
+    steps: list[int] = json.loads(run(DIE_AT_EACH_STEP, tmp_path, scenario))
+    assert steps[-1] >= 3
     with opened(tmp_path / "ready") as journal:
         before = content(journal)
         if scenario in WRITES:
@@ -546,15 +573,8 @@ def test_kill_9_at_every_step(tmp_path: Path, scenario: str) -> None:
             WRITES[scenario](journal)
         after = content(journal)
     done: list[bool] = []
-    seen: dict[str, bytes] = {}
-    for step in range(steps + 1):
-        here = tmp_path / str(step)
-        left = {path.name: path.read_bytes() for path in here.iterdir()}
-        if done and left == seen:  # nothing was written since the last death, nor is read otherwise
-            done.append(done[-1])
-            continue
-        seen = left
-        with opened(here) as journal:
+    for step in steps:
+        with opened(tmp_path / str(step)) as journal:
             found = content(journal)
             assert found in (before, after), step
             done.append(found == after)
@@ -564,7 +584,7 @@ def test_kill_9_at_every_step(tmp_path: Path, scenario: str) -> None:
         done
     )  # once it is stored it stays: the last steps are those of a COMMIT that is on the disk
     assert done[-1]
-    assert before == after or not done[steps // 2]
+    assert before == after or not done[bisect_right(steps, steps[-1] // 2) - 1]
 
 
 WORK_FOR_EVER = """
