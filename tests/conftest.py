@@ -1,4 +1,4 @@
-"""Configure all tests: Hypothesis without deadlines, and text snapshots.
+"""Configure all tests: Hypothesis without deadlines, text snapshots, and which tests share a worker.
 
 `pytest --update-snapshots` rewrites the files in tests/snapshots/. Read the difference before keeping it.
 """
@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
+LONG_FIRST = ("tests/long_runs/", "tests/bot/access/test_table.py")
+"""The longest tests. They start first, so that no worker is left alone with one at the end."""
 
 settings.register_profile(
     "bot",
@@ -23,6 +25,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-snapshots", action="store_true", help="write tests/snapshots/ anew instead of comparing"
     )
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let one worker run the tests of the bot as a process, and another those of its connection.
+
+    They wait more than they compute, so that the other workers keep the cores busy meanwhile. The processes are
+    forked from one starter in each worker (tests/support/warm_start.py).
+    """
+    if "/process/test_process.py" in item.nodeid:
+        item.add_marker(pytest.mark.xdist_group("process"))
+    elif "/process/" in item.nodeid or "stage" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.xdist_group("connection"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG_FIRST))
 
 
 @pytest.fixture
