@@ -34,7 +34,7 @@ class DemoProcess:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "playground"],
                 cwd=tree,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
