@@ -1,4 +1,4 @@
-"""Build the services from the settings, and connect them with each other."""
+"""Build the services and the sites from the settings, and connect them with each other."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from monitor_store import MonitorStore
 from proxmox_client import Endpoint, ProxmoxClient
 from ui.formatting import WARNING
 from ui.i18n import Text, Texts
-from ui.interaction.context import Services
+from ui.interaction.context import Services, Site, Sites
 from ui.interaction.open_questions import Questions
 from ui.messages.startup import list_edited
 
@@ -49,18 +49,54 @@ _log = logging.getLogger(__name__)
 class Resources:
     """The objects that the bot itself opens and closes. `connected`: whether Discord's gateway is connected."""
 
-    store: MonitorStore
-    read_only_file: ReadOnlyFile
     journal: SqliteJournal
-    channel: AlertChannel
     audit_channel: AuditChannel | None
     notifier: OutcomeNotifier
     heartbeat: Heartbeat
     connected: Callable[[], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class SiteResources:
+    """The files and the alert channel of one site."""
+
+    store: MonitorStore
+    read_only_file: ReadOnlyFile
+    journal: SqliteJournal
+    channel: AlertChannel
+
+
 def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Resources) -> Services:
-    """Build everything between Discord and Proxmox. Nothing is opened or read."""
+    """Build what all sites share. Nothing is opened or read."""
+    audit = AuditTrail(resources.journal, clock)
+    audit_delivery = AuditDelivery(resources.journal, resources.audit_channel, clock)
+    audit.subscribe(audit_delivery.wake)
+    return Services(
+        sites=Sites(),
+        change_limit=ChangeLimit(clock, settings.changes_per_minute),
+        rate_limiter=RateLimiter(clock),
+        people_cache=PeopleReader(resources.journal, clock),
+        journal=resources.journal,
+        heartbeat=resources.heartbeat,
+        connected=resources.connected,
+        audit=audit,
+        audit_delivery=audit_delivery,
+        clock=clock,
+        texts=texts,
+        questions=Questions(),
+        press=on_button_press,
+        guild_id=settings.guild_id,
+        category_id=settings.allowed_category_id,
+        timezone=settings.timezone,
+        poll_seconds=settings.monitor_interval_seconds,
+    )
+
+
+def add_site(
+    services: Services, settings: Settings, resources: SiteResources, notifier: OutcomeNotifier
+) -> Site:
+    """Build everything between Discord and one cluster, and add it to the sites. Nothing is opened or read."""
+    clock = services.clock
     endpoint = Endpoint(
         host=settings.proxmox_host,
         port=settings.proxmox_port,
@@ -83,11 +119,10 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
     cluster_cache, expected, audit = (
         ClusterCache(watching, clock),  # one read serves everybody, with at most two requests at once
         ExpectedStops(clock),
-        AuditTrail(resources.journal, clock),
+        services.audit,
     )
-    authorizer, limit = (
-        Authorizer(rules, cluster_cache, ReadOnlySwitch(resources.journal, clock, resources.read_only_file)),
-        ChangeLimit(clock, settings.changes_per_minute),
+    authorizer = Authorizer(
+        rules, cluster_cache, ReadOnlySwitch(resources.journal, clock, resources.read_only_file)
     )
     planner = Planner(proxmox, cluster_cache, clock, authorizer, settings.node_name)
     quiet = settings.quiet_hours
@@ -103,42 +138,32 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
         lambda unix: quiet is not None and quiet.holds(minute_of_day(settings.timezone, unix)),
     )
     changes_planner = Planner(changing, cluster_cache, clock, authorizer, settings.node_name)
-    executor = Executor(changing, cluster_cache, clock, changes_planner, audit, expected, limit)
-    recovery = ActionRecovery(
-        changing, clock, resources.journal, audit, expected, resources.notifier, executor.is_busy
+    executor = Executor(
+        changing, cluster_cache, clock, changes_planner, audit, expected, services.change_limit
     )
+    recovery = ActionRecovery(changing, clock, resources.journal, audit, expected, notifier, executor.is_busy)
     executor.subscribe_unknown(recovery.recover)
     recovery.subscribe_deleted(watch.on_guest_deleted)
-    audit_delivery = AuditDelivery(resources.journal, resources.audit_channel, clock)
-    audit.subscribe(audit_delivery.wake)
     watch.subscribe_messages(lambda ids: alert_delivery.on_stored(*ids))
-    watch.subscribe_edits(partial(_post_edit_notice, watch, texts.public))
-    return Services(
+    watch.subscribe_edits(partial(_post_edit_notice, watch, services.texts.public))
+    site = Site(
+        name="",
+        services=services,
         authorizer=authorizer,
-        change_limit=limit,
-        rate_limiter=RateLimiter(clock),
         proxmox=proxmox,
         cluster_cache=cluster_cache,
         snapshot_cache=SnapshotCache(proxmox, clock),
         inspector=Inspector(proxmox, planner),
-        people_cache=PeopleReader(resources.journal, clock),
         planner=planner,
         executor=executor,
         watch=watch,
         journal=resources.journal,
         alert_delivery=alert_delivery,
-        heartbeat=resources.heartbeat,
-        connected=resources.connected,
         audit=audit,
-        audit_delivery=audit_delivery,
         action_recovery=recovery,
-        clock=clock,
-        texts=texts,
-        questions=Questions(),
-        press=on_button_press,
-        timezone=settings.timezone,
-        poll_seconds=settings.monitor_interval_seconds,
     )
+    services.sites.add(site)
+    return site
 
 
 def _post_edit_notice(watch: Watch, t: Text, name: str) -> None:

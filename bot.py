@@ -42,11 +42,11 @@ from adapters.heartbeat import Heartbeat
 from adapters.journal.store import SqliteJournal
 from adapters.logging_setup import set_up_logging
 from adapters.settings.load import Settings, SettingsError, load
-from bootstrap import Resources, build_services
+from bootstrap import Resources, SiteResources, add_site, build_services
 from cogs.access import Access
 from cogs.audit import Audit
 from cogs.general import General
-from cogs.monitor import Monitor
+from cogs.monitor import Monitor, WatchLoop
 from cogs.power import Power
 from cogs.snapshot import Snapshots
 from core.clock import Clock
@@ -76,6 +76,7 @@ from ui.interaction.incoming import GatewayGuard, answer_unreadable_press
 from ui.messages.faults import config_report
 from ui.messages.startup import open_to_all
 from ui.watch.alert_channel import DiscordAlertChannel
+from ui.watch.reports import Pulse, WatchReports
 
 HERE = Path(__file__).resolve().parent
 FAREWELL_SECONDS = 3.0
@@ -117,21 +118,21 @@ class ProxmoxBot(commands.Bot):
         audits = settings.audit_channel_id
         audit_channel = DiscordAuditChannel(self, audits, texts.public) if audits else None
         notifier = DiscordOutcomeNotifier(self, texts.public, clock)
-        resources = Resources(
-            self.store,
-            ReadOnlyFile(settings.data_dir / READ_ONLY_NAME),
-            self.journal,
-            channel,
-            audit_channel,
-            notifier,
-            self.heartbeat,
-            lambda: self.connected,
-        )
+        resources = Resources(self.journal, audit_channel, notifier, self.heartbeat, lambda: self.connected)
         self.services = build_services(settings, clock, texts, resources)
-        self.monitor = Monitor(self.services, channel.send_line)
+        read_only_file = ReadOnlyFile(settings.data_dir / READ_ONLY_NAME)
+        site = add_site(
+            self.services,
+            settings,
+            SiteResources(self.store, read_only_file, self.journal, channel),
+            notifier,
+        )
+        pulse = Pulse(self.heartbeat, {site.name})
+        reports = WatchReports(site, channel.send_line, leads=True)
+        self.monitor = Monitor(self.services, [WatchLoop(site, reports, pulse)])
         self.audit = Audit(self.services)
         GatewayGuard(self, texts).guard()
-        self._check = StartCheck(self, self.services, required_setup(settings))
+        self._check = StartCheck(self, site, required_setup(settings))
         self.connected = False
         """Whether the gateway is connected now."""
         self._ending = asyncio.Event()
@@ -162,7 +163,7 @@ class ProxmoxBot(commands.Bot):
         t, directory = self.services.texts.public, self._settings.data_dir
         with start_failures(t, directory):
             self._lock = lock_data_dir(directory)
-            read_data_dir(self.services, self.journal, self.store, self._settings.monitor_vm_ids)
+            read_data_dir(self.services.sites.only, self.journal, self.store, self._settings.monitor_vm_ids)
 
     async def _begin(self) -> None:
         """Add the cogs. They start the background work, above all the watch, without waiting for Discord."""
@@ -182,7 +183,8 @@ class ProxmoxBot(commands.Bot):
 
     async def setup_hook(self) -> None:
         """Send waiting messages after the log-in, even while the gateway is not connected."""
-        self.services.alert_delivery.wake()
+        for site in self.services.sites:
+            site.alert_delivery.wake()
         self.services.audit_delivery.on_reconnect()
 
     async def _register(self) -> None:
@@ -190,7 +192,8 @@ class ProxmoxBot(commands.Bot):
 
     async def on_ready(self) -> None:
         self._check.recheck()
-        self.services.alert_delivery.wake()
+        for site in self.services.sites:
+            site.alert_delivery.wake()
         self.services.audit_delivery.on_reconnect()
 
     async def on_connect(self) -> None:
@@ -201,7 +204,8 @@ class ProxmoxBot(commands.Bot):
         self.connected = True
         _log.info("the connection to Discord is back")
         self._check.recheck()
-        self.services.alert_delivery.wake()
+        for site in self.services.sites:
+            site.alert_delivery.wake()
         self.services.audit_delivery.on_reconnect()
 
     async def on_disconnect(self) -> None:
@@ -219,7 +223,7 @@ class ProxmoxBot(commands.Bot):
         last_words: set[asyncio.Future[None]] = set()
         if not self.is_closed():
             replies = list(self.services.open_replies)
-            await self.services.executor.stop()
+            await asyncio.gather(*(site.executor.stop() for site in self.services.sites))
             farewells = [reply.say_farewell() for reply in replies]
             farewells += [close_questions(self.services), self.monitor.finish()]
             farewells.append(self.audit.finish())
@@ -242,7 +246,8 @@ class ProxmoxBot(commands.Bot):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 await asyncio.gather(*last_words, return_exceptions=True)
-        self.services.audit.finish()
+        for trail in self.services.trails:
+            trail.finish()
         self.journal.close()
         if self._lock is not None:
             self._lock.release()
@@ -271,7 +276,8 @@ async def serve(settings: Settings) -> int:
     except (StartFailed, DiscordRefused) as error:
         return _fail(str(error))
     finally:
-        bot.services.proxmox.close()
+        for site in bot.services.sites:
+            site.proxmox.close()
     return 0
 
 

@@ -10,7 +10,7 @@ from ui.access.view import access_card
 from ui.cards import card
 from ui.formatting import OK, READ_ONLY, WARNING, Colour
 from ui.interaction.attempt import record_attempt
-from ui.interaction.context import Interaction, Services
+from ui.interaction.context import Interaction, Services, site_of
 from ui.interaction.options import VMID, GuestId, cluster_for_completion, complete_operations
 from ui.interaction.reply import Reply
 from ui.messages.errors import read_only_line
@@ -37,23 +37,24 @@ class Access(commands.Cog):
     ) -> None:
         services = self._services
         async with Reply(services, interaction, private=True) as reply:
+            site = site_of(interaction)
             with record_attempt(interaction, Operation.ACCESS, vmid, action) as attempt:
                 wanted = operation_named(services.texts, action) if action.strip() else None
                 guest = None
                 if vmid is not None:
                     age = (
-                        0.0 if services.authorizer.has_hidden_guests(attempt.actor) else FRESH_SECONDS
+                        0.0 if site.authorizer.has_hidden_guests(attempt.actor) else FRESH_SECONDS
                     )  # as fresh as for the access decision about a change
-                    guest = await services.planner.finder.locate(vmid, attempt.check, max_age=age)
-                    guest = await services.planner.with_protection(guest)
-                cluster = await cluster_for_completion(services)
-                view = access_card(reply.t, services.authorizer, attempt.actor, guest, wanted, cluster)
+                    guest = await site.planner.finder.locate(vmid, attempt.check, max_age=age)
+                    guest = await site.planner.with_protection(guest)
+                cluster = await cluster_for_completion(site)
+                view = access_card(reply.t, site.authorizer, attempt.actor, guest, wanted, cluster)
                 await reply.show(view)
 
     @readonly.command(name="on", description=locale_str("Turn read-only mode on: guests cannot be changed"))
     async def turn_on(self, interaction: Interaction) -> None:
-        services, switch = self._services, self._services.authorizer.read_only
-        async with Reply(services, interaction) as reply:
+        switch = site_of(interaction).authorizer.read_only
+        async with Reply(self._services, interaction) as reply:
             with record_attempt(interaction, Operation.READONLY_ON) as attempt:
                 attempt.authorize(whole=True)
                 attempt.start(even_unrecorded=True)  # the switch must work even if the disk is full
@@ -72,8 +73,8 @@ class Access(commands.Cog):
 
     @readonly.command(name="off", description=locale_str("Turn read-only mode off"))
     async def turn_off(self, interaction: Interaction) -> None:
-        services, switch = self._services, self._services.authorizer.read_only
-        async with Reply(services, interaction) as reply:
+        switch = site_of(interaction).authorizer.read_only
+        async with Reply(self._services, interaction) as reply:
             with record_attempt(interaction, Operation.READONLY_OFF) as attempt:
                 attempt.authorize(whole=True)
                 attempt.start()

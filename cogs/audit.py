@@ -28,20 +28,25 @@ class Audit(commands.Cog):
     async def cog_load(self) -> None:
         self._delivery = asyncio.create_task(self._services.audit_delivery.run(), name="audit")
         self._aside = [
-            asyncio.create_task(self._services.action_recovery.run(), name="cut off"),
+            *(
+                asyncio.create_task(site.action_recovery.run(), name="cut off")
+                for site in self._services.sites
+            ),
             asyncio.create_task(self._counts(), name="audit counts"),
         ]
 
     async def cog_unload(self) -> None:
         for task in filter(None, (self._delivery, *self._aside)):
             task.cancel()
-        self._services.action_recovery.stop()
+        for site in self._services.sites:
+            site.action_recovery.stop()
 
     async def _counts(self) -> None:
         """Write the counts of repeated requests to the trail once their minute is over."""
         while True:
             await asyncio.sleep(COUNTS_EVERY)
-            self._services.audit.write_late()
+            for trail in self._services.trails:
+                trail.write_late()
 
     async def finish(self) -> None:
         """Try once more to post the waiting lines before the bot ends."""

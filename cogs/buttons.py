@@ -22,7 +22,7 @@ from ui.guests.lists import Filters, show_guests
 from ui.i18n import Text
 from ui.interaction.attempt import Attempt, recording
 from ui.interaction.buttons import ALERT, AUDIT, GUEST, HISTORY, MUTES, PAGE, QUESTION, guest_of
-from ui.interaction.context import Interaction, Services, services_of
+from ui.interaction.context import Interaction, Services, services_of, site_of
 from ui.interaction.gate import rate_limit_refusal, refusal_of, reply_privately, run_guarded
 from ui.interaction.reply import Reply
 from ui.watch.access import authorize_incident
@@ -35,18 +35,18 @@ async def _guest(interaction: Interaction, match: re.Match[str], attempt: Attemp
     async with Reply(services, interaction) as reply:
         if match["read"]:
             with recording(attempt, ""):
-                await show_panel(services, reply, int(match["read"]))
+                await show_panel(attempt.site, reply, int(match["read"]))
             return
         order = Order(
             Operation(match["action"]), int(match["vmid"]), attempt.actor, fingerprint=match["fingerprint"]
         )
-        await act_on_panel(services, reply, order)
+        await act_on_panel(attempt.site, reply, order)
 
 
 async def _alert(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     """Handle an alert's button. Only the delivery edits the alert, after the watch has stored the answer."""
     services, what = services_of(interaction), match["what"]
-    incident = services.journal.incident(int(match["incident"]))
+    incident = attempt.site.journal.incident(int(match["incident"]))
     if incident is None:
         raise IncidentOver
     attempt.vmid, attempt.detail = guest_of(incident), incident.subject
@@ -54,14 +54,14 @@ async def _alert(interaction: Interaction, match: re.Match[str], attempt: Attemp
         vmid = _vmid_of(incident)
         async with Reply(services, interaction, private=True, anew=True) as reply:
             with recording(attempt):
-                await show_panel(services, reply, vmid)
+                await show_panel(attempt.site, reply, vmid)
     elif what == "start":
         if incident.topic is not Topic.GUEST:
             raise IncidentOver
         async with Reply(services, interaction, anew=True) as reply:
             fact = incident.guests[0]
             order = Order(Operation.START, fact.vmid, attempt.actor, fingerprint=fact.fingerprint)
-            await act(services, reply, order)
+            await act(attempt.site, reply, order)
     else:
         async with Reply(services, interaction) as reply:
             detail = incident.subject if what == "ack" else f"{incident.subject} {MUTES[what]} s"
@@ -76,7 +76,7 @@ async def _alert(interaction: Interaction, match: re.Match[str], attempt: Attemp
 
 def _answered(interaction: Interaction, incident: Incident, what: str, t: Text) -> str:
     """Store an acknowledgement or a mute, and return the text to show."""
-    watch, user = services_of(interaction).watch, interaction.user
+    watch, user = site_of(interaction).watch, interaction.user
     if what != "ack":
         return muted_line(t, watch.mute_incident(incident.id, MUTES[what], user.display_name, user.id))
     first = watch.acknowledge(incident.id, user.display_name, user.id)
@@ -111,7 +111,7 @@ def _page_reply(services: Services, interaction: Interaction, attempt: Attempt) 
     """
     message = interaction.message
     own = message is None or message.flags.ephemeral
-    apart = services.authorizer.has_hidden_guests(attempt.actor) and not own
+    apart = attempt.site.authorizer.has_hidden_guests(attempt.actor) and not own
     return Reply(services, interaction, private=apart, anew=apart)
 
 
@@ -126,17 +126,17 @@ async def _page(interaction: Interaction, match: re.Match[str], attempt: Attempt
         if match["what"] == "list":
             filters = Filters(match["status"], match["kind"], match["node"])
             with recording(attempt, f"{filters.detail} {_page_label(match)}".strip()):
-                await show_guests(services, reply, filters, page)
+                await show_guests(attempt.site, reply, filters, page)
         else:
             with recording(attempt, _page_label(match)):
-                await show_watch_list(services, reply, page)
+                await show_watch_list(attempt.site, reply, page)
 
 
 async def _history(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     services, vmid = services_of(interaction), int(match["vmid"]) if match["vmid"] else None
     async with _page_reply(services, interaction, attempt) as reply:
         with recording(attempt, _page_label(match)):
-            await show_history(services, reply, vmid, int(match["page"]))
+            await show_history(attempt.site, reply, vmid, int(match["page"]))
 
 
 async def _audit(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
@@ -174,7 +174,7 @@ def _describe(attempt: Attempt, match: re.Match[str]) -> int | None:
     if number := found.get("vmid") or found.get("read"):
         return int(number)
     with contextlib.suppress(BotError):
-        incident = attempt.services.journal.incident(int(found["incident"])) if "incident" in found else None
+        incident = attempt.site.journal.incident(int(found["incident"])) if "incident" in found else None
         return guest_of(incident) if incident else None
     return None
 

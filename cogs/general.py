@@ -12,7 +12,7 @@ from ui.guests.act import show_panel
 from ui.guests.confirm import act_or_ask, ask_first
 from ui.guests.lists import Filters, show_guests
 from ui.interaction.attempt import record_attempt
-from ui.interaction.context import Interaction, Services, actor_of
+from ui.interaction.context import Interaction, Services, actor_of, site_of
 from ui.interaction.options import DRY_RUN, VMID, GuestId, complete_nodes
 from ui.interaction.reply import Reply
 
@@ -42,18 +42,17 @@ class General(commands.Cog):
     async def list_guests(
         self, interaction: Interaction, status: str = "", kind: str = "", node: str = ""
     ) -> None:
-        services = self._services
-        async with Reply(services, interaction) as reply:
+        async with Reply(self._services, interaction) as reply:
             filters = Filters(status, kind, node)
             with record_attempt(interaction, Operation.LIST, detail=filters.detail):
-                await show_guests(services, reply, filters)
+                await show_guests(site_of(interaction), reply, filters)
 
     @app_commands.command(description=locale_str("Show the state and controls of a guest"))
     @app_commands.describe(vmid=VMID)
     async def info(self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId()]) -> None:
         async with Reply(self._services, interaction) as reply:
             with record_attempt(interaction, Operation.INFO, vmid):
-                await show_panel(self._services, reply, vmid)
+                await show_panel(site_of(interaction), reply, vmid)
 
     @app_commands.command(description=locale_str("Create a guest by cloning a template"))
     @app_commands.describe(
@@ -72,7 +71,7 @@ class General(commands.Cog):
             Operation.CREATE, template_id, actor_of(interaction), name=name.strip(), new_vmid=new_vmid
         )
         async with Reply(self._services, interaction) as reply:
-            await act_or_ask(self._services, reply, order)
+            await act_or_ask(site_of(interaction), reply, order)
 
     @app_commands.command(description=locale_str("Change the cores or memory of a guest"))
     @app_commands.describe(
@@ -89,7 +88,7 @@ class General(commands.Cog):
     ) -> None:
         order = Order(Operation.RESIZE, vmid, actor_of(interaction), cores=cores, memory_mb=memory_mb)
         async with Reply(self._services, interaction) as reply:
-            await act_or_ask(self._services, reply, order)
+            await act_or_ask(site_of(interaction), reply, order)
 
     @app_commands.command(description=locale_str("Delete a guest permanently (asks for its name)"))
     @app_commands.describe(vmid=VMID, dry_run=DRY_RUN)
@@ -101,12 +100,12 @@ class General(commands.Cog):
     ) -> None:
         order = Order(Operation.DELETE, vmid, actor_of(interaction), dry_run=dry_run)
         async with Reply(self._services, interaction) as reply:
-            await ask_first(self._services, reply, order)
+            await ask_first(site_of(interaction), reply, order)
 
     @app_commands.command(description=locale_str("Show the commands of this bot"))
     async def help(self, interaction: Interaction) -> None:
         async with Reply(self._services, interaction, private=True) as reply:
             tree = interaction.client.tree  # type: ignore[attr-defined]  # the client is this bot
-            guild = discord.Object(self._services.authorizer.rules.guild_id)
+            guild = discord.Object(self._services.guild_id)
             with record_attempt(interaction, Operation.HELP):
                 await reply.show(help_card(reply.t, tree.get_commands(guild=guild)))

@@ -7,7 +7,7 @@ from discord.ext import commands
 from core.actions.order import Order
 from core.operations import Operation
 from ui.guests.confirm import act_or_ask, ask_first
-from ui.interaction.context import Interaction, Services, actor_of
+from ui.interaction.context import Interaction, Services, actor_of, site_of
 from ui.interaction.options import DRY_RUN, VMID, GuestId
 from ui.interaction.reply import Reply
 
@@ -20,12 +20,12 @@ class Power(commands.Cog):
 
     async def _act(self, interaction: Interaction, operation: Operation, vmid: int) -> None:
         async with Reply(self._services, interaction) as reply:
-            await act_or_ask(self._services, reply, Order(operation, vmid, actor_of(interaction)))
+            await act_or_ask(site_of(interaction), reply, Order(operation, vmid, actor_of(interaction)))
 
     async def _ask(self, interaction: Interaction, operation: Operation, vmid: int, *, dry_run: bool) -> None:
         order = Order(operation, vmid, actor_of(interaction), dry_run=dry_run)
         async with Reply(self._services, interaction) as reply:
-            await ask_first(self._services, reply, order)
+            await ask_first(site_of(interaction), reply, order)
 
     @app_commands.command(description=locale_str("Start a guest"))
     @app_commands.describe(vmid=VMID)

@@ -13,7 +13,7 @@ from ui.guests.act import act
 from ui.guests.confirm import ask_first
 from ui.guests.lists import snapshot_list_card
 from ui.interaction.attempt import record_attempt
-from ui.interaction.context import Interaction, Services, actor_of
+from ui.interaction.context import Interaction, Services, actor_of, site_of
 from ui.interaction.options import DRY_RUN, VMID, GuestId, complete_snapshots
 from ui.interaction.reply import Reply
 
@@ -52,7 +52,7 @@ class Snapshots(
             with_memory=with_memory,
         )
         async with Reply(self._services, interaction) as reply:
-            await act(self._services, reply, order)
+            await act(site_of(interaction), reply, order)
 
     def _signed(self, description: str, interaction: Interaction) -> str:
         """Add the person's name to the description, because Proxmox only shows the bot's API token."""
@@ -67,16 +67,15 @@ class Snapshots(
     async def list_snapshots(
         self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId()]
     ) -> None:
-        services = self._services
-        async with Reply(services, interaction) as reply:
+        async with Reply(self._services, interaction) as reply:
             with record_attempt(interaction, Operation.SNAPSHOT_LIST, vmid) as attempt:
-                work = services.planner.finder.run_on(
+                work = attempt.site.planner.finder.run_on(
                     vmid, lambda guest: self._listed(reply, guest), attempt.check
                 )
                 await reply.show(await work)
 
     async def _listed(self, reply: Reply, guest: Guest) -> ui.LayoutView:
-        return snapshot_list_card(reply.t, guest, await self._services.proxmox.snapshots(guest))
+        return snapshot_list_card(reply.t, guest, await site_of(reply.interaction).proxmox.snapshots(guest))
 
     @app_commands.command(description=locale_str("Roll back to a snapshot (asks for confirmation)"))
     @app_commands.describe(vmid=VMID, name=NAME, dry_run=DRY_RUN)
@@ -106,4 +105,4 @@ class Snapshots(
     ) -> None:
         order = Order(operation, vmid, actor_of(interaction), snapshot=name.strip(), dry_run=dry_run)
         async with Reply(self._services, interaction) as reply:
-            await ask_first(self._services, reply, order)
+            await ask_first(site_of(interaction), reply, order)

@@ -12,7 +12,7 @@ from core.errors import JournalFailed
 from monitor_store import LoadOutcome, LoadReport, MonitorStore, StoreError
 from ui.formatting import WARNING
 from ui.i18n import Text
-from ui.interaction.context import Services
+from ui.interaction.context import Site
 from ui.messages.faults import foreign_file_line, in_use_line, journal_error_line, store_error_line
 from ui.messages.startup import (
     journal_gone,
@@ -41,23 +41,21 @@ def start_failures(t: Text, directory: Path) -> Iterator[None]:
         raise StartFailed(failure_line(t, error, directory)) from error
 
 
-def read_data_dir(
-    services: Services, journal: SqliteJournal, store: MonitorStore, vm_ids: Sequence[int]
-) -> None:
+def read_data_dir(site: Site, journal: SqliteJournal, store: MonitorStore, vm_ids: Sequence[int]) -> None:
     """Read the locked data directory. Losses are reported in the alert channel.
 
     `vm_ids`: MONITOR_VM_IDS, for a first start.
     """
     opened = journal.open()
     loaded = store.load(vm_ids)
-    services.authorizer.read_only.load()
-    services.audit.close_cut_off()
-    services.watch.load(loaded.entries, loaded.states)
-    off = services.authorizer.read_only.refusal is not None
-    for text in data_loss_lines(services.texts.public, opened, loaded, off=off):
+    site.authorizer.read_only.load()
+    site.audit.close_cut_off()
+    site.watch.load(loaded.entries, loaded.states)
+    off = site.authorizer.read_only.refusal is not None
+    for text in data_loss_lines(site.services.texts.public, opened, loaded, off=off):
         _log.error("%s", text)
         with contextlib.suppress(JournalFailed):  # if it cannot be stored, it is in the log
-            services.watch.post_notice(f"{WARNING} {text}")
+            site.watch.post_notice(f"{WARNING} {text}")
 
 
 def failure_line(t: Text, error: Exception, directory: Path) -> str:

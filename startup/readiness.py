@@ -18,7 +18,7 @@ from core.guest import Cluster
 from core.proxmox_errors import HalfGone, NothingVisible
 from core.readiness import Finding, GuildView, RequiredSetup, check_discord, check_proxmox
 from ui.discord.guild import read_guild
-from ui.interaction.context import Services
+from ui.interaction.context import Site
 from ui.messages.readiness import finding_line, fixed_line, ready_line
 
 AGAIN_SECONDS = 60.0
@@ -48,8 +48,8 @@ def required_setup(settings: Settings) -> RequiredSetup:
 class StartCheck:
     """Check one bot until it is ready. `recheck` is called when Discord is connected, or back."""
 
-    def __init__(self, client: discord.Client, services: Services, wanted: RequiredSetup) -> None:
-        self._client, self._services, self._wanted = client, services, wanted
+    def __init__(self, client: discord.Client, site: Site, wanted: RequiredSetup) -> None:
+        self._client, self._site, self._services, self._wanted = client, site, site.services, wanted
         self._wake = asyncio.Event()
         self._logged: dict[str, Finding] = {}
         self._cluster: Cluster | BotError | None = None
@@ -71,11 +71,11 @@ class StartCheck:
             await sleep_until_set(self._services.clock, AGAIN_SECONDS, self._wake)
 
     async def _await_first_poll(self) -> None:
-        watch, waited = self._services.watch, 0.0
+        watch, waited = self._site.watch, 0.0
         while watch.last_read is None and watch.read_error is None and waited < FIRST_POLL_SECONDS:
             await asyncio.sleep(0.1)
             waited += 0.1
-        self._cluster = watch.read_error or self._services.cluster_cache.last
+        self._cluster = watch.read_error or self._site.cluster_cache.last
 
     async def _check(self) -> bool:
         """Check once, and return whether the bot is ready."""
@@ -101,11 +101,11 @@ class StartCheck:
         ):
             return last
         try:
-            self._cluster = found = await self._services.cluster_cache.read(max_age=0)
+            self._cluster = found = await self._site.cluster_cache.read(max_age=0)
         except BotError as error:
             self._cluster = error
             return error
-        doubt = self._services.watch.read_error
+        doubt = self._site.watch.read_error
         return doubt if isinstance(doubt, (NothingVisible, HalfGone)) else found
 
     def _log_findings(self, found: tuple[Finding, ...], *, whole: bool) -> None:

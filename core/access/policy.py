@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from core.errors import NotAllowed, NotHere, OnlySomeGuests, Refused
+from core.errors import NotAllowed, NotHere, OnlySomeGuests, ReadOnly, Refused
 from core.guest import Cluster, Guest, Kind, State
 from core.guest_errors import GuestNotFound
 from core.levels import Level, Reach
@@ -220,6 +220,21 @@ def decide(
     if level < needed:
         return NotAllowed(needed, level, protected=protected and level >= right.level)
     return read_only if right.changes else None
+
+
+def mildest(refusals: Iterable[Refused | None]) -> Refused | None:
+    """Return the refusal to show for something that may be done in one of several ways. None if one is allowed.
+
+    "Changes are switched off" comes before a missing level, and a higher level before a lower one.
+    """
+    found = tuple(refusals)
+    if None in found:
+        return None
+
+    def rank(refusal: Refused | None) -> tuple[bool, Level]:
+        return isinstance(refusal, ReadOnly), refusal.level if isinstance(refusal, NotAllowed) else Level.NONE
+
+    return max(found, key=rank, default=None)
 
 
 def depends_on_list(rules: AccessRules, actor: Actor, operation: Operation, vmid: int) -> bool:

@@ -377,7 +377,7 @@ class LeakTrial:
         Everybody in its channel who may press its buttons reads them.
         """
         kind, *rest = custom_id.split(":")
-        incident = self.scene.services.journal.incident(int(rest[1])) if kind == "a1" else None
+        incident = self.scene.site.journal.incident(int(rest[1])) if kind == "a1" else None
         return f" of {[fact.vmid for fact in incident.guests]}" if incident else ""
 
     def forged(self, *, alert: bool) -> str:
@@ -386,9 +386,9 @@ class LeakTrial:
         An alert is a text message. Discord itself would refuse the other kinds on it.
         """
         chance, vmid = self.chance, self.vmid()
-        known = self.scene.services.cluster_cache.find(vmid)
+        known = self.scene.site.cluster_cache.find(vmid)
         fingerprint = known.fingerprint if known else "00000000"
-        incidents = self.scene.services.journal.history(None, 0, 20)[0]
+        incidents = self.scene.site.journal.history(None, 0, 20)[0]
         incident = chance.choice([each.id for each in incidents] or [1])
         nonce = chance.choice([*self.scene.services.questions._open, "0123456789abcdef"])
         alerts = (
@@ -484,7 +484,7 @@ class LeakTrial:
         work, kind = ("shutdown", "vz" if guest in self.pve.cts else "qm")
         if guest.status != "running":
             work = "start"
-        if self.scene.services.cluster_cache.find(guest.vmid) is None:
+        if self.scene.site.cluster_cache.find(guest.vmid) is None:
             return
         plan = self.pve.next_task(f"{kind}{work}", vmid=guest.vmid, hold=True)
         before = working_tasks()

@@ -85,7 +85,7 @@ async def test_the_first_poll_waits_for_the_directory(bare_scene: Stage) -> None
     assert scene.sent() == []
     (scene.directory / "journal.db").rmdir()
     await scene.start_bot()
-    assert scene.services.journal.run == 1
+    assert scene.site.journal.run == 1
 
 
 async def test_two_bots_cannot_share_a_directory(scene: Stage) -> None:

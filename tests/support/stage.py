@@ -34,7 +34,7 @@ from playground.pve.server import Pve
 from tests.support.home_guild import HomeGuild
 from tests.support.stage_clock import StageClock
 from ui.i18n import Text
-from ui.interaction.context import Services
+from ui.interaction.context import Services, Site
 from ui.messages.errors import error_sentence
 
 T = TypeVar("T")
@@ -95,6 +95,10 @@ class Stage(HomeGuild):
     def services(self) -> Services:
         return self.bot.services
 
+    @property
+    def site(self) -> Site:
+        return self.services.sites.only
+
     def environment(self) -> dict[str, str]:
         """Return the bot's whole configuration."""
         return {
@@ -135,7 +139,7 @@ class Stage(HomeGuild):
             if self._running.done():
                 self._running.result()
             raise
-        await self.until(lambda: self.services.watch.last_read or self.services.watch.read_error)
+        await self.until(lambda: self.site.watch.last_read or self.site.watch.read_error)
 
     async def stop_bot(self) -> None:
         if self._bot is not None and self._running is not None:
@@ -267,7 +271,7 @@ class Stage(HomeGuild):
         """
         for _ in range(times):
             self.clock.skip(later)
-            await self.seen_through(self.bot.monitor._poll_once())
+            await self.seen_through(self.bot.monitor.loops[0].poll_once())
 
     def kill_token(self, reply: PressResult) -> None:
         """Make Discord reject the token of this press, as it does after fifteen minutes."""
@@ -283,7 +287,7 @@ class Stage(HomeGuild):
 
     async def delivered(self) -> None:
         """Wait until every alert is posted and up to date."""
-        journal = self.services.journal
+        journal = self.site.journal
         await self.until(lambda: not (journal.to_post() or journal.to_edit()), "all alerts sent")
 
     def alerts_told(self) -> list[str]:
@@ -314,7 +318,7 @@ class Stage(HomeGuild):
 
     def fingerprint(self, vmid: int) -> str:
         """Return the fingerprint that ends the custom_ids of this guest's buttons."""
-        guest = self.services.cluster_cache.find(vmid)
+        guest = self.site.cluster_cache.find(vmid)
         assert guest is not None
         return guest.fingerprint
 

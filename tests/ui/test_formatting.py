@@ -82,7 +82,7 @@ from ui.guests.panel import guest_buttons, guest_panel
 from ui.guests.plan import plan_parts, title_of_form, yes_label
 from ui.i18n import Language, Text, Texts
 from ui.interaction.buttons import GUEST, question_buttons
-from ui.interaction.context import Services
+from ui.interaction.context import Services, Site, Sites
 from ui.interaction.open_questions import Question, Questions
 from ui.interaction.reply import Reply
 from ui.messages.errors import error_sentence
@@ -496,37 +496,48 @@ def listed(t: Text, watch: Watch, *rest: Any) -> ui.LayoutView:
     return watch_list_card(t, watch, watch.entries, *rest)
 
 
-def services(language: Language = "ja") -> Services:
+def site(language: Language = "ja") -> Site:
     """Build everything that a card may need, over an empty cluster. Nothing runs."""
     world, texts = FakeWorld(), Texts(language)
-    return Services(
-        authorizer=world.authorizer,
+    services = Services(
+        sites=Sites(),
         change_limit=ChangeLimit(world.clock, 0),
         rate_limiter=RateLimiter(world.clock),
+        people_cache=PeopleReader(JOURNAL, world.clock),
+        journal=JOURNAL,
+        heartbeat=Heartbeat(None),
+        connected=lambda: True,
+        audit=world.ledger,
+        audit_delivery=AuditDelivery(JOURNAL, None, world.clock),
+        clock=world.clock,
+        texts=texts,
+        questions=Questions(),
+        press=on_button_press,
+        guild_id=1,
+        category_id=2,
+        timezone=ZoneInfo("Asia/Tokyo"),
+        poll_seconds=60.0,
+    )
+    made = Site(
+        name="",
+        services=services,
+        authorizer=world.authorizer,
         proxmox=world.proxmox,
         cluster_cache=world.cluster_cache,
         snapshot_cache=SnapshotCache(world.proxmox, world.clock),
-        people_cache=PeopleReader(JOURNAL, world.clock),
         inspector=Inspector(world.proxmox, world.planner),
         planner=world.planner,
         executor=world.executor,
         watch=watch_of(),
         journal=JOURNAL,
         alert_delivery=AlertDelivery(JOURNAL, Nowhere(), world.clock),
-        heartbeat=Heartbeat(None),
-        connected=lambda: True,
         audit=world.ledger,
-        audit_delivery=AuditDelivery(JOURNAL, None, world.clock),
         action_recovery=ActionRecovery(
             world.proxmox, world.clock, JOURNAL, world.ledger, world.expected, Silent()
         ),
-        clock=world.clock,
-        texts=texts,
-        questions=Questions(),
-        press=on_button_press,
-        timezone=ZoneInfo("Asia/Tokyo"),
-        poll_seconds=60.0,
     )
+    services.sites.add(made)
+    return made
 
 
 class Screen(Reply):
@@ -549,16 +560,16 @@ async def test_questions_asked_and_over(language: Language, golden: Golden) -> N
 
     A question that is over has grey buttons and the reason, and no time limit.
     """
-    t, around = TEXTS.of(language), services(language)
+    t, around = TEXTS.of(language), site(language)
     stop, delete = plans()[0], plans()[2]
     lapsing, stopping = Screen(t), Screen(t)
-    questions = around.questions
+    questions = around.services.questions
     await ask(around, lapsing, stop)
     for question in list(questions._open.values()):
         assert question.lapse is not None
         await question.lapse
     await ask(around, stopping, delete)
-    await close_questions(around)
+    await close_questions(around.services)
     assert questions._open == {}
     views = [*lapsing.views, *stopping.views]
     notes = (t("Cancelled. Nothing was done."), t("Nothing was done."))
@@ -575,8 +586,8 @@ async def test_questions_asked_and_over(language: Language, golden: Golden) -> N
 
 @languages
 async def test_help(language: Language, golden: Golden) -> None:
-    around = services(language)
-    tree: list[Any] = [Snapshots(around).app_command, Monitor(around, Nowhere().send_line).app_command]
+    around = site(language).services
+    tree: list[Any] = [Snapshots(around).app_command, Monitor(around, ()).app_command]
     tree += Access(around).get_app_commands()
     view = help_card(TEXTS.of(language), tree)
     whole(view)

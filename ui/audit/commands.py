@@ -18,13 +18,18 @@ from ui.interaction.reply import Reply
 FILE_NAME = "audit.csv"
 
 
+def _write_waiting(services: Services) -> None:
+    for trail in services.trails:
+        trail.write_late(counts=True)
+
+
 async def show_audit(services: Services, reply: Reply, wanted: AuditFilter, page: int = 0) -> None:
     """Show one page of the audit trail. A page beyond the end shows the last one.
 
     Raises: JournalFailed.
     """
     if wanted.until is None:
-        services.audit.write_late(counts=True)
+        _write_waiting(services)
         wanted = replace(wanted, until=services.journal.audit_last())
     page, _ = page_of(page, services.journal.audit_page(wanted, 0, 0)[1])
     found, total = services.journal.audit_page(wanted, page * ROWS, ROWS)
@@ -38,7 +43,7 @@ async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> N
     Raises: JournalFailed.
     """
     t, journal = reply.t, services.journal
-    services.audit.write_late(counts=True)
+    _write_waiting(services)
     data, count, whole = await audit_csv(journal, services.clock, wanted, services.timezone)
     found, total = journal.audit_page(wanted, 0, ROWS)
     if whole:

@@ -11,9 +11,8 @@ import io
 import re
 
 from core.audit.record import ending_of
-from core.audit.store import AuditEntry, AuditFilter
+from core.audit.store import AuditEntry, AuditFilter, AuditStore
 from core.clock import Clock
-from core.watch.journal import Journal
 from ui.formatting import plain
 
 BYTES_MOST = 9_500_000
@@ -78,7 +77,7 @@ def csv_row(audited: AuditEntry, zone: datetime.tzinfo) -> list[str | float]:
 
 
 async def audit_csv(
-    journal: Journal, clock: Clock, wanted: AuditFilter, zone: datetime.tzinfo, most: int = BYTES_MOST
+    journal: AuditStore, clock: Clock, wanted: AuditFilter, zone: datetime.tzinfo, most: int = BYTES_MOST
 ) -> tuple[bytes, int, bool]:
     """Return the file, the number of attempts in it, and whether these are all.
 

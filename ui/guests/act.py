@@ -14,31 +14,31 @@ from ui.guests.panel import PANEL_ACTIONS, guest_buttons, guest_panel
 from ui.i18n import Text
 from ui.interaction.attempt import ensure_awaited
 from ui.interaction.buttons import guest_button, refresh_button
-from ui.interaction.context import Services, actor_of
+from ui.interaction.context import Site, actor_of
 from ui.interaction.reply import Reply
 from ui.messages.errors import error_sentence
 
 
 async def act(
-    services: Services, reply: Reply, order: Order, *, shown: Plan | None = None, may_ask: bool = False
+    site: Site, reply: Reply, order: Order, *, shown: Plan | None = None, may_ask: bool = False
 ) -> None:
     """Carry out the order, and show progress and outcome in the reply's message.
 
     `may_ask`: see `Executor.execute`.
     """
-    report = await _carry_out(services, reply, order, (), shown, may_ask=may_ask)
-    text, colour = _outcome_with_watch(services, reply.t, report)
+    report = await _carry_out(site, reply, order, (), shown, may_ask=may_ask)
+    text, colour = _outcome_with_watch(site, reply.t, report)
     buttons = _next_steps(reply.t, report)
     await reply.show(card(text, footer(reply.t, report), colour=colour, buttons=buttons))
 
 
-async def act_on_panel(services: Services, reply: Reply, order: Order) -> None:
+async def act_on_panel(site: Site, reply: Reply, order: Order) -> None:
     """Carry out an order from a panel's button. The message stays a panel, with the outcome as its note."""
-    known = services.cluster_cache.find(order.vmid)
-    operations = _allowed_buttons(services, reply)
+    known = site.cluster_cache.find(order.vmid)
+    operations = _allowed_buttons(site, reply)
     buttons = guest_buttons(reply.t, known, operations, disabled=True) if known else []
     try:
-        report = await _carry_out(services, reply, order, buttons, None)
+        report = await _carry_out(site, reply, order, buttons, None)
     except (
         AnswerTooLate,
         ChangedMeanwhile,
@@ -46,54 +46,54 @@ async def act_on_panel(services: Services, reply: Reply, order: Order) -> None:
     ):  # the panel belongs to another press or to another guest
         raise
     except BotError as error:
-        if _is_hidden(services, reply, order.vmid):  # other people may still see the panel
+        if _is_hidden(site, reply, order.vmid):  # other people may still see the panel
             raise
         begun = reply.working
-        await _refresh_panel(services, reply, order.vmid, error_sentence(reply.t, error) if begun else "")
+        await _refresh_panel(site, reply, order.vmid, error_sentence(reply.t, error) if begun else "")
         if not begun:
             raise
         return
-    text, _ = _outcome_with_watch(services, reply.t, report)
-    await _refresh_panel(services, reply, order.vmid, f"{text}\n{footer(reply.t, report)}")
+    text, _ = _outcome_with_watch(site, reply.t, report)
+    await _refresh_panel(site, reply, order.vmid, f"{text}\n{footer(reply.t, report)}")
 
 
-def _is_hidden(services: Services, reply: Reply, vmid: int) -> bool:
+def _is_hidden(site: Site, reply: Reply, vmid: int) -> bool:
     """Return whether the guest exists but is hidden from this person."""
-    guest = services.cluster_cache.find(vmid)
+    guest = site.cluster_cache.find(vmid)
     actor = actor_of(reply.interaction)
-    return guest is not None and services.authorizer.refusal(actor, Operation.INFO, guest) is not None
+    return guest is not None and site.authorizer.refusal(actor, Operation.INFO, guest) is not None
 
 
-async def _refresh_panel(services: Services, reply: Reply, vmid: int, note: str) -> None:
+async def _refresh_panel(site: Site, reply: Reply, vmid: int, note: str) -> None:
     """Show the panel again with current values. If the guest cannot be read, show the note and a refresh button."""
     try:
-        await show_panel(services, reply, vmid, note)
+        await show_panel(site, reply, vmid, note)
     except BotError as error:
         told = dict.fromkeys((note, error_sentence(reply.t, error)))  # the two may be the same sentence
         await reply.show(card(*told, colour=Colour.WARN, buttons=[refresh_button(reply.t, vmid)]))
 
 
-async def show_panel(services: Services, reply: Reply, vmid: int, note: str = "") -> None:
+async def show_panel(site: Site, reply: Reply, vmid: int, note: str = "") -> None:
     """Read the guest and show its panel."""
-    check = services.authorizer.check_for(actor_of(reply.interaction), Operation.INFO)
-    details = await services.inspector.inspect(vmid, check)
+    check = site.authorizer.check_for(actor_of(reply.interaction), Operation.INFO)
+    details = await site.inspector.inspect(vmid, check)
     await reply.show(
-        guest_panel(reply.t, details, services.clock.now(), note, _allowed_buttons(services, reply))
+        guest_panel(reply.t, details, site.services.clock.now(), note, _allowed_buttons(site, reply))
     )
 
 
-def _allowed_buttons(services: Services, reply: Reply) -> tuple[Operation, ...]:
+def _allowed_buttons(site: Site, reply: Reply) -> tuple[Operation, ...]:
     """Return the actions whose buttons a panel may have in this place.
 
     In an alert channel outside the category not all of them work. Everybody sees the buttons; access is decided
     for the person who presses one.
     """
-    rules, actor = services.authorizer.rules, actor_of(reply.interaction)
+    rules, actor = site.authorizer.rules, actor_of(reply.interaction)
     return tuple(operation for operation in PANEL_ACTIONS if place_refusal(rules, actor, operation) is None)
 
 
 async def _carry_out(
-    services: Services,
+    site: Site,
     reply: Reply,
     order: Order,
     buttons: list[Item] | tuple[()],
@@ -102,7 +102,7 @@ async def _carry_out(
     may_ask: bool = False,
 ) -> Report:
     ensure_awaited(reply.interaction)
-    t, known = reply.t, services.cluster_cache.find(order.vmid)
+    t, known = reply.t, site.cluster_cache.find(order.vmid)
     guest = title(known) if known else f"**{order.vmid}**"
 
     async def on_start() -> int | None:
@@ -112,17 +112,17 @@ async def _carry_out(
 
     on_progress = reply.progress(lambda progress: working_card(t, order, guest, progress, buttons))
     try:
-        return await services.executor.execute(
+        return await site.executor.execute(
             order, on_progress, shown=shown, on_start=on_start, may_ask=may_ask
         )
     finally:
-        services.inspector.forget(order.vmid)
+        site.inspector.forget(order.vmid)
 
 
-def _outcome_with_watch(services: Services, t: Text, report: Report) -> tuple[str, Colour]:
+def _outcome_with_watch(site: Site, t: Text, report: Report) -> tuple[str, Colour]:
     """Return text and colour of the outcome, and say if it changed the watch list."""
     text, colour = outcome_text(t, report)
-    if services.watch.on_action_done(report):
+    if site.watch.on_action_done(report):
         text += "\n" + t("It was also removed from the watch list.")
     return text, colour
 

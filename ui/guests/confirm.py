@@ -28,7 +28,7 @@ from ui.guests.plan import plan_parts, title_of_form, yes_label
 from ui.i18n import Text
 from ui.interaction.attempt import Attempt, ensure_awaited
 from ui.interaction.buttons import FORM, question_buttons
-from ui.interaction.context import Interaction, Services, services_of
+from ui.interaction.context import Interaction, Services, Site, choose_site, services_of, site_of
 from ui.interaction.gate import authorize, rate_limit_refusal, refusal_of, run_guarded
 from ui.interaction.open_questions import SECONDS, Question
 from ui.interaction.reply import Reply
@@ -38,13 +38,14 @@ REASON_MOST = 200
 NAME_FIELD, REASON_FIELD = "name", "reason"
 
 
-async def ask(services: Services, reply: Reply, plan: Plan) -> None:
+async def ask(site: Site, reply: Reply, plan: Plan) -> None:
     """Show the plan and its buttons as the reply's message. Do not wait for the answer."""
 
     async def end(note: str) -> None:
         await reply.show(question_over(question, note))
 
-    question = Question(secrets.token_hex(8), plan, reply.t, end)
+    services = site.services
+    question = Question(secrets.token_hex(8), plan, reply.t, end, site.name)
     services.questions.add(question)
     question.lapse = asyncio.create_task(_lapse(services, question))
     try:
@@ -108,7 +109,7 @@ async def on_press(interaction: Interaction, answer: str, nonce: str, attempt: A
     """
     services = services_of(interaction)
     plan = services.questions.plan_of(nonce)
-    _describe(attempt, plan)
+    _describe(attempt, nonce)
     try:
         question = services.questions.find(nonce)
     except QuestionOver:
@@ -128,7 +129,7 @@ async def on_press(interaction: Interaction, answer: str, nonce: str, attempt: A
             note = question.t("Cancelled. Nothing was done.")
             await reply.show(question_over(question, note))
     else:
-        await _carry_out(services, question, attempt)
+        await _carry_out(question, attempt)
 
 
 async def _send_form(interaction: Interaction, t: Text, question: Question) -> None:
@@ -141,12 +142,12 @@ async def _send_form(interaction: Interaction, t: Text, question: Question) -> N
         await interaction.response.send_modal(confirmation_form(t, question, bare=True))
 
 
-async def _carry_out(services: Services, question: Question, attempt: Attempt) -> None:
+async def _carry_out(question: Question, attempt: Attempt) -> None:
     """Carry out the confirmed order. If it is refused after all, grey out the question and tell the asker why."""
-    async with Reply(services, attempt.interaction) as reply:
+    async with Reply(attempt.services, attempt.interaction) as reply:
         try:
             order = replace(question.plan.order, actor=attempt.actor)  # with the current roles
-            await act(services, reply, order, shown=question.plan)
+            await act(attempt.site, reply, order, shown=question.plan)
         except BotError:
             if not reply.working:
                 note = question.t("Nothing was done.")
@@ -178,9 +179,15 @@ async def _disable_buttons(interaction: Interaction) -> None:
         await send_with_fallbacks(t, view, lambda shown: interaction.response.edit_message(view=shown))
 
 
-def _describe(attempt: Attempt, plan: Plan | None) -> None:
-    """Put the plan's order and guest into the attempt's audit record, whatever the result."""
-    if plan is not None:
+def _describe(attempt: Attempt, nonce: str) -> None:
+    """Put the plan's order and guest into the attempt's audit record, whatever the result.
+
+    The question also tells which site the press is about.
+    """
+    questions = attempt.services.questions
+    plan, site = questions.plan_of(nonce), attempt.services.sites.find(questions.site_of(nonce) or "")
+    if plan is not None and site is not None:
+        choose_site(attempt.interaction, site)
         order = plan.order
         attempt.word, attempt.vmid, attempt.detail = order.operation.value, order.vmid, order.detail
         attempt.guest = plan.guest
@@ -195,7 +202,7 @@ def _ensure_asker(interaction: Interaction, question: Question) -> None:
     if interaction.user.id != order.actor.user_id:
         raise NotYours(order.actor.name, order.actor.user_id)
     asked = question.plan.guest
-    now = services_of(interaction).cluster_cache.find(order.vmid) or asked  # its tags may have changed
+    now = site_of(interaction).cluster_cache.find(order.vmid) or asked  # its tags may have changed
     authorize(interaction, order.operation, replace(now, protected=asked.protected))
 
 
@@ -237,7 +244,7 @@ async def on_submit(interaction: Interaction, custom_id: str, typed: Mapping[str
         match = FORM.fullmatch(custom_id)
         nonce = match["nonce"] if match else ""
         name, reason = typed.get(NAME_FIELD, "").strip(), plain(typed.get(REASON_FIELD, ""), REASON_MOST)
-        _describe(attempt, services.questions.plan_of(nonce))
+        _describe(attempt, nonce)
         attempt.detail, attempt.reason = f"{attempt.detail} typed={name}".strip(), reason
         refusal = rate_limit_refusal(interaction, Operation.ACKNOWLEDGE) or refusal_of(interaction, None)
         if refusal is not None:
@@ -247,7 +254,7 @@ async def on_submit(interaction: Interaction, custom_id: str, typed: Mapping[str
         plan = replace(question.plan, order=replace(question.plan.order, typed=name, reason=reason))
         plan.ensure_confirmed()
         services.questions.take(question.nonce)
-        await _carry_out(services, replace(question, plan=plan), attempt)
+        await _carry_out(replace(question, plan=plan), attempt)
         return None
 
     await run_guarded(interaction, work)
@@ -266,24 +273,24 @@ def typed_fields(data: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-async def ask_first(services: Services, reply: Reply, order: Order) -> None:
+async def ask_first(site: Site, reply: Reply, order: Order) -> None:
     """Show the plan and ask for confirmation. In a dry run only show the plan.
 
     Raises: AnswerTooLate, and the errors of `Executor.plan`.
     """
     ensure_awaited(reply.interaction)
-    plan = await services.executor.plan(order)
+    plan = await site.executor.plan(order)
     if order.dry_run:
         parts = plan_parts(reply.t, plan)
         head = f"-# {DRY_RUN} {reply.t('Dry run: nothing will be done')}"
         await reply.show(card(head, *parts, colour=Colour.QUIET))
     else:
-        await ask(services, reply, plan)
+        await ask(site, reply, plan)
 
 
-async def act_or_ask(services: Services, reply: Reply, order: Order) -> None:
+async def act_or_ask(site: Site, reply: Reply, order: Order) -> None:
     """Carry out the order at once, or ask first if the guest is protected or a person should see the plan."""
     try:
-        await act(services, reply, order, may_ask=True)
+        await act(site, reply, order, may_ask=True)
     except Unconfirmed:
-        await ask_first(services, reply, order)
+        await ask_first(site, reply, order)

@@ -30,7 +30,7 @@ from ui.formatting import (
 from ui.guests.figures import memory_of
 from ui.i18n import Text
 from ui.interaction.buttons import page_buttons
-from ui.interaction.context import Services, actor_of
+from ui.interaction.context import Site, actor_of
 from ui.interaction.reply import Reply
 
 ROWS = 10
@@ -201,14 +201,14 @@ def list_footer(t: Text, page: int, pages: int, now: float) -> str:
     return f"-# {' · '.join([*parts, t('updated {time}', time=timestamp(now))])}"
 
 
-async def show_guests(services: Services, reply: Reply, filters: Filters, page: int = 0) -> None:
+async def show_guests(site: Site, reply: Reply, filters: Filters, page: int = 0) -> None:
     """Show one page of the filtered list, without the guests hidden from this person.
 
     Raises: ProxmoxError.
     """
-    authorizer, actor = services.authorizer, actor_of(reply.interaction)
-    cluster = authorizer.visible_cluster(actor, await services.cluster_cache.read())
-    now = services.clock.now()
+    authorizer, actor = site.authorizer, actor_of(reply.interaction)
+    cluster = authorizer.visible_cluster(actor, await site.cluster_cache.read())
+    now = site.services.clock.now()
     await reply.show(
         guest_list_card(reply.t, cluster, filters, page, now, narrowed=authorizer.has_hidden_guests(actor))
     )

@@ -16,7 +16,7 @@ from core.guest import Guest
 from core.levels import Effect
 from core.operations import OPERATIONS, Operation
 from ui.formatting import plain
-from ui.interaction.context import Interaction, Services, actor_of, services_of
+from ui.interaction.context import Interaction, Services, Site, actor_of, chosen_site, services_of, site_of
 from ui.interaction.late import GIVEN_UP
 
 # -- recording
@@ -44,7 +44,7 @@ class Attempt:
     @property
     def check(self) -> Check:
         """Return the access check of a guest for this attempt."""
-        return self.services.authorizer.check_for(self.actor, Operation(self.word))
+        return self.site.authorizer.check_for(self.actor, Operation(self.word))
 
     def authorize(self, guest: Guest | None = None, *, whole: bool = False, seconds: float = 0.0) -> None:
         """Check access.
@@ -54,9 +54,7 @@ class Attempt:
         Raises: Refused.
         """
         self.guest = guest or self.guest
-        self.services.authorizer.authorize(
-            self.actor, Operation(self.word), guest, whole=whole, seconds=seconds
-        )
+        self.site.authorizer.authorize(self.actor, Operation(self.word), guest, whole=whole, seconds=seconds)
 
     def start(self, *, even_unrecorded: bool = False) -> None:
         """Record that the attempt was allowed and is now carried out.
@@ -78,7 +76,9 @@ class Attempt:
         self.begun = True
 
     def record(self, step: AuditStep, outcome: str = "") -> int | None:
-        guest = self.guest or (self.services.cluster_cache.find(self.vmid) if self.vmid else None)
+        site = chosen_site(self.interaction)
+        listed = site.cluster_cache.find(self.vmid) if site and self.vmid else None
+        guest = self.guest or listed
         entry = AuditRecord(
             step,
             self.actor,
@@ -91,7 +91,7 @@ class Attempt:
             reason=self.reason,
             outcome=outcome,
         )
-        return self.services.audit.record(entry, self.id)
+        return (site.audit if site else self.services.audit).record(entry, self.id)
 
     def refuse(self, refusal: BotError) -> None:
         """Record that the attempt was refused or failed.
@@ -104,6 +104,11 @@ class Attempt:
     @property
     def services(self) -> Services:
         return services_of(self.interaction)
+
+    @property
+    def site(self) -> Site:
+        """The site that the attempt is about. Raises: LookupError if none of several is chosen yet."""
+        return site_of(self.interaction)
 
 
 def record_attempt(

@@ -1,7 +1,7 @@
-"""Give cogs, buttons and forms the services, and tell who asks for what. bootstrap.py builds the services."""
+"""Give cogs, buttons and forms the services and sites, and tell who asks for what. bootstrap.py builds both."""
 
 import datetime
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
@@ -14,7 +14,7 @@ from core.actions.executor import Executor
 from core.actions.inspector import Inspector
 from core.actions.planner import Planner
 from core.actions.recovery import ActionRecovery
-from core.audit.store import PeopleReader
+from core.audit.store import AuditStore, PeopleReader
 from core.audit.trail import AuditLog
 from core.clock import Clock
 from core.cluster_cache import ClusterCache, SnapshotCache
@@ -55,31 +55,27 @@ class OpenReply(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    authorizer: Authorizer
+    """Hold what the bot has once, for all sites."""
+
+    sites: "Sites"
     change_limit: ChangeLimit
     rate_limiter: RateLimiter
-    proxmox: Proxmox
-    cluster_cache: ClusterCache
-    snapshot_cache: SnapshotCache
-    inspector: Inspector
     people_cache: PeopleReader
-    planner: Planner
-    executor: Executor
-    watch: Watch
-    journal: Journal
-    alert_delivery: AlertDelivery
+    journal: AuditStore
+    """The audit trail of all sites."""
     heartbeat: Heartbeat
     connected: Callable[[], bool]
     """Returns whether the gateway to Discord is connected now."""
     audit: AuditLog
+    """Records the attempts that belong to no site."""
     audit_delivery: AuditDelivery
-    action_recovery: ActionRecovery
-    """Finds out the results of actions that the end of an earlier run cut off."""
     clock: Clock
     texts: Texts
     questions: Questions
     press: Callable[[Interaction, str], Awaitable[None]]
     """Handles a press on a lasting button: `on_button_press` in cogs/buttons.py."""
+    guild_id: int
+    category_id: int
     timezone: datetime.tzinfo
     """Time zone in which dates begin (TIMEZONE)."""
     poll_seconds: float
@@ -88,6 +84,69 @@ class Services:
     """Measures how late interactions arrive."""
     open_replies: set[OpenReply] = field(default_factory=set)
     """Unfinished answers. Each shows a farewell when the bot ends."""
+
+    @property
+    def trails(self) -> tuple[AuditLog, ...]:
+        """Every audit trail, of each site and of what belongs to none."""
+        return tuple(dict.fromkeys((*(site.audit for site in self.sites), self.audit)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Site:
+    """Hold what belongs to one Proxmox cluster or stand-alone host. `name`: "" if it is the only one."""
+
+    name: str
+    services: Services
+    authorizer: Authorizer
+    proxmox: Proxmox
+    cluster_cache: ClusterCache
+    snapshot_cache: SnapshotCache
+    inspector: Inspector
+    planner: Planner
+    executor: Executor
+    watch: Watch
+    journal: Journal
+    """The rows of this site."""
+    alert_delivery: AlertDelivery
+    audit: AuditLog
+    action_recovery: ActionRecovery
+    """Finds out the results of actions that the end of an earlier run cut off."""
+
+
+class Sites:
+    """The sites, in the order of the settings. bootstrap.py adds them before anything runs."""
+
+    def __init__(self) -> None:
+        self._sites: dict[str, Site] = {}
+
+    def add(self, site: Site) -> None:
+        self._sites[site.name] = site
+
+    def __iter__(self) -> Iterator[Site]:
+        return iter(self._sites.values())
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one site, so that each has to be named."""
+        return len(self._sites) > 1
+
+    @property
+    def only(self) -> Site:
+        """The site, if there is one only. There is no default among several.
+
+        Raises: LookupError.
+        """
+        if self.several:
+            raise LookupError("no site is chosen")
+        return next(iter(self))
+
+    def find(self, name: str) -> Site | None:
+        return self._sites.get(name)
+
+    @property
+    def ending(self) -> bool:
+        """Whether no change begins any more, because the bot ends."""
+        return any(site.executor.ending for site in self)
 
 
 class _Serving(Protocol):
@@ -100,6 +159,29 @@ def services_of(interaction: Interaction) -> Services:
     discord.py makes a new button object for every press, so buttons cannot hold the services themselves.
     """
     return cast(_Serving, interaction.client).services
+
+
+_CHOSEN_SITE = "site"
+
+
+def choose_site(interaction: Interaction, site: Site) -> None:
+    """Note the site that this interaction is about."""
+    interaction.extras[_CHOSEN_SITE] = site
+
+
+def chosen_site(interaction: Interaction) -> Site | None:
+    """Return the site that this interaction is about, or the only one. None: none of several is chosen yet."""
+    site: Site | None = interaction.extras.get(_CHOSEN_SITE)
+    sites = services_of(interaction).sites
+    return site if site is not None or sites.several else sites.only
+
+
+def site_of(interaction: Interaction) -> Site:
+    """Return the site that this interaction is about.
+
+    Raises: LookupError if none of several is chosen yet: a bug, and nothing is done.
+    """
+    return chosen_site(interaction) or services_of(interaction).sites.only
 
 
 _INTERACTION_KINDS = {

@@ -17,7 +17,7 @@ from core.errors import Refused
 from core.wanted_errors import NothingChosen
 from ui.formatting import REFUSED, plain_label
 from ui.i18n import N_, Marked, Text
-from ui.interaction.context import Interaction, services_of
+from ui.interaction.context import Interaction, chosen_site, services_of
 from ui.interaction.refusal import mixed_levels_text
 from ui.messages.errors import choice
 
@@ -58,7 +58,8 @@ def refusal_choice(t: Text, interaction: Interaction, refusal: Refused, asker: A
     said = choice(t, refusal)
     if not said:
         return []
-    mixed = mixed_levels_text(t, services_of(interaction).authorizer, asker, refusal)
+    site = chosen_site(interaction)
+    mixed = mixed_levels_text(t, site.authorizer, asker, refusal) if site else ""
     return [_entry(interaction, mixed or said)]
 
 
@@ -115,10 +116,9 @@ async def choices_or_reason(
 
 def _is_unread(interaction: Interaction, wanted: ChoiceKind) -> bool:
     """Return whether the choices come from Proxmox and nothing has been read from it yet."""
-    return services_of(interaction).cluster_cache.last is None and wanted not in (
-        ChoiceKind.PERSON,
-        ChoiceKind.MUTED,
-    )
+    if wanted in (ChoiceKind.PERSON, ChoiceKind.MUTED):
+        return False
+    return all(site.cluster_cache.last is None for site in services_of(interaction).sites)
 
 
 async def _is_narrowed(

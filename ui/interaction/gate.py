@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 import discord
 from discord import app_commands, ui
 
+from core.access.policy import mildest
 from core.access.rate_limit import RequestKind
 from core.audit.record import AuditStep
 from core.errors import BotError, Refused, TooQuick
@@ -21,7 +22,7 @@ from ui.cards import notice
 from ui.discord.blocked import send_with_fallbacks
 from ui.discord.failures import DISCORD_ERRORS, log_unexpected, send_with_retries
 from ui.interaction.attempt import Attempt, attempt_of
-from ui.interaction.context import Interaction, actor_of, operation_of, services_of
+from ui.interaction.context import Interaction, actor_of, chosen_site, operation_of, services_of, site_of
 from ui.interaction.empty_choices import nothing_chosen, refusal_choice
 from ui.interaction.refusal import refusal_card
 from ui.messages.errors import unexpected_sentence
@@ -36,8 +37,14 @@ FIRST_SECONDS, FOLLOWUP_SECONDS = 3.0, 14 * 60.0
 def refusal_of(
     interaction: Interaction, operation: Operation | None, guest: Guest | None = None
 ) -> Refused | None:
-    """Return why this interaction is refused, or None. `guest`: the guest in question, if known."""
-    return services_of(interaction).authorizer.refusal(actor_of(interaction), operation, guest)
+    """Return why this interaction is refused, or None. `guest`: the guest in question, if known.
+
+    While none of several sites is chosen, it is refused only if every site refuses it.
+    """
+    site, actor = chosen_site(interaction), actor_of(interaction)
+    if site is not None:
+        return site.authorizer.refusal(actor, operation, guest)
+    return mildest(each.authorizer.refusal(actor, operation) for each in services_of(interaction).sites)
 
 
 def authorize(interaction: Interaction, operation: Operation, guest: Guest | None = None) -> None:
@@ -45,7 +52,7 @@ def authorize(interaction: Interaction, operation: Operation, guest: Guest | Non
 
     Raises: the refusal that `refusal_of` returns.
     """
-    services_of(interaction).authorizer.authorize(actor_of(interaction), operation, guest)
+    site_of(interaction).authorizer.authorize(actor_of(interaction), operation, guest)
 
 
 def rate_limit_refusal(interaction: Interaction, operation: Operation | None) -> TooQuick | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from core.actions.order import Plan
 from core.errors import QuestionAnswered, QuestionOver
@@ -25,6 +25,8 @@ class Question:
     t: Text
     end: Callable[[str], Awaitable[None]]
     """Shows the question as over, with the given note."""
+    site: str = ""
+    """Name of the site that the question is about."""
     lapse: asyncio.Task[None] | None = field(default=None)
     renewed: bool = False
 
@@ -34,8 +36,8 @@ class Questions:
 
     def __init__(self) -> None:
         self._open: dict[str, Question] = {}
-        self._past: dict[str, tuple[Plan, bool]] = {}
-        """Plans of the last past questions, and whether they were answered."""
+        self._past: dict[str, tuple[Question, bool]] = {}
+        """The last past questions, and whether they were answered."""
 
     def add(self, question: Question) -> None:
         self._open[question.nonce] = question
@@ -53,8 +55,16 @@ class Questions:
 
     def plan_of(self, nonce: str) -> Plan | None:
         """Return the plan of an open or remembered question, None for a question of an earlier run."""
-        question = self._open.get(nonce)
-        return question.plan if question else self._past.get(nonce, (None, False))[0]
+        question = self._known(nonce)
+        return question.plan if question else None
+
+    def site_of(self, nonce: str) -> str | None:
+        """Return the name of the site of an open or remembered question, None as `plan_of`."""
+        question = self._known(nonce)
+        return question.site if question else None
+
+    def _known(self, nonce: str) -> Question | None:
+        return self._open.get(nonce) or self._past.get(nonce, (None, False))[0]
 
     def take(self, nonce: str) -> Question:
         """Remove the question as answered, and return it.
@@ -79,7 +89,7 @@ class Questions:
 
     def _remove(self, question: Question, *, answered: bool) -> None:
         del self._open[question.nonce]
-        self._past[question.nonce] = question.plan, answered
+        self._past[question.nonce] = replace(question, lapse=None), answered
         if len(self._past) > REMEMBERED:
             del self._past[next(iter(self._past))]
 

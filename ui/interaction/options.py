@@ -23,7 +23,7 @@ from core.validation import MOST_SECONDS, parse_duration
 from core.wanted_errors import BadDuration
 from ui.formatting import SNAPSHOT, choice_label, format_duration, plain, plain_label
 from ui.i18n import Text
-from ui.interaction.context import Interaction, Services, actor_of, operation_of, services_of
+from ui.interaction.context import Interaction, Site, actor_of, operation_of, services_of, site_of
 from ui.interaction.empty_choices import ChoiceKind, choices_or_reason, explain_empty
 from ui.interaction.gate import refusal_of
 from ui.messages.operations import command_of, operation_noun
@@ -37,13 +37,13 @@ WAIT_SECONDS = 2.0
 """Seconds that a completion waits for Proxmox. Then it uses the last read, because Discord allows only 3 s."""
 
 
-async def cluster_for_completion(services: Services, max_age: float = FRESH_SECONDS) -> Cluster | None:
+async def cluster_for_completion(site: Site, max_age: float = FRESH_SECONDS) -> Cluster | None:
     """Return a read at most `max_age` seconds old, or the last read if Proxmox is too slow for a completion."""
     try:
         async with asyncio.timeout(WAIT_SECONDS):
-            return await services.cluster_cache.read(max_age)
+            return await site.cluster_cache.read(max_age)
     except (BotError, TimeoutError):
-        return services.cluster_cache.last
+        return site.cluster_cache.last
 
 
 def offers(interaction: Interaction, guest: Guest) -> bool:
@@ -53,7 +53,7 @@ def offers(interaction: Interaction, guest: Guest) -> bool:
 
 def offers_whole(interaction: Interaction) -> bool:
     """Return whether the person may use the typed command on the whole cluster."""
-    authorizer, operation = services_of(interaction).authorizer, operation_of(interaction)
+    authorizer, operation = site_of(interaction).authorizer, operation_of(interaction)
     return authorizer.refusal(actor_of(interaction), operation, whole=True) is None
 
 
@@ -61,7 +61,7 @@ def offer_to(interaction: Interaction, cluster: Cluster) -> Offer:
     """Return the guests on which the person may use the typed command."""
     operation = operation_of(interaction)
     return (
-        services_of(interaction).authorizer.offer(actor_of(interaction), operation, cluster)
+        site_of(interaction).authorizer.offer(actor_of(interaction), operation, cluster)
         if operation
         else NO_OFFER
     )
@@ -147,12 +147,12 @@ class GuestId(app_commands.Transformer):
     async def _offered(
         self, interaction: Interaction, value: int | float | str
     ) -> list[app_commands.Choice[int]]:
-        services = services_of(interaction)
-        cluster = await cluster_for_completion(services)
-        listed = {entry.vmid for entry in services.watch.entries}
+        site = site_of(interaction)
+        cluster = await cluster_for_completion(site)
+        listed = {entry.vmid for entry in site.watch.entries}
         typed = str(value)[:TYPED_MOST].strip()
         found = self._found(interaction, cluster, typed, listed) if cluster else []
-        t = services.texts.of_locale(str(interaction.locale))
+        t = site.services.texts.of_locale(str(interaction.locale))
         choices = [app_commands.Choice(name=choice_label(t, guest), value=guest.vmid) for guest in found]
         if self._watched and len(choices) < CHOICES_MOST:
             there = {guest.vmid for guest in cluster.guests} if cluster else set()
@@ -164,7 +164,7 @@ class GuestId(app_commands.Transformer):
 
     def _found(self, interaction: Interaction, cluster: Cluster, typed: str, listed: Set[int]) -> list[Guest]:
         guest_index, offer = (
-            services_of(interaction).authorizer.guest_index(cluster),
+            site_of(interaction).authorizer.guest_index(cluster),
             offer_to(interaction, cluster),
         )
         if self._watched is None:
@@ -180,14 +180,14 @@ class GuestId(app_commands.Transformer):
 @explain_empty(ChoiceKind.SNAPSHOT)
 async def complete_snapshots(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """Complete the snapshots of the guest chosen in `vmid`, newest first."""
-    services = services_of(interaction)
+    site = site_of(interaction)
     try:
         vmid = int(getattr(interaction.namespace, "vmid", 0) or 0)
         async with asyncio.timeout(WAIT_SECONDS):
-            guest = (await services.cluster_cache.read()).find(vmid)
+            guest = (await site.cluster_cache.read()).find(vmid)
             if guest is None or not offers(interaction, guest):
                 return []
-            snapshots = await services.snapshot_cache.read(guest)
+            snapshots = await site.snapshot_cache.read(guest)
     except (BotError, TimeoutError, ValueError):
         return []
     typed = normalized(current)
@@ -208,11 +208,11 @@ async def complete_snapshots(interaction: Interaction, current: str) -> list[app
 @explain_empty(ChoiceKind.NODE)
 async def complete_nodes(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """Complete the nodes of the cluster. Scoped users get the nodes that host their guests."""
-    services, actor = services_of(interaction), actor_of(interaction)
-    cluster, typed = await cluster_for_completion(services), normalized(current)
+    site, actor = site_of(interaction), actor_of(interaction)
+    cluster, typed = await cluster_for_completion(site), normalized(current)
     names = [node.name for node in cluster.nodes] if cluster else []
-    if cluster and services.authorizer.has_hidden_guests(actor):
-        names = sorted({guest.node for guest in services.authorizer.visible_cluster(actor, cluster).guests})
+    if cluster and site.authorizer.has_hidden_guests(actor):
+        names = sorted({guest.node for guest in site.authorizer.visible_cluster(actor, cluster).guests})
     found = [name for name in names if typed in name.casefold()]
     return [app_commands.Choice(name=name, value=name) for name in found[:CHOICES_MOST]]
 

@@ -10,7 +10,7 @@ from core.levels import Level
 from ui.cards import notice
 from ui.formatting import READ_ONLY, level_word
 from ui.i18n import Text
-from ui.interaction.context import Interaction, Services
+from ui.interaction.context import Interaction, Services, chosen_site
 from ui.messages.errors import error_sentence, read_only_line
 
 
@@ -21,10 +21,9 @@ def refusal_card(
 
     `t`: the reader's language. `asker`: the refused person, given only if the refusal names no guest.
     """
-    held, text = (
-        services.authorizer.read_only.refusal,
-        mixed_levels_text(t, services.authorizer, asker, error),
-    )
+    site = chosen_site(interaction)
+    held = site.authorizer.read_only.refusal if site else None
+    text = mixed_levels_text(t, site.authorizer, asker, error) if site else ""
     channel = usable_channel(services, interaction) if isinstance(error, NotHere) else None
     if channel is not None:
         text = t("The bot does not work in this channel. Try {channel}.", channel=f"<#{channel}>")
@@ -36,11 +35,12 @@ def refusal_card(
 
 def usable_channel(services: Services, interaction: Interaction) -> int | None:
     """Return the first channel of the bot's category where this person can use commands, None if there is none."""
-    rules, guild, person = services.authorizer.rules, interaction.guild, interaction.user
-    if guild is None or guild.id != rules.guild_id or not isinstance(person, discord.Member):
+    guild, person = interaction.guild, interaction.user
+    if guild is None or guild.id != services.guild_id or not isinstance(person, discord.Member):
         return None
-    of_category = (each for each in guild.text_channels if each.category_id == rules.category_id)
-    for channel in sorted(of_category, key=lambda each: (each.id == rules.alert_channel_id, each.position)):
+    of_category = (each for each in guild.text_channels if each.category_id == services.category_id)
+    alerts = {site.authorizer.rules.alert_channel_id for site in services.sites}
+    for channel in sorted(of_category, key=lambda each: (each.id in alerts, each.position)):
         allowed = channel.permissions_for(person)
         if allowed.view_channel and allowed.use_application_commands:
             return channel.id

@@ -140,7 +140,7 @@ class Reply:
 
     async def _first(self, answer: Callable[[], Awaitable[None]]) -> None:
         async with self._lock:
-            if self._services.executor.ending:
+            if self._services.sites.ending:
                 raise AnswerTooLate
             error = await send_with_retries(self._clock, answer, FIRST_RETRIES, FIRST_SECONDS)
             if error is not None:

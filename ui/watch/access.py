@@ -9,7 +9,7 @@ from core.levels import Level
 from core.operations import OPERATIONS, Operation
 from core.watch.incidents.model import ALL, SOURCE, Incident, Topic, node_subject
 from ui.interaction.attempt import Attempt
-from ui.interaction.context import Services
+from ui.interaction.context import Site
 from ui.interaction.options import cluster_for_completion
 from ui.messages.subjects import vmid_of
 
@@ -21,30 +21,30 @@ async def cluster_for_decision(attempt: Attempt, vmids: Iterable[int]) -> Cluste
     neither guests nor the watch list use the last read.
     Raises: ProxmoxError for the other operations.
     """
-    services, operation = attempt.services, Operation(attempt.word)
-    if any(services.authorizer.needs_fresh_list(attempt.actor, operation, vmid) for vmid in vmids):
+    site, operation = attempt.site, Operation(attempt.word)
+    if any(site.authorizer.needs_fresh_list(attempt.actor, operation, vmid) for vmid in vmids):
         if OPERATIONS[operation].changes:
-            return await services.cluster_cache.read(max_age=0)
-        return await cluster_for_completion(services, max_age=0)
-    return await cluster_for_completion(services)
+            return await site.cluster_cache.read(max_age=0)
+        return await cluster_for_completion(site, max_age=0)
+    return await cluster_for_completion(site)
 
 
-def is_visible_to(services: Services, actor: Actor, vmid: int, cluster: Cluster | None) -> bool:
+def is_visible_to(site: Site, actor: Actor, vmid: int, cluster: Cluster | None) -> bool:
     """Return whether the person may know of this guest.
 
     A deleted guest is known to those who may see every guest, or whose scope has its VMID.
     """
-    return level_on(services.authorizer.rules, actor, listed_or_unknown(cluster, vmid)) > Level.NONE
+    return level_on(site.authorizer.rules, actor, listed_or_unknown(cluster, vmid)) > Level.NONE
 
 
-def is_subject_visible_to(services: Services, actor: Actor, subject: str, cluster: Cluster | None) -> bool:
+def is_subject_visible_to(site: Site, actor: Actor, subject: str, cluster: Cluster | None) -> bool:
     """Return whether the person may know of this subject.
 
     Scoped users see the nodes that host their guests, and no storages.
     """
-    vmid, authorizer = vmid_of(subject), services.authorizer
+    vmid, authorizer = vmid_of(subject), site.authorizer
     if vmid is not None:
-        return is_visible_to(services, actor, vmid, cluster)
+        return is_visible_to(site, actor, vmid, cluster)
     if subject in (ALL, SOURCE) or not authorizer.has_hidden_guests(actor):
         return True
     nodes = authorizer.visible_cluster(actor, cluster).nodes if cluster else ()
@@ -74,7 +74,7 @@ async def authorize_incident(attempt: Attempt, incident: Incident) -> None:
         return
     cluster = await cluster_for_decision(attempt, (vmid or 0 for vmid in vmids))
     if len(vmids) > 1 and not all(
-        is_visible_to(attempt.services, attempt.actor, vmid or 0, cluster) for vmid in vmids
+        is_visible_to(attempt.site, attempt.actor, vmid or 0, cluster) for vmid in vmids
     ):
         raise OnlySomeGuests
     for vmid in vmids:

@@ -19,7 +19,7 @@ from core.watch.incidents.transition import guest_targets
 from core.watch.subjects import target_of
 from ui.formatting import kind_word, plain
 from ui.interaction.attempt import Attempt, record_attempt
-from ui.interaction.context import Interaction, Services, services_of
+from ui.interaction.context import Interaction, Site, services_of, site_of
 from ui.interaction.empty_choices import ChoiceKind, explain_empty
 from ui.interaction.options import CHOICES_MOST, cluster_for_completion, offer_to, offers, offers_whole
 from ui.interaction.reply import Reply
@@ -31,26 +31,26 @@ REASON_MOST = 200
 
 
 async def mute(
-    services: Services, reply: Reply, target: str, duration: str, confirm: str = "", reason: str = ""
+    site: Site, reply: Reply, target: str, duration: str, confirm: str = "", reason: str = ""
 ) -> None:
     """Mute a target.
 
     Raises: BadDuration, UnknownTarget, JournalFailed, ProxmoxError, Refused by access, and the errors of
     `confirm_protected`.
     """
-    watch, interaction = services.watch, reply.interaction
+    watch, interaction = site.watch, reply.interaction
     detail = f"{plain(target)} {plain(duration)}"
     with record_attempt(interaction, Operation.MONITOR_MUTE, detail=detail) as asked:
         seconds = parse_duration(duration)
         cluster = await cluster_for_decision(asked, (0,))  # no VMID is known yet
-        subject = _subject_of(services, asked, target, cluster)
+        subject = _subject_of(site, asked, target, cluster)
         asked.reason = plain(reason, REASON_MOST)
         await _guard_mute(asked, subject, cluster, seconds, confirm)
         asked.start()
         held = watch.mute(subject, seconds, asked.actor.name, asked.actor.user_id)
     vmid = vmid_of(subject)
     watched = vmid is None or watch.find(vmid) is not None
-    await reply.show(muted_card(reply.t, held, cluster, services.clock.now(), watched=watched))
+    await reply.show(muted_card(reply.t, held, cluster, site.services.clock.now(), watched=watched))
 
 
 async def _guard_mute(
@@ -69,15 +69,15 @@ async def _guard_mute(
         asked.authorize(guest, seconds=seconds)
         confirm_protected(asked, guest, confirm)
         return
-    rules = asked.services.authorizer.rules
+    rules = asked.site.authorizer.rules
     under = [
         guest
-        for entry in asked.services.watch.entries
+        for entry in asked.site.watch.entries
         if is_protected(rules, guest := listed_or_unknown(cluster, entry.vmid))
         and subject in guest_targets(guest.vmid, guest.node)
     ]
     for guest in under:
-        asked.services.authorizer.authorize(asked.actor, Operation.MONITOR_MUTE, guest, seconds=seconds)
+        asked.site.authorizer.authorize(asked.actor, Operation.MONITOR_MUTE, guest, seconds=seconds)
     if under and not asked.reason:
         raise NoReason
 
@@ -88,10 +88,10 @@ async def _with_protection(asked: Attempt, guest: Guest, seconds: float) -> Gues
     Raises: ProxmoxError if the flag cannot be read and the person may not mute a protected guest.
     """
     try:
-        return await asked.services.planner.configured(guest)
+        return await asked.site.planner.configured(guest)
     except ProxmoxError:
         held, operation = replace(guest, protected=True), Operation.MONITOR_MUTE
-        if asked.services.authorizer.refusal(asked.actor, operation, held, seconds=seconds):
+        if asked.site.authorizer.refusal(asked.actor, operation, held, seconds=seconds):
             raise
         return guest
 
@@ -101,7 +101,7 @@ def confirm_protected(asked: Attempt, guest: Guest, confirm: str) -> None:
 
     Raises: Unconfirmed, NameMismatch, NoReason.
     """
-    if not is_protected(asked.services.authorizer.rules, guest):
+    if not is_protected(asked.site.authorizer.rules, guest):
         return
     if not confirm.strip():
         raise Unconfirmed(guest.vmid, guest.label, asked.word)
@@ -111,16 +111,16 @@ def confirm_protected(asked: Attempt, guest: Guest, confirm: str) -> None:
         raise NoReason
 
 
-async def unmute(services: Services, reply: Reply, target: str) -> None:
+async def unmute(site: Site, reply: Reply, target: str) -> None:
     """Lift a mute.
 
     Raises: UnknownTarget, NotMuted, JournalFailed, Refused by access.
     """
-    watch = services.watch
+    watch = site.watch
     with record_attempt(reply.interaction, Operation.MONITOR_UNMUTE, detail=plain(target)) as asked:
         cluster = await cluster_for_decision(asked, (0,))
         held = {mute.target for mute in watch.mutes()}
-        subject = _subject_of(services, asked, target, cluster, held)
+        subject = _subject_of(site, asked, target, cluster, held)
         if subject not in held:
             raise NotMuted(subject)
         asked.start()
@@ -129,7 +129,7 @@ async def unmute(services: Services, reply: Reply, target: str) -> None:
 
 
 def _subject_of(
-    services: Services,
+    site: Site,
     attempt: Attempt,
     target: str,
     cluster: Cluster | None,
@@ -140,12 +140,10 @@ def _subject_of(
     Raises: UnknownTarget, Refused by access.
     """
     actor = attempt.actor
-    watched = {
-        entry.vmid for entry in services.watch.entries if is_visible_to(services, actor, entry.vmid, cluster)
-    }
-    seen = services.authorizer.visible_cluster(actor, cluster) if cluster else None
+    watched = {entry.vmid for entry in site.watch.entries if is_visible_to(site, actor, entry.vmid, cluster)}
+    seen = site.authorizer.visible_cluster(actor, cluster) if cluster else None
     subject = target if target in held else target_of(target, seen, watched)
-    if not is_subject_visible_to(services, actor, subject, cluster):
+    if not is_subject_visible_to(site, actor, subject, cluster):
         raise UnknownTarget(target)
     attempt.vmid = vmid_of(subject)
     authorize_subject(attempt, subject, cluster)
@@ -158,18 +156,18 @@ def _subject_of(
 @explain_empty(ChoiceKind.TARGET)
 async def complete_mute_targets(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """Complete the targets of a mute: everything, guests (watched ones first), nodes and storages."""
-    services = services_of(interaction)
-    cluster = await cluster_for_completion(services)
-    whole, listed = offers_whole(interaction), {entry.vmid for entry in services.watch.entries}
+    site = site_of(interaction)
+    cluster = await cluster_for_completion(site)
+    whole, listed = offers_whole(interaction), {entry.vmid for entry in site.watch.entries}
     there = cluster.vmids if cluster else frozenset[int]()
     gone = sorted(vmid for vmid in listed - there if offers(interaction, unknown_guest(vmid)))
     targets = [_Target(ALL)] if whole else []
     guests: list[_Target] = []
     if cluster:
-        offer, t = offer_to(interaction, cluster), services.texts.of_locale(str(interaction.locale))
+        offer, t = offer_to(interaction, cluster), site.services.texts.of_locale(str(interaction.locale))
         guests = [
             _Target(guest_subject(row.guest.vmid), f"{row.text} {kind_word(t, row.guest.kind).casefold()}")
-            for row in services.authorizer.guest_index(cluster).rows
+            for row in site.authorizer.guest_index(cluster).rows
             if not row.guest.template and offer.allows(row.guest.vmid)
         ]
     watched = {guest_subject(vmid) for vmid in listed}
@@ -187,12 +185,12 @@ async def complete_mute_targets(interaction: Interaction, current: str) -> list[
 @explain_empty(ChoiceKind.MUTED)
 async def complete_mutes(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """Complete the current mutes that the person may lift."""
-    services = services_of(interaction)
-    cluster = await cluster_for_completion(services)
+    site = site_of(interaction)
+    cluster = await cluster_for_completion(site)
     whole = offers_whole(interaction)
     held = [
         _Target(mute.target)
-        for mute in services.watch.mutes()
+        for mute in site.watch.mutes()
         if ((vmid := vmid_of(mute.target)) is None and whole)
         or (vmid is not None and offers(interaction, listed_or_unknown(cluster, vmid)))
     ]
@@ -215,7 +213,7 @@ def _subject_choices(
     """
     t = services_of(interaction).texts.of_locale(str(interaction.locale))
     words, meant = words_of(typed), typed[:TYPED_MOST].strip()
-    named = services_of(interaction).authorizer.guest_index(cluster).vmids_named(meant) if cluster else ()
+    named = site_of(interaction).authorizer.guest_index(cluster).vmids_named(meant) if cluster else ()
     exact = {meant, node_subject(meant), f"guest/{meant}", *map(guest_subject, named)}
     first: list[str] = []
     found: list[str] = []

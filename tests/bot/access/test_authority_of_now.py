@@ -195,7 +195,7 @@ async def test_a_guest_that_left_the_pool_is_out_of_reach_at_once(
     else:
         await scene.say(game, "start", vmid=104)
         await scene.say(game, "shutdown", vmid=104)
-    changed, kept = len(scene.changes()), scene.services.watch.entries
+    changed, kept = len(scene.changes()), scene.site.watch.entries
     pve.vm(104).pool = None
     match way:
         case "command":
@@ -213,8 +213,8 @@ async def test_a_guest_that_left_the_pool_is_out_of_reach_at_once(
         case "unwatch":
             await scene.say(game, "monitor remove", vmid=104)
     assert len(scene.changes()) == changed
-    assert scene.services.watch.mutes() == ()
-    assert scene.services.watch.entries == kept
+    assert scene.site.watch.mutes() == ()
+    assert scene.site.watch.entries == kept
 
 
 async def test_an_alert_is_not_answered_by_whose_guest_left(bare_scene: Stage, cast: Cast, pve: Pve) -> None:
@@ -231,9 +231,9 @@ async def test_an_alert_is_not_answered_by_whose_guest_left(bare_scene: Stage, c
         reply = await scene.server.click(game, alert, str(button.custom_id), force=True)
         assert "104" in reply.text, button.label
         assert reply.text == scene.told(game, GuestNotFound(104)), button.label
-    (incident,) = scene.services.watch.state.open.values()
+    (incident,) = scene.site.watch.state.open.values()
     assert incident.acked is None
-    assert scene.services.watch.mutes() == ()
+    assert scene.site.watch.mutes() == ()
 
 
 async def test_access_tells_what_would_be_refused(bare_scene: Stage, cast: Cast, pve: Pve) -> None:
@@ -269,4 +269,4 @@ async def test_nobody_takes_off_the_list_what_may_be_theirs_no_more(
         pve.fail("GET", "/cluster/resources", 595, "No route to host")
     reply = await scene.say(game, "monitor remove", vmid=104)
     assert reply.ephemeral
-    assert scene.services.watch.find(104) is not None
+    assert scene.site.watch.find(104) is not None

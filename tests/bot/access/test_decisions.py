@@ -64,7 +64,7 @@ class Decisions:
 
 def steps(scene: Stage) -> list[AuditStep]:
     """The steps of all attempts, the newest first."""
-    return [each.record.step for each in scene.services.journal.audit_page(AuditFilter(), 0, 50)[0]]
+    return [each.record.step for each in scene.site.journal.audit_page(AuditFilter(), 0, 50)[0]]
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ async def decisions(
     cast: Cast,  # noqa: ARG001  # its roles are read with the list
     monkeypatch: pytest.MonkeyPatch,
 ) -> Decisions:
-    await bare_scene.services.cluster_cache.read()
+    await bare_scene.site.cluster_cache.read()
     made = Decisions(bare_scene)
     monkeypatch.setattr("core.access.authorizer.decide", made)
     return made
@@ -196,7 +196,7 @@ async def test_a_role_that_is_taken_away_leaves_the_question_open(
 async def test_changes_that_are_switched_off_last_stop_the_request(
     bare_scene: Stage, cast: Cast, decisions: Decisions
 ) -> None:
-    switch = bare_scene.services.authorizer.read_only
+    switch = bare_scene.site.authorizer.read_only
     decisions.after[6] = lambda: switch.turn_on("Akiko")
     question = await bare_scene.say(cast["admin"], "stop", vmid=103)
     await bare_scene.press(cast["admin"], question, "Force-stop minecraft")
@@ -221,6 +221,6 @@ async def test_an_attempt_is_made_once(
     assert made == ["info"]
     await bare_scene.press(cast["admin"], panel, "g1:refresh:103")
     assert made[1:] == ["g1:refresh:103"], "whose word is then known"
-    newest = bare_scene.services.journal.audit_page(AuditFilter(), 0, 2)[0]
+    newest = bare_scene.site.journal.audit_page(AuditFilter(), 0, 2)[0]
     told = [(each.record.operation, each.record.vmid, each.record.actor.interaction_kind) for each in newest]
     assert told == [("info", 103, BUTTON), ("info", 103, COMMAND)]

@@ -221,7 +221,7 @@ async def test_a_keystroke_is_cheap_whatever_is_typed(bare_scene: Stage, pve: Pv
     slow = {}
     for name, person in crowd.people.items():
         for command, option, filled in [*EVERY_COMPLETION, ("audit", "who", {})]:
-            await scene.services.cluster_cache.read()
+            await scene.site.cluster_cache.read()
             await cost(scene, person, command, option, "", filled)  # work done once per read
             for words, typed in TYPED.items():
                 took = await cost(scene, person, command, option, typed(), filled)

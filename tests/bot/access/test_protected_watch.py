@@ -30,7 +30,7 @@ async def watched(scene: Stage, pve: Pve, how: str) -> Cast:
 
 
 def silent(scene: Stage) -> bool:
-    return bool(scene.services.watch.mutes()) or scene.services.watch.find(101) is None
+    return bool(scene.site.watch.mutes()) or scene.site.watch.find(101) is None
 
 
 @EVERY
@@ -51,7 +51,7 @@ async def test_an_admin_gives_its_name_and_a_reason(
         assert not silent(scene)
     await scene.say(admin, command, **options, confirm=" web01 ", reason="move to pve2")
     assert silent(scene)
-    record = scene.services.journal.audit_page(AuditFilter(), 0, 1)[0][0].record
+    record = scene.site.journal.audit_page(AuditFilter(), 0, 1)[0][0].record
     assert (record.operation, record.reason) == (word, "move to pve2")
 
 
@@ -88,9 +88,9 @@ async def test_what_holds_none_is_as_before(bare_scene: Stage, pve: Pve) -> None
     await scene.say(cast["operator"], "monitor mute", target="node/pve2", duration="7d")
     await scene.say(cast["admin"], "monitor add", vmid=105)
     await scene.say(cast["operator"], "monitor mute", target="guest/105", duration="30d")
-    assert {mute.target for mute in scene.services.watch.mutes()} == {"node/pve2", "guest/105"}
+    assert {mute.target for mute in scene.site.watch.mutes()} == {"node/pve2", "guest/105"}
     await scene.say(cast["admin"], "monitor remove", vmid=105)
-    assert scene.services.watch.find(105) is None
+    assert scene.site.watch.find(105) is None
 
 
 async def test_who_may_not_mute_a_protected_one_long_mutes_none_of_which_that_is_not_known(
@@ -135,4 +135,4 @@ async def test_a_guest_that_is_gone_can_be_taken_off(bare_scene: Stage, pve: Pve
     pve.remove_guest(101)
     await scene.poll()
     await scene.say(cast["admin"], "monitor remove", vmid=101)
-    assert scene.services.watch.find(101) is None
+    assert scene.site.watch.find(101) is None

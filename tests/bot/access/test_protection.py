@@ -48,7 +48,7 @@ async def asked(
 
 
 def last(scene: Stage, steps: int = 1) -> list[AuditRecord]:
-    return [each.record for each in scene.services.journal.audit_page(AuditFilter(), 0, steps)[0]]
+    return [each.record for each in scene.site.journal.audit_page(AuditFilter(), 0, steps)[0]]
 
 
 @EVERY

@@ -31,7 +31,7 @@ CHANGING = [
 
 
 def held(scene: Stage) -> ReadOnly:
-    switch = scene.services.authorizer.read_only.refusal
+    switch = scene.site.authorizer.read_only.refusal
     assert switch is not None
     return switch
 
@@ -56,10 +56,10 @@ async def test_every_change_is_refused_and_everything_else_goes_on(scene: Stage,
     assert told in (await scene.press(scene.emma, question, "Force-stop web01")).text
     assert scene.cluster() == before
     assert scene.changes() == []
-    assert [entry.vmid for entry in scene.services.watch.entries] == [102]
+    assert [entry.vmid for entry in scene.site.watch.entries] == [102]
     assert "17 guests" in (await scene.say(scene.emma, "list")).text
     await scene.say(scene.emma, "monitor mute", target="102", duration="2h")
-    assert len(scene.services.watch.mutes()) == 1
+    assert len(scene.site.watch.mutes()) == 1
     assert "web01" in (await scene.press(scene.emma, panel, "Refresh")).text
     await scene.say(scene.emma, "readonly off")
     await scene.say(scene.emma, "start", vmid=104)
@@ -73,7 +73,7 @@ async def test_every_change_is_refused_and_everything_else_goes_on(scene: Stage,
 
 
 def audited(scene: Stage) -> tuple[Any, ...]:
-    return scene.services.journal.audit_page(AuditFilter(), 0, 100)[0]
+    return scene.site.journal.audit_page(AuditFilter(), 0, 100)[0]
 
 
 @pytest.mark.parametrize("end", ["restart_bot", "crash_bot"])
@@ -87,7 +87,7 @@ async def test_it_outlives_the_bot(scene: Stage, end: str) -> None:
     assert "`Akiko`" in again.text, "who switched it on stays the one who did"
     await scene.say(scene.emma, "readonly off")
     await getattr(scene, end)()
-    assert scene.services.authorizer.read_only.refusal is None
+    assert scene.site.authorizer.read_only.refusal is None
     assert "already" in (await scene.say(scene.emma, "readonly off")).text
 
 
@@ -114,7 +114,7 @@ async def test_only_admins_of_everything_switch(bare_scene: Stage) -> None:
     for name in ("viewer", "operator", "game", "nobody"):
         for command in ("readonly on", "readonly off"):
             assert (await scene.say(cast[name], command)).ephemeral
-    assert scene.services.authorizer.read_only.refusal is None
+    assert scene.site.authorizer.read_only.refusal is None
     assert {each.record.step for each in audited(scene)} == {AuditStep.REFUSED}
 
 

@@ -371,11 +371,11 @@ class House:
         for target in ("all", *(f"guest/{vmid}" for vmid in DOWN.values())):
             await scene.say(self.root, "monitor mute", target=target, duration="2d")
         self.panel = post_of(await scene.say(self.root, "info", vmid=RUNNING["other"]))
-        self.before = (scene.cluster(), scene.services.watch.entries, len(scene.changes()))
+        self.before = (scene.cluster(), scene.site.watch.entries, len(scene.changes()))
 
     def unchanged(self) -> None:
         scene = self.scene
-        assert (scene.cluster(), scene.services.watch.entries, len(scene.changes())) == self.before
+        assert (scene.cluster(), scene.site.watch.entries, len(scene.changes())) == self.before
 
     # -- where
 
@@ -501,7 +501,7 @@ async def test_every_command(house: House) -> None:
             with scene.server.world.carried(channel):
                 reply = await scene.say(house.people[name], row.word, **row.values)
             house.check(cell, row, reply)
-            if scene.services.authorizer.read_only.refusal:
+            if scene.site.authorizer.read_only.refusal:
                 assert (row.word, cell.answer) == ("readonly on", "yes"), cell
                 await scene.say(house.root, "readonly off")
         house.unchanged()

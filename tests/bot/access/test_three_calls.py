@@ -51,7 +51,7 @@ def nothing(*_: object, **__: object) -> None:
 
 def take_away(patch: pytest.MonkeyPatch, scene: Stage, call: str) -> None:
     """Let this call of the decision allow everybody everything."""
-    judge = scene.services.authorizer
+    judge = scene.site.authorizer
     match call:
         case "the gate":
             patch.setattr("ui.interaction.gate.GatedTree.interaction_check", passes)
@@ -63,8 +63,8 @@ def take_away(patch: pytest.MonkeyPatch, scene: Stage, call: str) -> None:
             ):
                 patch.setattr(name, nothing)
         case "the action":
-            yes = Yes(judge.rules, scene.services.cluster_cache, judge.read_only)
-            for planner in (scene.services.planner, scene.services.executor._planner):
+            yes = Yes(judge.rules, scene.site.cluster_cache, judge.read_only)
+            for planner in (scene.site.planner, scene.site.executor._planner):
                 patch.setattr(planner, "_authorizer", yes)
             patch.setattr("ui.interaction.attempt.Attempt.authorize", nothing)
             patch.setattr("ui.interaction.attempt.Attempt.check", property(lambda _: allow_anyone))
@@ -141,21 +141,21 @@ PROBES = {
     ),
     "a command of a hidden guest": Probe((ACTION,), command("game", "start", vmid=205), sent),
     "the watch list": Probe(
-        (GATE, ACTION), command("viewer", "monitor add", vmid=104), lambda scene: scene.services.watch.entries
+        (GATE, ACTION), command("viewer", "monitor add", vmid=104), lambda scene: scene.site.watch.entries
     ),
     "a mute": Probe(
         (GATE, ACTION),
         command("viewer", "monitor mute", target="all", duration="1h"),
-        lambda scene: scene.services.watch.mutes(),
+        lambda scene: scene.site.watch.mutes(),
     ),
     "the switch": Probe(
         (GATE, ACTION),
         command("game", "readonly on"),
-        lambda scene: scene.services.authorizer.read_only.refusal,
+        lambda scene: scene.site.authorizer.read_only.refusal,
     ),
     "a completion": Probe((GATE, ACTION), completion, lambda scene: getattr(scene, "offered", [])),
     "a panel": Probe((VIEW, ACTION), panel, sent),
-    "an alert": Probe((VIEW, ACTION), alert, lambda scene: scene.services.watch.mutes()),
+    "an alert": Probe((VIEW, ACTION), alert, lambda scene: scene.site.watch.mutes()),
     "a question": Probe((VIEW, ACTION), question, sent),
     "a form": Probe((VIEW, ACTION), form, sent),
 }
@@ -185,7 +185,7 @@ async def test_each_call_is_enough(
     assert scene.changes() == []
     if isinstance(reply, PressResult):
         assert (reply.followups or [post_of(reply)])[-1].ephemeral
-        (last,) = scene.services.journal.audit_page(AuditFilter(), 0, 1)[0]
+        (last,) = scene.site.journal.audit_page(AuditFilter(), 0, 1)[0]
         assert last.record.step is AuditStep.REFUSED
 
 
@@ -215,14 +215,14 @@ async def test_without_the_gate_every_command_is_held_to_the_rules_by_what_it_do
             changing += 1
             assert reply.ephemeral, word
             assert not post_of(reply).buttons, word
-            (last,) = scene.services.journal.audit_page(AuditFilter(), 0, 1)[0]
+            (last,) = scene.site.journal.audit_page(AuditFilter(), 0, 1)[0]
             assert last.record.step is AuditStep.REFUSED, word
     assert changing >= 17
     assert scene.cluster() == before
     assert scene.changes() == []
-    assert scene.services.watch.entries == ()
-    assert scene.services.watch.mutes() == ()
-    assert scene.services.authorizer.read_only.refusal is None
+    assert scene.site.watch.entries == ()
+    assert scene.site.watch.mutes() == ()
+    assert scene.site.authorizer.read_only.refusal is None
     assert scene.alerts_told() == []
 
 

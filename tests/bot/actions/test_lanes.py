@@ -103,14 +103,14 @@ async def test_the_bot_has_threads_for_all_places_and_more() -> None:
 async def test_the_real_watch_and_a_real_change_pass_by_hanging_reads(scene: Stage, pve: Pve) -> None:
     pve.hang("/qemu/103/config", 25.0)
     try:
-        guest = scene.services.cluster_cache.find(103)
+        guest = scene.site.cluster_cache.find(103)
         assert guest is not None
-        proxmox = scene.services.proxmox
+        proxmox = scene.site.proxmox
         hanging = [asyncio.create_task(proxmox.config(guest)) for _ in range(20)]
         await scene.until(lambda: len(scene.sent("GET", "/qemu/103/config")) == SLOTS[Lane.READS])
         async with asyncio.timeout(IN_TIME):
             await scene.poll()
-            assert scene.services.watch.read_error is None
+            assert scene.site.watch.read_error is None
         async with asyncio.timeout(IN_TIME):
             await scene.say(scene.emma, "start", vmid=104)
         assert pve.guest(104).status == "running"
@@ -120,4 +120,4 @@ async def test_the_real_watch_and_a_real_change_pass_by_hanging_reads(scene: Sta
         await asyncio.wait(hanging)
     finally:
         pve.hang("/qemu/103/config", 0)
-        scene.services.proxmox.close()  # ends the hung calls
+        scene.site.proxmox.close()  # ends the hung calls

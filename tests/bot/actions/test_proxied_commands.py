@@ -19,7 +19,7 @@ BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 
 
 def audited(scene: Stage) -> list[AuditRecord]:
-    return [each.record for each in scene.services.journal.audit_page(AuditFilter(), 0, 50)[0]]
+    return [each.record for each in scene.site.journal.audit_page(AuditFilter(), 0, 50)[0]]
 
 
 async def stop(scene: Stage, vmid: int = 101) -> str:

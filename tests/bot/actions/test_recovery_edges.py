@@ -234,12 +234,12 @@ async def test_a_guest_whose_deletion_was_cut_off_is_watched_no_longer(scene: St
     form = await scene.press(scene.emma, await scene.say(scene.emma, "delete", vmid=104), "Delete palworld…")
     scene.server.answer_wait = 0.0
     await scene.server.submit(scene.emma, form, "palworld")
-    await scene.until(lambda: [each for each in scene.services.journal.audit_open() if each.record.upid])
+    await scene.until(lambda: [each for each in scene.site.journal.audit_open() if each.record.upid])
     scene.services.audit.record = lambda *_entry, **_more: None  # type: ignore[method-assign]  # killed, it writes no more
-    scene.services.watch.on_action_done = lambda *_report, **_more: False  # type: ignore[method-assign]  # nor anything else
+    scene.site.watch.on_action_done = lambda *_report, **_more: False  # type: ignore[method-assign]  # nor anything else
     await scene.crash_bot()
     plan.release()
-    await scene.until(lambda: scene.services.watch.find(104) is None, "off the list")
+    await scene.until(lambda: scene.site.watch.find(104) is None, "off the list")
     await scene.poll(12)
     await scene.delivered()
     assert scene.alerts_told() == []

@@ -525,12 +525,12 @@ def audits(bare_scene: Stage) -> Channel:
 
 async def start_delivery(scene: Stage, audits: Channel, **settings: str) -> None:
     await scene.start_bot(**{"AUDIT_CHANNEL_ID": str(audits.id), **settings})
-    await scene.until(scene.services.journal.audit_cursor, "the delivery to have begun")
+    await scene.until(scene.site.journal.audit_cursor, "the delivery to have begun")
 
 
 async def posted_lines(scene: Stage, audits: Channel) -> list[str]:
     """Wait until everything is posted and return the lines of the channel."""
-    journal = scene.services.journal
+    journal = scene.site.journal
 
     def posted(stream: Stream) -> bool:
         mark = journal.audit_cursor(stream)
@@ -582,7 +582,7 @@ async def test_without_the_setting_nothing_is_posted(bare_scene: Stage, audits: 
     await bare_scene.start_bot()
     await bare_scene.say(bare_scene.emma, "start", vmid=104)
     assert bare_scene.server.messages(audits) == []
-    assert bare_scene.services.journal.audit_cursor() is None
+    assert bare_scene.site.journal.audit_cursor() is None
 
 
 async def test_it_may_be_the_alert_channel(bare_scene: Stage) -> None:
@@ -638,13 +638,13 @@ async def test_what_was_under_way_when_the_bot_died_is_told_once_as_it_ended(
     plan = pve.next_task("qmstart", vmid=104, hold=True)
     await scene.start_command(scene.emma, "start", vmid=104)
     assert await posted_lines(scene, audits) == []
-    (asked,) = scene.services.journal.audit_open()
+    (asked,) = scene.site.journal.audit_open()
     assert asked.record.step is AuditStep.SENT
     scene.services.audit.record = lambda *_entry, **_more: None  # type: ignore[method-assign]  # killed, it writes no more
     await scene.crash_bot()
     assert await posted_lines(scene, audits) == [], "it runs on"
     plan.release()
-    await scene.until(lambda: scene.services.journal.audit_open() == ())
+    await scene.until(lambda: scene.site.journal.audit_open() == ())
     (line,) = await posted_lines(scene, audits)
     assert line.startswith("✅")
     assert "`Emma`" in line
@@ -652,7 +652,7 @@ async def test_what_was_under_way_when_the_bot_died_is_told_once_as_it_ended(
     assert "done" in line
     await scene.crash_bot()
     assert await posted_lines(scene, audits) == [line]
-    (kept,) = scene.services.journal.audit_page(AuditFilter(), 0, 1)[0]
+    (kept,) = scene.site.journal.audit_page(AuditFilter(), 0, 1)[0]
     assert ending_of(kept.record) is Ending.DONE
 
 

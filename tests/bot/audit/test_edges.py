@@ -27,7 +27,7 @@ scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, sta
 
 
 def trail(scene: Stage, **wanted: Any) -> list[AuditRecord]:
-    return [each.record for each in scene.services.journal.audit_page(AuditFilter(**wanted), 0, 50)[0]]
+    return [each.record for each in scene.site.journal.audit_page(AuditFilter(**wanted), 0, 50)[0]]
 
 
 # -- what it was about

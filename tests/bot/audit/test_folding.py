@@ -177,7 +177,7 @@ async def test_a_change_passes_refusals_while_these_are_posted(bare_scene: Stage
     scene = bare_scene
     audits: Channel = scene.guild.create_text_channel("audit")
     await scene.start_bot(AUDIT_CHANNEL_ID=str(audits.id))
-    await scene.until(scene.services.journal.audit_cursor, "the delivery to have begun")
+    await scene.until(scene.site.journal.audit_cursor, "the delivery to have begun")
     hold = scene.server.delay("POST", f"/channels/{audits.id}/messages", 0.2, times=1)
     for number in range(300):
         one = replace(MALLORY, user_id=10_000 + number)

@@ -96,7 +96,7 @@ async def test_the_owner_reads_why(bare_scene: Stage, cast: Cast, pve: Pve) -> N
     scene, owner = bare_scene, cast["nobody"]
     pve.guest(104).config["tags"] = f"owner-{owner.id}"
     await scene.poll()
-    guest = scene.services.cluster_cache.find(104)
+    guest = scene.site.cluster_cache.find(104)
     assert guest is not None
     assert is_owner(Actor(owner.id, "x", Place(None, None)), guest)
     text = (await scene.say(owner, "access", vmid=104)).text

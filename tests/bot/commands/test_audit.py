@@ -56,7 +56,7 @@ def entry(
 
 def keep(scene: Stage, *records: AuditRecord, ago: float = 0.0) -> None:
     for record in records:
-        scene.services.journal.audit_add(record, scene.clock.now() - ago)
+        scene.site.journal.audit_add(record, scene.clock.now() - ago)
 
 
 def attempts(reply: PressResult) -> int:
@@ -70,7 +70,7 @@ def rows(reply: PressResult) -> list[str]:
 
 
 def last_record(scene: Stage) -> AuditRecord:
-    return scene.services.journal.audit_page(AuditFilter(), 0, 1)[0][0].record
+    return scene.site.journal.audit_page(AuditFilter(), 0, 1)[0][0].record
 
 
 # --- what a row says ---
@@ -433,15 +433,15 @@ async def test_no_cell_is_a_formula(scene: Stage, begins: str) -> None:
 
 async def test_what_is_too_much_is_cut_and_said(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(scene, *(entry(vmid=1000 + number, outcome="x" * 500) for number in range(40)))
-    whole, _, _ = await audit_csv(scene.services.journal, Clock(), AuditFilter(), TOKYO)
+    whole, _, _ = await audit_csv(scene.site.journal, Clock(), AuditFilter(), TOKYO)
     for most in (len(whole) - 1, len(whole) // 2, 400):
-        data, count, complete = await audit_csv(scene.services.journal, Clock(), AuditFilter(), TOKYO, most)
+        data, count, complete = await audit_csv(scene.site.journal, Clock(), AuditFilter(), TOKYO, most)
         assert len(data) <= most
         assert not complete
         assert data == whole[: len(data)]
         assert data.endswith(b"\r\n")
         assert data.count(b"\r\n") == count + 1
-    assert await audit_csv(scene.services.journal, Clock(), AuditFilter(), TOKYO, len(whole)) == (
+    assert await audit_csv(scene.site.journal, Clock(), AuditFilter(), TOKYO, len(whole)) == (
         whole,
         40,
         True,

@@ -115,11 +115,11 @@ async def test_wrong_input_is_refused(
 ) -> None:
     await scene.say(scene.emma, "monitor add", vmid=101)
     if isinstance(error, DiskUnknown):
-        error = DiskUnknown(102, scene.services.cluster_cache.find(102).label)  # type: ignore[union-attr]  # it is there
+        error = DiskUnknown(102, scene.site.cluster_cache.find(102).label)  # type: ignore[union-attr]  # it is there
     for person in (scene.akiko, scene.emma):
         scene.assert_refused(await scene.say(person, command, **options), person, error)
     assert stored(scene) == [101]
-    assert scene.services.watch.mutes() == ()
+    assert scene.site.watch.mutes() == ()
 
 
 async def test_thresholds_are_set_and_changed(scene: Stage) -> None:
@@ -264,7 +264,7 @@ async def test_one_incident_is_one_message_and_one_short_word(scene: Stage, pve:
 
 
 def _incident(scene: Stage) -> int:
-    return scene.services.journal.history(None, 0, 1)[0][0].id
+    return scene.site.journal.history(None, 0, 1)[0][0].id
 
 
 async def test_the_role_is_mentioned_at_the_opening_alone(bare_scene: Stage, pve: Pve) -> None:
@@ -493,7 +493,7 @@ async def test_an_alert_waits_for_the_next_run(scene: Stage, pve: Pve) -> None:
     scene.clock.skip(600)
     await scene.crash_bot()
     fault.times = fault.met
-    scene.services.alert_delivery.wake()
+    scene.site.alert_delivery.wake()
     await scene.delivered()
     (text,) = scene.alerts_told()
     assert text.startswith("🔴")
@@ -510,7 +510,7 @@ async def test_one_that_was_taken_just_before_the_bot_died_is_not_sent_again(sce
     await scene.until(lambda: later.met)
     await scene.crash_bot()
     scene.clock.skip(200)
-    scene.services.alert_delivery.wake()
+    scene.site.alert_delivery.wake()
     await scene.delivered()
     assert len(scene.alerts_told()) == 1, "found in the channel"
 
@@ -518,8 +518,8 @@ async def test_one_that_was_taken_just_before_the_bot_died_is_not_sent_again(sce
 async def test_an_alert_that_waits_goes_when_discord_is_back(scene: Stage) -> None:
     """It does not wait for the end of the five minutes after a refusal."""
     fault = scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 403, 1000)
-    scene.services.watch.post_notice("waits")
-    await scene.until(lambda: fault.met and scene.services.alert_delivery.error)
+    scene.site.watch.post_notice("waits")
+    await scene.until(lambda: fault.met and scene.site.alert_delivery.error)
     fault.times = fault.met
     await scene.server.drop_gateway(4000)
     await scene.delivered()
@@ -534,7 +534,7 @@ async def test_an_outage_that_begins_and_ends_unheard_is_one_line(scene: Stage, 
     pve.revive(101)
     await scene.poll(15)
     fault.times = fault.met
-    journal = scene.services.journal
+    journal = scene.site.journal
 
     def is_delivered() -> bool:
         if not (journal.to_post() or journal.to_edit()):
@@ -551,7 +551,7 @@ async def test_an_outage_that_begins_and_ends_unheard_is_one_line(scene: Stage, 
 async def test_alerts_that_wait_are_sent_before_the_bot_ends(scene: Stage) -> None:
     scene.server.delay("POST", f"/channels/{scene.alerts.id}/messages", 0.3, 1)
     for text in ("first", "second", "third"):
-        scene.services.watch.post_notice(text)
+        scene.site.watch.post_notice(text)
     await scene.stop_bot()
     assert scene.alerts_told() == ["first", "second", "third"]
 
@@ -561,7 +561,7 @@ async def test_alerts_that_cannot_be_sent_do_not_keep_the_bot(
 ) -> None:
     monkeypatch.setattr("bot.FAREWELL_SECONDS", 0.2)
     posts_refused(scene)
-    scene.services.watch.post_notice("kept for the next run")
+    scene.site.watch.post_notice("kept for the next run")
     began = time.monotonic()
     await scene.stop_bot()
     assert time.monotonic() - began < 10.0
@@ -571,8 +571,8 @@ async def test_alerts_that_cannot_be_sent_do_not_keep_the_bot(
 async def test_one_that_discord_does_not_understand_is_given_up(scene: Stage) -> None:
     scene.expected_errors.append("giving up an alert")
     scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 400, 2)  # its fixed sentence fails too
-    scene.services.watch.post_notice("lost")
-    scene.services.watch.post_notice("told")
+    scene.site.watch.post_notice("lost")
+    scene.site.watch.post_notice("told")
     await scene.delivered()
     assert scene.alerts_told() == ["told"]
 
@@ -618,11 +618,11 @@ async def test_what_is_muted_is_not_told_and_told_when_it_is_not(scene: Stage, p
 )
 async def test_a_target_may_be_typed(scene: Stage, target: str, subject: str) -> None:
     await scene.say(scene.emma, "monitor mute", target=target, duration="30m")
-    (mute,) = scene.services.watch.mutes()
+    (mute,) = scene.site.watch.mutes()
     assert (mute.target, mute.by) == (subject, "Emma")
     assert abs(mute.until - scene.clock.now() - 1800) < 30
     await scene.say(scene.emma, "monitor unmute", target=target)
-    assert scene.services.watch.mutes() == ()
+    assert scene.site.watch.mutes() == ()
 
 
 async def test_a_mute_outlives_the_bot_and_ends_by_itself(scene: Stage, pve: Pve) -> None:
@@ -746,11 +746,11 @@ async def test_a_test_that_is_refused_says_what_discord_said_and_is_over(scene: 
 
 async def test_a_test_behind_alerts_that_are_refused_says_why(scene: Stage) -> None:
     posts_refused(scene, 403)
-    scene.services.watch.post_notice("waits")
+    scene.site.watch.post_notice("waits")
     reply = await scene.say(scene.emma, "monitor test")
     assert "403" in reply.text
     assert "not sent again" in reply.text
-    assert scene.services.journal.backlog().waiting == 1, "the alert itself waits on"
+    assert scene.site.journal.backlog().waiting == 1, "the alert itself waits on"
 
 
 # -- the state of the watch
@@ -770,7 +770,7 @@ async def test_status_tells_what_is_not(scene: Stage, pve: Pve) -> None:
     pve.fail("GET", "/cluster/resources", 595, "No route to host")
     posts_refused(scene, 403)
     await scene.poll(3)
-    await scene.until(lambda: scene.services.alert_delivery.error)
+    await scene.until(lambda: scene.site.alert_delivery.error)
     text = (await scene.say(scene.emma, "monitor status")).text
     assert "3 failures in a row" in text
     assert "1 message waiting" in text
@@ -854,7 +854,7 @@ async def test_who_changed_the_watch_is_recorded(scene: Stage) -> None:
     await scene.say(scene.emma, "monitor unmute", target="guest/101")
     await scene.say(scene.emma, "monitor test")
     await scene.say(scene.emma, "monitor remove", vmid=101)
-    found = [each.record for each in scene.services.journal.audit_page(AuditFilter(), 0, 10)[0]][::-1]
+    found = [each.record for each in scene.site.journal.audit_page(AuditFilter(), 0, 10)[0]][::-1]
     assert [(each.step, each.operation, each.vmid, each.detail) for each in found] == [
         (AuditStep.ENDED, "monitor_add", 101, "cpu=90"),
         (AuditStep.REFUSED, "monitor_add", 101, ""),

@@ -141,7 +141,7 @@ only_26 = pytest.mark.parametrize("former", [OF_26], ids=[OF_26.name], indirect=
 async def open_to_changes(scene: Stage) -> SeenMessage:
     """Changes are allowed again; the message of a panel, to press the buttons of that day on."""
     assert (await scene.say(scene.akiko, "readonly off")).text
-    assert scene.services.authorizer.read_only.refusal is None
+    assert scene.site.authorizer.read_only.refusal is None
     return post_of(await scene.say(scene.emma, "info", vmid=104))
 
 
@@ -156,14 +156,14 @@ def told_by(reply: PressResult) -> str:
 
 
 async def test_the_watch_list_is_whole(scene: Stage, expected: Expected) -> None:
-    entries = scene.services.watch.entries
+    entries = scene.site.watch.entries
     assert tuple(entry.vmid for entry in entries) == expected.watched
     limits = {each.vmid: tuple(each.limit(metric) for metric in Metric) for each in entries}
     assert {vmid: limit for vmid, limit in limits.items() if any(limit)} == expected.limits
 
 
 async def test_nothing_is_lost_and_nothing_told_twice(scene: Stage, expected: Expected) -> None:
-    watch = scene.services.watch
+    watch = scene.site.watch
     emma, akiko = (scene.emma.id, scene.akiko.id) if expected.ids_kept else (0, 0)
     assert tuple(sorted(each.subject for each in watch.state.open.values())) == expected.open
     (acked,) = [each for each in watch.state.open.values() if each.acked is not None]
@@ -185,7 +185,7 @@ async def test_nothing_is_lost_and_nothing_told_twice(scene: Stage, expected: Ex
 
 async def test_changes_stay_switched_off_in_both_places(scene: Stage, expected: Expected) -> None:
     akiko = scene.akiko.id if expected.ids_kept else 0
-    held = scene.services.authorizer.read_only.refusal
+    held = scene.site.authorizer.read_only.refusal
     assert held is not None
     assert (held.by, held.by_id) == ("Akiko", akiko)
     reply = await scene.say(scene.emma, "start", vmid=104)
@@ -198,13 +198,13 @@ async def test_changes_stay_switched_off_in_both_places(scene: Stage, expected: 
         for path in scene.directory.glob(place):
             path.unlink()
         await scene.start_bot()
-        again = scene.services.authorizer.read_only.refusal
+        again = scene.site.authorizer.read_only.refusal
         assert again is not None, f"without {place}"
         assert (again.by, again.by_id, again.since) == (held.by, held.by_id, held.since)
 
 
 async def test_its_trail_goes_on(scene: Stage, expected: Expected) -> None:
-    journal = scene.services.journal
+    journal = scene.site.journal
     found, total = journal.audit_page(AuditFilter(), 0, 50)
     assert total == expected.attempts
     oldest = found[-1].record
@@ -240,7 +240,7 @@ async def test_its_errors_are_told_in_words(scene: Stage) -> None:
 
 
 async def test_its_buttons_work(scene: Stage, pve: Pve, former: FormerData) -> None:
-    post, watch = await open_to_changes(scene), scene.services.watch
+    post, watch = await open_to_changes(scene), scene.site.watch
     await press(scene, post, former.custom_id("panel of 104", "Start"))
     assert pve.vm(104).status == "running"
     shown = await press(scene, post, former.custom_id("panel of 104", "Refresh"))
@@ -292,7 +292,7 @@ async def test_every_kind_of_alert_is_answered(scene: Stage, former: FormerData)
         "⚠️ Shared storage `nfs-backup`": "storage/nfs-backup",
         "🔴 6 guests": "group",
     }
-    post, watch = await open_to_changes(scene), scene.services.watch
+    post, watch = await open_to_changes(scene), scene.site.watch
     for alert, subject in alerts.items():
         until = []
         for button in ("Acknowledge", "Mute 1 h", "Mute 8 h"):

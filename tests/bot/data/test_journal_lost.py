@@ -105,11 +105,11 @@ async def test_either_place_keeps_changes_off(scene: Stage, lost: str, end: str)
     if lost == "journal":
         scene.expected_errors.append("The journal was missing")
     await getattr(scene, end)()
-    held = scene.services.authorizer.read_only.refusal
+    held = scene.site.authorizer.read_only.refusal
     assert held is not None
     assert held.by == "Akiko"
     assert (scene.directory / "readonly.json").stat().st_mode & 0o777 == 0o600
-    assert "access/read_only" in scene.services.journal.records(), "in both places again"
+    assert "access/read_only" in scene.site.journal.records(), "in both places again"
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b"null", b"[1]"])
@@ -117,23 +117,23 @@ async def test_a_switch_that_cannot_be_read_is_on(bare_scene: Stage, text: bytes
     (bare_scene.directory / "readonly.json").write_bytes(text)
     bare_scene.expected_errors.append("cannot be read")
     await bare_scene.start_bot()
-    assert bare_scene.services.authorizer.read_only.refusal is not None
+    assert bare_scene.site.authorizer.read_only.refusal is not None
 
 
 async def test_a_directory_in_its_place_is_on_too(bare_scene: Stage) -> None:
     (bare_scene.directory / "readonly.json").mkdir()
     bare_scene.expected_errors.append("cannot be read")
     await bare_scene.start_bot()
-    assert bare_scene.services.authorizer.read_only.refusal is not None
+    assert bare_scene.site.authorizer.read_only.refusal is not None
     reply = await bare_scene.say(bare_scene.emma, "readonly off")
     assert reply.ephemeral, "it would come back"
-    assert bare_scene.services.authorizer.read_only.refusal is not None, "it would come back"
+    assert bare_scene.site.authorizer.read_only.refusal is not None, "it would come back"
 
 
 async def test_a_full_disk_does_not_keep_changes_on(small: Stage) -> None:
     scene = small
     with full_or_no_larger(scene.bot.journal, scene.directory / "journal.db"):
-        switch = scene.services.authorizer.read_only
+        switch = scene.site.authorizer.read_only
         reply = await scene.say(scene.akiko, "readonly on")
         assert switch.refusal is not None
         assert "Read-only mode was turned on" in reply.text
@@ -145,7 +145,7 @@ async def test_a_full_disk_does_not_keep_changes_on(small: Stage) -> None:
     await scene.poll(2)
     assert switch.store_error is None
     await scene.restart_bot()
-    assert scene.services.authorizer.read_only.refusal is not None, "stored once there was room"
+    assert scene.site.authorizer.read_only.refusal is not None, "stored once there was room"
 
 
 # ---------------------------------------------------------------------- under the running bot
@@ -302,7 +302,7 @@ async def test_the_bot_notices_within_one_poll_and_goes_on(
     await scene.delivered()
     await scene.say(scene.emma, "monitor mute", target="node/pve2", duration="2d")
     await scene.say(scene.akiko, "readonly on")
-    before = scene.services.watch.state
+    before = scene.site.watch.state
     scene.expected_errors += ["gone, replaced or damaged", "the journal refuses", "cannot be"]
     lose(scene.directory / "journal.db")
     await scene.poll()
@@ -311,15 +311,15 @@ async def test_the_bot_notices_within_one_poll_and_goes_on(
     assert len(told) == 1
     assert "✅" in line_of((await scene.say(scene.emma, "monitor status")).text, "Journal")
     await scene.crash_bot()
-    watch = scene.services.watch
+    watch = scene.site.watch
     assert watch.state.open.keys() == before.open.keys()
     assert watch.state.mutes == before.mutes
-    assert scene.services.authorizer.read_only.refusal is not None
+    assert scene.site.authorizer.read_only.refusal is not None
     pve.revive(101)
     await scene.poll(2)
     await scene.delivered()
     assert [text for text in scene.alerts_told() if "The journal was" in text] == told
-    assert scene.services.watch.state.open == {}
+    assert scene.site.watch.state.open == {}
 
 
 def line_of(text: str, name: str) -> str:
@@ -340,7 +340,7 @@ async def test_a_full_disk_is_seen_in_the_status_and_its_end_too(small: Stage, t
         line = line_of((await scene.say(scene.emma, "monitor status")).text, "Journal")
         assert "⚠️" in line
         assert "Cannot write the journal" in line
-        assert scene.services.watch.journal_error is not None
+        assert scene.site.watch.journal_error is not None
     await scene.poll()
     assert "✅" in line_of((await scene.say(scene.emma, "monitor status")).text, "Journal")
 

@@ -186,7 +186,7 @@ async def test_no_change_is_made_and_the_person_is_told_why(small: Stage, pve: P
     await scene.delivered()
     panel = await scene.say(scene.emma, "info", vmid=104)
     ack = next(str(each.custom_id) for each in post.buttons if ":ack:" in str(each.custom_id))
-    watch, switch = scene.services.watch, scene.services.authorizer.read_only
+    watch, switch = scene.site.watch, scene.site.authorizer.read_only
     before = (scene.cluster(), watch.entries, watch.mutes(), watch.state.open, scene.alerts_told())
 
     def unchanged() -> bool:
@@ -211,7 +211,7 @@ async def test_no_change_is_made_and_the_person_is_told_why(small: Stage, pve: P
             assert told in (await scene.press(scene.emma, on, button)).text, button
         assert unchanged()
         assert scene.changes() == []
-        assert scene.services.executor._claims.busy == {}
+        assert scene.site.executor._claims.busy == {}
         assert "palworld" in (await scene.say(scene.emma, "info", vmid=104)).text, "looking goes on"
     for command, options in WISHES:
         reply = await wish(scene, command, options)

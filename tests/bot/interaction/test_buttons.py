@@ -136,7 +136,7 @@ async def test_a_panel_that_shows_anothers_work_is_left_alone(scene: Stage, pve:
     panel = await scene.say(scene.emma, "info", vmid=104)
     plan = pve.next_task("qmstart", vmid=104, hold=True)
     await scene.start_command(scene.emma, "start", vmid=104)
-    shown, since = panel.text, scene.services.executor._claims.busy[104].since
+    shown, since = panel.text, scene.site.executor._claims.busy[104].since
     reply = await scene.server.click(scene.akiko, post_of(panel), "Start")
     scene.assert_refused(
         reply, scene.akiko, GuestBusy(104, "palworld", "start", "Emma", since, scene.emma.id)

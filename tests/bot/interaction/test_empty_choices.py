@@ -99,7 +99,7 @@ async def test_nothing_there_to_choose(scene: Stage, pve: Pve) -> None:
         assert said.startswith(words), said
     for guest in [one for one in [*pve.vms, *pve.cts] if one.template]:
         pve.remove_guest(guest.vmid)
-    await scene.services.cluster_cache.read(max_age=0)
+    await scene.site.cluster_cache.read(max_age=0)
     said, _ = await entry(scene, scene.emma, "create", "template_id")
     assert said == "There are no templates you can use."
 
@@ -142,8 +142,8 @@ async def test_the_entry_does_nothing(scene: Stage, command: str, options: dict[
     scene.assert_refused(reply, scene.emma, NothingChosen())
     assert scene.cluster() == before
     assert scene.changes() == []
-    assert scene.services.watch.entries == ()
-    assert scene.services.watch.mutes() == ()
+    assert scene.site.watch.entries == ()
+    assert scene.site.watch.mutes() == ()
 
 
 async def test_in_time_also_where_proxmox_hangs(

@@ -65,8 +65,8 @@ async def test_outside_every_command_is_refused_in_private(scene: Stage, word: s
     assert scene.cluster() == before
     assert len(scene.pve.requests) == asked, "Proxmox is not even asked"
     assert scene.server.messages(channel) == []
-    assert scene.services.watch.find(101) is not None
-    assert scene.services.watch.mutes() == ()
+    assert scene.site.watch.find(101) is not None
+    assert scene.site.watch.mutes() == ()
     assert scene.alerts_told() == []
 
 

@@ -56,7 +56,7 @@ async def test_those_the_operation_can_act_on_come_first(scene: Stage, command: 
 async def test_a_vmid_typed_in_full_comes_first(scene: Stage, pve: Pve) -> None:
     """The running 100 cannot be deleted, and template 9100 can. Enter still takes 100."""
     pve.add_vm(100, "debian", node="pve1", status="running")
-    await scene.services.cluster_cache.read(max_age=0)
+    await scene.site.cluster_cache.read(max_age=0)
     assert (await offered(scene, "delete", "100"))[:2] == [100, 9100]
 
 

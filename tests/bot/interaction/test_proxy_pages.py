@@ -46,7 +46,7 @@ async def watching(scene: Stage, *vmids: int) -> str:
 
 async def later(scene: Stage, step: float = 301.0, done: Callable[[], bool] | None = None) -> None:
     """Let time pass until `done` holds; by default until every alert is there."""
-    journal = scene.services.journal
+    journal = scene.site.journal
 
     def is_done() -> bool:
         scene.clock.skip(step)
@@ -68,7 +68,7 @@ async def test_a_page_in_place_of_an_answer_costs_no_alert(
     (told,) = bare_scene.alerts_told()
     assert "has stopped" in told, "whole: it was not Discord that took offence"
     assert "`pve1`" in told, "whole: it was not Discord that took offence"
-    assert bare_scene.services.journal.backlog().given_up == 0
+    assert bare_scene.site.journal.backlog().given_up == 0
 
 
 @PAGES
@@ -116,7 +116,7 @@ async def test_a_limit_named_in_advance_delays_alerts_and_loses_none(bare_scene:
     await bare_scene.delivered()
     pve.crash(102)
     await bare_scene.poll(later=1.0)
-    await bare_scene.until(lambda: "429" in bare_scene.services.alert_delivery.error, "the limit")
+    await bare_scene.until(lambda: "429" in bare_scene.site.alert_delivery.error, "the limit")
     assert len(bare_scene.server.requests("POST", path)) == 1
     await later(bare_scene, 1.0)
     assert len(bare_scene.alerts_told()) == 2

@@ -35,7 +35,7 @@ async def later(scene: Stage, seconds: float, done: Callable[[], object] | None 
 
     A wait that begins only now ends as well.
     """
-    journal = scene.services.journal
+    journal = scene.site.journal
 
     def is_done() -> bool:
         if done() if done else not (journal.to_post() or journal.to_edit()):
@@ -60,15 +60,15 @@ async def test_a_global_limit_on_an_alert_silences_none(bare_scene: Stage, pve: 
     pve.crash(102)
     await bare_scene.poll(later=1.0)
     assert bare_scene.alerts_told() == []
-    assert "429" in bare_scene.services.alert_delivery.error, "the status says why"
+    assert "429" in bare_scene.site.alert_delivery.error, "the status says why"
     asked = len(bare_scene.server.requests("POST", path))
     bare_scene.clock.skip(30.0)
-    bare_scene.services.alert_delivery.wake()
+    bare_scene.site.alert_delivery.wake()
     await asyncio.sleep(0.2)
     assert len(bare_scene.server.requests("POST", path)) == asked, "nothing is asked while the limit holds"
     await later(bare_scene, LONG)
     assert len(bare_scene.alerts_told()) == 2
-    assert not bare_scene.services.alert_delivery.error
+    assert not bare_scene.site.alert_delivery.error
     reply = await bare_scene.say(bare_scene.emma, "info", vmid=103)
     assert "**103**" in reply.text
 
@@ -81,7 +81,7 @@ async def test_the_wait_that_a_proxy_names_is_kept_too(bare_scene: Stage, pve: P
     await bare_scene.poll()
     await met(bare_scene, fault)
     bare_scene.clock.skip(30.0)
-    bare_scene.services.alert_delivery.wake()
+    bare_scene.site.alert_delivery.wake()
     await asyncio.sleep(0.2)
     assert len(bare_scene.server.requests("POST", path)) == 1
     await later(bare_scene, LONG)
@@ -134,7 +134,7 @@ async def test_edits_of_an_old_message_hold_back_no_new_alert(bare_scene: Stage,
     await bare_scene.until(lambda: "`Emma`" in bare_scene.alerts_told()[1], "the other edit")
     assert "`Emma`" not in bare_scene.alerts_told()[0]
     assert fault.met == 1, "not asked again before the time that Discord named"
-    assert "edits" in bare_scene.services.alert_delivery.error
+    assert "edits" in bare_scene.site.alert_delivery.error
     fault.times = fault.met
     await later(bare_scene, 60.0)
     assert "`Emma`" in bare_scene.alerts_told()[0]
@@ -198,7 +198,7 @@ async def test_a_limit_that_is_no_429_costs_an_alert_neither_itself_nor_its_word
     (told,) = bare_scene.alerts_told()
     assert "has stopped" in told
     assert "`pve1`" in told
-    assert bare_scene.services.journal.backlog().given_up == 0
+    assert bare_scene.site.journal.backlog().given_up == 0
 
 
 async def test_an_outcome_that_hits_a_limit_that_is_no_429_is_shown_whole(scene: Stage, pve: Pve) -> None:

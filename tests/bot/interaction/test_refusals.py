@@ -197,7 +197,7 @@ async def test_a_token_that_sees_no_guest(scene: Stage, pve: Pve) -> None:
     pve.deny("VM.Audit")
     scene.clock.skip(11)
     assert "`VM.Audit`" in (await scene.say(scene.akiko, "list")).text
-    await scene.services.watch.poll()
+    await scene.site.watch.poll()
     text = (await scene.say(scene.akiko, "monitor list")).text
     assert (
         scene.told(scene.emma, NothingVisible()) in text or scene.told(scene.akiko, NothingVisible()) in text

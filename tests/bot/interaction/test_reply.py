@@ -169,7 +169,7 @@ async def test_short_tasks_are_not_asked_for_their_log(scene: Stage) -> None:
 async def test_the_second_is_told_who_does_what(scene: Stage, pve: Pve) -> None:
     plan = pve.next_task("qmstart", vmid=104, hold=True)
     begun = await scene.start_command(scene.akiko, "start", vmid=104)
-    since = scene.services.executor._claims.busy[104].since
+    since = scene.site.executor._claims.busy[104].since
     commands: list[tuple[str, dict[str, object]]] = [
         ("start", {}),
         ("shutdown", {}),

@@ -202,7 +202,7 @@ async def test_mute_is_shown_and_holds(bare_scene: Stage, pve: Pve, what: str, h
     answered_in_silence(scene, reply)
     await scene.delivered()
     assert "Muted until <t:" in post.text
-    (mute,) = scene.services.watch.mutes()
+    (mute,) = scene.site.watch.mutes()
     assert (mute.target, mute.by) == ("guest/101", "Emma")
     assert abs(mute.until - scene.clock.now() - hours * 3600) < 60
     await poll(scene, 12)
@@ -233,7 +233,7 @@ async def test_a_muted_node_is_the_node(scene: Stage, pve: Pve) -> None:
     post = scene.server.messages(scene.alerts)[-1]
     assert whats(post) == ["ack", "mute1", "mute8"]
     await scene.press(scene.emma, post, button(post, "mute8"))
-    assert [mute.target for mute in scene.services.watch.mutes()] == ["node/pve3"]
+    assert [mute.target for mute in scene.site.watch.mutes()] == ["node/pve3"]
 
 
 # -- over, old, forged
@@ -250,7 +250,7 @@ async def test_what_is_over_needs_no_answer(scene: Stage, pve: Pve, what: str) -
     assert [one.text for one in reply.followups] == [scene.told(scene.akiko, IncidentOver())]
     assert reply.followups[0].ephemeral
     assert post.text == text
-    assert scene.services.watch.mutes() == ()
+    assert scene.site.watch.mutes() == ()
 
 
 @pytest.mark.parametrize("what", ["start", "details", "ack", "mute1", "mute8"])
@@ -259,7 +259,7 @@ async def test_an_incident_nobody_knows_is_over(scene: Stage, pve: Pve, what: st
     reply = await scene.press(scene.emma, post, f"a1:{what}:999999", force=True)
     assert scene.told(scene.emma, IncidentOver()) in reply.text
     assert scene.changes() == []
-    assert scene.services.watch.mutes() == ()
+    assert scene.site.watch.mutes() == ()
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ async def test_other_words_do_nothing(scene: Stage, pve: Pve, custom_id: str) ->
     post = await alarm(scene, pve)
     await scene.press(scene.emma, post, custom_id, force=True)
     assert scene.changes() == []
-    assert scene.services.watch.mutes() == ()
+    assert scene.site.watch.mutes() == ()
     assert "Acknowledged" not in post.text
 
 
@@ -392,7 +392,7 @@ async def test_presses_are_recorded(scene: Stage, pve: Pve) -> None:
     await scene.press(scene.emma, post, button(post, "mute8"))
     await scene.press(scene.emma, post, button(post, "start"))
     await scene.press(scene.emma, post, "a1:ack:999999", force=True)
-    found = [each.record for each in scene.services.journal.audit_page(AuditFilter(), 0, 10)[0]][::-1][-4:]
+    found = [each.record for each in scene.site.journal.audit_page(AuditFilter(), 0, 10)[0]][::-1][-4:]
     assert [(each.step, each.operation, each.vmid, each.detail) for each in found] == [
         (AuditStep.ENDED, "acknowledge", 101, "guest/101"),
         (AuditStep.ENDED, "monitor_mute", 101, "guest/101 28800 s"),

@@ -39,11 +39,11 @@ async def test_the_same_threshold_again_leaves_its_alert_alone(bare_scene: Stage
     pve.set_use(101, cpu=0.9)
     await bare_scene.poll(8)
     await bare_scene.delivered()
-    assert len(bare_scene.services.watch.state.open) == 1
+    assert len(bare_scene.site.watch.state.open) == 1
     options: dict[str, int]
     for options in ({"cpu": 50}, {"cpu": 50, "memory": 95}, {"memory": 0}):
         await bare_scene.say(bare_scene.emma, "monitor add", vmid=101, **options)
-        assert len(bare_scene.services.watch.state.open) == 1, options
+        assert len(bare_scene.site.watch.state.open) == 1, options
 
 
 @pytest.mark.parametrize("target", ["101", "guest/101", "web01"])

@@ -73,7 +73,7 @@ async def test_one_that_ends_well_unlisted_is_not_told(bare_scene: Stage, pve: P
     plan.release()
     await ended(bare_scene, pve, plan)
     assert await poll(bare_scene, 12) == []
-    assert bare_scene.services.watch.state.running == frozenset()
+    assert bare_scene.site.watch.state.running == frozenset()
 
 
 async def test_what_had_failed_before_the_bot_came_is_not_told(bare_scene: Stage, pve: Pve) -> None:

@@ -16,7 +16,7 @@ import aiohttp
 import discord
 import pytest
 
-from cogs.monitor import Monitor
+from cogs.monitor import WatchLoop
 from core.clock import Clock
 from core.delivery.alerts import AlertDelivery
 from core.errors import JournalFailed, StoreFailed
@@ -28,6 +28,7 @@ from tests.support import stage
 from tests.support.stage import Stage
 from ui.messages.startup import journal_stuck, journal_well, watch_broken, watch_hangs, watch_works
 from ui.watch.alert_channel import DiscordAlertChannel
+from ui.watch.reports import Pulse, WatchReports
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -70,24 +71,23 @@ class Beats:
 @contextlib.asynccontextmanager
 async def watching(
     scene: Stage, beats: Beats | None = None, *, connected: bool = True
-) -> AsyncIterator[tuple[Monitor, RecordingWatch]]:
-    watch = RecordingWatch(scene.services.watch.maintenance)
+) -> AsyncIterator[tuple[WatchLoop, RecordingWatch]]:
+    watch = RecordingWatch(scene.site.watch.maintenance)
     channel = DiscordAlertChannel(scene.bot, scene.alerts.id, scene.t())
-    services = replace(
-        scene.services,
+    services = replace(scene.services, poll_seconds=INTERVAL, clock=Clock(), connected=lambda: connected)
+    site = replace(
+        scene.site,
+        services=services,
         watch=watch,
-        poll_seconds=INTERVAL,
-        clock=Clock(),
-        alert_delivery=AlertDelivery(scene.services.journal, channel, Clock()),
-        heartbeat=beats or Beats(),
-        connected=lambda: connected,
+        alert_delivery=AlertDelivery(scene.site.journal, channel, Clock()),
     )
-    cog = Monitor(services, channel.send_line)
-    await cog.cog_load()
+    reports = WatchReports(site, channel.send_line, leads=True)
+    loop = WatchLoop(site, reports, Pulse(beats or Beats(), {site.name}))
+    loop.start()
     try:
-        yield cog, watch
+        yield loop, watch
     finally:
-        await cog.cog_unload()
+        loop.cancel()
 
 
 async def polls_again(scene: Stage, watch: RecordingWatch, times: int = 3) -> None:
@@ -116,24 +116,24 @@ async def test_no_exception_ends_or_delays_it(scene: Stage) -> None:
         aiohttp.ClientError("broken"),
         OSError("once more"),
     ]
-    async with watching(scene) as (cog, watch):
+    async with watching(scene) as (loop, watch):
         watch.stumbles = list(stumbles)
         await polls_again(scene, watch, len(stumbles) + 2)
         assert not watch.stumbles
         assert max(later - earlier for earlier, later in itertools.pairwise(watch.polls)) < 2.0
-        assert cog._poll.is_running()
-        assert not cog._poll.failed()
+        assert loop._poll.is_running()
+        assert not loop._poll.failed()
     assert len([line for line in scene.logged if "incident" in line]) == len(stumbles)
 
 
 async def test_a_loop_that_ended_all_the_same_is_started_again(scene: Stage) -> None:
     scene.expected_errors.append("is started again")
-    async with watching(scene) as (cog, watch):
+    async with watching(scene) as (loop, watch):
         await polls_again(scene, watch)
         watch.stumbles = [asyncio.CancelledError()]
-        await scene.until(lambda: not cog._poll.is_running(), "the loop's end")
+        await scene.until(lambda: not loop._poll.is_running(), "the loop's end")
         await polls_again(scene, watch, 5)
-        assert cog._poll.is_running()
+        assert loop._poll.is_running()
 
 
 def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
@@ -172,13 +172,13 @@ async def test_a_clock_set_back_makes_no_stall(scene: Stage, monkeypatch: pytest
 
 async def test_a_poll_that_takes_long_is_not_taken_for_dead(scene: Stage) -> None:
     """The watchdog lets a slow read finish and begins no other beside it."""
-    async with watching(scene) as (cog, watch):
+    async with watching(scene) as (loop, watch):
         await polls_again(scene, watch)
         watch.seconds = 1.5 * INTERVAL
         await polls_again(scene, watch, 4)
         gaps = [later - earlier for earlier, later in itertools.pairwise(watch.polls[-4:])]
         assert min(gaps) > 1.4 * INTERVAL
-        assert cog._poll.is_running()
+        assert loop._poll.is_running()
     assert scene.logged == []
 
 

@@ -100,7 +100,7 @@ async def test_an_open_alarm_ends_when_the_guest_reports_no_longer(scene: Stage,
     await scene.poll(6)
     await scene.delivered()
     assert len(scene.alerts_told()) == 1
-    assert scene.services.watch.state.open == {}
+    assert scene.site.watch.state.open == {}
 
 
 def test_a_stopped_guest_has_no_view_at_all() -> None:

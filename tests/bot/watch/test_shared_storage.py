@@ -27,7 +27,7 @@ async def test_the_fullest_node_counts(scene: Stage, pve: Pve, shared: str, full
     await scene.poll(3)
     await scene.delivered()
     assert any("40%" in text for text in scene.alerts_told())
-    assert scene.services.watch.state.open == {}
+    assert scene.site.watch.state.open == {}
 
 
 async def test_a_node_without_figures_does_not_count(scene: Stage, pve: Pve, shared: str) -> None:

@@ -19,13 +19,13 @@ async def poll(scene: Stage, times: int = 1, *, seconds: float = 60.0) -> list[s
     before = len(scene.alerts_told())
     for _ in range(times):
         scene.clock.skip(seconds)
-        await scene.seen_through(scene.services.watch.poll())
+        await scene.seen_through(scene.site.watch.poll())
     await delivered(scene)
     return scene.alerts_told()[before:]
 
 
 async def delivered(scene: Stage) -> None:
-    journal = scene.services.journal
+    journal = scene.site.journal
     await scene.until(lambda: not (journal.to_post() or journal.to_edit()), "every alert and edit delivered")
 
 
@@ -171,7 +171,7 @@ async def test_ten_minutes_without_discord_while_twenty_open_and_fifteen_close(
         else scene.server.fail("POST", path, 503, 10_000)
     )
     began = scene.clock.monotonic()
-    watch = scene.services.watch
+    watch = scene.site.watch
 
     async def quick() -> None:
         scene.clock.skip(60)
@@ -186,9 +186,9 @@ async def test_ten_minutes_without_discord_while_twenty_open_and_fifteen_close(
     while scene.clock.monotonic() - began < 600:
         await quick()
     assert scene.alerts_told() == []
-    assert scene.services.journal.backlog().waiting == 35
+    assert scene.site.journal.backlog().waiting == 35
     fault.times = fault.met
-    scene.services.alert_delivery.wake()  # a skipped clock would miss an attempt that is under way and fails
+    scene.site.alert_delivery.wake()  # a skipped clock would miss an attempt that is under way and fails
     await delivered(scene)
     told = scene.alerts_told()
     assert len(told) == 35
@@ -217,7 +217,7 @@ async def test_a_bot_that_dies_after_discord_took_the_message_does_not_send_it_a
     bare_scene.server.reset("POST", f"/channels/{bare_scene.alerts.id}/messages", 1, after=True)
     pve.crash(101)
     bare_scene.clock.skip(60)
-    await bare_scene.services.watch.poll()
+    await bare_scene.site.watch.poll()
     await bare_scene.until(lambda: len(bare_scene.alerts_told()) == 1, "the message")
     await bare_scene.crash_bot()
     assert await poll(bare_scene, 3) == []

@@ -43,7 +43,7 @@ async def test_a_poll_goes_on_and_the_others_are_watched(scene: Stage, pve: Pve)
     await scene.poll(4)
     await scene.delivered()
     assert scene.alerts_told() == []
-    assert scene.services.watch.read_error is None
+    assert scene.site.watch.read_error is None
     assert (await scene.say(scene.emma, "list")).text.splitlines()[0] == before
     for vmid in (555, 556, 558):
         reply = await scene.say(scene.emma, "info", vmid=vmid)

@@ -48,7 +48,7 @@ async def test_a_guest_that_stops_behind_a_hung_pvestatd_is_told(bare_scene: Sta
     pve.revive(101)
     assert len(await poll(bare_scene)) == 1
     assert await poll(bare_scene, 40) == [], "every guest answers: nothing is unknown"
-    assert bare_scene.services.watch.blind == ()
+    assert bare_scene.site.watch.blind == ()
     pve.free_pvestatd(node)
     (text,) = await poll(bare_scene, 3)
     assert text.startswith("🟢")
@@ -77,7 +77,7 @@ async def test_a_node_that_hangs_altogether_is_said_to_be_unknown_and_no_poll_ge
     await watching(bare_scene, [101, *vmids])
     pve.hang_pvestatd("pve3")
     pve.hang("/nodes/pve3/", 60.0)
-    watch = bare_scene.services.watch
+    watch = bare_scene.site.watch
     for _ in range(2):
         bare_scene.clock.skip(60)
         began = time.monotonic()

@@ -1,0 +1,151 @@
+"""Report once what is wrong with a watch itself, and once that it is over. Send the heartbeat while all is well."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any
+
+from core.errors import JournalFailed
+from ui.formatting import ALARM, BACK, WARNING
+from ui.interaction.context import Heartbeat, Site
+from ui.messages.startup import (
+    journal_renewed,
+    journal_stuck,
+    journal_well,
+    pools_unseen,
+    watch_broken,
+    watch_hangs,
+    watch_works,
+)
+
+FAILURES_BEFORE_REPORT = 2
+"""Number of polls in a row that must fail with an unexpected error before the failure is reported."""
+
+SendLine = Callable[[str], Coroutine[Any, Any, None]]
+
+_log = logging.getLogger(__name__)
+
+
+class Background:
+    """Keep references to the tasks that nobody awaits."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def run(self, work: Coroutine[Any, Any, Any], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+
+class Pulse:
+    """Send one heartbeat each time that every site that counts has had a good poll."""
+
+    def __init__(self, heartbeat: Heartbeat, counting: Collection[str]) -> None:
+        """Set the names of the sites that count."""
+        self._heartbeat, self._counting = heartbeat, frozenset(counting)
+        self._well: set[str] = set()
+        self._background = Background()
+
+    def note(self, site: str, *, well: bool) -> None:
+        """Note whether a site's poll was good, and send the heartbeat if it is the last that was waited for."""
+        if not well:
+            self._well.discard(site)
+            return
+        self._well.add(site)
+        if self._counting <= self._well:
+            self._well.clear()
+            self._background.run(self._heartbeat.beat(), "heartbeat")
+
+    def cancel(self) -> None:
+        self._background.cancel()
+
+
+class WatchReports:
+    """Report on the watch of one site. `say`: sends a line to its alert channel without the journal.
+
+    `leads`: whether it also reports on the journal, which all sites share.
+    """
+
+    def __init__(self, site: Site, say: SendLine, *, leads: bool) -> None:
+        self._site, self._say, self._leads = site, say, leads
+        self._t = site.services.texts.public
+        self._background = Background()
+        self._journal_trouble: JournalFailed | None = None
+        self._breaks = 0
+        self._hung = False
+        self._pools: set[str] = set()
+
+    def cancel(self) -> None:
+        self._background.cancel()
+
+    def _line(self, mark: str, text: str) -> None:
+        self._background.run(self._say(f"{mark} {text}"), "word")
+
+    def report_failure(self, error_id: str | None) -> None:
+        """Report once that two polls in a row failed because of a bug, and once that they work again."""
+        before = self._breaks
+        self._breaks = 0 if error_id is None else before + 1
+        if error_id is not None and self._breaks == FAILURES_BEFORE_REPORT:
+            self._line(ALARM, watch_broken(self._t, error_id))
+        elif error_id is None and before >= FAILURES_BEFORE_REPORT:
+            self._line(BACK, watch_works(self._t))
+
+    def report_hang(self, seconds: float | None) -> None:
+        """Report once that a poll has been running for `seconds`, and once that one has ended again."""
+        before, self._hung = self._hung, seconds is not None
+        if seconds is not None and not before:
+            self._line(ALARM, watch_hangs(self._t, seconds))
+        elif seconds is None and before:
+            self._line(BACK, watch_works(self._t))
+
+    def report_poll(self) -> None:
+        """Report what the last poll has shown."""
+        watch = self._site.watch
+        if self._leads:
+            self._report_journal(watch.journal_error)
+        if watch.read_error is None:
+            self._report_pools(self._site.authorizer.unseen_pools())
+        self._report_renewal()
+
+    def _report_pools(self, unseen: tuple[str, ...]) -> None:
+        """Report each pool once when the settings name it but the cluster does not show it."""
+        new, self._pools = set(unseen) - self._pools, set(unseen)
+        if new:
+            text = pools_unseen(self._t, sorted(new))
+            _log.warning("%s", text)
+            with contextlib.suppress(JournalFailed):  # the log has it at least
+                self._site.watch.post_notice(f"{WARNING} {text}")
+
+    def _report_journal(self, trouble: JournalFailed | None) -> None:
+        """Report once that the journal cannot be written, and once that it works again.
+
+        The lines are sent without the journal, because it could not store them.
+        """
+        before, self._journal_trouble = self._journal_trouble, trouble
+        if trouble is not None and before is None:
+            _log.error("the journal cannot be written: %s", trouble.reason)
+            self._line(ALARM, journal_stuck(self._t, trouble.reason))
+        elif before is not None and trouble is None:
+            self._line(BACK, journal_well(self._t))
+
+    def _report_renewal(self) -> None:
+        """Report once that the journal was recreated, through the new journal.
+
+        Then store the read-only switch again, because the journal may have missed it.
+        """
+        care, switch = self._site.watch.maintenance, self._site.authorizer.read_only
+        if care.renewed is not None:
+            text = journal_renewed(self._t, care.renewed.aside, whole=care.renewed.whole)
+            with contextlib.suppress(JournalFailed):
+                if self._leads:
+                    self._site.watch.post_notice(f"{WARNING} {text}")
+                care.renewed = None
+                switch.store()
+        elif switch.store_error is not None:
+            switch.store()
