@@ -77,13 +77,13 @@ The part has at most `_READ_FACTOR * most` and at most `2 * most + _READ_EXTRA` 
 def plain(text: str, most: int = NAME_MOST) -> str:
     """Return foreign text on one line without control, bidi or invisible characters, cut to `most` characters."""
     rough = text[: min(most * _READ_FACTOR, 2 * most + _READ_EXTRA)]
-    normal = unicodedata.normalize("NFC", rough)
-    kept = "".join(
-        " " if char.isspace() else char
-        for char in normal
-        if char.isspace()
-        or (char not in _INVISIBLE and unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
-    )
+    kept = unicodedata.normalize("NFC", rough)
+    if not (kept.isprintable() and _INVISIBLE.isdisjoint(kept)):  # most texts need no look at each character
+        kept = "".join(
+            " " if char.isspace() else char
+            for char in kept
+            if char.isspace() or (char.isprintable() and char not in _INVISIBLE)
+        )
     kept = " ".join(kept.split())
     whole = len(kept) <= most and len(rough) == len(text)
     return kept if whole else kept[: most - 1] + "…"
