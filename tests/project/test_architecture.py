@@ -149,7 +149,7 @@ def test_imports_go_one_way() -> None:
         for name, types_only in module.imports()
         if not may_import(module, name, types_only)
     ]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 Graph = Mapping[str, Mapping[str, list[str]]]
@@ -256,7 +256,7 @@ def test_the_rules_need_the_standard_library_only() -> None:
         for name, _ in module.imports()
         if name.split(".")[0] not in ("core", *sys.stdlib_module_names)
     ]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def test_a_cog_knows_no_other_cog() -> None:
@@ -266,7 +266,7 @@ def test_a_cog_knows_no_other_cog() -> None:
         for name, _ in module.imports()
         if name.split(".")[0] == "cogs"
     ]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def test_nothing_is_imported_by_name_at_run_time() -> None:
@@ -278,7 +278,7 @@ def test_nothing_is_imported_by_name_at_run_time() -> None:
         for node in module.nodes
         if isinstance(node, ast.Call) and ast.unparse(node.func) in importing
     ]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def test_threads_are_made_in_one_place() -> None:
@@ -302,7 +302,7 @@ def test_the_rules_have_no_clock_file_or_network_of_their_own() -> None:
             for node in module.nodes
             if time and isinstance(node, ast.Attribute) and ast.unparse(node) == "asyncio.sleep"
         ]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:
@@ -366,7 +366,7 @@ def test_every_ignore_names_its_rule_and_its_reason() -> None:
         for comment in comments(path)
         if IGNORE.search(comment) and not (NOQA.search(comment) or TYPE_IGNORE.search(comment))
     ]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def test_every_file_says_what_it_is_for() -> None:
@@ -382,4 +382,4 @@ def called_at_import(tree: ast.Module) -> Iterator[str]:
 
 def test_nothing_happens_at_import() -> None:
     called = [f"{module.name}: {name}()" for module in MODULES for name in called_at_import(module.tree)]
-    assert called == []
+    assert not called, "\n".join(called)
