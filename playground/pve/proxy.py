@@ -10,6 +10,7 @@ import json
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 
 from aiohttp import web
@@ -154,6 +155,7 @@ async def _dripped(
     return slow
 
 
+@cache
 def _packed(size: int) -> bytes:
     """Return gzip that unpacks to `size` bytes, without holding them all at once."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
