@@ -112,7 +112,7 @@ def best_guests(
         kind = kinds[operation is None or can_act(operation, guest), begins]
         if len(kind) < CHOICES_MOST:
             kind.append(guest)
-        if len(kinds[True, True]) == CHOICES_MOST and (exact or not start):
+        if len(kinds[True, True]) == CHOICES_MOST and (exact or not start.isdecimal()):
             break
     return list(itertools.chain(exact, *kinds.values()))[:CHOICES_MOST]
 
