@@ -23,11 +23,12 @@ from core.levels import Level
 from core.proxmox_errors import CertificateNotTrusted, HalfGone, ProxmoxError, Rejected, TimedOut, Unreachable
 from core.wanted_errors import BadAmount
 from core.watch.incidents.model import SourceFault
+from tests.support.walked import walked
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 OLD = [json.loads(line) for line in (FIXTURES / "errors_of_2026_11_26.jsonl").read_text("utf-8").splitlines()]
 """Errors as the bot of that day wrote them into the audit (`str`) and into an incident (pairs of texts)."""
-KINDS = pytest.mark.parametrize("kind", ERRORS.values(), ids=ERRORS.keys())
+every_kind = walked("kind", ERRORS.values())
 
 
 def every_error(root: type[BotError] = BotError) -> set[type[BotError]]:
@@ -58,7 +59,7 @@ def test_every_error_of_the_bot_can_be_kept() -> None:
     assert len(ERRORS) == len(product) > 60, "two errors of one name"
 
 
-@KINDS
+@every_kind
 def test_the_values_of_an_error_are_ones_that_json_knows(kind: type[BotError]) -> None:
     """No lists, dicts or dataclasses: an incident is compared by them."""
     plain = (str, int, float, bool, int | None, str | None)
@@ -66,7 +67,7 @@ def test_the_values_of_an_error_are_ones_that_json_knows(kind: type[BotError]) -
     assert [hint for hint in hints if hint not in plain and not issubclass(hint, (str, int))] == []
 
 
-@KINDS
+@every_kind
 def test_an_error_comes_back_as_it_was(kind: type[BotError]) -> None:
     @settings(max_examples=20, deadline=None)
     @given(errors_of(kind))
@@ -87,7 +88,7 @@ def test_an_error_comes_back_as_it_was(kind: type[BotError]) -> None:
     comes_back()
 
 
-@KINDS
+@every_kind
 def test_a_long_error_is_cut_and_still_read(kind: type[BotError]) -> None:
     @settings(max_examples=5, deadline=None)
     @given(errors_of(kind, st.text(min_size=500, max_size=3000)))
@@ -120,7 +121,7 @@ def test_an_endless_wait_can_be_written_and_read() -> None:
     assert again.wait == math.inf
 
 
-@pytest.mark.parametrize("row", OLD, ids=lambda row: row["audit"][:40])
+@walked("row", OLD)
 def test_an_error_of_an_older_bot_is_read(row: dict[str, Any]) -> None:
     error = from_text(row["audit"])
     assert type(error).__name__ == row["is"]["error"] == word_of(row["audit"])
