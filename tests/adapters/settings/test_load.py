@@ -37,6 +37,7 @@ from adapters.settings.load import (
     SettingsError,
 )
 from core.access.policy import Scope, ScopeKind
+from tests.support.walked import walked
 
 ROOT = Path(settings.__file__).parents[2]
 PARTS = (settings, setting_alerts, setting_faults, setting_values)
@@ -555,7 +556,7 @@ def matches(fault: Fault, name: str, expected: dict[str, object]) -> None:
     assert fault.name == name
 
 
-@pytest.mark.parametrize(("name", "text", "expected"), BY_ENVIRONMENT)
+@walked(("name", "text", "expected"), BY_ENVIRONMENT)
 def test_faults_in_the_environment(tmp_path: Path, name: str, text: str, expected: dict[str, object]) -> None:
     (tmp_path / "config.py").write_text("")
     found = by_environment(tmp_path, **{name: text})
@@ -563,7 +564,7 @@ def test_faults_in_the_environment(tmp_path: Path, name: str, text: str, expecte
     matches(found[0], name, {"source": "environment"} | expected)
 
 
-@pytest.mark.parametrize(("name", "text", "expected"), BY_CONFIG)
+@walked(("name", "text", "expected"), BY_CONFIG)
 def test_faults_in_config_py(tmp_path: Path, name: str, text: str, expected: dict[str, object]) -> None:
     found = by_config(tmp_path, f"{name} = {text}\n", without=name.removesuffix("_FILE"))
     assert len(found) == 1
