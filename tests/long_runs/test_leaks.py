@@ -69,7 +69,13 @@ FORGOTTEN: dict[str, list[tuple[str, Callable[..., Any]]]] = {
 }
 
 
-SEEDS = {"lists": 80_001, "completions": 80_003, "what the history names": 80_008}
+SEEDS = {
+    "lists": 80_001,
+    "completions": 80_003,
+    "what the history names": 80_008,
+    "busy guests": 80_004,
+    "a guest that is read": 80_001,
+}
 """Seeds whose first requests find the leak. Others find it later, if at all in so short a run."""
 
 
