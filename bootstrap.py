@@ -35,7 +35,7 @@ from core.proxmox import Lane
 from core.watch.incidents.state import Rules
 from core.watch.service import Watch
 from monitor_store import MonitorStore
-from proxmox_client import Endpoint, ProxmoxClient
+from proxmox_client import Address, Endpoint, ProxmoxClient
 from ui.formatting import WARNING
 from ui.i18n import Text, Texts
 from ui.interaction.context import Services, Site, Sites
@@ -98,13 +98,11 @@ def add_site(
     """Build everything between Discord and one cluster, and add it to the sites. Nothing is opened or read."""
     clock = services.clock
     endpoint = Endpoint(
-        host=settings.proxmox_host,
-        port=settings.proxmox_port,
+        (Address(settings.proxmox_host, settings.proxmox_port, settings.proxmox_fingerprint),),
         user=settings.proxmox_user,
         token_name=settings.proxmox_token_name,
         token_value=settings.proxmox_token_value.reveal(),
         verify_ssl=settings.proxmox_verify_ssl,
-        fingerprint=settings.proxmox_fingerprint,
     )
     rules = AccessRules(
         settings.guild_id,

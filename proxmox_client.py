@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import Any, Self, TypeVar
 
 from adapters.proxmox.addresses import parse_addresses, parse_agent_addresses
-from adapters.proxmox.connections import Endpoint
+from adapters.proxmox.connections import Address, Endpoint
 from adapters.proxmox.errors import CallContext
+from adapters.proxmox.exchange import UnexpectedData
 from adapters.proxmox.http import LIST_MOST, THREADS, Calls
 from adapters.proxmox.parse import (
     parse_backup_storages,
@@ -31,7 +32,6 @@ from core.guest import Backup, Backups, Cluster, Guest, GuestConfig, Kind, Snaps
 from core.operations import OPERATIONS, Operation
 from core.proxmox import Lane, Pending, TaskStatus
 from core.proxmox_errors import (
-    BadAnswer,
     ProxmoxError,
     TaskUnknown,
 )
@@ -56,7 +56,7 @@ async def ask_all(names: Iterable[str], ask: Ask, seconds: float) -> Backups:
     return Backups(tuple(found), tuple(name for name, each in answers.items() if each is None))
 
 
-__all__ = ["BACKUPS_SECONDS", "THREADS", "Endpoint", "ProxmoxClient"]
+__all__ = ["BACKUPS_SECONDS", "THREADS", "Address", "Endpoint", "ProxmoxClient"]
 
 T = TypeVar("T")
 
@@ -75,7 +75,7 @@ class ProxmoxClient:
     """Implement `core.proxmox.Proxmox`."""
 
     def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
-        self._endpoint, self._clock = endpoint, clock
+        self._clock = clock
         self._calls = Calls(endpoint)
         self.identity = f"{endpoint.user}!{endpoint.token_name}"
 
@@ -193,11 +193,8 @@ class ProxmoxClient:
         return tuple(replace(task, node=task.node or node) for task in tasks)
 
     async def next_id(self) -> int:
-        answer = await self._calls.get(("cluster", "nextid"), (str, int))
-        try:
-            return checked_vmid(int(answer))
-        except (ValueError, BadVmid):
-            raise BadAnswer(self._endpoint.host) from None
+        found: int = await self._calls.get(("cluster", "nextid"), (str, int), read=_read_vmid)
+        return found
 
     async def task_status(self, upid: str) -> TaskStatus:
         row = await self._calls.get(
@@ -252,8 +249,9 @@ class ProxmoxClient:
         parameters: dict[str, object] = {"cores": cores, "memory": memory_mb, "digest": digest}
         if guest.kind is Kind.QEMU:
             return await self._calls.start_task("post", (*guest_path(guest), "config"), guest, **parameters)
-        if await self._calls.change("put", (*guest_path(guest), "config"), guest, **parameters) is not None:
-            raise BadAnswer(self._endpoint.host, changing=True)
+        await self._calls.change(
+            "put", (*guest_path(guest), "config"), guest, read=_read_nothing, **parameters
+        )
         return None
 
     async def delete(self, guest: Guest) -> str:
@@ -283,3 +281,15 @@ class ProxmoxClient:
         return await self._calls.start_task(
             "delete", (*guest_path(guest), "snapshot", checked_snapshot_name(name)), guest
         )
+
+
+def _read_vmid(data: str | int) -> int:
+    try:
+        return checked_vmid(int(data))
+    except (ValueError, BadVmid):
+        raise UnexpectedData from None
+
+
+def _read_nothing(data: object) -> None:
+    if data is not None:
+        raise UnexpectedData

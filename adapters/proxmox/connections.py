@@ -19,16 +19,23 @@ from adapters.proxmox.tls import Sockets, Transport, body_of
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Address of the API and how to trust it. `fingerprint` (SHA-256, colons allowed) replaces the CA."""
+class Address:
+    """One address of a cluster's API. `fingerprint` (SHA-256, colons allowed) replaces the CA."""
 
     host: str
     port: int
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The API of one cluster: its addresses, the bot's token, and the CA to trust."""
+
+    entry_points: tuple[Address, ...]
     user: str
     token_name: str
     token_value: str = field(repr=False)
     verify_ssl: bool | Path = True
-    fingerprint: str | None = None
 
 
 class _ResponseTaken(Exception):
@@ -42,15 +49,15 @@ class _ResponseTaken(Exception):
 class ApiConnection:
     """One session for one request at a time, because requests does not promise a thread-safe Session."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, address: Address) -> None:
         self.sockets = Sockets()
         self._most = 0
         verify = endpoint.verify_ssl
-        if endpoint.fingerprint and not isinstance(verify, Path):
+        if address.fingerprint and not isinstance(verify, Path):
             verify = False  # the pin is stricter than any CA; without a pin verification stays on
         self._api = ProxmoxAPI(
-            f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host,
-            port=endpoint.port,
+            f"[{address.host}]" if ":" in address.host else address.host,
+            port=address.port,
             user=endpoint.user.encode().decode("latin-1"),  # http.client encodes header text as latin-1
             token_name=endpoint.token_name,
             token_value=endpoint.token_value,
@@ -59,7 +66,7 @@ class ApiConnection:
         self._session: requests.Session = self._api._store["session"]  # noqa: SLF001  # proxmoxer shows its session nowhere else
         self._session.trust_env = False
         self._session.hooks["response"].append(self._take_response)
-        self._session.mount("https://", Transport(endpoint.fingerprint, verify is not False, self.sockets))
+        self._session.mount("https://", Transport(address.fingerprint, verify is not False, self.sockets))
 
     def send(
         self,
@@ -74,6 +81,7 @@ class ApiConnection:
         `timeout`: seconds to connect, and seconds between two packets. `most`: maximum bytes of a body.
         Raises: TooLarge, and everything that requests raises.
         """
+        self.sockets.start_request()
         resource = self._api(list(path))
         self._session.auth.timeout = timeout  # type: ignore[union-attr]  # proxmoxer's own class of auth has it
         self._most = most
@@ -106,10 +114,10 @@ class ApiConnection:
 
 
 class ConnectionPool:
-    """The sessions (`ApiConnection`) of one client. Idle ones are used again, the latest first."""
+    """The sessions (`ApiConnection`) to one address. Idle ones are used again, the latest first."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint, self._lock = endpoint, threading.Lock()
+    def __init__(self, endpoint: Endpoint, address: Address) -> None:
+        self._endpoint, self._address, self._lock = endpoint, address, threading.Lock()
         self._idle: list[ApiConnection] = []
         self._all: WeakSet[ApiConnection] = WeakSet()
         self.closed = False
@@ -122,12 +130,19 @@ class ConnectionPool:
         for connection in connections:
             connection.sockets.shut()
 
+    def drop_idle(self) -> None:
+        """Close the idle connections: they may be as dead as one that just broke."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
     def acquire(self) -> ApiConnection | None:
         """Return a connection for one request, None after `close`."""
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        connection = ApiConnection(self._endpoint)
+        connection = ApiConnection(self._endpoint, self._address)
         return connection if self._add_if_open(connection) else None
 
     def _add_if_open(self, connection: ApiConnection) -> bool:
@@ -166,8 +181,14 @@ class Deadline:
             if self._connection is not None:
                 self._connection.sockets.shut()
 
-    def attach(self, connection: ApiConnection | None) -> bool:
-        """Set the connection that the call uses (None: none), and return whether there is time left."""
+    def attach(self, connection: ApiConnection) -> bool:
+        """Set the connection that the call uses, and return whether there is time left."""
         with self._lock:
             self._connection = connection
             return not self.passed
+
+    def detach(self, connection: ApiConnection) -> None:
+        """Forget a connection that is no longer used, unless the call already uses another."""
+        with self._lock:
+            if self._connection is connection:
+                self._connection = None

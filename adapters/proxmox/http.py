@@ -1,25 +1,23 @@
 """Send every call to Proxmox: in a thread, in its lane, with one deadline, and check the shape of the answer.
 
-Each lane has slots of its own. Every exception of a library is translated in one place, `_translate`.
+Each lane has slots of its own. A read whose connection fails goes on to the next entry point of the cluster. A
+change does so only if nothing was sent: it is never sent twice.
 """
 
 import asyncio
 import contextlib
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Self
 
-import requests
-
-from adapters.proxmox.connections import ApiConnection, ConnectionPool, Deadline, Endpoint
-from adapters.proxmox.errors import CallContext, make_error
-from adapters.proxmox.responses import parse_response
-from adapters.proxmox.tls import TooLarge, connection_lost, is_distrusted, presented_fingerprint
+from adapters.proxmox.connections import Deadline, Endpoint
+from adapters.proxmox.entry_points import EntryPoint, EntryPoints
+from adapters.proxmox.errors import CallContext
+from adapters.proxmox.exchange import Call, ConnectionFault, Try, UnexpectedData
 from core.errors import BotError
 from core.guest import Guest
 from core.proxmox import Lane
-from core.proxmox_errors import AnswerTooLarge, BadAnswer, CertificateNotTrusted, TimedOut, Unreachable
+from core.proxmox_errors import BadAnswer, TimedOut, Unreachable
 from core.validation import Upid
 
 SLOTS = {Lane.READS: 4, Lane.CHANGES: 2, Lane.WATCH: 3}
@@ -62,6 +60,14 @@ class RequestSlots:
 
 
 CONNECT_SECONDS = 3.0
+NEXT_SECONDS = 0.8
+"""Seconds to connect while the cluster has another entry point to go on to."""
+READ_SILENCE, CHANGE_SILENCE = 0.5, 3.0
+"""Seconds without a sign of life after which an established connection counts as lost, with several entry points.
+
+Longer for changes: a short fault of the network must not leave a result unknown. Linux needs up to 0.5 s more, and
+2 s if the request had arrived.
+"""
 READ_SECONDS = 15.0
 CHANGE_SECONDS = 35.0
 """Seconds to read the answer to a change: pveproxy itself gives up on another node after 30 s."""
@@ -77,23 +83,6 @@ LIST_MOST = 16 * 2**20
 """Maximum bytes of the cluster's list. It has some 400 bytes per guest."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One request. `read` converts the `data` of the answer, and runs in the thread."""
-
-    method: str
-    path: tuple[str, ...]
-    context: CallContext
-    parameters: dict[str, object]
-    seconds: float
-    most: int
-    read: Callable[[Any], Any] | None
-
-    @property
-    def changing(self) -> bool:
-        return self.method != "get"
-
-
 class Calls:
     """The calls of one lane. All lanes share the connections.
 
@@ -101,8 +90,9 @@ class Calls:
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint, self._lane = endpoint, Lane.READS
-        self._connections, self._slots = ConnectionPool(endpoint), RequestSlots()
+        self._entry_points, self._lane = EntryPoints(endpoint), Lane.READS
+        self._slots = RequestSlots()
+        self._checks = set[asyncio.Task[None]]()
 
     def in_lane(self, lane: Lane) -> Self:
         """Return a copy for another lane that shares connections and slots."""
@@ -112,7 +102,7 @@ class Calls:
 
     def close(self) -> None:
         """End the running calls as failed, and send no more."""
-        self._connections.close()
+        self._entry_points.close()
 
     async def get(
         self,
@@ -129,17 +119,17 @@ class Calls:
         """Send a GET and return its `data`, converted by `read`.
 
         `shape`: the expected type of `data`.
-        `read`: runs in the thread, because an answer may be long.
+        `read`: runs in the thread, because an answer may be long. May raise UnexpectedData.
         `quick`: the storage or node that the call is about may hang. It must not block other calls.
         """
 
         def check_and_read(data: Any) -> Any:
             if not isinstance(data, shape):
-                raise BadAnswer(self._endpoint.host)
+                raise UnexpectedData
             return read(data) if read else data
 
         seconds = QUICK_SECONDS if quick else READ_SECONDS
-        call = _Call("get", path, context or CallContext(guest), parameters, seconds, most, check_and_read)
+        call = Call("get", path, context or CallContext(guest), parameters, seconds, most, check_and_read)
         return await self._run(call, quick=quick)
 
     async def start_task(self, method: str, path: tuple[str, ...], guest: Guest, **parameters: object) -> str:
@@ -147,113 +137,152 @@ class Calls:
 
         Raises: BadAnswer if the answer is no UPID: the result is then unknown.
         """
-        answer = await self.change(method, path, guest, **parameters)
-        if not isinstance(answer, str) or Upid.parse(answer) is None:
-            raise BadAnswer(self._endpoint.host, changing=True)
-        return answer
+        upid: str = await self.change(method, path, guest, read=_read_upid, **parameters)
+        return upid
 
-    async def change(self, method: str, path: tuple[str, ...], guest: Guest, **parameters: object) -> object:
-        """Send a change once and return the `data` of the answer."""
+    async def change(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        guest: Guest,
+        *,
+        read: Callable[[Any], Any],
+        **parameters: object,
+    ) -> Any:
+        """Send a change once and return the `data` of the answer, converted by `read`."""
         return await self._run(
-            _Call(method, path, CallContext(guest), parameters, CHANGE_SECONDS, BODY_MOST, None)
+            Call(method, path, CallContext(guest), parameters, CHANGE_SECONDS, BODY_MOST, read)
         )
 
-    async def _run(self, call: _Call, *, quick: bool = False) -> Any:
-        """Run a call in one thread, with one slot and one deadline.
+    async def _run(self, call: Call, *, quick: bool = False) -> Any:
+        """Run a call in one thread at a time, with one slot and one deadline.
 
         If the caller gives up while waiting, nothing is sent. If it gives up later, the thread continues and
         keeps its slot until it ends, because Proxmox is still working too.
         """
-        host, loop = self._endpoint.host, asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(QUEUE_SECONDS):
                 give_back = await self._slots.acquire(self._lane, quick=quick)
-        except TimeoutError:
-            raise TimedOut(host, changing=False) from None  # it was never sent
+        except TimeoutError:  # it was never sent
+            raise TimedOut(self._entry_points.current.label, changing=False) from None
         deadline = Deadline(CONNECT_SECONDS + call.seconds)
-        work = asyncio.create_task(asyncio.to_thread(self._blocking, call, deadline))
+        tries: list[Try] = []
+        threads: list[asyncio.Task[Any]] = []
+        work = asyncio.create_task(self._over_entry_points(call, deadline, tries, threads))
         timer = loop.call_later(deadline.left, deadline.cut)
 
         def on_done(done: asyncio.Task[object]) -> None:
             timer.cancel()
-            give_back()
-            if not done.cancelled():
-                done.exception()  # retrieved here, because the caller may be gone
+            left = asyncio.gather(
+                *(thread for thread in threads if not thread.done()), return_exceptions=True
+            )
+            left.add_done_callback(lambda _: give_back())
+            _retrieve(done)  # the caller may be gone
+            self._check_one()
 
         work.add_done_callback(on_done)
         done, _ = await asyncio.wait({work}, timeout=deadline.left + CUT_SECONDS)
         if not done:
-            raise TimedOut(host, call.changing)
+            raise TimedOut(tries[-1].point.label, call.changing)
         return work.result()
 
-    def _blocking(self, call: _Call, deadline: Deadline) -> Any:
-        data = self._send(call, deadline)
-        return call.read(data) if call.read else data
+    async def _over_entry_points(
+        self, call: Call, deadline: Deadline, tries: list[Try], threads: list[asyncio.Task[Any]]
+    ) -> Any:
+        """Try the call at one entry point after the other, until one answers or the call must not go on.
 
-    def _send(self, call: _Call, deadline: Deadline) -> object:
-        """Send the call in this thread and return its `data`.
-
-        A GET is tried twice, because it may meet a connection that is just being closed: pveproxy closes idle
-        ones after 5 s.
+        A GET is sent twice where its connection breaks, because pveproxy closes idle ones after 5 s. `tries` and
+        `threads` are filled.
         """
-        for last in (False, True) if not call.changing else (True,):
-            connection = self._connections.acquire()
-            if connection is None:
-                break
-            try:
-                if deadline.attach(connection):
-                    return self._send_once(call, deadline, connection)
-                raise TimedOut(self._endpoint.host, changing=False)  # nothing was sent
-            except BotError:
-                raise
-            except requests.exceptions.ConnectionError as error:
-                again = not isinstance(error, requests.ConnectTimeout) and not is_distrusted(error)
-                if last or not again or deadline.passed or self._connections.closed:
-                    raise self._translate(error, call, deadline, connection) from error
-            except Exception as error:
-                raise self._translate(error, call, deadline, connection) from error
-            finally:
-                deadline.attach(None)
-                self._connections.release(connection)
-        raise Unreachable(self._endpoint.host)
-
-    def _send_once(self, call: _Call, deadline: Deadline, connection: ApiConnection) -> object:
-        host = self._endpoint.host
-        given = {key: value for key, value in call.parameters.items() if value is not None}
-        connect, packet = min(CONNECT_SECONDS, deadline.left), min(call.seconds, deadline.left)
-        answer = connection.send(
-            call.method, call.path, given, (max(connect, 0.01), max(packet, 0.01)), call.most
-        )
-        if deadline.passed:  # a cut answer may look like one without a body
-            raise TimedOut(host, call.changing)
-        own = parse_response(answer)
-        if own is None:
-            if answer.status in (502, 504):  # a proxy in between waited for Proxmox in vain
-                raise TimedOut(host, call.changing)
-            raise BadAnswer(host, call.changing, answer.status)
-        if own.refused:
-            raise make_error(own.status, own.message, own.fields, call.context, host, call.changing)
-        return own.data
-
-    def _translate(
-        self, error: Exception, call: _Call, deadline: Deadline, connection: ApiConnection
-    ) -> Exception:
-        end, changing = self._endpoint, call.changing
-        if deadline.passed:
-            return TimedOut(end.host, changing and connection.sockets.established)
-        if self._connections.closed and not connection.sockets.established:
-            return Unreachable(end.host)
-        if is_distrusted(error):
-            seconds = min(CONNECT_SECONDS, deadline.left)
-            return CertificateNotTrusted(
-                end.host, presented_fingerprint(end.host, end.port, seconds, connection.sockets)
+        points, tried = self._entry_points, list[EntryPoint]()
+        silence = (CHANGE_SILENCE if call.changing else READ_SILENCE) if points.several else None
+        point, is_second = points.choose(), False
+        while point is not None:
+            tried.append(point)
+            may_go_on = points.choose(tried) is not None
+            attempt = Try(
+                point, min(NEXT_SECONDS, CONNECT_SECONDS) if may_go_on else CONNECT_SECONDS, silence
             )
-        if isinstance(error, TooLarge):
-            return AnswerTooLarge(end.host, changing)
-        if isinstance(error, requests.exceptions.ConnectTimeout):
-            return Unreachable(end.host)
-        if isinstance(error, requests.exceptions.Timeout):
-            return TimedOut(end.host, changing and connection.sockets.established)
-        if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-            return connection_lost(error, end.host, changing)
-        return BadAnswer(end.host, changing)  # packed wrongly, for example: not an answer of Proxmox
+            tries.append(attempt)
+            try:
+                return await self._in_thread(call, deadline, attempt, threads, may_give_up=may_go_on)
+            except ConnectionFault as fault:
+                if fault.again and not (call.changing or is_second) and (fault.kept or not points.several):
+                    is_second = True
+                    point.connections.drop_idle()
+                    continue
+                points.on_fault(point)
+                if not fault.elsewhere or (call.changing and fault.sent) or not points.several:
+                    raise fault.error from fault.__cause__
+                point, is_second = points.choose(tried), False
+            finally:
+                if attempt.answered:
+                    points.on_answer(attempt.point)
+        raise Unreachable(", ".join(dict.fromkeys(point.label for point in tried)))
+
+    async def _in_thread(
+        self,
+        call: Call,
+        deadline: Deadline,
+        attempt: Try,
+        threads: list[asyncio.Task[Any]],
+        *,
+        may_give_up: bool = False,
+    ) -> Any:
+        """Run one try in a thread. `may_give_up`: end it if it does not connect in time.
+
+        A thread that was given up ends by itself, and sends nothing.
+        """
+        thread = asyncio.create_task(asyncio.to_thread(self._blocking, call, deadline, attempt))
+        threads.append(thread)
+        while may_give_up and not thread.done():
+            await asyncio.wait({thread}, timeout=max(attempt.connect_left, 0.01))
+            if attempt.connect_left or thread.done():
+                continue
+            if attempt.give_up():
+                thread.add_done_callback(_retrieve)
+                raise ConnectionFault(Unreachable(attempt.point.label))
+            break
+        return await thread
+
+    def _blocking(self, call: Call, deadline: Deadline, attempt: Try) -> Any:
+        return attempt.run(call, deadline)
+
+    def _check_one(self) -> None:
+        """Check one entry point beside the calls, if it is time to. Its slot is one of the free threads."""
+        point = self._entry_points.start_check()
+        if point is not None:
+            task = asyncio.create_task(self._check(point), name="entry point")
+            self._checks.add(task)
+            task.add_done_callback(self._checks.discard)
+
+    async def _check(self, point: EntryPoint) -> None:
+        call = Call("get", ("version",), CallContext(), {}, QUICK_SECONDS, BODY_MOST, None)
+        deadline = Deadline(CONNECT_SECONDS + QUICK_SECONDS)
+        timer = asyncio.get_running_loop().call_later(deadline.left, deadline.cut)
+        failed: BotError | None = None
+        try:
+            await self._in_thread(call, deadline, Try(point, CONNECT_SECONDS, READ_SILENCE), [])
+        except ConnectionFault as fault:
+            failed = fault.error
+        except (BadAnswer, TimedOut, Unreachable) as error:  # a proxy answers, but no Proxmox
+            failed = error
+        except BotError:
+            pass  # a refusal of Proxmox: it works
+        finally:
+            timer.cancel()
+            self._entry_points.end_check(point, failed)
+        self._check_one()
+
+
+def _retrieve(done: asyncio.Task[object]) -> None:
+    """Take the error of a thread that nobody waits for, so that asyncio does not log it."""
+    if not done.cancelled():
+        done.exception()
+
+
+def _read_upid(data: object) -> str:
+    if not isinstance(data, str) or Upid.parse(data) is None:
+        raise UnexpectedData
+    return data

@@ -1,9 +1,10 @@
 """Set up TLS to the Proxmox API as configured, with sockets that can be shut while threads wait on them.
 
-Only this file imports urllib3. requests is imported here, in adapters/proxmox/http.py and in
+Only this file imports urllib3. requests is imported here, in adapters/proxmox/exchange.py and in
 adapters/proxmox/connections.py.
 """
 
+import errno
 import hashlib
 import socket
 import ssl
@@ -47,6 +48,44 @@ class Sockets:
         self.is_shut = False
         self.established = False
         """Whether TLS was established on the latest connection. A request may have been sent then."""
+        self.is_kept = False
+        """Whether the latest request went over a connection of an earlier one."""
+        self.silence: float | None = None
+        """Seconds without a sign of life from the other side after which a request fails. None: no such limit."""
+
+    def start_request(self) -> None:
+        """Note whether the next request finds an open connection, and apply `silence` to it."""
+        with self._lock:
+            self.is_kept = self._connection is not None and self._connection.sock is not None
+            self.established = self.established and self.is_kept
+            self._limit_silence()
+
+    def start_connection(self) -> None:
+        """Note that a new connection is being made."""
+        with self._lock:
+            self.established = self.is_kept = False
+
+    def on_established(self) -> None:
+        """Note that TLS is established: from now on something may be sent.
+
+        Raises: ConnectionAbortedError after `shut` or `give_up`.
+        """
+        with self._lock:
+            if self.is_shut:
+                raise ConnectionAbortedError("the time is over, or the client is closed")
+            self.established = True
+
+    def give_up(self) -> bool:
+        """Cut the connection for good unless it is established, and return whether it was cut.
+
+        If it was, nothing was sent and nothing will be.
+        """
+        with self._lock:
+            if self.established:
+                return False
+            self.is_shut = True
+            self._drop(cut=True)
+            return True
 
     def add(self, plain: socket.socket, connection: HTTPSConnection | None = None) -> None:
         """Register a connection before anything is sent on it.
@@ -58,6 +97,7 @@ class Sockets:
             if self.is_shut:
                 raise ConnectionAbortedError("the time is over, or the client is closed")
             self._handle, self._connection = plain.dup().detach(), connection
+            self._limit_silence()
 
     def tidy(self) -> None:
         """Cut the connection after a request if it was closed or never established.
@@ -78,6 +118,22 @@ class Sockets:
     def __del__(self) -> None:
         self._drop()
 
+    def _limit_silence(self) -> None:
+        """Let the system end the connection when the other side acknowledges nothing, as after a power cut.
+
+        Only Linux can. Elsewhere the deadline of the call ends it.
+        """
+        option = getattr(socket, "TCP_USER_TIMEOUT", None)
+        if self.silence is None or self._handle is None or option is None:
+            return
+        with socket.socket(fileno=self._handle) as handle:
+            with suppress(OSError):
+                handle.setsockopt(socket.IPPROTO_TCP, option, int(self.silence * 1000))
+                handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1)
+                handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
+            handle.detach()
+
     def _drop(self, *, cut: bool = False) -> None:
         if self._handle is None:
             return
@@ -93,7 +149,7 @@ def _pool_class(sockets: Sockets) -> type[HTTPSConnectionPool]:
 
     class Connection(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
-            sockets.established = False
+            sockets.start_connection()
             plain = super()._new_conn()
             try:
                 sockets.add(plain, self)
@@ -104,7 +160,7 @@ def _pool_class(sockets: Sockets) -> type[HTTPSConnectionPool]:
 
         def connect(self) -> None:
             super().connect()
-            sockets.established = True
+            sockets.on_established()
 
     class Pool(HTTPSConnectionPool):
         ConnectionCls = Connection
@@ -172,6 +228,16 @@ def is_distrusted(error: Exception) -> bool:
     if not isinstance(error, requests.exceptions.SSLError):
         return False
     return any(words in str(error) for words in ("certificate verify failed", "ingerprint", "X509"))
+
+
+def is_silent(error: Exception) -> bool:
+    """Return whether the system ended the connection because the other side gave no sign of life."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, OSError) and link.errno == errno.ETIMEDOUT:
+            return True
+        link = link.__cause__ or link.__context__
+    return False
 
 
 def connection_lost(error: requests.RequestException, host: str, changing: bool) -> ProxmoxError:

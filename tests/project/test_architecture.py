@@ -46,7 +46,7 @@ FOREIGN = {
     "aiohttp": {"startup", "adapters.heartbeat", "ui"},
     "discord": {"bot", "startup", "cogs", "ui"},
     "proxmoxer": {"adapters.proxmox.connections"},
-    "requests": {"adapters.proxmox.http", "adapters.proxmox.connections", "adapters.proxmox.tls"},
+    "requests": {"adapters.proxmox.exchange", "adapters.proxmox.connections", "adapters.proxmox.tls"},
     "urllib3": {"adapters.proxmox.tls"},
     "yarl": {"startup", "adapters.heartbeat"},
 }

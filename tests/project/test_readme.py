@@ -18,7 +18,7 @@ from core.proxmox import Proxmox
 from core.proxmox_errors import ProxmoxError
 from core.tasks import TaskEnd, follow
 from playground.pve.server import BOT_PRIVILEGES, Pve
-from proxmox_client import Endpoint, ProxmoxClient
+from proxmox_client import Address, Endpoint, ProxmoxClient
 from tests.support import stage
 from tests.support.stage import Stage
 from ui.access.help import rows_of
@@ -254,7 +254,7 @@ async def test_the_pveum_lines_are_enough_and_each_is_needed(pve: Pve, without: 
     for who, paths in granted("ja").items():
         for path, privileges in paths.items():
             pve.grant(who, path, *(privileges - {without}))
-    endpoint = Endpoint(pve.host, pve.port, USER, "bot", "secret", Path(str(pve.ca_file)))
+    endpoint = Endpoint((Address(pve.host, pve.port),), USER, "bot", "secret", Path(str(pve.ca_file)))
     client = ProxmoxClient(endpoint, Clock())
     try:
         trouble = await everything(pve, client)

@@ -25,7 +25,7 @@ from core.guest import Guest, Kind, State
 from core.operations import Operation
 from playground.pve.certificates import make_certificates
 from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
-from proxmox_client import Endpoint, ProxmoxClient
+from proxmox_client import Address, Endpoint, ProxmoxClient
 from tests.support.catalogue import ACTION
 from tests.support.pve_contract import complaints
 
@@ -91,8 +91,10 @@ EVERY = READS | CHANGES
 
 
 def client_of(server: "Pve | Rude", secret: str = SECRET, **trust: Any) -> ProxmoxClient:
-    """Return a client that trusts this server's CA. `trust` overrides fields of `Endpoint`."""
-    end = Endpoint(server.host, server.port, BOT_USER, BOT_TOKEN, secret, Path(server.ca_file))
+    """Return a client that trusts this server's CA. `trust` overrides fields of `Address` and `Endpoint`."""
+    ways = {name: trust.pop(name) for name in ("host", "port", "fingerprint") if name in trust}
+    address = replace(Address(server.host, server.port), **ways)
+    end = Endpoint((address,), BOT_USER, BOT_TOKEN, secret, Path(server.ca_file))
     return ProxmoxClient(replace(end, **trust), Clock())
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from adapters.proxmox.connections import Endpoint
+from adapters.proxmox.connections import Address, Endpoint
 from adapters.proxmox.http import Calls
 
-ENDPOINT = Endpoint("127.0.0.1", 8006, "bot@pve", "bot", "secret")
+ENDPOINT = Endpoint((Address("127.0.0.1", 8006),), "bot@pve", "bot", "secret")
 
 
 async def test_a_failure_that_nobody_waits_for_is_no_noise(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from core.errors import BotError
 from core.operations import Operation
 from core.proxmox_errors import CertificateNotTrusted
 from playground.pve.certificates import make_certificates
-from proxmox_client import Endpoint, ProxmoxClient
+from proxmox_client import Address, Endpoint, ProxmoxClient
 from tests.support import client_stage
 from tests.support.client_stage import (
     EVERY,
@@ -249,7 +249,7 @@ async def test_nor_where_nobody_answers(log: list[str]) -> None:
 
 
 def test_nor_in_what_the_client_shows_of_itself() -> None:
-    end = Endpoint("pve.example.jp", 8006, "discordbot@pve", "bot", SECRET)
+    end = Endpoint((Address("pve.example.jp", 8006),), "discordbot@pve", "bot", SECRET)
     assert SECRET not in f"{end!r} {end}"
     assert "pve.example.jp" in repr(end)
 

@@ -1,0 +1,111 @@
+"""Choose the address of the cluster for each call, and remember which ones work.
+
+Only the event loop uses these objects, so they need no lock. With one address nothing is chosen, checked or logged.
+"""
+
+import logging
+import time
+from collections.abc import Collection
+
+from adapters.proxmox.connections import Address, ConnectionPool, Endpoint
+from core.errors import BotError
+
+_log = logging.getLogger(__name__)
+
+LOST_CHECK_SECONDS = 30.0
+"""Seconds between two checks of an entry point that does not work."""
+SPARE_CHECK_SECONDS = 600.0
+"""Seconds between two checks of one that is not in use, so that a wrong pin is known before it is needed."""
+
+
+class EntryPoint:
+    """One address of the cluster with its connections."""
+
+    def __init__(self, endpoint: Endpoint, address: Address, label: str) -> None:
+        self.address, self.connections = address, ConnectionPool(endpoint, address)
+        self.label = label
+        """How errors and the log name it."""
+        self.doubted = False
+        """A call failed here, and nothing has been answered since. The others are used first."""
+        self.lost = False
+        """A check failed here, too, and the log says so."""
+        self.check_at = 0.0
+
+
+class EntryPoints:
+    """All addresses of one cluster. The one in use stays in use until a call fails there."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        if not endpoint.entry_points:
+            raise ValueError("a cluster needs an address")
+        hosts = [address.host for address in endpoint.entry_points]
+        self._points = tuple(
+            EntryPoint(
+                endpoint,
+                address,
+                address.host if hosts.count(address.host) == 1 else f"{address.host}:{address.port}",
+            )
+            for address in endpoint.entry_points
+        )
+        self.current = self._points[0]
+        self._checking = False
+
+    @property
+    def several(self) -> bool:
+        return len(self._points) > 1
+
+    @property
+    def closed(self) -> bool:
+        return self.current.connections.closed
+
+    def close(self) -> None:
+        """Cut all connections and make no more."""
+        for point in self._points:
+            point.connections.close()
+
+    def choose(self, tried: Collection[EntryPoint] = ()) -> EntryPoint | None:
+        """Return the best entry point that was not tried yet, None if all were.
+
+        Doubted ones come last: if nothing else works, they are tried all the same.
+        """
+        left = [point for point in self._points if point not in tried]
+        return min(left, key=lambda point: (point.doubted, point is not self.current), default=None)
+
+    def on_answer(self, point: EntryPoint) -> None:
+        """Use an entry point that answered, unless another one is in use and works."""
+        point.doubted = False
+        if self.current.doubted:
+            self.current = point
+        if point.lost:
+            point.lost = False
+            _log.info("the entry point %s works again", point.label)
+
+    def on_fault(self, point: EntryPoint) -> None:
+        """Use the others first from now on, and have this one checked at once."""
+        if not point.doubted:
+            point.doubted, point.check_at = True, 0.0
+        if self.current is point:
+            self.current = self.choose({point}) or point
+
+    def start_check(self) -> EntryPoint | None:
+        """Return the entry point that is to be checked now, None if there is none or one is being checked."""
+        if not self.several or self._checking or self.closed:
+            return None
+        now = time.monotonic()
+        for point in self._points:
+            if point.check_at <= now and (point.doubted or point is not self.current):
+                self._checking = True
+                return point
+        return None
+
+    def end_check(self, point: EntryPoint, error: BotError | None) -> None:
+        """Note the result of a check. `error` None: it answered."""
+        self._checking = False
+        point.check_at = time.monotonic() + (LOST_CHECK_SECONDS if error else SPARE_CHECK_SECONDS)
+        if error is None:
+            self.on_answer(point)
+            return
+        self.on_fault(point)
+        if not (point.lost or self.closed):
+            point.lost = True
+            _log.warning("the entry point %s is lost, the others are used: %s", point.label, error)

@@ -1,0 +1,193 @@
+"""Make one try of a call at one entry point, in the thread of the caller.
+
+Every exception of a library is translated in one place, `_translate`.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from adapters.proxmox.connections import ApiConnection, Deadline
+from adapters.proxmox.entry_points import EntryPoint
+from adapters.proxmox.errors import CallContext, make_error
+from adapters.proxmox.responses import parse_response
+from adapters.proxmox.tls import (
+    TooLarge,
+    connection_lost,
+    is_distrusted,
+    is_silent,
+    presented_fingerprint,
+)
+from core.errors import BotError
+from core.proxmox_errors import AnswerTooLarge, BadAnswer, CertificateNotTrusted, TimedOut, Unreachable
+
+_BREAKS = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
+
+
+class UnexpectedData(Exception):
+    """`Call.read` does not accept the data: it is no answer of Proxmox to this call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `read` converts the `data` of the answer, and runs in the thread.
+
+    `seconds`: to read the answer. `most`: maximum bytes of the answer.
+    """
+
+    method: str
+    path: tuple[str, ...]
+    context: CallContext
+    parameters: dict[str, object]
+    seconds: float
+    most: int
+    read: Callable[[Any], Any] | None
+
+    @property
+    def changing(self) -> bool:
+        return self.method != "get"
+
+
+class ConnectionFault(Exception):
+    """The connection failed, or no answer came. No answer of Proxmox or of a proxy is a ConnectionFault.
+
+    `error`: the error to tell if nothing else is tried.
+    `sent`: the request may have been sent.
+    `elsewhere`: another entry point may know better.
+    `again`: the connection broke, so a read may be sent once more here.
+    `kept`: it was the connection of an earlier request. The server may just have closed it.
+    """
+
+    def __init__(
+        self,
+        error: BotError,
+        *,
+        sent: bool = False,
+        elsewhere: bool = True,
+        again: bool = False,
+        kept: bool = False,
+    ) -> None:
+        super().__init__()
+        self.error, self.sent, self.elsewhere = error, sent, elsewhere
+        self.again, self.kept = again, kept
+
+
+class Try:
+    """One try of a call at one entry point, as its thread and the event loop see it.
+
+    `connect_seconds`: to connect. `silence`: see `Sockets`.
+    """
+
+    def __init__(self, point: EntryPoint, connect_seconds: float, silence: float | None = None) -> None:
+        self.point, self.connect_seconds, self.silence = point, connect_seconds, silence
+        self.answered = False
+        self._connection: ApiConnection | None = None
+        self._ends = 0.0
+        self._refused = False
+
+    @property
+    def connect_left(self) -> float:
+        """Seconds left to connect. All of them while the thread has not begun."""
+        if self._connection is None:
+            return self.connect_seconds
+        return max(0.0, self._ends - time.monotonic())
+
+    def give_up(self) -> bool:
+        """End the try if it is not connected yet, and return whether it was ended. Then nothing was sent."""
+        if self._connection is None or self._refused:
+            return False
+        return self._connection.sockets.give_up()
+
+    def run(self, call: Call, deadline: Deadline) -> Any:
+        """Send the call and return its converted `data`.
+
+        Raises: ConnectionFault, BotError.
+        """
+        host = self.point.label
+        connection = self.point.connections.acquire()
+        if connection is None:
+            raise Unreachable(host)
+        connection.sockets.silence = self.silence
+        self._ends, self._connection = time.monotonic() + self.connect_seconds, connection
+        try:
+            if not deadline.attach(connection):
+                raise TimedOut(host, changing=False)  # nothing was sent
+            data = self._send(call, deadline, connection)
+        except BotError:
+            raise
+        except Exception as error:
+            raise self._fault(error, call, deadline, connection) from error
+        finally:
+            deadline.detach(connection)
+            self.point.connections.release(connection)
+        try:
+            return call.read(data) if call.read else data
+        except UnexpectedData:
+            raise BadAnswer(host, call.changing) from None
+
+    def _send(self, call: Call, deadline: Deadline, connection: ApiConnection) -> object:
+        host = self.point.label
+        given = {key: value for key, value in call.parameters.items() if value is not None}
+        connect, packet = min(self.connect_seconds, deadline.left), min(call.seconds, deadline.left)
+        answer = connection.send(
+            call.method, call.path, given, (max(connect, 0.01), max(packet, 0.01)), call.most
+        )
+        if deadline.passed:  # a cut answer may look like one without a body
+            raise TimeoutError
+        self.answered = True
+        own = parse_response(answer)
+        if own is None:
+            if answer.status in (502, 504):  # a proxy in between waited for Proxmox in vain
+                raise TimedOut(host, call.changing)
+            raise BadAnswer(host, call.changing, answer.status)
+        if own.refused:
+            raise make_error(own.status, own.message, own.fields, call.context, host, call.changing)
+        return own.data
+
+    def _fault(
+        self, error: Exception, call: Call, deadline: Deadline, connection: ApiConnection
+    ) -> ConnectionFault | BotError:
+        self._refused = is_distrusted(error)
+        broken = isinstance(error, requests.ConnectionError) and not isinstance(
+            error, requests.ConnectTimeout
+        )
+        ended = deadline.passed or self._refused or self.point.connections.closed
+        lost = isinstance(error, _BREAKS) or is_silent(error)
+        told = self._translate(error, call, deadline, connection)
+        if isinstance(told, BadAnswer):
+            return told
+        return ConnectionFault(
+            told,
+            sent=connection.sockets.established,
+            elsewhere=lost and not ended,
+            again=broken and not ended and not is_silent(error),
+            kept=connection.sockets.is_kept,
+        )
+
+    def _translate(
+        self, error: Exception, call: Call, deadline: Deadline, connection: ApiConnection
+    ) -> BotError:
+        host, changing = self.point.label, call.changing
+        if deadline.passed:
+            return TimedOut(host, changing and connection.sockets.established)
+        if self.point.connections.closed and not connection.sockets.established:
+            return Unreachable(host)
+        if is_distrusted(error):
+            address, seconds = self.point.address, min(self.connect_seconds, deadline.left)
+            return CertificateNotTrusted(
+                host, presented_fingerprint(address.host, address.port, seconds, connection.sockets)
+            )
+        if isinstance(error, TooLarge):
+            return AnswerTooLarge(host, changing)
+        if isinstance(error, requests.exceptions.ConnectTimeout):
+            return Unreachable(host)
+        if is_silent(error) and not changing:
+            return Unreachable(host)
+        if isinstance(error, requests.exceptions.Timeout):
+            return TimedOut(host, changing and connection.sockets.established)
+        if isinstance(error, _BREAKS):
+            return connection_lost(error, host, changing)
+        return BadAnswer(host, changing)  # packed wrongly, for example: not an answer of Proxmox
