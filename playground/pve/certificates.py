@@ -68,19 +68,31 @@ def _name(common: str, organisation: str) -> x509.Name:
 
 
 def make_certificates(directory: Path, node: str, address: str, *, old_ca: bool = False) -> Certificates:
-    """Write pve-root-ca.pem, pve-ssl.pem and pve-ssl.key into `directory`.
+    """Write pve-root-ca.pem, its key, pve-ssl.pem and pve-ssl.key into `directory`.
 
     `old_ca`: make the root CA as on clusters installed before pve-cluster's fix of bug 6701, without a keyUsage
     extension. OpenSSL's strict mode (Python 3.13 and urllib3 2.8) refuses it.
     """
-    ca_key, node_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca_name = _name("Proxmox Virtual Environment", "PVE Cluster Manager CA")
-    ca = _builder(ca_name, ca_name, ca_key.public_key())
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name("Proxmox Virtual Environment", "PVE Cluster Manager CA")
+    ca = _builder(name, name, key.public_key())
     ca = ca.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    ca = ca.add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False)
+    ca = ca.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     if not old_ca:
         ca = ca.add_extension(_usage(signs_certificates=True), critical=True)
-    ca_cert = ca.sign(ca_key, hashes.SHA256())
+    certificate = ca.sign(key, hashes.SHA256())
+    (directory / "pve-root-ca.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    _write_key(directory / "pve-root-ca.key", key)
+    return sign_node(directory, node, address, "pve-ssl")
+
+
+def sign_node(directory: Path, node: str, address: str, file_name: str) -> Certificates:
+    """Write the certificate of a node and its key, signed by the root CA in `directory`."""
+    ca_file, ca_key_file = directory / "pve-root-ca.pem", directory / "pve-root-ca.key"
+    ca_name = x509.load_pem_x509_certificate(ca_file.read_bytes()).subject
+    ca_key = serialization.load_pem_private_key(ca_key_file.read_bytes(), None)
+    assert isinstance(ca_key, ec.EllipticCurvePrivateKey)  # noqa: S101 - written above
+    node_key = ec.generate_private_key(ec.SECP256R1())
 
     names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.DNSName(node)]
     for text in dict.fromkeys(("127.0.0.1", "::1", address)):
@@ -102,19 +114,22 @@ def make_certificates(directory: Path, node: str, address: str, *, old_ca: bool 
     )
 
     made = Certificates(
-        directory / "pve-root-ca.pem",
-        directory / "pve-ssl.pem",
-        directory / "pve-ssl.key",
+        ca_file,
+        directory / f"{file_name}.pem",
+        directory / f"{file_name}.key",
         ":".join(f"{byte:02X}" for byte in cert.fingerprint(hashes.SHA256())),
     )
-    made.ca_file.write_bytes(ca_cert.public_bytes(serialization.Encoding.PEM))
     made.cert_file.write_bytes(cert.public_bytes(serialization.Encoding.PEM))
-    with os.fdopen(os.open(made.key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+    _write_key(made.key_file, node_key)
+    return made
+
+
+def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
         out.write(
-            node_key.private_bytes(
+            key.private_bytes(
                 serialization.Encoding.PEM,
                 serialization.PrivateFormat.TraditionalOpenSSL,
                 serialization.NoEncryption(),
             )
         )
-    return made

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import ssl
 import tempfile
 import threading
 from collections.abc import Callable, Coroutine, Iterable
@@ -17,7 +16,8 @@ from typing import Any, Self, TypeVar
 
 from aiohttp import web
 
-from playground.pve.certificates import Certificates, make_certificates
+from playground.pve.certificates import Certificates, make_certificates, sign_node
+from playground.pve.listeners import Listener, port_of
 from playground.pve.resources import ResourceTruth
 
 T = TypeVar("T")
@@ -45,7 +45,8 @@ class Serving(ResourceTruth):
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._server: asyncio.Server | None = None
+        self.listeners: list[Listener] = []
+        """The addresses of the cluster, the one of `host` and `port` first."""
 
     def open(self) -> Self:
         """Start serving, and return when requests are answered."""
@@ -59,7 +60,7 @@ class Serving(ResourceTruth):
         self._thread = threading.Thread(target=self._run, name="pve", daemon=True)
         self._thread.start()
         try:
-            self.call(self.start(str(self._certificates.cert_file), str(self._certificates.key_file)))
+            self.call(self._serve())
         except BaseException:
             self.close()
             raise
@@ -95,34 +96,49 @@ class Serving(ResourceTruth):
         """Register only the JSON API, because the format of Proxmox' own pages would double the time of a start."""
         super()._register_stateful(router, prefixes[:1])
 
-    async def start(self, certfile: str, keyfile: str) -> None:
+    async def _serve(self) -> None:
         """Start as fakepve does, but with short grace periods.
 
         fakepve waits a minute for hanging requests, and half a minute for TLS at the end.
         """
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(certfile, keyfile)
         self._closing = asyncio.Event()
         self.runner = runner = web.AppRunner(self._build_app(), access_log=None, shutdown_timeout=0.2)
         await runner.setup()
-        assert runner.server is not None  # noqa: S101 - setup() made it
-        self._server = await asyncio.get_running_loop().create_server(
-            runner.server, self.host, self.port, ssl=context, ssl_shutdown_timeout=0.2
-        )
-        self.port = int(self._server.sockets[0].getsockname()[1])
+        self.listeners = [await self._listen(self._made, self.port)]
+        self.port = self.listeners[0].port
+
+    def add_listener(self, node: str) -> Listener:
+        """Serve the cluster at one more port, with the certificate of another node."""
+        made = sign_node(self._made.ca_file.parent, node, self.host, f"pve-ssl-{len(self.listeners)}")
+        listener = self.call(self._listen(made, 0))
+        self.listeners.append(listener)
+        return listener
+
+    async def _listen(self, made: Certificates, port: int) -> Listener:
+        assert self.runner is not None  # noqa: S101 - _serve() made both
+        assert self.runner.server is not None  # noqa: S101
+        listener = Listener(self.runner.server, made, self.host, port)
+        await listener.open()
+        return listener
+
+    @web.middleware
+    async def _middleware(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        port = port_of(request.transport)
+        listener = next((each for each in self.listeners if each.port == port), None)
+
+        async def handle() -> web.StreamResponse:
+            response: web.StreamResponse = await super(Serving, self)._middleware(request, handler)
+            return response
+
+        return await (listener.serve(request, handle, self._wait) if listener else handle())
 
     async def _shut(self) -> None:
         """Cut every connection: clients keep theirs open, and TLS would wait for their end."""
         if self._closing is not None:
             self._closing.set()
-        serving = self.runner.server if self.runner else None
-        open_ones = [handler.transport for handler in serving.connections] if serving else []
-        if self._server is not None:
-            self._server.close()
+        for listener in self.listeners:
+            await listener.close()
         await self.stop()
-        for transport in open_ones:
-            if transport is not None:
-                transport.abort()
         left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in left:
             task.cancel()

@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 
+from core.clock import Clock
 from core.errors import BotError
 from core.guest import Kind
 from core.operations import Operation
-from playground.pve.server import Pve
+from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
+from proxmox_client import Address, Endpoint, ProxmoxClient
 from tests.support.catalogue import ACTION
-from tests.support.client_stage import CHANGES, CT, EVERY, READS, UPID, VM, client_of, fill
+from tests.support.client_stage import CHANGES, CT, EVERY, READS, SECRET, UPID, VM, client_of, fill, until
 from tests.support.pve_contract import (
     ALL_VERSIONS,
     CONTRACT,
@@ -66,6 +68,10 @@ async def everything_sent() -> list[Request]:
         for upid in (UPID, UPID.replace("100", ""), UPID.replace("C3D4E5", "C3D4E5F")):
             await _sent(client.task_log(upid, 0, 1))
             await _sent(client.task_log(upid, 100_000, 500))
+        point = Address(pve.host, pve.port)
+        several = Endpoint((point, point), BOT_USER, BOT_TOKEN, SECRET, Path(pve.ca_file))
+        await ProxmoxClient(several, Clock()).cluster()
+        await until(lambda: pve.requests[-1][1] == "/version")  # the check of the other address
         return list(pve.requests)
 
 
@@ -88,7 +94,7 @@ async def requests() -> list[Request]:
 
 async def test_every_request_of_every_method_keeps_the_contract(requests: list[Request]) -> None:
     alone = sum(len(of_one_kind(kind)) for kind in Kind)
-    assert len(requests) == 2 * (len(READS) + len(CHANGES)) + alone + 2 * 12 + 6  # backups ask twice
+    assert len(requests) == 2 * (len(READS) + len(CHANGES)) + alone + 2 * 12 + 6 + 2  # backups ask twice
     assert [complaint for request in requests for complaint in complaints(*request)] == []
 
 

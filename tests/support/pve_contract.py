@@ -90,6 +90,7 @@ def _guest_rows(kind: str) -> tuple[ContractRow, ...]:
 
 
 CONTRACT: tuple[ContractRow, ...] = (
+    ContractRow("GET", "/version"),
     ContractRow("GET", "/cluster/resources"),
     ContractRow("GET", "/cluster/tasks"),
     ContractRow("GET", "/cluster/nextid"),
