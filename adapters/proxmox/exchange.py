@@ -155,13 +155,14 @@ class Try:
             error, requests.ConnectTimeout
         )
         ended = deadline.passed or self._refused or self.point.connections.closed
-        lost = isinstance(error, _BREAKS) or is_silent(error)
+        sent = connection.sockets.established
+        lost = not sent or isinstance(error, _BREAKS) or is_silent(error)
         told = self._translate(error, call, deadline, connection)
         if isinstance(told, BadAnswer):
             return told
         return ConnectionFault(
             told,
-            sent=connection.sockets.established,
+            sent=sent,
             elsewhere=lost and not ended,
             again=broken and not ended and not is_silent(error),
             kept=connection.sockets.is_kept,
