@@ -11,7 +11,7 @@ from functools import partial
 from adapters.files.read_only_file import ReadOnlyFile
 from adapters.heartbeat import Heartbeat
 from adapters.journal.store import SqliteJournal
-from adapters.settings.load import Settings, minute_of_day
+from adapters.settings.load import Settings, SiteSettings, minute_of_day
 from cogs.buttons import on_button_press
 from core.access.authorizer import Authorizer
 from core.access.policy import AccessRules
@@ -93,24 +93,28 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
 
 
 def add_site(
-    services: Services, settings: Settings, resources: SiteResources, notifier: OutcomeNotifier
+    services: Services,
+    settings: Settings,
+    own: SiteSettings,
+    resources: SiteResources,
+    notifier: OutcomeNotifier,
 ) -> Site:
     """Build everything between Discord and one cluster, and add it to the sites. Nothing is opened or read."""
     clock = services.clock
     endpoint = Endpoint(
-        (Address(settings.proxmox_host, settings.proxmox_port, settings.proxmox_fingerprint),),
-        user=settings.proxmox_user,
-        token_name=settings.proxmox_token_name,
-        token_value=settings.proxmox_token_value.reveal(),
-        verify_ssl=settings.proxmox_verify_ssl,
+        tuple(Address(point.host, point.port, point.fingerprint) for point in own.entry_points),
+        user=own.proxmox_user,
+        token_name=own.proxmox_token_name,
+        token_value=own.proxmox_token_value.reveal(),
+        verify_ssl=own.proxmox_verify_ssl,
     )
     rules = AccessRules(
         settings.guild_id,
         settings.allowed_category_id,
-        settings.alert_channel_id,
+        own.alert_channel_id,
         levels_of(settings),
-        settings.role_scopes,
-        frozenset(settings.protected_vm_ids),
+        own.role_scopes,
+        frozenset(own.protected_vm_ids),
     )
     proxmox = ProxmoxClient(endpoint, clock)
     watching, changing = proxmox.in_lane(Lane.WATCH), proxmox.in_lane(Lane.CHANGES)
@@ -122,7 +126,7 @@ def add_site(
     authorizer = Authorizer(
         rules, cluster_cache, ReadOnlySwitch(resources.journal, clock, resources.read_only_file)
     )
-    planner = Planner(proxmox, cluster_cache, clock, authorizer, settings.node_name)
+    planner = Planner(proxmox, cluster_cache, clock, authorizer, own.node_name)
     quiet = settings.quiet_hours
     alert_delivery = AlertDelivery(resources.journal, resources.channel, clock)
     watch = Watch(
@@ -135,7 +139,7 @@ def add_site(
         Rules(settings.alert_repeat_minutes * 60.0, settings.storage_alert_percent, settings.audit_days),
         lambda unix: quiet is not None and quiet.holds(minute_of_day(settings.timezone, unix)),
     )
-    changes_planner = Planner(changing, cluster_cache, clock, authorizer, settings.node_name)
+    changes_planner = Planner(changing, cluster_cache, clock, authorizer, own.node_name)
     executor = Executor(
         changing, cluster_cache, clock, changes_planner, audit, expected, services.change_limit
     )

@@ -124,6 +124,7 @@ class ProxmoxBot(commands.Bot):
         site = add_site(
             self.services,
             settings,
+            settings.sites[0],
             SiteResources(self.store, read_only_file, self.journal, channel),
             notifier,
         )
@@ -163,7 +164,7 @@ class ProxmoxBot(commands.Bot):
         t, directory = self.services.texts.public, self._settings.data_dir
         with start_failures(t, directory):
             self._lock = lock_data_dir(directory)
-            read_data_dir(self.services.sites.only, self.journal, self.store, self._settings.monitor_vm_ids)
+            read_data_dir(self.services.sites.only, self.journal, self.store, self._settings.sites[0].monitor_vm_ids)
 
     async def _begin(self) -> None:
         """Add the cogs. They start the background work, above all the watch, without waiting for Discord."""

@@ -82,11 +82,15 @@ def set_up_logging(settings: Settings) -> None:
     if hasattr(sys.stdout, "reconfigure"):  # a terminal with another encoding must not lose a line
         sys.stdout.reconfigure(errors="backslashreplace")
     handler = logging.StreamHandler(sys.stdout)
-    secrets = (settings.discord_token, settings.proxmox_token_value, settings.heartbeat_url)
+    tokens = (site.proxmox_token_value for site in settings.sites)
+    secrets = (settings.discord_token, settings.heartbeat_url, *tokens)
     handler.setFormatter(MaskedFormatter(secret.reveal() for secret in secrets if secret))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.NOTSET if settings.log_level == "DEBUG" else logging.WARNING)
     logging.getLogger("discord.client").addFilter(is_useful)
-    if settings.proxmox_verify_ssl is False and not settings.proxmox_fingerprint:
-        _log.warning("PROXMOX_VERIFY_SSL = False: anybody between the bot and Proxmox can read the API token")
+    for site in settings.sites:
+        if site.proxmox_verify_ssl is False and not all(point.fingerprint for point in site.entry_points):
+            name = f"{site.name}: " if site.name else ""
+            text = "PROXMOX_VERIFY_SSL = False: anybody between the bot and Proxmox can read the API token"
+            _log.warning("%s%s", name, text)

@@ -41,7 +41,7 @@ def required_setup(settings: Settings) -> RequiredSetup:
         "ALERT_MENTION_ROLE_ID": () if mention is None else (mention,),
     }
     return RequiredSetup(
-        settings.node_name, settings.guild_id, settings.allowed_category_id, channels, roles, mention
+        settings.sites[0].node_name, settings.guild_id, settings.allowed_category_id, channels, roles, mention
     )
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -30,21 +30,26 @@ class FaultKind(StrEnum):
     CONFIG_ERROR = "config_error"  # value (class of the exception), line
     MISSING = "missing"  # other (the name that may give a file instead; secrets only)
     PLACEHOLDER_LEFT = "placeholder_left"  # value
-    UNKNOWN_NAME = "unknown_name"  # nearest
+    UNKNOWN_NAME = "unknown_name"  # nearest, reason: in_site | key
     BOTH_GIVEN = "both_given"  # other (X_FILE)
     WRONG_TYPE = "wrong_type"  # expected (a Setting.form), found (a Python type), value
     OUT_OF_RANGE = "out_of_range"  # value, low, high
     ZERO_OR_RANGE = "zero_or_range"  # value, low, high: neither 0 nor between low and high
     NOT_AN_ID = "not_an_id"  # value
     GUILD_AS_ROLE = "guild_as_role"  # value: the role @everyone, which has the server's id; reason: level
-    BAD_SCOPE = "bad_scope"  # value (the entry, or the role), reason: shape | empty | no_level
+    DUPLICATE_HOST = "duplicate_host"  # value; other (the setting that has it too; none: this one)
+    BAD_SCOPE = "bad_scope"  # value, other (role), reason: shape | empty | no_level | no_site | any_site
+    BAD_SITE_NAME = "bad_site_name"  # value
+    UNKNOWN_SITE = "unknown_site"  # value, other (the names of the sites)
+    ALL_SITES = "all_sites"  # every site is in a list that must leave one out
+    BOTH_FORMS = "both_forms"  # other (the names of the plain settings): both these and sites are configured
     BAD_HOST = "bad_host"  # value, reason: url | path | port | name; nearest (the likely host; url, path)
     BAD_USER = "bad_user"  # value
     USER_WITH_TOKEN = "user_with_token"  # noqa: S105 - a word; value (user@realm only), other (setting for the rest)
     BAD_TOKEN_NAME = "bad_token_name"  # noqa: S105 - a word; value, reason: whole_token | secret | pattern; nearest
     BAD_SECRET = "bad_secret"  # noqa: S105 - a word; reason: whole_token | characters
     BAD_NODE_NAME = "bad_node_name"  # value
-    BAD_FINGERPRINT = "bad_fingerprint"  # value
+    BAD_FINGERPRINT = "bad_fingerprint"  # value, reason: several | no_host
     BAD_LANGUAGE = "bad_language"  # value
     BAD_LOG_LEVEL = "bad_log_level"  # value
     BAD_QUIET_HOURS = "bad_quiet_hours"  # value, reason: pattern | same
@@ -110,7 +115,10 @@ class SettingRejected(Exception):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RawSetting:
-    """A raw value for a parser. `hide`: texts never shown in a fault. `base`: directory of relative paths."""
+    """A raw value for a parser. `hide`: texts never shown in a fault. `base`: directory of relative paths.
+
+    `sites`: names of the configured sites, none in a plain configuration; None: they could not be read.
+    """
 
     name: str
     form: str
@@ -119,6 +127,21 @@ class RawSetting:
     base: Path
     hide: tuple[str, ...] = ()
     secret: bool = False
+    sites: tuple[str, ...] | None = ()
+
+    def has_site(self, name: str) -> bool:
+        """Return whether a site has this name. Any name is taken while the names are not known."""
+        return self.sites is None or name in self.sites
+
+    @property
+    def site_list(self) -> str:
+        """The names of the sites, for a fault."""
+        return ", ".join(self.sites or ())
+
+    def part(self, value: object) -> RawSetting:
+        """Return a part of this value for a parser. It is as secret as the whole, of which it may show a piece."""
+        whole = isinstance(self.value, str) and any(text in self.value for text in self.hide)
+        return replace(self, value=value, secret=self.secret or whole)
 
     def fault(self, kind: FaultKind, value: object, **more: Any) -> Fault:
         return Fault(
@@ -176,6 +199,15 @@ def printable(value: object, hide: Iterable[str] = ()) -> str | None:
         return None
     text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:81])
     return text if len(text) <= 80 else text[:79] + "…"
+
+
+def with_value(values: Mapping[str, object]) -> dict[str, object]:
+    """Return the values that count as given: neither None nor an empty text."""
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None and not (isinstance(value, str) and not value.strip())
+    }
 
 
 def bytes_of(given: RawSetting, path: Path) -> bytes:

@@ -68,7 +68,7 @@ def parse_snowflake(given: RawSetting) -> int:
 
 def parse_secret(given: RawSetting) -> Secret:
     text = given.text()
-    if given.name == "PROXMOX_TOKEN_VALUE" and ("!" in text or "=" in text):
+    if given.name.endswith("PROXMOX_TOKEN_VALUE") and ("!" in text or "=" in text):
         given.reject(FaultKind.BAD_SECRET, reason="whole_token")
     if not re.fullmatch(r"[!#-&(-~]+", text):  # printable ASCII without spaces and quotes
         given.reject(FaultKind.BAD_SECRET, reason="characters")
@@ -112,7 +112,8 @@ def host_port(text: str) -> tuple[str, int] | str:
 def parse_user(given: RawSetting) -> str:
     text = given.text()
     if match := re.match(rf"([^\s:/]+?@{_REALM})!", text):
-        given.reject(FaultKind.USER_WITH_TOKEN, value=match[1], other="PROXMOX_TOKEN_NAME")
+        other = given.name.removesuffix("PROXMOX_USER") + "PROXMOX_TOKEN_NAME"
+        given.reject(FaultKind.USER_WITH_TOKEN, value=match[1], other=other)
     if len(text) > 64 or not text.isprintable() or not re.fullmatch(rf"[^\s:/]+@{_REALM}", text):
         given.reject(FaultKind.BAD_USER)
     return text

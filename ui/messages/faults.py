@@ -23,6 +23,14 @@ _MOST = 100
 _PATH_MOST = 300
 _HOST = "pve.example.com"
 
+_EXAMPLES = {
+    "list_of_ids": ("[423456789012345678]", "[423456789012345678]"),
+    "list_of_whole_numbers": ("101, 102", "[101, 102]"),
+    "list_of_sites": ("home, colo", '["home", "colo"]'),
+    "hosts": ("pve1, pve2:8006", '["pve1", "pve2:8006"]'),
+}
+"""Examples by the form of a setting: in the environment, and in config.py."""
+
 FILE_ERRORS: Table = {
     ("unreadable", ""): N_("Cannot read the {file} {path} ({reason}). Check the file and its permissions."),
     ("unreadable", "EACCES"): N_(
@@ -136,11 +144,8 @@ def _told(t: Text, fault: Fault) -> Told:
     value = _quoted(t, bare) if bare else t("the value")
     if fault.source == "config" and fault.found:  # 5 and "5" look alike, but only one of them is right
         value = t("{value} (type {type})", value=value, type=plain(fault.found, _MOST))
-    example = nearest or _HOST
-    if fault.expected == "list_of_ids":
-        example = "[423456789012345678]"
-    if fault.expected == "list_of_whole_numbers":
-        example = "101, 102" if fault.source == "environment" else "[101, 102]"
+    examples = _EXAMPLES.get(fault.expected or "", (nearest or _HOST,) * 2)
+    example = examples[0 if fault.source == "environment" else 1]
     return {
         "name": _label(t, plain(fault.name, _MOST), fault.source),
         "value": value,

@@ -48,6 +48,26 @@ def _unknown_name(x: Told) -> Marked:
     return N_("{name} is not a setting. Remove it; use lower case for your own variables.")
 
 
+def _unknown_in_site(x: Told) -> Marked:
+    if x["nearest"]:
+        return N_("{name} is not a setting of a site. Did you mean {nearest}? Correct it or remove it.")
+    return N_("{name} is not a setting of a site. Remove it.")
+
+
+def _duplicate_host(x: Told) -> Marked:
+    if x["other"]:
+        return N_(
+            "{name}: {value} is also in {other}. A host belongs to one site; remove it from one of them."
+        )
+    return N_("{name}: {value} is there twice. Remove one of them.")
+
+
+def _unknown_site(x: Told) -> Marked:
+    if x["other"]:
+        return N_("{name}: {value} is not a configured site. Choose from {other}.")
+    return N_("{name}: {value} is not a configured site. Define it in SITES, or remove it here.")
+
+
 def _whole_token_name(x: Told) -> Marked:
     if x["nearest"]:
         return N_("{name} contains more than the token name. Enter only {nearest}.")
@@ -70,6 +90,10 @@ FAULTS: Table = {
         "{name}: {value} is the placeholder from the example. Enter your own value."
     ),
     ("unknown_name", ""): _unknown_name,
+    ("unknown_name", "in_site"): _unknown_in_site,
+    ("unknown_name", "key"): N_(
+        "{name} contains a name that is not a setting of a site. Compare it with config.py.example."
+    ),
     ("both_given", ""): N_("{name} and {other} are both set. Remove one of them."),
     ("wrong_type", ""): N_("{name}: {value} cannot be used. Compare it with config.py.example."),
     ("wrong_type", "text"): N_("{name}: {value} is not text. Enter text in quotes."),
@@ -87,6 +111,21 @@ FAULTS: Table = {
         "{name}: {value} is invalid. Enter True or False without quotes, or the path of a CA file in quotes."
     ),
     ("wrong_type", "path"): N_("{name}: {value} is not a path. Enter a path in quotes."),
+    ("wrong_type", "hosts"): N_(
+        "{name}: {value} is not a host or a list of hosts. Enter text in quotes, as in {example}."
+    ),
+    ("wrong_type", "fingerprints"): N_(
+        "{name}: {value} is not a fingerprint or a table of them. Follow the example in config.py.example."
+    ),
+    ("wrong_type", "sites"): N_(
+        "{name}: {value} is not a table of sites. Follow the example in config.py.example."
+    ),
+    ("wrong_type", "site"): N_(
+        "{name}: {value} is not a table of settings. Follow the example in config.py.example."
+    ),
+    ("wrong_type", "list_of_sites"): N_(
+        "{name}: {value} is not a list of sites. Enter their names, as in {example}."
+    ),
     ("out_of_range", ""): N_("{name}: {value} is out of range. Enter a number from {low} to {high}."),
     ("zero_or_range", ""): N_(
         "{name}: {value} is out of range. Enter a number from {low} to {high}, or 0 to turn this off."
@@ -103,13 +142,32 @@ FAULTS: Table = {
         "{name}: {value} is the server ID, which stands for @everyone. Only VIEWER_ROLE_IDS can use it."
     ),
     ("bad_scope", ""): N_(
-        "{name}: {value} does not name guests. Enter `tag:`, `pool:` or `node:` and a name, or a VMID."
+        "{name}, role {other}: {value} does not name guests. Enter them as in tag:web, pool:lab, node:pve1 or 101."
     ),
     ("bad_scope", "shape"): N_("{name} is invalid. Follow the example in config.py.example."),
     ("bad_scope", "empty"): N_("{name}: the role {value} has no guests. Add some, or remove the role."),
     ("bad_scope", "no_level"): N_(
         "{name}: the role {value} has no level. Add it to VIEWER_ROLE_IDS, OPERATOR_ROLE_IDS "
         "or ADMIN_ROLE_IDS as well."
+    ),
+    ("bad_scope", "no_site"): N_(
+        "{name}, role {other}: {value} names a site that is not configured. Correct it or remove it."
+    ),
+    ("bad_scope", "any_site"): N_(
+        "{name}, role {other}: {value} could be on any of the sites. Name the site, as in "
+        "tag:home/web, or set FIRST_SITE."
+    ),
+    ("duplicate_host", ""): _duplicate_host,
+    ("bad_site_name", ""): N_(
+        "{name}: {value} is not a name for a site. Use 1 to 16 characters of a-z, 0-9 and -; "
+        "in variables A-Z, 0-9, and _ instead of -."
+    ),
+    ("unknown_site", ""): _unknown_site,
+    ("all_sites", ""): N_(
+        "{name} contains every site, so no outage would stop the heartbeat. Leave out at least one."
+    ),
+    ("both_forms", ""): N_(
+        "{name} is set together with {other}. Move these settings into a site, or remove them."
     ),
     ("bad_host", ""): N_(
         "{name}: {value} is not a host. Enter a host name or an IP address, as in {example}."
@@ -149,6 +207,13 @@ FAULTS: Table = {
     ("bad_fingerprint", ""): N_(
         "{name}: {value} is not a SHA-256 fingerprint. Copy the 32 pairs of digits (AA:BB:…) "
         "shown by “pvenode cert info” on the node."
+    ),
+    ("bad_fingerprint", "several"): N_(
+        "{name}: one fingerprint cannot be for several hosts, because each node has its own "
+        "certificate. Enter a table of hosts and fingerprints."
+    ),
+    ("bad_fingerprint", "no_host"): N_(
+        "{name}: {value} is not in PROXMOX_HOST. Write it there in the same way, or remove it here."
     ),
     ("bad_language", ""): N_("{name}: {value} is not a supported language. Choose ja or en."),
     ("bad_log_level", ""): N_("{name}: {value} is not a log level. Choose DEBUG, INFO, WARNING or ERROR."),

@@ -13,10 +13,8 @@ from hypothesis import strategies as st
 
 from adapters.files.data_lock import DataDirInUse
 from adapters.journal.store import JournalError, JournalErrorKind
-from adapters.settings import alerts as setting_alerts
 from adapters.settings import faults as setting_faults
 from adapters.settings import load as settings
-from adapters.settings import values as setting_values
 from adapters.settings.faults import Fault, FaultKind, Source
 from adapters.settings.load import SETTINGS, SettingsError
 from monitor_store import StoreError, StoreErrorKind
@@ -36,7 +34,7 @@ from ui.messages.settings import FAULTS
 EN = Text("en", gettext.NullTranslations())
 K = FaultKind
 ERRNO = ("EACCES", "EPERM", "ENOENT", "ENOTDIR", "EEXIST", "EISDIR", "EROFS", "ENOSPC", "EIO")
-FORMS = sorted({row.form for row in SETTINGS} | {"path"})
+FORMS = sorted({row.form for row in SETTINGS} | {"path", "site"})
 
 
 def reasons() -> dict[FaultKind, tuple[str, ...]]:
@@ -71,10 +69,8 @@ def is_a_sentence(line: str) -> None:
 
 
 def test_the_reasons_are_those_of_the_source() -> None:
-    text = "".join(
-        Path(module.__file__ or "").read_text(encoding="utf-8")
-        for module in (setting_alerts, setting_faults, setting_values, settings)
-    )
+    sources = Path(settings.__file__).parent.glob("*.py")
+    text = "".join(source.read_text(encoding="utf-8") for source in sources)
     used = set(re.findall(r'reason="(\w+)"', text)) | set(re.findall(r'reason = "(\w+)" if', text))
     listed = {reason for words in REASONS.values() for reason in words}
     assert used >= {"whole_token", "characters", "empty", "no_certificate"}

@@ -22,25 +22,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.settings import alerts as setting_alerts
-from adapters.settings import faults as setting_faults
 from adapters.settings import load as settings
 from adapters.settings import values as setting_values
 from adapters.settings.faults import RawSetting, SettingRejected, Source
 from adapters.settings.load import (
     KNOWN_NAMES,
     SETTINGS,
+    EntryPoint,
     Fault,
     FaultKind,
     QuietHours,
     Secret,
     Settings,
     SettingsError,
+    SiteSettings,
 )
+from adapters.settings.table import BOT_ROWS, SITE_SETTINGS
 from core.access.policy import Scope, ScopeKind
 from tests.support.walked import walked
 
 ROOT = Path(settings.__file__).parents[2]
-PARTS = (settings, setting_alerts, setting_faults, setting_values)
+PARTS = [str(path) for path in Path(settings.__file__).parent.glob("*.py")]
 TOKEN = "MTEyMjMzNDQ1NTY2Nzc4ODk5.GxYzAb.a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6q7r8s9"
 VALUE = "0123abcd-4567-89ab-cdef-0123456789ab"
 SECRETS = (TOKEN, VALUE)
@@ -77,7 +79,7 @@ def faults(config_path: Path, environ: Mapping[str, str]) -> tuple[Fault, ...]:
     own = [
         frame
         for frame in traceback.TracebackException.from_exception(error, capture_locals=True).stack
-        if frame.filename in [part.__file__ for part in PARTS]
+        if frame.filename in PARTS
     ]
     assert own
     told = repr(error) + str(error) + repr(error.faults) + "".join(str(frame.locals) for frame in own)
@@ -103,6 +105,13 @@ def loaded(tmp: Path, config: str = "", **changed: str) -> Settings:
     return settings.load(tmp / "config.py", GOOD | changed)
 
 
+def field_of(found: Settings, name: str) -> object:
+    """Return a value of the bot, of its one site, or of that site's one entry point."""
+    (site,) = found.sites
+    (point,) = site.entry_points
+    return next(getattr(holder, name) for holder in (found, site, point) if hasattr(holder, name))
+
+
 # --- good settings ---
 
 
@@ -112,14 +121,21 @@ def test_defaults(tmp_path: Path) -> None:
         123456789012345678,
         223456789012345678,
         323456789012345678,
-        "pve1.example.com",
-        8006,
-        "bot@pve",
-        "discord",
-        Secret(VALUE),
-        "pve1",
-        (),
-        True,
+        (
+            SiteSettings(
+                "",
+                (EntryPoint("pve1.example.com", 8006, None),),
+                "bot@pve",
+                "discord",
+                Secret(VALUE),
+                "pve1",
+                (),
+                True,
+                323456789012345678,
+                {},
+                (),
+            ),
+        ),
         None,
         "ja",
         tmp_path,
@@ -133,7 +149,6 @@ def test_defaults(tmp_path: Path) -> None:
         (),
         (),
         (),
-        {},
         (),
         10,
         365,
@@ -166,24 +181,29 @@ def test_config_py_alone_and_the_environment_over_it(tmp_path: Path) -> None:
     )
     (tmp_path / "config.py").write_text(text)
     found = settings.load(tmp_path / "config.py", {"LOG_LEVEL": "debug", "UNKNOWN": "x", "LANGUAGE": "  "})
-    assert (found.guild_id, found.monitor_vm_ids, found.language) == (123456789012345678, (102, 101), "en")
-    assert (found.log_level, found.proxmox_fingerprint, found.proxmox_verify_ssl) == ("DEBUG", None, False)
+    site = found.sites[0]
+    assert (found.guild_id, site.monitor_vm_ids, found.language) == (123456789012345678, (102, 101), "en")
+    assert (found.log_level, field_of(found, "fingerprint"), site.proxmox_verify_ssl) == (
+        "DEBUG",
+        None,
+        False,
+    )
     assert (found.data_dir, found.monitor_interval_seconds) == (tmp_path / "data", 5)
     assert found.data_dir.is_dir()
     over = settings.load(tmp_path / "config.py", {"NODE_NAME": "pve9", "MONITOR_VM_IDS": "7000"})
-    assert (over.node_name, over.monitor_vm_ids) == ("pve9", (7000,))
+    assert (over.sites[0].node_name, over.sites[0].monitor_vm_ids) == ("pve9", (7000,))
 
 
 @pytest.mark.parametrize(
     ("name", "text", "field", "expected"),
     [
-        ("PROXMOX_HOST", "pve1:443", "proxmox_port", 443),
-        ("PROXMOX_HOST", " 192.0.2.10 ", "proxmox_host", "192.0.2.10"),
-        ("PROXMOX_HOST", "[2001:DB8::1]:8007", "proxmox_host", "2001:db8::1"),
-        ("PROXMOX_HOST", "[2001:db8::1]:8007", "proxmox_port", 8007),
-        ("PROXMOX_HOST", "2001:db8::1", "proxmox_host", "2001:db8::1"),
-        ("PROXMOX_HOST", "[::1]", "proxmox_port", 8006),
-        ("PROXMOX_HOST", "fake_pve", "proxmox_host", "fake_pve"),
+        ("PROXMOX_HOST", "pve1:443", "port", 443),
+        ("PROXMOX_HOST", " 192.0.2.10 ", "host", "192.0.2.10"),
+        ("PROXMOX_HOST", "[2001:DB8::1]:8007", "host", "2001:db8::1"),
+        ("PROXMOX_HOST", "[2001:db8::1]:8007", "port", 8007),
+        ("PROXMOX_HOST", "2001:db8::1", "host", "2001:db8::1"),
+        ("PROXMOX_HOST", "[::1]", "port", 8006),
+        ("PROXMOX_HOST", "fake_pve", "host", "fake_pve"),
         ("PROXMOX_USER", "first.last@corp-ad.example", "proxmox_user", "first.last@corp-ad.example"),
         ("PROXMOX_USER", "mail@example.com@ldap", "proxmox_user", "mail@example.com@ldap"),
         ("NODE_NAME", "a", "node_name", "a"),
@@ -198,12 +218,12 @@ def test_config_py_alone_and_the_environment_over_it(tmp_path: Path) -> None:
         ("PROXMOX_VERIFY_SSL", "0", "proxmox_verify_ssl", False),
         ("PROXMOX_VERIFY_SSL", "NO", "proxmox_verify_ssl", False),
         ("PROXMOX_VERIFY_SSL", "off", "proxmox_verify_ssl", False),
-        ("PROXMOX_FINGERPRINT", "ab" * 32, "proxmox_fingerprint", ":".join(["AB"] * 32)),
-        ("PROXMOX_FINGERPRINT", ":".join(["aB"] * 32), "proxmox_fingerprint", ":".join(["AB"] * 32)),
+        ("PROXMOX_FINGERPRINT", "ab" * 32, "fingerprint", ":".join(["AB"] * 32)),
+        ("PROXMOX_FINGERPRINT", ":".join(["aB"] * 32), "fingerprint", ":".join(["AB"] * 32)),
         (
             "PROXMOX_FINGERPRINT",
             "sha256 Fingerprint=" + ":".join(["0F"] * 32),
-            "proxmox_fingerprint",
+            "fingerprint",
             ":".join(["0F"] * 32),
         ),
         ("LANGUAGE", "EN", "language", "en"),
@@ -255,8 +275,8 @@ def test_values_from_the_environment(
     tmp_path: Path, name: str, text: str, field: str, expected: object
 ) -> None:
     found = loaded(tmp_path, "PROXMOX_TOKEN_NAME = 'from-config'", **{name: text})
-    assert getattr(found, field) == expected
-    assert type(getattr(found, field)) is type(expected)
+    assert field_of(found, field) == expected
+    assert type(field_of(found, field)) is type(expected)
 
 
 def test_secrets_from_files(tmp_path: Path) -> None:
@@ -266,12 +286,12 @@ def test_secrets_from_files(tmp_path: Path) -> None:
     (tmp_path / "config.py").write_text(config)
     environ = {name: text for name, text in GOOD.items() if text not in SECRETS}
     found = settings.load(tmp_path / "config.py", environ | {"DISCORD_TOKEN_FILE": str(tmp_path / "token")})
-    assert (found.discord_token.reveal(), found.proxmox_token_value.reveal()) == SECRETS
+    assert (found.discord_token.reveal(), found.sites[0].proxmox_token_value.reveal()) == SECRETS
     over = settings.load(
         tmp_path / "config.py",
         environ | {"DISCORD_TOKEN_FILE": str(tmp_path / "token"), "PROXMOX_TOKEN_VALUE": VALUE[::-1]},
     )
-    assert over.proxmox_token_value.reveal() == VALUE[::-1]
+    assert over.sites[0].proxmox_token_value.reveal() == VALUE[::-1]
 
 
 def test_the_heartbeat_url_from_a_file(tmp_path: Path) -> None:
@@ -376,9 +396,9 @@ def test_the_minute_of_the_day_is_that_of_the_place(zone: str, unix: float, expe
 
 def test_ca_file(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text(PEM)
-    assert loaded(tmp_path, PROXMOX_VERIFY_SSL="ca.pem").proxmox_verify_ssl == tmp_path / "ca.pem"
+    assert loaded(tmp_path, PROXMOX_VERIFY_SSL="ca.pem").sites[0].proxmox_verify_ssl == tmp_path / "ca.pem"
     text = f"from pathlib import Path\nPROXMOX_VERIFY_SSL = Path({str(tmp_path / 'ca.pem')!r})"
-    assert loaded(tmp_path, text).proxmox_verify_ssl == tmp_path / "ca.pem"
+    assert loaded(tmp_path, text).sites[0].proxmox_verify_ssl == tmp_path / "ca.pem"
 
 
 # --- every fault ---
@@ -669,7 +689,7 @@ def test_nothing_is_one_fault_without_a_config_and_nine_with_an_empty_one(tmp_pa
 
 
 def test_every_kind_has_a_test() -> None:
-    text = Path(__file__).read_text(encoding="utf-8")
+    text = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
     assert [kind for kind in FaultKind if f"K.{kind.name}" not in text] == []
 
 
@@ -699,7 +719,7 @@ def test_a_parser_answers_or_rejects(row: settings.Setting, value: object, sourc
         row.parse(raw)
     except SettingRejected as refused:
         assert refused.faults
-        assert all(fault.name == row.name for fault in refused.faults)
+        assert all(fault.name.startswith(row.name) for fault in refused.faults)
 
 
 @given(value=ANYTHING)
@@ -806,8 +826,11 @@ def test_the_example_is_complete_in_order_and_its_placeholders_are_caught(tmp_pa
 
 
 def test_the_table_fills_every_field() -> None:
-    filled = [field for row in SETTINGS for field in row.fields or (row.name.lower(),)]
+    filled = [row.name.lower() for row in BOT_ROWS if row.name not in ("ROLE_SCOPES", "PROTECTED_VM_IDS")]
     assert filled == [field.name for field in dataclasses.fields(Settings)]
+    of_site = {row.name.lower() for row in SITE_SETTINGS} - {"proxmox_host", "proxmox_fingerprint"}
+    more = {"name", "entry_points", "role_scopes", "protected_vm_ids"}
+    assert of_site | more == {field.name for field in dataclasses.fields(SiteSettings)}
 
 
 # --- who may do what ---
@@ -864,11 +887,13 @@ SCOPES = (
 
 def test_scopes(tmp_path: Path) -> None:
     config = f"ROLE_SCOPES = {{{ROLE}: ['tag:web', 'pool:lab/front', ' NODE: pve2', 105, '105']}}"
-    assert loaded(tmp_path, config, ADMIN_ROLE_IDS=str(ROLE)).role_scopes == {ROLE: SCOPES}
+    assert loaded(tmp_path, config, ADMIN_ROLE_IDS=str(ROLE)).sites[0].role_scopes == {ROLE: SCOPES}
     words = f'{{"{ROLE}": ["tag:web", "pool:lab/front", "node:pve2", "vmid:105"]}}'
-    assert loaded(tmp_path, "", ADMIN_ROLE_IDS=str(ROLE), ROLE_SCOPES=words).role_scopes == {ROLE: SCOPES}
+    assert loaded(tmp_path, "", ADMIN_ROLE_IDS=str(ROLE), ROLE_SCOPES=words).sites[0].role_scopes == {
+        ROLE: SCOPES
+    }
     config = f"ROLE_SCOPES = {{'<@&{ROLE}>': 'tag:web'}}"
-    assert loaded(tmp_path, config, ADMIN_ROLE_IDS=str(ROLE)).role_scopes == {ROLE: SCOPES[:1]}
+    assert loaded(tmp_path, config, ADMIN_ROLE_IDS=str(ROLE)).sites[0].role_scopes == {ROLE: SCOPES[:1]}
 
 
 @pytest.mark.parametrize(

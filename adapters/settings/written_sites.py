@@ -1,0 +1,131 @@
+"""Find the sites as they are written: in SITES of config.py, and in variables SITE_<NAME>_<SETTING>.
+
+A name in upper case with `_` for `-` stands in a variable. A name contains no `_`, so no two names share variables.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from adapters.settings.faults import Fault, FaultKind, RawSetting, SettingRejected, printable, with_value
+
+_NAME = re.compile(r"[a-z0-9-]{1,16}")
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class WrittenSite:
+    """One site with its raw values, by name. `config`: None if config.py does not have it."""
+
+    name: str
+    variables: dict[str, object] = field(default_factory=dict)
+    config: Mapping[str, object] | None = None
+
+    @property
+    def variable(self) -> str:
+        return variable_of(self.name)
+
+    @property
+    def label(self) -> str:
+        """Return the text before the name of a setting, for a fault."""
+        return self.variable if self.config is None else label_of(self.name)
+
+
+def variable_of(name: str) -> str:
+    """Return the beginning of the variables of a site."""
+    return f"SITE_{name.upper().replace('-', '_')}_"
+
+
+def label_of(name: str) -> str:
+    return f'SITES["{name}"].'
+
+
+def parse_sites(known: Sequence[str], given: RawSetting) -> dict[str, Mapping[str, object]]:
+    """Check the form of SITES: `{name: {setting: value}}`. `known`: the settings that a site may have."""
+    rows = given.value
+    if not isinstance(rows, dict):
+        raise SettingRejected(given.wrong_type(None if isinstance(rows, str) else rows))
+    faults = list[Fault]()
+    for name, site in rows.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            faults.append(given.fault(FaultKind.BAD_SITE_NAME, name))
+        elif not isinstance(site, dict):
+            found = type(site).__name__
+            label = label_of(name).rstrip(".")
+            faults.append(Fault(FaultKind.WRONG_TYPE, label, expected="site", found=found))
+        else:
+            faults += [_unknown(label_of(name), key, known, given) for key in site if key not in known]
+    if faults:
+        raise SettingRejected(*faults)
+    return rows
+
+
+def _unknown(label: str, key: object, known: Sequence[str], given: RawSetting) -> Fault:
+    """Return the fault of a key that is no setting. It may be a secret: only what looks like a name is shown."""
+    if not isinstance(key, str) or not _KEY.fullmatch(key) or printable(key, given.hide) is None:
+        return Fault(FaultKind.UNKNOWN_NAME, label.rstrip("."), reason="key")
+    nearest = difflib.get_close_matches(key.upper(), known, 1)
+    return Fault(
+        FaultKind.UNKNOWN_NAME, label + key, reason="in_site", nearest=nearest[0] if nearest else None
+    )
+
+
+def find_sites(known: Sequence[str], environ: Mapping[str, str], rows: Any) -> tuple[WrittenSite, ...]:
+    """Return the sites with a valid name: those of SITES in its order, then those that only variables define.
+
+    `rows`: SITES. What is wrong there is left out here: `parse_sites` and `variable_faults` report it.
+    """
+    found = {
+        name: WrittenSite(name, config=with_value(site))
+        for name, site in (rows.items() if isinstance(rows, dict) else ())
+        if isinstance(name, str) and _NAME.fullmatch(name) and isinstance(site, dict)
+    }
+    for _, written, setting, value in _variables(known, environ):
+        name = written.lower().replace("_", "-")
+        if _NAME.fullmatch(name) and variable_of(name) == f"SITE_{written}_":
+            found.setdefault(name, WrittenSite(name)).variables[setting] = value
+    return tuple(found.values())
+
+
+def values_of_sites(
+    known: Sequence[str], environ: Mapping[str, str], rows: Any
+) -> Iterator[Mapping[str, object]]:
+    """Yield the raw values of all sites, also of those with an invalid name: they may contain secrets."""
+    yield from (site for site in (rows.values() if isinstance(rows, dict) else ()) if isinstance(site, dict))
+    yield from ({setting: value} for _, _, setting, value in _variables(known, environ))
+
+
+def variable_faults(
+    known: Sequence[str], environ: Mapping[str, str], sites: Iterable[WrittenSite]
+) -> list[Fault]:
+    """Return the faults in the names of variables: an invalid site, and a setting that is likely misspelled."""
+    prefixes = sorted((site.variable for site in sites), key=len, reverse=True)
+    faults, valid = list[Fault](), set[str]()
+    for variable, written, _, _ in _variables(known, environ):
+        valid.add(variable)
+        if f"SITE_{written}_" not in prefixes:
+            faults.append(
+                Fault(FaultKind.BAD_SITE_NAME, variable[:80], printable(written), source="environment")
+            )
+    for variable in sorted(environ.keys() - valid):
+        prefix = next(filter(variable.startswith, prefixes), None)
+        nearest = difflib.get_close_matches(variable.removeprefix(prefix), known, 1, 0.8) if prefix else []
+        if (
+            prefix and nearest
+        ):  # other programs may have variables of this form: only what is similar is a fault
+            fault = Fault(FaultKind.UNKNOWN_NAME, variable[:80], source="environment", reason="in_site")
+            faults.append(replace(fault, nearest=prefix + nearest[0]))
+    return faults
+
+
+def _variables(known: Sequence[str], environ: Mapping[str, str]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the variables of sites that have a value, in order: whole name, site as written, setting, value."""
+    pattern = re.compile(rf"SITE_(.+)_({'|'.join(known)})", re.S)
+    for variable in sorted(environ):
+        match = pattern.fullmatch(variable)
+        if match and environ[variable].strip():
+            yield variable, match[1], match[2], environ[variable]
