@@ -85,7 +85,7 @@ class AccessRules:
     """The guild and the category in which the bot may be used, the alert channel, and the rights of roles.
 
     `levels`: by role id; empty: everybody is ADMIN. `scopes`: by role id, the guests to which a role in `levels`
-    is limited. `protected`: VMIDs.
+    is limited; a role with none has nothing in this cluster. `protected`: VMIDs.
     """
 
     guild_id: int
@@ -121,12 +121,17 @@ def is_owner(actor: Actor, guest: Guest) -> bool:
 
 
 def grants(rules: AccessRules, actor: Actor) -> dict[int, tuple[Level, tuple[Scope, ...]]]:
-    """Return the person's roles that have a level: each with its level and its scopes (none: all guests)."""
+    """Return the person's roles that grant something: each with its level and its scopes (none: all guests)."""
     return {
         role: (level, rules.scopes.get(role, ()))
         for role, level in sorted(rules.levels.items())
-        if role in actor.roles
+        if role in actor.roles and has_anything(rules, role)
     }
+
+
+def has_anything(rules: AccessRules, role: int) -> bool:
+    """Return whether a role with a level may have guests here. A role limited to other clusters has none."""
+    return role not in rules.scopes or bool(rules.scopes[role])
 
 
 def level_on(rules: AccessRules, actor: Actor, guest: Guest) -> Level:
@@ -154,7 +159,7 @@ def level_anywhere(rules: AccessRules, actor: Actor, guests: Iterable[Guest]) ->
     """Return the person's highest level on any guest. `guests`: the guests whose owner tags are checked."""
     if not rules.levels:
         return Level.ADMIN
-    held = [level for role, level in rules.levels.items() if role in actor.roles]
+    held = [level for level, _ in grants(rules, actor).values()]
     if max(held, default=Level.NONE) < Level.OPERATOR and any(is_owner(actor, guest) for guest in guests):
         held.append(Level.OPERATOR)
     return max(held, default=Level.NONE)

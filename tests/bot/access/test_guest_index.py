@@ -77,7 +77,7 @@ SCOPES = st.lists(
             Scope(ScopeKind.NODE, "pve1"), Scope(ScopeKind.VMID, "101"), Scope(ScopeKind.VMID, "999"),
         ]
     ),
-    min_size=1, max_size=3,
+    max_size=3,
 ).map(tuple)  # fmt: skip
 RULES = st.builds(
     lambda levels, scopes, protected: AccessRules(
