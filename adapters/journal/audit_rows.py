@@ -22,11 +22,12 @@ from core.tasks import TaskEnd
 _ADD = """
     INSERT INTO audit (
         attempt, at, step, way, person_id, person, guild_id, category_id, channel_id,
-        operation, detail, vmid, guest, node, state, reason, upid, outcome, seconds, message_id, times
+        operation, detail, vmid, guest, node, state, reason, upid, outcome, seconds, message_id, times, site
     ) VALUES (
         (SELECT coalesce(attempt, id) FROM audit WHERE id = :follows), :at, :step, :way,
         :person_id, :person, :guild_id, :category_id, :channel_id,
-        :operation, :detail, :vmid, :guest, :node, :state, :reason, :upid, :outcome, :seconds, :message_id, :times
+        :operation, :detail, :vmid, :guest, :node, :state, :reason, :upid, :outcome, :seconds, :message_id, :times,
+        :site
     )
 """
 """If the record that it follows was pruned, the new record becomes an attempt of its own and is not lost."""
@@ -43,6 +44,7 @@ _CONDITIONS = {
     "since": "at >= :since",
     "until": "id <= :until",
     "before": "id < :before",
+    "site": "site = :site",
 }
 
 _AFTER = """
@@ -58,7 +60,7 @@ _AFTER = """
 _OPEN = """
     SELECT each.*, first.id AS first, first.at AS began
     FROM audit AS each JOIN audit AS first ON first.id = coalesce(each.attempt, each.id)
-    WHERE each.step IN ('asked', 'sending', 'sent') AND NOT EXISTS (
+    WHERE each.site = :site AND each.step IN ('asked', 'sending', 'sent') AND NOT EXISTS (
         SELECT 1 FROM audit WHERE attempt = first.id AND id > each.id
     )
     ORDER BY first.id
@@ -67,7 +69,7 @@ _OPEN = """
 _UNKNOWN = """
     SELECT each.*, first.id AS first, first.at AS began
     FROM audit AS each JOIN audit AS first ON first.id = each.attempt
-    WHERE each.step = 'ended' AND each.at >= :since
+    WHERE each.site = :site AND each.step = 'ended' AND each.at >= :since
     AND (substr(each.outcome, 1, 9) = :unknown AND each.outcome != :settled OR each.outcome IN (:lost, :vanished))
     AND NOT EXISTS (SELECT 1 FROM audit WHERE attempt = first.id AND id > each.id)
     ORDER BY first.id
@@ -130,9 +132,9 @@ def read_after(
     return {row["id"]: decode_row(row) for row in rows}, rows[-1]["id"] if rows else number
 
 
-def read_open(db: sqlite3.Connection) -> dict[int, AuditEntry | None]:
-    """Return the records of attempts that have begun and have no later record."""
-    return {row["id"]: decode_row(row) for row in db.execute(_OPEN).fetchall()}
+def read_open(db: sqlite3.Connection, site: str) -> dict[int, AuditEntry | None]:
+    """Return the records of attempts of a site that have begun and have no later record. `site`: its stored key."""
+    return {row["id"]: decode_row(row) for row in db.execute(_OPEN, {"site": site}).fetchall()}
 
 
 def read_last_id(db: sqlite3.Connection) -> int:
@@ -140,23 +142,24 @@ def read_last_id(db: sqlite3.Connection) -> int:
     return int(number)
 
 
-def read_unknown(db: sqlite3.Connection, since: float) -> dict[int, AuditEntry | None]:
-    """Return the last records of attempts that were sent and whose result is unknown."""
+def read_unknown(db: sqlite3.Connection, site: str, since: float) -> dict[int, AuditEntry | None]:
+    """Return the last records of attempts of a site that were sent and whose result is unknown."""
     words = {
         "unknown": encode_text(UNKNOWN),
         "settled": encode_text(f"{UNKNOWN}{NOT_SETTLED}"),
         "lost": encode_text(TaskEnd.LOST),
         "vanished": encode_text(TaskEnd.VANISHED),
     }
-    rows = db.execute(_UNKNOWN, {**words, "since": since}).fetchall()
+    rows = db.execute(_UNKNOWN, {**words, "site": site, "since": since}).fetchall()
     return {row["id"]: decode_row(row) for row in rows}
 
 
-def read_upids(db: sqlite3.Connection, vmid: int, after: int, but: int) -> frozenset[str]:
+def read_upids(db: sqlite3.Connection, site: str, vmid: int, after: int, but: int) -> frozenset[str]:
     """Return the UPIDs of a guest in records with ids above `after`, except those of the attempt `but`."""
     rows = db.execute(
-        "SELECT upid FROM audit WHERE id > ? AND vmid = ? AND upid != x'' AND coalesce(attempt, id) != ?",
-        (after, vmid, but),
+        "SELECT upid FROM audit"
+        " WHERE id > ? AND site = ? AND vmid = ? AND upid != x'' AND coalesce(attempt, id) != ?",
+        (after, site, vmid, but),
     )
     return frozenset(decode_text(row[0]) for row in rows.fetchall())
 
@@ -199,6 +202,7 @@ def forget_attempts(db: sqlite3.Connection, before: float, after: int) -> int | 
 def page_queries(wanted: AuditFilter, before: int | None = None) -> tuple[str, str, dict[str, object]]:
     """Build the query for a page of attempts (with :offset and :limit), the count query, and their values.
 
+    `wanted.site` is a stored key here.
     Unused conditions must be left out: with `:vmid IS NULL OR` SQLite would use no index.
     """
     asked: dict[str, object] = {
@@ -208,6 +212,7 @@ def page_queries(wanted: AuditFilter, before: int | None = None) -> tuple[str, s
         "since": wanted.since,
         "until": wanted.until,
         "before": before,
+        "site": wanted.site,
     }
     values = {name: value for name, value in asked.items() if value is not None}
     first = " AND ".join(("FROM audit WHERE attempt IS NULL", *(_CONDITIONS[name] for name in values)))
@@ -221,8 +226,8 @@ def page_queries(wanted: AuditFilter, before: int | None = None) -> tuple[str, s
     return query, f"SELECT count(*) {first}", values
 
 
-def encode_row(record: AuditRecord, at: float) -> dict[str, object]:
-    """Return all columns of a record except its id and its attempt."""
+def encode_row(record: AuditRecord, at: float, site: str = "") -> dict[str, object]:
+    """Return all columns of a record except its id and its attempt. `site`: stored key."""
     actor = record.actor
     return {
         "at": at,
@@ -245,11 +250,12 @@ def encode_row(record: AuditRecord, at: float) -> dict[str, object]:
         "seconds": record.seconds,
         "message_id": record.message_id,
         "times": record.times,
+        "site": site,
     }
 
 
 def decode_row(row: sqlite3.Row) -> AuditEntry | None:
-    """Return the record of a row, None if this version cannot read it.
+    """Return the record of a row, None if this version cannot read it. Its site is the stored key.
 
     Such a row is damaged, because adapters/journal/schema.py refuses the file of a newer bot. A gap is better than an
     invented origin or result. The gap stays visible: the attempt is counted, and the log mentions it.
@@ -277,7 +283,7 @@ def decode_row(row: sqlite3.Row) -> AuditEntry | None:
         )
     except ValueError:
         return None
-    return AuditEntry(row["id"], row["first"], row["began"], row["at"], record)
+    return AuditEntry(row["id"], row["first"], row["began"], row["at"], record, row["site"])
 
 
 def _person_of(row: sqlite3.Row) -> tuple[int, str] | None:

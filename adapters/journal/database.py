@@ -13,14 +13,24 @@ import secrets
 import sqlite3
 import string
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 
 from adapters.files.atomic_file import mounted_read_only
+from adapters.files.stored_sites import StoredSites
 from adapters.journal.copy import copy_all, salvage
+from adapters.journal.errors import (
+    CORRUPT_CODES,
+    JournalError,
+    JournalErrorKind,
+    JournalReport,
+    OpenOutcome,
+    error_kind,
+    error_reason,
+)
 from adapters.journal.schema import NewerSchema, checked_version, migrate
+from adapters.journal.site_rows import read_stored
 from core.errors import JournalFailed
 from core.watch.journal import JournalRenewal
 
@@ -33,42 +43,6 @@ PROBE_BYTES = 16_384
 """Bytes written to learn whether the disk accepts data: more than any change needs."""
 READ = "BEGIN"
 """Starts a transaction that changes nothing."""
-CORRUPT_CODES = {"SQLITE_NOTADB", "SQLITE_CORRUPT"}
-"""Error codes that mean a damaged file and not a failing disk."""
-_NOT_WRITABLE = {"SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_LOCKED"}
-"""CANTOPEN is among them: the file itself was opened before, and the -wal file could not be."""
-
-
-class JournalErrorKind(StrEnum):
-    """Why the journal cannot be used. The reason is an errno name or a code of SQLite (SQLITE_IOERR, …)."""
-
-    UNREADABLE = "unreadable"  # permission or I/O error; the content was not judged
-    NOT_WRITABLE = "not_writable"
-    NEWER_VERSION = "newer_version"  # reason: the version found
-
-
-class JournalError(Exception):
-    """The journal could not be opened. The files on the disk are unchanged."""
-
-    def __init__(self, kind: JournalErrorKind, path: Path, reason: str) -> None:
-        super().__init__(kind, path, reason)
-        self.kind, self.path, self.reason = kind, path, reason
-
-
-class OpenOutcome(StrEnum):
-    """Results of `open`. RECREATED: the file was unreadable and a new one was made."""
-
-    CREATED = "created"
-    READ = "read"
-    RECREATED = "recreated"
-
-
-@dataclass(frozen=True, slots=True)
-class JournalReport:
-    """How the journal was opened, and where an unreadable file was moved (None if there was none)."""
-
-    outcome: OpenOutcome
-    set_aside: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +69,11 @@ class JournalFile:
         self.run = 0
         self.nonce_prefix = ""
 
-    def open(self) -> JournalReport:
+    def open(self, check: Callable[[StoredSites], None]) -> JournalReport:
         """Create or read the file, migrate its tables and count the run.
 
-        Raises: JournalError.
+        `check` gets the sites that have data in the file. If it raises, nothing is changed.
+        Raises: JournalError, or what `check` raises.
         """
         # only links of the directory are followed, because the file's own name may be a planted link
         self._path = path = self._given_path.parent.resolve() / self._given_path.name
@@ -107,19 +82,19 @@ class JournalFile:
                 stale.unlink(missing_ok=True)
             fresh = _create_if_missing(path)
             try:
-                created = self._begin(path, fresh)
+                created = self._begin(path, fresh, check)
             except _CorruptFile as corrupt:
                 aside = self._set_aside(path)
                 _log.error("%s cannot be understood (%s) and is kept as %s", path, corrupt, aside.name)
-                self._begin(path, _create_if_missing(path))
+                self._begin(path, _create_if_missing(path), check)
                 return JournalReport(OpenOutcome.RECREATED, aside)
         except NewerSchema as newer:
             raise JournalError(JournalErrorKind.NEWER_VERSION, path, str(newer)) from newer
         except (sqlite3.Error, OSError) as error:
-            reason = _reason(error)
-            if _kind(error) is JournalErrorKind.NOT_WRITABLE and mounted_read_only(path):
+            reason = error_reason(error)
+            if error_kind(error) is JournalErrorKind.NOT_WRITABLE and mounted_read_only(path):
                 reason = "EROFS"  # for SQLite this is the same as missing permission
-            raise JournalError(_kind(error), path, reason) from error
+            raise JournalError(error_kind(error), path, reason) from error
         return JournalReport(OpenOutcome.CREATED if created else OpenOutcome.READ)
 
     def close(self) -> None:
@@ -131,10 +106,12 @@ class JournalFile:
             with contextlib.suppress(sqlite3.Error):
                 db.close()
 
-    def _begin(self, path: Path, fresh: bool, *, again: bool = False) -> bool:
+    def _begin(
+        self, path: Path, fresh: bool, check: Callable[[StoredSites], None] | None, *, again: bool = False
+    ) -> bool:
         """Connect, check and migrate the file. Return whether it is new. `again`: within the same run.
 
-        Raises: _CorruptFile, NewerSchema, sqlite3.Error, OSError.
+        Raises: _CorruptFile, NewerSchema, sqlite3.Error, OSError, or what `check` raises.
         """
         if not fresh and path.stat().st_size == 0:
             raise _CorruptFile("empty")  # SQLite would take it for a new file and ignore the content of -wal
@@ -144,6 +121,8 @@ class JournalFile:
             (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
                 raise _CorruptFile(verdict)
+            if check is not None:
+                check(read_stored(db, version))
             for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
                 db.execute(f"PRAGMA {pragma}")
             migrate(db, version)
@@ -155,8 +134,8 @@ class JournalFile:
                 db.close()
                 if fresh and path.stat().st_size == 0:
                     path.unlink()  # the next start would take it for a truncated one
-            if isinstance(error, sqlite3.Error) and _reason(error) in CORRUPT_CODES:
-                raise _CorruptFile(_reason(error)) from error
+            if isinstance(error, sqlite3.Error) and error_reason(error) in CORRUPT_CODES:
+                raise _CorruptFile(error_reason(error)) from error
             raise
         db.row_factory = sqlite3.Row
         self._db, self._identity = db, _identity_of(path)
@@ -195,16 +174,17 @@ class JournalFile:
             if now.file == self._identity.file and now.size > self._identity.size:
                 self._identity = replace(self._identity, size=now.size)
 
-    def renew(self, last_audit: int) -> JournalRenewal:
+    def renew(self, last_audit: int, known: Mapping[str, object]) -> JournalRenewal:
         """Replace the file by a whole one with everything that can still be read from the open one.
 
-        `last_audit`: the last id of the audit trail. It is not used again.
+        `last_audit`: the last id of the audit trail. It is not used again. `known`: rows of `meta` that are kept even
+        if they cannot be read.
         Raises: JournalFailed. The old connection then stays in use.
         """
         if self._db is None:
             raise JournalFailed("closed")
         fresh = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.tmp")
-        meta = {"run": self.run, "nonce_prefix": self.nonce_prefix}
+        meta = {**known, "run": self.run, "nonce_prefix": self.nonce_prefix}
         try:
             try:
                 os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
@@ -213,13 +193,13 @@ class JournalFile:
                 with contextlib.suppress(sqlite3.Error):
                     self._db.close()
                 fresh.rename(self._path)
-                self._begin(self._path, fresh=False, again=True)
+                self._begin(self._path, False, None, again=True)
             finally:
                 for suffix in ("", "-wal", "-shm", "-journal"):
                     with contextlib.suppress(OSError):
                         fresh.with_name(fresh.name + suffix).unlink()
         except (sqlite3.Error, OSError, _CorruptFile, NewerSchema) as error:
-            raise JournalFailed(_reason(error)) from error
+            raise JournalFailed(error_reason(error)) from error
         _log.error(
             "%s was gone, replaced or damaged, and was made anew%s", self._path, "" if whole else ", in part"
         )
@@ -264,7 +244,7 @@ class JournalFile:
                         self._db.execute("ROLLBACK")
                 raise
         except (sqlite3.Error, OSError) as error:
-            raise JournalFailed(_reason(error), reading=begin == READ) from error
+            raise JournalFailed(error_reason(error), reading=begin == READ) from error
         except ValueError as error:  # from `decode`: not written by this version
             raise JournalFailed("unreadable", reading=True) from error
 
@@ -305,22 +285,8 @@ def _create_if_missing(path: Path) -> bool:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         return True
     except OSError as error:
-        raise JournalError(JournalErrorKind.UNREADABLE, path, _reason(error)) from error
+        raise JournalError(JournalErrorKind.UNREADABLE, path, error_reason(error)) from error
     for each in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
         with contextlib.suppress(OSError):
             each.chmod(0o600)
     return False
-
-
-def _kind(error: Exception) -> JournalErrorKind:
-    if isinstance(error, OSError) or _reason(error) in _NOT_WRITABLE:
-        return JournalErrorKind.NOT_WRITABLE
-    return JournalErrorKind.UNREADABLE
-
-
-def _reason(error: Exception) -> str:
-    """Return the errno name, or SQLite's primary result code (SQLITE_IOERR for SQLITE_IOERR_WRITE)."""
-    if isinstance(error, OSError):
-        return errno.errorcode.get(error.errno or 0, "EIO")
-    name = getattr(error, "sqlite_errorname", type(error).__name__)
-    return "_".join(name.split("_")[:2])

@@ -118,6 +118,23 @@ MIGRATIONS: tuple[str, ...] = (
     -- written anew with each look, to learn whether the disk takes anything
     CREATE TABLE probe (id INTEGER PRIMARY KEY, value BLOB NOT NULL);
     """,
+    # adds records of other sites, and rows about sites to meta (adapters/journal/site_rows.py)
+    """
+    -- '': the only site, or the one in FIRST_SITE; '*': none of several
+    ALTER TABLE incidents ADD COLUMN site TEXT NOT NULL DEFAULT '';
+    ALTER TABLE messages ADD COLUMN site TEXT NOT NULL DEFAULT '';
+    ALTER TABLE audit ADD COLUMN site TEXT NOT NULL DEFAULT '';
+    CREATE INDEX incidents_site ON incidents (site, id);
+    CREATE INDEX messages_site ON messages (site, status);
+
+    DROP INDEX audit_vmid;
+    DROP INDEX audit_person;
+    DROP INDEX audit_operation;
+    CREATE INDEX audit_site ON audit (site, id, at, vmid, person_id, operation) WHERE attempt IS NULL;
+    CREATE INDEX audit_vmid ON audit (vmid, id, at, person_id, operation, site) WHERE attempt IS NULL;
+    CREATE INDEX audit_person ON audit (person_id, id, at, vmid, operation, site) WHERE attempt IS NULL;
+    CREATE INDEX audit_operation ON audit (operation, id, at, vmid, person_id, site) WHERE attempt IS NULL;
+    """,
 )
 
 

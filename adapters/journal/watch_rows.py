@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from adapters.journal.schema import decode_text, encode_text
+from adapters.journal.site_rows import is_other_sites, record_prefix, record_range
 from core.codec import decode, encode
 from core.watch.incidents.model import Incident, Message
 from core.watch.journal import Backlog, Batch, OutboxMessage
@@ -43,21 +44,24 @@ class Rows:
     messages: tuple[tuple[object, ...], ...]
 
     @classmethod
-    def of(cls, batch: Batch) -> Rows:
-        """Build the rows of a batch. Of an incident that occurs twice, the last version counts.
+    def of(cls, batch: Batch, site: str) -> Rows:
+        """Build the rows of a batch. Of an incident that occurs twice, the last version counts. `site`: stored key.
 
-        Raises: ValueError for a value that JSON cannot hold.
+        Raises: ValueError for a value that JSON cannot hold, or for the record of another site.
         """
         changed = {each.id: each for each in batch.incidents}.values()
+        prefix = record_prefix(site)
+        if not prefix and any(map(is_other_sites, batch.records)):
+            raise ValueError(batch.records)
         return cls(
             tuple(
-                (encode_text(key), None if value is None else encode_text(value))
+                (encode_text(f"{prefix}{key}"), None if value is None else encode_text(value))
                 for key, value in batch.records.items()
             ),
-            tuple((i.id, i.opened, i.ended, i.topic.value, encode(i)) for i in changed),
+            tuple((i.id, i.opened, i.ended, i.topic.value, encode(i), site) for i in changed),
             tuple((each.id, vmid) for each in changed for vmid in _vmids(each)),
             tuple(
-                (m.id, m.post.value, m.created, encode(m), m.incidents[0] if m.incidents else None)
+                (m.id, m.post.value, m.created, encode(m), m.incidents[0] if m.incidents else None, site)
                 for m in batch.messages
             ),
         )
@@ -74,7 +78,7 @@ def write_batch(db: sqlite3.Connection, rows: Rows) -> None:
         [(key, value) for key, value in rows.records if value is not None],
     )
     db.executemany(
-        "INSERT INTO incidents (id, opened, ended, topic, json) VALUES (?, ?, ?, ?, ?)"
+        "INSERT INTO incidents (id, opened, ended, topic, json, site) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET opened = excluded.opened, ended = excluded.ended,"
         " topic = excluded.topic, json = excluded.json",
         rows.incidents,
@@ -88,7 +92,8 @@ def write_batch(db: sqlite3.Connection, rows: Rows) -> None:
         ids,
     )
     db.executemany(
-        "INSERT INTO messages (id, post, created, json, incident) VALUES (?, ?, ?, ?, ?)", rows.messages
+        "INSERT INTO messages (id, post, created, json, incident, site) VALUES (?, ?, ?, ?, ?, ?)",
+        rows.messages,
     )
 
 
@@ -112,7 +117,20 @@ def forget_old(db: sqlite3.Connection, before: float) -> bool:
     return len(old) == PIECE or len(over) >= PIECE
 
 
-def read_outbox(db: sqlite3.Connection, query: str, values: Iterable[int]) -> dict[int, OutboxMessage | None]:
+def read_records(db: sqlite3.Connection, site: str) -> dict[str, str]:
+    """Return the records of a site by key. `site`: its stored key, in this and the following functions.
+
+    Raises: ValueError if one cannot be read.
+    """
+    inside = "key >= ? AND key < ?" if site else "NOT (key >= ? AND key < ?)"
+    rows = db.execute(f"SELECT key, value FROM records WHERE {inside} ORDER BY key", record_range(site))  # noqa: S608 - fixed words
+    prefix = record_prefix(site)
+    return {decode_text(key).removeprefix(prefix): decode_text(value) for key, value in rows}
+
+
+def read_outbox(
+    db: sqlite3.Connection, query: str, values: Iterable[int | str]
+) -> dict[int, OutboxMessage | None]:
     """Return the outbox messages by message id, None for one that this version cannot read."""
     return {row["id"]: _outbox_message(db, row) for row in db.execute(query, tuple(values)).fetchall()}
 
@@ -126,34 +144,50 @@ def read_incidents(rows: Iterable[tuple[str]]) -> tuple[Incident, ...]:
 
 
 def read_history(
-    db: sqlite3.Connection, vmids: Collection[int] | None, offset: int, limit: int
+    db: sqlite3.Connection, site: str, vmids: Collection[int] | None, offset: int, limit: int
 ) -> tuple[tuple[Incident, ...], int]:
     """Return a page of incidents, newest first, and the number of all. `vmids=None`: of all guests."""
-    wanted = {"vmids": None if vmids is None else json.dumps(sorted(vmids)), "offset": offset, "limit": limit}
+    wanted = {
+        "site": site,
+        "vmids": None if vmids is None else json.dumps(sorted(vmids)),
+        "offset": offset,
+        "limit": limit,
+    }
     which = (
-        " WHERE :vmids IS NULL OR id IN"
-        " (SELECT incident FROM incident_guests WHERE vmid IN (SELECT value FROM json_each(:vmids)))"
+        " WHERE site = :site AND (:vmids IS NULL OR id IN"
+        " (SELECT incident FROM incident_guests WHERE vmid IN (SELECT value FROM json_each(:vmids))))"
     )
     page = f"SELECT json FROM incidents{which} ORDER BY id DESC LIMIT :limit OFFSET :offset"  # noqa: S608 - contains no values
     count = db.execute(f"SELECT count(*) FROM incidents{which}", wanted)  # noqa: S608 - contains no values
     return read_incidents(db.execute(page, wanted)), int(count.fetchone()[0])
 
 
-def read_backlog(db: sqlite3.Connection, since: float) -> Backlog:
+def read_counts(db: sqlite3.Connection, site: str, since: float) -> dict[int, int]:
+    rows = db.execute(
+        "SELECT vmid, count(*) FROM incident_guests JOIN incidents ON id = incident"
+        " WHERE site = ? AND opened >= ? AND topic != 'note' GROUP BY vmid",
+        (site, since),
+    )
+    return dict(rows.fetchall())
+
+
+def read_backlog(db: sqlite3.Connection, site: str, since: float) -> Backlog:
+    values = {"site": site, "since": since}
     waiting, oldest = db.execute(
-        "SELECT count(*), min(created) FROM messages WHERE status = 'waiting'"
+        "SELECT count(*), min(created) FROM messages WHERE site = :site AND status = 'waiting'", values
     ).fetchone()
     (given_up,) = db.execute(
-        "SELECT count(*) FROM messages WHERE status = 'given_up' AND post != 'test'"
+        "SELECT count(*) FROM messages WHERE site = :site AND status = 'given_up' AND post != 'test'", values
     ).fetchone()
     last = db.execute(
-        "SELECT error FROM messages WHERE status IN ('waiting', 'given_up') AND post != 'test'"
-        " AND error != x'' ORDER BY tried_at DESC, id DESC LIMIT 1"
+        "SELECT error FROM messages WHERE site = :site AND status IN ('waiting', 'given_up') AND post != 'test'"
+        " AND error != x'' ORDER BY tried_at DESC, id DESC LIMIT 1",
+        values,
     ).fetchone()
     blocked = db.execute(
-        "SELECT error, count(*) OVER () FROM messages WHERE status = 'posted' AND tried != x''"
-        " AND tried_at >= ? ORDER BY tried_at DESC, id DESC LIMIT 1",
-        (since,),
+        "SELECT error, count(*) OVER () FROM messages WHERE site = :site AND status = 'posted' AND tried != x''"
+        " AND tried_at >= :since ORDER BY tried_at DESC, id DESC LIMIT 1",
+        values,
     ).fetchone()
     return Backlog(
         waiting,

@@ -14,6 +14,7 @@ class AuditEntry:
     """A stored record.
 
     `attempt`: id of the attempt's first record. `began` and `at`: Unix seconds of the first and this record.
+    `site`: name of the site, "" if there is only one, or for an attempt that concerned none.
     """
 
     id: int
@@ -21,6 +22,7 @@ class AuditEntry:
     began: float
     at: float
     record: AuditRecord
+    site: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class AuditFilter:
     """Filter of attempts; None and "" mean all. `since`: earliest start in Unix seconds.
 
     `until`: newest id to include. It keeps the pages stable while records are added.
+    `site`: name of a site; None: all, and attempts that concerned none.
     """
 
     vmid: int | None = None
@@ -35,6 +38,7 @@ class AuditFilter:
     operation: str = ""
     since: float | None = None
     until: int | None = None
+    site: str | None = None
 
 
 class Stream(StrEnum):

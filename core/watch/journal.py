@@ -86,10 +86,16 @@ class Journal(AuditStore, Protocol):
     Every method raises JournalFailed (core/errors.py) if the disk refuses. Nothing was changed then.
     """
 
-    run: int
-    """Number of the bot's starts on this journal."""
-    nonce_prefix: str
-    """Ten characters unique to this journal: no other journal has its nonces."""
+    @property
+    def run(self) -> int:
+        """Number of the bot's starts on this journal."""
+
+    @property
+    def nonce_prefix(self) -> str:
+        """Ten characters unique to this journal: no other journal has its nonces."""
+
+    def first_id(self, unix: float) -> int:
+        """Return the id from which a new watch counts its incidents and messages. `unix`: Unix seconds of now."""
 
     def check_file(self) -> JournalRenewal | None:
         """Check by a test write that the file is still the opened one and accepts writes. Recreate it if not.

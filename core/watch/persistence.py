@@ -30,7 +30,8 @@ class Persistence:
         records = self._journal.records()
         self.state = decode_state(records, self._journal.open_incidents())
         if "pulse" not in records:  # buttons of a lost journal must not fit the incidents of this one
-            self.state = replace(self.state, pulse=replace(self.state.pulse, last_id=int(unix)))
+            first = self._journal.first_id(unix)
+            self.state = replace(self.state, pulse=replace(self.state.pulse, last_id=first))
         self._stored = encode_state(self.state)
         return {
             int(key.removeprefix(EXPECTED_STOP)): by

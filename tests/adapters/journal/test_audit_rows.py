@@ -22,9 +22,10 @@ from core.access.policy import Actor, InteractionKind, Place
 from core.audit.record import CUT_OFF, AuditRecord, AuditStep
 from core.audit.store import AuditCursor, AuditEntry, AuditFilter
 from core.audit.trail import AuditTrail
+from core.codec import encode
 from core.errors import JournalFailed
 from core.watch.incidents.model import Message, MessageKind
-from core.watch.journal import Batch, Journal
+from core.watch.journal import Journal
 from tests.support.fakes import NOON, FakeClock
 
 ODD = "\ud83d\x00'\"; DROP TABLE audit;--\u202e\u2066abc\u2069\udfff\nライブ"
@@ -432,7 +433,10 @@ def test_a_file_of_the_first_version_keeps_what_it_has(
         former = SqliteJournal(tmp_path / "journal.db")
         former.open()
         prefix = former.nonce_prefix
-        former.commit(Batch({"a": ODD}, messages=(message,)))
+        with former._file.transaction() as db:
+            db.execute("INSERT INTO records VALUES (?, ?)", (b"a", schema.encode_text(ODD)))
+            row = (message.id, message.post.value, message.created, encode(message))
+            db.execute("INSERT INTO messages (id, post, created, json) VALUES (?, ?, ?, ?)", row)
         former.close()
     assert version(tmp_path) == 1
     for start in (2, 3):

@@ -50,7 +50,11 @@ from monitor_store import LoadOutcome, MonitorStore
 from tests.support.former_data import ALL, JOURNAL, OF_25, OF_26, WATCH_LIST, FormerData
 
 Rows = dict[str, list[dict[str, Any]]]
-ADDED = {"audit": {"message_id": None, "times": 1}}
+ADDED: dict[str, dict[str, Any]] = {
+    "audit": {"message_id": None, "times": 1, "site": ""},
+    "incidents": {"site": ""},
+    "messages": {"site": ""},
+}
 """The columns that came after version 2, and what they are in its rows."""
 NOT_OF_THE_WATCH = {
     OF_25.name: {"access/read_only", "ordered/102"},

@@ -138,7 +138,7 @@ async def test_a_full_disk_does_not_keep_changes_on(small: Stage) -> None:
         assert switch.refusal is not None
         assert "Read-only mode was turned on" in reply.text
         assert not reply.ephemeral
-        assert ("could not be stored" in reply.text) is (switch.store_error is not None)
+        assert ("Could not save this" in reply.text) is (switch.store_error is not None)
         scene.assert_refused(await scene.say(scene.emma, "start", vmid=104), scene.emma, switch.refusal)
         assert scene.changes() == []
     scene.expected_errors.append("the journal cannot be written")

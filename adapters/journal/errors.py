@@ -1,0 +1,59 @@
+"""Say how the journal was opened, or why it cannot be used. A part of adapters/journal/store.py."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+CORRUPT_CODES = {"SQLITE_NOTADB", "SQLITE_CORRUPT"}
+"""Error codes that mean a damaged file and not a failing disk."""
+_NOT_WRITABLE = {"SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_LOCKED"}
+"""CANTOPEN is among them: the file itself was opened before, and the -wal file could not be."""
+
+
+class JournalErrorKind(StrEnum):
+    """Why the journal cannot be used. The reason is an errno name or a code of SQLite (SQLITE_IOERR, …)."""
+
+    UNREADABLE = "unreadable"  # permission or I/O error; the content was not judged
+    NOT_WRITABLE = "not_writable"
+    NEWER_VERSION = "newer_version"  # reason: the version found
+
+
+class JournalError(Exception):
+    """The journal could not be opened. The files on the disk are unchanged."""
+
+    def __init__(self, kind: JournalErrorKind, path: Path, reason: str) -> None:
+        super().__init__(kind, path, reason)
+        self.kind, self.path, self.reason = kind, path, reason
+
+
+class OpenOutcome(StrEnum):
+    """Results of `open`. RECREATED: the file was unreadable and a new one was made."""
+
+    CREATED = "created"
+    READ = "read"
+    RECREATED = "recreated"
+
+
+@dataclass(frozen=True, slots=True)
+class JournalReport:
+    """How the journal was opened, and where an unreadable file was moved (None if there was none)."""
+
+    outcome: OpenOutcome
+    set_aside: Path | None = None
+
+
+def error_kind(error: Exception) -> JournalErrorKind:
+    if isinstance(error, OSError) or error_reason(error) in _NOT_WRITABLE:
+        return JournalErrorKind.NOT_WRITABLE
+    return JournalErrorKind.UNREADABLE
+
+
+def error_reason(error: Exception) -> str:
+    """Return the errno name, or SQLite's primary result code (SQLITE_IOERR for SQLITE_IOERR_WRITE)."""
+    if isinstance(error, OSError):
+        return errno.errorcode.get(error.errno or 0, "EIO")
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    return "_".join(name.split("_")[:2])

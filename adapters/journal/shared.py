@@ -1,0 +1,131 @@
+"""Hold what all views of one open journal share: its file, its sites, and the checks of the file.
+
+A part of adapters/journal/store.py.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from adapters.files.stored_sites import NO_SITE, ONLY_SITE, SiteNames, stored_key
+from adapters.journal import site_rows
+from adapters.journal.database import READ, JournalFile
+from adapters.journal.errors import CORRUPT_CODES
+from core.audit.store import AuditEntry
+from core.errors import JournalFailed
+from core.watch.journal import JournalRenewal
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+class SharedJournal:
+    """The common part. `last_audit`: the last id of the audit trail."""
+
+    def __init__(self, file: JournalFile) -> None:
+        self.file = file
+        self.last_audit = 0
+        self._configured = ONLY_SITE
+        self._first: str | None = None
+        self._numbers: dict[str, int] = {}
+        self._logged: set[tuple[str, int]] = set()
+        self._checks = 0
+        self._seen: dict[str, int] = {}
+        """By view: how many checks of the file it knows of."""
+        self._renewals: dict[str, JournalRenewal] = {}
+        """By view: a renewal that it was not told of yet."""
+
+    # -- the sites
+
+    def begin(self, configured: SiteNames) -> None:
+        """Note the configured sites in the open file.
+
+        Raises: JournalFailed.
+        """
+        self._configured = configured
+        with self.file.transaction() if configured.several else self.file.transaction(READ) as db:
+            if configured.several:
+                site_rows.write_sites(db, configured)
+            self._first, self._numbers = site_rows.read_sites(db)
+
+    @property
+    def first_site(self) -> str | None:
+        return self._first
+
+    def key_of(self, name: str) -> str:
+        """Return the stored key of a site. NO_SITE: of data that belongs to no site."""
+        if name == NO_SITE:
+            return NO_SITE if self._configured.several else ""
+        return stored_key(name, self._first)
+
+    def name_of(self, key: str) -> str:
+        return site_rows.site_name(key, self._first, several=self._configured.several)
+
+    def number_of(self, key: str) -> int:
+        """Return the number of a site. Raises: JournalFailed."""
+        if key and key not in self._numbers:
+            with self.file.transaction() as db:
+                self._numbers[key] = site_rows.number_of(db, key)
+        return self._numbers.get(key, 0)
+
+    def unknown_sites(self, names: frozenset[str]) -> tuple[str, ...]:
+        """Return the other sites that were ever configured."""
+        known = {*self._numbers} - {NO_SITE}
+        if self._first is not None and self._configured.several:
+            known.add(self._first)
+        return tuple(sorted(known - names))
+
+    # -- the file
+
+    def join(self, view: str) -> None:
+        """Begin to tell a view of renewals."""
+        self._seen[view] = self._checks
+
+    def check_file(self, view: str) -> JournalRenewal | None:
+        """Check the file, unless another view has done so since this one last did.
+
+        Return a renewal that this view was not told of yet.
+        Raises: JournalFailed.
+        """
+        if self._seen[view] == self._checks:
+            self._check()
+            self._checks += 1
+        self._seen[view] = self._checks
+        return self._renewals.pop(view, None)
+
+    def _check(self) -> None:
+        lost = self.file.lost()
+        if not lost:
+            try:
+                self.file.probe()
+            except JournalFailed as error:
+                if error.reason not in CORRUPT_CODES:
+                    raise
+                lost = True
+        if not lost:
+            return
+        renewed = self.file.renew(self.last_audit, site_rows.as_meta(self._first, self._numbers))
+        for view in self._seen:
+            former = self._renewals.get(view, renewed)
+            self._renewals[view] = JournalRenewal(
+                former.whole and renewed.whole, renewed.aside or former.aside
+            )
+        self.file.probe()
+
+    # -- rows
+
+    def readable(self, found: Mapping[int, T | None], sentence: str) -> tuple[T, ...]:
+        """Return the readable values. Each unreadable one is logged once, stays stored and blocks no other."""
+        for number in (number for number, value in found.items() if value is None):
+            if (sentence, number) not in self._logged:
+                self._logged.add((sentence, number))
+                _log.error(sentence, number)
+        return tuple(value for value in found.values() if value is not None)
+
+    def named(self, entries: tuple[AuditEntry, ...]) -> tuple[AuditEntry, ...]:
+        """Replace the stored keys of the sites by their names."""
+        return tuple(replace(each, site=self.name_of(each.site)) for each in entries)

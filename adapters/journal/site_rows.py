@@ -1,0 +1,111 @@
+"""Store which sites the journal knows. A part of adapters/journal/store.py.
+
+The table `meta` has the owner of the key "" (`first_site`), and a number for every other site that was ever
+configured (`site/<name>`): its incidents and messages begin at this number times `IDS_EACH`, so that ids are unique
+over all sites.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from adapters.files.stored_sites import NO_SITE, SiteNames, StoredSites, stored_key
+from adapters.journal.schema import encode_text
+from core.errors import JournalFailed
+
+IDS_EACH = 10**12
+SITES_MOST = 99
+"""Maximum number of sites besides the first. With more, a message's nonce would exceed Discord's 25 characters."""
+_FIRST, _NUMBER = "first_site", "site/"
+_RECORDS = "site/"
+"""Begins the records of every site but the first, followed by the site and a slash. No other record begins so."""
+
+
+def record_range(key: str) -> tuple[bytes, bytes]:
+    """Return the lowest key of a site's records and the lowest one above them. "": those of all other sites."""
+    prefix = f"{_RECORDS}{key}/" if key else _RECORDS
+    return encode_text(prefix), encode_text(prefix[:-1] + chr(ord(prefix[-1]) + 1))
+
+
+def record_prefix(key: str) -> str:
+    """Return the beginning of a site's records."""
+    return f"{_RECORDS}{key}/" if key else ""
+
+
+def is_other_sites(record: str) -> bool:
+    """Return whether a key can only be a record of a site other than the first."""
+    return record.startswith(_RECORDS)
+
+
+def read_stored(db: sqlite3.Connection, version: int) -> StoredSites:
+    """Return the sites that have data in a file of this version (adapters/journal/schema.py). 0: a new file."""
+    if version == 0:
+        return StoredSites()
+    if version < 4:  # without sites
+        tables = ("records", "incidents", "messages", "audit")[: 4 if version > 1 else 3]
+        found = (db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in tables)  # noqa: S608 - fixed words
+        return StoredSites(plain=any(found))
+    first, numbers = read_sites(db)
+    return StoredSites(first, _has_data(db, ""), frozenset(name for name in numbers if _has_data(db, name)))
+
+
+def read_sites(db: sqlite3.Connection) -> tuple[str | None, dict[str, int]]:
+    """Return the owner of the key "", and the numbers of the other sites by name."""
+    meta = dict(db.execute("SELECT name, value FROM meta").fetchall())
+    numbers = {
+        name.removeprefix(_NUMBER): value
+        for name, value in meta.items()
+        if name.startswith(_NUMBER) and isinstance(value, int)
+    }
+    first = meta.get(_FIRST)
+    return first if isinstance(first, str) else None, numbers
+
+
+def as_meta(first: str | None, numbers: dict[str, int]) -> dict[str, object]:
+    """Return the rows of `meta` that say the same."""
+    rows: dict[str, object] = {f"{_NUMBER}{name}": number for name, number in numbers.items()}
+    return rows if first is None else rows | {_FIRST: first}
+
+
+def write_sites(db: sqlite3.Connection, configured: SiteNames) -> None:
+    """Note FIRST_SITE, and give a number to each other site that has none."""
+    if configured.first is not None:
+        db.execute("REPLACE INTO meta VALUES (?, ?)", (_FIRST, configured.first))
+    for name in configured.names:
+        number_of(db, stored_key(name, configured.first))
+
+
+def number_of(db: sqlite3.Connection, key: str) -> int:
+    """Return the number of a site. A site without one is given the next.
+
+    Raises: JournalFailed if there are too many.
+    """
+    if not key:
+        return 0
+    _, numbers = read_sites(db)
+    if key not in numbers:
+        numbers[key] = max(numbers.values(), default=0) + 1
+        if numbers[key] > SITES_MOST:
+            raise JournalFailed("too many sites")
+        db.execute("INSERT INTO meta VALUES (?, ?)", (f"{_NUMBER}{key}", numbers[key]))
+    return numbers[key]
+
+
+def site_name(key: str, first: str | None, *, several: bool) -> str:
+    """Return the name to show for a key: "" for the only site and for data of no site."""
+    if key == NO_SITE:
+        return ""
+    return key or (first or "" if several else "")
+
+
+def _has_data(db: sqlite3.Connection, key: str) -> bool:
+    low, high = record_range(key)
+    inside = "key >= :low AND key < :high" if key else "NOT (key >= :low AND key < :high)"
+    queries = (
+        f"SELECT 1 FROM records WHERE {inside} LIMIT 1",  # noqa: S608 - fixed words
+        "SELECT 1 FROM incidents WHERE site = :key LIMIT 1",
+        "SELECT 1 FROM messages WHERE site = :key LIMIT 1",
+        "SELECT 1 FROM audit WHERE attempt IS NULL AND site = :key LIMIT 1",
+    )
+    values = {"low": low, "high": high, "key": key}
+    return any(db.execute(query, values).fetchone() for query in queries)
