@@ -80,7 +80,8 @@ def write_batch(db: sqlite3.Connection, rows: Rows) -> None:
     db.executemany(
         "INSERT INTO incidents (id, opened, ended, topic, json, site) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET opened = excluded.opened, ended = excluded.ended,"
-        " topic = excluded.topic, json = excluded.json",
+        " topic = excluded.topic, json = excluded.json,"
+        " site = CASE site WHEN excluded.site THEN site END",  # NULL is refused: of no other site
         rows.incidents,
     )
     db.executemany("DELETE FROM incident_guests WHERE incident = ?", ids)
