@@ -33,6 +33,7 @@ from core.errors import JournalFailed
 from core.levels import Level
 from core.proxmox import Lane
 from core.watch.incidents.state import Rules
+from core.watch.journal import Journal
 from core.watch.service import Watch
 from monitor_store import MonitorStore
 from proxmox_client import Address, Endpoint, ProxmoxClient
@@ -51,7 +52,6 @@ class Resources:
 
     journal: SqliteJournal
     audit_channel: AuditChannel | None
-    notifier: OutcomeNotifier
     heartbeat: Heartbeat
     connected: Callable[[], bool]
 
@@ -62,8 +62,9 @@ class SiteResources:
 
     store: MonitorStore
     read_only_file: ReadOnlyFile
-    journal: SqliteJournal
+    journal: Journal
     channel: AlertChannel
+    notifier: OutcomeNotifier
 
 
 def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Resources) -> Services:
@@ -72,7 +73,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
     audit_delivery = AuditDelivery(resources.journal, resources.audit_channel, clock)
     audit.subscribe(audit_delivery.wake)
     return Services(
-        sites=Sites(),
+        sites=Sites(settings.first_site),
         change_limit=ChangeLimit(clock, settings.changes_per_minute),
         rate_limiter=RateLimiter(clock),
         people_cache=PeopleReader(resources.journal, clock),
@@ -92,13 +93,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
     )
 
 
-def add_site(
-    services: Services,
-    settings: Settings,
-    own: SiteSettings,
-    resources: SiteResources,
-    notifier: OutcomeNotifier,
-) -> Site:
+def add_site(services: Services, settings: Settings, own: SiteSettings, resources: SiteResources) -> Site:
     """Build everything between Discord and one cluster, and add it to the sites. Nothing is opened or read."""
     clock = services.clock
     endpoint = Endpoint(
@@ -121,8 +116,9 @@ def add_site(
     cluster_cache, expected, audit = (
         ClusterCache(watching, clock),  # one read serves everybody, with at most two requests at once
         ExpectedStops(clock),
-        services.audit,
+        services.audit if own.name == "" else AuditTrail(resources.journal, clock),
     )
+    audit.subscribe(services.audit_delivery.wake)
     authorizer = Authorizer(
         rules, cluster_cache, ReadOnlySwitch(resources.journal, clock, resources.read_only_file)
     )
@@ -143,13 +139,15 @@ def add_site(
     executor = Executor(
         changing, cluster_cache, clock, changes_planner, audit, expected, services.change_limit
     )
-    recovery = ActionRecovery(changing, clock, resources.journal, audit, expected, notifier, executor.is_busy)
+    recovery = ActionRecovery(
+        changing, clock, resources.journal, audit, expected, resources.notifier, executor.is_busy
+    )
     executor.subscribe_unknown(recovery.recover)
     recovery.subscribe_deleted(watch.on_guest_deleted)
     watch.subscribe_messages(lambda ids: alert_delivery.on_stored(*ids))
     watch.subscribe_edits(partial(_post_edit_notice, watch, services.texts.public))
     site = Site(
-        name="",
+        name=own.name,
         services=services,
         authorizer=authorizer,
         proxmox=proxmox,

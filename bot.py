@@ -51,7 +51,7 @@ from cogs.power import Power
 from cogs.snapshot import Snapshots
 from core.clock import Clock
 from monitor_store import MonitorStore
-from proxmox_client import THREADS
+from proxmox_client import threads
 from startup.connection import Connection, DiscordRefused, use_other_discord
 from startup.data_dir import (
     JOURNAL_NAME,
@@ -112,28 +112,27 @@ class ProxmoxBot(commands.Bot):
         url = settings.heartbeat_url
         self.heartbeat = Heartbeat(url.reveal() if url else None, clock=clock.now)
         texts = Texts(settings.language)
-        channel = DiscordAlertChannel(
-            self, settings.alert_channel_id, texts.public, settings.alert_mention_role_id
-        )
         audits = settings.audit_channel_id
         audit_channel = DiscordAuditChannel(self, audits, texts.public) if audits else None
         notifier = DiscordOutcomeNotifier(self, texts.public, clock)
-        resources = Resources(self.journal, audit_channel, notifier, self.heartbeat, lambda: self.connected)
+        resources = Resources(self.journal, audit_channel, self.heartbeat, lambda: self.connected)
         self.services = build_services(settings, clock, texts, resources)
-        read_only_file = ReadOnlyFile(settings.data_dir / READ_ONLY_NAME)
-        site = add_site(
-            self.services,
-            settings,
-            settings.sites[0],
-            SiteResources(self.store, read_only_file, self.journal, channel),
-            notifier,
-        )
-        pulse = Pulse(self.heartbeat, {site.name})
-        reports = WatchReports(site, channel.send_line, leads=True)
-        self.monitor = Monitor(self.services, [WatchLoop(site, reports, pulse)])
+        names = {own.name for own in settings.sites}
+        pulse = Pulse(self.heartbeat, names - set(settings.heartbeat_ignores_sites) or names)
+        loops = list[WatchLoop]()
+        for own in settings.sites:
+            channel = DiscordAlertChannel(
+                self, own.alert_channel_id, texts.public, settings.alert_mention_role_id
+            )
+            store = self.store
+            read_only_file = ReadOnlyFile(settings.data_dir / READ_ONLY_NAME)
+            kept = SiteResources(store, read_only_file, self.journal.of_site(own.name), channel, notifier)
+            site = add_site(self.services, settings, own, kept)
+            loops.append(WatchLoop(site, WatchReports(site, channel.send_line, leads=not loops), pulse))
+        self.monitor = Monitor(self.services, loops)
         self.audit = Audit(self.services)
         GatewayGuard(self, texts).guard()
-        self._check = StartCheck(self, site, required_setup(settings))
+        self._check = StartCheck(self, next(iter(self.services.sites)), required_setup(settings))
         self.connected = False
         """Whether the gateway is connected now."""
         self._ending = asyncio.Event()
@@ -146,7 +145,7 @@ class ProxmoxBot(commands.Bot):
         Raises: StartFailed, DiscordRefused.
         """
         # calls to Proxmox share these threads with Discord's DNS look-ups: these must not queue behind the calls
-        asyncio.get_running_loop().set_default_executor(UnjoinedThreads(THREADS))
+        asyncio.get_running_loop().set_default_executor(UnjoinedThreads(threads(len(self._settings.sites))))
         self._open()
         await self._begin()
         checking = asyncio.create_task(self._check.run(), name="start check")
@@ -164,7 +163,9 @@ class ProxmoxBot(commands.Bot):
         t, directory = self.services.texts.public, self._settings.data_dir
         with start_failures(t, directory):
             self._lock = lock_data_dir(directory)
-            read_data_dir(self.services.sites.only, self.journal, self.store, self._settings.sites[0].monitor_vm_ids)
+            read_data_dir(
+                self.services.sites.only, self.journal, self.store, self._settings.sites[0].monitor_vm_ids
+            )
 
     async def _begin(self) -> None:
         """Add the cogs. They start the background work, above all the watch, without waiting for Discord."""

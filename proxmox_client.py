@@ -14,7 +14,7 @@ from adapters.proxmox.addresses import parse_addresses, parse_agent_addresses
 from adapters.proxmox.connections import Address, Endpoint
 from adapters.proxmox.errors import CallContext
 from adapters.proxmox.exchange import UnexpectedData
-from adapters.proxmox.http import LIST_MOST, THREADS, Calls
+from adapters.proxmox.http import LIST_MOST, Calls, threads
 from adapters.proxmox.parse import (
     parse_backup_storages,
     parse_backups,
@@ -56,7 +56,7 @@ async def ask_all(names: Iterable[str], ask: Ask, seconds: float) -> Backups:
     return Backups(tuple(found), tuple(name for name, each in answers.items() if each is None))
 
 
-__all__ = ["BACKUPS_SECONDS", "THREADS", "Address", "Endpoint", "ProxmoxClient"]
+__all__ = ["BACKUPS_SECONDS", "Address", "Endpoint", "ProxmoxClient", "threads"]
 
 T = TypeVar("T")
 

@@ -27,8 +27,13 @@ Only the slots of READS are lent to other lanes. More requests would wait in pve
 """
 QUICK_SLOTS = 2
 """Maximum `quick` requests at once. They may hang, and must leave slots for other reads."""
-THREADS = sum(SLOTS.values()) + 7
-"""Threads of the process: seven stay free for Discord's DNS look-ups while every slot is taken."""
+FREE_THREADS = 7
+"""Threads that stay free for Discord's DNS look-ups while every slot of every site is taken."""
+
+
+def threads(sites: int) -> int:
+    """Return the number of threads for this number of sites. Each site has slots of its own."""
+    return sites * sum(SLOTS.values()) + FREE_THREADS
 
 
 class RequestSlots:

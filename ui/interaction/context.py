@@ -116,8 +116,9 @@ class Site:
 class Sites:
     """The sites, in the order of the settings. bootstrap.py adds them before anything runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: str | None = None) -> None:
         self._sites: dict[str, Site] = {}
+        self._first = first
 
     def add(self, site: Site) -> None:
         self._sites[site.name] = site
@@ -139,6 +140,14 @@ class Sites:
         if self.several:
             raise LookupError("no site is chosen")
         return next(iter(self))
+
+    @property
+    def first(self) -> Site | None:
+        """The site that names without a site mean, such as in buttons of the time with one site (FIRST_SITE).
+
+        None: there are several, and none was named.
+        """
+        return self._sites.get(self._first or "") if self.several else self.only
 
     def find(self, name: str) -> Site | None:
         return self._sites.get(name)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.proxmox.http import SLOTS, THREADS, RequestSlots
+from adapters.proxmox.http import SLOTS, RequestSlots, threads
 from core.operations import Operation
 from core.proxmox import Lane
 from playground.pve.server import Pve
@@ -38,7 +38,7 @@ async def test_the_watch_and_changes_do_not_queue_behind_reads(tmp_path: Path) -
 @pytest.mark.parametrize("lane", [Lane.WATCH, Lane.CHANGES])
 async def test_a_lane_that_is_full_takes_places_that_no_reader_needs(tmp_path: Path, lane: Lane) -> None:
     """A hung node must not hold up the changes of the others."""
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads(1)))
     with Rude(tmp_path, HeldAnswer(EMPTY_LIST)) as rude:
         client = client_of(rude)
         most = SLOTS[lane] + SLOTS[Lane.READS]
@@ -82,7 +82,7 @@ async def test_who_goes_before_its_turn_is_never_sent(tmp_path: Path) -> None:
 
 async def test_names_are_looked_up_while_every_place_is_held(tmp_path: Path) -> None:
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(THREADS))
+    loop.set_default_executor(ThreadPoolExecutor(threads(1)))
     with Rude(tmp_path, HeldAnswer(EMPTY_LIST)) as rude:
         client = client_of(rude)
         calls = [asyncio.create_task(client.in_lane(lane).cluster()) for lane in Lane for _ in range(9)]
@@ -97,7 +97,7 @@ async def test_names_are_looked_up_while_every_place_is_held(tmp_path: Path) -> 
 async def test_the_bot_has_threads_for_all_places_and_more() -> None:
     """The bot sets this number at its own start, whatever the number of processors."""
     executor = asyncio.get_running_loop()._default_executor  # type: ignore[attr-defined]  # asyncio shows it nowhere
-    assert executor._max_workers == THREADS > sum(SLOTS.values()) + 5
+    assert executor._max_workers == threads(1) > sum(SLOTS.values()) + 5
 
 
 async def test_the_real_watch_and_a_real_change_pass_by_hanging_reads(scene: Stage, pve: Pve) -> None:
