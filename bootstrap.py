@@ -10,6 +10,7 @@ from functools import partial
 
 from adapters.files.read_only_file import ReadOnlyFile
 from adapters.heartbeat import Heartbeat
+from adapters.journal.site_journal import SiteJournal
 from adapters.journal.store import SqliteJournal
 from adapters.settings.load import Settings, SiteSettings, minute_of_day
 from cogs.buttons import on_button_press
@@ -33,7 +34,6 @@ from core.errors import JournalFailed
 from core.levels import Level
 from core.proxmox import Lane
 from core.watch.incidents.state import Rules
-from core.watch.journal import Journal
 from core.watch.service import Watch
 from monitor_store import MonitorStore
 from proxmox_client import Address, Endpoint, ProxmoxClient
@@ -62,16 +62,15 @@ class SiteResources:
 
     store: MonitorStore
     read_only_file: ReadOnlyFile
-    journal: Journal
+    journal: SiteJournal
     channel: AlertChannel
     notifier: OutcomeNotifier
 
 
 def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Resources) -> Services:
     """Build what all sites share. Nothing is opened or read."""
-    audit = AuditTrail(resources.journal, clock)
     audit_delivery = AuditDelivery(resources.journal, resources.audit_channel, clock)
-    audit.subscribe(audit_delivery.wake)
+    audit = _trail(resources.journal, clock, audit_delivery)
     return Services(
         sites=Sites(settings.first_site),
         change_limit=ChangeLimit(clock, settings.changes_per_minute),
@@ -116,9 +115,8 @@ def add_site(services: Services, settings: Settings, own: SiteSettings, resource
     cluster_cache, expected, audit = (
         ClusterCache(watching, clock),  # one read serves everybody, with at most two requests at once
         ExpectedStops(clock),
-        services.audit if own.name == "" else AuditTrail(resources.journal, clock),
+        services.audit if own.name == "" else _trail(resources.journal, clock, services.audit_delivery),
     )
-    audit.subscribe(services.audit_delivery.wake)
     authorizer = Authorizer(
         rules, cluster_cache, ReadOnlySwitch(resources.journal, clock, resources.read_only_file)
     )
@@ -164,6 +162,12 @@ def add_site(services: Services, settings: Settings, own: SiteSettings, resource
     )
     services.sites.add(site)
     return site
+
+
+def _trail(journal: SiteJournal, clock: Clock, delivery: AuditDelivery) -> AuditTrail:
+    trail = AuditTrail(journal, clock)
+    trail.subscribe(delivery.wake)
+    return trail
 
 
 def _post_edit_notice(watch: Watch, t: Text, name: str) -> None:

@@ -80,6 +80,8 @@ class Stage(HomeGuild):
         self.paced = False
         """Whether the bot's rate limits apply. Off by default: most tests send commands as fast as they can."""
         self._settings: dict[str, str] = {}
+        self._sites: dict[str, dict[str, str]] = {}
+        """The Proxmox settings of each site, if there are several."""
         self._bot: ProxmoxBot | None = None
         self._running: asyncio.Task[None] | None = None
         self._log = _Errors()
@@ -99,6 +101,20 @@ class Stage(HomeGuild):
     def site(self) -> Site:
         return self.services.sites.only
 
+    def site_named(self, name: str) -> Site:
+        site = self.services.sites.find(name)
+        assert site is not None, name
+        return site
+
+    def add_site(self, name: str, pve: Pve, **settings: str) -> None:
+        """Give the bot this cluster as one of several sites. Call it for each site before the start.
+
+        `settings`: more of the site's settings, such as ALERT_CHANNEL_ID.
+        """
+        ca_file = self.directory / f"pve-root-ca-{name}.pem"
+        ca_file.write_text(Path(pve.ca_file).read_text())
+        self._sites[name] = {**_access_to(pve, pve.give_bot(), ca_file), **settings}
+
     def environment(self) -> dict[str, str]:
         """Return the bot's whole configuration."""
         return {
@@ -106,17 +122,21 @@ class Stage(HomeGuild):
             "GUILD_ID": str(self.guild.id),
             "ALLOWED_CATEGORY_ID": str(self.category.id),
             "ALERT_CHANNEL_ID": str(self.alerts.id),
-            "PROXMOX_HOST": f"{self.pve.host}:{self.pve.port}",
-            "PROXMOX_USER": "discordbot@pve",
-            "PROXMOX_TOKEN_NAME": "bot",
-            "PROXMOX_TOKEN_VALUE": self.token,
-            "PROXMOX_VERIFY_SSL": str(self._ca_file),
-            "NODE_NAME": "pve1",
-            "MONITOR_VM_IDS": "",
+            **self._access(),
             "MONITOR_INTERVAL_SECONDS": "3600",
             "LANGUAGE": "en",
             "DATA_DIR": str(self.directory),
             **self._settings,
+        }
+
+    def _access(self) -> dict[str, str]:
+        if not self._sites:
+            return _access_to(self.pve, self.token, self._ca_file)
+        return {
+            f"SITE_{name.upper()}_{setting}": value
+            for name, settings in self._sites.items()
+            for setting, value in settings.items()
+            if value
         }
 
     async def start_bot(self, **settings: str) -> None:
@@ -139,7 +159,8 @@ class Stage(HomeGuild):
             if self._running.done():
                 self._running.result()
             raise
-        await self.until(lambda: self.site.watch.last_read or self.site.watch.read_error)
+        watches = [site.watch for site in self.services.sites]
+        await self.until(lambda: all(watch.last_read or watch.read_error for watch in watches))
 
     async def stop_bot(self) -> None:
         if self._bot is not None and self._running is not None:
@@ -356,6 +377,18 @@ class Stage(HomeGuild):
             yield
         finally:
             logging.getLogger().removeHandler(self._log)
+
+
+def _access_to(pve: Pve, token: str, ca_file: Path) -> dict[str, str]:
+    return {
+        "PROXMOX_HOST": f"{pve.host}:{pve.port}",
+        "PROXMOX_USER": "discordbot@pve",
+        "PROXMOX_TOKEN_NAME": "bot",
+        "PROXMOX_TOKEN_VALUE": token,
+        "PROXMOX_VERIFY_SSL": str(ca_file),
+        "NODE_NAME": "pve1",
+        "MONITOR_VM_IDS": "",
+    }
 
 
 def working_tasks() -> set[asyncio.Task[Any]]:
