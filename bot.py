@@ -38,6 +38,7 @@ from discord.ext import commands
 
 from adapters.files.data_lock import DataLock, lock_data_dir, others_may_write
 from adapters.files.read_only_file import ReadOnlyFile
+from adapters.files.stored_sites import SiteNames
 from adapters.heartbeat import Heartbeat
 from adapters.journal.store import SqliteJournal
 from adapters.logging_setup import set_up_logging
@@ -107,7 +108,7 @@ class ProxmoxBot(commands.Bot):
         limit_request_time(self.http)
         self._settings = settings
         self._lock: DataLock | None = None
-        self.store = MonitorStore(settings.data_dir / LIST_NAME, clock.now)
+        self.stores: dict[str, MonitorStore] = {}
         self.journal = SqliteJournal(settings.data_dir / JOURNAL_NAME, clock.now)
         url = settings.heartbeat_url
         self.heartbeat = Heartbeat(url.reveal() if url else None, clock=clock.now)
@@ -124,7 +125,8 @@ class ProxmoxBot(commands.Bot):
             channel = DiscordAlertChannel(
                 self, own.alert_channel_id, texts.public, settings.alert_mention_role_id
             )
-            store = self.store
+            name = f"{own.name}.{LIST_NAME}" if own.name else LIST_NAME
+            store = self.stores[own.name] = MonitorStore(settings.data_dir / name, clock.now)
             read_only_file = ReadOnlyFile(settings.data_dir / READ_ONLY_NAME)
             kept = SiteResources(store, read_only_file, self.journal.of_site(own.name), channel, notifier)
             site = add_site(self.services, settings, own, kept)
@@ -163,9 +165,10 @@ class ProxmoxBot(commands.Bot):
         t, directory = self.services.texts.public, self._settings.data_dir
         with start_failures(t, directory):
             self._lock = lock_data_dir(directory)
-            read_data_dir(
-                self.services.sites.only, self.journal, self.store, self._settings.sites[0].monitor_vm_ids
-            )
+            names = SiteNames(tuple(own.name for own in self._settings.sites), self._settings.first_site)
+            opened = self.journal.open(names)
+            for own, site in zip(self._settings.sites, self.services.sites, strict=True):
+                read_data_dir(site, opened, self.stores[own.name], own.monitor_vm_ids)
 
     async def _begin(self) -> None:
         """Add the cogs. They start the background work, above all the watch, without waiting for Discord."""

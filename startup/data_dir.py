@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from adapters.files.data_lock import DataDirInUse, ForeignFile
-from adapters.journal.store import JournalError, JournalErrorKind, JournalReport, OpenOutcome, SqliteJournal
+from adapters.journal.store import JournalError, JournalErrorKind, JournalReport, OpenOutcome
 from core.errors import JournalFailed
 from monitor_store import LoadOutcome, LoadReport, MonitorStore, StoreError
 from ui.formatting import WARNING
@@ -41,12 +41,11 @@ def start_failures(t: Text, directory: Path) -> Iterator[None]:
         raise StartFailed(failure_line(t, error, directory)) from error
 
 
-def read_data_dir(site: Site, journal: SqliteJournal, store: MonitorStore, vm_ids: Sequence[int]) -> None:
+def read_data_dir(site: Site, opened: JournalReport, store: MonitorStore, vm_ids: Sequence[int]) -> None:
     """Read the locked data directory. Losses are reported in the alert channel.
 
     `vm_ids`: MONITOR_VM_IDS, for a first start.
     """
-    opened = journal.open()
     loaded = store.load(vm_ids)
     site.authorizer.read_only.load()
     site.audit.close_cut_off()

@@ -3,6 +3,8 @@
 `pytest --update-snapshots` rewrites the files in tests/snapshots/. Read the difference before keeping it.
 """
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +21,17 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("bot")
+
+
+MEMORY = Path("/dev/shm")
+ROOM = 1 << 30
+"""Free bytes in memory that the temporary files of a run may need."""
+
+
+def pytest_configure() -> None:
+    """Keep temporary files in memory if there is plenty of room: SQLite then waits for no disk."""
+    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

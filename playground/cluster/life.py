@@ -6,7 +6,7 @@ import contextlib
 import random
 from typing import Protocol
 
-from playground.pve.http import PveError
+from playground.pve.network.http import PveError
 from playground.pve.server import Pve, TaskPlan
 
 # Guests that crash from time to time. They are watched, so each crash raises an alert.

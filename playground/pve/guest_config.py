@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from playground.pve.http import PveError, TaskError, Values, drives_of
+from playground.pve.network.http import PveError, TaskError, Values, drives_of
 from playground.pve.task_lists import TaskListTruth
 from playground.pve.tasks import disk_bytes
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from playground.pve.http import PveError, TaskError, Values, drives_of, split_drive
+from playground.pve.network.http import PveError, TaskError, Values, drives_of, split_drive
 from playground.pve.power import PowerTruth
 from playground.pve.tasks import disk_bytes, planned_error
 

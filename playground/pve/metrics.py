@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from playground.pve.guests import GuestTruth
-from playground.pve.http import Values
+from playground.pve.network.http import Values
 
 GIB = 1024**3
 # Proxmox 9: step in seconds and number of rows of each timeframe (RRD.pm create_rrd_data).

@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from playground.pve.http import TaskError
+from playground.pve.network.http import TaskError
+from playground.pve.network.serving import Serving
 from playground.pve.plan import TaskPlan
-from playground.pve.serving import Serving
 
 ROOT = "root@pam"
 ACTIONS = ("start", "stop", "shutdown", "reboot", "reset", "suspend", "resume", "destroy")

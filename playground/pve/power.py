@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import web
 
 from playground.pve.guest_config import ConfigTruth
-from playground.pve.http import PveError, TaskError, Values
+from playground.pve.network.http import PveError, TaskError, Values
 
 
 class PowerTruth(ConfigTruth):

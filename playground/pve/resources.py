@@ -10,8 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
-from playground.pve.http import Values
 from playground.pve.metrics import GIB, MetricTruth
+from playground.pve.network.http import Values
 
 
 class ResourceTruth(MetricTruth):

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from playground.pve.http import PveError, Values, fake_server
+from playground.pve.network.http import PveError, Values, fake_server
 from playground.pve.plan import kind_of_end
 from playground.pve.tasks import TaskTruth
 

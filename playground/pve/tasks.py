@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
-from playground.pve.http import HttpTruth, TaskError, Values, size_bytes
+from playground.pve.network.http import HttpTruth, TaskError, Values, size_bytes
 from playground.pve.plan import WARNINGS, TaskPlan, kind_of_end, render_bytes
 
 CLONES = ("qmclone", "vzclone")

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from adapters.heartbeat import Heartbeat
-from playground.pve.certificates import make_certificates
+from playground.pve.network.certificates import make_certificates
 
 PUSH = "k3Jq8Zr0"
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"

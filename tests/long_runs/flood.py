@@ -28,7 +28,7 @@ from typing import Any
 
 from aiohttp import web
 
-from playground.pve.http import Values
+from playground.pve.network.http import Values
 from playground.pve.server import Pve
 from tests.support.process_stage import INTERVAL, ProcessStage, process_stage
 

@@ -23,7 +23,7 @@ from core.clock import Clock
 from core.errors import BotError
 from core.guest import Guest, Kind, State
 from core.operations import Operation
-from playground.pve.certificates import make_certificates
+from playground.pve.network.certificates import make_certificates
 from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
 from proxmox_client import Address, Endpoint, ProxmoxClient
 from tests.support.catalogue import ACTION

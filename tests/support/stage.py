@@ -32,6 +32,7 @@ from playground.discord.posts import SeenMessage
 from playground.discord.server import DiscordServer
 from playground.pve.server import Pve
 from tests.support.home_guild import HomeGuild
+from tests.support.remembered_commands import remember_commands
 from tests.support.stage_clock import StageClock
 from ui.i18n import Text
 from ui.interaction.context import Services, Site
@@ -426,6 +427,7 @@ async def stage(pve: Pve, directory: Path) -> AsyncIterator[Stage]:
         discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(server.gateway_url)
         scene = Stage(pve, server, directory, pve.give_bot())
         server.ack_limit = BUSY_ACK
+        remember_commands()
         gc.freeze()  # exclude existing objects from the collection below
         try:
             with scene.listening():

@@ -18,7 +18,7 @@ from core.guest import Guest, Kind, State
 from core.operations import Operation
 from core.proxmox import Lane
 from core.proxmox_errors import TimedOut
-from playground.pve.listeners import Listener
+from playground.pve.network.listeners import Listener
 from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
 from proxmox_client import Address, Endpoint, ProxmoxClient
 from tests.adapters.proxmox.test_entry_points import LINUX

@@ -17,8 +17,8 @@ from core.actions.sender import Sender
 from core.clock import Clock
 from core.operations import Operation
 from core.proxmox_errors import CertificateNotTrusted, NodeUnreachable, TimedOut, Unreachable
-from playground.pve.certificates import make_certificates
-from playground.pve.listeners import Listener
+from playground.pve.network.certificates import make_certificates
+from playground.pve.network.listeners import Listener
 from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
 from proxmox_client import Address, Endpoint, ProxmoxClient
 from tests.support import client_stage

@@ -13,7 +13,7 @@ import pytest
 from core.errors import BotError
 from core.operations import Operation
 from core.proxmox_errors import CertificateNotTrusted
-from playground.pve.certificates import make_certificates
+from playground.pve.network.certificates import make_certificates
 from proxmox_client import Address, Endpoint, ProxmoxClient
 from tests.support import client_stage
 from tests.support.client_stage import (

@@ -8,8 +8,10 @@ verify with the CA's file.
 from __future__ import annotations
 
 import datetime
+import functools
 import ipaddress
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,12 +69,36 @@ def _name(common: str, organisation: str) -> x509.Name:
     )
 
 
-def make_certificates(directory: Path, node: str, address: str, *, old_ca: bool = False) -> Certificates:
+def make_certificates(
+    directory: Path, node: str, address: str, *, old_ca: bool = False, shared: bool = False
+) -> Certificates:
     """Write pve-root-ca.pem, its key, pve-ssl.pem and pve-ssl.key into `directory`.
 
+    `shared`: sign once per process for the same node and address, instead of for each call.
     `old_ca`: make the root CA as on clusters installed before pve-cluster's fix of bug 6701, without a keyUsage
     extension. OpenSSL's strict mode (Python 3.13 and urllib3 2.8) refuses it.
     """
+    if not shared:
+        _write_root(directory, old_ca=old_ca)
+        return sign_node(directory, node, address, "pve-ssl")
+    files, fingerprint = _signed_once(node, address, old_ca=old_ca)
+    for name, content in files.items():
+        _write(directory / name, content)
+    return Certificates(
+        directory / "pve-root-ca.pem", directory / "pve-ssl.pem", directory / "pve-ssl.key", fingerprint
+    )
+
+
+@functools.cache
+def _signed_once(node: str, address: str, *, old_ca: bool) -> tuple[dict[str, bytes], str]:
+    """Return the content of each file by its name, and the fingerprint."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        made = make_certificates(directory, node, address, old_ca=old_ca)
+        return {path.name: path.read_bytes() for path in directory.iterdir()}, made.fingerprint
+
+
+def _write_root(directory: Path, *, old_ca: bool) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name("Proxmox Virtual Environment", "PVE Cluster Manager CA")
     ca = _builder(name, name, key.public_key())
@@ -83,7 +109,6 @@ def make_certificates(directory: Path, node: str, address: str, *, old_ca: bool 
     certificate = ca.sign(key, hashes.SHA256())
     (directory / "pve-root-ca.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     _write_key(directory / "pve-root-ca.key", key)
-    return sign_node(directory, node, address, "pve-ssl")
 
 
 def sign_node(directory: Path, node: str, address: str, file_name: str) -> Certificates:
@@ -91,7 +116,7 @@ def sign_node(directory: Path, node: str, address: str, file_name: str) -> Certi
     ca_file, ca_key_file = directory / "pve-root-ca.pem", directory / "pve-root-ca.key"
     ca_name = x509.load_pem_x509_certificate(ca_file.read_bytes()).subject
     ca_key = serialization.load_pem_private_key(ca_key_file.read_bytes(), None)
-    assert isinstance(ca_key, ec.EllipticCurvePrivateKey)  # noqa: S101 - written above
+    assert isinstance(ca_key, ec.EllipticCurvePrivateKey)  # noqa: S101  # written above
     node_key = ec.generate_private_key(ec.SECP256R1())
 
     names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.DNSName(node)]
@@ -125,11 +150,16 @@ def sign_node(directory: Path, node: str, address: str, file_name: str) -> Certi
 
 
 def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+    _write(
+        path,
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        ),
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-        out.write(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.TraditionalOpenSSL,
-                serialization.NoEncryption(),
-            )
-        )
+        out.write(content)

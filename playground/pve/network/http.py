@@ -19,7 +19,7 @@ from fakepve.model import FakeVm, PveError, TaskError
 from fakepve.qemu import drives_of, split_drive
 from fakepve.storage import _bytes as size_bytes
 
-from playground.pve.proxy import Between
+from playground.pve.network.proxy import Between
 
 __all__ = [
     "FakeVm",

@@ -14,11 +14,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import fakepve.server
 from aiohttp import web
 
-from playground.pve.certificates import Certificates, make_certificates, sign_node
-from playground.pve.listeners import Listener, port_of
+from playground.pve.network.certificates import Certificates, make_certificates, sign_node
+from playground.pve.network.listeners import Listener, port_of
+from playground.pve.network.routes import WEB
 from playground.pve.resources import ResourceTruth
+
+setattr(fakepve.server, "web", WEB)  # noqa: B010 - mypy forbids assigning to another module's import
 
 T = TypeVar("T")
 PATIENCE = 60.0
@@ -54,7 +58,7 @@ class Serving(ResourceTruth):
             raise RuntimeError("already open")
         self._directory = tempfile.TemporaryDirectory(prefix="pve-")
         self._certificates = make_certificates(
-            Path(self._directory.name), sorted(self.nodes)[0], self.host, old_ca=self._old_ca
+            Path(self._directory.name), sorted(self.nodes)[0], self.host, old_ca=self._old_ca, shared=True
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="pve", daemon=True)
@@ -116,7 +120,7 @@ class Serving(ResourceTruth):
 
     async def _listen(self, made: Certificates, port: int) -> Listener:
         assert self.runner is not None  # noqa: S101 - _serve() made both
-        assert self.runner.server is not None  # noqa: S101
+        assert self.runner.server is not None  # noqa: S101  # the same
         listener = Listener(self.runner.server, made, self.host, port)
         await listener.open()
         return listener

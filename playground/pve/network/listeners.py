@@ -16,7 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
-from playground.pve.certificates import Certificates
+from playground.pve.network.certificates import Certificates
 
 SO_ATTACH_FILTER = 26
 FOREVER = 3600.0

@@ -1,0 +1,1 @@
+"""Serve the cluster over HTTPS, as pveproxy and other proxies do."""
