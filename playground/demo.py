@@ -184,5 +184,5 @@ def clean_environment() -> dict[str, str]:
     return {
         key: value
         for key, value in os.environ.items()
-        if key not in _FOREIGN and not key.startswith("DISCORD_")
+        if key not in _FOREIGN and not key.startswith(("DISCORD_", "SITE_"))
     }

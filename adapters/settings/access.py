@@ -27,7 +27,7 @@ def parse_roles(given: RawSetting) -> tuple[int, ...]:
     found, faults = list[int](), list[Fault]()
     for item in items:
         try:
-            found.append(parse_snowflake(replace(given, value=item, form="id")))
+            found.append(parse_snowflake(replace(given.part(item), form="id")))
         except SettingRejected as refused:
             faults.extend(refused.faults)
     if faults:

@@ -53,8 +53,8 @@ class Settings:
     """Checked settings.
 
     `sites`: at least one, in the order of the configuration.
-    `first_site`: name of the site that names without a site mean. None in a plain configuration, and if several
-    sites are configured without FIRST_SITE.
+    `first_site`: name of the site that is meant where none is written: FIRST_SITE, or the only one in SITES. None
+    in a plain configuration, and with several sites but no FIRST_SITE.
     `data_dir` exists and is writable, or is on a read-only file system.
     `alert_repeat_minutes` and `storage_alert_percent`: 0 for never. `changes_per_minute`: 0 for no limit.
     """

@@ -19,7 +19,8 @@ def parse_hosts(given: RawSetting) -> tuple[Address, ...]:
     """Parse one address or a list of them. In the environment, commas separate them."""
     items = given.value
     if isinstance(items, str):
-        items = items.split(",") if given.source == "environment" else [items]
+        parts = items.split(",") if given.source == "environment" else [items]
+        items = [part.strip() for part in parts if part.strip()]
     if not isinstance(items, (list, tuple)) or not items:
         raise SettingRejected(given.wrong_type(items))
     found, faults = list[Address](), list[Fault]()

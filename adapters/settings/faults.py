@@ -138,15 +138,20 @@ class RawSetting:
         """The names of the sites, for a fault."""
         return ", ".join(self.sites or ())
 
+    @property
+    def holds_secret(self) -> bool:
+        """Whether no piece of the value may be shown. A piece of a hidden text would not be recognized as such."""
+        return self.secret or (isinstance(self.value, str) and any(text in self.value for text in self.hide))
+
     def part(self, value: object) -> RawSetting:
-        """Return a part of this value for a parser. It is as secret as the whole, of which it may show a piece."""
-        whole = isinstance(self.value, str) and any(text in self.value for text in self.hide)
-        return replace(self, value=value, secret=self.secret or whole)
+        """Return a part of this value for a parser. It is shown only if the whole may be."""
+        return replace(self, value=value, secret=self.holds_secret)
 
     def fault(self, kind: FaultKind, value: object, **more: Any) -> Fault:
-        return Fault(
-            kind, self.name, None if self.secret else printable(value, self.hide), self.source, **more
-        )
+        """Return a fault. Of a secret, it has neither the value nor what is near to it."""
+        if self.secret:
+            return Fault(kind, self.name, None, self.source, **more | {"nearest": None})
+        return Fault(kind, self.name, printable(value, self.hide), self.source, **more)
 
     def reject(self, kind: FaultKind, **more: Any) -> NoReturn:
         raise SettingRejected(self.fault(kind, more.pop("value", self.value), **more))

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from adapters.settings.access import access_faults
 from adapters.settings.alerts import QuietHours, minute_of_day
@@ -92,9 +91,7 @@ def language_of(environ: Mapping[str, str], configured: object = None) -> Langua
 def _read(config_path: Path, environ: Mapping[str, str]) -> Settings | SettingsError:
     config_path = config_path.absolute()
     faults = list[Fault]()
-    names = [
-        name for name in KNOWN_NAMES if name != "SITES"
-    ]  # in the environment, sites have variables of their own
+    names = set(KNOWN_NAMES) - {"SITES"}  # in the environment, sites have variables of their own
     variables: dict[str, object] = {name: environ[name] for name in names if environ.get(name, "").strip()}
     if re.search(r"[_:.@]", str(variables.get("LANGUAGE"))):
         del variables["LANGUAGE"]  # gettext's variable of the same name ("en_US:en"), set by many desktops
@@ -113,30 +110,28 @@ def _read(config_path: Path, environ: Mapping[str, str]) -> Settings | SettingsE
     plain = not sites and not rows
     if not plain:
         faults += mixed_forms(origin, sites)
-        faults += variable_faults(SITE_NAMES, environ, sites)
+    faults += variable_faults(SITE_NAMES, environ, sites)
     read = partial(parse_rows, faults=faults, complete=state != "broken")
     bot = read(SETTINGS if plain else BOT_ROWS, origin)
     parsed = {"": bot} if plain else {site.name: read(SITE_SETTINGS, origin.of_site(site)) for site in sites}
-    settings = _put_together(bot.values, parsed, faults)
+    settings = _put_together(bot, parsed, faults)
     return SettingsError(tuple(faults), language) if settings is None else settings
 
 
-def _put_together(
-    bot: Mapping[str, Any], sites: Mapping[str, Parsed], faults: list[Fault]
-) -> Settings | None:
+def _put_together(bot: Parsed, sites: Mapping[str, Parsed], faults: list[Fault]) -> Settings | None:
     """Return the settings, or None if there are faults. Those between settings are added to `faults`."""
     points = {name: entry_points_of(parsed, faults) for name, parsed in sites.items()}
     faults += shared_entry_points(sites.values())
-    faults += access_faults(bot)
-    first = next(iter(sites), None) if len(sites) == 1 else bot.get("first_site")
+    faults += access_faults(bot.values)
+    first = next(iter(sites)) if len(sites) == 1 else bot.values.get("first_site", "")
     if first is None:
-        faults += scopes_without_site(bot.get("role_scopes") or {})
+        faults += scopes_without_site(bot.given.get("ROLE_SCOPES"), bot.values.get("role_scopes") or {})
     if faults:
         return None
     built = tuple(
-        site_settings(name, parsed, points[name], bot, str(first)) for name, parsed in sites.items()
+        site_settings(name, parsed, points[name], bot.values, str(first)) for name, parsed in sites.items()
     )
     if len(built) == 1:
         built = (replace(built[0], name=""),)
-    own = {name: value for name, value in bot.items() if name in _FIELDS}
+    own = {name: value for name, value in bot.values.items() if name in _FIELDS}
     return Settings(**own | {"sites": built, "first_site": first or None})

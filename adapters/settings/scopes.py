@@ -174,17 +174,16 @@ def rules_of_site(
     )
 
 
-def scopes_without_site(scopes: Mapping[int, Iterable[SiteScope]]) -> list[Fault]:
+def scopes_without_site(given: RawSetting | None, scopes: Mapping[int, Iterable[SiteScope]]) -> list[Fault]:
     """Return a fault for each entry that does not say which of several sites it means."""
     return [
-        Fault(
+        given.fault(
             FaultKind.BAD_SCOPE,
-            "ROLE_SCOPES",
             f"{entry.scope.kind}:{entry.scope.value}",
             reason="any_site",
             other=str(role),
         )
         for role, entries in scopes.items()
         for entry in entries
-        if entry.site is None and entry.scope is not None
+        if given is not None and entry.site is None and entry.scope is not None
     ]

@@ -20,7 +20,7 @@ def mixed_forms(origin: Origin, sites: Sequence[WrittenSite]) -> list[Fault]:
     if not plain:
         return []
     variable = next((site.variable + name for site in sites for name in site.variables), "SITES")
-    label = "SITES" if "SITES" in origin.config else variable
+    label = "SITES" if origin.config.get("SITES") else variable
     return [Fault(FaultKind.BOTH_FORMS, label, other=", ".join(plain))]
 
 
@@ -51,7 +51,7 @@ def site_settings(
 def entry_points_of(parsed: Parsed, faults: list[Fault]) -> tuple[EntryPoint, ...]:
     """Return the entry points of a site, and add the faults between addresses and fingerprints to `faults`."""
     addresses, pins = parsed.values.get("proxmox_host"), parsed.values.get("proxmox_fingerprint")
-    if addresses is None or ("PROXMOX_FINGERPRINT" in parsed.given and pins is None):
+    if addresses is None:
         return ()
     try:
         return entry_points(addresses, pins, parsed.given.get("PROXMOX_FINGERPRINT"))

@@ -44,7 +44,7 @@ def parse_vmids(given: RawSetting) -> tuple[int, ...]:
         raise SettingRejected(given.wrong_type(items))
     for item in items:
         try:
-            found.append(given.whole(item, *VMIDS, digits=True))
+            found.append(given.part(item).whole(item, *VMIDS, digits=True))
         except SettingRejected as refused:
             faults.extend(refused.faults)
     if faults:
@@ -80,7 +80,8 @@ def parse_host(given: RawSetting) -> tuple[str, int]:
     if re.search(r"://|[/\\?#@]", text):
         rest = re.split(r"[/\\?#]", re.sub(r"^.*?://", "", text, flags=re.S))[0].rpartition("@")[2]
         reason = "url" if "://" in text else "path"
-        nearest = printable(rest, given.hide) if isinstance(host_port(rest), tuple) else None
+        fits = isinstance(host_port(rest), tuple) and not given.holds_secret
+        nearest = printable(rest, given.hide) if fits else None
         given.reject(FaultKind.BAD_HOST, value=None if "@" in text else text, reason=reason, nearest=nearest)
     found = host_port(text)
     return found if isinstance(found, tuple) else given.reject(FaultKind.BAD_HOST, reason=found)

@@ -14,7 +14,7 @@ from typing import Any
 from adapters.settings.faults import Fault, FaultKind, RawSetting, SettingRejected, printable, with_value
 
 _NAME = re.compile(r"[a-z0-9-]{1,16}")
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_SETTING_LIKE = re.compile(r"[A-Z][A-Z_]{0,39}")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -48,7 +48,7 @@ def parse_sites(known: Sequence[str], given: RawSetting) -> dict[str, Mapping[st
     """Check the form of SITES: `{name: {setting: value}}`. `known`: the settings that a site may have."""
     rows = given.value
     if not isinstance(rows, dict):
-        raise SettingRejected(given.wrong_type(None if isinstance(rows, str) else rows))
+        given.reject(FaultKind.WRONG_TYPE, value=None, expected=given.form, found=type(rows).__name__)
     faults = list[Fault]()
     for name, site in rows.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -65,13 +65,13 @@ def parse_sites(known: Sequence[str], given: RawSetting) -> dict[str, Mapping[st
 
 
 def _unknown(label: str, key: object, known: Sequence[str], given: RawSetting) -> Fault:
-    """Return the fault of a key that is no setting. It may be a secret: only what looks like a name is shown."""
-    if not isinstance(key, str) or not _KEY.fullmatch(key) or printable(key, given.hide) is None:
+    """Return the fault of a key that is no setting. It may be a secret: only what looks like a setting is shown."""
+    if not isinstance(key, str) or printable(key, given.hide) != key or len(key) > 40:
         return Fault(FaultKind.UNKNOWN_NAME, label.rstrip("."), reason="key")
-    nearest = difflib.get_close_matches(key.upper(), known, 1)
-    return Fault(
-        FaultKind.UNKNOWN_NAME, label + key, reason="in_site", nearest=nearest[0] if nearest else None
-    )
+    nearest = next(iter(difflib.get_close_matches(key.upper(), known, 1)), None)
+    if nearest is None and not _SETTING_LIKE.fullmatch(key):
+        return Fault(FaultKind.UNKNOWN_NAME, label.rstrip("."), reason="key")
+    return Fault(FaultKind.UNKNOWN_NAME, label + key, reason="in_site", nearest=nearest)
 
 
 def find_sites(known: Sequence[str], environ: Mapping[str, str], rows: Any) -> tuple[WrittenSite, ...]:
@@ -108,15 +108,12 @@ def variable_faults(
     for variable, written, _, _ in _variables(known, environ):
         valid.add(variable)
         if f"SITE_{written}_" not in prefixes:
-            faults.append(
-                Fault(FaultKind.BAD_SITE_NAME, variable[:80], printable(written), source="environment")
-            )
-    for variable in sorted(environ.keys() - valid):
+            shown = printable(written)
+            faults.append(Fault(FaultKind.BAD_SITE_NAME, variable[:80], shown, source="environment"))
+    for variable in sorted(name for name in environ if name not in valid and environ[name].strip()):
         prefix = next(filter(variable.startswith, prefixes), None)
         nearest = difflib.get_close_matches(variable.removeprefix(prefix), known, 1, 0.8) if prefix else []
-        if (
-            prefix and nearest
-        ):  # other programs may have variables of this form: only what is similar is a fault
+        if prefix and nearest:  # others may have such variables: only what is similar to a setting is a fault
             fault = Fault(FaultKind.UNKNOWN_NAME, variable[:80], source="environment", reason="in_site")
             faults.append(replace(fault, nearest=prefix + nearest[0]))
     return faults
