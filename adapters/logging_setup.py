@@ -77,20 +77,34 @@ def is_useful(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith(_NO_VOICE)
 
 
+def secrets_of(settings: Settings) -> tuple[str, ...]:
+    """Return all texts that must not be in the log: those of the bot and of every site."""
+    tokens = (site.proxmox_token_value for site in settings.sites)
+    secrets = (settings.discord_token, settings.heartbeat_url, *tokens)
+    return tuple(secret.reveal() for secret in secrets if secret)
+
+
+def unverified_sites(settings: Settings) -> tuple[str, ...]:
+    """Return the names of the sites of which some entry point is trusted without a check."""
+    return tuple(
+        site.name
+        for site in settings.sites
+        if site.proxmox_verify_ssl is False and not all(point.fingerprint for point in site.entry_points)
+    )
+
+
 def set_up_logging(settings: Settings) -> None:
     """Log everything in this process to standard output."""
     if hasattr(sys.stdout, "reconfigure"):  # a terminal with another encoding must not lose a line
         sys.stdout.reconfigure(errors="backslashreplace")
     handler = logging.StreamHandler(sys.stdout)
-    tokens = (site.proxmox_token_value for site in settings.sites)
-    secrets = (settings.discord_token, settings.heartbeat_url, *tokens)
-    handler.setFormatter(MaskedFormatter(secret.reveal() for secret in secrets if secret))
+    handler.setFormatter(MaskedFormatter(secrets_of(settings)))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.NOTSET if settings.log_level == "DEBUG" else logging.WARNING)
     logging.getLogger("discord.client").addFilter(is_useful)
-    for site in settings.sites:
-        if site.proxmox_verify_ssl is False and not all(point.fingerprint for point in site.entry_points):
-            name = f"{site.name}: " if site.name else ""
-            text = "PROXMOX_VERIFY_SSL = False: anybody between the bot and Proxmox can read the API token"
-            _log.warning("%s%s", name, text)
+    for name in unverified_sites(settings):
+        _log.warning(
+            "%sPROXMOX_VERIFY_SSL = False: anybody between the bot and Proxmox can read the API token",
+            f"{name}: " if name else "",
+        )

@@ -33,8 +33,7 @@ def required_setup(settings: Settings) -> RequiredSetup:
     channels = {"ALERT_CHANNEL_ID": settings.alert_channel_id}
     for site in settings.sites:
         if site.alert_channel_id != settings.alert_channel_id:
-            name = site.name or settings.first_site
-            channels[f'SITES["{name}"].ALERT_CHANNEL_ID'] = site.alert_channel_id
+            channels[f"ALERT_CHANNEL_ID ({site.name or settings.first_site})"] = site.alert_channel_id
     if settings.audit_channel_id is not None:
         channels["AUDIT_CHANNEL_ID"] = settings.audit_channel_id
     mention = settings.alert_mention_role_id

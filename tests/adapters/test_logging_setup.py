@@ -6,10 +6,19 @@ import io
 import logging
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from adapters.logging_setup import BAR, MaskedFormatter, escape_line, is_useful
+from adapters.logging_setup import (
+    BAR,
+    MaskedFormatter,
+    escape_line,
+    is_useful,
+    secrets_of,
+    unverified_sites,
+)
+from adapters.settings.load import load
 from core.guest import Kind
 from core.watch.incidents.model import (
     BackupFact,
@@ -118,6 +127,29 @@ def test_tokens_of_interactions_are_masked_wherever_they_stand(
         logger.debug("again", exc_info=sys.exc_info())
     assert TOKEN not in written.getvalue()
     assert written.getvalue().count("***") == 2
+
+
+def test_the_secrets_of_every_site_are_masked(tmp_path: Path) -> None:
+    """A site without a check of the certificate is named, unless each of its entry points has a fingerprint."""
+    site = {
+        "PROXMOX_USER": "bot@pve",
+        "PROXMOX_TOKEN_NAME": "discord",
+        "NODE_NAME": "pve1",
+        "PROXMOX_VERIFY_SSL": False,
+    }
+    pin = ":".join(["AB"] * 32)
+    sites = {
+        "home": site | {"PROXMOX_HOST": ["a", "b"], "PROXMOX_TOKEN_VALUE": "of-home"},
+        "colo": site
+        | {"PROXMOX_HOST": ["c", "d"], "PROXMOX_TOKEN_VALUE": "of-colo", "PROXMOX_FINGERPRINT": {"c": pin}},
+        "lab": site | {"PROXMOX_HOST": "e", "PROXMOX_TOKEN_VALUE": "of-lab", "PROXMOX_FINGERPRINT": pin},
+    }
+    (tmp_path / "config.py").write_text(f"SITES = {sites!r}")
+    ids = dict.fromkeys(("GUILD_ID", "ALLOWED_CATEGORY_ID", "ALERT_CHANNEL_ID"), "123456789012345678")
+    urls = {"DISCORD_TOKEN": "of-discord", "HEARTBEAT_URL": "https://uptime/push"}
+    settings = load(tmp_path / "config.py", ids | urls)
+    assert set(secrets_of(settings)) == {"of-home", "of-colo", "of-lab", *urls.values()}
+    assert unverified_sites(settings) == ("home", "colo")
 
 
 def test_that_discord_py_has_no_voice_is_of_no_use() -> None:

@@ -202,6 +202,8 @@ async def test_the_bot_gets_settings_of_the_demo_only(
     assert told["DISCORD_TOKEN"] == server.token
     assert told["DATA_DIR"] == str(tmp_path)
     assert not {"PROXMOX_FINGERPRINT", "HEARTBEAT_URL", "ADMIN_ROLE_IDS"} & clean_environment().keys()
+    monkeypatch.setenv("SITE_HOME_PROXMOX_HOST", "pve1")
+    assert not [name for name in clean_environment() if name.startswith("SITE_")]
     assert clean_environment()["PATH"] == os.environ["PATH"]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import discord
 import pytest
 
+from adapters.settings.load import load
 from core.errors import BotError
 from core.guest import Cluster, Guest, Kind, Node, State
 from core.proxmox_errors import CertificateNotTrusted, TokenRefused, Unreachable
@@ -28,6 +29,7 @@ from core.readiness import (
     check_proxmox,
 )
 from playground.discord.faults import PlannedFault
+from startup.readiness import required_setup
 from tests.support.process_stage import ProcessStage, process_stage
 from ui.i18n import Texts
 from ui.messages.readiness import finding_line, fixed_line, ready_line
@@ -53,6 +55,21 @@ ROLES = {ADMINS: "admins", PAGED: "on-call"}
 GUILD = GuildView("Home", True, CHANNELS, ROLES)
 NAMED = ("ALLOWED_CATEGORY_ID", "ALERT_CHANNEL_ID", "AUDIT_CHANNEL_ID")
 WRONG = "999999999999999999"
+
+
+def test_the_alert_channels_of_sites_are_looked_for(tmp_path: Path) -> None:
+    ids = {"GUILD_ID": WRONG, "ALLOWED_CATEGORY_ID": WRONG[:-1] + "1", "ALERT_CHANNEL_ID": WRONG[:-1] + "2"}
+    environ = ids | {"DISCORD_TOKEN": "x"}
+    for site in ("HOME", "COLO"):
+        values = {"HOST": site, "USER": "bot@pve", "TOKEN_NAME": "bot", "TOKEN_VALUE": "x"}
+        environ |= {f"SITE_{site}_PROXMOX_{name}": value for name, value in values.items()}
+        environ[f"SITE_{site}_NODE_NAME"] = "pve1"
+    environ["SITE_COLO_ALERT_CHANNEL_ID"] = WRONG[:-1] + "3"
+    wanted = required_setup(load(tmp_path / "config.py", environ))
+    assert wanted.channels == {
+        "ALERT_CHANNEL_ID": int(ids["ALERT_CHANNEL_ID"]),
+        "ALERT_CHANNEL_ID (colo)": int(environ["SITE_COLO_ALERT_CHANNEL_ID"]),
+    }
 
 
 def guild(*, silent: bool = False, without: int = 0, **changed: ChannelView) -> GuildView:

@@ -112,7 +112,7 @@ FAULTS: Table = {
     ),
     ("wrong_type", "path"): N_("{name}: {value} is not a path. Enter a path in quotes."),
     ("wrong_type", "hosts"): N_(
-        "{name}: {value} is not a host or a list of hosts. Enter text in quotes, as in {example}."
+        "{name}: {value} is not a host or a list of hosts. Enter it as in {example}."
     ),
     ("wrong_type", "fingerprints"): N_(
         "{name}: {value} is not a fingerprint or a table of them. Follow the example in config.py.example."

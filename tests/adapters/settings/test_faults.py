@@ -227,6 +227,61 @@ def test_an_unknown_reason_is_told_too() -> None:
             "PROXMOX_VERIFY_SSL: the file at “/ca.pem” cannot be read (EIO). Check the file and its permissions.",
         ),
         (
+            Fault(K.MISSING, 'SITES["home"].NODE_NAME'),
+            'SITES["home"].NODE_NAME is not set. Set it in config.py or the environment.',
+        ),
+        (
+            Fault(K.UNKNOWN_NAME, 'SITES["home"].NODE_NAM', nearest="NODE_NAME", reason="in_site"),
+            'SITES["home"].NODE_NAM is not a setting of a site. Did you mean NODE_NAME? '
+            "Correct it or remove it.",
+        ),
+        (
+            Fault(K.UNKNOWN_NAME, 'SITES["home"].GUILD_ID', reason="in_site"),
+            'SITES["home"].GUILD_ID is not a setting of a site. Remove it.',
+        ),
+        (
+            Fault(K.BOTH_FORMS, "SITES", other="PROXMOX_HOST, NODE_NAME"),
+            "SITES is set together with PROXMOX_HOST, NODE_NAME. Move these settings into a site, "
+            "or remove them.",
+        ),
+        (
+            Fault(K.DUPLICATE_HOST, 'SITES["colo"].PROXMOX_HOST', "pve1", other='SITES["home"].PROXMOX_HOST'),
+            'SITES["colo"].PROXMOX_HOST: “pve1” is also in SITES["home"].PROXMOX_HOST. A host '
+            "belongs to one site; remove it from one of them.",
+        ),
+        (
+            Fault(K.DUPLICATE_HOST, "SITE_HOME_PROXMOX_HOST", "pve1", "environment"),
+            "SITE_HOME_PROXMOX_HOST (environment): “pve1” is there twice. Remove one of them.",
+        ),
+        (
+            Fault(K.UNKNOWN_SITE, "FIRST_SITE", "lab", other="home, colo"),
+            "FIRST_SITE: “lab” is not a configured site. Choose from home, colo.",
+        ),
+        (
+            Fault(K.UNKNOWN_SITE, "FIRST_SITE", "lab", other=""),
+            "FIRST_SITE: “lab” is not a configured site. Define it in SITES, or remove it here.",
+        ),
+        (
+            Fault(K.BAD_SCOPE, "ROLE_SCOPES", "tag:web", reason="any_site", other="423456789012345678"),
+            "ROLE_SCOPES, role 423456789012345678: “tag:web” could be on any of the sites. Name the "
+            "site, as in tag:home/web, or set FIRST_SITE.",
+        ),
+        (
+            Fault(K.BAD_SCOPE, "ROLE_SCOPES", "web", other="423456789012345678"),
+            "ROLE_SCOPES, role 423456789012345678: “web” does not name guests. Enter them as in "
+            "tag:web, pool:lab, node:pve1 or 101.",
+        ),
+        (
+            Fault(K.WRONG_TYPE, "PROXMOX_HOST", "5", "config", "hosts", "int"),
+            "PROXMOX_HOST: “5” (type int) is not a host or a list of hosts. Enter it as in "
+            '["pve1", "pve2:8006"].',
+        ),
+        (
+            Fault(K.WRONG_TYPE, "PROXMOX_HOST", None, "environment", "hosts", "list"),
+            "PROXMOX_HOST (environment): the value is not a host or a list of hosts. Enter it "
+            "as in pve1, pve2:8006.",
+        ),
+        (
             Fault(K.DATA_DIR_NOT_WRITABLE, "DATA_DIR", "/a/b", reason="ENOTDIR"),
             "DATA_DIR: the parent directory of “/a/b” does not exist. Create it first, or correct the path.",
         ),
