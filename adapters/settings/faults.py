@@ -148,10 +148,8 @@ class RawSetting:
         return replace(self, value=value, secret=self.holds_secret)
 
     def fault(self, kind: FaultKind, value: object, **more: Any) -> Fault:
-        """Return a fault. Of a secret, it has neither the value nor what is near to it."""
-        if self.secret:
-            return Fault(kind, self.name, None, self.source, **more | {"nearest": None})
-        return Fault(kind, self.name, printable(value, self.hide), self.source, **more)
+        shown = None if self.secret else printable(value, self.hide)
+        return Fault(kind, self.name, shown, self.source, **more)
 
     def reject(self, kind: FaultKind, **more: Any) -> NoReturn:
         raise SettingRejected(self.fault(kind, more.pop("value", self.value), **more))

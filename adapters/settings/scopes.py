@@ -124,7 +124,7 @@ def _site_guest(given: RawSetting) -> SiteGuest:
         return SiteGuest(None, given.whole(given.value, *VMIDS, digits=True))
     site, _, vmid = (part.strip() for part in given.value.partition("/"))
     if not given.has_site(site):
-        given.reject(FaultKind.UNKNOWN_SITE, other=given.site_list)
+        given.part(site).reject(FaultKind.UNKNOWN_SITE, other=given.site_list)
     return SiteGuest(site, given.part(vmid).whole(vmid, *VMIDS, digits=True))
 
 

@@ -397,7 +397,7 @@ OF_THE_ENVIRONMENT: list[tuple[str, str, str, Mapping[str, object]]] = [
         "PROTECTED_VM_IDS",
         "101,lab/102",
         "",
-        {"kind": K.UNKNOWN_SITE, "value": "lab/102", "other": "home, colo"},
+        {"kind": K.UNKNOWN_SITE, "value": "lab", "other": "home, colo"},
     ),
     ("PROTECTED_VM_IDS", "home/99", "", {"kind": K.OUT_OF_RANGE, "value": "99"}),
     ("PROTECTED_VM_IDS", "home/x", "", {"kind": K.WRONG_TYPE, "value": "x"}),
@@ -487,6 +487,15 @@ def test_both_forms_at_once(tmp_path: Path) -> None:
     (fault,) = faults(tmp_path / "no config.py", GOOD | whole_site("home", "pve9"))
     needed = [name for name in SITE_NAMES if name in GOOD and name != "ALERT_CHANNEL_ID"]
     assert fault == Fault(K.BOTH_FORMS, "SITE_HOME_NODE_NAME", other=", ".join(needed))
+    (tmp_path / "config.py").write_text("SITES = {}")
+    assert faults(tmp_path / "config.py", GOOD | whole_site("home", "pve9")) == (fault,)
+
+
+def test_sites_alone_are_a_configuration_without_the_rest(tmp_path: Path) -> None:
+    found = faults(tmp_path / "no config.py", whole_site("home", "pve9"))
+    assert [(fault.kind, fault.name) for fault in found] == [
+        (K.MISSING, name) for name in ("DISCORD_TOKEN", "GUILD_ID", "ALLOWED_CATEGORY_ID", "ALERT_CHANNEL_ID")
+    ]
 
 
 def test_names_of_sites_without_sites(tmp_path: Path) -> None:
@@ -494,7 +503,7 @@ def test_names_of_sites_without_sites(tmp_path: Path) -> None:
         (fault,) = faults(tmp_path / "config.py", GOOD | {name: "home"})
         assert (fault.kind, fault.name, fault.value, fault.other) == (K.UNKNOWN_SITE, name, "home", "")
     (fault,) = faults(tmp_path / "config.py", GOOD | {"PROTECTED_VM_IDS": "home/101"})
-    assert (fault.kind, fault.name, fault.value) == (K.UNKNOWN_SITE, "PROTECTED_VM_IDS", "home/101")
+    assert (fault.kind, fault.name, fault.value) == (K.UNKNOWN_SITE, "PROTECTED_VM_IDS", "home")
 
 
 @pytest.mark.parametrize(
@@ -561,7 +570,7 @@ def test_all_faults_of_all_sites_come_at_once(tmp_path: Path) -> None:
 def test_a_config_py_that_does_not_run_is_the_only_fault(tmp_path: Path) -> None:
     """Its sites are not known, so names of sites and missing settings are no faults of their own."""
     (tmp_path / "config.py").write_text(f"SITES = {{'home': {HOME!r}}}\nraise ValueError(SITES)")
-    more = {"FIRST_SITE": "home", "PROTECTED_VM_IDS": "home/101", "SITE_HOME_NODE_NAME": "pve1"}
+    more = {"FIRST_SITE": "home", "PROTECTED_VM_IDS": "home/101", "SITE_COLO_NODE_NAME": "pve1"}
     scopes = {"ROLE_SCOPES": f'{{"{ROLE}": ["home/101"]}}'}
     found = faults(tmp_path / "config.py", BOT | more | scopes)
     assert found == (Fault(K.CONFIG_ERROR, "config.py", "ValueError", line=2),)
@@ -580,7 +589,18 @@ def test_no_secret_of_a_site_shows_itself(tmp_path: Path) -> None:
             pickle.dumps(refusing)
 
 
-@pytest.mark.parametrize("secret", [HOME_VALUE, COLO_VALUE, "abc,def/ghi@jkl", "pve1,pve2=xy:1", TOKEN])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        HOME_VALUE,
+        COLO_VALUE,
+        "abc,def/ghi@jkl",
+        "abcdef/ghijkl@mno",
+        "ABCDEF_GHIJKL",
+        "pve1,pve2=xy:1",
+        TOKEN,
+    ],
+)
 @pytest.mark.parametrize("place", ["config", "environment"])
 def test_a_secret_pasted_anywhere_is_not_shown(tmp_path: Path, secret: str, place: str) -> None:
     """Neither the whole nor a piece of it, though many settings show the piece that is wrong."""
@@ -590,6 +610,7 @@ def test_a_secret_pasted_anywhere_is_not_shown(tmp_path: Path, secret: str, plac
         "HEARTBEAT_IGNORES_SITES",
         "PROTECTED_VM_IDS",
         "ROLE_SCOPES",
+        "VIEWER_ROLE_IDS",
         "LOG_LEVEL",
         "QUIET_HOURS",
     )
@@ -606,7 +627,7 @@ def test_a_secret_pasted_anywhere_is_not_shown(tmp_path: Path, secret: str, plac
             "lab2": [secret],
             "lab3": {"PROXMOX_HOST": [f"{secret}/", secret]},
         }
-        sites["lab4"] = home(PROXMOX_FINGERPRINT={secret: secret})
+        sites["lab4"] = home(PROXMOX_FINGERPRINT={secret: secret}, PROXMOX_HOST=secret)
         lines = "\n".join(f"{name} = {[secret] if name[0] in 'HP' else secret!r}" for name in bot)
         (tmp_path / "config.py").write_text(config_of(sites, lines))
         found = faults(tmp_path / "config.py", BOT)
