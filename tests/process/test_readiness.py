@@ -12,6 +12,7 @@ import discord
 import pytest
 
 from adapters.settings.load import load
+from adapters.settings.table import SITE_NAMES
 from core.errors import BotError
 from core.guest import Cluster, Guest, Kind, Node, State
 from core.proxmox_errors import CertificateNotTrusted, TokenRefused, Unreachable
@@ -179,6 +180,19 @@ async def found(stage: ProcessStage, *words: str) -> str:
     """Wait until the log contains these words, and return it."""
     await stage.until(lambda: all(word in stage.bot.output() for word in words), f"{words}", alive=True)
     return stage.bot.output()
+
+
+async def test_a_site_with_a_name_starts_as_one_without(stage: ProcessStage) -> None:
+    """The only site shows its name nowhere."""
+    plain = {name: text for name, text in stage.environment().items() if name in SITE_NAMES}
+    plain.pop("ALERT_CHANNEL_ID")
+    site = {f"SITE_HOME_{name}": text for name, text in plain.items()}
+    roles = str(stage.guild.create_role("admins").id)
+    await stage.start(**dict.fromkeys(plain, ""), **site, ADMIN_ROLE_IDS=roles)
+    told = await found(stage, "ready: ")
+    assert "server “Test” · category “Proxmox” · alerts in #alerts" in told
+    assert "❌" not in told
+    assert "home" not in told
 
 
 async def test_a_sound_start_says_what_it_found(stage: ProcessStage) -> None:
