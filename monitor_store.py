@@ -1,8 +1,8 @@
 """Store the watch list in monitor_list.json. A crash at any moment loses no entry.
 
-adapters/files/watch_list_format.py defines the format. Beside the file are monitor_list.json.bak (the
-previous good one) and, for a moment, .monitor_list.json.<hex>.tmp. An unreadable file is kept as
-monitor_list.json.corrupt-<UTC time>, and one that somebody changed while the bot ran as
+adapters/files/watch_list_format.py defines the format; the lists of all sites are in one file. Beside it are
+monitor_list.json.bak (the previous good one) and, for a moment, .monitor_list.json.<hex>.tmp. An unreadable file is
+kept as monitor_list.json.corrupt-<UTC time>, and one that somebody changed while the bot ran as
 monitor_list.json.edited-<UTC time>; these are never overwritten or removed. All calls block, for about a
 millisecond with fsync. They run on the event loop: nothing happens between a change and its storing.
 No other process may write the list (adapters/files/data_lock.py).
@@ -15,17 +15,20 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from adapters.files.atomic_file import create_file, errno_name, replace_file, sync_directory
+from adapters.files.stored_sites import SiteNames
 from adapters.files.watch_list_format import (
     Document,
     NewerVersion,
-    UnknownKeys,
+    SiteList,
     Unreadable,
+    arrange,
     checked,
     decode_watch_list,
     encode_watch_list,
@@ -33,6 +36,7 @@ from adapters.files.watch_list_format import (
 from core.errors import StoreFailed
 from core.guest import State
 from core.watch.incidents.model import WatchEntry
+from core.watch.watch_list import WatchStore
 
 
 class StoreErrorKind(StrEnum):
@@ -65,7 +69,7 @@ class LoadOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """The list, how it was loaded, and where an unreadable file was moved (None if there was none).
+    """The list of a site, how it was loaded, and where an unreadable file was moved (None if there was none).
 
     `states`: guest states from a file of a former version, by VMID. The next save drops them.
     """
@@ -82,64 +86,99 @@ class MonitorStore:
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._given_path = path
         self._clock = clock
-        self._foreign = UnknownKeys()
+        self._document = Document()
+        self._own = ""
+        """The key of the list of an only site."""
         self._known: bytes | None = None
         """The file's content as it was last read or written."""
         self._lock = threading.Lock()
 
-    def load(self, initial: Iterable[int]) -> LoadReport:
-        """Load the list. `initial` (VMIDs) is used only if no file exists or none can be read.
+    def check(self, configured: SiteNames, first: str | None) -> None:
+        """Check that `load_sites` will find out which site each list belongs to. Changes nothing.
 
-        Raises: StoreError (the list is unchanged, but an unreadable file may have been copied aside),
+        Raises: SiteFault, StoreError.
+        """
+        with self._lock:
+            document = self._read(self._path())[1] or self._read(_backup_path(self._path()))[1]
+        if document is not None:
+            arrange(document, configured, first)
+
+    def load(self, initial: Iterable[int]) -> LoadReport:
+        """Load the list of the only site. `initial` (VMIDs) is used only if no file exists or none can be read.
+
+        Raises: as `load_sites` does.
+        """
+        return self.load_sites({"": initial})[""]
+
+    def load_sites(
+        self, initial: Mapping[str, Iterable[int]], first: str | None = None
+    ) -> dict[str, LoadReport]:
+        """Load the list of each site in `initial`. Its VMIDs are used only if the site has no readable list.
+
+        `first`: the site that owns a list that was stored without a site.
+        Raises: StoreError (the lists are unchanged, but an unreadable file may have been copied aside), SiteFault,
         ValueError for an invalid VMID in `initial`.
         """
-        first = checked(WatchEntry(vmid) for vmid in initial)
+        new = {name: SiteList(checked(WatchEntry(vmid) for vmid in vmids)) for name, vmids in initial.items()}
         with self._lock:
             path = self._path()
             _sweep(path)
             content, document = self._read(path)
+            spare, spare_document = (None, None) if document else self._read(_backup_path(path))
+            found, own = arrange(document or spare_document or Document(), SiteNames(tuple(initial)), first)
+            missing = [name for name in new if (name or own) not in found.sites]
             self._known = content
+            aside = [] if document is not None or content is None else [self._set_aside(path, content)]
             if document is not None:
-                if document.upgraded:
-                    self._write(
-                        path, encode_watch_list(document.entries, document.foreign), content, keep=True
-                    )
-                self._foreign = document.foreign
                 outcome = LoadOutcome.UPGRADED if document.upgraded else LoadOutcome.READ
-                return LoadReport(document.entries, outcome, states=document.states)
-            spare, spare_document = self._read(_backup_path(path))
-            aside = [] if content is None else [self._set_aside(path, content)]
-            if (
-                spare is not None and spare_document is not None
-            ):  # restored as it is, with all data that only it still has
-                restored, found, outcome = spare, spare_document, LoadOutcome.RECOVERED_FROM_BACKUP
+            elif spare is not None and spare_document is not None:
+                # restored as it is, with all data that only it still has
+                self._write(path, spare, content, keep=False)
+                content, outcome = spare, LoadOutcome.RECOVERED_FROM_BACKUP
             else:
                 if spare is not None:
                     aside.append(self._set_aside(_backup_path(path), spare))
-                restored, found = encode_watch_list(first, UnknownKeys()), Document(first)
                 outcome = LoadOutcome.UNREADABLE_NO_BACKUP if aside else LoadOutcome.CREATED
-            self._write(path, restored, content, keep=False)
-            self._foreign = found.foreign
-            return LoadReport(found.entries, outcome, aside[0] if aside else None, found.states)
+            is_new = outcome in (LoadOutcome.UNREADABLE_NO_BACKUP, LoadOutcome.CREATED)
+            for name in missing:
+                found = found.with_list(name or own, new[name])
+            if missing or outcome is LoadOutcome.UPGRADED:
+                self._write(path, encode_watch_list(found), content, keep=not is_new)
+            self._document, self._own = found, own
+        added = () if is_new else missing
+        return {
+            name: LoadReport(found.sites[name].entries, LoadOutcome.CREATED)
+            if name in added
+            else _report(found.sites[name or own], outcome, aside)
+            for name in new
+        }
+
+    def of_site(self, name: str) -> WatchStore:
+        """Return the store of one site's list."""
+        return _SiteStore(partial(self._save, name))
 
     def save(self, guests: tuple[WatchEntry, ...]) -> str | None:
-        """Replace the list. It is on the disk when this returns. The first entry of a repeated VMID counts.
+        """Replace the list of the only site. It is on the disk when this returns.
 
+        The first entry of a repeated VMID counts.
         Return a file name if somebody changed the file since the bot last read or wrote it: their version is
         kept under that name.
         Raises: StoreFailed (the former list is unchanged; the cause is the StoreError), ValueError for an
         invalid entry.
         """
-        entries = checked(guests)
+        return self._save("", guests)
+
+    def _save(self, name: str, guests: tuple[WatchEntry, ...]) -> str | None:
+        entries, key = checked(guests), name or self._own
         with self._lock:
-            kept = {each.vmid: self._foreign.guests.get(each.vmid, {}) for each in entries}
-            foreign = UnknownKeys(self._foreign.document, kept)
+            former = self._document.sites.get(key, SiteList())
+            document = self._document.with_list(key, former.changed_to(entries))
             try:
-                aside = self._replace(encode_watch_list(entries, foreign))
+                aside = self._replace(encode_watch_list(document))
             except StoreError as error:
                 newer = error.kind is StoreErrorKind.NEWER_VERSION
                 raise StoreFailed(f"newer version {error.reason}" if newer else error.reason) from error
-            self._foreign = foreign
+            self._document = document
             return aside
 
     def _replace(self, content: bytes) -> str | None:
@@ -205,6 +244,17 @@ class MonitorStore:
                         replace_file(path, former)
                     self._known = known
                 raise
+
+
+@dataclass(frozen=True, slots=True)
+class _SiteStore:
+    """Implement `core.watch.watch_list.WatchStore` for one site."""
+
+    save: Callable[[tuple[WatchEntry, ...]], str | None]
+
+
+def _report(listed: SiteList, outcome: LoadOutcome, aside: Sequence[Path]) -> LoadReport:
+    return LoadReport(listed.entries, outcome, aside[0] if aside else None, listed.states)
 
 
 def _backup_path(path: Path) -> Path:

@@ -3,6 +3,9 @@
 {"version": 1, "guests": [{"vmid": 101, "cpu": 90, "memory": 80, "disk": 90}, …]}. Thresholds are in percent and
 left out if there are none. A plain list [100, "101"] of older bots is read too. Former versions wrote "state",
 "since" and "alarmed" for each guest: these are read but no longer written. Unknown keys are kept.
+
+With several sites it is {"version": 2, "sites": {"home": [{"vmid": 101}, …], "colo": […]}}, which a bot that knows no
+sites refuses. Lists of sites that are not configured are kept.
 """
 
 from __future__ import annotations
@@ -10,13 +13,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
+from adapters.files.stored_sites import SiteFault, SiteFaultKind, SiteNames
 from core.guest import State
 from core.watch.incidents.model import Metric, WatchEntry
 
-VERSION = 1
+VERSION = 2
+_ONE_LIST, _LIST_OF_EACH_SITE = 1, 2
 _LOWEST, _HIGHEST = 100, 999_999_999  # pve-common, JSONSchema.pm: pve-vmid
 
 
@@ -29,21 +34,31 @@ class NewerVersion(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class UnknownKeys:
-    """Unknown keys: those beside "version" and "guests", and those of each guest by VMID."""
+class SiteList:
+    """The list of one site. `foreign`: unknown keys of each guest by VMID. `states`: from the older form."""
 
-    document: Mapping[str, object] = field(default_factory=dict)
-    guests: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
+    entries: tuple[WatchEntry, ...] = ()
+    foreign: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
+    states: Mapping[int, State] = field(default_factory=dict)
+
+    def changed_to(self, entries: tuple[WatchEntry, ...]) -> SiteList:
+        """Return a list of these entries. It has the unknown keys of those that stay."""
+        return SiteList(entries, {each.vmid: self.foreign.get(each.vmid, {}) for each in entries})
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The content of a file. `states`: from the older form. `upgraded`: the file was the plain list."""
+    """The content of a file. `sites`: the list of each site by name; "" is the only one, in the form without sites.
 
-    entries: tuple[WatchEntry, ...]
-    foreign: UnknownKeys = UnknownKeys()
-    states: Mapping[int, State] = field(default_factory=dict)
+    `foreign`: unknown keys beside the lists. `upgraded`: the file was the plain list.
+    """
+
+    sites: Mapping[str, SiteList] = field(default_factory=dict)
+    foreign: Mapping[str, object] = field(default_factory=dict)
     upgraded: bool = False
+
+    def with_list(self, site: str, listed: SiteList) -> Document:
+        return replace(self, sites={**self.sites, site: listed}, upgraded=False)
 
 
 def checked(entries: Iterable[WatchEntry]) -> tuple[WatchEntry, ...]:
@@ -63,15 +78,47 @@ def checked(entries: Iterable[WatchEntry]) -> tuple[WatchEntry, ...]:
     return tuple(unique.values())
 
 
-def encode_watch_list(entries: Iterable[WatchEntry], foreign: UnknownKeys) -> bytes:
+def arrange(document: Document, configured: SiteNames, first: str | None) -> tuple[Document, str]:
+    """Assign the lists of a file to the configured sites. Return them, and the key of the list of an only site.
+
+    `first`: the site that owns the list in the form without sites.
+    Raises: SiteFault if it is not known which site a list belongs to.
+    """
+    sites = dict(document.sites)
+    if configured.several:
+        plain = sites.pop("", None)
+        if plain is not None and first is not None:
+            sites[first] = plain
+        elif plain is not None and plain.entries:
+            raise SiteFault(SiteFaultKind.MISSING, sites=configured.names)
+        return replace(document, sites=sites), ""
+    if "" in sites or not sites:
+        return document, ""
+    if first not in sites and len(sites) > 1:
+        raise SiteFault(SiteFaultKind.UNCLEAR, sites=tuple(sites))
+    own = first if first is not None and first in sites else next(iter(sites))
+    if len(sites) == 1:  # nothing needs the form with sites any more
+        return replace(document, sites={"": sites[own]}), ""
+    return document, own
+
+
+def encode_watch_list(document: Document) -> bytes:
     """Return the whole content of the file."""
-    guests = [
-        {**foreign.guests.get(each.vmid, {}), "vmid": each.vmid}
+    if document.sites.keys() <= {""}:
+        lists: object = _encode_list(document.sites.get("", SiteList()))
+        whole = {**document.foreign, "version": _ONE_LIST, "guests": lists}
+    else:
+        lists = {name: _encode_list(listed) for name, listed in document.sites.items()}
+        whole = {**document.foreign, "version": _LIST_OF_EACH_SITE, "sites": lists}
+    return json.dumps(whole, indent=1, allow_nan=False).encode("ascii") + b"\n"
+
+
+def _encode_list(listed: SiteList) -> list[dict[str, object]]:
+    return [
+        {**listed.foreign.get(each.vmid, {}), "vmid": each.vmid}
         | {metric.value: each.limit(metric) for metric in Metric if each.limit(metric) is not None}
-        for each in entries
+        for each in listed.entries
     ]
-    document = {**foreign.document, "version": VERSION, "guests": guests}
-    return json.dumps(document, indent=1, allow_nan=False).encode("ascii") + b"\n"
 
 
 def decode_watch_list(content: bytes) -> Document:
@@ -82,26 +129,34 @@ def decode_watch_list(content: bytes) -> Document:
     try:
         data: object = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse, parse_float=_finite)
         if isinstance(data, list):
-            return Document(checked(WatchEntry(_vmid(item)) for item in data), upgraded=True)
+            plain = SiteList(checked(WatchEntry(_vmid(item)) for item in data))
+            return Document({"": plain}, upgraded=True)
         if not isinstance(data, dict):
             raise Unreadable
-        version, guests = data.pop("version", None), data.pop("guests", None)
+        version = data.pop("version", None)
         if type(version) is not int or version < 1:
             raise Unreadable
         if version > VERSION:
             raise NewerVersion(version)
-        if not isinstance(guests, list):
+        lists = {"": data.pop("guests", None)} if version == _ONE_LIST else data.pop("sites", None)
+        if not isinstance(lists, dict) or (version != _ONE_LIST and "" in lists):
             raise Unreadable
-        read = [_entry(item) for item in guests]
-        extras = {watched.vmid: extra for watched, _, extra in reversed(read)}  # the first of a VMID counts
-        states = {watched.vmid: state for watched, state, _ in reversed(read)}
-        return Document(
-            checked(watched for watched, _, _ in read),
-            UnknownKeys(data, extras),
-            {vmid: state for vmid, state in states.items() if state is not State.UNKNOWN},
-        )
+        return Document({name: _site_list(guests) for name, guests in lists.items()}, data)
     except (ValueError, OverflowError, RecursionError) as error:  # ValueError: bad UTF-8, bad JSON, bad VMID
         raise Unreadable from error
+
+
+def _site_list(guests: object) -> SiteList:
+    if not isinstance(guests, list):
+        raise Unreadable
+    read = [_entry(item) for item in guests]
+    extras = {watched.vmid: extra for watched, _, extra in reversed(read)}  # the first of a VMID counts
+    states = {watched.vmid: state for watched, state, _ in reversed(read)}
+    return SiteList(
+        checked(watched for watched, _, _ in read),
+        extras,
+        {vmid: state for vmid, state in states.items() if state is not State.UNKNOWN},
+    )
 
 
 def _entry(item: object) -> tuple[WatchEntry, State, Mapping[str, object]]:

@@ -184,18 +184,18 @@ def test_a_vanished_file_comes_back_from_the_backup(tmp_path: Path) -> None:
 @pytest.mark.parametrize("which", ["monitor_list.json", "monitor_list.json.bak"])
 def test_a_newer_version_is_left_alone(tmp_path: Path, which: str) -> None:
     (tmp_path / "monitor_list.json").write_bytes(b"spoilt")
-    content = b'{"version": 2, "anything": "else"}'
+    content = b'{"version": 3, "anything": "else"}'
     (tmp_path / which).write_bytes(content)
     before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
     with pytest.raises(StoreError) as caught:
         store(tmp_path).load([105])
-    assert (caught.value.kind, caught.value.reason) == (StoreErrorKind.NEWER_VERSION, "2")
+    assert (caught.value.kind, caught.value.reason) == (StoreErrorKind.NEWER_VERSION, "3")
     assert caught.value.path == tmp_path / which
     assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
     (tmp_path / "monitor_list.json").write_bytes(content)
     with pytest.raises(StoreFailed) as failed:
         store(tmp_path).save(NEW)
-    assert failed.value.reason == "newer version 2"
+    assert failed.value.reason == "newer version 3"
     assert (tmp_path / "monitor_list.json").read_bytes() == content
 
 
