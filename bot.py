@@ -57,7 +57,7 @@ from startup.connection import Connection, DiscordRefused, use_other_discord
 from startup.data_dir import (
     JOURNAL_NAME,
     LIST_NAME,
-    READ_ONLY_NAME,
+    SiteData,
     StartFailed,
     read_data_dir,
     start_failures,
@@ -108,7 +108,7 @@ class ProxmoxBot(commands.Bot):
         limit_request_time(self.http)
         self._settings = settings
         self._lock: DataLock | None = None
-        self.stores: dict[str, MonitorStore] = {}
+        self.store = MonitorStore(settings.data_dir / LIST_NAME, clock.now)
         self.journal = SqliteJournal(settings.data_dir / JOURNAL_NAME, clock.now)
         url = settings.heartbeat_url
         self.heartbeat = Heartbeat(url.reveal() if url else None, clock=clock.now)
@@ -125,10 +125,13 @@ class ProxmoxBot(commands.Bot):
             channel = DiscordAlertChannel(
                 self, own.alert_channel_id, texts.public, settings.alert_mention_role_id
             )
-            name = f"{own.name}.{LIST_NAME}" if own.name else LIST_NAME
-            store = self.stores[own.name] = MonitorStore(settings.data_dir / name, clock.now)
-            read_only_file = ReadOnlyFile(settings.data_dir / READ_ONLY_NAME)
-            kept = SiteResources(store, read_only_file, self.journal.of_site(own.name), channel, notifier)
+            kept = SiteResources(
+                self.store.of_site(own.name),
+                ReadOnlyFile.of_site(settings.data_dir, own.name, settings.first_site),
+                self.journal.of_site(own.name),
+                channel,
+                notifier,
+            )
             site = add_site(self.services, settings, own, kept)
             loops.append(WatchLoop(site, WatchReports(site, channel.send_line, leads=not loops), pulse))
         self.monitor = Monitor(self.services, loops)
@@ -165,10 +168,12 @@ class ProxmoxBot(commands.Bot):
         t, directory = self.services.texts.public, self._settings.data_dir
         with start_failures(t, directory):
             self._lock = lock_data_dir(directory)
-            names = SiteNames(tuple(own.name for own in self._settings.sites), self._settings.first_site)
-            opened = self.journal.open(names)
-            for own, site in zip(self._settings.sites, self.services.sites, strict=True):
-                read_data_dir(site, opened, self.stores[own.name], own.monitor_vm_ids)
+            sites = [
+                SiteData.of(site, own.monitor_vm_ids)
+                for own, site in zip(self._settings.sites, self.services.sites, strict=True)
+            ]
+            first = self._settings.first_site
+            read_data_dir(t, directory, self.journal, self.store, sites, first=first, audit=self.services.audit)
 
     async def _begin(self) -> None:
         """Add the cogs. They start the background work, above all the watch, without waiting for Discord."""

@@ -1,19 +1,34 @@
 """Open the data directory, and explain its faults: why the bot cannot start, or which data was lost."""
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import logging
+import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adapters.files.data_lock import DataDirInUse, ForeignFile
-from adapters.journal.store import JournalError, JournalErrorKind, JournalReport, OpenOutcome
+from adapters.files.read_only_file import READ_ONLY_NAME
+from adapters.files.stored_sites import SiteFault, SiteNames, StoredSites, check_sites
+from adapters.journal.store import JournalError, JournalErrorKind, JournalReport, OpenOutcome, SqliteJournal
+from core.access.read_only import ReadOnlySwitch
+from core.audit.trail import AuditLog
 from core.errors import JournalFailed
+from core.watch.service import Watch
 from monitor_store import LoadOutcome, LoadReport, MonitorStore, StoreError
 from ui.formatting import WARNING
 from ui.i18n import Text
 from ui.interaction.context import Site
-from ui.messages.faults import foreign_file_line, in_use_line, journal_error_line, store_error_line
+from ui.messages.faults import (
+    foreign_file_line,
+    in_use_line,
+    journal_error_line,
+    site_fault_line,
+    store_error_line,
+)
 from ui.messages.startup import (
     journal_gone,
     journal_lost,
@@ -23,9 +38,24 @@ from ui.messages.startup import (
     read_only_data_dir_line,
 )
 
-LIST_NAME, JOURNAL_NAME, READ_ONLY_NAME = "monitor_list.json", "journal.db", "readonly.json"
+LIST_NAME, JOURNAL_NAME = "monitor_list.json", "journal.db"
 
 _log = logging.getLogger("bot")
+
+
+@dataclass(frozen=True, slots=True)
+class SiteData:
+    """Who takes the data of one site. `name`: "" for the only one. `vm_ids`: MONITOR_VM_IDS, for a first start."""
+
+    name: str
+    vm_ids: Sequence[int]
+    watch: Watch
+    audit: AuditLog
+    read_only: ReadOnlySwitch
+
+    @classmethod
+    def of(cls, site: Site, vm_ids: Sequence[int]) -> SiteData:
+        return cls(site.name, vm_ids, site.watch, site.audit, site.authorizer.read_only)
 
 
 class StartFailed(Exception):
@@ -37,24 +67,48 @@ def start_failures(t: Text, directory: Path) -> Iterator[None]:
     """Turn any fault of the data directory into StartFailed."""
     try:
         yield
-    except (DataDirInUse, ForeignFile, JournalError, JournalFailed, StoreError, OSError) as error:
+    except (DataDirInUse, ForeignFile, JournalError, JournalFailed, SiteFault, StoreError, OSError) as error:
         raise StartFailed(failure_line(t, error, directory)) from error
 
 
-def read_data_dir(site: Site, opened: JournalReport, store: MonitorStore, vm_ids: Sequence[int]) -> None:
-    """Read the locked data directory. Losses are reported in the alert channel.
+def read_data_dir(
+    t: Text,
+    directory: Path,
+    journal: SqliteJournal,
+    store: MonitorStore,
+    sites: Sequence[SiteData],
+    *,
+    first: str | None = None,
+    audit: AuditLog | None = None,
+) -> None:
+    """Read the locked data directory. Losses are reported in the alert channel of the first of `sites`.
 
-    `vm_ids`: MONITOR_VM_IDS, for a first start.
+    `first`: FIRST_SITE. `audit`: the trail of attempts that belong to none of several sites.
+    Raises: JournalError, JournalFailed, StoreError; SiteFault if the data does not fit the sites. A SiteFault changes
+    nothing.
     """
-    loaded = store.load(vm_ids)
-    site.authorizer.read_only.load()
-    site.audit.close_cut_off()
-    site.watch.load(loaded.entries, loaded.states)
-    off = site.authorizer.read_only.refusal is not None
-    for text in data_loss_lines(site.services.texts.public, opened, loaded, off=off):
+
+    def check(configured: SiteNames, stored: StoredSites) -> None:
+        is_off = os.path.lexists(directory / READ_ONLY_NAME)  # without a journal it is all that says so
+        check_sites(configured, replace(stored, plain=stored.plain or is_off))
+        store.check(configured, configured.first or stored.first)
+
+    opened = journal.open(SiteNames(tuple(site.name for site in sites), first), check)
+    loaded = store.load_sites({site.name: site.vm_ids for site in sites}, journal.first_site)
+    for site in sites:
+        site.read_only.load()
+        site.audit.close_cut_off()
+        site.watch.load(loaded[site.name].entries, loaded[site.name].states)
+    if audit is not None:
+        audit.close_cut_off()
+    gone = journal.unknown_sites(site.name for site in sites)
+    if gone:
+        _log.warning("%s has data of sites that are not configured: %s", JOURNAL_NAME, ", ".join(gone))
+    off = all(site.read_only.refusal is not None for site in sites)
+    for text in data_loss_lines(t, opened, tuple(loaded.values()), off=off):
         _log.error("%s", text)
         with contextlib.suppress(JournalFailed):  # if it cannot be stored, it is in the log
-            site.watch.post_notice(f"{WARNING} {text}")
+            sites[0].watch.post_notice(f"{WARNING} {text}")
 
 
 def failure_line(t: Text, error: Exception, directory: Path) -> str:
@@ -69,6 +123,8 @@ def failure_line(t: Text, error: Exception, directory: Path) -> str:
         case JournalFailed():  # opened, but unreadable
             unreadable = JournalError(JournalErrorKind.UNREADABLE, directory / JOURNAL_NAME, error.reason)
             return journal_error_line(t, unreadable)
+        case SiteFault():
+            return site_fault_line(t, error)
         case StoreError():
             return store_error_line(t, error)
     if getattr(error, "errno", None) == errno.EROFS:
@@ -77,24 +133,30 @@ def failure_line(t: Text, error: Exception, directory: Path) -> str:
     return no_data_dir_line(t, str(directory), reason)
 
 
-def data_loss_lines(t: Text, opened: JournalReport, loaded: LoadReport, *, off: bool) -> list[str]:
+def data_loss_lines(t: Text, opened: JournalReport, loaded: Sequence[LoadReport], *, off: bool) -> list[str]:
     """List the parts of the data directory that could not be read, for the alert channel.
 
-    `off`: changes are switched off.
+    `loaded`: the list of each site. `off`: changes are switched off.
     """
     lines = []
     if opened.outcome is OpenOutcome.RECREATED:
         lines.append(journal_lost(t, _name(opened.set_aside), off=off))
-    had_one = (
-        loaded.outcome is LoadOutcome.READ and not loaded.states
+    had_one = any(
+        each.outcome is LoadOutcome.READ and not each.states for each in loaded
     )  # lists of older bots had states, and no journal
     if opened.outcome is OpenOutcome.CREATED and had_one:
         lines.append(journal_gone(t, off=off))
-    if loaded.outcome is LoadOutcome.RECOVERED_FROM_BACKUP:
-        lines.append(list_recovered(t, len(loaded.entries), _name(loaded.set_aside)))
-    if loaded.outcome is LoadOutcome.UNREADABLE_NO_BACKUP:
-        lines.append(list_lost(t, len(loaded.entries), _name(loaded.set_aside)))
+    for outcome, line in _LIST_LOSSES.items():
+        lost = [each for each in loaded if each.outcome is outcome]
+        if lost:
+            lines.append(line(t, sum(len(each.entries) for each in lost), _name(lost[0].set_aside)))
     return lines
+
+
+_LIST_LOSSES = {
+    LoadOutcome.RECOVERED_FROM_BACKUP: list_recovered,
+    LoadOutcome.UNREADABLE_NO_BACKUP: list_lost,
+}
 
 
 def _name(path: Path | None) -> str:

@@ -31,6 +31,8 @@ KEPT_NAMES = (
     *("monitor_list.json", "monitor_list.json.bak", "readonly.json"),
 )
 """The files that the bot keeps open, reads or replaces in the directory."""
+KEPT_OF_SITES = "readonly-*.json"
+"""Pattern of those that a site has of its own."""
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _TAKEN = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL}
@@ -128,8 +130,7 @@ def refuse_foreign_files(directory: Path) -> None:
     Raises: ForeignFile for a link, a special file, or another user's file.
     """
     mine = {os.geteuid(), 0, directory.stat().st_uid} if hasattr(os, "geteuid") else None
-    for name in KEPT_NAMES:
-        path = directory / name
+    for path in (*(directory / name for name in KEPT_NAMES), *directory.glob(KEPT_OF_SITES)):
         try:
             found = path.lstat()
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Keep a copy of the read-only switch (core/access/read_only.py) in readonly.json.
+"""Keep a copy of the read-only switch (core/access/read_only.py) in readonly.json, or in readonly-<site>.json.
 
 The first copy is in the journal. The file exists while changes are switched off. Losing or restoring the journal
 then does not allow them again.
@@ -10,7 +10,11 @@ import os
 from pathlib import Path
 
 from adapters.files.atomic_file import errno_name, replace_file, sync_directory
+from adapters.files.stored_sites import stored_key
 from core.errors import StoreFailed
+
+READ_ONLY_NAME = "readonly.json"
+"""Name of the file of the only site, and of the one in FIRST_SITE."""
 
 
 class ReadOnlyFile:
@@ -18,6 +22,12 @@ class ReadOnlyFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    @classmethod
+    def of_site(cls, directory: Path, name: str, first: str | None) -> ReadOnlyFile:
+        """Return the file of a site. `first`: FIRST_SITE."""
+        key = stored_key(name, first)
+        return cls(directory / (f"readonly-{key}.json" if key else READ_ONLY_NAME))
 
     def read(self) -> str | None:
         """Return the content, None if there is no file.

@@ -15,7 +15,7 @@ from ui.messages.faults import foreign_file_line
 from ui.messages.startup import open_to_all
 
 
-@pytest.mark.parametrize("name", KEPT_NAMES)
+@pytest.mark.parametrize("name", [*KEPT_NAMES, "readonly-colo.json"])
 @pytest.mark.parametrize("target", ["there", "missing"])
 def test_a_link_is_refused_and_what_it_leads_to_untouched(tmp_path: Path, name: str, target: str) -> None:
     data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"

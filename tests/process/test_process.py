@@ -422,7 +422,7 @@ async def test_no_secret_is_written_at_debug_or_after_a_crash_inside(stage: Proc
 
 async def test_no_secret_is_written_when_it_cannot_go_on(stage: ProcessStage) -> None:
     stage.crashes_expected = True
-    code, output = await refused(stage, "-c", PLANTED.format(where="monitor_store.MonitorStore.load"))
+    code, output = await refused(stage, "-c", PLANTED.format(where="monitor_store.MonitorStore.load_sites"))
     assert code == 1
     assert "RuntimeError" in output
 

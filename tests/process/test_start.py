@@ -55,7 +55,7 @@ def test_what_was_lost_is_told_and_nothing_else(opened: OpenOutcome, happened: L
     )
     for t in (TEXTS.of("ja"), TEXTS.of("en")):
         for aside in (CORRUPT, None):
-            reports = JournalReport(opened, aside), LoadReport((), happened, aside)
+            reports = JournalReport(opened, aside), [LoadReport((), happened, aside)]
             told = data_loss_lines(t, *reports, off=True)
             assert len(told) == lost + gone
             named = [line for line in told if (CORRUPT.name if aside else "`—`") in line]
@@ -68,7 +68,7 @@ def test_what_was_lost_is_told_and_nothing_else(opened: OpenOutcome, happened: L
 
 def test_a_list_of_before_there_was_a_journal_has_lost_none() -> None:
     for states in ({101: State.RUNNING}, {}):
-        loaded = LoadReport((), LoadOutcome.READ, None, states)
+        loaded = [LoadReport((), LoadOutcome.READ, None, states)]
         told = data_loss_lines(TEXTS.of("en"), JournalReport(OpenOutcome.CREATED), loaded, off=False)
         assert (told == []) is bool(states)
 

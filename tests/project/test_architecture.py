@@ -36,6 +36,7 @@ FOR_TYPES_ONLY = {
     ("ui.messages.faults", name)
     for name in (
         "adapters.files.data_lock",
+        "adapters.files.stored_sites",
         "adapters.journal.store",
         "adapters.settings.load",
         "monitor_store",

@@ -15,6 +15,7 @@ from ui.messages.settings import FAULTS, Table, Told
 
 if TYPE_CHECKING:  # `ui` must not import the adapters at run time
     from adapters.files.data_lock import DataDirInUse, ForeignFile
+    from adapters.files.stored_sites import SiteFault
     from adapters.journal.store import JournalError
     from adapters.settings.load import Fault, SettingsError
     from monitor_store import StoreError
@@ -61,6 +62,32 @@ FILE_ERRORS: Table = {
 }
 """Rows for the watch list and the journal. The error's kind and reason are the key."""
 
+SITE_FAULTS = {
+    "missing": N_(
+        "DATA_DIR has data from when there was only one site. Set FIRST_SITE to the site that it belongs to: {sites}."
+    ),
+    "changed": N_(
+        "DATA_DIR has data from when there was only one site. It belongs to the site {site}. Set FIRST_SITE to "
+        "{site}."
+    ),
+    "gone": N_(
+        "DATA_DIR has data from when there was only one site. It belongs to the site {site}, which is not configured "
+        "any more. Remove FIRST_SITE, or configure {site} again and set FIRST_SITE to it."
+    ),
+    "taken": N_(
+        "FIRST_SITE is {site}, but DATA_DIR already has data of this site and also data from when there was only one "
+        "site. Give this site another name, or set FIRST_SITE to another site."
+    ),
+    "unneeded": N_(
+        "FIRST_SITE is {site}, but DATA_DIR already has data of this site and no data from when there was only one "
+        "site. Remove FIRST_SITE, or give this site another name."
+    ),
+    "unclear": N_(
+        "Only one site is configured, but the watch list has the lists of several sites: {sites}. Configure these "
+        "sites again, or keep only the right list in monitor_list.json."
+    ),
+}
+
 _SAME_AS = {
     "EPERM": "EACCES",
     "ENOTDIR": "ENOENT",
@@ -92,6 +119,12 @@ def _file_line(t: Text, file: str, error: StoreError | JournalError) -> str:
         "reason": plain(error.reason),
     }
     return _line(t, FILE_ERRORS, (error.kind, error.reason), ("not_writable", ""), values)
+
+
+def site_fault_line(t: Text, error: SiteFault) -> str:
+    """Explain why the data in `DATA_DIR` does not fit the configured sites, and what to do."""
+    sites = " ".join(_quoted(t, plain(name, _MOST)) for name in error.sites)
+    return t(SITE_FAULTS[error.kind.value], site=_quoted(t, plain(error.site, _MOST)), sites=sites)
 
 
 def in_use_line(t: Text, error: DataDirInUse) -> str:

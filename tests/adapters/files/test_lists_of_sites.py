@@ -79,7 +79,10 @@ def test_a_site_changes_its_own_list_alone(tmp_path: Path) -> None:
         "sites": {"home": home["home"], "colo": [{"vmid": 202}, {"vmid": 303}]},
     }
     assert tested.of_site("home").save(()) is None
-    assert vmids(store(tmp_path).load_sites({"home": [999], "colo": [999]})) == {"home": [], "colo": [202, 303]}
+    assert vmids(store(tmp_path).load_sites({"home": [999], "colo": [999]})) == {
+        "home": [],
+        "colo": [202, 303],
+    }
 
 
 def test_a_new_site_and_one_that_is_not_configured_any_more(tmp_path: Path) -> None:
