@@ -125,6 +125,12 @@ def test_an_empty_list_of_the_first_site_stays_empty(tmp_path: Path) -> None:
     assert vmids(store(tmp_path).load_sites({"home": [101], "colo": []}, "home")) == {"home": [], "colo": []}
 
 
+def test_the_list_of_a_first_site_that_is_gone_is_kept_for_it(tmp_path: Path) -> None:
+    write(tmp_path, {"version": 1, "guests": [{"vmid": 101, "mine": 1}]})
+    assert vmids(store(tmp_path).load_sites({"colo": [201], "lab": []}, "home")) == {"colo": [201], "lab": []}
+    assert saved(tmp_path)["sites"]["home"] == [{"mine": 1, "vmid": 101}]
+
+
 def test_back_to_one_site(tmp_path: Path) -> None:
     write(tmp_path, SEVERAL)
     tested = store(tmp_path)
