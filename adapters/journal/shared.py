@@ -57,8 +57,8 @@ class SharedJournal:
         return self._first
 
     def key_of(self, name: str) -> str:
-        """Return the stored key of a site. NO_SITE: of data that belongs to no site."""
-        if name == NO_SITE:
+        """Return the stored key of a site. "" and NO_SITE: of the only site or, with several, of none of them."""
+        if name in ("", NO_SITE):
             return NO_SITE if self._configured.several else ""
         return stored_key(name, self._first)
 

@@ -16,6 +16,8 @@ from core.errors import JournalFailed
 IDS_EACH = 10**12
 SITES_MOST = 99
 """Maximum number of sites besides the first. With more, a message's nonce would exceed Discord's 25 characters."""
+_WITH_SITES = 4
+"""The first version whose rows have a site."""
 _FIRST, _NUMBER = "first_site", "site/"
 _RECORDS = "site/"
 """Begins the records of every site but the first, followed by the site and a slash. No other record begins so."""
@@ -41,7 +43,7 @@ def read_stored(db: sqlite3.Connection, version: int) -> StoredSites:
     """Return the sites that have data in a file of this version (adapters/journal/schema.py). 0: a new file."""
     if version == 0:
         return StoredSites()
-    if version < 4:  # without sites
+    if version < _WITH_SITES:
         tables = ("records", "incidents", "messages", "audit")[: 4 if version > 1 else 3]
         found = (db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in tables)  # noqa: S608 - fixed words
         return StoredSites(plain=any(found))

@@ -57,7 +57,10 @@ class SqliteJournal(SiteJournal):
     # -- the sites
 
     def of_site(self, name: str) -> SiteJournal:
-        """Return the journal of one site, also of one that is not configured any more. "": the only one."""
+        """Return the journal of one site, also of one that is not configured any more.
+
+        "": of the only one or, with several, of none of them.
+        """
         if name not in self._views:
             self._views[name] = SiteJournal(self._shared, name)
         return self._views[name]

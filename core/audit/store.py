@@ -30,7 +30,7 @@ class AuditFilter:
     """Filter of attempts; None and "" mean all. `since`: earliest start in Unix seconds.
 
     `until`: newest id to include. It keeps the pages stable while records are added.
-    `site`: name of a site; None: all, and attempts that concerned none.
+    `site`: name of a site, or "" as in AuditEntry; None: all.
     """
 
     vmid: int | None = None

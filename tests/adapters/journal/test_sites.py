@@ -210,9 +210,9 @@ def test_the_trail_names_the_site_of_each_attempt(tmp_path: Path) -> None:
         assert [each.site for each in journal.audit_export(AuditFilter(), None, 9)[0]] == sites_of(journal)
         pages = {
             site: [each.record.vmid for each in journal.audit_page(AuditFilter(site=site), 0, 9)[0]]
-            for site in ("home", "colo", "lab")
+            for site in ("home", "colo", "lab", "")
         }
-        assert pages == {"home": [4, 1], "colo": [2], "lab": []}
+        assert pages == {"home": [4, 1], "colo": [2], "lab": [], "": [3]}
         assert journal.audit_page(AuditFilter(2, site="home"), 0, 9) == ((), 0)
     with opened(tmp_path, SiteNames()) as journal:
         assert sites_of(journal) == ["", "", "colo", ""]
@@ -232,7 +232,7 @@ def test_what_was_cut_off_is_finished_by_its_own_site(journal: SqliteJournal) ->
         )
     }
     for name, number in numbers.items():
-        view = journal.of_site(name) if name else journal
+        view = journal.of_site(name)
         (cut,) = view.audit_open()
         assert cut == AuditEntry(number, number, 1.0, 1.0, audited(AuditStep.SENT, upid=f"UPID:{name}"), name)
         assert view.audit_upids(101, 0, 0) == {f"UPID:{name}"}
