@@ -36,7 +36,6 @@ from adapters.files.watch_list_format import (
 from core.errors import StoreFailed
 from core.guest import State
 from core.watch.incidents.model import WatchEntry
-from core.watch.watch_list import WatchStore
 
 
 class StoreErrorKind(StrEnum):
@@ -153,9 +152,9 @@ class MonitorStore:
             for name in new
         }
 
-    def of_site(self, name: str) -> WatchStore:
+    def of_site(self, name: str) -> SiteStore:
         """Return the store of one site's list."""
-        return _SiteStore(partial(self._save, name))
+        return SiteStore(partial(self._save, name))
 
     def save(self, guests: tuple[WatchEntry, ...]) -> str | None:
         """Replace the list of the only site. It is on the disk when this returns.
@@ -247,7 +246,7 @@ class MonitorStore:
 
 
 @dataclass(frozen=True, slots=True)
-class _SiteStore:
+class SiteStore:
     """Implement `core.watch.watch_list.WatchStore` for one site."""
 
     save: Callable[[tuple[WatchEntry, ...]], str | None]
