@@ -454,6 +454,23 @@ def test_every_site_is_told_once_that_the_file_was_renewed(tmp_path: Path) -> No
         assert [view.check_file() for view in views] == [JournalRenewal(whole=True)] * 2 + [None], "once"
 
 
+def test_a_renewal_is_told_although_the_new_file_refuses_at_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise JournalFailed("SQLITE_FULL")
+
+    with opened(tmp_path) as journal:
+        views = [journal.of_site(name) for name in ("home", "colo")]
+        (tmp_path / JOURNAL).unlink()
+        with monkeypatch.context() as patch:
+            patch.setattr(journal._file, "probe", refuse)
+            for view in views:
+                with pytest.raises(JournalFailed):
+                    view.check_file()
+        assert [view.check_file() for view in views] == [JournalRenewal(whole=True)] * 2
+
+
 def test_the_file_is_checked_once_for_all(journal: SqliteJournal) -> None:
     views = [journal.of_site(name) for name in ("home", "colo")]
     written = []
