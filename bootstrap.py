@@ -35,7 +35,7 @@ from core.levels import Level
 from core.proxmox import Lane
 from core.watch.incidents.state import Rules
 from core.watch.service import Watch
-from monitor_store import MonitorStore
+from core.watch.watch_list import WatchStore
 from proxmox_client import Address, Endpoint, ProxmoxClient
 from ui.formatting import WARNING
 from ui.i18n import Text, Texts
@@ -60,7 +60,7 @@ class Resources:
 class SiteResources:
     """The files and the alert channel of one site."""
 
-    store: MonitorStore
+    store: WatchStore
     read_only_file: ReadOnlyFile
     journal: SiteJournal
     channel: AlertChannel

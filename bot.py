@@ -38,7 +38,6 @@ from discord.ext import commands
 
 from adapters.files.data_lock import DataLock, lock_data_dir, others_may_write
 from adapters.files.read_only_file import ReadOnlyFile
-from adapters.files.stored_sites import SiteNames
 from adapters.heartbeat import Heartbeat
 from adapters.journal.store import SqliteJournal
 from adapters.logging_setup import set_up_logging
@@ -172,8 +171,8 @@ class ProxmoxBot(commands.Bot):
                 SiteData.of(site, own.monitor_vm_ids)
                 for own, site in zip(self._settings.sites, self.services.sites, strict=True)
             ]
-            first = self._settings.first_site
-            read_data_dir(t, directory, self.journal, self.store, sites, first=first, audit=self.services.audit)
+            first, shared = self._settings.first_site, self.services.audit if len(sites) > 1 else None
+            read_data_dir(t, directory, self.journal, self.store, sites, first=first, audit=shared)
 
     async def _begin(self) -> None:
         """Add the cogs. They start the background work, above all the watch, without waiting for Discord."""

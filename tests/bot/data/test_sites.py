@@ -56,7 +56,7 @@ class Bot:
         await self.watch(name).poll()
 
     def posted(self, name: str) -> list[str]:
-        return [each.message.text for each in self.journal.of_site(name).to_post() if each.message.text]
+        return [each.stored.text for each in self.journal.of_site(name).to_post() if each.stored.text]
 
 
 @contextmanager
