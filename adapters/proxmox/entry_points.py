@@ -40,15 +40,12 @@ class EntryPoints:
             raise ValueError("a cluster needs an address")
         hosts = [address.host for address in endpoint.entry_points]
         self._points = tuple(
-            EntryPoint(
-                endpoint,
-                address,
-                address.host if hosts.count(address.host) == 1 else f"{address.host}:{address.port}",
-            )
-            for address in endpoint.entry_points
+            EntryPoint(endpoint, each, each.host if hosts.count(each.host) == 1 else _with_port(each))
+            for each in endpoint.entry_points
         )
         self.current = self._points[0]
-        self._checking = False
+        self.checking = False
+        """Whether an entry point is being checked: never more than one at a time."""
 
     @property
     def several(self) -> bool:
@@ -89,18 +86,17 @@ class EntryPoints:
 
     def start_check(self) -> EntryPoint | None:
         """Return the entry point that is to be checked now, None if there is none or one is being checked."""
-        if not self.several or self._checking or self.closed:
+        if not self.several or self.checking or self.closed:
             return None
         now = time.monotonic()
         for point in self._points:
             if point.check_at <= now and (point.doubted or point is not self.current):
-                self._checking = True
+                self.checking = True
                 return point
         return None
 
-    def end_check(self, point: EntryPoint, error: BotError | None) -> None:
+    def on_checked(self, point: EntryPoint, error: BotError | None) -> None:
         """Note the result of a check. `error` None: it answered."""
-        self._checking = False
         point.check_at = time.monotonic() + (LOST_CHECK_SECONDS if error else SPARE_CHECK_SECONDS)
         if error is None:
             self.on_answer(point)
@@ -109,3 +105,8 @@ class EntryPoints:
         if not (point.lost or self.closed):
             point.lost = True
             _log.warning("the entry point %s is lost, the others are used: %s", point.label, error)
+
+
+def _with_port(address: Address) -> str:
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    return f"{host}:{address.port}"

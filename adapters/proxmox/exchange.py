@@ -3,6 +3,7 @@
 Every exception of a library is translated in one place, `_translate`.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -84,22 +85,24 @@ class Try:
     def __init__(self, point: EntryPoint, connect_seconds: float, silence: float | None = None) -> None:
         self.point, self.connect_seconds, self.silence = point, connect_seconds, silence
         self.answered = False
+        self._lock = threading.Lock()
         self._connection: ApiConnection | None = None
         self._ends = 0.0
         self._refused = False
 
     @property
     def connect_left(self) -> float:
-        """Seconds left to connect. All of them while the thread has not begun."""
+        """Seconds left to connect. All of them while the thread has not begun, or has come to its end."""
         if self._connection is None:
             return self.connect_seconds
         return max(0.0, self._ends - time.monotonic())
 
     def give_up(self) -> bool:
         """End the try if it is not connected yet, and return whether it was ended. Then nothing was sent."""
-        if self._connection is None or self._refused:
-            return False
-        return self._connection.sockets.give_up()
+        with self._lock:  # afterwards the connection may belong to another call
+            if self._connection is None or self._refused:
+                return False
+            return self._connection.sockets.give_up()
 
     def run(self, call: Call, deadline: Deadline) -> Any:
         """Send the call and return its converted `data`.
@@ -122,6 +125,8 @@ class Try:
             raise self._fault(error, call, deadline, connection) from error
         finally:
             deadline.detach(connection)
+            with self._lock:
+                self._connection = None
             self.point.connections.release(connection)
         try:
             return call.read(data) if call.read else data

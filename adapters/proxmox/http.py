@@ -263,10 +263,12 @@ class Calls:
             task.add_done_callback(self._checks.discard)
 
     async def _check(self, point: EntryPoint) -> None:
+        """Ask an entry point for its version, on a new connection."""
         call = Call("get", ("version",), CallContext(), {}, QUICK_SECONDS, BODY_MOST, None)
         deadline = Deadline(CONNECT_SECONDS + QUICK_SECONDS)
         timer = asyncio.get_running_loop().call_later(deadline.left, deadline.cut)
         failed: BotError | None = None
+        point.connections.drop_idle()
         try:
             await self._in_thread(call, deadline, Try(point, CONNECT_SECONDS, READ_SILENCE), [])
         except ConnectionFault as fault:
@@ -277,7 +279,8 @@ class Calls:
             pass  # a refusal of Proxmox: it works
         finally:
             timer.cancel()
-            self._entry_points.end_check(point, failed)
+            self._entry_points.checking = False
+        self._entry_points.on_checked(point, failed)
         self._check_one()
 
 

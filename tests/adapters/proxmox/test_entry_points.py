@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from adapters.proxmox import entry_points
+from adapters.proxmox.http import SLOTS
 from core.actions.order import Order, Plan
 from core.actions.sender import Sender
 from core.clock import Clock
 from core.operations import Operation
+from core.proxmox import Lane
 from core.proxmox_errors import CertificateNotTrusted, NodeUnreachable, TimedOut, Unreachable
 from playground.pve.network.certificates import make_certificates
 from playground.pve.network.listeners import Listener
@@ -27,6 +29,8 @@ from tests.support.client_stage import (
     PATIENCE,
     SECRET,
     VM,
+    Cut,
+    HeldAnswer,
     Rude,
     client_of,
     opened,
@@ -189,6 +193,58 @@ async def test_the_error_of_such_a_change_names_where_it_was_sent(pve: Pve, clie
     await until(lambda: asked(first))
     pve.call(first.kill())
     assert str(await refusal(changing)) == str(TimedOut(label(first), changing=True))
+
+
+async def test_an_answer_that_takes_longer_than_a_connection_may_is_waited_for(
+    pve: Pve, client: ProxmoxClient
+) -> None:
+    first, second, _ = pve.listeners
+    first.slow = 0.6
+    assert (await client.cluster()).guests
+    assert await client.power(VM, Operation.STOP)
+    assert (len(asked(first)), asked(second)) == (2, [])
+
+
+async def test_connections_that_were_all_closed_are_no_reason_to_leave(
+    pve: Pve, client: ProxmoxClient
+) -> None:
+    """pveproxy was restarted: each kept connection is dead, and the address works."""
+    first, second, _ = pve.listeners
+    first.slow = 0.1
+    await asyncio.gather(*(client.cluster() for _ in range(4)))
+    pve.call(first.kill())
+    pve.call(first.open())
+    for _ in range(4):
+        await client.cluster()
+    assert (len(asked(first)), asked(second)) == (8, [])
+
+
+async def test_a_second_try_is_made_on_a_new_connection(tmp_path: Path) -> None:
+    with Rude(tmp_path, HeldAnswer(EMPTY_LIST), HeldAnswer(EMPTY_LIST), Cut(), EMPTY_LIST) as rude:
+        client = at(rude, Address("127.0.0.1", 1), ca_file=rude.ca_file)
+        reading = [asyncio.create_task(client.cluster()) for _ in range(2)]
+        await until(lambda: rude.held == 2)
+        rude.release.set()
+        await asyncio.gather(*reading)
+        await client.cluster()
+        assert (len(rude.received), rude.connections) == (4, 3)
+        client.close()
+
+
+async def test_the_places_of_the_lanes_count_over_all_addresses(tmp_path: Path) -> None:
+    with (
+        Rude(tmp_path / "1", handshake="held") as one,
+        Rude(tmp_path / "2", HeldAnswer(EMPTY_LIST)) as two,
+    ):
+        client = at(one, Address(two.host, two.port, two.fingerprint), ca_file=two.ca_file)
+        reading = [asyncio.create_task(client.cluster()) for _ in range(12)]
+        await until(lambda: two.held == SLOTS[Lane.READS])
+        await asyncio.sleep(0.1)
+        assert two.held == SLOTS[Lane.READS]
+        two.release.set()
+        await asyncio.gather(*reading)
+        assert two.most_held <= SLOTS[Lane.READS]
+        client.close()
 
 
 async def test_nobody_is_left(pve: Pve, client: ProxmoxClient) -> None:
