@@ -215,7 +215,6 @@ class Calls:
             except ConnectionFault as fault:
                 if fault.again and not (call.changing or is_second) and (fault.kept or not points.several):
                     is_second = True
-                    point.connections.drop_idle()
                     continue
                 points.on_fault(point)
                 if not fault.elsewhere or (call.changing and fault.sent) or not points.several:

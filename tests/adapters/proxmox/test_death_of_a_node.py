@@ -5,14 +5,20 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from adapters.journal.store import SqliteJournal
+from core.actions.expected_stops import ExpectedStops
 from core.actions.order import Order, Plan
+from core.actions.recovery import ActionRecovery
 from core.actions.sender import Sender
+from core.audit.record import AuditRecord, AuditStep
+from core.audit.store import AuditEntry, AuditFilter
+from core.audit.trail import AuditTrail
 from core.clock import Clock
 from core.guest import Guest, Kind, State
 from core.operations import Operation
@@ -22,7 +28,7 @@ from playground.pve.network.listeners import Listener
 from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
 from proxmox_client import Address, Endpoint, ProxmoxClient
 from tests.adapters.proxmox.test_entry_points import LINUX
-from tests.support.client_stage import PATIENCE, SECRET, sent
+from tests.support.client_stage import PATIENCE, SECRET, client_of, sent
 from tests.support.fakes import AKIKO
 
 COMMANDS, WORKERS = 100, 8
@@ -65,6 +71,12 @@ def cluster() -> Iterator[Pve]:
         yield pve
 
 
+def client_at(pve: Pve) -> ProxmoxClient:
+    """Return a client of all addresses."""
+    points = tuple(Address(each.host, each.port) for each in pve.listeners)
+    return ProxmoxClient(Endpoint(points, BOT_USER, BOT_TOKEN, SECRET, Path(pve.ca_file)), Clock())
+
+
 async def read(client: ProxmoxClient, guest: Guest, number: int) -> None:
     match number % 4:
         case 0:
@@ -79,8 +91,7 @@ async def read(client: ProxmoxClient, guest: Guest, number: int) -> None:
 
 async def commands(pve: Pve, death: Death | None) -> Told:
     """Give a hundred commands, half of them changes, eight at once. After forty the first address dies."""
-    points = tuple(Address(each.host, each.port) for each in pve.listeners)
-    client = ProxmoxClient(Endpoint(points, BOT_USER, BOT_TOKEN, SECRET, Path(pve.ca_file)), Clock())
+    client = client_at(pve)
     sender = Sender(client.in_lane(Lane.CHANGES), Clock())
     told, waiting = Told(), deque(range(COMMANDS))
 
@@ -167,3 +178,36 @@ async def test_the_first_of_three_loses_its_power(monkeypatch: pytest.MonkeyPatc
     """A change whose request or answer vanishes is unknown after `CHANGE_SILENCE`; that is not measured here."""
     monkeypatch.setattr("adapters.proxmox.http.CHANGE_SILENCE", 1.0)
     await compare(Listener.silence, {"read": SILENT_LONGER})
+
+
+class Nobody:
+    """Inform nobody: the trail is what counts here."""
+
+    async def notify(self, found: AuditEntry) -> None:
+        assert found.record.step is AuditStep.ENDED
+
+
+async def test_an_action_that_was_cut_off_is_looked_for_through_another_node(tmp_path: Path) -> None:
+    """The node died with the answer, and the bot ended before it could look."""
+    guest, clock = GUESTS[1], Clock()
+    journal = SqliteJournal(tmp_path / "journal.db")
+    journal.open()
+    trail = AuditTrail(journal, clock)
+    with cluster() as pve:
+        asked = AuditRecord(AuditStep.ASKED, AKIKO, Operation.STOP.value, guest.vmid, node=guest.node)
+        attempt = trail.record(asked)
+        trail.record(replace(asked, step=AuditStep.SENDING), attempt)
+        client = client_of(pve)
+        upid = await client.power(guest, Operation.STOP)
+        client.close()
+        pve.call(pve.listeners[0].kill())
+
+        trail.close_cut_off()
+        several = client_at(pve)
+        await ActionRecovery(several, clock, journal, trail, ExpectedStops(clock), Nobody()).run()
+        several.close()
+        (found, *_), _ = journal.audit_page(AuditFilter(), 0, 1)
+        assert (found.record.step, found.record.outcome) == (AuditStep.ENDED, "OK")
+        assert found.record.upid == upid
+        assert len(sent(pve)) == 1
+    journal.close()

@@ -29,7 +29,6 @@ from tests.support.client_stage import (
     PATIENCE,
     SECRET,
     VM,
-    Cut,
     HeldAnswer,
     Rude,
     client_of,
@@ -217,18 +216,6 @@ async def test_connections_that_were_all_closed_are_no_reason_to_leave(
     for _ in range(4):
         await client.cluster()
     assert (len(asked(first)), asked(second)) == (8, [])
-
-
-async def test_a_second_try_is_made_on_a_new_connection(tmp_path: Path) -> None:
-    with Rude(tmp_path, HeldAnswer(EMPTY_LIST), HeldAnswer(EMPTY_LIST), Cut(), EMPTY_LIST) as rude:
-        client = at(rude, Address("127.0.0.1", 1), ca_file=rude.ca_file)
-        reading = [asyncio.create_task(client.cluster()) for _ in range(2)]
-        await until(lambda: rude.held == 2)
-        rude.release.set()
-        await asyncio.gather(*reading)
-        await client.cluster()
-        assert (len(rude.received), rude.connections) == (4, 3)
-        client.close()
 
 
 async def test_the_places_of_the_lanes_count_over_all_addresses(tmp_path: Path) -> None:
