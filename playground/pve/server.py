@@ -15,6 +15,9 @@ asynchronous tests use it alike:
 With `time_scale` 0 (the default) every task has ended when its request is answered, unless next_task() says
 otherwise. 1 is real time. Guests, tasks and faults may be changed from any thread while it runs.
 
+add_listener("pve2") serves the same cluster at one more port, with that node's certificate. Each of `listeners` can
+die, fall silent, hang and be slow: pve.call(pve.listeners[0].kill()).
+
 From fakepve itself: add_vm, add_ct, add_node, grant, fail(method, path_end, status, message, times=…), backup,
 snapshot_lock, unlock, hold_config_lock, lose_quorum, regain_quorum, slow_network, flaky_network, time_scale.
 """
