@@ -97,14 +97,14 @@ class EntryPoints:
 
     def on_checked(self, point: EntryPoint, error: BotError | None) -> None:
         """Note the result of a check. `error` None: it answered."""
-        point.check_at = time.monotonic() + (LOST_CHECK_SECONDS if error else SPARE_CHECK_SECONDS)
         if error is None:
             self.on_answer(point)
-            return
-        self.on_fault(point)
-        if not (point.lost or self.closed):
-            point.lost = True
-            _log.warning("the entry point %s is lost, the others are used: %s", point.label, error)
+        else:
+            self.on_fault(point)
+            if not (point.lost or self.closed):
+                point.lost = True
+                _log.warning("the entry point %s is lost: %s", point.label, error)
+        point.check_at = time.monotonic() + (LOST_CHECK_SECONDS if error else SPARE_CHECK_SECONDS)
 
 
 def _with_port(address: Address) -> str:
