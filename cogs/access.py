@@ -11,7 +11,8 @@ from ui.cards import card
 from ui.formatting import OK, READ_ONLY, WARNING, Colour
 from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction, Services, site_of
-from ui.interaction.options import VMID, GuestId, cluster_for_completion, complete_operations
+from ui.interaction.guest_option import GuestOption, find_guest
+from ui.interaction.options import VMID, cluster_for_completion, complete_operations
 from ui.interaction.reply import Reply
 from ui.messages.errors import read_only_line
 from ui.messages.operations import operation_named
@@ -33,19 +34,22 @@ class Access(commands.Cog):
         self,
         interaction: Interaction,
         action: str = "",
-        vmid: app_commands.Transform[int, GuestId()] | None = None,
+        vmid: app_commands.Transform[str, GuestOption()] | None = None,
     ) -> None:
         services = self._services
         async with Reply(services, interaction, private=True) as reply:
+            found = await find_guest(interaction, vmid, Operation.ACCESS) if vmid else None
             site = site_of(interaction)
-            with record_attempt(interaction, Operation.ACCESS, vmid, action) as attempt:
+            with record_attempt(
+                interaction, Operation.ACCESS, found.vmid if found else None, action
+            ) as attempt:
                 wanted = operation_named(services.texts, action) if action.strip() else None
                 guest = None
-                if vmid is not None:
+                if found is not None:
                     age = (
                         0.0 if site.authorizer.has_hidden_guests(attempt.actor) else FRESH_SECONDS
                     )  # as fresh as for the access decision about a change
-                    guest = await site.planner.finder.locate(vmid, attempt.check, max_age=age)
+                    guest = await site.planner.finder.locate(found.vmid, attempt.check, max_age=age)
                     guest = await site.planner.with_protection(guest)
                 cluster = await cluster_for_completion(site)
                 view = access_card(reply.t, site.authorizer, attempt.actor, guest, wanted, cluster)

@@ -11,7 +11,8 @@ from ui.audit.commands import send_audit, show_audit
 from ui.audit.filters import complete_people, complete_since, detail_of, filter_of
 from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction, Services
-from ui.interaction.options import GuestId, complete_operations
+from ui.interaction.guest_option import GuestOption, find_guest
+from ui.interaction.options import complete_operations
 from ui.interaction.reply import Reply
 
 COUNTS_EVERY = 15.0
@@ -65,7 +66,7 @@ class Audit(commands.Cog):
     async def audit(
         self,
         interaction: Interaction,
-        vmid: app_commands.Transform[int, GuestId()] | None = None,
+        vmid: app_commands.Transform[str, GuestOption()] | None = None,
         who: str = "",
         action: str = "",
         since: str = "",
@@ -73,7 +74,9 @@ class Audit(commands.Cog):
     ) -> None:
         services, detail = self._services, detail_of(who, action, since, csv=csv)
         async with Reply(services, interaction, private=True) as reply:
-            with record_attempt(interaction, Operation.AUDIT, vmid, detail) as asked:
+            found = await find_guest(interaction, vmid, Operation.AUDIT) if vmid else None
+            number = found.vmid if found else None
+            with record_attempt(interaction, Operation.AUDIT, number, detail) as asked:
                 asked.authorize(whole=True)
-                wanted = filter_of(services, vmid, who, action, since)
+                wanted = filter_of(services, number, who, action, since)
                 await (send_audit if csv else show_audit)(services, reply, wanted)

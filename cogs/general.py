@@ -13,7 +13,8 @@ from ui.guests.confirm import act_or_ask, ask_first
 from ui.guests.lists import Filters, show_guests
 from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction, Services, actor_of, site_of
-from ui.interaction.options import DRY_RUN, VMID, GuestId, complete_nodes
+from ui.interaction.guest_option import GuestOption, find_guest
+from ui.interaction.options import DRY_RUN, VMID, complete_nodes
 from ui.interaction.reply import Reply
 
 STATUSES = [
@@ -49,10 +50,11 @@ class General(commands.Cog):
 
     @app_commands.command(description=locale_str("Show the state and controls of a guest"))
     @app_commands.describe(vmid=VMID)
-    async def info(self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId()]) -> None:
+    async def info(self, interaction: Interaction, vmid: app_commands.Transform[str, GuestOption()]) -> None:
         async with Reply(self._services, interaction) as reply:
-            with record_attempt(interaction, Operation.INFO, vmid):
-                await show_panel(site_of(interaction), reply, vmid)
+            guest = await find_guest(interaction, vmid, Operation.INFO)
+            with record_attempt(interaction, Operation.INFO, guest.vmid):
+                await show_panel(guest.site, reply, guest.vmid)
 
     @app_commands.command(description=locale_str("Create a guest by cloning a template"))
     @app_commands.describe(
@@ -63,15 +65,20 @@ class General(commands.Cog):
     async def create(
         self,
         interaction: Interaction,
-        template_id: app_commands.Transform[int, GuestId(Operation.CREATE)],
+        template_id: app_commands.Transform[str, GuestOption(Operation.CREATE)],
         name: str,
         new_vmid: int | None = None,
     ) -> None:
-        order = Order(
-            Operation.CREATE, template_id, actor_of(interaction), name=name.strip(), new_vmid=new_vmid
-        )
         async with Reply(self._services, interaction) as reply:
-            await act_or_ask(site_of(interaction), reply, order)
+            template = await find_guest(interaction, template_id, Operation.CREATE)
+            order = Order(
+                Operation.CREATE,
+                template.vmid,
+                actor_of(interaction),
+                name=name.strip(),
+                new_vmid=new_vmid,
+            )
+            await act_or_ask(template.site, reply, order)
 
     @app_commands.command(description=locale_str("Change the cores or memory of a guest"))
     @app_commands.describe(
@@ -82,25 +89,29 @@ class General(commands.Cog):
     async def resize(
         self,
         interaction: Interaction,
-        vmid: app_commands.Transform[int, GuestId(Operation.RESIZE)],
+        vmid: app_commands.Transform[str, GuestOption(Operation.RESIZE)],
         cores: int | None = None,
         memory_mb: int | None = None,
     ) -> None:
-        order = Order(Operation.RESIZE, vmid, actor_of(interaction), cores=cores, memory_mb=memory_mb)
         async with Reply(self._services, interaction) as reply:
-            await act_or_ask(site_of(interaction), reply, order)
+            guest = await find_guest(interaction, vmid, Operation.RESIZE)
+            order = Order(
+                Operation.RESIZE, guest.vmid, actor_of(interaction), cores=cores, memory_mb=memory_mb
+            )
+            await act_or_ask(guest.site, reply, order)
 
     @app_commands.command(description=locale_str("Delete a guest permanently (asks for its name)"))
     @app_commands.describe(vmid=VMID, dry_run=DRY_RUN)
     async def delete(
         self,
         interaction: Interaction,
-        vmid: app_commands.Transform[int, GuestId(Operation.DELETE)],
+        vmid: app_commands.Transform[str, GuestOption(Operation.DELETE)],
         dry_run: bool = False,
     ) -> None:
-        order = Order(Operation.DELETE, vmid, actor_of(interaction), dry_run=dry_run)
         async with Reply(self._services, interaction) as reply:
-            await ask_first(site_of(interaction), reply, order)
+            guest = await find_guest(interaction, vmid, Operation.DELETE)
+            order = Order(Operation.DELETE, guest.vmid, actor_of(interaction), dry_run=dry_run)
+            await ask_first(guest.site, reply, order)
 
     @app_commands.command(description=locale_str("Show the commands of this bot"))
     async def help(self, interaction: Interaction) -> None:

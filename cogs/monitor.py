@@ -17,7 +17,8 @@ from ui.discord.failures import log_unexpected
 from ui.formatting import plain, title
 from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction, Services, Site, site_of
-from ui.interaction.options import VMID, GuestId, complete_durations
+from ui.interaction.guest_option import GuestOption, find_guest
+from ui.interaction.options import VMID, complete_durations
 from ui.interaction.reply import Reply
 from ui.watch.access import cluster_for_decision
 from ui.watch.commands import send_test, show_history, show_status, show_watch_list
@@ -136,25 +137,26 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
     async def add(
         self,
         interaction: Interaction,
-        vmid: app_commands.Transform[int, GuestId(watched=False)],
+        vmid: app_commands.Transform[str, GuestOption(watched=False)],
         cpu: int | None = None,
         memory: int | None = None,
         disk: int | None = None,
     ) -> None:
         detail = format_options({"cpu": cpu, "memory": memory, "disk": disk})
         async with Reply(self._services, interaction) as reply:
-            with record_attempt(interaction, Operation.MONITOR_ADD, vmid, detail) as attempt:
-                watch, planner, operation = attempt.site.watch, attempt.site.planner, Operation.MONITOR_ADD
-                age = planner.list_age(attempt.actor, operation, vmid)
-                guest = await planner.finder.locate(vmid, attempt.check, max_age=age)
+            found = await find_guest(interaction, vmid, Operation.MONITOR_ADD)
+            watch, planner, number = found.site.watch, found.site.planner, found.vmid
+            with record_attempt(interaction, Operation.MONITOR_ADD, number, detail) as attempt:
+                age = planner.list_age(attempt.actor, Operation.MONITOR_ADD, number)
+                guest = await planner.finder.locate(number, attempt.check, max_age=age)
                 attempt.guest = guest
                 watch.check_entry(guest, cpu, memory, disk)
                 attempt.start()
-                before = watch.find(vmid)
+                before = watch.find(number)
                 watch.add(guest, cpu, memory, disk)
-            entry = watch.find(vmid)
+            entry = watch.find(number)
             if entry is not None:
-                until = muted_until(watch, vmid, guest.node)
+                until = muted_until(watch, number, guest.node)
                 await reply.show(added_card(reply.t, guest, entry, before, until))
 
     @app_commands.command(description=locale_str("Remove a guest from the watch list"))
@@ -162,24 +164,26 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
     async def remove(
         self,
         interaction: Interaction,
-        vmid: app_commands.Transform[int, GuestId(watched=True)],
+        vmid: app_commands.Transform[str, GuestOption(watched=True)],
         confirm: app_commands.Range[str, 0, NAME_MOST] = "",
         reason: app_commands.Range[str, 0, REASON_MOST] = "",
     ) -> None:
         async with Reply(self._services, interaction) as reply:
-            with record_attempt(interaction, Operation.MONITOR_REMOVE, vmid) as attempt:
-                cluster = await cluster_for_decision(attempt, (checked_vmid(vmid),))
-                guest = cluster.find(vmid) if cluster else None
-                attempt.authorize(guest or unknown_guest(vmid))
-                if attempt.site.watch.find(vmid) is None:
-                    raise NotWatched(vmid)
+            found = await find_guest(interaction, vmid, Operation.MONITOR_REMOVE)
+            watch, number = found.site.watch, found.vmid
+            with record_attempt(interaction, Operation.MONITOR_REMOVE, number) as attempt:
+                cluster = await cluster_for_decision(attempt, (checked_vmid(number),))
+                guest = cluster.find(number) if cluster else None
+                attempt.authorize(guest or unknown_guest(number))
+                if watch.find(number) is None:
+                    raise NotWatched(number)
                 attempt.reason = plain(reason, REASON_MOST)
-                known = await attempt.site.planner.with_protection(guest or unknown_guest(vmid))
+                known = await found.site.planner.with_protection(guest or unknown_guest(number))
                 attempt.authorize(known)
                 confirm_protected(attempt, known, confirm)
                 attempt.start()
-                attempt.site.watch.remove(vmid)
-            name = title(guest) if guest else f"**{vmid}**"
+                watch.remove(number)
+            name = title(guest) if guest else f"**{number}**"
             await reply.show(success_card(reply.t("{guest} was removed from the watch list.", guest=name)))
 
     @app_commands.command(name="list", description=locale_str("List the watched guests and their state"))
@@ -217,11 +221,15 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
     @app_commands.command(description=locale_str("Show the incident history, newest first"))
     @app_commands.describe(vmid=locale_str("Only this guest: VMID or name"))
     async def history(
-        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId()] | None = None
+        self, interaction: Interaction, vmid: app_commands.Transform[str, GuestOption()] | None = None
     ) -> None:
         async with Reply(self._services, interaction) as reply:
-            with record_attempt(interaction, Operation.MONITOR_HISTORY, vmid):
-                await show_history(site_of(interaction), reply, None if vmid is None else checked_vmid(vmid))
+            found = await find_guest(interaction, vmid, Operation.MONITOR_HISTORY) if vmid else None
+            number = found.vmid if found else None
+            with record_attempt(interaction, Operation.MONITOR_HISTORY, number):
+                await show_history(
+                    site_of(interaction), reply, None if number is None else checked_vmid(number)
+                )
 
     @app_commands.command(description=locale_str("Send a test alert to the alert channel"))
     async def test(self, interaction: Interaction) -> None:

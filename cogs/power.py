@@ -7,8 +7,9 @@ from discord.ext import commands
 from core.actions.order import Order
 from core.operations import Operation
 from ui.guests.confirm import act_or_ask, ask_first
-from ui.interaction.context import Interaction, Services, actor_of, site_of
-from ui.interaction.options import DRY_RUN, VMID, GuestId
+from ui.interaction.context import Interaction, Services, actor_of
+from ui.interaction.guest_option import GuestOption, find_guest
+from ui.interaction.options import DRY_RUN, VMID
 from ui.interaction.reply import Reply
 
 
@@ -18,33 +19,35 @@ class Power(commands.Cog):
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    async def _act(self, interaction: Interaction, operation: Operation, vmid: int) -> None:
+    async def _act(self, interaction: Interaction, operation: Operation, vmid: str) -> None:
         async with Reply(self._services, interaction) as reply:
-            await act_or_ask(site_of(interaction), reply, Order(operation, vmid, actor_of(interaction)))
+            guest = await find_guest(interaction, vmid, operation)
+            await act_or_ask(guest.site, reply, Order(operation, guest.vmid, actor_of(interaction)))
 
-    async def _ask(self, interaction: Interaction, operation: Operation, vmid: int, *, dry_run: bool) -> None:
-        order = Order(operation, vmid, actor_of(interaction), dry_run=dry_run)
+    async def _ask(self, interaction: Interaction, operation: Operation, vmid: str, *, dry_run: bool) -> None:
         async with Reply(self._services, interaction) as reply:
-            await ask_first(site_of(interaction), reply, order)
+            guest = await find_guest(interaction, vmid, operation)
+            order = Order(operation, guest.vmid, actor_of(interaction), dry_run=dry_run)
+            await ask_first(guest.site, reply, order)
 
     @app_commands.command(description=locale_str("Start a guest"))
     @app_commands.describe(vmid=VMID)
     async def start(
-        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Operation.START)]
+        self, interaction: Interaction, vmid: app_commands.Transform[str, GuestOption(Operation.START)]
     ) -> None:
         await self._act(interaction, Operation.START, vmid)
 
     @app_commands.command(description=locale_str("Reboot a guest"))
     @app_commands.describe(vmid=VMID)
     async def reboot(
-        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Operation.REBOOT)]
+        self, interaction: Interaction, vmid: app_commands.Transform[str, GuestOption(Operation.REBOOT)]
     ) -> None:
         await self._act(interaction, Operation.REBOOT, vmid)
 
     @app_commands.command(description=locale_str("Shut down a guest cleanly (ACPI)"))
     @app_commands.describe(vmid=VMID)
     async def shutdown(
-        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Operation.SHUTDOWN)]
+        self, interaction: Interaction, vmid: app_commands.Transform[str, GuestOption(Operation.SHUTDOWN)]
     ) -> None:
         await self._act(interaction, Operation.SHUTDOWN, vmid)
 
@@ -53,7 +56,7 @@ class Power(commands.Cog):
     async def stop(
         self,
         interaction: Interaction,
-        vmid: app_commands.Transform[int, GuestId(Operation.STOP)],
+        vmid: app_commands.Transform[str, GuestOption(Operation.STOP)],
         dry_run: bool = False,
     ) -> None:
         await self._ask(interaction, Operation.STOP, vmid, dry_run=dry_run)
@@ -61,14 +64,14 @@ class Power(commands.Cog):
     @app_commands.command(description=locale_str("Pause a VM (suspend to RAM)"))
     @app_commands.describe(vmid=VMID)
     async def suspend(
-        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Operation.SUSPEND)]
+        self, interaction: Interaction, vmid: app_commands.Transform[str, GuestOption(Operation.SUSPEND)]
     ) -> None:
         await self._act(interaction, Operation.SUSPEND, vmid)
 
     @app_commands.command(description=locale_str("Resume a paused VM"))
     @app_commands.describe(vmid=VMID)
     async def resume(
-        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId(Operation.RESUME)]
+        self, interaction: Interaction, vmid: app_commands.Transform[str, GuestOption(Operation.RESUME)]
     ) -> None:
         await self._act(interaction, Operation.RESUME, vmid)
 
@@ -77,7 +80,7 @@ class Power(commands.Cog):
     async def reset(
         self,
         interaction: Interaction,
-        vmid: app_commands.Transform[int, GuestId(Operation.RESET)],
+        vmid: app_commands.Transform[str, GuestOption(Operation.RESET)],
         dry_run: bool = False,
     ) -> None:
         await self._ask(interaction, Operation.RESET, vmid, dry_run=dry_run)

@@ -14,7 +14,8 @@ from ui.guests.confirm import ask_first
 from ui.guests.lists import snapshot_list_card
 from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction, Services, actor_of, site_of
-from ui.interaction.options import DRY_RUN, VMID, GuestId, complete_snapshots
+from ui.interaction.guest_option import GuestOption, complete_snapshots, find_guest
+from ui.interaction.options import DRY_RUN, VMID
 from ui.interaction.reply import Reply
 
 NAME = locale_str("Snapshot to use")
@@ -38,21 +39,22 @@ class Snapshots(
     async def create(
         self,
         interaction: Interaction,
-        vmid: app_commands.Transform[int, GuestId(Operation.SNAPSHOT_CREATE)],
+        vmid: app_commands.Transform[str, GuestOption(Operation.SNAPSHOT_CREATE)],
         name: str,
         description: app_commands.Range[str, 0, DESCRIPTION_MOST] = "",
         with_memory: bool = False,
     ) -> None:
-        order = Order(
-            Operation.SNAPSHOT_CREATE,
-            vmid,
-            actor_of(interaction),
-            snapshot=name.strip(),
-            description=self._signed(description, interaction),
-            with_memory=with_memory,
-        )
         async with Reply(self._services, interaction) as reply:
-            await act(site_of(interaction), reply, order)
+            guest = await find_guest(interaction, vmid, Operation.SNAPSHOT_CREATE)
+            order = Order(
+                Operation.SNAPSHOT_CREATE,
+                guest.vmid,
+                actor_of(interaction),
+                snapshot=name.strip(),
+                description=self._signed(description, interaction),
+                with_memory=with_memory,
+            )
+            await act(guest.site, reply, order)
 
     def _signed(self, description: str, interaction: Interaction) -> str:
         """Add the person's name to the description, because Proxmox only shows the bot's API token."""
@@ -65,12 +67,13 @@ class Snapshots(
     @app_commands.command(name="list", description=locale_str("List the snapshots of a guest"))
     @app_commands.describe(vmid=VMID)
     async def list_snapshots(
-        self, interaction: Interaction, vmid: app_commands.Transform[int, GuestId()]
+        self, interaction: Interaction, vmid: app_commands.Transform[str, GuestOption()]
     ) -> None:
         async with Reply(self._services, interaction) as reply:
-            with record_attempt(interaction, Operation.SNAPSHOT_LIST, vmid) as attempt:
-                work = attempt.site.planner.finder.run_on(
-                    vmid, lambda guest: self._listed(reply, guest), attempt.check
+            found = await find_guest(interaction, vmid, Operation.SNAPSHOT_LIST)
+            with record_attempt(interaction, Operation.SNAPSHOT_LIST, found.vmid) as attempt:
+                work = found.site.planner.finder.run_on(
+                    found.vmid, lambda guest: self._listed(reply, guest), attempt.check
                 )
                 await reply.show(await work)
 
@@ -83,7 +86,7 @@ class Snapshots(
     async def rollback(
         self,
         interaction: Interaction,
-        vmid: app_commands.Transform[int, GuestId(Operation.SNAPSHOT_ROLLBACK)],
+        vmid: app_commands.Transform[str, GuestOption(Operation.SNAPSHOT_ROLLBACK)],
         name: str,
         dry_run: bool = False,
     ) -> None:
@@ -95,14 +98,17 @@ class Snapshots(
     async def delete(
         self,
         interaction: Interaction,
-        vmid: app_commands.Transform[int, GuestId(Operation.SNAPSHOT_DELETE)],
+        vmid: app_commands.Transform[str, GuestOption(Operation.SNAPSHOT_DELETE)],
         name: str,
     ) -> None:
         await self._ask(interaction, Operation.SNAPSHOT_DELETE, vmid, name)
 
     async def _ask(
-        self, interaction: Interaction, operation: Operation, vmid: int, name: str, *, dry_run: bool = False
+        self, interaction: Interaction, operation: Operation, vmid: str, name: str, *, dry_run: bool = False
     ) -> None:
-        order = Order(operation, vmid, actor_of(interaction), snapshot=name.strip(), dry_run=dry_run)
         async with Reply(self._services, interaction) as reply:
-            await ask_first(site_of(interaction), reply, order)
+            guest = await find_guest(interaction, vmid, operation)
+            order = Order(
+                operation, guest.vmid, actor_of(interaction), snapshot=name.strip(), dry_run=dry_run
+            )
+            await ask_first(guest.site, reply, order)

@@ -11,6 +11,29 @@ class BadVmid(Refused):
 
 
 @dataclass(eq=False)
+class NoSuchGuest(Refused):
+    """No guest has this name, or the person may not see it, or the site before it."""
+
+    value: str
+
+
+@dataclass(eq=False)
+class SeveralGuests(Refused):
+    """The value fits more than one guest. `choices`: labels of at most five of them."""
+
+    value: str
+    choices: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class SitesUnread(Refused):
+    """The value may fit a guest of a site that could not be read. `sites`: their names."""
+
+    value: str
+    sites: tuple[str, ...]
+
+
+@dataclass(eq=False)
 class BadGuestName(Refused):
     value: str
 

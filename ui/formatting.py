@@ -189,9 +189,12 @@ def title_of(vmid: int, label: str) -> str:
     return f"**{vmid}** {code(label)}" if label != str(vmid) else f"**{vmid}**"
 
 
-def choice_label(t: Text, guest: Guest) -> str:
-    """Return a completion: `🟢 101 web01 · pve1 · VM`. Discord shows it as plain text, at most 100 characters."""
-    label = f"{emoji_of(guest)} {guest.vmid} {plain(guest.name or '—')} · {plain(guest.node, 30)}"
+def choice_label(t: Text, guest: Guest, value: str = "") -> str:
+    """Return a completion: `🟢 101 web01 · pve1 · VM`. Discord shows it as plain text, at most 100 characters.
+
+    `value`: the text that it inserts, if it is not the VMID alone.
+    """
+    label = f"{emoji_of(guest)} {value or guest.vmid} {plain(guest.name or '—')} · {plain(guest.node, 30)}"
     return plain_label(f"{label} · {kind_word(t, guest.kind)}")
 
 

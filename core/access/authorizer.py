@@ -9,6 +9,7 @@ from core.access.policy import (
     Actor,
     decide,
     depends_on_list,
+    level_anywhere,
     level_everywhere,
     place_refusal,
     unseen_pools,
@@ -102,6 +103,12 @@ class Authorizer:
         """Return the guests to offer to this person: those for which `refusal` returns None."""
         held = self.read_only.refusal is not None
         return offer_for(self.rules, actor, operation, self.guest_index(cluster), read_only=held)
+
+    def sees_anything(self, actor: Actor) -> bool:
+        """Return whether the person may see the cluster or a guest of the last read."""
+        last = self._cluster_cache.last
+        theirs = self.guest_index(last).guests_owned_by(actor.user_id) if last else ()
+        return level_anywhere(self.rules, actor, theirs) > Level.NONE
 
     def has_hidden_guests(self, actor: Actor) -> bool:
         """Return whether some guests may be hidden from this person."""

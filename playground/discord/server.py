@@ -72,13 +72,13 @@ class DiscordServer(DiscordService):
 
         Raises: simcord.SetupError if this person could not type it: no such command or option, or not visible.
         """
-        return self._reply(await person.actor.slash(channel, command, **options))
+        return self._reply(await person.actor.slash(channel, command, **_as_typed(options)))
 
     async def autocomplete(
         self, person: Person, channel: Channel, command: str, option: str, typed: str = "", /, **filled: Any
     ) -> list[dict[str, Any]]:
         """Type into an option and return the choices as {"name": …, "value": …}."""
-        return await person.actor.autocomplete(channel, command, option, typed, **filled)
+        return await person.actor.autocomplete(channel, command, option, typed, **_as_typed(filled))
 
     async def click(
         self, person: Person, post: SeenMessage, button: str, *, force: bool = False
@@ -156,3 +156,11 @@ class DiscordServer(DiscordService):
         post = await self.wait_until(found, timeout, f"{wanted!r} in #{channel.name}")
         assert post is not None  # noqa: S101  # wait_until returns true values only
         return post
+
+
+_TEXT_OPTIONS = ("vmid", "template_id")
+
+
+def _as_typed(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options as a person types them: a VMID is a text."""
+    return {name: str(value) if name in _TEXT_OPTIONS else value for name, value in options.items()}

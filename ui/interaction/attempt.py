@@ -163,9 +163,9 @@ def attempt_of(interaction: Interaction) -> Attempt:
     command = interaction.command
     if command is not None:
         options: dict[str, object] = {name: value for name, value in interaction.namespace}  # noqa: C416 - dict() fails, as `keys` is None
-        vmid = options.get("vmid") or options.get("template_id")
-        detail = format_options({name: value for name, value in options.items() if name != "vmid"})
-        word = command.qualified_name.replace(" ", "_")
-        return Attempt(interaction, word, vmid if isinstance(vmid, int) else None, detail)
+        typed = str(options.get("vmid") or options.get("template_id") or "")
+        vmid = int(typed) if typed.isascii() and typed.isdecimal() and len(typed) < 10 else None
+        kept = {name: value for name, value in options.items() if name != "vmid" or vmid is None}
+        return Attempt(interaction, command.qualified_name.replace(" ", "_"), vmid, format_options(kept))
     data: dict[str, object] = dict(interaction.data or {})
     return Attempt(interaction, plain(str(data.get("custom_id") or data.get("name", "?")), 100))

@@ -9,7 +9,6 @@ from enum import Enum
 from functools import wraps
 from typing import Any
 
-import discord
 from discord import app_commands
 
 from core.access.policy import Actor
@@ -21,8 +20,8 @@ from ui.interaction.context import Interaction, chosen_site, services_of
 from ui.interaction.refusal import mixed_levels_text
 from ui.messages.errors import choice
 
-NUMBER, WORD = -404, "!nothing"
-"""Values of that entry. They cannot be a VMID, node, snapshot, target or duration."""
+WORD = "!nothing"
+"""Value of that entry. It cannot be a guest, node, snapshot, target or duration."""
 
 RECHECK_SECONDS = 0.5
 """Seconds for a second completion, without the typed text. Discord allows 3 s for both."""
@@ -60,16 +59,16 @@ def refusal_choice(t: Text, interaction: Interaction, refusal: Refused, asker: A
         return []
     site = chosen_site(interaction)
     mixed = mixed_levels_text(t, site.authorizer, asker, refusal) if site else ""
-    return [_entry(interaction, mixed or said)]
+    return [_entry(mixed or said)]
 
 
 def empty_choice(t: Text, interaction: Interaction, wanted: ChoiceKind) -> Choices:
     """Return the entry for a list that is empty whatever the person types."""
     if _is_unread(interaction, wanted):
-        return [_entry(interaction, t("Cannot read from Proxmox right now."))]
+        return [_entry(t("Cannot read from Proxmox right now."))]
     if wanted is ChoiceKind.SNAPSHOT:
-        return [_entry(interaction, _no_snapshot(t, interaction))]
-    return [_entry(interaction, t(_NONE[wanted]))]
+        return [_entry(_no_snapshot(t, interaction))]
+    return [_entry(t(_NONE[wanted]))]
 
 
 def _no_snapshot(t: Text, interaction: Interaction) -> str:
@@ -79,10 +78,8 @@ def _no_snapshot(t: Text, interaction: Interaction) -> str:
     return t("No snapshots found: the guest has none, or it cannot be read right now.")
 
 
-def _entry(interaction: Interaction, text: str) -> app_commands.Choice[Any]:
-    focused = next((option for option in options_of(interaction.data) if option.get("focused")), {})
-    number = focused.get("type") == discord.AppCommandOptionType.integer.value
-    return app_commands.Choice(name=plain_label(f"{REFUSED} {text}"), value=NUMBER if number else WORD)
+def _entry(text: str) -> app_commands.Choice[Any]:
+    return app_commands.Choice(name=plain_label(f"{REFUSED} {text}"), value=WORD)
 
 
 def options_of(data: object) -> Iterator[Mapping[str, Any]]:
@@ -96,7 +93,7 @@ def options_of(data: object) -> Iterator[Mapping[str, Any]]:
 
 def nothing_chosen(interaction: Interaction) -> NothingChosen | None:
     """Return the refusal if that entry was chosen in the command, otherwise None."""
-    chosen = any(option.get("value") in (NUMBER, WORD) for option in options_of(interaction.data))
+    chosen = any(option.get("value") == WORD for option in options_of(interaction.data))
     return NothingChosen() if chosen else None
 
 

@@ -2,7 +2,7 @@
 
 from core import wanted_errors as w
 from core.validation import VMID_LEAST, VMID_MOST
-from ui.formatting import MIB, format_size
+from ui.formatting import MIB, code, format_size
 from ui.i18n import N_, Text
 from ui.messages.error_words import ErrorWords, Rows, fill_in
 
@@ -20,7 +20,24 @@ def _bad_amount(t: Text, error: w.BadAmount) -> str:
     return fill_in(t, error, message, low=low, high=high)
 
 
+def _several_guests(t: Text, error: w.SeveralGuests) -> str:
+    lines = "\n".join(code(choice, 100) for choice in error.choices)
+    message = N_("{value} fits more than one guest. Choose a suggestion:")
+    return f"{fill_in(t, error, message)}\n{lines}"
+
+
+def _sites_unread(t: Text, error: w.SitesUnread) -> str:
+    message = N_(
+        "{value} may also be a guest of {names}, which cannot be read now. Enter the site, as in {example}."
+    )
+    names = ", ".join(code(name) for name in error.sites)
+    return fill_in(t, error, message, names=names, example=code("home/101"))
+
+
 WANTED_WORDS: Rows = {
+    w.NoSuchGuest: ErrorWords(N_("No guest {value} found. See `/list`."), N_("guest not found or hidden")),
+    w.SeveralGuests: ErrorWords(_several_guests, N_("fits several guests")),
+    w.SitesUnread: ErrorWords(_sites_unread, N_("a site cannot be read")),
     w.BadVmid: ErrorWords(_bad_vmid, N_("not a VMID")),
     w.BadGuestName: ErrorWords(
         N_(

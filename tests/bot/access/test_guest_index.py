@@ -21,7 +21,8 @@ from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.catalogue import EVERY_COMPLETION
 from tests.support.stage import Stage
-from ui.interaction.options import CHOICES_MOST, best_guests
+from ui.interaction.guest_option import best_guests
+from ui.interaction.options import CHOICES_MOST
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 

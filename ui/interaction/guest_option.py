@@ -1,0 +1,314 @@
+"""Read what is typed for a guest: a VMID, the exact name of a guest, or either with a site, as in `home/101`.
+
+Completions insert the VMID alone with one site, and `site/VMID` with several. A text that fits more than one
+guest is refused. Guests that the person may not see do not count.
+"""
+
+import asyncio
+import itertools
+import re
+import unicodedata
+from collections.abc import Container, Iterable, Iterator, Set
+from dataclasses import dataclass
+
+from discord import app_commands
+
+from core.access.guest_index import TYPED_MOST, GuestIndex, Offer, normalized
+from core.access.policy import level_on, unknown_guest
+from core.actions.preconditions import can_act
+from core.audit.record import step_of
+from core.errors import BotError
+from core.guest import Cluster, Guest
+from core.guest_errors import GuestNotFound
+from core.levels import Level
+from core.operations import Operation
+from core.wanted_errors import NoSuchGuest, SeveralGuests, SitesUnread
+from ui.formatting import SNAPSHOT, choice_label, plain, plain_label
+from ui.interaction.attempt import Attempt
+from ui.interaction.context import (
+    Interaction,
+    Services,
+    Site,
+    actor_of,
+    choose_site,
+    operation_of,
+    services_of,
+)
+from ui.interaction.empty_choices import ChoiceKind, choices_or_reason, explain_empty
+from ui.interaction.options import CHOICES_MOST, WAIT_SECONDS, clusters_of, offer_on, offers
+
+NAMED_MOST = 5
+"""Maximum number of guests named when a text fits several."""
+
+
+@dataclass(frozen=True, slots=True)
+class TypedGuest:
+    """A typed text in parts. `site`: "" if none was typed. `vmid`: None for a name."""
+
+    text: str
+    site: str
+    vmid: int | None
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> "TypedGuest":
+        written = unicodedata.normalize("NFKC", text[:TYPED_MOST]).strip()
+        match = _TYPED.fullmatch(written)
+        site, rest = (match["site"].lower(), match["rest"]) if match else ("", written)
+        vmid = int(rest) if re.fullmatch(r"[+-]?[0-9]+", rest) else None
+        return cls(written, site, vmid, rest)
+
+    def fits(self, guest: Guest) -> bool:
+        if self.vmid is not None:
+            return guest.vmid == self.vmid
+        return (guest.name or "").casefold() == self.name.casefold()
+
+
+_TYPED = re.compile(r"(?P<site>[A-Za-z0-9-]{1,16})\s*/\s*(?P<rest>.+)", re.S)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundGuest:
+    """The guest that a person means. Whether it exists is known only to Proxmox: the action asks it."""
+
+    site: Site
+    vmid: int
+
+
+async def find_guest(interaction: Interaction, typed: str, operation: Operation) -> FoundGuest:
+    """Return the guest that is meant by what the person typed, and note its site as that of the interaction.
+
+    A VMID needs no read with one site, nor after the name of a site. A refusal is recorded in the audit trail.
+    Raises: GuestNotFound, NoSuchGuest, SeveralGuests, SitesUnread.
+    """
+    wanted = TypedGuest.parse(typed)
+    found = _without_reading(interaction, wanted)
+    if found is None:
+        try:
+            found = await _found_by_reading(interaction, wanted)
+        except BotError as error:
+            attempt = Attempt(interaction, operation.value, wanted.vmid, f"vmid={wanted.text}")
+            attempt.record(step_of(error), str(error))
+            raise
+    choose_site(interaction, found.site)
+    return found
+
+
+def _without_reading(interaction: Interaction, wanted: TypedGuest) -> FoundGuest | None:
+    if wanted.vmid is None:
+        return None
+    sites = services_of(interaction).sites
+    if not sites.several and not wanted.site:
+        return FoundGuest(sites.only, wanted.vmid)
+    named = [site for site in visible_sites(interaction) if wanted.site and site.name == wanted.site]
+    return FoundGuest(named[0], wanted.vmid) if named else None
+
+
+async def _found_by_reading(interaction: Interaction, wanted: TypedGuest) -> FoundGuest:
+    sites = [site for site in visible_sites(interaction) if wanted.site in ("", site.name)]
+    known = list(zip(sites, await clusters_of(sites), strict=True))
+    found = list(_matches(interaction, wanted, known))
+    if len(found) > 1:
+        services = services_of(interaction)
+        labels = (guest_label(services, interaction, site, guest) for site, guest in found)
+        raise SeveralGuests(wanted.text, tuple(itertools.islice(labels, NAMED_MOST)))
+    unread = tuple(site.name for site, cluster in known if cluster is None)
+    if unread and services_of(interaction).sites.several:
+        raise SitesUnread(wanted.text, unread)
+    if found:
+        return FoundGuest(found[0][0], found[0][1].vmid)
+    raise NoSuchGuest(wanted.text) if wanted.vmid is None or wanted.site else GuestNotFound(wanted.vmid)
+
+
+def _matches(
+    interaction: Interaction, wanted: TypedGuest, known: Iterable[tuple[Site, Cluster | None]]
+) -> Iterator[tuple[Site, Guest]]:
+    """Yield the guests that fit and that the person may see, those that are only on a watch list too."""
+    actor = actor_of(interaction)
+    for site, cluster in known:
+        fitting = [guest for guest in cluster.guests if wanted.fits(guest)] if cluster else []
+        if not fitting and wanted.vmid is not None and site.watch.find(wanted.vmid):
+            fitting = [unknown_guest(wanted.vmid)]
+        for guest in fitting:
+            if level_on(site.authorizer.rules, actor, guest) > Level.NONE:
+                yield site, guest
+
+
+def visible_sites(interaction: Interaction) -> list[Site]:
+    """Return the sites of which the person may see anything. With one site it is always returned."""
+    sites, actor = services_of(interaction).sites, actor_of(interaction)
+    return [site for site in sites if not sites.several or site.authorizer.sees_anything(actor)]
+
+
+def guest_value(services: Services, site: Site, vmid: int) -> str:
+    """Return the text that a completion inserts for a guest."""
+    return f"{site.name}/{vmid}" if services.sites.several else str(vmid)
+
+
+def guest_label(services: Services, interaction: Interaction, site: Site, guest: Guest) -> str:
+    """Return the label of a completion in the person's language."""
+    t = services.texts.of_locale(str(interaction.locale))
+    return choice_label(t, guest, guest_value(services, site, guest.vmid))
+
+
+def best_guests(
+    guest_index: GuestIndex,
+    offer: Offer,
+    typed: str,
+    operation: Operation | None,
+    among: Container[int] | None = None,
+    *,
+    templates: bool = True,
+) -> list[Guest]:
+    """Return at most 25 matching guests.
+
+    The guest with exactly the typed VMID comes first, then guests on which the operation can act, then the others.
+    Within these, guests that begin with the typed text come first, then the order is by VMID.
+    CREATE offers only templates. Operations that do not apply to templates offer none.
+    `among`: offer only these VMIDs. `templates=False`: offer no templates.
+    The search ends early once the best 25 are known.
+    """
+    if offer.is_empty:
+        return []
+    start = normalized(typed)
+    kinds: dict[tuple[bool, bool], list[Guest]] = {
+        (able, begins): [] for able in (True, False) for begins in (True, False)
+    }
+    exact: list[Guest] = []
+
+    def wanted(guest: Guest) -> bool:
+        if operation is Operation.CREATE:
+            return guest.template
+        return not guest.template or (templates and operation in (None, Operation.DELETE))
+
+    for row in guest_index.matching(typed):
+        guest = row.guest
+        if (
+            (among is not None and guest.vmid not in among)
+            or not wanted(guest)
+            or not offer.allows(guest.vmid)
+        ):
+            continue
+        if str(guest.vmid) == start:  # Enter takes the first one: not 9100 if 100 was typed
+            exact.append(guest)
+            continue
+        begins = row.text.startswith(start) or row.name.startswith(start)
+        kind = kinds[operation is None or can_act(operation, guest), begins]
+        if len(kind) < CHOICES_MOST:
+            kind.append(guest)
+        if len(kinds[True, True]) == CHOICES_MOST and (exact or not start.isdecimal()):
+            break
+    return list(itertools.chain(exact, *kinds.values()))[:CHOICES_MOST]
+
+
+class GuestOption(app_commands.Transformer):
+    """A text option for a guest, with completion. `find_guest` reads what was typed."""
+
+    def __init__(self, operation: Operation | None = None, *, watched: bool | None = None) -> None:
+        """Choose the guests to offer.
+
+        `watched`: True offers only watched guests. False offers guests that can be watched, unwatched ones first.
+        """
+        self._operation, self._watched = operation, watched
+
+    async def transform(self, _interaction: Interaction, value: object, /) -> str:
+        return str(value)
+
+    async def autocomplete(  # type: ignore[override]  # discord.py types it for choices of every kind
+        self, interaction: Interaction, value: object, /
+    ) -> list[app_commands.Choice[str]]:
+        wanted = ChoiceKind.WATCHED if self._watched else ChoiceKind.GUEST
+        if self._operation is Operation.CREATE:
+            wanted = ChoiceKind.TEMPLATE
+        return await choices_or_reason(
+            interaction, value, wanted, lambda typed: self._offered(interaction, str(typed))
+        )
+
+    async def _offered(self, interaction: Interaction, text: str) -> list[app_commands.Choice[str]]:
+        """Return the choices of all sites: guests with exactly the typed VMID first, then the sites in turn."""
+        typed = text[:TYPED_MOST].strip()
+        narrowed = narrowed_to_sites(visible_sites(interaction), typed)
+        await clusters_of([site for site, _ in narrowed])
+        lists = [self._offered_on(interaction, site, rest) for site, rest in narrowed]
+        turns = [each for row in itertools.zip_longest(*lists) for each in row if each is not None]
+        turns.sort(key=lambda each: not each[0])
+        return [choice for _, choice in turns[:CHOICES_MOST]]
+
+    def _offered_on(
+        self, interaction: Interaction, site: Site, typed: str
+    ) -> list[tuple[bool, app_commands.Choice[str]]]:
+        """Return the choices of one site, each with whether it has exactly the typed VMID."""
+        services, cluster = site.services, site.cluster_cache.last
+        listed = {entry.vmid for entry in site.watch.entries}
+        found = self._found(interaction, site, cluster, typed, listed) if cluster else []
+        labels = {guest.vmid: guest_label(services, interaction, site, guest) for guest in found}
+        if self._watched and len(labels) < CHOICES_MOST:
+            there = cluster.vmids if cluster else frozenset[int]()
+            actor, operation = actor_of(interaction), operation_of(interaction)
+            for vmid in sorted(listed - there):
+                gone = unknown_guest(vmid)
+                if typed in str(vmid) and site.authorizer.refusal(actor, operation, gone) is None:
+                    labels[vmid] = guest_value(services, site, vmid)
+        return [
+            (str(vmid) == typed, app_commands.Choice(name=label, value=guest_value(services, site, vmid)))
+            for vmid, label in labels.items()
+        ]
+
+    def _found(
+        self, interaction: Interaction, site: Site, cluster: Cluster, typed: str, listed: Set[int]
+    ) -> list[Guest]:
+        guest_index, offer = site.authorizer.guest_index(cluster), offer_on(interaction, site, cluster)
+        if self._watched is None:
+            return best_guests(guest_index, offer, typed, self._operation)
+        watched = best_guests(guest_index, offer, typed, self._operation, listed, templates=self._watched)
+        if self._watched:
+            return watched
+        rest = cluster.vmids - listed
+        others = best_guests(guest_index, offer, typed, self._operation, rest, templates=False)
+        return sorted([*others, *watched], key=lambda guest: str(guest.vmid) != typed)
+
+
+def narrowed_to_sites(sites: Iterable[Site], typed: str) -> list[tuple[Site, str]]:
+    """Return the sites that the typed text leaves, each with the text that is left for its guests.
+
+    `home/10` and `home 10` leave one site. Any other text is for the guests of all.
+    """
+    head, slash, rest = typed.partition("/")
+    word, _, after = typed.partition(" ")
+    name, left = (head, rest) if slash else (word, after)
+    everyone = list(sites)
+    named = [(site, left.strip()) for site in everyone if site.name and site.name == name.lower()]
+    return named or [(site, typed) for site in everyone]
+
+
+@explain_empty(ChoiceKind.SNAPSHOT)
+async def complete_snapshots(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    """Complete the snapshots of the guest chosen in `vmid`, newest first."""
+    wanted = TypedGuest.parse(str(getattr(interaction.namespace, "vmid", "") or ""))
+    sites = [site for site in visible_sites(interaction) if wanted.site in ("", site.name)]
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            known = zip(sites, await clusters_of(sites), strict=True)
+            found = list(_matches(interaction, wanted, known))
+            if len(found) != 1:
+                return []
+            site, guest = found[0]
+            choose_site(interaction, site)
+            if not offers(interaction, guest):
+                return []
+            snapshots = await site.snapshot_cache.read(guest)
+    except (BotError, TimeoutError):
+        return []
+    typed = normalized(current)
+    matching = [snapshot for snapshot in reversed(snapshots) if typed in snapshot.name.casefold()]
+    return [
+        app_commands.Choice(
+            name=plain_label(
+                f"{SNAPSHOT} {plain(snapshot.name)}"
+                + (f" · {plain(snapshot.description, 40)}" if snapshot.description else "")
+            ),
+            value=snapshot.name,
+        )
+        for snapshot in matching[:CHOICES_MOST]
+        if len(snapshot.name) <= 100
+    ]
